@@ -1,0 +1,177 @@
+//! A path of nibbles from the root of a trie.
+
+use crate::TrieError;
+use crate::limits::MAX_NIBBLES;
+
+/// Up to 64 nibbles, packed two to a byte from the front, the rest zero.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Path {
+    bytes: [u8; MAX_NIBBLES / 2],
+    len: u8,
+}
+
+impl Path {
+    /// The path of the root.
+    pub const EMPTY: Self = Self {
+        bytes: [0; MAX_NIBBLES / 2],
+        len: 0,
+    };
+
+    /// Number of nibbles.
+    #[inline]
+    pub const fn len(&self) -> usize {
+        self.len as usize
+    }
+
+    /// Whether this is the root's path.
+    #[inline]
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The nibble at `index`, which is below [`Self::len`].
+    #[inline]
+    pub fn at(&self, index: usize) -> u8 {
+        debug_assert!(index < self.len());
+        nibble(&self.bytes, index)
+    }
+
+    /// The packed nibbles; with an odd length the last low nibble is zero.
+    #[inline]
+    pub fn packed(&self) -> &[u8] {
+        &self.bytes[..self.len().div_ceil(2)]
+    }
+
+    /// The key of a database entry for a node at this path: the packed nibbles,
+    /// then their number. Distinct paths have distinct keys, and nodes that lie
+    /// close in the trie lie close in the database.
+    pub fn append_to(&self, key: &mut Vec<u8>) {
+        key.extend_from_slice(self.packed());
+        key.push(self.len);
+    }
+
+    /// Reads what [`Self::append_to`] wrote; `None` where it is nothing of the kind.
+    pub fn from_stored(key: &[u8]) -> Option<Self> {
+        let (len, packed) = key.split_last()?;
+        let mut path = Self {
+            len: *len,
+            ..Self::EMPTY
+        };
+        if path.len() > MAX_NIBBLES || packed.len() != path.len().div_ceil(2) {
+            return None;
+        }
+        path.bytes[..packed.len()].copy_from_slice(packed);
+        (path.len().is_multiple_of(2) || packed.last()? & 0x0f == 0).then_some(path)
+    }
+
+    /// All nibbles of a key of at most 32 bytes.
+    pub(crate) fn from_key(key: &[u8]) -> Result<Self, TrieError> {
+        Self::key_range(key, 0, key.len() * 2)
+    }
+
+    /// The nibbles of `key` in `start..end`.
+    pub(crate) fn key_range(key: &[u8], start: usize, end: usize) -> Result<Self, TrieError> {
+        let len = end - start;
+        if len > MAX_NIBBLES {
+            return Err(TrieError::KeyTooLong(key.len()));
+        }
+        let mut path = Self {
+            len: len as u8,
+            ..Self::EMPTY
+        };
+        if start.is_multiple_of(2) {
+            let source = &key[start / 2..end.div_ceil(2)];
+            path.bytes[..source.len()].copy_from_slice(source);
+        } else {
+            for index in 0..len {
+                let shift = if index.is_multiple_of(2) { 4 } else { 0 };
+                path.bytes[index / 2] |= nibble(key, start + index) << shift;
+            }
+        }
+        if !len.is_multiple_of(2) {
+            path.bytes[len / 2] &= 0xf0;
+        }
+        Ok(path)
+    }
+
+    /// The nibbles in `start..end`.
+    pub(crate) fn range(&self, start: usize, end: usize) -> Self {
+        debug_assert!(start <= end && end <= self.len());
+        Self::key_range(&self.bytes, start, end).unwrap_or(Self::EMPTY)
+    }
+
+    /// This path and one nibble more.
+    pub(crate) fn child(&self, nibble: u8) -> Result<Self, TrieError> {
+        let mut path = *self;
+        path.push(nibble)?;
+        Ok(path)
+    }
+
+    /// This path followed by another.
+    pub(crate) fn join(&self, tail: &Self) -> Result<Self, TrieError> {
+        let mut path = *self;
+        if self.len() + tail.len() > MAX_NIBBLES {
+            return Err(TrieError::Malformed("a path is longer than 64 nibbles"));
+        }
+        if self.len().is_multiple_of(2) {
+            let start = self.len() / 2;
+            path.bytes[start..start + tail.packed().len()].copy_from_slice(tail.packed());
+            path.len += tail.len;
+        } else {
+            for index in 0..tail.len() {
+                path.push(tail.at(index))?;
+            }
+        }
+        Ok(path)
+    }
+
+    pub(crate) fn push(&mut self, nibble: u8) -> Result<(), TrieError> {
+        debug_assert!(nibble < 16);
+        let slot = self
+            .bytes
+            .get_mut(self.len as usize / 2)
+            .ok_or(TrieError::Malformed("a path is longer than 64 nibbles"))?;
+        *slot |= if self.len.is_multiple_of(2) {
+            nibble << 4
+        } else {
+            nibble
+        };
+        self.len += 1;
+        Ok(())
+    }
+
+    /// Number of leading nibbles that this path shares with `key` from `start` on.
+    pub(crate) fn shared_with_key(&self, key: &[u8], start: usize) -> usize {
+        let limit = self.len().min((key.len() * 2).saturating_sub(start));
+        (0..limit)
+            .take_while(|index| self.at(*index) == nibble(key, start + index))
+            .count()
+    }
+}
+
+impl std::fmt::Debug for Path {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        (0..self.len()).try_for_each(|index| write!(formatter, "{:x}", self.at(index)))
+    }
+}
+
+/// Nibble `index` of a key, high nibbles first.
+#[inline]
+pub(crate) fn nibble(key: &[u8], index: usize) -> u8 {
+    let byte = key[index / 2];
+    if index.is_multiple_of(2) {
+        byte >> 4
+    } else {
+        byte & 0x0f
+    }
+}
+
+/// Number of leading nibbles, counted from `start`, that two keys share.
+pub(crate) fn shared_nibbles(left: &[u8], right: &[u8], start: usize) -> usize {
+    let limit = left.len().min(right.len()) * 2;
+    let mut index = start;
+    while index < limit && nibble(left, index) == nibble(right, index) {
+        index += 1;
+    }
+    index - start
+}

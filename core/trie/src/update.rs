@@ -1,0 +1,553 @@
+//! A new root from an old one and sorted changes.
+
+use actoreum_primitives::{B256, EMPTY_ROOT_HASH, keccak256};
+use rayon::prelude::*;
+
+use crate::limits::PARALLEL_CHANGES;
+use crate::node::{Branch, Child, Node, child_of};
+use crate::path::{nibble, shared_nibbles};
+use crate::source::NodeSource;
+use crate::{EmptySource, Path, TrieError};
+
+/// What happened to the node at a path: its new RLP, or `None` where no node is
+/// stored there any more.
+pub type NodeChange = (Path, Option<Vec<u8>>);
+
+/// The outcome of [`update`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TrieUpdate {
+    /// The new root; [`EMPTY_ROOT_HASH`] where nothing is left.
+    pub root: B256,
+    /// Every node that was written or removed, each path once.
+    pub nodes: Vec<NodeChange>,
+}
+
+/// Applies changes to the trie below `root`.
+///
+/// `changes` are sorted by key, each key once: a value (an RLP item, never empty), or
+/// `None` to remove the key; removing what is not there changes nothing. Nodes are
+/// read from `source` only along the changed paths, and each is checked against the
+/// hash that its parent states. Large updates are hashed on all cores.
+pub fn update<S: NodeSource>(
+    source: &S,
+    root: B256,
+    changes: &[(B256, Option<Vec<u8>>)],
+) -> Result<TrieUpdate, TrieError> {
+    let changes: Vec<_> = changes
+        .iter()
+        .map(|(key, value)| Change {
+            key: key.as_slice(),
+            value: value.as_deref(),
+        })
+        .collect();
+    apply(source, root, &changes)
+}
+
+/// The root of a trie whose keys are no hashes and may differ in length (up to 32
+/// bytes): the plain trie of the yellow paper. `entries` are sorted, each key once.
+pub fn plain_root<K: AsRef<[u8]>, V: AsRef<[u8]>>(entries: &[(K, V)]) -> Result<B256, TrieError> {
+    let changes: Vec<_> = entries
+        .iter()
+        .map(|(key, value)| Change {
+            key: key.as_ref(),
+            value: Some(value.as_ref()),
+        })
+        .collect();
+    if let Some(long) = changes.iter().find(|change| change.key.len() > 32) {
+        return Err(TrieError::KeyTooLong(long.key.len()));
+    }
+    Ok(apply(&EmptySource, EMPTY_ROOT_HASH, &changes)?.root)
+}
+
+fn apply<S: NodeSource>(
+    source: &S,
+    root: B256,
+    changes: &[Change<'_>],
+) -> Result<TrieUpdate, TrieError> {
+    if !changes.is_sorted_by(|left, right| left.key < right.key) {
+        return Err(TrieError::Unsorted);
+    }
+    if changes.is_empty() {
+        return Ok(TrieUpdate {
+            root,
+            nodes: Vec::new(),
+        });
+    }
+    let old = if root == EMPTY_ROOT_HASH {
+        Child::Empty
+    } else {
+        Child::Hash(root)
+    };
+    let mut nodes = Vec::with_capacity(changes.len() * 2);
+    let root = match (Updater { source }).child(&Path::EMPTY, old, changes, &mut nodes)? {
+        Outcome::Empty => EMPTY_ROOT_HASH,
+        Outcome::Short(node, _) => store_root(&node, &mut nodes),
+        Outcome::Branch(Child::Hash(root)) => root,
+        Outcome::Branch(Child::Inline(rlp)) => {
+            let root = keccak256(&rlp);
+            nodes.retain(|(path, _)| !path.is_empty());
+            nodes.push((Path::EMPTY, Some(rlp.to_vec())));
+            root
+        }
+        Outcome::Branch(Child::Empty | Child::Virtual(_)) => {
+            return Err(TrieError::Malformed("a branch came out as nothing"));
+        }
+    };
+    Ok(TrieUpdate { root, nodes })
+}
+
+/// A root is stored and hashed however short it is.
+fn store_root(node: &Node, nodes: &mut Vec<NodeChange>) -> B256 {
+    let rlp = node.encode();
+    let root = keccak256(&rlp);
+    nodes.push((Path::EMPTY, Some(rlp)));
+    root
+}
+
+/// One key's new value.
+#[derive(Clone, Copy)]
+struct Change<'a> {
+    key: &'a [u8],
+    value: Option<&'a [u8]>,
+}
+
+/// What came of a subtree.
+enum Outcome {
+    /// Nothing is left of it.
+    Empty,
+    /// A leaf or an extension, which its parent may have to swallow, and so is not
+    /// stored yet; and whether a node was stored at its path before.
+    Short(Node, bool),
+    /// A branch, stored already.
+    Branch(Child),
+}
+
+/// An outcome for each child of a branch that had changes.
+type Touched = [Option<Outcome>; 16];
+
+struct Updater<'s, S> {
+    source: &'s S,
+}
+
+impl<S: NodeSource> Updater<'_, S> {
+    /// Applies changes to whatever hangs at `path`.
+    fn child(
+        &self,
+        path: &Path,
+        child: Child,
+        changes: &[Change<'_>],
+        nodes: &mut Vec<NodeChange>,
+    ) -> Result<Outcome, TrieError> {
+        let (node, was_stored) = match child {
+            Child::Empty => return insert_all(path, changes, nodes),
+            Child::Hash(hash) => (load(self.source, path, &hash)?, true),
+            Child::Inline(rlp) => (Node::decode(&rlp)?, false),
+            Child::Virtual(node) => (*node, false),
+        };
+        match node {
+            Node::Leaf { suffix, value } => {
+                let outcome = leaf(path, &suffix, &value, changes, nodes)?;
+                Ok(replaced(path, outcome, was_stored, nodes))
+            }
+            Node::Extension { prefix, child } => {
+                self.extension(path, prefix, child, was_stored, changes, nodes)
+            }
+            Node::Branch(branch) => self.branch(path, branch, was_stored, changes, nodes),
+        }
+    }
+
+    fn extension(
+        &self,
+        path: &Path,
+        prefix: Path,
+        child: Child,
+        was_stored: bool,
+        changes: &[Change<'_>],
+        nodes: &mut Vec<NodeChange>,
+    ) -> Result<Outcome, TrieError> {
+        let shared = [changes.first(), changes.last()]
+            .into_iter()
+            .flatten()
+            .map(|change| prefix.shared_with_key(change.key, path.len()))
+            .min()
+            .unwrap_or(prefix.len());
+        let end = path.join(&prefix.range(0, shared))?;
+        let outcome = if shared == prefix.len() {
+            self.child(&end, child, changes, nodes)?
+        } else {
+            let rest = prefix.range(shared + 1, prefix.len());
+            let below = if rest.is_empty() {
+                child
+            } else {
+                Child::Virtual(Box::new(Node::Extension {
+                    prefix: rest,
+                    child,
+                }))
+            };
+            let mut split = Box::new(Branch::default());
+            split.children[usize::from(prefix.at(shared))] = below;
+            let split_was_stored = shared == 0 && was_stored;
+            let outcome = self.branch(&end, split, split_was_stored, changes, nodes)?;
+            if shared == 0 {
+                return Ok(outcome);
+            }
+            outcome
+        };
+        let outcome = match outcome {
+            Outcome::Empty => Outcome::Empty,
+            Outcome::Branch(child) => {
+                let prefix = prefix.range(0, shared);
+                Outcome::Short(Node::Extension { prefix, child }, false)
+            }
+            Outcome::Short(node, was_stored) => {
+                forget(&end, was_stored, nodes);
+                Outcome::Short(prepend(&prefix.range(0, shared), node)?, false)
+            }
+        };
+        Ok(replaced(path, outcome, was_stored, nodes))
+    }
+
+    fn branch(
+        &self,
+        path: &Path,
+        mut branch: Box<Branch>,
+        was_stored: bool,
+        changes: &[Change<'_>],
+        nodes: &mut Vec<NodeChange>,
+    ) -> Result<Outcome, TrieError> {
+        let mut changes = changes;
+        if let Some((first, rest)) = changes.split_first()
+            && first.key.len() * 2 == path.len()
+        {
+            branch.value = first.value.map(<[u8]>::to_vec);
+            changes = rest;
+        }
+        let mut touched = self.touch_children(path, &mut branch, changes, nodes)?;
+        let mut is_rebuilt = [false; 16];
+        for (nibble, child) in branch.children.iter_mut().enumerate() {
+            if let Some(Outcome::Branch(done)) = &mut touched[nibble] {
+                *child = std::mem::take(done);
+                is_rebuilt[nibble] = true;
+                touched[nibble] = None;
+            }
+        }
+        let is_left = |nibble: &usize| {
+            !branch.children[*nibble].is_empty()
+                || matches!(touched[*nibble], Some(Outcome::Short(..)))
+        };
+        let mut left = (0..16_usize).filter(is_left);
+        let outcome = match (left.next(), left.next(), branch.value.take()) {
+            (None, _, None) => Outcome::Empty,
+            (None, _, Some(value)) => Outcome::Short(
+                Node::Leaf {
+                    suffix: Path::EMPTY,
+                    value,
+                },
+                false,
+            ),
+            (Some(only), None, None) if is_rebuilt[only] => {
+                let child = std::mem::take(&mut branch.children[only]);
+                let prefix = Path::EMPTY.child(only as u8)?;
+                Outcome::Short(Node::Extension { prefix, child }, false)
+            }
+            (Some(only), None, None) => {
+                let child = std::mem::take(&mut branch.children[only]);
+                self.collapse(path, only as u8, child, touched[only].take(), nodes)?
+            }
+            (_, _, value) => {
+                branch.value = value;
+                for (nibble, child) in branch.children.iter_mut().enumerate() {
+                    let path = || path.child(nibble as u8);
+                    if let Some(Outcome::Short(node, was_stored)) = touched[nibble].take() {
+                        *child = store(&path()?, &node, was_stored, nodes);
+                    } else if let Child::Virtual(node) = child {
+                        *child = store(&path()?, node, false, nodes);
+                    }
+                }
+                let child = store(path, &Node::Branch(branch), was_stored, nodes);
+                return Ok(Outcome::Branch(child));
+            }
+        };
+        Ok(replaced(path, outcome, was_stored, nodes))
+    }
+
+    /// Takes each child that has changes out of the branch and applies them.
+    fn touch_children(
+        &self,
+        path: &Path,
+        branch: &mut Branch,
+        changes: &[Change<'_>],
+        nodes: &mut Vec<NodeChange>,
+    ) -> Result<Touched, TrieError> {
+        let mut touched = Touched::default();
+        let depth = path.len();
+        let groups =
+            changes.chunk_by(|left, right| nibble(left.key, depth) == nibble(right.key, depth));
+        let tasks = groups.map(|group| {
+            let nibble = nibble(group[0].key, depth);
+            (
+                nibble,
+                std::mem::take(&mut branch.children[usize::from(nibble)]),
+                group,
+            )
+        });
+        if changes.len() < PARALLEL_CHANGES {
+            for (nibble, child, group) in tasks {
+                let outcome = self.child(&path.child(nibble)?, child, group, nodes)?;
+                touched[usize::from(nibble)] = Some(outcome);
+            }
+            return Ok(touched);
+        }
+        let tasks: Vec<_> = tasks.collect();
+        let results: Vec<_> = tasks
+            .into_par_iter()
+            .map(|(nibble, child, group)| {
+                let mut nodes = Vec::with_capacity(group.len() * 2);
+                let outcome = self.child(&path.child(nibble)?, child, group, &mut nodes)?;
+                Ok((nibble, outcome, nodes))
+            })
+            .collect::<Result<_, TrieError>>()?;
+        for (nibble, outcome, mut more) in results {
+            touched[usize::from(nibble)] = Some(outcome);
+            nodes.append(&mut more);
+        }
+        Ok(touched)
+    }
+
+    /// A branch that is left with one child becomes a leaf or an extension.
+    fn collapse(
+        &self,
+        path: &Path,
+        nibble: u8,
+        child: Child,
+        touched: Option<Outcome>,
+        nodes: &mut Vec<NodeChange>,
+    ) -> Result<Outcome, TrieError> {
+        let child_path = path.child(nibble)?;
+        let prefix = Path::EMPTY.child(nibble)?;
+        let (node, was_stored) = match (touched, child) {
+            (Some(Outcome::Short(node, was_stored)), _) => (node, was_stored),
+            (_, Child::Hash(hash)) => match load(self.source, &child_path, &hash)? {
+                Node::Branch(_) => {
+                    let child = Child::Hash(hash);
+                    return Ok(Outcome::Short(Node::Extension { prefix, child }, false));
+                }
+                node => (node, true),
+            },
+            (_, Child::Inline(rlp)) => match Node::decode(&rlp)? {
+                Node::Branch(_) => {
+                    let child = Child::Inline(rlp);
+                    return Ok(Outcome::Short(Node::Extension { prefix, child }, false));
+                }
+                node => (node, false),
+            },
+            (_, Child::Virtual(node)) => (*node, false),
+            (_, Child::Empty) => return Ok(Outcome::Empty),
+        };
+        forget(&child_path, was_stored, nodes);
+        Ok(Outcome::Short(prepend(&prefix, node)?, false))
+    }
+}
+
+/// Loads a node and checks that it is the one that its parent names.
+pub(crate) fn load<S: NodeSource>(source: &S, path: &Path, hash: &B256) -> Result<Node, TrieError> {
+    Node::decode(&load_rlp(source, path, hash)?)
+}
+
+pub(crate) fn load_rlp<S: NodeSource>(
+    source: &S,
+    path: &Path,
+    hash: &B256,
+) -> Result<Vec<u8>, TrieError> {
+    let missing = TrieError::Missing {
+        path: *path,
+        hash: *hash,
+    };
+    let fetched = source.node(path)?.ok_or(missing)?;
+    if !fetched.verified {
+        let found = keccak256(&fetched.rlp);
+        if found != *hash {
+            return Err(TrieError::Corrupt {
+                path: *path,
+                hash: *hash,
+                found,
+            });
+        }
+    }
+    Ok(fetched.rlp)
+}
+
+/// A new subtree of all keys that get a value.
+fn insert_all(
+    path: &Path,
+    changes: &[Change<'_>],
+    nodes: &mut Vec<NodeChange>,
+) -> Result<Outcome, TrieError> {
+    if changes.iter().all(|change| change.value.is_some()) {
+        return build(path, changes, nodes);
+    }
+    let inserts: Vec<_> = changes
+        .iter()
+        .filter(|change| change.value.is_some())
+        .copied()
+        .collect();
+    build(path, &inserts, nodes)
+}
+
+/// The changes together with the one leaf that was there.
+fn leaf(
+    path: &Path,
+    suffix: &Path,
+    value: &[u8],
+    changes: &[Change<'_>],
+    nodes: &mut Vec<NodeChange>,
+) -> Result<Outcome, TrieError> {
+    let full = path.join(suffix)?;
+    if full.len() % 2 != 0 {
+        return Err(TrieError::Malformed("a leaf's key ends within a byte"));
+    }
+    let position = changes.partition_point(|change| change.key < full.packed());
+    if changes
+        .get(position)
+        .is_some_and(|change| change.key == full.packed())
+    {
+        return insert_all(path, changes, nodes);
+    }
+    let mut all = Vec::with_capacity(changes.len() + 1);
+    all.extend_from_slice(&changes[..position]);
+    all.push(Change {
+        key: full.packed(),
+        value: Some(value),
+    });
+    all.extend_from_slice(&changes[position..]);
+    insert_all(path, &all, nodes)
+}
+
+/// A subtree from scratch; every change has a value.
+fn build(
+    path: &Path,
+    inserts: &[Change<'_>],
+    nodes: &mut Vec<NodeChange>,
+) -> Result<Outcome, TrieError> {
+    let (Some(first), Some(last)) = (inserts.first(), inserts.last()) else {
+        return Ok(Outcome::Empty);
+    };
+    let depth = path.len();
+    if inserts.len() == 1 {
+        let suffix = Path::key_range(first.key, depth, first.key.len() * 2)?;
+        let value = first.value.unwrap_or_default().to_vec();
+        return Ok(Outcome::Short(Node::Leaf { suffix, value }, false));
+    }
+    let shared = shared_nibbles(first.key, last.key, depth);
+    let prefix = Path::key_range(first.key, depth, depth + shared)?;
+    let path = path.join(&prefix)?;
+    let depth = path.len();
+    let mut branch = Box::new(Branch::default());
+    let mut inserts = inserts;
+    if first.key.len() * 2 == depth {
+        branch.value = first.value.map(<[u8]>::to_vec);
+        inserts = &inserts[1..];
+    }
+    let groups =
+        inserts.chunk_by(|left, right| nibble(left.key, depth) == nibble(right.key, depth));
+    if inserts.len() < PARALLEL_CHANGES {
+        for group in groups {
+            let nibble = nibble(group[0].key, depth);
+            branch.children[usize::from(nibble)] = build_child(&path, nibble, group, nodes)?;
+        }
+    } else {
+        let groups: Vec<_> = groups.collect();
+        let results: Vec<_> = groups
+            .into_par_iter()
+            .map(|group| {
+                let mut nodes = Vec::with_capacity(group.len() * 2);
+                let nibble = nibble(group[0].key, depth);
+                Ok((
+                    nibble,
+                    build_child(&path, nibble, group, &mut nodes)?,
+                    nodes,
+                ))
+            })
+            .collect::<Result<_, TrieError>>()?;
+        for (nibble, child, mut more) in results {
+            branch.children[usize::from(nibble)] = child;
+            nodes.append(&mut more);
+        }
+    }
+    let child = store(&path, &Node::Branch(branch), false, nodes);
+    if prefix.is_empty() {
+        return Ok(Outcome::Branch(child));
+    }
+    Ok(Outcome::Short(Node::Extension { prefix, child }, false))
+}
+
+fn build_child(
+    parent: &Path,
+    nibble: u8,
+    inserts: &[Change<'_>],
+    nodes: &mut Vec<NodeChange>,
+) -> Result<Child, TrieError> {
+    let path = parent.child(nibble)?;
+    match build(&path, inserts, nodes)? {
+        Outcome::Empty => Ok(Child::Empty),
+        Outcome::Short(node, was_stored) => Ok(store(&path, &node, was_stored, nodes)),
+        Outcome::Branch(child) => Ok(child),
+    }
+}
+
+/// Puts nibbles before a leaf or an extension.
+fn prepend(prefix: &Path, node: Node) -> Result<Node, TrieError> {
+    Ok(match node {
+        Node::Leaf { suffix, value } => Node::Leaf {
+            suffix: prefix.join(&suffix)?,
+            value,
+        },
+        Node::Extension {
+            prefix: more,
+            child,
+        } => Node::Extension {
+            prefix: prefix.join(&more)?,
+            child,
+        },
+        Node::Branch(_) => return Err(TrieError::Malformed("a branch takes no prefix")),
+    })
+}
+
+/// Encodes a finished node and records it where it is long enough to be stored.
+fn store(path: &Path, node: &Node, was_stored: bool, nodes: &mut Vec<NodeChange>) -> Child {
+    let rlp = node.encode();
+    let child = child_of(&rlp);
+    match child {
+        Child::Hash(_) => nodes.push((*path, Some(rlp))),
+        _ => forget(path, was_stored, nodes),
+    }
+    child
+}
+
+fn forget(path: &Path, was_stored: bool, nodes: &mut Vec<NodeChange>) {
+    if was_stored {
+        nodes.push((*path, None));
+    }
+}
+
+/// Carries on that a node was stored at `path`, or records that none is any more.
+fn replaced(
+    path: &Path,
+    outcome: Outcome,
+    was_stored: bool,
+    nodes: &mut Vec<NodeChange>,
+) -> Outcome {
+    match outcome {
+        Outcome::Empty => {
+            forget(path, was_stored, nodes);
+            Outcome::Empty
+        }
+        Outcome::Short(node, earlier) => Outcome::Short(node, was_stored || earlier),
+        Outcome::Branch(child) => {
+            if matches!(child, Child::Inline(_)) {
+                forget(path, was_stored, nodes);
+            }
+            Outcome::Branch(child)
+        }
+    }
+}
