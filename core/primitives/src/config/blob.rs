@@ -1,0 +1,59 @@
+//! How many blobs a block takes (EIP-4844, EIP-7840).
+
+use super::{ChainConfig, Fork};
+
+/// The blob market of a fork.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BlobParams {
+    /// Blobs a block at which the blob fee stays as it is.
+    pub target: u64,
+    /// The most blobs of a block.
+    pub max: u64,
+    /// How slowly the blob fee moves: the denominator of its exponent.
+    pub base_fee_update_fraction: u64,
+}
+
+impl BlobParams {
+    /// Cancun's on mainnet (EIP-4844).
+    pub const CANCUN: Self = Self {
+        target: 3,
+        max: 6,
+        base_fee_update_fraction: 3_338_477,
+    };
+    /// Prague's on mainnet (EIP-7691).
+    pub const PRAGUE: Self = Self {
+        target: 6,
+        max: 9,
+        base_fee_update_fraction: 5_007_716,
+    };
+    /// No blobs: of a chain that seals its own blocks and has no blob schedule.
+    pub const NONE: Self = Self {
+        target: 0,
+        max: 0,
+        base_fee_update_fraction: 3_338_477,
+    };
+}
+
+impl ChainConfig {
+    /// The blob market of a block; `None` before Cancun. The newest entry of the blob
+    /// schedule whose fork has begun holds. Without one, a chain that merges has mainnet's
+    /// parameters of Cancun or Prague, and a chain that seals its own blocks for ever takes
+    /// no blobs.
+    pub fn blob_params_at(&self, number: u64, timestamp: u64) -> Option<BlobParams> {
+        if !self.is_active(Fork::Cancun, number, timestamp) {
+            return None;
+        }
+        let scheduled = self
+            .blob_schedule
+            .iter()
+            .rev()
+            .find(|(fork, _)| self.is_active(**fork, number, timestamp));
+        let is_prague = self.is_active(Fork::Prague, number, timestamp);
+        let by_default = match (self.terminal_total_difficulty, is_prague) {
+            (None, _) => BlobParams::NONE,
+            (Some(_), false) => BlobParams::CANCUN,
+            (Some(_), true) => BlobParams::PRAGUE,
+        };
+        Some(scheduled.map_or(by_default, |(_, params)| *params))
+    }
+}

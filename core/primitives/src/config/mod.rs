@@ -1,0 +1,212 @@
+//! The chain config: which rules hold from which block or time on, and who seals.
+//!
+//! Its JSON is the `config` of geth's `genesis.json`.
+
+mod blob;
+mod fork;
+
+use std::collections::BTreeMap;
+
+use alloy_primitives::{Address, B256, U256};
+
+use crate::Header;
+
+pub use blob::BlobParams;
+pub use fork::{Activation, Fork, UnknownFork};
+
+/// Blocks between clique's checkpoints where the config gives none (EIP-225).
+pub const DEFAULT_CLIQUE_EPOCH: u64 = 30_000;
+
+/// Proof of authority (EIP-225).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CliqueConfig {
+    /// The least number of seconds between two blocks; with zero, blocks are sealed when
+    /// there are transactions.
+    pub period: u64,
+    /// Blocks between two checkpoints, at which votes are reset. Never zero.
+    pub epoch: u64,
+}
+
+/// Who seals a chain's blocks (before the merge, where it has one).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EngineConfig {
+    /// Proof of work.
+    Ethash,
+    /// Proof of authority.
+    Clique(CliqueConfig),
+}
+
+/// The rules of a chain. A fork that is `None` never comes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ChainConfig {
+    /// Binds transactions to this chain (EIP-155).
+    pub chain_id: u64,
+    /// Homestead.
+    pub homestead_block: Option<u64>,
+    /// The DAO fork: where headers carry a marker.
+    pub dao_fork_block: Option<u64>,
+    /// Whether this chain moved the DAO's ether at `dao_fork_block`.
+    pub dao_fork_support: bool,
+    /// Tangerine Whistle.
+    pub eip150_block: Option<u64>,
+    /// The hash that the block at `eip150_block` must have, for a light client's sake.
+    pub eip150_hash: Option<B256>,
+    /// The first half of Spurious Dragon: replay protection.
+    pub eip155_block: Option<u64>,
+    /// The second half of Spurious Dragon: state clearing and all the rest.
+    pub eip158_block: Option<u64>,
+    /// Byzantium.
+    pub byzantium_block: Option<u64>,
+    /// Constantinople.
+    pub constantinople_block: Option<u64>,
+    /// Petersburg; with Constantinople where it is `None`.
+    pub petersburg_block: Option<u64>,
+    /// Istanbul.
+    pub istanbul_block: Option<u64>,
+    /// Muir Glacier.
+    pub muir_glacier_block: Option<u64>,
+    /// Berlin.
+    pub berlin_block: Option<u64>,
+    /// London.
+    pub london_block: Option<u64>,
+    /// Arrow Glacier.
+    pub arrow_glacier_block: Option<u64>,
+    /// Gray Glacier.
+    pub gray_glacier_block: Option<u64>,
+    /// A block after the merge by which networks tell each other apart (EIP-2124).
+    pub merge_netsplit_block: Option<u64>,
+    /// The total difficulty from which on the beacon chain leads; `None` where the chain
+    /// seals its own blocks for ever.
+    pub terminal_total_difficulty: Option<U256>,
+    /// Whether the network is known to be merged.
+    pub terminal_total_difficulty_passed: bool,
+    /// Shanghai.
+    pub shanghai_time: Option<u64>,
+    /// Cancun.
+    pub cancun_time: Option<u64>,
+    /// Prague.
+    pub prague_time: Option<u64>,
+    /// Osaka.
+    pub osaka_time: Option<u64>,
+    /// The forks that change blob parameters alone, first to fifth (EIP-7892).
+    pub bpo_times: [Option<u64>; 5],
+    /// How many blobs a block takes, by the fork that says so (EIP-7840).
+    pub blob_schedule: BTreeMap<Fork, BlobParams>,
+    /// The contract whose logs are deposit requests (EIP-6110).
+    pub deposit_contract_address: Option<Address>,
+    /// Proof of authority; proof of work where it is `None`.
+    pub clique: Option<CliqueConfig>,
+}
+
+impl ChainConfig {
+    /// Who seals the blocks (before the merge, where there is one).
+    pub fn engine(&self) -> EngineConfig {
+        self.clique
+            .map_or(EngineConfig::Ethash, EngineConfig::Clique)
+    }
+
+    /// When a fork begins; `None` where it never does. Frontier begins with block 0. Paris
+    /// begins at the netsplit block, or with block 0 where the terminal total difficulty is
+    /// zero: elsewhere its block is not known beforehand.
+    pub fn activation(&self, fork: Fork) -> Option<Activation> {
+        let block = match fork {
+            Fork::Frontier => Some(0),
+            Fork::Homestead => self.homestead_block,
+            Fork::TangerineWhistle => self.eip150_block,
+            Fork::SpuriousDragon => self.eip158_block,
+            Fork::Byzantium => self.byzantium_block,
+            Fork::Constantinople => self.effective_constantinople_block(),
+            Fork::Petersburg => self.effective_petersburg_block(),
+            Fork::Istanbul => self.istanbul_block,
+            Fork::MuirGlacier => self.muir_glacier_block,
+            Fork::Berlin => self.berlin_block,
+            Fork::London => self.london_block,
+            Fork::ArrowGlacier => self.arrow_glacier_block,
+            Fork::GrayGlacier => self.gray_glacier_block,
+            Fork::Paris => self.paris_block(),
+            Fork::Shanghai => return self.shanghai_time.map(Activation::Time),
+            Fork::Cancun => return self.cancun_time.map(Activation::Time),
+            Fork::Prague => return self.prague_time.map(Activation::Time),
+            Fork::Osaka => return self.osaka_time.map(Activation::Time),
+            Fork::Bpo1 => return self.bpo_times[0].map(Activation::Time),
+            Fork::Bpo2 => return self.bpo_times[1].map(Activation::Time),
+            Fork::Bpo3 => return self.bpo_times[2].map(Activation::Time),
+            Fork::Bpo4 => return self.bpo_times[3].map(Activation::Time),
+            Fork::Bpo5 => return self.bpo_times[4].map(Activation::Time),
+        };
+        block.map(Activation::Block)
+    }
+
+    /// Whether exactly this fork has begun in a block. A fork that is scheduled by time
+    /// waits for London, as in geth.
+    pub fn is_active(&self, fork: Fork, number: u64, timestamp: u64) -> bool {
+        let Some(activation) = self.activation(fork) else {
+            return false;
+        };
+        let is_london = || self.london_block.is_some_and(|block| block <= number);
+        activation.is_active(number, timestamp)
+            && (matches!(activation, Activation::Block(_)) || is_london())
+    }
+
+    /// The newest fork that has begun in a block. A fork that the config leaves out is
+    /// passed over: `fork >= Fork::MuirGlacier` holds from Berlin on even where
+    /// Muir Glacier never came ([`ChainConfig::is_active`] tells).
+    pub fn fork_at(&self, number: u64, timestamp: u64) -> Fork {
+        Fork::ALL
+            .into_iter()
+            .rev()
+            .find(|fork| self.is_active(*fork, number, timestamp))
+            .unwrap_or(Fork::Frontier)
+    }
+
+    /// The newest fork that has begun in the block of this header: [`ChainConfig::fork_at`],
+    /// and Paris where the header itself shows that the beacon chain leads.
+    pub fn fork_of(&self, header: &Header) -> Fork {
+        let scheduled = self.fork_at(header.number, header.timestamp);
+        if self.is_proof_of_stake(header) {
+            scheduled.max(Fork::Paris)
+        } else {
+            scheduled
+        }
+    }
+
+    /// Whether EIP-155 has begun.
+    pub fn is_eip155_active(&self, number: u64) -> bool {
+        self.eip155_block
+            .or(self.eip158_block)
+            .is_some_and(|block| block <= number)
+    }
+
+    /// Whether the DAO fork has begun.
+    pub fn is_dao_fork_active(&self, number: u64) -> bool {
+        self.dao_fork_block.is_some_and(|block| block <= number)
+    }
+
+    /// Whether a block of this total difficulty is the last (or a later one) that the chain's
+    /// own engine sealed.
+    pub fn is_terminal(&self, total_difficulty: U256) -> bool {
+        self.terminal_total_difficulty
+            .is_some_and(|terminal| total_difficulty >= terminal)
+    }
+
+    /// Whether a beacon chain made the block of this header: the chain merges some day, and
+    /// the header has no difficulty (which no engine of its own would leave out).
+    pub fn is_proof_of_stake(&self, header: &Header) -> bool {
+        self.terminal_total_difficulty.is_some() && header.difficulty.is_zero()
+    }
+
+    fn effective_constantinople_block(&self) -> Option<u64> {
+        self.constantinople_block.or(self.petersburg_block)
+    }
+
+    fn effective_petersburg_block(&self) -> Option<u64> {
+        self.petersburg_block.or(self.constantinople_block)
+    }
+
+    fn paris_block(&self) -> Option<u64> {
+        if self.terminal_total_difficulty == Some(U256::ZERO) {
+            return Some(0);
+        }
+        self.merge_netsplit_block
+    }
+}

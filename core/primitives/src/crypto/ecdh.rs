@@ -1,0 +1,34 @@
+//! Key agreement.
+
+use zeroize::Zeroizing;
+
+use super::{PublicKey, SecretKey};
+
+/// What two keys have in common: the x coordinate, 32 bytes, big-endian. Zeroed when dropped,
+/// never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SharedSecret(Zeroizing<[u8; 32]>);
+
+impl SharedSecret {
+    /// The 32 bytes.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for SharedSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SharedSecret(redacted)")
+    }
+}
+
+impl SecretKey {
+    /// Elliptic-curve Diffie-Hellman: the x coordinate of the product of this key and the
+    /// other's point, not hashed (as RLPx wants it).
+    pub fn ecdh(&self, other: &PublicKey) -> SharedSecret {
+        let shared = k256::ecdh::diffie_hellman(self.0.to_nonzero_scalar(), other.0.as_affine());
+        let mut bytes = Zeroizing::new([0; 32]);
+        bytes.copy_from_slice(shared.raw_secret_bytes());
+        SharedSecret(bytes)
+    }
+}

@@ -1,0 +1,65 @@
+//! Secret keys.
+
+use alloy_primitives::{Address, B256, U256};
+use k256::ecdsa::SigningKey;
+use zeroize::Zeroizing;
+
+use super::{CryptoError, PublicKey, Signature};
+
+/// A secret key. Its memory is zeroed when it is dropped, and it is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretKey(pub(super) k256::SecretKey);
+
+impl SecretKey {
+    /// Reads 32 bytes, big-endian. Zero and what is not below the group's order are refused.
+    pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self, CryptoError> {
+        k256::SecretKey::from_bytes(bytes.into())
+            .map(Self)
+            .map_err(|_| CryptoError::InvalidSecretKey)
+    }
+
+    /// A new key from the operating system's randomness.
+    pub fn random() -> Self {
+        Self(k256::SecretKey::random(
+            &mut k256::elliptic_curve::rand_core::OsRng,
+        ))
+    }
+
+    /// The key's 32 bytes, big-endian, zeroed when dropped.
+    pub fn to_bytes(&self) -> Zeroizing<[u8; 32]> {
+        let mut bytes = Zeroizing::new(self.0.to_bytes());
+        let mut copy = Zeroizing::new([0; 32]);
+        copy.copy_from_slice(&bytes);
+        zeroize::Zeroize::zeroize(&mut *bytes);
+        copy
+    }
+
+    /// The public key.
+    pub fn public_key(&self) -> PublicKey {
+        PublicKey(self.0.public_key())
+    }
+
+    /// The account of this key.
+    pub fn address(&self) -> Address {
+        self.public_key().address()
+    }
+
+    /// Signs a hash, deterministically (RFC 6979), with a low s.
+    pub fn sign(&self, hash: B256) -> Signature {
+        let (signature, recovery_id) = SigningKey::from(&self.0)
+            .sign_prehash_recoverable(hash.as_slice())
+            .expect("because a 32-byte hash can always be signed");
+        let (r, s) = signature.split_bytes();
+        Signature {
+            y_parity: recovery_id.is_y_odd(),
+            r: U256::from_be_slice(&r),
+            s: U256::from_be_slice(&s),
+        }
+    }
+}
+
+impl std::fmt::Debug for SecretKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SecretKey(redacted)")
+    }
+}

@@ -1,0 +1,64 @@
+//! Recoverable signatures.
+
+use alloy_primitives::{Address, B256, U256, uint};
+
+use super::{CryptoError, PublicKey, recovery};
+
+/// Half of the order of secp256k1's group, rounded down.
+const HALF_ORDER: U256 =
+    uint!(0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0_U256);
+
+/// A recoverable ECDSA signature over secp256k1. Any value can be held; recovery checks it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Signature {
+    /// Whether the y of the nonce point is odd.
+    pub y_parity: bool,
+    /// The x of the nonce point.
+    pub r: U256,
+    /// The proof.
+    pub s: U256,
+}
+
+impl Signature {
+    /// Reads 65 bytes: r, s (big-endian), then 0 or 1.
+    pub fn from_bytes(bytes: &[u8; 65]) -> Result<Self, CryptoError> {
+        let (r, rest) = bytes.split_at(32);
+        let (s, parity) = rest.split_at(32);
+        let y_parity = match parity {
+            [0] => false,
+            [1] => true,
+            _ => return Err(CryptoError::InvalidSignature),
+        };
+        Ok(Self {
+            y_parity,
+            r: U256::from_be_slice(r),
+            s: U256::from_be_slice(s),
+        })
+    }
+
+    /// 65 bytes: r, s (big-endian), then 0 or 1.
+    pub fn to_bytes(&self) -> [u8; 65] {
+        let mut bytes = [0; 65];
+        bytes[..32].copy_from_slice(&self.r.to_be_bytes::<32>());
+        bytes[32..64].copy_from_slice(&self.s.to_be_bytes::<32>());
+        bytes[64] = u8::from(self.y_parity);
+        bytes
+    }
+
+    /// Whether s is in the upper half of the group (EIP-2 forbids it from Homestead on).
+    pub fn has_high_s(&self) -> bool {
+        self.s > HALF_ORDER
+    }
+
+    /// The key that signed `hash`.
+    pub fn recover(&self, hash: B256) -> Result<PublicKey, CryptoError> {
+        PublicKey::from_uncompressed(&recovery::recover(&hash, self)?)
+    }
+
+    /// The address of the key that signed `hash`.
+    pub fn recover_address(&self, hash: B256) -> Result<Address, CryptoError> {
+        Ok(super::public_key::address_of(&recovery::recover(
+            &hash, self,
+        )?))
+    }
+}

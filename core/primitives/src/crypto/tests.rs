@@ -1,0 +1,2 @@
+
+//! Keys, signatures and Keccak.

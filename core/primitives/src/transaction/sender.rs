@@ -1,0 +1,127 @@
+//! Who sent a transaction, and whether the fork allows its signature.
+
+use alloy_primitives::Address;
+use rayon::prelude::*;
+
+use super::{Transaction, TxType};
+use crate::rlp::{self, Encode};
+use crate::{Block, ChainConfig, CryptoError, Fork, keccak256};
+
+/// Why a transaction has no valid sender.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SenderError {
+    /// The type came with a later fork.
+    #[error("transaction type not supported")]
+    TypeNotSupported,
+    /// It is bound to another chain, or to one before EIP-155.
+    #[error("invalid chain id for signer: have {have} want {want}")]
+    WrongChain {
+        /// The transaction's.
+        have: u64,
+        /// This chain's.
+        want: u64,
+    },
+    /// The signature is not valid.
+    #[error(transparent)]
+    Signature(#[from] CryptoError),
+}
+
+/// Which signatures a block's fork allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SenderRules {
+    chain_id: u64,
+    fork: Fork,
+    is_eip155: bool,
+}
+
+impl SenderRules {
+    /// The rules of a block.
+    pub fn at(config: &ChainConfig, number: u64, timestamp: u64) -> Self {
+        Self {
+            chain_id: config.chain_id,
+            fork: config.fork_at(number, timestamp),
+            is_eip155: config.is_eip155_active(number),
+        }
+    }
+
+    /// The sender, where the type, the chain and the signature are allowed. From Homestead on
+    /// a high s is refused (EIP-2).
+    pub fn sender(&self, transaction: &Transaction) -> Result<Address, SenderError> {
+        self.check(transaction)?;
+        Ok(transaction.recover_sender()?)
+    }
+
+    fn check(&self, transaction: &Transaction) -> Result<(), SenderError> {
+        let since = match transaction.tx_type() {
+            TxType::Legacy => Fork::Frontier,
+            TxType::AccessList => Fork::Berlin,
+            TxType::DynamicFee => Fork::London,
+            TxType::Blob => Fork::Cancun,
+            TxType::SetCode => Fork::Prague,
+        };
+        if self.fork < since {
+            return Err(SenderError::TypeNotSupported);
+        }
+        if let Some(have) = transaction.chain_id() {
+            let is_allowed = self.is_eip155 || transaction.tx_type() != TxType::Legacy;
+            if !is_allowed {
+                return Err(CryptoError::InvalidSignature.into());
+            }
+            if have != self.chain_id {
+                return Err(SenderError::WrongChain {
+                    have,
+                    want: self.chain_id,
+                });
+            }
+        }
+        if self.fork >= Fork::Homestead && transaction.signature().has_high_s() {
+            return Err(CryptoError::HighS.into());
+        }
+        Ok(())
+    }
+}
+
+/// The senders of every transaction of `blocks`, block by block, recovered on all cores of
+/// the current rayon pool. A block with a transaction that has no valid sender gives the
+/// error of its first such transaction, with its index.
+pub fn recover_senders(
+    config: &ChainConfig,
+    blocks: &[Block],
+) -> Vec<Result<Vec<Address>, (usize, SenderError)>> {
+    let senders: Vec<Result<Address, SenderError>> = blocks
+        .par_iter()
+        .flat_map(|block| {
+            let rules = SenderRules::at(config, block.header.number, block.header.timestamp);
+            let transactions = &block.body.transactions;
+            transactions
+                .par_iter()
+                .map(move |transaction| rules.sender(transaction))
+        })
+        .collect();
+
+    let mut senders = senders.into_iter();
+    blocks
+        .iter()
+        .map(|block| {
+            let of_block: Vec<_> = senders
+                .by_ref()
+                .take(block.body.transactions.len())
+                .collect();
+            of_block
+                .into_iter()
+                .enumerate()
+                .map(|(index, sender)| sender.map_err(|error| (index, error)))
+                .collect()
+        })
+        .collect()
+}
+
+/// The address of the contract that an account creates with a transaction (or a CREATE) of
+/// this nonce: the last 20 bytes of Keccak-256 of the RLP list of both.
+pub fn contract_address(sender: &Address, nonce: u64) -> Address {
+    let mut encoded = Vec::with_capacity(32);
+    rlp::encode_list_header(sender.length() + nonce.length(), &mut encoded);
+    sender.encode(&mut encoded);
+    nonce.encode(&mut encoded);
+    Address::from_slice(&keccak256(encoded)[12..])
+}
