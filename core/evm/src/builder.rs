@@ -1,0 +1,256 @@
+//! A block, one transaction after another.
+
+use actoreum_primitives::{
+    Address, BlockHashes, Bytes, ChainConfig, Fork, Header, Receipt, ReceiptOutcome, StateDiff,
+    StateReader, Transaction, U256, Withdrawal,
+};
+use revm::ExecuteEvm;
+use revm::context_interface::JournalTr;
+use revm::context_interface::result::ExecutionResult;
+
+use crate::block::{BlockOutcome, IntermediateRoots};
+use crate::dao::{DAO_ACCOUNTS, DAO_REFUND_CONTRACT};
+use crate::error::{ExecutionError, TxError, tx_error};
+use crate::machine::{Machine, machine};
+use crate::overlay::Overlay;
+use crate::spec::{Rules, block_env};
+use crate::system::{BEACON_ROOTS_ADDRESS, HISTORY_STORAGE_ADDRESS, collect_requests, record_hash};
+use crate::tx;
+
+/// Executes a block step by step: [`BlockBuilder::begin`] does what comes before the
+/// transactions, [`BlockBuilder::try_transaction`] adds one, [`BlockBuilder::finish`] does what
+/// comes after them.
+///
+/// It holds one machine for the whole block, and it is not [`Send`].
+pub struct BlockBuilder<'a> {
+    config: &'a ChainConfig,
+    rules: Rules,
+    machine: Machine<'a>,
+    roots: Option<&'a mut dyn IntermediateRoots>,
+    gas_limit: u64,
+    gas_used: u64,
+    blob_gas_used: u64,
+    receipts: Vec<Receipt>,
+}
+
+impl std::fmt::Debug for BlockBuilder<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BlockBuilder")
+            .field("rules", &self.rules)
+            .field("gas_used", &self.gas_used)
+            .field("receipts", &self.receipts.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a> BlockBuilder<'a> {
+    /// Starts a block on the state of its parent.
+    ///
+    /// Of `header` these fields count: parent hash, number, timestamp, gas limit, difficulty,
+    /// mix hash, base fee, excess blob gas and parent beacon block root. `beneficiary` gets the
+    /// fees and is what COINBASE returns: on clique the block's signer. `roots` is needed before
+    /// Byzantium.
+    pub fn begin(
+        config: &'a ChainConfig,
+        header: &Header,
+        beneficiary: Address,
+        state: &'a dyn StateReader,
+        hashes: &'a dyn BlockHashes,
+        roots: Option<&'a mut dyn IntermediateRoots>,
+    ) -> Result<Self, ExecutionError> {
+        let rules = Rules::at(config, header);
+        let overlay = Overlay::new(state, hashes, rules.state_clearing(), rules.delegations());
+        let block = block_env(&rules, header, beneficiary);
+        let mut builder = Self {
+            config,
+            machine: machine(&rules, block, overlay, ()),
+            rules,
+            roots,
+            gas_limit: header.gas_limit,
+            gas_used: 0,
+            blob_gas_used: 0,
+            receipts: Vec::new(),
+        };
+        builder.before_transactions(header)?;
+        Ok(builder)
+    }
+
+    fn before_transactions(&mut self, header: &Header) -> Result<(), ExecutionError> {
+        if self.config.dao_fork_support && self.config.dao_fork_block == Some(header.number) {
+            let overlay = self.overlay();
+            for account in DAO_ACCOUNTS {
+                let balance = overlay.drain(account)?;
+                overlay.add_balance(DAO_REFUND_CONTRACT, balance)?;
+            }
+        }
+        if header.number == 0 {
+            return Ok(());
+        }
+        if self.rules.fork >= Fork::Cancun {
+            let root = header
+                .parent_beacon_block_root
+                .ok_or(ExecutionError::MissingHeaderField("parentBeaconBlockRoot"))?;
+            record_hash(&mut self.machine, BEACON_ROOTS_ADDRESS, root)?;
+        }
+        if self.rules.fork >= Fork::Prague {
+            record_hash(
+                &mut self.machine,
+                HISTORY_STORAGE_ADDRESS,
+                header.parent_hash,
+            )?;
+        }
+        Ok(())
+    }
+
+    fn overlay(&mut self) -> &mut Overlay<'a> {
+        self.machine.ctx.journaled_state.db_mut()
+    }
+
+    /// Executes one transaction as the block's next. On an error the block stands as before.
+    ///
+    /// Whether the signature is allowed at this fork is not asked here (see
+    /// `actoreum_primitives::SenderRules`).
+    pub fn try_transaction(
+        &mut self,
+        transaction: &Transaction,
+        sender: Address,
+    ) -> Result<&Receipt, TxError> {
+        let result = self.execute(transaction, sender)?;
+        let changes = self.machine.finalize();
+
+        let outcome = if self.rules.fork >= Fork::Byzantium {
+            self.overlay().commit(changes, None)?;
+            ReceiptOutcome::Status(result.is_success())
+        } else {
+            let mut diff = StateDiff::default();
+            self.overlay().commit(changes, Some(&mut diff))?;
+            let roots = self.roots.as_mut().ok_or(TxError::MissingRoots)?;
+            ReceiptOutcome::StateRoot(roots.root(&diff)?)
+        };
+        self.gas_used += result.tx_gas_used();
+        self.blob_gas_used += transaction.blob_gas();
+        let logs = result.into_logs().into_iter().map(tx::log).collect();
+        let receipt = Receipt::new(transaction.tx_type(), outcome, self.gas_used, logs);
+        self.receipts.push(receipt);
+        Ok(&self.receipts[self.receipts.len() - 1])
+    }
+
+    fn execute(
+        &mut self,
+        transaction: &Transaction,
+        sender: Address,
+    ) -> Result<ExecutionResult, TxError> {
+        if self.rules.fork < Fork::Byzantium && self.roots.is_none() {
+            return Err(TxError::MissingRoots);
+        }
+        if transaction.gas_limit() > self.gas_limit - self.gas_used {
+            return Err(TxError::GasLimitReached);
+        }
+        let blob_gas = transaction.blob_gas();
+        let blob_gas_limit = self.rules.blob_gas_limit();
+        // One that is too much for any block is refused with the other rules of its type.
+        if blob_gas <= blob_gas_limit && self.blob_gas_used + blob_gas > blob_gas_limit {
+            return Err(TxError::BlobGasLimitReached {
+                used: self.blob_gas_used,
+                tx: blob_gas,
+                limit: blob_gas_limit,
+            });
+        }
+        let tx_env = tx::tx_env(transaction, sender)?;
+        self.machine.transact_one(tx_env).map_err(|error| {
+            self.machine.finalize();
+            self.tx_error(error)
+        })
+    }
+
+    fn tx_error(
+        &mut self,
+        error: revm::context_interface::result::EVMError<crate::overlay::OverlayError>,
+    ) -> TxError {
+        let context = &mut self.machine.ctx;
+        let overlay = context.journaled_state.db_mut();
+        let code_hash = overlay
+            .account(context.tx.caller)
+            .ok()
+            .flatten()
+            .map(|it| it.code_hash);
+        tx_error(
+            error,
+            &context.tx,
+            &context.block,
+            self.rules.chain_id,
+            code_hash,
+        )
+    }
+
+    /// Gas used so far.
+    pub fn gas_used(&self) -> u64 {
+        self.gas_used
+    }
+
+    /// Gas that is left for transactions.
+    pub fn gas_left(&self) -> u64 {
+        self.gas_limit - self.gas_used
+    }
+
+    /// Blob gas used so far (EIP-4844).
+    pub fn blob_gas_used(&self) -> u64 {
+        self.blob_gas_used
+    }
+
+    /// The receipts so far.
+    pub fn receipts(&self) -> &[Receipt] {
+        &self.receipts
+    }
+
+    /// The next nonce of an account, after the transactions so far.
+    pub fn nonce(&mut self, address: Address) -> Result<u64, ExecutionError> {
+        Ok(self
+            .overlay()
+            .account(address)?
+            .map_or(0, |account| account.nonce))
+    }
+
+    /// The balance of an account in wei, after the transactions so far.
+    pub fn balance(&mut self, address: Address) -> Result<U256, ExecutionError> {
+        Ok(self
+            .overlay()
+            .account(address)?
+            .map_or(U256::ZERO, |account| account.balance))
+    }
+
+    /// Collects the requests, credits withdrawals and `rewards` (wei, by the engine), and closes
+    /// the block.
+    pub fn finish(
+        mut self,
+        rewards: &[(Address, U256)],
+        withdrawals: &[Withdrawal],
+    ) -> Result<BlockOutcome, ExecutionError> {
+        let requests = self.requests()?;
+        let overlay = self.overlay();
+        for withdrawal in withdrawals {
+            let wei = U256::from(withdrawal.amount) * U256::from(actoreum_primitives::GWEI);
+            overlay.add_balance(withdrawal.address, wei)?;
+        }
+        for (address, wei) in rewards {
+            overlay.add_balance(*address, *wei)?;
+        }
+        Ok(BlockOutcome {
+            receipts: self.receipts,
+            diff: self.machine.ctx.journaled_state.database.into_diff(),
+            gas_used: self.gas_used,
+            blob_gas_used: self.blob_gas_used,
+            requests,
+        })
+    }
+
+    fn requests(&mut self) -> Result<Option<Vec<Bytes>>, ExecutionError> {
+        if self.rules.fork < Fork::Prague {
+            return Ok(None);
+        }
+        let logs = self.receipts.iter().flat_map(|receipt| &receipt.logs);
+        let deposit_contract = self.config.deposit_contract_address;
+        let required = !self.rules.self_sealed;
+        collect_requests(&mut self.machine, deposit_contract, logs, required).map(Some)
+    }
+}

@@ -1,0 +1,447 @@
+//! Calls: code that runs on a state and leaves nothing behind.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use actoreum_primitives::{
+    AccessListItem, Address, Authorization, B256, BlockHashes, Bytes, ChainConfig, Header, Log,
+    StateReader, TxType, U256,
+};
+use revm::context::{BlockEnv, TxEnv};
+use revm::context_interface::block::BlobExcessGasAndPrice;
+use revm::context_interface::result::{ExecutionResult, HaltReason};
+use revm::interpreter::Interpreter;
+use revm::interpreter::interpreter_types::Jumps;
+use revm::primitives::hardfork::SpecId;
+use revm::state::EvmState;
+use revm::{ExecuteEvm, InspectEvm, Inspector};
+
+use crate::access_list::AccessListInspector;
+use crate::error::{TxError, tx_error};
+use crate::failure::{self, FailedStep, Failure};
+use crate::machine::{EvmContext, Machine, machine};
+use crate::overlay::Overlay;
+use crate::spec::{Rules, block_env};
+use crate::tx;
+
+/// A call as `eth_call` takes it: a transaction without nonce and signature.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CallRequest {
+    /// Who calls; the zero address where it is `None`.
+    pub from: Option<Address>,
+    /// What is called; `None` creates a contract.
+    pub to: Option<Address>,
+    /// The most gas that it may use; as much as [`CallEnv::gas_cap`] allows where it is `None`.
+    pub gas: Option<u64>,
+    /// Wei a gas, of a legacy transaction.
+    pub gas_price: Option<U256>,
+    /// The most wei a gas (EIP-1559).
+    pub max_fee_per_gas: Option<U256>,
+    /// The most wei a gas for the beneficiary (EIP-1559).
+    pub max_priority_fee_per_gas: Option<U256>,
+    /// Wei that go along.
+    pub value: U256,
+    /// Call data, or creation code.
+    pub input: Bytes,
+    /// EIP-2930.
+    pub access_list: Vec<AccessListItem>,
+    /// The most wei a blob gas (EIP-4844).
+    pub max_fee_per_blob_gas: Option<U256>,
+    /// EIP-4844.
+    pub blob_hashes: Vec<B256>,
+    /// EIP-7702.
+    pub authorization_list: Vec<Authorization>,
+}
+
+/// An account made different for one call.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AccountOverride {
+    /// The nonce.
+    pub nonce: Option<u64>,
+    /// The balance in wei.
+    pub balance: Option<U256>,
+    /// The code.
+    pub code: Option<Bytes>,
+    /// The whole storage: every other slot is zero.
+    pub state: Option<BTreeMap<B256, B256>>,
+    /// Single slots.
+    pub state_diff: Option<BTreeMap<B256, B256>>,
+}
+
+/// Accounts made different for one call.
+pub type StateOverrides = BTreeMap<Address, AccountOverride>;
+
+/// What the block tells the call's code, made different.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BlockOverrides {
+    /// The number.
+    pub number: Option<U256>,
+    /// The difficulty.
+    pub difficulty: Option<U256>,
+    /// The timestamp.
+    pub time: Option<u64>,
+    /// The gas limit.
+    pub gas_limit: Option<u64>,
+    /// The beneficiary.
+    pub coinbase: Option<Address>,
+    /// PREVRANDAO.
+    pub random: Option<B256>,
+    /// The base fee in wei a gas.
+    pub base_fee: Option<u64>,
+    /// The blob base fee in wei a blob gas.
+    pub blob_base_fee: Option<u128>,
+}
+
+/// Where a call runs.
+#[derive(Clone, Copy)]
+pub struct CallEnv<'a> {
+    /// The chain's rules.
+    pub config: &'a ChainConfig,
+    /// The block whose number, time and so on the code sees.
+    pub header: &'a Header,
+    /// That block's beneficiary (on clique: its signer).
+    pub beneficiary: Address,
+    /// The state that the code runs on.
+    pub state: &'a dyn StateReader,
+    /// For BLOCKHASH.
+    pub hashes: &'a dyn BlockHashes,
+    /// Accounts made different.
+    pub state_overrides: &'a StateOverrides,
+    /// The block made different.
+    pub block_overrides: &'a BlockOverrides,
+    /// The most gas of a call, whatever it asks for.
+    pub gas_cap: u64,
+    /// Whether the caller must own the value that it sends (and the gas, where the call names a
+    /// price), as in geth from 1.9.14 on. Without it, the caller is given what it lacks.
+    pub check_balance: bool,
+}
+
+impl std::fmt::Debug for CallEnv<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CallEnv")
+            .field("number", &self.header.number)
+            .field("gas_cap", &self.gas_cap)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a call returned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallOutcome {
+    /// The return data, that of a revert too; of a creation the code.
+    pub output: Bytes,
+    /// Gas used, refunds taken off.
+    pub gas_used: u64,
+    /// Gas that was refunded.
+    pub gas_refunded: u64,
+    /// The logs; none where it failed.
+    pub logs: Vec<Log>,
+    /// The contract that a creation made.
+    pub created: Option<Address>,
+    /// Why the code failed; `None` where it did not.
+    pub failure: Option<Failure>,
+    /// Whether the failure is a lack of gas, so that more of it may help.
+    pub is_out_of_gas: bool,
+}
+
+/// Runs a call. An error means that it could not even start.
+pub fn call(env: &CallEnv<'_>, request: &CallRequest) -> Result<CallOutcome, TxError> {
+    let mut machine = env.machine(request, ())?;
+    let result = machine.transact_one(machine.ctx.tx.clone());
+    let result = result.map_err(|error| env.tx_error(&mut machine, error))?;
+    let step = match &result {
+        ExecutionResult::Halt { reason, .. } if failure::wants_step(reason) => {
+            env.failed_step(request)?
+        }
+        _ => None,
+    };
+    Ok(outcome(result, step))
+}
+
+/// The access list that makes a call cheapest (or dearest: that is not weighed), with what the
+/// call returns when it names that list, as `eth_createAccessList`.
+pub fn create_access_list(
+    env: &CallEnv<'_>,
+    request: &CallRequest,
+) -> Result<(Vec<AccessListItem>, CallOutcome), TxError> {
+    let mut request = request.clone();
+    let warm = env.warm_addresses(&request)?;
+    // With a longer list the code takes another path at most as often as it can see the gas that
+    // it has; in practice the second round finds nothing new.
+    for _ in 0..ACCESS_LIST_ROUNDS {
+        let inspector = AccessListInspector::new(warm.clone(), &request.access_list);
+        let (result, _, inspector) = env.inspect(&request, inspector)?;
+        let found = inspector.list();
+        if found == request.access_list {
+            return Ok((found, outcome(result, None)));
+        }
+        request.access_list = found;
+    }
+    let outcome = call(env, &request)?;
+    Ok((request.access_list, outcome))
+}
+
+/// Rounds after which [`create_access_list`] takes the list that it has: each runs the whole
+/// call.
+const ACCESS_LIST_ROUNDS: usize = 16;
+
+pub(crate) fn outcome(result: ExecutionResult, step: Option<FailedStep>) -> CallOutcome {
+    let gas_used = result.tx_gas_used();
+    let gas_refunded = result.gas().final_refunded();
+    let created = result.created_address();
+    let (output, logs, failure, is_out_of_gas) = match result {
+        ExecutionResult::Success { logs, output, .. } => (output.into_data(), logs, None, false),
+        ExecutionResult::Revert { output, .. } => (
+            output.clone(),
+            Vec::new(),
+            Some(Failure::Revert(output)),
+            false,
+        ),
+        ExecutionResult::Halt { reason, .. } => {
+            let is_out_of_gas = failure::is_out_of_gas(&reason);
+            let failure = Failure::Halt(failure::halt_text(reason, step));
+            (Bytes::new(), Vec::new(), Some(failure), is_out_of_gas)
+        }
+    };
+    let logs = logs.into_iter().map(tx::log).collect();
+    CallOutcome {
+        output,
+        gas_used,
+        gas_refunded,
+        logs,
+        created,
+        failure,
+        is_out_of_gas,
+    }
+}
+
+impl<'a> CallEnv<'a> {
+    /// Runs a call under an inspector; the changes come back instead of being thrown away.
+    pub(crate) fn inspect<I>(
+        &self,
+        request: &CallRequest,
+        inspector: I,
+    ) -> Result<(ExecutionResult<HaltReason>, EvmState, I), TxError>
+    where
+        I: Inspector<EvmContext<'a>>,
+    {
+        let mut machine = self.machine(request, inspector)?;
+        let result = machine.inspect_one_tx(machine.ctx.tx.clone());
+        let result = result.map_err(|error| self.tx_error(&mut machine, error))?;
+        let changes = machine.finalize();
+        Ok((result, changes, machine.inspector))
+    }
+
+    fn tx_error<I>(
+        &self,
+        machine: &mut Machine<'a, I>,
+        error: revm::context_interface::result::EVMError<crate::overlay::OverlayError>,
+    ) -> TxError {
+        tx_error(
+            error,
+            &machine.ctx.tx,
+            &machine.ctx.block,
+            self.config.chain_id,
+            None,
+        )
+    }
+
+    fn failed_step(&self, request: &CallRequest) -> Result<Option<FailedStep>, TxError> {
+        let (_, _, probe) = self.inspect(request, LastStep::default())?;
+        Ok(probe.last)
+    }
+
+    fn warm_addresses(&self, request: &CallRequest) -> Result<BTreeSet<Address>, TxError> {
+        let mut machine = self.machine(request, ())?;
+        let from = request.from.unwrap_or_default();
+        let mut warm: BTreeSet<Address> = machine
+            .precompiles
+            .warm_addresses()
+            .iter()
+            .copied()
+            .collect();
+        warm.insert(from);
+        warm.insert(match request.to {
+            Some(to) => to,
+            None => {
+                let overlay = &mut machine.ctx.journaled_state.database;
+                from.create(overlay.account(from)?.map_or(0, |account| account.nonce))
+            }
+        });
+        Ok(warm)
+    }
+
+    /// A machine that is ready to run the request as its transaction.
+    pub(crate) fn machine<I>(
+        &self,
+        request: &CallRequest,
+        inspector: I,
+    ) -> Result<Machine<'a, I>, TxError> {
+        let rules = Rules::at(self.config, self.header);
+        let mut block = block_env(&rules, self.header, self.beneficiary);
+        self.override_block(&mut block);
+        let mut overlay = Overlay::new(
+            self.state,
+            self.hashes,
+            rules.state_clearing(),
+            rules.delegations(),
+        );
+        self.override_state(&mut overlay)?;
+
+        let tx = self.tx_env(request, &rules, &block)?;
+        let is_free = tx.gas_price == 0;
+        if is_free {
+            block.basefee = 0;
+        }
+        if tx.max_fee_per_blob_gas == 0
+            && let Some(blob) = &mut block.blob_excess_gas_and_price
+        {
+            blob.blob_gasprice = 0;
+        }
+        let mut machine = machine(&rules, block, overlay, inspector);
+        let cfg = &mut machine.ctx.cfg;
+        cfg.disable_nonce_check = true;
+        cfg.disable_eip3607 = true;
+        cfg.disable_block_gas_limit = true;
+        cfg.disable_base_fee = is_free;
+        cfg.disable_balance_check = !self.check_balance;
+        cfg.tx_gas_limit_cap = Some(u64::MAX);
+        cfg.max_blobs_per_tx = None;
+        machine.ctx.tx = tx;
+        Ok(machine)
+    }
+
+    fn tx_env(
+        &self,
+        request: &CallRequest,
+        rules: &Rules,
+        block: &BlockEnv,
+    ) -> Result<TxEnv, TxError> {
+        let caller = request.from.unwrap_or_default();
+        let price = |wei: Option<U256>| {
+            u128::try_from(wei.unwrap_or_default()).map_err(|_| TxError::InsufficientFunds {
+                sender: caller,
+                have: U256::ZERO,
+                want: U256::MAX,
+            })
+        };
+        let has_fee_cap =
+            request.max_fee_per_gas.is_some() || request.max_priority_fee_per_gas.is_some();
+        let tip = price(request.max_priority_fee_per_gas)?;
+        let gas_price = match has_fee_cap {
+            false => price(request.gas_price)?,
+            true => match request.max_fee_per_gas {
+                Some(fee_cap) => price(Some(fee_cap))?,
+                None => tip.saturating_add(u128::from(block.basefee)),
+            },
+        };
+        let tx_type = if !request.authorization_list.is_empty() && rules.spec >= SpecId::PRAGUE {
+            TxType::SetCode
+        } else if !request.blob_hashes.is_empty() && rules.spec >= SpecId::CANCUN {
+            TxType::Blob
+        } else if has_fee_cap && rules.spec >= SpecId::LONDON {
+            TxType::DynamicFee
+        } else if !request.access_list.is_empty() && rules.spec >= SpecId::BERLIN {
+            TxType::AccessList
+        } else {
+            TxType::Legacy
+        };
+        if request.to.is_none() {
+            match tx_type {
+                TxType::Blob => return Err(TxError::BlobCreate),
+                TxType::SetCode => return Err(TxError::SetCodeCreate { sender: caller }),
+                TxType::Legacy | TxType::AccessList | TxType::DynamicFee => {}
+            }
+        }
+        Ok(TxEnv {
+            tx_type: tx_type as u8,
+            caller,
+            gas_limit: request.gas.unwrap_or(u64::MAX).min(self.gas_cap),
+            gas_price,
+            kind: tx::tx_kind(request.to),
+            value: request.value,
+            data: request.input.clone(),
+            nonce: 0,
+            chain_id: Some(self.config.chain_id),
+            access_list: tx::access_list(&request.access_list),
+            gas_priority_fee: (tx_type >= TxType::DynamicFee).then_some(tip),
+            blob_hashes: request.blob_hashes.clone(),
+            max_fee_per_blob_gas: price(request.max_fee_per_blob_gas)?,
+            authorization_list: tx::authorization_list(&request.authorization_list),
+        })
+    }
+
+    fn override_block(&self, block: &mut BlockEnv) {
+        let overrides = self.block_overrides;
+        let set = |value: &mut U256, new: Option<U256>| *value = new.unwrap_or(*value);
+        set(&mut block.number, overrides.number);
+        set(&mut block.difficulty, overrides.difficulty);
+        set(&mut block.timestamp, overrides.time.map(U256::from));
+        block.gas_limit = overrides.gas_limit.unwrap_or(block.gas_limit);
+        block.beneficiary = overrides.coinbase.unwrap_or(block.beneficiary);
+        block.prevrandao = overrides.random.or(block.prevrandao);
+        block.basefee = overrides.base_fee.unwrap_or(block.basefee);
+        if let Some(blob_gasprice) = overrides.blob_base_fee {
+            block.blob_excess_gas_and_price = Some(BlobExcessGasAndPrice {
+                excess_blob_gas: 0,
+                blob_gasprice,
+            });
+        }
+    }
+
+    fn override_state(&self, overlay: &mut Overlay<'a>) -> Result<(), TxError> {
+        for (address, change) in self.state_overrides {
+            overlay.override_account(*address, |account| {
+                account.nonce = change.nonce.unwrap_or(account.nonce);
+                account.balance = change.balance.unwrap_or(account.balance);
+            })?;
+            if let Some(code) = &change.code {
+                overlay.override_code(*address, code.clone())?;
+            }
+            for (wiped, slots) in [(true, &change.state), (false, &change.state_diff)] {
+                let Some(slots) = slots else { continue };
+                let slots = slots
+                    .iter()
+                    .map(|(key, value)| ((*key).into(), (*value).into()));
+                overlay.override_storage(*address, wiped, slots)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Remembers the last instruction of the outermost frame.
+#[derive(Debug, Default)]
+struct LastStep {
+    depth: usize,
+    last: Option<FailedStep>,
+}
+
+impl<CTX> Inspector<CTX> for LastStep {
+    fn step(&mut self, interpreter: &mut Interpreter, _context: &mut CTX) {
+        if self.depth == 1 {
+            let opcode = interpreter.bytecode.opcode();
+            self.last = Some(FailedStep {
+                opcode,
+                stack: interpreter.stack.len(),
+            });
+        }
+    }
+
+    fn frame_start(
+        &mut self,
+        _context: &mut CTX,
+        _input: &mut revm::interpreter::FrameInput,
+    ) -> Option<revm::handler::FrameResult> {
+        self.depth += 1;
+        None
+    }
+
+    fn frame_end(
+        &mut self,
+        _context: &mut CTX,
+        _input: &revm::interpreter::FrameInput,
+        _result: &mut revm::handler::FrameResult,
+    ) {
+        self.depth -= 1;
+    }
+}

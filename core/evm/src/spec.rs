@@ -1,0 +1,216 @@
+//! Which rules hold in a block, and what revm calls them.
+//!
+//! The fork decides what the EVM does; the engine decides only where a few values come from.
+//! A chain that seals its own blocks has no beacon chain, so PREVRANDAO is the block's
+//! difficulty there (as DIFFICULTY was), and what only a beacon chain can ask for is optional.
+
+use actoreum_primitives::config::BlobParams;
+use actoreum_primitives::{Address, B256, ChainConfig, Fork, GAS_PER_BLOB, Header, U256};
+use revm::context::BlockEnv;
+use revm::context_interface::block::BlobExcessGasAndPrice;
+use revm::primitives::hardfork::SpecId;
+
+/// The most blobs of one transaction from Osaka on (EIP-7594).
+const MAX_BLOBS_PER_TX: u64 = 6;
+
+/// The rules of a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rules {
+    pub(crate) fork: Fork,
+    pub(crate) spec: SpecId,
+    pub(crate) chain_id: u64,
+    /// Constantinople's SSTORE (EIP-1283), which revm does not know.
+    pub(crate) net_metering_1283: bool,
+    /// The chain's own engine made the block, no beacon chain.
+    pub(crate) self_sealed: bool,
+    pub(crate) blobs: BlobParams,
+}
+
+impl Rules {
+    pub(crate) fn at(config: &ChainConfig, header: &Header) -> Self {
+        let fork = config.fork_of(header);
+        Self {
+            fork,
+            spec: spec_id(fork, header.difficulty.is_zero()),
+            chain_id: config.chain_id,
+            net_metering_1283: fork == Fork::Constantinople,
+            self_sealed: !config.is_proof_of_stake(header),
+            blobs: config
+                .blob_params_at(header.number, header.timestamp)
+                .unwrap_or(BlobParams::NONE),
+        }
+    }
+
+    /// EIP-161: an account that is empty after it was touched goes.
+    pub(crate) fn state_clearing(&self) -> bool {
+        self.fork >= Fork::SpuriousDragon
+    }
+
+    /// EIP-7702.
+    pub(crate) fn delegations(&self) -> bool {
+        self.fork >= Fork::Prague
+    }
+
+    pub(crate) fn blob_gas_limit(&self) -> u64 {
+        self.blobs.max.saturating_mul(GAS_PER_BLOB)
+    }
+
+    pub(crate) fn max_blobs_per_tx(&self) -> u64 {
+        if self.fork >= Fork::Osaka {
+            self.blobs.max.min(MAX_BLOBS_PER_TX)
+        } else {
+            self.blobs.max
+        }
+    }
+}
+
+/// revm's name of a fork. Paris changes one instruction and only where a beacon chain leads,
+/// which the header shows by its missing difficulty.
+fn spec_id(fork: Fork, without_difficulty: bool) -> SpecId {
+    match fork {
+        Fork::Frontier => SpecId::FRONTIER,
+        Fork::Homestead => SpecId::HOMESTEAD,
+        Fork::TangerineWhistle => SpecId::TANGERINE,
+        Fork::SpuriousDragon => SpecId::SPURIOUS_DRAGON,
+        Fork::Byzantium => SpecId::BYZANTIUM,
+        Fork::Constantinople | Fork::Petersburg => SpecId::PETERSBURG,
+        Fork::Istanbul | Fork::MuirGlacier => SpecId::ISTANBUL,
+        Fork::Berlin => SpecId::BERLIN,
+        Fork::London | Fork::ArrowGlacier | Fork::GrayGlacier => SpecId::LONDON,
+        Fork::Paris if without_difficulty => SpecId::MERGE,
+        Fork::Paris => SpecId::LONDON,
+        Fork::Shanghai => SpecId::SHANGHAI,
+        Fork::Cancun => SpecId::CANCUN,
+        Fork::Prague => SpecId::PRAGUE,
+        Fork::Osaka | Fork::Bpo1 | Fork::Bpo2 | Fork::Bpo3 | Fork::Bpo4 | Fork::Bpo5 => {
+            SpecId::OSAKA
+        }
+    }
+}
+
+/// What the block's own fields are to its code.
+pub(crate) fn block_env(rules: &Rules, header: &Header, beneficiary: Address) -> BlockEnv {
+    let prevrandao = if rules.self_sealed {
+        B256::from(header.difficulty)
+    } else {
+        header.mix_hash
+    };
+    let blob_excess_gas_and_price = (rules.fork >= Fork::Cancun).then(|| {
+        BlobExcessGasAndPrice::new(
+            header.excess_blob_gas.unwrap_or(0),
+            rules.blobs.base_fee_update_fraction,
+        )
+    });
+    BlockEnv {
+        number: U256::from(header.number),
+        beneficiary,
+        timestamp: U256::from(header.timestamp),
+        gas_limit: header.gas_limit,
+        basefee: header.base_fee_per_gas.unwrap_or(0),
+        difficulty: header.difficulty,
+        prevrandao: Some(prevrandao),
+        blob_excess_gas_and_price,
+        slot_num: 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actoreum_primitives::config::CliqueConfig;
+
+    fn self_sealed(cancun_time: u64) -> ChainConfig {
+        ChainConfig {
+            chain_id: 1337,
+            london_block: Some(0),
+            shanghai_time: Some(0),
+            cancun_time: Some(cancun_time),
+            clique: Some(CliqueConfig {
+                period: 1,
+                epoch: 30_000,
+            }),
+            ..ChainConfig::default()
+        }
+    }
+
+    #[test]
+    fn a_clique_chain_runs_cancun_without_a_merge() {
+        let config = self_sealed(100);
+        let header = Header {
+            number: 7,
+            timestamp: 100,
+            difficulty: U256::from(2),
+            mix_hash: B256::repeat_byte(9),
+            ..Header::default()
+        };
+        let rules = Rules::at(&config, &header);
+        assert_eq!(rules.spec, SpecId::CANCUN);
+        assert!(rules.self_sealed);
+        assert_eq!(rules.blob_gas_limit(), 0, "no blob schedule: no blobs");
+        let env = block_env(&rules, &header, Address::repeat_byte(1));
+        assert_eq!(env.prevrandao, Some(B256::from(U256::from(2))));
+        assert_eq!(env.beneficiary, Address::repeat_byte(1));
+
+        let before = Header {
+            timestamp: 99,
+            ..header
+        };
+        assert_eq!(Rules::at(&config, &before).spec, SpecId::SHANGHAI);
+    }
+
+    #[test]
+    fn a_merged_chain_takes_prevrandao_from_the_mix_hash() {
+        let config = ChainConfig {
+            terminal_total_difficulty: Some(U256::ZERO),
+            clique: None,
+            ..self_sealed(0)
+        };
+        let header = Header {
+            mix_hash: B256::repeat_byte(9),
+            ..Header::default()
+        };
+        let rules = Rules::at(&config, &header);
+        assert!(!rules.self_sealed);
+        assert_eq!(rules.blobs, BlobParams::CANCUN);
+        let env = block_env(&rules, &header, Address::ZERO);
+        assert_eq!(env.prevrandao, Some(B256::repeat_byte(9)));
+    }
+
+    #[test]
+    fn paris_shows_in_the_header_alone() {
+        let config = ChainConfig {
+            london_block: Some(0),
+            terminal_total_difficulty: Some(U256::from(1_000)),
+            ..ChainConfig::default()
+        };
+        let mut header = Header {
+            number: 5,
+            difficulty: U256::from(17),
+            ..Header::default()
+        };
+        assert_eq!(Rules::at(&config, &header).spec, SpecId::LONDON);
+        header.difficulty = U256::ZERO;
+        assert_eq!(Rules::at(&config, &header).spec, SpecId::MERGE);
+    }
+
+    #[test]
+    fn constantinople_is_petersburg_with_net_metering() {
+        let config = ChainConfig {
+            constantinople_block: Some(5),
+            petersburg_block: Some(6),
+            ..ChainConfig::default()
+        };
+        let rules = |number| {
+            Rules::at(
+                &config,
+                &Header {
+                    number,
+                    ..Header::default()
+                },
+            )
+        };
+        assert!(rules(5).net_metering_1283);
+        assert!(!rules(6).net_metering_1283);
+        assert_eq!(rules(5).spec, rules(6).spec);
+    }
+}
