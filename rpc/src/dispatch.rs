@@ -1,0 +1,247 @@
+//! From a request's bytes to an answer's bytes: the one door behind every transport.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Instant;
+
+use rustc_hash::FxBuildHasher;
+
+use crate::error::{RESPONSE_TOO_LARGE, RpcError};
+use crate::json::{JsonOut, Raw};
+use crate::limits;
+use crate::method::{Handler, Method};
+use crate::pool::HeavyPool;
+use crate::request::{self, Call, Message};
+
+/// The limits of a dispatcher; the defaults are those of [`limits`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DispatchLimits {
+    /// Most requests in a batch.
+    pub batch_items: usize,
+    /// Longest answer, in bytes.
+    pub response_bytes: usize,
+}
+
+impl Default for DispatchLimits {
+    fn default() -> Self {
+        Self {
+            batch_items: limits::MAX_BATCH_ITEMS,
+            response_bytes: limits::MAX_RESPONSE_BYTES,
+        }
+    }
+}
+
+/// The answer to a body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// JSON and a line feed, or nothing where nothing was asked.
+    pub body: Vec<u8>,
+    /// A connection that carries more than one request is closed after this answer,
+    /// as geth does after a request that it cannot read.
+    pub close: bool,
+}
+
+/// The methods that a transport offers, and how they are run.
+pub struct Dispatcher<C> {
+    context: Arc<C>,
+    methods: HashMap<&'static str, Arc<Method<C>>, FxBuildHasher>,
+    pool: HeavyPool,
+    limits: DispatchLimits,
+}
+
+impl<C: Send + Sync + 'static> Dispatcher<C> {
+    /// Offers those of `methods` whose namespace is in `namespaces` (an empty list
+    /// offers none), and `rpc_modules` and `rpc.discover` about them.
+    pub fn new(
+        context: Arc<C>,
+        methods: &[Arc<Method<C>>],
+        namespaces: &[String],
+        pool: HeavyPool,
+        limits: DispatchLimits,
+    ) -> Self {
+        let offered = methods
+            .iter()
+            .filter(|method| namespaces.iter().any(|name| name == method.namespace()));
+        let mut table: HashMap<_, _, FxBuildHasher> = offered
+            .map(|method| (method.name, Arc::clone(method)))
+            .collect();
+        for method in crate::rpc::methods(table.values()) {
+            table.insert(method.name, Arc::new(method));
+        }
+        Self {
+            context,
+            methods: table,
+            pool,
+            limits,
+        }
+    }
+
+    /// The methods that are offered, in no order.
+    pub fn methods(&self) -> impl Iterator<Item = &Arc<Method<C>>> {
+        self.methods.values()
+    }
+
+    /// Answers a body. Never fails and never panics: what goes wrong is in the answer.
+    pub async fn answer(&self, body: &[u8]) -> Answer {
+        let mut out = JsonOut::new(self.limits.response_bytes);
+        let close = match request::parse(body, self.limits.batch_items) {
+            Ok(Message::Nothing) => {
+                return Answer {
+                    body: Vec::new(),
+                    close: false,
+                };
+            }
+            Ok(Message::Single(call)) => self.answer_single(&call, &mut out).await,
+            Ok(Message::Batch(calls)) => {
+                self.answer_batch(&calls, &mut out).await;
+                false
+            }
+            Err(error) => {
+                write_failure(&mut out, None, &error);
+                true
+            }
+        };
+        out.raw_past_limit(b"\n");
+        Answer {
+            body: out.into_bytes(),
+            close,
+        }
+    }
+
+    async fn answer_single(&self, call: &Call<'_>, out: &mut JsonOut) -> bool {
+        match self.methods.get(&*call.method) {
+            Some(method) => {
+                self.run(method, call, out).await;
+                false
+            }
+            None => {
+                // geth 1.8 cannot read a name without exactly one underscore: no id, and
+                // the end of the connection.
+                let readable = call.method.split('_').count() == 2;
+                let error = RpcError::method_not_found(&call.method);
+                write_failure(out, readable.then_some(call.id), &error);
+                !readable
+            }
+        }
+    }
+
+    /// Answers one request after the other, in their order.
+    async fn answer_batch(&self, calls: &[Call<'_>], out: &mut JsonOut) {
+        out.raw_past_limit(b"[");
+        for (index, call) in calls.iter().enumerate() {
+            if index > 0 {
+                out.raw_past_limit(b",");
+            }
+            match self.methods.get(&*call.method) {
+                _ if out.room() == 0 => write_failure(out, Some(call.id), &too_large()),
+                Some(method) => self.run(method, call, out).await,
+                None => {
+                    let error = RpcError::method_not_found(&call.method);
+                    write_failure(out, Some(call.id), &error);
+                }
+            }
+        }
+        out.raw_past_limit(b"]");
+    }
+
+    async fn run(&self, method: &Arc<Method<C>>, call: &Call<'_>, out: &mut JsonOut) {
+        let started = Instant::now();
+        let start = out.len();
+        write_head(out, Some(call.id));
+        out.raw_past_limit(b"\"result\":");
+        let result = self.result(method, call.params, out).await;
+        let result = if out.overflowed() {
+            Err(too_large())
+        } else {
+            result
+        };
+        match &result {
+            Ok(()) => out.raw_past_limit(b"}"),
+            Err(error) => {
+                out.rewind(start);
+                write_failure(out, Some(call.id), error);
+            }
+        }
+        method.metrics.record(started.elapsed(), result.is_err());
+    }
+
+    async fn result(
+        &self,
+        method: &Arc<Method<C>>,
+        params: Option<&str>,
+        out: &mut JsonOut,
+    ) -> Result<(), RpcError> {
+        match &method.handler {
+            Handler::View(function) => {
+                guarded(method.name, || function(&self.context, params, out))
+            }
+            Handler::Heavy(function) => {
+                let (function, context) = (Arc::clone(function), Arc::clone(&self.context));
+                let (name, room) = (method.name, out.room());
+                let params = params.map(str::to_owned);
+                let written = self.pool.run(move || {
+                    let mut part = JsonOut::new(room);
+                    guarded(name, || function(&context, params.as_deref(), &mut part))?;
+                    if part.overflowed() {
+                        Err(too_large())
+                    } else {
+                        Ok(part.into_bytes())
+                    }
+                });
+                out.raw_bytes(&written.await??);
+                Ok(())
+            }
+            Handler::Actor(function) => {
+                let answer = function(Arc::clone(&self.context), params).await?;
+                answer.write_json(out);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Runs a handler; a panic becomes an error of this one request.
+fn guarded(name: &'static str, run: impl FnOnce() -> Result<(), RpcError>) -> Result<(), RpcError> {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
+        let reason = panic
+            .downcast_ref::<&str>()
+            .copied()
+            .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+            .unwrap_or("unknown");
+        tracing::error!(method = name, reason, "rpc handler panicked");
+        Err(RpcError::internal("internal error"))
+    })
+}
+
+fn too_large() -> RpcError {
+    RpcError::new(RESPONSE_TOO_LARGE, "response too large")
+}
+
+fn write_head(out: &mut JsonOut, id: Option<&str>) {
+    out.raw_past_limit(b"{\"jsonrpc\":\"2.0\",");
+    if let Some(id) = id {
+        out.raw_past_limit(b"\"id\":");
+        out.raw_past_limit(id.as_bytes());
+        out.raw_past_limit(b",");
+    }
+}
+
+fn write_failure(out: &mut JsonOut, id: Option<&str>, error: &RpcError) {
+    // Written aside, so that an error fits where the limit was reached.
+    let mut part = JsonOut::new(usize::MAX);
+    part.object()
+        .field("code", Raw(error.code.to_string()))
+        .field("message", &*error.message);
+    if let Some(data) = &error.data {
+        part.raw(",\"data\":");
+        part.raw(data);
+    }
+    write_head(out, id);
+    out.raw_past_limit(b"\"error\":");
+    out.raw_past_limit(&part.into_bytes());
+    out.raw_past_limit(b"}}");
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,313 @@
+use actoreum_primitives::{Address, Bytes};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::json::Serialized;
+
+struct Node;
+
+fn dispatcher(limits: DispatchLimits) -> Dispatcher<Node> {
+    let methods = [
+        Method::view("net_version", &[], |_: &Node, ()| Ok("1337".to_owned())),
+        Method::view("eth_chainId", &[], |_: &Node, ()| Ok(1337u64)),
+        Method::view("eth_echo", &["data"], |_: &Node, (data,): (Bytes,)| {
+            Ok(data)
+        }),
+        Method::view("eth_who", &["address"], |_: &Node, (who,): (Address,)| {
+            Ok(who)
+        }),
+        Method::view("eth_fail", &[], |_: &Node, ()| {
+            Err::<(), _>(RpcError::new(3, "execution reverted").with_data("\"0x01\""))
+        }),
+        Method::view("eth_panic", &[], |_: &Node, ()| -> Result<(), RpcError> {
+            panic!("on purpose")
+        }),
+        Method::heavy("debug_size", &["size"], |_: &Node, (size,): (u64,)| {
+            Ok(Bytes::from(vec![0xab; size as usize]))
+        }),
+        Method::heavy("debug_panic", &[], |_: &Node, ()| -> Result<(), RpcError> {
+            panic!("on purpose")
+        }),
+        Method::actor(
+            "admin_ask",
+            &["what"],
+            |_: Arc<Node>, (what,): (String,)| async move {
+                tokio::task::yield_now().await;
+                Ok(Serialized(json!({ "what": what })))
+            },
+        ),
+        Method::view("personal_secret", &[], |_: &Node, ()| Ok(true)),
+    ];
+    let methods: Vec<_> = methods.into_iter().map(Arc::new).collect();
+    let namespaces = ["net", "eth", "debug", "admin"].map(String::from);
+    Dispatcher::new(
+        Arc::new(Node),
+        &methods,
+        &namespaces,
+        HeavyPool::new(1, 4),
+        limits,
+    )
+}
+
+fn answer_with(dispatcher: &Dispatcher<Node>, body: &[u8]) -> (Value, bool) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let answer = runtime.block_on(dispatcher.answer(body));
+    if answer.body.is_empty() {
+        return (Value::Null, answer.close);
+    }
+    assert_eq!(answer.body.last(), Some(&b'\n'));
+    (
+        serde_json::from_slice(&answer.body).expect("the answer is JSON"),
+        answer.close,
+    )
+}
+
+fn answer(body: &str) -> Value {
+    answer_with(&dispatcher(DispatchLimits::default()), body.as_bytes()).0
+}
+
+fn failure(code: i64, message: &str) -> Value {
+    json!({ "jsonrpc": "2.0", "id": 1, "error": { "code": code, "message": message } })
+}
+
+fn call(method: &str, params: &str) -> Value {
+    answer(&format!(
+        r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#
+    ))
+}
+
+#[test]
+fn answers_what_geth_recorded() {
+    let same = [
+        (
+            r#"{"jsonrpc":"2.0","id":1"#,
+            json!({"jsonrpc": "2.0", "error": {"code": -32600, "message": "unexpected EOF"}}),
+        ),
+        ("[]", json!([])),
+        (
+            r#"[{"jsonrpc":"2.0","id":1,"method":"net_version","params":[]},{"jsonrpc":"2.0","id":"x","method":"eth_chainId"},{"jsonrpc":"2.0","id":3,"method":"eth_nope"}]"#,
+            json!([
+                {"jsonrpc": "2.0", "id": 1, "result": "1337"},
+                {"jsonrpc": "2.0", "id": "x", "result": "0x539"},
+                {"jsonrpc": "2.0", "id": 3, "error": {"code": -32601, "message": "The method eth_nope does not exist/is not available"}}
+            ]),
+        ),
+        (
+            r#"{"jsonrpc":"2.0","id":null,"method":"net_version"}"#,
+            json!({"jsonrpc": "2.0", "id": null, "result": "1337"}),
+        ),
+        (
+            r#"{"jsonrpc":"2.0","method":"net_version"}"#,
+            json!({"jsonrpc": "2.0", "error": {"code": -32700, "message": "missing request id"}}),
+        ),
+        (
+            r#"{"id":1,"method":"net_version"}"#,
+            json!({"jsonrpc": "2.0", "id": 1, "result": "1337"}),
+        ),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"netversion"}"#,
+            json!({"jsonrpc": "2.0", "error": {"code": -32601, "message": "The method netversion_ does not exist/is not available"}}),
+        ),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"net_version","params":{}}"#,
+            json!({"jsonrpc": "2.0", "id": 1, "result": "1337"}),
+        ),
+        (
+            r#"{"jsonrpc":"2.0","id":{"a":1},"method":"net_version"}"#,
+            json!({"jsonrpc": "2.0", "error": {"code": -32700, "message": "invalid request id"}}),
+        ),
+    ];
+    for (body, expected) in same {
+        assert_eq!(answer(body), expected, "{body}");
+    }
+}
+
+#[test]
+fn a_body_that_cannot_be_read_ends_a_connection_and_other_errors_do_not() {
+    let dispatcher = dispatcher(DispatchLimits::default());
+    let close = |body: &str| answer_with(&dispatcher, body.as_bytes()).1;
+    assert!(close("{"));
+    assert!(close(r#"{"method":"net_version"}"#));
+    assert!(close(r#"{"id":1,"method":"netversion"}"#));
+    assert!(!close(r#"{"id":1,"method":"eth_nope"}"#));
+    assert!(!close(r#"[{"id":1,"method":"netversion"}]"#));
+    assert!(!close(""));
+}
+
+#[test]
+fn each_cost_class_answers_and_fails() {
+    let done = |result: Value| json!({ "jsonrpc": "2.0", "id": 1, "result": result });
+    assert_eq!(call("eth_echo", r#"["0x01ff"]"#), done(json!("0x01ff")));
+    assert_eq!(call("debug_size", r#"["0x2"]"#), done(json!("0xabab")));
+    assert_eq!(
+        call("admin_ask", r#"["a\"b"]"#),
+        done(json!({ "what": "a\"b" }))
+    );
+    assert_eq!(
+        call("debug_size", "[]"),
+        failure(-32602, "missing value for required argument 0")
+    );
+    assert_eq!(
+        call("admin_ask", "[1]"),
+        failure(
+            -32602,
+            "invalid argument 0: json: cannot unmarshal number into Go value of type string"
+        )
+    );
+    assert_eq!(
+        call("eth_fail", "[]"),
+        json!({ "jsonrpc": "2.0", "id": 1, "error": { "code": 3, "message": "execution reverted", "data": "0x01" } })
+    );
+    assert_eq!(call("eth_panic", "[]"), failure(-32603, "internal error"));
+    assert_eq!(call("debug_panic", "[]"), failure(-32603, "internal error"));
+    assert_eq!(
+        answer(r#"{"jsonrpc":"2.0","id":1,"method":"eth_who"}"#),
+        failure(-32602, "eth_Who expects 1 parameters, got 0")
+    );
+}
+
+#[test]
+fn a_namespace_that_is_not_offered_does_not_exist() {
+    assert_eq!(
+        call("personal_secret", "[]"),
+        failure(
+            -32601,
+            "The method personal_secret does not exist/is not available"
+        )
+    );
+    assert_eq!(
+        call("rpc_modules", "[]")["result"],
+        json!({ "admin": "1.0", "debug": "1.0", "eth": "1.0", "net": "1.0", "rpc": "1.0" })
+    );
+}
+
+#[test]
+fn answers_stay_within_their_limit() {
+    let limits = DispatchLimits {
+        batch_items: 10,
+        response_bytes: 400,
+    };
+    let dispatcher = dispatcher(limits);
+    let too_large = json!({ "code": -32003, "message": "response too large" });
+    for body in [
+        r#"{"id":1,"method":"debug_size","params":["0xffff"]}"#.to_owned(),
+        format!(
+            r#"{{"id":1,"method":"eth_echo","params":["0x{}"]}}"#,
+            "00".repeat(500)
+        ),
+    ] {
+        let (answer, _) = answer_with(&dispatcher, body.as_bytes());
+        assert_eq!(answer["error"], too_large);
+        assert_eq!(answer["id"], 1);
+    }
+    let item = format!(
+        r#"{{"id":7,"method":"eth_echo","params":["0x{}"]}}"#,
+        "00".repeat(60)
+    );
+    let body = format!("[{}]", [item.as_str(); 10].join(","));
+    let (answer, _) = answer_with(&dispatcher, body.as_bytes());
+    let answers = answer.as_array().unwrap();
+    assert_eq!(answers.len(), 10);
+    assert!(answers[0]["result"].is_string());
+    assert_eq!(answers[9]["error"], too_large);
+    let body = format!("[{}]", [item.as_str(); 11].join(","));
+    assert_eq!(
+        answer_with(&dispatcher, body.as_bytes()).0["error"],
+        json!({ "code": -32600, "message": "batch too large" })
+    );
+}
+
+#[test]
+fn requests_are_counted_by_method() {
+    let dispatcher = dispatcher(DispatchLimits::default());
+    for body in [
+        r#"{"id":1,"method":"eth_chainId"}"#,
+        r#"{"id":1,"method":"eth_who"}"#,
+    ] {
+        answer_with(&dispatcher, body.as_bytes());
+        answer_with(&dispatcher, body.as_bytes());
+    }
+    let counts = |name: &str| {
+        let method = dispatcher
+            .methods()
+            .find(|method| method.name == name)
+            .unwrap();
+        let snapshot = method.metrics.snapshot();
+        (snapshot.requests, snapshot.errors)
+    };
+    assert_eq!(counts("eth_chainId"), (2, 0));
+    assert_eq!(counts("eth_who"), (2, 2));
+    assert_eq!(counts("net_version"), (0, 0));
+}
+
+#[test]
+fn discovery_lists_the_methods_with_their_arguments() {
+    let document = call("rpc.discover", "[]")["result"].clone();
+    assert_eq!(document["openrpc"], "1.2.6");
+    let methods = document["methods"].as_array().unwrap();
+    let echo = methods
+        .iter()
+        .find(|method| method["name"] == "eth_echo")
+        .unwrap();
+    assert_eq!(echo["params"][0]["name"], "data");
+    assert_eq!(echo["params"][0]["required"], true);
+    assert_eq!(echo["params"][0]["schema"]["type"], "string");
+    assert!(
+        methods
+            .iter()
+            .all(|method| method["name"] != "personal_secret")
+    );
+}
+
+/// Bodies that look like requests, so that the fuzzing gets past the parser.
+fn request_like() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        Just("{".to_owned()),
+        Just("}".to_owned()),
+        Just("[".to_owned()),
+        Just("]".to_owned()),
+        Just(",".to_owned()),
+        Just(r#""jsonrpc":"2.0","#.to_owned()),
+        Just(r#""id":1,"#.to_owned()),
+        Just(r#"{"id":1,"method":"#.to_owned()),
+        Just(r#""eth_echo","#.to_owned()),
+        Just(r#""net_version""#.to_owned()),
+        Just(r#""params":["#.to_owned()),
+        Just(r#""0x00""#.to_owned()),
+        Just("null".to_owned()),
+        "[ -~]{0,8}",
+        any::<String>(),
+    ];
+    proptest::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat().into_bytes())
+}
+
+proptest! {
+    #[test]
+    fn any_body_gets_json_or_nothing(body in proptest::collection::vec(any::<u8>(), 0..64)) {
+        answer_with(&dispatcher(DispatchLimits::default()), &body);
+    }
+
+    #[test]
+    fn any_request_like_body_gets_json_or_nothing(body in request_like()) {
+        answer_with(&dispatcher(DispatchLimits::default()), &body);
+    }
+
+    #[test]
+    fn any_id_comes_back_as_it_went(id in "-?(0|[1-9][0-9]{0,30})(\\.[0-9]{1,5})?|\"[a-z\\u{80}-\\u{2fff}]{0,20}\"|null") {
+        let body = format!(r#"{{"id":{id},"method":"net_version"}}"#);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let answer = runtime.block_on(dispatcher(DispatchLimits::default()).answer(body.as_bytes()));
+        let expected = format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":\"1337\"}}\n");
+        prop_assert_eq!(String::from_utf8(answer.body).unwrap(), expected);
+    }
+
+    #[test]
+    fn any_params_get_json(params in "[\\[\\]{}\":,0-9a-fx nul]{0,40}", method in "eth_(echo|who|chainId)|debug_size") {
+        let body = format!(r#"{{"id":1,"method":"{method}","params":{params}}}"#);
+        let limits = DispatchLimits { batch_items: 4, response_bytes: 4096 };
+        answer_with(&dispatcher(limits), body.as_bytes());
+    }
+}

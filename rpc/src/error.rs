@@ -1,0 +1,131 @@
+//! The error object of an answer.
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// The request is not JSON, as geth 1.8 codes it.
+pub const INVALID_REQUEST: i64 = -32600;
+/// The method is unknown or its namespace is not offered here.
+pub const METHOD_NOT_FOUND: i64 = -32601;
+/// An argument is missing or cannot be read.
+pub const INVALID_PARAMS: i64 = -32602;
+/// The server failed; the request may have been fine.
+pub const INTERNAL_ERROR: i64 = -32603;
+/// The request is JSON but no request, as geth 1.8 codes it.
+pub const INVALID_MESSAGE: i64 = -32700;
+/// The method ran and returned an error.
+pub const SERVER_ERROR: i64 = -32000;
+/// The answer is longer than the server's limit (EIP-1474 "limit exceeded" family; geth 1.13).
+pub const RESPONSE_TOO_LARGE: i64 = -32003;
+/// The server is at its limit: try later (EIP-1474).
+pub const LIMIT_EXCEEDED: i64 = -32005;
+/// A call was reverted by the contract; `data` holds what it returned.
+pub const REVERTED: i64 = 3;
+
+/// Why a request failed: code, text and, for some, data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RpcError {
+    /// JSON-RPC error code.
+    pub code: i64,
+    /// A text for people, in geth's words where geth has the same error.
+    pub message: Cow<'static, str>,
+    /// More about the error: a JSON value, as text.
+    pub data: Option<Box<str>>,
+}
+
+impl RpcError {
+    /// An error with any code.
+    pub fn new(code: i64, message: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            data: None,
+        }
+    }
+
+    /// The method ran and failed: code -32000.
+    pub fn server(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(SERVER_ERROR, message)
+    }
+
+    /// A bug or a failed part of the node: code -32603.
+    pub fn internal(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(INTERNAL_ERROR, message)
+    }
+
+    /// Arguments that do not fit: code -32602.
+    pub fn invalid_params(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(INVALID_PARAMS, message)
+    }
+
+    /// The method is not offered. `name` is what the client asked for; a name
+    /// without a namespace is shown with the underscore that it lacks, as geth does.
+    pub fn method_not_found(name: &str) -> Self {
+        let shown = truncate(name, crate::limits::MAX_ECHOED_NAME);
+        let missing = if name.split('_').count() == 2 {
+            ""
+        } else {
+            "_"
+        };
+        Self::new(
+            METHOD_NOT_FOUND,
+            format!("The method {shown}{missing} does not exist/is not available"),
+        )
+    }
+
+    /// The same error with a JSON value as its data.
+    pub fn with_data(mut self, raw_json: impl Into<Box<str>>) -> Self {
+        self.data = Some(raw_json.into());
+        self
+    }
+}
+
+impl fmt::Display for RpcError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.message, self.code)
+    }
+}
+
+impl std::error::Error for RpcError {}
+
+/// The longest prefix of `text` that has at most `limit` bytes.
+pub(crate) fn truncate(text: &str, limit: usize) -> &str {
+    if text.len() <= limit {
+        return text;
+    }
+    let mut end = limit;
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_without_exactly_one_underscore_are_shown_with_geths_trailing_one() {
+        let text = |name| RpcError::method_not_found(name).message.into_owned();
+        assert_eq!(
+            text("eth_nope"),
+            "The method eth_nope does not exist/is not available"
+        );
+        assert_eq!(
+            text("nosuch"),
+            "The method nosuch_ does not exist/is not available"
+        );
+        assert_eq!(
+            text("a_b_c"),
+            "The method a_b_c_ does not exist/is not available"
+        );
+        assert_eq!(text(""), "The method _ does not exist/is not available");
+    }
+
+    #[test]
+    fn a_strangers_name_is_cut_at_a_character() {
+        let name = "é".repeat(500);
+        let message = RpcError::method_not_found(&name).message;
+        assert!(message.len() < 200, "{}", message.len());
+    }
+}

@@ -1,0 +1,218 @@
+//! The one function that every HTTP request passes.
+
+use std::sync::Arc;
+
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::{Method as Verb, StatusCode};
+use actix_web::web::{Bytes, BytesMut, Data, Payload};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use futures_util::StreamExt as _;
+
+use super::{Hosts, HttpConfig, Origins};
+use crate::dispatch::Dispatcher;
+
+/// The content types that geth takes.
+const CONTENT_TYPES: [&str; 3] = [
+    "application/json",
+    "application/json-rpc",
+    "application/jsonrequest",
+];
+
+/// What the workers share.
+pub(super) struct State<C> {
+    dispatcher: Arc<Dispatcher<C>>,
+    vhosts: Hosts,
+    origins: Origins,
+    body_bytes: usize,
+}
+
+impl<C> State<C> {
+    pub(super) fn new(config: &HttpConfig, dispatcher: Arc<Dispatcher<C>>) -> Self {
+        Self {
+            dispatcher,
+            vhosts: config.vhosts.clone(),
+            origins: config.cors_origins.clone(),
+            body_bytes: config.body_bytes,
+        }
+    }
+}
+
+/// Checks a request in geth's order, then answers it. JSON-RPC errors are HTTP 200.
+pub(super) async fn handle<C: Send + Sync + 'static>(
+    request: HttpRequest,
+    payload: Payload,
+    state: Data<State<C>>,
+) -> HttpResponse {
+    let headers = request.headers();
+    if !state.vhosts.accepts(host(&request)) {
+        return refusal(StatusCode::FORBIDDEN, "invalid host specified");
+    }
+    let origin = text(headers, &header::ORIGIN).filter(|_| !state.origins.is_empty());
+    let preflight = *request.method() == Verb::OPTIONS
+        && origin.is_some()
+        && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    let mut response = if preflight {
+        HttpResponse::Ok().finish()
+    } else {
+        serve(&request, payload, &state).await
+    };
+    if let Some(origin) = origin {
+        allow_origin(
+            &mut response,
+            &state.origins,
+            origin,
+            preflight.then_some(headers),
+        );
+    }
+    response
+}
+
+async fn serve<C: Send + Sync + 'static>(
+    request: &HttpRequest,
+    payload: Payload,
+    state: &State<C>,
+) -> HttpResponse {
+    let length = text(request.headers(), &header::CONTENT_LENGTH)
+        .and_then(|length| length.parse::<u64>().ok());
+    match *request.method() {
+        Verb::GET if length.unwrap_or(0) == 0 && request.query_string().is_empty() => {
+            return HttpResponse::Ok().finish();
+        }
+        Verb::PUT | Verb::DELETE => {
+            return refusal(StatusCode::METHOD_NOT_ALLOWED, "method not allowed");
+        }
+        _ => {}
+    }
+    if let Some(length) = length.filter(|length| *length > state.body_bytes as u64) {
+        return too_long(length, state.body_bytes);
+    }
+    if *request.method() != Verb::OPTIONS && !is_json(request.headers()) {
+        return refusal(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "invalid content type, only application/json is supported",
+        );
+    }
+    match read_body(payload, state.body_bytes).await {
+        Ok(body) => {
+            let answer = state.dispatcher.answer(&body).await;
+            builder(StatusCode::OK, "application/json").body(answer.body)
+        }
+        Err(BodyError::TooLong(read)) => too_long(read as u64, state.body_bytes),
+        Err(BodyError::Broken) => refusal(StatusCode::BAD_REQUEST, "the body could not be read"),
+    }
+}
+
+enum BodyError {
+    /// More bytes than the limit arrived; how many so far.
+    TooLong(usize),
+    /// The client went away or sent a malformed body.
+    Broken,
+}
+
+/// The body, mostly one chunk that is not copied.
+async fn read_body(mut payload: Payload, limit: usize) -> Result<Bytes, BodyError> {
+    let mut first = Bytes::new();
+    let mut whole = BytesMut::new();
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|_| BodyError::Broken)?;
+        let length = first.len() + whole.len() + chunk.len();
+        if length > limit {
+            return Err(BodyError::TooLong(length));
+        }
+        if first.is_empty() && whole.is_empty() {
+            first = chunk;
+            continue;
+        }
+        whole.extend_from_slice(&std::mem::take(&mut first));
+        whole.extend_from_slice(&chunk);
+    }
+    Ok(if whole.is_empty() {
+        first
+    } else {
+        whole.freeze()
+    })
+}
+
+/// The host that the request names: of its `Host` header or its absolute target.
+fn host(request: &HttpRequest) -> &str {
+    let target = request
+        .uri()
+        .authority()
+        .map(|authority| authority.as_str());
+    target
+        .or_else(|| text(request.headers(), &header::HOST))
+        .unwrap_or_default()
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    // A header that is no text matches nothing, which is what the checks want.
+    headers
+        .get(name)
+        .map(|value| value.to_str().unwrap_or("\u{fffd}"))
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(value) = text(headers, &header::CONTENT_TYPE) else {
+        return false;
+    };
+    let media_type = value.split(';').next().unwrap_or(value).trim();
+    CONTENT_TYPES
+        .iter()
+        .any(|accepted| media_type.eq_ignore_ascii_case(accepted))
+}
+
+fn builder(status: StatusCode, content_type: &'static str) -> HttpResponseBuilder {
+    let mut builder = HttpResponse::build(status);
+    builder.insert_header((header::CONTENT_TYPE, HeaderValue::from_static(content_type)));
+    builder
+}
+
+fn refusal(status: StatusCode, reason: &str) -> HttpResponse {
+    builder(status, "text/plain; charset=utf-8")
+        .insert_header((
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        ))
+        .body(format!("{reason}\n"))
+}
+
+fn too_long(length: u64, limit: usize) -> HttpResponse {
+    let reason = format!("content length too large ({length}>{limit})");
+    // What the client still sends is not read: the connection cannot be used again.
+    let mut response = refusal(StatusCode::PAYLOAD_TOO_LARGE, &reason);
+    response
+        .head_mut()
+        .set_connection_type(actix_web::http::ConnectionType::Close);
+    response
+}
+
+/// Adds the CORS headers where the origin is allowed; `preflight` holds the headers
+/// of a preflight request.
+fn allow_origin(
+    response: &mut HttpResponse,
+    origins: &Origins,
+    origin: &str,
+    preflight: Option<&HeaderMap>,
+) {
+    let headers = response.headers_mut();
+    headers.append(header::VARY, HeaderValue::from_static("Origin"));
+    let asked = preflight.and_then(|asked| text(asked, &header::ACCESS_CONTROL_REQUEST_METHOD));
+    let method_allowed = asked.is_none_or(|method| matches!(method, "POST" | "GET"));
+    if !origins.accepts(origin) || !method_allowed {
+        return;
+    }
+    let shown = if origins.accepts_any() { "*" } else { origin };
+    let mut insert = |name: HeaderName, value: &str| {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(name, value);
+        }
+    };
+    insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, shown);
+    if let Some(asked) = preflight {
+        insert(header::ACCESS_CONTROL_ALLOW_METHODS, "POST, GET");
+        insert(header::ACCESS_CONTROL_MAX_AGE, "600");
+        if let Some(wanted) = text(asked, &header::ACCESS_CONTROL_REQUEST_HEADERS) {
+            insert(header::ACCESS_CONTROL_ALLOW_HEADERS, wanted);
+        }
+    }
+}

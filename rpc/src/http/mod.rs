@@ -1,0 +1,149 @@
+//! JSON-RPC over HTTP, on actix-web.
+//!
+//! ```text
+//! accept -> worker thread -> checks (Host, method, length, content type, CORS)
+//!        -> Dispatcher::answer -> bytes
+//! ```
+//!
+//! Every path is served alike, as in geth. There is no middleware: a request passes
+//! one function, and its answer is the buffer that the handler wrote.
+
+mod access;
+mod handler;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::{Server, ServerHandle};
+use actix_web::{App, HttpServer, web};
+
+pub use access::{Hosts, Origins};
+
+use crate::dispatch::Dispatcher;
+use crate::limits;
+
+/// How the HTTP server listens and whom it serves.
+#[derive(Debug, Clone)]
+pub struct HttpConfig {
+    /// Where to listen; port 0 takes any free one.
+    pub address: SocketAddr,
+    /// Threads that serve connections.
+    pub workers: usize,
+    /// Host names under which the server may be addressed: protects from DNS
+    /// rebinding. IP addresses are always accepted.
+    pub vhosts: Hosts,
+    /// Origins whose pages may read answers.
+    pub cors_origins: Origins,
+    /// Longest body, in bytes.
+    pub body_bytes: usize,
+    /// Connections at a time, over all workers.
+    pub connections: usize,
+    /// How long a client may take to send a request's head.
+    pub read_timeout: Duration,
+    /// How long an idle connection stays open.
+    pub idle_timeout: Duration,
+    /// How long a stop waits for requests that are being answered.
+    pub stop_timeout: Duration,
+}
+
+impl HttpConfig {
+    /// geth's defaults on this address: any request to `localhost` or to an IP
+    /// address, no foreign pages.
+    pub fn new(address: SocketAddr) -> Self {
+        Self {
+            address,
+            workers: std::thread::available_parallelism().map_or(2, usize::from),
+            vhosts: Hosts::new(&["localhost".to_owned()]),
+            cors_origins: Origins::new(&[]),
+            body_bytes: limits::MAX_BODY_BYTES,
+            connections: limits::MAX_HTTP_CONNECTIONS,
+            read_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(120),
+            stop_timeout: Duration::from_secs(3),
+        }
+    }
+}
+
+/// The server could not listen.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// The address is in use, not ours, or not permitted.
+    #[error("listen tcp {address}: bind: {reason}")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// The system's reason, in its usual words.
+        reason: String,
+    },
+    /// The socket was bound, but could not be served.
+    #[error("cannot serve {address}: {source}")]
+    Serve {
+        /// The address.
+        address: SocketAddr,
+        /// What failed.
+        source: io::Error,
+    },
+}
+
+/// A listening server that is not yet polled: await it to serve.
+pub struct HttpListener {
+    /// Where it listens, with the port that was taken.
+    pub address: SocketAddr,
+    /// Resolves when the server was stopped; dropping it closes every connection.
+    pub server: Server,
+}
+
+impl HttpListener {
+    /// Binds the address and starts the workers. Fails at once where the address
+    /// cannot be bound.
+    pub fn bind<C: Send + Sync + 'static>(
+        config: &HttpConfig,
+        dispatcher: Arc<Dispatcher<C>>,
+    ) -> Result<Self, ListenError> {
+        let wanted = config.address;
+        let listener = TcpListener::bind(wanted).map_err(|error| ListenError::Bind {
+            address: wanted,
+            reason: reason(&error),
+        })?;
+        let serve = |source| ListenError::Serve {
+            address: wanted,
+            source,
+        };
+        let address = listener.local_addr().map_err(serve)?;
+        let workers = config.workers.max(1);
+        let state = web::Data::new(handler::State::new(config, dispatcher));
+        let server = HttpServer::new(move || {
+            App::new()
+                .app_data(state.clone())
+                .default_service(web::to(handler::handle::<C>))
+        })
+        .workers(workers)
+        .max_connections(config.connections.div_ceil(workers))
+        .keep_alive(config.idle_timeout)
+        .client_request_timeout(config.read_timeout)
+        .shutdown_timeout(config.stop_timeout.as_secs())
+        .disable_signals()
+        .listen(listener)
+        .map_err(serve)?
+        .run();
+        Ok(Self { address, server })
+    }
+
+    /// The handle that stops the server: gracefully, or at once.
+    pub fn handle(&self) -> ServerHandle {
+        self.server.handle()
+    }
+}
+
+/// A system error without its number: `address already in use`.
+fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    let plain = text.split(" (os error").next().unwrap_or(&text);
+    let mut letters = plain.chars();
+    let first = letters.next().map(|letter| letter.to_ascii_lowercase());
+    first.into_iter().chain(letters).collect()
+}

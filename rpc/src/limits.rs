@@ -1,0 +1,76 @@
+//! What a client can make this server do, and where it ends.
+//!
+//! Each limit is the default; those that an operator may need to move are fields
+//! of [`crate::dispatch::DispatchLimits`] and [`crate::http::HttpConfig`].
+
+/// Longest request body or WebSocket message, in bytes.
+///
+/// Bounds the memory that one connection holds before its request is even parsed.
+/// geth 1.8 stops at 512 KiB; a signed blob transaction with six blobs takes
+/// 1.6 MiB as hex, so the value is that of geth 1.10 and later: 5 MiB.
+pub const MAX_BODY_BYTES: usize = 5 * 1024 * 1024;
+
+/// Longest message on the IPC socket, in bytes.
+///
+/// Only the user who runs the node can open the socket (mode 0600), so this guards
+/// against a broken client and not against an attacker: larger than
+/// [`MAX_BODY_BYTES`], yet bounded.
+pub const MAX_IPC_MESSAGE_BYTES: usize = 32 * 1024 * 1024;
+
+/// Most requests in one batch.
+///
+/// A batch is answered only when its last request is: without a cap a small body
+/// (an empty item takes three bytes) would hold a connection and a worker for
+/// minutes. geth 1.13 has the same default.
+pub const MAX_BATCH_ITEMS: usize = 1000;
+
+/// Longest answer to one body, in bytes: a single answer, or a whole batch.
+///
+/// A struct-log trace or a log query can be as long as the chain; the answer is
+/// built in memory, so it ends here with an error. geth 1.13 has the same default
+/// for batches.
+pub const MAX_RESPONSE_BYTES: usize = 25 * 1000 * 1000;
+
+/// Deepest nesting of arrays and objects in a request.
+///
+/// No method takes more than six levels. The scanner keeps one bit a level, so the
+/// limit also fixes the size of its state.
+pub const MAX_JSON_DEPTH: usize = 512;
+
+/// Longest method name that is echoed in an error, in bytes.
+///
+/// The name comes from a stranger and is repeated in the answer and in logs.
+pub const MAX_ECHOED_NAME: usize = 128;
+
+/// Heavy requests (calls, traces, log queries) that may wait for a thread.
+///
+/// Beyond this the server says that it is busy at once, so that a flood of traces
+/// costs a queue of this length and no more.
+pub const MAX_HEAVY_WAITING: usize = 1024;
+
+/// Connections that the HTTP server holds at a time, over all workers.
+///
+/// Each costs a socket and some kilobytes; what comes beyond waits in the
+/// kernel's backlog.
+pub const MAX_HTTP_CONNECTIONS: usize = 4096;
+
+/// Bytes of serialised blocks that are kept for the next reader.
+///
+/// A block of 150 transactions is about 100 KB of JSON; explorers and wallets ask
+/// for the same recent ones again and again. 16 MiB keep the last few hundred.
+pub const BLOCK_CACHE_BYTES: usize = 16 * 1024 * 1024;
+
+/// Most storage keys in one `eth_getProof`, as in later geths.
+///
+/// Each key is a walk through a trie, and each proof is some kilobytes.
+pub const MAX_PROOF_KEYS: usize = 1024;
+
+/// Most addresses in one log query; each is a lookup per log.
+pub const MAX_FILTER_ADDRESSES: usize = 1000;
+
+/// Most alternatives at one topic position of a log query, as in later geths.
+pub const MAX_FILTER_TOPIC_ALTERNATIVES: usize = 1000;
+
+/// Most topic positions of a log query: a log has at most four topics (LOG4), so
+/// a longer list matches nothing and is refused.
+pub const MAX_FILTER_TOPICS: usize = 4;

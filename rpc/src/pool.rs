@@ -1,0 +1,149 @@
+//! Threads for work of unknown length, and their limit.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use tokio::sync::Semaphore;
+
+use crate::error::{LIMIT_EXCEEDED, RpcError};
+
+/// Runs heavy work beside the connections' threads: so many pieces at a time, so
+/// many more in a queue, and an error for what comes beyond.
+///
+/// Who stops waiting (a client that hung up) leaves the queue; work that has begun
+/// runs to its end and keeps its place until then.
+#[derive(Debug, Clone)]
+pub struct HeavyPool {
+    permits: Arc<Semaphore>,
+    waiting: Arc<AtomicUsize>,
+    max_waiting: usize,
+    threads: usize,
+}
+
+/// What the pool is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolState {
+    /// Pieces of work that may run at a time.
+    pub threads: usize,
+    /// Pieces of work that run now.
+    pub running: usize,
+    /// Pieces of work that wait for a thread.
+    pub waiting: usize,
+}
+
+impl HeavyPool {
+    /// A pool of `threads` (at least one) with a queue of `max_waiting`.
+    pub fn new(threads: usize, max_waiting: usize) -> Self {
+        let threads = threads.max(1);
+        Self {
+            permits: Arc::new(Semaphore::new(threads)),
+            waiting: Arc::new(AtomicUsize::new(0)),
+            max_waiting,
+            threads,
+        }
+    }
+
+    /// What the pool is doing.
+    pub fn state(&self) -> PoolState {
+        PoolState {
+            threads: self.threads,
+            running: self
+                .threads
+                .saturating_sub(self.permits.available_permits()),
+            waiting: self.waiting.load(Relaxed),
+        }
+    }
+
+    /// Runs `work` on a thread of its own and returns its result. Fails where the
+    /// queue is full, or where `work` panicked.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, RpcError> {
+        let permit = match Arc::clone(&self.permits).try_acquire_owned() {
+            Ok(permit) => permit,
+            Err(_) => {
+                let _place = Place::take(&self.waiting, self.max_waiting)?;
+                let acquired = Arc::clone(&self.permits).acquire_owned().await;
+                acquired.map_err(|_| RpcError::server("server is shutting down"))?
+            }
+        };
+        let running = tokio::task::spawn_blocking(move || {
+            let result = work();
+            drop(permit);
+            result
+        });
+        running
+            .await
+            .map_err(|_| RpcError::internal("internal error"))
+    }
+}
+
+/// A place in the queue, given back when it is dropped.
+struct Place<'a>(&'a AtomicUsize);
+
+impl<'a> Place<'a> {
+    fn take(waiting: &'a AtomicUsize, max: usize) -> Result<Self, RpcError> {
+        let place = Self(waiting);
+        if waiting.fetch_add(1, Relaxed) >= max {
+            return Err(RpcError::new(
+                LIMIT_EXCEEDED,
+                format!("server is busy: {max} requests wait for a thread"),
+            ));
+        }
+        Ok(place)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_comes_beyond_the_queue_is_refused_and_places_are_given_back() {
+        let pool = HeavyPool::new(1, 1);
+        let (release, released) = mpsc::channel::<()>();
+        let first = tokio::spawn({
+            let pool = pool.clone();
+            async move { pool.run(move || released.recv().is_ok()).await }
+        });
+        while pool.state().running == 0 {
+            tokio::task::yield_now().await;
+        }
+        let second = tokio::spawn({
+            let pool = pool.clone();
+            async move { pool.run(|| 2).await }
+        });
+        while pool.state().waiting == 0 {
+            tokio::task::yield_now().await;
+        }
+        let refused = pool.run(|| 3).await.unwrap_err();
+        assert_eq!(refused.code, LIMIT_EXCEEDED);
+        assert_eq!(
+            refused.message,
+            "server is busy: 1 requests wait for a thread"
+        );
+        second.abort();
+        let _ = second.await;
+        assert_eq!(pool.state().waiting, 0);
+        release.send(()).unwrap();
+        assert_eq!(first.await.unwrap(), Ok(true));
+        assert_eq!(pool.run(|| 4).await, Ok(4));
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_error_and_frees_its_thread() {
+        let pool = HeavyPool::new(1, 1);
+        let failed: Result<(), RpcError> = pool.run(|| panic!("on purpose")).await;
+        assert_eq!(failed.unwrap_err().code, crate::error::INTERNAL_ERROR);
+        assert_eq!(pool.run(|| 1).await, Ok(1));
+    }
+}
