@@ -4,6 +4,7 @@
 //! (`core/storage`) and that order (`core/chain`), which know nothing of each other.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use alloy_primitives::{Address, B256, Bytes, U256};
 
@@ -68,6 +69,43 @@ pub struct StateDiff {
     pub codes: HashMap<B256, Bytes>,
 }
 
+impl StateDiff {
+    /// Adds a change that came after this one, so that both together are one: what was before
+    /// is this diff's where it knows it, what is after is the later one's. What ends as it
+    /// began stays listed.
+    pub fn merge(&mut self, later: Self) {
+        for (address, change) in later.accounts {
+            match self.accounts.entry(address) {
+                Entry::Occupied(mut earlier) => earlier.get_mut().merge(change),
+                Entry::Vacant(vacant) => {
+                    vacant.insert(change);
+                }
+            }
+        }
+        self.codes.extend(later.codes);
+    }
+}
+
+impl AccountChange {
+    fn merge(&mut self, later: Self) {
+        self.after = later.after;
+        if later.storage_wiped {
+            self.storage_wiped = true;
+            // What this change wrote is gone. The slots stay listed: they know what was
+            // before.
+            for slot in self.storage.values_mut() {
+                slot.after = U256::ZERO;
+            }
+        }
+        for (key, change) in later.storage {
+            self.storage
+                .entry(key)
+                .and_modify(|slot| slot.after = change.after)
+                .or_insert(change);
+        }
+    }
+}
+
 /// A state that can be read: the store at a block, a buffer over it, a test's map.
 pub trait StateReader {
     /// The account, or `None` where it does not exist.
@@ -97,3 +135,6 @@ pub enum StateError {
     #[error("state storage failed: {0}")]
     Backend(String),
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,6 +26,18 @@ impl BlobParams {
         max: 9,
         base_fee_update_fraction: 5_007_716,
     };
+    /// The first blob parameter fork's on mainnet (EIP-7892).
+    pub const BPO1: Self = Self {
+        target: 10,
+        max: 15,
+        base_fee_update_fraction: 8_346_193,
+    };
+    /// The second blob parameter fork's on mainnet (EIP-7892).
+    pub const BPO2: Self = Self {
+        target: 14,
+        max: 21,
+        base_fee_update_fraction: 11_684_671,
+    };
     /// No blobs: of a chain that seals its own blocks and has no blob schedule.
     pub const NONE: Self = Self {
         target: 0,

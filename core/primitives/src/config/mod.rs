@@ -3,7 +3,14 @@
 //! Its JSON is the `config` of geth's `genesis.json`.
 
 mod blob;
+mod compat;
 mod fork;
+mod fork_id;
+mod json;
+mod order;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
@@ -12,7 +19,10 @@ use alloy_primitives::{Address, B256, U256};
 use crate::Header;
 
 pub use blob::BlobParams;
+pub use compat::{ConfigCompatError, Rewind};
 pub use fork::{Activation, Fork, UnknownFork};
+pub use fork_id::{ForkFilter, ForkId, ForkIdError};
+pub use order::ForkOrderError;
 
 /// Blocks between clique's checkpoints where the config gives none (EIP-225).
 pub const DEFAULT_CLIQUE_EPOCH: u64 = 30_000;
@@ -99,6 +109,38 @@ pub struct ChainConfig {
 }
 
 impl ChainConfig {
+    /// A chain of proof of work on which every fork up to `fork` (none that changes blob
+    /// parameters alone) is active from genesis on, and no later one ever comes. It does not
+    /// merge: for a beacon chain's, set `terminal_total_difficulty` to zero.
+    pub fn active_from_genesis(chain_id: u64, fork: Fork) -> Self {
+        let since = |first: Fork| (fork >= first).then_some(0);
+        Self {
+            chain_id,
+            homestead_block: since(Fork::Homestead),
+            eip150_block: since(Fork::TangerineWhistle),
+            eip155_block: since(Fork::SpuriousDragon),
+            eip158_block: since(Fork::SpuriousDragon),
+            byzantium_block: since(Fork::Byzantium),
+            constantinople_block: since(Fork::Constantinople),
+            // Left out, Petersburg would come along with Constantinople.
+            petersburg_block: match fork {
+                Fork::Constantinople => Some(u64::MAX),
+                _ => since(Fork::Petersburg),
+            },
+            istanbul_block: since(Fork::Istanbul),
+            muir_glacier_block: since(Fork::MuirGlacier),
+            berlin_block: since(Fork::Berlin),
+            london_block: since(Fork::London),
+            arrow_glacier_block: since(Fork::ArrowGlacier),
+            gray_glacier_block: since(Fork::GrayGlacier),
+            shanghai_time: since(Fork::Shanghai),
+            cancun_time: since(Fork::Cancun),
+            prague_time: since(Fork::Prague),
+            osaka_time: since(Fork::Osaka),
+            ..Self::default()
+        }
+    }
+
     /// Who seals the blocks (before the merge, where there is one).
     pub fn engine(&self) -> EngineConfig {
         self.clique

@@ -26,7 +26,8 @@ impl SecretKey {
     /// Elliptic-curve Diffie-Hellman: the x coordinate of the product of this key and the
     /// other's point, not hashed (as RLPx wants it).
     pub fn ecdh(&self, other: &PublicKey) -> SharedSecret {
-        let shared = k256::ecdh::diffie_hellman(self.0.to_nonzero_scalar(), other.0.as_affine());
+        let scalar = Zeroizing::new(self.0.to_nonzero_scalar());
+        let shared = k256::ecdh::diffie_hellman(*scalar, other.0.as_affine());
         let mut bytes = Zeroizing::new([0; 32]);
         bytes.copy_from_slice(shared.raw_secret_bytes());
         SharedSecret(bytes)

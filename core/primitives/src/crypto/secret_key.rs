@@ -27,11 +27,10 @@ impl SecretKey {
 
     /// The key's 32 bytes, big-endian, zeroed when dropped.
     pub fn to_bytes(&self) -> Zeroizing<[u8; 32]> {
-        let mut bytes = Zeroizing::new(self.0.to_bytes());
-        let mut copy = Zeroizing::new([0; 32]);
-        copy.copy_from_slice(&bytes);
-        zeroize::Zeroize::zeroize(&mut *bytes);
-        copy
+        let field_bytes = Zeroizing::new(self.0.to_bytes());
+        let mut bytes = Zeroizing::new([0; 32]);
+        bytes.copy_from_slice(&field_bytes);
+        bytes
     }
 
     /// The public key.

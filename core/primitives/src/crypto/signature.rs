@@ -55,6 +55,12 @@ impl Signature {
         PublicKey::from_uncompressed(&recovery::recover(&hash, self)?)
     }
 
+    /// [`Signature::recover`] with k256 in place of libsecp256k1: the reference that tests and
+    /// the benchmark compare with.
+    pub fn recover_with_k256(&self, hash: B256) -> Result<PublicKey, CryptoError> {
+        recovery::recover_with_k256(&hash, self)
+    }
+
     /// The address of the key that signed `hash`.
     pub fn recover_address(&self, hash: B256) -> Result<Address, CryptoError> {
         Ok(super::public_key::address_of(&recovery::recover(

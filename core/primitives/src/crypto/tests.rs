@@ -1,2 +1,1 @@
-
 //! Keys, signatures and Keccak.

@@ -2,6 +2,14 @@
 //!
 //! Its JSON is geth's `genesis.json`.
 
+pub(crate) mod json;
+mod networks;
+mod read;
+mod system_contracts;
+
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use alloy_primitives::{Address, B64, B256, Bytes, U256};
@@ -10,6 +18,9 @@ use crate::{
     AccountChange, AccountInfo, Block, Body, ChainConfig, EMPTY_CODE_HASH, EMPTY_REQUESTS_HASH,
     EMPTY_ROOT_HASH, Fork, Header, INITIAL_BASE_FEE, SlotChange, StateDiff, keccak256,
 };
+
+pub use json::GenesisError;
+pub use networks::{DevChain, MAINNET_GENESIS_HASH};
 
 /// An account of the genesis state.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,0 +1,176 @@
+//! What a changed config does to a chain that was made under another.
+
+use std::fmt;
+
+use super::order::describe;
+use super::{Activation, ChainConfig, Fork};
+
+/// How far back a chain must go before a changed config can rule it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rewind {
+    /// To the block of this number.
+    ToBlock(u64),
+    /// To the last block whose timestamp is not later than this.
+    ToTime(u64),
+}
+
+/// A config that would change what already happened.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "mismatching {what} in database: have {have}, want {want}; rewind to {rewind}",
+    have = Scheduled(*stored),
+    want = Scheduled(*wanted)
+)]
+pub struct ConfigCompatError {
+    /// What differs.
+    pub what: &'static str,
+    /// When the stored config has it begin.
+    pub stored: Option<Activation>,
+    /// When the new config has it begin.
+    pub wanted: Option<Activation>,
+    /// What must be undone before the new config can hold.
+    pub rewind: Rewind,
+}
+
+struct Scheduled(Option<Activation>);
+
+impl fmt::Display for Scheduled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(at) => f.write_str(&describe(at)),
+            None => f.write_str("never"),
+        }
+    }
+}
+
+impl fmt::Display for Rewind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ToBlock(block) => write!(f, "block {block}"),
+            Self::ToTime(time) => write!(f, "time {time}"),
+        }
+    }
+}
+
+impl ChainConfig {
+    /// Whether `new` may replace this config of a chain whose head has this number and
+    /// timestamp: yes, while all that differs is still ahead. The error names the earliest
+    /// conflict, that is, the deepest rewind.
+    pub fn check_compatible(
+        &self,
+        new: &Self,
+        head_number: u64,
+        head_timestamp: u64,
+    ) -> Result<(), ConfigCompatError> {
+        let mut number = head_number;
+        let mut timestamp = head_timestamp;
+        let mut deepest: Option<ConfigCompatError> = None;
+        // A rewind may uncover an earlier conflict no more, but a conflict found first may
+        // not be the earliest: look again from where the last one rewinds to.
+        while let Some(conflict) = self.first_conflict(new, number, timestamp) {
+            if deepest
+                .as_ref()
+                .is_some_and(|last| last.rewind == conflict.rewind)
+            {
+                break;
+            }
+            match conflict.rewind {
+                Rewind::ToBlock(block) => number = block,
+                Rewind::ToTime(time) => timestamp = time,
+            }
+            deepest = Some(conflict);
+        }
+        deepest.map_or(Ok(()), Err)
+    }
+
+    fn first_conflict(&self, new: &Self, number: u64, timestamp: u64) -> Option<ConfigCompatError> {
+        let begun = |at: Option<Activation>| at.is_some_and(|at| at.is_active(number, timestamp));
+        let conflict_between = |what, stored: Option<Activation>, wanted: Option<Activation>| {
+            let is_conflict = (begun(stored) || begun(wanted)) && stored != wanted;
+            is_conflict.then(|| ConfigCompatError::new(what, stored, wanted))
+        };
+        let conflict_at = |what, stored: Option<u64>, wanted: Option<u64>| {
+            conflict_between(
+                what,
+                stored.map(Activation::Block),
+                wanted.map(Activation::Block),
+            )
+        };
+        let conflict_of =
+            |what, fork| conflict_between(what, self.activation(fork), new.activation(fork));
+        // A flag or number that has counted since a block, and differs.
+        let conflict_since = |what, is_equal: bool, since: Option<u64>| {
+            let since = since.map(Activation::Block);
+            (begun(since) && !is_equal).then(|| ConfigCompatError::new(what, since, since))
+        };
+
+        conflict_of("homestead fork block", Fork::Homestead)
+            .or_else(|| conflict_at("DAO fork block", self.dao_fork_block, new.dao_fork_block))
+            .or_else(|| {
+                let is_equal = self.dao_fork_support == new.dao_fork_support;
+                conflict_since("DAO fork support flag", is_equal, self.dao_fork_block)
+            })
+            .or_else(|| conflict_of("EIP-150 fork block", Fork::TangerineWhistle))
+            .or_else(|| {
+                let stored = self.eip155_block.or(self.eip158_block);
+                let wanted = new.eip155_block.or(new.eip158_block);
+                conflict_at("EIP-155 fork block", stored, wanted)
+            })
+            .or_else(|| conflict_of("EIP-158 fork block", Fork::SpuriousDragon))
+            .or_else(|| {
+                let is_equal = self.chain_id == new.chain_id;
+                conflict_since("EIP-158 chain id", is_equal, self.eip158_block)
+            })
+            .or_else(|| conflict_of("byzantium fork block", Fork::Byzantium))
+            .or_else(|| conflict_of("constantinople fork block", Fork::Constantinople))
+            .or_else(|| conflict_of("petersburg fork block", Fork::Petersburg))
+            .or_else(|| conflict_of("istanbul fork block", Fork::Istanbul))
+            .or_else(|| conflict_of("muir glacier fork block", Fork::MuirGlacier))
+            .or_else(|| conflict_of("berlin fork block", Fork::Berlin))
+            .or_else(|| conflict_of("london fork block", Fork::London))
+            .or_else(|| conflict_of("arrow glacier fork block", Fork::ArrowGlacier))
+            .or_else(|| conflict_of("gray glacier fork block", Fork::GrayGlacier))
+            .or_else(|| {
+                let (stored, wanted) = (self.merge_netsplit_block, new.merge_netsplit_block);
+                conflict_at("merge netsplit block", stored, wanted)
+            })
+            .or_else(|| conflict_of("shanghai fork time", Fork::Shanghai))
+            .or_else(|| conflict_of("cancun fork time", Fork::Cancun))
+            .or_else(|| conflict_of("prague fork time", Fork::Prague))
+            .or_else(|| conflict_of("osaka fork time", Fork::Osaka))
+            .or_else(|| conflict_of("bpo1 fork time", Fork::Bpo1))
+            .or_else(|| conflict_of("bpo2 fork time", Fork::Bpo2))
+            .or_else(|| conflict_of("bpo3 fork time", Fork::Bpo3))
+            .or_else(|| conflict_of("bpo4 fork time", Fork::Bpo4))
+            .or_else(|| conflict_of("bpo5 fork time", Fork::Bpo5))
+    }
+}
+
+impl ConfigCompatError {
+    /// The chain must go back to right before the first of both activations.
+    fn new(what: &'static str, stored: Option<Activation>, wanted: Option<Activation>) -> Self {
+        let moment = |at| match at {
+            Activation::Block(block) => block,
+            Activation::Time(time) => time,
+        };
+        let is_time = matches!(stored.or(wanted), Some(Activation::Time(_)));
+        let first = stored
+            .into_iter()
+            .chain(wanted)
+            .map(moment)
+            .min()
+            .unwrap_or(0);
+        let before = first.saturating_sub(1);
+        let rewind = if is_time {
+            Rewind::ToTime(before)
+        } else {
+            Rewind::ToBlock(before)
+        };
+        Self {
+            what,
+            stored,
+            wanted,
+            rewind,
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Whether the forks of a config come in their order.
+
+use super::{Activation, ChainConfig, Fork};
+
+/// A config whose forks do not come in their order.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ForkOrderError {
+    /// A fork is left out, but a later one, which builds upon it, is set.
+    #[error("fork order: {later} is set ({at}), but {missing} before it is not", at = describe(*at))]
+    Missing {
+        /// The fork that is left out, by its name in the config.
+        missing: &'static str,
+        /// The later one.
+        later: &'static str,
+        /// When the later one begins.
+        at: Activation,
+    },
+    /// A fork begins after one that builds upon it.
+    #[error(
+        "fork order: {earlier} ({earlier_at}) begins after {later} ({later_at})",
+        earlier_at = describe(*earlier_at),
+        later_at = describe(*later_at)
+    )]
+    Reversed {
+        /// The fork that must come first, by its name in the config.
+        earlier: &'static str,
+        /// When it begins.
+        earlier_at: Activation,
+        /// The one that builds upon it.
+        later: &'static str,
+        /// When that begins.
+        later_at: Activation,
+    },
+}
+
+pub(super) fn describe(at: Activation) -> String {
+    match at {
+        Activation::Block(block) => format!("block {block}"),
+        Activation::Time(time) => format!("time {time}"),
+    }
+}
+
+impl ChainConfig {
+    /// Refuses forks that are out of order or skipped. The glaciers, the DAO fork, the
+    /// netsplit block and the blob parameter forks may be left out. As everywhere,
+    /// `eip155Block` stands for itself or for `eip158Block`, and Constantinople and Petersburg
+    /// for one another, where one is left out.
+    pub fn check_fork_order(&self) -> Result<(), ForkOrderError> {
+        let block = |at: Option<u64>| at.map(Activation::Block);
+        let of = |fork| self.activation(fork);
+        let is_required = false;
+        let is_optional = true;
+        let forks = [
+            ("homesteadBlock", of(Fork::Homestead), is_required),
+            ("daoForkBlock", block(self.dao_fork_block), is_optional),
+            ("eip150Block", of(Fork::TangerineWhistle), is_required),
+            (
+                "eip155Block",
+                block(self.eip155_block.or(self.eip158_block)),
+                is_required,
+            ),
+            ("eip158Block", of(Fork::SpuriousDragon), is_required),
+            ("byzantiumBlock", of(Fork::Byzantium), is_required),
+            ("constantinopleBlock", of(Fork::Constantinople), is_required),
+            ("petersburgBlock", of(Fork::Petersburg), is_required),
+            ("istanbulBlock", of(Fork::Istanbul), is_required),
+            ("muirGlacierBlock", of(Fork::MuirGlacier), is_optional),
+            ("berlinBlock", of(Fork::Berlin), is_required),
+            ("londonBlock", of(Fork::London), is_required),
+            ("arrowGlacierBlock", of(Fork::ArrowGlacier), is_optional),
+            ("grayGlacierBlock", of(Fork::GrayGlacier), is_optional),
+            (
+                "mergeNetsplitBlock",
+                block(self.merge_netsplit_block),
+                is_optional,
+            ),
+            ("shanghaiTime", of(Fork::Shanghai), is_required),
+            ("cancunTime", of(Fork::Cancun), is_required),
+            ("pragueTime", of(Fork::Prague), is_required),
+            ("osakaTime", of(Fork::Osaka), is_required),
+            ("bpo1Time", of(Fork::Bpo1), is_optional),
+            ("bpo2Time", of(Fork::Bpo2), is_optional),
+            ("bpo3Time", of(Fork::Bpo3), is_optional),
+            ("bpo4Time", of(Fork::Bpo4), is_optional),
+            ("bpo5Time", of(Fork::Bpo5), is_optional),
+        ];
+
+        let mut missing = None;
+        let mut last: Option<(&'static str, Activation)> = None;
+        for (name, at, may_be_missing) in forks {
+            let Some(at) = at else {
+                if !may_be_missing && missing.is_none() {
+                    missing = Some(name);
+                }
+                continue;
+            };
+            if let Some(missing) = missing {
+                return Err(ForkOrderError::Missing {
+                    missing,
+                    later: name,
+                    at,
+                });
+            }
+            if let Some((earlier, earlier_at)) = last
+                && begins_after(earlier_at, at)
+            {
+                return Err(ForkOrderError::Reversed {
+                    earlier,
+                    earlier_at,
+                    later: name,
+                    later_at: at,
+                });
+            }
+            last = Some((name, at));
+        }
+        Ok(())
+    }
+}
+
+/// Whether `first` surely begins after `second`. Blocks and times do not compare.
+fn begins_after(first: Activation, second: Activation) -> bool {
+    match (first, second) {
+        (Activation::Block(first), Activation::Block(second))
+        | (Activation::Time(first), Activation::Time(second)) => first > second,
+        (Activation::Block(_), Activation::Time(_))
+        | (Activation::Time(_), Activation::Block(_)) => false,
+    }
+}

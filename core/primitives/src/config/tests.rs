@@ -1,0 +1,1 @@
+//! Forks, their order, compatibility, fork identifiers.
