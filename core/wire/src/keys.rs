@@ -1,0 +1,26 @@
+//! Small helpers over the workspace's keys and Keccak.
+
+use actoreum_primitives::SecretKey;
+use rand::RngCore;
+use sha3::{Digest, Keccak256};
+use zeroize::Zeroizing;
+
+/// A fresh key. `random` must be fit for keys.
+pub fn generate_key(random: &mut impl RngCore) -> SecretKey {
+    let mut bytes = Zeroizing::new([0; 32]);
+    loop {
+        random.fill_bytes(bytes.as_mut_slice());
+        if let Ok(key) = SecretKey::from_bytes(&bytes) {
+            return key;
+        }
+    }
+}
+
+/// Keccak-256 of the parts, one after another.
+pub fn keccak_of(parts: &[&[u8]]) -> [u8; 32] {
+    let mut hasher = Keccak256::new();
+    for part in parts {
+        hasher.update(part);
+    }
+    hasher.finalize().into()
+}

@@ -1,0 +1,332 @@
+//! Enode URLs: `enode://<public key>@<address>:<TCP port>?discport=<UDP port>`.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
+
+use actoreum_primitives::PublicKey;
+
+use super::NodeId;
+use crate::limits::MAX_ENODE_URL;
+
+/// Why a URL is not that of a node. The texts are those of geth's flags and RPC.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EnodeError {
+    /// Longer than any node's URL.
+    #[error("URL too long")]
+    TooLong,
+    /// Not a URL at all.
+    #[error("invalid URL")]
+    InvalidUrl,
+    /// The scheme is not `enode`.
+    #[error("invalid URL scheme, want \"enode\"")]
+    Scheme,
+    /// Nothing stands before the `@`.
+    #[error("does not contain node ID")]
+    MissingNodeId,
+    /// The key is not 128 hexadecimal digits.
+    #[error("invalid node ID (wrong length, want 128 hex chars)")]
+    NodeIdLength,
+    /// The key has a character that is not a hexadecimal digit.
+    #[error("invalid node ID (encoding/hex: invalid byte)")]
+    NodeIdDigit,
+    /// The key is not a point of the curve.
+    #[error("invalid node ID (invalid secp256k1 public key)")]
+    NodeIdPoint,
+    /// The host has no port.
+    #[error("invalid host: missing port in address")]
+    MissingPort,
+    /// The host is not a literal address; names are not resolved.
+    #[error("invalid IP address")]
+    Address,
+    /// The TCP port is not a number of 16 bits.
+    #[error("invalid port")]
+    Port,
+    /// The UDP port is not a number of 16 bits.
+    #[error("invalid discport in query")]
+    DiscoveryPort,
+}
+
+/// A node as its URL names it. Without an address it is incomplete: it can be looked up, not
+/// dialled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Enode {
+    /// The node's key.
+    pub public_key: PublicKey,
+    /// Where the node listens, if known.
+    pub endpoint: Option<EnodeEndpoint>,
+}
+
+/// Where a node listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct EnodeEndpoint {
+    /// Its address; an IPv4 address is never written as an IPv6 one.
+    pub address: IpAddr,
+    /// Its RLPx port.
+    pub tcp: u16,
+    /// Its discovery port.
+    pub udp: u16,
+}
+
+impl EnodeEndpoint {
+    /// An endpoint; an IPv4 address that is mapped into IPv6 is unmapped.
+    pub fn new(address: IpAddr, tcp: u16, udp: u16) -> Self {
+        Self {
+            address: address.to_canonical(),
+            tcp,
+            udp,
+        }
+    }
+
+    /// Where discovery packets go.
+    pub fn udp_address(&self) -> SocketAddr {
+        SocketAddr::new(self.address, self.udp)
+    }
+
+    /// Where connections go.
+    pub fn tcp_address(&self) -> SocketAddr {
+        SocketAddr::new(self.address, self.tcp)
+    }
+}
+
+impl Enode {
+    /// The node's id.
+    pub fn id(&self) -> NodeId {
+        NodeId::of(&self.public_key)
+    }
+}
+
+fn parse_key(digits: &str) -> Result<PublicKey, EnodeError> {
+    let mut bytes = [0; 64];
+    if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return Err(EnodeError::NodeIdDigit);
+    }
+    if digits.len() != 2 * bytes.len() {
+        return Err(EnodeError::NodeIdLength);
+    }
+    for (byte, pair) in bytes.iter_mut().zip(digits.as_bytes().chunks(2)) {
+        let pair = str::from_utf8(pair).map_err(|_| EnodeError::NodeIdDigit)?;
+        *byte = u8::from_str_radix(pair, 16).map_err(|_| EnodeError::NodeIdDigit)?;
+    }
+    PublicKey::from_uncompressed(&bytes).map_err(|_| EnodeError::NodeIdPoint)
+}
+
+/// Decimal digits alone: no sign, no space.
+fn parse_port(digits: &str) -> Option<u16> {
+    let plain = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
+    if plain { digits.parse().ok() } else { None }
+}
+
+/// Splits `host:port`; an IPv6 address stands in brackets.
+fn split_host(host: &str) -> Result<(&str, &str), EnodeError> {
+    if let Some(rest) = host.strip_prefix('[') {
+        let (address, port) = rest.split_once(']').ok_or(EnodeError::MissingPort)?;
+        return Ok((
+            address,
+            port.strip_prefix(':').ok_or(EnodeError::MissingPort)?,
+        ));
+    }
+    let (address, port) = host.rsplit_once(':').ok_or(EnodeError::MissingPort)?;
+    if address.contains(':') {
+        Err(EnodeError::Address)
+    } else {
+        Ok((address, port))
+    }
+}
+
+impl FromStr for Enode {
+    type Err = EnodeError;
+
+    fn from_str(url: &str) -> Result<Self, EnodeError> {
+        if url.len() > MAX_ENODE_URL {
+            return Err(EnodeError::TooLong);
+        }
+        let scheme_end = url.find("://");
+        let rest = match scheme_end.and_then(|end| url.split_at_checked(end)) {
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("enode") => {
+                rest.strip_prefix("://").unwrap_or(rest)
+            }
+            Some(_) => return Err(EnodeError::Scheme),
+            None => url,
+        };
+        if !rest.is_empty() && rest.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+            return Ok(Self {
+                public_key: parse_key(rest)?,
+                endpoint: None,
+            });
+        }
+        if scheme_end.is_none() {
+            return Err(EnodeError::Scheme);
+        }
+        let (key, rest) = rest.split_once('@').ok_or(EnodeError::MissingNodeId)?;
+        let public_key = parse_key(key)?;
+        let rest = rest.split_once('#').map_or(rest, |(before, _)| before);
+        let (host, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let host = host.split_once('/').map_or(host, |(host, _)| host);
+        let (address, port) = split_host(host)?;
+        let address = address.parse::<IpAddr>().map_err(|_| EnodeError::Address)?;
+        let tcp = parse_port(port).ok_or(EnodeError::Port)?;
+        let discovery_port = query
+            .split('&')
+            .find_map(|pair| pair.strip_prefix("discport="))
+            .filter(|port| !port.is_empty());
+        let udp = match discovery_port {
+            Some(port) => parse_port(port).ok_or(EnodeError::DiscoveryPort)?,
+            None => tcp,
+        };
+        Ok(Self {
+            public_key,
+            endpoint: Some(EnodeEndpoint::new(address, tcp, udp)),
+        })
+    }
+}
+
+impl fmt::Display for Enode {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("enode://")?;
+        for byte in self.public_key.to_uncompressed() {
+            write!(formatter, "{byte:02x}")?;
+        }
+        let Some(endpoint) = self.endpoint else {
+            return Ok(());
+        };
+        write!(formatter, "@{}", endpoint.tcp_address())?;
+        if endpoint.udp != endpoint.tcp {
+            write!(formatter, "?discport={}", endpoint.udp)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actoreum_primitives::SecretKey;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn key(byte: u8) -> PublicKey {
+        SecretKey::from_bytes(&[byte; 32]).unwrap().public_key()
+    }
+
+    fn digits(byte: u8) -> String {
+        Enode {
+            public_key: key(byte),
+            endpoint: None,
+        }
+        .to_string()["enode://".len()..]
+            .to_owned()
+    }
+
+    #[test]
+    fn complete_and_incomplete_urls_parse() {
+        let digits = digits(1);
+        let incomplete = Enode {
+            public_key: key(1),
+            endpoint: None,
+        };
+        assert_eq!(digits.parse(), Ok(incomplete));
+        assert_eq!(format!("enode://{digits}").parse(), Ok(incomplete));
+        assert_eq!(
+            format!("ENODE://{}", digits.to_uppercase()).parse(),
+            Ok(incomplete)
+        );
+
+        let node: Enode = format!("enode://{digits}@127.0.0.1:30303").parse().unwrap();
+        let address = "127.0.0.1".parse().unwrap();
+        assert_eq!(
+            node.endpoint,
+            Some(EnodeEndpoint {
+                address,
+                tcp: 30303,
+                udp: 30303
+            })
+        );
+
+        let node: Enode = format!("enode://{digits}@[2001:db8::1]:1?discport=2")
+            .parse()
+            .unwrap();
+        let address = "2001:db8::1".parse().unwrap();
+        assert_eq!(
+            node.endpoint,
+            Some(EnodeEndpoint {
+                address,
+                tcp: 1,
+                udp: 2
+            })
+        );
+
+        let node: Enode = format!("enode://{digits}@[::ffff:1.2.3.4]:1")
+            .parse()
+            .unwrap();
+        assert_eq!(
+            node.endpoint.unwrap().address,
+            "1.2.3.4".parse::<IpAddr>().unwrap()
+        );
+        let unset: Enode = format!("enode://{digits}@1.2.3.4:7?discport=")
+            .parse()
+            .unwrap();
+        assert_eq!(unset.endpoint.unwrap().udp, 7);
+    }
+
+    #[test]
+    fn wrong_urls_are_refused_with_the_reason() {
+        let good = digits(1);
+        let off_curve = format!("{}{}", &good[..126], "00");
+        let cases = [
+            (format!("http://{good}@127.0.0.1:1"), EnodeError::Scheme),
+            ("://foo".to_owned(), EnodeError::Scheme),
+            (String::new(), EnodeError::Scheme),
+            ("enode://01010101".to_owned(), EnodeError::NodeIdLength),
+            ("01010101".to_owned(), EnodeError::NodeIdLength),
+            (
+                "enode://01010101@123.124.125.126:3".to_owned(),
+                EnodeError::NodeIdLength,
+            ),
+            (
+                format!("enode://{}@1.2.3.4:3", "zz".repeat(64)),
+                EnodeError::NodeIdDigit,
+            ),
+            (
+                format!("enode://{off_curve}@1.2.3.4:3"),
+                EnodeError::NodeIdPoint,
+            ),
+            (
+                "enode://127.0.0.1:30303".to_owned(),
+                EnodeError::MissingNodeId,
+            ),
+            (format!("enode://{good}@hostname:3"), EnodeError::Address),
+            (format!("enode://{good}@127.0.0.1"), EnodeError::MissingPort),
+            (format!("enode://{good}@[::1"), EnodeError::MissingPort),
+            (format!("enode://{good}@::1:1"), EnodeError::Address),
+            (format!("enode://{good}@127.0.0.1:foo"), EnodeError::Port),
+            (format!("enode://{good}@127.0.0.1:65536"), EnodeError::Port),
+            (format!("enode://{good}@127.0.0.1:+1"), EnodeError::Port),
+            (
+                format!("enode://{good}@127.0.0.1:3?discport=foo"),
+                EnodeError::DiscoveryPort,
+            ),
+            ("f".repeat(600), EnodeError::TooLong),
+        ];
+        for (url, error) in cases {
+            assert_eq!(url.parse::<Enode>(), Err(error), "{url}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn urls_round_trip(
+            byte in 1u8..255, address in any::<IpAddr>(), tcp: u16, udp: u16, complete: bool,
+        ) {
+            let endpoint = complete.then(|| EnodeEndpoint::new(address, tcp, udp));
+            let node = Enode { public_key: key(byte), endpoint };
+            prop_assert_eq!(node.to_string().parse(), Ok(node));
+        }
+
+        #[test]
+        fn arbitrary_text_never_panics(text in "\\PC{0,80}") {
+            let _ = text.parse::<Enode>();
+            let _ = format!("enode://{text}").parse::<Enode>();
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! What is known of nodes: ids, records, URLs, and the database that remembers them.
+
+mod database;
+mod enode;
+mod enr;
+mod id;
+
+pub use database::{
+    DATABASE_VERSION, KeyValueStore, MemoryStore, NodeDatabase, NodeEntry, StoreError,
+    node_id_of_key,
+};
+pub use enode::{Enode, EnodeEndpoint, EnodeError};
+pub use enr::{Enr, EnrBuilder, EnrError};
+pub use id::NodeId;

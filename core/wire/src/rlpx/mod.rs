@@ -1,0 +1,16 @@
+//! RLPx: the handshake that turns two static keys into session secrets, and the frames
+//! that travel under them.
+
+mod frame;
+mod handshake;
+mod mac;
+mod packet;
+mod secrets;
+
+pub use frame::{FrameCodec, FrameError};
+pub use handshake::{Handshake, HandshakeError, HandshakeOutcome};
+pub use packet::HandshakeFormat;
+pub use secrets::Secrets;
+
+#[cfg(test)]
+mod tests;

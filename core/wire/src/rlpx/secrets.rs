@@ -1,0 +1,75 @@
+//! What both sides hold after the handshake.
+
+use actoreum_primitives::{PublicKey, SecretKey};
+use sha3::{Digest, Keccak256};
+use zeroize::Zeroizing;
+
+use super::mac::MacState;
+use crate::keys::keccak_of;
+
+/// The secrets of a session, and its two MACs with the handshake packets in them.
+pub struct Secrets {
+    pub(super) aes: Zeroizing<[u8; 32]>,
+    /// Only the published vectors ask for it.
+    #[cfg(test)]
+    pub(super) mac: Zeroizing<[u8; 32]>,
+    pub(super) egress: MacState,
+    pub(super) ingress: MacState,
+}
+
+/// What the secrets are derived from, as one side sees it.
+pub(super) struct Agreement<'a> {
+    pub ephemeral: &'a SecretKey,
+    pub remote_ephemeral: &'a PublicKey,
+    pub initiated: bool,
+    pub nonce: [u8; 32],
+    pub remote_nonce: [u8; 32],
+    pub sent: &'a [u8],
+    pub received: &'a [u8],
+}
+
+impl Secrets {
+    pub(super) fn derive(agreement: &Agreement<'_>) -> Self {
+        let (initiator_nonce, responder_nonce) = if agreement.initiated {
+            (agreement.nonce, agreement.remote_nonce)
+        } else {
+            (agreement.remote_nonce, agreement.nonce)
+        };
+        let ephemeral = agreement.ephemeral.ecdh(agreement.remote_ephemeral);
+        let nonces = keccak_of(&[&responder_nonce, &initiator_nonce]);
+        let shared = Zeroizing::new(keccak_of(&[ephemeral.as_bytes(), &nonces]));
+        let aes = Zeroizing::new(keccak_of(&[ephemeral.as_bytes(), shared.as_slice()]));
+        let mac = Zeroizing::new(keccak_of(&[ephemeral.as_bytes(), aes.as_slice()]));
+
+        let seeded = |nonce: &[u8; 32], packet: &[u8]| {
+            let seed = Zeroizing::new(xor(&mac, nonce));
+            Keccak256::new()
+                .chain_update(seed.as_slice())
+                .chain_update(packet)
+        };
+        let egress = MacState::new(seeded(&agreement.remote_nonce, agreement.sent), &mac);
+        let ingress = MacState::new(seeded(&agreement.nonce, agreement.received), &mac);
+        Self {
+            aes,
+            #[cfg(test)]
+            mac,
+            egress,
+            ingress,
+        }
+    }
+}
+
+pub(super) fn xor(left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
+    let mut out = *left;
+    for (byte, other) in out.iter_mut().zip(right) {
+        *byte ^= other;
+    }
+    out
+}
+
+/// Nothing of the secrets is shown.
+impl std::fmt::Debug for Secrets {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Secrets(..)")
+    }
+}
