@@ -13,12 +13,12 @@ struct Nodes {
 }
 
 impl NodeSource for Nodes {
-    fn node(&self, path: &Path) -> Result<Option<Fetched>, TrieError> {
-        let fetched = |rlp: &Vec<u8>| Fetched {
-            rlp: rlp.clone(),
+    fn node(&self, path: &Path) -> Result<Option<Fetched<'_>>, TrieError> {
+        let node = self.nodes.get(path);
+        Ok(node.map(|rlp| Fetched {
+            rlp: rlp.into(),
             verified: self.verified,
-        };
-        Ok(self.nodes.get(path).map(fetched))
+        }))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Reading one key, and proving what it holds.
 
+use std::borrow::Cow;
+
 use actoreum_primitives::{B256, EMPTY_ROOT_HASH, keccak256};
 
 use crate::node::{Child, Node};
@@ -23,7 +25,7 @@ pub fn prove<S: NodeSource>(source: &S, root: B256, key: &[u8]) -> Result<Vec<Ve
     let mut proof = Vec::new();
     walk(root, key, |path, hash| {
         let rlp = load_rlp(source, path, hash)?;
-        proof.push(rlp.clone());
+        proof.push(rlp.to_vec());
         Ok(rlp)
     })?;
     Ok(proof)
@@ -51,7 +53,7 @@ pub fn verify<N: AsRef<[u8]>>(
                 found,
             });
         }
-        Ok(rlp.to_vec())
+        Ok(Cow::Borrowed(rlp))
     })?;
     if left.next().is_some() {
         return Err(TrieError::Malformed(
@@ -61,10 +63,10 @@ pub fn verify<N: AsRef<[u8]>>(
     Ok(value)
 }
 
-fn walk(
+fn walk<'n>(
     root: B256,
     key: &[u8],
-    mut load: impl FnMut(&Path, &B256) -> Result<Vec<u8>, TrieError>,
+    mut load: impl FnMut(&Path, &B256) -> Result<Cow<'n, [u8]>, TrieError>,
 ) -> Result<Option<Vec<u8>>, TrieError> {
     if root == EMPTY_ROOT_HASH {
         return Ok(None);

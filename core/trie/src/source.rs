@@ -1,5 +1,7 @@
 //! Where the nodes of a trie come from.
 
+use std::borrow::Cow;
+
 use actoreum_primitives::B256;
 
 use crate::Path;
@@ -41,9 +43,9 @@ pub enum TrieError {
 
 /// A node as a source hands it out.
 #[derive(Debug, Clone)]
-pub struct Fetched {
+pub struct Fetched<'a> {
     /// The node's RLP.
-    pub rlp: Vec<u8>,
+    pub rlp: Cow<'a, [u8]>,
     /// Whether the source itself made these bytes (a buffer of nodes just hashed), so
     /// that they need not be hashed again. Bytes from a disk are never verified.
     pub verified: bool,
@@ -52,7 +54,7 @@ pub struct Fetched {
 /// A store of trie nodes by path.
 pub trait NodeSource: Sync {
     /// The node at `path`, or `None` where there is none.
-    fn node(&self, path: &Path) -> Result<Option<Fetched>, TrieError>;
+    fn node(&self, path: &Path) -> Result<Option<Fetched<'_>>, TrieError>;
 }
 
 /// The source of a trie that starts empty.
@@ -60,7 +62,7 @@ pub trait NodeSource: Sync {
 pub struct EmptySource;
 
 impl NodeSource for EmptySource {
-    fn node(&self, _path: &Path) -> Result<Option<Fetched>, TrieError> {
+    fn node(&self, _path: &Path) -> Result<Option<Fetched<'_>>, TrieError> {
         Ok(None)
     }
 }

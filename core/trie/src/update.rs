@@ -1,5 +1,7 @@
 //! A new root from an old one and sorted changes.
 
+use std::borrow::Cow;
+
 use actoreum_primitives::{B256, EMPTY_ROOT_HASH, keccak256};
 use rayon::prelude::*;
 
@@ -354,11 +356,11 @@ pub(crate) fn load<S: NodeSource>(source: &S, path: &Path, hash: &B256) -> Resul
     Node::decode(&load_rlp(source, path, hash)?)
 }
 
-pub(crate) fn load_rlp<S: NodeSource>(
-    source: &S,
+pub(crate) fn load_rlp<'s, S: NodeSource>(
+    source: &'s S,
     path: &Path,
     hash: &B256,
-) -> Result<Vec<u8>, TrieError> {
+) -> Result<Cow<'s, [u8]>, TrieError> {
     let missing = TrieError::Missing {
         path: *path,
         hash: *hash,

@@ -129,11 +129,11 @@ impl Nodes {
 }
 
 impl NodeSource for Nodes {
-    fn node(&self, path: &Path) -> Result<Option<Fetched>, TrieError> {
-        let fetched = |rlp: &Vec<u8>| Fetched {
-            rlp: rlp.clone(),
+    fn node(&self, path: &Path) -> Result<Option<Fetched<'_>>, TrieError> {
+        let node = self.0.get(path);
+        Ok(node.map(|rlp| Fetched {
+            rlp: rlp.into(),
             verified: false,
-        };
-        Ok(self.0.get(path).map(fetched))
+        }))
     }
 }

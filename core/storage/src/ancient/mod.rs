@@ -1,0 +1,111 @@
+//! Old blocks in append-only files.
+//!
+//! For each kind of record a data file (records one after another) and an index (for
+//! each record where it ends in the data file, 8 bytes, and its CRC-32, 4 bytes, both
+//! little-endian; record N is block N). The database says how many blocks it has let
+//! go of: those must be here, whole; what lies behind them is the trace of a migration
+//! that a crash cut short, and is dropped when the files are opened.
+
+mod file;
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+
+use self::file::AncientFile;
+use crate::StorageError;
+
+/// A kind of record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The block's hash (32 bytes), then its total difficulty.
+    Hashes,
+    /// Header RLP.
+    Headers,
+    /// Body RLP.
+    Bodies,
+    /// Receipts as the database holds them.
+    Receipts,
+}
+
+const NAMES: [&str; 4] = ["hashes", "headers", "bodies", "receipts"];
+
+/// The ancient files of a store.
+pub(crate) struct Ancient {
+    files: [AncientFile; 4],
+    /// Blocks that readers may see.
+    count: AtomicU64,
+    appending: Mutex<()>,
+}
+
+impl Ancient {
+    /// Opens the files in `folder`, of which `confirmed` blocks must be there.
+    pub(crate) fn open(folder: &Path, confirmed: u64) -> Result<Self, StorageError> {
+        std::fs::create_dir_all(folder).map_err(|error| StorageError::io(folder, error))?;
+        let open = |name: &str| AncientFile::open(folder, name, confirmed);
+        let [hashes, headers, bodies, receipts] = NAMES;
+        let files = [
+            open(hashes)?,
+            open(headers)?,
+            open(bodies)?,
+            open(receipts)?,
+        ];
+        let folder_file = std::fs::File::open(folder);
+        folder_file
+            .and_then(|file| file.sync_all())
+            .map_err(|error| StorageError::io(folder, error))?;
+        Ok(Self {
+            files,
+            count: AtomicU64::new(confirmed),
+            appending: Mutex::new(()),
+        })
+    }
+
+    /// Number of blocks.
+    pub(crate) fn count(&self) -> u64 {
+        self.count.load(Ordering::Acquire)
+    }
+
+    /// A block's record; `None` where the block is not here.
+    pub(crate) fn get(&self, kind: Kind, number: u64) -> Result<Option<Vec<u8>>, StorageError> {
+        if number >= self.count() {
+            return Ok(None);
+        }
+        self.files[kind as usize].get(number).map(Some)
+    }
+
+    /// Appends a block's records, in the order of [`Kind`]; seen by readers, and
+    /// durable, after [`Self::sync`].
+    pub(crate) fn append(&self, number: u64, records: &[&[u8]; 4]) -> Result<(), StorageError> {
+        let _one_at_a_time = self.appending.lock();
+        self.files
+            .iter()
+            .zip(records)
+            .try_for_each(|(file, record)| file.append(number, record))
+    }
+
+    /// Makes everything that was appended durable, and shows it to readers.
+    pub(crate) fn sync(&self) -> Result<(), StorageError> {
+        let _one_at_a_time = self.appending.lock();
+        self.files.iter().try_for_each(AncientFile::sync)?;
+        let count = self.files.iter().map(AncientFile::count).min().unwrap_or(0);
+        self.count.store(count, Ordering::Release);
+        Ok(())
+    }
+
+    /// Bytes on disk.
+    pub(crate) fn size(&self) -> Result<u64, StorageError> {
+        self.files.iter().map(AncientFile::size).sum()
+    }
+
+    /// Copies every block to files that have none.
+    pub(crate) fn copy_to(&self, target: &Self) -> Result<(), StorageError> {
+        for number in 0..self.count() {
+            for (from, to) in self.files.iter().zip(&target.files) {
+                to.append(number, &from.get(number)?)?;
+            }
+        }
+        target.sync()
+    }
+}

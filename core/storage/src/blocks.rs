@@ -1,0 +1,348 @@
+//! Reading blocks, from the database or the ancient files.
+
+use std::ops::ControlFlow;
+
+use actoreum_primitives::rlp::{self, Decode, DecodeError, Encode, List};
+use actoreum_primitives::{B256, Body, Header, Receipt, TxType, U256};
+
+use crate::ancient::{Ancient, Kind};
+use crate::store::ANCIENT_COUNT;
+use crate::tables::Table;
+use crate::{Commit, StorageError, Store};
+
+impl Store {
+    /// The hash of the canonical block with this number.
+    pub fn canonical_hash(&self, number: u64) -> Result<Option<B256>, StorageError> {
+        let key = Table::Canonical.key(&[&number.to_be_bytes()]);
+        let hash = match self.database().get(&key)? {
+            Some(hash) => Some(hash),
+            None => self
+                .ancient_record(Kind::Hashes, number)?
+                .map(|mut record| {
+                    record.truncate(32);
+                    record
+                }),
+        };
+        hash.map(|hash| B256::try_from(hash.as_slice()))
+            .transpose()
+            .map_err(|_| StorageError::Corrupt(format!("the hash of block {number} is cut short")))
+    }
+
+    /// The number of a block, canonical or not.
+    pub fn number_of(&self, hash: &B256) -> Result<Option<u64>, StorageError> {
+        let number = self
+            .database()
+            .get(&Table::Numbers.key(&[hash.as_slice()]))?;
+        number
+            .map(|number| number.try_into().map(u64::from_be_bytes))
+            .transpose()
+            .map_err(|_| StorageError::Corrupt(format!("the number of block {hash} is unreadable")))
+    }
+
+    /// The number of the canonical block that holds a transaction.
+    pub fn transaction_block(&self, transaction: &B256) -> Result<Option<u64>, StorageError> {
+        let number = self
+            .database()
+            .get(&Table::TxLookup.key(&[transaction.as_slice()]))?;
+        Ok(number.map(|digits| {
+            digits
+                .iter()
+                .fold(0, |number, digit| number << 8 | u64::from(*digit))
+        }))
+    }
+
+    /// A header.
+    pub fn header(&self, hash: &B256, number: u64) -> Result<Option<Header>, StorageError> {
+        decode(
+            self.header_rlp(hash, number)?,
+            "header",
+            number,
+            rlp::decode_exact,
+        )
+    }
+
+    /// A header's RLP.
+    pub fn header_rlp(&self, hash: &B256, number: u64) -> Result<Option<Vec<u8>>, StorageError> {
+        self.block_record(Table::Headers, Kind::Headers, hash, number)
+    }
+
+    /// A body.
+    pub fn body(&self, hash: &B256, number: u64) -> Result<Option<Body>, StorageError> {
+        decode(
+            self.body_rlp(hash, number)?,
+            "body",
+            number,
+            rlp::decode_exact,
+        )
+    }
+
+    /// A body's RLP.
+    pub fn body_rlp(&self, hash: &B256, number: u64) -> Result<Option<Vec<u8>>, StorageError> {
+        self.block_record(Table::Bodies, Kind::Bodies, hash, number)
+    }
+
+    /// A block's receipts.
+    pub fn receipts(&self, hash: &B256, number: u64) -> Result<Option<Vec<Receipt>>, StorageError> {
+        let receipts = self.block_record(Table::Receipts, Kind::Receipts, hash, number)?;
+        decode(receipts, "receipts", number, decode_receipts)
+    }
+
+    /// The sum of the difficulties of a block and all before it.
+    pub fn total_difficulty(&self, hash: &B256, number: u64) -> Result<Option<U256>, StorageError> {
+        let key = Table::TotalDifficulty.key(&[&number.to_be_bytes(), hash.as_slice()]);
+        let record = match self.database().get(&key)? {
+            Some(record) => Some(record),
+            None => self
+                .ancient_record(Kind::Hashes, number)?
+                .filter(|record| record.starts_with(hash.as_slice()))
+                .map(|record| record[32..].to_vec()),
+        };
+        decode(record, "total difficulty", number, |bytes| {
+            U256::try_from_be_slice(bytes).ok_or(DecodeError::Overflow)
+        })
+    }
+
+    /// The hashes of all blocks with this number that the database holds, side chains
+    /// included.
+    pub fn hashes_at(&self, number: u64) -> Result<Vec<B256>, StorageError> {
+        let mut hashes = Vec::new();
+        self.visit_prefix(&Table::Headers.key(&[&number.to_be_bytes()]), |key, _| {
+            hashes.extend(key.get(9..41).map(B256::from_slice));
+            Ok(())
+        })?;
+        if hashes.is_empty() {
+            hashes.extend(self.canonical_hash(number)?);
+        }
+        Ok(hashes)
+    }
+
+    /// Number of blocks in the ancient files: those from genesis to below it.
+    pub fn ancient_blocks(&self) -> u64 {
+        self.ancient().map_or(0, Ancient::count)
+    }
+
+    /// Moves up to `limit` blocks that are old enough to the ancient files; how many
+    /// were moved. The files are durable before the database lets go of a block.
+    pub fn migrate_ancient(&self, limit: u64) -> Result<u64, StorageError> {
+        let (Some(ancient), Some(depth)) = (self.ancient(), self.options().ancient_depth) else {
+            return Ok(0);
+        };
+        let head = self.head().map_or(0, |head| head.number);
+        let first = ancient.count();
+        let end = (head + 1)
+            .saturating_sub(depth)
+            .min(first.saturating_add(limit));
+        if end <= first {
+            return Ok(0);
+        }
+        let mut commit = Commit::new();
+        for number in first..end {
+            self.append_ancient(ancient, number)?;
+            self.forget_block(number, &mut commit)?;
+        }
+        ancient.sync()?;
+        commit.put(Table::Meta, &[ANCIENT_COUNT], &end.to_be_bytes());
+        self.commit(commit)?;
+        Ok(end - first)
+    }
+
+    fn append_ancient(&self, ancient: &Ancient, number: u64) -> Result<(), StorageError> {
+        let missing =
+            |what: &str| StorageError::Corrupt(format!("the {what} of block {number} is missing"));
+        let hash = self
+            .canonical_hash(number)?
+            .ok_or_else(|| missing("canonical hash"))?;
+        let get = |table: Table, what: &str| {
+            let key = table.key(&[&number.to_be_bytes(), hash.as_slice()]);
+            self.database().get(&key)?.ok_or_else(|| missing(what))
+        };
+        let difficulty = get(Table::TotalDifficulty, "total difficulty")?;
+        ancient.append(
+            number,
+            &[
+                &[hash.as_slice(), &difficulty].concat(),
+                &get(Table::Headers, "header")?,
+                &get(Table::Bodies, "body")?,
+                &self.receipts_or_none(&hash, number)?,
+            ],
+        )
+    }
+
+    /// Genesis has no receipts, and a header-only import none either.
+    fn receipts_or_none(&self, hash: &B256, number: u64) -> Result<Vec<u8>, StorageError> {
+        let key = Table::Receipts.key(&[&number.to_be_bytes(), hash.as_slice()]);
+        Ok(self
+            .database()
+            .get(&key)?
+            .unwrap_or_else(|| encode_receipts(&[])))
+    }
+
+    /// Deletes a number's blocks, those of side chains with their number entries.
+    fn forget_block(&self, number: u64, commit: &mut Commit) -> Result<(), StorageError> {
+        let canonical = self.canonical_hash(number)?;
+        let block = number.to_be_bytes();
+        for hash in self.hashes_at(number)? {
+            for table in [
+                Table::Headers,
+                Table::Bodies,
+                Table::Receipts,
+                Table::TotalDifficulty,
+            ] {
+                commit.delete(table, &[&block, hash.as_slice()]);
+            }
+            if Some(hash) != canonical {
+                commit.delete(Table::Numbers, &[hash.as_slice()]);
+            }
+        }
+        commit.delete(Table::Canonical, &[&block]);
+        Ok(())
+    }
+
+    /// Checks every record of the ancient files against its checksum, and each header
+    /// against its hash and its parent.
+    pub fn check_ancient(&self) -> Result<u64, StorageError> {
+        let Some(ancient) = self.ancient() else {
+            return Ok(0);
+        };
+        let mut parent = None;
+        for number in 0..ancient.count() {
+            let corrupt =
+                |what: &str| StorageError::Corrupt(format!("ancient block {number} {what}"));
+            let hash = self
+                .canonical_hash(number)?
+                .ok_or_else(|| corrupt("has no hash"))?;
+            let header = self
+                .header(&hash, number)?
+                .ok_or_else(|| corrupt("has no header"))?;
+            if header.hash() != hash || header.number != number {
+                return Err(corrupt("has another header"));
+            }
+            if parent.is_some_and(|parent| parent != header.parent_hash) {
+                return Err(corrupt("does not follow its parent"));
+            }
+            self.body(&hash, number)?
+                .ok_or_else(|| corrupt("has no body"))?;
+            self.receipts(&hash, number)?
+                .ok_or_else(|| corrupt("has no receipts"))?;
+            parent = Some(hash);
+        }
+        Ok(ancient.count())
+    }
+
+    /// Deletes every block of the database above `number` (headers, bodies, receipts,
+    /// canonical hashes): what `db repair` and `debug_setHead` do once the state is at
+    /// `number`. Returns how many canonical blocks went.
+    pub fn forget_blocks_above(
+        &self,
+        number: u64,
+        commit: &mut Commit,
+    ) -> Result<u64, StorageError> {
+        let mut numbers = std::collections::BTreeSet::new();
+        for table in [Table::Headers, Table::Canonical] {
+            let start = table.key(&[&(number + 1).to_be_bytes()]);
+            let end = crate::tables::after_prefix(&table.prefix());
+            self.database()
+                .visit(&start, end.as_deref(), &mut |key, _| {
+                    let digits = key.get(1..9).and_then(|digits| digits.try_into().ok());
+                    numbers.extend(digits.map(u64::from_be_bytes));
+                    ControlFlow::Continue(())
+                })?;
+        }
+        for number in &numbers {
+            if let Some(hash) = self.canonical_hash(*number)? {
+                commit.delete(Table::Numbers, &[hash.as_slice()]);
+                for transaction in self
+                    .body(&hash, *number)?
+                    .iter()
+                    .flat_map(|body| &body.transactions)
+                {
+                    commit.remove_tx_lookup(&transaction.hash());
+                }
+            }
+            self.forget_block(*number, commit)?;
+        }
+        Ok(numbers.len() as u64)
+    }
+
+    fn block_record(
+        &self,
+        table: Table,
+        kind: Kind,
+        hash: &B256,
+        number: u64,
+    ) -> Result<Option<Vec<u8>>, StorageError> {
+        let key = table.key(&[&number.to_be_bytes(), hash.as_slice()]);
+        if let Some(record) = self.database().get(&key)? {
+            return Ok(Some(record));
+        }
+        let canonical = self.ancient_record(Kind::Hashes, number)?;
+        if !canonical.is_some_and(|canonical| canonical.starts_with(hash.as_slice())) {
+            return Ok(None);
+        }
+        self.ancient_record(kind, number)
+    }
+
+    fn ancient_record(&self, kind: Kind, number: u64) -> Result<Option<Vec<u8>>, StorageError> {
+        match self.ancient() {
+            Some(ancient) => ancient.get(kind, number),
+            None => Ok(None),
+        }
+    }
+}
+
+fn decode<T>(
+    record: Option<Vec<u8>>,
+    what: &str,
+    number: u64,
+    decode: impl FnOnce(&[u8]) -> Result<T, DecodeError>,
+) -> Result<Option<T>, StorageError> {
+    record
+        .map(|record| decode(&record))
+        .transpose()
+        .map_err(|error| {
+            StorageError::Corrupt(format!(
+                "the {what} of block {number} is unreadable: {error}"
+            ))
+        })
+}
+
+/// A list of receipts without their blooms, which follow from the logs: of each the
+/// type, the outcome, the cumulative gas and the logs.
+pub(crate) fn encode_receipts(receipts: &[Receipt]) -> Vec<u8> {
+    let fields_length = |receipt: &Receipt| {
+        1 + receipt.outcome.length() + receipt.cumulative_gas_used.length() + receipt.logs.length()
+    };
+    let payload: usize = receipts
+        .iter()
+        .map(|receipt| rlp::list_length(fields_length(receipt)))
+        .sum();
+    let mut out = Vec::with_capacity(rlp::list_length(payload));
+    rlp::encode_list_header(payload, &mut out);
+    for receipt in receipts {
+        rlp::encode_list_header(fields_length(receipt), &mut out);
+        u64::from(receipt.tx_type as u8).encode(&mut out);
+        receipt.outcome.encode(&mut out);
+        receipt.cumulative_gas_used.encode(&mut out);
+        receipt.logs.encode(&mut out);
+    }
+    out
+}
+
+fn decode_receipts(bytes: &[u8]) -> Result<Vec<Receipt>, DecodeError> {
+    let mut list = List::open_exact(bytes)?;
+    let mut receipts = Vec::new();
+    while !list.is_empty() {
+        let mut fields = list.next_list()?;
+        let tx_type = u64::decode(&mut fields.next_raw()?)?;
+        let tx_type = match u8::try_from(tx_type) {
+            Ok(0) => Some(TxType::Legacy),
+            Ok(byte) => TxType::from_prefix(byte),
+            Err(_) => None,
+        };
+        let tx_type = tx_type.ok_or(DecodeError::Custom("transaction type not supported"))?;
+        let (outcome, gas) = (fields.next()?, fields.next()?);
+        receipts.push(Receipt::new(tx_type, outcome, gas, fields.next()?));
+        fields.finish()?;
+    }
+    Ok(receipts)
+}

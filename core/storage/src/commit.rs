@@ -1,0 +1,139 @@
+//! Everything that one commit writes.
+
+use std::sync::Arc;
+
+use actoreum_primitives::{B256, Body, Bytes, Header, Receipt, U256, rlp};
+
+use crate::db::WriteBatch;
+use crate::head::HeadRecord;
+use crate::state::FrozenState;
+use crate::tables::Table;
+
+/// A commit in the making: plain memory, built on any thread, written by
+/// [`crate::Store::commit`] as one. The head record goes last whenever it is set.
+#[derive(Debug, Default)]
+pub struct Commit {
+    pub(crate) batch: WriteBatch,
+    pub(crate) last: WriteBatch,
+    pub(crate) head: Option<HeadRecord>,
+    pub(crate) reverted_to: Option<u64>,
+}
+
+impl Commit {
+    /// An empty commit.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Number of writes so far.
+    pub const fn len(&self) -> usize {
+        self.batch.len() + self.last.len()
+    }
+
+    /// Whether nothing was written yet.
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0 && self.head.is_none()
+    }
+
+    /// A header, its number, and its total difficulty.
+    pub fn put_header(&mut self, hash: &B256, header: &Header, total_difficulty: &U256) {
+        let number = header.number.to_be_bytes();
+        self.put(Table::Numbers, &[hash.as_slice()], &number);
+        let difficulty = total_difficulty.to_be_bytes_trimmed_vec();
+        self.put(
+            Table::TotalDifficulty,
+            &[&number, hash.as_slice()],
+            &difficulty,
+        );
+        self.put(
+            Table::Headers,
+            &[&number, hash.as_slice()],
+            &rlp::encode(header),
+        );
+    }
+
+    /// A block's body.
+    pub fn put_body(&mut self, number: u64, hash: &B256, body: &Body) {
+        let key: &[&[u8]] = &[&number.to_be_bytes(), hash.as_slice()];
+        self.put(Table::Bodies, key, &rlp::encode(body));
+    }
+
+    /// A block's receipts.
+    pub fn put_receipts(&mut self, number: u64, hash: &B256, receipts: &[Receipt]) {
+        let key: &[&[u8]] = &[&number.to_be_bytes(), hash.as_slice()];
+        self.put(
+            Table::Receipts,
+            key,
+            &crate::blocks::encode_receipts(receipts),
+        );
+    }
+
+    /// Makes a block the canonical one of its number.
+    pub fn set_canonical(&mut self, number: u64, hash: &B256) {
+        self.put(Table::Canonical, &[&number.to_be_bytes()], hash.as_slice());
+    }
+
+    /// Leaves a number without a canonical block.
+    pub fn remove_canonical(&mut self, number: u64) {
+        self.delete(Table::Canonical, &[&number.to_be_bytes()]);
+    }
+
+    /// Says which canonical block holds a transaction.
+    pub fn put_tx_lookup(&mut self, transaction: &B256, number: u64) {
+        let number = number.to_be_bytes();
+        let zeros = number.iter().take_while(|byte| **byte == 0).count();
+        self.put(Table::TxLookup, &[transaction.as_slice()], &number[zeros..]);
+    }
+
+    /// Forgets which block holds a transaction.
+    pub fn remove_tx_lookup(&mut self, transaction: &B256) {
+        self.delete(Table::TxLookup, &[transaction.as_slice()]);
+    }
+
+    /// A contract's code that comes from elsewhere than a block's execution.
+    pub fn put_code(&mut self, hash: &B256, code: &Bytes) {
+        self.put(Table::Codes, &[hash.as_slice()], code);
+    }
+
+    /// A clique snapshot, in its engine's encoding, under its block's hash.
+    pub fn put_snapshot(&mut self, hash: &B256, snapshot: &[u8]) {
+        self.put(Table::Snapshots, &[hash.as_slice()], snapshot);
+    }
+
+    /// A record under a name of the caller's choice (at most 64 bytes).
+    pub fn put_meta(&mut self, name: &str, value: &[u8]) {
+        self.put(
+            Table::Meta,
+            &[crate::store::USER_META, name.as_bytes()],
+            value,
+        );
+    }
+
+    /// Removes a record that [`Self::put_meta`] wrote.
+    pub fn remove_meta(&mut self, name: &str) {
+        self.delete(Table::Meta, &[crate::store::USER_META, name.as_bytes()]);
+    }
+
+    /// State, tries and history of the blocks in `frozen`. Set the head with it.
+    pub fn state(&mut self, frozen: &Arc<FrozenState>) {
+        self.last.append(&frozen.write(&mut self.batch));
+        self.reverted_to = self
+            .reverted_to
+            .into_iter()
+            .chain(frozen.reverted_to())
+            .min();
+    }
+
+    /// Moves the head: the block that the state belongs to after this commit.
+    pub const fn set_head(&mut self, head: HeadRecord) {
+        self.head = Some(head);
+    }
+
+    pub(crate) fn put(&mut self, table: Table, key: &[&[u8]], value: &[u8]) {
+        self.batch.put(&[&table.key(key)], value);
+    }
+
+    pub(crate) fn delete(&mut self, table: Table, key: &[&[u8]]) {
+        self.batch.delete(&[&table.key(key)]);
+    }
+}

@@ -1,0 +1,102 @@
+//! Puts and deletes that happen together.
+
+/// A list of operations, held as the bytes that a journal writes: for each, the key's
+/// length (2 bytes), the value's length (4 bytes, [`DELETED`] for a deletion), both
+/// little-endian, the key, the value.
+#[derive(Debug, Clone, Default)]
+pub struct WriteBatch {
+    bytes: Vec<u8>,
+    count: usize,
+}
+
+/// The length that marks a deletion.
+const DELETED: u32 = u32::MAX;
+const HEADER: usize = 6;
+
+/// One operation of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Operation<'a> {
+    /// The key, with its table's byte.
+    pub key: &'a [u8],
+    /// The value; `None` deletes the key.
+    pub value: Option<&'a [u8]>,
+}
+
+impl WriteBatch {
+    /// Sets a key; the key is given in parts.
+    pub fn put(&mut self, key: &[&[u8]], value: &[u8]) {
+        self.key(key, value.len() as u32);
+        self.bytes.extend_from_slice(value);
+    }
+
+    /// Removes a key; the key is given in parts.
+    pub fn delete(&mut self, key: &[&[u8]]) {
+        self.key(key, DELETED);
+    }
+
+    fn key(&mut self, key: &[&[u8]], value_length: u32) {
+        let length = key.iter().map(|part| part.len()).sum::<usize>();
+        debug_assert!(length <= crate::limits::MAX_KEY_BYTES);
+        self.bytes.extend_from_slice(&(length as u16).to_le_bytes());
+        self.bytes.extend_from_slice(&value_length.to_le_bytes());
+        for part in key {
+            self.bytes.extend_from_slice(part);
+        }
+        self.count += 1;
+    }
+
+    /// Appends all operations of another batch.
+    pub fn append(&mut self, other: &Self) {
+        self.bytes.extend_from_slice(&other.bytes);
+        self.count += other.count;
+    }
+
+    /// Number of operations.
+    pub const fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether there is nothing to do.
+    pub const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The operations in their order.
+    pub fn operations(&self) -> impl Iterator<Item = Operation<'_>> {
+        let mut rest = self.bytes.as_slice();
+        std::iter::from_fn(move || split_operation(&mut rest))
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Reads what [`Self::as_bytes`] gave; `None` where it is anything else.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let mut rest = bytes;
+        let mut count = 0;
+        while split_operation(&mut rest).is_some() {
+            count += 1;
+        }
+        rest.is_empty().then(|| Self {
+            bytes: bytes.to_vec(),
+            count,
+        })
+    }
+}
+
+fn split_operation<'a>(rest: &mut &'a [u8]) -> Option<Operation<'a>> {
+    let (header, body) = rest.split_at_checked(HEADER)?;
+    let (key_length, value_length) = header.split_at(2);
+    let key_length = u16::from_le_bytes(key_length.try_into().ok()?);
+    let value_length = u32::from_le_bytes(value_length.try_into().ok()?);
+    let (key, body) = body.split_at_checked(key_length.into())?;
+    let (value, after) = if value_length == DELETED {
+        (None, body)
+    } else {
+        let (value, after) = body.split_at_checked(value_length as usize)?;
+        (Some(value), after)
+    };
+    *rest = after;
+    Some(Operation { key, value })
+}

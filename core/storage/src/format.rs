@@ -1,0 +1,57 @@
+//! The format file: which version and which engine wrote the folder.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+
+use crate::StorageError;
+use crate::db::Engine;
+
+/// The format that this version writes, and the newest that it reads.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// Checks that the folder is this version's and this engine's, or marks a new one.
+pub(crate) fn check_or_write(folder: &Path, engine: Engine) -> Result<(), StorageError> {
+    let path = folder.join("FORMAT");
+    let io = |error| StorageError::io(&path, error);
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let draft = folder.join("FORMAT.new");
+            let mut file = File::create(&draft).map_err(io)?;
+            writeln!(file, "format {FORMAT_VERSION}\nengine {}", engine.name()).map_err(io)?;
+            file.sync_all().map_err(io)?;
+            std::fs::rename(&draft, &path).map_err(io)?;
+            return File::open(folder)
+                .and_then(|folder| folder.sync_all())
+                .map_err(io);
+        }
+        Err(error) => return Err(io(error)),
+    };
+    let field = |name: &str| {
+        text.lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))
+            .ok_or_else(|| StorageError::Corrupt(format!("{} has no {name}", path.display())))
+    };
+    let unreadable = |_| StorageError::Corrupt(format!("{} is unreadable", path.display()));
+    let found: u32 = field("format")?.parse().map_err(unreadable)?;
+    if found > FORMAT_VERSION {
+        return Err(StorageError::NewerFormat {
+            found,
+            supported: FORMAT_VERSION,
+        });
+    }
+    let found = field("engine")?;
+    if found != engine.name() {
+        let (found, wanted) = (found.to_owned(), engine.name().to_owned());
+        return Err(StorageError::OtherEngine { found, wanted });
+    }
+    Ok(())
+}
+
+/// The engine that made the database in `folder`, where there is one.
+pub fn engine_of(folder: &Path) -> Option<Engine> {
+    let text = std::fs::read_to_string(folder.join("FORMAT")).ok()?;
+    text.lines()
+        .find_map(|line| line.strip_prefix("engine ")?.parse().ok())
+}

@@ -1,0 +1,45 @@
+//! Limits, each with its reason.
+
+/// Bytes of pages that the sled engine may cache. sled counts page contents alone;
+/// what it holds besides is about as much again, so this keeps a node's peak below
+/// 400 MB during a bulk import.
+pub const SLED_CACHE_BYTES: u64 = 48 << 20;
+
+/// Bytes of pages that the redb engine may cache, for the same reason.
+pub const REDB_CACHE_BYTES: usize = 64 << 20;
+
+/// Journal bytes after which the sled engine flushes its tree and starts the journal
+/// anew. More means fewer flushes (each rewrites a part of sled's log) and a longer
+/// replay after a crash: 24 MB are replayed in well under a second.
+pub const JOURNAL_BYTES: u64 = 24 << 20;
+
+/// Longest key in a batch: a slot's history entry with its table byte (73 bytes),
+/// with room.
+pub const MAX_KEY_BYTES: usize = 128;
+
+/// Codes kept in memory for execution: a block calls few contracts, most of them
+/// again in the next block. At 24 KB a code (EIP-170) this is 12 MB at most.
+pub const CODE_CACHE_ENTRIES: usize = 512;
+
+/// Hashed storage keys and addresses kept so that a hot key is hashed once. 64 bytes
+/// an entry: 2 MB.
+pub const FLAT_CACHE_SLOTS: usize = 100_000;
+
+/// Bytes of clean trie nodes that a [`crate::TrieBuffer`] keeps between blocks, so
+/// that the upper levels are neither read nor verified again for each block.
+pub const TRIE_CACHE_BYTES: usize = 32 << 20;
+
+/// How often a read that met a commit half-way is tried again before it gives up.
+pub const READ_RETRIES: u32 = 1_000;
+
+/// Blocks whose history is pruned in one commit beyond those that the commit adds:
+/// a node that is started with a shorter history catches up without a long pause.
+pub const PRUNE_BLOCKS_PER_COMMIT: u64 = 256;
+
+/// Blocks that stay in the database before they move to the ancient files, where
+/// nothing else is configured: three epochs of clique, as in geth.
+pub const ANCIENT_DEPTH: u64 = 90_000;
+
+/// Longest record in an ancient file: above any block that a gas limit allows, so
+/// that a damaged index cannot ask for more memory than a real record takes.
+pub const MAX_ANCIENT_RECORD: u64 = 256 << 20;

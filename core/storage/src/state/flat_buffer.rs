@@ -1,0 +1,216 @@
+//! The flat state ahead of the database.
+
+use actoreum_primitives::{
+    AccountInfo, Address, B256, Bytes, EMPTY_CODE_HASH, StateDiff, StateError, StateReader, U256,
+    keccak256,
+};
+use rustc_hash::FxHashMap;
+
+use super::diff::HashedDiff;
+use crate::Store;
+use crate::limits::FLAT_CACHE_SLOTS;
+
+/// What was written, and with which mark.
+#[derive(Debug, Clone, Copy)]
+struct Marked<T> {
+    value: T,
+    mark: u64,
+}
+
+#[derive(Debug, Default)]
+struct BufferedAccount {
+    info: Option<Marked<Option<AccountInfo>>>,
+    /// Storage of before this mark is gone: what `slots` does not know is zero.
+    wiped: Option<u64>,
+    slots: FxHashMap<U256, Marked<U256>>,
+}
+
+/// The state of the newest executed block, of which the newest changes are in memory.
+///
+/// [`Self::apply`] is cheap: it hashes nothing. Each change has a mark; when a commit
+/// that holds it is done, [`Self::committed`] makes it a mere cache entry.
+pub struct FlatBuffer {
+    store: Store,
+    mark: u64,
+    committed: u64,
+    accounts: FxHashMap<Address, BufferedAccount>,
+    slots: usize,
+    codes: FxHashMap<B256, Marked<Bytes>>,
+    undone: UndoneLayer,
+}
+
+/// What reverts brought back, by hashed keys: below `accounts`, above the store.
+#[derive(Debug, Default)]
+struct UndoneLayer {
+    mark: u64,
+    accounts: FxHashMap<B256, Option<AccountInfo>>,
+    slots: FxHashMap<(B256, B256), U256>,
+}
+
+impl FlatBuffer {
+    /// A buffer over the store's head.
+    pub fn new(store: Store) -> Self {
+        Self {
+            store,
+            mark: 0,
+            committed: 0,
+            accounts: FxHashMap::default(),
+            slots: 0,
+            codes: FxHashMap::default(),
+            undone: UndoneLayer::default(),
+        }
+    }
+
+    /// Applies a block's change and returns its mark.
+    pub fn apply(&mut self, diff: &StateDiff) -> u64 {
+        self.mark += 1;
+        let mark = self.mark;
+        for (address, change) in &diff.accounts {
+            let account = self.accounts.entry(*address).or_default();
+            account.info = Some(Marked {
+                value: change.after,
+                mark,
+            });
+            if change.storage_wiped || change.after.is_none() {
+                self.slots -= account.slots.len();
+                account.slots.clear();
+                account.wiped = Some(mark);
+            }
+            if change.after.is_none() {
+                continue;
+            }
+            for (slot, value) in &change.storage {
+                let marked = Marked {
+                    value: value.after,
+                    mark,
+                };
+                self.slots += usize::from(account.slots.insert(*slot, marked).is_none());
+            }
+        }
+        for (hash, code) in &diff.codes {
+            self.codes.insert(
+                *hash,
+                Marked {
+                    value: code.clone(),
+                    mark,
+                },
+            );
+        }
+        mark
+    }
+
+    /// Applies what [`crate::TrieBuffer::revert`] returned, and returns the mark.
+    pub fn revert(&mut self, inverse: &HashedDiff) -> u64 {
+        self.mark += 1;
+        let addresses: Vec<_> = self.accounts.keys().copied().collect();
+        let by_hash: FxHashMap<_, _> = addresses
+            .into_iter()
+            .map(|address| (keccak256(address), address))
+            .collect();
+        self.undone.mark = self.mark;
+        for account in &inverse.accounts {
+            if let Some(address) = by_hash.get(&account.key) {
+                self.demote(account.key, *address);
+            }
+            let info = account.after.map(|account| account.info());
+            self.undone.accounts.insert(account.key, info);
+            for slot in &account.slots {
+                self.undone
+                    .slots
+                    .insert((account.key, slot.key), slot.after);
+            }
+        }
+        self.mark
+    }
+
+    /// Moves an account's entries to the layer of hashed keys.
+    fn demote(&mut self, key: B256, address: Address) {
+        let Some(account) = self.accounts.remove(&address) else {
+            return;
+        };
+        self.slots -= account.slots.len();
+        if let Some(info) = account.info {
+            self.undone.accounts.insert(key, info.value);
+        }
+        for (slot, value) in account.slots {
+            let slot = keccak256(slot.to_be_bytes::<32>());
+            self.undone.slots.insert((key, slot), value.value);
+        }
+    }
+
+    /// The mark of the newest change: what a commit begun now will hold.
+    pub const fn mark(&self) -> u64 {
+        self.mark
+    }
+
+    /// Everything up to `mark` is in the database now.
+    pub fn committed(&mut self, mark: u64) {
+        self.committed = mark;
+        if self.undone.mark <= mark {
+            self.undone = UndoneLayer::default();
+        }
+        self.codes.retain(|_, code| code.mark > mark);
+        for account in self.accounts.values_mut() {
+            if account.wiped.is_some_and(|wiped| wiped <= mark) {
+                account.wiped = None;
+            }
+        }
+        if self.accounts.len() + self.slots <= FLAT_CACHE_SLOTS {
+            return;
+        }
+        self.accounts.retain(|_, account| {
+            account.slots.retain(|_, slot| slot.mark > mark);
+            account.info = account.info.take_if(|info| info.mark > mark);
+            account.info.is_some() || account.wiped.is_some() || !account.slots.is_empty()
+        });
+        self.slots = self
+            .accounts
+            .values()
+            .map(|account| account.slots.len())
+            .sum();
+    }
+
+    /// The store below.
+    pub const fn store(&self) -> &Store {
+        &self.store
+    }
+}
+
+impl StateReader for FlatBuffer {
+    fn account(&self, address: &Address) -> Result<Option<AccountInfo>, StateError> {
+        if let Some(info) = self.accounts.get(address).and_then(|account| account.info) {
+            return Ok(info.value);
+        }
+        let key = keccak256(address);
+        if let Some(info) = self.undone.accounts.get(&key) {
+            return Ok(*info);
+        }
+        Ok(self.store.flat_account(&key)?.map(|account| account.info()))
+    }
+
+    fn storage(&self, address: &Address, slot: &U256) -> Result<U256, StateError> {
+        if let Some(account) = self.accounts.get(address) {
+            if let Some(value) = account.slots.get(slot) {
+                return Ok(value.value);
+            }
+            if account.wiped.is_some() {
+                return Ok(U256::ZERO);
+            }
+        }
+        let (account, slot) = (keccak256(address), keccak256(slot.to_be_bytes::<32>()));
+        if let Some(value) = self.undone.slots.get(&(account, slot)) {
+            return Ok(*value);
+        }
+        Ok(self.store.flat_slot(&account, &slot)?)
+    }
+
+    fn code(&self, code_hash: &B256) -> Result<Bytes, StateError> {
+        if *code_hash == EMPTY_CODE_HASH {
+            return Ok(Bytes::new());
+        }
+        match self.codes.get(code_hash) {
+            Some(code) => Ok(code.value.clone()),
+            None => Ok(self.store.code(code_hash)?),
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! State that waits for its commit, and how it becomes writes.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use actoreum_primitives::{Account, B256, U256};
+use rustc_hash::FxHashMap;
+
+use super::codec::{encode_account, encode_slot};
+use super::diff::{HashedDiff, Step};
+use super::history::ChangeList;
+use super::nodes::{TrieNodes, node_key};
+use crate::db::WriteBatch;
+use crate::tables::Table;
+
+/// What blocks changed in the state, set aside by [`crate::TrieBuffer::freeze`].
+#[derive(Debug)]
+pub struct FrozenState {
+    pub(crate) root: B256,
+    pub(crate) nodes: Arc<TrieNodes>,
+    pub(crate) steps: Vec<Step>,
+    pub(crate) accounts: FxHashMap<B256, Option<Account>>,
+}
+
+impl FrozenState {
+    /// The state root.
+    pub const fn root(&self) -> B256 {
+        self.root
+    }
+
+    /// The block before the oldest one that was undone, where one was.
+    pub(crate) fn reverted_to(&self) -> Option<u64> {
+        let reverted = |step: &Step| match step {
+            Step::Revert(number, _) => Some(number.saturating_sub(1)),
+            Step::Apply(..) => None,
+        };
+        self.steps.iter().filter_map(reverted).min()
+    }
+
+    /// History first, then codes, flat values and nodes, so that a reader in between
+    /// finds the old value of whatever it already sees changed. Returns the deletions
+    /// of undone history, which must come last.
+    pub(crate) fn write(&self, batch: &mut WriteBatch) -> WriteBatch {
+        let mut written = HashSet::new();
+        let mut undone = Vec::new();
+        for step in &self.steps {
+            match step {
+                // Nothing was before genesis, so nothing is kept of it.
+                Step::Apply(0, _) => {}
+                Step::Apply(number, diff) => write_history(*number, diff, batch, |key| {
+                    if !undone.is_empty() {
+                        written.insert(key);
+                    }
+                }),
+                Step::Revert(number, diff) => {
+                    undone.extend(ChangeList::of(diff).history_keys(*number));
+                    undone.push(ChangeList::key(*number));
+                }
+            }
+        }
+        self.write_codes(batch);
+        self.write_flat(batch);
+        self.write_nodes(batch);
+        let mut last = WriteBatch::default();
+        for key in undone.iter().filter(|key| !written.contains(*key)) {
+            last.delete(&[key]);
+        }
+        last
+    }
+
+    fn write_codes(&self, batch: &mut WriteBatch) {
+        for (hash, code) in self.steps.iter().flat_map(|step| &step.diff().codes) {
+            batch.put(&[&Table::Codes.prefix(), hash.as_slice()], code);
+        }
+    }
+
+    fn write_flat(&self, batch: &mut WriteBatch) {
+        let mut slots: FxHashMap<(B256, B256), U256> = FxHashMap::default();
+        let mut accounts: FxHashMap<B256, Option<Account>> = FxHashMap::default();
+        for account in self.steps.iter().flat_map(|step| &step.diff().accounts) {
+            if account.before != account.after {
+                accounts.insert(account.key, account.after);
+            }
+            slots.extend(
+                account
+                    .slots
+                    .iter()
+                    .map(|slot| ((account.key, slot.key), slot.after)),
+            );
+        }
+        let mut accounts: Vec<_> = accounts.into_iter().collect();
+        accounts.sort_unstable_by_key(|(key, _)| *key);
+        for (key, account) in accounts {
+            let key: &[&[u8]] = &[&Table::Accounts.prefix(), key.as_slice()];
+            match account {
+                Some(account) => batch.put(key, &encode_account(&account)),
+                None => batch.delete(key),
+            }
+        }
+        let mut slots: Vec<_> = slots.into_iter().collect();
+        slots.sort_unstable_by_key(|(key, _)| *key);
+        for ((account, slot), value) in slots {
+            let key: &[&[u8]] = &[&Table::Slots.prefix(), account.as_slice(), slot.as_slice()];
+            if value.is_zero() {
+                batch.delete(key);
+            } else {
+                batch.put(key, &encode_slot(&value));
+            }
+        }
+    }
+
+    fn write_nodes(&self, batch: &mut WriteBatch) {
+        let storages = self
+            .nodes
+            .storages
+            .iter()
+            .map(|(account, nodes)| (Some(account), nodes));
+        for (account, nodes) in storages.chain([(None, &self.nodes.accounts)]) {
+            let mut nodes: Vec<_> = nodes.iter().collect();
+            nodes.sort_unstable_by_key(|(path, _)| *path);
+            for (path, node) in nodes {
+                let key = node_key(account, path);
+                match node {
+                    Some(rlp) => batch.put(&[&key], rlp),
+                    None => batch.delete(&[&key]),
+                }
+            }
+        }
+    }
+}
+
+fn write_history(
+    number: u64,
+    diff: &HashedDiff,
+    batch: &mut WriteBatch,
+    mut written: impl FnMut(Vec<u8>),
+) {
+    let block = number.to_be_bytes();
+    for account in &diff.accounts {
+        if account.before != account.after {
+            let key = Table::AccountHistory.key(&[account.key.as_slice(), &block]);
+            let old = account
+                .before
+                .as_ref()
+                .map(encode_account)
+                .unwrap_or_default();
+            batch.put(&[&key], &old);
+            written(key);
+        }
+        for slot in &account.slots {
+            let key =
+                Table::SlotHistory.key(&[account.key.as_slice(), slot.key.as_slice(), &block]);
+            batch.put(&[&key], &encode_slot(&slot.before));
+            written(key);
+        }
+    }
+    let key = ChangeList::key(number);
+    batch.put(&[&key], &ChangeList::of(diff).encode());
+    written(key);
+}

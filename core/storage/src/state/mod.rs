@@ -1,0 +1,21 @@
+//! The state: flat accounts and slots, their tries, and their history.
+
+mod codec;
+mod diff;
+mod flat_buffer;
+mod frozen;
+mod history;
+mod nodes;
+mod proof;
+mod reader;
+mod trie_buffer;
+mod view;
+
+pub use diff::{HashedAccount, HashedDiff, HashedSlot};
+pub use flat_buffer::FlatBuffer;
+pub use frozen::FrozenState;
+pub use proof::{AccountProof, SlotProof};
+pub use trie_buffer::TrieBuffer;
+pub use view::StateView;
+
+pub(crate) use history::ChangeList;

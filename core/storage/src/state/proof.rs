@@ -1,0 +1,133 @@
+//! Proofs of accounts and slots (`eth_getProof`, EIP-1186), also at old blocks.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use actoreum_primitives::{Account, Address, B256, EMPTY_ROOT_HASH, U256, keccak256};
+use actoreum_trie::prove;
+
+use super::TrieBuffer;
+use super::diff::{HashedAccount, HashedDiff, HashedSlot};
+use crate::{StorageError, Store};
+
+/// An account and the nodes that prove it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountProof {
+    /// The account; `None` where the proof shows that there is none.
+    pub account: Option<Account>,
+    /// RLP of the state trie's nodes from the root to the account.
+    pub proof: Vec<Vec<u8>>,
+    /// The slots that were asked for, in their order.
+    pub slots: Vec<SlotProof>,
+}
+
+/// A slot's value and the nodes that prove it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SlotProof {
+    /// The slot.
+    pub slot: U256,
+    /// Its value.
+    pub value: U256,
+    /// RLP of the storage trie's nodes from the root to the slot.
+    pub proof: Vec<Vec<u8>>,
+}
+
+/// Tries at a proof that a commit may disturb: each waits for the commit to end.
+const PROOF_RETRIES: usize = 4;
+
+impl Store {
+    /// Proves an account and slots of it at block `number`.
+    ///
+    /// The tries are on disk at the head alone: for an older block everything that
+    /// changed since is undone in memory, so the cost grows with the distance.
+    pub fn prove(
+        &self,
+        number: u64,
+        address: &Address,
+        slots: &[U256],
+    ) -> Result<AccountProof, StorageError> {
+        let mut outcome = Err(StorageError::MissingState(number));
+        for _ in 0..PROOF_RETRIES {
+            let before = self.commits_begun();
+            self.wait_for_commit();
+            outcome = self.prove_once(number, address, slots);
+            if outcome.is_ok() || self.commits_begun() == before {
+                return outcome;
+            }
+        }
+        outcome
+    }
+
+    fn prove_once(
+        &self,
+        number: u64,
+        address: &Address,
+        slots: &[U256],
+    ) -> Result<AccountProof, StorageError> {
+        let buffer = self.tries_at(number)?;
+        let key = keccak256(address);
+        let proof = prove(&buffer.source(None), buffer.root(), key.as_slice())?;
+        let account = buffer.account(&key)?;
+        let root = account.map_or(EMPTY_ROOT_HASH, |account| account.storage_root);
+        let prove_slot = |slot: &U256| {
+            let hashed = keccak256(slot.to_be_bytes::<32>());
+            Ok(SlotProof {
+                slot: *slot,
+                value: buffer.slot(&key, &hashed)?,
+                proof: prove(&buffer.source(Some(key)), root, hashed.as_slice())?,
+            })
+        };
+        let slots = slots
+            .iter()
+            .map(prove_slot)
+            .collect::<Result<_, StorageError>>()?;
+        Ok(AccountProof {
+            account,
+            proof,
+            slots,
+        })
+    }
+
+    /// The tries as they were after block `number`, in memory over those of the head.
+    fn tries_at(&self, number: u64) -> Result<TrieBuffer, StorageError> {
+        let view = self.state_at(number)?;
+        let head = self.head().ok_or(StorageError::MissingState(number))?;
+        let mut buffer = TrieBuffer::new(self.clone());
+        let mut changed: BTreeMap<B256, BTreeSet<B256>> = BTreeMap::new();
+        for block in number + 1..=head.number {
+            for account in self.change_list(block)?.accounts {
+                changed
+                    .entry(account.key)
+                    .or_default()
+                    .extend(account.slots);
+            }
+        }
+        let mut accounts = Vec::with_capacity(changed.len());
+        for (key, slots) in changed {
+            let (before, after) = (buffer.account(&key)?, view.hashed_account(&key)?);
+            let slot = |slot: B256| {
+                let (before, after) = (buffer.slot(&key, &slot)?, view.hashed_slot(&key, &slot)?);
+                Ok(HashedSlot {
+                    key: slot,
+                    before,
+                    after,
+                })
+            };
+            let mut slots = slots
+                .into_iter()
+                .map(slot)
+                .collect::<Result<Vec<_>, StorageError>>()?;
+            slots.retain(|slot| slot.before != slot.after);
+            accounts.push(HashedAccount {
+                key,
+                before,
+                after,
+                slots,
+            });
+        }
+        buffer.advance_to(HashedDiff {
+            accounts,
+            codes: Vec::new(),
+        })?;
+        Ok(buffer)
+    }
+}

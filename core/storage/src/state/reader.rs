@@ -1,0 +1,178 @@
+//! The store's reads of state.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+use actoreum_primitives::{Account, B256, Bytes, EMPTY_CODE_HASH, EMPTY_ROOT_HASH, U256, rlp};
+use actoreum_trie::{Builder, encode_uint};
+
+use super::TrieBuffer;
+use super::codec::{decode_account, decode_slot};
+use super::diff::{HashedAccount, HashedDiff, HashedSlot};
+use super::history::ChangeList;
+use super::view::StateView;
+use crate::tables::{Table, after_prefix};
+use crate::{StorageError, Store};
+
+impl Store {
+    /// The state after block `number` of the canonical chain.
+    ///
+    /// # Errors
+    /// [`StorageError::MissingState`] above the head, and where history was pruned.
+    pub fn state_at(&self, number: u64) -> Result<StateView, StorageError> {
+        let reverts = self.reverts_begun();
+        let head = self.head().ok_or(StorageError::MissingState(number))?;
+        if number > head.number || number < self.oldest_state() {
+            return Err(StorageError::MissingState(number));
+        }
+        Ok(StateView::new(self.clone(), number, reverts))
+    }
+
+    /// Code by its hash; empty for the hash of nothing.
+    pub fn code(&self, hash: &B256) -> Result<Bytes, StorageError> {
+        if *hash == EMPTY_CODE_HASH {
+            return Ok(Bytes::new());
+        }
+        if let Some(code) = self.cached_code(hash) {
+            return Ok(code);
+        }
+        let key = Table::Codes.key(&[hash.as_slice()]);
+        let code = self.database().get(&key)?;
+        let code = code.ok_or_else(|| StorageError::Corrupt(format!("code {hash} is missing")))?;
+        let code = Bytes::from(code);
+        self.cache_code(*hash, &code);
+        Ok(code)
+    }
+
+    /// The newest committed value of an account, by its hashed address.
+    pub(crate) fn flat_account(&self, key: &B256) -> Result<Option<Account>, StorageError> {
+        let value = self
+            .database()
+            .get(&Table::Accounts.key(&[key.as_slice()]))?;
+        decode_account(value.as_deref().unwrap_or_default())
+    }
+
+    /// The newest committed value of a slot, by its hashed keys.
+    pub(crate) fn flat_slot(&self, account: &B256, slot: &B256) -> Result<U256, StorageError> {
+        let key = Table::Slots.key(&[account.as_slice(), slot.as_slice()]);
+        let value = self.database().get(&key)?;
+        decode_slot(value.as_deref().unwrap_or_default())
+    }
+
+    /// Every committed slot of an account, by its hashed address.
+    pub fn flat_slots(&self, account: &B256) -> Result<BTreeMap<B256, U256>, StorageError> {
+        let mut slots = BTreeMap::new();
+        self.visit_prefix(&Table::Slots.key(&[account.as_slice()]), |key, value| {
+            let slot = key.get(33..65).map(B256::from_slice);
+            let slot = slot.ok_or_else(|| StorageError::Corrupt("a slot's key is cut".into()))?;
+            slots.insert(slot, decode_slot(value)?);
+            Ok(())
+        })?;
+        Ok(slots)
+    }
+
+    /// Calls `visitor` with every committed account and its hashed address, in order.
+    pub fn visit_accounts(
+        &self,
+        mut visitor: impl FnMut(B256, Account) -> Result<(), StorageError>,
+    ) -> Result<(), StorageError> {
+        self.visit_prefix(&Table::Accounts.key(&[]), |key, value| {
+            let account = decode_account(value)?;
+            let parts = key.get(1..33).zip(account).filter(|_| key.len() == 33);
+            let (key, account) =
+                parts.ok_or_else(|| StorageError::Corrupt("an account is unreadable".into()))?;
+            visitor(B256::from_slice(key), account)
+        })
+    }
+
+    /// The state root worked out from the flat state alone, every storage root
+    /// checked on the way: what `db check` compares with the head's header.
+    pub fn compute_state_root(&self) -> Result<B256, StorageError> {
+        let mut builder = Builder::new(|_: &actoreum_trie::Path, _| ());
+        self.visit_accounts(|key, account| {
+            let mut storage = Builder::new(|_: &actoreum_trie::Path, _| ());
+            let mut has_slots = false;
+            self.visit_prefix(&Table::Slots.key(&[key.as_slice()]), |slot, value| {
+                has_slots = true;
+                storage.push(slot.get(33..).unwrap_or_default(), &encode_uint(value))?;
+                Ok(())
+            })?;
+            let root = if has_slots {
+                storage.finish()?
+            } else {
+                EMPTY_ROOT_HASH
+            };
+            if root != account.storage_root {
+                let what = format!("the slots of account {key} do not make its storage root");
+                return Err(StorageError::Corrupt(what));
+            }
+            builder.push(key.as_slice(), &rlp::encode(&account))?;
+            Ok(())
+        })?;
+        Ok(builder.finish()?)
+    }
+
+    /// Calls `visitor` with every entry whose key begins with `prefix`, in order.
+    pub(crate) fn visit_prefix(
+        &self,
+        prefix: &[u8],
+        mut visitor: impl FnMut(&[u8], &[u8]) -> Result<(), StorageError>,
+    ) -> Result<(), StorageError> {
+        let mut outcome = Ok(());
+        let end = after_prefix(prefix);
+        self.database()
+            .visit(prefix, end.as_deref(), &mut |key, value| {
+                outcome = visitor(key, value);
+                if outcome.is_ok() {
+                    ControlFlow::Continue(())
+                } else {
+                    ControlFlow::Break(())
+                }
+            })?;
+        outcome
+    }
+
+    /// What block `number` changed.
+    pub(crate) fn change_list(&self, number: u64) -> Result<ChangeList, StorageError> {
+        let list = self.database().get(&ChangeList::key(number))?;
+        ChangeList::decode(&list.ok_or(StorageError::MissingState(number.saturating_sub(1)))?)
+    }
+
+    /// The change that undoes committed block `number`, on top of `buffer`.
+    pub(crate) fn inverse_of(
+        &self,
+        number: u64,
+        buffer: &TrieBuffer,
+    ) -> Result<HashedDiff, StorageError> {
+        let missing = || StorageError::Corrupt(format!("history of block {number} is missing"));
+        let block = number.to_be_bytes();
+        let mut accounts = Vec::new();
+        for changed in self.change_list(number)?.accounts {
+            let before = buffer.account(&changed.key)?;
+            let after = if changed.has_changed {
+                let key = Table::AccountHistory.key(&[changed.key.as_slice(), &block]);
+                decode_account(&self.database().get(&key)?.ok_or_else(missing)?)?
+            } else {
+                before
+            };
+            let mut slots = Vec::with_capacity(changed.slots.len());
+            for key in changed.slots {
+                let parts: &[&[u8]] = &[changed.key.as_slice(), key.as_slice(), &block];
+                let old = self.database().get(&Table::SlotHistory.key(parts))?;
+                let after = decode_slot(&old.ok_or_else(missing)?)?;
+                let before = buffer.slot(&changed.key, &key)?;
+                slots.push(HashedSlot { key, before, after });
+            }
+            accounts.push(HashedAccount {
+                key: changed.key,
+                before,
+                after,
+                slots,
+            });
+        }
+        Ok(HashedDiff {
+            accounts,
+            codes: Vec::new(),
+        })
+    }
+}

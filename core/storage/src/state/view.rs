@@ -1,0 +1,124 @@
+//! The state after a block, for readers.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use actoreum_primitives::{
+    Account, AccountInfo, Address, B256, Bytes, StateError, StateReader, U256, keccak256,
+};
+
+use super::codec::{decode_account, decode_slot};
+use crate::limits::READ_RETRIES;
+use crate::tables::Table;
+use crate::{StorageError, Store};
+
+/// The state after one block. Cheap to clone; many threads may read through it while
+/// the writer commits, and none of them takes a lock.
+///
+/// A value at block B is the first history entry of a block after B, or else the flat
+/// value. The flat value is read first: a commit writes history before flat values, so
+/// whoever saw a value of after B also finds the entry that says what was before.
+#[derive(Clone)]
+pub struct StateView {
+    store: Store,
+    number: u64,
+    /// The number of reverts when this view was last known to be untouched by them.
+    reverts: Arc<AtomicU64>,
+}
+
+impl StateView {
+    pub(crate) fn new(store: Store, number: u64, reverts: u64) -> Self {
+        Self {
+            store,
+            number,
+            reverts: Arc::new(AtomicU64::new(reverts)),
+        }
+    }
+
+    /// The block's number.
+    pub const fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The account with its storage root, by its hashed address.
+    pub fn hashed_account(&self, key: &B256) -> Result<Option<Account>, StorageError> {
+        let flat = Table::Accounts.key(&[key.as_slice()]);
+        self.read(&flat, Table::AccountHistory, |bytes| decode_account(bytes))
+    }
+
+    /// A slot's value, by hashed address and hashed slot.
+    pub fn hashed_slot(&self, account: &B256, slot: &B256) -> Result<U256, StorageError> {
+        let flat = Table::Slots.key(&[account.as_slice(), slot.as_slice()]);
+        self.read(&flat, Table::SlotHistory, |bytes| decode_slot(bytes))
+    }
+
+    fn read<T>(
+        &self,
+        flat: &[u8],
+        history: Table,
+        decode: impl FnOnce(&[u8]) -> Result<T, StorageError>,
+    ) -> Result<T, StorageError> {
+        for _ in 0..READ_RETRIES {
+            let before = self.store.reverts_begun();
+            if self.store.is_reverting() {
+                std::thread::yield_now();
+                continue;
+            }
+            let value = self.read_once(flat, history)?;
+            if self.store.reverts_begun() != before {
+                continue;
+            }
+            self.check_reverts(before)?;
+            if self.number < self.store.oldest_state() {
+                return Err(StorageError::MissingState(self.number));
+            }
+            return decode(&value);
+        }
+        Err(StorageError::MissingState(self.number))
+    }
+
+    fn read_once(&self, flat: &[u8], history: Table) -> Result<Vec<u8>, StorageError> {
+        let value = self.store.database().get(flat)?.unwrap_or_default();
+        if self.store.newest_begun() <= self.number {
+            return Ok(value);
+        }
+        let mut start = flat.to_vec();
+        start[0] = history as u8;
+        start.extend_from_slice(&(self.number + 1).to_be_bytes());
+        let entry = self.store.database().seek(&start)?;
+        let prefix = &start[..flat.len()];
+        Ok(match entry {
+            Some((key, old)) if key.len() == start.len() && key.starts_with(prefix) => old,
+            _ => value,
+        })
+    }
+
+    /// A revert to below this view's block takes its state away.
+    fn check_reverts(&self, now: u64) -> Result<(), StorageError> {
+        let known = self.reverts.load(Ordering::Relaxed);
+        if known == now {
+            return Ok(());
+        }
+        if self.store.lowest_revert_since(known) < self.number {
+            return Err(StorageError::MissingState(self.number));
+        }
+        self.reverts.store(now, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+impl StateReader for StateView {
+    fn account(&self, address: &Address) -> Result<Option<AccountInfo>, StateError> {
+        let account = self.hashed_account(&keccak256(address))?;
+        Ok(account.map(|account| account.info()))
+    }
+
+    fn storage(&self, address: &Address, slot: &U256) -> Result<U256, StateError> {
+        let slot = keccak256(slot.to_be_bytes::<32>());
+        Ok(self.hashed_slot(&keccak256(address), &slot)?)
+    }
+
+    fn code(&self, code_hash: &B256) -> Result<Bytes, StateError> {
+        Ok(self.store.code(code_hash)?)
+    }
+}
