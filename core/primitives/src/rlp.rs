@@ -13,6 +13,9 @@
 //! Nothing is allocated before the input that pays for it has been seen: a string is
 //! copied only once its bytes are known to be there, a list grows item by item.
 
+#[cfg(test)]
+mod tests;
+
 use alloy_primitives::{Address, B64, B256, B512, Bloom, Bytes, FixedBytes, U256};
 pub use fastrlp::{DecodeError, Header};
 
@@ -140,6 +143,10 @@ impl<'a> List<'a> {
     }
 
     /// Reads the next item, which must be there.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "each item may be of another type, which no iterator can say"
+    )]
     pub fn next<T: Decode>(&mut self) -> Result<T, DecodeError> {
         if self.rest.is_empty() {
             return Err(DecodeError::Custom("list has too few items"));

@@ -114,6 +114,13 @@ pub trait StateReader {
     fn storage(&self, address: &Address, slot: &U256) -> Result<U256, StateError>;
     /// Code by its hash; empty for [`crate::EMPTY_CODE_HASH`].
     fn code(&self, code_hash: &B256) -> Result<Bytes, StateError>;
+    /// Whether any slot of the account's storage is not zero. Asked only of an account without
+    /// nonce and code that a contract is about to be created at (EIP-7610): such storage can
+    /// stand in a genesis, and in test vectors.
+    fn has_storage(&self, address: &Address) -> Result<bool, StateError> {
+        let _ = address;
+        Ok(false)
+    }
 }
 
 /// The hashes of earlier blocks, for the BLOCKHASH instruction.

@@ -109,10 +109,10 @@ impl<'a> Node<'a> {
             None => (text.as_str(), 10),
         };
         let is_number = digits.bytes().all(|byte| char::from(byte).is_digit(radix));
-        // geth reads an empty string as zero, but not a bare "0x".
-        if !is_number || (digits.is_empty() && radix == 16) {
+        if !is_number {
             return Err(self.unexpected(WANTED));
         }
+        // No digits at all mean zero, as old genesis files have it.
         U256::from_str_radix(digits, u64::from(radix)).map_err(|_| self.unexpected(WANTED))
     }
 
