@@ -68,6 +68,20 @@ impl Commit {
         );
     }
 
+    /// Removes a block that is not canonical: header, body, receipts and number.
+    pub fn remove_block(&mut self, number: u64, hash: &B256) {
+        let key: &[&[u8]] = &[&number.to_be_bytes(), hash.as_slice()];
+        for table in [
+            Table::Headers,
+            Table::Bodies,
+            Table::Receipts,
+            Table::TotalDifficulty,
+        ] {
+            self.delete(table, key);
+        }
+        self.delete(Table::Numbers, &[hash.as_slice()]);
+    }
+
     /// Makes a block the canonical one of its number.
     pub fn set_canonical(&mut self, number: u64, hash: &B256) {
         self.put(Table::Canonical, &[&number.to_be_bytes()], hash.as_slice());

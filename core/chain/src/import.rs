@@ -1,0 +1,366 @@
+//! Importing blocks: on top of the head, or as a branch that may become the chain.
+//!
+//! ```text
+//! known? -> headers, seals -> bodies, ommers, senders -> execution -> roots -> commit -> publish
+//! '----------- all cores, a segment ahead of the execution ----'   '--- pipeline ---'
+//! ```
+
+use std::{
+    sync::{
+        Arc,
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
+    thread,
+    time::Instant,
+};
+
+use actoreum_consensus::{BatchChain, Disposition, Engine};
+use actoreum_primitives::{Address, B256, Block, recover_senders};
+use actoreum_storage::StorageError;
+use rayon::prelude::*;
+use tracing::debug;
+
+use crate::{
+    Ancestors, BlockError, Chain, ChainEvent, ChainReader, ExecutedBlock, ImportError,
+    ImportReport, ImportStats, SealedHeader,
+    body::check_body,
+    commit::Canonical,
+    limits::{COMMIT_BLOCKS, COMMIT_GAS, SEGMENT_BLOCKS},
+    pipeline::{Executed, Pipeline, Progress},
+};
+
+/// How an import tells what it did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// The new head alone: for long runs of old blocks.
+    HeadOnly,
+    /// Every block that became canonical or was stored, with its receipts.
+    EveryBlock,
+}
+
+impl Chain {
+    /// Imports blocks, each the child of the one before. Those that can't become part of the
+    /// chain now are stored as a branch. What the report counts is on disk.
+    pub fn import(&mut self, blocks: &[Block], detail: Detail) -> ImportReport {
+        let mut report = ImportReport::default();
+        let before = self.head.hash();
+        if let Err((index, error)) = self.import_all(blocks, detail, &mut report) {
+            let block = &blocks[index];
+            let hash = block.hash();
+            if error.disposition() == Disposition::Bad {
+                self.remember_bad(block, hash, error.to_string());
+            }
+            let number = block.header.number;
+            report.refused = Some(ImportError {
+                index,
+                number,
+                hash,
+                error,
+            });
+        }
+        if self.head.hash() != before {
+            report.events.push(ChainEvent::Head(self.head.clone()));
+        }
+        report
+    }
+
+    fn import_all(
+        &mut self,
+        blocks: &[Block],
+        detail: Detail,
+        report: &mut ImportReport,
+    ) -> Result<(), (usize, BlockError)> {
+        check_contiguous(blocks)?;
+        report.known = self
+            .count_known(blocks)
+            .map_err(|error| (0, error.into()))?;
+        let skipped = report.known;
+        let blocks = &blocks[skipped..];
+        let Some(first) = blocks.first() else {
+            return Ok(());
+        };
+        if let Some(bad) = self
+            .bad_blocks
+            .iter()
+            .find(|bad| bad.hash == first.header.parent_hash)
+        {
+            return Err((skipped, BlockError::KnownBad(bad.hash)));
+        }
+
+        let begun = Instant::now();
+        let (sound, refused) = self.check_headers(blocks);
+        self.stats.headers += begun.elapsed();
+        let blocks = &blocks[..sound];
+        let imported = if first.header.parent_hash == self.head.hash() {
+            self.extend(blocks, detail, report)
+        } else {
+            self.branch(blocks, detail, report)
+        };
+        imported.map_err(|(index, error)| (skipped + index, error))?;
+        refused.map_or(Ok(()), |error| Err((skipped + sound, error)))
+    }
+
+    /// How many of the first blocks are in the canonical chain already.
+    fn count_known(&self, blocks: &[Block]) -> Result<usize, StorageError> {
+        for (index, block) in blocks.iter().enumerate() {
+            let number = block.header.number;
+            if number > self.head.number
+                || self.reader.canonical_hash(number)? != Some(block.hash())
+            {
+                return Ok(index);
+            }
+        }
+        Ok(blocks.len())
+    }
+
+    /// Checks headers and seals; how many of the first are sound, and what the next one lacks.
+    fn check_headers(&self, blocks: &[Block]) -> (usize, Option<BlockError>) {
+        let engine = &self.options.engine;
+        let batch = BatchChain::of_blocks(&self.reader, blocks);
+        let mut sound = blocks.len();
+        let mut refused = None;
+        if let Err(error) = engine.verify_headers(&batch, (self.options.now)()) {
+            sound = error.index;
+            refused = Some(error.error.into());
+        }
+        let batch = BatchChain::of_blocks(&self.reader, &blocks[..sound]);
+        if let Err(error) = engine.verify_seals(&batch) {
+            sound = error.index;
+            refused = Some(error.error.into());
+        }
+        (sound, refused)
+    }
+
+    /// Executes blocks on top of the head.
+    fn extend(
+        &mut self,
+        blocks: &[Block],
+        detail: Detail,
+        report: &mut ImportReport,
+    ) -> Result<(), (usize, BlockError)> {
+        let reader = self.reader.clone();
+        let engine = Arc::clone(&self.options.engine);
+        let (to_execution, prepared) = sync_channel(SEGMENTS_AHEAD);
+        thread::scope(|scope| {
+            let prepare =
+                scope.spawn(|| prepare_all(&reader, engine.as_ref(), blocks, to_execution));
+            let mut senders = Senders::new(prepared);
+            let mut done = 0;
+            let mut outcome = Ok(());
+            while done < blocks.len() && outcome.is_ok() {
+                let window = window_of(&blocks[done..]);
+                let (count, refused) = self.extend_by(window, done, &mut senders, detail, report);
+                done += count;
+                outcome = refused.map_or(Ok(()), |error| Err((done, error)));
+            }
+            drop(senders);
+            let times = match prepare.join() {
+                Ok(times) => times,
+                Err(panic) => std::panic::resume_unwind(panic),
+            };
+            self.stats += times;
+            outcome
+        })
+    }
+
+    /// Executes and commits one window of blocks; how many of them, and why not the next.
+    fn extend_by(
+        &mut self,
+        window: &[Block],
+        offset: usize,
+        senders: &mut Senders,
+        detail: Detail,
+        report: &mut ImportReport,
+    ) -> (usize, Option<BlockError>) {
+        let hashes: Vec<B256> = window.par_iter().map(Block::hash).collect();
+        let mut known = Vec::with_capacity(window.len());
+        let mut progress = self.execute(window, &hashes, |index| {
+            let of_block = senders.of(offset + index)?;
+            known.push(of_block.clone());
+            Ok(of_block)
+        });
+        let right = progress.executed.len();
+        if progress.refused.is_some() && right < window.len() {
+            // Execution went on past the refused block: begin again, up to that block.
+            self.drop_buffers();
+            let again = self.execute(&window[..right], &hashes, |index| Ok(known[index].clone()));
+            if let Some(error) = again.refused {
+                return (0, Some(error));
+            }
+            progress.executed = again.executed;
+        }
+        self.stats += progress.stats;
+        if right == 0 {
+            return (0, progress.refused);
+        }
+        let blocks = &window[..right];
+        if let Err(error) = self.commit(blocks, &hashes, &progress.executed, Canonical::Extends) {
+            self.drop_buffers();
+            return (0, Some(error.into()));
+        }
+        report.imported += right;
+        if detail == Detail::EveryBlock {
+            report
+                .events
+                .extend(self.added(blocks, &hashes, progress.executed));
+        }
+        (right, progress.refused)
+    }
+
+    /// Runs the pipeline on blocks that follow each other, the first on what the buffers hold.
+    pub(crate) fn execute(
+        &mut self,
+        blocks: &[Block],
+        hashes: &[B256],
+        senders: impl FnMut(usize) -> Result<Vec<Address>, BlockError>,
+    ) -> Progress {
+        let first = blocks.first().map_or(0, |block| block.header.number);
+        let ancestors = Ancestors::of_batch(&self.reader, first, hashes);
+        let pipeline = Pipeline {
+            config: &self.config,
+            engine: self.options.engine.as_ref(),
+            hashes: &ancestors,
+            interrupt: &self.options.interrupt,
+            flat: &mut self.flat,
+            trie: &mut self.trie,
+        };
+        pipeline.run(blocks, senders)
+    }
+
+    /// The events of blocks that became canonical. They are also what readers ask for next.
+    pub(crate) fn added(
+        &self,
+        blocks: &[Block],
+        hashes: &[B256],
+        executed: Vec<Executed>,
+    ) -> Vec<ChainEvent> {
+        let event = |((block, hash), executed): ((&Block, &B256), Executed)| {
+            let header = SealedHeader::with_hash(block.header.clone(), *hash);
+            let block = Arc::new(block.clone());
+            self.reader
+                .remember(*hash, block.clone(), executed.receipts.clone());
+            ChainEvent::Added(ExecutedBlock {
+                header,
+                block,
+                receipts: executed.receipts,
+            })
+        };
+        blocks.iter().zip(hashes).zip(executed).map(event).collect()
+    }
+}
+
+fn check_contiguous(blocks: &[Block]) -> Result<(), (usize, BlockError)> {
+    for (index, pair) in blocks.windows(2).enumerate() {
+        let [parent, child] = pair else { continue };
+        let hash = parent.hash();
+        if child.header.parent_hash != hash || parent.header.number + 1 != child.header.number {
+            let number = child.header.number;
+            let error = BlockError::NotContiguous {
+                number,
+                hash: child.hash(),
+                parent: hash,
+            };
+            return Err((index + 1, error));
+        }
+    }
+    Ok(())
+}
+
+/// The first blocks that are committed together.
+fn window_of(blocks: &[Block]) -> &[Block] {
+    let mut gas = 0_u64;
+    let end = blocks.iter().take(COMMIT_BLOCKS).take_while(|block| {
+        let is_in = gas < COMMIT_GAS;
+        gas = gas.saturating_add(block.header.gas_used);
+        is_in
+    });
+    &blocks[..end.count()]
+}
+
+/// Segments that may be prepared ahead of their execution.
+const SEGMENTS_AHEAD: usize = 2;
+
+/// A block's senders, or why the block can't be executed.
+pub(crate) type Prepared = Result<Vec<Address>, BlockError>;
+
+/// Checks bodies and ommers, and recovers senders, segment after segment.
+fn prepare_all(
+    reader: &ChainReader,
+    engine: &dyn Engine,
+    blocks: &[Block],
+    to_execution: SyncSender<Vec<Prepared>>,
+) -> ImportStats {
+    let mut stats = ImportStats::default();
+    let batch = BatchChain::of_blocks(reader, blocks);
+    for segment in blocks.chunks(SEGMENT_BLOCKS) {
+        let prepared = prepare(reader, engine, &batch, segment, &mut stats);
+        if to_execution.send(prepared).is_err() {
+            debug!("execution ended before all blocks were prepared");
+            break;
+        }
+    }
+    stats
+}
+
+/// Checks bodies and ommers of a segment, and recovers the senders of its transactions.
+pub(crate) fn prepare(
+    reader: &ChainReader,
+    engine: &dyn Engine,
+    batch: &BatchChain<'_>,
+    segment: &[Block],
+    stats: &mut ImportStats,
+) -> Vec<Prepared> {
+    let begun = Instant::now();
+    let bodies: Vec<Result<(), BlockError>> = segment
+        .par_iter()
+        .map(|block| {
+            check_body(reader.config(), block)?;
+            engine
+                .verify_ommers(batch, block)
+                .map_err(BlockError::Consensus)
+        })
+        .collect();
+    stats.headers += begun.elapsed();
+    let begun = Instant::now();
+    let senders = recover_senders(reader.config(), segment);
+    stats.senders += begun.elapsed();
+    bodies
+        .into_iter()
+        .zip(senders)
+        .map(|(body, senders)| {
+            body?;
+            senders.map_err(|(index, error)| BlockError::Sender { index, error })
+        })
+        .collect()
+}
+
+/// The senders of the blocks of an import, in order, as they are prepared.
+struct Senders {
+    prepared: Receiver<Vec<Prepared>>,
+    segment: std::vec::IntoIter<Prepared>,
+    next: usize,
+}
+
+impl Senders {
+    fn new(prepared: Receiver<Vec<Prepared>>) -> Self {
+        Self {
+            prepared,
+            segment: Vec::new().into_iter(),
+            next: 0,
+        }
+    }
+
+    fn of(&mut self, index: usize) -> Prepared {
+        debug_assert_eq!(index, self.next);
+        self.next += 1;
+        loop {
+            if let Some(prepared) = self.segment.next() {
+                return prepared;
+            }
+            match self.prepared.recv() {
+                Ok(segment) => self.segment = segment.into_iter(),
+                Err(_) => return Err(BlockError::Interrupted),
+            }
+        }
+    }
+}

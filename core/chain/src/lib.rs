@@ -1,0 +1,55 @@
+//! The blockchain: import pipeline, fork choice, reorgs, and the view that readers hold.
+//!
+//! ```text
+//!   blocks --> Chain::import --> headers, seals, bodies, senders   (all cores)
+//!              (one writer)      execution | roots                 (a pipeline of two threads)
+//!                                one durable commit
+//!                                     |
+//!                                     v
+//!                    ChainReader::view() --> any number of readers, no lock
+//! ```
+//!
+//! [`Chain`] keeps nothing that is not on disk: after a crash, [`Chain::open`] over the same store
+//! goes on from the last commit. A view is published after its commit is durable.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use actoreum_chain::{Chain, ChainOptions, ChainReader, Detail, genesis};
+//! use actoreum_consensus::{EthashOptions, engine_for};
+//! use actoreum_primitives::Genesis;
+//! use actoreum_storage::Store;
+//!
+//! let store = Store::memory();
+//! let header = genesis::init(&store, &Genesis::mainnet())?;
+//! let reader = ChainReader::open(store)?;
+//! let engine = engine_for(reader.config(), EthashOptions::default(), None);
+//! let options = ChainOptions { engine, interrupt: Arc::default(), now: || 1_438_269_988 };
+//! let mut chain = Chain::open(reader.clone(), options)?;
+//!
+//! let report = chain.import(&[], Detail::HeadOnly);
+//! assert!(report.refused.is_none());
+//! assert_eq!(reader.view().head().hash(), header.hash());
+//! # Ok::<(), actoreum_chain::OpenError>(())
+//! ```
+
+mod body;
+mod branch;
+mod chain;
+mod commit;
+mod error;
+mod events;
+pub mod genesis;
+mod import;
+pub mod limits;
+mod pipeline;
+mod sealed;
+mod stats;
+mod view;
+
+pub use chain::{BadBlock, Chain, ChainOptions};
+pub use error::{BlockError, ImportError, OpenError};
+pub use events::{ChainEvent, ExecutedBlock, ImportReport};
+pub use import::Detail;
+pub use sealed::SealedHeader;
+pub use stats::ImportStats;
+pub use view::{Ancestors, ChainReader, ChainView, TransactionPlace};

@@ -1,0 +1,30 @@
+//! What bounds the work and the memory of an import.
+
+/// Gas after which a bulk import commits what it has executed. A commit costs one flush to disk
+/// (some milliseconds); blocks that are not committed are held in memory and are executed again
+/// after a crash. 200 Mgas is well under a second of execution.
+pub const COMMIT_GAS: u64 = 200_000_000;
+
+/// Blocks after which a bulk import commits, however little gas they used: bounds what a run of
+/// empty blocks holds in memory.
+pub const COMMIT_BLOCKS: usize = 1_024;
+
+/// Blocks whose bodies are checked and whose senders are recovered together, ahead of their
+/// execution: enough to keep all cores busy, little enough that execution begins soon.
+pub const SEGMENT_BLOCKS: usize = 16;
+
+/// Executed blocks that may wait for their state root. The root's thread lags behind execution
+/// when blocks write much and compute little; each waiting block holds its state diff.
+pub const PIPELINE_DEPTH: usize = 8;
+
+/// Blocks, receipts and senders that the read caches hold, as geth's `blockCacheLimit` and
+/// `receiptsCacheLimit`. A full block of today's mainnet takes some 200 KB decoded.
+pub const BLOCK_CACHE: usize = 128;
+/// See [`BLOCK_CACHE`].
+pub const RECEIPT_CACHE: usize = 64;
+
+/// Bad blocks kept for `debug_getBadBlocks` (geth's `badBlockLimit`).
+pub const BAD_BLOCKS: usize = 10;
+
+/// Blocks that a reorg drops from which it is a warning and no longer a matter of course (geth).
+pub const LOUD_REORG: usize = 63;

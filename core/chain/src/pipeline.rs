@@ -1,0 +1,296 @@
+//! Executing a run of blocks: execution on this thread, roots on another.
+//!
+//! ```text
+//!   senders (all cores) --> execute over FlatBuffer --> state and receipts roots over TrieBuffer
+//!      a segment ahead        block n + 2                  block n
+//! ```
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use actoreum_consensus::Engine;
+use actoreum_evm::{BlockOutcome, IntermediateRoots, execute_block};
+use actoreum_primitives::{
+    Address, B256, Block, BlockHashes, ChainConfig, Fork, Receipt, StateDiff, StateError,
+    receipt_trie_items,
+};
+use actoreum_storage::{FlatBuffer, TrieBuffer};
+
+use crate::{BlockError, body, limits::PIPELINE_DEPTH, stats::ImportStats};
+
+/// A block that was executed and whose roots are right.
+#[derive(Debug)]
+pub(crate) struct Executed {
+    pub receipts: Arc<Vec<Receipt>>,
+}
+
+/// What a pipeline works on.
+pub(crate) struct Pipeline<'a> {
+    pub config: &'a ChainConfig,
+    pub engine: &'a dyn Engine,
+    pub hashes: &'a dyn BlockHashes,
+    pub interrupt: &'a AtomicBool,
+    pub flat: &'a mut FlatBuffer,
+    pub trie: &'a mut TrieBuffer,
+}
+
+/// How far a pipeline came: a block for each that is right, and why the next is not.
+pub(crate) struct Progress {
+    pub executed: Vec<Executed>,
+    pub refused: Option<BlockError>,
+    pub stats: ImportStats,
+}
+
+impl Pipeline<'_> {
+    /// Executes `blocks`, each the child of the one before, on the state of the first one's
+    /// parent. After a refusal the buffers may be ahead of the last right block: the caller
+    /// drops them.
+    pub(crate) fn run(
+        self,
+        blocks: &[Block],
+        mut senders: impl FnMut(usize) -> Result<Vec<Address>, BlockError>,
+    ) -> Progress {
+        if blocks
+            .iter()
+            .any(|block| needs_intermediate_roots(self.config, block))
+        {
+            return self.run_in_step(blocks, senders);
+        }
+        let Self {
+            config,
+            engine,
+            hashes,
+            interrupt,
+            flat,
+            trie,
+        } = self;
+        let (to_roots, from_execution) = sync_channel(PIPELINE_DEPTH);
+        thread::scope(|scope| {
+            let roots = scope.spawn(move || check_roots(trie, blocks, from_execution));
+            let mut execution = Duration::ZERO;
+            let refused = blocks.iter().enumerate().find_map(|(index, block)| {
+                if interrupt.load(Ordering::Relaxed) {
+                    return Some(BlockError::Interrupted);
+                }
+                let senders = match senders(index) {
+                    Ok(senders) => senders,
+                    Err(error) => return Some(error),
+                };
+                let begun = Instant::now();
+                let outcome = execute(config, engine, hashes, flat, block, &senders, None);
+                let sent = outcome.and_then(|outcome| {
+                    flat.apply(&outcome.diff);
+                    execution += begun.elapsed();
+                    send(&to_roots, outcome)
+                });
+                sent.err()
+            });
+            drop(to_roots);
+            let mut progress = match roots.join() {
+                Ok(progress) => progress,
+                Err(panic) => std::panic::resume_unwind(panic),
+            };
+            // A refusal by the roots is of an earlier block than one by the execution.
+            progress.refused = progress.refused.or(refused);
+            progress.stats.execution = execution;
+            progress
+        })
+    }
+
+    /// As [`Self::run`] on one thread: before Byzantium, receipts hold state roots.
+    fn run_in_step(
+        self,
+        blocks: &[Block],
+        mut senders: impl FnMut(usize) -> Result<Vec<Address>, BlockError>,
+    ) -> Progress {
+        let Self {
+            config,
+            engine,
+            hashes,
+            interrupt,
+            flat,
+            trie,
+        } = self;
+        let mut progress = Progress {
+            executed: Vec::new(),
+            refused: None,
+            stats: ImportStats::default(),
+        };
+        for (index, block) in blocks.iter().enumerate() {
+            if interrupt.load(Ordering::Relaxed) {
+                progress.refused = Some(BlockError::Interrupted);
+                break;
+            }
+            let begun = Instant::now();
+            let mut roots = RootsInBlock {
+                trie: &*trie,
+                diff: StateDiff::default(),
+            };
+            let checked = senders(index)
+                .and_then(|senders| {
+                    execute(
+                        config,
+                        engine,
+                        hashes,
+                        flat,
+                        block,
+                        &senders,
+                        Some(&mut roots),
+                    )
+                })
+                .and_then(|outcome| {
+                    flat.apply(&outcome.diff);
+                    progress.stats.execution += begun.elapsed();
+                    check_block(trie, block, outcome, &mut progress.stats)
+                });
+            match checked {
+                Ok(executed) => progress.executed.push(executed),
+                Err(error) => {
+                    progress.refused = Some(error);
+                    break;
+                }
+            }
+        }
+        progress
+    }
+}
+
+fn needs_intermediate_roots(config: &ChainConfig, block: &Block) -> bool {
+    let header = &block.header;
+    !block.body.transactions.is_empty()
+        && config.fork_at(header.number, header.timestamp) < Fork::Byzantium
+}
+
+fn execute<'a>(
+    config: &'a ChainConfig,
+    engine: &dyn Engine,
+    hashes: &'a dyn BlockHashes,
+    flat: &'a FlatBuffer,
+    block: &Block,
+    senders: &[Address],
+    roots: Option<&'a mut dyn IntermediateRoots>,
+) -> Result<BlockOutcome, BlockError> {
+    let header = &block.header;
+    let beneficiary = engine.author(header)?;
+    let rewards = engine.rewards(config, header, &block.body.ommers);
+    let outcome = execute_block(
+        config,
+        header,
+        &block.body,
+        senders,
+        beneficiary,
+        &rewards,
+        flat,
+        hashes,
+        roots,
+    )?;
+    if outcome.gas_used != header.gas_used {
+        return Err(BlockError::GasUsed {
+            remote: header.gas_used,
+            local: outcome.gas_used,
+        });
+    }
+    if let Some(remote) = header.blob_gas_used
+        && remote != outcome.blob_gas_used
+    {
+        return Err(BlockError::BlobGasUsed {
+            remote,
+            local: outcome.blob_gas_used,
+        });
+    }
+    let requests_hash = outcome.requests_hash();
+    if requests_hash != header.requests_hash {
+        return Err(BlockError::RequestsHash {
+            remote: header.requests_hash,
+            local: requests_hash,
+        });
+    }
+    Ok(outcome)
+}
+
+/// Hands an outcome to the thread of the roots. That thread ends early only where it refused a
+/// block, and says so itself.
+fn send(to_roots: &SyncSender<BlockOutcome>, outcome: BlockOutcome) -> Result<(), BlockError> {
+    to_roots.send(outcome).map_err(|_| BlockError::Interrupted)
+}
+
+fn check_roots(
+    trie: &mut TrieBuffer,
+    blocks: &[Block],
+    outcomes: Receiver<BlockOutcome>,
+) -> Progress {
+    let mut progress = Progress {
+        executed: Vec::new(),
+        refused: None,
+        stats: ImportStats::default(),
+    };
+    for (block, outcome) in blocks.iter().zip(outcomes) {
+        match check_block(trie, block, outcome, &mut progress.stats) {
+            Ok(executed) => progress.executed.push(executed),
+            Err(error) => {
+                progress.refused = Some(error);
+                break;
+            }
+        }
+    }
+    progress
+}
+
+/// Compares what the execution left with what the header says.
+fn check_block(
+    trie: &mut TrieBuffer,
+    block: &Block,
+    outcome: BlockOutcome,
+    stats: &mut ImportStats,
+) -> Result<Executed, BlockError> {
+    let begun = Instant::now();
+    let header = &block.header;
+    let bloom = outcome.logs_bloom();
+    if bloom != header.logs_bloom {
+        return Err(BlockError::LogsBloom {
+            remote: Box::new(header.logs_bloom),
+            local: Box::new(bloom),
+        });
+    }
+    let receipts_root = body::root(&receipt_trie_items(&outcome.receipts))?;
+    if receipts_root != header.receipts_root {
+        return Err(BlockError::ReceiptsRoot {
+            remote: header.receipts_root,
+            local: receipts_root,
+        });
+    }
+    let state_root = trie.apply(header.number, &outcome.diff)?;
+    if state_root != header.state_root {
+        return Err(BlockError::StateRoot {
+            remote: header.state_root,
+            local: state_root,
+        });
+    }
+    stats.blocks += 1;
+    stats.transactions += block.body.transactions.len() as u64;
+    stats.gas += header.gas_used;
+    stats.roots += begun.elapsed();
+    Ok(Executed {
+        receipts: Arc::new(outcome.receipts),
+    })
+}
+
+/// State roots between the transactions of a block: the changes so far, over the parent's trie.
+struct RootsInBlock<'a> {
+    trie: &'a TrieBuffer,
+    diff: StateDiff,
+}
+
+impl IntermediateRoots for RootsInBlock<'_> {
+    fn root(&mut self, diff: &StateDiff) -> Result<B256, StateError> {
+        self.diff.merge(diff.clone());
+        Ok(self.trie.peek(&self.diff)?)
+    }
+}
