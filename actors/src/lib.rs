@@ -1,0 +1,3 @@
+//! Supervision and the cast of actors.
+
+pub mod supervision;

@@ -1,0 +1,294 @@
+//! A running tree: started as one, watched, and stopped in order.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tracing::{error, info};
+
+use super::arbiter::Arbiters;
+use super::error::StartError;
+use super::exit::Exit;
+use super::health;
+use super::launch::{bind, exit_of};
+use super::limits::{JOIN_TIMEOUT, PROBE_PERIOD, PROBE_TIMEOUT};
+use super::node::{Control, Node};
+use super::snapshot::{Kind, NodeSnapshot, State};
+use super::spec::{ChildSpec, SupervisorSpec};
+
+/// How a tree runs.
+#[derive(Debug, Clone, Copy)]
+pub struct TreeOptions {
+    is_single_thread: bool,
+    probe_period: Duration,
+    probe_timeout: Duration,
+}
+
+impl Default for TreeOptions {
+    fn default() -> Self {
+        Self {
+            is_single_thread: false,
+            probe_period: PROBE_PERIOD,
+            probe_timeout: PROBE_TIMEOUT,
+        }
+    }
+}
+
+impl TreeOptions {
+    /// Runs every actor on the thread that starts the tree, whatever its arbiter. For
+    /// tests, which can then pause the clock.
+    pub fn single_thread(mut self) -> Self {
+        self.is_single_thread = true;
+        self
+    }
+
+    /// How often actors are asked for a sign of life, and how long one may take to give it
+    /// before it shows as stuck.
+    pub fn probe(mut self, period: Duration, timeout: Duration) -> Self {
+        self.probe_period = period;
+        self.probe_timeout = timeout;
+        self
+    }
+
+    /// Starts a tree: children in order, each after the one before it has started.
+    ///
+    /// Runs inside an actix system, whose thread from then on does the supervision; actors
+    /// live on the tree's own arbiters.
+    ///
+    /// # Errors
+    /// The first child that does not start. All that had started before it have been
+    /// stopped again, in reverse order, and their threads joined.
+    pub async fn start(self, spec: SupervisorSpec) -> Result<Tree, StartError> {
+        let root = ChildSpec::from(spec);
+        bind(&root, None)?;
+        let arbiters = Arc::new(Arbiters::new(self.is_single_thread));
+        let launched = root.launcher.launch(&root, &arbiters)?;
+        let node = Arc::clone(&root.node);
+        let task = launched.task.await.map_err(|_| StartError::Stopped {
+            path: node.path().to_owned(),
+        })?;
+        let handle = TreeHandle {
+            root: Arc::clone(&node),
+            control: launched.control,
+        };
+        if launched.started.await.is_err() {
+            let exit = exit_of(task.await, &node);
+            node.end(State::Failed);
+            arbiters.join(JOIN_TIMEOUT).await;
+            return Err(first_cause(node.path(), exit));
+        }
+        node.set_state(State::Running);
+        let watch = health::watch(Arc::clone(&node), self.probe_period, self.probe_timeout);
+        let monitor = actix::spawn(watch);
+        Ok(Tree {
+            handle,
+            task,
+            monitor,
+            arbiters,
+        })
+    }
+}
+
+/// The error of the child that did not start, out of those of the supervisors above it.
+fn first_cause(path: &str, exit: Exit) -> StartError {
+    match &exit {
+        Exit::Shutdown => StartError::Stopped {
+            path: path.to_owned(),
+        },
+        Exit::StartFailed(error) => match error.downcast_ref::<StartError>() {
+            Some(StartError::Failed { path, exit }) => first_cause(path, exit.clone()),
+            Some(error) => error.clone(),
+            None => StartError::Failed {
+                path: path.to_owned(),
+                exit,
+            },
+        },
+        _ => StartError::Failed {
+            path: path.to_owned(),
+            exit,
+        },
+    }
+}
+
+/// A running tree. Dropping it asks it to stop and does not wait.
+#[must_use = "somebody has to wait for its end"]
+pub struct Tree {
+    handle: TreeHandle,
+    task: JoinHandle<Exit>,
+    monitor: JoinHandle<()>,
+    arbiters: Arc<Arbiters>,
+}
+
+impl Tree {
+    /// Starts a tree with the usual [`TreeOptions`].
+    ///
+    /// # Errors
+    /// As [`TreeOptions::start`].
+    pub async fn start(spec: SupervisorSpec) -> Result<Self, StartError> {
+        TreeOptions::default().start(spec).await
+    }
+
+    /// What others hold to look at the tree, or to stop it.
+    pub fn handle(&self) -> &TreeHandle {
+        &self.handle
+    }
+
+    /// Stops the tree in order: the last child first, each in its time; then joins the
+    /// threads.
+    pub async fn shutdown(self) -> Outcome {
+        self.handle.stop();
+        self.wait().await
+    }
+
+    /// Waits for the end of the tree: somebody stops it through a handle, or its root
+    /// supervisor gives up. Either way it has stopped in order and its threads are joined.
+    pub async fn wait(mut self) -> Outcome {
+        let node = Arc::clone(&self.handle.root);
+        let exit = exit_of((&mut self.task).await, &node);
+        self.monitor.abort();
+        node.end(super::supervisor::state_after(&exit));
+        let unjoined = self.arbiters.join(JOIN_TIMEOUT).await;
+        let outcome = Outcome {
+            exit,
+            wedged: self.arbiters.take_wedged(),
+            unjoined,
+        };
+        if outcome.is_clean() {
+            info!(tree = node.path(), "stopped in order");
+        } else {
+            error!(tree = node.path(), %outcome, "stopped");
+        }
+        outcome
+    }
+}
+
+impl Drop for Tree {
+    fn drop(&mut self) {
+        self.handle.stop();
+        self.monitor.abort();
+    }
+}
+
+impl fmt::Debug for Tree {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_tuple("Tree")
+            .field(&self.handle.root)
+            .finish()
+    }
+}
+
+/// How a tree ended.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// Why: [`Exit::Shutdown`], or [`Exit::GaveUp`] with the child that was too much.
+    pub exit: Exit,
+    /// Paths of actors that did not let go of their thread, even when killed.
+    pub wedged: Vec<String>,
+    /// Names of arbiters whose thread did not end.
+    pub unjoined: Vec<String>,
+}
+
+impl Outcome {
+    /// True where the tree stopped because it was asked to, and completely.
+    pub fn is_clean(&self) -> bool {
+        !self.exit.is_failure() && self.wedged.is_empty() && self.unjoined.is_empty()
+    }
+
+    /// The process's exit code: zero where the end is clean, one where it is not.
+    pub fn exit_code(&self) -> u8 {
+        u8::from(!self.is_clean())
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.exit.fmt(formatter)?;
+        if !self.wedged.is_empty() {
+            write!(
+                formatter,
+                "; could not be killed: {}",
+                self.wedged.join(", ")
+            )?;
+        }
+        if !self.unjoined.is_empty() {
+            write!(
+                formatter,
+                "; threads left behind: {}",
+                self.unjoined.join(", ")
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// A view of a running tree, for any thread.
+#[derive(Clone)]
+pub struct TreeHandle {
+    root: Arc<Node>,
+    control: Arc<dyn Control>,
+}
+
+/// Why a crash could not be arranged.
+#[derive(thiserror::Error, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CrashError {
+    /// No node has this path.
+    #[error("no such actor")]
+    NoSuchActor,
+    /// The node is a supervisor, which has no handlers to panic in.
+    #[error("a supervisor cannot be crashed")]
+    Supervisor,
+    /// The actor is down already.
+    #[error("the actor is down")]
+    Down,
+}
+
+impl TreeHandle {
+    /// The tree as it is now. Goes through no mailbox.
+    pub fn snapshot(&self) -> NodeSnapshot {
+        self.root.snapshot()
+    }
+
+    /// Asks the tree to stop in order, and returns at once.
+    pub fn stop(&self) {
+        self.control.stop();
+    }
+
+    /// Chaos: makes the actor at `path` panic inside a handler, now.
+    ///
+    /// # Errors
+    /// [`CrashError`]
+    pub fn crash(&self, path: &str) -> Result<(), CrashError> {
+        let control = self.actor(path)?.control().ok_or(CrashError::Down)?;
+        control.crash();
+        Ok(())
+    }
+
+    /// Chaos: makes the actor at `path` panic in place of its next handler of the message
+    /// type called `message` (its name without module paths).
+    ///
+    /// # Errors
+    /// [`CrashError`]
+    pub fn crash_at(&self, path: &str, message: &str) -> Result<(), CrashError> {
+        self.actor(path)?.set_crash_at(message);
+        Ok(())
+    }
+
+    fn actor(&self, path: &str) -> Result<Arc<Node>, CrashError> {
+        let node = self.root.find(path).ok_or(CrashError::NoSuchActor)?;
+        match node.kind() {
+            Kind::Actor => Ok(node),
+            Kind::Supervisor => Err(CrashError::Supervisor),
+        }
+    }
+}
+
+impl fmt::Debug for TreeHandle {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_tuple("TreeHandle")
+            .field(&self.root)
+            .finish()
+    }
+}
