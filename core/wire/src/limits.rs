@@ -98,6 +98,10 @@ pub const MAX_PENDING_REQUESTS: usize = 1024;
 /// that a stranger can make us send to an address that it does not own.
 pub const MAX_PENDING_PING_BACKS: usize = 256;
 
+/// Ping-backs in flight to one source address: bounds what a spoofed source can receive from
+/// us to a few packets per half second.
+pub const MAX_PENDING_PING_BACKS_PER_SOURCE: usize = 8;
+
 /// Datagrams a second from one address before the rest is dropped unread. A lookup by an
 /// honest neighbour is a handful; each costs us a signature recovery (about 0.1 ms).
 pub const MAX_PACKETS_PER_SOURCE: u32 = 50;

@@ -180,7 +180,7 @@ impl Packet {
         }
     }
 
-    fn encode_data(&self, out: &mut Vec<u8>) {
+    pub(super) fn encode_data(&self, out: &mut Vec<u8>) {
         put_list(out, |out| match self {
             Self::Ping(ping) => {
                 PING_VERSION.encode(out);
@@ -213,7 +213,7 @@ impl Packet {
         });
     }
 
-    fn decode_data(type_byte: u8, data: &[u8]) -> Result<Self, PacketError> {
+    pub(super) fn decode_data(type_byte: u8, data: &[u8]) -> Result<Self, PacketError> {
         if !(1..=6).contains(&type_byte) {
             return Err(PacketError::UnknownType(type_byte));
         }

@@ -1,0 +1,203 @@
+//! What comes in.
+
+use std::net::SocketAddr;
+
+use super::{Discovery, Now, Rejected};
+use crate::discv4::address::check_relayed;
+use crate::discv4::{
+    Endpoint, EnrResponse, FindNode, NeighborNode, Neighbors, Node, Packet, PacketError, Ping,
+    Pong, SignedPacket, decode_packet,
+};
+use crate::limits::{BUCKET_SIZE, MAX_EXPIRATION_AHEAD, MAX_NEIGHBORS_PER_PACKET};
+use crate::nodes::{EnodeEndpoint, NodeId};
+
+/// Ports below are of other services: whoever names them wants us to talk to those.
+const LOWEST_UDP_PORT: u16 = 1025;
+
+/// Where a datagram has its type.
+const TYPE_POSITION: usize = 97;
+
+impl Discovery {
+    /// Handles a datagram. An error is for counters alone; nothing is owed to the sender.
+    pub fn handle_datagram(
+        &mut self,
+        from: SocketAddr,
+        datagram: &[u8],
+        now: Now,
+    ) -> Result<(), Rejected> {
+        let from = SocketAddr::new(from.ip().to_canonical(), from.port());
+        if !(self.allows)(from.ip()) {
+            return Err(Rejected::NotAllowed);
+        }
+        let Self {
+            limiter,
+            pending,
+            table,
+            ..
+        } = self;
+        let is_known = || {
+            let address = from.ip();
+            pending
+                .iter()
+                .any(|pending| pending.node.endpoint.address == address)
+                || table
+                    .entries()
+                    .any(|entry| entry.node.udp_address() == from)
+        };
+        if !limiter.admit(from, now.instant, is_known) {
+            return Err(Rejected::RateLimited);
+        }
+        let type_byte = *datagram.get(TYPE_POSITION).ok_or(PacketError::TooSmall)?;
+        if matches!(type_byte, 2 | 4 | 6) && !self.expects(from.ip(), type_byte) {
+            return Err(Rejected::Unsolicited);
+        }
+        let signed = decode_packet(datagram)?;
+        if let Some(expiration) = signed.packet.expiration() {
+            let latest = now.unix.saturating_add(MAX_EXPIRATION_AHEAD.as_secs());
+            if expiration < now.unix || expiration > latest {
+                return Err(Rejected::Expired);
+            }
+        }
+        let sender = signed.sender_id();
+        if sender == self.own_id {
+            return Err(Rejected::OwnPacket);
+        }
+        self.handle_packet(from, sender, signed, now)
+    }
+
+    fn handle_packet(
+        &mut self,
+        from: SocketAddr,
+        sender: NodeId,
+        signed: SignedPacket,
+        now: Now,
+    ) -> Result<(), Rejected> {
+        let solicited = match &signed.packet {
+            Packet::Ping(ping) => {
+                self.handle_ping(from, &signed, ping, now);
+                true
+            }
+            Packet::Pong(pong) => {
+                let matched = self.pong_received(sender, from.ip(), pong.ping_hash, now);
+                if matched {
+                    self.note_statement(from, pong.to, now);
+                }
+                matched
+            }
+            Packet::FindNode(request) => {
+                self.require_proof(from, sender, now)?;
+                self.handle_find_node(from, request, now);
+                true
+            }
+            Packet::Neighbors(neighbors) => {
+                let nodes: Vec<Node> = neighbors
+                    .nodes
+                    .iter()
+                    .filter_map(|told| self.usable_neighbor(from, told))
+                    .collect();
+                let told = neighbors.nodes.len();
+                self.neighbors_received(sender, from.ip(), &nodes, told, now)
+            }
+            Packet::EnrRequest(_) => {
+                self.require_proof(from, sender, now)?;
+                if let Some(record) = self.record.clone() {
+                    let request_hash = signed.hash;
+                    let response = EnrResponse {
+                        request_hash,
+                        record,
+                    };
+                    self.send(from, &Packet::EnrResponse(response));
+                }
+                true
+            }
+            Packet::EnrResponse(response) => {
+                response.record.node_id() == sender
+                    && self.record_received(
+                        sender,
+                        from.ip(),
+                        response.request_hash,
+                        response.record.clone(),
+                    )
+            }
+        };
+        if solicited {
+            Ok(())
+        } else {
+            Err(Rejected::Unsolicited)
+        }
+    }
+
+    fn require_proof(&self, from: SocketAddr, sender: NodeId, now: Now) -> Result<(), Rejected> {
+        if self.proofs.is_proven(sender, from.ip(), now.instant) {
+            Ok(())
+        } else {
+            Err(Rejected::UnknownNode)
+        }
+    }
+
+    /// Pong first, ping back second: some nodes rely on that order.
+    fn handle_ping(&mut self, from: SocketAddr, signed: &SignedPacket, ping: &Ping, now: Now) {
+        let pong = Packet::Pong(Pong {
+            to: Endpoint::new(from, ping.from.tcp),
+            ping_hash: signed.hash,
+            expiration: self.expiration(now),
+            enr_seq: self.record_seq(),
+        });
+        self.send(from, &pong);
+
+        let endpoint = EnodeEndpoint::new(from.ip(), ping.from.tcp, from.port());
+        let node = Node::new(signed.sender, endpoint);
+        if self.proofs.is_proven(node.id, from.ip(), now.instant) {
+            if self.initialised {
+                self.table.add_verified(node, now.instant);
+            }
+        } else {
+            self.ping_back(node, now);
+        }
+        self.proofs.ping_received(node.id, from.ip(), now.instant);
+        self.proven_to(node.id, now);
+        self.note_statement(from, ping.to, now);
+    }
+
+    fn note_statement(&mut self, from: SocketAddr, stated: Endpoint, now: Now) {
+        if let Some(address) = stated.address.filter(|address| !address.is_unspecified()) {
+            let endpoint = SocketAddr::new(address, stated.udp);
+            self.predictor
+                .add_statement(from.ip(), endpoint, now.instant);
+        }
+    }
+
+    /// At least one packet, which may be empty.
+    fn handle_find_node(&mut self, from: SocketAddr, request: &FindNode, now: Now) {
+        let target = NodeId(actoreum_primitives::keccak256(request.target));
+        let nodes: Vec<NeighborNode> = self
+            .table
+            .closest(&target, BUCKET_SIZE, true)
+            .into_iter()
+            .filter(|node| check_relayed(from.ip(), node.endpoint.address).is_ok())
+            .map(Node::to_neighbor)
+            .collect();
+        let expiration = self.expiration(now);
+        let mut chunks: Vec<&[NeighborNode]> = nodes.chunks(MAX_NEIGHBORS_PER_PACKET).collect();
+        if chunks.is_empty() {
+            chunks.push(&[]);
+        }
+        for chunk in chunks {
+            let packet = Packet::Neighbors(Neighbors {
+                nodes: chunk.to_vec(),
+                expiration,
+            });
+            self.send(from, &packet);
+        }
+    }
+
+    fn usable_neighbor(&self, from: SocketAddr, told: &NeighborNode) -> Option<Node> {
+        let usable = told.udp >= LOWEST_UDP_PORT
+            && check_relayed(from.ip(), told.address).is_ok()
+            && (self.allows)(told.address);
+        let endpoint = EnodeEndpoint::new(told.address, told.tcp, told.udp);
+        usable
+            .then(|| Node::new(told.public_key, endpoint))
+            .filter(|node| node.id != self.own_id)
+    }
+}

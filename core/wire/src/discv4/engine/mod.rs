@@ -1,0 +1,426 @@
+//! Discovery as one state machine: datagrams and a clock in, datagrams and events out.
+//!
+//! ```text
+//!   datagram -> limits -> hash -> solicited? -> signature -> expiry -> handler
+//!                                                                       |
+//!       table, proofs, pending requests, lookups  <---------------------+
+//!                                                                       |
+//!   timers (replies, revalidation, refresh, lookups)  -> requests       v
+//!                                                          outputs: Send, events
+//! ```
+
+mod handlers;
+mod requests;
+
+use std::collections::{HashMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use actoreum_primitives::{PublicKey, SecretKey, keccak256};
+use rand::rngs::StdRng;
+use rand::{Rng, RngCore, SeedableRng};
+
+use self::requests::{Delayed, Pending, Purpose};
+use super::limiter::Limiter;
+use super::{
+    EndpointPredictor, EndpointProofs, Lookup, Node, Packet, PacketError, Table, encode_packet,
+};
+use crate::limits::{BUCKET_SIZE, MAX_LOOKUPS, PACKET_EXPIRATION};
+use crate::nodes::{EnodeEndpoint, Enr, NodeId};
+
+/// Between two refreshes of the table.
+const REFRESH_INTERVAL: Duration = Duration::from_secs(30 * 60);
+
+/// The same while the table holds less than a bucket: a network that has just begun, or a
+/// first ping that was lost.
+const SHORT_REFRESH_INTERVAL: Duration = Duration::from_secs(30);
+
+/// A node is pinged after a random part of this, then the next.
+const REVALIDATION_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Lookups for random targets in a refresh, behind the one for ourselves.
+const RANDOM_LOOKUPS: usize = 3;
+
+/// The two clocks: one that only goes forward, for timers, and the time of day, which packets
+/// carry.
+#[derive(Debug, Clone, Copy)]
+pub struct Now {
+    /// For timers.
+    pub instant: Instant,
+    /// Seconds since 1970.
+    pub unix: u64,
+}
+
+/// What the engine starts from.
+pub struct DiscoveryConfig {
+    /// The node's static key.
+    pub key: SecretKey,
+    /// Where we are, as far as we know; it goes into pings and is verified by nobody.
+    pub endpoint: EnodeEndpoint,
+    /// Our record, given to whoever asks and has proven its endpoint.
+    pub record: Option<Enr>,
+    /// Whom to ask while nobody else is known.
+    pub bootnodes: Vec<Node>,
+    /// Which addresses may be contacted at all.
+    pub allows: Box<dyn Fn(IpAddr) -> bool + Send>,
+    /// Fresh random bytes.
+    pub entropy: [u8; 32],
+}
+
+/// Names a lookup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LookupId(u64);
+
+/// What the engine wants done, or has to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// A datagram to send.
+    Send {
+        /// Where to.
+        to: SocketAddr,
+        /// The datagram.
+        datagram: Vec<u8>,
+    },
+    /// A node answered a ping: it is alive at this endpoint.
+    NodeVerified(Node),
+    /// A lookup has ended.
+    LookupFinished {
+        /// Which.
+        id: LookupId,
+        /// The closest nodes found, closest first, at most sixteen.
+        nodes: Vec<Node>,
+        /// How many nodes were asked.
+        queries: usize,
+    },
+    /// A node sent its record, for which [`Discovery::request_record`] had asked.
+    RecordReceived {
+        /// Whose.
+        node: Node,
+        /// The record, verified to be of that node.
+        record: Enr,
+    },
+    /// The first refresh is over: the table can be used.
+    Initialised,
+}
+
+/// Why a datagram was not handled. Nothing is owed to its sender; the reasons are for
+/// counters.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Rejected {
+    /// Its source, or everybody, sends too much.
+    #[error("too many packets")]
+    RateLimited,
+    /// The address may not be contacted.
+    #[error("address is not allowed")]
+    NotAllowed,
+    /// The envelope or the data is wrong.
+    #[error(transparent)]
+    Packet(#[from] PacketError),
+    /// Void, or valid for too long.
+    #[error("expired")]
+    Expired,
+    /// An answer to no question of ours.
+    #[error("unsolicited reply")]
+    Unsolicited,
+    /// A question from somebody who has not proven its endpoint.
+    #[error("unknown node")]
+    UnknownNode,
+    /// Signed by our own key.
+    #[error("own packet")]
+    OwnPacket,
+}
+
+/// The engine.
+pub struct Discovery {
+    key: SecretKey,
+    own_id: NodeId,
+    endpoint: EnodeEndpoint,
+    record: Option<Enr>,
+    bootnodes: Vec<Node>,
+    allows: Box<dyn Fn(IpAddr) -> bool + Send>,
+    random: StdRng,
+    table: Table,
+    proofs: EndpointProofs,
+    predictor: EndpointPredictor,
+    limiter: Limiter,
+    pending: Vec<Pending>,
+    /// Find-node requests that wait for a node to notice our pong.
+    delayed: Vec<Delayed>,
+    lookups: HashMap<LookupId, Lookup>,
+    /// What a lookup asks for: the preimage of its target.
+    targets: HashMap<LookupId, [u8; 64]>,
+    next_lookup: u64,
+    refresh: Option<Refresh>,
+    next_refresh: Instant,
+    /// `None` while a node is being revalidated.
+    next_revalidation: Option<Instant>,
+    initialised: bool,
+    consecutive_timeouts: u32,
+    outputs: VecDeque<Output>,
+}
+
+/// A refresh that runs: its current lookup and how many follow.
+struct Refresh {
+    current: LookupId,
+    random_lookups_left: usize,
+}
+
+impl Discovery {
+    /// An engine. Call [`Discovery::start`] once the seeds are in.
+    pub fn new(config: DiscoveryConfig, now: Now) -> Self {
+        let mut random = StdRng::from_seed(config.entropy);
+        let own_id = NodeId::of(&config.key.public_key());
+        let table = Table::new(own_id, StdRng::from_rng(&mut random));
+        Self {
+            key: config.key,
+            own_id,
+            endpoint: config.endpoint,
+            record: config.record,
+            bootnodes: config.bootnodes,
+            allows: config.allows,
+            random,
+            table,
+            proofs: EndpointProofs::default(),
+            predictor: EndpointPredictor::default(),
+            limiter: Limiter::new(now.instant),
+            pending: Vec::new(),
+            delayed: Vec::new(),
+            lookups: HashMap::new(),
+            targets: HashMap::new(),
+            next_lookup: 0,
+            refresh: None,
+            next_refresh: now.instant,
+            next_revalidation: Some(now.instant + REVALIDATION_INTERVAL),
+            initialised: false,
+            consecutive_timeouts: 0,
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// Adds nodes remembered from before. They are pinged before they are told to anybody.
+    pub fn add_seeds(&mut self, seeds: &[Node], now: Now) {
+        for seed in seeds {
+            if (self.allows)(seed.endpoint.address) {
+                self.table.add_seen(*seed, now.instant);
+            }
+        }
+    }
+
+    /// Starts the first refresh.
+    pub fn start(&mut self, now: Now) {
+        self.start_refresh(now);
+    }
+
+    /// The table, for the page and for whoever dials.
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// Up to `count` nodes at random; none before the first refresh has ended.
+    pub fn random_nodes(&mut self, count: usize) -> Vec<Node> {
+        if self.initialised {
+            self.table.random_nodes(count)
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// Our endpoint as other nodes see it, if enough of them agree.
+    pub fn predicted_endpoint(&self, now: Now) -> Option<SocketAddr> {
+        self.predictor.predict(now.instant)
+    }
+
+    /// Changes where we say that we are.
+    pub fn set_endpoint(&mut self, endpoint: EnodeEndpoint) {
+        self.endpoint = endpoint;
+    }
+
+    /// Changes our record.
+    pub fn set_record(&mut self, record: Enr) {
+        self.record = Some(record);
+    }
+
+    /// Requests in a row that were not answered. Many may mean that our clock is wrong.
+    pub fn consecutive_timeouts(&self) -> u32 {
+        self.consecutive_timeouts
+    }
+
+    /// Requests in flight.
+    pub fn pending_requests(&self) -> usize {
+        self.pending.len() + self.delayed.len()
+    }
+
+    /// What to do next. Call until it returns `None`, after every other call.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// Searches for the nodes closest to the hash of `target` (a public key, or any bytes).
+    /// `None` where [`MAX_LOOKUPS`] run already: try later.
+    pub fn start_lookup(&mut self, target: [u8; 64], now: Now) -> Option<LookupId> {
+        if self.lookups.len() >= MAX_LOOKUPS {
+            return None;
+        }
+        let target_id = NodeId(keccak256(target));
+        let mut known = self.table.closest(&target_id, BUCKET_SIZE, true);
+        if known.len() < BUCKET_SIZE {
+            // Nodes that have not answered yet are better than nobody.
+            known.extend(self.table.closest(&target_id, BUCKET_SIZE, false));
+        }
+        let id = LookupId(self.next_lookup);
+        self.next_lookup += 1;
+        self.lookups
+            .insert(id, Lookup::new(target_id, self.own_id, &known));
+        self.targets.insert(id, target);
+        self.advance_lookup(id, now);
+        Some(id)
+    }
+
+    /// Searches for a node by its key: the one with the same id among the results is it.
+    pub fn resolve(&mut self, key: &PublicKey, now: Now) -> Option<LookupId> {
+        self.start_lookup(key.to_uncompressed(), now)
+    }
+
+    /// Asks as many nodes as the lookup may ask now; ends it when it is finished.
+    fn advance_lookup(&mut self, id: LookupId, now: Now) {
+        let Some(target) = self.targets.get(&id).copied() else {
+            return;
+        };
+        while let Some(node) = self.lookups.get_mut(&id).and_then(Lookup::next_query) {
+            self.query(id, node, target, now);
+        }
+        if self.lookups.get(&id).is_some_and(Lookup::is_finished)
+            && let Some(lookup) = self.lookups.remove(&id)
+        {
+            self.targets.remove(&id);
+            self.finish_lookup(id, &lookup, now);
+        }
+    }
+
+    fn finish_lookup(&mut self, id: LookupId, lookup: &Lookup, now: Now) {
+        let is_refresh = self
+            .refresh
+            .as_ref()
+            .is_some_and(|refresh| refresh.current == id);
+        if is_refresh {
+            self.continue_refresh(now);
+            return;
+        }
+        let (nodes, queries) = (lookup.closest().to_vec(), lookup.queries());
+        self.outputs
+            .push_back(Output::LookupFinished { id, nodes, queries });
+    }
+
+    fn start_refresh(&mut self, now: Now) {
+        self.next_refresh = now.instant + SHORT_REFRESH_INTERVAL;
+        if self.refresh.is_some() {
+            return;
+        }
+        self.add_seeds(&self.bootnodes.clone(), now);
+        let own_key = self.key.public_key().to_uncompressed();
+        self.run_refresh_lookup(own_key, RANDOM_LOOKUPS, now);
+    }
+
+    fn run_refresh_lookup(&mut self, target: [u8; 64], random_lookups_left: usize, now: Now) {
+        // The lookup may end at once, so the refresh must name it before it starts.
+        self.refresh = Some(Refresh {
+            current: LookupId(self.next_lookup),
+            random_lookups_left,
+        });
+        if self.start_lookup(target, now).is_none() {
+            self.end_refresh(now);
+        }
+    }
+
+    fn continue_refresh(&mut self, now: Now) {
+        let Some(refresh) = self.refresh.take() else {
+            return;
+        };
+        let Some(left) = refresh.random_lookups_left.checked_sub(1) else {
+            self.end_refresh(now);
+            return;
+        };
+        let mut target = [0; 64];
+        self.random.fill_bytes(&mut target);
+        self.run_refresh_lookup(target, left, now);
+    }
+
+    fn end_refresh(&mut self, now: Now) {
+        self.refresh = None;
+        let few = self.table.len() < BUCKET_SIZE;
+        let interval = if few {
+            SHORT_REFRESH_INTERVAL
+        } else {
+            REFRESH_INTERVAL
+        };
+        self.next_refresh = now.instant + interval;
+        if !self.initialised {
+            self.initialised = true;
+            self.outputs.push_back(Output::Initialised);
+        }
+    }
+
+    /// When [`Discovery::handle_timeout`] wants to be called next.
+    pub fn next_timeout(&self) -> Instant {
+        let deadlines = self.pending.iter().map(|pending| pending.deadline);
+        let delays = self.delayed.iter().map(|delayed| delayed.send_at);
+        let timers = self
+            .next_revalidation
+            .into_iter()
+            .chain([self.next_refresh]);
+        deadlines
+            .chain(delays)
+            .chain(timers)
+            .min()
+            .unwrap_or(self.next_refresh)
+    }
+
+    /// Runs what is due.
+    pub fn handle_timeout(&mut self, now: Now) {
+        self.expire_requests(now);
+        self.send_delayed(now);
+        if now.instant >= self.next_refresh {
+            self.start_refresh(now);
+        }
+        if self.next_revalidation.is_some_and(|due| now.instant >= due) {
+            self.revalidate(now);
+        }
+    }
+
+    fn revalidate(&mut self, now: Now) {
+        self.next_revalidation = None;
+        let sent = self
+            .table
+            .next_to_revalidate()
+            .is_some_and(|node| self.ping(node, Purpose::Revalidation, now));
+        if !sent {
+            self.schedule_revalidation(now);
+        }
+    }
+
+    fn schedule_revalidation(&mut self, now: Now) {
+        let delay = self.table.random_delay(REVALIDATION_INTERVAL);
+        self.next_revalidation = Some(now.instant + delay);
+    }
+
+    fn send(&mut self, to: SocketAddr, packet: &Packet) -> actoreum_primitives::B256 {
+        let (datagram, hash) = encode_packet(packet, &self.key);
+        self.outputs.push_back(Output::Send { to, datagram });
+        hash
+    }
+
+    fn expiration(&self, now: Now) -> u64 {
+        now.unix.saturating_add(PACKET_EXPIRATION.as_secs())
+    }
+
+    fn record_seq(&self) -> Option<u64> {
+        self.record.as_ref().map(Enr::seq)
+    }
+
+    /// A target that nobody can foresee, for lookups that only want to meet nodes.
+    pub fn random_target(&mut self) -> [u8; 64] {
+        let mut target = [0; 64];
+        self.random.fill(&mut target);
+        target
+    }
+}

@@ -1,0 +1,404 @@
+//! What we ask of others, and what becomes of it.
+
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use actoreum_primitives::B256;
+
+use super::{Discovery, LookupId, Now, Output};
+use crate::discv4::limiter::Source;
+use crate::discv4::{Endpoint, EnrRequest, FindNode, Node, Packet, Ping};
+use crate::limits::{
+    MAX_PENDING_PING_BACKS, MAX_PENDING_PING_BACKS_PER_SOURCE, MAX_PENDING_REQUESTS,
+    RESPONSE_TIMEOUT,
+};
+use crate::nodes::{Enr, NodeId};
+
+/// How long a node gets to notice our pong before it is asked something that needs it.
+const PONG_SETTLE_TIME: Duration = Duration::from_millis(50);
+
+/// Why a node was pinged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To see whether it is still alive.
+    Revalidation,
+    /// Because it pinged us and its endpoint is not proven.
+    PingBack,
+    /// So that it pings us, before it is asked for nodes.
+    Query { lookup: LookupId, target: [u8; 64] },
+    /// So that it pings us, before it is asked for its record.
+    Record,
+}
+
+/// The answer that a request waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Expected {
+    Pong {
+        ping_hash: B256,
+        purpose: Purpose,
+    },
+    Neighbors {
+        lookup: LookupId,
+        received: Vec<Node>,
+        count: usize,
+    },
+    Record {
+        request_hash: B256,
+    },
+}
+
+/// A request in flight.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub node: Node,
+    pub deadline: Instant,
+    pub expected: Expected,
+}
+
+/// What is asked once a node has had time to prove our endpoint.
+#[derive(Debug)]
+pub(super) struct Delayed {
+    pub node: Node,
+    pub send_at: Instant,
+    /// `None` asks for the node's record.
+    pub query: Option<(LookupId, [u8; 64])>,
+}
+
+impl Discovery {
+    /// Sends a ping. `false` where too many requests are in flight.
+    pub(super) fn ping(&mut self, node: Node, purpose: Purpose, now: Now) -> bool {
+        if self.pending.len() >= MAX_PENDING_REQUESTS {
+            return false;
+        }
+        let to = node.udp_address();
+        let packet = Packet::Ping(Ping {
+            from: Endpoint {
+                address: Some(self.endpoint.address),
+                udp: self.endpoint.udp,
+                tcp: self.endpoint.tcp,
+            },
+            to: Endpoint::new(to, 0),
+            expiration: self.expiration(now),
+            enr_seq: self.record_seq(),
+        });
+        let ping_hash = self.send(to, &packet);
+        let deadline = now.instant + RESPONSE_TIMEOUT;
+        let expected = Expected::Pong { ping_hash, purpose };
+        self.pending.push(Pending {
+            node,
+            deadline,
+            expected,
+        });
+        true
+    }
+
+    /// Pings a node that pinged us, unless one is under way, or too many are.
+    pub(super) fn ping_back(&mut self, node: Node, now: Now) {
+        let source = Source::of(node.udp_address());
+        let (mut all, mut of_source) = (0, 0);
+        for pending in &self.pending {
+            let Expected::Pong { purpose, .. } = &pending.expected else {
+                continue;
+            };
+            if pending.node.id == node.id && pending.node.endpoint.address == node.endpoint.address
+            {
+                return;
+            }
+            if *purpose == Purpose::PingBack {
+                all += 1;
+                of_source += usize::from(Source::of(pending.node.udp_address()) == source);
+            }
+        }
+        if all < MAX_PENDING_PING_BACKS && of_source < MAX_PENDING_PING_BACKS_PER_SOURCE {
+            self.ping(node, Purpose::PingBack, now);
+        }
+    }
+
+    /// Asks a node for a lookup. A node to which our endpoint is not proven would not answer:
+    /// it is pinged first, and pings us in return.
+    pub(super) fn query(&mut self, lookup: LookupId, node: Node, target: [u8; 64], now: Now) {
+        let sent = if self
+            .proofs
+            .is_proven_to(node.id, node.endpoint.address, now.instant)
+        {
+            self.find_node(lookup, node, target, now)
+        } else {
+            self.ping(node, Purpose::Query { lookup, target }, now)
+        };
+        if !sent {
+            self.end_query(lookup, &node, &[], now);
+        }
+    }
+
+    fn find_node(&mut self, lookup: LookupId, node: Node, target: [u8; 64], now: Now) -> bool {
+        if self.pending.len() >= MAX_PENDING_REQUESTS {
+            return false;
+        }
+        let packet = Packet::FindNode(FindNode {
+            target,
+            expiration: self.expiration(now),
+        });
+        self.send(node.udp_address(), &packet);
+        let deadline = now.instant + RESPONSE_TIMEOUT;
+        let expected = Expected::Neighbors {
+            lookup,
+            received: Vec::new(),
+            count: 0,
+        };
+        self.pending.push(Pending {
+            node,
+            deadline,
+            expected,
+        });
+        true
+    }
+
+    /// Asks a node for its record (EIP-868). `false` where too many requests are in flight.
+    pub fn request_record(&mut self, node: Node, now: Now) -> bool {
+        if self
+            .proofs
+            .is_proven_to(node.id, node.endpoint.address, now.instant)
+        {
+            self.send_record_request(node, now)
+        } else {
+            self.ping(node, Purpose::Record, now)
+        }
+    }
+
+    fn send_record_request(&mut self, node: Node, now: Now) -> bool {
+        if self.pending.len() >= MAX_PENDING_REQUESTS {
+            return false;
+        }
+        let packet = Packet::EnrRequest(EnrRequest {
+            expiration: self.expiration(now),
+        });
+        let request_hash = self.send(node.udp_address(), &packet);
+        let deadline = now.instant + RESPONSE_TIMEOUT;
+        self.pending.push(Pending {
+            node,
+            deadline,
+            expected: Expected::Record { request_hash },
+        });
+        true
+    }
+
+    /// Whether an answer of this packet type from this address could be to a question of ours:
+    /// asked before its signature is looked at.
+    pub(super) fn expects(&self, address: IpAddr, type_byte: u8) -> bool {
+        self.pending.iter().any(|pending| {
+            pending.node.endpoint.address == address
+                && matches!(
+                    (&pending.expected, type_byte),
+                    (Expected::Pong { .. }, 2)
+                        | (Expected::Neighbors { .. }, 4)
+                        | (Expected::Record { .. }, 6)
+                )
+        })
+    }
+
+    fn take_pending(
+        &mut self,
+        id: NodeId,
+        address: IpAddr,
+        matches: impl Fn(&Expected) -> bool,
+    ) -> Option<Pending> {
+        let position = self.pending.iter().position(|pending| {
+            pending.node.id == id
+                && pending.node.endpoint.address == address
+                && matches(&pending.expected)
+        })?;
+        self.consecutive_timeouts = 0;
+        Some(self.pending.swap_remove(position))
+    }
+
+    /// A pong came; `false` where nobody waits for it.
+    pub(super) fn pong_received(
+        &mut self,
+        id: NodeId,
+        address: IpAddr,
+        ping_hash: B256,
+        now: Now,
+    ) -> bool {
+        let taken = self.take_pending(id, address, |expected| {
+            matches!(expected, Expected::Pong { ping_hash: sent, .. } if *sent == ping_hash)
+        });
+        let Some(Pending {
+            node,
+            expected: Expected::Pong { purpose, .. },
+            ..
+        }) = taken
+        else {
+            return false;
+        };
+        self.proofs.pong_received(id, address, now.instant);
+        match purpose {
+            Purpose::Revalidation => {
+                self.table.revalidated(&node, true, now.instant);
+                self.schedule_revalidation(now);
+            }
+            // Before the first refresh has ended, whoever pings most would fill the table.
+            Purpose::PingBack if !self.initialised => {}
+            Purpose::PingBack | Purpose::Query { .. } | Purpose::Record => {
+                self.table.add_verified(node, now.instant);
+            }
+        }
+        let query = match purpose {
+            Purpose::Query { lookup, target } => Some(Some((lookup, target))),
+            Purpose::Record => Some(None),
+            Purpose::Revalidation | Purpose::PingBack => None,
+        };
+        if let Some(query) = query {
+            // It has pinged us before our ping reached it, or pings us now. A node that
+            // remembers us from before our restart does neither, so this does not wait for it.
+            let pinged = self.proofs.is_proven_to(id, address, now.instant);
+            let delay = if pinged {
+                PONG_SETTLE_TIME
+            } else {
+                RESPONSE_TIMEOUT
+            };
+            self.delayed.push(Delayed {
+                node,
+                send_at: now.instant + delay,
+                query,
+            });
+        }
+        self.outputs.push_back(Output::NodeVerified(node));
+        true
+    }
+
+    /// A node has pinged us and has our pong: what waited for that goes out soon.
+    pub(super) fn proven_to(&mut self, id: NodeId, now: Now) {
+        let soon = now.instant + PONG_SETTLE_TIME;
+        for delayed in self
+            .delayed
+            .iter_mut()
+            .filter(|delayed| delayed.node.id == id)
+        {
+            delayed.send_at = delayed.send_at.min(soon);
+        }
+    }
+
+    /// Neighbors came; `false` where nobody waits for them.
+    pub(super) fn neighbors_received(
+        &mut self,
+        id: NodeId,
+        address: IpAddr,
+        nodes: &[Node],
+        told: usize,
+        now: Now,
+    ) -> bool {
+        let is_neighbors = |expected: &Expected| matches!(expected, Expected::Neighbors { .. });
+        let Some(mut pending) = self.take_pending(id, address, is_neighbors) else {
+            return false;
+        };
+        let Expected::Neighbors {
+            lookup,
+            received,
+            count,
+        } = &mut pending.expected
+        else {
+            return false;
+        };
+        let lookup = *lookup;
+        received.extend_from_slice(nodes);
+        *count += told;
+        // One answer means one bucket; an empty packet says that there is no more.
+        if *count >= crate::limits::BUCKET_SIZE || told == 0 {
+            let received = std::mem::take(received);
+            self.end_query(lookup, &pending.node, &received, now);
+        } else {
+            self.pending.push(pending);
+        }
+        true
+    }
+
+    /// A record came; `false` where nobody waits for it.
+    pub(super) fn record_received(
+        &mut self,
+        id: NodeId,
+        address: IpAddr,
+        request_hash: B256,
+        record: Enr,
+    ) -> bool {
+        let taken = self.take_pending(id, address, |expected| {
+            matches!(expected, Expected::Record { request_hash: sent } if *sent == request_hash)
+        });
+        let Some(pending) = taken else { return false };
+        self.outputs.push_back(Output::RecordReceived {
+            node: pending.node,
+            record,
+        });
+        true
+    }
+
+    /// A query ended: with the nodes that were told, or without an answer.
+    fn end_query(&mut self, lookup: LookupId, node: &Node, found: &[Node], now: Now) {
+        self.table
+            .count_findnode(&node.id, !found.is_empty(), now.instant);
+        for found in found {
+            self.table.add_seen(*found, now.instant);
+        }
+        if let Some(running) = self.lookups.get_mut(&lookup) {
+            running.answered(&node.id, found);
+        }
+        self.advance_lookup(lookup, now);
+    }
+
+    /// Ends the requests whose time is over.
+    pub(super) fn expire_requests(&mut self, now: Now) {
+        let (expired, pending) = std::mem::take(&mut self.pending)
+            .into_iter()
+            .partition(|pending| now.instant >= pending.deadline);
+        self.pending = pending;
+        let expired: Vec<Pending> = expired;
+        for Pending { node, expected, .. } in expired {
+            match expected {
+                Expected::Neighbors {
+                    lookup,
+                    received,
+                    count,
+                } => {
+                    if count == 0 {
+                        self.consecutive_timeouts = self.consecutive_timeouts.saturating_add(1);
+                    }
+                    self.end_query(lookup, &node, &received, now);
+                }
+                Expected::Pong { purpose, .. } => {
+                    self.consecutive_timeouts = self.consecutive_timeouts.saturating_add(1);
+                    match purpose {
+                        Purpose::Revalidation => {
+                            self.table.revalidated(&node, false, now.instant);
+                            self.schedule_revalidation(now);
+                        }
+                        Purpose::Query { lookup, .. } => self.end_query(lookup, &node, &[], now),
+                        Purpose::PingBack | Purpose::Record => {}
+                    }
+                }
+                Expected::Record { .. } => {
+                    self.consecutive_timeouts = self.consecutive_timeouts.saturating_add(1);
+                }
+            }
+        }
+    }
+
+    /// Sends what has waited long enough.
+    pub(super) fn send_delayed(&mut self, now: Now) {
+        let (due, delayed) = std::mem::take(&mut self.delayed)
+            .into_iter()
+            .partition(|delayed| now.instant >= delayed.send_at);
+        self.delayed = delayed;
+        let due: Vec<Delayed> = due;
+        for Delayed { node, query, .. } in due {
+            match query {
+                Some((lookup, target)) => {
+                    if !self.find_node(lookup, node, target, now) {
+                        self.end_query(lookup, &node, &[], now);
+                    }
+                }
+                None => {
+                    self.send_record_request(node, now);
+                }
+            }
+        }
+    }
+}

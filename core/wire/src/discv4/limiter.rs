@@ -1,0 +1,152 @@
+//! How many datagrams are read, from whom.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use super::address::{Subnet, is_lan};
+use crate::limits::{
+    MAX_COUNTED_SOURCES, MAX_PACKETS_KNOWN, MAX_PACKETS_PER_SOURCE, MAX_PACKETS_TOTAL,
+};
+
+const WINDOW: Duration = Duration::from_secs(1);
+
+/// Who counts as one source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Source {
+    /// One address outside.
+    Address(std::net::Ipv4Addr),
+    /// One IPv6 network, since a host can have all its addresses.
+    Network(Subnet),
+    /// One socket of a local network: many nodes may share a host there.
+    Socket(SocketAddr),
+    /// Whoever is left when too many sources are counted.
+    Others,
+}
+
+impl Source {
+    pub(super) fn of(from: SocketAddr) -> Self {
+        match from.ip().to_canonical() {
+            address if is_lan(address) => Self::Socket(from),
+            std::net::IpAddr::V4(address) => Self::Address(address),
+            address => Self::Network(Subnet::of(address)),
+        }
+    }
+}
+
+/// Counts datagrams in windows of a second.
+#[derive(Debug)]
+pub(super) struct Limiter {
+    window_start: Instant,
+    sources: HashMap<Source, u32>,
+    total: u32,
+    known: u32,
+}
+
+impl Limiter {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            window_start: now,
+            sources: HashMap::new(),
+            total: 0,
+            known: 0,
+        }
+    }
+
+    /// Whether a datagram may be read. `is_known` is asked only when strangers have used up
+    /// their share.
+    pub(super) fn admit(
+        &mut self,
+        from: SocketAddr,
+        now: Instant,
+        is_known: impl Fn() -> bool,
+    ) -> bool {
+        if now.saturating_duration_since(self.window_start) >= WINDOW {
+            self.sources.clear();
+            (self.window_start, self.total, self.known) = (now, 0, 0);
+        }
+        self.admit_source(from, &is_known) && self.admit_in_all(&is_known)
+    }
+
+    fn admit_source(&mut self, from: SocketAddr, is_known: &impl Fn() -> bool) -> bool {
+        let mut source = Source::of(from);
+        if self.sources.len() >= MAX_COUNTED_SOURCES && !self.sources.contains_key(&source) {
+            if is_known() {
+                return true;
+            }
+            source = Source::Others;
+        }
+        let count = self.sources.entry(source).or_insert(0);
+        *count = count.saturating_add(1);
+        *count <= MAX_PACKETS_PER_SOURCE
+    }
+
+    fn admit_in_all(&mut self, is_known: &impl Fn() -> bool) -> bool {
+        if self.total < MAX_PACKETS_TOTAL {
+            self.total += 1;
+            return true;
+        }
+        if self.known < MAX_PACKETS_KNOWN && is_known() {
+            self.known += 1;
+            return true;
+        }
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(number: u32) -> SocketAddr {
+        SocketAddr::new(std::net::Ipv4Addr::from(0x0800_0000 + number).into(), 30303)
+    }
+
+    #[test]
+    fn one_source_and_all_sources_are_bounded() {
+        let now = Instant::now();
+        let mut limiter = Limiter::new(now);
+        let admitted = (0..1000)
+            .filter(|_| limiter.admit(address(1), now, || false))
+            .count();
+        assert_eq!(admitted, MAX_PACKETS_PER_SOURCE as usize);
+        let admitted = (2..20_000)
+            .filter(|&n| limiter.admit(address(n), now, || false))
+            .count();
+        assert_eq!(
+            admitted,
+            (MAX_PACKETS_TOTAL - MAX_PACKETS_PER_SOURCE) as usize
+        );
+        assert!(limiter.sources.len() <= MAX_COUNTED_SOURCES + 1);
+        let next = now + WINDOW;
+        assert!(limiter.admit(address(1), next, || false));
+        assert_eq!(limiter.sources.len(), 1);
+    }
+
+    #[test]
+    fn a_flood_of_strangers_leaves_room_for_known_nodes() {
+        let now = Instant::now();
+        let mut limiter = Limiter::new(now);
+        for number in 0..MAX_PACKETS_TOTAL {
+            assert!(limiter.admit(address(number), now, || false));
+        }
+        assert!(!limiter.admit(address(5000), now, || false));
+        for number in 6000..12_000 {
+            assert!(!limiter.admit(address(number), now, || false));
+        }
+        let known = (12_000..14_000)
+            .filter(|&n| limiter.admit(address(n), now, || true))
+            .count();
+        assert_eq!(known, MAX_PACKETS_KNOWN as usize);
+    }
+
+    #[test]
+    fn nodes_of_one_local_host_count_apart() {
+        let now = Instant::now();
+        let mut limiter = Limiter::new(now);
+        for port in 1..=200 {
+            let from = SocketAddr::new("127.0.0.1".parse().unwrap(), port);
+            assert!(limiter.admit(from, now, || false));
+        }
+    }
+}

@@ -1,0 +1,406 @@
+//! The Kademlia table: who is known, by distance.
+//!
+//! Seventeen buckets of sixteen nodes: one for each of the sixteen furthest distances and one
+//! for everything closer, which random ids hardly ever are. A full bucket remembers ten more
+//! as replacements. Within a bucket the most recently heard of stands first; revalidation
+//! pings the last.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use rand::Rng;
+use rand::rngs::StdRng;
+use rand::seq::{IteratorRandom, SliceRandom};
+
+use super::Node;
+use super::address::{Subnet, is_lan};
+use crate::limits::{
+    BUCKET_SIZE, BUCKET_SUBNET_LIMIT, MAX_FINDNODE_FAILURES, MAX_REPLACEMENTS, TABLE_SUBNET_LIMIT,
+};
+use crate::nodes::NodeId;
+
+/// Buckets in a table.
+pub const BUCKET_COUNT: usize = 17;
+
+/// The log distance that the first bucket ends with.
+const FIRST_BUCKET_DISTANCE: usize = 256 - BUCKET_COUNT + 1;
+
+/// A node in the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TableEntry {
+    /// The node.
+    pub node: Node,
+    /// Pings that it answered since it was added. Only nodes with one are told to others.
+    pub liveness_checks: u32,
+    /// When it was added.
+    pub added_at: Instant,
+    /// Find-node requests in a row that it did not answer.
+    pub failures: u32,
+}
+
+/// How many nodes of each network there are.
+#[derive(Debug, Default)]
+struct SubnetCounts {
+    counts: HashMap<Subnet, u32>,
+}
+
+impl SubnetCounts {
+    fn has_room(&self, address: IpAddr, limit: u32) -> bool {
+        self.counts
+            .get(&Subnet::of(address))
+            .is_none_or(|&count| count < limit)
+    }
+
+    fn add(&mut self, address: IpAddr) {
+        *self.counts.entry(Subnet::of(address)).or_insert(0) += 1;
+    }
+
+    fn remove(&mut self, address: IpAddr) {
+        let subnet = Subnet::of(address);
+        if let Some(count) = self.counts.get_mut(&subnet) {
+            *count -= 1;
+            if *count == 0 {
+                self.counts.remove(&subnet);
+            }
+        }
+    }
+}
+
+/// The nodes of some distances.
+#[derive(Debug, Default)]
+pub struct Bucket {
+    /// Most recently heard of first.
+    entries: Vec<TableEntry>,
+    /// Newest first.
+    replacements: Vec<Node>,
+    subnets: SubnetCounts,
+}
+
+impl Bucket {
+    /// The nodes, most recently heard of first.
+    pub fn entries(&self) -> &[TableEntry] {
+        &self.entries
+    }
+
+    /// The nodes that wait for a place, newest first.
+    pub fn replacements(&self) -> &[Node] {
+        &self.replacements
+    }
+
+    fn position(&self, id: &NodeId) -> Option<usize> {
+        self.entries.iter().position(|entry| entry.node.id == *id)
+    }
+}
+
+/// The table. It sends nothing: its owner pings whom [`Table::next_to_revalidate`] names.
+#[derive(Debug)]
+pub struct Table {
+    own_id: NodeId,
+    buckets: [Bucket; BUCKET_COUNT],
+    subnets: SubnetCounts,
+    random: StdRng,
+}
+
+impl Table {
+    /// An empty table of the node `own_id`.
+    pub fn new(own_id: NodeId, random: StdRng) -> Self {
+        let buckets = std::array::from_fn(|_| Bucket::default());
+        Self {
+            own_id,
+            buckets,
+            subnets: SubnetCounts::default(),
+            random,
+        }
+    }
+
+    /// The buckets, closest first.
+    pub fn buckets(&self) -> &[Bucket] {
+        &self.buckets
+    }
+
+    /// How many nodes are in the buckets.
+    pub fn len(&self) -> usize {
+        self.buckets.iter().map(|bucket| bucket.entries.len()).sum()
+    }
+
+    /// Whether no node is in the buckets.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// All nodes in the buckets.
+    pub fn entries(&self) -> impl Iterator<Item = &TableEntry> {
+        self.buckets.iter().flat_map(|bucket| &bucket.entries)
+    }
+
+    /// The entry of a node, if it is in a bucket.
+    pub fn entry(&self, id: &NodeId) -> Option<&TableEntry> {
+        let bucket = self.buckets.get(self.bucket_index(id))?;
+        bucket.entries.get(bucket.position(id)?)
+    }
+
+    /// The bucket that a node belongs to.
+    pub fn bucket_index(&self, id: &NodeId) -> usize {
+        self.own_id
+            .log_distance(id)
+            .saturating_sub(FIRST_BUCKET_DISTANCE)
+    }
+
+    /// Adds a node that somebody named, at the end of its bucket, or among the replacements of
+    /// a full one. A node that is there already stays as it is.
+    pub fn add_seen(&mut self, node: Node, now: Instant) {
+        let Some(slot) = self.slot_for(&node) else {
+            return;
+        };
+        let entry = TableEntry {
+            node,
+            liveness_checks: 0,
+            added_at: now,
+            failures: 0,
+        };
+        if let Some(bucket) = self.buckets.get_mut(slot) {
+            bucket.entries.push(entry);
+        }
+    }
+
+    /// Adds a node that has just answered a ping, or moves it to the front of its bucket. The
+    /// endpoint is that of the answer.
+    pub fn add_verified(&mut self, node: Node, now: Instant) {
+        if self.bump(&node) {
+            return;
+        }
+        let Some(slot) = self.slot_for(&node) else {
+            return;
+        };
+        let entry = TableEntry {
+            node,
+            liveness_checks: 1,
+            added_at: now,
+            failures: 0,
+        };
+        if let Some(bucket) = self.buckets.get_mut(slot) {
+            bucket.entries.insert(0, entry);
+        }
+    }
+
+    /// The bucket with a free place for a node that is not in it; the node's network is
+    /// counted. A node without a place may become a replacement.
+    fn slot_for(&mut self, node: &Node) -> Option<usize> {
+        if node.id == self.own_id {
+            return None;
+        }
+        let slot = self.bucket_index(&node.id);
+        let bucket = self.buckets.get_mut(slot)?;
+        if bucket.position(&node.id).is_some() {
+            return None;
+        }
+        if bucket.entries.len() >= BUCKET_SIZE {
+            self.add_replacement(slot, *node);
+            return None;
+        }
+        let waiting = bucket
+            .replacements
+            .iter()
+            .position(|other| other.id == node.id);
+        if let Some(position) = waiting {
+            let replacement = bucket.replacements.remove(position);
+            self.release(slot, replacement.endpoint.address);
+        }
+        self.claim(slot, node.endpoint.address).then_some(slot)
+    }
+
+    fn add_replacement(&mut self, slot: usize, node: Node) {
+        let waits = |bucket: &Bucket| bucket.replacements.iter().any(|other| other.id == node.id);
+        if self.buckets.get(slot).is_none_or(waits) || !self.claim(slot, node.endpoint.address) {
+            return;
+        }
+        let Some(bucket) = self.buckets.get_mut(slot) else {
+            return;
+        };
+        bucket.replacements.insert(0, node);
+        if bucket.replacements.len() > MAX_REPLACEMENTS
+            && let Some(oldest) = bucket.replacements.pop()
+        {
+            self.release(slot, oldest.endpoint.address);
+        }
+    }
+
+    /// Counts an address, or refuses it. Local networks are not limited.
+    fn claim(&mut self, slot: usize, address: IpAddr) -> bool {
+        if is_lan(address) {
+            return true;
+        }
+        let Some(bucket) = self.buckets.get_mut(slot) else {
+            return false;
+        };
+        if !self.subnets.has_room(address, TABLE_SUBNET_LIMIT)
+            || !bucket.subnets.has_room(address, BUCKET_SUBNET_LIMIT)
+        {
+            return false;
+        }
+        self.subnets.add(address);
+        bucket.subnets.add(address);
+        true
+    }
+
+    fn release(&mut self, slot: usize, address: IpAddr) {
+        if is_lan(address) {
+            return;
+        }
+        self.subnets.remove(address);
+        if let Some(bucket) = self.buckets.get_mut(slot) {
+            bucket.subnets.remove(address);
+        }
+    }
+
+    /// Moves a node that is in its bucket to the front, as one that answered a ping.
+    fn bump(&mut self, node: &Node) -> bool {
+        let slot = self.bucket_index(&node.id);
+        let Some(bucket) = self.buckets.get(slot) else {
+            return false;
+        };
+        let Some(position) = bucket.position(&node.id) else {
+            return false;
+        };
+        let Some(old) = bucket.entries.get(position).copied() else {
+            return false;
+        };
+        let (old_address, new_address) = (old.node.endpoint.address, node.endpoint.address);
+        let mut endpoint = node.endpoint;
+        if old_address != new_address {
+            self.release(slot, old_address);
+            if !self.claim(slot, new_address) {
+                // The new address has no room: the node stays where it was known.
+                self.claim(slot, old_address);
+                endpoint = old.node.endpoint;
+            }
+        }
+        if let Some(bucket) = self.buckets.get_mut(slot) {
+            bucket.entries.remove(position);
+            let entry = TableEntry {
+                node: Node {
+                    endpoint,
+                    ..old.node
+                },
+                liveness_checks: old.liveness_checks.saturating_add(1),
+                failures: 0,
+                ..old
+            };
+            bucket.entries.insert(0, entry);
+        }
+        true
+    }
+
+    /// Removes a node. A replacement takes its place.
+    pub fn remove(&mut self, id: &NodeId, now: Instant) {
+        let slot = self.bucket_index(id);
+        let Some(bucket) = self.buckets.get_mut(slot) else {
+            return;
+        };
+        let Some(position) = bucket.position(id) else {
+            return;
+        };
+        let dead = bucket.entries.remove(position);
+        let promoted = (0..bucket.replacements.len())
+            .choose(&mut self.random)
+            .map(|chosen| bucket.replacements.remove(chosen));
+        if let Some(node) = promoted {
+            let entry = TableEntry {
+                node,
+                liveness_checks: 0,
+                added_at: now,
+                failures: 0,
+            };
+            bucket.entries.push(entry);
+        }
+        self.release(slot, dead.node.endpoint.address);
+    }
+
+    /// The last node of a random bucket: whom to ping next.
+    pub fn next_to_revalidate(&mut self) -> Option<Node> {
+        let random = &mut self.random;
+        let last = self
+            .buckets
+            .iter()
+            .filter_map(|bucket| bucket.entries.last());
+        last.map(|entry| entry.node).choose(random)
+    }
+
+    /// What came of the ping to a node that [`Table::next_to_revalidate`] named. A dead one
+    /// that was heard of meanwhile stays.
+    pub fn revalidated(&mut self, node: &Node, alive: bool, now: Instant) {
+        if alive {
+            self.bump(node);
+            return;
+        }
+        let last = self
+            .buckets
+            .get(self.bucket_index(&node.id))
+            .and_then(|b| b.entries.last());
+        if last.is_some_and(|last| last.node.id == node.id) {
+            self.remove(&node.id, now);
+        }
+    }
+
+    /// Counts a find-node request that a node did or did not answer; the fifth in a row that
+    /// it did not removes it.
+    pub fn count_findnode(&mut self, id: &NodeId, answered: bool, now: Instant) {
+        let slot = self.bucket_index(id);
+        let Some(bucket) = self.buckets.get_mut(slot) else {
+            return;
+        };
+        let Some(entry) = bucket.entries.iter_mut().find(|entry| entry.node.id == *id) else {
+            return;
+        };
+        entry.failures = if answered { 0 } else { entry.failures + 1 };
+        if entry.failures >= MAX_FINDNODE_FAILURES {
+            self.remove(id, now);
+        }
+    }
+
+    /// The nodes closest to `target`, closest first: with `only_live` those alone that have
+    /// answered a ping.
+    pub fn closest(&self, target: &NodeId, count: usize, only_live: bool) -> Vec<Node> {
+        let mut nodes: Vec<Node> = self
+            .entries()
+            .filter(|entry| !only_live || entry.liveness_checks > 0)
+            .map(|entry| entry.node)
+            .collect();
+        nodes.sort_unstable_by(|left, right| target.compare_distance(&left.id, &right.id));
+        nodes.truncate(count);
+        nodes
+    }
+
+    /// Up to `count` different nodes, from all buckets alike.
+    pub fn random_nodes(&mut self, count: usize) -> Vec<Node> {
+        let mut slots: Vec<usize> = (0..BUCKET_COUNT).collect();
+        slots.shuffle(&mut self.random);
+        let mut chosen = Vec::new();
+        for depth in 0..BUCKET_SIZE {
+            for slot in &slots {
+                if chosen.len() == count {
+                    return chosen;
+                }
+                let bucket = self.buckets.get(*slot);
+                if let Some(entry) = bucket.and_then(|bucket| bucket.entries.get(depth)) {
+                    chosen.push(entry.node);
+                }
+            }
+        }
+        chosen
+    }
+
+    /// The nodes that have been alive in the table for at least `age`: those worth
+    /// remembering over a restart.
+    pub fn settled(&self, age: Duration, now: Instant) -> impl Iterator<Item = &TableEntry> {
+        self.entries().filter(move |entry| {
+            entry.liveness_checks > 0 && now.saturating_duration_since(entry.added_at) >= age
+        })
+    }
+
+    /// A random delay below `limit`, for the owner's timers.
+    pub(super) fn random_delay(&mut self, limit: Duration) -> Duration {
+        limit.mul_f64(self.random.random_range(0.0..1.0))
+    }
+}

@@ -1,0 +1,28 @@
+//! Tests of discovery: vectors and properties of packets, the table's rules, the engine alone
+//! against hostile datagrams, and many engines in one simulated network.
+
+mod engine;
+mod packets;
+mod simulation;
+mod table;
+
+use std::net::SocketAddr;
+
+use actoreum_primitives::SecretKey;
+
+use super::Node;
+use crate::nodes::EnodeEndpoint;
+
+/// A key from a number.
+fn key(number: u32) -> SecretKey {
+    let mut bytes = [1; 32];
+    bytes[..4].copy_from_slice(&number.to_be_bytes());
+    SecretKey::from_bytes(&bytes).unwrap()
+}
+
+/// A node with that key at an address.
+fn node(number: u32, address: &str) -> Node {
+    let address: SocketAddr = address.parse().unwrap();
+    let endpoint = EnodeEndpoint::new(address.ip(), address.port(), address.port());
+    Node::new(key(number).public_key(), endpoint)
+}
