@@ -1,0 +1,5 @@
+mod headers;
+mod properties;
+mod sealing;
+mod store;
+mod voting;

@@ -1,0 +1,128 @@
+//! The full dataset of an epoch: what a miner reads instead of computing it.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::{
+    light::{LightCache, PAGE_ROWS, Page},
+    row::Row,
+    sizes::{PAGE_BYTES, dataset_bytes},
+};
+
+/// Pages computed at once, so that the waits of one are filled with work of the others.
+const PAGES_AT_ONCE: usize = 4;
+
+/// Every page of an epoch's dataset: 1 GiB at genesis, 8 MiB more each epoch.
+#[derive(Debug)]
+pub struct Dataset {
+    rows: Vec<Row>,
+}
+
+impl Dataset {
+    /// Generates the dataset of an epoch from its cache on `threads` threads (at least
+    /// one). `progress` hears the percentage after each further percent, in order but
+    /// from any of the threads.
+    pub fn generate(
+        epoch: u64,
+        cache: &LightCache,
+        threads: usize,
+        progress: &(dyn Fn(u8) + Sync),
+    ) -> Self {
+        Self::generate_sized(cache, dataset_bytes(epoch), threads, progress)
+    }
+
+    /// Generates a dataset of any size, for tests and private modes with small data.
+    pub(crate) fn generate_sized(
+        cache: &LightCache,
+        bytes: u64,
+        threads: usize,
+        progress: &(dyn Fn(u8) + Sync),
+    ) -> Self {
+        let pages = usize::try_from(bytes / PAGE_BYTES).expect("because usize has 64 bits");
+        let mut rows = vec![Row::ZERO; pages * PAGE_ROWS];
+        let share = (pages.div_ceil(threads.max(1))).max(1);
+        let done = Progress {
+            pages,
+            done: AtomicUsize::new(0),
+            report: progress,
+        };
+        std::thread::scope(|scope| {
+            for (index, rows) in rows.chunks_mut(share * PAGE_ROWS).enumerate() {
+                let done = &done;
+                scope.spawn(move || fill(cache, rows, index * share, done));
+            }
+        });
+        Self { rows }
+    }
+
+    pub(super) fn from_rows(rows: Vec<Row>) -> Self {
+        Self { rows }
+    }
+
+    pub(super) fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// The dataset's size.
+    pub fn bytes(&self) -> u64 {
+        size_of_val(self.rows.as_slice()) as u64
+    }
+
+    pub(super) fn pages<const COUNT: usize>(&self, numbers: [u32; COUNT]) -> [Page; COUNT] {
+        numbers.map(|number| {
+            let first = number as usize * PAGE_ROWS;
+            [self.rows[first], self.rows[first + 1]]
+        })
+    }
+}
+
+fn fill(cache: &LightCache, rows: &mut [Row], first_page: usize, progress: &Progress<'_>) {
+    let mut page = first_page;
+    for rows in rows.chunks_mut(PAGES_AT_ONCE * PAGE_ROWS) {
+        let numbers: [u32; PAGES_AT_ONCE] = std::array::from_fn(|ahead| (page + ahead) as u32);
+        let computed = cache.pages(numbers);
+        rows.copy_from_slice(&computed.as_flattened()[..rows.len()]);
+        let pages = rows.len() / PAGE_ROWS;
+        page += pages;
+        progress.add(pages);
+    }
+}
+
+struct Progress<'a> {
+    pages: usize,
+    done: AtomicUsize,
+    report: &'a (dyn Fn(u8) + Sync),
+}
+
+impl Progress<'_> {
+    fn add(&self, pages: usize) {
+        let before = self.done.fetch_add(pages, Ordering::Relaxed);
+        let percent = |done: usize| (done * 100 / self.pages) as u8;
+        let reached = percent(before + pages);
+        if reached > percent(before) {
+            (self.report)(reached);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ethash::sizes::seed_hash;
+    use std::sync::Mutex;
+
+    #[test]
+    fn is_the_same_on_any_number_of_threads_and_reports_its_progress() {
+        let cache = LightCache::generate_sized(1024, &seed_hash(3));
+        let heard = Mutex::new(Vec::new());
+        let alone = Dataset::generate_sized(&cache, 32 * 1024, 1, &|percent| {
+            heard.lock().unwrap().push(percent);
+        });
+        let heard = heard.into_inner().unwrap();
+        assert!(heard.is_sorted(), "{heard:?}");
+        assert_eq!(heard.last(), Some(&100));
+        for threads in [0, 2, 3, 7] {
+            let shared = Dataset::generate_sized(&cache, 32 * 1024, threads, &|_| {});
+            assert_eq!(shared.rows, alone.rows, "{threads} threads");
+        }
+    }
+}

@@ -1,0 +1,336 @@
+//! Caches and datasets in memory and on disk, each generated once.
+
+use std::{
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
+    time::Instant,
+};
+
+use lru::LruCache;
+use parking_lot::Mutex;
+use tracing::{debug, info, warn};
+
+use super::{
+    dataset::Dataset,
+    files::{self, FileError, FileKind},
+    light::LightCache,
+    sizes::{cache_bytes, dataset_bytes, seed_hash},
+};
+use crate::limits;
+
+/// Where ethash keeps its data, and how much of it.
+#[derive(Debug, Clone)]
+pub struct EthashOptions {
+    /// Folder of the light caches; `None` keeps them in memory only.
+    pub cache_folder: Option<PathBuf>,
+    /// Light caches held in memory; at least one.
+    pub caches_in_memory: usize,
+    /// Light caches kept on disk.
+    pub caches_on_disk: u64,
+    /// Folder of the datasets; `None` keeps them in memory only.
+    pub dataset_folder: Option<PathBuf>,
+    /// Datasets held in memory; at least one.
+    pub datasets_in_memory: usize,
+    /// Datasets kept on disk.
+    pub datasets_on_disk: u64,
+    /// Threads that generate a dataset; zero means one for each core.
+    pub threads: usize,
+    /// Sizes of the data.
+    pub sizes: DataSizes,
+}
+
+impl Default for EthashOptions {
+    fn default() -> Self {
+        Self {
+            cache_folder: None,
+            caches_in_memory: limits::CACHES_IN_MEMORY,
+            caches_on_disk: limits::CACHES_ON_DISK,
+            dataset_folder: None,
+            datasets_in_memory: limits::DATASETS_IN_MEMORY,
+            datasets_on_disk: limits::DATASETS_ON_DISK,
+            threads: 0,
+            sizes: DataSizes::Published,
+        }
+    }
+}
+
+/// How large caches and datasets are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DataSizes {
+    /// As the specification says: what every network uses.
+    #[default]
+    Published,
+    /// A cache of 1 KiB and a dataset of 32 KiB in every epoch, as in geth's test mode:
+    /// seals made so are worth nothing elsewhere.
+    Small,
+}
+
+impl DataSizes {
+    fn cache_bytes(self, epoch: u64) -> u64 {
+        match self {
+            Self::Published => cache_bytes(epoch),
+            Self::Small => 1024,
+        }
+    }
+
+    /// Bytes of the dataset of an epoch.
+    pub fn dataset_bytes(self, epoch: u64) -> u64 {
+        match self {
+            Self::Published => dataset_bytes(epoch),
+            Self::Small => 32 * 1024,
+        }
+    }
+}
+
+type Slots<T> = Mutex<LruCache<u64, Arc<OnceLock<Arc<T>>>>>;
+
+/// Caches and datasets by epoch. Whoever asks first generates; who asks meanwhile waits.
+#[derive(Debug)]
+pub(super) struct DataStore {
+    options: EthashOptions,
+    caches: Slots<LightCache>,
+    datasets: Slots<Dataset>,
+    /// The epoch of the next dataset that is being put on disk, or was.
+    prepared_dataset: Mutex<Option<u64>>,
+}
+
+impl DataStore {
+    pub(super) fn new(options: EthashOptions) -> Self {
+        let slots = |count| NonZeroUsize::new(count).unwrap_or(NonZeroUsize::MIN);
+        Self {
+            caches: Mutex::new(LruCache::new(slots(options.caches_in_memory))),
+            datasets: Mutex::new(LruCache::new(slots(options.datasets_in_memory))),
+            prepared_dataset: Mutex::new(None),
+            options,
+        }
+    }
+
+    pub(super) fn sizes(&self) -> DataSizes {
+        self.options.sizes
+    }
+
+    pub(super) fn cache(&self, epoch: u64) -> Arc<LightCache> {
+        slot(&self.caches, epoch)
+            .get_or_init(|| Arc::new(self.load_cache(epoch)))
+            .clone()
+    }
+
+    /// The dataset of an epoch; it takes minutes where it must be generated first.
+    pub(super) fn dataset(&self, epoch: u64, progress: &(dyn Fn(u8) + Sync)) -> Arc<Dataset> {
+        let load = || Arc::new(self.load_dataset(epoch, progress));
+        slot(&self.datasets, epoch).get_or_init(load).clone()
+    }
+
+    /// Generates the cache of an epoch in the background, unless it is held or on its way.
+    pub(super) fn prepare_cache(self: &Arc<Self>, epoch: u64) {
+        if self.caches.lock().contains(&epoch) {
+            return;
+        }
+        let slot = slot(&self.caches, epoch);
+        let store = Arc::clone(self);
+        in_background("ethash cache", move || {
+            slot.get_or_init(|| Arc::new(store.load_cache(epoch)));
+        });
+    }
+
+    /// Puts the dataset of an epoch on disk in the background, unless that was done
+    /// before. Not into memory: it would push out the one that is being mined with.
+    pub(super) fn prepare_dataset(self: &Arc<Self>, epoch: u64) {
+        if self.options.dataset_folder.is_none() || self.datasets.lock().contains(&epoch) {
+            return;
+        }
+        if self.prepared_dataset.lock().replace(epoch) == Some(epoch) {
+            return;
+        }
+        let store = Arc::clone(self);
+        in_background("ethash dataset", move || {
+            store.load_dataset(epoch, &|_| {});
+        });
+    }
+
+    fn load_cache(&self, epoch: u64) -> LightCache {
+        let bytes = self.options.sizes.cache_bytes(epoch);
+        let generate = || LightCache::generate_sized(bytes, &seed_hash(epoch));
+        let Some(folder) = &self.options.cache_folder else {
+            return generate();
+        };
+        let path = files::path_of(folder, FileKind::Cache, epoch);
+        match files::read(&path, bytes) {
+            Ok(rows) => return LightCache::from_rows(rows),
+            Err(error) => log_unusable(&path, &error),
+        }
+        let started = Instant::now();
+        let cache = generate();
+        debug!(epoch, elapsed = ?started.elapsed(), "ethash cache generated");
+        save(
+            folder,
+            FileKind::Cache,
+            epoch,
+            self.options.caches_on_disk,
+            cache.rows(),
+        );
+        cache
+    }
+
+    fn load_dataset(&self, epoch: u64, progress: &(dyn Fn(u8) + Sync)) -> Dataset {
+        let bytes = self.options.sizes.dataset_bytes(epoch);
+        let generate = || {
+            let cache = self.cache(epoch);
+            let threads = match self.options.threads {
+                0 => std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
+                threads => threads,
+            };
+            Dataset::generate_sized(&cache, bytes, threads, progress)
+        };
+        let Some(folder) = &self.options.dataset_folder else {
+            return generate();
+        };
+        let path = files::path_of(folder, FileKind::Dataset, epoch);
+        match files::read(&path, bytes) {
+            Ok(rows) => return Dataset::from_rows(rows),
+            Err(error) => log_unusable(&path, &error),
+        }
+        let started = Instant::now();
+        let dataset = generate();
+        info!(epoch, bytes, elapsed = ?started.elapsed(), "ethash dataset generated");
+        save(
+            folder,
+            FileKind::Dataset,
+            epoch,
+            self.options.datasets_on_disk,
+            dataset.rows(),
+        );
+        dataset
+    }
+}
+
+fn slot<T>(slots: &Slots<T>, epoch: u64) -> Arc<OnceLock<Arc<T>>> {
+    Arc::clone(slots.lock().get_or_insert(epoch, Arc::default))
+}
+
+fn in_background(name: &str, work: impl FnOnce() + Send + 'static) {
+    if let Err(error) = std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(work)
+    {
+        warn!(%error, name, "no thread to prepare the next epoch; it is generated when needed");
+    }
+}
+
+fn log_unusable(path: &Path, error: &FileError) {
+    match error {
+        FileError::Io(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        error => warn!(path = %path.display(), %error, "ethash file not usable, generating again"),
+    }
+}
+
+/// A file that cannot be written costs a generation after the next start, nothing else.
+fn save(folder: &Path, kind: FileKind, epoch: u64, keep: u64, rows: &[super::row::Row]) {
+    let path = files::path_of(folder, kind, epoch);
+    let saved =
+        files::write(&path, rows).and_then(|()| files::remove_old(folder, kind, epoch, keep));
+    if let Err(error) = saved {
+        warn!(path = %path.display(), %error, "ethash file not saved");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn small(folder: &Path) -> EthashOptions {
+        EthashOptions {
+            cache_folder: Some(folder.to_owned()),
+            dataset_folder: Some(folder.to_owned()),
+            sizes: DataSizes::Small,
+            threads: 1,
+            ..EthashOptions::default()
+        }
+    }
+
+    #[test]
+    fn files_are_shared_over_restarts_and_repaired() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = DataStore::new(small(folder.path()));
+        let cache = first.cache(2);
+        let dataset = first.dataset(2, &|_| {});
+        for kind in [FileKind::Cache, FileKind::Dataset] {
+            let path = files::path_of(folder.path(), kind, 2);
+            let sound = fs::read(&path).unwrap();
+            let mut damaged = sound.clone();
+            damaged[100] ^= 1;
+            fs::write(&path, &damaged).unwrap();
+            let second = DataStore::new(small(folder.path()));
+            match kind {
+                FileKind::Cache => assert_eq!(second.cache(2).rows(), cache.rows()),
+                FileKind::Dataset => {
+                    assert_eq!(second.dataset(2, &|_| {}).rows(), dataset.rows());
+                }
+            }
+            assert_eq!(fs::read(&path).unwrap(), sound, "written again");
+        }
+    }
+
+    #[test]
+    fn a_file_is_read_and_not_generated_again() {
+        let folder = tempfile::tempdir().unwrap();
+        DataStore::new(small(folder.path())).cache(0);
+        let other = LightCache::generate_sized(1024, &seed_hash(7));
+        files::write(
+            &files::path_of(folder.path(), FileKind::Cache, 0),
+            other.rows(),
+        )
+        .unwrap();
+        let read = DataStore::new(small(folder.path())).cache(0);
+        assert_eq!(read.rows(), other.rows());
+    }
+
+    #[test]
+    fn memory_holds_the_newest_epochs_only() {
+        let options = EthashOptions {
+            sizes: DataSizes::Small,
+            ..EthashOptions::default()
+        };
+        let store = DataStore::new(options);
+        let zero = store.cache(0);
+        assert!(Arc::ptr_eq(&zero, &store.cache(0)));
+        for epoch in 1..=3 {
+            store.cache(epoch);
+        }
+        assert!(
+            !Arc::ptr_eq(&zero, &store.cache(0)),
+            "pushed out, generated again"
+        );
+    }
+
+    #[test]
+    fn an_unwritable_folder_is_no_obstacle() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "in the way").unwrap();
+        let store = DataStore::new(small(&file.join("below")));
+        assert_eq!(store.cache(0).rows().len(), 16);
+    }
+
+    #[test]
+    fn the_next_epoch_is_prepared_in_the_background() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(DataStore::new(small(folder.path())));
+        store.prepare_cache(1);
+        store.prepare_dataset(1);
+        store.prepare_dataset(1);
+        let dataset = files::path_of(folder.path(), FileKind::Dataset, 1);
+        let deadline = Instant::now() + std::time::Duration::from_secs(20);
+        while files::read(&dataset, 32 * 1024).is_err() && Instant::now() < deadline {
+            std::thread::yield_now();
+        }
+        assert!(files::read(&dataset, 32 * 1024).is_ok());
+        assert!(store.caches.lock().contains(&1));
+        assert!(
+            !store.datasets.lock().contains(&1),
+            "memory is for the current dataset"
+        );
+    }
+}

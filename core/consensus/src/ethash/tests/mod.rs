@@ -1,0 +1,2 @@
+mod mining;
+mod vectors;

@@ -1,0 +1,196 @@
+//! The rules of merged headers (EIP-3675), and the change from a chain's own engine to
+//! them at the terminal total difficulty.
+
+use std::sync::Arc;
+
+use actoreum_primitives::{
+    Address, B64, B256, Block, ChainConfig, EMPTY_OMMERS_HASH, Header, U256,
+};
+
+use crate::{
+    BatchChain, BatchError, ConsensusError, Engine, HeaderChain,
+    engine::{parent_of, verify_each},
+    limits,
+    rules::{self, fork_fields, fork_fields::Sealer},
+};
+
+/// A chain that merges: its own engine up to the block whose total difficulty reaches the
+/// terminal one, the constants of merged headers after it.
+///
+/// The beacon chain's own statements (who proposed, withdrawals, its root) cannot be
+/// checked here; that is its clients' work.
+#[derive(Debug, Clone)]
+pub struct Merge {
+    inner: Arc<dyn Engine>,
+}
+
+impl Merge {
+    /// Puts the change over the engine that seals before it.
+    pub fn new(inner: Arc<dyn Engine>) -> Self {
+        Self { inner }
+    }
+
+    /// Verifies a header whose parent is terminal, or merged itself.
+    fn verify_merged(
+        config: &ChainConfig,
+        header: &Header,
+        parent: &Header,
+    ) -> Result<(), ConsensusError> {
+        let (have, max) = (header.extra_data.len(), limits::MAX_EXTRA_DATA_BYTES);
+        if have > max {
+            return Err(ConsensusError::ExtraDataTooLong { have, max });
+        }
+        if header.nonce != B64::ZERO {
+            return Err(ConsensusError::MergedNonce);
+        }
+        if header.ommers_hash != EMPTY_OMMERS_HASH {
+            return Err(ConsensusError::MergedOmmersHash);
+        }
+        if header.timestamp <= parent.timestamp {
+            return Err(ConsensusError::MergedTimestamp);
+        }
+        if !header.difficulty.is_zero() {
+            let (have, want) = (header.difficulty, U256::ZERO);
+            return Err(ConsensusError::InvalidDifficulty { have, want });
+        }
+        rules::verify_gas_and_base_fee(config, header, parent)?;
+        rules::verify_number(header, parent)?;
+        fork_fields::verify(config, header, parent, Sealer::BeaconChain)
+    }
+}
+
+/// Whether the block after `parent` is a merged one: the parent's total difficulty has
+/// reached the terminal one.
+fn is_merged_after(chain: &dyn HeaderChain, parent: &Header) -> Result<bool, ConsensusError> {
+    let config = chain.config();
+    if config.terminal_total_difficulty == Some(U256::ZERO) {
+        return Ok(true);
+    }
+    // A merged parent was found so by this very rule.
+    if parent.number > 0 && config.is_proof_of_stake(parent) {
+        return Ok(true);
+    }
+    let total = chain.total_difficulty(&parent.hash(), parent.number);
+    Ok(config.is_terminal(total.ok_or(ConsensusError::UnknownAncestor)?))
+}
+
+impl Engine for Merge {
+    fn author(&self, header: &Header) -> Result<Address, ConsensusError> {
+        match header.difficulty.is_zero() {
+            true => Ok(header.beneficiary),
+            false => self.inner.author(header),
+        }
+    }
+
+    fn verify_header(
+        &self,
+        chain: &dyn HeaderChain,
+        header: &Header,
+        parent: &Header,
+        now: u64,
+    ) -> Result<(), ConsensusError> {
+        match is_merged_after(chain, parent)? {
+            true => Self::verify_merged(chain.config(), header, parent),
+            false => self.inner.verify_header(chain, header, parent, now),
+        }
+    }
+
+    fn verify_seal(&self, chain: &dyn HeaderChain, header: &Header) -> Result<(), ConsensusError> {
+        match is_merged_after(chain, &parent_of(chain, header)?)? {
+            true => Ok(()),
+            false => self.inner.verify_seal(chain, header),
+        }
+    }
+
+    fn verify_headers(&self, batch: &BatchChain<'_>, now: u64) -> Result<(), BatchError> {
+        let split = first_merged(batch)?;
+        self.inner.verify_headers(&batch.first(split), now)?;
+        let merged = batch.after(split);
+        verify_each(&merged, |header, parent| {
+            Self::verify_merged(batch.config(), header, parent)
+        })
+        .map_err(|error| BatchError {
+            index: split + error.index,
+            ..error
+        })
+    }
+
+    fn verify_seals(&self, batch: &BatchChain<'_>) -> Result<(), BatchError> {
+        self.inner.verify_seals(&batch.first(first_merged(batch)?))
+    }
+
+    fn verify_ommers(&self, chain: &dyn HeaderChain, block: &Block) -> Result<(), ConsensusError> {
+        if !block.header.difficulty.is_zero() {
+            return self.inner.verify_ommers(chain, block);
+        }
+        match block.body.ommers.is_empty() {
+            true => Ok(()),
+            false => Err(ConsensusError::TooManyOmmers),
+        }
+    }
+
+    fn prepare(
+        &self,
+        chain: &dyn HeaderChain,
+        header: &mut Header,
+        now: u64,
+    ) -> Result<(), ConsensusError> {
+        match is_merged_after(chain, &parent_of(chain, header)?)? {
+            true => Err(ConsensusError::SealedByBeaconChain),
+            false => self.inner.prepare(chain, header, now),
+        }
+    }
+
+    fn rewards(
+        &self,
+        config: &ChainConfig,
+        header: &Header,
+        ommers: &[Header],
+    ) -> Vec<(Address, U256)> {
+        match header.difficulty.is_zero() {
+            true => Vec::new(),
+            false => self.inner.rewards(config, header, ommers),
+        }
+    }
+
+    fn difficulty(
+        &self,
+        chain: &dyn HeaderChain,
+        timestamp: u64,
+        parent: &Header,
+    ) -> Result<U256, ConsensusError> {
+        match is_merged_after(chain, parent)? {
+            true => Ok(U256::ZERO),
+            false => self.inner.difficulty(chain, timestamp, parent),
+        }
+    }
+
+    fn seal_hash(&self, header: &Header) -> Option<B256> {
+        self.inner.seal_hash(header)
+    }
+}
+
+/// The index of the batch's first merged header; its length where it has none.
+fn first_merged(batch: &BatchChain<'_>) -> Result<usize, BatchError> {
+    let headers = batch.headers();
+    if headers.is_empty() {
+        return Ok(0);
+    }
+    let at_first = |error| BatchError { index: 0, error };
+    let parent = batch
+        .parent(0)
+        .ok_or(at_first(ConsensusError::UnknownAncestor))?;
+    if is_merged_after(batch, &parent).map_err(at_first)? {
+        return Ok(0);
+    }
+    let config = batch.config();
+    let total = batch.total_difficulty(&parent.hash(), parent.number);
+    let mut total = total.ok_or(at_first(ConsensusError::UnknownAncestor))?;
+    for (index, header) in headers.iter().enumerate() {
+        total = total.saturating_add(header.difficulty);
+        if config.is_terminal(total) {
+            return Ok(index + 1);
+        }
+    }
+    Ok(headers.len())
+}

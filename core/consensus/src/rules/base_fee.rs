@@ -1,0 +1,144 @@
+//! The base fee of EIP-1559.
+
+use actoreum_primitives::{ChainConfig, Fork, Header, INITIAL_BASE_FEE};
+
+use super::{gas_limit::ELASTICITY_MULTIPLIER, is_active};
+use crate::ConsensusError;
+
+/// The base fee moves by at most this fraction of itself a block.
+const CHANGE_DENOMINATOR: u128 = 8;
+
+/// The base fee in wei of the block after `parent`, which must be a London block for
+/// anything but the initial fee. Saturates at the largest number.
+pub fn next_base_fee(config: &ChainConfig, parent: &Header) -> u64 {
+    if !is_active(config, Fork::London, parent) {
+        return INITIAL_BASE_FEE;
+    }
+    let base_fee = parent.base_fee_per_gas.unwrap_or(INITIAL_BASE_FEE);
+    let target = parent.gas_limit / ELASTICITY_MULTIPLIER;
+    if parent.gas_used == target || target == 0 {
+        return base_fee;
+    }
+    let distance = u128::from(parent.gas_used.abs_diff(target));
+    let change = u128::from(base_fee) * distance / u128::from(target) / CHANGE_DENOMINATOR;
+    let change = u64::try_from(change).unwrap_or(u64::MAX);
+    if parent.gas_used > target {
+        base_fee.saturating_add(change.max(1))
+    } else {
+        base_fee.saturating_sub(change)
+    }
+}
+
+pub(crate) fn verify(
+    config: &ChainConfig,
+    header: &Header,
+    parent: &Header,
+) -> Result<(), ConsensusError> {
+    match (
+        is_active(config, Fork::London, header),
+        header.base_fee_per_gas,
+    ) {
+        (false, None) => Ok(()),
+        (false, Some(base_fee)) => Err(ConsensusError::UnexpectedBaseFee(base_fee)),
+        (true, None) => Err(ConsensusError::MissingBaseFee),
+        (true, Some(have)) => {
+            let want = next_base_fee(config, parent);
+            if have == want {
+                return Ok(());
+            }
+            Err(ConsensusError::InvalidBaseFee {
+                have,
+                want,
+                parent: parent.base_fee_per_gas.unwrap_or(0),
+                parent_gas_used: parent.gas_used,
+            })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn london() -> ChainConfig {
+        ChainConfig {
+            london_block: Some(5),
+            ..ChainConfig::default()
+        }
+    }
+
+    fn parent(number: u64, gas_limit: u64, gas_used: u64, base_fee: u64) -> Header {
+        let base_fee_per_gas = (number >= 5).then_some(base_fee);
+        Header {
+            number,
+            gas_limit,
+            gas_used,
+            base_fee_per_gas,
+            ..Header::default()
+        }
+    }
+
+    #[test]
+    fn vectors_next_base_fee() {
+        for (limit, used, base_fee, want) in [
+            (20_000_000, 10_000_000, 1_000_000_000, 1_000_000_000),
+            (20_000_000, 9_000_000, 1_000_000_000, 987_500_000),
+            (20_000_000, 11_000_000, 1_000_000_000, 1_012_500_000),
+            (20_000_000, 20_000_000, 1, 2),
+            (20_000_000, 0, 7, 7),
+            (0, 0, 7, 7),
+            (2, u64::MAX, u64::MAX, u64::MAX),
+        ] {
+            let parent = parent(6, limit, used, base_fee);
+            assert_eq!(
+                next_base_fee(&london(), &parent),
+                want,
+                "used {used} of {limit}"
+            );
+        }
+        assert_eq!(
+            next_base_fee(&london(), &parent(4, 20_000_000, 0, 0)),
+            1_000_000_000
+        );
+    }
+
+    #[test]
+    fn presence_goes_by_the_fork() {
+        let header = |number, base_fee_per_gas| Header {
+            number,
+            base_fee_per_gas,
+            ..Header::default()
+        };
+        let check = |number: u64, fee| {
+            verify(
+                &london(),
+                &header(number, fee),
+                &parent(number - 1, 20_000, 10_000, 9),
+            )
+        };
+        assert!(check(4, None).is_ok());
+        assert_eq!(check(4, Some(9)), Err(ConsensusError::UnexpectedBaseFee(9)));
+        assert_eq!(check(5, None), Err(ConsensusError::MissingBaseFee));
+        assert!(check(5, Some(INITIAL_BASE_FEE)).is_ok());
+        assert!(check(6, Some(9)).is_ok());
+        let text = check(6, Some(8)).unwrap_err().to_string();
+        assert_eq!(
+            text,
+            "invalid baseFee: have 8, want 9, parentBaseFee 9, parentGasUsed 10000"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn prop_moves_by_an_eighth_at_most(
+            limit in 2..u64::MAX, share in 0.0..=1.0_f64, base_fee in 0..u64::MAX / 2,
+        ) {
+            let used = (limit as f64 * share) as u64;
+            let next = next_base_fee(&london(), &parent(6, limit, used.min(limit), base_fee));
+            // The target is rounded down, so that a full odd limit is just over twice it.
+            let most = base_fee / 8 + base_fee / (limit / 2) / 8 + 2;
+            prop_assert!(next.abs_diff(base_fee) <= most);
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! The gas limit: how far it may move, and where a sealer moves it.
+
+use actoreum_primitives::{ChainConfig, Fork, Header};
+
+use super::is_active;
+use crate::{
+    ConsensusError,
+    limits::{GAS_LIMIT_BOUND_DIVISOR, MAX_GAS_LIMIT, MIN_GAS_LIMIT},
+};
+
+/// What the parent's gas target is multiplied with to give the limit. (EIP-1559.)
+pub const ELASTICITY_MULTIPLIER: u64 = 2;
+
+/// The limit from which the header's may differ: the parent's, doubled in the first
+/// London block so that the target stays where the limit was.
+fn reference_limit(config: &ChainConfig, header: &Header, parent: &Header) -> u64 {
+    let begins_london =
+        is_active(config, Fork::London, header) && !is_active(config, Fork::London, parent);
+    if begins_london {
+        parent.gas_limit.saturating_mul(ELASTICITY_MULTIPLIER)
+    } else {
+        parent.gas_limit
+    }
+}
+
+/// The limit must differ from the parent's by less than 1/1024 and be at least 5,000.
+pub(crate) fn verify(
+    config: &ChainConfig,
+    header: &Header,
+    parent: &Header,
+) -> Result<(), ConsensusError> {
+    let parent_limit = reference_limit(config, header, parent);
+    let bound = parent_limit / GAS_LIMIT_BOUND_DIVISOR;
+    if header.gas_limit.abs_diff(parent_limit) >= bound || header.gas_limit < MIN_GAS_LIMIT {
+        let have = header.gas_limit;
+        return Err(ConsensusError::InvalidGasLimit {
+            have,
+            parent: parent_limit,
+            bound,
+        });
+    }
+    Ok(())
+}
+
+/// The limit for a new block, as near to `desired` as the rule lets it come.
+///
+/// `header` needs number and timestamp, which choose the fork.
+pub fn towards(config: &ChainConfig, header: &Header, parent: &Header, desired: u64) -> u64 {
+    let parent_limit = reference_limit(config, header, parent);
+    let step = (parent_limit / GAS_LIMIT_BOUND_DIVISOR).saturating_sub(1);
+    let desired = desired.clamp(MIN_GAS_LIMIT, MAX_GAS_LIMIT);
+    desired.clamp(
+        parent_limit.saturating_sub(step),
+        parent_limit.saturating_add(step),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn with_limit(number: u64, gas_limit: u64) -> Header {
+        Header {
+            number,
+            gas_limit,
+            ..Header::default()
+        }
+    }
+
+    #[test]
+    fn vectors_bounds() {
+        let config = ChainConfig {
+            london_block: Some(5),
+            ..ChainConfig::default()
+        };
+        let check = |parent, number, limit| {
+            verify(
+                &config,
+                &with_limit(number, limit),
+                &with_limit(number - 1, parent),
+            )
+        };
+        assert!(check(1_024_000, 2, 1_024_999).is_ok());
+        assert!(check(1_024_000, 2, 1_023_001).is_ok());
+        let text = check(1_024_000, 2, 1_025_000).unwrap_err().to_string();
+        assert_eq!(
+            text,
+            "invalid gas limit: have 1025000, want 1024000 += 1000"
+        );
+        assert!(check(1_024_000, 2, 1_023_000).is_err());
+        assert!(check(5_000, 2, 5_000).is_ok());
+        assert!(check(5_000, 2, 4_999).is_err());
+        assert!(
+            check(1_024_000, 5, 2_048_000).is_ok(),
+            "doubled in the first london block"
+        );
+        assert!(check(1_024_000, 5, 1_024_000).is_err());
+        assert!(check(1_024_000, 6, 2_048_000).is_err());
+        assert!(check(u64::MAX, 5, u64::MAX).is_ok(), "no overflow");
+    }
+
+    proptest! {
+        #[test]
+        fn prop_a_sealer_keeps_the_rule(
+            parent in 5_000..MAX_GAS_LIMIT / 2, desired: u64, number in 4..7_u64,
+        ) {
+            let config = ChainConfig { london_block: Some(5), ..ChainConfig::default() };
+            let parent = with_limit(number - 1, parent);
+            let mut header = with_limit(number, 0);
+            header.gas_limit = towards(&config, &header, &parent, desired);
+            prop_assert_eq!(verify(&config, &header, &parent), Ok(()));
+        }
+    }
+}
