@@ -1,4 +1,46 @@
-//! Headers, blocks, transactions, receipts, RLP, Keccak, secp256k1, chain config and genesis.
+//! The types of Ethereum, their encodings, and the rules that choose the rules.
+//!
+//! This is the lowest floor: every other crate stands on it, and it knows nothing of tries,
+//! stores, the EVM or the network.
+//!
+//! ```text
+//!   genesis.json --> Genesis --------> Header, Block      StateDiff (what genesis allots)
+//!                      |                  ^    |              ^
+//!                 ChainConfig             |    v              |  StateReader, BlockHashes:
+//!                 fork_at(n, t)        rlp::{Encode, Decode}  |  the seam between the crates
+//!                 ForkId, ForkFilter      ^                   |  that execute, keep and order
+//!                      |                  |                   |
+//!                 SenderRules <---- Transaction, Receipt, Log, Withdrawal, Account
+//!                      |
+//!                   crypto: keccak256, SecretKey, PublicKey, Signature
+//! ```
+//!
+//! [`rlp`] is the one bridge between fastrlp and these types; what decodes is canonical, so
+//! that it encodes to the same bytes. [`crypto`] is the one door to Keccak and secp256k1.
+//! [`config`] says which [`Fork`] a block is in, and [`genesis`] what a chain starts from.
+//! [`state`] has the types that the crates above pass to each other.
+//!
+//! ```
+//! use actoreum_primitives::{
+//!     Address, ChainConfig, LegacyTx, SecretKey, SenderRules, Transaction, TxPayload, U256,
+//! };
+//!
+//! let key = SecretKey::random();
+//! let payload = LegacyTx {
+//!     chain_id: Some(1),
+//!     gas_price: U256::from(1_000_000_000),
+//!     gas_limit: 21_000,
+//!     to: Some(Address::repeat_byte(0x11)),
+//!     value: U256::from(1),
+//!     ..LegacyTx::default()
+//! };
+//! let sent = TxPayload::Legacy(payload).sign(&key).encode_2718();
+//!
+//! let received = Transaction::decode_2718(&sent)?;
+//! let rules = SenderRules::at(&ChainConfig::mainnet(), 20_000_000, 1_720_000_000);
+//! assert_eq!(rules.sender(&received)?, key.address());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod account;
 mod block;

@@ -1,5 +1,7 @@
 //! Real chains: what is read from the files of the fixtures is written again bit by bit.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 mod common;
 
 use actoreum_primitives::rlp::{self, Decode};

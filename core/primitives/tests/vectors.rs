@@ -1,5 +1,7 @@
 //! The community's vectors for RLP, transactions, keys and genesis headers.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 mod common;
 
 use std::collections::BTreeMap;

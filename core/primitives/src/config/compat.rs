@@ -16,11 +16,7 @@ pub enum Rewind {
 
 /// A config that would change what already happened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "mismatching {what} in database: have {have}, want {want}; rewind to {rewind}",
-    have = Scheduled(*stored),
-    want = Scheduled(*wanted)
-)]
+#[error("mismatching {what} in database: {}; rewind to {rewind}", difference(*stored, *wanted))]
 pub struct ConfigCompatError {
     /// What differs.
     pub what: &'static str,
@@ -32,15 +28,12 @@ pub struct ConfigCompatError {
     pub rewind: Rewind,
 }
 
-struct Scheduled(Option<Activation>);
-
-impl fmt::Display for Scheduled {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(at) => f.write_str(&describe(at)),
-            None => f.write_str("never"),
-        }
+fn difference(stored: Option<Activation>, wanted: Option<Activation>) -> String {
+    let when = |at: Option<Activation>| at.map_or_else(|| "never".to_owned(), describe);
+    if stored == wanted {
+        return format!("in force since {}", when(stored));
     }
+    format!("have {}, want {}", when(stored), when(wanted))
 }
 
 impl fmt::Display for Rewind {
@@ -65,8 +58,8 @@ impl ChainConfig {
         let mut number = head_number;
         let mut timestamp = head_timestamp;
         let mut deepest: Option<ConfigCompatError> = None;
-        // A rewind may uncover an earlier conflict no more, but a conflict found first may
-        // not be the earliest: look again from where the last one rewinds to.
+        // The first conflict in the order of the forks need not be the earliest in time: look
+        // for another one before the point that it rewinds to.
         while let Some(conflict) = self.first_conflict(new, number, timestamp) {
             if deepest
                 .as_ref()
