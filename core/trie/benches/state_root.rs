@@ -1,5 +1,7 @@
 //! The trie alone: a root from scratch, and a block's worth of changes to a big trie.
 
+#![expect(missing_docs, reason = "criterion's macros make a public item")]
+
 use std::collections::HashMap;
 use std::hint::black_box;
 

@@ -35,7 +35,7 @@ fn commits() -> impl Strategy<Value = Vec<Changes>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(400) })]
 
     #[test]
     fn commits_agree_with_the_definition(commits in commits()) {

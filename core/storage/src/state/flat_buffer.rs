@@ -4,7 +4,7 @@ use actoreum_primitives::{
     AccountInfo, Address, B256, Bytes, EMPTY_CODE_HASH, StateDiff, StateError, StateReader, U256,
     keccak256,
 };
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::diff::HashedDiff;
 use crate::Store;
@@ -44,6 +44,8 @@ pub struct FlatBuffer {
 struct UndoneLayer {
     mark: u64,
     accounts: FxHashMap<B256, Option<AccountInfo>>,
+    /// Accounts of whose storage nothing below this layer counts.
+    wiped: FxHashSet<B256>,
     slots: FxHashMap<(B256, B256), U256>,
 }
 
@@ -129,8 +131,9 @@ impl FlatBuffer {
             return;
         };
         self.slots -= account.slots.len();
-        if let Some(info) = account.info {
-            self.undone.accounts.insert(key, info.value);
+        if account.wiped.is_some() {
+            self.undone.wiped.insert(key);
+            self.undone.slots.retain(|(account, _), _| *account != key);
         }
         for (slot, value) in account.slots {
             let slot = keccak256(slot.to_be_bytes::<32>());
@@ -200,6 +203,9 @@ impl StateReader for FlatBuffer {
         let (account, slot) = (keccak256(address), keccak256(slot.to_be_bytes::<32>()));
         if let Some(value) = self.undone.slots.get(&(account, slot)) {
             return Ok(*value);
+        }
+        if self.undone.wiped.contains(&account) {
+            return Ok(U256::ZERO);
         }
         Ok(self.store.flat_slot(&account, &slot)?)
     }

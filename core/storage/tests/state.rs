@@ -1,0 +1,498 @@
+//! The state against a model that keeps every block's state whole.
+
+use std::collections::{BTreeMap, HashMap};
+
+use actoreum_primitives::{
+    Account, AccountChange, AccountInfo, Address, B256, Bytes, EMPTY_ROOT_HASH, SlotChange,
+    StateDiff, StateError, StateReader, U256, keccak256, rlp,
+};
+use actoreum_storage::{
+    Commit, Engine, FlatBuffer, HeadRecord, StorageError, Store, StoreOptions, TrieBuffer,
+};
+use actoreum_trie::{EmptySource, encode_uint, update, verify};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+const ADDRESSES: u8 = 6;
+const SLOTS: u64 = 5;
+
+fn address(seed: u8) -> Address {
+    Address::repeat_byte(seed + 1)
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+struct ModelAccount {
+    info: AccountInfo,
+    slots: BTreeMap<U256, U256>,
+}
+
+type Model = BTreeMap<Address, ModelAccount>;
+
+fn model_root(model: &Model) -> B256 {
+    let leaf = |(address, account): (&Address, &ModelAccount)| {
+        let slot = |(slot, value): (&U256, &U256)| {
+            (
+                keccak256(slot.to_be_bytes::<32>()),
+                Some(encode_uint(&value.to_be_bytes::<32>())),
+            )
+        };
+        let account = Account::new(account.info, root(account.slots.iter().map(slot)));
+        (keccak256(address), Some(rlp::encode(&account)))
+    };
+    root(model.iter().map(leaf))
+}
+
+fn root(entries: impl Iterator<Item = (B256, Option<Vec<u8>>)>) -> B256 {
+    let mut entries: Vec<_> = entries.collect();
+    entries.sort();
+    update(&EmptySource, EMPTY_ROOT_HASH, &entries)
+        .unwrap()
+        .root
+}
+
+/// What happens to one account in a block.
+#[derive(Debug, Clone)]
+enum Touch {
+    Pay(u64),
+    Write(Vec<(u64, u64)>),
+    Destroy,
+    Recreate(Vec<(u64, u64)>),
+}
+
+fn touch() -> impl Strategy<Value = (u8, Touch)> {
+    let slots = || vec((0..SLOTS, 0_u64..3), 1..4);
+    let touch = prop_oneof![
+        3 => (1_u64..1_000).prop_map(Touch::Pay),
+        4 => slots().prop_map(Touch::Write),
+        1 => Just(Touch::Destroy),
+        1 => slots().prop_map(Touch::Recreate),
+    ];
+    (0..ADDRESSES, touch)
+}
+
+/// A block's change, as an executor would state it.
+fn diff_of(model: &Model, touches: &[(u8, Touch)]) -> (StateDiff, Model) {
+    let mut after = model.clone();
+    let mut wiped = HashMap::new();
+    let mut written: HashMap<Address, Vec<U256>> = HashMap::new();
+    for (seed, touch) in touches {
+        let address = address(*seed);
+        match touch {
+            Touch::Pay(amount) => {
+                let account = after.entry(address).or_default();
+                account.info.balance += U256::from(*amount);
+                account.info.nonce += 1;
+            }
+            Touch::Destroy => {
+                after.remove(&address);
+                wiped.insert(address, true);
+                written.remove(&address);
+                continue;
+            }
+            Touch::Write(slots) | Touch::Recreate(slots) => {
+                if matches!(touch, Touch::Recreate(_)) {
+                    let code_hash = keccak256([*seed]);
+                    let info = AccountInfo {
+                        nonce: 1,
+                        code_hash,
+                        ..Default::default()
+                    };
+                    after.insert(
+                        address,
+                        ModelAccount {
+                            info,
+                            slots: BTreeMap::new(),
+                        },
+                    );
+                    wiped.insert(address, true);
+                    written.remove(&address);
+                }
+                let account = after.entry(address).or_default();
+                for (slot, value) in slots {
+                    let (slot, value) = (U256::from(*slot), U256::from(*value));
+                    written.entry(address).or_default().push(slot);
+                    if value.is_zero() {
+                        account.slots.remove(&slot);
+                    } else {
+                        account.slots.insert(slot, value);
+                    }
+                }
+            }
+        }
+    }
+    let mut diff = StateDiff::default();
+    for (seed, _) in touches {
+        let address = address(*seed);
+        let storage_wiped = wiped.contains_key(&address);
+        let value = |model: &Model, slot: &U256| {
+            let account = model.get(&address);
+            account
+                .and_then(|account| account.slots.get(slot))
+                .copied()
+                .unwrap_or_default()
+        };
+        let slot_change = |slot: &U256| {
+            // Of a wiped account the executor does not always know the old value.
+            let before = if storage_wiped {
+                U256::ZERO
+            } else {
+                value(model, slot)
+            };
+            (
+                *slot,
+                SlotChange {
+                    before,
+                    after: value(&after, slot),
+                },
+            )
+        };
+        let change = AccountChange {
+            before: model.get(&address).map(|account| account.info),
+            after: after.get(&address).map(|account| account.info),
+            storage_wiped,
+            storage: written
+                .get(&address)
+                .into_iter()
+                .flatten()
+                .map(slot_change)
+                .collect(),
+        };
+        diff.accounts.insert(address, change);
+        diff.codes
+            .insert(keccak256([*seed]), Bytes::from(vec![*seed]));
+    }
+    (diff, after)
+}
+
+fn assert_state(reader: &impl StateReader, model: &Model, what: &str) {
+    for seed in 0..ADDRESSES {
+        let address = address(seed);
+        let account = model.get(&address);
+        let info = account.map(|account| account.info);
+        assert_eq!(reader.account(&address).unwrap(), info, "{what}: {address}");
+        for slot in 0..SLOTS {
+            let slot = U256::from(slot);
+            let value = account
+                .and_then(|account| account.slots.get(&slot))
+                .copied();
+            let found = reader.storage(&address, &slot).unwrap();
+            assert_eq!(found, value.unwrap_or_default(), "{what}: {address} {slot}");
+        }
+    }
+}
+
+/// A node in small: both buffers, the store, and the model of every block.
+struct Node {
+    store: Store,
+    flat: FlatBuffer,
+    tries: TrieBuffer,
+    models: Vec<Model>,
+    committed: usize,
+}
+
+impl Node {
+    fn new(store: Store) -> Self {
+        let mut node = Self {
+            flat: FlatBuffer::new(store.clone()),
+            tries: TrieBuffer::new(store.clone()),
+            store,
+            models: Vec::new(),
+            committed: 0,
+        };
+        let genesis = [
+            (0, Touch::Pay(5)),
+            (1, Touch::Recreate(vec![(0, 1), (1, 2)])),
+        ];
+        node.apply(&genesis);
+        node.commit();
+        node
+    }
+
+    fn number(&self) -> u64 {
+        self.models.len() as u64 - 1
+    }
+
+    fn apply(&mut self, touches: &[(u8, Touch)]) {
+        let empty = Model::new();
+        let (diff, after) = diff_of(self.models.last().unwrap_or(&empty), touches);
+        let root = model_root(&after);
+        assert_eq!(self.tries.peek(&diff).unwrap(), root);
+        self.flat.apply(&diff);
+        assert_eq!(
+            self.tries.apply(self.models.len() as u64, &diff).unwrap(),
+            root
+        );
+        self.models.push(after);
+    }
+
+    fn revert(&mut self) {
+        if self.models.len() < 2 {
+            return;
+        }
+        let inverse = self.tries.revert(self.number()).unwrap();
+        self.flat.revert(&inverse);
+        self.models.pop();
+        assert_eq!(self.tries.root(), model_root(self.models.last().unwrap()));
+    }
+
+    fn commit(&mut self) {
+        let mark = self.flat.mark();
+        let mut commit = Commit::new();
+        commit.state(&self.tries.freeze().unwrap());
+        let (number, state_root) = (self.number(), self.tries.root());
+        commit.set_head(HeadRecord {
+            number,
+            hash: state_root,
+            state_root,
+        });
+        self.store.commit(commit).unwrap();
+        self.tries.committed();
+        self.flat.committed(mark);
+        self.committed = self.models.len();
+    }
+
+    fn check(&self) {
+        assert_state(&self.flat, self.models.last().unwrap(), "buffer");
+    }
+
+    fn check_committed(&self) {
+        let root = self.store.head().unwrap().state_root;
+        assert_eq!(
+            self.store.compute_state_root().unwrap(),
+            root,
+            "flat state and trie differ"
+        );
+        for (number, model) in self.models.iter().enumerate().take(self.committed) {
+            let view = self.store.state_at(number as u64).unwrap();
+            assert_state(&view, model, &format!("block {number}"));
+        }
+    }
+
+    fn check_proofs(&self, number: usize) {
+        let model = &self.models[number];
+        for seed in 0..ADDRESSES {
+            let address = address(seed);
+            let slots: Vec<_> = (0..SLOTS).map(U256::from).collect();
+            let proof = self.store.prove(number as u64, &address, &slots).unwrap();
+            let key = keccak256(address);
+            let leaf = verify(model_root(model), key.as_slice(), &proof.proof).unwrap();
+            assert_eq!(leaf, proof.account.as_ref().map(rlp::encode));
+            let account = model.get(&address);
+            assert_eq!(
+                proof.account.map(|leaf| leaf.info()),
+                account.map(|account| account.info)
+            );
+            let root = proof
+                .account
+                .map_or(EMPTY_ROOT_HASH, |leaf| leaf.storage_root);
+            for slot in proof.slots {
+                let key = keccak256(slot.slot.to_be_bytes::<32>());
+                let value = verify(root, key.as_slice(), &slot.proof).unwrap();
+                let expected = account
+                    .and_then(|account| account.slots.get(&slot.slot))
+                    .copied();
+                assert_eq!(slot.value, expected.unwrap_or_default());
+                assert_eq!(
+                    value,
+                    expected.map(|value| encode_uint(&value.to_be_bytes::<32>()))
+                );
+            }
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Event {
+    Block(Vec<(u8, Touch)>),
+    Revert(usize),
+    Commit,
+    Restart,
+}
+
+fn events() -> impl Strategy<Value = Vec<Event>> {
+    let event = prop_oneof![
+        6 => vec(touch(), 0..6).prop_map(Event::Block),
+        2 => (1_usize..4).prop_map(Event::Revert),
+        3 => Just(Event::Commit),
+        1 => Just(Event::Restart),
+    ];
+    vec(event, 1..30)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
+
+    #[test]
+    fn blocks_and_reverts_agree_with_the_model(events in events(), proof in any::<prop::sample::Index>()) {
+        let mut node = Node::new(Store::memory());
+        for event in events {
+            match event {
+                Event::Block(touches) => node.apply(&touches),
+                Event::Revert(depth) => (0..depth).for_each(|_| node.revert()),
+                Event::Commit => {
+                    node.commit();
+                    node.check_committed();
+                }
+                Event::Restart => {
+                    node.commit();
+                    node.flat = FlatBuffer::new(node.store.clone());
+                    node.tries = TrieBuffer::new(node.store.clone());
+                }
+            }
+            node.check();
+        }
+        node.commit();
+        node.check_committed();
+        node.check_proofs(proof.index(node.models.len()));
+    }
+
+    /// No node and no history entry is left behind: after a full revert the store holds
+    /// what it held at genesis.
+    #[test]
+    fn reverts_leave_nothing_behind(blocks in vec(vec(touch(), 0..6), 1..6)) {
+        let mut node = Node::new(Store::memory());
+        let entries = |node: &Node| -> Vec<_> {
+            let stats = node.store.table_stats().unwrap();
+            stats.into_iter().filter(|table| table.name != "codes").collect()
+        };
+        let before = entries(&node);
+        let count = blocks.len();
+        for touches in &blocks {
+            node.apply(touches);
+        }
+        node.commit();
+        (0..count).for_each(|_| node.revert());
+        node.commit();
+        node.check_committed();
+        prop_assert_eq!(entries(&node), before);
+    }
+}
+
+#[test]
+fn blocks_go_on_while_a_commit_is_in_flight() {
+    let mut node = Node::new(Store::memory());
+    node.apply(&[(1, Touch::Write(vec![(0, 2)]))]);
+    let mark = node.flat.mark();
+    let mut commit = Commit::new();
+    let frozen = node.tries.freeze().unwrap();
+    commit.state(&frozen);
+    let (number, state_root) = (node.number(), frozen.root());
+    commit.set_head(HeadRecord {
+        number,
+        hash: state_root,
+        state_root,
+    });
+    drop(frozen);
+    node.apply(&[(1, Touch::Destroy), (2, Touch::Pay(1))]);
+    assert!(matches!(node.tries.freeze(), Err(StorageError::Misuse(_))));
+    node.store.commit(commit).unwrap();
+    node.flat.committed(mark);
+    node.tries.committed();
+    node.check();
+    node.apply(&[(1, Touch::Recreate(vec![(1, 1)]))]);
+    node.check();
+    node.commit();
+    node.check_committed();
+}
+
+#[test]
+fn history_is_pruned_and_says_so() {
+    let options = StoreOptions {
+        engine: Engine::Memory,
+        history: Some(3),
+        ancient_depth: None,
+    };
+    let mut node = Node::new(Store::memory_with(options).unwrap());
+    let early = node.store.state_at(0).unwrap();
+    for block in 0..10 {
+        node.apply(&[
+            (0, Touch::Pay(block + 1)),
+            (1, Touch::Write(vec![(block % 5, 1)])),
+        ]);
+        node.commit();
+    }
+    let oldest = node.store.oldest_state();
+    assert_eq!(oldest, 7);
+    for number in 0..=10 {
+        let view = node.store.state_at(number);
+        if number < oldest {
+            assert!(matches!(view, Err(StorageError::MissingState(missing)) if missing == number));
+        } else {
+            assert_state(&view.unwrap(), &node.models[number as usize], "kept");
+        }
+    }
+    let gone = early.account(&address(0));
+    assert!(matches!(gone, Err(StateError::Missing(0))), "{gone:?}");
+    let history = node.store.table_stats().unwrap();
+    let changes = history
+        .iter()
+        .find(|table| table.name == "changes")
+        .unwrap();
+    assert_eq!(changes.entries, 3);
+}
+
+#[test]
+fn a_view_of_an_undone_block_is_missing() {
+    let mut node = Node::new(Store::memory());
+    for block in 0..3 {
+        node.apply(&[(0, Touch::Pay(block + 1))]);
+    }
+    node.commit();
+    let (kept, undone) = (
+        node.store.state_at(1).unwrap(),
+        node.store.state_at(2).unwrap(),
+    );
+    let model = node.models[1].clone();
+    node.revert();
+    node.revert();
+    node.apply(&[(0, Touch::Pay(77))]);
+    node.commit();
+    assert_state(&kept, &model, "the common ancestor");
+    assert!(matches!(
+        undone.account(&address(0)),
+        Err(StateError::Missing(2))
+    ));
+    node.check_committed();
+}
+
+/// Readers of old blocks while the writer commits and undoes.
+#[test]
+fn views_hold_still_under_a_writer() {
+    let mut node = Node::new(Store::memory());
+    for block in 0..5 {
+        node.apply(&[
+            (0, Touch::Pay(block + 1)),
+            (1, Touch::Write(vec![(block % 5, 2)])),
+        ]);
+    }
+    node.commit();
+    let views: Vec<_> = (0..5)
+        .map(|number| node.store.state_at(number).unwrap())
+        .collect();
+    let models = node.models.clone();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                    for (number, view) in views.iter().enumerate() {
+                        assert_state(view, &models[number], "under a writer");
+                    }
+                }
+            });
+        }
+        for round in 0..300_u64 {
+            node.apply(&[
+                (0, Touch::Pay(round)),
+                (1, Touch::Write(vec![(round % 5, round % 3)])),
+            ]);
+            node.commit();
+            if round % 3 == 0 {
+                node.revert();
+                node.commit();
+            }
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    node.check_committed();
+}
