@@ -4,17 +4,18 @@ use actoreum_primitives::{
     Address, BlockHashes, Bytes, ChainConfig, Fork, Header, Receipt, ReceiptOutcome, StateDiff,
     StateReader, Transaction, U256, Withdrawal,
 };
-use revm::ExecuteEvm;
-use revm::context_interface::JournalTr;
+use revm::context::TxEnv;
 use revm::context_interface::result::ExecutionResult;
+use revm::state::EvmState;
 
 use crate::block::{BlockOutcome, IntermediateRoots};
 use crate::dao::{DAO_ACCOUNTS, DAO_REFUND_CONTRACT};
 use crate::error::{ExecutionError, TxError, tx_error};
-use crate::machine::{Machine, machine};
+use crate::machine::{EvmError, Machine};
 use crate::overlay::Overlay;
 use crate::spec::{Rules, block_env};
 use crate::system::{BEACON_ROOTS_ADDRESS, HISTORY_STORAGE_ADDRESS, collect_requests, record_hash};
+use crate::trace::{Trace, TraceError, Tracer};
 use crate::tx;
 
 /// Executes a block step by step: [`BlockBuilder::begin`] does what comes before the
@@ -63,7 +64,7 @@ impl<'a> BlockBuilder<'a> {
         let block = block_env(&rules, header, beneficiary);
         let mut builder = Self {
             config,
-            machine: machine(&rules, block, overlay, ()),
+            machine: Machine::new(&rules, block, overlay, ()),
             rules,
             roots,
             gas_limit: header.gas_limit,
@@ -103,7 +104,7 @@ impl<'a> BlockBuilder<'a> {
     }
 
     fn overlay(&mut self) -> &mut Overlay<'a> {
-        self.machine.ctx.journaled_state.db_mut()
+        self.machine.overlay()
     }
 
     /// Executes one transaction as the block's next. On an error the block stands as before.
@@ -115,31 +116,35 @@ impl<'a> BlockBuilder<'a> {
         transaction: &Transaction,
         sender: Address,
     ) -> Result<&Receipt, TxError> {
-        let result = self.execute(transaction, sender)?;
-        let changes = self.machine.finalize();
-
-        let outcome = if self.rules.fork >= Fork::Byzantium {
-            self.overlay().commit(changes, None)?;
-            ReceiptOutcome::Status(result.is_success())
-        } else {
-            let mut diff = StateDiff::default();
-            self.overlay().commit(changes, Some(&mut diff))?;
-            let roots = self.roots.as_mut().ok_or(TxError::MissingRoots)?;
-            ReceiptOutcome::StateRoot(roots.root(&diff)?)
-        };
-        self.gas_used += result.tx_gas_used();
-        self.blob_gas_used += transaction.blob_gas();
-        let logs = result.into_logs().into_iter().map(tx::log).collect();
-        let receipt = Receipt::new(transaction.tx_type(), outcome, self.gas_used, logs);
-        self.receipts.push(receipt);
+        let tx_env = self.tx_env(transaction, sender)?;
+        let result = self.machine.transact(tx_env);
+        let changes = self.machine.take_changes();
+        let result = result.map_err(|error| self.tx_error(error))?;
+        self.settle(transaction, result, changes)?;
         Ok(&self.receipts[self.receipts.len() - 1])
     }
 
-    fn execute(
-        &mut self,
+    /// As [`Self::try_transaction`], with a tracer looking on.
+    pub(crate) fn trace_transaction(
+        mut self,
         transaction: &Transaction,
         sender: Address,
-    ) -> Result<ExecutionResult, TxError> {
+        tracer: Tracer,
+    ) -> Result<(Self, Trace), TraceError> {
+        let tx_env = self.tx_env(transaction, sender)?;
+        let (mut machine, ()) = self.machine.replace_inspector(tracer);
+        let result = machine.inspect(tx_env.clone());
+        let changes = machine.take_changes();
+        let tracer;
+        (self.machine, tracer) = machine.replace_inspector(());
+        let result = result.map_err(|error| self.tx_error(error))?;
+        let trace = tracer.finish(&tx_env, &result, &changes, self.machine.overlay())?;
+        self.settle(transaction, result, changes)?;
+        Ok((self, trace))
+    }
+
+    /// The transaction in revm's terms, where the block has room for it.
+    fn tx_env(&self, transaction: &Transaction, sender: Address) -> Result<TxEnv, TxError> {
         if self.rules.fork < Fork::Byzantium && self.roots.is_none() {
             return Err(TxError::MissingRoots);
         }
@@ -156,24 +161,46 @@ impl<'a> BlockBuilder<'a> {
                 limit: blob_gas_limit,
             });
         }
-        let tx_env = tx::tx_env(transaction, sender)?;
-        self.machine.transact_one(tx_env).map_err(|error| {
-            self.machine.finalize();
-            self.tx_error(error)
-        })
+        tx::tx_env(transaction, sender)
     }
 
-    fn tx_error(
+    /// Takes over what a transaction changed, and writes its receipt.
+    fn settle(
         &mut self,
-        error: revm::context_interface::result::EVMError<crate::overlay::OverlayError>,
-    ) -> TxError {
-        let context = &mut self.machine.ctx;
-        let overlay = context.journaled_state.db_mut();
-        let code_hash = overlay
-            .account(context.tx.caller)
+        transaction: &Transaction,
+        result: ExecutionResult,
+        changes: EvmState,
+    ) -> Result<(), TxError> {
+        let outcome = if self.rules.fork >= Fork::Byzantium {
+            self.overlay().commit(changes, None)?;
+            ReceiptOutcome::Status(result.is_success())
+        } else {
+            let mut diff = StateDiff::default();
+            self.overlay().commit(changes, Some(&mut diff))?;
+            let roots = self.roots.as_mut().ok_or(TxError::MissingRoots)?;
+            ReceiptOutcome::StateRoot(roots.root(&diff)?)
+        };
+        self.gas_used += result.tx_gas_used();
+        self.blob_gas_used += transaction.blob_gas();
+        let logs = result.into_logs().into_iter().map(tx::log).collect();
+        self.receipts.push(Receipt::new(
+            transaction.tx_type(),
+            outcome,
+            self.gas_used,
+            logs,
+        ));
+        Ok(())
+    }
+
+    fn tx_error(&mut self, error: EvmError) -> TxError {
+        let caller = self.machine.context().tx.caller;
+        let code_hash = self
+            .overlay()
+            .account(caller)
             .ok()
             .flatten()
             .map(|it| it.code_hash);
+        let context = self.machine.context();
         tx_error(
             error,
             &context.tx,
@@ -237,7 +264,7 @@ impl<'a> BlockBuilder<'a> {
         }
         Ok(BlockOutcome {
             receipts: self.receipts,
-            diff: self.machine.ctx.journaled_state.database.into_diff(),
+            diff: self.machine.into_overlay().into_diff(),
             gas_used: self.gas_used,
             blob_gas_used: self.blob_gas_used,
             requests,

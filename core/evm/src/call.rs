@@ -6,6 +6,7 @@ use actoreum_primitives::{
     AccessListItem, Address, Authorization, B256, BlockHashes, Bytes, ChainConfig, Header, Log,
     StateReader, TxType, U256,
 };
+use revm::Inspector;
 use revm::context::{BlockEnv, TxEnv};
 use revm::context_interface::block::BlobExcessGasAndPrice;
 use revm::context_interface::result::{ExecutionResult, HaltReason};
@@ -13,12 +14,11 @@ use revm::interpreter::Interpreter;
 use revm::interpreter::interpreter_types::Jumps;
 use revm::primitives::hardfork::SpecId;
 use revm::state::EvmState;
-use revm::{ExecuteEvm, InspectEvm, Inspector};
 
 use crate::access_list::AccessListInspector;
 use crate::error::{TxError, tx_error};
 use crate::failure::{self, FailedStep, Failure};
-use crate::machine::{EvmContext, Machine, machine};
+use crate::machine::{EvmContext, EvmError, Machine};
 use crate::overlay::Overlay;
 use crate::spec::{Rules, block_env};
 use crate::tx;
@@ -145,8 +145,8 @@ pub struct CallOutcome {
 
 /// Runs a call. An error means that it could not even start.
 pub fn call(env: &CallEnv<'_>, request: &CallRequest) -> Result<CallOutcome, TxError> {
-    let mut machine = env.machine(request, ())?;
-    let result = machine.transact_one(machine.ctx.tx.clone());
+    let (mut machine, tx) = env.machine(request, ())?;
+    let result = machine.transact(tx);
     let result = result.map_err(|error| env.tx_error(&mut machine, error))?;
     let step = match &result {
         ExecutionResult::Halt { reason, .. } if failure::wants_step(reason) => {
@@ -224,22 +224,19 @@ impl<'a> CallEnv<'a> {
     where
         I: Inspector<EvmContext<'a>>,
     {
-        let mut machine = self.machine(request, inspector)?;
-        let result = machine.inspect_one_tx(machine.ctx.tx.clone());
+        let (mut machine, tx) = self.machine(request, inspector)?;
+        let result = machine.inspect(tx);
         let result = result.map_err(|error| self.tx_error(&mut machine, error))?;
-        let changes = machine.finalize();
-        Ok((result, changes, machine.inspector))
+        let changes = machine.take_changes();
+        Ok((result, changes, machine.into_inspector()))
     }
 
-    fn tx_error<I>(
-        &self,
-        machine: &mut Machine<'a, I>,
-        error: revm::context_interface::result::EVMError<crate::overlay::OverlayError>,
-    ) -> TxError {
+    pub(crate) fn tx_error<I>(&self, machine: &mut Machine<'a, I>, error: EvmError) -> TxError {
+        let context = machine.context();
         tx_error(
             error,
-            &machine.ctx.tx,
-            &machine.ctx.block,
+            &context.tx,
+            &context.block,
             self.config.chain_id,
             None,
         )
@@ -251,10 +248,10 @@ impl<'a> CallEnv<'a> {
     }
 
     fn warm_addresses(&self, request: &CallRequest) -> Result<BTreeSet<Address>, TxError> {
-        let mut machine = self.machine(request, ())?;
+        let (mut machine, _) = self.machine(request, ())?;
         let from = request.from.unwrap_or_default();
         let mut warm: BTreeSet<Address> = machine
-            .precompiles
+            .precompiles()
             .warm_addresses()
             .iter()
             .copied()
@@ -262,20 +259,22 @@ impl<'a> CallEnv<'a> {
         warm.insert(from);
         warm.insert(match request.to {
             Some(to) => to,
-            None => {
-                let overlay = &mut machine.ctx.journaled_state.database;
-                from.create(overlay.account(from)?.map_or(0, |account| account.nonce))
-            }
+            None => from.create(
+                machine
+                    .overlay()
+                    .account(from)?
+                    .map_or(0, |account| account.nonce),
+            ),
         });
         Ok(warm)
     }
 
-    /// A machine that is ready to run the request as its transaction.
+    /// A machine for the request, and the request as its transaction.
     pub(crate) fn machine<I>(
         &self,
         request: &CallRequest,
         inspector: I,
-    ) -> Result<Machine<'a, I>, TxError> {
+    ) -> Result<(Machine<'a, I>, TxEnv), TxError> {
         let rules = Rules::at(self.config, self.header);
         let mut block = block_env(&rules, self.header, self.beneficiary);
         self.override_block(&mut block);
@@ -297,8 +296,8 @@ impl<'a> CallEnv<'a> {
         {
             blob.blob_gasprice = 0;
         }
-        let mut machine = machine(&rules, block, overlay, inspector);
-        let cfg = &mut machine.ctx.cfg;
+        let mut machine = Machine::new(&rules, block, overlay, inspector);
+        let cfg = &mut machine.context().cfg;
         cfg.disable_nonce_check = true;
         cfg.disable_eip3607 = true;
         cfg.disable_block_gas_limit = true;
@@ -306,8 +305,7 @@ impl<'a> CallEnv<'a> {
         cfg.disable_balance_check = !self.check_balance;
         cfg.tx_gas_limit_cap = Some(u64::MAX);
         cfg.max_blobs_per_tx = None;
-        machine.ctx.tx = tx;
-        Ok(machine)
+        Ok((machine, tx))
     }
 
     fn tx_env(

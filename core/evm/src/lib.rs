@@ -13,6 +13,7 @@ mod machine;
 mod overlay;
 mod spec;
 mod system;
+pub mod trace;
 mod tx;
 
 pub use block::{BlockOutcome, IntermediateRoots, execute_block};

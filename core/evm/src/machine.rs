@@ -1,50 +1,262 @@
-//! revm put together for one block: its context over our overlay, and the one instruction that
-//! revm no longer has.
+//! revm put together for one block: its context over our overlay, the one instruction that it
+//! no longer has, and the one rule of contract creation that it never had.
 
 use revm::bytecode::opcode::SSTORE;
-use revm::context::{BlockEnv, CfgEnv, TxEnv};
+use revm::context::{BlockEnv, CfgEnv, ContextSetters, FrameStack, TxEnv};
 use revm::context_interface::cfg::{GasId, GasParams};
 use revm::context_interface::context::{SStoreResult, StateLoad};
-use revm::handler::MainnetEvm;
+use revm::context_interface::result::{EVMError, ExecutionResult};
+use revm::context_interface::{ContextTr, JournalTr};
+use revm::handler::evm::{ContextDbError, FrameInitResult};
+use revm::handler::instructions::EthInstructions;
+use revm::handler::system_call::SystemCallTx;
+use revm::handler::{
+    EthFrame, EthPrecompiles, EvmTr, FrameInitOrResult, FrameResult, Handler, ItemOrResult,
+    MainnetEvm, MainnetHandler,
+};
+use revm::inspector::{InspectorEvmTr, InspectorHandler};
 use revm::interpreter::instructions::host::sstore_with_gas_accounting;
+use revm::interpreter::interpreter::EthInterpreter;
+use revm::interpreter::interpreter_action::FrameInit;
 use revm::interpreter::{
-    Host, Instruction, InstructionContext, InstructionExecResult, InstructionResult,
+    FrameInput, Host, Instruction, InstructionContext, InstructionExecResult, InstructionResult,
     InterpreterTypes,
 };
-use revm::primitives::Address;
-use revm::{Context, MainBuilder};
+use revm::primitives::{Address, Bytes};
+use revm::state::EvmState;
+use revm::{Context, Inspector, MainBuilder};
 
-use crate::overlay::Overlay;
+use crate::overlay::{Overlay, OverlayError};
 use crate::spec::Rules;
 
 pub(crate) type EvmContext<'a> = Context<BlockEnv, TxEnv, CfgEnv, Overlay<'a>>;
-pub(crate) type Machine<'a, INSPECTOR = ()> = MainnetEvm<EvmContext<'a>, INSPECTOR>;
+pub(crate) type EvmError = EVMError<OverlayError>;
+
+type Frame = EthFrame<EthInterpreter>;
 
 /// The machine for one block (or for calls at it).
-pub(crate) fn machine<'a, INSPECTOR>(
-    rules: &Rules,
-    block: BlockEnv,
-    overlay: Overlay<'a>,
-    inspector: INSPECTOR,
-) -> Machine<'a, INSPECTOR> {
-    let mut cfg = CfgEnv::new_with_spec(rules.spec).with_chain_id(rules.chain_id);
-    cfg.tx_chain_id_check = true;
-    cfg.max_blobs_per_tx = Some(rules.max_blobs_per_tx());
-    cfg.blob_base_fee_update_fraction = Some(rules.blobs.base_fee_update_fraction);
-    if rules.net_metering_1283 {
-        cfg.gas_params = net_metering_gas(rules.spec);
+pub(crate) struct Machine<'a, INSPECTOR = ()> {
+    inner: MainnetEvm<EvmContext<'a>, INSPECTOR>,
+}
+
+impl<'a, INSPECTOR> Machine<'a, INSPECTOR> {
+    pub(crate) fn new(
+        rules: &Rules,
+        block: BlockEnv,
+        overlay: Overlay<'a>,
+        inspector: INSPECTOR,
+    ) -> Self {
+        let mut cfg = CfgEnv::new_with_spec(rules.spec).with_chain_id(rules.chain_id);
+        cfg.tx_chain_id_check = true;
+        cfg.max_blobs_per_tx = Some(rules.max_blobs_per_tx());
+        cfg.blob_base_fee_update_fraction = Some(rules.blobs.base_fee_update_fraction);
+        if rules.net_metering_1283 {
+            cfg.gas_params = net_metering_gas(rules.spec);
+        }
+        let mut inner = EvmContext::new(overlay, rules.spec)
+            .with_cfg(cfg)
+            .with_block(block)
+            .build_mainnet_with_inspector(inspector);
+        if rules.net_metering_1283 {
+            // Its gas is charged inside, as that of revm's own SSTORE.
+            let sstore = Instruction::new(sstore_net_metered);
+            inner.instruction.insert_instruction(SSTORE, sstore, 0);
+        }
+        Self { inner }
     }
-    let mut machine = EvmContext::new(overlay, rules.spec)
-        .with_cfg(cfg)
-        .with_block(block)
-        .build_mainnet_with_inspector(inspector);
-    if rules.net_metering_1283 {
-        // Its gas is charged inside, as that of revm's own SSTORE.
-        machine
-            .instruction
-            .insert_instruction(SSTORE, Instruction::new(sstore_net_metered), 0);
+
+    pub(crate) fn context(&mut self) -> &mut EvmContext<'a> {
+        &mut self.inner.ctx
     }
-    machine
+
+    pub(crate) fn overlay(&mut self) -> &mut Overlay<'a> {
+        self.inner.ctx.journaled_state.db_mut()
+    }
+
+    pub(crate) fn into_overlay(self) -> Overlay<'a> {
+        self.inner.ctx.journaled_state.database
+    }
+
+    pub(crate) fn into_inspector(self) -> INSPECTOR {
+        self.inner.inspector
+    }
+
+    pub(crate) fn into_overlay_and_inspector(self) -> (Overlay<'a>, INSPECTOR) {
+        (
+            self.inner.ctx.journaled_state.database,
+            self.inner.inspector,
+        )
+    }
+
+    /// The same machine with another inspector, and the one that it had.
+    pub(crate) fn replace_inspector<OTHER>(
+        self,
+        inspector: OTHER,
+    ) -> (Machine<'a, OTHER>, INSPECTOR) {
+        let MainnetEvm {
+            ctx,
+            inspector: before,
+            instruction,
+            precompiles,
+            frame_stack,
+        } = self.inner;
+        let inner = MainnetEvm {
+            ctx,
+            inspector,
+            instruction,
+            precompiles,
+            frame_stack,
+        };
+        (Machine { inner }, before)
+    }
+
+    pub(crate) fn precompiles(&self) -> &EthPrecompiles {
+        &self.inner.precompiles
+    }
+
+    /// Runs a transaction. Its changes wait in the journal for [`Self::take_changes`], which
+    /// must follow, on an error too.
+    pub(crate) fn transact(&mut self, tx: TxEnv) -> Result<ExecutionResult, EvmError> {
+        self.inner.ctx.set_tx(tx);
+        MainnetHandler::<Self, EvmError, Frame>::default().run(self)
+    }
+
+    /// As [`Self::transact`], with the inspector looking on.
+    pub(crate) fn inspect(&mut self, tx: TxEnv) -> Result<ExecutionResult, EvmError>
+    where
+        INSPECTOR: Inspector<EvmContext<'a>>,
+    {
+        self.inner.ctx.set_tx(tx);
+        MainnetHandler::<Self, EvmError, Frame>::default().inspect_run(self)
+    }
+
+    /// Calls a contract as the system: without fees, nonce and limits of the block.
+    pub(crate) fn system_call(
+        &mut self,
+        contract: Address,
+        input: Bytes,
+    ) -> Result<ExecutionResult, EvmError> {
+        self.inner.ctx.set_tx(TxEnv::new_system_tx(contract, input));
+        MainnetHandler::<Self, EvmError, Frame>::default().run_system_call(self)
+    }
+
+    /// What the last run changed; the journal is empty afterwards.
+    pub(crate) fn take_changes(&mut self) -> EvmState {
+        self.inner.ctx.journaled_state.finalize()
+    }
+
+    /// The address of a contract about to be created, where nothing but storage stands in its
+    /// way (EIP-7610): revm lets such a creation pass.
+    fn storage_collision(&mut self, input: &FrameInput) -> Result<Option<Address>, OverlayError> {
+        let FrameInput::Create(inputs) = input else {
+            return Ok(None);
+        };
+        let context = &mut self.inner.ctx;
+        let nonce = context
+            .journal_mut()
+            .load_account(inputs.caller())?
+            .info
+            .nonce;
+        let created = inputs.created_address(nonce);
+        let collides = context.journal_mut().db_mut().has_only_storage(created)?;
+        Ok(collides.then_some(created))
+    }
+}
+
+impl<'a, INSPECTOR> EvmTr for Machine<'a, INSPECTOR> {
+    type Context = EvmContext<'a>;
+    type Instructions = EthInstructions<EthInterpreter, EvmContext<'a>>;
+    type Precompiles = EthPrecompiles;
+    type Frame = Frame;
+
+    fn all(
+        &self,
+    ) -> (
+        &Self::Context,
+        &Self::Instructions,
+        &Self::Precompiles,
+        &FrameStack<Self::Frame>,
+    ) {
+        self.inner.all()
+    }
+
+    fn all_mut(
+        &mut self,
+    ) -> (
+        &mut Self::Context,
+        &mut Self::Instructions,
+        &mut Self::Precompiles,
+        &mut FrameStack<Self::Frame>,
+    ) {
+        self.inner.all_mut()
+    }
+
+    fn frame_init(
+        &mut self,
+        input: FrameInit,
+    ) -> Result<FrameInitResult<'_, Frame>, ContextDbError<Self::Context>> {
+        let Some(created) = self.storage_collision(&input.frame_input)? else {
+            return self.inner.frame_init(input);
+        };
+        // For the moment of the check the account gets a nonce, which revm does see.
+        let journal = &mut self.inner.ctx.journaled_state;
+        journal.load_account(created)?;
+        set_nonce(&mut journal.inner.state, created, 1);
+        let result = match self.inner.frame_init(input)? {
+            ItemOrResult::Result(result) => result,
+            ItemOrResult::Item(_) => {
+                let text = "a creation passed over a nonce".to_owned();
+                return Err(ContextDbError::<Self::Context>::Custom(text));
+            }
+        };
+        set_nonce(&mut self.inner.ctx.journaled_state.inner.state, created, 0);
+        Ok(ItemOrResult::Result(result))
+    }
+
+    fn frame_run(&mut self) -> Result<FrameInitOrResult<Frame>, ContextDbError<Self::Context>> {
+        self.inner.frame_run()
+    }
+
+    fn frame_return_result(
+        &mut self,
+        result: FrameResult,
+    ) -> Result<Option<FrameResult>, ContextDbError<Self::Context>> {
+        self.inner.frame_return_result(result)
+    }
+}
+
+fn set_nonce(state: &mut EvmState, address: Address, nonce: u64) {
+    if let Some(account) = state.get_mut(&address) {
+        account.info.nonce = nonce;
+    }
+}
+
+impl<'a, INSPECTOR: Inspector<EvmContext<'a>>> InspectorEvmTr for Machine<'a, INSPECTOR> {
+    type Inspector = INSPECTOR;
+
+    fn all_inspector(
+        &self,
+    ) -> (
+        &Self::Context,
+        &Self::Instructions,
+        &Self::Precompiles,
+        &FrameStack<Self::Frame>,
+        &Self::Inspector,
+    ) {
+        self.inner.all_inspector()
+    }
+
+    fn all_mut_inspector(
+        &mut self,
+    ) -> (
+        &mut Self::Context,
+        &mut Self::Instructions,
+        &mut Self::Precompiles,
+        &mut FrameStack<Self::Frame>,
+        &mut Self::Inspector,
+    ) {
+        self.inner.all_mut_inspector()
+    }
 }
 
 /// The prices of EIP-1283, in the terms of EIP-2200: a read costs 200, and what a first write

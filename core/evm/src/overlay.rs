@@ -140,6 +140,21 @@ impl<'a> Overlay<'a> {
         self.slot(index, key)
     }
 
+    /// Whether a contract cannot be created here for storage that is left (EIP-7610). Nonce and
+    /// code, the usual reasons, are revm's to see.
+    pub(crate) fn has_only_storage(&mut self, address: Address) -> Result<bool, StateError> {
+        let index = self.entry_index(address)?;
+        let entry = &self.entries[index];
+        let Some(account) = entry.now else {
+            return Ok(false);
+        };
+        if account.nonce != 0 || account.code_hash != EMPTY_CODE_HASH {
+            return Ok(false);
+        }
+        let holds_below = !entry.wiped && self.state.has_storage(&address)?;
+        Ok(holds_below || entry.slots.values().any(|slot| !slot.after.is_zero()))
+    }
+
     fn code(&mut self, code_hash: B256) -> Result<Bytecode, StateError> {
         if code_hash == EMPTY_CODE_HASH || code_hash.is_zero() {
             return Ok(Bytecode::default());

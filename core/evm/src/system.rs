@@ -3,7 +3,6 @@
 
 use actoreum_primitives::{Address, B256, Bytes, Log};
 use revm::primitives::{address, b256};
-use revm::{ExecuteEvm, SystemCallEvm};
 use sha2::{Digest, Sha256};
 
 use crate::error::ExecutionError;
@@ -44,19 +43,13 @@ fn call<INSPECTOR>(
     contract: Address,
     input: Bytes,
 ) -> Result<Option<SystemCallResult>, ExecutionError> {
-    if machine
-        .ctx
-        .journaled_state
-        .database
-        .account_code(contract)?
-        .is_empty()
-    {
+    if machine.overlay().account_code(contract)?.is_empty() {
         return Ok(None);
     }
-    let result = machine.system_call_one(contract, input);
-    let changes = machine.finalize();
+    let result = machine.system_call(contract, input);
+    let changes = machine.take_changes();
     let result = result.map_err(ExecutionError::from_system_call)?;
-    machine.ctx.journaled_state.database.commit(changes, None)?;
+    machine.overlay().commit(changes, None)?;
     Ok(Some(match result.is_success() {
         true => SystemCallResult::Output(result.into_output().unwrap_or_default()),
         false => SystemCallResult::Failed,

@@ -14,7 +14,10 @@ const BATCH_BYTES: usize = 64 << 20;
 pub fn fixtures() -> Option<PathBuf> {
     let folder = match std::env::var_os("ACTOREUM_FIXTURES") {
         Some(folder) => PathBuf::from(folder),
-        None => PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/fixtures")),
+        None => PathBuf::from(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../../shared/fixtures"
+        )),
     };
     if folder.is_dir() {
         return Some(folder);
@@ -29,7 +32,9 @@ pub fn for_each_file(
     wanted: impl Fn(&str) -> bool,
     test: impl Fn(&str, &[u8]) + Sync,
 ) -> bool {
-    let Some(folder) = fixtures() else { return false };
+    let Some(folder) = fixtures() else {
+        return false;
+    };
     let file = File::open(folder.join("vectors").join(archive)).unwrap();
     let mut decoder = zstd::Decoder::new(file).unwrap();
     decoder.window_log_max(27).unwrap();
@@ -67,7 +72,13 @@ pub struct Report {
 
 impl Report {
     pub fn passed(&self, fork: &str) {
-        *self.inner.lock().unwrap().0.entry(fork.to_owned()).or_default() += 1;
+        *self
+            .inner
+            .lock()
+            .unwrap()
+            .0
+            .entry(fork.to_owned())
+            .or_default() += 1;
     }
 
     pub fn failed(&self, test: String, why: impl std::fmt::Display) {
@@ -79,11 +90,18 @@ impl Report {
         let (passed, mut failed) = self.inner.into_inner().unwrap();
         failed.sort();
         let total: usize = passed.values().sum();
-        println!("{suite}: {total} passed {passed:?}, {} failed", failed.len());
+        println!(
+            "{suite}: {total} passed {passed:?}, {} failed",
+            failed.len()
+        );
         for failure in failed.iter().take(400) {
             println!("  {failure}");
         }
-        assert!(failed.is_empty(), "{} vectors of {suite} failed", failed.len());
+        assert!(
+            failed.is_empty(),
+            "{} vectors of {suite} failed",
+            failed.len()
+        );
         assert!(total > 0, "no vector of {suite} ran");
     }
 }

@@ -54,7 +54,9 @@ impl<'de> Deserialize<'de> for To {
         if text.is_empty() || text == "0x" {
             return Ok(Self(None));
         }
-        text.parse().map(|address| Self(Some(address))).map_err(serde::de::Error::custom)
+        text.parse()
+            .map(|address| Self(Some(address)))
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -139,8 +141,10 @@ pub struct JsonBlock {
 impl JsonBlock {
     /// What makes the block invalid, where it is.
     pub fn exception(&self) -> Option<&str> {
-        let (_, exception) =
-            self.rest.iter().find(|(key, _)| key.starts_with("expectException"))?;
+        let (_, exception) = self
+            .rest
+            .iter()
+            .find(|(key, _)| key.starts_with("expectException"))?;
         exception.as_str()
     }
 }

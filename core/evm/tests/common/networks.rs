@@ -36,7 +36,10 @@ pub fn config(network: &str, test_config: &serde_json::Value) -> Option<ChainCon
             }
         }
     }
-    if let Some(schedule) = test_config.get("blobSchedule").and_then(|it| it.as_object()) {
+    if let Some(schedule) = test_config
+        .get("blobSchedule")
+        .and_then(|it| it.as_object())
+    {
         for (name, params) in schedule {
             let number = |key: &str| {
                 let text = params.get(key)?.as_str()?;
@@ -89,7 +92,9 @@ fn activate(config: &mut ChainConfig, fork: Fork, at: u64) {
     set(Fork::SpuriousDragon, |config| &mut config.eip155_block);
     set(Fork::SpuriousDragon, |config| &mut config.eip158_block);
     set(Fork::Byzantium, |config| &mut config.byzantium_block);
-    set(Fork::Constantinople, |config| &mut config.constantinople_block);
+    set(Fork::Constantinople, |config| {
+        &mut config.constantinople_block
+    });
     set(Fork::Petersburg, |config| &mut config.petersburg_block);
     set(Fork::Istanbul, |config| &mut config.istanbul_block);
     set(Fork::MuirGlacier, |config| &mut config.muir_glacier_block);

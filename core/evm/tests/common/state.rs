@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use actoreum_evm::IntermediateRoots;
 use actoreum_primitives::rlp::encode;
 use actoreum_primitives::{
-    Account, AccountInfo, Address, B256, BlockHashes, Bytes, EMPTY_CODE_HASH, EMPTY_ROOT_HASH,
-    Log, StateDiff, StateError, StateReader, U256, keccak256,
+    Account, AccountInfo, Address, B256, BlockHashes, Bytes, EMPTY_CODE_HASH, EMPTY_ROOT_HASH, Log,
+    StateDiff, StateError, StateReader, U256, keccak256,
 };
-use actoreum_evm::IntermediateRoots;
 use actoreum_trie::Builder;
 
 use super::json::{JsonState, parse_num};
@@ -26,8 +26,11 @@ impl MemoryState {
             if code_hash != EMPTY_CODE_HASH {
                 state.codes.insert(code_hash, account.code.0.clone());
             }
-            let info =
-                AccountInfo { nonce: account.nonce.u64(), balance: account.balance.0, code_hash };
+            let info = AccountInfo {
+                nonce: account.nonce.u64(),
+                balance: account.balance.0,
+                code_hash,
+            };
             let slots = account.storage.iter();
             let slots = slots
                 .map(|(key, value)| (parse_num(key).unwrap(), value.0))
@@ -39,13 +42,17 @@ impl MemoryState {
 
     /// Lays a diff over the state; panics where it does not start from it.
     pub fn apply(&mut self, diff: &StateDiff) {
-        self.codes.extend(diff.codes.iter().map(|(hash, code)| (*hash, code.clone())));
+        self.codes
+            .extend(diff.codes.iter().map(|(hash, code)| (*hash, code.clone())));
         for (address, change) in &diff.accounts {
             let before = self.accounts.get(address).map(|(info, _)| *info);
             assert_eq!(before, change.before, "account {address} before the change");
             let Some(after) = change.after else {
                 let (_, slots) = self.accounts.remove(address).unwrap_or_default();
-                assert!(change.storage_wiped || slots.is_empty(), "{address} left storage");
+                assert!(
+                    change.storage_wiped || slots.is_empty(),
+                    "{address} left storage"
+                );
                 continue;
             };
             let (info, slots) = self.accounts.entry(*address).or_default();
@@ -101,22 +108,45 @@ impl StateReader for MemoryState {
     }
 
     fn storage(&self, address: &Address, slot: &U256) -> Result<U256, StateError> {
-        let value = self.accounts.get(address).and_then(|(_, slots)| slots.get(slot));
+        let value = self
+            .accounts
+            .get(address)
+            .and_then(|(_, slots)| slots.get(slot));
         Ok(value.copied().unwrap_or_default())
     }
 
     fn code(&self, code_hash: &B256) -> Result<Bytes, StateError> {
         Ok(self.codes.get(code_hash).cloned().unwrap_or_default())
     }
+
+    fn has_storage(&self, address: &Address) -> Result<bool, StateError> {
+        Ok(self
+            .accounts
+            .get(address)
+            .is_some_and(|(_, slots)| !slots.is_empty()))
+    }
 }
 
 /// Applies each transaction's changes to a copy of the state.
-pub struct Roots(pub MemoryState);
+pub struct Roots<'a> {
+    parent: &'a MemoryState,
+    state: Option<MemoryState>,
+}
 
-impl IntermediateRoots for Roots {
+impl<'a> Roots<'a> {
+    pub fn new(parent: &'a MemoryState) -> Self {
+        Self {
+            parent,
+            state: None,
+        }
+    }
+}
+
+impl IntermediateRoots for Roots<'_> {
     fn root(&mut self, diff: &StateDiff) -> Result<B256, StateError> {
-        self.0.apply(diff);
-        Ok(self.0.root())
+        let state = self.state.get_or_insert_with(|| self.parent.clone());
+        state.apply(diff);
+        Ok(state.root())
     }
 }
 

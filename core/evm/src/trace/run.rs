@@ -1,0 +1,113 @@
+//! Runs calls, transactions and whole blocks under a tracer.
+
+use actoreum_primitives::{
+    Address, B256, BlockHashes, Body, ChainConfig, Header, StateDiff, StateError, StateReader,
+};
+
+use super::{Trace, TraceError, TraceOptions, Tracer};
+use crate::block::IntermediateRoots;
+use crate::builder::BlockBuilder;
+use crate::call::{CallEnv, CallRequest};
+
+/// Traces a call.
+pub fn trace_call(
+    env: &CallEnv<'_>,
+    request: &CallRequest,
+    options: &TraceOptions,
+) -> Result<Trace, TraceError> {
+    let (mut machine, tx) = env.machine(request, Tracer::new(options)?)?;
+    let result = machine.inspect(tx.clone());
+    let result = result.map_err(|error| env.tx_error(&mut machine, error))?;
+    let changes = machine.take_changes();
+    let (mut overlay, tracer) = machine.into_overlay_and_inspector();
+    tracer.finish(&tx, &result, &changes, &mut overlay)
+}
+
+/// The block whose transactions are traced, on the state of its parent.
+#[derive(Clone, Copy)]
+pub struct TracedBlock<'a> {
+    /// The chain's rules.
+    pub config: &'a ChainConfig,
+    /// The block's header.
+    pub header: &'a Header,
+    /// Its transactions.
+    pub body: &'a Body,
+    /// Their senders.
+    pub senders: &'a [Address],
+    /// Its beneficiary (on clique: its signer).
+    pub beneficiary: Address,
+    /// The state of the parent.
+    pub state: &'a dyn StateReader,
+    /// For BLOCKHASH.
+    pub hashes: &'a dyn BlockHashes,
+}
+
+impl std::fmt::Debug for TracedBlock<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TracedBlock")
+            .field("number", &self.header.number)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Traces every transaction of a block.
+pub fn trace_block(
+    block: &TracedBlock<'_>,
+    options: &TraceOptions,
+) -> Result<Vec<Trace>, TraceError> {
+    run(block, options, None)
+}
+
+/// Traces one transaction of a block, after running those before it.
+pub fn trace_transaction(
+    block: &TracedBlock<'_>,
+    index: usize,
+    options: &TraceOptions,
+) -> Result<Trace, TraceError> {
+    run(block, options, Some(index))?
+        .pop()
+        .ok_or(TraceError::NoSuchTransaction(index))
+}
+
+fn run(
+    block: &TracedBlock<'_>,
+    options: &TraceOptions,
+    only: Option<usize>,
+) -> Result<Vec<Trace>, TraceError> {
+    let TracedBlock {
+        config,
+        header,
+        body,
+        senders,
+        beneficiary,
+        state,
+        hashes,
+    } = *block;
+    let mut roots = NoRoots;
+    let mut builder =
+        BlockBuilder::begin(config, header, beneficiary, state, hashes, Some(&mut roots))?;
+    let mut traces = Vec::new();
+    for (index, (transaction, sender)) in body.transactions.iter().zip(senders).enumerate() {
+        if only.is_some_and(|only| only != index) {
+            builder.try_transaction(transaction, *sender)?;
+            continue;
+        }
+        let tracer = Tracer::new(options)?;
+        let trace;
+        (builder, trace) = builder.trace_transaction(transaction, *sender, tracer)?;
+        traces.push(trace);
+        if only.is_some() {
+            break;
+        }
+    }
+    Ok(traces)
+}
+
+/// Nobody reads the receipts of a trace.
+struct NoRoots;
+
+impl IntermediateRoots for NoRoots {
+    fn root(&mut self, _diff: &StateDiff) -> Result<B256, StateError> {
+        Ok(B256::ZERO)
+    }
+}
