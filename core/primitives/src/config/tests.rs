@@ -216,9 +216,10 @@ fn a_changed_config_rewinds_to_before_the_first_difference() {
     );
     // The chain id counts from EIP-158 on.
     assert_eq!(conflict(|new| new.chain_id = 8, 9, 0), None);
+    let chain_id = conflict(|new| new.chain_id = 8, 10, 0).unwrap();
     assert_eq!(
-        conflict(|new| new.chain_id = 8, 10, 0).unwrap().rewind,
-        Rewind::ToBlock(9)
+        chain_id.to_string(),
+        "mismatching EIP-158 chain id in database: in force since block 10; rewind to block 9"
     );
     // A fork at genesis cannot go further back.
     let at_genesis = conflict(|new| new.byzantium_block = Some(0), 0, 0).unwrap();
