@@ -4,6 +4,7 @@
 
 pub mod discv4;
 pub mod ecies;
+pub mod eth;
 mod keys;
 pub mod limits;
 pub mod nodes;

@@ -216,3 +216,20 @@ pub const MIN_TRANSACTION_SIZE: usize = 32;
 
 /// No header is shorter: six hashes, an address and a bloom filter.
 pub const MIN_HEADER_SIZE: usize = 450;
+
+/// No receipt is shorter: it has a bloom filter.
+pub const MIN_RECEIPT_SIZE: usize = 260;
+
+/// No withdrawal is shorter: it has an address.
+pub const MIN_WITHDRAWAL_SIZE: usize = 25;
+
+/// Most bits of a difficulty. Mainnet's reached 54; more is a lie that would cost big-integer
+/// work everywhere.
+pub const MAX_DIFFICULTY_BITS: usize = 80;
+
+/// Most bits of a total difficulty. Mainnet's ended at 76.
+pub const MAX_TOTAL_DIFFICULTY_BITS: usize = 100;
+
+/// Longest extra data of a header that is sent unasked. Clique's checkpoints hold a list of
+/// signers, 20 bytes each, so it can be much more than the 32 bytes of other chains.
+pub const MAX_EXTRA_DATA: usize = 100 * 1024;

@@ -1,9 +1,8 @@
 //! What the wire needs beyond `actoreum_primitives::rlp`: bounds before allocation, and
 //! writing lists whose elements have different types.
 
-use actoreum_primitives::B256;
 use actoreum_primitives::rlp::{
-    Decode, DecodeError, Encode, List, decode_raw, decode_str, encode_list_header,
+    Decode, DecodeError, List, decode_raw, decode_str, encode_list_header,
 };
 
 /// A list that is longer than its kind may be. The sender broke the protocol.
@@ -80,19 +79,9 @@ pub fn put_list(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     }
 }
 
-/// Appends a list of values of one type.
-pub fn put_all<T: Encode>(out: &mut Vec<u8>, items: &[T]) {
-    items.encode(out);
-}
-
-/// Reads a list of hashes, at most `limit` of them.
-pub fn next_hashes(list: &mut List<'_>, limit: usize) -> Result<Vec<B256>, DecodeError> {
-    decode_bounded(list.next_list()?, limit)
-}
-
 #[cfg(test)]
 mod tests {
-    use actoreum_primitives::rlp::encode_str;
+    use actoreum_primitives::rlp::{Encode, encode_str};
     use proptest::prelude::*;
 
     use super::*;
@@ -124,7 +113,7 @@ mod tests {
         ) {
             let mut out = vec![0xaa];
             put_list(&mut out, |out| {
-                put_all(out, &numbers);
+                numbers.encode(out);
                 encode_str(&text, out);
             });
             let mut list = open_tolerant(&out[1..]).unwrap();

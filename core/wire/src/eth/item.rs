@@ -1,0 +1,96 @@
+//! What stands in the lists of messages, and the bounds of each.
+
+use actoreum_primitives::rlp::{Decode, DecodeError, Encode, List};
+use actoreum_primitives::{Body, Bytes, Header, PooledTransaction, Receipt, Transaction};
+
+use crate::limits::{
+    MAX_BODIES, MAX_HEADERS, MAX_NODE_DATA, MAX_POOLED_TRANSACTIONS, MAX_RECEIPTS,
+    MAX_TRANSACTIONS, MIN_HEADER_SIZE, MIN_RECEIPT_SIZE, MIN_TRANSACTION_SIZE, MIN_WITHDRAWAL_SIZE,
+};
+use crate::rlp::count_plausible;
+
+/// An element of a list that a stranger sends.
+pub trait WireItem: Encode + Decode {
+    /// The most of them in a message.
+    const LIMIT: usize;
+    /// No valid one is shorter, on average.
+    const MIN_SIZE: usize;
+
+    /// Looks at the shape of an encoding before it is decoded: bounds what decoding allocates.
+    fn check(_raw: &[u8]) -> Result<(), DecodeError> {
+        Ok(())
+    }
+}
+
+impl WireItem for Header {
+    const LIMIT: usize = MAX_HEADERS;
+    const MIN_SIZE: usize = MIN_HEADER_SIZE;
+}
+
+impl WireItem for Transaction {
+    const LIMIT: usize = MAX_TRANSACTIONS;
+    const MIN_SIZE: usize = MIN_TRANSACTION_SIZE;
+}
+
+impl WireItem for PooledTransaction {
+    const LIMIT: usize = MAX_POOLED_TRANSACTIONS;
+    const MIN_SIZE: usize = MIN_TRANSACTION_SIZE;
+}
+
+impl WireItem for Bytes {
+    const LIMIT: usize = MAX_NODE_DATA;
+    const MIN_SIZE: usize = 1;
+}
+
+/// Two empty lists in a list.
+const MIN_BODY_SIZE: usize = 3;
+
+impl WireItem for Body {
+    const LIMIT: usize = MAX_BODIES;
+    const MIN_SIZE: usize = MIN_BODY_SIZE;
+
+    fn check(mut raw: &[u8]) -> Result<(), DecodeError> {
+        let mut fields = List::open(&mut raw)?;
+        check_body_fields(&mut fields)
+    }
+}
+
+/// Bounds transactions, ommers and withdrawals by the bytes that hold them.
+pub(super) fn check_body_fields(fields: &mut List<'_>) -> Result<(), DecodeError> {
+    for minimum in [MIN_TRANSACTION_SIZE, MIN_HEADER_SIZE] {
+        count_plausible(&fields.next_list()?, usize::MAX, minimum)?;
+    }
+    if !fields.is_empty() {
+        count_plausible(&fields.next_list()?, usize::MAX, MIN_WITHDRAWAL_SIZE)?;
+    }
+    Ok(())
+}
+
+/// The receipts of one block, in the order of its transactions.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BlockReceipts(pub Vec<Receipt>);
+
+impl Encode for BlockReceipts {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.0.encode(out);
+    }
+
+    fn length(&self) -> usize {
+        self.0.length()
+    }
+}
+
+impl Decode for BlockReceipts {
+    fn decode(buf: &mut &[u8]) -> Result<Self, DecodeError> {
+        Vec::decode(buf).map(Self)
+    }
+}
+
+impl WireItem for BlockReceipts {
+    const LIMIT: usize = MAX_RECEIPTS;
+    const MIN_SIZE: usize = 1;
+
+    fn check(mut raw: &[u8]) -> Result<(), DecodeError> {
+        count_plausible(&List::open(&mut raw)?, usize::MAX, MIN_RECEIPT_SIZE).map(drop)
+    }
+}

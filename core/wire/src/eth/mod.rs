@@ -1,0 +1,22 @@
+//! The eth protocol, versions 62 to 68, as one codec with the version as data.
+
+mod block;
+mod item;
+mod list;
+mod message;
+mod request;
+mod status;
+mod transaction;
+mod version;
+
+pub use block::{BlockAnnouncement, NewBlock};
+pub use item::{BlockReceipts, WireItem};
+pub use list::LazyList;
+pub use message::{EthError, EthMessage, MessageId, RequestId};
+pub use request::{BlockOrigin, GetBlockHeaders};
+pub use status::{Status, StatusError};
+pub use transaction::TransactionAnnouncement;
+pub use version::EthVersion;
+
+#[cfg(test)]
+mod tests;

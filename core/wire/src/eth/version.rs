@@ -1,0 +1,102 @@
+//! Which version has what.
+
+use super::MessageId;
+use crate::p2p::{Capability, Protocol};
+
+/// A version of the eth protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum EthVersion {
+    /// Blocks and transactions.
+    Eth62 = 62,
+    /// Adds receipts and state values.
+    Eth63 = 63,
+    /// Adds the fork id to the status (EIP-2364).
+    Eth64 = 64,
+    /// Adds announced and pooled transactions (EIP-2464).
+    Eth65 = 65,
+    /// Adds request ids (EIP-2481).
+    Eth66 = 66,
+    /// Removes state values (EIP-4938).
+    Eth67 = 67,
+    /// Announces transactions with type and size (EIP-5793).
+    Eth68 = 68,
+}
+
+impl EthVersion {
+    /// Every version, oldest first.
+    pub const ALL: [Self; 7] = [
+        Self::Eth62,
+        Self::Eth63,
+        Self::Eth64,
+        Self::Eth65,
+        Self::Eth66,
+        Self::Eth67,
+        Self::Eth68,
+    ];
+
+    /// The protocol's name among capabilities.
+    pub const NAME: &'static str = "eth";
+
+    /// The version with this number.
+    pub fn from_number(number: u64) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|version| version.number() == number)
+    }
+
+    /// The version's number.
+    pub fn number(self) -> u64 {
+        u64::from(self as u8)
+    }
+
+    /// How many message codes it has; not all of them need to mean something.
+    pub fn length(self) -> u64 {
+        if self == Self::Eth62 { 8 } else { 17 }
+    }
+
+    /// The version as a capability to offer.
+    pub fn protocol(self) -> Protocol {
+        let capability = Capability::new(Self::NAME, self.number());
+        Protocol {
+            capability,
+            length: self.length(),
+        }
+    }
+
+    /// Whether the status carries a fork id.
+    pub fn has_fork_id(self) -> bool {
+        self >= Self::Eth64
+    }
+
+    /// Whether requests and responses carry an id.
+    pub fn has_request_ids(self) -> bool {
+        self >= Self::Eth66
+    }
+
+    /// Whether transactions are announced with type and size.
+    pub fn has_typed_announcements(self) -> bool {
+        self >= Self::Eth68
+    }
+
+    /// Whether a message exists in this version.
+    pub fn has(self, message: MessageId) -> bool {
+        match message {
+            MessageId::Status
+            | MessageId::NewBlockHashes
+            | MessageId::Transactions
+            | MessageId::GetBlockHeaders
+            | MessageId::BlockHeaders
+            | MessageId::GetBlockBodies
+            | MessageId::BlockBodies
+            | MessageId::NewBlock => true,
+            MessageId::NewPooledTransactionHashes
+            | MessageId::GetPooledTransactions
+            | MessageId::PooledTransactions => self >= Self::Eth65,
+            MessageId::GetNodeData | MessageId::NodeData => {
+                (Self::Eth63..=Self::Eth66).contains(&self)
+            }
+            MessageId::GetReceipts | MessageId::Receipts => self >= Self::Eth63,
+        }
+    }
+}
