@@ -1,5 +1,10 @@
 //! One suite for every engine.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests, too, stop at the unexpected"
+)]
+
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -193,7 +198,9 @@ fn a_commit_cut_short_is_none_and_a_damaged_one_is_refused() {
     assert!(matches!(&error, StorageError::Corrupt(_)), "{error}");
 }
 
-fn operations() -> impl Strategy<Value = Vec<Vec<(Vec<u8>, Option<Vec<u8>>)>>> {
+type Operations = Vec<(Vec<u8>, Option<Vec<u8>>)>;
+
+fn commits() -> impl Strategy<Value = Vec<Operations>> {
     let key = vec(0_u8..4, 0..4);
     let value = prop_oneof![
         3 => vec(any::<u8>(), 0..40).prop_map(Some),
@@ -208,7 +215,7 @@ proptest! {
 
     /// After a crash behind any commit all of it is there, and so after a clean stop.
     #[test]
-    fn commits_survive_a_crash(commits in operations()) {
+    fn commits_survive_a_crash(commits in commits()) {
         for engine in ON_DISK {
             let folder = tempfile::tempdir().unwrap();
             let live = folder.path().join("live");

@@ -1,5 +1,10 @@
 //! The state against a model that keeps every block's state whole.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests, too, stop at the unexpected"
+)]
+
 use std::collections::{BTreeMap, HashMap};
 
 use actoreum_primitives::{

@@ -1,5 +1,10 @@
 //! Folders, formats, heads, blocks and ancient files.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests, too, stop at the unexpected"
+)]
+
 use std::path::Path;
 
 use actoreum_primitives::{

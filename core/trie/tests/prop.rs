@@ -1,5 +1,10 @@
 //! Random inserts and deletes over several commits against the definition.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests, too, stop at the unexpected"
+)]
+
 mod common;
 
 use std::collections::BTreeMap;

@@ -1,5 +1,10 @@
 //! The official trie vectors, and mainnet's genesis.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests, too, stop at the unexpected"
+)]
+
 mod common;
 
 use std::collections::BTreeMap;

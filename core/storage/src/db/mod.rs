@@ -21,6 +21,9 @@ pub use sled::SledDatabase;
 /// What [`Database::visit`] calls with each key and value; it may break off.
 pub type Visitor<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
 
+/// A key and its value.
+pub type Record = (Vec<u8>, Vec<u8>);
+
 /// An ordered key-value store with one kind of write.
 ///
 /// Reads never block on a commit. A commit is atomic over crashes: after one, all of
@@ -45,7 +48,7 @@ pub trait Database: Send + Sync {
     ) -> Result<(), StorageError>;
 
     /// The first entry with a key of `start` or above.
-    fn seek(&self, start: &[u8]) -> Result<Option<(Vec<u8>, Vec<u8>)>, StorageError> {
+    fn seek(&self, start: &[u8]) -> Result<Option<Record>, StorageError> {
         let mut found = None;
         self.visit(start, None, &mut |key, value| {
             found = Some((key.to_vec(), value.to_vec()));

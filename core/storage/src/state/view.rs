@@ -43,13 +43,13 @@ impl StateView {
     /// The account with its storage root, by its hashed address.
     pub fn hashed_account(&self, key: &B256) -> Result<Option<Account>, StorageError> {
         let flat = Table::Accounts.key(&[key.as_slice()]);
-        self.read(&flat, Table::AccountHistory, |bytes| decode_account(bytes))
+        self.read(&flat, Table::AccountHistory, decode_account)
     }
 
     /// A slot's value, by hashed address and hashed slot.
     pub fn hashed_slot(&self, account: &B256, slot: &B256) -> Result<U256, StorageError> {
         let flat = Table::Slots.key(&[account.as_slice(), slot.as_slice()]);
-        self.read(&flat, Table::SlotHistory, |bytes| decode_slot(bytes))
+        self.read(&flat, Table::SlotHistory, decode_slot)
     }
 
     fn read<T>(
