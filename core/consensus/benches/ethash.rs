@@ -29,11 +29,11 @@ fn light_verification(criterion: &mut Criterion) {
             });
         });
     group
-        .throughput(Throughput::Elements(6))
-        .bench_function("6 headers together", |bencher| {
+        .throughput(Throughput::Elements(8))
+        .bench_function("8 headers together", |bencher| {
             bencher.iter(|| {
-                nonce += 6;
-                hashimoto_light(&cache, bytes, black_box(&inputs::<6>(nonce)))
+                nonce += 8;
+                hashimoto_light(&cache, bytes, black_box(&inputs::<8>(nonce)))
             });
         });
     group.finish();

@@ -9,7 +9,7 @@ use super::{
 };
 
 /// Pages computed at once, so that the waits of one are filled with work of the others.
-const PAGES_AT_ONCE: usize = 4;
+const PAGES_AT_ONCE: usize = 8;
 
 /// Every page of an epoch's dataset: 1 GiB at genesis, 8 MiB more each epoch.
 #[derive(Debug)]

@@ -20,9 +20,9 @@ use crate::{
     rules::{self, dao, difficulty::difficulty, fork_fields, fork_fields::Sealer, ommers},
 };
 
-/// Seals verified at once on one core: their chains of dependent reads overlap, which
-/// makes each about four times as fast as alone.
-const SEALS_AT_ONCE: usize = 6;
+/// Seals verified at once on one core: their chains of dependent reads overlap and their
+/// Keccaks share instructions, which makes each about five times as fast as alone.
+const SEALS_AT_ONCE: usize = 8;
 
 /// Whether seals are looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -67,6 +67,15 @@ impl Ethash {
     ) -> Result<Arc<Dataset>, ConsensusError> {
         verify_epoch(epoch)?;
         Ok(self.data.dataset(epoch, progress))
+    }
+
+    /// Starts to read or generate the cache for a block in the background, so that the first
+    /// seal need not wait for it: a node calls it for its head when it starts.
+    pub fn prepare_cache(&self, block_number: u64) {
+        let epoch = epoch_of(block_number);
+        if self.seals == SealCheck::Full && epoch <= limits::MAX_EPOCH {
+            self.data.prepare_cache(epoch);
+        }
     }
 
     /// Where the block lies near its epoch's end: starts to put the next epoch's dataset on

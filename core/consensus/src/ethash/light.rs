@@ -1,5 +1,7 @@
 //! The light cache of an epoch, and dataset rows computed from it.
 
+#[cfg(target_arch = "x86_64")]
+use super::keccak_avx512::{LANES, keccak512_of_eight};
 use super::{
     keccak::keccak512_of_32,
     row::{Modulus, ROW_WORDS, Row, fnv},
@@ -70,7 +72,14 @@ fn pages_avx512<const COUNT: usize>(
     modulus: Modulus,
     numbers: [u32; COUNT],
 ) -> [Page; COUNT] {
-    pages_portable(cache, modulus, numbers)
+    compute_pages(cache, modulus, numbers, |rows| {
+        for rows in rows.chunks_mut(LANES) {
+            let mut lanes = [Row::ZERO; LANES];
+            lanes[..rows.len()].copy_from_slice(rows);
+            keccak512_of_eight(&mut lanes);
+            rows.copy_from_slice(&lanes[..rows.len()]);
+        }
+    })
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -80,15 +89,31 @@ fn pages_avx2<const COUNT: usize>(
     modulus: Modulus,
     numbers: [u32; COUNT],
 ) -> [Page; COUNT] {
-    pages_portable(cache, modulus, numbers)
+    compute_pages(cache, modulus, numbers, keccak512_of_each)
 }
 
-/// Compiled once for each set of processor features above.
-#[inline(always)]
 fn pages_portable<const COUNT: usize>(
     cache: &[Row],
     modulus: Modulus,
     numbers: [u32; COUNT],
+) -> [Page; COUNT] {
+    compute_pages(cache, modulus, numbers, keccak512_of_each)
+}
+
+#[inline(always)]
+fn keccak512_of_each(rows: &mut [Row]) {
+    for row in rows {
+        *row = row.keccak512();
+    }
+}
+
+/// Compiled once for each set of processor features above.
+#[inline(always)]
+fn compute_pages<const COUNT: usize>(
+    cache: &[Row],
+    modulus: Modulus,
+    numbers: [u32; COUNT],
+    keccak512: impl Fn(&mut [Row]),
 ) -> [Page; COUNT] {
     let item_of = |page: usize, half: usize| numbers[page] * PAGE_ROWS as u32 + half as u32;
     let mut pages: [Page; COUNT] = std::array::from_fn(|page| {
@@ -96,9 +121,10 @@ fn pages_portable<const COUNT: usize>(
             let item = item_of(page, half);
             let mut row = cache[modulus.reduce(item)];
             row.0[0] ^= item;
-            row.keccak512()
+            row
         })
     });
+    keccak512(pages.as_flattened_mut());
     for first_round in (0..PARENTS).step_by(ROW_WORDS) {
         for word in 0..ROW_WORDS {
             let round = first_round + word as u32;
@@ -110,7 +136,8 @@ fn pages_portable<const COUNT: usize>(
             }
         }
     }
-    pages.map(|rows| rows.map(Row::keccak512))
+    keccak512(pages.as_flattened_mut());
+    pages
 }
 
 /// Fills the rows in a chain, then three passes of a low-round RandMemoHash. Every

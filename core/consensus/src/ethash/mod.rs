@@ -14,6 +14,8 @@ mod engine;
 mod files;
 mod hashimoto;
 mod keccak;
+#[cfg(target_arch = "x86_64")]
+mod keccak_avx512;
 mod light;
 mod row;
 mod seal_hash;

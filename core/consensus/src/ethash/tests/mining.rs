@@ -83,6 +83,7 @@ fn mine(
 #[test]
 fn a_mined_chain_crosses_every_fork_and_verifies() {
     let engine = engine();
+    engine.prepare_cache(0);
     let mut chain = MemoryChain::new(config(), genesis());
     let mut headers = vec![genesis()];
     for _ in 0..9 {
