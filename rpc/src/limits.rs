@@ -54,6 +54,12 @@ pub const MAX_HEAVY_WAITING: usize = 1024;
 /// kernel's backlog.
 pub const MAX_HTTP_CONNECTIONS: usize = 4096;
 
+/// Connections that the kernel holds until a worker takes them.
+///
+/// A burst of reconnecting clients (after a restart of the server) is taken without
+/// refusals; the kernel may lower it.
+pub const HTTP_BACKLOG: i32 = 1024;
+
 /// Bytes of serialised blocks that are kept for the next reader.
 ///
 /// A block of 150 transactions is about 100 KB of JSON; explorers and wallets ask
@@ -74,3 +80,15 @@ pub const MAX_FILTER_TOPIC_ALTERNATIVES: usize = 1000;
 /// Most topic positions of a log query: a log has at most four topics (LOG4), so
 /// a longer list matches nothing and is refused.
 pub const MAX_FILTER_TOPICS: usize = 4;
+
+/// Most blocks in one log query.
+///
+/// Each block costs at least the read of its header. A million of them is the work of
+/// some seconds on one thread; a longer history is asked for in pieces.
+pub const MAX_LOG_BLOCKS: u64 = 1_000_000;
+
+/// Most blocks in one `eth_feeHistory`, as in geth.
+pub const MAX_FEE_HISTORY_BLOCKS: u64 = 1024;
+
+/// Most percentiles in one `eth_feeHistory`, as in geth.
+pub const MAX_FEE_HISTORY_PERCENTILES: usize = 100;

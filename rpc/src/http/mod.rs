@@ -9,6 +9,7 @@
 //! one function, and its answer is the buffer that the handler wrote.
 
 mod access;
+mod actor;
 mod handler;
 #[cfg(test)]
 mod tests;
@@ -20,8 +21,10 @@ use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::{App, HttpServer, web};
+use socket2::{Domain, Socket, Type};
 
 pub use access::{Hosts, Origins};
+pub use actor::HttpActor;
 
 use crate::dispatch::Dispatcher;
 use crate::limits;
@@ -105,7 +108,7 @@ impl HttpListener {
         dispatcher: Arc<Dispatcher<C>>,
     ) -> Result<Self, ListenError> {
         let wanted = config.address;
-        let listener = TcpListener::bind(wanted).map_err(|error| ListenError::Bind {
+        let listener = listen(wanted).map_err(|error| ListenError::Bind {
             address: wanted,
             reason: reason(&error),
         })?;
@@ -137,6 +140,15 @@ impl HttpListener {
     pub fn handle(&self) -> ServerHandle {
         self.server.handle()
     }
+}
+
+/// A listening socket that may take an address whose old connections linger.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(limits::HTTP_BACKLOG)?;
+    Ok(socket.into())
 }
 
 /// A system error without its number: `address already in use`.

@@ -18,6 +18,20 @@ fn with_server(
     let mut config = HttpConfig::new("127.0.0.1:0".parse().unwrap());
     config.workers = 1;
     change(&mut config);
+    let dispatcher = served();
+    actix_web::rt::System::new().block_on(async move {
+        let listener = HttpListener::bind(&config, Arc::new(dispatcher)).unwrap();
+        let (address, handle) = (listener.address, listener.handle());
+        let server = actix_web::rt::spawn(listener.server);
+        let tested = actix_web::rt::task::spawn_blocking(move || test(address)).await;
+        handle.stop(true).await;
+        server.await.unwrap().unwrap();
+        tested.unwrap();
+    });
+}
+
+/// A dispatcher with a cheap method and a slow one.
+fn served() -> Dispatcher<Node> {
     let methods = [
         Method::view("eth_blockNumber", &[], |_: &Node, ()| Ok(269u64)),
         Method::heavy(
@@ -33,16 +47,7 @@ fn with_server(
     let namespaces = ["eth", "debug"].map(String::from);
     let limits = DispatchLimits::default();
     let pool = HeavyPool::new(1, 1);
-    let dispatcher = Dispatcher::new(Arc::new(Node), &methods, &namespaces, pool, limits);
-    actix_web::rt::System::new().block_on(async move {
-        let listener = HttpListener::bind(&config, Arc::new(dispatcher)).unwrap();
-        let (address, handle) = (listener.address, listener.handle());
-        let server = actix_web::rt::spawn(listener.server);
-        let tested = actix_web::rt::task::spawn_blocking(move || test(address)).await;
-        handle.stop(true).await;
-        server.await.unwrap().unwrap();
-        tested.unwrap();
-    });
+    Dispatcher::new(Arc::new(Node), &methods, &namespaces, pool, limits)
 }
 
 /// Sends bytes, returns everything until the server closes or is quiet.
@@ -256,4 +261,56 @@ fn a_slow_request_leaves_the_thread_to_others() {
             assert!(slow.join().unwrap().contains("true"));
         },
     );
+}
+
+#[test]
+fn under_supervision_it_starts_restarts_and_stops() {
+    use actoreum_actors::supervision::{
+        ActorRef, Backoff, ChildSpec, Strategy, SupervisorSpec, Tree,
+    };
+    let probe = listen("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = probe.local_addr().unwrap();
+    let mut config = HttpConfig::new(address);
+    config.workers = 1;
+    let tree = move || {
+        let http: ActorRef<HttpActor<Node>> = ActorRef::new("http");
+        let config = config.clone();
+        let factory = move || HttpActor::new(config.clone(), Arc::new(served()));
+        let child = ChildSpec::new(&http, factory).arbiter("rpc");
+        let backoff = Backoff {
+            first: Duration::from_millis(10),
+            ..Backoff::default()
+        };
+        SupervisorSpec::new("rpc", Strategy::OneForOne)
+            .backoff(backoff)
+            .child(child)
+    };
+    let answers = move || post(address, JSON, CALL).contains("0x10d");
+    actix_web::rt::System::new().block_on(async move {
+        let refused = Tree::start(tree()).await.err().unwrap();
+        let reason = format!("listen tcp {address}: bind: address already in use");
+        assert!(refused.to_string().contains(&reason), "{refused}");
+
+        drop(probe);
+        let tree = Tree::start(tree()).await.unwrap();
+        assert!(actix_web::rt::task::spawn_blocking(answers).await.unwrap());
+        tree.handle().crash("rpc/http").unwrap();
+        let mut is_back = false;
+        for _ in 0..100 {
+            actix_web::rt::time::sleep(Duration::from_millis(20)).await;
+            let generation = tree
+                .handle()
+                .snapshot()
+                .find("rpc/http")
+                .unwrap()
+                .generation;
+            if generation == 2 && TcpStream::connect(address).is_ok() {
+                is_back = actix_web::rt::task::spawn_blocking(answers).await.unwrap();
+                break;
+            }
+        }
+        assert!(is_back, "the server did not come back");
+        assert!(tree.shutdown().await.is_clean());
+        assert!(TcpStream::connect(address).is_err());
+    });
 }

@@ -1,0 +1,263 @@
+//! Blocks, their counts and their ommers.
+
+use std::sync::Arc;
+
+use actoreum_primitives::{Address, B256, Block, Transaction};
+
+use crate::block_id::{BlockId, BlockNumber};
+use crate::error::RpcError;
+use crate::json::{JsonOut, WriteJson};
+use crate::method::Method;
+use crate::node::{Node, storage};
+use crate::param::Index;
+use crate::render::{self, BlockView, TransactionPlace};
+
+pub(super) fn methods() -> Vec<Method<Node>> {
+    vec![
+        Method::view("eth_getBlockByHash", &["hash", "full"], by_hash),
+        Method::view("eth_getBlockByNumber", &["block", "full"], by_number),
+        Method::view(
+            "eth_getBlockTransactionCountByHash",
+            &["hash"],
+            transaction_count::<B256>,
+        ),
+        Method::view(
+            "eth_getBlockTransactionCountByNumber",
+            &["block"],
+            transaction_count::<BlockNumber>,
+        ),
+        Method::view("eth_getHeaderByHash", &["hash"], header::<B256>),
+        Method::view("eth_getHeaderByNumber", &["block"], header::<BlockNumber>),
+        Method::view(
+            "eth_getUncleByBlockHashAndIndex",
+            &["hash", "index"],
+            ommer::<B256>,
+        ),
+        Method::view(
+            "eth_getUncleByBlockNumberAndIndex",
+            &["block", "index"],
+            ommer::<BlockNumber>,
+        ),
+        Method::view(
+            "eth_getUncleCountByBlockHash",
+            &["hash"],
+            ommer_count::<B256>,
+        ),
+        Method::view(
+            "eth_getUncleCountByBlockNumber",
+            &["block"],
+            ommer_count::<BlockNumber>,
+        ),
+    ]
+}
+
+/// The block that `id` means, with its hash; `None` where there is none.
+pub(crate) fn block(node: &Node, id: BlockId) -> Result<Option<(B256, Arc<Block>)>, RpcError> {
+    let hash = match id {
+        BlockId::Hash {
+            hash,
+            require_canonical: false,
+        } => hash,
+        _ => match node.header(id)? {
+            Some(header) => header.hash(),
+            None => return Ok(None),
+        },
+    };
+    let block = node.chain.block_by_hash(&hash).map_err(storage)?;
+    Ok(block.map(|block| (hash, block)))
+}
+
+/// The senders of a block's transactions, one each.
+pub(crate) fn senders(node: &Node, hash: &B256) -> Result<Arc<Vec<Address>>, RpcError> {
+    node.chain
+        .senders(hash)
+        .map_err(storage)?
+        .ok_or_else(|| RpcError::internal("a block vanished while it was read"))
+}
+
+/// A transaction in its block.
+pub(crate) struct Placed {
+    pub block: Arc<Block>,
+    pub senders: Arc<Vec<Address>>,
+    pub hash: B256,
+    pub index: usize,
+}
+
+impl Placed {
+    /// The transaction at `index` of a block; `None` past its end.
+    pub(crate) fn in_block(
+        node: &Node,
+        hash: B256,
+        block: Arc<Block>,
+        index: usize,
+    ) -> Result<Option<Self>, RpcError> {
+        if index >= block.body.transactions.len() {
+            return Ok(None);
+        }
+        let senders = senders(node, &hash)?;
+        Ok(Some(Self {
+            block,
+            senders,
+            hash,
+            index,
+        }))
+    }
+
+    pub(crate) fn transaction(&self) -> &Transaction {
+        self.block
+            .body
+            .transactions
+            .get(self.index)
+            .expect("because the index was checked when this was made, and blocks do not change")
+    }
+
+    pub(crate) fn sender(&self) -> Address {
+        self.senders.get(self.index).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn place(&self) -> TransactionPlace {
+        TransactionPlace {
+            block_hash: self.hash,
+            block_number: self.block.header.number,
+            index: self.index as u64,
+            base_fee_per_gas: self.block.header.base_fee_per_gas,
+        }
+    }
+}
+
+/// A transaction of the canonical chain, by its hash.
+pub(crate) fn transaction(node: &Node, hash: B256) -> Result<Option<Placed>, RpcError> {
+    let Some(place) = node.chain.transaction(&hash).map_err(storage)? else {
+        return Ok(None);
+    };
+    let block = node
+        .chain
+        .block_by_hash(&place.block_hash)
+        .map_err(storage)?;
+    let Some(block) = block else { return Ok(None) };
+    Placed::in_block(node, place.block_hash, block, place.index)
+}
+
+/// The JSON of a block.
+struct Rendered(Arc<[u8]>);
+
+impl WriteJson for Rendered {
+    fn write_json(&self, out: &mut JsonOut) {
+        out.raw_bytes(&self.0);
+    }
+}
+
+fn by_hash(node: &Node, (hash, full): (B256, bool)) -> Result<Option<Rendered>, RpcError> {
+    rendered(node, hash, full)
+}
+
+fn by_number(
+    node: &Node,
+    (number, full): (BlockNumber, bool),
+) -> Result<Option<Rendered>, RpcError> {
+    match node.header(number.into())? {
+        Some(header) => rendered(node, header.hash(), full),
+        None => Ok(None),
+    }
+}
+
+fn rendered(node: &Node, hash: B256, full: bool) -> Result<Option<Rendered>, RpcError> {
+    if let Some(json) = node.rendered.get(hash, full) {
+        return Ok(Some(Rendered(json)));
+    }
+    let Some(block) = node.chain.block_by_hash(&hash).map_err(storage)? else {
+        return Ok(None);
+    };
+    let senders = if full {
+        Some(senders(node, &hash)?)
+    } else {
+        None
+    };
+    let view = BlockView {
+        block: &block,
+        hash,
+        total_difficulty: node.chain.total_difficulty(&hash).map_err(storage)?,
+        senders: senders.as_ref().map(|senders| senders.as_slice()),
+    };
+    let mut out = JsonOut::new(crate::limits::MAX_RESPONSE_BYTES);
+    render::write_block(&mut out, &view);
+    if out.overflowed() {
+        return Err(RpcError::new(
+            crate::error::RESPONSE_TOO_LARGE,
+            "response too large",
+        ));
+    }
+    Ok(Some(Rendered(node.rendered.put(
+        hash,
+        full,
+        out.into_bytes(),
+    ))))
+}
+
+fn transaction_count<T: Into<BlockId>>(node: &Node, (id,): (T,)) -> Result<Option<u64>, RpcError> {
+    let block = block(node, id.into())?;
+    Ok(block.map(|(_, block)| block.body.transactions.len() as u64))
+}
+
+fn ommer_count<T: Into<BlockId>>(node: &Node, (id,): (T,)) -> Result<Option<u64>, RpcError> {
+    let block = block(node, id.into())?;
+    Ok(block.map(|(_, block)| block.body.ommers.len() as u64))
+}
+
+/// A header alone, as a block without its body.
+struct HeaderJson {
+    header: actoreum_primitives::Header,
+    total_difficulty: Option<actoreum_primitives::U256>,
+    as_ommer: bool,
+}
+
+impl WriteJson for HeaderJson {
+    fn write_json(&self, out: &mut JsonOut) {
+        if self.as_ommer {
+            render::write_ommer(out, &self.header, self.total_difficulty);
+        } else {
+            render::write_header(out, &self.header, self.total_difficulty);
+        }
+    }
+}
+
+fn header<T: Into<BlockId>>(node: &Node, (id,): (T,)) -> Result<Option<HeaderJson>, RpcError> {
+    let header = match id.into() {
+        BlockId::Hash { hash, .. } => node.chain.header_by_hash(&hash).map_err(storage)?,
+        id => node.header(id)?,
+    };
+    let Some(header) = header else {
+        return Ok(None);
+    };
+    let total_difficulty = node
+        .chain
+        .total_difficulty(&header.hash())
+        .map_err(storage)?;
+    Ok(Some(HeaderJson {
+        header: (*header).clone(),
+        total_difficulty,
+        as_ommer: false,
+    }))
+}
+
+fn ommer<T: Into<BlockId>>(
+    node: &Node,
+    (id, Index(index)): (T, Index),
+) -> Result<Option<HeaderJson>, RpcError> {
+    let Some((_, block)) = block(node, id.into())? else {
+        return Ok(None);
+    };
+    let Some(ommer) = block.body.ommers.get(index) else {
+        return Ok(None);
+    };
+    // Known where the ommer was also seen as a block of a side chain.
+    let total_difficulty = node
+        .chain
+        .total_difficulty(&ommer.hash())
+        .map_err(storage)?;
+    Ok(Some(HeaderJson {
+        header: ommer.clone(),
+        total_difficulty,
+        as_ommer: true,
+    }))
+}

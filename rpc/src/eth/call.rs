@@ -1,0 +1,225 @@
+//! Calls: code that runs and leaves nothing behind.
+
+use actoreum_chain::Ancestors;
+use actoreum_consensus::rules;
+use actoreum_evm::{
+    BlockOverrides, CallEnv, CallOutcome, CallRequest, Failure, StateOverrides, TxError,
+};
+use actoreum_primitives::{AccessListItem, Address, Bytes, Header};
+
+use super::call_request::{BlockOverrideArgs, CallArgs, StateOverrideArgs};
+use super::state::{self, At};
+use crate::block_id::{BlockId, BlockNumber};
+use crate::error::{REVERTED, RpcError};
+use crate::json::{JsonOut, WriteJson};
+use crate::method::Method;
+use crate::node::{Node, storage};
+
+/// Gas of the cheapest transaction: a transfer.
+const TRANSFER_GAS: u64 = 21_000;
+
+pub(super) fn methods() -> Vec<Method<Node>> {
+    vec![
+        Method::heavy(
+            "eth_call",
+            &["call", "block", "stateOverrides", "blockOverrides"],
+            call,
+        ),
+        Method::heavy(
+            "eth_createAccessList",
+            &["call", "block"],
+            create_access_list,
+        ),
+        Method::heavy(
+            "eth_estimateGas",
+            &["call", "block", "stateOverrides"],
+            estimate_gas,
+        ),
+    ]
+}
+
+/// The block that a call's code sees, and who made it.
+struct Scene {
+    at: At,
+    header: Header,
+    beneficiary: Address,
+}
+
+/// The scene of a call at `id`; `None` where there is no such block. At `pending` it is
+/// the block that would be sealed next, on the state of the head.
+fn scene(node: &Node, id: BlockId) -> Result<Option<Scene>, RpcError> {
+    let Some(at) = state::at(node, id)? else {
+        return Ok(None);
+    };
+    let (header, beneficiary) = if id == BlockId::Number(BlockNumber::Pending) {
+        let header = pending_header(node, &at.header);
+        let beneficiary = header.beneficiary;
+        (header, beneficiary)
+    } else {
+        ((*at.header).clone(), node.author(&at.header))
+    };
+    Ok(Some(Scene {
+        at,
+        header,
+        beneficiary,
+    }))
+}
+
+/// The header of the block after `parent`, as far as calls see it.
+fn pending_header(node: &Node, parent: &actoreum_chain::SealedHeader) -> Header {
+    let config = node.chain.config();
+    let mut header = Header {
+        parent_hash: parent.hash(),
+        number: parent.number + 1,
+        timestamp: node.now().max(parent.timestamp + 1),
+        difficulty: parent.difficulty,
+        ..Header::default()
+    };
+    let target = node.settings.gas_target;
+    let desired = parent.gas_limit.clamp(target.floor, target.ceiling);
+    header.gas_limit = rules::gas_limit::towards(config, &header, parent, desired);
+    rules::fork_fields::fill(config, &mut header, parent);
+    header
+}
+
+/// Runs `with` in a scene.
+fn run<T>(
+    node: &Node,
+    scene: &Scene,
+    state_overrides: &StateOverrides,
+    block_overrides: &BlockOverrides,
+    with: impl FnOnce(&CallEnv<'_>) -> Result<T, RpcError>,
+) -> Result<T, RpcError> {
+    let parent = node
+        .chain
+        .header_by_hash(&scene.header.parent_hash)
+        .map_err(storage)?;
+    // Genesis has no ancestors: itself stands for its parent, and no hash is found.
+    let parent = parent.unwrap_or_else(|| scene.at.header.clone());
+    let hashes = Ancestors::after(&node.chain, &parent).map_err(storage)?;
+    with(&CallEnv {
+        config: node.chain.config(),
+        header: &scene.header,
+        beneficiary: scene.beneficiary,
+        state: &scene.at.state,
+        hashes: &hashes,
+        state_overrides,
+        block_overrides,
+        gas_cap: node.settings.gas_cap,
+        check_balance: true,
+    })
+}
+
+type CallParams = (
+    CallArgs,
+    Option<BlockId>,
+    Option<StateOverrideArgs>,
+    Option<BlockOverrideArgs>,
+);
+
+fn call(node: &Node, (call, id, states, blocks): CallParams) -> Result<Bytes, RpcError> {
+    let id = id.unwrap_or(BlockNumber::Latest.into());
+    // A call at a block that is not there returns nothing, as in geth 1.8.
+    let Some(scene) = scene(node, id)? else {
+        return Ok(Bytes::new());
+    };
+    let (states, blocks) = (states.unwrap_or_default().0, blocks.unwrap_or_default().0);
+    let outcome = run(node, &scene, &states, &blocks, |env| execute(env, &call.0))?;
+    match outcome.failure {
+        None => Ok(outcome.output),
+        Some(failure) => Err(failed(&failure)),
+    }
+}
+
+fn execute(env: &CallEnv<'_>, request: &CallRequest) -> Result<CallOutcome, RpcError> {
+    actoreum_evm::call(env, request).map_err(|error| refused(&error))
+}
+
+/// A call that could not begin.
+fn refused(error: &TxError) -> RpcError {
+    RpcError::server(error.to_string())
+}
+
+/// A call whose code failed; a revert brings its data.
+fn failed(failure: &Failure) -> RpcError {
+    match failure {
+        Failure::Revert(output) => {
+            RpcError::new(REVERTED, failure.to_string()).with_data(format!("\"{output}\""))
+        }
+        Failure::Halt(_) => RpcError::server(failure.to_string()),
+    }
+}
+
+type EstimateParams = (CallArgs, Option<BlockId>, Option<StateOverrideArgs>);
+
+/// The least gas with which the call succeeds, by bisection as in geth.
+fn estimate_gas(node: &Node, (call, id, states): EstimateParams) -> Result<u64, RpcError> {
+    let id = id.unwrap_or(BlockNumber::Pending.into());
+    let scene = scene(node, id)?.ok_or_else(|| RpcError::server("header not found"))?;
+    let states = states.unwrap_or_default().0;
+    run(node, &scene, &states, &BlockOverrides::default(), |env| {
+        let mut request = call.0;
+        let asked = request.gas.filter(|gas| *gas >= TRANSFER_GAS);
+        let allowance = asked
+            .unwrap_or(scene.header.gas_limit)
+            .min(node.settings.gas_cap);
+        let mut attempt = |gas: u64| {
+            request.gas = Some(gas);
+            actoreum_evm::call(env, &request)
+        };
+        // With all that is allowed first: where that fails, no less will do.
+        let highest = attempt(allowance).map_err(|error| refused(&error))?;
+        if let Some(failure) = &highest.failure {
+            return Err(match failure {
+                Failure::Halt(_) => beyond_allowance(allowance),
+                Failure::Revert(_) => failed(failure),
+            });
+        }
+        let (mut fails, mut succeeds) = (TRANSFER_GAS - 1, allowance);
+        while fails + 1 < succeeds {
+            let middle = fails + (succeeds - fails) / 2;
+            match attempt(middle) {
+                Ok(outcome) if outcome.failure.is_none() => succeeds = middle,
+                _ => fails = middle,
+            }
+        }
+        Ok(succeeds)
+    })
+}
+
+fn beyond_allowance(allowance: u64) -> RpcError {
+    RpcError::server(format!(
+        "gas required exceeds allowance ({allowance}) or always failing transaction"
+    ))
+}
+
+/// What `eth_createAccessList` returns.
+struct AccessListResult {
+    list: Vec<AccessListItem>,
+    outcome: CallOutcome,
+}
+
+impl WriteJson for AccessListResult {
+    fn write_json(&self, out: &mut JsonOut) {
+        let mut object = out.object();
+        object.key("accessList").array(&self.list);
+        if let Some(failure) = &self.outcome.failure {
+            object.field("error", failure.to_string());
+        }
+        object.quantity("gasUsed", self.outcome.gas_used).end();
+    }
+}
+
+fn create_access_list(
+    node: &Node,
+    (call, id): (CallArgs, Option<BlockId>),
+) -> Result<AccessListResult, RpcError> {
+    let id = id.unwrap_or(BlockNumber::Pending.into());
+    let scene = scene(node, id)?.ok_or_else(|| RpcError::server("header not found"))?;
+    let (states, blocks) = (StateOverrides::new(), BlockOverrides::default());
+    run(node, &scene, &states, &blocks, |env| {
+        let (list, outcome) =
+            actoreum_evm::create_access_list(env, &call.0).map_err(|error| refused(&error))?;
+        Ok(AccessListResult { list, outcome })
+    })
+}

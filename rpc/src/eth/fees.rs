@@ -1,0 +1,265 @@
+//! What transactions pay.
+
+use actoreum_chain::SealedHeader;
+use actoreum_consensus::rules;
+use actoreum_primitives::{Block, U256};
+
+use super::blocks;
+use crate::block_id::{BlockId, BlockNumber};
+use crate::error::RpcError;
+use crate::json::scan::Kind;
+use crate::json::{JsonOut, WriteJson};
+use crate::limits::{MAX_FEE_HISTORY_BLOCKS, MAX_FEE_HISTORY_PERCENTILES};
+use crate::method::Method;
+use crate::node::{Node, storage};
+use crate::param::{FromParam, ParamError};
+
+/// Blocks with a transaction whose cheapest price is looked at.
+const SAMPLED_BLOCKS: usize = 20;
+/// Blocks without one that are passed over before they count as sampled.
+const EMPTY_BLOCKS: usize = 10;
+/// Blocks that are looked at in all.
+const LOOKED_AT_BLOCKS: usize = 100;
+/// The share, in percent, of sampled prices that the suggestion is to beat.
+const PERCENTILE: usize = 60;
+/// No suggestion is above this, in wei.
+const HIGHEST_SUGGESTION: u64 = 500 * actoreum_primitives::GWEI;
+
+pub(super) fn methods() -> Vec<Method<Node>> {
+    vec![
+        Method::heavy(
+            "eth_feeHistory",
+            &["blockCount", "newestBlock", "rewardPercentiles"],
+            fee_history,
+        ),
+        Method::heavy("eth_gasPrice", &[], gas_price),
+        Method::heavy("eth_maxPriorityFeePerGas", &[], priority_fee),
+    ]
+}
+
+/// A price at which a transaction is likely to be taken soon, in wei.
+fn gas_price(node: &Node, (): ()) -> Result<U256, RpcError> {
+    let head = node.chain.head();
+    let base_fee = U256::from(head.base_fee_per_gas.unwrap_or(0));
+    Ok(suggested_tip(node, &head)?.saturating_add(base_fee))
+}
+
+fn priority_fee(node: &Node, (): ()) -> Result<U256, RpcError> {
+    suggested_tip(node, &node.chain.head())
+}
+
+/// geth's oracle: of the cheapest tip in each of the last blocks, the 60th percentile.
+/// Before London a tip is the whole gas price.
+fn suggested_tip(node: &Node, head: &SealedHeader) -> Result<U256, RpcError> {
+    let mut tips = Vec::new();
+    let mut empty_left = EMPTY_BLOCKS;
+    let mut wanted = SAMPLED_BLOCKS;
+    let mut looked_at = 0;
+    let mut number = head.number;
+    while number > 0 && looked_at < wanted.min(LOOKED_AT_BLOCKS) {
+        let Some(hash) = node.chain.canonical_hash(number).map_err(storage)? else {
+            break;
+        };
+        match cheapest_tip(node, &hash)? {
+            Some(tip) => tips.push(tip),
+            None if empty_left > 0 => empty_left -= 1,
+            None => wanted += 1,
+        }
+        looked_at += 1;
+        number -= 1;
+    }
+    tips.sort_unstable();
+    let place = tips.len().saturating_sub(1) * PERCENTILE / 100;
+    let tip = tips.get(place).copied();
+    let default = U256::from(node.settings.default_gas_price);
+    Ok(tip.unwrap_or(default).min(U256::from(HIGHEST_SUGGESTION)))
+}
+
+/// The cheapest tip of a block's transactions, save those of its own beneficiary.
+fn cheapest_tip(node: &Node, hash: &actoreum_primitives::B256) -> Result<Option<U256>, RpcError> {
+    let Some(block) = node.chain.block_by_hash(hash).map_err(storage)? else {
+        return Ok(None);
+    };
+    if block.body.transactions.is_empty() {
+        return Ok(None);
+    }
+    let senders = blocks::senders(node, hash)?;
+    let transactions = block.body.transactions.iter().zip(senders.iter());
+    Ok(transactions
+        .filter(|(_, sender)| **sender != block.header.beneficiary)
+        .filter_map(|(transaction, _)| transaction.effective_tip(block.header.base_fee_per_gas))
+        .min())
+}
+
+/// A count as a number or as hex.
+struct Count(u64);
+
+impl FromParam for Count {
+    const SCHEMA: &'static str =
+        r#"{"title":"count","oneOf":[{"type":"integer"},{"type":"string"}]}"#;
+
+    fn from_raw(raw: &str) -> Result<Self, ParamError> {
+        let text = raw.trim_matches('"');
+        let parsed = match crate::hexutil::strip_prefix(text) {
+            Some(digits) => u64::from_str_radix(digits, 16).ok(),
+            None => text.parse().ok(),
+        };
+        let shown = crate::error::truncate(text, crate::limits::MAX_ECHOED_NAME);
+        parsed
+            .map(Self)
+            .ok_or_else(|| ParamError::text(format!("invalid hex or decimal integer \"{shown}\"")))
+    }
+}
+
+struct Percent(f64);
+
+impl FromParam for Percent {
+    const SCHEMA: &'static str = r#"{"type":"number"}"#;
+
+    fn from_raw(raw: &str) -> Result<Self, ParamError> {
+        let mistyped = || ParamError::mistyped(Kind::of(raw).name(), "float64");
+        raw.parse().map(Self).map_err(|_| mistyped())
+    }
+}
+
+/// What `eth_feeHistory` returns.
+struct FeeHistory {
+    oldest: u64,
+    rewards: Option<Vec<Vec<U256>>>,
+    base_fees: Vec<u64>,
+    gas_used_ratios: Vec<f64>,
+}
+
+impl WriteJson for FeeHistory {
+    fn write_json(&self, out: &mut JsonOut) {
+        let mut object = out.object();
+        object.quantity("oldestBlock", self.oldest);
+        if let Some(rewards) = &self.rewards {
+            object.key("reward").array(rewards);
+        }
+        object.key("baseFeePerGas").array(&self.base_fees);
+        object
+            .key("gasUsedRatio")
+            .array(self.gas_used_ratios.iter().map(|ratio| Ratio(*ratio)));
+        object.end();
+    }
+}
+
+struct Ratio(f64);
+
+impl WriteJson for Ratio {
+    fn write_json(&self, out: &mut JsonOut) {
+        out.raw(&self.0.to_string());
+    }
+}
+
+fn fee_history(
+    node: &Node,
+    (Count(count), newest, percentiles): (Count, BlockNumber, Option<Vec<Percent>>),
+) -> Result<FeeHistory, RpcError> {
+    let percentiles = checked(percentiles.unwrap_or_default())?;
+    let newest = node.header(BlockId::from(newest))?;
+    let newest = newest.ok_or_else(|| RpcError::server("request beyond head block"))?;
+    let count = count.min(MAX_FEE_HISTORY_BLOCKS).min(newest.number + 1);
+    let oldest = newest.number + 1 - count;
+    let mut history = FeeHistory {
+        oldest,
+        rewards: (!percentiles.is_empty()).then(Vec::new),
+        base_fees: Vec::new(),
+        gas_used_ratios: Vec::new(),
+    };
+    if count == 0 {
+        history.oldest = 0;
+        return Ok(history);
+    }
+    for number in oldest..=newest.number {
+        let header = node.chain.header_by_number(number).map_err(storage)?;
+        let header = header.ok_or_else(|| RpcError::server("the chain changed: try again"))?;
+        history.base_fees.push(header.base_fee_per_gas.unwrap_or(0));
+        history
+            .gas_used_ratios
+            .push(header.gas_used as f64 / header.gas_limit.max(1) as f64);
+        if let Some(rewards) = &mut history.rewards {
+            rewards.push(block_rewards(node, &header, &percentiles)?);
+        }
+    }
+    history.base_fees.push(next_base_fee(node, &newest));
+    Ok(history)
+}
+
+fn checked(percentiles: Vec<Percent>) -> Result<Vec<f64>, RpcError> {
+    if percentiles.len() > MAX_FEE_HISTORY_PERCENTILES {
+        let most = MAX_FEE_HISTORY_PERCENTILES;
+        return Err(RpcError::server(format!(
+            "invalid reward percentile: over the query limit {most}"
+        )));
+    }
+    let values: Vec<f64> = percentiles.into_iter().map(|percent| percent.0).collect();
+    let in_range = values.iter().all(|value| (0.0..=100.0).contains(value));
+    let ascending = values
+        .iter()
+        .zip(values.iter().skip(1))
+        .all(|(one, next)| one < next);
+    if in_range && ascending {
+        return Ok(values);
+    }
+    Err(RpcError::server(
+        "invalid reward percentile: values must lie in 0 to 100 and ascend",
+    ))
+}
+
+/// The base fee of the block after `parent`, in wei; zero before London.
+fn next_base_fee(node: &Node, parent: &SealedHeader) -> u64 {
+    let config = node.chain.config();
+    let is_london = config
+        .london_block
+        .is_some_and(|block| block <= parent.number + 1);
+    if is_london {
+        rules::base_fee::next_base_fee(config, parent)
+    } else {
+        0
+    }
+}
+
+/// The tips at these percentiles of the block's gas.
+fn block_rewards(
+    node: &Node,
+    header: &SealedHeader,
+    percentiles: &[f64],
+) -> Result<Vec<U256>, RpcError> {
+    let hash = header.hash();
+    let block = node.chain.block_by_hash(&hash).map_err(storage)?;
+    let receipts = node.chain.receipts(&hash).map_err(storage)?;
+    let (Some(block), Some(receipts)) = (block, receipts) else {
+        return Err(RpcError::server("the receipts of a block are missing"));
+    };
+    let gas_used = receipts.iter().scan(0, |before, receipt| {
+        let used = receipt.cumulative_gas_used.saturating_sub(*before);
+        *before = receipt.cumulative_gas_used;
+        Some(used)
+    });
+    let mut tips = tips_with_gas(&block, gas_used);
+    tips.sort_unstable();
+    Ok(percentiles
+        .iter()
+        .map(|percentile| {
+            let threshold = (header.gas_used as f64 * percentile / 100.0) as u64;
+            let mut sum = 0;
+            let reached = tips.iter().find(|(_, gas)| {
+                sum += gas;
+                sum >= threshold
+            });
+            reached.or(tips.last()).map_or(U256::ZERO, |(tip, _)| *tip)
+        })
+        .collect())
+}
+
+fn tips_with_gas(block: &Block, gas_used: impl Iterator<Item = u64>) -> Vec<(U256, u64)> {
+    let base_fee = block.header.base_fee_per_gas;
+    let tips = block
+        .body
+        .transactions
+        .iter()
+        .map(|transaction| transaction.effective_tip(base_fee).unwrap_or_default());
+    tips.zip(gas_used).collect()
+}

@@ -1,0 +1,257 @@
+//! What a log query asks for.
+
+use actoreum_primitives::alloy_primitives::BloomInput;
+use actoreum_primitives::{Address, B256, Bloom, Log};
+
+use crate::block_id::BlockNumber;
+use crate::hexutil;
+use crate::json::scan::{self, Kind};
+use crate::limits::{MAX_FILTER_ADDRESSES, MAX_FILTER_TOPIC_ALTERNATIVES, MAX_FILTER_TOPICS};
+use crate::object::Object;
+use crate::param::{FromParam, ParamError};
+
+/// The criteria of a log query or subscription.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LogFilter {
+    /// The one block to look at, instead of a range.
+    pub block_hash: Option<B256>,
+    /// The first block of the range; the head where it is not given.
+    pub from_block: Option<BlockNumber>,
+    /// The last block of the range; the head where it is not given.
+    pub to_block: Option<BlockNumber>,
+    /// Contracts of which one must have emitted the log; any where empty.
+    pub addresses: Vec<Address>,
+    /// For each topic position, the values of which one must stand there; any where empty.
+    pub topics: Vec<Vec<B256>>,
+}
+
+impl LogFilter {
+    /// Whether a log fits.
+    pub fn matches(&self, log: &Log) -> bool {
+        (self.addresses.is_empty() || self.addresses.contains(&log.address))
+            && self.topics.len() <= log.topics.len()
+            && self
+                .topics
+                .iter()
+                .zip(&log.topics)
+                .all(|(wanted, topic)| wanted.is_empty() || wanted.contains(topic))
+    }
+
+    /// Whether a block with this bloom may hold a log that fits.
+    pub fn may_match(&self, bloom: &Bloom) -> bool {
+        let has = |bytes: &[u8]| bloom.contains_input(BloomInput::Raw(bytes));
+        (self.addresses.is_empty() || self.addresses.iter().any(|address| has(address.as_slice())))
+            && self
+                .topics
+                .iter()
+                .all(|wanted| wanted.is_empty() || wanted.iter().any(|topic| has(topic.as_slice())))
+    }
+}
+
+impl FromParam for LogFilter {
+    const SCHEMA: &'static str = r#"{"title":"log filter","type":"object","properties":{"fromBlock":{"type":"string"},"toBlock":{"type":"string"},"blockHash":{"type":"string"},"address":{},"topics":{"type":"array"}}}"#;
+
+    fn from_raw(raw: &str) -> Result<Self, ParamError> {
+        let object = Object::new(raw, "filters.FilterCriteria")?;
+        let filter = Self {
+            block_hash: object.get("blockHash")?,
+            from_block: object.get("fromBlock")?,
+            to_block: object.get("toBlock")?,
+            addresses: object.get::<Addresses>("address")?.unwrap_or_default().0,
+            topics: object.get::<Topics>("topics")?.unwrap_or_default().0,
+        };
+        if filter.block_hash.is_some() && (filter.from_block.is_some() || filter.to_block.is_some())
+        {
+            return Err(ParamError::text(
+                "cannot specify both BlockHash and FromBlock/ToBlock, choose one or the other",
+            ));
+        }
+        Ok(filter)
+    }
+}
+
+/// One address, or a list of them.
+#[derive(Default)]
+struct Addresses(Vec<Address>);
+
+impl FromParam for Addresses {
+    const SCHEMA: &'static str = "{}";
+
+    fn from_raw(raw: &str) -> Result<Self, ParamError> {
+        match Kind::of(raw) {
+            Kind::String => address(raw)
+                .map(|address| Self(vec![address]))
+                .map_err(|error| ParamError::text(format!("invalid address: {error}"))),
+            Kind::Array => {
+                let mut addresses = Vec::new();
+                for (index, item) in scan::elements(raw).enumerate() {
+                    if index == MAX_FILTER_ADDRESSES {
+                        return Err(ParamError::text("exceed max addresses"));
+                    }
+                    if Kind::of(item) != Kind::String {
+                        return Err(ParamError::text(format!(
+                            "non-string address at index {index}"
+                        )));
+                    }
+                    let address = address(item).map_err(|error| {
+                        ParamError::text(format!("invalid address at index {index}: {error}"))
+                    })?;
+                    addresses.push(address);
+                }
+                Ok(Self(addresses))
+            }
+            _ => Err(ParamError::text("invalid addresses in query")),
+        }
+    }
+}
+
+/// For each position a value, a list of alternatives, or null.
+#[derive(Default)]
+struct Topics(Vec<Vec<B256>>);
+
+impl FromParam for Topics {
+    const SCHEMA: &'static str = "{}";
+
+    fn from_raw(raw: &str) -> Result<Self, ParamError> {
+        if Kind::of(raw) != Kind::Array {
+            return Err(ParamError::mistyped(Kind::of(raw).name(), "[]interface {}"));
+        }
+        let mut topics = Vec::new();
+        for item in scan::elements(raw) {
+            if topics.len() == MAX_FILTER_TOPICS {
+                return Err(ParamError::text("exceed max topics"));
+            }
+            topics.push(alternatives(item)?);
+        }
+        Ok(Self(topics))
+    }
+}
+
+fn alternatives(raw: &str) -> Result<Vec<B256>, ParamError> {
+    match Kind::of(raw) {
+        Kind::Null => Ok(Vec::new()),
+        Kind::String => Ok(vec![topic(raw)?]),
+        Kind::Array => {
+            let mut values = Vec::new();
+            for item in scan::elements(raw) {
+                match Kind::of(item) {
+                    // Null among the alternatives: anything may stand there.
+                    Kind::Null => return Ok(Vec::new()),
+                    Kind::String if values.len() < MAX_FILTER_TOPIC_ALTERNATIVES => {
+                        values.push(topic(item)?);
+                    }
+                    Kind::String => return Err(ParamError::text("exceed max topics")),
+                    _ => return Err(ParamError::text("invalid topic(s)")),
+                }
+            }
+            Ok(values)
+        }
+        _ => Err(ParamError::text("invalid topic(s)")),
+    }
+}
+
+/// The bytes of a text of exactly `N` bytes; geth's texts count bytes and call any
+/// other length invalid.
+fn bytes<const N: usize>(raw: &str, what: &str) -> Result<[u8; N], ParamError> {
+    let text = scan::unquote(raw);
+    if text.is_empty() {
+        return Err(ParamError::text(hexutil::HexError::Empty.to_string()));
+    }
+    let decoded = hexutil::data(&text).map_err(|error| ParamError::text(error.to_string()))?;
+    let length = decoded.len();
+    <[u8; N]>::try_from(decoded).map_err(|_| {
+        ParamError::text(format!(
+            "hex has invalid length {length} after decoding; expected {N} for {what}"
+        ))
+    })
+}
+
+fn address(raw: &str) -> Result<Address, ParamError> {
+    bytes(raw, "address").map(Address::new)
+}
+
+fn topic(raw: &str) -> Result<B256, ParamError> {
+    bytes(raw, "topic").map(B256::new)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(raw: &str) -> String {
+        LogFilter::from_raw(raw).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn criteria_are_read_as_in_geth() {
+        let (address, topic) = (Address::repeat_byte(1), B256::repeat_byte(2));
+        let filter = LogFilter::from_raw(&format!(
+            "{{\"address\":\"{address}\",\"fromBlock\":\"0x0\",\"topics\":[null,\"{topic}\",[\"{topic}\"],[null,\"{topic}\"]]}}"
+        ))
+        .unwrap();
+        assert_eq!(filter.addresses, [address]);
+        assert_eq!(filter.topics, [vec![], vec![topic], vec![topic], vec![]]);
+        assert_eq!(
+            (filter.from_block, filter.to_block),
+            (Some(BlockNumber::Number(0)), None)
+        );
+
+        assert_eq!(text("{\"address\":1}"), "invalid addresses in query");
+        assert_eq!(text("{\"address\":[1]}"), "non-string address at index 0");
+        assert_eq!(
+            text("{\"address\":[\"0x01\"]}"),
+            "invalid address at index 0: hex has invalid length 1 after decoding; expected 20 for address"
+        );
+        assert_eq!(text("{\"topics\":[1]}"), "invalid topic(s)");
+        assert_eq!(
+            text("{\"topics\":[null,null,null,null,null]}"),
+            "exceed max topics"
+        );
+        assert_eq!(
+            text(&format!(
+                "{{\"blockHash\":\"{topic}\",\"toBlock\":\"latest\"}}"
+            )),
+            "cannot specify both BlockHash and FromBlock/ToBlock, choose one or the other"
+        );
+    }
+
+    #[test]
+    fn matching_follows_positions_and_the_bloom_never_misses() {
+        let log = Log {
+            address: Address::repeat_byte(1),
+            topics: vec![B256::repeat_byte(2), B256::repeat_byte(3)],
+            data: Default::default(),
+        };
+        let mut bloom = Bloom::ZERO;
+        log.add_to_bloom(&mut bloom);
+        let filter = |addresses: &[u8], topics: &[&[u8]]| LogFilter {
+            addresses: addresses
+                .iter()
+                .map(|byte| Address::repeat_byte(*byte))
+                .collect(),
+            topics: topics
+                .iter()
+                .map(|values| values.iter().map(|byte| B256::repeat_byte(*byte)).collect())
+                .collect(),
+            ..LogFilter::default()
+        };
+        for fits in [
+            filter(&[], &[]),
+            filter(&[9, 1], &[]),
+            filter(&[], &[&[2]]),
+            filter(&[1], &[&[], &[9, 3]]),
+        ] {
+            assert!(fits.matches(&log), "{fits:?}");
+            assert!(fits.may_match(&bloom), "{fits:?}");
+        }
+        for misses in [
+            filter(&[9], &[]),
+            filter(&[], &[&[3]]),
+            filter(&[], &[&[2], &[2]]),
+            filter(&[], &[&[], &[], &[]]),
+        ] {
+            assert!(!misses.matches(&log), "{misses:?}");
+        }
+        assert!(!filter(&[9], &[]).may_match(&bloom));
+    }
+}

@@ -1,0 +1,57 @@
+//! `eth_*`
+
+pub(crate) mod blocks;
+mod call;
+mod call_request;
+mod fees;
+mod filter;
+mod logs;
+mod state;
+mod transactions;
+
+pub use call_request::{BlockOverrideArgs, CallArgs, StateOverrideArgs};
+pub use filter::LogFilter;
+
+use serde_json::{Value, json};
+
+use crate::error::RpcError;
+use crate::json::Serialized;
+use crate::method::Method;
+use crate::node::Node;
+
+/// What geth 1.8 answers to `eth_protocolVersion`: eth/63. Later geths dropped the
+/// method, and nothing but display depends on it.
+const PROTOCOL_VERSION: u64 = 63;
+
+pub(crate) fn methods() -> Vec<Method<Node>> {
+    let mut methods = vec![
+        Method::view("eth_blockNumber", &[], block_number),
+        Method::view("eth_chainId", &[], chain_id),
+        Method::view("eth_protocolVersion", &[], protocol_version),
+        Method::view("eth_syncing", &[], syncing),
+    ];
+    methods.extend(blocks::methods());
+    methods.extend(call::methods());
+    methods.extend(fees::methods());
+    methods.extend(logs::methods());
+    methods.extend(state::methods());
+    methods.extend(transactions::methods());
+    methods
+}
+
+fn block_number(node: &Node, (): ()) -> Result<u64, RpcError> {
+    Ok(node.chain.head_number())
+}
+
+fn chain_id(node: &Node, (): ()) -> Result<u64, RpcError> {
+    Ok(node.chain.config().chain_id)
+}
+
+fn protocol_version(_: &Node, (): ()) -> Result<u64, RpcError> {
+    Ok(PROTOCOL_VERSION)
+}
+
+/// False: nothing in this node fetches a chain yet.
+fn syncing(_: &Node, (): ()) -> Result<Serialized<Value>, RpcError> {
+    Ok(Serialized(json!(false)))
+}

@@ -1,0 +1,205 @@
+//! Transactions and receipts.
+
+use std::sync::Arc;
+
+use actoreum_consensus::rules;
+use actoreum_primitives::{B256, Block, Bytes, Header, Receipt, U256};
+
+use super::blocks::{self, Placed};
+use crate::block_id::{BlockId, BlockNumber};
+use crate::error::RpcError;
+use crate::json::{JsonOut, WriteJson};
+use crate::method::Method;
+use crate::node::{Node, storage};
+use crate::param::Index;
+use crate::render::{self, ReceiptView, TransactionPlace};
+
+pub(super) fn methods() -> Vec<Method<Node>> {
+    vec![
+        Method::heavy("eth_getBlockReceipts", &["block"], block_receipts),
+        Method::view(
+            "eth_getRawTransactionByBlockHashAndIndex",
+            &["hash", "index"],
+            raw_at::<B256>,
+        ),
+        Method::view(
+            "eth_getRawTransactionByBlockNumberAndIndex",
+            &["block", "index"],
+            raw_at::<BlockNumber>,
+        ),
+        Method::view("eth_getRawTransactionByHash", &["hash"], raw),
+        Method::view(
+            "eth_getTransactionByBlockHashAndIndex",
+            &["hash", "index"],
+            at::<B256>,
+        ),
+        Method::view(
+            "eth_getTransactionByBlockNumberAndIndex",
+            &["block", "index"],
+            at::<BlockNumber>,
+        ),
+        Method::view("eth_getTransactionByHash", &["hash"], by_hash),
+        Method::view("eth_getTransactionReceipt", &["hash"], receipt),
+    ]
+}
+
+impl WriteJson for Placed {
+    fn write_json(&self, out: &mut JsonOut) {
+        render::write_transaction(out, self.transaction(), self.sender(), Some(&self.place()));
+    }
+}
+
+fn by_hash(node: &Node, (hash,): (B256,)) -> Result<Option<Placed>, RpcError> {
+    blocks::transaction(node, hash)
+}
+
+fn at<T: Into<BlockId>>(
+    node: &Node,
+    (id, Index(index)): (T, Index),
+) -> Result<Option<Placed>, RpcError> {
+    match blocks::block(node, id.into())? {
+        Some((hash, block)) => Placed::in_block(node, hash, block, index),
+        None => Ok(None),
+    }
+}
+
+/// The encoding of a transaction; empty where there is none, as in geth.
+fn raw(node: &Node, (hash,): (B256,)) -> Result<Bytes, RpcError> {
+    let found = blocks::transaction(node, hash)?;
+    Ok(found
+        .map(|found| found.transaction().encode_2718().into())
+        .unwrap_or_default())
+}
+
+fn raw_at<T: Into<BlockId>>(
+    node: &Node,
+    (id, Index(index)): (T, Index),
+) -> Result<Bytes, RpcError> {
+    let block = blocks::block(node, id.into())?;
+    let transaction = block
+        .as_ref()
+        .and_then(|(_, block)| block.body.transactions.get(index));
+    Ok(transaction
+        .map(|found| found.encode_2718().into())
+        .unwrap_or_default())
+}
+
+/// Receipts of a block: of all its transactions, or of one.
+struct Receipts {
+    block: Arc<Block>,
+    hash: B256,
+    receipts: Arc<Vec<Receipt>>,
+    senders: Arc<Vec<actoreum_primitives::Address>>,
+    blob_gas_price: Option<U256>,
+}
+
+impl Receipts {
+    fn of(node: &Node, hash: B256, block: Arc<Block>) -> Result<Option<Self>, RpcError> {
+        let Some(receipts) = node.chain.receipts(&hash).map_err(storage)? else {
+            return Ok(None);
+        };
+        let senders = blocks::senders(node, &hash)?;
+        let blob_gas_price = blob_gas_price(node, &block.header);
+        Ok(Some(Self {
+            block,
+            hash,
+            receipts,
+            senders,
+            blob_gas_price,
+        }))
+    }
+
+    fn write(&self, index: usize, gas_before: u64, logs_before: u64, out: &mut JsonOut) {
+        let receipt = self.receipts.get(index);
+        let transaction = self.block.body.transactions.get(index);
+        let (Some(receipt), Some(transaction), Some(sender)) =
+            (receipt, transaction, self.senders.get(index))
+        else {
+            return out.raw("null");
+        };
+        let header = &self.block.header;
+        let view = ReceiptView {
+            receipt,
+            transaction,
+            sender: *sender,
+            place: TransactionPlace {
+                block_hash: self.hash,
+                block_number: header.number,
+                index: index as u64,
+                base_fee_per_gas: header.base_fee_per_gas,
+            },
+            gas_used: receipt.cumulative_gas_used.saturating_sub(gas_before),
+            logs_before,
+            blob_gas_price: self.blob_gas_price,
+        };
+        render::write_receipt(out, &view);
+    }
+}
+
+/// The price of a blob's gas in a block, in wei.
+fn blob_gas_price(node: &Node, header: &Header) -> Option<U256> {
+    let excess = header.excess_blob_gas?;
+    let params = node
+        .chain
+        .config()
+        .blob_params_at(header.number, header.timestamp)?;
+    Some(rules::blob_gas::blob_base_fee(
+        excess,
+        params.base_fee_update_fraction,
+    ))
+}
+
+struct OneReceipt {
+    of: Receipts,
+    index: usize,
+}
+
+impl WriteJson for OneReceipt {
+    fn write_json(&self, out: &mut JsonOut) {
+        let before = self.of.receipts.get(..self.index).unwrap_or_default();
+        let gas_before = before
+            .last()
+            .map_or(0, |receipt| receipt.cumulative_gas_used);
+        let logs_before = before.iter().map(|receipt| receipt.logs.len() as u64).sum();
+        self.of.write(self.index, gas_before, logs_before, out);
+    }
+}
+
+impl WriteJson for Receipts {
+    fn write_json(&self, out: &mut JsonOut) {
+        let (mut gas_before, mut logs_before) = (0, 0);
+        out.raw("[");
+        for (index, receipt) in self.receipts.iter().enumerate() {
+            if index > 0 {
+                out.raw(",");
+            }
+            self.write(index, gas_before, logs_before, out);
+            gas_before = receipt.cumulative_gas_used;
+            logs_before += receipt.logs.len() as u64;
+        }
+        out.raw("]");
+    }
+}
+
+fn receipt(node: &Node, (hash,): (B256,)) -> Result<Option<OneReceipt>, RpcError> {
+    let Some(place) = node.chain.transaction(&hash).map_err(storage)? else {
+        return Ok(None);
+    };
+    let block = node
+        .chain
+        .block_by_hash(&place.block_hash)
+        .map_err(storage)?;
+    let Some(block) = block else { return Ok(None) };
+    let receipts = Receipts::of(node, place.block_hash, block)?;
+    Ok(receipts.map(|of| OneReceipt {
+        of,
+        index: place.index,
+    }))
+}
+
+fn block_receipts(node: &Node, (id,): (BlockId,)) -> Result<Option<Receipts>, RpcError> {
+    match blocks::block(node, id)? {
+        Some((hash, block)) => Receipts::of(node, hash, block),
+        None => Ok(None),
+    }
+}

@@ -1,0 +1,154 @@
+//! What the methods read from: the chain and what the node says about itself.
+
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use actoreum_actors::supervision::TreeHandle;
+use actoreum_chain::{ChainReader, SealedHeader};
+use actoreum_consensus::{Clique, Engine};
+use actoreum_primitives::Address;
+
+use crate::block_id::{BlockId, BlockNumber};
+use crate::error::RpcError;
+use crate::limits::BLOCK_CACHE_BYTES;
+use crate::render::BlockCache;
+
+/// What the operator decides about the methods.
+#[derive(Debug, Clone)]
+pub struct NodeSettings {
+    /// `web3_clientVersion`, and the name in `admin_nodeInfo`.
+    pub client_version: String,
+    /// `net_version`.
+    pub network_id: u64,
+    /// Where the node keeps its files; `None` where it keeps everything in memory.
+    pub data_dir: Option<String>,
+    /// The most gas of a call, whatever it asks for (geth's `--rpc.gascap`).
+    pub gas_cap: u64,
+    /// The gas limit that sealed blocks move towards (geth's `--miner.gastarget` and
+    /// `--miner.gaslimit`), as the pending block shows it.
+    pub gas_target: GasTarget,
+    /// The gas price, in wei, that is suggested where no block has a transaction.
+    pub default_gas_price: u64,
+}
+
+impl NodeSettings {
+    /// geth's defaults.
+    pub fn new(client_version: impl Into<String>, network_id: u64) -> Self {
+        Self {
+            client_version: client_version.into(),
+            network_id,
+            data_dir: None,
+            gas_cap: 50_000_000,
+            gas_target: GasTarget {
+                floor: 8_000_000,
+                ceiling: 8_000_000,
+            },
+            default_gas_price: actoreum_primitives::GWEI,
+        }
+    }
+}
+
+/// The bounds between which a sealer keeps its blocks' gas limit, in gas.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GasTarget {
+    /// Below this the limit rises.
+    pub floor: u64,
+    /// Above this the limit falls.
+    pub ceiling: u64,
+}
+
+/// What every handler gets. Nothing here waits for a mailbox: reads go through views.
+pub struct Node {
+    /// The chain.
+    pub chain: ChainReader,
+    /// Who may seal, and who sealed.
+    pub engine: Arc<dyn Engine>,
+    /// The same engine where it is clique.
+    pub clique: Option<Arc<Clique>>,
+    /// What the operator decided.
+    pub settings: NodeSettings,
+    /// Peers that are connected; written by whoever holds the connections.
+    pub peers: Arc<AtomicUsize>,
+    /// The supervision tree, from the moment that it stands.
+    pub tree: OnceLock<TreeHandle>,
+    pub(crate) rendered: BlockCache,
+}
+
+impl Node {
+    /// A node that reads `chain`. `engine` is the one that the chain is verified with.
+    pub fn new(
+        chain: ChainReader,
+        engine: Arc<dyn Engine>,
+        clique: Option<Arc<Clique>>,
+        settings: NodeSettings,
+    ) -> Self {
+        Self {
+            chain,
+            engine,
+            clique,
+            settings,
+            peers: Arc::default(),
+            tree: OnceLock::new(),
+            rendered: BlockCache::new(BLOCK_CACHE_BYTES),
+        }
+    }
+
+    /// Peers that are connected.
+    pub(crate) fn peer_count(&self) -> u64 {
+        self.peers.load(Relaxed) as u64
+    }
+
+    /// The header that `id` means; `None` where there is none. The pending block is not
+    /// on the chain: it stands for the head here.
+    pub(crate) fn header(&self, id: BlockId) -> Result<Option<SealedHeader>, RpcError> {
+        match id {
+            BlockId::Number(BlockNumber::Latest | BlockNumber::Pending) => {
+                Ok(Some(self.chain.head()))
+            }
+            BlockId::Number(BlockNumber::Number(number)) => {
+                self.chain.header_by_number(number).map_err(storage)
+            }
+            BlockId::Number(BlockNumber::Safe) => Err(RpcError::server("safe block not found")),
+            BlockId::Number(BlockNumber::Finalized) => {
+                Err(RpcError::server("finalized block not found"))
+            }
+            BlockId::Hash {
+                hash,
+                require_canonical,
+            } => {
+                let header = self.chain.header_by_hash(&hash).map_err(storage)?;
+                let header = header.ok_or_else(|| RpcError::server("header for hash not found"))?;
+                if require_canonical && !self.is_canonical(&header)? {
+                    return Err(RpcError::server("hash is not currently canonical"));
+                }
+                Ok(Some(header))
+            }
+        }
+    }
+
+    /// Whether a block is on the canonical chain.
+    pub(crate) fn is_canonical(&self, header: &SealedHeader) -> Result<bool, RpcError> {
+        let canonical = self.chain.canonical_hash(header.number).map_err(storage)?;
+        Ok(canonical == Some(header.hash()))
+    }
+
+    /// Who made a block: its beneficiary, or on clique its signer.
+    pub(crate) fn author(&self, header: &SealedHeader) -> Address {
+        // Genesis has no seal; its beneficiary is all that there is.
+        self.engine.author(header).unwrap_or(header.beneficiary)
+    }
+
+    /// Seconds since 1970.
+    pub(crate) fn now(&self) -> u64 {
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs())
+    }
+}
+
+/// A failed read of the database.
+pub(crate) fn storage(error: impl std::fmt::Display) -> RpcError {
+    tracing::error!(%error, "rpc read failed");
+    RpcError::server(error.to_string())
+}

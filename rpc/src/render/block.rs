@@ -1,0 +1,146 @@
+//! Blocks and headers.
+
+use actoreum_primitives::rlp::Encode as _;
+use actoreum_primitives::{Address, B256, Block, Body, Header, U256, Withdrawal};
+
+use super::transaction::{TransactionPlace, write_transaction};
+use crate::json::{JsonOut, ObjectWriter, WriteJson};
+
+/// A block and what its JSON shows beside it.
+#[derive(Debug, Clone, Copy)]
+pub struct BlockView<'a> {
+    /// The block.
+    pub block: &'a Block,
+    /// Its hash.
+    pub hash: B256,
+    /// The difficulties of it and its ancestors.
+    pub total_difficulty: Option<U256>,
+    /// Who sent its transactions, one each: shows them whole. Without, by hash.
+    pub senders: Option<&'a [Address]>,
+}
+
+/// Writes a block, as `eth_getBlockByNumber` returns it.
+pub fn write_block(out: &mut JsonOut, view: &BlockView<'_>) {
+    let Block { header, body } = view.block;
+    let mut object = out.object();
+    object.field("hash", view.hash).field("nonce", header.nonce);
+    object.field("miner", header.beneficiary);
+    write_header_members(&mut object, header);
+    object.field("totalDifficulty", view.total_difficulty);
+    object.quantity("size", view.block.length() as u64);
+    match view.senders {
+        None => object
+            .key("transactions")
+            .array(body.transactions.iter().map(|tx| tx.hash())),
+        Some(senders) => {
+            let place = |index: usize| TransactionPlace {
+                block_hash: view.hash,
+                block_number: header.number,
+                index: index as u64,
+                base_fee_per_gas: header.base_fee_per_gas,
+            };
+            let transactions = body.transactions.iter().zip(senders).enumerate();
+            object
+                .key("transactions")
+                .array(transactions.map(|(index, (transaction, sender))| {
+                    Writer(move |out: &mut JsonOut| {
+                        write_transaction(out, transaction, *sender, Some(&place(index)));
+                    })
+                }));
+        }
+    }
+    object
+        .key("uncles")
+        .array(body.ommers.iter().map(Header::hash));
+    if let Some(withdrawals) = &body.withdrawals {
+        object.key("withdrawals").array(withdrawals);
+    }
+    object.end();
+}
+
+/// Writes an ommer, as `eth_getUncleByBlockHashAndIndex` returns it: a block
+/// without its body.
+pub fn write_ommer(out: &mut JsonOut, header: &Header, total_difficulty: Option<U256>) {
+    let alone = Block {
+        header: header.clone(),
+        body: Body::default(),
+    };
+    let mut object = out.object();
+    object
+        .field("hash", header.hash())
+        .field("nonce", header.nonce);
+    object.field("miner", header.beneficiary);
+    write_header_members(&mut object, header);
+    object.field("totalDifficulty", total_difficulty);
+    object.quantity("size", alone.length() as u64);
+    object.key("uncles").array(std::iter::empty::<B256>());
+    object.end();
+}
+
+/// Writes a header, as `eth_getHeaderByNumber` returns it.
+pub fn write_header(out: &mut JsonOut, header: &Header, total_difficulty: Option<U256>) {
+    let mut object = out.object();
+    object
+        .field("hash", header.hash())
+        .field("nonce", header.nonce);
+    object.field("miner", header.beneficiary);
+    write_header_members(&mut object, header);
+    object.field("totalDifficulty", total_difficulty).end();
+}
+
+/// Writes the members that a header has of itself, but `hash`, `nonce` and `miner`,
+/// which a pending block shows as null.
+fn write_header_members(object: &mut ObjectWriter<'_>, header: &Header) {
+    object
+        .quantity("number", header.number)
+        .field("parentHash", header.parent_hash)
+        .field("mixHash", header.mix_hash)
+        .field("sha3Uncles", header.ommers_hash)
+        .field("logsBloom", header.logs_bloom)
+        .field("stateRoot", header.state_root)
+        .field("difficulty", header.difficulty)
+        .field("extraData", &header.extra_data)
+        .quantity("gasLimit", header.gas_limit)
+        .quantity("gasUsed", header.gas_used)
+        .quantity("timestamp", header.timestamp)
+        .field("transactionsRoot", header.transactions_root)
+        .field("receiptsRoot", header.receipts_root);
+    if let Some(base_fee) = header.base_fee_per_gas {
+        object.quantity("baseFeePerGas", base_fee);
+    }
+    if let Some(root) = header.withdrawals_root {
+        object.field("withdrawalsRoot", root);
+    }
+    if let Some(gas) = header.blob_gas_used {
+        object.quantity("blobGasUsed", gas);
+    }
+    if let Some(gas) = header.excess_blob_gas {
+        object.quantity("excessBlobGas", gas);
+    }
+    if let Some(root) = header.parent_beacon_block_root {
+        object.field("parentBeaconBlockRoot", root);
+    }
+    if let Some(hash) = header.requests_hash {
+        object.field("requestsHash", hash);
+    }
+}
+
+impl WriteJson for Withdrawal {
+    fn write_json(&self, out: &mut JsonOut) {
+        out.object()
+            .quantity("index", self.index)
+            .quantity("validatorIndex", self.validator_index)
+            .field("address", self.address)
+            .quantity("amount", self.amount)
+            .end();
+    }
+}
+
+/// A result that a closure writes.
+struct Writer<F>(F);
+
+impl<F: Fn(&mut JsonOut)> WriteJson for Writer<F> {
+    fn write_json(&self, out: &mut JsonOut) {
+        (self.0)(out);
+    }
+}

@@ -1,0 +1,109 @@
+//! Transactions.
+
+use actoreum_primitives::{
+    AccessListItem, Address, Authorization, B256, Transaction, TxType, U256,
+};
+
+use crate::json::{JsonOut, WriteJson};
+
+/// Where in the chain a transaction stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TransactionPlace {
+    /// Of its block.
+    pub block_hash: B256,
+    /// Of its block.
+    pub block_number: u64,
+    /// Its position in the block.
+    pub index: u64,
+    /// Of its block, in wei.
+    pub base_fee_per_gas: Option<u64>,
+}
+
+/// Writes a transaction, as `eth_getTransactionByHash` returns it. One that waits in
+/// the pool has no place, and shows null for it, as in geth from 1.9 on.
+pub fn write_transaction(
+    out: &mut JsonOut,
+    transaction: &Transaction,
+    sender: Address,
+    place: Option<&TransactionPlace>,
+) {
+    let tx_type = transaction.tx_type();
+    let signature = transaction.signature();
+    let mut object = out.object();
+    object
+        .field("blockHash", place.map(|place| place.block_hash))
+        .field("blockNumber", place.map(|place| place.block_number))
+        .field("from", sender)
+        .quantity("gas", transaction.gas_limit())
+        .field("gasPrice", gas_price(transaction, place))
+        .field("hash", transaction.hash())
+        .field("input", transaction.input())
+        .quantity("nonce", transaction.nonce())
+        .field("to", transaction.to())
+        .field("transactionIndex", place.map(|place| place.index))
+        .field("value", transaction.value())
+        .quantity("type", tx_type as u64);
+    if let Some(chain_id) = transaction.chain_id() {
+        object.quantity("chainId", chain_id);
+    }
+    if tx_type >= TxType::AccessList {
+        object.key("accessList").array(transaction.access_list());
+    }
+    if tx_type >= TxType::DynamicFee {
+        object
+            .field("maxFeePerGas", transaction.max_fee_per_gas())
+            .field(
+                "maxPriorityFeePerGas",
+                transaction.max_priority_fee_per_gas(),
+            );
+    }
+    if tx_type == TxType::Blob {
+        object.field("maxFeePerBlobGas", transaction.max_fee_per_blob_gas());
+        object
+            .key("blobVersionedHashes")
+            .array(transaction.blob_hashes());
+    }
+    if tx_type == TxType::SetCode {
+        object
+            .key("authorizationList")
+            .array(transaction.authorization_list());
+    }
+    object
+        .field("v", U256::from(transaction.v()))
+        .field("r", signature.r)
+        .field("s", signature.s);
+    if tx_type != TxType::Legacy {
+        object.quantity("yParity", u64::from(signature.y_parity));
+    }
+    object.end();
+}
+
+/// What is paid a gas: settled in a block, the most that is offered before.
+fn gas_price(transaction: &Transaction, place: Option<&TransactionPlace>) -> U256 {
+    match place {
+        Some(place) => transaction.effective_gas_price(place.base_fee_per_gas),
+        None => transaction.max_fee_per_gas(),
+    }
+}
+
+impl WriteJson for AccessListItem {
+    fn write_json(&self, out: &mut JsonOut) {
+        let mut object = out.object();
+        object.field("address", self.address);
+        object.key("storageKeys").array(&self.storage_keys);
+        object.end();
+    }
+}
+
+impl WriteJson for Authorization {
+    fn write_json(&self, out: &mut JsonOut) {
+        out.object()
+            .field("chainId", self.chain_id)
+            .field("address", self.address)
+            .quantity("nonce", self.nonce)
+            .quantity("yParity", u64::from(self.y_parity))
+            .field("r", self.r)
+            .field("s", self.s)
+            .end();
+    }
+}
