@@ -1,15 +1,18 @@
 //! The checks of a body against its header, before anything is executed.
 
+use actoreum_consensus::rules::verify_block_size;
 use actoreum_primitives::{
-    Block, ChainConfig, EMPTY_ROOT_HASH, transaction_trie_items, withdrawal_trie_items,
+    Block, ChainConfig, EMPTY_ROOT_HASH, rlp::Encode, transaction_trie_items,
+    withdrawal_trie_items,
 };
 use actoreum_trie::ordered_root;
 
 use crate::BlockError;
 
-/// Compares the roots of a body with its header's.
+/// Checks a block's size, and compares the roots of its body with its header's.
 pub(crate) fn check_body(config: &ChainConfig, block: &Block) -> Result<(), BlockError> {
     let header = &block.header;
+    verify_block_size(config, header, block.length())?;
     let have = block.body.ommers_hash();
     if have != header.ommers_hash {
         return Err(BlockError::OmmersHash {
