@@ -1,0 +1,26 @@
+//! Where the fixtures are.
+
+use std::path::{Path, PathBuf};
+
+/// The fixture folder: `ACTOREUM_FIXTURES`, or `../shared/fixtures` from the workspace's
+/// root. `None` where neither stands; the caller reports itself as skipped.
+pub fn folder() -> Option<PathBuf> {
+    let named = std::env::var_os("ACTOREUM_FIXTURES").map(PathBuf::from);
+    let folder = named
+        .unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/fixtures"));
+    folder.is_dir().then_some(folder)
+}
+
+/// A file or folder of the fixtures, such as `vectors/units.tar.zst`. Where it does not
+/// stand, this prints that the test `test` is skipped, and gives `None`.
+pub fn find(test: &str, relative: &str) -> Option<PathBuf> {
+    let found = folder()
+        .map(|folder| folder.join(relative))
+        .filter(|path| path.exists());
+    if found.is_none() {
+        crate::report::print(&format!(
+            "{test}: skipped: fixtures not found ({relative})\n"
+        ));
+    }
+    found
+}

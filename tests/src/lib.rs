@@ -1,0 +1,28 @@
+//! Tests that need more than one crate, and the runner of the official Ethereum vectors.
+//!
+//! ```text
+//!   fixtures/vectors/*.tar.zst -> Archive (streams, never unpacks)
+//!        -> a file at a time, over all cores -> suites::* (parse, run, compare)
+//!        -> Report (counts by suite and fork, failures with the first differing field)
+//! ```
+//!
+//! The fixtures stand in the folder that `ACTOREUM_FIXTURES` names, or in
+//! `../shared/fixtures` from the workspace's root. Run them all with
+//! `cargo test --release -p actoreum-tests vectors`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "this crate is tests alone"
+)]
+
+pub mod archive;
+pub mod exceptions;
+pub mod fixtures;
+pub mod json;
+pub mod network;
+pub mod parallel;
+pub mod refusals;
+pub mod report;
+pub mod state_map;
+pub mod suites;

@@ -1,0 +1,240 @@
+//! Counts what ran and says what differed.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::sync::Mutex;
+use std::time::Instant;
+
+/// The most failures that are printed in full; the rest are counted.
+const PRINTED_FAILURES: usize = 200;
+
+/// The first field in which an outcome differs from what the vector says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// Which field, such as `block 3: state_root`.
+    pub field: String,
+    /// What the vector says.
+    pub expected: String,
+    /// What came out.
+    pub got: String,
+}
+
+impl Difference {
+    /// A difference in `field`.
+    pub fn new(field: impl Into<String>, expected: impl ToString, got: impl ToString) -> Self {
+        Self {
+            field: field.into(),
+            expected: expected.to_string(),
+            got: got.to_string(),
+        }
+    }
+
+    /// The same difference, with what it is inside of said first.
+    pub fn inside(mut self, place: &str) -> Self {
+        self.field = format!("{place}: {}", self.field);
+        self
+    }
+}
+
+/// Gives a [`Difference`] in `field` unless `expected == got`.
+///
+/// # Errors
+/// The difference.
+pub fn same<T: PartialEq + std::fmt::Debug>(
+    field: &str,
+    expected: &T,
+    got: &T,
+) -> Result<(), Difference> {
+    if expected == got {
+        return Ok(());
+    }
+    Err(Difference::new(
+        field,
+        format!("{expected:?}"),
+        format!("{got:?}"),
+    ))
+}
+
+#[derive(Default)]
+struct Counts {
+    passed: usize,
+    failed: usize,
+}
+
+#[derive(Default)]
+struct Tables {
+    counts: BTreeMap<(String, String), Counts>,
+    failures: Vec<String>,
+    exceptions: BTreeMap<String, (usize, String)>,
+    notes: BTreeMap<String, usize>,
+}
+
+/// What a run of one or more suites gave. Shared by the threads that run it.
+pub struct Report {
+    title: &'static str,
+    started: Instant,
+    tables: Mutex<Tables>,
+}
+
+impl Report {
+    /// An empty report.
+    pub fn new(title: &'static str) -> Self {
+        Self {
+            title,
+            started: Instant::now(),
+            tables: Mutex::default(),
+        }
+    }
+
+    /// Counts a vector under its suite and fork.
+    pub fn record(&self, suite: &str, fork: &str, name: &str, outcome: Result<(), Difference>) {
+        let mut tables = self
+            .tables
+            .lock()
+            .expect("no thread panics while it holds the report");
+        let counts = tables
+            .counts
+            .entry((suite.to_owned(), fork.to_owned()))
+            .or_default();
+        match outcome {
+            Ok(()) => counts.passed += 1,
+            Err(difference) => {
+                counts.failed += 1;
+                let Difference {
+                    field,
+                    expected,
+                    got,
+                } = difference;
+                tables.failures.push(format!(
+                    "{suite} [{fork}] {name}\n    {field}\n      expected {}\n      got      {}",
+                    shortened(&expected),
+                    shortened(&got)
+                ));
+            }
+        }
+    }
+
+    /// Counts a vector that is deliberately not held to, under a name of
+    /// [`crate::exceptions::NOT_HELD`].
+    pub fn except(&self, name: &str, reason: &str) {
+        let mut tables = self
+            .tables
+            .lock()
+            .expect("no thread panics while it holds the report");
+        tables
+            .exceptions
+            .entry(name.to_owned())
+            .or_insert((0, reason.to_owned()))
+            .0 += 1;
+    }
+
+    /// Counts something that a reader should know of, though it is no failure.
+    pub fn note(&self, text: String) {
+        let mut tables = self
+            .tables
+            .lock()
+            .expect("no thread panics while it holds the report");
+        *tables.notes.entry(text).or_default() += 1;
+    }
+
+    /// Prints the counts, the exceptions and the failures.
+    ///
+    /// # Panics
+    /// Where a vector failed, or none ran.
+    pub fn finish(self) {
+        let tables = self
+            .tables
+            .into_inner()
+            .expect("no thread panicked with the report");
+        let (mut passed, mut failed) = (0, 0);
+        let mut text = String::new();
+        for ((suite, fork), counts) in &tables.counts {
+            passed += counts.passed;
+            failed += counts.failed;
+            let failures = match counts.failed {
+                0 => String::new(),
+                failures => format!("  {failures} FAILED"),
+            };
+            let _ = writeln!(
+                text,
+                "  {suite:<44} {fork:<32} {:>6}{failures}",
+                counts.passed
+            );
+        }
+        for (name, (count, reason)) in &tables.exceptions {
+            let _ = writeln!(text, "  not held to: {name} ({count}): {reason}");
+        }
+        for (note, count) in &tables.notes {
+            let _ = writeln!(text, "  note ({count}): {note}");
+        }
+        for failure in tables.failures.iter().take(PRINTED_FAILURES) {
+            let _ = writeln!(text, "  FAILED {failure}");
+        }
+        if tables.failures.len() > PRINTED_FAILURES {
+            let _ = writeln!(
+                text,
+                "  and {} more",
+                tables.failures.len() - PRINTED_FAILURES
+            );
+        }
+        let seconds = self.started.elapsed().as_secs_f64();
+        print(&format!(
+            "{}: {passed} passed, {failed} failed in {seconds:.1} s\n{text}",
+            self.title
+        ));
+        assert_eq!(failed, 0, "{}: vectors failed", self.title);
+        assert!(
+            passed > 0,
+            "{}: no vector ran: is the archive empty?",
+            self.title
+        );
+    }
+}
+
+/// Writes to standard error past the capture of the test harness: counts are to be seen
+/// when tests pass, too.
+pub fn print(text: &str) {
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}
+
+fn shortened(text: &str) -> String {
+    const SHOWN: usize = 600;
+    if text.chars().count() <= SHOWN {
+        return text.to_owned();
+    }
+    let start: String = text.chars().take(SHOWN).collect();
+    format!("{start}... ({} bytes)", text.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_the_first_difference() {
+        assert_eq!(same("gas", &1, &1), Ok(()));
+        let difference = same("gas", &1, &2).unwrap_err().inside("block 3");
+        assert_eq!(difference, Difference::new("block 3: gas", 1, 2));
+    }
+
+    #[test]
+    #[should_panic(expected = "vectors failed")]
+    fn fails_where_a_vector_failed() {
+        let report = Report::new("report's own test");
+        report.record("suite", "fork", "good", Ok(()));
+        report.record(
+            "suite",
+            "fork",
+            "bad",
+            Err(Difference::new("field", "a", "b")),
+        );
+        report.finish();
+    }
+
+    #[test]
+    #[should_panic(expected = "no vector ran")]
+    fn fails_where_nothing_ran() {
+        Report::new("report's own empty test").finish();
+    }
+}

@@ -1,0 +1,202 @@
+//! The floors of `docs/architecture.md`, held by the manifests.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// A crate, its floor, and the crates of the same floor that it may use all the same.
+const FLOORS: &[(&str, u8, &[&str])] = &[
+    ("actoreum-primitives", 0, &[]),
+    ("actoreum-trie", 1, &[]),
+    ("actoreum-storage", 1, &["actoreum-trie"]),
+    ("actoreum-evm", 1, &[]),
+    ("actoreum-consensus", 1, &[]),
+    ("actoreum-chain", 2, &[]),
+    ("actoreum-txpool", 2, &[]),
+    ("actoreum-wire", 2, &[]),
+    ("actoreum-wallet", 2, &[]),
+    ("actoreum-messages", 3, &[]),
+    ("actoreum-actors", 4, &[]),
+    ("actoreum-rpc", 4, &["actoreum-actors"]),
+    ("actoreum", 5, &[]),
+    ("actoreum-tests", 6, &[]),
+];
+
+/// Packages that only the named crates of `core/` may use: each stands behind one door.
+const DOORS: &[(&str, &[&str])] = &[
+    ("actix", &[]),
+    ("actix-rt", &[]),
+    ("actix-web", &[]),
+    ("actix-ws", &[]),
+    ("tokio", &[]),
+    ("hidapi", &["actoreum-wallet"]),
+    ("eth-keystore", &["actoreum-wallet"]),
+    ("revm", &["actoreum-evm"]),
+    ("sled", &["actoreum-storage"]),
+    ("redb", &["actoreum-storage"]),
+];
+
+/// Packages that no crate above `core/` may use, either.
+const CORE_ONLY: &[&str] = &["hidapi", "revm", "sled", "redb"];
+
+struct Package {
+    name: String,
+    in_core: bool,
+    /// Normal, build and development dependencies, by the name of the package.
+    dependencies: BTreeSet<String>,
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn manifest(path: &Path) -> toml::Table {
+    let text = std::fs::read_to_string(path)
+        .unwrap_or_else(|error| panic!("{} cannot be read: {error}", path.display()));
+    text.parse()
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn dependency_names(manifest: &toml::Table, into: &mut BTreeSet<String>) {
+    for section in ["dependencies", "dev-dependencies", "build-dependencies"] {
+        let Some(section) = manifest.get(section).and_then(toml::Value::as_table) else {
+            continue;
+        };
+        for (name, value) in section {
+            let package = value
+                .get("package")
+                .and_then(toml::Value::as_str)
+                .unwrap_or(name);
+            into.insert(package.to_owned());
+        }
+    }
+    let targets = manifest.get("target").and_then(toml::Value::as_table);
+    for target in targets.into_iter().flat_map(toml::Table::values) {
+        dependency_names(
+            target
+                .as_table()
+                .expect("because cargo accepts the manifest"),
+            into,
+        );
+    }
+}
+
+fn packages() -> Vec<Package> {
+    let workspace = manifest(&root().join("Cargo.toml"));
+    let members = workspace["workspace"]["members"]
+        .as_array()
+        .expect("because cargo accepts it");
+    let folders = members
+        .iter()
+        .map(|member| member.as_str().expect("because cargo accepts it"));
+    folders
+        .map(|folder| {
+            let manifest = manifest(&root().join(folder).join("Cargo.toml"));
+            let name = manifest["package"]["name"]
+                .as_str()
+                .expect("because cargo accepts it");
+            let mut dependencies = BTreeSet::new();
+            dependency_names(&manifest, &mut dependencies);
+            Package {
+                name: name.to_owned(),
+                in_core: folder.starts_with("core/"),
+                dependencies,
+            }
+        })
+        .collect()
+}
+
+/// Every breach of the floors and doors, as a sentence.
+fn breaches(packages: &[Package]) -> Vec<String> {
+    let floors: BTreeMap<&str, (u8, &[&str])> = FLOORS
+        .iter()
+        .map(|(name, floor, beside)| (*name, (*floor, *beside)))
+        .collect();
+    let mut breaches = Vec::new();
+    for package in packages {
+        let name = package.name.as_str();
+        let Some((floor, beside)) = floors.get(name) else {
+            breaches.push(format!("{name} has no floor in this test's table"));
+            continue;
+        };
+        for dependency in &package.dependencies {
+            let dependency = dependency.as_str();
+            if let Some((below, _)) = floors.get(dependency)
+                && below >= floor
+                && !beside.contains(&dependency)
+            {
+                breaches.push(format!(
+                    "{name} (floor {floor}) uses {dependency} (floor {below})"
+                ));
+            }
+            let door = DOORS.iter().find(|(behind, _)| *behind == dependency);
+            if let Some((behind, allowed)) = door
+                && (package.in_core || CORE_ONLY.contains(behind))
+                && !allowed.contains(&name)
+            {
+                breaches.push(format!("{name} uses {behind}, which only {allowed:?} may"));
+            }
+        }
+    }
+    breaches
+}
+
+#[test]
+fn no_crate_reaches_above_its_floor_or_past_a_door() {
+    let breaches = breaches(&packages());
+    assert!(breaches.is_empty(), "{}", breaches.join("\n"));
+}
+
+#[test]
+fn every_crate_of_the_table_is_in_the_workspace() {
+    let present: BTreeSet<String> = packages().into_iter().map(|package| package.name).collect();
+    for (name, _, _) in FLOORS {
+        assert!(
+            present.contains(*name),
+            "{name} is no member of the workspace"
+        );
+    }
+}
+
+#[test]
+fn breaches_are_found() {
+    let package = |name: &str, in_core, dependencies: &[&str]| Package {
+        name: name.to_owned(),
+        in_core,
+        dependencies: dependencies.iter().map(|name| (*name).to_owned()).collect(),
+    };
+    let found = |package| breaches(&[package]).len();
+    assert_eq!(
+        found(package(
+            "actoreum-storage",
+            true,
+            &["actoreum-trie", "sled"]
+        )),
+        0
+    );
+    assert_eq!(
+        found(package("actoreum-trie", true, &["actoreum-storage"])),
+        1
+    );
+    assert_eq!(
+        found(package(
+            "actoreum-evm",
+            true,
+            &["actoreum-chain", "tokio", "sled"]
+        )),
+        3
+    );
+    assert_eq!(found(package("actoreum-wallet", true, &["hidapi"])), 0);
+    assert_eq!(
+        found(package(
+            "actoreum-rpc",
+            false,
+            &["actix", "tokio", "actoreum-actors"]
+        )),
+        0
+    );
+    assert_eq!(
+        found(package("actoreum-actors", false, &["actoreum-rpc", "revm"])),
+        2
+    );
+    assert_eq!(found(package("actoreum-unheard-of", true, &[])), 1);
+}
