@@ -114,6 +114,11 @@ impl Chain {
         self.bad_blocks.iter()
     }
 
+    /// Moves up to `limit` blocks that are old enough to the ancient files.
+    pub fn migrate_ancient(&mut self, limit: u64) -> Result<u64, StorageError> {
+        self.store.migrate_ancient(limit)
+    }
+
     pub(crate) fn remember_bad(&mut self, block: &Block, hash: B256, reason: String) {
         if self.bad_blocks.iter().any(|bad| bad.hash == hash) {
             return;

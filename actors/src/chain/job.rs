@@ -1,0 +1,105 @@
+//! What runs on the pool with the chain in hand.
+
+use actoreum_chain::{BlockError, Chain, Detail, ImportReport, OpenError};
+use actoreum_consensus::Disposition;
+use actoreum_messages::chain::{BlockOrigin, ImportBlocks, ImportRefused, Imported, SetHead};
+use actoreum_storage::StorageError;
+
+use super::{Answer, Writer};
+use crate::supervision::{Failure, JobError, Message};
+
+/// Blocks that move to the ancient files after one import, at most: a few milliseconds of work.
+const ANCIENT_BLOCKS_A_JOB: u64 = 2_048;
+
+/// One job with the chain.
+pub(super) enum Job {
+    Import(ImportBlocks),
+    SetHead(SetHead),
+}
+
+/// The pool gives the writer back.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Done {
+    pub result: Result<(Writer, Outcome), JobError>,
+}
+
+/// What came of a job.
+pub(super) struct Outcome {
+    pub report: ImportReport,
+    /// A fault of this node, not of a block: the actor begins again from disk.
+    failed: Option<String>,
+    /// A wish that can't be met.
+    declined: Option<String>,
+}
+
+impl Job {
+    pub(super) fn run(self, chain: &mut Chain) -> Outcome {
+        match self {
+            Self::Import(ImportBlocks { blocks, origin }) => {
+                let detail = match origin {
+                    BlockOrigin::Bulk => Detail::HeadOnly,
+                    BlockOrigin::Live => Detail::EveryBlock,
+                };
+                let report = chain.import(&blocks, detail);
+                let failed = chain.migrate_ancient(ANCIENT_BLOCKS_A_JOB).err();
+                Outcome {
+                    report,
+                    failed: failed.map(|error| error.to_string()),
+                    declined: None,
+                }
+            }
+            Self::SetHead(SetHead { number }) => match chain.set_head(number) {
+                Ok(report) => Outcome {
+                    report,
+                    failed: None,
+                    declined: None,
+                },
+                Err(OpenError::Storage(StorageError::MissingState(number))) => {
+                    Outcome::declined(StorageError::MissingState(number).to_string())
+                }
+                Err(OpenError::Storage(error)) => Outcome {
+                    report: ImportReport::default(),
+                    failed: Some(error.to_string()),
+                    declined: None,
+                },
+                Err(error) => Outcome::declined(error.to_string()),
+            },
+        }
+    }
+}
+
+impl Outcome {
+    fn declined(why: String) -> Self {
+        Self {
+            report: ImportReport::default(),
+            failed: None,
+            declined: Some(why),
+        }
+    }
+
+    /// Why the actor must begin again from disk, where it must.
+    pub(super) fn fault(&self) -> Option<Failure> {
+        if let Some(refused) = &self.report.refused
+            && matches!(refused.error, BlockError::Storage(_))
+            && refused.error.disposition() == Disposition::Internal
+        {
+            return Some(refused.to_string().into());
+        }
+        self.failed.clone().map(Failure::from)
+    }
+
+    pub(super) fn into_answer(self) -> Answer {
+        match (self.report.refused, self.failed.or(self.declined)) {
+            (Some(refused), _) if refused.error.disposition() == Disposition::Internal => {
+                Err(ImportRefused::Failed(refused.to_string()))
+            }
+            (Some(refused), _) => Err(refused.into()),
+            (None, Some(failed)) => Err(ImportRefused::Failed(failed)),
+            (None, None) => Ok(Imported {
+                imported: self.report.imported,
+                known: self.report.known,
+            }),
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! ChainActor: owns the one writer of the chain.
+//!
+//! | message | what happens |
+//! |---|---|
+//! | [`ImportBlocks`] | waits its turn, is imported on the pool; followers hear of it after the commit |
+//! | [`SetHead`] | the same, for a step back |
+//! | [`GetBadBlocks`], [`GetImportStats`] | answered from memory |
+//! | `Done` | the pool gives the writer back; the next one in line begins |
+//!
+//! The actor's handlers are short: it lends its [`Chain`] to the pool for one job at a time. When
+//! a generation fails, its job is told to stop at the next block, and the next generation waits
+//! for the writer to be free before it opens the chain from disk: there are never two writers.
+
+mod job;
+
+use std::{
+    collections::VecDeque,
+    mem,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use actoreum_chain::{BadBlock, Chain, ChainOptions, ChainReader, ImportStats};
+use actoreum_consensus::Engine;
+use actoreum_messages::{
+    chain::{GetBadBlocks, GetImportStats, ImportBlocks, ImportRefused, Imported, SetHead},
+    events::ChainChanged,
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::{error, info, warn};
+
+use crate::supervision::{
+    Actor, Ctx, Exit, Failure, Handles, Later, Pool, Recipient, Replier, WhenFull,
+};
+use job::{Done, Job, Outcome};
+
+/// Imports that may wait in line. Each holds its blocks in memory; a caller that is refused keeps
+/// them and asks again.
+pub const WAITING_IMPORTS: usize = 64;
+
+/// What every generation of a ChainActor is made from.
+#[derive(Clone)]
+pub struct ChainSetup {
+    /// What readers hold; it outlives every generation.
+    pub reader: ChainReader,
+    /// Who may seal, and how a header must look.
+    pub engine: Arc<dyn Engine>,
+    /// Where imports run.
+    pub pool: Pool,
+    /// Who hears of changes, in this order.
+    pub followers: Vec<Recipient<ChainChanged>>,
+    writer: Arc<Semaphore>,
+}
+
+impl ChainSetup {
+    /// A setup without followers.
+    pub fn new(reader: ChainReader, engine: Arc<dyn Engine>, pool: Pool) -> Self {
+        Self {
+            reader,
+            engine,
+            pool,
+            followers: Vec::new(),
+            writer: Arc::new(Semaphore::new(1)),
+        }
+    }
+
+    /// Adds somebody who hears of changes.
+    pub fn follower(mut self, follower: Recipient<ChainChanged>) -> Self {
+        self.followers.push(follower);
+        self
+    }
+
+    /// Makes the next generation: waits for the writer of the one before, then reads the head
+    /// from disk.
+    pub async fn open(self) -> Result<ChainActor, Failure> {
+        let permit = Arc::clone(&self.writer).acquire_owned().await?;
+        let interrupt = Arc::new(AtomicBool::new(false));
+        let options = ChainOptions {
+            engine: Arc::clone(&self.engine),
+            interrupt: Arc::clone(&interrupt),
+            now: unix_seconds,
+        };
+        let chain = Chain::open(self.reader.clone(), options)?;
+        let head = chain.head();
+        info!(number = head.number, hash = %head.hash(), "chain opened");
+        let writer = Writer {
+            chain,
+            _permit: permit,
+        };
+        Ok(ChainActor {
+            stats: writer.chain.stats(),
+            writer: Some(writer),
+            setup: self,
+            interrupt,
+            waiting: VecDeque::new(),
+            running: None,
+            bad_blocks: Vec::new(),
+        })
+    }
+}
+
+fn unix_seconds() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
+}
+
+/// The chain with the right to write it.
+struct Writer {
+    chain: Chain,
+    _permit: OwnedSemaphorePermit,
+}
+
+type Answer = Result<Imported, ImportRefused>;
+
+/// See the module.
+pub struct ChainActor {
+    setup: ChainSetup,
+    /// `None` while it is lent to the pool.
+    writer: Option<Writer>,
+    interrupt: Arc<AtomicBool>,
+    waiting: VecDeque<(Job, Replier<Answer>)>,
+    running: Option<Replier<Answer>>,
+    stats: ImportStats,
+    bad_blocks: Vec<BadBlock>,
+}
+
+impl ChainActor {
+    fn take(&mut self, job: Job, ctx: &mut Ctx<Self>) -> Later<Answer> {
+        let (replier, later) = Later::channel();
+        if self.waiting.len() >= WAITING_IMPORTS {
+            replier.reply(Err(ImportRefused::Busy(self.waiting.len())));
+            return later;
+        }
+        self.waiting.push_back((job, replier));
+        self.run_next(ctx);
+        later
+    }
+
+    fn run_next(&mut self, ctx: &mut Ctx<Self>) {
+        if self.writer.is_none() || self.waiting.is_empty() {
+            return;
+        }
+        let (Some(mut writer), Some((job, replier))) =
+            (self.writer.take(), self.waiting.pop_front())
+        else {
+            return;
+        };
+        self.running = Some(replier);
+        let work = move || {
+            let outcome = job.run(&mut writer.chain);
+            (writer, outcome)
+        };
+        let submitted = self
+            .setup
+            .pool
+            .submit(ctx.me(), work, |result| Done { result });
+        if let Err(error) = submitted {
+            ctx.fail(error);
+        }
+    }
+
+    fn answer(&mut self, answer: Answer) {
+        if let Some(replier) = self.running.take() {
+            replier.reply(answer);
+        }
+    }
+
+    fn tell_followers(&self, outcome: &mut Outcome) {
+        let events = mem::take(&mut outcome.report.events);
+        if events.is_empty() {
+            return;
+        }
+        let changed = ChainChanged {
+            events: events.into(),
+        };
+        for follower in &self.setup.followers {
+            if let Err(error) = follower.tell(changed.clone()) {
+                warn!(follower = follower.path(), %error, "chain events not delivered");
+            }
+        }
+    }
+}
+
+impl Actor for ChainActor {
+    async fn stopped(self, _: &Exit) {
+        self.interrupt.store(true, Ordering::Relaxed);
+        if self.writer.is_none() {
+            // The job sees the interrupt at its next block and gives the writer back.
+            let _ = self.setup.writer.acquire().await;
+        }
+        if let Err(error) = self.setup.reader.store().flush() {
+            error!(%error, "database not flushed");
+        }
+    }
+}
+
+impl Drop for ChainActor {
+    /// Also after a panic: a job of a failed generation must not go on for long.
+    fn drop(&mut self) {
+        self.interrupt.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Handles<ImportBlocks> for ChainActor {
+    type Answer = Later<Answer>;
+    const WHEN_FULL: WhenFull = WhenFull::Wait;
+
+    fn handle(&mut self, message: ImportBlocks, ctx: &mut Ctx<Self>) -> Self::Answer {
+        self.take(Job::Import(message), ctx)
+    }
+}
+
+impl Handles<SetHead> for ChainActor {
+    type Answer = Later<Answer>;
+
+    fn handle(&mut self, message: SetHead, ctx: &mut Ctx<Self>) -> Self::Answer {
+        self.take(Job::SetHead(message), ctx)
+    }
+}
+
+impl Handles<Done> for ChainActor {
+    type Answer = ();
+
+    fn handle(&mut self, message: Done, ctx: &mut Ctx<Self>) {
+        let (writer, mut outcome) = match message.result {
+            Ok(done) => done,
+            Err(error) => {
+                let answer = Err(ImportRefused::Failed(error.to_string()));
+                self.answer(answer);
+                return ctx.fail(error);
+            }
+        };
+        self.stats = writer.chain.stats();
+        self.bad_blocks = writer.chain.bad_blocks().cloned().collect();
+        self.writer = Some(writer);
+        self.tell_followers(&mut outcome);
+        let fault = outcome.fault();
+        self.answer(outcome.into_answer());
+        match fault {
+            Some(fault) => ctx.fail(fault),
+            None => self.run_next(ctx),
+        }
+    }
+}
+
+impl Handles<GetBadBlocks> for ChainActor {
+    type Answer = Vec<BadBlock>;
+
+    fn handle(&mut self, _: GetBadBlocks, _: &mut Ctx<Self>) -> Self::Answer {
+        self.bad_blocks.clone()
+    }
+}
+
+impl Handles<GetImportStats> for ChainActor {
+    type Answer = Option<ImportStats>;
+
+    fn handle(&mut self, _: GetImportStats, _: &mut Ctx<Self>) -> Self::Answer {
+        Some(self.stats)
+    }
+}

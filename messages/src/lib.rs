@@ -1,0 +1,13 @@
+//! Every message that crosses a mailbox, one module a receiving actor.
+//!
+//! A message says who sends it, who handles it, and what of geth it replaces: a channel, or a
+//! direct call from another goroutine. What it answers is its `rtype`. How many may wait, and what
+//! happens to one that finds no room, is said where it is handled (`WHEN_FULL` in `actors/`).
+//!
+//! | module | receiver |
+//! |---|---|
+//! | [`chain`] | ChainActor |
+//! | [`events`] | whoever follows the chain |
+
+pub mod chain;
+pub mod events;

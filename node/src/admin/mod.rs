@@ -1,0 +1,81 @@
+//! The admin page: the node looked at from inside.
+//!
+//! | path | what |
+//! |---|---|
+//! | `/` | the page; its style and script are in the binary |
+//! | `/api/events` | server-sent events, one a second: all that the page draws |
+//! | `/api/actors` | the supervision tree with every figure, as JSON |
+//! | `/api/status` | chain, RPC, memory and disk, as JSON |
+//! | `/api/crash` | makes an actor panic (`--admin.chaos` alone) |
+//! | `/metrics` | Prometheus |
+//! | `/health`, `/ready` | for whoever restarts or routes to this process |
+//!
+//! Nothing here asks an actor: the page works when every actor is stuck.
+
+mod history;
+mod process;
+mod prometheus;
+mod routes;
+mod status;
+
+use std::{io, net::SocketAddr, sync::Arc, time::Instant};
+
+use actix_web::{App, HttpServer, dev::Server, web};
+use actoreum_rpc::{http::Hosts, method::Method, node::Node};
+use parking_lot::Mutex;
+
+use history::History;
+pub use routes::keep_history;
+
+/// What every request may read.
+pub struct AdminState {
+    /// The chain and the tree.
+    pub node: Arc<Node>,
+    /// The methods with their counters.
+    pub methods: Arc<[Arc<Method<Node>>]>,
+    /// Whether `/api/crash` is served.
+    pub chaos: bool,
+    /// Names under which the page may be opened: keeps pages of other sites out.
+    pub hosts: Hosts,
+    /// When the process began.
+    pub begun: Instant,
+    history: Mutex<History>,
+    rates: Mutex<status::Rates>,
+}
+
+impl AdminState {
+    /// A state without history.
+    pub fn new(
+        node: Arc<Node>,
+        methods: Arc<[Arc<Method<Node>>]>,
+        chaos: bool,
+        hosts: Hosts,
+    ) -> Self {
+        Self {
+            node,
+            methods,
+            chaos,
+            hosts,
+            begun: Instant::now(),
+            history: Mutex::default(),
+            rates: Mutex::default(),
+        }
+    }
+}
+
+/// Binds the page's server. One thread serves it: it must not take the place of real work.
+pub fn bind(address: SocketAddr, state: Arc<AdminState>) -> io::Result<Server> {
+    let state = web::Data::from(state);
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(state.clone())
+            .configure(routes::configure)
+    })
+    .workers(1)
+    .disable_signals()
+    .shutdown_timeout(1)
+    .bind(address)
+    .map_err(|error| io::Error::new(error.kind(), format!("listen tcp {address}: bind: {error}")))?
+    .run();
+    Ok(server)
+}

@@ -1,0 +1,212 @@
+//! The admin page's paths.
+
+use std::{sync::Arc, time::Duration};
+
+use actix_web::{
+    Error, HttpRequest, HttpResponse, Responder,
+    body::{EitherBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
+    guard,
+    http::header,
+    middleware::{Next, from_fn},
+    web::{self, Bytes, Data},
+};
+use actoreum_actors::supervision::{NodeSnapshot, snapshot::State};
+use serde::Deserialize;
+use serde_json::json;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::{AdminState, history::SAMPLE_SECONDS, process, prometheus};
+
+/// Time between two events.
+const EVENT_PERIOD: Duration = Duration::from_secs(1);
+
+/// Adds every path.
+pub fn configure(app: &mut web::ServiceConfig) {
+    app.service(
+        web::scope("")
+            .wrap(from_fn(check_host))
+            .route("/", web::get().to(page))
+            .route("/style.css", web::get().to(style))
+            .route("/app.js", web::get().to(script))
+            .route("/api/events", web::get().to(events))
+            .route("/api/actors", web::get().to(actors))
+            .route("/api/status", web::get().to(status))
+            .route("/api/crash", web::post().guard(json_body()).to(crash))
+            .route("/metrics", web::get().to(metrics))
+            .route("/health", web::get().to(health))
+            .route("/ready", web::get().to(ready)),
+    );
+}
+
+/// A form of another site can't send this content type without asking first.
+fn json_body() -> impl guard::Guard {
+    guard::Header("content-type", "application/json")
+}
+
+/// Refuses requests under foreign names: a page whose name was pointed at this address.
+async fn check_host<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    let state = request.app_data::<Data<AdminState>>();
+    let host = request
+        .headers()
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
+    let is_known = match (state, host) {
+        (Some(state), Some(host)) => state.hosts.accepts(host),
+        (Some(_), None) => true,
+        (None, _) => false,
+    };
+    if is_known {
+        return Ok(next.call(request).await?.map_into_left_body());
+    }
+    let refused = HttpResponse::Forbidden().body("invalid host specified\n");
+    Ok(request.into_response(refused).map_into_right_body())
+}
+
+async fn page() -> impl Responder {
+    asset("text/html; charset=utf-8", include_str!("page/index.html"))
+}
+
+async fn style() -> impl Responder {
+    asset("text/css; charset=utf-8", include_str!("page/style.css"))
+}
+
+async fn script() -> impl Responder {
+    asset(
+        "text/javascript; charset=utf-8",
+        include_str!("page/app.js"),
+    )
+}
+
+fn asset(content_type: &'static str, body: &'static str) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((header::CONTENT_TYPE, content_type))
+        .insert_header((header::CACHE_CONTROL, "no-cache"))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .insert_header((header::X_FRAME_OPTIONS, "DENY"))
+        .insert_header((
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:",
+        ))
+        .body(body)
+}
+
+/// The tree, or a word that it does not stand yet.
+fn tree(state: &AdminState) -> Result<NodeSnapshot, HttpResponse> {
+    match state.node.tree.get() {
+        Some(tree) => Ok(tree.snapshot()),
+        None => Err(HttpResponse::ServiceUnavailable().body("the node is starting\n")),
+    }
+}
+
+async fn actors(state: Data<AdminState>) -> HttpResponse {
+    match tree(&state) {
+        Ok(tree) => HttpResponse::Ok().json(tree),
+        Err(starting) => starting,
+    }
+}
+
+async fn status(state: Data<AdminState>) -> HttpResponse {
+    HttpResponse::Ok().json(state.status())
+}
+
+async fn metrics(state: Data<AdminState>) -> HttpResponse {
+    match tree(&state) {
+        Ok(tree) => HttpResponse::Ok()
+            .content_type("text/plain; version=0.0.4; charset=utf-8")
+            .body(prometheus::render(&tree, &state)),
+        Err(starting) => starting,
+    }
+}
+
+/// Alive: this answer is the proof.
+async fn health() -> HttpResponse {
+    HttpResponse::Ok().body("ok\n")
+}
+
+/// Ready: every actor runs and answers its probe.
+async fn ready(state: Data<AdminState>) -> HttpResponse {
+    let tree = match tree(&state) {
+        Ok(tree) => tree,
+        Err(starting) => return starting,
+    };
+    let unwell = tree
+        .walk()
+        .into_iter()
+        .find(|node| node.stuck.is_some() || node.state != State::Running);
+    match unwell {
+        None => HttpResponse::Ok().body("ready\n"),
+        Some(node) => {
+            let why = if node.stuck.is_some() {
+                "stuck"
+            } else {
+                "not running"
+            };
+            HttpResponse::ServiceUnavailable().body(format!("{} is {why}\n", node.path))
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct Crash {
+    path: String,
+}
+
+async fn crash(state: Data<AdminState>, wish: web::Json<Crash>) -> HttpResponse {
+    if !state.chaos {
+        return HttpResponse::Forbidden()
+            .body("start the node with --admin.chaos to crash actors\n");
+    }
+    let Some(tree) = state.node.tree.get() else {
+        return HttpResponse::ServiceUnavailable().body("the node is starting\n");
+    };
+    match tree.crash(&wish.path) {
+        Ok(()) => HttpResponse::Accepted().body("crashed\n"),
+        Err(error) => HttpResponse::BadRequest().body(format!("{}: {error}\n", wish.path)),
+    }
+}
+
+/// One event a second with everything that the page draws.
+async fn events(state: Data<AdminState>, _request: HttpRequest) -> HttpResponse {
+    let mut ticks = interval(EVENT_PERIOD);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let stream = futures_util::stream::unfold((state, ticks), |(state, mut ticks)| async move {
+        ticks.tick().await;
+        let event = event(&state);
+        Some((Ok::<_, Error>(Bytes::from(event)), (state, ticks)))
+    });
+    HttpResponse::Ok()
+        .insert_header((header::CONTENT_TYPE, "text/event-stream"))
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .streaming(stream)
+}
+
+fn event(state: &AdminState) -> String {
+    match state.node.tree.get() {
+        Some(handle) => {
+            let (tree, status) = (handle.snapshot(), state.status());
+            let history = state.history.lock();
+            let all = json!({ "tree": tree, "status": status, "history": &*history });
+            format!("data: {all}\n\n")
+        }
+        None => ": the node is starting\n\n".into(),
+    }
+}
+
+/// Samples the tree for the sparklines, for as long as the node runs.
+pub async fn keep_history(state: Arc<AdminState>) {
+    let mut ticks = interval(Duration::from_secs(SAMPLE_SECONDS));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if let Some(tree) = state.node.tree.get() {
+            state
+                .history
+                .lock()
+                .sample(&tree.snapshot(), process::resident_bytes());
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! A wrong command line in one line: what is wrong, and how to mend it.
+
+use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
+
+/// Renders clap's error as one line.
+pub fn one_line(error: &Error) -> String {
+    let arg = text(error, ContextKind::InvalidArg);
+    let value = text(error, ContextKind::InvalidValue);
+    let what = match error.kind() {
+        ErrorKind::UnknownArgument => format!("unknown flag {arg}"),
+        ErrorKind::InvalidSubcommand => {
+            format!(
+                "invalid command: {:?}",
+                text(error, ContextKind::InvalidSubcommand)
+            )
+        }
+        ErrorKind::InvalidValue if value.is_empty() => format!("flag {arg} needs a value"),
+        ErrorKind::InvalidValue | ErrorKind::ValueValidation => {
+            format!("invalid value {value:?} for {arg}{}", reason(error))
+        }
+        ErrorKind::ArgumentConflict => {
+            let other = text(error, ContextKind::PriorArg);
+            format!("flags {arg} and {other} can't be used at the same time")
+        }
+        ErrorKind::MissingRequiredArgument => format!("missing {arg}"),
+        ErrorKind::TooManyValues | ErrorKind::WrongNumberOfValues | ErrorKind::NoEquals => {
+            format!("wrong number of values for {arg}")
+        }
+        _ => first_line(error),
+    };
+    format!("Fatal: {what}; {}", way_out(error))
+}
+
+fn way_out(error: &Error) -> String {
+    let valid = text(error, ContextKind::ValidValue);
+    if !valid.is_empty() {
+        return format!("it takes one of: {valid}");
+    }
+    for kind in [
+        ContextKind::SuggestedArg,
+        ContextKind::SuggestedSubcommand,
+        ContextKind::SuggestedValue,
+    ] {
+        let suggestion = text(error, kind);
+        if !suggestion.is_empty() {
+            return format!("did you mean {suggestion}?");
+        }
+    }
+    "see actoreum --help".to_string()
+}
+
+fn reason(error: &Error) -> String {
+    match std::error::Error::source(error) {
+        Some(source) => format!(": {source}"),
+        None => String::new(),
+    }
+}
+
+fn first_line(error: &Error) -> String {
+    let rendered = error.render().to_string();
+    let line = rendered.lines().next().unwrap_or_default();
+    line.trim_start_matches("error: ").to_string()
+}
+
+fn text(error: &Error, kind: ContextKind) -> String {
+    match error.get(kind) {
+        Some(ContextValue::String(text)) => text.clone(),
+        Some(ContextValue::Strings(texts)) => texts.join(", "),
+        Some(ContextValue::StyledStr(text)) => text.to_string(),
+        Some(ContextValue::Number(number)) => number.to_string(),
+        _ => String::new(),
+    }
+}

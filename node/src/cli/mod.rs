@@ -1,0 +1,229 @@
+//! The command line: geth's flags and subcommands, and what a wrong one gets to read.
+
+mod errors;
+mod flags;
+
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+pub use flags::{EngineFlag, GcModeFlag, NodeFlags};
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "actoreum",
+    version,
+    about = "The Ethereum node that seals its own blocks",
+    long_about = "The Ethereum node that seals its own blocks.\n\n\
+        Without a subcommand it runs the node. Flags carry geth's names, may stand before or\n\
+        after a subcommand, and may be written with one dash.",
+    disable_help_subcommand = true,
+    args_conflicts_with_subcommands = false
+)]
+pub struct Cli {
+    /// Flags of the node; all of them may also follow a subcommand.
+    #[command(flatten)]
+    pub flags: NodeFlags,
+    /// What to do instead of running the node.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What the binary can do besides running the node.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Write a genesis block to a new data directory
+    Init(InitArgs),
+    /// Import blocks from RLP files, plain or gzip
+    Import(ImportArgs),
+    /// Write canonical blocks to an RLP file (gzip if its name ends in .gz)
+    Export(ExportArgs),
+    /// Print the configuration as TOML, as --config reads it
+    Dumpconfig,
+    /// Delete the block database (keys are kept)
+    Removedb(RemovedbArgs),
+    /// Measure this machine
+    Bench(BenchArgs),
+    /// Print the version
+    Version,
+    /// Print the licence
+    License,
+}
+
+/// `init <genesis.json>`
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// Genesis file, in geth's format
+    #[arg(value_name = "GENESIS.JSON")]
+    pub genesis: Option<PathBuf>,
+}
+
+/// `import <file>...`
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// Files of RLP blocks one after another
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+}
+
+/// `export <file> [first] [last]`
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// File to write
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// First block number (default: genesis)
+    pub first: Option<u64>,
+    /// Last block number (default: the head)
+    pub last: Option<u64>,
+}
+
+/// `removedb`
+#[derive(Debug, Args)]
+pub struct RemovedbArgs {
+    /// Do not ask
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// `bench <what>`
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// What to measure
+    #[command(subcommand)]
+    pub what: BenchCommand,
+}
+
+/// What `bench` measures.
+#[derive(Debug, Subcommand)]
+pub enum BenchCommand {
+    /// Import a file into a throw-away database; print Mgas/s and the share of each stage
+    Import {
+        /// File of RLP blocks one after another
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Genesis of the chain (default: genesis.json beside FILE)
+        #[arg(long, value_name = "GENESIS.JSON")]
+        genesis: Option<PathBuf>,
+    },
+}
+
+/// What the process should do, or a line to print before it ends.
+pub enum Parsed {
+    /// Run.
+    Run(Box<Cli>),
+    /// `--help` or `--version` was asked for: print it and end with 0.
+    Print(String),
+    /// The command line is wrong: print it to stderr and end with 1.
+    Wrong(String),
+}
+
+/// Parses the process arguments (the first is the program).
+pub fn parse(args: impl IntoIterator<Item = String>) -> Parsed {
+    let args = args.into_iter().map(two_dashes);
+    let matches = match Cli::command().try_get_matches_from(args) {
+        Ok(matches) => matches,
+        Err(error) if error.use_stderr() => return Parsed::Wrong(errors::one_line(&error)),
+        Err(error) => return Parsed::Print(error.render().to_string()),
+    };
+    match Cli::from_arg_matches(&matches) {
+        Ok(cli) => Parsed::Run(Box::new(cli)),
+        Err(error) => Parsed::Wrong(errors::one_line(&error)),
+    }
+}
+
+/// geth takes `-datadir` for `--datadir`; short flags of one letter stay as they are.
+fn two_dashes(arg: String) -> String {
+    let mut chars = arg.chars();
+    let long_with_one_dash = chars.next() == Some('-')
+        && chars.next().is_some_and(|c| c.is_ascii_alphabetic())
+        && chars.next().is_some_and(|c| c != '=');
+    if long_with_one_dash {
+        format!("-{arg}")
+    } else {
+        arg
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(line: &str) -> Cli {
+        match parse(
+            std::iter::once("actoreum")
+                .chain(line.split_whitespace())
+                .map(String::from),
+        ) {
+            Parsed::Run(cli) => *cli,
+            Parsed::Print(text) | Parsed::Wrong(text) => panic!("{line}: {text}"),
+        }
+    }
+
+    fn wrong(line: &str) -> String {
+        match parse(
+            std::iter::once("actoreum")
+                .chain(line.split_whitespace())
+                .map(String::from),
+        ) {
+            Parsed::Wrong(text) => text,
+            _ => panic!("{line} was taken"),
+        }
+    }
+
+    #[test]
+    fn the_command_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_stand_before_or_after_the_subcommand_with_one_dash_or_two() {
+        for line in [
+            "--datadir /tmp/x init genesis.json",
+            "init --datadir /tmp/x genesis.json",
+            "-datadir=/tmp/x init genesis.json",
+        ] {
+            assert_eq!(
+                run(line).flags.datadir,
+                Some(PathBuf::from("/tmp/x")),
+                "{line}"
+            );
+        }
+    }
+
+    #[test]
+    fn old_spellings_mean_the_new_flags() {
+        let cli = run("--rpc --rpcaddr 0.0.0.0 --rpcport 9000 --rpcapi eth,net --rpcvhosts a,b");
+        assert!(cli.flags.http);
+        assert_eq!(cli.flags.http_addr.as_deref(), Some("0.0.0.0"));
+        assert_eq!(cli.flags.http_port, Some(9000));
+        assert_eq!(
+            cli.flags.http_api,
+            Some(vec!["eth".to_string(), "net".to_string()])
+        );
+        assert_eq!(
+            cli.flags.http_vhosts,
+            Some(vec!["a".to_string(), "b".to_string()])
+        );
+    }
+
+    #[test]
+    fn a_wrong_flag_or_value_is_one_line_with_a_way_out() {
+        for line in [
+            "--datadri x",
+            "--http.port many",
+            "--db.engine lmdb",
+            "frobnicate",
+            "--http.port",
+        ] {
+            let text = wrong(line);
+            assert_eq!(text.trim().lines().count(), 1, "{text}");
+            assert!(
+                text.contains("--help") || text.contains("did you mean") || text.contains("one of"),
+                "{text}"
+            );
+        }
+        assert!(wrong("--datadri x").contains("--datadir"));
+    }
+}

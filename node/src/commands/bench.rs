@@ -1,0 +1,83 @@
+//! `bench import`: the import pipeline alone, with the share of each stage.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use actoreum_chain::{Chain, ChainOptions, ChainReader, Detail, ImportStats, genesis};
+use actoreum_storage::Store;
+use eyre::{bail, eyre};
+
+use super::{blocks::BlockFile, init};
+use crate::{config::Config, datadir, tree};
+
+/// Imports a file into a database that is thrown away.
+pub fn import(config: &Config, file: &Path, genesis: Option<PathBuf>) -> eyre::Result<()> {
+    let genesis = genesis.unwrap_or_else(|| file.with_file_name("genesis.json"));
+    let genesis = init::read(&genesis)?;
+    let blocks = BlockFile::open(file)?.next_blocks(usize::MAX, usize::MAX)?;
+    let folder = std::env::temp_dir().join(format!("actoreum-bench-{}", std::process::id()));
+    fs::create_dir_all(&folder)?;
+    let outcome = measure(config, &folder, &genesis, &blocks);
+    fs::remove_dir_all(&folder)?;
+    let (elapsed, stats) = outcome?;
+    print(elapsed, &stats);
+    Ok(())
+}
+
+fn measure(
+    config: &Config,
+    folder: &Path,
+    genesis: &actoreum_primitives::Genesis,
+    blocks: &[actoreum_primitives::Block],
+) -> eyre::Result<(Duration, ImportStats)> {
+    let mut options = datadir::store_options(config);
+    options.engine = config
+        .actoreum
+        .db_engine
+        .parse()
+        .map_err(|error: String| eyre!("{error}"))?;
+    let store = Store::open(folder, options)?;
+    genesis::init(&store, genesis)?;
+    let reader = ChainReader::open(store.clone())?;
+    let (engine, _) = tree::engine(reader.config(), &store, None);
+    let options = ChainOptions {
+        engine,
+        interrupt: Arc::default(),
+        now: || u64::MAX / 2,
+    };
+    let mut chain = Chain::open(reader, options)?;
+    let begun = Instant::now();
+    let report = chain.import(blocks, Detail::HeadOnly);
+    let elapsed = begun.elapsed();
+    if let Some(refused) = report.refused {
+        bail!("{refused}");
+    }
+    Ok((elapsed, chain.stats()))
+}
+
+fn print(elapsed: Duration, stats: &ImportStats) {
+    let seconds = elapsed.as_secs_f64();
+    println!("blocks        {}", stats.blocks);
+    println!("transactions  {}", stats.transactions);
+    println!("gas           {:.1} Mgas", stats.gas as f64 / 1e6);
+    println!("time          {seconds:.3} s");
+    println!(
+        "speed         {:.1} Mgas/s",
+        stats.gas as f64 / 1e6 / seconds
+    );
+    println!("stages (they overlap, so that their sum may exceed the time):");
+    for (name, time) in [
+        ("headers", stats.headers),
+        ("senders", stats.senders),
+        ("execution", stats.execution),
+        ("roots", stats.roots),
+        ("commit", stats.commit),
+    ] {
+        let share = 100.0 * time.as_secs_f64() / seconds;
+        println!("  {name:<11} {:>7.3} s {share:>6.1} %", time.as_secs_f64());
+    }
+}

@@ -1,0 +1,150 @@
+//! Files of RLP blocks, one after another, plain or gzip.
+
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader, Read},
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use actoreum_primitives::{Block, rlp::Decode};
+use eyre::{WrapErr, eyre};
+use flate2::bufread::MultiGzDecoder;
+
+/// No block is larger: geth's wire limit is 10 MiB, and mainnet's largest is far below. Bounds
+/// what a broken file makes us allocate.
+const MAX_BLOCK_BYTES: usize = 64 << 20;
+
+/// Reads blocks from a file.
+pub struct BlockFile {
+    path: PathBuf,
+    input: Box<dyn BufRead + Send>,
+    read: u64,
+    consumed: Arc<AtomicU64>,
+}
+
+/// A file that counts what was read of it.
+struct Counted {
+    file: File,
+    consumed: Arc<AtomicU64>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read(buffer)?;
+        self.consumed.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(count)
+    }
+}
+
+impl BlockFile {
+    /// Opens a file; gzip is known by its first bytes.
+    pub fn open(path: &Path) -> eyre::Result<Self> {
+        let cant_read = || format!("file {} can't be read", path.display());
+        let file = File::open(path).wrap_err_with(cant_read)?;
+        let consumed = Arc::new(AtomicU64::new(0));
+        let counted = Counted {
+            file,
+            consumed: Arc::clone(&consumed),
+        };
+        let mut plain = BufReader::with_capacity(1 << 20, counted);
+        let is_gzip = plain
+            .fill_buf()
+            .wrap_err_with(cant_read)?
+            .starts_with(&[0x1f, 0x8b]);
+        let input: Box<dyn BufRead + Send> = match is_gzip {
+            true => Box::new(BufReader::with_capacity(
+                1 << 20,
+                MultiGzDecoder::new(plain),
+            )),
+            false => Box::new(plain),
+        };
+        Ok(Self {
+            path: path.to_path_buf(),
+            input,
+            read: 0,
+            consumed,
+        })
+    }
+
+    /// The next blocks: at most `count` of them, and no more once they hold `bytes`.
+    pub fn next_blocks(&mut self, count: usize, bytes: usize) -> eyre::Result<Vec<Block>> {
+        let mut blocks = Vec::new();
+        let mut size = 0;
+        while blocks.len() < count && size < bytes {
+            let Some(encoded) = self
+                .next_item()
+                .map_err(|error| self.error(&error.to_string()))?
+            else {
+                break;
+            };
+            size += encoded.len();
+            let mut rest = encoded.as_slice();
+            let block = Block::decode(&mut rest).map_err(|error| self.error(&error.to_string()))?;
+            blocks.push(block);
+            self.read += 1;
+        }
+        Ok(blocks)
+    }
+
+    /// How far into the file on disk the reading is, in bytes; not exact.
+    pub fn position(&self) -> u64 {
+        self.consumed.load(Ordering::Relaxed)
+    }
+
+    fn error(&self, what: &str) -> eyre::Report {
+        eyre!(
+            "{}: at block {} of the file: {what}",
+            self.path.display(),
+            self.read
+        )
+    }
+
+    /// The bytes of the next RLP list; `None` at the end of the file.
+    fn next_item(&mut self) -> io::Result<Option<Vec<u8>>> {
+        let invalid = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_string());
+        let mut first = [0];
+        if self.input.read(&mut first)? == 0 {
+            return Ok(None);
+        }
+        let mut encoded = vec![first[0]];
+        let payload = match first[0] {
+            prefix @ 0xc0..=0xf7 => usize::from(prefix - 0xc0),
+            prefix @ 0xf8.. => {
+                let mut digits = vec![0; usize::from(prefix - 0xf7)];
+                self.exactly(&mut digits)?;
+                encoded.extend_from_slice(&digits);
+                digits
+                    .iter()
+                    .try_fold(0_usize, |length, digit| {
+                        length
+                            .checked_mul(256)
+                            .map(|length| length + usize::from(*digit))
+                    })
+                    .ok_or_else(|| invalid("the length of the block does not fit"))?
+            }
+            _ => return Err(invalid("this is not an RLP list; is it a file of blocks?")),
+        };
+        if payload > MAX_BLOCK_BYTES {
+            return Err(invalid("the block claims to be larger than 64 MiB"));
+        }
+        let begin = encoded.len();
+        encoded.resize(begin + payload, 0);
+        self.exactly(&mut encoded[begin..])?;
+        Ok(Some(encoded))
+    }
+
+    fn exactly(&mut self, buffer: &mut [u8]) -> io::Result<()> {
+        self.input
+            .read_exact(buffer)
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::UnexpectedEof => {
+                    io::Error::new(error.kind(), "the file ends in the middle of a block")
+                }
+                _ => error,
+            })
+    }
+}

@@ -1,0 +1,62 @@
+//! The subcommands, one a file.
+
+mod bench;
+mod blocks;
+mod export;
+mod import;
+mod init;
+mod removedb;
+mod run;
+
+use std::process::ExitCode;
+
+use crate::{
+    cli::{BenchCommand, Cli, Command},
+    config::Config,
+    version,
+};
+
+/// Does what the command line asks for.
+pub fn run(cli: Cli, config: Config) -> eyre::Result<ExitCode> {
+    let Some(command) = cli.command else {
+        return run::run(&config);
+    };
+    match command {
+        Command::Init(args) => init::run(&config, args.genesis),
+        Command::Import(args) => return import::run(&config, &args.files),
+        Command::Export(args) => export::run(&config, &args),
+        Command::Dumpconfig => dump_config(&config),
+        Command::Removedb(args) => removedb::run(&config, args.force),
+        Command::Bench(args) => {
+            let BenchCommand::Import { file, genesis } = args.what;
+            bench::import(&config, &file, genesis)
+        }
+        Command::Version => {
+            print_version();
+            Ok(())
+        }
+        Command::License => {
+            println!("{LICENSE}");
+            Ok(())
+        }
+    }
+    .map(|()| ExitCode::SUCCESS)
+}
+
+const LICENSE: &str = "actoreum is free software: you may use it under the terms of the MIT licence \
+or of the Apache licence, version 2.0, at your choice. It comes without any warranty. Both texts \
+are part of its source, in LICENSE-MIT and LICENSE-APACHE.";
+
+fn dump_config(config: &Config) -> eyre::Result<()> {
+    print!("{}", config.to_toml()?);
+    Ok(())
+}
+
+fn print_version() {
+    println!("Actoreum");
+    println!("Version: {}", version::NUMBER);
+    println!("Architecture: {}", std::env::consts::ARCH);
+    println!("Operating System: {}", std::env::consts::OS);
+    println!("Rust Version: {}", env!("CARGO_PKG_RUST_VERSION"));
+    println!("Protocol Versions: []");
+}

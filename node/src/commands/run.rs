@@ -1,0 +1,75 @@
+//! Without a subcommand: the node runs until a signal, or until its tree gives up.
+
+use std::process::ExitCode;
+
+use actoreum_actors::supervision::{Tree, TreeHandle};
+use actoreum_chain::genesis;
+use actoreum_primitives::Genesis;
+use actoreum_storage::Store;
+use eyre::eyre;
+use tracing::info;
+
+use crate::{
+    config::Config,
+    datadir::DataDir,
+    signals,
+    tree::{self, Assembled},
+    version,
+};
+
+/// Runs the node.
+pub fn run(config: &Config) -> eyre::Result<ExitCode> {
+    info!(version = version::NUMBER, datadir = %config.node.data_dir.display(), "starting actoreum");
+    let datadir = DataDir::of(config);
+    let store = open(config, &datadir)?;
+    let assembled = tree::assemble(config, store, Some(&datadir))?;
+    with_tree(assembled, async |_| {
+        std::future::pending::<eyre::Result<()>>().await
+    })
+}
+
+/// The store with a chain in it: mainnet's, where there was none.
+pub fn open(config: &Config, datadir: &DataDir) -> eyre::Result<Store> {
+    let store = datadir.open_store(config)?;
+    if store.head().is_none() {
+        info!("writing mainnet's genesis block");
+        genesis::init(&store, &Genesis::mainnet())?;
+    }
+    Ok(store)
+}
+
+/// Starts the tree, does `work`, and stops the tree in order: when the work is done, at a
+/// signal, or because the tree gave up. The exit code tells whether all of it went well.
+pub fn with_tree(
+    assembled: Assembled,
+    work: impl AsyncFnOnce(&Assembled) -> eyre::Result<()>,
+) -> eyre::Result<ExitCode> {
+    let signal = signals::listen()?;
+    actix::System::new().block_on(async move {
+        let tree = Tree::start(assembled.spec.clone())
+            .await
+            .map_err(|error| eyre!("{error}"))?;
+        let handle: TreeHandle = tree.handle().clone();
+        // Set once: there is one tree.
+        let _ = assembled.node.tree.set(handle.clone());
+        let ended = tree.wait();
+        tokio::pin!(ended);
+        let mut failure = None;
+        let outcome = tokio::select! {
+            outcome = &mut ended => outcome,
+            done = work(&assembled) => {
+                failure = done.err();
+                handle.stop();
+                ended.await
+            }
+            _ = signal => {
+                handle.stop();
+                ended.await
+            }
+        };
+        match failure {
+            Some(failure) => Err(failure),
+            None => Ok(ExitCode::from(outcome.exit_code())),
+        }
+    })
+}

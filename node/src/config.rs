@@ -1,0 +1,444 @@
+//! The configuration: defaults, then `--config` (TOML in geth's sections), then flags.
+
+use std::{
+    fs,
+    net::IpAddr,
+    path::{Path, PathBuf},
+};
+
+use eyre::{WrapErr, bail, eyre};
+use serde::{Deserialize, Serialize};
+
+use crate::cli::{EngineFlag, GcModeFlag, NodeFlags};
+
+/// Everything that can be configured, as `dumpconfig` prints it and `--config` reads it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
+pub struct Config {
+    /// The chain.
+    pub eth: EthConfig,
+    /// The process and its endpoints.
+    pub node: NodeConfig,
+    /// What geth does not have.
+    pub actoreum: ActoreumConfig,
+    /// Whether the storage engine was asked for by flag or file, and not by default.
+    #[serde(skip)]
+    pub is_engine_explicit: bool,
+}
+
+/// `[Eth]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
+pub struct EthConfig {
+    /// Network id; the chain id of the genesis where it is not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network_id: Option<u64>,
+    /// Keep the state of every block (`--gcmode archive`).
+    pub no_pruning: bool,
+    /// Megabytes for the database's cache.
+    pub database_cache: u64,
+    /// Gas that a call may use; 0 for no cap.
+    #[serde(rename = "RPCGasCap")]
+    pub rpc_gas_cap: u64,
+}
+
+/// `[Node]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
+pub struct NodeConfig {
+    /// Where the database and the keys are.
+    pub data_dir: PathBuf,
+    /// Address of the HTTP server; empty: none.
+    #[serde(rename = "HTTPHost")]
+    pub http_host: String,
+    /// Port of the HTTP server.
+    #[serde(rename = "HTTPPort")]
+    pub http_port: u16,
+    /// Origins from which browsers may call.
+    #[serde(rename = "HTTPCors")]
+    pub http_cors: Vec<String>,
+    /// Names that may stand in the Host header.
+    #[serde(rename = "HTTPVirtualHosts")]
+    pub http_virtual_hosts: Vec<String>,
+    /// Namespaces over HTTP.
+    #[serde(rename = "HTTPModules")]
+    pub http_modules: Vec<String>,
+    /// Peer-to-peer settings.
+    #[serde(rename = "P2P")]
+    pub p2p: P2pConfig,
+}
+
+/// `[Node.P2P]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
+pub struct P2pConfig {
+    /// Peers at most.
+    pub max_peers: u32,
+    /// Do not look for peers.
+    pub no_discovery: bool,
+    /// Where the listener stands.
+    pub listen_addr: String,
+}
+
+/// `[Actoreum]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
+pub struct ActoreumConfig {
+    /// Storage engine of a new data directory: `sled` or `redb`.
+    #[serde(rename = "DBEngine")]
+    pub db_engine: String,
+    /// Address of the admin page; empty: none.
+    pub admin_host: String,
+    /// Port of the admin page.
+    pub admin_port: u16,
+    /// Whether the admin page may crash actors.
+    pub admin_chaos: bool,
+    /// Log level, 0 to 5.
+    pub verbosity: u8,
+    /// Log one JSON object a line.
+    pub log_json: bool,
+}
+
+impl Default for EthConfig {
+    fn default() -> Self {
+        Self {
+            network_id: None,
+            no_pruning: false,
+            database_cache: 64,
+            rpc_gas_cap: 50_000_000,
+        }
+    }
+}
+
+impl Default for NodeConfig {
+    fn default() -> Self {
+        Self {
+            data_dir: default_data_dir(),
+            http_host: String::new(),
+            http_port: 8545,
+            http_cors: Vec::new(),
+            http_virtual_hosts: vec!["localhost".into()],
+            http_modules: ["eth", "net", "web3"].map(String::from).to_vec(),
+            p2p: P2pConfig::default(),
+        }
+    }
+}
+
+impl Default for P2pConfig {
+    fn default() -> Self {
+        Self {
+            max_peers: 25,
+            no_discovery: false,
+            listen_addr: ":30303".into(),
+        }
+    }
+}
+
+impl Default for ActoreumConfig {
+    fn default() -> Self {
+        Self {
+            db_engine: "sled".into(),
+            admin_host: String::new(),
+            admin_port: 6061,
+            admin_chaos: false,
+            verbosity: 3,
+            log_json: false,
+        }
+    }
+}
+
+/// geth's default, so that a binary swapped for geth's finds the same keys.
+fn default_data_dir() -> PathBuf {
+    match std::env::var_os("HOME") {
+        Some(home) => PathBuf::from(home).join(".ethereum"),
+        None => PathBuf::from(".ethereum"),
+    }
+}
+
+/// Keys of geth's own TOML that have no meaning here (yet): taken without an error, so that a
+/// file made by `geth dumpconfig` can be given as it is.
+const GETH_ONLY: &[(&str, &[&str])] = &[
+    ("", &["Shh", "Dashboard", "Ethstats", "Metrics"]),
+    (
+        "Eth",
+        &[
+            "SyncMode",
+            "LightServ",
+            "LightPeers",
+            "DatabaseHandles",
+            "TrieCleanCache",
+            "TrieDirtyCache",
+            "TrieTimeout",
+            "Etherbase",
+            "MinerNotify",
+            "MinerExtraData",
+            "MinerGasFloor",
+            "MinerGasCeil",
+            "MinerGasPrice",
+            "MinerRecommit",
+            "MinerNoverify",
+            "EnablePreimageRecording",
+            "EWASMInterpreter",
+            "EVMInterpreter",
+            "Ethash",
+            "TxPool",
+            "GPO",
+            "Genesis",
+            "DocRoot",
+        ],
+    ),
+    (
+        "Node",
+        &[
+            "UserIdent",
+            "KeyStoreDir",
+            "UseLightweightKDF",
+            "NoUSB",
+            "IPCPath",
+            "WSHost",
+            "WSPort",
+            "WSOrigins",
+            "WSModules",
+            "WSExposeAll",
+            "Logger",
+            "HTTPTimeouts",
+        ],
+    ),
+    (
+        "Node.P2P",
+        &[
+            "MaxPendingPeers",
+            "DialRatio",
+            "DiscoveryV5",
+            "BootstrapNodes",
+            "BootstrapNodesV5",
+            "StaticNodes",
+            "TrustedNodes",
+            "NetRestrict",
+            "NodeDatabase",
+            "NAT",
+            "NoDial",
+            "EnableMsgEvents",
+        ],
+    ),
+];
+
+impl Config {
+    /// The configuration that a command line asks for.
+    pub fn from_flags(flags: &NodeFlags) -> eyre::Result<Self> {
+        let mut config = match &flags.config {
+            Some(path) => Self::read(path)?,
+            None => Self::default(),
+        };
+        config.apply(flags)?;
+        Ok(config)
+    }
+
+    /// Reads a TOML file. Errors name the file and the field.
+    pub fn read(path: &Path) -> eyre::Result<Self> {
+        let text = fs::read_to_string(path)
+            .wrap_err_with(|| format!("config file {} can't be read", path.display()))?;
+        Self::from_toml(&text).map_err(|error| eyre!("{}, {error}", path.display()))
+    }
+
+    fn from_toml(text: &str) -> eyre::Result<Self> {
+        let mut table: toml::Table = text
+            .parse()
+            .map_err(|error: toml::de::Error| eyre!("{}", one_line(&error)))?;
+        drop_geth_only(&mut table);
+        toml::Value::Table(table)
+            .try_into()
+            .map_err(|error: toml::de::Error| eyre!("{}", one_line(&error)))
+    }
+
+    /// The configuration as TOML.
+    pub fn to_toml(&self) -> eyre::Result<String> {
+        toml::to_string(self).wrap_err("the configuration can't be written as TOML")
+    }
+
+    fn apply(&mut self, flags: &NodeFlags) -> eyre::Result<()> {
+        set(&mut self.node.data_dir, &flags.datadir);
+        if flags.networkid.is_some() {
+            self.eth.network_id = flags.networkid;
+        }
+        if let Some(mode) = flags.gcmode {
+            self.eth.no_pruning = mode == GcModeFlag::Archive;
+        }
+        set(&mut self.eth.database_cache, &flags.cache);
+        set(&mut self.eth.rpc_gas_cap, &flags.rpc_gascap);
+        if let Some(engine) = flags.db_engine {
+            self.is_engine_explicit = true;
+            self.actoreum.db_engine = match engine {
+                EngineFlag::Sled => "sled".into(),
+                EngineFlag::Redb => "redb".into(),
+            };
+        }
+        set(&mut self.actoreum.verbosity, &flags.verbosity);
+        self.actoreum.log_json |= flags.log_json;
+
+        endpoint(&mut self.node.http_host, flags.http, &flags.http_addr);
+        set(&mut self.node.http_port, &flags.http_port);
+        set(&mut self.node.http_cors, &flags.http_corsdomain);
+        set(&mut self.node.http_virtual_hosts, &flags.http_vhosts);
+        set(&mut self.node.http_modules, &flags.http_api);
+
+        let admin = flags.admin || flags.admin_chaos;
+        endpoint(&mut self.actoreum.admin_host, admin, &flags.admin_addr);
+        set(&mut self.actoreum.admin_port, &flags.admin_port);
+        self.actoreum.admin_chaos |= flags.admin_chaos;
+
+        set(&mut self.node.p2p.max_peers, &flags.maxpeers);
+        self.node.p2p.no_discovery |= flags.nodiscover;
+        if let Some(port) = flags.port {
+            self.node.p2p.listen_addr = format!(":{port}");
+        }
+        self.check()
+    }
+
+    fn check(&self) -> eyre::Result<()> {
+        for (flag, host) in [
+            ("http.addr", &self.node.http_host),
+            ("admin.addr", &self.actoreum.admin_host),
+        ] {
+            if !host.is_empty() && parse_host(host).is_none() {
+                bail!(
+                    "--{flag}: {host:?} is not an IP address; use 127.0.0.1 for this machine only"
+                );
+            }
+        }
+        if !matches!(self.actoreum.db_engine.as_str(), "sled" | "redb") {
+            bail!(
+                "DBEngine: {:?} is not an engine; use \"sled\" or \"redb\"",
+                self.actoreum.db_engine
+            );
+        }
+        if self.actoreum.verbosity > 5 {
+            bail!(
+                "Verbosity: {} is not a log level; use 0 to 5",
+                self.actoreum.verbosity
+            );
+        }
+        Ok(())
+    }
+
+    /// Address of the HTTP server, where there shall be one.
+    pub fn http_ip(&self) -> Option<IpAddr> {
+        parse_host(&self.node.http_host)
+    }
+
+    /// Address of the admin page, where there shall be one.
+    pub fn admin_ip(&self) -> Option<IpAddr> {
+        parse_host(&self.actoreum.admin_host)
+    }
+}
+
+fn parse_host(host: &str) -> Option<IpAddr> {
+    match host {
+        "localhost" => Some(IpAddr::from([127, 0, 0, 1])),
+        _ => host.parse().ok(),
+    }
+}
+
+fn set<T: Clone>(target: &mut T, flag: &Option<T>) {
+    if let Some(value) = flag {
+        target.clone_from(value);
+    }
+}
+
+/// A server is switched on by its flag, or by a host in the TOML file; its address alone does not.
+fn endpoint(host: &mut String, on: bool, addr: &Option<String>) {
+    if on && host.is_empty() {
+        *host = "127.0.0.1".into();
+    }
+    if let (Some(addr), false) = (addr, host.is_empty()) {
+        host.clone_from(addr);
+    }
+}
+
+fn drop_geth_only(table: &mut toml::Table) {
+    for (section, keys) in GETH_ONLY {
+        let mut place = Some(&mut *table);
+        for part in section.split('.').filter(|part| !part.is_empty()) {
+            place = place
+                .and_then(|table| table.get_mut(part))
+                .and_then(|value| value.as_table_mut());
+        }
+        if let Some(place) = place {
+            for key in *keys {
+                place.remove(*key);
+            }
+        }
+    }
+}
+
+fn one_line(error: &toml::de::Error) -> String {
+    error
+        .message()
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_dumpconfig_prints_reads_back() {
+        let flags = NodeFlags {
+            http: true,
+            http_port: Some(9999),
+            networkid: Some(7),
+            datadir: Some("/tmp/somewhere".into()),
+            ..NodeFlags::default()
+        };
+        let config = Config::from_flags(&flags).unwrap();
+        assert_eq!(
+            Config::from_toml(&config.to_toml().unwrap()).unwrap(),
+            config
+        );
+        assert_eq!(config.node.http_host, "127.0.0.1");
+    }
+
+    #[test]
+    fn a_file_made_by_geth_is_taken() {
+        let text = "[Eth]\nNetworkId = 1337\nSyncMode = \"fast\"\nDatabaseCache = 768\n\
+            [Eth.Ethash]\nCacheDir = \"ethash\"\n[Shh]\nMaxMessageSize = 1048576\n\
+            [Node]\nDataDir = \"/data\"\nHTTPPort = 8545\nHTTPModules = [\"net\", \"web3\"]\n\
+            [Node.P2P]\nMaxPeers = 25\nStaticNodes = []\nListenAddr = \":30303\"\n\
+            [Node.HTTPTimeouts]\nReadTimeout = 30000000000\n[Dashboard]\nPort = 8080\n";
+        let config = Config::from_toml(text).unwrap();
+        assert_eq!(config.eth.network_id, Some(1337));
+        assert_eq!(config.node.http_modules, ["net", "web3"]);
+    }
+
+    #[test]
+    fn an_unknown_key_and_a_wrong_type_are_named() {
+        let error = Config::from_toml("[Node]\nHTTPPrt = 1\n")
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("HTTPPrt"), "{error}");
+        let error = Config::from_toml("[Node]\nHTTPPort = \"x\"\n")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("u16") || error.contains("HTTPPort"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn an_address_that_is_none_is_refused_with_a_way_out() {
+        let flags = NodeFlags {
+            http: true,
+            http_addr: Some("nowhere".into()),
+            ..Default::default()
+        };
+        let error = Config::from_flags(&flags).unwrap_err().to_string();
+        assert!(
+            error.contains("--http.addr") && error.contains("127.0.0.1"),
+            "{error}"
+        );
+    }
+}

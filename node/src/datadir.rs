@@ -1,0 +1,87 @@
+//! The data directory: what lies where.
+//!
+//! ```text
+//! <datadir>/                 geth's own layout is left alone: keystore/ is shared with it
+//!   actoreum/
+//!     chaindata/             the database, its ancient files, its lock
+//!     ethash/                verification caches
+//! ```
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use actoreum_storage::{Engine, Store, StoreOptions, engine_of};
+use eyre::{WrapErr, eyre};
+
+use crate::config::Config;
+
+/// Blocks behind the head whose state is kept without `--gcmode archive`.
+const KEPT_STATES: u64 = 90_000;
+
+/// A data directory.
+#[derive(Debug, Clone)]
+pub struct DataDir {
+    instance: PathBuf,
+}
+
+impl DataDir {
+    /// The one that a configuration names.
+    pub fn of(config: &Config) -> Self {
+        Self {
+            instance: config.node.data_dir.join("actoreum"),
+        }
+    }
+
+    /// Where the database lies.
+    pub fn chaindata(&self) -> PathBuf {
+        self.instance.join("chaindata")
+    }
+
+    /// Where ethash keeps its caches.
+    pub fn ethash(&self) -> PathBuf {
+        self.instance.join("ethash")
+    }
+
+    /// Opens the database, or makes one. A database that is there keeps its engine, unless
+    /// another was asked for by flag.
+    pub fn open_store(&self, config: &Config) -> eyre::Result<Store> {
+        let folder = self.chaindata();
+        create(&folder)?;
+        let wanted: Engine = config
+            .actoreum
+            .db_engine
+            .parse()
+            .map_err(|error: String| eyre!("{error}"))?;
+        let engine = match config.is_engine_explicit {
+            true => wanted,
+            false => engine_of(&folder).unwrap_or(wanted),
+        };
+        Ok(Store::open(
+            &folder,
+            StoreOptions {
+                engine,
+                ..store_options(config)
+            },
+        )?)
+    }
+}
+
+/// How a configuration wants its store kept.
+pub fn store_options(config: &Config) -> StoreOptions {
+    let history = (!config.eth.no_pruning).then_some(KEPT_STATES);
+    StoreOptions {
+        history,
+        ..StoreOptions::default()
+    }
+}
+
+fn create(folder: &Path) -> eyre::Result<()> {
+    fs::create_dir_all(folder).wrap_err_with(|| {
+        format!(
+            "data directory {} can't be made; choose another with --datadir",
+            folder.display()
+        )
+    })
+}

@@ -1,0 +1,58 @@
+//! The `actoreum` binary.
+//!
+//! ```text
+//! command line -> Config -> command
+//!                             |- run        the node: tree.rs puts the supervision tree together
+//!                             |- import     the same tree without servers, fed from a file
+//!                             `- init, export, removedb, ...: the store or the chain alone
+//! ```
+
+mod admin;
+mod cli;
+mod commands;
+mod config;
+mod datadir;
+mod logging;
+mod signals;
+mod snapshots;
+mod tree;
+mod version;
+mod web;
+
+use std::process::ExitCode;
+
+use cli::{Cli, Parsed};
+use config::Config;
+
+fn main() -> ExitCode {
+    let cli = match cli::parse(std::env::args()) {
+        Parsed::Run(cli) => cli,
+        Parsed::Print(text) => {
+            print!("{text}");
+            return ExitCode::SUCCESS;
+        }
+        Parsed::Wrong(line) => {
+            eprintln!("{line}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match run(*cli) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("Fatal: {}", chain_of_causes(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> eyre::Result<ExitCode> {
+    let config = Config::from_flags(&cli.flags)?;
+    logging::start(&config.actoreum);
+    commands::run(cli, config)
+}
+
+/// The error and its causes on one line.
+fn chain_of_causes(error: &eyre::Report) -> String {
+    let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+    causes.join(": ").replace('\n', " ")
+}

@@ -1,0 +1,57 @@
+//! A web server as a child of the tree.
+
+use std::{future::Future, pin::Pin};
+
+use actix_web::dev::{Server, ServerHandle};
+use actoreum_actors::supervision::{Actor, Ctx, Exit, Failure};
+
+/// Runs one actix-web server: bound before it starts, stopped gracefully, restarted by its
+/// supervisor like any actor. It handles no messages; its work is done on the server's own threads.
+pub struct WebActor {
+    server: Option<Server>,
+    handle: ServerHandle,
+    beside: Option<Pin<Box<dyn Future<Output = ()>>>>,
+}
+
+impl WebActor {
+    /// Takes a server that is bound and not yet polled.
+    pub fn new(server: Server) -> Self {
+        Self {
+            handle: server.handle(),
+            server: Some(server),
+            beside: None,
+        }
+    }
+
+    /// Runs a future beside the server, on the actor's thread, until the generation ends.
+    pub fn beside(mut self, future: impl Future<Output = ()> + 'static) -> Self {
+        self.beside = Some(Box::pin(future));
+        self
+    }
+}
+
+impl Actor for WebActor {
+    fn started(&mut self, ctx: &mut Ctx<Self>) -> Result<(), Failure> {
+        if let Some(beside) = self.beside.take() {
+            ctx.spawn(beside);
+        }
+        if let Some(server) = self.server.take() {
+            ctx.spawn_then(server, |_, ended, ctx| match ended {
+                Ok(()) => ctx.fail("the server ended by itself"),
+                Err(error) => ctx.fail(error),
+            });
+        }
+        Ok(())
+    }
+
+    async fn stopped(self, _: &Exit) {
+        self.handle.stop(true).await;
+    }
+}
+
+impl Drop for WebActor {
+    /// After a panic nobody calls `stopped`: the port must be free for the next generation.
+    fn drop(&mut self) {
+        drop(self.handle.stop(false));
+    }
+}
