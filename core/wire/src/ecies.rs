@@ -73,7 +73,7 @@ pub fn encrypt(
     random: &mut impl RngCore,
 ) -> Vec<u8> {
     let ephemeral = generate_key(random);
-    let keys = derive_keys(&ephemeral.ecdh(remote).as_bytes());
+    let keys = derive_keys(ephemeral.ecdh(remote).as_bytes());
     let mut iv = [0; IV_LENGTH];
     random.fill_bytes(&mut iv);
 
@@ -108,7 +108,7 @@ pub fn decrypt(key: &SecretKey, message: &[u8], associated: &[u8]) -> Result<Vec
     }
     let ephemeral = PublicKey::from_sec1(ephemeral).map_err(|_| EciesError::InvalidPublicKey)?;
 
-    let keys = derive_keys(&key.ecdh(&ephemeral).as_bytes());
+    let keys = derive_keys(key.ecdh(&ephemeral).as_bytes());
     tag(&keys.tag, iv, ciphertext, associated)
         .verify_slice(expected)
         .map_err(|_| EciesError::WrongTag)?;
