@@ -1,8 +1,8 @@
 //! A block, one transaction after another.
 
 use actoreum_primitives::{
-    Address, BlockHashes, Bytes, ChainConfig, Fork, Header, Receipt, ReceiptOutcome, StateDiff,
-    StateReader, Transaction, U256, Withdrawal,
+    AccountChange, Address, BlockHashes, Bytes, ChainConfig, Fork, Header, Receipt, ReceiptOutcome,
+    StateDiff, StateError, StateReader, Transaction, U256, Withdrawal,
 };
 use revm::context::TxEnv;
 use revm::context_interface::result::ExecutionResult;
@@ -78,10 +78,10 @@ impl<'a> BlockBuilder<'a> {
 
     fn before_transactions(&mut self, header: &Header) -> Result<(), ExecutionError> {
         if self.config.dao_fork_support && self.config.dao_fork_block == Some(header.number) {
-            let overlay = self.overlay();
-            for account in DAO_ACCOUNTS {
-                let balance = overlay.drain(account)?;
-                overlay.add_balance(DAO_REFUND_CONTRACT, balance)?;
+            let diff = self.move_dao_ether()?;
+            // The receipts of the same block hold roots over this change.
+            if let Some(roots) = self.roots.as_mut() {
+                roots.root(&diff)?;
             }
         }
         if header.number == 0 {
@@ -101,6 +101,32 @@ impl<'a> BlockBuilder<'a> {
             )?;
         }
         Ok(())
+    }
+
+    /// The irregular change of the DAO fork.
+    fn move_dao_ether(&mut self) -> Result<StateDiff, StateError> {
+        let overlay = self.overlay();
+        let mut diff = StateDiff::default();
+        let mut note = |address, before, after| {
+            let change = AccountChange {
+                before,
+                after,
+                ..AccountChange::default()
+            };
+            diff.accounts.insert(address, change);
+        };
+        let refunds_before = overlay.account(DAO_REFUND_CONTRACT)?;
+        for address in DAO_ACCOUNTS {
+            let before = overlay.account(address)?;
+            let balance = overlay.drain(address)?;
+            overlay.add_balance(DAO_REFUND_CONTRACT, balance)?;
+            if before.is_some() {
+                note(address, before, overlay.account(address)?);
+            }
+        }
+        let refunds_after = overlay.account(DAO_REFUND_CONTRACT)?;
+        note(DAO_REFUND_CONTRACT, refunds_before, refunds_after);
+        Ok(diff)
     }
 
     fn overlay(&mut self) -> &mut Overlay<'a> {

@@ -1,4 +1,57 @@
 //! The one door to revm: execute a block, a transaction, a call, a trace.
+//!
+//! Nothing outside this crate names a type of revm's, so that its version can change here alone.
+//!
+//! ```text
+//!   header, body, senders            state of the parent (StateReader)
+//!            |                                   |
+//!            v                                   v
+//!      BlockBuilder  -- transaction -->  revm  <-- reads --  Overlay
+//!            |                             |                    |
+//!            |                             +-- its changes ---->+
+//!            v                                                  v
+//!      receipts, gas, requests                             StateDiff
+//! ```
+//!
+//! - [`execute_block`] runs a whole block; [`BlockBuilder`] is the same step by step, for the
+//!   one who seals. Which rules hold follows from the chain's config and the header; on a chain
+//!   that seals its own blocks the newest forks run too (`docs/self-sealing-forks.md`).
+//! - [`call`] and [`create_access_list`] run code that leaves nothing behind.
+//! - [`trace`] runs either of them under a tracer.
+//!
+//! What a block's transaction may not do is a [`TxError`]; what code that ran did wrong is a
+//! [`Failure`]. Both speak geth's words.
+//!
+//! ```
+//! use actoreum_evm::execute_block;
+//! use actoreum_primitives::*;
+//!
+//! struct Empty;
+//! impl StateReader for Empty {
+//!     fn account(&self, _: &Address) -> Result<Option<AccountInfo>, StateError> {
+//!         Ok(None)
+//!     }
+//!     fn storage(&self, _: &Address, _: &U256) -> Result<U256, StateError> {
+//!         Ok(U256::ZERO)
+//!     }
+//!     fn code(&self, _: &B256) -> Result<Bytes, StateError> {
+//!         Ok(Bytes::new())
+//!     }
+//! }
+//! impl BlockHashes for Empty {
+//!     fn block_hash(&self, _: u64) -> Result<B256, StateError> {
+//!         Ok(B256::ZERO)
+//!     }
+//! }
+//!
+//! let (config, header, body) = (ChainConfig::default(), Header::default(), Body::default());
+//! let miner = Address::repeat_byte(7);
+//! let rewards = [(miner, U256::from(5))];
+//! let outcome =
+//!     execute_block(&config, &header, &body, &[], miner, &rewards, &Empty, &Empty, None)?;
+//! assert_eq!(outcome.diff.accounts[&miner].after.map(|it| it.balance), Some(U256::from(5)));
+//! # Ok::<(), actoreum_evm::ExecutionError>(())
+//! ```
 
 mod access_list;
 mod block;

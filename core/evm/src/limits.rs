@@ -17,3 +17,8 @@ pub const STRUCT_LOG_BYTES: usize = 256 << 20;
 /// Frames that one call trace may hold. A call costs at least 700 gas (100 where warm), so a
 /// block of 30 million gas can make 300,000; each is some 300 bytes.
 pub const CALL_FRAMES: usize = 500_000;
+
+/// Gas of a call that the protocol itself makes to a system contract (EIP-4788, EIP-2935, EIP-7002,
+/// EIP-7251). It is not part of the block's gas; a request contract that needs more makes the
+/// block invalid.
+pub const SYSTEM_CALL_GAS: u64 = 30_000_000;

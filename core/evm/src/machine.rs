@@ -26,6 +26,7 @@ use revm::primitives::{Address, Bytes};
 use revm::state::EvmState;
 use revm::{Context, Inspector, MainBuilder};
 
+use crate::limits::SYSTEM_CALL_GAS;
 use crate::overlay::{Overlay, OverlayError};
 use crate::spec::Rules;
 
@@ -136,7 +137,10 @@ impl<'a, INSPECTOR> Machine<'a, INSPECTOR> {
         contract: Address,
         input: Bytes,
     ) -> Result<ExecutionResult, EvmError> {
-        self.inner.ctx.set_tx(TxEnv::new_system_tx(contract, input));
+        let mut tx = TxEnv::new_system_tx(contract, input);
+        // revm's own limit has room for a fork to come.
+        tx.gas_limit = SYSTEM_CALL_GAS;
+        self.inner.ctx.set_tx(tx);
         MainnetHandler::<Self, EvmError, Frame>::default().run_system_call(self)
     }
 

@@ -4,16 +4,17 @@ use actoreum_primitives::{Address, Bytes, U256};
 use revm::context::TxEnv;
 use revm::context_interface::CreateScheme;
 use revm::context_interface::result::ExecutionResult;
+use revm::interpreter::interpreter_types::Jumps;
 use revm::interpreter::{
     CallInputs, CallOutcome, CallScheme, CreateInputs, CreateOutcome, InstructionResult,
-    InterpreterResult,
+    Interpreter, InterpreterResult,
 };
 use revm::primitives::{B256, Log, TxKind};
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
 use super::{TraceError, TraceStyle, TracerConfig};
-use crate::failure::{result_text, revert_reason};
+use crate::failure::{FailedStep, result_text, revert_reason};
 use crate::limits::CALL_FRAMES;
 use crate::machine::EvmContext;
 
@@ -53,6 +54,7 @@ pub(crate) struct CallTracer {
     top: Option<CallFrame>,
     frames: usize,
     is_too_large: bool,
+    last_step: Option<FailedStep>,
 }
 
 impl CallTracer {
@@ -64,7 +66,17 @@ impl CallTracer {
             top: None,
             frames: 0,
             is_too_large: false,
+            last_step: None,
         }
+    }
+
+    /// Remembers the instruction: the last one of a frame that breaks a rule is the culprit.
+    pub(crate) fn step(&mut self, interpreter: &Interpreter) {
+        let opcode = interpreter.bytecode.opcode();
+        self.last_step = Some(FailedStep {
+            opcode,
+            stack: interpreter.stack.len(),
+        });
     }
 
     fn frame(&self, kind: &'static str, from: Address, gas: u64, input: Bytes) -> CallFrame {
@@ -151,7 +163,7 @@ impl CallTracer {
         if result.is_ok() {
             frame.output = result.output.clone();
         } else {
-            frame.error = Some(result_text(result.result, None));
+            frame.error = Some(result_text(result.result, self.last_step));
             if frame.kind.starts_with("CREATE") {
                 frame.to = None;
             }

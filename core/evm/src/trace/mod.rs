@@ -141,6 +141,7 @@ impl<'a> Inspector<EvmContext<'a>> for Tracer {
     fn step(&mut self, interpreter: &mut Interpreter, context: &mut EvmContext<'a>) {
         match self {
             Self::StructLogs(logger) => logger.step(interpreter),
+            Self::Calls(tracer) => tracer.step(interpreter),
             Self::StepPrestate(tracer) => tracer.step(interpreter, context),
             _ => {}
         }

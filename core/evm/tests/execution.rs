@@ -1,0 +1,549 @@
+//! Blocks, calls and traces on small states of our own.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod common;
+
+use std::collections::BTreeMap;
+
+use actoreum_evm::trace::{TraceOptions, TraceStyle, TracerConfig, trace_call};
+use actoreum_evm::{
+    AccountOverride, BlockBuilder, BlockOverrides, CallEnv, CallRequest, StateOverrides, TxError,
+    call, create_access_list,
+};
+use actoreum_primitives::config::CliqueConfig;
+use actoreum_primitives::transaction::LegacyTx;
+use actoreum_primitives::{
+    AccountInfo, Address, B256, Bytes, ChainConfig, Header, SecretKey, Transaction, TxPayload,
+    U256, keccak256,
+};
+use common::state::{MemoryState, NumberHashes};
+use proptest::prelude::*;
+use serde_json::json;
+
+const SIGNER: Address = Address::repeat_byte(0xcc);
+const CONTRACT: Address = Address::repeat_byte(0xaa);
+const OTHER: Address = Address::repeat_byte(0xbb);
+
+/// A clique chain at Prague.
+fn config() -> ChainConfig {
+    ChainConfig {
+        chain_id: 1337,
+        homestead_block: Some(0),
+        eip150_block: Some(0),
+        eip155_block: Some(0),
+        eip158_block: Some(0),
+        byzantium_block: Some(0),
+        constantinople_block: Some(0),
+        istanbul_block: Some(0),
+        berlin_block: Some(0),
+        london_block: Some(0),
+        shanghai_time: Some(0),
+        cancun_time: Some(0),
+        prague_time: Some(0),
+        clique: Some(CliqueConfig {
+            period: 0,
+            epoch: 30_000,
+        }),
+        ..ChainConfig::default()
+    }
+}
+
+fn header() -> Header {
+    Header {
+        number: 5,
+        timestamp: 1_000,
+        gas_limit: 30_000_000,
+        difficulty: U256::from(2),
+        base_fee_per_gas: Some(7),
+        excess_blob_gas: Some(0),
+        parent_beacon_block_root: Some(B256::ZERO),
+        ..Header::default()
+    }
+}
+
+fn key(seed: u8) -> SecretKey {
+    SecretKey::from_bytes(&[seed; 32]).unwrap()
+}
+
+fn with_code(codes: &[(Address, &[u8])]) -> MemoryState {
+    let mut state = MemoryState::default();
+    for seed in 1..4 {
+        let balance = U256::from(10_u64.pow(18));
+        let info = AccountInfo {
+            balance,
+            ..AccountInfo::default()
+        };
+        state
+            .accounts
+            .insert(key(seed).address(), (info, BTreeMap::new()));
+    }
+    for (address, code) in codes {
+        let code_hash = keccak256(code);
+        state.codes.insert(code_hash, Bytes::copy_from_slice(code));
+        let info = AccountInfo {
+            nonce: 1,
+            code_hash,
+            ..AccountInfo::default()
+        };
+        state.accounts.insert(*address, (info, BTreeMap::new()));
+    }
+    state
+}
+
+fn legacy(seed: u8, nonce: u64, to: Option<Address>, value: u64, input: &[u8]) -> Transaction {
+    let payload = TxPayload::Legacy(LegacyTx {
+        chain_id: Some(1337),
+        nonce,
+        gas_price: U256::from(10),
+        gas_limit: 200_000,
+        to,
+        value: U256::from(value),
+        input: Bytes::copy_from_slice(input),
+    });
+    payload.sign(&key(seed))
+}
+
+fn run(state: &MemoryState, test: impl FnOnce(&CallEnv<'_>, &ChainConfig)) {
+    let config = config();
+    let header = header();
+    let (state_overrides, block_overrides) = Default::default();
+    let env = CallEnv {
+        config: &config,
+        header: &header,
+        beneficiary: SIGNER,
+        state,
+        hashes: &NumberHashes,
+        state_overrides: &state_overrides,
+        block_overrides: &block_overrides,
+        gas_cap: 1_000_000,
+        check_balance: true,
+    };
+    test(&env, &config);
+}
+
+fn to(address: Address) -> CallRequest {
+    CallRequest {
+        to: Some(address),
+        ..CallRequest::default()
+    }
+}
+
+/// Returns the word on the stack.
+const RETURN_TOP: [u8; 8] = [0x5f, 0x52, 0x60, 0x20, 0x5f, 0xf3, 0, 0];
+
+#[test]
+fn a_self_sealed_block_shows_its_difficulty_and_signer() {
+    let randao = [&[0x44][..], &RETURN_TOP].concat();
+    let coinbase = [&[0x41][..], &RETURN_TOP].concat();
+    let state = with_code(&[(CONTRACT, &randao), (OTHER, &coinbase)]);
+    run(&state, |env, _| {
+        let outcome = call(env, &to(CONTRACT)).unwrap();
+        assert_eq!(U256::from_be_slice(&outcome.output), U256::from(2));
+        let outcome = call(env, &to(OTHER)).unwrap();
+        assert_eq!(outcome.output.as_ref(), SIGNER.into_word().as_slice());
+    });
+}
+
+#[test]
+fn failures_have_the_texts_of_geth() {
+    let underflow: &[u8] = &[0x01];
+    let invalid: &[u8] = &[0xfe];
+    let undefined: &[u8] = &[0x0c];
+    let jump: &[u8] = &[0x5f, 0x56];
+    let burn: &[u8] = &[0x5b, 0x5f, 0x56];
+    let revert: &[u8] = &[0x5f, 0x5f, 0xfd];
+    let returndata: &[u8] = &[0x60, 1, 0x5f, 0x5f, 0x3e];
+    let cases = [
+        (underflow, "stack underflow (0 <=> 2)"),
+        (invalid, "invalid opcode: INVALID"),
+        (undefined, "invalid opcode: opcode 0xc not defined"),
+        (jump, "invalid jump destination"),
+        (burn, "out of gas"),
+        (revert, "execution reverted"),
+        (returndata, "return data out of bounds"),
+    ];
+    for (code, expected) in cases {
+        run(&with_code(&[(CONTRACT, code)]), |env, _| {
+            let outcome = call(env, &to(CONTRACT)).unwrap();
+            assert_eq!(outcome.failure.unwrap().to_string(), expected);
+            assert_eq!(outcome.is_out_of_gas, expected == "out of gas");
+        });
+    }
+}
+
+#[test]
+fn a_call_needs_the_value_that_it_sends_unless_told_otherwise() {
+    run(&with_code(&[]), |env, _| {
+        let request = CallRequest {
+            from: Some(Address::repeat_byte(0x77)),
+            value: U256::from(1),
+            ..to(OTHER)
+        };
+        let refused = call(env, &request).unwrap_err();
+        assert!(
+            matches!(refused, TxError::InsufficientFunds { .. }),
+            "{refused}"
+        );
+        let text = refused.to_string();
+        assert!(text.starts_with("insufficient funds for gas * price + value: address 0x7777"));
+        let lenient = CallEnv {
+            check_balance: false,
+            ..*env
+        };
+        assert_eq!(call(&lenient, &request).unwrap().failure, None);
+    });
+}
+
+#[test]
+fn a_call_sees_overrides() {
+    let code = [&[0x5f, 0x54][..], &RETURN_TOP].concat();
+    run(&with_code(&[(CONTRACT, &code)]), |env, _| {
+        let slot = BTreeMap::from([(B256::ZERO, B256::from(U256::from(9)))]);
+        let by_diff = AccountOverride {
+            state_diff: Some(slot),
+            ..Default::default()
+        };
+        let overrides = StateOverrides::from([(CONTRACT, by_diff)]);
+        let env_with = CallEnv {
+            state_overrides: &overrides,
+            ..*env
+        };
+        assert_eq!(
+            U256::from_be_slice(&call(&env_with, &to(CONTRACT)).unwrap().output),
+            U256::from(9)
+        );
+
+        let number = [&[0x43][..], &RETURN_TOP].concat();
+        let other = AccountOverride {
+            code: Some(number.into()),
+            ..Default::default()
+        };
+        let overrides = StateOverrides::from([(OTHER, other)]);
+        let block = BlockOverrides {
+            number: Some(U256::from(77)),
+            ..Default::default()
+        };
+        let env_with = CallEnv {
+            state_overrides: &overrides,
+            block_overrides: &block,
+            ..*env
+        };
+        assert_eq!(
+            U256::from_be_slice(&call(&env_with, &to(OTHER)).unwrap().output),
+            U256::from(77)
+        );
+    });
+}
+
+#[test]
+fn an_access_list_names_what_the_code_touches() {
+    // Reads slot 3, asks for the balance of OTHER.
+    let code = [&[0x60, 3, 0x54, 0x73][..], OTHER.as_slice(), &[0x31, 0x00]].concat();
+    run(&with_code(&[(CONTRACT, &code)]), |env, _| {
+        let (list, outcome) = create_access_list(env, &to(CONTRACT)).unwrap();
+        assert_eq!(outcome.failure, None);
+        assert_eq!(list.len(), 2);
+        assert_eq!(list[0].address, CONTRACT);
+        assert_eq!(list[0].storage_keys, [B256::from(U256::from(3))]);
+        assert_eq!(list[1].address, OTHER);
+    });
+}
+
+#[test]
+fn a_refused_transaction_leaves_no_trace() {
+    let state = with_code(&[]);
+    let (config, header) = (config(), header());
+    let mut builder =
+        BlockBuilder::begin(&config, &header, SIGNER, &state, &NumberHashes, None).unwrap();
+    let sender = key(1).address();
+    let too_high = builder
+        .try_transaction(&legacy(1, 5, Some(OTHER), 1, &[]), sender)
+        .unwrap_err();
+    assert_eq!(
+        too_high,
+        TxError::NonceTooHigh {
+            sender,
+            tx: 5,
+            state: 0
+        }
+    );
+    builder
+        .try_transaction(&legacy(1, 0, Some(OTHER), 1, &[]), sender)
+        .unwrap();
+    let too_low = builder
+        .try_transaction(&legacy(1, 0, Some(OTHER), 1, &[]), sender)
+        .unwrap_err();
+    assert_eq!(
+        too_low,
+        TxError::NonceTooLow {
+            sender,
+            tx: 0,
+            state: 1
+        }
+    );
+    let outcome = builder.finish(&[], &[]).unwrap();
+    assert_eq!(outcome.receipts.len(), 1);
+    assert_eq!(outcome.gas_used, 21_000);
+    assert_eq!(
+        outcome.requests,
+        Some(Vec::new()),
+        "no system contract, no requests"
+    );
+    let mut after = state.clone();
+    after.apply(&outcome.diff);
+    assert_eq!(after.accounts[&OTHER].0.balance, U256::from(1));
+    assert_eq!(after.accounts[&SIGNER].0.balance, U256::from(21_000 * 3));
+}
+
+#[test]
+fn what_is_created_and_destroyed_in_one_transaction_was_never_there() {
+    let state = with_code(&[]);
+    let (config, header) = (config(), header());
+    let mut builder =
+        BlockBuilder::begin(&config, &header, SIGNER, &state, &NumberHashes, None).unwrap();
+    let sender = key(1).address();
+    // Writes a slot, then destroys itself in favour of OTHER.
+    let code = [&[0x60, 1, 0x5f, 0x55, 0x73][..], OTHER.as_slice(), &[0xff]].concat();
+    let receipt = builder
+        .try_transaction(&legacy(1, 0, None, 5, &code), sender)
+        .unwrap();
+    assert!(!receipt.outcome.is_failure());
+    let outcome = builder.finish(&[], &[]).unwrap();
+    let created = sender.create(0);
+    assert!(!outcome.diff.accounts.contains_key(&created));
+    assert_eq!(
+        outcome.diff.accounts[&OTHER].after.unwrap().balance,
+        U256::from(5)
+    );
+}
+
+#[test]
+fn a_delegation_is_code_and_can_be_taken_back() {
+    let delegated = [&[0xef, 0x01, 0x00][..], CONTRACT.as_slice()].concat();
+    let code = [&[0x60, 42][..], &RETURN_TOP].concat();
+    let state = with_code(&[(CONTRACT, &code), (OTHER, &delegated)]);
+    run(&state, |env, config| {
+        let outcome = call(env, &to(OTHER)).unwrap();
+        assert_eq!(U256::from_be_slice(&outcome.output), U256::from(42));
+        // Before Prague the same bytes are code, and bad code at that.
+        let cancun = ChainConfig {
+            prague_time: None,
+            ..config.clone()
+        };
+        let before = CallEnv {
+            config: &cancun,
+            ..*env
+        };
+        let failure = call(&before, &to(OTHER)).unwrap().failure.unwrap();
+        assert_eq!(
+            failure.to_string(),
+            "invalid opcode: opcode 0xef not defined"
+        );
+    });
+}
+
+#[test]
+fn call_traces_nest() {
+    // Calls OTHER with three wei of gas to spare, which reverts.
+    let outer = [
+        &[0x5f, 0x5f, 0x5f, 0x5f, 0x5f, 0x73][..],
+        OTHER.as_slice(),
+        &[0x61, 0xff, 0xff, 0xf1, 0x5f, 0x5f, 0xa0, 0x00],
+    ]
+    .concat();
+    let state = with_code(&[(CONTRACT, &outer), (OTHER, &[0x5f, 0x5f, 0xfd])]);
+    run(&state, |env, _| {
+        let options = TraceOptions {
+            tracer: Some("callTracer".into()),
+            tracer_config: TracerConfig {
+                with_log: true,
+                ..Default::default()
+            },
+            ..Default::default()
+        };
+        let trace = json!(trace_call(env, &to(CONTRACT), &options).unwrap());
+        assert_eq!(trace["type"], "CALL");
+        assert_eq!(trace["gas"], "0xf4240");
+        assert_eq!(trace["calls"][0]["to"], json!(OTHER));
+        assert_eq!(trace["calls"][0]["error"], "execution reverted");
+        assert_eq!(trace["calls"][0]["gas"], "0xffff");
+        assert_eq!(trace["calls"][0]["gasUsed"], "0x4");
+        assert_eq!(trace["logs"][0]["position"], "0x1");
+        assert_eq!(trace.get("error"), None);
+    });
+}
+
+#[test]
+fn struct_logs_come_in_both_shapes() {
+    let code: &[u8] = &[0x60, 7, 0x60, 1, 0x55, 0x60, 1, 0x54, 0x00];
+    run(&with_code(&[(CONTRACT, code)]), |env, _| {
+        let mut options = TraceOptions::default();
+        let trace = json!(trace_call(env, &to(CONTRACT), &options).unwrap());
+        let logs = trace["structLogs"].as_array().unwrap();
+        assert_eq!(logs.len(), 6);
+        assert_eq!(logs[1]["stack"], json!(["0x7"]));
+        assert_eq!(logs[2]["gasCost"], 22_100);
+        assert_eq!(logs[3].get("storage"), None);
+        let slot = format!("{:064x}", 1);
+        assert_eq!(logs[4]["storage"], json!({ slot: format!("{:064x}", 7) }));
+        assert_eq!(logs[4].get("memory"), None);
+
+        options.style = TraceStyle::Geth18;
+        options.limit = 4;
+        let trace = json!(trace_call(env, &to(CONTRACT), &options).unwrap());
+        let logs = trace["structLogs"].as_array().unwrap();
+        assert_eq!(logs.len(), 4);
+        assert_eq!(logs[1]["stack"], json!([format!("{:064x}", 7)]));
+        assert_eq!(logs[0]["memory"], json!([]));
+        assert_eq!(logs[0]["storage"], json!({}));
+    });
+}
+
+#[test]
+fn a_prestate_diff_shows_both_sides() {
+    let code: &[u8] = &[0x60, 7, 0x60, 1, 0x55, 0x00];
+    run(&with_code(&[(CONTRACT, code)]), |env, _| {
+        let options = TraceOptions {
+            tracer: Some("prestateTracer".into()),
+            tracer_config: TracerConfig {
+                diff_mode: true,
+                ..Default::default()
+            },
+            ..Default::default()
+        };
+        let trace = json!(trace_call(env, &to(CONTRACT), &options).unwrap());
+        let slot = B256::from(U256::from(1)).to_string();
+        let address = format!("{CONTRACT:#x}");
+        assert_eq!(
+            trace["post"][&address]["storage"][&slot],
+            json!(B256::from(U256::from(7)))
+        );
+        assert_eq!(trace["pre"][&address]["nonce"], 1);
+        assert_eq!(trace["pre"][&address].get("storage"), None, "it was zero");
+        let unknown = TraceOptions {
+            tracer: Some("nope".into()),
+            ..Default::default()
+        };
+        assert!(trace_call(env, &to(CONTRACT), &unknown).is_err());
+    });
+}
+
+/// SSTORE, SLOAD and SELFDESTRUCT at the caller's wish: the first word is a key, the second a
+/// value to write, a third byte destroys.
+const TOY: &[u8] = &[
+    0x60, 0x20, 0x35, 0x5f, 0x35, 0x55, // sstore(calldata[0], calldata[32])
+    0x60, 0x40, 0x36, 0x11, 0x60, 0x0e, 0x57, 0x00, // if calldatasize > 64 jump 14
+    0x5b, 0x33, 0xff, // selfdestruct(caller)
+];
+
+#[derive(Debug, Clone)]
+enum Step {
+    Send {
+        seed: u8,
+        to: u8,
+        value: u64,
+    },
+    Write {
+        seed: u8,
+        contract: bool,
+        slot: u8,
+        value: u8,
+        destroy: bool,
+    },
+    Create {
+        seed: u8,
+        code: Vec<u8>,
+    },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        (1_u8..4, 0_u8..6, 0_u64..1_000).prop_map(|(seed, to, value)| Step::Send {
+            seed,
+            to,
+            value
+        }),
+        (1_u8..4, any::<bool>(), 0_u8..4, 0_u8..3, any::<bool>()).prop_map(
+            |(seed, contract, slot, value, destroy)| Step::Write {
+                seed,
+                contract,
+                slot,
+                value,
+                destroy
+            }
+        ),
+        (1_u8..4, proptest::collection::vec(any::<u8>(), 0..40))
+            .prop_map(|(seed, code)| Step::Create { seed, code }),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// One block of many transactions leaves the same state as one block for each; the diff
+    /// starts from the state it was made on, and ether neither comes nor goes but for fees.
+    #[test]
+    fn prop_a_block_equals_its_transactions_one_by_one(
+        steps in proptest::collection::vec(step(), 1..20),
+        pre_cancun in any::<bool>(),
+    ) {
+        let mut config = config();
+        let mut header = header();
+        if pre_cancun {
+            config.cancun_time = None;
+            config.prague_time = None;
+            header.excess_blob_gas = None;
+            header.parent_beacon_block_root = None;
+        }
+        let state = with_code(&[(CONTRACT, TOY), (OTHER, TOY)]);
+        let mut nonces = [0_u64; 4];
+        let transactions: Vec<(Transaction, Address)> = steps.iter().map(|step| {
+            let (seed, to, value, input) = match step {
+                Step::Send { seed, to, value } => (*seed, Some(Address::repeat_byte(*to)), *value, vec![]),
+                Step::Write { seed, contract, slot, value, destroy } => {
+                    let mut input = U256::from(*slot).to_be_bytes_vec();
+                    input.extend(U256::from(*value).to_be_bytes_vec());
+                    input.extend(destroy.then_some(1));
+                    (*seed, Some(if *contract { CONTRACT } else { OTHER }), 0, input)
+                }
+                Step::Create { seed, code } => (*seed, None, 0, code.clone()),
+            };
+            let nonce = nonces[usize::from(seed)];
+            nonces[usize::from(seed)] += 1;
+            (legacy(seed, nonce, to, value, &input), key(seed).address())
+        }).collect();
+
+        let at_once = execute(&config, &header, &state, &transactions);
+        let mut one_by_one = state.clone();
+        for transaction in &transactions {
+            one_by_one = execute(&config, &header, &one_by_one, std::slice::from_ref(transaction));
+        }
+        prop_assert_eq!(&at_once.accounts, &one_by_one.accounts);
+        prop_assert!(total(&at_once) <= total(&state));
+    }
+}
+
+fn total(state: &MemoryState) -> U256 {
+    state
+        .accounts
+        .values()
+        .fold(U256::ZERO, |sum, (info, _)| sum + info.balance)
+}
+
+fn execute(
+    config: &ChainConfig,
+    header: &Header,
+    state: &MemoryState,
+    transactions: &[(Transaction, Address)],
+) -> MemoryState {
+    let mut builder =
+        BlockBuilder::begin(config, header, SIGNER, state, &NumberHashes, None).unwrap();
+    for (transaction, sender) in transactions {
+        builder.try_transaction(transaction, *sender).unwrap();
+    }
+    let outcome = builder.finish(&[], &[]).unwrap();
+    let mut after = state.clone();
+    after.apply(&outcome.diff);
+    after
+}
