@@ -86,7 +86,7 @@ impl Handshake {
         entropy: [u8; 32],
     ) -> (Self, Vec<u8>) {
         let mut handshake = Self::respond(key, entropy);
-        let auth = handshake.auth(&remote);
+        let auth = handshake.auth(&remote, format);
         let sealed = seal(&auth, format, &remote, &mut handshake.random);
         handshake.role = Role::Initiator {
             remote,
@@ -126,13 +126,17 @@ impl Handshake {
         }
     }
 
-    fn auth(&self, remote: &PublicKey) -> Auth {
+    fn auth(&self, remote: &PublicKey, format: HandshakeFormat) -> Auth {
         let token = self.key.ecdh(remote);
+        let ephemeral_hash = match format {
+            HandshakeFormat::Plain => keccak_of(&[&self.ephemeral.public_key().to_uncompressed()]),
+            HandshakeFormat::Eip8 => [0; 32],
+        };
         Auth {
             signature: self.ephemeral.sign(signed_token(&token, &self.nonce)),
             public_key: self.key.public_key(),
             nonce: self.nonce,
-            ephemeral_hash: keccak_of(&[&self.ephemeral.public_key().to_uncompressed()]),
+            ephemeral_hash,
         }
     }
 

@@ -1,0 +1,30 @@
+#![no_main]
+
+use std::time::Instant;
+
+use actoreum_wire::p2p::Hello;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    if let Ok(hello) = Hello::decode_payload(data) {
+        let mut payload = Vec::new();
+        hello.encode_payload(&mut payload);
+        // A name of many bytes may have been cut, but what was read stays.
+        if payload.len() <= actoreum_wire::limits::MAX_BASE_MESSAGE_SIZE {
+            assert_eq!(Hello::decode_payload(&payload), Ok(hello));
+        }
+    }
+    let now = Instant::now();
+    for code in [0x80_u8, 0x01] {
+        let (mut session, mut codec) = actoreum_wire_fuzz::listener(now);
+        let mut wire = Vec::new();
+        codec
+            .encode(&mut wire, |out| {
+                out.push(code);
+                out.extend_from_slice(data);
+            })
+            .expect("it fits");
+        session.receive(&wire);
+        let _ = session.poll(now);
+    }
+});
