@@ -305,6 +305,8 @@ impl Discovery {
         // One answer means one bucket; an empty packet says that there is no more.
         if *count >= crate::limits::BUCKET_SIZE || told == 0 {
             let received = std::mem::take(received);
+            // An answer that is empty is an answer: the node may know nobody yet.
+            self.table.count_findnode(&id, true, now.instant);
             self.end_query(lookup, &pending.node, &received, now);
         } else {
             self.pending.push(pending);
@@ -331,10 +333,8 @@ impl Discovery {
         true
     }
 
-    /// A query ended: with the nodes that were told, or without an answer.
+    /// A query ended, with the nodes that were told.
     fn end_query(&mut self, lookup: LookupId, node: &Node, found: &[Node], now: Now) {
-        self.table
-            .count_findnode(&node.id, !found.is_empty(), now.instant);
         for found in found {
             self.table.add_seen(*found, now.instant);
         }
@@ -361,6 +361,7 @@ impl Discovery {
                     if count == 0 {
                         self.consecutive_timeouts = self.consecutive_timeouts.saturating_add(1);
                     }
+                    self.table.count_findnode(&node.id, count > 0, now.instant);
                     self.end_query(lookup, &node, &received, now);
                 }
                 Expected::Pong { purpose, .. } => {
@@ -370,7 +371,10 @@ impl Discovery {
                             self.table.revalidated(&node, false, now.instant);
                             self.schedule_revalidation(now);
                         }
-                        Purpose::Query { lookup, .. } => self.end_query(lookup, &node, &[], now),
+                        Purpose::Query { lookup, .. } => {
+                            self.table.count_findnode(&node.id, false, now.instant);
+                            self.end_query(lookup, &node, &[], now);
+                        }
                         Purpose::PingBack | Purpose::Record => {}
                     }
                 }
