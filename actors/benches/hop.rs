@@ -4,6 +4,10 @@
 //! - `ask`: a question and its answer, one at a time, both ends on one thread.
 //! - `tell`: a message of a burst of 64, both ends on one thread.
 //! - `ask far`: a question and its answer between two threads.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a benchmark that fails has nothing to report"
+)]
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -12,7 +16,7 @@ use actix::{Actor as _, Addr, Arbiter, Context, Handler, System};
 use actoreum_actors::supervision::{
     Actor, ActorRef, ChildSpec, Ctx, Handles, Message, Strategy, SupervisorSpec, Tree, TreeOptions,
 };
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::Criterion;
 
 const BURST: u64 = 64;
 
@@ -118,6 +122,12 @@ async fn tell_metered(actor: ActorRef<Metered>, times: u64) -> Duration {
     begin.elapsed()
 }
 
+/// A timer that never fires: with one, as every real program has, the runtime reads its clock
+/// each time it has nothing to do. The tree brings its own.
+fn idle_timer() {
+    actix::spawn(tokio::time::sleep(Duration::from_secs(3600)));
+}
+
 /// A tree of one actor, on this thread or on its own.
 async fn start_metered(is_far: bool) -> (Tree, ActorRef<Metered>) {
     let me = ActorRef::new("metered");
@@ -137,6 +147,7 @@ fn near(criterion: &mut Criterion, name: &str, kind: Kind) {
     group.bench_function("actix", |bencher| {
         bencher.iter_custom(|times| {
             System::new().block_on(async {
+                idle_timer();
                 let actor = Bare { sum: 0 }.start();
                 match kind {
                     Kind::Ask => ask_bare(actor, times).await,
@@ -172,6 +183,7 @@ fn far(criterion: &mut Criterion) {
     group.bench_function("actix", |bencher| {
         bencher.iter_custom(|times| {
             System::new().block_on(async {
+                idle_timer();
                 let arbiter = Arbiter::new();
                 let actor = Bare::start_in_arbiter(&arbiter.handle(), |_| Bare { sum: 0 });
                 let time = ask_bare(actor, times).await;
@@ -194,11 +206,10 @@ fn far(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn hops(criterion: &mut Criterion) {
-    near(criterion, "ask", Kind::Ask);
-    near(criterion, "tell", Kind::Tell);
-    far(criterion);
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args();
+    near(&mut criterion, "ask", Kind::Ask);
+    near(&mut criterion, "tell", Kind::Tell);
+    far(&mut criterion);
+    criterion.final_summary();
 }
-
-criterion_group!(benches, hops);
-criterion_main!(benches);

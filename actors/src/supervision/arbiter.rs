@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::error::StartError;
+use super::exit::Exit;
 
 /// The arbiters of one tree, made when a child first names them.
 #[derive(Debug)]
@@ -18,7 +19,16 @@ pub(crate) struct Arbiters {
     /// Every child lives on the thread that started the tree.
     is_single_thread: bool,
     arbiters: Mutex<Vec<(String, Arbiter)>>,
-    wedged: Mutex<Vec<String>>,
+    left: Mutex<Left>,
+}
+
+/// What did not end as it should.
+#[derive(Debug, Default)]
+pub(crate) struct Left {
+    /// Paths of children that were killed when their supervisor stopped.
+    pub(crate) killed: Vec<String>,
+    /// Paths of actors that held their thread even then.
+    pub(crate) wedged: Vec<String>,
 }
 
 impl Arbiters {
@@ -26,7 +36,7 @@ impl Arbiters {
         Self {
             is_single_thread,
             arbiters: Mutex::default(),
-            wedged: Mutex::default(),
+            left: Mutex::default(),
         }
     }
 
@@ -49,13 +59,20 @@ impl Arbiters {
         Ok(handle)
     }
 
-    /// Remembers an actor that could not be killed: its thread will not end.
-    pub(crate) fn note_wedged(&self, path: &str) {
-        self.wedged.lock().push(path.to_owned());
+    /// Remembers a child that had to be killed when its supervisor stopped.
+    pub(crate) fn note_end(&self, path: &str, exit: &Exit) {
+        if matches!(exit, Exit::Killed { .. }) {
+            self.left.lock().killed.push(path.to_owned());
+        }
     }
 
-    pub(crate) fn take_wedged(&self) -> Vec<String> {
-        std::mem::take(&mut *self.wedged.lock())
+    /// Remembers an actor that could not be killed: its thread will not end.
+    pub(crate) fn note_wedged(&self, path: &str) {
+        self.left.lock().wedged.push(path.to_owned());
+    }
+
+    pub(crate) fn take_left(&self) -> Left {
+        std::mem::take(&mut *self.left.lock())
     }
 
     /// Ends every arbiter, the newest first, and joins its thread. Returns the names of

@@ -167,11 +167,12 @@ impl<A: Actor> Driver<A> {
         let mut now = begun_at;
         let mut messages = 0;
         loop {
-            let tasks_left = self.run_tasks(actor, ctx, cx);
-            if ctx.exit.is_some() {
-                return Turn::Ended;
-            }
+            let mut tasks_left = false;
             if !ctx.tasks.is_empty() {
+                tasks_left = self.run_tasks(actor, ctx, cx);
+                if ctx.exit.is_some() {
+                    return Turn::Ended;
+                }
                 now = clock::now();
             }
             while let Some(entry) = self.mailbox.pop_or_sleep(cx.waker()) {

@@ -86,7 +86,7 @@ impl<A: Actor> Ctx<A> {
 
     /// Runs a future beside the handlers, on the actor's thread.
     pub fn spawn(&mut self, future: impl Future<Output = ()> + 'static) -> TaskHandle {
-        self.add(async move {
+        self.add(self.current, async move {
             future.await;
             None
         })
@@ -98,9 +98,14 @@ impl<A: Actor> Ctx<A> {
         future: impl Future<Output = T> + 'static,
         then: impl FnOnce(&mut A, T, &mut Ctx<A>) + 'static,
     ) -> TaskHandle {
-        self.add(async move {
+        let author = self.current;
+        self.add(author, async move {
             let output = future.await;
-            let completion: Completion<A> = Box::new(move |actor, ctx| then(actor, output, ctx));
+            let completion: Completion<A> = Box::new(move |actor, ctx| {
+                let node = Arc::clone(&ctx.node);
+                ctx.current = author;
+                watched(&node, author, || then(actor, output, ctx));
+            });
             Some(completion)
         })
     }
@@ -160,7 +165,8 @@ impl<A: Actor> Ctx<A> {
         S: Stream<Item: Mail> + 'static,
         A: Handles<S::Item>,
     {
-        self.push(async move {
+        let author = self.index_of::<S::Item>();
+        self.push(author, async move {
             let message = messages.next().await?;
             let ready_at = clock::now();
             let completion: Completion<A> = Box::new(move |actor, ctx| {
@@ -179,7 +185,7 @@ impl<A: Actor> Ctx<A> {
     where
         A: Handles<M>,
     {
-        self.add(async move {
+        self.add(self.index_of::<M>(), async move {
             wait.await;
             let ready_at = clock::now();
             let completion: Completion<A> = Box::new(move |actor, ctx| {
@@ -189,15 +195,29 @@ impl<A: Actor> Ctx<A> {
         })
     }
 
-    fn add(&mut self, task: impl Future<Output = Option<Completion<A>>> + 'static) -> TaskHandle {
+    fn index_of<M: 'static>(&self) -> u32 {
+        self.node.messages.of::<M>().index
+    }
+
+    fn add(
+        &mut self,
+        author: u32,
+        task: impl Future<Output = Option<Completion<A>>> + 'static,
+    ) -> TaskHandle {
         let (abort, registration) = AbortHandle::new_pair();
-        self.push(Abortable::new(task, registration).map(|output| output.ok().flatten()));
+        let task = Abortable::new(task, registration);
+        self.push(author, task.map(|output| output.ok().flatten()));
         TaskHandle { abort }
     }
 
-    fn push(&mut self, task: impl Future<Output = Option<Completion<A>>> + 'static) {
-        let watched = watch(task, Arc::clone(&self.node), self.current);
-        self.tasks.push(watched.boxed_local());
+    /// Adds a future that shows, while it is polled, which message type is its author.
+    fn push(&mut self, author: u32, task: impl Future<Output = Option<Completion<A>>> + 'static) {
+        let node = Arc::clone(&self.node);
+        let shown = async move {
+            let mut task = pin!(task);
+            poll_fn(|cx| watched(&node, author, || task.as_mut().poll(cx))).await
+        };
+        self.tasks.push(shown.boxed_local());
         self.has_new_tasks = true;
     }
 }
@@ -235,23 +255,19 @@ fn deliver_now<A: Handles<M>, M: Mail>(
     );
 }
 
-/// Runs a future that shows, while it is polled, which message type left it behind.
-async fn watch<F: Future>(task: F, node: Arc<Node>, message: u32) -> F::Output {
-    let mut task = pin!(task);
-    let doing = Doing::Future(message);
-    poll_fn(|cx| {
-        let begun_at = clock::now();
-        node.activity.enter(doing, begun_at);
-        let polled = task.as_mut().poll(cx);
-        node.activity.leave();
-        let ended_at = clock::now();
-        let held = ended_at.saturating_sub(begun_at);
-        if held >= clock::nanos(SLOW_HANDLER)
-            && let Some(metrics) = node.message_at(message)
-        {
-            warn_slow(&node, metrics, doing, held, ended_at);
-        }
-        polled
-    })
-    .await
+/// Runs a piece of a future that a message type has left behind.
+fn watched<T>(node: &Node, author: u32, piece: impl FnOnce() -> T) -> T {
+    let begun_at = clock::now();
+    let doing = Doing::Future(author);
+    node.activity.enter(doing, begun_at);
+    let output = piece();
+    node.activity.leave();
+    let ended_at = clock::now();
+    let held = ended_at.saturating_sub(begun_at);
+    if held >= clock::nanos(SLOW_HANDLER)
+        && let Some(metrics) = node.message_at(author)
+    {
+        warn_slow(node, metrics, doing, held, ended_at);
+    }
+    output
 }

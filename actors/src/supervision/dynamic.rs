@@ -346,6 +346,9 @@ impl DynamicSupervisor {
         let patience = patience.unwrap_or(STOP_TIMEOUT);
         let exits = self.offspring.stop_together(&running, patience).await;
         for (child, exit) in children.into_iter().zip(exits) {
+            self.offspring
+                .arbiters
+                .note_end(child.spec.node.path(), &exit);
             self.forget(child, exit);
         }
     }

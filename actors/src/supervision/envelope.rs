@@ -101,7 +101,16 @@ pub(crate) fn deliver<A: Handles<M>, M: Mail>(
     if node.take_crash_at(metrics) {
         panic!("a crash at this message was asked for");
     }
-    match actor.handle(message, ctx).into_reply() {
+    let answer = actor.handle(message, ctx).into_reply();
+    let ended_at = clock::now();
+    node.activity.leave();
+    // Counted before it is answered: who has an answer finds it in the figures.
+    let held = ended_at.saturating_sub(begun_at);
+    metrics.handling.record(held);
+    if held >= clock::nanos(SLOW_HANDLER) {
+        warn_slow(node, metrics, Doing::Message(metrics.index), held, ended_at);
+    }
+    match answer {
         Reply::Now { value, is_failure } => {
             if is_failure {
                 metrics.failed.fetch_add(1, Relaxed);
@@ -115,13 +124,6 @@ pub(crate) fn deliver<A: Handles<M>, M: Mail>(
             let is_query = A::WHEN_ABANDONED == WhenAbandoned::Skip;
             ctx.spawn(answer_later(later, reply, owed, is_query));
         }
-    }
-    let ended_at = clock::now();
-    node.activity.leave();
-    let held = ended_at.saturating_sub(begun_at);
-    metrics.handling.record(held);
-    if held >= clock::nanos(SLOW_HANDLER) {
-        warn_slow(node, metrics, Doing::Message(metrics.index), held, ended_at);
     }
     ended_at
 }
@@ -169,27 +171,28 @@ async fn answer_later<T: 'static>(
     is_query: bool,
 ) {
     let Some(mut reply) = reply else {
-        settle(later.resolve().await, None, &owed);
+        settle(later.resolve().await, None, owed);
         return;
     };
     if !is_query {
-        settle(later.resolve().await, Some(reply), &owed);
+        settle(later.resolve().await, Some(reply), owed);
         return;
     }
     let Some(resolved) = unless_closed(later.resolve(), &mut reply).await else {
         owed.metrics.abandoned.fetch_add(1, Relaxed);
         return;
     };
-    settle(resolved, Some(reply), &owed);
+    settle(resolved, Some(reply), owed);
 }
 
-fn settle<T>((value, is_failure): (Option<T>, bool), reply: Option<ReplyTo<T>>, owed: &Owed) {
+fn settle<T>((value, is_failure): (Option<T>, bool), reply: Option<ReplyTo<T>>, owed: Owed) {
     owed.metrics
         .answering
         .record(clock::now().saturating_sub(owed.since));
     if is_failure {
         owed.metrics.failed.fetch_add(1, Relaxed);
     }
+    drop(owed);
     if let (Some(reply), Some(value)) = (reply, value) {
         let _ = reply.send(Ok(value));
     }

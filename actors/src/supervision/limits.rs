@@ -44,7 +44,7 @@ pub const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// a handler that never returns; it is reported, and its thread cannot be joined.
 pub const KILL_GRACE: Duration = Duration::from_millis(500);
 
-/// Time that an arbiter's or a pool's thread gets to end once nothing runs on it.
+/// Time that an arbiter's thread gets to end once nothing runs on it.
 pub const JOIN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Restarts that a supervisor makes within [`RESTART_PERIOD`] before it gives up.

@@ -25,7 +25,7 @@ pub(crate) struct MessageMetrics {
     pub(crate) answering: Histogram,
     /// Answers that are still owed.
     pub(crate) owed: AtomicU64,
-    /// Handled with an error as the result, or with a panic.
+    /// Handled with an error as the result, or ended by a panic.
     pub(crate) failed: AtomicU64,
     /// Refused: the mailbox was full.
     pub(crate) rejected: AtomicU64,

@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
@@ -17,7 +18,7 @@ use super::clock::{self, Nanos};
 use super::context::Ctx;
 use super::envelope::Letter;
 use super::exit::{Exit, Failure, panic_text};
-use super::limits::{JOIN_TIMEOUT, POOL_QUEUE};
+use super::limits::POOL_QUEUE;
 use super::mailbox::{Place, Refusal};
 use super::metrics::MessageMetrics;
 use super::spec::ChildSpec;
@@ -55,15 +56,29 @@ struct Queue {
 }
 
 struct Job {
-    run: Box<dyn FnOnce() -> Ran + Send>,
+    run: Box<dyn FnOnce(Stopwatch) + Send>,
     queued_at: Nanos,
     metrics: Arc<MessageMetrics>,
 }
 
-#[derive(PartialEq, Eq)]
-enum Ran {
-    Well,
-    Panicked,
+/// The figures of a job that runs.
+struct Stopwatch {
+    begun_at: Nanos,
+    metrics: Arc<MessageMetrics>,
+}
+
+impl Stopwatch {
+    /// Runs the job and counts it, before anybody hears of its result.
+    fn time<T>(self, job: impl FnOnce() -> T) -> Result<T, JobError> {
+        let result = catch_unwind(AssertUnwindSafe(job));
+        self.metrics
+            .handling
+            .record(clock::now().saturating_sub(self.begun_at));
+        result.map_err(|payload| {
+            self.metrics.failed.fetch_add(1, Relaxed);
+            JobError::Panicked(panic_text(payload.as_ref()))
+        })
+    }
 }
 
 /// Why a job was not accepted.
@@ -137,10 +152,9 @@ impl Pool {
     {
         let generation = Some(actor.generation());
         let actor = actor.clone();
-        self.push::<M>(move || {
-            let (result, ran) = run_caught(job);
+        self.push::<M>(move |stopwatch| {
             let letter = Letter {
-                message: message(result),
+                message: message(stopwatch.time(job)),
                 reply: None,
             };
             if actor
@@ -150,7 +164,6 @@ impl Pool {
             {
                 actor.mailbox().count::<M>(Refusal::Unavailable);
             }
-            ran
         })
     }
 
@@ -164,10 +177,8 @@ impl Pool {
         job: J,
     ) -> impl Future<Output = Result<T, JobError>> + Send + use<T, J> {
         let (sender, receiver) = oneshot::channel();
-        let pushed = self.push::<Call<T>>(move || {
-            let (result, ran) = run_caught(job);
-            let _ = sender.send(result);
-            ran
+        let pushed = self.push::<Call<T>>(move |stopwatch| {
+            let _ = sender.send(stopwatch.time(job));
         });
         async move {
             pushed.map_err(JobError::NotRun)?;
@@ -189,7 +200,7 @@ impl Pool {
 
     fn push<K: 'static>(
         &self,
-        run: impl FnOnce() -> Ran + Send + 'static,
+        run: impl FnOnce(Stopwatch) + Send + 'static,
     ) -> Result<(), PoolError> {
         let metrics = Arc::clone(self.keeper.node().messages.of::<K>());
         let job = Job {
@@ -262,14 +273,10 @@ impl Pool {
             let begun_at = clock::now();
             metrics.queue.record(begun_at.saturating_sub(queued_at));
             self.shared.busy.fetch_add(1, Relaxed);
-            let ran = run();
+            let stopwatch = Stopwatch { begun_at, metrics };
+            // What turns a result into a message is foreign code too.
+            let _ = catch_unwind(AssertUnwindSafe(|| run(stopwatch)));
             self.shared.busy.fetch_sub(1, Relaxed);
-            metrics
-                .handling
-                .record(clock::now().saturating_sub(begun_at));
-            if ran == Ran::Panicked {
-                metrics.failed.fetch_add(1, Relaxed);
-            }
         }
     }
 
@@ -302,16 +309,6 @@ impl fmt::Debug for Pool {
 /// Stands for jobs whose result is a future's, in the pool's table of job types.
 struct Call<T>(std::marker::PhantomData<T>);
 
-fn run_caught<T>(job: impl FnOnce() -> T) -> (Result<T, JobError>, Ran) {
-    match catch_unwind(AssertUnwindSafe(job)) {
-        Ok(value) => (Ok(value), Ran::Well),
-        Err(payload) => (
-            Err(JobError::Panicked(panic_text(payload.as_ref()))),
-            Ran::Panicked,
-        ),
-    }
-}
-
 /// The actor that stands for a pool in the tree. It handles no messages.
 pub(crate) struct Keeper {
     pool: Pool,
@@ -325,14 +322,13 @@ impl Actor for Keeper {
     async fn stopped(self, _: &Exit) {
         self.pool.close();
         let threads = std::mem::take(&mut self.pool.shared.queue.lock().threads);
-        let joined = ends_in_time(JOIN_TIMEOUT, move || {
+        let join = move || {
             for thread in threads {
                 let _ = thread.join();
             }
-        });
-        if !joined.await {
-            tracing::error!(pool = self.pool.keeper.path(), "threads left behind");
-        }
+        };
+        // A job that takes too long has the pool killed after its stop timeout.
+        ends_in_time(Duration::MAX, join).await;
     }
 }
 

@@ -72,15 +72,15 @@ pub struct MailboxSnapshot {
 }
 
 /// One message type at one actor. Counts go on over restarts.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct MessageSnapshot {
     /// The type's name without module paths.
     pub name: String,
     /// Messages handled a second, lately.
     pub per_second: f64,
-    /// Messages handled.
+    /// Messages handled to the end.
     pub handled: u64,
-    /// Of these: with an error as the result, or with a panic.
+    /// Handled with an error as the result, or ended by a panic.
     pub failed: u64,
     /// Refused, because the mailbox was full.
     pub rejected: u64,

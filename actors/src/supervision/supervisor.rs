@@ -3,6 +3,7 @@
 //! It is a task on the thread that started the tree, which runs nothing of its children:
 //! no handler, factory or hook can hold it up.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use tokio::sync::{oneshot, watch};
@@ -289,6 +290,9 @@ impl Supervisor {
             match child.running.take() {
                 Some(running) => {
                     let exit = self.offspring.stop(running, child.spec.stop_timeout).await;
+                    self.offspring
+                        .arbiters
+                        .note_end(child.spec.node.path(), &exit);
                     report_end(&child.spec, &exit);
                 }
                 None if child.spec.node.state() == State::BackingOff => {
@@ -319,7 +323,9 @@ pub(crate) fn report_end(spec: &ChildSpec, exit: &Exit) {
     } else {
         debug!(actor = node.path(), generation, reason = %exit, "actor ended");
     }
-    if let Some(on_exit) = &spec.on_exit {
-        on_exit(exit);
+    if let Some(on_exit) = &spec.on_exit
+        && catch_unwind(AssertUnwindSafe(|| on_exit(exit))).is_err()
+    {
+        error!(actor = node.path(), "the message about its end panicked");
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tracing::{error, info};
 
-use super::arbiter::Arbiters;
+use super::arbiter::{Arbiters, Left};
 use super::error::StartError;
 use super::exit::Exit;
 use super::health;
@@ -149,9 +149,11 @@ impl Tree {
         self.monitor.abort();
         node.end(super::supervisor::state_after(&exit));
         let unjoined = self.arbiters.join(JOIN_TIMEOUT).await;
+        let Left { killed, wedged } = self.arbiters.take_left();
         let outcome = Outcome {
             exit,
-            wedged: self.arbiters.take_wedged(),
+            killed,
+            wedged,
             unjoined,
         };
         if outcome.is_clean() {
@@ -184,6 +186,9 @@ impl fmt::Debug for Tree {
 pub struct Outcome {
     /// Why: [`Exit::Shutdown`], or [`Exit::GaveUp`] with the child that was too much.
     pub exit: Exit,
+    /// Paths of children that did not stop in their time and were killed: what they had to
+    /// flush may be lost.
+    pub killed: Vec<String>,
     /// Paths of actors that did not let go of their thread, even when killed.
     pub wedged: Vec<String>,
     /// Names of arbiters whose thread did not end.
@@ -193,7 +198,10 @@ pub struct Outcome {
 impl Outcome {
     /// True where the tree stopped because it was asked to, and completely.
     pub fn is_clean(&self) -> bool {
-        !self.exit.is_failure() && self.wedged.is_empty() && self.unjoined.is_empty()
+        !self.exit.is_failure()
+            && self.killed.is_empty()
+            && self.wedged.is_empty()
+            && self.unjoined.is_empty()
     }
 
     /// The process's exit code: zero where the end is clean, one where it is not.
@@ -205,6 +213,9 @@ impl Outcome {
 impl fmt::Display for Outcome {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.exit.fmt(formatter)?;
+        if !self.killed.is_empty() {
+            write!(formatter, "; killed: {}", self.killed.join(", "))?;
+        }
         if !self.wedged.is_empty() {
             write!(
                 formatter,

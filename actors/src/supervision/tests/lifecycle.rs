@@ -189,7 +189,8 @@ fn a_stop_interrupts_a_start() {
         until(|| is_in_factory.load(SeqCst) == 2).await;
         tree.shutdown().await
     });
-    assert!(outcome.is_clean(), "{outcome}");
+    assert_eq!(outcome.killed, Vec::<String>::new());
+    assert_eq!(outcome.exit_code(), 0);
     assert_eq!(log.take(), ["a up", "a down: shutdown"]);
 }
 
@@ -242,7 +243,8 @@ fn a_child_that_does_not_stop_is_killed_and_the_rest_stops_all_the_same() {
         let handle = tree.handle().clone();
         (tree.shutdown().await, handle.snapshot())
     });
-    assert!(outcome.is_clean(), "{outcome}");
+    assert_eq!(outcome.to_string(), "shutdown; killed: root/lingerer");
+    assert_eq!(outcome.exit_code(), 1);
     assert_eq!(log.take(), ["a up", "lingers", "a down: shutdown"]);
     let incidents = &root.find("root/lingerer").unwrap().incidents;
     assert_eq!(incidents[0].reason, "killed in its stopped hook");

@@ -1,6 +1,13 @@
 //! Each promise of the layer, and each fact of actix that made it necessary.
 
+mod actix_facts;
+mod delivery;
+mod dynamic;
 mod lifecycle;
+mod observe;
+mod pool;
+mod restart;
+mod storm;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -13,6 +20,23 @@ use super::*;
 /// Runs a test in an actix system of its own.
 fn run<F: Future>(test: F) -> F::Output {
     actix::System::new().block_on(test)
+}
+
+/// As [`run`], with a clock that jumps to the next timer whenever nothing else is to do.
+/// Only for trees on a single thread.
+fn run_paused<F: Future>(test: F) -> F::Output {
+    actix::System::new().block_on(async {
+        tokio::time::pause();
+        test.await
+    })
+}
+
+async fn start_single(spec: SupervisorSpec) -> Tree {
+    TreeOptions::default()
+        .single_thread()
+        .start(spec)
+        .await
+        .unwrap()
 }
 
 /// Waits, at most half a minute of real time, until `condition` holds.
