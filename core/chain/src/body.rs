@@ -2,8 +2,7 @@
 
 use actoreum_consensus::rules::verify_block_size;
 use actoreum_primitives::{
-    Block, ChainConfig, EMPTY_ROOT_HASH, rlp::Encode, transaction_trie_items,
-    withdrawal_trie_items,
+    Block, ChainConfig, EMPTY_ROOT_HASH, rlp::Encode, transaction_trie_items, withdrawal_trie_items,
 };
 use actoreum_trie::ordered_root;
 

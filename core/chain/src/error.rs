@@ -144,6 +144,20 @@ impl From<StateError> for BlockError {
 }
 
 impl BlockError {
+    /// Whether the body is at fault and not the header: another body under the same hash may be
+    /// right, so the hash is not to be remembered as bad.
+    pub fn blames_body(&self) -> bool {
+        matches!(
+            self,
+            Self::OmmersHash { .. }
+                | Self::TransactionsRoot { .. }
+                | Self::WithdrawalsRoot { .. }
+                | Self::WithdrawalsPresence
+                | Self::WithdrawalsNotAllowed
+                | Self::Consensus(ConsensusError::BlockTooLarge { .. })
+        )
+    }
+
     /// What to do with the block.
     pub fn disposition(&self) -> Disposition {
         match self {

@@ -47,7 +47,7 @@ impl Chain {
         if let Err((index, error)) = self.import_all(blocks, detail, &mut report) {
             let block = &blocks[index];
             let hash = block.hash();
-            if error.disposition() == Disposition::Bad {
+            if error.disposition() == Disposition::Bad && !error.blames_body() {
                 self.remember_bad(block, hash, error.to_string());
             }
             let number = block.header.number;
@@ -196,7 +196,7 @@ impl Chain {
         let blocks = &window[..right];
         if let Err(error) = self.commit(blocks, &hashes, &progress.executed, Canonical::Extends) {
             self.drop_buffers();
-            return (0, Some(error.into()));
+            return (0, Some(error));
         }
         report.imported += right;
         if detail == Detail::EveryBlock {
