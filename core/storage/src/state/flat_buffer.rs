@@ -1,8 +1,8 @@
 //! The flat state ahead of the database.
 
 use actoreum_primitives::{
-    AccountInfo, Address, B256, Bytes, EMPTY_CODE_HASH, StateDiff, StateError, StateReader, U256,
-    keccak256,
+    AccountInfo, Address, B256, Bytes, EMPTY_CODE_HASH, EMPTY_ROOT_HASH, StateDiff, StateError,
+    StateReader, U256, keccak256,
 };
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -208,6 +208,29 @@ impl StateReader for FlatBuffer {
             return Ok(U256::ZERO);
         }
         Ok(self.store.flat_slot(&account, &slot)?)
+    }
+
+    /// By the root that the store knows, where the buffer holds none of the account's slots: an
+    /// account without code, of which alone this is asked, changes no slot.
+    fn has_storage(&self, address: &Address) -> Result<bool, StateError> {
+        if let Some(account) = self.accounts.get(address) {
+            if account.slots.values().any(|slot| !slot.value.is_zero()) {
+                return Ok(true);
+            }
+            if account.wiped.is_some() {
+                return Ok(false);
+            }
+        }
+        let key = keccak256(address);
+        let mut undone = self.undone.slots.iter();
+        if undone.any(|((account, _), value)| *account == key && !value.is_zero()) {
+            return Ok(true);
+        }
+        if self.undone.wiped.contains(&key) {
+            return Ok(false);
+        }
+        let account = self.store.flat_account(&key)?;
+        Ok(account.is_some_and(|account| account.storage_root != EMPTY_ROOT_HASH))
     }
 
     fn code(&self, code_hash: &B256) -> Result<Bytes, StateError> {

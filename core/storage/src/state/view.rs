@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use actoreum_primitives::{
-    Account, AccountInfo, Address, B256, Bytes, StateError, StateReader, U256, keccak256,
+    Account, AccountInfo, Address, B256, Bytes, EMPTY_ROOT_HASH, StateError, StateReader, U256,
+    keccak256,
 };
 
 use super::codec::{decode_account, decode_slot};
@@ -116,6 +117,11 @@ impl StateReader for StateView {
     fn storage(&self, address: &Address, slot: &U256) -> Result<U256, StateError> {
         let slot = keccak256(slot.to_be_bytes::<32>());
         Ok(self.hashed_slot(&keccak256(address), &slot)?)
+    }
+
+    fn has_storage(&self, address: &Address) -> Result<bool, StateError> {
+        let account = self.hashed_account(&keccak256(address))?;
+        Ok(account.is_some_and(|account| account.storage_root != EMPTY_ROOT_HASH))
     }
 
     fn code(&self, code_hash: &B256) -> Result<Bytes, StateError> {
