@@ -181,6 +181,13 @@ impl StateReader for StateMap {
             .unwrap_or_default())
     }
 
+    fn has_storage(&self, address: &Address) -> Result<bool, StateError> {
+        Ok(self
+            .accounts
+            .get(address)
+            .is_some_and(|(_, slots)| !slots.is_empty()))
+    }
+
     fn code(&self, code_hash: &B256) -> Result<Bytes, StateError> {
         Ok(self.codes.get(code_hash).cloned().unwrap_or_default())
     }
