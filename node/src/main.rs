@@ -17,7 +17,6 @@ mod signals;
 mod snapshots;
 mod tree;
 mod version;
-mod web;
 
 use std::process::ExitCode;
 

@@ -25,7 +25,7 @@ use actoreum_consensus::{Clique, Engine, EthashOptions, Merge, SealCheck};
 use actoreum_primitives::{ChainConfig, config::EngineConfig};
 use actoreum_rpc::{
     dispatch::{DispatchLimits, Dispatcher},
-    http::{Hosts, HttpConfig, HttpListener, Origins},
+    http::{Hosts, HttpActor, HttpConfig, Origins},
     limits::MAX_HEAVY_WAITING,
     method::Method,
     namespaces,
@@ -36,12 +36,11 @@ use actoreum_storage::Store;
 use tracing::info;
 
 use crate::{
-    admin::{self, AdminState},
+    admin::{self, AdminActor, AdminState},
     config::Config,
     datadir::DataDir,
     snapshots::StoredSnapshots,
     version,
-    web::WebActor,
 };
 
 /// Rebuilds of the chain from disk in [`CHAIN_PERIOD`], after which the node stops: it must not
@@ -147,14 +146,7 @@ fn servers(config: &Config, node: &Arc<Node>) -> SupervisorSpec {
             cors_origins: Origins::new(&config.node.http_cors),
             ..HttpConfig::new(SocketAddr::new(ip, config.node.http_port))
         };
-        let factory = move || {
-            let listener = HttpListener::bind(&http, Arc::clone(&dispatcher))?;
-            info!(
-                url = format!("http://{}", listener.address),
-                "HTTP endpoint opened"
-            );
-            Ok::<_, Failure>(WebActor::new(listener.server))
-        };
+        let factory = move || HttpActor::new(http.clone(), Arc::clone(&dispatcher));
         servers = servers.child(ChildSpec::new(&ActorRef::new("http"), factory).arbiter("rpc"));
     }
     if let Some(ip) = config.admin_ip() {
@@ -169,8 +161,10 @@ fn servers(config: &Config, node: &Arc<Node>) -> SupervisorSpec {
         let state = Arc::new(state);
         let factory = move || {
             let server = admin::bind(address, Arc::clone(&state))?;
-            info!(url = format!("http://{address}"), "admin page opened");
-            Ok::<_, Failure>(WebActor::new(server).beside(admin::keep_history(Arc::clone(&state))))
+            info!(url = %format_args!("http://{address}"), "admin page opened");
+            Ok::<_, Failure>(
+                AdminActor::new(server).beside(admin::keep_history(Arc::clone(&state))),
+            )
         };
         servers = servers.child(ChildSpec::new(&ActorRef::new("admin"), factory).arbiter("rpc"));
     }

@@ -12,6 +12,7 @@
 //!
 //! Nothing here asks an actor: the page works when every actor is stuck.
 
+mod actor;
 mod history;
 mod process;
 mod prometheus;
@@ -24,6 +25,7 @@ use actix_web::{App, HttpServer, dev::Server, web};
 use actoreum_rpc::{http::Hosts, method::Method, node::Node};
 use parking_lot::Mutex;
 
+pub use actor::AdminActor;
 use history::History;
 pub use routes::keep_history;
 

@@ -1,19 +1,19 @@
-//! A web server as a child of the tree.
+//! The admin page's server as a child of the tree.
 
 use std::{future::Future, pin::Pin};
 
 use actix_web::dev::{Server, ServerHandle};
 use actoreum_actors::supervision::{Actor, Ctx, Exit, Failure};
 
-/// Runs one actix-web server: bound before it starts, stopped gracefully, restarted by its
-/// supervisor like any actor. It handles no messages; its work is done on the server's own threads.
-pub struct WebActor {
+/// Runs the page's server: bound before it starts, stopped gracefully, restarted by its supervisor
+/// like any actor. It handles no messages; its work is done on the server's own thread.
+pub struct AdminActor {
     server: Option<Server>,
     handle: ServerHandle,
     beside: Option<Pin<Box<dyn Future<Output = ()>>>>,
 }
 
-impl WebActor {
+impl AdminActor {
     /// Takes a server that is bound and not yet polled.
     pub fn new(server: Server) -> Self {
         Self {
@@ -30,7 +30,7 @@ impl WebActor {
     }
 }
 
-impl Actor for WebActor {
+impl Actor for AdminActor {
     fn started(&mut self, ctx: &mut Ctx<Self>) -> Result<(), Failure> {
         if let Some(beside) = self.beside.take() {
             ctx.spawn(beside);
@@ -49,7 +49,7 @@ impl Actor for WebActor {
     }
 }
 
-impl Drop for WebActor {
+impl Drop for AdminActor {
     /// After a panic nobody calls `stopped`: the port must be free for the next generation.
     fn drop(&mut self) {
         drop(self.handle.stop(false));
