@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use actoreum_primitives::StateError;
 use actoreum_trie::TrieError;
@@ -10,16 +11,26 @@ use actoreum_trie::TrieError;
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
     /// The disk is full: free space and start again.
-    #[error("no space left on the device that holds {}", .0.display())]
+    #[error("no space left on the device that holds {}: free some and start again", .0.display())]
     NoSpace(PathBuf),
     /// The folder lies on a read-only file system: choose another.
-    #[error("{} is on a read-only file system", .0.display())]
+    #[error(
+        "{} is on a read-only file system: make it writable, or choose another folder with --datadir",
+        .0.display()
+    )]
     ReadOnly(PathBuf),
     /// The folder belongs to somebody else: change its owner or choose another.
-    #[error("no permission to use {}", .0.display())]
+    #[error(
+        "no permission to use {}: change its owner, or choose another folder with --datadir",
+        .0.display()
+    )]
     PermissionDenied(PathBuf),
     /// Another process holds the folder: stop it or choose another folder.
-    #[error("datadir already used by another process: {}", .0.display())]
+    #[error(
+        "datadir already used by another process: {}: stop that one, or choose another folder with \
+         --datadir",
+        .0.display()
+    )]
     Locked(PathBuf),
     /// Written by a newer version: upgrade, or choose another folder.
     #[error(
@@ -60,6 +71,9 @@ pub enum StorageError {
     /// The state of a block is not held.
     #[error("state of block {0} is not available: it was pruned or never executed")]
     MissingState(u64),
+    /// A commit failed before, for the reason within: open the store again.
+    #[error("{0}")]
+    Ended(Arc<StorageError>),
     /// A call out of order: a mistake in the program, never in the data.
     #[error("storage misused: {0}")]
     Misuse(&'static str),

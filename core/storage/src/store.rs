@@ -11,7 +11,7 @@ use lru::LruCache;
 use parking_lot::Mutex;
 
 use crate::ancient::Ancient;
-use crate::db::{Database, Engine, WriteBatch};
+use crate::db::{Database, Engine, FailStop, WriteBatch};
 use crate::head::HeadRecord;
 use crate::limits::{ANCIENT_DEPTH, CODE_CACHE_ENTRIES, PRUNE_BLOCKS_PER_COMMIT};
 use crate::lock::FolderLock;
@@ -91,6 +91,7 @@ impl Store {
         let lock = FolderLock::acquire(folder)?;
         format::check_or_write(folder, options.engine)?;
         let database = options.engine.open(&folder.join("database"))?;
+        let database: Arc<dyn Database> = Arc::new(FailStop::new(database));
         let confirmed = read_number(database.as_ref(), ANCIENT_COUNT)?.unwrap_or(0);
         let ancient = Ancient::open(&ancient_folder(folder), confirmed)?;
         Self::assemble(database, Some(ancient), options, Some(lock))
@@ -143,8 +144,8 @@ impl Store {
     }
 
     /// Writes a commit, atomically and durably: when this returns, neither a crash nor
-    /// a power cut undoes it. After an error the store on disk is as before (or, where
-    /// the engine could not finish, will be after it is opened again).
+    /// a power cut undoes it. After an error of the engine the store answers nothing but
+    /// that error; opened again it holds all of the commit or none.
     pub fn commit(&self, mut commit: Commit) -> Result<(), StorageError> {
         let _one_at_a_time = self.0.committing.lock();
         let oldest = self.prune(&mut commit)?;

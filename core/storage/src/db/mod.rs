@@ -1,6 +1,7 @@
 //! A key-value database: what the store asks of an engine.
 
 mod batch;
+mod fail_stop;
 mod journal;
 mod memory;
 mod redb;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use crate::StorageError;
 
 pub use batch::{Operation, WriteBatch};
+pub(crate) use fail_stop::FailStop;
 pub use memory::MemoryDatabase;
 pub use redb::RedbDatabase;
 pub use sled::SledDatabase;

@@ -6,7 +6,6 @@ use redb::{ReadableDatabase, TableDefinition};
 
 use super::{Database, Visitor, WriteBatch, folder_size};
 use crate::StorageError;
-use crate::limits::REDB_CACHE_BYTES;
 
 const ENTRIES: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("entries");
 
@@ -18,11 +17,11 @@ pub struct RedbDatabase {
 
 impl RedbDatabase {
     /// Opens or makes the database.
-    pub fn open(folder: &Path) -> Result<Self, StorageError> {
+    pub fn open(folder: &Path, cache_bytes: u64) -> Result<Self, StorageError> {
         std::fs::create_dir_all(folder).map_err(|error| StorageError::io(folder, error))?;
         let file = folder.join("data.redb");
         let database = redb::Builder::new()
-            .set_cache_size(REDB_CACHE_BYTES)
+            .set_cache_size(usize::try_from(cache_bytes).unwrap_or(usize::MAX))
             .create(&file)
             .map_err(|error| redb_error(folder, error))?;
         let opened = Self {

@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use super::journal::Journal;
 use super::{Database, Visitor, WriteBatch, folder_size};
 use crate::StorageError;
-use crate::limits::{JOURNAL_BYTES, SLED_CACHE_BYTES};
+use crate::limits::JOURNAL_BYTES;
 
 /// sled 0.34 in a folder.
 pub struct SledDatabase {
@@ -29,13 +29,13 @@ pub struct SledDatabase {
 
 impl SledDatabase {
     /// Opens or makes the database, and finishes the commits that a crash cut short.
-    pub fn open(folder: &Path) -> Result<Self, StorageError> {
+    pub fn open(folder: &Path, cache_bytes: u64) -> Result<Self, StorageError> {
         let io = |error| StorageError::io(folder, error);
         std::fs::create_dir_all(folder).map_err(io)?;
         let tree = folder.join("tree");
         let config = sled::Config::new()
             .path(&tree)
-            .cache_capacity(SLED_CACHE_BYTES)
+            .cache_capacity(cache_bytes)
             .mode(sled::Mode::HighThroughput)
             .flush_every_ms(None);
         let database = catch_unwind(AssertUnwindSafe(|| config.open()))
