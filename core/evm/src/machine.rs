@@ -287,7 +287,7 @@ impl<'a, INSPECTOR: Inspector<EvmContext<'a>>> InspectorEvmTr for Machine<'a, IN
 
 /// The prices of EIP-1283, in the terms of EIP-2200: a read costs 200, and what a first write
 /// costs more than a read comes back when the slot returns to its original value.
-fn net_metering_gas(spec: revm::primitives::hardfork::SpecId) -> GasParams {
+fn net_metering_gas(spec: SpecId) -> GasParams {
     const READ: u64 = 200;
     const SET: u64 = 20_000;
     const RESET: u64 = 5_000;
