@@ -99,6 +99,16 @@ fn vectors_proof_of_work() {
 }
 
 #[test]
+fn vectors_keystore() {
+    run(
+        "vectors_keystore",
+        UNITS,
+        in_folder("KeyStoreTests"),
+        suites::keystore::run,
+    );
+}
+
+#[test]
 fn vectors_genesis() {
     run(
         "vectors_genesis",

@@ -4,6 +4,7 @@ pub mod basic;
 pub mod blockchain;
 pub mod difficulty;
 pub mod genesis;
+pub mod keystore;
 pub mod proof_of_work;
 pub mod rlp;
 pub mod state;

@@ -166,6 +166,7 @@ fn run_one(vector: &Vector) -> Result<(), Difference> {
         block_overrides: &BlockOverrides::default(),
         gas_cap: u64::MAX,
         check_balance: false,
+        interrupt: None,
     };
     let request = CallRequest {
         from: Some(exec.caller),
