@@ -104,7 +104,7 @@ impl Default for EthConfig {
         Self {
             network_id: None,
             no_pruning: false,
-            database_cache: 64,
+            database_cache: 48,
             rpc_gas_cap: 50_000_000,
         }
     }
@@ -311,6 +311,10 @@ impl Config {
                 "DBEngine: {:?} is not an engine; use \"sled\" or \"redb\"",
                 self.actoreum.db_engine
             );
+        }
+        if !(1..=1 << 20).contains(&self.eth.database_cache) {
+            let cache = self.eth.database_cache;
+            bail!("DatabaseCache: {cache} MB can't be; use 1 to 1048576 (--cache)");
         }
         if self.actoreum.verbosity > 5 {
             bail!(

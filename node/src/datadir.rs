@@ -73,6 +73,7 @@ pub fn store_options(config: &Config) -> StoreOptions {
     let history = (!config.eth.no_pruning).then_some(KEPT_STATES);
     StoreOptions {
         history,
+        cache_bytes: config.eth.database_cache << 20,
         ..StoreOptions::default()
     }
 }

@@ -1,12 +1,9 @@
 //! Limits, each with its reason.
 
-/// Bytes of pages that the sled engine may cache. sled counts page contents alone;
-/// what it holds besides is about as much again, so this keeps a node's peak below
-/// 400 MB during a bulk import.
-pub const SLED_CACHE_BYTES: u64 = 48 << 20;
-
-/// Bytes of pages that the redb engine may cache, for the same reason.
-pub const REDB_CACHE_BYTES: usize = 64 << 20;
+/// Bytes of pages that an engine may cache where nothing else is said. sled counts page
+/// contents alone; what it holds besides is about as much again, so this keeps a node's
+/// peak below 400 MB during a bulk import.
+pub const CACHE_BYTES: u64 = 48 << 20;
 
 /// Journal bytes after which the sled engine flushes its tree and starts the journal
 /// anew. More means fewer flushes (each rewrites a part of sled's log) and a longer
@@ -43,3 +40,7 @@ pub const ANCIENT_DEPTH: u64 = 90_000;
 /// Longest record in an ancient file: above any block that a gas limit allows, so
 /// that a damaged index cannot ask for more memory than a real record takes.
 pub const MAX_ANCIENT_RECORD: u64 = 256 << 20;
+
+/// Slots that one range query passes before it ends with what it has. Each is three reads; a
+/// contract that filled and emptied millions of slots would otherwise hold a thread for minutes.
+pub const RANGE_STEPS: usize = 16_384;

@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use crate::ancient::Ancient;
 use crate::db::{Database, Engine, FailStop, WriteBatch};
 use crate::head::HeadRecord;
-use crate::limits::{ANCIENT_DEPTH, CODE_CACHE_ENTRIES, PRUNE_BLOCKS_PER_COMMIT};
+use crate::limits::{ANCIENT_DEPTH, CACHE_BYTES, CODE_CACHE_ENTRIES, PRUNE_BLOCKS_PER_COMMIT};
 use crate::lock::FolderLock;
 use crate::state::ChangeList;
 use crate::tables::{Table, after_prefix};
@@ -36,6 +36,8 @@ pub struct StoreOptions {
     /// Blocks behind the head from which blocks move to the ancient files; `None`
     /// leaves them all in the database.
     pub ancient_depth: Option<u64>,
+    /// Bytes of pages that the engine may cache.
+    pub cache_bytes: u64,
 }
 
 impl Default for StoreOptions {
@@ -44,6 +46,7 @@ impl Default for StoreOptions {
             engine: Engine::Sled,
             history: None,
             ancient_depth: Some(ANCIENT_DEPTH),
+            cache_bytes: CACHE_BYTES,
         }
     }
 }
@@ -90,7 +93,9 @@ impl Store {
         }
         let lock = FolderLock::acquire(folder)?;
         format::check_or_write(folder, options.engine)?;
-        let database = options.engine.open(&folder.join("database"))?;
+        let database = options
+            .engine
+            .open(&folder.join("database"), options.cache_bytes)?;
         let database: Arc<dyn Database> = Arc::new(FailStop::new(database));
         let confirmed = read_number(database.as_ref(), ANCIENT_COUNT)?.unwrap_or(0);
         let ancient = Ancient::open(&ancient_folder(folder), confirmed)?;
@@ -108,7 +113,7 @@ impl Store {
 
     /// A store in memory that keeps history as `options` say.
     pub fn memory_with(options: StoreOptions) -> Result<Self, StorageError> {
-        let database = Engine::Memory.open(Path::new(""))?;
+        let database = Engine::Memory.open(Path::new(""), options.cache_bytes)?;
         Self::assemble(database, None, options, None)
     }
 

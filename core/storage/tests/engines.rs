@@ -17,6 +17,9 @@ use proptest::prelude::*;
 const ENGINES: [Engine; 3] = [Engine::Sled, Engine::Redb, Engine::Memory];
 const ON_DISK: [Engine; 2] = [Engine::Sled, Engine::Redb];
 
+/// Bytes of cache: less than the tests write.
+const CACHE: u64 = 1 << 20;
+
 type Entries = BTreeMap<Vec<u8>, Vec<u8>>;
 
 fn batch(operations: &[(&[u8], Option<&[u8]>)]) -> WriteBatch {
@@ -44,7 +47,7 @@ fn all(database: &dyn Database) -> Entries {
 fn for_each_engine(test: impl Fn(Engine, Arc<dyn Database>)) {
     for engine in ENGINES {
         let folder = tempfile::tempdir().unwrap();
-        test(engine, engine.open(folder.path()).unwrap());
+        test(engine, engine.open(folder.path(), CACHE).unwrap());
     }
 }
 
@@ -155,7 +158,10 @@ fn a_folder_that_cannot_be_written_is_a_clear_error() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
         std::fs::write(&file, b"").unwrap();
-        let error = engine.open(&file.join("database")).map(|_| ()).unwrap_err();
+        let error = engine
+            .open(&file.join("database"), CACHE)
+            .map(|_| ())
+            .unwrap_err();
         assert!(matches!(&error, StorageError::Io { .. }), "{error}");
     }
 }
@@ -164,7 +170,7 @@ fn a_folder_that_cannot_be_written_is_a_clear_error() {
 fn a_commit_cut_short_is_none_and_a_damaged_one_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let live = folder.path().join("live");
-    let database = Engine::Sled.open(&live).unwrap();
+    let database = Engine::Sled.open(&live, CACHE).unwrap();
     let mut ends = vec![0];
     for round in 0..3_u8 {
         let value = vec![round; 50];
@@ -181,7 +187,7 @@ fn a_commit_cut_short_is_none_and_a_damaged_one_is_refused() {
         let copy = folder.path().join(format!("cut {length}"));
         copy_folder(&live, &copy);
         std::fs::write(copy.join("journal"), &journal[..length]).unwrap();
-        let reopened = Engine::Sled.open(&copy).unwrap();
+        let reopened = Engine::Sled.open(&copy, CACHE).unwrap();
         let whole = ends
             .iter()
             .filter(|end| **end > 0 && **end <= length as u64)
@@ -194,7 +200,7 @@ fn a_commit_cut_short_is_none_and_a_damaged_one_is_refused() {
     let mut flipped = journal;
     flipped[30] ^= 1;
     std::fs::write(copy.join("journal"), &flipped).unwrap();
-    let error = Engine::Sled.open(&copy).map(|_| ()).unwrap_err();
+    let error = Engine::Sled.open(&copy, CACHE).map(|_| ()).unwrap_err();
     assert!(matches!(&error, StorageError::Corrupt(_)), "{error}");
 }
 
@@ -219,7 +225,7 @@ proptest! {
         for engine in ON_DISK {
             let folder = tempfile::tempdir().unwrap();
             let live = folder.path().join("live");
-            let database = engine.open(&live).unwrap();
+            let database = engine.open(&live, CACHE).unwrap();
             let mut model = Entries::new();
             for (round, operations) in commits.iter().enumerate() {
                 let mut batch = WriteBatch::default();
@@ -239,10 +245,10 @@ proptest! {
                 prop_assert_eq!(&all(database.as_ref()), &model);
                 let copy = folder.path().join(format!("crash {round}"));
                 copy_folder(&live, &copy);
-                prop_assert_eq!(&all(engine.open(&copy).unwrap().as_ref()), &model);
+                prop_assert_eq!(&all(engine.open(&copy, CACHE).unwrap().as_ref()), &model);
             }
             drop(database);
-            prop_assert_eq!(&all(engine.open(&live).unwrap().as_ref()), &model);
+            prop_assert_eq!(&all(engine.open(&live, CACHE).unwrap().as_ref()), &model);
         }
     }
 }

@@ -406,6 +406,7 @@ fn history_is_pruned_and_says_so() {
         engine: Engine::Memory,
         history: Some(3),
         ancient_depth: None,
+        ..StoreOptions::default()
     };
     let mut node = Node::new(Store::memory_with(options).unwrap());
     let early = node.store.state_at(0).unwrap();
@@ -500,4 +501,72 @@ fn views_hold_still_under_a_writer() {
         done.store(true, std::sync::atomic::Ordering::Relaxed);
     });
     node.check_committed();
+}
+
+#[test]
+fn slots_of_an_old_block_are_found_in_order_with_those_that_went_since() {
+    let store = Store::memory();
+    let mut tries = TrieBuffer::new(store.clone());
+    let slots = |number: u64, values: &[(u64, u64, u64)]| {
+        let info = AccountInfo {
+            nonce: number + 1,
+            ..AccountInfo::default()
+        };
+        let before = (number > 0).then(|| AccountInfo {
+            nonce: number,
+            ..AccountInfo::default()
+        });
+        let change = AccountChange {
+            before,
+            after: Some(info),
+            storage_wiped: false,
+            storage: values
+                .iter()
+                .map(|(slot, before, after)| {
+                    let (before, after) = (U256::from(*before), U256::from(*after));
+                    (U256::from(*slot), SlotChange { before, after })
+                })
+                .collect(),
+        };
+        let mut diff = StateDiff::default();
+        diff.accounts.insert(address(0), change);
+        diff
+    };
+    let blocks = [
+        slots(0, &[(1, 0, 10), (2, 0, 20)]),
+        slots(1, &[(1, 10, 0), (3, 0, 30)]),
+    ];
+    for (number, diff) in (0..).zip(&blocks) {
+        let state_root = tries.apply(number, diff).unwrap();
+        let mut commit = Commit::new();
+        commit.state(&tries.freeze().unwrap());
+        commit.set_head(HeadRecord {
+            number,
+            hash: B256::ZERO,
+            state_root,
+        });
+        store.commit(commit).unwrap();
+        tries.committed();
+    }
+    let hashed = |slot: u64| keccak256(U256::from(slot).to_be_bytes::<32>());
+    let at = |number: u64, start: B256, limit: usize| {
+        let view = store.state_at(number).unwrap();
+        store
+            .slots_from(&view, &keccak256(address(0)), start, limit)
+            .unwrap()
+    };
+    let sorted = |values: &[(u64, u64)]| {
+        let mut values: Vec<_> = values
+            .iter()
+            .map(|(slot, value)| (hashed(*slot), U256::from(*value)))
+            .collect();
+        values.sort();
+        values
+    };
+    let (old, new) = (sorted(&[(1, 10), (2, 20)]), sorted(&[(2, 20), (3, 30)]));
+    assert_eq!(at(0, B256::ZERO, 9), old);
+    assert_eq!(at(1, B256::ZERO, 9), new);
+    assert_eq!(at(0, B256::ZERO, 1), old[..1]);
+    assert_eq!(at(0, old[1].0, 9), old[1..]);
+    assert_eq!(at(0, B256::repeat_byte(0xff), 9), []);
 }

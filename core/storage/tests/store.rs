@@ -21,6 +21,7 @@ fn options(engine: Engine, ancient_depth: u64) -> StoreOptions {
         engine,
         history: None,
         ancient_depth: Some(ancient_depth),
+        ..StoreOptions::default()
     }
 }
 
@@ -266,7 +267,7 @@ fn a_damaged_head_record_is_refused() {
 }
 
 fn damage_head(engine: Engine, folder: &Path) {
-    let database = engine.open(&folder.join("database")).unwrap();
+    let database = engine.open(&folder.join("database"), 1 << 20).unwrap();
     let key = b"\0head";
     let mut record = database.get(key).unwrap().unwrap();
     record[20] ^= 1;

@@ -92,11 +92,11 @@ impl Engine {
         }
     }
 
-    /// Opens (or makes) the engine's database in `folder`.
-    pub fn open(self, folder: &Path) -> Result<Arc<dyn Database>, StorageError> {
+    /// Opens (or makes) the engine's database in `folder`; it may cache `cache_bytes` of pages.
+    pub fn open(self, folder: &Path, cache_bytes: u64) -> Result<Arc<dyn Database>, StorageError> {
         Ok(match self {
-            Self::Sled => Arc::new(SledDatabase::open(folder)?),
-            Self::Redb => Arc::new(RedbDatabase::open(folder)?),
+            Self::Sled => Arc::new(SledDatabase::open(folder, cache_bytes)?),
+            Self::Redb => Arc::new(RedbDatabase::open(folder, cache_bytes)?),
             Self::Memory => Arc::new(MemoryDatabase::default()),
         })
     }

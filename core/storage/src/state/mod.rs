@@ -7,6 +7,7 @@ mod frozen;
 mod history;
 mod nodes;
 mod proof;
+mod range;
 mod reader;
 mod trie_buffer;
 mod view;
