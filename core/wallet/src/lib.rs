@@ -1,0 +1,52 @@
+//! Keys: the files that hold them, the time that they lie open, and what they sign.
+//!
+//! ```text
+//!   <datadir>/keystore/UTC--...--<address>      mnemonic (development chains)
+//!          |                                        |
+//!     KeyDirectory --password, scrypt--> SecretKey <'
+//!     (list, find, new, import, update)     |
+//!                                        Keyring: open until a time, zeroed when it is over
+//!                                           |
+//!                     signing: transactions, personal messages (EIP-191), typed data (EIP-712)
+//! ```
+//!
+//! The files are geth's in format, name and mode, so that a directory can be used by both.
+//! `eth-keystore` brings the format; deriving and encrypting is done here, because its own
+//! functions panic on a short key, take any amount of memory that a file asks for, write a cost
+//! that is not geth's, leave secrets in memory, and know neither modes nor atomic writes.
+//!
+//! ```
+//! use actoreum_wallet::{KeyDirectory, Password, ScryptCost, signing};
+//!
+//! let folder = tempfile::tempdir()?;
+//! let keys = KeyDirectory::new(folder.path().join("keystore"), ScryptCost::LIGHT);
+//! let password = Password::from("correct horse");
+//! let account = keys.create(&password)?;
+//! assert_eq!(keys.find(account.address, None)?, account);
+//!
+//! let key = keys.open(&account, &password)?;
+//! let signature = key.sign(signing::personal_message_hash(b"hello"));
+//! let signer = signature.recover_address(signing::personal_message_hash(b"hello"))?;
+//! assert_eq!(signer, account.address);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod directory;
+mod error;
+mod index;
+mod kdf;
+mod key_file;
+mod keyring;
+pub mod limits;
+pub mod mnemonic;
+mod name;
+mod password;
+pub mod signing;
+
+pub use directory::KeyDirectory;
+pub use error::KeyError;
+pub use index::{KeyAccount, KeyIndex};
+pub use kdf::ScryptCost;
+pub use key_file::KeyFile;
+pub use keyring::Keyring;
+pub use password::Password;

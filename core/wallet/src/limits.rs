@@ -1,0 +1,25 @@
+//! What a key file may ask for. Key files are dropped into a folder by hand, or come from
+//! somebody else, so they count as foreign.
+
+/// Bytes of a key file. geth's have 491; what is larger is no key file.
+pub const MAX_KEY_FILE_BYTES: u64 = 64 * 1024;
+
+/// Key files that a directory may hold. Each costs a few hundred bytes of memory, and a look at
+/// its metadata at every poll.
+pub const MAX_KEY_FILES: usize = 10_000;
+
+/// Memory that scrypt may take for one key, in bytes: four times what geth's standard cost takes.
+pub const MAX_SCRYPT_BYTES: u64 = 1 << 30;
+
+/// n × r × p of scrypt at most, 16 times geth's standard cost: about ten seconds.
+pub const MAX_SCRYPT_WORK: u64 = 1 << 25;
+
+/// Rounds of PBKDF2 at most, 38 times what geth used to write: about ten seconds.
+pub const MAX_PBKDF2_ROUNDS: u32 = 10_000_000;
+
+/// Bytes of a derived key. The cipher takes the first 16, the checksum the next 16.
+pub const DERIVED_KEY_BYTES: usize = 32;
+
+/// Keys that are derived from one mnemonic, at most: each costs half a millisecond at start, and
+/// an entry in the genesis.
+pub const MAX_MNEMONIC_KEYS: u32 = 1_000;

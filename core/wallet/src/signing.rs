@@ -1,0 +1,95 @@
+//! What is signed in place of a message.
+
+use actoreum_primitives::{B256, keccak256};
+use alloy_dyn_abi::TypedData;
+
+use crate::KeyError;
+
+/// The hash of a personal message (EIP-191, version 0x45), as `personal_sign` and `eth_sign` sign
+/// it: it can be no transaction.
+pub fn personal_message_hash(message: &[u8]) -> B256 {
+    let prefix = format!("\x19Ethereum Signed Message:\n{}", message.len());
+    keccak256([prefix.as_bytes(), message].concat())
+}
+
+/// The hash of typed data (EIP-712), given as the JSON that `eth_signTypedData_v4` takes.
+pub fn typed_data_hash(json: &str) -> Result<B256, KeyError> {
+    let wrong = |error: String| KeyError::TypedData(error);
+    let data: TypedData = serde_json::from_str(json).map_err(|error| wrong(error.to_string()))?;
+    data.eip712_signing_hash()
+        .map_err(|error| wrong(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use actoreum_primitives::{SecretKey, b256};
+
+    use super::*;
+
+    #[test]
+    fn vectors_personal_message() {
+        // From the documentation of web3.eth.accounts.hashMessage.
+        assert_eq!(
+            personal_message_hash(b"Hello World"),
+            b256!("a1de988600a42c4b4ab089b619297c17d53cffae5d5120d82d8a92d0bb3b78f2")
+        );
+    }
+
+    #[test]
+    fn vectors_typed_data_of_the_eip() {
+        let json = r#"{
+            "types": {
+                "EIP712Domain": [
+                    {"name": "name", "type": "string"}, {"name": "version", "type": "string"},
+                    {"name": "chainId", "type": "uint256"},
+                    {"name": "verifyingContract", "type": "address"}
+                ],
+                "Person": [
+                    {"name": "name", "type": "string"}, {"name": "wallet", "type": "address"}
+                ],
+                "Mail": [
+                    {"name": "from", "type": "Person"}, {"name": "to", "type": "Person"},
+                    {"name": "contents", "type": "string"}
+                ]
+            },
+            "primaryType": "Mail",
+            "domain": {
+                "name": "Ether Mail", "version": "1", "chainId": 1,
+                "verifyingContract": "0xCcCCccccCCCCcCCCCCCcCcCccCcCCCcCcccccccC"
+            },
+            "message": {
+                "from": {"name": "Cow", "wallet": "0xCD2a3d9F938E13CD947Ec05AbC7FE734Df8DD826"},
+                "to": {"name": "Bob", "wallet": "0xbBbBBBBbbBBBbbbBbbBbbbbBBbBbbbbBbBbbBBbB"},
+                "contents": "Hello, Bob!"
+            }
+        }"#;
+        let hash = typed_data_hash(json).unwrap();
+        assert_eq!(
+            hash,
+            b256!("be609aee343fb3c4b28e1df9e632fca64fcfaede20f02e86244efddf30957bd2")
+        );
+        // The EIP's signer: the private key is keccak256("cow").
+        let key = SecretKey::from_bytes(&keccak256(b"cow").0).unwrap();
+        let signature = key.sign(hash);
+        assert_eq!(
+            B256::from(signature.r.to_be_bytes::<32>()),
+            b256!("4355c47d63924e8a72e509b65029052eb6c299d53a04e167c5775fd466751c9d")
+        );
+    }
+
+    #[test]
+    fn broken_typed_data_is_refused() {
+        for json in [
+            "",
+            "{}",
+            r#"{"types":{"A":[{"name":"a","type":"A"}]},"primaryType":"A","domain":{},"message":{}}"#,
+            r#"{"types":{"A":[{"name":"a","type":"uint7"}]},"primaryType":"A","domain":{},"message":{"a":1}}"#,
+            r#"{"types":{},"primaryType":"B","domain":{},"message":{}}"#,
+        ] {
+            assert!(
+                matches!(typed_data_hash(json), Err(KeyError::TypedData(_))),
+                "{json}"
+            );
+        }
+    }
+}

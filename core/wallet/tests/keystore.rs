@@ -1,0 +1,271 @@
+//! Key files: the official vectors, geth's directory, and what strangers put into files.
+
+use std::{fs, io::Read, os::unix::fs::PermissionsExt, path::PathBuf};
+
+use actoreum_primitives::{SecretKey, address};
+use actoreum_wallet::{KeyDirectory, KeyError, KeyFile, Password, ScryptCost};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+/// The folder of the fixtures, where there is one.
+fn fixtures() -> Option<PathBuf> {
+    let folder = match std::env::var_os("ACTOREUM_FIXTURES") {
+        Some(folder) => PathBuf::from(folder),
+        None => PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/fixtures"),
+    };
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    println!("skipped: fixtures not found");
+    None
+}
+
+fn directory() -> (tempfile::TempDir, KeyDirectory) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let keys = KeyDirectory::new(folder.path().join("keystore"), ScryptCost::LIGHT);
+    (folder, keys)
+}
+
+/// A file that opens quickly.
+fn quick_file() -> Value {
+    let derived = "0".repeat(64);
+    json!({
+        "version": 3, "id": "3198bc9c-6672-5ab3-d995-4942343ae5b6",
+        "address": "460121576cc7df020759730751f92bd62fd78dd6",
+        "crypto": {
+            "cipher": "aes-128-ctr", "cipherparams": {"iv": "6087dab2f9fdbbfaddc31a909735c1e6"},
+            "ciphertext": derived, "kdf": "pbkdf2",
+            "kdfparams": {"c": 1, "dklen": 32, "prf": "hmac-sha256", "salt": "00"},
+            "mac": derived,
+        },
+    })
+}
+
+#[test]
+fn vectors_official_keystore_tests() {
+    let Some(fixtures) = fixtures() else { return };
+    let archive = fs::File::open(fixtures.join("vectors/units.tar.zst")).unwrap();
+    let mut decoder = zstd::Decoder::new(archive).unwrap();
+    decoder.window_log_max(27).unwrap();
+    let mut passed = 0;
+    for entry in tar::Archive::new(decoder).entries().unwrap() {
+        let mut entry = entry.unwrap();
+        let path = entry.path().unwrap().to_string_lossy().into_owned();
+        if !path.starts_with("KeyStoreTests/") || !path.ends_with(".json") {
+            continue;
+        }
+        let mut text = String::new();
+        entry.read_to_string(&mut text).unwrap();
+        let tests: serde_json::Map<String, Value> = serde_json::from_str(&text).unwrap();
+        for (name, test) in tests {
+            let file = KeyFile::parse(test["json"].to_string().as_bytes()).unwrap();
+            let key = file
+                .decrypt(&Password::from(test["password"].as_str().unwrap()))
+                .unwrap();
+            let want = hex::decode(test["priv"].as_str().unwrap()).unwrap();
+            assert_eq!(key.to_bytes().as_slice(), want, "{name}");
+            let wrong = file.decrypt(&Password::from("not the password"));
+            assert!(matches!(wrong, Err(KeyError::WrongPassword)), "{name}");
+            passed += 1;
+        }
+    }
+    assert!(passed >= 4, "{passed} vectors");
+}
+
+#[test]
+fn a_key_that_geth_wrote_opens() {
+    let Some(fixtures) = fixtures() else { return };
+    let folder = fixtures.join("clique-bench");
+    let password = fs::read_to_string(folder.join("password.txt")).unwrap();
+    let file = KeyFile::parse(&fs::read(folder.join("keystore.json")).unwrap()).unwrap();
+    let key = file.decrypt(&Password::from(password.trim())).unwrap();
+    assert_eq!(file.address, Some(key.address()));
+}
+
+#[test]
+fn files_have_geths_names_modes_and_fields() {
+    let (_folder, keys) = directory();
+    let account = keys.create(&Password::from("")).unwrap();
+    let mode = |path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(keys.folder()), 0o700);
+    assert_eq!(mode(&account.path), 0o600);
+    let address = hex::encode(account.address);
+    let name = account.path.file_name().unwrap().to_string_lossy();
+    assert!(
+        name.starts_with("UTC--20") && name.ends_with(&address),
+        "{name}"
+    );
+    let json: Value = serde_json::from_slice(&fs::read(&account.path).unwrap()).unwrap();
+    assert_eq!(json["version"], 3);
+    assert_eq!(json["address"], address);
+    assert_eq!(json["crypto"]["kdfparams"]["n"], 4096);
+    assert_eq!(json["crypto"]["kdfparams"]["p"], 6);
+    assert_eq!(
+        account.url(),
+        format!("keystore://{}", account.path.display())
+    );
+    assert_eq!(
+        fs::read_dir(keys.folder()).unwrap().count(),
+        1,
+        "nothing is left over"
+    );
+}
+
+#[test]
+fn the_directory_finds_imports_updates_and_deletes() {
+    let (_folder, keys) = directory();
+    assert!(keys.list().unwrap().is_empty());
+    let (old, new) = (Password::from("old"), Password::from("new"));
+    let key = SecretKey::random();
+    let account = keys.import(&key, &old).unwrap();
+    assert!(matches!(keys.import(&key, &old), Err(KeyError::Exists)));
+    assert_eq!(keys.open(&account, &old).unwrap(), key);
+
+    let wrong = keys.open(&account, &new).unwrap_err();
+    assert_eq!(
+        wrong.to_string(),
+        "could not decrypt key with given password"
+    );
+    keys.update(&account, &old, &new).unwrap();
+    assert!(keys.open(&account, &old).is_err());
+    assert_eq!(keys.open(&account, &new).unwrap(), key);
+
+    let copy = keys.folder().join("copy");
+    fs::copy(&account.path, &copy).unwrap();
+    let ambiguous = keys.find(key.address(), None).unwrap_err().to_string();
+    assert!(
+        ambiguous.starts_with("multiple keys match address ("),
+        "{ambiguous}"
+    );
+    assert!(
+        ambiguous.contains("copy") && ambiguous.contains("UTC--"),
+        "{ambiguous}"
+    );
+    assert_eq!(keys.find(key.address(), Some(&copy)).unwrap().path, copy);
+
+    assert!(keys.delete(&account, &old).is_err());
+    keys.delete(&account, &new).unwrap();
+    assert_eq!(keys.find(key.address(), None).unwrap().path, copy);
+}
+
+#[test]
+fn other_files_are_left_out_and_changes_are_seen() {
+    let (_folder, keys) = directory();
+    let account = keys.create(&Password::from("a")).unwrap();
+    let folder = keys.folder();
+    let content = fs::read(&account.path).unwrap();
+    fs::write(folder.join(".hidden"), &content).unwrap();
+    fs::write(folder.join("backup~"), &content).unwrap();
+    fs::write(folder.join("note"), "hello").unwrap();
+    fs::write(folder.join("large"), vec![b' '; 1 << 20]).unwrap();
+    fs::create_dir(folder.join("folder")).unwrap();
+    std::os::unix::fs::symlink(&account.path, folder.join("link")).unwrap();
+    let index = keys.scan(&Default::default()).unwrap();
+    assert_eq!(index.accounts(), std::slice::from_ref(&account));
+
+    let second = keys.create(&Password::from("b")).unwrap();
+    fs::remove_file(&account.path).unwrap();
+    assert_eq!(keys.scan(&index).unwrap().accounts(), [second]);
+}
+
+#[test]
+fn a_file_is_refused_for_what_it_says() {
+    let refused = |change: &dyn Fn(&mut Value)| {
+        let mut file = quick_file();
+        change(&mut file);
+        match KeyFile::parse(file.to_string().as_bytes()) {
+            Ok(file) => file.decrypt(&Password::from("x")).unwrap_err().to_string(),
+            Err(error) => error.to_string(),
+        }
+    };
+    assert_eq!(
+        refused(&|_| {}),
+        "could not decrypt key with given password"
+    );
+    assert_eq!(
+        refused(&|file| file["version"] = json!("1")),
+        "version not supported: 1"
+    );
+    assert_eq!(
+        refused(&|file| file["crypto"]["cipher"] = json!("aes-256-ctr")),
+        "cipher not supported: aes-256-ctr"
+    );
+    assert_eq!(
+        refused(&|file| file["crypto"]["kdf"] = json!("argon2")),
+        "unsupported KDF: argon2"
+    );
+    let scrypt = |n: u64, r: u64, p: u64| {
+        refused(&|file| {
+            file["crypto"]["kdf"] = json!("scrypt");
+            file["crypto"]["kdfparams"] =
+                json!({"dklen": 32, "n": n, "r": r, "p": p, "salt": "00"});
+        })
+    };
+    for (n, r, p) in [(1 << 31, 8, 1), (1 << 18, 1 << 20, 1), (2, 8, 1 << 30)] {
+        assert!(
+            scrypt(n, r, p).contains("too much memory or time"),
+            "{n} {r} {p}"
+        );
+    }
+    for (n, r, p) in [(3, 8, 1), (0, 8, 1), (1, 8, 1), (4096, 0, 1), (4096, 8, 0)] {
+        assert!(scrypt(n, r, p).contains("impossible"), "{n} {r} {p}");
+    }
+    for short in [0, 8, 31] {
+        assert!(
+            refused(&|file| file["crypto"]["kdfparams"]["dklen"] = json!(short))
+                .contains("32 bytes")
+        );
+    }
+    assert!(
+        refused(&|file| file["crypto"]["cipherparams"]["iv"] = json!("00")).contains("16 bytes")
+    );
+    assert!(refused(&|file| file["crypto"]["kdfparams"]["c"] = json!(0)).contains("rounds"));
+    assert!(refused(&|file| file["address"] = json!("zz")).contains("address"));
+}
+
+#[test]
+fn a_file_of_another_wallet_with_capitals_and_no_id_order_opens() {
+    let mut file = quick_file();
+    let crypto = file["crypto"].take();
+    let fields = file.as_object_mut().unwrap();
+    fields.remove("crypto");
+    fields.insert("Crypto".into(), crypto);
+    let parsed = KeyFile::parse(file.to_string().as_bytes()).unwrap();
+    assert_eq!(
+        parsed.address,
+        Some(address!("460121576cc7df020759730751f92bd62fd78dd6"))
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(8))]
+
+    #[test]
+    fn prop_what_is_encrypted_opens_with_its_password_alone(password: String, other: String) {
+        prop_assume!(password != other);
+        let key = SecretKey::random();
+        let password = Password::from(password);
+        let file = KeyFile::encrypt(&key, &password, ScryptCost::LIGHT).unwrap();
+        let read = KeyFile::parse(&file.to_json().unwrap()).unwrap();
+        prop_assert_eq!(read.decrypt(&password).unwrap(), key);
+        let refused = matches!(read.decrypt(&Password::from(other)), Err(KeyError::WrongPassword));
+        prop_assert!(refused);
+    }
+}
+
+proptest! {
+    #[test]
+    fn prop_no_input_panics(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        let _ = KeyFile::parse(&bytes);
+    }
+
+    #[test]
+    fn prop_a_damaged_file_never_panics(at in 0..400_usize, byte: u8) {
+        let mut bytes = quick_file().to_string().into_bytes();
+        let at = at % bytes.len();
+        bytes[at] = byte;
+        if let Ok(file) = KeyFile::parse(&bytes) {
+            let _ = file.decrypt(&Password::from("x"));
+        }
+    }
+}
