@@ -96,10 +96,13 @@ pub(crate) fn block_env(rules: &Rules, header: &Header, beneficiary: Address) ->
         header.mix_hash
     };
     let blob_excess_gas_and_price = (rules.fork >= Fork::Cancun).then(|| {
-        BlobExcessGasAndPrice::new(
-            header.excess_blob_gas.unwrap_or(0),
-            rules.blobs.base_fee_update_fraction,
-        )
+        let excess_blob_gas = header.excess_blob_gas.unwrap_or(0);
+        let fraction = rules.blobs.base_fee_update_fraction;
+        let blob_gasprice = blob_base_fee(excess_blob_gas, fraction);
+        BlobExcessGasAndPrice {
+            excess_blob_gas,
+            blob_gasprice,
+        }
     });
     BlockEnv {
         number: U256::from(header.number),
@@ -112,6 +115,31 @@ pub(crate) fn block_env(rules: &Rules, header: &Header, beneficiary: Address) ->
         blob_excess_gas_and_price,
         slot_num: 0,
     }
+}
+
+/// Wei a blob gas: e to the power of `excess_blob_gas / fraction`, rounded as EIP-4844 rounds it
+/// (`fake_exponential`). What does not fit is 2^128 - 1, more than anybody pays: an excess that
+/// only an invalid header has must not keep the series going for minutes.
+fn blob_base_fee(excess_blob_gas: u64, fraction: u64) -> u128 {
+    /// e^89 is more than 2^128.
+    const MAX_EXPONENT: u64 = 89;
+    let fraction = fraction.max(1);
+    if excess_blob_gas / fraction >= MAX_EXPONENT {
+        return u128::MAX;
+    }
+    let (excess, fraction) = (U256::from(excess_blob_gas), U256::from(fraction));
+    let mut sum = U256::ZERO;
+    let mut term = fraction;
+    let mut step = U256::ZERO;
+    while !term.is_zero() {
+        sum = sum.saturating_add(term);
+        step += U256::ONE;
+        let Some(product) = term.checked_mul(excess) else {
+            return u128::MAX;
+        };
+        term = product / (fraction * step);
+    }
+    u128::try_from(sum / fraction).unwrap_or(u128::MAX)
 }
 
 #[cfg(test)]
@@ -156,6 +184,19 @@ mod tests {
             ..header
         };
         assert_eq!(Rules::at(&config, &before).spec, SpecId::SHANGHAI);
+    }
+
+    #[test]
+    fn the_blob_base_fee_follows_eip_4844_and_ends() {
+        use revm::context_interface::block::calc_blob_gasprice;
+        let fraction = BlobParams::CANCUN.base_fee_update_fraction;
+        for excess in [0, 1, 131_072, 2_314_057, 2_314_058, 10_485_760, 148_099_578] {
+            let expected = calc_blob_gasprice(excess, fraction);
+            assert_eq!(blob_base_fee(excess, fraction), expected, "excess {excess}");
+        }
+        assert_eq!(blob_base_fee(u64::MAX, fraction), u128::MAX);
+        assert_eq!(blob_base_fee(u64::MAX, 0), u128::MAX);
+        assert_eq!(blob_base_fee(u64::MAX - 1, u64::MAX), 2);
     }
 
     #[test]
