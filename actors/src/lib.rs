@@ -6,7 +6,18 @@
 //!
 //! | actor | owns |
 //! |---|---|
+//! | [`accounts::AccountsActor`] | the keys |
+//! | [`bloom_index::BloomIndexActor`] | the making of the bloom index |
 //! | [`chain::ChainActor`] | the one writer of the chain |
+//! | [`filter::FilterActor`] | filters that are polled, subscriptions that are told |
+//! | [`worker::WorkerActor`] | the block that is being built |
+//! | [`sealer::SealerActor`] | what was signed |
 
+pub mod accounts;
+pub mod bloom_index;
 pub mod chain;
+pub mod clock;
+pub mod filter;
+pub mod sealer;
 pub mod supervision;
+pub mod worker;

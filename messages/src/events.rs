@@ -1,9 +1,10 @@
-//! What ChainActor tells those who follow the chain.
+//! What ChainActor and TxPoolActor tell those who follow them.
 
 use std::sync::Arc;
 
 use actix::Message;
 use actoreum_chain::ChainEvent;
+use actoreum_txpool::PoolTx;
 
 /// The chain changed: the events of one import, in the order in which they happened.
 ///
@@ -14,4 +15,15 @@ use actoreum_chain::ChainEvent;
 pub struct ChainChanged {
     /// Removed blocks newest first, added blocks oldest first, side blocks, the new head last.
     pub events: Arc<[ChainEvent]>,
+}
+
+/// Transactions that can be executed now and could not before.
+///
+/// From: TxPoolActor, after the pool's snapshot with them is published. In the place of geth's
+/// `txFeed`, which was sent from a goroutine of its own, before or after the pool showed them.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct NewTransactions {
+    /// The transactions, each sender's by nonce.
+    pub transactions: Arc<[Arc<PoolTx>]>,
 }

@@ -6,8 +6,16 @@
 //!
 //! | module | receiver |
 //! |---|---|
+//! | [`accounts`] | AccountsActor |
 //! | [`chain`] | ChainActor |
-//! | [`events`] | whoever follows the chain |
+//! | [`events`] | whoever follows the chain or the pool |
+//! | [`filter`] | FilterActor |
+//! | [`sealer`] | SealerActor |
+//! | [`worker`] | WorkerActor |
 
+pub mod accounts;
 pub mod chain;
 pub mod events;
+pub mod filter;
+pub mod sealer;
+pub mod worker;

@@ -31,8 +31,9 @@ use actoreum_messages::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{error, info, warn};
 
-use crate::supervision::{
-    Actor, Ctx, Exit, Failure, Handles, Later, Pool, Recipient, Replier, WhenFull,
+use crate::{
+    clock,
+    supervision::{Actor, Ctx, Exit, Failure, Handles, Later, Pool, Recipient, Replier, WhenFull},
 };
 use job::{Done, Job, Outcome};
 
@@ -80,7 +81,7 @@ impl ChainSetup {
         let options = ChainOptions {
             engine: Arc::clone(&self.engine),
             interrupt: Arc::clone(&interrupt),
-            now: unix_seconds,
+            now: clock::unix_seconds,
         };
         let chain = Chain::open(self.reader.clone(), options)?;
         let head = chain.head();
@@ -99,11 +100,6 @@ impl ChainSetup {
             bad_blocks: Vec::new(),
         })
     }
-}
-
-fn unix_seconds() -> u64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |since| since.as_secs())
 }
 
 /// The chain with the right to write it.

@@ -1,0 +1,540 @@
+//! WorkerActor: builds blocks, has them sealed, and hands them to the chain.
+//!
+//! | message | what happens |
+//! |---|---|
+//! | [`ChainChanged`] | a new head: what is being built is interrupted, the next block begins |
+//! | [`NewTransactions`] | a block begins, where nothing else is under way and the chain has no period |
+//! | [`MineBlock`], [`SetNextTimestamp`], [`SetSealing`] | the user's wishes |
+//! | `Built` | the pool is done: off to the sealer |
+//! | `Wake` | time to look again |
+//!
+//! ```text
+//!           .------------------------- a new head, a refusal ------------------------.
+//!           v                                                                        |
+//!   Idle --look--> Building (on the pool) --> Sealing (SealerActor) --> Importing (ChainActor)
+//!    ^                                                                               |
+//!    '------------------------------- imported --------------------------------------'
+//! ```
+//!
+//! One round at a time. What starts one is not the event but what a look at the chain and at the
+//! pool finds; an event is only a reason to look. So nothing is lost with an event, or with a
+//! generation: the next one asks the sealer for a block that was signed and perhaps not imported,
+//! then looks.
+
+mod build;
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use actoreum_chain::{ChainEvent, ChainReader, SealedHeader};
+use actoreum_consensus::{Disposition, Engine};
+use actoreum_messages::{
+    chain::{BlockOrigin, ImportBlocks, ImportRefused, Imported},
+    events::{ChainChanged, NewTransactions},
+    sealer::{GetLastSigned, Seal, SealRefused, Withdraw},
+    worker::{MineBlock, MineFailed, SetNextTimestamp, SetSealing},
+};
+use actoreum_primitives::{Address, B256, Block, Bytes};
+use actoreum_txpool::{PoolReader, Snapshot};
+use tracing::{debug, error, info, warn};
+
+use crate::{
+    chain::ChainActor,
+    clock,
+    sealer::SealerActor,
+    supervision::{
+        Actor, ActorRef, AskError, Ctx, Failure, Handles, JobError, Later, Message, Pool, Replier,
+        TaskHandle, WhenFull,
+    },
+};
+use build::{BuildError, BuildPlan, build};
+
+/// A look without a reason, in case that one was lost.
+const LOOK_PERIOD: Duration = Duration::from_secs(1);
+/// How long before its time a block with a period is built: late transactions come along, and it
+/// is there when its time has come.
+const BUILD_LEAD: Duration = Duration::from_millis(400);
+/// Time between two looks whether the transaction pool has seen the new head.
+const POOL_PERIOD: Duration = Duration::from_millis(1);
+/// How long the transaction pool is waited for, before a block is built on what it shows.
+const POOL_PATIENCE: Duration = Duration::from_millis(500);
+/// How long ChainActor and SealerActor are waited for: they may be starting again.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Pause before something that failed is tried again.
+const RETRY_PAUSE: Duration = Duration::from_millis(200);
+/// Blocks that users may have asked for at a time.
+const WAITING_REQUESTS: usize = 64;
+
+/// What every generation of a WorkerActor is made from.
+#[derive(Clone)]
+pub struct WorkerSetup {
+    /// The chain.
+    pub reader: ChainReader,
+    /// Who prepares headers.
+    pub engine: Arc<dyn Engine>,
+    /// Seconds between blocks; zero: a block when there are transactions.
+    pub period: u64,
+    /// Where blocks are built.
+    pub pool: Pool,
+    /// What is pending.
+    pub pending: PoolReader,
+    /// Who imports.
+    pub chain: ActorRef<ChainActor>,
+    /// Who seals.
+    pub sealer: ActorRef<SealerActor>,
+    /// Where the gas limit should move.
+    pub gas_limit: u64,
+    /// Vanity of each block.
+    pub extra_data: Bytes,
+    /// Who gets the fees: in clique the signer.
+    pub author: Address,
+    /// Whether blocks are sealed without being asked for. Outlives every generation.
+    pub is_sealing: Arc<AtomicBool>,
+}
+
+impl WorkerSetup {
+    /// Makes the next generation.
+    pub fn start(self) -> WorkerActor {
+        WorkerActor {
+            setup: self,
+            phase: Phase::Starting,
+            round: 0,
+            request: None,
+            requests: VecDeque::new(),
+            next_timestamp: None,
+            fruitless: None,
+            refused_on: None,
+            behind_since: None,
+            alarm: None,
+        }
+    }
+}
+
+/// See the module.
+pub struct WorkerActor {
+    setup: WorkerSetup,
+    phase: Phase,
+    /// Counts rounds: what belongs to an earlier one is not waited for any more.
+    round: u64,
+    /// The user's wish that this round fulfils.
+    request: Option<Request>,
+    requests: VecDeque<Request>,
+    next_timestamp: Option<u64>,
+    /// What the pool showed when nothing of it could be executed on this head.
+    fruitless: Option<(B256, Arc<Snapshot>)>,
+    /// The head on which this signer may not seal.
+    refused_on: Option<B256>,
+    /// Since when the pool has not seen the head.
+    behind_since: Option<Instant>,
+    alarm: Option<TaskHandle>,
+}
+
+enum Phase {
+    /// The sealer is asked for a block of an earlier generation.
+    Starting,
+    Idle,
+    Building(Arc<AtomicBool>),
+    /// A block of this number.
+    Sealing(u64),
+    Importing,
+}
+
+/// A block that somebody asked for.
+struct Request {
+    timestamp: Option<u64>,
+    replier: Replier<Result<B256, MineFailed>>,
+}
+
+impl WorkerActor {
+    /// Looks whether a block is to be built, and begins.
+    fn look(&mut self, ctx: &mut Ctx<Self>) {
+        if !matches!(self.phase, Phase::Idle) {
+            return;
+        }
+        if self.requests.is_empty() && !self.setup.is_sealing.load(Ordering::Relaxed) {
+            return;
+        }
+        let head = self.setup.reader.head();
+        let snapshot = self.setup.pending.snapshot();
+        if self.pool_is_behind(snapshot.as_deref(), &head) {
+            return self.look_in(POOL_PERIOD, ctx);
+        }
+        if self.requests.is_empty() && !self.is_due(&head, snapshot.as_ref(), ctx) {
+            return;
+        }
+        self.begin(head, snapshot, ctx);
+    }
+
+    /// Whether the pool is still to see the head. It is waited for, but not for ever.
+    fn pool_is_behind(&mut self, snapshot: Option<&Snapshot>, head: &SealedHeader) -> bool {
+        if snapshot.is_none_or(|snapshot| snapshot.head().hash == head.hash()) {
+            self.behind_since = None;
+            return false;
+        }
+        let since = self.behind_since.get_or_insert_with(Instant::now);
+        since.elapsed() < POOL_PATIENCE
+    }
+
+    /// Whether it is time for a block that nobody asked for.
+    fn is_due(
+        &mut self,
+        head: &SealedHeader,
+        snapshot: Option<&Arc<Snapshot>>,
+        ctx: &mut Ctx<Self>,
+    ) -> bool {
+        if self.refused_on == Some(head.hash()) {
+            return false;
+        }
+        if self.setup.period > 0 {
+            let due = Duration::from_secs(head.timestamp.saturating_add(self.setup.period));
+            let wait = due.saturating_sub(clock::now()).saturating_sub(BUILD_LEAD);
+            if !wait.is_zero() {
+                self.look_in(wait, ctx);
+            }
+            return wait.is_zero();
+        }
+        let Some(snapshot) = snapshot.filter(|snapshot| snapshot.pending_count() > 0) else {
+            return false;
+        };
+        let tried = self.fruitless.as_ref();
+        !tried.is_some_and(|(on, tried)| *on == head.hash() && Arc::ptr_eq(tried, snapshot))
+    }
+
+    fn begin(
+        &mut self,
+        parent: SealedHeader,
+        snapshot: Option<Arc<Snapshot>>,
+        ctx: &mut Ctx<Self>,
+    ) {
+        self.round += 1;
+        self.request = self.requests.pop_front();
+        let asked_for = self.request.as_ref().and_then(|request| request.timestamp);
+        let time = asked_for.or_else(|| self.next_timestamp.take());
+        if let Some(time) = time {
+            clock::set(time);
+        }
+        let offers = snapshot
+            .as_ref()
+            .map(|snapshot| snapshot.best(snapshot.head().base_fee_per_gas));
+        let plan = BuildPlan {
+            parent,
+            time: clock::unix_seconds(),
+            gas_limit: self.setup.gas_limit,
+            extra_data: self.setup.extra_data.clone(),
+            author: self.setup.author,
+            offers,
+        };
+        let interrupt = Arc::new(AtomicBool::new(false));
+        let (round, flag) = (self.round, Arc::clone(&interrupt));
+        let (reader, engine) = (self.setup.reader.clone(), Arc::clone(&self.setup.engine));
+        let work = move || build(&reader, engine.as_ref(), plan, &flag);
+        let submitted = self.setup.pool.submit(ctx.me(), work, move |result| Built {
+            round,
+            snapshot,
+            result,
+        });
+        match submitted {
+            Ok(()) => self.phase = Phase::Building(interrupt),
+            Err(error) => self.give_up(&error.to_string(), ctx),
+        }
+    }
+
+    fn seal(&mut self, block: Block, ctx: &mut Ctx<Self>) {
+        self.phase = Phase::Sealing(block.header.number);
+        let round = self.round;
+        let even_if_empty = self.request.is_some();
+        let question = Seal {
+            block,
+            even_if_empty,
+        };
+        let answer = self.setup.sealer.ask(question);
+        ctx.spawn_then(answer, move |actor, answer, ctx| {
+            actor.sealed(round, answer, ctx);
+        });
+    }
+
+    fn sealed(
+        &mut self,
+        round: u64,
+        answer: Result<Result<Block, SealRefused>, AskError>,
+        ctx: &mut Ctx<Self>,
+    ) {
+        if round != self.round {
+            return debug!(round, "sealed too late: another block took its place");
+        }
+        match answer {
+            Ok(Ok(block)) => self.import(block, ctx),
+            Ok(Err(SealRefused::SignedBefore(block))) => self.import(*block, ctx),
+            Ok(Err(SealRefused::Engine(error))) => {
+                debug!(%error, "block not sealed");
+                self.refused_on = Some(self.setup.reader.head().hash());
+                self.give_up(&error.to_string(), ctx);
+            }
+            Ok(Err(error)) => {
+                warn!(%error, "block not sealed");
+                self.give_up(&error.to_string(), ctx);
+            }
+            // The sealer is starting again. What it had signed it gives away then.
+            Err(error) => {
+                debug!(%error, "block not sealed");
+                self.try_again(ctx);
+            }
+        }
+    }
+
+    /// Hands a sealed block to the chain, again and again until the chain has said yes or no.
+    fn import(&mut self, block: Block, ctx: &mut Ctx<Self>) {
+        self.phase = Phase::Importing;
+        let before = self.setup.reader.head().hash();
+        let question = ImportBlocks {
+            blocks: vec![block.clone()],
+            origin: BlockOrigin::Live,
+        };
+        let chain = self.setup.chain.clone();
+        let answer = async move { chain.within(PATIENCE).ask(question).await };
+        ctx.spawn_then(answer, move |actor, answer, ctx| {
+            actor.imported(block, before, answer, ctx);
+        });
+    }
+
+    fn imported(
+        &mut self,
+        block: Block,
+        before: B256,
+        answer: Result<Result<Imported, ImportRefused>, AskError>,
+        ctx: &mut Ctx<Self>,
+    ) {
+        let (number, hash) = (block.header.number, block.hash());
+        let refused = match answer {
+            Ok(Ok(imported)) => {
+                if imported.imported > 0 {
+                    let (transactions, gas) =
+                        (block.body.transactions.len(), block.header.gas_used);
+                    info!(number, %hash, transactions, gas, "sealed a block");
+                }
+                let head = self.setup.reader.head().hash();
+                if head == before {
+                    warn!(number, %hash, "a signed block did not become the head");
+                    self.refused_on = Some(head);
+                }
+                if let Some(request) = self.request.take() {
+                    request.replier.reply(Ok(hash));
+                }
+                return self.rest(ctx);
+            }
+            Ok(Err(ImportRefused::Invalid(refused))) => refused,
+            Ok(Err(error)) => {
+                debug!(number, %error, "sealed block not imported yet");
+                return self.import_again(block, ctx);
+            }
+            Err(error) => {
+                debug!(number, %error, "sealed block not imported yet");
+                return self.import_again(block, ctx);
+            }
+        };
+        match refused.error.disposition() {
+            Disposition::Bad => {
+                error!(number, %hash, error = %refused, "sealed block refused");
+                // Without an answer: a sealer that is down has forgotten nothing that matters.
+                let _ = self.setup.sealer.tell(Withdraw { hash });
+                self.give_up(&refused.to_string(), ctx);
+            }
+            Disposition::Future | Disposition::Internal => self.import_again(block, ctx),
+            Disposition::UnknownAncestor => {
+                debug!(number, %hash, "a signed block belongs to a chain that is gone");
+                self.refused_on = Some(self.setup.reader.head().hash());
+                self.give_up(&refused.to_string(), ctx);
+            }
+        }
+    }
+
+    fn import_again(&mut self, block: Block, ctx: &mut Ctx<Self>) {
+        let pause = tokio::time::sleep(RETRY_PAUSE);
+        ctx.spawn_then(pause, move |actor: &mut Self, (), ctx| {
+            actor.import(block, ctx);
+        });
+    }
+
+    /// Ends a round without a block.
+    fn give_up(&mut self, why: &str, ctx: &mut Ctx<Self>) {
+        if let Some(request) = self.request.take() {
+            request
+                .replier
+                .reply(Err(MineFailed::Failed(why.to_owned())));
+        }
+        self.phase = Phase::Idle;
+        self.look_in(RETRY_PAUSE, ctx);
+    }
+
+    /// Ends a round whose wish is still to be fulfilled.
+    fn try_again(&mut self, ctx: &mut Ctx<Self>) {
+        if let Some(request) = self.request.take() {
+            self.requests.push_front(request);
+        }
+        self.phase = Phase::Idle;
+        self.look_in(RETRY_PAUSE, ctx);
+    }
+
+    /// Ends a round, and looks for the next.
+    fn rest(&mut self, ctx: &mut Ctx<Self>) {
+        self.phase = Phase::Idle;
+        self.look(ctx);
+    }
+
+    fn look_in(&mut self, pause: Duration, ctx: &mut Ctx<Self>) {
+        if let Some(alarm) = self.alarm.replace(ctx.notify_after(pause, Wake)) {
+            alarm.cancel();
+        }
+    }
+}
+
+impl Actor for WorkerActor {
+    fn started(&mut self, ctx: &mut Ctx<Self>) -> Result<(), Failure> {
+        ctx.notify_every(LOOK_PERIOD, || Wake);
+        let sealer = self.setup.sealer.clone();
+        let last = async move { sealer.within(PATIENCE).ask(GetLastSigned).await };
+        ctx.spawn_then(last, |actor: &mut Self, last, ctx| {
+            let head = actor.setup.reader.head_number();
+            match last {
+                Ok(Some(block)) if block.header.number > head => {
+                    info!(
+                        number = block.header.number,
+                        "importing a block that was signed before"
+                    );
+                    actor.import(*block, ctx);
+                }
+                Ok(_) => actor.rest(ctx),
+                Err(error) => {
+                    warn!(%error, "sealer not asked for signed blocks");
+                    actor.rest(ctx);
+                }
+            }
+        });
+        Ok(())
+    }
+}
+
+impl Handles<ChainChanged> for WorkerActor {
+    type Answer = ();
+
+    fn handle(&mut self, changed: ChainChanged, ctx: &mut Ctx<Self>) {
+        let heads = changed.events.iter().filter_map(|event| match event {
+            ChainEvent::Head(head) => Some(head),
+            _ => None,
+        });
+        let Some(head) = heads.last() else { return };
+        match &self.phase {
+            Phase::Building(interrupt) => interrupt.store(true, Ordering::Relaxed),
+            Phase::Sealing(number) if head.number >= *number => {
+                self.round += 1;
+                if let Some(request) = self.request.take() {
+                    self.requests.push_front(request);
+                }
+                self.rest(ctx);
+            }
+            _ => self.look(ctx),
+        }
+    }
+}
+
+impl Handles<NewTransactions> for WorkerActor {
+    type Answer = ();
+    const WHEN_FULL: WhenFull = WhenFull::DropOldest;
+
+    fn handle(&mut self, _: NewTransactions, ctx: &mut Ctx<Self>) {
+        self.look(ctx);
+    }
+}
+
+impl Handles<SetSealing> for WorkerActor {
+    type Answer = ();
+
+    fn handle(&mut self, SetSealing(is_sealing): SetSealing, ctx: &mut Ctx<Self>) {
+        self.setup.is_sealing.store(is_sealing, Ordering::Relaxed);
+        self.look(ctx);
+    }
+}
+
+impl Handles<SetNextTimestamp> for WorkerActor {
+    type Answer = ();
+
+    fn handle(&mut self, SetNextTimestamp(time): SetNextTimestamp, _: &mut Ctx<Self>) {
+        self.next_timestamp = Some(time);
+    }
+}
+
+impl Handles<MineBlock> for WorkerActor {
+    type Answer = Later<Result<B256, MineFailed>>;
+
+    fn handle(&mut self, MineBlock { timestamp }: MineBlock, ctx: &mut Ctx<Self>) -> Self::Answer {
+        let (replier, later) = Later::channel();
+        if self.requests.len() >= WAITING_REQUESTS {
+            replier.reply(Err(MineFailed::Busy(self.requests.len())));
+            return later;
+        }
+        self.requests.push_back(Request { timestamp, replier });
+        self.look(ctx);
+        later
+    }
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Wake;
+
+impl Handles<Wake> for WorkerActor {
+    type Answer = ();
+
+    fn handle(&mut self, _: Wake, ctx: &mut Ctx<Self>) {
+        self.look(ctx);
+    }
+}
+
+/// The pool built a block.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Built {
+    round: u64,
+    /// What it was built from.
+    snapshot: Option<Arc<Snapshot>>,
+    result: Result<Result<Block, BuildError>, JobError>,
+}
+
+impl Handles<Built> for WorkerActor {
+    type Answer = ();
+
+    fn handle(&mut self, built: Built, ctx: &mut Ctx<Self>) {
+        debug_assert_eq!(built.round, self.round, "a round ends with its build");
+        match built.result {
+            Ok(Ok(block)) => {
+                let is_empty = block.body.transactions.is_empty();
+                if is_empty && self.setup.period == 0 && self.request.is_none() {
+                    let on = block.header.parent_hash;
+                    self.fruitless = built.snapshot.map(|snapshot| (on, snapshot));
+                    return self.rest(ctx);
+                }
+                self.seal(block, ctx);
+            }
+            Ok(Err(BuildError::Interrupted)) => {
+                if let Some(request) = self.request.take() {
+                    self.requests.push_front(request);
+                }
+                self.rest(ctx);
+            }
+            Ok(Err(error)) => {
+                warn!(%error, "block not built");
+                self.give_up(&error.to_string(), ctx);
+            }
+            Err(error) => {
+                warn!(%error, "block not built");
+                self.give_up(&error.to_string(), ctx);
+            }
+        }
+    }
+}
