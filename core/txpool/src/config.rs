@@ -1,0 +1,93 @@
+//! What the operator decides.
+
+use std::time::Duration;
+
+use actoreum_primitives::{Address, U256};
+
+use crate::limits::{DEFAULT_MAX_BYTES, PEER_QUEUE_SHARE_PERCENT, PEER_SHARE_PERCENT};
+
+/// The pool's settings, with geth's names and defaults.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolConfig {
+    /// Senders that are local from the start.
+    pub locals: Vec<Address>,
+    /// Treat what is submitted here like what peers send.
+    pub no_locals: bool,
+    /// The least tip, in wei a gas, of a transaction that is not local. At least 1.
+    pub price_limit: u64,
+    /// By how many hundredths a replacement must pay more. At least 1.
+    pub price_bump: u64,
+    /// Executable transactions that an account keeps however full the pool is. At least 1.
+    pub account_slots: u64,
+    /// Executable transactions in all. At least 1.
+    pub global_slots: u64,
+    /// Transactions of one account that wait for an earlier nonce. At least 1.
+    pub account_queue: u64,
+    /// Transactions in all that wait for an earlier nonce. At least 1.
+    pub global_queue: u64,
+    /// How long a transaction waits for an earlier nonce after its account's last activity.
+    pub lifetime: Duration,
+    /// Bytes of memory, local transactions included.
+    pub max_bytes: usize,
+}
+
+impl Default for PoolConfig {
+    fn default() -> Self {
+        Self {
+            locals: Vec::new(),
+            no_locals: false,
+            price_limit: 1,
+            price_bump: 10,
+            account_slots: 16,
+            global_slots: 4096,
+            account_queue: 64,
+            global_queue: 1024,
+            lifetime: Duration::from_secs(3 * 3600),
+            max_bytes: DEFAULT_MAX_BYTES,
+        }
+    }
+}
+
+impl PoolConfig {
+    /// The same with every number that must not be zero raised to 1, as geth does.
+    pub fn sanitized(mut self) -> Self {
+        for number in [
+            &mut self.price_limit,
+            &mut self.price_bump,
+            &mut self.account_slots,
+            &mut self.global_slots,
+            &mut self.account_queue,
+            &mut self.global_queue,
+        ] {
+            *number = (*number).max(1);
+        }
+        self
+    }
+
+    /// Slots of all transactions that are not local.
+    pub(crate) fn slots(&self) -> u64 {
+        self.global_slots.saturating_add(self.global_queue)
+    }
+
+    /// Slots of one peer's transactions.
+    pub(crate) fn peer_slots(&self) -> u64 {
+        share(self.slots(), PEER_SHARE_PERCENT)
+    }
+
+    /// Transactions of one peer that wait for an earlier nonce.
+    pub(crate) fn peer_queue(&self) -> u64 {
+        share(self.global_queue, PEER_QUEUE_SHARE_PERCENT)
+    }
+
+    /// The least that a replacement of something that offered `old` must offer.
+    pub(crate) fn bumped(&self, old: U256) -> U256 {
+        let percent = U256::from(self.price_bump.saturating_add(100));
+        let bumped = old.checked_mul(percent).unwrap_or(U256::MAX);
+        (bumped / U256::from(100)).max(old.saturating_add(U256::from(1)))
+    }
+}
+
+fn share(of: u64, percent: u64) -> u64 {
+    let share = u128::from(of) * u128::from(percent) / 100;
+    u64::try_from(share).unwrap_or(u64::MAX).max(1)
+}

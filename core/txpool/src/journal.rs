@@ -1,0 +1,174 @@
+//! The journal: local transactions on disk, in the format of geth's `transactions.rlp`.
+//!
+//! The file is a row of RLP items, one a transaction, in the order of their arrival. A crash in
+//! the middle of a write leaves a torn last item, which is left out when it is read.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+
+use actoreum_primitives::PooledTransaction;
+use actoreum_primitives::rlp::{self, Encode};
+
+use crate::limits::{JOURNAL_BATCH, MAX_JOURNAL_RECORD_BYTES};
+use crate::transaction::PoolTx;
+
+/// Reads a journal and hands its transactions on in batches. Returns false where it ends in
+/// something that is no transaction; what stands before that has been handed on.
+///
+/// # Errors
+/// Those of the reader, save an early end.
+pub fn read_journal(
+    mut journal: impl Read,
+    mut take: impl FnMut(Vec<PooledTransaction>),
+) -> io::Result<bool> {
+    let mut batch = Vec::new();
+    let is_whole = loop {
+        let item = match read_item(&mut journal)? {
+            Item::Whole(item) => item,
+            Item::End => break true,
+            Item::Torn => break false,
+        };
+        let Ok(transaction) = rlp::decode_exact(&item) else {
+            break false;
+        };
+        batch.push(transaction);
+        if batch.len() == JOURNAL_BATCH {
+            take(std::mem::take(&mut batch));
+        }
+    };
+    if !batch.is_empty() {
+        take(batch);
+    }
+    Ok(is_whole)
+}
+
+enum Item {
+    Whole(Vec<u8>),
+    End,
+    Torn,
+}
+
+/// Reads the next RLP item: a string or a list, with its header.
+fn read_item(journal: &mut impl Read) -> io::Result<Item> {
+    let mut item = Vec::new();
+    if !read_more(journal, 1, &mut item)? {
+        return Ok(Item::End);
+    }
+    let payload = match item[0] {
+        0..=0x7f => 0,
+        first @ 0x80..=0xb7 => u64::from(first - 0x80),
+        first @ 0xc0..=0xf7 => u64::from(first - 0xc0),
+        first => {
+            let length_bytes =
+                u64::from(first.saturating_sub(if first < 0xc0 { 0xb7 } else { 0xf7 }));
+            if !read_more(journal, length_bytes, &mut item)? {
+                return Ok(Item::Torn);
+            }
+            let bytes = item.iter().skip(1);
+            bytes.fold(0, |length: u64, byte| {
+                length.saturating_mul(256).saturating_add(u64::from(*byte))
+            })
+        }
+    };
+    if payload > MAX_JOURNAL_RECORD_BYTES || !read_more(journal, payload, &mut item)? {
+        return Ok(Item::Torn);
+    }
+    Ok(Item::Whole(item))
+}
+
+/// Appends exactly `bytes` bytes, or says that there are not so many. Takes no more memory than
+/// there is to read.
+fn read_more(journal: &mut impl Read, bytes: u64, item: &mut Vec<u8>) -> io::Result<bool> {
+    let read = journal.take(bytes).read_to_end(item)?;
+    Ok(read as u64 == bytes)
+}
+
+/// A journal that is written to.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    file: File,
+    /// Bytes that are whole transactions.
+    length: u64,
+}
+
+impl Journal {
+    /// Opens the journal at `path`, which need not be there, to append to it.
+    ///
+    /// # Errors
+    /// Those of the file.
+    pub fn open(path: impl Into<PathBuf>) -> io::Result<Self> {
+        let path = path.into();
+        let file = OpenOptions::new().create(true).append(true).open(&path)?;
+        let length = file.metadata()?.len();
+        Ok(Self { path, file, length })
+    }
+
+    /// Reads the journal at `path` as [`read_journal`] does; one that is not there is empty.
+    ///
+    /// # Errors
+    /// Those of the file.
+    pub fn load(path: &Path, take: impl FnMut(Vec<PooledTransaction>)) -> io::Result<bool> {
+        match File::open(path) {
+            Ok(file) => read_journal(io::BufReader::new(file), take),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Appends transactions in one write. When this returns they survive a crash of the
+    /// process; a crash of the machine can still take the last ones.
+    ///
+    /// # Errors
+    /// Those of the file, which then holds none of them.
+    pub fn append<'a>(
+        &mut self,
+        transactions: impl IntoIterator<Item = &'a PoolTx>,
+    ) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        for tx in transactions {
+            tx.pooled().encode(&mut bytes);
+        }
+        if let Err(error) = self.file.write_all(&bytes) {
+            // What follows a torn item could never be read again.
+            self.file.set_len(self.length)?;
+            return Err(error);
+        }
+        self.length += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Replaces the journal's content, so that what has left the pool leaves the file. The old
+    /// file stands until the new one is on disk.
+    ///
+    /// # Errors
+    /// Those of the files; the old one then goes on.
+    pub fn rotate<'a>(
+        &mut self,
+        transactions: impl IntoIterator<Item = &'a PoolTx>,
+    ) -> io::Result<usize> {
+        let mut bytes = Vec::new();
+        let mut count = 0;
+        for tx in transactions {
+            tx.pooled().encode(&mut bytes);
+            count += 1;
+        }
+        let mut replacement = self.path.clone().into_os_string();
+        replacement.push(".new");
+        let mut file = File::create(&replacement)?;
+        file.write_all(&bytes)?;
+        file.sync_all()?;
+        fs::rename(&replacement, &self.path)?;
+        *self = Self::open(self.path.clone())?;
+        Ok(count)
+    }
+
+    /// Bytes in the file.
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+}
+
+#[cfg(test)]
+mod tests;

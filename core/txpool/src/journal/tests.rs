@@ -1,0 +1,133 @@
+use std::sync::Arc;
+
+use actoreum_primitives::*;
+use proptest::prelude::*;
+
+use super::*;
+
+fn transactions(count: u64) -> Vec<Arc<PoolTx>> {
+    let key = SecretKey::random();
+    let config = ChainConfig::active_from_genesis(1, Fork::Prague);
+    let rules = SenderRules::at(&config, 1, 0);
+    let payload = |nonce| match nonce % 2 {
+        0 => TxPayload::Legacy(LegacyTx {
+            nonce,
+            input: vec![7; 100].into(),
+            ..LegacyTx::default()
+        }),
+        _ => TxPayload::DynamicFee(DynamicFeeTx {
+            chain_id: 1,
+            nonce,
+            ..DynamicFeeTx::default()
+        }),
+    };
+    let prepare = |nonce| {
+        let pooled = PooledTransaction {
+            transaction: payload(nonce).sign(&key),
+            sidecar: None,
+        };
+        Arc::new(PoolTx::prepare(pooled, &rules).expect("it is signed"))
+    };
+    (0..count).map(prepare).collect()
+}
+
+fn refs(transactions: &[Arc<PoolTx>]) -> impl Iterator<Item = &PoolTx> {
+    transactions.iter().map(|tx| &**tx)
+}
+
+fn hashes(transactions: &[Arc<PoolTx>]) -> Vec<B256> {
+    transactions.iter().map(|tx| tx.hash()).collect()
+}
+
+fn load(path: &Path) -> (Vec<B256>, bool) {
+    let mut loaded = Vec::new();
+    let is_whole = Journal::load(path, |batch| {
+        loaded.extend(batch.iter().map(|pooled| pooled.transaction.hash()));
+    });
+    (loaded, is_whole.expect("the file can be read"))
+}
+
+#[test]
+fn what_is_appended_is_loaded_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("transactions.rlp");
+    assert_eq!(load(&path), (vec![], true), "no file is an empty one");
+    let all = transactions(2_500);
+    let mut journal = Journal::open(&path).unwrap();
+    journal.append(refs(&all[..1])).unwrap();
+    drop(journal);
+    let mut journal = Journal::open(&path).unwrap();
+    journal.append(refs(&all[1..])).unwrap();
+    assert_eq!(load(&path), (hashes(&all), true));
+}
+
+#[test]
+fn the_file_is_geths_a_row_of_list_items() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("transactions.rlp");
+    let all = transactions(2);
+    Journal::open(&path).unwrap().append(refs(&all)).unwrap();
+    // geth writes `rlp.Encode(file, tx)`: a legacy transaction is a list, a typed one a string.
+    let mut expected = rlp::encode(all[0].transaction());
+    rlp::encode_str(&all[1].transaction().encode_2718(), &mut expected);
+    assert_eq!(fs::read(&path).unwrap(), expected);
+}
+
+#[test]
+fn a_rotated_journal_holds_what_it_was_given_and_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("transactions.rlp");
+    let all = transactions(10);
+    let mut journal = Journal::open(&path).unwrap();
+    journal.append(refs(&all[..8])).unwrap();
+    assert_eq!(journal.rotate(refs(&all[4..6])).unwrap(), 2);
+    journal.append(refs(&all[8..])).unwrap();
+    assert_eq!(journal.length(), fs::metadata(&path).unwrap().len());
+    let expected = [&all[4..6], &all[8..]].concat();
+    assert_eq!(load(&path), (hashes(&expected), true));
+    assert_eq!(
+        fs::read_dir(folder.path()).unwrap().count(),
+        1,
+        "nothing is left behind"
+    );
+}
+
+#[test]
+fn a_crash_in_a_write_loses_the_torn_one_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("transactions.rlp");
+    let all = transactions(3);
+    Journal::open(&path).unwrap().append(refs(&all)).unwrap();
+    let bytes = fs::read(&path).unwrap();
+    let last = all[2].pooled().length();
+    for torn in 1..last {
+        fs::write(&path, &bytes[..bytes.len() - torn]).unwrap();
+        assert_eq!(
+            load(&path),
+            (hashes(&all[..2]), false),
+            "{torn} bytes are missing"
+        );
+    }
+}
+
+#[test]
+fn a_length_that_is_a_lie_allocates_nothing() {
+    for bytes in [
+        &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1][..],
+        &[0xfb, 0x7f, 0xff, 0xff, 0xff],
+        &[0xfa, 0x10, 0x00, 0x00],
+        &[0xbf],
+        &[0x05],
+    ] {
+        assert!(!read_journal(bytes, |_| panic!("no transaction")).unwrap());
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_read_without_a_panic(bytes: Vec<u8>) {
+        let mut count = 0;
+        let _ = read_journal(&bytes[..], |batch| count += batch.len());
+        prop_assert!(count <= bytes.len());
+    }
+}

@@ -1,0 +1,253 @@
+//! Strangers try to push honest transactions out.
+
+use rayon::prelude::*;
+
+use super::*;
+
+/// Whoever signs with nothing: every r that is on the curve recovers to somebody. This makes a
+/// distinct sender for the price of one recovery.
+fn stranger(rules: &SenderRules, payload: &LegacyTx, index: u64) -> Option<Arc<PoolTx>> {
+    let signature = Signature {
+        y_parity: false,
+        r: U256::from(index + 1),
+        s: U256::from(7),
+    };
+    let transaction = Transaction::new(TxPayload::Legacy(payload.clone()), signature);
+    let pooled = PooledTransaction {
+        transaction,
+        sidecar: None,
+    };
+    PoolTx::prepare(pooled, rules).ok().map(Arc::new)
+}
+
+/// Eight honest accounts with sixteen transactions each, at 100 wei a gas.
+fn with_honest_ones(config: PoolConfig) -> Bench {
+    let mut bench = Bench::new(config);
+    for from in 0..8 {
+        for nonce in 0..16 {
+            let tx = bench.prepare(from, transfer(nonce, 100));
+            bench
+                .add(tx, Origin::Remote(PeerId::repeat_byte(from as u8)))
+                .unwrap();
+        }
+    }
+    bench
+}
+
+fn assert_honest_ones_stay(bench: &Bench) {
+    bench.pool.check_invariants();
+    for from in 0..8 {
+        assert_eq!(
+            bench.nonces(from),
+            ((0..16).collect(), vec![]),
+            "account {from}"
+        );
+    }
+}
+
+fn small() -> PoolConfig {
+    PoolConfig {
+        global_slots: 256,
+        global_queue: 128,
+        ..PoolConfig::default()
+    }
+}
+
+#[test]
+fn future_nonces_push_out_no_pending_one_however_much_they_offer() {
+    let mut bench = with_honest_ones(small());
+    for from in 8..64 {
+        for nonce in 1..80 {
+            let tx = bench.prepare(from, transfer(nonce, 1_000_000));
+            let peer = PeerId::repeat_byte((from % 16) as u8);
+            let _ = bench.pool.add(tx, Origin::Remote(peer), &bench.state, 0);
+        }
+    }
+    assert_honest_ones_stay(&bench);
+    assert_eq!(bench.counts(), (128, 128));
+}
+
+#[test]
+fn a_future_one_is_told_that_only_pending_ones_stand_in_its_way() {
+    let config = PoolConfig {
+        global_slots: 4,
+        global_queue: 4,
+        ..PoolConfig::default()
+    };
+    let mut bench = Bench::new(config);
+    for from in 0..8 {
+        let tx = bench.prepare(from, transfer(0, 100));
+        bench
+            .add(tx, Origin::Remote(PeerId::repeat_byte(from as u8)))
+            .unwrap();
+    }
+    assert_eq!(
+        text(bench.remote(9, 1, 1_000)),
+        "future transaction tries to replace pending"
+    );
+    assert_eq!(text(bench.remote(9, 1, 100)), "transaction underpriced");
+    assert_eq!(text(bench.remote(9, 0, 100)), "transaction underpriced");
+    assert_eq!(bench.remote(9, 0, 101).unwrap(), Status::Pending);
+    assert_eq!(bench.counts(), (8, 0));
+}
+
+#[test]
+fn overdrafts_never_come_in() {
+    let mut bench = with_honest_ones(small());
+    bench.state.others = U256::from(21_000 * 1_000);
+    let mut taken = 0;
+    for from in 8..64 {
+        for nonce in 0..16 {
+            taken += u64::from(bench.remote(from, nonce, 1_000).is_ok());
+        }
+    }
+    assert_eq!(taken, 56, "each can pay for one");
+    assert_honest_ones_stay(&bench);
+}
+
+#[test]
+fn replacements_at_the_edge_cost_ten_percent_each() {
+    let mut bench = with_honest_ones(small());
+    bench.state.others = U256::from(21_000 * 1_000_000u64);
+    let mut price = 100_u64;
+    let mut replaced = 0;
+    bench.remote(8, 0, price).unwrap();
+    loop {
+        let bumped = price * 110 / 100;
+        assert!(bench.remote(8, 0, bumped - 1).is_err());
+        match bench.remote(8, 0, bumped) {
+            Ok(_) => replaced += 1,
+            Err(error) => {
+                assert!(matches!(error, AddError::InsufficientFunds), "{error}");
+                break;
+            }
+        }
+        price = bumped;
+    }
+    assert!(
+        (80..120).contains(&replaced),
+        "{replaced} of them from 100 to 1,000,000"
+    );
+    assert_honest_ones_stay(&bench);
+}
+
+#[test]
+fn one_account_is_cut_back_to_its_slots_when_others_need_them() {
+    let mut bench = Bench::new(small());
+    for nonce in 0..256 {
+        bench.remote(8, nonce, 100).unwrap();
+    }
+    assert_eq!(text(bench.remote(8, 256, 100)), "txpool is full");
+    for from in 0..8 {
+        for nonce in 0..16 {
+            let tx = bench.prepare(from, transfer(nonce, 1));
+            bench
+                .add(tx, Origin::Remote(PeerId::repeat_byte(from as u8)))
+                .unwrap();
+        }
+    }
+    assert_honest_ones_stay(&bench);
+    assert_eq!(bench.nonces(8), ((0..128).collect(), vec![]));
+}
+
+#[test]
+fn one_peer_fills_neither_the_queue_nor_the_pool() {
+    let mut bench = Bench::new(small());
+    for from in 0..64 {
+        let _ = bench.remote(from, 1, 100);
+    }
+    assert_eq!(bench.counts(), (0, 32), "a quarter of the queue");
+    assert_eq!(
+        text(bench.remote(60, 1, 999)),
+        "too many transactions of one peer"
+    );
+    for from in 0..64 {
+        for nonce in 0..16 {
+            let _ = bench.remote(from, nonce, 100);
+        }
+    }
+    let (pending, queued) = bench.counts();
+    assert!(pending + queued <= 288, "three quarters of the slots");
+}
+
+#[test]
+fn the_queue_gives_way_by_price() {
+    let mut bench = Bench::new(PoolConfig {
+        global_queue: 4,
+        ..PoolConfig::default()
+    });
+    for from in 0..4 {
+        let tx = bench.prepare(from, transfer(1, 10 + from as u64));
+        bench
+            .add(tx, Origin::Remote(PeerId::repeat_byte(from as u8)))
+            .unwrap();
+    }
+    assert_eq!(text(bench.remote(5, 1, 10)), "transaction underpriced");
+    bench.remote(5, 1, 11).unwrap();
+    assert_eq!(bench.nonces(0), (vec![], vec![]));
+    assert_eq!(bench.counts(), (0, 4));
+}
+
+#[test]
+fn an_accounts_queue_keeps_its_lowest_nonces() {
+    let mut bench = Bench::new(PoolConfig {
+        account_queue: 3,
+        ..PoolConfig::default()
+    });
+    for nonce in [10, 11, 12] {
+        bench.remote(0, nonce, 1).unwrap();
+    }
+    assert_eq!(text(bench.remote(0, 13, 1)), "account limit exceeded");
+    bench.remote(0, 5, 1).unwrap();
+    assert_eq!(bench.nonces(0), (vec![], vec![5, 10, 11]));
+}
+
+#[test]
+fn memory_is_bounded_for_local_ones_too() {
+    let mut bench = Bench::new(PoolConfig {
+        max_bytes: 200_000,
+        ..PoolConfig::default()
+    });
+    for nonce in 0..20 {
+        bench.remote(0, nonce, 100).unwrap();
+    }
+    let mut refused = None;
+    for nonce in 0..200 {
+        if let Err(error) = bench.local(1, nonce, 1) {
+            refused = Some(error.to_string());
+            break;
+        }
+    }
+    assert_eq!(refused.as_deref(), Some("txpool is full"));
+    assert_eq!(bench.nonces(0), (vec![], vec![]), "local ones went before");
+    bench.pool.check_invariants();
+}
+
+#[test]
+fn two_hundred_thousand_strangers_change_nothing_for_honest_ones() {
+    const STRANGERS: u64 = 200_000;
+    let mut bench = with_honest_ones(PoolConfig::default());
+    let rules = bench.pool.head().senders;
+    let mut strangers = 0;
+    for (nonce, gas_price) in [(0, 99), (1, 1_000_000)] {
+        let payload = transfer(nonce, gas_price);
+        // About half of all r are on the curve.
+        let senders = 0..STRANGERS;
+        let transactions: Vec<_> = senders
+            .into_par_iter()
+            .filter_map(|index| stranger(&rules, &payload, index))
+            .collect();
+        strangers += transactions.len();
+        for (index, tx) in transactions.into_iter().enumerate() {
+            let peer = PeerId::repeat_byte((index % 32) as u8);
+            let _ = bench.pool.add(tx, Origin::Remote(peer), &bench.state, 0);
+        }
+    }
+    assert!(strangers > 190_000, "{strangers}");
+    assert_honest_ones_stay(&bench);
+    assert!(
+        bench.pool.bytes() < 16 * 1024 * 1024,
+        "{}",
+        bench.pool.bytes()
+    );
+}
