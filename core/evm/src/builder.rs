@@ -11,6 +11,7 @@ use revm::state::EvmState;
 use crate::block::{BlockOutcome, IntermediateRoots};
 use crate::dao::{DAO_ACCOUNTS, DAO_REFUND_CONTRACT};
 use crate::error::{ExecutionError, TxError, tx_error};
+use crate::interrupt::Interrupt;
 use crate::machine::{EvmError, Machine};
 use crate::overlay::Overlay;
 use crate::spec::{Rules, block_env};
@@ -74,6 +75,17 @@ impl<'a> BlockBuilder<'a> {
         };
         builder.before_transactions(header)?;
         Ok(builder)
+    }
+
+    /// Lets `interrupt` stop the transactions that follow.
+    pub fn interrupted_by(mut self, interrupt: Interrupt<'a>) -> Self {
+        self.machine.set_interrupt(interrupt);
+        self
+    }
+
+    /// What the transactions so far changed, where the block is not to be finished.
+    pub fn into_diff(self) -> StateDiff {
+        self.machine.into_overlay().into_diff()
     }
 
     fn before_transactions(&mut self, header: &Header) -> Result<(), ExecutionError> {

@@ -18,6 +18,7 @@ use revm::state::EvmState;
 use crate::access_list::AccessListInspector;
 use crate::error::{TxError, tx_error};
 use crate::failure::{self, FailedStep, Failure};
+use crate::interrupt::Interrupt;
 use crate::machine::{EvmContext, EvmError, Machine};
 use crate::overlay::Overlay;
 use crate::spec::{Rules, block_env};
@@ -113,6 +114,8 @@ pub struct CallEnv<'a> {
     /// Whether the caller must own the value that it sends (and the gas, where the call names a
     /// price), as in geth from 1.9.14 on. Without it, the caller is given what it lacks.
     pub check_balance: bool,
+    /// What may stop the call.
+    pub interrupt: Option<Interrupt<'a>>,
 }
 
 impl std::fmt::Debug for CallEnv<'_> {
@@ -297,6 +300,9 @@ impl<'a> CallEnv<'a> {
             blob.blob_gasprice = 0;
         }
         let mut machine = Machine::new(&rules, block, overlay, inspector);
+        if let Some(interrupt) = self.interrupt {
+            machine.set_interrupt(interrupt);
+        }
         let cfg = &mut machine.context().cfg;
         cfg.disable_nonce_check = true;
         cfg.disable_eip3607 = true;

@@ -6,6 +6,7 @@ use revm::context::TxEnv;
 use revm::context_interface::Transaction as _;
 use revm::context_interface::result::{EVMError, InvalidHeader, InvalidTransaction};
 
+use crate::interrupt::INTERRUPTED;
 use crate::overlay::OverlayError;
 
 /// Why a transaction cannot be part of a block (nothing of it was executed). The texts are
@@ -187,6 +188,9 @@ pub enum TxError {
     /// keeper of the trie can compute.
     #[error("a state root after each transaction is needed before byzantium")]
     MissingRoots,
+    /// The caller's interrupt stopped it while it ran.
+    #[error("{}", crate::interrupt::INTERRUPTED)]
+    Interrupted,
     /// A rule of revm that has no name here.
     #[error("{0}")]
     Other(String),
@@ -288,6 +292,7 @@ pub(crate) fn tx_error(
         EVMError::Header(InvalidHeader::PrevrandaoNotSet | InvalidHeader::ExcessBlobGasNotSet) => {
             return TxError::Other("header lacks a field that its fork requires".into());
         }
+        EVMError::Custom(text) if text == INTERRUPTED => return TxError::Interrupted,
         EVMError::Custom(text) => return TxError::Other(text),
         EVMError::CustomAny(error) => return TxError::Other(error.to_string()),
     };

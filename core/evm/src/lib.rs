@@ -61,6 +61,7 @@ mod codes;
 mod dao;
 mod error;
 mod failure;
+mod interrupt;
 pub mod limits;
 mod machine;
 mod overlay;
@@ -78,6 +79,7 @@ pub use call::{
 pub use codes::CodeCache;
 pub use error::{ExecutionError, StateFailure, TxError};
 pub use failure::{Failure, revert_reason};
+pub use interrupt::Interrupt;
 pub use system::{
     BEACON_ROOTS_ADDRESS, CONSOLIDATION_REQUESTS_ADDRESS, HISTORY_STORAGE_ADDRESS,
     WITHDRAWAL_REQUESTS_ADDRESS, requests_hash,

@@ -17,6 +17,7 @@ use revm::primitives::{AddressMap, B256Map, StorageKeyMap};
 use revm::state::{Account, AccountId, AccountInfo as EvmAccountInfo, Bytecode, EvmState};
 
 use crate::codes::CodeCache;
+use crate::interrupt::Watch;
 
 /// [`StateError`] as revm wants its database errors.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -49,6 +50,7 @@ pub(crate) struct Overlay<'a> {
     codes: B256Map<Bytecode>,
     deployed: HashMap<B256, Bytes>,
     block_hashes: HashMap<u64, B256>,
+    pub(crate) watch: Watch<'a>,
 }
 
 impl std::fmt::Debug for Overlay<'_> {
@@ -76,6 +78,7 @@ impl<'a> Overlay<'a> {
             codes: B256Map::default(),
             deployed: HashMap::new(),
             block_hashes: HashMap::new(),
+            watch: Watch::default(),
         }
     }
 

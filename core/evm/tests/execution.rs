@@ -118,6 +118,7 @@ fn run(state: &MemoryState, test: impl FnOnce(&CallEnv<'_>, &ChainConfig)) {
         block_overrides: &block_overrides,
         gas_cap: 1_000_000,
         check_balance: true,
+        interrupt: None,
     };
     test(&env, &config);
 }
@@ -546,4 +547,36 @@ fn execute(
     let mut after = state.clone();
     after.apply(&outcome.diff);
     after
+}
+
+#[test]
+fn an_interrupt_stops_a_loop_and_a_chain_of_calls() {
+    let endless: &[u8] = &[0x5b, 0x5f, 0x56];
+    // Calls itself with all its gas, again and again.
+    let calling: &[u8] = &[0x5f, 0x5f, 0x5f, 0x5f, 0x5f, 0x30, 0x5a, 0xf1, 0x5f, 0x56];
+    run(
+        &with_code(&[(CONTRACT, endless), (OTHER, calling)]),
+        |env, _| {
+            let asked = std::cell::Cell::new(0);
+            let due = || {
+                asked.set(asked.get() + 1);
+                asked.get() > 10
+            };
+            for contract in [CONTRACT, OTHER] {
+                asked.set(0);
+                let watched = CallEnv {
+                    gas_cap: 1 << 40,
+                    interrupt: Some(&due),
+                    ..*env
+                };
+                assert_eq!(call(&watched, &to(contract)), Err(TxError::Interrupted));
+                let patient = CallEnv {
+                    interrupt: Some(&|| false),
+                    ..*env
+                };
+                let unwatched = call(env, &to(contract)).unwrap();
+                assert_eq!(call(&patient, &to(contract)).unwrap(), unwatched);
+            }
+        },
+    );
 }

@@ -86,6 +86,7 @@ fn recorded_traces_of_geth_replay() {
             beneficiary,
             state: &state,
             hashes: &hashes,
+            interrupt: None,
         };
         for (index, transaction) in body.transactions.iter().enumerate() {
             for (options, expected) in wanted

@@ -85,6 +85,7 @@ fn check(test: &VmTest) -> Result<(), String> {
         block_overrides: &BlockOverrides::default(),
         gas_cap: u64::MAX,
         check_balance: false,
+        interrupt: None,
     };
     let request = CallRequest {
         from: Some(exec.caller),

@@ -8,6 +8,7 @@ use super::{Trace, TraceError, TraceOptions, Tracer};
 use crate::block::IntermediateRoots;
 use crate::builder::BlockBuilder;
 use crate::call::{CallEnv, CallRequest};
+use crate::interrupt::Interrupt;
 
 /// Traces a call.
 pub fn trace_call(
@@ -40,6 +41,8 @@ pub struct TracedBlock<'a> {
     pub state: &'a dyn StateReader,
     /// For BLOCKHASH.
     pub hashes: &'a dyn BlockHashes,
+    /// What may stop the transactions.
+    pub interrupt: Option<Interrupt<'a>>,
 }
 
 impl std::fmt::Debug for TracedBlock<'_> {
@@ -82,10 +85,14 @@ fn run(
         beneficiary,
         state,
         hashes,
+        interrupt,
     } = *block;
     let mut roots = NoRoots;
     let mut builder =
         BlockBuilder::begin(config, header, beneficiary, state, hashes, Some(&mut roots))?;
+    if let Some(interrupt) = interrupt {
+        builder = builder.interrupted_by(interrupt);
+    }
     let mut traces = Vec::new();
     for (index, (transaction, sender)) in body.transactions.iter().zip(senders).enumerate() {
         if only.is_some_and(|only| only != index) {
