@@ -32,6 +32,7 @@
 //! # Ok::<(), actoreum_chain::OpenError>(())
 //! ```
 
+pub mod bloom_index;
 mod body;
 mod branch;
 mod chain;
@@ -41,6 +42,7 @@ mod events;
 pub mod genesis;
 mod import;
 pub mod limits;
+mod logs;
 mod pipeline;
 mod sealed;
 mod stats;
@@ -50,6 +52,7 @@ pub use chain::{BadBlock, Chain, ChainOptions};
 pub use error::{BlockError, ImportError, OpenError};
 pub use events::{ChainEvent, ExecutedBlock, ImportReport};
 pub use import::Detail;
+pub use logs::{LogCriteria, PlacedLog};
 pub use sealed::SealedHeader;
 pub use stats::ImportStats;
 pub use view::{Ancestors, ChainReader, ChainView, TransactionPlace};

@@ -7,7 +7,7 @@ use actoreum_primitives::{B256, Body, Bytes, Header, Receipt, U256, rlp};
 use crate::db::WriteBatch;
 use crate::head::HeadRecord;
 use crate::state::FrozenState;
-use crate::tables::Table;
+use crate::tables::{BLOOM_HEADS, Table, bloom_key};
 
 /// A commit in the making: plain memory, built on any thread, written by
 /// [`crate::Store::commit`] as one. The head record goes last whenever it is set.
@@ -112,6 +112,23 @@ impl Commit {
     /// A clique snapshot, in its engine's encoding, under its block's hash.
     pub fn put_snapshot(&mut self, hash: &B256, snapshot: &[u8]) {
         self.put(Table::Snapshots, &[hash.as_slice()], snapshot);
+    }
+
+    /// Blocks of a bloom index section whose bloom has a bit (below 65,535).
+    pub fn put_bloom_bits(&mut self, bit: u16, section: u64, blocks: &[u8]) {
+        debug_assert!(bit != BLOOM_HEADS);
+        self.batch.put(&[&bloom_key(bit, section)], blocks);
+    }
+
+    /// Leaves a bit of a bloom index section without blocks.
+    pub fn remove_bloom_bits(&mut self, bit: u16, section: u64) {
+        self.batch.delete(&[&bloom_key(bit, section)]);
+    }
+
+    /// Says which block ends a bloom index section: the section is stored for its chain alone.
+    pub fn put_bloom_section(&mut self, section: u64, last_block: &B256) {
+        self.last
+            .put(&[&bloom_key(BLOOM_HEADS, section)], last_block.as_slice());
     }
 
     /// A record under a name of the caller's choice (at most 64 bytes).

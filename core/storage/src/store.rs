@@ -16,7 +16,7 @@ use crate::head::HeadRecord;
 use crate::limits::{ANCIENT_DEPTH, CACHE_BYTES, CODE_CACHE_ENTRIES, PRUNE_BLOCKS_PER_COMMIT};
 use crate::lock::FolderLock;
 use crate::state::ChangeList;
-use crate::tables::{Table, after_prefix};
+use crate::tables::{BLOOM_HEADS, Table, after_prefix, bloom_key};
 use crate::{Commit, StorageError, format};
 
 /// What the caller keeps in [`Table::Meta`] lies under this prefix.
@@ -226,6 +226,23 @@ impl Store {
             .get(&Table::Snapshots.key(&[hash.as_slice()]))
     }
 
+    /// The blocks of a bloom index section whose bloom has a bit, as
+    /// [`Commit::put_bloom_bits`] wrote them.
+    pub fn bloom_bits(&self, bit: u16, section: u64) -> Result<Option<Vec<u8>>, StorageError> {
+        self.0.database.get(&bloom_key(bit, section))
+    }
+
+    /// The hash of the last block of a bloom index section, where the section is stored.
+    pub fn bloom_section(&self, section: u64) -> Result<Option<B256>, StorageError> {
+        let hash = self.0.database.get(&bloom_key(BLOOM_HEADS, section))?;
+        hash.map(|hash| B256::try_from(hash.as_slice()))
+            .transpose()
+            .map_err(|_| {
+                let what = format!("the head of bloom section {section} is cut short");
+                StorageError::Corrupt(what)
+            })
+    }
+
     /// The oldest block whose state can be read.
     pub fn oldest_state(&self) -> u64 {
         self.0.oldest_state.load(Ordering::SeqCst)
@@ -263,7 +280,7 @@ impl Store {
     /// Copies everything in this store into an empty one, of whichever engine.
     pub fn copy_to(&self, target: &Self) -> Result<(), StorageError> {
         const BATCH_BYTES: usize = 8 << 20;
-        let (first, last) = (Table::Meta.prefix(), Table::Snapshots.prefix());
+        let (first, last) = (Table::Meta.prefix(), Table::BloomBits.prefix());
         let end = after_prefix(&last);
         let mut batch = WriteBatch::default();
         let mut outcome = Ok(());

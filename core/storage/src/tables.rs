@@ -38,11 +38,17 @@ pub(crate) enum Table {
     Changes = 15,
     /// Block hash -> clique snapshot, as its engine wrote it.
     Snapshots = 16,
+    /// Bit of a bloom (2 bytes), section (8 bytes) -> the blocks of the section whose bloom has
+    /// the bit. Under [`BLOOM_HEADS`] in the place of a bit -> hash of the section's last block.
+    BloomBits = 17,
 }
+
+/// See [`Table::BloomBits`]: no bloom has so many bits.
+pub(crate) const BLOOM_HEADS: u16 = u16::MAX;
 
 impl Table {
     /// Every table, with the name that statistics show.
-    pub(crate) const ALL: [(Self, &'static str); 17] = [
+    pub(crate) const ALL: [(Self, &'static str); 18] = [
         (Self::Meta, "meta"),
         (Self::Headers, "headers"),
         (Self::Bodies, "bodies"),
@@ -60,6 +66,7 @@ impl Table {
         (Self::SlotHistory, "slot history"),
         (Self::Changes, "changes"),
         (Self::Snapshots, "clique snapshots"),
+        (Self::BloomBits, "bloom bits"),
     ];
 
     /// The table's byte, as the first part of a key.
@@ -77,6 +84,11 @@ impl Table {
         }
         key
     }
+}
+
+/// A key of [`Table::BloomBits`].
+pub(crate) fn bloom_key(bit: u16, section: u64) -> Vec<u8> {
+    Table::BloomBits.key(&[&bit.to_be_bytes(), &section.to_be_bytes()])
 }
 
 /// The smallest key that is greater than every key that begins with `prefix`; `None`

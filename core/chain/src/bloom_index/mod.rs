@@ -1,0 +1,120 @@
+//! The bloom index: which blocks may hold a log, without reading each of them.
+//!
+//! ```text
+//!   4,096 headers, each with a bloom of 2,048 bits        one section, turned on its side
+//!
+//!   block 0    1 0 0 1 ...                                bit 0      1 0 1 ... (4,096 blocks)
+//!   block 1    0 0 0 1 ...          ------->              bit 1      0 0 0 ...  not stored
+//!   block 2    1 0 0 0 ...                                bit 3      1 1 0 ...
+//! ```
+//!
+//! A value sets three bits of a bloom; the blocks that may hold it are the AND of three
+//! vectors of 512 bytes. Alternatives are ORed, positions ANDed.
+//!
+//! A section is stored under the hash of its last block. It counts only while that block is
+//! canonical, so a reorg, however deep, makes a section wrong for nobody: it is unknown until
+//! it is made again.
+
+mod matcher;
+mod section;
+#[cfg(test)]
+mod tests;
+
+use actoreum_primitives::B256;
+use actoreum_storage::{Commit, StorageError};
+
+use crate::ChainReader;
+
+pub use matcher::Matcher;
+pub use section::{BlockSet, SectionBuilder};
+
+/// Blocks in a section, as geth's `BloomBitsBlocks`.
+pub const SECTION_BLOCKS: u64 = 4_096;
+
+/// Blocks that must stand over a section before it is made, as geth's `BloomConfirms`: reorgs
+/// end above that, so that hardly a section is made twice.
+pub const SECTION_CONFIRMS: u64 = 256;
+
+/// Why a section was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum IndexError {
+    /// A canonical block is not there, or a reorg changed the section while it was read.
+    #[error("the chain changed while section {0} was read")]
+    Changed(u64),
+    /// The store failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+/// Sections that the chain is long enough for.
+pub const fn due_sections(head: u64) -> u64 {
+    (head + 1).saturating_sub(SECTION_CONFIRMS) / SECTION_BLOCKS
+}
+
+/// The first block of a section and its last.
+const fn bounds(section: u64) -> (u64, u64) {
+    let first = section * SECTION_BLOCKS;
+    (first, first + (SECTION_BLOCKS - 1))
+}
+
+/// Whether a section is stored for the chain as it is now.
+pub fn is_indexed(reader: &ChainReader, section: u64) -> Result<bool, StorageError> {
+    let Some(stored) = reader.store().bloom_section(section)? else {
+        return Ok(false);
+    };
+    let (_, last) = bounds(section);
+    Ok(reader.canonical_hash(last)? == Some(stored))
+}
+
+/// Reads a section's headers and stores its vectors. Takes some tens of milliseconds.
+pub fn index_section(reader: &ChainReader, section: u64) -> Result<(), IndexError> {
+    let (first, last) = bounds(section);
+    let changed = || IndexError::Changed(section);
+    let mut builder = SectionBuilder::default();
+    let mut parent: Option<B256> = None;
+    for number in first..=last {
+        let header = reader.header_by_number(number)?.ok_or_else(changed)?;
+        if parent.is_some_and(|parent| parent != header.parent_hash) {
+            return Err(changed());
+        }
+        parent = Some(header.hash());
+        builder.add(&header.logs_bloom);
+    }
+    let mut commit = Commit::new();
+    commit.put_bloom_section(section, &parent.ok_or_else(changed)?);
+    for bit in 0..=u16::MAX {
+        let Some(blocks) = builder.blocks_with(bit) else {
+            break;
+        };
+        if blocks.is_empty() {
+            // One from before a reorg may lie there.
+            commit.remove_bloom_bits(bit, section);
+        } else {
+            commit.put_bloom_bits(bit, section, &blocks.encode());
+        }
+    }
+    reader.store().commit(commit)?;
+    Ok(())
+}
+
+/// The blocks of a section that may hold what `matcher` looks for, ascending; `None` where the
+/// section is not indexed.
+pub fn candidates(
+    reader: &ChainReader,
+    section: u64,
+    matcher: &Matcher,
+) -> Result<Option<Vec<u64>>, StorageError> {
+    if !is_indexed(reader, section)? {
+        return Ok(None);
+    }
+    let (first, _) = bounds(section);
+    let blocks = matcher.blocks(|bit| match reader.store().bloom_bits(bit, section)? {
+        Some(record) => BlockSet::decode(&record).ok_or_else(|| {
+            StorageError::Corrupt(format!(
+                "bloom bits {bit} of section {section} are unreadable"
+            ))
+        }),
+        None => Ok(BlockSet::default()),
+    })?;
+    Ok(Some(blocks.iter().map(|block| first + block).collect()))
+}
