@@ -27,11 +27,14 @@ pub trait Actor: Sized + 'static {
         Ok(())
     }
 
-    /// The last thing that runs in a generation, when no further message can arrive: the
-    /// place to flush and to close. It has the child's stop timeout.
+    /// The last thing that runs in a generation, when no further message can arrive and its
+    /// futures and timers have ended: the place to flush and to close. It has the child's stop
+    /// timeout.
     ///
     /// It does not run after a panic, a failed start or a kill, where the state is not to
-    /// be trusted: what must survive those belongs on disk beforehand.
+    /// be trusted: what must survive those belongs on disk beforehand. (After a panic the
+    /// state is dropped while the panic unwinds; a `drop` that panics then ends the process,
+    /// as everywhere in Rust.)
     fn stopped(self, exit: &Exit) -> impl Future<Output = ()> {
         let _ = exit;
         async {}

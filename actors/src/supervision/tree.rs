@@ -75,7 +75,10 @@ impl TreeOptions {
         if launched.started.await.is_err() {
             let exit = exit_of(task.await, &node);
             node.end(State::Failed);
-            arbiters.join(JOIN_TIMEOUT).await;
+            let unjoined = arbiters.join(JOIN_TIMEOUT).await;
+            if !unjoined.is_empty() {
+                error!(threads = %unjoined.join(", "), "threads left behind by a failed start");
+            }
             return Err(first_cause(node.path(), exit));
         }
         node.set_state(State::Running);

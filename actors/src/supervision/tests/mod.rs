@@ -1,12 +1,14 @@
 //! Each promise of the layer, and each fact of actix that made it necessary.
 
 mod actix_facts;
+mod backpressure;
 mod delivery;
 mod dynamic;
 mod lifecycle;
 mod observe;
 mod pool;
 mod restart;
+mod stage;
 mod storm;
 
 use std::future::Future;
@@ -102,10 +104,10 @@ impl Actor for Puppet {
 }
 
 macro_rules! message {
-    ($(#[$doc:meta])* $name:ident $(($($field:ty),*))? -> $result:ty) => {
+    ($(#[$doc:meta])* $scope:vis $name:ident $(($($field:ty),*))? -> $result:ty) => {
         $(#[$doc])*
         #[derive(Debug)]
-        struct $name $(($($field),*))?;
+        $scope struct $name $(($($scope $field),*))?;
 
         impl Message for $name {
             type Result = $result;

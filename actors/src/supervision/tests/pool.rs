@@ -76,7 +76,7 @@ fn results_and_panics_come_back_as_messages() {
             .unwrap()
             .clone();
         assert_eq!((row.handled, row.failed), (2, 1));
-        assert_eq!(pool.busy(), 0);
+        until(|| pool.busy() == 0).await;
         assert!(tree.shutdown().await.is_clean());
         assert_eq!(pool.submit(&boss, || 1, Done), Err(PoolError::Closed));
     });
