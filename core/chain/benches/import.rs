@@ -33,12 +33,19 @@ fn blocks(bytes: &[u8]) -> Vec<Block> {
 }
 
 fn open(genesis_block: &Genesis, engine: Engine, folder: &tempfile::TempDir) -> Chain {
-    let options = StoreOptions { engine, ..StoreOptions::default() };
+    let options = StoreOptions {
+        engine,
+        ..StoreOptions::default()
+    };
     let store = Store::open(folder.path(), options).unwrap();
     genesis::init(&store, genesis_block).unwrap();
     let reader = ChainReader::open(store).unwrap();
     let engine = engine_for(reader.config(), EthashOptions::default(), None);
-    let options = ChainOptions { engine, interrupt: Arc::default(), now: || u64::MAX / 2 };
+    let options = ChainOptions {
+        engine,
+        interrupt: Arc::default(),
+        now: || u64::MAX / 2,
+    };
     Chain::open(reader, options).unwrap()
 }
 
@@ -50,7 +57,10 @@ fn import(criterion: &mut Criterion) {
     let bytes = fs::read(folder.join("clique-bench/chain.rlp")).unwrap();
     let json = fs::read_to_string(folder.join("clique-bench/genesis.json")).unwrap();
     let genesis = Genesis::from_json(&json).unwrap();
-    let gas = blocks(&bytes).iter().map(|block| block.header.gas_used).sum();
+    let gas = blocks(&bytes)
+        .iter()
+        .map(|block| block.header.gas_used)
+        .sum();
 
     let mut group = criterion.benchmark_group("import clique-bench");
     group.throughput(Throughput::Elements(gas)).sample_size(10);
