@@ -38,7 +38,8 @@ pub struct Imported {
 /// Why an import ended early.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportRefused {
-    /// A block is not valid; those before it are imported.
+    /// A block was refused, and will be again; those before it are imported. Its error's
+    /// disposition tells what that says about it.
     #[error(transparent)]
     Invalid(#[from] ImportError),
     /// The import was cut short by a fault of this node; what it had committed stands. Ask again

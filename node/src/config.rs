@@ -223,6 +223,13 @@ const GETH_ONLY: &[(&str, &[&str])] = &[
     ),
 ];
 
+/// Namespaces of any geth from 1.8 to 1.13, and of development nodes. Those that are not served
+/// (yet) offer no methods, as in a geth that was started without them; any other name is a mistake.
+const NAMESPACES: [&str; 21] = [
+    "admin", "anvil", "bzz", "clique", "db", "debug", "dev", "engine", "eth", "ethash", "evm",
+    "hardhat", "les", "miner", "net", "personal", "rpc", "shh", "txpool", "vflux", "web3",
+];
+
 impl Config {
     /// The configuration that a command line asks for.
     pub fn from_flags(flags: &NodeFlags) -> eyre::Result<Self> {
@@ -238,7 +245,7 @@ impl Config {
     pub fn read(path: &Path) -> eyre::Result<Self> {
         let text = fs::read_to_string(path)
             .wrap_err_with(|| format!("config file {} can't be read", path.display()))?;
-        Self::from_toml(&text).map_err(|error| eyre!("{}, {error}", path.display()))
+        Self::from_toml(&text).map_err(|error| eyre!("config file {}: {error}", path.display()))
     }
 
     fn from_toml(text: &str) -> eyre::Result<Self> {
@@ -278,9 +285,9 @@ impl Config {
 
         endpoint(&mut self.node.http_host, flags.http, &flags.http_addr);
         set(&mut self.node.http_port, &flags.http_port);
-        set(&mut self.node.http_cors, &flags.http_corsdomain);
-        set(&mut self.node.http_virtual_hosts, &flags.http_vhosts);
-        set(&mut self.node.http_modules, &flags.http_api);
+        set_list(&mut self.node.http_cors, &flags.http_corsdomain);
+        set_list(&mut self.node.http_virtual_hosts, &flags.http_vhosts);
+        set_list(&mut self.node.http_modules, &flags.http_api);
 
         let admin = flags.admin || flags.admin_chaos;
         endpoint(&mut self.actoreum.admin_host, admin, &flags.admin_addr);
@@ -292,6 +299,14 @@ impl Config {
         if let Some(port) = flags.port {
             self.node.p2p.listen_addr = format!(":{port}");
         }
+        for (flag, addr) in [
+            ("http.addr", &flags.http_addr),
+            ("admin.addr", &flags.admin_addr),
+        ] {
+            if let Some(addr) = addr {
+                check_host(flag, addr)?;
+            }
+        }
         self.check()
     }
 
@@ -300,10 +315,13 @@ impl Config {
             ("http.addr", &self.node.http_host),
             ("admin.addr", &self.actoreum.admin_host),
         ] {
-            if !host.is_empty() && parse_host(host).is_none() {
-                bail!(
-                    "--{flag}: {host:?} is not an IP address; use 127.0.0.1 for this machine only"
-                );
+            if !host.is_empty() {
+                check_host(flag, host)?;
+            }
+        }
+        for name in &self.node.http_modules {
+            if !NAMESPACES.contains(&name.as_str()) {
+                bail!("--http.api: {name:?} is not a namespace; the usual ones are eth,net,web3");
             }
         }
         if !matches!(self.actoreum.db_engine.as_str(), "sled" | "redb") {
@@ -343,6 +361,24 @@ fn parse_host(host: &str) -> Option<IpAddr> {
     }
 }
 
+fn check_host(flag: &str, host: &str) -> eyre::Result<()> {
+    if parse_host(host).is_none() {
+        bail!("--{flag}: {host:?} is not an IP address; use 127.0.0.1 for this machine only");
+    }
+    Ok(())
+}
+
+/// As [`set`], without the blanks that may stand around a comma.
+fn set_list(target: &mut Vec<String>, flag: &Option<Vec<String>>) {
+    if let Some(values) = flag {
+        let trimmed = values.iter().map(|value| value.trim());
+        *target = trimmed
+            .filter(|value| !value.is_empty())
+            .map(String::from)
+            .collect();
+    }
+}
+
 fn set<T: Clone>(target: &mut T, flag: &Option<T>) {
     if let Some(value) = flag {
         target.clone_from(value);
@@ -375,13 +411,17 @@ fn drop_geth_only(table: &mut toml::Table) {
     }
 }
 
+/// What is wrong and where: the line of the file, or (once it is a table) the key.
 fn one_line(error: &toml::de::Error) -> String {
-    error
-        .message()
+    let rendered = error.to_string();
+    let mut lines = rendered
         .lines()
-        .next()
-        .unwrap_or_default()
-        .to_string()
+        .map(str::trim)
+        .filter(|line| !line.is_empty());
+    match error.span() {
+        Some(_) => format!("{}: {}", lines.next().unwrap_or_default(), error.message()),
+        None => lines.collect::<Vec<_>>().join(" "),
+    }
 }
 
 #[cfg(test)]
@@ -426,16 +466,30 @@ mod tests {
         let error = Config::from_toml("[Node]\nHTTPPort = \"x\"\n")
             .unwrap_err()
             .to_string();
-        assert!(
-            error.contains("u16") || error.contains("HTTPPort"),
-            "{error}"
-        );
+        assert!(error.contains("HTTPPort"), "{error}");
+        let error = Config::from_toml("[Node]\nHTTPPort = \n")
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("line 2"), "{error}");
+    }
+
+    #[test]
+    fn a_namespace_that_no_geth_has_is_refused_by_name() {
+        let flags = |names: &str| NodeFlags {
+            http_api: Some(names.split(',').map(String::from).collect()),
+            ..Default::default()
+        };
+        let config = Config::from_flags(&flags("eth, net ,personal")).unwrap();
+        assert_eq!(config.node.http_modules, ["eth", "net", "personal"]);
+        let error = Config::from_flags(&flags("eth,wbe3"))
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("wbe3"), "{error}");
     }
 
     #[test]
     fn an_address_that_is_none_is_refused_with_a_way_out() {
         let flags = NodeFlags {
-            http: true,
             http_addr: Some("nowhere".into()),
             ..Default::default()
         };

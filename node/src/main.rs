@@ -24,7 +24,7 @@ use cli::{Cli, Parsed};
 use config::Config;
 
 fn main() -> ExitCode {
-    let cli = match cli::parse(std::env::args()) {
+    let cli = match cli::parse(std::env::args_os()) {
         Parsed::Run(cli) => cli,
         Parsed::Print(text) => {
             print!("{text}");

@@ -33,7 +33,6 @@ use actoreum_rpc::{
     pool::HeavyPool,
 };
 use actoreum_storage::Store;
-use tracing::info;
 
 use crate::{
     admin::{self, AdminActor, AdminState},
@@ -160,11 +159,9 @@ fn servers(config: &Config, node: &Arc<Node>) -> SupervisorSpec {
         );
         let state = Arc::new(state);
         let factory = move || {
-            let server = admin::bind(address, Arc::clone(&state))?;
-            info!(url = %format_args!("http://{address}"), "admin page opened");
-            Ok::<_, Failure>(
-                AdminActor::new(server).beside(admin::keep_history(Arc::clone(&state))),
-            )
+            let (address, server) = admin::bind(address, Arc::clone(&state))?;
+            let page = AdminActor::new(address, server);
+            Ok::<_, Failure>(page.beside(admin::keep_history(Arc::clone(&state))))
         };
         servers = servers.child(ChildSpec::new(&ActorRef::new("admin"), factory).arbiter("rpc"));
     }

@@ -1,7 +1,6 @@
 //! What runs on the pool with the chain in hand.
 
 use actoreum_chain::{BlockError, Chain, Detail, ImportReport, OpenError};
-use actoreum_consensus::Disposition;
 use actoreum_messages::chain::{BlockOrigin, ImportBlocks, ImportRefused, Imported, SetHead};
 use actoreum_storage::StorageError;
 
@@ -81,17 +80,16 @@ impl Outcome {
     /// Why the actor must begin again from disk, where it must.
     pub(super) fn fault(&self) -> Option<Failure> {
         if let Some(refused) = &self.report.refused
-            && matches!(refused.error, BlockError::Storage(_))
-            && refused.error.disposition() == Disposition::Internal
+            && let BlockError::Storage(error) = &refused.error
         {
-            return Some(refused.to_string().into());
+            return Some(format!("import of block {}: {error}", refused.number).into());
         }
         self.failed.clone().map(Failure::from)
     }
 
     pub(super) fn into_answer(self) -> Answer {
         match (self.report.refused, self.failed.or(self.declined)) {
-            (Some(refused), _) if refused.error.disposition() == Disposition::Internal => {
+            (Some(refused), _) if is_fault(&refused.error) => {
                 Err(ImportRefused::Failed(refused.to_string()))
             }
             (Some(refused), _) => Err(refused.into()),
@@ -102,4 +100,9 @@ impl Outcome {
             }),
         }
     }
+}
+
+/// Whether the same blocks may be taken when they are given again.
+fn is_fault(error: &BlockError) -> bool {
+    matches!(error, BlockError::Storage(_) | BlockError::Interrupted)
 }

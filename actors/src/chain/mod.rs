@@ -189,6 +189,7 @@ impl Actor for ChainActor {
         if let Err(error) = self.setup.reader.store().flush() {
             error!(%error, "database not flushed");
         }
+        info!(number = self.setup.reader.head().number, "chain closed");
     }
 }
 

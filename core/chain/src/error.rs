@@ -191,7 +191,10 @@ pub struct ImportError {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The database belongs to another chain.
-    #[error("database already contains an incompatible genesis block (have {have}, new {new})")]
+    #[error(
+        "database already contains an incompatible genesis block (have {have}, new {new}); \
+         choose another --datadir, or run `actoreum removedb` first"
+    )]
     GenesisMismatch {
         /// The genesis in the database.
         have: B256,

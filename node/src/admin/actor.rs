@@ -1,22 +1,25 @@
 //! The admin page's server as a child of the tree.
 
-use std::{future::Future, pin::Pin};
+use std::{future::Future, net::SocketAddr, pin::Pin};
 
 use actix_web::dev::{Server, ServerHandle};
 use actoreum_actors::supervision::{Actor, Ctx, Exit, Failure};
+use tracing::info;
 
 /// Runs the page's server: bound before it starts, stopped gracefully, restarted by its supervisor
 /// like any actor. It handles no messages; its work is done on the server's own thread.
 pub struct AdminActor {
+    address: SocketAddr,
     server: Option<Server>,
     handle: ServerHandle,
     beside: Option<Pin<Box<dyn Future<Output = ()>>>>,
 }
 
 impl AdminActor {
-    /// Takes a server that is bound and not yet polled.
-    pub fn new(server: Server) -> Self {
+    /// Takes a server that is bound to `address` and not yet polled.
+    pub fn new(address: SocketAddr, server: Server) -> Self {
         Self {
+            address,
             handle: server.handle(),
             server: Some(server),
             beside: None,
@@ -32,6 +35,7 @@ impl AdminActor {
 
 impl Actor for AdminActor {
     fn started(&mut self, ctx: &mut Ctx<Self>) -> Result<(), Failure> {
+        info!(url = %format_args!("http://{}", self.address), "admin page opened");
         if let Some(beside) = self.beside.take() {
             ctx.spawn(beside);
         }
@@ -46,6 +50,7 @@ impl Actor for AdminActor {
 
     async fn stopped(self, _: &Exit) {
         self.handle.stop(true).await;
+        info!(address = %self.address, "admin page closed");
     }
 }
 

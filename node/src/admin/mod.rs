@@ -65,8 +65,8 @@ impl AdminState {
     }
 }
 
-/// Binds the page's server. One thread serves it: it must not take the place of real work.
-pub fn bind(address: SocketAddr, state: Arc<AdminState>) -> io::Result<Server> {
+/// Binds the page's server; the address comes back with the port that was taken. One thread serves it: it must not take the place of real work.
+pub fn bind(address: SocketAddr, state: Arc<AdminState>) -> io::Result<(SocketAddr, Server)> {
     let state = web::Data::from(state);
     let server = HttpServer::new(move || {
         App::new()
@@ -77,7 +77,9 @@ pub fn bind(address: SocketAddr, state: Arc<AdminState>) -> io::Result<Server> {
     .disable_signals()
     .shutdown_timeout(1)
     .bind(address)
-    .map_err(|error| io::Error::new(error.kind(), format!("listen tcp {address}: bind: {error}")))?
-    .run();
-    Ok(server)
+    .map_err(|error| {
+        io::Error::new(error.kind(), format!("listen tcp {address}: bind: {error}"))
+    })?;
+    let taken = server.addrs().first().copied().unwrap_or(address);
+    Ok((taken, server.run()))
 }

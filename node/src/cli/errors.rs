@@ -1,5 +1,7 @@
 //! A wrong command line in one line: what is wrong, and how to mend it.
 
+use std::num::{IntErrorKind, ParseIntError};
+
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 
 /// Renders clap's error as one line.
@@ -7,7 +9,11 @@ pub fn one_line(error: &Error) -> String {
     let arg = text(error, ContextKind::InvalidArg);
     let value = text(error, ContextKind::InvalidValue);
     let what = match error.kind() {
-        ErrorKind::UnknownArgument => format!("unknown flag {arg}"),
+        ErrorKind::UnknownArgument if arg.starts_with('-') => format!("unknown flag {arg}"),
+        ErrorKind::UnknownArgument => format!("unexpected argument {arg}"),
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
+            "this command needs another one, such as: actoreum bench import FILE".to_string()
+        }
         ErrorKind::InvalidSubcommand => {
             format!(
                 "invalid command: {:?}",
@@ -50,9 +56,13 @@ fn way_out(error: &Error) -> String {
 }
 
 fn reason(error: &Error) -> String {
-    match std::error::Error::source(error) {
-        Some(source) => format!(": {source}"),
-        None => String::new(),
+    let Some(source) = std::error::Error::source(error) else {
+        return String::new();
+    };
+    match source.downcast_ref::<ParseIntError>() {
+        Some(number) if *number.kind() == IntErrorKind::PosOverflow => ": too large".into(),
+        Some(_) => ": not a whole number".into(),
+        None => format!(": {source}"),
     }
 }
 

@@ -141,9 +141,9 @@ pub struct NodeFlags {
 /// `--db.engine`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum EngineFlag {
-    /// sled
+    /// The default
     Sled,
-    /// redb
+    /// A single file, smaller on disk
     Redb,
 }
 

@@ -3,7 +3,7 @@
 mod errors;
 mod flags;
 
-use std::path::PathBuf;
+use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
@@ -19,6 +19,7 @@ pub use flags::{EngineFlag, GcModeFlag, NodeFlags};
         Without a subcommand it runs the node. Flags carry geth's names, may stand before or\n\
         after a subcommand, and may be written with one dash.",
     disable_help_subcommand = true,
+    args_override_self = true,
     args_conflicts_with_subcommands = false
 )]
 pub struct Cli {
@@ -120,7 +121,7 @@ pub enum Parsed {
 }
 
 /// Parses the process arguments (the first is the program).
-pub fn parse(args: impl IntoIterator<Item = String>) -> Parsed {
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Parsed {
     let args = args.into_iter().map(two_dashes);
     let matches = match Cli::command().try_get_matches_from(args) {
         Ok(matches) => matches,
@@ -134,13 +135,16 @@ pub fn parse(args: impl IntoIterator<Item = String>) -> Parsed {
 }
 
 /// geth takes `-datadir` for `--datadir`; short flags of one letter stay as they are.
-fn two_dashes(arg: String) -> String {
-    let mut chars = arg.chars();
+fn two_dashes(arg: OsString) -> OsString {
+    // What is not UTF-8 is a path.
+    let mut chars = arg.to_str().unwrap_or_default().chars();
     let long_with_one_dash = chars.next() == Some('-')
         && chars.next().is_some_and(|c| c.is_ascii_alphabetic())
         && chars.next().is_some_and(|c| c != '=');
     if long_with_one_dash {
-        format!("-{arg}")
+        let mut with_two = OsString::from("-");
+        with_two.push(arg);
+        with_two
     } else {
         arg
     }
@@ -154,7 +158,7 @@ mod tests {
         match parse(
             std::iter::once("actoreum")
                 .chain(line.split_whitespace())
-                .map(String::from),
+                .map(OsString::from),
         ) {
             Parsed::Run(cli) => *cli,
             Parsed::Print(text) | Parsed::Wrong(text) => panic!("{line}: {text}"),
@@ -165,7 +169,7 @@ mod tests {
         match parse(
             std::iter::once("actoreum")
                 .chain(line.split_whitespace())
-                .map(String::from),
+                .map(OsString::from),
         ) {
             Parsed::Wrong(text) => text,
             _ => panic!("{line} was taken"),
@@ -216,6 +220,9 @@ mod tests {
             "--db.engine lmdb",
             "frobnicate",
             "--http.port",
+            "--http.port 99999",
+            "init one.json two.json",
+            "bench",
         ] {
             let text = wrong(line);
             assert_eq!(text.trim().lines().count(), 1, "{text}");
@@ -225,5 +232,14 @@ mod tests {
             );
         }
         assert!(wrong("--datadri x").contains("--datadir"));
+        assert!(wrong("--http.port many").contains("not a whole number"));
+        assert!(wrong("init one.json two.json").contains("unexpected argument two.json"));
+        assert!(wrong("bench").contains("import"));
+    }
+
+    #[test]
+    fn the_last_of_two_values_counts() {
+        let cli = run("--http --http --http.port 1 --http.port 2");
+        assert_eq!(cli.flags.http_port, Some(2));
     }
 }

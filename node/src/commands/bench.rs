@@ -16,9 +16,17 @@ use crate::{config::Config, datadir, tree};
 
 /// Imports a file into a database that is thrown away.
 pub fn import(config: &Config, file: &Path, genesis: Option<PathBuf>) -> eyre::Result<()> {
+    let mut input = BlockFile::open(file)?;
     let genesis = genesis.unwrap_or_else(|| file.with_file_name("genesis.json"));
     let genesis = init::read(&genesis)?;
-    let blocks = BlockFile::open(file)?.next_blocks(usize::MAX, usize::MAX)?;
+    let mut blocks = Vec::new();
+    loop {
+        let next = input.next_blocks(usize::MAX, usize::MAX)?;
+        if next.is_empty() {
+            break;
+        }
+        blocks.extend(next);
+    }
     let folder = std::env::temp_dir().join(format!("actoreum-bench-{}", std::process::id()));
     fs::create_dir_all(&folder)?;
     let outcome = measure(config, &folder, &genesis, &blocks);

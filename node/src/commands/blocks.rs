@@ -23,6 +23,8 @@ pub struct BlockFile {
     path: PathBuf,
     input: Box<dyn BufRead + Send>,
     read: u64,
+    /// Read, and not yet part of what was handed out.
+    ahead: Option<eyre::Result<Block>>,
     consumed: Arc<AtomicU64>,
 }
 
@@ -66,28 +68,50 @@ impl BlockFile {
             path: path.to_path_buf(),
             input,
             read: 0,
+            ahead: None,
             consumed,
         })
     }
 
-    /// The next blocks: at most `count` of them, and no more once they hold `bytes`.
+    /// The next blocks, numbered one after the other: at most `count` of them, and no more once
+    /// they hold `bytes`. An error comes after all blocks before it.
     pub fn next_blocks(&mut self, count: usize, bytes: usize) -> eyre::Result<Vec<Block>> {
-        let mut blocks = Vec::new();
+        let mut blocks: Vec<Block> = Vec::new();
         let mut size = 0;
         while blocks.len() < count && size < bytes {
-            let Some(encoded) = self
-                .next_item()
-                .map_err(|error| self.error(&error.to_string()))?
-            else {
-                break;
+            let next = match self.ahead.take() {
+                Some(next) => Some(next),
+                None => self.next_block(&mut size).transpose(),
             };
-            size += encoded.len();
-            let mut rest = encoded.as_slice();
-            let block = Block::decode(&mut rest).map_err(|error| self.error(&error.to_string()))?;
-            blocks.push(block);
-            self.read += 1;
+            match (next, blocks.last()) {
+                (None, _) => break,
+                (Some(Err(error)), None) => return Err(error),
+                (Some(Err(error)), Some(_)) => {
+                    self.ahead = Some(Err(error));
+                    break;
+                }
+                (Some(Ok(block)), Some(last))
+                    if last.header.number.checked_add(1) != Some(block.header.number) =>
+                {
+                    self.ahead = Some(Ok(block));
+                    break;
+                }
+                (Some(Ok(block)), _) => blocks.push(block),
+            }
         }
         Ok(blocks)
+    }
+
+    fn next_block(&mut self, size: &mut usize) -> eyre::Result<Option<Block>> {
+        let item = self.next_item();
+        let Some(encoded) = item.map_err(|error| self.error(&error.to_string()))? else {
+            return Ok(None);
+        };
+        *size += encoded.len();
+        let block = Block::decode(&mut encoded.as_slice());
+        let block = block.map_err(|error| self.error(&error.to_string()))?;
+        self.read += 1;
+        Ok(Some(block))
     }
 
     /// How far into the file on disk the reading is, in bytes; not exact.
@@ -97,7 +121,7 @@ impl BlockFile {
 
     fn error(&self, what: &str) -> eyre::Report {
         eyre!(
-            "{}: at block {} of the file: {what}",
+            "file {}, block {} of it: {what}; is it a complete file of RLP blocks?",
             self.path.display(),
             self.read
         )
@@ -126,7 +150,7 @@ impl BlockFile {
                     })
                     .ok_or_else(|| invalid("the length of the block does not fit"))?
             }
-            _ => return Err(invalid("this is not an RLP list; is it a file of blocks?")),
+            _ => return Err(invalid("it is not an RLP list")),
         };
         if payload > MAX_BLOCK_BYTES {
             return Err(invalid("the block claims to be larger than 64 MiB"));

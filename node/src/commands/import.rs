@@ -8,9 +8,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use actoreum_chain::ImportError;
+use actoreum_consensus::Disposition;
 use actoreum_messages::chain::{BlockOrigin, ImportBlocks, ImportRefused};
 use actoreum_primitives::Block;
-use eyre::{bail, eyre};
+use eyre::{WrapErr, bail, eyre};
 use tracing::{info, warn};
 
 use super::{
@@ -79,7 +81,7 @@ pub async fn import_file(assembled: &Assembled, path: &Path) -> eyre::Result<()>
         let (batch, position) = receiver
             .recv()
             .map_err(|_| eyre!("reading of the file ended"))?;
-        let blocks = batch?;
+        let blocks = batch.wrap_err_with(|| stands_at(assembled))?;
         if blocks.is_empty() {
             break;
         }
@@ -110,13 +112,35 @@ async fn import_batch(assembled: &Assembled, blocks: Vec<Block>) -> eyre::Result
         match chain.ask(request).await {
             Ok(Ok(_)) => return Ok(()),
             Ok(Err(ImportRefused::Invalid(error))) => {
-                bail!("{error}; the blocks before it are imported");
+                return Err(refused(&error, assembled));
             }
             Ok(Err(error)) => warn!(%error, "import interrupted, trying again"),
             Err(error) => warn!(%error, "import interrupted, trying again"),
         }
         tokio::time::sleep(RETRY_PAUSE).await;
     }
+}
+
+/// A refused block in the words that an operator needs.
+fn refused(error: &ImportError, assembled: &Assembled) -> eyre::Report {
+    let genesis = assembled.reader.genesis_hash();
+    let hint = match error.error.disposition() {
+        _ if error.number == 0 => format!(
+            "; the blocks are of another chain than the data directory, whose genesis is {genesis}: \
+             run `actoreum init` with theirs on a new --datadir"
+        ),
+        Disposition::UnknownAncestor => {
+            format!(
+                "; is it of the chain with genesis {genesis}, and is nothing left out before it?"
+            )
+        }
+        _ => String::new(),
+    };
+    eyre!("{}: {error}{hint}", stands_at(assembled))
+}
+
+fn stands_at(assembled: &Assembled) -> String {
+    format!("import ended at block {}", assembled.reader.head().number)
 }
 
 /// What the operator reads while blocks are imported.

@@ -2,7 +2,7 @@
 
 use std::{fs, path::PathBuf};
 
-use actoreum_chain::genesis;
+use actoreum_chain::{OpenError, genesis};
 use actoreum_primitives::Genesis;
 use eyre::{WrapErr, bail, eyre};
 use tracing::info;
@@ -17,7 +17,10 @@ pub fn run(config: &Config, path: Option<PathBuf>) -> eyre::Result<()> {
     let genesis = read(&path)?;
     let datadir = DataDir::of(config);
     let store = datadir.open_store(config)?;
-    let header = genesis::init(&store, &genesis)?;
+    let header = genesis::init(&store, &genesis).map_err(|error| match error {
+        OpenError::Genesis(_) => eyre!("invalid genesis file {}: {error}", path.display()),
+        other => other.into(),
+    })?;
     info!(database = %datadir.chaindata().display(), hash = %header.hash(), "wrote genesis state");
     Ok(())
 }

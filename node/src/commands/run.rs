@@ -7,7 +7,7 @@ use actoreum_chain::genesis;
 use actoreum_primitives::Genesis;
 use actoreum_storage::Store;
 use eyre::eyre;
-use tracing::info;
+use tracing::{error, info};
 
 use crate::{
     config::Config,
@@ -23,6 +23,9 @@ pub fn run(config: &Config) -> eyre::Result<ExitCode> {
     let datadir = DataDir::of(config);
     let store = open(config, &datadir)?;
     let assembled = tree::assemble(config, store, Some(&datadir))?;
+    if config.http_ip().is_none() && config.admin_ip().is_none() {
+        info!("no server is open; start with --http for JSON-RPC, with --admin for the admin page");
+    }
     with_tree(assembled, async |_| {
         std::future::pending::<eyre::Result<()>>().await
     })
@@ -48,7 +51,7 @@ pub fn with_tree(
     actix::System::new().block_on(async move {
         let tree = Tree::start(assembled.spec.clone())
             .await
-            .map_err(|error| eyre!("{error}"))?;
+            .map_err(|error| eyre!("{error}{}", way_out(&error.to_string())))?;
         let handle: TreeHandle = tree.handle().clone();
         // Set once: there is one tree.
         let _ = assembled.node.tree.set(handle.clone());
@@ -67,9 +70,24 @@ pub fn with_tree(
                 ended.await
             }
         };
-        match failure {
-            Some(failure) => Err(failure),
-            None => Ok(ExitCode::from(outcome.exit_code())),
+        if let (Some(failure), false) = (&failure, outcome.is_clean()) {
+            error!(%failure, "not done");
         }
+        match failure {
+            // What ended the tree is also what kept the work from its end.
+            _ if !outcome.is_clean() => Err(eyre!("the node stopped: {outcome}")),
+            Some(failure) => Err(failure),
+            None => Ok(ExitCode::SUCCESS),
+        }
+    })
+}
+
+/// How to mend a start that failed, where its server could not listen.
+fn way_out(error: &str) -> String {
+    let server = ["http", "admin"].into_iter().find(|server| {
+        error.starts_with(&format!("node/rpc/{server} ")) && error.contains("listen tcp")
+    });
+    server.map_or_else(String::new, |server| {
+        format!("; choose another address or port with --{server}.addr and --{server}.port")
     })
 }

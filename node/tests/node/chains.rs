@@ -1,0 +1,102 @@
+//! The chains of the fixtures, and how a data directory is checked from outside.
+
+use std::path::{Path, PathBuf};
+
+use actoreum_primitives::{B256, b256};
+use actoreum_storage::{Store, StoreOptions, engine_of};
+
+use crate::process::{copy_folder, run};
+
+/// A chain in a file.
+#[derive(Clone)]
+pub struct Chain {
+    pub name: &'static str,
+    pub genesis: PathBuf,
+    pub blocks: PathBuf,
+    pub head_number: u64,
+    pub head_hash: B256,
+}
+
+/// The fixtures, where there are any; otherwise a line that says so.
+pub fn fixtures() -> Option<PathBuf> {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/fixtures");
+    let folder = std::env::var_os("ACTOREUM_FIXTURES").map_or(beside, PathBuf::from);
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    println!("skipped: fixtures not found");
+    None
+}
+
+/// The first 999 blocks of mainnet: proof of work, few transactions.
+pub fn mainnet() -> Option<Chain> {
+    let folder = fixtures()?.join("mainnet");
+    Some(Chain {
+        name: "mainnet-1000",
+        genesis: folder.join("genesis.json"),
+        blocks: folder.join("first-1000.rlp"),
+        head_number: 999,
+        head_hash: b256!("c31b362e591aa07faa977dbc492ae43cd47eef291920435153bbbf3acaf2fc2f"),
+    })
+}
+
+/// 269 blocks sealed by geth's clique, full of transactions.
+pub fn clique() -> Option<Chain> {
+    let folder = fixtures()?.join("clique-bench");
+    Some(Chain {
+        name: "clique-bench",
+        genesis: folder.join("genesis.json"),
+        blocks: folder.join("chain.rlp"),
+        head_number: 269,
+        head_hash: b256!("9107a808da2c9c538ba0c5e6fb70add1ad7a3cd17b6f1bcc1c18faa285a17555"),
+    })
+}
+
+impl Chain {
+    /// Writes the genesis to a new data directory.
+    pub fn init(&self, datadir: &str, engine: &str) {
+        let genesis = self.genesis.to_str().unwrap();
+        run(&["init", "--datadir", datadir, "--db.engine", engine, genesis]).ok();
+    }
+
+    /// Asserts that a data directory, which no process holds, ends at this chain's head.
+    #[track_caller]
+    pub fn assert_complete(&self, datadir: &str) {
+        let head = sound_head(Path::new(datadir));
+        assert_eq!(head, Some((self.head_number, self.head_hash)));
+    }
+}
+
+/// Number and hash of the head of a data directory that no process holds, after a proof that
+/// the flat state makes exactly the state root of the head's header. `None` where not even a
+/// genesis was written.
+///
+/// It is a copy that is opened: a lock that this process takes lives on for a moment in a child
+/// that another test is about to start, and the original stays as the binary left it.
+#[track_caller]
+pub fn sound_head(datadir: &Path) -> Option<(u64, B256)> {
+    let chaindata = datadir.join("actoreum/chaindata");
+    let engine = engine_of(&chaindata)?;
+    let copy = tempfile::tempdir().unwrap();
+    let folder = copy.path().join("chaindata");
+    copy_folder(&chaindata, &folder);
+    let options = StoreOptions {
+        engine,
+        ..StoreOptions::default()
+    };
+    let store = Store::open(&folder, options).unwrap();
+    let head = store.head()?;
+    let header = store.header(&head.hash, head.number).unwrap().unwrap();
+    assert_eq!(header.hash(), head.hash);
+    assert_eq!(header.state_root, head.state_root);
+    assert_eq!(store.compute_state_root().unwrap(), header.state_root);
+    Some((head.number, head.hash))
+}
+
+/// A genesis of a clique chain that nobody seals, for tests without fixtures.
+pub const SMALL_GENESIS: &str = r#"{
+    "config": {"chainId": 7, "homesteadBlock": 0, "clique": {"period": 15, "epoch": 30000}},
+    "difficulty": "0x1", "gasLimit": "0x47b760",
+    "extraData": "0x00000000000000000000000000000000000000000000000000000000000000007df9a875a174b3bc565e6424a0050ebc1b2d1d820000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000",
+    "alloc": {"7df9a875a174b3bc565e6424a0050ebc1b2d1d82": {"balance": "1000"}}
+}"#;

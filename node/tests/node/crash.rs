@@ -1,0 +1,165 @@
+//! Actors that crash while the node works.
+
+use std::{net::SocketAddr, thread, time::Duration};
+
+use crate::{
+    chains::{self, Chain},
+    http,
+    process::{Running, free_port},
+};
+
+const CHAIN: &str = "node/core/chain";
+const HTTP: &str = "node/rpc/http";
+/// Rebuilds from disk that the tree allows the chain in ten minutes.
+const REBUILDS: u32 = 3;
+fn import_with_chaos(chain: &Chain, datadir: &str) -> Running {
+    let blocks = chain.blocks.to_str().unwrap();
+    Running::start(&[
+        "import",
+        "--datadir",
+        datadir,
+        "--http",
+        "--http.port",
+        "0",
+        "--admin",
+        "--admin.chaos",
+        "--admin.port",
+        "0",
+        blocks,
+    ])
+}
+
+/// Crashes the chain up to `times`, at random moments; how often it was up.
+fn crash_chain(node: &mut Running, admin: SocketAddr, times: u32) -> u32 {
+    let mut crashed = 0;
+    while crashed < times && !node.has_ended() {
+        thread::sleep(Duration::from_millis(rand::random_range(20..300)));
+        crashed += u32::from(http::crash(admin, CHAIN).unwrap_or(false));
+    }
+    crashed
+}
+
+#[test]
+fn a_chain_that_crashes_in_an_import_goes_on_from_disk() {
+    let Some(chain) = chains::clique() else {
+        return;
+    };
+    for engine in ["sled", "redb"] {
+        let folder = tempfile::tempdir().unwrap();
+        let datadir = folder.path().to_str().unwrap();
+        chain.init(datadir, engine);
+        let mut node = import_with_chaos(&chain, datadir);
+        let admin = node.wait_for_admin();
+        let crashed = crash_chain(&mut node, admin, REBUILDS);
+        assert!(crashed > 0, "the import was over before the first crash");
+        let ended = node.wait();
+        let rebuilt = ended
+            .stderr
+            .matches("restart actor=node/core/chain")
+            .count();
+        println!("{engine}: {crashed} crashes, {rebuilt} rebuilds");
+        assert!(rebuilt > 0, "{ended:#?}");
+        ended.ok();
+        chain.assert_complete(datadir);
+    }
+}
+
+#[test]
+fn a_chain_that_crashes_too_often_ends_the_node_in_order() {
+    let Some(chain) = chains::clique() else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let datadir = folder.path().to_str().unwrap();
+    chain.init(datadir, "sled");
+    let mut node = import_with_chaos(&chain, datadir);
+    let admin = node.wait_for_admin();
+    while !node.has_ended() {
+        // The node is about to end: it need not answer.
+        let _ = http::crash(admin, CHAIN);
+        thread::sleep(Duration::from_millis(5));
+    }
+    let ended = node.wait();
+    ended.fatal(&["node/core/chain", "too many restarts"]);
+    assert_eq!(
+        ended
+            .stderr
+            .matches("restart actor=node/core/chain")
+            .count(),
+        REBUILDS as usize
+    );
+    let at = |text: &str| {
+        ended
+            .stderr
+            .find(text)
+            .unwrap_or_else(|| panic!("no {text}: {ended:#?}"))
+    };
+    assert!(at("http endpoint closed") < at("stopped"));
+
+    let (number, _) = chains::sound_head(folder.path()).unwrap();
+    assert!(number < chain.head_number);
+    let node = import_with_chaos(&chain, datadir);
+    node.wait().ok();
+    chain.assert_complete(datadir);
+}
+
+#[test]
+fn a_storm_on_the_rpc_server_never_touches_the_chain() {
+    let Some(chain) = chains::clique() else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let datadir = folder.path().to_str().unwrap();
+    chain.init(datadir, "sled");
+    let mut node = import_with_chaos(&chain, datadir);
+    let admin = node.wait_for_admin();
+    let mut crashed = 0;
+    while !node.has_ended() {
+        // What falls into the pause before a restart has no effect.
+        crashed += u32::from(http::crash(admin, HTTP).unwrap_or(false));
+        if let Ok(chain) = http::actor(admin, CHAIN) {
+            assert_eq!(chain["generation"], 1, "{chain}");
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+    let ended = node.wait();
+    let restarts = ended.stderr.matches("restart actor=node/rpc/http").count();
+    println!("{crashed} crashes of {HTTP} asked for in one import, {restarts} restarts");
+    assert!(restarts > 1, "{ended:#?}");
+    assert!(
+        !ended.stderr.contains("restart actor=node/core"),
+        "{ended:#?}"
+    );
+    ended.ok();
+    chain.assert_complete(datadir);
+}
+
+#[test]
+fn a_crashed_rpc_server_answers_again_on_the_same_port() {
+    // With port 0 each generation would take another one.
+    let folder = tempfile::tempdir().unwrap();
+    let datadir = folder.path().to_str().unwrap();
+    let port = free_port().to_string();
+    let args = [
+        "--datadir",
+        datadir,
+        "--http",
+        "--http.port",
+        &port,
+        "--admin.chaos",
+        "--admin.port",
+        "0",
+    ];
+    let mut node = Running::start(&args);
+    let (address, admin) = (node.wait_for_http(), node.wait_for_admin());
+    let generation = || http::actor(admin, HTTP).unwrap()["generation"].as_u64();
+    for round in 1..=3 {
+        assert_eq!(http::block_number(address).unwrap(), 0);
+        assert!(http::crash(admin, HTTP).unwrap());
+        while generation() == Some(round) || http::block_number(address).is_err() {
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+    assert_eq!(generation(), Some(4));
+    assert_eq!(http::actor(admin, CHAIN).unwrap()["generation"], 1);
+}

@@ -1,0 +1,15 @@
+//! The binary as its users meet it: command lines, disks, signals, crashes and `kill -9`.
+//!
+//! Tests that need the fixtures print `skipped: fixtures not found` where there are none. What
+//! takes long is repeated a few times here; `ACTOREUM_KILLS=100` asks for more.
+
+mod chains;
+mod crash;
+mod disk;
+mod http;
+mod kill;
+mod process;
+mod round_trip;
+mod start;
+mod stop;
+mod wrong_input;

@@ -1,0 +1,235 @@
+//! The binary as a process.
+
+use std::{
+    ffi::OsStr,
+    io::{BufRead, BufReader},
+    net::{SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::Arc,
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use parking_lot::Mutex;
+
+/// Longer than anything here takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(240);
+
+/// The binary under test: `ACTOREUM_BIN`, or the one that cargo built for this test.
+fn binary() -> PathBuf {
+    std::env::var_os("ACTOREUM_BIN")
+        .map_or_else(|| env!("CARGO_BIN_EXE_actoreum").into(), PathBuf::from)
+}
+
+/// A command line whose home is nobody's.
+pub fn actoreum(args: &[impl AsRef<OsStr>]) -> Command {
+    let mut command = Command::new(binary());
+    command
+        .args(args)
+        .env("HOME", "/proc/nobody")
+        .env_remove("RUST_LOG")
+        .stdin(Stdio::null());
+    command
+}
+
+/// What a process that has ended left behind.
+#[derive(Debug)]
+pub struct Ended {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// Runs a command line to its end.
+pub fn run(args: &[impl AsRef<OsStr>]) -> Ended {
+    let output = actoreum(args).output().unwrap();
+    Ended {
+        code: output.status.code(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+impl Ended {
+    /// Asserts success; the standard output.
+    #[track_caller]
+    pub fn ok(self) -> String {
+        assert_eq!(self.code, Some(0), "{self:#?}");
+        assert!(self.fatal_lines().is_empty(), "{self:#?}");
+        self.stdout
+    }
+
+    /// Asserts exit code 1 and one line that begins with `Fatal: `, which holds each of `parts`.
+    #[track_caller]
+    pub fn fatal(&self, parts: &[&str]) {
+        assert_eq!(self.code, Some(1), "{self:#?}");
+        let [line] = self.fatal_lines()[..] else {
+            panic!("not one line that begins with Fatal: {self:#?}");
+        };
+        for part in parts {
+            assert!(line.contains(part), "{part:?} is not in: {line}");
+        }
+        let crashes = self.stderr.matches("a crash was asked for").count();
+        assert!(
+            crashes > 0 || !self.stderr.contains("panicked"),
+            "{self:#?}"
+        );
+    }
+
+    fn fatal_lines(&self) -> Vec<&str> {
+        let lines = self.stderr.lines();
+        lines.filter(|line| line.starts_with("Fatal: ")).collect()
+    }
+}
+
+/// A running process, whose log is read all the time. Killed when dropped.
+pub struct Running {
+    child: Child,
+    pub begun: Instant,
+    log: Arc<Mutex<Vec<String>>>,
+    reading: Option<JoinHandle<()>>,
+}
+
+impl Running {
+    pub fn start(args: &[impl AsRef<OsStr>]) -> Self {
+        let mut command = actoreum(args);
+        let begun = Instant::now();
+        let mut child = command
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let into = Arc::clone(&log);
+        let reading = thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                into.lock().push(line);
+            }
+        });
+        Self {
+            child,
+            begun,
+            log,
+            reading: Some(reading),
+        }
+    }
+
+    /// The first line with `text` in it, where there is one by now.
+    pub fn line(&self, text: &str) -> Option<String> {
+        let log = self.log.lock();
+        log.iter().find(|line| line.contains(text)).cloned()
+    }
+
+    /// Waits for a line with `text` in it.
+    #[track_caller]
+    pub fn wait_for(&mut self, text: &str) -> String {
+        let begun = Instant::now();
+        loop {
+            if let Some(line) = self.line(text) {
+                return line;
+            }
+            let is_over = self.has_ended() || begun.elapsed() > PATIENCE;
+            assert!(!is_over, "no line {text:?}: {:#?}", self.log.lock());
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Where the JSON-RPC server listens, once it does.
+    pub fn http(&self) -> Option<SocketAddr> {
+        self.line("http endpoint opened").map(|line| address(&line))
+    }
+
+    /// Where the admin page listens.
+    #[track_caller]
+    pub fn wait_for_admin(&mut self) -> SocketAddr {
+        address(&self.wait_for("admin page opened"))
+    }
+
+    /// Where the JSON-RPC server listens.
+    #[track_caller]
+    pub fn wait_for_http(&mut self) -> SocketAddr {
+        address(&self.wait_for("http endpoint opened"))
+    }
+
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    pub fn signal(&self, name: &str) {
+        let kill = format!("kill -{name} {}", self.child.id());
+        let status = Command::new("sh").args(["-c", &kill]).status().unwrap();
+        assert!(status.success());
+    }
+
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Waits for the end.
+    #[track_caller]
+    pub fn wait(mut self) -> Ended {
+        let begun = Instant::now();
+        while !self.has_ended() {
+            let log = self.log.lock();
+            assert!(begun.elapsed() < PATIENCE, "does not end: {log:#?}");
+            drop(log);
+            thread::sleep(Duration::from_millis(2));
+        }
+        let code = self.child.wait().unwrap().code();
+        self.reading.take().unwrap().join().unwrap();
+        let stderr = self.log.lock().join("\n");
+        Ended {
+            code,
+            stdout: String::new(),
+            stderr,
+        }
+    }
+
+    /// Resident memory, in bytes.
+    pub fn resident_bytes(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(path).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kibibytes: u64 = line
+            .and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok())
+            .unwrap();
+        kibibytes * 1024
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The address in a line of the log: `… url="http://127.0.0.1:1234"`.
+fn address(line: &str) -> SocketAddr {
+    let (_, url) = line.split_once("http://").unwrap();
+    url.trim_end_matches('"').parse().unwrap()
+}
+
+/// A port that nobody listens on, by now.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+/// Copies a folder with all that is in it.
+pub fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}

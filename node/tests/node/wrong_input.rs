@@ -1,0 +1,428 @@
+//! Wrong flags, values, files and folders: one line that says what is wrong and how to mend it.
+
+use std::{ffi::OsString, fs, net::TcpListener, os::unix::ffi::OsStringExt, path::PathBuf};
+
+use actoreum_primitives::B256;
+use tempfile::TempDir;
+
+use crate::{
+    chains::{self, SMALL_GENESIS},
+    process::{Running, run},
+};
+
+/// A data directory with a small chain in it, which a wrong start must leave as it is.
+struct Kept {
+    folder: TempDir,
+    head: Option<(u64, B256)>,
+}
+
+impl Kept {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let kept = Self { folder, head: None };
+        let genesis = kept.write("genesis.json", SMALL_GENESIS);
+        run(&["init", "--datadir", &kept.datadir(), &genesis]).ok();
+        let head = chains::sound_head(&kept.data());
+        assert!(head.is_some());
+        Self { head, ..kept }
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    fn datadir(&self) -> String {
+        self.data().to_str().unwrap().to_owned()
+    }
+
+    /// Writes a file beside the data directory; its path.
+    fn write(&self, name: &str, content: impl AsRef<[u8]>) -> String {
+        let path = self.folder.path().join(name);
+        fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    /// Runs over the data directory: it must fail with these words and change nothing.
+    #[track_caller]
+    fn refuses(&self, args: &[&str], parts: &[&str]) {
+        let datadir = self.datadir();
+        run(&[&["--datadir", &datadir], args].concat()).fatal(parts);
+        assert_eq!(
+            chains::sound_head(&self.data()),
+            self.head,
+            "after {args:?}"
+        );
+    }
+}
+
+#[test]
+fn a_wrong_command_line_is_one_line_with_the_way_out() {
+    let cases: &[(&str, &[&str])] = &[
+        (
+            "--datadri x",
+            &["unknown flag --datadri", "did you mean --datadir"],
+        ),
+        ("-x", &["unknown flag -x", "--help"]),
+        ("frobnicate", &["invalid command", "frobnicate", "--help"]),
+        ("imprt", &["imprt", "did you mean", "import"]),
+        (
+            "--http.port many",
+            &["many", "--http.port", "not a whole number"],
+        ),
+        ("--http.port 65536", &["65536", "--http.port", "65535"]),
+        ("--http.port", &["--http.port", "needs a value"]),
+        ("--rpcport many", &["many", "--http.port"]),
+        ("--admin.port x", &["--admin.port", "x"]),
+        ("--port x", &["--port", "x"]),
+        ("--maxpeers few", &["--maxpeers", "few"]),
+        ("--networkid main", &["--networkid", "main"]),
+        (
+            "--networkid 99999999999999999999",
+            &["--networkid", "too large"],
+        ),
+        ("--verbosity 9", &["--verbosity", "0..=5"]),
+        ("--db.engine lmdb", &["lmdb", "sled, redb"]),
+        ("--gcmode half", &["half", "full, archive"]),
+        (
+            "--http.addr nowhere",
+            &["--http.addr", "nowhere", "127.0.0.1"],
+        ),
+        (
+            "--admin.addr nowhere",
+            &["--admin.addr", "nowhere", "127.0.0.1"],
+        ),
+        (
+            "--http.api eth,wbe3",
+            &["--http.api", "wbe3", "eth,net,web3"],
+        ),
+        ("--config", &["--config", "needs a value"]),
+        (
+            "--config /nonexistent.toml",
+            &["/nonexistent.toml", "No such file"],
+        ),
+        ("init", &["genesis", "actoreum init genesis.json"]),
+        ("init one.json two.json", &["unexpected argument two.json"]),
+        (
+            "init /nonexistent.json",
+            &["/nonexistent.json", "No such file"],
+        ),
+        ("import", &["requires an argument", "actoreum import FILE"]),
+        (
+            "import /nonexistent.rlp",
+            &["/nonexistent.rlp", "No such file"],
+        ),
+        ("export", &["requires an argument", "actoreum export FILE"]),
+        ("export x.rlp first", &["first", "not a whole number"]),
+        ("bench", &["bench import FILE"]),
+        ("bench import", &["missing <FILE>"]),
+        (
+            "bench import /nonexistent.rlp",
+            &["/nonexistent", "No such file"],
+        ),
+    ];
+    for (line, parts) in cases {
+        let args: Vec<&str> = line.split_whitespace().collect();
+        let ended = run(&args);
+        ended.fatal(parts);
+        assert_eq!(ended.stderr.lines().count(), 1, "{line}: {ended:#?}");
+        assert!(ended.stdout.is_empty(), "{line}: {ended:#?}");
+    }
+}
+
+#[test]
+fn an_argument_that_is_not_utf8_is_an_argument() {
+    let name = OsString::from_vec(b"/nonexistent\xff".to_vec());
+    run(&[OsString::from("import"), name]).fatal(&["/nonexistent", "No such file"]);
+    run(&[OsString::from_vec(b"--no\xffsuch".to_vec())]).fatal(&["--help"]);
+}
+
+#[test]
+fn flags_for_what_comes_later_are_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let args = "--networkid 5 --ipcdisable --nodiscover --port 30399 --maxpeers 0 --rpc \
+        --rpcaddr 127.0.0.1 --rpcport 0 --rpcapi eth,net,web3,personal,miner --rpcvhosts * \
+        --rpccorsdomain * --verbosity 3 --datadir";
+    let args: Vec<&str> = args
+        .split_whitespace()
+        .chain(folder.path().to_str())
+        .collect();
+    let mut node = Running::start(&args);
+    let address = node.wait_for_http();
+    let version = crate::http::call(address, "net_version", serde_json::json!([])).unwrap();
+    assert_eq!(version, "5");
+    node.signal("TERM");
+    node.wait().ok();
+}
+
+#[test]
+fn a_wrong_config_file_names_file_and_key() {
+    let kept = Kept::new();
+    for (text, parts) in [
+        ("[Node]\nHTTPPrt = 1\n", &["HTTPPrt", "HTTPPort"][..]),
+        ("[Node]\nHTTPPort = \"x\"\n", &["HTTPPort", "u16"]),
+        ("[Node\n", &["line 1"]),
+        ("[Node]\nHTTPPort =\n", &["line 2"]),
+        ("[Eth]\nNetworkId = -1\n", &["NetworkId", "-1"]),
+        ("[Node.P2P]\nMaxPeers = [1]\n", &["MaxPeers"]),
+        ("[Nodes]\n", &["Nodes"]),
+    ] {
+        let file = kept.write("config.toml", text);
+        let parts = [&["config.toml"], parts].concat();
+        kept.refuses(&["--config", &file], &parts);
+    }
+    for (text, parts) in [
+        (
+            "[Actoreum]\nDBEngine = \"lmdb\"\n",
+            &["DBEngine", "lmdb", "sled"],
+        ),
+        ("[Actoreum]\nVerbosity = 9\n", &["Verbosity", "9", "0 to 5"]),
+        (
+            "[Node]\nHTTPHost = \"nowhere\"\n",
+            &["http.addr", "nowhere", "127.0.0.1"],
+        ),
+    ] {
+        let file = kept.write("config.toml", text);
+        kept.refuses(&["--config", &file], parts);
+    }
+}
+
+#[test]
+fn a_wrong_genesis_names_file_and_field() {
+    let kept = Kept::new();
+    let with = |from: &str, to: &str| {
+        assert!(SMALL_GENESIS.contains(from), "{from}");
+        SMALL_GENESIS.replace(from, to)
+    };
+    let cases: &[(String, &[&str])] = &[
+        ("{".into(), &["not valid JSON"]),
+        (String::new(), &["not valid JSON"]),
+        ("[]".into(), &[]),
+        (
+            with("\"chainId\": 7", "\"chainId\": \"seven\""),
+            &["config.chainId", "seven"],
+        ),
+        (with("\"period\": 15", "\"period\": -1"), &["period"]),
+        (
+            with("\"0x1\", \"gas", "\"one\", \"gas"),
+            &["difficulty", "one"],
+        ),
+        (
+            with(
+                "\"gasLimit\": \"0x47b760\"",
+                "\"gasLimit\": \"0x1ffffffffffffffff\"",
+            ),
+            &["gasLimit"],
+        ),
+        (
+            with("\"gasLimit\": \"0x47b760\",", ""),
+            &["gasLimit", "missing"],
+        ),
+        (
+            with("\"balance\": \"1000\"", "\"balance\": \"many\""),
+            &["alloc", "balance", "many"],
+        ),
+        (with("{\"7df9a8", "{\"7df9"), &["alloc", "20 bytes"]),
+        (with("\"0x000000", "\"0x"), &["extraData", "32 bytes"]),
+        (
+            with("\"homesteadBlock\": 0", "\"berlinBlock\": 5"),
+            &["berlinBlock"],
+        ),
+    ];
+    for (json, parts) in cases {
+        let file = kept.write("wrong.json", json);
+        let parts = [&["wrong.json"], *parts].concat();
+        kept.refuses(&["init", &file], &parts);
+        let new = kept.folder.path().join("new");
+        run(&["init", "--datadir", new.to_str().unwrap(), &file]).fatal(&parts);
+        assert_eq!(chains::sound_head(&new), None);
+    }
+    let file = kept.write("wrong.json", b"\xff\xfe");
+    kept.refuses(&["init", &file], &["wrong.json", "UTF-8"]);
+}
+
+#[test]
+fn another_genesis_over_a_database_is_refused() {
+    let kept = Kept::new();
+    let other = SMALL_GENESIS.replace("\"1000\"", "\"1001\"");
+    let file = kept.write("other.json", other);
+    kept.refuses(
+        &["init", &file],
+        &["incompatible genesis", "--datadir", "removedb"],
+    );
+    let same = kept.folder.path().join("genesis.json");
+    run(&["init", "--datadir", &kept.datadir(), same.to_str().unwrap()]).ok();
+}
+
+#[test]
+fn files_that_hold_no_blocks_are_refused() {
+    let kept = Kept::new();
+    for (name, content, parts) in [
+        (
+            "text.rlp",
+            &b"no blocks at all"[..],
+            &["text.rlp", "block 0", "not an RLP list"][..],
+        ),
+        ("empty-list.rlp", b"\xc0", &["empty-list.rlp", "block 0"]),
+        (
+            "huge.rlp",
+            b"\xff\xff\xff\xff\xff\xff\xff\xff\xff",
+            &["huge.rlp", "64 MiB"],
+        ),
+        (
+            "cut.rlp",
+            b"\xf9\x02\x00\xf9",
+            &["cut.rlp", "ends in the middle of a block"],
+        ),
+        (
+            "cut.rlp.gz",
+            b"\x1f\x8b\x08\x00",
+            &["cut.rlp.gz", "block 0"],
+        ),
+    ] {
+        let file = kept.write(name, content);
+        kept.refuses(&["import", &file], parts);
+    }
+    kept.refuses(&["import", "/"], &["Is a directory"]);
+}
+
+#[test]
+fn blocks_of_another_chain_are_refused_with_a_hint() {
+    let Some(chain) = chains::mainnet() else {
+        return;
+    };
+    let kept = Kept::new();
+    let blocks = chain.blocks.to_str().unwrap();
+    kept.refuses(&["import", blocks], &["another chain", "actoreum init"]);
+}
+
+#[test]
+fn a_file_that_is_cut_short_is_imported_as_far_as_it_goes() {
+    let Some(chain) = chains::mainnet() else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let datadir = folder.path().join("data").to_str().unwrap().to_owned();
+    let cut = folder.path().join("cut.rlp");
+    let blocks = fs::read(&chain.blocks).unwrap();
+    fs::write(&cut, &blocks[..blocks.len() - 100]).unwrap();
+    let ended = run(&["import", "--datadir", &datadir, cut.to_str().unwrap()]);
+    ended.fatal(&[
+        "cut.rlp",
+        "block 999",
+        "ends in the middle",
+        "import ended at block 998",
+    ]);
+    assert_eq!(
+        chains::sound_head(folder.path().join("data").as_path())
+            .unwrap()
+            .0,
+        998
+    );
+}
+
+#[test]
+fn a_wrong_seal_is_refused_with_the_reason() {
+    let Some(chain) = chains::mainnet() else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let datadir = folder.path().to_str().unwrap();
+    let bad = chain.blocks.with_file_name("bad-pow.rlp");
+    let ended = run(&["import", "--datadir", datadir, bad.to_str().unwrap()]);
+    ended.fatal(&["invalid block 1", "import ended at block 0"]);
+    assert_eq!(chains::sound_head(folder.path()).unwrap().0, 0);
+}
+
+#[test]
+fn an_export_out_of_range_or_out_of_reach_is_refused() {
+    let kept = Kept::new();
+    let out = kept.folder.path().join("out.rlp");
+    let out = out.to_str().unwrap();
+    kept.refuses(&["export", out, "5", "3"], &["first is above the last"]);
+    kept.refuses(&["export", out, "0", "3"], &["block 3", "ends at block 0"]);
+    kept.refuses(
+        &["export", "/nonexistent/out.rlp"],
+        &["/nonexistent/out.rlp"],
+    );
+    let empty = kept.folder.path().join("empty");
+    run(&["export", "--datadir", empty.to_str().unwrap(), out]).fatal(&["holds no chain", "init"]);
+}
+
+#[test]
+fn a_port_in_use_is_named_with_the_flag_to_change() {
+    let kept = Kept::new();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    kept.refuses(
+        &["--http", "--http.port", &port],
+        &[&port, "in use", "--http.port"],
+    );
+    kept.refuses(
+        &["--admin", "--admin.port", &port],
+        &[&port, "in use", "--admin.port"],
+    );
+}
+
+#[test]
+fn a_database_of_a_newer_format_is_left_alone() {
+    let kept = Kept::new();
+    let file = kept.data().join("actoreum/chaindata/FORMAT");
+    let format = fs::read_to_string(&file).unwrap();
+    fs::write(&file, format.replace("format 1", "format 99")).unwrap();
+    let datadir = kept.datadir();
+    run(&["--datadir", &datadir]).fatal(&["format 99", "newer actoreum"]);
+    fs::write(&file, format).unwrap();
+    assert_eq!(chains::sound_head(&kept.data()), kept.head);
+}
+
+#[test]
+fn another_engine_than_the_databases_is_refused() {
+    let kept = Kept::new();
+    kept.refuses(
+        &["--db.engine", "redb"],
+        &["sled", "redb", "--db.engine sled"],
+    );
+}
+
+#[test]
+fn a_data_directory_that_is_in_use_is_refused() {
+    let kept = Kept::new();
+    let datadir = kept.datadir();
+    let mut node = Running::start(&["--datadir", &datadir]);
+    node.wait_for("chain opened");
+    let out = kept.folder.path().join("out.rlp");
+    for args in [
+        &[][..],
+        &["export", out.to_str().unwrap()],
+        &["removedb", "--force"],
+    ] {
+        let args = [&["--datadir", &datadir], args].concat();
+        run(&args).fatal(&["already used by another process", "--datadir"]);
+    }
+    node.signal("INT");
+    node.wait().ok();
+    assert_eq!(chains::sound_head(&kept.data()), kept.head);
+}
+
+#[test]
+fn a_data_directory_that_can_not_be_is_refused() {
+    let kept = Kept::new();
+    let file = kept.write("file", "");
+    run(&["--datadir", &file]).fatal(&["file", "--datadir"]);
+}
+
+#[test]
+fn without_arguments_it_is_a_mainnet_node_in_the_home() {
+    let home = tempfile::tempdir().unwrap();
+    let mut command = crate::process::actoreum(&["export", "/dev/null"]);
+    let output = command.env("HOME", home.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let mut command = crate::process::actoreum(&[] as &[&str]);
+    let mut child = command.env("HOME", home.path()).spawn().unwrap();
+    let database = home.path().join(".ethereum/actoreum/chaindata/database");
+    while !database.exists() {
+        assert!(child.try_wait().unwrap().is_none());
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
