@@ -10,6 +10,7 @@
 //! | [`bloom_index::BloomIndexActor`] | the making of the bloom index |
 //! | [`chain::ChainActor`] | the one writer of the chain |
 //! | [`filter::FilterActor`] | filters that are polled, subscriptions that are told |
+//! | [`txpool::TxPoolActor`] | the transactions that wait for a block |
 //! | [`worker::WorkerActor`] | the block that is being built |
 //! | [`sealer::SealerActor`] | what was signed |
 
@@ -20,4 +21,5 @@ pub mod clock;
 pub mod filter;
 pub mod sealer;
 pub mod supervision;
+pub mod txpool;
 pub mod worker;

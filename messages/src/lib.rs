@@ -11,6 +11,7 @@
 //! | [`events`] | whoever follows the chain or the pool |
 //! | [`filter`] | FilterActor |
 //! | [`sealer`] | SealerActor |
+//! | [`txpool`] | TxPoolActor |
 //! | [`worker`] | WorkerActor |
 
 pub mod accounts;
@@ -18,4 +19,5 @@ pub mod chain;
 pub mod events;
 pub mod filter;
 pub mod sealer;
+pub mod txpool;
 pub mod worker;

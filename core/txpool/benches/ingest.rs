@@ -1,6 +1,6 @@
 //! What a transaction costs on its way in, by what is in the pool already; and a flood of a
 //! million distinct senders.
-#![allow(missing_docs)] // criterion's macros make a public function
+#![expect(missing_docs, reason = "criterion's macros make a public item")]
 
 use std::hint::black_box;
 use std::sync::Arc;

@@ -1,0 +1,352 @@
+//! TxPoolActor: owns the transaction pool.
+//!
+//! | message | what happens |
+//! |---|---|
+//! | [`AddLocal`] | taken or refused, one by one; written to the journal, shown to readers, told to followers, then answered |
+//! | [`AddRemote`] | the same without the journal; the oldest give way in a full mailbox |
+//! | [`ChainChanged`] | the pool stands on the new head; what a reorg took back returns |
+//! | [`SetPriceLimit`] | what offers less leaves |
+//! | `Evict`, each minute | what has waited too long leaves; a head that was missed is followed |
+//! | `Rejournal`, each hour | the journal is written anew, without what has left the pool |
+//!
+//! Reads are no messages: they go through the published snapshot. What takes long (signatures,
+//! blobs) was done before a transaction comes here, by [`TxPoolHandle`].
+//!
+//! A new generation begins with the journal and the state of the head: local transactions are
+//! back before the first message is handled, those of peers come again from peers.
+
+mod handle;
+mod journal;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::HashSet,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use actoreum_chain::{ChainEvent, ChainReader, SealedHeader};
+use actoreum_consensus::rules::base_fee::next_base_fee;
+use actoreum_messages::{
+    events::{ChainChanged, NewTransactions},
+    txpool::{AddLocal, AddRemote, Added, SetPriceLimit},
+};
+use actoreum_primitives::{PooledTransaction, SenderRules, StateError, Transaction};
+use actoreum_storage::StateView;
+use actoreum_txpool::{
+    AddError, Head, Origin, Pool, PoolConfig, PoolReader, PoolTx, Status,
+    limits::MAX_REINJECTED_BLOCKS,
+};
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use crate::supervision::{
+    Actor, Ctx, Exit, Failure, Handles, Message, Recipient, WhenAbandoned, WhenFull,
+};
+pub use handle::{SubmitError, TxPoolHandle};
+use journal::LocalJournal;
+
+/// Time between two looks for transactions that have waited too long, as in geth.
+const EVICT_PERIOD: Duration = Duration::from_secs(60);
+/// The least time between two rotations of the journal, as in geth.
+const LEAST_REJOURNAL: Duration = Duration::from_secs(1);
+
+/// What every generation of a TxPoolActor is made from.
+#[derive(Clone)]
+pub struct TxPoolSetup {
+    /// The chain that it follows.
+    pub chain: ChainReader,
+    /// Where readers see the pool; it outlives every generation.
+    pub reader: PoolReader,
+    /// The pool's settings.
+    pub config: PoolConfig,
+    /// The file that local transactions survive in; `None`: they don't.
+    pub journal: Option<PathBuf>,
+    /// Time between two rotations of the journal.
+    pub rejournal: Duration,
+    /// Who hears of transactions that can be executed.
+    pub followers: Vec<Recipient<NewTransactions>>,
+    /// What [`SetPriceLimit`] set; it outlives every generation, in wei a gas.
+    price_limit: Arc<AtomicU64>,
+    /// The zero of the pool's clock.
+    epoch: Instant,
+}
+
+impl TxPoolSetup {
+    /// A pool with geth's settings, without a journal and followers.
+    pub fn new(chain: ChainReader, reader: PoolReader, config: PoolConfig) -> Self {
+        Self {
+            chain,
+            reader,
+            price_limit: Arc::new(AtomicU64::new(config.price_limit)),
+            config,
+            journal: None,
+            rejournal: Duration::from_secs(3600),
+            followers: Vec::new(),
+            epoch: Instant::now(),
+        }
+    }
+
+    /// Adds somebody who hears of transactions that can be executed.
+    pub fn follower(mut self, follower: Recipient<NewTransactions>) -> Self {
+        self.followers.push(follower);
+        self
+    }
+
+    /// Makes the next generation: the head's state, then the journal.
+    ///
+    /// # Errors
+    /// The state can't be read, or the journal can't be opened.
+    pub fn open(self) -> Result<TxPoolActor, Failure> {
+        let header = self.chain.head();
+        let state = self.chain.state_at(header.number)?;
+        let mut config = self.config.clone();
+        config.price_limit = self.price_limit.load(Relaxed);
+        let pool = Pool::new(config, pool_head(&self.chain, &header));
+        let mut actor = TxPoolActor {
+            setup: self,
+            pool,
+            state,
+            journal: None,
+        };
+        if let Some(path) = actor.setup.journal.clone() {
+            actor.journal = Some(LocalJournal::open(&mut actor, path)?);
+        }
+        actor.publish();
+        Ok(actor)
+    }
+}
+
+/// What the pool's rules need of a head.
+fn pool_head(chain: &ChainReader, header: &SealedHeader) -> Head {
+    let next_base_fee = next_base_fee(chain.config(), header);
+    Head::new(chain.config(), header, header.hash(), next_base_fee)
+}
+
+/// The signatures that the block after the head allows.
+fn sender_rules(chain: &ChainReader) -> SenderRules {
+    let head = chain.head();
+    SenderRules::at(chain.config(), head.number + 1, head.timestamp)
+}
+
+/// See the module.
+pub struct TxPoolActor {
+    setup: TxPoolSetup,
+    pool: Pool,
+    /// The state after the pool's head.
+    state: StateView,
+    journal: Option<LocalJournal>,
+}
+
+/// A minute has passed.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Evict;
+
+/// It is time to rotate the journal.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Rejournal;
+
+impl TxPoolActor {
+    /// Seconds of the pool's clock.
+    fn now(&self) -> u64 {
+        self.setup.epoch.elapsed().as_secs()
+    }
+
+    fn add_all(&mut self, transactions: Vec<Arc<PoolTx>>, origin: Origin) -> Added {
+        let added: Added = transactions
+            .into_iter()
+            .map(|transaction| self.add(transaction, origin))
+            .collect();
+        if added.iter().any(Result::is_ok) {
+            self.settle();
+        }
+        added
+    }
+
+    fn add(&mut self, transaction: Arc<PoolTx>, origin: Origin) -> Result<Status, AddError> {
+        let now = self.now();
+        let added = self
+            .pool
+            .add(Arc::clone(&transaction), origin, &self.state, now);
+        match added {
+            // A reorg took the state of the pool's head away, and is still to be told.
+            Err(AddError::State(_)) if self.is_behind() => {
+                self.follow(Vec::new())?;
+                self.pool.add(transaction, origin, &self.state, now)
+            }
+            added => added,
+        }
+    }
+
+    fn is_behind(&self) -> bool {
+        self.setup.chain.head().hash() != self.pool.head().hash
+    }
+
+    /// Stands on the chain's head, with what came back from blocks that left it.
+    fn follow(&mut self, removed: Vec<Arc<PoolTx>>) -> Result<(), StateError> {
+        let header = self.setup.chain.head();
+        let state = self.setup.chain.state_at(header.number)?;
+        let head = pool_head(&self.setup.chain, &header);
+        let now = self.now();
+        self.pool.reset(head, &state, removed, now)?;
+        self.state = state;
+        Ok(())
+    }
+
+    /// Makes lasting, shows and tells what changed, in this order.
+    fn settle(&mut self) {
+        let changes = self.pool.take_changes();
+        if let Some(journal) = &mut self.journal {
+            journal.append(&changes.journal);
+        }
+        self.publish();
+        if changes.pending.is_empty() {
+            return;
+        }
+        let news = NewTransactions {
+            transactions: changes.pending.into(),
+        };
+        for follower in &self.setup.followers {
+            if let Err(error) = follower.tell(news.clone()) {
+                warn!(follower = follower.path(), %error, "new transactions not delivered");
+            }
+        }
+    }
+
+    fn publish(&self) {
+        self.setup.reader.publish(self.pool.snapshot());
+    }
+
+    /// The transactions of blocks that left the chain and are in no block that came.
+    fn removed(&self, changed: &ChainChanged) -> Vec<Arc<PoolTx>> {
+        let mut removed: Vec<&Transaction> = Vec::new();
+        let mut blocks = 0;
+        let mut mined_again = HashSet::new();
+        for event in changed.events.iter() {
+            match event {
+                ChainEvent::Removed(executed) => {
+                    blocks += 1;
+                    removed.extend(&executed.block.body.transactions);
+                }
+                ChainEvent::Added(executed) => {
+                    let transactions = executed.block.body.transactions.iter();
+                    mined_again.extend(transactions.map(Transaction::hash));
+                }
+                ChainEvent::Side(_) | ChainEvent::Head(_) => {}
+            }
+        }
+        if blocks > MAX_REINJECTED_BLOCKS {
+            info!(blocks, "reorg too deep for its transactions to return");
+            return Vec::new();
+        }
+        removed.retain(|transaction| !mined_again.contains(&transaction.hash()));
+        removed.sort_by_key(|transaction| transaction.nonce());
+        let rules = sender_rules(&self.setup.chain);
+        let prepared = removed.into_iter().filter_map(|transaction| {
+            let pooled = PooledTransaction {
+                transaction: transaction.clone(),
+                sidecar: None,
+            };
+            PoolTx::prepare(pooled, &rules).ok().map(Arc::new)
+        });
+        prepared.collect()
+    }
+}
+
+impl Actor for TxPoolActor {
+    fn started(&mut self, ctx: &mut Ctx<Self>) -> Result<(), Failure> {
+        ctx.notify_every(EVICT_PERIOD, || Evict);
+        if self.journal.is_some() {
+            let period = self.setup.rejournal.max(LEAST_REJOURNAL);
+            ctx.notify_every(period, || Rejournal);
+        }
+        self.settle();
+        Ok(())
+    }
+
+    async fn stopped(self, _: &Exit) {
+        info!("transaction pool stopped");
+    }
+}
+
+impl Handles<AddLocal> for TxPoolActor {
+    type Answer = Added;
+    const WHEN_FULL: WhenFull = WhenFull::Wait;
+
+    fn handle(&mut self, message: AddLocal, _: &mut Ctx<Self>) -> Added {
+        self.add_all(message.transactions, Origin::Local)
+    }
+}
+
+impl Handles<AddRemote> for TxPoolActor {
+    type Answer = Added;
+    const WHEN_FULL: WhenFull = WhenFull::DropOldest;
+    const WHEN_ABANDONED: WhenAbandoned = WhenAbandoned::Handle;
+
+    fn handle(&mut self, message: AddRemote, _: &mut Ctx<Self>) -> Added {
+        self.add_all(message.transactions, Origin::Remote(message.peer))
+    }
+}
+
+impl Handles<ChainChanged> for TxPoolActor {
+    type Answer = ();
+
+    fn handle(&mut self, message: ChainChanged, _: &mut Ctx<Self>) {
+        let removed = self.removed(&message);
+        if removed.is_empty() && !self.is_behind() {
+            return;
+        }
+        match self.follow(removed) {
+            Ok(()) => self.settle(),
+            Err(error) => warn!(%error, "pool could not follow the chain, waits for the next head"),
+        }
+    }
+}
+
+impl Handles<SetPriceLimit> for TxPoolActor {
+    type Answer = usize;
+
+    fn handle(&mut self, message: SetPriceLimit, _: &mut Ctx<Self>) -> usize {
+        self.setup.price_limit.store(message.price_limit, Relaxed);
+        let left = self.pool.set_price_limit(message.price_limit);
+        let price_limit = message.price_limit;
+        info!(price_limit, left, "pool price limit updated");
+        self.settle();
+        left
+    }
+}
+
+impl Handles<Evict> for TxPoolActor {
+    type Answer = ();
+
+    fn handle(&mut self, _: Evict, _: &mut Ctx<Self>) {
+        if self.is_behind()
+            && let Err(error) = self.follow(Vec::new())
+        {
+            warn!(%error, "pool could not follow the chain");
+        }
+        let now = self.now();
+        let left = self.pool.evict_expired(now);
+        if left > 0 {
+            info!(left, "queued transactions expired");
+        }
+        self.settle();
+    }
+}
+
+impl Handles<Rejournal> for TxPoolActor {
+    type Answer = ();
+
+    fn handle(&mut self, _: Rejournal, _: &mut Ctx<Self>) {
+        if let Some(journal) = &mut self.journal {
+            journal.rotate(&self.pool);
+        }
+    }
+}
