@@ -1,0 +1,111 @@
+//! Transactions on their way into the pool, and those that are still there.
+
+use std::sync::Arc;
+
+use actoreum_actors::txpool::SubmitError;
+use actoreum_primitives::{Address, B256, Bytes, PooledTransaction, rlp::DecodeError};
+use actoreum_txpool::PoolTx;
+
+use crate::error::RpcError;
+use crate::json::{JsonOut, WriteJson};
+use crate::method::Method;
+use crate::node::Node;
+use crate::render;
+
+pub(super) fn methods() -> Vec<Method<Node>> {
+    vec![
+        Method::view("eth_pendingTransactions", &[], pending_transactions),
+        Method::actor(
+            "eth_sendRawTransaction",
+            &["transaction"],
+            send_raw_transaction,
+        ),
+    ]
+}
+
+/// The first byte of an RLP list, and so of a legacy transaction.
+const FIRST_LIST_BYTE: u8 = 0xc0;
+/// The last byte that EIP-2718 allows as a type.
+const LAST_TYPE_BYTE: u8 = 0x7f;
+
+async fn send_raw_transaction(node: Arc<Node>, (encoded,): (Bytes,)) -> Result<B256, RpcError> {
+    let pooled =
+        PooledTransaction::decode_2718(&encoded).map_err(|error| undecodable(&encoded, &error))?;
+    submit(&node, pooled).await
+}
+
+/// Submits a transaction of this node's own user. Its hash, once it is in the pool.
+pub(crate) async fn submit(node: &Node, pooled: PooledTransaction) -> Result<B256, RpcError> {
+    let submitted = node.txpool()?.submit(pooled).await;
+    submitted.map_err(|error| match error {
+        SubmitError::Refused(error) => RpcError::server(error.to_string()),
+        SubmitError::NoAnswer(_) | SubmitError::NotPrepared(_) => {
+            RpcError::internal(error.to_string())
+        }
+    })
+}
+
+/// What is neither a list nor a typed transaction gets geth 1.8's answer.
+fn undecodable(encoded: &[u8], error: &DecodeError) -> RpcError {
+    let is_list_or_typed = match encoded {
+        [first, _, ..] => *first <= LAST_TYPE_BYTE || *first >= FIRST_LIST_BYTE,
+        _ => false,
+    };
+    if !is_list_or_typed {
+        return RpcError::server("rlp: expected input list for types.txdata");
+    }
+    match error {
+        DecodeError::Custom(text) => RpcError::server(*text),
+        error => RpcError::server(format!("rlp: {error}")),
+    }
+}
+
+/// A transaction in the pool, as it is shown outside of a block.
+pub(crate) struct Pending(pub Arc<PoolTx>);
+
+impl WriteJson for Pending {
+    fn write_json(&self, out: &mut JsonOut) {
+        render::write_transaction(out, self.0.transaction(), self.0.sender(), None);
+    }
+}
+
+/// The transaction with this hash, where it is in the pool.
+pub(crate) fn pooled(node: &Node, hash: &B256) -> Option<Arc<PoolTx>> {
+    node.pool_snapshot()?.get(hash).cloned()
+}
+
+/// The nonce after what an account has pending; `None` where it has nothing in the pool.
+pub(super) fn next_nonce(node: &Node, address: &Address) -> Option<u64> {
+    node.pool_snapshot()?.next_nonce(address)
+}
+
+/// Executable transactions of those who submitted theirs here.
+fn pending_transactions(node: &Node, (): ()) -> Result<Vec<Pending>, RpcError> {
+    let Some(snapshot) = node.pool_snapshot() else {
+        return Ok(Vec::new());
+    };
+    let locals = snapshot.senders().filter(|sender| sender.is_local());
+    let transactions = locals.flat_map(|sender| sender.pending());
+    Ok(transactions.map(|tx| Pending(Arc::clone(tx))).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(encoded: &[u8]) -> String {
+        let error = PooledTransaction::decode_2718(encoded).unwrap_err();
+        undecodable(encoded, &error).message.into_owned()
+    }
+
+    #[test]
+    fn what_cant_be_decoded_is_said_in_geths_words() {
+        let not_a_list = "rlp: expected input list for types.txdata";
+        for encoded in [&[][..], &[0x01], &[0x80], &[0xb8, 0x01]] {
+            assert_eq!(text(encoded), not_a_list);
+        }
+        assert_eq!(text(&[0x05, 0xc0]), "transaction type not supported");
+        assert!(text(&[0xc1, 0x80]).starts_with("rlp: "));
+        assert!(text(&[0x02, 0xc1, 0x80]).starts_with("rlp: "));
+    }
+}
