@@ -3,6 +3,11 @@
 //! Tests that need the fixtures print `skipped: fixtures not found` where there are none. What
 //! takes long is repeated a few times here; `ACTOREUM_KILLS=100` asks for more.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests, too, stop at the unexpected"
+)]
+
 mod chains;
 mod crash;
 mod disk;
