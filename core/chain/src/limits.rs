@@ -28,3 +28,7 @@ pub const BAD_BLOCKS: usize = 10;
 
 /// Blocks that a reorg drops from which it is a warning and no longer a matter of course (geth).
 pub const LOUD_REORG: usize = 63;
+
+/// Accounts that a view keeps for those who ask for the same ones again. Some 100 bytes each; past
+/// it, further ones are read each time until the next head.
+pub const HEAD_ACCOUNTS: usize = 4_096;

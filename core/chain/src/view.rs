@@ -3,9 +3,10 @@
 use std::{num::NonZeroUsize, sync::Arc};
 
 use actoreum_consensus::HeaderChain;
+use actoreum_primitives::alloy_primitives::map::AddressMap;
 use actoreum_primitives::{
-    Address, B256, Block, BlockHashes, Body, ChainConfig, Header, Receipt, StateError, U256,
-    recover_senders,
+    AccountInfo, Address, B256, Block, BlockHashes, Body, ChainConfig, Header, Receipt, StateError,
+    StateReader as _, U256, recover_senders,
 };
 use actoreum_storage::{StateView, StorageError, Store};
 use arc_swap::ArcSwap;
@@ -14,7 +15,7 @@ use parking_lot::Mutex;
 
 use crate::{
     SealedHeader,
-    limits::{BLOCK_CACHE, RECEIPT_CACHE},
+    limits::{BLOCK_CACHE, HEAD_ACCOUNTS, RECEIPT_CACHE},
 };
 
 /// Where a transaction stands in the canonical chain.
@@ -64,6 +65,8 @@ impl Caches {
 pub struct ChainView {
     head: SealedHeader,
     total_difficulty: U256,
+    /// Accounts at the head that were asked for. A new head begins with none.
+    accounts: Mutex<AddressMap<Option<AccountInfo>>>,
 }
 
 impl ChainReader {
@@ -74,10 +77,7 @@ impl ChainReader {
         head: SealedHeader,
         total_difficulty: U256,
     ) -> Self {
-        let current = ArcSwap::from_pointee(ChainView {
-            head,
-            total_difficulty,
-        });
+        let current = ArcSwap::from_pointee(ChainView::new(head, total_difficulty));
         Self(Arc::new(Shared {
             store,
             config,
@@ -88,10 +88,8 @@ impl ChainReader {
     }
 
     pub(crate) fn publish(&self, head: SealedHeader, total_difficulty: U256) {
-        self.0.current.store(Arc::new(ChainView {
-            head,
-            total_difficulty,
-        }));
+        let view = ChainView::new(head, total_difficulty);
+        self.0.current.store(Arc::new(view));
     }
 
     pub(crate) fn remember(&self, hash: B256, block: Arc<Block>, receipts: Arc<Vec<Receipt>>) {
@@ -262,9 +260,32 @@ impl ChainReader {
     pub fn state_at(&self, number: u64) -> Result<StateView, StateError> {
         Ok(self.0.store.state_at(number)?)
     }
+
+    /// An account at the head. Those that are asked for again and again are not read again: a
+    /// lookup instead of a hash and a walk through the database.
+    pub fn head_account(&self, address: &Address) -> Result<Option<AccountInfo>, StateError> {
+        let view = self.0.current.load();
+        if let Some(known) = view.accounts.lock().get(address) {
+            return Ok(*known);
+        }
+        let account = self.state_at(view.head.number)?.account(address)?;
+        let mut accounts = view.accounts.lock();
+        if accounts.len() < HEAD_ACCOUNTS {
+            accounts.insert(*address, account);
+        }
+        Ok(account)
+    }
 }
 
 impl ChainView {
+    fn new(head: SealedHeader, total_difficulty: U256) -> Self {
+        Self {
+            head,
+            total_difficulty,
+            accounts: Mutex::default(),
+        }
+    }
+
     /// The newest block.
     pub fn head(&self) -> &SealedHeader {
         &self.head
