@@ -1,0 +1,253 @@
+//! FilterActor: keeps filters that are polled and subscriptions that are told.
+//!
+//! | message | what happens |
+//! |---|---|
+//! | [`ChainChanged`] | removed logs, added logs, then the new heads go to those who wait for them |
+//! | [`NewTransactions`] | their hashes, likewise |
+//! | [`InstallFilter`], [`TakeChanges`], [`GetLogFilter`], [`UninstallFilter`] | filters that are polled |
+//! | [`Subscribe`], [`Unsubscribe`] | subscriptions |
+//! | `Expire` | filters that nobody polls any more go |
+//!
+//! Whoever sees a head has seen its logs. Nothing here waits for anybody: a subscriber that
+//! takes no more is dropped, and a filter that holds too much goes. When a generation fails,
+//! its subscribers are told that events are lost, and connect again.
+
+pub mod limits;
+mod polled;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+
+use actoreum_chain::{ChainEvent, ExecutedBlock, SealedHeader};
+use actoreum_messages::events::{ChainChanged, NewTransactions};
+use actoreum_messages::filter::{
+    Change, Collected, Event, FilterId, GetLogFilter, InstallFilter, LogRange, Subscribe,
+    Subscriber, TakeChanges, TooManyFilters, Topic, UninstallFilter, Unsubscribe,
+};
+use actoreum_primitives::B256;
+use tracing::debug;
+
+use crate::supervision::{Actor, Ctx, Exit, Failure, Handles, Message, WhenFull};
+use limits::{EXPIRY_CHECK, MAX_FILTERS};
+use polled::PolledFilters;
+
+/// Look for filters that nobody polls any more.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+struct Expire;
+
+/// See the module.
+#[derive(Default)]
+pub struct FilterActor {
+    polled: PolledFilters,
+    subscriptions: HashMap<FilterId, Subscription>,
+}
+
+/// Somebody who is told. Dropped with its actor, it says that events are lost.
+struct Subscription {
+    topic: Topic,
+    subscriber: Arc<dyn Subscriber>,
+    is_ended: bool,
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        if !self.is_ended {
+            self.subscriber.lost();
+        }
+    }
+}
+
+impl FilterActor {
+    /// An actor without filters.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Tells every subscription that `wants` the event; those that take no more are dropped.
+    fn tell(&mut self, event: &Arc<Event>, wants: impl Fn(&Topic) -> bool) {
+        self.subscriptions.retain(|id, subscription| {
+            if !wants(&subscription.topic) || subscription.subscriber.deliver(*id, event) {
+                return true;
+            }
+            debug!(subscription = %id, "subscriber dropped");
+            subscription.is_ended = true;
+            false
+        });
+    }
+
+    fn tell_logs(&mut self, block: &ExecutedBlock, removed: bool) {
+        let logs = |range: &LogRange| match covers(range, block.header.number) {
+            true => block.logs(&range.criteria, removed),
+            false => Vec::new(),
+        };
+        if block.header.logs_bloom.is_zero() {
+            return;
+        }
+        self.polled.add_logs(logs);
+        self.subscriptions.retain(|id, subscription| {
+            let Topic::Logs(range) = &subscription.topic else {
+                return true;
+            };
+            let logs = logs(range);
+            let takes_more = logs.is_empty()
+                || subscription
+                    .subscriber
+                    .deliver(*id, &event(Change::Logs(logs)));
+            subscription.is_ended |= !takes_more;
+            takes_more
+        });
+    }
+
+    fn tell_head(&mut self, head: &SealedHeader) {
+        self.polled.add_hashes(&Topic::Heads, &[head.hash()]);
+        let event = event(Change::Head(head.clone()));
+        self.tell(&event, |topic| *topic == Topic::Heads);
+    }
+}
+
+fn covers(range: &LogRange, number: u64) -> bool {
+    range.from.is_none_or(|from| from <= number) && range.to.is_none_or(|to| number <= to)
+}
+
+fn event(change: Change) -> Arc<Event> {
+    Arc::new(Event {
+        change,
+        rendered: OnceLock::new(),
+    })
+}
+
+impl Actor for FilterActor {
+    fn started(&mut self, ctx: &mut Ctx<Self>) -> Result<(), Failure> {
+        ctx.notify_every(EXPIRY_CHECK, || Expire);
+        Ok(())
+    }
+
+    async fn stopped(self, _: &Exit) {
+        debug!(
+            filters = self.polled.len(),
+            subscriptions = self.subscriptions.len(),
+            "filters end"
+        );
+    }
+}
+
+impl Handles<ChainChanged> for FilterActor {
+    type Answer = ();
+
+    fn handle(&mut self, ChainChanged { events }: ChainChanged, _: &mut Ctx<Self>) {
+        for event in events.iter() {
+            match event {
+                ChainEvent::Removed(block) => self.tell_logs(block, true),
+                ChainEvent::Added(block) => self.tell_logs(block, false),
+                ChainEvent::Side(_) | ChainEvent::Head(_) => {}
+            }
+        }
+        let mut newest = None;
+        for event in events.iter() {
+            match event {
+                ChainEvent::Added(block) => {
+                    newest = Some(block.header.hash());
+                    self.tell_head(&block.header);
+                }
+                // A bulk import tells of its last block alone.
+                ChainEvent::Head(head) if newest != Some(head.hash()) => self.tell_head(head),
+                ChainEvent::Head(_) | ChainEvent::Removed(_) | ChainEvent::Side(_) => {}
+            }
+        }
+    }
+}
+
+impl Handles<NewTransactions> for FilterActor {
+    type Answer = ();
+    // Gossip: who misses some still sees them mined.
+    const WHEN_FULL: WhenFull = WhenFull::DropOldest;
+
+    fn handle(&mut self, message: NewTransactions, _: &mut Ctx<Self>) {
+        let hashes = message.transactions.iter().map(|it| it.hash());
+        let hashes: Arc<[B256]> = hashes.collect();
+        self.polled.add_hashes(&Topic::Transactions, &hashes);
+        let event = event(Change::Transactions(hashes));
+        self.tell(&event, |topic| *topic == Topic::Transactions);
+    }
+}
+
+impl Handles<InstallFilter> for FilterActor {
+    type Answer = Result<FilterId, TooManyFilters>;
+
+    fn handle(
+        &mut self,
+        InstallFilter { topic }: InstallFilter,
+        _: &mut Ctx<Self>,
+    ) -> Self::Answer {
+        if self.polled.len() >= MAX_FILTERS {
+            return Err(TooManyFilters(MAX_FILTERS));
+        }
+        let id = FilterId(rand::random());
+        self.polled.install(id, topic);
+        Ok(id)
+    }
+}
+
+impl Handles<TakeChanges> for FilterActor {
+    type Answer = Option<Collected>;
+
+    fn handle(&mut self, TakeChanges { id }: TakeChanges, _: &mut Ctx<Self>) -> Self::Answer {
+        self.polled.take(id)
+    }
+}
+
+impl Handles<GetLogFilter> for FilterActor {
+    type Answer = Option<LogRange>;
+
+    fn handle(&mut self, GetLogFilter { id }: GetLogFilter, _: &mut Ctx<Self>) -> Self::Answer {
+        self.polled.log_range(id)
+    }
+}
+
+impl Handles<UninstallFilter> for FilterActor {
+    type Answer = bool;
+
+    fn handle(&mut self, UninstallFilter { id }: UninstallFilter, _: &mut Ctx<Self>) -> bool {
+        self.polled.uninstall(id)
+    }
+}
+
+impl Handles<Subscribe> for FilterActor {
+    type Answer = ();
+
+    fn handle(&mut self, message: Subscribe, _: &mut Ctx<Self>) {
+        let subscription = Subscription {
+            topic: message.topic,
+            subscriber: message.subscriber,
+            is_ended: false,
+        };
+        self.subscriptions.insert(message.id, subscription);
+    }
+}
+
+impl Handles<Unsubscribe> for FilterActor {
+    type Answer = ();
+    // It makes room; a connection that ends cannot wait.
+    const WHEN_FULL: WhenFull = WhenFull::Reject;
+
+    fn handle(&mut self, Unsubscribe { id }: Unsubscribe, _: &mut Ctx<Self>) {
+        if let Some(mut subscription) = self.subscriptions.remove(&id) {
+            subscription.is_ended = true;
+        }
+    }
+}
+
+impl Handles<Expire> for FilterActor {
+    type Answer = ();
+    const WHEN_FULL: WhenFull = WhenFull::DropOldest;
+
+    fn handle(&mut self, Expire: Expire, _: &mut Ctx<Self>) {
+        let expired = self.polled.expire();
+        if expired > 0 {
+            debug!(expired, "filters expired");
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Filters that are polled: what each collected since it was last asked.
+
+use std::collections::HashMap;
+
+use actoreum_chain::PlacedLog;
+use actoreum_messages::filter::{Collected, FilterId, LogRange, Topic};
+use actoreum_primitives::B256;
+use tokio::time::Instant;
+use tracing::debug;
+
+use super::limits::{FILTER_LIFETIME, MAX_COLLECTED_BYTES};
+
+/// What a log takes beside its data and topics.
+const LOG_BYTES: usize = 256;
+
+#[derive(Default)]
+pub(super) struct PolledFilters {
+    filters: HashMap<FilterId, Polled>,
+    /// Of all filters together.
+    bytes: usize,
+}
+
+struct Polled {
+    topic: Topic,
+    collected: Collected,
+    bytes: usize,
+    asked_at: Instant,
+}
+
+impl PolledFilters {
+    pub(super) fn len(&self) -> usize {
+        self.filters.len()
+    }
+
+    pub(super) fn install(&mut self, id: FilterId, topic: Topic) {
+        let filter = Polled {
+            collected: empty(&topic),
+            topic,
+            bytes: 0,
+            asked_at: Instant::now(),
+        };
+        self.filters.insert(id, filter);
+    }
+
+    pub(super) fn uninstall(&mut self, id: FilterId) -> bool {
+        let removed = self.filters.remove(&id);
+        self.bytes -= removed.as_ref().map_or(0, |filter| filter.bytes);
+        removed.is_some()
+    }
+
+    pub(super) fn take(&mut self, id: FilterId) -> Option<Collected> {
+        let filter = self.filters.get_mut(&id)?;
+        filter.asked_at = Instant::now();
+        self.bytes -= std::mem::take(&mut filter.bytes);
+        Some(std::mem::replace(
+            &mut filter.collected,
+            empty(&filter.topic),
+        ))
+    }
+
+    pub(super) fn log_range(&self, id: FilterId) -> Option<LogRange> {
+        match &self.filters.get(&id)?.topic {
+            Topic::Logs(range) => Some(range.clone()),
+            _ => None,
+        }
+    }
+
+    pub(super) fn add_hashes(&mut self, topic: &Topic, new: &[B256]) {
+        for filter in self.filters.values_mut() {
+            if let Collected::Hashes(hashes) = &mut filter.collected
+                && filter.topic == *topic
+            {
+                hashes.extend_from_slice(new);
+                filter.bytes += size_of_val(new);
+                self.bytes += size_of_val(new);
+            }
+        }
+        self.make_room();
+    }
+
+    /// Adds what `logs` selects for each log filter.
+    pub(super) fn add_logs(&mut self, logs: impl Fn(&LogRange) -> Vec<PlacedLog>) {
+        for filter in self.filters.values_mut() {
+            if let (Topic::Logs(range), Collected::Logs(collected)) =
+                (&filter.topic, &mut filter.collected)
+            {
+                let new = logs(range);
+                let bytes: usize = new.iter().map(weight).sum();
+                collected.extend(new);
+                filter.bytes += bytes;
+                self.bytes += bytes;
+            }
+        }
+        self.make_room();
+    }
+
+    fn make_room(&mut self) {
+        while self.bytes > MAX_COLLECTED_BYTES {
+            let fullest = self.filters.iter().max_by_key(|(_, filter)| filter.bytes);
+            let Some((id, filter)) = fullest.map(|(id, filter)| (*id, filter)) else {
+                return;
+            };
+            debug!(filter = %id, bytes = filter.bytes, "filter dropped: nobody fetches its changes");
+            self.uninstall(id);
+        }
+    }
+
+    /// Removes filters that nobody polled for too long; how many.
+    pub(super) fn expire(&mut self) -> usize {
+        let before = self.filters.len();
+        let bytes = &mut self.bytes;
+        self.filters.retain(|_, filter| {
+            let is_alive = filter.asked_at.elapsed() < FILTER_LIFETIME;
+            if !is_alive {
+                *bytes -= filter.bytes;
+            }
+            is_alive
+        });
+        before - self.filters.len()
+    }
+}
+
+fn empty(topic: &Topic) -> Collected {
+    match topic {
+        Topic::Logs(_) => Collected::Logs(Vec::new()),
+        Topic::Heads | Topic::Transactions | Topic::Syncing => Collected::Hashes(Vec::new()),
+    }
+}
+
+fn weight(placed: &PlacedLog) -> usize {
+    LOG_BYTES + placed.log.data.len() + size_of_val(placed.log.topics.as_slice())
+}
