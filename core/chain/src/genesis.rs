@@ -18,13 +18,18 @@ const CLIQUE_EXTRA_BYTES: usize = 32 + 65;
 /// changes nothing that already happened.
 pub fn init(store: &Store, genesis: &Genesis) -> Result<SealedHeader, OpenError> {
     check(genesis)?;
-    let mut tries = TrieBuffer::new(Store::memory());
-    let diff = genesis.state_diff();
-    let state_root = tries.apply(0, &diff)?;
+    let stored = store.canonical_hash(0)?;
+    // Over a chain that is there already, the root is worked out beside it.
+    let below = match stored {
+        Some(_) => Store::memory(),
+        None => store.clone(),
+    };
+    let mut tries = TrieBuffer::new(below);
+    let state_root = tries.apply(0, &genesis.state_diff())?;
     let block = genesis.block(state_root);
     let header = SealedHeader::new(block.header);
 
-    if let Some(have) = store.canonical_hash(0)? {
+    if let Some(have) = stored {
         if have != header.hash() {
             return Err(OpenError::GenesisMismatch {
                 have,
@@ -35,8 +40,6 @@ pub fn init(store: &Store, genesis: &Genesis) -> Result<SealedHeader, OpenError>
         return Ok(header);
     }
 
-    let mut tries = TrieBuffer::new(store.clone());
-    tries.apply(0, &diff)?;
     let hash = header.hash();
     let mut commit = Commit::new();
     commit.put_header(&hash, &header, &header.difficulty);
