@@ -67,7 +67,7 @@ struct Tables {
     counts: BTreeMap<(String, String), Counts>,
     failures: Vec<String>,
     exceptions: BTreeMap<String, (usize, String)>,
-    notes: BTreeMap<String, usize>,
+    unknown: BTreeMap<String, usize>,
 }
 
 /// What a run of one or more suites gave. Shared by the threads that run it.
@@ -129,13 +129,17 @@ impl Report {
             .0 += 1;
     }
 
-    /// Counts something that a reader should know of, though it is no failure.
-    pub fn note(&self, text: String) {
+    /// Notes an exception's name that stands for no class of reasons: what it names was held
+    /// to a refusal alone.
+    pub fn note_exception(&self, exception: &str) {
+        if !crate::exceptions::classes(exception).is_empty() {
+            return;
+        }
         let mut tables = self
             .tables
             .lock()
             .expect("no thread panics while it holds the report");
-        *tables.notes.entry(text).or_default() += 1;
+        *tables.unknown.entry(exception.to_owned()).or_default() += 1;
     }
 
     /// Prints the counts, the exceptions and the failures.
@@ -165,8 +169,11 @@ impl Report {
         for (name, (count, reason)) in &tables.exceptions {
             let _ = writeln!(text, "  not held to: {name} ({count}): {reason}");
         }
-        for (note, count) in &tables.notes {
-            let _ = writeln!(text, "  note ({count}): {note}");
+        for (exception, count) in &tables.unknown {
+            let _ = writeln!(
+                text,
+                "  refused, for whatever reason: {exception} ({count}) is no exception known here"
+            );
         }
         for failure in tables.failures.iter().take(PRINTED_FAILURES) {
             let _ = writeln!(text, "  FAILED {failure}");

@@ -41,8 +41,10 @@ const CORE_ONLY: &[&str] = &["hidapi", "revm", "sled", "redb"];
 struct Package {
     name: String,
     in_core: bool,
-    /// Normal, build and development dependencies, by the name of the package.
+    /// Normal and build dependencies, by the name of the package.
     dependencies: BTreeSet<String>,
+    /// Of its tests, which may look around on their own floor.
+    test_dependencies: BTreeSet<String>,
 }
 
 fn root() -> PathBuf {
@@ -56,9 +58,9 @@ fn manifest(path: &Path) -> toml::Table {
         .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-fn dependency_names(manifest: &toml::Table, into: &mut BTreeSet<String>) {
-    for section in ["dependencies", "dev-dependencies", "build-dependencies"] {
-        let Some(section) = manifest.get(section).and_then(toml::Value::as_table) else {
+fn dependency_names(manifest: &toml::Table, sections: &[&str], into: &mut BTreeSet<String>) {
+    for section in sections {
+        let Some(section) = manifest.get(*section).and_then(toml::Value::as_table) else {
             continue;
         };
         for (name, value) in section {
@@ -75,6 +77,7 @@ fn dependency_names(manifest: &toml::Table, into: &mut BTreeSet<String>) {
             target
                 .as_table()
                 .expect("because cargo accepts the manifest"),
+            sections,
             into,
         );
     }
@@ -94,12 +97,15 @@ fn packages() -> Vec<Package> {
             let name = manifest["package"]["name"]
                 .as_str()
                 .expect("because cargo accepts it");
-            let mut dependencies = BTreeSet::new();
-            dependency_names(&manifest, &mut dependencies);
+            let (mut dependencies, mut test_dependencies) = (BTreeSet::new(), BTreeSet::new());
+            let built = ["dependencies", "build-dependencies"];
+            dependency_names(&manifest, &built, &mut dependencies);
+            dependency_names(&manifest, &["dev-dependencies"], &mut test_dependencies);
             Package {
                 name: name.to_owned(),
                 in_core: folder.starts_with("core/"),
                 dependencies,
+                test_dependencies,
             }
         })
         .collect()
@@ -118,14 +124,16 @@ fn breaches(packages: &[Package]) -> Vec<String> {
             breaches.push(format!("{name} has no floor in this test's table"));
             continue;
         };
-        for dependency in &package.dependencies {
+        let for_tests = package.test_dependencies.iter().map(|name| (name, true));
+        let all = package.dependencies.iter().map(|name| (name, false));
+        for (dependency, for_tests) in all.chain(for_tests) {
             let dependency = dependency.as_str();
-            if let Some((below, _)) = floors.get(dependency)
-                && below >= floor
+            if let Some((other, _)) = floors.get(dependency)
+                && (other > floor || other == floor && !for_tests)
                 && !beside.contains(&dependency)
             {
                 breaches.push(format!(
-                    "{name} (floor {floor}) uses {dependency} (floor {below})"
+                    "{name} (floor {floor}) uses {dependency} (floor {other})"
                 ));
             }
             let door = DOORS.iter().find(|(behind, _)| *behind == dependency);
@@ -163,6 +171,7 @@ fn breaches_are_found() {
         name: name.to_owned(),
         in_core,
         dependencies: dependencies.iter().map(|name| (*name).to_owned()).collect(),
+        test_dependencies: BTreeSet::new(),
     };
     let found = |package| breaches(&[package]).len();
     assert_eq!(
@@ -199,4 +208,15 @@ fn breaches_are_found() {
         2
     );
     assert_eq!(found(package("actoreum-unheard-of", true, &[])), 1);
+
+    let mut tests_beside = package("actoreum-evm", true, &[]);
+    tests_beside
+        .test_dependencies
+        .insert("actoreum-trie".to_owned());
+    assert_eq!(breaches(&[tests_beside]).len(), 0);
+    let mut tests_above = package("actoreum-evm", true, &[]);
+    tests_above
+        .test_dependencies
+        .extend(["actoreum-chain", "tokio"].map(str::to_owned));
+    assert_eq!(breaches(&[tests_above]).len(), 2);
 }

@@ -449,6 +449,8 @@ pub fn run(file: &ArchivedFile, backing: Backing, report: &Report) {
                 return report.record(suite, "-", &name, unread);
             }
         };
+        let exceptions = vector.blocks.iter().flat_map(|block| &block.exceptions);
+        exceptions.for_each(|(_, exception)| report.note_exception(exception));
         report.record(suite, &vector.network, &name, run_one(&vector, backing));
     });
 }

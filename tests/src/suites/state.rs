@@ -317,6 +317,9 @@ pub fn run(file: &ArchivedFile, report: &Report) {
                 Some(config) => run_one(&vector, outcome, &config),
                 None => Err(Difference::new("network", "a known one", fork)),
             };
+            if let Some(exception) = &outcome.expect_exception {
+                report.note_exception(exception);
+            }
             report.record("state", fork, &name, result);
         });
     }

@@ -212,6 +212,9 @@ pub fn run(file: &ArchivedFile, report: &Report) {
         let vector: Vector =
             serde_json::from_str(text.get()).expect("a transaction vector is read");
         for (fork, expected) in &vector.result {
+            if let Some(exception) = &expected.exception {
+                report.note_exception(exception);
+            }
             let outcome = run_one(&vector.txbytes.0, fork, expected);
             report.record(
                 "transaction",
