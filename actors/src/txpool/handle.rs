@@ -6,12 +6,16 @@ use actoreum_chain::ChainReader;
 use actoreum_messages::txpool::{AddLocal, AddRemote, Added};
 use actoreum_primitives::{B256, PooledTransaction, Transaction};
 use actoreum_txpool::{AddError, PeerId, PoolReader, PoolTx, Snapshot};
+use tokio::time::Instant;
 
 use super::{TxPoolActor, sender_rules};
 use crate::supervision::{ActorRef, AskError, JobError, Pool};
 
 /// How long a submission waits for an actor that is starting again, and for its answer.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How often a submission is made again after the actor went down while it was at it: it may be
+/// the transaction that brings it down.
+const INTERRUPTIONS: u32 = 1;
 /// Transactions of one message to the actor: at a few microseconds each its handler stays short.
 const BATCH: usize = 128;
 
@@ -80,23 +84,28 @@ impl TxPoolHandle {
             PoolTx::prepare(pooled, &rules)?
         };
         let hash = transaction.hash();
-        let transactions = vec![Arc::new(transaction)];
-        let message = AddLocal {
-            transactions: transactions.clone(),
-        };
-        let actor = self.actor.within(PATIENCE);
-        let added = match actor.ask(message).await {
-            // It may have been taken before the actor went down: then it is in the journal, and
-            // known the next time.
-            Err(AskError::Interrupted) => match actor.ask(AddLocal { transactions }).await? {
-                again if is_known(&again) => return Ok(hash),
-                again => again,
-            },
-            added => added?,
-        };
-        match added.into_iter().next() {
+        match self.add_local(Arc::new(transaction)).await?.pop() {
             Some(Err(error)) => Err(error.into()),
             Some(Ok(_)) | None => Ok(hash),
+        }
+    }
+
+    /// Asks until there is an answer: the actor may go down before it comes to the message, and
+    /// while it is at it.
+    async fn add_local(&self, transaction: Arc<PoolTx>) -> Result<Added, AskError> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut interruptions = 0;
+        loop {
+            let patience = deadline.saturating_duration_since(Instant::now());
+            let transactions = vec![Arc::clone(&transaction)];
+            let message = AddLocal { transactions };
+            match self.actor.within(patience).ask(message).await {
+                Err(error) if error.was_never_handled() && !patience.is_zero() => {}
+                Err(AskError::Interrupted) if interruptions < INTERRUPTIONS => interruptions += 1,
+                // It was taken before the actor went down, and came back from the journal.
+                Ok(added) if interruptions > 0 && is_known(&added) => return Ok(Added::new()),
+                answer => return answer,
+            }
         }
     }
 

@@ -328,7 +328,7 @@ fn a_flood_of_peers_gives_way_to_local_ones() {
 fn sealed_by_geth() -> Option<(Genesis, Vec<Block>)> {
     let folder = std::env::var_os("ACTOREUM_FIXTURES").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/fixtures"),
-        std::path::PathBuf::from,
+        PathBuf::from,
     );
     if !folder.is_dir() {
         println!("skipped: fixtures not found");
