@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use rustc_hash::FxBuildHasher;
 
+use crate::connection::Caller;
 use crate::error::{RESPONSE_TOO_LARGE, RpcError};
 use crate::json::{JsonOut, Raw};
 use crate::limits;
@@ -84,6 +85,12 @@ impl<C: Send + Sync + 'static> Dispatcher<C> {
 
     /// Answers a body. Never fails and never panics: what goes wrong is in the answer.
     pub async fn answer(&self, body: &[u8]) -> Answer {
+        self.answer_to(body, None).await
+    }
+
+    /// As [`Self::answer`], on behalf of a connection that takes notifications: those that the
+    /// body asks for begin when [`Caller::answered`] says that the answer is on its way.
+    pub(crate) async fn answer_to(&self, body: &[u8], caller: Option<&Caller>) -> Answer {
         let mut out = JsonOut::new(self.limits.response_bytes);
         let close = match request::parse(body, self.limits.batch_items) {
             Ok(Message::Nothing) => {
@@ -92,9 +99,9 @@ impl<C: Send + Sync + 'static> Dispatcher<C> {
                     close: false,
                 };
             }
-            Ok(Message::Single(call)) => self.answer_single(&call, &mut out).await,
+            Ok(Message::Single(call)) => self.answer_single(&call, caller, &mut out).await,
             Ok(Message::Batch(calls)) => {
-                self.answer_batch(&calls, &mut out).await;
+                self.answer_batch(&calls, caller, &mut out).await;
                 false
             }
             Err(error) => {
@@ -109,10 +116,15 @@ impl<C: Send + Sync + 'static> Dispatcher<C> {
         }
     }
 
-    async fn answer_single(&self, call: &Call<'_>, out: &mut JsonOut) -> bool {
+    async fn answer_single(
+        &self,
+        call: &Call<'_>,
+        caller: Option<&Caller>,
+        out: &mut JsonOut,
+    ) -> bool {
         match self.methods.get(&*call.method) {
             Some(method) => {
-                self.run(method, call, out).await;
+                self.run(method, call, caller, out).await;
                 false
             }
             None => {
@@ -127,7 +139,7 @@ impl<C: Send + Sync + 'static> Dispatcher<C> {
     }
 
     /// Answers one request after the other, in their order.
-    async fn answer_batch(&self, calls: &[Call<'_>], out: &mut JsonOut) {
+    async fn answer_batch(&self, calls: &[Call<'_>], caller: Option<&Caller>, out: &mut JsonOut) {
         out.raw_past_limit(b"[");
         for (index, call) in calls.iter().enumerate() {
             if index > 0 {
@@ -135,7 +147,7 @@ impl<C: Send + Sync + 'static> Dispatcher<C> {
             }
             match self.methods.get(&*call.method) {
                 _ if out.room() == 0 => write_failure(out, Some(call.id), &too_large()),
-                Some(method) => self.run(method, call, out).await,
+                Some(method) => self.run(method, call, caller, out).await,
                 None => {
                     let error = RpcError::method_not_found(&call.method);
                     write_failure(out, Some(call.id), &error);
@@ -145,12 +157,18 @@ impl<C: Send + Sync + 'static> Dispatcher<C> {
         out.raw_past_limit(b"]");
     }
 
-    async fn run(&self, method: &Arc<Method<C>>, call: &Call<'_>, out: &mut JsonOut) {
+    async fn run(
+        &self,
+        method: &Arc<Method<C>>,
+        call: &Call<'_>,
+        caller: Option<&Caller>,
+        out: &mut JsonOut,
+    ) {
         let started = Instant::now();
         let start = out.len();
         write_head(out, Some(call.id));
         out.raw_past_limit(b"\"result\":");
-        let result = self.result(method, call.params, out).await;
+        let result = self.result(method, call.params, caller, out).await;
         let result = if out.overflowed() {
             Err(too_large())
         } else {
@@ -170,6 +188,7 @@ impl<C: Send + Sync + 'static> Dispatcher<C> {
         &self,
         method: &Arc<Method<C>>,
         params: Option<&str>,
+        caller: Option<&Caller>,
         out: &mut JsonOut,
     ) -> Result<(), RpcError> {
         match &method.handler {
@@ -177,27 +196,48 @@ impl<C: Send + Sync + 'static> Dispatcher<C> {
                 guarded(method.name, || function(&self.context, params, out))
             }
             Handler::Heavy(function) => {
-                let (function, context) = (Arc::clone(function), Arc::clone(&self.context));
-                let (name, room) = (method.name, out.room());
+                let function = Arc::clone(function);
                 let params = params.map(str::to_owned);
-                let written = self.pool.run(move || {
-                    let mut part = JsonOut::new(room);
-                    guarded(name, || function(&context, params.as_deref(), &mut part))?;
-                    if part.overflowed() {
-                        Err(too_large())
-                    } else {
-                        Ok(part.into_bytes())
-                    }
-                });
-                out.raw_bytes(&written.await??);
-                Ok(())
+                let work = move |context: &C, part: &mut JsonOut| {
+                    function(context, params.as_deref(), part)
+                };
+                self.run_on_pool(method.name, work, out).await
             }
             Handler::Actor(function) => {
                 let answer = function(Arc::clone(&self.context), params).await?;
                 answer.write_json(out);
                 Ok(())
             }
+            Handler::Staged(function) => {
+                let work = function(Arc::clone(&self.context), params).await?;
+                self.run_on_pool(method.name, work, out).await
+            }
+            Handler::Connection(function) => {
+                let caller =
+                    caller.ok_or_else(|| RpcError::server("notifications not supported"))?;
+                guarded(method.name, || function(&self.context, caller, params, out))
+            }
         }
+    }
+
+    async fn run_on_pool(
+        &self,
+        name: &'static str,
+        work: impl FnOnce(&C, &mut JsonOut) -> Result<(), RpcError> + Send + 'static,
+        out: &mut JsonOut,
+    ) -> Result<(), RpcError> {
+        let (context, room) = (Arc::clone(&self.context), out.room());
+        let written = self.pool.run(move || {
+            let mut part = JsonOut::new(room);
+            guarded(name, || work(&context, &mut part))?;
+            if part.overflowed() {
+                Err(too_large())
+            } else {
+                Ok(part.into_bytes())
+            }
+        });
+        out.raw_bytes(&written.await??);
+        Ok(())
     }
 }
 

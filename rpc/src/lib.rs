@@ -34,12 +34,17 @@
 mod admin;
 pub mod block_id;
 mod clique;
+mod connection;
+mod deadline;
 mod debug;
+mod dev;
 pub mod dispatch;
 pub mod error;
 pub mod eth;
 pub mod hexutil;
 pub mod http;
+#[cfg(unix)]
+pub mod ipc;
 pub mod json;
 pub mod limits;
 pub mod method;
@@ -53,4 +58,6 @@ pub mod pool;
 pub mod render;
 mod request;
 mod rpc;
+pub mod sealing;
+mod txpool;
 mod web3;

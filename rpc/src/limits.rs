@@ -3,6 +3,8 @@
 //! Each limit is the default; those that an operator may need to move are fields
 //! of [`crate::dispatch::DispatchLimits`] and [`crate::http::HttpConfig`].
 
+use std::time::Duration;
+
 /// Longest request body or WebSocket message, in bytes.
 ///
 /// Bounds the memory that one connection holds before its request is even parsed.
@@ -92,3 +94,54 @@ pub const MAX_FEE_HISTORY_BLOCKS: u64 = 1024;
 
 /// Most percentiles in one `eth_feeHistory`, as in geth.
 pub const MAX_FEE_HISTORY_PERCENTILES: usize = 100;
+
+/// Longest that an `eth_call` and its kin run, as in geth.
+///
+/// The gas cap bounds the work, this the time: the slowest instructions cost a hundred
+/// times as much a gas as the usual ones, and an operator may lift the cap.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a trace runs where the client does not say, as in geth.
+pub const TRACE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Longest that a client may let a trace run: it holds one of the few heavy threads.
+pub const MAX_TRACE_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// Most blocks in one `debug_getModifiedAccountsByNumber`: each is executed again.
+pub const MAX_MODIFIED_BLOCKS: u64 = 1024;
+
+/// Most slots in one `debug_storageRangeAt`.
+pub const MAX_STORAGE_RANGE: u64 = 1024;
+
+/// Messages that wait to be written to one connection: answers wait for room, a
+/// notification that finds none ends the connection.
+///
+/// The logs of a block are one message here, so this is a lag of a thousand blocks; the
+/// messages are shared with other subscribers, each costs this connection 32 bytes.
+pub const CONNECTION_QUEUE: usize = 1024;
+
+/// Requests of one connection that are answered at a time; further ones are not read.
+pub const MAX_CONNECTION_REQUESTS: usize = 32;
+
+/// Subscriptions on one connection. Each new block is compared with each.
+pub const MAX_SUBSCRIPTIONS: usize = 256;
+
+/// Longest notification, in bytes: a log with the data that a block's gas can pay for,
+/// as hex.
+pub const MAX_NOTIFICATION_BYTES: usize = MAX_RESPONSE_BYTES;
+
+/// How long a write may wait for a client that does not read.
+pub const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How often the server looks whether a silent WebSocket client is still there.
+pub const PING_PERIOD: Duration = Duration::from_secs(30);
+
+/// Pings that a WebSocket client may leave without an answer.
+pub const MAX_MISSED_PINGS: u32 = 2;
+
+/// Connections to the IPC socket at a time; only the node's own user can open one.
+pub const MAX_IPC_CONNECTIONS: usize = 256;
+
+/// Heads that `evm_snapshot` remembers at a time. A test suite holds a handful; the bound stops
+/// one that never reverts.
+pub const MAX_DEV_SNAPSHOTS: usize = 10_000;

@@ -8,6 +8,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use crate::connection::Caller;
 use crate::error::RpcError;
 use crate::json::{JsonOut, WriteJson};
 use crate::metrics::MethodMetrics;
@@ -30,6 +31,13 @@ pub type LocalFuture<T> = Pin<Box<dyn Future<Output = T>>>;
 type Reader<C> = dyn Fn(&C, Option<&str>, &mut JsonOut) -> Result<(), RpcError> + Send + Sync;
 type Asker<C> =
     dyn Fn(Arc<C>, Option<&str>) -> LocalFuture<Result<Box<dyn WriteJson>, RpcError>> + Send + Sync;
+/// Work that an actor's answer leaves to the pool.
+pub(crate) type Work<C> =
+    Box<dyn FnOnce(&C, &mut JsonOut) -> Result<(), RpcError> + Send + 'static>;
+type Stager<C> =
+    dyn Fn(Arc<C>, Option<&str>) -> LocalFuture<Result<Work<C>, RpcError>> + Send + Sync;
+type Subscriber<C> =
+    dyn Fn(&C, &Caller, Option<&str>, &mut JsonOut) -> Result<(), RpcError> + Send + Sync;
 
 /// How a method is run.
 pub(crate) enum Handler<C> {
@@ -39,6 +47,10 @@ pub(crate) enum Handler<C> {
     Heavy(Arc<Reader<C>>),
     /// By an actor.
     Actor(Box<Asker<C>>),
+    /// By an actor, then on the pool.
+    Staged(Box<Stager<C>>),
+    /// On a connection that takes notifications, on its own thread.
+    Connection(Box<Subscriber<C>>),
 }
 
 /// An argument, as `rpc.discover` shows it.
@@ -121,6 +133,56 @@ impl<C: Send + Sync + 'static> Method<C> {
         Self::row::<A>(name, params, Handler::Actor(Box::new(asker)))
     }
 
+    /// A question to an actor, whose answer `run` then works with on the bounded pool.
+    pub fn staged<A, Q, R, F>(
+        name: &'static str,
+        params: &'static [&'static str],
+        ask: impl Fn(Arc<C>, A) -> F + Send + Sync + 'static,
+        run: impl Fn(&C, Q) -> Result<R, RpcError> + Send + Sync + 'static,
+    ) -> Self
+    where
+        A: FromParams + 'static,
+        Q: Send + 'static,
+        R: WriteJson + 'static,
+        F: Future<Output = Result<Q, RpcError>> + 'static,
+    {
+        let run = Arc::new(run);
+        let stager = move |context: Arc<C>, raw: Option<&str>| {
+            let question = param::read::<A>(name, raw).map(|arguments| ask(context, arguments));
+            let run = Arc::clone(&run);
+            let work: LocalFuture<Result<Work<C>, RpcError>> = Box::pin(async move {
+                let answer = question?.await?;
+                let work: Work<C> = Box::new(move |context, out| {
+                    run(context, answer)?.write_json(out);
+                    Ok(())
+                });
+                Ok(work)
+            });
+            work
+        };
+        Self::row::<A>(name, params, Handler::Staged(Box::new(stager)))
+    }
+
+    /// What begins or ends notifications on the connection that it came over; elsewhere it
+    /// answers that there are none.
+    pub(crate) fn connection<A, R>(
+        name: &'static str,
+        params: &'static [&'static str],
+        function: impl Fn(&C, &Caller, A) -> Result<R, RpcError> + Send + Sync + 'static,
+    ) -> Self
+    where
+        A: FromParams + 'static,
+        R: WriteJson + 'static,
+    {
+        let subscriber =
+            move |context: &C, caller: &Caller, raw: Option<&str>, out: &mut JsonOut| {
+                let arguments = param::read::<A>(name, raw)?;
+                function(context, caller, arguments)?.write_json(out);
+                Ok(())
+            };
+        Self::row::<A>(name, params, Handler::Connection(Box::new(subscriber)))
+    }
+
     fn row<A: FromParams>(
         name: &'static str,
         params: &'static [&'static str],
@@ -154,8 +216,8 @@ impl<C> Method<C> {
     /// Where it runs.
     pub fn cost(&self) -> Cost {
         match self.handler {
-            Handler::View(_) => Cost::View,
-            Handler::Heavy(_) => Cost::Heavy,
+            Handler::View(_) | Handler::Connection(_) => Cost::View,
+            Handler::Heavy(_) | Handler::Staged(_) => Cost::Heavy,
             Handler::Actor(_) => Cost::Actor,
         }
     }

@@ -4,15 +4,20 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use actoreum_actors::supervision::TreeHandle;
+use actoreum_actors::chain::ChainActor;
+use actoreum_actors::filter::FilterActor;
+use actoreum_actors::supervision::{ActorRef, AskError, TreeHandle};
+use actoreum_actors::txpool::TxPoolHandle;
 use actoreum_chain::{ChainReader, SealedHeader};
 use actoreum_consensus::{Clique, Engine};
 use actoreum_primitives::Address;
+use actoreum_txpool::Snapshot;
 
 use crate::block_id::{BlockId, BlockNumber};
 use crate::error::RpcError;
 use crate::limits::BLOCK_CACHE_BYTES;
 use crate::render::BlockCache;
+use crate::sealing::{Keys, SealingActors};
 
 /// What the operator decides about the methods.
 #[derive(Debug, Clone)]
@@ -72,6 +77,16 @@ pub struct Node {
     pub peers: Arc<AtomicUsize>,
     /// The supervision tree, from the moment that it stands.
     pub tree: OnceLock<TreeHandle>,
+    /// The one writer of the chain, once the tree is put together.
+    pub writer: OnceLock<ActorRef<ChainActor>>,
+    /// Who keeps filters and subscriptions, once the tree is put together.
+    pub filters: OnceLock<ActorRef<FilterActor>>,
+    /// The transaction pool, once the tree is put together.
+    pub txpool: OnceLock<TxPoolHandle>,
+    /// The keys, once the tree is put together.
+    pub keys: OnceLock<Keys>,
+    /// Who seals, once the tree is put together, where this node does.
+    pub sealing: OnceLock<SealingActors>,
     pub(crate) rendered: BlockCache,
 }
 
@@ -90,8 +105,23 @@ impl Node {
             settings,
             peers: Arc::default(),
             tree: OnceLock::new(),
+            writer: OnceLock::new(),
+            filters: OnceLock::new(),
+            txpool: OnceLock::new(),
+            keys: OnceLock::new(),
+            sealing: OnceLock::new(),
             rendered: BlockCache::new(BLOCK_CACHE_BYTES),
         }
+    }
+
+    /// The transaction pool, for those who submit.
+    pub(crate) fn txpool(&self) -> Result<&TxPoolHandle, RpcError> {
+        self.txpool.get().ok_or_else(starting)
+    }
+
+    /// The transaction pool, for those who read; `None` before it has started.
+    pub(crate) fn pool_snapshot(&self) -> Option<Arc<Snapshot>> {
+        self.txpool.get()?.snapshot()
     }
 
     /// Peers that are connected.
@@ -139,6 +169,16 @@ impl Node {
         self.engine.author(header).unwrap_or(header.beneficiary)
     }
 
+    /// The one writer of the chain.
+    pub(crate) fn writer(&self) -> Result<ActorRef<ChainActor>, RpcError> {
+        self.writer.get().cloned().ok_or_else(starting)
+    }
+
+    /// Who keeps filters and subscriptions.
+    pub(crate) fn filters(&self) -> Result<ActorRef<FilterActor>, RpcError> {
+        self.filters.get().cloned().ok_or_else(starting)
+    }
+
     /// Seconds since 1970.
     pub(crate) fn now(&self) -> u64 {
         SystemTime::now()
@@ -151,4 +191,13 @@ impl Node {
 pub(crate) fn storage(error: impl std::fmt::Display) -> RpcError {
     tracing::error!(%error, "rpc read failed");
     RpcError::server(error.to_string())
+}
+
+fn starting() -> RpcError {
+    RpcError::server("the node is starting")
+}
+
+/// A question that an actor did not answer.
+pub(crate) fn unanswered(error: AskError) -> RpcError {
+    RpcError::internal(error.to_string())
 }

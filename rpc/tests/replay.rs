@@ -7,9 +7,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by its panic")]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use actoreum_actors::accounts::AccountsSetup;
+use actoreum_actors::filter::FilterActor;
+use actoreum_actors::supervision::{ActorRef, ChildSpec, Pool, Strategy, SupervisorSpec, Tree};
+use actoreum_actors::txpool::{TxPoolHandle, TxPoolSetup};
 use actoreum_chain::{Chain, ChainOptions, ChainReader, Detail, genesis};
 use actoreum_consensus::{Clique, Engine};
 use actoreum_primitives::config::EngineConfig;
@@ -19,7 +23,10 @@ use actoreum_rpc::dispatch::{DispatchLimits, Dispatcher};
 use actoreum_rpc::namespaces;
 use actoreum_rpc::node::{Node, NodeSettings};
 use actoreum_rpc::pool::HeavyPool;
+use actoreum_rpc::sealing::Keys;
 use actoreum_storage::Store;
+use actoreum_txpool::{PoolConfig, PoolReader};
+use actoreum_wallet::{KeyDirectory, ScryptCost};
 use serde_json::Value;
 
 fn fixtures() -> Option<PathBuf> {
@@ -34,8 +41,9 @@ fn fixtures() -> Option<PathBuf> {
     None
 }
 
-/// The benchmark's chain, imported, behind a dispatcher with geth's namespaces.
-fn dispatcher(folder: &std::path::Path) -> Dispatcher<Node> {
+/// The benchmark's chain, imported, behind a dispatcher with geth's namespaces, and the actors that
+/// it asks.
+fn dispatcher(folder: &Path, keys: &Path) -> (Dispatcher<Node>, SupervisorSpec) {
     let text = std::fs::read_to_string(folder.join("clique-bench/genesis.json")).unwrap();
     let spec: Genesis = Genesis::from_json(&text).unwrap();
     let store = Store::memory();
@@ -62,21 +70,57 @@ fn dispatcher(folder: &std::path::Path) -> Dispatcher<Node> {
     assert!(report.refused.is_none(), "{:?}", report.refused);
     assert_eq!(reader.head_number(), 269);
     let settings = NodeSettings::new("Actoreum/test", 1337);
-    let node = Node::new(reader, engine, Some(clique), settings);
+    let node = Node::new(reader.clone(), engine, Some(clique), settings);
+    let actors = actors(&node, &reader, keys);
     let methods = namespaces::methods(&node);
     let offered = ["clique", "debug", "eth", "net", "txpool", "web3"].map(String::from);
     let limits = DispatchLimits::default();
-    Dispatcher::new(
+    let dispatcher = Dispatcher::new(
         Arc::new(node),
         &methods,
         &offered,
         HeavyPool::new(2, 100),
         limits,
-    )
+    );
+    (dispatcher, actors)
+}
+
+/// Filters, an empty pool, and a folder without keys.
+fn actors(node: &Node, reader: &ChainReader, folder: &Path) -> SupervisorSpec {
+    let filters = ActorRef::new("filters");
+    let _ = node.filters.set(filters.clone());
+
+    let (signatures, pool) = (Pool::new("signatures", 1), ActorRef::new("pool"));
+    let pooled = PoolReader::default();
+    let handle = TxPoolHandle::new(
+        pool.clone(),
+        pooled.clone(),
+        reader.clone(),
+        signatures.clone(),
+    );
+    let _ = node.txpool.set(handle);
+    let txpool = TxPoolSetup::new(reader.clone(), pooled, PoolConfig::default());
+
+    let (scrypt, accounts) = (Pool::new("scrypt", 1), ActorRef::new("accounts"));
+    let _ = node.keys.set(Keys::new(accounts.clone()));
+    let setup = AccountsSetup {
+        keys: KeyDirectory::new(folder, ScryptCost::LIGHT),
+        pool: scrypt.clone(),
+        open: Vec::new(),
+        held: Vec::new(),
+    };
+    SupervisorSpec::new("node", Strategy::OneForOne)
+        .child(signatures.child())
+        .child(scrypt.child())
+        .child(ChildSpec::new(&filters, FilterActor::new))
+        .child(ChildSpec::new(&pool, move || txpool.clone().open()))
+        .child(ChildSpec::new_async(&accounts, move || {
+            setup.clone().start()
+        }))
 }
 
 /// Requests and answers, as they were recorded.
-fn recorded(folder: &std::path::Path) -> Vec<Value> {
+fn recorded(folder: &Path) -> Vec<Value> {
     let packed = std::fs::read(folder.join("geth-answers/clique-bench-1.8.27.jsonl.zst")).unwrap();
     let mut decoder = zstd::Decoder::new(packed.as_slice()).unwrap();
     decoder.window_log_max(27).unwrap();
@@ -123,31 +167,13 @@ fn differs_on_purpose(request: &Value) -> bool {
     }
 }
 
-/// Methods whose actors or tracers are still to come. One that is offered must leave
-/// this list: the test fails where it answers.
-const NOT_OFFERED_YET: [&str; 13] = [
-    "debug_getModifiedAccountsByNumber",
-    "debug_preimage",
-    "debug_storageRangeAt",
-    "debug_traceBlockByNumber",
-    "debug_traceTransaction",
-    "eth_accounts",
-    "eth_getFilterChanges",
-    "eth_hashrate",
-    "eth_sendRawTransaction",
-    "eth_sendTransaction",
-    "eth_sign",
-    "eth_uninstallFilter",
-    "txpool_status",
-];
-
 #[test]
 fn recorded_answers_replay_equal() {
     let Some(folder) = fixtures() else { return };
-    let dispatcher = dispatcher(&folder);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap();
+    let keys = tempfile::tempdir().unwrap();
+    let (dispatcher, actors) = dispatcher(&folder, keys.path());
+    let runtime = actix::System::new();
+    let tree = runtime.block_on(Tree::start(actors)).unwrap();
     let mut equal = 0;
     let mut differences = Vec::new();
     for line in recorded(&folder) {
@@ -157,14 +183,6 @@ fn recorded_answers_replay_equal() {
         };
         let answer = runtime.block_on(dispatcher.answer(body.as_bytes()));
         let ours: Value = serde_json::from_slice(&answer.body).unwrap();
-        let method = line["request"]["method"].as_str().unwrap_or_default();
-        if NOT_OFFERED_YET.contains(&method) {
-            assert_eq!(
-                ours["error"]["code"], -32601,
-                "{method} is offered: take it from the list"
-            );
-            continue;
-        }
         match difference(&ours, &line["response"], "") {
             _ if differs_on_purpose(&line["request"]) => {}
             None => equal += 1,
@@ -174,6 +192,7 @@ fn recorded_answers_replay_equal() {
             }
         }
     }
+    runtime.block_on(tree.shutdown());
     println!("{equal} recorded answers are equal");
     assert!(
         differences.is_empty(),

@@ -10,8 +10,10 @@ use actoreum_primitives::{AccessListItem, Address, Bytes, Header};
 use super::call_request::{BlockOverrideArgs, CallArgs, StateOverrideArgs};
 use super::state::{self, At};
 use crate::block_id::{BlockId, BlockNumber};
+use crate::deadline::Deadline;
 use crate::error::{REVERTED, RpcError};
 use crate::json::{JsonOut, WriteJson};
+use crate::limits::CALL_TIMEOUT;
 use crate::method::Method;
 use crate::node::{Node, storage};
 
@@ -39,15 +41,22 @@ pub(super) fn methods() -> Vec<Method<Node>> {
 }
 
 /// The block that a call's code sees, and who made it.
-struct Scene {
+pub(crate) struct Scene {
     at: At,
     header: Header,
     beneficiary: Address,
 }
 
+impl Scene {
+    /// The block's header.
+    pub(crate) fn header(&self) -> &Header {
+        &self.header
+    }
+}
+
 /// The scene of a call at `id`; `None` where there is no such block. At `pending` it is
 /// the block that would be sealed next, on the state of the head.
-fn scene(node: &Node, id: BlockId) -> Result<Option<Scene>, RpcError> {
+pub(crate) fn scene(node: &Node, id: BlockId) -> Result<Option<Scene>, RpcError> {
     let Some(at) = state::at(node, id)? else {
         return Ok(None);
     };
@@ -82,12 +91,13 @@ fn pending_header(node: &Node, parent: &actoreum_chain::SealedHeader) -> Header 
     header
 }
 
-/// Runs `with` in a scene.
-fn run<T>(
+/// Runs `with` in a scene, until `deadline`.
+pub(crate) fn run<T>(
     node: &Node,
     scene: &Scene,
     state_overrides: &StateOverrides,
     block_overrides: &BlockOverrides,
+    deadline: Deadline,
     with: impl FnOnce(&CallEnv<'_>) -> Result<T, RpcError>,
 ) -> Result<T, RpcError> {
     let parent = node
@@ -107,6 +117,7 @@ fn run<T>(
         block_overrides,
         gas_cap: node.settings.gas_cap,
         check_balance: true,
+        interrupt: Some(&|| deadline.is_over()),
     })
 }
 
@@ -124,7 +135,10 @@ fn call(node: &Node, (call, id, states, blocks): CallParams) -> Result<Bytes, Rp
         return Ok(Bytes::new());
     };
     let (states, blocks) = (states.unwrap_or_default().0, blocks.unwrap_or_default().0);
-    let outcome = run(node, &scene, &states, &blocks, |env| execute(env, &call.0))?;
+    let deadline = Deadline::after(CALL_TIMEOUT);
+    let outcome = run(node, &scene, &states, &blocks, deadline, |env| {
+        execute(env, &call.0)
+    })?;
     match outcome.failure {
         None => Ok(outcome.output),
         Some(failure) => Err(failed(&failure)),
@@ -137,7 +151,10 @@ fn execute(env: &CallEnv<'_>, request: &CallRequest) -> Result<CallOutcome, RpcE
 
 /// A call that could not begin.
 fn refused(error: &TxError) -> RpcError {
-    RpcError::server(error.to_string())
+    RpcError::server(match error {
+        TxError::Interrupted => format!("execution aborted (timeout = {CALL_TIMEOUT:?})"),
+        other => other.to_string(),
+    })
 }
 
 /// A call whose code failed; a revert brings its data.
@@ -150,14 +167,19 @@ fn failed(failure: &Failure) -> RpcError {
     }
 }
 
-type EstimateParams = (CallArgs, Option<BlockId>, Option<StateOverrideArgs>);
+pub(super) type EstimateParams = (CallArgs, Option<BlockId>, Option<StateOverrideArgs>);
 
 /// The least gas with which the call succeeds, by bisection as in geth.
-fn estimate_gas(node: &Node, (call, id, states): EstimateParams) -> Result<u64, RpcError> {
+pub(super) fn estimate_gas(
+    node: &Node,
+    (call, id, states): EstimateParams,
+) -> Result<u64, RpcError> {
     let id = id.unwrap_or(BlockNumber::Pending.into());
     let scene = scene(node, id)?.ok_or_else(|| RpcError::server("header not found"))?;
     let states = states.unwrap_or_default().0;
-    run(node, &scene, &states, &BlockOverrides::default(), |env| {
+    let blocks = BlockOverrides::default();
+    let deadline = Deadline::after(CALL_TIMEOUT);
+    run(node, &scene, &states, &blocks, deadline, |env| {
         let mut request = call.0;
         let asked = request.gas.filter(|gas| *gas >= TRANSFER_GAS);
         let allowance = asked
@@ -180,6 +202,7 @@ fn estimate_gas(node: &Node, (call, id, states): EstimateParams) -> Result<u64, 
             let middle = fails + (succeeds - fails) / 2;
             match attempt(middle) {
                 Ok(outcome) if outcome.failure.is_none() => succeeds = middle,
+                Err(error @ TxError::Interrupted) => return Err(refused(&error)),
                 _ => fails = middle,
             }
         }
@@ -217,7 +240,8 @@ fn create_access_list(
     let id = id.unwrap_or(BlockNumber::Pending.into());
     let scene = scene(node, id)?.ok_or_else(|| RpcError::server("header not found"))?;
     let (states, blocks) = (StateOverrides::new(), BlockOverrides::default());
-    run(node, &scene, &states, &blocks, |env| {
+    let deadline = Deadline::after(CALL_TIMEOUT);
+    run(node, &scene, &states, &blocks, deadline, |env| {
         let (list, outcome) =
             actoreum_evm::create_access_list(env, &call.0).map_err(|error| refused(&error))?;
         Ok(AccessListResult { list, outcome })

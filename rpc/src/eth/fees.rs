@@ -50,7 +50,7 @@ fn priority_fee(node: &Node, (): ()) -> Result<U256, RpcError> {
 
 /// geth's oracle: of the cheapest tip in each of the last blocks, the 60th percentile.
 /// Before London a tip is the whole gas price.
-fn suggested_tip(node: &Node, head: &SealedHeader) -> Result<U256, RpcError> {
+pub(super) fn suggested_tip(node: &Node, head: &SealedHeader) -> Result<U256, RpcError> {
     let mut tips = Vec::new();
     let mut empty_left = EMPTY_BLOCKS;
     let mut wanted = SAMPLED_BLOCKS;
@@ -209,7 +209,7 @@ fn checked(percentiles: Vec<Percent>) -> Result<Vec<f64>, RpcError> {
 }
 
 /// The base fee of the block after `parent`, in wei; zero before London.
-fn next_base_fee(node: &Node, parent: &SealedHeader) -> u64 {
+pub(super) fn next_base_fee(node: &Node, parent: &SealedHeader) -> u64 {
     let config = node.chain.config();
     let is_london = config
         .london_block

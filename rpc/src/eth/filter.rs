@@ -1,7 +1,7 @@
 //! What a log query asks for.
 
-use actoreum_primitives::alloy_primitives::BloomInput;
-use actoreum_primitives::{Address, B256, Bloom, Log};
+use actoreum_chain::LogCriteria;
+use actoreum_primitives::{Address, B256};
 
 use crate::block_id::BlockNumber;
 use crate::hexutil;
@@ -19,33 +19,8 @@ pub struct LogFilter {
     pub from_block: Option<BlockNumber>,
     /// The last block of the range; the head where it is not given.
     pub to_block: Option<BlockNumber>,
-    /// Contracts of which one must have emitted the log; any where empty.
-    pub addresses: Vec<Address>,
-    /// For each topic position, the values of which one must stand there; any where empty.
-    pub topics: Vec<Vec<B256>>,
-}
-
-impl LogFilter {
-    /// Whether a log fits.
-    pub fn matches(&self, log: &Log) -> bool {
-        (self.addresses.is_empty() || self.addresses.contains(&log.address))
-            && self.topics.len() <= log.topics.len()
-            && self
-                .topics
-                .iter()
-                .zip(&log.topics)
-                .all(|(wanted, topic)| wanted.is_empty() || wanted.contains(topic))
-    }
-
-    /// Whether a block with this bloom may hold a log that fits.
-    pub fn may_match(&self, bloom: &Bloom) -> bool {
-        let has = |bytes: &[u8]| bloom.contains_input(BloomInput::Raw(bytes));
-        (self.addresses.is_empty() || self.addresses.iter().any(|address| has(address.as_slice())))
-            && self
-                .topics
-                .iter()
-                .all(|wanted| wanted.is_empty() || wanted.iter().any(|topic| has(topic.as_slice())))
-    }
+    /// What a log must look like.
+    pub criteria: LogCriteria,
 }
 
 impl FromParam for LogFilter {
@@ -57,8 +32,10 @@ impl FromParam for LogFilter {
             block_hash: object.get("blockHash")?,
             from_block: object.get("fromBlock")?,
             to_block: object.get("toBlock")?,
-            addresses: object.get::<Addresses>("address")?.unwrap_or_default().0,
-            topics: object.get::<Topics>("topics")?.unwrap_or_default().0,
+            criteria: LogCriteria {
+                addresses: object.get::<Addresses>("address")?.unwrap_or_default().0,
+                topics: object.get::<Topics>("topics")?.unwrap_or_default().0,
+            },
         };
         if filter.block_hash.is_some() && (filter.from_block.is_some() || filter.to_block.is_some())
         {
@@ -189,8 +166,11 @@ mod tests {
             "{{\"address\":\"{address}\",\"fromBlock\":\"0x0\",\"topics\":[null,\"{topic}\",[\"{topic}\"],[null,\"{topic}\"]]}}"
         ))
         .unwrap();
-        assert_eq!(filter.addresses, [address]);
-        assert_eq!(filter.topics, [vec![], vec![topic], vec![topic], vec![]]);
+        assert_eq!(filter.criteria.addresses, [address]);
+        assert_eq!(
+            filter.criteria.topics,
+            [vec![], vec![topic], vec![topic], vec![]]
+        );
         assert_eq!(
             (filter.from_block, filter.to_block),
             (Some(BlockNumber::Number(0)), None)
@@ -213,45 +193,5 @@ mod tests {
             )),
             "cannot specify both BlockHash and FromBlock/ToBlock, choose one or the other"
         );
-    }
-
-    #[test]
-    fn matching_follows_positions_and_the_bloom_never_misses() {
-        let log = Log {
-            address: Address::repeat_byte(1),
-            topics: vec![B256::repeat_byte(2), B256::repeat_byte(3)],
-            data: Default::default(),
-        };
-        let mut bloom = Bloom::ZERO;
-        log.add_to_bloom(&mut bloom);
-        let filter = |addresses: &[u8], topics: &[&[u8]]| LogFilter {
-            addresses: addresses
-                .iter()
-                .map(|byte| Address::repeat_byte(*byte))
-                .collect(),
-            topics: topics
-                .iter()
-                .map(|values| values.iter().map(|byte| B256::repeat_byte(*byte)).collect())
-                .collect(),
-            ..LogFilter::default()
-        };
-        for fits in [
-            filter(&[], &[]),
-            filter(&[9, 1], &[]),
-            filter(&[], &[&[2]]),
-            filter(&[1], &[&[], &[9, 3]]),
-        ] {
-            assert!(fits.matches(&log), "{fits:?}");
-            assert!(fits.may_match(&bloom), "{fits:?}");
-        }
-        for misses in [
-            filter(&[9], &[]),
-            filter(&[], &[&[3]]),
-            filter(&[], &[&[2], &[2]]),
-            filter(&[], &[&[], &[], &[]]),
-        ] {
-            assert!(!misses.matches(&log), "{misses:?}");
-        }
-        assert!(!filter(&[9], &[]).may_match(&bloom));
     }
 }

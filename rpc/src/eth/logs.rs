@@ -1,9 +1,7 @@
 //! Log queries.
 
-use std::sync::Arc;
-
 use actoreum_chain::SealedHeader;
-use actoreum_primitives::{B256, Block, Receipt};
+use actoreum_chain::bloom_index::{self, Matcher, SECTION_BLOCKS};
 
 use super::filter::LogFilter;
 use crate::block_id::{BlockId, BlockNumber};
@@ -12,14 +10,14 @@ use crate::json::{JsonOut, WriteJson};
 use crate::limits::{MAX_LOG_BLOCKS, MAX_RESPONSE_BYTES};
 use crate::method::Method;
 use crate::node::{Node, storage};
-use crate::render::{self, LogPlace};
+use crate::render;
 
 pub(super) fn methods() -> Vec<Method<Node>> {
     vec![Method::heavy("eth_getLogs", &["filter"], logs)]
 }
 
 /// The logs that were found, as JSON.
-struct Found(Vec<u8>);
+pub(super) struct Found(Vec<u8>);
 
 impl WriteJson for Found {
     fn write_json(&self, out: &mut JsonOut) {
@@ -27,7 +25,7 @@ impl WriteJson for Found {
     }
 }
 
-fn logs(node: &Node, (filter,): (LogFilter,)) -> Result<Found, RpcError> {
+pub(super) fn logs(node: &Node, (filter,): (LogFilter,)) -> Result<Found, RpcError> {
     let mut found = Writer {
         out: JsonOut::new(MAX_RESPONSE_BYTES),
         is_first: true,
@@ -70,7 +68,36 @@ impl Writer {
                 format!("the range is longer than {MAX_LOG_BLOCKS} blocks: ask in pieces"),
             ));
         }
-        for number in first..=last {
+        let matcher = Matcher::new(&filter.criteria);
+        let mut next = first;
+        while next <= last {
+            let section = next / SECTION_BLOCKS;
+            let section_last = (section * SECTION_BLOCKS + (SECTION_BLOCKS - 1)).min(last);
+            let candidates = if matcher.is_anything() {
+                None
+            } else {
+                bloom_index::candidates(&node.chain, section, &matcher).map_err(storage)?
+            };
+            let range = next..=section_last;
+            match candidates {
+                Some(blocks) => {
+                    let wanted = |block: &u64| range.contains(block);
+                    self.add_blocks(node, filter, blocks.into_iter().filter(wanted))?;
+                }
+                None => self.add_blocks(node, filter, range)?,
+            }
+            next = section_last + 1;
+        }
+        Ok(())
+    }
+
+    fn add_blocks(
+        &mut self,
+        node: &Node,
+        filter: &LogFilter,
+        numbers: impl Iterator<Item = u64>,
+    ) -> Result<(), RpcError> {
+        for number in numbers {
             let Some(header) = node.chain.header_by_number(number).map_err(storage)? else {
                 break;
             };
@@ -85,7 +112,7 @@ impl Writer {
         header: &SealedHeader,
         filter: &LogFilter,
     ) -> Result<(), RpcError> {
-        if header.logs_bloom.is_zero() || !filter.may_match(&header.logs_bloom) {
+        if !filter.criteria.may_match(&header.logs_bloom) {
             return Ok(());
         }
         let hash = header.hash();
@@ -94,41 +121,16 @@ impl Writer {
         let (Some(receipts), Some(block)) = (receipts, block) else {
             return Ok(());
         };
-        self.add_logs(hash, &block, &receipts, filter);
+        for placed in filter.criteria.select(hash, &block, &receipts, false) {
+            if !std::mem::take(&mut self.is_first) {
+                self.out.raw(",");
+            }
+            render::write_placed_log(&mut self.out, &placed);
+        }
         if self.out.overflowed() {
             Err(too_many())
         } else {
             Ok(())
-        }
-    }
-
-    fn add_logs(
-        &mut self,
-        hash: B256,
-        block: &Arc<Block>,
-        receipts: &Arc<Vec<Receipt>>,
-        filter: &LogFilter,
-    ) {
-        let mut log_index = 0;
-        let transactions = block.body.transactions.iter().zip(receipts.iter());
-        for (index, (transaction, receipt)) in transactions.enumerate() {
-            for log in &receipt.logs {
-                if filter.matches(log) {
-                    let place = LogPlace {
-                        block_hash: hash,
-                        block_number: block.header.number,
-                        transaction_hash: transaction.hash(),
-                        transaction_index: index as u64,
-                        log_index,
-                        removed: false,
-                    };
-                    if !std::mem::take(&mut self.is_first) {
-                        self.out.raw(",");
-                    }
-                    render::write_log(&mut self.out, log, &place);
-                }
-                log_index += 1;
-            }
         }
     }
 }

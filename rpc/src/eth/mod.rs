@@ -1,12 +1,16 @@
 //! `eth_*`
 
+mod accounts;
 pub(crate) mod blocks;
-mod call;
+pub(crate) mod call;
 mod call_request;
 mod fees;
 mod filter;
+mod filters;
 mod logs;
+pub(crate) mod send;
 mod state;
+mod subscribe;
 mod transactions;
 
 pub use call_request::{BlockOverrideArgs, CallArgs, StateOverrideArgs};
@@ -27,14 +31,19 @@ pub(crate) fn methods() -> Vec<Method<Node>> {
     let mut methods = vec![
         Method::view("eth_blockNumber", &[], block_number),
         Method::view("eth_chainId", &[], chain_id),
+        Method::view("eth_hashrate", &[], hashrate),
         Method::view("eth_protocolVersion", &[], protocol_version),
         Method::view("eth_syncing", &[], syncing),
     ];
+    methods.extend(accounts::methods());
     methods.extend(blocks::methods());
     methods.extend(call::methods());
     methods.extend(fees::methods());
+    methods.extend(filters::methods());
     methods.extend(logs::methods());
+    methods.extend(send::methods());
     methods.extend(state::methods());
+    methods.extend(subscribe::methods());
     methods.extend(transactions::methods());
     methods
 }
@@ -49,6 +58,11 @@ fn chain_id(node: &Node, (): ()) -> Result<u64, RpcError> {
 
 fn protocol_version(_: &Node, (): ()) -> Result<u64, RpcError> {
     Ok(PROTOCOL_VERSION)
+}
+
+/// Zero: nothing in this node searches for a proof of work yet.
+fn hashrate(_: &Node, (): ()) -> Result<u64, RpcError> {
+    Ok(0)
 }
 
 /// False: nothing in this node fetches a chain yet.

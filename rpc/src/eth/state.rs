@@ -2,10 +2,11 @@
 
 use actoreum_chain::SealedHeader;
 use actoreum_primitives::{
-    Address, B256, Bytes, EMPTY_CODE_HASH, EMPTY_ROOT_HASH, StateReader as _, U256,
+    AccountInfo, Address, B256, Bytes, EMPTY_CODE_HASH, EMPTY_ROOT_HASH, StateReader as _, U256,
 };
 
-use crate::block_id::BlockId;
+use super::send;
+use crate::block_id::{BlockId, BlockNumber};
 use crate::error::RpcError;
 use crate::hexutil::lenient_word;
 use crate::json::{JsonOut, WriteJson};
@@ -49,20 +50,40 @@ fn failed(error: actoreum_primitives::StateError) -> RpcError {
     RpcError::server(error.to_string())
 }
 
-fn balance(node: &Node, (address, id): (Address, BlockId)) -> Result<Option<U256>, RpcError> {
+/// An account at `id`, `None` where it does not exist; the outer `None` where there is no such
+/// block.
+fn account(
+    node: &Node,
+    address: Address,
+    id: BlockId,
+) -> Result<Option<Option<AccountInfo>>, RpcError> {
+    if let BlockId::Number(BlockNumber::Latest | BlockNumber::Pending) = id {
+        return node.chain.head_account(&address).map(Some).map_err(failed);
+    }
     let Some(at) = at(node, id)? else {
         return Ok(None);
     };
-    let account = at.state.account(&address).map_err(failed)?;
+    at.state.account(&address).map(Some).map_err(failed)
+}
+
+fn balance(node: &Node, (address, id): (Address, BlockId)) -> Result<Option<U256>, RpcError> {
+    let Some(account) = account(node, address, id)? else {
+        return Ok(None);
+    };
     Ok(Some(account.map_or(U256::ZERO, |account| account.balance)))
 }
 
 fn nonce(node: &Node, (address, id): (Address, BlockId)) -> Result<Option<u64>, RpcError> {
-    let Some(at) = at(node, id)? else {
+    let Some(account) = account(node, address, id)? else {
         return Ok(None);
     };
-    let account = at.state.account(&address).map_err(failed)?;
-    Ok(Some(account.map_or(0, |account| account.nonce)))
+    let nonce = account.map_or(0, |account| account.nonce);
+    if matches!(id, BlockId::Number(BlockNumber::Pending)) {
+        // The pool may be a block behind the head.
+        let pooled = send::next_nonce(node, &address).unwrap_or_default();
+        return Ok(Some(pooled.max(nonce)));
+    }
+    Ok(Some(nonce))
 }
 
 /// Empty where there is no such block, as in geth 1.8.

@@ -6,6 +6,7 @@ use actoreum_consensus::rules;
 use actoreum_primitives::{B256, Block, Bytes, Header, Receipt, U256};
 
 use super::blocks::{self, Placed};
+use super::send::{self, Pending};
 use crate::block_id::{BlockId, BlockNumber};
 use crate::error::RpcError;
 use crate::json::{JsonOut, WriteJson};
@@ -49,8 +50,26 @@ impl WriteJson for Placed {
     }
 }
 
-fn by_hash(node: &Node, (hash,): (B256,)) -> Result<Option<Placed>, RpcError> {
-    blocks::transaction(node, hash)
+/// A transaction in its block, or in the pool.
+enum Found {
+    Placed(Placed),
+    Pending(Pending),
+}
+
+impl WriteJson for Found {
+    fn write_json(&self, out: &mut JsonOut) {
+        match self {
+            Self::Placed(placed) => placed.write_json(out),
+            Self::Pending(pending) => pending.write_json(out),
+        }
+    }
+}
+
+fn by_hash(node: &Node, (hash,): (B256,)) -> Result<Option<Found>, RpcError> {
+    if let Some(placed) = blocks::transaction(node, hash)? {
+        return Ok(Some(Found::Placed(placed)));
+    }
+    Ok(send::pooled(node, &hash).map(|tx| Found::Pending(Pending(tx))))
 }
 
 fn at<T: Into<BlockId>>(
@@ -65,9 +84,12 @@ fn at<T: Into<BlockId>>(
 
 /// The encoding of a transaction; empty where there is none, as in geth.
 fn raw(node: &Node, (hash,): (B256,)) -> Result<Bytes, RpcError> {
-    let found = blocks::transaction(node, hash)?;
-    Ok(found
-        .map(|found| found.transaction().encode_2718().into())
+    if let Some(found) = blocks::transaction(node, hash)? {
+        return Ok(found.transaction().encode_2718().into());
+    }
+    let pooled = send::pooled(node, &hash);
+    Ok(pooled
+        .map(|pooled| pooled.transaction().encode_2718().into())
         .unwrap_or_default())
 }
 

@@ -1,14 +1,11 @@
 //! The HTTP server as an actor of the supervision tree.
 
-use std::sync::Arc;
-
 use actix_web::dev::ServerHandle;
 use actoreum_actors::supervision::{Actor, Ctx, Exit, Failure};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
-use super::{HttpConfig, HttpListener};
-use crate::dispatch::Dispatcher;
+use super::{Endpoints, HttpConfig, HttpListener};
 
 /// Listens from its start to its end. What it serves needs no mailbox: requests pass
 /// on the server's own threads, so a restart of this actor costs its connections and
@@ -18,7 +15,7 @@ use crate::dispatch::Dispatcher;
 /// being answered are done, or its stop timeout is over.
 pub struct HttpActor<C> {
     config: HttpConfig,
-    dispatcher: Arc<Dispatcher<C>>,
+    endpoints: Endpoints<C>,
     running: Option<Running>,
 }
 
@@ -26,6 +23,7 @@ pub struct HttpActor<C> {
 /// address and every connection at once.
 struct Running {
     handle: ServerHandle,
+    closing: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
 
@@ -37,10 +35,10 @@ impl Drop for Running {
 
 impl<C> HttpActor<C> {
     /// An actor that is going to listen as `config` says.
-    pub fn new(config: HttpConfig, dispatcher: Arc<Dispatcher<C>>) -> Self {
+    pub fn new(config: HttpConfig, endpoints: impl Into<Endpoints<C>>) -> Self {
         Self {
             config,
-            dispatcher,
+            endpoints: endpoints.into(),
             running: None,
         }
     }
@@ -48,14 +46,23 @@ impl<C> HttpActor<C> {
 
 impl<C: Send + Sync + 'static> Actor for HttpActor<C> {
     fn started(&mut self, ctx: &mut Ctx<Self>) -> Result<(), Failure> {
-        let listener = HttpListener::bind(&self.config, Arc::clone(&self.dispatcher))?;
-        let (address, handle) = (listener.address, listener.handle());
+        let listener = HttpListener::bind(&self.config, self.endpoints.clone())?;
+        let handle = listener.handle();
+        let HttpListener {
+            address,
+            server,
+            closing,
+        } = listener;
         let (ended, end) = oneshot::channel();
         let task = actix_web::rt::spawn(async move {
             // Nobody waits for the end where the actor itself is ending.
-            let _ = ended.send(listener.server.await);
+            let _ = ended.send(server.await);
         });
-        self.running = Some(Running { handle, task });
+        self.running = Some(Running {
+            handle,
+            closing,
+            task,
+        });
         ctx.spawn_then(end, |_, end, ctx| {
             let reason = match end {
                 Ok(Err(error)) => format!("the HTTP server failed: {error}"),
@@ -70,6 +77,7 @@ impl<C: Send + Sync + 'static> Actor for HttpActor<C> {
     async fn stopped(mut self, _: &Exit) {
         let address = self.config.address;
         if let Some(mut running) = self.running.take() {
+            running.closing.send_replace(true);
             running.handle.stop(true).await;
             let _ = (&mut running.task).await;
             tracing::info!(%address, "http endpoint closed");

@@ -1,14 +1,13 @@
 //! The one function that every HTTP request passes.
 
-use std::sync::Arc;
-
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{Method as Verb, StatusCode};
 use actix_web::web::{Bytes, BytesMut, Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use futures_util::StreamExt as _;
+use tokio::sync::watch;
 
-use super::{Hosts, HttpConfig, Origins};
+use super::{Endpoints, Hosts, HttpConfig, Origins, websocket};
 use crate::dispatch::Dispatcher;
 
 /// The content types that geth takes.
@@ -20,19 +19,26 @@ const CONTENT_TYPES: [&str; 3] = [
 
 /// What the workers share.
 pub(super) struct State<C> {
-    dispatcher: Arc<Dispatcher<C>>,
+    endpoints: Endpoints<C>,
     vhosts: Hosts,
     origins: Origins,
     body_bytes: usize,
+    /// True when the server is about to end.
+    closing: watch::Receiver<bool>,
 }
 
 impl<C> State<C> {
-    pub(super) fn new(config: &HttpConfig, dispatcher: Arc<Dispatcher<C>>) -> Self {
+    pub(super) fn new(
+        config: &HttpConfig,
+        endpoints: Endpoints<C>,
+        closing: watch::Receiver<bool>,
+    ) -> Self {
         Self {
-            dispatcher,
+            endpoints,
             vhosts: config.vhosts.clone(),
             origins: config.cors_origins.clone(),
             body_bytes: config.body_bytes,
+            closing,
         }
     }
 }
@@ -47,6 +53,15 @@ pub(super) async fn handle<C: Send + Sync + 'static>(
     if !state.vhosts.accepts(host(&request)) {
         return refusal(StatusCode::FORBIDDEN, "invalid host specified");
     }
+    if let Some(endpoint) = &state.endpoints.websocket
+        && websocket::is_asked(&request)
+    {
+        let closing = state.closing.clone();
+        return websocket::upgrade(&request, payload, endpoint, state.body_bytes, closing);
+    }
+    let Some(dispatcher) = &state.endpoints.http else {
+        return refusal(StatusCode::NOT_FOUND, "only websocket is served here");
+    };
     let origin = text(headers, &header::ORIGIN).filter(|_| !state.origins.is_empty());
     let preflight = *request.method() == Verb::OPTIONS
         && origin.is_some()
@@ -54,7 +69,7 @@ pub(super) async fn handle<C: Send + Sync + 'static>(
     let mut response = if preflight {
         HttpResponse::Ok().finish()
     } else {
-        serve(&request, payload, &state).await
+        serve(&request, payload, dispatcher, state.body_bytes).await
     };
     if let Some(origin) = origin {
         allow_origin(
@@ -70,7 +85,8 @@ pub(super) async fn handle<C: Send + Sync + 'static>(
 async fn serve<C: Send + Sync + 'static>(
     request: &HttpRequest,
     payload: Payload,
-    state: &State<C>,
+    dispatcher: &Dispatcher<C>,
+    body_bytes: usize,
 ) -> HttpResponse {
     let length = text(request.headers(), &header::CONTENT_LENGTH)
         .and_then(|length| length.parse::<u64>().ok());
@@ -83,8 +99,8 @@ async fn serve<C: Send + Sync + 'static>(
         }
         _ => {}
     }
-    if let Some(length) = length.filter(|length| *length > state.body_bytes as u64) {
-        return too_long(length, state.body_bytes);
+    if let Some(length) = length.filter(|length| *length > body_bytes as u64) {
+        return too_long(length, body_bytes);
     }
     if *request.method() != Verb::OPTIONS && !is_json(request.headers()) {
         return refusal(
@@ -92,12 +108,12 @@ async fn serve<C: Send + Sync + 'static>(
             "invalid content type, only application/json is supported",
         );
     }
-    match read_body(payload, state.body_bytes).await {
+    match read_body(payload, body_bytes).await {
         Ok(body) => {
-            let answer = state.dispatcher.answer(&body).await;
+            let answer = dispatcher.answer(&body).await;
             builder(StatusCode::OK, "application/json").body(answer.body)
         }
-        Err(BodyError::TooLong(read)) => too_long(read as u64, state.body_bytes),
+        Err(BodyError::TooLong(read)) => too_long(read as u64, body_bytes),
         Err(BodyError::Broken) => refusal(StatusCode::BAD_REQUEST, "the body could not be read"),
     }
 }
@@ -144,7 +160,7 @@ fn host(request: &HttpRequest) -> &str {
         .unwrap_or_default()
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+pub(super) fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     // A header that is no text matches nothing, which is what the checks want.
     headers
         .get(name)
@@ -167,7 +183,7 @@ fn builder(status: StatusCode, content_type: &'static str) -> HttpResponseBuilde
     builder
 }
 
-fn refusal(status: StatusCode, reason: &str) -> HttpResponse {
+pub(super) fn refusal(status: StatusCode, reason: &str) -> HttpResponse {
     builder(status, "text/plain; charset=utf-8")
         .insert_header((
             header::X_CONTENT_TYPE_OPTIONS,

@@ -13,6 +13,7 @@ mod actor;
 mod handler;
 #[cfg(test)]
 mod tests;
+mod websocket;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -22,9 +23,11 @@ use std::time::Duration;
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::{App, HttpServer, web};
 use socket2::{Domain, Socket, Type};
+use tokio::sync::watch;
 
 pub use access::{Hosts, Origins};
 pub use actor::HttpActor;
+pub use websocket::WsEndpoint;
 
 use crate::dispatch::Dispatcher;
 use crate::limits;
@@ -71,6 +74,32 @@ impl HttpConfig {
     }
 }
 
+/// What a server offers to whom; a server may have either or both.
+pub struct Endpoints<C> {
+    /// To requests over HTTP.
+    pub http: Option<Arc<Dispatcher<C>>>,
+    /// To connections over WebSocket.
+    pub websocket: Option<WsEndpoint<C>>,
+}
+
+impl<C> Clone for Endpoints<C> {
+    fn clone(&self) -> Self {
+        Self {
+            http: self.http.clone(),
+            websocket: self.websocket.clone(),
+        }
+    }
+}
+
+impl<C> From<Arc<Dispatcher<C>>> for Endpoints<C> {
+    fn from(dispatcher: Arc<Dispatcher<C>>) -> Self {
+        Self {
+            http: Some(dispatcher),
+            websocket: None,
+        }
+    }
+}
+
 /// The server could not listen.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
@@ -98,6 +127,9 @@ pub struct HttpListener {
     pub address: SocketAddr,
     /// Resolves when the server was stopped; dropping it closes every connection.
     pub server: Server,
+    /// Ends the connections over WebSocket when it is dropped, or set: a graceful stop would
+    /// wait for them in vain.
+    pub closing: watch::Sender<bool>,
 }
 
 impl HttpListener {
@@ -105,7 +137,7 @@ impl HttpListener {
     /// cannot be bound.
     pub fn bind<C: Send + Sync + 'static>(
         config: &HttpConfig,
-        dispatcher: Arc<Dispatcher<C>>,
+        endpoints: impl Into<Endpoints<C>>,
     ) -> Result<Self, ListenError> {
         let wanted = config.address;
         let listener = listen(wanted).map_err(|error| ListenError::Bind {
@@ -118,7 +150,9 @@ impl HttpListener {
         };
         let address = listener.local_addr().map_err(serve)?;
         let workers = config.workers.max(1);
-        let state = web::Data::new(handler::State::new(config, dispatcher));
+        let closing = watch::Sender::new(false);
+        let state = handler::State::new(config, endpoints.into(), closing.subscribe());
+        let state = web::Data::new(state);
         let server = HttpServer::new(move || {
             App::new()
                 .app_data(state.clone())
@@ -133,7 +167,11 @@ impl HttpListener {
         .listen(listener)
         .map_err(serve)?
         .run();
-        Ok(Self { address, server })
+        Ok(Self {
+            address,
+            server,
+            closing,
+        })
     }
 
     /// The handle that stops the server: gracefully, or at once.

@@ -1,5 +1,6 @@
 //! Blocks and headers.
 
+use actoreum_chain::SealedHeader;
 use actoreum_primitives::rlp::Encode as _;
 use actoreum_primitives::{Address, B256, Block, Body, Header, U256, Withdrawal};
 
@@ -86,6 +87,18 @@ pub fn write_header(out: &mut JsonOut, header: &Header, total_difficulty: Option
     object.field("miner", header.beneficiary);
     write_header_members(&mut object, header);
     object.field("totalDifficulty", total_difficulty).end();
+}
+
+/// Writes a new head, as a `newHeads` subscription tells of it: a header without what stands
+/// beside it.
+pub fn write_head(out: &mut JsonOut, header: &SealedHeader) {
+    let mut object = out.object();
+    object
+        .field("hash", header.hash())
+        .field("nonce", header.nonce);
+    object.field("miner", header.beneficiary);
+    write_header_members(&mut object, header);
+    object.end();
 }
 
 /// Writes the members that a header has of itself, but `hash`, `nonce` and `miner`,

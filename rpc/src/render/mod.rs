@@ -8,7 +8,7 @@ mod receipt;
 mod tests;
 mod transaction;
 
-pub use block::{BlockView, write_block, write_header, write_ommer};
+pub use block::{BlockView, write_block, write_head, write_header, write_ommer};
 pub use cache::BlockCache;
-pub use receipt::{LogPlace, ReceiptView, write_log, write_receipt};
+pub use receipt::{LogPlace, ReceiptView, write_log, write_placed_log, write_receipt};
 pub use transaction::{TransactionPlace, write_transaction};

@@ -1,5 +1,6 @@
 //! Receipts and logs.
 
+use actoreum_chain::PlacedLog;
 use actoreum_primitives::{
     Address, B256, Log, Receipt, ReceiptOutcome, Transaction, TxType, U256, contract_address,
 };
@@ -69,7 +70,7 @@ pub fn write_receipt(out: &mut JsonOut, view: &ReceiptView<'_>) {
             .logs
             .iter()
             .zip(view.logs_before..)
-            .map(|(log, index)| PlacedLog {
+            .map(|(log, index)| LogOfReceipt {
                 log,
                 place: LogPlace::new(place, hash, index),
             }),
@@ -123,12 +124,25 @@ pub fn write_log(out: &mut JsonOut, log: &Log, place: &LogPlace) {
         .end();
 }
 
-struct PlacedLog<'a> {
+/// Writes a log that knows its place.
+pub fn write_placed_log(out: &mut JsonOut, placed: &PlacedLog) {
+    let place = LogPlace {
+        block_hash: placed.block_hash,
+        block_number: placed.block_number,
+        transaction_hash: placed.transaction_hash,
+        transaction_index: placed.transaction_index,
+        log_index: placed.log_index,
+        removed: placed.removed,
+    };
+    write_log(out, &placed.log, &place);
+}
+
+struct LogOfReceipt<'a> {
     log: &'a Log,
     place: LogPlace,
 }
 
-impl WriteJson for PlacedLog<'_> {
+impl WriteJson for LogOfReceipt<'_> {
     fn write_json(&self, out: &mut JsonOut) {
         write_log(out, self.log, &self.place);
     }

@@ -1,4 +1,8 @@
-//! `debug_*`: raw encodings.
+//! `debug_*`: raw encodings, traces, and looks into state and chain.
+
+mod chain;
+mod state;
+mod trace;
 
 use std::sync::Arc;
 
@@ -13,13 +17,17 @@ use crate::node::{Node, storage};
 use crate::param::Decimal;
 
 pub(crate) fn methods() -> Vec<Method<Node>> {
-    vec![
+    let mut methods = vec![
         Method::heavy("debug_getBlockRlp", &["number"], block_rlp),
         Method::heavy("debug_getRawBlock", &["block"], raw_block),
         Method::view("debug_getRawHeader", &["block"], raw_header),
         Method::heavy("debug_getRawReceipts", &["block"], raw_receipts),
         Method::view("debug_getRawTransaction", &["hash"], raw_transaction),
-    ]
+    ];
+    methods.extend(chain::methods());
+    methods.extend(state::methods());
+    methods.extend(trace::methods());
+    methods
 }
 
 /// Hex without `0x`, as `debug_getBlockRlp` alone returns it.

@@ -1,0 +1,343 @@
+//! A connection that carries many requests, and notifications beside their answers.
+//!
+//! ```text
+//! messages -> requests, so many at a time -> answers --.
+//!                                                      v
+//! FilterActor -> events --(refused where it is full)-> queue -> writer -> socket
+//! ```
+//!
+//! One bounded queue holds answers and notifications in the order in which they go out. A
+//! subscription begins when the answer that names it stands in the queue, so no notification
+//! comes before it. Requests wait for room; an event that finds none ends the connection: its
+//! client learns that it missed something, and costs nobody memory.
+
+use std::collections::HashMap;
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::web::Bytes;
+use actoreum_messages::filter::{Change, Event, FilterId, Subscriber};
+use futures_util::stream::{FuturesUnordered, Stream, StreamExt as _};
+use parking_lot::Mutex;
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
+
+use crate::dispatch::Dispatcher;
+use crate::error::{LIMIT_EXCEEDED, RpcError};
+use crate::json::{JsonOut, WriteJson};
+use crate::limits::{
+    CONNECTION_QUEUE, MAX_CONNECTION_REQUESTS, MAX_NOTIFICATION_BYTES, MAX_SUBSCRIPTIONS,
+    WRITE_TIMEOUT,
+};
+use crate::render;
+
+/// Why the server ended a connection.
+pub(crate) type Reason = &'static str;
+
+const SLOW: Reason = "too slow: notifications wait beyond the limit";
+const LOST: Reason = "notifications were lost: subscribe again";
+
+/// What waits to be written.
+enum Outgoing {
+    /// An answer, complete.
+    Answer(Vec<u8>),
+    /// An event for one of the connection's subscriptions.
+    Event(FilterId, Arc<Event>),
+    /// Nothing more comes.
+    End,
+}
+
+/// What ends a subscription at its source.
+type Ending = Box<dyn FnOnce() + Send>;
+
+/// A connection, as its requests and its subscriptions see it.
+pub(crate) struct Connection {
+    queue: mpsc::Sender<Outgoing>,
+    closed: watch::Sender<Option<Reason>>,
+    subscriptions: Mutex<HashMap<FilterId, Ending>>,
+}
+
+impl Connection {
+    fn new() -> (Arc<Self>, mpsc::Receiver<Outgoing>) {
+        let (queue, queued) = mpsc::channel(CONNECTION_QUEUE);
+        let connection = Self {
+            queue,
+            closed: watch::Sender::new(None),
+            subscriptions: Mutex::default(),
+        };
+        (Arc::new(connection), queued)
+    }
+
+    fn close(&self, reason: Reason) {
+        self.closed.send_if_modified(|closed| {
+            let is_first = closed.is_none();
+            closed.get_or_insert(reason);
+            is_first
+        });
+    }
+
+    /// Resolves when somebody wants the connection to end.
+    async fn closed(&self) -> Reason {
+        let mut closed = self.closed.subscribe();
+        match closed.wait_for(Option::is_some).await {
+            Ok(reason) => reason.unwrap_or(SLOW),
+            Err(_) => pending().await,
+        }
+    }
+
+    /// Ends all subscriptions at their source.
+    fn end_subscriptions(&self) {
+        let endings = std::mem::take(&mut *self.subscriptions.lock());
+        for ending in endings.into_values() {
+            ending();
+        }
+    }
+}
+
+impl Subscriber for Connection {
+    fn deliver(&self, subscription: FilterId, event: &Arc<Event>) -> bool {
+        let event = Outgoing::Event(subscription, Arc::clone(event));
+        match self.queue.try_send(event) {
+            Ok(()) => true,
+            Err(mpsc::error::TrySendError::Full(_)) => {
+                self.close(SLOW);
+                false
+            }
+            Err(mpsc::error::TrySendError::Closed(_)) => false,
+        }
+    }
+
+    fn lost(&self) {
+        self.close(LOST);
+    }
+}
+
+/// What begins once an answer is on its way.
+type Beginning = Box<dyn FnOnce() -> bool + Send>;
+
+/// One message's author: what its handlers may subscribe.
+pub(crate) struct Caller {
+    connection: Arc<Connection>,
+    beginnings: Mutex<Vec<Beginning>>,
+}
+
+impl Caller {
+    fn new(connection: &Arc<Connection>) -> Self {
+        Self {
+            connection: Arc::clone(connection),
+            beginnings: Mutex::default(),
+        }
+    }
+
+    /// Adds a subscription: `begin` runs once the answer is queued, and says whether its source
+    /// took it; `end` takes it back.
+    pub(crate) fn subscribe(
+        &self,
+        id: FilterId,
+        begin: impl FnOnce(Arc<dyn Subscriber>) -> bool + Send + 'static,
+        end: impl FnOnce() + Send + 'static,
+    ) -> Result<(), RpcError> {
+        let mut subscriptions = self.connection.subscriptions.lock();
+        if subscriptions.len() >= MAX_SUBSCRIPTIONS {
+            return Err(RpcError::new(
+                LIMIT_EXCEEDED,
+                format!("there are {MAX_SUBSCRIPTIONS} subscriptions on this connection already"),
+            ));
+        }
+        subscriptions.insert(id, Box::new(end));
+        let subscriber = Arc::clone(&self.connection);
+        self.beginnings
+            .lock()
+            .push(Box::new(move || begin(subscriber)));
+        Ok(())
+    }
+
+    /// Ends a subscription of this connection; false where there is none.
+    pub(crate) fn unsubscribe(&self, id: FilterId) -> bool {
+        let ending = self.connection.subscriptions.lock().remove(&id);
+        ending.map(|ending| ending()).is_some()
+    }
+
+    /// The answer is queued: what it named begins.
+    fn answered(self) {
+        for begin in self.beginnings.into_inner() {
+            if !begin() {
+                self.connection.close(LOST);
+            }
+        }
+    }
+}
+
+/// The writing half of a transport.
+pub(crate) trait Writer {
+    /// Writes one message. An error means that the client is gone.
+    async fn write(&mut self, message: Vec<u8>) -> Result<(), Gone>;
+
+    /// Says goodbye, with a reason where the server ends it.
+    async fn close(self, reason: Option<Reason>);
+}
+
+/// The client is gone.
+#[derive(Debug)]
+pub(crate) struct Gone;
+
+/// Serves a connection to its end: the client's, a failed write's, or the server's.
+pub(crate) async fn serve<C: Send + Sync + 'static>(
+    dispatcher: &Dispatcher<C>,
+    messages: impl Stream<Item = Bytes> + Unpin,
+    writer: impl Writer,
+) {
+    let (connection, queued) = Connection::new();
+    let reading = async {
+        read(dispatcher, &connection, messages).await;
+        connection.end_subscriptions();
+        // What is queued is still written.
+        let _ = connection.queue.send(Outgoing::End).await;
+        pending().await
+    };
+    tokio::select! {
+        () = reading => {}
+        () = write(&connection, queued, writer) => {}
+    }
+    connection.end_subscriptions();
+}
+
+/// Answers messages, so many at a time, until they end or one asks for the end.
+async fn read<C: Send + Sync + 'static>(
+    dispatcher: &Dispatcher<C>,
+    connection: &Arc<Connection>,
+    mut messages: impl Stream<Item = Bytes> + Unpin,
+) {
+    let mut running = FuturesUnordered::new();
+    loop {
+        tokio::select! {
+            message = messages.next(), if running.len() < MAX_CONNECTION_REQUESTS => match message {
+                Some(message) => running.push(answer(dispatcher, connection, message)),
+                None => break,
+            },
+            Some(ends) = running.next() => if ends {
+                break;
+            },
+        }
+    }
+    while running.next().await.is_some() {}
+}
+
+/// Answers one message; true where the connection is to end after the answer.
+async fn answer<C: Send + Sync + 'static>(
+    dispatcher: &Dispatcher<C>,
+    connection: &Arc<Connection>,
+    message: Bytes,
+) -> bool {
+    let caller = Caller::new(connection);
+    let answer = dispatcher.answer_to(&message, Some(&caller)).await;
+    if answer.body.is_empty() {
+        return answer.close;
+    }
+    if connection
+        .queue
+        .send(Outgoing::Answer(answer.body))
+        .await
+        .is_err()
+    {
+        return true;
+    }
+    // Nothing may be awaited in between: the client must not see its answer, act on it, and
+    // miss what its act brings about.
+    caller.answered();
+    answer.close
+}
+
+/// Writes what is queued until the end.
+async fn write(
+    connection: &Connection,
+    mut queued: mpsc::Receiver<Outgoing>,
+    mut writer: impl Writer,
+) {
+    let ending = connection.closed();
+    let mut ending = std::pin::pin!(ending);
+    let reason = loop {
+        let next = tokio::select! {
+            biased;
+            reason = &mut ending => break Some(reason),
+            next = queued.recv() => next,
+        };
+        let written = match next {
+            None | Some(Outgoing::End) => break None,
+            Some(next) => write_one(connection, next, &mut writer),
+        };
+        tokio::select! {
+            biased;
+            reason = &mut ending => break Some(reason),
+            written = timeout(WRITE_TIMEOUT, written) => match written {
+                Ok(Ok(())) => {}
+                Ok(Err(Gone)) => break None,
+                Err(_) => break Some(SLOW),
+            },
+        }
+    };
+    if let Some(reason) = reason {
+        tracing::debug!(reason, "connection ended");
+    }
+    let _ = timeout(CLOSE_TIMEOUT, writer.close(reason)).await;
+}
+
+/// How long a goodbye may take.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+async fn write_one(
+    connection: &Connection,
+    next: Outgoing,
+    writer: &mut impl Writer,
+) -> Result<(), Gone> {
+    match next {
+        Outgoing::Answer(body) => writer.write(body).await,
+        Outgoing::Event(id, event) => {
+            let is_wanted = connection.subscriptions.lock().contains_key(&id);
+            if !is_wanted {
+                return Ok(());
+            }
+            match &event.change {
+                Change::Head(header) => {
+                    let json = event.rendered.get_or_init(|| {
+                        let mut out = JsonOut::new(MAX_NOTIFICATION_BYTES);
+                        render::write_head(&mut out, header);
+                        out.into_bytes().into_boxed_slice()
+                    });
+                    writer
+                        .write(notification(id, |out| out.raw_bytes(json)))
+                        .await
+                }
+                Change::Logs(logs) => {
+                    for placed in logs {
+                        let message = notification(id, |out| placed.write_json(out));
+                        writer.write(message).await?;
+                    }
+                    Ok(())
+                }
+                Change::Transactions(hashes) => {
+                    for hash in hashes.iter() {
+                        let message = notification(id, |out| hash.write_json(out));
+                        writer.write(message).await?;
+                    }
+                    Ok(())
+                }
+            }
+        }
+        Outgoing::End => Ok(()),
+    }
+}
+
+fn notification(id: FilterId, write: impl FnOnce(&mut JsonOut)) -> Vec<u8> {
+    let mut out = JsonOut::new(MAX_NOTIFICATION_BYTES);
+    out.raw("{\"jsonrpc\":\"2.0\",\"method\":\"eth_subscription\",\"params\":{\"subscription\":\"");
+    out.raw(&id.to_string());
+    out.raw("\",\"result\":");
+    write(&mut out);
+    out.raw("}}\n");
+    out.into_bytes()
+}
+
+#[cfg(test)]
+mod tests;

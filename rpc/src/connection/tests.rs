@@ -1,0 +1,222 @@
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+use actoreum_chain::SealedHeader;
+use actoreum_primitives::Header;
+use futures_util::stream;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::oneshot;
+
+use super::*;
+use crate::dispatch::DispatchLimits;
+use crate::method::Method;
+use crate::pool::HeavyPool;
+
+/// What the handlers of these tests share.
+#[derive(Default)]
+struct Source {
+    subscribers: Mutex<Vec<(FilterId, Arc<dyn Subscriber>)>>,
+    ended: AtomicUsize,
+}
+
+fn head(number: u64) -> Arc<Event> {
+    let header = Header {
+        number,
+        ..Header::default()
+    };
+    Arc::new(Event {
+        change: Change::Head(SealedHeader::new(header)),
+        rendered: Default::default(),
+    })
+}
+
+/// A dispatcher whose `eth_subscribe` delivers at the very moment that it begins.
+fn dispatcher(source: &Arc<Source>) -> Dispatcher<Arc<Source>> {
+    let subscribe = |source: &Arc<Source>, caller: &Caller, (): ()| {
+        let id = FilterId(7);
+        let (begun, ended) = (Arc::clone(source), Arc::clone(source));
+        caller.subscribe(
+            id,
+            move |subscriber| {
+                subscriber.deliver(id, &head(1));
+                begun.subscribers.lock().push((id, subscriber));
+                true
+            },
+            move || {
+                ended.ended.fetch_add(1, SeqCst);
+            },
+        )?;
+        Ok(id.to_string())
+    };
+    let methods = [
+        Method::connection("eth_subscribe", &[], subscribe),
+        Method::connection("eth_unsubscribe", &[], |_: &Arc<Source>, caller, ()| {
+            Ok(caller.unsubscribe(FilterId(7)))
+        }),
+        Method::heavy("eth_slow", &[], |_: &Arc<Source>, ()| {
+            std::thread::sleep(Duration::from_millis(100));
+            Ok("slow".to_owned())
+        }),
+    ];
+    let methods: Vec<_> = methods.into_iter().map(Arc::new).collect();
+    let context = Arc::new(Arc::clone(source));
+    let namespaces = ["eth".to_owned()];
+    let limits = DispatchLimits::default();
+    Dispatcher::new(context, &methods, &namespaces, HeavyPool::new(2, 9), limits)
+}
+
+/// A writer whose client reads only while it is open.
+struct Pipe {
+    written: UnboundedSender<String>,
+    is_stuck: bool,
+    reason: oneshot::Sender<Option<Reason>>,
+}
+
+impl Writer for Pipe {
+    async fn write(&mut self, message: Vec<u8>) -> Result<(), Gone> {
+        if self.is_stuck {
+            pending::<()>().await;
+        }
+        let message = String::from_utf8(message).unwrap();
+        self.written.send(message).map_err(|_| Gone)
+    }
+
+    async fn close(self, reason: Option<Reason>) {
+        let _ = self.reason.send(reason);
+    }
+}
+
+type Ends = (UnboundedReceiver<String>, oneshot::Receiver<Option<Reason>>);
+
+fn pipe(is_stuck: bool) -> (Pipe, Ends) {
+    let (written, read) = unbounded_channel();
+    let (reason, closed) = oneshot::channel();
+    let pipe = Pipe {
+        written,
+        is_stuck,
+        reason,
+    };
+    (pipe, (read, closed))
+}
+
+fn call(id: u64, method: &str) -> Bytes {
+    Bytes::from(format!("{{\"id\":{id},\"method\":\"{method}\"}}"))
+}
+
+#[tokio::test]
+async fn no_notification_comes_before_the_name_of_its_subscription() {
+    let source = Arc::new(Source::default());
+    let dispatcher = dispatcher(&source);
+    let (writer, (mut read, closed)) = pipe(false);
+    let messages = stream::iter([call(1, "eth_subscribe")]).chain(stream::pending());
+    let serving = serve(&dispatcher, Box::pin(messages), writer);
+    let reading = async {
+        let answer = read.recv().await.unwrap();
+        assert!(answer.contains("\"id\":1,\"result\":\"0x7\""), "{answer}");
+        let first = read.recv().await.unwrap();
+        assert!(first.starts_with(
+            "{\"jsonrpc\":\"2.0\",\"method\":\"eth_subscription\",\"params\":{\"subscription\":\"0x7\",\"result\":{\"hash\""
+        ), "{first}");
+        let subscribers = source.subscribers.lock().clone();
+        let [(id, subscriber)] = subscribers.as_slice() else {
+            panic!("one subscription");
+        };
+        assert!(subscriber.deliver(*id, &head(0x22)));
+        let second = read.recv().await.unwrap();
+        assert!(second.contains("\"number\":\"0x22\""), "{second}");
+        subscriber.lost();
+        assert_eq!(closed.await.unwrap(), Some(LOST));
+    };
+    tokio::join!(serving, reading);
+    assert_eq!(source.ended.load(SeqCst), 1, "ended at its source");
+}
+
+#[tokio::test]
+async fn a_slow_subscriber_is_dropped_with_the_reason() {
+    let source = Arc::new(Source::default());
+    let dispatcher = dispatcher(&source);
+    let (writer, (_read, closed)) = pipe(true);
+    let messages = stream::iter([call(1, "eth_subscribe")]).chain(stream::pending());
+    let serving = serve(&dispatcher, Box::pin(messages), writer);
+    let flooding = async {
+        while source.subscribers.lock().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        let (id, subscriber) = source.subscribers.lock()[0].clone();
+        let taken = (0..10_000)
+            .take_while(|number| subscriber.deliver(id, &head(*number)))
+            .count();
+        assert!(taken <= CONNECTION_QUEUE, "{taken}");
+        assert_eq!(closed.await.unwrap(), Some(SLOW));
+    };
+    tokio::join!(serving, flooding);
+    assert_eq!(source.ended.load(SeqCst), 1);
+    let (id, subscriber) = source.subscribers.lock()[0].clone();
+    assert!(
+        !subscriber.deliver(id, &head(1)),
+        "a dead end takes nothing"
+    );
+}
+
+#[tokio::test]
+async fn answers_overtake_slow_ones_and_the_last_are_written_at_the_end() {
+    let source = Arc::new(Source::default());
+    let dispatcher = dispatcher(&source);
+    let (writer, (mut read, closed)) = pipe(false);
+    let calls = [
+        call(1, "eth_slow"),
+        call(2, "eth_unsubscribe"),
+        Bytes::from_static(b"no json"),
+    ];
+    let messages = stream::iter(calls).chain(stream::pending());
+    serve(&dispatcher, Box::pin(messages), writer).await;
+    let mut answers = Vec::new();
+    while let Some(answer) = read.recv().await {
+        answers.push(answer);
+    }
+    let [first, second, third] = answers.as_slice() else {
+        panic!("{answers:?}");
+    };
+    assert!(first.contains("\"id\":2,\"result\":false"), "{first}");
+    assert!(second.contains("\"code\":-32600"), "{second}");
+    assert!(third.contains("\"id\":1,\"result\":\"slow\""), "{third}");
+    assert_eq!(closed.await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn an_ended_subscription_is_silent_and_subscriptions_are_capped() {
+    let source = Arc::new(Source::default());
+    let dispatcher = dispatcher(&source);
+    let (writer, (mut read, _closed)) = pipe(false);
+    let calls = [call(1, "eth_subscribe"), call(2, "eth_unsubscribe")];
+    serve(&dispatcher, Box::pin(stream::iter(calls)), writer).await;
+    let mut names = 0;
+    while let Some(message) = read.recv().await {
+        names += usize::from(message.contains("\"id\":"));
+        // The head of the subscription's first moment is written before its end or not at all.
+        assert!(
+            names < 2 || !message.contains("eth_subscription"),
+            "{message}"
+        );
+    }
+    assert_eq!((names, source.ended.load(SeqCst)), (2, 1));
+
+    let (connection, _queued) = Connection::new();
+    let caller = Caller::new(&connection);
+    for id in 0..MAX_SUBSCRIPTIONS as u128 {
+        caller.subscribe(FilterId(id), |_| true, || {}).unwrap();
+    }
+    let refused = caller.subscribe(FilterId(u128::MAX), |_| true, || {});
+    assert_eq!(refused.unwrap_err().code, LIMIT_EXCEEDED);
+}
+
+#[tokio::test]
+async fn over_http_there_are_no_notifications() {
+    let source = Arc::new(Source::default());
+    let answer = dispatcher(&source).answer(&call(1, "eth_subscribe")).await;
+    let text = String::from_utf8(answer.body).unwrap();
+    assert!(
+        text.contains("\"code\":-32000,\"message\":\"notifications not supported\""),
+        "{text}"
+    );
+    assert!(!answer.close);
+}

@@ -1,0 +1,69 @@
+//! What ChainActor knows and does beside imports.
+
+use std::sync::Arc;
+
+use actoreum_chain::BadBlock;
+use actoreum_messages::chain::{GetBadBlocks, SetHead};
+use actoreum_primitives::recover_senders;
+
+use super::encoded;
+use crate::error::RpcError;
+use crate::json::{JsonOut, WriteJson};
+use crate::method::Method;
+use crate::node::{Node, unanswered};
+use crate::render::{self, BlockView};
+
+pub(super) fn methods() -> Vec<Method<Node>> {
+    vec![
+        Method::staged("debug_getBadBlocks", &[], ask_bad_blocks, bad_blocks),
+        Method::actor("debug_setHead", &["number"], set_head),
+    ]
+}
+
+async fn ask_bad_blocks(node: Arc<Node>, (): ()) -> Result<Vec<BadBlock>, RpcError> {
+    node.writer()?.ask(GetBadBlocks).await.map_err(unanswered)
+}
+
+/// A bad block with the senders of its transactions, as far as there are any.
+struct Shown {
+    bad: BadBlock,
+    senders: Option<Vec<actoreum_primitives::Address>>,
+}
+
+impl WriteJson for Shown {
+    fn write_json(&self, out: &mut JsonOut) {
+        let view = BlockView {
+            block: &self.bad.block,
+            hash: self.bad.hash,
+            total_difficulty: None,
+            senders: self.senders.as_deref(),
+        };
+        let mut object = out.object();
+        object.field("hash", self.bad.hash);
+        render::write_block(object.key("block"), &view);
+        object.hex("rlp", encoded(&*self.bad.block));
+        object.field("reason", &self.bad.reason).end();
+    }
+}
+
+/// Newest first, as in geth.
+fn bad_blocks(node: &Node, bad: Vec<BadBlock>) -> Result<Vec<Shown>, RpcError> {
+    let shown = |bad: BadBlock| {
+        let blocks = std::slice::from_ref(&*bad.block);
+        let recovered = recover_senders(node.chain.config(), blocks).pop();
+        Shown {
+            senders: recovered.and_then(Result::ok),
+            bad,
+        }
+    };
+    Ok(bad.into_iter().rev().map(shown).collect())
+}
+
+async fn set_head(node: Arc<Node>, (number,): (u64,)) -> Result<(), RpcError> {
+    let asked = node.writer()?.ask(SetHead { number });
+    asked
+        .await
+        .map_err(unanswered)?
+        .map(|_| ())
+        .map_err(|error| RpcError::server(error.to_string()))
+}

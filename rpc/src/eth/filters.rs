@@ -1,0 +1,126 @@
+//! Filters that are polled.
+
+use std::sync::Arc;
+
+use actoreum_chain::PlacedLog;
+use actoreum_messages::filter::{
+    Collected, GetLogFilter, InstallFilter, LogRange, TakeChanges, Topic, UninstallFilter,
+};
+
+use super::filter::LogFilter;
+use super::logs::{self, Found};
+use super::subscribe::parse_id;
+use crate::block_id::BlockNumber;
+use crate::error::{LIMIT_EXCEEDED, RpcError};
+use crate::json::{JsonOut, WriteJson};
+use crate::method::Method;
+use crate::node::{Node, unanswered};
+use crate::render;
+
+pub(super) fn methods() -> Vec<Method<Node>> {
+    vec![
+        Method::actor("eth_getFilterChanges", &["filter"], changes),
+        Method::staged("eth_getFilterLogs", &["filter"], log_filter, filter_logs),
+        Method::actor("eth_newBlockFilter", &[], |node, ()| {
+            install(node, Topic::Heads)
+        }),
+        Method::actor("eth_newFilter", &["filter"], new_filter),
+        Method::actor("eth_newPendingTransactionFilter", &[], |node, ()| {
+            install(node, Topic::Transactions)
+        }),
+        Method::actor("eth_uninstallFilter", &["filter"], uninstall),
+    ]
+}
+
+impl WriteJson for PlacedLog {
+    fn write_json(&self, out: &mut JsonOut) {
+        render::write_placed_log(out, self);
+    }
+}
+
+/// What a filter collected.
+struct Changes(Collected);
+
+impl WriteJson for Changes {
+    fn write_json(&self, out: &mut JsonOut) {
+        match &self.0 {
+            Collected::Hashes(hashes) => out.array(hashes),
+            Collected::Logs(logs) => out.array(logs),
+        }
+    }
+}
+
+fn not_found() -> RpcError {
+    RpcError::server("filter not found")
+}
+
+/// The blocks that new logs are looked for in: a tag but `earliest` means "from now on".
+pub(super) fn log_range(node: &Node, filter: &LogFilter) -> Result<LogRange, RpcError> {
+    if filter.block_hash.is_some() {
+        return Err(RpcError::server("a filter of new logs has no block hash"));
+    }
+    let number = |end: Option<BlockNumber>| match end {
+        Some(BlockNumber::Number(number)) => Some(number),
+        _ => None,
+    };
+    let (from, to) = (number(filter.from_block), number(filter.to_block));
+    let last = to.unwrap_or(u64::MAX);
+    let first = from.unwrap_or_else(|| node.chain.head_number().min(last));
+    if first > last {
+        return Err(RpcError::server(
+            "invalid from and to block combination: from > to",
+        ));
+    }
+    Ok(LogRange {
+        criteria: filter.criteria.clone(),
+        from,
+        to,
+    })
+}
+
+async fn install(node: Arc<Node>, topic: Topic) -> Result<String, RpcError> {
+    let installed = node.filters()?.ask(InstallFilter { topic }).await;
+    installed
+        .map_err(unanswered)?
+        .map(|id| id.to_string())
+        .map_err(|error| RpcError::new(LIMIT_EXCEEDED, error.to_string()))
+}
+
+async fn new_filter(node: Arc<Node>, (filter,): (LogFilter,)) -> Result<String, RpcError> {
+    let range = log_range(&node, &filter)?;
+    install(node, Topic::Logs(range)).await
+}
+
+async fn changes(node: Arc<Node>, (id,): (String,)) -> Result<Changes, RpcError> {
+    let id = parse_id(&id).ok_or_else(not_found)?;
+    let taken = node.filters()?.ask(TakeChanges { id }).await;
+    taken
+        .map_err(unanswered)?
+        .map(Changes)
+        .ok_or_else(not_found)
+}
+
+async fn uninstall(node: Arc<Node>, (id,): (String,)) -> Result<bool, RpcError> {
+    let Some(id) = parse_id(&id) else {
+        return Ok(false);
+    };
+    let uninstalled = node.filters()?.ask(UninstallFilter { id }).await;
+    uninstalled.map_err(unanswered)
+}
+
+async fn log_filter(node: Arc<Node>, (id,): (String,)) -> Result<LogFilter, RpcError> {
+    let id = parse_id(&id).ok_or_else(not_found)?;
+    let range = node.filters()?.ask(GetLogFilter { id }).await;
+    let range = range.map_err(unanswered)?.ok_or_else(not_found)?;
+    Ok(LogFilter {
+        block_hash: None,
+        from_block: range.from.map(BlockNumber::Number),
+        to_block: range.to.map(BlockNumber::Number),
+        criteria: range.criteria,
+    })
+}
+
+/// All logs that fit a filter, whether or not it was polled since.
+fn filter_logs(node: &Node, filter: LogFilter) -> Result<Found, RpcError> {
+    logs::logs(node, (filter,))
+}

@@ -1,0 +1,432 @@
+//! Subscriptions over a real WebSocket, to the real actor, and what strangers may send there.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by its panic")]
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actoreum_actors::filter::FilterActor;
+use actoreum_actors::supervision::{
+    ActorRef, ChildSpec, Strategy as Restarts, SupervisorSpec, Tree,
+};
+use actoreum_chain::{ChainEvent, ChainReader, ExecutedBlock, SealedHeader, genesis};
+use actoreum_consensus::{EthashOptions, engine_for};
+use actoreum_messages::events::ChainChanged;
+use actoreum_primitives::{Block, Body, Genesis, Header};
+use actoreum_rpc::dispatch::{DispatchLimits, Dispatcher};
+use actoreum_rpc::http::{Endpoints, HttpActor, HttpConfig, Origins, WsEndpoint};
+use actoreum_rpc::namespaces;
+use actoreum_rpc::node::{Node, NodeSettings};
+use actoreum_rpc::pool::HeavyPool;
+use actoreum_storage::Store;
+use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::TestRunner;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+const TEXT: u8 = 1;
+const CLOSE: u8 = 8;
+const PING: u8 = 9;
+const PONG: u8 = 10;
+const BODY_BYTES: usize = 4096;
+
+/// A node that serves HTTP and WebSocket on one port.
+struct Served {
+    address: SocketAddr,
+    filters: ActorRef<FilterActor>,
+}
+
+fn with_node<F: Future<Output = ()>>(test: impl FnOnce(Served) -> F) {
+    actix::System::new().block_on(async {
+        let store = Store::memory();
+        genesis::init(&store, &Genesis::mainnet()).unwrap();
+        let reader = ChainReader::open(store).unwrap();
+        let engine = engine_for(reader.config(), EthashOptions::default(), None);
+        let node = Node::new(reader, engine, None, NodeSettings::new("Actoreum/test", 1));
+        let filters = ActorRef::new("filters");
+        node.filters.set(filters.clone()).unwrap();
+        let methods = namespaces::methods(&node);
+        let dispatcher = Arc::new(Dispatcher::new(
+            Arc::new(node),
+            &methods,
+            &["eth".to_owned()],
+            HeavyPool::new(1, 10),
+            DispatchLimits::default(),
+        ));
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = free.local_addr().unwrap();
+        drop(free);
+        let mut config = HttpConfig::new(address);
+        config.workers = 1;
+        config.body_bytes = BODY_BYTES;
+        let endpoints = Endpoints {
+            http: Some(Arc::clone(&dispatcher)),
+            websocket: Some(WsEndpoint {
+                dispatcher,
+                origins: Origins::new(&["http://localhost".to_owned()]),
+            }),
+        };
+        let http: ActorRef<HttpActor<Node>> = ActorRef::new("http");
+        let spec = SupervisorSpec::new("node", Restarts::OneForOne)
+            .child(ChildSpec::new(&filters, FilterActor::new))
+            .child(
+                ChildSpec::new(&http, move || {
+                    HttpActor::new(config.clone(), endpoints.clone())
+                })
+                .arbiter("rpc"),
+            );
+        let tree = Tree::start(spec).await.unwrap();
+        test(Served { address, filters }).await;
+        assert_eq!(tree.shutdown().await.exit_code(), 0);
+    });
+}
+
+/// A WebSocket client that can also misbehave.
+struct Client {
+    stream: TcpStream,
+    read: Vec<u8>,
+}
+
+impl Client {
+    /// The status line is the error where the server does not upgrade.
+    async fn connect(
+        address: SocketAddr,
+        host: &str,
+        origin: Option<&str>,
+    ) -> Result<Self, String> {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let origin = origin.map_or(String::new(), |origin| format!("Origin: {origin}\r\n"));
+        let request = format!(
+            "GET / HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{origin}\r\n"
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).await.unwrap();
+            head.push(byte[0]);
+        }
+        let head = String::from_utf8(head).unwrap();
+        if !head.starts_with("HTTP/1.1 101") {
+            return Err(head.lines().next().unwrap().to_owned());
+        }
+        assert!(head.to_lowercase().contains("s3pplmbitxaq9kygzzhzrbk+xoo="));
+        Ok(Self {
+            stream,
+            read: Vec::new(),
+        })
+    }
+
+    async fn open(address: SocketAddr) -> Self {
+        Self::connect(address, "localhost", None).await.unwrap()
+    }
+
+    async fn send(&mut self, first: u8, payload: &[u8]) {
+        // The server may have closed already.
+        let _ = self.stream.write_all(&frame(first, payload)).await;
+    }
+
+    async fn call(&mut self, id: u64, method: &str, params: Value) {
+        let body = json!({ "id": id, "method": method, "params": params }).to_string();
+        self.send(0x80 | TEXT, body.as_bytes()).await;
+    }
+
+    /// The next frame; `None` where the server has closed the connection.
+    async fn frame(&mut self) -> Option<(u8, Vec<u8>)> {
+        loop {
+            if let Some(frame) = self.parse() {
+                return Some(frame);
+            }
+            let mut chunk = [0; 65_536];
+            let read = timeout(Duration::from_secs(10), self.stream.read(&mut chunk));
+            match read.await.expect("the server answers in time") {
+                Ok(0) | Err(_) => return None,
+                Ok(length) => self.read.extend_from_slice(&chunk[..length]),
+            }
+        }
+    }
+
+    fn parse(&mut self) -> Option<(u8, Vec<u8>)> {
+        let opcode = self.read.first()? & 0x0f;
+        let (length, at) = match *self.read.get(1)? {
+            126 => (
+                u64::from(u16::from_be_bytes(self.read.get(2..4)?.try_into().unwrap())),
+                4,
+            ),
+            127 => (
+                u64::from_be_bytes(self.read.get(2..10)?.try_into().unwrap()),
+                10,
+            ),
+            length => (u64::from(length), 2),
+        };
+        let end = at + usize::try_from(length).unwrap();
+        let payload = self.read.get(at..end)?.to_vec();
+        self.read.drain(..end);
+        Some((opcode, payload))
+    }
+
+    async fn json(&mut self) -> Value {
+        let (opcode, payload) = self.frame().await.unwrap();
+        assert_eq!(opcode, TEXT);
+        serde_json::from_slice(&payload).unwrap()
+    }
+}
+
+/// A masked frame; `first` holds the final bit, the reserved bits and the opcode.
+fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![first];
+    match payload.len() {
+        length @ ..126 => bytes.push(0x80 | length as u8),
+        length @ 126..65_536 => {
+            bytes.push(0x80 | 126);
+            bytes.extend((length as u16).to_be_bytes());
+        }
+        length => {
+            bytes.push(0x80 | 127);
+            bytes.extend((length as u64).to_be_bytes());
+        }
+    }
+    let mask = [1, 2, 3, 4];
+    bytes.extend(mask);
+    bytes.extend(
+        payload
+            .iter()
+            .zip(mask.iter().cycle())
+            .map(|(byte, mask)| byte ^ mask),
+    );
+    bytes
+}
+
+fn heads(numbers: std::ops::Range<u64>) -> ChainChanged {
+    let added = |number| {
+        let header = Header {
+            number,
+            ..Header::default()
+        };
+        ChainEvent::Added(ExecutedBlock {
+            header: SealedHeader::new(header.clone()),
+            block: Arc::new(Block {
+                header,
+                body: Body::default(),
+            }),
+            receipts: Arc::default(),
+        })
+    };
+    ChainChanged {
+        events: numbers.map(added).collect(),
+    }
+}
+
+#[test]
+fn a_subscriber_gets_its_name_then_heads_in_order_until_it_unsubscribes() {
+    with_node(|served| async move {
+        let mut client = Client::open(served.address).await;
+        client.call(1, "eth_subscribe", json!(["newHeads"])).await;
+        let named = client.json().await;
+        let name = named["result"].as_str().unwrap().to_owned();
+        assert!(name.starts_with("0x"), "{named}");
+        served.filters.tell(heads(1..4)).unwrap();
+        for number in ["0x1", "0x2", "0x3"] {
+            let told = client.json().await;
+            assert_eq!(told["method"], "eth_subscription");
+            assert_eq!(told["params"]["subscription"], name.as_str());
+            assert_eq!(told["params"]["result"]["number"], number);
+        }
+        client.call(2, "eth_blockNumber", json!([])).await;
+        assert_eq!(client.json().await["result"], "0x0");
+        client.call(3, "eth_unsubscribe", json!(["0x1234"])).await;
+        assert_eq!(
+            client.json().await["error"]["message"],
+            "subscription not found"
+        );
+        client.call(4, "eth_unsubscribe", json!([name])).await;
+        assert_eq!(client.json().await["result"], true);
+        served.filters.tell(heads(4..5)).unwrap();
+        client.call(5, "eth_subscribe", json!(["nope"])).await;
+        let refused = client.json().await;
+        assert_eq!(
+            (&refused["id"], &refused["error"]["code"]),
+            (&json!(5), &json!(-32601))
+        );
+
+        client.send(0x80 | PING, b"are you there").await;
+        assert_eq!(
+            client.frame().await,
+            Some((PONG, b"are you there".to_vec()))
+        );
+        client.send(0x80 | TEXT, b"no json").await;
+        assert_eq!(client.json().await["error"]["code"], -32600);
+        assert_eq!(client.frame().await.map(|(opcode, _)| opcode), Some(CLOSE));
+    });
+}
+
+#[test]
+fn a_subscriber_that_does_not_read_is_closed_with_the_reason() {
+    with_node(|served| async move {
+        let mut client = Client::open(served.address).await;
+        client.call(1, "eth_subscribe", json!(["newHeads"])).await;
+        client.json().await;
+        // More than the sockets' buffers and the queue hold.
+        for batch in 0..40 {
+            served
+                .filters
+                .ask(heads(batch * 500..batch * 500 + 500))
+                .await
+                .unwrap();
+        }
+        let mut told = 0;
+        let reason = loop {
+            match client.frame().await.unwrap() {
+                (TEXT, _) => told += 1,
+                (CLOSE, reason) => break reason,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert!(told < 20_000, "{told}");
+        assert!(String::from_utf8_lossy(&reason[2..]).contains("too slow"));
+        // Nobody else suffers.
+        let mut other = Client::open(served.address).await;
+        other.call(1, "eth_blockNumber", json!([])).await;
+        assert_eq!(other.json().await["result"], "0x0");
+    });
+}
+
+#[test]
+fn foreign_pages_and_rebound_names_are_refused() {
+    with_node(|served| async move {
+        let connect = |host, origin| Client::connect(served.address, host, origin);
+        for origin in [
+            None,
+            Some("http://localhost"),
+            Some("http://localhost:3000"),
+        ] {
+            assert!(connect("localhost", origin).await.is_ok(), "{origin:?}");
+        }
+        for (host, origin) in [
+            ("localhost", Some("http://evil.example")),
+            ("localhost", Some("null")),
+            ("localhost", Some("http://localhost.evil.example")),
+            ("evil.example", None),
+            ("evil.example:8545", Some("http://localhost")),
+        ] {
+            let refused = connect(host, origin).await.err();
+            assert_eq!(
+                refused.as_deref(),
+                Some("HTTP/1.1 403 Forbidden"),
+                "{host} {origin:?}"
+            );
+        }
+    });
+}
+
+#[test]
+fn a_message_that_is_too_long_ends_the_connection_in_one_frame_or_many() {
+    with_node(|served| async move {
+        let long = vec![b' '; BODY_BYTES + 1];
+        let mut client = Client::open(served.address).await;
+        client.send(0x80 | TEXT, &long).await;
+        while let Some((opcode, _)) = client.frame().await {
+            assert_eq!(opcode, CLOSE);
+        }
+        let mut client = Client::open(served.address).await;
+        client.send(TEXT, &long[..3000]).await;
+        client.send(0, &long[..3000]).await;
+        while let Some((opcode, _)) = client.frame().await {
+            assert_eq!(opcode, CLOSE);
+        }
+        // In pieces that are short enough together it is a message.
+        let mut client = Client::open(served.address).await;
+        client.send(TEXT, b"{\"id\":1,\"method\":").await;
+        client.send(0, b"").await;
+        client.send(0x80, b"\"eth_blockNumber\"}").await;
+        assert_eq!(client.json().await["result"], "0x0");
+    });
+}
+
+/// Frames and bytes that no sane client sends.
+fn strange() -> impl Strategy<Value = Vec<u8>> {
+    let payload = prop_oneof![
+        proptest::collection::vec(any::<u8>(), 0..200),
+        Just(br#"{"id":1,"method":"eth_subscribe","params":["newHeads"]}"#.to_vec()),
+        Just(br#"[{"id":1,"method":"eth_unsubscribe","params":["0x1"]}]"#.to_vec()),
+        "[\\[\\]{}\":,0-9a-z]{0,60}".prop_map(String::into_bytes),
+    ];
+    let framed = (any::<u8>(), payload).prop_map(|(first, payload)| frame(first, &payload));
+    let piece = prop_oneof![
+        4 => framed,
+        1 => proptest::collection::vec(any::<u8>(), 0..100),
+    ];
+    proptest::collection::vec(piece, 1..12).prop_map(|pieces| pieces.concat())
+}
+
+#[test]
+fn no_frames_take_the_server_down() {
+    with_node(|served| async move {
+        let mut runner = TestRunner::default();
+        for round in 0..150 {
+            let bytes = strange().new_tree(&mut runner).unwrap().current();
+            let mut client = Client::open(served.address).await;
+            let _ = client.stream.write_all(&bytes).await;
+            if round % 3 == 0 {
+                let _ = client.stream.shutdown().await;
+            }
+            if round % 10 == 0 {
+                served.filters.tell(heads(0..3)).unwrap();
+                let mut sane = Client::open(served.address).await;
+                sane.call(1, "eth_blockNumber", json!([])).await;
+                assert_eq!(sane.json().await["result"], "0x0", "after {bytes:?}");
+            }
+        }
+    });
+}
+
+#[test]
+#[ignore = "a measurement: run it alone, on a quiet machine"]
+fn a_thousand_subscribers_hear_of_a_head_within_100_ms() {
+    const SUBSCRIBERS: usize = 1_000;
+    const HEADS: u64 = 50;
+    with_node(|served| async move {
+        let mut clients = Vec::new();
+        for _ in 0..SUBSCRIBERS {
+            let mut client = Client::open(served.address).await;
+            client.call(1, "eth_subscribe", json!(["newHeads"])).await;
+            client.json().await;
+            clients.push(client);
+        }
+        let told_at = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let listening: Vec<_> = clients
+            .into_iter()
+            .map(|mut client| {
+                let told_at = Arc::clone(&told_at);
+                tokio::task::spawn_local(async move {
+                    let mut delays = Vec::new();
+                    for number in 0..HEADS {
+                        client.frame().await.unwrap();
+                        let told: std::time::Instant = told_at.lock().unwrap()[number as usize];
+                        delays.push(told.elapsed());
+                    }
+                    delays
+                })
+            })
+            .collect();
+        for number in 0..HEADS {
+            told_at.lock().unwrap().push(std::time::Instant::now());
+            served.filters.tell(heads(number..number + 1)).unwrap();
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        let mut delays = Vec::new();
+        for listener in listening {
+            delays.extend(listener.await.unwrap());
+        }
+        delays.sort_unstable();
+        let at = |share: usize| delays[delays.len() * share / 100 - 1];
+        println!("p50 {:?}, p99 {:?}, longest {:?}", at(50), at(99), at(100));
+        assert!(at(99) < Duration::from_millis(100));
+    });
+}
