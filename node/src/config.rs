@@ -6,10 +6,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use actoreum_primitives::{DevChain, Fork};
 use eyre::{WrapErr, bail, eyre};
 use serde::{Deserialize, Serialize};
 
-use crate::cli::{EngineFlag, GcModeFlag, NodeFlags};
+use crate::{
+    cli::{EngineFlag, GcModeFlag, NodeFlags},
+    txpool::TxPoolConfig,
+};
 
 /// Everything that can be configured, as `dumpconfig` prints it and `--config` reads it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -24,6 +28,24 @@ pub struct Config {
     /// Whether the storage engine was asked for by flag or file, and not by default.
     #[serde(skip)]
     pub is_engine_explicit: bool,
+    /// The development chain, where one was asked for.
+    #[serde(skip)]
+    pub dev: Option<DevConfig>,
+}
+
+/// `--dev` and its companions.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DevConfig {
+    /// Whether everything is kept in memory: no `--datadir` was given.
+    pub in_memory: bool,
+    /// Seconds between blocks; 0: a block when a transaction arrives.
+    pub period: u64,
+    /// The gas limit of its blocks.
+    pub gas_limit: u64,
+    /// Accounts of the development mnemonic that hold ether.
+    pub accounts: u32,
+    /// The newest fork that is active.
+    pub fork: Fork,
 }
 
 /// `[Eth]`
@@ -40,6 +62,8 @@ pub struct EthConfig {
     /// Gas that a call may use; 0 for no cap.
     #[serde(rename = "RPCGasCap")]
     pub rpc_gas_cap: u64,
+    /// The transaction pool.
+    pub tx_pool: TxPoolConfig,
 }
 
 /// `[Node]`
@@ -63,6 +87,21 @@ pub struct NodeConfig {
     /// Namespaces over HTTP.
     #[serde(rename = "HTTPModules")]
     pub http_modules: Vec<String>,
+    /// Address of the WebSocket server; empty: none.
+    #[serde(rename = "WSHost")]
+    pub ws_host: String,
+    /// Port of the WebSocket server.
+    #[serde(rename = "WSPort")]
+    pub ws_port: u16,
+    /// Origins of pages that may connect; empty: those of this machine.
+    #[serde(rename = "WSOrigins")]
+    pub ws_origins: Vec<String>,
+    /// Namespaces over WebSocket.
+    #[serde(rename = "WSModules")]
+    pub ws_modules: Vec<String>,
+    /// The IPC socket: a name in the data directory, or a path; empty: none.
+    #[serde(rename = "IPCPath")]
+    pub ipc_path: String,
     /// Peer-to-peer settings.
     #[serde(rename = "P2P")]
     pub p2p: P2pConfig,
@@ -106,6 +145,7 @@ impl Default for EthConfig {
             no_pruning: false,
             database_cache: 48,
             rpc_gas_cap: 50_000_000,
+            tx_pool: TxPoolConfig::default(),
         }
     }
 }
@@ -119,6 +159,11 @@ impl Default for NodeConfig {
             http_cors: Vec::new(),
             http_virtual_hosts: vec!["localhost".into()],
             http_modules: ["eth", "net", "web3"].map(String::from).to_vec(),
+            ws_host: String::new(),
+            ws_port: 8546,
+            ws_origins: Vec::new(),
+            ws_modules: ["eth", "net", "web3"].map(String::from).to_vec(),
+            ipc_path: "geth.ipc".into(),
             p2p: P2pConfig::default(),
         }
     }
@@ -146,6 +191,9 @@ impl Default for ActoreumConfig {
         }
     }
 }
+
+/// Namespaces that a development chain offers besides the usual ones.
+const DEV_MODULES: [&str; 5] = ["debug", "txpool", "evm", "anvil", "hardhat"];
 
 /// geth's default, so that a binary swapped for geth's finds the same keys.
 fn default_data_dir() -> PathBuf {
@@ -181,7 +229,6 @@ const GETH_ONLY: &[(&str, &[&str])] = &[
             "EWASMInterpreter",
             "EVMInterpreter",
             "Ethash",
-            "TxPool",
             "GPO",
             "Genesis",
             "DocRoot",
@@ -194,11 +241,6 @@ const GETH_ONLY: &[(&str, &[&str])] = &[
             "KeyStoreDir",
             "UseLightweightKDF",
             "NoUSB",
-            "IPCPath",
-            "WSHost",
-            "WSPort",
-            "WSOrigins",
-            "WSModules",
             "WSExposeAll",
             "Logger",
             "HTTPTimeouts",
@@ -265,6 +307,9 @@ impl Config {
 
     fn apply(&mut self, flags: &NodeFlags) -> eyre::Result<()> {
         set(&mut self.node.data_dir, &flags.datadir);
+        if flags.dev {
+            self.apply_dev(flags);
+        }
         if flags.networkid.is_some() {
             self.eth.network_id = flags.networkid;
         }
@@ -273,6 +318,7 @@ impl Config {
         }
         set(&mut self.eth.database_cache, &flags.cache);
         set(&mut self.eth.rpc_gas_cap, &flags.rpc_gascap);
+        self.eth.tx_pool.apply(&flags.txpool);
         if let Some(engine) = flags.db_engine {
             self.is_engine_explicit = true;
             self.actoreum.db_engine = match engine {
@@ -288,6 +334,15 @@ impl Config {
         set_list(&mut self.node.http_cors, &flags.http_corsdomain);
         set_list(&mut self.node.http_virtual_hosts, &flags.http_vhosts);
         set_list(&mut self.node.http_modules, &flags.http_api);
+
+        endpoint(&mut self.node.ws_host, flags.ws, &flags.ws_addr);
+        set(&mut self.node.ws_port, &flags.ws_port);
+        set(&mut self.node.ws_origins, &flags.ws_origins);
+        set(&mut self.node.ws_modules, &flags.ws_api);
+        set(&mut self.node.ipc_path, &flags.ipcpath);
+        if flags.ipcdisable {
+            self.node.ipc_path.clear();
+        }
 
         let admin = flags.admin || flags.admin_chaos;
         endpoint(&mut self.actoreum.admin_host, admin, &flags.admin_addr);
@@ -310,9 +365,32 @@ impl Config {
         self.check()
     }
 
+    /// A development chain is there to be tried out: it offers the namespaces for that too.
+    fn apply_dev(&mut self, flags: &NodeFlags) {
+        self.dev = Some(DevConfig {
+            in_memory: flags.datadir.is_none(),
+            period: flags.dev_period.unwrap_or(0),
+            gas_limit: flags.dev_gaslimit.unwrap_or(DevChain::GAS_LIMIT),
+            accounts: flags.dev_accounts.unwrap_or(0),
+            fork: flags.dev_fork.unwrap_or(Fork::Osaka),
+        });
+        if flags.config.is_none() {
+            let node = &mut self.node;
+            for modules in [&mut node.http_modules, &mut node.ws_modules] {
+                modules.extend(DEV_MODULES.map(String::from));
+            }
+        }
+    }
+
+    /// Where the key files are: beside the database, as geth has them.
+    pub fn keystore(&self) -> PathBuf {
+        self.node.data_dir.join("keystore")
+    }
+
     fn check(&self) -> eyre::Result<()> {
         for (flag, host) in [
             ("http.addr", &self.node.http_host),
+            ("ws.addr", &self.node.ws_host),
             ("admin.addr", &self.actoreum.admin_host),
         ] {
             if !host.is_empty() {
@@ -346,6 +424,25 @@ impl Config {
     /// Address of the HTTP server, where there shall be one.
     pub fn http_ip(&self) -> Option<IpAddr> {
         parse_host(&self.node.http_host)
+    }
+
+    /// Address of the WebSocket server, where there shall be one.
+    pub fn ws_ip(&self) -> Option<IpAddr> {
+        parse_host(&self.node.ws_host)
+    }
+
+    /// The IPC socket, where there shall be one: a bare name lies in the data directory, and
+    /// without one there is none.
+    pub fn ipc_socket(&self) -> Option<PathBuf> {
+        let name = &self.node.ipc_path;
+        if name.is_empty() {
+            return None;
+        }
+        if name.contains('/') {
+            return Some(PathBuf::from(name));
+        }
+        let in_memory = self.dev.as_ref().is_some_and(|dev| dev.in_memory);
+        (!in_memory).then(|| self.node.data_dir.join(name))
     }
 
     /// Address of the admin page, where there shall be one.

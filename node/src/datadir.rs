@@ -34,6 +34,11 @@ impl DataDir {
         }
     }
 
+    /// Where this node's own files lie.
+    pub fn instance(&self) -> &Path {
+        &self.instance
+    }
+
     /// Where the database lies.
     pub fn chaindata(&self) -> PathBuf {
         self.instance.join("chaindata")

@@ -12,10 +12,13 @@ mod cli;
 mod commands;
 mod config;
 mod datadir;
+mod dev;
+mod endpoints;
 mod logging;
 mod signals;
 mod snapshots;
 mod tree;
+mod txpool;
 mod version;
 
 use std::process::ExitCode;

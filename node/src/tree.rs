@@ -2,11 +2,23 @@
 //!
 //! ```text
 //! node                      one_for_one: a fault of the core ends the node
+//! |- keys                   rest_for_one; nobody's memory rests on it, so it restarts alone
+//! |   |- scrypt             the thread that derives keys from passwords
+//! |   `- accounts           AccountsActor
 //! |- core                   rest_for_one
 //! |   |- import             the threads that import blocks
-//! |   `- chain              ChainActor; after a few rebuilds from disk the node stops
+//! |   |- chain              ChainActor; after a few rebuilds from disk the node stops
+//! |   |- txpool             see txpool.rs
+//! |   `- miner              rest_for_one, where this node seals
+//! |       |- building       the threads that build blocks and write signed ones
+//! |       |- worker         WorkerActor
+//! |       `- sealer         SealerActor
+//! |- followers              one_for_one: they follow the chain, and nothing stands on them
+//! |   |- bloom servants     the thread that reads headers
+//! |   |- bloom index        BloomIndexActor
+//! |   `- filters            FilterActor
 //! `- rpc                    one_for_one: never gives up, and never touches the core
-//!     |- http
+//!     |- http, ws, ipc
 //!     `- admin
 //! ```
 //!
@@ -17,29 +29,35 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use actoreum_actors::{
+    accounts::{AccountsActor, AccountsSetup},
+    bloom_index::BloomIndexActor,
     chain::{ChainActor, ChainSetup},
+    filter::FilterActor,
+    sealer::{SealGuard, SealerSetup},
     supervision::{ActorRef, ChildSpec, Failure, Pool, Strategy, SupervisorSpec},
+    worker::WorkerSetup,
 };
 use actoreum_chain::ChainReader;
 use actoreum_consensus::{Clique, Engine, EthashOptions, Merge, SealCheck};
-use actoreum_primitives::{ChainConfig, config::EngineConfig};
+use actoreum_primitives::{Address, Bytes, ChainConfig, SecretKey, config::EngineConfig};
 use actoreum_rpc::{
-    dispatch::{DispatchLimits, Dispatcher},
-    http::{Hosts, HttpActor, HttpConfig, Origins},
-    limits::MAX_HEAVY_WAITING,
+    http::Hosts,
     method::Method,
     namespaces,
     node::{Node, NodeSettings},
-    pool::HeavyPool,
+    sealing::{Keys as RpcKeys, SealingActors},
 };
 use actoreum_storage::Store;
+use actoreum_txpool::PoolReader;
+use actoreum_wallet::{KeyDirectory, Password, ScryptCost};
 
 use crate::{
     admin::{self, AdminActor, AdminState},
     config::Config,
     datadir::DataDir,
+    endpoints,
     snapshots::StoredSnapshots,
-    version,
+    txpool, version,
 };
 
 /// Rebuilds of the chain from disk in [`CHAIN_PERIOD`], after which the node stops: it must not
@@ -49,6 +67,37 @@ const CHAIN_RESTARTS: u32 = 3;
 const CHAIN_PERIOD: Duration = Duration::from_secs(600);
 /// Restarts of a server before it gives up: it does not, its pauses only grow.
 const SERVER_RESTARTS: u32 = u32::MAX;
+
+/// Messages that may wait for FilterActor: a thousand clients that connect again at once subscribe
+/// at once.
+const FILTER_MAILBOX: usize = 8_192;
+
+/// Restarts of sealing in [`MINER_PERIOD`] before the core is asked to begin again.
+const MINER_RESTARTS: u32 = 10;
+/// See [`MINER_RESTARTS`].
+const MINER_PERIOD: Duration = Duration::from_secs(60);
+/// Passwords that may wait to be tried: each takes a second, and 256 MB while it runs.
+const WAITING_PASSWORDS: usize = 16;
+
+/// The key files, and the keys that lie open.
+#[derive(Debug, Clone)]
+pub struct Keys {
+    /// The folder of the files.
+    pub directory: KeyDirectory,
+    /// Accounts whose keys lie open from the start.
+    pub open: Vec<(Address, Password)>,
+    /// Keys without a file.
+    pub held: Vec<SecretKey>,
+}
+
+/// How this node seals.
+#[derive(Debug, Clone)]
+pub struct Sealing {
+    /// Who signs.
+    pub signer: Address,
+    /// Where the gas limit should move.
+    pub gas_limit: u64,
+}
 
 /// The tree, and what the commands need of it.
 pub struct Assembled {
@@ -88,11 +137,37 @@ pub fn engine(
     }
 }
 
-/// Puts the tree together over a store that holds a chain.
+/// Puts the tree together over a store that holds a chain, of a node that does not seal.
 pub fn assemble(
     config: &Config,
     store: Store,
     datadir: Option<&DataDir>,
+) -> eyre::Result<Assembled> {
+    let keys = Keys {
+        directory: KeyDirectory::new(config.keystore(), ScryptCost::STANDARD),
+        open: Vec::new(),
+        held: Vec::new(),
+    };
+    assemble_all(config, store, datadir, &keys, None)
+}
+
+/// As [`assemble`], of a node that seals.
+pub fn assemble_sealing(
+    config: &Config,
+    store: Store,
+    datadir: Option<&DataDir>,
+    keys: &Keys,
+    sealing: &Sealing,
+) -> eyre::Result<Assembled> {
+    assemble_all(config, store, datadir, keys, Some(sealing))
+}
+
+fn assemble_all(
+    config: &Config,
+    store: Store,
+    datadir: Option<&DataDir>,
+    keys: &Keys,
+    sealing: Option<&Sealing>,
 ) -> eyre::Result<Assembled> {
     let reader = ChainReader::open(store.clone())?;
     let (engine, clique) = engine(reader.config(), &store, datadir);
@@ -104,14 +179,52 @@ pub fn assemble(
     let node = Arc::new(Node::new(
         reader.clone(),
         Arc::clone(&engine),
-        clique,
+        clique.clone(),
         settings,
     ));
 
     let pool = Pool::new("import", 1);
     let chain = ActorRef::new("chain");
-    let setup = ChainSetup::new(reader.clone(), engine, pool.clone());
-    let core = SupervisorSpec::new("core", Strategy::RestForOne)
+    let accounts = ActorRef::new("accounts");
+    let mut setup = ChainSetup::new(reader.clone(), Arc::clone(&engine), pool.clone());
+    let (bloom, filters) = (ActorRef::new("bloom index"), ActorRef::new("filters"));
+    let followers = followers_of(&reader, &bloom, &filters);
+    // Set once: there is one tree.
+    let _ = node.writer.set(chain.clone());
+    let mut follow_pool = vec![filters.recipient()];
+    let mut follow_chain = vec![filters.recipient(), bloom.recipient()];
+    let (mut miner, mut worker) = (None, None);
+    if let (Some(sealing), Some(_)) = (sealing, &clique) {
+        let actors = SealingActors::new(sealing.signer, config.dev.is_some());
+        follow_pool.push(actors.worker.recipient());
+        follow_chain.push(actors.worker.recipient());
+        worker = Some(actors);
+    }
+    let journal = datadir.map(DataDir::instance);
+    let txpool = txpool::assemble(&config.eth.tx_pool, journal, &reader, follow_pool);
+    // The pool first: who follows after it finds it on the new head.
+    setup = setup.follower(txpool.follows_chain);
+    for follower in follow_chain {
+        setup = setup.follower(follower);
+    }
+    if let (Some(sealing), Some(actors), Some(clique)) = (sealing, worker, clique) {
+        let pending = txpool.handle.reader.clone();
+        let parts = MinerParts {
+            engine,
+            clique,
+            pending,
+            chain: chain.clone(),
+            accounts: accounts.clone(),
+            gas_limit: sealing.gas_limit,
+        };
+        miner = Some(miner_of(&reader, &actors, parts)?);
+        // Set once: there is one tree.
+        let _ = node.sealing.set(actors);
+    }
+    let _ = node.filters.set(filters);
+    let _ = node.txpool.set(txpool.handle);
+    let _ = node.keys.set(RpcKeys::new(accounts.clone()));
+    let mut core = SupervisorSpec::new("core", Strategy::RestForOne)
         .child(pool.child())
         .child(
             ChildSpec::new_async(&chain, move || setup.clone().open())
@@ -119,10 +232,16 @@ pub fn assemble(
                 .stop_timeout(Duration::from_secs(60))
                 .max_restarts(CHAIN_RESTARTS, CHAIN_PERIOD),
         )
+        .child(txpool.spec)
         .intensity(CHAIN_RESTARTS, CHAIN_PERIOD);
+    if let Some(miner) = miner {
+        core = core.child(miner);
+    }
 
     let spec = SupervisorSpec::new("node", Strategy::OneForOne)
+        .child(keys_of(keys, &accounts))
         .child(core)
+        .child(followers)
         .child(servers(config, &node))
         .intensity(0, CHAIN_PERIOD);
     Ok(Assembled {
@@ -133,21 +252,96 @@ pub fn assemble(
     })
 }
 
+fn keys_of(keys: &Keys, accounts: &ActorRef<AccountsActor>) -> SupervisorSpec {
+    let pool = Pool::with_queue("scrypt", 1, WAITING_PASSWORDS);
+    let setup = AccountsSetup {
+        keys: keys.directory.clone(),
+        pool: pool.clone(),
+        open: keys.open.clone(),
+        held: keys.held.clone(),
+    };
+    SupervisorSpec::new("keys", Strategy::RestForOne)
+        .child(pool.child())
+        .child(ChildSpec::new_async(accounts, move || {
+            setup.clone().start()
+        }))
+}
+
+/// What sealing needs of the rest.
+struct MinerParts {
+    engine: Arc<dyn Engine>,
+    clique: Arc<Clique>,
+    pending: PoolReader,
+    chain: ActorRef<ChainActor>,
+    accounts: ActorRef<AccountsActor>,
+    gas_limit: u64,
+}
+
+fn miner_of(
+    reader: &ChainReader,
+    actors: &SealingActors,
+    parts: MinerParts,
+) -> eyre::Result<SupervisorSpec> {
+    let pool = Pool::new("building", 2);
+    let period = match reader.config().engine() {
+        EngineConfig::Clique(settings) => settings.period,
+        EngineConfig::Ethash => 0,
+    };
+    parts.clique.set_signer(Some(actors.signer));
+    let worker = WorkerSetup {
+        reader: reader.clone(),
+        engine: parts.engine,
+        period,
+        pool: pool.clone(),
+        pending: parts.pending,
+        chain: parts.chain,
+        sealer: actors.sealer.clone(),
+        gas_limit: parts.gas_limit,
+        extra_data: Bytes::from(version::client().into_bytes()),
+        author: actors.signer,
+        is_sealing: Arc::clone(&actors.is_sealing),
+    };
+    let sealer = SealerSetup {
+        clique: parts.clique,
+        reader: reader.clone(),
+        accounts: parts.accounts,
+        pool: pool.clone(),
+        guard: Arc::new(SealGuard::open(reader.store().clone())?),
+    };
+    let miner = SupervisorSpec::new("miner", Strategy::RestForOne)
+        .child(pool.child())
+        .child(ChildSpec::new(&actors.worker, move || {
+            worker.clone().start()
+        }))
+        .child(ChildSpec::new(&actors.sealer, move || {
+            sealer.clone().start()
+        }))
+        .intensity(MINER_RESTARTS, MINER_PERIOD);
+    Ok(miner)
+}
+
+/// Those who follow the chain and that nothing else stands on.
+fn followers_of(
+    reader: &ChainReader,
+    bloom: &ActorRef<BloomIndexActor>,
+    filters: &ActorRef<FilterActor>,
+) -> SupervisorSpec {
+    let pool = Pool::new("bloom servants", 1);
+    let (reader, servants) = (reader.clone(), pool.clone());
+    let index = move || BloomIndexActor::new(reader.clone(), servants.clone());
+    SupervisorSpec::new("followers", Strategy::OneForOne)
+        .child(pool.child())
+        .child(ChildSpec::new(bloom, index))
+        .child(ChildSpec::new(filters, FilterActor::new).mailbox(FILTER_MAILBOX))
+        .intensity(SERVER_RESTARTS, CHAIN_PERIOD)
+}
+
 fn servers(config: &Config, node: &Arc<Node>) -> SupervisorSpec {
     // The rows keep their counters over restarts of the servers.
     let methods: Arc<[Arc<Method<Node>>]> = namespaces::methods(node).into();
     let mut servers =
         SupervisorSpec::new("rpc", Strategy::OneForOne).intensity(SERVER_RESTARTS, CHAIN_PERIOD);
-    if let Some(ip) = config.http_ip() {
-        let dispatcher = dispatcher(&config.node.http_modules, node, &methods);
-        let http = HttpConfig {
-            vhosts: Hosts::new(&config.node.http_virtual_hosts),
-            cors_origins: Origins::new(&config.node.http_cors),
-            ..HttpConfig::new(SocketAddr::new(ip, config.node.http_port))
-        };
-        let factory = move || HttpActor::new(http.clone(), Arc::clone(&dispatcher));
-        servers = servers.child(ChildSpec::new(&ActorRef::new("http"), factory).arbiter("rpc"));
-    }
+    servers = endpoints::add(servers, config, node, &methods);
     if let Some(ip) = config.admin_ip() {
         let address = SocketAddr::new(ip, config.actoreum.admin_port);
         let hosts = Hosts::new(&["localhost".to_owned()]);
@@ -166,21 +360,4 @@ fn servers(config: &Config, node: &Arc<Node>) -> SupervisorSpec {
         servers = servers.child(ChildSpec::new(&ActorRef::new("admin"), factory).arbiter("rpc"));
     }
     servers
-}
-
-fn dispatcher(
-    modules: &[String],
-    node: &Arc<Node>,
-    methods: &[Arc<Method<Node>>],
-) -> Arc<Dispatcher<Node>> {
-    let threads = std::thread::available_parallelism().map_or(2, usize::from);
-    let pool = HeavyPool::new(threads, MAX_HEAVY_WAITING);
-    let limits = DispatchLimits::default();
-    Arc::new(Dispatcher::new(
-        Arc::clone(node),
-        methods,
-        modules,
-        pool,
-        limits,
-    ))
 }

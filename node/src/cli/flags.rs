@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
+use actoreum_primitives::Fork;
 use clap::{Args, ValueEnum};
+
+use crate::txpool::TxPoolFlags;
 
 /// Every flag. A flag that is not given is `None`, so that `--config` may speak.
 #[derive(Debug, Default, Clone, Args)]
@@ -19,6 +22,24 @@ pub struct NodeFlags {
     /// A private development chain (chain id 1337), in memory unless --datadir is given
     #[arg(long, global = true, help_heading = "Node")]
     pub dev: bool,
+    /// Seconds between blocks of --dev; 0: a block when a transaction arrives (default: 0)
+    #[arg(
+        long = "dev.period",
+        global = true,
+        value_name = "SECONDS",
+        requires = "dev",
+        help_heading = "Node"
+    )]
+    pub dev_period: Option<u64>,
+    /// Gas limit of the blocks of --dev (default: 30000000)
+    #[arg(long = "dev.gaslimit", global = true, value_name = "GAS", requires = "dev", value_parser = clap::value_parser!(u64).range(5_000..=i64::MAX as u64), help_heading = "Node")]
+    pub dev_gaslimit: Option<u64>,
+    /// Accounts with ether of the mnemonic "test test ... junk" (default: 0)
+    #[arg(long = "dev.accounts", global = true, value_name = "N", requires = "dev", value_parser = clap::value_parser!(u32).range(0..=1_000), help_heading = "Node")]
+    pub dev_accounts: Option<u32>,
+    /// Newest fork of --dev, from its first block on (default: osaka)
+    #[arg(long = "dev.fork", global = true, value_name = "FORK", requires = "dev", value_parser = crate::dev::parse_fork, help_heading = "Node")]
+    pub dev_fork: Option<Fork>,
     /// Storage engine of a new data directory (default: sled)
     #[arg(
         long = "db.engine",
@@ -92,6 +113,47 @@ pub struct NodeFlags {
         help_heading = "JSON-RPC"
     )]
     pub http_corsdomain: Option<Vec<String>>,
+    /// Serve JSON-RPC over WebSocket
+    #[arg(long, global = true, help_heading = "JSON-RPC")]
+    pub ws: bool,
+    /// Address of the WebSocket server (default: 127.0.0.1)
+    #[arg(
+        long = "ws.addr",
+        alias = "wsaddr",
+        global = true,
+        value_name = "IP",
+        help_heading = "JSON-RPC"
+    )]
+    pub ws_addr: Option<String>,
+    /// Port of the WebSocket server; it may be that of HTTP (default: 8546)
+    #[arg(
+        long = "ws.port",
+        alias = "wsport",
+        global = true,
+        value_name = "PORT",
+        help_heading = "JSON-RPC"
+    )]
+    pub ws_port: Option<u16>,
+    /// Namespaces over WebSocket (default: eth,net,web3)
+    #[arg(
+        long = "ws.api",
+        alias = "wsapi",
+        global = true,
+        value_name = "NAMES",
+        value_delimiter = ',',
+        help_heading = "JSON-RPC"
+    )]
+    pub ws_api: Option<Vec<String>>,
+    /// Origins from which browsers may connect; * for all (default: pages of this machine)
+    #[arg(
+        long = "ws.origins",
+        alias = "wsorigins",
+        global = true,
+        value_name = "ORIGINS",
+        value_delimiter = ',',
+        help_heading = "JSON-RPC"
+    )]
+    pub ws_origins: Option<Vec<String>>,
     /// Gas that eth_call and eth_estimateGas may use (default: 50000000; 0 for no cap)
     #[arg(
         long = "rpc.gascap",
@@ -100,6 +162,9 @@ pub struct NodeFlags {
         help_heading = "JSON-RPC"
     )]
     pub rpc_gascap: Option<u64>,
+    /// IPC socket: a name in the data directory, or a path (default: geth.ipc)
+    #[arg(long, global = true, value_name = "PATH", help_heading = "JSON-RPC")]
+    pub ipcpath: Option<String>,
     /// Do not open the IPC socket
     #[arg(long, global = true, help_heading = "JSON-RPC")]
     pub ipcdisable: bool,
@@ -126,6 +191,10 @@ pub struct NodeFlags {
     /// Put a button beside each actor that crashes it
     #[arg(long = "admin.chaos", global = true, help_heading = "Admin page")]
     pub admin_chaos: bool,
+
+    /// The transaction pool's
+    #[command(flatten)]
+    pub txpool: TxPoolFlags,
 
     /// Port of the peer-to-peer listener (default: 30303)
     #[arg(long, global = true, value_name = "PORT", help_heading = "Networking")]

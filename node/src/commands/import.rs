@@ -48,7 +48,10 @@ pub fn run(config: &Config, files: &[PathBuf]) -> eyre::Result<ExitCode> {
         BlockFile::open(file)?;
     }
     let store = open(config, &datadir)?;
-    let assembled = tree::assemble(config, store, Some(&datadir))?;
+    // Another node may be about to open the socket; an import has no use for it.
+    let mut without_ipc = config.clone();
+    without_ipc.node.ipc_path.clear();
+    let assembled = tree::assemble(&without_ipc, store, Some(&datadir))?;
     with_tree(assembled, async |assembled| {
         for file in files {
             import_file(assembled, file).await?;

@@ -10,15 +10,18 @@ use eyre::eyre;
 use tracing::{error, info};
 
 use crate::{
-    config::Config,
+    config::{Config, DevConfig},
     datadir::DataDir,
-    signals,
+    dev, signals,
     tree::{self, Assembled},
     version,
 };
 
 /// Runs the node.
 pub fn run(config: &Config) -> eyre::Result<ExitCode> {
+    if let Some(dev) = &config.dev {
+        return run_dev(config, dev);
+    }
     info!(version = version::NUMBER, datadir = %config.node.data_dir.display(), "starting actoreum");
     let datadir = DataDir::of(config);
     let store = open(config, &datadir)?;
@@ -26,6 +29,22 @@ pub fn run(config: &Config) -> eyre::Result<ExitCode> {
     if config.http_ip().is_none() && config.admin_ip().is_none() {
         info!("no server is open; start with --http for JSON-RPC, with --admin for the admin page");
     }
+    with_tree(assembled, async |_| {
+        std::future::pending::<eyre::Result<()>>().await
+    })
+}
+
+/// Runs a development chain.
+fn run_dev(config: &Config, dev: &DevConfig) -> eyre::Result<ExitCode> {
+    let node = dev::open(config, dev)?;
+    info!(
+        version = version::NUMBER,
+        in_memory = dev.in_memory,
+        period = dev.period,
+        "starting a development chain"
+    );
+    let datadir = node.datadir.as_ref();
+    let assembled = tree::assemble_sealing(config, node.store, datadir, &node.keys, &node.sealing)?;
     with_tree(assembled, async |_| {
         std::future::pending::<eyre::Result<()>>().await
     })
