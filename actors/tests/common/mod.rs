@@ -1,0 +1,188 @@
+//! A development chain of real actors, driven through messages.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::{
+    future::Future,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
+
+use actoreum_actors::{
+    accounts::{AccountsActor, AccountsSetup},
+    chain::{ChainActor, ChainSetup},
+    sealer::{SealGuard, SealerActor, SealerSetup},
+    supervision::{ActorRef, ChildSpec, Pool, Strategy, SupervisorSpec, Tree},
+    txpool::{TxPoolHandle, TxPoolSetup},
+    worker::{WorkerActor, WorkerSetup},
+};
+use actoreum_chain::{ChainReader, genesis};
+use actoreum_consensus::{Clique, Engine};
+use actoreum_primitives::{Bytes, DevChain, SecretKey, config::EngineConfig};
+use actoreum_storage::Store;
+use actoreum_txpool::{PoolConfig, PoolReader};
+use actoreum_wallet::{KeyDirectory, Password, ScryptCost};
+
+/// What outlives the process: the database and the key files.
+pub struct Disk {
+    pub store: Store,
+    pub keys: KeyDirectory,
+    pub signer: SecretKey,
+    folder: tempfile::TempDir,
+}
+
+impl Disk {
+    /// A new development chain.
+    pub fn new(period: u64) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = KeyDirectory::new(folder.path().join("keystore"), ScryptCost::LIGHT);
+        let signer = SecretKey::random();
+        keys.import(&signer, &Password::default()).unwrap();
+        let store = Store::memory();
+        let chain = DevChain {
+            period,
+            ..DevChain::new(signer.address())
+        };
+        genesis::init(&store, &chain.genesis()).unwrap();
+        Self {
+            store,
+            keys,
+            signer,
+            folder,
+        }
+    }
+}
+
+/// The actors of a development chain.
+pub struct Dev {
+    pub tree: Tree,
+    pub reader: ChainReader,
+    pub chain: ActorRef<ChainActor>,
+    pub accounts: ActorRef<AccountsActor>,
+    pub worker: ActorRef<WorkerActor>,
+    pub sealer: ActorRef<SealerActor>,
+    pub txpool: TxPoolHandle,
+}
+
+impl Dev {
+    /// Starts the actors over what is on disk.
+    pub async fn start(disk: &Disk) -> Self {
+        let reader = ChainReader::open(disk.store.clone()).unwrap();
+        let EngineConfig::Clique(settings) = reader.config().engine() else {
+            panic!("a development chain is sealed with clique");
+        };
+        let clique = Arc::new(Clique::new(settings, None));
+        let engine: Arc<dyn Engine> = clique.clone();
+        let signer = disk.signer.address();
+        clique.set_signer(Some(signer));
+
+        let (accounts, chain) = (ActorRef::new("accounts"), ActorRef::new("chain"));
+        let (worker, sealer) = (ActorRef::new("worker"), ActorRef::new("sealer"));
+        let (pool, pending) = (ActorRef::new("pool"), PoolReader::default());
+        let signatures = Pool::new("signatures", 1);
+        let txpool = TxPoolHandle::new(
+            pool.clone(),
+            pending.clone(),
+            reader.clone(),
+            signatures.clone(),
+        );
+        let scrypt = Pool::new("scrypt", 1);
+        let import = Pool::new("import", 1);
+        let building = Pool::new("building", 2);
+        let accounts_setup = AccountsSetup {
+            keys: disk.keys.clone(),
+            pool: scrypt.clone(),
+            open: vec![(signer, Password::default())],
+            held: Vec::new(),
+        };
+        let chain_setup = ChainSetup::new(reader.clone(), Arc::clone(&engine), import.clone())
+            .follower(pool.recipient())
+            .follower(worker.recipient());
+        let mut pool_setup =
+            TxPoolSetup::new(reader.clone(), pending.clone(), PoolConfig::default())
+                .follower(worker.recipient());
+        pool_setup.journal = Some(disk.folder.path().join("transactions.rlp"));
+        let worker_setup = WorkerSetup {
+            reader: reader.clone(),
+            engine,
+            period: settings.period,
+            pool: building.clone(),
+            pending: pending.clone(),
+            chain: chain.clone(),
+            sealer: sealer.clone(),
+            gas_limit: DevChain::GAS_LIMIT,
+            extra_data: Bytes::from_static(b"test"),
+            author: signer,
+            is_sealing: Arc::new(AtomicBool::new(true)),
+        };
+        let sealer_setup = SealerSetup {
+            clique,
+            reader: reader.clone(),
+            accounts: accounts.clone(),
+            pool: building.clone(),
+            guard: Arc::new(SealGuard::open(disk.store.clone()).unwrap()),
+        };
+        let keys = SupervisorSpec::new("keys", Strategy::RestForOne)
+            .child(scrypt.child())
+            .child(ChildSpec::new_async(&accounts, move || {
+                accounts_setup.clone().start()
+            }))
+            .intensity(50, MINUTE);
+        let miner = SupervisorSpec::new("miner", Strategy::RestForOne)
+            .child(building.child())
+            .child(ChildSpec::new(&worker, move || {
+                worker_setup.clone().start()
+            }))
+            .child(ChildSpec::new(&sealer, move || {
+                sealer_setup.clone().start()
+            }))
+            .intensity(50, MINUTE);
+        let txpool_spec = SupervisorSpec::new("txpool", Strategy::RestForOne)
+            .child(signatures.child())
+            .child(ChildSpec::new(&pool, move || pool_setup.clone().open()))
+            .intensity(50, MINUTE);
+        let core = SupervisorSpec::new("core", Strategy::RestForOne)
+            .child(import.child())
+            .child(ChildSpec::new_async(&chain, move || {
+                chain_setup.clone().open()
+            }))
+            .child(txpool_spec)
+            .child(miner)
+            .intensity(50, MINUTE);
+        let node = SupervisorSpec::new("node", Strategy::OneForOne)
+            .child(keys)
+            .child(core);
+        Self {
+            tree: Tree::start(node).await.unwrap(),
+            reader,
+            chain,
+            accounts,
+            worker,
+            sealer,
+            txpool,
+        }
+    }
+
+    /// Stops the actors in order.
+    pub async fn stop(self) {
+        assert!(self.tree.shutdown().await.is_clean());
+    }
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Runs a test in an actix system of its own.
+pub fn run<F: Future>(test: F) -> F::Output {
+    actix::System::new().block_on(test)
+}
+
+/// Waits, at most half a minute, until `condition` holds.
+pub async fn until(what: &str, condition: impl Fn() -> bool) {
+    for _ in 0..3_000 {
+        if condition() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("it never came true: {what}");
+}
