@@ -10,6 +10,9 @@
 //! canonical ([`bloom_index::is_indexed`]), so after a restart or a reorg the actor finds what
 //! is missing by looking.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use actoreum_chain::bloom_index::{self, IndexError, SECTION_BLOCKS, due_sections};

@@ -1,0 +1,88 @@
+use actoreum_chain::{LogCriteria, bloom_index::Matcher, genesis};
+use actoreum_primitives::{Address, B256, Genesis, Header, Log, U256, logs_bloom};
+use actoreum_storage::{Commit, HeadRecord, Store};
+
+use super::*;
+use crate::supervision::{ActorRef, ChildSpec, Strategy, SupervisorSpec, Tree};
+
+const HEAD: u64 = SECTION_BLOCKS + bloom_index::SECTION_CONFIRMS;
+const LOGGING: [u64; 2] = [5, 4_000];
+
+fn emitter() -> Address {
+    Address::repeat_byte(7)
+}
+
+/// Writes canonical headers from `first` to the head, of a branch of their own.
+fn write(store: &Store, first: u64, branch: u8) {
+    let log = Log {
+        address: emitter(),
+        topics: Vec::new(),
+        data: Default::default(),
+    };
+    let mut commit = Commit::new();
+    let mut parent = store.canonical_hash(first - 1).unwrap().unwrap();
+    for number in first..=HEAD {
+        let logs = LOGGING.contains(&number).then_some(&log);
+        let header = Header {
+            parent_hash: parent,
+            number,
+            extra_data: vec![branch].into(),
+            logs_bloom: logs_bloom(logs),
+            ..Header::default()
+        };
+        parent = header.hash();
+        commit.put_header(&parent, &header, &U256::from(number));
+        commit.set_canonical(number, &parent);
+    }
+    commit.set_head(HeadRecord {
+        number: HEAD,
+        hash: parent,
+        state_root: B256::ZERO,
+    });
+    store.commit(commit).unwrap();
+}
+
+async fn until_indexed(reader: &ChainReader) {
+    for _ in 0..10_000 {
+        if bloom_index::is_indexed(reader, 0).unwrap() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    panic!("the section was not made");
+}
+
+#[test]
+fn a_section_is_made_and_made_again_when_a_reorg_took_it() {
+    let store = Store::memory();
+    genesis::init(&store, &Genesis::mainnet()).unwrap();
+    write(&store, 1, 1);
+    let reader = ChainReader::open(store.clone()).unwrap();
+    actix::System::new().block_on(async {
+        let (pool, index) = (Pool::new("servants", 1), ActorRef::new("bloom index"));
+        let (servants, of_actor) = (pool.clone(), reader.clone());
+        let spec = SupervisorSpec::new("test", Strategy::OneForOne)
+            .child(pool.child())
+            .child(ChildSpec::new(&index, move || {
+                BloomIndexActor::new(of_actor.clone(), servants.clone())
+            }));
+        let tree = Tree::start(spec).await.unwrap();
+        until_indexed(&reader).await;
+        let criteria = LogCriteria {
+            addresses: vec![emitter()],
+            topics: Vec::new(),
+        };
+        let candidates = || {
+            let matcher = Matcher::new(&criteria);
+            bloom_index::candidates(&reader, 0, &matcher).unwrap()
+        };
+        assert_eq!(candidates(), Some(LOGGING.to_vec()));
+
+        write(&store, 4_001, 2);
+        assert_eq!(candidates(), None, "what a reorg took counts no longer");
+        index.tell(Look).unwrap();
+        until_indexed(&reader).await;
+        assert_eq!(candidates(), Some(LOGGING.to_vec()));
+        assert_eq!(tree.shutdown().await.exit_code(), 0);
+    });
+}
