@@ -11,13 +11,6 @@ use actoreum_primitives::B256;
 #[rtype(result = "()")]
 pub struct SetSealing(pub bool);
 
-/// Whether blocks are sealed.
-///
-/// From: `eth_mining`.
-#[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "bool")]
-pub struct IsSealing;
-
 /// Seal one block now, with or without transactions, and answer when it is imported.
 ///
 /// From: `evm_mine`, on a development chain.

@@ -126,8 +126,10 @@ pub fn engine(
             engine
         }
         EngineConfig::Ethash => {
-            let mut options = EthashOptions::default();
-            options.cache_folder = datadir.map(DataDir::ethash);
+            let options = EthashOptions {
+                cache_folder: datadir.map(DataDir::ethash),
+                ..EthashOptions::default()
+            };
             Arc::new(actoreum_consensus::Ethash::new(options, SealCheck::Full))
         }
     };

@@ -9,7 +9,7 @@ use actoreum_messages::worker::{MineBlock, SetNextTimestamp};
 
 use crate::error::RpcError;
 use crate::json::scan::Kind;
-use crate::limits::MAX_DEV_SNAPSHOTS;
+use crate::limits::{ACTOR_PATIENCE, MAX_DEV_SNAPSHOTS};
 use crate::method::Method;
 use crate::node::{Node, unanswered};
 use crate::param::{FromParam, ParamError};
@@ -79,7 +79,8 @@ fn check_time(node: &Node, time: u64) -> Result<u64, RpcError> {
 async fn mine(node: Arc<Node>, (when,): (Option<When>,)) -> Result<&'static str, RpcError> {
     let asked = when.and_then(|when| when.0);
     let timestamp = asked.map(|time| check_time(&node, time)).transpose()?;
-    let answer = actors(&node)?.worker.ask(MineBlock { timestamp }).await;
+    let worker = actors(&node)?.worker.within(ACTOR_PATIENCE);
+    let answer = worker.ask(MineBlock { timestamp }).await;
     match answer.map_err(unanswered)? {
         Ok(_) => Ok("0x0"),
         Err(error) => Err(RpcError::server(error.to_string())),
@@ -116,7 +117,11 @@ async fn revert(node: Arc<Node>, (Number(id),): (Number,)) -> Result<bool, RpcEr
         let answer = node.writer()?.ask(SetHead { number }).await;
         let done = answer.map_err(unanswered)?;
         done.map_err(|error| RpcError::server(error.to_string()))?;
-        let rewound = actors.sealer.ask(Rewound { to: number }).await;
+        let rewound = actors
+            .sealer
+            .within(ACTOR_PATIENCE)
+            .ask(Rewound { to: number })
+            .await;
         rewound.map_err(unanswered)?;
     }
     Ok(true)
@@ -134,7 +139,8 @@ async fn set_next_timestamp(
     (Number(time),): (Number,),
 ) -> Result<Option<bool>, RpcError> {
     let time = check_time(&node, time)?;
-    let answer = actors(&node)?.worker.ask(SetNextTimestamp(time)).await;
+    let worker = actors(&node)?.worker.within(ACTOR_PATIENCE);
+    let answer = worker.ask(SetNextTimestamp(time)).await;
     answer.map_err(unanswered)?;
     Ok(None)
 }

@@ -145,3 +145,7 @@ pub const MAX_IPC_CONNECTIONS: usize = 256;
 /// Heads that `evm_snapshot` remembers at a time. A test suite holds a handful; the bound stops
 /// one that never reverts.
 pub const MAX_DEV_SNAPSHOTS: usize = 10_000;
+
+/// How long a request waits for an actor that is starting again, and for its answer: long enough
+/// for a restart with its pause, short enough for a client's own timeout.
+pub const ACTOR_PATIENCE: Duration = Duration::from_secs(10);

@@ -21,7 +21,7 @@ use actoreum_primitives::{Address, SecretKey, Signature};
 use actoreum_wallet::{KeyAccount, KeyDirectory, KeyError, KeyIndex, Keyring, Password};
 use tracing::{info, warn};
 
-use crate::supervision::{Actor, Ctx, Failure, Handles, JobError, Later, Message, Pool, Replier};
+use crate::supervision::{Actor, Ctx, Failure, Handles, JobError, Later, Message, Pool};
 
 /// Time between two looks at the folder. A look costs one `stat` a file.
 const POLL_PERIOD: Duration = Duration::from_secs(2);
@@ -89,10 +89,10 @@ impl AccountsActor {
         let (replier, later) = Later::channel();
         let keys = self.setup.keys.clone();
         let done = self.setup.pool.run(move || work(&keys));
-        ctx.spawn_then(done, move |actor, done, ctx| {
-            if let Some((replier, done)) = finished(replier, done) {
-                replier.reply(done.and_then(|value| then(actor, value, ctx)));
-            }
+        ctx.spawn_then(done, move |actor, done, ctx| match done {
+            Ok(done) => replier.reply(done.and_then(|value| then(actor, value, ctx))),
+            // The caller hears that there is no answer.
+            Err(error) => warn!(%error, "key work not done"),
         });
         later
     }
@@ -121,21 +121,6 @@ impl AccountsActor {
         }
         for account in before.iter().filter(|account| !now.contains(account)) {
             info!(address = %account.address, url = account.url(), "account is gone");
-        }
-    }
-}
-
-/// The result of key work; `None` where the pool had no room, or failed: the caller then hears
-/// that there is no answer.
-fn finished<T, R>(
-    replier: Replier<Result<R, KeyError>>,
-    done: Result<Result<T, KeyError>, JobError>,
-) -> Option<(Replier<Result<R, KeyError>>, Result<T, KeyError>)> {
-    match done {
-        Ok(result) => Some((replier, result)),
-        Err(error) => {
-            warn!(%error, "key work not done");
-            None
         }
     }
 }

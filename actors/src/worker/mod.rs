@@ -424,11 +424,13 @@ impl Handles<ChainChanged> for WorkerActor {
     type Answer = ();
 
     fn handle(&mut self, changed: ChainChanged, ctx: &mut Ctx<Self>) {
-        let heads = changed.events.iter().filter_map(|event| match event {
+        let mut heads = changed.events.iter().filter_map(|event| match event {
             ChainEvent::Head(head) => Some(head),
             _ => None,
         });
-        let Some(head) = heads.last() else { return };
+        let Some(head) = heads.next_back() else {
+            return;
+        };
         match &self.phase {
             Phase::Building(interrupt) => interrupt.store(true, Ordering::Relaxed),
             Phase::Sealing(number) if head.number >= *number => {

@@ -15,6 +15,7 @@ use super::{call, fees, send};
 use crate::error::RpcError;
 use crate::json::scan::{self, Kind};
 use crate::json::{JsonOut, WriteJson};
+use crate::limits::ACTOR_PATIENCE;
 use crate::method::Method;
 use crate::node::{Node, storage, unanswered};
 use crate::object::Object;
@@ -44,7 +45,8 @@ fn keys(node: &Node) -> Result<&Keys, RpcError> {
 }
 
 async fn accounts(node: Arc<Node>, (): ()) -> Result<Vec<Address>, RpcError> {
-    let all = keys(&node)?.actor.ask(GetAccounts).await;
+    let actor = keys(&node)?.actor.within(ACTOR_PATIENCE);
+    let all = actor.ask(GetAccounts).await;
     let all = all.map_err(unanswered)?;
     let mut addresses: Vec<Address> = Vec::with_capacity(all.len());
     for account in all {
@@ -271,7 +273,8 @@ async fn sign_hash(keys: &Keys, address: Address, hash: B256) -> Result<Signatur
         hash,
         password: None,
     };
-    let answer = keys.actor.ask(question).await.map_err(unanswered)?;
+    let actor = keys.actor.within(ACTOR_PATIENCE);
+    let answer = actor.ask(question).await.map_err(unanswered)?;
     answer.map_err(|error| match error {
         KeyError::NotFound => RpcError::server("unknown account"),
         error => RpcError::server(error.to_string()),
