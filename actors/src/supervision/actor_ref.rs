@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::actor::{Actor, Handles, Mail, WhenFull};
+use super::clock;
 use super::envelope::Letter;
 use super::error::{AskError, TellError};
 use super::mailbox::{Mailbox, Place, Refusal, Refused};
@@ -222,7 +223,7 @@ impl<A: Actor> Within<'_, A> {
             message,
             reply: None,
         };
-        self.send(letter, Instant::now() + self.patience)
+        self.send(letter, clock::after(self.patience))
             .await
             .map_err(TellError::from)
     }
@@ -236,7 +237,7 @@ impl<A: Actor> Within<'_, A> {
     where
         A: Handles<M>,
     {
-        let deadline = Instant::now() + self.patience;
+        let deadline = clock::after(self.patience);
         let (reply, answer) = oneshot::channel();
         let letter = Letter {
             message,

@@ -1,9 +1,11 @@
 //! One cheap monotonic clock for every measurement.
 
 use std::sync::LazyLock;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
+use tokio::time::Instant;
+
+static EPOCH: LazyLock<std::time::Instant> = LazyLock::new(std::time::Instant::now);
 
 /// Nanoseconds since the first reading in this process, never zero: zero stands for "never"
 /// in the atomics that hold a time.
@@ -17,6 +19,13 @@ pub(crate) fn now() -> Nanos {
 /// A duration in whole nanoseconds, saturating after five centuries.
 pub(crate) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// The moment that lies `duration` ahead, thirty years at most: whoever says `Duration::MAX`
+/// means never, not an overflow.
+pub(crate) fn after(duration: Duration) -> Instant {
+    const NEVER: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+    Instant::now() + duration.min(NEVER)
 }
 
 /// Wall-clock milliseconds since the Unix epoch, for people who read an incident.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::future::{AbortHandle, Abortable, LocalBoxFuture};
 use futures_util::stream::{FuturesUnordered, Stream, StreamExt};
 use futures_util::{FutureExt, stream};
-use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
+use tokio::time::{MissedTickBehavior, interval_at, sleep};
 
 use super::activity::Doing;
 use super::actor::{Actor, Handles, Mail};
@@ -139,7 +139,7 @@ impl<A: Actor> Ctx<A> {
     where
         A: Handles<M>,
     {
-        let mut ticks = interval_at(Instant::now() + period, period);
+        let mut ticks = interval_at(clock::after(period), period);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let messages = stream::unfold((ticks, message), |(mut ticks, mut message)| async move {
             ticks.tick().await;

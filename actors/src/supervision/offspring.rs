@@ -11,6 +11,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::arbiter::Arbiters;
+use super::clock;
 use super::error::StartError;
 use super::exit::Exit;
 use super::launch::exit_of;
@@ -104,7 +105,7 @@ impl Offspring {
     pub(crate) async fn start(&mut self, spec: &ChildSpec) -> Result<Running, StartError> {
         let path = || spec.node.path().to_owned();
         let (running, started) = self.begin(spec)?;
-        let deadline = spec.start_timeout.map(|patience| Instant::now() + patience);
+        let deadline = spec.start_timeout.map(clock::after);
         let stop_wanted = self.stop_wanted();
         let is_started = tokio::select! {
             biased;
@@ -161,7 +162,7 @@ impl Offspring {
         for running in children {
             running.ask_to_stop();
         }
-        let stop_by = Instant::now() + patience;
+        let stop_by = clock::after(patience);
         let mut exits = Vec::with_capacity(children.len());
         for running in children {
             exits.push(
@@ -170,7 +171,7 @@ impl Offspring {
                     .map_err(|_| running.kill()),
             );
         }
-        let end_by = Instant::now() + KILL_GRACE;
+        let end_by = clock::after(KILL_GRACE);
         let mut ended = Vec::with_capacity(children.len());
         for (running, exit) in children.iter().zip(exits) {
             ended.push(match exit {

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
 use super::arbiter::Arbiters;
+use super::clock;
 use super::error::StartError;
 use super::exit::Exit;
 use super::launch::{Launched, Launcher, bind};
@@ -244,7 +245,7 @@ impl Supervisor {
         child.spec.node.end(State::BackingOff);
         let culprit = child.spec.node.path().to_owned();
         info!(actor = %culprit, pause_ms = pause.as_millis() as u64, "restart");
-        self.schedule(index, now + pause, &culprit).await;
+        self.schedule(index, clock::after(pause), &culprit).await;
         Ok(())
     }
 

@@ -302,6 +302,30 @@ fn an_actor_that_never_lets_go_of_its_thread_is_named_and_left_behind() {
 }
 
 #[test]
+fn the_longest_timeouts_mean_never() {
+    let log = Log::default();
+    let me = ActorRef::new("a");
+    let child = Puppet::child(&me, &log)
+        .start_timeout(Duration::MAX)
+        .stop_timeout(Duration::MAX)
+        .max_restarts(u32::MAX, Duration::MAX);
+    let spec = SupervisorSpec::new("root", Strategy::OneForOne)
+        .intensity(u32::MAX, Duration::MAX)
+        .backoff(Backoff {
+            healthy_after: Duration::MAX,
+            ..Backoff::default()
+        })
+        .child(child);
+    run_paused(async {
+        let tree = start_single(spec).await;
+        me.tell(Panic).unwrap();
+        until(|| me.generation() == 2).await;
+        assert_eq!(me.within(Duration::MAX).ask(Add).await, Ok(1));
+        assert!(tree.shutdown().await.is_clean());
+    });
+}
+
+#[test]
 fn stopping_from_a_handle_ends_the_wait() {
     let log = Log::default();
     let (_, spec) = chain_of_three(&log);
