@@ -1,4 +1,5 @@
 //! Real chains through the whole pipeline: mainnet's first blocks and a chain sealed by geth.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::{fs, path::PathBuf, sync::Arc};
 
