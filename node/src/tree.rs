@@ -177,7 +177,10 @@ fn assemble_all(
     let network_id = config.eth.network_id.unwrap_or(reader.config().chain_id);
     let mut settings = NodeSettings::new(version::client(), network_id);
     settings.data_dir = datadir.map(|_| config.node.data_dir.display().to_string());
-    settings.gas_cap = config.eth.rpc_gas_cap;
+    settings.gas_cap = match config.eth.rpc_gas_cap {
+        0 => u64::MAX,
+        cap => cap,
+    };
     let node = Arc::new(Node::new(
         reader.clone(),
         Arc::clone(&engine),

@@ -273,7 +273,8 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
         total = total.checked_add(part).ok_or_else(wrong)?;
         rest = behind;
     }
-    if text.is_empty() {
+    // Go counts nanoseconds in 63 bits: some 292 years.
+    if text.is_empty() || total.as_nanos() > i64::MAX.unsigned_abs().into() {
         return Err(wrong());
     }
     Ok(total)

@@ -103,7 +103,7 @@ pub fn with_tree(
 
 /// How to mend a start that failed, where its server could not listen.
 fn way_out(error: &str) -> String {
-    let server = ["http", "admin"].into_iter().find(|server| {
+    let server = ["http", "ws", "admin"].into_iter().find(|server| {
         error.starts_with(&format!("node/rpc/{server} ")) && error.contains("listen tcp")
     });
     server.map_or_else(String::new, |server| {

@@ -55,7 +55,11 @@ fn undecodable(encoded: &[u8], error: &DecodeError) -> RpcError {
         return RpcError::server("rlp: expected input list for types.txdata");
     }
     match error {
-        DecodeError::Custom(text) => RpcError::server(*text),
+        // What the fields say, not how they are encoded.
+        DecodeError::Custom(
+            text @ ("transaction type not supported" | "invalid transaction v"),
+        ) => RpcError::server(*text),
+        DecodeError::Custom(text) => RpcError::server(format!("rlp: {text}")),
         error => RpcError::server(format!("rlp: {error}")),
     }
 }

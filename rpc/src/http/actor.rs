@@ -1,5 +1,7 @@
 //! The HTTP server as an actor of the supervision tree.
 
+use std::net::SocketAddr;
+
 use actix_web::dev::ServerHandle;
 use actoreum_actors::supervision::{Actor, Ctx, Exit, Failure};
 use tokio::sync::{oneshot, watch};
@@ -22,6 +24,8 @@ pub struct HttpActor<C> {
 /// A server on this actor's thread. Dropping it (after a panic, say) closes the
 /// address and every connection at once.
 struct Running {
+    /// Where it listens: the port that was given, where any was asked for.
+    address: SocketAddr,
     handle: ServerHandle,
     closing: watch::Sender<bool>,
     task: JoinHandle<()>,
@@ -59,6 +63,7 @@ impl<C: Send + Sync + 'static> Actor for HttpActor<C> {
             let _ = ended.send(server.await);
         });
         self.running = Some(Running {
+            address,
             handle,
             closing,
             task,
@@ -75,12 +80,12 @@ impl<C: Send + Sync + 'static> Actor for HttpActor<C> {
     }
 
     async fn stopped(mut self, _: &Exit) {
-        let address = self.config.address;
         if let Some(mut running) = self.running.take() {
+            let address = running.address;
             running.closing.send_replace(true);
             running.handle.stop(true).await;
             let _ = (&mut running.task).await;
-            tracing::info!(%address, "http endpoint closed");
+            tracing::info!(url = %format_args!("http://{address}"), "http endpoint closed");
         }
     }
 }
