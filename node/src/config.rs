@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     cli::{EngineFlag, GcModeFlag, NodeFlags},
+    ethash::EthashConfig,
     txpool::TxPoolConfig,
 };
 
@@ -64,6 +65,8 @@ pub struct EthConfig {
     pub rpc_gas_cap: u64,
     /// The transaction pool.
     pub tx_pool: TxPoolConfig,
+    /// Caches and datasets of proof of work.
+    pub ethash: EthashConfig,
 }
 
 /// `[Node]`
@@ -146,6 +149,7 @@ impl Default for EthConfig {
             database_cache: 48,
             rpc_gas_cap: 50_000_000,
             tx_pool: TxPoolConfig::default(),
+            ethash: EthashConfig::default(),
         }
     }
 }
@@ -228,10 +232,18 @@ const GETH_ONLY: &[(&str, &[&str])] = &[
             "EnablePreimageRecording",
             "EWASMInterpreter",
             "EVMInterpreter",
-            "Ethash",
             "GPO",
             "Genesis",
             "DocRoot",
+        ],
+    ),
+    (
+        "Eth.Ethash",
+        &[
+            "PowMode",
+            "CachesLockMmap",
+            "DatasetsLockMmap",
+            "NotifyFull",
         ],
     ),
     (
@@ -319,6 +331,7 @@ impl Config {
         set(&mut self.eth.database_cache, &flags.cache);
         set(&mut self.eth.rpc_gas_cap, &flags.rpc_gascap);
         self.eth.tx_pool.apply(&flags.txpool);
+        self.eth.ethash.apply(&flags.ethash);
         if let Some(engine) = flags.db_engine {
             self.is_engine_explicit = true;
             self.actoreum.db_engine = match engine {

@@ -4,7 +4,7 @@
 //! <datadir>/                 geth's own layout is left alone: keystore/ is shared with it
 //!   actoreum/
 //!     chaindata/             the database, its ancient files, its lock
-//!     ethash/                verification caches
+//!     ethash/                verification caches (see --ethash.cachedir)
 //! ```
 
 use std::{
@@ -29,8 +29,13 @@ pub struct DataDir {
 impl DataDir {
     /// The one that a configuration names.
     pub fn of(config: &Config) -> Self {
+        Self::at(&config.node.data_dir)
+    }
+
+    /// The one at a path.
+    pub fn at(folder: &Path) -> Self {
         Self {
-            instance: config.node.data_dir.join("actoreum"),
+            instance: folder.join("actoreum"),
         }
     }
 
@@ -42,11 +47,6 @@ impl DataDir {
     /// Where the database lies.
     pub fn chaindata(&self) -> PathBuf {
         self.instance.join("chaindata")
-    }
-
-    /// Where ethash keeps its caches.
-    pub fn ethash(&self) -> PathBuf {
-        self.instance.join("ethash")
     }
 
     /// Opens the database, or makes one. A database that is there keeps its engine, unless

@@ -14,6 +14,7 @@ mod config;
 mod datadir;
 mod dev;
 mod endpoints;
+mod ethash;
 mod logging;
 mod signals;
 mod snapshots;

@@ -38,7 +38,7 @@ use actoreum_actors::{
     worker::WorkerSetup,
 };
 use actoreum_chain::ChainReader;
-use actoreum_consensus::{Clique, Engine, EthashOptions, Merge, SealCheck};
+use actoreum_consensus::{Clique, Engine, Ethash, EthashOptions, Merge, SealCheck};
 use actoreum_primitives::{Address, Bytes, ChainConfig, SecretKey, config::EngineConfig};
 use actoreum_rpc::{
     http::Hosts,
@@ -111,13 +111,19 @@ pub struct Assembled {
     pub node: Arc<Node>,
 }
 
-/// The engine of a chain, and the same as clique where it is.
-pub fn engine(
-    config: &ChainConfig,
-    store: &Store,
-    datadir: Option<&DataDir>,
-) -> (Arc<dyn Engine>, Option<Arc<Clique>>) {
-    let mut clique = None;
+/// The engine of a chain.
+pub struct ChainEngine {
+    /// Who may seal, and how a header must look.
+    pub engine: Arc<dyn Engine>,
+    /// The same where it is clique.
+    pub clique: Option<Arc<Clique>>,
+    /// The same where it is ethash.
+    pub ethash: Option<Ethash>,
+}
+
+/// The engine that a chain's config asks for.
+pub fn engine(config: &ChainConfig, store: &Store, ethash: EthashOptions) -> ChainEngine {
+    let (mut clique, mut proof_of_work) = (None, None);
     let sealing: Arc<dyn Engine> = match config.engine() {
         EngineConfig::Clique(settings) => {
             let snapshots = Arc::new(StoredSnapshots(store.clone()));
@@ -126,16 +132,19 @@ pub fn engine(
             engine
         }
         EngineConfig::Ethash => {
-            let options = EthashOptions {
-                cache_folder: datadir.map(DataDir::ethash),
-                ..EthashOptions::default()
-            };
-            Arc::new(actoreum_consensus::Ethash::new(options, SealCheck::Full))
+            let engine = Ethash::new(ethash, SealCheck::Full);
+            proof_of_work = Some(engine.clone());
+            Arc::new(engine)
         }
     };
-    match config.terminal_total_difficulty {
-        Some(_) => (Arc::new(Merge::new(sealing)), clique),
-        None => (sealing, clique),
+    let engine = match config.terminal_total_difficulty {
+        Some(_) => Arc::new(Merge::new(sealing)),
+        None => sealing,
+    };
+    ChainEngine {
+        engine,
+        clique,
+        ethash: proof_of_work,
     }
 }
 
@@ -172,7 +181,19 @@ fn assemble_all(
     sealing: Option<&Sealing>,
 ) -> eyre::Result<Assembled> {
     let reader = ChainReader::open(store.clone())?;
-    let (engine, clique) = engine(reader.config(), &store, datadir);
+    let ethash = config.eth.ethash.options(datadir.map(DataDir::instance));
+    let ChainEngine {
+        engine,
+        clique,
+        ethash,
+    } = engine(reader.config(), &store, ethash);
+    let view = reader.view();
+    if let Some(ethash) = ethash
+        && !reader.config().is_terminal(view.total_difficulty())
+    {
+        // Beside the start: nobody waits for it but the first block.
+        ethash.prepare_cache(view.head_number() + 1);
+    }
 
     let network_id = config.eth.network_id.unwrap_or(reader.config().chain_id);
     let mut settings = NodeSettings::new(version::client(), network_id);

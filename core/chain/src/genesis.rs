@@ -1,12 +1,16 @@
 //! The first block of a chain, and the config that a chain keeps.
 
-use actoreum_primitives::{B256, ChainConfig, Genesis, config::EngineConfig};
+use actoreum_primitives::{Address, B256, ChainConfig, Genesis, config::EngineConfig};
 use actoreum_storage::{Commit, HeadRecord, StorageError, Store, TrieBuffer};
 
 use crate::{OpenError, SealedHeader};
 
 /// Under this name the store keeps the chain config, as JSON.
 const CONFIG: &str = "chain config";
+
+/// Under this name the store keeps the addresses of the genesis' accounts, one after another:
+/// the state knows their hashes alone.
+const ACCOUNTS: &str = "genesis accounts";
 
 /// Vanity (32 bytes) and seal (65 bytes) around the signers in a clique genesis (EIP-225).
 const CLIQUE_EXTRA_BYTES: usize = 32 + 65;
@@ -47,6 +51,8 @@ pub fn init(store: &Store, genesis: &Genesis) -> Result<SealedHeader, OpenError>
     commit.put_receipts(0, &hash, &[]);
     commit.set_canonical(0, &hash);
     commit.put_meta(CONFIG, &config_json(&genesis.config)?);
+    let addresses: Vec<u8> = genesis.alloc.keys().flatten().copied().collect();
+    commit.put_meta(ACCOUNTS, &addresses);
     commit.state(&tries.freeze()?);
     commit.set_head(HeadRecord {
         number: 0,
@@ -62,6 +68,13 @@ pub fn genesis_hash(genesis: &Genesis) -> Result<B256, StorageError> {
     let mut tries = TrieBuffer::new(Store::memory());
     let state_root = tries.apply(0, &genesis.state_diff())?;
     Ok(genesis.header(state_root).hash())
+}
+
+/// The addresses of the genesis' accounts; none where an older version made the store.
+pub(crate) fn stored_accounts(store: &Store) -> Result<Vec<Address>, StorageError> {
+    let addresses = store.meta(ACCOUNTS)?.unwrap_or_default();
+    let (addresses, _) = addresses.as_chunks::<20>();
+    Ok(addresses.iter().map(Address::from).collect())
 }
 
 /// The config that the store keeps.

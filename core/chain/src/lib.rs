@@ -32,6 +32,7 @@
 //! # Ok::<(), actoreum_chain::OpenError>(())
 //! ```
 
+mod addresses;
 pub mod bloom_index;
 mod body;
 mod branch;
@@ -48,6 +49,7 @@ mod sealed;
 mod stats;
 mod view;
 
+pub use addresses::known_addresses;
 pub use chain::{BadBlock, Chain, ChainOptions};
 pub use error::{BlockError, ImportError, OpenError};
 pub use events::{ChainEvent, ExecutedBlock, ImportReport};

@@ -44,7 +44,7 @@ pub const MAX_BLOCK_RLP_BYTES: usize = 10_485_760 - 2_097_152;
 pub const MAX_EPOCH: u64 = 32_600;
 
 /// Light caches held in memory, 16 MiB and more each. Two serve an import that
-/// crosses an epoch, the third an ommer or a side chain behind it. As in geth.
+/// crosses an epoch, the third an ommer or a side chain behind it. (geth: two.)
 pub const CACHES_IN_MEMORY: usize = 3;
 
 /// Light caches kept on disk. As in geth.

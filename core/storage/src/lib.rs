@@ -61,7 +61,7 @@ pub use format::{FORMAT_VERSION, engine_of};
 pub use head::HeadRecord;
 pub use lock::FolderLock;
 pub use state::{
-    AccountProof, FlatBuffer, FrozenState, HashedAccount, HashedDiff, HashedSlot, SlotProof,
-    StateView, TrieBuffer,
+    AccountProof, FlatBuffer, FrozenState, HashedAccount, HashedDiff, HashedSlot, SlotProof, Slots,
+    StateView, TrieBuffer, WholeState,
 };
 pub use store::{Store, StoreOptions, TableStats};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use actoreum_primitives::Fork;
 use clap::{Args, ValueEnum};
 
-use crate::txpool::TxPoolFlags;
+use crate::{ethash::EthashFlags, txpool::TxPoolFlags};
 
 /// Every flag. A flag that is not given is `None`, so that `--config` may speak.
 #[derive(Debug, Default, Clone, Args)]
@@ -195,6 +195,10 @@ pub struct NodeFlags {
     /// The transaction pool's
     #[command(flatten)]
     pub txpool: TxPoolFlags,
+
+    /// Ethash's
+    #[command(flatten)]
+    pub ethash: EthashFlags,
 
     /// Port of the peer-to-peer listener (default: 30303)
     #[arg(long, global = true, value_name = "PORT", help_heading = "Networking")]

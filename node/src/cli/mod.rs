@@ -39,7 +39,20 @@ pub enum Command {
     /// Import blocks from RLP files, plain or gzip
     Import(ImportArgs),
     /// Write canonical blocks to an RLP file (gzip if its name ends in .gz)
+    ///
+    /// With a first and a last block the file is appended to where it exists.
     Export(ExportArgs),
+    /// Copy another database into the data directory, also to another --db.engine
+    Copydb(CopydbArgs),
+    /// Print the accounts after given blocks as JSON
+    ///
+    /// Blocks are given by number or hash. The state is keyed by hashes: an account whose address
+    /// no block names is shown as "pre(HASH)", and slots stand under the hashes of their keys.
+    Dump(DumpArgs),
+    /// Generate an ethash verification cache in a directory
+    Makecache(MakeFileArgs),
+    /// Generate an ethash mining dataset in a directory
+    Makedag(MakeFileArgs),
     /// Print the configuration as TOML, as --config reads it
     Dumpconfig,
     /// Delete the block database (keys are kept)
@@ -66,6 +79,30 @@ pub struct ImportArgs {
     /// Files of RLP blocks one after another
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
+}
+
+/// `copydb <sourceChaindataDir>`
+#[derive(Debug, Args)]
+pub struct CopydbArgs {
+    /// The chaindata folder to copy, or the data directory around it
+    #[arg(value_name = "DIR")]
+    pub source: Option<PathBuf>,
+}
+
+/// `dump [<hash> | <number>]...`
+#[derive(Debug, Args)]
+pub struct DumpArgs {
+    /// Numbers or hashes of canonical blocks
+    #[arg(value_name = "BLOCK")]
+    pub blocks: Vec<String>,
+}
+
+/// `makecache <block number> <outputdir>`, and the same for `makedag`
+#[derive(Debug, Args)]
+pub struct MakeFileArgs {
+    /// A block of the epoch, and the directory for the file
+    #[arg(value_names = ["BLOCK", "DIR"], num_args = 0..)]
+    pub args: Vec<String>,
 }
 
 /// `export <file> [first] [last]`

@@ -8,6 +8,7 @@ use std::{
 };
 
 use actoreum_chain::{Chain, ChainOptions, ChainReader, Detail, ImportStats, genesis};
+use actoreum_consensus::EthashOptions;
 use actoreum_storage::Store;
 use eyre::{bail, eyre};
 
@@ -51,9 +52,9 @@ fn measure(
     let store = Store::open(folder, options)?;
     genesis::init(&store, genesis)?;
     let reader = ChainReader::open(store.clone())?;
-    let (engine, _) = tree::engine(reader.config(), &store, None);
+    let engine = tree::engine(reader.config(), &store, EthashOptions::default());
     let options = ChainOptions {
-        engine,
+        engine: engine.engine,
         interrupt: Arc::default(),
         now: || u64::MAX / 2,
     };

@@ -13,7 +13,8 @@ use tracing::info;
 
 use crate::{cli::ExportArgs, config::Config, datadir::DataDir};
 
-/// Writes blocks `first` to `last`, both included.
+/// Writes blocks `first` to `last`, both included. As in geth, a range is appended to a file that
+/// is there already.
 pub fn run(config: &Config, args: &ExportArgs) -> eyre::Result<()> {
     let Some(path) = &args.file else {
         bail!("this command requires an argument: actoreum export FILE [FIRST] [LAST]");
@@ -28,8 +29,14 @@ pub fn run(config: &Config, args: &ExportArgs) -> eyre::Result<()> {
     if last > head {
         bail!("export to block {last}: the chain ends at block {head}");
     }
-    let file =
-        File::create(path).wrap_err_with(|| format!("file {} can't be written", path.display()))?;
+    let is_range = args.last.is_some();
+    let file = File::options()
+        .create(true)
+        .write(true)
+        .append(is_range)
+        .truncate(!is_range)
+        .open(path)
+        .wrap_err_with(|| format!("file {} can't be written", path.display()))?;
     let plain = BufWriter::with_capacity(1 << 20, file);
     let is_gzip = path.extension().is_some_and(|extension| extension == "gz");
     let written = match is_gzip {

@@ -38,7 +38,8 @@ const REBUILD_PATIENCE: Duration = Duration::from_secs(60);
 /// Pause before a batch is tried again after a fault of the node.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
-/// Imports every file.
+/// Imports every file. As in geth, one of several that can't be imported does not keep the others
+/// from it; the exit code tells.
 pub fn run(config: &Config, files: &[PathBuf]) -> eyre::Result<ExitCode> {
     if files.is_empty() {
         bail!("this command requires an argument: actoreum import FILE...");
@@ -53,10 +54,18 @@ pub fn run(config: &Config, files: &[PathBuf]) -> eyre::Result<ExitCode> {
     without_ipc.node.ipc_path.clear();
     let assembled = tree::assemble(&without_ipc, store, Some(&datadir))?;
     with_tree(assembled, async |assembled| {
+        let mut failed = None;
         for file in files {
-            import_file(assembled, file).await?;
+            match import_file(assembled, file).await {
+                Ok(()) => {}
+                Err(error) if files.len() == 1 => return Err(error),
+                Err(error) => {
+                    warn!(file = %file.display(), %error, "import error, going on with the next file");
+                    failed.get_or_insert(error);
+                }
+            }
         }
-        Ok(())
+        failed.map_or(Ok(()), Err)
     })
 }
 

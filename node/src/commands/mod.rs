@@ -2,6 +2,9 @@
 
 mod bench;
 mod blocks;
+mod copydb;
+mod dump;
+mod ethash_files;
 mod export;
 mod import;
 mod init;
@@ -9,6 +12,8 @@ mod removedb;
 mod run;
 
 use std::process::ExitCode;
+
+use actoreum_consensus::ethash::FileKind;
 
 use crate::{
     cli::{BenchCommand, Cli, Command},
@@ -25,6 +30,10 @@ pub fn run(cli: Cli, config: Config) -> eyre::Result<ExitCode> {
         Command::Init(args) => init::run(&config, args.genesis),
         Command::Import(args) => return import::run(&config, &args.files),
         Command::Export(args) => export::run(&config, &args),
+        Command::Copydb(args) => copydb::run(&config, args.source.as_deref()),
+        Command::Dump(args) => dump::run(&config, &args.blocks),
+        Command::Makecache(args) => ethash_files::run(FileKind::Cache, &args.args),
+        Command::Makedag(args) => ethash_files::run(FileKind::Dataset, &args.args),
         Command::Dumpconfig => dump_config(&config),
         Command::Removedb(args) => removedb::run(&config, args.force),
         Command::Bench(args) => {

@@ -17,4 +17,5 @@ mod process;
 mod round_trip;
 mod start;
 mod stop;
+mod tools;
 mod wrong_input;

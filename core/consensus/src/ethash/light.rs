@@ -10,6 +10,8 @@ use super::{
 
 const CACHE_ROUNDS: usize = 3;
 const PARENTS: u32 = 256;
+/// Times that the progress of one pass over the rows is told.
+const REPORTS_A_PASS: usize = 100;
 
 /// Rows of a dataset page.
 pub(super) const PAGE_ROWS: usize = 2;
@@ -31,8 +33,13 @@ impl LightCache {
 
     /// Generates a cache of any size, for tests and private modes with small data.
     pub(crate) fn generate_sized(bytes: u64, seed: &[u8; 32]) -> Self {
+        Self::generate_reporting(bytes, seed, &|_| {})
+    }
+
+    /// As [`Self::generate_sized`]; `progress` hears the percentage now and then.
+    pub(super) fn generate_reporting(bytes: u64, seed: &[u8; 32], progress: &dyn Fn(u8)) -> Self {
         let count = usize::try_from(bytes / ROW_BYTES).expect("because caches stay under 4 GiB");
-        Self::from_rows(generate_rows(count, seed))
+        Self::from_rows(generate_rows(count, seed, progress))
     }
 
     pub(super) fn from_rows(rows: Vec<Row>) -> Self {
@@ -142,17 +149,26 @@ fn compute_pages<const COUNT: usize>(
 
 /// Fills the rows in a chain, then three passes of a low-round RandMemoHash. Every
 /// step needs the one before: this cannot run on more than one core.
-fn generate_rows(count: usize, seed: &[u8; 32]) -> Vec<Row> {
+fn generate_rows(count: usize, seed: &[u8; 32], progress: &dyn Fn(u8)) -> Vec<Row> {
+    let stride = (count / REPORTS_A_PASS).max(1);
+    let report = |pass: usize, index: usize| {
+        if index.is_multiple_of(stride) {
+            let share = (pass * count + index) * 100 / ((CACHE_ROUNDS + 1) * count);
+            progress(share as u8);
+        }
+    };
     let mut rows = vec![Row::ZERO; count];
     let modulus = Modulus::new(u32::try_from(count).expect("because caches stay under 4 GiB"));
     let mut previous = Row::from_words(&keccak512_of_32(seed));
     rows[0] = previous;
-    for row in &mut rows[1..] {
+    for (index, row) in rows.iter_mut().enumerate().skip(1) {
         previous = previous.keccak512();
         *row = previous;
+        report(0, index);
     }
-    for _ in 0..CACHE_ROUNDS {
+    for round in 1..=CACHE_ROUNDS {
         for index in 0..count {
+            report(round, index);
             let other = rows[modulus.reduce(rows[index].0[0])];
             let mixed = std::array::from_fn(|word| previous.0[word] ^ other.0[word]);
             previous = Row(mixed).keccak512();

@@ -17,6 +17,7 @@ mod keccak;
 #[cfg(target_arch = "x86_64")]
 mod keccak_avx512;
 mod light;
+mod make;
 mod row;
 mod seal_hash;
 mod search;
@@ -28,6 +29,7 @@ pub use engine::{Ethash, SealCheck};
 pub use files::{FileError, FileKind, path_of};
 pub use hashimoto::{PowInput, PowOutput, hashimoto_full, hashimoto_light, target};
 pub use light::LightCache;
+pub use make::make_file;
 pub use seal_hash::seal_hash;
 pub use search::{Solution, search};
 pub use sizes::{EPOCH_BLOCKS, cache_bytes, dataset_bytes, epoch_of, seed_hash};

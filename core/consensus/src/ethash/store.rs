@@ -4,7 +4,7 @@ use std::{
     num::NonZeroUsize,
     path::{Path, PathBuf},
     sync::{Arc, OnceLock},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use lru::LruCache;
@@ -67,7 +67,8 @@ pub enum DataSizes {
 }
 
 impl DataSizes {
-    fn cache_bytes(self, epoch: u64) -> u64 {
+    /// Bytes of the light cache of an epoch.
+    pub fn cache_bytes(self, epoch: u64) -> u64 {
         match self {
             Self::Published => cache_bytes(epoch),
             Self::Small => 1024,
@@ -82,6 +83,9 @@ impl DataSizes {
         }
     }
 }
+
+/// Time between two lines about a generation that goes on.
+const PROGRESS_PERIOD: Duration = Duration::from_secs(3);
 
 type Slots<T> = Mutex<LruCache<u64, Arc<OnceLock<Arc<T>>>>>;
 
@@ -151,7 +155,8 @@ impl DataStore {
 
     fn load_cache(&self, epoch: u64) -> LightCache {
         let bytes = self.options.sizes.cache_bytes(epoch);
-        let generate = || LightCache::generate_sized(bytes, &seed_hash(epoch));
+        let log = logged_progress("ethash cache", epoch);
+        let generate = || LightCache::generate_reporting(bytes, &seed_hash(epoch), &log);
         let Some(folder) = &self.options.cache_folder else {
             return generate();
         };
@@ -177,11 +182,12 @@ impl DataStore {
         let bytes = self.options.sizes.dataset_bytes(epoch);
         let generate = || {
             let cache = self.cache(epoch);
-            let threads = match self.options.threads {
-                0 => std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
-                threads => threads,
+            let log = logged_progress("ethash dataset", epoch);
+            let tell = |percent| {
+                log(percent);
+                progress(percent);
             };
-            Dataset::generate_sized(&cache, bytes, threads, progress)
+            Dataset::generate_sized(&cache, bytes, threads_of(self.options.threads), &tell)
         };
         let Some(folder) = &self.options.dataset_folder else {
             return generate();
@@ -202,6 +208,27 @@ impl DataStore {
             dataset.rows(),
         );
         dataset
+    }
+}
+
+/// Zero means one for each core.
+pub(super) fn threads_of(threads: usize) -> usize {
+    match threads {
+        0 => std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
+        threads => threads,
+    }
+}
+
+/// Logs how far a generation is, now and then.
+pub(super) fn logged_progress(what: &'static str, epoch: u64) -> impl Fn(u8) + Sync {
+    let started = Instant::now();
+    let logged = Mutex::new(started);
+    move |percentage| {
+        let mut logged = logged.lock();
+        if logged.elapsed() >= PROGRESS_PERIOD {
+            *logged = Instant::now();
+            info!(epoch, percentage, elapsed = ?started.elapsed(), "generating {what}");
+        }
     }
 }
 
@@ -322,7 +349,7 @@ mod tests {
         store.prepare_dataset(1);
         store.prepare_dataset(1);
         let dataset = files::path_of(folder.path(), FileKind::Dataset, 1);
-        let deadline = Instant::now() + std::time::Duration::from_secs(20);
+        let deadline = Instant::now() + Duration::from_secs(20);
         while files::read(&dataset, 32 * 1024).is_err() && Instant::now() < deadline {
             std::thread::yield_now();
         }

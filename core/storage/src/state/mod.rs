@@ -11,6 +11,7 @@ mod range;
 mod reader;
 mod trie_buffer;
 mod view;
+mod whole;
 
 pub use diff::{HashedAccount, HashedDiff, HashedSlot};
 pub use flat_buffer::FlatBuffer;
@@ -18,5 +19,6 @@ pub use frozen::FrozenState;
 pub use proof::{AccountProof, SlotProof};
 pub use trie_buffer::TrieBuffer;
 pub use view::StateView;
+pub use whole::{Slots, WholeState};
 
 pub(crate) use history::ChangeList;

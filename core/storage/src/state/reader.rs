@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use actoreum_primitives::{Account, B256, Bytes, EMPTY_CODE_HASH, EMPTY_ROOT_HASH, U256, rlp};
-use actoreum_trie::{Builder, encode_uint};
+use actoreum_primitives::{Account, B256, Bytes, EMPTY_CODE_HASH, U256};
 
 use super::TrieBuffer;
 use super::codec::{decode_account, decode_slot};
@@ -83,33 +82,6 @@ impl Store {
                 parts.ok_or_else(|| StorageError::Corrupt("an account is unreadable".into()))?;
             visitor(B256::from_slice(key), account)
         })
-    }
-
-    /// The state root worked out from the flat state alone, every storage root
-    /// checked on the way: what `db check` compares with the head's header.
-    pub fn compute_state_root(&self) -> Result<B256, StorageError> {
-        let mut builder = Builder::new(|_: &actoreum_trie::Path, _| ());
-        self.visit_accounts(|key, account| {
-            let mut storage = Builder::new(|_: &actoreum_trie::Path, _| ());
-            let mut has_slots = false;
-            self.visit_prefix(&Table::Slots.key(&[key.as_slice()]), |slot, value| {
-                has_slots = true;
-                storage.push(slot.get(33..).unwrap_or_default(), &encode_uint(value))?;
-                Ok(())
-            })?;
-            let root = if has_slots {
-                storage.finish()?
-            } else {
-                EMPTY_ROOT_HASH
-            };
-            if root != account.storage_root {
-                let what = format!("the slots of account {key} do not make its storage root");
-                return Err(StorageError::Corrupt(what));
-            }
-            builder.push(key.as_slice(), &rlp::encode(&account))?;
-            Ok(())
-        })?;
-        Ok(builder.finish()?)
     }
 
     /// Calls `visitor` with every entry whose key begins with `prefix`, in order.

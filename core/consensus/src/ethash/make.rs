@@ -1,0 +1,78 @@
+//! Files made on request: `makecache` and `makedag`.
+
+use std::path::{Path, PathBuf};
+
+use super::{
+    dataset::Dataset,
+    files::{self, FileError, FileKind},
+    light::LightCache,
+    sizes::seed_hash,
+    store::{DataSizes, logged_progress, threads_of},
+};
+
+/// Puts an epoch's file, with its checksum, into a folder, and says where. A sound file that is
+/// there already is kept; files of other epochs are left alone.
+///
+/// Generating logs its progress; a dataset takes minutes on `threads` threads (zero: one for
+/// each core). The epoch is at most [`crate::limits::MAX_EPOCH`].
+pub fn make_file(
+    kind: FileKind,
+    epoch: u64,
+    sizes: DataSizes,
+    folder: &Path,
+    threads: usize,
+) -> Result<PathBuf, FileError> {
+    let path = files::path_of(folder, kind, epoch);
+    let bytes = match kind {
+        FileKind::Cache => sizes.cache_bytes(epoch),
+        FileKind::Dataset => sizes.dataset_bytes(epoch),
+    };
+    if files::read(&path, bytes).is_ok() {
+        return Ok(path);
+    }
+    let log = logged_progress("ethash cache", epoch);
+    let seed = seed_hash(epoch);
+    let cache = LightCache::generate_reporting(sizes.cache_bytes(epoch), &seed, &log);
+    match kind {
+        FileKind::Cache => files::write(&path, cache.rows())?,
+        FileKind::Dataset => {
+            let log = logged_progress("ethash dataset", epoch);
+            let dataset = Dataset::generate_sized(&cache, bytes, threads_of(threads), &log);
+            files::write(&path, dataset.rows())?;
+        }
+    }
+    Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_made_once_and_made_again_where_it_is_damaged() {
+        let folder = tempfile::tempdir().unwrap();
+        for kind in [FileKind::Cache, FileKind::Dataset] {
+            let make = || make_file(kind, 3, DataSizes::Small, folder.path(), 1).unwrap();
+            let path = make();
+            let sound = fs::read(&path).unwrap();
+            let modified = fs::metadata(&path).unwrap().modified().unwrap();
+            assert_eq!(make(), path);
+            assert_eq!(fs::metadata(&path).unwrap().modified().unwrap(), modified);
+            fs::write(&path, &sound[..sound.len() - 1]).unwrap();
+            make();
+            assert_eq!(fs::read(&path).unwrap(), sound);
+        }
+    }
+
+    #[test]
+    fn a_folder_that_can_not_be_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "in the way").unwrap();
+        let below = file.join("below");
+        let made = make_file(FileKind::Cache, 0, DataSizes::Small, &below, 1);
+        assert!(matches!(made, Err(FileError::Io(_))));
+    }
+}
