@@ -17,7 +17,7 @@ use actoreum_primitives::{
     AccountInfo, Address, B256, Bytes, ChainConfig, Header, SecretKey, Transaction, TxPayload,
     U256, keccak256,
 };
-use common::state::{MemoryState, NumberHashes};
+use common::{MemoryState, NumberHashes};
 use proptest::prelude::*;
 use serde_json::json;
 
