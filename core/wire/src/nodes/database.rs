@@ -178,6 +178,11 @@ impl<S: KeyValueStore> NodeDatabase<S> {
         Ok(database)
     }
 
+    /// The store below, to look at.
+    pub fn store(&self) -> &S {
+        &self.store
+    }
+
     /// The store below.
     pub fn into_store(self) -> S {
         self.store

@@ -253,6 +253,13 @@ impl EnrBuilder {
         self
     }
 
+    /// Sets a key to an item that is RLP-encoded already.
+    #[must_use]
+    pub fn with_encoded(mut self, key: &str, item: &[u8]) -> Self {
+        self.pairs.insert(key.as_bytes().to_vec(), item.to_vec());
+        self
+    }
+
     /// Sets address and ports; a port of 0 is left out.
     #[must_use]
     pub fn with_endpoint(mut self, endpoint: &EnodeEndpoint) -> Self {

@@ -1,6 +1,6 @@
 //! One connection, from its first byte to its last, without a socket or a clock.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actoreum_primitives::rlp::{Decode, Encode};
 use actoreum_primitives::{PublicKey, SecretKey};
@@ -166,6 +166,9 @@ pub struct Session {
     /// Since when [`Session::poll`] has had no complete message; `None` while it may have one.
     waiting_since: Option<Instant>,
     next_ping: Instant,
+    /// When the ping was sent that has no pong yet.
+    pinged_at: Option<Instant>,
+    round_trip: Option<Duration>,
 }
 
 impl Session {
@@ -200,6 +203,8 @@ impl Session {
             handshake_deadline: now + HANDSHAKE_TIMEOUT,
             waiting_since: Some(now),
             next_ping: now + PING_INTERVAL,
+            pinged_at: None,
+            round_trip: None,
         }
     }
 
@@ -248,7 +253,17 @@ impl Session {
             Some(_) => self.waiting_since = None,
             None => self.waiting_since = self.waiting_since.or(Some(now)),
         }
+        if event == Some(Event::Pong)
+            && let Some(pinged_at) = self.pinged_at.take()
+        {
+            self.round_trip = Some(now.saturating_duration_since(pinged_at));
+        }
         Ok(event)
+    }
+
+    /// From the last ping of [`Session::handle_timeout`] that was answered to its pong.
+    pub fn round_trip(&self) -> Option<Duration> {
+        self.round_trip
     }
 
     fn poll_handshake(&mut self) -> Result<Option<Event>, SessionError> {
@@ -505,6 +520,7 @@ impl Session {
         if now >= self.next_ping {
             self.next_ping = now + PING_INTERVAL;
             self.ping()?;
+            self.pinged_at.get_or_insert(now);
         }
         Ok(())
     }
