@@ -10,6 +10,7 @@
 //! | [`bloom_index::BloomIndexActor`] | the making of the bloom index |
 //! | [`chain::ChainActor`] | the one writer of the chain |
 //! | [`filter::FilterActor`] | filters that are polled, subscriptions that are told |
+//! | [`net`] | the network: connections to peers, the search for them |
 //! | [`txpool::TxPoolActor`] | the transactions that wait for a block |
 //! | [`worker::WorkerActor`] | the block that is being built |
 //! | [`sealer::SealerActor`] | what was signed |
@@ -19,6 +20,7 @@ pub mod bloom_index;
 pub mod chain;
 pub mod clock;
 pub mod filter;
+pub mod net;
 pub mod sealer;
 pub mod supervision;
 pub mod txpool;

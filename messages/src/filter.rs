@@ -7,6 +7,8 @@ use actix::Message;
 use actoreum_chain::{LogCriteria, PlacedLog, SealedHeader};
 use actoreum_primitives::B256;
 
+use crate::server::PeerEvent;
+
 /// The name of a filter or a subscription: random, so that no client guesses another's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FilterId(pub u128);
@@ -59,6 +61,8 @@ pub enum Change {
     Logs(Vec<PlacedLog>),
     /// Hashes of transactions that the pool holds ready.
     Transactions(Arc<[B256]>),
+    /// A peer came, or went.
+    Peer(PeerEvent),
 }
 
 /// Somebody who is told of events, at the other end of a bounded queue.

@@ -8,16 +8,22 @@
 //! |---|---|
 //! | [`accounts`] | AccountsActor |
 //! | [`chain`] | ChainActor |
+//! | [`dialer`] | DialerActor |
+//! | [`discovery`] | UdpDiscoveryActor |
 //! | [`events`] | whoever follows the chain or the pool |
 //! | [`filter`] | FilterActor |
 //! | [`sealer`] | SealerActor |
+//! | [`server`] | ServerActor |
 //! | [`txpool`] | TxPoolActor |
 //! | [`worker`] | WorkerActor |
 
 pub mod accounts;
 pub mod chain;
+pub mod dialer;
+pub mod discovery;
 pub mod events;
 pub mod filter;
 pub mod sealer;
+pub mod server;
 pub mod txpool;
 pub mod worker;

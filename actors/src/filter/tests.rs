@@ -93,6 +93,7 @@ impl Subscriber for Ear {
                 format!("logs {}", numbers.collect::<String>())
             }
             Change::Transactions(hashes) => format!("{} transactions", hashes.len()),
+            Change::Peer(peer) => format!("peer {:?}", peer.peer),
         };
         self.heard.lock().push(format!("{subscription}: {line}"));
         true
