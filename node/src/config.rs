@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     cli::{EngineFlag, GcModeFlag, NodeFlags},
     ethash::EthashConfig,
+    network::P2pConfig,
     txpool::TxPoolConfig,
 };
 
@@ -110,18 +111,6 @@ pub struct NodeConfig {
     pub p2p: P2pConfig,
 }
 
-/// `[Node.P2P]`
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
-pub struct P2pConfig {
-    /// Peers at most.
-    pub max_peers: u32,
-    /// Do not look for peers.
-    pub no_discovery: bool,
-    /// Where the listener stands.
-    pub listen_addr: String,
-}
-
 /// `[Actoreum]`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
@@ -169,16 +158,6 @@ impl Default for NodeConfig {
             ws_modules: ["eth", "net", "web3"].map(String::from).to_vec(),
             ipc_path: "geth.ipc".into(),
             p2p: P2pConfig::default(),
-        }
-    }
-}
-
-impl Default for P2pConfig {
-    fn default() -> Self {
-        Self {
-            max_peers: 25,
-            no_discovery: false,
-            listen_addr: ":30303".into(),
         }
     }
 }
@@ -261,16 +240,10 @@ const GETH_ONLY: &[(&str, &[&str])] = &[
     (
         "Node.P2P",
         &[
-            "MaxPendingPeers",
             "DialRatio",
             "DiscoveryV5",
-            "BootstrapNodes",
             "BootstrapNodesV5",
-            "StaticNodes",
-            "TrustedNodes",
-            "NetRestrict",
             "NodeDatabase",
-            "NAT",
             "NoDial",
             "EnableMsgEvents",
         ],
@@ -362,11 +335,7 @@ impl Config {
         set(&mut self.actoreum.admin_port, &flags.admin_port);
         self.actoreum.admin_chaos |= flags.admin_chaos;
 
-        set(&mut self.node.p2p.max_peers, &flags.maxpeers);
-        self.node.p2p.no_discovery |= flags.nodiscover;
-        if let Some(port) = flags.port {
-            self.node.p2p.listen_addr = format!(":{port}");
-        }
+        self.node.p2p.apply(&flags.network);
         for (flag, addr) in [
             ("http.addr", &flags.http_addr),
             ("admin.addr", &flags.admin_addr),
@@ -415,6 +384,7 @@ impl Config {
                 bail!("--http.api: {name:?} is not a namespace; the usual ones are eth,net,web3");
             }
         }
+        self.node.p2p.check()?;
         if !matches!(self.actoreum.db_engine.as_str(), "sled" | "redb") {
             bail!(
                 "DBEngine: {:?} is not an engine; use \"sled\" or \"redb\"",

@@ -5,6 +5,7 @@
 //!   actoreum/
 //!     chaindata/             the database, its ancient files, its lock
 //!     ethash/                verification caches (see --ethash.cachedir)
+//!     nodekey                who the node is to its peers; nodes: those that it has met
 //! ```
 
 use std::{
@@ -47,6 +48,17 @@ impl DataDir {
     /// Where the database lies.
     pub fn chaindata(&self) -> PathBuf {
         self.instance.join("chaindata")
+    }
+
+    /// A file of the network: this node's own, or where it has none, the one that geth left.
+    pub fn network_file(&self, name: &str) -> PathBuf {
+        let own = self.instance.join(name);
+        let of_geth = self.instance.with_file_name("geth").join(name);
+        if !own.exists() && of_geth.exists() {
+            of_geth
+        } else {
+            own
+        }
     }
 
     /// Opens the database, or makes one. A database that is there keeps its engine, unless

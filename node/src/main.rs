@@ -16,6 +16,7 @@ mod dev;
 mod endpoints;
 mod ethash;
 mod logging;
+mod network;
 mod signals;
 mod snapshots;
 mod tree;

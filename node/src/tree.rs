@@ -17,6 +17,7 @@
 //! |   |- bloom servants     the thread that reads headers
 //! |   |- bloom index        BloomIndexActor
 //! |   `- filters            FilterActor
+//! |- network                peers and the search for them, where the node runs as one; see network.rs
 //! `- rpc                    one_for_one: never gives up, and never touches the core
 //!     |- http, ws, ipc
 //!     `- admin
@@ -55,7 +56,7 @@ use crate::{
     admin::{self, AdminActor, AdminState},
     config::Config,
     datadir::DataDir,
-    endpoints,
+    endpoints, network,
     snapshots::StoredSnapshots,
     txpool, version,
 };
@@ -148,18 +149,33 @@ pub fn engine(config: &ChainConfig, store: &Store, ethash: EthashOptions) -> Cha
     }
 }
 
-/// Puts the tree together over a store that holds a chain, of a node that does not seal.
+/// Puts the tree together over a store that holds a chain, of a node that neither seals nor talks
+/// to others.
 pub fn assemble(
     config: &Config,
     store: Store,
     datadir: Option<&DataDir>,
 ) -> eyre::Result<Assembled> {
-    let keys = Keys {
+    let keys = keys_on_disk(config);
+    assemble_all(config, store, datadir, &keys, None, false)
+}
+
+/// As [`assemble`], of a node in a network.
+pub fn assemble_connected(
+    config: &Config,
+    store: Store,
+    datadir: &DataDir,
+) -> eyre::Result<Assembled> {
+    let keys = keys_on_disk(config);
+    assemble_all(config, store, Some(datadir), &keys, None, true)
+}
+
+fn keys_on_disk(config: &Config) -> Keys {
+    Keys {
         directory: KeyDirectory::new(config.keystore(), ScryptCost::STANDARD),
         open: Vec::new(),
         held: Vec::new(),
-    };
-    assemble_all(config, store, datadir, &keys, None)
+    }
 }
 
 /// As [`assemble`], of a node that seals.
@@ -170,7 +186,7 @@ pub fn assemble_sealing(
     keys: &Keys,
     sealing: &Sealing,
 ) -> eyre::Result<Assembled> {
-    assemble_all(config, store, datadir, keys, Some(sealing))
+    assemble_all(config, store, datadir, keys, Some(sealing), false)
 }
 
 fn assemble_all(
@@ -179,6 +195,7 @@ fn assemble_all(
     datadir: Option<&DataDir>,
     keys: &Keys,
     sealing: Option<&Sealing>,
+    is_connected: bool,
 ) -> eyre::Result<Assembled> {
     let reader = ChainReader::open(store.clone())?;
     let ethash = config.eth.ethash.options(datadir.map(DataDir::instance));
@@ -264,12 +281,18 @@ fn assemble_all(
         core = core.child(miner);
     }
 
-    let spec = SupervisorSpec::new("node", Strategy::OneForOne)
+    let mut spec = SupervisorSpec::new("node", Strategy::OneForOne)
         .child(keys_of(keys, &accounts))
         .child(core)
         .child(followers)
-        .child(servers(config, &node))
         .intensity(0, CHAIN_PERIOD);
+    if let (Some(datadir), true) = (datadir, is_connected) {
+        let (network, handle) = network::assemble(config, datadir, &reader, network_id)?;
+        spec = spec.child(network);
+        // Set once: there is one tree.
+        let _ = node.network.set(handle);
+    }
+    let spec = spec.child(servers(config, &node));
     Ok(Assembled {
         spec,
         chain,

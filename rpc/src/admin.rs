@@ -1,5 +1,8 @@
-//! `admin_*`: the node about itself.
+//! `admin_*`: the node about itself, and its peers.
 
+mod peers;
+
+use actoreum_actors::net::transport::ListenAddress;
 use actoreum_actors::supervision::NodeSnapshot;
 use serde_json::{Value, json};
 
@@ -9,11 +12,13 @@ use crate::method::Method;
 use crate::node::{Node, storage};
 
 pub(crate) fn methods() -> Vec<Method<Node>> {
-    vec![
+    let mut methods = vec![
         Method::view("admin_actors", &[], actors),
         Method::view("admin_datadir", &[], data_dir),
         Method::view("admin_nodeInfo", &[], node_info),
-    ]
+    ];
+    methods.extend(peers::methods());
+    methods
 }
 
 /// The supervision tree with every metric.
@@ -29,23 +34,47 @@ fn data_dir(node: &Node, (): ()) -> Result<String, RpcError> {
     Ok(node.settings.data_dir.clone().unwrap_or_default())
 }
 
+/// A number of any size as a bare JSON number, as geth writes difficulties.
+fn bare_number(number: impl std::fmt::Display) -> Value {
+    let digits = number.to_string();
+    serde_json::from_str(&digits).unwrap_or(Value::String(digits))
+}
+
 fn node_info(node: &Node, (): ()) -> Result<Serialized<Value>, RpcError> {
     let view = node.chain.view();
-    let difficulty = view.total_difficulty();
     let config = serde_json::to_value(&**node.chain.config()).map_err(storage)?;
-    // geth writes the difficulty as a bare decimal number.
-    let difficulty = serde_json::from_str::<Value>(&difficulty.to_string())
-        .unwrap_or_else(|_| Value::String(difficulty.to_string()));
-    Ok(Serialized(json!({
+    let mut info = json!({
         "name": node.settings.client_version,
         "protocols": {
             "eth": {
                 "network": node.settings.network_id,
-                "difficulty": difficulty,
+                "difficulty": bare_number(view.total_difficulty()),
                 "genesis": node.chain.genesis_hash(),
                 "config": config,
                 "head": view.head().hash(),
             },
         },
-    })))
+    });
+    if let (Some(network), Some(info)) = (node.network.get(), info.as_object_mut()) {
+        let local = network.local();
+        let endpoint = local.endpoint;
+        let ListenAddress { ip, .. } = network.settings().listen;
+        let listen_addr = match ip {
+            Some(ip) => std::net::SocketAddr::new(ip, endpoint.tcp).to_string(),
+            None => format!("[::]:{}", endpoint.tcp),
+        };
+        let fields = [
+            ("id", json!(local.id.to_string())),
+            ("enode", json!(local.enode.to_string())),
+            ("enr", json!(local.record.to_string())),
+            ("ip", json!(endpoint.address)),
+            (
+                "ports",
+                json!({ "discovery": endpoint.udp, "listener": endpoint.tcp }),
+            ),
+            ("listenAddr", json!(listen_addr)),
+        ];
+        info.extend(fields.map(|(name, value)| (name.to_owned(), value)));
+    }
+    Ok(Serialized(info))
 }

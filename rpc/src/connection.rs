@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use actix_web::web::Bytes;
 use actoreum_messages::filter::{Change, Event, FilterId, Subscriber};
+use actoreum_messages::server::PeerEvent;
 use futures_util::stream::{FuturesUnordered, Stream, StreamExt as _};
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
@@ -299,6 +300,10 @@ async fn write_one(
                 return Ok(());
             }
             match &event.change {
+                Change::Peer(peer) => {
+                    let message = notification("admin", id, |out| write_peer(out, peer));
+                    writer.write(message).await
+                }
                 Change::Head(header) => {
                     let json = event.rendered.get_or_init(|| {
                         let mut out = JsonOut::new(MAX_NOTIFICATION_BYTES);
@@ -306,19 +311,19 @@ async fn write_one(
                         out.into_bytes().into_boxed_slice()
                     });
                     writer
-                        .write(notification(id, |out| out.raw_bytes(json)))
+                        .write(notification("eth", id, |out| out.raw_bytes(json)))
                         .await
                 }
                 Change::Logs(logs) => {
                     for placed in logs {
-                        let message = notification(id, |out| placed.write_json(out));
+                        let message = notification("eth", id, |out| placed.write_json(out));
                         writer.write(message).await?;
                     }
                     Ok(())
                 }
                 Change::Transactions(hashes) => {
                     for hash in hashes.iter() {
-                        let message = notification(id, |out| hash.write_json(out));
+                        let message = notification("eth", id, |out| hash.write_json(out));
                         writer.write(message).await?;
                     }
                     Ok(())
@@ -329,9 +334,27 @@ async fn write_one(
     }
 }
 
-fn notification(id: FilterId, write: impl FnOnce(&mut JsonOut)) -> Vec<u8> {
+/// A peer event in geth's form.
+fn write_peer(out: &mut JsonOut, event: &PeerEvent) {
+    let kind = if event.dropped.is_some() {
+        "drop"
+    } else {
+        "add"
+    };
+    let mut object = out.object();
+    object.key("type").string(kind);
+    object.key("peer").string(&event.peer.to_string());
+    if let Some(why) = &event.dropped {
+        object.key("error").string(why);
+    }
+    object.end();
+}
+
+fn notification(namespace: &str, id: FilterId, write: impl FnOnce(&mut JsonOut)) -> Vec<u8> {
     let mut out = JsonOut::new(MAX_NOTIFICATION_BYTES);
-    out.raw("{\"jsonrpc\":\"2.0\",\"method\":\"eth_subscription\",\"params\":{\"subscription\":\"");
+    out.raw("{\"jsonrpc\":\"2.0\",\"method\":\"");
+    out.raw(namespace);
+    out.raw("_subscription\",\"params\":{\"subscription\":\"");
     out.raw(&id.to_string());
     out.raw("\",\"result\":");
     write(&mut out);

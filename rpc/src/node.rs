@@ -1,11 +1,11 @@
 //! What the methods read from: the chain and what the node says about itself.
 
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use actoreum_actors::chain::ChainActor;
 use actoreum_actors::filter::FilterActor;
+use actoreum_actors::net::NetworkHandle;
 use actoreum_actors::supervision::{ActorRef, AskError, TreeHandle};
 use actoreum_actors::txpool::TxPoolHandle;
 use actoreum_chain::{ChainReader, SealedHeader};
@@ -73,8 +73,8 @@ pub struct Node {
     pub clique: Option<Arc<Clique>>,
     /// What the operator decided.
     pub settings: NodeSettings,
-    /// Peers that are connected; written by whoever holds the connections.
-    pub peers: Arc<AtomicUsize>,
+    /// The network, once the tree is put together, where this node has one.
+    pub network: OnceLock<NetworkHandle>,
     /// The supervision tree, from the moment that it stands.
     pub tree: OnceLock<TreeHandle>,
     /// The one writer of the chain, once the tree is put together.
@@ -103,7 +103,7 @@ impl Node {
             engine,
             clique,
             settings,
-            peers: Arc::default(),
+            network: OnceLock::new(),
             tree: OnceLock::new(),
             writer: OnceLock::new(),
             filters: OnceLock::new(),
@@ -126,7 +126,9 @@ impl Node {
 
     /// Peers that are connected.
     pub(crate) fn peer_count(&self) -> u64 {
-        self.peers.load(Relaxed) as u64
+        self.network
+            .get()
+            .map_or(0, |network| network.peers().len() as u64)
     }
 
     /// The header that `id` means; `None` where there is none. The pending block is not
@@ -177,6 +179,13 @@ impl Node {
     /// Who keeps filters and subscriptions.
     pub(crate) fn filters(&self) -> Result<ActorRef<FilterActor>, RpcError> {
         self.filters.get().cloned().ok_or_else(starting)
+    }
+
+    /// The network, for those who change it.
+    pub(crate) fn network(&self) -> Result<&NetworkHandle, RpcError> {
+        self.network
+            .get()
+            .ok_or_else(|| RpcError::server("this node has no network"))
     }
 
     /// Seconds since 1970.

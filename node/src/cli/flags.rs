@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use actoreum_primitives::Fork;
 use clap::{Args, ValueEnum};
 
-use crate::{ethash::EthashFlags, txpool::TxPoolFlags};
+use crate::{ethash::EthashFlags, network::NetworkFlags, txpool::TxPoolFlags};
 
 /// Every flag. A flag that is not given is `None`, so that `--config` may speak.
 #[derive(Debug, Default, Clone, Args)]
@@ -200,15 +200,9 @@ pub struct NodeFlags {
     #[command(flatten)]
     pub ethash: EthashFlags,
 
-    /// Port of the peer-to-peer listener (default: 30303)
-    #[arg(long, global = true, value_name = "PORT", help_heading = "Networking")]
-    pub port: Option<u16>,
-    /// Peers at most (default: 25)
-    #[arg(long, global = true, value_name = "N", help_heading = "Networking")]
-    pub maxpeers: Option<u32>,
-    /// Do not look for peers
-    #[arg(long, global = true, help_heading = "Networking")]
-    pub nodiscover: bool,
+    /// The network's
+    #[command(flatten)]
+    pub network: NetworkFlags,
 }
 
 /// `--db.engine`

@@ -25,7 +25,7 @@ pub fn run(config: &Config) -> eyre::Result<ExitCode> {
     info!(version = version::NUMBER, datadir = %config.node.data_dir.display(), "starting actoreum");
     let datadir = DataDir::of(config);
     let store = open(config, &datadir)?;
-    let assembled = tree::assemble(config, store, Some(&datadir))?;
+    let assembled = tree::assemble_connected(config, store, &datadir)?;
     if config.http_ip().is_none() && config.admin_ip().is_none() {
         info!("no server is open; start with --http for JSON-RPC, with --admin for the admin page");
     }
@@ -103,6 +103,9 @@ pub fn with_tree(
 
 /// How to mend a start that failed, where its server could not listen.
 fn way_out(error: &str) -> String {
+    if error.starts_with("node/network/") && error.contains(": bind: ") {
+        return "; choose another port with --port".to_owned();
+    }
     let server = ["http", "ws", "admin"].into_iter().find(|server| {
         error.starts_with(&format!("node/rpc/{server} ")) && error.contains("listen tcp")
     });

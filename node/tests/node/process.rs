@@ -92,8 +92,11 @@ pub struct Running {
 }
 
 impl Running {
+    /// A node that takes any free port and looks for nobody, unless `args` say otherwise.
     pub fn start(args: &[impl AsRef<OsStr>]) -> Self {
-        let mut command = actoreum(args);
+        let alone = ["--port", "0", "--nodiscover"].map(OsStr::new);
+        let args = alone.into_iter().chain(args.iter().map(AsRef::as_ref));
+        let mut command = actoreum(&args.collect::<Vec<_>>());
         let begun = Instant::now();
         let mut child = command
             .stdout(Stdio::null())

@@ -10,7 +10,7 @@ mod filters;
 mod logs;
 pub(crate) mod send;
 mod state;
-mod subscribe;
+pub(crate) mod subscribe;
 mod transactions;
 
 pub use call_request::{BlockOverrideArgs, CallArgs, StateOverrideArgs};

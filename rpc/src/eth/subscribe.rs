@@ -83,7 +83,8 @@ fn subscribe(
     Ok(id.to_string())
 }
 
-fn unsubscribe(_: &Node, caller: &Caller, (id,): (String,)) -> Result<bool, RpcError> {
+/// Ends a subscription of this connection, of whatever namespace.
+pub(crate) fn unsubscribe(_: &Node, caller: &Caller, (id,): (String,)) -> Result<bool, RpcError> {
     let found = parse_id(&id).is_some_and(|id| caller.unsubscribe(id));
     if found {
         Ok(true)
