@@ -32,7 +32,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actoreum_chain::{ChainEvent, ChainReader, SealedHeader};
+use actoreum_chain::{BuildError, BuildPlan, ChainEvent, ChainReader, SealedHeader};
 use actoreum_consensus::{Disposition, Engine};
 use actoreum_messages::{
     chain::{BlockOrigin, ImportBlocks, ImportRefused, Imported},
@@ -53,7 +53,7 @@ use crate::{
         TaskHandle, WhenFull,
     },
 };
-use build::{BuildError, BuildPlan, build};
+use build::build;
 
 /// A look without a reason, in case that one was lost.
 const LOOK_PERIOD: Duration = Duration::from_secs(1);
@@ -228,12 +228,11 @@ impl WorkerActor {
             gas_limit: self.setup.gas_limit,
             extra_data: self.setup.extra_data.clone(),
             author: self.setup.author,
-            offers,
         };
         let interrupt = Arc::new(AtomicBool::new(false));
         let (round, flag) = (self.round, Arc::clone(&interrupt));
         let (reader, engine) = (self.setup.reader.clone(), Arc::clone(&self.setup.engine));
-        let work = move || build(&reader, engine.as_ref(), plan, &flag);
+        let work = move || build(&reader, engine.as_ref(), plan, offers, &flag);
         let submitted = self.setup.pool.submit(ctx.me(), work, move |result| Built {
             round,
             snapshot,

@@ -36,6 +36,7 @@ mod addresses;
 pub mod bloom_index;
 mod body;
 mod branch;
+mod build;
 mod chain;
 mod commit;
 mod error;
@@ -50,6 +51,7 @@ mod stats;
 mod view;
 
 pub use addresses::known_addresses;
+pub use build::{BuildError, BuildPlan, build};
 pub use chain::{BadBlock, Chain, ChainOptions};
 pub use error::{BlockError, ImportError, OpenError};
 pub use events::{ChainEvent, ExecutedBlock, ImportReport};

@@ -283,9 +283,9 @@ fn check_block(
 }
 
 /// State roots between the transactions of a block: the changes so far, over the parent's trie.
-struct RootsInBlock<'a> {
-    trie: &'a TrieBuffer,
-    diff: StateDiff,
+pub(crate) struct RootsInBlock<'a> {
+    pub(crate) trie: &'a TrieBuffer,
+    pub(crate) diff: StateDiff,
 }
 
 impl IntermediateRoots for RootsInBlock<'_> {
