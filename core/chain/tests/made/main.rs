@@ -1,0 +1,10 @@
+//! Chains that are made here: built by the builder, sealed by the engines, imported again.
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests, too, stop at the unexpected"
+)]
+
+mod every_fork;
+mod maker;
+mod probes;
+mod trees;

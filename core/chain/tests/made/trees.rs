@@ -1,0 +1,515 @@
+//! Random trees of blocks, imported in random orders: the same chain comes out, and after each
+//! step its flat state, its tries, its history and its events agree.
+
+use std::collections::BTreeMap;
+
+use actoreum_chain::{BlockError, Chain, ChainEvent, Detail, ImportReport};
+use actoreum_consensus::ConsensusError;
+use actoreum_primitives::{
+    Account, Address, B256, Block, Bytes, ChainConfig, CliqueConfig, Fork, Genesis, GenesisAccount,
+    Header, U256, keccak256,
+};
+use actoreum_storage::{Engine, Store, StoreOptions};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use crate::maker::{Filling, Maker, Recipe, Seals, engine, genesis_of, import, key, open};
+
+const SALTS: u8 = 3;
+const SLOTS: u8 = 4;
+const GAS: u64 = 200_000;
+
+/// Writes the word at byte 32 of its input to the slot at byte 0.
+const WRITER: Address = Address::repeat_byte(0xa1);
+const WRITER_CODE: [u8; 8] = [0x60, 0x20, 0x35, 0x60, 0x00, 0x35, 0x55, 0x00];
+
+/// Makes a child (CREATE2) with the word at byte 0 of its input as salt.
+const FACTORY: Address = Address::repeat_byte(0xa2);
+
+/// A child writes its block's number to slot 1, and then does as [`WRITER`] does. Without input it
+/// destroys itself.
+fn child_init_code() -> Vec<u8> {
+    let runtime = [
+        &[0x36, 0x60, 0x06, 0x57, 0x33, 0xff, 0x5b],
+        &WRITER_CODE[..],
+    ]
+    .concat();
+    let length = runtime.len() as u8;
+    let head = [
+        0x43, 0x60, 0x01, 0x55, 0x60, length, 0x60, 16, 0x60, 0, 0x39, 0x60, length, 0x60, 0, 0xf3,
+    ];
+    [&head[..], &runtime].concat()
+}
+
+fn factory_code() -> Vec<u8> {
+    let init = child_init_code();
+    assert_eq!(init.len(), 31);
+    let create = [
+        0x60, 0, 0x52, 0x60, 0, 0x35, 0x60, 31, 0x60, 1, 0x60, 0, 0xf5, 0x00,
+    ];
+    [&[0x7e], &init[..], &create].concat()
+}
+
+fn child(salt: u8) -> Address {
+    let salt = B256::with_last_byte(salt);
+    FACTORY.create2(salt, keccak256(child_init_code()))
+}
+
+fn words(words: &[u8]) -> Bytes {
+    let words: Vec<_> = words
+        .iter()
+        .map(|word| B256::with_last_byte(*word))
+        .collect();
+    words.concat().into()
+}
+
+#[derive(Debug, Clone)]
+enum Deed {
+    Pay(u8),
+    Write(u8, u8),
+    Make(u8),
+    WriteToChild(u8, u8, u8),
+    Destroy(u8),
+    /// A contract by a transaction.
+    Deploy,
+}
+
+fn deeds() -> impl Strategy<Value = Vec<(u8, Deed)>> {
+    let deed = prop_oneof![
+        2 => (0_u8..4).prop_map(Deed::Pay),
+        3 => (0..SLOTS, 0_u8..3).prop_map(|(slot, value)| Deed::Write(slot, value)),
+        3 => (0..SALTS).prop_map(Deed::Make),
+        3 => (0..SALTS, 0..SLOTS, 0_u8..3).prop_map(|(salt, slot, value)| Deed::WriteToChild(salt, slot, value)),
+        2 => (0..SALTS).prop_map(Deed::Destroy),
+        1 => Just(Deed::Deploy),
+    ];
+    vec((4_u8..7, deed), 0..6)
+}
+
+fn perform(filling: &mut Filling<'_, '_>, deeds: &[(u8, Deed)]) {
+    for (from, deed) in deeds {
+        let (to, input, value) = match deed {
+            Deed::Pay(to) => (Some(Address::repeat_byte(0xb0 + to)), Bytes::new(), 7),
+            Deed::Write(slot, value) => (Some(WRITER), words(&[*slot, *value]), 0),
+            Deed::Make(salt) => (Some(FACTORY), words(&[*salt]), 0),
+            Deed::WriteToChild(salt, slot, value) => {
+                (Some(child(*salt)), words(&[*slot, *value]), 0)
+            }
+            Deed::Destroy(salt) => (Some(child(*salt)), Bytes::new(), 0),
+            Deed::Deploy => (None, child_init_code().into(), 0),
+        };
+        filling.pay(*from, to, GAS, input, U256::from(value));
+    }
+}
+
+/// A block of a tree: which block it follows, and what is in it.
+#[derive(Debug, Clone)]
+struct Plan {
+    parent: prop::sample::Index,
+    seconds: u64,
+    signer: usize,
+    deeds: Vec<(u8, Deed)>,
+}
+
+fn plans(most: usize) -> impl Strategy<Value = Vec<Plan>> {
+    let plan = (any::<prop::sample::Index>(), 1_u64..30, 0_usize..3, deeds()).prop_map(
+        |(parent, seconds, signer, deeds)| Plan {
+            parent,
+            seconds,
+            signer,
+            deeds,
+        },
+    );
+    vec(plan, 1..most)
+}
+
+fn config(fork: Fork, seals: Seals) -> ChainConfig {
+    let mut config = ChainConfig::active_from_genesis(9, fork);
+    if seals == Seals::Clique {
+        config.clique = Some(CliqueConfig {
+            period: 1,
+            epoch: 5,
+        });
+    }
+    config
+}
+
+fn rules() -> impl Strategy<Value = (Fork, Seals)> {
+    let forks = vec![Fork::Frontier, Fork::Petersburg, Fork::London, Fork::Osaka];
+    let seals = vec![Seals::Clique, Seals::Unsealed];
+    (prop::sample::select(forks), prop::sample::select(seals))
+}
+
+fn tree_genesis(config: ChainConfig) -> Genesis {
+    let mut genesis = genesis_of(config);
+    for (address, code) in [(WRITER, WRITER_CODE.to_vec()), (FACTORY, factory_code())] {
+        let account = GenesisAccount {
+            code: code.into(),
+            ..GenesisAccount::default()
+        };
+        genesis.alloc.insert(address, account);
+    }
+    genesis
+}
+
+/// Everything that a state holds, by hashed keys.
+type State = BTreeMap<B256, (Account, BTreeMap<B256, U256>)>;
+
+fn state_of(store: &Store) -> State {
+    let mut state = State::new();
+    store
+        .visit_accounts(|key, account| {
+            state.insert(key, (account, store.flat_slots(&key)?));
+            Ok(())
+        })
+        .unwrap();
+    state
+}
+
+struct Node {
+    block: Block,
+    total: U256,
+    state: State,
+    /// Places in the tree from genesis (which has none) to this block, itself included.
+    path: Vec<usize>,
+}
+
+struct Tree {
+    genesis: Genesis,
+    seals: Seals,
+    nodes: Vec<Node>,
+}
+
+impl Tree {
+    fn grow((fork, seals): (Fork, Seals), plans: &[Plan]) -> Self {
+        let mut tree = Self {
+            genesis: tree_genesis(config(fork, seals)),
+            seals,
+            nodes: Vec::new(),
+        };
+        let mut maker = tree.maker(&[]);
+        for (place, plan) in plans.iter().enumerate() {
+            let mut path = match plan.parent.index(place + 1).checked_sub(1) {
+                Some(parent) => tree.nodes[parent].path.clone(),
+                None => Vec::new(),
+            };
+            let parent = path.last().map(|place| tree.nodes[*place].block.hash());
+            if parent.unwrap_or(maker.chain.reader().genesis_hash()) != maker.chain.head().hash() {
+                maker = tree.maker(&path);
+            }
+            let ommers: Vec<Header> = match seals {
+                Seals::Unsealed => tree
+                    .nodes
+                    .iter()
+                    .map(|node| node.block.header.clone())
+                    .collect(),
+                _ => Vec::new(),
+            };
+            let recipe = Recipe {
+                seconds: plan.seconds,
+                vanity: place as u8 + 1,
+                signer: plan.signer,
+                ommers,
+            };
+            let block = maker.make(&recipe, |filling| perform(filling, &plan.deeds));
+            path.push(place);
+            let hash = block.hash();
+            tree.nodes.push(Node {
+                total: maker
+                    .chain
+                    .reader()
+                    .total_difficulty(&hash)
+                    .unwrap()
+                    .unwrap(),
+                state: state_of(maker.chain.reader().store()),
+                block,
+                path,
+            });
+        }
+        tree
+    }
+
+    /// A maker at the end of a path.
+    fn maker(&self, path: &[usize]) -> Maker {
+        let mut maker = Maker::new(self.seals, &self.genesis, Store::memory());
+        import(&mut maker.chain, &self.blocks(path));
+        maker
+    }
+
+    fn blocks(&self, path: &[usize]) -> Vec<Block> {
+        path.iter()
+            .map(|place| self.nodes[*place].block.clone())
+            .collect()
+    }
+
+    /// The block that must win: most difficulty, then the lower number, then the lower hash.
+    fn best(&self) -> &Node {
+        let nodes = self.nodes.iter();
+        nodes
+            .min_by_key(|node| {
+                let header = &node.block.header;
+                (U256::MAX - node.total, header.number, node.block.hash())
+            })
+            .unwrap()
+    }
+
+    fn node(&self, hash: &B256) -> Option<&Node> {
+        self.nodes.iter().find(|node| node.block.hash() == *hash)
+    }
+}
+
+/// A chain that imports a tree, and what its events tell.
+struct Follower<'t> {
+    tree: &'t Tree,
+    chain: Chain,
+    /// Hashes of the canonical chain without genesis, as the events have it.
+    told: Vec<B256>,
+}
+
+impl<'t> Follower<'t> {
+    fn new(tree: &'t Tree, store: Store) -> Self {
+        Self {
+            tree,
+            chain: Self::open(tree, store),
+            told: Vec::new(),
+        }
+    }
+
+    fn open(tree: &Tree, store: Store) -> Chain {
+        open(store, &tree.genesis, engine(tree.seals, &tree.genesis).0)
+    }
+
+    /// Imports blocks that follow each other; false where their parent is not there.
+    fn import(&mut self, blocks: &[Block]) -> bool {
+        let report = self.chain.import(blocks, Detail::EveryBlock);
+        self.follow(&report);
+        match report.refused.map(|refused| refused.error) {
+            None => true,
+            Some(BlockError::Consensus(ConsensusError::UnknownAncestor)) => false,
+            Some(error) => panic!("{error}"),
+        }
+    }
+
+    fn follow(&mut self, report: &ImportReport) {
+        for event in &report.events {
+            match event {
+                ChainEvent::Removed(block) => {
+                    assert_eq!(self.told.pop(), Some(block.header.hash()));
+                }
+                ChainEvent::Added(block) => {
+                    assert_eq!(block.header.number, self.told.len() as u64 + 1);
+                    let parent = self.told.last().copied();
+                    let genesis = self.chain.reader().genesis_hash();
+                    assert_eq!(block.header.parent_hash, parent.unwrap_or(genesis));
+                    assert_eq!(block.receipts.len(), block.block.body.transactions.len());
+                    self.told.push(block.header.hash());
+                }
+                ChainEvent::Side(header) => assert!(!self.told.contains(&header.hash())),
+                ChainEvent::Head(header) => {
+                    assert_eq!(self.told.last(), Some(&header.hash()));
+                }
+            }
+        }
+    }
+
+    /// The head's state is the one that its maker had, flat and by the tries.
+    fn check_head(&self) {
+        let (head, store) = (self.chain.head(), self.chain.reader().store());
+        assert_eq!(store.compute_state_root().unwrap(), head.state_root);
+        if let Some(node) = self.tree.node(&head.hash()) {
+            assert_eq!(state_of(store), node.state);
+        }
+        for (index, hash) in self.told.iter().enumerate() {
+            let number = index as u64 + 1;
+            assert_eq!(
+                self.chain.reader().canonical_hash(number).unwrap(),
+                Some(*hash)
+            );
+        }
+        let above = self.told.len() as u64 + 1;
+        assert_eq!(self.chain.reader().canonical_hash(above).unwrap(), None);
+    }
+
+    /// The state after each canonical block is the one that its maker had, and each transaction is
+    /// found where it stands.
+    fn check_history(&self) {
+        let reader = self.chain.reader();
+        let nodes = self.tree.nodes.iter();
+        let mut keys: Vec<_> = nodes.flat_map(|node| node.state.keys()).collect();
+        keys.sort();
+        keys.dedup();
+        for hash in &self.told {
+            let node = self.tree.node(hash).unwrap();
+            let view = reader.store().state_at(node.block.header.number).unwrap();
+            for key in &keys {
+                let expected = node.state.get(*key);
+                let account = view.hashed_account(key).unwrap();
+                assert_eq!(account, expected.map(|(account, _)| *account));
+                for (slot, value) in expected.iter().flat_map(|(_, slots)| slots) {
+                    assert_eq!(view.hashed_slot(key, slot).unwrap(), *value);
+                }
+            }
+            for (index, transaction) in node.block.body.transactions.iter().enumerate() {
+                let place = reader.transaction(&transaction.hash()).unwrap().unwrap();
+                assert_eq!((place.block_hash, place.index), (*hash, index));
+            }
+        }
+        let gone = self
+            .tree
+            .nodes
+            .iter()
+            .filter(|node| !self.told.contains(&node.block.hash()));
+        for transaction in gone.flat_map(|node| &node.block.body.transactions) {
+            let place = reader.transaction(&transaction.hash()).unwrap();
+            assert!(place.is_none_or(|place| self.told.contains(&place.block_hash)));
+        }
+    }
+
+    fn check_is_done(&self) {
+        let best = self.tree.best();
+        assert_eq!(self.chain.head().hash(), best.block.hash());
+        assert_eq!(self.chain.reader().view().total_difficulty(), best.total);
+        self.check_head();
+        self.check_history();
+    }
+}
+
+/// Blocks in any order, each as soon as its parent is there.
+fn import_in_order(
+    follower: &mut Follower<'_>,
+    order: &[u32],
+    mut check: impl FnMut(&mut Follower<'_>),
+) {
+    let tree = follower.tree;
+    let mut waiting: Vec<usize> = (0..tree.nodes.len()).collect();
+    waiting.sort_by_key(|place| order.get(*place).copied().unwrap_or_default());
+    while !waiting.is_empty() {
+        let before = waiting.len();
+        waiting.retain(|place| {
+            let is_in = follower.import(std::slice::from_ref(&tree.nodes[*place].block));
+            if is_in {
+                check(follower);
+            }
+            !is_in
+        });
+        assert!(waiting.len() < before, "no block finds its parent");
+    }
+}
+
+fn orders() -> impl Strategy<Value = Vec<u32>> {
+    vec(any::<u32>(), MOST_BLOCKS)
+}
+
+const MOST_BLOCKS: usize = 14;
+
+fn cases(count: u32) -> ProptestConfig {
+    ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::with_cases(count)
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(48))]
+
+    #[test]
+    fn any_order_of_import_ends_at_the_same_head(
+        rules in rules(), plans in plans(MOST_BLOCKS), first in orders(), second in orders(),
+    ) {
+        let tree = Tree::grow(rules, &plans);
+        for order in [first, second] {
+            let mut follower = Follower::new(&tree, Store::memory());
+            import_in_order(&mut follower, &order, |follower| follower.check_head());
+            follower.check_is_done();
+        }
+    }
+
+    /// Whole branches at once, some blocks again and again, some after the head was set back.
+    #[test]
+    fn branches_and_heads_set_back_end_at_the_same_head(
+        rules in rules(), plans in plans(MOST_BLOCKS),
+        steps in vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), 0_u8..5), 1..10),
+    ) {
+        let tree = Tree::grow(rules, &plans);
+        let mut follower = Follower::new(&tree, Store::memory());
+        for (place, back, kind) in steps {
+            if kind == 0 {
+                let number = back.index(follower.told.len() + 1);
+                follower.told.truncate(number);
+                follower.chain.set_head(number as u64).unwrap();
+            } else {
+                let path = &tree.nodes[place.index(tree.nodes.len())].path;
+                follower.import(&tree.blocks(&path[back.index(path.len())..]));
+            }
+            follower.check_head();
+        }
+        import_in_order(&mut follower, &[], |_| ());
+        follower.check_is_done();
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(6))]
+
+    #[test]
+    fn on_disk_and_over_restarts_the_same_head_comes_out(
+        rules in rules(), plans in plans(MOST_BLOCKS), order in orders(),
+        on in prop::sample::select(vec![Engine::Sled, Engine::Redb]), restarts: u16,
+    ) {
+        let tree = Tree::grow(rules, &plans);
+        let folder = tempfile::tempdir().unwrap();
+        let open = || {
+            let options = StoreOptions { engine: on, ..StoreOptions::default() };
+            Store::open(folder.path(), options).unwrap()
+        };
+        let mut follower = Follower::new(&tree, open());
+        let mut imports = 0;
+        import_in_order(&mut follower, &order, |follower| {
+            imports += 1;
+            if restarts >> (imports % 16) & 1 == 1 {
+                // A folder is open once at a time.
+                follower.chain = Follower::open(&tree, Store::memory());
+                follower.chain = Follower::open(&tree, open());
+            }
+            follower.check_head();
+        });
+        follower.check_is_done();
+    }
+}
+
+/// What the properties above rest on: the trees do what they are meant to.
+#[test]
+fn children_are_made_and_destroyed() {
+    let tree = tree_genesis(config(Fork::Petersburg, Seals::Unsealed));
+    let mut maker = Maker::new(Seals::Unsealed, &tree, Store::memory());
+    let mut states = Vec::new();
+    for deeds in [
+        &[
+            Deed::Make(1),
+            Deed::WriteToChild(1, 2, 2),
+            Deed::Write(3, 1),
+        ][..],
+        &[Deed::Destroy(1), Deed::Pay(0)],
+        &[Deed::Make(1)],
+    ] {
+        let deeds: Vec<_> = deeds.iter().map(|deed| (4, deed.clone())).collect();
+        let recipe = Recipe {
+            seconds: 5,
+            ..Recipe::default()
+        };
+        maker.make(&recipe, |filling| perform(filling, &deeds));
+        states.push(state_of(maker.chain.reader().store()));
+    }
+    let slots = |state: &State| {
+        let found = state.get(&keccak256(child(1)));
+        found.map(|(_, slots)| slots.values().copied().collect::<Vec<_>>())
+    };
+    let mut first = slots(&states[0]).unwrap();
+    first.sort();
+    assert_eq!(first, [U256::from(1), U256::from(2)]);
+    assert_eq!(slots(&states[1]), None);
+    assert_eq!(slots(&states[2]), Some(vec![U256::from(3)]));
+    assert_eq!(states[0][&keccak256(WRITER)].1.len(), 1);
+    assert!(states[1].contains_key(&keccak256(Address::repeat_byte(0xb0))));
+    assert!(states[1].contains_key(&keccak256(key(4).address())));
+}
