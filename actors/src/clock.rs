@@ -9,8 +9,42 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use actoreum_storage::{Commit, StorageError, Store};
+
 /// Seconds by which the chain's clock goes ahead of the system's.
 static SHIFT: AtomicI64 = AtomicI64::new(0);
+
+/// Under this name the store of a development chain keeps the shift: eight bytes, big-endian.
+const RECORD: &str = "clock shift";
+
+/// Writes the shift to a development chain's store.
+pub fn save(store: &Store) -> Result<(), StorageError> {
+    let mut commit = Commit::new();
+    commit.put_meta(RECORD, &shift().to_be_bytes());
+    store.commit(commit)
+}
+
+/// Takes up the shift that [`save`] wrote, where there is one.
+pub fn restore(store: &Store) -> Result<(), StorageError> {
+    let Some(record) = store.meta(RECORD)? else {
+        return Ok(());
+    };
+    match record.as_slice().try_into() {
+        Ok(bytes) => SHIFT.store(i64::from_be_bytes(bytes), Relaxed),
+        Err(_) => return Err(StorageError::Corrupt("the clock's shift".to_owned())),
+    }
+    Ok(())
+}
+
+/// Seconds by which the chain's clock goes ahead of the system's; negative: behind it.
+pub fn shift() -> i64 {
+    SHIFT.load(Relaxed)
+}
+
+/// Puts the clock so many seconds ahead of the system's.
+pub fn set_shift(seconds: i64) {
+    SHIFT.store(seconds, Relaxed);
+}
 
 /// The time since 1970.
 pub fn now() -> Duration {

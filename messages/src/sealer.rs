@@ -60,7 +60,7 @@ pub struct Withdraw {
 /// The operator of a development chain took it back to an earlier block: heights above it may be
 /// signed again.
 ///
-/// From: `evm_revert`.
+/// From: WorkerActor, on its way back.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct Rewound {

@@ -1,6 +1,7 @@
 //! Messages to WorkerActor, which builds blocks.
 
 use actix::Message;
+use actoreum_chain::StateEdit;
 use actoreum_primitives::B256;
 
 /// Begin to seal, or stop.
@@ -21,7 +22,25 @@ pub struct MineBlock {
     pub timestamp: Option<u64>,
 }
 
-/// Why a block that was asked for was not sealed.
+/// Seal a block that holds nothing but an edit of the state, and answer when it is imported.
+///
+/// From: `anvil_setBalance` and its kin, on a development chain.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<B256, MineFailed>")]
+pub struct EditState(pub StateEdit);
+
+/// Take the chain back to an earlier block, between two blocks: what is under way is finished
+/// first, and nothing new begins before the head stands. Answers with the head's hash.
+///
+/// From: `evm_revert`, on a development chain.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Result<B256, MineFailed>")]
+pub struct Rewind {
+    /// Number of the new head.
+    pub to: u64,
+}
+
+/// Why a block that was asked for was not sealed, or the chain not taken back.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MineFailed {
     /// Too many are asked for already.

@@ -176,7 +176,7 @@ impl Default for ActoreumConfig {
 }
 
 /// Namespaces that a development chain offers besides the usual ones.
-const DEV_MODULES: [&str; 5] = ["debug", "txpool", "evm", "anvil", "hardhat"];
+const DEV_MODULES: [&str; 6] = ["debug", "txpool", "personal", "evm", "anvil", "hardhat"];
 
 /// geth's default, so that a binary swapped for geth's finds the same keys.
 fn default_data_dir() -> PathBuf {

@@ -3,6 +3,7 @@
 //! Without `--datadir` everything is in memory, save the key file, whose folder goes with the
 //! process. With it, the chain and its key are there again at the next start.
 
+use actoreum_actors::clock;
 use actoreum_chain::{ChainReader, genesis};
 use actoreum_consensus::clique::VANITY_BYTES;
 use actoreum_primitives::{
@@ -66,6 +67,7 @@ pub fn open(config: &Config, dev: &DevConfig) -> eyre::Result<DevNode> {
         Some(_) => signer_of(&store)?,
         None => make(&store, &directory, dev, &held)?,
     };
+    clock::restore(&store)?;
     directory
         .find(signer, None)
         .wrap_err_with(|| format!("the chain's signer {signer}"))?;

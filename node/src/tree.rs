@@ -197,7 +197,10 @@ fn assemble_all(
     sealing: Option<&Sealing>,
     is_connected: bool,
 ) -> eyre::Result<Assembled> {
-    let reader = ChainReader::open(store.clone())?;
+    let reader = match config.dev {
+        Some(_) => ChainReader::open_development(store.clone())?,
+        None => ChainReader::open(store.clone())?,
+    };
     let ethash = config.eth.ethash.options(datadir.map(DataDir::instance));
     let ChainEngine {
         engine,

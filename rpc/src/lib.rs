@@ -54,6 +54,7 @@ mod net;
 pub mod node;
 mod object;
 pub mod param;
+mod personal;
 pub mod pool;
 pub mod render;
 mod request;

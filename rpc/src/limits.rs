@@ -146,6 +146,13 @@ pub const MAX_IPC_CONNECTIONS: usize = 256;
 /// one that never reverts.
 pub const MAX_DEV_SNAPSHOTS: usize = 10_000;
 
+/// Accounts that a development chain's user impersonates at a time. Each is 20 bytes, and a line of
+/// every answer of `eth_accounts`.
+pub const MAX_IMPERSONATED: usize = 10_000;
+
+/// Most blocks in one `anvil_mine`: each is built, sealed and imported before the next.
+pub const MAX_MINED_BLOCKS: u64 = 100_000;
+
 /// How long a request waits for an actor that is starting again, and for its answer: long enough
 /// for a restart with its pause, short enough for a client's own timeout.
 pub const ACTOR_PATIENCE: Duration = Duration::from_secs(10);

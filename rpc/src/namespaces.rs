@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::method::Method;
 use crate::node::Node;
-use crate::{admin, clique, debug, dev, eth, net, txpool, web3};
+use crate::{admin, clique, debug, dev, eth, net, personal, txpool, web3};
 
 /// Every method of the node. To add one, write its function in its namespace's module
 /// and give it a row in that module's `methods`.
@@ -14,6 +14,7 @@ pub fn methods(node: &Node) -> Vec<Arc<Method<Node>>> {
     methods.extend(debug::methods());
     methods.extend(eth::methods());
     methods.extend(net::methods());
+    methods.extend(personal::methods());
     methods.extend(txpool::methods());
     methods.extend(web3::methods());
     if node.sealing.get().is_some_and(|sealing| sealing.is_dev) {

@@ -1,7 +1,8 @@
 //! What the methods need of the actors that keep keys and seal blocks.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use actoreum_actors::accounts::AccountsActor;
 use actoreum_actors::sealer::SealerActor;
@@ -9,6 +10,8 @@ use actoreum_actors::supervision::ActorRef;
 use actoreum_actors::worker::WorkerActor;
 use actoreum_primitives::Address;
 use parking_lot::Mutex;
+
+use crate::limits::MAX_IMPERSONATED;
 
 /// The keys of this node.
 pub struct Keys {
@@ -41,8 +44,58 @@ pub struct SealingActors {
     pub signer: Address,
     /// Whether the chain is a development chain, whose user may move time and head.
     pub is_dev: bool,
-    /// Numbers of the heads that `evm_snapshot` was asked to remember.
-    pub(crate) snapshots: Mutex<Vec<u64>>,
+    /// What `evm_snapshot` was asked to remember.
+    pub(crate) snapshots: Mutex<Vec<DevSnapshot>>,
+    /// In whose name the user of a development chain sends.
+    pub(crate) impersonated: Impersonated,
+}
+
+/// A moment of a development chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct DevSnapshot {
+    /// Number of the head.
+    pub head: u64,
+    /// Seconds by which the clock was ahead of the system's.
+    pub clock_shift: i64,
+}
+
+/// Accounts that send without their keys.
+#[derive(Debug, Default)]
+pub(crate) struct Impersonated {
+    everybody: AtomicBool,
+    some: Mutex<BTreeSet<Address>>,
+}
+
+impl Impersonated {
+    /// Lets everybody's transactions pass, or those of the listed alone.
+    pub(crate) fn set_everybody(&self, everybody: bool) {
+        self.everybody.store(everybody, Relaxed);
+    }
+
+    /// Lists an account. False where [`MAX_IMPERSONATED`] are listed already.
+    pub(crate) fn add(&self, address: Address) -> bool {
+        let mut some = self.some.lock();
+        let has_room = some.len() < MAX_IMPERSONATED || some.contains(&address);
+        if has_room {
+            some.insert(address);
+        }
+        has_room
+    }
+
+    /// Takes an account off the list; whether it was on it.
+    pub(crate) fn remove(&self, address: &Address) -> bool {
+        self.some.lock().remove(address)
+    }
+
+    /// Whether an account sends without its key.
+    pub(crate) fn contains(&self, address: &Address) -> bool {
+        self.everybody.load(Relaxed) || self.some.lock().contains(address)
+    }
+
+    /// The listed accounts.
+    pub(crate) fn listed(&self) -> Vec<Address> {
+        self.some.lock().iter().copied().collect()
+    }
 }
 
 impl SealingActors {
@@ -55,6 +108,7 @@ impl SealingActors {
             signer,
             is_dev,
             snapshots: Mutex::default(),
+            impersonated: Impersonated::default(),
         }
     }
 }

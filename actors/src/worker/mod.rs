@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`ChainChanged`] | a new head: what is being built is interrupted, the next block begins |
 //! | [`NewTransactions`] | a block begins, where nothing else is under way and the chain has no period |
-//! | [`MineBlock`], [`SetNextTimestamp`], [`SetSealing`] | the user's wishes |
+//! | [`MineBlock`], [`EditState`], [`Rewind`], [`SetNextTimestamp`], [`SetSealing`] | the user's wishes |
 //! | `Built` | the pool is done: off to the sealer |
 //! | `Wake` | time to look again |
 //!
@@ -32,13 +32,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actoreum_chain::{BuildError, BuildPlan, ChainEvent, ChainReader, SealedHeader};
+use actoreum_chain::{BuildError, BuildPlan, ChainEvent, ChainReader, SealedHeader, StateEdit};
 use actoreum_consensus::{Disposition, Engine};
 use actoreum_messages::{
-    chain::{BlockOrigin, ImportBlocks, ImportRefused, Imported},
+    chain::{BlockOrigin, ImportBlocks, ImportRefused, Imported, SetHead},
     events::{ChainChanged, NewTransactions},
-    sealer::{GetLastSigned, Seal, SealRefused, Withdraw},
-    worker::{MineBlock, MineFailed, SetNextTimestamp, SetSealing},
+    sealer::{GetLastSigned, Rewound, Seal, SealRefused, Withdraw},
+    worker::{EditState, MineBlock, MineFailed, Rewind, SetNextTimestamp, SetSealing},
 };
 use actoreum_primitives::{Address, B256, Block, Bytes};
 use actoreum_txpool::{PoolReader, Snapshot};
@@ -143,12 +143,24 @@ enum Phase {
     /// A block of this number.
     Sealing(u64),
     Importing,
+    /// The chain is being taken back.
+    Rewinding,
 }
 
-/// A block that somebody asked for.
+/// What somebody asked for.
 struct Request {
-    timestamp: Option<u64>,
+    wish: Wish,
     replier: Replier<Result<B256, MineFailed>>,
+}
+
+#[derive(Clone)]
+enum Wish {
+    /// A block, of this time.
+    Block(Option<u64>),
+    /// A block with an edit of the state.
+    Edit(StateEdit),
+    /// An earlier head.
+    Rewind(u64),
 }
 
 impl WorkerActor {
@@ -214,20 +226,31 @@ impl WorkerActor {
     ) {
         self.round += 1;
         self.request = self.requests.pop_front();
-        let asked_for = self.request.as_ref().and_then(|request| request.timestamp);
-        let time = asked_for.or_else(|| self.next_timestamp.take());
-        if let Some(time) = time {
-            clock::set(time);
-        }
+        let wish = self.request.as_ref().map(|request| request.wish.clone());
+        let mut edit = None;
+        let time = match wish {
+            Some(Wish::Rewind(to)) => return self.rewind(to, ctx),
+            Some(Wish::Edit(wanted)) => {
+                // The clock, and a time that was set for the next block, are not for this one.
+                edit = Some(wanted);
+                parent.timestamp
+            }
+            Some(Wish::Block(Some(time))) => self.move_clock(Some(time)),
+            Some(Wish::Block(None)) | None => {
+                let time = self.next_timestamp.take();
+                self.move_clock(time)
+            }
+        };
         let offers = snapshot
             .as_ref()
             .map(|snapshot| snapshot.best(snapshot.head().base_fee_per_gas));
         let plan = BuildPlan {
             parent,
-            time: clock::unix_seconds(),
+            time,
             gas_limit: self.setup.gas_limit,
             extra_data: self.setup.extra_data.clone(),
             author: self.setup.author,
+            edit,
         };
         let interrupt = Arc::new(AtomicBool::new(false));
         let (round, flag) = (self.round, Arc::clone(&interrupt));
@@ -242,6 +265,56 @@ impl WorkerActor {
             Ok(()) => self.phase = Phase::Building(interrupt),
             Err(error) => self.give_up(&error.to_string(), ctx),
         }
+    }
+
+    /// Sets the chain's clock, where a time is given; what it shows then, in seconds since 1970.
+    fn move_clock(&self, time: Option<u64>) -> u64 {
+        if let Some(time) = time {
+            clock::set(time);
+            if let Err(error) = clock::save(self.setup.reader.store()) {
+                warn!(%error, "the clock's shift is not on disk");
+            }
+        }
+        clock::unix_seconds()
+    }
+
+    /// Takes the chain back. The sealer forgets first: after a crash in between it merely knows
+    /// less of a chain that stands, and never holds on to blocks of one that is gone.
+    fn rewind(&mut self, to: u64, ctx: &mut Ctx<Self>) {
+        self.phase = Phase::Rewinding;
+        let (sealer, chain) = (self.setup.sealer.clone(), self.setup.chain.clone());
+        let answer = async move {
+            sealer.within(PATIENCE).ask(Rewound { to }).await?;
+            chain.within(PATIENCE).ask(SetHead { number: to }).await
+        };
+        ctx.spawn_then(answer, |actor: &mut Self, answer, ctx| {
+            let failed = match answer {
+                Ok(Ok(_)) => None,
+                Ok(Err(refused)) => Some(refused.to_string()),
+                Err(error) => Some(error.to_string()),
+            };
+            if let Some(why) = failed {
+                return actor.give_up(&why, ctx);
+            }
+            actor.next_timestamp = None;
+            actor.refused_on = None;
+            if let Some(request) = actor.request.take() {
+                request.replier.reply(Ok(actor.setup.reader.head().hash()));
+            }
+            actor.rest(ctx);
+        });
+    }
+
+    /// Puts a wish in line; the answer comes when it is fulfilled.
+    fn wish(&mut self, wish: Wish, ctx: &mut Ctx<Self>) -> Later<Result<B256, MineFailed>> {
+        let (replier, later) = Later::channel();
+        if self.requests.len() >= WAITING_REQUESTS {
+            replier.reply(Err(MineFailed::Busy(self.requests.len())));
+            return later;
+        }
+        self.requests.push_back(Request { wish, replier });
+        self.look(ctx);
+        later
     }
 
     fn seal(&mut self, block: Block, ctx: &mut Ctx<Self>) {
@@ -474,14 +547,23 @@ impl Handles<MineBlock> for WorkerActor {
     type Answer = Later<Result<B256, MineFailed>>;
 
     fn handle(&mut self, MineBlock { timestamp }: MineBlock, ctx: &mut Ctx<Self>) -> Self::Answer {
-        let (replier, later) = Later::channel();
-        if self.requests.len() >= WAITING_REQUESTS {
-            replier.reply(Err(MineFailed::Busy(self.requests.len())));
-            return later;
-        }
-        self.requests.push_back(Request { timestamp, replier });
-        self.look(ctx);
-        later
+        self.wish(Wish::Block(timestamp), ctx)
+    }
+}
+
+impl Handles<EditState> for WorkerActor {
+    type Answer = Later<Result<B256, MineFailed>>;
+
+    fn handle(&mut self, EditState(edit): EditState, ctx: &mut Ctx<Self>) -> Self::Answer {
+        self.wish(Wish::Edit(edit), ctx)
+    }
+}
+
+impl Handles<Rewind> for WorkerActor {
+    type Answer = Later<Result<B256, MineFailed>>;
+
+    fn handle(&mut self, Rewind { to }: Rewind, ctx: &mut Ctx<Self>) -> Self::Answer {
+        self.wish(Wish::Rewind(to), ctx)
     }
 }
 

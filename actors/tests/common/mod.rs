@@ -67,7 +67,7 @@ pub struct Dev {
 impl Dev {
     /// Starts the actors over what is on disk.
     pub async fn start(disk: &Disk) -> Self {
-        let reader = ChainReader::open(disk.store.clone()).unwrap();
+        let reader = ChainReader::open_development(disk.store.clone()).unwrap();
         let EngineConfig::Clique(settings) = reader.config().engine() else {
             panic!("a development chain is sealed with clique");
         };

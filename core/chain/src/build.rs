@@ -8,7 +8,10 @@ use actoreum_primitives::{
 };
 use actoreum_storage::{StorageError, TrieBuffer};
 
-use crate::{Ancestors, BlockError, ChainReader, SealedHeader, body::root, pipeline::RootsInBlock};
+use crate::{
+    Ancestors, BlockError, ChainReader, SealedHeader, StateEdit, body::root,
+    pipeline::RootsInBlock,
+};
 
 /// What a block is built from.
 #[derive(Debug, Clone)]
@@ -23,6 +26,9 @@ pub struct BuildPlan {
     pub extra_data: Bytes,
     /// Who gets the fees, and is what COINBASE returns: in clique the signer.
     pub author: Address,
+    /// What the user of a development chain changes in the state. Such a block has no
+    /// transactions, and its vanity is the edit's hash.
+    pub edit: Option<StateEdit>,
 }
 
 /// Why there is no block.
@@ -58,12 +64,16 @@ pub fn build(
 ) -> Result<Block, BuildError> {
     let config = reader.config();
     let parent = &plan.parent;
+    let vanity = match &plan.edit {
+        Some(edit) => Bytes::copy_from_slice(edit.hash().as_slice()),
+        None => plan.extra_data,
+    };
     let mut header = Header {
         parent_hash: parent.hash(),
         number: parent.number + 1,
         timestamp: plan.time.max(parent.timestamp),
         beneficiary: plan.author,
-        extra_data: plan.extra_data,
+        extra_data: vanity,
         ..Header::default()
     };
     engine.prepare(reader, &mut header, plan.time)?;
@@ -87,9 +97,17 @@ pub fn build(
         withdrawals: header.withdrawals_root.map(|_| Vec::new()),
         ..Body::default()
     };
-    fill(&header, &mut builder, &mut body)?;
+    if plan.edit.is_none() {
+        fill(&header, &mut builder, &mut body)?;
+    }
     let rewards = engine.rewards(config, &header, &body.ommers);
-    let outcome = builder.finish(&rewards, &[])?;
+    let mut outcome = builder.finish(&rewards, &[])?;
+    if let Some(edit) = &plan.edit {
+        // Before the block is sealed: whoever executes it, even after a crash, finds the edit.
+        edit.record(reader.store())?;
+        let diff = edit.diff(&state, &outcome.diff)?;
+        outcome.diff.merge(diff);
+    }
     conclude(&mut header, &body, &outcome)?;
     header.state_root = trie.peek(&outcome.diff)?;
     if reader.head().hash() != parent.hash() {

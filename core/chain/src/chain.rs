@@ -55,7 +55,20 @@ pub struct Chain {
 impl ChainReader {
     /// A reader of the chain in a store, at its head.
     pub fn open(store: Store) -> Result<Self, OpenError> {
-        let config = Arc::new(stored_config(&store)?);
+        let config = stored_config(&store)?;
+        Self::open_with(store, config)
+    }
+
+    /// As [`Self::open`], of a development chain whose user is at work: it may hold
+    /// transactions in the name of others and edits of the state.
+    pub fn open_development(store: Store) -> Result<Self, OpenError> {
+        let mut config = stored_config(&store)?;
+        config.is_development = true;
+        Self::open_with(store, config)
+    }
+
+    fn open_with(store: Store, config: ChainConfig) -> Result<Self, OpenError> {
+        let config = Arc::new(config);
         let (head, total_difficulty) = stored_head(&store)?;
         let genesis_hash = store.canonical_hash(0)?.ok_or(OpenError::Empty)?;
         Ok(Self::new(

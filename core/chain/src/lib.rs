@@ -47,6 +47,7 @@ pub mod limits;
 mod logs;
 mod pipeline;
 mod sealed;
+mod state_edit;
 mod stats;
 mod view;
 
@@ -58,5 +59,6 @@ pub use events::{ChainEvent, ExecutedBlock, ImportReport};
 pub use import::Detail;
 pub use logs::{LogCriteria, PlacedLog};
 pub use sealed::SealedHeader;
+pub use state_edit::{Edit, StateEdit};
 pub use stats::ImportStats;
 pub use view::{Ancestors, ChainReader, ChainView, TransactionPlace};

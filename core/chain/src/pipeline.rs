@@ -23,7 +23,7 @@ use actoreum_primitives::{
 };
 use actoreum_storage::{FlatBuffer, TrieBuffer};
 
-use crate::{BlockError, body, limits::PIPELINE_DEPTH, stats::ImportStats};
+use crate::{BlockError, StateEdit, body, limits::PIPELINE_DEPTH, stats::ImportStats};
 
 /// A block that was executed and whose roots are right.
 #[derive(Debug)]
@@ -85,7 +85,8 @@ impl Pipeline<'_> {
                 };
                 let begun = Instant::now();
                 let outcome = execute(config, engine, hashes, flat, block, &senders, None);
-                let sent = outcome.and_then(|outcome| {
+                let sent = outcome.and_then(|mut outcome| {
+                    edit(config, flat, block, &mut outcome)?;
                     flat.apply(&outcome.diff);
                     execution += begun.elapsed();
                     send(&to_roots, outcome)
@@ -145,7 +146,8 @@ impl Pipeline<'_> {
                         Some(&mut roots),
                     )
                 })
-                .and_then(|outcome| {
+                .and_then(|mut outcome| {
+                    edit(config, flat, block, &mut outcome)?;
                     flat.apply(&outcome.diff);
                     progress.stats.execution += begun.elapsed();
                     check_block(trie, block, outcome, &mut progress.stats)
@@ -213,6 +215,23 @@ fn execute<'a>(
         });
     }
     Ok(outcome)
+}
+
+/// Adds the edit that a block of a development chain commits to.
+fn edit(
+    config: &ChainConfig,
+    flat: &FlatBuffer,
+    block: &Block,
+    outcome: &mut BlockOutcome,
+) -> Result<(), BlockError> {
+    if !config.is_development || !block.body.transactions.is_empty() {
+        return Ok(());
+    }
+    if let Some(edit) = StateEdit::of_block(flat.store(), &block.header)? {
+        let diff = edit.diff(flat, &outcome.diff)?;
+        outcome.diff.merge(diff);
+    }
+    Ok(())
 }
 
 /// Hands an outcome to the thread of the roots. That thread ends early only where it refused a

@@ -51,6 +51,7 @@ impl<'a, INSPECTOR> Machine<'a, INSPECTOR> {
     ) -> Self {
         let mut cfg = CfgEnv::new_with_spec(rules.spec).with_chain_id(rules.chain_id);
         cfg.tx_chain_id_check = true;
+        cfg.disable_eip3607 = rules.is_development;
         cfg.max_blobs_per_tx = Some(rules.max_blobs_per_tx());
         cfg.blob_base_fee_update_fraction = Some(rules.blobs.base_fee_update_fraction);
         if rules.net_metering_1283 {

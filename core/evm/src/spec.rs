@@ -24,6 +24,8 @@ pub(crate) struct Rules {
     /// The chain's own engine made the block, no beacon chain.
     pub(crate) self_sealed: bool,
     pub(crate) blobs: BlobParams,
+    /// A development chain, on which contracts send what its user sends in their name.
+    pub(crate) is_development: bool,
 }
 
 impl Rules {
@@ -38,6 +40,7 @@ impl Rules {
             blobs: config
                 .blob_params_at(header.number, header.timestamp)
                 .unwrap_or(BlobParams::NONE),
+            is_development: config.is_development,
         }
     }
 

@@ -10,6 +10,7 @@
 
 mod chains;
 mod crash;
+mod dev;
 mod disk;
 mod http;
 mod kill;

@@ -8,7 +8,7 @@ use actoreum_primitives::{
     AccessListTx, Address, B256, Bytes, DynamicFeeTx, Fork, LegacyTx, PooledTransaction, SetCodeTx,
     Signature, StateReader, Transaction, TxPayload, U256,
 };
-use actoreum_wallet::{KeyError, signing};
+use actoreum_wallet::{KeyError, Password, signing};
 
 use super::call_request::CallArgs;
 use super::{call, fees, send};
@@ -21,7 +21,7 @@ use crate::node::{Node, storage, unanswered};
 use crate::object::Object;
 use crate::param::{FromParam, ParamError};
 use crate::render;
-use crate::sealing::Keys;
+use crate::sealing::{Impersonated, Keys};
 
 pub(super) fn methods() -> Vec<Method<Node>> {
     vec![
@@ -44,7 +44,7 @@ fn keys(node: &Node) -> Result<&Keys, RpcError> {
     keys.ok_or_else(|| RpcError::server("the node is starting"))
 }
 
-async fn accounts(node: Arc<Node>, (): ()) -> Result<Vec<Address>, RpcError> {
+pub(crate) async fn accounts(node: Arc<Node>, (): ()) -> Result<Vec<Address>, RpcError> {
     let actor = keys(&node)?.actor.within(ACTOR_PATIENCE);
     let all = actor.ask(GetAccounts).await;
     let all = all.map_err(unanswered)?;
@@ -54,7 +54,19 @@ async fn accounts(node: Arc<Node>, (): ()) -> Result<Vec<Address>, RpcError> {
             addresses.push(account.address);
         }
     }
+    let impersonated = impersonated(&node).map(Impersonated::listed);
+    for address in impersonated.unwrap_or_default() {
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
     Ok(addresses)
+}
+
+/// Who sends without a key, on a development chain.
+fn impersonated(node: &Node) -> Option<&Impersonated> {
+    let sealing = node.sealing.get().filter(|sealing| sealing.is_dev)?;
+    Some(&sealing.impersonated)
 }
 
 /// Who seals here, or would.
@@ -93,14 +105,18 @@ impl FromParam for TxArgs {
 
 async fn send_transaction(node: Arc<Node>, (args,): (TxArgs,)) -> Result<B256, RpcError> {
     let from = sender(&args)?;
+    let is_impersonated = impersonated(&node).is_some_and(|all| all.contains(&from));
     // Whose key is not here hears that first, whatever else is wrong.
-    if !accounts(Arc::clone(&node), ()).await?.contains(&from) {
+    if !is_impersonated && !accounts(Arc::clone(&node), ()).await?.contains(&from) {
         return Err(RpcError::server("unknown account"));
     }
     let keys = keys(&node)?;
     let _one_at_a_time = keys.sending.lock().await;
     let payload = complete(&node, args, from).await?;
-    let transaction = signed(keys, payload, from).await?;
+    let transaction = match is_impersonated {
+        true => Transaction::new(payload, Signature::impersonating(from)),
+        false => signed(keys, payload, from).await?,
+    };
     let pooled = PooledTransaction {
         transaction,
         sidecar: None,
@@ -263,15 +279,20 @@ fn next_nonce(node: &Node, sender: Address) -> Result<u64, RpcError> {
 }
 
 async fn signed(keys: &Keys, payload: TxPayload, from: Address) -> Result<Transaction, RpcError> {
-    let signature = sign_hash(keys, from, payload.signing_hash()).await?;
+    let signature = sign_hash(keys, from, payload.signing_hash(), None).await?;
     Ok(Transaction::new(payload, signature))
 }
 
-async fn sign_hash(keys: &Keys, address: Address, hash: B256) -> Result<Signature, RpcError> {
+async fn sign_hash(
+    keys: &Keys,
+    address: Address,
+    hash: B256,
+    password: Option<Password>,
+) -> Result<Signature, RpcError> {
     let question = SignHash {
         address,
         hash,
-        password: None,
+        password,
     };
     let actor = keys.actor.within(ACTOR_PATIENCE);
     let answer = actor.ask(question).await.map_err(unanswered)?;
@@ -291,8 +312,18 @@ fn message_signature(signature: Signature) -> Bytes {
 }
 
 async fn sign(node: Arc<Node>, (address, data): (Address, Bytes)) -> Result<Bytes, RpcError> {
-    let hash = signing::personal_message_hash(&data);
-    let signature = sign_hash(keys(&node)?, address, hash).await?;
+    sign_message(&node, address, &data, None).await
+}
+
+/// Signs a message behind the prefix that keeps it from being a transaction.
+pub(crate) async fn sign_message(
+    node: &Node,
+    address: Address,
+    data: &[u8],
+    password: Option<Password>,
+) -> Result<Bytes, RpcError> {
+    let hash = signing::personal_message_hash(data);
+    let signature = sign_hash(keys(node)?, address, hash, password).await?;
     Ok(message_signature(signature))
 }
 
@@ -317,6 +348,6 @@ async fn sign_typed_data(
 ) -> Result<Bytes, RpcError> {
     let hash = signing::typed_data_hash(&data.0)
         .map_err(|error| RpcError::invalid_params(error.to_string()))?;
-    let signature = sign_hash(keys(&node)?, address, hash).await?;
+    let signature = sign_hash(keys(&node)?, address, hash, None).await?;
     Ok(message_signature(signature))
 }

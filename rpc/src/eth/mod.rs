@@ -1,6 +1,6 @@
 //! `eth_*`
 
-mod accounts;
+pub(crate) mod accounts;
 pub(crate) mod blocks;
 pub(crate) mod call;
 mod call_request;

@@ -31,6 +31,10 @@ const LAST_TYPE_BYTE: u8 = 0x7f;
 async fn send_raw_transaction(node: Arc<Node>, (encoded,): (Bytes,)) -> Result<B256, RpcError> {
     let pooled =
         PooledTransaction::decode_2718(&encoded).map_err(|error| undecodable(&encoded, &error))?;
+    // Only eth_sendTransaction asks who may be impersonated.
+    if pooled.transaction.signature().impersonated().is_some() {
+        return Err(RpcError::server("invalid sender"));
+    }
     submit(&node, pooled).await
 }
 

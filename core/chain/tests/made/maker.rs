@@ -208,6 +208,7 @@ impl Maker {
             gas_limit: 30_000_000,
             extra_data: Bytes::from(vec![recipe.vanity]),
             author,
+            edit: None,
         };
         let reader = self.chain.reader().clone();
         let engine = self.engine.clone();

@@ -106,6 +106,10 @@ pub struct ChainConfig {
     pub deposit_contract_address: Option<Address>,
     /// Proof of authority; proof of work where it is `None`.
     pub clique: Option<CliqueConfig>,
+    /// Whether the chain's user may send in the name of others and edit the state. Set by
+    /// `--dev` while it runs; neither read from a genesis nor written anywhere, so that no file
+    /// can ask for it.
+    pub is_development: bool,
 }
 
 impl ChainConfig {

@@ -8,6 +8,10 @@ use super::{CryptoError, PublicKey, recovery};
 const HALF_ORDER: U256 =
     uint!(0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0_U256);
 
+/// Begins the r of a signature that stands for a sender without a key. An r of a real signature
+/// that begins so takes 2^96 attempts.
+const IMPERSONATION: [u8; 12] = *b"impersonated";
+
 /// A recoverable ECDSA signature over secp256k1. Any value can be held; recovery checks it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Signature {
@@ -34,6 +38,25 @@ impl Signature {
             r: U256::from_be_slice(r),
             s: U256::from_be_slice(s),
         })
+    }
+
+    /// In the place of a signature, on a development chain: names the sender.
+    pub fn impersonating(sender: Address) -> Self {
+        let mut r = [0; 32];
+        r[..12].copy_from_slice(&IMPERSONATION);
+        r[12..].copy_from_slice(sender.as_slice());
+        Self {
+            y_parity: false,
+            r: U256::from_be_bytes(r),
+            s: U256::from(1),
+        }
+    }
+
+    /// The sender that [`Self::impersonating`] names; `None` where this is anything else.
+    pub fn impersonated(&self) -> Option<Address> {
+        let r = self.r.to_be_bytes::<32>();
+        let sender = r.strip_prefix(&IMPERSONATION)?;
+        (!self.y_parity && self.s == U256::from(1)).then(|| Address::from_slice(sender))
     }
 
     /// 65 bytes: r, s (big-endian), then 0 or 1.

@@ -32,6 +32,7 @@ pub struct SenderRules {
     chain_id: u64,
     fork: Fork,
     is_eip155: bool,
+    is_development: bool,
 }
 
 impl SenderRules {
@@ -41,6 +42,7 @@ impl SenderRules {
             chain_id: config.chain_id,
             fork: config.fork_at(number, timestamp),
             is_eip155: config.is_eip155_active(number),
+            is_development: config.is_development,
         }
     }
 
@@ -48,7 +50,17 @@ impl SenderRules {
     /// a high s is refused (EIP-2).
     pub fn sender(&self, transaction: &Transaction) -> Result<Address, SenderError> {
         self.check(transaction)?;
+        let impersonated = transaction.signature().impersonated();
+        if let Some(sender) = impersonated.filter(|_| self.is_development) {
+            return Ok(sender);
+        }
         Ok(transaction.recover_sender()?)
+    }
+
+    /// Whether an account with code may send: on a development chain, where its user sends in
+    /// its name.
+    pub const fn allows_contracts(&self) -> bool {
+        self.is_development
     }
 
     fn check(&self, transaction: &Transaction) -> Result<(), SenderError> {

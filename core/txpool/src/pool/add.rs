@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use actoreum_primitives::{Address, EMPTY_CODE_HASH, StateReader, U256};
+use actoreum_primitives::{Address, EMPTY_CODE_HASH, SenderRules, StateReader, U256};
 
 use super::Pool;
 use super::room::Room;
@@ -45,7 +45,7 @@ impl Pool {
         }
         let account = match self.view.accounts.get(&sender) {
             Some(account) => account.clone(),
-            None => read_account(sender, state, is_local)?,
+            None => read_account(sender, state, is_local, self.view.head.senders)?,
         };
         let replaced = account.txs.get(&tx.nonce()).cloned();
         check_funds(&account, replaced.as_ref(), &tx)?;
@@ -229,13 +229,14 @@ fn read_account(
     sender: Address,
     state: &impl StateReader,
     is_local: bool,
+    rules: SenderRules,
 ) -> Result<Account, AddError> {
     let info = state.account(&sender)?.unwrap_or_default();
     let mut is_delegated = false;
     if info.code_hash != EMPTY_CODE_HASH {
         let code = state.code(&info.code_hash)?;
         is_delegated = code.len() == DELEGATION_BYTES && code.starts_with(&DELEGATION);
-        if !is_delegated {
+        if !is_delegated && !rules.allows_contracts() {
             let code_hash = info.code_hash;
             return Err(AddError::SenderNotEoa { sender, code_hash });
         }

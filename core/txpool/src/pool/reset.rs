@@ -57,6 +57,8 @@ impl Pool {
     }
 
     fn read_standings(&self, state: &impl StateReader) -> Result<Vec<Standing>, StateError> {
+        // Where contracts send, code says nothing of a delegation.
+        let ignores_code = self.view.head.senders.allows_contracts();
         let mut standings = Vec::with_capacity(self.view.accounts.size());
         for sender in self.view.accounts.keys() {
             let info = state.account(sender)?.unwrap_or_default();
@@ -64,7 +66,7 @@ impl Pool {
                 sender: *sender,
                 nonce: info.nonce,
                 balance: info.balance,
-                has_code: info.code_hash != EMPTY_CODE_HASH,
+                has_code: info.code_hash != EMPTY_CODE_HASH && !ignores_code,
             });
         }
         Ok(standings)

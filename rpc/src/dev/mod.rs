@@ -1,32 +1,43 @@
-//! `evm_*`, on a development chain alone: its user may move time and head.
+//! `evm_*`, `anvil_*` and `hardhat_*`, on a development chain alone: its user may move time and
+//! head, edit the state and send in anybody's name.
+
+mod accounts;
+mod mine;
+mod state;
 
 use std::sync::Arc;
 
 use actoreum_actors::clock;
-use actoreum_messages::chain::SetHead;
-use actoreum_messages::sealer::Rewound;
-use actoreum_messages::worker::{MineBlock, SetNextTimestamp};
+use actoreum_messages::worker::{Rewind, SetNextTimestamp};
+use actoreum_primitives::U256;
+use serde_json::{Value, json};
 
 use crate::error::RpcError;
+use crate::json::Serialized;
 use crate::json::scan::Kind;
 use crate::limits::{ACTOR_PATIENCE, MAX_DEV_SNAPSHOTS};
 use crate::method::Method;
-use crate::node::{Node, unanswered};
+use crate::node::{Node, storage, unanswered};
 use crate::param::{FromParam, ParamError};
-use crate::sealing::SealingActors;
+use crate::sealing::{DevSnapshot, SealingActors};
 
 pub(crate) fn methods() -> Vec<Method<Node>> {
-    let mut methods = vec![
-        Method::actor("evm_mine", &["timestamp"], mine),
-        Method::view("evm_snapshot", &[], snapshot),
-        Method::actor("evm_revert", &["id"], revert),
-    ];
+    let mut methods = vec![Method::view("hardhat_metadata", &[], metadata)];
+    for name in ["evm_snapshot", "anvil_snapshot"] {
+        methods.push(Method::view(name, &[], snapshot));
+    }
+    for name in ["evm_revert", "anvil_revert"] {
+        methods.push(Method::actor(name, &["id"], revert));
+    }
     for name in ["evm_increaseTime", "anvil_increaseTime"] {
         methods.push(Method::view(name, &["seconds"], increase_time));
     }
     for name in ["evm_setNextBlockTimestamp", "anvil_setNextBlockTimestamp"] {
         methods.push(Method::actor(name, &["timestamp"], set_next_timestamp));
     }
+    methods.extend(accounts::methods());
+    methods.extend(mine::methods());
+    methods.extend(state::methods());
     methods
 }
 
@@ -44,19 +55,17 @@ impl FromParam for Number {
     }
 }
 
-/// The time of a block: as a number, or as Foundry's `{"timestamp": ...}`.
-struct When(Option<u64>);
+/// An amount of up to 256 bits, as a JSON number or as a hex string.
+struct Amount(U256);
 
-impl FromParam for When {
+impl FromParam for Amount {
     const SCHEMA: &'static str = Number::SCHEMA;
 
     fn from_raw(raw: &str) -> Result<Self, ParamError> {
-        if Kind::of(raw) != Kind::Object {
-            return Number::from_raw(raw).map(|number| Self(Some(number.0)));
+        match Kind::of(raw) {
+            Kind::Number => Number::from_raw(raw).map(|number| Self(U256::from(number.0))),
+            _ => U256::from_raw(raw).map(Self),
         }
-        let object = crate::object::Object::new(raw, "evm.MineOptions")?;
-        let timestamp = object.get::<Number>("timestamp")?;
-        Ok(Self(timestamp.map(|number| number.0)))
     }
 }
 
@@ -76,17 +85,6 @@ fn check_time(node: &Node, time: u64) -> Result<u64, RpcError> {
     }
 }
 
-async fn mine(node: Arc<Node>, (when,): (Option<When>,)) -> Result<&'static str, RpcError> {
-    let asked = when.and_then(|when| when.0);
-    let timestamp = asked.map(|time| check_time(&node, time)).transpose()?;
-    let worker = actors(&node)?.worker.within(ACTOR_PATIENCE);
-    let answer = worker.ask(MineBlock { timestamp }).await;
-    match answer.map_err(unanswered)? {
-        Ok(_) => Ok("0x0"),
-        Err(error) => Err(RpcError::server(error.to_string())),
-    }
-}
-
 /// The number of the snapshot: what `evm_revert` takes.
 fn snapshot(node: &Node, (): ()) -> Result<u64, RpcError> {
     let mut snapshots = actors(node)?.snapshots.lock();
@@ -95,43 +93,43 @@ fn snapshot(node: &Node, (): ()) -> Result<u64, RpcError> {
             "{MAX_DEV_SNAPSHOTS} snapshots are held already"
         )));
     }
-    snapshots.push(node.chain.head_number());
+    snapshots.push(DevSnapshot {
+        head: node.chain.head_number(),
+        clock_shift: clock::shift(),
+    });
     Ok(snapshots.len() as u64)
 }
 
-/// Takes the head back to a snapshot, which is used up, with those after it.
+/// Takes head and clock back to a snapshot, which is used up, with those after it.
 async fn revert(node: Arc<Node>, (Number(id),): (Number,)) -> Result<bool, RpcError> {
     let actors = actors(&node)?;
-    let number = {
+    let snapshot = {
         let mut snapshots = actors.snapshots.lock();
         let index = id
             .checked_sub(1)
             .and_then(|index| usize::try_from(index).ok());
-        let Some(number) = index.and_then(|index| snapshots.get(index).copied()) else {
+        let Some(snapshot) = index.and_then(|index| snapshots.get(index).copied()) else {
             return Ok(false);
         };
         snapshots.truncate(index.unwrap_or_default());
-        number
+        snapshot
     };
-    if number < node.chain.head_number() {
-        let answer = node.writer()?.ask(SetHead { number }).await;
-        let done = answer.map_err(unanswered)?;
-        done.map_err(|error| RpcError::server(error.to_string()))?;
-        let rewound = actors
-            .sealer
-            .within(ACTOR_PATIENCE)
-            .ask(Rewound { to: number })
-            .await;
-        rewound.map_err(unanswered)?;
-    }
+    let worker = actors.worker.within(ACTOR_PATIENCE);
+    let answer = worker.ask(Rewind { to: snapshot.head }).await;
+    let done = answer.map_err(unanswered)?;
+    done.map_err(|error| RpcError::server(error.to_string()))?;
+    clock::set_shift(snapshot.clock_shift);
+    clock::save(node.chain.store()).map_err(storage)?;
     Ok(true)
 }
 
 /// By how many seconds the chain's clock is now ahead.
-fn increase_time(_: &Node, (Number(seconds),): (Number,)) -> Result<String, RpcError> {
+fn increase_time(node: &Node, (Number(seconds),): (Number,)) -> Result<String, RpcError> {
     let seconds = i64::try_from(seconds)
         .map_err(|_| RpcError::invalid_params("that is more time than there is"))?;
-    Ok(format!("{:#x}", clock::shift_by(seconds).max(0)))
+    let shift = clock::shift_by(seconds).max(0);
+    clock::save(node.chain.store()).map_err(storage)?;
+    Ok(format!("{shift:#x}"))
 }
 
 async fn set_next_timestamp(
@@ -143,4 +141,16 @@ async fn set_next_timestamp(
     let answer = worker.ask(SetNextTimestamp(time)).await;
     answer.map_err(unanswered)?;
     Ok(None)
+}
+
+/// What tells Hardhat's helpers that they may use these methods.
+fn metadata(node: &Node, (): ()) -> Result<Serialized<Value>, RpcError> {
+    let head = node.chain.head();
+    Ok(Serialized(json!({
+        "clientVersion": node.settings.client_version,
+        "chainId": node.chain.config().chain_id,
+        "instanceId": node.chain.genesis_hash(),
+        "latestBlockNumber": head.number,
+        "latestBlockHash": head.hash(),
+    })))
 }

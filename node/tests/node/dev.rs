@@ -1,0 +1,106 @@
+//! The development chain: what its user did to it is there after `kill -9`.
+
+use serde_json::{Value, json};
+
+use crate::{http, process::Running};
+
+const SOMEBODY: &str = "0x2222222222222222222222222222222222222222";
+const HOUR: u64 = 3_600;
+
+fn start(datadir: &str) -> Running {
+    Running::start(&[
+        "--dev",
+        "--dev.accounts",
+        "2",
+        "--datadir",
+        datadir,
+        "--http",
+        "--http.port",
+        "0",
+    ])
+}
+
+fn hex(value: &Value) -> u64 {
+    let digits = value.as_str().unwrap().trim_start_matches("0x");
+    u64::from_str_radix(digits, 16).unwrap()
+}
+
+#[test]
+fn edits_impersonation_and_a_moved_clock_survive_kills() {
+    let folder = tempfile::tempdir().unwrap();
+    let datadir = folder.path().to_str().unwrap();
+    let mut node = start(datadir);
+    let address = node.wait_for_http();
+    let call = |method: &str, params: Value| http::call(address, method, params).unwrap();
+    let ether = "0xde0b6b3a7640000";
+    assert_eq!(call("anvil_setBalance", json!([SOMEBODY, ether])), true);
+    assert_eq!(
+        call("eth_getBalance", json!([SOMEBODY, "latest"])),
+        json!(ether)
+    );
+
+    let transaction = json!({"from": SOMEBODY, "to": SOMEBODY, "value": "0x1"});
+    assert!(call("eth_sendTransaction", json!([transaction])).is_null());
+    call("anvil_impersonateAccount", json!([SOMEBODY]));
+    let accounts = call("eth_accounts", json!([]));
+    assert!(accounts.as_array().unwrap().contains(&json!(SOMEBODY)));
+    let hash = call("eth_sendTransaction", json!([transaction]));
+    let receipt = loop {
+        let receipt = call("eth_getTransactionReceipt", json!([hash]));
+        if !receipt.is_null() {
+            break receipt;
+        }
+    };
+    assert_eq!(
+        (&receipt["from"], &receipt["status"]),
+        (&json!(SOMEBODY), &json!("0x1"))
+    );
+
+    // Raw, such a signature is worth nothing, whoever may be impersonated.
+    let raw = call("debug_getRawTransaction", json!([hash]));
+    let body = json!({"id": 1, "method": "eth_sendRawTransaction", "params": [raw]});
+    let (_, answer) = http::request(address, "POST", "/", &body.to_string()).unwrap();
+    assert!(answer.contains("invalid sender"), "{answer}");
+
+    call("evm_increaseTime", json!([HOUR]));
+    let head = call("eth_getBlockByNumber", json!(["latest", false]));
+    node.kill();
+
+    let mut node = start(datadir);
+    let address = node.wait_for_http();
+    let call = |method: &str, params: Value| http::call(address, method, params).unwrap();
+    assert_eq!(call("eth_getBlockByNumber", json!(["latest", false])), head);
+    assert_eq!(
+        call("eth_getTransactionByHash", json!([hash]))["from"],
+        json!(SOMEBODY)
+    );
+    call("evm_mine", json!([]));
+    let next = call("eth_getBlockByNumber", json!(["latest", false]));
+    assert!(hex(&next["timestamp"]) >= hex(&head["timestamp"]) + HOUR);
+    node.kill();
+}
+
+#[test]
+fn a_snapshot_takes_back_state_time_and_what_was_edited() {
+    let mut node = Running::start(&["--dev", "--http", "--http.port", "0"]);
+    let address = node.wait_for_http();
+    let call = |method: &str, params: Value| http::call(address, method, params).unwrap();
+    let timestamp = || hex(&call("eth_getBlockByNumber", json!(["latest", false]))["timestamp"]);
+    call("evm_mine", json!([]));
+    let (before, begun) = (timestamp(), call("eth_blockNumber", json!([])));
+    let id = call("evm_snapshot", json!([]));
+    call("hardhat_setBalance", json!([SOMEBODY, "0x5"]));
+    call("evm_increaseTime", json!([HOUR]));
+    call("hardhat_mine", json!(["0x3"]));
+    assert!(timestamp() >= before + HOUR);
+    assert_eq!(call("evm_revert", json!([id])), true);
+    assert_eq!(call("eth_blockNumber", json!([])), begun);
+    assert_eq!(
+        call("eth_getBalance", json!([SOMEBODY, "latest"])),
+        json!("0x0")
+    );
+    call("evm_mine", json!([]));
+    assert!(timestamp() < before + HOUR, "the clock went back too");
+    assert_eq!(call("evm_revert", json!([id])), false, "it is used up");
+    node.kill();
+}

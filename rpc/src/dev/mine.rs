@@ -1,0 +1,90 @@
+//! Blocks on demand.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use actoreum_messages::worker::{MineBlock, SetSealing};
+
+use super::{Number, actors, check_time};
+use crate::error::RpcError;
+use crate::json::scan::Kind;
+use crate::limits::{ACTOR_PATIENCE, MAX_MINED_BLOCKS};
+use crate::method::Method;
+use crate::node::{Node, unanswered};
+use crate::param::{FromParam, ParamError};
+
+pub(super) fn methods() -> Vec<Method<Node>> {
+    let mut methods = vec![Method::actor("evm_mine", &["timestamp"], mine)];
+    for name in ["anvil_mine", "hardhat_mine"] {
+        methods.push(Method::actor(name, &["blocks", "interval"], mine_many));
+    }
+    for name in ["evm_setAutomine", "anvil_setAutomine"] {
+        methods.push(Method::actor(name, &["enabled"], set_automine));
+    }
+    for name in ["anvil_getAutomine", "hardhat_getAutomine"] {
+        methods.push(Method::view(name, &[], automine));
+    }
+    methods
+}
+
+/// The time of a block: as a number, or as Foundry's `{"timestamp": ...}`.
+struct When(Option<u64>);
+
+impl FromParam for When {
+    const SCHEMA: &'static str = Number::SCHEMA;
+
+    fn from_raw(raw: &str) -> Result<Self, ParamError> {
+        if Kind::of(raw) != Kind::Object {
+            return Number::from_raw(raw).map(|number| Self(Some(number.0)));
+        }
+        let object = crate::object::Object::new(raw, "evm.MineOptions")?;
+        let timestamp = object.get::<Number>("timestamp")?;
+        Ok(Self(timestamp.map(|number| number.0)))
+    }
+}
+
+async fn mine(node: Arc<Node>, (when,): (Option<When>,)) -> Result<&'static str, RpcError> {
+    let asked = when.and_then(|when| when.0);
+    let timestamp = asked.map(|time| check_time(&node, time)).transpose()?;
+    mine_one(&node, timestamp).await?;
+    Ok("0x0")
+}
+
+async fn mine_one(node: &Node, timestamp: Option<u64>) -> Result<(), RpcError> {
+    let worker = actors(node)?.worker.within(ACTOR_PATIENCE);
+    let answer = worker.ask(MineBlock { timestamp }).await;
+    let mined = answer.map_err(unanswered)?;
+    mined.map_err(|error| RpcError::server(error.to_string()))?;
+    Ok(())
+}
+
+/// Seals blocks, each so many seconds after the one before where an interval is given.
+async fn mine_many(
+    node: Arc<Node>,
+    (blocks, interval): (Option<Number>, Option<Number>),
+) -> Result<bool, RpcError> {
+    let blocks = blocks.map_or(1, |blocks| blocks.0);
+    if blocks > MAX_MINED_BLOCKS {
+        return Err(RpcError::invalid_params(format!(
+            "at most {MAX_MINED_BLOCKS} blocks at a time"
+        )));
+    }
+    for index in 0..blocks {
+        // The first takes the time that it would have anyway.
+        let after = interval.as_ref().filter(|_| index > 0);
+        let timestamp = after.map(|seconds| node.chain.head().timestamp.saturating_add(seconds.0));
+        mine_one(&node, timestamp).await?;
+    }
+    Ok(true)
+}
+
+async fn set_automine(node: Arc<Node>, (enabled,): (bool,)) -> Result<bool, RpcError> {
+    let worker = actors(&node)?.worker.within(ACTOR_PATIENCE);
+    let answer = worker.ask(SetSealing(enabled)).await;
+    answer.map_err(unanswered)?;
+    Ok(true)
+}
+
+fn automine(node: &Node, (): ()) -> Result<bool, RpcError> {
+    Ok(actors(node)?.is_sealing.load(Ordering::Relaxed))
+}
