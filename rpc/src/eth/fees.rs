@@ -2,9 +2,10 @@
 
 use actoreum_chain::SealedHeader;
 use actoreum_consensus::rules;
-use actoreum_primitives::{Block, U256};
+use actoreum_primitives::{Block, GAS_PER_BLOB, Header, U256};
 
 use super::blocks;
+use super::transactions::blob_gas_price;
 use crate::block_id::{BlockId, BlockNumber};
 use crate::error::RpcError;
 use crate::json::scan::Kind;
@@ -27,6 +28,7 @@ const HIGHEST_SUGGESTION: u64 = 500 * actoreum_primitives::GWEI;
 
 pub(super) fn methods() -> Vec<Method<Node>> {
     vec![
+        Method::view("eth_blobBaseFee", &[], blob_base_fee),
         Method::heavy(
             "eth_feeHistory",
             &["blockCount", "newestBlock", "rewardPercentiles"],
@@ -46,6 +48,11 @@ fn gas_price(node: &Node, (): ()) -> Result<U256, RpcError> {
 
 fn priority_fee(node: &Node, (): ()) -> Result<U256, RpcError> {
     suggested_tip(node, &node.chain.head())
+}
+
+/// What a unit of blob gas costs in the head, in wei; null before Cancun.
+fn blob_base_fee(node: &Node, (): ()) -> Result<Option<U256>, RpcError> {
+    Ok(blob_gas_price(node, &node.chain.head()))
 }
 
 /// geth's oracle: of the cheapest tip in each of the last blocks, the 60th percentile.
@@ -128,6 +135,14 @@ struct FeeHistory {
     rewards: Option<Vec<Vec<U256>>>,
     base_fees: Vec<u64>,
     gas_used_ratios: Vec<f64>,
+    /// From Cancun on; zero for a block before it.
+    blobs: Option<BlobHistory>,
+}
+
+#[derive(Default)]
+struct BlobHistory {
+    base_fees: Vec<U256>,
+    gas_used_ratios: Vec<f64>,
 }
 
 impl WriteJson for FeeHistory {
@@ -141,6 +156,12 @@ impl WriteJson for FeeHistory {
         object
             .key("gasUsedRatio")
             .array(self.gas_used_ratios.iter().map(|ratio| Ratio(*ratio)));
+        if let Some(blobs) = &self.blobs {
+            object.key("baseFeePerBlobGas").array(&blobs.base_fees);
+            object
+                .key("blobGasUsedRatio")
+                .array(blobs.gas_used_ratios.iter().map(|ratio| Ratio(*ratio)));
+        }
         object.end();
     }
 }
@@ -167,6 +188,7 @@ fn fee_history(
         rewards: (!percentiles.is_empty()).then(Vec::new),
         base_fees: Vec::new(),
         gas_used_ratios: Vec::new(),
+        blobs: newest.excess_blob_gas.map(|_| BlobHistory::default()),
     };
     if count == 0 {
         history.oldest = 0;
@@ -179,12 +201,44 @@ fn fee_history(
         history
             .gas_used_ratios
             .push(header.gas_used as f64 / header.gas_limit.max(1) as f64);
+        if let Some(blobs) = &mut history.blobs {
+            let price = blob_gas_price(node, &header);
+            blobs.base_fees.push(price.unwrap_or_default());
+            blobs
+                .gas_used_ratios
+                .push(blob_gas_used_ratio(node, &header));
+        }
         if let Some(rewards) = &mut history.rewards {
             rewards.push(block_rewards(node, &header, &percentiles)?);
         }
     }
     history.base_fees.push(next_base_fee(node, &newest));
+    if let Some(blobs) = &mut history.blobs {
+        blobs.base_fees.push(next_blob_base_fee(node, &newest));
+    }
     Ok(history)
+}
+
+/// How much of a block's room for blobs is used.
+fn blob_gas_used_ratio(node: &Node, header: &SealedHeader) -> f64 {
+    let config = node.chain.config();
+    let market = config.blob_params_at(header.number, header.timestamp);
+    let most = market.map_or(0, |market| market.max.saturating_mul(GAS_PER_BLOB));
+    header.blob_gas_used.unwrap_or(0) as f64 / most.max(1) as f64
+}
+
+/// What a unit of blob gas will cost in the block after `parent`, in wei.
+fn next_blob_base_fee(node: &Node, parent: &SealedHeader) -> U256 {
+    let config = node.chain.config();
+    let mut next = Header {
+        number: parent.number + 1,
+        timestamp: parent.timestamp,
+        base_fee_per_gas: Some(next_base_fee(node, parent)),
+        ..Header::default()
+    };
+    let excess = rules::blob_gas::next_excess_blob_gas(config, &next, parent);
+    next.excess_blob_gas = Some(excess);
+    blob_gas_price(node, &next).unwrap_or_default()
 }
 
 fn checked(percentiles: Vec<Percent>) -> Result<Vec<f64>, RpcError> {

@@ -159,7 +159,7 @@ impl Receipts {
 }
 
 /// The price of a blob's gas in a block, in wei.
-fn blob_gas_price(node: &Node, header: &Header) -> Option<U256> {
+pub(super) fn blob_gas_price(node: &Node, header: &Header) -> Option<U256> {
     let excess = header.excess_blob_gas?;
     let params = node
         .chain
