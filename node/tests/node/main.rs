@@ -12,6 +12,7 @@ mod chains;
 mod crash;
 mod dev;
 mod disk;
+mod fuzz;
 mod http;
 mod kill;
 mod process;

@@ -1,0 +1,302 @@
+//! Nonsense over HTTP and WebSocket, for `ACTOREUM_FUZZ_SECONDS` each (3 where nothing is said):
+//! the node answers to the end, nothing panics, memory stays bounded.
+//!
+//! ```text
+//! ACTOREUM_FUZZ_SECONDS=600 cargo test --release -p actoreum --test node fuzz -- --show-output
+//! ```
+//!
+//! The seed is printed; `ACTOREUM_FUZZ_SEED` repeats it.
+
+mod nonsense;
+
+use std::{
+    io::{self, Read, Write},
+    net::{SocketAddr, TcpStream},
+    time::{Duration, Instant},
+};
+
+use rand::{Rng, SeedableRng, rngs::StdRng};
+use serde_json::{Value, json};
+
+use crate::{http, process::Running};
+use nonsense::Nonsense;
+
+/// Resident memory that no run may reach: what the caches, the pool and the heaviest answers take
+/// together, several times over.
+const MOST_BYTES: u64 = 1 << 30;
+/// How long an answer may take: a trace and a call have their own limits below it.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// Methods that do as they are told, which ends the run: they stop the chain, or seal blocks by
+/// the hundred thousand.
+const LEFT_OUT: [&str; 4] = [
+    "hardhat_mine",
+    "anvil_mine",
+    "clique_propose",
+    "debug_setHead",
+];
+
+/// A node to be fuzzed, and the randomness.
+struct Target {
+    node: Running,
+    address: SocketAddr,
+    nonsense: Nonsense,
+    random: StdRng,
+    end: Instant,
+    memory: Vec<u64>,
+    _folder: tempfile::TempDir,
+}
+
+impl Target {
+    fn start(name: &str) -> Self {
+        let number = |name: &str| std::env::var(name).ok().map(|text| text.parse().unwrap());
+        let seconds = number("ACTOREUM_FUZZ_SECONDS").unwrap_or(3);
+        let seed = number("ACTOREUM_FUZZ_SEED").unwrap_or_else(|| rand::rng().random());
+        println!("{name}: seed {seed}, {seconds} s");
+        let folder = tempfile::tempdir().unwrap();
+        let datadir = folder.path().to_str().unwrap();
+        let api = "eth,net,web3,admin,debug,txpool,personal,evm,anvil,hardhat,clique,miner";
+        let mut node = Running::start(&[
+            "--dev",
+            "--dev.accounts",
+            "3",
+            "--datadir",
+            datadir,
+            "--http",
+            "--http.port",
+            "0",
+            "--http.api",
+            api,
+            "--ws",
+            "--ws.port",
+            "0",
+            "--ws.api",
+            api,
+        ]);
+        let address = node.wait_for_http();
+        let document = http::call(address, "rpc.discover", json!([])).unwrap();
+        let methods = document["methods"].as_array().unwrap().iter();
+        let methods = methods
+            .filter(|method| !LEFT_OUT.contains(&method["name"].as_str().unwrap()))
+            .cloned()
+            .collect();
+        let accounts = http::call(address, "eth_accounts", json!([])).unwrap();
+        let genesis = http::call(address, "eth_getBlockByNumber", json!(["0x0", false])).unwrap();
+        let nonsense = Nonsense::new(methods, &accounts, &genesis["hash"]);
+        Self {
+            node,
+            address,
+            nonsense,
+            random: StdRng::seed_from_u64(seed),
+            end: Instant::now() + Duration::from_secs(seconds),
+            memory: Vec::new(),
+            _folder: folder,
+        }
+    }
+
+    fn is_over(&mut self) -> bool {
+        if let Some(line) = self.node.line("panicked") {
+            panic!("{line}");
+        }
+        assert!(!self.node.has_ended(), "the node is gone");
+        self.memory.push(self.node.resident_bytes());
+        Instant::now() >= self.end
+    }
+
+    /// Looks at the node once more, and tells.
+    fn finish(mut self, name: &str, sent: u64) {
+        let alive = http::call(self.address, "web3_clientVersion", json!([])).unwrap();
+        assert!(alive.is_string(), "{alive}");
+        assert!(self.node.line("panicked").is_none());
+        assert!(!self.node.has_ended());
+        let megabytes = |bytes: u64| bytes as f64 / 1e6;
+        let at = |part: usize| {
+            let index = (self.memory.len() - 1) * part / 4;
+            format!("{:.0}", megabytes(self.memory[index]))
+        };
+        let quarters: Vec<String> = (0..=4).map(at).collect();
+        let most = self.memory.iter().copied().max().unwrap();
+        println!(
+            "{name}: {sent} sent, {} MB resident at each quarter, {:.0} at most",
+            quarters.join(", "),
+            megabytes(most)
+        );
+        assert!(most < MOST_BYTES);
+        self.node.signal("TERM");
+        let ended = self.node.wait();
+        assert_eq!(ended.code, Some(0), "{ended:#?}");
+    }
+}
+
+/// A connection that is kept open for as long as the server agrees.
+struct Connection {
+    address: SocketAddr,
+    stream: Option<TcpStream>,
+}
+
+impl Connection {
+    fn new(address: SocketAddr) -> Self {
+        Self {
+            address,
+            stream: None,
+        }
+    }
+
+    fn open(&mut self) -> io::Result<&mut TcpStream> {
+        let stream = match self.stream.take() {
+            Some(stream) => stream,
+            None => {
+                let stream = TcpStream::connect_timeout(&self.address, PATIENCE)?;
+                stream.set_read_timeout(Some(PATIENCE))?;
+                stream.set_nodelay(true)?;
+                stream
+            }
+        };
+        Ok(self.stream.insert(stream))
+    }
+
+    /// Posts a body; the answer's.
+    fn post(&mut self, body: &[u8]) -> io::Result<Vec<u8>> {
+        let posted = self.open().and_then(|stream| exchange(stream, body));
+        match posted {
+            Ok((answer, true)) => Ok(answer),
+            Ok((answer, false)) => {
+                self.stream = None;
+                Ok(answer)
+            }
+            Err(error) => {
+                self.stream = None;
+                Err(error)
+            }
+        }
+    }
+}
+
+/// The answer's body, and whether the connection stays open.
+fn exchange(stream: &mut TcpStream, body: &[u8]) -> io::Result<(Vec<u8>, bool)> {
+    let head = format!(
+        "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(&[head.as_bytes(), body].concat())?;
+    let mut read = Vec::new();
+    let mut chunk = [0; 65_536];
+    loop {
+        let length = stream.read(&mut chunk)?;
+        if length == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        read.extend_from_slice(&chunk[..length]);
+        let Some(end) = read.windows(4).position(|bytes| bytes == b"\r\n\r\n") else {
+            continue;
+        };
+        let head = String::from_utf8_lossy(&read[..end]).to_lowercase();
+        let length = head
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length: ")?.trim().parse().ok())
+            .unwrap_or(0);
+        if read.len() >= end + 4 + length {
+            let is_open = !head.contains("connection: close");
+            return Ok((read.split_off(end + 4), is_open));
+        }
+    }
+}
+
+#[test]
+fn fuzz_bodies() {
+    let mut target = Target::start("bodies");
+    let mut connection = Connection::new(target.address);
+    let (mut sent, mut answered) = (0, 0);
+    while !target.is_over() {
+        for _ in 0..50 {
+            let call = target.nonsense.call(&mut target.random);
+            let mut body = call.to_string().into_bytes();
+            nonsense::damage(&mut body, &mut target.random);
+            if let Ok(answer) = connection.post(&body) {
+                answered += 1;
+                let is_json = answer.is_empty() || serde_json::from_slice::<Value>(&answer).is_ok();
+                let is_text = answer.is_ascii();
+                assert!(is_json || is_text, "{body:?} -> {answer:?}");
+            }
+            sent += 1;
+        }
+    }
+    println!("bodies: {answered} answered");
+    target.finish("bodies", sent);
+}
+
+#[test]
+fn fuzz_batches() {
+    let mut target = Target::start("batches");
+    let mut connection = Connection::new(target.address);
+    let (mut sent, mut answered) = (0, 0);
+    while !target.is_over() {
+        let batch = target.nonsense.batch(&mut target.random);
+        let mut body = batch.to_string().into_bytes();
+        if target.random.random_ratio(1, 8) {
+            nonsense::damage(&mut body, &mut target.random);
+        }
+        if let Ok(answer) = connection.post(&body)
+            && !answer.is_empty()
+        {
+            answered += 1;
+            let answer: Value = serde_json::from_slice(&answer).unwrap();
+            assert!(answer.is_array() || answer.is_object());
+        }
+        sent += 1;
+    }
+    println!("batches: {answered} answered");
+    target.finish("batches", sent);
+}
+
+#[test]
+fn fuzz_parameters() {
+    let mut target = Target::start("parameters");
+    let mut connection = Connection::new(target.address);
+    let mut sent = 0;
+    while !target.is_over() {
+        for _ in 0..20 {
+            let call = target.nonsense.call(&mut target.random);
+            let answer = connection.post(call.to_string().as_bytes()).unwrap();
+            let answer: Value = serde_json::from_slice(&answer).unwrap();
+            let is_answered = answer.get("result").is_some() || answer["error"]["code"].is_i64();
+            assert!(is_answered, "{call} -> {answer}");
+            // What a method makes of nonsense is never a fault of its own.
+            assert_ne!(answer["error"]["message"], "internal error", "{call}");
+            target.nonsense.learn(&answer, &mut target.random);
+            sent += 1;
+        }
+    }
+    target.finish("parameters", sent);
+}
+
+#[test]
+fn fuzz_websocket_frames() {
+    let mut target = Target::start("websocket frames");
+    let mut sent = 0;
+    while !target.is_over() {
+        let mut stream = TcpStream::connect_timeout(&target.address, PATIENCE).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_millis(1)))
+            .unwrap();
+        let hello = "GET / HTTP/1.1\r\nhost: localhost\r\nupgrade: websocket\r\n\
+                     connection: upgrade\r\nsec-websocket-version: 13\r\n\
+                     sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+        stream.write_all(hello.as_bytes()).unwrap();
+        let mut sink = [0; 65_536];
+        for _ in 0..target.random.random_range(1..200) {
+            let call = target.nonsense.call(&mut target.random).to_string();
+            let frames = nonsense::frames(call.as_bytes(), &mut target.random);
+            sent += 1;
+            let written = stream.write_all(&frames);
+            if target.random.random_bool(0.7) {
+                // Now and then nobody reads.
+                let _ = stream.read(&mut sink);
+            }
+            if written.is_err() {
+                break;
+            }
+        }
+    }
+    target.finish("websocket frames", sent);
+}
