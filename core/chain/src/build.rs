@@ -9,8 +9,7 @@ use actoreum_primitives::{
 use actoreum_storage::{StorageError, TrieBuffer};
 
 use crate::{
-    Ancestors, BlockError, ChainReader, SealedHeader, StateEdit, body::root,
-    pipeline::RootsInBlock,
+    Ancestors, BlockError, ChainReader, SealedHeader, StateEdit, body::root, pipeline::RootsInBlock,
 };
 
 /// What a block is built from.
