@@ -18,8 +18,9 @@ use eyre::{WrapErr, eyre};
 
 use crate::config::Config;
 
-/// Blocks behind the head whose state is kept without `--gcmode archive`.
-const KEPT_STATES: u64 = 90_000;
+/// Blocks behind the head whose state is kept without `--gcmode archive`. Some more than stay out
+/// of the ancient files: where those lose their newest blocks, the state can follow.
+const KEPT_STATES: u64 = actoreum_storage::limits::ANCIENT_DEPTH + 6_000;
 
 /// A data directory.
 #[derive(Debug, Clone)]

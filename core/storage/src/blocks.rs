@@ -328,7 +328,7 @@ pub(crate) fn encode_receipts(receipts: &[Receipt]) -> Vec<u8> {
     out
 }
 
-fn decode_receipts(bytes: &[u8]) -> Result<Vec<Receipt>, DecodeError> {
+pub(crate) fn decode_receipts(bytes: &[u8]) -> Result<Vec<Receipt>, DecodeError> {
     let mut list = List::open_exact(bytes)?;
     let mut receipts = Vec::new();
     while !list.is_empty() {

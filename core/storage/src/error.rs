@@ -54,6 +54,12 @@ pub enum StorageError {
     /// What was read contradicts itself: repair.
     #[error("corrupt database: {0}; run `actoreum db repair`")]
     Corrupt(String),
+    /// Damaged, and nothing to mend it with is kept: begin anew.
+    #[error(
+        "the database can't be repaired: {0}; `actoreum export` may still save its first blocks, \
+         then `actoreum removedb` and import again"
+    )]
+    BeyondRepair(String),
     /// Any other failure of the file system.
     #[error("{}: {source}", path.display())]
     Io {

@@ -7,8 +7,9 @@ use std::path::Path;
 use crate::StorageError;
 use crate::db::Engine;
 
-/// The format that this version writes, and the newest that it reads.
-pub const FORMAT_VERSION: u32 = 1;
+/// The format that this version writes, and the newest that it reads. Format 1 had no checksums
+/// on redb's values; it is read, and kept as it is.
+pub const FORMAT_VERSION: u32 = 2;
 
 /// Checks that the folder is this version's and this engine's, or marks a new one.
 pub(crate) fn check_or_write(folder: &Path, engine: Engine) -> Result<(), StorageError> {

@@ -42,6 +42,7 @@
 //! ```
 
 mod ancient;
+mod audit;
 mod blocks;
 mod commit;
 pub mod db;
@@ -54,6 +55,7 @@ mod state;
 mod store;
 mod tables;
 
+pub use audit::{CheckReport, RepairReport};
 pub use commit::Commit;
 pub use db::{Database, Engine, WriteBatch};
 pub use error::StorageError;

@@ -22,8 +22,10 @@ use crate::{Commit, StorageError, format};
 /// What the caller keeps in [`Table::Meta`] lies under this prefix.
 pub(crate) const USER_META: &[u8] = b"user/";
 const HEAD: &[u8] = b"head";
-const OLDEST_STATE: &[u8] = b"oldest state";
+pub(crate) const OLDEST_STATE: &[u8] = b"oldest state";
 pub(crate) const ANCIENT_COUNT: &[u8] = b"ancient count";
+/// There while a repair is under way.
+pub(crate) const REPAIRING: &[u8] = b"repairing";
 
 /// How a store is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,9 +99,34 @@ impl Store {
             .engine
             .open(&folder.join("database"), options.cache_bytes)?;
         let database: Arc<dyn Database> = Arc::new(FailStop::new(database));
+        if database.get(&Table::Meta.key(&[REPAIRING]))?.is_some() {
+            let what = "a repair of it was not finished".into();
+            return Err(StorageError::Corrupt(what));
+        }
         let confirmed = read_number(database.as_ref(), ANCIENT_COUNT)?.unwrap_or(0);
         let ancient = Ancient::open(&ancient_folder(folder), confirmed)?;
-        Self::assemble(database, Some(ancient), options, Some(lock))
+        let head = read_head(database.as_ref())?;
+        Self::assemble(database, head, Some(ancient), options, Some(lock))
+    }
+
+    /// Opens what there is of a damaged store, for a repair: no record of it is trusted.
+    pub(crate) fn open_damaged(
+        folder: &Path,
+        options: &StoreOptions,
+    ) -> Result<Self, StorageError> {
+        let lock = FolderLock::acquire(folder)?;
+        format::check_or_write(folder, options.engine)?;
+        let database = options
+            .engine
+            .open_damaged(&folder.join("database"), options.cache_bytes)
+            .map_err(|error| match error {
+                StorageError::Corrupt(what) => StorageError::BeyondRepair(what),
+                other => other,
+            })?;
+        let confirmed = read_number(database.as_ref(), ANCIENT_COUNT);
+        let ancient = Ancient::open_damaged(&ancient_folder(folder), confirmed?.unwrap_or(0))?;
+        let head = read_head(database.as_ref()).unwrap_or_default();
+        Self::assemble(database, head, Some(ancient), options.clone(), Some(lock))
     }
 
     /// A store that is gone with its last handle.
@@ -114,17 +141,16 @@ impl Store {
     /// A store in memory that keeps history as `options` say.
     pub fn memory_with(options: StoreOptions) -> Result<Self, StorageError> {
         let database = Engine::Memory.open(Path::new(""), options.cache_bytes)?;
-        Self::assemble(database, None, options, None)
+        Self::assemble(database, None, None, options, None)
     }
 
     fn assemble(
         database: Arc<dyn Database>,
+        head: Option<HeadRecord>,
         ancient: Option<Ancient>,
         options: StoreOptions,
         lock: Option<FolderLock>,
     ) -> Result<Self, StorageError> {
-        let head = database.get(&Table::Meta.key(&[HEAD]))?;
-        let head = head.map(|record| HeadRecord::decode(&record)).transpose()?;
         let oldest = read_number(database.as_ref(), OLDEST_STATE)?.unwrap_or(0);
         let codes = NonZeroUsize::new(CODE_CACHE_ENTRIES).unwrap_or(NonZeroUsize::MIN);
         Ok(Self(Arc::new(Shared {
@@ -277,6 +303,12 @@ impl Store {
         Table::ALL.iter().map(stats).collect()
     }
 
+    /// Whether fewer blocks are in the ancient files than the database has let go of.
+    pub(crate) fn is_ancient_short(&self) -> Result<bool, StorageError> {
+        let confirmed = read_number(self.database(), ANCIENT_COUNT)?;
+        Ok(confirmed.unwrap_or(0) > self.ancient_blocks())
+    }
+
     /// Copies everything in this store into an empty one, of whichever engine.
     pub fn copy_to(&self, target: &Self) -> Result<(), StorageError> {
         const BATCH_BYTES: usize = 8 << 20;
@@ -309,8 +341,7 @@ impl Store {
         // The head comes last: a copy that was cut short is empty, not wrong.
         batch.append(&meta);
         target.0.database.commit(&batch)?;
-        let head = target.0.database.get(&Table::Meta.key(&[HEAD]))?;
-        let head = head.map(|record| HeadRecord::decode(&record)).transpose()?;
+        let head = read_head(target.0.database.as_ref())?;
         target
             .0
             .newest_begun
@@ -374,6 +405,11 @@ impl Store {
 
 fn ancient_folder(folder: &Path) -> PathBuf {
     folder.join("ancient")
+}
+
+fn read_head(database: &dyn Database) -> Result<Option<HeadRecord>, StorageError> {
+    let head = database.get(&Table::Meta.key(&[HEAD]))?;
+    head.map(|record| HeadRecord::decode(&record)).transpose()
 }
 
 fn read_number(database: &dyn Database, name: &[u8]) -> Result<Option<u64>, StorageError> {

@@ -27,6 +27,7 @@
 //! ```
 
 mod builder;
+mod leaves;
 mod limits;
 mod node;
 mod path;
@@ -36,6 +37,7 @@ mod source;
 mod update;
 
 pub use builder::{Builder, ordered_root};
+pub use leaves::leaves;
 pub use path::Path;
 pub use proof::{get, prove, verify};
 pub use rlp::encode_uint;

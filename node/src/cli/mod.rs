@@ -55,6 +55,8 @@ pub enum Command {
     Makedag(MakeFileArgs),
     /// Print the configuration as TOML, as --config reads it
     Dumpconfig,
+    /// Check, measure or repair the database
+    Db(DbArgs),
     /// Delete the block database (keys are kept)
     Removedb(RemovedbArgs),
     /// Measure this machine
@@ -123,6 +125,25 @@ pub struct RemovedbArgs {
     /// Do not ask
     #[arg(long)]
     pub force: bool,
+}
+
+/// `db <what>`
+#[derive(Debug, Args)]
+pub struct DbArgs {
+    /// What to do
+    #[command(subcommand)]
+    pub what: DbCommand,
+}
+
+/// What `db` does.
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum DbCommand {
+    /// Read everything and verify it: blocks, indexes, ancient files, state, history
+    Check,
+    /// Print the sizes of the tables and files
+    Stats,
+    /// Mend what can be mended, else go back to the last sound block; says what was dropped
+    Repair,
 }
 
 /// `bench <what>`

@@ -3,6 +3,7 @@
 mod bench;
 mod blocks;
 mod copydb;
+mod db;
 mod dump;
 mod ethash_files;
 mod export;
@@ -16,7 +17,7 @@ use std::process::ExitCode;
 use actoreum_consensus::ethash::FileKind;
 
 use crate::{
-    cli::{BenchCommand, Cli, Command},
+    cli::{BenchCommand, Cli, Command, DbCommand},
     config::Config,
     version,
 };
@@ -31,6 +32,11 @@ pub fn run(cli: Cli, config: Config) -> eyre::Result<ExitCode> {
         Command::Import(args) => return import::run(&config, &args.files),
         Command::Export(args) => export::run(&config, &args),
         Command::Copydb(args) => copydb::run(&config, args.source.as_deref()),
+        Command::Db(args) => match args.what {
+            DbCommand::Check => db::check(&config),
+            DbCommand::Stats => db::stats(&config),
+            DbCommand::Repair => db::repair(&config),
+        },
         Command::Dump(args) => dump::run(&config, &args.blocks),
         Command::Makecache(args) => ethash_files::run(FileKind::Cache, &args.args),
         Command::Makedag(args) => ethash_files::run(FileKind::Dataset, &args.args),

@@ -93,6 +93,21 @@ pub fn sound_head(datadir: &Path) -> Option<(u64, B256)> {
     Some((head.number, head.hash))
 }
 
+/// Moves the blocks of a data directory that are `depth` or more behind its head to the ancient
+/// files, as a node does with those that are 90,000 behind.
+pub fn migrate(datadir: &Path, depth: u64) {
+    let folder = datadir.join("actoreum/chaindata");
+    let options = StoreOptions {
+        engine: engine_of(&folder).unwrap(),
+        ancient_depth: Some(depth),
+        ..StoreOptions::default()
+    };
+    Store::open(&folder, options)
+        .unwrap()
+        .migrate_ancient(u64::MAX)
+        .unwrap();
+}
+
 /// A genesis of a clique chain that nobody seals, for tests without fixtures.
 pub const SMALL_GENESIS: &str = r#"{
     "config": {"chainId": 7, "homesteadBlock": 0, "clique": {"period": 15, "epoch": 30000}},

@@ -10,6 +10,7 @@
 
 mod chains;
 mod crash;
+mod database;
 mod dev;
 mod disk;
 mod fuzz;

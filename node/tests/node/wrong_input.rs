@@ -368,7 +368,7 @@ fn a_database_of_a_newer_format_is_left_alone() {
     let kept = Kept::new();
     let file = kept.data().join("actoreum/chaindata/FORMAT");
     let format = fs::read_to_string(&file).unwrap();
-    fs::write(&file, format.replace("format 1", "format 99")).unwrap();
+    fs::write(&file, format.replace("format 2", "format 99")).unwrap();
     let datadir = kept.datadir();
     run(&["--datadir", &datadir]).fatal(&["format 99", "newer actoreum"]);
     fs::write(&file, format).unwrap();

@@ -19,6 +19,7 @@ mod matcher;
 mod section;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 use actoreum_primitives::B256;
 use actoreum_storage::{Commit, StorageError};
@@ -27,6 +28,7 @@ use crate::ChainReader;
 
 pub use matcher::Matcher;
 pub use section::{BlockSet, SectionBuilder};
+pub use verify::damaged_sections;
 
 /// Blocks in a section, as geth's `BloomBitsBlocks`.
 pub const SECTION_BLOCKS: u64 = 4_096;

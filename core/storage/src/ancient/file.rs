@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::StorageError;
+use crate::audit::changes_of_one_byte;
 use crate::limits::MAX_ANCIENT_RECORD;
 
 const ENTRY: u64 = 12;
@@ -20,8 +21,7 @@ pub(super) struct AncientFile {
 }
 
 impl AncientFile {
-    /// Opens the file with `confirmed` records; what lies behind them is cut off.
-    pub(super) fn open(folder: &Path, name: &str, confirmed: u64) -> Result<Self, StorageError> {
+    fn open_both(folder: &Path, name: &str) -> Result<Self, StorageError> {
         let path = folder.join(format!("{name}.data"));
         let open = |path: &Path| {
             OpenOptions::new()
@@ -33,13 +33,18 @@ impl AncientFile {
                 .map_err(|error| StorageError::io(path, error))
         };
         let (data, index) = (open(&path)?, open(&folder.join(format!("{name}.index")))?);
-        let file = Self {
+        Ok(Self {
             path,
             data,
             index,
             count: AtomicU64::new(0),
             end: AtomicU64::new(0),
-        };
+        })
+    }
+
+    /// Opens the file with `confirmed` records; what lies behind them is cut off.
+    pub(super) fn open(folder: &Path, name: &str, confirmed: u64) -> Result<Self, StorageError> {
+        let file = Self::open_both(folder, name)?;
         let short = || {
             let what = format!(
                 "{} holds fewer than {confirmed} records",
@@ -60,6 +65,12 @@ impl AncientFile {
         if data_length < end {
             return Err(short());
         }
+        file.count.store(confirmed, Ordering::Release);
+        file.end.store(end, Ordering::Release);
+        // Before anything is cut off: the index itself may be damaged.
+        if confirmed > 0 {
+            file.get(confirmed - 1)?;
+        }
         if index_length > confirmed * ENTRY || data_length > end {
             file.index
                 .set_len(confirmed * ENTRY)
@@ -67,12 +78,70 @@ impl AncientFile {
             file.data.set_len(end).map_err(|error| file.io(error))?;
             file.sync()?;
         }
-        file.count.store(confirmed, Ordering::Release);
-        file.end.store(end, Ordering::Release);
-        if confirmed > 0 {
-            file.get(confirmed - 1)?;
-        }
         Ok(file)
+    }
+
+    /// Opens the file for a repair: with as many of the `confirmed` records as are there, and
+    /// nothing cut off.
+    pub(super) fn open_damaged(
+        folder: &Path,
+        name: &str,
+        confirmed: u64,
+    ) -> Result<Self, StorageError> {
+        let file = Self::open_both(folder, name)?;
+        let length = |of: &File| of.metadata().map(|metadata| metadata.len());
+        let index_length = length(&file.index).map_err(|error| file.io(error))?;
+        let data_length = length(&file.data).map_err(|error| file.io(error))?;
+        let mut count = confirmed.min(index_length / ENTRY);
+        while count > 0 && file.entry(count - 1)?.0 > data_length {
+            count -= 1;
+        }
+        file.count.store(count, Ordering::Release);
+        Ok(file)
+    }
+
+    /// Corrects a record whose checksum fails, where `is_right` knows it again: the record as it
+    /// is (then its checksum was damaged), or with one byte changed back. Whether it was.
+    pub(super) fn mend(
+        &self,
+        number: u64,
+        is_right: &dyn Fn(&[u8]) -> bool,
+    ) -> Result<bool, StorageError> {
+        let start = match number.checked_sub(1) {
+            Some(before) => self.entry(before)?.0,
+            None => 0,
+        };
+        let (end, want) = self.entry(number)?;
+        let length = end.checked_sub(start);
+        let Some(length) = length.filter(|length| *length <= MAX_ANCIENT_RECORD) else {
+            return Ok(false);
+        };
+        let mut record = vec![0; length as usize];
+        match self.data.read_exact_at(&mut record, start) {
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(false),
+            read => read.map_err(|error| self.io(error))?,
+        }
+        let have = crc32fast::hash(&record);
+        if have == want {
+            return Ok(false);
+        }
+        if is_right(&record) {
+            self.index
+                .write_all_at(&have.to_le_bytes(), number * ENTRY + 8)
+                .map_err(|error| self.io(error))?;
+            return self.sync().map(|()| true);
+        }
+        for (at, change) in changes_of_one_byte(have, want, record.len()) {
+            record[at] ^= change;
+            if is_right(&record) {
+                self.data
+                    .write_all_at(&record[at..=at], start + at as u64)
+                    .map_err(|error| self.io(error))?;
+                return self.sync().map(|()| true);
+            }
+            record[at] ^= change;
+        }
+        Ok(false)
     }
 
     pub(super) fn count(&self) -> u64 {

@@ -62,6 +62,39 @@ impl Ancient {
         })
     }
 
+    /// Opens the files for a repair, with as many of the `confirmed` blocks as are in all of them.
+    /// Nothing may be appended.
+    pub(crate) fn open_damaged(folder: &Path, confirmed: u64) -> Result<Self, StorageError> {
+        std::fs::create_dir_all(folder).map_err(|error| StorageError::io(folder, error))?;
+        let open = |name: &str| AncientFile::open_damaged(folder, name, confirmed);
+        let [hashes, headers, bodies, receipts] = NAMES;
+        let files = [
+            open(hashes)?,
+            open(headers)?,
+            open(bodies)?,
+            open(receipts)?,
+        ];
+        let count = files.iter().map(AncientFile::count).min().unwrap_or(0);
+        Ok(Self {
+            files,
+            count: AtomicU64::new(count),
+            appending: Mutex::new(()),
+        })
+    }
+
+    /// Corrects a damaged record where `is_right` knows it again; whether it was.
+    pub(crate) fn mend(
+        &self,
+        kind: Kind,
+        number: u64,
+        is_right: &dyn Fn(&[u8]) -> bool,
+    ) -> Result<bool, StorageError> {
+        if number >= self.count() {
+            return Ok(false);
+        }
+        self.files[kind as usize].mend(number, is_right)
+    }
+
     /// Number of blocks.
     pub(crate) fn count(&self) -> u64 {
         self.count.load(Ordering::Acquire)

@@ -65,6 +65,10 @@ impl Database for FailStop {
         self.sound()?.flush()
     }
 
+    fn damaged_keys(&self) -> Result<Vec<Vec<u8>>, StorageError> {
+        self.sound()?.damaged_keys()
+    }
+
     fn size(&self) -> Result<u64, StorageError> {
         self.database.size()
     }

@@ -9,6 +9,10 @@ use crate::StorageError;
 
 /// Magic of a record; a run of zeros, as a crash may leave it, is none.
 const MAGIC: [u8; 4] = *b"ajr1";
+/// Magic of the file: then the number of the commit before the first record (8 bytes,
+/// little-endian), CRC-32 of that number (4 bytes).
+const FILE_MAGIC: [u8; 4] = *b"ajb1";
+const FILE_HEADER: usize = 16;
 /// Magic, payload length (8 bytes), CRC-32 of both length and payload (4 bytes).
 const HEADER: usize = 16;
 
@@ -18,14 +22,23 @@ pub(super) struct Journal {
     path: PathBuf,
     file: File,
     length: u64,
+    /// Length without any record.
+    empty_length: u64,
+}
+
+/// What a journal held when it was opened.
+pub(super) struct Recorded {
+    /// The number of the last commit before the first record; `None` where the file says
+    /// nothing, because it is new or a crash cut its beginning short.
+    pub(super) base: Option<u64>,
+    /// The batches, oldest first.
+    pub(super) batches: Vec<WriteBatch>,
 }
 
 impl Journal {
-    /// Opens the journal and hands each batch that is in it to `replay`, oldest first.
-    pub(super) fn open(
-        path: &Path,
-        mut replay: impl FnMut(WriteBatch) -> Result<(), StorageError>,
-    ) -> Result<Self, StorageError> {
+    /// Opens the journal and reads what is in it. With `salvage`, what follows a damaged
+    /// record is dropped; without, it is an error.
+    pub(super) fn open(path: &Path, salvage: bool) -> Result<(Self, Recorded), StorageError> {
         let io = |error| StorageError::io(path, error);
         let mut file = OpenOptions::new()
             .read(true)
@@ -36,13 +49,16 @@ impl Journal {
             .map_err(io)?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(io)?;
-        let mut rest = bytes.as_slice();
+        let base = split_base(&bytes);
+        let empty_length = if base.is_some() { FILE_HEADER } else { 0 };
+        let mut rest = &bytes[empty_length..];
+        let mut batches = Vec::new();
         while let Some(batch) = split_record(&mut rest) {
-            replay(batch)?;
+            batches.push(batch);
         }
         let length = (bytes.len() - rest.len()) as u64;
         if !rest.is_empty() {
-            if is_followed_by_record(rest) {
+            if !salvage && is_followed_by_record(rest) {
                 let what = format!("a commit in {} is damaged at byte {length}", path.display());
                 return Err(StorageError::Corrupt(what));
             }
@@ -52,16 +68,23 @@ impl Journal {
             );
             file.set_len(length).map_err(io)?;
         }
-        Ok(Self {
+        let journal = Self {
             path: path.to_path_buf(),
             file,
             length,
-        })
+            empty_length: empty_length as u64,
+        };
+        Ok((journal, Recorded { base, batches }))
     }
 
     /// Bytes in the journal.
     pub(super) const fn length(&self) -> u64 {
         self.length
+    }
+
+    /// Whether no record is in it.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.length == self.empty_length
     }
 
     /// Appends a batch; when this returns it is durable. After an error the journal is
@@ -91,11 +114,22 @@ impl Journal {
         self.file.sync_data()
     }
 
-    /// Empties the journal: the engine has everything, durably.
-    pub(super) fn clear(&mut self) -> Result<(), StorageError> {
-        self.file.set_len(0).map_err(|error| self.io(error))?;
-        self.length = 0;
-        self.file.sync_data().map_err(|error| self.io(error))
+    /// Empties the journal: the engine has everything up to commit `base`, durably.
+    pub(super) fn clear(&mut self, base: u64) -> Result<(), StorageError> {
+        let mut header = [0; FILE_HEADER];
+        header[..4].copy_from_slice(&FILE_MAGIC);
+        header[4..12].copy_from_slice(&base.to_le_bytes());
+        header[12..].copy_from_slice(&crc32fast::hash(&base.to_le_bytes()).to_le_bytes());
+        let written = self
+            .file
+            .set_len(0)
+            .and_then(|()| self.file.seek(SeekFrom::Start(0)))
+            .and_then(|_| self.file.write_all(&header))
+            .and_then(|()| self.file.sync_data());
+        written.map_err(|error| self.io(error))?;
+        self.empty_length = FILE_HEADER as u64;
+        self.length = self.empty_length;
+        Ok(())
     }
 
     fn io(&self, error: std::io::Error) -> StorageError {
@@ -108,6 +142,14 @@ fn checksum(length: &[u8], payload: &[u8]) -> u32 {
     crc.update(length);
     crc.update(payload);
     crc.finalize()
+}
+
+fn split_base(bytes: &[u8]) -> Option<u64> {
+    let (header, _) = bytes.split_at_checked(FILE_HEADER)?;
+    let base: [u8; 8] = header[4..12].try_into().ok()?;
+    let crc = u32::from_le_bytes(header[12..].try_into().ok()?);
+    let is_sound = header[..4] == FILE_MAGIC && crc32fast::hash(&base) == crc;
+    is_sound.then(|| u64::from_le_bytes(base))
 }
 
 fn split_record(rest: &mut &[u8]) -> Option<WriteBatch> {

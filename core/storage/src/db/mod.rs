@@ -66,6 +66,12 @@ pub trait Database: Send + Sync {
     /// Settles what the engine would otherwise have to do after a crash.
     fn flush(&self) -> Result<(), StorageError>;
 
+    /// Keys of values that fail their checksum, where the engine keeps one: not there for readers
+    /// that were opened for a repair, an error for others.
+    fn damaged_keys(&self) -> Result<Vec<Vec<u8>>, StorageError> {
+        Ok(Vec::new())
+    }
+
     /// Bytes on disk (in memory, for the engine that has no disk).
     fn size(&self) -> Result<u64, StorageError>;
 }
@@ -97,6 +103,19 @@ impl Engine {
         Ok(match self {
             Self::Sled => Arc::new(SledDatabase::open(folder, cache_bytes)?),
             Self::Redb => Arc::new(RedbDatabase::open(folder, cache_bytes)?),
+            Self::Memory => Arc::new(MemoryDatabase::default()),
+        })
+    }
+
+    /// As [`Self::open`], for a repair: opens also where the newest commits are there in part.
+    pub(crate) fn open_damaged(
+        self,
+        folder: &Path,
+        cache_bytes: u64,
+    ) -> Result<Arc<dyn Database>, StorageError> {
+        Ok(match self {
+            Self::Sled => Arc::new(SledDatabase::open_damaged(folder, cache_bytes)?),
+            Self::Redb => Arc::new(RedbDatabase::open_damaged(folder, cache_bytes)?),
             Self::Memory => Arc::new(MemoryDatabase::default()),
         })
     }

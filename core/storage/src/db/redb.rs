@@ -1,5 +1,10 @@
 //! The redb engine.
+//!
+//! redb does not look at its own checksums when it reads. Each value therefore carries the
+//! CRC-32 of key and value (4 bytes, little-endian, behind it), so that a byte that changed on
+//! disk is an error and not another balance.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use redb::{ReadableDatabase, TableDefinition};
@@ -7,31 +12,76 @@ use redb::{ReadableDatabase, TableDefinition};
 use super::{Database, Visitor, WriteBatch, folder_size};
 use crate::StorageError;
 
-const ENTRIES: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("entries");
+type Definition = TableDefinition<'static, &'static [u8], &'static [u8]>;
+
+/// Entries with checksums.
+const CHECKED: Definition = TableDefinition::new("checked entries");
+/// Entries without, as databases of format 1 have them.
+const UNCHECKED: Definition = TableDefinition::new("entries");
+const CHECKSUM: usize = 4;
 
 /// redb 4 in a folder.
 pub struct RedbDatabase {
     folder: PathBuf,
     database: redb::Database,
+    is_checked: bool,
+    /// Whether damaged values are passed over as if they were not there.
+    salvage: bool,
 }
 
 impl RedbDatabase {
     /// Opens or makes the database.
     pub fn open(folder: &Path, cache_bytes: u64) -> Result<Self, StorageError> {
+        Self::open_with(folder, cache_bytes, false)
+    }
+
+    /// As [`Self::open`], for a repair: values that fail their checksum are as if not there.
+    pub(crate) fn open_damaged(folder: &Path, cache_bytes: u64) -> Result<Self, StorageError> {
+        Self::open_with(folder, cache_bytes, true)
+    }
+
+    fn open_with(folder: &Path, cache_bytes: u64, salvage: bool) -> Result<Self, StorageError> {
         std::fs::create_dir_all(folder).map_err(|error| StorageError::io(folder, error))?;
-        let file = folder.join("data.redb");
-        let database = redb::Builder::new()
-            .set_cache_size(usize::try_from(cache_bytes).unwrap_or(usize::MAX))
-            .create(&file)
-            .map_err(|error| redb_error(folder, error))?;
-        let opened = Self {
-            folder: folder.to_path_buf(),
-            database,
+        let open = || {
+            let database = redb::Builder::new()
+                .set_cache_size(usize::try_from(cache_bytes).unwrap_or(usize::MAX))
+                .create(folder.join("data.redb"))?;
+            let is_checked = database.begin_read()?.open_table(UNCHECKED).is_err();
+            let opened = Self {
+                folder: folder.to_path_buf(),
+                database,
+                is_checked,
+                salvage,
+            };
+            opened.write(&WriteBatch::default())?;
+            Ok::<_, redb::Error>(opened)
         };
-        opened
-            .write(&WriteBatch::default())
-            .map_err(|error| redb_error(folder, error))?;
-        Ok(opened)
+        catch_unwind(AssertUnwindSafe(open))
+            .map_err(|_| StorageError::Corrupt("redb cannot read its file".into()))?
+            .map_err(|error| redb_error(folder, error))
+    }
+
+    const fn table(&self) -> Definition {
+        match self.is_checked {
+            true => CHECKED,
+            false => UNCHECKED,
+        }
+    }
+
+    /// The value without its checksum; `None` where it is damaged and passed over.
+    fn checked<'v>(&self, key: &[u8], stored: &'v [u8]) -> Result<Option<&'v [u8]>, redb::Error> {
+        if !self.is_checked {
+            return Ok(Some(stored));
+        }
+        if let Some(value) = sound_value(key, stored) {
+            return Ok(Some(value));
+        }
+        let what = format!("the value of key {key:02x?} fails its checksum");
+        if self.salvage {
+            tracing::warn!("{what}: it is taken as lost");
+            return Ok(None);
+        }
+        Err(redb::Error::Corrupted(what))
     }
 
     fn write(&self, batch: &WriteBatch) -> Result<(), redb::Error> {
@@ -39,9 +89,16 @@ impl RedbDatabase {
         // Without it a crash is followed by a walk over the whole file.
         transaction.set_quick_repair(true);
         {
-            let mut entries = transaction.open_table(ENTRIES)?;
+            let mut entries = transaction.open_table(self.table())?;
+            let mut stored = Vec::new();
             for operation in batch.operations() {
                 match operation.value {
+                    Some(value) if self.is_checked => {
+                        stored.clear();
+                        stored.extend_from_slice(value);
+                        stored.extend_from_slice(&checksum(operation.key, value));
+                        entries.insert(operation.key, stored.as_slice())?
+                    }
                     Some(value) => entries.insert(operation.key, value)?,
                     None => entries.remove(operation.key)?,
                 };
@@ -52,29 +109,50 @@ impl RedbDatabase {
 
     fn read<T>(
         &self,
-        read: impl FnOnce(&redb::ReadOnlyTable<&'static [u8], &'static [u8]>) -> Result<T, redb::Error>,
+        read: impl FnOnce(&Entries) -> Result<T, redb::Error>,
     ) -> Result<T, StorageError> {
-        let table =
-            || -> Result<_, redb::Error> { Ok(self.database.begin_read()?.open_table(ENTRIES)?) };
+        let table = || -> Result<_, redb::Error> {
+            Ok(self.database.begin_read()?.open_table(self.table())?)
+        };
         table()
             .and_then(|table| read(&table))
             .map_err(|error| redb_error(&self.folder, error))
     }
 }
 
+type Entries = redb::ReadOnlyTable<&'static [u8], &'static [u8]>;
+
+impl RedbDatabase {
+    fn value(&self, entries: &Entries, key: &[u8]) -> Result<Option<Vec<u8>>, redb::Error> {
+        let Some(stored) = entries.get(key)? else {
+            return Ok(None);
+        };
+        Ok(self.checked(key, stored.value())?.map(<[u8]>::to_vec))
+    }
+}
+
+/// A value without its checksum; `None` where that fails.
+fn sound_value<'v>(key: &[u8], stored: &'v [u8]) -> Option<&'v [u8]> {
+    let (value, crc) = stored.split_at_checked(stored.len().checked_sub(CHECKSUM)?)?;
+    (crc == checksum(key, value)).then_some(value)
+}
+
+fn checksum(key: &[u8], value: &[u8]) -> [u8; CHECKSUM] {
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(key);
+    crc.update(value);
+    crc.finalize().to_le_bytes()
+}
+
 impl Database for RedbDatabase {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
-        self.read(|table| Ok(table.get(key)?.map(|value| value.value().to_vec())))
+        self.read(|table| self.value(table, key))
     }
 
     fn get_many(&self, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>, StorageError> {
         self.read(|table| {
-            let get = |key: &Vec<u8>| -> Result<_, redb::Error> {
-                Ok(table
-                    .get(key.as_slice())?
-                    .map(|value| value.value().to_vec()))
-            };
-            keys.iter().map(get).collect()
+            let values = keys.iter().map(|key| self.value(table, key));
+            values.collect()
         })
     }
 
@@ -94,7 +172,10 @@ impl Database for RedbDatabase {
             };
             for entry in entries {
                 let (key, value) = entry?;
-                if visitor(key.value(), value.value()).is_break() {
+                let Some(value) = self.checked(key.value(), value.value())? else {
+                    continue;
+                };
+                if visitor(key.value(), value).is_break() {
                     break;
                 }
             }
@@ -112,6 +193,22 @@ impl Database for RedbDatabase {
 
     fn flush(&self) -> Result<(), StorageError> {
         Ok(())
+    }
+
+    fn damaged_keys(&self) -> Result<Vec<Vec<u8>>, StorageError> {
+        if !self.is_checked {
+            return Ok(Vec::new());
+        }
+        self.read(|table| {
+            let mut damaged = Vec::new();
+            for entry in table.range::<&[u8]>(..)? {
+                let (key, value) = entry?;
+                if sound_value(key.value(), value.value()).is_none() {
+                    damaged.push(key.value().to_vec());
+                }
+            }
+            Ok(damaged)
+        })
     }
 
     fn size(&self) -> Result<u64, StorageError> {

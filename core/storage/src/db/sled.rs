@@ -6,6 +6,10 @@
 //! journal first and is durable there; then its operations enter the tree one by one,
 //! beside the readers. The journal is replayed after a crash, and emptied once sled
 //! has everything on disk.
+//!
+//! Commits are numbered. sled's log notes the number before a commit's first operation and
+//! after its last, the journal the number that it begins after: a log or a journal that lost
+//! its newest bytes, which each by itself would not notice, is found when both are opened.
 
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use parking_lot::Mutex;
 
-use super::journal::Journal;
+use super::journal::{Journal, Recorded};
 use super::{Database, Visitor, WriteBatch, folder_size};
 use crate::StorageError;
 use crate::limits::JOURNAL_BYTES;
@@ -22,14 +26,36 @@ use crate::limits::JOURNAL_BYTES;
 pub struct SledDatabase {
     folder: PathBuf,
     database: sled::Db,
+    /// [`BEGUN`] and [`ENDED`].
+    commits: sled::Tree,
     /// sled's own log, for an fsync that sled does not make.
     log: File,
-    journal: Mutex<Journal>,
+    state: Mutex<State>,
 }
+
+struct State {
+    journal: Journal,
+    /// The number of the newest commit.
+    newest: u64,
+}
+
+/// The number of the newest commit of which an operation may be in the tree.
+const BEGUN: &[u8] = b"begun";
+/// The number of the newest commit of which all operations are in the tree.
+const ENDED: &[u8] = b"ended";
 
 impl SledDatabase {
     /// Opens or makes the database, and finishes the commits that a crash cut short.
     pub fn open(folder: &Path, cache_bytes: u64) -> Result<Self, StorageError> {
+        Self::open_with(folder, cache_bytes, false)
+    }
+
+    /// As [`Self::open`], for a repair: opens also where commits are lost or there in part.
+    pub(crate) fn open_damaged(folder: &Path, cache_bytes: u64) -> Result<Self, StorageError> {
+        Self::open_with(folder, cache_bytes, true)
+    }
+
+    fn open_with(folder: &Path, cache_bytes: u64, salvage: bool) -> Result<Self, StorageError> {
         let io = |error| StorageError::io(folder, error);
         std::fs::create_dir_all(folder).map_err(io)?;
         let tree = folder.join("tree");
@@ -38,37 +64,103 @@ impl SledDatabase {
             .cache_capacity(cache_bytes)
             .mode(sled::Mode::HighThroughput)
             .flush_every_ms(None);
-        let database = catch_unwind(AssertUnwindSafe(|| config.open()))
+        let opened = catch_unwind(AssertUnwindSafe(|| {
+            let database = config.open()?;
+            let commits = database.open_tree("commits")?;
+            Ok::<_, sled::Error>((database, commits))
+        }));
+        let (database, commits) = opened
             .map_err(|_| StorageError::Corrupt("sled cannot recover its log".into()))?
             .map_err(|error| sled_error(folder, error))?;
-        let journal = Journal::open(&folder.join("journal"), |batch| {
-            apply(&database, &batch).map_err(|error| sled_error(folder, error))
-        })?;
+        let (journal, recorded) = Journal::open(&folder.join("journal"), salvage)?;
         let log = File::open(tree.join("db")).map_err(io)?;
         File::open(folder)
             .and_then(|folder| folder.sync_all())
             .map_err(io)?;
-        let folder = folder.to_path_buf();
-        let opened = Self {
-            folder,
+        let mut opened = Self {
+            folder: folder.to_path_buf(),
             database,
+            commits,
             log,
-            journal: Mutex::new(journal),
+            state: Mutex::new(State { journal, newest: 0 }),
         };
-        opened.flush()?;
+        let is_settled = recorded.base.is_some() && recorded.batches.is_empty() && !salvage;
+        opened.recover(recorded, salvage)?;
+        if !is_settled {
+            opened.checkpoint(&mut opened.state.lock())?;
+        }
         Ok(opened)
+    }
+
+    /// Brings tree and journal together.
+    fn recover(&mut self, recorded: Recorded, salvage: bool) -> Result<(), StorageError> {
+        let (begun, ended) = (self.number(BEGUN)?, self.number(ENDED)?);
+        let base = recorded.base.unwrap_or(ended);
+        let last = base + recorded.batches.len() as u64;
+        let fault = if ended < base {
+            Some(format!(
+                "sled has lost commits: it ends with {ended}, the journal begins after {base}"
+            ))
+        } else if begun > last && begun != ended {
+            Some(format!(
+                "commit {begun} is there in part, and the journal ends with {last}"
+            ))
+        } else {
+            None
+        };
+        if let Some(fault) = fault.filter(|_| !salvage) {
+            return Err(StorageError::Corrupt(fault));
+        }
+        // Where sled holds more than the journal, the journal's older values must not go over it.
+        let first = base + 1;
+        if begun <= last {
+            for (batch, number) in recorded.batches.iter().zip(first..) {
+                self.apply(batch, number)?;
+            }
+        }
+        let newest = last.max(begun);
+        if (begun, ended) != (newest, newest) {
+            self.mark(BEGUN, newest)?;
+            self.mark(ENDED, newest)?;
+        }
+        self.state.get_mut().newest = newest;
+        Ok(())
+    }
+
+    fn number(&self, mark: &[u8]) -> Result<u64, StorageError> {
+        let number = self.commits.get(mark).map_err(|error| self.error(error))?;
+        let digits = number.as_deref().unwrap_or(&[0; 8]).try_into();
+        let unreadable = |_| StorageError::Corrupt("the number of a commit is unreadable".into());
+        digits.map(u64::from_be_bytes).map_err(unreadable)
+    }
+
+    fn mark(&self, mark: &[u8], number: u64) -> Result<(), StorageError> {
+        let marked = self.commits.insert(mark, &number.to_be_bytes());
+        marked.map(drop).map_err(|error| self.error(error))
+    }
+
+    fn apply(&self, batch: &WriteBatch, number: u64) -> Result<(), StorageError> {
+        self.mark(BEGUN, number)?;
+        for operation in batch.operations() {
+            match operation.value {
+                Some(value) => self.database.insert(operation.key, value),
+                None => self.database.remove(operation.key),
+            }
+            .map_err(|error| self.error(error))?;
+        }
+        self.mark(ENDED, number)
     }
 
     fn error(&self, error: sled::Error) -> StorageError {
         sled_error(&self.folder, error)
     }
 
-    fn checkpoint(&self, journal: &mut Journal) -> Result<(), StorageError> {
+    fn checkpoint(&self, state: &mut State) -> Result<(), StorageError> {
         self.database.flush().map_err(|error| self.error(error))?;
         self.log
             .sync_data()
             .map_err(|error| StorageError::io(&self.folder, error))?;
-        journal.clear()
+        state.journal.clear(state.newest)
     }
 }
 
@@ -102,21 +194,22 @@ impl Database for SledDatabase {
         if batch.is_empty() {
             return Ok(());
         }
-        let mut journal = self.journal.lock();
-        journal.append(batch)?;
-        apply(&self.database, batch).map_err(|error| self.error(error))?;
-        if journal.length() >= JOURNAL_BYTES {
-            self.checkpoint(&mut journal)?;
+        let mut state = self.state.lock();
+        state.journal.append(batch)?;
+        state.newest += 1;
+        self.apply(batch, state.newest)?;
+        if state.journal.length() >= JOURNAL_BYTES {
+            self.checkpoint(&mut state)?;
         }
         Ok(())
     }
 
     fn flush(&self) -> Result<(), StorageError> {
-        let mut journal = self.journal.lock();
-        if journal.length() == 0 {
+        let mut state = self.state.lock();
+        if state.journal.is_empty() {
             return Ok(());
         }
-        self.checkpoint(&mut journal)
+        self.checkpoint(&mut state)
     }
 
     fn size(&self) -> Result<u64, StorageError> {
@@ -130,16 +223,6 @@ impl Drop for SledDatabase {
             tracing::warn!(%error, "sled was not flushed; its journal is replayed at the next start");
         }
     }
-}
-
-fn apply(database: &sled::Db, batch: &WriteBatch) -> Result<(), sled::Error> {
-    for operation in batch.operations() {
-        match operation.value {
-            Some(value) => database.insert(operation.key, value)?,
-            None => database.remove(operation.key)?,
-        };
-    }
-    Ok(())
 }
 
 fn sled_error(folder: &Path, error: sled::Error) -> StorageError {

@@ -21,4 +21,7 @@ pub use trie_buffer::TrieBuffer;
 pub use view::StateView;
 pub use whole::{Slots, WholeState};
 
+pub(crate) use codec::{encode_account, encode_slot};
 pub(crate) use history::ChangeList;
+pub(crate) use nodes::node_key;
+pub(crate) use whole::storage_root;

@@ -160,6 +160,13 @@ impl WholeState {
         Ok(slots)
     }
 
+    /// The values that differ from the flat ones: accounts, then slots by account.
+    pub(crate) const fn overwritten(
+        &self,
+    ) -> (&BTreeMap<B256, Option<Account>>, &BTreeMap<B256, Slots>) {
+        (&self.accounts, &self.slots)
+    }
+
     /// The state root; every account's storage root is checked on the way.
     pub fn root(&self) -> Result<B256, StorageError> {
         self.tries(|_, _, _| Ok(()))
@@ -198,7 +205,10 @@ impl WholeState {
 }
 
 /// The root over an account's slots; its nodes are added to `nodes`.
-fn storage_root(slots: &Slots, nodes: &mut Vec<(Path, Vec<u8>)>) -> Result<B256, StorageError> {
+pub(crate) fn storage_root(
+    slots: &Slots,
+    nodes: &mut Vec<(Path, Vec<u8>)>,
+) -> Result<B256, StorageError> {
     if slots.is_empty() {
         return Ok(EMPTY_ROOT_HASH);
     }

@@ -1,0 +1,112 @@
+//! The stored tries, compared with what the flat state makes, and written anew.
+
+use std::collections::HashSet;
+
+use actoreum_primitives::{B256, EMPTY_CODE_HASH, keccak256};
+
+use crate::db::WriteBatch;
+use crate::state::{WholeState, node_key};
+use crate::tables::Table;
+use crate::{StorageError, Store};
+
+/// Bytes that are written at once.
+const BATCH_BYTES: usize = 8 << 20;
+
+/// How the stored tries differ from those that the flat state makes.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct TrieFaults {
+    /// The root that the flat state makes.
+    pub(super) root: B256,
+    pub(super) nodes: u64,
+    pub(super) missing: u64,
+    pub(super) wrong: u64,
+    /// Stored, and part of no trie.
+    pub(super) extra: u64,
+}
+
+impl TrieFaults {
+    pub(super) const fn are_none(&self) -> bool {
+        self.missing == 0 && self.wrong == 0 && self.extra == 0
+    }
+}
+
+impl Store {
+    /// Compares every node of the tries with the stored one.
+    pub(super) fn trie_faults(&self, state: &WholeState) -> Result<TrieFaults, StorageError> {
+        let mut faults = TrieFaults::default();
+        faults.root = state.tries(|account, path, rlp| {
+            faults.nodes += 1;
+            match super::block::readable(self.database().get(&node_key(account, path)))? {
+                Some(None) => faults.missing += 1,
+                Some(Some(stored)) if stored == rlp => {}
+                _ => faults.wrong += 1,
+            }
+            Ok(())
+        })?;
+        let mut stored = 0_u64;
+        for table in [Table::AccountNodes, Table::SlotNodes] {
+            self.visit_prefix(&table.prefix(), |_, _| {
+                stored += 1;
+                Ok(())
+            })?;
+        }
+        faults.extra = stored.saturating_sub(faults.nodes - faults.missing);
+        Ok(faults)
+    }
+
+    /// Replaces the stored tries by those that the flat state makes.
+    pub(super) fn rebuild_tries(&self, state: &WholeState) -> Result<(), StorageError> {
+        let mut batch = WriteBatch::default();
+        for table in [Table::AccountNodes, Table::SlotNodes] {
+            let mut keys = Vec::new();
+            self.visit_prefix(&table.prefix(), |key, _| {
+                keys.push(key.to_vec());
+                Ok(())
+            })?;
+            for key in keys {
+                batch.delete(&[&key]);
+                self.write_when_full(&mut batch)?;
+            }
+        }
+        self.database().commit(&std::mem::take(&mut batch))?;
+        state.tries(|account, path, rlp| {
+            batch.put(&[&node_key(account, path)], &rlp);
+            self.write_when_full(&mut batch)
+        })?;
+        self.database().commit(&batch)
+    }
+
+    fn write_when_full(&self, batch: &mut WriteBatch) -> Result<(), StorageError> {
+        if batch.as_bytes().len() < BATCH_BYTES {
+            return Ok(());
+        }
+        self.database().commit(&std::mem::take(batch))
+    }
+
+    /// Codes that accounts name and that are not there, or are other bytes.
+    pub(super) fn code_faults(&self, state: &WholeState) -> Result<Vec<B256>, StorageError> {
+        let mut seen = HashSet::from([EMPTY_CODE_HASH]);
+        let mut faults = Vec::new();
+        state.visit(|_, account, _| {
+            if seen.insert(account.code_hash) {
+                let key = Table::Codes.key(&[account.code_hash.as_slice()]);
+                let code = super::block::readable(self.database().get(&key))?;
+                if code.flatten().map(keccak256) != Some(account.code_hash) {
+                    faults.push(account.code_hash);
+                }
+            }
+            Ok(())
+        })?;
+        Ok(faults)
+    }
+
+    /// Whether the flat state, seen through the history above `number`, is the one with this
+    /// root, with all of its codes.
+    pub(super) fn state_is(&self, number: u64, root: B256) -> Result<bool, StorageError> {
+        let verify = || {
+            let state = self.state_without_changes_above(number)?;
+            Ok(state.root()? == root && self.code_faults(&state)?.is_empty())
+        };
+        Ok(super::block::readable(verify())?.unwrap_or(false))
+    }
+}
