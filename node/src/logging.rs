@@ -1,7 +1,13 @@
 //! Logs: levels as geth counts them, as lines for people or as JSON.
 
-use std::io::IsTerminal;
+use std::{
+    backtrace::{Backtrace, BacktraceStatus},
+    io::IsTerminal,
+    panic::{self, PanicHookInfo},
+    thread,
+};
 
+use tracing::error;
 use tracing_subscriber::{EnvFilter, fmt, prelude::*};
 
 use crate::config::ActoreumConfig;
@@ -31,4 +37,22 @@ pub fn start(config: &ActoreumConfig) {
             .with_writer(std::io::stderr);
         registry.with(layer).init();
     }
+    panic::set_hook(Box::new(log_panic));
+}
+
+/// Writes a panic as one line of the log, in the log's own form. Its backtrace stands in a field,
+/// where `RUST_BACKTRACE` asks for one.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let backtrace = Backtrace::capture();
+    let backtrace = match backtrace.status() {
+        BacktraceStatus::Captured => Some(backtrace.to_string()),
+        _ => None,
+    };
+    error!(
+        thread = thread::current().name(),
+        place = panic.location().map(ToString::to_string),
+        reason = panic.payload_as_str(),
+        backtrace,
+        "thread panicked"
+    );
 }

@@ -2,16 +2,20 @@
 
 use std::{net::SocketAddr, thread, time::Duration};
 
+use serde_json::Value;
+
 use crate::{
     chains::{self, Chain},
     http,
-    process::{Running, free_port},
+    process::{Running, actoreum, free_port},
 };
 
 const CHAIN: &str = "node/core/chain";
 const HTTP: &str = "node/rpc/http";
+const FILTERS: &str = "node/followers/filters";
 /// Rebuilds from disk that the tree allows the chain in ten minutes.
 const REBUILDS: u32 = 3;
+
 fn import_with_chaos(chain: &Chain, datadir: &str) -> Running {
     let blocks = chain.blocks.to_str().unwrap();
     Running::start(&[
@@ -115,7 +119,7 @@ fn a_storm_on_the_rpc_server_never_touches_the_chain() {
     let admin = node.wait_for_admin();
     let mut crashed = 0;
     while !node.has_ended() {
-        // What falls into the pause before a restart has no effect.
+        // What falls into the pause before a restart is refused.
         crashed += u32::from(http::crash(admin, HTTP).unwrap_or(false));
         if let Ok(chain) = http::actor(admin, CHAIN) {
             assert_eq!(chain["generation"], 1, "{chain}");
@@ -162,4 +166,52 @@ fn a_crashed_rpc_server_answers_again_on_the_same_port() {
     }
     assert_eq!(generation(), Some(4));
     assert_eq!(http::actor(admin, CHAIN).unwrap()["generation"], 1);
+}
+
+/// A development chain whose log is JSON, and whose filters have crashed.
+fn log_of_a_crash(backtrace: Option<&str>) -> Vec<Value> {
+    let mut command = actoreum(&[
+        "--dev",
+        "--port",
+        "0",
+        "--nodiscover",
+        "--log.json",
+        "--admin.chaos",
+        "--admin.port",
+        "0",
+        "--ipcdisable",
+    ]);
+    if let Some(setting) = backtrace {
+        command.env("RUST_BACKTRACE", setting);
+    }
+    let mut node = Running::start_command(command);
+    let admin = node.wait_for_admin();
+    assert!(http::crash(admin, FILTERS).unwrap());
+    node.wait_for("actor failed");
+    node.signal("TERM");
+    let ended = node.wait();
+    let lines = ended.stderr.lines();
+    let lines: Vec<Value> = lines
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}")))
+        .collect();
+    ended.ok();
+    lines
+}
+
+#[test]
+fn a_panic_is_one_line_of_the_log_and_brings_its_backtrace_only_where_one_is_asked_for() {
+    for (setting, has_backtrace) in [(None, false), (Some("1"), true)] {
+        let lines = log_of_a_crash(setting);
+        let panics: Vec<&Value> = lines
+            .iter()
+            .map(|line| &line["fields"])
+            .filter(|fields| fields["message"] == "thread panicked")
+            .collect();
+        let [panic] = panics[..] else {
+            panic!("not one line: {panics:#?}");
+        };
+        assert_eq!(panic["reason"], "a crash was asked for");
+        assert!(panic["place"].as_str().unwrap().contains("cell.rs:"));
+        assert_eq!(panic["backtrace"].is_string(), has_backtrace, "{panic:#?}");
+    }
 }

@@ -22,13 +22,14 @@ fn binary() -> PathBuf {
         .map_or_else(|| env!("CARGO_BIN_EXE_actoreum").into(), PathBuf::from)
 }
 
-/// A command line whose home is nobody's.
+/// A command line whose home is nobody's, and whose log is what an operator's is.
 pub fn actoreum(args: &[impl AsRef<OsStr>]) -> Command {
     let mut command = Command::new(binary());
     command
         .args(args)
         .env("HOME", "/proc/nobody")
         .env_remove("RUST_LOG")
+        .env_remove("RUST_BACKTRACE")
         .stdin(Stdio::null());
     command
 }
@@ -96,7 +97,10 @@ impl Running {
     pub fn start(args: &[impl AsRef<OsStr>]) -> Self {
         let alone = ["--port", "0", "--nodiscover"].map(OsStr::new);
         let args = alone.into_iter().chain(args.iter().map(AsRef::as_ref));
-        let mut command = actoreum(&args.collect::<Vec<_>>());
+        Self::start_command(actoreum(&args.collect::<Vec<_>>()))
+    }
+
+    pub fn start_command(mut command: Command) -> Self {
         let begun = Instant::now();
         let mut child = command
             .stdout(Stdio::null())
@@ -211,10 +215,12 @@ impl Drop for Running {
     }
 }
 
-/// The address in a line of the log: `… url="http://127.0.0.1:1234"`.
+/// The address in a line of the log, for people or as JSON: `… url=http://127.0.0.1:1234`.
 fn address(line: &str) -> SocketAddr {
-    let (_, url) = line.split_once("http://").unwrap();
-    url.trim_end_matches('"').parse().unwrap()
+    let (_, rest) = line.split_once("http://").unwrap();
+    let is_part = |letter: char| letter.is_ascii_digit() || ".:".contains(letter);
+    let end = rest.find(|letter| !is_part(letter)).unwrap_or(rest.len());
+    rest[..end].parse().unwrap()
 }
 
 /// A port that nobody listens on, by now.
