@@ -74,16 +74,25 @@ impl Histogram {
 
     /// Reads the whole histogram. Recordings that happen meanwhile may be seen in part.
     pub(crate) fn read(&self) -> Latency {
-        let counts: [u64; BUCKETS] = array::from_fn(|index| match self.buckets.get(index) {
-            Some(bucket) => bucket.load(Relaxed),
-            None => 0,
-        });
+        Self::read_together([self])
+    }
+
+    /// Reads several histograms as if one had recorded all of their durations.
+    pub(crate) fn read_together<'a>(all: impl IntoIterator<Item = &'a Self>) -> Latency {
+        let mut counts = [0_u64; BUCKETS];
+        let (mut sum_ns, mut max_ns) = (0_u64, 0);
+        for histogram in all {
+            for (count, bucket) in counts.iter_mut().zip(&histogram.buckets) {
+                *count += bucket.load(Relaxed);
+            }
+            sum_ns = sum_ns.saturating_add(histogram.sum.load(Relaxed));
+            max_ns = max_ns.max(histogram.max.load(Relaxed));
+        }
         let count = counts.iter().sum();
-        let max_ns = self.max.load(Relaxed);
         let percentile = |per_cent: u64| percentile_of(&counts, count, per_cent).min(max_ns);
         Latency {
             count,
-            sum_ns: self.sum.load(Relaxed),
+            sum_ns,
             p50_ns: percentile(50),
             p90_ns: percentile(90),
             p99_ns: percentile(99),
@@ -167,6 +176,21 @@ mod tests {
             prop_assert_eq!(latency.count, values.len() as u64);
             prop_assert_eq!(latency.sum_ns, values.iter().sum::<u64>());
         }
+    }
+
+    #[test]
+    fn histograms_read_together_as_one_would() {
+        let (one, few, many) = (
+            Histogram::default(),
+            Histogram::default(),
+            Histogram::default(),
+        );
+        for nanos in 1..=1_000 {
+            one.record(nanos * 997);
+            let part = if nanos % 10 == 0 { &few } else { &many };
+            part.record(nanos * 997);
+        }
+        assert_eq!(Histogram::read_together([&few, &many]), one.read());
     }
 
     #[test]

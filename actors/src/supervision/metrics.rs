@@ -80,14 +80,17 @@ impl MessageMetrics {
 
     /// Moves the rate towards what was handled in the last `seconds`. One caller only.
     pub(crate) fn update_rate(&self, seconds: f64) {
-        const WEIGHT: f64 = 0.3;
+        /// Seconds in which a rate comes most of the way. A short span weighs little: what was
+        /// handled in the first microseconds is no rate.
+        const SETTLING: f64 = 3.0;
         if seconds <= 0.0 {
             return;
         }
         let count = self.handling.count();
         let handled = count.saturating_sub(self.rate_count.swap(count, Relaxed));
         let old = f64::from_bits(self.rate_bits.load(Relaxed));
-        let new = old + WEIGHT * (handled as f64 / seconds - old);
+        let weight = 1.0 - (-seconds / SETTLING).exp();
+        let new = old + weight * (handled as f64 / seconds - old);
         let settled = if new < 0.001 { 0.0 } else { new };
         self.rate_bits.store(settled.to_bits(), Relaxed);
     }
@@ -225,6 +228,9 @@ mod tests {
     #[test]
     fn the_rate_follows_the_count() {
         let metrics = MessageMetrics::new(TypeId::of::<u8>(), "u8", 0);
+        metrics.handling.record(1);
+        metrics.update_rate(1e-6);
+        assert!(metrics.read().per_second < 1.0);
         for _ in 0..50 {
             for _ in 0..100 {
                 metrics.handling.record(1);

@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 
 use super::activity::{Activity, Doing};
 use super::clock::{self, Nanos};
+use super::histogram::Histogram;
 use super::limits::INCIDENTS_KEPT;
 use super::metrics::{MessageMetrics, MessageTable};
 use super::snapshot::{Incident, Kind, MailboxSnapshot, NodeSnapshot, State, Stuck};
@@ -37,6 +38,8 @@ pub(crate) struct Node {
     pub(crate) messages: MessageTable,
     pub(crate) gauges: Gauges,
     pub(crate) probe: Probe,
+    /// The last generation that was asked to crash.
+    crashed: AtomicU64,
     crash_at: Mutex<Option<String>>,
     crash_is_set: AtomicBool,
     life: Mutex<Life>,
@@ -95,6 +98,7 @@ impl Node {
             messages: MessageTable::default(),
             gauges: Gauges::default(),
             probe: Probe::default(),
+            crashed: AtomicU64::new(0),
             crash_at: Mutex::new(None),
             crash_is_set: AtomicBool::new(false),
             life: Mutex::default(),
@@ -262,6 +266,13 @@ impl Node {
         self.describe(doing)
     }
 
+    /// Notes that the current generation is asked to crash. False where it was before.
+    #[must_use]
+    pub(crate) fn note_crash(&self) -> bool {
+        let generation = self.generation();
+        self.crashed.swap(generation, Relaxed) != generation
+    }
+
     /// Makes the next handler of the message type called `message` a panic.
     pub(crate) fn set_crash_at(&self, message: &str) {
         *self.crash_at.lock() = Some(message.to_owned());
@@ -330,6 +341,8 @@ impl Node {
             }),
             restarts: self.restarts.load(Relaxed),
             incidents,
+            queue: Histogram::read_together(self.messages.iter().map(|of| &of.queue)),
+            handling: Histogram::read_together(self.messages.iter().map(|of| &of.handling)),
             messages: self.messages.iter().map(|metrics| metrics.read()).collect(),
             children: self
                 .children()

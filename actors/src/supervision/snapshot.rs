@@ -133,6 +133,10 @@ pub struct NodeSnapshot {
     /// Its last failures and restarts, oldest first. A dynamic supervisor holds here those
     /// of the children it has lost.
     pub incidents: Vec<Incident>,
+    /// Time in the queue, over all of its message types.
+    pub queue: Latency,
+    /// Time that a handler held its thread, over all of its message types.
+    pub handling: Latency,
     /// Its message types, in the order of first sight.
     pub messages: Vec<MessageSnapshot>,
     /// Its children in their order of start.

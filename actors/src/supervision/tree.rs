@@ -253,9 +253,12 @@ pub enum CrashError {
     /// The node is a supervisor, which has no handlers to panic in.
     #[error("a supervisor cannot be crashed")]
     Supervisor,
-    /// The actor is down already.
+    /// The actor is between two generations, stops, or has ended.
     #[error("the actor is down")]
     Down,
+    /// A crash of this generation was asked for already.
+    #[error("the actor is about to crash already")]
+    Crashing,
 }
 
 impl TreeHandle {
@@ -274,7 +277,15 @@ impl TreeHandle {
     /// # Errors
     /// [`CrashError`]
     pub fn crash(&self, path: &str) -> Result<(), CrashError> {
-        let control = self.actor(path)?.control().ok_or(CrashError::Down)?;
+        let actor = self.actor(path)?;
+        let control = match actor.state() {
+            State::Starting | State::Running => actor.control(),
+            _ => None,
+        };
+        let control = control.ok_or(CrashError::Down)?;
+        if !actor.note_crash() {
+            return Err(CrashError::Crashing);
+        }
         control.crash();
         Ok(())
     }

@@ -64,6 +64,11 @@ impl Snapshot {
         self.queued
     }
 
+    /// Senders with a transaction here.
+    pub fn sender_count(&self) -> usize {
+        self.accounts.size()
+    }
+
     /// The transaction with this hash.
     pub fn get(&self, hash: &B256) -> Option<&Arc<PoolTx>> {
         self.by_hash.get(hash)
@@ -118,6 +123,16 @@ impl<'a> Sender<'a> {
     /// Whether its transactions are local ones.
     pub fn is_local(&self) -> bool {
         self.account.is_local
+    }
+
+    /// How many of its transactions can be executed.
+    pub fn pending_count(&self) -> u64 {
+        self.account.pending
+    }
+
+    /// How many wait for an earlier nonce.
+    pub fn queued_count(&self) -> u64 {
+        self.account.queued()
     }
 
     /// Transactions that can be executed, by nonce.

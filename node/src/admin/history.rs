@@ -20,7 +20,8 @@ impl Series {
         if self.0.len() == SAMPLES {
             self.0.pop_front();
         }
-        self.0.push_back(value);
+        // A thousandth is finer than any line that is drawn of it, and short on the wire.
+        self.0.push_back((value * 1e3).round() / 1e3);
     }
 }
 
@@ -31,17 +32,41 @@ pub struct ActorHistory {
     depth: Series,
 }
 
-/// Samples by the actor's path, and of the process.
+/// What is sampled of the whole node.
+#[derive(Debug, Clone, Copy)]
+pub struct Sample {
+    /// Resident memory, in bytes.
+    pub memory: f64,
+    /// On disk, in bytes.
+    pub disk: f64,
+    /// RPC requests a second.
+    pub requests: f64,
+    /// Transactions in the pool that can be executed.
+    pub pending: f64,
+    /// Transactions in the pool that wait.
+    pub queued: f64,
+}
+
+/// Samples of the whole node.
+#[derive(Debug, Default, Clone, Serialize)]
+struct NodeHistory {
+    memory: Series,
+    disk: Series,
+    requests: Series,
+    pending: Series,
+    queued: Series,
+}
+
+/// Samples by the actor's path, and of the node.
 #[derive(Debug, Default, Clone, Serialize)]
 pub struct History {
-    #[serde(flatten)]
     actors: HashMap<String, ActorHistory>,
-    memory: Series,
+    node: NodeHistory,
 }
 
 impl History {
     /// Takes a sample. What is no longer in the tree is forgotten.
-    pub fn sample(&mut self, tree: &NodeSnapshot, memory_bytes: u64) {
+    pub fn add(&mut self, tree: &NodeSnapshot, sample: Sample) {
         let nodes = tree.walk();
         self.actors
             .retain(|path, _| nodes.iter().any(|node| node.path == *path));
@@ -54,6 +79,10 @@ impl History {
                 .depth
                 .push(node.mailbox.map_or(0.0, |mailbox| mailbox.depth as f64));
         }
-        self.memory.push(memory_bytes as f64);
+        self.node.memory.push(sample.memory);
+        self.node.disk.push(sample.disk);
+        self.node.requests.push(sample.requests);
+        self.node.pending.push(sample.pending);
+        self.node.queued.push(sample.queued);
     }
 }

@@ -5,7 +5,7 @@
 //! | `/` | the page; its style and script are in the binary |
 //! | `/api/events` | server-sent events, one a second: all that the page draws |
 //! | `/api/actors` | the supervision tree with every figure, as JSON |
-//! | `/api/status` | chain, RPC, memory and disk, as JSON |
+//! | `/api/status` | chain, pool, RPC, memory and disk, as JSON |
 //! | `/api/crash` | makes an actor panic (`--admin.chaos` alone) |
 //! | `/metrics` | Prometheus |
 //! | `/health`, `/ready` | for whoever restarts or routes to this process |
@@ -13,7 +13,9 @@
 //! Nothing here asks an actor: the page works when every actor is stuck.
 
 mod actor;
+mod chart;
 mod history;
+mod pool;
 mod process;
 mod prometheus;
 mod routes;
@@ -26,6 +28,7 @@ use actoreum_rpc::{http::Hosts, method::Method, node::Node};
 use parking_lot::Mutex;
 
 pub use actor::AdminActor;
+use chart::Chart;
 use history::History;
 pub use routes::keep_history;
 
@@ -41,6 +44,7 @@ pub struct AdminState {
     pub hosts: Hosts,
     /// When the process began.
     pub begun: Instant,
+    chart: Mutex<Chart>,
     history: Mutex<History>,
     rates: Mutex<status::Rates>,
 }
@@ -59,6 +63,7 @@ impl AdminState {
             chaos,
             hosts,
             begun: Instant::now(),
+            chart: Mutex::default(),
             history: Mutex::default(),
             rates: Mutex::default(),
         }

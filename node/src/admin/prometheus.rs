@@ -15,6 +15,7 @@ pub fn render(tree: &NodeSnapshot, state: &AdminState) -> String {
     actors(&mut out, tree);
     messages(&mut out, tree);
     chain(&mut out, state);
+    pool(&mut out, state);
     rpc(&mut out, state);
     process_metrics(&mut out, state);
     out
@@ -210,6 +211,16 @@ fn chain(out: &mut String, state: &AdminState) {
         let name = head.0;
         family(out, head);
         value(out, name, &[], number as f64);
+    }
+}
+
+fn pool(out: &mut String, state: &AdminState) {
+    let name = "actoreum_txpool_transactions";
+    let help = "Transactions that can be executed (pending), or wait for an earlier nonce.";
+    family(out, Family(name, "gauge", help));
+    let (pending, queued) = state.lanes();
+    for (lane, count) in [("pending", pending), ("queued", queued)] {
+        value(out, name, &[("lane", lane)], count as f64);
     }
 }
 

@@ -7,16 +7,16 @@ use actix_web::{
     body::{EitherBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     guard,
-    http::header,
+    http::{StatusCode, header},
     middleware::{Next, from_fn},
     web::{self, Bytes, Data},
 };
-use actoreum_actors::supervision::{NodeSnapshot, snapshot::State};
+use actoreum_actors::supervision::{CrashError, NodeSnapshot, snapshot::State};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::{AdminState, history::SAMPLE_SECONDS, process, prometheus};
+use super::{AdminState, history::SAMPLE_SECONDS, prometheus};
 
 /// Time between two events.
 const EVENT_PERIOD: Duration = Duration::from_secs(1);
@@ -165,7 +165,14 @@ async fn crash(state: Data<AdminState>, wish: web::Json<Crash>) -> HttpResponse 
     };
     match tree.crash(&wish.path) {
         Ok(()) => HttpResponse::Accepted().body("crashed\n"),
-        Err(error) => HttpResponse::BadRequest().body(format!("{}: {error}\n", wish.path)),
+        Err(error) => {
+            let status = match error {
+                CrashError::NoSuchActor => StatusCode::NOT_FOUND,
+                CrashError::Supervisor => StatusCode::BAD_REQUEST,
+                CrashError::Down | CrashError::Crashing => StatusCode::CONFLICT,
+            };
+            HttpResponse::build(status).body(format!("{}: {error}\n", wish.path))
+        }
     }
 }
 
@@ -203,10 +210,8 @@ pub async fn keep_history(state: Arc<AdminState>) {
     loop {
         ticks.tick().await;
         if let Some(tree) = state.node.tree.get() {
-            state
-                .history
-                .lock()
-                .sample(&tree.snapshot(), process::resident_bytes());
+            let (tree, sample) = (tree.snapshot(), state.sample());
+            state.history.lock().add(&tree, sample);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Chain, RPC, memory and disk in one JSON object.
+//! Chain, pool, RPC, memory and disk in one JSON object.
 
 use std::{
     collections::HashMap,
@@ -7,11 +7,9 @@ use std::{
 
 use serde::Serialize;
 
-use super::{AdminState, process};
+use super::{AdminState, chart::BlockStatus, history::Sample, pool::PoolStatus, process};
 use crate::version;
 
-/// Blocks in the charts.
-const CHART_BLOCKS: u64 = 60;
 /// Time over which request rates are taken.
 const RATE_PERIOD: Duration = Duration::from_secs(5);
 
@@ -23,22 +21,14 @@ pub struct Status {
     network_id: u64,
     uptime_ms: u64,
     chaos: bool,
-    head: BlockStatus,
+    /// Oldest first; the last one is the head.
     blocks: Vec<BlockStatus>,
+    pool: PoolStatus,
     rpc: RpcStatus,
     memory_bytes: u64,
     memory_peak_bytes: u64,
-    disk_bytes: u64,
-}
-
-#[derive(Debug, Serialize)]
-struct BlockStatus {
-    number: u64,
-    hash: String,
-    timestamp: u64,
-    gas_used: u64,
-    gas_limit: u64,
-    transactions: usize,
+    database_bytes: u64,
+    ancient_bytes: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -93,47 +83,46 @@ impl AdminState {
     /// The state of the node at this moment.
     pub fn status(&self) -> Status {
         let chain = &self.node.chain;
-        let head = chain.head();
-        let first = head.number.saturating_sub(CHART_BLOCKS - 1);
-        let blocks = (first..=head.number)
-            .filter_map(|number| self.block(number))
-            .collect();
-        let (database, ancient) = chain.store().size().unwrap_or_default();
+        let (database_bytes, ancient_bytes) = chain.store().size().unwrap_or_default();
         Status {
             version: version::client(),
             chain_id: chain.config().chain_id,
             network_id: self.node.settings.network_id,
             uptime_ms: u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX),
             chaos: self.chaos,
-            head: self.block(head.number).unwrap_or_else(|| BlockStatus {
-                number: head.number,
-                hash: head.hash().to_string(),
-                timestamp: head.timestamp,
-                gas_used: head.gas_used,
-                gas_limit: head.gas_limit,
-                transactions: 0,
-            }),
-            blocks,
+            blocks: self.chart.lock().look(chain),
+            pool: self.pool(),
             rpc: self.rpc(),
             memory_bytes: process::resident_bytes(),
             memory_peak_bytes: process::peak_resident_bytes(),
-            disk_bytes: database + ancient,
+            database_bytes,
+            ancient_bytes,
         }
     }
 
-    /// A failed read leaves a gap in a chart; the reader of the chain logs its reason.
-    fn block(&self, number: u64) -> Option<BlockStatus> {
-        let chain = &self.node.chain;
-        let header = chain.header_by_number(number).ok().flatten()?;
-        let block = chain.block_by_hash(&header.hash()).ok().flatten()?;
-        Some(BlockStatus {
-            number,
-            hash: header.hash().to_string(),
-            timestamp: header.timestamp,
-            gas_used: header.gas_used,
-            gas_limit: header.gas_limit,
-            transactions: block.body.transactions.len(),
-        })
+    /// The pool; empty before it has started.
+    pub fn pool(&self) -> PoolStatus {
+        let pool = self.node.txpool.get().and_then(|pool| pool.snapshot());
+        pool.map_or_else(PoolStatus::default, |pool| PoolStatus::of(&pool))
+    }
+
+    /// One sample for the sparklines.
+    pub fn sample(&self) -> Sample {
+        let (pending, queued) = self.lanes();
+        let (database, ancient) = self.node.chain.store().size().unwrap_or_default();
+        Sample {
+            memory: process::resident_bytes() as f64,
+            disk: (database + ancient) as f64,
+            requests: self.rpc().per_second,
+            pending: pending as f64,
+            queued: queued as f64,
+        }
+    }
+
+    /// Transactions in the pool that can be executed, and that wait.
+    pub fn lanes(&self) -> (u64, u64) {
+        let pool = self.node.txpool.get().and_then(|pool| pool.snapshot());
+        pool.map_or((0, 0), |pool| (pool.pending_count(), pool.queued_count()))
     }
 
     fn rpc(&self) -> RpcStatus {

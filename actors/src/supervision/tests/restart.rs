@@ -84,6 +84,7 @@ fn a_requested_crash_is_a_panic_in_a_handler() {
         assert_eq!(handle.crash("root/b"), Err(CrashError::NoSuchActor));
         assert_eq!(handle.crash("root"), Err(CrashError::Supervisor));
         handle.crash("root/a").unwrap();
+        assert_eq!(handle.crash("root/a"), Err(CrashError::Crashing));
         until(|| me.generation() == 2 && me.is_available()).await;
         handle.crash_at("root/a", "Add").unwrap();
         assert_eq!(
@@ -108,6 +109,33 @@ fn a_requested_crash_is_a_panic_in_a_handler() {
         );
         tree.shutdown().await;
         assert_eq!(log.take().last().unwrap(), "a down: shutdown");
+    });
+}
+
+#[test]
+fn what_is_down_cannot_be_crashed() {
+    let log = Log::default();
+    let refs = ["a", "b"].map(ActorRef::new);
+    let long = Backoff {
+        first: Duration::from_secs(3_600),
+        max: Duration::from_secs(3_600),
+        ..QUICK
+    };
+    let spec = SupervisorSpec::new("root", Strategy::OneForAll)
+        .backoff(long)
+        .child(Puppet::child(&refs[0], &log))
+        .child(Puppet::child(&refs[1], &log));
+    run(async {
+        let tree = Tree::start(spec).await.unwrap();
+        let handle = tree.handle();
+        handle.crash("root/a").unwrap();
+        let state = |path| handle.snapshot().find(path).unwrap().state;
+        until(|| state("root/b") == State::BackingOff).await;
+        for path in ["root/a", "root/b"] {
+            assert_eq!(handle.crash(path), Err(CrashError::Down), "{path}");
+        }
+        tree.shutdown().await;
+        assert!(refs.iter().all(|me| me.generation() == 1));
     });
 }
 

@@ -6,28 +6,51 @@ let last = null;
 
 /** An element; children are nodes or text, so that nothing from the node is read as HTML. */
 function el(tag, props = {}, ...children) {
-  const node = document.createElement(tag);
-  for (const [key, value] of Object.entries(props)) {
-    if (key === "class") node.className = value;
-    else if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
-    else if (value !== undefined && value !== null) node.setAttribute(key, value);
-  }
-  node.append(...children.filter((child) => child !== null && child !== undefined));
-  return node;
+  return fill(document.createElement(tag), props, children);
 }
 
 function svg(tag, props, ...children) {
-  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [key, value] of Object.entries(props)) node.setAttribute(key, value);
-  node.append(...children);
+  return fill(document.createElementNS("http://www.w3.org/2000/svg", tag), props, children);
+}
+
+function fill(node, props, children) {
+  for (const [name, value] of Object.entries(props)) {
+    if (value !== undefined && value !== null && value !== "") node.setAttribute(name, value);
+  }
+  node.append(...children.filter((child) => child !== null && child !== undefined && child !== ""));
   return node;
 }
 
-const integer = (n) => Math.round(n).toLocaleString("en-US");
-const rate = (n) => (n === 0 ? "0" : n < 10 ? n.toFixed(1) : integer(n));
+/** Shows `children` in an element. What stays is kept: focus, a press under way, a scroll. */
+function show(id, ...children) {
+  const old = $(id);
+  morph(old, fill(old.cloneNode(false), {}, children));
+}
 
-function micros(us) {
-  if (us === null || us === undefined) return "–";
+function morph(old, fresh) {
+  if (old.nodeName !== fresh.nodeName) { old.replaceWith(fresh); return; }
+  if (old.nodeType === Node.TEXT_NODE) { if (old.data !== fresh.data) old.data = fresh.data; return; }
+  for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name)) old.removeAttribute(name);
+  for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+  const pathOf = (node) => node.dataset && node.dataset.path;
+  const byPath = new Map([...old.children].filter(pathOf).map((child) => [pathOf(child), child]));
+  let at = old.firstChild;
+  for (const child of [...fresh.childNodes]) {
+    const same = pathOf(child) ? byPath.get(pathOf(child)) : at;
+    if (!same) { old.insertBefore(child, at); continue; }
+    if (same === at) at = at.nextSibling; else old.insertBefore(same, at);
+    morph(same, child);
+  }
+  while (at) { const next = at.nextSibling; at.remove(); at = next; }
+}
+
+const integer = (n) => Math.round(n).toLocaleString("en-US");
+const rate = (n) => (n < 0.05 ? "0" : n < 10 ? n.toFixed(1) : integer(n));
+const most = (values) => values.reduce((top, value) => Math.max(top, value), 0);
+const sum = (values) => values.reduce((total, value) => total + value, 0);
+
+function time(ns) {
+  const us = ns / 1000;
   if (us < 1000) return `${us < 10 ? us.toFixed(1) : Math.round(us)} µs`;
   if (us < 1e6) return `${(us / 1000).toFixed(us < 10000 ? 1 : 0)} ms`;
   return `${(us / 1e6).toFixed(1)} s`;
@@ -49,187 +72,275 @@ function bytes(n) {
   return `${unit === 0 || n >= 100 ? Math.round(n) : n.toFixed(1)} ${units[unit]}`;
 }
 
-const clock = (ms) => new Date(ms).toLocaleTimeString("en-GB");
-
-/** The busiest message type says how long the actor's messages take. */
-function latency(node, kind, quantile) {
-  let worst = null;
-  for (const message of node.messages) {
-    const value = message[kind] && message[kind][quantile] / 1000;
-    if (value !== null && value !== undefined && message.handled > 0 && (worst === null || value > worst)) worst = value;
-  }
-  return worst;
+function gwei(wei) {
+  if (wei < 1e5) return `${integer(wei)} wei`;
+  const n = wei / 1e9;
+  return `${n >= 100 ? integer(n) : Number(n.toPrecision(3))} gwei`;
 }
 
-const perSecond = (node) => node.messages.reduce((sum, message) => sum + message.per_second, 0);
+const ago = (ms) => `${duration(Math.max(0, Date.now() - ms))} ago`;
+const clock = (ms) => new Date(ms).toLocaleTimeString("en-GB");
+const latency = (of) => (of && of.count ? `${time(of.p50_ns)} / ${time(of.p99_ns)}` : "–");
+const perSecond = (node) => sum(node.messages.map((message) => message.per_second));
+const flatten = (node) => [node, ...node.children.flatMap(flatten)];
+
+// Time runs to the right edge, which is now; samples are five seconds apart.
+const SAMPLES = 180;
+
+function curve(values, top, width, height) {
+  const x = (i) => ((SAMPLES - values.length + i) * width) / (SAMPLES - 1);
+  const y = (value) => height - 1 - (value / top) * (height - 2);
+  return values.map((value, i) => `${i ? "L" : "M"}${x(i).toFixed(1)} ${y(value).toFixed(1)}`).join("");
+}
 
 function spark(values, label) {
-  const width = 120, height = 22;
-  const top = Math.max(1e-9, ...values);
-  const step = width / Math.max(1, values.length - 1);
-  const points = values.map((v, i) => `${i ? "L" : "M"}${(i * step).toFixed(1)} ${(height - 1 - (v / top) * (height - 2)).toFixed(1)}`);
-  return svg("svg", { class: "spark", viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", role: "img", "aria-label": label },
-    svg("path", { d: points.join("") || "M0 21" }));
+  const top = most(values) || 1;
+  return svg("svg", { class: "spark", viewBox: "0 0 120 22", preserveAspectRatio: "none", role: "img", "aria-label": label },
+    svg("path", { d: curve(values, top, 120, 22) || "M0 21" }));
 }
+
+/** Curves of the last 15 minutes over one scale. */
+function curves(title, format, ...series) {
+  const top = most(series.flatMap(({ values }) => values));
+  const paths = series.map(({ values, kind }) => svg("path", { class: kind, d: curve(values, top || 1, 300, 80) || "M0 79" }));
+  const now = series.map(({ values, name }) => `${name ? `${name} ` : ""}${format(values.length ? values[values.length - 1] : 0)}`);
+  return figure(title, `${now.join(", ")} · at most ${format(top)}`, "15 minutes ago", "now",
+    svg("svg", { viewBox: "0 0 300 80", preserveAspectRatio: "none", role: "img", "aria-label": `${title}, ${now.join(", ")}` }, ...paths));
+}
+
+/** A bar for each of `values`, before the lighter one of its limit. */
+function bars(title, text, begin, end, values, names, limits = []) {
+  const top = most([...values, ...limits]) || 1;
+  const width = 300 / Math.max(30, values.length);
+  const bar = (kind) => (value, i) => svg("rect", { class: kind, x: (i * width).toFixed(2), width: (width * 0.8).toFixed(2), y: (80 - (80 * value) / top).toFixed(2), height: ((80 * value) / top).toFixed(2) },
+    svg("title", {}, names[i]));
+  return figure(title, text, begin, end,
+    svg("svg", { viewBox: "0 0 300 80", preserveAspectRatio: "none", role: "img", "aria-label": `${title}, ${text}` }, ...limits.map(bar("limit")), ...values.map(bar("value"))));
+}
+
+const figure = (title, text, begin, end, drawing) => el("figure", {},
+  el("figcaption", {}, el("b", {}, title), " ", text), drawing,
+  el("div", { class: "axis", "aria-hidden": "true" }, el("span", {}, begin), el("span", {}, end)));
+
+function table(heads, lines) {
+  return el("table", {}, el("thead", {}, el("tr", {}, ...heads.map((head) => (head instanceof Node ? head : el("th", { scope: "col" }, head))))), el("tbody", {}, ...lines));
+}
+
+const line = (...cells) => el("tr", {}, ...cells.map((cell) => (cell instanceof HTMLTableCellElement ? cell : el("td", {}, cell))));
+const count = (n, isBad) => el("td", { class: isBad && n ? "bad" : null }, integer(n));
+const empty = (text) => el("p", { class: "empty panel" }, text);
+const card = (value, label, title) => el("div", { class: "card", title }, el("b", {}, value), el("span", {}, label));
 
 function state(node) {
   const name = node.stuck ? "stuck" : node.state;
   return el("span", { class: `badge ${name}` }, name.replace("_", " "));
 }
 
-const num = (label, value, title, bad) => el("span", { class: bad ? "num bad" : "num", title }, el("small", {}, label), value);
-
 function crashButton(node) {
-  if (!last.status.chaos || node.kind !== "actor" || node.state !== "running") return null;
-  return el("button", { title: `make ${node.name} panic`, onclick: (event) => {
-    event.stopPropagation();
-    fetch("/api/crash", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ path: node.path }) });
-  } }, "crash");
+  if (!last.status.chaos || node.kind !== "actor") return null;
+  return el("button", { "data-crash": node.path, "aria-label": `crash ${node.name}`, title: `make ${node.name} panic` }, "crash");
 }
 
-function row(node, rails, branch, history) {
-  const samples = (history[node.path] || {}).rate || [];
-  const actor = node.kind === "actor";
-  const open = () => { location.hash = `#/actor/${encodeURIComponent(node.path)}`; };
+const num = (label, value, title, isBad) => el("span", { class: isBad ? "num bad" : "num", title }, el("small", {}, label), value);
+
+function row(node, level, rail, history) {
+  const samples = (history.actors[node.path] || {}).rate || [];
+  const isActor = node.kind === "actor";
+  const incident = node.incidents[node.incidents.length - 1];
+  const isRecent = incident && Date.now() - incident.unix_ms < SAMPLES * 5000;
+  const reason = incident ? `${incident.reason}, ${ago(incident.unix_ms)}` : "";
   return el("div", {
-    class: "node", role: "treeitem", tabindex: "0", "data-path": node.path, onclick: open,
-    "aria-label": `${node.name}, ${node.stuck ? "stuck" : node.state}`, "aria-level": rails.length + 1,
-    onkeydown: (event) => { if (event.key === "Enter") open(); },
+    class: `node ${node.kind}`, role: "treeitem", tabindex: "0", "data-path": node.path,
+    "aria-label": `${node.name}, ${node.stuck ? "stuck" : node.state}${isRecent ? `, ${reason}` : ""}`, "aria-level": level,
   },
-    el("span", { class: "name" }, el("span", { class: "rail" }, rails.join("") + branch), node.name, "\u00a0", crashButton(node)),
+    el("span", { class: "name" }, el("span", { class: "rail", "aria-hidden": "true" }, rail), el("span", { class: "label" }, node.name), crashButton(node)),
     el("span", { class: "state" }, state(node)),
     num("generation", integer(node.generation)),
     num("up", duration(node.uptime_ms)),
-    num("mailbox", actor && node.mailbox ? integer(node.mailbox.depth) : "–", node.mailbox ? `most so far ${node.mailbox.peak}, capacity ${node.mailbox.capacity}` : ""),
-    num("msg/s", actor ? rate(perSecond(node)) : "–"),
-    num("p50 / p99", actor ? `${micros(latency(node, "handling", "p50_ns"))} / ${micros(latency(node, "handling", "p99_ns"))}` : "–", "handling time of the slowest message type"),
-    num("restarts", integer(node.restarts), "", node.restarts > 0),
-    spark(samples, `messages a second of ${node.name} over the last 15 minutes`));
+    num("mailbox", isActor && node.mailbox ? integer(node.mailbox.depth) : "–", node.mailbox ? `most so far ${integer(node.mailbox.peak)}, capacity ${integer(node.mailbox.capacity)}` : ""),
+    num("msg/s", isActor ? rate(perSecond(node)) : "–"),
+    num("handled in", isActor ? latency(node.handling) : "–", "time in the handler, p50 / p99"),
+    num("queued for", isActor ? latency(node.queue) : "–", "time in the mailbox, p50 / p99"),
+    num("restarts", integer(node.restarts), reason, node.restarts > 0),
+    spark(samples, `messages a second of ${node.name} over the last 15 minutes`),
+    isRecent ? el("span", { class: "why", title: reason }, reason) : null);
 }
 
-function rows(node, history, rails = [], branch = "", below = "") {
-  const out = [row(node, rails, branch, history)];
-  node.children.forEach((child, index) => {
-    const lastChild = index === node.children.length - 1;
-    const inner = branch === "" && rails.length === 0 ? [] : [...rails, below];
-    out.push(...rows(child, history, inner, lastChild ? "└ " : "├ ", lastChild ? "  " : "│ "));
+function rows(node, history, level = 1, rail = "", below = "") {
+  const inner = node.children.flatMap((child, index) => {
+    const isLast = index === node.children.length - 1;
+    return rows(child, history, level + 1, below + (isLast ? "└ " : "├ "), below + (isLast ? "  " : "│ "));
   });
-  return out;
+  return [row(node, level, rail, history), ...inner];
 }
 
 function drawTree({ tree, history }) {
-  const focused = document.activeElement && document.activeElement.dataset ? document.activeElement.dataset.path : null;
-  const head = el("div", { class: "node head", "aria-hidden": "true" },
-    ...["actor", "state", "generation", "up", "mailbox", "msg/s", "p50 / p99", "restarts", "msg/s, 15 min"].map((t, i) => el("span", { class: i > 1 && i < 8 ? "num" : "" }, t)));
-  $("tree").replaceChildren(head, ...rows(tree, history));
-  if (focused) { const again = $("tree").querySelector(`[data-path="${CSS.escape(focused)}"]`); if (again) again.focus(); }
+  const heads = ["actor", "state", "gen.", "up", "mailbox", "msg/s", "handled p50 / p99", "queued p50 / p99", "restarts", "msg/s, 15 min"];
+  show("tree", el("div", { class: "node head", "aria-hidden": "true" }, ...heads.map((head, i) => el("span", { class: i > 1 && i < 9 ? "num" : null }, head))),
+    ...rows(tree, history));
 }
-
-const card = (value, label, title) => el("div", { class: "card", title }, el("b", {}, value), el("span", {}, label));
 
 function drawCards({ status, tree }) {
-  const head = status.head;
-  const restarts = flatten(tree).reduce((sum, node) => sum + (node.kind === "actor" ? node.restarts : 0), 0);
-  $("cards").replaceChildren(
-    card(integer(head.number), `head, ${duration(Math.max(0, Date.now() - head.timestamp * 1000))} old`, head.hash),
-    card(`${head.gas_limit ? Math.round((100 * head.gas_used) / head.gas_limit) : 0} %`, `of ${integer(head.gas_limit)} gas used, ${head.transactions} transactions`),
+  const head = status.blocks[status.blocks.length - 1];
+  const restarts = sum(flatten(tree).filter((node) => node.kind === "actor").map((node) => node.restarts));
+  show("cards",
+    head ? card(integer(head.number), `head, ${ago(head.timestamp * 1000)}`, head.hash) : card("–", "head"),
+    head ? card(`${head.gas_limit ? Math.round((100 * head.gas_used) / head.gas_limit) : 0} %`, `of ${(head.gas_limit / 1e6).toFixed(1)} Mgas used, ${integer(head.transactions)} transactions`) : null,
+    card(integer(status.pool.pending), `pending, ${integer(status.pool.queued)} queued`),
     card(rate(status.rpc.per_second), "RPC requests a second"),
-    card(bytes(status.memory_bytes), "memory"),
-    card(bytes(status.disk_bytes), "on disk"),
-    card(integer(restarts), "restarts"));
+    card(bytes(status.memory_bytes), `memory, ${bytes(status.memory_peak_bytes)} at most`),
+    card(bytes(status.database_bytes + status.ancient_bytes), "on disk"),
+    card(integer(restarts), restarts === 1 ? "restart" : "restarts"));
 }
 
-function bars(values, limits, caption) {
-  const top = Math.max(1e-9, ...values, ...limits);
-  const width = 100 / Math.max(1, values.length);
-  const bar = (value, index, kind) => svg("rect", { class: kind, x: (index * width).toFixed(2), width: (width * 0.8).toFixed(2), y: (60 - (60 * value) / top).toFixed(2), height: ((60 * value) / top).toFixed(2) });
-  return el("figure", {}, svg("svg", { viewBox: "0 0 100 60", preserveAspectRatio: "none", role: "img", "aria-label": caption },
-    ...limits.map((v, i) => bar(v, i, "limit")), ...values.map((v, i) => bar(v, i, "value"))), el("figcaption", {}, caption));
+function drawBlocks({ status }) {
+  const { blocks } = status;
+  if (!blocks.length) { show("blocks", empty("No block can be read.")); return; }
+  const head = blocks[blocks.length - 1];
+  // Genesis was not sealed: the time since it says nothing.
+  const timed = blocks.filter((block, i) => i && blocks[i - 1].number);
+  const gaps = timed.map((block) => block.timestamp - blocks[blocks.indexOf(block) - 1].timestamp);
+  const span = [integer(blocks[0].number), integer(head.number)];
+  const name = (text) => (block) => `block ${integer(block.number)}: ${text(block)}`;
+  const mean = gaps.length ? `${(sum(gaps) / gaps.length).toFixed(1)} s on average, ${integer(most(gaps))} s at most` : "nothing to compare yet";
+  show("head", el("code", {}, head.hash), ` · ${new Date(head.timestamp * 1000).toLocaleString("en-GB")} · gas limit ${integer(head.gas_limit)}`,
+    head.base_fee === null ? "" : ` · base fee ${gwei(head.base_fee)}`);
+  show("blocks",
+    bars("Gas used", `of the limit, ${integer(head.gas_used)} in the head`, ...span, blocks.map((b) => b.gas_used), blocks.map(name((b) => `${integer(b.gas_used)} of ${integer(b.gas_limit)} gas`)), blocks.map((b) => b.gas_limit)),
+    bars("Time between blocks", mean, timed.length ? integer(timed[0].number) : "", span[1], gaps, timed.map((b, i) => `block ${integer(b.number)}: ${integer(gaps[i])} s after its parent`)),
+    bars("Transactions", `${integer(sum(blocks.map((b) => b.transactions)))} in ${blocks.length} blocks`, ...span, blocks.map((b) => b.transactions), blocks.map(name((b) => `${integer(b.transactions)} transactions`))));
 }
 
-function drawBlocks({ status, history }) {
-  const blocks = status.blocks;
-  const gaps = blocks.slice(1).map((block, i) => block.timestamp - blocks[i].timestamp);
-  const memory = (history.memory || []).map((n) => n / 1e6);
-  const span = blocks.length ? `blocks ${blocks[0].number} to ${blocks[blocks.length - 1].number}` : "no blocks";
-  $("blocks").replaceChildren(
-    bars(blocks.map((b) => b.gas_used), blocks.map((b) => b.gas_limit), `gas used of the limit, ${span}`),
-    bars(gaps, [], `seconds between blocks, ${span}${gaps.length ? `, ${Math.max(...gaps)} s at most` : ""}`),
-    bars(memory, [], `memory over the last 15 minutes${memory.length ? `, ${Math.round(Math.max(...memory))} MB at most` : ""}`));
+function drawPool({ status, history }) {
+  const { pool } = status;
+  const { pending, queued } = history.node;
+  const price = pool.prices ? gwei(pool.prices.median) : "–";
+  const range = pool.prices ? `median price, ${gwei(pool.prices.lowest)} to ${gwei(pool.prices.highest)}` : "price: nothing is pending";
+  show("pool",
+    curves("Transactions", integer, { name: "pending", values: pending, kind: "first" }, { name: "queued", values: queued, kind: "second" }),
+    el("div", { class: "cards" },
+      card(integer(pool.pending), "pending"), card(integer(pool.queued), "queued"), card(integer(pool.sender_count), pool.sender_count === 1 ? "sender" : "senders"),
+      card(price, range), card(pool.next_base_fee === null ? "–" : gwei(pool.next_base_fee), "base fee of the next block")));
+  show("senders", pool.senders.length
+    ? table(["sender", "local", "pending", "queued"], pool.senders.map((s) => line(el("code", {}, s.address), s.is_local ? "yes" : "no", integer(s.pending), integer(s.queued))))
+    : empty("No transaction waits."));
 }
 
-function table(heads, lines) {
-  return el("table", {}, el("thead", {}, el("tr", {}, ...heads.map((t) => el("th", { scope: "col" }, t)))), el("tbody", {}, ...lines));
-}
-
-function drawRpc({ status }) {
+function drawRpc({ status, history }) {
   const methods = [...status.rpc.methods].sort((a, b) => b.requests - a.requests);
-  if (!methods.length) { $("rpc").replaceChildren(el("p", { class: "empty panel" }, "No requests yet.")); return; }
-  $("rpc").replaceChildren(table(["method", "requests", "a second", "errors", "p50", "p99"], methods.map((m) => el("tr", {},
-    el("td", {}, el("code", {}, m.method)), el("td", {}, integer(m.requests)), el("td", {}, rate(m.per_second)),
-    el("td", { class: m.errors ? "bad" : "" }, integer(m.errors)), el("td", {}, micros(m.p50_us)), el("td", {}, micros(m.p99_us))))));
+  const errors = sum(methods.map((m) => m.errors));
+  show("rpc-charts", curves("Requests a second", rate, { values: history.node.requests, kind: "first" }),
+    el("div", { class: "cards" }, card(integer(sum(methods.map((m) => m.requests))), "requests"), card(integer(errors), "errors")));
+  show("rpc", methods.length
+    ? table(["method", "requests", "a second", "errors", "p50", "p99"], methods.map((m) => line(
+      el("code", {}, m.method), integer(m.requests), rate(m.per_second), count(m.errors, true), time(m.p50_us * 1000), time(m.p99_us * 1000))))
+    : empty("No requests yet."));
 }
 
-function flatten(node) { return [node, ...node.children.flatMap(flatten)]; }
+function drawProcess({ status, history }) {
+  show("process",
+    curves("Memory", bytes, { values: history.node.memory, kind: "first" }),
+    curves("Disk", bytes, { values: history.node.disk, kind: "first" }),
+    el("div", { class: "cards" }, card(bytes(status.memory_bytes), "resident"), card(bytes(status.memory_peak_bytes), "resident at most"),
+      card(bytes(status.database_bytes), "database"), card(bytes(status.ancient_bytes), "ancient files")));
+}
+
+/** Columns that are shown where there is something in them. */
+const RARE = [["rejected", "mailbox full"], ["unavailable", "actor down"], ["dropped", "gave way to newer ones"], ["lost", "with their generation"], ["abandoned", "caller gone"], ["owed", "answers to come"]];
 
 function drawActor({ tree, history }, path) {
+  const back = el("p", {}, el("a", { href: "#/" }, "← all actors"));
   const node = flatten(tree).find((candidate) => candidate.path === path);
-  if (!node) {
-    $("actor").replaceChildren(el("p", {}, el("a", { href: "#/" }, "← all actors")), el("p", { class: "empty" }, `${path} is not in the tree (any more).`));
-    return;
-  }
-  const lines = node.messages.map((m) => el("tr", {},
-    el("td", {}, el("code", {}, m.name)), el("td", {}, integer(m.handled)), el("td", {}, rate(m.per_second)),
-    el("td", { class: m.failed ? "bad" : "" }, integer(m.failed)),
-    el("td", { title: "rejected, unavailable, dropped, lost, abandoned" }, [m.rejected, m.unavailable, m.dropped, m.lost, m.abandoned].map(integer).join(" · ")),
-    el("td", {}, integer(m.slow)),
-    el("td", {}, `${micros(m.queue.p50_ns / 1000)} / ${micros(m.queue.p99_ns / 1000)}`), el("td", {}, `${micros(m.handling.p50_ns / 1000)} / ${micros(m.handling.p99_ns / 1000)}`)));
-  const incidents = [...node.incidents].reverse().map((i) => el("tr", {},
-    el("td", {}, clock(i.unix_ms)), el("td", {}, integer(i.generation)), el("td", { class: "text" }, i.reason)));
-  const samples = (history[path] || {}).rate || [];
-  $("actor").replaceChildren(
-    el("p", {}, el("a", { href: "#/" }, "← all actors")),
-    el("h2", {}, node.name, " ", state(node), " ", crashButton(node)),
-    el("p", { class: "hint" }, el("code", {}, node.path), node.arbiter ? ` on arbiter ${node.arbiter}` : "", node.doing ? `, in ${node.doing}` : "",
-      node.stuck ? `, does not answer for ${duration(node.stuck.for_ms)} in ${node.stuck.doing || node.stuck.blocked_by || "an unknown place"}` : ""),
-    el("section", { id: "cards-actor", class: "charts" },
-      card(integer(node.generation), "generation"), card(duration(node.uptime_ms), "up"),
-      card(node.mailbox ? `${integer(node.mailbox.depth)} of ${integer(node.mailbox.capacity)}` : "–", "in the mailbox"),
-      card(integer(node.restarts), "restarts"),
-      el("div", { class: "card" }, spark(samples, "messages a second over the last 15 minutes"), el("span", {}, "messages a second, 15 minutes"))),
-    el("section", {}, el("h2", {}, "Messages"), el("div", { class: "scroll" }, lines.length
-      ? table(["message", "handled", "a second", "failed", "not handled", "slow", "queued p50 / p99", "handled in p50 / p99"], lines)
-      : el("p", { class: "empty panel" }, "None yet."))),
-    el("section", {}, el("h2", {}, "Last failures"), el("div", { class: "scroll" }, incidents.length
-      ? table(["at", "generation", "reason"], incidents) : el("p", { class: "empty panel" }, "None."))));
+  if (!node) { show("actor", back, empty(`${path} is not in the tree (any more).`)); return; }
+  const rare = RARE.filter(([name]) => node.messages.some((m) => m[name]));
+  const hasAnswers = node.messages.some((m) => m.answering.count);
+  const lines = node.messages.map((m) => line(
+    el("code", {}, m.name), integer(m.handled), rate(m.per_second), count(m.failed, true), ...rare.map(([name]) => integer(m[name])), integer(m.slow),
+    latency(m.handling), latency(m.queue), ...(hasAnswers ? [latency(m.answering)] : [])));
+  const incidents = [...node.incidents].reverse().map((i) => line(clock(i.unix_ms), ago(i.unix_ms), integer(i.generation), el("td", { class: "text" }, i.reason)));
+  const { rate: rates = [], depth = [] } = history.actors[path] || {};
+  const isActor = node.kind === "actor";
+  const stuck = node.stuck ? `, does not answer for ${duration(node.stuck.for_ms)} in ${node.stuck.doing || node.stuck.blocked_by || "an unknown place"}` : "";
+  show("actor", back,
+    el("h2", { tabindex: "-1" }, node.name, " ", state(node), " ", crashButton(node)),
+    el("p", { class: "hint" }, el("code", {}, node.path), node.arbiter ? ` on arbiter ${node.arbiter}` : "", node.doing ? `, in ${node.doing}` : "", stuck),
+    el("section", { class: "cards" },
+      card(integer(node.generation), "generation"), card(duration(node.uptime_ms), "up"), card(integer(node.restarts), "restarts"),
+      isActor ? card(`${integer(node.mailbox.depth)} of ${integer(node.mailbox.capacity)}`, `in the mailbox, ${integer(node.mailbox.peak)} at most`) : null,
+      isActor ? card(latency(node.handling), "handled in, p50 / p99") : null, isActor ? card(latency(node.queue), "queued for, p50 / p99") : null),
+    isActor ? el("section", { class: "charts" },
+      curves("Messages a second", rate, { values: rates, kind: "first" }), curves("Mailbox", integer, { values: depth, kind: "first" })) : null,
+    isActor ? el("section", {}, el("h3", {}, "Messages"), el("div", { class: "scroll" }, lines.length
+      ? table(["message", "handled", "a second", "failed", ...rare.map(([name, what]) => `${name} (${what})`), "slow", "handled in p50 / p99", "queued p50 / p99", ...(hasAnswers ? ["answered in p50 / p99"] : [])], lines)
+      : empty("None yet."))) : null,
+    el("section", {}, el("h3", {}, "Last failures and restarts"), el("div", { class: "scroll" }, incidents.length
+      ? table(["at", "", "generation", el("th", { scope: "col", class: "text" }, "reason")], incidents) : empty("None."))));
 }
+
+const shown = () => { const match = location.hash.match(/^#\/actor\/(.+)$/); return match ? decodeURIComponent(match[1]) : null; };
 
 function draw() {
   if (!last) return;
   const { status, tree } = last;
-  const broken = flatten(tree).filter((node) => node.stuck || ["failed", "backing_off"].includes(node.state)).length;
-  $("summary").textContent = `${status.version} · chain ${status.chain_id} · up ${duration(status.uptime_ms)} · ${flatten(tree).length} nodes, ${broken ? `${broken} not well` : "all well"}`;
-  const match = location.hash.match(/^#\/actor\/(.+)$/);
-  $("overview").hidden = Boolean(match);
-  $("actor").hidden = !match;
-  if (match) { drawActor(last, decodeURIComponent(match[1])); return; }
-  drawCards(last); drawTree(last); drawBlocks(last); drawRpc(last);
+  const nodes = flatten(tree);
+  const unwell = nodes.filter((node) => node.stuck || node.state !== "running").length;
+  $("summary").textContent = `${status.version} · chain ${status.chain_id} · up ${duration(status.uptime_ms)} · ${nodes.length} nodes, ${unwell ? `${unwell} not well` : "all well"}`;
+  const path = shown();
+  $("overview").hidden = path !== null;
+  $("actor").hidden = path === null;
+  if (path !== null) { drawActor(last, path); return; }
+  drawCards(last); drawTree(last); drawBlocks(last); drawPool(last); drawRpc(last); drawProcess(last);
 }
 
+let silence = null;
+function say(text) {
+  $("notice").textContent = text;
+  clearTimeout(silence);
+  silence = setTimeout(() => { $("notice").textContent = ""; }, 6000);
+}
+
+async function crash(path) {
+  try {
+    const answer = await fetch("/api/crash", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ path }) });
+    say(answer.ok ? `${path} crashes` : (await answer.text()).trim());
+  } catch { say("the node does not answer"); }
+}
+
+const open = (path) => { location.hash = `#/actor/${encodeURIComponent(path)}`; };
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-crash]");
+  if (button) { crash(button.dataset.crash); return; }
+  const node = event.target.closest("[data-path]");
+  if (node) open(node.dataset.path);
+});
+
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && location.hash !== "#/") { location.hash = "#/"; return; }
+  const { path } = event.target.dataset || {};
+  if (event.key === "Enter" && path) { open(path); return; }
+  if (event.key === "Escape" && shown() !== null) { location.hash = "#/"; return; }
   if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
   const nodes = [...$("tree").querySelectorAll("[data-path]")];
+  const at = nodes.indexOf(document.activeElement.closest("[data-path]"));
+  if (at < 0 && document.activeElement !== document.body) return;
   if (!nodes.length || $("overview").hidden) return;
   event.preventDefault();
-  const at = nodes.indexOf(document.activeElement);
   nodes[Math.min(nodes.length - 1, Math.max(0, at + (event.key === "ArrowDown" ? 1 : -1)))].focus();
 });
-window.addEventListener("hashchange", () => { draw(); window.scrollTo(0, 0); });
+
+let opened = null;
+window.addEventListener("hashchange", () => {
+  draw();
+  const path = shown();
+  if (path !== null) { window.scrollTo(0, 0); const title = $("actor").querySelector("h2"); if (title) title.focus(); }
+  else if (opened !== null) { const node = $("tree").querySelector(`[data-path="${CSS.escape(opened)}"]`); if (node) node.focus(); }
+  opened = path;
+});
 
 function online(yes) {
   $("link").textContent = yes ? "live" : "offline";
   $("link").className = `badge ${yes ? "online" : "offline"}`;
+  document.body.classList.toggle("stale", !yes);
 }
 
 const events = new EventSource("/api/events");
