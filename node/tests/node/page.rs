@@ -1,0 +1,124 @@
+//! The admin page in a headless Chromium, as its reader meets it.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::{browser::Page, http, process::Running};
+
+const FILTERS: &str = "node/followers/filters";
+/// Longer than the time between two redraws: a press under way must survive them.
+const LONG_PRESS: Duration = Duration::from_millis(1_500);
+
+fn dev_chain() -> (Running, String) {
+    let mut node = Running::start(&[
+        "--dev",
+        "--dev.period",
+        "1",
+        "--ipcdisable",
+        "--admin.chaos",
+        "--admin.port",
+        "0",
+    ]);
+    let origin = format!("http://{}", node.wait_for_admin());
+    (node, origin)
+}
+
+/// An expression: the text of a part of an actor's row in the tree.
+fn cell(path: &str, part: &str) -> String {
+    format!("document.querySelector('[data-path=\"{path}\"] {part}')?.innerText")
+}
+
+/// An expression: the figure under a heading of an actor's row.
+fn figure(path: &str, label: &str) -> String {
+    format!(
+        "[...document.querySelectorAll('[data-path=\"{path}\"] .num')]\
+         .find((it) => it.firstChild.textContent === '{label}')?.lastChild.textContent"
+    )
+}
+
+#[test]
+fn an_actor_that_is_crashed_on_the_page_comes_back_on_the_page() {
+    let (node, origin) = dev_chain();
+    let Some(mut page) = Page::open(&origin) else {
+        return;
+    };
+    page.wait_for(&format!("{} === 'running'", cell(FILTERS, ".state")));
+    assert_eq!(page.value(&figure(FILTERS, "generation")), "1");
+    assert_eq!(page.value(&figure(FILTERS, "restarts")), "0");
+
+    page.press(&format!("[data-crash=\"{FILTERS}\"]"), LONG_PRESS);
+    page.wait_for(&format!("{} === '2'", figure(FILTERS, "generation")));
+    page.wait_for(&format!("{} === 'running'", cell(FILTERS, ".state")));
+    assert_eq!(page.value(&figure(FILTERS, "restarts")), "1");
+    let why = page.value(&cell(FILTERS, ".why"));
+    assert!(
+        why.as_str().unwrap().contains("a crash was asked for"),
+        "{why}"
+    );
+    assert_eq!(
+        page.value("document.querySelectorAll('.why').length"),
+        1,
+        "nobody else was touched"
+    );
+
+    // The rest without a mouse.
+    let focus = format!("document.querySelector('[data-path=\"{FILTERS}\"]').focus()");
+    page.value(&focus);
+    page.key("Enter");
+    page.wait_for("document.querySelector('#actor h2')?.innerText.includes('filters') === true");
+    let text = page.value("document.getElementById('actor').innerText");
+    let text = text.as_str().unwrap();
+    for part in [FILTERS, "ChainChanged", "a crash was asked for"] {
+        assert!(text.contains(part), "{part} is not in: {text}");
+    }
+    page.key("Escape");
+    let back = format!("document.activeElement.dataset.path === '{FILTERS}'");
+    page.wait_for(&back);
+    page.key("ArrowDown");
+    page.wait_for("document.activeElement.dataset.path === 'node/rpc'");
+
+    let exceptions = page.events("Runtime.exceptionThrown");
+    assert!(exceptions.is_empty(), "{exceptions:#?}");
+    let admin = origin.trim_start_matches("http://").parse().unwrap();
+    assert_eq!(http::actor(admin, FILTERS).unwrap()["restarts"], 1);
+    drop(node);
+}
+
+#[test]
+fn the_page_fits_a_phone_has_two_colour_schemes_and_loads_nothing_from_elsewhere() {
+    let (_node, origin) = dev_chain();
+    let Some(mut page) = Page::open(&origin) else {
+        return;
+    };
+    page.wait_for("document.querySelectorAll('[data-path]').length > 10");
+    for section in ["cards", "blocks", "pool", "senders", "rpc", "process"] {
+        let text = page.value(&format!("document.getElementById('{section}').innerText"));
+        assert!(!text.as_str().unwrap().trim().is_empty(), "{section}");
+    }
+    for width in [360, 768, 1280] {
+        let size = json!({"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": false});
+        page.command("Emulation.setDeviceMetricsOverride", size);
+        page.wait_for(&format!("innerWidth === {width}"));
+        let drawn = page.value("document.documentElement.scrollWidth");
+        assert!(drawn.as_u64().unwrap() <= width, "{drawn} of {width}");
+    }
+    let grounds = ["light", "dark"].map(|scheme| {
+        let features = json!([{"name": "prefers-color-scheme", "value": scheme}]);
+        page.command(
+            "Emulation.setEmulatedMedia",
+            json!({ "features": features }),
+        );
+        page.value("getComputedStyle(document.body).backgroundColor")
+    });
+    assert_ne!(grounds[0], grounds[1]);
+    let requests = page.events("Network.requestWillBeSent");
+    assert!(requests.len() >= 4, "{requests:#?}");
+    for request in requests {
+        let url = request["request"]["url"].as_str().unwrap();
+        assert!(
+            url.starts_with(&origin) || url.starts_with("data:"),
+            "{url}"
+        );
+    }
+}
