@@ -1,7 +1,7 @@
 //! `--dev`: a chain of one's own, with a key that owns all of it.
 //!
-//! Without `--datadir` everything is in memory, save the key file, whose folder goes with the
-//! process. With it, the chain and its key are there again at the next start.
+//! Without `--datadir` everything is in memory, save the key file and the pool's journal, whose
+//! folder goes with the process. With it, the chain and its key are there again at the next start.
 
 use actoreum_actors::clock;
 use actoreum_chain::{ChainReader, genesis};
@@ -33,7 +33,7 @@ pub struct DevNode {
     pub keys: Keys,
     /// Who seals, and how.
     pub sealing: Sealing,
-    /// Holds the key file of a chain in memory; removed with it.
+    /// Holds the key file and the pool's journal of a chain in memory; removed with it.
     _folder: Option<TempDir>,
 }
 
@@ -43,10 +43,10 @@ pub fn open(config: &Config, dev: &DevConfig) -> eyre::Result<DevNode> {
     let (datadir, keystore, store) = match dev.in_memory {
         true => {
             let made = tempfile::Builder::new()
-                .prefix("actoreum-keystore-")
+                .prefix("actoreum-dev-")
                 .tempdir()
-                .wrap_err("no folder for the key file")?;
-            let keystore = made.path().to_owned();
+                .wrap_err("no temporary folder")?;
+            let keystore = made.path().join("keystore");
             folder = Some(made);
             let options = StoreOptions {
                 engine: Engine::Memory,
@@ -82,6 +82,7 @@ pub fn open(config: &Config, dev: &DevConfig) -> eyre::Result<DevNode> {
         sealing: Sealing {
             signer,
             gas_limit: dev.gas_limit,
+            scratch: folder.as_ref().map(|folder| folder.path().to_owned()),
         },
         _folder: folder,
     })

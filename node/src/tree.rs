@@ -27,7 +27,7 @@
 //! not behind it, because they read through views: a chain that is being rebuilt does not take
 //! them down.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use actoreum_actors::{
     accounts::{AccountsActor, AccountsSetup},
@@ -98,6 +98,9 @@ pub struct Sealing {
     pub signer: Address,
     /// Where the gas limit should move.
     pub gas_limit: u64,
+    /// Where the pool keeps its journal of a chain in memory: it comes back after a crash, and
+    /// goes with the process.
+    pub scratch: Option<PathBuf>,
 }
 
 /// The tree, and what the commands need of it.
@@ -246,8 +249,15 @@ fn assemble_all(
         follow_chain.push(actors.worker.recipient());
         worker = Some(actors);
     }
-    let journal = datadir.map(DataDir::instance);
-    let txpool = txpool::assemble(&config.eth.tx_pool, journal, &reader, follow_pool);
+    let scratch = sealing.and_then(|sealing| sealing.scratch.clone());
+    let instance = datadir.map(|datadir| datadir.instance().to_owned());
+    let journal = instance.or(scratch);
+    let txpool = txpool::assemble(
+        &config.eth.tx_pool,
+        journal.as_deref(),
+        &reader,
+        follow_pool,
+    );
     // The pool first: who follows after it finds it on the new head.
     setup = setup.follower(txpool.follows_chain);
     for follower in follow_chain {
