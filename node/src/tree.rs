@@ -389,12 +389,14 @@ fn followers_of(
     filters: &ActorRef<FilterActor>,
 ) -> SupervisorSpec {
     let pool = Pool::new("bloom servants", 1);
-    let (reader, servants) = (reader.clone(), pool.clone());
-    let index = move || BloomIndexActor::new(reader.clone(), servants.clone());
+    let (read_by_index, servants) = (reader.clone(), pool.clone());
+    let index = move || BloomIndexActor::new(read_by_index.clone(), servants.clone());
+    let reader = reader.clone();
+    let of_filters = move || FilterActor::new(reader.clone());
     SupervisorSpec::new("followers", Strategy::OneForOne)
         .child(pool.child())
         .child(ChildSpec::new(bloom, index))
-        .child(ChildSpec::new(filters, FilterActor::new).mailbox(FILTER_MAILBOX))
+        .child(ChildSpec::new(filters, of_filters).mailbox(FILTER_MAILBOX))
         .intensity(SERVER_RESTARTS, CHAIN_PERIOD)
 }
 

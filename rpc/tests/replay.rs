@@ -109,10 +109,13 @@ fn actors(node: &Node, reader: &ChainReader, folder: &Path) -> SupervisorSpec {
         open: Vec::new(),
         held: Vec::new(),
     };
+    let reader = reader.clone();
     SupervisorSpec::new("node", Strategy::OneForOne)
         .child(signatures.child())
         .child(scrypt.child())
-        .child(ChildSpec::new(&filters, FilterActor::new))
+        .child(ChildSpec::new(&filters, move || {
+            FilterActor::new(reader.clone())
+        }))
         .child(ChildSpec::new(&pool, move || txpool.clone().open()))
         .child(ChildSpec::new_async(&accounts, move || {
             setup.clone().start()

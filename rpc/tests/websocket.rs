@@ -14,7 +14,7 @@ use actoreum_actors::supervision::{
 use actoreum_chain::{ChainEvent, ChainReader, ExecutedBlock, SealedHeader, genesis};
 use actoreum_consensus::{EthashOptions, engine_for};
 use actoreum_messages::events::ChainChanged;
-use actoreum_primitives::{Block, Body, Genesis, Header};
+use actoreum_primitives::{B256, Block, Body, Genesis, Header, b256};
 use actoreum_rpc::dispatch::{DispatchLimits, Dispatcher};
 use actoreum_rpc::http::{Endpoints, HttpActor, HttpConfig, Origins, WsEndpoint};
 use actoreum_rpc::namespaces;
@@ -29,6 +29,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+const MAINNET_GENESIS: B256 =
+    b256!("d4e56740f876aef8c010b86a40d5f56745a118d0906a34e69aec8c0db1cb8fa3");
 const TEXT: u8 = 1;
 const CLOSE: u8 = 8;
 const PING: u8 = 9;
@@ -47,6 +49,7 @@ fn with_node<F: Future<Output = ()>>(test: impl FnOnce(Served) -> F) {
         genesis::init(&store, &Genesis::mainnet()).unwrap();
         let reader = ChainReader::open(store).unwrap();
         let engine = engine_for(reader.config(), EthashOptions::default(), None);
+        let followed = reader.clone();
         let node = Node::new(reader, engine, None, NodeSettings::new("Actoreum/test", 1));
         let filters = ActorRef::new("filters");
         node.filters.set(filters.clone()).unwrap();
@@ -73,7 +76,9 @@ fn with_node<F: Future<Output = ()>>(test: impl FnOnce(Served) -> F) {
         };
         let http: ActorRef<HttpActor<Node>> = ActorRef::new("http");
         let spec = SupervisorSpec::new("node", Restarts::OneForOne)
-            .child(ChildSpec::new(&filters, FilterActor::new))
+            .child(ChildSpec::new(&filters, move || {
+                FilterActor::new(followed.clone())
+            }))
             .child(
                 ChildSpec::new(&http, move || {
                     HttpActor::new(config.clone(), endpoints.clone())
@@ -203,35 +208,55 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn heads(numbers: std::ops::Range<u64>) -> ChainChanged {
-    let added = |number| {
-        let header = Header {
-            number,
-            ..Header::default()
-        };
-        ChainEvent::Added(ExecutedBlock {
-            header: SealedHeader::new(header.clone()),
-            block: Arc::new(Block {
-                header,
-                body: Body::default(),
-            }),
-            receipts: Arc::default(),
-        })
-    };
-    ChainChanged {
-        events: numbers.map(added).collect(),
+/// Blocks without transactions, one after the other.
+struct Growing {
+    number: u64,
+    parent_hash: B256,
+}
+
+impl Growing {
+    fn new() -> Self {
+        Self {
+            number: 0,
+            parent_hash: MAINNET_GENESIS,
+        }
+    }
+
+    /// The events of the next blocks.
+    fn heads(&mut self, blocks: u64) -> ChainChanged {
+        let added = (0..blocks).map(|_| {
+            self.number += 1;
+            let header = Header {
+                parent_hash: self.parent_hash,
+                number: self.number,
+                ..Header::default()
+            };
+            self.parent_hash = header.hash();
+            ChainEvent::Added(ExecutedBlock {
+                header: SealedHeader::new(header.clone()),
+                block: Arc::new(Block {
+                    header,
+                    body: Body::default(),
+                }),
+                receipts: Arc::default(),
+            })
+        });
+        ChainChanged {
+            events: added.collect(),
+        }
     }
 }
 
 #[test]
 fn a_subscriber_gets_its_name_then_heads_in_order_until_it_unsubscribes() {
     with_node(|served| async move {
+        let mut chain = Growing::new();
         let mut client = Client::open(served.address).await;
         client.call(1, "eth_subscribe", json!(["newHeads"])).await;
         let named = client.json().await;
         let name = named["result"].as_str().unwrap().to_owned();
         assert!(name.starts_with("0x"), "{named}");
-        served.filters.tell(heads(1..4)).unwrap();
+        served.filters.tell(chain.heads(3)).unwrap();
         for number in ["0x1", "0x2", "0x3"] {
             let told = client.json().await;
             assert_eq!(told["method"], "eth_subscription");
@@ -247,7 +272,7 @@ fn a_subscriber_gets_its_name_then_heads_in_order_until_it_unsubscribes() {
         );
         client.call(4, "eth_unsubscribe", json!([name])).await;
         assert_eq!(client.json().await["result"], true);
-        served.filters.tell(heads(4..5)).unwrap();
+        served.filters.tell(chain.heads(1)).unwrap();
         client.call(5, "eth_subscribe", json!(["nope"])).await;
         let refused = client.json().await;
         assert_eq!(
@@ -269,16 +294,13 @@ fn a_subscriber_gets_its_name_then_heads_in_order_until_it_unsubscribes() {
 #[test]
 fn a_subscriber_that_does_not_read_is_closed_with_the_reason() {
     with_node(|served| async move {
+        let mut chain = Growing::new();
         let mut client = Client::open(served.address).await;
         client.call(1, "eth_subscribe", json!(["newHeads"])).await;
         client.json().await;
         // More than the sockets' buffers and the queue hold.
-        for batch in 0..40 {
-            served
-                .filters
-                .ask(heads(batch * 500..batch * 500 + 500))
-                .await
-                .unwrap();
+        for _ in 0..40 {
+            served.filters.ask(chain.heads(500)).await.unwrap();
         }
         let mut told = 0;
         let reason = loop {
@@ -368,6 +390,7 @@ fn strange() -> impl Strategy<Value = Vec<u8>> {
 #[test]
 fn no_frames_take_the_server_down() {
     with_node(|served| async move {
+        let mut chain = Growing::new();
         let mut runner = TestRunner::default();
         for round in 0..150 {
             let bytes = strange().new_tree(&mut runner).unwrap().current();
@@ -377,7 +400,7 @@ fn no_frames_take_the_server_down() {
                 let _ = client.stream.shutdown().await;
             }
             if round % 10 == 0 {
-                served.filters.tell(heads(0..3)).unwrap();
+                served.filters.tell(chain.heads(3)).unwrap();
                 let mut sane = Client::open(served.address).await;
                 sane.call(1, "eth_blockNumber", json!([])).await;
                 assert_eq!(sane.json().await["result"], "0x0", "after {bytes:?}");
@@ -392,6 +415,7 @@ fn a_thousand_subscribers_hear_of_a_head_within_100_ms() {
     const SUBSCRIBERS: usize = 1_000;
     const HEADS: u64 = 50;
     with_node(|served| async move {
+        let mut chain = Growing::new();
         let mut clients = Vec::new();
         for _ in 0..SUBSCRIBERS {
             let mut client = Client::open(served.address).await;
@@ -415,9 +439,9 @@ fn a_thousand_subscribers_hear_of_a_head_within_100_ms() {
                 })
             })
             .collect();
-        for number in 0..HEADS {
+        for _ in 0..HEADS {
             told_at.lock().unwrap().push(std::time::Instant::now());
-            served.filters.tell(heads(number..number + 1)).unwrap();
+            served.filters.tell(chain.heads(1)).unwrap();
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         let mut delays = Vec::new();

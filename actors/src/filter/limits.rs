@@ -16,3 +16,8 @@ pub const MAX_FILTERS: usize = 4_096;
 /// Bytes that all filters together may hold for clients who have not asked yet. Past it, the
 /// filter that holds most goes, and its client learns that it is not there.
 pub const MAX_COLLECTED_BYTES: usize = 64 << 20;
+
+/// Blocks that are told after the fact, where their events did not fit into the mailbox: each is
+/// read from the database, and the actor answers nobody meanwhile. Past it those who follow the
+/// chain learn that events are lost.
+pub const RESYNC_BLOCKS: usize = 256;

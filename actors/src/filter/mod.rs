@@ -6,7 +6,11 @@
 //! | [`NewTransactions`] | their hashes, likewise |
 //! | [`InstallFilter`], [`TakeChanges`], [`GetLogFilter`], [`UninstallFilter`] | filters that are polled |
 //! | [`Subscribe`], [`Unsubscribe`] | subscriptions |
-//! | `Expire` | filters that nobody polls any more go |
+//! | `Expire` | filters that nobody polls any more go; it is looked whether the chain went on unheard |
+//!
+//! Events give way when the mailbox is full. The next ones then do not follow the last head that
+//! was told: what is between is read from the chain, told in its order, and what comes late is
+//! known by then. Where that is too much, those who follow the chain learn that events are lost.
 //!
 //! Whoever sees a head has seen its logs. Nothing here waits for anybody: a subscriber that
 //! takes no more is dropped, and a filter that holds too much goes. When a generation fails,
@@ -14,20 +18,21 @@
 
 pub mod limits;
 mod polled;
+mod resync;
 #[cfg(test)]
 mod tests;
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
-use actoreum_chain::{ChainEvent, ExecutedBlock, SealedHeader};
+use actoreum_chain::{ChainEvent, ChainReader, ExecutedBlock, SealedHeader};
 use actoreum_messages::events::{ChainChanged, NewTransactions};
 use actoreum_messages::filter::{
     Change, Collected, Event, FilterId, GetLogFilter, InstallFilter, LogRange, Subscribe,
     Subscriber, TakeChanges, TooManyFilters, Topic, UninstallFilter, Unsubscribe,
 };
 use actoreum_primitives::B256;
-use tracing::debug;
+use tracing::{debug, info, warn};
 
 use crate::supervision::{Actor, Ctx, Exit, Failure, Handles, Message, WhenFull};
 use limits::{EXPIRY_CHECK, MAX_FILTERS};
@@ -39,8 +44,12 @@ use polled::PolledFilters;
 struct Expire;
 
 /// See the module.
-#[derive(Default)]
 pub struct FilterActor {
+    reader: ChainReader,
+    /// The last head that was told.
+    told: SealedHeader,
+    /// The same at the last look, where the chain was ahead of it already then.
+    behind_since: Option<B256>,
     polled: PolledFilters,
     subscriptions: HashMap<FilterId, Subscription>,
 }
@@ -61,9 +70,15 @@ impl Drop for Subscription {
 }
 
 impl FilterActor {
-    /// An actor without filters.
-    pub fn new() -> Self {
-        Self::default()
+    /// An actor without filters, which tells what `reader`'s chain does from now on.
+    pub fn new(reader: ChainReader) -> Self {
+        Self {
+            told: reader.head(),
+            reader,
+            behind_since: None,
+            polled: PolledFilters::default(),
+            subscriptions: HashMap::new(),
+        }
     }
 
     /// Tells every subscription that `wants` the event; those that take no more are dropped.
@@ -102,6 +117,7 @@ impl FilterActor {
     }
 
     fn tell_head(&mut self, head: &SealedHeader) {
+        self.told = head.clone();
         self.polled.add_hashes(&Topic::Heads, &[head.hash()]);
         let event = event(Change::Head(head.clone()));
         self.tell(&event, |topic| *topic == Topic::Heads);
@@ -134,28 +150,90 @@ impl Actor for FilterActor {
     }
 }
 
-impl Handles<ChainChanged> for FilterActor {
-    type Answer = ();
+impl FilterActor {
+    /// Whether these events begin where the last ones ended.
+    fn follows(&self, events: &[ChainEvent]) -> bool {
+        let told = self.told.hash();
+        for event in events {
+            match event {
+                ChainEvent::Removed(block) => return block.header.hash() == told,
+                ChainEvent::Added(block) => return block.header.parent_hash == told,
+                // A bulk import leaves blocks out, but never goes back.
+                ChainEvent::Head(head) => return head.number > self.told.number,
+                ChainEvent::Side(_) => {}
+            }
+        }
+        true
+    }
 
-    fn handle(&mut self, ChainChanged { events }: ChainChanged, _: &mut Ctx<Self>) {
-        for event in events.iter() {
+    fn tell_all(&mut self, events: &[ChainEvent]) {
+        for event in events {
             match event {
                 ChainEvent::Removed(block) => self.tell_logs(block, true),
                 ChainEvent::Added(block) => self.tell_logs(block, false),
                 ChainEvent::Side(_) | ChainEvent::Head(_) => {}
             }
         }
-        let mut newest = None;
-        for event in events.iter() {
+        for event in events {
             match event {
-                ChainEvent::Added(block) => {
-                    newest = Some(block.header.hash());
-                    self.tell_head(&block.header);
-                }
+                ChainEvent::Added(block) => self.tell_head(&block.header),
                 // A bulk import tells of its last block alone.
-                ChainEvent::Head(head) if newest != Some(head.hash()) => self.tell_head(head),
+                ChainEvent::Head(head) if self.told.hash() != head.hash() => self.tell_head(head),
                 ChainEvent::Head(_) | ChainEvent::Removed(_) | ChainEvent::Side(_) => {}
             }
+        }
+    }
+
+    /// Tells what the chain did since the last head that was told.
+    fn catch_up(&mut self) {
+        let from = self.told.number;
+        match resync::missed(&self.reader, &self.told) {
+            Ok(events) if events.is_empty() => {}
+            Ok(events) => {
+                self.tell_all(&events);
+                info!(from, to = self.told.number, "chain events told late");
+            }
+            Err(resync::Lost) => {
+                self.told = self.reader.head();
+                let follows_chain = |topic: &Topic| matches!(topic, Topic::Heads | Topic::Logs(_));
+                let filters = self.polled.remove_all(follows_chain);
+                let before = self.subscriptions.len();
+                self.subscriptions
+                    .retain(|_, subscription| !follows_chain(&subscription.topic));
+                let subscriptions = before - self.subscriptions.len();
+                warn!(
+                    from,
+                    to = self.told.number,
+                    filters,
+                    subscriptions,
+                    "chain events lost"
+                );
+            }
+        }
+    }
+
+    /// The events after the last head that was told may have been refused, all of them. They wait
+    /// in the mailbox for less time than passes between two looks.
+    fn look_whether_behind(&mut self) {
+        let told = self.told.hash();
+        let is_behind = self.reader.head().hash() != told;
+        if is_behind && self.behind_since == Some(told) {
+            self.catch_up();
+        }
+        self.behind_since = is_behind.then_some(told);
+    }
+}
+
+impl Handles<ChainChanged> for FilterActor {
+    type Answer = ();
+    // What is dropped is read from the chain when the next one comes.
+    const WHEN_FULL: WhenFull = WhenFull::DropOldest;
+
+    fn handle(&mut self, ChainChanged { events }: ChainChanged, _: &mut Ctx<Self>) {
+        if self.follows(&events) {
+            self.tell_all(&events);
+        } else {
+            self.catch_up();
         }
     }
 }
@@ -249,5 +327,6 @@ impl Handles<Expire> for FilterActor {
         if expired > 0 {
             debug!(expired, "filters expired");
         }
+        self.look_whether_behind();
     }
 }

@@ -48,6 +48,11 @@ impl PolledFilters {
         removed.is_some()
     }
 
+    /// Removes the filters of such topics; how many.
+    pub(super) fn remove_all(&mut self, of: impl Fn(&Topic) -> bool) -> usize {
+        self.remove_where(|filter| of(&filter.topic))
+    }
+
     pub(super) fn take(&mut self, id: FilterId) -> Option<Collected> {
         let filter = self.filters.get_mut(&id)?;
         filter.asked_at = Instant::now();
@@ -107,14 +112,18 @@ impl PolledFilters {
 
     /// Removes filters that nobody polled for too long; how many.
     pub(super) fn expire(&mut self) -> usize {
+        self.remove_where(|filter| filter.asked_at.elapsed() >= FILTER_LIFETIME)
+    }
+
+    fn remove_where(&mut self, is_over: impl Fn(&Polled) -> bool) -> usize {
         let before = self.filters.len();
         let bytes = &mut self.bytes;
         self.filters.retain(|_, filter| {
-            let is_alive = filter.asked_at.elapsed() < FILTER_LIFETIME;
-            if !is_alive {
+            let is_over = is_over(filter);
+            if is_over {
                 *bytes -= filter.bytes;
             }
-            is_alive
+            !is_over
         });
         before - self.filters.len()
     }

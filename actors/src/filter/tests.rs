@@ -2,25 +2,36 @@ use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
-use actoreum_chain::{LogCriteria, PlacedLog};
+use actoreum_chain::{LogCriteria, PlacedLog, genesis};
 use actoreum_primitives::{
-    Address, Block, Body, Header, LegacyTx, Log, Receipt, ReceiptOutcome, SecretKey, TxPayload,
-    TxType, U256, logs_bloom,
+    Address, Block, Body, Genesis, Header, LegacyTx, Log, Receipt, ReceiptOutcome, SecretKey,
+    TxPayload, TxType, U256, logs_bloom,
 };
+use actoreum_storage::{Commit, HeadRecord, Store};
 use parking_lot::Mutex;
 
 use super::limits::FILTER_LIFETIME;
 use super::*;
 use crate::supervision::{ActorRef, ChildSpec, Strategy, SupervisorSpec, Tree, TreeOptions};
 
+/// A chain that has only its genesis.
+fn new_chain() -> (Store, ChainReader) {
+    let store = Store::memory();
+    genesis::init(&store, &Genesis::mainnet()).unwrap();
+    let reader = ChainReader::open(store.clone()).unwrap();
+    (store, reader)
+}
+
 /// A block with a log of the contract `emitter`.
-fn block(number: u64, branch: u8, emitter: u8) -> ExecutedBlock {
+fn block(parent: &SealedHeader, branch: u8, emitter: u8) -> ExecutedBlock {
+    let number = parent.number + 1;
     let logs = vec![Log {
         address: Address::repeat_byte(emitter),
         topics: Vec::new(),
         data: Default::default(),
     }];
     let header = Header {
+        parent_hash: parent.hash(),
         number,
         extra_data: vec![branch].into(),
         logs_bloom: logs_bloom(&logs),
@@ -54,10 +65,18 @@ fn changed(events: Vec<ChainEvent>) -> ChainChanged {
     }
 }
 
-/// Block 1 of branch `a` gives way to blocks 1 and 2 of branch `b`.
-fn reorg() -> (ExecutedBlock, Vec<ExecutedBlock>, ChainChanged) {
-    let old = block(1, b'a', 7);
-    let new = vec![block(1, b'b', 7), block(2, b'b', 8)];
+/// Block 1 of branch `a`, which is told, gives way to blocks 1 and 2 of branch `b`.
+struct Reorg {
+    old: ExecutedBlock,
+    new: Vec<ExecutedBlock>,
+    told: ChainChanged,
+    change: ChainChanged,
+}
+
+fn reorg(genesis: &SealedHeader) -> Reorg {
+    let old = block(genesis, b'a', 7);
+    let first = block(genesis, b'b', 7);
+    let new = vec![first.clone(), block(&first.header, b'b', 8)];
     let head = new[1].header.clone();
     let events = vec![
         ChainEvent::Removed(old.clone()),
@@ -65,7 +84,12 @@ fn reorg() -> (ExecutedBlock, Vec<ExecutedBlock>, ChainChanged) {
         ChainEvent::Added(new[1].clone()),
         ChainEvent::Head(head),
     ];
-    (old, new, changed(events))
+    Reorg {
+        told: changed(vec![ChainEvent::Added(old.clone())]),
+        old,
+        new,
+        change: changed(events),
+    }
 }
 
 /// Writes down what it hears, in short.
@@ -104,13 +128,24 @@ impl Subscriber for Ear {
     }
 }
 
-/// Runs a test against the real actor, with a clock that jumps.
-fn with_actor<F: Future<Output = ()>>(test: impl FnOnce(ActorRef<FilterActor>) -> F) {
+/// Runs a test against the real actor over a new chain, with a clock that jumps.
+fn with_actor<F: Future<Output = ()>>(test: impl FnOnce(ActorRef<FilterActor>, SealedHeader) -> F) {
+    let (_, reader) = new_chain();
+    let head = reader.head();
+    with_actor_over(reader, |filters| test(filters, head));
+}
+
+fn with_actor_over<F: Future<Output = ()>>(
+    reader: ChainReader,
+    test: impl FnOnce(ActorRef<FilterActor>) -> F,
+) {
     actix::System::new().block_on(async {
         tokio::time::pause();
         let filters = ActorRef::new("filters");
         let spec = SupervisorSpec::new("test", Strategy::OneForOne)
-            .child(ChildSpec::new(&filters, FilterActor::new));
+            .child(ChildSpec::new(&filters, move || {
+                FilterActor::new(reader.clone())
+            }));
         let tree: Tree = TreeOptions::default()
             .single_thread()
             .start(spec)
@@ -133,7 +168,14 @@ fn logs_of(emitter: u8) -> Topic {
 
 #[test]
 fn a_reorg_tells_removed_logs_then_added_ones_then_heads() {
-    with_actor(|filters| async move {
+    with_actor(|filters, genesis| async move {
+        let Reorg {
+            old,
+            new,
+            told,
+            change,
+        } = reorg(&genesis);
+        filters.ask(told).await.unwrap();
         let ear = Arc::new(Ear::default());
         for (id, topic) in [(1, Topic::Heads), (2, logs_of(7)), (3, logs_of(9))] {
             let subscriber: Arc<dyn Subscriber> = ear.clone();
@@ -145,7 +187,6 @@ fn a_reorg_tells_removed_logs_then_added_ones_then_heads() {
             };
             filters.ask(message).await.unwrap();
         }
-        let (old, new, reorg) = reorg();
         let ask = |topic| filters.ask(InstallFilter { topic });
         let heads = ask(Topic::Heads).await.unwrap().unwrap();
         let logs = ask(logs_of(7)).await.unwrap().unwrap();
@@ -154,7 +195,7 @@ fn a_reorg_tells_removed_logs_then_added_ones_then_heads() {
             ..LogRange::default()
         };
         let later = ask(Topic::Logs(range.clone())).await.unwrap().unwrap();
-        filters.ask(reorg).await.unwrap();
+        filters.ask(change).await.unwrap();
         let expected = [
             "0x2: logs -1",
             "0x2: logs +1",
@@ -193,10 +234,10 @@ fn a_reorg_tells_removed_logs_then_added_ones_then_heads() {
 
 #[test]
 fn a_bulk_import_tells_of_its_last_block() {
-    with_actor(|filters| async move {
+    with_actor(|filters, genesis| async move {
         let topic = Topic::Heads;
         let id = filters.ask(InstallFilter { topic }).await.unwrap().unwrap();
-        let header = block(9, b'a', 1).header;
+        let header = block(&block(&genesis, b'a', 1).header, b'a', 1).header;
         let events = vec![ChainEvent::Head(header.clone())];
         filters.ask(changed(events)).await.unwrap();
         let taken = filters.ask(TakeChanges { id }).await.unwrap();
@@ -206,7 +247,7 @@ fn a_bulk_import_tells_of_its_last_block() {
 
 #[test]
 fn a_filter_lives_while_it_is_polled_and_their_number_is_capped() {
-    with_actor(|filters| async move {
+    with_actor(|filters, _| async move {
         let topic = Topic::Heads;
         let id = filters.ask(InstallFilter { topic }).await.unwrap().unwrap();
         for _ in 0..3 {
@@ -228,7 +269,8 @@ fn a_filter_lives_while_it_is_polled_and_their_number_is_capped() {
 
 #[test]
 fn who_takes_no_more_is_told_no_more_and_nobody_else_is_touched() {
-    with_actor(|filters| async move {
+    with_actor(|filters, genesis| async move {
+        let Reorg { told, change, .. } = reorg(&genesis);
         let (full, other) = (Arc::new(Ear::default()), Arc::new(Ear::default()));
         for (id, ear) in [(1, &full), (2, &other), (3, &other)] {
             let subscriber: Arc<dyn Subscriber> = ear.clone();
@@ -242,16 +284,15 @@ fn who_takes_no_more_is_told_no_more_and_nobody_else_is_touched() {
         }
         full.is_full.store(true, SeqCst);
         filters.ask(Unsubscribe { id: FilterId(3) }).await.unwrap();
-        for _ in 0..2 {
-            let (_, _, reorg) = reorg();
-            filters.ask(reorg).await.unwrap();
+        for events in [told, change] {
+            filters.ask(events).await.unwrap();
             full.is_full.store(false, SeqCst);
         }
         assert!(
             full.heard.lock().is_empty(),
             "it was dropped at its first refusal"
         );
-        assert_eq!(other.heard.lock().len(), 4);
+        assert_eq!(other.heard.lock().len(), 3);
         assert!(!full.has_lost.load(SeqCst) && !other.has_lost.load(SeqCst));
     });
 }
@@ -260,7 +301,7 @@ fn who_takes_no_more_is_told_no_more_and_nobody_else_is_touched() {
 fn a_subscription_that_ends_with_its_actor_is_lost() {
     let ear = Arc::new(Ear::default());
     let subscriber: Arc<dyn Subscriber> = ear.clone();
-    with_actor(|filters| async move {
+    with_actor(|filters, _| async move {
         let (id, topic) = (FilterId(1), Topic::Heads);
         let message = Subscribe {
             id,
@@ -289,4 +330,133 @@ fn what_nobody_fetches_is_bounded() {
     polled.install(greedy, Topic::Heads);
     polled.add_hashes(&Topic::Heads, &many[1..]);
     assert!(polled.take(greedy).is_some());
+}
+
+/// Writes a branch with its state left out; the canonical one, where it is asked to be.
+fn write(store: &Store, blocks: &[ExecutedBlock], is_canonical: bool) {
+    let mut commit = Commit::new();
+    for executed in blocks {
+        let (number, hash) = (executed.header.number, executed.header.hash());
+        let header: &Header = &executed.block.header;
+        commit.put_header(&hash, header, &U256::from(number));
+        commit.put_body(number, &hash, &executed.block.body);
+        commit.put_receipts(number, &hash, &executed.receipts);
+        if is_canonical {
+            commit.set_canonical(number, &hash);
+            commit.set_head(HeadRecord {
+                number,
+                hash,
+                state_root: B256::ZERO,
+            });
+        }
+    }
+    store.commit(commit).unwrap();
+}
+
+fn branch(parent: &SealedHeader, name: u8, blocks: usize) -> Vec<ExecutedBlock> {
+    let mut branch: Vec<ExecutedBlock> = Vec::new();
+    for _ in 0..blocks {
+        let parent = branch.last().map_or(parent, |last| &last.header);
+        let next = block(parent, name, 7);
+        branch.push(next);
+    }
+    branch
+}
+
+/// Subscribes to heads and to logs of the contract that all branches call.
+async fn listen(filters: &ActorRef<FilterActor>) -> Arc<Ear> {
+    let ear = Arc::new(Ear::default());
+    for (id, topic) in [(1, Topic::Heads), (2, logs_of(7))] {
+        let subscriber: Arc<dyn Subscriber> = ear.clone();
+        let message = Subscribe {
+            id: FilterId(id),
+            topic,
+            subscriber,
+        };
+        filters.ask(message).await.unwrap();
+    }
+    ear
+}
+
+#[test]
+fn events_that_were_dropped_are_told_late_in_their_order_and_once() {
+    let (store, reader) = new_chain();
+    let a = branch(&reader.head(), b'a', 3);
+    let b = branch(&a[0].header, b'b', 3);
+    write(&store, &a[1..], false);
+    write(&store, &[&a[..1], &b].concat(), true);
+    let now = ChainReader::open(store).unwrap();
+    with_actor_over(now, |filters| async move {
+        // The actor was told of branch a, and then of nothing until the last block of b.
+        let back = [&b[2], &b[1], &b[0], &a[0]].map(|it| ChainEvent::Removed(it.clone()));
+        let genesis = ChainEvent::Head(reader.head());
+        let back = back.into_iter().chain([genesis]).collect();
+        filters.ask(changed(back)).await.unwrap();
+        let forth = a.iter().map(|it| ChainEvent::Added(it.clone())).collect();
+        let stale = changed(forth);
+        filters.ask(stale.clone()).await.unwrap();
+        let ear = listen(&filters).await;
+        let last = changed(vec![ChainEvent::Added(b[2].clone())]);
+        filters.ask(last.clone()).await.unwrap();
+        let expected = [
+            "0x2: logs -3",
+            "0x2: logs -2",
+            "0x2: logs +2",
+            "0x2: logs +3",
+            "0x2: logs +4",
+            "0x1: head 2b",
+            "0x1: head 3b",
+            "0x1: head 4b",
+        ];
+        assert_eq!(*ear.heard.lock(), expected);
+        filters.ask(last).await.unwrap();
+        filters.ask(stale).await.unwrap();
+        assert_eq!(ear.heard.lock().len(), expected.len(), "nothing twice");
+    });
+}
+
+#[test]
+fn a_chain_that_went_on_unheard_is_noticed() {
+    let (store, reader) = new_chain();
+    let blocks = branch(&reader.head(), b'a', 2);
+    write(&store, &blocks, true);
+    let now = ChainReader::open(store).unwrap();
+    with_actor_over(now, |filters| async move {
+        let back = vec![
+            ChainEvent::Removed(blocks[1].clone()),
+            ChainEvent::Head(blocks[0].header.clone()),
+        ];
+        filters.ask(changed(back)).await.unwrap();
+        let ear = listen(&filters).await;
+        tokio::time::sleep(EXPIRY_CHECK * 2 + Duration::from_secs(1)).await;
+        assert_eq!(*ear.heard.lock(), ["0x2: logs +2", "0x1: head 2a"]);
+    });
+}
+
+#[test]
+fn who_follows_the_chain_learns_that_too_much_is_lost() {
+    let (store, reader) = new_chain();
+    let blocks = branch(&reader.head(), b'a', limits::RESYNC_BLOCKS + 2);
+    write(&store, &blocks, true);
+    let now = ChainReader::open(store).unwrap();
+    with_actor_over(now, |filters| async move {
+        let genesis = reader.head();
+        let back = blocks.iter().rev();
+        let mut back: Vec<_> = back.map(|it| ChainEvent::Removed(it.clone())).collect();
+        back.push(ChainEvent::Head(genesis));
+        filters.ask(changed(back)).await.unwrap();
+        let ear = listen(&filters).await;
+        let ask = |topic| filters.ask(InstallFilter { topic });
+        let heads = ask(Topic::Heads).await.unwrap().unwrap();
+        let pending = ask(Topic::Transactions).await.unwrap().unwrap();
+        let last = blocks.last().unwrap().clone();
+        filters
+            .ask(changed(vec![ChainEvent::Added(last)]))
+            .await
+            .unwrap();
+        assert!(ear.has_lost.load(SeqCst) && ear.heard.lock().is_empty());
+        let take = |id| filters.ask(TakeChanges { id });
+        assert_eq!(take(heads).await, Ok(None));
+        assert!(take(pending).await.unwrap().is_some());
+    });
 }
