@@ -8,6 +8,7 @@
     reason = "helpers of tests, too, stop at the unexpected"
 )]
 
+mod browser;
 mod chains;
 mod crash;
 mod database;
@@ -16,8 +17,12 @@ mod disk;
 mod fuzz;
 mod http;
 mod kill;
+mod memory;
+mod metrics;
+mod page;
 mod process;
 mod round_trip;
+mod sealing;
 mod start;
 mod stop;
 mod tools;
