@@ -218,7 +218,7 @@ impl Chain {
         let prepared = prepare(&self.reader, engine.as_ref(), &batch, &plan.new, &mut stats);
         let mut prepared = prepared.into_iter();
         let hashes: Vec<B256> = plan.new.iter().map(Block::hash).collect();
-        let progress = self.execute(&plan.new, &hashes, |_| {
+        let progress = self.execute(&plan.new, plan.ancestor.number + 1, &hashes, |_| {
             prepared.next().unwrap_or(Err(BlockError::Interrupted))
         });
         self.stats += stats;
@@ -226,14 +226,11 @@ impl Chain {
         if let Some(error) = progress.refused {
             return Err((progress.executed.len(), error));
         }
-        self.commit(
-            &plan.new,
-            &hashes,
-            &progress.executed,
-            Canonical::Replaces(&plan.old),
-        )
-        .map_err(|error| (0, error))?;
-        Ok(self.added(&plan.new, &hashes, progress.executed))
+        let canonical = Canonical::Replaces(&plan.old);
+        let executed = self
+            .commit(&plan.new, &hashes, progress.executed, canonical)
+            .map_err(|error| (0, error))?;
+        Ok(self.added(&plan.new, &hashes, executed))
     }
 
     /// The events of blocks that leave the canonical chain, newest first.

@@ -1,9 +1,12 @@
 //! From executed blocks to one durable commit and a new view.
 
-use std::time::Instant;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use actoreum_primitives::{B256, Block, U256};
-use actoreum_storage::{Commit, HeadRecord, StorageError};
+use actoreum_storage::{Commit, FrozenState, HeadRecord, StorageError, Store};
 
 use crate::{BlockError, Chain, OpenError, SealedHeader, pipeline::Executed};
 
@@ -16,49 +19,125 @@ pub(crate) enum Canonical<'a> {
     Replaces(&'a [SealedHeader]),
 }
 
-impl Chain {
-    /// Commits blocks that were executed, with the state that the buffers hold, makes the last
-    /// of them the head, and publishes it. After an error the buffers are to be dropped.
-    pub(crate) fn commit(
-        &mut self,
-        blocks: &[Block],
-        hashes: &[B256],
-        executed: &[Executed],
-        canonical: Canonical<'_>,
-    ) -> Result<(), BlockError> {
+/// A commit that is ready to be written, on whatever thread.
+pub(crate) struct Draft<'a> {
+    blocks: &'a [Block],
+    hashes: &'a [B256],
+    executed: Vec<Executed>,
+    /// The total difficulty of the first block's parent.
+    total_below: U256,
+    commit: Commit,
+    state: Arc<FrozenState>,
+    /// The newest change of the flat state that the commit holds.
+    mark: u64,
+    store: Store,
+}
+
+/// A commit that was written, or failed.
+pub(crate) struct Written {
+    outcome: Result<(), StorageError>,
+    executed: Vec<Executed>,
+    /// The last block; `None` where there was none.
+    head: Option<SealedHeader>,
+    total_difficulty: U256,
+    mark: u64,
+    time: Duration,
+}
+
+impl Draft<'_> {
+    /// Writes everything, durably. The blocks that follow may be executed meanwhile.
+    pub(crate) fn write(self) -> Written {
         let begun = Instant::now();
-        let mut commit = Commit::new();
-        let mut total = self.total_below(blocks)?;
-        if let Canonical::Replaces(old) = canonical {
-            self.uncanonical(old, &mut commit)?;
-        }
-        for ((block, hash), executed) in blocks.iter().zip(hashes).zip(executed) {
+        let mut commit = self.commit;
+        let mut total = self.total_below;
+        let mut lookups = Vec::new();
+        for ((block, hash), executed) in self.blocks.iter().zip(self.hashes).zip(&self.executed) {
             let number = block.header.number;
             total = total.saturating_add(block.header.difficulty);
             commit.put_header(hash, &block.header, &total);
             commit.put_body(number, hash, &block.body);
             commit.put_receipts(number, hash, &executed.receipts);
             commit.set_canonical(number, hash);
-            for transaction in &block.body.transactions {
-                commit.put_tx_lookup(&transaction.hash(), number);
-            }
+            let transactions = block.body.transactions.iter();
+            lookups.extend(transactions.map(|transaction| (transaction.hash(), number)));
         }
-        let (Some(last), Some(hash)) = (blocks.last(), hashes.get(blocks.len() - 1)) else {
-            return Ok(());
-        };
-        let mark = self.flat.mark();
-        commit.state(&self.trie.freeze()?);
-        commit.set_head(HeadRecord {
-            number: last.header.number,
-            hash: *hash,
-            state_root: last.header.state_root,
-        });
-        self.store.commit(commit)?;
+        // Neighbours in the database are written one after another.
+        lookups.sort_unstable();
+        for (transaction, number) in lookups {
+            commit.put_tx_lookup(&transaction, number);
+        }
+        commit.state(&self.state);
+        drop(self.state);
+        let last = self.blocks.last().zip(self.hashes.last());
+        let head = last.map(|(block, hash)| SealedHeader::with_hash(block.header.clone(), *hash));
+        if let Some(head) = &head {
+            commit.set_head(HeadRecord {
+                number: head.number,
+                hash: head.hash(),
+                state_root: head.state_root,
+            });
+        }
+        Written {
+            outcome: self.store.commit(commit),
+            executed: self.executed,
+            head,
+            total_difficulty: total,
+            mark: self.mark,
+            time: begun.elapsed(),
+        }
+    }
+}
+
+impl Chain {
+    /// Sets aside what the buffers hold, as the state after blocks that were executed: for a
+    /// commit. It must be written and ended ([`Self::end_commit`]) before the next one begins.
+    pub(crate) fn begin_commit<'a>(
+        &mut self,
+        blocks: &'a [Block],
+        hashes: &'a [B256],
+        executed: Vec<Executed>,
+        canonical: Canonical<'_>,
+    ) -> Result<Draft<'a>, BlockError> {
+        let mut commit = Commit::new();
+        if let Canonical::Replaces(old) = canonical {
+            self.uncanonical(old, &mut commit)?;
+        }
+        Ok(Draft {
+            blocks,
+            hashes,
+            executed,
+            total_below: self.total_below(blocks)?,
+            commit,
+            mark: self.flat.mark(),
+            state: self.trie.freeze()?,
+            store: self.store.clone(),
+        })
+    }
+
+    /// Makes the last block of a written commit the head, and publishes it. After an error the
+    /// buffers are to be dropped.
+    pub(crate) fn end_commit(&mut self, written: Written) -> Result<Vec<Executed>, BlockError> {
+        self.stats.commit += written.time;
+        written.outcome?;
         self.trie.committed();
-        self.flat.committed(mark);
-        self.move_head(SealedHeader::with_hash(last.header.clone(), *hash), total);
-        self.stats.commit += begun.elapsed();
-        Ok(())
+        self.flat.committed(written.mark);
+        if let Some(head) = written.head {
+            self.move_head(head, written.total_difficulty);
+        }
+        Ok(written.executed)
+    }
+
+    /// Commits blocks that were executed, with the state that the buffers hold, makes the last
+    /// of them the head, and publishes it. After an error the buffers are to be dropped.
+    pub(crate) fn commit(
+        &mut self,
+        blocks: &[Block],
+        hashes: &[B256],
+        executed: Vec<Executed>,
+        canonical: Canonical<'_>,
+    ) -> Result<Vec<Executed>, BlockError> {
+        let draft = self.begin_commit(blocks, hashes, executed, canonical)?;
+        self.end_commit(draft.write())
     }
 
     /// Commits the state that the buffers hold as that of an earlier block.

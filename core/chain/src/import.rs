@@ -3,14 +3,16 @@
 //! ```text
 //! known? -> headers, seals -> bodies, ommers, senders -> execution -> roots -> commit -> publish
 //! '----------- all cores, a segment ahead of the execution ----'   '--- pipeline ---'
+//!                                                        '--- a window behind ---'
 //! ```
 
 use std::{
+    ops::Range,
     sync::{
         Arc,
         mpsc::{Receiver, SyncSender, sync_channel},
     },
-    thread,
+    thread::{self, Scope, ScopedJoinHandle},
     time::Instant,
 };
 
@@ -24,7 +26,7 @@ use crate::{
     Ancestors, BlockError, Chain, ChainEvent, ChainReader, ExecutedBlock, ImportError,
     ImportReport, ImportStats, SealedHeader,
     body::check_body,
-    commit::Canonical,
+    commit::{Canonical, Written},
     limits::{COMMIT_BLOCKS, COMMIT_GAS, SEGMENT_BLOCKS},
     pipeline::{Executed, Pipeline, Progress},
 };
@@ -131,7 +133,8 @@ impl Chain {
         (sound, refused)
     }
 
-    /// Executes blocks on top of the head.
+    /// Executes blocks on top of the head, window after window; while one executes, the one
+    /// before it is committed.
     fn extend(
         &mut self,
         blocks: &[Block],
@@ -140,81 +143,36 @@ impl Chain {
     ) -> Result<(), (usize, BlockError)> {
         let reader = self.reader.clone();
         let engine = Arc::clone(&self.options.engine);
+        let hashes: Vec<B256> = blocks.par_iter().map(Block::hash).collect();
         let (to_execution, prepared) = sync_channel(SEGMENTS_AHEAD);
-        thread::scope(|scope| {
+        let (outcome, times) = thread::scope(|scope| {
             let prepare =
                 scope.spawn(|| prepare_all(&reader, engine.as_ref(), blocks, to_execution));
-            let mut senders = Senders::new(prepared);
-            let mut done = 0;
-            let mut outcome = Ok(());
-            while done < blocks.len() && outcome.is_ok() {
-                let window = window_of(&blocks[done..]);
-                let (count, refused) = self.extend_by(window, done, &mut senders, detail, report);
-                done += count;
-                outcome = refused.map_or(Ok(()), |error| Err((done, error)));
-            }
-            drop(senders);
-            let times = match prepare.join() {
-                Ok(times) => times,
-                Err(panic) => std::panic::resume_unwind(panic),
+            let mut extension = Extension {
+                chain: self,
+                blocks,
+                hashes: &hashes,
+                senders: Senders::new(prepared),
+                detail,
+                report,
             };
-            self.stats += times;
-            outcome
-        })
-    }
-
-    /// Executes and commits one window of blocks; how many of them, and why not the next.
-    fn extend_by(
-        &mut self,
-        window: &[Block],
-        offset: usize,
-        senders: &mut Senders,
-        detail: Detail,
-        report: &mut ImportReport,
-    ) -> (usize, Option<BlockError>) {
-        let hashes: Vec<B256> = window.par_iter().map(Block::hash).collect();
-        let mut known = Vec::with_capacity(window.len());
-        let mut progress = self.execute(window, &hashes, |index| {
-            let of_block = senders.of(offset + index)?;
-            known.push(of_block.clone());
-            Ok(of_block)
+            let outcome = extension.run(scope);
+            drop(extension);
+            (outcome, joined(prepare))
         });
-        let right = progress.executed.len();
-        if progress.refused.is_some() && right < window.len() {
-            // Execution went on past the refused block: begin again, up to that block.
-            self.drop_buffers();
-            let again = self.execute(&window[..right], &hashes, |index| Ok(known[index].clone()));
-            if let Some(error) = again.refused {
-                return (0, Some(error));
-            }
-            progress.executed = again.executed;
-        }
-        self.stats += progress.stats;
-        if right == 0 {
-            return (0, progress.refused);
-        }
-        let blocks = &window[..right];
-        if let Err(error) = self.commit(blocks, &hashes, &progress.executed, Canonical::Extends) {
-            self.drop_buffers();
-            return (0, Some(error));
-        }
-        report.imported += right;
-        if detail == Detail::EveryBlock {
-            report
-                .events
-                .extend(self.added(blocks, &hashes, progress.executed));
-        }
-        (right, progress.refused)
+        self.stats += times;
+        outcome
     }
 
     /// Runs the pipeline on blocks that follow each other, the first on what the buffers hold.
+    /// `hashes` are those of the blocks from number `first` on, which are not in the store yet.
     pub(crate) fn execute(
         &mut self,
         blocks: &[Block],
+        first: u64,
         hashes: &[B256],
         senders: impl FnMut(usize) -> Result<Vec<Address>, BlockError>,
     ) -> Progress {
-        let first = blocks.first().map_or(0, |block| block.header.number);
         let ancestors = Ancestors::of_batch(&self.reader, first, hashes);
         let pipeline = Pipeline {
             config: &self.config,
@@ -247,6 +205,123 @@ impl Chain {
         };
         blocks.iter().zip(hashes).zip(executed).map(event).collect()
     }
+}
+
+/// Blocks that are to follow the head.
+struct Extension<'x> {
+    chain: &'x mut Chain,
+    blocks: &'x [Block],
+    hashes: &'x [B256],
+    senders: Senders,
+    detail: Detail,
+    report: &'x mut ImportReport,
+}
+
+/// A commit that is being written: its blocks' places, and who writes it.
+type InFlight<'scope> = (Range<usize>, ScopedJoinHandle<'scope, Written>);
+
+impl<'x> Extension<'x> {
+    fn run<'scope>(&mut self, scope: &'scope Scope<'scope, '_>) -> Result<(), (usize, BlockError)>
+    where
+        'x: 'scope,
+    {
+        let mut in_flight: Option<InFlight<'scope>> = None;
+        let mut done = 0;
+        while done < self.blocks.len() {
+            let window = done..done + window_of(&self.blocks[done..]).len();
+            let mut known = Vec::with_capacity(window.len());
+            let mut progress = self.execute(window.clone(), Some(&mut known));
+            self.settle(in_flight.take())?;
+            let right = window.start..window.start + progress.executed.len();
+            if progress.refused.is_some() && right.end < window.end {
+                // Execution went on past the refused block: begin again, up to that block.
+                self.chain.drop_buffers();
+                known.truncate(right.len());
+                self.senders.put_back(right.start, known);
+                let again = self.execute(right.clone(), None);
+                if let Some(error) = again.refused {
+                    return Err((right.start, error));
+                }
+                progress.executed = again.executed;
+            }
+            self.chain.stats += progress.stats;
+            if !right.is_empty() {
+                in_flight = Some((
+                    right.clone(),
+                    self.begin(right.clone(), progress.executed, scope)?,
+                ));
+            }
+            if let Some(error) = progress.refused {
+                self.settle(in_flight.take())?;
+                return Err((right.end, error));
+            }
+            done = right.end;
+        }
+        self.settle(in_flight)
+    }
+
+    /// Executes a window on what the buffers hold. The senders that it used go to `used`.
+    fn execute(
+        &mut self,
+        window: Range<usize>,
+        mut used: Option<&mut Vec<Vec<Address>>>,
+    ) -> Progress {
+        let first = self.blocks.first().map_or(0, |block| block.header.number);
+        let senders = &mut self.senders;
+        let blocks = &self.blocks[window.clone()];
+        self.chain.execute(blocks, first, self.hashes, |index| {
+            let of_block = senders.of(window.start + index)?;
+            if let Some(used) = &mut used {
+                used.push(of_block.clone());
+            }
+            Ok(of_block)
+        })
+    }
+
+    /// Sets the state aside and has it written.
+    fn begin<'scope>(
+        &mut self,
+        window: Range<usize>,
+        executed: Vec<Executed>,
+        scope: &'scope Scope<'scope, '_>,
+    ) -> Result<ScopedJoinHandle<'scope, Written>, (usize, BlockError)>
+    where
+        'x: 'scope,
+    {
+        let (blocks, hashes) = (&self.blocks[window.clone()], &self.hashes[window.clone()]);
+        let draft = self
+            .chain
+            .begin_commit(blocks, hashes, executed, Canonical::Extends)
+            .map_err(|error| self.failed(&window, error))?;
+        Ok(scope.spawn(|| draft.write()))
+    }
+
+    /// Waits for the commit that is being written, and makes its last block the head.
+    fn settle(&mut self, in_flight: Option<InFlight<'_>>) -> Result<(), (usize, BlockError)> {
+        let Some((window, writing)) = in_flight else {
+            return Ok(());
+        };
+        let ended = self.chain.end_commit(joined(writing));
+        let executed = ended.map_err(|error| self.failed(&window, error))?;
+        self.report.imported += window.len();
+        if self.detail == Detail::EveryBlock {
+            let (blocks, hashes) = (&self.blocks[window.clone()], &self.hashes[window]);
+            let events = self.chain.added(blocks, hashes, executed);
+            self.report.events.extend(events);
+        }
+        Ok(())
+    }
+
+    fn failed(&mut self, window: &Range<usize>, error: BlockError) -> (usize, BlockError) {
+        self.chain.drop_buffers();
+        (window.start, error)
+    }
+}
+
+fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+    thread
+        .join()
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 fn check_contiguous(blocks: &[Block]) -> Result<(), (usize, BlockError)> {
@@ -348,6 +423,13 @@ impl Senders {
             segment: Vec::new().into_iter(),
             next: 0,
         }
+    }
+
+    /// Takes senders again that were handed out: those of the blocks from `index` on. What
+    /// follows them is not asked for any more.
+    fn put_back(&mut self, index: usize, senders: Vec<Vec<Address>>) {
+        self.next = index;
+        self.segment = senders.into_iter().map(Ok).collect::<Vec<_>>().into_iter();
     }
 
     fn of(&mut self, index: usize) -> Prepared {

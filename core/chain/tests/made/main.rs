@@ -8,3 +8,4 @@ mod every_fork;
 mod maker;
 mod probes;
 mod trees;
+mod windows;
