@@ -11,7 +11,7 @@ use crate::connection::Caller;
 use crate::error::{RESPONSE_TOO_LARGE, RpcError};
 use crate::json::{JsonOut, Raw};
 use crate::limits;
-use crate::method::{Handler, Method};
+use crate::method::{Handler, Method, Reader};
 use crate::pool::HeavyPool;
 use crate::request::{self, Call, Message};
 
@@ -195,13 +195,18 @@ impl<C: Send + Sync + 'static> Dispatcher<C> {
             Handler::View(function) => {
                 guarded(method.name, || function(&self.context, params, out))
             }
-            Handler::Heavy(function) => {
-                let function = Arc::clone(function);
-                let params = params.map(str::to_owned);
-                let work = move |context: &C, part: &mut JsonOut| {
-                    function(context, params.as_deref(), part)
-                };
-                self.run_on_pool(method.name, work, out).await
+            Handler::Heavy(function) => self.read_on_pool(method.name, function, params, out).await,
+            Handler::Tried(attempt, function) => {
+                let mut is_done = false;
+                let answer = guarded(method.name, || {
+                    let answer = attempt(&self.context, params, out);
+                    is_done = answer.is_some();
+                    answer.unwrap_or(Ok(()))
+                });
+                match is_done || answer.is_err() {
+                    true => answer,
+                    false => self.read_on_pool(method.name, function, params, out).await,
+                }
             }
             Handler::Actor(function) => {
                 let answer = function(Arc::clone(&self.context), params).await?;
@@ -218,6 +223,20 @@ impl<C: Send + Sync + 'static> Dispatcher<C> {
                 guarded(method.name, || function(&self.context, caller, params, out))
             }
         }
+    }
+
+    async fn read_on_pool(
+        &self,
+        name: &'static str,
+        function: &Arc<Reader<C>>,
+        params: Option<&str>,
+        out: &mut JsonOut,
+    ) -> Result<(), RpcError> {
+        let function = Arc::clone(function);
+        let params = params.map(str::to_owned);
+        let work =
+            move |context: &C, part: &mut JsonOut| function(context, params.as_deref(), part);
+        self.run_on_pool(name, work, out).await
     }
 
     async fn run_on_pool(

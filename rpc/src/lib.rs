@@ -3,7 +3,7 @@
 //! ```text
 //! HTTP -----> Dispatcher: bytes -> calls (slices of the body) -> rows of the method table
 //! WebSocket                    |-- View: read through the chain's view, on this thread
-//! IPC                          |-- Heavy: on the bounded pool
+//! IPC                          |-- Heavy: on the bounded pool, or here where it is known to be short
 //!                              `-- Actor: a question to one actor
 //!             bytes <- JSON written straight into the answer
 //! ```
@@ -56,6 +56,7 @@ mod object;
 pub mod param;
 mod personal;
 pub mod pool;
+mod quick;
 pub mod render;
 mod request;
 mod rpc;

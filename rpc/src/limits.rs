@@ -101,6 +101,19 @@ pub const MAX_FEE_HISTORY_PERCENTILES: usize = 100;
 /// times as much a gas as the usual ones, and an operator may lift the cap.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Gas up to which a call counts as quick: a read of a token uses a quarter of it, and takes ten
+/// microseconds. A call of a contract that was quick before runs on the connection's own thread,
+/// which saves it two changes of threads. The first one that is not sends the contract's calls to
+/// the pool for good.
+pub const QUICK_CALL_GAS: u64 = 100_000;
+
+/// Contracts whose calls are known to be quick, and as many that are known not to be. To make
+/// them forgotten takes this many calls, each as dear as one that holds a thread.
+pub const QUICK_TARGETS: usize = 4_096;
+
+/// How long a call may take on the connection's own thread; past it, it begins again on the pool.
+pub const QUICK_CALL_TIMEOUT: Duration = Duration::from_millis(2);
+
 /// How long a trace runs where the client does not say, as in geth.
 pub const TRACE_TIMEOUT: Duration = Duration::from_secs(5);
 

@@ -28,7 +28,11 @@ pub enum Cost {
 /// A future that need not leave its thread.
 pub type LocalFuture<T> = Pin<Box<dyn Future<Output = T>>>;
 
-type Reader<C> = dyn Fn(&C, Option<&str>, &mut JsonOut) -> Result<(), RpcError> + Send + Sync;
+pub(crate) type Reader<C> =
+    dyn Fn(&C, Option<&str>, &mut JsonOut) -> Result<(), RpcError> + Send + Sync;
+/// `None` where it is not for the connection's own thread.
+type Trier<C> =
+    dyn Fn(&C, Option<&str>, &mut JsonOut) -> Option<Result<(), RpcError>> + Send + Sync;
 type Asker<C> =
     dyn Fn(Arc<C>, Option<&str>) -> LocalFuture<Result<Box<dyn WriteJson>, RpcError>> + Send + Sync;
 /// Work that an actor's answer leaves to the pool.
@@ -45,6 +49,8 @@ pub(crate) enum Handler<C> {
     View(Box<Reader<C>>),
     /// On the pool.
     Heavy(Arc<Reader<C>>),
+    /// On the connection's own thread where that will do, else on the pool.
+    Tried(Box<Trier<C>>, Arc<Reader<C>>),
     /// By an actor.
     Actor(Box<Asker<C>>),
     /// By an actor, then on the pool.
@@ -108,6 +114,27 @@ impl<C: Send + Sync + 'static> Method<C> {
             params,
             Handler::Heavy(Arc::new(reader(name, function))),
         )
+    }
+
+    /// Work of unknown length that is known to be short at times: `attempt` answers it then, on
+    /// the connection's own thread.
+    pub(crate) fn tried<A, R>(
+        name: &'static str,
+        params: &'static [&'static str],
+        attempt: impl Fn(&C, A) -> Option<Result<R, RpcError>> + Send + Sync + 'static,
+        function: impl Fn(&C, A) -> Result<R, RpcError> + Send + Sync + 'static,
+    ) -> Self
+    where
+        A: FromParams + 'static,
+        R: WriteJson + 'static,
+    {
+        let trier = move |context: &C, raw: Option<&str>, out: &mut JsonOut| {
+            let arguments = param::read::<A>(name, raw).ok()?;
+            let result = attempt(context, arguments)?;
+            Some(result.map(|result| result.write_json(out)))
+        };
+        let reader = Arc::new(reader(name, function));
+        Self::row::<A>(name, params, Handler::Tried(Box::new(trier), reader))
     }
 
     /// A question to an actor.
@@ -217,7 +244,7 @@ impl<C> Method<C> {
     pub fn cost(&self) -> Cost {
         match self.handler {
             Handler::View(_) | Handler::Connection(_) => Cost::View,
-            Handler::Heavy(_) | Handler::Staged(_) => Cost::Heavy,
+            Handler::Heavy(_) | Handler::Tried(..) | Handler::Staged(_) => Cost::Heavy,
             Handler::Actor(_) => Cost::Actor,
         }
     }

@@ -16,6 +16,7 @@ use actoreum_txpool::Snapshot;
 use crate::block_id::{BlockId, BlockNumber};
 use crate::error::RpcError;
 use crate::limits::BLOCK_CACHE_BYTES;
+use crate::quick::QuickTargets;
 use crate::render::BlockCache;
 use crate::sealing::{Keys, SealingActors};
 
@@ -88,6 +89,7 @@ pub struct Node {
     /// Who seals, once the tree is put together, where this node does.
     pub sealing: OnceLock<SealingActors>,
     pub(crate) rendered: BlockCache,
+    pub(crate) quick: QuickTargets,
 }
 
 impl Node {
@@ -111,6 +113,7 @@ impl Node {
             keys: OnceLock::new(),
             sealing: OnceLock::new(),
             rendered: BlockCache::new(BLOCK_CACHE_BYTES),
+            quick: QuickTargets::default(),
         }
     }
 

@@ -7,6 +7,12 @@ use crate::json::Serialized;
 
 struct Node;
 
+/// Whether this runs on a thread of the pool, and not on the test's own.
+fn on_pool() -> bool {
+    let name = std::thread::current().name().map(str::to_owned);
+    name.is_some_and(|name| name.starts_with("tokio"))
+}
+
 fn dispatcher(limits: DispatchLimits) -> Dispatcher<Node> {
     let methods = [
         Method::view("net_version", &[], |_: &Node, ()| Ok("1337".to_owned())),
@@ -29,6 +35,16 @@ fn dispatcher(limits: DispatchLimits) -> Dispatcher<Node> {
         Method::heavy("debug_panic", &[], |_: &Node, ()| -> Result<(), RpcError> {
             panic!("on purpose")
         }),
+        Method::tried(
+            "eth_tried",
+            &["what"],
+            |_: &Node, (what,): (String,)| match what.as_str() {
+                "panic" => panic!("on purpose"),
+                "fail" => Some(Err(RpcError::server("refused here"))),
+                _ => (what == "here").then(|| Ok(on_pool())),
+            },
+            |_: &Node, (_,): (String,)| Ok(on_pool()),
+        ),
         Method::actor(
             "admin_ask",
             &["what"],
@@ -77,6 +93,22 @@ fn call(method: &str, params: &str) -> Value {
     answer(&format!(
         r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#
     ))
+}
+
+#[test]
+fn what_is_tried_runs_here_and_else_on_the_pool() {
+    assert_eq!(call("eth_tried", r#"["here"]"#)["result"], false);
+    assert_eq!(call("eth_tried", r#"["elsewhere"]"#)["result"], true);
+    assert_eq!(
+        call("eth_tried", r#"["fail"]"#),
+        failure(-32000, "refused here")
+    );
+    assert_eq!(
+        call("eth_tried", r#"["panic"]"#),
+        failure(-32603, "internal error")
+    );
+    let error = &call("eth_tried", "[]")["error"];
+    assert_eq!(error["code"], -32602, "what the arguments lack is told");
 }
 
 #[test]
