@@ -7,6 +7,7 @@ use std::{
 };
 
 use actoreum_primitives::{DevChain, Fork};
+use actoreum_wallet::{KeyDirectory, ScryptCost};
 use eyre::{WrapErr, bail, eyre};
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +31,9 @@ pub struct Config {
     /// Whether the storage engine was asked for by flag or file, and not by default.
     #[serde(skip)]
     pub is_engine_explicit: bool,
+    /// The file with passwords, where there is one.
+    #[serde(skip)]
+    pub password_file: Option<PathBuf>,
     /// The development chain, where one was asked for.
     #[serde(skip)]
     pub dev: Option<DevConfig>,
@@ -76,6 +80,12 @@ pub struct EthConfig {
 pub struct NodeConfig {
     /// Where the database and the keys are.
     pub data_dir: PathBuf,
+    /// Where the key files are; empty: in the data directory.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub key_store_dir: String,
+    /// Encrypt new key files cheaply.
+    #[serde(rename = "UseLightweightKDF")]
+    pub use_lightweight_kdf: bool,
     /// Address of the HTTP server; empty: none.
     #[serde(rename = "HTTPHost")]
     pub http_host: String,
@@ -147,6 +157,8 @@ impl Default for NodeConfig {
     fn default() -> Self {
         Self {
             data_dir: default_data_dir(),
+            key_store_dir: String::new(),
+            use_lightweight_kdf: false,
             http_host: String::new(),
             http_port: 8545,
             http_cors: Vec::new(),
@@ -229,8 +241,6 @@ const GETH_ONLY: &[(&str, &[&str])] = &[
         "Node",
         &[
             "UserIdent",
-            "KeyStoreDir",
-            "UseLightweightKDF",
             "NoUSB",
             "WSExposeAll",
             "Logger",
@@ -292,6 +302,11 @@ impl Config {
 
     fn apply(&mut self, flags: &NodeFlags) -> eyre::Result<()> {
         set(&mut self.node.data_dir, &flags.datadir);
+        if let Some(folder) = &flags.accounts.keystore {
+            self.node.key_store_dir = folder.to_string_lossy().into_owned();
+        }
+        self.node.use_lightweight_kdf |= flags.accounts.lightkdf;
+        self.password_file.clone_from(&flags.accounts.password);
         if flags.dev {
             self.apply_dev(flags);
         }
@@ -364,9 +379,19 @@ impl Config {
         }
     }
 
-    /// Where the key files are: beside the database, as geth has them.
-    pub fn keystore(&self) -> PathBuf {
-        self.node.data_dir.join("keystore")
+    /// The key files: beside the database unless a folder is named, as geth has them.
+    pub fn keys(&self) -> eyre::Result<KeyDirectory> {
+        let folder = match self.node.key_store_dir.as_str() {
+            "" => self.node.data_dir.join("keystore"),
+            named => PathBuf::from(named),
+        };
+        let folder = std::path::absolute(&folder)
+            .wrap_err_with(|| format!("the folder of the key files, {}", folder.display()))?;
+        let cost = match self.node.use_lightweight_kdf {
+            true => ScryptCost::LIGHT,
+            false => ScryptCost::STANDARD,
+        };
+        Ok(KeyDirectory::new(folder, cost))
     }
 
     fn check(&self) -> eyre::Result<()> {

@@ -57,7 +57,7 @@ pub fn open(config: &Config, dev: &DevConfig) -> eyre::Result<DevNode> {
         false => {
             let datadir = DataDir::of(config);
             let store = datadir.open_store(config)?;
-            (Some(datadir), config.keystore(), store)
+            (Some(datadir), config.keys()?.folder().to_owned(), store)
         }
     };
     // A key with an empty password gains nothing from a dear derivation.

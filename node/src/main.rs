@@ -17,6 +17,8 @@ mod endpoints;
 mod ethash;
 mod logging;
 mod network;
+mod passwords;
+mod prompt;
 mod signals;
 mod snapshots;
 mod tree;

@@ -50,7 +50,7 @@ use actoreum_rpc::{
 };
 use actoreum_storage::Store;
 use actoreum_txpool::PoolReader;
-use actoreum_wallet::{KeyDirectory, Password, ScryptCost};
+use actoreum_wallet::{KeyDirectory, Password};
 
 use crate::{
     admin::{self, AdminActor, AdminState},
@@ -159,7 +159,7 @@ pub fn assemble(
     store: Store,
     datadir: Option<&DataDir>,
 ) -> eyre::Result<Assembled> {
-    let keys = keys_on_disk(config);
+    let keys = keys_on_disk(config)?;
     assemble_all(config, store, datadir, &keys, None, false)
 }
 
@@ -169,16 +169,16 @@ pub fn assemble_connected(
     store: Store,
     datadir: &DataDir,
 ) -> eyre::Result<Assembled> {
-    let keys = keys_on_disk(config);
+    let keys = keys_on_disk(config)?;
     assemble_all(config, store, Some(datadir), &keys, None, true)
 }
 
-fn keys_on_disk(config: &Config) -> Keys {
-    Keys {
-        directory: KeyDirectory::new(config.keystore(), ScryptCost::STANDARD),
+fn keys_on_disk(config: &Config) -> eyre::Result<Keys> {
+    Ok(Keys {
+        directory: config.keys()?,
         open: Vec::new(),
         held: Vec::new(),
-    }
+    })
 }
 
 /// As [`assemble`], of a node that seals.

@@ -18,7 +18,7 @@ pub enum KeyError {
     #[error("account already exists")]
     Exists,
     /// The password is wrong.
-    #[error("could not decrypt key with given password")]
+    #[error("could not decrypt key with given passphrase")]
     WrongPassword,
     /// The key is locked, and no password was given.
     #[error("authentication needed: password or unlock")]
@@ -46,6 +46,9 @@ pub enum KeyError {
     /// It is no key file.
     #[error("not a key file: {0}")]
     Format(String),
+    /// It is no wallet of the presale.
+    #[error("{0}")]
+    Presale(&'static str),
     /// What was decrypted, or given, is no key.
     #[error("invalid private key")]
     InvalidKey,

@@ -41,6 +41,7 @@ pub mod limits;
 pub mod mnemonic;
 mod name;
 mod password;
+pub mod presale;
 pub mod signing;
 
 pub use directory::KeyDirectory;

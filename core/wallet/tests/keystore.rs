@@ -124,7 +124,7 @@ fn the_directory_finds_imports_updates_and_deletes() {
     let wrong = keys.open(&account, &new).unwrap_err();
     assert_eq!(
         wrong.to_string(),
-        "could not decrypt key with given password"
+        "could not decrypt key with given passphrase"
     );
     keys.update(&account, &old, &new).unwrap();
     assert!(keys.open(&account, &old).is_err());
@@ -180,7 +180,7 @@ fn a_file_is_refused_for_what_it_says() {
     };
     assert_eq!(
         refused(&|_| {}),
-        "could not decrypt key with given password"
+        "could not decrypt key with given passphrase"
     );
     assert_eq!(
         refused(&|file| file["version"] = json!("1")),

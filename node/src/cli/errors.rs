@@ -12,7 +12,7 @@ pub fn one_line(error: &Error) -> String {
         ErrorKind::UnknownArgument if arg.starts_with('-') => format!("unknown flag {arg}"),
         ErrorKind::UnknownArgument => format!("unexpected argument {arg}"),
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
-            "this command needs another one, such as: actoreum bench import FILE, actoreum db check"
+            "this command needs another one, such as: actoreum account list, actoreum bench import FILE"
                 .to_string()
         }
         ErrorKind::InvalidSubcommand => {

@@ -55,6 +55,10 @@ pub struct NodeFlags {
     #[arg(long, global = true, value_name = "MB", help_heading = "Node")]
     pub cache: Option<u64>,
 
+    /// Accounts
+    #[command(flatten)]
+    pub accounts: AccountFlags,
+
     /// Log level: 0 silent, 1 error, 2 warn, 3 info, 4 debug, 5 trace
     #[arg(long, global = true, value_name = "0-5", value_parser = clap::value_parser!(u8).range(0..=5), help_heading = "Logging")]
     pub verbosity: Option<u8>,
@@ -203,6 +207,20 @@ pub struct NodeFlags {
     /// The network's
     #[command(flatten)]
     pub network: NetworkFlags,
+}
+
+/// The flags of accounts and their keys.
+#[derive(Debug, Default, Clone, Args)]
+pub struct AccountFlags {
+    /// Directory of the key files (default: keystore in the data directory)
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Accounts")]
+    pub keystore: Option<PathBuf>,
+    /// File with a password a line, so that nobody is asked; the last line serves the rest
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Accounts")]
+    pub password: Option<PathBuf>,
+    /// Encrypt new key files cheaply: 4 MB and little time for a guess, not 256 MB and a second
+    #[arg(long, global = true, help_heading = "Accounts")]
+    pub lightkdf: bool,
 }
 
 /// `--db.engine`

@@ -1,5 +1,6 @@
 //! The command line: geth's flags and subcommands, and what a wrong one gets to read.
 
+mod accounts;
 mod errors;
 mod flags;
 
@@ -7,6 +8,7 @@ use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+pub use accounts::{AccountArgs, AccountCommand, WalletArgs, WalletCommand};
 pub use flags::{EngineFlag, GcModeFlag, NodeFlags};
 
 /// The whole command line.
@@ -59,6 +61,10 @@ pub enum Command {
     Db(DbArgs),
     /// Delete the block database (keys are kept)
     Removedb(RemovedbArgs),
+    /// Manage accounts: list, make, import, change or export them
+    Account(AccountArgs),
+    /// Manage wallets of the presale of 2014
+    Wallet(WalletArgs),
     /// Measure this machine
     Bench(BenchArgs),
     /// Print the version

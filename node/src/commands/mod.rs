@@ -1,5 +1,6 @@
 //! The subcommands, one a file.
 
+mod account;
 mod bench;
 mod blocks;
 mod copydb;
@@ -42,6 +43,8 @@ pub fn run(cli: Cli, config: Config) -> eyre::Result<ExitCode> {
         Command::Makedag(args) => ethash_files::run(FileKind::Dataset, &args.args),
         Command::Dumpconfig => dump_config(&config),
         Command::Removedb(args) => removedb::run(&config, args.force),
+        Command::Account(args) => account::run(&config, args.what),
+        Command::Wallet(args) => account::run_wallet(&config, args.what),
         Command::Bench(args) => {
             let BenchCommand::Import { file, genesis } = args.what;
             bench::import(&config, &file, genesis)

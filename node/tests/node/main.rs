@@ -8,6 +8,7 @@
     reason = "helpers of tests, too, stop at the unexpected"
 )]
 
+mod accounts;
 mod browser;
 mod chains;
 mod crash;

@@ -1,0 +1,170 @@
+//! Wallets of the presale of 2014: a seed in AES-128-CBC, whose hash is the key.
+
+use actoreum_primitives::{Address, SecretKey, keccak256};
+use aes::{
+    Aes128,
+    cipher::{BlockDecrypt, KeyInit, generic_array::GenericArray},
+};
+use hmac::Hmac;
+use serde_json::{Map, Value};
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+use crate::{KeyError, Password, limits::MAX_KEY_FILE_BYTES};
+
+/// Rounds of PBKDF2, as the presale's tool fixed them.
+const ROUNDS: u32 = 2_000;
+const BLOCK_BYTES: usize = 16;
+
+/// The key in a presale wallet (a JSON object with `encseed` and `ethaddr`).
+///
+/// # Errors
+/// Where it is none, or the password is wrong.
+pub fn decrypt(json: &[u8], password: &Password) -> Result<SecretKey, KeyError> {
+    if json.len() as u64 > MAX_KEY_FILE_BYTES {
+        return Err(KeyError::Limit("it is too large"));
+    }
+    let fields: Map<String, Value> =
+        serde_json::from_slice(json).map_err(|error| KeyError::Format(error.to_string()))?;
+    let field = |name: &str| {
+        let named = fields
+            .iter()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name));
+        named.and_then(|(_, value)| value.as_str()).unwrap_or("")
+    };
+    let seed =
+        hex::decode(field("encseed")).map_err(|_| KeyError::Presale("invalid hex in encSeed"))?;
+    let (iv, ciphertext) = seed
+        .split_at_checked(BLOCK_BYTES)
+        .ok_or(KeyError::Presale("invalid encSeed, too short"))?;
+    let mut want = Address::ZERO;
+    hex::decode_to_slice(field("ethaddr"), want.as_mut_slice())
+        .map_err(|_| KeyError::Presale("invalid ethAddr"))?;
+
+    // The salt is the password itself: the tool had it so.
+    let mut derived = Zeroizing::new([0; BLOCK_BYTES]);
+    let bytes = password.as_bytes();
+    pbkdf2::pbkdf2::<Hmac<Sha256>>(bytes, bytes, ROUNDS, derived.as_mut_slice());
+    let plain = decrypt_cbc(&derived, iv, ciphertext).ok_or(KeyError::WrongPassword)?;
+    let secret = Zeroizing::new(keccak256(plain.as_slice()).0);
+    let key = SecretKey::from_bytes(&secret).map_err(|_| KeyError::InvalidKey)?;
+    // One wrong password in 256 leaves a padding that looks right.
+    match key.address() == want {
+        true => Ok(key),
+        false => Err(KeyError::WrongPassword),
+    }
+}
+
+/// AES-128 in CBC mode without its padding (PKCS #7); `None` where the padding is wrong.
+fn decrypt_cbc(
+    key: &[u8; BLOCK_BYTES],
+    iv: &[u8],
+    ciphertext: &[u8],
+) -> Option<Zeroizing<Vec<u8>>> {
+    if ciphertext.is_empty() || !ciphertext.len().is_multiple_of(BLOCK_BYTES) {
+        return None;
+    }
+    let cipher = Aes128::new(GenericArray::from_slice(key));
+    let mut plain = Zeroizing::new(ciphertext.to_vec());
+    let mut previous = iv;
+    let blocks = plain.chunks_exact_mut(BLOCK_BYTES);
+    for (block, encrypted) in blocks.zip(ciphertext.chunks_exact(BLOCK_BYTES)) {
+        cipher.decrypt_block(GenericArray::from_mut_slice(block));
+        for (byte, mask) in block.iter_mut().zip(previous) {
+            *byte ^= mask;
+        }
+        previous = encrypted;
+    }
+    let padding = usize::from(*plain.last()?);
+    let length = plain.len().checked_sub(padding)?;
+    let is_padded = (1..=BLOCK_BYTES).contains(&padding)
+        && plain[length..]
+            .iter()
+            .all(|byte| usize::from(*byte) == padding);
+    is_padded.then(|| {
+        plain.truncate(length);
+        plain
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use aes::cipher::BlockEncrypt;
+    use serde_json::json;
+
+    use super::*;
+
+    /// A wallet as the presale's tool wrote it, and whose it is.
+    fn wallet(seed: &[u8], password: &str) -> (Value, Address) {
+        let mut derived = [0; BLOCK_BYTES];
+        let bytes = password.as_bytes();
+        pbkdf2::pbkdf2::<Hmac<Sha256>>(bytes, bytes, ROUNDS, &mut derived);
+        let cipher = Aes128::new(GenericArray::from_slice(&derived));
+        let padding = BLOCK_BYTES - seed.len() % BLOCK_BYTES;
+        let mut plain = seed.to_vec();
+        plain.extend(vec![padding as u8; padding]);
+        let mut written = vec![7; BLOCK_BYTES];
+        for block in plain.chunks_exact(BLOCK_BYTES) {
+            let previous = written[written.len() - BLOCK_BYTES..].to_vec();
+            let mut mixed: Vec<u8> = block.iter().zip(previous).map(|(a, b)| a ^ b).collect();
+            cipher.encrypt_block(GenericArray::from_mut_slice(&mut mixed));
+            written.extend(mixed);
+        }
+        let address = SecretKey::from_bytes(&keccak256(seed)).unwrap().address();
+        let json = json!({
+            "encseed": hex::encode(written), "ethaddr": hex::encode(address),
+            "email": "somebody@example.org", "btcaddr": "1abc",
+        });
+        (json, address)
+    }
+
+    fn open(json: &Value, password: &str) -> Result<SecretKey, KeyError> {
+        decrypt(json.to_string().as_bytes(), &Password::from(password))
+    }
+
+    #[test]
+    fn the_seed_is_found_with_its_password_alone() {
+        for seed in [&b"a seed of any length"[..], &[3; 32], b""] {
+            let (json, address) = wallet(seed, "secret");
+            assert_eq!(open(&json, "secret").unwrap().address(), address);
+            for wrong in ["Secret", "", "secret "] {
+                assert!(matches!(open(&json, wrong), Err(KeyError::WrongPassword)));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_presale_wallet_is_refused() {
+        let text = |change: &dyn Fn(&mut Value)| {
+            let (mut json, _) = wallet(&[3; 32], "secret");
+            change(&mut json);
+            open(&json, "secret").unwrap_err().to_string()
+        };
+        let wrong = "could not decrypt key with given passphrase";
+        assert_eq!(
+            text(&|json| json["encseed"] = json!("xx")),
+            "invalid hex in encSeed"
+        );
+        assert_eq!(
+            text(&|json| json["encseed"] = json!("00")),
+            "invalid encSeed, too short"
+        );
+        for bytes in [16, 17, 32] {
+            assert_eq!(
+                text(&|json| json["encseed"] = json!("00".repeat(bytes))),
+                wrong
+            );
+        }
+        assert_eq!(
+            text(&|json| json["ethaddr"] = json!("00".repeat(20))),
+            wrong
+        );
+        assert_eq!(text(&|json| json["ethaddr"] = json!(1)), "invalid ethAddr");
+        assert!(
+            open(&json!([]), "")
+                .unwrap_err()
+                .to_string()
+                .starts_with("not a key file")
+        );
+    }
+}

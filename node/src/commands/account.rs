@@ -1,0 +1,195 @@
+//! `account` and `wallet`: the key files, managed without a running node, in geth's words.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Read, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
+
+use actoreum_primitives::SecretKey;
+use actoreum_wallet::{KeyAccount, KeyDirectory, presale};
+use eyre::{WrapErr, bail, eyre};
+use zeroize::Zeroizing;
+
+use crate::{
+    cli::{AccountCommand, WalletCommand},
+    config::Config,
+    passwords::Passwords,
+};
+
+const NEW_PASSWORD: &str = "Your new account is locked with a password. Please give a password. \
+Do not forget this password.";
+
+/// Hex digits of a private key.
+const KEY_DIGITS: usize = 64;
+/// Bytes that may follow them: the end of a line.
+const LINE_END_BYTES: usize = 2;
+
+/// What has to be typed before a key is shown.
+const CONFIRMATION: &str = "export";
+
+/// Does what `account` was asked for.
+pub fn run(config: &Config, command: AccountCommand) -> eyre::Result<()> {
+    let keys = config.keys()?;
+    let mut passwords = Passwords::new(config.password_file.as_deref())?;
+    match command {
+        AccountCommand::List => list(&keys),
+        AccountCommand::New => create(&keys, &mut passwords),
+        AccountCommand::Update { accounts } => update(&keys, &mut passwords, &accounts),
+        AccountCommand::Import { file } => import(&keys, &mut passwords, file.as_deref()),
+        AccountCommand::Export {
+            account,
+            file,
+            terminal,
+        } => {
+            let account = account.ok_or_else(|| eyre!("No account specified to export"))?;
+            let target = match (file, terminal) {
+                (Some(file), _) => Some(file),
+                (None, true) => None,
+                (None, false) => bail!(
+                    "keyfile must be given as argument, or --terminal to have the key printed"
+                ),
+            };
+            export(&keys, &mut passwords, &account, target)
+        }
+    }
+}
+
+/// Does what `wallet` was asked for.
+pub fn run_wallet(config: &Config, command: WalletCommand) -> eyre::Result<()> {
+    let WalletCommand::Import { file } = command;
+    let file = file.ok_or_else(no_file)?;
+    let json = fs::read(&file)
+        .map_err(|error| eyre!("Could not read wallet file: {}", opening(&file, &error)))?;
+    let password = Passwords::new(config.password_file.as_deref())?.existing("", 0)?;
+    let key = presale::decrypt(&json, &password)?;
+    show(&config.keys()?.import(&key, &password)?);
+    Ok(())
+}
+
+fn list(keys: &KeyDirectory) -> eyre::Result<()> {
+    let mut out = io::stdout().lock();
+    for (index, account) in keys.list()?.iter().enumerate() {
+        let (address, url) = (hex::encode(account.address), account.url());
+        writeln!(out, "Account #{index}: {{{address}}} {url}")?;
+    }
+    Ok(())
+}
+
+fn create(keys: &KeyDirectory, passwords: &mut Passwords) -> eyre::Result<()> {
+    let password = passwords.new_one(NEW_PASSWORD)?;
+    let account = keys
+        .create(&password)
+        .wrap_err("Failed to create account")?;
+    show(&account);
+    Ok(())
+}
+
+fn update(keys: &KeyDirectory, passwords: &mut Passwords, accounts: &[String]) -> eyre::Result<()> {
+    if accounts.is_empty() {
+        bail!("No accounts specified to update");
+    }
+    for name in accounts {
+        let opened = passwords.open(keys, name, 0)?;
+        let new = passwords.new_one("Please give a new password. Do not forget this password.")?;
+        keys.update(&opened.account, &opened.password, &new)
+            .wrap_err("Could not update the account")?;
+    }
+    Ok(())
+}
+
+fn import(keys: &KeyDirectory, passwords: &mut Passwords, file: Option<&Path>) -> eyre::Result<()> {
+    let file = file.ok_or_else(no_file)?;
+    let key = read_key(file).wrap_err("Failed to load the private key")?;
+    let password = passwords.new_one(NEW_PASSWORD)?;
+    let account = keys
+        .import(&key, &password)
+        .wrap_err("Could not create the account")?;
+    show(&account);
+    Ok(())
+}
+
+fn export(
+    keys: &KeyDirectory,
+    passwords: &mut Passwords,
+    name: &str,
+    target: Option<PathBuf>,
+) -> eyre::Result<()> {
+    let opened = passwords.open(keys, name, 0)?;
+    println!(
+        "This writes the private key of {} without encryption. Whoever reads it owns the account.",
+        opened.account.address
+    );
+    let question = format!("Type {CONFIRMATION} to go on: ");
+    let answer = passwords
+        .prompter()
+        .line(&question)
+        .map_err(|error| eyre!("Failed to read the confirmation: {error}"))?;
+    if answer.trim() != CONFIRMATION {
+        bail!("Nothing was exported: the confirmation was not given");
+    }
+    let digits = Zeroizing::new(hex::encode(opened.key.to_bytes().as_slice()));
+    match target {
+        Some(file) => {
+            write_key(&file, &digits).map_err(|error| {
+                eyre!(
+                    "Could not write the private key: {}",
+                    opening(&file, &error)
+                )
+            })?;
+            println!("Private key written to {}", file.display());
+        }
+        None => println!("{}", digits.as_str()),
+    }
+    Ok(())
+}
+
+fn show(account: &KeyAccount) {
+    println!("Address: {{{}}}", hex::encode(account.address));
+}
+
+fn no_file() -> eyre::Report {
+    eyre!("keyfile must be given as argument")
+}
+
+/// An error as Go names it.
+fn opening(path: &Path, error: &io::Error) -> String {
+    let reason = match error.kind() {
+        io::ErrorKind::NotFound => "no such file or directory".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        io::ErrorKind::AlreadyExists => "file exists".to_owned(),
+        _ => error.to_string(),
+    };
+    format!("open {}: {reason}", path.display())
+}
+
+/// Reads a private key of 64 hex digits, and the end of the line where there is one.
+fn read_key(path: &Path) -> eyre::Result<SecretKey> {
+    let file = File::open(path).map_err(|error| eyre!("{}", opening(path, &error)))?;
+    let mut content = Zeroizing::new(Vec::with_capacity(KEY_DIGITS + LINE_END_BYTES + 1));
+    file.take((KEY_DIGITS + LINE_END_BYTES + 1) as u64)
+        .read_to_end(&mut content)?;
+    let (digits, rest) = content
+        .split_at_checked(KEY_DIGITS)
+        .ok_or_else(|| eyre!("key file too short, want 64 hex characters"))?;
+    if !matches!(rest, b"" | b"\n" | b"\r\n") {
+        bail!("key file too long, want 64 hex characters");
+    }
+    let mut bytes = Zeroizing::new([0; KEY_DIGITS / 2]);
+    // What is wrong with a digit could be part of a secret.
+    hex::decode_to_slice(digits, bytes.as_mut_slice())
+        .map_err(|_| eyre!("invalid character in the key file, want 64 hex characters"))?;
+    SecretKey::from_bytes(&bytes).map_err(|_| eyre!("invalid private key"))
+}
+
+/// Writes a file that only its owner reads, and that was not there.
+fn write_key(path: &Path, digits: &str) -> io::Result<()> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(digits.as_bytes())?;
+    file.sync_all()
+}
