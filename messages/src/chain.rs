@@ -26,13 +26,15 @@ pub enum BlockOrigin {
     Live,
 }
 
-/// What an import did. All of it is on disk.
+/// What an import did. All of it is on disk, save what is queued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Imported {
     /// Blocks that were new.
     pub imported: usize,
     /// Blocks that were there already.
     pub known: usize,
+    /// Live blocks up to 30 s ahead of the clock: kept, and imported when their time comes.
+    pub queued: usize,
 }
 
 /// Why an import ended early.

@@ -1,12 +1,13 @@
 //! The configuration: defaults, then `--config` (TOML in geth's sections), then flags.
 
 use std::{
+    collections::BTreeMap,
     fs,
     net::IpAddr,
     path::{Path, PathBuf},
 };
 
-use actoreum_primitives::{DevChain, Fork};
+use actoreum_primitives::{B256, DevChain, Fork};
 use actoreum_wallet::{KeyDirectory, ScryptCost};
 use eyre::{WrapErr, bail, eyre};
 use serde::{Deserialize, Serialize};
@@ -72,6 +73,9 @@ pub struct EthConfig {
     pub tx_pool: TxPoolConfig,
     /// Caches and datasets of proof of work.
     pub ethash: EthashConfig,
+    /// Hashes that blocks with these numbers must have: of the command line alone, as in geth.
+    #[serde(skip)]
+    pub whitelist: BTreeMap<u64, B256>,
 }
 
 /// `[Node]`
@@ -149,6 +153,7 @@ impl Default for EthConfig {
             rpc_gas_cap: 50_000_000,
             tx_pool: TxPoolConfig::default(),
             ethash: EthashConfig::default(),
+            whitelist: BTreeMap::new(),
         }
     }
 }
@@ -320,6 +325,9 @@ impl Config {
         set(&mut self.eth.rpc_gas_cap, &flags.rpc_gascap);
         self.eth.tx_pool.apply(&flags.txpool);
         self.eth.ethash.apply(&flags.ethash);
+        if let Some(required) = &flags.whitelist {
+            self.eth.whitelist = required.iter().copied().collect();
+        }
         if let Some(engine) = flags.db_engine {
             self.is_engine_explicit = true;
             self.actoreum.db_engine = match engine {

@@ -236,6 +236,7 @@ fn assemble_all(
     let chain = ActorRef::new("chain");
     let accounts = ActorRef::new("accounts");
     let mut setup = ChainSetup::new(reader.clone(), Arc::clone(&engine), pool.clone());
+    setup.required.clone_from(&config.eth.whitelist);
     let (bloom, filters) = (ActorRef::new("bloom index"), ActorRef::new("filters"));
     let followers = followers_of(&reader, &bloom, &filters);
     // Set once: there is one tree.

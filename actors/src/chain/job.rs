@@ -14,6 +14,8 @@ const ANCIENT_BLOCKS_A_JOB: u64 = 2_048;
 pub(super) enum Job {
     Import(ImportBlocks),
     SetHead(SetHead),
+    /// Blocks whose time may have come.
+    Future,
 }
 
 /// The pool gives the writer back.
@@ -48,6 +50,11 @@ impl Job {
                     declined: None,
                 }
             }
+            Self::Future => Outcome {
+                report: chain.import_future(),
+                failed: None,
+                declined: None,
+            },
             Self::SetHead(SetHead { number }) => match chain.set_head(number) {
                 Ok(report) => Outcome {
                     report,
@@ -97,6 +104,7 @@ impl Outcome {
             (None, None) => Ok(Imported {
                 imported: self.report.imported,
                 known: self.report.known,
+                queued: self.report.queued,
             }),
         }
     }

@@ -5,6 +5,7 @@
 //! | [`ImportBlocks`] | waits its turn, is imported on the pool; followers hear of it after the commit |
 //! | [`SetHead`] | the same, for a step back |
 //! | [`GetBadBlocks`], [`GetImportStats`] | answered from memory |
+//! | `RetryFuture` | every 5 s: blocks that came before their time are tried again |
 //! | `Done` | the pool gives the writer back; the next one in line begins |
 //!
 //! The actor's handlers are short: it lends its [`Chain`] to the pool for one job at a time. When
@@ -14,12 +15,13 @@
 mod job;
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     mem,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use actoreum_chain::{BadBlock, Chain, ChainOptions, ChainReader, ImportStats};
@@ -28,12 +30,15 @@ use actoreum_messages::{
     chain::{GetBadBlocks, GetImportStats, ImportBlocks, ImportRefused, Imported, SetHead},
     events::ChainChanged,
 };
+use actoreum_primitives::B256;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{error, info, warn};
 
 use crate::{
     clock,
-    supervision::{Actor, Ctx, Exit, Failure, Handles, Later, Pool, Recipient, Replier, WhenFull},
+    supervision::{
+        Actor, Ctx, Exit, Failure, Handles, Later, Message, Pool, Recipient, Replier, WhenFull,
+    },
 };
 use job::{Done, Job, Outcome};
 
@@ -52,6 +57,8 @@ pub struct ChainSetup {
     pub pool: Pool,
     /// Who hears of changes, in this order.
     pub followers: Vec<Recipient<ChainChanged>>,
+    /// Hashes that blocks with these numbers must have (`--whitelist`).
+    pub required: BTreeMap<u64, B256>,
     writer: Arc<Semaphore>,
 }
 
@@ -63,6 +70,7 @@ impl ChainSetup {
             engine,
             pool,
             followers: Vec::new(),
+            required: BTreeMap::new(),
             writer: Arc::new(Semaphore::new(1)),
         }
     }
@@ -83,7 +91,8 @@ impl ChainSetup {
             interrupt: Arc::clone(&interrupt),
             now: clock::unix_seconds,
         };
-        let chain = Chain::open(self.reader.clone(), options)?;
+        let mut chain = Chain::open(self.reader.clone(), options)?;
+        chain.require(self.required.clone());
         let head = chain.head();
         info!(number = head.number, hash = %head.hash(), "chain opened");
         let writer = Writer {
@@ -98,6 +107,7 @@ impl ChainSetup {
             waiting: VecDeque::new(),
             running: None,
             bad_blocks: Vec::new(),
+            future_blocks: 0,
         })
     }
 }
@@ -116,11 +126,21 @@ pub struct ChainActor {
     /// `None` while it is lent to the pool.
     writer: Option<Writer>,
     interrupt: Arc<AtomicBool>,
-    waiting: VecDeque<(Job, Replier<Answer>)>,
+    waiting: VecDeque<(Job, Option<Replier<Answer>>)>,
     running: Option<Replier<Answer>>,
     stats: ImportStats,
     bad_blocks: Vec<BadBlock>,
+    /// Blocks that wait for their time.
+    future_blocks: usize,
 }
+
+/// Time between two tries of blocks that came before their time, as in geth.
+const FUTURE_PERIOD: Duration = Duration::from_secs(5);
+
+/// Blocks that came before their time may be due.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct RetryFuture;
 
 impl ChainActor {
     fn take(&mut self, job: Job, ctx: &mut Ctx<Self>) -> Later<Answer> {
@@ -129,7 +149,7 @@ impl ChainActor {
             replier.reply(Err(ImportRefused::Busy(self.waiting.len())));
             return later;
         }
-        self.waiting.push_back((job, replier));
+        self.waiting.push_back((job, Some(replier)));
         self.run_next(ctx);
         later
     }
@@ -143,7 +163,7 @@ impl ChainActor {
         else {
             return;
         };
-        self.running = Some(replier);
+        self.running = replier;
         let work = move || {
             let outcome = job.run(&mut writer.chain);
             (writer, outcome)
@@ -180,6 +200,11 @@ impl ChainActor {
 }
 
 impl Actor for ChainActor {
+    fn started(&mut self, ctx: &mut Ctx<Self>) -> Result<(), Failure> {
+        ctx.notify_every(FUTURE_PERIOD, || RetryFuture);
+        Ok(())
+    }
+
     async fn stopped(self, _: &Exit) {
         self.interrupt.store(true, Ordering::Relaxed);
         if self.writer.is_none() {
@@ -217,6 +242,18 @@ impl Handles<SetHead> for ChainActor {
     }
 }
 
+impl Handles<RetryFuture> for ChainActor {
+    type Answer = ();
+
+    fn handle(&mut self, _: RetryFuture, ctx: &mut Ctx<Self>) {
+        let is_waiting = |(job, _): &(Job, _)| matches!(job, Job::Future);
+        if self.future_blocks > 0 && !self.waiting.iter().any(is_waiting) {
+            self.waiting.push_back((Job::Future, None));
+            self.run_next(ctx);
+        }
+    }
+}
+
 impl Handles<Done> for ChainActor {
     type Answer = ();
 
@@ -231,6 +268,7 @@ impl Handles<Done> for ChainActor {
         };
         self.stats = writer.chain.stats();
         self.bad_blocks = writer.chain.bad_blocks().cloned().collect();
+        self.future_blocks = writer.chain.future_blocks();
         self.writer = Some(writer);
         self.tell_followers(&mut outcome);
         let fault = outcome.fault();

@@ -1,7 +1,7 @@
 //! The one writer of a chain.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     sync::{Arc, atomic::AtomicBool},
 };
 
@@ -10,7 +10,8 @@ use actoreum_primitives::{B256, Block, ChainConfig, U256};
 use actoreum_storage::{FlatBuffer, StorageError, Store, TrieBuffer};
 
 use crate::{
-    ChainReader, ImportStats, OpenError, SealedHeader, genesis::stored_config, limits::BAD_BLOCKS,
+    ChainReader, ImportStats, OpenError, SealedHeader, future::FutureBlocks,
+    genesis::stored_config, limits::BAD_BLOCKS,
 };
 
 /// A block that was refused, with the reason.
@@ -37,8 +38,9 @@ pub struct ChainOptions {
 
 /// The one writer of a chain: imports blocks, moves the head, publishes what readers see.
 ///
-/// There must be one at a time for a store. It keeps nothing that is not in the store or can't be
-/// worked out from it: after a crash, a new one over the same store goes on.
+/// There must be one at a time for a store. Beside blocks that wait for their time and those that
+/// were refused it keeps nothing that is not in the store or can't be worked out from it: after a
+/// crash, a new one over the same store goes on.
 pub struct Chain {
     pub(crate) store: Store,
     pub(crate) config: Arc<ChainConfig>,
@@ -49,6 +51,8 @@ pub struct Chain {
     pub(crate) flat: FlatBuffer,
     pub(crate) trie: TrieBuffer,
     pub(crate) bad_blocks: VecDeque<BadBlock>,
+    pub(crate) future: FutureBlocks,
+    pub(crate) required: BTreeMap<u64, B256>,
     pub(crate) stats: ImportStats,
 }
 
@@ -98,6 +102,8 @@ impl Chain {
             trie: TrieBuffer::new(store.clone()),
             store,
             bad_blocks: VecDeque::new(),
+            future: FutureBlocks::default(),
+            required: BTreeMap::new(),
             stats: ImportStats::default(),
         })
     }

@@ -110,6 +110,16 @@ pub enum BlockError {
         /// Of the execution.
         local: B256,
     },
+    /// Another block is required at this number.
+    #[error("whitelist mismatch: block {number} must be {want}, not {have}")]
+    Unwanted {
+        /// The number.
+        number: u64,
+        /// The block's hash.
+        have: B256,
+        /// The hash that `--whitelist` names.
+        want: B256,
+    },
     /// The block, or an ancestor of it, was refused before.
     #[error("block is on a chain that was refused before: {0}")]
     KnownBad(B256),

@@ -37,6 +37,8 @@ pub struct ImportReport {
     pub imported: usize,
     /// Blocks that were there already.
     pub known: usize,
+    /// Blocks that are kept until their time comes: none of a bulk import.
+    pub queued: usize,
     /// What changed, as far as [`crate::Detail`] asks for it; a new head always.
     pub events: Vec<ChainEvent>,
     /// The first block that was refused. All before it are imported.

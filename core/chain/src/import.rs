@@ -46,24 +46,35 @@ impl Chain {
     pub fn import(&mut self, blocks: &[Block], detail: Detail) -> ImportReport {
         let mut report = ImportReport::default();
         let before = self.head.hash();
+        for block in blocks {
+            self.future.remove(&block.hash());
+        }
         if let Err((index, error)) = self.import_all(blocks, detail, &mut report) {
-            let block = &blocks[index];
-            let hash = block.hash();
-            if error.disposition() == Disposition::Bad && !error.blames_body() {
-                self.remember_bad(block, hash, error.to_string());
+            if detail == Detail::EveryBlock && self.may_come_later(&error, &blocks[index]) {
+                report.queued = self.keep_for_later(&blocks[index..]);
             }
-            let number = block.header.number;
-            report.refused = Some(ImportError {
-                index,
-                number,
-                hash,
-                error,
-            });
+            let index = index + report.queued;
+            if let Some(block) = blocks.get(index) {
+                report.refused = Some(self.refused(index, block, error));
+            }
         }
         if self.head.hash() != before {
             report.events.push(ChainEvent::Head(self.head.clone()));
         }
         report
+    }
+
+    fn refused(&mut self, index: usize, block: &Block, error: BlockError) -> ImportError {
+        let hash = block.hash();
+        if error.disposition() == Disposition::Bad && !error.blames_body() {
+            self.remember_bad(block, hash, error.to_string());
+        }
+        ImportError {
+            index,
+            number: block.header.number,
+            hash,
+            error,
+        }
     }
 
     fn import_all(
@@ -129,6 +140,10 @@ impl Chain {
         if let Err(error) = engine.verify_seals(&batch) {
             sound = error.index;
             refused = Some(error.error.into());
+        }
+        if let Some((index, error)) = self.first_unwanted(&blocks[..sound]) {
+            sound = index;
+            refused = Some(error);
         }
         (sound, refused)
     }

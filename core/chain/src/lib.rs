@@ -41,6 +41,7 @@ mod chain;
 mod commit;
 mod error;
 mod events;
+mod future;
 pub mod genesis;
 mod import;
 pub mod limits;

@@ -32,3 +32,15 @@ pub const LOUD_REORG: usize = 63;
 /// Accounts that a view keeps for those who ask for the same ones again. Some 100 bytes each; past
 /// it, further ones are read each time until the next head.
 pub const HEAD_ACCOUNTS: usize = 4_096;
+
+/// Blocks that wait for their time (geth's `maxFutureBlocks`).
+pub const FUTURE_BLOCKS: usize = 256;
+
+/// Bytes of all blocks that wait for their time: 256 blocks of the largest size would be 2 GB.
+pub const FUTURE_BYTES: usize = 64 << 20;
+
+/// Seconds that a block may be ahead of the clock to be kept (geth's `maxTimeFutureBlocks`).
+pub const FUTURE_SECONDS: u64 = 30;
+
+/// Seconds before its time from which a kept block is tried: ethash takes it 15 s early.
+pub const FUTURE_TRIED_AHEAD: u64 = actoreum_consensus::limits::ALLOWED_FUTURE_SECONDS;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use actoreum_primitives::Fork;
+use actoreum_primitives::{B256, Fork};
 use clap::{Args, ValueEnum};
 
 use crate::{ethash::EthashFlags, network::NetworkFlags, txpool::TxPoolFlags};
@@ -58,6 +58,10 @@ pub struct NodeFlags {
     /// Accounts
     #[command(flatten)]
     pub accounts: AccountFlags,
+
+    /// Blocks that must stand at these numbers: no others are imported
+    #[arg(long, alias = "eth.requiredblocks", global = true, value_name = "NUMBER=HASH,...", value_delimiter = ',', value_parser = parse_required, help_heading = "Node")]
+    pub whitelist: Option<Vec<(u64, B256)>>,
 
     /// Log level: 0 silent, 1 error, 2 warn, 3 info, 4 debug, 5 trace
     #[arg(long, global = true, value_name = "0-5", value_parser = clap::value_parser!(u8).range(0..=5), help_heading = "Logging")]
@@ -239,4 +243,19 @@ pub enum GcModeFlag {
     Full,
     /// The state of every block
     Archive,
+}
+
+/// One entry of `--whitelist`.
+fn parse_required(entry: &str) -> Result<(u64, B256), String> {
+    let (number, hash) = entry
+        .trim()
+        .split_once('=')
+        .ok_or("it takes NUMBER=HASH entries, with commas between")?;
+    let number = number
+        .parse()
+        .map_err(|_| format!("{number:?} is not a block number"))?;
+    let hash = hash
+        .parse()
+        .map_err(|_| format!("{hash:?} is not a block hash of 32 bytes in hex"))?;
+    Ok((number, hash))
 }

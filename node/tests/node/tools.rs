@@ -193,3 +193,36 @@ fn one_wrong_file_of_several_does_not_keep_the_others_out() {
     ended.fatal(&["wrong.rlp", "not an RLP list"]);
     chain.assert_complete(&datadir);
 }
+
+#[test]
+fn a_chain_without_the_required_block_is_not_imported() {
+    let Some(chain) = chains::clique() else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let datadir = folder.path().to_str().unwrap();
+    chain.init(datadir, "sled");
+    let blocks = chain.blocks.to_str().unwrap();
+    let other = format!("100=0x{:064x}", 7);
+    let import = |required: &str| {
+        run(&[
+            "import",
+            "--datadir",
+            datadir,
+            "--whitelist",
+            required,
+            blocks,
+        ])
+    };
+    import(&other).fatal(&["whitelist mismatch: block 100", "import ended at block 99"]);
+    for (entry, part) in [
+        ("100", "NUMBER=HASH"),
+        ("x=0x00", "block number"),
+        ("1=0x00", "32 bytes"),
+    ] {
+        import(entry).fatal(&["--whitelist", part]);
+    }
+    let right = format!("{}={}", chain.head_number, chain.head_hash);
+    import(&right).ok();
+    chain.assert_complete(datadir);
+}

@@ -5,6 +5,7 @@
 )]
 
 mod every_fork;
+mod future;
 mod maker;
 mod probes;
 mod trees;
