@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::json::Raw;
-use crate::method::Method;
+use crate::method::{Method, ParamInfo};
 
 /// The two methods, about `offered` and themselves.
 pub(crate) fn methods<'a, C: Send + Sync + 'static>(
@@ -33,7 +33,12 @@ pub(crate) fn methods<'a, C: Send + Sync + 'static>(
 
 /// The OpenRPC document of these methods.
 fn openrpc<C>(offered: &[&Method<C>]) -> Value {
-    let methods: Vec<Value> = offered.iter().map(|method| describe(method)).collect();
+    let themselves = ["rpc.discover", "rpc_modules"].map(|name| describe(name, "rpc", &[]));
+    let methods: Vec<Value> = offered
+        .iter()
+        .map(|method| describe(method.name, method.namespace(), &method.params))
+        .chain(themselves)
+        .collect();
     json!({
         "openrpc": "1.2.6",
         "info": { "title": "Actoreum JSON-RPC", "version": env!("CARGO_PKG_VERSION") },
@@ -41,9 +46,8 @@ fn openrpc<C>(offered: &[&Method<C>]) -> Value {
     })
 }
 
-fn describe<C>(method: &Method<C>) -> Value {
-    let params: Vec<Value> = method
-        .params
+fn describe(name: &str, namespace: &str, params: &[ParamInfo]) -> Value {
+    let params: Vec<Value> = params
         .iter()
         .map(|param| {
             let schema: Value = serde_json::from_str(param.schema)
@@ -52,8 +56,8 @@ fn describe<C>(method: &Method<C>) -> Value {
         })
         .collect();
     json!({
-        "name": method.name,
-        "tags": [{ "name": method.namespace() }],
+        "name": name,
+        "tags": [{ "name": namespace }],
         "params": params,
         "result": { "name": "result", "schema": {} },
     })

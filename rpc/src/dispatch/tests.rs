@@ -292,6 +292,9 @@ fn discovery_lists_the_methods_with_their_arguments() {
             .iter()
             .all(|method| method["name"] != "personal_secret")
     );
+    for name in ["rpc.discover", "rpc_modules"] {
+        assert!(methods.iter().any(|method| method["name"] == name));
+    }
 }
 
 /// Bodies that look like requests, so that the fuzzing gets past the parser.
