@@ -58,7 +58,7 @@ pub struct NetworkFlags {
         help_heading = "Networking"
     )]
     pub bootnodes: Option<Vec<String>>,
-    /// How peers reach us: none or extip:IP (default: none)
+    /// How peers reach us: any, none, upnp, pmp or extip:IP (default: any)
     #[arg(long, global = true, value_name = "HOW", help_heading = "Networking")]
     pub nat: Option<String>,
     /// Talk to these networks alone, such as 10.0.0.0/8
@@ -132,7 +132,7 @@ impl Default for P2pConfig {
             trusted_nodes: Vec::new(),
             net_restrict: Vec::new(),
             listen_addr: ":30303".into(),
-            nat: Nat::None.to_string(),
+            nat: Nat::Any.to_string(),
             key: KeySource::DataDir,
         }
     }

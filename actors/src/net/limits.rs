@@ -135,3 +135,14 @@ pub const CLOCK_SUSPICION: u32 = 32;
 
 /// Time between two warnings about the clock.
 pub const CLOCK_WARNING_PERIOD: Duration = Duration::from_secs(10 * 60);
+
+// --- the router -----------------------------------------------------------------
+
+/// How long the router keeps a port open for us.
+pub const MAPPING_LIFETIME: Duration = Duration::from_secs(20 * 60);
+
+/// How often ports are opened anew: well within [`MAPPING_LIFETIME`].
+pub const MAPPING_REFRESH: Duration = Duration::from_secs(15 * 60);
+
+/// Time that a router gets to answer the search, and to close a port at our stop.
+pub const ROUTER_TIMEOUT: Duration = Duration::from_secs(3);

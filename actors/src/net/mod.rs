@@ -3,12 +3,13 @@
 //! ```text
 //! network                one_for_one
 //! |- discovery           UdpDiscoveryActor: the datagrams' socket, the table, lookups
-//! `- connections         rest_for_one: what ServerActor has forgotten must not live on
-//!     |- server          ServerActor: the set of peers, the checkpoints
-//!     |- peers           one PeerActor a connection, temporary, never restarted
-//!     `- edges           one_for_one
-//!         |- listener    ListenerActor: takes connections
-//!         `- dialer      DialerActor: makes them
+//! |- connections         rest_for_one: what ServerActor has forgotten must not live on
+//! |   |- server          ServerActor: the set of peers, the checkpoints
+//! |   |- peers           one PeerActor a connection, temporary, never restarted
+//! |   `- edges           one_for_one
+//! |       |- listener    ListenerActor: takes connections
+//! |       `- dialer      DialerActor: makes them
+//! `- nat                 NatActor: the router's help, where it is wanted
 //! ```
 //!
 //! ```text
@@ -52,7 +53,7 @@ use self::dialer::DialerActor;
 use self::discovery::{TableView, UdpDiscoveryActor};
 use self::listener::ListenerActor;
 use self::local::LocalNode;
-use self::nat::Nat;
+use self::nat::{Nat, NatActor};
 use self::peer::PeerRecord;
 use self::protocol::ProtocolHandler;
 use self::roster::Roster;
@@ -178,6 +179,13 @@ pub fn assemble(
         network = network.child(child);
     }
     network = network.child(connections(&shared));
+    if shared.settings.nat.asks_router() {
+        let of = Arc::clone(&shared);
+        let nat = ChildSpec::new(&ActorRef::new("nat"), move || {
+            NatActor::new(Arc::clone(&of))
+        });
+        network = network.child(nat.arbiter(ARBITER));
+    }
     (network, NetworkHandle { shared })
 }
 

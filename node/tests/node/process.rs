@@ -95,7 +95,7 @@ pub struct Running {
 impl Running {
     /// A node that takes any free port and looks for nobody, unless `args` say otherwise.
     pub fn start(args: &[impl AsRef<OsStr>]) -> Self {
-        let alone = ["--port", "0", "--nodiscover"].map(OsStr::new);
+        let alone = ["--port", "0", "--nodiscover", "--nat", "none"].map(OsStr::new);
         let args = alone.into_iter().chain(args.iter().map(AsRef::as_ref));
         Self::start_command(actoreum(&args.collect::<Vec<_>>()))
     }
