@@ -21,6 +21,7 @@ pub mod exceptions;
 pub mod fixtures;
 pub mod json;
 pub mod network;
+pub mod p2p;
 pub mod parallel;
 pub mod refusals;
 pub mod report;

@@ -82,6 +82,10 @@ pub const DIAL_TIMEOUT: Duration = Duration::from_secs(15);
 /// A node that was dialled is left alone for so long.
 pub const DIAL_HISTORY: Duration = Duration::from_secs(30);
 
+/// A random part of this comes on top, so that two nodes that dial each other at the same moment,
+/// and refuse each other's connection for their own, do not do so for ever.
+pub const DIAL_JITTER: Duration = Duration::from_secs(5);
+
 /// Without a single peer for so long, bootnodes are dialled too.
 pub const BOOTNODE_FALLBACK: Duration = Duration::from_secs(20);
 

@@ -2,13 +2,13 @@
 //!
 //! ```text
 //! network                one_for_one
-//! |- discovery           UdpDiscoveryActor: the datagrams' socket, the table, lookups
 //! |- connections         rest_for_one: what ServerActor has forgotten must not live on
 //! |   |- server          ServerActor: the set of peers, the checkpoints
 //! |   |- peers           one PeerActor a connection, temporary, never restarted
 //! |   `- edges           one_for_one
 //! |       |- listener    ListenerActor: takes connections
 //! |       `- dialer      DialerActor: makes them
+//! |- discovery           UdpDiscoveryActor: the datagrams' socket, the table, lookups
 //! `- nat                 NatActor: the router's help, where it is wanted
 //! ```
 //!
@@ -170,6 +170,8 @@ pub fn assemble(
     });
     let mut network =
         SupervisorSpec::new("network", Strategy::OneForOne).intensity(RESTARTS, PERIOD);
+    // Before discovery, whose first ping already tells the listener's port.
+    network = network.child(connections(&shared));
     if shared.settings.is_discovering {
         let of = Arc::clone(&shared);
         let open = move || UdpDiscoveryActor::open(Arc::clone(&of));
@@ -178,7 +180,6 @@ pub fn assemble(
             .mailbox(DISCOVERY_MAILBOX);
         network = network.child(child);
     }
-    network = network.child(connections(&shared));
     if shared.settings.nat.asks_router() {
         let of = Arc::clone(&shared);
         let nat = ChildSpec::new(&ActorRef::new("nat"), move || {

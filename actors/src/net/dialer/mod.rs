@@ -27,7 +27,9 @@ use tracing::{debug, trace};
 
 use self::state::{DialState, Surroundings, Task};
 use super::Shared;
-use super::limits::{ACTIVE_DIALS, DIAL_TICK, DIAL_TIMEOUT, LOOKUP_TIMEOUT, WAITING_DIALS};
+use super::limits::{
+    ACTIVE_DIALS, DIAL_JITTER, DIAL_TICK, DIAL_TIMEOUT, LOOKUP_TIMEOUT, WAITING_DIALS,
+};
 use super::peer::{self, Beginning, Direction, End};
 use crate::supervision::{Actor, Ctx, Failure, Handles, Message, WhenFull};
 
@@ -176,7 +178,8 @@ impl DialerActor {
     }
 
     fn dialled(&mut self, id: NodeId, ctx: &mut Ctx<Self>) {
-        self.state.dialled(id, Instant::now());
+        let jitter = DIAL_JITTER.mul_f64(rand::random());
+        self.state.dialled(id, Instant::now(), jitter);
         self.ended(ctx);
     }
 }
@@ -202,12 +205,9 @@ fn random_nodes(shared: &Shared, count: usize) -> Vec<Node> {
 /// A lookup by discovery: for a node, or for anybody.
 async fn look_up(shared: Arc<Shared>, node: Option<Enode>) -> Vec<Node> {
     let target = node.map(|node| node.public_key);
-    let answer = shared.discovery.ask(Lookup { target });
-    // Without discovery, and while it is restarted, nobody is found.
-    match timeout(LOOKUP_TIMEOUT, answer).await {
-        Ok(Ok(nodes)) => nodes,
-        _ => Vec::new(),
-    }
+    let discovery = shared.discovery.within(LOOKUP_TIMEOUT);
+    // Without discovery, and where it is down for long, nobody is found.
+    discovery.ask(Lookup { target }).await.unwrap_or_default()
 }
 
 async fn dial(shared: Arc<Shared>, node: Enode, direction: Direction) -> Dialled {

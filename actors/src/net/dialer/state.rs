@@ -195,10 +195,11 @@ impl DialState {
             && !self.history.contains_key(&id)
     }
 
-    /// A dial has ended, one way or the other.
-    pub fn dialled(&mut self, id: NodeId, now: Instant) {
+    /// A dial has ended, one way or the other; the node is left alone for [`DIAL_HISTORY`] and
+    /// `jitter`.
+    pub fn dialled(&mut self, id: NodeId, now: Instant, jitter: Duration) {
         self.dialling.remove(&id);
-        self.history.insert(id, now + DIAL_HISTORY);
+        self.history.insert(id, now + DIAL_HISTORY + jitter);
     }
 
     /// A dial that was not tried: it may be asked for again at once.

@@ -61,14 +61,14 @@ fn static_nodes_are_dialled_whatever_the_limits_and_again_after_their_time() {
         world.next(&mut state, now).is_empty(),
         "it is being dialled"
     );
-    state.dialled(node(2).id(), now);
+    state.dialled(node(2).id(), now, Duration::ZERO);
     assert!(
         world.next(&mut state, now).is_empty(),
         "it was just dialled"
     );
     let later = now + DIAL_HISTORY;
     assert_eq!(dials(&world.next(&mut state, later)), [node(2).id()]);
-    state.dialled(node(2).id(), later);
+    state.dialled(node(2).id(), later, Duration::ZERO);
     world.connected.insert(node(2).id());
     assert!(world.next(&mut state, later + DIAL_HISTORY).is_empty());
     world.connected.clear();
@@ -82,7 +82,7 @@ fn a_removed_node_may_be_added_and_dialled_at_once() {
     let (mut state, world) = (state(0, &[], now), World::default());
     state.add_static(node(2));
     world.next(&mut state, now);
-    state.dialled(node(2).id(), now);
+    state.dialled(node(2).id(), now, Duration::ZERO);
     state.remove_static(&node(2).id());
     state.add_static(node(2));
     assert_eq!(dials(&world.next(&mut state, now)), [node(2).id()]);
@@ -138,9 +138,9 @@ fn bootnodes_are_dialled_in_turn_after_a_while_without_a_peer() {
     assert!(dials(&world.next(&mut state, now)).is_empty());
     let late = now + BOOTNODE_FALLBACK + Duration::from_secs(1);
     assert_eq!(dials(&world.next(&mut state, late)), [node(2).id()]);
-    state.dialled(node(2).id(), late);
+    state.dialled(node(2).id(), late, Duration::ZERO);
     assert_eq!(dials(&world.next(&mut state, late)), [node(3).id()]);
-    state.dialled(node(3).id(), late);
+    state.dialled(node(3).id(), late, Duration::ZERO);
     world.connected.insert(node(9).id());
     assert!(dials(&world.next(&mut state, late + DIAL_HISTORY)).is_empty());
 }

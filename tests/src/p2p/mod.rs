@@ -1,0 +1,20 @@
+//! A network of nodes in one process.
+//!
+//! ```text
+//!   TestNode (the real actors of `actoreum_actors::net`, in a tree of their own)
+//!      |  Transport
+//!      v
+//!   MemoryNet: hosts with addresses, streams and datagrams with a delay, loss, partitions
+//! ```
+//!
+//! Everything runs on the thread of the test, so that the test can pause the clock: minutes of
+//! the network pass in the time that its messages cost. Nothing but messages and published views
+//! is used to drive and to look at a node.
+
+mod chat;
+mod memory;
+mod node;
+
+pub use chat::Chat;
+pub use memory::{Host, MemoryNet};
+pub use node::{TestNode, key, run, settle, until};

@@ -1,0 +1,167 @@
+//! A node of the network: the real actors, and what a test may see of them.
+
+use std::future::Future;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actoreum_actors::net::settings::NetworkSettings;
+use actoreum_actors::net::transport::ListenAddress;
+use actoreum_actors::net::{self, NetworkHandle, nat::Nat};
+use actoreum_actors::supervision::{Strategy, SupervisorSpec, Tree, TreeOptions};
+use actoreum_messages::server::AddPeer;
+use actoreum_primitives::SecretKey;
+use actoreum_wire::nodes::{Enode, EnodeEndpoint, NodeId};
+
+use super::chat::{Chat, ChatHandler};
+use super::memory::{Host, MemoryNet};
+
+/// The port of every node.
+const PORT: u16 = 30303;
+
+/// A node's key by its number.
+pub fn key(number: u32) -> SecretKey {
+    let mut bytes = [7; 32];
+    bytes[28..].copy_from_slice(&number.to_be_bytes());
+    SecretKey::from_bytes(&bytes).unwrap()
+}
+
+/// A node that runs.
+pub struct TestNode {
+    /// Its address.
+    pub address: IpAddr,
+    /// What others hold of its network.
+    pub network: NetworkHandle,
+    /// Its protocol.
+    pub chat: Arc<Chat>,
+    /// Its host, to use past the node.
+    pub host: Host,
+    tree: Tree,
+    key: SecretKey,
+}
+
+impl TestNode {
+    /// A node with a number: its key and its address come from it. `change` sees its settings.
+    pub async fn start(
+        net: &MemoryNet,
+        number: u32,
+        change: impl FnOnce(&mut NetworkSettings),
+    ) -> Self {
+        // Public networks: every node in a /24 of its own, as the table wants it.
+        let [_, high, middle, low] = number.to_be_bytes();
+        let address = IpAddr::V4(Ipv4Addr::new(50 + high, middle, low, 1));
+        let key = key(number);
+        let mut settings = NetworkSettings::new(key.clone(), format!("test/{number}"));
+        settings.listen = ListenAddress {
+            ip: Some(address),
+            port: PORT,
+        };
+        settings.nat = Nat::External(address);
+        change(&mut settings);
+        let (host, chat) = (net.host(address), Arc::new(Chat::default()));
+        let handler = Arc::new(ChatHandler(Arc::clone(&chat)));
+        let (spec, network) = net::assemble(settings, Arc::new(host.clone()), handler);
+        let spec = SupervisorSpec::new("node", Strategy::OneForOne).child(spec);
+        let tree = TreeOptions::default().single_thread().start(spec).await;
+        Self {
+            address,
+            network,
+            chat,
+            host,
+            tree: tree.unwrap(),
+            key,
+        }
+    }
+
+    /// Its id.
+    pub fn id(&self) -> NodeId {
+        NodeId::of(&self.key.public_key())
+    }
+
+    /// Its URL.
+    pub fn enode(&self) -> Enode {
+        Enode {
+            public_key: self.key.public_key(),
+            endpoint: Some(EnodeEndpoint::new(self.address, PORT, PORT)),
+        }
+    }
+
+    /// How many peers it has.
+    pub fn peers(&self) -> usize {
+        self.network.peers().len()
+    }
+
+    /// Whether a node is its peer.
+    pub fn has_peer(&self, other: &Self) -> bool {
+        let id = other.id();
+        self.network.peers().iter().any(|peer| peer.id == id)
+    }
+
+    /// Asks it to stay connected with another.
+    pub async fn add_peer(&self, other: &Self) {
+        let server = self.network.server();
+        server.ask(AddPeer(other.enode())).await.unwrap();
+    }
+
+    /// Makes the actor at a path below `node/network/` panic.
+    pub fn crash(&self, path: &str) {
+        self.tree
+            .handle()
+            .crash(&format!("node/network/{path}"))
+            .unwrap();
+    }
+
+    /// How often the actor at a path below `node/network/` was started.
+    pub fn generation(&self, path: &str) -> u64 {
+        let path = format!("node/network/{path}");
+        let snapshot = self.tree.handle().snapshot();
+        snapshot.find(&path).map_or(0, |node| node.generation)
+    }
+
+    /// The paths of the actors of its connections.
+    pub fn connections(&self) -> Vec<String> {
+        let snapshot = self.tree.handle().snapshot();
+        let peers = snapshot.find("node/network/connections/peers");
+        let children = peers
+            .map(|peers| peers.children.as_slice())
+            .unwrap_or_default();
+        children.iter().map(|child| child.path.clone()).collect()
+    }
+
+    /// Messages that wait in all of its mailboxes.
+    pub fn waiting(&self) -> u64 {
+        let snapshot = self.tree.handle().snapshot();
+        let mailboxes = snapshot
+            .walk()
+            .into_iter()
+            .filter_map(|node| node.mailbox.as_ref());
+        mailboxes.map(|mailbox| mailbox.depth).sum()
+    }
+
+    /// Stops it in order.
+    pub async fn stop(self) {
+        let outcome = self.tree.shutdown().await;
+        assert!(outcome.is_clean(), "{outcome}");
+    }
+}
+
+/// Runs a test in an actix system of its own.
+pub fn run<F: Future>(test: F) -> F::Output {
+    actix::System::new().block_on(test)
+}
+
+/// Lets some time pass.
+pub async fn settle(time: Duration) {
+    tokio::time::sleep(time).await;
+}
+
+/// Waits, at most ten minutes of the (paused) clock, until `condition` holds.
+pub async fn until(what: &str, condition: impl Fn() -> bool) {
+    for _ in 0..6_000 {
+        if condition() {
+            return;
+        }
+        settle(Duration::from_millis(100)).await;
+    }
+    panic!("it never came true: {what}");
+}

@@ -1,0 +1,449 @@
+//! Nodes in one process, on a network in memory, with a clock that does not wait.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use actoreum_actors::net::limits::{DIAL_HISTORY, SEND_BUDGET, WRITE_TIMEOUT};
+use actoreum_actors::net::protocol::SendError;
+use actoreum_actors::net::transport::Transport;
+use actoreum_messages::discovery::Lookup;
+use actoreum_messages::server::{AddTrusted, RemovePeer};
+use actoreum_tests::p2p::{MemoryNet, TestNode, key, run, settle, until};
+use actoreum_wire::limits::HANDSHAKE_TIMEOUT;
+use actoreum_wire::nodes::NodeId;
+use bytes::Bytes;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+const DELAY: Duration = Duration::from_millis(20);
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Runs a test on a network with a paused clock.
+fn on_network<F: Future<Output = ()>>(test: impl FnOnce(MemoryNet) -> F) {
+    run(async {
+        tokio::time::pause();
+        test(MemoryNet::new(DELAY)).await;
+    });
+}
+
+async fn quiet(net: &MemoryNet, number: u32) -> TestNode {
+    TestNode::start(net, number, |settings| settings.is_discovering = false).await
+}
+
+#[test]
+fn two_nodes_connect_talk_and_part() {
+    on_network(async |net| {
+        let (one, two) = (quiet(&net, 1).await, quiet(&net, 2).await);
+        one.add_peer(&two).await;
+        until("both are connected", || {
+            one.has_peer(&two) && two.has_peer(&one)
+        })
+        .await;
+        let peer = one.chat.peer(&two.id()).unwrap();
+        for number in 0..100_u8 {
+            peer.send(0, Bytes::from(vec![number; 1000])).await.unwrap();
+        }
+        until("all was heard", || two.chat.heard().len() == 100).await;
+        let heard = two.chat.heard();
+        assert!(
+            heard
+                .iter()
+                .zip(0..)
+                .all(|((from, text), number)| { *from == one.id() && *text == vec![number; 1000] })
+        );
+
+        // Longer than the silence after which a peer is given up: pings keep it.
+        settle(Duration::from_secs(120)).await;
+        assert!(one.has_peer(&two));
+        let latency = one.network.peers()[0].traffic.latency().unwrap();
+        assert!(latency >= 2 * DELAY, "{latency:?}");
+
+        one.network
+            .server()
+            .ask(RemovePeer(two.enode()))
+            .await
+            .unwrap();
+        until("both have parted", || one.peers() + two.peers() == 0).await;
+        settle(3 * DIAL_HISTORY).await;
+        assert_eq!(
+            (one.peers(), one.chat.conversations(), net.streams()),
+            (0, 0, 0)
+        );
+        one.stop().await;
+        two.stop().await;
+        assert_eq!(net.sockets(), 0);
+    });
+}
+
+#[test]
+fn two_nodes_that_dial_each_other_at_once_end_with_one_connection() {
+    on_network(async |net| {
+        let (one, two) = (quiet(&net, 1).await, quiet(&net, 2).await);
+        one.add_peer(&two).await;
+        two.add_peer(&one).await;
+        until("both are connected", || {
+            one.has_peer(&two) && two.has_peer(&one)
+        })
+        .await;
+        settle(4 * DIAL_HISTORY).await;
+        assert_eq!((one.peers(), two.peers(), net.streams()), (1, 1, 1));
+        one.stop().await;
+        two.stop().await;
+    });
+}
+
+#[test]
+fn places_are_given_in_order_and_trusted_nodes_need_none() {
+    on_network(async |net| {
+        let full = TestNode::start(&net, 1, |settings| {
+            settings.is_discovering = false;
+            settings.max_peers = 1;
+        })
+        .await;
+        let (first, second) = (quiet(&net, 2).await, quiet(&net, 3).await);
+        first.add_peer(&full).await;
+        until("the first is in", || full.has_peer(&first)).await;
+        second.add_peer(&full).await;
+        settle(3 * DIAL_HISTORY).await;
+        assert!(!full.has_peer(&second), "there was no place");
+        full.network
+            .server()
+            .ask(AddTrusted(second.enode()))
+            .await
+            .unwrap();
+        until("the trusted one is in", || full.has_peer(&second)).await;
+        for node in [full, first, second] {
+            node.stop().await;
+        }
+    });
+}
+
+#[test]
+fn a_static_peer_comes_back_after_a_cut() {
+    on_network(async |net| {
+        let (one, two) = (quiet(&net, 1).await, quiet(&net, 2).await);
+        one.add_peer(&two).await;
+        until("they are connected", || {
+            one.has_peer(&two) && two.has_peer(&one)
+        })
+        .await;
+        net.cut_off(&[two.address]);
+        until("the silence is noticed", || one.peers() + two.peers() == 0).await;
+        settle(2 * DIAL_HISTORY).await;
+        assert_eq!(one.peers() + two.peers(), 0);
+        net.heal();
+        until("they found each other again", || {
+            one.has_peer(&two) && two.has_peer(&one)
+        })
+        .await;
+        settle(SECOND).await;
+        assert_eq!(net.streams(), 1);
+        one.stop().await;
+        two.stop().await;
+    });
+}
+
+#[test]
+fn a_peer_that_does_not_read_holds_nobody_else_and_is_given_up() {
+    on_network(async |net| {
+        let (one, two, deaf) = (
+            quiet(&net, 1).await,
+            quiet(&net, 2).await,
+            quiet(&net, 3).await,
+        );
+        one.add_peer(&two).await;
+        one.add_peer(&deaf).await;
+        until("both are in", || one.has_peer(&two) && one.has_peer(&deaf)).await;
+        deaf.chat.stop_listening();
+        until("both talk", || one.chat.conversations() == 2).await;
+
+        let slow = one.chat.peer(&deaf.id()).unwrap();
+        let message = || Bytes::from(vec![1; 64 * 1024]);
+        let mut queued = 0;
+        let refused = loop {
+            match slow.try_send(0, message()) {
+                Ok(()) => queued += 1,
+                Err(error) => break error,
+            }
+            assert!(
+                queued * 64 * 1024 <= 2 * SEND_BUDGET,
+                "the queue has no bound"
+            );
+            settle(Duration::from_millis(1)).await;
+        };
+        assert_eq!(refused, SendError::Full);
+
+        let other = one.chat.peer(&two.id()).unwrap();
+        other
+            .send(0, Bytes::from_static(b"still here"))
+            .await
+            .unwrap();
+        until("the other heard", || two.chat.heard().len() == 1).await;
+
+        settle(2 * WRITE_TIMEOUT).await;
+        assert!(one.has_peer(&two));
+        assert!(
+            !one.network
+                .peers()
+                .iter()
+                .any(|peer| { peer.connection == slow.record().connection })
+        );
+        assert_eq!(slow.send(0, message()).await, Err(SendError::Gone));
+        for node in [one, two, deaf] {
+            node.stop().await;
+        }
+    });
+}
+
+#[test]
+fn a_conversation_that_panics_takes_its_connection_alone() {
+    on_network(async |net| {
+        let (one, two, three) = (
+            quiet(&net, 1).await,
+            quiet(&net, 2).await,
+            quiet(&net, 3).await,
+        );
+        two.add_peer(&one).await;
+        three.add_peer(&one).await;
+        until("both are in", || {
+            one.peers() == 2 && one.chat.conversations() == 2
+        })
+        .await;
+        let talker = two.chat.peer(&one.id()).unwrap();
+        talker.send(0, Bytes::from_static(b"panic")).await.unwrap();
+        until("it is gone", || !one.has_peer(&two)).await;
+        assert!(one.has_peer(&three));
+        assert_eq!(one.generation("connections/server"), 1);
+        until("it came back", || {
+            one.has_peer(&two) && one.chat.conversations() == 2
+        })
+        .await;
+        for node in [one, two, three] {
+            node.stop().await;
+        }
+    });
+}
+
+#[test]
+fn a_bad_score_sends_a_peer_away_for_a_while() {
+    on_network(async |net| {
+        let (one, two) = (quiet(&net, 1).await, quiet(&net, 2).await);
+        two.add_peer(&one).await;
+        until("it is in", || one.chat.conversations() == 1).await;
+        let peer = one.chat.peer(&two.id()).unwrap();
+        peer.penalise(60, "once");
+        settle(SECOND).await;
+        assert!(one.has_peer(&two));
+        assert_eq!(peer.record().traffic.score(), -60);
+        peer.penalise(60, "and again");
+        until("it is gone", || one.peers() == 0).await;
+        settle(5 * DIAL_HISTORY).await;
+        assert_eq!(one.peers(), 0, "it is not let in");
+        settle(Duration::from_secs(600)).await;
+        until("it is let in again", || one.has_peer(&two)).await;
+        one.stop().await;
+        two.stop().await;
+    });
+}
+
+#[test]
+fn nodes_find_each_other_by_discovery_alone_in_spite_of_loss() {
+    on_network(async |net| {
+        net.lose(0.1);
+        let boot = TestNode::start(&net, 1, |_| {}).await;
+        let bootnode = boot.enode();
+        let mut nodes = vec![boot];
+        for number in 2..=30 {
+            let node = TestNode::start(&net, number, |it| it.bootnodes = vec![bootnode]).await;
+            nodes.push(node);
+        }
+        until("everybody has peers", || {
+            nodes.iter().all(|node| node.peers() >= 3)
+        })
+        .await;
+        until("everybody knows some", || {
+            nodes
+                .iter()
+                .all(|node| node.network.table().nodes().count() >= 8)
+        })
+        .await;
+        let target = key(30).public_key();
+        let lookup = Lookup {
+            target: Some(target),
+        };
+        let found = nodes[1].network.discovery().ask(lookup).await.unwrap();
+        assert_eq!(found.first().map(|it| it.id), Some(NodeId::of(&target)));
+        for node in nodes {
+            node.stop().await;
+        }
+    });
+}
+
+#[test]
+fn crashed_actors_come_back_with_their_peers_and_leave_nothing() {
+    on_network(async |net| {
+        let boot = TestNode::start(&net, 1, |_| {}).await;
+        let bootnode = boot.enode();
+        let mut nodes = vec![boot];
+        for number in 2..=6 {
+            nodes.push(TestNode::start(&net, number, |it| it.bootnodes = vec![bootnode]).await);
+        }
+        nodes[1].add_peer(&nodes[2]).await;
+        let is_whole = || nodes[1].peers() >= 3 && nodes[1].has_peer(&nodes[2]);
+        until("the network stands", is_whole).await;
+        for path in [
+            "discovery",
+            "connections/server",
+            "connections/edges/listener",
+            "connections/edges/dialer",
+        ] {
+            let generation = nodes[1].generation(path);
+            nodes[1].crash(path);
+            until("it is up again", || nodes[1].generation(path) > generation).await;
+            until("its peers are back", is_whole).await;
+        }
+        for _ in 0..20 {
+            for path in nodes[1].connections() {
+                nodes[1].crash(path.strip_prefix("node/network/").unwrap());
+            }
+            settle(5 * SECOND).await;
+        }
+        until("its peers are back", is_whole).await;
+        settle(10 * SECOND).await;
+        let node = &nodes[1];
+        assert_eq!(node.chat.conversations(), node.peers());
+        assert_eq!(node.connections().len(), node.peers());
+        assert_eq!(node.waiting(), 0);
+        for node in nodes {
+            node.stop().await;
+        }
+        settle(SECOND).await;
+        assert_eq!((net.streams(), net.sockets()), (0, 0));
+    });
+}
+
+/// What a stranger may do to a listener.
+#[derive(Clone, Copy)]
+enum Mischief {
+    /// Nothing at all.
+    Stall,
+    /// A part of a handshake, then nothing.
+    Half,
+    /// A part of a handshake, then the end.
+    Cut,
+    /// What is no handshake.
+    Nonsense,
+}
+
+#[test]
+fn a_thousand_strangers_that_stall_and_cut_leave_nothing_behind() {
+    on_network(async |net| {
+        let (node, friend) = (quiet(&net, 1).await, quiet(&net, 2).await);
+        friend.add_peer(&node).await;
+        until("the friend is in", || node.has_peer(&friend)).await;
+        let (streams, connections) = (net.streams(), node.network.connections());
+
+        let to = SocketAddr::new(node.address, 30303);
+        let kinds = [
+            Mischief::Stall,
+            Mischief::Half,
+            Mischief::Cut,
+            Mischief::Nonsense,
+        ];
+        for round in 0..10_u32 {
+            let mut strangers = Vec::new();
+            for number in 0..100_u32 {
+                let [_, high, middle, low] = (round * 100 + number).to_be_bytes();
+                let host = net.host(IpAddr::from([90 + high, middle, low, 1]));
+                let kind = kinds[number as usize % kinds.len()];
+                strangers.push(actix::spawn(async move {
+                    let Ok(mut wire) = host.connect(to).await else {
+                        return;
+                    };
+                    let bytes: Vec<u8> = (0..=255).collect();
+                    match kind {
+                        Mischief::Stall => {}
+                        Mischief::Half | Mischief::Cut => {
+                            let _ = wire.stream.write_all(&bytes[..100]).await;
+                        }
+                        Mischief::Nonsense => {
+                            for _ in 0..20 {
+                                let _ = wire.stream.write_all(&bytes).await;
+                            }
+                        }
+                    }
+                    if !matches!(kind, Mischief::Cut) {
+                        // Held until the node has enough of it.
+                        let mut rest = Vec::new();
+                        let _ = wire.stream.read_to_end(&mut rest).await;
+                    }
+                }));
+            }
+            let ended = async {
+                for stranger in strangers {
+                    stranger.await.unwrap();
+                }
+            };
+            // Two turns of the handshakes' places, and the farewells.
+            let patience = 4 * HANDSHAKE_TIMEOUT;
+            tokio::time::timeout(patience, ended)
+                .await
+                .expect("every stall is closed in its time");
+        }
+        settle(2 * HANDSHAKE_TIMEOUT).await;
+        assert!(node.has_peer(&friend));
+        assert_eq!(net.streams(), streams);
+        assert_eq!(node.network.connections(), connections);
+        assert_eq!(node.waiting(), 0);
+        node.stop().await;
+        friend.stop().await;
+    });
+}
+
+#[test]
+fn a_flood_of_hostile_datagrams_does_not_stop_honest_lookups() {
+    on_network(async |net| {
+        let boot = TestNode::start(&net, 1, |_| {}).await;
+        let bootnode = boot.enode();
+        let mut nodes = vec![boot];
+        for number in 2..=12 {
+            nodes.push(TestNode::start(&net, number, |it| it.bootnodes = vec![bootnode]).await);
+        }
+        until("the table is filled", || {
+            nodes[1].network.table().nodes().count() >= 8
+        })
+        .await;
+        let victim = &nodes[1];
+        let to = SocketAddr::new(victim.address, 30303);
+        let known = victim.network.table().nodes().count();
+        // Ten thousand a second, for three seconds, from as many addresses.
+        for tick in 0..300_u32 {
+            for number in 0..100_u32 {
+                let [_, high, middle, low] = (tick * 100 + number).to_be_bytes();
+                let host = net.host(IpAddr::from([120 + high, middle, low, 1]));
+                let length = 1 + (number as usize * 13) % 1280;
+                let datagram = vec![(tick + number) as u8; length];
+                host.send(4000, to, datagram);
+            }
+            settle(Duration::from_millis(10)).await;
+            if tick == 150 {
+                let target = key(12).public_key();
+                let lookup = Lookup {
+                    target: Some(target),
+                };
+                let found = victim.network.discovery().ask(lookup).await.unwrap();
+                assert_eq!(found.first().map(|it| it.id), Some(NodeId::of(&target)));
+            }
+        }
+        settle(2 * SECOND).await;
+        let table = victim.network.table();
+        assert!(table.refused > 10_000, "{} refused", table.refused);
+        assert!(
+            table.nodes().count() <= known.max(11),
+            "strangers are in the table"
+        );
+        assert_eq!(victim.waiting(), 0);
+        for node in nodes {
+            node.stop().await;
+        }
+    });
+}
