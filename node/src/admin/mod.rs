@@ -15,6 +15,7 @@
 mod actor;
 mod chart;
 mod history;
+mod network;
 mod pool;
 mod process;
 mod prometheus;

@@ -7,7 +7,10 @@ use std::{
 
 use serde::Serialize;
 
-use super::{AdminState, chart::BlockStatus, history::Sample, pool::PoolStatus, process};
+use super::{
+    AdminState, chart::BlockStatus, history::Sample, network::NetworkStatus, pool::PoolStatus,
+    process,
+};
 use crate::version;
 
 /// Time over which request rates are taken.
@@ -24,6 +27,8 @@ pub struct Status {
     /// Oldest first; the last one is the head.
     blocks: Vec<BlockStatus>,
     pool: PoolStatus,
+    /// `None`: this node has no network.
+    network: Option<NetworkStatus>,
     rpc: RpcStatus,
     memory_bytes: u64,
     memory_peak_bytes: u64,
@@ -92,6 +97,7 @@ impl AdminState {
             chaos: self.chaos,
             blocks: self.chart.lock().look(chain),
             pool: self.pool(),
+            network: self.node.network.get().map(NetworkStatus::of),
             rpc: self.rpc(),
             memory_bytes: process::resident_bytes(),
             memory_peak_bytes: process::peak_resident_bytes(),

@@ -226,6 +226,36 @@ function drawPool({ status, history }) {
     : empty("No transaction waits."));
 }
 
+/** A row for each bucket, furthest last: a square a node, empty ones for places that are free. */
+function buckets(network) {
+  const size = 16;
+  const known = sum(network.buckets.map((bucket) => bucket.nodes.length));
+  const waiting = sum(network.buckets.map((bucket) => bucket.replacements));
+  const square = (x, y, kind, text) => svg("rect", { class: kind, x: x * 12, y: y * 12, width: 10, height: 10 }, svg("title", {}, text));
+  const squares = network.buckets.flatMap((bucket, y) => Array.from({ length: size }, (_, x) => {
+    const node = bucket.nodes[x];
+    if (!node) return square(x, y, "limit", `bucket ${y}: free`);
+    return square(x, y, node.checks ? "value" : "unproven", `bucket ${y}: ${node.id} at ${node.address}, answered ${integer(node.checks)} pings`);
+  }));
+  const text = `${integer(known)} nodes in ${network.buckets.length} buckets, ${integer(waiting)} wait · ${integer(network.handled)} datagrams, ${integer(network.refused)} refused`;
+  return figure("Discovery", text, "closest above", "furthest below",
+    svg("svg", { class: "buckets", viewBox: `0 0 ${size * 12} ${network.buckets.length * 12}`, role: "img", "aria-label": `Discovery, ${text}` }, ...squares));
+}
+
+function drawNetwork({ status }) {
+  const { network } = status;
+  $("network").hidden = !network;
+  if (!network) return;
+  const peers = network.peers;
+  show("enode", `${integer(peers.length)} of ${integer(network.max_peers)} peers, ${integer(network.connections)} connections · `, el("code", {}, network.enode));
+  show("peers", peers.length
+    ? table(["peer", "client", "address", "direction", "speaks", "up", "in", "out", "round trip", "score"], peers.map((p) => line(
+      el("code", {}, p.id), p.client, el("code", {}, p.remote), p.is_trusted ? `${p.direction}, trusted` : p.direction, p.capabilities.join(" "),
+      duration(p.up_ms), bytes(p.bytes_in), bytes(p.bytes_out), p.latency_us === null ? "–" : time(p.latency_us * 1000), el("td", { class: p.score < 0 ? "bad" : null }, integer(p.score)))))
+    : empty("No peers yet."));
+  show("buckets", network.buckets.length ? buckets(network) : empty("Nodes are not looked for (--nodiscover)."));
+}
+
 function drawRpc({ status, history }) {
   const methods = [...status.rpc.methods].sort((a, b) => b.requests - a.requests);
   const errors = sum(methods.map((m) => m.errors));
@@ -289,7 +319,7 @@ function draw() {
   $("overview").hidden = path !== null;
   $("actor").hidden = path === null;
   if (path !== null) { drawActor(last, path); return; }
-  drawCards(last); drawTree(last); drawBlocks(last); drawPool(last); drawRpc(last); drawProcess(last);
+  drawCards(last); drawTree(last); drawBlocks(last); drawPool(last); drawNetwork(last); drawRpc(last); drawProcess(last);
 }
 
 let silence = null;

@@ -1,0 +1,107 @@
+//! Peers and the table of nodes in the status.
+
+use actoreum_actors::net::{NetworkHandle, peer::Direction, peer::PeerRecord};
+use serde::Serialize;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// What the page says of the network.
+#[derive(Debug, Serialize)]
+pub struct NetworkStatus {
+    enode: String,
+    max_peers: usize,
+    /// Connections that stand or are being set up.
+    connections: usize,
+    peers: Vec<PeerStatus>,
+    /// Closest first; none without discovery.
+    buckets: Vec<BucketStatus>,
+    /// Discovery's requests in flight, and its datagrams.
+    pending: usize,
+    handled: u64,
+    refused: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct PeerStatus {
+    id: String,
+    client: String,
+    remote: String,
+    direction: &'static str,
+    is_trusted: bool,
+    capabilities: Vec<String>,
+    bytes_in: u64,
+    bytes_out: u64,
+    messages_in: u64,
+    messages_out: u64,
+    latency_us: Option<u64>,
+    score: i64,
+    up_ms: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct BucketStatus {
+    nodes: Vec<NodeStatus>,
+    replacements: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct NodeStatus {
+    id: String,
+    address: String,
+    /// Pings that it has answered.
+    checks: u32,
+}
+
+impl NetworkStatus {
+    /// The network at this moment.
+    pub fn of(network: &NetworkHandle) -> Self {
+        let table = network.table();
+        let buckets = table.buckets.iter().map(|bucket| BucketStatus {
+            nodes: bucket
+                .nodes
+                .iter()
+                .map(|(node, checks)| NodeStatus {
+                    id: format!("{:?}", node.id),
+                    address: node.udp_address().to_string(),
+                    checks: *checks,
+                })
+                .collect(),
+            replacements: bucket.replacements,
+        });
+        Self {
+            enode: network.local().enode.to_string(),
+            max_peers: network.settings().max_peers,
+            connections: network.connections(),
+            peers: network.peers().iter().map(|it| describe(it)).collect(),
+            buckets: buckets.collect(),
+            pending: table.pending,
+            handled: table.handled,
+            refused: table.refused,
+        }
+    }
+}
+
+fn describe(peer: &PeerRecord) -> PeerStatus {
+    let traffic = &peer.traffic;
+    let millis = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    PeerStatus {
+        id: format!("{:?}", peer.id),
+        client: peer.client_name.clone(),
+        remote: peer.remote.to_string(),
+        direction: match peer.direction {
+            Direction::Inbound => "inbound",
+            Direction::Dynamic => "dialled",
+            Direction::Static => "static",
+        },
+        is_trusted: peer.is_trusted(),
+        capabilities: peer.shared.iter().map(ToString::to_string).collect(),
+        bytes_in: traffic.bytes_in.load(Relaxed),
+        bytes_out: traffic.bytes_out.load(Relaxed),
+        messages_in: traffic.messages_in.load(Relaxed),
+        messages_out: traffic.messages_out.load(Relaxed),
+        latency_us: traffic
+            .latency()
+            .map(|it| u64::try_from(it.as_micros()).unwrap_or(u64::MAX)),
+        score: traffic.score(),
+        up_ms: millis(peer.since.elapsed()),
+    }
+}
