@@ -242,6 +242,21 @@ fn a_crash_locks_what_was_open_for_a_while_and_opens_what_was_asked_for_at_start
             1,
             "the chain does not rest on the keys"
         );
+
+        let signer = disk.signer.address();
+        let lock = Lock { address: signer };
+        assert!(dev.accounts.within(PATIENCE).ask(lock).await.unwrap());
+        let generation = dev.accounts.generation();
+        dev.tree.handle().crash("node/keys/accounts").unwrap();
+        until("a new generation", || {
+            dev.accounts.generation() > generation
+        })
+        .await;
+        let signed = sign(signer).await;
+        assert!(
+            matches!(signed, Err(KeyError::Locked)),
+            "it was locked since"
+        );
         dev.stop().await;
     });
 }

@@ -39,7 +39,8 @@ pub struct Unlock {
     pub duration: Option<Duration>,
 }
 
-/// Lock a key. The answer is whether it lay open.
+/// Lock a key, until it is unlocked again; the answer is whether it is locked now. Keys without a
+/// file lie open always.
 ///
 /// From: `personal_lockAccount`. In the place of geth's `KeyStore.Lock`.
 #[derive(Debug, Clone, Copy, Message)]

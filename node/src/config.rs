@@ -32,6 +32,9 @@ pub struct Config {
     /// Whether the storage engine was asked for by flag or file, and not by default.
     #[serde(skip)]
     pub is_engine_explicit: bool,
+    /// Accounts that lie open from the start: addresses, or places in the list.
+    #[serde(skip)]
+    pub unlock: Vec<String>,
     /// The file with passwords, where there is one.
     #[serde(skip)]
     pub password_file: Option<PathBuf>,
@@ -90,6 +93,8 @@ pub struct NodeConfig {
     /// Encrypt new key files cheaply.
     #[serde(rename = "UseLightweightKDF")]
     pub use_lightweight_kdf: bool,
+    /// Open accounts although HTTP or WebSocket is served.
+    pub insecure_unlock_allowed: bool,
     /// Address of the HTTP server; empty: none.
     #[serde(rename = "HTTPHost")]
     pub http_host: String,
@@ -164,6 +169,7 @@ impl Default for NodeConfig {
             data_dir: default_data_dir(),
             key_store_dir: String::new(),
             use_lightweight_kdf: false,
+            insecure_unlock_allowed: false,
             http_host: String::new(),
             http_port: 8545,
             http_cors: Vec::new(),
@@ -311,6 +317,8 @@ impl Config {
             self.node.key_store_dir = folder.to_string_lossy().into_owned();
         }
         self.node.use_lightweight_kdf |= flags.accounts.lightkdf;
+        self.node.insecure_unlock_allowed |= flags.accounts.allow_insecure_unlock;
+        set_list(&mut self.unlock, &flags.accounts.unlock);
         self.password_file.clone_from(&flags.accounts.password);
         if flags.dev {
             self.apply_dev(flags);
@@ -435,6 +443,12 @@ impl Config {
             );
         }
         Ok(())
+    }
+
+    /// Whether no key may be laid open, because strangers could use it.
+    pub fn is_unlocking_forbidden(&self) -> bool {
+        let is_reached = self.http_ip().is_some() || self.ws_ip().is_some();
+        is_reached && !self.node.insecure_unlock_allowed
     }
 
     /// Address of the HTTP server, where there shall be one.

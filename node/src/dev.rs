@@ -3,6 +3,7 @@
 //! Without `--datadir` everything is in memory, save the key file and the pool's journal, whose
 //! folder goes with the process. With it, the chain and its key are there again at the next start.
 
+use actoreum_actors::accounts::StandingKeys;
 use actoreum_actors::clock;
 use actoreum_chain::{ChainReader, genesis};
 use actoreum_consensus::clique::VANITY_BYTES;
@@ -17,7 +18,8 @@ use tempfile::TempDir;
 use crate::{
     config::{Config, DevConfig},
     datadir::{self, DataDir},
-    tree::{Keys, Sealing},
+    keys::{self, Keys},
+    tree::Sealing,
 };
 
 /// What each account of `--dev.accounts` holds, in ether.
@@ -68,15 +70,18 @@ pub fn open(config: &Config, dev: &DevConfig) -> eyre::Result<DevNode> {
         None => make(&store, &directory, dev, &held)?,
     };
     clock::restore(&store)?;
-    directory
+    let key = directory
         .find(signer, None)
+        .and_then(|account| directory.open(&account, &Password::default()))
         .wrap_err_with(|| format!("the chain's signer {signer}"))?;
+    let mut open = vec![key];
+    open.extend(keys::unlock(config, &directory)?);
     Ok(DevNode {
         store,
         datadir,
         keys: Keys {
             directory,
-            open: vec![(signer, Password::default())],
+            open: StandingKeys::new(open),
             held,
         },
         sealing: Sealing {

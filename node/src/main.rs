@@ -15,6 +15,7 @@ mod datadir;
 mod dev;
 mod endpoints;
 mod ethash;
+mod keys;
 mod logging;
 mod network;
 mod passwords;

@@ -40,7 +40,7 @@ use actoreum_actors::{
 };
 use actoreum_chain::ChainReader;
 use actoreum_consensus::{Clique, Engine, Ethash, EthashOptions, Merge, SealCheck};
-use actoreum_primitives::{Address, Bytes, ChainConfig, SecretKey, config::EngineConfig};
+use actoreum_primitives::{Address, Bytes, ChainConfig, config::EngineConfig};
 use actoreum_rpc::{
     http::Hosts,
     method::Method,
@@ -50,13 +50,14 @@ use actoreum_rpc::{
 };
 use actoreum_storage::Store;
 use actoreum_txpool::PoolReader;
-use actoreum_wallet::{KeyDirectory, Password};
 
 use crate::{
     admin::{self, AdminActor, AdminState},
     config::Config,
     datadir::DataDir,
-    endpoints, network,
+    endpoints,
+    keys::Keys,
+    network,
     snapshots::StoredSnapshots,
     txpool, version,
 };
@@ -79,17 +80,6 @@ const MINER_RESTARTS: u32 = 10;
 const MINER_PERIOD: Duration = Duration::from_secs(60);
 /// Passwords that may wait to be tried: each takes a second, and 256 MB while it runs.
 const WAITING_PASSWORDS: usize = 16;
-
-/// The key files, and the keys that lie open.
-#[derive(Debug, Clone)]
-pub struct Keys {
-    /// The folder of the files.
-    pub directory: KeyDirectory,
-    /// Accounts whose keys lie open from the start.
-    pub open: Vec<(Address, Password)>,
-    /// Keys without a file.
-    pub held: Vec<SecretKey>,
-}
 
 /// How this node seals.
 #[derive(Debug, Clone)]
@@ -159,7 +149,7 @@ pub fn assemble(
     store: Store,
     datadir: Option<&DataDir>,
 ) -> eyre::Result<Assembled> {
-    let keys = keys_on_disk(config)?;
+    let keys = Keys::locked(config)?;
     assemble_all(config, store, datadir, &keys, None, false)
 }
 
@@ -168,17 +158,9 @@ pub fn assemble_connected(
     config: &Config,
     store: Store,
     datadir: &DataDir,
+    keys: &Keys,
 ) -> eyre::Result<Assembled> {
-    let keys = keys_on_disk(config)?;
-    assemble_all(config, store, Some(datadir), &keys, None, true)
-}
-
-fn keys_on_disk(config: &Config) -> eyre::Result<Keys> {
-    Ok(Keys {
-        directory: config.keys()?,
-        open: Vec::new(),
-        held: Vec::new(),
-    })
+    assemble_all(config, store, Some(datadir), keys, None, true)
 }
 
 /// As [`assemble`], of a node that seals.
@@ -221,6 +203,7 @@ fn assemble_all(
     let network_id = config.eth.network_id.unwrap_or(reader.config().chain_id);
     let mut settings = NodeSettings::new(version::client(), network_id);
     settings.data_dir = datadir.map(|_| config.node.data_dir.display().to_string());
+    settings.is_unlocking_forbidden = config.is_unlocking_forbidden();
     settings.gas_cap = match config.eth.rpc_gas_cap {
         0 => u64::MAX,
         cap => cap,

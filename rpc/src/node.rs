@@ -29,6 +29,9 @@ pub struct NodeSettings {
     pub network_id: u64,
     /// Where the node keeps its files; `None` where it keeps everything in memory.
     pub data_dir: Option<String>,
+    /// Whether `personal_unlockAccount` is refused, because strangers may reach the node (geth's
+    /// `--allow-insecure-unlock` is missing).
+    pub is_unlocking_forbidden: bool,
     /// The most gas of a call, whatever it asks for (geth's `--rpc.gascap`).
     pub gas_cap: u64,
     /// The gas limit that sealed blocks move towards (geth's `--miner.gastarget` and
@@ -45,6 +48,7 @@ impl NodeSettings {
             client_version: client_version.into(),
             network_id,
             data_dir: None,
+            is_unlocking_forbidden: false,
             gas_cap: 50_000_000,
             gas_target: GasTarget {
                 floor: 8_000_000,

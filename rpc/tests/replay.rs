@@ -10,7 +10,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use actoreum_actors::accounts::AccountsSetup;
+use actoreum_actors::accounts::{AccountsSetup, StandingKeys};
 use actoreum_actors::filter::FilterActor;
 use actoreum_actors::supervision::{ActorRef, ChildSpec, Pool, Strategy, SupervisorSpec, Tree};
 use actoreum_actors::txpool::{TxPoolHandle, TxPoolSetup};
@@ -106,7 +106,7 @@ fn actors(node: &Node, reader: &ChainReader, folder: &Path) -> SupervisorSpec {
     let setup = AccountsSetup {
         keys: KeyDirectory::new(folder, ScryptCost::LIGHT),
         pool: scrypt.clone(),
-        open: Vec::new(),
+        open: StandingKeys::default(),
         held: Vec::new(),
     };
     let reader = reader.clone();

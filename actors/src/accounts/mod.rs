@@ -9,16 +9,25 @@
 //! | `Poll`, `Scanned` | the folder is looked at on the pool: a file dropped in appears |
 //! | `Expire` | keys whose time is over are zeroed |
 //!
-//! Open keys are in the actor's memory alone. A new generation opens again what the operator asked
-//! for at start, and nothing else: what was open for a while is locked by a crash.
+//! Every job on the pool looks at the folder too, so that a file that was just dropped in can be
+//! used, and a new account is listed when its maker hears of it.
+//!
+//! Open keys are in the actor's memory, those of [`StandingKeys`] beside it: a new generation has
+//! these open again, and nothing else. What was open for a while is locked by a crash.
 
-use std::time::{Duration, Instant};
+mod standing;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use actoreum_messages::accounts::{
     AccountStatus, GetAccounts, ImportKey, Lock, NewAccount, SignHash, Unlock,
 };
 use actoreum_primitives::{Address, SecretKey, Signature};
-use actoreum_wallet::{KeyAccount, KeyDirectory, KeyError, KeyIndex, Keyring, Password};
+use actoreum_wallet::{KeyAccount, KeyDirectory, KeyError, KeyIndex, Keyring};
+pub use standing::StandingKeys;
 use tracing::{info, warn};
 
 use crate::supervision::{Actor, Ctx, Failure, Handles, JobError, Later, Message, Pool};
@@ -33,8 +42,8 @@ pub struct AccountsSetup {
     pub keys: KeyDirectory,
     /// Where scrypt runs. Its threads and its queue bound the memory that passwords cost.
     pub pool: Pool,
-    /// Accounts that lie open from the start, in every generation.
-    pub open: Vec<(Address, Password)>,
+    /// Keys that lie open from the start.
+    pub open: StandingKeys,
     /// Keys without a file, which lie open always: those of a development mnemonic.
     pub held: Vec<SecretKey>,
 }
@@ -43,69 +52,81 @@ impl AccountsSetup {
     /// Makes the next generation, with its keys open.
     ///
     /// # Errors
-    /// Where a key that is to lie open from the start can't be opened.
+    /// Where the folder can't be read.
     pub async fn start(self) -> Result<AccountsActor, Failure> {
         let keys = self.keys.clone();
-        let open = self.open.clone();
-        let work = move || {
-            let index = keys.scan(&KeyIndex::default())?;
-            let mut opened = Vec::new();
-            for (address, password) in &open {
-                let account = index.find(*address, None)?;
-                opened.push(keys.open(&account, password)?);
-            }
-            Ok::<_, KeyError>((index, opened))
-        };
-        let (index, opened) = self.pool.run(work).await??;
+        let index = self.pool.run(move || keys.scan(&KeyIndex::default()));
+        let index = index.await??;
         let mut ring = Keyring::default();
-        for key in opened.into_iter().chain(self.held.iter().cloned()) {
-            ring.unlock(key, None, Instant::now());
+        for key in self
+            .open
+            .keys()
+            .into_iter()
+            .chain(self.held.iter().cloned())
+        {
+            ring.unlock(key, None, now());
         }
         Ok(AccountsActor {
             setup: self,
-            index,
+            index: Arc::new(index),
             ring,
             is_scanning: false,
         })
     }
 }
 
+/// The clock of the actor's timers, which tests can pause.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
 /// See the module.
 pub struct AccountsActor {
     setup: AccountsSetup,
-    index: KeyIndex,
+    index: Arc<KeyIndex>,
     ring: Keyring,
     is_scanning: bool,
 }
 
 impl AccountsActor {
-    /// Runs key work on the pool, then `then` with its result inside the actor.
+    /// Runs key work on the pool over what the folder holds now, then `then` with its result
+    /// inside the actor.
     fn on_pool<T: Send + 'static, R: 'static>(
         &mut self,
         ctx: &mut Ctx<Self>,
-        work: impl FnOnce(&KeyDirectory) -> Result<T, KeyError> + Send + 'static,
-        then: impl FnOnce(&mut Self, T, &mut Ctx<Self>) -> Result<R, KeyError> + 'static,
+        work: impl FnOnce(&KeyDirectory, &KeyIndex) -> Result<T, KeyError> + Send + 'static,
+        then: impl FnOnce(&mut Self, T, &mut Ctx<Self>) -> R + 'static,
     ) -> Later<Result<R, KeyError>> {
         let (replier, later) = Later::channel();
-        let keys = self.setup.keys.clone();
-        let done = self.setup.pool.run(move || work(&keys));
+        let (keys, before) = (self.setup.keys.clone(), Arc::clone(&self.index));
+        let job = move || {
+            let index = keys.scan(&before)?;
+            let result = work(&keys, &index);
+            Ok((keys.scan(&index)?, result))
+        };
+        let done = self.setup.pool.run(job);
         ctx.spawn_then(done, move |actor, done, ctx| match done {
-            Ok(done) => replier.reply(done.and_then(|value| then(actor, value, ctx))),
+            Ok(Ok((index, result))) => {
+                actor.see(index);
+                replier.reply(result.map(|value| then(actor, value, ctx)));
+            }
+            Ok(Err(error)) => replier.reply(Err(error)),
             // The caller hears that there is no answer.
             Err(error) => warn!(%error, "key work not done"),
         });
         later
     }
 
-    fn find(&self, address: Address) -> Result<KeyAccount, KeyError> {
-        self.index.find(address, None)
+    fn is_held(&self, address: &Address) -> bool {
+        let mut held = self.setup.held.iter();
+        held.any(|key| key.address() == *address)
     }
 
     fn scan(&mut self, ctx: &mut Ctx<Self>) {
         if self.is_scanning {
             return;
         }
-        let (keys, before) = (self.setup.keys.clone(), self.index.clone());
+        let (keys, before) = (self.setup.keys.clone(), Arc::clone(&self.index));
         let work = move || keys.scan(&before);
         let submitted = self
             .setup
@@ -114,7 +135,8 @@ impl AccountsActor {
         self.is_scanning = submitted.is_ok();
     }
 
-    fn tell_changes(&self, index: &KeyIndex) {
+    /// Takes what the folder holds now, and tells what changed.
+    fn see(&mut self, index: KeyIndex) {
         let (before, now) = (self.index.accounts(), index.accounts());
         for account in now.iter().filter(|account| !before.contains(account)) {
             info!(address = %account.address, url = account.url(), "account appeared");
@@ -122,6 +144,7 @@ impl AccountsActor {
         for account in before.iter().filter(|account| !now.contains(account)) {
             info!(address = %account.address, url = account.url(), "account is gone");
         }
+        self.index = Arc::new(index);
     }
 }
 
@@ -136,7 +159,7 @@ impl Handles<GetAccounts> for AccountsActor {
     type Answer = Vec<AccountStatus>;
 
     fn handle(&mut self, _: GetAccounts, _: &mut Ctx<Self>) -> Self::Answer {
-        let open = self.ring.addresses(Instant::now());
+        let open = self.ring.addresses(now());
         let held = self.setup.held.iter().map(|key| AccountStatus {
             address: key.address(),
             path: None,
@@ -165,21 +188,21 @@ impl Handles<SignHash> for AccountsActor {
             password,
         } = message;
         let Some(password) = password else {
-            let is_known = || self.find(address).map(drop);
-            let signed = match self.ring.key(&address, Instant::now()) {
+            let is_known = || self.index.find(address, None).map(drop);
+            let signed = match self.ring.key(&address, now()) {
                 Ok(key) => Ok(key.sign(hash)),
                 Err(locked) => Err(is_known().err().unwrap_or(locked)),
             };
             return Later::fallible(std::future::ready(signed));
         };
-        match self.find(address) {
-            Ok(account) => self.on_pool(
-                ctx,
-                move |keys| Ok(keys.open(&account, &password)?.sign(hash)),
-                |_, signature, _| Ok(signature),
-            ),
-            Err(error) => Later::fallible(std::future::ready(Err(error))),
-        }
+        self.on_pool(
+            ctx,
+            move |keys, index| {
+                let account = index.find(address, None)?;
+                Ok(keys.open(&account, &password)?.sign(hash))
+            },
+            |_, signature, _| signature,
+        )
     }
 }
 
@@ -192,20 +215,19 @@ impl Handles<Unlock> for AccountsActor {
             password,
             duration,
         } = message;
-        match self.find(address) {
-            Ok(account) => self.on_pool(
-                ctx,
-                move |keys| keys.open(&account, &password),
-                move |actor, key, ctx| {
-                    actor.ring.unlock(key, duration, Instant::now());
-                    if let Some(duration) = duration {
-                        ctx.notify_after(duration, Expire);
-                    }
-                    Ok(())
-                },
-            ),
-            Err(error) => Later::fallible(std::future::ready(Err(error))),
+        if self.is_held(&address) {
+            return Later::fallible(std::future::ready(Ok(())));
         }
+        self.on_pool(
+            ctx,
+            move |keys, index| keys.open(&index.find(address, None)?, &password),
+            move |actor, key, ctx| {
+                actor.ring.unlock(key, duration, now());
+                if let Some(duration) = duration {
+                    ctx.notify_after(duration, Expire);
+                }
+            },
+        )
     }
 }
 
@@ -213,7 +235,12 @@ impl Handles<Lock> for AccountsActor {
     type Answer = bool;
 
     fn handle(&mut self, Lock { address }: Lock, _: &mut Ctx<Self>) -> bool {
-        self.ring.lock(&address)
+        if self.is_held(&address) {
+            return false;
+        }
+        self.setup.open.lock(&address);
+        self.ring.lock(&address);
+        true
     }
 }
 
@@ -221,7 +248,11 @@ impl Handles<NewAccount> for AccountsActor {
     type Answer = Later<Result<KeyAccount, KeyError>>;
 
     fn handle(&mut self, NewAccount { password }: NewAccount, ctx: &mut Ctx<Self>) -> Self::Answer {
-        self.on_pool(ctx, move |keys| keys.create(&password), see_new)
+        self.on_pool(
+            ctx,
+            move |keys, _| keys.create(&password),
+            |_, account, _| account,
+        )
     }
 }
 
@@ -230,18 +261,12 @@ impl Handles<ImportKey> for AccountsActor {
 
     fn handle(&mut self, message: ImportKey, ctx: &mut Ctx<Self>) -> Self::Answer {
         let ImportKey { key, password } = message;
-        self.on_pool(ctx, move |keys| keys.import(&key, &password), see_new)
+        self.on_pool(
+            ctx,
+            move |keys, _| keys.import(&key, &password),
+            |_, account, _| account,
+        )
     }
-}
-
-/// Looks at the folder at once, so that a new account can be used.
-fn see_new(
-    actor: &mut AccountsActor,
-    account: KeyAccount,
-    ctx: &mut Ctx<AccountsActor>,
-) -> Result<KeyAccount, KeyError> {
-    actor.scan(ctx);
-    Ok(account)
 }
 
 #[derive(Message)]
@@ -269,10 +294,7 @@ impl Handles<Scanned> for AccountsActor {
     fn handle(&mut self, Scanned { result }: Scanned, _: &mut Ctx<Self>) {
         self.is_scanning = false;
         match result {
-            Ok(Ok(index)) => {
-                self.tell_changes(&index);
-                self.index = index;
-            }
+            Ok(Ok(index)) => self.see(index),
             Ok(Err(error)) => warn!(%error, "key files not read"),
             Err(error) => warn!(%error, "key files not read"),
         }
@@ -287,6 +309,6 @@ impl Handles<Expire> for AccountsActor {
     type Answer = ();
 
     fn handle(&mut self, _: Expire, _: &mut Ctx<Self>) {
-        self.ring.expire(Instant::now());
+        self.ring.expire(now());
     }
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use actoreum_actors::{
-    accounts::{AccountsActor, AccountsSetup},
+    accounts::{AccountsActor, AccountsSetup, StandingKeys},
     chain::{ChainActor, ChainSetup},
     sealer::{SealGuard, SealerActor, SealerSetup},
     supervision::{ActorRef, ChildSpec, Pool, Strategy, SupervisorSpec, Tree},
@@ -92,7 +92,7 @@ impl Dev {
         let accounts_setup = AccountsSetup {
             keys: disk.keys.clone(),
             pool: scrypt.clone(),
-            open: vec![(signer, Password::default())],
+            open: StandingKeys::new(vec![disk.signer.clone()]),
             held: Vec::new(),
         };
         let chain_setup = ChainSetup::new(reader.clone(), Arc::clone(&engine), import.clone())

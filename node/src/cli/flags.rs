@@ -219,6 +219,18 @@ pub struct AccountFlags {
     /// Directory of the key files (default: keystore in the data directory)
     #[arg(long, global = true, value_name = "DIR", help_heading = "Accounts")]
     pub keystore: Option<PathBuf>,
+    /// Accounts to open at the start, by address or by place in the list
+    #[arg(
+        long,
+        global = true,
+        value_name = "ADDRESSES",
+        value_delimiter = ',',
+        help_heading = "Accounts"
+    )]
+    pub unlock: Option<Vec<String>>,
+    /// Open accounts although the node serves HTTP or WebSocket: whoever reaches it may spend
+    #[arg(long, global = true, help_heading = "Accounts")]
+    pub allow_insecure_unlock: bool,
     /// File with a password a line, so that nobody is asked; the last line serves the rest
     #[arg(long, global = true, value_name = "FILE", help_heading = "Accounts")]
     pub password: Option<PathBuf>,

@@ -12,7 +12,9 @@ use tracing::{error, info};
 use crate::{
     config::{Config, DevConfig},
     datadir::DataDir,
-    dev, signals,
+    dev,
+    keys::Keys,
+    signals,
     tree::{self, Assembled},
     version,
 };
@@ -25,7 +27,8 @@ pub fn run(config: &Config) -> eyre::Result<ExitCode> {
     info!(version = version::NUMBER, datadir = %config.node.data_dir.display(), "starting actoreum");
     let datadir = DataDir::of(config);
     let store = open(config, &datadir)?;
-    let assembled = tree::assemble_connected(config, store, &datadir)?;
+    let keys = Keys::unlocked(config)?;
+    let assembled = tree::assemble_connected(config, store, &datadir, &keys)?;
     if config.http_ip().is_none() && config.admin_ip().is_none() {
         info!("no server is open; start with --http for JSON-RPC, with --admin for the admin page");
     }

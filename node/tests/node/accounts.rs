@@ -19,6 +19,13 @@ Do not forget this password.\n";
 const WARNING: &str = "!! Unsupported terminal, password will be echoed.\n";
 const ASKED_TWICE: &str = "Passphrase: \nRepeat passphrase: \n";
 
+/// A wallet of the presale, under the password "presale secret".
+const PRESALE: &str = r#"{
+    "encseed": "000102030405060708090a0b0c0d0e0f736752052132ba6a3db082d8628b4ffeee17f5ac32a7b988ccecb9047b50831a724ddcd6cd6d1ff34ed2a98c83409cb7",
+    "ethaddr": "40c91d5e25b1e86b3e765d801c9cf199334986b2",
+    "email": "somebody@example.org", "btcaddr": "1"
+}"#;
+
 /// Runs a command with answers on its standard input.
 fn answer(mut command: Command, answers: &str) -> Ended {
     command
@@ -59,7 +66,7 @@ impl Program {
 const OURS: Program = Program(None);
 
 /// Those of `ACTOREUM_GETH` whose version is 1.8.
-fn geths() -> Vec<Program> {
+pub fn geth_binaries() -> Vec<PathBuf> {
     let Some(value) = std::env::var_os("ACTOREUM_GETH") else {
         println!("skipped: ACTOREUM_GETH names no binary");
         return Vec::new();
@@ -68,14 +75,15 @@ fn geths() -> Vec<Program> {
         let output = Command::new(path).arg("version").output().unwrap();
         String::from_utf8_lossy(&output.stdout).contains("Version: 1.8")
     };
-    let geths: Vec<Program> = std::env::split_paths(&value)
-        .filter(is_old)
-        .map(|path| Program(Some(path)))
-        .collect();
+    let geths: Vec<PathBuf> = std::env::split_paths(&value).filter(is_old).collect();
     if geths.is_empty() {
         println!("skipped: ACTOREUM_GETH names no geth 1.8");
     }
     geths
+}
+
+fn geths() -> impl Iterator<Item = Program> {
+    geth_binaries().into_iter().map(|path| Program(Some(path)))
 }
 
 struct Files(TempDir);
@@ -292,6 +300,25 @@ fn what_is_wrong_is_said_in_one_line_that_tells_nothing_about_a_secret() {
 }
 
 #[test]
+fn a_presale_wallet_becomes_an_account() {
+    let files = Files::new();
+    let (data, wallet) = (files.path("data"), files.write("wallet", PRESALE));
+    let import = ["wallet", "import", "--lightkdf", &wallet];
+    OURS.run(&data, &import, "wrong\n")
+        .fatal(&["Fatal: could not decrypt key with given passphrase"]);
+    let shown = OURS.run(&data, &import, "presale secret\n").ok();
+    let address = "40c91d5e25b1e86b3e765d801c9cf199334986b2";
+    assert_eq!(
+        shown,
+        format!("{WARNING}Passphrase: \nAddress: {{{address}}}\n")
+    );
+    let digits = exported(&files, &data, address.parse().unwrap(), "presale secret");
+    let bytes: [u8; 32] = hex::decode(digits).unwrap().try_into().unwrap();
+    let key = SecretKey::from_bytes(&bytes).unwrap();
+    assert_eq!(hex::encode(key.address()), address);
+}
+
+#[test]
 fn of_two_files_with_one_key_the_one_that_opens_is_taken() {
     let files = Files::new();
     let data = files.path("data");
@@ -385,6 +412,7 @@ fn geth_asks_and_answers_alike() {
         let key = files.write("key", &digits);
         let passwords = files.write("passwords", "a\r\nb\r\n");
         let (ours, theirs) = (files.path("ours"), files.path("theirs"));
+        let wallet = files.write("wallet", PRESALE);
         let (light, password) = ("--lightkdf", "--password");
         let cases: &[(&[&str], &str)] = &[
             (&["account", "list"], ""),
@@ -406,6 +434,8 @@ fn geth_asks_and_answers_alike() {
             (&["account", "new", light, password, "/nowhere"], ""),
             (&["wallet", "import", "/nowhere"], ""),
             (&["wallet", "import", light, &key], "a\n"),
+            (&["wallet", "import", light, &wallet], "wrong\n"),
+            (&["wallet", "import", light, &wallet], "presale secret\n"),
         ];
         for (args, answers) in cases {
             let (ours, theirs) = (
