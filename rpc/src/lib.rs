@@ -46,6 +46,7 @@ pub mod http;
 #[cfg(unix)]
 pub mod ipc;
 pub mod json;
+mod keys;
 pub mod limits;
 pub mod method;
 pub mod metrics;

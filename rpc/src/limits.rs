@@ -169,3 +169,8 @@ pub const MAX_MINED_BLOCKS: u64 = 100_000;
 /// How long a request waits for an actor that is starting again, and for its answer: long enough
 /// for a restart with its pause, short enough for a client's own timeout.
 pub const ACTOR_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a request waits for a password to be tried: each takes a second or more on a busy
+/// machine, and a few may wait before it. A client that gave up before does not hear of an account
+/// that was made.
+pub const PASSWORD_PATIENCE: Duration = Duration::from_secs(60);

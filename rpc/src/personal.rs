@@ -1,31 +1,171 @@
-//! `personal_*`: signing for whoever has the password, or the key lies open for.
+//! `personal_*`: the accounts of this node, and signing for whoever has their passwords.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use actoreum_primitives::{Address, Bytes, Signature};
-use actoreum_wallet::{Password, signing};
+use actoreum_messages::accounts::{
+    AccountStatus, GetAccounts, ImportKey, Lock, NewAccount, Unlock,
+};
+use actoreum_primitives::{Address, B256, Bytes, SecretKey, Signature, alloy_primitives::hex};
+use actoreum_wallet::{DerivationPath, Password, signing};
+use tracing::warn;
+use zeroize::Zeroizing;
 
 use crate::error::RpcError;
 use crate::eth::accounts;
+use crate::eth::outgoing::{self, SignedTransaction, TxArgs};
+use crate::json::scan::{self, Kind};
+use crate::json::{JsonOut, WriteJson};
+use crate::keys::{self, ask};
 use crate::method::Method;
 use crate::node::Node;
+use crate::param::{Decimal, FromParam, ParamError};
+
+/// For how long a key lies open where the caller does not say.
+const UNLOCK_DEFAULT: Duration = Duration::from_secs(300);
+/// Seconds that geth can count: its durations are nanoseconds in 63 bits.
+const UNLOCK_MAX_SECONDS: u64 = i64::MAX as u64 / 1_000_000_000;
 
 pub(crate) fn methods() -> Vec<Method<Node>> {
-    vec![
+    let mut methods = vec![
+        Method::actor(
+            "personal_deriveAccount",
+            &["url", "path", "pin"],
+            derive_account,
+        ),
         Method::view("personal_ecRecover", &["data", "signature"], ec_recover),
+        Method::actor(
+            "personal_importRawKey",
+            &["key", "password"],
+            import_raw_key,
+        ),
         Method::actor("personal_listAccounts", &[], accounts::accounts),
+        Method::actor("personal_listWallets", &[], list_wallets),
+        Method::actor("personal_lockAccount", &["address"], lock_account),
+        Method::actor("personal_newAccount", &["password"], new_account),
+        Method::actor("personal_openWallet", &["url", "password"], open_wallet),
         Method::actor("personal_sign", &["data", "address", "password"], sign),
-    ]
+        Method::actor(
+            "personal_signTransaction",
+            &["transaction", "password"],
+            sign_transaction,
+        ),
+        Method::actor(
+            "personal_unlockAccount",
+            &["address", "password", "duration"],
+            unlock_account,
+        ),
+    ];
+    for name in [
+        "personal_sendTransaction",
+        "personal_signAndSendTransaction",
+    ] {
+        let params = &["transaction", "password"];
+        methods.push(Method::actor(name, params, send_transaction));
+    }
+    methods
+}
+
+/// A password, zeroed after use.
+struct Secret(Password);
+
+impl FromParam for Secret {
+    const SCHEMA: &'static str = String::SCHEMA;
+
+    fn from_raw(raw: &str) -> Result<Self, ParamError> {
+        match Kind::of(raw) {
+            Kind::String => Ok(Self(match scan::unquote(raw) {
+                std::borrow::Cow::Borrowed(text) => Password::from(text),
+                std::borrow::Cow::Owned(text) => Password::from(text),
+            })),
+            other => Err(ParamError::mistyped(other.name(), "string")),
+        }
+    }
+}
+
+/// Reads a private key of 64 hex digits without 0x. Errors show nothing of it.
+fn read_key(digits: &Password) -> Result<SecretKey, RpcError> {
+    let digits = digits.as_bytes();
+    let is_hex = digits.len().is_multiple_of(2) && digits.iter().all(u8::is_ascii_hexdigit);
+    if !is_hex {
+        return Err(RpcError::server("invalid hex string"));
+    }
+    let mut bytes = Zeroizing::new([0; 32]);
+    hex::decode_to_slice(digits, bytes.as_mut_slice())
+        .map_err(|_| RpcError::server("invalid length, need 256 bits"))?;
+    SecretKey::from_bytes(&bytes).map_err(|_| RpcError::server("invalid private key"))
+}
+
+async fn new_account(node: Arc<Node>, (Secret(password),): (Secret,)) -> Result<Address, RpcError> {
+    let made = ask(&node, NewAccount { password }).await?;
+    made.map(|account| account.address).map_err(keys::refused)
+}
+
+async fn import_raw_key(
+    node: Arc<Node>,
+    (Secret(digits), Secret(password)): (Secret, Secret),
+) -> Result<Address, RpcError> {
+    let key = read_key(&digits)?;
+    let made = ask(&node, ImportKey { key, password }).await?;
+    made.map(|account| account.address).map_err(keys::refused)
+}
+
+/// Refused where strangers may reach the node: from then on they could spend what the account has.
+async fn unlock_account(
+    node: Arc<Node>,
+    (address, Secret(password), seconds): (Address, Secret, Option<Decimal>),
+) -> Result<bool, RpcError> {
+    if node.settings.is_unlocking_forbidden {
+        return Err(RpcError::server(
+            "account unlock with HTTP access is forbidden",
+        ));
+    }
+    let duration = match seconds {
+        None => Some(UNLOCK_DEFAULT),
+        Some(Decimal(0)) => None,
+        Some(Decimal(seconds)) if seconds > UNLOCK_MAX_SECONDS => {
+            return Err(RpcError::server("unlock duration too large"));
+        }
+        Some(Decimal(seconds)) => Some(Duration::from_secs(seconds)),
+    };
+    let question = Unlock {
+        address,
+        password,
+        duration,
+    };
+    let unlocked = ask(&node, question).await?;
+    if let Err(error) = &unlocked {
+        warn!(%address, %error, "failed account unlock attempt");
+    }
+    // An unknown account has the keystore's text here, as in geth.
+    unlocked.map_err(|error| RpcError::server(error.to_string()))?;
+    Ok(true)
+}
+
+async fn lock_account(node: Arc<Node>, (address,): (Address,)) -> Result<bool, RpcError> {
+    ask(&node, Lock { address }).await
+}
+
+async fn send_transaction(
+    node: Arc<Node>,
+    (args, password): (TxArgs, Option<Secret>),
+) -> Result<B256, RpcError> {
+    outgoing::send(node, args, password.map(|Secret(password)| password)).await
+}
+
+async fn sign_transaction(
+    node: Arc<Node>,
+    (args, password): (TxArgs, Option<Secret>),
+) -> Result<SignedTransaction, RpcError> {
+    outgoing::sign(node, args, password.map(|Secret(password)| password)).await
 }
 
 async fn sign(
     node: Arc<Node>,
-    (data, address, password): (Bytes, Address, Option<String>),
+    (data, address, password): (Bytes, Address, Option<Secret>),
 ) -> Result<Bytes, RpcError> {
-    // Wallets send an empty password, or none, for a key that lies open.
-    let password = password.filter(|password| !password.is_empty());
-    let password = password.map(|password| Password::from(password.as_str()));
-    accounts::sign_message(&node, address, &data, password).await
+    let password = password.map(|Secret(password)| password);
+    keys::sign_message(&node, address, &data, password).await
 }
 
 /// Who signed a message.
@@ -44,4 +184,79 @@ fn ec_recover(_: &Node, (data, signature): (Bytes, Bytes)) -> Result<Address, Rp
     signature
         .and_then(|signature| signature.recover_address(hash))
         .map_err(|error| RpcError::server(error.to_string()))
+}
+
+/// A wallet: a key file, or a key in memory.
+struct Wallet(AccountStatus);
+
+impl Wallet {
+    fn url(&self) -> String {
+        match &self.0.path {
+            Some(path) => format!("keystore://{}", path.display()),
+            None => format!("memory://{:x}", self.0.address),
+        }
+    }
+}
+
+impl WriteJson for Wallet {
+    fn write_json(&self, out: &mut JsonOut) {
+        let (url, account) = (self.url(), &self.0);
+        let status = if account.is_open {
+            "Unlocked"
+        } else {
+            "Locked"
+        };
+        let mut object = out.object();
+        object.field("url", url.as_str()).field("status", status);
+        object.field(
+            "accounts",
+            vec![WalletAccount(account.address, url.clone())],
+        );
+        object.end();
+    }
+}
+
+struct WalletAccount(Address, String);
+
+impl WriteJson for WalletAccount {
+    fn write_json(&self, out: &mut JsonOut) {
+        let mut object = out.object();
+        object
+            .field("address", self.0)
+            .field("url", self.1.as_str());
+        object.end();
+    }
+}
+
+async fn list_wallets(node: Arc<Node>, (): ()) -> Result<Vec<Wallet>, RpcError> {
+    let all = ask(&node, GetAccounts).await?;
+    Ok(all.into_iter().map(Wallet).collect())
+}
+
+/// The wallet with this URL.
+async fn wallet(node: &Arc<Node>, url: &str) -> Result<Wallet, RpcError> {
+    match url.split_once("://") {
+        Some((scheme, _)) if !scheme.is_empty() => {}
+        _ => return Err(RpcError::server("protocol scheme missing")),
+    }
+    let all = list_wallets(Arc::clone(node), ()).await?;
+    all.into_iter()
+        .find(|wallet| wallet.url() == url)
+        .ok_or_else(|| RpcError::server("unknown wallet"))
+}
+
+/// Key files need no opening.
+async fn open_wallet(node: Arc<Node>, (url, _): (String, Option<Secret>)) -> Result<(), RpcError> {
+    wallet(&node, &url).await.map(drop)
+}
+
+/// A key file holds one key: nothing can be derived from it.
+async fn derive_account(
+    node: Arc<Node>,
+    (url, path, _): (String, String, Option<bool>),
+) -> Result<(), RpcError> {
+    wallet(&node, &url).await?;
+    path.parse::<DerivationPath>()
+        .map_err(|error| RpcError::server(error.to_string()))?;
+    Err(RpcError::server("not supported"))
 }

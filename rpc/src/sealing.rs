@@ -1,6 +1,6 @@
 //! What the methods need of the actors that keep keys and seal blocks.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -10,6 +10,7 @@ use actoreum_actors::supervision::ActorRef;
 use actoreum_actors::worker::WorkerActor;
 use actoreum_primitives::Address;
 use parking_lot::Mutex;
+use tokio::sync::OwnedMutexGuard;
 
 use crate::limits::MAX_IMPERSONATED;
 
@@ -17,9 +18,10 @@ use crate::limits::MAX_IMPERSONATED;
 pub struct Keys {
     /// Who keeps them.
     pub actor: ActorRef<AccountsActor>,
-    /// Held from the look at a sender's nonce until its transaction is in the pool: two requests
-    /// at once must not get the same nonce.
-    pub(crate) sending: tokio::sync::Mutex<()>,
+    /// Held while gas is estimated for a transaction that is made here.
+    pub(crate) estimating: tokio::sync::Mutex<()>,
+    /// See [`Keys::sending_from`]. Senders have keys here: they are few.
+    sending: Mutex<BTreeMap<Address, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 impl Keys {
@@ -27,8 +29,16 @@ impl Keys {
     pub fn new(actor: ActorRef<AccountsActor>) -> Self {
         Self {
             actor,
-            sending: tokio::sync::Mutex::new(()),
+            estimating: tokio::sync::Mutex::new(()),
+            sending: Mutex::default(),
         }
+    }
+
+    /// Held from the look at a sender's nonce until its transaction is in the pool: two requests
+    /// at once must not get the same nonce.
+    pub(crate) async fn sending_from(&self, sender: Address) -> OwnedMutexGuard<()> {
+        let lock = Arc::clone(self.sending.lock().entry(sender).or_default());
+        lock.lock_owned().await
     }
 }
 

@@ -31,6 +31,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod derivation;
 mod directory;
 mod error;
 mod index;
@@ -44,6 +45,7 @@ mod password;
 pub mod presale;
 pub mod signing;
 
+pub use derivation::{DerivationPath, PathError};
 pub use directory::KeyDirectory;
 pub use error::KeyError;
 pub use index::{KeyAccount, KeyIndex};

@@ -23,3 +23,6 @@ pub const DERIVED_KEY_BYTES: usize = 32;
 /// Keys that are derived from one mnemonic, at most: each costs half a millisecond at start, and
 /// an entry in the genesis.
 pub const MAX_MNEMONIC_KEYS: u32 = 1_000;
+
+/// Components of a derivation path, at most: BIP-44 has five, hardware wallets take ten.
+pub const MAX_PATH_COMPONENTS: usize = 10;

@@ -21,6 +21,7 @@ mod kill;
 mod memory;
 mod metrics;
 mod page;
+mod personal;
 mod process;
 mod round_trip;
 mod sealing;

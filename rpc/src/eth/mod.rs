@@ -8,6 +8,7 @@ mod fees;
 mod filter;
 mod filters;
 mod logs;
+pub(crate) mod outgoing;
 pub(crate) mod send;
 mod state;
 pub(crate) mod subscribe;

@@ -1,0 +1,422 @@
+//! `personal_*`, `--unlock` and signing with key files, on a node of a network; beside a real geth
+//! with the same keys.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use actoreum_primitives::{Address, SecretKey};
+use actoreum_wallet::{KeyDirectory, Password, ScryptCost};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::{
+    accounts,
+    chains::SMALL_GENESIS,
+    http,
+    process::{Running, free_port, run},
+};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+/// A key that has ether.
+const RICH: [u8; 32] = [0x5a; 32];
+const MODULES: &str = "eth,net,personal";
+
+fn address_of(key: &[u8; 32]) -> Address {
+    SecretKey::from_bytes(key).unwrap().address()
+}
+
+/// A data directory with a chain, and with the rich key under the password "secret".
+struct Site(TempDir);
+
+impl Site {
+    fn new(init: impl FnOnce(&str, &str)) -> Self {
+        let site = Self(tempfile::tempdir().unwrap());
+        let rich = hex::encode(address_of(&RICH));
+        let ether = format!("\"alloc\": {{\"{rich}\": {{\"balance\": \"0xde0b6b3a7640000\"}}, ");
+        let genesis = SMALL_GENESIS.replace("\"alloc\": {", &ether);
+        let path = site.0.path().join("genesis.json");
+        fs::write(&path, genesis).unwrap();
+        init(site.datadir(), path.to_str().unwrap());
+        site.add(&RICH, "secret");
+        site
+    }
+
+    fn ours() -> Self {
+        Self::new(|datadir, genesis| {
+            run(&["init", "--datadir", datadir, genesis]).ok();
+        })
+    }
+
+    fn datadir(&self) -> &str {
+        self.0.path().to_str().unwrap()
+    }
+
+    fn keys(&self) -> KeyDirectory {
+        KeyDirectory::new(self.0.path().join("keystore"), ScryptCost::LIGHT)
+    }
+
+    /// Adds a key; its file.
+    fn add(&self, key: &[u8; 32], password: &str) -> PathBuf {
+        let key = SecretKey::from_bytes(key).unwrap();
+        let keys = self.keys();
+        keys.import(&key, &Password::from(password)).unwrap().path
+    }
+
+    fn write(&self, name: &str, content: &str) -> String {
+        let path = self.0.path().join(name);
+        fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    fn start(&self, extra: &[&str]) -> Running {
+        let args = [
+            "--datadir",
+            self.datadir(),
+            "--nodiscover",
+            "--port",
+            "0",
+            "--lightkdf",
+        ];
+        Running::start(&[&args[..], extra].concat())
+    }
+
+    /// Starts with HTTP, on which keys may be opened.
+    fn start_open(&self, extra: &[&str]) -> (Running, SocketAddr) {
+        let args = ["--http", "--http.port", "0", "--http.api", MODULES];
+        let mut node = self.start(&[&args[..], &["--allow-insecure-unlock"], extra].concat());
+        let address = node.wait_for_http();
+        (node, address)
+    }
+}
+
+/// What a method answers: its result, or its error's text.
+fn answer(address: SocketAddr, method: &str, params: Value) -> Result<Value, String> {
+    let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
+    let (_, answer) = http::request(address, "POST", "/", &body.to_string()).unwrap();
+    let mut answer: Value = serde_json::from_str(&answer).unwrap();
+    match answer["error"]["message"].as_str() {
+        Some(text) => Err(text.to_owned()),
+        None => Ok(answer["result"].take()),
+    }
+}
+
+fn sign(address: SocketAddr, who: Address) -> Result<Value, String> {
+    answer(address, "eth_sign", json!([who, "0xdeadbeef"]))
+}
+
+#[test]
+fn a_key_file_that_is_dropped_in_appears_and_one_that_goes_disappears() {
+    let site = Site::ours();
+    let (_node, http) = site.start_open(&[]);
+    let list = || answer(http, "eth_accounts", json!([])).unwrap();
+    let rich = address_of(&RICH);
+    assert_eq!(list(), json!([rich]));
+    let wait_for = |want: Value| {
+        let begun = Instant::now();
+        while list() != want {
+            assert!(begun.elapsed() < PATIENCE, "{} is not {want}", list());
+            thread::sleep(Duration::from_millis(20));
+        }
+    };
+    let other = [0x11; 32];
+    let file = site.add(&other, "x");
+    // At once, for whoever has its password.
+    let unlock = json!([address_of(&other), "x"]);
+    assert_eq!(
+        answer(http, "personal_unlockAccount", unlock),
+        Ok(json!(true))
+    );
+    wait_for(json!([rich, address_of(&other)]));
+    fs::remove_file(file).unwrap();
+    wait_for(json!([rich]));
+    let made = answer(http, "personal_newAccount", json!(["y"])).unwrap();
+    assert_eq!(list(), json!([rich, made]), "its maker finds it");
+}
+
+#[test]
+fn accounts_are_unlocked_at_the_start_and_stay_so_over_a_crash_unless_locked() {
+    let site = Site::ours();
+    let other = [0x11; 32];
+    site.add(&other, "x");
+    let (rich, other) = (address_of(&RICH), address_of(&other));
+    let passwords = site.write("passwords", "secret\nx\n");
+    let names = format!("{rich}, 1");
+    let admin = ["--admin", "--admin.port", "0", "--admin.chaos"];
+    let unlock = ["--unlock", &names, "--password", &passwords];
+    let (mut node, http) = site.start_open(&[&unlock[..], &admin].concat());
+    let admin = node.wait_for_admin();
+    assert!(sign(http, rich).is_ok() && sign(http, other).is_ok());
+    assert_eq!(
+        answer(http, "personal_lockAccount", json!([other])),
+        Ok(json!(true))
+    );
+    let locked = Err("authentication needed: password or unlock".to_owned());
+    assert_eq!(sign(http, other), locked);
+
+    let generation = || http::actor(admin, "node/keys/accounts").unwrap()["generation"].clone();
+    let before = generation();
+    assert!(http::crash(admin, "node/keys/accounts").unwrap());
+    let begun = Instant::now();
+    while generation() == before {
+        assert!(begun.elapsed() < PATIENCE);
+        thread::sleep(Duration::from_millis(10));
+    }
+    assert!(sign(http, rich).is_ok());
+    assert_eq!(sign(http, other), locked);
+}
+
+#[test]
+fn an_open_port_forbids_unlocking_unless_it_is_allowed() {
+    let site = Site::ours();
+    let passwords = site.write("passwords", "secret");
+    let rich = address_of(&RICH).to_string();
+    let unlock = ["--unlock", &rich, "--password", &passwords];
+    for port in [["--http", "--http.port"], ["--ws", "--ws.port"]] {
+        let args = [&port[..], &["0"], &unlock].concat();
+        let ended = site.start(&args).wait();
+        ended.fatal(&["Fatal: Account unlock with HTTP access is forbidden!"]);
+    }
+    let http = ["--http", "--http.port", "0", "--http.api", MODULES];
+    let mut node = site.start(&http);
+    let address = node.wait_for_http();
+    let refused = answer(address, "personal_unlockAccount", json!([rich, "secret"]));
+    let text = "account unlock with HTTP access is forbidden";
+    assert_eq!(refused, Err(text.to_owned()));
+    drop(node);
+
+    let mut node = site.start(&["--http", "--http.port", "0", "--allow-insecure-unlock"]);
+    let address = node.wait_for_http();
+    let refused = answer(address, "personal_listAccounts", json!([])).unwrap_err();
+    assert!(
+        refused.contains("does not exist/is not available"),
+        "{refused}"
+    );
+    drop(node);
+
+    let wrong = site.write("wrong", "Secret");
+    let ended = site
+        .start(&["--unlock", &rich, "--password", &wrong])
+        .wait();
+    let text = format!(
+        "Fatal: Failed to unlock account {rich} (could not decrypt key with given passphrase)"
+    );
+    ended.fatal(&[&text]);
+    let ended = site.start(&["--unlock", "7", "--password", &wrong]).wait();
+    ended.fatal(&["Fatal: Could not list accounts: index 7 higher than number of accounts 1"]);
+}
+
+#[test]
+fn what_was_unlocked_for_a_while_is_locked_when_it_is_over() {
+    let site = Site::ours();
+    let (_node, http) = site.start_open(&[]);
+    let rich = address_of(&RICH);
+    let unlock = |seconds: Value| {
+        answer(
+            http,
+            "personal_unlockAccount",
+            json!([rich, "secret", seconds]),
+        )
+    };
+    assert_eq!(unlock(json!(2)), Ok(json!(true)));
+    let begun = Instant::now();
+    while sign(http, rich).is_ok() {
+        assert!(begun.elapsed() < PATIENCE);
+        thread::sleep(Duration::from_millis(20));
+    }
+    assert!(
+        begun.elapsed() > Duration::from_secs(1),
+        "{:?}",
+        begun.elapsed()
+    );
+}
+
+#[test]
+fn no_secret_reaches_the_log() {
+    let site = Site::ours();
+    let secret = hex::encode([0x77; 32]);
+    let passwords = site.write("passwords", "secret\n");
+    let unlock = ["--unlock", "0", "--password", &passwords];
+    let (node, http) = site.start_open(&[&unlock[..], &["--verbosity", "5"]].concat());
+    let rich = address_of(&RICH);
+    for (method, params) in [
+        ("personal_newAccount", json!(["hunter-1"])),
+        ("personal_importRawKey", json!([secret, "hunter-2"])),
+        (
+            "personal_importRawKey",
+            json!([format!("{secret}00"), "hunter-3"]),
+        ),
+        ("personal_unlockAccount", json!([rich, "hunter-4"])),
+        ("personal_sign", json!(["0x00", rich, "hunter-5"])),
+        ("personal_sign", json!(["0x00", rich, ["hunter-6"]])),
+        (
+            "personal_sendTransaction",
+            json!([{"from": rich, "to": rich}, "hunter-7"]),
+        ),
+        ("personal_unlockAccount", json!([rich, "hunter-8", "x"])),
+    ] {
+        if let Err(text) = answer(http, method, params) {
+            assert!(
+                !text.contains("hunter") && !text.contains(&secret),
+                "{text}"
+            );
+        }
+    }
+    node.signal("TERM");
+    let ended = node.wait();
+    assert_eq!(ended.code, Some(0));
+    let rich_key = hex::encode(RICH);
+    for part in ["hunter", "secret", &secret, &rich_key] {
+        assert!(!ended.stderr.contains(part), "{part} is in the log");
+    }
+}
+
+/// A running geth.
+struct Geth(Child);
+
+impl Geth {
+    fn start(binary: &Path, datadir: &str, port: u16) -> Self {
+        let port = port.to_string();
+        let mut command = Command::new(binary);
+        command.args(["--datadir", datadir, "--rpc", "--rpcport", &port]);
+        command.args(["--rpcapi", MODULES, "--nodiscover", "--port", "0"]);
+        command.args(["--maxpeers", "0", "--nousb", "--lightkdf", "--ipcdisable"]);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        Self(command.spawn().unwrap())
+    }
+}
+
+impl Drop for Geth {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Everything that is answered alike, by name.
+fn story(http: SocketAddr, datadir: &str) -> Vec<(String, Result<Value, String>)> {
+    let rich = address_of(&RICH);
+    let nobody = Address::repeat_byte(9);
+    let mut told = Vec::new();
+    let mut ask = |method: &str, params: Value| {
+        let name = format!("{method} {params}").replace(datadir, "DATA");
+        let mut answered = answer(http, method, params);
+        if let Ok(value) = &mut answered {
+            let text = value.to_string().replace(datadir, "DATA");
+            *value = serde_json::from_str(&text).unwrap();
+            if let Some(raw) = value.get("raw").cloned() {
+                *value = json!({"raw": raw, "hash": value["tx"]["hash"]});
+            }
+        }
+        told.push((name, answered.clone()));
+        answered
+    };
+    ask("personal_listAccounts", json!([])).unwrap();
+    let wallets = ask("personal_listWallets", json!([])).unwrap();
+    assert_eq!(wallets[0]["status"], "Locked");
+    ask("eth_sign", json!([rich, "0x01"])).unwrap_err();
+    ask("eth_sign", json!([nobody, "0x01"])).unwrap_err();
+    ask("personal_sign", json!(["0x01", rich, "wrong"])).unwrap_err();
+    ask("personal_sign", json!(["0x01", nobody, "secret"])).unwrap_err();
+    let signature = ask("personal_sign", json!(["0x01", rich, "secret"])).unwrap();
+    ask("personal_ecRecover", json!(["0x01", signature])).unwrap();
+    ask("personal_ecRecover", json!(["0x01", "0x01"])).unwrap_err();
+    ask(
+        "personal_ecRecover",
+        json!(["0x01", format!("0x{}", "01".repeat(65))]),
+    )
+    .unwrap_err();
+    let unlock = "personal_unlockAccount";
+    ask(unlock, json!([rich, "wrong"])).unwrap_err();
+    ask(unlock, json!([nobody, "secret"])).unwrap_err();
+    ask(unlock, json!([rich, "secret", 9_223_372_037_u64])).unwrap_err();
+    ask(unlock, json!([rich, "secret", 0])).unwrap();
+    ask(unlock, json!([rich, "secret", 1])).unwrap();
+    ask("eth_sign", json!([rich, "0x01"])).unwrap();
+    let full = json!({
+        "from": rich, "to": nobody, "value": "0x1", "gas": "0x5208", "gasPrice": "0x3b9aca00",
+        "nonce": "0x0", "data": "0x",
+    });
+    ask("eth_signTransaction", json!([full])).unwrap();
+    ask("personal_lockAccount", json!([rich])).unwrap();
+    ask("personal_lockAccount", json!([nobody])).unwrap();
+    ask("eth_sign", json!([rich, "0x01"])).unwrap_err();
+    ask("eth_sendTransaction", json!([full])).unwrap_err();
+    for field in ["gas", "gasPrice", "nonce"] {
+        let mut lacking = full.clone();
+        lacking.as_object_mut().unwrap().remove(field);
+        ask("personal_signTransaction", json!([lacking, "secret"])).unwrap_err();
+    }
+    ask("personal_signTransaction", json!([full, "wrong"])).unwrap_err();
+    ask("personal_signTransaction", json!([full, "secret"])).unwrap();
+    ask("personal_sendTransaction", json!([full, "wrong"])).unwrap_err();
+    ask("personal_sendTransaction", json!([full, "secret"])).unwrap();
+    let mut next = full.clone();
+    next.as_object_mut().unwrap().remove("nonce");
+    ask("personal_signAndSendTransaction", json!([next, "secret"])).unwrap();
+    let mut foreign = full.clone();
+    foreign["from"] = json!(nobody);
+    ask("personal_sendTransaction", json!([foreign, "secret"])).unwrap_err();
+    let import = "personal_importRawKey";
+    let key = hex::encode([0x21; 32]);
+    ask(import, json!([key, "x"])).unwrap();
+    ask(import, json!([key, "x"])).unwrap_err();
+    ask(import, json!([format!("0x{key}"), "x"])).unwrap_err();
+    ask(import, json!([key[2..], "x"])).unwrap_err();
+    ask(import, json!([key[1..], "x"])).unwrap_err();
+    let url = format!("keystore://{datadir}/keystore/none");
+    ask("personal_openWallet", json!([url])).unwrap_err();
+    ask("personal_openWallet", json!(["nothing"])).unwrap_err();
+    let path = "m/44'/60'/0'/0/0";
+    ask("personal_deriveAccount", json!([url, path])).unwrap_err();
+    let wallets = answer(http, "personal_listWallets", json!([])).unwrap();
+    let url = wallets[0]["url"].as_str().unwrap();
+    assert_eq!(
+        answer(http, "personal_openWallet", json!([url])),
+        Ok(Value::Null)
+    );
+    for path in ["m", "/1", "x", path] {
+        let refused = answer(http, "personal_deriveAccount", json!([url, path]));
+        told.push((format!("derive {path}"), refused));
+    }
+    let made = answer(http, "personal_newAccount", json!(["x"])).unwrap();
+    let list = answer(http, "personal_listAccounts", json!([])).unwrap();
+    assert!(list.as_array().unwrap().contains(&made));
+    told
+}
+
+#[test]
+fn geth_answers_alike() {
+    for geth in accounts::geth_binaries() {
+        let theirs = Site::new(|datadir, genesis| {
+            let mut init = Command::new(&geth);
+            init.args(["--datadir", datadir, "init", genesis]);
+            assert!(init.stderr(Stdio::null()).status().unwrap().success());
+        });
+        let ours = Site::ours();
+        // One file, so that both have the same name.
+        fs::remove_dir_all(theirs.keys().folder()).unwrap();
+        crate::process::copy_folder(ours.keys().folder(), theirs.keys().folder());
+        let port = free_port();
+        let _geth = Geth::start(&geth, theirs.datadir(), port);
+        let their_http = SocketAddr::from(([127, 0, 0, 1], port));
+        let begun = Instant::now();
+        while http::block_number(their_http).is_err() {
+            assert!(begun.elapsed() < PATIENCE, "geth does not answer");
+            thread::sleep(Duration::from_millis(50));
+        }
+        let (_node, our_http) = ours.start_open(&[]);
+        let our_story = story(our_http, ours.datadir());
+        let their_story = story(their_http, theirs.datadir());
+        assert_eq!(our_story.len(), their_story.len());
+        for (ours, theirs) in our_story.iter().zip(&their_story) {
+            assert_eq!(ours, theirs);
+        }
+        println!("{} answers alike", our_story.len());
+    }
+}

@@ -1,0 +1,87 @@
+//! Signing with this node's keys.
+
+use std::sync::Arc;
+
+use actoreum_actors::accounts::AccountsActor;
+use actoreum_actors::supervision::{Handles, Mail};
+use actoreum_messages::accounts::SignHash;
+use actoreum_primitives::{Address, B256, Bytes, Signature};
+use actoreum_wallet::{KeyError, Password, signing};
+
+use crate::error::RpcError;
+use crate::limits::{ACTOR_PATIENCE, PASSWORD_PATIENCE};
+use crate::node::{Node, unanswered};
+use crate::sealing::Keys;
+
+/// The keys, once the tree is put together.
+pub(crate) fn of(node: &Node) -> Result<&Keys, RpcError> {
+    let keys = node.keys.get();
+    keys.ok_or_else(|| RpcError::server("the node is starting"))
+}
+
+/// Asks AccountsActor, which may have to try a password for it.
+pub(crate) async fn ask<M: Mail>(node: &Arc<Node>, question: M) -> Result<M::Result, RpcError>
+where
+    AccountsActor: Handles<M>,
+{
+    let actor = of(node)?.actor.within(PASSWORD_PATIENCE);
+    actor.ask(question).await.map_err(unanswered)
+}
+
+/// What a caller hears of a key that can't be used.
+pub(crate) fn refused(error: KeyError) -> RpcError {
+    match error {
+        KeyError::NotFound => RpcError::server("unknown account"),
+        error => RpcError::server(error.to_string()),
+    }
+}
+
+/// Signs a hash: with a key that lies open or, where a password is given, with the one that it
+/// opens. Wallets send an empty password, or none, for a key that lies open.
+pub(crate) async fn sign_hash(
+    node: &Node,
+    address: Address,
+    hash: B256,
+    password: Option<Password>,
+) -> Result<Signature, RpcError> {
+    let keys = of(node)?;
+    let question = |password| SignHash {
+        address,
+        hash,
+        password,
+    };
+    let is_empty = |password: &Password| password.as_bytes().is_empty();
+    if password.as_ref().is_none_or(is_empty) {
+        let actor = keys.actor.within(ACTOR_PATIENCE);
+        let signed = actor.ask(question(None)).await.map_err(unanswered)?;
+        match (signed, &password) {
+            // Then the password may be the empty one.
+            (Err(KeyError::Locked), Some(_)) => {}
+            (signed, _) => return signed.map_err(refused),
+        }
+    }
+    let actor = keys.actor.within(PASSWORD_PATIENCE);
+    let signed = actor.ask(question(password)).await.map_err(unanswered)?;
+    signed.map_err(refused)
+}
+
+/// Signs a message behind the prefix that keeps it from being a transaction (EIP-191).
+pub(crate) async fn sign_message(
+    node: &Node,
+    address: Address,
+    data: &[u8],
+    password: Option<Password>,
+) -> Result<Bytes, RpcError> {
+    let hash = signing::personal_message_hash(data);
+    let signature = sign_hash(node, address, hash, password).await?;
+    Ok(message_signature(signature))
+}
+
+/// r, s, and 27 or 28.
+pub(crate) fn message_signature(signature: Signature) -> Bytes {
+    let mut bytes = signature.to_bytes();
+    if let Some(v) = bytes.last_mut() {
+        *v += 27;
+    }
+    Bytes::copy_from_slice(&bytes)
+}
