@@ -1,6 +1,5 @@
 //! State that waits for its commit, and how it becomes writes.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use actoreum_primitives::{Account, B256, U256};
@@ -41,28 +40,35 @@ impl FrozenState {
     /// finds the old value of whatever it already sees changed. Returns the deletions
     /// of undone history, which must come last.
     pub(crate) fn write(&self, batch: &mut WriteBatch) -> WriteBatch {
-        let mut written = HashSet::new();
+        let mut history = Vec::new();
         let mut undone = Vec::new();
         for step in &self.steps {
             match step {
                 // Nothing was before genesis, so nothing is kept of it.
                 Step::Apply(0, _) => {}
-                Step::Apply(number, diff) => write_history(*number, diff, batch, |key| {
-                    if !undone.is_empty() {
-                        written.insert(key);
-                    }
-                }),
+                Step::Apply(number, diff) => add_history(*number, diff, &mut history),
                 Step::Revert(number, diff) => {
                     undone.extend(ChangeList::of(diff).history_keys(*number));
                     undone.push(ChangeList::key(*number));
                 }
             }
         }
+        // In the order of the keys: one after another, neighbours are found and written faster.
+        // A block that was undone and made again has two entries under a key, and the last holds.
+        history.sort_by(|(left, _), (right, _)| left.cmp(right));
+        for (key, value) in &history {
+            batch.put(&[key], value);
+        }
         self.write_codes(batch);
         self.write_flat(batch);
         self.write_nodes(batch);
         let mut last = WriteBatch::default();
-        for key in undone.iter().filter(|key| !written.contains(*key)) {
+        let is_written = |key: &Vec<u8>| {
+            history
+                .binary_search_by(|(other, _)| other.cmp(key))
+                .is_ok()
+        };
+        for key in undone.iter().filter(|key| !is_written(key)) {
             last.delete(&[key]);
         }
         last
@@ -115,7 +121,9 @@ impl FrozenState {
             .storages
             .iter()
             .map(|(account, nodes)| (Some(account), nodes));
-        for (account, nodes) in storages.chain([(None, &self.nodes.accounts)]) {
+        let mut storages: Vec<_> = storages.collect();
+        storages.sort_unstable_by_key(|(account, _)| *account);
+        for (account, nodes) in storages.into_iter().chain([(None, &self.nodes.accounts)]) {
             let mut nodes: Vec<_> = nodes.iter().collect();
             nodes.sort_unstable_by_key(|(path, _)| *path);
             for (path, node) in nodes {
@@ -129,32 +137,20 @@ impl FrozenState {
     }
 }
 
-fn write_history(
-    number: u64,
-    diff: &HashedDiff,
-    batch: &mut WriteBatch,
-    mut written: impl FnMut(Vec<u8>),
-) {
+/// Adds the entries that block `number` writes to the history, by their keys.
+fn add_history(number: u64, diff: &HashedDiff, history: &mut Vec<(Vec<u8>, Vec<u8>)>) {
     let block = number.to_be_bytes();
     for account in &diff.accounts {
         if account.before != account.after {
             let key = Table::AccountHistory.key(&[account.key.as_slice(), &block]);
-            let old = account
-                .before
-                .as_ref()
-                .map(encode_account)
-                .unwrap_or_default();
-            batch.put(&[&key], &old);
-            written(key);
+            let old = account.before.as_ref();
+            history.push((key, old.map(encode_account).unwrap_or_default()));
         }
         for slot in &account.slots {
             let key =
                 Table::SlotHistory.key(&[account.key.as_slice(), slot.key.as_slice(), &block]);
-            batch.put(&[&key], &encode_slot(&slot.before));
-            written(key);
+            history.push((key, encode_slot(&slot.before)));
         }
     }
-    let key = ChangeList::key(number);
-    batch.put(&[&key], &ChangeList::of(diff).encode());
-    written(key);
+    history.push((ChangeList::key(number), ChangeList::of(diff).encode()));
 }
