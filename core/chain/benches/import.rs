@@ -1,5 +1,6 @@
-//! Import of the clique-bench chain (269 blocks, 30,051 transactions, 1,391.6 Mgas) into a new
-//! database of each engine. The throughput is in gas: 1 Gelem/s is 1,000 Mgas/s.
+//! Import into a new database of each engine: the clique-bench chain (269 blocks, 30,051
+//! transactions, 1,391.6 Mgas), where the throughput is in gas (1 Gelem/s is 1,000 Mgas/s), and
+//! mainnet's first 1,000 blocks, where it is in blocks, each with its proof of work.
 
 #![allow(
     missing_docs,
@@ -61,16 +62,29 @@ fn import(criterion: &mut Criterion) {
         .iter()
         .map(|block| block.header.gas_used)
         .sum();
+    measure(criterion, "import clique-bench", &genesis, &bytes, gas);
 
-    let mut group = criterion.benchmark_group("import clique-bench");
-    group.throughput(Throughput::Elements(gas)).sample_size(10);
+    let bytes = fs::read(folder.join("mainnet/first-1000.rlp")).unwrap();
+    let count = blocks(&bytes).len() as u64;
+    measure(
+        criterion,
+        "import mainnet-1000",
+        &Genesis::mainnet(),
+        &bytes,
+        count,
+    );
+}
+
+fn measure(criterion: &mut Criterion, name: &str, genesis: &Genesis, bytes: &[u8], work: u64) {
+    let mut group = criterion.benchmark_group(name);
+    group.throughput(Throughput::Elements(work)).sample_size(10);
     for engine in [Engine::Sled, Engine::Redb] {
         group.bench_function(engine.name(), |bencher| {
             bencher.iter_batched(
                 || {
                     let folder = tempfile::tempdir().unwrap();
                     // Decoded anew: a transaction remembers its sender.
-                    (open(&genesis, engine, &folder), blocks(&bytes), folder)
+                    (open(genesis, engine, &folder), blocks(bytes), folder)
                 },
                 |(mut chain, blocks, folder)| {
                     let report = chain.import(&blocks, Detail::HeadOnly);
