@@ -24,7 +24,7 @@ use actoreum_storage::{Engine, Store, StoreOptions};
 use rayon::prelude::*;
 
 /// Blocks of the small workload; the big one has ten times as many.
-const BLOCKS: u64 = 30;
+const BLOCKS: u64 = 100;
 const TIMES: u64 = 10;
 /// Of each kind in a block.
 const TRANSACTIONS: u64 = 100;
@@ -162,14 +162,8 @@ fn main() {
     let big = make(BLOCKS * TIMES);
     let small = &big[..BLOCKS as usize];
     for engine in [Engine::Sled, Engine::Redb] {
-        let mut best = [(Duration::MAX, Duration::MAX, 0); 2];
-        for _ in 0..3 {
-            for (best, blocks) in best.iter_mut().zip([small, &big]) {
-                let (wall, used, bytes) = import(engine, blocks);
-                *best = (best.0.min(wall), best.1.min(used), bytes);
-            }
-        }
-        for ((wall, used, bytes), blocks) in best.into_iter().zip([small, &big]) {
+        let measured = [import(engine, small), import(engine, &big)];
+        for ((wall, used, bytes), blocks) in measured.into_iter().zip([small, &big]) {
             let transactions = blocks.len() as u64 * TRANSACTIONS * 2;
             println!(
                 "{}: {} blocks, {transactions} transactions: {wall:.2?} wall, {used:.2?} processor, {} bytes a transaction",
@@ -178,7 +172,7 @@ fn main() {
                 bytes / transactions,
             );
         }
-        let [small, big] = best;
+        let [small, big] = measured;
         println!(
             "{}: {TIMES} times the work took {:.2} times the wall time, {:.2} times the processor time",
             engine.name(),

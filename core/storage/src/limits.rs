@@ -18,8 +18,9 @@ pub const MAX_KEY_BYTES: usize = 128;
 /// again in the next block. At 24 KB a code (EIP-170) this is 12 MB at most.
 pub const CODE_CACHE_ENTRIES: usize = 512;
 
-/// Hashed storage keys and addresses kept so that a hot key is hashed once. 64 bytes
-/// an entry: 2 MB.
+/// Accounts and slots that a [`crate::FlatBuffer`] may go on to hold once they are committed, as a
+/// cache of the state below it; past this, it lets go of all of them. A slot takes 72 bytes and an
+/// account 168, in maps that are between half and seven eighths full: 8 to 34 MB.
 pub const FLAT_CACHE_SLOTS: usize = 100_000;
 
 /// Bytes of clean trie nodes that a [`crate::TrieBuffer`] keeps between blocks, so
