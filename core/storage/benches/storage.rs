@@ -1,7 +1,9 @@
 //! The state on sled and on redb side by side: accounts inserted, the root and the
 //! commit of a block that touches 10,000 accounts, and cold historic reads.
 //!
-//! `ACTOREUM_BENCH_ACCOUNTS` sets how many accounts the state has (default 100,000).
+//! `ACTOREUM_BENCH_ACCOUNTS` sets how many accounts the state has (default 100,000),
+//! `ACTOREUM_BENCH_ENGINE` which engine is measured (default both), `ACTOREUM_BENCH_CACHE` how
+//! many megabytes of pages it caches (default as a store's).
 
 #![expect(missing_docs, reason = "criterion's macros make a public item")]
 
@@ -74,16 +76,23 @@ fn fill(store: &Store, accounts: u64) -> (TrieBuffer, u64) {
 }
 
 fn open(engine: Engine, folder: &std::path::Path) -> Store {
-    let options = StoreOptions {
+    let cache = std::env::var("ACTOREUM_BENCH_CACHE").ok();
+    let cache = cache.and_then(|megabytes| megabytes.parse::<u64>().ok());
+    let mut options = StoreOptions {
         engine,
         ..StoreOptions::default()
     };
+    options.cache_bytes = cache.map_or(options.cache_bytes, |megabytes| megabytes << 20);
     Store::open(folder, options).expect("a new folder opens")
 }
 
 fn storage(criterion: &mut Criterion) {
     let accounts = account_count();
+    let wanted = std::env::var("ACTOREUM_BENCH_ENGINE").ok();
     for engine in [Engine::Sled, Engine::Redb] {
+        if wanted.as_ref().is_some_and(|name| name != engine.name()) {
+            continue;
+        }
         let mut group = criterion.benchmark_group(engine.name());
         group
             .sample_size(10)
