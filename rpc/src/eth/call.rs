@@ -15,7 +15,7 @@ use crate::error::{REVERTED, RpcError};
 use crate::json::{JsonOut, WriteJson};
 use crate::limits::{CALL_TIMEOUT, QUICK_CALL_TIMEOUT};
 use crate::method::Method;
-use crate::node::{Node, storage};
+use crate::node::Node;
 
 /// Gas of the cheapest transaction: a transfer.
 const TRANSFER_GAS: u64 = 21_000;
@@ -101,13 +101,8 @@ pub(crate) fn run<T>(
     deadline: Deadline,
     with: impl FnOnce(&CallEnv<'_>) -> Result<T, RpcError>,
 ) -> Result<T, RpcError> {
-    let parent = node
-        .chain
-        .header_by_hash(&scene.header.parent_hash)
-        .map_err(storage)?;
-    // Genesis has no ancestors: itself stands for its parent, and no hash is found.
-    let parent = parent.unwrap_or_else(|| scene.at.header.clone());
-    let hashes = Ancestors::after(&node.chain, &parent).map_err(storage)?;
+    // State is kept along the canonical chain alone, so the ancestors are canonical, too.
+    let hashes = Ancestors::of_batch(&node.chain, scene.header.number, &[]);
     with(&CallEnv {
         config: node.chain.config(),
         header: &scene.header,
