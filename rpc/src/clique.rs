@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use actoreum_chain::SealedHeader;
-use actoreum_consensus::clique::Snapshot;
+use actoreum_consensus::Engine;
+use actoreum_consensus::clique::{DIFFICULTY_IN_TURN, Snapshot};
 use actoreum_primitives::{Address, B256};
+use serde::Serialize;
+use serde_json::Number;
 
 use crate::block_id::{BlockId, BlockNumber};
 use crate::error::RpcError;
@@ -22,6 +25,7 @@ pub(crate) fn methods() -> Vec<Method<Node>> {
         Method::view("clique_getSnapshotAtHash", &["hash"], snapshot_at_hash),
         Method::view("clique_proposals", &[], proposals),
         Method::view("clique_propose", &["address", "authorize"], propose),
+        Method::view("clique_status", &[], status),
     ]
 }
 
@@ -66,6 +70,54 @@ fn propose(node: &Node, (address, authorize): (Address, bool)) -> Result<(), Rpc
 fn discard(node: &Node, (address,): (Address,)) -> Result<(), RpcError> {
     engine(node)?.discard(&address);
     Ok(())
+}
+
+/// Blocks that `clique_status` looks at, as in geth.
+const STATUS_BLOCKS: u64 = 64;
+
+/// Who sealed lately.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Status {
+    inturn_percent: Number,
+    /// Blocks by signer.
+    sealer_activity: BTreeMap<Address, u64>,
+    num_blocks: u64,
+}
+
+/// The 64 blocks below the head, without genesis.
+fn status(node: &Node, (): ()) -> Result<Serialized<Status>, RpcError> {
+    let head = node.chain.head();
+    let signers = after(node, head.clone())?.signers.clone();
+    let mut sealer_activity: BTreeMap<_, _> = signers.iter().map(|signer| (*signer, 0)).collect();
+    let first = head.number.saturating_sub(STATUS_BLOCKS).max(1);
+    let num_blocks = head.number.saturating_sub(first);
+    let mut in_turn = 0_u64;
+    for number in first..head.number {
+        let header = node.chain.header_by_number(number).map_err(storage)?;
+        let header = header.ok_or_else(|| RpcError::server(format!("missing block {number}")))?;
+        in_turn += u64::from(header.difficulty == DIFFICULTY_IN_TURN);
+        let signer = engine(node)?.author(&header);
+        let signer = signer.map_err(|error| RpcError::server(error.to_string()))?;
+        *sealer_activity.entry(signer).or_default() += 1;
+    }
+    Ok(Serialized(Status {
+        inturn_percent: percent(in_turn, num_blocks),
+        sealer_activity,
+        num_blocks,
+    }))
+}
+
+/// Without a fraction where there is none, as Go writes it; of no blocks none were in turn.
+fn percent(part: u64, whole: u64) -> Number {
+    let hundredfold = 100 * part;
+    match hundredfold.checked_rem(whole) {
+        None | Some(0) => Number::from(hundredfold.checked_div(whole).unwrap_or_default()),
+        Some(_) => {
+            let share = Number::from_f64(hundredfold as f64 / whole as f64);
+            share.unwrap_or_else(|| Number::from(0))
+        }
+    }
 }
 
 fn by_number(node: &Node, number: Option<BlockNumber>) -> Result<SealedHeader, RpcError> {

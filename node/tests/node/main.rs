@@ -28,4 +28,6 @@ mod sealing;
 mod start;
 mod stop;
 mod tools;
+mod torn;
+mod votes;
 mod wrong_input;
