@@ -38,6 +38,7 @@ mod index;
 mod kdf;
 mod key_file;
 mod keyring;
+pub mod ledger;
 pub mod limits;
 pub mod mnemonic;
 mod name;

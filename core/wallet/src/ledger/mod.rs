@@ -1,0 +1,213 @@
+//! Ledger's Ethereum application, as its documentation (`doc/ethapp.adoc` of LedgerHQ's
+//! app-ethereum) describes it: commands, answers and their packets. Whoever holds the device
+//! writes and reads the packets.
+//!
+//! ```text
+//!   Command --Exchange::begin--> packets --> device
+//!                                              |
+//!   answer  <--Step::Done-- Exchange::receive <-'    (Step::Send: the command's next part)
+//! ```
+
+mod packets;
+
+use actoreum_primitives::{Address, B256, Signature, U256};
+
+use crate::DerivationPath;
+pub use packets::{Exchange, PACKET_BYTES, Packet, Step};
+
+/// The class of all of the application's commands.
+const CLASS: u8 = 0xe0;
+const GET_ADDRESS: u8 = 0x02;
+const SIGN_TRANSACTION: u8 = 0x04;
+const GET_CONFIGURATION: u8 = 0x06;
+const SIGN_MESSAGE: u8 = 0x08;
+const SIGN_TYPED_DATA: u8 = 0x0c;
+
+/// P1 of a command's first part.
+const FIRST: u8 = 0x00;
+/// P1 of its further parts.
+const FURTHER: u8 = 0x80;
+
+/// Bytes of data in an APDU.
+const MAX_DATA_BYTES: usize = 255;
+/// Bytes of the chain id, r and s that end a legacy transaction (EIP-155).
+const PROTECTION_BYTES: usize = 3;
+
+/// The status word of an answer that is fine.
+const OK: u16 = 0x9000;
+
+/// What the device is asked for: APDUs, each to be answered before the next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    parts: Vec<Vec<u8>>,
+}
+
+impl Command {
+    /// The address at a path, without a question to the device's owner.
+    pub fn address(path: &DerivationPath) -> Self {
+        Self::new(GET_ADDRESS, &path_bytes(path), MAX_DATA_BYTES)
+    }
+
+    /// The application's version.
+    pub fn version() -> Self {
+        Self::new(GET_CONFIGURATION, &[], MAX_DATA_BYTES)
+    }
+
+    /// A signature of a transaction, given without one: as it is hashed for signing.
+    pub fn sign_transaction(path: &DerivationPath, unsigned: &[u8]) -> Self {
+        let data = [&path_bytes(path)[..], unsigned].concat();
+        // The application errs where nothing but the end of a legacy transaction, or a part of
+        // it, is left for the last part.
+        let mut size = MAX_DATA_BYTES;
+        while data.len() % size <= PROTECTION_BYTES {
+            size -= 1;
+        }
+        Self::new(SIGN_TRANSACTION, &data, size)
+    }
+
+    /// A signature of a personal message (EIP-191). `None` where the message is too long for the
+    /// device to be told its length.
+    pub fn sign_message(path: &DerivationPath, message: &[u8]) -> Option<Self> {
+        let length = u32::try_from(message.len()).ok()?.to_be_bytes();
+        let data = [&path_bytes(path)[..], &length, message].concat();
+        Some(Self::new(SIGN_MESSAGE, &data, MAX_DATA_BYTES))
+    }
+
+    /// A signature of typed data (EIP-712), given by the hashes of its domain and its message.
+    pub fn sign_typed_data(path: &DerivationPath, domain: B256, message: B256) -> Self {
+        let data = [&path_bytes(path)[..], domain.as_slice(), message.as_slice()].concat();
+        Self::new(SIGN_TYPED_DATA, &data, MAX_DATA_BYTES)
+    }
+
+    fn new(instruction: u8, data: &[u8], size: usize) -> Self {
+        let mut chunks: Vec<&[u8]> = data.chunks(size).collect();
+        if chunks.is_empty() {
+            chunks.push(&[]);
+        }
+        let part = |(index, chunk): (usize, &&[u8])| {
+            let order = if index == 0 { FIRST } else { FURTHER };
+            let length = u8::try_from(chunk.len()).expect("because a chunk has at most 255 bytes");
+            [&[CLASS, instruction, order, 0, length], *chunk].concat()
+        };
+        Self {
+            parts: chunks.iter().enumerate().map(part).collect(),
+        }
+    }
+}
+
+/// The number of components, then each in four bytes, big-endian.
+fn path_bytes(path: &DerivationPath) -> Vec<u8> {
+    let components = path.components();
+    let mut bytes = vec![u8::try_from(components.len()).expect("because a path has at most ten")];
+    bytes.extend(
+        components
+            .iter()
+            .flat_map(|component| component.to_be_bytes()),
+    );
+    bytes
+}
+
+/// Reads the answer to [`Command::address`].
+///
+/// # Errors
+/// Where there is no address in it.
+pub fn read_address(answer: &[u8]) -> Result<Address, LedgerError> {
+    let field = |bytes: &[u8]| {
+        let (length, rest) = bytes.split_first()?;
+        let (field, rest) = rest.split_at_checked(usize::from(*length))?;
+        Some((field.to_vec(), rest.to_vec()))
+    };
+    let digits = field(answer)
+        .and_then(|(_public_key, rest)| field(&rest))
+        .map(|(digits, _)| digits)
+        .ok_or(LedgerError::Malformed("reply lacks address entry"))?;
+    let mut address = Address::ZERO;
+    hex::decode_to_slice(digits, address.as_mut_slice())
+        .map_err(|_| LedgerError::Malformed("the address is none"))?;
+    Ok(address)
+}
+
+/// Reads the answer to [`Command::version`]: major, minor, patch.
+///
+/// # Errors
+/// Where there is no version in it.
+pub fn read_version(answer: &[u8]) -> Result<[u8; 3], LedgerError> {
+    match answer {
+        [_flags, major, minor, patch] => Ok([*major, *minor, *patch]),
+        _ => Err(LedgerError::Malformed("invalid version reply")),
+    }
+}
+
+/// Reads the answer to a command that signs: the signature of `hash` by `address`. What the device
+/// says about the parity is a part of a chain id or cut off; the address decides.
+///
+/// # Errors
+/// Where it is no signature, or that of another key.
+pub fn read_signature(
+    answer: &[u8],
+    hash: B256,
+    address: Address,
+) -> Result<Signature, LedgerError> {
+    let lacking = LedgerError::Malformed("reply lacks signature");
+    let Some((_v, r_and_s)) = answer.split_first() else {
+        return Err(lacking);
+    };
+    let Some((r, s)) = r_and_s.split_at_checked(32).filter(|(_, s)| s.len() == 32) else {
+        return Err(lacking);
+    };
+    let candidates = [false, true].map(|y_parity| Signature {
+        y_parity,
+        r: U256::from_be_slice(r),
+        s: U256::from_be_slice(s),
+    });
+    candidates
+        .into_iter()
+        .find(|signature| {
+            signature
+                .recover_address(hash)
+                .is_ok_and(|by| by == address)
+        })
+        .ok_or(LedgerError::WrongSigner)
+}
+
+/// Why a Ledger did not do what it was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LedgerError {
+    /// The device is in browser mode, or another program talks to it.
+    #[error("ledger: invalid reply header")]
+    InvalidHeader,
+    /// What it says makes no sense.
+    #[error("ledger: {0}")]
+    Malformed(&'static str),
+    /// Its owner said no.
+    #[error("ledger: refused on the device")]
+    Refused,
+    /// It waits for its PIN.
+    #[error("ledger: the device is locked")]
+    Locked,
+    /// Another application is open, or none.
+    #[error("ledger: the Ethereum application is not open on the device")]
+    OtherApplication,
+    /// The application does not take this.
+    #[error("ledger: the application refused the data (is blind signing allowed there?)")]
+    InvalidData,
+    /// The signature is that of another key: another device was plugged in.
+    #[error("ledger: signed by another account")]
+    WrongSigner,
+    /// Anything else, by its status word.
+    #[error("ledger: status {0:#06x}")]
+    Status(u16),
+}
+
+impl LedgerError {
+    fn check(status: u16) -> Result<(), Self> {
+        Err(match status {
+            OK => return Ok(()),
+            0x6985 | 0x5501 => Self::Refused,
+            0x5515 | 0x6804 | 0x6b0c => Self::Locked,
+            0x6511 | 0x6d00..=0x6d02 | 0x6e00 | 0x6e01 => Self::OtherApplication,
+            0x6a80 => Self::InvalidData,
+            status => Self::Status(status),
+        })
+    }
+}

@@ -1,0 +1,130 @@
+//! A command on its way to the device and its answer on the way back, in packets of 64 bytes.
+
+use std::collections::VecDeque;
+
+use super::{Command, LedgerError};
+
+/// Bytes of a HID packet, without the report id that hidapi puts before it.
+pub const PACKET_BYTES: usize = 64;
+
+/// A HID packet.
+pub type Packet = [u8; PACKET_BYTES];
+
+/// Channel 0x0101, tag 5 (APDU). Another channel means that the device talks to a browser.
+const CHANNEL_AND_TAG: [u8; 3] = [0x01, 0x01, 0x05];
+/// With the number of the packet, big-endian.
+const HEADER_BYTES: usize = 5;
+/// The length that stands before an APDU, big-endian.
+const LENGTH_BYTES: usize = 2;
+/// The status word that ends an answer.
+const STATUS_BYTES: usize = 2;
+
+/// What is to be done next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Wait for another packet.
+    Wait,
+    /// Send these packets, then wait.
+    Send(Vec<Packet>),
+    /// The command is done; its answer.
+    Done(Vec<u8>),
+}
+
+/// One command and its answer. The device is asked one thing at a time.
+#[derive(Debug)]
+pub struct Exchange {
+    parts: VecDeque<Vec<u8>>,
+    answer: Answer,
+}
+
+/// An answer of which packets arrive.
+#[derive(Debug, Default)]
+struct Answer {
+    packets: u16,
+    length: usize,
+    content: Vec<u8>,
+}
+
+impl Exchange {
+    /// Begins; the packets to send.
+    pub fn begin(command: Command) -> (Self, Vec<Packet>) {
+        let mut exchange = Self {
+            parts: command.parts.into(),
+            answer: Answer::default(),
+        };
+        let packets = exchange.next_part().unwrap_or_default();
+        (exchange, packets)
+    }
+
+    /// Takes a packet of the device.
+    ///
+    /// # Errors
+    /// Where the device refuses, or says what makes no sense. The exchange is over then.
+    pub fn receive(&mut self, packet: &Packet) -> Result<Step, LedgerError> {
+        let Some(mut content) = self.answer.push(packet)? else {
+            return Ok(Step::Wait);
+        };
+        let status = content.split_off(content.len() - STATUS_BYTES);
+        let status = status
+            .iter()
+            .fold(0, |word: u16, byte| word << 8 | u16::from(*byte));
+        LedgerError::check(status)?;
+        Ok(match self.next_part() {
+            Some(packets) => Step::Send(packets),
+            None => Step::Done(content),
+        })
+    }
+
+    fn next_part(&mut self) -> Option<Vec<Packet>> {
+        self.answer = Answer::default();
+        self.parts.pop_front().map(|apdu| packets_of(&apdu))
+    }
+}
+
+fn packets_of(apdu: &[u8]) -> Vec<Packet> {
+    let length =
+        u16::try_from(apdu.len()).expect("because an APDU has 5 bytes and at most 255 of data");
+    let content = [&length.to_be_bytes()[..], apdu].concat();
+    let chunks = content.chunks(PACKET_BYTES - HEADER_BYTES);
+    (0_u16..)
+        .zip(chunks)
+        .map(|(number, chunk)| {
+            let mut packet = [0; PACKET_BYTES];
+            packet[..3].copy_from_slice(&CHANNEL_AND_TAG);
+            packet[3..HEADER_BYTES].copy_from_slice(&number.to_be_bytes());
+            packet[HEADER_BYTES..HEADER_BYTES + chunk.len()].copy_from_slice(chunk);
+            packet
+        })
+        .collect()
+}
+
+impl Answer {
+    /// Adds a packet; the whole answer with its status word, once it is there.
+    fn push(&mut self, packet: &Packet) -> Result<Option<Vec<u8>>, LedgerError> {
+        let (header, mut content) = packet.split_at(HEADER_BYTES);
+        let (channel, number) = header.split_at(CHANNEL_AND_TAG.len());
+        if channel != CHANNEL_AND_TAG {
+            return Err(LedgerError::InvalidHeader);
+        }
+        if number != self.packets.to_be_bytes() {
+            return Err(LedgerError::Malformed("packets out of order"));
+        }
+        if self.packets == 0 {
+            let (length, rest) = content.split_at(LENGTH_BYTES);
+            self.length = length
+                .iter()
+                .fold(0, |length, byte| length << 8 | usize::from(*byte));
+            if self.length < STATUS_BYTES {
+                return Err(LedgerError::Malformed("no status word"));
+            }
+            content = rest;
+        }
+        // 65,535 bytes, which the length allows, are 1,111 packets.
+        self.packets += 1;
+        let missing = self.length - self.content.len();
+        self.content
+            .extend_from_slice(&content[..missing.min(content.len())]);
+        let is_complete = self.content.len() == self.length;
+        Ok(is_complete.then(|| std::mem::take(&mut self.content)))
+    }
+}
