@@ -56,8 +56,8 @@ pub enum StorageError {
     Corrupt(String),
     /// Damaged, and nothing to mend it with is kept: begin anew.
     #[error(
-        "the database can't be repaired: {0}; `actoreum export` may still save its first blocks, \
-         then `actoreum removedb` and import again"
+        "the database can't be repaired: {0}; run `actoreum removedb` and import again (where the \
+         database still opens, `actoreum export` saves its first blocks before)"
     )]
     BeyondRepair(String),
     /// Any other failure of the file system.

@@ -416,3 +416,40 @@ fn a_byte_that_changed_in_redbs_file_is_an_error_and_not_another_value() {
     assert!(error.to_string().contains("checksum"), "{error}");
     chain.assert_mended("a value", BLOCKS);
 }
+
+#[test]
+fn a_file_of_the_engine_that_lost_its_tail_is_opened_for_a_repair() {
+    let chain = Chain::new(Engine::Redb, None);
+    let path = chain.folder.path().join("database/data.redb");
+    let sound = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &sound[..sound.len() - 100]).unwrap();
+    assert!(!chain.faults().is_empty());
+    match chain.try_repair() {
+        Ok(report) => chain.assert_sound(report.head.number),
+        // What redb itself needs lay there.
+        Err(error) => assert!(matches!(&error, StorageError::BeyondRepair(_)), "{error}"),
+    }
+
+    let chain = Chain::new(Engine::Sled, None);
+    let tree = chain.folder.path().join("database/tree");
+    let mut snapshots = 0;
+    for entry in std::fs::read_dir(tree).unwrap() {
+        let path = entry.unwrap().path();
+        if path
+            .file_name()
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .starts_with("snap.")
+        {
+            let bytes = std::fs::read(&path).unwrap();
+            std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+            snapshots += 1;
+        }
+    }
+    assert!(snapshots > 0);
+    assert!(!chain.faults().is_empty());
+    let report = chain.try_repair().unwrap();
+    assert_eq!((report.dropped, report.head.number), (None, BLOCKS));
+    chain.assert_sound(BLOCKS);
+}

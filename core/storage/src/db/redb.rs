@@ -4,6 +4,7 @@
 //! CRC-32 of key and value (4 bytes, little-endian, behind it), so that a byte that changed on
 //! disk is an error and not another balance.
 
+use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
@@ -19,6 +20,9 @@ const CHECKED: Definition = TableDefinition::new("checked entries");
 /// Entries without, as databases of format 1 have them.
 const UNCHECKED: Definition = TableDefinition::new("entries");
 const CHECKSUM: usize = 4;
+const FILE: &str = "data.redb";
+/// Bytes of a page of redb's.
+const PAGE: u64 = 4_096;
 
 /// redb 4 in a folder.
 pub struct RedbDatabase {
@@ -36,7 +40,18 @@ impl RedbDatabase {
     }
 
     /// As [`Self::open`], for a repair: values that fail their checksum are as if not there.
+    ///
+    /// redb does not open a file that ends in the middle of a page: one whose tail was cut off
+    /// gets it back as zeros, which the checksums tell from what was there.
     pub(crate) fn open_damaged(folder: &Path, cache_bytes: u64) -> Result<Self, StorageError> {
+        let path = folder.join(FILE);
+        if let Ok(file) = File::options().write(true).open(&path) {
+            let io = |error| StorageError::io(&path, error);
+            let length = file.metadata().map_err(io)?.len();
+            if !length.is_multiple_of(PAGE) {
+                file.set_len(length.next_multiple_of(PAGE)).map_err(io)?;
+            }
+        }
         Self::open_with(folder, cache_bytes, true)
     }
 
@@ -45,7 +60,7 @@ impl RedbDatabase {
         let open = || {
             let database = redb::Builder::new()
                 .set_cache_size(usize::try_from(cache_bytes).unwrap_or(usize::MAX))
-                .create(folder.join("data.redb"))?;
+                .create(folder.join(FILE))?;
             let is_checked = database.begin_read()?.open_table(UNCHECKED).is_err();
             let opened = Self {
                 folder: folder.to_path_buf(),

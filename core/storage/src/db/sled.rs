@@ -64,14 +64,19 @@ impl SledDatabase {
             .cache_capacity(cache_bytes)
             .mode(sled::Mode::HighThroughput)
             .flush_every_ms(None);
-        let opened = catch_unwind(AssertUnwindSafe(|| {
-            let database = config.open()?;
-            let commits = database.open_tree("commits")?;
-            Ok::<_, sled::Error>((database, commits))
-        }));
-        let (database, commits) = opened
+        let open = || {
+            catch_unwind(AssertUnwindSafe(|| {
+                let database = config.open()?;
+                let commits = database.open_tree("commits")?;
+                Ok::<_, sled::Error>((database, commits))
+            }))
             .map_err(|_| StorageError::Corrupt("sled cannot recover its log".into()))?
-            .map_err(|error| sled_error(folder, error))?;
+            .map_err(|error| sled_error(folder, error))
+        };
+        let (database, commits) = match open() {
+            Err(StorageError::Corrupt(_)) if salvage && remove_snapshots(&tree)? => open()?,
+            opened => opened?,
+        };
         let (journal, recorded) = Journal::open(&folder.join("journal"), salvage)?;
         let log = File::open(tree.join("db")).map_err(io)?;
         File::open(folder)
@@ -223,6 +228,21 @@ impl Drop for SledDatabase {
             tracing::warn!(%error, "sled was not flushed; its journal is replayed at the next start");
         }
     }
+}
+
+/// Removes what sled wrote to read less of its log at the next start; whether anything was.
+fn remove_snapshots(tree: &Path) -> Result<bool, StorageError> {
+    let io = |error| StorageError::io(tree, error);
+    let mut is_removed = false;
+    for entry in std::fs::read_dir(tree).map_err(io)? {
+        let entry = entry.map_err(io)?;
+        if entry.file_name().to_string_lossy().starts_with("snap.") {
+            tracing::warn!(path = %entry.path().display(), "removed a damaged snapshot of sled's");
+            std::fs::remove_file(entry.path()).map_err(io)?;
+            is_removed = true;
+        }
+    }
+    Ok(is_removed)
 }
 
 fn sled_error(folder: &Path, error: sled::Error) -> StorageError {
