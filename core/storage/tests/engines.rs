@@ -252,3 +252,22 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_sled_was_writing_when_it_was_killed_is_no_damage() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = || Engine::Sled.open(folder.path(), CACHE).unwrap();
+    let database = open();
+    database.commit(&batch(&[(b"a", Some(b"1"))])).unwrap();
+    let entries = all(&*database);
+    drop(database);
+
+    let tree = folder.path().join("tree");
+    std::fs::write(tree.join("snap.FFFFFFFFFFFFFFFF.generating"), b"half").unwrap();
+    let conf = std::fs::read(tree.join("conf")).unwrap();
+    for kept in [0, 10, conf.len() - 4, conf.len() - 1] {
+        std::fs::write(tree.join("conf"), &conf[..kept]).unwrap();
+        assert_eq!(all(&*open()), entries);
+        assert_eq!(std::fs::read(tree.join("conf")).unwrap(), conf);
+    }
+}

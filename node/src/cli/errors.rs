@@ -12,7 +12,8 @@ pub fn one_line(error: &Error) -> String {
         ErrorKind::UnknownArgument if arg.starts_with('-') => format!("unknown flag {arg}"),
         ErrorKind::UnknownArgument => format!("unexpected argument {arg}"),
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
-            "this command needs another one, such as: actoreum account list, actoreum bench import FILE"
+            "this command needs another one, such as: actoreum account list, actoreum db check, \
+             actoreum bench import FILE"
                 .to_string()
         }
         ErrorKind::InvalidSubcommand => {

@@ -59,6 +59,7 @@ impl SledDatabase {
         let io = |error| StorageError::io(folder, error);
         std::fs::create_dir_all(folder).map_err(io)?;
         let tree = folder.join("tree");
+        remove_unfinished(&tree)?;
         let config = sled::Config::new()
             .path(&tree)
             .cache_capacity(cache_bytes)
@@ -228,6 +229,36 @@ impl Drop for SledDatabase {
             tracing::warn!(%error, "sled was not flushed; its journal is replayed at the next start");
         }
     }
+}
+
+/// Removes the files that sled was writing when it was killed, and then takes for damage. It
+/// needs neither: `snap.*.generating` is a snapshot before its rename (sled 0.34.7 leaves
+/// another suffix out when it looks for snapshots), and `conf` is written anew from our settings.
+fn remove_unfinished(tree: &Path) -> Result<(), StorageError> {
+    let io = |error| StorageError::io(tree, error);
+    if !tree.is_dir() {
+        return Ok(());
+    }
+    for entry in std::fs::read_dir(tree).map_err(io)? {
+        let path = entry.map_err(io)?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let is_unfinished = match &*name {
+            "conf" => !ends_with_crc(&std::fs::read(&path).map_err(io)?),
+            name => name.starts_with("snap.") && name.ends_with(".generating"),
+        };
+        if is_unfinished {
+            std::fs::remove_file(&path).map_err(io)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a CRC-32 of all that stands before it ends these bytes, as sled writes one.
+fn ends_with_crc(bytes: &[u8]) -> bool {
+    let Some((text, crc)) = bytes.split_last_chunk::<4>() else {
+        return false;
+    };
+    crc32fast::hash(text) == u32::from_le_bytes(*crc)
 }
 
 /// Removes what sled wrote to read less of its log at the next start; whether anything was.
