@@ -16,6 +16,7 @@ use std::{
 };
 
 use rand::{Rng, SeedableRng, rngs::StdRng};
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use crate::{http, process::Running};
@@ -202,6 +203,12 @@ fn exchange(stream: &mut TcpStream, body: &[u8]) -> io::Result<(Vec<u8>, bool)> 
     }
 }
 
+/// Whether this is JSON by its syntax. An id such as 1e999 comes back as it was sent, and fits no
+/// number of ours.
+fn is_json(answer: &[u8]) -> bool {
+    serde_json::from_slice::<IgnoredAny>(answer).is_ok()
+}
+
 #[test]
 fn fuzz_bodies() {
     let mut target = Target::start("bodies");
@@ -214,9 +221,9 @@ fn fuzz_bodies() {
             nonsense::damage(&mut body, &mut target.random);
             if let Ok(answer) = connection.post(&body) {
                 answered += 1;
-                let is_json = answer.is_empty() || serde_json::from_slice::<Value>(&answer).is_ok();
+                let is_read = answer.is_empty() || is_json(&answer);
                 let is_text = answer.is_ascii();
-                assert!(is_json || is_text, "{body:?} -> {answer:?}");
+                assert!(is_read || is_text, "{body:?} -> {answer:?}");
             }
             sent += 1;
         }
@@ -240,8 +247,7 @@ fn fuzz_batches() {
             && !answer.is_empty()
         {
             answered += 1;
-            let answer: Value = serde_json::from_slice(&answer).unwrap();
-            assert!(answer.is_array() || answer.is_object());
+            assert!(matches!(answer[0], b'[' | b'{') && is_json(&answer));
         }
         sent += 1;
     }
