@@ -1,5 +1,7 @@
 //! Limits, each with its reason.
 
+use std::time::Duration;
+
 /// Bytes of pages that an engine may cache where nothing else is said. sled counts page
 /// contents alone; what it holds besides is about as much again, so this keeps a node's
 /// peak below 400 MB during a bulk import.
@@ -45,3 +47,7 @@ pub const MAX_ANCIENT_RECORD: u64 = 256 << 20;
 /// Slots that one range query passes before it ends with what it has. Each is three reads; a
 /// contract that filled and emptied millions of slots would otherwise hold a thread for minutes.
 pub const RANGE_STEPS: usize = 16_384;
+
+/// How long sled's own lock is waited for. Other processes are kept out by ours, which is held by
+/// then; a database that was dropped a moment ago may still be in the hands of sled's threads.
+pub const SLED_LOCK_PATIENCE: Duration = Duration::from_secs(5);

@@ -14,13 +14,15 @@
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
 use super::journal::{Journal, Recorded};
 use super::{Database, Visitor, WriteBatch, folder_size};
 use crate::StorageError;
-use crate::limits::JOURNAL_BYTES;
+use crate::limits::{JOURNAL_BYTES, SLED_LOCK_PATIENCE};
 
 /// sled 0.34 in a folder.
 pub struct SledDatabase {
@@ -74,7 +76,14 @@ impl SledDatabase {
             .map_err(|_| StorageError::Corrupt("sled cannot recover its log".into()))?
             .map_err(|error| sled_error(folder, error))
         };
-        let (database, commits) = match open() {
+        let mut opened = open();
+        let begun = Instant::now();
+        while matches!(opened, Err(StorageError::Locked(_))) && begun.elapsed() < SLED_LOCK_PATIENCE
+        {
+            thread::sleep(Duration::from_millis(5));
+            opened = open();
+        }
+        let (database, commits) = match opened {
             Err(StorageError::Corrupt(_)) if salvage && remove_snapshots(&tree)? => open()?,
             opened => opened?,
         };
@@ -278,7 +287,8 @@ fn remove_snapshots(tree: &Path) -> Result<bool, StorageError> {
 
 fn sled_error(folder: &Path, error: sled::Error) -> StorageError {
     match error {
-        sled::Error::Io(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+        // The kind of sled's error is `Other`, whatever the system's was.
+        sled::Error::Io(error) if error.to_string().starts_with("could not acquire lock") => {
             StorageError::Locked(folder.to_path_buf())
         }
         sled::Error::Io(error) => StorageError::io(folder, error),
