@@ -1,9 +1,10 @@
-//! What ChainActor and TxPoolActor tell those who follow them.
+//! What ChainActor, TxPoolActor and DownloaderActor tell those who follow them.
 
 use std::sync::Arc;
 
 use actix::Message;
 use actoreum_chain::ChainEvent;
+use actoreum_sync::SyncProgress;
 use actoreum_txpool::PoolTx;
 
 /// The chain changed: the events of one import, in the order in which they happened.
@@ -26,4 +27,19 @@ pub struct ChainChanged {
 pub struct NewTransactions {
     /// The transactions, each sender's by nonce.
     pub transactions: Arc<[Arc<PoolTx>]>,
+}
+
+/// A sync with the network began or ended.
+///
+/// From: DownloaderActor. In the place of geth's `downloader.StartEvent`, `DoneEvent` and
+/// `FailedEvent`.
+#[derive(Debug, Clone, PartialEq, Eq, Message)]
+#[rtype(result = "()")]
+pub enum SyncChanged {
+    /// Blocks are fetched that others have and we do not.
+    Started(SyncProgress),
+    /// We have what the peer had that we synced with.
+    Done,
+    /// It ended early, for this reason. Another may begin.
+    Failed(String),
 }

@@ -10,6 +10,7 @@
 //! | [`chain`] | ChainActor |
 //! | [`dialer`] | DialerActor |
 //! | [`discovery`] | UdpDiscoveryActor |
+//! | [`downloader`] | DownloaderActor |
 //! | [`events`] | whoever follows the chain or the pool |
 //! | [`filter`] | FilterActor |
 //! | [`sealer`] | SealerActor |
@@ -21,6 +22,7 @@ pub mod accounts;
 pub mod chain;
 pub mod dialer;
 pub mod discovery;
+pub mod downloader;
 pub mod events;
 pub mod filter;
 pub mod sealer;
