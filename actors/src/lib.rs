@@ -9,6 +9,7 @@
 //! | [`accounts::AccountsActor`] | the keys |
 //! | [`bloom_index::BloomIndexActor`] | the making of the bloom index |
 //! | [`chain::ChainActor`] | the one writer of the chain |
+//! | [`eth`] | the eth protocol: its conversations, and who asks peers |
 //! | [`filter::FilterActor`] | filters that are polled, subscriptions that are told |
 //! | [`net`] | the network: connections to peers, the search for them |
 //! | [`txpool::TxPoolActor`] | the transactions that wait for a block |
@@ -19,6 +20,7 @@ pub mod accounts;
 pub mod bloom_index;
 pub mod chain;
 pub mod clock;
+pub mod eth;
 pub mod filter;
 pub mod net;
 pub mod sealer;

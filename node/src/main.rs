@@ -14,6 +14,7 @@ mod config;
 mod datadir;
 mod dev;
 mod endpoints;
+mod eth;
 mod ethash;
 mod keys;
 mod logging;

@@ -9,8 +9,9 @@ use std::{
 };
 
 use actoreum_actors::{
+    eth::EthProtocol,
     net::{
-        self, NetworkHandle, eth::QuietEth, limits::PENDING_PEERS, nat::Nat, restrict::NetRestrict,
+        self, NetworkHandle, limits::PENDING_PEERS, nat::Nat, restrict::NetRestrict,
         settings::NetworkSettings, tcp::OsTransport, transport::ListenAddress,
     },
     supervision::SupervisorSpec,
@@ -344,13 +345,12 @@ pub fn assemble(
     config: &Config,
     datadir: &DataDir,
     reader: &ChainReader,
-    network_id: u64,
+    eth: EthProtocol,
 ) -> eyre::Result<(SupervisorSpec, NetworkHandle)> {
     let is_mainnet = reader.genesis_hash() == MAINNET_GENESIS_HASH;
     let settings = settings(&config.node.p2p, datadir, is_mainnet)?;
-    let handler = QuietEth::new(reader.clone(), network_id)?;
-    let (spec, handle) = net::assemble(settings, Arc::new(OsTransport), Arc::new(handler));
-    info!(id = ?handle.local().id, network = network_id, "network identity");
+    let (spec, handle) = net::assemble(settings, Arc::new(OsTransport), Arc::new(eth));
+    info!(id = ?handle.local().id, "network identity");
     Ok((spec, handle))
 }
 

@@ -17,6 +17,7 @@
 //! |   |- bloom servants     the thread that reads headers
 //! |   |- bloom index        BloomIndexActor
 //! |   `- filters            FilterActor
+//! |- eth                    what is spoken with peers, where the node runs in a network; see eth.rs
 //! |- network                peers and the search for them, where the node runs as one; see network.rs
 //! `- rpc                    one_for_one: never gives up, and never touches the core
 //!     |- http, ws, ipc
@@ -55,7 +56,7 @@ use crate::{
     admin::{self, AdminActor, AdminState},
     config::Config,
     datadir::DataDir,
-    endpoints,
+    endpoints, eth,
     keys::Keys,
     network,
     snapshots::StoredSnapshots,
@@ -262,6 +263,7 @@ fn assemble_all(
         let _ = node.sealing.set(actors);
     }
     let _ = node.filters.set(filters);
+    let pool_reader = txpool.handle.reader.clone();
     let _ = node.txpool.set(txpool.handle);
     let _ = node.keys.set(RpcKeys::new(accounts.clone()));
     let mut core = SupervisorSpec::new("core", Strategy::RestForOne)
@@ -284,8 +286,9 @@ fn assemble_all(
         .child(followers)
         .intensity(0, CHAIN_PERIOD);
     if let (Some(datadir), true) = (datadir, is_connected) {
-        let (network, handle) = network::assemble(config, datadir, &reader, network_id)?;
-        spec = spec.child(network);
+        let eth = eth::assemble(&reader, pool_reader, network_id)?;
+        let (network, handle) = network::assemble(config, datadir, &reader, eth.protocol)?;
+        spec = spec.child(eth.spec).child(network);
         // Set once: there is one tree.
         let _ = node.network.set(handle);
     }

@@ -30,7 +30,6 @@
 
 pub mod dialer;
 pub mod discovery;
-pub mod eth;
 pub mod limits;
 pub mod listener;
 pub mod local;

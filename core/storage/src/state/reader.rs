@@ -32,15 +32,22 @@ impl Store {
         if *hash == EMPTY_CODE_HASH {
             return Ok(Bytes::new());
         }
+        let code = self.find_code(hash)?;
+        code.ok_or_else(|| StorageError::Corrupt(format!("code {hash} is missing")))
+    }
+
+    /// Code by a hash that somebody else names; `None` where there is none with it.
+    pub fn find_code(&self, hash: &B256) -> Result<Option<Bytes>, StorageError> {
         if let Some(code) = self.cached_code(hash) {
-            return Ok(code);
+            return Ok(Some(code));
         }
         let key = Table::Codes.key(&[hash.as_slice()]);
-        let code = self.database().get(&key)?;
-        let code = code.ok_or_else(|| StorageError::Corrupt(format!("code {hash} is missing")))?;
+        let Some(code) = self.database().get(&key)? else {
+            return Ok(None);
+        };
         let code = Bytes::from(code);
         self.cache_code(*hash, &code);
-        Ok(code)
+        Ok(Some(code))
     }
 
     /// The newest committed value of an account, by its hashed address.

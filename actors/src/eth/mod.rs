@@ -1,0 +1,26 @@
+//! The eth protocol: who has which blocks and transactions, and how they get here and from here.
+//!
+//! ```text
+//!   PeerActor (a connection)
+//!       `- conversation ----- requests of the peer ----> serving (a pool) -> ChainReader, pool
+//!              |   `--------- answers --------------+
+//!              |  joins, leaves                     |
+//!              v                                    v
+//!           EthPeers  ----- list, best ------->  EthPeer::headers, bodies, ...   <- whoever asks
+//! ```
+//!
+//! A conversation runs in its peer's actor. Whoever wants something of a peer takes an
+//! [`EthPeer`] from [`EthPeers`] and awaits the answer in a future of its own; no mailbox is
+//! between. Every bound is in [`limits`].
+
+mod conversation;
+mod greeting;
+pub mod limits;
+mod peer;
+mod peers;
+mod serve;
+
+pub use conversation::EthProtocol;
+pub use greeting::{Greeter, Greeting};
+pub use peer::{EthPeer, PeerHead, RequestError};
+pub use peers::EthPeers;

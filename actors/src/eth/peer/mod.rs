@@ -1,0 +1,364 @@
+//! A peer that speaks eth, as those hold it who ask it for something.
+
+mod requests;
+
+use std::fmt;
+use std::sync::Arc;
+
+use actoreum_primitives::{
+    B256, Body, Bytes as Value, Header, PooledTransaction, U256, rlp::DecodeError,
+};
+use actoreum_wire::eth::{
+    BlockOrigin, BlockReceipts, EthMessage, EthVersion, GetBlockHeaders, LazyList, MessageId,
+    RequestId, WireItem,
+};
+use actoreum_wire::nodes::NodeId;
+use actoreum_wire::p2p::DisconnectReason;
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::time::{Instant, timeout_at};
+
+use self::requests::{Delivery, Requests};
+use super::limits::{
+    ANSWER_CREDIT, MALFORMED_POINTS, MISMATCH_POINTS, TIMEOUT_POINTS, UNSOLICITED_POINTS,
+};
+use crate::net::protocol::{EthInfo, PeerHandle, SendError};
+
+/// A peer that speaks eth. Cheap to clone, usable from any thread and after the peer has gone.
+///
+/// A request's future is its owner: it ends with the answer, at its deadline, or with the peer;
+/// whoever drops it takes the question back, and nobody else gets its answer. Answers are held to
+/// what was asked for: what cannot be decoded, is more, or is something else counts against the
+/// peer, and the asker gets an error. An answer with less than was asked for, or nothing, is the
+/// asker's to judge.
+#[derive(Clone)]
+pub struct EthPeer(Arc<Inner>);
+
+struct Inner {
+    handle: PeerHandle,
+    version: EthVersion,
+    head: Mutex<PeerHead>,
+    requests: Requests,
+}
+
+/// The best block of a peer, as it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PeerHead {
+    /// Its hash.
+    pub hash: B256,
+    /// The sum of the difficulties up to it.
+    pub total_difficulty: U256,
+}
+
+/// Why a request has no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    /// There was none in time; counted against the peer.
+    #[error("timeout")]
+    Timeout,
+    /// The connection has ended.
+    #[error("the peer is gone")]
+    Gone,
+    /// The version that is spoken has no such request.
+    #[error("eth/{0} has no such request")]
+    NotSpoken(u64),
+    /// Too many requests to this peer wait for their answers.
+    #[error("too many requests wait for this peer")]
+    Busy,
+    /// The answer cannot be one to this request; counted against the peer.
+    #[error("wrong answer: {0}")]
+    Wrong(String),
+}
+
+impl EthPeer {
+    /// A peer whose status has come.
+    pub(super) fn new(handle: PeerHandle, version: EthVersion, head: PeerHead) -> Self {
+        Self(Arc::new(Inner {
+            handle,
+            version,
+            head: Mutex::new(head),
+            requests: Requests::default(),
+        }))
+    }
+
+    /// The node's id.
+    pub fn id(&self) -> NodeId {
+        self.0.handle.record().id
+    }
+
+    /// The version that is spoken.
+    pub fn version(&self) -> EthVersion {
+        self.0.version
+    }
+
+    /// What it calls itself.
+    pub fn name(&self) -> &str {
+        &self.0.handle.record().client_name
+    }
+
+    /// The connection below.
+    pub fn handle(&self) -> &PeerHandle {
+        &self.0.handle
+    }
+
+    /// Its best block, as it said last.
+    pub fn head(&self) -> PeerHead {
+        *self.0.head.lock()
+    }
+
+    /// It says that it has a better block. Less than it said before is not taken.
+    pub fn set_head(&self, head: PeerHead) {
+        let mut known = self.0.head.lock();
+        if head.total_difficulty > known.total_difficulty {
+            *known = head;
+            self.0.handle.show(EthInfo {
+                version: self.0.version.number(),
+                total_difficulty: head.total_difficulty,
+                head: head.hash,
+            });
+        }
+    }
+
+    /// Whether both are the same connection, not only the same node.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Requests that wait for their answers, those with them whose asker has given up.
+    pub fn outstanding(&self) -> usize {
+        self.0.requests.len()
+    }
+
+    /// Counts something against the peer: above zero, of 100 points at which it is sent away and
+    /// not connected to for a while. Below zero in its favour.
+    pub fn penalise(&self, points: i64, why: &str) {
+        self.0.handle.penalise(points, why);
+    }
+
+    /// Ends the connection.
+    pub fn disconnect(&self, reason: DisconnectReason) {
+        self.0.handle.disconnect(reason);
+    }
+
+    /// Asks for `amount` headers from `origin` on, each `skip` + 1 blocks further, towards genesis
+    /// where `reverse`. The answer begins at `origin` and has that distance between its numbers;
+    /// nothing more is checked.
+    ///
+    /// # Errors
+    /// [`RequestError`]
+    pub async fn headers(
+        &self,
+        origin: BlockOrigin,
+        amount: u64,
+        skip: u64,
+        reverse: bool,
+        deadline: Instant,
+    ) -> Result<Vec<Header>, RequestError> {
+        let request = GetBlockHeaders {
+            origin,
+            amount,
+            skip,
+            reverse,
+        };
+        let question = |id| EthMessage::GetBlockHeaders(id, request);
+        let answer = self.ask(question, MessageId::BlockHeaders, deadline);
+        let EthMessage::BlockHeaders(_, list) = answer.await? else {
+            return Err(self.wrong("another message"));
+        };
+        let headers = self.take(&list, usize::try_from(amount).unwrap_or(usize::MAX))?;
+        self.check_headers(&request, &headers)?;
+        Ok(headers)
+    }
+
+    /// Asks for the bodies of blocks by their hashes; those that it does not have are left out.
+    ///
+    /// # Errors
+    /// [`RequestError`]
+    pub async fn bodies(
+        &self,
+        hashes: Vec<B256>,
+        deadline: Instant,
+    ) -> Result<Vec<Body>, RequestError> {
+        let asked = hashes.len();
+        let question = |id| EthMessage::GetBlockBodies(id, hashes);
+        let answer = self.ask(question, MessageId::BlockBodies, deadline);
+        match answer.await? {
+            EthMessage::BlockBodies(_, list) => self.take(&list, asked),
+            _ => Err(self.wrong("another message")),
+        }
+    }
+
+    /// Asks for the receipts of blocks by their hashes; those that it does not have are left out.
+    /// From eth/63 on.
+    ///
+    /// # Errors
+    /// [`RequestError`]
+    pub async fn receipts(
+        &self,
+        hashes: Vec<B256>,
+        deadline: Instant,
+    ) -> Result<Vec<BlockReceipts>, RequestError> {
+        let asked = hashes.len();
+        let question = |id| EthMessage::GetReceipts(id, hashes);
+        let answer = self.ask(question, MessageId::Receipts, deadline);
+        match answer.await? {
+            EthMessage::Receipts(_, list) => self.take(&list, asked),
+            _ => Err(self.wrong("another message")),
+        }
+    }
+
+    /// Asks for trie nodes and code by their hashes, in any order; those that it does not have
+    /// are left out. eth/63 to eth/66.
+    ///
+    /// # Errors
+    /// [`RequestError`]
+    pub async fn node_data(
+        &self,
+        hashes: Vec<B256>,
+        deadline: Instant,
+    ) -> Result<Vec<Value>, RequestError> {
+        let asked = hashes.len();
+        let question = |id| EthMessage::GetNodeData(id, hashes);
+        let answer = self.ask(question, MessageId::NodeData, deadline);
+        match answer.await? {
+            EthMessage::NodeData(_, list) => self.take(&list, asked),
+            _ => Err(self.wrong("another message")),
+        }
+    }
+
+    /// Asks for announced transactions; those that it does not have any more are left out. From
+    /// eth/65 on.
+    ///
+    /// # Errors
+    /// [`RequestError`]
+    pub async fn pooled_transactions(
+        &self,
+        hashes: Vec<B256>,
+        deadline: Instant,
+    ) -> Result<Vec<PooledTransaction>, RequestError> {
+        let asked = hashes.len();
+        let question = |id| EthMessage::GetPooledTransactions(id, hashes);
+        let answer = self.ask(question, MessageId::PooledTransactions, deadline);
+        match answer.await? {
+            EthMessage::PooledTransactions(_, list) => self.take(&list, asked),
+            _ => Err(self.wrong("another message")),
+        }
+    }
+
+    async fn ask(
+        &self,
+        question: impl FnOnce(RequestId) -> EthMessage,
+        answer: MessageId,
+        deadline: Instant,
+    ) -> Result<EthMessage, RequestError> {
+        let inner = &*self.0;
+        if !inner.version.has(answer) {
+            return Err(RequestError::NotSpoken(inner.version.number()));
+        }
+        let (mut begun, receiver) = inner.requests.begin(answer)?;
+        let question = question(begun.id);
+        let code = question.id().code();
+        let payload = question.encode(inner.version);
+        let payload = payload.map_err(|_| RequestError::NotSpoken(inner.version.number()))?;
+        // Requests are sent in the order in which they began: the queue's places are given in
+        // line, and this one is taken at the first poll.
+        let answered = timeout_at(deadline, async {
+            let sent = inner.handle.send(code, Bytes::from(payload));
+            sent.await.map_err(|_| RequestError::Gone)?;
+            begun.sent();
+            receiver.await.map_err(|_| RequestError::Gone)
+        });
+        match answered.await {
+            Ok(Ok(message)) => {
+                if inner.handle.record().traffic.score() < 0 {
+                    self.penalise(-ANSWER_CREDIT, "answered in time");
+                }
+                Ok(message)
+            }
+            Ok(Err(error)) => Err(error),
+            Err(_) => {
+                self.penalise(TIMEOUT_POINTS, "no answer in time");
+                Err(RequestError::Timeout)
+            }
+        }
+    }
+
+    fn take<T: WireItem>(&self, list: &LazyList<T>, asked: usize) -> Result<Vec<T>, RequestError> {
+        if list.len() > asked {
+            return Err(self.wrong("more than was asked for"));
+        }
+        list.decode().map_err(|error| self.malformed(&error))
+    }
+
+    fn check_headers(
+        &self,
+        request: &GetBlockHeaders,
+        headers: &[Header],
+    ) -> Result<(), RequestError> {
+        let Some(first) = headers.first() else {
+            return Ok(());
+        };
+        let is_first = match request.origin {
+            BlockOrigin::Hash(hash) => first.hash() == hash,
+            BlockOrigin::Number(number) => first.number == number,
+        };
+        if !is_first {
+            return Err(self.wrong("headers from another block on"));
+        }
+        let are_steps = headers.windows(2).all(|pair| match pair {
+            [one, next] => request.next_number(one.number) == Some(next.number),
+            _ => true,
+        });
+        match are_steps {
+            true => Ok(()),
+            false => Err(self.wrong("headers of other blocks")),
+        }
+    }
+
+    fn wrong(&self, why: &str) -> RequestError {
+        self.penalise(MISMATCH_POINTS, why);
+        RequestError::Wrong(why.to_owned())
+    }
+
+    /// Something that does not decode came from this peer.
+    pub(super) fn malformed(&self, error: &DecodeError) -> RequestError {
+        let why = error.to_string();
+        self.penalise(MALFORMED_POINTS, &why);
+        RequestError::Wrong(why)
+    }
+
+    /// Brings an answer to whoever asked.
+    pub(super) fn answered(&self, message: EthMessage) {
+        let answer = message.id();
+        if self.0.requests.deliver(self.0.version, message) == Delivery::Unsolicited {
+            self.penalise(
+                UNSOLICITED_POINTS,
+                &format!("{answer:?} that nobody asked for"),
+            );
+        }
+    }
+
+    /// The conversation has ended.
+    pub(super) fn close(&self) {
+        self.0.requests.close();
+    }
+
+    /// Queues a message, after waiting for room.
+    pub(super) async fn send(&self, message: &EthMessage) -> Result<(), SendError> {
+        let payload = message
+            .encode(self.0.version)
+            .map_err(|_| SendError::Gone)?;
+        let sent = self
+            .0
+            .handle
+            .send(message.id().code(), Bytes::from(payload));
+        sent.await
+    }
+}
+
+impl fmt::Debug for EthPeer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (id, version) = (self.id(), self.version().number());
+        write!(f, "EthPeer({id:?}, eth/{version})")
+    }
+}

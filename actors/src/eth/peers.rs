@@ -1,0 +1,84 @@
+//! The peers that speak eth.
+
+use std::sync::Arc;
+
+use actoreum_wire::nodes::NodeId;
+use arc_swap::ArcSwap;
+use tokio::sync::watch;
+
+use super::peer::EthPeer;
+
+/// The peers that speak eth on our chain, shared by conversations, actors and RPC. A peer is in it
+/// from its status on until its conversation ends, in whatever way. Cheap to clone.
+#[derive(Clone)]
+pub struct EthPeers(Arc<Inner>);
+
+struct Inner {
+    list: ArcSwap<Vec<EthPeer>>,
+    /// Counts joins and leaves.
+    changes: watch::Sender<u64>,
+}
+
+impl Default for EthPeers {
+    fn default() -> Self {
+        Self(Arc::new(Inner {
+            list: ArcSwap::default(),
+            changes: watch::Sender::new(0),
+        }))
+    }
+}
+
+impl EthPeers {
+    /// The peers at this moment, in the order in which they came.
+    pub fn list(&self) -> Arc<Vec<EthPeer>> {
+        self.0.list.load_full()
+    }
+
+    /// The peer with this id.
+    pub fn get(&self, id: &NodeId) -> Option<EthPeer> {
+        self.list().iter().find(|peer| peer.id() == *id).cloned()
+    }
+
+    /// Who says that it has the most total difficulty; of several the one that came first.
+    pub fn best(&self) -> Option<EthPeer> {
+        let list = self.list();
+        let total_difficulty = |peer: &&EthPeer| peer.head().total_difficulty;
+        list.iter().rev().max_by_key(total_difficulty).cloned()
+    }
+
+    /// Sees a change whenever a peer has come or gone since it last looked.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.0.changes.subscribe()
+    }
+
+    /// Adds a peer for as long as the guard lives.
+    pub(super) fn join(&self, peer: EthPeer) -> Membership {
+        self.0.list.rcu(|list| {
+            let mut list = Vec::clone(list);
+            list.push(peer.clone());
+            list
+        });
+        self.0.changes.send_modify(|count| *count += 1);
+        Membership {
+            peers: self.clone(),
+            peer,
+        }
+    }
+}
+
+/// A peer's place in the set.
+pub(super) struct Membership {
+    peers: EthPeers,
+    peer: EthPeer,
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        self.peers.0.list.rcu(|list| {
+            let others = list.iter().filter(|it| !it.is_same(&self.peer));
+            others.cloned().collect::<Vec<_>>()
+        });
+        self.peer.close();
+        self.peers.0.changes.send_modify(|count| *count += 1);
+    }
+}
