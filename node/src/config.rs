@@ -13,9 +13,10 @@ use eyre::{WrapErr, bail, eyre};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    cli::{EngineFlag, GcModeFlag, NodeFlags},
+    cli::{EngineFlag, GcModeFlag, LogFormatFlag, NodeFlags},
     ethash::EthashConfig,
     network::P2pConfig,
+    rpc_limits::OracleConfig,
     txpool::TxPoolConfig,
 };
 
@@ -72,6 +73,15 @@ pub struct EthConfig {
     /// Gas that a call may use; 0 for no cap.
     #[serde(rename = "RPCGasCap")]
     pub rpc_gas_cap: u64,
+    /// Time that a call may take, in nanoseconds as in geth; 0 for no limit.
+    #[serde(rename = "RPCEVMTimeout")]
+    pub rpc_evm_timeout: u64,
+    /// Ether that a transaction may pay for gas; 0 for no cap.
+    #[serde(rename = "RPCTxFeeCap")]
+    pub rpc_tx_fee_cap: f64,
+    /// How a gas price is suggested.
+    #[serde(rename = "GPO")]
+    pub gpo: OracleConfig,
     /// The transaction pool.
     pub tx_pool: TxPoolConfig,
     /// Caches and datasets of proof of work.
@@ -87,6 +97,9 @@ pub struct EthConfig {
 pub struct NodeConfig {
     /// Where the database and the keys are.
     pub data_dir: PathBuf,
+    /// A name that this node adds to its own; empty: none.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub user_ident: String,
     /// Where the key files are; empty: in the data directory.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub key_store_dir: String,
@@ -147,6 +160,9 @@ pub struct ActoreumConfig {
     pub verbosity: u8,
     /// Log one JSON object a line.
     pub log_json: bool,
+    /// A file that the log goes to as well; empty: none.
+    #[serde(skip_serializing_if = "is_empty")]
+    pub log_file: PathBuf,
 }
 
 impl Default for EthConfig {
@@ -156,6 +172,9 @@ impl Default for EthConfig {
             no_pruning: false,
             database_cache: 48,
             rpc_gas_cap: 50_000_000,
+            rpc_evm_timeout: 5_000_000_000,
+            rpc_tx_fee_cap: 1.0,
+            gpo: OracleConfig::default(),
             tx_pool: TxPoolConfig::default(),
             ethash: EthashConfig::default(),
             whitelist: BTreeMap::new(),
@@ -167,6 +186,7 @@ impl Default for NodeConfig {
     fn default() -> Self {
         Self {
             data_dir: default_data_dir(),
+            user_ident: String::new(),
             key_store_dir: String::new(),
             use_lightweight_kdf: false,
             insecure_unlock_allowed: false,
@@ -194,6 +214,7 @@ impl Default for ActoreumConfig {
             admin_chaos: false,
             verbosity: 3,
             log_json: false,
+            log_file: PathBuf::new(),
         }
     }
 }
@@ -234,10 +255,13 @@ const GETH_ONLY: &[(&str, &[&str])] = &[
             "EnablePreimageRecording",
             "EWASMInterpreter",
             "EVMInterpreter",
-            "GPO",
             "Genesis",
             "DocRoot",
         ],
+    ),
+    (
+        "Eth.GPO",
+        &["Default", "MaxHeaderHistory", "MaxBlockHistory"],
     ),
     (
         "Eth.Ethash",
@@ -248,16 +272,7 @@ const GETH_ONLY: &[(&str, &[&str])] = &[
             "NotifyFull",
         ],
     ),
-    (
-        "Node",
-        &[
-            "UserIdent",
-            "NoUSB",
-            "WSExposeAll",
-            "Logger",
-            "HTTPTimeouts",
-        ],
-    ),
+    ("Node", &["NoUSB", "WSExposeAll", "Logger", "HTTPTimeouts"]),
     (
         "Node.P2P",
         &[
@@ -313,6 +328,7 @@ impl Config {
 
     fn apply(&mut self, flags: &NodeFlags) -> eyre::Result<()> {
         set(&mut self.node.data_dir, &flags.datadir);
+        set(&mut self.node.user_ident, &flags.identity);
         if let Some(folder) = &flags.accounts.keystore {
             self.node.key_store_dir = folder.to_string_lossy().into_owned();
         }
@@ -330,7 +346,7 @@ impl Config {
             self.eth.no_pruning = mode == GcModeFlag::Archive;
         }
         set(&mut self.eth.database_cache, &flags.cache);
-        set(&mut self.eth.rpc_gas_cap, &flags.rpc_gascap);
+        self.eth.apply_rpc(&flags.rpc);
         self.eth.tx_pool.apply(&flags.txpool);
         self.eth.ethash.apply(&flags.ethash);
         if let Some(required) = &flags.whitelist {
@@ -344,7 +360,8 @@ impl Config {
             };
         }
         set(&mut self.actoreum.verbosity, &flags.verbosity);
-        self.actoreum.log_json |= flags.log_json;
+        self.actoreum.log_json |= flags.log_json || flags.log_format == Some(LogFormatFlag::Json);
+        set(&mut self.actoreum.log_file, &flags.log_file);
 
         endpoint(&mut self.node.http_host, flags.http, &flags.http_addr);
         set(&mut self.node.http_port, &flags.http_port);
@@ -504,6 +521,10 @@ fn set_list(target: &mut Vec<String>, flag: &Option<Vec<String>>) {
             .map(String::from)
             .collect();
     }
+}
+
+fn is_empty(path: &Path) -> bool {
+    path.as_os_str().is_empty()
 }
 
 fn set<T: Clone>(target: &mut T, flag: &Option<T>) {

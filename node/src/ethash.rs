@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use actoreum_consensus::{EthashOptions, limits};
+use actoreum_consensus::{EthashOptions, SealCheck, limits};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +40,9 @@ pub struct EthashFlags {
     /// Mining datasets in memory, 1 GB and more each (default: 1)
     #[arg(long = "ethash.dagsinmem", global = true, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=64), help_heading = "Ethash")]
     pub ethash_dagsinmem: Option<u64>,
+    /// Take any proof of work as good: for a chain that was made without
+    #[arg(long, global = true, help_heading = "Ethash")]
+    pub fakepow: bool,
     /// Mining datasets on disk (default: 2)
     #[arg(
         long = "ethash.dagsondisk",
@@ -67,6 +70,9 @@ pub struct EthashConfig {
     pub datasets_in_mem: u64,
     /// Mining datasets on disk.
     pub datasets_on_disk: u64,
+    /// Take any proof of work as good: of the command line alone.
+    #[serde(skip)]
+    pub is_fake: bool,
 }
 
 impl Default for EthashConfig {
@@ -78,6 +84,7 @@ impl Default for EthashConfig {
             dataset_dir: default_dataset_dir(),
             datasets_in_mem: limits::DATASETS_IN_MEMORY as u64,
             datasets_on_disk: limits::DATASETS_ON_DISK,
+            is_fake: false,
         }
     }
 }
@@ -102,6 +109,15 @@ impl EthashConfig {
         set_path(&mut self.dataset_dir, &flags.ethash_dagdir);
         set(&mut self.datasets_in_mem, flags.ethash_dagsinmem);
         set(&mut self.datasets_on_disk, flags.ethash_dagsondisk);
+        self.is_fake |= flags.fakepow;
+    }
+
+    /// Whether seals are verified.
+    pub fn seal_check(&self) -> SealCheck {
+        match self.is_fake {
+            true => SealCheck::None,
+            false => SealCheck::Full,
+        }
     }
 
     /// What the engine is made with; `instance` is where this node's own files lie, where it

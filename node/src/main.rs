@@ -13,6 +13,7 @@ mod commands;
 mod config;
 mod datadir;
 mod dev;
+mod duration;
 mod endpoints;
 mod eth;
 mod ethash;
@@ -21,6 +22,7 @@ mod logging;
 mod network;
 mod passwords;
 mod prompt;
+mod rpc_limits;
 mod signals;
 mod snapshots;
 mod tree;
@@ -31,6 +33,7 @@ use std::process::ExitCode;
 
 use cli::{Cli, Parsed};
 use config::Config;
+use tracing::warn;
 
 fn main() -> ExitCode {
     let cli = match cli::parse(std::env::args_os()) {
@@ -55,7 +58,10 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> eyre::Result<ExitCode> {
     let config = Config::from_flags(&cli.flags)?;
-    logging::start(&config.actoreum);
+    logging::start(&config.actoreum)?;
+    for line in &cli.ignored {
+        warn!("{line}");
+    }
     commands::run(cli, config)
 }
 

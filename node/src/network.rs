@@ -307,6 +307,7 @@ fn settings(
     config: &P2pConfig,
     datadir: &DataDir,
     is_mainnet: bool,
+    name: String,
 ) -> eyre::Result<NetworkSettings> {
     let key = node_key(&config.key, datadir)?;
     let bootnodes = match &config.bootstrap_nodes {
@@ -336,7 +337,7 @@ fn settings(
         restrict: config.restrict()?,
         nat: config.nat()?,
         nodes_file: Some(datadir.instance().join("nodes")),
-        ..NetworkSettings::new(key, version::client())
+        ..NetworkSettings::new(key, name)
     })
 }
 
@@ -348,7 +349,8 @@ pub fn assemble(
     eth: EthProtocol,
 ) -> eyre::Result<(SupervisorSpec, NetworkHandle)> {
     let is_mainnet = reader.genesis_hash() == MAINNET_GENESIS_HASH;
-    let settings = settings(&config.node.p2p, datadir, is_mainnet)?;
+    let name = version::named(&config.node.user_ident);
+    let settings = settings(&config.node.p2p, datadir, is_mainnet, name)?;
     let (spec, handle) = net::assemble(settings, Arc::new(OsTransport), Arc::new(eth));
     info!(id = ?handle.local().id, "network identity");
     Ok((spec, handle))

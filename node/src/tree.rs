@@ -117,7 +117,12 @@ pub struct ChainEngine {
 }
 
 /// The engine that a chain's config asks for.
-pub fn engine(config: &ChainConfig, store: &Store, ethash: EthashOptions) -> ChainEngine {
+pub fn engine(
+    config: &ChainConfig,
+    store: &Store,
+    ethash: EthashOptions,
+    seals: SealCheck,
+) -> ChainEngine {
     let (mut clique, mut proof_of_work) = (None, None);
     let sealing: Arc<dyn Engine> = match config.engine() {
         EngineConfig::Clique(settings) => {
@@ -127,7 +132,7 @@ pub fn engine(config: &ChainConfig, store: &Store, ethash: EthashOptions) -> Cha
             engine
         }
         EngineConfig::Ethash => {
-            let engine = Ethash::new(ethash, SealCheck::Full);
+            let engine = Ethash::new(ethash, seals);
             proof_of_work = Some(engine.clone());
             Arc::new(engine)
         }
@@ -192,7 +197,12 @@ fn assemble_all(
         engine,
         clique,
         ethash,
-    } = engine(reader.config(), &store, ethash);
+    } = engine(
+        reader.config(),
+        &store,
+        ethash,
+        config.eth.ethash.seal_check(),
+    );
     let view = reader.view();
     if let Some(ethash) = ethash
         && !reader.config().is_terminal(view.total_difficulty())
@@ -202,13 +212,10 @@ fn assemble_all(
     }
 
     let network_id = config.eth.network_id.unwrap_or(reader.config().chain_id);
-    let mut settings = NodeSettings::new(version::client(), network_id);
+    let mut settings = NodeSettings::new(version::named(&config.node.user_ident), network_id);
     settings.data_dir = datadir.map(|_| config.node.data_dir.display().to_string());
     settings.is_unlocking_forbidden = config.is_unlocking_forbidden();
-    settings.gas_cap = match config.eth.rpc_gas_cap {
-        0 => u64::MAX,
-        cap => cap,
-    };
+    config.eth.limit_rpc(&mut settings);
     let node = Arc::new(Node::new(
         reader.clone(),
         Arc::clone(&engine),

@@ -13,6 +13,8 @@ use actoreum_txpool::{PoolConfig, PoolReader};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
+use crate::duration::{self, nanos};
+
 /// Restarts of the pool in [`POOL_PERIOD`] before the core is asked to begin again: it comes back
 /// from its journal each time.
 const POOL_RESTARTS: u32 = 50;
@@ -50,7 +52,7 @@ pub struct TxPoolFlags {
     )]
     pub txpool_journal: Option<String>,
     /// Time after which the journal is written anew (default: 1h0m0s)
-    #[arg(long = "txpool.rejournal", global = true, value_name = "TIME", value_parser = parse_duration, help_heading = "Transaction pool")]
+    #[arg(long = "txpool.rejournal", global = true, value_name = "TIME", value_parser = duration::parse, help_heading = "Transaction pool")]
     pub txpool_rejournal: Option<Duration>,
     /// Least gas price, in wei, of a transaction that is not local (default: 1)
     #[arg(
@@ -101,7 +103,7 @@ pub struct TxPoolFlags {
     )]
     pub txpool_globalqueue: Option<u64>,
     /// Time that a transaction waits before it can be executed (default: 3h0m0s)
-    #[arg(long = "txpool.lifetime", global = true, value_name = "TIME", value_parser = parse_duration, help_heading = "Transaction pool")]
+    #[arg(long = "txpool.lifetime", global = true, value_name = "TIME", value_parser = duration::parse, help_heading = "Transaction pool")]
     pub txpool_lifetime: Option<Duration>,
 }
 
@@ -150,10 +152,6 @@ impl Default for TxPoolConfig {
             lifetime: nanos(pool.lifetime),
         }
     }
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 impl TxPoolConfig {
@@ -245,64 +243,9 @@ pub fn assemble(
     }
 }
 
-/// Reads a duration as Go writes it: `1h30m`, `90s`, `1.5s`, `300ms`.
-fn parse_duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("{text:?} is not a duration; use one like 1h30m, 90s or 500ms");
-    let mut rest = text;
-    let mut total = Duration::ZERO;
-    while !rest.is_empty() {
-        let number_end = rest
-            .find(|letter: char| !letter.is_ascii_digit() && letter != '.')
-            .ok_or_else(wrong)?;
-        let (number, behind) = rest.split_at(number_end);
-        let unit_end = behind
-            .find(|letter: char| letter.is_ascii_digit())
-            .unwrap_or(behind.len());
-        let (unit, behind) = behind.split_at(unit_end);
-        let seconds = match unit {
-            "h" => 3600.0,
-            "m" => 60.0,
-            "s" => 1.0,
-            "ms" => 1e-3,
-            "us" | "µs" => 1e-6,
-            "ns" => 1e-9,
-            _ => return Err(wrong()),
-        };
-        let number: f64 = number.parse().map_err(|_| wrong())?;
-        let part = Duration::try_from_secs_f64(number * seconds).map_err(|_| wrong())?;
-        total = total.checked_add(part).ok_or_else(wrong)?;
-        rest = behind;
-    }
-    // Go counts nanoseconds in 63 bits: some 292 years.
-    if text.is_empty() || total.as_nanos() > i64::MAX.unsigned_abs().into() {
-        return Err(wrong());
-    }
-    Ok(total)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn durations_are_read_as_go_writes_them() {
-        assert_eq!(parse_duration("3h0m0s"), Ok(Duration::from_secs(3 * 3600)));
-        assert_eq!(parse_duration("1h30m"), Ok(Duration::from_secs(5400)));
-        assert_eq!(parse_duration("1.5s"), Ok(Duration::from_millis(1500)));
-        assert_eq!(parse_duration("250ms"), Ok(Duration::from_millis(250)));
-        for wrong in [
-            "",
-            "5",
-            "h",
-            "1x",
-            "1.2.3s",
-            "-1s",
-            "1e9s",
-            "99999999999999h",
-        ] {
-            assert!(parse_duration(wrong).is_err(), "{wrong}");
-        }
-    }
 
     #[test]
     fn flags_go_before_the_file() {

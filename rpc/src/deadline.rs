@@ -2,17 +2,22 @@
 
 use std::time::{Duration, Instant};
 
-/// A moment after which work is given up.
+/// A moment after which work is given up; it may never come.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Deadline(Instant);
+pub(crate) struct Deadline(Option<Instant>);
 
 impl Deadline {
     /// A while from now.
     pub(crate) fn after(patience: Duration) -> Self {
-        Self(Instant::now() + patience)
+        Self::within(Some(patience))
+    }
+
+    /// A while from now, or never.
+    pub(crate) fn within(patience: Option<Duration>) -> Self {
+        Self(patience.and_then(|patience| Instant::now().checked_add(patience)))
     }
 
     pub(crate) fn is_over(&self) -> bool {
-        Instant::now() >= self.0
+        self.0.is_some_and(|moment| Instant::now() >= moment)
     }
 }

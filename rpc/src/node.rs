@@ -1,7 +1,7 @@
 //! What the methods read from: the chain and what the node says about itself.
 
 use std::sync::{Arc, OnceLock};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use actoreum_actors::chain::ChainActor;
 use actoreum_actors::filter::FilterActor;
@@ -10,12 +10,12 @@ use actoreum_actors::supervision::{ActorRef, AskError, TreeHandle};
 use actoreum_actors::txpool::TxPoolHandle;
 use actoreum_chain::{ChainReader, SealedHeader};
 use actoreum_consensus::{Clique, Engine};
-use actoreum_primitives::Address;
+use actoreum_primitives::{Address, ETHER, GWEI, U256};
 use actoreum_txpool::Snapshot;
 
 use crate::block_id::{BlockId, BlockNumber};
 use crate::error::RpcError;
-use crate::limits::BLOCK_CACHE_BYTES;
+use crate::limits::{BLOCK_CACHE_BYTES, CALL_TIMEOUT};
 use crate::quick::QuickTargets;
 use crate::render::BlockCache;
 use crate::sealing::{Keys, SealingActors};
@@ -34,6 +34,13 @@ pub struct NodeSettings {
     pub is_unlocking_forbidden: bool,
     /// The most gas of a call, whatever it asks for (geth's `--rpc.gascap`).
     pub gas_cap: u64,
+    /// The longest that a call runs (geth's `--rpc.evmtimeout`); `None`: as long as its gas lasts.
+    pub call_timeout: Option<Duration>,
+    /// The most, in wei, that a transaction sent or signed here may pay for gas (geth's
+    /// `--rpc.txfeecap`); `None`: anything.
+    pub tx_fee_cap: Option<U256>,
+    /// How a gas price is suggested.
+    pub gas_oracle: GasOracle,
     /// The gas limit that sealed blocks move towards (geth's `--miner.gastarget` and
     /// `--miner.gaslimit`), as the pending block shows it.
     pub gas_target: GasTarget,
@@ -50,11 +57,39 @@ impl NodeSettings {
             data_dir: None,
             is_unlocking_forbidden: false,
             gas_cap: 50_000_000,
+            call_timeout: Some(CALL_TIMEOUT),
+            tx_fee_cap: Some(U256::from(ETHER)),
+            gas_oracle: GasOracle::default(),
             gas_target: GasTarget {
                 floor: 8_000_000,
                 ceiling: 8_000_000,
             },
-            default_gas_price: actoreum_primitives::GWEI,
+            default_gas_price: GWEI,
+        }
+    }
+}
+
+/// How a gas price is suggested: geth's `--gpo.*`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GasOracle {
+    /// Blocks with a transaction whose cheapest tip is looked at.
+    pub blocks: u32,
+    /// The share, in percent, of those tips that the suggestion is to beat; up to 100.
+    pub percentile: u32,
+    /// No suggestion is above this, in wei.
+    pub max_price: u64,
+    /// Tips below this, in wei, are not looked at.
+    pub ignore_price: u64,
+}
+
+impl Default for GasOracle {
+    /// geth 1.8's, which ignores no tip.
+    fn default() -> Self {
+        Self {
+            blocks: 20,
+            percentile: 60,
+            max_price: 500 * GWEI,
+            ignore_price: 0,
         }
     }
 }

@@ -11,7 +11,6 @@ use super::{
     AdminState, chart::BlockStatus, history::Sample, network::NetworkStatus, pool::PoolStatus,
     process,
 };
-use crate::version;
 
 /// Time over which request rates are taken.
 const RATE_PERIOD: Duration = Duration::from_secs(5);
@@ -90,7 +89,7 @@ impl AdminState {
         let chain = &self.node.chain;
         let (database_bytes, ancient_bytes) = chain.store().size().unwrap_or_default();
         Status {
-            version: version::client(),
+            version: self.node.settings.client_version.clone(),
             chain_id: chain.config().chain_id,
             network_id: self.node.settings.network_id,
             uptime_ms: u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX),

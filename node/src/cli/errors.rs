@@ -4,6 +4,8 @@ use std::num::{IntErrorKind, ParseIntError};
 
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 
+use super::geth_only;
+
 /// Renders clap's error as one line.
 pub fn one_line(error: &Error) -> String {
     let arg = text(error, ContextKind::InvalidArg);
@@ -40,6 +42,11 @@ pub fn one_line(error: &Error) -> String {
 }
 
 fn way_out(error: &Error) -> String {
+    for kind in [ContextKind::InvalidArg, ContextKind::InvalidSubcommand] {
+        if let Some(way_out) = geth_only::refusal(&text(error, kind)) {
+            return way_out.to_owned();
+        }
+    }
     let valid = text(error, ContextKind::ValidValue);
     if !valid.is_empty() {
         return format!("it takes one of: {valid}");

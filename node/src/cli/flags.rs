@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use actoreum_primitives::{B256, Fork};
 use clap::{Args, ValueEnum};
 
-use crate::{ethash::EthashFlags, network::NetworkFlags, txpool::TxPoolFlags};
+use crate::{
+    ethash::EthashFlags, network::NetworkFlags, rpc_limits::RpcFlags, txpool::TxPoolFlags,
+};
 
 /// Every flag. A flag that is not given is `None`, so that `--config` may speak.
 #[derive(Debug, Default, Clone, Args)]
@@ -19,6 +21,9 @@ pub struct NodeFlags {
     /// Network id (default: the chain id of the genesis; 1 for mainnet)
     #[arg(long, global = true, value_name = "N", help_heading = "Node")]
     pub networkid: Option<u64>,
+    /// A name of this node, which it adds to that of the client
+    #[arg(long, global = true, value_name = "NAME", help_heading = "Node")]
+    pub identity: Option<String>,
     /// A private development chain (chain id 1337), in memory unless --datadir is given
     #[arg(long, global = true, help_heading = "Node")]
     pub dev: bool,
@@ -69,6 +74,22 @@ pub struct NodeFlags {
     /// Log one JSON object a line
     #[arg(long = "log.json", global = true, help_heading = "Logging")]
     pub log_json: bool,
+    /// How to log (default: terminal)
+    #[arg(
+        long = "log.format",
+        global = true,
+        value_name = "FORMAT",
+        help_heading = "Logging"
+    )]
+    pub log_format: Option<LogFormatFlag>,
+    /// File that the log is appended to, besides standing on stderr
+    #[arg(
+        long = "log.file",
+        global = true,
+        value_name = "FILE",
+        help_heading = "Logging"
+    )]
+    pub log_file: Option<PathBuf>,
 
     /// Serve JSON-RPC over HTTP
     #[arg(long, alias = "rpc", global = true, help_heading = "JSON-RPC")]
@@ -162,20 +183,16 @@ pub struct NodeFlags {
         help_heading = "JSON-RPC"
     )]
     pub ws_origins: Option<Vec<String>>,
-    /// Gas that eth_call and eth_estimateGas may use (default: 50000000; 0 for no cap)
-    #[arg(
-        long = "rpc.gascap",
-        global = true,
-        value_name = "GAS",
-        help_heading = "JSON-RPC"
-    )]
-    pub rpc_gascap: Option<u64>,
     /// IPC socket: a name in the data directory, or a path (default: geth.ipc)
     #[arg(long, global = true, value_name = "PATH", help_heading = "JSON-RPC")]
     pub ipcpath: Option<String>,
     /// Do not open the IPC socket
     #[arg(long, global = true, help_heading = "JSON-RPC")]
     pub ipcdisable: bool,
+
+    /// What JSON-RPC allows
+    #[command(flatten)]
+    pub rpc: RpcFlags,
 
     /// Serve the admin page
     #[arg(long, global = true, help_heading = "Admin page")]
@@ -246,6 +263,17 @@ pub enum EngineFlag {
     Sled,
     /// A single file, smaller on disk
     Redb,
+}
+
+/// `--log.format`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormatFlag {
+    /// Lines for people
+    Terminal,
+    /// The same
+    Logfmt,
+    /// One JSON object a line, as with --log.json
+    Json,
 }
 
 /// `--gcmode`

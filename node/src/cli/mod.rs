@@ -3,13 +3,14 @@
 mod accounts;
 mod errors;
 mod flags;
+mod geth_only;
 
 use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use accounts::{AccountArgs, AccountCommand, WalletArgs, WalletCommand};
-pub use flags::{EngineFlag, GcModeFlag, NodeFlags};
+pub use flags::{EngineFlag, GcModeFlag, LogFormatFlag, NodeFlags};
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -31,6 +32,9 @@ pub struct Cli {
     /// What to do instead of running the node.
     #[command(subcommand)]
     pub command: Option<Command>,
+    /// A line for the log for each of geth's flags that has no effect here.
+    #[arg(skip)]
+    pub ignored: Vec<String>,
 }
 
 /// What the binary can do besides running the node.
@@ -186,14 +190,14 @@ pub enum Parsed {
 
 /// Parses the process arguments (the first is the program).
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Parsed {
-    let args = args.into_iter().map(two_dashes);
+    let (args, ignored) = geth_only::take_out(args.into_iter().map(two_dashes));
     let matches = match Cli::command().try_get_matches_from(args) {
         Ok(matches) => matches,
         Err(error) if error.use_stderr() => return Parsed::Wrong(errors::one_line(&error)),
         Err(error) => return Parsed::Print(error.render().to_string()),
     };
     match Cli::from_arg_matches(&matches) {
-        Ok(cli) => Parsed::Run(Box::new(cli)),
+        Ok(cli) => Parsed::Run(Box::new(Cli { ignored, ..cli })),
         Err(error) => Parsed::Wrong(errors::one_line(&error)),
     }
 }

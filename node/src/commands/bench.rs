@@ -8,7 +8,7 @@ use std::{
 };
 
 use actoreum_chain::{Chain, ChainOptions, ChainReader, Detail, ImportStats, genesis};
-use actoreum_consensus::EthashOptions;
+use actoreum_consensus::{EthashOptions, SealCheck};
 use actoreum_storage::Store;
 use eyre::{bail, eyre};
 
@@ -52,7 +52,12 @@ fn measure(
     let store = Store::open(folder, options)?;
     genesis::init(&store, genesis)?;
     let reader = ChainReader::open(store.clone())?;
-    let engine = tree::engine(reader.config(), &store, EthashOptions::default());
+    let engine = tree::engine(
+        reader.config(),
+        &store,
+        EthashOptions::default(),
+        SealCheck::Full,
+    );
     let options = ChainOptions {
         engine: engine.engine,
         interrupt: Arc::default(),

@@ -15,6 +15,7 @@ mod crash;
 mod database;
 mod dev;
 mod disk;
+mod flags;
 mod fuzz;
 mod http;
 mod kill;

@@ -64,6 +64,16 @@ fn a_wrong_command_line_is_one_line_with_the_way_out() {
         ),
         ("-x", &["unknown flag -x", "--help"]),
         ("frobnicate", &["invalid command", "frobnicate", "--help"]),
+        ("attach", &["invalid command", "geth attach"]),
+        ("--rinkeby", &["unknown flag --rinkeby", "actoreum init"]),
+        ("--sepolia", &["unknown flag --sepolia", "beacon chain"]),
+        ("--rpc.txfeecap much", &["--rpc.txfeecap", "0.5"]),
+        ("--rpc.evmtimeout 5", &["--rpc.evmtimeout", "90s"]),
+        ("--gpo.percentile 101", &["--gpo.percentile", "0..=100"]),
+        (
+            "--log.file /nonexistent/geth.log",
+            &["log file /nonexistent/geth.log", "No such file"],
+        ),
         ("imprt", &["imprt", "did you mean", "import"]),
         (
             "--http.port many",

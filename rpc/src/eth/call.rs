@@ -13,7 +13,7 @@ use crate::block_id::{BlockId, BlockNumber};
 use crate::deadline::Deadline;
 use crate::error::{REVERTED, RpcError};
 use crate::json::{JsonOut, WriteJson};
-use crate::limits::{CALL_TIMEOUT, QUICK_CALL_TIMEOUT};
+use crate::limits::QUICK_CALL_TIMEOUT;
 use crate::method::Method;
 use crate::node::Node;
 
@@ -125,7 +125,7 @@ type CallParams = (
 );
 
 fn call(node: &Node, params: CallParams) -> Result<Bytes, RpcError> {
-    call_until(node, params, Deadline::after(CALL_TIMEOUT))
+    call_until(node, params, Deadline::within(node.settings.call_timeout))
 }
 
 /// The same on the connection's own thread; `None` where it does not belong there.
@@ -156,7 +156,7 @@ fn call_until(
     };
     let (states, blocks) = (states.unwrap_or_default().0, blocks.unwrap_or_default().0);
     let outcome = run(node, &scene, &states, &blocks, deadline, |env| {
-        execute(env, &call.0)
+        execute(node, env, &call.0)
     })?;
     if let Some(target) = call.0.to {
         node.quick.note(target, outcome.gas_used);
@@ -167,15 +167,17 @@ fn call_until(
     }
 }
 
-fn execute(env: &CallEnv<'_>, request: &CallRequest) -> Result<CallOutcome, RpcError> {
-    actoreum_evm::call(env, request).map_err(|error| refused(&error))
+fn execute(node: &Node, env: &CallEnv<'_>, request: &CallRequest) -> Result<CallOutcome, RpcError> {
+    actoreum_evm::call(env, request).map_err(|error| refused(node, &error))
 }
 
 /// A call that could not begin.
-fn refused(error: &TxError) -> RpcError {
-    RpcError::server(match error {
-        TxError::Interrupted => format!("execution aborted (timeout = {CALL_TIMEOUT:?})"),
-        other => other.to_string(),
+fn refused(node: &Node, error: &TxError) -> RpcError {
+    RpcError::server(match (error, node.settings.call_timeout) {
+        (TxError::Interrupted, Some(timeout)) => {
+            format!("execution aborted (timeout = {timeout:?})")
+        }
+        (other, _) => other.to_string(),
     })
 }
 
@@ -200,7 +202,7 @@ pub(super) fn estimate_gas(
     let scene = scene(node, id)?.ok_or_else(|| RpcError::server("header not found"))?;
     let states = states.unwrap_or_default().0;
     let blocks = BlockOverrides::default();
-    let deadline = Deadline::after(CALL_TIMEOUT);
+    let deadline = Deadline::within(node.settings.call_timeout);
     run(node, &scene, &states, &blocks, deadline, |env| {
         let mut request = call.0;
         let asked = request.gas.filter(|gas| *gas >= TRANSFER_GAS);
@@ -212,7 +214,7 @@ pub(super) fn estimate_gas(
             actoreum_evm::call(env, &request)
         };
         // With all that is allowed first: where that fails, no less will do.
-        let highest = attempt(allowance).map_err(|error| refused(&error))?;
+        let highest = attempt(allowance).map_err(|error| refused(node, &error))?;
         if let Some(failure) = &highest.failure {
             return Err(match failure {
                 Failure::Halt(_) => beyond_allowance(allowance),
@@ -224,7 +226,7 @@ pub(super) fn estimate_gas(
             let middle = fails + (succeeds - fails) / 2;
             match attempt(middle) {
                 Ok(outcome) if outcome.failure.is_none() => succeeds = middle,
-                Err(error @ TxError::Interrupted) => return Err(refused(&error)),
+                Err(error @ TxError::Interrupted) => return Err(refused(node, &error)),
                 _ => fails = middle,
             }
         }
@@ -262,10 +264,10 @@ fn create_access_list(
     let id = id.unwrap_or(BlockNumber::Pending.into());
     let scene = scene(node, id)?.ok_or_else(|| RpcError::server("header not found"))?;
     let (states, blocks) = (StateOverrides::new(), BlockOverrides::default());
-    let deadline = Deadline::after(CALL_TIMEOUT);
+    let deadline = Deadline::within(node.settings.call_timeout);
     run(node, &scene, &states, &blocks, deadline, |env| {
-        let (list, outcome) =
-            actoreum_evm::create_access_list(env, &call.0).map_err(|error| refused(&error))?;
+        let (list, outcome) = actoreum_evm::create_access_list(env, &call.0)
+            .map_err(|error| refused(node, &error))?;
         Ok(AccessListResult { list, outcome })
     })
 }

@@ -15,16 +15,10 @@ use crate::method::Method;
 use crate::node::{Node, storage};
 use crate::param::{FromParam, ParamError};
 
-/// Blocks with a transaction whose cheapest price is looked at.
-const SAMPLED_BLOCKS: usize = 20;
-/// Blocks without one that are passed over before they count as sampled.
+/// Blocks without a transaction that are passed over before they count as sampled.
 const EMPTY_BLOCKS: usize = 10;
-/// Blocks that are looked at in all.
-const LOOKED_AT_BLOCKS: usize = 100;
-/// The share, in percent, of sampled prices that the suggestion is to beat.
-const PERCENTILE: usize = 60;
-/// No suggestion is above this, in wei.
-const HIGHEST_SUGGESTION: u64 = 500 * actoreum_primitives::GWEI;
+/// Blocks that are looked at for each that is sampled.
+const LOOKED_AT_BLOCKS: usize = 5;
 
 pub(super) fn methods() -> Vec<Method<Node>> {
     vec![
@@ -55,15 +49,17 @@ fn blob_base_fee(node: &Node, (): ()) -> Result<Option<U256>, RpcError> {
     Ok(blob_gas_price(node, &node.chain.head()))
 }
 
-/// geth's oracle: of the cheapest tip in each of the last blocks, the 60th percentile.
+/// geth's oracle: of the cheapest tip in each of the last blocks, a percentile.
 /// Before London a tip is the whole gas price.
 pub(super) fn suggested_tip(node: &Node, head: &SealedHeader) -> Result<U256, RpcError> {
     let mut tips = Vec::new();
     let mut empty_left = EMPTY_BLOCKS;
-    let mut wanted = SAMPLED_BLOCKS;
+    let oracle = &node.settings.gas_oracle;
+    let mut wanted = oracle.blocks as usize;
+    let most = wanted.saturating_mul(LOOKED_AT_BLOCKS);
     let mut looked_at = 0;
     let mut number = head.number;
-    while number > 0 && looked_at < wanted.min(LOOKED_AT_BLOCKS) {
+    while number > 0 && looked_at < wanted.min(most) {
         let Some(hash) = node.chain.canonical_hash(number).map_err(storage)? else {
             break;
         };
@@ -76,10 +72,10 @@ pub(super) fn suggested_tip(node: &Node, head: &SealedHeader) -> Result<U256, Rp
         number -= 1;
     }
     tips.sort_unstable();
-    let place = tips.len().saturating_sub(1) * PERCENTILE / 100;
+    let place = tips.len().saturating_sub(1) * oracle.percentile as usize / 100;
     let tip = tips.get(place).copied();
     let default = U256::from(node.settings.default_gas_price);
-    Ok(tip.unwrap_or(default).min(U256::from(HIGHEST_SUGGESTION)))
+    Ok(tip.unwrap_or(default).min(U256::from(oracle.max_price)))
 }
 
 /// The cheapest tip of a block's transactions, save those of its own beneficiary.
@@ -95,6 +91,7 @@ fn cheapest_tip(node: &Node, hash: &actoreum_primitives::B256) -> Result<Option<
     Ok(transactions
         .filter(|(_, sender)| **sender != block.header.beneficiary)
         .filter_map(|(transaction, _)| transaction.effective_tip(block.header.base_fee_per_gas))
+        .filter(|tip| *tip >= U256::from(node.settings.gas_oracle.ignore_price))
         .min())
 }
 

@@ -97,6 +97,7 @@ pub(crate) async fn sign(
     }
     let payload = complete(&node, args, from).await?;
     let transaction = signed(&node, payload, from, password).await?;
+    send::check_fee(&node, &transaction)?;
     Ok(SignedTransaction(transaction, from))
 }
 

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use actoreum_actors::txpool::SubmitError;
-use actoreum_primitives::{Address, B256, Bytes, PooledTransaction, rlp::DecodeError};
+use actoreum_primitives::{
+    Address, B256, Bytes, ETHER, PooledTransaction, Transaction, U256, rlp::DecodeError,
+};
 use actoreum_txpool::PoolTx;
 
 use crate::error::RpcError;
@@ -40,6 +42,7 @@ async fn send_raw_transaction(node: Arc<Node>, (encoded,): (Bytes,)) -> Result<B
 
 /// Submits a transaction of this node's own user. Its hash, once it is in the pool.
 pub(crate) async fn submit(node: &Node, pooled: PooledTransaction) -> Result<B256, RpcError> {
+    check_fee(node, &pooled.transaction)?;
     let submitted = node.txpool()?.submit(pooled).await;
     submitted.map_err(|error| match error {
         SubmitError::Refused(error) => RpcError::server(error.to_string()),
@@ -47,6 +50,30 @@ pub(crate) async fn submit(node: &Node, pooled: PooledTransaction) -> Result<B25
             RpcError::internal(error.to_string())
         }
     })
+}
+
+/// Refuses what pays more for gas than the operator allows: its author mistook a unit.
+pub(super) fn check_fee(node: &Node, transaction: &Transaction) -> Result<(), RpcError> {
+    let Some(cap) = node.settings.tx_fee_cap else {
+        return Ok(());
+    };
+    let gas = U256::from(transaction.gas_limit());
+    let fee = transaction.max_fee_per_gas().saturating_mul(gas);
+    if fee <= cap {
+        return Ok(());
+    }
+    Err(RpcError::server(format!(
+        "tx fee ({} ether) exceeds the configured cap ({} ether)",
+        ether(fee),
+        ether(cap)
+    )))
+}
+
+/// Wei as ether, to the hundredth.
+fn ether(wei: U256) -> String {
+    let hundredths = wei / U256::from(ETHER / 100);
+    let hundred = U256::from(100);
+    format!("{}.{:02}", hundredths / hundred, hundredths % hundred)
 }
 
 /// What is neither a list nor a typed transaction gets geth 1.8's answer.
