@@ -2,6 +2,9 @@
 //!
 //! Whoever drives one tells it what came in and what time it is, and does what it asks for.
 
+pub mod downloader;
+mod parcel;
 mod progress;
 
+pub use parcel::{BlockParcel, BodyParcel, HashedHeader};
 pub use progress::SyncProgress;

@@ -1,0 +1,283 @@
+//! What is known of the peers: how fast they answer, what they lack, what they are busy with.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use actoreum_primitives::{B256, U256};
+
+use super::RequestId;
+use super::limits::{
+    BODIES_PER_REQUEST, EMPTY_IN_A_ROW, FIRST_BODIES, FIRST_ROUND_TRIP, MAX_ROUND_TRIP,
+    MAX_TIMEOUT, MEASUREMENT_IMPACT, MIN_ROUND_TRIP, TIMEOUT_ROUND_TRIPS,
+};
+
+/// A peer, as whoever drives the machine numbers its connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PeerKey(pub u64);
+
+/// What a peer says of its best block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PeerHead {
+    /// The block's hash.
+    pub hash: B256,
+    /// The sum of the difficulties up to it.
+    pub total_difficulty: U256,
+}
+
+/// Kinds of requests. A peer has one of each kind at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Kind {
+    Headers,
+    Bodies,
+}
+
+/// How a peer does at one kind of request.
+#[derive(Debug, Default)]
+struct Service {
+    busy: Option<RequestId>,
+    /// Items a second; `None`: not measured yet.
+    throughput: Option<f64>,
+    empty_in_a_row: u32,
+    /// Numbers of blocks that it was asked for and did not have, in this sync.
+    lacks: BTreeSet<u64>,
+    /// It is not asked again in this sync.
+    is_given_up: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Peer {
+    pub head: PeerHead,
+    headers: Service,
+    bodies: Service,
+    round_trip: Option<Duration>,
+    pub expired_in_a_row: u32,
+    /// It has changed its chain under a sync before.
+    pub has_moved: bool,
+}
+
+impl Peer {
+    fn new(head: PeerHead) -> Self {
+        Self {
+            head,
+            headers: Service::default(),
+            bodies: Service::default(),
+            round_trip: None,
+            expired_in_a_row: 0,
+            has_moved: false,
+        }
+    }
+
+    fn service(&self, kind: Kind) -> &Service {
+        match kind {
+            Kind::Headers => &self.headers,
+            Kind::Bodies => &self.bodies,
+        }
+    }
+
+    fn service_mut(&mut self, kind: Kind) -> &mut Service {
+        match kind {
+            Kind::Headers => &mut self.headers,
+            Kind::Bodies => &mut self.bodies,
+        }
+    }
+}
+
+/// The peers.
+#[derive(Debug, Default)]
+pub(super) struct Peers {
+    all: BTreeMap<PeerKey, Peer>,
+}
+
+impl Peers {
+    /// Adds a peer, or takes down what it says of its head now.
+    pub fn upsert(&mut self, key: PeerKey, head: PeerHead) {
+        let peer = self.all.entry(key).or_insert_with(|| Peer::new(head));
+        peer.head = head;
+    }
+
+    pub fn remove(&mut self, key: PeerKey) -> bool {
+        self.all.remove(&key).is_some()
+    }
+
+    pub fn get(&self, key: PeerKey) -> Option<&Peer> {
+        self.all.get(&key)
+    }
+
+    pub fn get_mut(&mut self, key: PeerKey) -> Option<&mut Peer> {
+        self.all.get_mut(&key)
+    }
+
+    pub fn keys(&self) -> Vec<PeerKey> {
+        self.all.keys().copied().collect()
+    }
+
+    /// The peer with the most total difficulty.
+    pub fn best(&self) -> Option<(PeerKey, PeerHead)> {
+        let best = self
+            .all
+            .iter()
+            .max_by_key(|(_, peer)| peer.head.total_difficulty);
+        best.map(|(key, peer)| (*key, peer.head))
+    }
+
+    /// A new sync begins: what a peer lacked in the last one says nothing.
+    pub fn begin_sync(&mut self) {
+        for peer in self.all.values_mut() {
+            for kind in [Kind::Headers, Kind::Bodies] {
+                let service = peer.service_mut(kind);
+                service.lacks.clear();
+                service.is_given_up = false;
+                service.empty_in_a_row = 0;
+            }
+        }
+    }
+
+    /// Peers that have no request of this kind, the fastest first.
+    pub fn idle(&self, kind: Kind) -> Vec<PeerKey> {
+        let is_idle = |service: &Service| service.busy.is_none() && !service.is_given_up;
+        let mut idle: Vec<(PeerKey, f64)> = self
+            .all
+            .iter()
+            .map(|(key, peer)| (*key, peer.service(kind)))
+            .filter(|(_, service)| is_idle(service))
+            .map(|(key, service)| (key, service.throughput.unwrap_or(f64::MAX)))
+            .collect();
+        idle.sort_by(|(_, left), (_, right)| right.total_cmp(left));
+        idle.into_iter().map(|(key, _)| key).collect()
+    }
+
+    pub fn is_idle(&self, key: PeerKey, kind: Kind) -> bool {
+        let peer = self.all.get(&key);
+        peer.is_some_and(|peer| peer.service(kind).busy.is_none())
+    }
+
+    pub fn lacks(&self, key: PeerKey, kind: Kind, number: u64) -> bool {
+        let peer = self.all.get(&key);
+        peer.is_none_or(|peer| {
+            let service = peer.service(kind);
+            service.is_given_up || service.lacks.contains(&number)
+        })
+    }
+
+    /// Whether no peer is left that may have this.
+    pub fn all_lack(&self, kind: Kind, number: u64) -> bool {
+        self.all.keys().all(|key| self.lacks(*key, kind, number))
+    }
+
+    pub fn mark_busy(&mut self, key: PeerKey, kind: Kind, request: RequestId) {
+        if let Some(peer) = self.all.get_mut(&key) {
+            peer.service_mut(kind).busy = Some(request);
+        }
+    }
+
+    /// The request is over, however it ended.
+    pub fn mark_idle(&mut self, key: PeerKey, kind: Kind, request: RequestId) {
+        if let Some(peer) = self.all.get_mut(&key) {
+            let service = peer.service_mut(kind);
+            if service.busy == Some(request) {
+                service.busy = None;
+            }
+        }
+    }
+
+    pub fn mark_lacking(&mut self, key: PeerKey, kind: Kind, numbers: impl Iterator<Item = u64>) {
+        if let Some(peer) = self.all.get_mut(&key) {
+            peer.service_mut(kind).lacks.extend(numbers);
+        }
+    }
+
+    /// Blocks below this one are no longer asked for.
+    pub fn forget_lacking_below(&mut self, number: u64) {
+        for peer in self.all.values_mut() {
+            peer.bodies.lacks = peer.bodies.lacks.split_off(&number);
+        }
+    }
+
+    /// Nobody is asked for anything any more.
+    pub fn forget_requests(&mut self) {
+        for peer in self.all.values_mut() {
+            peer.headers.busy = None;
+            peer.bodies.busy = None;
+        }
+    }
+
+    /// Do not ask the peer for this kind again in this sync.
+    pub fn give_up(&mut self, key: PeerKey, kind: Kind) {
+        if let Some(peer) = self.all.get_mut(&key) {
+            peer.service_mut(kind).is_given_up = true;
+        }
+    }
+
+    /// An answer of so many items after so long. Whether it was one empty answer too many.
+    pub fn measure(&mut self, key: PeerKey, kind: Kind, items: usize, took: Duration) -> bool {
+        let Some(peer) = self.all.get_mut(&key) else {
+            return false;
+        };
+        peer.expired_in_a_row = 0;
+        if items == 0 {
+            let service = peer.service_mut(kind);
+            service.empty_in_a_row += 1;
+            return service.empty_in_a_row >= EMPTY_IN_A_ROW;
+        }
+        peer.round_trip = Some(match peer.round_trip {
+            Some(before) => {
+                before.mul_f64(1.0 - MEASUREMENT_IMPACT) + took.mul_f64(MEASUREMENT_IMPACT)
+            }
+            None => took,
+        });
+        let service = peer.service_mut(kind);
+        service.empty_in_a_row = 0;
+        let seconds = took.as_secs_f64().max(0.001);
+        let measured = items as f64 / seconds;
+        service.throughput = Some(match service.throughput {
+            Some(before) => before * (1.0 - MEASUREMENT_IMPACT) + measured * MEASUREMENT_IMPACT,
+            None => measured,
+        });
+        false
+    }
+
+    /// A request expired: the peer is asked for little from now on. How many expired in a row.
+    pub fn expire(&mut self, key: PeerKey, kind: Kind) -> u32 {
+        let Some(peer) = self.all.get_mut(&key) else {
+            return 0;
+        };
+        peer.service_mut(kind).throughput = Some(0.0);
+        peer.expired_in_a_row += 1;
+        peer.expired_in_a_row
+    }
+
+    /// Bodies that a peer may be asked for at once: what it delivers in one round trip time.
+    pub fn capacity(&self, key: PeerKey) -> usize {
+        let service = self.all.get(&key).map(|peer| &peer.bodies);
+        match service.and_then(|service| service.throughput) {
+            None => FIRST_BODIES,
+            Some(throughput) => {
+                let items = 1.0 + (throughput * 0.9 * self.round_trip().as_secs_f64()).max(1.0);
+                (items as usize).min(BODIES_PER_REQUEST)
+            }
+        }
+    }
+
+    /// The median of the round trip times, within its bounds.
+    fn round_trip(&self) -> Duration {
+        let mut all: Vec<Duration> = self
+            .all
+            .values()
+            .map(|peer| peer.round_trip.unwrap_or(FIRST_ROUND_TRIP))
+            .collect();
+        all.sort_unstable();
+        let median = all.get(all.len() / 2).copied();
+        median
+            .unwrap_or(FIRST_ROUND_TRIP)
+            .clamp(MIN_ROUND_TRIP, MAX_ROUND_TRIP)
+    }
+
+    /// The time that a request to a peer has.
+    pub fn patience(&self, key: PeerKey) -> Duration {
+        let own = self.all.get(&key).and_then(|peer| peer.round_trip);
+        let round_trip = self.round_trip().max(own.unwrap_or_default());
+        round_trip
+            .saturating_mul(TIMEOUT_ROUND_TRIPS)
+            .min(MAX_TIMEOUT)
+    }
+}

@@ -1,0 +1,348 @@
+//! A network of peers, honest and not, on a clock that jumps from event to event.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::time::Duration;
+
+use actoreum_primitives::{B256, U256};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+use super::chain::{SimChain, SimStore};
+use crate::downloader::{
+    Action, Downloader, HeaderQuery, ImportFailure, PeerHead, PeerKey, Query, SyncError,
+    Unanswered, Window,
+};
+use crate::{BodyParcel, HashedHeader};
+
+/// How a peer behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    Honest,
+    /// Honest, and takes seconds.
+    Slow,
+    /// Honest, and its answers hold a few items each.
+    Meagre,
+    /// Leaves in the middle.
+    Leaves,
+    Silent,
+    NoBodies,
+    NoHeaders,
+    /// Headers that do not follow each other.
+    Unlinked,
+    /// Leaves a header out.
+    Gaps,
+    /// Bodies that belong to other blocks.
+    WrongBodies,
+    /// Says to have more than it has.
+    Boasts,
+    Garbage,
+    /// More headers than asked for.
+    Floods,
+}
+
+impl Manner {
+    pub const LIARS: [Self; 9] = [
+        Self::Silent,
+        Self::NoBodies,
+        Self::NoHeaders,
+        Self::Unlinked,
+        Self::Gaps,
+        Self::WrongBodies,
+        Self::Boasts,
+        Self::Garbage,
+        Self::Floods,
+    ];
+
+    pub fn is_honest(self) -> bool {
+        matches!(
+            self,
+            Self::Honest | Self::Slow | Self::Meagre | Self::Leaves
+        )
+    }
+}
+
+pub struct SimPeer {
+    pub chain: SimChain,
+    pub manner: Manner,
+    pub is_gone: bool,
+}
+
+impl SimPeer {
+    fn head(&self) -> PeerHead {
+        let head = self.chain.head();
+        let boast = match self.manner {
+            Manner::Boasts => U256::from(1_000_000_000),
+            _ => U256::ZERO,
+        };
+        PeerHead {
+            hash: head.header.hash,
+            total_difficulty: head.total + boast,
+        }
+    }
+}
+
+enum Event {
+    Headers(u64, Vec<HashedHeader>),
+    Bodies(u64, Vec<BodyParcel>),
+    Unanswered(u64, Unanswered),
+    Imported(Window),
+    Leaves(PeerKey),
+    Joins(PeerKey),
+}
+
+pub struct Net {
+    rng: StdRng,
+    pub now: Duration,
+    queue: BinaryHeap<Reverse<(Duration, u64)>>,
+    events: BTreeMap<u64, Event>,
+    pub peers: BTreeMap<PeerKey, SimPeer>,
+    pub store: SimStore,
+    pub downloader: Downloader,
+    pub dropped: BTreeMap<PeerKey, SyncError>,
+    pub points: BTreeMap<PeerKey, i64>,
+    pub ended: Vec<Result<(), SyncError>>,
+    pub blocks_asked: BTreeMap<PeerKey, u64>,
+    /// Everything that was asked for, to compare two runs.
+    pub trace: Vec<String>,
+    importing_until: Duration,
+    pub import_time: Duration,
+}
+
+impl Net {
+    pub fn new(seed: u64, local: &SimChain) -> Self {
+        Self {
+            rng: StdRng::seed_from_u64(seed),
+            now: Duration::ZERO,
+            queue: BinaryHeap::new(),
+            events: BTreeMap::new(),
+            peers: BTreeMap::new(),
+            store: SimStore::new(local),
+            downloader: Downloader::new(),
+            dropped: BTreeMap::new(),
+            points: BTreeMap::new(),
+            ended: Vec::new(),
+            blocks_asked: BTreeMap::new(),
+            trace: Vec::new(),
+            importing_until: Duration::ZERO,
+            import_time: Duration::from_micros(100),
+        }
+    }
+
+    fn schedule(&mut self, after: Duration, event: Event) {
+        let id = self.events.len() as u64 + self.trace.len() as u64 * 1_000_000;
+        let id = self
+            .events
+            .keys()
+            .last()
+            .map_or(id, |last| id.max(last + 1));
+        self.events.insert(id, event);
+        self.queue.push(Reverse((self.now + after, id)));
+    }
+
+    /// A peer that joins after a while.
+    pub fn add(&mut self, key: u64, chain: &SimChain, manner: Manner, after: Duration) {
+        let peer = SimPeer {
+            chain: chain.clone(),
+            manner,
+            is_gone: false,
+        };
+        self.peers.insert(PeerKey(key), peer);
+        self.schedule(after, Event::Joins(PeerKey(key)));
+        if manner == Manner::Leaves {
+            let stay = Duration::from_millis(self.rng.random_range(1..2_000));
+            self.schedule(after + stay, Event::Leaves(PeerKey(key)));
+        }
+    }
+
+    /// Goes on until nothing happens any more, or `until`.
+    pub fn run(&mut self, until: Duration) {
+        loop {
+            self.act();
+            let event = self.queue.peek().map(|Reverse((time, _))| *time);
+            let deadline = self.downloader.next_deadline();
+            let next = match (event, deadline) {
+                (Some(event), Some(deadline)) => event.min(deadline),
+                (Some(time), None) | (None, Some(time)) => time,
+                (None, None) => return,
+            };
+            if next > until {
+                return;
+            }
+            self.now = self.now.max(next);
+            if deadline.is_some_and(|deadline| deadline <= self.now) {
+                self.downloader.on_time(&self.store, self.now);
+                continue;
+            }
+            let Some(Reverse((_, id))) = self.queue.pop() else {
+                return;
+            };
+            let event = self.events.remove(&id).unwrap();
+            self.happen(event);
+        }
+    }
+
+    fn happen(&mut self, event: Event) {
+        let now = self.now;
+        match event {
+            Event::Headers(id, headers) => {
+                self.downloader.on_headers(id, headers, &self.store, now);
+            }
+            Event::Bodies(id, bodies) => self.downloader.on_bodies(id, bodies, &self.store, now),
+            Event::Unanswered(id, why) => {
+                self.downloader.on_unanswered(id, why, &self.store, now);
+            }
+            Event::Joins(key) => {
+                let head = self.peers[&key].head();
+                self.downloader.on_peer(key, head, &self.store, now);
+            }
+            Event::Leaves(key) => {
+                self.peers.get_mut(&key).unwrap().is_gone = true;
+                self.downloader.on_peer_gone(key, &self.store, now);
+            }
+            Event::Imported(window) => {
+                let mut result = Ok(());
+                for block in window.blocks {
+                    if let Err((number, hash, reason)) = self.store.import(block) {
+                        result = Err(match reason.as_str() {
+                            "unknown ancestor" => ImportFailure::Stopped(reason),
+                            _ => ImportFailure::Bad {
+                                number,
+                                hash,
+                                reason,
+                            },
+                        });
+                        break;
+                    }
+                }
+                self.downloader
+                    .on_imported(window.id, result, &self.store, now);
+            }
+        }
+    }
+
+    fn act(&mut self) {
+        while let Some(action) = self.downloader.next_action() {
+            match action {
+                Action::Request {
+                    id, peer, query, ..
+                } => {
+                    self.trace
+                        .push(format!("{:?} {id} {peer:?} {query:?}", self.now));
+                    self.answer(id, peer, query);
+                }
+                Action::Import(window) => {
+                    let first = window.blocks[0].header.header.number;
+                    self.trace
+                        .push(format!("import {first} {}", window.blocks.len()));
+                    let work = self.import_time * window.blocks.len() as u32;
+                    self.importing_until = self.importing_until.max(self.now) + work;
+                    let after = self.importing_until - self.now;
+                    self.schedule(after, Event::Imported(window));
+                }
+                Action::Drop { peer, reason } => {
+                    self.trace.push(format!("drop {peer:?} {reason}"));
+                    self.dropped.insert(peer, reason);
+                }
+                Action::Penalise { peer, points, .. } => {
+                    let score = self.points.entry(peer).or_default();
+                    *score += points;
+                    if *score >= 100 {
+                        self.peers.get_mut(&peer).unwrap().is_gone = true;
+                        self.schedule(Duration::ZERO, Event::Leaves(peer));
+                    }
+                }
+                Action::Started { master } => self.trace.push(format!("follow {master:?}")),
+                Action::Ended(result) => {
+                    self.trace.push(format!("ended {result:?}"));
+                    self.ended.push(result);
+                }
+            }
+        }
+    }
+
+    fn answer(&mut self, id: u64, key: PeerKey, query: Query) {
+        let peer = &self.peers[&key];
+        let manner = peer.manner;
+        let after = match manner {
+            Manner::Slow => Duration::from_millis(self.rng.random_range(1_000..4_000)),
+            _ => Duration::from_micros(self.rng.random_range(200..80_000)),
+        };
+        if peer.is_gone {
+            return self.schedule(after, Event::Unanswered(id, Unanswered::Gone));
+        }
+        let event = match query {
+            Query::Header(hash) => {
+                let header = peer.chain.by_hash(&hash).map(|block| block.header.clone());
+                Event::Headers(id, header.into_iter().collect())
+            }
+            Query::Headers(query) => match self.headers(key, query) {
+                Some(headers) => Event::Headers(id, headers),
+                None => Event::Unanswered(id, Unanswered::Garbage),
+            },
+            Query::Bodies(hashes) => {
+                *self.blocks_asked.entry(key).or_default() += hashes.len() as u64;
+                Event::Bodies(id, self.bodies(key, &hashes))
+            }
+        };
+        if manner == Manner::Silent {
+            return;
+        }
+        self.schedule(after, event);
+    }
+
+    /// What a peer sends; `None`: nonsense.
+    fn headers(&mut self, key: PeerKey, query: HeaderQuery) -> Option<Vec<HashedHeader>> {
+        let peer = &self.peers[&key];
+        let step = i64::try_from(query.skip + 1).unwrap();
+        let step = if query.reverse { -step } else { step };
+        let numbers =
+            (0..query.amount.min(1_024)).map(|index| query.first as i64 + index as i64 * step);
+        let mut headers: Vec<HashedHeader> = numbers
+            .map_while(|number| peer.chain.by_number(u64::try_from(number).ok()?))
+            .map(|block| block.header.clone())
+            .collect();
+        match peer.manner {
+            Manner::NoHeaders => headers.clear(),
+            Manner::Garbage => return None,
+            Manner::Meagre if headers.len() > 3 && query.skip == 0 && query.amount < 192 => {
+                headers.truncate(headers.len() / 2);
+            }
+            Manner::Unlinked if headers.len() > 2 => {
+                for header in headers.iter_mut().skip(1) {
+                    header.header.parent_hash = B256::repeat_byte(1);
+                }
+            }
+            Manner::Gaps if headers.len() > 2 => {
+                let middle = headers.len() / 2;
+                headers.remove(middle);
+            }
+            Manner::Floods => {
+                let more = headers.last().cloned();
+                headers.extend(more);
+            }
+            _ => {}
+        }
+        Some(headers)
+    }
+
+    fn bodies(&mut self, key: PeerKey, hashes: &[B256]) -> Vec<BodyParcel> {
+        let peer = &self.peers[&key];
+        let mut bodies: Vec<BodyParcel> = hashes
+            .iter()
+            .filter_map(|hash| peer.chain.by_hash(hash))
+            .map(|block| BodyParcel::read(&block.body).unwrap())
+            .collect();
+        match peer.manner {
+            Manner::NoBodies => bodies.clear(),
+            Manner::Meagre => bodies.truncate(2),
+            Manner::WrongBodies => {
+                for body in &mut bodies {
+                    body.ommers_hash = B256::repeat_byte(2);
+                }
+            }
+            _ => {}
+        }
+        bodies
+    }
+}
