@@ -12,7 +12,9 @@
 //! | [`discovery`] | UdpDiscoveryActor |
 //! | [`downloader`] | DownloaderActor |
 //! | [`events`] | whoever follows the chain or the pool |
+//! | [`fetcher`] | FetcherActor |
 //! | [`filter`] | FilterActor |
+//! | [`protocol_manager`] | ProtocolManagerActor |
 //! | [`sealer`] | SealerActor |
 //! | [`server`] | ServerActor |
 //! | [`txpool`] | TxPoolActor |
@@ -24,7 +26,9 @@ pub mod dialer;
 pub mod discovery;
 pub mod downloader;
 pub mod events;
+pub mod fetcher;
 pub mod filter;
+pub mod protocol_manager;
 pub mod sealer;
 pub mod server;
 pub mod txpool;

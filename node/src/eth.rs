@@ -1,26 +1,26 @@
-//! The eth protocol's part of the tree.
-//!
-//! ```text
-//! eth                  rest_for_one
-//! `- serving           the threads that read the chain for peers
-//! ```
+//! The eth protocol's part of the tree; see `actoreum_actors::eth` for its drawing.
 
 use std::time::Duration;
 
 use actoreum_actors::{
-    eth::{EthPeers, EthProtocol},
-    supervision::{Pool, Strategy, SupervisorSpec},
+    eth::{EthProtocol, EthSetup, fetcher::FetcherActor, protocol_manager::ProtocolManagerActor},
+    supervision::{ChildSpec, Strategy, SupervisorSpec},
 };
-use actoreum_chain::ChainReader;
-use actoreum_txpool::PoolReader;
 
 /// It never gives up: a node that does not follow the network still serves its chain.
 const RESTARTS: u32 = u32::MAX;
 /// See [`RESTARTS`].
 const PERIOD: Duration = Duration::from_secs(600);
 
-/// Threads that read for peers: one long answer does not hold up all others.
-const SERVING_THREADS: usize = 2;
+/// Threads that work for peers: one long answer does not hold up all others.
+pub const SERVING_THREADS: usize = 2;
+
+/// The thread of the actors that deal with peers.
+const ARBITER: &str = "eth";
+
+/// Messages that may wait for an actor: conversations wait for room, so that this bounds what
+/// peers can have lying here.
+const MAILBOX: usize = 256;
 
 /// The eth protocol's part of the tree.
 pub struct EthParts {
@@ -30,19 +30,20 @@ pub struct EthParts {
     pub spec: SupervisorSpec,
 }
 
-/// Puts the eth protocol together over a chain.
-pub fn assemble(reader: &ChainReader, pool: PoolReader, network_id: u64) -> eyre::Result<EthParts> {
-    let serving = Pool::new("serving", SERVING_THREADS);
-    let peers = EthPeers::default();
-    let protocol = EthProtocol::new(
-        reader.clone(),
-        Some(pool),
-        network_id,
-        peers,
-        serving.clone(),
-    )?;
+/// Puts the eth protocol together.
+pub fn assemble(setup: EthSetup, network_id: u64) -> eyre::Result<EthParts> {
+    let protocol = EthProtocol::new(setup.clone(), network_id)?;
+    let (of_manager, of_fetcher) = (setup.clone(), setup.clone());
+    let manager = ChildSpec::new(&setup.manager, move || {
+        ProtocolManagerActor::new(of_manager.clone())
+    });
+    let fetcher = ChildSpec::new(&setup.fetcher, move || {
+        FetcherActor::new(of_fetcher.clone())
+    });
     let spec = SupervisorSpec::new("eth", Strategy::RestForOne)
-        .child(serving.child())
+        .child(setup.serving.child())
+        .child(manager.arbiter(ARBITER).mailbox(MAILBOX))
+        .child(fetcher.arbiter(ARBITER).mailbox(MAILBOX))
         .intensity(RESTARTS, PERIOD);
     Ok(EthParts { protocol, spec })
 }

@@ -34,6 +34,7 @@ use actoreum_actors::{
     accounts::{AccountsActor, AccountsSetup},
     bloom_index::BloomIndexActor,
     chain::{ChainActor, ChainSetup},
+    eth::{EthSetup, protocol_manager::ProtocolManagerActor},
     filter::FilterActor,
     sealer::{SealGuard, SealerSetup},
     supervision::{ActorRef, ChildSpec, Failure, Pool, Strategy, SupervisorSpec},
@@ -234,6 +235,11 @@ fn assemble_all(
     let _ = node.writer.set(chain.clone());
     let mut follow_pool = vec![filters.recipient()];
     let mut follow_chain = vec![filters.recipient(), bloom.recipient()];
+    let manager: ActorRef<ProtocolManagerActor> = ActorRef::new("protocol manager");
+    if is_connected {
+        follow_pool.push(manager.recipient());
+        follow_chain.push(manager.recipient());
+    }
     let (mut miner, mut worker) = (None, None);
     if let (Some(sealing), Some(_)) = (sealing, &clique) {
         let actors = SealingActors::new(sealing.signer, config.dev.is_some());
@@ -270,7 +276,15 @@ fn assemble_all(
         let _ = node.sealing.set(actors);
     }
     let _ = node.filters.set(filters);
-    let pool_reader = txpool.handle.reader.clone();
+    let mut eth_setup = EthSetup::new(
+        reader.clone(),
+        Arc::clone(&node.engine),
+        chain.clone(),
+        txpool.handle.clone(),
+        Pool::new("serving", eth::SERVING_THREADS),
+    );
+    eth_setup.manager = manager;
+    eth_setup.required.clone_from(&config.eth.whitelist);
     let _ = node.txpool.set(txpool.handle);
     let _ = node.keys.set(RpcKeys::new(accounts.clone()));
     let mut core = SupervisorSpec::new("core", Strategy::RestForOne)
@@ -293,7 +307,7 @@ fn assemble_all(
         .child(followers)
         .intensity(0, CHAIN_PERIOD);
     if let (Some(datadir), true) = (datadir, is_connected) {
-        let eth = eth::assemble(&reader, pool_reader, network_id)?;
+        let eth = eth::assemble(eth_setup, network_id)?;
         let (network, handle) = network::assemble(config, datadir, &reader, eth.protocol)?;
         spec = spec.child(eth.spec).child(network);
         // Set once: there is one tree.

@@ -1,5 +1,8 @@
 //! Every bound of the eth protocol's actors, with its reason. Those of the messages themselves
-//! are in `actoreum_wire::limits`, those of the connection in [`crate::net::limits`].
+//! are in `actoreum_wire::limits`, those of the connection in [`crate::net::limits`], those of what
+//! is fetched after an announcement in `actoreum_sync`.
+
+use std::time::Duration;
 
 // --- requests -------------------------------------------------------------------
 
@@ -23,3 +26,46 @@ pub const TIMEOUT_POINTS: i64 = 5;
 
 /// What an answer that came in time takes back of what stands against a peer.
 pub const ANSWER_CREDIT: i64 = 2;
+
+/// A block or a transaction that cannot be valid: whoever passes it on has not checked it.
+pub const INVALID_POINTS: i64 = 50;
+
+/// What is cheap to send and breaks no rule by itself: more announcements than are remembered,
+/// transactions that nobody could have taken.
+pub const NOISE_POINTS: i64 = 2;
+
+// --- what a peer knows ----------------------------------------------------------
+
+/// Blocks that are remembered as known to a peer (geth's).
+pub const KNOWN_BLOCKS: usize = 1024;
+
+/// Transactions that are remembered as known to a peer (geth's): 1 MB a peer.
+pub const KNOWN_TRANSACTIONS: usize = 32_768;
+
+// --- what is told to peers --------------------------------------------------------
+
+/// A block goes whole to the square root of the number of peers, and to so many at least (geth's).
+pub const LEAST_BLOCK_RECEIVERS: usize = 4;
+
+/// Bytes of transactions in one message (geth's): a slow line is not held for long by one.
+pub const TRANSACTION_PACK: usize = 100 * 1024;
+
+/// A larger transaction is announced where the version allows it, not sent (geth's).
+pub const SENT_TRANSACTION: usize = 4096;
+
+/// Between two packs of the pool for a peer that has just come: what is due is sent in between,
+/// and a peer's queue is not filled with transactions.
+pub const TRANSACTION_SYNC_PAUSE: Duration = Duration::from_millis(100);
+
+/// Messages of transactions of one peer that wait to be checked. The conversation waits for room:
+/// a peer that sends more than can be checked is read slower.
+pub const UNCHECKED_MESSAGES: usize = 2;
+
+/// Time for the answer to a question whether a peer is on our chain (geth's).
+pub const CHALLENGE_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Blocks that were propagated and are not propagated again.
+pub const PROPAGATED_BLOCKS: usize = 1024;
+
+/// Announced transactions that the pool did not take and that are not fetched again.
+pub const REFUSED_TRANSACTIONS: usize = 32_768;

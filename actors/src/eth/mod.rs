@@ -7,6 +7,18 @@
 //!              |  joins, leaves                     |
 //!              v                                    v
 //!           EthPeers  ----- list, best ------->  EthPeer::headers, bodies, ...   <- whoever asks
+//!
+//!   conversation -- blocks, announcements --> FetcherActor -- ImportBlocks --> ChainActor
+//!        `--------- transactions -----------> the pool           |                 |
+//!                                                                v PropagateBlock  v ChainChanged
+//!   peers <--- blocks, transactions, announcements --- ProtocolManagerActor <---- NewTransactions
+//! ```
+//!
+//! ```text
+//! eth                    rest_for_one
+//! |- serving             the threads that read, decode and check for peers
+//! |- protocol manager    ProtocolManagerActor: who is told what
+//! `- fetcher             FetcherActor: what peers announce
 //! ```
 //!
 //! A conversation runs in its peer's actor. Whoever wants something of a peer takes an
@@ -14,13 +26,17 @@
 //! between. Every bound is in [`limits`].
 
 mod conversation;
+pub mod fetcher;
 mod greeting;
 pub mod limits;
 mod peer;
 mod peers;
+pub mod protocol_manager;
 mod serve;
+mod setup;
 
 pub use conversation::EthProtocol;
 pub use greeting::{Greeter, Greeting};
 pub use peer::{EthPeer, PeerHead, RequestError};
 pub use peers::EthPeers;
+pub use setup::EthSetup;

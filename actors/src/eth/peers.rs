@@ -15,7 +15,7 @@ pub struct EthPeers(Arc<Inner>);
 
 struct Inner {
     list: ArcSwap<Vec<EthPeer>>,
-    /// Counts joins and leaves.
+    /// Counts joins, leaves and new heads.
     changes: watch::Sender<u64>,
 }
 
@@ -46,9 +46,15 @@ impl EthPeers {
         list.iter().rev().max_by_key(total_difficulty).cloned()
     }
 
-    /// Sees a change whenever a peer has come or gone since it last looked.
+    /// Sees a change whenever a peer has come, gone, or said that it has a better block, since it
+    /// last looked.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.0.changes.subscribe()
+    }
+
+    /// A peer has a better block than before.
+    pub(super) fn head_moved(&self) {
+        self.0.changes.send_modify(|count| *count += 1);
     }
 
     /// Adds a peer for as long as the guard lives.

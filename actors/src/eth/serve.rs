@@ -19,7 +19,7 @@ use tracing::warn;
 #[derive(Clone)]
 pub(super) struct Library {
     pub(super) chain: ChainReader,
-    pub(super) pool: Option<PoolReader>,
+    pub(super) pool: PoolReader,
 }
 
 impl Library {
@@ -135,7 +135,7 @@ impl Library {
     }
 
     fn transaction(&self, hash: &B256) -> Option<Vec<u8>> {
-        let snapshot = self.pool.as_ref()?.snapshot()?;
+        let snapshot = self.pool.snapshot()?;
         let transaction = snapshot.get(hash)?;
         Some(encoded::<PooledTransaction>(PoolTx::pooled(transaction)))
     }

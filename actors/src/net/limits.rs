@@ -61,6 +61,12 @@ pub const WORST_SCORE: i64 = -100;
 /// See [`WORST_SCORE`].
 pub const BAN_TIME: Duration = Duration::from_secs(10 * 60);
 
+/// Reasons remembered of what was counted against a peer, for `admin_peers` and the page.
+pub const MAX_NOTES: usize = 8;
+
+/// Characters of such a reason: part of it may be the peer's words.
+pub const MAX_NOTE: usize = 200;
+
 /// Nodes banned at a time; the one that would be let in again first goes.
 pub const BANNED_NODES: usize = 1024;
 

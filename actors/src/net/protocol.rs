@@ -198,6 +198,11 @@ impl PeerHandle {
         self.record.penalise(points, why);
     }
 
+    /// Remembers why the peer is about to be sent away.
+    pub fn note(&self, why: &str) {
+        self.record.note(why);
+    }
+
     /// Says what `admin_peers` shows of the conversation.
     pub fn show(&self, info: EthInfo) {
         *self.record.eth.lock() = Some(info);

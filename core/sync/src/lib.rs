@@ -3,8 +3,10 @@
 //! Whoever drives one tells it what came in and what time it is, and does what it asks for.
 
 pub mod downloader;
+pub mod fetcher;
 mod parcel;
 mod progress;
+pub mod transactions;
 
 pub use parcel::{BlockParcel, BodyParcel, HashedHeader};
 pub use progress::SyncProgress;

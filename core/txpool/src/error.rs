@@ -168,3 +168,19 @@ impl AddError {
         )
     }
 }
+
+impl AddError {
+    /// Whether no pool can have taken the transaction, at no head of the chain: whoever passed it
+    /// on did not check it.
+    pub fn is_fault(&self) -> bool {
+        matches!(
+            self,
+            Self::Oversized
+                | Self::InvalidSender
+                | Self::InvalidTypedSender(_)
+                | Self::TipAboveFeeCap
+                | Self::NonceMax
+                | Self::MissingSidecar
+        )
+    }
+}

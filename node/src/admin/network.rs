@@ -34,6 +34,8 @@ struct PeerStatus {
     messages_out: u64,
     latency_us: Option<u64>,
     score: i64,
+    /// The last things that were counted against it.
+    notes: Vec<String>,
     up_ms: u64,
 }
 
@@ -102,6 +104,7 @@ fn describe(peer: &PeerRecord) -> PeerStatus {
             .latency()
             .map(|it| u64::try_from(it.as_micros()).unwrap_or(u64::MAX)),
         score: traffic.score(),
+        notes: peer.notes(),
         up_ms: millis(peer.since.elapsed()),
     }
 }

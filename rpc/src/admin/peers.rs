@@ -65,7 +65,7 @@ fn peers(node: &Node, (): ()) -> Result<Serialized<Vec<Value>>, RpcError> {
     Ok(Serialized(peers.iter().map(|it| describe(it)).collect()))
 }
 
-/// A peer in geth's form.
+/// A peer in geth's form, with what geth does not tell: its score and why it has it.
 fn describe(peer: &PeerRecord) -> Value {
     let capabilities: Vec<String> = peer.capabilities.iter().map(ToString::to_string).collect();
     let eth = match *peer.eth.lock() {
@@ -89,6 +89,8 @@ fn describe(peer: &PeerRecord) -> Value {
             "static": peer.direction == Direction::Static,
         },
         "protocols": { "eth": eth },
+        "score": peer.traffic.score(),
+        "notes": peer.notes(),
     })
 }
 

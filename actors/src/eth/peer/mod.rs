@@ -1,5 +1,6 @@
 //! A peer that speaks eth, as those hold it who ask it for something.
 
+mod known;
 mod requests;
 
 use std::fmt;
@@ -18,9 +19,11 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::time::{Instant, timeout_at};
 
+pub(super) use self::known::KnownHashes;
 use self::requests::{Delivery, Requests};
 use super::limits::{
-    ANSWER_CREDIT, MALFORMED_POINTS, MISMATCH_POINTS, TIMEOUT_POINTS, UNSOLICITED_POINTS,
+    ANSWER_CREDIT, KNOWN_BLOCKS, KNOWN_TRANSACTIONS, MALFORMED_POINTS, MISMATCH_POINTS,
+    TIMEOUT_POINTS, UNSOLICITED_POINTS,
 };
 use crate::net::protocol::{EthInfo, PeerHandle, SendError};
 
@@ -39,6 +42,8 @@ struct Inner {
     version: EthVersion,
     head: Mutex<PeerHead>,
     requests: Requests,
+    known_blocks: Mutex<KnownHashes>,
+    known_transactions: Mutex<KnownHashes>,
 }
 
 /// The best block of a peer, as it says.
@@ -78,6 +83,8 @@ impl EthPeer {
             version,
             head: Mutex::new(head),
             requests: Requests::default(),
+            known_blocks: Mutex::new(KnownHashes::new(KNOWN_BLOCKS)),
+            known_transactions: Mutex::new(KnownHashes::new(KNOWN_TRANSACTIONS)),
         }))
     }
 
@@ -106,16 +113,41 @@ impl EthPeer {
         *self.0.head.lock()
     }
 
-    /// It says that it has a better block. Less than it said before is not taken.
-    pub fn set_head(&self, head: PeerHead) {
+    /// It says that it has a better block. Less than it said before is not taken; false then.
+    pub(super) fn set_head(&self, head: PeerHead) -> bool {
         let mut known = self.0.head.lock();
-        if head.total_difficulty > known.total_difficulty {
+        let is_better = head.total_difficulty > known.total_difficulty;
+        if is_better {
             *known = head;
             self.0.handle.show(EthInfo {
                 version: self.0.version.number(),
                 total_difficulty: head.total_difficulty,
                 head: head.hash,
             });
+        }
+        is_better
+    }
+
+    /// Whether it has a block: it was sent one way or the other.
+    pub fn knows_block(&self, hash: &B256) -> bool {
+        self.0.known_blocks.lock().contains(hash)
+    }
+
+    /// Remembers that it has a block.
+    pub(super) fn mark_block(&self, hash: &B256) {
+        self.0.known_blocks.lock().insert(hash);
+    }
+
+    /// Whether it has a transaction: it was sent one way or the other.
+    pub fn knows_transaction(&self, hash: &B256) -> bool {
+        self.0.known_transactions.lock().contains(hash)
+    }
+
+    /// Remembers that it has these transactions.
+    pub(super) fn mark_transactions<'a>(&self, hashes: impl IntoIterator<Item = &'a B256>) {
+        let mut known = self.0.known_transactions.lock();
+        for hash in hashes {
+            known.insert(hash);
         }
     }
 
@@ -133,6 +165,11 @@ impl EthPeer {
     /// not connected to for a while. Below zero in its favour.
     pub fn penalise(&self, points: i64, why: &str) {
         self.0.handle.penalise(points, why);
+    }
+
+    /// Remembers why the peer is about to be sent away.
+    pub fn note(&self, why: &str) {
+        self.0.handle.note(why);
     }
 
     /// Ends the connection.
@@ -341,6 +378,19 @@ impl EthPeer {
     /// The conversation has ended.
     pub(super) fn close(&self) {
         self.0.requests.close();
+    }
+
+    /// Queues a message, if there is room.
+    pub(super) fn try_send(&self, message: &EthMessage) -> Result<(), SendError> {
+        let payload = message
+            .encode(self.0.version)
+            .map_err(|_| SendError::Gone)?;
+        self.try_send_encoded(message.id(), Bytes::from(payload))
+    }
+
+    /// As [`try_send`](Self::try_send), of a message that is encoded already.
+    pub(super) fn try_send_encoded(&self, id: MessageId, payload: Bytes) -> Result<(), SendError> {
+        self.0.handle.try_send(id.code(), payload)
     }
 
     /// Queues a message, after waiting for room.

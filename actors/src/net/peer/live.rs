@@ -180,6 +180,7 @@ impl Life {
             since: Instant::now(),
             traffic,
             eth: Mutex::new(None),
+            notes: Mutex::default(),
             actor: self.actor.clone(),
             server: self.shared.server.clone(),
         }

@@ -1,5 +1,6 @@
 //! A connected peer, as others see it.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -13,7 +14,7 @@ use tokio::time::Instant;
 use tracing::debug;
 
 use super::{Disconnect, PeerActor};
-use crate::net::limits::WORST_SCORE;
+use crate::net::limits::{MAX_NOTE, MAX_NOTES, WORST_SCORE};
 use crate::net::protocol::EthInfo;
 use crate::net::server::ServerActor;
 use crate::supervision::ActorRef;
@@ -64,6 +65,7 @@ pub struct PeerRecord {
     pub traffic: Traffic,
     /// What the eth conversation shows; `None` until the status has come.
     pub eth: Mutex<Option<EthInfo>>,
+    pub(in crate::net) notes: Mutex<VecDeque<String>>,
     pub(in crate::net) actor: ActorRef<PeerActor>,
     pub(in crate::net) server: ActorRef<ServerActor>,
 }
@@ -124,7 +126,28 @@ impl PeerRecord {
         let _ = self.actor.tell(Disconnect(reason));
     }
 
+    /// The last things that were counted against it, oldest first.
+    pub fn notes(&self) -> Vec<String> {
+        self.notes.lock().iter().cloned().collect()
+    }
+
+    /// Remembers why something was counted against it, or why it was sent away.
+    pub(in crate::net) fn note(&self, why: &str) {
+        let why: String = why.chars().take(MAX_NOTE).collect();
+        let mut notes = self.notes.lock();
+        if notes.back() == Some(&why) {
+            return;
+        }
+        if notes.len() >= MAX_NOTES {
+            notes.pop_front();
+        }
+        notes.push_back(why);
+    }
+
     pub(in crate::net) fn penalise(&self, points: i64, why: &str) {
+        if points > 0 {
+            self.note(why);
+        }
         let before = self
             .traffic
             .score

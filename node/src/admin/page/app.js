@@ -251,7 +251,7 @@ function drawNetwork({ status }) {
   show("peers", peers.length
     ? table(["peer", "client", "address", "direction", "speaks", "up", "in", "out", "round trip", "score"], peers.map((p) => line(
       el("code", {}, p.id), p.client, el("code", {}, p.remote), p.is_trusted ? `${p.direction}, trusted` : p.direction, p.capabilities.join(" "),
-      duration(p.up_ms), bytes(p.bytes_in), bytes(p.bytes_out), p.latency_us === null ? "–" : time(p.latency_us * 1000), el("td", { class: p.score < 0 ? "bad" : null }, integer(p.score)))))
+      duration(p.up_ms), bytes(p.bytes_in), bytes(p.bytes_out), p.latency_us === null ? "–" : time(p.latency_us * 1000), el("td", { class: p.score < 0 ? "bad" : null, title: p.notes.join("\n") }, [integer(p.score), ...p.notes.slice(-1)].join(": ")))))
     : empty("No peers yet."));
   show("buckets", network.buckets.length ? buckets(network) : empty("Nodes are not looked for (--nodiscover)."));
 }

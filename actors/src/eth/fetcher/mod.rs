@@ -1,0 +1,299 @@
+//! FetcherActor: fetches blocks and transactions that peers announce, and imports blocks that
+//! arrive one by one.
+//!
+//! | message | what happens |
+//! |---|---|
+//! | [`BlocksAnnounced`] | remembered; asked for when they do not come by themselves |
+//! | [`BlockPropagated`] | waits for its parent, then: header checked, propagated, imported |
+//! | [`TransactionsAnnounced`] | remembered; asked for when they do not come by themselves |
+//! | `Due` | it is time for one of those |
+//!
+//! The rules are [`BlockFetcher`] and [`TransactionFetcher`]. What is announced is kept in memory
+//! alone: a new generation hears of the next block.
+
+mod import;
+
+use std::time::Duration;
+
+use actoreum_messages::fetcher::{BlockPropagated, BlocksAnnounced, TransactionsAnnounced};
+use actoreum_primitives::{B256, Body, EMPTY_ROOT_HASH, PooledTransaction, transaction_trie_items};
+use actoreum_sync::fetcher::limits::FETCH_TIMEOUT;
+use actoreum_sync::fetcher::{BlockFetcher, FetchAction, FetchedBody, PeerId};
+use actoreum_sync::transactions::{FetchTransactions, TransactionFetcher};
+use actoreum_trie::ordered_root;
+use actoreum_txpool::AddError;
+use actoreum_wire::eth::BlockOrigin;
+use actoreum_wire::nodes::NodeId;
+use tokio::time::Instant;
+
+use super::limits::{INVALID_POINTS, MISMATCH_POINTS, NOISE_POINTS, REFUSED_TRANSACTIONS};
+use super::peer::{EthPeer, KnownHashes};
+use super::setup::EthSetup;
+use crate::supervision::{Actor, Ctx, Handles, Message, TaskHandle, WhenFull};
+
+/// Between two looks at least: what is due within it is done together.
+const LEAST_PAUSE: Duration = Duration::from_millis(10);
+
+/// Something is due.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+struct Due;
+
+/// See the module.
+pub struct FetcherActor {
+    setup: EthSetup,
+    blocks: BlockFetcher,
+    transactions: TransactionFetcher,
+    /// Announced transactions that the pool did not take.
+    refused: KnownHashes,
+    /// The zero of the rules' clock.
+    epoch: Instant,
+    timer: Option<(Duration, TaskHandle)>,
+}
+
+impl FetcherActor {
+    /// A generation.
+    pub fn new(setup: EthSetup) -> Self {
+        Self {
+            setup,
+            blocks: BlockFetcher::new(rand::random()),
+            transactions: TransactionFetcher::default(),
+            refused: KnownHashes::new(REFUSED_TRANSACTIONS),
+            epoch: Instant::now(),
+            timer: None,
+        }
+    }
+
+    fn now(&self) -> Duration {
+        self.epoch.elapsed()
+    }
+
+    fn height(&self) -> u64 {
+        self.setup.chain.head_number()
+    }
+
+    fn peer(&self, id: &PeerId) -> Option<EthPeer> {
+        self.setup.peers.get(&NodeId(*id))
+    }
+
+    /// Does what is to be done now, and comes back when something else is.
+    fn turn(&mut self, ctx: &mut Ctx<Self>) {
+        let (now, height) = (self.now(), self.height());
+        let chain = self.setup.chain.clone();
+        // What cannot be read is not fetched either.
+        let has = |hash: &B256| !matches!(chain.header_by_hash(hash), Ok(None));
+        for action in self.blocks.poll(now, height, has) {
+            self.act(action, ctx);
+        }
+        let snapshot = self.setup.pool.snapshot();
+        let refused = &self.refused;
+        let has = |hash: &B256| {
+            refused.contains(hash) || snapshot.as_ref().is_some_and(|it| it.get(hash).is_some())
+        };
+        for request in self.transactions.poll(now, has) {
+            self.fetch_transactions(request, ctx);
+        }
+        self.set_timer(ctx);
+    }
+
+    fn set_timer(&mut self, ctx: &mut Ctx<Self>) {
+        let next = self.blocks.next_timeout().into_iter();
+        let Some(next) = next.chain(self.transactions.next_timeout()).min() else {
+            return;
+        };
+        let now = self.now();
+        if self
+            .timer
+            .as_ref()
+            .is_some_and(|(at, _)| *at > now && *at <= next)
+        {
+            return;
+        }
+        if let Some((_, timer)) = self.timer.take() {
+            timer.cancel();
+        }
+        let pause = next.saturating_sub(now).max(LEAST_PAUSE);
+        self.timer = Some((now + pause, ctx.notify_after(pause, Due)));
+    }
+
+    /// A peer that is asked for something has gone.
+    fn peer_left(&mut self, peer: &PeerId, ctx: &mut Ctx<Self>) {
+        self.blocks.peer_left(self.now(), peer);
+        self.transactions.peer_left(peer);
+        ctx.notify(Due);
+    }
+
+    fn blame(&self, peer: &PeerId, points: i64, why: &str) {
+        if let Some(peer) = self.peer(peer) {
+            peer.penalise(points, why);
+        }
+    }
+
+    fn act(&mut self, action: FetchAction, ctx: &mut Ctx<Self>) {
+        match action {
+            FetchAction::Blame { peer, why } => self.blame(&peer, MISMATCH_POINTS, why),
+            FetchAction::Header { peer, hash } => self.fetch_header(peer, hash, ctx),
+            FetchAction::Bodies { peer, hashes } => self.fetch_bodies(peer, hashes, ctx),
+            FetchAction::Import { peer, block } => {
+                let hash = block.hash();
+                let import = import::import(self.setup.clone(), *block);
+                ctx.spawn_then(import, move |actor, fault, ctx| {
+                    if let Some(fault) = fault {
+                        actor.blame(&peer, INVALID_POINTS, &fault);
+                    }
+                    actor.blocks.done(&hash);
+                    actor.turn(ctx);
+                });
+            }
+        }
+    }
+
+    fn fetch_header(&mut self, id: PeerId, hash: B256, ctx: &mut Ctx<Self>) {
+        let Some(peer) = self.peer(&id) else {
+            return self.peer_left(&id, ctx);
+        };
+        let deadline = Instant::now() + FETCH_TIMEOUT;
+        let ask = async move {
+            let origin = BlockOrigin::Hash(hash);
+            let headers = peer.headers(origin, 1, 0, false, deadline).await;
+            headers.ok().and_then(|headers| headers.into_iter().next())
+        };
+        ctx.spawn_then(ask, move |actor, header, ctx| {
+            let (now, height) = (actor.now(), actor.height());
+            let blame = actor.blocks.header_came(now, height, id, hash, header);
+            if let Some(action) = blame {
+                actor.act(action, ctx);
+            }
+            actor.turn(ctx);
+        });
+    }
+
+    fn fetch_bodies(&mut self, id: PeerId, hashes: Vec<B256>, ctx: &mut Ctx<Self>) {
+        let Some(peer) = self.peer(&id) else {
+            return self.peer_left(&id, ctx);
+        };
+        let deadline = Instant::now() + FETCH_TIMEOUT;
+        let serving = self.setup.serving.clone();
+        let asked = hashes.clone();
+        let ask = async move {
+            let bodies = peer.bodies(asked, deadline).await.unwrap_or_default();
+            let take_roots = move || bodies.into_iter().filter_map(with_roots).collect();
+            serving.run(take_roots).await.unwrap_or_default()
+        };
+        ctx.spawn_then(ask, move |actor, bodies: Vec<FetchedBody>, ctx| {
+            actor.blocks.bodies_came(actor.now(), id, &hashes, bodies);
+            actor.turn(ctx);
+        });
+    }
+
+    fn fetch_transactions(&mut self, request: FetchTransactions, ctx: &mut Ctx<Self>) {
+        let FetchTransactions { peer: id, hashes } = request;
+        let Some(peer) = self.peer(&id) else {
+            return self.peer_left(&id, ctx);
+        };
+        let ask = fetch_transactions(self.setup.clone(), peer, hashes);
+        ctx.spawn_then(ask, move |actor, results, ctx| {
+            for (hash, result) in results {
+                actor.transactions.forget(&hash);
+                // What is refused for the moment's sake may be taken later, when it comes again.
+                if result.is_err_and(|error| !matches!(error, AddError::Known(_))) {
+                    actor.refused.insert(&hash);
+                }
+            }
+            actor.transactions.came(&id);
+            actor.turn(ctx);
+        });
+    }
+}
+
+/// Asks a peer for transactions and hands them to the pool; what came of each.
+async fn fetch_transactions(
+    setup: EthSetup,
+    peer: EthPeer,
+    hashes: Vec<B256>,
+) -> Vec<(B256, Result<(), AddError>)> {
+    let deadline = Instant::now() + FETCH_TIMEOUT;
+    let Ok(transactions) = peer.pooled_transactions(hashes.clone(), deadline).await else {
+        return Vec::new();
+    };
+    let hash_of = |it: &PooledTransaction| it.transaction.hash();
+    let given: Vec<B256> = transactions.iter().map(hash_of).collect();
+    if given.iter().any(|hash| !hashes.contains(hash)) {
+        peer.penalise(MISMATCH_POINTS, "transactions that were not asked for");
+        return Vec::new();
+    }
+    peer.mark_transactions(&given);
+    let results = setup.submit(&peer, transactions).await;
+    given.into_iter().zip(results).collect()
+}
+
+fn with_roots(body: Body) -> Option<FetchedBody> {
+    let items = transaction_trie_items(&body.transactions);
+    let transactions_root = match items.is_empty() {
+        true => EMPTY_ROOT_HASH,
+        false => ordered_root(&items).ok()?,
+    };
+    Some(FetchedBody {
+        transactions_root,
+        ommers_hash: body.ommers_hash(),
+        body,
+    })
+}
+
+impl Actor for FetcherActor {}
+
+impl Handles<BlocksAnnounced> for FetcherActor {
+    type Answer = ();
+    const WHEN_FULL: WhenFull = WhenFull::Wait;
+
+    fn handle(&mut self, message: BlocksAnnounced, ctx: &mut Ctx<Self>) {
+        let (now, height, peer) = (self.now(), self.height(), message.peer.0);
+        let mut blocks = message.blocks.iter();
+        let is_too_much =
+            blocks.any(|it| !self.blocks.announce(now, height, peer, it.hash, it.number));
+        if is_too_much {
+            self.blame(&peer, NOISE_POINTS, "announces too many blocks");
+        }
+        self.turn(ctx);
+    }
+}
+
+impl Handles<BlockPropagated> for FetcherActor {
+    type Answer = ();
+    const WHEN_FULL: WhenFull = WhenFull::Wait;
+
+    fn handle(&mut self, message: BlockPropagated, ctx: &mut Ctx<Self>) {
+        let BlockPropagated { peer, hash, block } = message;
+        if !self.blocks.propagated(self.height(), peer.0, hash, block) {
+            self.blame(&peer.0, NOISE_POINTS, "sends too many blocks");
+        }
+        self.turn(ctx);
+    }
+}
+
+impl Handles<TransactionsAnnounced> for FetcherActor {
+    type Answer = ();
+    const WHEN_FULL: WhenFull = WhenFull::Wait;
+
+    fn handle(&mut self, message: TransactionsAnnounced, ctx: &mut Ctx<Self>) {
+        let (now, peer) = (self.now(), message.peer.0);
+        for it in &message.transactions {
+            if self.refused.contains(&it.hash) {
+                continue;
+            }
+            let bytes = it.kind_and_size.map(|(_, bytes)| bytes);
+            // What is more than can be remembered is announced by others, or mined.
+            self.transactions.announce(now, peer, it.hash, bytes);
+        }
+        self.turn(ctx);
+    }
+}
+
+impl Handles<Due> for FetcherActor {
+    type Answer = ();
+    const WHEN_FULL: WhenFull = WhenFull::DropOldest;
+
+    fn handle(&mut self, _: Due, ctx: &mut Ctx<Self>) {
+        self.turn(ctx);
+    }
+}

@@ -1,0 +1,117 @@
+//! What the actors and conversations of the eth protocol have in common.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use actoreum_chain::ChainReader;
+use actoreum_consensus::Engine;
+use actoreum_messages::downloader::PeersChanged;
+use actoreum_primitives::{B256, PooledTransaction};
+use actoreum_txpool::AddError;
+use tracing::debug;
+
+use super::fetcher::FetcherActor;
+use super::limits::INVALID_POINTS;
+use super::peer::EthPeer;
+use super::peers::EthPeers;
+use super::protocol_manager::ProtocolManagerActor;
+use crate::chain::ChainActor;
+use crate::supervision::{ActorRef, Pool, Recipient};
+use crate::txpool::TxPoolHandle;
+
+/// What every generation of the eth protocol's actors is made from. It outlives them.
+#[derive(Clone)]
+pub struct EthSetup {
+    /// Our chain.
+    pub chain: ChainReader,
+    /// How a header must look.
+    pub engine: Arc<dyn Engine>,
+    /// Who imports.
+    pub writer: ActorRef<ChainActor>,
+    /// Our pool.
+    pub pool: TxPoolHandle,
+    /// The threads that read, decode and check for peers.
+    pub serving: Pool,
+    /// Who speaks with us.
+    pub peers: EthPeers,
+    /// Who tells peers of blocks and transactions.
+    pub manager: ActorRef<ProtocolManagerActor>,
+    /// Who fetches what they announce.
+    pub fetcher: ActorRef<FetcherActor>,
+    /// Hashes that blocks with these numbers must have (`--whitelist`).
+    pub required: BTreeMap<u64, B256>,
+    /// Who hears that peers came, went, or have a better block.
+    pub followers: Vec<Recipient<PeersChanged>>,
+    is_synced: Arc<AtomicBool>,
+}
+
+impl EthSetup {
+    /// A setup without required blocks and followers.
+    pub fn new(
+        chain: ChainReader,
+        engine: Arc<dyn Engine>,
+        writer: ActorRef<ChainActor>,
+        pool: TxPoolHandle,
+        serving: Pool,
+    ) -> Self {
+        Self {
+            chain,
+            engine,
+            writer,
+            pool,
+            serving,
+            peers: EthPeers::default(),
+            manager: ActorRef::new("protocol manager"),
+            fetcher: ActorRef::new("fetcher"),
+            required: BTreeMap::new(),
+            followers: Vec::new(),
+            is_synced: Arc::default(),
+        }
+    }
+
+    /// Whether transactions of peers are taken: not before our chain was up with that of the
+    /// peers once, since against an old state they cannot be judged.
+    pub fn takes_transactions(&self) -> bool {
+        if self.is_synced.load(Relaxed) {
+            return true;
+        }
+        let ours = self.chain.view().total_difficulty();
+        let best = self.peers.best();
+        let is_synced = best.is_none_or(|peer| peer.head().total_difficulty <= ours);
+        if is_synced {
+            self.synced();
+        }
+        is_synced
+    }
+
+    /// Our chain is up with that of the peers.
+    pub fn synced(&self) {
+        self.is_synced.store(true, Relaxed);
+    }
+
+    /// Hands what a peer sent to the pool. What came of each, in order; empty where the pool does
+    /// not answer.
+    pub(super) async fn submit(
+        &self,
+        peer: &EthPeer,
+        transactions: Vec<PooledTransaction>,
+    ) -> Vec<Result<(), AddError>> {
+        let submitted = self.pool.submit_remote(peer.id().0, transactions).await;
+        let results = match submitted {
+            Ok(results) => results,
+            Err(error) => {
+                debug!(%error, "a peer's transactions were not submitted");
+                return Vec::new();
+            }
+        };
+        if let Some(error) = results
+            .iter()
+            .filter_map(|it| it.as_ref().err())
+            .find(|it| it.is_fault())
+        {
+            peer.penalise(INVALID_POINTS, &format!("sent a transaction: {error}"));
+        }
+        results.into_iter().map(|result| result.map(drop)).collect()
+    }
+}

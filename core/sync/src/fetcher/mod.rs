@@ -1,0 +1,506 @@
+//! Blocks that peers announce and propagate, one by one, at the head of the chain.
+//!
+//! ```text
+//!   announced --500 ms--> header asked --> header here --100 ms--> body asked --+
+//!                                |  (an empty body needs no fetching)           v
+//!   propagated -----------------------------------------------------------> queued
+//!                                                        parent there? ------> import
+//! ```
+//!
+//! A hash is in one stage only, so that a block is asked for once at a time, and imported once.
+
+pub mod limits;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use actoreum_primitives::{B256, Block, Body, EMPTY_OMMERS_HASH, EMPTY_ROOT_HASH, Header};
+
+use self::limits::{
+    ARRIVE_TIMEOUT, BLOCK_LIMIT, FETCH_TIMEOUT, GATHER_SLACK, HASH_LIMIT, MAX_QUEUE_DISTANCE,
+    MAX_UNCLE_DISTANCE,
+};
+
+/// The node id of a peer.
+pub type PeerId = B256;
+
+/// What is to be done now.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FetchAction {
+    /// Ask a peer for a header; report to [`BlockFetcher::header_came`].
+    Header {
+        /// Whom.
+        peer: PeerId,
+        /// Of which block.
+        hash: B256,
+    },
+    /// Ask a peer for bodies; report to [`BlockFetcher::bodies_came`].
+    Bodies {
+        /// Whom.
+        peer: PeerId,
+        /// Of which blocks.
+        hashes: Vec<B256>,
+    },
+    /// Check the header, propagate and import the block; report to [`BlockFetcher::done`].
+    Import {
+        /// Who sent it.
+        peer: PeerId,
+        /// The block.
+        block: Box<Block>,
+    },
+    /// A peer said something that cannot be.
+    Blame {
+        /// Who.
+        peer: PeerId,
+        /// What.
+        why: &'static str,
+    },
+}
+
+/// A body with the roots that a header has of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FetchedBody {
+    /// The body.
+    pub body: Body,
+    /// The root of the trie of its transactions.
+    pub transactions_root: B256,
+    /// The hash of its list of ommers.
+    pub ommers_hash: B256,
+}
+
+/// See the module. Times are since any fixed moment, the same for all calls.
+#[derive(Debug)]
+pub struct BlockFetcher {
+    entries: HashMap<B256, Entry>,
+    /// Hashes that each peer has announced and that are not queued.
+    announced: HashMap<PeerId, usize>,
+    /// Blocks of each peer that are queued or imported.
+    queued: HashMap<PeerId, usize>,
+    random: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    number: u64,
+    /// Who has it, as they say, and did not fail to give it. Empty once it is queued.
+    announcers: Vec<PeerId>,
+    stage: Stage,
+}
+
+#[derive(Debug)]
+enum Stage {
+    Announced {
+        since: Duration,
+    },
+    FetchingHeader {
+        peer: PeerId,
+        since: Duration,
+    },
+    HeaderHere {
+        header: Box<Header>,
+        since: Duration,
+    },
+    FetchingBody {
+        header: Box<Header>,
+        peer: PeerId,
+        since: Duration,
+    },
+    Queued {
+        peer: PeerId,
+        block: Box<Block>,
+    },
+    Importing {
+        peer: PeerId,
+    },
+}
+
+impl BlockFetcher {
+    /// A fetcher that knows of nothing. With the same seed it asks the same peers.
+    pub fn new(seed: u64) -> Self {
+        Self {
+            entries: HashMap::new(),
+            announced: HashMap::new(),
+            queued: HashMap::new(),
+            random: seed | 1,
+        }
+    }
+
+    /// Blocks that are announced, fetched or queued.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// A peer says that it has a block. `height` is our head's number. False where the peer has
+    /// announced too much already.
+    pub fn announce(
+        &mut self,
+        now: Duration,
+        height: u64,
+        peer: PeerId,
+        hash: B256,
+        number: u64,
+    ) -> bool {
+        if count(&self.announced, &peer) >= HASH_LIMIT {
+            return false;
+        }
+        if !is_near(number, height) {
+            return true;
+        }
+        let entry = self.entries.entry(hash).or_insert_with(|| Entry {
+            number,
+            announcers: Vec::new(),
+            stage: Stage::Announced { since: now },
+        });
+        let is_wanted = !matches!(entry.stage, Stage::Queued { .. } | Stage::Importing { .. });
+        // Who names another number than the first did has no part in it.
+        if is_wanted && entry.number == number && !entry.announcers.contains(&peer) {
+            entry.announcers.push(peer);
+            *self.announced.entry(peer).or_default() += 1;
+        }
+        true
+    }
+
+    /// A peer sent a whole block. False where too many of its blocks wait already.
+    pub fn propagated(&mut self, height: u64, peer: PeerId, hash: B256, block: Box<Block>) -> bool {
+        if count(&self.queued, &peer) >= BLOCK_LIMIT {
+            return false;
+        }
+        if is_near(block.header.number, height) {
+            self.queue(hash, peer, block);
+        }
+        true
+    }
+
+    fn queue(&mut self, hash: B256, peer: PeerId, block: Box<Block>) {
+        let stage = self.entries.get(&hash).map(|entry| &entry.stage);
+        if matches!(stage, Some(Stage::Queued { .. } | Stage::Importing { .. })) {
+            return;
+        }
+        self.forget(&hash);
+        *self.queued.entry(peer).or_default() += 1;
+        let entry = Entry {
+            number: block.header.number,
+            announcers: Vec::new(),
+            stage: Stage::Queued { peer, block },
+        };
+        self.entries.insert(hash, entry);
+    }
+
+    /// What came of [`FetchAction::Header`]; `None`: nothing, for whatever reason.
+    pub fn header_came(
+        &mut self,
+        now: Duration,
+        height: u64,
+        peer: PeerId,
+        hash: B256,
+        header: Option<Header>,
+    ) -> Option<FetchAction> {
+        let entry = self.entries.get_mut(&hash)?;
+        match entry.stage {
+            Stage::FetchingHeader { peer: asked, .. } if asked == peer => {}
+            _ => return None,
+        }
+        let Some(header) = header else {
+            self.failed(now, &hash, &peer);
+            return None;
+        };
+        if header.hash() != hash {
+            self.failed(now, &hash, &peer);
+            let why = "another header than was asked for";
+            return Some(FetchAction::Blame { peer, why });
+        }
+        if header.number != entry.number {
+            self.forget(&hash);
+            let why = "announced a block under another number";
+            return Some(FetchAction::Blame { peer, why });
+        }
+        if !is_near(header.number, height) {
+            self.forget(&hash);
+            return None;
+        }
+        if has_empty_body(&header) {
+            let withdrawals = header.withdrawals_root.map(|_| Vec::new());
+            let body = Body {
+                withdrawals,
+                ..Body::default()
+            };
+            self.queue(hash, peer, Box::new(Block { header, body }));
+            return None;
+        }
+        let header = Box::new(header);
+        entry.stage = Stage::HeaderHere { header, since: now };
+        None
+    }
+
+    /// What came of [`FetchAction::Bodies`].
+    pub fn bodies_came(
+        &mut self,
+        now: Duration,
+        peer: PeerId,
+        hashes: &[B256],
+        bodies: Vec<FetchedBody>,
+    ) {
+        let mut bodies: Vec<Option<FetchedBody>> = bodies.into_iter().map(Some).collect();
+        for hash in hashes {
+            let Some(entry) = self.entries.get(hash) else {
+                continue;
+            };
+            let header = match &entry.stage {
+                Stage::FetchingBody {
+                    header,
+                    peer: asked,
+                    ..
+                } if *asked == peer => header,
+                _ => continue,
+            };
+            let fits = |body: &FetchedBody| {
+                body.transactions_root == header.transactions_root
+                    && body.ommers_hash == header.ommers_hash
+                    && body.body.withdrawals.is_some() == header.withdrawals_root.is_some()
+            };
+            let found = bodies.iter_mut().find(|it| it.as_ref().is_some_and(fits));
+            match found.and_then(Option::take) {
+                Some(found) => {
+                    let header = Header::clone(header);
+                    let body = found.body;
+                    self.queue(*hash, peer, Box::new(Block { header, body }));
+                }
+                None => self.failed(now, hash, &peer),
+            }
+        }
+    }
+
+    /// The block is imported, or was refused.
+    pub fn done(&mut self, hash: &B256) {
+        self.forget(hash);
+    }
+
+    /// A peer has gone.
+    pub fn peer_left(&mut self, now: Duration, peer: &PeerId) {
+        let hashes: Vec<B256> = self.entries.keys().copied().collect();
+        for hash in hashes {
+            self.failed(now, &hash, peer);
+        }
+    }
+
+    /// What is to be done now. `height` is our head's number, `has` says whether we have a block.
+    pub fn poll(
+        &mut self,
+        now: Duration,
+        height: u64,
+        has: impl Fn(&B256) -> bool,
+    ) -> Vec<FetchAction> {
+        self.expire(now);
+        let mut actions = Vec::new();
+        self.ask(now, &has, &mut actions);
+        self.import(height, &has, &mut actions);
+        actions
+    }
+
+    fn expire(&mut self, now: Duration) {
+        let expired = |entry: &Entry| match &entry.stage {
+            Stage::FetchingHeader { peer, since } | Stage::FetchingBody { peer, since, .. } => {
+                (now >= *since + FETCH_TIMEOUT).then_some(*peer)
+            }
+            _ => None,
+        };
+        let late = self.entries.iter();
+        let late: Vec<(B256, PeerId)> = late
+            .filter_map(|(hash, entry)| Some((*hash, expired(entry)?)))
+            .collect();
+        for (hash, peer) in late {
+            self.failed(now, &hash, &peer);
+        }
+    }
+
+    fn ask(&mut self, now: Duration, has: &impl Fn(&B256) -> bool, actions: &mut Vec<FetchAction>) {
+        // What is due soon goes along with what is due.
+        let soon = now + GATHER_SLACK;
+        if self.due().is_none_or(|due| due > now) {
+            return;
+        }
+        let due: Vec<B256> = self
+            .entries
+            .iter()
+            .filter(|(_, entry)| entry.due().is_some_and(|due| due <= soon))
+            .map(|(hash, _)| *hash)
+            .collect();
+        let mut bodies: HashMap<PeerId, Vec<B256>> = HashMap::new();
+        for hash in due {
+            if has(&hash) {
+                self.forget(&hash);
+                continue;
+            }
+            let choice = self.next_random();
+            let Some(entry) = self.entries.get_mut(&hash) else {
+                continue;
+            };
+            let Some(peer) = pick(&entry.announcers, choice) else {
+                self.entries.remove(&hash);
+                continue;
+            };
+            let since = now;
+            match std::mem::replace(&mut entry.stage, Stage::Announced { since }) {
+                Stage::Announced { .. } => {
+                    entry.stage = Stage::FetchingHeader { peer, since };
+                    actions.push(FetchAction::Header { peer, hash });
+                }
+                Stage::HeaderHere { header, .. } => {
+                    entry.stage = Stage::FetchingBody {
+                        header,
+                        peer,
+                        since,
+                    };
+                    bodies.entry(peer).or_default().push(hash);
+                }
+                other => entry.stage = other,
+            }
+        }
+        let bodies = bodies.into_iter();
+        actions.extend(bodies.map(|(peer, hashes)| FetchAction::Bodies { peer, hashes }));
+    }
+
+    fn import(
+        &mut self,
+        height: u64,
+        has: &impl Fn(&B256) -> bool,
+        actions: &mut Vec<FetchAction>,
+    ) {
+        let queued = self.entries.iter();
+        let mut queued: Vec<(u64, B256)> = queued
+            .filter(|(_, entry)| matches!(entry.stage, Stage::Queued { .. }))
+            .map(|(hash, entry)| (entry.number, *hash))
+            .filter(|(number, _)| *number <= height.saturating_add(1))
+            .collect();
+        queued.sort_unstable();
+        for (number, hash) in queued {
+            if number.saturating_add(MAX_UNCLE_DISTANCE) < height || has(&hash) {
+                self.forget(&hash);
+                continue;
+            }
+            let Some(entry) = self.entries.get_mut(&hash) else {
+                continue;
+            };
+            let Stage::Queued { peer, .. } = entry.stage else {
+                continue;
+            };
+            let queued = std::mem::replace(&mut entry.stage, Stage::Importing { peer });
+            if let Stage::Queued { block, .. } = queued {
+                actions.push(FetchAction::Import { peer, block });
+            }
+        }
+    }
+
+    /// When [`poll`](Self::poll) has something to do next, unless something comes in before.
+    pub fn next_timeout(&self) -> Option<Duration> {
+        let expiry = self.entries.values().filter_map(|entry| match entry.stage {
+            Stage::FetchingHeader { since, .. } | Stage::FetchingBody { since, .. } => {
+                Some(since + FETCH_TIMEOUT)
+            }
+            _ => None,
+        });
+        self.due().into_iter().chain(expiry).min()
+    }
+
+    fn due(&self) -> Option<Duration> {
+        self.entries.values().filter_map(Entry::due).min()
+    }
+
+    /// A peer did not give what it has, as it said: others are asked, where there are any.
+    fn failed(&mut self, now: Duration, hash: &B256, peer: &PeerId) {
+        let Some(entry) = self.entries.get_mut(hash) else {
+            return;
+        };
+        let before = entry.announcers.len();
+        entry.announcers.retain(|it| it != peer);
+        if entry.announcers.len() < before {
+            decrease(&mut self.announced, peer);
+        }
+        let is_asked = matches!(entry.stage,
+            Stage::FetchingHeader { peer: asked, .. } | Stage::FetchingBody { peer: asked, .. }
+                if asked == *peer);
+        let is_queued = matches!(entry.stage, Stage::Queued { .. } | Stage::Importing { .. });
+        if entry.announcers.is_empty() && !is_queued {
+            self.entries.remove(hash);
+        } else if is_asked {
+            // Due at once: time enough has passed.
+            let since = now.saturating_sub(ARRIVE_TIMEOUT);
+            let stage = std::mem::replace(&mut entry.stage, Stage::Announced { since });
+            if let Stage::FetchingBody { header, .. } = stage {
+                entry.stage = Stage::HeaderHere { header, since };
+            }
+        }
+    }
+
+    fn forget(&mut self, hash: &B256) {
+        let Some(entry) = self.entries.remove(hash) else {
+            return;
+        };
+        for peer in &entry.announcers {
+            decrease(&mut self.announced, peer);
+        }
+        if let Stage::Queued { peer, .. } | Stage::Importing { peer } = entry.stage {
+            decrease(&mut self.queued, &peer);
+        }
+    }
+
+    fn next_random(&mut self) -> u64 {
+        // xorshift64: whom of several to ask needs no better.
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        self.random
+    }
+}
+
+impl Entry {
+    /// When something is to be asked for it.
+    fn due(&self) -> Option<Duration> {
+        match self.stage {
+            Stage::Announced { since } => Some(since + ARRIVE_TIMEOUT - GATHER_SLACK),
+            Stage::HeaderHere { since, .. } => Some(since + GATHER_SLACK),
+            _ => None,
+        }
+    }
+}
+
+fn is_near(number: u64, height: u64) -> bool {
+    number.saturating_add(MAX_UNCLE_DISTANCE) >= height
+        && number <= height.saturating_add(MAX_QUEUE_DISTANCE)
+}
+
+fn has_empty_body(header: &Header) -> bool {
+    header.transactions_root == EMPTY_ROOT_HASH
+        && header.ommers_hash == EMPTY_OMMERS_HASH
+        && header
+            .withdrawals_root
+            .is_none_or(|root| root == EMPTY_ROOT_HASH)
+}
+
+fn pick(peers: &[PeerId], random: u64) -> Option<PeerId> {
+    let count = u64::try_from(peers.len()).unwrap_or(u64::MAX);
+    let place = random.checked_rem(count)?;
+    peers
+        .get(usize::try_from(place).unwrap_or_default())
+        .copied()
+}
+
+fn count(counts: &HashMap<PeerId, usize>, peer: &PeerId) -> usize {
+    counts.get(peer).copied().unwrap_or_default()
+}
+
+fn decrease(counts: &mut HashMap<PeerId, usize>, peer: &PeerId) {
+    if let Some(count) = counts.get_mut(peer) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(peer);
+        }
+    }
+}

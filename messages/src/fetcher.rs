@@ -1,0 +1,45 @@
+//! Messages to FetcherActor, which fetches what peers announce.
+
+use actix::Message;
+use actoreum_primitives::{B256, Block};
+use actoreum_wire::eth::{BlockAnnouncement, TransactionAnnouncement};
+use actoreum_wire::nodes::NodeId;
+
+/// A peer says that it has blocks.
+///
+/// From: the peer's conversation, which waits for room. In the place of geth's `fetcher.notify`.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct BlocksAnnounced {
+    /// Who.
+    pub peer: NodeId,
+    /// Which.
+    pub blocks: Vec<BlockAnnouncement>,
+}
+
+/// A peer sent a block.
+///
+/// From: the peer's conversation, which waits for room. In the place of geth's `fetcher.inject`.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct BlockPropagated {
+    /// Who.
+    pub peer: NodeId,
+    /// The block's hash.
+    pub hash: B256,
+    /// The block.
+    pub block: Box<Block>,
+}
+
+/// A peer says that it has transactions that our pool does not have.
+///
+/// From: the peer's conversation, which waits for room. In the place of the `notify` channel of
+/// later geths' `TxFetcher`.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct TransactionsAnnounced {
+    /// Who.
+    pub peer: NodeId,
+    /// Which.
+    pub transactions: Vec<TransactionAnnouncement>,
+}
