@@ -7,6 +7,7 @@ use actix::Message;
 use actoreum_chain::{LogCriteria, PlacedLog, SealedHeader};
 use actoreum_primitives::B256;
 
+use crate::events::SyncChanged;
 use crate::server::PeerEvent;
 
 /// The name of a filter or a subscription: random, so that no client guesses another's.
@@ -63,6 +64,8 @@ pub enum Change {
     Transactions(Arc<[B256]>),
     /// A peer came, or went.
     Peer(PeerEvent),
+    /// A synchronisation began or ended.
+    Sync(SyncChanged),
 }
 
 /// Somebody who is told of events, at the other end of a bounded queue.

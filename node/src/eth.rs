@@ -3,9 +3,15 @@
 use std::time::Duration;
 
 use actoreum_actors::{
-    eth::{EthProtocol, EthSetup, fetcher::FetcherActor, protocol_manager::ProtocolManagerActor},
-    supervision::{ChildSpec, Strategy, SupervisorSpec},
+    eth::{
+        EthProtocol, EthSetup,
+        downloader::{DownloaderActor, DownloaderSetup, SyncStatus},
+        fetcher::FetcherActor,
+        protocol_manager::ProtocolManagerActor,
+    },
+    supervision::{ActorRef, ChildSpec, Recipient, Strategy, SupervisorSpec},
 };
+use actoreum_messages::events::SyncChanged;
 
 /// It never gives up: a node that does not follow the network still serves its chain.
 const RESTARTS: u32 = u32::MAX;
@@ -28,10 +34,28 @@ pub struct EthParts {
     pub protocol: EthProtocol,
     /// To be started before the network, behind what it stands on.
     pub spec: SupervisorSpec,
+    /// How far the sync is.
+    pub sync: SyncStatus,
 }
 
-/// Puts the eth protocol together.
-pub fn assemble(setup: EthSetup, network_id: u64) -> eyre::Result<EthParts> {
+/// Puts the eth protocol together. `followers` hear when a sync begins and ends.
+pub fn assemble(
+    mut setup: EthSetup,
+    network_id: u64,
+    followers: Vec<Recipient<SyncChanged>>,
+) -> eyre::Result<EthParts> {
+    let downloader: ActorRef<DownloaderActor> = ActorRef::new("downloader");
+    setup.followers.push(downloader.recipient());
+    let sync = SyncStatus::default();
+    let of_downloader = DownloaderSetup {
+        reader: setup.chain.clone(),
+        chain: setup.writer.clone(),
+        peers: setup.peers.clone(),
+        pool: setup.serving.clone(),
+        status: sync.clone(),
+        followers,
+    };
+    let fetching = ChildSpec::new(&downloader, move || of_downloader.make());
     let protocol = EthProtocol::new(setup.clone(), network_id)?;
     let (of_manager, of_fetcher) = (setup.clone(), setup.clone());
     let manager = ChildSpec::new(&setup.manager, move || {
@@ -44,6 +68,11 @@ pub fn assemble(setup: EthSetup, network_id: u64) -> eyre::Result<EthParts> {
         .child(setup.serving.child())
         .child(manager.arbiter(ARBITER).mailbox(MAILBOX))
         .child(fetcher.arbiter(ARBITER).mailbox(MAILBOX))
+        .child(fetching.arbiter(ARBITER))
         .intensity(RESTARTS, PERIOD);
-    Ok(EthParts { protocol, spec })
+    Ok(EthParts {
+        protocol,
+        spec,
+        sync,
+    })
 }

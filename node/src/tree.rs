@@ -275,6 +275,7 @@ fn assemble_all(
         // Set once: there is one tree.
         let _ = node.sealing.set(actors);
     }
+    let sync_followers = vec![filters.recipient()];
     let _ = node.filters.set(filters);
     let mut eth_setup = EthSetup::new(
         reader.clone(),
@@ -307,11 +308,12 @@ fn assemble_all(
         .child(followers)
         .intensity(0, CHAIN_PERIOD);
     if let (Some(datadir), true) = (datadir, is_connected) {
-        let eth = eth::assemble(eth_setup, network_id)?;
+        let eth = eth::assemble(eth_setup, network_id, sync_followers)?;
         let (network, handle) = network::assemble(config, datadir, &reader, eth.protocol)?;
         spec = spec.child(eth.spec).child(network);
         // Set once: there is one tree.
         let _ = node.network.set(handle);
+        let _ = node.sync.set(eth.sync);
     }
     let spec = spec.child(servers(config, &node));
     Ok(Assembled {

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web::Bytes;
+use actoreum_messages::events::SyncChanged;
 use actoreum_messages::filter::{Change, Event, FilterId, Subscriber};
 use actoreum_messages::server::PeerEvent;
 use futures_util::stream::{FuturesUnordered, Stream, StreamExt as _};
@@ -304,6 +305,10 @@ async fn write_one(
                     let message = notification("admin", id, |out| write_peer(out, peer));
                     writer.write(message).await
                 }
+                Change::Sync(change) => {
+                    let message = notification("eth", id, |out| write_sync(out, change));
+                    writer.write(message).await
+                }
                 Change::Head(header) => {
                     let json = event.rendered.get_or_init(|| {
                         let mut out = JsonOut::new(MAX_NOTIFICATION_BYTES);
@@ -332,6 +337,24 @@ async fn write_one(
         }
         Outgoing::End => Ok(()),
     }
+}
+
+/// A sync event in geth's form: its names are those of its Go fields.
+fn write_sync(out: &mut JsonOut, change: &SyncChanged) {
+    let SyncChanged::Started(progress) = change else {
+        return out.raw_bytes(b"false");
+    };
+    let status = serde_json::json!({
+        "syncing": true,
+        "status": {
+            "StartingBlock": progress.starting_block,
+            "CurrentBlock": progress.current_block,
+            "HighestBlock": progress.highest_block,
+            "PulledStates": progress.pulled_states,
+            "KnownStates": progress.known_states,
+        },
+    });
+    out.raw_bytes(status.to_string().as_bytes());
 }
 
 /// A peer event in geth's form.

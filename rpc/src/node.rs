@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use actoreum_actors::chain::ChainActor;
+use actoreum_actors::eth::downloader::SyncStatus;
 use actoreum_actors::filter::FilterActor;
 use actoreum_actors::net::NetworkHandle;
 use actoreum_actors::supervision::{ActorRef, AskError, TreeHandle};
@@ -125,6 +126,8 @@ pub struct Node {
     pub txpool: OnceLock<TxPoolHandle>,
     /// The keys, once the tree is put together.
     pub keys: OnceLock<Keys>,
+    /// How far the sync is, once the tree is put together, where this node has a network.
+    pub sync: OnceLock<SyncStatus>,
     /// Who seals, once the tree is put together, where this node does.
     pub sealing: OnceLock<SealingActors>,
     pub(crate) rendered: BlockCache,
@@ -150,6 +153,7 @@ impl Node {
             filters: OnceLock::new(),
             txpool: OnceLock::new(),
             keys: OnceLock::new(),
+            sync: OnceLock::new(),
             sealing: OnceLock::new(),
             rendered: BlockCache::new(BLOCK_CACHE_BYTES),
             quick: QuickTargets::default(),

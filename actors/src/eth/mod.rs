@@ -18,7 +18,8 @@
 //! eth                    rest_for_one
 //! |- serving             the threads that read, decode and check for peers
 //! |- protocol manager    ProtocolManagerActor: who is told what
-//! `- fetcher             FetcherActor: what peers announce
+//! |- fetcher             FetcherActor: what peers announce
+//! `- downloader          DownloaderActor: what peers have and we do not
 //! ```
 //!
 //! A conversation runs in its peer's actor. Whoever wants something of a peer takes an
@@ -26,6 +27,7 @@
 //! between. Every bound is in [`limits`].
 
 mod conversation;
+pub mod downloader;
 pub mod fetcher;
 mod greeting;
 pub mod limits;

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`ChainChanged`] | removed logs, added logs, then the new heads go to those who wait for them |
 //! | [`NewTransactions`] | their hashes, likewise |
+//! | [`SyncChanged`] | goes to those who wait for it |
 //! | [`InstallFilter`], [`TakeChanges`], [`GetLogFilter`], [`UninstallFilter`] | filters that are polled |
 //! | [`Subscribe`], [`Unsubscribe`] | subscriptions |
 //! | `Expire` | filters that nobody polls any more go; it is looked whether the chain went on unheard |
@@ -26,7 +27,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use actoreum_chain::{ChainEvent, ChainReader, ExecutedBlock, SealedHeader};
-use actoreum_messages::events::{ChainChanged, NewTransactions};
+use actoreum_messages::events::{ChainChanged, NewTransactions, SyncChanged};
 use actoreum_messages::filter::{
     Change, Collected, Event, FilterId, GetLogFilter, InstallFilter, LogRange, Subscribe,
     Subscriber, TakeChanges, TooManyFilters, Topic, UninstallFilter, Unsubscribe,
@@ -249,6 +250,17 @@ impl Handles<NewTransactions> for FilterActor {
         self.polled.add_hashes(&Topic::Transactions, &hashes);
         let event = event(Change::Transactions(hashes));
         self.tell(&event, |topic| *topic == Topic::Transactions);
+    }
+}
+
+impl Handles<SyncChanged> for FilterActor {
+    type Answer = ();
+    // Gossip: `eth_syncing` tells what holds.
+    const WHEN_FULL: WhenFull = WhenFull::DropOldest;
+
+    fn handle(&mut self, message: SyncChanged, _: &mut Ctx<Self>) {
+        let event = event(Change::Sync(message));
+        self.tell(&event, |topic| *topic == Topic::Syncing);
     }
 }
 

@@ -118,6 +118,7 @@ impl Subscriber for Ear {
             }
             Change::Transactions(hashes) => format!("{} transactions", hashes.len()),
             Change::Peer(peer) => format!("peer {:?}", peer.peer),
+            Change::Sync(change) => format!("sync {change:?}"),
         };
         self.heard.lock().push(format!("{subscription}: {line}"));
         true

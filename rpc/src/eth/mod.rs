@@ -17,6 +17,7 @@ mod transactions;
 pub use call_request::{BlockOverrideArgs, CallArgs, StateOverrideArgs};
 pub use filter::LogFilter;
 
+use actoreum_actors::eth::downloader::SyncStatus;
 use serde_json::{Value, json};
 
 use crate::error::RpcError;
@@ -66,7 +67,17 @@ fn hashrate(_: &Node, (): ()) -> Result<u64, RpcError> {
     Ok(0)
 }
 
-/// False: nothing in this node fetches a chain yet.
-fn syncing(_: &Node, (): ()) -> Result<Serialized<Value>, RpcError> {
-    Ok(Serialized(json!(false)))
+/// False, or how far the sync is.
+fn syncing(node: &Node, (): ()) -> Result<Serialized<Value>, RpcError> {
+    let progress = node.sync.get().and_then(SyncStatus::progress);
+    let running = progress.filter(|it| it.current_block < it.highest_block);
+    Ok(Serialized(running.map_or(json!(false), |progress| {
+        json!({
+            "startingBlock": format!("{:#x}", progress.starting_block),
+            "currentBlock": format!("{:#x}", progress.current_block),
+            "highestBlock": format!("{:#x}", progress.highest_block),
+            "pulledStates": format!("{:#x}", progress.pulled_states),
+            "knownStates": format!("{:#x}", progress.known_states),
+        })
+    })))
 }

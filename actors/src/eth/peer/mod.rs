@@ -207,6 +207,52 @@ impl EthPeer {
         Ok(headers)
     }
 
+    /// As [`Self::headers`], still encoded; nothing is checked but their number.
+    ///
+    /// # Errors
+    /// [`RequestError`]
+    pub async fn raw_headers(
+        &self,
+        origin: BlockOrigin,
+        amount: u64,
+        skip: u64,
+        reverse: bool,
+        deadline: Instant,
+    ) -> Result<LazyList<Header>, RequestError> {
+        let request = GetBlockHeaders {
+            origin,
+            amount,
+            skip,
+            reverse,
+        };
+        let question = |id| EthMessage::GetBlockHeaders(id, request);
+        let answer = self.ask(question, MessageId::BlockHeaders, deadline);
+        match answer.await? {
+            EthMessage::BlockHeaders(_, list) => {
+                self.bounded(list, usize::try_from(amount).unwrap_or(usize::MAX))
+            }
+            _ => Err(self.wrong("another message")),
+        }
+    }
+
+    /// As [`Self::bodies`], still encoded; nothing is checked but their number.
+    ///
+    /// # Errors
+    /// [`RequestError`]
+    pub async fn raw_bodies(
+        &self,
+        hashes: Vec<B256>,
+        deadline: Instant,
+    ) -> Result<LazyList<Body>, RequestError> {
+        let asked = hashes.len();
+        let question = |id| EthMessage::GetBlockBodies(id, hashes);
+        let answer = self.ask(question, MessageId::BlockBodies, deadline);
+        match answer.await? {
+            EthMessage::BlockBodies(_, list) => self.bounded(list, asked),
+            _ => Err(self.wrong("another message")),
+        }
+    }
+
     /// Asks for the bodies of blocks by their hashes; those that it does not have are left out.
     ///
     /// # Errors
@@ -317,6 +363,17 @@ impl EthPeer {
                 self.penalise(TIMEOUT_POINTS, "no answer in time");
                 Err(RequestError::Timeout)
             }
+        }
+    }
+
+    fn bounded<T: WireItem>(
+        &self,
+        list: LazyList<T>,
+        asked: usize,
+    ) -> Result<LazyList<T>, RequestError> {
+        match list.len() > asked {
+            true => Err(self.wrong("more than was asked for")),
+            false => Ok(list),
         }
     }
 

@@ -177,6 +177,8 @@ pub enum Unanswered {
     Gone,
     /// The answer cannot be decoded.
     Garbage,
+    /// The answer could not be read, for a reason of this node's.
+    Unread,
 }
 
 /// A request whose answer is awaited.
@@ -402,6 +404,7 @@ impl Downloader {
         let peer = pending.peer;
         self.take_back(&pending.task);
         match why {
+            Unanswered::Unread => {}
             Unanswered::Gone => {
                 self.peers.remove(peer);
                 self.forget_peer(peer, now);
