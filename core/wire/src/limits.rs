@@ -140,6 +140,11 @@ pub const MAX_LOOKUPS: usize = 16;
 /// hostile one could go on naming nodes that are ever closer.
 pub const MAX_LOOKUP_QUERIES: usize = 128;
 
+/// A node that was heard of within this time is not pinged to see whether it is alive. geth 1.8
+/// tells nobody of a node from that node's ping until its own next check of it, so that in a
+/// small network nodes that ping more often hide themselves.
+pub const REVALIDATION_PAUSE: Duration = Duration::from_secs(30);
+
 /// Failures in a row after which a node leaves the table.
 pub const MAX_FINDNODE_FAILURES: u32 = 5;
 

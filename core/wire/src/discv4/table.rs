@@ -16,7 +16,8 @@ use rand::seq::{IteratorRandom, SliceRandom};
 use super::Node;
 use super::address::{Subnet, is_lan};
 use crate::limits::{
-    BUCKET_SIZE, BUCKET_SUBNET_LIMIT, MAX_FINDNODE_FAILURES, MAX_REPLACEMENTS, TABLE_SUBNET_LIMIT,
+    BUCKET_SIZE, BUCKET_SUBNET_LIMIT, MAX_FINDNODE_FAILURES, MAX_REPLACEMENTS, REVALIDATION_PAUSE,
+    TABLE_SUBNET_LIMIT,
 };
 use crate::nodes::NodeId;
 
@@ -35,6 +36,8 @@ pub struct TableEntry {
     pub liveness_checks: u32,
     /// When it was added.
     pub added_at: Instant,
+    /// When it was last known to be alive; `None` while it was only told of.
+    pub heard_at: Option<Instant>,
     /// Find-node requests in a row that it did not answer.
     pub failures: u32,
 }
@@ -157,6 +160,7 @@ impl Table {
             node,
             liveness_checks: 0,
             added_at: now,
+            heard_at: None,
             failures: 0,
         };
         if let Some(bucket) = self.buckets.get_mut(slot) {
@@ -167,7 +171,7 @@ impl Table {
     /// Adds a node that has just answered a ping, or moves it to the front of its bucket. The
     /// endpoint is that of the answer.
     pub fn add_verified(&mut self, node: Node, now: Instant) {
-        if self.bump(&node) {
+        if self.bump(&node, now) {
             return;
         }
         let Some(slot) = self.slot_for(&node) else {
@@ -177,6 +181,7 @@ impl Table {
             node,
             liveness_checks: 1,
             added_at: now,
+            heard_at: Some(now),
             failures: 0,
         };
         if let Some(bucket) = self.buckets.get_mut(slot) {
@@ -255,7 +260,7 @@ impl Table {
     }
 
     /// Moves a node that is in its bucket to the front, as one that answered a ping.
-    fn bump(&mut self, node: &Node) -> bool {
+    fn bump(&mut self, node: &Node, now: Instant) -> bool {
         let slot = self.bucket_index(&node.id);
         let Some(bucket) = self.buckets.get(slot) else {
             return false;
@@ -284,6 +289,7 @@ impl Table {
                     ..old.node
                 },
                 liveness_checks: old.liveness_checks.saturating_add(1),
+                heard_at: Some(now),
                 failures: 0,
                 ..old
             };
@@ -310,6 +316,7 @@ impl Table {
                 node,
                 liveness_checks: 0,
                 added_at: now,
+                heard_at: None,
                 failures: 0,
             };
             bucket.entries.push(entry);
@@ -317,21 +324,26 @@ impl Table {
         self.release(slot, dead.node.endpoint.address);
     }
 
-    /// The last node of a random bucket: whom to ping next.
-    pub fn next_to_revalidate(&mut self) -> Option<Node> {
+    /// The last node of a random bucket: whom to ping next. One that was heard of within
+    /// [`REVALIDATION_PAUSE`] needs no ping.
+    pub fn next_to_revalidate(&mut self, now: Instant) -> Option<Node> {
+        let is_due = |entry: &&TableEntry| {
+            let silence = entry.heard_at.map(|at| now.saturating_duration_since(at));
+            silence.is_none_or(|silence| silence >= REVALIDATION_PAUSE)
+        };
         let random = &mut self.random;
         let last = self
             .buckets
             .iter()
             .filter_map(|bucket| bucket.entries.last());
-        last.map(|entry| entry.node).choose(random)
+        last.filter(is_due).map(|entry| entry.node).choose(random)
     }
 
     /// What came of the ping to a node that [`Table::next_to_revalidate`] named. A dead one
     /// that was heard of meanwhile stays.
     pub fn revalidated(&mut self, node: &Node, alive: bool, now: Instant) {
         if alive {
-            self.bump(node);
+            self.bump(node, now);
             return;
         }
         let last = self

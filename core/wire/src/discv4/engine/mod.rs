@@ -391,7 +391,7 @@ impl Discovery {
         self.next_revalidation = None;
         let sent = self
             .table
-            .next_to_revalidate()
+            .next_to_revalidate(now.instant)
             .is_some_and(|node| self.ping(node, Purpose::Revalidation, now));
         if !sent {
             self.schedule_revalidation(now);

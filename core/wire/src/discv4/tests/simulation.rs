@@ -215,7 +215,7 @@ fn fill_and_find(count: u32, loss: f64, minutes: u64) {
 
 #[test]
 fn two_hundred_nodes_fill_their_tables_and_find_each_other() {
-    fill_and_find(200, 0.0, 1);
+    fill_and_find(200, 0.0, 2);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use rand::rngs::StdRng;
 
 use super::{key, node};
 use crate::discv4::*;
-use crate::limits::{BUCKET_SIZE, MAX_FINDNODE_FAILURES, MAX_REPLACEMENTS};
+use crate::limits::{BUCKET_SIZE, MAX_FINDNODE_FAILURES, MAX_REPLACEMENTS, REVALIDATION_PAUSE};
 use crate::nodes::NodeId;
 
 fn table() -> Table {
@@ -173,11 +173,24 @@ fn a_dead_node_that_was_heard_of_meanwhile_stays() {
     let mut table = table();
     let nodes: Vec<Node> = far_nodes().take(3).collect();
     nodes.iter().for_each(|node| table.add_seen(*node, now));
-    let asked = table.next_to_revalidate().unwrap();
+    let asked = table.next_to_revalidate(now).unwrap();
     assert_eq!(asked, nodes[2]);
     table.add_verified(asked, now);
     table.revalidated(&asked, false, now);
     assert_eq!(table.len(), 3);
+}
+
+#[test]
+fn a_node_that_was_just_heard_of_is_not_checked() {
+    let now = Instant::now();
+    let mut table = table();
+    let node = far_nodes().next().unwrap();
+    table.add_seen(node, now);
+    assert_eq!(table.next_to_revalidate(now), Some(node));
+    table.add_verified(node, now);
+    assert_eq!(table.next_to_revalidate(now + REVALIDATION_PAUSE / 2), None);
+    let later = now + REVALIDATION_PAUSE;
+    assert_eq!(table.next_to_revalidate(later), Some(node));
 }
 
 #[test]
