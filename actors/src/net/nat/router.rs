@@ -74,7 +74,7 @@ impl Router {
         }
     }
 
-    fn find_upnp(mut options: SearchOptions) -> Option<Self> {
+    pub(super) fn find_upnp(mut options: SearchOptions) -> Option<Self> {
         options.timeout = Some(ROUTER_TIMEOUT);
         let gateway = match search_gateway(options) {
             Ok(gateway) => gateway,

@@ -1,9 +1,23 @@
-use std::net::Ipv4Addr;
+mod igd;
 
+use std::net::Ipv4Addr;
+use std::pin::Pin;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use actoreum_primitives::SecretKey;
+use actoreum_wire::p2p::{Capability, Protocol};
+use igd_next::SearchOptions;
 use tokio::net::UdpSocket;
 
 use super::router::gateway_in;
 use super::*;
+use crate::net::limits::MAPPING_LIFETIME;
+use crate::net::protocol::{ConversationEnd, Link, ProtocolHandler};
+use crate::net::settings::NetworkSettings;
+use crate::net::tcp::OsTransport;
+use crate::net::transport::ListenAddress;
+use crate::supervision::{Strategy, SupervisorSpec, TreeOptions};
 
 #[test]
 fn geths_forms_are_read_and_written() {
@@ -69,16 +83,73 @@ async fn a_nat_pmp_router_tells_the_address_and_opens_and_closes_ports() {
         println!("skipped: port 5351 is taken");
         return;
     }
+    let mut settings = NetworkSettings::new(SecretKey::random(), "test".to_owned());
+    settings.is_discovering = false;
+    settings.nat = Nat::Pmp(Some(Ipv4Addr::LOCALHOST));
+    settings.listen = ListenAddress {
+        ip: Some(Ipv4Addr::LOCALHOST.into()),
+        port: 0,
+    };
+    let (spec, network) = crate::net::assemble(settings, Arc::new(OsTransport), Arc::new(Silent));
+    let spec = SupervisorSpec::new("node", Strategy::OneForOne).child(spec);
+    let tree = TreeOptions::default().single_thread().start(spec).await;
+    let tree = tree.unwrap();
+    let port = network.local().endpoint.tcp;
+    let opened = format!("tcp {port} for {}", MAPPING_LIFETIME.as_secs());
+    assert_eq!(log.recv().await.unwrap(), opened);
+    let told = IpAddr::from([8, 8, 4, 4]);
+    while network.local().endpoint.address != told {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    for _ in 0..2 {
+        tokio::time::pause();
+        tokio::time::advance(MAPPING_REFRESH).await;
+        tokio::time::resume();
+        assert_eq!(log.recv().await.unwrap(), opened, "it is opened anew");
+        // The actor hears of it after the router.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    assert!(tree.shutdown().await.is_clean());
+    assert_eq!(log.recv().await.unwrap(), format!("tcp {port} for 0"));
+}
+
+/// Speaks a protocol that nobody else does.
+struct Silent;
+
+impl ProtocolHandler for Silent {
+    fn offered(&self) -> Vec<Protocol> {
+        let capability = Capability::new("silent", 1);
+        vec![Protocol {
+            capability,
+            length: 1,
+        }]
+    }
+
+    fn converse(&self, _: Link) -> Pin<Box<dyn Future<Output = ConversationEnd>>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[test]
+fn a_upnp_router_tells_the_address_and_opens_and_closes_ports() {
+    let (heard, log) = mpsc::channel();
+    let mut options = SearchOptions::default();
+    options.broadcast_address = igd::start(heard);
+    // Nobody else's router is on the loopback, so that it is not believed unasked.
+    options.allowed_gateway_ips = vec![Ipv4Addr::LOCALHOST.into()];
+    let router = Router::find_upnp(options).expect("it answers");
     let ports = vec![Port::Tcp(30303), Port::Udp(30304)];
-    let nat = Nat::Pmp(Some(Ipv4Addr::LOCALHOST));
-    let asked = beside(move || refresh(nat, None, ports));
-    let refreshed = asked.await.unwrap();
+    let refreshed = refresh(Nat::Upnp, Some(Arc::new(router)), ports.clone());
     assert_eq!(refreshed.address, Some(IpAddr::from([8, 8, 4, 4])));
-    assert_eq!(refreshed.open, [Port::Tcp(30303), Port::Udp(30304)]);
-    assert_eq!(log.recv().await.unwrap(), "tcp 30303 for 1200");
-    assert_eq!(log.recv().await.unwrap(), "udp 30304 for 1200");
+    assert_eq!(refreshed.open, ports);
     let router = refreshed.router.unwrap();
-    let closed = beside(move || router.close(Port::Tcp(30303)));
-    closed.await.unwrap().unwrap();
-    assert_eq!(log.recv().await.unwrap(), "tcp 30303 for 0");
+    router.close(Port::Udp(30304)).unwrap();
+    let heard: Vec<String> = log.try_iter().collect();
+    let expected = [
+        "GetExternalIPAddress",
+        "AddPortMapping TCP 30303 127.0.0.1 1200",
+        "AddPortMapping UDP 30304 127.0.0.1 1200",
+        "DeletePortMapping UDP 30304",
+    ];
+    assert_eq!(heard, expected);
 }
