@@ -3,6 +3,8 @@
 
 #![allow(missing_docs, reason = "criterion makes the public functions")]
 
+mod tcp;
+
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Instant;
@@ -248,5 +250,5 @@ fn discovery(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, frames, handshakes, discovery);
+criterion_group!(benches, frames, tcp::throughput, handshakes, discovery);
 criterion_main!(benches);
