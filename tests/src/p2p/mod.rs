@@ -14,7 +14,9 @@
 mod chat;
 mod memory;
 mod node;
+mod stranger;
 
 pub use chat::Chat;
 pub use memory::{Host, MemoryNet};
 pub use node::{TestNode, key, run, settle, until};
+pub use stranger::{Stranger, UNCOMPRESSED, hello};

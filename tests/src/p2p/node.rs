@@ -1,20 +1,20 @@
 //! A node of the network: the real actors, and what a test may see of them.
 
 use std::future::Future;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use actoreum_actors::net::settings::NetworkSettings;
-use actoreum_actors::net::transport::ListenAddress;
+use actoreum_actors::net::transport::{ListenAddress, Transport};
 use actoreum_actors::net::{self, NetworkHandle, nat::Nat};
 use actoreum_actors::supervision::{Strategy, SupervisorSpec, Tree, TreeOptions};
 use actoreum_messages::server::AddPeer;
 use actoreum_primitives::SecretKey;
-use actoreum_wire::nodes::{Enode, EnodeEndpoint, NodeId};
+use actoreum_wire::nodes::{Enode, NodeId};
 
 use super::chat::{Chat, ChatHandler};
-use super::memory::{Host, MemoryNet};
+use super::memory::MemoryNet;
 
 /// The port of every node.
 const PORT: u16 = 30303;
@@ -34,10 +34,7 @@ pub struct TestNode {
     pub network: NetworkHandle,
     /// Its protocol.
     pub chat: Arc<Chat>,
-    /// Its host, to use past the node.
-    pub host: Host,
     tree: Tree,
-    key: SecretKey,
 }
 
 impl TestNode {
@@ -50,40 +47,44 @@ impl TestNode {
         // Public networks: every node in a /24 of its own, as the table wants it.
         let [_, high, middle, low] = number.to_be_bytes();
         let address = IpAddr::V4(Ipv4Addr::new(50 + high, middle, low, 1));
-        let key = key(number);
-        let mut settings = NetworkSettings::new(key.clone(), format!("test/{number}"));
+        let mut settings = NetworkSettings::new(key(number), format!("test/{number}"));
         settings.listen = ListenAddress {
             ip: Some(address),
             port: PORT,
         };
         settings.nat = Nat::External(address);
         change(&mut settings);
-        let (host, chat) = (net.host(address), Arc::new(Chat::default()));
+        Self::with(settings, Arc::new(net.host(address))).await
+    }
+
+    /// A node on a network of the caller's, or on the machine's own.
+    pub async fn with(settings: NetworkSettings, transport: Arc<dyn Transport>) -> Self {
+        let chat = Arc::new(Chat::default());
         let handler = Arc::new(ChatHandler(Arc::clone(&chat)));
-        let (spec, network) = net::assemble(settings, Arc::new(host.clone()), handler);
+        let (spec, network) = net::assemble(settings, transport, handler);
         let spec = SupervisorSpec::new("node", Strategy::OneForOne).child(spec);
         let tree = TreeOptions::default().single_thread().start(spec).await;
         Self {
-            address,
+            address: network.local().endpoint.address,
             network,
             chat,
-            host,
             tree: tree.unwrap(),
-            key,
         }
     }
 
     /// Its id.
     pub fn id(&self) -> NodeId {
-        NodeId::of(&self.key.public_key())
+        self.network.local().id
     }
 
     /// Its URL.
     pub fn enode(&self) -> Enode {
-        Enode {
-            public_key: self.key.public_key(),
-            endpoint: Some(EnodeEndpoint::new(self.address, PORT, PORT)),
-        }
+        self.network.local().enode
+    }
+
+    /// Where it takes connections and datagrams.
+    pub fn socket(&self) -> SocketAddr {
+        SocketAddr::new(self.address, self.network.local().endpoint.tcp)
     }
 
     /// How many peers it has.
