@@ -59,6 +59,18 @@ pub struct NetworkFlags {
         help_heading = "Networking"
     )]
     pub bootnodes: Option<Vec<String>>,
+    /// geth's nodes for discovery version 5, which is not spoken
+    #[arg(
+        long,
+        global = true,
+        hide = true,
+        value_name = "URLS",
+        help_heading = "Networking"
+    )]
+    pub bootnodesv5: Option<String>,
+    /// geth's discovery version 5, which is not spoken
+    #[arg(long, global = true, hide = true, help_heading = "Networking")]
+    pub v5disc: bool,
     /// How peers reach us: any, none, upnp, pmp or extip:IP (default: any)
     #[arg(long, global = true, value_name = "HOW", help_heading = "Networking")]
     pub nat: Option<String>,
@@ -106,6 +118,9 @@ pub struct P2pConfig {
     /// The node's key, as the command line names it.
     #[serde(skip)]
     pub key: KeySource,
+    /// Asked for on the command line, and not to be had.
+    #[serde(skip)]
+    pub wants_v5: bool,
 }
 
 /// Where the node's key is.
@@ -135,6 +150,7 @@ impl Default for P2pConfig {
             listen_addr: ":30303".into(),
             nat: Nat::Any.to_string(),
             key: KeySource::DataDir,
+            wants_v5: false,
         }
     }
 }
@@ -159,6 +175,7 @@ impl P2pConfig {
         if let Some(networks) = &flags.netrestrict {
             self.net_restrict = without_blanks(networks);
         }
+        self.wants_v5 |= flags.v5disc || flags.bootnodesv5.is_some();
         set(&mut self.nat, &flags.nat);
         self.key = match (&flags.nodekey, &flags.nodekeyhex) {
             (Some(_), Some(_)) => {
@@ -349,6 +366,9 @@ pub fn assemble(
     eth: EthProtocol,
 ) -> eyre::Result<(SupervisorSpec, NetworkHandle)> {
     let is_mainnet = reader.genesis_hash() == MAINNET_GENESIS_HASH;
+    if config.node.p2p.wants_v5 {
+        warn!("discovery version 5 is not spoken; version 4 is");
+    }
     let name = version::named(&config.node.user_ident);
     let settings = settings(&config.node.p2p, datadir, is_mainnet, name)?;
     let (spec, handle) = net::assemble(settings, Arc::new(OsTransport), Arc::new(eth));

@@ -21,6 +21,7 @@ mod http;
 mod kill;
 mod memory;
 mod metrics;
+mod network;
 mod page;
 mod personal;
 mod process;

@@ -1,0 +1,136 @@
+//! Actors of the network that crash while strangers and peers keep the node busy.
+
+use std::fs;
+use std::io::Write;
+use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::{Node, until};
+use crate::browser::Page;
+use crate::http;
+
+const ACTORS: [&str; 4] = [
+    "node/network/connections/server",
+    "node/network/connections/edges/listener",
+    "node/network/connections/edges/dialer",
+    "node/network/discovery",
+];
+const PEERS: &str = "node/network/connections/peers";
+
+/// Strangers that connect, send nonsense and go, and datagrams without a meaning.
+fn annoy(to: SocketAddr, discovery: SocketAddr, is_over: &AtomicBool) {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    while !is_over.load(Relaxed) {
+        if let Ok(mut stream) = TcpStream::connect(to) {
+            let _ = stream.write_all(&[7; 400]);
+        }
+        for length in 1..20 {
+            let _ = socket.send_to(&vec![7; 60 * length], discovery);
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn generation(admin: SocketAddr, path: &str) -> u64 {
+    let actor = http::actor(admin, path).unwrap();
+    actor["generation"].as_u64().unwrap()
+}
+
+/// Messages that wait in the mailboxes below an actor.
+fn waiting(actor: &Value) -> u64 {
+    let own = actor["mailbox"]["depth"].as_u64().unwrap_or_default();
+    let children = actor["children"].as_array().into_iter().flatten();
+    own + children.map(waiting).sum::<u64>()
+}
+
+fn descriptors(node: &Node) -> usize {
+    let folder = format!("/proc/{}/fd", node.process.id());
+    fs::read_dir(folder).unwrap().count()
+}
+
+#[test]
+fn crashed_actors_come_back_with_their_peers_and_the_page_shows_it() {
+    let folder = || tempfile::tempdir().unwrap();
+    let chaos = ["--admin.chaos", "--admin.port", "0"];
+    let mut hub = Node::start_in(folder(), &chaos);
+    let admin = hub.process.wait_for_admin();
+    let url = hub.enode();
+    let others: Vec<Node> = (0..4)
+        .map(|_| Node::start_in(folder(), &["--bootnodes", &url]))
+        .collect();
+    for other in &others {
+        hub.add(&other.enode());
+    }
+    let is_whole = || hub.peers().len() == others.len();
+    until("the network stands", is_whole);
+    let before = descriptors(&hub);
+
+    let is_over = Arc::new(AtomicBool::new(false));
+    let (to, discovery, stop) = (hub.address(), hub.discovery(), Arc::clone(&is_over));
+    let annoying = thread::spawn(move || annoy(to, discovery, &stop));
+    for path in ACTORS {
+        let generation_before = generation(admin, path);
+        until("it is up to be crashed", || {
+            http::crash(admin, path).unwrap()
+        });
+        until("it is up again", || {
+            generation(admin, path) > generation_before
+        });
+        until("its peers are back", is_whole);
+        let ports = (hub.address(), hub.discovery());
+        assert_eq!(ports, (to, discovery), "it keeps its ports");
+    }
+    let peers = http::actor(admin, PEERS).unwrap();
+    for peer in peers["children"].as_array().unwrap() {
+        // A stranger's connection may have ended meanwhile.
+        let path = peer["path"].as_str().unwrap();
+        let body = serde_json::json!({ "path": path }).to_string();
+        http::request(admin, "POST", "/api/crash", &body).unwrap();
+    }
+    until("crashed peers are back", is_whole);
+    is_over.store(true, Relaxed);
+    annoying.join().unwrap();
+
+    until("nothing is left of the strangers", || {
+        let network = http::actor(admin, "node/network").unwrap();
+        let peers = http::actor(admin, PEERS).unwrap();
+        let connections = peers["children"].as_array().unwrap().len();
+        connections == others.len() && waiting(&network) == 0 && descriptors(&hub) <= before
+    });
+    assert!(is_whole());
+
+    let Some(mut page) = Page::open(&format!("http://{admin}")) else {
+        return;
+    };
+    for path in ACTORS {
+        let restarts = format!(
+            "Number([...document.querySelectorAll('[data-path=\"{path}\"] .num')]\
+             .find((it) => it.firstChild.textContent === 'restarts')?.lastChild.textContent) >= 1"
+        );
+        page.wait_for(&restarts);
+    }
+    let shown = format!(
+        "document.querySelectorAll('#peers tbody tr').length === {}",
+        others.len()
+    );
+    page.wait_for(&shown);
+    let headings = page.value("document.querySelector('#peers thead').innerText");
+    let headings = headings.as_str().unwrap().to_lowercase();
+    for part in [
+        "client",
+        "direction",
+        "speaks",
+        "in",
+        "out",
+        "round trip",
+        "score",
+    ] {
+        assert!(headings.contains(part), "{part} is not in: {headings}");
+    }
+    page.wait_for("document.querySelectorAll('#buckets svg.buckets rect').length >= 16");
+}

@@ -1,0 +1,148 @@
+//! Hostile datagrams at a node's port. `ACTOREUM_FLOOD_SECONDS` asks for a longer flood.
+
+use std::fs;
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use actoreum_primitives::{SecretKey, keccak256};
+use actoreum_wire::discv4::{Endpoint, FindNode, Packet, Ping, encode_packet};
+
+use super::{Node, until};
+
+/// Datagrams a second.
+const RATE: usize = 10_000;
+/// Each is a source of its own to a node on the same machine.
+const SOURCES: usize = 250;
+
+fn unix() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.unwrap().as_secs()
+}
+
+fn ping(expiration: u64) -> Packet {
+    let endpoint = Endpoint {
+        address: Some([127, 0, 0, 1].into()),
+        udp: 30303,
+        tcp: 30303,
+    };
+    Packet::Ping(Ping {
+        from: endpoint,
+        to: endpoint,
+        expiration,
+        enr_seq: None,
+    })
+}
+
+/// What strangers send: noise, a replayed packet, an expired one, one whose signature is of
+/// nobody, and a question without proof.
+fn hostile() -> Vec<Vec<u8>> {
+    let key = SecretKey::random();
+    let (replayed, _) = encode_packet(&ping(unix() + 3600), &key);
+    let (expired, _) = encode_packet(&ping(unix() - 60), &key);
+    let mut forged = replayed.clone();
+    forged[40] ^= 1;
+    let hash = keccak256(&forged[32..]);
+    forged[..32].copy_from_slice(hash.as_slice());
+    let question = FindNode {
+        target: [7; 64],
+        expiration: unix() + 3600,
+    };
+    let (unproven, _) = encode_packet(&Packet::FindNode(question), &key);
+    let noise: Vec<u8> = (0..1200_u32).map(|it| (it * 167) as u8).collect();
+    vec![noise, replayed, expired, forged, unproven]
+}
+
+/// Sends at [`RATE`] until it is told to stop; how many were sent and how many bytes came back.
+fn flood(to: SocketAddr, is_over: &AtomicBool) -> (usize, usize, usize) {
+    let sockets: Vec<UdpSocket> = (0..SOURCES)
+        .map(|_| {
+            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+            socket.set_nonblocking(true).unwrap();
+            socket
+        })
+        .collect();
+    let (kinds, begun) = (hostile(), Instant::now());
+    let (mut sent, mut bytes, mut back) = (0, 0, 0);
+    let mut buffer = [0; 2048];
+    while !is_over.load(Relaxed) {
+        let due = begun.elapsed().as_millis() as usize * RATE / 1000;
+        while sent < due {
+            let socket = &sockets[sent % SOURCES];
+            let datagram = &kinds[sent % kinds.len()];
+            // A full buffer loses it, as the network does.
+            if socket.send_to(datagram, to).is_ok() {
+                bytes += datagram.len();
+            }
+            while let Ok((count, _)) = socket.recv_from(&mut buffer) {
+                back += count;
+            }
+            sent += 1;
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+    (sent, bytes, back)
+}
+
+/// Processor time that a process has had.
+fn processor_time(id: u32) -> Duration {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
+    let (_, fields) = stat.rsplit_once(')').unwrap();
+    let fields: Vec<&str> = fields.split_whitespace().collect();
+    let ticks: u64 = [11, 12]
+        .iter()
+        .map(|&it| fields[it].parse::<u64>().unwrap())
+        .sum();
+    Duration::from_millis(ticks * 10)
+}
+
+#[test]
+fn ten_thousand_hostile_datagrams_a_second_cost_little_and_honest_nodes_still_meet() {
+    let seconds = std::env::var("ACTOREUM_FLOOD_SECONDS");
+    let seconds = seconds.map_or(6, |it| it.parse().unwrap());
+    let folder = || tempfile::tempdir().unwrap();
+    let victim = Node::start_in(folder(), &[]);
+    let url = victim.enode();
+    let early = Node::start_in(folder(), &["--bootnodes", &url]);
+    let (id, early_id) = (victim.id(), early.id());
+    until("the first is there", || victim.peer(&early_id).is_some());
+
+    let is_over = Arc::new(AtomicBool::new(false));
+    let (to, stop) = (victim.discovery(), Arc::clone(&is_over));
+    let flooding = thread::spawn(move || flood(to, &stop));
+    thread::sleep(Duration::from_secs(2));
+    let (memory, time, begun) = (
+        victim.process.resident_bytes(),
+        processor_time(victim.process.id()),
+        Instant::now(),
+    );
+    // Who comes now knows nobody but the node under attack.
+    let late = Node::start_in(folder(), &["--bootnodes", &url]);
+    until("who comes meanwhile finds the others", || {
+        late.peer(&id).is_some() && late.peer(&early_id).is_some()
+    });
+    while begun.elapsed() < Duration::from_secs(seconds) {
+        thread::sleep(Duration::from_millis(100));
+    }
+    let (took, spent) = (
+        begun.elapsed(),
+        processor_time(victim.process.id()).saturating_sub(time),
+    );
+    let grown = victim.process.resident_bytes().saturating_sub(memory);
+    is_over.store(true, Relaxed);
+    let (sent, bytes, back) = flooding.join().unwrap();
+    let share = spent.as_secs_f64() / took.as_secs_f64();
+    println!(
+        "{sent} datagrams, {bytes} bytes, {back} bytes back; {took:.1?}: {:.0} % of a processor, \
+         {} KiB grown",
+        100.0 * share,
+        grown / 1024
+    );
+    assert!(back > 0, "nobody listens there");
+    assert!(share < 0.9, "{share:.2} of a processor");
+    assert!(grown < 16 << 20, "{grown} bytes");
+    assert!(back < bytes / 2, "{back} bytes came back for {bytes}");
+    assert!(victim.peer(&early_id).is_some(), "its peers stay");
+}
