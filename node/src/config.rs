@@ -222,6 +222,9 @@ impl Default for ActoreumConfig {
 /// Namespaces that a development chain offers besides the usual ones.
 const DEV_MODULES: [&str; 6] = ["debug", "txpool", "personal", "evm", "anvil", "hardhat"];
 
+/// Megabytes for the cache of a development chain, whose state is small.
+const DEV_CACHE: u64 = 8;
+
 /// geth's default, so that a binary swapped for geth's finds the same keys.
 fn default_data_dir() -> PathBuf {
     match std::env::var_os("HOME") {
@@ -344,6 +347,9 @@ impl Config {
         }
         if let Some(mode) = flags.gcmode {
             self.eth.no_pruning = mode == GcModeFlag::Archive;
+        }
+        if flags.dev && flags.config.is_none() {
+            self.eth.database_cache = DEV_CACHE;
         }
         set(&mut self.eth.database_cache, &flags.cache);
         self.eth.apply_rpc(&flags.rpc);

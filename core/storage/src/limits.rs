@@ -25,9 +25,16 @@ pub const CODE_CACHE_ENTRIES: usize = 512;
 /// account 168, in maps that are between half and seven eighths full: 8 to 34 MB.
 pub const FLAT_CACHE_SLOTS: usize = 100_000;
 
+/// Bytes of [`crate::StoreOptions::cache_bytes`] for each slot of [`FLAT_CACHE_SLOTS`]: a store
+/// with a small cache keeps fewer.
+pub const CACHE_BYTES_PER_SLOT: u64 = 480;
+
 /// Bytes of clean trie nodes that a [`crate::TrieBuffer`] keeps between blocks, so
 /// that the upper levels are neither read nor verified again for each block.
 pub const TRIE_CACHE_BYTES: usize = 32 << 20;
+
+/// Of a store with a small cache, the share that clean trie nodes get besides, in thirds.
+pub const TRIE_CACHE_THIRDS: u64 = 2;
 
 /// How often a read that met a commit half-way is tried again before it gives up.
 pub const READ_RETRIES: u32 = 1_000;

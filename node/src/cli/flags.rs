@@ -56,7 +56,7 @@ pub struct NodeFlags {
     /// Keep recent state or all of it (default: full)
     #[arg(long, global = true, value_name = "MODE", help_heading = "Node")]
     pub gcmode: Option<GcModeFlag>,
-    /// Megabytes for the database's cache (default: 48)
+    /// Megabytes for the database's cache (default: 48; 8 with --dev)
     #[arg(long, global = true, value_name = "MB", help_heading = "Node")]
     pub cache: Option<u64>,
 

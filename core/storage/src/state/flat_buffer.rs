@@ -8,7 +8,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::diff::HashedDiff;
 use crate::Store;
-use crate::limits::FLAT_CACHE_SLOTS;
+use crate::limits::{CACHE_BYTES_PER_SLOT, FLAT_CACHE_SLOTS};
 
 /// What was written, and with which mark.
 #[derive(Debug, Clone, Copy)]
@@ -158,7 +158,9 @@ impl FlatBuffer {
                 account.wiped = None;
             }
         }
-        if self.accounts.len() + self.slots <= FLAT_CACHE_SLOTS {
+        let of_cache = self.store.options().cache_bytes / CACHE_BYTES_PER_SLOT;
+        let limit = of_cache.min(FLAT_CACHE_SLOTS as u64);
+        if (self.accounts.len() + self.slots) as u64 <= limit {
             return;
         }
         self.accounts.retain(|_, account| {

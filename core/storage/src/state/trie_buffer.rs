@@ -13,7 +13,7 @@ use rustc_hash::FxHashMap;
 use super::diff::{HashedAccount, HashedDiff, HashedSlot, Step};
 use super::frozen::FrozenState;
 use super::nodes::{CleanNodes, LayeredSource, TrieNodes};
-use crate::limits::TRIE_CACHE_BYTES;
+use crate::limits::{TRIE_CACHE_BYTES, TRIE_CACHE_THIRDS};
 use crate::{StorageError, Store};
 
 /// Keeps the state root of blocks that are not yet committed.
@@ -116,7 +116,10 @@ impl TrieBuffer {
                 Ok(frozen) => frozen.nodes,
                 Err(shared) => Arc::clone(&shared.nodes),
             };
-            self.clean.keep(nodes, TRIE_CACHE_BYTES);
+            let thirds = self.store.options().cache_bytes / 3 * TRIE_CACHE_THIRDS;
+            let limit = usize::try_from(thirds)
+                .map_or(TRIE_CACHE_BYTES, |of_cache| of_cache.min(TRIE_CACHE_BYTES));
+            self.clean.keep(nodes, limit);
         }
     }
 
