@@ -87,6 +87,7 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
         thread = thread::current().name(),
         place = panic.location().map(ToString::to_string),
         reason = panic.payload_as_str(),
+        rpc_method = actoreum_rpc::dispatch::running_method(),
         backtrace,
         "thread panicked"
     );

@@ -1,5 +1,6 @@
 //! From a request's bytes to an answer's bytes: the one door behind every transport.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -260,17 +261,23 @@ impl<C: Send + Sync + 'static> Dispatcher<C> {
     }
 }
 
+thread_local! {
+    /// See [`running_method`].
+    static RUNNING: Cell<Option<&'static str>> = const { Cell::new(None) };
+}
+
+/// The method whose handler runs on this thread: for the panic hook, which writes the one line
+/// about a handler that panicked.
+pub fn running_method() -> Option<&'static str> {
+    RUNNING.get()
+}
+
 /// Runs a handler; a panic becomes an error of this one request.
 fn guarded(name: &'static str, run: impl FnOnce() -> Result<(), RpcError>) -> Result<(), RpcError> {
-    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
-        let reason = panic
-            .downcast_ref::<&str>()
-            .copied()
-            .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-            .unwrap_or("unknown");
-        tracing::error!(method = name, reason, "rpc handler panicked");
-        Err(RpcError::internal("internal error"))
-    })
+    RUNNING.set(Some(name));
+    let outcome = catch_unwind(AssertUnwindSafe(run));
+    RUNNING.set(None);
+    outcome.unwrap_or_else(|_| Err(RpcError::internal("internal error")))
 }
 
 fn too_large() -> RpcError {

@@ -29,6 +29,9 @@ fn dispatcher(limits: DispatchLimits) -> Dispatcher<Node> {
         Method::view("eth_panic", &[], |_: &Node, ()| -> Result<(), RpcError> {
             panic!("on purpose")
         }),
+        Method::view("eth_running", &[], |_: &Node, ()| {
+            Ok(running_method().unwrap_or_default().to_owned())
+        }),
         Method::heavy("debug_size", &["size"], |_: &Node, (size,): (u64,)| {
             Ok(Bytes::from(vec![0xab; size as usize]))
         }),
@@ -195,6 +198,9 @@ fn each_cost_class_answers_and_fails() {
     );
     assert_eq!(call("eth_panic", "[]"), failure(-32603, "internal error"));
     assert_eq!(call("debug_panic", "[]"), failure(-32603, "internal error"));
+    // For the line about a panic; a panic before leaves nothing behind.
+    assert_eq!(call("eth_running", "[]")["result"], "eth_running");
+    assert_eq!(running_method(), None);
     assert_eq!(
         answer(r#"{"jsonrpc":"2.0","id":1,"method":"eth_who"}"#),
         failure(-32602, "eth_Who expects 1 parameters, got 0")
