@@ -1,5 +1,7 @@
 //! Messages to WorkerActor, which builds blocks.
 
+use std::time::Duration;
+
 use actix::Message;
 use actoreum_chain::StateEdit;
 use actoreum_primitives::B256;
@@ -11,6 +13,14 @@ use actoreum_primitives::B256;
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct SetSealing(pub bool);
+
+/// Seal a block every so often from now on, with or without transactions, whether or not blocks are
+/// sealed for other reasons; zero: no longer.
+///
+/// From: `evm_setIntervalMining`, on a development chain.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct SetInterval(pub Duration);
 
 /// Seal one block now, with or without transactions, and answer when it is imported.
 ///

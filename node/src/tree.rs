@@ -372,6 +372,7 @@ fn miner_of(
         extra_data: Bytes::from(version::client().into_bytes()),
         author: actors.signer,
         is_sealing: Arc::clone(&actors.is_sealing),
+        interval: Arc::clone(&actors.interval),
     };
     let sealer = SealerSetup {
         clique: parts.clique,

@@ -166,6 +166,13 @@ pub const MAX_IMPERSONATED: usize = 10_000;
 /// Most blocks in one `anvil_mine`: each is built, sealed and imported before the next.
 pub const MAX_MINED_BLOCKS: u64 = 100_000;
 
+/// The shortest interval of `evm_setIntervalMining`: a block takes some milliseconds, and blocks
+/// without a pause leave nothing to whoever else asks.
+pub const MIN_MINING_INTERVAL: Duration = Duration::from_millis(10);
+
+/// The longest interval of `evm_setIntervalMining`: a year, so that timers do not overflow.
+pub const MAX_MINING_INTERVAL: Duration = Duration::from_secs(365 * 24 * 3_600);
+
 /// How long a request waits for an actor that is starting again, and for its answer: long enough
 /// for a restart with its pause, short enough for a client's own timeout.
 pub const ACTOR_PATIENCE: Duration = Duration::from_secs(10);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use actoreum_actors::accounts::AccountsActor;
 use actoreum_actors::sealer::SealerActor;
@@ -50,6 +50,8 @@ pub struct SealingActors {
     pub sealer: ActorRef<SealerActor>,
     /// Whether blocks are sealed without being asked for.
     pub is_sealing: Arc<AtomicBool>,
+    /// Milliseconds between blocks that `evm_setIntervalMining` asked for; zero: none.
+    pub interval: Arc<AtomicU64>,
     /// Who seals, and gets the fees.
     pub signer: Address,
     /// Whether the chain is a development chain, whose user may move time and head.
@@ -115,6 +117,7 @@ impl SealingActors {
             worker: ActorRef::new("worker"),
             sealer: ActorRef::new("sealer"),
             is_sealing: Arc::new(AtomicBool::new(true)),
+            interval: Arc::default(),
             signer,
             is_dev,
             snapshots: Mutex::default(),

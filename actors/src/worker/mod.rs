@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`ChainChanged`] | a new head: what is being built is interrupted, the next block begins |
 //! | [`NewTransactions`] | a block begins, where nothing else is under way and the chain has no period |
-//! | [`MineBlock`], [`EditState`], [`Rewind`], [`SetNextTimestamp`], [`SetSealing`] | the user's wishes |
+//! | [`MineBlock`], [`EditState`], [`Rewind`], [`SetNextTimestamp`], [`SetSealing`], [`SetInterval`] | the user's wishes |
 //! | `Built` | the pool is done: off to the sealer |
 //! | `Wake` | time to look again |
 //!
@@ -27,7 +27,7 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -38,7 +38,7 @@ use actoreum_messages::{
     chain::{BlockOrigin, ImportBlocks, ImportRefused, Imported, SetHead},
     events::{ChainChanged, NewTransactions},
     sealer::{GetLastSigned, Rewound, Seal, SealRefused, Withdraw},
-    worker::{EditState, MineBlock, MineFailed, Rewind, SetNextTimestamp, SetSealing},
+    worker::{EditState, MineBlock, MineFailed, Rewind, SetInterval, SetNextTimestamp, SetSealing},
 };
 use actoreum_primitives::{Address, B256, Block, Bytes};
 use actoreum_txpool::{PoolReader, Snapshot};
@@ -96,6 +96,9 @@ pub struct WorkerSetup {
     pub author: Address,
     /// Whether blocks are sealed without being asked for. Outlives every generation.
     pub is_sealing: Arc<AtomicBool>,
+    /// Milliseconds between blocks that [`SetInterval`] asked for; zero: none. Outlives every
+    /// generation.
+    pub interval: Arc<AtomicU64>,
 }
 
 impl WorkerSetup {
@@ -112,6 +115,7 @@ impl WorkerSetup {
             refused_on: None,
             behind_since: None,
             alarm: None,
+            interval: None,
         }
     }
 }
@@ -133,6 +137,7 @@ pub struct WorkerActor {
     /// Since when the pool has not seen the head.
     behind_since: Option<Instant>,
     alarm: Option<TaskHandle>,
+    interval: Option<TaskHandle>,
 }
 
 enum Phase {
@@ -150,7 +155,16 @@ enum Phase {
 /// What somebody asked for.
 struct Request {
     wish: Wish,
-    replier: Replier<Result<B256, MineFailed>>,
+    /// Who waits for it, where somebody does.
+    replier: Option<Replier<Result<B256, MineFailed>>>,
+}
+
+impl Request {
+    fn reply(self, outcome: Result<B256, MineFailed>) {
+        if let Some(replier) = self.replier {
+            replier.reply(outcome);
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -299,7 +313,7 @@ impl WorkerActor {
             actor.next_timestamp = None;
             actor.refused_on = None;
             if let Some(request) = actor.request.take() {
-                request.replier.reply(Ok(actor.setup.reader.head().hash()));
+                request.reply(Ok(actor.setup.reader.head().hash()));
             }
             actor.rest(ctx);
         });
@@ -312,6 +326,7 @@ impl WorkerActor {
             replier.reply(Err(MineFailed::Busy(self.requests.len())));
             return later;
         }
+        let replier = Some(replier);
         self.requests.push_back(Request { wish, replier });
         self.look(ctx);
         later
@@ -396,7 +411,7 @@ impl WorkerActor {
                     self.refused_on = Some(head);
                 }
                 if let Some(request) = self.request.take() {
-                    request.replier.reply(Ok(hash));
+                    request.reply(Ok(hash));
                 }
                 return self.rest(ctx);
             }
@@ -436,9 +451,7 @@ impl WorkerActor {
     /// Ends a round without a block.
     fn give_up(&mut self, why: &str, ctx: &mut Ctx<Self>) {
         if let Some(request) = self.request.take() {
-            request
-                .replier
-                .reply(Err(MineFailed::Failed(why.to_owned())));
+            request.reply(Err(MineFailed::Failed(why.to_owned())));
         }
         self.phase = Phase::Idle;
         self.look_in(RETRY_PAUSE, ctx);
@@ -459,6 +472,15 @@ impl WorkerActor {
         self.look(ctx);
     }
 
+    /// Begins to ask itself for blocks, where an interval is set.
+    fn keep_interval(&mut self, ctx: &mut Ctx<Self>) {
+        let interval = Duration::from_millis(self.setup.interval.load(Ordering::Relaxed));
+        let ticks = (!interval.is_zero()).then(|| ctx.notify_every(interval, || Tick));
+        if let Some(before) = std::mem::replace(&mut self.interval, ticks) {
+            before.cancel();
+        }
+    }
+
     fn look_in(&mut self, pause: Duration, ctx: &mut Ctx<Self>) {
         if let Some(alarm) = self.alarm.replace(ctx.notify_after(pause, Wake)) {
             alarm.cancel();
@@ -469,6 +491,7 @@ impl WorkerActor {
 impl Actor for WorkerActor {
     fn started(&mut self, ctx: &mut Ctx<Self>) -> Result<(), Failure> {
         ctx.notify_every(LOOK_PERIOD, || Wake);
+        self.keep_interval(ctx);
         let sealer = self.setup.sealer.clone();
         let last = async move { sealer.within(PATIENCE).ask(GetLastSigned).await };
         ctx.spawn_then(last, |actor: &mut Self, last, ctx| {
@@ -535,6 +558,16 @@ impl Handles<SetSealing> for WorkerActor {
     }
 }
 
+impl Handles<SetInterval> for WorkerActor {
+    type Answer = ();
+
+    fn handle(&mut self, SetInterval(interval): SetInterval, ctx: &mut Ctx<Self>) {
+        let millis = u64::try_from(interval.as_millis()).unwrap_or(u64::MAX);
+        self.setup.interval.store(millis, Ordering::Relaxed);
+        self.keep_interval(ctx);
+    }
+}
+
 impl Handles<SetNextTimestamp> for WorkerActor {
     type Answer = ();
 
@@ -575,6 +608,29 @@ impl Handles<Wake> for WorkerActor {
     type Answer = ();
 
     fn handle(&mut self, _: Wake, ctx: &mut Ctx<Self>) {
+        self.look(ctx);
+    }
+}
+
+/// Time for a block of the interval.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Tick;
+
+impl Handles<Tick> for WorkerActor {
+    type Answer = ();
+    const WHEN_FULL: WhenFull = WhenFull::DropOldest;
+
+    fn handle(&mut self, _: Tick, ctx: &mut Ctx<Self>) {
+        // Where blocks take longer than the interval, they do not pile up.
+        let is_waiting = |request: &Request| request.replier.is_none();
+        if !self.requests.iter().any(is_waiting) {
+            let wish = Wish::Block(None);
+            self.requests.push_back(Request {
+                wish,
+                replier: None,
+            });
+        }
         self.look(ctx);
     }
 }

@@ -114,6 +114,7 @@ impl Dev {
             extra_data: Bytes::from_static(b"test"),
             author: signer,
             is_sealing: Arc::new(AtomicBool::new(true)),
+            interval: Arc::default(),
         };
         let sealer_setup = SealerSetup {
             clique,

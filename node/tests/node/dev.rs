@@ -1,11 +1,18 @@
 //! The development chain: what its user did to it is there after `kill -9`.
 
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
 use serde_json::{Value, json};
 
 use crate::{http, process::Running};
 
 const SOMEBODY: &str = "0x2222222222222222222222222222222222222222";
 const HOUR: u64 = 3_600;
+/// Longer than anything here takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn start(datadir: &str) -> Running {
     Running::start(&[
@@ -103,4 +110,39 @@ fn a_snapshot_takes_back_state_time_and_what_was_edited() {
     assert!(timestamp() < before + HOUR, "the clock went back too");
     assert_eq!(call("evm_revert", json!([id])), false, "it is used up");
     node.kill();
+}
+
+#[test]
+fn blocks_come_every_so_often_also_after_a_crash_of_the_worker() {
+    let mut node = Running::start(&[
+        "--dev",
+        "--http",
+        "--http.port",
+        "0",
+        "--admin.chaos",
+        "--admin.port",
+        "0",
+    ]);
+    let address = node.wait_for_http();
+    let admin = node.wait_for_admin();
+    let call = |method: &str, params: Value| http::call(address, method, params).unwrap();
+    let wait_for = |number: u64| {
+        let begun = Instant::now();
+        while http::block_number(address).unwrap() < number {
+            assert!(begun.elapsed() < PATIENCE, "no block {number}");
+            thread::sleep(Duration::from_millis(10));
+        }
+    };
+    assert_eq!(call("evm_setIntervalMining", json!([50])), true);
+    wait_for(3);
+    assert!(http::crash(admin, "node/core/miner/worker").unwrap());
+    wait_for(http::block_number(address).unwrap() + 3);
+    assert_eq!(call("evm_setIntervalMining", json!([2_000])), true);
+    assert_eq!(call("anvil_getIntervalMining", json!([])), 2);
+    assert_eq!(call("evm_setIntervalMining", json!([0])), true);
+    assert_eq!(call("anvil_getIntervalMining", json!([])), json!(null));
+    assert!(
+        call("evm_setIntervalMining", json!([1])).is_null(),
+        "an error"
+    );
 }

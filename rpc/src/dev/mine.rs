@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use actoreum_messages::worker::{MineBlock, SetSealing};
+use actoreum_messages::worker::{MineBlock, SetInterval, SetSealing};
 
 use super::{Number, actors, check_time};
 use crate::error::RpcError;
+use crate::json::Serialized;
 use crate::json::scan::Kind;
-use crate::limits::{ACTOR_PATIENCE, MAX_MINED_BLOCKS};
+use crate::limits::{ACTOR_PATIENCE, MAX_MINED_BLOCKS, MAX_MINING_INTERVAL, MIN_MINING_INTERVAL};
 use crate::method::Method;
 use crate::node::{Node, unanswered};
 use crate::param::{FromParam, ParamError};
@@ -24,6 +26,17 @@ pub(super) fn methods() -> Vec<Method<Node>> {
     for name in ["anvil_getAutomine", "hardhat_getAutomine"] {
         methods.push(Method::view(name, &[], automine));
     }
+    methods.push(Method::actor(
+        "evm_setIntervalMining",
+        &["milliseconds"],
+        set_interval_millis,
+    ));
+    methods.push(Method::actor(
+        "anvil_setIntervalMining",
+        &["seconds"],
+        set_interval_seconds,
+    ));
+    methods.push(Method::view("anvil_getIntervalMining", &[], interval));
     methods
 }
 
@@ -83,6 +96,41 @@ async fn set_automine(node: Arc<Node>, (enabled,): (bool,)) -> Result<bool, RpcE
     let answer = worker.ask(SetSealing(enabled)).await;
     answer.map_err(unanswered)?;
     Ok(true)
+}
+
+/// Hardhat's: in milliseconds.
+async fn set_interval_millis(
+    node: Arc<Node>,
+    (Number(millis),): (Number,),
+) -> Result<bool, RpcError> {
+    set_interval(&node, Duration::from_millis(millis)).await?;
+    Ok(true)
+}
+
+/// Anvil's: in seconds.
+async fn set_interval_seconds(
+    node: Arc<Node>,
+    (Number(seconds),): (Number,),
+) -> Result<Option<bool>, RpcError> {
+    set_interval(&node, Duration::from_secs(seconds)).await?;
+    Ok(None)
+}
+
+async fn set_interval(node: &Node, interval: Duration) -> Result<(), RpcError> {
+    if interval > MAX_MINING_INTERVAL || (!interval.is_zero() && interval < MIN_MINING_INTERVAL) {
+        return Err(RpcError::invalid_params(format!(
+            "the interval is between {MIN_MINING_INTERVAL:?} and {MAX_MINING_INTERVAL:?}, or zero"
+        )));
+    }
+    let worker = actors(node)?.worker.within(ACTOR_PATIENCE);
+    let answer = worker.ask(SetInterval(interval)).await;
+    answer.map_err(unanswered)
+}
+
+/// In seconds, as anvil shows it; null where there is none.
+fn interval(node: &Node, (): ()) -> Result<Serialized<Option<u64>>, RpcError> {
+    let millis = actors(node)?.interval.load(Ordering::Relaxed);
+    Ok(Serialized((millis > 0).then_some(millis / 1_000)))
 }
 
 fn automine(node: &Node, (): ()) -> Result<bool, RpcError> {
