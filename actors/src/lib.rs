@@ -15,6 +15,7 @@
 //! | [`txpool::TxPoolActor`] | the transactions that wait for a block |
 //! | [`worker::WorkerActor`] | the block that is being built |
 //! | [`sealer::SealerActor`] | what was signed |
+//! | [`miner::MinerActor`] | whether this node seals |
 
 pub mod accounts;
 pub mod bloom_index;
@@ -22,6 +23,7 @@ pub mod chain;
 pub mod clock;
 pub mod eth;
 pub mod filter;
+pub mod miner;
 pub mod net;
 pub mod sealer;
 pub mod supervision;

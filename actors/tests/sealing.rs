@@ -4,7 +4,7 @@
 
 mod common;
 
-use std::{cell::Cell, time::Duration};
+use std::{cell::Cell, sync::Arc, time::Duration};
 
 use actoreum_actors::clock;
 use actoreum_messages::{
@@ -111,6 +111,7 @@ fn a_height_is_not_signed_twice_over_a_restart_of_the_process() {
         let question = Seal {
             block: other,
             even_if_empty: true,
+            is_outdated: Arc::default(),
         };
         match dev.sealer.ask(question).await.unwrap() {
             Err(SealRefused::SignedBefore(before)) => assert_eq!(before.hash(), hash),

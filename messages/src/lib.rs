@@ -15,6 +15,7 @@
 //! | [`fetcher`] | FetcherActor |
 //! | [`filter`] | FilterActor |
 //! | [`protocol_manager`] | ProtocolManagerActor |
+//! | [`miner`] | MinerActor |
 //! | [`sealer`] | SealerActor |
 //! | [`server`] | ServerActor |
 //! | [`txpool`] | TxPoolActor |
@@ -28,6 +29,7 @@ pub mod downloader;
 pub mod events;
 pub mod fetcher;
 pub mod filter;
+pub mod miner;
 pub mod protocol_manager;
 pub mod sealer;
 pub mod server;

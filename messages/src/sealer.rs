@@ -1,13 +1,15 @@
 //! Messages to SealerActor, which seals blocks that others built.
 
+use std::sync::{Arc, atomic::AtomicBool};
+
 use actix::Message;
 use actoreum_consensus::ConsensusError;
 use actoreum_primitives::{B256, Block};
 
 /// Seal a block. The answer comes when it may be published: with clique, when its time has come.
 ///
-/// From: WorkerActor. In the place of geth's `worker.taskCh` and `resultCh`. A newer one takes the
-/// place of one that waits.
+/// From: WorkerActor. In the place of geth's `worker.taskCh`, `resultCh` and the `stop` channel of
+/// `Engine.Seal`.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<Block, SealRefused>")]
 pub struct Seal {
@@ -15,6 +17,8 @@ pub struct Seal {
     pub block: Block,
     /// Whether somebody asked for a block even though it is empty.
     pub even_if_empty: bool,
+    /// Set once nobody wants the block any more: then it is not signed.
+    pub is_outdated: Arc<AtomicBool>,
 }
 
 /// Why a block was not sealed.
@@ -27,6 +31,9 @@ pub enum SealRefused {
     /// second one. Here it is, to be imported in case it was not.
     #[error("block {} was signed here before", .0.header.number)]
     SignedBefore(Box<Block>),
+    /// Another head came before it was signed, or nobody wants it any more.
+    #[error("another block took its place")]
+    Outdated,
     /// Another block of this height is being signed.
     #[error("another block of this height is being signed")]
     Busy,

@@ -6,13 +6,12 @@ use actix::Message;
 use actoreum_chain::StateEdit;
 use actoreum_primitives::B256;
 
-/// Begin to seal, or stop.
+/// The operator decided something: whether blocks are sealed, or for whom.
 ///
-/// From: the tree at start, `miner_start`, `miner_stop`. In the place of geth's `worker.startCh`
-/// and its `running` flag.
+/// From: MinerActor, `evm_setAutomine`. In the place of geth's `worker.startCh`.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
-pub struct SetSealing(pub bool);
+pub struct Look;
 
 /// Seal a block every so often from now on, with or without transactions, whether or not blocks are
 /// sealed for other reasons; zero: no longer.

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     cli::{EngineFlag, GcModeFlag, LogFormatFlag, NodeFlags},
     ethash::EthashConfig,
+    miner::MinerConfig,
     network::P2pConfig,
     rpc_limits::OracleConfig,
     txpool::TxPoolConfig,
@@ -86,6 +87,8 @@ pub struct EthConfig {
     pub tx_pool: TxPoolConfig,
     /// Caches and datasets of proof of work.
     pub ethash: EthashConfig,
+    /// Sealing.
+    pub miner: MinerConfig,
     /// Hashes that blocks with these numbers must have: of the command line alone, as in geth.
     #[serde(skip)]
     pub whitelist: BTreeMap<u64, B256>,
@@ -177,6 +180,7 @@ impl Default for EthConfig {
             gpo: OracleConfig::default(),
             tx_pool: TxPoolConfig::default(),
             ethash: EthashConfig::default(),
+            miner: MinerConfig::default(),
             whitelist: BTreeMap::new(),
         }
     }
@@ -247,14 +251,6 @@ const GETH_ONLY: &[(&str, &[&str])] = &[
             "TrieCleanCache",
             "TrieDirtyCache",
             "TrieTimeout",
-            "Etherbase",
-            "MinerNotify",
-            "MinerExtraData",
-            "MinerGasFloor",
-            "MinerGasCeil",
-            "MinerGasPrice",
-            "MinerRecommit",
-            "MinerNoverify",
             "EnablePreimageRecording",
             "EWASMInterpreter",
             "EVMInterpreter",
@@ -275,6 +271,7 @@ const GETH_ONLY: &[(&str, &[&str])] = &[
             "NotifyFull",
         ],
     ),
+    ("Eth.Miner", &["NotifyFull", "NewPayloadTimeout"]),
     ("Node", &["NoUSB", "WSExposeAll", "Logger", "HTTPTimeouts"]),
     (
         "Node.P2P",
@@ -318,6 +315,7 @@ impl Config {
         let mut table: toml::Table = text
             .parse()
             .map_err(|error: toml::de::Error| eyre!("{}", one_line(&error)))?;
+        move_miner(&mut table);
         drop_geth_only(&mut table);
         toml::Value::Table(table)
             .try_into()
@@ -355,6 +353,7 @@ impl Config {
         self.eth.apply_rpc(&flags.rpc);
         self.eth.tx_pool.apply(&flags.txpool);
         self.eth.ethash.apply(&flags.ethash);
+        self.eth.miner.apply(&flags.miner)?;
         if let Some(required) = &flags.whitelist {
             self.eth.whitelist = required.iter().copied().collect();
         }
@@ -549,6 +548,30 @@ fn endpoint(host: &mut String, on: bool, addr: &Option<String>) {
     }
 }
 
+/// geth 1.8 has the keys of `[Eth.Miner]` in `[Eth]`, each with `Miner` before it.
+fn move_miner(table: &mut toml::Table) {
+    let Some(eth) = table.get_mut("Eth").and_then(|eth| eth.as_table_mut()) else {
+        return;
+    };
+    let of_miner = |key: &String| key.len() > "Miner".len() && key.starts_with("Miner");
+    let mut keys: Vec<String> = eth.keys().filter(|key| of_miner(key)).cloned().collect();
+    keys.extend(
+        eth.contains_key("Etherbase")
+            .then(|| "Etherbase".to_owned()),
+    );
+    for key in keys {
+        let Some(value) = eth.remove(&key) else {
+            continue;
+        };
+        let miner = eth
+            .entry("Miner")
+            .or_insert_with(|| toml::Value::Table(toml::Table::new()));
+        if let Some(miner) = miner.as_table_mut() {
+            miner.insert(key.trim_start_matches("Miner").to_owned(), value);
+        }
+    }
+}
+
 fn drop_geth_only(table: &mut toml::Table) {
     for (section, keys) in GETH_ONLY {
         let mut place = Some(&mut *table);
@@ -602,12 +625,15 @@ mod tests {
     #[test]
     fn a_file_made_by_geth_is_taken() {
         let text = "[Eth]\nNetworkId = 1337\nSyncMode = \"fast\"\nDatabaseCache = 768\n\
+            MinerGasFloor = 9000000\nEtherbase = \"0x00000000000000000000000000000000000000aa\"\n\
             [Eth.Ethash]\nCacheDir = \"ethash\"\n[Shh]\nMaxMessageSize = 1048576\n\
             [Node]\nDataDir = \"/data\"\nHTTPPort = 8545\nHTTPModules = [\"net\", \"web3\"]\n\
             [Node.P2P]\nMaxPeers = 25\nStaticNodes = []\nListenAddr = \":30303\"\n\
             [Node.HTTPTimeouts]\nReadTimeout = 30000000000\n[Dashboard]\nPort = 8080\n";
         let config = Config::from_toml(text).unwrap();
         assert_eq!(config.eth.network_id, Some(1337));
+        assert_eq!(config.eth.miner.gas_floor, 9_000_000);
+        assert!(config.eth.miner.etherbase.ends_with("aa"));
         assert_eq!(config.node.http_modules, ["net", "web3"]);
     }
 

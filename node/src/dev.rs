@@ -3,12 +3,13 @@
 //! Without `--datadir` everything is in memory, save the key file and the pool's journal, whose
 //! folder goes with the process. With it, the chain and its key are there again at the next start.
 
-use actoreum_actors::accounts::StandingKeys;
-use actoreum_actors::clock;
+use std::time::Duration;
+
+use actoreum_actors::{accounts::StandingKeys, clock, miner::MinerSettings};
 use actoreum_chain::{ChainReader, genesis};
 use actoreum_consensus::clique::VANITY_BYTES;
 use actoreum_primitives::{
-    Address, ChainConfig, DevChain, Fork, SecretKey, U256, config::EngineConfig,
+    Address, Bytes, ChainConfig, DevChain, Fork, SecretKey, U256, config::EngineConfig,
 };
 use actoreum_storage::{Engine, Store, StoreOptions};
 use actoreum_wallet::{KeyDirectory, Password, ScryptCost, mnemonic};
@@ -19,7 +20,8 @@ use crate::{
     config::{Config, DevConfig},
     datadir::{self, DataDir},
     keys::{self, Keys},
-    tree::Sealing,
+    miner::Sealing,
+    version,
 };
 
 /// What each account of `--dev.accounts` holds, in ether.
@@ -85,8 +87,15 @@ pub fn open(config: &Config, dev: &DevConfig) -> eyre::Result<DevNode> {
             held,
         },
         sealing: Sealing {
-            signer,
-            gas_limit: dev.gas_limit,
+            settings: MinerSettings {
+                etherbase: Some(signer),
+                extra_data: Bytes::from(version::client().into_bytes()),
+                gas_floor: dev.gas_limit,
+                gas_ceiling: dev.gas_limit,
+                gas_price: config.eth.tx_pool.price_limit,
+                recommit: Duration::from_nanos(config.eth.miner.recommit),
+            },
+            is_wanted: true,
             scratch: folder.as_ref().map(|folder| folder.path().to_owned()),
         },
         _folder: folder,

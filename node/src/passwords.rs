@@ -150,7 +150,7 @@ fn lines_of(content: &[u8]) -> Vec<Password> {
 }
 
 /// The account that a command line means: by address, or by its place in the list.
-fn resolve(keys: &KeyDirectory, name: &str) -> eyre::Result<(Address, Option<PathBuf>)> {
+pub fn resolve(keys: &KeyDirectory, name: &str) -> eyre::Result<(Address, Option<PathBuf>)> {
     let digits = name
         .strip_prefix("0x")
         .or(name.strip_prefix("0X"))

@@ -9,10 +9,7 @@
 //! |   |- import             the threads that import blocks
 //! |   |- chain              ChainActor; after a few rebuilds from disk the node stops
 //! |   |- txpool             see txpool.rs
-//! |   `- miner              rest_for_one, where this node seals
-//! |       |- building       the threads that build blocks and write signed ones
-//! |       |- worker         WorkerActor
-//! |       `- sealer         SealerActor
+//! |   `- miner              where the chain can be sealed; see miner.rs
 //! |- followers              one_for_one: they follow the chain, and nothing stands on them
 //! |   |- bloom servants     the thread that reads headers
 //! |   |- bloom index        BloomIndexActor
@@ -28,7 +25,7 @@
 //! not behind it, because they read through views: a chain that is being rebuilt does not take
 //! them down.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use actoreum_actors::{
     accounts::{AccountsActor, AccountsSetup},
@@ -36,22 +33,19 @@ use actoreum_actors::{
     chain::{ChainActor, ChainSetup},
     eth::{EthSetup, protocol_manager::ProtocolManagerActor},
     filter::FilterActor,
-    sealer::{SealGuard, SealerSetup},
     supervision::{ActorRef, ChildSpec, Failure, Pool, Strategy, SupervisorSpec},
-    worker::WorkerSetup,
 };
 use actoreum_chain::ChainReader;
 use actoreum_consensus::{Clique, Engine, Ethash, EthashOptions, Merge, SealCheck};
-use actoreum_primitives::{Address, Bytes, ChainConfig, config::EngineConfig};
+use actoreum_primitives::{ChainConfig, config::EngineConfig};
 use actoreum_rpc::{
     http::Hosts,
     method::Method,
     namespaces,
-    node::{Node, NodeSettings},
-    sealing::{Keys as RpcKeys, SealingActors},
+    node::{GasTarget, Node, NodeSettings},
+    sealing::Keys as RpcKeys,
 };
 use actoreum_storage::Store;
-use actoreum_txpool::PoolReader;
 
 use crate::{
     admin::{self, AdminActor, AdminState},
@@ -59,6 +53,7 @@ use crate::{
     datadir::DataDir,
     endpoints, eth,
     keys::Keys,
+    miner::{self, MinerParts, Sealing},
     network,
     snapshots::StoredSnapshots,
     txpool, version,
@@ -76,24 +71,8 @@ const SERVER_RESTARTS: u32 = u32::MAX;
 /// at once.
 const FILTER_MAILBOX: usize = 8_192;
 
-/// Restarts of sealing in [`MINER_PERIOD`] before the core is asked to begin again.
-const MINER_RESTARTS: u32 = 10;
-/// See [`MINER_RESTARTS`].
-const MINER_PERIOD: Duration = Duration::from_secs(60);
 /// Passwords that may wait to be tried: each takes a second, and 256 MB while it runs.
 const WAITING_PASSWORDS: usize = 16;
-
-/// How this node seals.
-#[derive(Debug, Clone)]
-pub struct Sealing {
-    /// Who signs.
-    pub signer: Address,
-    /// Where the gas limit should move.
-    pub gas_limit: u64,
-    /// Where the pool keeps its journal of a chain in memory: it comes back after a crash, and
-    /// goes with the process.
-    pub scratch: Option<PathBuf>,
-}
 
 /// The tree, and what the commands need of it.
 pub struct Assembled {
@@ -166,11 +145,12 @@ pub fn assemble_connected(
     store: Store,
     datadir: &DataDir,
     keys: &Keys,
+    sealing: &Sealing,
 ) -> eyre::Result<Assembled> {
-    assemble_all(config, store, Some(datadir), keys, None, true)
+    assemble_all(config, store, Some(datadir), keys, Some(sealing), true)
 }
 
-/// As [`assemble`], of a node that seals.
+/// As [`assemble`], of a node that seals a chain of its own.
 pub fn assemble_sealing(
     config: &Config,
     store: Store,
@@ -217,6 +197,12 @@ fn assemble_all(
     settings.data_dir = datadir.map(|_| config.node.data_dir.display().to_string());
     settings.is_unlocking_forbidden = config.is_unlocking_forbidden();
     config.eth.limit_rpc(&mut settings);
+    if let Some(sealing) = sealing {
+        settings.gas_target = GasTarget {
+            floor: sealing.settings.gas_floor,
+            ceiling: sealing.settings.gas_ceiling,
+        };
+    }
     let node = Arc::new(Node::new(
         reader.clone(),
         Arc::clone(&engine),
@@ -242,7 +228,7 @@ fn assemble_all(
     }
     let (mut miner, mut worker) = (None, None);
     if let (Some(sealing), Some(_)) = (sealing, &clique) {
-        let actors = SealingActors::new(sealing.signer, config.dev.is_some());
+        let actors = sealing.actors(config.dev.is_some());
         follow_pool.push(actors.worker.recipient());
         follow_chain.push(actors.worker.recipient());
         worker = Some(actors);
@@ -261,21 +247,23 @@ fn assemble_all(
     for follower in follow_chain {
         setup = setup.follower(follower);
     }
-    if let (Some(sealing), Some(actors), Some(clique)) = (sealing, worker, clique) {
-        let pending = txpool.handle.reader.clone();
+    if let (Some(actors), Some(clique)) = (worker, clique) {
         let parts = MinerParts {
             engine,
             clique,
-            pending,
+            pending: txpool.handle.reader.clone(),
+            txpool: txpool.handle.actor.clone(),
             chain: chain.clone(),
             accounts: accounts.clone(),
-            gas_limit: sealing.gas_limit,
         };
-        miner = Some(miner_of(&reader, &actors, parts)?);
+        miner = Some(miner::assemble(&reader, &actors, parts)?);
         // Set once: there is one tree.
         let _ = node.sealing.set(actors);
     }
-    let sync_followers = vec![filters.recipient()];
+    let mut sync_followers = vec![filters.recipient()];
+    if let Some(sealing) = node.sealing.get() {
+        sync_followers.push(sealing.miner.recipient());
+    }
     let _ = node.filters.set(filters);
     let mut eth_setup = EthSetup::new(
         reader.clone(),
@@ -337,60 +325,6 @@ fn keys_of(keys: &Keys, accounts: &ActorRef<AccountsActor>) -> SupervisorSpec {
         .child(ChildSpec::new_async(accounts, move || {
             setup.clone().start()
         }))
-}
-
-/// What sealing needs of the rest.
-struct MinerParts {
-    engine: Arc<dyn Engine>,
-    clique: Arc<Clique>,
-    pending: PoolReader,
-    chain: ActorRef<ChainActor>,
-    accounts: ActorRef<AccountsActor>,
-    gas_limit: u64,
-}
-
-fn miner_of(
-    reader: &ChainReader,
-    actors: &SealingActors,
-    parts: MinerParts,
-) -> eyre::Result<SupervisorSpec> {
-    let pool = Pool::new("building", 2);
-    let period = match reader.config().engine() {
-        EngineConfig::Clique(settings) => settings.period,
-        EngineConfig::Ethash => 0,
-    };
-    parts.clique.set_signer(Some(actors.signer));
-    let worker = WorkerSetup {
-        reader: reader.clone(),
-        engine: parts.engine,
-        period,
-        pool: pool.clone(),
-        pending: parts.pending,
-        chain: parts.chain,
-        sealer: actors.sealer.clone(),
-        gas_limit: parts.gas_limit,
-        extra_data: Bytes::from(version::client().into_bytes()),
-        author: actors.signer,
-        is_sealing: Arc::clone(&actors.is_sealing),
-        interval: Arc::clone(&actors.interval),
-    };
-    let sealer = SealerSetup {
-        clique: parts.clique,
-        reader: reader.clone(),
-        accounts: parts.accounts,
-        pool: pool.clone(),
-        guard: Arc::new(SealGuard::open(reader.store().clone())?),
-    };
-    let miner = SupervisorSpec::new("miner", Strategy::RestForOne)
-        .child(pool.child())
-        .child(ChildSpec::new(&actors.worker, move || {
-            worker.clone().start()
-        }))
-        .child(ChildSpec::new(&actors.sealer, move || {
-            sealer.clone().start()
-        }))
-        .intensity(MINER_RESTARTS, MINER_PERIOD);
-    Ok(miner)
 }
 
 /// Those who follow the chain and that nothing else stands on.

@@ -50,6 +50,7 @@ mod keys;
 pub mod limits;
 pub mod method;
 pub mod metrics;
+mod miner;
 pub mod namespaces;
 mod net;
 pub mod node;

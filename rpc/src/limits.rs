@@ -166,6 +166,9 @@ pub const MAX_IMPERSONATED: usize = 10_000;
 /// Most blocks in one `anvil_mine`: each is built, sealed and imported before the next.
 pub const MAX_MINED_BLOCKS: u64 = 100_000;
 
+/// The shortest interval of `miner_setRecommitInterval`, as in geth.
+pub const MIN_RECOMMIT: Duration = Duration::from_secs(1);
+
 /// The shortest interval of `evm_setIntervalMining`: a block takes some milliseconds, and blocks
 /// without a pause leave nothing to whoever else asks.
 pub const MIN_MINING_INTERVAL: Duration = Duration::from_millis(10);

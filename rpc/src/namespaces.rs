@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::method::Method;
 use crate::node::Node;
-use crate::{admin, clique, debug, dev, eth, net, personal, txpool, web3};
+use crate::{admin, clique, debug, dev, eth, miner, net, personal, txpool, web3};
 
 /// Every method of the node. To add one, write its function in its namespace's module
 /// and give it a row in that module's `methods`.
@@ -19,6 +19,9 @@ pub fn methods(node: &Node) -> Vec<Arc<Method<Node>>> {
     methods.extend(web3::methods());
     if node.sealing.get().is_some_and(|sealing| sealing.is_dev) {
         methods.extend(dev::methods());
+    }
+    if node.sealing.get().is_some() {
+        methods.extend(miner::methods());
     }
     if node.clique.is_some() {
         methods.extend(clique::methods());

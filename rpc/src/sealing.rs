@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use actoreum_actors::accounts::AccountsActor;
+use actoreum_actors::miner::{MinerActor, MinerControl};
 use actoreum_actors::sealer::SealerActor;
 use actoreum_actors::supervision::ActorRef;
 use actoreum_actors::worker::WorkerActor;
@@ -48,12 +49,10 @@ pub struct SealingActors {
     pub worker: ActorRef<WorkerActor>,
     /// Who signs.
     pub sealer: ActorRef<SealerActor>,
-    /// Whether blocks are sealed without being asked for.
-    pub is_sealing: Arc<AtomicBool>,
-    /// Milliseconds between blocks that `evm_setIntervalMining` asked for; zero: none.
-    pub interval: Arc<AtomicU64>,
-    /// Who seals, and gets the fees.
-    pub signer: Address,
+    /// Who decides.
+    pub miner: ActorRef<MinerActor>,
+    /// What was decided.
+    pub control: Arc<MinerControl>,
     /// Whether the chain is a development chain, whose user may move time and head.
     pub is_dev: bool,
     /// What `evm_snapshot` was asked to remember.
@@ -111,14 +110,13 @@ impl Impersonated {
 }
 
 impl SealingActors {
-    /// The actors of a chain that `signer` seals; they are yet to be started.
-    pub fn new(signer: Address, is_dev: bool) -> Self {
+    /// The actors that seal as `control` says; they are yet to be started.
+    pub fn new(control: Arc<MinerControl>, is_dev: bool) -> Self {
         Self {
             worker: ActorRef::new("worker"),
             sealer: ActorRef::new("sealer"),
-            is_sealing: Arc::new(AtomicBool::new(true)),
-            interval: Arc::default(),
-            signer,
+            miner: ActorRef::new("control"),
+            control,
             is_dev,
             snapshots: Mutex::default(),
             impersonated: Impersonated::default(),

@@ -83,6 +83,13 @@ impl SealGuard {
         self.state.lock().last.clone()
     }
 
+    /// The last signed block, where it is of this height or of a higher one.
+    pub fn signed(&self, number: u64) -> Option<Block> {
+        let state = self.state.lock();
+        let last = state.last.as_ref();
+        last.filter(|last| last.header.number >= number).cloned()
+    }
+
     /// Reserves a height, where nothing of it or above it was signed.
     pub fn reserve(&self, number: u64) -> Result<Reservation, Refusal> {
         let mut state = self.state.lock();

@@ -2,21 +2,24 @@
 //!
 //! | message | what happens |
 //! |---|---|
-//! | [`Seal`] | may it be sealed, and when; reserve the height, sign, remember on disk, wait, answer |
+//! | [`Seal`] | may it be sealed, and when; wait, reserve the height, sign, remember on disk, answer |
 //! | [`GetLastSigned`] | from memory |
 //! | [`Withdraw`], [`Rewound`] | a height may be signed again |
 //!
 //! ```text
-//!   Seal -> plan -> reserve -> AccountsActor signs -> SealGuard on disk (pool) -> wait -> answer
+//!   Seal -> plan -> wait -> reserve -> AccountsActor signs -> SealGuard on disk (pool) -> answer
 //! ```
 //!
-//! It signs before it waits, so that a key that is locked meanwhile does no harm. The
-//! [`SealGuard`] sees to it that no height is signed twice, over crashes of this actor and of the
-//! whole process.
+//! It waits before it signs: where somebody else's block comes meanwhile, nothing was signed that
+//! nobody needs, and the height can still be signed on another parent. The [`SealGuard`] sees to
+//! it that no height is signed twice, over crashes of this actor and of the whole process.
 
 mod guard;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use actoreum_chain::ChainReader;
 use actoreum_consensus::{Clique, CliqueError, ConsensusError, clique::seal_hash};
@@ -74,6 +77,7 @@ impl SealerActor {
         let Seal {
             mut block,
             even_if_empty,
+            is_outdated,
         } = seal;
         let setup = &self.setup;
         let plan = setup.clique.plan_seal(
@@ -83,10 +87,12 @@ impl SealerActor {
             clock::now(),
             &mut rand::rng(),
         )?;
-        let publish_at = tokio::time::Instant::now() + plan.delay;
+        if let Some(signed) = setup.guard.signed(block.header.number) {
+            return Err(SealRefused::SignedBefore(Box::new(signed)));
+        }
+        let sign_at = tokio::time::Instant::now() + plan.delay;
         let hash = seal_hash(&block.header)
             .ok_or_else(|| ConsensusError::from(CliqueError::MissingSignature))?;
-        let reservation = setup.guard.reserve(block.header.number).map_err(refused)?;
 
         let question = SignHash {
             address: plan.signer,
@@ -95,7 +101,14 @@ impl SealerActor {
         };
         let (accounts, guard) = (setup.accounts.clone(), Arc::clone(&setup.guard));
         let (clique, pool) = (Arc::clone(&setup.clique), setup.pool.clone());
+        let reader = setup.reader.clone();
         Ok(Later::new(async move {
+            tokio::time::sleep_until(sign_at).await;
+            let is_on_head = reader.head().hash() == block.header.parent_hash;
+            if is_outdated.load(Ordering::Relaxed) || !is_on_head {
+                return Err(SealRefused::Outdated);
+            }
+            let reservation = guard.reserve(block.header.number).map_err(refused)?;
             let signed = match accounts.within(SIGNING_PATIENCE).ask(question).await {
                 Ok(Ok(signature)) => put_seal(&clique, &mut block, signature),
                 Ok(Err(error)) => Err(SealRefused::Signer(error.to_string())),
@@ -111,7 +124,6 @@ impl SealerActor {
                 Ok(Err(error)) => return Err(SealRefused::Store(error.to_string())),
                 Err(error) => return Err(SealRefused::Store(error.to_string())),
             };
-            tokio::time::sleep_until(publish_at).await;
             Ok(block)
         }))
     }

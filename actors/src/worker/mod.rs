@@ -4,7 +4,8 @@
 //! |---|---|
 //! | [`ChainChanged`] | a new head: what is being built is interrupted, the next block begins |
 //! | [`NewTransactions`] | a block begins, where nothing else is under way and the chain has no period |
-//! | [`MineBlock`], [`EditState`], [`Rewind`], [`SetNextTimestamp`], [`SetSealing`], [`SetInterval`] | the user's wishes |
+//! | [`MineBlock`], [`EditState`], [`Rewind`], [`SetNextTimestamp`], [`SetInterval`] | the user's wishes |
+//! | [`Look`] | the operator decided something |
 //! | `Built` | the pool is done: off to the sealer |
 //! | `Wake` | time to look again |
 //!
@@ -27,26 +28,27 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use actoreum_chain::{BuildError, BuildPlan, ChainEvent, ChainReader, SealedHeader, StateEdit};
-use actoreum_consensus::{Disposition, Engine};
+use actoreum_consensus::{Disposition, Engine, rules::gas_limit};
 use actoreum_messages::{
     chain::{BlockOrigin, ImportBlocks, ImportRefused, Imported, SetHead},
     events::{ChainChanged, NewTransactions},
     sealer::{GetLastSigned, Rewound, Seal, SealRefused, Withdraw},
-    worker::{EditState, MineBlock, MineFailed, Rewind, SetInterval, SetNextTimestamp, SetSealing},
+    worker::{EditState, Look, MineBlock, MineFailed, Rewind, SetInterval, SetNextTimestamp},
 };
-use actoreum_primitives::{Address, B256, Block, Bytes};
+use actoreum_primitives::{B256, Block};
 use actoreum_txpool::{PoolReader, Snapshot};
 use tracing::{debug, error, info, warn};
 
 use crate::{
     chain::ChainActor,
     clock,
+    miner::MinerControl,
     sealer::SealerActor,
     supervision::{
         Actor, ActorRef, AskError, Ctx, Failure, Handles, JobError, Later, Message, Pool, Replier,
@@ -68,6 +70,8 @@ const POOL_PATIENCE: Duration = Duration::from_millis(500);
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Pause before something that failed is tried again.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
+/// Pause before a key that could not be used is asked for again.
+const KEY_PAUSE: Duration = Duration::from_secs(3);
 /// Blocks that users may have asked for at a time.
 const WAITING_REQUESTS: usize = 64;
 
@@ -78,8 +82,8 @@ pub struct WorkerSetup {
     pub reader: ChainReader,
     /// Who prepares headers.
     pub engine: Arc<dyn Engine>,
-    /// Seconds between blocks; zero: a block when there are transactions.
-    pub period: u64,
+    /// When a block is due.
+    pub pace: Pace,
     /// Where blocks are built.
     pub pool: Pool,
     /// What is pending.
@@ -88,17 +92,17 @@ pub struct WorkerSetup {
     pub chain: ActorRef<ChainActor>,
     /// Who seals.
     pub sealer: ActorRef<SealerActor>,
-    /// Where the gas limit should move.
-    pub gas_limit: u64,
-    /// Vanity of each block.
-    pub extra_data: Bytes,
-    /// Who gets the fees: in clique the signer.
-    pub author: Address,
-    /// Whether blocks are sealed without being asked for. Outlives every generation.
-    pub is_sealing: Arc<AtomicBool>,
-    /// Milliseconds between blocks that [`SetInterval`] asked for; zero: none. Outlives every
-    /// generation.
-    pub interval: Arc<AtomicU64>,
+    /// What the operator decided: who seals, and whether. Outlives every generation.
+    pub control: Arc<MinerControl>,
+}
+
+/// When a block is due that nobody asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// When there are transactions.
+    OnDemand,
+    /// So many seconds after the one before, with or without transactions.
+    Period(u64),
 }
 
 impl WorkerSetup {
@@ -113,6 +117,7 @@ impl WorkerSetup {
             next_timestamp: None,
             fruitless: None,
             refused_on: None,
+            keyless_until: None,
             behind_since: None,
             alarm: None,
             interval: None,
@@ -134,6 +139,8 @@ pub struct WorkerActor {
     fruitless: Option<(B256, Arc<Snapshot>)>,
     /// The head on which this signer may not seal.
     refused_on: Option<B256>,
+    /// Until when the signer's key is not asked for again.
+    keyless_until: Option<Instant>,
     /// Since when the pool has not seen the head.
     behind_since: Option<Instant>,
     alarm: Option<TaskHandle>,
@@ -144,12 +151,26 @@ enum Phase {
     /// The sealer is asked for a block of an earlier generation.
     Starting,
     Idle,
-    Building(Arc<AtomicBool>),
-    /// A block of this number.
-    Sealing(u64),
+    /// The pool builds.
+    Building(Attempt),
+    /// The sealer has the block.
+    Sealing(Attempt),
     Importing,
     /// The chain is being taken back.
     Rewinding,
+}
+
+/// A block that others are at work on.
+struct Attempt {
+    parent: B256,
+    /// Set where nobody wants it any more.
+    is_outdated: Arc<AtomicBool>,
+}
+
+impl Attempt {
+    fn end(&self) {
+        self.is_outdated.store(true, Ordering::Relaxed);
+    }
 }
 
 /// What somebody asked for.
@@ -183,7 +204,7 @@ impl WorkerActor {
         if !matches!(self.phase, Phase::Idle) {
             return;
         }
-        if self.requests.is_empty() && !self.setup.is_sealing.load(Ordering::Relaxed) {
+        if self.requests.is_empty() && !self.setup.control.is_sealing() {
             return;
         }
         let head = self.setup.reader.head();
@@ -217,8 +238,15 @@ impl WorkerActor {
         if self.refused_on == Some(head.hash()) {
             return false;
         }
-        if self.setup.period > 0 {
-            let due = Duration::from_secs(head.timestamp.saturating_add(self.setup.period));
+        if let Some(until) = self.keyless_until {
+            let wait = until.saturating_duration_since(Instant::now());
+            if !wait.is_zero() {
+                self.look_in(wait, ctx);
+                return false;
+            }
+        }
+        if let Pace::Period(period) = self.setup.pace {
+            let due = Duration::from_secs(head.timestamp.saturating_add(period));
             let wait = due.saturating_sub(clock::now()).saturating_sub(BUILD_LEAD);
             if !wait.is_zero() {
                 self.look_in(wait, ctx);
@@ -258,16 +286,28 @@ impl WorkerActor {
         let offers = snapshot
             .as_ref()
             .map(|snapshot| snapshot.best(snapshot.head().base_fee_per_gas));
+        let settings = self.setup.control.settings();
+        let Some(author) = settings.etherbase else {
+            return self.give_up("etherbase must be explicitly specified", ctx);
+        };
         let plan = BuildPlan {
+            gas_limit: gas_limit::desired(
+                self.setup.reader.config(),
+                &parent,
+                time,
+                settings.gas_floor..=settings.gas_ceiling,
+            ),
             parent,
             time,
-            gas_limit: self.setup.gas_limit,
-            extra_data: self.setup.extra_data.clone(),
-            author: self.setup.author,
+            extra_data: settings.extra_data,
+            author,
             edit,
         };
-        let interrupt = Arc::new(AtomicBool::new(false));
-        let (round, flag) = (self.round, Arc::clone(&interrupt));
+        let attempt = Attempt {
+            parent: plan.parent.hash(),
+            is_outdated: Arc::default(),
+        };
+        let (round, flag) = (self.round, Arc::clone(&attempt.is_outdated));
         let (reader, engine) = (self.setup.reader.clone(), Arc::clone(&self.setup.engine));
         let work = move || build(&reader, engine.as_ref(), plan, offers, &flag);
         let submitted = self.setup.pool.submit(ctx.me(), work, move |result| Built {
@@ -276,7 +316,7 @@ impl WorkerActor {
             result,
         });
         match submitted {
-            Ok(()) => self.phase = Phase::Building(interrupt),
+            Ok(()) => self.phase = Phase::Building(attempt),
             Err(error) => self.give_up(&error.to_string(), ctx),
         }
     }
@@ -333,12 +373,17 @@ impl WorkerActor {
     }
 
     fn seal(&mut self, block: Block, ctx: &mut Ctx<Self>) {
-        self.phase = Phase::Sealing(block.header.number);
+        let is_outdated: Arc<AtomicBool> = Arc::default();
+        self.phase = Phase::Sealing(Attempt {
+            parent: block.header.parent_hash,
+            is_outdated: Arc::clone(&is_outdated),
+        });
         let round = self.round;
         let even_if_empty = self.request.is_some();
         let question = Seal {
             block,
             even_if_empty,
+            is_outdated,
         };
         let answer = self.setup.sealer.ask(question);
         ctx.spawn_then(answer, move |actor, answer, ctx| {
@@ -359,9 +404,17 @@ impl WorkerActor {
             Ok(Ok(block)) => self.import(block, ctx),
             Ok(Err(SealRefused::SignedBefore(block))) => self.import(*block, ctx),
             Ok(Err(SealRefused::Engine(error))) => {
-                debug!(%error, "block not sealed");
+                let number = self.setup.reader.head_number() + 1;
+                info!(number, %error, "block not sealed");
                 self.refused_on = Some(self.setup.reader.head().hash());
                 self.give_up(&error.to_string(), ctx);
+            }
+            // Only where the head moved: a look finds the new one.
+            Ok(Err(SealRefused::Outdated)) => self.try_again(ctx),
+            Ok(Err(SealRefused::Signer(error))) => {
+                warn!(%error, "block not signed");
+                self.keyless_until = Some(Instant::now() + KEY_PAUSE);
+                self.give_up(&error, ctx);
             }
             Ok(Err(error)) => {
                 warn!(%error, "block not sealed");
@@ -474,11 +527,23 @@ impl WorkerActor {
 
     /// Begins to ask itself for blocks, where an interval is set.
     fn keep_interval(&mut self, ctx: &mut Ctx<Self>) {
-        let interval = Duration::from_millis(self.setup.interval.load(Ordering::Relaxed));
+        let interval = self.setup.control.interval();
         let ticks = (!interval.is_zero()).then(|| ctx.notify_every(interval, || Tick));
         if let Some(before) = std::mem::replace(&mut self.interval, ticks) {
             before.cancel();
         }
+    }
+
+    /// Lets go of the block that the sealer has. What somebody asked for is still to be fulfilled.
+    fn abandon(&mut self, ctx: &mut Ctx<Self>) {
+        if let Phase::Sealing(attempt) = &self.phase {
+            attempt.end();
+        }
+        self.round += 1;
+        if let Some(request) = self.request.take() {
+            self.requests.push_front(request);
+        }
+        self.rest(ctx);
     }
 
     fn look_in(&mut self, pause: Duration, ctx: &mut Ctx<Self>) {
@@ -519,22 +584,16 @@ impl Handles<ChainChanged> for WorkerActor {
     type Answer = ();
 
     fn handle(&mut self, changed: ChainChanged, ctx: &mut Ctx<Self>) {
-        let mut heads = changed.events.iter().filter_map(|event| match event {
-            ChainEvent::Head(head) => Some(head),
-            _ => None,
-        });
-        let Some(head) = heads.next_back() else {
+        let is_head = |event: &ChainEvent| matches!(event, ChainEvent::Head(_));
+        if !changed.events.iter().any(is_head) {
             return;
-        };
+        }
+        let head = self.setup.reader.head().hash();
         match &self.phase {
-            Phase::Building(interrupt) => interrupt.store(true, Ordering::Relaxed),
-            Phase::Sealing(number) if head.number >= *number => {
-                self.round += 1;
-                if let Some(request) = self.request.take() {
-                    self.requests.push_front(request);
-                }
-                self.rest(ctx);
-            }
+            // Events of the head that it is built on may come late.
+            Phase::Building(attempt) | Phase::Sealing(attempt) if attempt.parent == head => {}
+            Phase::Building(attempt) => attempt.end(),
+            Phase::Sealing(_) => self.abandon(ctx),
             _ => self.look(ctx),
         }
     }
@@ -549,12 +608,18 @@ impl Handles<NewTransactions> for WorkerActor {
     }
 }
 
-impl Handles<SetSealing> for WorkerActor {
+impl Handles<Look> for WorkerActor {
     type Answer = ();
 
-    fn handle(&mut self, SetSealing(is_sealing): SetSealing, ctx: &mut Ctx<Self>) {
-        self.setup.is_sealing.store(is_sealing, Ordering::Relaxed);
-        self.look(ctx);
+    fn handle(&mut self, _: Look, ctx: &mut Ctx<Self>) {
+        self.keyless_until = None;
+        self.refused_on = None;
+        let is_unwanted = self.request.is_none() && !self.setup.control.is_sealing();
+        match &self.phase {
+            Phase::Building(attempt) if is_unwanted => attempt.end(),
+            Phase::Sealing(_) if is_unwanted => self.abandon(ctx),
+            _ => self.look(ctx),
+        }
     }
 }
 
@@ -562,8 +627,7 @@ impl Handles<SetInterval> for WorkerActor {
     type Answer = ();
 
     fn handle(&mut self, SetInterval(interval): SetInterval, ctx: &mut Ctx<Self>) {
-        let millis = u64::try_from(interval.as_millis()).unwrap_or(u64::MAX);
-        self.setup.interval.store(millis, Ordering::Relaxed);
+        self.setup.control.set_interval(interval);
         self.keep_interval(ctx);
     }
 }
@@ -653,7 +717,7 @@ impl Handles<Built> for WorkerActor {
         match built.result {
             Ok(Ok(block)) => {
                 let is_empty = block.body.transactions.is_empty();
-                if is_empty && self.setup.period == 0 && self.request.is_none() {
+                if is_empty && self.setup.pace == Pace::OnDemand && self.request.is_none() {
                     let on = block.header.parent_hash;
                     self.fruitless = built.snapshot.map(|snapshot| (on, snapshot));
                     return self.rest(ctx);

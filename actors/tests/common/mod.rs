@@ -2,19 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use std::{
-    future::Future,
-    sync::{Arc, atomic::AtomicBool},
-    time::Duration,
-};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use actoreum_actors::{
     accounts::{AccountsActor, AccountsSetup, StandingKeys},
     chain::{ChainActor, ChainSetup},
+    miner::{MinerControl, MinerSettings},
     sealer::{SealGuard, SealerActor, SealerSetup},
     supervision::{ActorRef, ChildSpec, Pool, Strategy, SupervisorSpec, Tree},
     txpool::{TxPoolHandle, TxPoolSetup},
-    worker::{WorkerActor, WorkerSetup},
+    worker::{Pace, WorkerActor, WorkerSetup},
 };
 use actoreum_chain::{ChainReader, genesis};
 use actoreum_consensus::{Clique, Engine};
@@ -102,19 +99,26 @@ impl Dev {
             TxPoolSetup::new(reader.clone(), pending.clone(), PoolConfig::default())
                 .follower(worker.recipient());
         pool_setup.journal = Some(disk.folder.path().join("transactions.rlp"));
+        let decided = MinerSettings {
+            etherbase: Some(signer),
+            extra_data: Bytes::from_static(b"test"),
+            gas_floor: DevChain::GAS_LIMIT,
+            gas_ceiling: DevChain::GAS_LIMIT,
+            gas_price: 1,
+            recommit: Duration::from_secs(3),
+        };
         let worker_setup = WorkerSetup {
             reader: reader.clone(),
             engine,
-            period: settings.period,
+            pace: match settings.period {
+                0 => Pace::OnDemand,
+                period => Pace::Period(period),
+            },
             pool: building.clone(),
             pending: pending.clone(),
             chain: chain.clone(),
             sealer: sealer.clone(),
-            gas_limit: DevChain::GAS_LIMIT,
-            extra_data: Bytes::from_static(b"test"),
-            author: signer,
-            is_sealing: Arc::new(AtomicBool::new(true)),
-            interval: Arc::default(),
+            control: Arc::new(MinerControl::new(decided, true)),
         };
         let sealer_setup = SealerSetup {
             clique,

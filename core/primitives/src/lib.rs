@@ -65,7 +65,10 @@ pub use block::{Block, Body, transaction_trie_items, withdrawal_trie_items};
 pub use config::{BlobParams, ChainConfig, CliqueConfig, EngineConfig, Fork};
 pub use constants::*;
 pub use crypto::{CryptoError, PublicKey, SecretKey, Signature, keccak256};
-pub use genesis::{DevChain, Genesis, GenesisAccount, GenesisError, MAINNET_GENESIS_HASH};
+pub use genesis::{
+    DevChain, Genesis, GenesisAccount, GenesisError, MAINNET_GENESIS_HASH, PrivateChain,
+    PrivateSealing,
+};
 pub use header::Header;
 pub use log::{Log, logs_bloom};
 pub use receipt::{Receipt, ReceiptOutcome, receipt_trie_items};

@@ -3,12 +3,25 @@
 use actoreum_primitives::SecretKey;
 use bip32::{DerivationPath, XPrv};
 use bip39::Mnemonic;
+use rand::Rng;
 use zeroize::Zeroizing;
 
 use crate::{KeyError, limits::MAX_MNEMONIC_KEYS};
 
 /// The mnemonic that development tools share. Its keys are known to everybody.
 pub const DEVELOPMENT: &str = "test test test test test test test test test test test junk";
+
+/// Bytes of a new mnemonic's entropy: twelve words.
+const ENTROPY_BYTES: usize = 16;
+
+/// A new mnemonic of twelve words.
+pub fn generate() -> Zeroizing<String> {
+    let mut entropy = Zeroizing::new([0_u8; ENTROPY_BYTES]);
+    rand::rng().fill(entropy.as_mut_slice());
+    let mnemonic = Mnemonic::from_entropy(entropy.as_slice())
+        .expect("because 128 bits are a length that BIP-39 knows");
+    Zeroizing::new(mnemonic.to_string())
+}
 
 /// The first `count` keys of a mnemonic, at `m/44'/60'/0'/0/n` (BIP-44).
 pub fn keys(phrase: &str, count: u32) -> Result<Vec<SecretKey>, KeyError> {
@@ -36,6 +49,14 @@ mod tests {
     use actoreum_primitives::address;
 
     use super::*;
+
+    #[test]
+    fn new_mnemonics_have_twelve_words_and_are_readable() {
+        let (one, other) = (generate(), generate());
+        assert_ne!(one, other);
+        assert_eq!(one.split(' ').count(), 12);
+        assert_eq!(keys(&one, 2).unwrap().len(), 2);
+    }
 
     #[test]
     fn vectors_accounts_are_those_of_anvil_and_hardhat() {

@@ -6,7 +6,8 @@ use actoreum_primitives::{B256, Fork};
 use clap::{Args, ValueEnum};
 
 use crate::{
-    ethash::EthashFlags, network::NetworkFlags, rpc_limits::RpcFlags, txpool::TxPoolFlags,
+    ethash::EthashFlags, miner::MinerFlags, network::NetworkFlags, rpc_limits::RpcFlags,
+    txpool::TxPoolFlags,
 };
 
 /// Every flag. A flag that is not given is `None`, so that `--config` may speak.
@@ -220,6 +221,10 @@ pub struct NodeFlags {
     /// The transaction pool's
     #[command(flatten)]
     pub txpool: TxPoolFlags,
+
+    /// Sealing's
+    #[command(flatten)]
+    pub miner: MinerFlags,
 
     /// Ethash's
     #[command(flatten)]

@@ -4,6 +4,7 @@ mod accounts;
 mod errors;
 mod flags;
 mod geth_only;
+mod network;
 
 use std::{ffi::OsString, path::PathBuf};
 
@@ -11,6 +12,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use accounts::{AccountArgs, AccountCommand, WalletArgs, WalletCommand};
 pub use flags::{EngineFlag, GcModeFlag, LogFormatFlag, NodeFlags};
+pub use network::{NetworkArgs, NetworkCommand, NewNetworkArgs, SealingFlag};
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -69,6 +71,8 @@ pub enum Command {
     Account(AccountArgs),
     /// Manage wallets of the presale of 2014
     Wallet(WalletArgs),
+    /// Begin a network of one's own
+    Network(NetworkArgs),
     /// Measure this machine
     Bench(BenchArgs),
     /// Print the version

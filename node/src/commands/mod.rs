@@ -10,6 +10,7 @@ mod ethash_files;
 mod export;
 mod import;
 mod init;
+mod network;
 mod removedb;
 mod run;
 
@@ -45,6 +46,7 @@ pub fn run(cli: Cli, config: Config) -> eyre::Result<ExitCode> {
         Command::Removedb(args) => removedb::run(&config, args.force),
         Command::Account(args) => account::run(&config, args.what),
         Command::Wallet(args) => account::run_wallet(&config, args.what),
+        Command::Network(args) => network::run(&config, args.what),
         Command::Bench(args) => {
             let BenchCommand::Import { file, genesis } = args.what;
             bench::import(&config, &file, genesis)

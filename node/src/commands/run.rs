@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use actoreum_actors::supervision::{Tree, TreeHandle};
-use actoreum_chain::genesis;
+use actoreum_chain::{ChainReader, genesis};
 use actoreum_primitives::Genesis;
 use actoreum_storage::Store;
 use eyre::eyre;
@@ -28,7 +28,14 @@ pub fn run(config: &Config) -> eyre::Result<ExitCode> {
     let datadir = DataDir::of(config);
     let store = open(config, &datadir)?;
     let keys = Keys::unlocked(config)?;
-    let assembled = tree::assemble_connected(config, store, &datadir, &keys)?;
+    let reader = ChainReader::open(store.clone())?;
+    let head = reader.head();
+    let sealing =
+        config
+            .eth
+            .miner
+            .sealing(reader.config(), (head.number, head.timestamp), &keys)?;
+    let assembled = tree::assemble_connected(config, store, &datadir, &keys, &sealing)?;
     if config.http_ip().is_none() && config.admin_ip().is_none() {
         info!("no server is open; start with --http for JSON-RPC, with --admin for the admin page");
     }

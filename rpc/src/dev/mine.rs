@@ -1,10 +1,9 @@
 //! Blocks on demand.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use actoreum_messages::worker::{MineBlock, SetInterval, SetSealing};
+use actoreum_messages::worker::{Look, MineBlock, SetInterval};
 
 use super::{Number, actors, check_time};
 use crate::error::RpcError;
@@ -92,8 +91,9 @@ async fn mine_many(
 }
 
 async fn set_automine(node: Arc<Node>, (enabled,): (bool,)) -> Result<bool, RpcError> {
-    let worker = actors(&node)?.worker.within(ACTOR_PATIENCE);
-    let answer = worker.ask(SetSealing(enabled)).await;
+    let actors = actors(&node)?;
+    actors.control.set_wanted(enabled);
+    let answer = actors.worker.within(ACTOR_PATIENCE).ask(Look).await;
     answer.map_err(unanswered)?;
     Ok(true)
 }
@@ -129,10 +129,12 @@ async fn set_interval(node: &Node, interval: Duration) -> Result<(), RpcError> {
 
 /// In seconds, as anvil shows it; null where there is none.
 fn interval(node: &Node, (): ()) -> Result<Serialized<Option<u64>>, RpcError> {
-    let millis = actors(node)?.interval.load(Ordering::Relaxed);
-    Ok(Serialized((millis > 0).then_some(millis / 1_000)))
+    let interval = actors(node)?.control.interval();
+    Ok(Serialized(
+        (!interval.is_zero()).then_some(interval.as_secs()),
+    ))
 }
 
 fn automine(node: &Node, (): ()) -> Result<bool, RpcError> {
-    Ok(actors(node)?.is_sealing.load(Ordering::Relaxed))
+    Ok(actors(node)?.control.is_sealing())
 }

@@ -1,7 +1,6 @@
 //! What this node's own keys are for.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use actoreum_messages::accounts::GetAccounts;
 use actoreum_primitives::{Address, B256, Bytes};
@@ -60,8 +59,9 @@ pub(super) fn impersonated(node: &Node) -> Option<&Impersonated> {
 
 /// Who seals here, or would.
 async fn coinbase(node: Arc<Node>, (): ()) -> Result<Address, RpcError> {
-    if let Some(sealing) = node.sealing.get() {
-        return Ok(sealing.signer);
+    let sealing = node.sealing.get();
+    if let Some(etherbase) = sealing.and_then(|sealing| sealing.control.settings().etherbase) {
+        return Ok(etherbase);
     }
     let first = accounts(Arc::clone(&node), ()).await?.first().copied();
     first.ok_or_else(|| RpcError::server("etherbase must be explicitly specified"))
@@ -69,7 +69,7 @@ async fn coinbase(node: Arc<Node>, (): ()) -> Result<Address, RpcError> {
 
 fn mining(node: &Node, (): ()) -> Result<bool, RpcError> {
     let sealing = node.sealing.get();
-    Ok(sealing.is_some_and(|sealing| sealing.is_sealing.load(Ordering::Relaxed)))
+    Ok(sealing.is_some_and(|sealing| sealing.control.is_sealing()))
 }
 
 async fn send_transaction(node: Arc<Node>, (args,): (TxArgs,)) -> Result<B256, RpcError> {

@@ -1,5 +1,7 @@
 //! The gas limit: how far it may move, and where a sealer moves it.
 
+use std::ops::RangeInclusive;
+
 use actoreum_primitives::{ChainConfig, Fork, Header};
 
 use super::is_active;
@@ -55,6 +57,25 @@ pub fn towards(config: &ChainConfig, header: &Header, parent: &Header, desired: 
     )
 }
 
+/// Where a sealer that keeps the limit within `bounds` wants it: from London on at the upper one;
+/// before, upwards while blocks are more than two thirds full, and downwards otherwise. (geth's
+/// `CalcGasLimit`.) `timestamp` is that of the new block.
+pub fn desired(
+    config: &ChainConfig,
+    parent: &Header,
+    timestamp: u64,
+    bounds: RangeInclusive<u64>,
+) -> u64 {
+    let (floor, ceiling) = (*bounds.start(), *bounds.end());
+    if config.fork_at(parent.number.saturating_add(1), timestamp) >= Fork::London {
+        return ceiling;
+    }
+    let decay = (parent.gas_limit / GAS_LIMIT_BOUND_DIVISOR).saturating_sub(1);
+    let used = parent.gas_used.saturating_add(parent.gas_used / 2);
+    let wanted = (parent.gas_limit - decay).saturating_add(used / GAS_LIMIT_BOUND_DIVISOR);
+    wanted.clamp(floor.min(ceiling), ceiling)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,6 +87,31 @@ mod tests {
             gas_limit,
             ..Header::default()
         }
+    }
+
+    /// geth 1.8.27's `CalcGasLimit`, one step.
+    #[test]
+    fn vectors_desired() {
+        let config = ChainConfig::default();
+        let parent = |gas_used| Header {
+            gas_used,
+            ..with_limit(7, 8_000_000)
+        };
+        let desired = |used, bounds| desired(&config, &parent(used), 0, bounds);
+        // 7,812 down, 3/2 of what was used up.
+        assert_eq!(desired(0, 1..=u64::MAX), 8_000_000 - 7_811);
+        assert_eq!(desired(8_000_000, 1..=u64::MAX), 8_000_000 - 7_811 + 11_718);
+        assert_eq!(desired(0, 8_000_000..=8_000_000), 8_000_000);
+        assert_eq!(desired(8_000_000, 1..=8_000_000), 8_000_000);
+        assert_eq!(desired(0, 9_000_000..=10_000_000), 9_000_000);
+        let london = ChainConfig {
+            london_block: Some(0),
+            ..config.clone()
+        };
+        assert_eq!(
+            super::desired(&london, &parent(0), 0, 1..=9_000_000),
+            9_000_000
+        );
     }
 
     #[test]

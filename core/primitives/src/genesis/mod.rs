@@ -4,6 +4,7 @@
 
 pub(crate) mod json;
 mod networks;
+mod private;
 mod read;
 mod system_contracts;
 
@@ -21,6 +22,7 @@ use crate::{
 
 pub use json::GenesisError;
 pub use networks::{DevChain, MAINNET_GENESIS_HASH};
+pub use private::{PrivateChain, PrivateSealing};
 
 /// An account of the genesis state.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

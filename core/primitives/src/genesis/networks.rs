@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use alloy_primitives::{Address, B256, U256, address, b256, bytes};
 
-use super::{Genesis, GenesisAccount, system_contracts};
+use super::{Genesis, GenesisAccount, PrivateChain, PrivateSealing};
 use crate::config::{BlobParams, CliqueConfig, DEFAULT_CLIQUE_EPOCH, Fork};
-use crate::{ChainConfig, INITIAL_BASE_FEE, rlp, rlp_struct};
+use crate::{ChainConfig, rlp, rlp_struct};
 
 /// The hash of mainnet's genesis.
 pub const MAINNET_GENESIS_HASH: B256 =
@@ -128,42 +128,22 @@ impl DevChain {
         }
     }
 
-    /// The genesis. Precompiled contracts hold one wei, so that calls to them cost the same
-    /// as on a chain where they were used; the system contracts of the forks are there.
+    /// The genesis.
     pub fn genesis(&self) -> Genesis {
-        let mut config = ChainConfig::active_from_genesis(Self::CHAIN_ID, self.fork);
-        config.clique = Some(CliqueConfig {
-            period: self.period,
-            epoch: DEFAULT_CLIQUE_EPOCH,
-        });
-
-        let mut extra_data = vec![0; 32];
-        extra_data.extend_from_slice(self.signer.as_slice());
-        extra_data.extend([0; 65]);
-
-        let mut alloc: BTreeMap<Address, GenesisAccount> = (1..=9)
-            .map(|last_byte| {
-                let balance = U256::from(1);
-                let account = GenesisAccount {
-                    balance,
-                    ..GenesisAccount::default()
-                };
-                (Address::with_last_byte(last_byte), account)
-            })
-            .collect();
-        alloc.extend(system_contracts::accounts_until(self.fork));
-        for (address, balance) in &self.accounts {
-            alloc.entry(*address).or_default().balance = *balance;
-        }
-
-        Genesis {
-            config,
-            extra_data: extra_data.into(),
+        let chain = PrivateChain {
+            chain_id: Self::CHAIN_ID,
+            sealing: PrivateSealing::Clique {
+                config: CliqueConfig {
+                    period: self.period,
+                    epoch: DEFAULT_CLIQUE_EPOCH,
+                },
+                signers: vec![self.signer],
+            },
             gas_limit: self.gas_limit,
-            difficulty: U256::from(1),
-            alloc,
-            base_fee_per_gas: (self.fork >= Fork::London).then_some(INITIAL_BASE_FEE),
-            ..Genesis::default()
-        }
+            fork: self.fork,
+            timestamp: 0,
+            accounts: self.accounts.clone(),
+        };
+        chain.genesis()
     }
 }

@@ -1,0 +1,168 @@
+//! The files of a new network.
+
+use std::{
+    fs::OpenOptions,
+    io::Write,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
+
+use actoreum_primitives::SecretKey;
+use eyre::WrapErr;
+use serde_json::json;
+
+use super::{ADMIN_PORT, HTTP_PORT, Node, Plan, RPC_NODE};
+use crate::{cli::SealingFlag, datadir::DataDir};
+
+fn create(path: &Path, mode: u32, bytes: &[u8]) -> eyre::Result<()> {
+    let mut options = OpenOptions::new();
+    let file = options.write(true).create_new(true).mode(mode).open(path);
+    file.and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    })
+    .wrap_err_with(|| format!("{} can't be written", path.display()))
+}
+
+/// Writes a file for everybody to read.
+pub(super) fn write(path: &Path, text: &str) -> eyre::Result<()> {
+    create(path, 0o644, text.as_bytes())
+}
+
+/// Writes a file for its owner alone.
+pub(super) fn write_secret(path: &Path, bytes: &[u8]) -> eyre::Result<()> {
+    create(path, 0o600, bytes)
+}
+
+/// Writes the list of the other nodes, which a node stays connected with.
+pub(super) fn write_static_nodes(node: &Node, nodes: &[Node]) -> eyre::Result<()> {
+    let others = nodes.iter().filter(|other| other.port != node.port);
+    let urls: Vec<&str> = others.map(|other| other.enode.as_str()).collect();
+    let file = DataDir::at(&node.folder)
+        .instance()
+        .join("static-nodes.json");
+    write(&file, &serde_json::to_string_pretty(&urls)?)
+}
+
+/// Writes who holds ether, with the keys.
+pub(super) fn write_accounts(
+    file: &Path,
+    phrase: &str,
+    accounts: &[SecretKey],
+) -> eyre::Result<()> {
+    let accounts: Vec<_> = accounts
+        .iter()
+        .map(|key| {
+            let secret = format!("0x{}", hex::encode(key.to_bytes().as_slice()));
+            json!({ "address": key.address(), "key": secret })
+        })
+        .collect();
+    let listed = json!({ "mnemonic": phrase, "path": "m/44'/60'/0'/0/n", "accounts": accounts });
+    write_secret(file, serde_json::to_string_pretty(&listed)?.as_bytes())
+}
+
+/// The flags of a node whose network lies in `root`.
+fn flags(root: &str, plan: &Plan, node: &Node) -> Vec<String> {
+    let mut flags: Vec<String> = vec![
+        "--datadir".into(),
+        format!("{root}/{}", node.name),
+        "--networkid".into(),
+        plan.chain_id.to_string(),
+        "--port".into(),
+        node.port.to_string(),
+        "--nodiscover".into(),
+        "--nat".into(),
+        "none".into(),
+    ];
+    if node.name == RPC_NODE {
+        flags.extend(["--http".into(), "--http.port".into(), HTTP_PORT.to_string()]);
+        flags.extend([
+            "--http.api".into(),
+            "eth,net,web3,clique,txpool,debug".into(),
+        ]);
+        flags.extend([
+            "--admin".into(),
+            "--admin.port".into(),
+            ADMIN_PORT.to_string(),
+        ]);
+    }
+    if let Some(signer) = node.signer {
+        flags.extend([
+            "--mine".into(),
+            "--miner.etherbase".into(),
+            signer.to_string(),
+        ]);
+        match plan.engine {
+            SealingFlag::Clique => flags.extend([
+                "--unlock".into(),
+                signer.to_string(),
+                "--password".into(),
+                format!("{root}/password"),
+            ]),
+            SealingFlag::Ethash => flags.extend(["--miner.threads".into(), "1".into()]),
+        }
+    }
+    flags
+}
+
+/// Writes the script that runs all nodes, until it is interrupted.
+pub(super) fn write_start(folder: &Path, plan: &Plan, nodes: &[Node]) -> eyre::Result<()> {
+    let mut script = String::from(
+        "#!/bin/sh\n\
+         # Runs every node of this network; ends all of them when it is interrupted.\n\
+         # With names of nodes (start.sh node1 rpc) it runs these alone.\n\
+         set -eu\n\
+         cd \"$(dirname \"$0\")\"\n",
+    );
+    let binary = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("actoreum"));
+    script += &format!(
+        "ACTOREUM=${{ACTOREUM:-{}}}\n",
+        quoted(&binary.to_string_lossy())
+    );
+    script += "wanted=\" ${*:-all} \"\n\
+         pids=\n\
+         trap 'kill $pids 2>/dev/null; wait; exit 0' INT TERM\n\
+         run() {\n\
+         \x20   name=$1; shift\n\
+         \x20   case \"$wanted\" in *\" all \"* | *\" $name \"*) ;; *) return ;; esac\n\
+         \x20   \"$ACTOREUM\" \"$@\" >>\"$name.log\" 2>&1 &\n\
+         \x20   pids=\"$pids $!\"\n\
+         \x20   echo \"$name runs, its log is $name.log\"\n\
+         }\n";
+    for node in nodes {
+        script += &format!("run {} {}\n", node.name, flags(".", plan, node).join(" "));
+    }
+    script += "wait\n";
+    create(&folder.join("start.sh"), 0o755, script.as_bytes())
+}
+
+/// In single quotes, for a shell.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+/// Writes the compose file. The nodes share the machine's network, so that the same addresses hold
+/// in containers and without.
+pub(super) fn write_compose(folder: &Path, plan: &Plan, nodes: &[Node]) -> eyre::Result<()> {
+    let mut text = String::from(
+        "# docker compose up. ACTOREUM names the binary on this machine.\n\
+         x-node: &node\n\
+         \x20 image: debian:stable-slim\n\
+         \x20 network_mode: host\n\
+         \x20 restart: unless-stopped\n\
+         \x20 stop_grace_period: 60s\n\
+         \x20 volumes:\n\
+         \x20   - .:/net\n\
+         \x20   - ${ACTOREUM:-/usr/local/bin/actoreum}:/usr/local/bin/actoreum:ro\n\
+         services:\n",
+    );
+    for node in nodes {
+        let command = [vec!["actoreum".to_owned()], flags("/net", plan, node)].concat();
+        text += &format!(
+            "  {}:\n    <<: *node\n    command: {}\n",
+            node.name,
+            serde_json::to_string(&command)?
+        );
+    }
+    write(&folder.join("compose.yaml"), &text)
+}

@@ -1,0 +1,241 @@
+//! `network new`: all that a private network needs, in one folder.
+//!
+//! ```text
+//! <dir>/
+//!   genesis.json      for every node, ours or geth's
+//!   password          of the signers' key files
+//!   accounts.json     who holds ether from the start, with the keys
+//!   node1/ ...        a data directory each: chain, node key, static peers, its signer's key
+//!   rpc/              a node that does not seal, for JSON-RPC: no key lies open on it
+//!   start.sh          runs all of them
+//!   compose.yaml      the same in containers
+//! ```
+
+mod ask;
+mod files;
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use actoreum_primitives::{
+    Address, Fork, Genesis, PrivateChain, PrivateSealing, SecretKey, U256,
+    config::{CliqueConfig, DEFAULT_CLIQUE_EPOCH},
+};
+use actoreum_storage::Store;
+use actoreum_wallet::{KeyDirectory, Password, ScryptCost, mnemonic};
+use eyre::{WrapErr, bail};
+
+use crate::{
+    cli::{NetworkCommand, SealingFlag},
+    config::Config,
+    datadir::{self, DataDir},
+};
+
+/// Gas of a block, as geth 1.13 has it.
+const GAS_LIMIT: u64 = 30_000_000;
+/// The least difficulty of ethash: a block every few seconds on a core or two.
+const LEAST_DIFFICULTY: u64 = 131_072;
+/// What each account holds, in ether.
+const ACCOUNT_ETHER: u64 = 1_000_000;
+/// Where the node for JSON-RPC listens.
+const HTTP_PORT: u16 = 8545;
+/// Where its admin page is.
+const ADMIN_PORT: u16 = 6061;
+/// The name of the node for JSON-RPC.
+const RPC_NODE: &str = "rpc";
+
+/// Does what `network` was asked for.
+pub fn run(config: &Config, command: NetworkCommand) -> eyre::Result<()> {
+    let NetworkCommand::New(args) = command;
+    new(config, &ask::fill_in(args)?)
+}
+
+/// What a network is made from: everything was given, asked for, or has its default.
+#[derive(Debug)]
+struct Plan {
+    folder: PathBuf,
+    engine: SealingFlag,
+    signers: u16,
+    accounts: u32,
+    fork: Fork,
+    period: u64,
+    chain_id: u64,
+    first_port: u16,
+}
+
+/// A node of the network.
+struct Node {
+    name: String,
+    folder: PathBuf,
+    enode: String,
+    port: u16,
+    /// Who seals on it.
+    signer: Option<Address>,
+}
+
+fn new(config: &Config, plan: &Plan) -> eyre::Result<()> {
+    let folder = make_folder(&plan.folder)?;
+    let password = Password::from(hex::encode(SecretKey::random().to_bytes().as_slice()));
+    files::write_secret(&folder.join("password"), password.as_bytes())?;
+    let phrase = mnemonic::generate();
+    let accounts = mnemonic::keys(&phrase, plan.accounts)?;
+
+    let mut nodes = Vec::new();
+    for index in 0..=plan.signers {
+        let name = match index == plan.signers {
+            true => RPC_NODE.to_owned(),
+            false => format!("node{}", index + 1),
+        };
+        let seals = name != RPC_NODE;
+        let port = plan.first_port + index;
+        nodes.push(make_node(&folder, name, port, seals, &password)?);
+    }
+    let genesis = genesis(plan, &nodes, &accounts);
+    let json = serde_json::to_string_pretty(&genesis)?;
+    files::write(&folder.join("genesis.json"), &json)?;
+    for node in &nodes {
+        init(config, node, &genesis)?;
+        files::write_static_nodes(node, &nodes)?;
+    }
+    files::write_accounts(&folder.join("accounts.json"), &phrase, &accounts)?;
+    files::write_start(&folder, plan, &nodes)?;
+    files::write_compose(&folder, plan, &nodes)?;
+    tell(&folder, plan, &nodes);
+    Ok(())
+}
+
+fn make_folder(folder: &Path) -> eyre::Result<PathBuf> {
+    fs::create_dir_all(folder)
+        .wrap_err_with(|| format!("the folder {} can't be made", folder.display()))?;
+    if fs::read_dir(folder)?.next().is_some() {
+        bail!(
+            "{} is not empty; choose another folder with --dir",
+            folder.display()
+        );
+    }
+    Ok(fs::canonicalize(folder)?)
+}
+
+fn make_node(
+    folder: &Path,
+    name: String,
+    port: u16,
+    seals: bool,
+    password: &Password,
+) -> eyre::Result<Node> {
+    let folder = folder.join(&name);
+    let datadir = DataDir::at(&folder);
+    fs::create_dir_all(datadir.instance())?;
+    let key = SecretKey::random();
+    let hex = hex::encode(key.to_bytes().as_slice());
+    files::write_secret(&datadir.instance().join("nodekey"), hex.as_bytes())?;
+    let signer = match seals {
+        // A password that nobody could guess needs no dear derivation.
+        true => {
+            let keys = KeyDirectory::new(folder.join("keystore"), ScryptCost::LIGHT);
+            Some(keys.create(password)?.address)
+        }
+        false => None,
+    };
+    Ok(Node {
+        enode: format!(
+            "enode://{}@127.0.0.1:{port}",
+            hex::encode(key.public_key().to_uncompressed())
+        ),
+        name,
+        folder,
+        port,
+        signer,
+    })
+}
+
+fn genesis(plan: &Plan, nodes: &[Node], accounts: &[SecretKey]) -> Genesis {
+    let ether = U256::from(10).pow(U256::from(18));
+    let balance = U256::from(ACCOUNT_ETHER) * ether;
+    let accounts: BTreeMap<Address, U256> = accounts
+        .iter()
+        .map(|key| (key.address(), balance))
+        .collect();
+    let signers = nodes.iter().filter_map(|node| node.signer).collect();
+    let sealing = match plan.engine {
+        SealingFlag::Clique => PrivateSealing::Clique {
+            config: CliqueConfig {
+                period: plan.period,
+                epoch: DEFAULT_CLIQUE_EPOCH,
+            },
+            signers,
+        },
+        SealingFlag::Ethash => PrivateSealing::Ethash(U256::from(LEAST_DIFFICULTY)),
+    };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let chain = PrivateChain {
+        chain_id: plan.chain_id,
+        sealing,
+        gas_limit: GAS_LIMIT,
+        fork: plan.fork,
+        timestamp: now.map_or(0, |since| since.as_secs()),
+        accounts,
+    };
+    chain.genesis()
+}
+
+fn init(config: &Config, node: &Node, genesis: &Genesis) -> eyre::Result<()> {
+    let chaindata = DataDir::at(&node.folder).chaindata();
+    fs::create_dir_all(&chaindata)?;
+    let store = Store::open(&chaindata, datadir::store_options(config))?;
+    actoreum_chain::genesis::init(&store, genesis)?;
+    Ok(())
+}
+
+fn tell(folder: &Path, plan: &Plan, nodes: &[Node]) {
+    let sealers = nodes.len() - 1;
+    println!(
+        "Network {} in {}, rules of {}",
+        plan.chain_id,
+        folder.display(),
+        plan.fork
+    );
+    println!();
+    for node in nodes {
+        match node.signer {
+            Some(signer) => println!("{:<6} seals as {signer}, port {}", node.name, node.port),
+            None => println!(
+                "{:<6} JSON-RPC on {HTTP_PORT}, port {}",
+                node.name, node.port
+            ),
+        }
+    }
+    println!();
+    println!("Start all of it   {}", folder.join("start.sh").display());
+    println!(
+        "In containers     docker compose -f {} up",
+        folder.join("compose.yaml").display()
+    );
+    println!("JSON-RPC          http://127.0.0.1:{HTTP_PORT}");
+    println!("Admin page        http://127.0.0.1:{ADMIN_PORT}");
+    println!(
+        "Accounts          {} (keys of {} accounts: keep it)",
+        folder.join("accounts.json").display(),
+        plan.accounts
+    );
+    println!();
+    match plan.engine {
+        SealingFlag::Clique => println!(
+            "Blocks come while {} of the {sealers} signers run. On machines of their own, give each \
+             its folder node*/, and write their addresses into static-nodes.json there.",
+            sealers / 2 + 1
+        ),
+        SealingFlag::Ethash => println!(
+            "The first block waits for the mining dataset: 1 GB, made once in some minutes."
+        ),
+    }
+    println!(
+        "Another node joins with genesis.json: actoreum init --datadir DIR genesis.json, and the \
+         list of nodes in {}",
+        nodes[0].folder.join("actoreum/static-nodes.json").display()
+    );
+}

@@ -1,0 +1,352 @@
+//! Sealing: its flags, its section of the configuration, its place in the tree.
+
+use std::{sync::Arc, time::Duration};
+
+use actoreum_actors::{
+    accounts::AccountsActor,
+    chain::ChainActor,
+    miner::{MinerControl, MinerSettings, MinerSetup},
+    sealer::{SealGuard, SealerSetup},
+    supervision::{ActorRef, ChildSpec, Pool, Strategy, SupervisorSpec},
+    txpool::TxPoolActor,
+    worker::{Pace, WorkerSetup},
+};
+use actoreum_chain::ChainReader;
+use actoreum_consensus::{Clique, Engine, limits::MAX_EXTRA_DATA_BYTES};
+use actoreum_primitives::{Address, Bytes, ChainConfig, Fork, config::EngineConfig};
+use actoreum_rpc::sealing::SealingActors;
+use actoreum_txpool::PoolReader;
+use clap::Args;
+use eyre::{bail, eyre};
+use serde::{Deserialize, Serialize};
+
+use crate::{duration, keys::Keys, passwords, version};
+
+/// Restarts of sealing in [`MINER_PERIOD`] before the core is asked to begin again.
+const MINER_RESTARTS: u32 = 10;
+/// See [`MINER_RESTARTS`].
+const MINER_PERIOD: Duration = Duration::from_secs(60);
+
+/// Gas that blocks before London are kept at, as geth 1.8 does.
+const GAS_BEFORE_LONDON: u64 = 8_000_000;
+/// Gas that blocks from London on are kept at, as geth 1.13 does.
+const GAS_FROM_LONDON: u64 = 30_000_000;
+/// The shortest time between two looks for newer transactions.
+const LEAST_RECOMMIT: Duration = Duration::from_secs(1);
+
+/// geth's `--mine` and `--miner.*`
+#[derive(Debug, Default, Clone, Args)]
+pub struct MinerFlags {
+    /// Seal blocks
+    #[arg(long, global = true, help_heading = "Sealing")]
+    pub mine: bool,
+    /// Threads that search for a proof of work (default: 0, none)
+    #[arg(
+        long = "miner.threads",
+        alias = "minerthreads",
+        global = true,
+        value_name = "N",
+        help_heading = "Sealing"
+    )]
+    pub miner_threads: Option<usize>,
+    /// Least gas price, in wei, of a transaction that is not local (default: 1000000000)
+    #[arg(
+        long = "miner.gasprice",
+        alias = "gasprice",
+        global = true,
+        value_name = "WEI",
+        help_heading = "Sealing"
+    )]
+    pub miner_gasprice: Option<u64>,
+    /// Gas limit below which blocks grow, before London (default: 8000000)
+    #[arg(
+        long = "miner.gastarget",
+        alias = "targetgaslimit",
+        global = true,
+        value_name = "GAS",
+        help_heading = "Sealing"
+    )]
+    pub miner_gastarget: Option<u64>,
+    /// Gas limit above which blocks shrink (default: 8000000; 30000000 from London on)
+    #[arg(
+        long = "miner.gaslimit",
+        global = true,
+        value_name = "GAS",
+        help_heading = "Sealing"
+    )]
+    pub miner_gaslimit: Option<u64>,
+    /// Who seals, and gets the fees: an address, or a place in the list of accounts (default: 0)
+    #[arg(
+        long = "miner.etherbase",
+        alias = "etherbase",
+        global = true,
+        value_name = "ADDRESS",
+        help_heading = "Sealing"
+    )]
+    pub miner_etherbase: Option<String>,
+    /// What the vanity of blocks says (default: name and version)
+    #[arg(
+        long = "miner.extradata",
+        alias = "extradata",
+        global = true,
+        value_name = "TEXT",
+        help_heading = "Sealing"
+    )]
+    pub miner_extradata: Option<String>,
+    /// Time after which a search takes in newer transactions (default: 3s)
+    #[arg(long = "miner.recommit", global = true, value_name = "TIME", value_parser = duration::parse, help_heading = "Sealing")]
+    pub miner_recommit: Option<Duration>,
+    /// Take the seals of remote miners without a look at them
+    #[arg(long = "miner.noverify", global = true, help_heading = "Sealing")]
+    pub miner_noverify: bool,
+    /// Addresses that are told of new work, with commas between
+    #[arg(
+        long = "miner.notify",
+        global = true,
+        value_name = "URLS",
+        value_delimiter = ',',
+        help_heading = "Sealing"
+    )]
+    pub miner_notify: Option<Vec<String>>,
+}
+
+/// `[Eth.Miner]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
+pub struct MinerConfig {
+    /// Who seals: an address, or a place in the list of accounts; empty: the first account.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub etherbase: String,
+    /// Addresses that are told of new work.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notify: Vec<String>,
+    /// What the vanity of blocks says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub extra_data: Option<Bytes>,
+    /// Gas limit below which blocks grow, before London.
+    pub gas_floor: u64,
+    /// Gas limit above which blocks shrink.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gas_ceil: Option<u64>,
+    /// Least wei a gas of a transaction that is not local.
+    pub gas_price: u64,
+    /// Time, in nanoseconds, after which a search takes in newer transactions.
+    pub recommit: u64,
+    /// Take the seals of remote miners without a look at them.
+    pub noverify: bool,
+    /// Whether blocks are sealed from the start: of the command line alone, as in geth.
+    #[serde(skip)]
+    pub is_wanted: bool,
+    /// Threads that search for a proof of work: of the command line alone.
+    #[serde(skip)]
+    pub threads: usize,
+}
+
+impl Default for MinerConfig {
+    fn default() -> Self {
+        Self {
+            etherbase: String::new(),
+            notify: Vec::new(),
+            extra_data: None,
+            gas_floor: GAS_BEFORE_LONDON,
+            gas_ceil: None,
+            gas_price: actoreum_primitives::GWEI,
+            recommit: 3_000_000_000,
+            noverify: false,
+            is_wanted: false,
+            threads: 0,
+        }
+    }
+}
+
+impl MinerConfig {
+    /// Lets the flags speak.
+    pub fn apply(&mut self, flags: &MinerFlags) -> eyre::Result<()> {
+        self.is_wanted |= flags.mine;
+        self.noverify |= flags.miner_noverify;
+        self.threads = flags.miner_threads.unwrap_or(self.threads);
+        self.gas_price = flags.miner_gasprice.unwrap_or(self.gas_price);
+        self.gas_floor = flags.miner_gastarget.unwrap_or(self.gas_floor);
+        self.gas_ceil = flags.miner_gaslimit.or(self.gas_ceil);
+        if let Some(etherbase) = &flags.miner_etherbase {
+            self.etherbase.clone_from(etherbase);
+        }
+        if let Some(text) = &flags.miner_extradata {
+            self.extra_data = Some(Bytes::copy_from_slice(text.as_bytes()));
+        }
+        if let Some(recommit) = flags.miner_recommit {
+            self.recommit = u64::try_from(recommit.as_nanos()).unwrap_or(u64::MAX);
+        }
+        if let Some(urls) = &flags.miner_notify {
+            self.notify.clone_from(urls);
+        }
+        match &self.extra_data {
+            Some(extra) if extra.len() > MAX_EXTRA_DATA_BYTES => bail!(
+                "--miner.extradata: {} bytes are too long, a block has room for {MAX_EXTRA_DATA_BYTES}",
+                extra.len()
+            ),
+            _ => Ok(()),
+        }
+    }
+
+    /// What is decided at the start, for a chain that goes on after a block with this number and
+    /// time.
+    ///
+    /// # Errors
+    /// Where blocks are to be sealed and nobody can.
+    pub fn sealing(
+        &self,
+        chain: &ChainConfig,
+        (number, timestamp): (u64, u64),
+        keys: &Keys,
+    ) -> eyre::Result<Sealing> {
+        let is_london = chain.fork_at(number + 1, timestamp) >= Fork::London;
+        let usual_ceiling = match is_london {
+            true => GAS_FROM_LONDON,
+            false => GAS_BEFORE_LONDON.max(self.gas_floor),
+        };
+        let version = || Bytes::from(version::client().into_bytes());
+        let settings = MinerSettings {
+            etherbase: self.etherbase(chain, keys)?,
+            extra_data: self.extra_data.clone().unwrap_or_else(version),
+            gas_floor: self.gas_floor,
+            gas_ceiling: self.gas_ceil.unwrap_or(usual_ceiling),
+            gas_price: self.gas_price,
+            recommit: Duration::from_nanos(self.recommit).max(LEAST_RECOMMIT),
+        };
+        Ok(Sealing {
+            settings,
+            is_wanted: self.is_wanted,
+            scratch: None,
+        })
+    }
+
+    fn etherbase(&self, chain: &ChainConfig, keys: &Keys) -> eyre::Result<Option<Address>> {
+        let named = match self.etherbase.as_str() {
+            "" => None,
+            name => Some(
+                passwords::resolve(&keys.directory, name)
+                    .map_err(|error| eyre!("--miner.etherbase: {error}"))?
+                    .0,
+            ),
+        };
+        if !self.is_wanted {
+            return Ok(named);
+        }
+        let must_sign = matches!(chain.engine(), EngineConfig::Clique(_));
+        let accounts = keys.directory.list()?;
+        match named.or_else(|| accounts.first().map(|account| account.address)) {
+            None => bail!(
+                "Failed to start mining: there is no account to seal with; make one with \
+                 actoreum account new, or name one with --miner.etherbase"
+            ),
+            Some(address)
+                if must_sign && !accounts.iter().any(|account| account.address == address) =>
+            {
+                bail!("Failed to start mining: signer missing: there is no key file of {address}")
+            }
+            found => Ok(found),
+        }
+    }
+}
+
+/// How this node seals.
+#[derive(Debug, Clone)]
+pub struct Sealing {
+    /// What the operator decides.
+    pub settings: MinerSettings,
+    /// Whether blocks are sealed from the start.
+    pub is_wanted: bool,
+    /// Where the pool keeps its journal of a chain in memory: it comes back after a crash, and
+    /// goes with the process.
+    pub scratch: Option<std::path::PathBuf>,
+}
+
+impl Sealing {
+    /// The actors that seal so; they are yet to be started.
+    pub fn actors(&self, is_dev: bool) -> SealingActors {
+        let control = MinerControl::new(self.settings.clone(), self.is_wanted);
+        SealingActors::new(Arc::new(control), is_dev)
+    }
+}
+
+/// What sealing needs of the rest.
+pub struct MinerParts {
+    /// Who prepares headers.
+    pub engine: Arc<dyn Engine>,
+    /// The same where it is clique.
+    pub clique: Arc<Clique>,
+    /// What is pending.
+    pub pending: PoolReader,
+    /// Who keeps what is pending.
+    pub txpool: ActorRef<TxPoolActor>,
+    /// Who imports.
+    pub chain: ActorRef<ChainActor>,
+    /// Who signs.
+    pub accounts: ActorRef<AccountsActor>,
+}
+
+/// Puts sealing together.
+///
+/// ```text
+/// miner               rest_for_one
+/// |- building         the threads that build blocks and write signed ones
+/// |- worker           WorkerActor
+/// |- sealer           SealerActor
+/// `- control          MinerActor
+/// ```
+pub fn assemble(
+    reader: &ChainReader,
+    actors: &SealingActors,
+    parts: MinerParts,
+) -> eyre::Result<SupervisorSpec> {
+    let pool = Pool::new("building", 2);
+    let period = match reader.config().engine() {
+        EngineConfig::Clique(settings) => settings.period,
+        EngineConfig::Ethash => 0,
+    };
+    // MinerActor says so too, once it has seen that there is a key: what the user of a development
+    // chain asks for does not wait for it.
+    parts.clique.set_signer(actors.control.settings().etherbase);
+    let worker = WorkerSetup {
+        reader: reader.clone(),
+        engine: parts.engine,
+        pace: match period {
+            0 => Pace::OnDemand,
+            period => Pace::Period(period),
+        },
+        pool: pool.clone(),
+        pending: parts.pending,
+        chain: parts.chain,
+        sealer: actors.sealer.clone(),
+        control: Arc::clone(&actors.control),
+    };
+    let sealer = SealerSetup {
+        clique: Arc::clone(&parts.clique),
+        reader: reader.clone(),
+        accounts: parts.accounts.clone(),
+        pool: pool.clone(),
+        guard: Arc::new(SealGuard::open(reader.store().clone())?),
+    };
+    let control = MinerSetup {
+        control: Arc::clone(&actors.control),
+        reader: reader.clone(),
+        clique: Some((parts.clique, period)),
+        accounts: parts.accounts,
+        worker: actors.worker.clone(),
+        pool: Some(parts.txpool),
+    };
+    let miner = SupervisorSpec::new("miner", Strategy::RestForOne)
+        .child(pool.child())
+        .child(ChildSpec::new(&actors.worker, move || {
+            worker.clone().start()
+        }))
+        .child(ChildSpec::new(&actors.sealer, move || {
+            sealer.clone().start()
+        }))
+        .child(ChildSpec::new(&actors.miner, move || {
+            control.clone().start()
+        }))
+        .intensity(MINER_RESTARTS, MINER_PERIOD);
+    Ok(miner)
+}

@@ -1,0 +1,94 @@
+//! `miner_*`: whether this node seals, for whom, and how.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actoreum_actors::miner::MinerSettings;
+use actoreum_consensus::limits::MAX_EXTRA_DATA_BYTES;
+use actoreum_messages::miner::{SetEtherbase, StartMining, StopMining};
+use actoreum_messages::txpool::SetPriceLimit;
+use actoreum_messages::worker::Look;
+use actoreum_primitives::{Address, Bytes, U256};
+
+use crate::error::RpcError;
+use crate::json::Serialized;
+use crate::limits::{ACTOR_PATIENCE, MIN_RECOMMIT};
+use crate::method::Method;
+use crate::node::{Node, unanswered};
+use crate::param::Decimal;
+use crate::sealing::SealingActors;
+
+pub(crate) fn methods() -> Vec<Method<Node>> {
+    vec![
+        Method::view("miner_getHashrate", &[], hashrate),
+        Method::actor("miner_setEtherbase", &["address"], set_etherbase),
+        Method::actor("miner_setExtra", &["text"], set_extra),
+        Method::actor("miner_setGasPrice", &["price"], set_gas_price),
+        Method::view("miner_setRecommitInterval", &["milliseconds"], set_recommit),
+        Method::actor("miner_start", &["threads"], start),
+        Method::actor("miner_stop", &[], stop),
+    ]
+}
+
+fn actors(node: &Node) -> Result<&SealingActors, RpcError> {
+    let actors = node.sealing.get();
+    actors.ok_or_else(|| RpcError::server("this node does not seal"))
+}
+
+/// In hashes a second, as a JSON number.
+fn hashrate(_: &Node, (): ()) -> Result<Serialized<u64>, RpcError> {
+    Ok(Serialized(0))
+}
+
+async fn start(node: Arc<Node>, (_,): (Option<Decimal>,)) -> Result<(), RpcError> {
+    let miner = actors(&node)?.miner.within(ACTOR_PATIENCE);
+    let started = miner.ask(StartMining).await.map_err(unanswered)?;
+    started.map_err(|refused| RpcError::server(refused.to_string()))
+}
+
+async fn stop(node: Arc<Node>, (): ()) -> Result<(), RpcError> {
+    let miner = actors(&node)?.miner.within(ACTOR_PATIENCE);
+    miner.ask(StopMining).await.map_err(unanswered)
+}
+
+async fn set_etherbase(node: Arc<Node>, (address,): (Address,)) -> Result<bool, RpcError> {
+    let miner = actors(&node)?.miner.within(ACTOR_PATIENCE);
+    let set = miner.ask(SetEtherbase(address)).await.map_err(unanswered)?;
+    set.map_err(|refused| RpcError::server(refused.to_string()))?;
+    Ok(true)
+}
+
+async fn set_extra(node: Arc<Node>, (text,): (String,)) -> Result<bool, RpcError> {
+    if text.len() > MAX_EXTRA_DATA_BYTES {
+        return Err(RpcError::server(format!(
+            "Extra exceeds max length. {} > {MAX_EXTRA_DATA_BYTES}",
+            text.len()
+        )));
+    }
+    let extra = Bytes::from(text.into_bytes());
+    change(&node, |settings| settings.extra_data = extra).await?;
+    Ok(true)
+}
+
+async fn set_gas_price(node: Arc<Node>, (price,): (U256,)) -> Result<bool, RpcError> {
+    let price_limit = u64::try_from(price).unwrap_or(u64::MAX);
+    change(&node, |settings| settings.gas_price = price_limit).await?;
+    let pool = node.txpool()?.actor.within(ACTOR_PATIENCE);
+    let answer = pool.ask(SetPriceLimit { price_limit }).await;
+    answer.map_err(unanswered)?;
+    Ok(true)
+}
+
+fn set_recommit(node: &Node, (Decimal(millis),): (Decimal,)) -> Result<(), RpcError> {
+    let recommit = Duration::from_millis(millis).max(MIN_RECOMMIT);
+    let change = |settings: &mut MinerSettings| settings.recommit = recommit;
+    actors(node)?.control.change(change);
+    Ok(())
+}
+
+async fn change(node: &Node, change: impl FnOnce(&mut MinerSettings)) -> Result<(), RpcError> {
+    let actors = actors(node)?;
+    actors.control.change(change);
+    let worker = actors.worker.within(ACTOR_PATIENCE);
+    worker.ask(Look).await.map_err(unanswered)
+}
