@@ -7,6 +7,7 @@ use actoreum_primitives::{B256, Body, Bytes, Header, Receipt, U256, rlp};
 use crate::db::WriteBatch;
 use crate::head::HeadRecord;
 use crate::state::FrozenState;
+use crate::store::OLDEST_STATE;
 use crate::tables::{BLOOM_HEADS, Table, bloom_key};
 
 /// A commit in the making: plain memory, built on any thread, written by
@@ -17,6 +18,8 @@ pub struct Commit {
     pub(crate) last: WriteBatch,
     pub(crate) head: Option<HeadRecord>,
     pub(crate) reverted_to: Option<u64>,
+    /// The state has no past before this block.
+    pub(crate) history_from: Option<u64>,
 }
 
 impl Commit {
@@ -153,6 +156,12 @@ impl Commit {
             .into_iter()
             .chain(frozen.reverted_to())
             .min();
+    }
+
+    /// The state of this block is the oldest that there is, whatever was there before.
+    pub(crate) fn begin_history(&mut self, number: u64) {
+        self.put(Table::Meta, &[OLDEST_STATE], &number.to_be_bytes());
+        self.history_from = Some(number);
     }
 
     /// Moves the head: the block that the state belongs to after this commit.

@@ -49,6 +49,7 @@ pub mod db;
 mod error;
 mod format;
 mod head;
+mod incoming;
 pub mod limits;
 mod lock;
 mod state;
@@ -61,6 +62,7 @@ pub use db::{Database, Engine, WriteBatch};
 pub use error::StorageError;
 pub use format::{FORMAT_VERSION, engine_of};
 pub use head::HeadRecord;
+pub use incoming::StateSize;
 pub use lock::FolderLock;
 pub use state::{
     AccountProof, FlatBuffer, FrozenState, HashedAccount, HashedDiff, HashedSlot, SlotProof, Slots,

@@ -179,7 +179,10 @@ impl Store {
     /// that error; opened again it holds all of the commit or none.
     pub fn commit(&self, mut commit: Commit) -> Result<(), StorageError> {
         let _one_at_a_time = self.0.committing.lock();
-        let oldest = self.prune(&mut commit)?;
+        let oldest = match commit.history_from {
+            Some(number) => number,
+            None => self.prune(&mut commit)?,
+        };
         commit.batch.append(&commit.last);
         if let Some(head) = &commit.head {
             commit
@@ -312,7 +315,7 @@ impl Store {
     /// Copies everything in this store into an empty one, of whichever engine.
     pub fn copy_to(&self, target: &Self) -> Result<(), StorageError> {
         const BATCH_BYTES: usize = 8 << 20;
-        let (first, last) = (Table::Meta.prefix(), Table::BloomBits.prefix());
+        let (first, last) = (Table::Meta.prefix(), Table::IncomingNodes.prefix());
         let end = after_prefix(&last);
         let mut batch = WriteBatch::default();
         let mut outcome = Ok(());

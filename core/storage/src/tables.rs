@@ -41,6 +41,8 @@ pub(crate) enum Table {
     /// Bit of a bloom (2 bytes), section (8 bytes) -> the blocks of the section whose bloom has
     /// the bit. Under [`BLOOM_HEADS`] in the place of a bit -> hash of the section's last block.
     BloomBits = 17,
+    /// Hash -> trie node of a state that is being fetched from peers.
+    IncomingNodes = 18,
 }
 
 /// See [`Table::BloomBits`]: no bloom has so many bits.
@@ -48,7 +50,7 @@ pub(crate) const BLOOM_HEADS: u16 = u16::MAX;
 
 impl Table {
     /// Every table, with the name that statistics show.
-    pub(crate) const ALL: [(Self, &'static str); 18] = [
+    pub(crate) const ALL: [(Self, &'static str); 19] = [
         (Self::Meta, "meta"),
         (Self::Headers, "headers"),
         (Self::Bodies, "bodies"),
@@ -67,6 +69,7 @@ impl Table {
         (Self::Changes, "changes"),
         (Self::Snapshots, "clique snapshots"),
         (Self::BloomBits, "bloom bits"),
+        (Self::IncomingNodes, "incoming trie nodes"),
     ];
 
     /// The table's byte, as the first part of a key.

@@ -6,6 +6,7 @@ pub mod downloader;
 pub mod fetcher;
 mod parcel;
 mod progress;
+pub mod state;
 pub mod transactions;
 
 pub use parcel::{BlockParcel, BodyParcel, HashedHeader};

@@ -29,6 +29,7 @@
 mod builder;
 mod leaves;
 mod limits;
+mod links;
 mod node;
 mod path;
 mod proof;
@@ -38,6 +39,7 @@ mod update;
 
 pub use builder::{Builder, ordered_root};
 pub use leaves::leaves;
+pub use links::{Link, links};
 pub use path::Path;
 pub use proof::{get, prove, verify};
 pub use rlp::encode_uint;
