@@ -6,6 +6,7 @@
 )]
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -452,4 +453,97 @@ fn a_file_of_the_engine_that_lost_its_tail_is_opened_for_a_repair() {
     let report = chain.try_repair().unwrap();
     assert_eq!((report.dropped, report.head.number), (None, BLOCKS));
     chain.assert_sound(BLOCKS);
+}
+
+/// A repair leaves the chain sound, or says that it can't; which of them.
+#[track_caller]
+fn assert_mended_or_refused(chain: &Chain, what: &str) -> bool {
+    let repair = || chain.try_repair();
+    // An engine may give up with a panic over bytes that it never wrote.
+    let Ok(repaired) = catch_unwind(AssertUnwindSafe(repair)) else {
+        return false;
+    };
+    match repaired {
+        Ok(report) => {
+            assert_eq!(chain.faults(), Vec::<String>::new(), "{what}: {report:?}");
+            let store = chain.open().unwrap();
+            let head = store.head().unwrap();
+            assert_eq!(head.hash, chain.headers[head.number as usize].hash());
+            true
+        }
+        Err(StorageError::BeyondRepair(_)) => false,
+        Err(error) => panic!("{what}: {error}"),
+    }
+}
+
+#[test]
+fn pages_of_redb_that_lost_a_part_are_mended_or_refused() {
+    const PAGE: usize = 4_096;
+    let chain = Chain::new(Engine::Redb, None);
+    let path = chain.folder.path().join("database/data.redb");
+    let sound = std::fs::read(&path).unwrap();
+    let used = |page: &&[u8]| page.iter().any(|byte| *byte != 0);
+    let (mut mended, mut refused) = (0, 0);
+    for number in (1..sound.chunks(PAGE).filter(used).count()).step_by(5) {
+        for kept in [PAGE / 3, PAGE - 300] {
+            let mut torn = sound.clone();
+            torn[number * PAGE + kept..(number + 1) * PAGE].fill(0);
+            std::fs::write(&path, torn).unwrap();
+            match assert_mended_or_refused(&chain, &format!("page {number} from {kept} on")) {
+                true => mended += 1,
+                false => refused += 1,
+            }
+        }
+    }
+    println!("{mended} mended, {refused} refused");
+    assert!(mended > refused);
+}
+
+#[test]
+fn bytes_that_changed_in_the_middle_of_sleds_log_are_named() {
+    let chain = Chain::new(Engine::Sled, None);
+    let path = chain.folder.path().join("database/tree/db");
+    let saved = tempfile::tempdir().unwrap();
+    copy_folder(chain.folder.path(), saved.path());
+    let sound = std::fs::read(&path).unwrap();
+    let end = sound.iter().rposition(|byte| *byte != 0).unwrap();
+    let (mut unseen, mut mended, mut refused) = (0, 0, 0);
+    for at in (end / 8..end).step_by(end / 24) {
+        std::fs::remove_dir_all(chain.folder.path()).unwrap();
+        copy_folder(saved.path(), chain.folder.path());
+        let mut torn = sound.clone();
+        for byte in &mut torn[at..(at + 64).min(end)] {
+            *byte ^= 0xa5;
+        }
+        std::fs::write(&path, torn).unwrap();
+        let Ok(faults) = catch_unwind(AssertUnwindSafe(|| chain.faults())) else {
+            refused += 1;
+            continue;
+        };
+        if faults.is_empty() {
+            // What lies there was written again since.
+            chain.assert_sound(BLOCKS);
+            unseen += 1;
+            continue;
+        }
+        match assert_mended_or_refused(&chain, &format!("bytes from {at} on")) {
+            true => mended += 1,
+            false => refused += 1,
+        }
+    }
+    println!("{unseen} in what is not read any more, {mended} mended, {refused} refused");
+    assert!(mended + refused > 0);
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
 }

@@ -1,33 +1,24 @@
 //! Entries whose bytes changed on disk.
 
 use crate::db::WriteBatch;
-use crate::tables::{BLOOM_HEADS, Table, bloom_key};
+use crate::store::REPAIRING;
+use crate::tables::Table;
 use crate::{StorageError, Store};
 
 impl Store {
-    /// Adds the deletion of every damaged entry, and of what is not whole without it. What can be
-    /// made from the rest is written after it.
-    pub(super) fn drop_damaged(
-        &self,
-        batch: &mut WriteBatch,
-        done: &mut Vec<String>,
-    ) -> Result<(), StorageError> {
-        let damaged = self.database().damaged_keys()?;
-        if damaged.is_empty() {
+    /// Removes every damaged entry, and what is not whole without it; from then on a repair is
+    /// under way. What can be made from the rest is written after it.
+    pub(super) fn drop_damaged(&self, done: &mut Vec<String>) -> Result<(), StorageError> {
+        let damaged = self.database().damaged_keys()?.len();
+        if damaged == 0 {
             return Ok(());
         }
-        done.push(format!("{} damaged entries: removed", damaged.len()));
-        for key in damaged {
-            batch.delete(&[&key]);
-            let section = key.get(3..11).and_then(|digits| digits.try_into().ok());
-            if key.first() == Some(&(Table::BloomBits as u8))
-                && let Some(section) = section
-            {
-                // Without one of its bits a section would hide logs.
-                let head = bloom_key(BLOOM_HEADS, u64::from_be_bytes(section));
-                batch.delete(&[&head]);
-            }
-        }
-        Ok(())
+        done.push(format!("{damaged} damaged entries: removed"));
+        let mut repairing = WriteBatch::default();
+        repairing.put(&[&Table::Meta.key(&[REPAIRING])], &[1]);
+        // Without one of its bits the bloom index would hide logs. Where the key is damaged, too,
+        // nothing tells which section that is: all are made anew.
+        let is_kept = |key: &[u8]| key.first() != Some(&(Table::BloomBits as u8));
+        self.database().drop_damaged(&is_kept, &repairing)
     }
 }

@@ -39,19 +39,27 @@ impl Store {
     ///
     /// # Errors
     /// [`StorageError::BeyondRepair`] where no block is sound with a state that is kept: then
-    /// no block, index or state was changed.
+    /// no block, index or state was changed; or where the engine can't read its own files.
     pub fn repair(
         folder: &Path,
         options: &StoreOptions,
         tell: &mut dyn FnMut(&str),
     ) -> Result<RepairReport, StorageError> {
-        let store = Self::open_damaged(folder, options)?;
-        let report = store.repair_all(tell)?;
-        store.flush()?;
-        drop(store);
-        // What lies behind the last ancient block is cut off now.
-        Self::open(folder, options.clone())?;
-        Ok(report)
+        let mut repair = || {
+            let store = Self::open_damaged(folder, options)?;
+            let report = store.repair_all(tell)?;
+            store.flush()?;
+            drop(store);
+            // What lies behind the last ancient block is cut off now.
+            Self::open(folder, options.clone())?;
+            Ok(report)
+        };
+        // What is still in the way after everything that a repair knows stays there.
+        repair().map_err(|error| match error {
+            StorageError::Corrupt(what) => StorageError::BeyondRepair(what),
+            StorageError::Trie(error) => StorageError::BeyondRepair(error.to_string()),
+            other => other,
+        })
     }
 
     fn repair_all(&self, tell: &mut dyn FnMut(&str)) -> Result<RepairReport, StorageError> {
@@ -61,7 +69,7 @@ impl Store {
         tell("state");
         let (target, made) = self.sound_state(&walk, &mut done)?;
         let mut batch = WriteBatch::default();
-        self.drop_damaged(&mut batch, &mut done)?;
+        self.drop_damaged(&mut done)?;
         batch.append(&made);
         let (hash, state_root) = walk.blocks[target as usize];
         let head = HeadRecord {

@@ -69,6 +69,14 @@ impl Database for FailStop {
         self.sound()?.damaged_keys()
     }
 
+    fn drop_damaged(
+        &self,
+        is_kept: &dyn Fn(&[u8]) -> bool,
+        more: &WriteBatch,
+    ) -> Result<(), StorageError> {
+        self.sound()?.drop_damaged(is_kept, more)
+    }
+
     fn size(&self) -> Result<u64, StorageError> {
         self.database.size()
     }

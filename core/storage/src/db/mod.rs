@@ -66,10 +66,32 @@ pub trait Database: Send + Sync {
     /// Settles what the engine would otherwise have to do after a crash.
     fn flush(&self) -> Result<(), StorageError>;
 
-    /// Keys of values that fail their checksum, where the engine keeps one: not there for readers
-    /// that were opened for a repair, an error for others.
+    /// Keys of values that fail their checksum, where the engine keeps one (not there for readers
+    /// that were opened for a repair, an error for others), and of those that a walk over all
+    /// entries meets and a search does not find.
     fn damaged_keys(&self) -> Result<Vec<Vec<u8>>, StorageError> {
         Ok(Vec::new())
+    }
+
+    /// Removes what [`Self::damaged_keys`] names and what `is_kept` refuses, and applies `more`:
+    /// all of it durably, or nothing.
+    fn drop_damaged(
+        &self,
+        is_kept: &dyn Fn(&[u8]) -> bool,
+        more: &WriteBatch,
+    ) -> Result<(), StorageError> {
+        let mut batch = WriteBatch::default();
+        for key in self.damaged_keys()? {
+            batch.delete(&[&key]);
+        }
+        self.visit(&[], None, &mut |key, _| {
+            if !is_kept(key) {
+                batch.delete(&[key]);
+            }
+            ControlFlow::Continue(())
+        })?;
+        batch.append(more);
+        self.commit(&batch)
     }
 
     /// Bytes on disk (in memory, for the engine that has no disk).

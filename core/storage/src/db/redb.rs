@@ -5,9 +5,12 @@
 //! disk is an error and not another balance.
 
 use std::fs::File;
+use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use redb::{ReadableDatabase, TableDefinition};
 
 use super::{Database, Visitor, WriteBatch, folder_size};
@@ -21,13 +24,16 @@ const CHECKED: Definition = TableDefinition::new("checked entries");
 const UNCHECKED: Definition = TableDefinition::new("entries");
 const CHECKSUM: usize = 4;
 const FILE: &str = "data.redb";
+/// The file while it is made anew.
+const NEW_FILE: &str = "data.redb.new";
 /// Bytes of a page of redb's.
 const PAGE: u64 = 4_096;
 
 /// redb 4 in a folder.
 pub struct RedbDatabase {
     folder: PathBuf,
-    database: redb::Database,
+    cache_bytes: u64,
+    database: ArcSwap<redb::Database>,
     is_checked: bool,
     /// Whether damaged values are passed over as if they were not there.
     salvage: bool,
@@ -58,13 +64,12 @@ impl RedbDatabase {
     fn open_with(folder: &Path, cache_bytes: u64, salvage: bool) -> Result<Self, StorageError> {
         std::fs::create_dir_all(folder).map_err(|error| StorageError::io(folder, error))?;
         let open = || {
-            let database = redb::Builder::new()
-                .set_cache_size(usize::try_from(cache_bytes).unwrap_or(usize::MAX))
-                .create(folder.join(FILE))?;
+            let database = open_file(&folder.join(FILE), cache_bytes)?;
             let is_checked = database.begin_read()?.open_table(UNCHECKED).is_err();
             let opened = Self {
                 folder: folder.to_path_buf(),
-                database,
+                cache_bytes,
+                database: ArcSwap::from_pointee(database),
                 is_checked,
                 salvage,
             };
@@ -100,26 +105,59 @@ impl RedbDatabase {
     }
 
     fn write(&self, batch: &WriteBatch) -> Result<(), redb::Error> {
-        let mut transaction = self.database.begin_write()?;
+        let mut transaction = self.database.load().begin_write()?;
         // Without it a crash is followed by a walk over the whole file.
         transaction.set_quick_repair(true);
-        {
-            let mut entries = transaction.open_table(self.table())?;
-            let mut stored = Vec::new();
-            for operation in batch.operations() {
-                match operation.value {
-                    Some(value) if self.is_checked => {
-                        stored.clear();
-                        stored.extend_from_slice(value);
-                        stored.extend_from_slice(&checksum(operation.key, value));
-                        entries.insert(operation.key, stored.as_slice())?
-                    }
-                    Some(value) => entries.insert(operation.key, value)?,
-                    None => entries.remove(operation.key)?,
-                };
-            }
-        }
+        self.apply(&mut transaction.open_table(self.table())?, batch)?;
         Ok(transaction.commit()?)
+    }
+
+    fn apply(&self, entries: &mut Table<'_>, batch: &WriteBatch) -> Result<(), redb::Error> {
+        let mut stored = Vec::new();
+        for operation in batch.operations() {
+            match operation.value {
+                Some(value) if self.is_checked => {
+                    stored.clear();
+                    stored.extend_from_slice(value);
+                    stored.extend_from_slice(&checksum(operation.key, value));
+                    entries.insert(operation.key, stored.as_slice())?
+                }
+                Some(value) => entries.insert(operation.key, value)?,
+                None => entries.remove(operation.key)?,
+            };
+        }
+        Ok(())
+    }
+
+    /// Copies what is sound and wanted to a new file. Where bytes of a key changed, redb holds
+    /// entries in another order than it searches them, and can neither find nor remove them.
+    fn write_anew(
+        &self,
+        path: &Path,
+        is_kept: &dyn Fn(&[u8]) -> bool,
+        more: &WriteBatch,
+    ) -> Result<redb::Database, redb::Error> {
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+        let database = open_file(path, self.cache_bytes)?;
+        let old = self.database.load().begin_read()?.open_table(CHECKED)?;
+        let mut transaction = database.begin_write()?;
+        transaction.set_quick_repair(true);
+        {
+            let mut entries = transaction.open_table(CHECKED)?;
+            for entry in old.range::<&[u8]>(..)? {
+                let (key, stored) = entry?;
+                let (key, stored) = (key.value(), stored.value());
+                if sound_value(key, stored).is_some() && is_kept(key) {
+                    entries.insert(key, stored)?;
+                }
+            }
+            self.apply(&mut entries, more)?;
+        }
+        transaction.commit()?;
+        Ok(database)
     }
 
     fn read<T>(
@@ -127,7 +165,11 @@ impl RedbDatabase {
         read: impl FnOnce(&Entries) -> Result<T, redb::Error>,
     ) -> Result<T, StorageError> {
         let table = || -> Result<_, redb::Error> {
-            Ok(self.database.begin_read()?.open_table(self.table())?)
+            Ok(self
+                .database
+                .load()
+                .begin_read()?
+                .open_table(self.table())?)
         };
         table()
             .and_then(|table| read(&table))
@@ -136,6 +178,13 @@ impl RedbDatabase {
 }
 
 type Entries = redb::ReadOnlyTable<&'static [u8], &'static [u8]>;
+type Table<'t> = redb::Table<'t, &'static [u8], &'static [u8]>;
+
+fn open_file(path: &Path, cache_bytes: u64) -> Result<redb::Database, redb::DatabaseError> {
+    redb::Builder::new()
+        .set_cache_size(usize::try_from(cache_bytes).unwrap_or(usize::MAX))
+        .create(path)
+}
 
 impl RedbDatabase {
     fn value(&self, entries: &Entries, key: &[u8]) -> Result<Option<Vec<u8>>, redb::Error> {
@@ -218,12 +267,31 @@ impl Database for RedbDatabase {
             let mut damaged = Vec::new();
             for entry in table.range::<&[u8]>(..)? {
                 let (key, value) = entry?;
-                if sound_value(key.value(), value.value()).is_none() {
-                    damaged.push(key.value().to_vec());
+                let (key, value) = (key.value(), value.value());
+                let found = table.get(key)?;
+                let is_found = found.is_some_and(|found| found.value() == value);
+                if !is_found || sound_value(key, value).is_none() {
+                    damaged.push(key.to_vec());
                 }
             }
             Ok(damaged)
         })
+    }
+
+    fn drop_damaged(
+        &self,
+        is_kept: &dyn Fn(&[u8]) -> bool,
+        more: &WriteBatch,
+    ) -> Result<(), StorageError> {
+        let path = self.folder.join(NEW_FILE);
+        let database = self
+            .write_anew(&path, is_kept, more)
+            .map_err(|error| redb_error(&self.folder, error))?;
+        std::fs::rename(&path, self.folder.join(FILE))
+            .and_then(|()| File::open(&self.folder)?.sync_all())
+            .map_err(|error| StorageError::io(&path, error))?;
+        self.database.store(Arc::new(database));
+        Ok(())
     }
 
     fn size(&self) -> Result<u64, StorageError> {
