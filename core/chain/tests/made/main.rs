@@ -6,6 +6,7 @@
 
 mod every_fork;
 mod future;
+mod kills;
 mod maker;
 mod probes;
 mod trees;
