@@ -50,6 +50,13 @@ const BEACON_ROOTS: &str = "0x000f3df6d732807ef1319fb7b8bb8522d0beac02";
 const BLOCK_HASHES: &str = "0x0000f90827f1c53a10cb7a02335b175320002935";
 const WITHDRAWAL_REQUESTS: &str = "0x00000961ef480eb55e80d19ad83579a64c007002";
 const CONSOLIDATION_REQUESTS: &str = "0x0000bbddc7ce488642fb579f8b00f3a590007251";
+/// Logs its input as the deposit contract logs a deposit (EIP-6110).
+const DEPOSIT_CONTRACT: Address = Address::repeat_byte(0xde);
+/// CALLDATACOPY of all of it to 0, then LOG1 with the event's topic.
+const DEPOSIT_CODE: &str =
+    "0x365f5f377f649bbc62d0e31342afea4e5cd82d4049e7e1ee912fc0889aa790803be39038c5365fa100";
+/// Public key, withdrawal credentials, amount, signature and index of a deposit, by length.
+const DEPOSIT_FIELDS: [usize; 5] = [48, 32, 8, 96, 8];
 /// Slots of each ring of a system contract.
 const RING: u64 = 8_191;
 
@@ -86,8 +93,32 @@ fn config(spacing: u64) -> ChainConfig {
         cancun_time: time(Fork::Cancun),
         prague_time: time(Fork::Prague),
         osaka_time: time(Fork::Osaka),
+        deposit_contract_address: Some(DEPOSIT_CONTRACT),
         ..ChainConfig::default()
     }
+}
+
+/// The fields of a deposit, one after another.
+fn deposit() -> Vec<u8> {
+    let field = |(number, length): (usize, &usize)| vec![number as u8 + 0x51; *length];
+    DEPOSIT_FIELDS.iter().enumerate().flat_map(field).collect()
+}
+
+/// The same as the contract's event has them: as five values of type `bytes`.
+fn deposit_event() -> Vec<u8> {
+    let word = |number: usize| U256::from(number).to_be_bytes::<32>();
+    let (mut offsets, mut fields) = (Vec::new(), Vec::new());
+    let deposit = deposit();
+    let mut rest = deposit.as_slice();
+    for length in DEPOSIT_FIELDS {
+        offsets.extend(word(DEPOSIT_FIELDS.len() * 32 + fields.len()));
+        let (field, after) = rest.split_at(length);
+        fields.extend(word(length));
+        fields.extend_from_slice(field);
+        fields.resize(fields.len().next_multiple_of(32), 0);
+        rest = after;
+    }
+    [offsets, fields].concat()
 }
 
 /// With the probes and, where the chain is to have them, the contracts that blocks call.
@@ -114,6 +145,9 @@ fn chain_genesis(config: ChainConfig, has_system_contracts: bool) -> Genesis {
         .alloc
         .insert(COUNTER, with_code(COUNTER_CODE.into()));
     genesis
+        .alloc
+        .insert(DEPOSIT_CONTRACT, with_code(DEPOSIT_CODE.parse().unwrap()));
+    genesis
 }
 
 /// What was sent in each block.
@@ -133,6 +167,10 @@ fn fill(filling: &mut Filling<'_, '_>, probes: &[Probe], fork: Fork, has_blobs: 
             (CONSOLIDATION_REQUESTS, consolidation),
         ] {
             filling.pay(CALLER, Some(at(to)), PROBE_GAS, input.into(), U256::ONE);
+        }
+        for _ in 0..2 {
+            let event = deposit_event().into();
+            filling.send(CALLER, Some(DEPOSIT_CONTRACT), PROBE_GAS, event);
         }
     }
 }
@@ -391,15 +429,18 @@ impl Made {
         let Some(requests_hash) = header.requests_hash else {
             return;
         };
+        let deposits = [vec![0], deposit(), deposit()].concat();
         if !self.has_system_contracts {
-            assert_eq!(requests_hash, EMPTY_REQUESTS_HASH, "{what}");
+            let expected = B256::from_slice(&Sha256::digest(Sha256::digest(deposits)));
+            assert_eq!(requests_hash, expected, "{what}");
+            assert_ne!(requests_hash, EMPTY_REQUESTS_HASH, "{what}");
             return;
         }
         let source = key(CALLER).address();
         let source = source.as_slice();
         let withdrawal = [&[1], source, &[7; 48], &5_u64.to_le_bytes()].concat();
         let consolidation = [&[2], source, &[7; 48], &[8; 48]].concat();
-        let hashes = [withdrawal, consolidation].map(Sha256::digest);
+        let hashes = [deposits, withdrawal, consolidation].map(Sha256::digest);
         let expected = B256::from_slice(&Sha256::digest(hashes.concat()));
         assert_eq!(requests_hash, expected, "{what}: requests");
         assert!(reader.header_by_hash(&block.hash()).unwrap().is_some());
