@@ -24,7 +24,7 @@ use std::{
     time::Duration,
 };
 
-use actoreum_chain::{BadBlock, Chain, ChainOptions, ChainReader, ImportStats};
+use actoreum_chain::{BadBlock, Chain, ChainEvent, ChainOptions, ChainReader, ImportStats};
 use actoreum_consensus::Engine;
 use actoreum_messages::{
     chain::{GetBadBlocks, GetImportStats, ImportBlocks, ImportRefused, Imported, SetHead},
@@ -188,6 +188,7 @@ impl ChainActor {
         if events.is_empty() {
             return;
         }
+        log_reorg(&events);
         let changed = ChainChanged {
             events: events.into(),
         };
@@ -196,6 +197,29 @@ impl ChainActor {
                 warn!(follower = follower.path(), %error, "chain events not delivered");
             }
         }
+    }
+}
+
+/// Says so where blocks lost their place: an operator wants to know how deep it went.
+fn log_reorg(events: &[ChainEvent]) {
+    let (mut removed, mut added) = (0_usize, 0_usize);
+    let (mut highest, mut head) = (None, None);
+    for event in events {
+        match event {
+            ChainEvent::Removed(block) => {
+                removed += 1;
+                highest = highest.max(Some((block.header.number, block.header.hash())));
+            }
+            ChainEvent::Added(_) => added += 1,
+            ChainEvent::Head(header) => head = Some((header.number, header.hash())),
+            ChainEvent::Side(_) => {}
+        }
+    }
+    // Without a new block somebody asked for it, such as with debug_setHead.
+    if added > 0
+        && let (Some((from, from_hash)), Some((to, to_hash))) = (highest, head)
+    {
+        warn!(removed, added, from, %from_hash, to, %to_hash, "chain reorg");
     }
 }
 

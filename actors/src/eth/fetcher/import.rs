@@ -1,13 +1,15 @@
 //! The way of one block from a peer into the chain.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actoreum_chain::ChainReader;
 use actoreum_consensus::{ConsensusError, Disposition, Engine, HeaderChain as _};
 use actoreum_messages::chain::{BlockOrigin, ImportBlocks, ImportRefused};
 use actoreum_messages::protocol_manager::PropagateBlock;
-use actoreum_primitives::{Block, Header};
-use tracing::debug;
+use actoreum_primitives::{B256, Block, Header};
+use tokio::time::Instant;
+use tracing::{debug, info};
 
 use crate::clock;
 use crate::eth::setup::EthSetup;
@@ -41,6 +43,7 @@ pub(super) async fn import(setup: EthSetup, block: Block) -> Option<String> {
             }
         },
     }
+    let (begun, summary) = (Instant::now(), Summary::of(&block));
     let import = ImportBlocks {
         blocks: vec![Arc::unwrap_or_clone(block)],
         origin: BlockOrigin::Live,
@@ -48,6 +51,7 @@ pub(super) async fn import(setup: EthSetup, block: Block) -> Option<String> {
     match setup.writer.ask(import).await {
         Ok(Ok(imported)) => {
             if imported.imported > 0 {
+                summary.log(begun.elapsed());
                 setup.synced();
             }
             None
@@ -64,6 +68,35 @@ pub(super) async fn import(setup: EthSetup, block: Block) -> Option<String> {
             debug!(number, %error, "block not imported");
             None
         }
+    }
+}
+
+/// What the log says of a block.
+struct Summary {
+    number: u64,
+    hash: B256,
+    transactions: usize,
+    gas: u64,
+}
+
+impl Summary {
+    fn of(block: &Block) -> Self {
+        Self {
+            number: block.header.number,
+            hash: block.header.hash(),
+            transactions: block.body.transactions.len(),
+            gas: block.header.gas_used,
+        }
+    }
+
+    fn log(self, elapsed: Duration) {
+        let Self {
+            number,
+            hash,
+            transactions,
+            gas,
+        } = self;
+        info!(number, %hash, transactions, gas, ?elapsed, "imported new block");
     }
 }
 
