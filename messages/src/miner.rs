@@ -9,7 +9,10 @@ use actoreum_primitives::Address;
 /// `Miner.Start`.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Result<(), StartRefused>")]
-pub struct StartMining;
+pub struct StartMining {
+    /// Threads that search for a proof of work; `None`: as many as there are.
+    pub threads: Option<usize>,
+}
 
 /// Why this node can't seal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -3,8 +3,8 @@
 use std::sync::{Arc, atomic::AtomicBool};
 
 use actix::Message;
-use actoreum_consensus::ConsensusError;
-use actoreum_primitives::{B256, Block};
+use actoreum_consensus::{ConsensusError, ethash::Solution};
+use actoreum_primitives::{B256, Block, U256};
 
 /// Seal a block. The answer comes when it may be published: with clique, when its time has come.
 ///
@@ -73,4 +73,80 @@ pub struct Withdraw {
 pub struct Rewound {
     /// Number of the head now.
     pub to: u64,
+}
+
+/// Search no longer, until another block is to be sealed.
+///
+/// From: WorkerActor, where sealing was ended. In the place of geth's `SetThreads(-1)`.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct EndSearch;
+
+/// Search with so many threads as are wanted now.
+///
+/// From: MinerActor. In the place of geth's `Ethash.SetThreads` and its `update` channel.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct ThreadsChanged;
+
+/// What is searched for now; `None` where nothing is.
+///
+/// From: `eth_getWork`. In the place of geth's `fetchWorkCh`.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Option<Work>")]
+pub struct GetWork;
+
+/// What a remote miner needs to search.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Work {
+    /// Keccak-256 of the header without its seal.
+    pub seal_hash: B256,
+    /// The epoch's seed.
+    pub seed_hash: B256,
+    /// The greatest result that is good enough, big-endian.
+    pub target: U256,
+    /// The block's number.
+    pub number: u64,
+}
+
+impl Work {
+    /// The four strings that miners read: seal hash, seed hash, target, number.
+    pub fn strings(&self) -> [String; 4] {
+        [
+            self.seal_hash.to_string(),
+            self.seed_hash.to_string(),
+            B256::from(self.target.to_be_bytes()).to_string(),
+            format!("{:#x}", self.number),
+        ]
+    }
+
+    /// [`Self::strings`] as a JSON array.
+    pub fn json(&self) -> String {
+        let [seal, seed, target, number] = self.strings();
+        format!(r#"["{seal}","{seed}","{target}","{number}"]"#)
+    }
+}
+
+/// A remote miner found a seal. Answers whether it is good and of use.
+///
+/// From: `eth_submitWork`. In the place of geth's `submitWorkCh`.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "bool")]
+pub struct SubmitWork {
+    /// Which work it is for.
+    pub seal_hash: B256,
+    /// What was found.
+    pub solution: Solution,
+}
+
+/// A remote miner says how fast it is.
+///
+/// From: `eth_submitHashrate`. In the place of geth's `submitRateCh`.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct SubmitHashrate {
+    /// Who says so.
+    pub miner: B256,
+    /// Hashes a second.
+    pub rate: u64,
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use actix::Message;
 use actoreum_chain::StateEdit;
-use actoreum_primitives::B256;
+use actoreum_primitives::{B256, Block};
 
 /// The operator decided something: whether blocks are sealed, or for whom.
 ///
@@ -12,6 +12,14 @@ use actoreum_primitives::B256;
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct Look;
+
+/// A seal was found for a block that nobody waits for any more: it may still be on the head, or
+/// become an ommer.
+///
+/// From: SealerActor. In the place of what geth's `resultLoop` finds in its pending tasks.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct FoundLate(pub Block);
 
 /// Seal a block every so often from now on, with or without transactions, whether or not blocks are
 /// sealed for other reasons; zero: no longer.

@@ -6,13 +6,13 @@ use actoreum_actors::{
     accounts::AccountsActor,
     chain::ChainActor,
     miner::{MinerControl, MinerSettings, MinerSetup},
-    sealer::{SealGuard, SealerSetup},
+    sealer::{CliqueSetup, NotifyUrl, PowSetup, SealGuard, SealerSetup, SealingMethod},
     supervision::{ActorRef, ChildSpec, Pool, Strategy, SupervisorSpec},
     txpool::TxPoolActor,
     worker::{Pace, WorkerSetup},
 };
 use actoreum_chain::ChainReader;
-use actoreum_consensus::{Clique, Engine, limits::MAX_EXTRA_DATA_BYTES};
+use actoreum_consensus::{Clique, Engine, Ethash, limits::MAX_EXTRA_DATA_BYTES};
 use actoreum_primitives::{Address, Bytes, ChainConfig, Fork, config::EngineConfig};
 use actoreum_rpc::sealing::SealingActors;
 use actoreum_txpool::PoolReader;
@@ -180,6 +180,7 @@ impl MinerConfig {
         if let Some(urls) = &flags.miner_notify {
             self.notify.clone_from(urls);
         }
+        self.notify_urls()?;
         match &self.extra_data {
             Some(extra) if extra.len() > MAX_EXTRA_DATA_BYTES => bail!(
                 "--miner.extradata: {} bytes are too long, a block has room for {MAX_EXTRA_DATA_BYTES}",
@@ -187,6 +188,14 @@ impl MinerConfig {
             ),
             _ => Ok(()),
         }
+    }
+
+    fn notify_urls(&self) -> eyre::Result<Vec<NotifyUrl>> {
+        let read = |url: &String| {
+            let url = url.trim().parse();
+            url.map_err(|error: String| eyre!("--miner.notify: {error}"))
+        };
+        self.notify.iter().map(read).collect()
     }
 
     /// What is decided at the start, for a chain that goes on after a block with this number and
@@ -270,12 +279,20 @@ impl Sealing {
     }
 }
 
+/// The engine, as it seals.
+pub enum Method {
+    /// Signers in turn.
+    Clique(Arc<Clique>),
+    /// Proof of work.
+    Ethash(Ethash),
+}
+
 /// What sealing needs of the rest.
 pub struct MinerParts {
     /// Who prepares headers.
     pub engine: Arc<dyn Engine>,
-    /// The same where it is clique.
-    pub clique: Arc<Clique>,
+    /// The same, as it seals.
+    pub method: Method,
     /// What is pending.
     pub pending: PoolReader,
     /// Who keeps what is pending.
@@ -296,25 +313,48 @@ pub struct MinerParts {
 /// `- control          MinerActor
 /// ```
 pub fn assemble(
+    config: &MinerConfig,
     reader: &ChainReader,
     actors: &SealingActors,
     parts: MinerParts,
 ) -> eyre::Result<SupervisorSpec> {
     let pool = Pool::new("building", 2);
-    let period = match reader.config().engine() {
-        EngineConfig::Clique(settings) => settings.period,
-        EngineConfig::Ethash => 0,
+    let pace = match reader.config().engine() {
+        EngineConfig::Clique(settings) if settings.period == 0 => Pace::OnDemand,
+        EngineConfig::Clique(settings) => Pace::Period(settings.period),
+        EngineConfig::Ethash => Pace::Search,
     };
-    // MinerActor says so too, once it has seen that there is a key: what the user of a development
-    // chain asks for does not wait for it.
-    parts.clique.set_signer(actors.control.settings().etherbase);
+    let (method, clique) = match parts.method {
+        Method::Clique(clique) => {
+            // MinerActor says so too, once it has seen that there is a key: what the user of a
+            // development chain asks for does not wait for it.
+            clique.set_signer(actors.control.settings().etherbase);
+            let setup = CliqueSetup {
+                clique: Arc::clone(&clique),
+                accounts: parts.accounts.clone(),
+                guard: Arc::new(SealGuard::open(reader.store().clone())?),
+            };
+            (SealingMethod::Clique(setup), Some(clique))
+        }
+        Method::Ethash(ethash) => {
+            actors.control.set_threads(config.threads);
+            let setup = PowSetup {
+                ethash,
+                control: Arc::clone(&actors.control),
+                notify: config.notify_urls()?.into(),
+                is_trusting: config.noverify,
+            };
+            (SealingMethod::Ethash(setup), None)
+        }
+    };
+    let period = match pace {
+        Pace::Period(period) => period,
+        Pace::OnDemand | Pace::Search => 0,
+    };
     let worker = WorkerSetup {
         reader: reader.clone(),
         engine: parts.engine,
-        pace: match period {
-            0 => Pace::OnDemand,
-            period => Pace::Period(period),
-        },
+        pace,
         pool: pool.clone(),
         pending: parts.pending,
         chain: parts.chain,
@@ -322,18 +362,18 @@ pub fn assemble(
         control: Arc::clone(&actors.control),
     };
     let sealer = SealerSetup {
-        clique: Arc::clone(&parts.clique),
+        method,
         reader: reader.clone(),
-        accounts: parts.accounts.clone(),
         pool: pool.clone(),
-        guard: Arc::new(SealGuard::open(reader.store().clone())?),
+        worker: actors.worker.clone(),
     };
     let control = MinerSetup {
         control: Arc::clone(&actors.control),
         reader: reader.clone(),
-        clique: Some((parts.clique, period)),
+        clique: clique.map(|clique| (clique, period)),
         accounts: parts.accounts,
         worker: actors.worker.clone(),
+        sealer: actors.sealer.clone(),
         pool: Some(parts.txpool),
     };
     let miner = SupervisorSpec::new("miner", Strategy::RestForOne)

@@ -185,8 +185,10 @@ fn assemble_all(
         config.eth.ethash.seal_check(),
     );
     let view = reader.view();
-    if let Some(ethash) = ethash
-        && !reader.config().is_terminal(view.total_difficulty())
+    // Nobody seals what the beacon chain decides.
+    let is_merged = reader.config().is_terminal(view.total_difficulty());
+    if let Some(ethash) = &ethash
+        && !is_merged
     {
         // Beside the start: nobody waits for it but the first block.
         ethash.prepare_cache(view.head_number() + 1);
@@ -227,7 +229,12 @@ fn assemble_all(
         follow_chain.push(manager.recipient());
     }
     let (mut miner, mut worker) = (None, None);
-    if let (Some(sealing), Some(_)) = (sealing, &clique) {
+    let method = match (&clique, &ethash) {
+        (Some(clique), _) => Some(miner::Method::Clique(Arc::clone(clique))),
+        (None, Some(ethash)) if !is_merged => Some(miner::Method::Ethash(ethash.clone())),
+        (None, _) => None,
+    };
+    if let (Some(sealing), Some(_)) = (sealing, &method) {
         let actors = sealing.actors(config.dev.is_some());
         follow_pool.push(actors.worker.recipient());
         follow_chain.push(actors.worker.recipient());
@@ -247,16 +254,16 @@ fn assemble_all(
     for follower in follow_chain {
         setup = setup.follower(follower);
     }
-    if let (Some(actors), Some(clique)) = (worker, clique) {
+    if let (Some(actors), Some(method)) = (worker, method) {
         let parts = MinerParts {
             engine,
-            clique,
+            method,
             pending: txpool.handle.reader.clone(),
             txpool: txpool.handle.actor.clone(),
             chain: chain.clone(),
             accounts: accounts.clone(),
         };
-        miner = Some(miner::assemble(&reader, &actors, parts)?);
+        miner = Some(miner::assemble(&config.eth.miner, &reader, &actors, parts)?);
         // Set once: there is one tree.
         let _ = node.sealing.set(actors);
     }

@@ -166,6 +166,9 @@ pub const MAX_IMPERSONATED: usize = 10_000;
 /// Most blocks in one `anvil_mine`: each is built, sealed and imported before the next.
 pub const MAX_MINED_BLOCKS: u64 = 100_000;
 
+/// Threads that `miner_start` may ask for: more than any machine has cores.
+pub const MAX_SEARCH_THREADS: usize = 1_024;
+
 /// The shortest interval of `miner_setRecommitInterval`, as in geth.
 pub const MIN_RECOMMIT: Duration = Duration::from_secs(1);
 

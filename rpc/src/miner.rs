@@ -12,7 +12,7 @@ use actoreum_primitives::{Address, Bytes, U256};
 
 use crate::error::RpcError;
 use crate::json::Serialized;
-use crate::limits::{ACTOR_PATIENCE, MIN_RECOMMIT};
+use crate::limits::{ACTOR_PATIENCE, MAX_SEARCH_THREADS, MIN_RECOMMIT};
 use crate::method::Method;
 use crate::node::{Node, unanswered};
 use crate::param::Decimal;
@@ -36,13 +36,22 @@ fn actors(node: &Node) -> Result<&SealingActors, RpcError> {
 }
 
 /// In hashes a second, as a JSON number.
-fn hashrate(_: &Node, (): ()) -> Result<Serialized<u64>, RpcError> {
-    Ok(Serialized(0))
+fn hashrate(node: &Node, (): ()) -> Result<Serialized<u64>, RpcError> {
+    Ok(Serialized(actors(node)?.control.hash_rate()))
 }
 
-async fn start(node: Arc<Node>, (_,): (Option<Decimal>,)) -> Result<(), RpcError> {
+async fn start(node: Arc<Node>, (threads,): (Option<Decimal>,)) -> Result<(), RpcError> {
+    let threads = threads.map(|threads| usize::try_from(threads.0).unwrap_or(usize::MAX));
+    if threads.is_some_and(|threads| threads > MAX_SEARCH_THREADS) {
+        return Err(RpcError::invalid_params(format!(
+            "at most {MAX_SEARCH_THREADS} threads"
+        )));
+    }
     let miner = actors(&node)?.miner.within(ACTOR_PATIENCE);
-    let started = miner.ask(StartMining).await.map_err(unanswered)?;
+    let started = miner
+        .ask(StartMining { threads })
+        .await
+        .map_err(unanswered)?;
     started.map_err(|refused| RpcError::server(refused.to_string()))
 }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use actoreum_primitives::alloy_primitives::hex;
-use actoreum_primitives::{Address, B256, Bytes, U256};
+use actoreum_primitives::{Address, B64, B256, Bytes, U256};
 
 use crate::error::RpcError;
 use crate::hexutil::{self, HexError};
@@ -209,6 +209,15 @@ impl FromParam for B256 {
 
     fn from_raw(raw: &str) -> Result<Self, ParamError> {
         fixed(raw, "common.Hash").map(B256::new)
+    }
+}
+
+impl FromParam for B64 {
+    const SCHEMA: &'static str =
+        r#"{"title":"8 bytes","type":"string","pattern":"^0x[0-9a-fA-F]{16}$"}"#;
+
+    fn from_raw(raw: &str) -> Result<Self, ParamError> {
+        fixed(raw, "types.BlockNonce").map(B64::new)
     }
 }
 

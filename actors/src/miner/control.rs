@@ -2,7 +2,7 @@
 
 use std::{
     sync::atomic::{
-        AtomicBool, AtomicU64,
+        AtomicBool, AtomicU64, AtomicUsize,
         Ordering::{Relaxed, SeqCst},
     },
     time::Duration,
@@ -44,6 +44,8 @@ pub struct MinerControl {
     /// Milliseconds between blocks that a development chain's user asked for; zero: none.
     interval: AtomicU64,
     stall: Mutex<Option<Stall>>,
+    threads: AtomicUsize,
+    hash_rate: AtomicU64,
 }
 
 impl MinerControl {
@@ -56,6 +58,8 @@ impl MinerControl {
             was_synced: AtomicBool::new(false),
             interval: AtomicU64::new(0),
             stall: Mutex::new(None),
+            threads: AtomicUsize::new(0),
+            hash_rate: AtomicU64::new(0),
         }
     }
 
@@ -96,6 +100,25 @@ impl MinerControl {
     pub(super) fn sync_ended(&self) -> bool {
         self.was_synced.store(true, SeqCst);
         self.is_paused.swap(false, SeqCst)
+    }
+
+    /// Threads that search for a proof of work.
+    pub fn threads(&self) -> usize {
+        self.threads.load(Relaxed)
+    }
+
+    /// See [`Self::threads`]: from the next search on.
+    pub fn set_threads(&self, threads: usize) {
+        self.threads.store(threads, Relaxed);
+    }
+
+    /// Hashes a second that are tried for a proof of work, here and by remote miners.
+    pub fn hash_rate(&self) -> u64 {
+        self.hash_rate.load(Relaxed)
+    }
+
+    pub(crate) fn set_hash_rate(&self, per_second: u64) {
+        self.hash_rate.store(per_second, Relaxed);
     }
 
     /// Time between blocks that a development chain's user asked for; zero: none.

@@ -12,7 +12,7 @@
 mod control;
 mod stall;
 
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZero, sync::Arc, time::Duration};
 
 use actoreum_chain::ChainReader;
 use actoreum_consensus::Clique;
@@ -20,6 +20,7 @@ use actoreum_messages::{
     accounts::GetAccounts,
     events::SyncChanged,
     miner::{SetEtherbase, StartMining, StartRefused, StopMining},
+    sealer::ThreadsChanged,
     txpool::SetPriceLimit,
     worker::Look,
 };
@@ -29,6 +30,7 @@ use tracing::{info, warn};
 use crate::{
     accounts::AccountsActor,
     clock,
+    sealer::SealerActor,
     supervision::{Actor, ActorRef, Ctx, Failure, Handles, Later, Message, WhenFull},
     txpool::TxPoolActor,
     worker::WorkerActor,
@@ -57,6 +59,8 @@ pub struct MinerSetup {
     pub accounts: ActorRef<AccountsActor>,
     /// Who builds.
     pub worker: ActorRef<WorkerActor>,
+    /// Who seals.
+    pub sealer: ActorRef<SealerActor>,
     /// Who keeps the transactions, where a price limit is set with the start.
     pub pool: Option<ActorRef<TxPoolActor>>,
 }
@@ -111,9 +115,7 @@ impl MinerActor {
         }
         self.take_etherbase(etherbase);
         let control = &self.setup.control;
-        if !control.is_wanted()
-            && let Some(pool) = &self.setup.pool
-        {
+        if let Some(pool) = &self.setup.pool {
             let price_limit = control.settings().gas_price;
             // A pool that is down reads its limit anew; the next start says it again.
             let _ = pool.tell(SetPriceLimit { price_limit });
@@ -189,7 +191,15 @@ impl Actor for MinerActor {
 impl Handles<StartMining> for MinerActor {
     type Answer = Later<Result<(), StartRefused>>;
 
-    fn handle(&mut self, _: StartMining, ctx: &mut Ctx<Self>) -> Self::Answer {
+    fn handle(
+        &mut self,
+        StartMining { threads }: StartMining,
+        ctx: &mut Ctx<Self>,
+    ) -> Self::Answer {
+        let all = || std::thread::available_parallelism().map_or(1, NonZero::get);
+        self.setup.control.set_threads(threads.unwrap_or_else(all));
+        // A sealer that is down reads it when it starts.
+        let _ = self.setup.sealer.tell(ThreadsChanged);
         let (replier, later) = Later::channel();
         let found = self.find_etherbase(self.setup.control.settings().etherbase);
         ctx.spawn_then(found, |actor: &mut Self, found, _| {

@@ -10,11 +10,16 @@
 //!   Seal -> plan -> wait -> reserve -> AccountsActor signs -> SealGuard on disk (pool) -> answer
 //! ```
 //!
+//! With proof of work, threads of their own search, and remote miners may, until a seal is found or
+//! another block takes its place: [`GetWork`], [`SubmitWork`], [`SubmitHashrate`], see `pow.rs`.
+//!
 //! It waits before it signs: where somebody else's block comes meanwhile, nothing was signed that
 //! nobody needs, and the height can still be signed on another parent. The [`SealGuard`] sees to
 //! it that no height is signed twice, over crashes of this actor and of the whole process.
 
 mod guard;
+mod notify;
+mod pow;
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -22,36 +27,67 @@ use std::{
 };
 
 use actoreum_chain::ChainReader;
-use actoreum_consensus::{Clique, CliqueError, ConsensusError, clique::seal_hash};
+use actoreum_consensus::{
+    Clique, CliqueError, ConsensusError, Engine, clique::seal_hash, ethash::Solution,
+};
 use actoreum_messages::{
     accounts::SignHash,
-    sealer::{GetLastSigned, Rewound, Seal, SealRefused, Withdraw},
+    sealer::{
+        EndSearch, GetLastSigned, GetWork, Rewound, Seal, SealRefused, SubmitHashrate, SubmitWork,
+        ThreadsChanged, Withdraw, Work,
+    },
+    worker::FoundLate,
 };
-use actoreum_primitives::{Block, Signature};
-use tracing::error;
+use actoreum_primitives::{B256, Block, Signature};
+use tracing::{error, warn};
 
 use crate::{
     accounts::AccountsActor,
     clock,
-    supervision::{Actor, ActorRef, Ctx, Handles, Later, Pool},
+    supervision::{Actor, ActorRef, Ctx, Failure, Handles, Later, Message, Pool, WhenFull},
+    worker::WorkerActor,
 };
 
 pub use guard::{Refusal, RememberError, Reservation, SealGuard};
+pub use notify::NotifyUrl;
+use pow::Pow;
+pub use pow::PowSetup;
 
 /// How long the signer's key is waited for: AccountsActor may be opening it anew after a crash.
 const SIGNING_PATIENCE: Duration = Duration::from_secs(10);
 
+/// Time between two looks at the rate of a search.
+const RATE_PERIOD: Duration = Duration::from_secs(1);
+
 /// What every generation of a SealerActor is made from.
 #[derive(Clone)]
 pub struct SealerSetup {
-    /// The engine, which knows who seals on this node.
-    pub clique: Arc<Clique>,
+    /// How blocks are sealed.
+    pub method: SealingMethod,
     /// The chain that is sealed for.
     pub reader: ChainReader,
+    /// Where blocks are written before they are given away, and seals verified.
+    pub pool: Pool,
+    /// Who builds, and hears of seals that come late.
+    pub worker: ActorRef<WorkerActor>,
+}
+
+/// How blocks are sealed.
+#[derive(Clone)]
+pub enum SealingMethod {
+    /// By a signature.
+    Clique(CliqueSetup),
+    /// By a proof of work.
+    Ethash(PowSetup),
+}
+
+/// What signing needs besides what every sealer does.
+#[derive(Clone)]
+pub struct CliqueSetup {
+    /// The engine, which knows who seals on this node.
+    pub clique: Arc<Clique>,
     /// Who signs.
     pub accounts: ActorRef<AccountsActor>,
-    /// Where blocks are written before they are given away.
-    pub pool: Pool,
     /// What was signed.
     pub guard: Arc<SealGuard>,
 }
@@ -59,35 +95,41 @@ pub struct SealerSetup {
 impl SealerSetup {
     /// Makes the next generation.
     pub fn start(self) -> SealerActor {
-        self.guard.begin_generation();
-        SealerActor { setup: self }
+        let pow = match &self.method {
+            SealingMethod::Clique(clique) => {
+                clique.guard.begin_generation();
+                None
+            }
+            SealingMethod::Ethash(setup) => Some(Pow::new(setup.clone())),
+        };
+        SealerActor { setup: self, pow }
     }
 }
 
 /// See the module.
 pub struct SealerActor {
     setup: SealerSetup,
+    pow: Option<Pow>,
 }
 
 type Answer = Result<Block, SealRefused>;
 
 impl SealerActor {
-    /// Asks whether the block may be sealed here, and begins to.
-    fn begin(&self, seal: Seal) -> Result<Later<Answer>, SealRefused> {
+    /// Asks whether the block may be signed here, and begins to.
+    fn begin(&self, with: &CliqueSetup, seal: Seal) -> Result<Later<Answer>, SealRefused> {
         let Seal {
             mut block,
             even_if_empty,
             is_outdated,
         } = seal;
-        let setup = &self.setup;
-        let plan = setup.clique.plan_seal(
-            &setup.reader,
+        let plan = with.clique.plan_seal(
+            &self.setup.reader,
             &block.header,
             even_if_empty || !block.body.transactions.is_empty(),
             clock::now(),
             &mut rand::rng(),
         )?;
-        if let Some(signed) = setup.guard.signed(block.header.number) {
+        if let Some(signed) = with.guard.signed(block.header.number) {
             return Err(SealRefused::SignedBefore(Box::new(signed)));
         }
         let sign_at = tokio::time::Instant::now() + plan.delay;
@@ -99,9 +141,9 @@ impl SealerActor {
             hash,
             password: None,
         };
-        let (accounts, guard) = (setup.accounts.clone(), Arc::clone(&setup.guard));
-        let (clique, pool) = (Arc::clone(&setup.clique), setup.pool.clone());
-        let reader = setup.reader.clone();
+        let (accounts, guard) = (with.accounts.clone(), Arc::clone(&with.guard));
+        let (clique, pool) = (Arc::clone(&with.clique), self.setup.pool.clone());
+        let reader = self.setup.reader.clone();
         Ok(Later::new(async move {
             tokio::time::sleep_until(sign_at).await;
             let is_on_head = reader.head().hash() == block.header.parent_hash;
@@ -142,14 +184,48 @@ fn refused(refusal: Refusal) -> SealRefused {
     }
 }
 
-impl Actor for SealerActor {}
+impl SealerActor {
+    fn guard(&self) -> Option<&SealGuard> {
+        match &self.setup.method {
+            SealingMethod::Clique(clique) => Some(&clique.guard),
+            SealingMethod::Ethash(_) => None,
+        }
+    }
+
+    /// Puts a seal where it is waited for; the worker may have use for another.
+    fn found(&mut self, seal_hash: B256, solution: Solution) {
+        let late = self
+            .pow
+            .as_mut()
+            .and_then(|pow| pow.found(seal_hash, solution));
+        if let Some(block) = late {
+            // A worker that is down begins anew.
+            let _ = self.setup.worker.tell(FoundLate(block));
+        }
+    }
+}
+
+impl Actor for SealerActor {
+    fn started(&mut self, ctx: &mut Ctx<Self>) -> Result<(), Failure> {
+        if self.pow.is_some() {
+            ctx.notify_every(RATE_PERIOD, || Measure);
+        }
+        Ok(())
+    }
+}
 
 impl Handles<Seal> for SealerActor {
     type Answer = Later<Answer>;
 
-    fn handle(&mut self, seal: Seal, _: &mut Ctx<Self>) -> Self::Answer {
-        self.begin(seal)
-            .unwrap_or_else(|error| Later::new(std::future::ready(Err(error))))
+    fn handle(&mut self, seal: Seal, ctx: &mut Ctx<Self>) -> Self::Answer {
+        if let Some(pow) = &mut self.pow {
+            return pow.take(seal.block, ctx.me());
+        }
+        let begun = match &self.setup.method {
+            SealingMethod::Clique(clique) => self.begin(clique, seal),
+            SealingMethod::Ethash(_) => Err(SealRefused::Busy),
+        };
+        begun.unwrap_or_else(|error| Later::new(std::future::ready(Err(error))))
     }
 }
 
@@ -157,7 +233,7 @@ impl Handles<GetLastSigned> for SealerActor {
     type Answer = Option<Box<Block>>;
 
     fn handle(&mut self, _: GetLastSigned, _: &mut Ctx<Self>) -> Self::Answer {
-        self.setup.guard.last().map(Box::new)
+        self.guard()?.last().map(Box::new)
     }
 }
 
@@ -165,7 +241,7 @@ impl Handles<Withdraw> for SealerActor {
     type Answer = ();
 
     fn handle(&mut self, Withdraw { hash }: Withdraw, _: &mut Ctx<Self>) {
-        if let Err(error) = self.setup.guard.withdraw(hash) {
+        if let Some(Err(error)) = self.guard().map(|guard| guard.withdraw(hash)) {
             error!(%error, "signed block not withdrawn");
         }
     }
@@ -175,8 +251,127 @@ impl Handles<Rewound> for SealerActor {
     type Answer = ();
 
     fn handle(&mut self, Rewound { to }: Rewound, _: &mut Ctx<Self>) {
-        if let Err(error) = self.setup.guard.rewind(to) {
+        if let Some(Err(error)) = self.guard().map(|guard| guard.rewind(to)) {
             error!(%error, "signed block not forgotten");
+        }
+    }
+}
+
+impl Handles<EndSearch> for SealerActor {
+    type Answer = ();
+
+    fn handle(&mut self, _: EndSearch, _: &mut Ctx<Self>) {
+        if let Some(pow) = &self.pow {
+            pow.end_search();
+        }
+    }
+}
+
+impl Handles<ThreadsChanged> for SealerActor {
+    type Answer = ();
+
+    fn handle(&mut self, _: ThreadsChanged, ctx: &mut Ctx<Self>) {
+        if let Some(pow) = &mut self.pow {
+            pow.search(ctx.me());
+        }
+    }
+}
+
+impl Handles<GetWork> for SealerActor {
+    type Answer = Option<Work>;
+
+    fn handle(&mut self, _: GetWork, _: &mut Ctx<Self>) -> Option<Work> {
+        self.pow.as_ref()?.work()
+    }
+}
+
+impl Handles<SubmitWork> for SealerActor {
+    type Answer = Later<bool>;
+
+    fn handle(&mut self, submitted: SubmitWork, ctx: &mut Ctx<Self>) -> Later<bool> {
+        let (replier, later) = Later::channel();
+        let SubmitWork {
+            seal_hash,
+            solution,
+        } = submitted;
+        let known = self.pow.as_ref().and_then(|pow| {
+            let header = pow.sealed_header(seal_hash, solution)?;
+            Some((header, pow.setup.ethash.clone(), pow.setup.is_trusting))
+        });
+        let Some((header, ethash, is_trusting)) = known else {
+            warn!(%seal_hash, "work submitted but none pending");
+            replier.reply(false);
+            return later;
+        };
+        if is_trusting {
+            self.found(seal_hash, solution);
+            replier.reply(true);
+            return later;
+        }
+        let reader = self.setup.reader.clone();
+        let verified = self
+            .setup
+            .pool
+            .run(move || ethash.verify_seal(&reader, &header));
+        ctx.spawn_then(verified, move |actor: &mut Self, verified, _| {
+            let is_good = match verified {
+                Ok(Ok(())) => true,
+                Ok(Err(error)) => {
+                    warn!(%seal_hash, %error, "invalid proof of work submitted");
+                    false
+                }
+                Err(error) => {
+                    warn!(%error, "submitted work not verified");
+                    false
+                }
+            };
+            if is_good {
+                actor.found(seal_hash, solution);
+            }
+            replier.reply(is_good);
+        });
+        later
+    }
+}
+
+impl Handles<SubmitHashrate> for SealerActor {
+    type Answer = ();
+
+    fn handle(&mut self, SubmitHashrate { miner, rate }: SubmitHashrate, _: &mut Ctx<Self>) {
+        if let Some(pow) = &mut self.pow {
+            pow.remote_rate(miner, rate);
+        }
+    }
+}
+
+/// A thread of this node found a seal.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Found {
+    seal_hash: B256,
+    solution: Solution,
+}
+
+impl Handles<Found> for SealerActor {
+    type Answer = ();
+
+    fn handle(&mut self, found: Found, _: &mut Ctx<Self>) {
+        self.found(found.seal_hash, found.solution);
+    }
+}
+
+/// Time to look at the rate.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Measure;
+
+impl Handles<Measure> for SealerActor {
+    type Answer = ();
+    const WHEN_FULL: WhenFull = WhenFull::DropOldest;
+
+    fn handle(&mut self, _: Measure, _: &mut Ctx<Self>) {
+        if let Some(pow) = &mut self.pow {
+            pow.measure();
         }
     }
 }

@@ -3,9 +3,12 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use actoreum_chain::{BuildError, BuildPlan, ChainReader};
-use actoreum_consensus::{Engine, limits::MAX_BLOCK_RLP_BYTES};
+use actoreum_consensus::{
+    Engine,
+    limits::{MAX_BLOCK_RLP_BYTES, MAX_OMMERS},
+};
 use actoreum_evm::{BlockBuilder, ExecutionError, TxError};
-use actoreum_primitives::{Block, Body, SenderRules, rlp::Encode};
+use actoreum_primitives::{Block, Body, Header, SenderRules, rlp::Encode};
 use actoreum_txpool::Best;
 use tracing::{debug, trace};
 
@@ -15,20 +18,52 @@ const LEAST_TX_GAS: u64 = 21_000;
 /// Bytes of a block that are not its transactions: the header, and the lists around.
 const BLOCK_FRAME_BYTES: usize = 2_048;
 
-/// Builds a block that lacks nothing but its seal, from `offers`: transactions, best first.
+/// Builds a block that lacks nothing but its seal, with those of `ommers` that it may include, from
+/// `offers`: transactions, best first.
 /// `interrupt` is asked before each.
 pub(super) fn build(
     reader: &ChainReader,
     engine: &dyn Engine,
     plan: BuildPlan,
+    ommers: &[Header],
     offers: Option<Best>,
     interrupt: &AtomicBool,
 ) -> Result<Block, BuildError> {
     actoreum_chain::build(reader, engine, plan, |header, builder, body| {
+        body.ommers = include(reader, engine, header, ommers);
         let Some(offers) = offers else { return Ok(()) };
         let rules = SenderRules::at(reader.config(), header.number, header.timestamp);
         fill(builder, body, offers, rules, interrupt)
     })
+}
+
+/// Which of the candidates the block may include: two at most, in their order.
+fn include(
+    reader: &ChainReader,
+    engine: &dyn Engine,
+    header: &Header,
+    candidates: &[Header],
+) -> Vec<Header> {
+    let mut included: Vec<Header> = Vec::new();
+    for candidate in candidates {
+        if included.len() >= MAX_OMMERS {
+            break;
+        }
+        let mut ommers = included.clone();
+        ommers.push(candidate.clone());
+        let block = Block {
+            header: header.clone(),
+            body: Body {
+                ommers,
+                ..Body::default()
+            },
+        };
+        match engine.verify_ommers(reader, &block) {
+            Ok(()) => included = block.body.ommers,
+            Err(error) => trace!(hash = %candidate.hash(), %error, "ommer left out"),
+        }
+    }
+    included
 }
 
 /// Adds transactions until the block is full or nothing is left.

@@ -23,6 +23,7 @@
 //! then looks.
 
 mod build;
+mod ommers;
 
 use std::{
     collections::VecDeque,
@@ -38,8 +39,10 @@ use actoreum_consensus::{Disposition, Engine, rules::gas_limit};
 use actoreum_messages::{
     chain::{BlockOrigin, ImportBlocks, ImportRefused, Imported, SetHead},
     events::{ChainChanged, NewTransactions},
-    sealer::{GetLastSigned, Rewound, Seal, SealRefused, Withdraw},
-    worker::{EditState, Look, MineBlock, MineFailed, Rewind, SetInterval, SetNextTimestamp},
+    sealer::{EndSearch, GetLastSigned, Rewound, Seal, SealRefused, Withdraw},
+    worker::{
+        EditState, FoundLate, Look, MineBlock, MineFailed, Rewind, SetInterval, SetNextTimestamp,
+    },
 };
 use actoreum_primitives::{B256, Block};
 use actoreum_txpool::{PoolReader, Snapshot};
@@ -56,6 +59,7 @@ use crate::{
     },
 };
 use build::build;
+use ommers::OmmerPool;
 
 /// A look without a reason, in case that one was lost.
 const LOOK_PERIOD: Duration = Duration::from_secs(1);
@@ -72,6 +76,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
 /// Pause before a key that could not be used is asked for again.
 const KEY_PAUSE: Duration = Duration::from_secs(3);
+/// Building takes at most this part of the time between two looks at what came since.
+const RECOMMIT_SHARE: u32 = 10;
+/// The longest time between two such looks, as in geth.
+const MOST_RECOMMIT: Duration = Duration::from_secs(15);
 /// Blocks that users may have asked for at a time.
 const WAITING_REQUESTS: usize = 64;
 
@@ -103,6 +111,9 @@ pub enum Pace {
     OnDemand,
     /// So many seconds after the one before, with or without transactions.
     Period(u64),
+    /// All the time: a seal takes as long as it takes. First an empty block, so that the search
+    /// begins at once, then one with what is pending, and again with what came since.
+    Search,
 }
 
 impl WorkerSetup {
@@ -116,6 +127,8 @@ impl WorkerSetup {
             requests: VecDeque::new(),
             next_timestamp: None,
             fruitless: None,
+            searched_on: None,
+            ommers: OmmerPool::default(),
             refused_on: None,
             keyless_until: None,
             behind_since: None,
@@ -137,6 +150,9 @@ pub struct WorkerActor {
     next_timestamp: Option<u64>,
     /// What the pool showed when nothing of it could be executed on this head.
     fruitless: Option<(B256, Arc<Snapshot>)>,
+    /// The last head that a seal was searched on.
+    searched_on: Option<B256>,
+    ommers: OmmerPool,
     /// The head on which this signer may not seal.
     refused_on: Option<B256>,
     /// Until when the signer's key is not asked for again.
@@ -245,6 +261,9 @@ impl WorkerActor {
                 return false;
             }
         }
+        if self.setup.pace == Pace::Search {
+            return true;
+        }
         if let Pace::Period(period) = self.setup.pace {
             let due = Duration::from_secs(head.timestamp.saturating_add(period));
             let wait = due.saturating_sub(clock::now()).saturating_sub(BUILD_LEAD);
@@ -283,13 +302,20 @@ impl WorkerActor {
                 self.move_clock(time)
             }
         };
-        let offers = snapshot
-            .as_ref()
-            .map(|snapshot| snapshot.best(snapshot.head().base_fee_per_gas));
         let settings = self.setup.control.settings();
         let Some(author) = settings.etherbase else {
             return self.give_up("etherbase must be explicitly specified", ctx);
         };
+        let is_first = self.setup.pace == Pace::Search && self.searched_on != Some(parent.hash());
+        self.searched_on = Some(parent.hash());
+        let ommers = match self.setup.pace {
+            Pace::Search => self.ommers.candidates(author),
+            Pace::OnDemand | Pace::Period(_) => Vec::new(),
+        };
+        let offers = snapshot
+            .as_ref()
+            .filter(|_| !is_first)
+            .map(|snapshot| snapshot.best(snapshot.head().base_fee_per_gas));
         let plan = BuildPlan {
             gas_limit: gas_limit::desired(
                 self.setup.reader.config(),
@@ -308,11 +334,13 @@ impl WorkerActor {
             is_outdated: Arc::default(),
         };
         let (round, flag) = (self.round, Arc::clone(&attempt.is_outdated));
+        let begun = Instant::now();
         let (reader, engine) = (self.setup.reader.clone(), Arc::clone(&self.setup.engine));
-        let work = move || build(&reader, engine.as_ref(), plan, offers, &flag);
+        let work = move || build(&reader, engine.as_ref(), plan, &ommers, offers, &flag);
         let submitted = self.setup.pool.submit(ctx.me(), work, move |result| Built {
             round,
-            snapshot,
+            snapshot: snapshot.filter(|_| !is_first),
+            took: begun.elapsed(),
             result,
         });
         match submitted {
@@ -398,7 +426,11 @@ impl WorkerActor {
         ctx: &mut Ctx<Self>,
     ) {
         if round != self.round {
-            return debug!(round, "sealed too late: another block took its place");
+            debug!(round, "sealed too late: another block took its place");
+            if let (Ok(Ok(block)), Pace::Search) = (answer, self.setup.pace) {
+                self.import_late(block, ctx);
+            }
+            return;
         }
         match answer {
             Ok(Ok(block)) => self.import(block, ctx),
@@ -426,6 +458,60 @@ impl WorkerActor {
                 self.try_again(ctx);
             }
         }
+    }
+
+    /// Hands a block to the chain whose seal nobody waited for: it may still become the head, or
+    /// an ommer.
+    fn import_late(&self, block: Block, ctx: &mut Ctx<Self>) {
+        let (number, hash) = (block.header.number, block.hash());
+        let question = ImportBlocks {
+            blocks: vec![block],
+            origin: BlockOrigin::Live,
+        };
+        let chain = self.setup.chain.clone();
+        let answer = async move { chain.within(PATIENCE).ask(question).await };
+        ctx.spawn_then(answer, move |_: &mut Self, answer, _| match answer {
+            Ok(Ok(_)) => info!(number, %hash, "sealed a block, late"),
+            Ok(Err(error)) => warn!(number, %hash, %error, "late block refused"),
+            Err(error) => warn!(number, %hash, %error, "late block not imported"),
+        });
+    }
+
+    /// Where a seal is searched for: takes in what arrived since, now and then.
+    fn recommit_later(&self, from: Option<Arc<Snapshot>>, took: Duration, ctx: &mut Ctx<Self>) {
+        let settings = self.setup.control.settings();
+        let pause = match &from {
+            // The empty block: the real one comes at once.
+            None => Duration::ZERO,
+            Some(_) => settings
+                .recommit
+                .max(took * RECOMMIT_SHARE)
+                .min(MOST_RECOMMIT),
+        };
+        let (round, pause) = (self.round, tokio::time::sleep(pause));
+        ctx.spawn_then(pause, move |actor: &mut Self, (), ctx| {
+            actor.recommit(round, from, ctx);
+        });
+    }
+
+    fn recommit(&mut self, round: u64, from: Option<Arc<Snapshot>>, ctx: &mut Ctx<Self>) {
+        if round != self.round || !matches!(self.phase, Phase::Sealing(_)) {
+            return;
+        }
+        let now = self.setup.pending.snapshot();
+        let is_same = match (&from, &now) {
+            (Some(from), Some(now)) => Arc::ptr_eq(from, now),
+            (None, Some(now)) => now.pending_count() == 0,
+            (_, None) => true,
+        };
+        if is_same {
+            let from = from.or(now);
+            return self.recommit_later(from, Duration::ZERO, ctx);
+        }
+        // What is searched for goes on until the new block is there.
+        self.round += 1;
+        self.phase = Phase::Idle;
+        self.look(ctx);
     }
 
     /// Hands a sealed block to the chain, again and again until the chain has said yes or no.
@@ -584,6 +670,7 @@ impl Handles<ChainChanged> for WorkerActor {
     type Answer = ();
 
     fn handle(&mut self, changed: ChainChanged, ctx: &mut Ctx<Self>) {
+        self.ommers.see(&changed.events);
         let is_head = |event: &ChainEvent| matches!(event, ChainEvent::Head(_));
         if !changed.events.iter().any(is_head) {
             return;
@@ -617,9 +704,21 @@ impl Handles<Look> for WorkerActor {
         let is_unwanted = self.request.is_none() && !self.setup.control.is_sealing();
         match &self.phase {
             Phase::Building(attempt) if is_unwanted => attempt.end(),
-            Phase::Sealing(_) if is_unwanted => self.abandon(ctx),
+            Phase::Sealing(_) if is_unwanted => {
+                // A sealer that is down searches for nothing.
+                let _ = self.setup.sealer.tell(EndSearch);
+                self.abandon(ctx);
+            }
             _ => self.look(ctx),
         }
+    }
+}
+
+impl Handles<FoundLate> for WorkerActor {
+    type Answer = ();
+
+    fn handle(&mut self, FoundLate(block): FoundLate, ctx: &mut Ctx<Self>) {
+        self.import_late(block, ctx);
     }
 }
 
@@ -706,6 +805,7 @@ struct Built {
     round: u64,
     /// What it was built from.
     snapshot: Option<Arc<Snapshot>>,
+    took: Duration,
     result: Result<Result<Block, BuildError>, JobError>,
 }
 
@@ -723,6 +823,9 @@ impl Handles<Built> for WorkerActor {
                     return self.rest(ctx);
                 }
                 self.seal(block, ctx);
+                if self.setup.pace == Pace::Search {
+                    self.recommit_later(built.snapshot, built.took, ctx);
+                }
             }
             Ok(Err(BuildError::Interrupted)) => {
                 if let Some(request) = self.request.take() {

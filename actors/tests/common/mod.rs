@@ -8,7 +8,7 @@ use actoreum_actors::{
     accounts::{AccountsActor, AccountsSetup, StandingKeys},
     chain::{ChainActor, ChainSetup},
     miner::{MinerControl, MinerSettings},
-    sealer::{SealGuard, SealerActor, SealerSetup},
+    sealer::{CliqueSetup, SealGuard, SealerActor, SealerSetup, SealingMethod},
     supervision::{ActorRef, ChildSpec, Pool, Strategy, SupervisorSpec, Tree},
     txpool::{TxPoolHandle, TxPoolSetup},
     worker::{Pace, WorkerActor, WorkerSetup},
@@ -121,11 +121,14 @@ impl Dev {
             control: Arc::new(MinerControl::new(decided, true)),
         };
         let sealer_setup = SealerSetup {
-            clique,
+            method: SealingMethod::Clique(CliqueSetup {
+                clique,
+                accounts: accounts.clone(),
+                guard: Arc::new(SealGuard::open(disk.store.clone()).unwrap()),
+            }),
             reader: reader.clone(),
-            accounts: accounts.clone(),
             pool: building.clone(),
-            guard: Arc::new(SealGuard::open(disk.store.clone()).unwrap()),
+            worker: worker.clone(),
         };
         let keys = SupervisorSpec::new("keys", Strategy::RestForOne)
             .child(scrypt.child())

@@ -25,6 +25,8 @@ pub struct Status {
     chaos: bool,
     /// Oldest first; the last one is the head.
     blocks: Vec<BlockStatus>,
+    /// That a clique chain stands still, and for want of whom; `None` where it goes on.
+    stall: Option<String>,
     pool: PoolStatus,
     /// `None`: this node has no network.
     network: Option<NetworkStatus>,
@@ -95,6 +97,7 @@ impl AdminState {
             uptime_ms: u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX),
             chaos: self.chaos,
             blocks: self.chart.lock().look(chain),
+            stall: self.stall(),
             pool: self.pool(),
             network: self.node.network.get().map(NetworkStatus::of),
             rpc: self.rpc(),
@@ -103,6 +106,11 @@ impl AdminState {
             database_bytes,
             ancient_bytes,
         }
+    }
+
+    fn stall(&self) -> Option<String> {
+        let stall = self.node.sealing.get()?.control.stall()?;
+        Some(stall.to_string())
     }
 
     /// The pool; empty before it has started.

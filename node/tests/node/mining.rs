@@ -199,6 +199,10 @@ fn a_signer_of_two_waits_for_the_other_and_says_whom_it_waits_for() {
     let told = node.wait_for("is missing").to_lowercase();
     assert!(told.contains(&signers[1]), "{told}");
     assert!(!told.contains(&signers[0]), "{told}");
+    let admin = node.wait_for_admin();
+    let (_, status) = http::request(admin, "GET", "/api/status", "").unwrap();
+    let status: Value = serde_json::from_str(&status).unwrap();
+    assert!(status["stall"].as_str().unwrap().ends_with("is missing"));
     node.signal("TERM");
     node.wait().ok();
 

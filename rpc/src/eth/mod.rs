@@ -13,6 +13,7 @@ pub(crate) mod send;
 mod state;
 pub(crate) mod subscribe;
 mod transactions;
+mod work;
 
 pub use call_request::{BlockOverrideArgs, CallArgs, StateOverrideArgs};
 pub use filter::LogFilter;
@@ -47,6 +48,7 @@ pub(crate) fn methods() -> Vec<Method<Node>> {
     methods.extend(state::methods());
     methods.extend(subscribe::methods());
     methods.extend(transactions::methods());
+    methods.extend(work::methods());
     methods
 }
 
@@ -62,9 +64,10 @@ fn protocol_version(_: &Node, (): ()) -> Result<u64, RpcError> {
     Ok(PROTOCOL_VERSION)
 }
 
-/// Zero: nothing in this node searches for a proof of work yet.
-fn hashrate(_: &Node, (): ()) -> Result<u64, RpcError> {
-    Ok(0)
+/// Zero where nothing searches for a proof of work.
+fn hashrate(node: &Node, (): ()) -> Result<u64, RpcError> {
+    let sealing = node.sealing.get();
+    Ok(sealing.map_or(0, |sealing| sealing.control.hash_rate()))
 }
 
 /// False, or how far the sync is.

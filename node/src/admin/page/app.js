@@ -194,7 +194,9 @@ function drawCards({ status, tree }) {
 }
 
 function drawBlocks({ status }) {
-  const { blocks } = status;
+  const { blocks, stall } = status;
+  $("stall").hidden = !stall;
+  $("stall").textContent = stall || "";
   if (!blocks.length) { show("blocks", empty("No block can be read.")); return; }
   const head = blocks[blocks.length - 1];
   // Genesis was not sealed: the time since it says nothing.

@@ -1,0 +1,347 @@
+//! A chain that is sealed by proof of work, with small datasets: searched for here, and by remote
+//! miners.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64},
+    },
+    time::{Duration, Instant},
+};
+
+use actoreum_actors::{
+    accounts::AccountsActor,
+    chain::{ChainActor, ChainSetup},
+    miner::{MinerActor, MinerControl, MinerSettings, MinerSetup},
+    sealer::{PowSetup, SealerActor, SealerSetup, SealingMethod},
+    supervision::{ActorRef, ChildSpec, Pool, Strategy, SupervisorSpec, Tree},
+    txpool::TxPoolSetup,
+    worker::{Pace, WorkerActor, WorkerSetup},
+};
+use actoreum_chain::{BuildPlan, ChainReader, build, genesis};
+use actoreum_consensus::{
+    Engine, Ethash, EthashOptions, SealCheck,
+    ethash::{DataSizes, Solution, epoch_of, search},
+};
+use actoreum_messages::{
+    chain::{BlockOrigin, ImportBlocks},
+    miner::{StartMining, StopMining},
+    sealer::{GetWork, SubmitHashrate, SubmitWork, Work},
+};
+use actoreum_primitives::{
+    Address, B256, Block, Bytes, Fork, PrivateChain, PrivateSealing, StateReader, U256,
+};
+use actoreum_storage::Store;
+use actoreum_txpool::{PoolConfig, PoolReader};
+
+const MINUTE: Duration = Duration::from_secs(60);
+/// Longer than anything here takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(90);
+const MINER: Address = Address::repeat_byte(0x11);
+const OTHER: Address = Address::repeat_byte(0x22);
+
+struct Chain {
+    tree: Tree,
+    reader: ChainReader,
+    ethash: Ethash,
+    chain: ActorRef<ChainActor>,
+    sealer: ActorRef<SealerActor>,
+    miner: ActorRef<MinerActor>,
+    control: Arc<MinerControl>,
+}
+
+impl Chain {
+    async fn start() -> Self {
+        let reader = new_chain();
+        let options = EthashOptions {
+            sizes: DataSizes::Small,
+            threads: 1,
+            ..EthashOptions::default()
+        };
+        let ethash = Ethash::new(options, SealCheck::Full);
+        let engine: Arc<dyn Engine> = Arc::new(ethash.clone());
+        let settings = MinerSettings {
+            etherbase: Some(MINER),
+            extra_data: Bytes::from_static(b"test"),
+            gas_floor: 8_000_000,
+            gas_ceiling: 8_000_000,
+            gas_price: 1,
+            recommit: Duration::from_secs(1),
+        };
+        let control = Arc::new(MinerControl::new(settings, false));
+        let (chain, worker) = (
+            ActorRef::new("chain"),
+            ActorRef::<WorkerActor>::new("worker"),
+        );
+        let (sealer, miner) = (ActorRef::new("sealer"), ActorRef::new("control"));
+        let accounts = ActorRef::<AccountsActor>::new("accounts");
+        let (pool, pending) = (ActorRef::new("pool"), PoolReader::default());
+        let (import, building) = (Pool::new("import", 1), Pool::new("building", 2));
+        let chain_setup = ChainSetup::new(reader.clone(), Arc::clone(&engine), import.clone())
+            .follower(pool.recipient())
+            .follower(worker.recipient());
+        let pool_setup = TxPoolSetup::new(reader.clone(), pending.clone(), PoolConfig::default());
+        let worker_setup = WorkerSetup {
+            reader: reader.clone(),
+            engine,
+            pace: Pace::Search,
+            pool: building.clone(),
+            pending,
+            chain: chain.clone(),
+            sealer: sealer.clone(),
+            control: Arc::clone(&control),
+        };
+        let sealer_setup = SealerSetup {
+            method: SealingMethod::Ethash(PowSetup {
+                ethash: ethash.clone(),
+                control: Arc::clone(&control),
+                notify: Arc::default(),
+                is_trusting: false,
+            }),
+            reader: reader.clone(),
+            pool: building.clone(),
+            worker: worker.clone(),
+        };
+        let miner_setup = MinerSetup {
+            control: Arc::clone(&control),
+            reader: reader.clone(),
+            clique: None,
+            accounts,
+            worker: worker.clone(),
+            sealer: sealer.clone(),
+            pool: None,
+        };
+        let node = SupervisorSpec::new("node", Strategy::RestForOne)
+            .child(import.child())
+            .child(ChildSpec::new_async(&chain, move || {
+                chain_setup.clone().open()
+            }))
+            .child(ChildSpec::new(&pool, move || pool_setup.clone().open()))
+            .child(building.child())
+            .child(ChildSpec::new(&worker, move || {
+                worker_setup.clone().start()
+            }))
+            .child(ChildSpec::new(&sealer, move || {
+                sealer_setup.clone().start()
+            }))
+            .child(ChildSpec::new(&miner, move || miner_setup.clone().start()))
+            .intensity(50, MINUTE);
+        Self {
+            tree: Tree::start(node).await.unwrap(),
+            reader,
+            ethash,
+            chain,
+            sealer,
+            miner,
+            control,
+        }
+    }
+
+    async fn mine_with(&self, threads: usize) {
+        let start = StartMining {
+            threads: Some(threads),
+        };
+        self.miner.ask(start).await.unwrap().unwrap();
+    }
+
+    async fn reach(&self, number: u64) {
+        until("the head", || self.reader.head_number() >= number).await;
+    }
+
+    /// Work for a block of this number.
+    async fn work(&self, number: u64) -> Work {
+        let begun = Instant::now();
+        loop {
+            match self.sealer.within(PATIENCE).ask(GetWork).await.unwrap() {
+                Some(work) if work.number == number => return work,
+                _ => assert!(begun.elapsed() < PATIENCE, "no work"),
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// What a remote miner does.
+    fn solve(&self, work: &Work) -> Solution {
+        let dataset = self.ethash.dataset(epoch_of(work.number), &|_| {}).unwrap();
+        let difficulty = U256::MAX / work.target;
+        let never = AtomicBool::new(false);
+        let attempts = AtomicU64::new(0);
+        search(
+            &dataset,
+            work.seal_hash,
+            difficulty,
+            0..u64::MAX,
+            &never,
+            &attempts,
+        )
+        .unwrap()
+    }
+
+    async fn submit(&self, work: &Work, solution: Solution) -> bool {
+        let submitted = SubmitWork {
+            seal_hash: work.seal_hash,
+            solution,
+        };
+        self.sealer.ask(submitted).await.unwrap()
+    }
+
+    fn balance(&self, of: &Address) -> U256 {
+        let state = self.reader.state_at(self.reader.head_number()).unwrap();
+        state.account(of).unwrap().unwrap_or_default().balance
+    }
+}
+
+fn new_chain() -> ChainReader {
+    let store = Store::memory();
+    let chain = PrivateChain {
+        chain_id: 77,
+        sealing: PrivateSealing::Ethash(U256::from(131_072)),
+        gas_limit: 8_000_000,
+        fork: Fork::Petersburg,
+        timestamp: 1_700_000_000,
+        accounts: BTreeMap::new(),
+    };
+    genesis::init(&store, &chain.genesis()).unwrap();
+    ChainReader::open(store).unwrap()
+}
+
+async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < PATIENCE, "it never came true: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+fn run(test: impl Future<Output = ()>) {
+    actix_rt::System::new().block_on(test);
+}
+
+fn ether(thousandths: u64) -> U256 {
+    U256::from(thousandths) * U256::from(10).pow(U256::from(15))
+}
+
+#[test]
+fn threads_find_seals_and_crashes_do_not_end_the_search() {
+    run(async {
+        let chain = Chain::start().await;
+        chain.mine_with(2).await;
+        chain.reach(3).await;
+        for path in ["node/worker", "node/sealer", "node/control"] {
+            let head = chain.reader.head_number();
+            chain.tree.handle().crash(path).unwrap();
+            chain.reach(head + 2).await;
+        }
+        until("the rate", || chain.control.hash_rate() > 0).await;
+        chain.miner.ask(StopMining).await.unwrap();
+        let head = chain.reader.head_number();
+        // Two ether a block since Constantinople.
+        assert!(chain.balance(&MINER) >= ether(2_000 * head), "{head}");
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert!(chain.reader.head_number() <= head + 1, "it had stopped");
+        assert!(chain.tree.shutdown().await.is_clean());
+    });
+}
+
+#[test]
+fn remote_miners_get_work_and_only_good_seals_are_taken() {
+    run(async {
+        let chain = Chain::start().await;
+        assert_eq!(chain.sealer.ask(GetWork).await.unwrap(), None);
+        chain.mine_with(0).await;
+        for number in 1..=3 {
+            let work = chain.work(number).await;
+            let solution = chain.solve(&work);
+            let bad = Solution {
+                nonce: solution.nonce.wrapping_add(1),
+                ..solution
+            };
+            assert!(!chain.submit(&work, bad).await);
+            let unknown = Work {
+                seal_hash: B256::repeat_byte(7),
+                ..work
+            };
+            assert!(!chain.submit(&unknown, solution).await);
+            assert!(chain.submit(&work, solution).await);
+            chain.reach(number).await;
+        }
+        let said = SubmitHashrate {
+            miner: B256::repeat_byte(1),
+            rate: 1_234,
+        };
+        chain.sealer.ask(said).await.unwrap();
+        until("the rate", || chain.control.hash_rate() == 1_234).await;
+        assert!(chain.tree.shutdown().await.is_clean());
+    });
+}
+
+#[test]
+fn a_block_that_lost_becomes_an_ommer_and_is_paid() {
+    run(async {
+        let chain = Chain::start().await;
+        chain.mine_with(0).await;
+        let work = chain.work(1).await;
+        assert!(chain.submit(&work, chain.solve(&work)).await);
+        chain.reach(1).await;
+
+        // Another block of the same height, by somebody else.
+        let first = chain.reader.header_by_number(1).unwrap().unwrap();
+        let sibling = first_block(&chain.ethash, OTHER, first.timestamp);
+        let question = ImportBlocks {
+            blocks: vec![sibling],
+            origin: BlockOrigin::Live,
+        };
+        chain.chain.ask(question).await.unwrap().unwrap();
+
+        // Whichever of the two is on the chain, the other can be an ommer of block 2 at once.
+        let mut number = chain.reader.head_number() + 1;
+        let begun = Instant::now();
+        loop {
+            let work = chain.work(number).await;
+            assert!(chain.submit(&work, chain.solve(&work)).await);
+            chain.reach(number).await;
+            let block = chain.reader.block_by_number(number).unwrap().unwrap();
+            if let [ommer] = block.body.ommers.as_slice() {
+                assert_eq!(ommer.number, 1);
+                break;
+            }
+            assert!(number < 7 && begun.elapsed() < PATIENCE, "no ommer");
+            number += 1;
+        }
+        let paid = chain.balance(&MINER) + chain.balance(&OTHER);
+        // Two ether a block, a thirty-second of that for including, and what the ommer is due:
+        // less by an eighth for each block between.
+        let blocks = ether(2_000) * U256::from(number);
+        let including = ether(2_000) / U256::from(32);
+        let ommer = ether(2_000) * U256::from(8 - (number - 1)) / U256::from(8);
+        assert_eq!(paid, blocks + including + ommer);
+        assert!(chain.tree.shutdown().await.is_clean());
+    });
+}
+
+/// Another first block, built on a chain of its own.
+fn first_block(ethash: &Ethash, author: Address, time: u64) -> Block {
+    let alone = new_chain();
+    let plan = BuildPlan {
+        parent: alone.head(),
+        time,
+        gas_limit: 8_000_000,
+        extra_data: Bytes::from_static(b"other"),
+        author,
+        edit: None,
+    };
+    let mut block = build(&alone, ethash, plan, |_, _, _| Ok(())).unwrap();
+    let found = search(
+        &ethash.dataset(0, &|_| {}).unwrap(),
+        ethash.seal_hash(&block.header).unwrap(),
+        block.header.difficulty,
+        0..u64::MAX,
+        &AtomicBool::new(false),
+        &AtomicU64::new(0),
+    );
+    found.unwrap().seal(&mut block.header);
+    block
+}
