@@ -346,3 +346,56 @@ pub(crate) fn decode_receipts(bytes: &[u8]) -> Result<Vec<Receipt>, DecodeError>
     }
     Ok(receipts)
 }
+
+#[cfg(test)]
+mod tests {
+    use actoreum_primitives::{Address, Bytes, Log, ReceiptOutcome};
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn receipts() -> impl Strategy<Value = Vec<Receipt>> {
+        let topics = vec(any::<[u8; 32]>().prop_map(B256::from), 0..5);
+        let log = (any::<[u8; 20]>(), topics, vec(any::<u8>(), 0..70)).prop_map(
+            |(address, topics, data)| Log {
+                address: Address::from(address),
+                topics,
+                data: Bytes::from(data),
+            },
+        );
+        let outcome = prop_oneof![
+            any::<bool>().prop_map(ReceiptOutcome::Status),
+            any::<[u8; 32]>().prop_map(|root| ReceiptOutcome::StateRoot(root.into())),
+        ];
+        let receipt = (0_u8..5, outcome, any::<u64>(), vec(log, 0..4)).prop_map(
+            |(prefix, outcome, gas, logs)| {
+                let tx_type = TxType::from_prefix(prefix).unwrap_or(TxType::Legacy);
+                Receipt::new(tx_type, outcome, gas, logs)
+            },
+        );
+        vec(receipt, 0..5)
+    }
+
+    proptest! {
+        #[test]
+        fn prop_receipts_come_back(receipts in receipts()) {
+            let bytes = encode_receipts(&receipts);
+            prop_assert_eq!(decode_receipts(&bytes).unwrap(), receipts);
+            prop_assert!(decode_receipts(&bytes[..bytes.len() - 1]).is_err());
+        }
+
+        #[test]
+        fn prop_any_bytes_are_survived(bytes: Vec<u8>) {
+            let _ = decode_receipts(&bytes);
+        }
+    }
+
+    #[test]
+    fn prealloc_a_list_that_claims_more_than_it_holds_is_refused() {
+        for claim in ["fb7fffffff", "c5fb7fffff", "c6c5fb7fffffff"] {
+            let bytes: Bytes = claim.parse().unwrap();
+            assert!(decode_receipts(&bytes).is_err(), "{claim}");
+        }
+    }
+}

@@ -50,3 +50,26 @@ impl HeadRecord {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn prop_records_come_back(number: u64, hashes: [[u8; 32]; 2], at: prop::sample::Index, change in 1_u8..) {
+            let record = HeadRecord {
+                number,
+                hash: hashes[0].into(),
+                state_root: hashes[1].into(),
+            };
+            let mut bytes = record.encode();
+            prop_assert_eq!(HeadRecord::decode(&bytes).unwrap(), record);
+            prop_assert!(HeadRecord::decode(&bytes[..bytes.len() - 1]).is_err());
+            bytes[at.index(HeadRecord::BYTES)] ^= change;
+            prop_assert!(HeadRecord::decode(&bytes).is_err());
+        }
+    }
+}

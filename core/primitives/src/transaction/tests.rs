@@ -4,7 +4,10 @@ use alloy_primitives::{address, hex};
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Block, ChainConfig, Fork, Header, Receipt, SecretKey, Withdrawal, rlp, strategies};
+use crate::{
+    Account, Block, ChainConfig, Fork, Header, Receipt, SecretKey, Withdrawal, config::ForkId, rlp,
+    strategies,
+};
 
 /// `value` comes back from its encoding, the length is right, and each shorter input and one
 /// longer by a byte is refused.
@@ -58,6 +61,37 @@ proptest! {
         let encoded = receipt.encode_2718();
         prop_assert_eq!(Receipt::decode_2718(&encoded).unwrap(), receipt);
         prop_assert!(Receipt::decode_2718(&[encoded.as_slice(), &[0]].concat()).is_err());
+    }
+
+    #[test]
+    fn prop_what_they_are_made_of_comes_back(
+        transaction in strategies::transactions(),
+        receipt in strategies::receipts(),
+    ) {
+        for item in transaction.access_list() {
+            round_trip(item)?;
+        }
+        for log in &receipt.logs {
+            round_trip(log)?;
+        }
+        round_trip(&receipt.outcome)?;
+    }
+
+    #[test]
+    fn prop_accounts_and_fork_ids_come_back(
+        number: u64,
+        balance: [u8; 32],
+        shift in 0..256_usize,
+        roots: [[u8; 32]; 2],
+        hash: [u8; 4],
+    ) {
+        round_trip(&Account {
+            nonce: number,
+            balance: U256::from_be_bytes(balance) >> shift,
+            storage_root: roots[0].into(),
+            code_hash: roots[1].into(),
+        })?;
+        round_trip(&ForkId { hash: hash.into(), next: number })?;
     }
 
     #[test]

@@ -100,3 +100,53 @@ fn split_operation<'a>(rest: &mut &'a [u8]) -> Option<Operation<'a>> {
     *rest = after;
     Some(Operation { key, value })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn prop_batches_come_back(
+            operations in vec((vec(any::<u8>(), 0..40), prop::option::of(vec(any::<u8>(), 0..60))), 0..12),
+        ) {
+            let mut batch = WriteBatch::default();
+            for (key, value) in &operations {
+                match value {
+                    Some(value) => batch.put(&[key], value),
+                    None => batch.delete(&[key]),
+                }
+            }
+            let bytes = batch.as_bytes();
+            let read = WriteBatch::from_bytes(bytes).unwrap();
+            let found: Vec<_> = read
+                .operations()
+                .map(|operation| (operation.key.to_vec(), operation.value.map(<[u8]>::to_vec)))
+                .collect();
+            prop_assert_eq!(found, operations);
+            prop_assert_eq!(read.len(), batch.len());
+            if let Some(cut) = bytes.len().checked_sub(1) {
+                prop_assert!(WriteBatch::from_bytes(&bytes[..cut]).is_none());
+            }
+        }
+
+        #[test]
+        fn prop_any_bytes_are_survived(bytes: Vec<u8>) {
+            let _ = WriteBatch::from_bytes(&bytes);
+        }
+    }
+
+    #[test]
+    fn prealloc_a_claim_is_refused() {
+        let claim = [
+            &u16::MAX.to_le_bytes()[..],
+            &(DELETED - 1).to_le_bytes(),
+            &[0; 9],
+        ]
+        .concat();
+        assert!(WriteBatch::from_bytes(&claim).is_none());
+    }
+}
