@@ -173,7 +173,7 @@ impl Default for EthConfig {
         Self {
             network_id: None,
             no_pruning: false,
-            database_cache: 48,
+            database_cache: crate::memory::cache_megabytes(),
             rpc_gas_cap: 50_000_000,
             rpc_evm_timeout: 5_000_000_000,
             rpc_tx_fee_cap: 1.0,

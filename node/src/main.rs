@@ -19,6 +19,7 @@ mod eth;
 mod ethash;
 mod keys;
 mod logging;
+mod memory;
 mod miner;
 mod network;
 mod passwords;

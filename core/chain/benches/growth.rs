@@ -1,7 +1,11 @@
 //! Whether import grows linearly: the same workload, and ten times as much of it, on each engine.
 //!
-//! Each block pays 100 new accounts and writes 100 new slots. Prints wall time, processor time
-//! (which other load on the machine disturbs less) and bytes on disk.
+//! Two workloads: that of clique-bench (the same contract, the same mix of transfers, token
+//! transfers, storage fills and hashing loops), and one that makes an account or a slot with each
+//! transaction. Prints wall time, processor time (which other load on the machine disturbs less)
+//! and bytes on disk. `ACTOREUM_GROWTH_BLOCKS` is the size of the small run, `ACTOREUM_GROWTH_CACHE`
+//! the engine's cache in MB, `ACTOREUM_GROWTH_FOLDER` where the chains are left as files, for
+//! `actoreum import` and for the next run, which then need not make them.
 
 #![allow(
     missing_docs,
@@ -10,120 +14,197 @@
 )]
 
 use std::{
+    fs,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use actoreum_chain::{BuildPlan, Chain, ChainOptions, ChainReader, Detail, build, genesis};
-use actoreum_consensus::{Ethash, EthashOptions, SealCheck};
+use actoreum_consensus::{Clique, CliqueError, clique::unsealed_extra};
 use actoreum_primitives::{
-    Address, B256, Block, Bytes, ChainConfig, Fork, Genesis, GenesisAccount, LegacyTx, SecretKey,
-    Transaction, TxPayload, U256, keccak256,
+    Address, B256, Block, Bytes, Genesis, LegacyTx, SecretKey, Transaction, TxPayload, U256,
+    keccak256,
+    rlp::{self, Decode},
 };
-use actoreum_storage::{Engine, Store, StoreOptions};
+use actoreum_storage::{Engine, Store, StoreOptions, limits::CACHE_BYTES};
 use rayon::prelude::*;
+use serde_json::{Value, json};
 
-/// Blocks of the small workload; the big one has ten times as many.
-const BLOCKS: u64 = 100;
+/// Blocks of the small workload; clique-bench has some 150 that are not empty. The big one has ten
+/// times as many.
+const BLOCKS: u64 = 151;
 const TIMES: u64 = 10;
-/// Of each kind in a block.
-const TRANSACTIONS: u64 = 100;
-const GAS: u64 = 60_000;
-/// Writes 1 to the slot that its input names.
-const WRITER: Address = Address::repeat_byte(0xa1);
-const WRITER_CODE: [u8; 7] = [0x60, 0x01, 0x60, 0x00, 0x35, 0x55, 0x00];
+/// In a block.
+const TRANSACTIONS: u64 = 199;
+const GAS: u64 = 2_000_000;
+/// Who sends transactions; the first deploys the contract and gives tokens to all.
+const SENDERS: u64 = 200;
+const CHAIN_ID: u64 = 1_337;
 /// In a tick of `/proc/self/stat`.
 const TICK: Duration = Duration::from_millis(10);
 
-fn key() -> SecretKey {
-    SecretKey::from_bytes(&[7; 32]).unwrap()
+/// The transaction with an index, over all blocks.
+type Workload<'w> = &'w (dyn Fn(u64) -> (u64, Option<Address>, Bytes, u64) + Sync);
+
+fn key(number: u64) -> SecretKey {
+    let seed = keccak256([b"growth", &number.to_be_bytes()[..]].concat());
+    SecretKey::from_bytes(&seed.0).unwrap()
 }
 
-fn genesis() -> Genesis {
-    let rich = GenesisAccount {
-        balance: U256::from(10).pow(U256::from(24)),
-        ..GenesisAccount::default()
+fn fixtures() -> Option<PathBuf> {
+    let folder = std::env::var_os("ACTOREUM_FIXTURES").map_or_else(
+        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/fixtures"),
+        PathBuf::from,
+    );
+    folder.is_dir().then_some(folder.join("clique-bench"))
+}
+
+/// clique-bench's genesis with keys of ours.
+fn genesis_json(folder: &Path, keys: &[SecretKey]) -> Value {
+    let text = fs::read_to_string(folder.join("genesis.json")).unwrap();
+    let mut genesis: Value = serde_json::from_str(&text).unwrap();
+    let rich = json!({"balance": "0x200000000000000000000000000000000000000000000"});
+    let alloc = keys
+        .iter()
+        .map(|key| (key.address().to_string(), rich.clone()));
+    genesis["alloc"] = Value::Object(alloc.collect());
+    genesis["extraData"] = json!(unsealed_extra(b"", [keys[0].address()]).to_string());
+    genesis
+}
+
+fn call(selector: [u8; 4], words: &[B256]) -> Bytes {
+    [&selector[..], &words.concat()].concat().into()
+}
+
+/// What clique-bench does: of 1,000 transactions 449 transfers, a third of them to new accounts,
+/// 454 token transfers, 68 fills of 1 to 11 slots, 29 hashing loops.
+fn as_clique_bench(
+    index: u64,
+    keys: &[SecretKey],
+    creation: &Bytes,
+) -> (u64, Option<Address>, Bytes, u64) {
+    let contract = keys[0].address().create(0);
+    let word = |address: Address| address.into_word();
+    let Some(number) = index.checked_sub(1) else {
+        return (0, None, creation.clone(), 0);
     };
-    let writer = GenesisAccount {
-        code: WRITER_CODE.into(),
-        ..GenesisAccount::default()
+    let Some(number) = number.checked_sub(SENDERS) else {
+        let tokens = B256::from(U256::from(1) << 80);
+        let input = [word(keys[number as usize].address()), tokens];
+        return (0, Some(contract), call([0x40, 0xc1, 0x0f, 0x19], &input), 0);
     };
-    Genesis {
-        config: ChainConfig::active_from_genesis(9, Fork::Berlin),
-        difficulty: U256::from(131_072),
-        gas_limit: 30_000_000,
-        alloc: [(key().address(), rich), (WRITER, writer)].into(),
-        ..Genesis::default()
+    let dice = keccak256(index.to_be_bytes());
+    let draw = u16::from_be_bytes([dice[0], dice[1]]) % 1_000;
+    let other = keys[usize::from(dice[2]) % keys.len()].address();
+    let small = |below: u8| B256::with_last_byte(dice[3] % below);
+    let (to, input, value) = match draw {
+        0..150 => (Address::from_word(dice), Bytes::new(), 1),
+        150..449 => (other, Bytes::new(), 1),
+        449..903 => {
+            let input = [word(other), small(200)];
+            (contract, call([0xa9, 0x05, 0x9c, 0xbb], &input), 0)
+        }
+        903..971 => {
+            let count = B256::with_last_byte(1 + dice[3] % 11);
+            (contract, call([0x3f, 0xda, 0x53, 0x89], &[count]), 0)
+        }
+        _ => {
+            let rounds = u16::from_be_bytes([dice[3] % 4, dice[4]]);
+            let rounds = B256::from(U256::from(rounds));
+            (contract, call([0xa5, 0xb6, 0xea, 0x8f], &[rounds]), 0)
+        }
+    };
+    (number % SENDERS, Some(to), input, value)
+}
+
+/// Pays a new account, or fills a new slot, in turn.
+fn as_new_state(
+    index: u64,
+    keys: &[SecretKey],
+    creation: &Bytes,
+) -> (u64, Option<Address>, Bytes, u64) {
+    if index <= SENDERS {
+        return as_clique_bench(index, keys, creation);
     }
+    let sender = (index - 1) % SENDERS;
+    if index.is_multiple_of(2) {
+        let fresh = Address::from_word(keccak256(index.to_be_bytes()));
+        return (sender, Some(fresh), Bytes::new(), 1);
+    }
+    let input = call([0x3f, 0xda, 0x53, 0x89], &[B256::with_last_byte(1)]);
+    (sender, Some(keys[0].address().create(0)), input, 0)
 }
 
-/// The transaction with this nonce: even ones pay a new account, odd ones write a new slot.
-fn transaction(nonce: u64) -> Transaction {
-    let fresh = keccak256(nonce.to_be_bytes());
-    let (to, input) = if nonce.is_multiple_of(2) {
-        (Address::from_word(fresh), Bytes::new())
-    } else {
-        (WRITER, Bytes::copy_from_slice(fresh.as_slice()))
-    };
-    let payload = TxPayload::Legacy(LegacyTx {
-        nonce,
-        gas_price: U256::ONE,
-        gas_limit: GAS,
-        to: Some(to),
-        value: U256::from(u64::from(input.is_empty())),
-        input,
-        chain_id: Some(9),
-    });
-    payload.sign(&key())
-}
-
-fn open(store: Store) -> Chain {
-    genesis::init(&store, &genesis()).unwrap();
+fn open(store: Store, genesis_block: &Genesis) -> (Chain, Arc<Clique>) {
+    genesis::init(&store, genesis_block).unwrap();
     let reader = ChainReader::open(store).unwrap();
+    let clique = Arc::new(Clique::new(genesis_block.config.clique.unwrap(), None));
     let options = ChainOptions {
-        engine: Arc::new(Ethash::new(EthashOptions::default(), SealCheck::None)),
+        engine: clique.clone(),
         interrupt: Arc::default(),
         now: || u64::MAX / 2,
     };
-    Chain::open(reader, options).unwrap()
+    (Chain::open(reader, options).unwrap(), clique)
 }
 
-fn make(count: u64) -> Vec<Block> {
-    let mut chain = open(Store::memory());
+fn make(count: u64, genesis: &Genesis, keys: &[SecretKey], workload: Workload<'_>) -> Vec<Block> {
+    let (mut chain, clique) = open(Store::memory(), genesis);
+    let signer = keys[0].address();
+    clique.set_signer(Some(signer));
+    let mut nonces = vec![0_u64; keys.len()];
     let mut blocks = Vec::new();
     for number in 0..count {
-        let first = number * TRANSACTIONS * 2;
-        let nonces = first..first + TRANSACTIONS * 2;
-        let transactions: Vec<_> = nonces.into_par_iter().map(transaction).collect();
+        let planned: Vec<_> = (number * TRANSACTIONS..(number + 1) * TRANSACTIONS)
+            .map(|index| {
+                let (sender, to, input, value) = workload(index);
+                let nonce = nonces[sender as usize];
+                nonces[sender as usize] += 1;
+                let payload = TxPayload::Legacy(LegacyTx {
+                    nonce,
+                    gas_price: U256::ONE,
+                    gas_limit: GAS,
+                    to,
+                    value: U256::from(value),
+                    input,
+                    chain_id: Some(CHAIN_ID),
+                });
+                (sender as usize, payload)
+            })
+            .collect();
+        let transactions: Vec<(usize, Transaction)> = planned
+            .into_par_iter()
+            .map(|(sender, payload)| (sender, payload.sign(&keys[sender])))
+            .collect();
         let parent = chain.head().clone();
         let plan = BuildPlan {
-            time: parent.timestamp + 13,
+            time: parent.timestamp + 1,
             parent,
             gas_limit: 30_000_000,
             extra_data: Bytes::new(),
-            author: Address::repeat_byte(1),
+            author: signer,
             edit: None,
         };
-        let engine = Arc::clone(chain.engine());
-        let block = build(chain.reader(), engine.as_ref(), plan, |_, builder, body| {
-            for transaction in transactions {
-                builder
-                    .try_transaction(&transaction, key().address())
-                    .unwrap();
+        let block = build(chain.reader(), clique.as_ref(), plan, |_, builder, body| {
+            for (sender, transaction) in transactions {
+                let sender = keys[sender].address();
+                builder.try_transaction(&transaction, sender).unwrap();
                 body.transactions.push(transaction);
             }
             Ok(())
         });
-        let block = block.unwrap();
+        let mut block = block.unwrap();
+        let sign = |hash: B256| Ok::<_, CliqueError>(keys[0].sign(hash));
+        clique.seal(&mut block.header, sign).unwrap();
         let report = chain.import(std::slice::from_ref(&block), Detail::HeadOnly);
-        assert!(report.refused.is_none());
+        assert!(report.refused.is_none(), "{:?}", report.refused);
         blocks.push(block);
     }
     blocks
 }
 
 fn processor_time() -> Duration {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
     // The name before the last bracket may hold anything.
     let fields = stat.rsplit(')').next().unwrap_or_default();
     let ticks = fields.split_whitespace().skip(11).take(2);
@@ -134,50 +215,98 @@ fn processor_time() -> Duration {
 }
 
 /// Imports into a new database: wall time, processor time, bytes on disk.
-fn import(engine: Engine, blocks: &[Block]) -> (Duration, Duration, u64) {
+fn import(engine: Engine, genesis: &Genesis, blocks: &[Block]) -> (Duration, Duration, u64) {
     let folder = tempfile::tempdir().unwrap();
     let options = StoreOptions {
         engine,
+        cache_bytes: std::env::var("ACTOREUM_GROWTH_CACHE").map_or(CACHE_BYTES, |megabytes| {
+            megabytes.parse::<u64>().unwrap() << 20
+        }),
         ..StoreOptions::default()
     };
-    let mut chain = open(Store::open(folder.path(), options).unwrap());
+    let (mut chain, _) = open(Store::open(folder.path(), options).unwrap(), genesis);
     // Made anew: a transaction remembers its hash.
-    let blocks: Vec<_> = blocks
+    let blocks: Vec<Block> = blocks
         .iter()
-        .map(|block| {
-            actoreum_primitives::rlp::decode_exact(&actoreum_primitives::rlp::encode(block))
-        })
-        .collect::<Result<_, _>>()
-        .unwrap();
+        .map(|block| rlp::decode_exact(&rlp::encode(block)).unwrap())
+        .collect();
     let (begun, used) = (Instant::now(), processor_time());
     let report = chain.import(&blocks, Detail::HeadOnly);
     assert!(report.refused.is_none());
     chain.reader().store().flush().unwrap();
     let (wall, used) = (begun.elapsed(), processor_time() - used);
-    assert_ne!(chain.head().hash(), B256::ZERO);
+    assert_eq!(chain.head().hash(), blocks.last().unwrap().hash());
     (wall, used, chain.reader().store().size().unwrap().0)
 }
 
-fn main() {
-    let big = make(BLOCKS * TIMES);
-    let small = &big[..BLOCKS as usize];
+fn measure(name: &str, genesis: &Genesis, big: &[Block], blocks: u64) {
+    let small = &big[..blocks as usize];
     for engine in [Engine::Sled, Engine::Redb] {
-        let measured = [import(engine, small), import(engine, &big)];
-        for ((wall, used, bytes), blocks) in measured.into_iter().zip([small, &big]) {
-            let transactions = blocks.len() as u64 * TRANSACTIONS * 2;
+        let engine_name = engine.name();
+        let measured = [import(engine, genesis, small), import(engine, genesis, big)];
+        for ((wall, used, bytes), blocks) in measured.into_iter().zip([small, big]) {
+            let transactions = blocks.len() as u64 * TRANSACTIONS;
+            let gas: u64 = blocks.iter().map(|block| block.header.gas_used).sum();
             println!(
-                "{}: {} blocks, {transactions} transactions: {wall:.2?} wall, {used:.2?} processor, {} bytes a transaction",
-                engine.name(),
+                "{name}, {engine_name}: {} blocks, {transactions} transactions, {} Mgas: {wall:.2?} \
+                 wall, {used:.2?} processor, {} bytes a transaction",
                 blocks.len(),
+                gas / 1_000_000,
                 bytes / transactions,
             );
         }
         let [small, big] = measured;
         println!(
-            "{}: {TIMES} times the work took {:.2} times the wall time, {:.2} times the processor time",
-            engine.name(),
+            "{name}, {engine_name}: {TIMES} times the work took {:.2} times the wall time, {:.2} \
+             times the processor time",
             big.0.as_secs_f64() / small.0.as_secs_f64(),
             big.1.as_secs_f64() / small.1.as_secs_f64(),
         );
+    }
+}
+
+/// Blocks that were left in a file, or are made and left there.
+fn kept(path: &Path, make: impl FnOnce() -> Vec<Block>) -> Vec<Block> {
+    if let Ok(bytes) = fs::read(path) {
+        let mut rest = bytes.as_slice();
+        let next = || (!rest.is_empty()).then(|| Block::decode(&mut rest).unwrap());
+        return std::iter::from_fn(next).collect();
+    }
+    let blocks = make();
+    fs::write(path, encoded(&blocks)).unwrap();
+    blocks
+}
+
+fn encoded(blocks: &[Block]) -> Vec<u8> {
+    blocks.iter().flat_map(rlp::encode).collect()
+}
+
+fn main() {
+    let Some(folder) = fixtures() else {
+        return println!("skipped: fixtures not found");
+    };
+    let small = std::env::var("ACTOREUM_GROWTH_BLOCKS");
+    let small = small.map_or(BLOCKS, |blocks| blocks.parse().unwrap());
+    let keys: Vec<SecretKey> = (0..SENDERS).map(key).collect();
+    let json = genesis_json(&folder, &keys);
+    let genesis = Genesis::from_json(&json.to_string()).unwrap();
+    let work = fs::read_to_string(folder.join("Work.json")).unwrap();
+    let work: Value = serde_json::from_str(&work).unwrap();
+    let creation: Bytes = work["bytecode"].as_str().unwrap().parse().unwrap();
+
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = std::env::var_os("ACTOREUM_GROWTH_FOLDER").map(PathBuf::from);
+    let folder = folder.unwrap_or_else(|| temporary.path().to_owned());
+    let of_bench = |index| as_clique_bench(index, &keys, &creation);
+    let of_state = |index| as_new_state(index, &keys, &creation);
+    let workloads: [(&str, Workload<'_>); 2] =
+        [("clique-bench", &of_bench), ("new state", &of_state)];
+    fs::write(folder.join("genesis.json"), json.to_string()).unwrap();
+    for (name, workload) in workloads {
+        let path = folder.join(format!("{name}, big.rlp"));
+        let blocks = kept(&path, || make(small * TIMES, &genesis, &keys, workload));
+        let path = folder.join(format!("{name}, small.rlp"));
+        fs::write(path, encoded(&blocks[..small as usize])).unwrap();
+        measure(name, &genesis, &blocks, small);
     }
 }

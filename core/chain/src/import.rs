@@ -27,7 +27,7 @@ use crate::{
     ImportReport, ImportStats, SealedHeader,
     body::check_body,
     commit::{Canonical, Written},
-    limits::{COMMIT_BLOCKS, COMMIT_GAS, SEGMENT_BLOCKS},
+    limits::{COMMIT_BLOCKS, COMMIT_GAS, COMMIT_SHARE, MOST_COMMIT_GAS, SEGMENT_BLOCKS},
     pipeline::{Executed, Pipeline, Progress},
 };
 
@@ -243,7 +243,7 @@ impl<'x> Extension<'x> {
         let mut in_flight: Option<InFlight<'scope>> = None;
         let mut done = 0;
         while done < self.blocks.len() {
-            let window = done..done + window_of(&self.blocks[done..]).len();
+            let window = done..done + window_of(&self.blocks[done..], self.chain.stats.gas).len();
             let mut known = Vec::with_capacity(window.len());
             let mut progress = self.execute(window.clone(), Some(&mut known));
             self.settle(in_flight.take())?;
@@ -356,11 +356,12 @@ fn check_contiguous(blocks: &[Block]) -> Result<(), (usize, BlockError)> {
     Ok(())
 }
 
-/// The first blocks that are committed together.
-fn window_of(blocks: &[Block]) -> &[Block] {
+/// The first blocks that are committed together, where `imported` is the gas of all before them.
+fn window_of(blocks: &[Block], imported: u64) -> &[Block] {
+    let most = (imported / COMMIT_SHARE).clamp(COMMIT_GAS, MOST_COMMIT_GAS);
     let mut gas = 0_u64;
     let end = blocks.iter().take(COMMIT_BLOCKS).take_while(|block| {
-        let is_in = gas < COMMIT_GAS;
+        let is_in = gas < most;
         gas = gas.saturating_add(block.header.gas_used);
         is_in
     });

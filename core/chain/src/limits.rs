@@ -5,6 +5,16 @@
 /// after a crash. 200 Mgas is well under a second of execution.
 pub const COMMIT_GAS: u64 = 200_000_000;
 
+/// The part of all the gas that a chain has imported since it was opened that may go into one
+/// commit, where that is more than [`COMMIT_GAS`]. The larger a database, the more of its pages a
+/// commit touches for as many entries: a long import stays as fast as a short one only if its
+/// commits grow with it.
+pub const COMMIT_SHARE: u64 = 5;
+
+/// The most gas in one commit: some 20,000 transactions, 50 MB of changes in memory, a second of
+/// execution to be done again after a crash.
+pub const MOST_COMMIT_GAS: u64 = 1_000_000_000;
+
 /// Blocks after which a bulk import commits, however little gas they used: bounds what a run of
 /// empty blocks holds in memory.
 pub const COMMIT_BLOCKS: usize = 1_024;

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-/// Bytes of pages that an engine may cache where nothing else is said. sled counts page
-/// contents alone; what it holds besides is about as much again, so this keeps a node's
-/// peak below 400 MB during a bulk import.
-pub const CACHE_BYTES: u64 = 48 << 20;
+/// Bytes of pages that an engine may cache where nothing else is said. It fills with use. sled
+/// counts page contents alone; what it holds besides is about as much again. With 48 MB, sled
+/// takes 15 times the processor time to import ten times clique-bench, because pages are read over
+/// and over; with this 12 times (docs/adr/0007-sled-or-redb.md).
+pub const CACHE_BYTES: u64 = 256 << 20;
 
 /// Journal bytes after which the sled engine flushes its tree and starts the journal
 /// anew. More means fewer flushes (each rewrites a part of sled's log) and a longer
