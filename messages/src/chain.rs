@@ -2,7 +2,7 @@
 
 use actix::Message;
 use actoreum_chain::{BadBlock, ImportError, ImportStats};
-use actoreum_primitives::Block;
+use actoreum_primitives::{B256, Block, Receipt};
 
 /// Import blocks, each the child of the one before.
 ///
@@ -51,6 +51,29 @@ pub enum ImportRefused {
     /// Too many imports wait already. Ask again later.
     #[error("{0} imports are waiting already")]
     Busy(usize),
+}
+
+/// Keep blocks with their receipts, without executing them: above the head, where nobody looks.
+///
+/// From: DownloaderActor, in a fast sync. In the place of geth's `BlockChain.InsertHeaderChain` and
+/// `InsertReceiptChain`.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Imported, ImportRefused>")]
+pub struct KeepBlocks {
+    /// The blocks, ascending, each the child of the one before.
+    pub blocks: Vec<Block>,
+    /// The receipts of each.
+    pub receipts: Vec<Vec<Receipt>>,
+}
+
+/// Make a kept block the head, with the state of its root, all of which is in the store.
+///
+/// From: DownloaderActor, in a fast sync. In the place of geth's `BlockChain.FastSyncCommitHead`.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Imported, ImportRefused>")]
+pub struct AdoptState {
+    /// The block's hash.
+    pub hash: B256,
 }
 
 /// Make an earlier canonical block the head; everything above it is forgotten.

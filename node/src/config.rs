@@ -13,7 +13,7 @@ use eyre::{WrapErr, bail, eyre};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    cli::{EngineFlag, GcModeFlag, LogFormatFlag, NodeFlags},
+    cli::{EngineFlag, GcModeFlag, LogFormatFlag, NodeFlags, SyncModeFlag},
     ethash::EthashConfig,
     miner::MinerConfig,
     network::P2pConfig,
@@ -89,6 +89,8 @@ pub struct EthConfig {
     pub ethash: EthashConfig,
     /// Sealing.
     pub miner: MinerConfig,
+    /// How an empty chain is filled.
+    pub sync_mode: SyncModeFlag,
     /// Hashes that blocks with these numbers must have: of the command line alone, as in geth.
     #[serde(skip)]
     pub whitelist: BTreeMap<u64, B256>,
@@ -181,6 +183,7 @@ impl Default for EthConfig {
             tx_pool: TxPoolConfig::default(),
             ethash: EthashConfig::default(),
             miner: MinerConfig::default(),
+            sync_mode: SyncModeFlag::default(),
             whitelist: BTreeMap::new(),
         }
     }
@@ -244,7 +247,6 @@ const GETH_ONLY: &[(&str, &[&str])] = &[
     (
         "Eth",
         &[
-            "SyncMode",
             "LightServ",
             "LightPeers",
             "DatabaseHandles",
@@ -343,6 +345,7 @@ impl Config {
         if flags.networkid.is_some() {
             self.eth.network_id = flags.networkid;
         }
+        set(&mut self.eth.sync_mode, &flags.syncmode);
         if let Some(mode) = flags.gcmode {
             self.eth.no_pruning = mode == GcModeFlag::Archive;
         }

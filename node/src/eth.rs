@@ -12,6 +12,7 @@ use actoreum_actors::{
     supervision::{ActorRef, ChildSpec, Recipient, Strategy, SupervisorSpec},
 };
 use actoreum_messages::events::SyncChanged;
+use actoreum_sync::downloader::Mode;
 
 /// It never gives up: a node that does not follow the network still serves its chain.
 const RESTARTS: u32 = u32::MAX;
@@ -42,6 +43,7 @@ pub struct EthParts {
 pub fn assemble(
     mut setup: EthSetup,
     network_id: u64,
+    mode: Mode,
     followers: Vec<Recipient<SyncChanged>>,
 ) -> eyre::Result<EthParts> {
     let downloader: ActorRef<DownloaderActor> = ActorRef::new("downloader");
@@ -53,6 +55,7 @@ pub fn assemble(
         peers: setup.peers.clone(),
         pool: setup.serving.clone(),
         status: sync.clone(),
+        mode,
         followers,
     };
     let fetching = ChildSpec::new(&downloader, move || of_downloader.make());

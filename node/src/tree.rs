@@ -46,9 +46,11 @@ use actoreum_rpc::{
     sealing::Keys as RpcKeys,
 };
 use actoreum_storage::Store;
+use actoreum_sync::downloader::Mode;
 
 use crate::{
     admin::{self, AdminActor, AdminState},
+    cli::SyncModeFlag,
     config::Config,
     datadir::DataDir,
     endpoints, eth,
@@ -303,7 +305,11 @@ fn assemble_all(
         .child(followers)
         .intensity(0, CHAIN_PERIOD);
     if let (Some(datadir), true) = (datadir, is_connected) {
-        let eth = eth::assemble(eth_setup, network_id, sync_followers)?;
+        let mode = match config.eth.sync_mode {
+            SyncModeFlag::Full => Mode::Full,
+            SyncModeFlag::Fast => Mode::Fast,
+        };
+        let eth = eth::assemble(eth_setup, network_id, mode, sync_followers)?;
         let (network, handle) = network::assemble(config, datadir, &reader, eth.protocol)?;
         spec = spec.child(eth.spec).child(network);
         // Set once: there is one tree.

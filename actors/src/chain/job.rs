@@ -1,7 +1,9 @@
 //! What runs on the pool with the chain in hand.
 
 use actoreum_chain::{BlockError, Chain, Detail, ImportReport, OpenError};
-use actoreum_messages::chain::{BlockOrigin, ImportBlocks, ImportRefused, Imported, SetHead};
+use actoreum_messages::chain::{
+    AdoptState, BlockOrigin, ImportBlocks, ImportRefused, Imported, KeepBlocks, SetHead,
+};
 use actoreum_storage::StorageError;
 
 use super::{Answer, Writer};
@@ -14,6 +16,8 @@ const ANCIENT_BLOCKS_A_JOB: u64 = 2_048;
 pub(super) enum Job {
     Import(ImportBlocks),
     SetHead(SetHead),
+    Keep(KeepBlocks),
+    Adopt(AdoptState),
     /// Blocks whose time may have come.
     Future,
 }
@@ -55,22 +59,34 @@ impl Job {
                 failed: None,
                 declined: None,
             },
-            Self::SetHead(SetHead { number }) => match chain.set_head(number) {
-                Ok(report) => Outcome {
-                    report,
-                    failed: None,
-                    declined: None,
-                },
-                Err(OpenError::Storage(StorageError::MissingState(number))) => {
-                    Outcome::declined(StorageError::MissingState(number).to_string())
-                }
-                Err(OpenError::Storage(error)) => Outcome {
-                    report: ImportReport::default(),
-                    failed: Some(error.to_string()),
-                    declined: None,
-                },
-                Err(error) => Outcome::declined(error.to_string()),
+            Self::Keep(KeepBlocks { blocks, receipts }) => Outcome {
+                report: chain.keep(&blocks, &receipts),
+                failed: None,
+                declined: None,
             },
+            Self::Adopt(AdoptState { hash }) => chain.adopt_state(&hash).into(),
+            Self::SetHead(SetHead { number }) => chain.set_head(number).into(),
+        }
+    }
+}
+
+impl From<Result<ImportReport, OpenError>> for Outcome {
+    fn from(result: Result<ImportReport, OpenError>) -> Self {
+        match result {
+            Ok(report) => Self {
+                report,
+                failed: None,
+                declined: None,
+            },
+            Err(OpenError::Storage(StorageError::MissingState(number))) => {
+                Self::declined(StorageError::MissingState(number).to_string())
+            }
+            Err(OpenError::Storage(error)) => Self {
+                report: ImportReport::default(),
+                failed: Some(error.to_string()),
+                declined: None,
+            },
+            Err(error) => Self::declined(error.to_string()),
         }
     }
 }

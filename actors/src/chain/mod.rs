@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`ImportBlocks`] | waits its turn, is imported on the pool; followers hear of it after the commit |
 //! | [`SetHead`] | the same, for a step back |
+//! | [`KeepBlocks`], [`AdoptState`] | the same, for a fast sync |
 //! | [`GetBadBlocks`], [`GetImportStats`] | answered from memory |
 //! | `RetryFuture` | every 5 s: blocks that came before their time are tried again |
 //! | `Done` | the pool gives the writer back; the next one in line begins |
@@ -27,7 +28,10 @@ use std::{
 use actoreum_chain::{BadBlock, Chain, ChainEvent, ChainOptions, ChainReader, ImportStats};
 use actoreum_consensus::Engine;
 use actoreum_messages::{
-    chain::{GetBadBlocks, GetImportStats, ImportBlocks, ImportRefused, Imported, SetHead},
+    chain::{
+        AdoptState, GetBadBlocks, GetImportStats, ImportBlocks, ImportRefused, Imported,
+        KeepBlocks, SetHead,
+    },
     events::ChainChanged,
 };
 use actoreum_primitives::B256;
@@ -255,6 +259,23 @@ impl Handles<ImportBlocks> for ChainActor {
 
     fn handle(&mut self, message: ImportBlocks, ctx: &mut Ctx<Self>) -> Self::Answer {
         self.take(Job::Import(message), ctx)
+    }
+}
+
+impl Handles<KeepBlocks> for ChainActor {
+    type Answer = Later<Answer>;
+    const WHEN_FULL: WhenFull = WhenFull::Wait;
+
+    fn handle(&mut self, message: KeepBlocks, ctx: &mut Ctx<Self>) -> Self::Answer {
+        self.take(Job::Keep(message), ctx)
+    }
+}
+
+impl Handles<AdoptState> for ChainActor {
+    type Answer = Later<Answer>;
+
+    fn handle(&mut self, message: AdoptState, ctx: &mut Ctx<Self>) -> Self::Answer {
+        self.take(Job::Adopt(message), ctx)
     }
 }
 

@@ -8,6 +8,7 @@ use std::{
 use actoreum_consensus::Engine;
 use actoreum_primitives::{B256, Block, ChainConfig, U256};
 use actoreum_storage::{FlatBuffer, StorageError, Store, TrieBuffer};
+use tracing::info;
 
 use crate::{
     ChainReader, ImportStats, OpenError, SealedHeader, future::FutureBlocks,
@@ -73,6 +74,12 @@ impl ChainReader {
 
     fn open_with(store: Store, config: ChainConfig) -> Result<Self, OpenError> {
         let config = Arc::new(config);
+        if let Some(size) = store.finish_adoption()? {
+            info!(
+                accounts = size.accounts,
+                "state adopted that was being adopted"
+            );
+        }
         let (head, total_difficulty) = stored_head(&store)?;
         let genesis_hash = store.canonical_hash(0)?.ok_or(OpenError::Empty)?;
         Ok(Self::new(
@@ -90,6 +97,7 @@ impl Chain {
     /// sees what the chain does.
     pub fn open(reader: ChainReader, options: ChainOptions) -> Result<Self, OpenError> {
         let store = reader.store().clone();
+        store.finish_adoption()?;
         let (head, total_difficulty) = stored_head(&store)?;
         reader.publish(head.clone(), total_difficulty);
         Ok(Self {

@@ -164,7 +164,7 @@ impl Chain {
         Ok(())
     }
 
-    fn move_head(&mut self, head: SealedHeader, total_difficulty: U256) {
+    pub(crate) fn move_head(&mut self, head: SealedHeader, total_difficulty: U256) {
         self.head = head;
         self.total_difficulty = total_difficulty;
         self.reader.publish(self.head.clone(), total_difficulty);

@@ -64,7 +64,12 @@ impl Chain {
         report
     }
 
-    fn refused(&mut self, index: usize, block: &Block, error: BlockError) -> ImportError {
+    pub(crate) fn refused(
+        &mut self,
+        index: usize,
+        block: &Block,
+        error: BlockError,
+    ) -> ImportError {
         let hash = block.hash();
         if error.disposition() == Disposition::Bad && !error.blames_body() {
             self.remember_bad(block, hash, error.to_string());
@@ -127,7 +132,7 @@ impl Chain {
     }
 
     /// Checks headers and seals; how many of the first are sound, and what the next one lacks.
-    fn check_headers(&self, blocks: &[Block]) -> (usize, Option<BlockError>) {
+    pub(crate) fn check_headers(&self, blocks: &[Block]) -> (usize, Option<BlockError>) {
         let engine = &self.options.engine;
         let batch = BatchChain::of_blocks(&self.reader, blocks);
         let mut sound = blocks.len();
@@ -339,7 +344,7 @@ fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
         .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-fn check_contiguous(blocks: &[Block]) -> Result<(), (usize, BlockError)> {
+pub(crate) fn check_contiguous(blocks: &[Block]) -> Result<(), (usize, BlockError)> {
     for (index, pair) in blocks.windows(2).enumerate() {
         let [parent, child] = pair else { continue };
         let hash = parent.hash();

@@ -44,6 +44,7 @@ mod events;
 mod future;
 pub mod genesis;
 mod import;
+mod kept;
 pub mod limits;
 mod logs;
 mod pipeline;

@@ -9,5 +9,5 @@ mod progress;
 pub mod state;
 pub mod transactions;
 
-pub use parcel::{BlockParcel, BodyParcel, HashedHeader};
+pub use parcel::{BlockParcel, BodyParcel, HashedHeader, ReceiptsParcel};
 pub use progress::SyncProgress;

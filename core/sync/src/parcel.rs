@@ -3,7 +3,7 @@
 
 use actoreum_primitives::rlp::{self, DecodeError, List};
 use actoreum_primitives::{
-    B256, Block, Body, Bytes, EMPTY_OMMERS_HASH, EMPTY_ROOT_HASH, Header, keccak256,
+    B256, Block, Body, Bytes, EMPTY_OMMERS_HASH, EMPTY_ROOT_HASH, Header, Receipt, keccak256,
 };
 use actoreum_trie::ordered_root;
 
@@ -95,6 +95,58 @@ impl BodyParcel {
     }
 }
 
+/// The encoded receipts of a block with the root that its header must state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReceiptsParcel {
+    /// The root of the trie of receipts.
+    pub root: B256,
+    /// The encoding, in memory of its own.
+    pub raw: Bytes,
+}
+
+impl ReceiptsParcel {
+    /// Takes the root of a block's encoded receipts.
+    ///
+    /// # Errors
+    /// Where it is no list of receipts by its shape.
+    pub fn read(raw: &[u8]) -> Result<Self, DecodeError> {
+        let receipts = items(List::open_exact(raw)?)?;
+        let receipts: Result<Vec<&[u8]>, _> = receipts.into_iter().map(trie_item).collect();
+        Ok(Self {
+            root: root(&receipts?)?,
+            raw: Bytes::copy_from_slice(raw),
+        })
+    }
+}
+
+/// A part of a block that is fetched by itself.
+pub(crate) trait Parcel {
+    /// Whether it is of the block with this header.
+    fn belongs_to(&self, header: &Header) -> bool;
+    /// Its encoding.
+    fn into_raw(self) -> Bytes;
+}
+
+impl Parcel for BodyParcel {
+    fn belongs_to(&self, header: &Header) -> bool {
+        self.belongs_to(header)
+    }
+
+    fn into_raw(self) -> Bytes {
+        self.raw
+    }
+}
+
+impl Parcel for ReceiptsParcel {
+    fn belongs_to(&self, header: &Header) -> bool {
+        self.root == header.receipts_root
+    }
+
+    fn into_raw(self) -> Bytes {
+        self.raw
+    }
+}
+
 fn items<'a>(mut list: List<'a>) -> Result<Vec<&'a [u8]>, DecodeError> {
     let mut items = Vec::new();
     while !list.is_empty() {
@@ -125,9 +177,21 @@ pub struct BlockParcel {
     pub header: HashedHeader,
     /// The body that belongs to it; `None`: it is empty.
     pub body: Option<Bytes>,
+    /// The receipts that belong to it; `None`: there are none, or they were not fetched.
+    pub receipts: Option<Bytes>,
 }
 
 impl BlockParcel {
+    /// Decodes the receipts.
+    ///
+    /// # Errors
+    /// Where the header's root is that of something else: the block is invalid.
+    pub fn decode_receipts(&self) -> Result<Vec<Receipt>, DecodeError> {
+        self.receipts
+            .as_ref()
+            .map_or(Ok(Vec::new()), |raw| rlp::decode_exact(raw))
+    }
+
     /// Decodes the body.
     ///
     /// # Errors
@@ -205,6 +269,7 @@ mod tests {
             let block = BlockParcel {
                 header,
                 body: Some(parcel.raw),
+                receipts: None,
             };
             assert_eq!(block.into_block().unwrap().body, body);
         }

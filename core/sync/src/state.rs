@@ -130,6 +130,11 @@ impl StateSync {
         self.wanted.is_empty() && self.unwritten.is_empty()
     }
 
+    /// Whether everything has come.
+    pub fn has_all(&self) -> bool {
+        self.wanted.is_empty()
+    }
+
     /// Values that came.
     pub fn pulled(&self) -> u64 {
         self.pulled
@@ -137,8 +142,7 @@ impl StateSync {
 
     /// Values that came or are known to be missing.
     pub fn known(&self) -> u64 {
-        let waiting = self.wanted.values().filter(|it| it.data.is_none());
-        self.pulled + waiting.count() as u64
+        self.pulled + (self.queue.len() + self.asked) as u64
     }
 
     /// Wants something, where it is not there and not wanted already. True: it is missing.

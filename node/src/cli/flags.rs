@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use actoreum_primitives::{B256, Fork};
 use clap::{Args, ValueEnum};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     ethash::EthashFlags, miner::MinerFlags, network::NetworkFlags, rpc_limits::RpcFlags,
@@ -57,6 +58,10 @@ pub struct NodeFlags {
     /// Keep recent state or all of it (default: full)
     #[arg(long, global = true, value_name = "MODE", help_heading = "Node")]
     pub gcmode: Option<GcModeFlag>,
+    /// How an empty chain is filled: by executing every block, or with a state that peers have
+    /// (default: full)
+    #[arg(long, global = true, value_name = "MODE", help_heading = "Node")]
+    pub syncmode: Option<SyncModeFlag>,
     /// Megabytes for the database's cache (default: 48; 8 with --dev)
     #[arg(long, global = true, value_name = "MB", help_heading = "Node")]
     pub cache: Option<u64>,
@@ -279,6 +284,19 @@ pub enum LogFormatFlag {
     Logfmt,
     /// One JSON object a line, as with --log.json
     Json,
+}
+
+/// `--syncmode`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SyncModeFlag {
+    /// Every block is executed.
+    #[default]
+    Full,
+    /// Blocks and receipts, and the state of a recent block; from there on as full.
+    #[value(alias = "snap")]
+    #[serde(alias = "snap")]
+    Fast,
 }
 
 /// `--gcmode`

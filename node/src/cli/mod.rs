@@ -11,7 +11,7 @@ use std::{ffi::OsString, path::PathBuf};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use accounts::{AccountArgs, AccountCommand, WalletArgs, WalletCommand};
-pub use flags::{EngineFlag, GcModeFlag, LogFormatFlag, NodeFlags};
+pub use flags::{EngineFlag, GcModeFlag, LogFormatFlag, NodeFlags, SyncModeFlag};
 pub use network::{NetworkArgs, NetworkCommand, NewNetworkArgs, SealingFlag};
 
 /// The whole command line.

@@ -3,8 +3,9 @@
 use actoreum_primitives::rlp::DecodeError;
 use actoreum_primitives::{Body, Header};
 use actoreum_sync::downloader::{Query, Unanswered};
-use actoreum_sync::{BodyParcel, HashedHeader};
-use actoreum_wire::eth::{BlockOrigin, LazyList, WireItem};
+use actoreum_sync::state::HashedValue;
+use actoreum_sync::{BodyParcel, HashedHeader, ReceiptsParcel};
+use actoreum_wire::eth::{BlockOrigin, BlockReceipts, LazyList, WireItem};
 use tokio::time::Instant;
 
 use crate::eth::{EthPeer, RequestError};
@@ -15,6 +16,8 @@ use crate::supervision::{JobError, Pool};
 pub(super) enum Answer {
     Headers(Vec<HashedHeader>),
     Bodies(Vec<BodyParcel>),
+    Receipts(Vec<ReceiptsParcel>),
+    Values(Vec<HashedValue>),
 }
 
 /// Asks, waits, and takes hashes and roots on the pool.
@@ -46,6 +49,23 @@ pub(super) async fn fetch(
                     .collect()
             };
             readable(pool.run(read).await).map(Answer::Bodies)
+        }
+        Query::Receipts(hashes) => {
+            let list = peer.raw_receipts(hashes, deadline).await.map_err(why)?;
+            let read = move || -> Result<Vec<ReceiptsParcel>, DecodeError> {
+                list.raw()
+                    .map(|raw| {
+                        BlockReceipts::check(raw)?;
+                        ReceiptsParcel::read(raw)
+                    })
+                    .collect()
+            };
+            readable(pool.run(read).await).map(Answer::Receipts)
+        }
+        Query::Values(hashes) => {
+            let values = peer.node_data(hashes, deadline).await.map_err(why)?;
+            let read = move || Ok(values.into_iter().map(HashedValue::new).collect());
+            readable(pool.run(read).await).map(Answer::Values)
         }
     }
 }

@@ -23,16 +23,23 @@ use std::time::Duration;
 
 use actoreum_chain::{BlockError, ChainReader, ImportError};
 use actoreum_consensus::Disposition;
-use actoreum_messages::chain::{BlockOrigin, ImportBlocks, ImportRefused, Imported};
+use actoreum_messages::chain::{
+    AdoptState, BlockOrigin, ImportBlocks, ImportRefused, Imported, KeepBlocks,
+};
 use actoreum_messages::downloader::{CancelSync, PeersChanged};
 use actoreum_messages::events::SyncChanged;
-use actoreum_primitives::Block;
+use actoreum_primitives::rlp::DecodeError;
+use actoreum_primitives::{B256, Block, Receipt};
+use actoreum_storage::Commit;
+use actoreum_sync::BlockParcel;
 use actoreum_sync::downloader::{
-    Action, Downloader, ImportFailure, LocalChain, PeerHead, PeerKey, Query, RequestId, SyncError,
-    Unanswered, Window,
+    Action, Downloader, ImportFailure, LocalChain, Mode, PeerHead, PeerKey, Query, RequestId,
+    Serves, SyncError, Unanswered, Window,
 };
+use actoreum_sync::state::{self, Piece};
+use actoreum_wire::eth::MessageId;
 use actoreum_wire::p2p::DisconnectReason;
-use futures_util::stream;
+use futures_util::{FutureExt, stream};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
@@ -78,6 +85,8 @@ pub struct DownloaderSetup {
     pub pool: Pool,
     /// What others see.
     pub status: SyncStatus,
+    /// How an empty chain is filled (`--syncmode`).
+    pub mode: Mode,
     /// Who hears when a sync begins and ends.
     pub followers: Vec<Recipient<SyncChanged>>,
 }
@@ -88,7 +97,7 @@ impl DownloaderSetup {
         self.status.publish(None);
         DownloaderActor {
             setup: self.clone(),
-            rules: Downloader::new(),
+            rules: Downloader::new(self.mode),
             began: Instant::now(),
             connections: Vec::new(),
             next_key: 0,
@@ -166,7 +175,10 @@ impl DownloaderActor {
                 query,
                 patience,
             } => self.ask(id, peer, query, patience, ctx),
-            Action::Import(window) => self.import(window, ctx),
+            Action::Import(window) => self.import(window, Way::Execute, ctx),
+            Action::Keep(window) => self.import(window, Way::Keep, ctx),
+            Action::WriteState { id, pieces } => self.write_state(id, pieces, ctx),
+            Action::Adopt { id, hash } => self.adopt(id, hash, ctx),
             Action::Drop { peer, reason } => self.send_away(peer, &reason),
             Action::Penalise { peer, points, why } => {
                 if let Some(connection) = self.connection(peer) {
@@ -224,6 +236,8 @@ impl DownloaderActor {
             actor.tell_rules(ctx, |rules, chain, now| match answer {
                 Ok(Answer::Headers(headers)) => rules.on_headers(id, headers, chain, now),
                 Ok(Answer::Bodies(bodies)) => rules.on_bodies(id, bodies, chain, now),
+                Ok(Answer::Receipts(receipts)) => rules.on_receipts(id, receipts, chain, now),
+                Ok(Answer::Values(values)) => rules.on_values(id, values, chain, now),
                 Err(why) => rules.on_unanswered(id, why, chain, now),
             });
         });
@@ -244,7 +258,7 @@ impl DownloaderActor {
     }
 
     /// Decodes a window and hands it to ChainActor, behind the one before.
-    fn import(&mut self, window: Window, ctx: &mut Ctx<Self>) {
+    fn import(&mut self, window: Window, way: Way, ctx: &mut Ctx<Self>) {
         let Window { id, blocks } = window;
         let last = blocks.last().map(|block| {
             let header = &block.header;
@@ -252,18 +266,7 @@ impl DownloaderActor {
         });
         let (tell, heard) = oneshot::channel();
         let before = self.handed_over.replace(heard);
-        let decode = move || -> Result<Vec<Block>, ImportFailure> {
-            let blocks = blocks.into_iter().map(|parcel| {
-                let (number, hash) = (parcel.header.header.number, parcel.header.hash);
-                parcel.into_block().map_err(|error| ImportFailure::Bad {
-                    number,
-                    hash,
-                    reason: error.to_string(),
-                })
-            });
-            blocks.collect()
-        };
-        let decoded = self.setup.pool.run(decode);
+        let decoded = self.setup.pool.run(move || decode(blocks));
         let chain = self.setup.chain.clone();
         let imported = async move {
             let decoded = decoded.await;
@@ -271,10 +274,13 @@ impl DownloaderActor {
                 // An error says the same: the one before is no longer in the way.
                 let _ = before.await;
             }
-            let blocks = decoded.map_err(stopped)??;
+            let (blocks, receipts) = decoded.map_err(stopped)??;
             let content = content_of(&blocks);
             let origin = BlockOrigin::Bulk;
-            let asked = chain.ask(ImportBlocks { blocks, origin });
+            let asked = match way {
+                Way::Execute => chain.ask(ImportBlocks { blocks, origin }).left_future(),
+                Way::Keep => chain.ask(KeepBlocks { blocks, receipts }).right_future(),
+            };
             drop(tell);
             outcome(asked.await).map(|_| content)
         };
@@ -286,6 +292,49 @@ impl DownloaderActor {
                 }
             }
             let result = result.map(|_| ());
+            actor.tell_rules(ctx, |rules, chain, now| {
+                rules.on_imported(id, result, chain, now);
+            });
+        });
+    }
+
+    /// Writes pieces of a state, on the pool.
+    fn write_state(&mut self, id: u64, pieces: Vec<Piece>, ctx: &mut Ctx<Self>) {
+        let store = self.setup.reader.store().clone();
+        let write = move || {
+            let mut commit = Commit::new();
+            for piece in &pieces {
+                match piece.kind {
+                    state::Kind::Code => commit.put_code(&piece.hash, &piece.data),
+                    state::Kind::AccountNode | state::Kind::StorageNode => {
+                        commit.put_incoming_node(&piece.hash, &piece.data);
+                    }
+                }
+            }
+            store.commit(commit)
+        };
+        let written = self.setup.pool.run(write);
+        ctx.spawn_then(written, move |actor: &mut Self, result, ctx| {
+            let result = match result {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(error)) => Err(error.to_string()),
+                Err(error) => Err(error.to_string()),
+            };
+            actor.tell_rules(ctx, |rules, chain, now| {
+                rules.on_written(id, result, chain, now);
+            });
+        });
+    }
+
+    fn adopt(&mut self, id: u64, hash: B256, ctx: &mut Ctx<Self>) {
+        info!(block = %hash, "state is whole, adopting it");
+        let asked = self.setup.chain.ask(AdoptState { hash });
+        ctx.spawn_then(asked, move |actor: &mut Self, answer, ctx| {
+            let result = outcome(answer).map(|_| ());
+            if result.is_ok() {
+                let number = actor.setup.reader.head_number();
+                info!(number, "state adopted, executing blocks from here on");
+            }
             actor.tell_rules(ctx, |rules, chain, now| {
                 rules.on_imported(id, result, chain, now);
             });
@@ -305,12 +354,12 @@ impl DownloaderActor {
                 Some(known) if known.is_dropped || known.head == head => {}
                 Some(known) => {
                     known.head = head;
-                    said.push((known.key, head));
+                    said.push((known.key, head, serves(peer)));
                 }
                 None => {
                     let key = PeerKey(self.next_key);
                     self.next_key += 1;
-                    said.push((key, head));
+                    said.push((key, head, serves(peer)));
                     self.connections.push(Connection {
                         key,
                         peer: peer.clone(),
@@ -324,11 +373,43 @@ impl DownloaderActor {
             for connection in gone {
                 rules.on_peer_gone(connection.key, chain, now);
             }
-            for (key, head) in said {
-                rules.on_peer(key, head, chain, now);
+            for (key, head, serves) in said {
+                rules.on_peer(key, head, serves, chain, now);
             }
             rules.on_time(chain, now);
         });
+    }
+}
+
+/// What becomes of a window.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    Execute,
+    Keep,
+}
+
+/// Blocks of a window, and the receipts that came with each.
+type Decoded = (Vec<Block>, Vec<Vec<Receipt>>);
+
+fn decode(parcels: Vec<BlockParcel>) -> Result<Decoded, ImportFailure> {
+    let mut decoded = (Vec::with_capacity(parcels.len()), Vec::new());
+    for parcel in parcels {
+        let (number, hash) = (parcel.header.header.number, parcel.header.hash);
+        let bad = |error: DecodeError| ImportFailure::Bad {
+            number,
+            hash,
+            reason: error.to_string(),
+        };
+        decoded.1.push(parcel.decode_receipts().map_err(bad)?);
+        decoded.0.push(parcel.into_block().map_err(bad)?);
+    }
+    Ok(decoded)
+}
+
+fn serves(peer: &EthPeer) -> Serves {
+    Serves {
+        receipts: peer.version().has(MessageId::GetReceipts),
+        state: peer.version().has(MessageId::GetNodeData),
     }
 }
 

@@ -253,6 +253,24 @@ impl EthPeer {
         }
     }
 
+    /// As [`Self::receipts`], still encoded; nothing is checked but their number.
+    ///
+    /// # Errors
+    /// [`RequestError`]
+    pub async fn raw_receipts(
+        &self,
+        hashes: Vec<B256>,
+        deadline: Instant,
+    ) -> Result<LazyList<BlockReceipts>, RequestError> {
+        let asked = hashes.len();
+        let question = |id| EthMessage::GetReceipts(id, hashes);
+        let answer = self.ask(question, MessageId::Receipts, deadline);
+        match answer.await? {
+            EthMessage::Receipts(_, list) => self.bounded(list, asked),
+            _ => Err(self.wrong("another message")),
+        }
+    }
+
     /// Asks for the bodies of blocks by their hashes; those that it does not have are left out.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use actoreum_primitives::B256;
 
 use super::limits::{ANCESTOR_SPAN, MAX_FORK_ANCESTRY};
-use super::{HeaderQuery, LocalChain, SyncError};
+use super::{HeaderQuery, SyncError};
 use crate::HashedHeader;
 
 /// First a look at recent headers, where the chains part in nearly all cases; then a binary
@@ -41,15 +41,25 @@ impl AncestorSearch {
         (search, HeaderQuery::down(top, ANCESTOR_SPAN.min(top + 1)))
     }
 
-    /// Takes the peer's answer to what was asked last.
-    pub fn on_headers(&mut self, headers: &[HashedHeader], chain: &dyn LocalChain) -> Step {
+    /// Takes the peer's answer to what was asked last. `has` tells what we have; `genesis` is ours.
+    pub fn on_headers(
+        &mut self,
+        headers: &[HashedHeader],
+        has: &dyn Fn(&HashedHeader) -> bool,
+        genesis: Option<B256>,
+    ) -> Step {
         match self.is_probing {
-            false => self.on_recent(headers, chain),
-            true => self.on_probe(headers, chain),
+            false => self.on_recent(headers, has, genesis),
+            true => self.on_probe(headers, has, genesis),
         }
     }
 
-    fn on_recent(&mut self, headers: &[HashedHeader], chain: &dyn LocalChain) -> Step {
+    fn on_recent(
+        &mut self,
+        headers: &[HashedHeader],
+        has: &dyn Fn(&HashedHeader) -> bool,
+        genesis: Option<B256>,
+    ) -> Step {
         let Some(first) = headers.first() else {
             return Step::Failed(SyncError::EmptyHeaderSet);
         };
@@ -58,15 +68,20 @@ impl AncestorSearch {
             return Step::Failed(SyncError::InvalidChain("recent headers are no chain"));
         }
         for header in headers {
-            if chain.has_block(&header.hash, header.header.number) {
+            if has(header) {
                 return Step::Found(header.header.number, header.hash);
             }
             self.high = header.header.number;
         }
-        self.next(chain)
+        self.next(genesis)
     }
 
-    fn on_probe(&mut self, headers: &[HashedHeader], chain: &dyn LocalChain) -> Step {
+    fn on_probe(
+        &mut self,
+        headers: &[HashedHeader],
+        has: &dyn Fn(&HashedHeader) -> bool,
+        genesis: Option<B256>,
+    ) -> Step {
         let [header] = headers else {
             return Step::Failed(SyncError::BadPeer("not the one header that was asked for"));
         };
@@ -74,26 +89,26 @@ impl AncestorSearch {
         if number != self.middle() {
             return Step::Failed(SyncError::BadPeer("another header than asked for"));
         }
-        match chain.has_block(&header.hash, number) {
+        match has(header) {
             true => {
                 self.low = number;
                 self.found = Some((number, header.hash));
             }
             false => self.high = number,
         }
-        self.next(chain)
+        self.next(genesis)
     }
 
     fn middle(&self) -> u64 {
         self.low + (self.high - self.low) / 2
     }
 
-    fn next(&mut self, chain: &dyn LocalChain) -> Step {
+    fn next(&mut self, genesis: Option<B256>) -> Step {
         if self.low + 1 < self.high {
             self.is_probing = true;
             return Step::Ask(HeaderQuery::down(self.middle(), 1));
         }
-        match (self.found, self.low, chain.canonical_hash(0)) {
+        match (self.found, self.low, genesis) {
             (Some((number, hash)), ..) => Step::Found(number, hash),
             // Both statuses named the same genesis block.
             (None, 0, Some(genesis)) => Step::Found(0, genesis),

@@ -45,6 +45,9 @@ pub enum SyncError {
     /// A peer's receipts are not those of the block.
     #[error("retrieved receipt is invalid")]
     InvalidReceipt,
+    /// None of so many peers has the state any more: a newer one is tried.
+    #[error("state node failed with all {0} peers")]
+    StateUnavailable(usize),
     /// The peer changed its chain while we fetched it; nothing is known against it.
     #[error("the peer's chain changed during the sync")]
     ChainMoved,
@@ -70,7 +73,11 @@ impl SyncError {
             | Self::InvalidBlock { .. }
             | Self::InvalidBody
             | Self::InvalidReceipt => true,
-            Self::NoPeers | Self::ChainMoved | Self::ImportStopped(_) | Self::Canceled => false,
+            Self::NoPeers
+            | Self::StateUnavailable(_)
+            | Self::ChainMoved
+            | Self::ImportStopped(_)
+            | Self::Canceled => false,
         }
     }
 }

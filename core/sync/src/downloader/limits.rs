@@ -11,9 +11,27 @@ pub const SKELETON_ANCHORS: u64 = 128;
 /// Bodies in one request (geth's `MaxBlockFetch`).
 pub const BODIES_PER_REQUEST: usize = 128;
 
-/// Bodies that a peer is asked for first, before its throughput is known. Enough to measure it,
+/// Blocks whose receipts are in one request (geth's `MaxReceiptFetch`).
+pub const RECEIPTS_PER_REQUEST: usize = 256;
+
+/// State values in one request (geth's `MaxStateFetch`).
+pub const VALUES_PER_REQUEST: usize = 384;
+
+/// Items that a peer is asked for first, before its throughput is known. Enough to measure it,
 /// few enough that a slow peer holds up little.
-pub const FIRST_BODIES: usize = 32;
+pub const FIRST_ITEMS: usize = 32;
+
+/// Blocks below the head whose state a fast sync fetches (geth's `fsMinFullBlocks`): those above
+/// it are executed, and no reorganisation is expected to go below it.
+pub const PIVOT_DEPTH: u64 = 64;
+
+/// Bytes of state that are written together (geth's `IdealBatchSize` is 100 KB; a commit costs a
+/// flush to disk).
+pub const STATE_COMMIT_BYTES: usize = 1 << 20;
+
+/// Syncs in a row without a new state value after which a fast sync becomes a full one: nobody
+/// has a state that is recent enough.
+pub const STATELESS_SYNCS: u32 = 3;
 
 /// Recent headers that the search for the common ancestor begins with (geth's
 /// `MaxHeaderFetch / 16`).

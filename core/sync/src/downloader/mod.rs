@@ -11,6 +11,11 @@
 //! since whenever its driver likes. The same calls give the same actions.
 //!
 //! What it holds is bounded, whatever peers send: [`limits`].
+//!
+//! A fast sync ([`Mode::Fast`]) of an empty chain fetches receipts with the blocks up to the pivot,
+//! 64 below the head, and beside them the state after it. Those blocks are kept, not executed; when
+//! the state is whole it is adopted, and the rest goes on as a full sync. A pivot whose state
+//! nobody has any more ends the sync; the next one has a newer pivot, and all that was fetched.
 
 mod ancestor;
 mod error;
@@ -27,33 +32,51 @@ use std::time::Duration;
 use actoreum_primitives::{B256, U256};
 use tracing::debug;
 
-use crate::{BlockParcel, BodyParcel, HashedHeader, SyncProgress};
+use crate::parcel::Parcel;
+use crate::state::{self, HashedValue, Piece, StateStore, StateSync};
+use crate::{BlockParcel, BodyParcel, HashedHeader, ReceiptsParcel, SyncProgress};
 use ancestor::{AncestorSearch, Step};
 use headers::{Fault, HeaderFetch};
 use limits::{
-    EXPIRED_IN_A_ROW, HEADERS_PER_REQUEST, PAUSE_AFTER_FAILURE, POINTS_EMPTY, POINTS_OTHER_CHAIN,
-    POINTS_SLOW, QUEUED_HEADER_BYTES, QUEUED_HEADERS, WINDOWS_AHEAD, WORTHWHILE_BLOCKS,
-    WORTHWHILE_BYTES,
+    EXPIRED_IN_A_ROW, HEADERS_PER_REQUEST, PAUSE_AFTER_FAILURE, PIVOT_DEPTH, POINTS_EMPTY,
+    POINTS_OTHER_CHAIN, POINTS_SLOW, QUEUED_HEADER_BYTES, QUEUED_HEADERS, STATE_COMMIT_BYTES,
+    STATELESS_SYNCS, WINDOWS_AHEAD, WORTHWHILE_BLOCKS, WORTHWHILE_BYTES,
 };
 use peers::{Kind, Peers};
 use queue::BlockQueue;
 
 pub use error::SyncError;
-pub use peers::{PeerHead, PeerKey};
+pub use peers::{PeerHead, PeerKey, Serves};
 
 /// Joins an answer to its request.
 pub type RequestId = u64;
 
+/// How a chain is fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// Every block is executed.
+    #[default]
+    Full,
+    /// An empty chain begins with a state that peers have.
+    Fast,
+}
+
 /// Our chain, as far as a sync must know it.
-pub trait LocalChain {
+pub trait LocalChain: StateStore {
     /// The number of our head.
     fn head_number(&self) -> u64;
     /// The sum of the difficulties up to our head.
     fn total_difficulty(&self) -> U256;
     /// The sum of the difficulties up to a block that we have.
     fn total_difficulty_of(&self, hash: &B256) -> Option<U256>;
-    /// Whether we have this block, canonical or not.
+    /// Whether we have this block, canonical or not. Not where it is only kept.
     fn has_block(&self, hash: &B256, number: u64) -> bool;
+    /// The number and the hash of the newest block that is kept without its state, above the head.
+    fn newest_kept(&self) -> Option<(u64, B256)>;
+    /// Whether a block is kept without its state.
+    fn is_kept(&self, hash: &B256, number: u64) -> bool;
+    /// The state root of a block that we have or keep.
+    fn state_root(&self, hash: &B256) -> Option<B256>;
     /// The hash of the canonical block with this number.
     fn canonical_hash(&self, number: u64) -> Option<B256>;
 }
@@ -98,13 +121,18 @@ pub enum Query {
     Headers(HeaderQuery),
     /// The bodies of blocks.
     Bodies(Vec<B256>),
+    /// The receipts of blocks.
+    Receipts(Vec<B256>),
+    /// Trie nodes and codes.
+    Values(Vec<B256>),
 }
 
 /// What a driver is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// Ask a peer; its answer goes to [`Downloader::on_headers`] or [`Downloader::on_bodies`],
-    /// its failure to [`Downloader::on_unanswered`].
+    /// Ask a peer; its answer goes to [`Downloader::on_headers`], [`Downloader::on_bodies`],
+    /// [`Downloader::on_receipts`] or [`Downloader::on_values`], its failure to
+    /// [`Downloader::on_unanswered`].
     Request {
         /// To be named with the answer.
         id: RequestId,
@@ -118,6 +146,23 @@ pub enum Action {
     /// Import these blocks; how that ended goes to [`Downloader::on_imported`]. Windows are
     /// imported in the order in which they come.
     Import(Window),
+    /// Keep these blocks with their receipts, without executing them; otherwise as an import.
+    Keep(Window),
+    /// Write pieces of a state, durably, in this order; then comes [`Downloader::on_written`].
+    WriteState {
+        /// To be named when they are written.
+        id: u64,
+        /// The pieces.
+        pieces: Vec<Piece>,
+    },
+    /// Make the state of a kept block ours and the block the head; how that ended goes to
+    /// [`Downloader::on_imported`].
+    Adopt {
+        /// To be named with how it ended.
+        id: u64,
+        /// The block's hash.
+        hash: B256,
+    },
     /// Send a peer away. It is no peer of the downloader's any more.
     Drop {
         /// Whom.
@@ -198,7 +243,8 @@ enum Task {
     Ancestor,
     Master,
     Gap(u64),
-    Bodies(Vec<u64>),
+    Parts(Vec<u64>),
+    State(Vec<(state::Kind, B256)>),
 }
 
 /// A sync.
@@ -208,6 +254,7 @@ struct Sync {
     promised: PeerHead,
     began_at: u64,
     height: u64,
+    is_fast: bool,
     stage: Stage,
 }
 
@@ -215,7 +262,7 @@ struct Sync {
 enum Stage {
     Height,
     Ancestor(AncestorSearch),
-    Content(Content),
+    Content(Box<Content>),
 }
 
 #[derive(Debug)]
@@ -224,11 +271,35 @@ struct Content {
     queue: BlockQueue,
     /// The total difficulty of the newest header that is queued or was.
     total: U256,
+    /// Until the pivot's state is ours.
+    fast: Option<Fast>,
+}
+
+/// The first part of a fast sync.
+#[derive(Debug)]
+struct Fast {
+    /// The block whose state is fetched, and its hash once its header is there.
+    pivot: u64,
+    hash: Option<B256>,
+    state: Option<StateSync>,
+    /// What is being written, under its id.
+    writing: Option<(u64, Vec<(state::Kind, B256)>)>,
+    adopting: Option<u64>,
+}
+
+impl Content {
+    /// The last block that is kept and not executed; `None`: all are executed.
+    fn pivot(&self) -> Option<u64> {
+        self.fast.as_ref().map(|fast| fast.pivot)
+    }
 }
 
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Downloader {
+    mode: Mode,
+    /// Fast syncs in a row that found no state value.
+    stateless: u32,
     peers: Peers,
     sync: Option<Sync>,
     pending: BTreeMap<RequestId, Pending>,
@@ -244,8 +315,11 @@ pub struct Downloader {
 
 impl Downloader {
     /// Without peers.
-    pub fn new() -> Self {
-        Self::default()
+    pub fn new(mode: Mode) -> Self {
+        Self {
+            mode,
+            ..Self::default()
+        }
     }
 
     /// What to do next.
@@ -264,11 +338,18 @@ impl Downloader {
     /// How far the sync is, where there is one.
     pub fn progress(&self, chain: &dyn LocalChain) -> Option<SyncProgress> {
         let sync = self.sync.as_ref()?;
+        let kept = chain.newest_kept().filter(|_| sync.is_fast);
+        let current = kept.map_or_else(|| chain.head_number(), |(number, _)| number);
+        let state = match &sync.stage {
+            Stage::Content(content) => content.fast.as_ref().and_then(|fast| fast.state.as_ref()),
+            _ => None,
+        };
         Some(SyncProgress {
             starting_block: sync.began_at,
-            current_block: chain.head_number(),
-            highest_block: sync.height.max(chain.head_number()),
-            ..SyncProgress::default()
+            current_block: current,
+            highest_block: sync.height.max(current),
+            pulled_states: state.map_or(0, StateSync::pulled),
+            known_states: state.map_or(0, StateSync::known),
         })
     }
 
@@ -277,10 +358,11 @@ impl Downloader {
         &mut self,
         peer: PeerKey,
         head: PeerHead,
+        serves: Serves,
         chain: &dyn LocalChain,
         now: Duration,
     ) {
-        self.peers.upsert(peer, head);
+        self.peers.upsert(peer, head, serves);
         self.pump(chain, now);
     }
 
@@ -354,7 +436,56 @@ impl Downloader {
         now: Duration,
     ) {
         if let Some(pending) = self.settle(id) {
-            self.take_bodies(pending, bodies, now);
+            self.take_parts(pending, Kind::Bodies, bodies, now);
+        }
+        self.pump(chain, now);
+    }
+
+    /// A peer sent receipts.
+    pub fn on_receipts(
+        &mut self,
+        id: RequestId,
+        receipts: Vec<ReceiptsParcel>,
+        chain: &dyn LocalChain,
+        now: Duration,
+    ) {
+        if let Some(pending) = self.settle(id) {
+            self.take_parts(pending, Kind::Receipts, receipts, now);
+        }
+        self.pump(chain, now);
+    }
+
+    /// A peer sent trie nodes and codes.
+    pub fn on_values(
+        &mut self,
+        id: RequestId,
+        values: Vec<HashedValue>,
+        chain: &dyn LocalChain,
+        now: Duration,
+    ) {
+        if let Some(pending) = self.settle(id) {
+            self.take_values(pending, values, chain, now);
+        }
+        self.pump(chain, now);
+    }
+
+    /// Pieces of a state were written, or could not be.
+    pub fn on_written(
+        &mut self,
+        id: u64,
+        result: Result<(), String>,
+        chain: &dyn LocalChain,
+        now: Duration,
+    ) {
+        let fast = self.content().and_then(|content| content.fast.as_mut());
+        if let Some(fast) = fast
+            && let Some((_, pieces)) = fast.writing.take_if(|(writing, _)| *writing == id)
+        {
+            match (result, &mut fast.state) {
+                (Ok(()), Some(state)) => state.written(&pieces),
+                (Ok(()), None) => {}
+                (Err(why), _) => self.end(Err(SyncError::ImportStopped(why)), now),
+            }
         }
         self.pump(chain, now);
     }
@@ -367,6 +498,12 @@ impl Downloader {
         chain: &dyn LocalChain,
         now: Duration,
     ) {
+        if result.is_ok()
+            && let Some(content) = self.content()
+            && content.fast.as_ref().and_then(|fast| fast.adopting) == Some(window)
+        {
+            content.fast = None;
+        }
         let known = self.importing.iter().position(|id| *id == window);
         if known
             .and_then(|index| self.importing.remove(index))
@@ -402,7 +539,7 @@ impl Downloader {
             return;
         };
         let peer = pending.peer;
-        self.take_back(&pending.task);
+        self.take_back(pending.kind, &pending.task);
         match why {
             Unanswered::Unread => {}
             Unanswered::Gone => {
@@ -429,13 +566,18 @@ impl Downloader {
     }
 
     /// What was asked for can be asked of others.
-    fn take_back(&mut self, task: &Task) {
+    fn take_back(&mut self, kind: Kind, task: &Task) {
         let Some(content) = self.content() else {
             return;
         };
         match task {
             Task::Gap(first) => content.headers.gap_unanswered(*first),
-            Task::Bodies(numbers) => content.queue.give_back(numbers),
+            Task::Parts(numbers) => content.queue.give_back(kind, numbers),
+            Task::State(values) => {
+                if let Some(state) = content.fast.as_mut().and_then(|fast| fast.state.as_mut()) {
+                    state.give_back(values);
+                }
+            }
             Task::Master => content.headers.master_unanswered(),
             Task::Height | Task::Ancestor => {}
         }
@@ -488,7 +630,7 @@ impl Downloader {
             .collect();
         for id in gone {
             if let Some(pending) = self.pending.remove(&id) {
-                self.take_back(&pending.task);
+                self.take_back(pending.kind, &pending.task);
             }
         }
         if self.sync.as_ref().is_some_and(|sync| sync.master == peer) {
@@ -524,10 +666,10 @@ impl Downloader {
         let taken = match &pending.task {
             Task::Height => self.on_height(&headers, chain, now),
             Task::Ancestor => self.on_ancestor(&headers, chain, now),
-            Task::Master => self.on_master_headers(headers),
-            Task::Gap(first) => return self.on_fill(pending.peer, *first, headers, now),
-            Task::Bodies(_) => {
-                self.take_back(&pending.task);
+            Task::Master => self.on_master_headers(headers, chain),
+            Task::Gap(first) => return self.on_fill(pending.peer, *first, headers, chain, now),
+            Task::Parts(_) | Task::State(_) => {
+                self.take_back(pending.kind, &pending.task);
                 Err(SyncError::BadPeer("another answer than asked for"))
             }
         };
@@ -554,9 +696,11 @@ impl Downloader {
         if header.hash != sync.promised.hash {
             return Err(SyncError::BadPeer("another header than asked for"));
         }
-        sync.height = header.header.number;
-        let local = chain.head_number();
         let number = header.header.number;
+        sync.height = number;
+        sync.is_fast &= number > PIVOT_DEPTH;
+        let kept = chain.newest_kept().filter(|_| sync.is_fast);
+        let local = kept.map_or_else(|| chain.head_number(), |(number, _)| number);
         if chain.canonical_hash(number) == Some(header.hash) {
             return self.begin_content((number, header.hash), chain);
         }
@@ -569,7 +713,7 @@ impl Downloader {
             // Both statuses named the same genesis block.
             return self.begin_content((0, genesis), chain);
         }
-        let (search, query) = AncestorSearch::begin(local, header.header.number);
+        let (search, query) = AncestorSearch::begin(local, number);
         sync.stage = Stage::Ancestor(search);
         self.ask_master_for(Task::Ancestor, Query::Headers(query), now);
         Ok(())
@@ -581,10 +725,18 @@ impl Downloader {
         chain: &dyn LocalChain,
         now: Duration,
     ) -> Result<(), SyncError> {
-        let Some(Stage::Ancestor(search)) = self.sync.as_mut().map(|sync| &mut sync.stage) else {
+        let Some(sync) = &mut self.sync else {
             return Ok(());
         };
-        match search.on_headers(headers, chain) {
+        let is_fast = sync.is_fast;
+        let Stage::Ancestor(search) = &mut sync.stage else {
+            return Ok(());
+        };
+        let has = |header: &HashedHeader| {
+            let (hash, number) = (&header.hash, header.header.number);
+            chain.has_block(hash, number) || is_fast && chain.is_kept(hash, number)
+        };
+        match search.on_headers(headers, &has, chain.canonical_hash(0)) {
             Step::Ask(query) => {
                 self.ask_master_for(Task::Ancestor, Query::Headers(query), now);
                 Ok(())
@@ -610,24 +762,47 @@ impl Downloader {
         let total = chain.total_difficulty_of(&ancestor.1).unwrap_or_default();
         sync.began_at = ancestor.0;
         let target = (sync.height, sync.promised.hash);
-        sync.stage = Stage::Content(Content {
+        let mut fast = sync.is_fast.then(|| Fast {
+            pivot: sync.height.saturating_sub(PIVOT_DEPTH).max(ancestor.0),
+            hash: None,
+            state: None,
+            writing: None,
+            adopting: None,
+        });
+        if let Some(fast) = &mut fast
+            && fast.pivot == ancestor.0
+            && let Some(root) = chain.state_root(&ancestor.1)
+        {
+            fast.hash = Some(ancestor.1);
+            fast.state = Some(StateSync::new(root, chain));
+        }
+        sync.stage = Stage::Content(Box::new(Content {
             headers: HeaderFetch::new(ancestor, target),
             queue: BlockQueue::new(ancestor.0 + 1),
             total,
-        });
+            fast,
+        }));
         Ok(())
     }
 
-    fn on_master_headers(&mut self, headers: Vec<HashedHeader>) -> Result<(), SyncError> {
+    fn on_master_headers(
+        &mut self,
+        headers: Vec<HashedHeader>,
+        chain: &dyn LocalChain,
+    ) -> Result<(), SyncError> {
         let Some(content) = self.content() else {
             return Ok(());
         };
         let taken = content.headers.on_master(headers);
-        self.queue_headers(taken)
+        self.queue_headers(taken, chain)
     }
 
     /// Puts headers of the chain that is fetched into the queue.
-    fn queue_headers(&mut self, taken: Result<Vec<HashedHeader>, Fault>) -> Result<(), SyncError> {
+    fn queue_headers(
+        &mut self,
+        taken: Result<Vec<HashedHeader>, Fault>,
+        chain: &dyn LocalChain,
+    ) -> Result<(), SyncError> {
         let headers = match taken {
             Ok(headers) => headers,
             Err(Fault::Lie(error)) => return Err(error),
@@ -637,8 +812,16 @@ impl Downloader {
             return Ok(());
         };
         for header in headers {
+            let number = header.header.number;
             content.total = content.total.saturating_add(header.header.difficulty);
-            content.queue.push(header);
+            if let Some(fast) = &mut content.fast
+                && fast.pivot == number
+            {
+                fast.hash = Some(header.hash);
+                fast.state = Some(StateSync::new(header.header.state_root, chain));
+            }
+            let is_kept = content.pivot().is_some_and(|pivot| number <= pivot);
+            content.queue.push(header, is_kept);
         }
         Ok(())
     }
@@ -655,7 +838,14 @@ impl Downloader {
         }
     }
 
-    fn on_fill(&mut self, peer: PeerKey, first: u64, headers: Vec<HashedHeader>, now: Duration) {
+    fn on_fill(
+        &mut self,
+        peer: PeerKey,
+        first: u64,
+        headers: Vec<HashedHeader>,
+        chain: &dyn LocalChain,
+        now: Duration,
+    ) {
         let Some(content) = self.content() else {
             return;
         };
@@ -685,16 +875,22 @@ impl Downloader {
             return;
         };
         let filled = content.headers.take_filled();
-        if let Err(error) = self.queue_headers(filled) {
+        if let Err(error) = self.queue_headers(filled, chain) {
             let master = self.sync.as_ref().map(|sync| sync.master);
             self.drop_peer(master.unwrap_or(peer), error, now);
         }
     }
 
-    fn take_bodies(&mut self, pending: Pending, bodies: Vec<BodyParcel>, now: Duration) {
+    fn take_parts<P: Parcel>(
+        &mut self,
+        pending: Pending,
+        kind: Kind,
+        parts: Vec<P>,
+        now: Duration,
+    ) {
         let peer = pending.peer;
-        let Task::Bodies(numbers) = &pending.task else {
-            self.take_back(&pending.task);
+        let (Task::Parts(numbers), true) = (&pending.task, pending.kind == kind) else {
+            self.take_back(pending.kind, &pending.task);
             return self.drop_peer(
                 peer,
                 SyncError::BadPeer("another answer than asked for"),
@@ -704,12 +900,16 @@ impl Downloader {
         let Some(content) = self.content() else {
             return;
         };
-        let delivery = content.queue.deliver(numbers, bodies);
+        let delivery = content.queue.deliver(kind, numbers, parts);
         if delivery.has_junk {
-            return self.drop_peer(peer, SyncError::InvalidBody, now);
+            let reason = match kind {
+                Kind::Receipts => SyncError::InvalidReceipt,
+                _ => SyncError::InvalidBody,
+            };
+            return self.drop_peer(peer, reason, now);
         }
         let took = now.saturating_sub(pending.sent);
-        let is_useless = self.peers.measure(peer, Kind::Bodies, delivery.taken, took);
+        let is_useless = self.peers.measure(peer, kind, delivery.taken, took);
         let missing = match delivery.taken {
             0 => numbers.as_slice(),
             // What stood behind the last one may have found no room in the answer.
@@ -718,31 +918,72 @@ impl Downloader {
         let lacking = missing
             .iter()
             .copied()
-            .filter(|number| self.is_wanted(*number));
+            .filter(|number| self.is_wanted(kind, *number));
         let lacking: Vec<u64> = lacking.collect();
-        self.peers
-            .mark_lacking(peer, Kind::Bodies, lacking.into_iter());
+        self.peers.mark_lacking(peer, kind, lacking.into_iter());
         if delivery.taken == 0 {
-            self.blame_if_it_should(peer, POINTS_EMPTY, "no bodies");
+            let why = match kind {
+                Kind::Receipts => "no receipts",
+                _ => "no bodies",
+            };
+            self.blame_if_it_should(peer, POINTS_EMPTY, why);
         }
         if is_useless {
-            self.peers.give_up(peer, Kind::Bodies);
+            self.peers.give_up(peer, kind);
         }
     }
 
-    fn is_wanted(&self, number: u64) -> bool {
+    fn is_wanted(&self, kind: Kind, number: u64) -> bool {
         match self.sync.as_ref().map(|sync| &sync.stage) {
-            Some(Stage::Content(content)) => content.queue.is_wanted(number),
+            Some(Stage::Content(content)) => content.queue.is_wanted(kind, number),
             _ => false,
         }
+    }
+
+    fn take_values(
+        &mut self,
+        pending: Pending,
+        values: Vec<HashedValue>,
+        chain: &dyn LocalChain,
+        now: Duration,
+    ) {
+        let peer = pending.peer;
+        let Task::State(asked) = &pending.task else {
+            self.take_back(pending.kind, &pending.task);
+            return self.drop_peer(
+                peer,
+                SyncError::BadPeer("another answer than asked for"),
+                now,
+            );
+        };
+        let Some(state) = self.state() else {
+            return;
+        };
+        let taken = state.deliver(peer, asked, values, chain);
+        let took = now.saturating_sub(pending.sent);
+        match taken {
+            Ok(taken) => {
+                self.peers.measure(peer, Kind::State, taken, took);
+            }
+            Err(state::Junk) => {
+                self.drop_peer(peer, SyncError::BadPeer("state values not asked for"), now);
+            }
+        }
+    }
+
+    fn state(&mut self) -> Option<&mut StateSync> {
+        self.content()?.fast.as_mut()?.state.as_mut()
     }
 
     /// Does whatever can be done now.
     fn pump(&mut self, chain: &dyn LocalChain, now: Duration) {
         self.start(chain, now);
         self.ask_for_headers(now);
-        self.ask_for_bodies(now);
+        self.ask_for_parts(Kind::Bodies, now);
+        self.ask_for_parts(Kind::Receipts, now);
+        self.ask_for_state(now);
         self.hand_over();
+        self.adopt();
         self.finish(chain, now);
         if self.sync.is_none() {
             self.start(chain, now);
@@ -767,6 +1008,7 @@ impl Downloader {
             promised,
             began_at: chain.head_number(),
             height: 0,
+            is_fast: self.mode == Mode::Fast && chain.head_number() == 0,
             stage: Stage::Height,
         });
         self.actions.push_back(Action::Started { master });
@@ -850,12 +1092,12 @@ impl Downloader {
         }
     }
 
-    fn ask_for_bodies(&mut self, now: Duration) {
+    fn ask_for_parts(&mut self, kind: Kind, now: Duration) {
         if self.content().is_none() {
             return;
         }
-        for peer in self.peers.idle(Kind::Bodies) {
-            let capacity = self.peers.capacity(peer);
+        for peer in self.peers.idle(kind) {
+            let capacity = self.peers.capacity(peer, kind);
             let Some(Sync {
                 stage: Stage::Content(content),
                 ..
@@ -863,23 +1105,108 @@ impl Downloader {
             else {
                 return;
             };
-            let lacking = |number| self.peers.lacks(peer, Kind::Bodies, number);
-            let numbers = content.queue.ask(capacity, lacking);
+            let lacking = |number| self.peers.lacks(peer, kind, number);
+            let numbers = content.queue.ask(kind, capacity, lacking);
             if numbers.is_empty() {
                 continue;
             }
             let hashes = numbers
                 .iter()
                 .filter_map(|number| content.queue.hash(*number));
-            let query = Query::Bodies(hashes.collect());
-            self.request(peer, Kind::Bodies, Task::Bodies(numbers), query, now);
+            let query = match kind {
+                Kind::Receipts => Query::Receipts(hashes.collect()),
+                _ => Query::Bodies(hashes.collect()),
+            };
+            self.request(peer, kind, Task::Parts(numbers), query, now);
         }
-        let stuck = self.content().and_then(|it| it.queue.waits_for());
+        let stuck = self.content().and_then(|it| it.queue.waits_for(kind));
         if let Some(number) = stuck
-            && self.peers.all_lack(Kind::Bodies, number)
+            && self.peers.all_lack(kind, number)
         {
             self.end(Err(SyncError::PeersUnavailable), now);
         }
+    }
+
+    /// Asks for values of the pivot's state, and has written what is whole.
+    fn ask_for_state(&mut self, now: Duration) {
+        if self.state().is_none() {
+            return;
+        }
+        for peer in self.peers.idle(Kind::State) {
+            let capacity = self.peers.capacity(peer, Kind::State);
+            let asked = self.state().map(|state| state.ask(peer, capacity));
+            let asked = asked.unwrap_or_default();
+            if asked.is_empty() {
+                continue;
+            }
+            let hashes = asked.iter().map(|(_, hash)| *hash).collect();
+            self.request(
+                peer,
+                Kind::State,
+                Task::State(asked),
+                Query::Values(hashes),
+                now,
+            );
+        }
+        self.write_state();
+        let able = self.peers.able(Kind::State);
+        if let Some(state) = self.state()
+            && state.is_stuck(&able)
+        {
+            let has_found = state.pulled() > 0;
+            self.stateless = match has_found {
+                true => 0,
+                false => self.stateless + 1,
+            };
+            if self.stateless >= STATELESS_SYNCS {
+                self.mode = Mode::Full;
+            }
+            self.end(Err(SyncError::StateUnavailable(able.len())), now);
+        }
+    }
+
+    fn write_state(&mut self) {
+        let id = self.next_window;
+        let Some(fast) = self.content().and_then(|content| content.fast.as_mut()) else {
+            return;
+        };
+        let Some(state) = &mut fast.state else {
+            return;
+        };
+        let is_enough = state.finished_bytes() >= STATE_COMMIT_BYTES;
+        let is_last = state.has_all() && state.finished_bytes() > 0;
+        if fast.writing.is_some() || !(is_enough || is_last) {
+            return;
+        }
+        let pieces = state.take_finished();
+        let named = pieces.iter().map(|piece| (piece.kind, piece.hash));
+        fast.writing = Some((id, named.collect()));
+        self.next_window += 1;
+        self.actions.push_back(Action::WriteState { id, pieces });
+    }
+
+    /// Has the state adopted that is whole, when all blocks up to its own are kept.
+    fn adopt(&mut self) {
+        let id = self.next_window;
+        if !self.importing.is_empty() {
+            return;
+        }
+        let Some(content) = self.content() else {
+            return;
+        };
+        let first = content.queue.first();
+        let Some(fast) = &mut content.fast else {
+            return;
+        };
+        let is_whole = fast.state.as_ref().is_some_and(StateSync::is_done);
+        let (Some(hash), true, None) = (fast.hash, is_whole && first > fast.pivot, fast.adopting)
+        else {
+            return;
+        };
+        fast.adopting = Some(id);
+        self.next_window += 1;
+        self.importing.push_back(id);
+        self.actions.push_back(Action::Adopt { id, hash });
     }
 
     /// Hands whole blocks over for import.
@@ -889,8 +1216,15 @@ impl Downloader {
             let Some(content) = self.content() else {
                 return;
             };
-            let (blocks, bytes) = content.queue.ready();
-            let is_last = content.headers.is_done() && blocks == content.queue.len();
+            let pivot = content.pivot();
+            let first = content.queue.first();
+            if pivot.is_some_and(|pivot| first > pivot) {
+                return;
+            }
+            let (blocks, bytes) = content.queue.ready(pivot.unwrap_or(u64::MAX - 1));
+            let ends = first.saturating_add(blocks as u64);
+            let is_last = content.headers.is_done() && blocks == content.queue.len()
+                || pivot.is_some_and(|pivot| ends > pivot);
             let is_worthwhile = blocks >= WORTHWHILE_BLOCKS || bytes >= WORTHWHILE_BYTES;
             if blocks == 0 || !(is_waited_for || is_last || is_worthwhile) {
                 return;
@@ -901,8 +1235,11 @@ impl Downloader {
             let id = self.next_window;
             self.next_window += 1;
             self.importing.push_back(id);
-            self.actions
-                .push_back(Action::Import(Window { id, blocks }));
+            let window = Window { id, blocks };
+            self.actions.push_back(match pivot {
+                Some(_) => Action::Keep(window),
+                None => Action::Import(window),
+            });
         }
     }
 
@@ -916,7 +1253,7 @@ impl Downloader {
         let Stage::Content(content) = &sync.stage else {
             return;
         };
-        if !content.headers.is_done() || !content.queue.is_empty() {
+        if !content.headers.is_done() || !content.queue.is_empty() || content.fast.is_some() {
             return;
         }
         let promised = sync.promised.total_difficulty;

@@ -7,8 +7,9 @@ use actoreum_primitives::{B256, U256};
 
 use super::RequestId;
 use super::limits::{
-    BODIES_PER_REQUEST, EMPTY_IN_A_ROW, FIRST_BODIES, FIRST_ROUND_TRIP, MAX_ROUND_TRIP,
-    MAX_TIMEOUT, MEASUREMENT_IMPACT, MIN_ROUND_TRIP, TIMEOUT_ROUND_TRIPS,
+    BODIES_PER_REQUEST, EMPTY_IN_A_ROW, FIRST_ITEMS, FIRST_ROUND_TRIP, HEADERS_PER_REQUEST,
+    MAX_ROUND_TRIP, MAX_TIMEOUT, MEASUREMENT_IMPACT, MIN_ROUND_TRIP, RECEIPTS_PER_REQUEST,
+    TIMEOUT_ROUND_TRIPS, VALUES_PER_REQUEST,
 };
 
 /// A peer, as whoever drives the machine numbers its connections.
@@ -24,11 +25,36 @@ pub struct PeerHead {
     pub total_difficulty: U256,
 }
 
+/// What a peer can be asked for in the version that it speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Serves {
+    /// Receipts: from eth/63 on.
+    pub receipts: bool,
+    /// State values: eth/63 to eth/66.
+    pub state: bool,
+}
+
 /// Kinds of requests. A peer has one of each kind at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
     Headers,
     Bodies,
+    Receipts,
+    State,
+}
+
+impl Kind {
+    const ALL: [Self; 4] = [Self::Headers, Self::Bodies, Self::Receipts, Self::State];
+
+    /// Items in one request.
+    fn most(self) -> usize {
+        match self {
+            Self::Headers => HEADERS_PER_REQUEST as usize,
+            Self::Bodies => BODIES_PER_REQUEST,
+            Self::Receipts => RECEIPTS_PER_REQUEST,
+            Self::State => VALUES_PER_REQUEST,
+        }
+    }
 }
 
 /// How a peer does at one kind of request.
@@ -47,8 +73,8 @@ struct Service {
 #[derive(Debug)]
 pub(super) struct Peer {
     pub head: PeerHead,
-    headers: Service,
-    bodies: Service,
+    serves: Serves,
+    services: [Service; 4],
     round_trip: Option<Duration>,
     pub expired_in_a_row: u32,
     /// It has changed its chain under a sync before.
@@ -56,11 +82,11 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    fn new(head: PeerHead) -> Self {
+    fn new(head: PeerHead, serves: Serves) -> Self {
         Self {
             head,
-            headers: Service::default(),
-            bodies: Service::default(),
+            serves,
+            services: Default::default(),
             round_trip: None,
             expired_in_a_row: 0,
             has_moved: false,
@@ -68,17 +94,19 @@ impl Peer {
     }
 
     fn service(&self, kind: Kind) -> &Service {
+        &self.services[kind as usize]
+    }
+
+    fn can(&self, kind: Kind) -> bool {
         match kind {
-            Kind::Headers => &self.headers,
-            Kind::Bodies => &self.bodies,
+            Kind::Headers | Kind::Bodies => true,
+            Kind::Receipts => self.serves.receipts,
+            Kind::State => self.serves.state,
         }
     }
 
     fn service_mut(&mut self, kind: Kind) -> &mut Service {
-        match kind {
-            Kind::Headers => &mut self.headers,
-            Kind::Bodies => &mut self.bodies,
-        }
+        &mut self.services[kind as usize]
     }
 }
 
@@ -90,8 +118,9 @@ pub(super) struct Peers {
 
 impl Peers {
     /// Adds a peer, or takes down what it says of its head now.
-    pub fn upsert(&mut self, key: PeerKey, head: PeerHead) {
-        let peer = self.all.entry(key).or_insert_with(|| Peer::new(head));
+    pub fn upsert(&mut self, key: PeerKey, head: PeerHead, serves: Serves) {
+        let new = || Peer::new(head, serves);
+        let peer = self.all.entry(key).or_insert_with(new);
         peer.head = head;
     }
 
@@ -123,7 +152,7 @@ impl Peers {
     /// A new sync begins: what a peer lacked in the last one says nothing.
     pub fn begin_sync(&mut self) {
         for peer in self.all.values_mut() {
-            for kind in [Kind::Headers, Kind::Bodies] {
+            for kind in Kind::ALL {
                 let service = peer.service_mut(kind);
                 service.lacks.clear();
                 service.is_given_up = false;
@@ -132,12 +161,20 @@ impl Peers {
         }
     }
 
+    /// Peers that can be asked for this kind in this sync.
+    pub fn able(&self, kind: Kind) -> Vec<PeerKey> {
+        let able = |peer: &Peer| peer.can(kind) && !peer.service(kind).is_given_up;
+        let all = self.all.iter().filter(|(_, peer)| able(peer));
+        all.map(|(key, _)| *key).collect()
+    }
+
     /// Peers that have no request of this kind, the fastest first.
     pub fn idle(&self, kind: Kind) -> Vec<PeerKey> {
         let is_idle = |service: &Service| service.busy.is_none() && !service.is_given_up;
         let mut idle: Vec<(PeerKey, f64)> = self
             .all
             .iter()
+            .filter(|(_, peer)| peer.can(kind))
             .map(|(key, peer)| (*key, peer.service(kind)))
             .filter(|(_, service)| is_idle(service))
             .map(|(key, service)| (key, service.throughput.unwrap_or(f64::MAX)))
@@ -155,7 +192,7 @@ impl Peers {
         let peer = self.all.get(&key);
         peer.is_none_or(|peer| {
             let service = peer.service(kind);
-            service.is_given_up || service.lacks.contains(&number)
+            !peer.can(kind) || service.is_given_up || service.lacks.contains(&number)
         })
     }
 
@@ -189,15 +226,18 @@ impl Peers {
     /// Blocks below this one are no longer asked for.
     pub fn forget_lacking_below(&mut self, number: u64) {
         for peer in self.all.values_mut() {
-            peer.bodies.lacks = peer.bodies.lacks.split_off(&number);
+            for service in &mut peer.services {
+                service.lacks = service.lacks.split_off(&number);
+            }
         }
     }
 
     /// Nobody is asked for anything any more.
     pub fn forget_requests(&mut self) {
         for peer in self.all.values_mut() {
-            peer.headers.busy = None;
-            peer.bodies.busy = None;
+            for service in &mut peer.services {
+                service.busy = None;
+            }
         }
     }
 
@@ -246,14 +286,14 @@ impl Peers {
         peer.expired_in_a_row
     }
 
-    /// Bodies that a peer may be asked for at once: what it delivers in one round trip time.
-    pub fn capacity(&self, key: PeerKey) -> usize {
-        let service = self.all.get(&key).map(|peer| &peer.bodies);
+    /// Items that a peer may be asked for at once: what it delivers in one round trip time.
+    pub fn capacity(&self, key: PeerKey, kind: Kind) -> usize {
+        let service = self.all.get(&key).map(|peer| peer.service(kind));
         match service.and_then(|service| service.throughput) {
-            None => FIRST_BODIES,
+            None => FIRST_ITEMS,
             Some(throughput) => {
                 let items = 1.0 + (throughput * 0.9 * self.round_trip().as_secs_f64()).max(1.0);
-                (items as usize).min(BODIES_PER_REQUEST)
+                (items as usize).min(kind.most())
             }
         }
     }

@@ -2,31 +2,61 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use actoreum_primitives::Bytes;
+use actoreum_primitives::{B256, Bytes, EMPTY_ROOT_HASH};
 
 use super::limits::{FETCHED_BLOCKS, FETCHED_BYTES, WINDOW_BLOCKS, WINDOW_BYTES};
-use crate::{BlockParcel, BodyParcel, HashedHeader};
+use super::peers::Kind;
+use crate::parcel::Parcel;
+use crate::{BlockParcel, HashedHeader};
 
-/// Headers in the order of their numbers, each with what is known of its body.
+/// Headers in the order of their numbers, each with what is known of its body and, where they are
+/// fetched, its receipts.
 #[derive(Debug)]
 pub(super) struct BlockQueue {
     slots: VecDeque<Slot>,
     /// The number of the first slot.
     first: u64,
-    /// Numbers of blocks whose bodies are to be asked for.
-    wanted: BTreeSet<u64>,
-    /// Bodies that are asked for.
-    asked: usize,
+    bodies: Lane,
+    receipts: Lane,
     header_bytes: usize,
-    body_bytes: usize,
-    /// Bytes of a body, on the average of the last ones.
+    part_bytes: usize,
+}
+
+/// One kind of parts.
+#[derive(Debug)]
+struct Lane {
+    /// Numbers of blocks whose parts are to be asked for.
+    wanted: BTreeSet<u64>,
+    /// Parts that are asked for.
+    asked: usize,
+    /// Bytes of a part, on the average of the last ones.
     average: f64,
+}
+
+impl Lane {
+    fn new() -> Self {
+        Self {
+            wanted: BTreeSet::new(),
+            asked: 0,
+            average: 1_024.0,
+        }
+    }
 }
 
 #[derive(Debug)]
 struct Slot {
     header: HashedHeader,
     body: Part,
+    receipts: Part,
+}
+
+impl Slot {
+    fn part_mut(&mut self, kind: Kind) -> &mut Part {
+        match kind {
+            Kind::Receipts => &mut self.receipts,
+            _ => &mut self.body,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -38,6 +68,24 @@ enum Part {
     Have(Bytes),
 }
 
+impl Part {
+    /// Its bytes, where it is there.
+    fn size(&self) -> Option<usize> {
+        match self {
+            Self::Empty => Some(0),
+            Self::Have(raw) => Some(raw.len()),
+            Self::Wanted | Self::Asked => None,
+        }
+    }
+
+    fn into_raw(self) -> Option<Bytes> {
+        match self {
+            Self::Have(raw) => Some(raw),
+            Self::Empty | Self::Wanted | Self::Asked => None,
+        }
+    }
+}
+
 /// Weight of a body in the average (geth's `blockCacheSizeWeight`).
 const AVERAGE_WEIGHT: f64 = 0.1;
 
@@ -47,11 +95,24 @@ impl BlockQueue {
         Self {
             slots: VecDeque::new(),
             first,
-            wanted: BTreeSet::new(),
-            asked: 0,
+            bodies: Lane::new(),
+            receipts: Lane::new(),
             header_bytes: 0,
-            body_bytes: 0,
-            average: 1_024.0,
+            part_bytes: 0,
+        }
+    }
+
+    fn lane(&self, kind: Kind) -> &Lane {
+        match kind {
+            Kind::Receipts => &self.receipts,
+            _ => &self.bodies,
+        }
+    }
+
+    fn lane_mut(&mut self, kind: Kind) -> &mut Lane {
+        match kind {
+            Kind::Receipts => &mut self.receipts,
+            _ => &mut self.bodies,
         }
     }
 
@@ -72,28 +133,37 @@ impl BlockQueue {
         self.first
     }
 
-    /// Adds the header of the next block.
-    pub fn push(&mut self, header: HashedHeader) {
+    /// Adds the header of the next block; whether its receipts are wanted, too.
+    pub fn push(&mut self, header: HashedHeader, with_receipts: bool) {
         debug_assert_eq!(header.header.number, self.first + self.slots.len() as u64);
         self.header_bytes += header.memory();
-        let body = match header.is_empty() {
+        let number = header.header.number;
+        let part = |lane: &mut Lane, is_empty: bool| match is_empty {
             true => Part::Empty,
             false => {
-                self.wanted.insert(header.header.number);
+                lane.wanted.insert(number);
                 Part::Wanted
             }
         };
-        self.slots.push_back(Slot { header, body });
+        let body = part(&mut self.bodies, header.is_empty());
+        let has_no_receipts = !with_receipts || header.header.receipts_root == EMPTY_ROOT_HASH;
+        let receipts = part(&mut self.receipts, has_no_receipts);
+        self.slots.push_back(Slot {
+            header,
+            body,
+            receipts,
+        });
     }
 
-    /// Up to `most` numbers whose bodies may be asked for now, of those that are not `lacking`.
+    /// Up to `most` numbers whose parts may be asked for now, of those that are not `lacking`.
     /// The first block of all is always among what may be asked for, whatever is held.
-    pub fn ask(&mut self, most: usize, lacking: impl Fn(u64) -> bool) -> Vec<u64> {
-        let room = FETCHED_BYTES.saturating_sub(self.body_bytes) as f64;
-        let room = ((room / self.average.max(1.0)) as usize).saturating_sub(self.asked);
+    pub fn ask(&mut self, kind: Kind, most: usize, lacking: impl Fn(u64) -> bool) -> Vec<u64> {
+        let room = FETCHED_BYTES.saturating_sub(self.part_bytes) as f64;
         let end = self.first.saturating_add(FETCHED_BLOCKS as u64);
         let first = self.first;
-        let numbers: Vec<u64> = self
+        let lane = self.lane(kind);
+        let room = ((room / lane.average.max(1.0)) as usize).saturating_sub(lane.asked);
+        let numbers: Vec<u64> = lane
             .wanted
             .range(..end)
             .copied()
@@ -104,12 +174,12 @@ impl BlockQueue {
             .map(|(_, number)| number)
             .collect();
         for number in &numbers {
-            self.wanted.remove(number);
+            self.lane_mut(kind).wanted.remove(number);
             if let Some(slot) = self.slot_mut(*number) {
-                slot.body = Part::Asked;
+                *slot.part_mut(kind) = Part::Asked;
             }
         }
-        self.asked += numbers.len();
+        self.lane_mut(kind).asked += numbers.len();
         numbers
     }
 
@@ -119,78 +189,83 @@ impl BlockQueue {
     }
 
     /// The hash of a block in the queue.
-    pub fn hash(&self, number: u64) -> Option<actoreum_primitives::B256> {
+    pub fn hash(&self, number: u64) -> Option<B256> {
         let index = number.checked_sub(self.first)?;
         let slot = self.slots.get(usize::try_from(index).ok()?)?;
         Some(slot.header.hash)
     }
 
-    /// Whether a body is to be asked for.
-    pub fn is_wanted(&self, number: u64) -> bool {
-        self.wanted.contains(&number)
+    /// Whether a part is to be asked for.
+    pub fn is_wanted(&self, kind: Kind, number: u64) -> bool {
+        self.lane(kind).wanted.contains(&number)
     }
 
     /// These were asked for, and did not come.
-    pub fn give_back(&mut self, numbers: &[u64]) {
+    pub fn give_back(&mut self, kind: Kind, numbers: &[u64]) {
         for number in numbers {
             if let Some(slot) = self.slot_mut(*number)
-                && matches!(slot.body, Part::Asked)
+                && matches!(slot.part_mut(kind), Part::Asked)
             {
-                slot.body = Part::Wanted;
-                self.wanted.insert(*number);
-                self.asked -= 1;
+                *slot.part_mut(kind) = Part::Wanted;
+                let lane = self.lane_mut(kind);
+                lane.wanted.insert(*number);
+                lane.asked -= 1;
             }
         }
     }
 
-    /// Takes an answer to a request for the bodies of these blocks. They come in the order of the
+    /// Takes an answer to a request for parts of these blocks. They come in the order of the
     /// request, and some may be left out.
-    pub fn deliver(&mut self, numbers: &[u64], bodies: Vec<BodyParcel>) -> Delivery {
+    pub fn deliver<P: Parcel>(&mut self, kind: Kind, numbers: &[u64], parts: Vec<P>) -> Delivery {
         let mut delivery = Delivery::default();
         let mut open = numbers.iter().enumerate();
-        for body in bodies {
+        for part in parts {
             let place = open.find(|(_, number)| {
                 self.slot_mut(**number)
-                    .is_some_and(|slot| body.belongs_to(&slot.header.header))
+                    .is_some_and(|slot| part.belongs_to(&slot.header.header))
             });
             let Some((index, number)) = place else {
                 delivery.has_junk = true;
                 break;
             };
-            let size = body.raw.len();
-            self.average += (size as f64 - self.average) * AVERAGE_WEIGHT;
+            let raw = part.into_raw();
+            let size = raw.len();
+            let lane = self.lane_mut(kind);
+            lane.average += (size as f64 - lane.average) * AVERAGE_WEIGHT;
             if let Some(slot) = self.slot_mut(*number)
-                && matches!(slot.body, Part::Asked)
+                && matches!(slot.part_mut(kind), Part::Asked)
             {
-                slot.body = Part::Have(body.raw);
-                self.asked -= 1;
-                self.body_bytes += size;
+                *slot.part_mut(kind) = Part::Have(raw);
+                self.lane_mut(kind).asked -= 1;
+                self.part_bytes += size;
             }
             delivery.taken += 1;
             delivery.behind_last = index + 1;
         }
-        self.give_back(numbers);
+        self.give_back(kind, numbers);
         delivery
     }
 
-    /// A block whose body nobody was asked for, and that the import waits for.
-    pub fn waits_for(&self) -> Option<u64> {
-        self.wanted
+    /// A block whose part nobody was asked for, and that the import waits for.
+    pub fn waits_for(&self, kind: Kind) -> Option<u64> {
+        self.lane(kind)
+            .wanted
             .first()
             .copied()
             .filter(|number| *number == self.first)
     }
 
-    /// How many blocks from the first on are whole, and the bytes of their bodies, as far as they
-    /// fit one window.
-    pub fn ready(&self) -> (usize, usize) {
+    /// How many blocks from the first on are whole, and the bytes of their parts, as far as they
+    /// fit one window. No block above `last` is among them.
+    pub fn ready(&self, last: u64) -> (usize, usize) {
         let (mut blocks, mut bytes) = (0, 0);
-        for slot in self.slots.iter().take(WINDOW_BLOCKS) {
-            let size = match &slot.body {
-                Part::Empty => 0,
-                Part::Have(raw) => raw.len(),
-                Part::Wanted | Part::Asked => break,
+        let most = (last + 1).saturating_sub(self.first);
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        for slot in self.slots.iter().take(WINDOW_BLOCKS.min(most)) {
+            let (Some(body), Some(receipts)) = (slot.body.size(), slot.receipts.size()) else {
+                break;
             };
+            let size = body + receipts;
             if blocks > 0 && bytes + size > WINDOW_BYTES {
                 break;
             }
@@ -207,16 +282,16 @@ impl BlockQueue {
             .drain(..blocks)
             .map(|slot| BlockParcel {
                 header: slot.header,
-                body: match slot.body {
-                    Part::Have(raw) => Some(raw),
-                    Part::Empty | Part::Wanted | Part::Asked => None,
-                },
+                body: slot.body.into_raw(),
+                receipts: slot.receipts.into_raw(),
             })
             .collect();
         self.first += taken.len() as u64;
         for parcel in &taken {
             self.header_bytes -= parcel.header.memory();
-            self.body_bytes -= parcel.body.as_ref().map_or(0, |raw| raw.len());
+            let parts = [&parcel.body, &parcel.receipts];
+            let sizes = parts.map(|part| part.as_ref().map_or(0, |raw| raw.len()));
+            self.part_bytes -= sizes.iter().sum::<usize>();
         }
         taken
     }

@@ -1,14 +1,17 @@
 //! Chains for the simulated network.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::OnceLock;
 
 use actoreum_primitives::{
-    Address, B256, Body, Bytes, Header, LegacyTx, SecretKey, TxPayload, U256, rlp,
-    transaction_trie_items,
+    Account, Address, B256, Body, Bytes, EMPTY_ROOT_HASH, Header, LegacyTx, Receipt,
+    ReceiptOutcome, SecretKey, TxPayload, U256, keccak256, receipt_trie_items, rlp,
+    transaction::TxType, transaction_trie_items,
 };
-use actoreum_trie::ordered_root;
+use actoreum_trie::{Builder, Path, ordered_root};
 
 use crate::downloader::LocalChain;
+use crate::state::{Kind, Piece, StateStore};
 use crate::{BlockParcel, HashedHeader};
 
 /// Extra data of a block that every import refuses.
@@ -18,13 +21,48 @@ pub const BAD: &[u8] = b"bad";
 pub struct SimBlock {
     pub header: HashedHeader,
     pub body: Vec<u8>,
+    pub receipts: Vec<u8>,
     pub total: U256,
+}
+
+/// The state that every block has: its root and all its nodes.
+pub fn state() -> &'static (B256, HashMap<B256, Bytes>) {
+    static STATE: OnceLock<(B256, HashMap<B256, Bytes>)> = OnceLock::new();
+    STATE.get_or_init(|| {
+        let mut leaves: Vec<(B256, Vec<u8>)> = (0..2_000_u64)
+            .map(|nonce| {
+                let account = Account {
+                    nonce,
+                    ..Account::default()
+                };
+                (keccak256(nonce.to_be_bytes()), rlp::encode(&account))
+            })
+            .collect();
+        leaves.sort();
+        let mut nodes = HashMap::new();
+        let mut builder = Builder::new(|_: &Path, node: Vec<u8>| {
+            nodes.insert(keccak256(&node), Bytes::from(node));
+        });
+        for (key, value) in &leaves {
+            builder.push(key.as_slice(), value).unwrap();
+        }
+        let root = builder.finish().unwrap();
+        (root, nodes)
+    })
+}
+
+fn root(items: &[Vec<u8>]) -> B256 {
+    match items.is_empty() {
+        true => EMPTY_ROOT_HASH,
+        false => ordered_root(items).unwrap(),
+    }
 }
 
 /// A chain from genesis on.
 #[derive(Clone)]
 pub struct SimChain {
     pub blocks: Vec<SimBlock>,
+    numbers: HashMap<B256, usize>,
 }
 
 impl SimChain {
@@ -37,10 +75,9 @@ impl SimChain {
             total: header.difficulty,
             header: HashedHeader::read(&rlp::encode(&header)).unwrap(),
             body: rlp::encode(&Body::default()),
+            receipts: rlp::encode::<Vec<Receipt>>(&Vec::new()),
         };
-        Self {
-            blocks: vec![genesis],
-        }
+        Self::of(vec![genesis])
     }
 
     /// Adds blocks; `branch` makes them others than those of another branch. The one with the
@@ -67,16 +104,17 @@ impl SimChain {
                 },
                 withdrawals: None,
             };
-            let items = transaction_trie_items(&body.transactions);
-            let transactions_root = match items.is_empty() {
-                true => actoreum_primitives::EMPTY_ROOT_HASH,
-                false => ordered_root(&items).unwrap(),
-            };
+            let status = ReceiptOutcome::Status(true);
+            let receipts: Vec<Receipt> = (0..count as u64)
+                .map(|index| Receipt::new(TxType::Legacy, status, index + number, Vec::new()))
+                .collect();
             let header = Header {
                 number,
                 parent_hash: parent.header.hash,
                 ommers_hash: body.ommers_hash(),
-                transactions_root,
+                transactions_root: root(&transaction_trie_items(&body.transactions)),
+                receipts_root: root(&receipt_trie_items(&receipts)),
+                state_root: state().0,
                 difficulty: U256::from(difficulty),
                 beneficiary: Address::repeat_byte(branch),
                 extra_data: match bad == Some(number) {
@@ -85,19 +123,28 @@ impl SimChain {
                 },
                 ..Header::default()
             };
+            let hash = header.hash();
+            self.numbers.insert(hash, self.blocks.len());
             self.blocks.push(SimBlock {
                 total: parent.total + header.difficulty,
                 header: HashedHeader::read(&rlp::encode(&header)).unwrap(),
                 body: rlp::encode(&body),
+                receipts: rlp::encode(&receipts),
             });
+        }
+    }
+
+    fn of(blocks: Vec<SimBlock>) -> Self {
+        let hashes = blocks.iter().map(|block| block.header.hash);
+        Self {
+            numbers: hashes.zip(0..).collect(),
+            blocks,
         }
     }
 
     /// The first blocks, up to this number.
     pub fn up_to(&self, number: u64) -> Self {
-        Self {
-            blocks: self.blocks[..=number as usize].to_vec(),
-        }
+        Self::of(self.blocks[..=number as usize].to_vec())
     }
 
     pub fn head(&self) -> &SimBlock {
@@ -109,7 +156,7 @@ impl SimChain {
     }
 
     pub fn by_hash(&self, hash: &B256) -> Option<&SimBlock> {
-        self.blocks.iter().find(|block| block.header.hash == *hash)
+        self.blocks.get(*self.numbers.get(hash)?)
     }
 }
 
@@ -117,12 +164,17 @@ impl SimChain {
 pub struct SimStore {
     pub known: HashMap<B256, (HashedHeader, U256)>,
     pub canonical: Vec<B256>,
+    /// Blocks above the head, without state.
+    pub kept: Vec<HashedHeader>,
+    pub nodes: HashSet<B256>,
 }
 
 impl SimStore {
     pub fn new(chain: &SimChain) -> Self {
         let blocks = chain.blocks.iter();
         Self {
+            kept: Vec::new(),
+            nodes: HashSet::new(),
             canonical: blocks.clone().map(|block| block.header.hash).collect(),
             known: blocks
                 .map(|block| (block.header.hash, (block.header.clone(), block.total)))
@@ -132,6 +184,49 @@ impl SimStore {
 
     pub fn head(&self) -> B256 {
         *self.canonical.last().unwrap()
+    }
+
+    /// Keeps a block with its receipts.
+    pub fn keep(&mut self, parcel: &BlockParcel) -> Result<(), (u64, B256, String)> {
+        let header = parcel.header.clone();
+        let number = header.header.number;
+        let refuse = |why: &str| Err((number, header.hash, why.to_owned()));
+        self.kept.retain(|kept| kept.header.number < number);
+        let parent = self.kept.last().map_or(self.head(), |kept| kept.hash);
+        if header.header.parent_hash != parent {
+            return refuse("unknown ancestor");
+        }
+        if header.header.extra_data.as_ref() == BAD {
+            return refuse("invalid seal");
+        }
+        let receipts = parcel.decode_receipts().unwrap();
+        if root(&receipt_trie_items(&receipts)) != header.header.receipts_root {
+            return refuse("other receipts");
+        }
+        self.kept.push(header);
+        Ok(())
+    }
+
+    pub fn write_state(&mut self, pieces: &[Piece]) {
+        for piece in pieces {
+            assert_eq!(piece.kind, Kind::AccountNode);
+            assert_eq!(keccak256(&piece.data), piece.hash);
+            self.nodes.insert(piece.hash);
+        }
+    }
+
+    /// Makes a kept block the head.
+    pub fn adopt(&mut self, hash: &B256) {
+        let nodes = &self.nodes;
+        let missing = state().1.keys().filter(|hash| !nodes.contains(*hash));
+        assert_eq!(missing.count(), 0, "the state is not whole");
+        let place = self.kept.iter().position(|kept| kept.hash == *hash);
+        for header in self.kept.drain(..=place.unwrap()) {
+            let total = self.known[&header.header.parent_hash].1 + header.header.difficulty;
+            self.canonical.push(header.hash);
+            self.known.insert(header.hash, (header, total));
+        }
+        self.kept.clear();
     }
 
     /// Imports a block; the number and hash of one that is refused, and why.
@@ -150,7 +245,7 @@ impl SimStore {
             return refuse("no body");
         };
         let items = transaction_trie_items(&block.body.transactions);
-        if !items.is_empty() && ordered_root(&items).unwrap() != block.header.transactions_root
+        if root(&items) != block.header.transactions_root
             || block.body.ommers_hash() != block.header.ommers_hash
         {
             return refuse("another body");
@@ -170,7 +265,31 @@ impl SimStore {
     }
 }
 
+impl StateStore for SimStore {
+    fn has_node(&self, hash: &B256) -> bool {
+        self.nodes.contains(hash)
+    }
+
+    fn has_code(&self, _: &B256) -> bool {
+        false
+    }
+}
+
 impl LocalChain for SimStore {
+    fn newest_kept(&self) -> Option<(u64, B256)> {
+        let newest = self.kept.last()?;
+        Some((newest.header.number, newest.hash))
+    }
+
+    fn is_kept(&self, hash: &B256, _: u64) -> bool {
+        self.kept.iter().any(|kept| kept.hash == *hash)
+    }
+
+    fn state_root(&self, hash: &B256) -> Option<B256> {
+        let kept = self.kept.iter().find(|kept| kept.hash == *hash);
+        kept.map(|kept| kept.header.state_root)
+    }
+
     fn head_number(&self) -> u64 {
         self.canonical.len() as u64 - 1
     }
@@ -180,7 +299,12 @@ impl LocalChain for SimStore {
     }
 
     fn total_difficulty_of(&self, hash: &B256) -> Option<U256> {
-        self.known.get(hash).map(|(_, total)| *total)
+        if let Some((_, total)) = self.known.get(hash) {
+            return Some(*total);
+        }
+        let place = self.kept.iter().position(|kept| kept.hash == *hash)?;
+        let difficulties = self.kept[..=place].iter().map(|it| it.header.difficulty);
+        Some(difficulties.fold(self.total_difficulty(), |total, it| total + it))
     }
 
     fn has_block(&self, hash: &B256, _: u64) -> bool {

@@ -10,7 +10,7 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 
-use super::{PeerKey, SyncError};
+use super::{Mode, PeerKey, SyncError};
 use chain::SimChain;
 use net::{Manner, Net};
 
@@ -159,6 +159,62 @@ fn what_is_held_stays_bounded_while_the_import_stands_still() {
     assert!(net.dropped.is_empty());
 }
 
+#[test]
+fn a_fast_sync_keeps_blocks_adopts_the_state_and_executes_the_rest() {
+    for blocks in [1, 64, 65, 66, 300, 3_000] {
+        let best = chain(blocks);
+        let mut net = Net::with_mode(blocks, &SimChain::genesis(), Mode::Fast);
+        net.add(1, &best, Manner::Honest, Duration::ZERO);
+        net.add(2, &best, Manner::Stateless, Duration::ZERO);
+        net.run(LONG);
+        assert_eq!(net.store.head(), best.head().header.hash, "{blocks} blocks");
+        assert!(net.dropped.is_empty() && net.points.is_empty());
+        let pivot = &best.blocks[blocks.saturating_sub(64) as usize];
+        let adopted = format!("adopt {}", pivot.header.hash);
+        assert_eq!(net.trace.contains(&adopted), blocks > 64, "{blocks} blocks");
+        assert_eq!(net.ended, [Ok(())]);
+    }
+}
+
+#[test]
+fn a_fast_sync_that_is_cut_again_and_again_goes_on_with_what_it_has() {
+    let best = chain(2_000);
+    let mut net = Net::with_mode(5, &SimChain::genesis(), Mode::Fast);
+    net.add(1, &best.up_to(1_500), Manner::Honest, Duration::ZERO);
+    for _ in 0..40 {
+        net.run(net.now + Duration::from_millis(700));
+        net.downloader.cancel(net.now);
+        net.now += Duration::from_secs(2);
+    }
+    net.add(2, &best, Manner::Honest, Duration::ZERO);
+    net.run(LONG);
+    assert_eq!(net.store.head(), best.head().header.hash);
+    let nodes = chain::state().1.len();
+    let asked = net.values_asked;
+    assert!(asked < 3 * nodes, "{asked} of {nodes} values came");
+}
+
+#[test]
+fn a_pivot_whose_state_is_gone_makes_way_for_a_newer_one_and_at_last_for_a_full_sync() {
+    let best = chain(1_000);
+    let mut net = Net::with_mode(5, &SimChain::genesis(), Mode::Fast);
+    net.state_from = Duration::from_secs(2);
+    net.add(1, &best.up_to(900), Manner::Honest, Duration::ZERO);
+    net.add(2, &best, Manner::Honest, Duration::from_millis(1_500));
+    net.run(LONG);
+    assert_eq!(net.store.head(), best.head().header.hash);
+    let adopted = format!("adopt {}", best.blocks[936].header.hash);
+    assert!(net.trace.contains(&adopted), "{}", net.trace.join("\n"));
+    assert!(matches!(net.ended[0], Err(SyncError::StateUnavailable(_))));
+    assert!(net.dropped.is_empty());
+
+    let mut net = Net::with_mode(5, &SimChain::genesis(), Mode::Fast);
+    net.add(1, &best, Manner::Stateless, Duration::ZERO);
+    net.run(LONG);
+    assert_eq!(net.store.head(), best.head().header.hash);
+    assert!(!net.trace.iter().any(|line| line.starts_with("adopt")));
+}
+
 /// A network of random peers; true where all is as it should be.
 fn random_network(seed: u64) -> Net {
     let mut rng = StdRng::seed_from_u64(seed);
@@ -166,7 +222,14 @@ fn random_network(seed: u64) -> Net {
     let best = chain(height);
     let mut local = best.up_to(rng.random_range(0..=height / 2));
     local.grow(rng.random_range(0..40), 3, 1, None);
-    let mut net = Net::new(seed, &local);
+    let mode = match rng.random_bool(0.5) {
+        true => Mode::Fast,
+        false => Mode::Full,
+    };
+    if mode == Mode::Fast {
+        local = SimChain::genesis();
+    }
+    let mut net = Net::with_mode(seed, &local, mode);
     net.import_time = Duration::from_micros(rng.random_range(0..3_000));
     net.add(
         0,
@@ -231,7 +294,7 @@ fn random_network(seed: u64) -> Net {
 fn random_networks_end_at_the_best_honest_head() {
     let seeds = match std::env::var("ACTOREUM_SYNC_SEED") {
         Ok(seed) => vec![seed.parse().unwrap()],
-        Err(_) => (0..200).collect(),
+        Err(_) => (0..120).collect(),
     };
     for seed in seeds {
         random_network(seed);

@@ -8,12 +8,13 @@ use actoreum_primitives::{B256, U256};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use super::chain::{SimChain, SimStore};
+use super::chain::{SimChain, SimStore, state};
 use crate::downloader::{
-    Action, Downloader, HeaderQuery, ImportFailure, PeerHead, PeerKey, Query, SyncError,
-    Unanswered, Window,
+    Action, Downloader, HeaderQuery, ImportFailure, Mode, PeerHead, PeerKey, Query, Serves,
+    SyncError, Unanswered, Window,
 };
-use crate::{BodyParcel, HashedHeader};
+use crate::state::{HashedValue, Piece};
+use crate::{BodyParcel, HashedHeader, ReceiptsParcel};
 
 /// How a peer behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,12 +38,16 @@ pub enum Manner {
     /// Says to have more than it has.
     Boasts,
     Garbage,
+    /// Has no state, and says so; otherwise honest.
+    Stateless,
+    /// State values and receipts that nobody asked for.
+    WrongState,
     /// More headers than asked for.
     Floods,
 }
 
 impl Manner {
-    pub const LIARS: [Self; 9] = [
+    pub const LIARS: [Self; 10] = [
         Self::Silent,
         Self::NoBodies,
         Self::NoHeaders,
@@ -51,13 +56,14 @@ impl Manner {
         Self::WrongBodies,
         Self::Boasts,
         Self::Garbage,
+        Self::WrongState,
         Self::Floods,
     ];
 
     pub fn is_honest(self) -> bool {
         matches!(
             self,
-            Self::Honest | Self::Slow | Self::Meagre | Self::Leaves
+            Self::Honest | Self::Slow | Self::Meagre | Self::Leaves | Self::Stateless
         )
     }
 }
@@ -86,7 +92,12 @@ enum Event {
     Headers(u64, Vec<HashedHeader>),
     Bodies(u64, Vec<BodyParcel>),
     Unanswered(u64, Unanswered),
+    Receipts(u64, Vec<ReceiptsParcel>),
+    Values(u64, Vec<HashedValue>),
     Imported(Window),
+    Kept(Window),
+    Written(u64, Vec<Piece>),
+    Adopted(u64, B256),
     Leaves(PeerKey),
     Joins(PeerKey),
 }
@@ -107,10 +118,17 @@ pub struct Net {
     pub trace: Vec<String>,
     importing_until: Duration,
     pub import_time: Duration,
+    /// No peer has the state before this time.
+    pub state_from: Duration,
+    pub values_asked: usize,
 }
 
 impl Net {
     pub fn new(seed: u64, local: &SimChain) -> Self {
+        Self::with_mode(seed, local, Mode::Full)
+    }
+
+    pub fn with_mode(seed: u64, local: &SimChain, mode: Mode) -> Self {
         Self {
             rng: StdRng::seed_from_u64(seed),
             now: Duration::ZERO,
@@ -118,7 +136,7 @@ impl Net {
             events: BTreeMap::new(),
             peers: BTreeMap::new(),
             store: SimStore::new(local),
-            downloader: Downloader::new(),
+            downloader: Downloader::new(mode),
             dropped: BTreeMap::new(),
             points: BTreeMap::new(),
             ended: Vec::new(),
@@ -126,6 +144,8 @@ impl Net {
             trace: Vec::new(),
             importing_until: Duration::ZERO,
             import_time: Duration::from_micros(100),
+            state_from: Duration::ZERO,
+            values_asked: 0,
         }
     }
 
@@ -189,12 +209,41 @@ impl Net {
                 self.downloader.on_headers(id, headers, &self.store, now);
             }
             Event::Bodies(id, bodies) => self.downloader.on_bodies(id, bodies, &self.store, now),
+            Event::Receipts(id, receipts) => {
+                self.downloader.on_receipts(id, receipts, &self.store, now);
+            }
+            Event::Values(id, values) => {
+                self.downloader.on_values(id, values, &self.store, now);
+            }
+            Event::Written(id, pieces) => {
+                self.store.write_state(&pieces);
+                self.downloader.on_written(id, Ok(()), &self.store, now);
+            }
+            Event::Adopted(id, hash) => {
+                self.store.adopt(&hash);
+                self.downloader.on_imported(id, Ok(()), &self.store, now);
+            }
+            Event::Kept(window) => {
+                let kept = window.blocks.iter().try_for_each(|it| self.store.keep(it));
+                let result = kept.map_err(|(number, hash, reason)| ImportFailure::Bad {
+                    number,
+                    hash,
+                    reason,
+                });
+                self.downloader
+                    .on_imported(window.id, result, &self.store, now);
+            }
             Event::Unanswered(id, why) => {
                 self.downloader.on_unanswered(id, why, &self.store, now);
             }
             Event::Joins(key) => {
-                let head = self.peers[&key].head();
-                self.downloader.on_peer(key, head, &self.store, now);
+                let peer = &self.peers[&key];
+                let serves = Serves {
+                    receipts: true,
+                    state: peer.manner != Manner::Stateless,
+                };
+                let head = peer.head();
+                self.downloader.on_peer(key, head, serves, &self.store, now);
             }
             Event::Leaves(key) => {
                 self.peers.get_mut(&key).unwrap().is_gone = true;
@@ -240,6 +289,20 @@ impl Net {
                     let after = self.importing_until - self.now;
                     self.schedule(after, Event::Imported(window));
                 }
+                Action::Keep(window) => {
+                    self.trace.push(format!("keep {}", window.blocks.len()));
+                    let work = self.import_time * window.blocks.len() as u32;
+                    self.importing_until = self.importing_until.max(self.now) + work;
+                    let after = self.importing_until - self.now;
+                    self.schedule(after, Event::Kept(window));
+                }
+                Action::WriteState { id, pieces } => {
+                    self.schedule(Duration::from_millis(5), Event::Written(id, pieces));
+                }
+                Action::Adopt { id, hash } => {
+                    self.trace.push(format!("adopt {hash}"));
+                    self.schedule(Duration::from_millis(50), Event::Adopted(id, hash));
+                }
                 Action::Drop { peer, reason } => {
                     self.trace.push(format!("drop {peer:?} {reason}"));
                     self.dropped.insert(peer, reason);
@@ -283,6 +346,32 @@ impl Net {
             Query::Bodies(hashes) => {
                 *self.blocks_asked.entry(key).or_default() += hashes.len() as u64;
                 Event::Bodies(id, self.bodies(key, &hashes))
+            }
+            Query::Receipts(hashes) => {
+                let chain = &peer.chain;
+                let blocks = hashes.iter().filter_map(|hash| chain.by_hash(hash));
+                let mut receipts: Vec<ReceiptsParcel> = blocks
+                    .map(|block| ReceiptsParcel::read(&block.receipts).unwrap())
+                    .collect();
+                if manner == Manner::WrongState {
+                    receipts.iter_mut().for_each(|it| it.root = B256::ZERO);
+                }
+                Event::Receipts(id, receipts)
+            }
+            Query::Values(hashes) => {
+                let has_state = self.now >= self.state_from && manner.is_honest();
+                let known = hashes.iter().filter_map(|hash| state().1.get(hash));
+                let mut values: Vec<HashedValue> = known
+                    .filter(|_| has_state)
+                    .map(|value| HashedValue::new(value.clone()))
+                    .collect();
+                self.values_asked += values.len();
+                match manner {
+                    Manner::WrongState => values.push(HashedValue::new(Vec::new().into())),
+                    Manner::Meagre => values.truncate(3),
+                    _ => {}
+                }
+                Event::Values(id, values)
             }
         };
         if manner == Manner::Silent {
