@@ -1,5 +1,7 @@
 //! One conversation with each peer.
 
+use std::sync::Arc;
+
 use actoreum_messages::fetcher::{BlockPropagated, BlocksAnnounced, TransactionsAnnounced};
 use actoreum_messages::protocol_manager::PeerJoined;
 use actoreum_primitives::{B256, PooledTransaction, Transaction, TxType};
@@ -47,6 +49,7 @@ impl EthProtocol {
         let library = Library {
             chain: setup.chain.clone(),
             pool: setup.pool.reader.clone(),
+            states: Arc::default(),
         };
         Ok(Self {
             greeter,

@@ -69,3 +69,19 @@ pub const PROPAGATED_BLOCKS: usize = 1024;
 
 /// Announced transactions that the pool did not take and that are not fetched again.
 pub const REFUSED_TRANSACTIONS: usize = 32_768;
+
+// --- states that are served by hash ---------------------------------------------
+
+/// Blocks below the head whose state a peer may begin with: what geths keep in memory. A fast sync
+/// asks for the state 64 below the head.
+pub const SERVED_STATE_DEPTH: u64 = 128;
+
+/// Bytes of the nodes of a state that is served: one is held at a time. A larger one is not
+/// served; its peers execute the chain, or find somebody else.
+pub const SERVED_STATE_BYTES: usize = 96 << 20;
+
+/// Between the beginnings of two states: working one out reads the whole flat state.
+pub const SERVED_STATE_PAUSE: Duration = Duration::from_secs(15);
+
+/// A state that nobody asked for in this time is let go.
+pub const SERVED_STATE_IDLE: Duration = Duration::from_secs(60);

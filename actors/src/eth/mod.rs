@@ -36,6 +36,7 @@ mod peers;
 pub mod protocol_manager;
 mod serve;
 mod setup;
+mod state_library;
 
 pub use conversation::EthProtocol;
 pub use greeting::{Greeter, Greeting};

@@ -1,5 +1,7 @@
 //! Answers from our chain and our pool, within the limits that eth's clients keep.
 
+use std::sync::Arc;
+
 use actoreum_chain::{ChainReader, SealedHeader};
 use actoreum_primitives::EMPTY_ROOT_HASH;
 use actoreum_primitives::rlp::Encode as _;
@@ -15,17 +17,21 @@ use actoreum_wire::limits::{
 };
 use tracing::warn;
 
+use super::state_library::StateLibrary;
+
 /// What is served from. Its reads belong on a pool.
 #[derive(Clone)]
 pub(super) struct Library {
     pub(super) chain: ChainReader,
     pub(super) pool: PoolReader,
+    pub(super) states: Arc<StateLibrary>,
 }
 
 impl Library {
     /// The answer to a request; `None` to what is none. What cannot be read is left out, as what
     /// is not there.
     pub(super) fn answer(&self, request: EthMessage) -> Option<EthMessage> {
+        self.states.forget_idle();
         Some(match request {
             EthMessage::GetBlockHeaders(id, request) => {
                 EthMessage::BlockHeaders(id, self.headers(&request))
@@ -130,6 +136,9 @@ impl Library {
     }
 
     fn value(&self, hash: &B256) -> Result<Option<Vec<u8>>, StorageError> {
+        if let Some(node) = self.states.node(&self.chain, hash)? {
+            return Ok(Some(encoded::<Value>(&node.into())));
+        }
         let code = self.chain.store().find_code(hash)?;
         Ok(code.map(|code| encoded::<Value>(&code)))
     }

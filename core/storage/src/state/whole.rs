@@ -1,15 +1,18 @@
 //! The whole state after a block, in the order of the hashed keys: for dumps, checks, repairs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 
-use actoreum_primitives::{Account, B256, EMPTY_ROOT_HASH, U256, rlp};
+use actoreum_primitives::{Account, B256, EMPTY_ROOT_HASH, U256, keccak256, rlp};
 use actoreum_trie::{Builder, Path, encode_uint};
 
 use super::codec::{decode_account, decode_slot};
 use super::history::ChangeList;
 use crate::tables::{Table, after_prefix};
 use crate::{StorageError, Store};
+
+/// What a node takes in a map besides its bytes: its hash, a vector, the map's own.
+const NODE_OVERHEAD: usize = 96;
 
 /// Slots of one account by their hashed keys; none is zero.
 pub type Slots = BTreeMap<B256, U256>;
@@ -23,6 +26,36 @@ pub struct WholeState {
 }
 
 impl Store {
+    /// All nodes of the tries of the state with this root, which is that of block `number`, by
+    /// their hashes; `None` where they take more than `most` bytes, or where a commit came between.
+    /// Holds one account's slots besides.
+    pub fn state_nodes(
+        &self,
+        number: u64,
+        root: B256,
+        most: usize,
+    ) -> Result<Option<HashMap<B256, Vec<u8>>>, StorageError> {
+        let mut nodes = HashMap::new();
+        let mut bytes = 0_usize;
+        let mut is_too_large = false;
+        let made = self.whole_state_at(number)?.tries(|_, _, rlp| {
+            bytes += rlp.len() + NODE_OVERHEAD;
+            is_too_large = bytes > most;
+            if is_too_large {
+                return Err(StorageError::MissingState(number));
+            }
+            nodes.insert(keccak256(&rlp), rlp);
+            Ok(())
+        });
+        match made {
+            Ok(made) if made == root => Ok(Some(nodes)),
+            _ if is_too_large => Ok(None),
+            // What was read while a commit was written makes another root, or none.
+            Ok(_) | Err(StorageError::Corrupt(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The whole state after block `number` of the canonical chain.
     ///
     /// # Errors
