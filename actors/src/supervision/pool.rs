@@ -193,6 +193,13 @@ impl Pool {
         self.shared.busy.load(Relaxed)
     }
 
+    /// Whether no job runs and none waits: for tests whose clock must wait for the work of
+    /// threads.
+    pub fn is_idle(&self) -> bool {
+        let queue = self.shared.queue.lock();
+        queue.jobs.is_empty() && self.busy() == 0
+    }
+
     /// Jobs accepted since the pool was made.
     pub fn accepted(&self) -> u64 {
         self.shared.accepted.load(Relaxed)
@@ -272,7 +279,6 @@ impl Pool {
             } = job;
             let begun_at = clock::now();
             metrics.queue.record(begun_at.saturating_sub(queued_at));
-            self.shared.busy.fetch_add(1, Relaxed);
             let stopwatch = Stopwatch { begun_at, metrics };
             // What turns a result into a message is foreign code too.
             let _ = catch_unwind(AssertUnwindSafe(|| run(stopwatch)));
@@ -288,6 +294,8 @@ impl Pool {
             }
             if let Some(job) = queue.jobs.pop_front() {
                 self.note_depth(queue.jobs.len());
+                // With the queue held, so that a job always either waits or runs.
+                self.shared.busy.fetch_add(1, Relaxed);
                 return Some(job);
             }
             self.shared.has_work.wait(&mut queue);

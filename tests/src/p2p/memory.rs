@@ -66,6 +66,11 @@ impl MemoryNet {
         self.state.lock().unwrap()
     }
 
+    /// From now on messages take so long.
+    pub fn delay(&self, delay: Duration) {
+        self.state().delay = delay;
+    }
+
     /// Loses this share of the datagrams from now on.
     pub fn lose(&self, share: f64) {
         self.state().loss = share;
@@ -134,13 +139,14 @@ impl Host {
     }
 }
 
-/// Carries bytes one way, with the network's delay, until one end closes.
+/// Carries bytes one way, with the network's delay, until one end closes. True where nobody is
+/// there any more to take them: then nothing is carried back either.
 async fn carry(
     net: MemoryNet,
     (one, other): (IpAddr, IpAddr),
     mut from: ReadHalf<DuplexStream>,
     mut to: WriteHalf<DuplexStream>,
-) {
+) -> bool {
     let mut buffer = vec![0; STREAM_BUFFER];
     while let Ok(count) = from.read(&mut buffer).await {
         let delay = net.state().delay;
@@ -148,11 +154,14 @@ async fn carry(
         while !net.state().is_joined(one, other) {
             sleep(Duration::from_millis(100)).await;
         }
-        if count == 0 || to.write_all(&buffer[..count]).await.is_err() {
+        if count == 0 {
             break;
         }
+        if to.write_all(&buffer[..count]).await.is_err() {
+            return true;
+        }
     }
-    let _ = to.shutdown().await;
+    to.shutdown().await.is_err()
 }
 
 /// Counts an open stream.
@@ -187,8 +196,12 @@ impl Transport for Host {
             let there = carry(self.net.clone(), ends, near_read, far_write);
             let back = carry(self.net.clone(), ends, far_read, near_write);
             actix::spawn(async move {
-                tokio::join!(there, back);
-                drop(counted);
+                tokio::pin!(there, back);
+                let is_broken = tokio::select! {
+                    is_broken = &mut there => is_broken || back.await,
+                    is_broken = &mut back => is_broken || there.await,
+                };
+                drop((is_broken, counted));
             });
             let wire = Wire {
                 stream: Box::new(theirs),

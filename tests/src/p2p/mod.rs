@@ -12,11 +12,13 @@
 //! is used to drive and to look at a node.
 
 mod chat;
+mod full;
 mod memory;
 mod node;
 mod stranger;
 
 pub use chat::Chat;
+pub use full::{FullNode, NETWORK_ID, Warden, chain_genesis};
 pub use memory::{Host, MemoryNet};
 pub use node::{TestNode, key, run, settle, until};
 pub use stranger::{Stranger, UNCOMPRESSED, hello};

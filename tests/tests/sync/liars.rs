@@ -1,0 +1,231 @@
+//! Peers that say they have the best chain, and lie in one way each: the honest chain arrives, the
+//! liar is sent away, and memory stays small.
+
+use std::io;
+use std::time::Duration;
+
+use actoreum_actors::eth::Greeter;
+use actoreum_chain::ChainReader;
+use actoreum_primitives::{B256, Body, Bytes, Header, U256};
+use actoreum_tests::p2p::{
+    FullNode, MemoryNet, NETWORK_ID, Stranger, Warden, hello, key, run, settle,
+};
+use actoreum_wire::eth::{BlockOrigin, EthMessage, EthVersion, GetBlockHeaders, LazyList, Status};
+use actoreum_wire::nodes::NodeId;
+use actoreum_wire::p2p::{Capability, Hello};
+use tokio::time::Instant;
+
+const BLOCKS: u64 = 300;
+const VERSION: EthVersion = EthVersion::Eth68;
+/// Where the messages of the only capability begin.
+const OFFSET: u64 = 16;
+const DISCONNECT: u64 = 1;
+const PING: u64 = 2;
+const PONG: u64 = 3;
+const PATIENCE: Duration = Duration::from_secs(900);
+/// Megabytes that the process may have, with both nodes and the liar.
+const MEMORY: u64 = 400;
+
+/// How a peer lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lie {
+    /// Headers of which each names a parent that there is not.
+    WrongHeaders,
+    /// Every other header is left out.
+    Gaps,
+    /// The right headers, and bodies of nobody.
+    WrongBodies,
+    /// Every answer is empty.
+    Empty,
+    /// There is no answer.
+    Silence,
+    /// Headers that look well and are a hundred megabytes.
+    Junk,
+}
+
+/// A peer that lies. Ends with its connection.
+struct Liar {
+    stranger: Stranger,
+    honest: ChainReader,
+    lie: Lie,
+    /// Bytes of answers.
+    sent: usize,
+}
+
+impl Liar {
+    /// Becomes a peer that says its chain is far heavier than all others.
+    async fn join(mut stranger: Stranger, honest: ChainReader, lie: Lie) -> io::Result<Self> {
+        let hello = Hello {
+            capabilities: vec![Capability::new("eth", VERSION.number())],
+            ..hello(&key(99))
+        };
+        stranger.greet(&hello).await?;
+        let mut liar = Self {
+            stranger,
+            honest,
+            lie,
+            sent: 0,
+        };
+        let greeter = Greeter::new(liar.honest.clone(), NETWORK_ID).map_err(io::Error::other)?;
+        let status = Status {
+            total_difficulty: U256::from(1_u64 << 60),
+            head: B256::repeat_byte(7),
+            ..greeter.status(VERSION)
+        };
+        liar.send(&EthMessage::Status(status)).await?;
+        Ok(liar)
+    }
+
+    async fn send(&mut self, message: &EthMessage) -> io::Result<()> {
+        let payload = message.encode(VERSION).map_err(io::Error::other)?;
+        self.sent += payload.len();
+        let code = OFFSET + message.id().code();
+        self.stranger.send(code, &payload).await
+    }
+
+    /// Answers until it is sent away; how many bytes it got to send.
+    async fn run(mut self) -> usize {
+        while let Ok((code, payload)) = self.stranger.receive().await {
+            let answered = match code {
+                DISCONNECT => break,
+                PING => self.stranger.send(PONG, &[0xc0]).await,
+                code if code >= OFFSET => {
+                    let message = EthMessage::decode(VERSION, code - OFFSET, &payload);
+                    match message {
+                        Ok(message) => self.answer(message).await,
+                        Err(_) => Ok(()),
+                    }
+                }
+                _ => Ok(()),
+            };
+            if answered.is_err() {
+                break;
+            }
+        }
+        self.sent
+    }
+
+    async fn answer(&mut self, message: EthMessage) -> io::Result<()> {
+        let answer = match message {
+            _ if self.lie == Lie::Silence => return Ok(()),
+            EthMessage::GetBlockHeaders(id, request) => {
+                let headers = self.headers(&request);
+                EthMessage::BlockHeaders(id, LazyList::from_items(&headers))
+            }
+            EthMessage::GetBlockBodies(id, hashes) => {
+                let mut bodies = Vec::new();
+                if self.lie != Lie::Empty {
+                    let body = Body {
+                        ommers: vec![Header::default()],
+                        ..Body::default()
+                    };
+                    bodies = vec![body; hashes.len()];
+                }
+                EthMessage::BlockBodies(id, LazyList::from_items(&bodies))
+            }
+            _ => return Ok(()),
+        };
+        self.send(&answer).await
+    }
+
+    fn headers(&self, request: &GetBlockHeaders) -> Vec<Header> {
+        let head = B256::repeat_byte(7);
+        let first = match request.origin {
+            BlockOrigin::Number(number) => number,
+            // Its head is far ahead of all others.
+            BlockOrigin::Hash(hash) if hash == head => 1_000_000,
+            BlockOrigin::Hash(_) => return Vec::new(),
+        };
+        let amount = usize::try_from(request.amount).unwrap_or(192).min(192);
+        let numbers = std::iter::successors(Some(first), |number| request.next_number(*number));
+        let numbers = numbers.take(amount);
+        let honest = |number| self.honest.header_by_number(number).ok().flatten();
+        let invented = |number: u64, extra: usize| Header {
+            number,
+            parent_hash: B256::repeat_byte(number as u8),
+            difficulty: U256::from(1_u64 << 50),
+            gas_limit: 0x80_0000,
+            timestamp: 13 * number,
+            extra_data: Bytes::from(vec![7; extra]),
+            ..Header::default()
+        };
+        match self.lie {
+            Lie::Empty | Lie::Silence => Vec::new(),
+            Lie::WrongHeaders => numbers.map(|number| invented(number, 0)).collect(),
+            // As long as they may be: two megabytes an answer.
+            Lie::Junk => numbers.map(|number| invented(number, 10_000)).collect(),
+            Lie::Gaps | Lie::WrongBodies => {
+                let is_left_out =
+                    |index: usize| self.lie == Lie::Gaps && amount > 2 && index % 2 == 1;
+                let kept = numbers
+                    .enumerate()
+                    .filter(|(index, _)| !is_left_out(*index));
+                kept.map(|(_, number)| match honest(number) {
+                    Some(header) => Header::clone(&header),
+                    None => invented(number, 0),
+                })
+                .collect()
+            }
+        }
+    }
+}
+
+fn resident_megabytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    kibibytes.unwrap_or_default() / 1024
+}
+
+async fn honest_sync_goes_on(lie: Lie) {
+    let net = MemoryNet::new(Duration::from_millis(20));
+    let warden = Warden::start();
+    let honest = FullNode::start(&net, &warden, 1, |_| {}).await;
+    for _ in 0..BLOCKS {
+        honest.seal().await;
+    }
+    let victim = FullNode::start(&net, &warden, 2, |_| {}).await;
+    let (own, host) = (key(99), net.host([90, 0, 0, 1].into()));
+    let public_key = victim.enode().public_key;
+    let dialled = Stranger::dial(&host, victim.socket(), public_key, &own).await;
+    let liar = Liar::join(dialled.unwrap(), honest.reader.clone(), lie).await;
+    let lying = actix::spawn(liar.unwrap().run());
+    // The liar comes first: it is the best peer that there is.
+    settle(Duration::from_secs(2)).await;
+    victim.add_peer(honest.enode()).await;
+
+    let (begun, mut most) = (Instant::now(), 0);
+    let liar = NodeId::of(&own.public_key());
+    let has_liar = || victim.network.peers().iter().any(|peer| peer.id == liar);
+    while victim.head() != honest.head() || has_liar() {
+        let (number, is_over) = (victim.reader.head().number, begun.elapsed() > PATIENCE);
+        assert!(!is_over, "{lie:?}: block {number}, liar {}", has_liar());
+        most = most.max(resident_megabytes());
+        settle(Duration::from_millis(250)).await;
+    }
+    let took = begun.elapsed();
+    let sent = lying.await.unwrap();
+    println!("{lie:?}: synced and rid of it after {took:.1?}, {sent} bytes of lies, {most} MB");
+    assert!(most < MEMORY, "{most} MB");
+    assert!(victim.network.peers().iter().any(|it| it.id == honest.id()));
+    tokio::time::resume();
+    victim.stop().await;
+    honest.stop().await;
+}
+
+#[test]
+fn honest_sync_goes_on_beside_every_liar() {
+    for lie in [
+        Lie::WrongHeaders,
+        Lie::Gaps,
+        Lie::WrongBodies,
+        Lie::Empty,
+        Lie::Silence,
+        Lie::Junk,
+    ] {
+        run(async {
+            tokio::time::pause();
+            honest_sync_goes_on(lie).await;
+        });
+    }
+}
