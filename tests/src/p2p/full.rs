@@ -23,6 +23,7 @@ use actoreum_messages::server::AddPeer;
 use actoreum_primitives::genesis::Genesis;
 use actoreum_primitives::{Address, B256, Block, Bytes, U256};
 use actoreum_storage::Store;
+use actoreum_sync::downloader::Mode;
 use actoreum_txpool::{PoolConfig, PoolReader};
 use actoreum_wire::nodes::{Enode, NodeId};
 
@@ -141,6 +142,7 @@ impl FullNode {
             peers: eth.peers.clone(),
             pool: serving.clone(),
             status: sync.clone(),
+            mode: Mode::Full,
             followers: Vec::new(),
         };
 

@@ -6,7 +6,6 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use actoreum_primitives::B256;
 use actoreum_tests::p2p::{FullNode, MemoryNet, Warden, run, settle};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
@@ -19,9 +18,22 @@ const PATIENCE: Duration = Duration::from_secs(600);
 /// What is tried where nobody asks for more.
 const SEEDS: u64 = 3;
 
-fn heads(nodes: &[FullNode]) -> Vec<(u64, B256)> {
-    let heads = nodes.iter().map(|node| node.reader.head());
-    heads.map(|head| (head.number, head.hash())).collect()
+/// Each node's head and weight, and the weights that its peers have told it.
+fn heads(nodes: &[FullNode]) -> Vec<String> {
+    let describe = |node: &FullNode| {
+        let (head, own) = (node.reader.head(), node.total_difficulty());
+        let peers = node.network.peers();
+        let told = peers.iter().filter_map(|peer| *peer.eth.lock());
+        let told: Vec<_> = told.map(|it| it.total_difficulty.to_string()).collect();
+        let progress = node.sync.progress().is_some();
+        format!(
+            "{} {:x} {own}, of {} peers {told:?}, syncs: {progress}",
+            head.number,
+            head.hash(),
+            peers.len()
+        )
+    };
+    nodes.iter().map(describe).collect()
 }
 
 fn is_one(nodes: &[FullNode]) -> bool {
