@@ -64,10 +64,10 @@ pub struct Withdraw {
     pub hash: B256,
 }
 
-/// The operator of a development chain took it back to an earlier block: heights above it may be
-/// signed again.
+/// The operator took a chain of one signer back to an earlier block: heights above it may be signed
+/// again.
 ///
-/// From: WorkerActor, on its way back.
+/// From: WorkerActor, on a development chain; `debug_setHead`.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct Rewound {

@@ -9,7 +9,7 @@ use actoreum_actors::{accounts::StandingKeys, clock, miner::MinerSettings};
 use actoreum_chain::{ChainReader, genesis};
 use actoreum_consensus::clique::VANITY_BYTES;
 use actoreum_primitives::{
-    Address, Bytes, ChainConfig, DevChain, Fork, SecretKey, U256, config::EngineConfig,
+    Address, ChainConfig, DevChain, Fork, SecretKey, U256, config::EngineConfig,
 };
 use actoreum_storage::{Engine, Store, StoreOptions};
 use actoreum_wallet::{KeyDirectory, Password, ScryptCost, mnemonic};
@@ -20,8 +20,7 @@ use crate::{
     config::{Config, DevConfig},
     datadir::{self, DataDir},
     keys::{self, Keys},
-    miner::Sealing,
-    version,
+    miner::{Sealing, usual_vanity},
 };
 
 /// What each account of `--dev.accounts` holds, in ether.
@@ -89,7 +88,7 @@ pub fn open(config: &Config, dev: &DevConfig) -> eyre::Result<DevNode> {
         sealing: Sealing {
             settings: MinerSettings {
                 etherbase: Some(signer),
-                extra_data: Bytes::from(version::client().into_bytes()),
+                extra_data: usual_vanity(),
                 gas_floor: dev.gas_limit,
                 gas_ceiling: dev.gas_limit,
                 gas_price: config.eth.tx_pool.price_limit,

@@ -214,10 +214,9 @@ impl MinerConfig {
             true => GAS_FROM_LONDON,
             false => GAS_BEFORE_LONDON.max(self.gas_floor),
         };
-        let version = || Bytes::from(version::client().into_bytes());
         let settings = MinerSettings {
             etherbase: self.etherbase(chain, keys)?,
-            extra_data: self.extra_data.clone().unwrap_or_else(version),
+            extra_data: self.extra_data.clone().unwrap_or_else(usual_vanity),
             gas_floor: self.gas_floor,
             gas_ceiling: self.gas_ceil.unwrap_or(usual_ceiling),
             gas_price: self.gas_price,
@@ -257,6 +256,16 @@ impl MinerConfig {
             found => Ok(found),
         }
     }
+}
+
+/// Who made the block: as many parts of name, version and platform as a header has room for.
+pub fn usual_vanity() -> Bytes {
+    let mut text = version::client();
+    while text.len() > MAX_EXTRA_DATA_BYTES {
+        let end = text.rfind('/').unwrap_or(0);
+        text.truncate(end);
+    }
+    Bytes::from(text.into_bytes())
 }
 
 /// How this node seals.
@@ -389,4 +398,37 @@ pub fn assemble(
         }))
         .intensity(MINER_RESTARTS, MINER_PERIOD);
     Ok(miner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_usual_vanity_has_room_in_a_header() {
+        let vanity = usual_vanity();
+        assert!(vanity.len() <= MAX_EXTRA_DATA_BYTES, "{vanity}");
+        assert!(vanity.starts_with(b"Actoreum/v"), "{vanity}");
+    }
+
+    #[test]
+    fn text_that_has_no_room_and_addresses_that_are_none_are_refused() {
+        let refused = |flags: MinerFlags, part: &str| {
+            let error = MinerConfig::default()
+                .apply(&flags)
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains(part), "{error}");
+        };
+        let long = MinerFlags {
+            miner_extradata: Some("x".repeat(33)),
+            ..MinerFlags::default()
+        };
+        refused(long, "--miner.extradata");
+        let nowhere = MinerFlags {
+            miner_notify: Some(vec!["miner:3333".into()]),
+            ..MinerFlags::default()
+        };
+        refused(nowhere, "--miner.notify");
+    }
 }

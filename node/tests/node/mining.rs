@@ -166,6 +166,10 @@ fn one_signer_seals_stops_and_goes_on_as_the_operator_says() {
         assert!(http::crash(admin, &format!("node/core/miner/{actor}")).unwrap());
         wait_for(address, head + 2);
     }
+    // The operator takes the chain back: nobody else holds to what was signed.
+    let before = http::block_number(address).unwrap();
+    call("debug_setHead", json!(["0x1"]));
+    wait_for(address, before + 1);
     let before = http::block_number(address).unwrap();
     node.kill();
 

@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use actoreum_chain::BadBlock;
 use actoreum_messages::chain::{GetBadBlocks, SetHead};
+use actoreum_messages::sealer::Rewound;
+use actoreum_messages::worker::Look;
 use actoreum_primitives::recover_senders;
 
 use super::encoded;
 use crate::error::RpcError;
 use crate::json::{JsonOut, WriteJson};
+use crate::limits::ACTOR_PATIENCE;
 use crate::method::Method;
 use crate::node::{Node, unanswered};
 use crate::render::{self, BlockView};
@@ -61,9 +64,25 @@ fn bad_blocks(node: &Node, bad: Vec<BadBlock>) -> Result<Vec<Shown>, RpcError> {
 
 async fn set_head(node: Arc<Node>, (number,): (u64,)) -> Result<(), RpcError> {
     let asked = node.writer()?.ask(SetHead { number });
-    asked
-        .await
-        .map_err(unanswered)?
-        .map(|_| ())
-        .map_err(|error| RpcError::server(error.to_string()))
+    let done = asked.await.map_err(unanswered)?;
+    done.map_err(|error| RpcError::server(error.to_string()))?;
+    let Some(sealing) = node.sealing.get().filter(|_| has_one_signer(&node, number)) else {
+        return Ok(());
+    };
+    let sealer = sealing.sealer.within(ACTOR_PATIENCE);
+    let freed = sealer.ask(Rewound { to: number }).await;
+    freed.map_err(unanswered)?;
+    let worker = sealing.worker.within(ACTOR_PATIENCE);
+    worker.ask(Look).await.map_err(unanswered)
+}
+
+/// Whether nobody but one signer seals after the block with this number. Then heights that were
+/// signed may be signed again, for nobody else holds to them; otherwise the others go first.
+fn has_one_signer(node: &Node, number: u64) -> bool {
+    let snapshot = || {
+        let header = node.chain.header_by_number(number).ok()??;
+        let clique = node.clique.as_ref()?;
+        clique.snapshot(&node.chain, number, header.hash()).ok()
+    };
+    snapshot().is_some_and(|snapshot| snapshot.signers.len() == 1)
 }
