@@ -220,7 +220,7 @@ fn a_signer_of_two_waits_for_the_other_and_says_whom_it_waits_for() {
             &password,
             "--mine",
             "--miner.etherbase",
-            "1",
+            &signers[1],
         ],
     );
     wait_for(address, 2);
