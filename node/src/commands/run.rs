@@ -1,12 +1,12 @@
 //! Without a subcommand: the node runs until a signal, or until its tree gives up.
 
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 
 use actoreum_actors::supervision::{Tree, TreeHandle};
 use actoreum_chain::{ChainReader, genesis};
 use actoreum_primitives::Genesis;
 use actoreum_storage::Store;
-use eyre::eyre;
+use eyre::{bail, eyre};
 use tracing::{error, info};
 
 use crate::{
@@ -64,10 +64,25 @@ fn run_dev(config: &Config, dev: &DevConfig) -> eyre::Result<ExitCode> {
 pub fn open(config: &Config, datadir: &DataDir) -> eyre::Result<Store> {
     let store = datadir.open_store(config)?;
     if store.head().is_none() {
+        refuse_to_guess(&config.node.data_dir)?;
         info!("writing mainnet's genesis block");
         genesis::init(&store, &Genesis::mainnet())?;
     }
     Ok(store)
+}
+
+/// Where geth ran, its network is meant, and only its genesis says which one that is.
+fn refuse_to_guess(data_dir: &Path) -> eyre::Result<()> {
+    let of_geth = data_dir.join("geth").join("chaindata");
+    if of_geth.exists() {
+        bail!(
+            "{} is a database of geth's, which actoreum does not read; give it the network's \
+             genesis file with actoreum init, then its blocks (geth export, actoreum import) or \
+             its peers; or choose another directory with --datadir",
+            of_geth.display()
+        );
+    }
+    Ok(())
 }
 
 /// Starts the tree, does `work`, and stops the tree in order: when the work is done, at a
