@@ -442,6 +442,9 @@ fn where_geth_ran_no_network_is_guessed() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir_all(folder.path().join("geth/chaindata")).unwrap();
     let datadir = folder.path().to_str().unwrap();
-    run(&["--datadir", datadir, "--nodiscover", "--port", "0"])
-        .fatal(&["geth/chaindata", "actoreum init", "--datadir"]);
+    run(&["--datadir", datadir, "--nodiscover", "--port", "0"]).fatal(&[
+        "geth/chaindata",
+        "actoreum init",
+        "--datadir",
+    ]);
 }
