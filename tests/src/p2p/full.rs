@@ -21,7 +21,7 @@ use actoreum_consensus::{Engine, Ethash, EthashOptions, SealCheck};
 use actoreum_messages::chain::{BlockOrigin, ImportBlocks};
 use actoreum_messages::server::AddPeer;
 use actoreum_primitives::genesis::Genesis;
-use actoreum_primitives::{Address, B256, Block, Bytes, U256};
+use actoreum_primitives::{Address, B256, Block, Bytes, LegacyTx, TxPayload, U256};
 use actoreum_storage::Store;
 use actoreum_sync::downloader::Mode;
 use actoreum_txpool::{PoolConfig, PoolReader};
@@ -40,14 +40,19 @@ const BLOCK_TIME: u64 = 13;
 /// How far the clock goes on at a time while threads may be at work.
 const TICK: Duration = Duration::from_millis(5);
 
+/// Who pays in every block.
+const PAYER: u32 = 9_999;
+
 /// A chain without proof of work, on which anybody may seal.
 pub fn chain_genesis() -> Genesis {
-    let json = r#"{
+    let template = r#"{
         "config": {"chainId": 77, "homesteadBlock": 0, "eip150Block": 0, "eip155Block": 0,
             "eip158Block": 0, "byzantiumBlock": 0, "constantinopleBlock": 0,
             "petersburgBlock": 0, "istanbulBlock": 0, "ethash": {}},
-        "difficulty": "0x20000", "gasLimit": "0x800000", "alloc": {}}"#;
-    Genesis::from_json(json).unwrap()
+        "difficulty": "0x20000", "gasLimit": "0x800000",
+        "alloc": {"PAYER": {"balance": "0xffffffffffffffffff"}}}"#;
+    let payer = key(PAYER).address().to_string();
+    Genesis::from_json(&template.replace("PAYER", &payer)).unwrap()
 }
 
 /// Keeps a paused clock from running ahead of the threads of nodes' pools: it goes on by
@@ -232,9 +237,19 @@ impl FullNode {
         self.reader.view().total_difficulty()
     }
 
-    /// A block on its head that nobody else makes.
+    /// A block on its head that nobody else makes, with a payment in it.
     pub fn next_block(&self) -> Block {
         let parent = self.reader.head();
+        let payer = key(PAYER);
+        let payment = LegacyTx {
+            nonce: parent.number,
+            gas_price: U256::from(1),
+            gas_limit: 21_000,
+            to: Some(self.author),
+            value: U256::from(1),
+            ..LegacyTx::default()
+        };
+        let payment = TxPayload::Legacy(payment).sign(&payer);
         let plan = BuildPlan {
             time: parent.timestamp + BLOCK_TIME,
             gas_limit: parent.gas_limit,
@@ -244,7 +259,12 @@ impl FullNode {
             parent,
         };
         let (reader, engine) = (&self.reader, self.engine.as_ref());
-        build(reader, engine, plan, |_, _, _| Ok(())).unwrap()
+        let block = build(reader, engine, plan, |_, builder, body| {
+            builder.try_transaction(&payment, payer.address()).unwrap();
+            body.transactions.push(payment.clone());
+            Ok(())
+        });
+        block.unwrap()
     }
 
     /// Seals a block on its head, which its network hears of.
