@@ -84,9 +84,13 @@ async fn converges(seed: u64) {
     net.heal();
     net.delay(Duration::from_millis(20));
     settle(Duration::from_secs(60)).await;
-    // Two branches may weigh the same: the next block decides.
+    // Two branches may weigh the same: the next block decides. Who is on the other branch does
+    // not know its parent, and learns of its weight from the one behind it, as geth does.
     let heaviest = nodes.iter().max_by_key(|node| node.total_difficulty());
-    heaviest.unwrap().seal().await;
+    for _ in 0..2 {
+        heaviest.unwrap().seal().await;
+        settle(Duration::from_secs(5)).await;
+    }
     let begun = tokio::time::Instant::now();
     while !is_one(&nodes) {
         let heads = heads(&nodes);
