@@ -83,10 +83,11 @@ class Node:
         with open(self.log_path, "w") as log:
             subprocess.run([*init, self.folder, "init", path], check=True, stdout=log,
                            stderr=subprocess.STDOUT)
-        self.process, self.extra = None, ()
+        self.process, self.extra, self.starts = None, (), 0
 
     def start(self, *extra):
         self.extra = extra or self.extra
+        self.starts += 1
         with open(self.log_path, "a") as log:
             self.process = subprocess.Popen(
                 [*self.command, self.folder, "--port", str(self.port), "--networkid", NETWORK,
@@ -154,6 +155,15 @@ class Actoreum(Node):
         super().__init__(folder, name, [ACTOREUM, "--datadir"],
                          [ACTOREUM, "--verbosity", "4", "--datadir"], genesis or clique_genesis())
 
+    def unlocking(self, account):
+        """Flags of a node in which this account lies open."""
+        account.give_to(self)
+        return account.flags
+
+    def sealing(self, account):
+        """Flags of a node that seals with this account."""
+        return [*self.unlocking(account), "--mine", "--miner.etherbase", "0x" + account.address]
+
 
 class Geth(Node):
     def __init__(self, folder, name, binary, genesis=None):
@@ -164,14 +174,20 @@ class Geth(Node):
                          [binary, "--verbosity", "5", "--syncmode", "full", "--cache", "64",
                           *extra, "--datadir"], genesis or clique_genesis())
 
+    def unlocking(self, account):
+        """Flags of a node in which this account lies open."""
+        account.give_to(self)
+        return [*account.flags, *([] if self.is_old else ["--allow-insecure-unlock"])]
+
     def sealing(self, account):
         """Flags of a node that will seal with this account, once it is told to."""
-        account.give_to(self)
-        etherbase = "--miner.etherbase" if not self.is_old else "--etherbase"
-        more = [] if self.is_old else ["--allow-insecure-unlock"]
-        return [*account.flags, etherbase, "0x" + account.address, *more]
+        etherbase = "--etherbase" if self.is_old else "--miner.etherbase"
+        return [*self.unlocking(account), etherbase, "0x" + account.address]
 
     def seal(self):
+        # It answers before its account lies open, and would not seal for want of it.
+        until(f"{self.name}'s account is unlocked",
+              lambda: self.log().count("Unlocked account") >= self.starts)
         self.call("miner_start", *([1] if self.is_old else []))
 
 
