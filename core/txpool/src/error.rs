@@ -127,6 +127,10 @@ pub enum AddError {
     /// Others can spend what a delegated account has (EIP-7702), so one at a time is taken.
     #[error("in-flight transaction limit reached for delegated accounts")]
     DelegatedInFlight,
+    /// An account whose code it sets has several transactions here, which would become worthless
+    /// together (EIP-7702).
+    #[error("authority already reserved")]
+    AuthorityReserved,
     /// From a delegated account only the next nonce is taken.
     #[error("gapped-nonce tx from delegated accounts")]
     DelegatedGap,

@@ -23,6 +23,8 @@ pub(crate) struct Tally {
     /// By price, what is not local.
     pub prices: Prices,
     peers: HashMap<PeerId, PeerUse>,
+    /// How many transactions set the code of an account (EIP-7702).
+    authorities: HashMap<Address, u64>,
     /// Accounts with more pending transactions than their guaranteed slots, smallest first.
     crowded: BTreeSet<(u64, Address)>,
 }
@@ -38,6 +40,9 @@ impl Tally {
     pub(crate) fn enter(&mut self, lane: Lane, entry: &Entry, is_local: bool) {
         self.bytes += entry.tx.bytes();
         *self.count(lane) += 1;
+        for authority in entry.tx.authorities() {
+            *self.authorities.entry(*authority).or_default() += 1;
+        }
         if is_local {
             return;
         }
@@ -53,6 +58,14 @@ impl Tally {
     pub(crate) fn leave(&mut self, lane: Lane, entry: &Entry, is_local: bool) {
         self.bytes -= entry.tx.bytes();
         *self.count(lane) -= 1;
+        for authority in entry.tx.authorities() {
+            if let Some(count) = self.authorities.get_mut(authority) {
+                *count -= 1;
+                if *count == 0 {
+                    self.authorities.remove(authority);
+                }
+            }
+        }
         if is_local {
             return;
         }
@@ -67,6 +80,17 @@ impl Tally {
                 self.peers.remove(&peer);
             }
         }
+    }
+
+    /// Whether a transaction here sets the code of this account.
+    pub(crate) fn is_authority(&self, address: &Address) -> bool {
+        self.authorities.contains_key(address)
+    }
+
+    /// Accounts whose code is set by a transaction here.
+    #[cfg(test)]
+    pub(crate) fn authorities(&self) -> &HashMap<Address, u64> {
+        &self.authorities
     }
 
     pub(crate) fn account_enters(&mut self) {

@@ -22,6 +22,7 @@ pub struct PoolTx {
     cost: U256,
     size: usize,
     data: DataBytes,
+    authorities: Vec<Address>,
 }
 
 impl PoolTx {
@@ -51,6 +52,7 @@ impl PoolTx {
         Ok(Self {
             cost: cost(transaction),
             data: DataBytes::of(transaction),
+            authorities: authorities(transaction),
             sender,
             size,
             pooled,
@@ -85,6 +87,11 @@ impl PoolTx {
     /// The most that it can cost its sender, in wei: gas, blobs and value.
     pub fn cost(&self) -> U256 {
         self.cost
+    }
+
+    /// Whose code it sets (EIP-7702), each once; of those whose signatures are valid.
+    pub fn authorities(&self) -> &[Address] {
+        &self.authorities
     }
 
     /// Bytes on the wire, blobs included.
@@ -191,6 +198,15 @@ impl PoolTx {
         let sidecar = self.pooled.sidecar.as_ref();
         sidecar.ok_or(AddError::MissingSidecar).map(|_| ())
     }
+}
+
+fn authorities(transaction: &Transaction) -> Vec<Address> {
+    let authorizations = transaction.authorization_list().iter();
+    let recovered = authorizations.filter_map(|it| it.recover_authority().ok());
+    let mut authorities: Vec<Address> = recovered.collect();
+    authorities.sort_unstable();
+    authorities.dedup();
+    authorities
 }
 
 /// Saturates where nobody could pay.

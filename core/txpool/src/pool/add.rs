@@ -50,7 +50,9 @@ impl Pool {
         let replaced = account.txs.get(&tx.nonce()).cloned();
         check_funds(&account, replaced.as_ref(), &tx)?;
         tx.check_intrinsic_gas(self.view.head.fork)?;
-        check_delegated(&account, replaced.is_some(), &tx)?;
+        let is_delegated = account.is_delegated || self.tally.is_authority(&sender);
+        check_delegated(&account, is_delegated, replaced.is_some(), &tx)?;
+        self.check_authorities(&tx)?;
         if let Some(old) = &replaced {
             self.check_bump(&old.tx, &tx)?;
         }
@@ -86,6 +88,18 @@ impl Pool {
         }
         self.trim_pending();
         self.view.status(&hash).ok_or(AddError::Full)
+    }
+
+    /// Setting the code of an account makes all but one of its transactions worthless: who has
+    /// more here can't be an authority.
+    fn check_authorities(&self, tx: &PoolTx) -> Result<(), AddError> {
+        let transactions =
+            |address: &Address| self.view.accounts.get(address).map(|it| it.txs.size());
+        let is_reserved = |address: &Address| transactions(address).is_some_and(|count| count > 1);
+        match tx.authorities().iter().any(is_reserved) {
+            true => Err(AddError::AuthorityReserved),
+            false => Ok(()),
+        }
     }
 
     fn check_bump(&self, old: &PoolTx, new: &PoolTx) -> Result<(), AddError> {
@@ -273,9 +287,15 @@ fn check_funds(account: &Account, replaced: Option<&Entry>, tx: &PoolTx) -> Resu
     Ok(())
 }
 
-/// Whoever a delegated account runs code of can spend its balance and use its nonces.
-fn check_delegated(account: &Account, is_replacement: bool, tx: &PoolTx) -> Result<(), AddError> {
-    if !account.is_delegated || is_replacement {
+/// Whoever a delegated account runs code of can spend its balance and use its nonces. One that is
+/// about to be delegated is treated alike.
+fn check_delegated(
+    account: &Account,
+    is_delegated: bool,
+    is_replacement: bool,
+    tx: &PoolTx,
+) -> Result<(), AddError> {
+    if !is_delegated || is_replacement {
         return Ok(());
     }
     if tx.nonce() > account.next_nonce() {

@@ -204,6 +204,7 @@ impl Pool {
         let (mut bytes, mut slots) = (0, 0);
         let mut hashes = HashSet::new();
         let mut of_peers: HashMap<PeerId, (u64, u64)> = HashMap::new();
+        let mut authorities: HashMap<Address, u64> = HashMap::new();
         for (sender, account) in self.view.accounts.iter() {
             assert!(!account.txs.is_empty(), "no account without a transaction");
             bytes += crate::limits::ACCOUNT_BYTES;
@@ -216,6 +217,9 @@ impl Pool {
                 assert!(self.view.by_hash.contains_key(&entry.tx.hash()));
                 cost += entry.tx.cost();
                 bytes += entry.tx.bytes();
+                for authority in entry.tx.authorities() {
+                    *authorities.entry(*authority).or_default() += 1;
+                }
                 if account.is_local {
                     continue;
                 }
@@ -249,6 +253,7 @@ impl Pool {
         assert_eq!(remote_pending, self.tally.remote(Lane::Pending));
         assert_eq!(remote_queued, self.tally.remote(Lane::Queued));
         assert_eq!((bytes, slots), (self.tally.bytes, self.tally.slots));
+        assert_eq!(authorities, *self.tally.authorities());
         assert!(bytes <= self.config.max_bytes, "within memory");
         assert!(slots <= self.config.slots(), "within the slots");
         assert!(

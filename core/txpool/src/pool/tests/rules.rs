@@ -206,6 +206,49 @@ fn contracts_send_nothing_and_delegated_accounts_one_at_a_time() {
 }
 
 #[test]
+fn who_is_about_to_be_delegated_has_one_transaction_here() {
+    let mut bench = at_fork(Fork::Prague, 0);
+    let set_code = |of: usize, nonce: u64| SetCodeTx {
+        chain_id: CHAIN_ID,
+        nonce,
+        gas_limit: 100_000,
+        max_fee_per_gas: U256::from(1),
+        max_priority_fee_per_gas: U256::from(1),
+        authorization_list: vec![Authorization::sign(
+            key(of),
+            U256::from(CHAIN_ID),
+            Address::repeat_byte(1),
+            0,
+        )],
+        ..SetCodeTx::default()
+    };
+    // Two transactions of an account keep it from being an authority, one does not.
+    bench.remote(1, 0, 1).unwrap();
+    bench.remote(1, 1, 1).unwrap();
+    bench.remote(2, 0, 1).unwrap();
+    let tx = bench.prepare(0, set_code(1, 0));
+    assert_eq!(
+        text(bench.add(tx, Origin::Local)),
+        "authority already reserved"
+    );
+    let tx = bench.prepare(0, set_code(2, 0));
+    bench.add(tx, Origin::Local).unwrap();
+    // Once it is one, nothing more of it is taken.
+    assert_eq!(
+        text(bench.remote(2, 1, 1)),
+        "in-flight transaction limit reached for delegated accounts"
+    );
+    bench.remote(2, 0, 2).expect("a replacement is still one");
+    let tx = bench.prepare(0, set_code(3, 1));
+    bench.add(tx, Origin::Local).unwrap();
+    assert_eq!(
+        text(bench.remote(3, 1, 1)),
+        "gapped-nonce tx from delegated accounts"
+    );
+    bench.remote(3, 0, 1).unwrap();
+}
+
+#[test]
 fn an_account_pays_for_all_of_its_transactions_together() {
     let mut bench = bench();
     // Three transactions of 21,000 wei each are covered, a fourth is not, queued or pending.
