@@ -37,6 +37,7 @@ pub struct Pool {
 }
 
 struct Shared {
+    /// Zero: jobs run where they are submitted.
     threads: usize,
     capacity: usize,
     queue: Mutex<Queue>,
@@ -109,14 +110,24 @@ impl Pool {
         Self::with_queue(name, threads, POOL_QUEUE)
     }
 
+    /// A pool without threads, whose jobs run where they are submitted: for simulations, whose
+    /// clock would not wait for other threads.
+    pub fn inline(name: &str) -> Self {
+        Self::build(name, 0, POOL_QUEUE)
+    }
+
     /// As [`Pool::new`], with room for `capacity` jobs that wait.
     pub fn with_queue(name: &str, threads: usize, capacity: usize) -> Self {
+        Self::build(name, threads.max(1), capacity)
+    }
+
+    fn build(name: &str, threads: usize, capacity: usize) -> Self {
         let keeper = ActorRef::new(name);
         keeper.mailbox().set_capacity(capacity);
         Self {
             keeper,
             shared: Arc::new(Shared {
-                threads: threads.max(1),
+                threads,
                 capacity: capacity.max(1),
                 queue: Mutex::default(),
                 has_work: Condvar::new(),
@@ -221,6 +232,12 @@ impl Pool {
             job.metrics.unavailable.fetch_add(1, Relaxed);
             return Err(PoolError::Closed);
         }
+        if self.shared.threads == 0 {
+            drop(queue);
+            self.shared.accepted.fetch_add(1, Relaxed);
+            self.perform(job);
+            return Ok(());
+        }
         if queue.jobs.len() >= self.shared.capacity {
             drop(queue);
             job.metrics.rejected.fetch_add(1, Relaxed);
@@ -272,18 +289,22 @@ impl Pool {
     /// What a thread does.
     fn work(&self, opening: u64) {
         while let Some(job) = self.next_job(opening) {
-            let Job {
-                run,
-                queued_at,
-                metrics,
-            } = job;
-            let begun_at = clock::now();
-            metrics.queue.record(begun_at.saturating_sub(queued_at));
-            let stopwatch = Stopwatch { begun_at, metrics };
-            // What turns a result into a message is foreign code too.
-            let _ = catch_unwind(AssertUnwindSafe(|| run(stopwatch)));
+            self.perform(job);
             self.shared.busy.fetch_sub(1, Relaxed);
         }
+    }
+
+    fn perform(&self, job: Job) {
+        let Job {
+            run,
+            queued_at,
+            metrics,
+        } = job;
+        let begun_at = clock::now();
+        metrics.queue.record(begun_at.saturating_sub(queued_at));
+        let stopwatch = Stopwatch { begun_at, metrics };
+        // What turns a result into a message is foreign code too.
+        let _ = catch_unwind(AssertUnwindSafe(|| run(stopwatch)));
     }
 
     fn next_job(&self, opening: u64) -> Option<Job> {
@@ -330,6 +351,9 @@ impl Actor for Keeper {
     async fn stopped(self, _: &Exit) {
         self.pool.close();
         let threads = std::mem::take(&mut self.pool.shared.queue.lock().threads);
+        if threads.is_empty() {
+            return;
+        }
         let join = move || {
             for thread in threads {
                 let _ = thread.join();

@@ -1,6 +1,8 @@
 //! A network of nodes in one process.
 //!
 //! ```text
+//!   EthNode (a TestNode with a chain, a pool and the eth protocol)
+//!      |
 //!   TestNode (the real actors of `actoreum_actors::net`, in a tree of their own)
 //!      |  Transport
 //!      v
@@ -11,12 +13,14 @@
 //! the network pass in the time that its messages cost. Nothing but messages and published views
 //! is used to drive and to look at a node.
 
+mod chain;
 mod chat;
 mod full;
 mod memory;
 mod node;
 mod stranger;
 
+pub use chain::{EthNode, Signers};
 pub use chat::Chat;
 pub use full::{FullNode, NETWORK_ID, Warden, chain_genesis};
 pub use memory::{Host, MemoryNet};

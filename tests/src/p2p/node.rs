@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use actoreum_actors::net::protocol::ProtocolHandler;
 use actoreum_actors::net::settings::NetworkSettings;
 use actoreum_actors::net::transport::{ListenAddress, Transport};
 use actoreum_actors::net::{self, NetworkHandle, nat::Nat};
@@ -26,6 +27,20 @@ pub fn key(number: u32) -> SecretKey {
     SecretKey::from_bytes(&bytes).unwrap()
 }
 
+/// The settings of the node with a number, and its address.
+fn settings(number: u32) -> (NetworkSettings, IpAddr) {
+    // Public networks: every node in a /24 of its own, as the table wants it.
+    let [_, high, middle, low] = number.to_be_bytes();
+    let address = IpAddr::V4(Ipv4Addr::new(50 + high, middle, low, 1));
+    let mut settings = NetworkSettings::new(key(number), format!("test/{number}"));
+    settings.listen = ListenAddress {
+        ip: Some(address),
+        port: PORT,
+    };
+    settings.nat = Nat::External(address);
+    (settings, address)
+}
+
 /// A node that runs.
 pub struct TestNode {
     /// Its address.
@@ -44,15 +59,7 @@ impl TestNode {
         number: u32,
         change: impl FnOnce(&mut NetworkSettings),
     ) -> Self {
-        // Public networks: every node in a /24 of its own, as the table wants it.
-        let [_, high, middle, low] = number.to_be_bytes();
-        let address = IpAddr::V4(Ipv4Addr::new(50 + high, middle, low, 1));
-        let mut settings = NetworkSettings::new(key(number), format!("test/{number}"));
-        settings.listen = ListenAddress {
-            ip: Some(address),
-            port: PORT,
-        };
-        settings.nat = Nat::External(address);
+        let (mut settings, address) = settings(number);
         change(&mut settings);
         Self::with(settings, Arc::new(net.host(address))).await
     }
@@ -61,13 +68,41 @@ impl TestNode {
     pub async fn with(settings: NetworkSettings, transport: Arc<dyn Transport>) -> Self {
         let chat = Arc::new(Chat::default());
         let handler = Arc::new(ChatHandler(Arc::clone(&chat)));
-        let (spec, network) = net::assemble(settings, transport, handler);
-        let spec = SupervisorSpec::new("node", Strategy::OneForOne).child(spec);
+        let mut node = Self::run(settings, transport, handler, Vec::new()).await;
+        node.chat = chat;
+        node
+    }
+
+    /// As [`start`](Self::start), of a node that does not search for others and speaks something
+    /// else. `below` is what its protocol stands on, started before the network.
+    pub async fn speaking(
+        net: &MemoryNet,
+        number: u32,
+        handler: Arc<dyn ProtocolHandler>,
+        below: Vec<SupervisorSpec>,
+    ) -> Self {
+        let (mut settings, address) = settings(number);
+        settings.is_discovering = false;
+        Self::run(settings, Arc::new(net.host(address)), handler, below).await
+    }
+
+    async fn run(
+        settings: NetworkSettings,
+        transport: Arc<dyn Transport>,
+        handler: Arc<dyn ProtocolHandler>,
+        below: Vec<SupervisorSpec>,
+    ) -> Self {
+        let (network_spec, network) = net::assemble(settings, transport, handler);
+        let mut spec = SupervisorSpec::new("node", Strategy::OneForOne);
+        for part in below {
+            spec = spec.child(part);
+        }
+        let spec = spec.child(network_spec);
         let tree = TreeOptions::default().single_thread().start(spec).await;
         Self {
             address: network.local().endpoint.address,
             network,
-            chat,
+            chat: Arc::default(),
             tree: tree.unwrap(),
         }
     }
@@ -102,6 +137,11 @@ impl TestNode {
     pub async fn add_peer(&self, other: &Self) {
         let server = self.network.server();
         server.ask(AddPeer(other.enode())).await.unwrap();
+    }
+
+    /// Makes the actor at a path below `node/` panic. False where it is down already.
+    pub fn try_crash(&self, path: &str) -> bool {
+        self.tree.handle().crash(&format!("node/{path}")).is_ok()
     }
 
     /// Makes the actor at a path below `node/network/` panic.
