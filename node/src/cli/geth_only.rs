@@ -138,6 +138,10 @@ const GROUPS: &[Group] = &[
         ],
     },
     Group {
+        reason: "hardware wallets are not looked for",
+        flags: &[("nousb", Nothing)],
+    },
+    Group {
         reason: "Whisper and Swarm are not spoken",
         flags: &[
             ("shh", Nothing),
