@@ -1,0 +1,319 @@
+//! What is asked next, of whom, and what is handed over.
+
+use std::time::Duration;
+
+use super::limits::{
+    HEADERS_PER_REQUEST, QUEUED_HEADER_BYTES, QUEUED_HEADERS, STATE_COMMIT_BYTES, STATELESS_SYNCS,
+    WINDOWS_AHEAD, WORTHWHILE_BLOCKS, WORTHWHILE_BYTES,
+};
+use super::peers::Kind;
+use super::{
+    Action, Downloader, LocalChain, Mode, PeerKey, Pending, Query, Stage, Sync, SyncError, Task,
+    Window,
+};
+use crate::state::StateSync;
+
+impl Downloader {
+    /// Does whatever can be done now.
+    pub(super) fn pump(&mut self, chain: &dyn LocalChain, now: Duration) {
+        self.start(chain, now);
+        self.ask_for_headers(now);
+        self.ask_for_parts(Kind::Bodies, now);
+        self.ask_for_parts(Kind::Receipts, now);
+        self.ask_for_state(now);
+        self.hand_over();
+        self.adopt();
+        self.finish(chain, now);
+        if self.sync.is_none() {
+            self.start(chain, now);
+        }
+    }
+
+    /// Begins a sync where somebody has more than we.
+    pub(super) fn start(&mut self, chain: &dyn LocalChain, now: Duration) {
+        if self.sync.is_some() || !self.importing.is_empty() || now < self.pause_until {
+            return;
+        }
+        self.pause_until = Duration::ZERO;
+        let Some((master, promised)) = self.peers.best() else {
+            return;
+        };
+        if promised.total_difficulty <= chain.total_difficulty() {
+            return;
+        }
+        self.peers.begin_sync();
+        self.sync = Some(Sync {
+            master,
+            promised,
+            began_at: chain.head_number(),
+            height: 0,
+            is_fast: self.mode == Mode::Fast && chain.head_number() == 0,
+            stage: Stage::Height,
+        });
+        self.actions.push_back(Action::Started { master });
+        self.ask_master_for(Task::Height, Query::Header(promised.hash), now);
+    }
+
+    pub(super) fn request(
+        &mut self,
+        peer: PeerKey,
+        kind: Kind,
+        task: Task,
+        query: Query,
+        now: Duration,
+    ) {
+        let id = self.next_request;
+        self.next_request += 1;
+        let patience = self.peers.patience(peer);
+        self.peers.mark_busy(peer, kind, id);
+        self.pending.insert(
+            id,
+            Pending {
+                peer,
+                kind,
+                task,
+                sent: now,
+                deadline: now.saturating_add(patience),
+            },
+        );
+        self.actions.push_back(Action::Request {
+            id,
+            peer,
+            query,
+            patience,
+        });
+    }
+
+    pub(super) fn ask_master_for(&mut self, task: Task, query: Query, now: Duration) {
+        if let Some(master) = self.sync.as_ref().map(|sync| sync.master) {
+            self.request(master, Kind::Headers, task, query, now);
+        }
+    }
+
+    pub(super) fn ask_for_headers(&mut self, now: Duration) {
+        let Some(master) = self.sync.as_ref().map(|sync| sync.master) else {
+            return;
+        };
+        let Some(content) = self.content() else {
+            return;
+        };
+        if content.queue.len() >= QUEUED_HEADERS {
+            return;
+        }
+        let held = content.queue.header_bytes() + content.headers.held_bytes();
+        let is_full = held >= QUEUED_HEADER_BYTES;
+        if !is_full && self.peers.is_idle(master, Kind::Headers) {
+            let query = self.content().and_then(|it| it.headers.ask_master());
+            if let Some(query) = query {
+                self.ask_master_for(Task::Master, Query::Headers(query), now);
+            }
+        }
+        let mut budget = QUEUED_HEADER_BYTES.saturating_sub(held) / GAP_BYTES;
+        let Some(content) = self.content() else {
+            return;
+        };
+        // The import can go on only when the first gap is filled.
+        if content.queue.is_empty() {
+            budget = budget.max(1);
+        }
+        let open: Vec<u64> = content.headers.open_gaps().take(budget).collect();
+        let mut idle = self.peers.idle(Kind::Headers);
+        for first in open {
+            let able = |peer: &PeerKey| !self.peers.lacks(*peer, Kind::Headers, first);
+            let Some(place) = idle.iter().position(able) else {
+                break;
+            };
+            let peer = idle.remove(place);
+            let Some(content) = self.content() else {
+                return;
+            };
+            let query = content.headers.ask_gap(first);
+            self.request(
+                peer,
+                Kind::Headers,
+                Task::Gap(first),
+                Query::Headers(query),
+                now,
+            );
+        }
+    }
+
+    pub(super) fn ask_for_parts(&mut self, kind: Kind, now: Duration) {
+        if self.content().is_none() {
+            return;
+        }
+        for peer in self.peers.idle(kind) {
+            let capacity = self.peers.capacity(peer, kind);
+            let Some(Sync {
+                stage: Stage::Content(content),
+                ..
+            }) = &mut self.sync
+            else {
+                return;
+            };
+            let lacking = |number| self.peers.lacks(peer, kind, number);
+            let numbers = content.queue.ask(kind, capacity, lacking);
+            if numbers.is_empty() {
+                continue;
+            }
+            let hashes = numbers
+                .iter()
+                .filter_map(|number| content.queue.hash(*number));
+            let query = match kind {
+                Kind::Receipts => Query::Receipts(hashes.collect()),
+                _ => Query::Bodies(hashes.collect()),
+            };
+            self.request(peer, kind, Task::Parts(numbers), query, now);
+        }
+        let stuck = self.content().and_then(|it| it.queue.waits_for(kind));
+        if let Some(number) = stuck
+            && self.peers.all_lack(kind, number)
+        {
+            self.end(Err(SyncError::PeersUnavailable), now);
+        }
+    }
+
+    /// Asks for values of the pivot's state, and has written what is whole.
+    pub(super) fn ask_for_state(&mut self, now: Duration) {
+        if self.state().is_none() {
+            return;
+        }
+        for peer in self.peers.idle(Kind::State) {
+            let capacity = self.peers.capacity(peer, Kind::State);
+            let asked = self.state().map(|state| state.ask(peer, capacity));
+            let asked = asked.unwrap_or_default();
+            if asked.is_empty() {
+                continue;
+            }
+            let hashes = asked.iter().map(|(_, hash)| *hash).collect();
+            self.request(
+                peer,
+                Kind::State,
+                Task::State(asked),
+                Query::Values(hashes),
+                now,
+            );
+        }
+        self.write_state();
+        let able = self.peers.able(Kind::State);
+        if let Some(state) = self.state()
+            && state.is_stuck(&able)
+        {
+            let has_found = state.pulled() > 0;
+            self.stateless = match has_found {
+                true => 0,
+                false => self.stateless + 1,
+            };
+            if self.stateless >= STATELESS_SYNCS {
+                self.mode = Mode::Full;
+            }
+            self.end(Err(SyncError::StateUnavailable(able.len())), now);
+        }
+    }
+
+    pub(super) fn write_state(&mut self) {
+        let id = self.next_window;
+        let Some(fast) = self.content().and_then(|content| content.fast.as_mut()) else {
+            return;
+        };
+        let Some(state) = &mut fast.state else {
+            return;
+        };
+        let is_enough = state.finished_bytes() >= STATE_COMMIT_BYTES;
+        let is_last = state.has_all() && state.finished_bytes() > 0;
+        if fast.writing.is_some() || !(is_enough || is_last) {
+            return;
+        }
+        let pieces = state.take_finished();
+        let named = pieces.iter().map(|piece| (piece.kind, piece.hash));
+        fast.writing = Some((id, named.collect()));
+        self.next_window += 1;
+        self.actions.push_back(Action::WriteState { id, pieces });
+    }
+
+    /// Has the state adopted that is whole, when all blocks up to its own are kept.
+    pub(super) fn adopt(&mut self) {
+        let id = self.next_window;
+        if !self.importing.is_empty() {
+            return;
+        }
+        let Some(content) = self.content() else {
+            return;
+        };
+        let first = content.queue.first();
+        let Some(fast) = &mut content.fast else {
+            return;
+        };
+        let is_whole = fast.state.as_ref().is_some_and(StateSync::is_done);
+        let (Some(hash), true, None) = (fast.hash, is_whole && first > fast.pivot, fast.adopting)
+        else {
+            return;
+        };
+        fast.adopting = Some(id);
+        self.next_window += 1;
+        self.importing.push_back(id);
+        self.actions.push_back(Action::Adopt { id, hash });
+    }
+
+    /// Hands whole blocks over for import.
+    pub(super) fn hand_over(&mut self) {
+        while self.importing.len() < WINDOWS_AHEAD {
+            let is_waited_for = self.importing.is_empty();
+            let Some(content) = self.content() else {
+                return;
+            };
+            let pivot = content.pivot();
+            let first = content.queue.first();
+            if pivot.is_some_and(|pivot| first > pivot) {
+                return;
+            }
+            let (blocks, bytes) = content.queue.ready(pivot.unwrap_or(u64::MAX - 1));
+            let ends = first.saturating_add(blocks as u64);
+            let is_last = content.headers.is_done() && blocks == content.queue.len()
+                || pivot.is_some_and(|pivot| ends > pivot);
+            let is_worthwhile = blocks >= WORTHWHILE_BLOCKS || bytes >= WORTHWHILE_BYTES;
+            if blocks == 0 || !(is_waited_for || is_last || is_worthwhile) {
+                return;
+            }
+            let blocks = content.queue.take(blocks);
+            let first = content.queue.first();
+            self.peers.forget_lacking_below(first);
+            let id = self.next_window;
+            self.next_window += 1;
+            self.importing.push_back(id);
+            let window = Window { id, blocks };
+            self.actions.push_back(match pivot {
+                Some(_) => Action::Keep(window),
+                None => Action::Import(window),
+            });
+        }
+    }
+
+    pub(super) fn finish(&mut self, chain: &dyn LocalChain, now: Duration) {
+        if !self.importing.is_empty() {
+            return;
+        }
+        let Some(sync) = &self.sync else {
+            return;
+        };
+        let Stage::Content(content) = &sync.stage else {
+            return;
+        };
+        if !content.headers.is_done() || !content.queue.is_empty() || content.fast.is_some() {
+            return;
+        }
+        let promised = sync.promised.total_difficulty;
+        let result = match content.total >= promised {
+            true if chain.total_difficulty() < promised => {
+                let why = "the chain did not take the branch".to_owned();
+                Err(SyncError::ImportStopped(why))
+            }
+            true => Ok(()),
+            false => Err(SyncError::StallingPeer),
+        };
+        self.end(result, now);
+    }
+}
+
+/// Memory that the headers of one gap take, on any chain of today.
+const GAP_BYTES: usize = HEADERS_PER_REQUEST as usize * 1_024;
