@@ -1,5 +1,5 @@
 //! A state that comes node by node and takes the place of another.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::collections::HashMap;
 

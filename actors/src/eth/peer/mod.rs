@@ -253,7 +253,8 @@ impl EthPeer {
         }
     }
 
-    /// As [`Self::receipts`], still encoded; nothing is checked but their number.
+    /// Asks for the receipts of blocks by their hashes, still encoded; nothing is checked but their
+    /// number. Those that it does not have are left out. From eth/63 on.
     ///
     /// # Errors
     /// [`RequestError`]
@@ -280,32 +281,8 @@ impl EthPeer {
         hashes: Vec<B256>,
         deadline: Instant,
     ) -> Result<Vec<Body>, RequestError> {
-        let asked = hashes.len();
-        let question = |id| EthMessage::GetBlockBodies(id, hashes);
-        let answer = self.ask(question, MessageId::BlockBodies, deadline);
-        match answer.await? {
-            EthMessage::BlockBodies(_, list) => self.take(&list, asked),
-            _ => Err(self.wrong("another message")),
-        }
-    }
-
-    /// Asks for the receipts of blocks by their hashes; those that it does not have are left out.
-    /// From eth/63 on.
-    ///
-    /// # Errors
-    /// [`RequestError`]
-    pub async fn receipts(
-        &self,
-        hashes: Vec<B256>,
-        deadline: Instant,
-    ) -> Result<Vec<BlockReceipts>, RequestError> {
-        let asked = hashes.len();
-        let question = |id| EthMessage::GetReceipts(id, hashes);
-        let answer = self.ask(question, MessageId::Receipts, deadline);
-        match answer.await? {
-            EthMessage::Receipts(_, list) => self.take(&list, asked),
-            _ => Err(self.wrong("another message")),
-        }
+        let list = self.raw_bodies(hashes, deadline).await?;
+        list.decode().map_err(|error| self.malformed(&error))
     }
 
     /// Asks for trie nodes and code by their hashes, in any order; those that it does not have
