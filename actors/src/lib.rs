@@ -13,6 +13,7 @@
 //! | [`filter::FilterActor`] | filters that are polled, subscriptions that are told |
 //! | [`net`] | the network: connections to peers, the search for them |
 //! | [`txpool::TxPoolActor`] | the transactions that wait for a block |
+//! | [`usb::UsbHubActor`] | the hardware wallets |
 //! | [`worker::WorkerActor`] | the block that is being built |
 //! | [`sealer::SealerActor`] | what was signed |
 //! | [`miner::MinerActor`] | whether this node seals |
@@ -28,4 +29,5 @@ pub mod net;
 pub mod sealer;
 pub mod supervision;
 pub mod txpool;
+pub mod usb;
 pub mod worker;

@@ -19,6 +19,7 @@
 //! | [`sealer`] | SealerActor |
 //! | [`server`] | ServerActor |
 //! | [`txpool`] | TxPoolActor |
+//! | [`usb`] | UsbHubActor |
 //! | [`worker`] | WorkerActor |
 
 pub mod accounts;
@@ -34,4 +35,5 @@ pub mod protocol_manager;
 pub mod sealer;
 pub mod server;
 pub mod txpool;
+pub mod usb;
 pub mod worker;

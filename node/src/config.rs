@@ -113,6 +113,9 @@ pub struct NodeConfig {
     pub use_lightweight_kdf: bool,
     /// Open accounts although HTTP or WebSocket is served.
     pub insecure_unlock_allowed: bool,
+    /// Look for hardware wallets.
+    #[serde(rename = "USB")]
+    pub usb: bool,
     /// Address of the HTTP server; empty: none.
     #[serde(rename = "HTTPHost")]
     pub http_host: String,
@@ -197,6 +200,7 @@ impl Default for NodeConfig {
             key_store_dir: String::new(),
             use_lightweight_kdf: false,
             insecure_unlock_allowed: false,
+            usb: false,
             http_host: String::new(),
             http_port: 8545,
             http_cors: Vec::new(),
@@ -337,6 +341,7 @@ impl Config {
         }
         self.node.use_lightweight_kdf |= flags.accounts.lightkdf;
         self.node.insecure_unlock_allowed |= flags.accounts.allow_insecure_unlock;
+        self.node.usb |= flags.accounts.usb;
         set_list(&mut self.unlock, &flags.accounts.unlock);
         self.password_file.clone_from(&flags.accounts.password);
         if flags.dev {

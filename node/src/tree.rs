@@ -5,6 +5,9 @@
 //! |- keys                   rest_for_one; nobody's memory rests on it, so it restarts alone
 //! |   |- scrypt             the thread that derives keys from passwords
 //! |   `- accounts           AccountsActor
+//! |- usb                    with --usb; rest_for_one, never gives up: a broken device takes nobody down
+//! |   |- devices            threads that wait for devices
+//! |   `- hub                UsbHubActor
 //! |- core                   rest_for_one
 //! |   |- import             the threads that import blocks
 //! |   |- chain              ChainActor; after a few rebuilds from disk the node stops
@@ -34,6 +37,7 @@ use actoreum_actors::{
     eth::{EthSetup, protocol_manager::ProtocolManagerActor},
     filter::FilterActor,
     supervision::{ActorRef, ChildSpec, Failure, Pool, Strategy, SupervisorSpec},
+    usb::{DEVICE_THREADS, UsbHubActor, UsbSetup},
 };
 use actoreum_chain::ChainReader;
 use actoreum_consensus::{Clique, Engine, Ethash, EthashOptions, Merge, SealCheck};
@@ -47,6 +51,8 @@ use actoreum_rpc::{
 };
 use actoreum_storage::Store;
 use actoreum_sync::downloader::Mode;
+use actoreum_wallet::hardware::SystemBus;
+use tracing::{info, warn};
 
 use crate::{
     admin::{self, AdminActor, AdminState},
@@ -284,7 +290,10 @@ fn assemble_all(
     eth_setup.manager = manager;
     eth_setup.required.clone_from(&config.eth.whitelist);
     let _ = node.txpool.set(txpool.handle);
-    let _ = node.keys.set(RpcKeys::new(accounts.clone()));
+    let hub = ActorRef::new("hub");
+    let usb = usb_of(config, &reader, &hub);
+    let hub = usb.is_some().then_some(hub);
+    let _ = node.keys.set(RpcKeys::new(accounts.clone(), hub));
     let mut core = SupervisorSpec::new("core", Strategy::RestForOne)
         .child(pool.child())
         .child(
@@ -301,9 +310,11 @@ fn assemble_all(
 
     let mut spec = SupervisorSpec::new("node", Strategy::OneForOne)
         .child(keys_of(keys, &accounts))
-        .child(core)
-        .child(followers)
         .intensity(0, CHAIN_PERIOD);
+    if let Some(usb) = usb {
+        spec = spec.child(usb);
+    }
+    spec = spec.child(core).child(followers);
     if let (Some(datadir), true) = (datadir, is_connected) {
         let mode = match config.eth.sync_mode {
             SyncModeFlag::Full => Mode::Full,
@@ -338,6 +349,37 @@ fn keys_of(keys: &Keys, accounts: &ActorRef<AccountsActor>) -> SupervisorSpec {
         .child(ChildSpec::new_async(accounts, move || {
             setup.clone().start()
         }))
+}
+
+/// Who looks for hardware wallets, where the operator wants it.
+fn usb_of(
+    config: &Config,
+    reader: &ChainReader,
+    hub: &ActorRef<UsbHubActor>,
+) -> Option<SupervisorSpec> {
+    if !config.node.usb {
+        return None;
+    }
+    let bus = match SystemBus::new() {
+        Ok(bus) => bus,
+        Err(error) => {
+            warn!(%error, "hardware wallets can't be looked for");
+            return None;
+        }
+    };
+    info!("looking for hardware wallets");
+    let pool = Pool::new("devices", DEVICE_THREADS);
+    let setup = UsbSetup {
+        bus: Arc::new(bus),
+        pool: pool.clone(),
+        chain: reader.clone(),
+    };
+    let hub = ChildSpec::new(hub, move || setup.clone().start());
+    let spec = SupervisorSpec::new("usb", Strategy::RestForOne)
+        .child(pool.child())
+        .child(hub)
+        .intensity(SERVER_RESTARTS, CHAIN_PERIOD);
+    Some(spec)
 }
 
 /// Those who follow the chain and that nothing else stands on.

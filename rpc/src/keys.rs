@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use actoreum_actors::accounts::AccountsActor;
 use actoreum_actors::supervision::{Handles, Mail};
+use actoreum_actors::usb::UsbHubActor;
 use actoreum_messages::accounts::SignHash;
+use actoreum_messages::usb::SignWithWallet;
 use actoreum_primitives::{Address, B256, Bytes, Signature};
-use actoreum_wallet::{KeyError, Password, signing};
+use actoreum_wallet::hardware::{SignRequest, WalletError};
+use actoreum_wallet::{KeyError, Password};
 
 use crate::error::RpcError;
-use crate::limits::{ACTOR_PATIENCE, PASSWORD_PATIENCE};
+use crate::limits::{ACTOR_PATIENCE, OWNER_PATIENCE, PASSWORD_PATIENCE};
 use crate::node::{Node, unanswered};
 use crate::sealing::Keys;
 
@@ -28,6 +31,20 @@ where
     actor.ask(question).await.map_err(unanswered)
 }
 
+/// Asks UsbHubActor, which may have to ask a device's owner.
+pub(crate) async fn ask_wallet<M, T>(node: &Node, question: M) -> Result<T, RpcError>
+where
+    M: Mail<Result = Result<T, WalletError>>,
+    UsbHubActor: Handles<M>,
+{
+    let Some(hub) = &of(node)?.hub else {
+        return Err(RpcError::server(WalletError::UnknownWallet.to_string()));
+    };
+    let answer = hub.within(OWNER_PATIENCE).ask(question).await;
+    let answer = answer.map_err(unanswered)?;
+    answer.map_err(|error| RpcError::server(error.to_string()))
+}
+
 /// What a caller hears of a key that can't be used.
 pub(crate) fn refused(error: KeyError) -> RpcError {
     match error {
@@ -36,14 +53,29 @@ pub(crate) fn refused(error: KeyError) -> RpcError {
     }
 }
 
+/// Signs: with a key of this node or, where it has none, with the hardware wallet that has one.
+pub(crate) async fn sign(
+    node: &Node,
+    address: Address,
+    request: SignRequest,
+    password: Option<Password>,
+) -> Result<Signature, RpcError> {
+    match sign_hash(node, address, request.hash(), password).await? {
+        Err(KeyError::NotFound) if of(node)?.hub.is_some() => {
+            ask_wallet(node, SignWithWallet { address, request }).await
+        }
+        signed => signed.map_err(refused),
+    }
+}
+
 /// Signs a hash: with a key that lies open or, where a password is given, with the one that it
 /// opens. Wallets send an empty password, or none, for a key that lies open.
-pub(crate) async fn sign_hash(
+async fn sign_hash(
     node: &Node,
     address: Address,
     hash: B256,
     password: Option<Password>,
-) -> Result<Signature, RpcError> {
+) -> Result<Result<Signature, KeyError>, RpcError> {
     let keys = of(node)?;
     let question = |password| SignHash {
         address,
@@ -57,23 +89,22 @@ pub(crate) async fn sign_hash(
         match (signed, &password) {
             // Then the password may be the empty one.
             (Err(KeyError::Locked), Some(_)) => {}
-            (signed, _) => return signed.map_err(refused),
+            (signed, _) => return Ok(signed),
         }
     }
     let actor = keys.actor.within(PASSWORD_PATIENCE);
-    let signed = actor.ask(question(password)).await.map_err(unanswered)?;
-    signed.map_err(refused)
+    actor.ask(question(password)).await.map_err(unanswered)
 }
 
 /// Signs a message behind the prefix that keeps it from being a transaction (EIP-191).
 pub(crate) async fn sign_message(
     node: &Node,
     address: Address,
-    data: &[u8],
+    data: Bytes,
     password: Option<Password>,
 ) -> Result<Bytes, RpcError> {
-    let hash = signing::personal_message_hash(data);
-    let signature = sign_hash(node, address, hash, password).await?;
+    let request = SignRequest::Message(data);
+    let signature = sign(node, address, request, password).await?;
     Ok(message_signature(signature))
 }
 

@@ -187,3 +187,8 @@ pub const ACTOR_PATIENCE: Duration = Duration::from_secs(10);
 /// machine, and a few may wait before it. A client that gave up before does not hear of an account
 /// that was made.
 pub const PASSWORD_PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long a request waits for a hardware wallet's owner: as long as the device is given
+/// (`OWNER_PATIENCE` of the wallet), and a little for the ways.
+pub const OWNER_PATIENCE: Duration =
+    actoreum_wallet::limits::OWNER_PATIENCE.saturating_add(Duration::from_secs(30));

@@ -6,6 +6,7 @@ use std::time::Duration;
 use actoreum_messages::accounts::{
     AccountStatus, GetAccounts, ImportKey, Lock, NewAccount, Unlock,
 };
+use actoreum_messages::usb::{DeriveAccount, ListWallets, OpenWallet, WalletAccount, WalletStatus};
 use actoreum_primitives::{Address, B256, Bytes, SecretKey, Signature, alloy_primitives::hex};
 use actoreum_wallet::{DerivationPath, Password, signing};
 use tracing::warn;
@@ -17,8 +18,9 @@ use crate::eth::outgoing::{self, SignedTransaction, TxArgs};
 use crate::json::scan::{self, Kind};
 use crate::json::{JsonOut, WriteJson};
 use crate::keys::{self, ask};
+use crate::limits::ACTOR_PATIENCE;
 use crate::method::Method;
-use crate::node::Node;
+use crate::node::{Node, unanswered};
 use crate::param::{Decimal, FromParam, ParamError};
 
 /// For how long a key lies open where the caller does not say.
@@ -165,7 +167,7 @@ async fn sign(
     (data, address, password): (Bytes, Address, Option<Secret>),
 ) -> Result<Bytes, RpcError> {
     let password = password.map(|Secret(password)| password);
-    keys::sign_message(&node, address, &data, password).await
+    keys::sign_message(&node, address, data, password).await
 }
 
 /// Who signed a message.
@@ -186,77 +188,107 @@ fn ec_recover(_: &Node, (data, signature): (Bytes, Bytes)) -> Result<Address, Rp
         .map_err(|error| RpcError::server(error.to_string()))
 }
 
-/// A wallet: a key file, or a key in memory.
-struct Wallet(AccountStatus);
+/// A wallet: a key file, a key in memory, or a device.
+struct Wallet(WalletStatus);
 
 impl Wallet {
-    fn url(&self) -> String {
-        match &self.0.path {
+    fn of_key(key: AccountStatus) -> Self {
+        let url = match &key.path {
             Some(path) => format!("keystore://{}", path.display()),
-            None => format!("memory://{:x}", self.0.address),
-        }
+            None => format!("memory://{:x}", key.address),
+        };
+        let status = if key.is_open { "Unlocked" } else { "Locked" };
+        Self(WalletStatus {
+            url: url.clone(),
+            status: status.to_owned(),
+            failure: None,
+            accounts: vec![WalletAccount {
+                address: key.address,
+                url,
+            }],
+        })
     }
 }
 
 impl WriteJson for Wallet {
     fn write_json(&self, out: &mut JsonOut) {
-        let (url, account) = (self.url(), &self.0);
-        let status = if account.is_open {
-            "Unlocked"
-        } else {
-            "Locked"
-        };
+        let Self(wallet) = self;
         let mut object = out.object();
-        object.field("url", url.as_str()).field("status", status);
-        object.field(
-            "accounts",
-            vec![WalletAccount(account.address, url.clone())],
-        );
+        object.field("url", wallet.url.as_str());
+        object.field("status", wallet.status.as_str());
+        if let Some(failure) = &wallet.failure {
+            object.field("failure", failure.to_string());
+        }
+        let accounts: Vec<_> = wallet.accounts.iter().cloned().map(Account).collect();
+        if !accounts.is_empty() {
+            object.field("accounts", accounts);
+        }
         object.end();
     }
 }
 
-struct WalletAccount(Address, String);
+struct Account(WalletAccount);
 
-impl WriteJson for WalletAccount {
+impl WriteJson for Account {
     fn write_json(&self, out: &mut JsonOut) {
+        let Self(account) = self;
         let mut object = out.object();
         object
-            .field("address", self.0)
-            .field("url", self.1.as_str());
+            .field("address", account.address)
+            .field("url", account.url.as_str());
         object.end();
     }
 }
 
 async fn list_wallets(node: Arc<Node>, (): ()) -> Result<Vec<Wallet>, RpcError> {
-    let all = ask(&node, GetAccounts).await?;
-    Ok(all.into_iter().map(Wallet).collect())
+    let keys = ask(&node, GetAccounts).await?;
+    let mut wallets: Vec<_> = keys.into_iter().map(Wallet::of_key).collect();
+    if let Some(hub) = &keys::of(&node)?.hub {
+        let devices = hub.within(ACTOR_PATIENCE).ask(ListWallets).await;
+        wallets.extend(devices.map_err(unanswered)?.into_iter().map(Wallet));
+    }
+    Ok(wallets)
 }
 
-/// The wallet with this URL.
-async fn wallet(node: &Arc<Node>, url: &str) -> Result<Wallet, RpcError> {
+/// Whether this is the URL of a key, which is no device's.
+async fn is_key(node: &Arc<Node>, url: &str) -> Result<bool, RpcError> {
     match url.split_once("://") {
         Some((scheme, _)) if !scheme.is_empty() => {}
         _ => return Err(RpcError::server("protocol scheme missing")),
     }
-    let all = list_wallets(Arc::clone(node), ()).await?;
-    all.into_iter()
-        .find(|wallet| wallet.url() == url)
-        .ok_or_else(|| RpcError::server("unknown wallet"))
+    let keys = ask(node, GetAccounts).await?;
+    let mut wallets = keys.into_iter().map(Wallet::of_key);
+    Ok(wallets.any(|Wallet(wallet)| wallet.url == url))
 }
 
 /// Key files need no opening.
-async fn open_wallet(node: Arc<Node>, (url, _): (String, Option<Secret>)) -> Result<(), RpcError> {
-    wallet(&node, &url).await.map(drop)
+async fn open_wallet(
+    node: Arc<Node>,
+    (url, secret): (String, Option<Secret>),
+) -> Result<(), RpcError> {
+    if is_key(&node, &url).await? {
+        return Ok(());
+    }
+    let secret = secret.map_or_else(Password::default, |Secret(secret)| secret);
+    keys::ask_wallet(&node, OpenWallet { url, secret }).await
 }
 
 /// A key file holds one key: nothing can be derived from it.
 async fn derive_account(
     node: Arc<Node>,
-    (url, path, _): (String, String, Option<bool>),
-) -> Result<(), RpcError> {
-    wallet(&node, &url).await?;
-    path.parse::<DerivationPath>()
+    (url, path, is_pinned): (String, String, Option<bool>),
+) -> Result<Account, RpcError> {
+    let is_key = is_key(&node, &url).await?;
+    let path = path
+        .parse::<DerivationPath>()
         .map_err(|error| RpcError::server(error.to_string()))?;
-    Err(RpcError::server("not supported"))
+    if is_key {
+        return Err(RpcError::server("not supported"));
+    }
+    let question = DeriveAccount {
+        url,
+        path,
+        is_pinned: is_pinned.unwrap_or_default(),
+    };
+    keys::ask_wallet(&node, question).await.map(Account)
 }

@@ -8,6 +8,7 @@ use actoreum_actors::accounts::AccountsActor;
 use actoreum_actors::miner::{MinerActor, MinerControl};
 use actoreum_actors::sealer::SealerActor;
 use actoreum_actors::supervision::ActorRef;
+use actoreum_actors::usb::UsbHubActor;
 use actoreum_actors::worker::WorkerActor;
 use actoreum_primitives::Address;
 use parking_lot::Mutex;
@@ -19,6 +20,8 @@ use crate::limits::MAX_IMPERSONATED;
 pub struct Keys {
     /// Who keeps them.
     pub actor: ActorRef<AccountsActor>,
+    /// Who looks after hardware wallets, where they are looked for.
+    pub hub: Option<ActorRef<UsbHubActor>>,
     /// Held while gas is estimated for a transaction that is made here.
     pub(crate) estimating: tokio::sync::Mutex<()>,
     /// See [`Keys::sending_from`]. Senders have keys here: they are few.
@@ -26,10 +29,11 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// The keys that `actor` keeps.
-    pub fn new(actor: ActorRef<AccountsActor>) -> Self {
+    /// The keys that `actor` keeps, and those of `hub`'s devices.
+    pub fn new(actor: ActorRef<AccountsActor>, hub: Option<ActorRef<UsbHubActor>>) -> Self {
         Self {
             actor,
+            hub,
             estimating: tokio::sync::Mutex::new(()),
             sending: Mutex::default(),
         }

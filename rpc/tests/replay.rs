@@ -102,7 +102,7 @@ fn actors(node: &Node, reader: &ChainReader, folder: &Path) -> SupervisorSpec {
     let txpool = TxPoolSetup::new(reader.clone(), pooled, PoolConfig::default());
 
     let (scrypt, accounts) = (Pool::new("scrypt", 1), ActorRef::new("accounts"));
-    let _ = node.keys.set(Keys::new(accounts.clone()));
+    let _ = node.keys.set(Keys::new(accounts.clone(), None));
     let setup = AccountsSetup {
         keys: KeyDirectory::new(folder, ScryptCost::LIGHT),
         pool: scrypt.clone(),

@@ -30,6 +30,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("actix-ws", &[]),
     ("tokio", &[]),
     ("hidapi", &["actoreum-wallet"]),
+    ("nusb", &["actoreum-wallet"]),
     ("eth-keystore", &["actoreum-wallet"]),
     ("revm", &["actoreum-evm"]),
     ("sled", &["actoreum-storage"]),
@@ -37,7 +38,7 @@ const DOORS: &[(&str, &[&str])] = &[
 ];
 
 /// Packages that no crate above `core/` may use, either.
-const CORE_ONLY: &[&str] = &["hidapi", "revm", "sled", "redb"];
+const CORE_ONLY: &[&str] = &["hidapi", "nusb", "revm", "sled", "redb"];
 
 struct Package {
     name: String,

@@ -56,6 +56,13 @@ impl DerivationPath {
         Self::legacy_ledger(0)
     }
 
+    /// The path beside it: its last component is one larger. `None` after the last.
+    pub fn next(&self) -> Option<Self> {
+        let (last, before) = self.0.split_last()?;
+        let next = last.checked_add(1)?;
+        Some(Self([before, &[next]].concat()))
+    }
+
     /// The components; those that are hardened have the highest bit set.
     pub fn components(&self) -> &[u32] {
         &self.0
@@ -193,5 +200,8 @@ mod tests {
             DerivationPath::legacy_ledger(3).to_string(),
             "m/44'/60'/0'/3"
         );
+        let next = DerivationPath::account(3).next();
+        assert_eq!(next, Some(DerivationPath::account(4)));
+        assert_eq!(DerivationPath::account(u32::MAX).next(), None);
     }
 }

@@ -8,6 +8,8 @@
 //!                                        Keyring: open until a time, zeroed when it is over
 //!                                           |
 //!                     signing: transactions, personal messages (EIP-191), typed data (EIP-712)
+//!                                        |
+//!   /dev/hidraw* --hardware::Bus--> Driver: Ledger, Trezor (keys that never leave a device)
 //! ```
 //!
 //! The files are geth's in format, name and mode, so that a directory can be used by both.
@@ -34,6 +36,7 @@
 mod derivation;
 mod directory;
 mod error;
+pub mod hardware;
 mod index;
 mod kdf;
 mod key_file;
@@ -45,6 +48,7 @@ mod name;
 mod password;
 pub mod presale;
 pub mod signing;
+pub mod trezor;
 
 pub use derivation::{DerivationPath, PathError};
 pub use directory::KeyDirectory;

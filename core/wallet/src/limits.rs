@@ -1,5 +1,7 @@
-//! What a key file may ask for. Key files are dropped into a folder by hand, or come from
-//! somebody else, so they count as foreign.
+//! What a key file may ask for, and a device. Key files are dropped into a folder by hand, or come
+//! from somebody else, so they count as foreign; so does what is plugged in.
+
+use std::time::Duration;
 
 /// Bytes of a key file. geth's have 491; what is larger is no key file.
 pub const MAX_KEY_FILE_BYTES: u64 = 64 * 1024;
@@ -26,3 +28,21 @@ pub const MAX_MNEMONIC_KEYS: u32 = 1_000;
 
 /// Components of a derivation path, at most: BIP-44 has five, hardware wallets take ten.
 pub const MAX_PATH_COMPONENTS: usize = 10;
+
+/// Bytes of a Trezor's message, at most. What it says about itself is its longest, with about 500
+/// bytes; its protocol would allow four gigabytes, which a device could have us reserve.
+pub const MAX_TREZOR_MESSAGE_BYTES: usize = 16 * 1024;
+
+/// Characters of a text of a device that are shown: its name, its error.
+pub const MAX_DEVICE_TEXT: usize = 200;
+
+/// Pages that a Trezor shows its owner for one request, at most. A message of a few kilobytes has a
+/// hundred; a device that goes on for ever would hold a thread.
+pub const MAX_BUTTON_REQUESTS: usize = 1_000;
+
+/// How long a device may take for what it does alone. It takes well under a second.
+pub const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long its owner may take to read, and to press a button. The request holds a thread and the
+/// device, which can do nothing else meanwhile.
+pub const OWNER_PATIENCE: Duration = Duration::from_secs(600);

@@ -1,6 +1,6 @@
 //! What is signed in place of a message.
 
-use actoreum_primitives::{B256, keccak256};
+use actoreum_primitives::{Address, B256, Signature, U256, keccak256};
 use alloy_dyn_abi::TypedData;
 
 use crate::KeyError;
@@ -12,12 +12,50 @@ pub fn personal_message_hash(message: &[u8]) -> B256 {
     keccak256([prefix.as_bytes(), message].concat())
 }
 
-/// The hash of typed data (EIP-712), given as the JSON that `eth_signTypedData_v4` takes.
-pub fn typed_data_hash(json: &str) -> Result<B256, KeyError> {
-    let wrong = |error: String| KeyError::TypedData(error);
-    let data: TypedData = serde_json::from_str(json).map_err(|error| wrong(error.to_string()))?;
-    data.eip712_signing_hash()
-        .map_err(|error| wrong(error.to_string()))
+/// The signature of `hash` by `signer` with this r and s; `None` where it is somebody else's.
+pub fn signature_by(signer: Address, hash: B256, r: U256, s: U256) -> Option<Signature> {
+    let candidates = [false, true].map(|y_parity| Signature { y_parity, r, s });
+    let is_theirs =
+        |signature: &Signature| signature.recover_address(hash).is_ok_and(|by| by == signer);
+    candidates.into_iter().find(is_theirs)
+}
+
+/// Typed data (EIP-712), as far as it is hashed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TypedDataHashes {
+    /// The domain separator.
+    pub domain: B256,
+    /// `hashStruct(message)`; `None` where the domain is all there is.
+    pub message: Option<B256>,
+}
+
+impl TypedDataHashes {
+    /// Hashes typed data, given as the JSON that `eth_signTypedData_v4` takes.
+    ///
+    /// # Errors
+    /// Where it breaks a rule of the EIP.
+    pub fn from_json(json: &str) -> Result<Self, KeyError> {
+        let wrong = |error: String| KeyError::TypedData(error);
+        let data: TypedData =
+            serde_json::from_str(json).map_err(|error| wrong(error.to_string()))?;
+        let message = match data.primary_type.as_str() {
+            "EIP712Domain" => None,
+            _ => Some(
+                data.hash_struct()
+                    .map_err(|error| wrong(error.to_string()))?,
+            ),
+        };
+        Ok(Self {
+            domain: data.domain.separator(),
+            message,
+        })
+    }
+
+    /// The hash that is signed.
+    pub fn signing_hash(&self) -> B256 {
+        let message = self.message.as_ref().map_or(&[][..], B256::as_slice);
+        keccak256([b"\x19\x01", self.domain.as_slice(), message].concat())
+    }
 }
 
 #[cfg(test)]
@@ -63,7 +101,7 @@ mod tests {
                 "contents": "Hello, Bob!"
             }
         }"#;
-        let hash = typed_data_hash(json).unwrap();
+        let hash = TypedDataHashes::from_json(json).unwrap().signing_hash();
         assert_eq!(
             hash,
             b256!("be609aee343fb3c4b28e1df9e632fca64fcfaede20f02e86244efddf30957bd2")
@@ -87,7 +125,10 @@ mod tests {
             r#"{"types":{},"primaryType":"B","domain":{},"message":{}}"#,
         ] {
             assert!(
-                matches!(typed_data_hash(json), Err(KeyError::TypedData(_))),
+                matches!(
+                    TypedDataHashes::from_json(json),
+                    Err(KeyError::TypedData(_))
+                ),
                 "{json}"
             );
         }

@@ -1,5 +1,8 @@
 //! A Ledger that speaks real packets: exchanges that were recorded with devices, refusals, locks,
 //! and what a broken or foreign device could send.
+//!
+//! The recorded exchanges are data of public test suites: LedgerHQ's ledgerjs (hw-app-eth) and
+//! Frame's.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -10,9 +13,9 @@ use actoreum_primitives::{
 };
 use actoreum_wallet::{
     DerivationPath,
+    hardware::{PACKET_BYTES, Packet},
     ledger::{
-        Command, Exchange, LedgerError, PACKET_BYTES, Packet, Step, read_address, read_signature,
-        read_version,
+        Command, Exchange, LedgerError, Step, Version, read_address, read_signature, read_version,
     },
     signing,
 };
@@ -183,7 +186,7 @@ fn vectors_a_personal_message() {
 fn version_and_typed_data() {
     let mut device = Device::new(&[("e006000000", "010109009000")]);
     let answer = device.run(Command::version()).unwrap();
-    assert_eq!(read_version(&answer), Ok([1, 9, 0]));
+    assert_eq!(read_version(&answer), Ok(Version([1, 9, 0])));
     assert!(read_version(&[1, 2, 3]).is_err());
 
     let (domain, message) = (B256::repeat_byte(0xd0), B256::repeat_byte(0x3e));
@@ -265,6 +268,8 @@ fn a_device_that_does_not_answer_says_why() {
         (0x6d00, LedgerError::OtherApplication),
         (0x6e00, LedgerError::OtherApplication),
         (0x6a80, LedgerError::InvalidData),
+        (0x6982, LedgerError::NotAllowed),
+        (0x6501, LedgerError::TransactionType),
         (0x1234, LedgerError::Status(0x1234)),
     ] {
         let (mut exchange, _) = Exchange::begin(Command::version());
@@ -279,7 +284,7 @@ fn a_device_that_does_not_answer_says_why() {
     late[4] = 1;
     assert!(matches!(
         exchange.receive(&late),
-        Err(LedgerError::Malformed(_))
+        Err(LedgerError::Framing(_))
     ));
 }
 

@@ -264,6 +264,9 @@ pub struct AccountFlags {
     /// Encrypt new key files cheaply: 4 MB and little time for a guess, not 256 MB and a second
     #[arg(long, global = true, help_heading = "Accounts")]
     pub lightkdf: bool,
+    /// Look for hardware wallets: Ledger and Trezor
+    #[arg(long, global = true, help_heading = "Accounts")]
+    pub usb: bool,
 }
 
 /// `--db.engine`

@@ -138,7 +138,7 @@ const GROUPS: &[Group] = &[
         ],
     },
     Group {
-        reason: "hardware wallets are not looked for",
+        reason: "hardware wallets are looked for with --usb alone",
         flags: &[("nousb", Nothing)],
     },
     Group {

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use actoreum_messages::accounts::GetAccounts;
+use actoreum_messages::usb::GetWalletAccounts;
 use actoreum_primitives::{Address, B256, Bytes};
-use actoreum_wallet::signing;
+use actoreum_wallet::hardware::SignRequest;
+use actoreum_wallet::signing::TypedDataHashes;
 
 use super::outgoing::{self, SignedTransaction, TxArgs};
 use crate::error::RpcError;
@@ -33,17 +35,24 @@ pub(super) fn methods() -> Vec<Method<Node>> {
 }
 
 pub(crate) async fn accounts(node: Arc<Node>, (): ()) -> Result<Vec<Address>, RpcError> {
-    let actor = keys::of(&node)?.actor.within(ACTOR_PATIENCE);
-    let all = actor.ask(GetAccounts).await;
-    let all = all.map_err(unanswered)?;
-    let mut addresses: Vec<Address> = Vec::with_capacity(all.len());
-    for account in all {
-        if !addresses.contains(&account.address) {
-            addresses.push(account.address);
+    let keys = keys::of(&node)?;
+    let filed = keys.actor.within(ACTOR_PATIENCE).ask(GetAccounts).await;
+    let filed = filed.map_err(unanswered)?;
+    let on_devices = match &keys.hub {
+        Some(hub) => {
+            let all = hub.within(ACTOR_PATIENCE).ask(GetWalletAccounts).await;
+            all.map_err(unanswered)?
         }
-    }
+        None => Vec::new(),
+    };
     let impersonated = impersonated(&node).map(Impersonated::listed);
-    for address in impersonated.unwrap_or_default() {
+    let all = filed
+        .into_iter()
+        .map(|account| account.address)
+        .chain(on_devices)
+        .chain(impersonated.unwrap_or_default());
+    let mut addresses: Vec<Address> = Vec::new();
+    for address in all {
         if !addresses.contains(&address) {
             addresses.push(address);
         }
@@ -84,7 +93,7 @@ async fn sign_transaction(
 }
 
 async fn sign(node: Arc<Node>, (address, data): (Address, Bytes)) -> Result<Bytes, RpcError> {
-    keys::sign_message(&node, address, &data, None).await
+    keys::sign_message(&node, address, data, None).await
 }
 
 /// Typed data, as an object or as a string that holds one.
@@ -106,8 +115,9 @@ async fn sign_typed_data(
     node: Arc<Node>,
     (address, data): (Address, TypedData),
 ) -> Result<Bytes, RpcError> {
-    let hash = signing::typed_data_hash(&data.0)
+    let hashes = TypedDataHashes::from_json(&data.0)
         .map_err(|error| RpcError::invalid_params(error.to_string()))?;
-    let signature = keys::sign_hash(&node, address, hash, None).await?;
+    let request = SignRequest::TypedData(hashes);
+    let signature = keys::sign(&node, address, request, None).await?;
     Ok(keys::message_signature(signature))
 }

@@ -7,6 +7,7 @@ use actoreum_primitives::{
     Signature, StateReader, Transaction, TxPayload, U256,
 };
 use actoreum_wallet::Password;
+use actoreum_wallet::hardware::SignRequest;
 
 use super::accounts::{accounts, impersonated};
 use super::call_request::CallArgs;
@@ -107,7 +108,8 @@ async fn signed(
     from: Address,
     password: Option<Password>,
 ) -> Result<Transaction, RpcError> {
-    let signature = keys::sign_hash(node, from, payload.signing_hash(), password).await?;
+    let request = SignRequest::Transaction(payload.clone());
+    let signature = keys::sign(node, from, request, password).await?;
     Ok(Transaction::new(payload, signature))
 }
 

@@ -244,9 +244,14 @@ impl TxPayload {
         Transaction::new(self, signature)
     }
 
-    /// The hash that the sender signs: of the fields without signature, with the type byte
-    /// (EIP-2718) or, for a legacy one that is bound to a chain, with its id (EIP-155).
+    /// The hash that the sender signs, of [`encode_for_signing`](Self::encode_for_signing).
     pub fn signing_hash(&self) -> B256 {
+        keccak256(self.encode_for_signing())
+    }
+
+    /// The fields without signature, with the type byte (EIP-2718) or, for a legacy one that is
+    /// bound to a chain, with its id (EIP-155).
+    pub fn encode_for_signing(&self) -> Vec<u8> {
         let replay_protection = match self {
             Self::Legacy(LegacyTx { chain_id, .. }) => *chain_id,
             _ => None,
@@ -265,7 +270,7 @@ impl TxPayload {
             chain_id.encode(&mut out);
             out.extend([rlp::EMPTY_STRING; 2]);
         }
-        keccak256(out)
+        out
     }
 
     pub(super) fn fields_length(&self) -> usize {

@@ -12,8 +12,8 @@ mod packets;
 
 use actoreum_primitives::{Address, B256, Signature, U256};
 
-use crate::DerivationPath;
-pub use packets::{Exchange, PACKET_BYTES, Packet, Step};
+use crate::{DerivationPath, signing};
+pub use packets::{Exchange, Step};
 
 /// The class of all of the application's commands.
 const CLASS: u8 = 0xe0;
@@ -131,10 +131,38 @@ pub fn read_address(answer: &[u8]) -> Result<Address, LedgerError> {
 ///
 /// # Errors
 /// Where there is no version in it.
-pub fn read_version(answer: &[u8]) -> Result<[u8; 3], LedgerError> {
+pub fn read_version(answer: &[u8]) -> Result<Version, LedgerError> {
     match answer {
-        [_flags, major, minor, patch] => Ok([*major, *minor, *patch]),
+        [_flags, major, minor, patch] => Ok(Version([*major, *minor, *patch])),
         _ => Err(LedgerError::Malformed("invalid version reply")),
+    }
+}
+
+/// A version of the application: major, minor, patch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version(pub [u8; 3]);
+
+impl Version {
+    /// Whether the application is new enough to sign `what`.
+    ///
+    /// # Errors
+    /// Where it is not.
+    pub fn at_least(self, needed: Self, what: &'static str) -> Result<(), LedgerError> {
+        if self >= needed {
+            return Ok(());
+        }
+        Err(LedgerError::TooOld {
+            have: self,
+            needed,
+            what,
+        })
+    }
+}
+
+impl std::fmt::Display for Version {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self([major, minor, patch]) = self;
+        write!(f, "v{major}.{minor}.{patch}")
     }
 }
 
@@ -155,19 +183,8 @@ pub fn read_signature(
     let Some((r, s)) = r_and_s.split_at_checked(32).filter(|(_, s)| s.len() == 32) else {
         return Err(lacking);
     };
-    let candidates = [false, true].map(|y_parity| Signature {
-        y_parity,
-        r: U256::from_be_slice(r),
-        s: U256::from_be_slice(s),
-    });
-    candidates
-        .into_iter()
-        .find(|signature| {
-            signature
-                .recover_address(hash)
-                .is_ok_and(|by| by == address)
-        })
-        .ok_or(LedgerError::WrongSigner)
+    let (r, s) = (U256::from_be_slice(r), U256::from_be_slice(s));
+    signing::signature_by(address, hash, r, s).ok_or(LedgerError::WrongSigner)
 }
 
 /// Why a Ledger did not do what it was asked for.
@@ -179,6 +196,9 @@ pub enum LedgerError {
     /// What it says makes no sense.
     #[error("ledger: {0}")]
     Malformed(&'static str),
+    /// The packets of an answer make no sense.
+    #[error("ledger: {0}")]
+    Framing(&'static str),
     /// Its owner said no.
     #[error("ledger: refused on the device")]
     Refused,
@@ -191,6 +211,24 @@ pub enum LedgerError {
     /// The application does not take this.
     #[error("ledger: the application refused the data (is blind signing allowed there?)")]
     InvalidData,
+    /// Its owner said no to typed data or, with an old firmware, it is locked.
+    #[error("ledger: refused on the device, or the device is locked")]
+    NotAllowed,
+    /// The application does not know the transaction's type.
+    #[error("ledger: the application does not sign this type of transaction")]
+    TransactionType,
+    /// The application is too old for this. The text is geth's.
+    #[error(
+        "Ledger {have} doesn't support signing this {what}, please update to {needed} at least"
+    )]
+    TooOld {
+        /// The application's version.
+        have: Version,
+        /// The first that would do.
+        needed: Version,
+        /// What was to be signed.
+        what: &'static str,
+    },
     /// The signature is that of another key: another device was plugged in.
     #[error("ledger: signed by another account")]
     WrongSigner,
@@ -200,12 +238,19 @@ pub enum LedgerError {
 }
 
 impl LedgerError {
+    /// Whether what was read is no answer, so that nothing that follows can be trusted to be one.
+    pub fn is_fatal(&self) -> bool {
+        matches!(self, Self::InvalidHeader | Self::Framing(_))
+    }
+
     fn check(status: u16) -> Result<(), Self> {
         Err(match status {
             OK => return Ok(()),
             0x6985 | 0x5501 => Self::Refused,
             0x5515 | 0x6804 | 0x6b0c => Self::Locked,
             0x6511 | 0x6d00..=0x6d02 | 0x6e00 | 0x6e01 => Self::OtherApplication,
+            0x6982 => Self::NotAllowed,
+            0x6501 => Self::TransactionType,
             0x6a80 => Self::InvalidData,
             status => Self::Status(status),
         })

@@ -3,12 +3,7 @@
 use std::collections::VecDeque;
 
 use super::{Command, LedgerError};
-
-/// Bytes of a HID packet, without the report id that hidapi puts before it.
-pub const PACKET_BYTES: usize = 64;
-
-/// A HID packet.
-pub type Packet = [u8; PACKET_BYTES];
+use crate::hardware::{PACKET_BYTES, Packet};
 
 /// Channel 0x0101, tag 5 (APDU). Another channel means that the device talks to a browser.
 const CHANNEL_AND_TAG: [u8; 3] = [0x01, 0x01, 0x05];
@@ -107,7 +102,7 @@ impl Answer {
             return Err(LedgerError::InvalidHeader);
         }
         if number != self.packets.to_be_bytes() {
-            return Err(LedgerError::Malformed("packets out of order"));
+            return Err(LedgerError::Framing("packets out of order"));
         }
         if self.packets == 0 {
             let (length, rest) = content.split_at(LENGTH_BYTES);
@@ -115,7 +110,7 @@ impl Answer {
                 .iter()
                 .fold(0, |length, byte| length << 8 | usize::from(*byte));
             if self.length < STATUS_BYTES {
-                return Err(LedgerError::Malformed("no status word"));
+                return Err(LedgerError::Framing("no status word"));
             }
             content = rest;
         }

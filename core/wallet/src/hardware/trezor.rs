@@ -1,0 +1,255 @@
+//! A Trezor that is open.
+
+use std::time::Duration;
+
+use actoreum_primitives::{Address, Signature, U256};
+
+use super::{Driver, SignRequest, WalletError, line::Line};
+use crate::{
+    DerivationPath, Password,
+    limits::{ANSWER_PATIENCE, MAX_BUTTON_REQUESTS, OWNER_PATIENCE},
+    signing,
+    trezor::{
+        Assembly, Features, MAX_DATA_CHUNK, Message, Reply, Request, TrezorError, TxRequest,
+        sign_transaction,
+    },
+};
+
+/// What the device waits for, in the middle of being opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Secret {
+    Pin,
+    Passphrase,
+}
+
+/// A Trezor and its session.
+pub(super) struct TrezorDriver {
+    line: Line,
+    /// Who it is, once it has said so.
+    features: Option<Features>,
+    waits_for: Option<Secret>,
+    /// It locked itself after it was opened.
+    is_locked: bool,
+    failure: Option<TrezorError>,
+}
+
+impl TrezorDriver {
+    pub(super) fn new(line: Line) -> Self {
+        Self {
+            line,
+            features: None,
+            waits_for: None,
+            is_locked: false,
+            failure: None,
+        }
+    }
+
+    fn send(&mut self, message: &Message) -> Result<(), WalletError> {
+        Ok(message.send(|packet| self.line.send(packet))?)
+    }
+
+    fn receive(&mut self, patience: Duration) -> Result<Reply, WalletError> {
+        let mut assembly = Assembly::default();
+        loop {
+            let packet = self.line.receive(patience)?;
+            if let Some(message) = assembly.push(&packet)? {
+                return Ok(Reply::decode(&message)?);
+            }
+        }
+    }
+
+    /// Asks, lets the device ask its owner, and returns what it answers then.
+    fn call(&mut self, message: &Message, patience: Duration) -> Result<Reply, WalletError> {
+        self.send(message)?;
+        let mut reply = self.receive(patience)?;
+        for _ in 0..MAX_BUTTON_REQUESTS {
+            if reply != Reply::ButtonRequest {
+                return Ok(reply);
+            }
+            self.send(&Request::ButtonAck.encode())?;
+            reply = self.receive(OWNER_PATIENCE)?;
+        }
+        Err(TrezorError::TooManyQuestions.into())
+    }
+
+    /// As [`call`](Self::call), once the wallet is open. A device that locked itself since asks for
+    /// its PIN first, which is not known here: then it is told to forget what was asked.
+    fn ask(&mut self, message: &Message, patience: Duration) -> Result<Reply, WalletError> {
+        self.check_open()?;
+        let reply = self.call(message, patience)?;
+        let needed = match reply {
+            Reply::PinMatrixRequest => TrezorError::PinNeeded,
+            Reply::PassphraseRequest => TrezorError::PassphraseNeeded,
+            reply => return Ok(reply),
+        };
+        self.is_locked = true;
+        match self.call(&Request::Cancel.encode(), ANSWER_PATIENCE) {
+            Err(WalletError::Trezor(TrezorError::Refused(_) | TrezorError::Failure(_))) | Ok(_) => {
+                Err(needed.into())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whoever disturbs a device that waits for a secret makes it forget that it does.
+    fn check_open(&self) -> Result<(), TrezorError> {
+        match self.waits_for {
+            Some(Secret::Passphrase) => Err(TrezorError::PassphraseNeeded),
+            Some(Secret::Pin) => Err(TrezorError::PinNeeded),
+            None if self.is_locked => Err(TrezorError::PinNeeded),
+            None => Ok(()),
+        }
+    }
+
+    fn next_step(&mut self, secret: &Password) -> Result<Message, WalletError> {
+        match self.waits_for.take() {
+            Some(Secret::Passphrase) => return Ok(Request::PassphraseAck(secret).encode()),
+            Some(Secret::Pin) if secret.as_bytes().is_empty() => {
+                self.waits_for = Some(Secret::Pin);
+                return Err(TrezorError::PinNeeded.into());
+            }
+            Some(Secret::Pin) => return Ok(Request::PinMatrixAck(secret).encode()),
+            None => {}
+        }
+        // A second time it would forget the passphrase.
+        if self.features.is_none() {
+            match self.call(&Request::Initialize.encode(), ANSWER_PATIENCE)? {
+                Reply::Features(features) => self.features = Some(features),
+                other => return Err(unexpected("Features", &other)),
+            }
+        }
+        // Every firmware wants the PIN and the passphrase for an address.
+        Ok(Request::GetAddress(&DerivationPath::account(0)).encode())
+    }
+
+    fn sign_transaction(
+        &mut self,
+        request: &Message,
+        mut rest: &[u8],
+    ) -> Result<(U256, U256), WalletError> {
+        let mut reply = self.ask(request, OWNER_PATIENCE)?;
+        loop {
+            let more = match reply {
+                Reply::TxRequest(TxRequest::More(more)) => more,
+                Reply::TxRequest(TxRequest::Signature(r, s)) => {
+                    return Ok((U256::from_be_slice(&r), U256::from_be_slice(&s)));
+                }
+                other => return Err(unexpected("EthereumTxRequest", &other)),
+            };
+            let too_much = TrezorError::Malformed("it asks for more input than there is");
+            let (chunk, left) = rest.split_at_checked(more).ok_or(too_much)?;
+            rest = left;
+            reply = self.ask(&Request::TxAck(chunk).encode(), OWNER_PATIENCE)?;
+        }
+    }
+
+    fn sign_other(&mut self, request: Request<'_>) -> Result<(U256, U256), WalletError> {
+        match self.ask(&request.encode(), OWNER_PATIENCE)? {
+            Reply::Signature(bytes) => {
+                let (r, s) = bytes[..64].split_at(32);
+                Ok((U256::from_be_slice(r), U256::from_be_slice(s)))
+            }
+            other => Err(unexpected("EthereumMessageSignature", &other)),
+        }
+    }
+}
+
+fn unexpected(expected: &'static str, reply: &Reply) -> WalletError {
+    let got = reply.name();
+    TrezorError::Unexpected { expected, got }.into()
+}
+
+impl Driver for TrezorDriver {
+    /// The first call, with nothing, makes the device show its grid; the next takes the PIN, and
+    /// one more the passphrase.
+    fn open(&mut self, secret: &Password) -> Result<(), WalletError> {
+        let step = self.next_step(secret)?;
+        self.failure = None;
+        match self.call(&step, ANSWER_PATIENCE) {
+            Ok(Reply::Address(_)) => {
+                self.is_locked = false;
+                Ok(())
+            }
+            Ok(Reply::PinMatrixRequest) => {
+                self.waits_for = Some(Secret::Pin);
+                Err(TrezorError::PinNeeded.into())
+            }
+            Ok(Reply::PassphraseRequest) => {
+                self.waits_for = Some(Secret::Passphrase);
+                Err(TrezorError::PassphraseNeeded.into())
+            }
+            Ok(other) => Err(unexpected("EthereumAddress", &other)),
+            Err(WalletError::Trezor(error)) => {
+                self.failure = Some(error.clone());
+                Err(error.into())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn heartbeat(&mut self) -> Result<(), WalletError> {
+        if self.check_open().is_err() {
+            return Ok(());
+        }
+        match self.ask(&Request::Ping.encode(), ANSWER_PATIENCE) {
+            Ok(Reply::Success) => Ok(()),
+            Ok(other) => Err(unexpected("Success", &other)),
+            Err(error) if error.is_fatal() => Err(error),
+            // It has other things to do, and says so.
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn derive(&mut self, path: &DerivationPath) -> Result<Address, WalletError> {
+        match self.ask(&Request::GetAddress(path).encode(), ANSWER_PATIENCE)? {
+            Reply::Address(address) => Ok(address),
+            other => Err(unexpected("EthereumAddress", &other)),
+        }
+    }
+
+    fn sign(
+        &mut self,
+        path: &DerivationPath,
+        signer: Address,
+        request: &SignRequest,
+    ) -> Result<Signature, WalletError> {
+        let (r, s) = match request {
+            SignRequest::Transaction(payload) => {
+                let message = sign_transaction(path, payload).ok_or(WalletError::NotSupported)?;
+                let rest = payload.input().get(MAX_DATA_CHUNK..).unwrap_or_default();
+                self.sign_transaction(&message, rest)?
+            }
+            SignRequest::Message(message) => {
+                self.sign_other(Request::SignMessage(path, message))?
+            }
+            SignRequest::TypedData(hashes) => {
+                self.sign_other(Request::SignTypedHash(path, hashes.domain, hashes.message))?
+            }
+        };
+        signing::signature_by(signer, request.hash(), r, s).ok_or(TrezorError::WrongSigner.into())
+    }
+
+    fn status(&self) -> String {
+        if let Some(failure) = &self.failure {
+            return format!("Failed: {failure}");
+        }
+        let Some(Features { version, label }) = &self.features else {
+            return "Closed".to_owned();
+        };
+        let state = match self.check_open() {
+            Ok(()) => "online",
+            Err(TrezorError::PassphraseNeeded) => "waiting for passphrase",
+            Err(_) => "waiting for PIN",
+        };
+        let [major, minor, patch] = version;
+        format!("Trezor v{major}.{minor}.{patch} '{label}' {state}")
+    }
+
+    fn failure(&self) -> Option<WalletError> {
+        self.failure.clone().map(WalletError::from)
+    }
+
+    fn is_locked(&self) -> bool {
+        self.is_locked
+    }
+}
