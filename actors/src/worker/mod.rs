@@ -130,6 +130,7 @@ impl WorkerSetup {
             searched_on: None,
             ommers: OmmerPool::default(),
             refused_on: None,
+            is_told_to_look: false,
             keyless_until: None,
             behind_since: None,
             alarm: None,
@@ -155,6 +156,8 @@ pub struct WorkerActor {
     ommers: OmmerPool,
     /// The head on which this signer may not seal.
     refused_on: Option<B256>,
+    /// In this round: what is refused at its end may be allowed since.
+    is_told_to_look: bool,
     /// Until when the signer's key is not asked for again.
     keyless_until: Option<Instant>,
     /// Since when the pool has not seen the head.
@@ -286,6 +289,7 @@ impl WorkerActor {
         ctx: &mut Ctx<Self>,
     ) {
         self.round += 1;
+        self.is_told_to_look = false;
         self.request = self.requests.pop_front();
         let wish = self.request.as_ref().map(|request| request.wish.clone());
         let mut edit = None;
@@ -438,7 +442,7 @@ impl WorkerActor {
             Ok(Err(SealRefused::Engine(error))) => {
                 let number = self.setup.reader.head_number() + 1;
                 info!(number, %error, "block not sealed");
-                self.refused_on = Some(self.setup.reader.head().hash());
+                self.wait_for_another_head();
                 self.give_up(&error.to_string(), ctx);
             }
             // Only where the head moved: a look finds the new one.
@@ -514,6 +518,13 @@ impl WorkerActor {
         self.look(ctx);
     }
 
+    /// No block can be sealed on this head, unless this actor was told to look meanwhile.
+    fn wait_for_another_head(&mut self) {
+        if !self.is_told_to_look {
+            self.refused_on = Some(self.setup.reader.head().hash());
+        }
+    }
+
     /// Hands a sealed block to the chain, again and again until the chain has said yes or no.
     fn import(&mut self, block: Block, ctx: &mut Ctx<Self>) {
         self.phase = Phase::Importing;
@@ -544,10 +555,9 @@ impl WorkerActor {
                         (block.body.transactions.len(), block.header.gas_used);
                     info!(number, %hash, transactions, gas, "sealed a block");
                 }
-                let head = self.setup.reader.head().hash();
-                if head == before {
+                if self.setup.reader.head().hash() == before {
                     warn!(number, %hash, "a signed block did not become the head");
-                    self.refused_on = Some(head);
+                    self.wait_for_another_head();
                 }
                 if let Some(request) = self.request.take() {
                     request.reply(Ok(hash));
@@ -574,7 +584,7 @@ impl WorkerActor {
             Disposition::Future | Disposition::Internal => self.import_again(block, ctx),
             Disposition::UnknownAncestor => {
                 debug!(number, %hash, "a signed block belongs to a chain that is gone");
-                self.refused_on = Some(self.setup.reader.head().hash());
+                self.wait_for_another_head();
                 self.give_up(&refused.to_string(), ctx);
             }
         }
@@ -701,6 +711,7 @@ impl Handles<Look> for WorkerActor {
     fn handle(&mut self, _: Look, ctx: &mut Ctx<Self>) {
         self.keyless_until = None;
         self.refused_on = None;
+        self.is_told_to_look = true;
         let is_unwanted = self.request.is_none() && !self.setup.control.is_sealing();
         match &self.phase {
             Phase::Building(attempt) if is_unwanted => attempt.end(),
