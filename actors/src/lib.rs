@@ -24,6 +24,7 @@ pub mod chain;
 pub mod clock;
 pub mod eth;
 pub mod filter;
+pub mod kept_socket;
 pub mod miner;
 pub mod net;
 pub mod sealer;

@@ -18,7 +18,7 @@ use actoreum_storage::Store;
 use common::{Dev, Disk, run, until};
 
 const SOMEBODY: Address = Address::repeat_byte(0x22);
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 async fn edit(dev: &Dev, change: Edit) {
     let edit = StateEdit {

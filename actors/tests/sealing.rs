@@ -19,7 +19,7 @@ use actoreum_wallet::{KeyError, Password};
 use common::{Dev, Disk, run, until};
 
 const NOW: MineBlock = MineBlock { timestamp: None };
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 async fn mine(dev: &Dev) -> B256 {
     loop {

@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
+use actoreum_actors::kept_socket::KeptSocket;
 use actoreum_actors::supervision::{ActorRef, ChildSpec, SupervisorSpec};
 use actoreum_rpc::{
     dispatch::{DispatchLimits, Dispatcher},
@@ -105,7 +106,8 @@ pub fn add(
 }
 
 fn server_of(name: &str, config: HttpConfig, endpoints: Endpoints<Node>) -> ChildSpec {
-    let factory = move || HttpActor::new(config.clone(), endpoints.clone());
+    let socket = KeptSocket::default();
+    let factory = move || HttpActor::new(config.clone(), socket.clone(), endpoints.clone());
     ChildSpec::new(&ActorRef::new(name), factory).arbiter("rpc")
 }
 

@@ -371,7 +371,7 @@ pub fn assemble(
     }
     let name = version::named(&config.node.user_ident);
     let settings = settings(&config.node.p2p, datadir, is_mainnet, name)?;
-    let (spec, handle) = net::assemble(settings, Arc::new(OsTransport), Arc::new(eth));
+    let (spec, handle) = net::assemble(settings, Arc::new(OsTransport::default()), Arc::new(eth));
     info!(id = ?handle.local().id, "network identity");
     Ok((spec, handle))
 }

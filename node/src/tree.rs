@@ -36,6 +36,7 @@ use actoreum_actors::{
     chain::{ChainActor, ChainSetup},
     eth::{EthSetup, protocol_manager::ProtocolManagerActor},
     filter::FilterActor,
+    kept_socket::KeptSocket,
     supervision::{ActorRef, ChildSpec, Failure, Pool, Strategy, SupervisorSpec},
     usb::{DEVICE_THREADS, UsbHubActor, UsbSetup},
 };
@@ -416,9 +417,10 @@ fn servers(config: &Config, node: &Arc<Node>) -> SupervisorSpec {
             hosts,
         );
         let state = Arc::new(state);
+        let socket = KeptSocket::default();
         let factory = move || {
-            let (address, server) = admin::bind(address, Arc::clone(&state))?;
-            let page = AdminActor::new(address, server);
+            let (address, server) = admin::bind(address, &socket, Arc::clone(&state))?;
+            let page = AdminActor::new(address, socket.clone(), server);
             Ok::<_, Failure>(page.beside(admin::keep_history(Arc::clone(&state))))
         };
         servers = servers.child(ChildSpec::new(&ActorRef::new("admin"), factory).arbiter("rpc"));

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actoreum_actors::filter::FilterActor;
+use actoreum_actors::kept_socket::KeptSocket;
 use actoreum_actors::supervision::{
     ActorRef, ChildSpec, Strategy as Restarts, SupervisorSpec, Tree,
 };
@@ -75,13 +76,14 @@ fn with_node<F: Future<Output = ()>>(test: impl FnOnce(Served) -> F) {
             }),
         };
         let http: ActorRef<HttpActor<Node>> = ActorRef::new("http");
+        let socket = KeptSocket::default();
         let spec = SupervisorSpec::new("node", Restarts::OneForOne)
             .child(ChildSpec::new(&filters, move || {
                 FilterActor::new(followed.clone())
             }))
             .child(
                 ChildSpec::new(&http, move || {
-                    HttpActor::new(config.clone(), endpoints.clone())
+                    HttpActor::new(config.clone(), socket.clone(), endpoints.clone())
                 })
                 .arbiter("rpc"),
             );
@@ -149,7 +151,7 @@ impl Client {
                 return Some(frame);
             }
             let mut chunk = [0; 65_536];
-            let read = timeout(Duration::from_secs(10), self.stream.read(&mut chunk));
+            let read = timeout(Duration::from_secs(60), self.stream.read(&mut chunk));
             match read.await.expect("the server answers in time") {
                 Ok(0) | Err(_) => return None,
                 Ok(length) => self.read.extend_from_slice(&chunk[..length]),

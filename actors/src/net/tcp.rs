@@ -11,14 +11,21 @@ use tokio::io::ReadBuf;
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 
 use super::transport::{Datagrams, Listen, ListenAddress, Transport, Wire};
+use crate::kept_socket::KeptSocket;
 
 /// Connections that the kernel holds for us before they are accepted.
 const BACKLOG: i32 = 128;
 
 /// Sockets of the machine. Addresses that it shows are canonical: an IPv4 peer of a socket for
 /// both families shows its IPv4 address.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct OsTransport;
+///
+/// It is one node's: the sockets that it opened once at [`Transport::listen`] and
+/// [`Transport::bind`] are those that it gives ever after.
+#[derive(Debug, Clone, Default)]
+pub struct OsTransport {
+    listener: KeptSocket,
+    datagrams: KeptSocket,
+}
 
 impl Transport for OsTransport {
     fn connect(&self, to: SocketAddr) -> BoxFuture<'_, io::Result<Wire>> {
@@ -29,9 +36,11 @@ impl Transport for OsTransport {
         let open = || {
             let socket = bound(at, Type::STREAM)?;
             socket.listen(BACKLOG)?;
-            TcpListener::from_std(socket.into())
+            Ok(socket)
         };
-        let socket = open().map_err(|error| explained("tcp", at, &error))?;
+        let socket = self.listener.get(open);
+        let socket = socket.and_then(|socket| TcpListener::from_std(socket.into()));
+        let socket = socket.map_err(|error| explained("tcp", at, &error))?;
         Ok(Box::new(Listener {
             address: canonical(socket.local_addr()?),
             socket,
@@ -39,8 +48,9 @@ impl Transport for OsTransport {
     }
 
     fn bind(&self, at: ListenAddress) -> io::Result<Box<dyn Datagrams>> {
-        let open = || UdpSocket::from_std(bound(at, Type::DGRAM)?.into());
-        let socket = open().map_err(|error| explained("udp", at, &error))?;
+        let socket = self.datagrams.get(|| bound(at, Type::DGRAM));
+        let socket = socket.and_then(|socket| UdpSocket::from_std(socket.into()));
+        let socket = socket.map_err(|error| explained("udp", at, &error))?;
         let own = socket.local_addr()?;
         Ok(Box::new(Udp {
             address: canonical(own),

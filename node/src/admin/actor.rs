@@ -3,6 +3,7 @@
 use std::{future::Future, net::SocketAddr, pin::Pin};
 
 use actix_web::dev::{Server, ServerHandle};
+use actoreum_actors::kept_socket::KeptSocket;
 use actoreum_actors::supervision::{Actor, Ctx, Exit, Failure};
 use tracing::info;
 
@@ -10,16 +11,18 @@ use tracing::info;
 /// like any actor. It handles no messages; its work is done on the server's own thread.
 pub struct AdminActor {
     address: SocketAddr,
+    socket: KeptSocket,
     server: Option<Server>,
     handle: ServerHandle,
     beside: Option<Pin<Box<dyn Future<Output = ()>>>>,
 }
 
 impl AdminActor {
-    /// Takes a server that is bound to `address` and not yet polled.
-    pub fn new(address: SocketAddr, server: Server) -> Self {
+    /// Takes a server that is bound to `address` by `socket` and not yet polled.
+    pub fn new(address: SocketAddr, socket: KeptSocket, server: Server) -> Self {
         Self {
             address,
+            socket,
             handle: server.handle(),
             server: Some(server),
             beside: None,
@@ -48,14 +51,17 @@ impl Actor for AdminActor {
         Ok(())
     }
 
-    async fn stopped(self, _: &Exit) {
+    async fn stopped(self, why: &Exit) {
+        if matches!(why, Exit::Shutdown) {
+            self.socket.close();
+        }
         self.handle.stop(true).await;
         info!(address = %self.address, "admin page closed");
     }
 }
 
 impl Drop for AdminActor {
-    /// After a panic nobody calls `stopped`: the port must be free for the next generation.
+    /// After a panic nobody calls `stopped`: only the next generation may accept connections.
     fn drop(&mut self) {
         drop(self.handle.stop(false));
     }

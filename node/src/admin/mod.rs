@@ -25,6 +25,7 @@ mod status;
 use std::{io, net::SocketAddr, sync::Arc, time::Instant};
 
 use actix_web::{App, HttpServer, dev::Server, web};
+use actoreum_actors::kept_socket::KeptSocket;
 use actoreum_rpc::{http::Hosts, method::Method, node::Node};
 use parking_lot::Mutex;
 
@@ -32,6 +33,9 @@ pub use actor::AdminActor;
 use chart::Chart;
 use history::History;
 pub use routes::keep_history;
+
+/// Connections that wait until they are accepted: those of a few pages.
+const BACKLOG: i32 = 64;
 
 /// What every request may read.
 pub struct AdminState {
@@ -71,8 +75,17 @@ impl AdminState {
     }
 }
 
-/// Binds the page's server; the address comes back with the port that was taken. One thread serves it: it must not take the place of real work.
-pub fn bind(address: SocketAddr, state: Arc<AdminState>) -> io::Result<(SocketAddr, Server)> {
+/// Binds the page's server, or takes the socket over; the address comes back with the port that
+/// was taken. One thread serves it: it must not take the place of real work.
+pub fn bind(
+    address: SocketAddr,
+    socket: &KeptSocket,
+    state: Arc<AdminState>,
+) -> io::Result<(SocketAddr, Server)> {
+    let explained = |error: io::Error| {
+        io::Error::new(error.kind(), format!("listen tcp {address}: bind: {error}"))
+    };
+    let listener = socket.listening(address, BACKLOG).map_err(explained)?;
     let state = web::Data::from(state);
     let server = HttpServer::new(move || {
         App::new()
@@ -82,10 +95,8 @@ pub fn bind(address: SocketAddr, state: Arc<AdminState>) -> io::Result<(SocketAd
     .workers(1)
     .disable_signals()
     .shutdown_timeout(1)
-    .bind(address)
-    .map_err(|error| {
-        io::Error::new(error.kind(), format!("listen tcp {address}: bind: {error}"))
-    })?;
+    .listen(listener)
+    .map_err(explained)?;
     let taken = server.addrs().first().copied().unwrap_or(address);
     Ok((taken, server.run()))
 }

@@ -18,10 +18,7 @@ use std::{
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
-use crate::{
-    chains, http,
-    process::{Running, free_port},
-};
+use crate::{chains, http, process::Running};
 
 const CHAIN: &str = "node/core/chain";
 const KILLS: u32 = 4;
@@ -207,22 +204,17 @@ fn wait_for_restart(admin: SocketAddr, path: &str, generation: u64) {
 }
 
 fn crash_every_actor(place: &[&str]) {
-    // With port 0 each generation would take another one.
-    let (http_port, admin_port) = (free_port(), free_port());
-    let address = |port| SocketAddr::from(([127, 0, 0, 1], port));
-    let (node, admin) = (address(http_port), address(admin_port));
-    let (http_port, admin_port) = (http_port.to_string(), admin_port.to_string());
     let servers = [
         "--dev",
         "--http",
         "--http.port",
-        &http_port,
+        "0",
         "--admin.chaos",
         "--admin.port",
-        &admin_port,
+        "0",
     ];
     let mut process = Running::start(&[&servers[..], place].concat());
-    process.wait_for_admin();
+    let (node, admin) = (process.wait_for_http(), process.wait_for_admin());
     let client = Client::start(node, Told::default());
     client.wait_for_progress(node, "the start");
     let all = actors(admin);

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use actix_web::dev::ServerHandle;
+use actoreum_actors::kept_socket::KeptSocket;
 use actoreum_actors::supervision::{Actor, Ctx, Exit, Failure};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
@@ -11,12 +12,13 @@ use super::{Endpoints, HttpConfig, HttpListener};
 
 /// Listens from its start to its end. What it serves needs no mailbox: requests pass
 /// on the server's own threads, so a restart of this actor costs its connections and
-/// nothing else.
+/// nothing else: who connects meanwhile waits.
 ///
 /// It starts only where its address can be bound, and stops when the requests that are
 /// being answered are done, or its stop timeout is over.
 pub struct HttpActor<C> {
     config: HttpConfig,
+    socket: KeptSocket,
     endpoints: Endpoints<C>,
     running: Option<Running>,
 }
@@ -38,10 +40,11 @@ impl Drop for Running {
 }
 
 impl<C> HttpActor<C> {
-    /// An actor that is going to listen as `config` says.
-    pub fn new(config: HttpConfig, endpoints: impl Into<Endpoints<C>>) -> Self {
+    /// An actor that is going to listen as `config` says. Its generations share the socket.
+    pub fn new(config: HttpConfig, socket: KeptSocket, endpoints: impl Into<Endpoints<C>>) -> Self {
         Self {
             config,
+            socket,
             endpoints: endpoints.into(),
             running: None,
         }
@@ -50,7 +53,7 @@ impl<C> HttpActor<C> {
 
 impl<C: Send + Sync + 'static> Actor for HttpActor<C> {
     fn started(&mut self, ctx: &mut Ctx<Self>) -> Result<(), Failure> {
-        let listener = HttpListener::bind(&self.config, self.endpoints.clone())?;
+        let listener = HttpListener::bind(&self.config, &self.socket, self.endpoints.clone())?;
         let handle = listener.handle();
         let HttpListener {
             address,
@@ -79,7 +82,10 @@ impl<C: Send + Sync + 'static> Actor for HttpActor<C> {
         Ok(())
     }
 
-    async fn stopped(mut self, _: &Exit) {
+    async fn stopped(mut self, why: &Exit) {
+        if matches!(why, Exit::Shutdown) {
+            self.socket.close();
+        }
         if let Some(mut running) = self.running.take() {
             let address = running.address;
             running.closing.send_replace(true);

@@ -16,13 +16,13 @@ mod tests;
 mod websocket;
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::{App, HttpServer, web};
-use socket2::{Domain, Socket, Type};
+use actoreum_actors::kept_socket::KeptSocket;
 use tokio::sync::watch;
 
 pub use access::{Hosts, Origins};
@@ -133,14 +133,16 @@ pub struct HttpListener {
 }
 
 impl HttpListener {
-    /// Binds the address and starts the workers. Fails at once where the address
-    /// cannot be bound.
+    /// Takes the socket, or binds the address, and starts the workers. Fails at once where the
+    /// address cannot be bound.
     pub fn bind<C: Send + Sync + 'static>(
         config: &HttpConfig,
+        socket: &KeptSocket,
         endpoints: impl Into<Endpoints<C>>,
     ) -> Result<Self, ListenError> {
         let wanted = config.address;
-        let listener = listen(wanted).map_err(|error| ListenError::Bind {
+        let listener = socket.listening(wanted, limits::HTTP_BACKLOG);
+        let listener = listener.map_err(|error| ListenError::Bind {
             address: wanted,
             reason: reason(&error),
         })?;
@@ -178,15 +180,6 @@ impl HttpListener {
     pub fn handle(&self) -> ServerHandle {
         self.server.handle()
     }
-}
-
-/// A listening socket that may take an address whose old connections linger.
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-    socket.set_reuse_address(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(limits::HTTP_BACKLOG)?;
-    Ok(socket.into())
 }
 
 /// A system error without its number: `address already in use`.

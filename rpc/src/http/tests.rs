@@ -1,5 +1,5 @@
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 
 use super::*;
@@ -20,7 +20,8 @@ fn with_server(
     change(&mut config);
     let dispatcher = served();
     actix_web::rt::System::new().block_on(async move {
-        let listener = HttpListener::bind(&config, Arc::new(dispatcher)).unwrap();
+        let listener =
+            HttpListener::bind(&config, &KeptSocket::default(), Arc::new(dispatcher)).unwrap();
         let (address, handle) = (listener.address, listener.handle());
         let server = actix_web::rt::spawn(listener.server);
         let tested = actix_web::rt::task::spawn_blocking(move || test(address)).await;
@@ -50,11 +51,11 @@ fn served() -> Dispatcher<Node> {
     Dispatcher::new(Arc::new(Node), &methods, &namespaces, pool, limits)
 }
 
-/// Sends bytes, returns everything until the server closes or is quiet.
+/// Sends bytes, returns everything until the server closes.
 fn exchange(address: SocketAddr, request: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream
-        .set_read_timeout(Some(Duration::from_millis(400)))
+        .set_read_timeout(Some(Duration::from_secs(60)))
         .unwrap();
     stream.write_all(request.as_bytes()).unwrap();
     let mut answer = Vec::new();
@@ -160,7 +161,7 @@ fn answers_and_refuses_as_geth_does() {
             );
             let chunk = " ".repeat(600);
             let chunked = format!(
-                "POST / HTTP/1.1\r\n{JSON}Transfer-Encoding: chunked\r\n\r\n258\r\n{chunk}\r\n258\r\n{chunk}\r\n0\r\n\r\n"
+                "POST / HTTP/1.1\r\n{JSON}Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n258\r\n{chunk}\r\n258\r\n{chunk}\r\n0\r\n\r\n"
             );
             assert_eq!(status(&exchange(address, &chunked)), "413");
 
@@ -176,7 +177,8 @@ fn a_connection_carries_many_requests() {
         |address| {
             let length = CALL.len();
             let one = format!("POST / HTTP/1.1\r\n{JSON}Content-Length: {length}\r\n\r\n{CALL}");
-            let answers = exchange(address, &one.repeat(3));
+            let last = one.replace(JSON, &format!("{JSON}Connection: close\r\n"));
+            let answers = exchange(address, &(one.repeat(2) + &last));
             assert_eq!(answers.matches("\"result\":\"0x10d\"").count(), 3);
         },
     );
@@ -229,7 +231,8 @@ fn an_address_in_use_is_named_as_in_geth() {
     let pool = HeavyPool::new(1, 1);
     let limits = DispatchLimits::default();
     let dispatcher = Arc::new(Dispatcher::new(Arc::new(Node), &[], &[], pool, limits));
-    let error = HttpListener::bind(&HttpConfig::new(address), dispatcher)
+    let (config, socket) = (HttpConfig::new(address), KeptSocket::default());
+    let error = HttpListener::bind(&config, &socket, dispatcher)
         .err()
         .unwrap();
     assert_eq!(
@@ -247,17 +250,12 @@ fn a_slow_request_leaves_the_thread_to_others() {
                 post(
                     address,
                     JSON,
-                    r#"{"id":1,"method":"debug_sleep","params":["0xc8"]}"#,
+                    r#"{"id":1,"method":"debug_sleep","params":["0xbb8"]}"#,
                 )
             });
             std::thread::sleep(Duration::from_millis(50));
-            let started = std::time::Instant::now();
             assert!(post(address, JSON, CALL).contains("0x10d"));
-            assert!(
-                started.elapsed() < Duration::from_millis(120),
-                "{:?}",
-                started.elapsed()
-            );
+            assert!(!slow.is_finished(), "the quick one waited");
             assert!(slow.join().unwrap().contains("true"));
         },
     );
@@ -268,14 +266,15 @@ fn under_supervision_it_starts_restarts_and_stops() {
     use actoreum_actors::supervision::{
         ActorRef, Backoff, ChildSpec, Strategy, SupervisorSpec, Tree,
     };
-    let probe = listen("127.0.0.1:0".parse().unwrap()).unwrap();
+    let probe = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = probe.local_addr().unwrap();
     let mut config = HttpConfig::new(address);
     config.workers = 1;
     let tree = move || {
         let http: ActorRef<HttpActor<Node>> = ActorRef::new("http");
         let config = config.clone();
-        let factory = move || HttpActor::new(config.clone(), Arc::new(served()));
+        let socket = KeptSocket::default();
+        let factory = move || HttpActor::new(config.clone(), socket.clone(), Arc::new(served()));
         let child = ChildSpec::new(&http, factory).arbiter("rpc");
         let backoff = Backoff {
             first: Duration::from_millis(10),

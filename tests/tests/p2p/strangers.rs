@@ -200,7 +200,7 @@ fn a_thousand_strangers_on_real_sockets_leave_nothing_behind() {
             ip: Some(Ipv4Addr::LOCALHOST.into()),
             port: 0,
         };
-        let node = TestNode::with(settings, Arc::new(OsTransport)).await;
+        let node = TestNode::with(settings, Arc::new(OsTransport::default())).await;
         let (to, public_key) = (node.socket(), node.enode().public_key);
         let before = (sockets(to.port()), node.network.connections());
         for turn in 0..4_u32 {
@@ -208,7 +208,7 @@ fn a_thousand_strangers_on_real_sockets_leave_nothing_behind() {
             round(250, 20 * HANDSHAKE_TIMEOUT, |number| {
                 let kind = KINDS[number as usize % KINDS.len()];
                 let number = turn * 250 + number;
-                actix::spawn(annoy(OsTransport, to, public_key, number, kind))
+                actix::spawn(annoy(OsTransport::default(), to, public_key, number, kind))
             })
             .await;
         }

@@ -90,7 +90,8 @@ async fn a_nat_pmp_router_tells_the_address_and_opens_and_closes_ports() {
         ip: Some(Ipv4Addr::LOCALHOST.into()),
         port: 0,
     };
-    let (spec, network) = crate::net::assemble(settings, Arc::new(OsTransport), Arc::new(Silent));
+    let (spec, network) =
+        crate::net::assemble(settings, Arc::new(OsTransport::default()), Arc::new(Silent));
     let spec = SupervisorSpec::new("node", Strategy::OneForOne).child(spec);
     let tree = TreeOptions::default().single_thread().start(spec).await;
     let tree = tree.unwrap();
