@@ -3,10 +3,13 @@
 use std::{
     ffi::OsStr,
     io::{BufRead, BufReader},
-    net::{SocketAddr, TcpListener},
+    net::{Ipv6Addr, SocketAddr, TcpListener, UdpSocket},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
@@ -228,10 +231,21 @@ fn address(line: &str) -> SocketAddr {
     rest[..end].parse().unwrap()
 }
 
-/// A port that nobody listens on, by now.
+/// A port that nobody listens on, by now: not one of those that the kernel gives to whoever asks
+/// for any, and each time another one.
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let is_free = |port: u16| {
+        let address = (Ipv6Addr::UNSPECIFIED, port);
+        TcpListener::bind(address).is_ok() && UdpSocket::bind(address).is_ok()
+    };
+    loop {
+        let number = std::process::id() * 32 + NEXT.fetch_add(1, Relaxed);
+        let port = 10_000 + u16::try_from(number % 20_000).unwrap();
+        if is_free(port) {
+            return port;
+        }
+    }
 }
 
 /// Copies a folder with all that is in it.
