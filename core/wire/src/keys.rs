@@ -1,8 +1,8 @@
 //! Small helpers over the workspace's keys and Keccak.
 
 use actoreum_primitives::SecretKey;
+use actoreum_primitives::crypto::Keccak256;
 use rand::RngCore;
-use sha3::{Digest, Keccak256};
 use zeroize::Zeroizing;
 
 /// A fresh key. `random` must be fit for keys.
@@ -22,5 +22,5 @@ pub fn keccak_of(parts: &[&[u8]]) -> [u8; 32] {
     for part in parts {
         hasher.update(part);
     }
-    hasher.finalize().into()
+    hasher.digest().0
 }

@@ -4,6 +4,8 @@
 //! words: no buffering, no copying of bytes. Light verification and cache generation
 //! spend a good part of their time here.
 
+use actoreum_primitives::crypto::keccak_f1600;
+
 /// A 64-byte value as eight little endian words.
 pub(super) type Words = [u64; 8];
 
@@ -17,7 +19,7 @@ fn absorb_once<const LENGTH: usize, const RATE: usize>(input: &[u64; LENGTH]) ->
     state[..LENGTH].copy_from_slice(input);
     state[LENGTH] = 1;
     state[RATE - 1] ^= 1 << 63;
-    keccak::f1600(&mut state);
+    keccak_f1600(&mut state);
     state
 }
 

@@ -10,6 +10,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Instant;
 
 use actoreum_primitives::SecretKey;
+use actoreum_primitives::crypto::Keccak256;
 use actoreum_wire::discv4::{
     Discovery, DiscoveryConfig, Endpoint, FindNode, NeighborNode, Neighbors, Now, Packet, Ping,
     decode_packet, encode_packet,
@@ -21,7 +22,6 @@ use actoreum_wire::rlpx::{FrameCodec, Handshake, HandshakeFormat};
 use aes::cipher::{KeyIvInit, StreamCipher};
 use bytes::BytesMut;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use sha3::{Digest, Keccak256};
 
 const SIZES: [(&str, usize); 2] = [("1KiB", 1 << 10), ("1MiB", 1 << 20)];
 
@@ -101,7 +101,7 @@ fn frames(criterion: &mut Criterion) {
                 }
                 black_box(&buffer);
             });
-            black_box(hash.finalize());
+            black_box(hash.digest());
         });
         group.bench_function("frame", |bencher| {
             let (mut sender, mut receiver) = codecs();

@@ -1,8 +1,8 @@
 //! The rolling MAC of one direction: Keccak-256 over everything sent, mixed through AES.
 
+use actoreum_primitives::crypto::Keccak256;
 use aes::Aes256;
 use aes::cipher::{BlockEncrypt, KeyInit};
-use sha3::{Digest, Keccak256};
 
 /// A tag on the wire: the first half of the state's digest.
 pub(super) type Tag = [u8; 16];
@@ -18,7 +18,7 @@ pub(super) struct MacState {
 
 impl MacState {
     pub(super) fn new(hasher: Keccak256, key: &[u8; 32]) -> Self {
-        let digest = hasher.clone().finalize().into();
+        let digest = hasher.digest().0;
         Self {
             hasher,
             cipher: Aes256::new(key.into()),
@@ -45,13 +45,13 @@ impl MacState {
         for (byte, other) in block.iter_mut().zip(seed) {
             *byte ^= other;
         }
-        self.hasher.update(block);
+        self.hasher.update(&block);
         self.refresh();
         self.tag()
     }
 
     fn refresh(&mut self) {
-        self.digest = self.hasher.clone().finalize().into();
+        self.digest = self.hasher.digest().0;
     }
 
     fn tag(&self) -> Tag {
@@ -65,6 +65,8 @@ impl MacState {
     /// The digest after `bytes`, for the published vectors.
     #[cfg(test)]
     pub(super) fn digest_after(&self, bytes: &[u8]) -> [u8; 32] {
-        self.hasher.clone().chain_update(bytes).finalize().into()
+        let mut hasher = self.hasher.clone();
+        hasher.update(bytes);
+        hasher.digest().0
     }
 }

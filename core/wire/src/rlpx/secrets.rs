@@ -1,7 +1,7 @@
 //! What both sides hold after the handshake.
 
+use actoreum_primitives::crypto::Keccak256;
 use actoreum_primitives::{PublicKey, SecretKey};
-use sha3::{Digest, Keccak256};
 use zeroize::Zeroizing;
 
 use super::mac::MacState;
@@ -43,9 +43,10 @@ impl Secrets {
 
         let seeded = |nonce: &[u8; 32], packet: &[u8]| {
             let seed = Zeroizing::new(xor(&mac, nonce));
-            Keccak256::new()
-                .chain_update(seed.as_slice())
-                .chain_update(packet)
+            let mut hasher = Keccak256::new();
+            hasher.update(seed.as_slice());
+            hasher.update(packet);
+            hasher
         };
         let egress = MacState::new(seeded(&agreement.remote_nonce, agreement.sent), &mac);
         let ingress = MacState::new(seeded(&agreement.nonce, agreement.received), &mac);
