@@ -43,6 +43,9 @@ fn handshake() -> Vec<Vec<u8>> {
         [&signature[..], &[1; 32], &key_bytes, &[7; 32], &[0]].concat(),
         [&key_bytes[..], &[7; 32], &[0]].concat(),
     ];
+    // To be encrypted as well.
+    let sealed: Vec<_> = seeds.iter().map(|seed| [&[0xff][..], seed].concat()).collect();
+    seeds.extend(sealed);
     for format in [HandshakeFormat::Plain, HandshakeFormat::Eip8] {
         let remote = key(2).public_key();
         let (_, auth) = Handshake::initiate(key(1), remote, format, [3; 32]);

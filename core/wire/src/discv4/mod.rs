@@ -16,6 +16,8 @@ pub use address::{
 pub use engine::{Discovery, DiscoveryConfig, LookupId, Now, Output, Rejected};
 pub use lookup::Lookup;
 pub use node::Node;
+#[cfg(feature = "fuzz")]
+pub use packet::decode_unsigned;
 pub use packet::{
     EnrRequest, EnrResponse, FindNode, NeighborNode, Neighbors, Packet, PacketError, Ping, Pong,
     SignedPacket, decode_packet, encode_packet,

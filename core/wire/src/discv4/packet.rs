@@ -305,6 +305,20 @@ impl NeighborNode {
     }
 }
 
+/// Reads a packet's type and data without an envelope around them; the data that it is written
+/// with again.
+///
+/// # Errors
+/// Those of [`decode_packet`] behind its envelope.
+#[cfg(feature = "fuzz")]
+pub fn decode_unsigned(signed: &[u8]) -> Result<(Packet, Vec<u8>), PacketError> {
+    let (type_byte, data) = signed.split_first().ok_or(PacketError::TooSmall)?;
+    let packet = Packet::decode_data(*type_byte, data)?;
+    let mut again = vec![packet.type_byte()];
+    packet.encode_data(&mut again);
+    Ok((packet, again))
+}
+
 /// Signs a packet. Returns the datagram and its hash.
 pub fn encode_packet(packet: &Packet, key: &SecretKey) -> (Vec<u8>, B256) {
     let mut signed = Vec::with_capacity(256);

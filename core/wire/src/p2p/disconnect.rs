@@ -61,7 +61,8 @@ reasons! {
     TooManyPeers = 4, "too many peers";
     /// There is another connection to the same node.
     AlreadyConnected = 5, "already connected";
-    /// A base protocol version that cannot be spoken.
+    /// A base protocol version that cannot be spoken: one before 4 in the other's Hello. geth knows
+    /// the reason when it hears it, and from 1.8 to 1.13 it says it to nobody.
     IncompatibleVersion = 6, "incompatible p2p protocol version";
     /// A Hello without a valid key.
     InvalidIdentity = 7, "invalid node identity";

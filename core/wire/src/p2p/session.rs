@@ -137,6 +137,7 @@ impl SessionError {
     }
 }
 
+#[cfg_attr(feature = "fuzz", derive(Clone))]
 enum State {
     Handshake(Box<Handshake>),
     /// Encrypted. `hello_sent` and `hello_received` are both set once messages may travel.
@@ -144,6 +145,7 @@ enum State {
     Closed,
 }
 
+#[cfg_attr(feature = "fuzz", derive(Clone))]
 struct Encrypted {
     codec: FrameCodec,
     remote: PublicKey,
@@ -157,6 +159,7 @@ struct Encrypted {
 /// calls [`Session::poll`] until it returns `None`, and writes what [`Session::take_output`]
 /// returns. It reads no more from the socket before `poll` returned `None`: a slow consumer
 /// slows its peer, and the input holds one frame and one read at most.
+#[cfg_attr(feature = "fuzz", derive(Clone))]
 pub struct Session {
     config: SessionConfig,
     state: State,

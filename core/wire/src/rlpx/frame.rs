@@ -46,6 +46,7 @@ pub enum FrameError {
 }
 
 /// Encrypts and decrypts the frames of one connection.
+#[cfg_attr(feature = "fuzz", derive(Clone))]
 pub struct FrameCodec {
     encrypt: Ctr128BE<Aes256>,
     decrypt: Ctr128BE<Aes256>,

@@ -62,6 +62,7 @@ pub struct HandshakeOutcome {
 
 /// One side's handshake, before the other's packet has come.
 #[derive(Debug)]
+#[cfg_attr(feature = "fuzz", derive(Clone))]
 pub struct Handshake {
     key: SecretKey,
     ephemeral: SecretKey,
@@ -71,6 +72,7 @@ pub struct Handshake {
 }
 
 #[derive(Debug)]
+#[cfg_attr(feature = "fuzz", derive(Clone))]
 enum Role {
     Initiator { remote: PublicKey, auth: Vec<u8> },
     Responder,

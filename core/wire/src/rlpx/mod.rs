@@ -2,6 +2,8 @@
 //! that travel under them.
 
 mod frame;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod handshake;
 mod mac;
 mod packet;
