@@ -35,8 +35,8 @@ def free_port():
                 continue
 
 
-def until(what, condition, patience=PATIENCE):
-    deadline = time.time() + patience
+def until(what, condition, patience=None):
+    deadline = time.time() + (patience or PATIENCE)
     while time.time() < deadline:
         found = condition()
         if found:
@@ -71,15 +71,18 @@ class Account:
 
 
 class Node:
-    """A process with an IPC socket in a data directory of its own."""
+    """A process with an IPC socket in a data directory of its own. `genesis` is what stands in the
+    genesis file, or the path of one."""
 
     def __init__(self, folder, name, init, command, genesis):
         self.folder = os.path.join(folder, name)
         self.name, self.port, self.command = name, free_port(), command
         self.log_path = self.folder + ".log"
-        path = os.path.join(folder, f"{name}.json")
-        with open(path, "w") as file:
-            json.dump(genesis, file)
+        path = genesis
+        if not isinstance(genesis, str):
+            path = os.path.join(folder, f"{name}.json")
+            with open(path, "w") as file:
+                json.dump(genesis, file)
         with open(self.log_path, "w") as log:
             subprocess.run([*init, self.folder, "init", path], check=True, stdout=log,
                            stderr=subprocess.STDOUT)
@@ -165,10 +168,15 @@ class Actoreum(Node):
         return [*self.unlocking(account), "--mine", "--miner.etherbase", "0x" + account.address]
 
 
+def is_old(binary):
+    """Whether a geth is of 1.8, whose flags and protocols are other ones."""
+    version = subprocess.run([binary, "version"], capture_output=True, text=True).stdout
+    return "Version: 1.8" in version
+
+
 class Geth(Node):
     def __init__(self, folder, name, binary, genesis=None):
-        version = subprocess.run([binary, "version"], capture_output=True, text=True).stdout
-        self.is_old = "Version: 1.8" in version
+        self.is_old = is_old(binary)
         extra = ["--nousb"] if self.is_old else ["--authrpc.port", str(free_port())]
         super().__init__(folder, name, [binary, "--datadir"],
                          [binary, "--verbosity", "5", "--syncmode", "full", "--cache", "64",
@@ -203,8 +211,9 @@ def parted(one, other):
           lambda: not one.peer(other) and not other.peer(one))
 
 
-def says(node, text):
-    until(f"{node.name} logs {text!r}", lambda: text in node.log())
+def says(node, text, behind=0):
+    """Waits until a node logs a text, behind so many bytes of its log."""
+    until(f"{node.name} logs {text!r}", lambda: text in node.log()[behind:])
 
 
 def geths():
@@ -225,7 +234,7 @@ def run(cases, names, *arguments):
                     verdict = f"ok: {case(folder, binary, *arguments)}"
                 except (AssertionError, subprocess.SubprocessError) as error:
                     failures += 1
-                    logs = "".join(f"--- {name}\n" + open(os.path.join(folder, name)).read()[-1500:]
+                    logs = "".join(f"--- {name}\n" + open(os.path.join(folder, name)).read()[-2500:]
                                    for name in sorted(os.listdir(folder)) if name.endswith(".log"))
                     verdict = f"FAILED: {error}\n{logs}"
                     kept = os.environ.get("ACTOREUM_KEEP")
