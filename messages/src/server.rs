@@ -38,9 +38,14 @@ pub struct RemoveTrusted(pub Enode);
 /// Do not connect to a node for a while: it wasted our time on purpose.
 ///
 /// From: PeerActor, when a peer's score has reached its end. geth has no such thing.
-#[derive(Debug, Clone, Copy, Message)]
+#[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
-pub struct Ban(pub NodeId);
+pub struct Ban {
+    /// Who.
+    pub peer: NodeId,
+    /// What was counted against it last.
+    pub why: String,
+}
 
 /// Tell of peers that come and go.
 ///

@@ -103,7 +103,14 @@ fn who_is_refused_is_told_why() {
         drop(peer);
         until("the place is free", || node.peers() == 0).await;
         let id = NodeId::of(&own.public_key());
-        node.network.server().ask(Ban(id)).await.unwrap();
+        node.network
+            .server()
+            .ask(Ban {
+                peer: id,
+                why: "a test".to_owned(),
+            })
+            .await
+            .unwrap();
         let banned = strangers.answer(&own, &honest).await;
         assert_eq!(banned, Reason::UselessPeer);
         node.stop().await;

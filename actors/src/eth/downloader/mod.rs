@@ -44,6 +44,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
+use super::limits::TIMEOUT_POINTS;
 use super::{EthPeer, EthPeers};
 use crate::chain::ChainActor;
 use crate::supervision::{
@@ -252,7 +253,10 @@ impl DownloaderActor {
         warn!(?peer, %reason, "synchronisation failed, dropping peer");
         match reason {
             // Slow lines do this too: it may come back.
-            SyncError::Timeout => peer.disconnect(DisconnectReason::UselessPeer),
+            SyncError::Timeout => {
+                peer.penalise(TIMEOUT_POINTS, &reason.to_string());
+                peer.disconnect(DisconnectReason::UselessPeer);
+            }
             _ => peer.penalise(POINTS_OF_A_LIAR, &reason.to_string()),
         }
     }

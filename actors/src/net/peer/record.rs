@@ -159,7 +159,8 @@ impl PeerRecord {
         let is_worst = before.saturating_sub(points) <= WORST_SCORE;
         if is_worst && !self.is_trusted() {
             // Where the server is down it ends every connection, this one too.
-            let _ = self.server.tell(Ban(self.id));
+            let why = why.chars().take(MAX_NOTE).collect();
+            let _ = self.server.tell(Ban { peer: self.id, why });
             self.disconnect(DisconnectReason::ProtocolBreach);
         }
     }

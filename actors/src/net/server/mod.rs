@@ -268,7 +268,7 @@ impl ServerActor {
 impl Handles<Ban> for ServerActor {
     type Answer = ();
 
-    fn handle(&mut self, Ban(id): Ban, _: &mut Ctx<Self>) {
+    fn handle(&mut self, Ban { peer: id, why }: Ban, _: &mut Ctx<Self>) {
         let now = Instant::now();
         self.banned.retain(|_, until| *until > now);
         if self.banned.len() >= BANNED_NODES {
@@ -278,7 +278,7 @@ impl Handles<Ban> for ServerActor {
             }
         }
         self.banned.insert(id, now + BAN_TIME);
-        info!(peer = ?id, seconds = BAN_TIME.as_secs(), "peer banned");
+        info!(peer = ?id, why, seconds = BAN_TIME.as_secs(), "peer banned");
     }
 }
 
