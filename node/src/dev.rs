@@ -1,7 +1,8 @@
 //! `--dev`: a chain of one's own, with a key that owns all of it.
 //!
-//! Without `--datadir` everything is in memory, save the key file and the pool's journal, whose
-//! folder goes with the process. With it, the chain and its key are there again at the next start.
+//! Without `--datadir` nothing outlives the process: the key file and the pool's journal lie in a
+//! folder that goes with it, and of the chain, what the caches do not hold is in a file without a
+//! name. With it, the chain and its key are there again at the next start.
 
 use std::time::Duration;
 
@@ -30,7 +31,7 @@ const ACCOUNT_ETHER: u64 = 10_000;
 pub struct DevNode {
     /// The chain.
     pub store: Store,
-    /// Where it lies; `None`: in memory.
+    /// Where it lies; `None`: nowhere that outlives the process.
     pub datadir: Option<DataDir>,
     /// The key files and what lies open.
     pub keys: Keys,
@@ -50,12 +51,13 @@ pub fn open(config: &Config, dev: &DevConfig) -> eyre::Result<DevNode> {
                 .tempdir()
                 .wrap_err("no temporary folder")?;
             let keystore = made.path().join("keystore");
-            folder = Some(made);
             let options = StoreOptions {
-                engine: Engine::Memory,
+                engine: Engine::Fleeting,
                 ..datadir::store_options(config)
             };
-            (None, keystore, Store::memory_with(options)?)
+            let store = Store::open(made.path(), options)?;
+            folder = Some(made);
+            (None, keystore, store)
         }
         false => {
             let datadir = DataDir::of(config);

@@ -90,8 +90,14 @@ struct Shared {
 impl Store {
     /// Opens the store in a folder, or makes one there.
     pub fn open(folder: &Path, options: StoreOptions) -> Result<Self, StorageError> {
-        if options.engine == Engine::Memory {
-            return Self::memory_with(options);
+        match options.engine {
+            Engine::Sled | Engine::Redb => {}
+            Engine::Fleeting => {
+                let database = options.engine.open(folder, options.cache_bytes)?;
+                let database = Arc::new(FailStop::new(database));
+                return Self::assemble(database, None, None, options, None);
+            }
+            Engine::Memory => return Self::memory_with(options),
         }
         let lock = FolderLock::acquire(folder)?;
         format::check_or_write(folder, options.engine)?;

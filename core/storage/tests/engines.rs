@@ -14,7 +14,7 @@ use actoreum_storage::{Database, Engine, StorageError, WriteBatch};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-const ENGINES: [Engine; 3] = [Engine::Sled, Engine::Redb, Engine::Memory];
+const ENGINES: [Engine; 4] = [Engine::Sled, Engine::Redb, Engine::Fleeting, Engine::Memory];
 const ON_DISK: [Engine; 2] = [Engine::Sled, Engine::Redb];
 
 /// Bytes of cache: less than the tests write.
@@ -63,6 +63,17 @@ fn copy_folder(from: &Path, to: &Path) {
             std::fs::copy(entry.path(), target).unwrap();
         }
     }
+}
+
+#[test]
+fn what_is_fleeting_leaves_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = || Engine::Fleeting.open(folder.path(), CACHE).unwrap();
+    let (first, second) = (open(), open());
+    first.commit(&batch(&[(b"a", Some(b"1"))])).unwrap();
+    assert!(all(second.as_ref()).is_empty());
+    assert!(first.size().unwrap() > 0);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
 #[test]

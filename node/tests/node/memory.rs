@@ -1,6 +1,7 @@
-//! Memory of a development chain, which keeps all of its blocks in it.
+//! Memory of a development chain.
 //!
 //! `ACTOREUM_MEMORY_TXS` is the number of transactions (100,000 takes a minute),
+//! `ACTOREUM_MEMORY_BLOCKS` the number of blocks after the caches are full,
 //! `ACTOREUM_MEMORY_SECONDS` for how long one-second blocks are watched.
 
 use std::{
@@ -17,9 +18,15 @@ use crate::{http, process::Running};
 const IDLE: u64 = 80_000_000;
 /// The most that one with 100,000 transactions in it may hold once it is idle again, in bytes.
 const SEALED: u64 = 150_000_000;
-/// The most by which one-second blocks may let it grow in an hour, in bytes. 3,600 blocks stay in
-/// memory for good: some kilobytes each.
-const HOURLY: f64 = 40e6;
+/// The most by which one-second blocks may let it grow in an hour, in bytes, from the start on:
+/// the caches fill.
+const HOURLY: f64 = 20e6;
+/// Blocks until the smallest caches are full.
+const WARM_UP: u64 = 1_500;
+const BLOCKS: u64 = 1_500;
+/// The most that a block may add after that, in bytes. A header alone has 600, and with its history
+/// a block takes 1,800; what there is comes of a heap that grows in steps.
+const A_BLOCK: f64 = 1_000.0;
 const TRANSACTIONS: u64 = 5_000;
 const SECONDS: u64 = 10;
 /// Longer than anything here takes on a busy machine.
@@ -39,7 +46,13 @@ fn megabytes(bytes: u64) -> f64 {
 
 fn start(more: &[&str]) -> (Running, SocketAddr) {
     let args = ["--dev", "--ipcdisable", "--http", "--http.port", "0"];
-    let servers = ["--http.api", "eth,txpool", "--admin", "--admin.port", "0"];
+    let servers = [
+        "--http.api",
+        "eth,txpool,anvil",
+        "--admin",
+        "--admin.port",
+        "0",
+    ];
     let mut process = Running::start(&[&args[..], &servers[..], more].concat());
     let node = process.wait_for_http();
     process.wait_for_admin();
@@ -114,6 +127,34 @@ fn slope(points: &[(f64, f64)]) -> f64 {
         .sum();
     let under: f64 = points.iter().map(|point| (point.0 - x).powi(2)).sum();
     over / under
+}
+
+#[test]
+fn a_block_leaves_nothing_in_memory() {
+    let blocks = setting("ACTOREUM_MEMORY_BLOCKS", BLOCKS);
+    let (process, node) = start(&["--cache", "1"]);
+    let mine = |count: u64| {
+        for _ in 0..count / BATCH {
+            http::call(node, "anvil_mine", json!([format!("{BATCH:#x}")])).unwrap();
+        }
+        process.resident_bytes()
+    };
+    let before = mine(WARM_UP);
+    let after = mine(blocks);
+    assert_eq!(http::block_number(node).unwrap(), WARM_UP + blocks);
+    // An early block and its state are there as ever.
+    let early = http::call(node, "eth_getBlockByNumber", json!(["0x64", true])).unwrap();
+    assert_eq!(early["number"], "0x64");
+    let zero = format!("{:#042x}", 0);
+    let balance = http::call(node, "eth_getBalance", json!([zero, "0x64"])).unwrap();
+    assert_eq!(balance, "0x0");
+    let a_block = (after as f64 - before as f64) / blocks as f64;
+    println!(
+        "{:.1} MB after {WARM_UP} blocks, {:.1} MB after {blocks} more: {a_block:.0} bytes each",
+        megabytes(before),
+        megabytes(after)
+    );
+    assert!(a_block < A_BLOCK, "{a_block}");
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod journal;
 mod memory;
 mod redb;
 mod sled;
+mod unnamed;
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -106,6 +107,9 @@ pub enum Engine {
     Sled,
     /// redb.
     Redb,
+    /// redb in a file without a name, which is gone with its last handle: a chain that is to
+    /// outgrow memory, but not to outlive the process.
+    Fleeting,
     /// Nothing on disk: for tests.
     Memory,
 }
@@ -116,6 +120,7 @@ impl Engine {
         match self {
             Self::Sled => "sled",
             Self::Redb => "redb",
+            Self::Fleeting => "fleeting",
             Self::Memory => "memory",
         }
     }
@@ -125,6 +130,7 @@ impl Engine {
         Ok(match self {
             Self::Sled => Arc::new(SledDatabase::open(folder, cache_bytes)?),
             Self::Redb => Arc::new(RedbDatabase::open(folder, cache_bytes)?),
+            Self::Fleeting => Arc::new(RedbDatabase::unnamed(folder, cache_bytes)?),
             Self::Memory => Arc::new(MemoryDatabase::default()),
         })
     }
@@ -138,7 +144,7 @@ impl Engine {
         Ok(match self {
             Self::Sled => Arc::new(SledDatabase::open_damaged(folder, cache_bytes)?),
             Self::Redb => Arc::new(RedbDatabase::open_damaged(folder, cache_bytes)?),
-            Self::Memory => Arc::new(MemoryDatabase::default()),
+            Self::Fleeting | Self::Memory => return self.open(folder, cache_bytes),
         })
     }
 }

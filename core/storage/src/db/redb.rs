@@ -13,6 +13,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use redb::{ReadableDatabase, TableDefinition};
 
+use super::unnamed::UnnamedFile;
 use super::{Database, Visitor, WriteBatch, folder_size};
 use crate::StorageError;
 
@@ -37,12 +38,34 @@ pub struct RedbDatabase {
     is_checked: bool,
     /// Whether damaged values are passed over as if they were not there.
     salvage: bool,
+    /// The file, where it has no name.
+    unnamed: Option<UnnamedFile>,
 }
 
 impl RedbDatabase {
     /// Opens or makes the database.
     pub fn open(folder: &Path, cache_bytes: u64) -> Result<Self, StorageError> {
         Self::open_with(folder, cache_bytes, false)
+    }
+
+    /// A database that is gone with its last handle, in a file without a name on the disk that
+    /// `folder` is on.
+    pub(crate) fn unnamed(folder: &Path, cache_bytes: u64) -> Result<Self, StorageError> {
+        let file = UnnamedFile::make(folder).map_err(|error| StorageError::io(folder, error))?;
+        let open = || {
+            let database = builder(cache_bytes).create_with_backend(file.clone())?;
+            let opened = Self {
+                folder: folder.to_path_buf(),
+                cache_bytes,
+                database: ArcSwap::from_pointee(database),
+                is_checked: true,
+                salvage: false,
+                unnamed: Some(file),
+            };
+            opened.write(&WriteBatch::default())?;
+            Ok::<_, redb::Error>(opened)
+        };
+        open().map_err(|error| redb_error(folder, error))
     }
 
     /// As [`Self::open`], for a repair: values that fail their checksum are as if not there.
@@ -72,6 +95,7 @@ impl RedbDatabase {
                 database: ArcSwap::from_pointee(database),
                 is_checked,
                 salvage,
+                unnamed: None,
             };
             opened.write(&WriteBatch::default())?;
             Ok::<_, redb::Error>(opened)
@@ -107,7 +131,7 @@ impl RedbDatabase {
     fn write(&self, batch: &WriteBatch) -> Result<(), redb::Error> {
         let mut transaction = self.database.load().begin_write()?;
         // Without it a crash is followed by a walk over the whole file.
-        transaction.set_quick_repair(true);
+        transaction.set_quick_repair(self.unnamed.is_none());
         self.apply(&mut transaction.open_table(self.table())?, batch)?;
         Ok(transaction.commit()?)
     }
@@ -181,9 +205,13 @@ type Entries = redb::ReadOnlyTable<&'static [u8], &'static [u8]>;
 type Table<'t> = redb::Table<'t, &'static [u8], &'static [u8]>;
 
 fn open_file(path: &Path, cache_bytes: u64) -> Result<redb::Database, redb::DatabaseError> {
-    redb::Builder::new()
-        .set_cache_size(usize::try_from(cache_bytes).unwrap_or(usize::MAX))
-        .create(path)
+    builder(cache_bytes).create(path)
+}
+
+fn builder(cache_bytes: u64) -> redb::Builder {
+    let mut builder = redb::Builder::new();
+    builder.set_cache_size(usize::try_from(cache_bytes).unwrap_or(usize::MAX));
+    builder
 }
 
 impl RedbDatabase {
@@ -283,6 +311,11 @@ impl Database for RedbDatabase {
         is_kept: &dyn Fn(&[u8]) -> bool,
         more: &WriteBatch,
     ) -> Result<(), StorageError> {
+        if self.unnamed.is_some() {
+            return Err(StorageError::Misuse(
+                "a file without a name is not repaired",
+            ));
+        }
         let path = self.folder.join(NEW_FILE);
         let database = self
             .write_anew(&path, is_kept, more)
@@ -295,6 +328,10 @@ impl Database for RedbDatabase {
     }
 
     fn size(&self) -> Result<u64, StorageError> {
+        if let Some(file) = &self.unnamed {
+            let length = file.length();
+            return length.map_err(|error| StorageError::io(&self.folder, error));
+        }
         folder_size(&self.folder)
     }
 }
