@@ -188,7 +188,8 @@ impl<A: Actor> Driver<A> {
             if tasks_left {
                 return Turn::Used;
             }
-            if !ctx.has_new_tasks {
+            // A task that another one left behind may have ended in the same run.
+            if ctx.tasks.is_empty() || !ctx.has_new_tasks {
                 return Turn::Asleep;
             }
         }

@@ -379,3 +379,26 @@ fn started_may_send_to_itself_and_stop_at_once() {
     });
     assert_eq!(log.take(), ["add in generation 1", "add in generation 1"]);
 }
+
+#[test]
+fn a_task_that_ends_in_the_run_that_made_it_lets_the_actor_rest() {
+    message!(LeaveTwo -> ());
+    impl Handles<LeaveTwo> for Puppet {
+        type Answer = ();
+        fn handle(&mut self, _: LeaveTwo, ctx: &mut Ctx<Self>) {
+            ctx.spawn_then(async {}, |_, (), ctx| {
+                ctx.spawn(async {});
+            });
+        }
+    }
+    let (me, log) = (ActorRef::new("me"), Log::default());
+    let spec = SupervisorSpec::new("root", Strategy::OneForOne)
+        .child(Puppet::child(&me, &log).arbiter("its own"));
+    run(async {
+        let tree = Tree::start(spec).await.unwrap();
+        me.tell(LeaveTwo).unwrap();
+        let patient = me.within(Duration::from_secs(30));
+        assert_eq!(patient.ask(Add).await, Ok(1));
+        assert!(tree.shutdown().await.is_clean());
+    });
+}
