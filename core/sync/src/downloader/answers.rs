@@ -30,14 +30,18 @@ impl Downloader {
             Task::Ancestor => self.on_ancestor(&headers, chain, now),
             Task::Master => self.on_master_headers(headers, chain),
             Task::Gap(first) => return self.on_fill(pending.peer, *first, headers, chain, now),
-            Task::Parts(_) | Task::State(_) => {
-                self.take_back(pending.kind, &pending.task);
-                Err(SyncError::BadPeer("another answer than asked for"))
-            }
+            Task::Parts(_) | Task::State(_) => return self.refuse(&pending, now),
         };
         if let Err(error) = taken {
             self.drop_peer(pending.peer, error, now);
         }
+    }
+
+    /// An answer to another question than the one that was asked.
+    fn refuse(&mut self, pending: &Pending, now: Duration) {
+        self.take_back(pending.kind, &pending.task);
+        let reason = SyncError::BadPeer("another answer than asked for");
+        self.drop_peer(pending.peer, reason, now);
     }
 
     pub(super) fn on_height(
@@ -252,12 +256,7 @@ impl Downloader {
     ) {
         let peer = pending.peer;
         let (Task::Parts(numbers), true) = (&pending.task, pending.kind == kind) else {
-            self.take_back(pending.kind, &pending.task);
-            return self.drop_peer(
-                peer,
-                SyncError::BadPeer("another answer than asked for"),
-                now,
-            );
+            return self.refuse(&pending, now);
         };
         let Some(content) = self.content() else {
             return;
@@ -311,12 +310,7 @@ impl Downloader {
     ) {
         let peer = pending.peer;
         let Task::State(asked) = &pending.task else {
-            self.take_back(pending.kind, &pending.task);
-            return self.drop_peer(
-                peer,
-                SyncError::BadPeer("another answer than asked for"),
-                now,
-            );
+            return self.refuse(&pending, now);
         };
         let Some(state) = self.state() else {
             return;
