@@ -1,0 +1,93 @@
+//! Lists of all messages: how much they may hold and claim, and what is shown of them.
+
+use super::*;
+
+/// A payload for every message with a list: the list has this content.
+fn list_payload(version: EthVersion, message: MessageId, content: &[u8]) -> Option<Bytes> {
+    let mut out = Vec::new();
+    let put_content = |out: &mut Vec<u8>| put_list(out, |out| out.extend_from_slice(content));
+    match message {
+        MessageId::Status | MessageId::GetBlockHeaders | MessageId::NewBlock => return None,
+        MessageId::NewPooledTransactionHashes if version.has_typed_announcements() => {
+            put_list(&mut out, |out| {
+                rlp::encode_str(&vec![1; content.len()], out);
+                put_content(out);
+                put_content(out);
+            });
+        }
+        MessageId::NewBlockHashes
+        | MessageId::Transactions
+        | MessageId::NewPooledTransactionHashes => put_content(&mut out),
+        _ if version.has_request_ids() => put_list(&mut out, |out| {
+            1u64.encode(out);
+            put_content(out);
+        }),
+        _ => put_content(&mut out),
+    }
+    Some(out.into())
+}
+
+#[test]
+fn lists_of_the_smallest_items_are_refused() {
+    for version in EthVersion::ALL {
+        for message in MessageId::ALL
+            .into_iter()
+            .filter(|message| version.has(*message))
+        {
+            for byte in [0x80, 0xc0] {
+                let content = vec![byte; 100_000];
+                let Some(payload) = list_payload(version, message, &content) else {
+                    continue;
+                };
+                let result = EthMessage::decode(version, message.code(), &payload);
+                assert!(
+                    matches!(result, Err(EthError::Invalid { .. })),
+                    "{version:?} {message:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn lists_that_claim_a_billion_elements_are_refused() {
+    for version in EthVersion::ALL {
+        for message in MessageId::ALL
+            .into_iter()
+            .filter(|message| version.has(*message))
+        {
+            for claim in [
+                &[0xfb, 0x3b, 0x9a, 0xca, 0x00][..],
+                &[0xff; 9],
+                &[0xc2, 0x01, 0xfb],
+            ] {
+                let payload = Bytes::copy_from_slice(claim);
+                let result = EthMessage::decode(version, message.code(), &payload);
+                assert!(
+                    matches!(result, Err(EthError::Invalid { .. })),
+                    "{version:?} {message:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn announcements_whose_parts_differ_in_number_are_refused() {
+    for (kinds, sizes, count) in [(1, 2, 2), (2, 1, 2), (2, 2, 1), (0, 0, 1)] {
+        let mut payload = Vec::new();
+        put_list(&mut payload, |out| {
+            rlp::encode_str(&vec![2; kinds], out);
+            vec![100u32; sizes].encode(out);
+            vec![B256::ZERO; count].encode(out);
+        });
+        let result = EthMessage::decode(EthVersion::Eth68, 8, &payload.into());
+        assert!(matches!(result, Err(EthError::Invalid { .. })));
+    }
+}
+
+#[test]
+fn a_stranger_s_lists_are_not_shown() {
+    let list = LazyList::<Value>::from_items(&[Value::from(vec![7; 100])]);
+    assert_eq!(format!("{list:?}"), "[1 items, 102 bytes]");
+}
