@@ -4,7 +4,7 @@ use std::{path::Path, time::Duration};
 
 use actoreum_actors::{
     supervision::{ActorRef, ChildSpec, Pool, Recipient, Strategy, SupervisorSpec},
-    txpool::{TxPoolHandle, TxPoolSetup},
+    txpool::{self, TxPoolHandle, TxPoolSetup},
 };
 use actoreum_chain::ChainReader;
 use actoreum_messages::events::{ChainChanged, NewTransactions};
@@ -235,6 +235,7 @@ pub fn assemble(
                 .arbiter("txpool")
                 .mailbox(POOL_MAILBOX),
         )
+        .backoff(txpool::BACKOFF)
         .intensity(POOL_RESTARTS, POOL_PERIOD);
     TxPoolParts {
         follows_chain: pool.recipient(),

@@ -11,7 +11,8 @@ use tokio::time::Instant;
 use super::{TxPoolActor, sender_rules};
 use crate::supervision::{ActorRef, AskError, JobError, Pool};
 
-/// How long a submission waits for an actor that is starting again, and for its answer.
+/// How long a submission waits for an actor that is starting again, and for its answer. See
+/// [`BACKOFF`](super::BACKOFF).
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How often a submission is made again after the actor went down while it was at it: it may be
 /// the transaction that brings it down.

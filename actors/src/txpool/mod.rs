@@ -46,7 +46,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::supervision::{
-    Actor, Ctx, Exit, Failure, Handles, Message, Recipient, WhenAbandoned, WhenFull,
+    Actor, Backoff, Ctx, Exit, Failure, Handles, Message, Recipient, WhenAbandoned, WhenFull,
 };
 pub use handle::{SubmitError, TxPoolHandle};
 use journal::LocalJournal;
@@ -55,6 +55,14 @@ use journal::LocalJournal;
 const EVICT_PERIOD: Duration = Duration::from_secs(60);
 /// The least time between two rotations of the journal, as in geth.
 const LEAST_REJOURNAL: Duration = Duration::from_secs(1);
+
+/// For the pool's supervisor: the pauses before a crashed pool begins again are so much shorter
+/// than what a submission waits for it that no user hears of a crash.
+pub const BACKOFF: Backoff = Backoff {
+    first: Duration::from_millis(50),
+    max: Duration::from_secs(2),
+    healthy_after: Duration::from_secs(30),
+};
 
 /// What every generation of a TxPoolActor is made from.
 #[derive(Clone)]
