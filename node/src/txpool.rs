@@ -9,6 +9,7 @@ use actoreum_actors::{
 use actoreum_chain::ChainReader;
 use actoreum_messages::events::{ChainChanged, NewTransactions};
 use actoreum_primitives::Address;
+use actoreum_txpool::limits::DEFAULT_MAX_BYTES;
 use actoreum_txpool::{PoolConfig, PoolReader};
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -102,6 +103,14 @@ pub struct TxPoolFlags {
         help_heading = "Transaction pool"
     )]
     pub txpool_globalqueue: Option<u64>,
+    /// Megabytes that all transactions take at most, whatever the slots allow (default: 128)
+    #[arg(
+        long = "txpool.memory",
+        global = true,
+        value_name = "MB",
+        help_heading = "Transaction pool"
+    )]
+    pub txpool_memory: Option<u64>,
     /// Time that a transaction waits before it can be executed (default: 3h0m0s)
     #[arg(long = "txpool.lifetime", global = true, value_name = "TIME", value_parser = duration::parse, help_heading = "Transaction pool")]
     pub txpool_lifetime: Option<Duration>,
@@ -133,6 +142,9 @@ pub struct TxPoolConfig {
     pub global_queue: u64,
     /// Time that a transaction waits before it can be executed, in nanoseconds as in geth.
     pub lifetime: u64,
+    /// Megabytes that all transactions take at most; geth has no such bound.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory: Option<u64>,
 }
 
 impl Default for TxPoolConfig {
@@ -150,6 +162,7 @@ impl Default for TxPoolConfig {
             account_queue: pool.account_queue,
             global_queue: pool.global_queue,
             lifetime: nanos(pool.lifetime),
+            memory: None,
         }
     }
 }
@@ -176,10 +189,14 @@ impl TxPoolConfig {
         ] {
             *number = flag.unwrap_or(*number);
         }
+        self.memory = flags.txpool_memory.or(self.memory);
     }
 
     fn rules(&self) -> PoolConfig {
+        let megabytes = self.memory.map(usize::try_from);
+        let max_bytes = megabytes.map(|it| it.unwrap_or(usize::MAX).saturating_mul(1 << 20));
         PoolConfig {
+            max_bytes: max_bytes.unwrap_or(DEFAULT_MAX_BYTES),
             locals: self.locals.clone(),
             no_locals: self.no_locals,
             price_limit: self.price_limit,
@@ -189,7 +206,6 @@ impl TxPoolConfig {
             account_queue: self.account_queue,
             global_queue: self.global_queue,
             lifetime: Duration::from_nanos(self.lifetime),
-            ..PoolConfig::default()
         }
     }
 }
@@ -255,6 +271,7 @@ mod tests {
         let flags = TxPoolFlags {
             txpool_pricebump: Some(30),
             txpool_nolocals: true,
+            txpool_memory: Some(16),
             ..TxPoolFlags::default()
         };
         config.apply(&flags);
@@ -262,6 +279,7 @@ mod tests {
         assert_eq!((rules.price_limit, rules.price_bump), (7, 30));
         assert_eq!(rules.lifetime, Duration::from_secs(60));
         assert!(rules.no_locals);
+        assert_eq!(rules.max_bytes, 16 << 20);
         assert_eq!(rules.global_slots, 4096);
     }
 }

@@ -26,6 +26,7 @@ mod network;
 mod network_new;
 mod page;
 mod personal;
+mod pool_flood;
 mod process;
 mod round_trip;
 mod sealing;

@@ -1,0 +1,166 @@
+//! A flood of transactions from distinct senders, over JSON-RPC: honest ones stay, and memory
+//! stays within what the operator allows.
+//!
+//! `ACTOREUM_STRANGERS` is the number of senders.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::thread;
+
+use actoreum_primitives::{Address, LegacyTx, SecretKey, Signature, Transaction, TxPayload, U256};
+use serde_json::{Value, json};
+
+use crate::http;
+use crate::process::{Running, run};
+
+const CHAIN_ID: u64 = 4321;
+const STRANGERS: u64 = 20_000;
+/// Requests in a batch.
+const BATCH: usize = 100;
+/// Megabytes that the pool may take: less than its slots allow.
+const POOL: u64 = 4;
+/// Megabytes that caches, buffers and the allocator take beside it.
+const REST: u64 = 60;
+const HONEST_ACCOUNTS: u32 = 8;
+const HONEST_EACH: u64 = 16;
+
+fn transfer(nonce: u64, gas_price: u64) -> TxPayload {
+    TxPayload::Legacy(LegacyTx {
+        chain_id: Some(CHAIN_ID),
+        nonce,
+        gas_price: U256::from(gas_price),
+        gas_limit: 21_000,
+        to: Some(Address::repeat_byte(0x77)),
+        ..LegacyTx::default()
+    })
+}
+
+fn encoded(transaction: &Transaction) -> Value {
+    json!(format!("0x{}", hex::encode(transaction.encode_2718())))
+}
+
+/// Transactions of distinct senders, with their addresses: every r that is on the curve makes a
+/// signature of somebody. Half pay a little less than the honest ones, half pay a lot and have to
+/// wait for an earlier nonce.
+fn strangers(count: u64) -> Vec<(Address, Value)> {
+    let some = |from: u64| {
+        let transactions = (from..2 * count).step_by(2).filter_map(|index| {
+            let payload = match index % 4 < 2 {
+                true => transfer(0, 99),
+                false => transfer(1, 1_000_000),
+            };
+            let signature = Signature {
+                y_parity: false,
+                r: U256::from(index + 1),
+                s: U256::from(7),
+            };
+            let transaction = Transaction::new(payload, signature);
+            let sender = transaction.recover_sender().ok()?;
+            Some((sender, encoded(&transaction)))
+        });
+        transactions.collect::<Vec<_>>()
+    };
+    thread::scope(|scope| {
+        let other = scope.spawn(|| some(1));
+        let mut all = some(0);
+        all.extend(other.join().unwrap());
+        all
+    })
+}
+
+fn honest() -> Vec<(Address, Value)> {
+    let all = (0..HONEST_ACCOUNTS).flat_map(|_| {
+        let key = SecretKey::random();
+        (0..HONEST_EACH).map(move |nonce| {
+            let transaction = transfer(nonce, 100).sign(&key);
+            (key.address(), encoded(&transaction))
+        })
+    });
+    all.collect()
+}
+
+/// Submits in batches; the answers.
+fn submit(node: SocketAddr, transactions: &[(Address, Value)]) -> Vec<Value> {
+    let mut answers = Vec::new();
+    for batch in transactions.chunks(BATCH) {
+        let requests = batch.iter().map(|(_, raw)| {
+            json!({"jsonrpc": "2.0", "id": 1, "method": "eth_sendRawTransaction", "params": [raw]})
+        });
+        let body = Value::from_iter(requests).to_string();
+        let (_, answer) = http::request(node, "POST", "/", &body).unwrap();
+        answers.extend(serde_json::from_str::<Vec<Value>>(&answer).unwrap());
+    }
+    answers
+}
+
+fn status(node: SocketAddr) -> Value {
+    http::call(node, "txpool_status", json!([])).unwrap()
+}
+
+#[test]
+fn strangers_push_out_no_honest_transaction_and_take_no_more_memory_than_allowed() {
+    let count = std::env::var("ACTOREUM_STRANGERS").map(|it| it.parse().unwrap());
+    let (strangers, honest) = (strangers(count.unwrap_or(STRANGERS)), honest());
+    let accounts = strangers.iter().chain(&honest).map(|(address, _)| {
+        let address = hex::encode(address);
+        (address, json!({"balance": "0xde0b6b3a7640000"}))
+    });
+    let alloc: BTreeMap<String, Value> = accounts.collect();
+    let genesis = json!({
+        "config": {"chainId": CHAIN_ID, "homesteadBlock": 0, "eip150Block": 0, "eip155Block": 0,
+            "eip158Block": 0, "byzantiumBlock": 0, "clique": {"period": 15, "epoch": 30_000}},
+        "difficulty": "0x1", "gasLimit": "0x47b760", "alloc": alloc,
+        "extraData": format!("0x{}{}{}", "00".repeat(32), "11".repeat(20), "00".repeat(65)),
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let (datadir, file) = (
+        folder.path().join("node"),
+        folder.path().join("genesis.json"),
+    );
+    let datadir = datadir.to_str().unwrap();
+    std::fs::write(&file, genesis.to_string()).unwrap();
+    run(&["init", "--datadir", datadir, file.to_str().unwrap()]).ok();
+    let memory = POOL.to_string();
+    let mut process = Running::start(&[
+        "--datadir",
+        datadir,
+        "--port",
+        "0",
+        "--maxpeers",
+        "0",
+        "--nodiscover",
+        "--ipcdisable",
+        "--http",
+        "--http.port",
+        "0",
+        "--http.api",
+        "eth,txpool",
+        // All are treated like those of peers.
+        "--txpool.nolocals",
+        "--txpool.memory",
+        &memory,
+    ]);
+    let node = process.wait_for_http();
+    let accepted = submit(node, &honest);
+    assert!(
+        accepted.iter().all(|it| it["result"].is_string()),
+        "{accepted:?}"
+    );
+    let before = process.resident_bytes();
+
+    let answers = submit(node, &strangers);
+    let taken = answers.iter().filter(|it| it["result"].is_string()).count();
+    let grown = process.resident_bytes().saturating_sub(before) >> 20;
+    println!(
+        "{} strangers, {taken} of them taken for a while, {}, {grown} MB more",
+        strangers.len(),
+        status(node)
+    );
+    assert!(taken > 0 && taken < strangers.len());
+    assert!(grown < POOL + REST, "{grown} MB");
+    for (address, _) in honest.iter().step_by(HONEST_EACH as usize) {
+        let of_it = http::call(node, "txpool_contentFrom", json!([address])).unwrap();
+        let pending = of_it["pending"].as_object().unwrap();
+        assert_eq!(pending.len() as u64, HONEST_EACH, "{of_it}");
+    }
+}
