@@ -67,7 +67,7 @@ impl EthProtocol {
         let peer = EthPeer::new(link.peer.clone(), greeting.version, head);
         peer.mark_block(&head.hash);
         let _membership = self.setup.peers.join(peer.clone());
-        // Where it is down, the peer hears of new transactions only.
+        // Where it is down, it welcomes the peer when it starts.
         let joined = PeerJoined { peer: peer.id() };
         let _ = self.setup.manager.tell_when_room(joined).await;
         let (unchecked, to_check) = mpsc::channel(UNCHECKED_MESSAGES);

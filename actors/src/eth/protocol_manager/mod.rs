@@ -9,7 +9,8 @@
 //! | `PeersMoved` | who follows the peers hears of it |
 //!
 //! What a peer knows is remembered with the peer ([`EthPeer`](super::EthPeer)), so that a new
-//! generation begins with it. Nothing here waits: a peer whose queue is full is told nothing.
+//! generation begins with it: all peers are welcomed again, and told what they were not told
+//! while nobody was here. Nothing here waits: a peer whose queue is full is told nothing.
 
 mod challenge;
 mod gossip;
@@ -69,6 +70,22 @@ impl ProtocolManagerActor {
         trace!(number = block.header.number, %hash, sent, "block propagated");
     }
 
+    /// Asks a peer for the blocks that show its chain, and tells it of the pool.
+    fn welcome(&self, peer: &EthPeer, ctx: &mut Ctx<Self>) {
+        for challenge in &self.challenges {
+            ctx.spawn(challenge.pose(peer.clone()));
+        }
+        let snapshot = self.setup.pool.snapshot();
+        let pending = snapshot.iter().flat_map(|it| it.senders());
+        let pending: Vec<_> = pending
+            .flat_map(|it| it.pending())
+            .map(Arc::clone)
+            .collect();
+        if !pending.is_empty() {
+            ctx.spawn(introduce(peer.clone(), pending));
+        }
+    }
+
     fn announce(&self, hash: B256, number: u64) {
         let told = gossip::announce(&self.setup.peers.list(), hash, number);
         trace!(number, %hash, told, "block announced");
@@ -80,6 +97,9 @@ impl Actor for ProtocolManagerActor {
         let mut changes = self.setup.peers.changes();
         // What happened before this generation is told too.
         changes.mark_changed();
+        for peer in self.setup.peers.list().iter() {
+            self.welcome(peer, ctx);
+        }
         ctx.attach(stream::unfold(changes, |mut changes| async move {
             changes.changed().await.ok()?;
             Some((PeersMoved, changes))
@@ -141,20 +161,8 @@ impl Handles<PeerJoined> for ProtocolManagerActor {
     const WHEN_FULL: WhenFull = WhenFull::Wait;
 
     fn handle(&mut self, PeerJoined { peer }: PeerJoined, ctx: &mut Ctx<Self>) {
-        let Some(peer) = self.setup.peers.get(&peer) else {
-            return;
-        };
-        for challenge in &self.challenges {
-            ctx.spawn(challenge.pose(peer.clone()));
-        }
-        let snapshot = self.setup.pool.snapshot();
-        let pending = snapshot.iter().flat_map(|it| it.senders());
-        let pending: Vec<_> = pending
-            .flat_map(|it| it.pending())
-            .map(Arc::clone)
-            .collect();
-        if !pending.is_empty() {
-            ctx.spawn(introduce(peer, pending));
+        if let Some(peer) = self.setup.peers.get(&peer) {
+            self.welcome(&peer, ctx);
         }
     }
 }
