@@ -34,7 +34,7 @@ use actoreum_actors::{
     accounts::{AccountsActor, AccountsSetup},
     bloom_index::BloomIndexActor,
     chain::{ChainActor, ChainSetup},
-    eth::{EthSetup, protocol_manager::ProtocolManagerActor},
+    eth::{EthSetup, fetcher::FetcherActor, protocol_manager::ProtocolManagerActor},
     filter::FilterActor,
     kept_socket::KeptSocket,
     supervision::{ActorRef, ChildSpec, Failure, Pool, Strategy, SupervisorSpec},
@@ -233,9 +233,11 @@ fn assemble_all(
     let mut follow_pool = vec![filters.recipient()];
     let mut follow_chain = vec![filters.recipient(), bloom.recipient()];
     let manager: ActorRef<ProtocolManagerActor> = ActorRef::new("protocol manager");
+    let fetcher: ActorRef<FetcherActor> = ActorRef::new("fetcher");
     if is_connected {
         follow_pool.push(manager.recipient());
         follow_chain.push(manager.recipient());
+        follow_chain.push(fetcher.recipient());
     }
     let (mut miner, mut worker) = (None, None);
     let method = match (&clique, &ethash) {
@@ -289,6 +291,7 @@ fn assemble_all(
         Pool::new("serving", eth::SERVING_THREADS),
     );
     eth_setup.manager = manager;
+    eth_setup.fetcher = fetcher;
     eth_setup.required.clone_from(&config.eth.whitelist);
     let _ = node.txpool.set(txpool.handle);
     let hub = ActorRef::new("hub");

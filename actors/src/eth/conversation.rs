@@ -182,6 +182,7 @@ impl EthProtocol {
         if transactions.is_empty() || !self.setup.takes_transactions() {
             return;
         }
+        peer.mark_announced(&transactions);
         let peer = peer.id();
         let message = TransactionsAnnounced { peer, transactions };
         let _ = self.setup.fetcher.tell_when_room(message).await;

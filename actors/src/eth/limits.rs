@@ -42,6 +42,10 @@ pub const KNOWN_BLOCKS: usize = 1024;
 /// Transactions that are remembered as known to a peer (geth's): 1 MB a peer.
 pub const KNOWN_TRANSACTIONS: usize = 32_768;
 
+/// Announced transactions that are remembered with a peer, for a FetcherActor that begins again:
+/// 50 kB a peer.
+pub const REMEMBERED_ANNOUNCEMENTS: usize = 1024;
+
 // --- what is told to peers --------------------------------------------------------
 
 /// A block goes whole to the square root of the number of peers, and to so many at least (geth's).

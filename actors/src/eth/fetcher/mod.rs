@@ -6,15 +6,18 @@
 //! | [`BlocksAnnounced`] | remembered; asked for when they do not come by themselves |
 //! | [`BlockPropagated`] | waits for its parent, then: header checked, propagated, imported |
 //! | [`TransactionsAnnounced`] | remembered; asked for when they do not come by themselves |
+//! | [`ChainChanged`] | blocks that wait for a parent look for it |
 //! | `Due` | it is time for one of those |
 //!
-//! The rules are [`BlockFetcher`] and [`TransactionFetcher`]. What is announced is kept in memory
-//! alone: a new generation hears of the next block.
+//! The rules are [`BlockFetcher`] and [`TransactionFetcher`]. Announced blocks are kept in memory
+//! alone: a new generation hears of the next one. Announced transactions are remembered with the
+//! peer, too, and a new generation begins with those that are not here.
 
 mod import;
 
 use std::time::Duration;
 
+use actoreum_messages::events::ChainChanged;
 use actoreum_messages::fetcher::{BlockPropagated, BlocksAnnounced, TransactionsAnnounced};
 use actoreum_primitives::{B256, Body, EMPTY_ROOT_HASH, PooledTransaction, transaction_trie_items};
 use actoreum_sync::fetcher::limits::FETCH_TIMEOUT;
@@ -29,7 +32,7 @@ use tokio::time::Instant;
 use super::limits::{INVALID_POINTS, MISMATCH_POINTS, NOISE_POINTS, REFUSED_TRANSACTIONS};
 use super::peer::{EthPeer, KnownHashes};
 use super::setup::EthSetup;
-use crate::supervision::{Actor, Ctx, Handles, Message, TaskHandle, WhenFull};
+use crate::supervision::{Actor, Ctx, Failure, Handles, Message, TaskHandle, WhenFull};
 
 /// Between two looks at least: what is due within it is done together.
 const LEAST_PAUSE: Duration = Duration::from_millis(10);
@@ -240,7 +243,24 @@ fn with_roots(body: Body) -> Option<FetchedBody> {
     })
 }
 
-impl Actor for FetcherActor {}
+impl Actor for FetcherActor {
+    fn started(&mut self, ctx: &mut Ctx<Self>) -> Result<(), Failure> {
+        let now = self.now();
+        for peer in self.setup.peers.list().iter() {
+            for it in peer.announced_transactions() {
+                // One that cannot be read is fetched in vain.
+                let is_sealed = self.setup.chain.transaction(&it.hash);
+                if is_sealed.is_ok_and(|found| found.is_some()) {
+                    continue;
+                }
+                let bytes = it.kind_and_size.map(|(_, bytes)| bytes);
+                self.transactions.announce(now, peer.id().0, it.hash, bytes);
+            }
+        }
+        self.set_timer(ctx);
+        Ok(())
+    }
+}
 
 impl Handles<BlocksAnnounced> for FetcherActor {
     type Answer = ();
@@ -285,6 +305,17 @@ impl Handles<TransactionsAnnounced> for FetcherActor {
             // What is more than can be remembered is announced by others, or mined.
             self.transactions.announce(now, peer, it.hash, bytes);
         }
+        self.turn(ctx);
+    }
+}
+
+impl Handles<ChainChanged> for FetcherActor {
+    type Answer = ();
+    // Each says the same.
+    const WHEN_FULL: WhenFull = WhenFull::DropOldest;
+
+    fn handle(&mut self, _: ChainChanged, ctx: &mut Ctx<Self>) {
+        self.blocks.chain_moved();
         self.turn(ctx);
     }
 }

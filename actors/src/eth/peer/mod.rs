@@ -3,6 +3,7 @@
 mod known;
 mod requests;
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use actoreum_primitives::{
 };
 use actoreum_wire::eth::{
     BlockOrigin, BlockReceipts, EthMessage, EthVersion, GetBlockHeaders, LazyList, MessageId,
-    RequestId, WireItem,
+    RequestId, TransactionAnnouncement, WireItem,
 };
 use actoreum_wire::nodes::NodeId;
 use actoreum_wire::p2p::DisconnectReason;
@@ -23,7 +24,7 @@ pub(super) use self::known::KnownHashes;
 use self::requests::{Delivery, Requests};
 use super::limits::{
     ANSWER_CREDIT, KNOWN_BLOCKS, KNOWN_TRANSACTIONS, MALFORMED_POINTS, MISMATCH_POINTS,
-    TIMEOUT_POINTS, UNSOLICITED_POINTS,
+    REMEMBERED_ANNOUNCEMENTS, TIMEOUT_POINTS, UNSOLICITED_POINTS,
 };
 use crate::net::protocol::{EthInfo, PeerHandle, SendError};
 
@@ -44,6 +45,7 @@ struct Inner {
     requests: Requests,
     known_blocks: Mutex<KnownHashes>,
     known_transactions: Mutex<KnownHashes>,
+    announced_transactions: Mutex<VecDeque<TransactionAnnouncement>>,
 }
 
 /// The best block of a peer, as it says.
@@ -85,6 +87,7 @@ impl EthPeer {
             requests: Requests::default(),
             known_blocks: Mutex::new(KnownHashes::new(KNOWN_BLOCKS)),
             known_transactions: Mutex::new(KnownHashes::new(KNOWN_TRANSACTIONS)),
+            announced_transactions: Mutex::default(),
         }))
     }
 
@@ -149,6 +152,19 @@ impl EthPeer {
         for hash in hashes {
             known.insert(hash);
         }
+    }
+
+    /// The last transactions that it announced and that were not here then.
+    pub(super) fn announced_transactions(&self) -> Vec<TransactionAnnouncement> {
+        Vec::from(self.0.announced_transactions.lock().clone())
+    }
+
+    /// Remembers that it announced these.
+    pub(super) fn mark_announced(&self, transactions: &[TransactionAnnouncement]) {
+        let mut announced = self.0.announced_transactions.lock();
+        announced.extend(transactions);
+        let too_many = announced.len().saturating_sub(REMEMBERED_ANNOUNCEMENTS);
+        announced.drain(..too_many);
     }
 
     /// Whether both are the same connection, not only the same node.

@@ -78,6 +78,10 @@ pub struct BlockFetcher {
     announced: HashMap<PeerId, usize>,
     /// Blocks of each peer that are queued or imported.
     queued: HashMap<PeerId, usize>,
+    /// Our head's number when it was last seen.
+    height: u64,
+    /// How often the chain got blocks: queued ones look for their parents once each time.
+    moves: u64,
     random: u64,
 }
 
@@ -110,6 +114,8 @@ enum Stage {
     Queued {
         peer: PeerId,
         block: Box<Block>,
+        /// The move at which its parent was missing.
+        orphan_at: Option<u64>,
     },
     Importing {
         peer: PeerId,
@@ -123,6 +129,8 @@ impl BlockFetcher {
             entries: HashMap::new(),
             announced: HashMap::new(),
             queued: HashMap::new(),
+            height: 0,
+            moves: 0,
             random: seed | 1,
         }
     }
@@ -188,7 +196,11 @@ impl BlockFetcher {
         let entry = Entry {
             number: block.header.number,
             announcers: Vec::new(),
-            stage: Stage::Queued { peer, block },
+            stage: Stage::Queued {
+                peer,
+                block,
+                orphan_at: None,
+            },
         };
         self.entries.insert(hash, entry);
     }
@@ -280,6 +292,13 @@ impl BlockFetcher {
     /// The block is imported, or was refused.
     pub fn done(&mut self, hash: &B256) {
         self.forget(hash);
+        self.chain_moved();
+    }
+
+    /// The chain has blocks that it did not have: one may be the parent that a queued one waits
+    /// for, whoever brought it.
+    pub fn chain_moved(&mut self) {
+        self.moves += 1;
     }
 
     /// A peer has gone.
@@ -297,6 +316,10 @@ impl BlockFetcher {
         height: u64,
         has: impl Fn(&B256) -> bool,
     ) -> Vec<FetchAction> {
+        if self.height != height {
+            self.height = height;
+            self.chain_moved();
+        }
         self.expire(now);
         let mut actions = Vec::new();
         self.ask(now, &has, &mut actions);
@@ -373,11 +396,15 @@ impl BlockFetcher {
         has: &impl Fn(&B256) -> bool,
         actions: &mut Vec<FetchAction>,
     ) {
+        let moves = self.moves;
+        let is_to_be_looked_at = |entry: &Entry| match entry.stage {
+            Stage::Queued { orphan_at, .. } => orphan_at != Some(moves),
+            _ => false,
+        };
         let queued = self.entries.iter();
         let mut queued: Vec<(u64, B256)> = queued
-            .filter(|(_, entry)| matches!(entry.stage, Stage::Queued { .. }))
+            .filter(|(_, entry)| is_to_be_looked_at(entry))
             .map(|(hash, entry)| (entry.number, *hash))
-            .filter(|(number, _)| *number <= height.saturating_add(1))
             .collect();
         queued.sort_unstable();
         for (number, hash) in queued {
@@ -388,9 +415,19 @@ impl BlockFetcher {
             let Some(entry) = self.entries.get_mut(&hash) else {
                 continue;
             };
-            let Stage::Queued { peer, .. } = entry.stage else {
+            let Stage::Queued {
+                peer,
+                block,
+                orphan_at,
+            } = &mut entry.stage
+            else {
                 continue;
             };
+            if !has(&block.header.parent_hash) {
+                *orphan_at = Some(moves);
+                continue;
+            }
+            let peer = *peer;
             let queued = std::mem::replace(&mut entry.stage, Stage::Importing { peer });
             if let Stage::Queued { block, .. } = queued {
                 actions.push(FetchAction::Import { peer, block });

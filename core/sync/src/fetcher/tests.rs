@@ -30,8 +30,9 @@ fn block(number: u64) -> Box<Block> {
     })
 }
 
-fn none(_: &B256) -> bool {
-    false
+/// The parent of all of these blocks is there, and nothing else.
+fn none(hash: &B256) -> bool {
+    hash.is_zero()
 }
 
 #[test]
@@ -85,16 +86,28 @@ fn an_empty_block_needs_no_body_and_one_that_arrived_by_itself_no_header() {
         matches!(actions[..], [FetchAction::Import { .. }]),
         "{actions:?}"
     );
+}
 
-    let hash = empty(102).hash();
-    fetcher.announce(at(600), HEIGHT, A, hash, 102);
-    assert!(fetcher.propagated(HEIGHT, B, hash, block(102)));
-    assert_eq!(
-        fetcher.poll(at(1500), HEIGHT, none),
-        [],
-        "its parent is not there yet"
-    );
-    let actions = fetcher.poll(at(1600), 101, none);
+#[test]
+fn a_block_waits_for_its_parent_wherever_that_comes_from() {
+    let mut fetcher = BlockFetcher::new(1);
+    let parent = B256::repeat_byte(3);
+    let mut orphan = block(101);
+    orphan.header.parent_hash = parent;
+    let hash = orphan.hash();
+    fetcher.announce(at(0), HEIGHT, A, hash, 101);
+    assert!(fetcher.propagated(HEIGHT, B, hash, orphan));
+    assert_eq!(fetcher.poll(at(1), HEIGHT, none), []);
+    let looks = std::cell::Cell::new(0);
+    let has_parent = |hash: &B256| {
+        looks.set(looks.get() + 1);
+        *hash == parent
+    };
+    assert_eq!(fetcher.poll(at(2), HEIGHT, has_parent), []);
+    assert_eq!(looks.get(), 0, "nothing has come since the last look");
+    // It came on a branch as long as ours.
+    fetcher.chain_moved();
+    let actions = fetcher.poll(at(3), HEIGHT, has_parent);
     assert!(
         matches!(actions[..], [FetchAction::Import { peer: B, .. }]),
         "{actions:?}"
