@@ -1,7 +1,7 @@
 //! A network of nodes in one process.
 //!
 //! ```text
-//!   EthNode (a TestNode with a chain, a pool and the eth protocol)
+//!   FullNode (a TestNode with a chain, a pool and the eth protocol)
 //!      |
 //!   TestNode (the real actors of `actoreum_actors::net`, in a tree of their own)
 //!      |  Transport
@@ -20,9 +20,9 @@ mod memory;
 mod node;
 mod stranger;
 
-pub use chain::{EthNode, Signers};
+pub use chain::{NETWORK_ID, Sealers};
 pub use chat::Chat;
-pub use full::{FullNode, NETWORK_ID, Warden, chain_genesis};
+pub use full::FullNode;
 pub use memory::{Host, MemoryNet};
-pub use node::{TestNode, key, run, settle, until};
+pub use node::{TestNode, key, run, run_paused, settle, until};
 pub use stranger::{Stranger, UNCOMPRESSED, hello};

@@ -2,7 +2,9 @@
 
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, mpsc};
+use std::thread;
 use std::time::Duration;
 
 use actoreum_actors::net::protocol::ProtocolHandler;
@@ -16,6 +18,9 @@ use actoreum_wire::nodes::{Enode, NodeId};
 
 use super::chat::{Chat, ChatHandler};
 use super::memory::MemoryNet;
+
+/// Real time in which a paused clock goes on, however busy the machine is.
+const STANDSTILL: Duration = Duration::from_secs(120);
 
 /// The port of every node.
 const PORT: u16 = 30303;
@@ -189,6 +194,40 @@ impl TestNode {
 /// Runs a test in an actix system of its own.
 pub fn run<F: Future>(test: F) -> F::Output {
     actix::System::new().block_on(test)
+}
+
+/// As [`run`], on a paused clock, within `limit` of that clock.
+///
+/// Where the clock stands still for minutes, since something keeps the thread busy, the process
+/// says so and ends.
+pub fn run_paused<F: Future>(name: &str, limit: Duration, test: F) -> F::Output {
+    let seconds = Arc::new(AtomicU64::new(0));
+    let (_is_over, over) = mpsc::channel::<()>();
+    let (watched, watched_name) = (Arc::clone(&seconds), name.to_owned());
+    thread::spawn(move || watch(&watched_name, &watched, &over));
+    run(async {
+        tokio::time::pause();
+        actix::spawn(async move {
+            loop {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                seconds.fetch_add(1, Relaxed);
+            }
+        });
+        let ended = tokio::time::timeout(limit, test).await;
+        ended.unwrap_or_else(|_| panic!("{name}: not over after {limit:?} of its clock"))
+    })
+}
+
+/// Ends the process when a paused clock stands still.
+fn watch(name: &str, seconds: &AtomicU64, over: &mpsc::Receiver<()>) {
+    let mut before = None;
+    while over.recv_timeout(STANDSTILL) == Err(mpsc::RecvTimeoutError::Timeout) {
+        let now = seconds.load(Relaxed);
+        if before.replace(now) == Some(now) {
+            eprintln!("{name}: something is busy for ever in second {now} of its clock");
+            std::process::exit(101);
+        }
+    }
 }
 
 /// Lets some time pass.

@@ -7,13 +7,13 @@ use std::time::Duration;
 use actoreum_actors::eth::Greeter;
 use actoreum_chain::ChainReader;
 use actoreum_primitives::{B256, Body, Bytes, Header, U256};
-use actoreum_tests::p2p::{
-    FullNode, MemoryNet, NETWORK_ID, Stranger, Warden, hello, key, run, settle,
-};
+use actoreum_tests::p2p::{FullNode, MemoryNet, NETWORK_ID, Sealers, Stranger, hello, key, settle};
 use actoreum_wire::eth::{BlockOrigin, EthMessage, EthVersion, GetBlockHeaders, LazyList, Status};
 use actoreum_wire::nodes::NodeId;
 use actoreum_wire::p2p::{Capability, Hello};
 use tokio::time::Instant;
+
+use super::{on_network, stop};
 
 const BLOCKS: u64 = 300;
 const VERSION: EthVersion = EthVersion::Eth68;
@@ -219,27 +219,26 @@ fn resident_megabytes() -> u64 {
     kibibytes.unwrap_or_default() / 1024
 }
 
-async fn honest_sync_goes_on(lie: Lie) {
-    let net = MemoryNet::new(Duration::from_millis(20));
-    let warden = Warden::start();
-    let honest = FullNode::start(&net, &warden, 1, |_| {}).await;
-    for _ in 0..BLOCKS {
-        honest.seal().await;
+async fn honest_sync_goes_on(net: &MemoryNet, lie: Lie) {
+    let honest = FullNode::start(net, 1, &Sealers::Everybody).await;
+    for nonce in 0..BLOCKS {
+        honest.pay(nonce).await.unwrap();
+        assert!(honest.seal().await);
     }
-    let victim = FullNode::start(&net, &warden, 2, |_| {}).await;
+    let victim = FullNode::start(net, 2, &Sealers::Everybody).await;
     let (own, host) = (key(99), net.host([90, 0, 0, 1].into()));
-    let public_key = victim.enode().public_key;
-    let dialled = Stranger::dial(&host, victim.socket(), public_key, &own).await;
+    let (socket, public_key) = (victim.node.socket(), victim.node.enode().public_key);
+    let dialled = Stranger::dial(&host, socket, public_key, &own).await;
     let liar = Liar::join(dialled.unwrap(), honest.reader.clone(), lie).await;
     let lying = actix::spawn(liar.unwrap().run());
     // The liar comes first: it is the best peer that there is.
     settle(Duration::from_secs(2)).await;
-    victim.add_peer(honest.enode()).await;
+    victim.node.add_peer(&honest.node).await;
 
     let (begun, mut most) = (Instant::now(), 0);
     let liar = NodeId::of(&own.public_key());
-    let has = |id| victim.network.peers().iter().any(|peer| peer.id == id);
-    while victim.head() != honest.head() || has(liar) || !has(honest.id()) {
+    let has = |id| victim.node.network.peers().iter().any(|it| it.id == id);
+    while victim.head() != honest.head() || has(liar) || !has(honest.node.id()) {
         let (number, is_over) = (victim.reader.head().number, begun.elapsed() > PATIENCE);
         assert!(!is_over, "{lie:?}: block {number}, liar {}", has(liar));
         most = most.max(resident_megabytes());
@@ -249,17 +248,14 @@ async fn honest_sync_goes_on(lie: Lie) {
     let sent = lying.await.unwrap();
     println!("{lie:?}: synced and rid of it after {took:.1?}, {sent} bytes of lies, {most} MB");
     assert!(most < MEMORY, "{most} MB");
-    tokio::time::resume();
-    victim.stop().await;
-    honest.stop().await;
+    stop(vec![victim, honest]).await;
 }
 
 #[test]
 fn honest_sync_goes_on_beside_every_liar() {
     for lie in LIES {
-        run(async {
-            tokio::time::pause();
-            honest_sync_goes_on(lie).await;
+        on_network(&format!("{lie:?}"), async |net| {
+            honest_sync_goes_on(&net, lie).await;
         });
     }
 }
