@@ -4,6 +4,7 @@
 mod crash;
 mod flags;
 mod flood;
+mod payments;
 mod rpc;
 
 use std::io::{BufRead, BufReader, Write};
