@@ -1,0 +1,191 @@
+//! Looking whether a block is to be built, and beginning with it.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use actoreum_chain::{BuildPlan, SealedHeader};
+use actoreum_consensus::rules::gas_limit;
+use actoreum_txpool::Snapshot;
+use tracing::warn;
+
+use super::{Attempt, Pace, Phase, WorkerActor, build::build, sealing::Built, wishes::Wish};
+use crate::{
+    clock,
+    supervision::{Ctx, Handles, Message},
+};
+
+/// How long before its time a block with a period is built: late transactions come along, and it
+/// is there when its time has come.
+const BUILD_LEAD: Duration = Duration::from_millis(400);
+/// Time between two looks whether the transaction pool has seen the new head.
+const POOL_PERIOD: Duration = Duration::from_millis(1);
+/// How long the transaction pool is waited for, before a block is built on what it shows.
+const POOL_PATIENCE: Duration = Duration::from_millis(500);
+
+impl WorkerActor {
+    /// Looks whether a block is to be built, and begins.
+    pub(super) fn look(&mut self, ctx: &mut Ctx<Self>) {
+        if !matches!(self.phase, Phase::Idle) {
+            return;
+        }
+        if self.requests.is_empty() && !self.setup.control.is_sealing() {
+            return;
+        }
+        let head = self.setup.reader.head();
+        let snapshot = self.setup.pending.snapshot();
+        if self.pool_is_behind(snapshot.as_deref(), &head) {
+            return self.look_in(POOL_PERIOD, ctx);
+        }
+        if self.requests.is_empty() && !self.is_due(&head, snapshot.as_ref(), ctx) {
+            return;
+        }
+        self.begin(head, snapshot, ctx);
+    }
+
+    /// Whether the pool is still to see the head. It is waited for, but not for ever.
+    fn pool_is_behind(&mut self, snapshot: Option<&Snapshot>, head: &SealedHeader) -> bool {
+        if snapshot.is_none_or(|snapshot| snapshot.head().hash == head.hash()) {
+            self.behind_since = None;
+            return false;
+        }
+        let since = self.behind_since.get_or_insert_with(Instant::now);
+        since.elapsed() < POOL_PATIENCE
+    }
+
+    /// Whether it is time for a block that nobody asked for.
+    fn is_due(
+        &mut self,
+        head: &SealedHeader,
+        snapshot: Option<&Arc<Snapshot>>,
+        ctx: &mut Ctx<Self>,
+    ) -> bool {
+        if self.refused_on == Some(head.hash()) {
+            return false;
+        }
+        if let Some(until) = self.keyless_until {
+            let wait = until.saturating_duration_since(Instant::now());
+            if !wait.is_zero() {
+                self.look_in(wait, ctx);
+                return false;
+            }
+        }
+        if self.setup.pace == Pace::Search {
+            return true;
+        }
+        if let Pace::Period(period) = self.setup.pace {
+            let due = Duration::from_secs(head.timestamp.saturating_add(period));
+            let wait = due.saturating_sub(clock::now()).saturating_sub(BUILD_LEAD);
+            if !wait.is_zero() {
+                self.look_in(wait, ctx);
+            }
+            return wait.is_zero();
+        }
+        let Some(snapshot) = snapshot.filter(|snapshot| snapshot.pending_count() > 0) else {
+            return false;
+        };
+        let tried = self.fruitless.as_ref();
+        !tried.is_some_and(|(on, tried)| *on == head.hash() && Arc::ptr_eq(tried, snapshot))
+    }
+
+    fn begin(
+        &mut self,
+        parent: SealedHeader,
+        snapshot: Option<Arc<Snapshot>>,
+        ctx: &mut Ctx<Self>,
+    ) {
+        self.round += 1;
+        self.is_told_to_look = false;
+        self.request = self.requests.pop_front();
+        let wish = self.request.as_ref().map(|request| request.wish.clone());
+        let mut edit = None;
+        let time = match wish {
+            Some(Wish::Rewind(to)) => return self.rewind(to, ctx),
+            Some(Wish::Edit(wanted)) => {
+                // The clock, and a time that was set for the next block, are not for this one.
+                edit = Some(wanted);
+                parent.timestamp
+            }
+            Some(Wish::Block(Some(time))) => self.move_clock(Some(time)),
+            Some(Wish::Block(None)) | None => {
+                let time = self.next_timestamp.take();
+                self.move_clock(time)
+            }
+        };
+        let settings = self.setup.control.settings();
+        let Some(author) = settings.etherbase else {
+            return self.give_up("etherbase must be explicitly specified", ctx);
+        };
+        let is_first = self.setup.pace == Pace::Search && self.searched_on != Some(parent.hash());
+        self.searched_on = Some(parent.hash());
+        let ommers = match self.setup.pace {
+            Pace::Search => self.ommers.candidates(author),
+            Pace::OnDemand | Pace::Period(_) => Vec::new(),
+        };
+        let offers = snapshot
+            .as_ref()
+            .filter(|_| !is_first)
+            .map(|snapshot| snapshot.best(snapshot.head().base_fee_per_gas));
+        let plan = BuildPlan {
+            gas_limit: gas_limit::desired(
+                self.setup.reader.config(),
+                &parent,
+                time,
+                settings.gas_floor..=settings.gas_ceiling,
+            ),
+            parent,
+            time,
+            extra_data: settings.extra_data,
+            author,
+            edit,
+        };
+        let attempt = Attempt {
+            parent: plan.parent.hash(),
+            is_outdated: Arc::default(),
+        };
+        let (round, flag) = (self.round, Arc::clone(&attempt.is_outdated));
+        let begun = Instant::now();
+        let (reader, engine) = (self.setup.reader.clone(), Arc::clone(&self.setup.engine));
+        let work = move || build(&reader, engine.as_ref(), plan, &ommers, offers, &flag);
+        let submitted = self.setup.pool.submit(ctx.me(), work, move |result| Built {
+            round,
+            snapshot: snapshot.filter(|_| !is_first),
+            took: begun.elapsed(),
+            result,
+        });
+        match submitted {
+            Ok(()) => self.phase = Phase::Building(attempt),
+            Err(error) => self.give_up(&error.to_string(), ctx),
+        }
+    }
+
+    /// Sets the chain's clock, where a time is given; what it shows then, in seconds since 1970.
+    fn move_clock(&self, time: Option<u64>) -> u64 {
+        if let Some(time) = time {
+            clock::set(time);
+            if let Err(error) = clock::save(self.setup.reader.store()) {
+                warn!(%error, "the clock's shift is not on disk");
+            }
+        }
+        clock::unix_seconds()
+    }
+
+    pub(super) fn look_in(&mut self, pause: Duration, ctx: &mut Ctx<Self>) {
+        if let Some(alarm) = self.alarm.replace(ctx.notify_after(pause, Wake)) {
+            alarm.cancel();
+        }
+    }
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Wake;
+
+impl Handles<Wake> for WorkerActor {
+    type Answer = ();
+
+    fn handle(&mut self, _: Wake, ctx: &mut Ctx<Self>) {
+        self.look(ctx);
+    }
+}

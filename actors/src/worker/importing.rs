@@ -1,0 +1,112 @@
+//! From a sealed block to the head of the chain.
+
+use actoreum_consensus::Disposition;
+use actoreum_messages::{
+    chain::{BlockOrigin, ImportBlocks, ImportRefused, Imported},
+    sealer::Withdraw,
+    worker::FoundLate,
+};
+use actoreum_primitives::{B256, Block};
+use tracing::{debug, error, info, warn};
+
+use super::{PATIENCE, Phase, RETRY_PAUSE, WorkerActor};
+use crate::supervision::{AskError, Ctx, Handles};
+
+impl WorkerActor {
+    /// Hands a sealed block to the chain, again and again until the chain has said yes or no.
+    pub(super) fn import(&mut self, block: Block, ctx: &mut Ctx<Self>) {
+        self.phase = Phase::Importing;
+        let before = self.setup.reader.head().hash();
+        let question = ImportBlocks {
+            blocks: vec![block.clone()],
+            origin: BlockOrigin::Live,
+        };
+        let chain = self.setup.chain.clone();
+        let answer = async move { chain.within(PATIENCE).ask(question).await };
+        ctx.spawn_then(answer, move |actor, answer, ctx| {
+            actor.imported(block, before, answer, ctx);
+        });
+    }
+
+    fn imported(
+        &mut self,
+        block: Block,
+        before: B256,
+        answer: Result<Result<Imported, ImportRefused>, AskError>,
+        ctx: &mut Ctx<Self>,
+    ) {
+        let (number, hash) = (block.header.number, block.hash());
+        let refused = match answer {
+            Ok(Ok(imported)) => {
+                if imported.imported > 0 {
+                    let (transactions, gas) =
+                        (block.body.transactions.len(), block.header.gas_used);
+                    info!(number, %hash, transactions, gas, "sealed a block");
+                }
+                if self.setup.reader.head().hash() == before {
+                    warn!(number, %hash, "a signed block did not become the head");
+                    self.wait_for_another_head();
+                }
+                if let Some(request) = self.request.take() {
+                    request.reply(Ok(hash));
+                }
+                return self.rest(ctx);
+            }
+            Ok(Err(ImportRefused::Invalid(refused))) => refused,
+            Ok(Err(error)) => {
+                debug!(number, %error, "sealed block not imported yet");
+                return self.import_again(block, ctx);
+            }
+            Err(error) => {
+                debug!(number, %error, "sealed block not imported yet");
+                return self.import_again(block, ctx);
+            }
+        };
+        match refused.error.disposition() {
+            Disposition::Bad => {
+                error!(number, %hash, error = %refused, "sealed block refused");
+                // Without an answer: a sealer that is down has forgotten nothing that matters.
+                let _ = self.setup.sealer.tell(Withdraw { hash });
+                self.give_up(&refused.to_string(), ctx);
+            }
+            Disposition::Future | Disposition::Internal => self.import_again(block, ctx),
+            Disposition::UnknownAncestor => {
+                debug!(number, %hash, "a signed block belongs to a chain that is gone");
+                self.wait_for_another_head();
+                self.give_up(&refused.to_string(), ctx);
+            }
+        }
+    }
+
+    fn import_again(&mut self, block: Block, ctx: &mut Ctx<Self>) {
+        let pause = tokio::time::sleep(RETRY_PAUSE);
+        ctx.spawn_then(pause, move |actor: &mut Self, (), ctx| {
+            actor.import(block, ctx);
+        });
+    }
+
+    /// Hands a block to the chain whose seal nobody waited for: it may still become the head, or
+    /// an ommer.
+    pub(super) fn import_late(&self, block: Block, ctx: &mut Ctx<Self>) {
+        let (number, hash) = (block.header.number, block.hash());
+        let question = ImportBlocks {
+            blocks: vec![block],
+            origin: BlockOrigin::Live,
+        };
+        let chain = self.setup.chain.clone();
+        let answer = async move { chain.within(PATIENCE).ask(question).await };
+        ctx.spawn_then(answer, move |_: &mut Self, answer, _| match answer {
+            Ok(Ok(_)) => info!(number, %hash, "sealed a block, late"),
+            Ok(Err(error)) => warn!(number, %hash, %error, "late block refused"),
+            Err(error) => warn!(number, %hash, %error, "late block not imported"),
+        });
+    }
+}
+
+impl Handles<FoundLate> for WorkerActor {
+    type Answer = ();
+
+    fn handle(&mut self, FoundLate(block): FoundLate, ctx: &mut Ctx<Self>) {
+        self.import_late(block, ctx);
+    }
+}
