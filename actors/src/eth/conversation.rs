@@ -148,13 +148,15 @@ impl EthProtocol {
         if peer.set_head(head) {
             self.setup.peers.head_moved();
         }
+        let number = block.header.number;
+        peer.mark_announced_blocks(&[BlockAnnouncement { hash, number }]);
         let block = Box::new(block);
         let message = BlockPropagated {
             peer: peer.id(),
             hash,
             block,
         };
-        // Gossip: where FetcherActor is down, the next block brings this one along.
+        // Where FetcherActor is down, it finds the block remembered when it starts.
         let _ = self.setup.fetcher.tell_when_room(message).await;
     }
 
@@ -164,6 +166,7 @@ impl EthProtocol {
         for block in &blocks {
             peer.mark_block(&block.hash);
         }
+        peer.mark_announced_blocks(&blocks);
         let peer = peer.id();
         let message = BlocksAnnounced { peer, blocks };
         let _ = self.setup.fetcher.tell_when_room(message).await;
@@ -182,7 +185,7 @@ impl EthProtocol {
         if transactions.is_empty() || !self.setup.takes_transactions() {
             return;
         }
-        peer.mark_announced(&transactions);
+        peer.mark_announced_transactions(&transactions);
         let peer = peer.id();
         let message = TransactionsAnnounced { peer, transactions };
         let _ = self.setup.fetcher.tell_when_room(message).await;

@@ -42,9 +42,12 @@ pub const KNOWN_BLOCKS: usize = 1024;
 /// Transactions that are remembered as known to a peer (geth's): 1 MB a peer.
 pub const KNOWN_TRANSACTIONS: usize = 32_768;
 
-/// Announced transactions that are remembered with a peer, for a FetcherActor that begins again:
-/// 50 kB a peer.
-pub const REMEMBERED_ANNOUNCEMENTS: usize = 1024;
+/// Announced blocks that are remembered with a peer, for a FetcherActor that begins again: those
+/// of some seconds on any chain, each with an honest peer once.
+pub const REMEMBERED_BLOCKS: usize = 32;
+
+/// Announced transactions that are remembered with a peer, for the same reason: 50 kB a peer.
+pub const REMEMBERED_TRANSACTIONS: usize = 1024;
 
 // --- what is told to peers --------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use actoreum_actors::supervision::{Actor, ActorRef};
 use actoreum_tests::p2p::{FullNode, MemoryNet, Sealers, settle, until};
 use tokio::time::Instant;
 
@@ -87,14 +88,41 @@ fn a_peer_that_joins_is_told_of_the_pool() {
     });
 }
 
+async fn goes_down<A: Actor>(actor: &ActorRef<A>) {
+    while actor.is_available() {
+        settle(Duration::from_millis(1)).await;
+    }
+}
+
+#[test]
+fn a_block_that_came_while_nobody_took_it_is_fetched_later() {
+    on_network("a crash", async |net| {
+        let nodes = row(&net, 2, &Sealers::Everybody).await;
+        // What comes arrives at once.
+        net.delay(Duration::from_millis(1));
+        for node in &nodes {
+            assert!(node.seal().await);
+            same_head(&nodes).await;
+        }
+        assert!(nodes[1].crash("eth/fetcher"));
+        goes_down(&nodes[1].eth.fetcher).await;
+        assert!(nodes[0].seal().await);
+        settle(Duration::from_millis(10)).await;
+        assert!(
+            !nodes[1].eth.fetcher.is_available(),
+            "it came back too early"
+        );
+        same_head(&nodes).await;
+        stop(nodes).await;
+    });
+}
+
 #[test]
 fn what_was_accepted_while_nobody_could_tell_peers_is_told_later() {
     on_network("a crash", async |net| {
         let nodes = row(&net, 2, &Sealers::Everybody).await;
         assert!(nodes[0].crash("eth/protocol manager"));
-        while nodes[0].eth.manager.is_available() {
-            settle(Duration::from_millis(1)).await;
-        }
+        goes_down(&nodes[0].eth.manager).await;
         let paid = nodes[0].pay(0).await.unwrap();
         assert!(
             !nodes[0].eth.manager.is_available(),

@@ -9,9 +9,8 @@
 //! | [`ChainChanged`] | blocks that wait for a parent look for it |
 //! | `Due` | it is time for one of those |
 //!
-//! The rules are [`BlockFetcher`] and [`TransactionFetcher`]. Announced blocks are kept in memory
-//! alone: a new generation hears of the next one. Announced transactions are remembered with the
-//! peer, too, and a new generation begins with those that are not here.
+//! The rules are [`BlockFetcher`] and [`TransactionFetcher`]. What was announced last is remembered
+//! with the peer, too: a new generation begins with what of it is not here.
 
 mod import;
 
@@ -245,8 +244,12 @@ fn with_roots(body: Body) -> Option<FetchedBody> {
 
 impl Actor for FetcherActor {
     fn started(&mut self, ctx: &mut Ctx<Self>) -> Result<(), Failure> {
-        let now = self.now();
+        let (now, height) = (self.now(), self.height());
         for peer in self.setup.peers.list().iter() {
+            for it in peer.announced_blocks() {
+                let id = peer.id().0;
+                self.blocks.announce(now, height, id, it.hash, it.number);
+            }
             for it in peer.announced_transactions() {
                 // One that cannot be read is fetched in vain.
                 let is_sealed = self.setup.chain.transaction(&it.hash);

@@ -11,8 +11,8 @@ use actoreum_primitives::{
     B256, Body, Bytes as Value, Header, PooledTransaction, U256, rlp::DecodeError,
 };
 use actoreum_wire::eth::{
-    BlockOrigin, BlockReceipts, EthMessage, EthVersion, GetBlockHeaders, LazyList, MessageId,
-    RequestId, TransactionAnnouncement, WireItem,
+    BlockAnnouncement, BlockOrigin, BlockReceipts, EthMessage, EthVersion, GetBlockHeaders,
+    LazyList, MessageId, RequestId, TransactionAnnouncement, WireItem,
 };
 use actoreum_wire::nodes::NodeId;
 use actoreum_wire::p2p::DisconnectReason;
@@ -24,7 +24,7 @@ pub(super) use self::known::KnownHashes;
 use self::requests::{Delivery, Requests};
 use super::limits::{
     ANSWER_CREDIT, KNOWN_BLOCKS, KNOWN_TRANSACTIONS, MALFORMED_POINTS, MISMATCH_POINTS,
-    REMEMBERED_ANNOUNCEMENTS, TIMEOUT_POINTS, UNSOLICITED_POINTS,
+    REMEMBERED_BLOCKS, REMEMBERED_TRANSACTIONS, TIMEOUT_POINTS, UNSOLICITED_POINTS,
 };
 use crate::net::protocol::{EthInfo, PeerHandle, SendError};
 
@@ -45,6 +45,7 @@ struct Inner {
     requests: Requests,
     known_blocks: Mutex<KnownHashes>,
     known_transactions: Mutex<KnownHashes>,
+    announced_blocks: Mutex<VecDeque<BlockAnnouncement>>,
     announced_transactions: Mutex<VecDeque<TransactionAnnouncement>>,
 }
 
@@ -77,6 +78,14 @@ pub enum RequestError {
     Wrong(String),
 }
 
+/// Adds to the last so many.
+fn remember<T: Copy>(remembered: &Mutex<VecDeque<T>>, more: &[T], most: usize) {
+    let mut remembered = remembered.lock();
+    remembered.extend(more);
+    let too_many = remembered.len().saturating_sub(most);
+    remembered.drain(..too_many);
+}
+
 impl EthPeer {
     /// A peer whose status has come.
     pub(super) fn new(handle: PeerHandle, version: EthVersion, head: PeerHead) -> Self {
@@ -87,6 +96,7 @@ impl EthPeer {
             requests: Requests::default(),
             known_blocks: Mutex::new(KnownHashes::new(KNOWN_BLOCKS)),
             known_transactions: Mutex::new(KnownHashes::new(KNOWN_TRANSACTIONS)),
+            announced_blocks: Mutex::default(),
             announced_transactions: Mutex::default(),
         }))
     }
@@ -154,17 +164,25 @@ impl EthPeer {
         }
     }
 
+    /// The last blocks that it sent or announced.
+    pub(super) fn announced_blocks(&self) -> Vec<BlockAnnouncement> {
+        Vec::from(self.0.announced_blocks.lock().clone())
+    }
+
+    /// Remembers that it sent or announced these blocks.
+    pub(super) fn mark_announced_blocks(&self, blocks: &[BlockAnnouncement]) {
+        remember(&self.0.announced_blocks, blocks, REMEMBERED_BLOCKS);
+    }
+
     /// The last transactions that it announced and that were not here then.
     pub(super) fn announced_transactions(&self) -> Vec<TransactionAnnouncement> {
         Vec::from(self.0.announced_transactions.lock().clone())
     }
 
-    /// Remembers that it announced these.
-    pub(super) fn mark_announced(&self, transactions: &[TransactionAnnouncement]) {
-        let mut announced = self.0.announced_transactions.lock();
-        announced.extend(transactions);
-        let too_many = announced.len().saturating_sub(REMEMBERED_ANNOUNCEMENTS);
-        announced.drain(..too_many);
+    /// Remembers that it announced these transactions.
+    pub(super) fn mark_announced_transactions(&self, transactions: &[TransactionAnnouncement]) {
+        let remembered = &self.0.announced_transactions;
+        remember(remembered, transactions, REMEMBERED_TRANSACTIONS);
     }
 
     /// Whether both are the same connection, not only the same node.
