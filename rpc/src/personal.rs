@@ -8,6 +8,7 @@ use actoreum_messages::accounts::{
 };
 use actoreum_messages::usb::{DeriveAccount, ListWallets, OpenWallet, WalletAccount, WalletStatus};
 use actoreum_primitives::{Address, B256, Bytes, SecretKey, Signature, alloy_primitives::hex};
+use actoreum_wallet::hardware::{Brand, WalletError};
 use actoreum_wallet::{DerivationPath, Password, signing};
 use tracing::warn;
 use zeroize::Zeroizing;
@@ -250,15 +251,18 @@ async fn list_wallets(node: Arc<Node>, (): ()) -> Result<Vec<Wallet>, RpcError> 
     Ok(wallets)
 }
 
-/// Whether this is the URL of a key, which is no device's.
-async fn is_key(node: &Arc<Node>, url: &str) -> Result<bool, RpcError> {
-    match url.split_once("://") {
-        Some((scheme, _)) if !scheme.is_empty() => {}
+/// Whether the wallet with this URL is a device.
+async fn is_device(node: &Arc<Node>, url: &str) -> Result<bool, RpcError> {
+    let scheme = match url.split_once("://") {
+        Some((scheme, _)) if !scheme.is_empty() => scheme,
         _ => return Err(RpcError::server("protocol scheme missing")),
+    };
+    let all = list_wallets(Arc::clone(node), ()).await?;
+    if !all.iter().any(|Wallet(wallet)| wallet.url == url) {
+        return Err(RpcError::server(WalletError::UnknownWallet.to_string()));
     }
-    let keys = ask(node, GetAccounts).await?;
-    let mut wallets = keys.into_iter().map(Wallet::of_key);
-    Ok(wallets.any(|Wallet(wallet)| wallet.url == url))
+    let mut brands = [Brand::Ledger, Brand::Trezor].into_iter();
+    Ok(brands.any(|brand| brand.scheme() == scheme))
 }
 
 /// Key files need no opening.
@@ -266,7 +270,7 @@ async fn open_wallet(
     node: Arc<Node>,
     (url, secret): (String, Option<Secret>),
 ) -> Result<(), RpcError> {
-    if is_key(&node, &url).await? {
+    if !is_device(&node, &url).await? {
         return Ok(());
     }
     let secret = secret.map_or_else(Password::default, |Secret(secret)| secret);
@@ -278,12 +282,12 @@ async fn derive_account(
     node: Arc<Node>,
     (url, path, is_pinned): (String, String, Option<bool>),
 ) -> Result<Account, RpcError> {
-    let is_key = is_key(&node, &url).await?;
+    let is_device = is_device(&node, &url).await?;
     let path = path
         .parse::<DerivationPath>()
         .map_err(|error| RpcError::server(error.to_string()))?;
-    if is_key {
-        return Err(RpcError::server("not supported"));
+    if !is_device {
+        return Err(RpcError::server(WalletError::NotSupported.to_string()));
     }
     let question = DeriveAccount {
         url,

@@ -27,3 +27,4 @@ pub mod refusals;
 pub mod report;
 pub mod state_map;
 pub mod suites;
+pub mod usb;

@@ -32,7 +32,7 @@ use actoreum_wallet::{
     trezor::TrezorError,
 };
 use tokio::time::Instant;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use self::{
     discovery::{Found, Series, search},
@@ -278,7 +278,8 @@ impl UsbHubActor {
                     wallet.pin(account);
                 }
             }
-            Err(error) => info!(url = id.url, %error, "hardware wallet found no accounts"),
+            // Whoever lists accounts in a loop would fill the log.
+            Err(error) => debug!(url = id.url, %error, "hardware wallet found no accounts"),
         });
     }
 

@@ -134,11 +134,12 @@ impl Wallet {
         }
     }
 
-    /// The device is busy with being opened.
+    /// The device is busy with being opened; what failed last stands until that is done.
     pub(super) fn begin_opening(&mut self) {
         self.slot = Slot::Busy;
-        "Opening".clone_into(&mut self.status);
-        self.failure = None;
+        if self.failure.is_none() {
+            "Opening".clone_into(&mut self.status);
+        }
     }
 
     /// The driver is back.

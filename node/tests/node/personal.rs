@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actoreum_primitives::{Address, SecretKey};
+use actoreum_primitives::{Address, SecretKey, keccak256};
 use actoreum_wallet::{KeyDirectory, Password, ScryptCost};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -274,6 +274,71 @@ fn no_secret_reaches_the_log() {
     for part in ["hunter", "secret", &secret, &rich_key] {
         assert!(!ended.stderr.contains(part), "{part} is in the log");
     }
+}
+
+#[test]
+fn vectors_typed_data_is_signed_as_the_eip_says() {
+    // The example of EIP-712, whose signer's key is keccak256("cow").
+    let person = json!([{"name": "name", "type": "string"}, {"name": "wallet", "type": "address"}]);
+    let data = json!({
+        "types": {
+            "EIP712Domain": [
+                {"name": "name", "type": "string"}, {"name": "version", "type": "string"},
+                {"name": "chainId", "type": "uint256"},
+                {"name": "verifyingContract", "type": "address"}
+            ],
+            "Person": person,
+            "Mail": [
+                {"name": "from", "type": "Person"}, {"name": "to", "type": "Person"},
+                {"name": "contents", "type": "string"}
+            ]
+        },
+        "primaryType": "Mail",
+        "domain": {
+            "name": "Ether Mail", "version": "1", "chainId": 1,
+            "verifyingContract": "0xCcCCccccCCCCcCCCCCCcCcCccCcCCCcCcccccccC"
+        },
+        "message": {
+            "from": {"name": "Cow", "wallet": "0xCD2a3d9F938E13CD947Ec05AbC7FE734Df8DD826"},
+            "to": {"name": "Bob", "wallet": "0xbBbBBBBbbBBBbbbBbbBbbbbBBbBbbbbBbBbbBBbB"},
+            "contents": "Hello, Bob!"
+        }
+    });
+    let site = Site::ours();
+    let (_node, http) = site.start_open(&[]);
+    let cow = hex::encode(keccak256(b"cow"));
+    let signer = answer(http, "personal_importRawKey", json!([cow, "moo"])).unwrap();
+    assert_eq!(signer, "0xcd2a3d9f938e13cd947ec05abc7fe734df8dd826");
+    let sign = |data: &Value| answer(http, "eth_signTypedData_v4", json!([signer, data]));
+    let locked = "authentication needed: password or unlock".to_owned();
+    assert_eq!(sign(&data), Err(locked));
+    answer(http, "personal_unlockAccount", json!([signer, "moo"])).unwrap();
+    let want = concat!(
+        "0x4355c47d63924e8a72e509b65029052eb6c299d53a04e167c5775fd466751c9d",
+        "07299936d304c153f6443dfd05f40ff007d72911b6f72307f996231605b91562",
+        "1c"
+    );
+    assert_eq!(sign(&data), Ok(json!(want)));
+    assert_eq!(sign(&json!(data.to_string())), Ok(json!(want)));
+}
+
+#[test]
+fn hardware_wallets_are_looked_for_where_they_are_wanted() {
+    let site = Site::ours();
+    let (mut node, http) = site.start_open(&["--usb"]);
+    node.wait_for("looking for hardware wallets");
+    let wallets = answer(http, "personal_listWallets", json!([])).unwrap();
+    let keys = |wallet: &Value| wallet["url"].as_str().unwrap().starts_with("keystore://");
+    assert!(keys(&wallets[0]), "{wallets}");
+    let open = json!(["ledger://ffff:ffff:00"]);
+    let unknown = Err("unknown wallet".to_owned());
+    assert_eq!(answer(http, "personal_openWallet", open), unknown);
+    node.signal("TERM");
+    assert_eq!(node.wait().code, Some(0));
+
+    let (node, _) = site.start_open(&["--nousb"]);
+    assert_eq!(node.line("looking for hardware wallets"), None);
+    assert!(node.line("--nousb has no effect").is_some());
 }
 
 /// A running geth.
