@@ -132,6 +132,15 @@ impl Running {
         log.iter().find(|line| line.contains(text)).cloned()
     }
 
+    /// All lines with `text` in them, by now.
+    pub fn lines(&self, text: &str) -> Vec<String> {
+        let log = self.log.lock();
+        log.iter()
+            .filter(|line| line.contains(text))
+            .cloned()
+            .collect()
+    }
+
     /// Waits for a line with `text` in it.
     #[track_caller]
     pub fn wait_for(&mut self, text: &str) -> String {

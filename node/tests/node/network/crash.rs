@@ -20,10 +20,10 @@ const ACTORS: [&str; 4] = [
     "node/network/connections/edges/dialer",
     "node/network/discovery",
 ];
-const PEERS: &str = "node/network/connections/peers";
+pub(super) const PEERS: &str = "node/network/connections/peers";
 
 /// Strangers that connect, send nonsense and go, and datagrams without a meaning.
-fn annoy(to: SocketAddr, discovery: SocketAddr, is_over: &AtomicBool) {
+pub(super) fn annoy(to: SocketAddr, discovery: SocketAddr, is_over: &AtomicBool) {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     while !is_over.load(Relaxed) {
         if let Ok(mut stream) = TcpStream::connect(to) {
@@ -37,7 +37,7 @@ fn annoy(to: SocketAddr, discovery: SocketAddr, is_over: &AtomicBool) {
 }
 
 /// `None` while it is not in the tree: a supervisor that restarts takes its children out.
-fn generation(admin: SocketAddr, path: &str) -> Option<u64> {
+pub(super) fn generation(admin: SocketAddr, path: &str) -> Option<u64> {
     http::actor(admin, path).ok()?["generation"].as_u64()
 }
 
@@ -48,7 +48,7 @@ fn waiting(actor: &Value) -> u64 {
     own + children.map(waiting).sum::<u64>()
 }
 
-fn descriptors(node: &Node) -> usize {
+pub(super) fn descriptors(node: &Node) -> usize {
     let folder = format!("/proc/{}/fd", node.process.id());
     fs::read_dir(folder).unwrap().count()
 }

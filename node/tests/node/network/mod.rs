@@ -4,8 +4,12 @@
 mod crash;
 mod flags;
 mod flood;
+mod liars;
+mod nat;
 mod payments;
+mod pending;
 mod rpc;
+mod syncing;
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
