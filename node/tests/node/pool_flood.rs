@@ -162,5 +162,10 @@ fn strangers_push_out_no_honest_transaction_and_take_no_more_memory_than_allowed
         let of_it = http::call(node, "txpool_contentFrom", json!([address])).unwrap();
         let pending = of_it["pending"].as_object().unwrap();
         assert_eq!(pending.len() as u64, HONEST_EACH, "{of_it}");
+        // Nobody seals here.
+        for (at, nonce) in [("latest", 0), ("pending", HONEST_EACH)] {
+            let counted = http::call(node, "eth_getTransactionCount", json!([address, at]));
+            assert_eq!(counted.unwrap(), json!(format!("{nonce:#x}")), "{at}");
+        }
     }
 }
