@@ -5,6 +5,8 @@
     reason = "helpers of tests, too, stop at the unexpected"
 )]
 
+mod folder;
+
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -18,6 +20,7 @@ use actoreum_storage::{
     Commit, Database, Engine, HeadRecord, RepairReport, StorageError, Store, StoreOptions,
     TrieBuffer, WriteBatch,
 };
+use folder::copy_folder;
 use tempfile::TempDir;
 
 const ON_DISK: [Engine; 2] = [Engine::Sled, Engine::Redb];
@@ -533,17 +536,4 @@ fn bytes_that_changed_in_the_middle_of_sleds_log_are_named() {
     }
     println!("{unseen} in what is not read any more, {mended} mended, {refused} refused");
     assert!(mended + refused > 0);
-}
-
-fn copy_folder(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy_folder(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
-        }
-    }
 }

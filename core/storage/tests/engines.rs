@@ -5,12 +5,14 @@
     reason = "helpers of tests, too, stop at the unexpected"
 )]
 
+mod folder;
+
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::path::Path;
 use std::sync::Arc;
 
 use actoreum_storage::{Database, Engine, StorageError, WriteBatch};
+use folder::copy_folder;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -48,20 +50,6 @@ fn for_each_engine(test: impl Fn(Engine, Arc<dyn Database>)) {
     for engine in ENGINES {
         let folder = tempfile::tempdir().unwrap();
         test(engine, engine.open(folder.path(), CACHE).unwrap());
-    }
-}
-
-/// The files as a crash at this moment would leave them.
-fn copy_folder(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy_folder(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
-        }
     }
 }
 
