@@ -2,9 +2,11 @@
 //! liar is sent away, and memory stays small.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actoreum_actors::eth::Greeter;
+use actoreum_actors::net::peer::PeerRecord;
 use actoreum_chain::ChainReader;
 use actoreum_primitives::{B256, Body, Bytes, Header, U256};
 use actoreum_tests::p2p::{FullNode, MemoryNet, NETWORK_ID, Sealers, Stranger, hello, key, settle};
@@ -54,6 +56,20 @@ const LIES: [Lie; 7] = [
     Lie::Junk,
     Lie::Flood,
 ];
+
+impl Lie {
+    /// What is counted against the liar last.
+    fn reason(self) -> &'static str {
+        match self {
+            Self::WrongHeaders | Self::Junk => "headers do not follow each other",
+            Self::Gaps => "headers not asked for",
+            Self::WrongBodies => "retrieved block body is invalid",
+            Self::Empty => "empty header set by peer",
+            Self::Silence => "timeout",
+            Self::Flood => "that nobody asked for",
+        }
+    }
+}
 
 /// The number of the head of a chain that there is not.
 const INVENTED_HEAD: u64 = 1_000_000;
@@ -219,6 +235,18 @@ fn resident_megabytes() -> u64 {
     kibibytes.unwrap_or_default() / 1024
 }
 
+/// What is known of a peer that is about to come, also when it has gone.
+async fn seen(node: &FullNode, id: NodeId) -> Arc<PeerRecord> {
+    for _ in 0..1_000 {
+        let peers = node.node.network.peers();
+        if let Some(record) = peers.iter().find(|it| it.id == id) {
+            return Arc::clone(record);
+        }
+        settle(Duration::from_millis(5)).await;
+    }
+    panic!("{id} does not come");
+}
+
 async fn honest_sync_goes_on(net: &MemoryNet, lie: Lie) {
     let honest = FullNode::start(net, 1, &Sealers::Everybody).await;
     for nonce in 0..BLOCKS {
@@ -231,6 +259,7 @@ async fn honest_sync_goes_on(net: &MemoryNet, lie: Lie) {
     let dialled = Stranger::dial(&host, socket, public_key, &own).await;
     let liar = Liar::join(dialled.unwrap(), honest.reader.clone(), lie).await;
     let lying = actix::spawn(liar.unwrap().run());
+    let known = seen(&victim, NodeId::of(&own.public_key())).await;
     // The liar comes first: it is the best peer that there is.
     settle(Duration::from_secs(2)).await;
     victim.node.add_peer(&honest.node).await;
@@ -246,8 +275,14 @@ async fn honest_sync_goes_on(net: &MemoryNet, lie: Lie) {
     }
     let took = begun.elapsed();
     let sent = lying.await.unwrap();
-    println!("{lie:?}: synced and rid of it after {took:.1?}, {sent} bytes of lies, {most} MB");
+    let why = known.notes();
+    println!(
+        "{lie:?}: synced and rid of it after {took:.1?}, {sent} bytes of lies, {most} MB: {why:?}"
+    );
     assert!(most < MEMORY, "{most} MB");
+    // What `admin_peers` and the page show last of it.
+    let is_said = |last: &String| last.contains(lie.reason());
+    assert!(why.last().is_some_and(is_said), "{lie:?}: {why:?}");
     stop(vec![victim, honest]).await;
 }
 
