@@ -315,7 +315,7 @@ fn vectors_typed_data_is_signed_as_the_eip_says() {
     answer(http, "personal_unlockAccount", json!([signer, "moo"])).unwrap();
     let want = concat!(
         "0x4355c47d63924e8a72e509b65029052eb6c299d53a04e167c5775fd466751c9d",
-        "07299936d304c153f6443dfd05f40ff007d72911b6f72307f996231605b91562",
+        "07299936d304c153f6443dfa05f40ff007d72911b6f72307f996231605b91562",
         "1c"
     );
     assert_eq!(sign(&data), Ok(json!(want)));
