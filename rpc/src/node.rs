@@ -9,6 +9,7 @@ use actoreum_actors::filter::FilterActor;
 use actoreum_actors::net::NetworkHandle;
 use actoreum_actors::supervision::{ActorRef, AskError, TreeHandle};
 use actoreum_actors::txpool::TxPoolHandle;
+use actoreum_actors::worker::PendingBlock;
 use actoreum_chain::{ChainReader, SealedHeader};
 use actoreum_consensus::{Clique, Engine};
 use actoreum_primitives::{Address, ETHER, GWEI, U256};
@@ -170,6 +171,17 @@ impl Node {
         self.txpool.get()?.snapshot()
     }
 
+    /// The block that would be sealed next; `None` where this node does not seal, or can build
+    /// none now. Then the head stands for it.
+    pub(crate) fn pending_block(&self) -> Option<Arc<PendingBlock>> {
+        let sealing = self.sealing.get()?;
+        let settings = sealing.control.settings();
+        let pool = self.pool_snapshot();
+        sealing
+            .pending
+            .get(&self.chain, self.engine.as_ref(), &settings, pool)
+    }
+
     /// Peers that are connected.
     pub(crate) fn peer_count(&self) -> u64 {
         self.network
@@ -178,7 +190,7 @@ impl Node {
     }
 
     /// The header that `id` means; `None` where there is none. The pending block is not
-    /// on the chain: it stands for the head here.
+    /// on the chain: the head stands for it here.
     pub(crate) fn header(&self, id: BlockId) -> Result<Option<SealedHeader>, RpcError> {
         match id {
             BlockId::Number(BlockNumber::Latest | BlockNumber::Pending) => {

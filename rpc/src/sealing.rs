@@ -9,7 +9,7 @@ use actoreum_actors::miner::{MinerActor, MinerControl};
 use actoreum_actors::sealer::SealerActor;
 use actoreum_actors::supervision::ActorRef;
 use actoreum_actors::usb::UsbHubActor;
-use actoreum_actors::worker::WorkerActor;
+use actoreum_actors::worker::{PendingBlocks, WorkerActor};
 use actoreum_primitives::Address;
 use parking_lot::Mutex;
 use tokio::sync::OwnedMutexGuard;
@@ -57,6 +57,8 @@ pub struct SealingActors {
     pub miner: ActorRef<MinerActor>,
     /// What was decided.
     pub control: Arc<MinerControl>,
+    /// What they would seal next.
+    pub pending: PendingBlocks,
     /// Whether the chain is a development chain, whose user may move time and head.
     pub is_dev: bool,
     /// What `evm_snapshot` was asked to remember.
@@ -121,6 +123,7 @@ impl SealingActors {
             sealer: ActorRef::new("sealer"),
             miner: ActorRef::new("control"),
             control,
+            pending: PendingBlocks::default(),
             is_dev,
             snapshots: Mutex::default(),
             impersonated: Impersonated::default(),

@@ -147,7 +147,10 @@ impl WorkerActor {
         let (round, flag) = (self.round, Arc::clone(&attempt.is_outdated));
         let begun = Instant::now();
         let (reader, engine) = (self.setup.reader.clone(), Arc::clone(&self.setup.engine));
-        let work = move || build(&reader, engine.as_ref(), plan, &ommers, offers, &flag);
+        let work = move || {
+            let built = build(&reader, engine.as_ref(), plan, &ommers, offers, &flag);
+            built.map(|(block, _)| block)
+        };
         let submitted = self.setup.pool.submit(ctx.me(), work, move |result| Built {
             round,
             snapshot: snapshot.filter(|_| !is_first),

@@ -8,7 +8,7 @@ use actoreum_consensus::{
     limits::{MAX_BLOCK_RLP_BYTES, MAX_OMMERS},
 };
 use actoreum_evm::{BlockBuilder, ExecutionError, TxError};
-use actoreum_primitives::{Block, Body, Header, SenderRules, rlp::Encode};
+use actoreum_primitives::{Block, Body, Header, SenderRules, StateDiff, rlp::Encode};
 use actoreum_txpool::Best;
 use tracing::{debug, trace};
 
@@ -28,8 +28,8 @@ pub(super) fn build(
     ommers: &[Header],
     offers: Option<Best>,
     interrupt: &AtomicBool,
-) -> Result<Block, BuildError> {
-    actoreum_chain::build(reader, engine, plan, |header, builder, body| {
+) -> Result<(Block, StateDiff), BuildError> {
+    actoreum_chain::build_with_diff(reader, engine, plan, |header, builder, body| {
         body.ommers = include(reader, engine, header, ommers);
         let Some(offers) = offers else { return Ok(()) };
         let rules = SenderRules::at(reader.config(), header.number, header.timestamp);

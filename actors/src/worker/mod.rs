@@ -39,6 +39,7 @@ mod build;
 mod events;
 mod importing;
 mod ommers;
+mod pending;
 mod sealing;
 mod setup;
 mod wishes;
@@ -60,6 +61,7 @@ use tracing::{info, warn};
 use crate::supervision::{Actor, Ctx, Failure, TaskHandle};
 use begin::Wake;
 use ommers::OmmerPool;
+pub use pending::{PendingBlock, PendingBlocks};
 pub use setup::{Pace, WorkerSetup};
 use wishes::Request;
 

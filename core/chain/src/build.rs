@@ -61,6 +61,16 @@ pub fn build(
     plan: BuildPlan,
     fill: impl FnOnce(&Header, &mut BlockBuilder<'_>, &mut Body) -> Result<(), BuildError>,
 ) -> Result<Block, BuildError> {
+    build_with_diff(reader, engine, plan, fill).map(|(block, _)| block)
+}
+
+/// As [`build`], with what the block changes in the state.
+pub fn build_with_diff(
+    reader: &ChainReader,
+    engine: &dyn Engine,
+    plan: BuildPlan,
+    fill: impl FnOnce(&Header, &mut BlockBuilder<'_>, &mut Body) -> Result<(), BuildError>,
+) -> Result<(Block, StateDiff), BuildError> {
     let config = reader.config();
     let parent = &plan.parent;
     let vanity = match &plan.edit {
@@ -113,7 +123,7 @@ pub fn build(
         // The tries moved on while they were read.
         return Err(BuildError::Interrupted);
     }
-    Ok(Block { header, body })
+    Ok((Block { header, body }, outcome.diff))
 }
 
 /// Puts into the header what the execution left, save the state root.

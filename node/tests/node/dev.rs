@@ -146,3 +146,48 @@ fn blocks_come_every_so_often_also_after_a_crash_of_the_worker() {
         "an error"
     );
 }
+
+#[test]
+fn what_is_pending_is_the_block_that_would_be_sealed_next() {
+    let http = ["--dev", "--http", "--http.port", "0", "--ipcdisable"];
+    let mut node = Running::start(&http);
+    let address = node.wait_for_http();
+    let call = |method: &str, params: Value| http::call(address, method, params).unwrap();
+    assert_eq!(call("evm_setAutomine", json!([false])), true);
+    let before = http::block_number(address).unwrap();
+    let from = call("eth_accounts", json!([]))[0].take();
+    let transfer = json!({"from": from, "to": SOMEBODY, "value": "0x7", "gas": "0x5208"});
+    let hash = call("eth_sendTransaction", json!([transfer]));
+    let begun = Instant::now();
+    let pending = loop {
+        let block = call("eth_getBlockByNumber", json!(["pending", false]));
+        if block["transactions"] == json!([hash]) {
+            break block;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{block}");
+        thread::sleep(Duration::from_millis(10));
+    };
+    assert!(pending["hash"].is_null() && pending["miner"].is_null());
+    assert_eq!(hex(&pending["number"]), before + 1);
+    let count = call("eth_getBlockTransactionCountByNumber", json!(["pending"]));
+    assert_eq!(count, "0x1");
+    let whole = call("eth_getBlockByNumber", json!(["pending", true]));
+    assert_eq!(whole["transactions"][0]["from"], from);
+    // Returns the balance of SOMEBODY.
+    let code = format!("0x73{}3160005260206000f3", &SOMEBODY[2..]);
+    for (block, balance, nonce) in [("latest", 0, 0), ("pending", 7, 1)] {
+        let have = call("eth_getBalance", json!([SOMEBODY, block]));
+        assert_eq!(hex(&have), balance, "{block}");
+        let called = call("eth_call", json!([{"data": code}, block]));
+        assert_eq!(hex(&called), balance, "{block}");
+        let count = call("eth_getTransactionCount", json!([from, block]));
+        assert_eq!(hex(&count), nonce, "{block}");
+    }
+    call("evm_mine", json!([]));
+    let sealed = call("eth_getBlockByNumber", json!(["latest", false]));
+    assert_eq!(sealed["transactions"], json!([hash]));
+    assert_eq!(sealed["number"], pending["number"]);
+    let next = call("eth_getBlockByNumber", json!(["pending", false]));
+    assert_eq!(next["parentHash"], sealed["hash"]);
+    assert_eq!(next["transactions"], json!([]));
+}

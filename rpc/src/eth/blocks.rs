@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use actoreum_actors::worker::PendingBlock;
 use actoreum_primitives::{Address, B256, Block, Transaction};
 
+use super::state;
 use crate::block_id::{BlockId, BlockNumber};
 use crate::error::RpcError;
 use crate::json::{JsonOut, WriteJson};
@@ -155,10 +157,37 @@ fn by_number(
     node: &Node,
     (number, full): (BlockNumber, bool),
 ) -> Result<Option<Rendered>, RpcError> {
+    if let Some(pending) = state::pending(node, number.into()) {
+        return rendered_pending(&pending, full).map(Some);
+    }
     match node.header(number.into())? {
         Some(header) => rendered(node, header.hash(), full),
         None => Ok(None),
     }
+}
+
+/// The pending block, which nobody asks for twice.
+fn rendered_pending(pending: &PendingBlock, full: bool) -> Result<Rendered, RpcError> {
+    let view = BlockView {
+        block: &pending.block,
+        hash: pending.block.hash(),
+        total_difficulty: None,
+        senders: full.then_some(pending.senders.as_slice()),
+    };
+    let mut out = JsonOut::new(crate::limits::MAX_RESPONSE_BYTES);
+    render::write_pending_block(&mut out, &view);
+    Ok(Rendered(finished(out)?.into()))
+}
+
+/// What was written, unless it is too much.
+fn finished(out: JsonOut) -> Result<Vec<u8>, RpcError> {
+    if out.overflowed() {
+        return Err(RpcError::new(
+            crate::error::RESPONSE_TOO_LARGE,
+            "response too large",
+        ));
+    }
+    Ok(out.into_bytes())
 }
 
 fn rendered(node: &Node, hash: B256, full: bool) -> Result<Option<Rendered>, RpcError> {
@@ -181,21 +210,19 @@ fn rendered(node: &Node, hash: B256, full: bool) -> Result<Option<Rendered>, Rpc
     };
     let mut out = JsonOut::new(crate::limits::MAX_RESPONSE_BYTES);
     render::write_block(&mut out, &view);
-    if out.overflowed() {
-        return Err(RpcError::new(
-            crate::error::RESPONSE_TOO_LARGE,
-            "response too large",
-        ));
-    }
     Ok(Some(Rendered(node.rendered.put(
         hash,
         full,
-        out.into_bytes(),
+        finished(out)?,
     ))))
 }
 
 fn transaction_count<T: Into<BlockId>>(node: &Node, (id,): (T,)) -> Result<Option<u64>, RpcError> {
-    let block = block(node, id.into())?;
+    let id = id.into();
+    if let Some(pending) = state::pending(node, id) {
+        return Ok(Some(pending.block.body.transactions.len() as u64));
+    }
+    let block = block(node, id)?;
     Ok(block.map(|(_, block)| block.body.transactions.len() as u64))
 }
 

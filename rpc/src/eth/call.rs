@@ -8,7 +8,7 @@ use actoreum_evm::{
 use actoreum_primitives::{AccessListItem, Address, Bytes, Header};
 
 use super::call_request::{BlockOverrideArgs, CallArgs, StateOverrideArgs};
-use super::state::{self, At};
+use super::state::{self, At, AtState};
 use crate::block_id::{BlockId, BlockNumber};
 use crate::deadline::Deadline;
 use crate::error::{REVERTED, RpcError};
@@ -55,13 +55,16 @@ impl Scene {
     }
 }
 
-/// The scene of a call at `id`; `None` where there is no such block. At `pending` it is
-/// the block that would be sealed next, on the state of the head.
+/// The scene of a call at `id`; `None` where there is no such block. At `pending` it is the block
+/// that would be sealed next, after its transactions where this node seals, else on the state of
+/// the head.
 pub(crate) fn scene(node: &Node, id: BlockId) -> Result<Option<Scene>, RpcError> {
     let Some(at) = state::at(node, id)? else {
         return Ok(None);
     };
-    let (header, beneficiary) = if id == BlockId::Number(BlockNumber::Pending) {
+    let (header, beneficiary) = if let AtState::Pending(pending) = &at.state {
+        (pending.block.header.clone(), pending.author)
+    } else if id == BlockId::Number(BlockNumber::Pending) {
         let header = pending_header(node, &at.header);
         let beneficiary = header.beneficiary;
         (header, beneficiary)
@@ -107,7 +110,7 @@ pub(crate) fn run<T>(
         config: node.chain.config(),
         header: &scene.header,
         beneficiary: scene.beneficiary,
-        state: &scene.at.state,
+        state: scene.at.state.reader(),
         hashes: &hashes,
         state_overrides,
         block_overrides,

@@ -1,9 +1,13 @@
 //! Accounts and storage, at any block.
 
+use std::sync::Arc;
+
+use actoreum_actors::worker::PendingBlock;
 use actoreum_chain::SealedHeader;
 use actoreum_primitives::{
-    AccountInfo, Address, B256, Bytes, EMPTY_CODE_HASH, EMPTY_ROOT_HASH, StateReader as _, U256,
+    AccountInfo, Address, B256, Bytes, EMPTY_CODE_HASH, EMPTY_ROOT_HASH, StateReader, U256,
 };
+use actoreum_storage::StateView;
 
 use super::send;
 use crate::block_id::{BlockId, BlockNumber};
@@ -26,8 +30,26 @@ pub(super) fn methods() -> Vec<Method<Node>> {
 
 /// A block and the state after it.
 pub(super) struct At {
+    /// The block; at `pending`: the one before it.
     pub header: SealedHeader,
-    pub state: actoreum_storage::StateView,
+    pub state: AtState,
+}
+
+/// See [`At`].
+pub(super) enum AtState {
+    /// Of a block of the chain.
+    Kept(StateView),
+    /// After what this node would seal next.
+    Pending(Arc<PendingBlock>),
+}
+
+impl AtState {
+    pub(super) fn reader(&self) -> &dyn StateReader {
+        match self {
+            Self::Kept(view) => view,
+            Self::Pending(block) => block.as_ref(),
+        }
+    }
 }
 
 /// The state that `id` means; `None` where there is no such block.
@@ -42,8 +64,20 @@ pub(super) fn at(node: &Node, id: BlockId) -> Result<Option<At>, RpcError> {
             "state of block {hash} is not available: it is not canonical"
         )));
     }
-    let state = node.chain.state_at(header.number).map_err(failed)?;
+    if let Some(block) = pending(node, id) {
+        let state = AtState::Pending(block);
+        return Ok(Some(At { header, state }));
+    }
+    let state = AtState::Kept(node.chain.state_at(header.number).map_err(failed)?);
     Ok(Some(At { header, state }))
+}
+
+/// The pending block, where `id` means it and this node seals.
+pub(super) fn pending(node: &Node, id: BlockId) -> Option<Arc<PendingBlock>> {
+    match id {
+        BlockId::Number(BlockNumber::Pending) => node.pending_block(),
+        _ => None,
+    }
 }
 
 fn failed(error: actoreum_primitives::StateError) -> RpcError {
@@ -57,13 +91,17 @@ fn account(
     address: Address,
     id: BlockId,
 ) -> Result<Option<Option<AccountInfo>>, RpcError> {
-    if let BlockId::Number(BlockNumber::Latest | BlockNumber::Pending) = id {
+    if let BlockId::Number(BlockNumber::Latest) = id {
         return node.chain.head_account(&address).map(Some).map_err(failed);
     }
     let Some(at) = at(node, id)? else {
         return Ok(None);
     };
-    at.state.account(&address).map(Some).map_err(failed)
+    at.state
+        .reader()
+        .account(&address)
+        .map(Some)
+        .map_err(failed)
 }
 
 fn balance(node: &Node, (address, id): (Address, BlockId)) -> Result<Option<U256>, RpcError> {
@@ -91,8 +129,8 @@ fn code(node: &Node, (address, id): (Address, BlockId)) -> Result<Bytes, RpcErro
     let Some(at) = at(node, id)? else {
         return Ok(Bytes::new());
     };
-    match at.state.account(&address).map_err(failed)? {
-        Some(account) => at.state.code(&account.code_hash).map_err(failed),
+    match at.state.reader().account(&address).map_err(failed)? {
+        Some(account) => at.state.reader().code(&account.code_hash).map_err(failed),
         None => Ok(Bytes::new()),
     }
 }
@@ -106,7 +144,7 @@ fn storage_at(
         return Ok(Bytes::new());
     };
     let slot = U256::from_be_bytes(lenient_word(&key));
-    let value = at.state.storage(&address, &slot).map_err(failed)?;
+    let value = at.state.reader().storage(&address, &slot).map_err(failed)?;
     Ok(Bytes::copy_from_slice(&value.to_be_bytes::<32>()))
 }
 

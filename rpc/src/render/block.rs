@@ -22,10 +22,24 @@ pub struct BlockView<'a> {
 
 /// Writes a block, as `eth_getBlockByNumber` returns it.
 pub fn write_block(out: &mut JsonOut, view: &BlockView<'_>) {
-    let Block { header, body } = view.block;
+    let header = &view.block.header;
     let mut object = out.object();
     object.field("hash", view.hash).field("nonce", header.nonce);
     object.field("miner", header.beneficiary);
+    write_block_members(object, view);
+}
+
+/// Writes a block that is not sealed yet, as `eth_getBlockByNumber` returns the pending one.
+pub fn write_pending_block(out: &mut JsonOut, view: &BlockView<'_>) {
+    let mut object = out.object();
+    for name in ["hash", "nonce", "miner"] {
+        object.field(name, None::<B256>);
+    }
+    write_block_members(object, view);
+}
+
+fn write_block_members(mut object: ObjectWriter<'_>, view: &BlockView<'_>) {
+    let Block { header, body } = view.block;
     write_header_members(&mut object, header);
     object.field("totalDifficulty", view.total_difficulty);
     object.quantity("size", view.block.length() as u64);

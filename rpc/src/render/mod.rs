@@ -8,7 +8,9 @@ mod receipt;
 mod tests;
 mod transaction;
 
-pub use block::{BlockView, write_block, write_head, write_header, write_ommer};
+pub use block::{
+    BlockView, write_block, write_head, write_header, write_ommer, write_pending_block,
+};
 pub use cache::BlockCache;
 pub use receipt::{LogPlace, ReceiptView, write_log, write_placed_log, write_receipt};
 pub use transaction::{TransactionPlace, write_transaction};

@@ -1,0 +1,182 @@
+//! The block that would be sealed next, for those who ask what is pending.
+
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::{Duration, Instant},
+};
+
+use actoreum_chain::{BuildError, BuildPlan, ChainReader, SealedHeader};
+use actoreum_consensus::{Engine, rules::gas_limit};
+use actoreum_primitives::{
+    AccountInfo, Address, B256, Block, Bytes, SenderRules, StateDiff, StateError, StateReader, U256,
+};
+use actoreum_storage::StateView;
+use actoreum_txpool::Snapshot;
+use parking_lot::Mutex;
+use tracing::debug;
+
+use super::build::build;
+use crate::{clock, miner::MinerSettings};
+
+/// Building for those who ask takes at most this part of the time.
+const SHARE: u32 = 10;
+
+/// A block that lacks its seal, and the state after it.
+pub struct PendingBlock {
+    /// The block. Its state root is right, its seal is missing.
+    pub block: Block,
+    /// Who sent its transactions, one each.
+    pub senders: Vec<Address>,
+    /// Who gets the fees.
+    pub author: Address,
+    below: StateView,
+    diff: StateDiff,
+}
+
+impl StateReader for PendingBlock {
+    fn account(&self, address: &Address) -> Result<Option<AccountInfo>, StateError> {
+        match self.diff.accounts.get(address) {
+            Some(change) => Ok(change.after),
+            None => self.below.account(address),
+        }
+    }
+
+    fn storage(&self, address: &Address, slot: &U256) -> Result<U256, StateError> {
+        if let Some(change) = self.diff.accounts.get(address) {
+            if let Some(value) = change.storage.get(slot) {
+                return Ok(value.after);
+            }
+            if change.storage_wiped || change.after.is_none() {
+                return Ok(U256::ZERO);
+            }
+        }
+        self.below.storage(address, slot)
+    }
+
+    fn code(&self, code_hash: &B256) -> Result<Bytes, StateError> {
+        match self.diff.codes.get(code_hash) {
+            Some(code) => Ok(code.clone()),
+            None => self.below.code(code_hash),
+        }
+    }
+
+    fn has_storage(&self, address: &Address) -> Result<bool, StateError> {
+        if let Some(change) = self.diff.accounts.get(address) {
+            if change.storage.values().any(|slot| !slot.after.is_zero()) {
+                return Ok(true);
+            }
+            if change.storage_wiped || change.after.is_none() {
+                return Ok(false);
+            }
+        }
+        self.below.has_storage(address)
+    }
+}
+
+/// Builds the pending block when it is asked for, as WorkerActor builds the one that it seals, and
+/// keeps it for as long as it would come out the same.
+#[derive(Default)]
+pub struct PendingBlocks(Mutex<Option<Kept>>);
+
+struct Kept {
+    block: Arc<PendingBlock>,
+    parent: B256,
+    pool: Option<Arc<Snapshot>>,
+    /// The clock's time that it was built for, in seconds since 1970.
+    second: u64,
+    built: Instant,
+    took: Duration,
+}
+
+impl Kept {
+    fn is_good(&self, parent: &SealedHeader, pool: Option<&Arc<Snapshot>>, second: u64) -> bool {
+        let is_same_pool = match (&self.pool, pool) {
+            (Some(kept), Some(pool)) => Arc::ptr_eq(kept, pool),
+            (None, None) => true,
+            _ => false,
+        };
+        let is_fresh = (is_same_pool && self.second == second)
+            || self.built.elapsed() < self.took.saturating_mul(SHARE);
+        self.parent == parent.hash() && is_fresh
+    }
+}
+
+impl PendingBlocks {
+    /// The block after the head, of what `pool` shows, made as `settings` say. `None` where none
+    /// can be built now.
+    pub fn get(
+        &self,
+        reader: &ChainReader,
+        engine: &dyn Engine,
+        settings: &MinerSettings,
+        pool: Option<Arc<Snapshot>>,
+    ) -> Option<Arc<PendingBlock>> {
+        // Whoever asks meanwhile waits here, and gets the same.
+        let mut kept = self.0.lock();
+        let (parent, second) = (reader.head(), clock::unix_seconds());
+        if let Some(kept) = &*kept
+            && kept.is_good(&parent, pool.as_ref(), second)
+        {
+            return Some(Arc::clone(&kept.block));
+        }
+        let built = Instant::now();
+        let hash = parent.hash();
+        match assemble(reader, engine, settings, parent, second, pool.as_deref()) {
+            Ok(block) => {
+                let block = Arc::new(block);
+                *kept = Some(Kept {
+                    block: Arc::clone(&block),
+                    parent: hash,
+                    pool,
+                    second,
+                    built,
+                    took: built.elapsed(),
+                });
+                Some(block)
+            }
+            Err(error) => {
+                debug!(%error, "no pending block");
+                None
+            }
+        }
+    }
+}
+
+fn assemble(
+    reader: &ChainReader,
+    engine: &dyn Engine,
+    settings: &MinerSettings,
+    parent: SealedHeader,
+    time: u64,
+    pool: Option<&Snapshot>,
+) -> Result<PendingBlock, BuildError> {
+    let author = settings.etherbase.unwrap_or_default();
+    let below = reader.state_at(parent.number)?;
+    let plan = BuildPlan {
+        gas_limit: gas_limit::desired(
+            reader.config(),
+            &parent,
+            time,
+            settings.gas_floor..=settings.gas_ceiling,
+        ),
+        parent,
+        time,
+        extra_data: settings.extra_data.clone(),
+        author,
+        edit: None,
+    };
+    let offers = pool.map(|pool| pool.best(pool.head().base_fee_per_gas));
+    let (block, diff) = build(reader, engine, plan, &[], offers, &AtomicBool::new(false))?;
+    let rules = SenderRules::at(reader.config(), block.header.number, block.header.timestamp);
+    let transactions = block.body.transactions.iter();
+    let senders = transactions
+        .map(|transaction| rules.sender(transaction).unwrap_or_default())
+        .collect();
+    Ok(PendingBlock {
+        block,
+        senders,
+        author,
+        below,
+        diff,
+    })
+}
