@@ -39,7 +39,13 @@ impl Handles<Built> for WorkerActor {
         debug_assert_eq!(built.round, self.round, "a round ends with its build");
         match built.result {
             Ok(Ok(block)) => {
-                let is_empty = block.body.transactions.is_empty();
+                let transactions = block.body.transactions.len();
+                let micros = built.took.as_micros();
+                debug!(
+                    number = block.header.number,
+                    transactions, micros, "built a block"
+                );
+                let is_empty = transactions == 0;
                 if is_empty && self.setup.pace == Pace::OnDemand && self.request.is_none() {
                     let on = block.header.parent_hash;
                     self.fruitless = built.snapshot.map(|snapshot| (on, snapshot));
