@@ -18,7 +18,7 @@ use actoreum_actors::{
     miner::{MinerActor, MinerControl, MinerSettings, MinerSetup},
     sealer::{PowSetup, SealerActor, SealerSetup, SealingMethod},
     supervision::{ActorRef, ChildSpec, Pool, Strategy, SupervisorSpec, Tree},
-    txpool::TxPoolSetup,
+    txpool::{TxPoolHandle, TxPoolSetup},
     worker::{Pace, WorkerActor, WorkerSetup},
 };
 use actoreum_chain::{BuildPlan, ChainReader, build, genesis};
@@ -32,7 +32,8 @@ use actoreum_messages::{
     sealer::{GetWork, SubmitHashrate, SubmitWork, Work},
 };
 use actoreum_primitives::{
-    Address, B256, Block, Bytes, Fork, PrivateChain, PrivateSealing, StateReader, U256,
+    Address, B256, Block, Bytes, Fork, LegacyTx, PooledTransaction, PrivateChain, PrivateSealing,
+    SecretKey, StateReader, TxPayload, U256,
 };
 use actoreum_storage::Store;
 use actoreum_txpool::{PoolConfig, PoolReader};
@@ -51,6 +52,7 @@ struct Chain {
     sealer: ActorRef<SealerActor>,
     miner: ActorRef<MinerActor>,
     control: Arc<MinerControl>,
+    txpool: TxPoolHandle,
 }
 
 impl Chain {
@@ -80,6 +82,13 @@ impl Chain {
         let accounts = ActorRef::<AccountsActor>::new("accounts");
         let (pool, pending) = (ActorRef::new("pool"), PoolReader::default());
         let (import, building) = (Pool::new("import", 1), Pool::new("building", 2));
+        let signatures = Pool::new("signatures", 1);
+        let txpool = TxPoolHandle::new(
+            pool.clone(),
+            pending.clone(),
+            reader.clone(),
+            signatures.clone(),
+        );
         let chain_setup = ChainSetup::new(reader.clone(), Arc::clone(&engine), import.clone())
             .follower(pool.recipient())
             .follower(worker.recipient());
@@ -119,6 +128,7 @@ impl Chain {
             .child(ChildSpec::new_async(&chain, move || {
                 chain_setup.clone().open()
             }))
+            .child(signatures.child())
             .child(ChildSpec::new(&pool, move || pool_setup.clone().open()))
             .child(building.child())
             .child(ChildSpec::new(&worker, move || {
@@ -137,6 +147,7 @@ impl Chain {
             sealer,
             miner,
             control,
+            txpool,
         }
     }
 
@@ -202,7 +213,7 @@ fn new_chain() -> ChainReader {
         gas_limit: 8_000_000,
         fork: Fork::Petersburg,
         timestamp: 1_700_000_000,
-        accounts: BTreeMap::new(),
+        accounts: BTreeMap::from([(payer().address(), ether(1_000))]),
     };
     genesis::init(&store, &chain.genesis()).unwrap();
     ChainReader::open(store).unwrap()
@@ -242,6 +253,54 @@ fn threads_find_seals_and_crashes_do_not_end_the_search() {
         assert!(chain.balance(&MINER) >= ether(2_000 * head), "{head}");
         tokio::time::sleep(Duration::from_secs(2)).await;
         assert!(chain.reader.head_number() <= head + 1, "it had stopped");
+        assert!(chain.tree.shutdown().await.is_clean());
+    });
+}
+
+/// Who pays in these tests.
+fn payer() -> SecretKey {
+    SecretKey::from_bytes(&[7; 32]).unwrap()
+}
+
+/// A payment of one wei to [`OTHER`].
+fn payment(nonce: u64) -> PooledTransaction {
+    let payload = TxPayload::Legacy(LegacyTx {
+        chain_id: Some(77),
+        nonce,
+        gas_price: U256::from(1_000_000_000),
+        gas_limit: 21_000,
+        to: Some(OTHER),
+        value: U256::from(1),
+        ..LegacyTx::default()
+    });
+    PooledTransaction {
+        transaction: payload.sign(&payer()),
+        sidecar: None,
+    }
+}
+
+#[test]
+fn crashes_under_load_lose_no_payment_and_mining_goes_on() {
+    const ROUNDS: u64 = 6;
+    const PAYMENTS: u64 = 20;
+    run(async {
+        let chain = Chain::start().await;
+        chain.mine_with(2).await;
+        for round in 0..ROUNDS {
+            let path = ["node/worker", "node/sealer", "node/control"][round as usize % 3];
+            for number in 0..PAYMENTS {
+                let nonce = round * PAYMENTS + number;
+                chain.txpool.submit(payment(nonce)).await.unwrap();
+                if number == PAYMENTS / 2 {
+                    chain.tree.handle().crash(path).unwrap();
+                }
+            }
+            let head = chain.reader.head_number();
+            chain.reach(head + 2).await;
+        }
+        let all = U256::from(ROUNDS * PAYMENTS);
+        until("all are paid", || chain.balance(&OTHER) == all).await;
+        chain.miner.ask(StopMining).await.unwrap();
         assert!(chain.tree.shutdown().await.is_clean());
     });
 }
