@@ -17,6 +17,9 @@ const INTERFACE: u8 = 0;
 const ENDPOINT_IN: u8 = 0x81;
 const ENDPOINT_OUT: u8 = 0x01;
 
+/// What the system says (`ENOENT`) on a machine without USB, which has no list of devices.
+const NO_USB: u32 = 2;
+
 /// The Trezors that are there now.
 pub(super) fn list() -> Result<Vec<Attached>, DeviceError> {
     Ok(devices()?.iter().map(attached).collect())
@@ -25,8 +28,7 @@ pub(super) fn list() -> Result<Vec<Attached>, DeviceError> {
 fn devices() -> Result<Vec<DeviceInfo>, DeviceError> {
     let all = match nusb::list_devices().wait() {
         Ok(all) => all,
-        // A machine without USB.
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.os_error() == Some(NO_USB) => return Ok(Vec::new()),
         Err(error) => return Err(DeviceError::Io(error.to_string())),
     };
     let is_trezor = |info: &DeviceInfo| (info.vendor_id(), info.product_id()) == TREZOR;
