@@ -62,7 +62,7 @@ pub struct NodeFlags {
     /// (default: full)
     #[arg(long, global = true, value_name = "MODE", help_heading = "Node")]
     pub syncmode: Option<SyncModeFlag>,
-    /// Megabytes for the database's cache (default: 48; 8 with --dev)
+    /// Megabytes for the database's cache (default: 256, less on a small machine; with --dev 8, or 1 without --datadir)
     #[arg(long, global = true, value_name = "MB", help_heading = "Node")]
     pub cache: Option<u64>,
 

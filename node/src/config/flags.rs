@@ -10,6 +10,8 @@ const DEV_MODULES: [&str; 6] = ["debug", "txpool", "personal", "evm", "anvil", "
 
 /// Megabytes for the cache of a development chain, whose state is small.
 const DEV_CACHE: u64 = 8;
+/// The same for one without a data directory: what it does not cache is in the system's memory too.
+const FLEETING_CACHE: u64 = 1;
 
 impl Config {
     /// The configuration that a command line asks for.
@@ -44,7 +46,10 @@ impl Config {
             self.eth.no_pruning = mode == GcModeFlag::Archive;
         }
         if flags.dev && flags.config.is_none() {
-            self.eth.database_cache = DEV_CACHE;
+            self.eth.database_cache = match flags.datadir {
+                Some(_) => DEV_CACHE,
+                None => FLEETING_CACHE,
+            };
         }
         set(&mut self.eth.database_cache, &flags.cache);
         self.eth.apply_rpc(&flags.rpc);
