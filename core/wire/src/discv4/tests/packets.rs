@@ -154,12 +154,12 @@ proptest! {
         mut bytes in proptest::collection::vec(any::<u8>(), 0..300), type_byte in 0u8..8,
     ) {
         let _ = decode_packet(&bytes);
-        // With a right hash the decoder is reached.
+        // With a right hash the decoder is reached. Now and then it finds a packet in them.
         if bytes.len() > 98 {
             bytes[97] = type_byte;
             let hash = actoreum_primitives::keccak256(&bytes[32..]);
             bytes[..32].copy_from_slice(hash.as_slice());
-            prop_assert!(decode_packet(&bytes).is_err());
+            let _ = decode_packet(&bytes);
         }
     }
 }
