@@ -14,7 +14,7 @@ mod signature;
 mod tests;
 
 pub use ecdh::SharedSecret;
-pub use keccak::{Keccak256, keccak_f1600, keccak256};
+pub use keccak::{Keccak256, ROUND_CONSTANTS, keccak_f1600, keccak256};
 pub use public_key::PublicKey;
 pub use secret_key::SecretKey;
 pub use signature::Signature;

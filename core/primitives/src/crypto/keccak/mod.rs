@@ -6,7 +6,7 @@ mod x86_64;
 
 use alloy_primitives::B256;
 
-pub use permutation::keccak_f1600;
+pub use permutation::{ROUND_CONSTANTS, keccak_f1600};
 
 /// How many bytes of input each permutation takes up.
 const RATE: usize = 136;
