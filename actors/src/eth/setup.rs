@@ -17,7 +17,7 @@ use super::peer::EthPeer;
 use super::peers::EthPeers;
 use super::protocol_manager::ProtocolManagerActor;
 use crate::chain::ChainActor;
-use crate::supervision::{ActorRef, Pool, Recipient};
+use crate::supervision::{ActorRef, Chance, Pool, Recipient};
 use crate::txpool::TxPoolHandle;
 
 /// What every generation of the eth protocol's actors is made from. It outlives them.
@@ -43,6 +43,8 @@ pub struct EthSetup {
     pub required: BTreeMap<u64, B256>,
     /// Who hears that peers came, went, or have a better block.
     pub followers: Vec<Recipient<PeersChanged>>,
+    /// What decides by chance: who gets what whole, who is asked first.
+    pub chance: Chance,
     is_synced: Arc<AtomicBool>,
 }
 
@@ -66,6 +68,7 @@ impl EthSetup {
             fetcher: ActorRef::new("fetcher"),
             required: BTreeMap::new(),
             followers: Vec::new(),
+            chance: Chance::default(),
             is_synced: Arc::default(),
         }
     }

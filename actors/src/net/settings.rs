@@ -10,6 +10,7 @@ use super::limits::{DIAL_RATIO, PENDING_PEERS};
 use super::nat::Nat;
 use super::restrict::NetRestrict;
 use super::transport::ListenAddress;
+use crate::supervision::Chance;
 
 /// The operator's decisions.
 #[derive(Debug, Clone)]
@@ -36,6 +37,8 @@ pub struct NetworkSettings {
     pub restrict: Option<NetRestrict>,
     /// How the outside address becomes known.
     pub nat: Nat,
+    /// What decides by chance: keys of a session, pauses, whom to dial.
+    pub chance: Chance,
     /// Where discovery remembers nodes over restarts; `None`: nowhere.
     pub nodes_file: Option<PathBuf>,
 }
@@ -55,6 +58,7 @@ impl NetworkSettings {
             trusted_nodes: Vec::new(),
             restrict: None,
             nat: Nat::None,
+            chance: Chance::default(),
             nodes_file: None,
         }
     }

@@ -10,8 +10,10 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::chance::Chance;
 use super::error::StartError;
 use super::exit::Exit;
+use super::limits::TURN_TIME;
 
 /// The arbiters of one tree, made when a child first names them.
 #[derive(Debug)]
@@ -20,6 +22,8 @@ pub(crate) struct Arbiters {
     is_single_thread: bool,
     arbiters: Mutex<Vec<(String, Arbiter)>>,
     left: Mutex<Left>,
+    /// For pauses before restarts.
+    pub(crate) chance: Chance,
 }
 
 /// What did not end as it should.
@@ -32,11 +36,21 @@ pub(crate) struct Left {
 }
 
 impl Arbiters {
-    pub(crate) fn new(is_single_thread: bool) -> Self {
+    pub(crate) fn new(is_single_thread: bool, chance: Chance) -> Self {
         Self {
             is_single_thread,
             arbiters: Mutex::default(),
             left: Mutex::default(),
+            chance,
+        }
+    }
+
+    /// Time that one turn of an actor may take. On one thread, for a simulation, only messages are
+    /// counted: the machine's speed decides nothing there.
+    pub(crate) fn turn_time(&self) -> Duration {
+        match self.is_single_thread {
+            true => Duration::MAX,
+            false => TURN_TIME,
         }
     }
 

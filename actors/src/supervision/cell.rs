@@ -10,6 +10,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
+use std::time::Duration;
 
 use actix::dev::channel::AddressReceiver;
 use actix::{ActorContext, ActorFuture, Addr, AsyncContext, Context};
@@ -24,7 +25,7 @@ use super::actor_ref::ActorRef;
 use super::clock;
 use super::context::Ctx;
 use super::exit::Exit;
-use super::limits::{TURN_MESSAGES, TURN_TASKS, TURN_TIME};
+use super::limits::{TURN_MESSAGES, TURN_TASKS};
 use super::mailbox::Mailbox;
 use super::node::{Control, Node};
 use super::spec::Factory;
@@ -37,6 +38,7 @@ pub(crate) async fn live<A: Actor>(
     me: ActorRef<A>,
     generation: u64,
     factory: Factory<A>,
+    turn_time: Duration,
     control: AddressReceiver<Cell<A>>,
     started: oneshot::Sender<()>,
 ) -> Exit {
@@ -50,7 +52,7 @@ pub(crate) async fn live<A: Actor>(
     let opened = me.mailbox().open(generation);
     let cell = Cell {
         actor: Some(actor),
-        ctx: Ctx::new(me, generation),
+        ctx: Ctx::new(me, generation, turn_time),
         started: Some(started),
         remains: Rc::clone(&remains),
     };
@@ -163,7 +165,7 @@ impl<A: Actor> Driver<A> {
     fn turn(&self, actor: &mut A, ctx: &mut Ctx<A>, cx: &mut TaskContext<'_>) -> Turn {
         let node: &Node = &self.mailbox.node;
         let begun_at = clock::now();
-        let ends_at = begun_at.saturating_add(clock::nanos(TURN_TIME));
+        let ends_at = begun_at.saturating_add(clock::nanos(ctx.turn_time));
         let mut now = begun_at;
         let mut messages = 0;
         loop {

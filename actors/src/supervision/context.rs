@@ -37,6 +37,8 @@ pub struct Ctx<A: Actor> {
     me: ActorRef<A>,
     generation: u64,
     pub(crate) node: Arc<Node>,
+    /// Time that a turn may take.
+    pub(crate) turn_time: Duration,
     /// The message type that is handled now, or was last; [`STARTED`] before the first.
     pub(crate) current: u32,
     pub(crate) exit: Option<Exit>,
@@ -46,11 +48,12 @@ pub struct Ctx<A: Actor> {
 }
 
 impl<A: Actor> Ctx<A> {
-    pub(crate) fn new(me: ActorRef<A>, generation: u64) -> Self {
+    pub(crate) fn new(me: ActorRef<A>, generation: u64, turn_time: Duration) -> Self {
         Self {
             node: Arc::clone(me.node()),
             me,
             generation,
+            turn_time,
             current: STARTED,
             exit: None,
             tasks: FuturesUnordered::new(),

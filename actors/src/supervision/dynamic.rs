@@ -1,6 +1,6 @@
 //! A supervisor of children that come and go, and are never restarted.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -172,7 +172,7 @@ impl Launcher for DynamicLauncher {
         let supervisor = DynamicSupervisor {
             shared: Arc::clone(&self.handle.shared),
             requests,
-            children: HashMap::new(),
+            children: BTreeMap::new(),
             news: FuturesUnordered::new(),
             offspring: Offspring::new(Arc::clone(arbiters), stop.subscribe()),
         };
@@ -185,7 +185,7 @@ impl Launcher for DynamicLauncher {
 struct DynamicSupervisor {
     shared: Arc<Shared>,
     requests: mpsc::Receiver<Request>,
-    children: HashMap<u64, Child>,
+    children: BTreeMap<u64, Child>,
     news: FuturesUnordered<LocalBoxFuture<'static, (u64, News)>>,
     offspring: Offspring,
 }
@@ -337,7 +337,7 @@ impl DynamicSupervisor {
     }
 
     async fn stop_children(&mut self) {
-        let children: Vec<Child> = self.children.drain().map(|(_, child)| child).collect();
+        let children: Vec<Child> = std::mem::take(&mut self.children).into_values().collect();
         let patience = children
             .iter()
             .filter_map(|child| child.spec.stop_timeout)

@@ -58,10 +58,10 @@ impl<A: Actor> Launcher for ActorLauncher<A> {
         let generation = spec.node.begin(Some(&spec.arbiter), control.clone());
         let (started_sender, started) = oneshot::channel();
         let (task_sender, task) = oneshot::channel();
-        let me = self.me.clone();
+        let (me, turn_time) = (self.me.clone(), arbiters.turn_time());
         let factory = Arc::clone(&self.factory);
         arbiter.spawn_fn(move || {
-            let life = live(me, generation, factory, receiver, started_sender);
+            let life = live(me, generation, factory, turn_time, receiver, started_sender);
             let _ = task_sender.send(actix::spawn(life));
         });
         Ok(Launched {

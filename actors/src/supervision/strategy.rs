@@ -5,6 +5,8 @@ use std::ops::Range;
 use std::time::Duration;
 
 use rand::Rng;
+
+use super::chance::Chance;
 use tokio::time::Instant;
 
 use super::exit::Exit;
@@ -127,10 +129,10 @@ impl Default for Backoff {
 impl Backoff {
     /// The pause after `failures` earlier failures in a row. Half of it is chance, so that
     /// children that failed together do not come back together.
-    pub(crate) fn pause(&self, failures: u32) -> Duration {
+    pub(crate) fn pause(&self, failures: u32, chance: &Chance) -> Duration {
         let doubled = self.first.saturating_mul(2_u32.saturating_pow(failures));
         let longest = doubled.min(self.max);
-        longest.mul_f64(rand::rng().random_range(0.5..=1.0))
+        longest.mul_f64(chance.choose(|random| random.random_range(0.5..=1.0)))
     }
 }
 
@@ -187,7 +189,8 @@ mod tests {
         };
         for (failures, longest) in [(0, 1), (1, 2), (2, 4), (3, 8), (4, 10), (40, 10)] {
             let longest = longest * SECOND;
-            let pauses: Vec<_> = (0..100).map(|_| backoff.pause(failures)).collect();
+            let chance = Chance::default();
+            let pauses: Vec<_> = (0..100).map(|_| backoff.pause(failures, &chance)).collect();
             assert!(
                 pauses
                     .iter()

@@ -240,7 +240,10 @@ impl Supervisor {
         if was_healthy {
             child.failures_in_a_row = 0;
         }
-        let pause = self.backoff.pause(child.failures_in_a_row);
+        let pause = {
+            let chance = &self.offspring.arbiters.chance;
+            self.backoff.pause(child.failures_in_a_row, chance)
+        };
         child.failures_in_a_row = child.failures_in_a_row.saturating_add(1);
         child.spec.node.end(State::BackingOff);
         let culprit = child.spec.node.path().to_owned();

@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 use tracing::{error, info};
 
 use super::arbiter::{Arbiters, Left};
+use super::chance::Chance;
 use super::error::StartError;
 use super::exit::Exit;
 use super::health;
@@ -18,9 +19,10 @@ use super::snapshot::{Kind, NodeSnapshot, State};
 use super::spec::{ChildSpec, SupervisorSpec};
 
 /// How a tree runs.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct TreeOptions {
     is_single_thread: bool,
+    chance: Chance,
     probe_period: Duration,
     probe_timeout: Duration,
 }
@@ -29,6 +31,7 @@ impl Default for TreeOptions {
     fn default() -> Self {
         Self {
             is_single_thread: false,
+            chance: Chance::default(),
             probe_period: PROBE_PERIOD,
             probe_timeout: PROBE_TIMEOUT,
         }
@@ -40,6 +43,12 @@ impl TreeOptions {
     /// tests, which can then pause the clock.
     pub fn single_thread(mut self) -> Self {
         self.is_single_thread = true;
+        self
+    }
+
+    /// What decides by chance. For tests, which seed it.
+    pub fn chance(mut self, chance: Chance) -> Self {
+        self.chance = chance;
         self
     }
 
@@ -62,7 +71,7 @@ impl TreeOptions {
     pub async fn start(self, spec: SupervisorSpec) -> Result<Tree, StartError> {
         let root = ChildSpec::from(spec);
         bind(&root, None)?;
-        let arbiters = Arc::new(Arbiters::new(self.is_single_thread));
+        let arbiters = Arc::new(Arbiters::new(self.is_single_thread, self.chance));
         let launched = root.launcher.launch(&root, &arbiters)?;
         let node = Arc::clone(&root.node);
         let task = launched.task.await.map_err(|_| StartError::Stopped {

@@ -72,6 +72,7 @@ impl FullNode {
             handle.clone(),
             Pool::inline("serving"),
         );
+        eth.chance = net.chance(number);
         let chain_setup = ChainSetup::new(reader.clone(), engine, import.clone())
             .follower(pool.recipient())
             .follower(eth.manager.recipient())

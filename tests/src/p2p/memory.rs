@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use actoreum_actors::net::transport::{Datagrams, Listen, ListenAddress, Transport, Wire};
+use actoreum_actors::supervision::Chance;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf};
@@ -31,6 +32,7 @@ type Future_<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 #[derive(Clone)]
 pub struct MemoryNet {
     state: Arc<Mutex<State>>,
+    seed: u64,
 }
 
 struct State {
@@ -48,7 +50,14 @@ struct State {
 impl MemoryNet {
     /// A network whose messages take `delay`.
     pub fn new(delay: Duration) -> Self {
+        Self::seeded(delay, 1)
+    }
+
+    /// As [`new`](Self::new); what is lost, and what the nodes decide by chance, follows from a
+    /// seed.
+    pub fn seeded(delay: Duration, seed: u64) -> Self {
         Self {
+            seed,
             state: Arc::new(Mutex::new(State {
                 delay,
                 loss: 0.0,
@@ -56,7 +65,7 @@ impl MemoryNet {
                 listeners: HashMap::new(),
                 sockets: HashMap::new(),
                 next_port: 40_000,
-                random: StdRng::seed_from_u64(1),
+                random: StdRng::seed_from_u64(seed),
                 streams: 0,
             })),
         }
@@ -64,6 +73,11 @@ impl MemoryNet {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
+    }
+
+    /// What the node with a number decides by.
+    pub fn chance(&self, number: u32) -> Chance {
+        Chance::seeded(self.seed.wrapping_mul(1 << 32) ^ u64::from(number))
     }
 
     /// From now on messages take so long.
@@ -198,6 +212,7 @@ impl Transport for Host {
             actix::spawn(async move {
                 tokio::pin!(there, back);
                 let is_broken = tokio::select! {
+                    biased;
                     is_broken = &mut there => is_broken || back.await,
                     is_broken = &mut back => is_broken || there.await,
                 };

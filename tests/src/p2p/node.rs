@@ -65,6 +65,7 @@ impl TestNode {
         change: impl FnOnce(&mut NetworkSettings),
     ) -> Self {
         let (mut settings, address) = settings(number);
+        settings.chance = net.chance(number);
         change(&mut settings);
         Self::with(settings, Arc::new(net.host(address))).await
     }
@@ -88,6 +89,7 @@ impl TestNode {
     ) -> Self {
         let (mut settings, address) = settings(number);
         settings.is_discovering = false;
+        settings.chance = net.chance(number);
         Self::run(settings, Arc::new(net.host(address)), handler, below).await
     }
 
@@ -97,13 +99,14 @@ impl TestNode {
         handler: Arc<dyn ProtocolHandler>,
         below: Vec<SupervisorSpec>,
     ) -> Self {
+        let options = TreeOptions::default().chance(settings.chance.clone());
         let (network_spec, network) = net::assemble(settings, transport, handler);
         let mut spec = SupervisorSpec::new("node", Strategy::OneForOne);
         for part in below {
             spec = spec.child(part);
         }
         let spec = spec.child(network_spec);
-        let tree = TreeOptions::default().single_thread().start(spec).await;
+        let tree = options.single_thread().start(spec).await;
         Self {
             address: network.local().endpoint.address,
             network,
@@ -205,8 +208,12 @@ pub fn run_paused<F: Future>(name: &str, limit: Duration, test: F) -> F::Output 
     let (_is_over, over) = mpsc::channel::<()>();
     let (watched, watched_name) = (Arc::clone(&seconds), name.to_owned());
     thread::spawn(move || watch(&watched_name, &watched, &over));
-    run(async {
-        tokio::time::pause();
+    // Paused from its first moment on: no fraction of a millisecond differs from run to run.
+    let paused = || {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        runtime.enable_all().start_paused(true).build().unwrap()
+    };
+    actix::System::with_tokio_rt(paused).block_on(async {
         actix::spawn(async move {
             loop {
                 tokio::time::sleep(Duration::from_secs(1)).await;

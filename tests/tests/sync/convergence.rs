@@ -5,6 +5,7 @@
 //! that one again.
 
 use std::net::IpAddr;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use actoreum_tests::p2p::{FullNode, MemoryNet, Sealers, settle, until};
@@ -13,7 +14,7 @@ use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{Rng, SeedableRng};
 use tokio::time::Instant;
 
-use super::{CRASHED, DELAY, on_network, seeds, stop};
+use super::{CRASHED, DELAY, on_seeded_network, seeds, stop};
 
 const NODES: u32 = 10;
 const STEPS: usize = 20;
@@ -60,8 +61,26 @@ async fn network(net: &MemoryNet, sealers: &Sealers, random: &mut StdRng) -> Vec
     nodes
 }
 
+/// What a run looks like from outside, down to the bytes that each connection has carried.
+#[derive(Debug, Default)]
+struct Trace(Vec<String>);
+
+impl Trace {
+    fn look(&mut self, begun: Instant, nodes: &[FullNode]) {
+        for node in nodes {
+            let peers = node.node.network.peers();
+            let carried = peers.iter().map(|it| it.traffic.bytes_in.load(Relaxed));
+            let carried: Vec<u64> = carried.collect();
+            let at = begun.elapsed().as_millis();
+            self.0
+                .push(format!("{at} ms: {} {carried:?}", describe(node)));
+        }
+    }
+}
+
 /// What the network does to its nodes, and they to each other.
-async fn schedule(net: &MemoryNet, nodes: &[FullNode], random: &mut StdRng) {
+async fn schedule(net: &MemoryNet, nodes: &[FullNode], random: &mut StdRng, trace: &mut Trace) {
+    let begun = Instant::now();
     let mut addresses: Vec<IpAddr> = nodes.iter().map(|node| node.node.address).collect();
     for _ in 0..STEPS {
         let node = nodes.choose(random).unwrap();
@@ -85,6 +104,7 @@ async fn schedule(net: &MemoryNet, nodes: &[FullNode], random: &mut StdRng) {
             }
         }
         settle(Duration::from_millis(random.random_range(0..20_000))).await;
+        trace.look(begun, nodes);
     }
 }
 
@@ -100,10 +120,10 @@ async fn seal_on_the_heaviest(nodes: &[FullNode]) {
     panic!("nobody may seal");
 }
 
-async fn converges(net: &MemoryNet, name: &str, sealers: &Sealers, seed: u64) {
-    let mut random = StdRng::seed_from_u64(seed);
+async fn converges(net: &MemoryNet, name: &str, sealers: &Sealers, seed: u64) -> Trace {
+    let (mut random, mut trace) = (StdRng::seed_from_u64(seed), Trace::default());
     let nodes = network(net, sealers, &mut random).await;
-    schedule(net, &nodes, &mut random).await;
+    schedule(net, &nodes, &mut random, &mut trace).await;
 
     net.heal();
     net.delay(DELAY);
@@ -131,6 +151,7 @@ async fn converges(net: &MemoryNet, name: &str, sealers: &Sealers, seed: u64) {
         );
         settle(Duration::from_millis(500)).await;
     }
+    trace.look(begun, &nodes);
     let head = nodes[0].reader.head();
     let mut roots = nodes.iter().map(|it| it.reader.head().state_root);
     assert!(roots.all(|root| root == head.state_root));
@@ -140,12 +161,13 @@ async fn converges(net: &MemoryNet, name: &str, sealers: &Sealers, seed: u64) {
         begun.elapsed()
     );
     stop(nodes).await;
+    trace
 }
 
 fn all_converge(kind: &str, sealers: &Sealers) {
     for seed in seeds(SEEDS) {
         let name = format!("ACTOREUM_SEED={seed} of {kind}");
-        on_network(&name, async |net| {
+        on_seeded_network(&name, seed, async |net| {
             converges(&net, &name, sealers, seed).await;
         });
     }
@@ -159,4 +181,20 @@ fn ten_nodes_that_all_may_seal_end_with_one_chain_after_every_schedule() {
 #[test]
 fn ten_signers_end_with_one_chain_after_every_schedule() {
     all_converge("signers", &Sealers::Signers((1..=NODES).collect()));
+}
+
+#[test]
+fn a_seed_gives_the_same_run_each_time() {
+    for seed in seeds(1) {
+        let name = format!("ACTOREUM_SEED={seed}");
+        let [first, second] = [(); 2].map(|()| {
+            on_seeded_network(&name, seed, async |net| {
+                converges(&net, &name, &Sealers::Everybody, seed).await
+            })
+        });
+        for (one, other) in first.0.iter().zip(&second.0) {
+            assert_eq!(one, other, "{name}");
+        }
+        assert_eq!(first.0.len(), second.0.len(), "{name}");
+    }
 }

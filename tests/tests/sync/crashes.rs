@@ -11,7 +11,7 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 
-use super::{CRASHED, on_network, seeds, stop};
+use super::{CRASHED, on_seeded_network, seeds, stop};
 
 const BLOCKS: u64 = 400;
 const PAYMENTS: u64 = 120;
@@ -96,6 +96,6 @@ async fn play(net: &MemoryNet, seed: u64) {
 fn crashes_during_a_sync_stop_neither_it_nor_payments() {
     for seed in seeds(SEEDS) {
         let name = format!("ACTOREUM_SEED={seed}");
-        on_network(&name, async |net| play(&net, seed).await);
+        on_seeded_network(&name, seed, async |net| play(&net, seed).await);
     }
 }

@@ -29,7 +29,18 @@ const CRASHED: [&str; 4] = [
 ];
 
 fn on_network<F: Future<Output = ()>>(name: &str, test: impl FnOnce(MemoryNet) -> F) {
-    run_paused(name, LIMIT, async { test(MemoryNet::new(DELAY)).await });
+    on_seeded_network(name, 1, test);
+}
+
+/// On a network that does the same each time, as far as the test does.
+fn on_seeded_network<F: Future>(
+    name: &str,
+    seed: u64,
+    test: impl FnOnce(MemoryNet) -> F,
+) -> F::Output {
+    run_paused(name, LIMIT, async {
+        test(MemoryNet::seeded(DELAY, seed)).await
+    })
 }
 
 /// Random schedules to try: `ACTOREUM_SEED=17` that one alone, `ACTOREUM_SEEDS=200` so many from

@@ -26,6 +26,7 @@ use actoreum_trie::ordered_root;
 use actoreum_txpool::AddError;
 use actoreum_wire::eth::BlockOrigin;
 use actoreum_wire::nodes::NodeId;
+use rand::Rng;
 use tokio::time::Instant;
 
 use super::limits::{INVALID_POINTS, MISMATCH_POINTS, NOISE_POINTS, REFUSED_TRANSACTIONS};
@@ -56,9 +57,10 @@ pub struct FetcherActor {
 impl FetcherActor {
     /// A generation.
     pub fn new(setup: EthSetup) -> Self {
+        let seed = setup.chance.choose(|random| random.random());
         Self {
             setup,
-            blocks: BlockFetcher::new(rand::random()),
+            blocks: BlockFetcher::new(seed),
             transactions: TransactionFetcher::default(),
             refused: KnownHashes::new(REFUSED_TRANSACTIONS),
             epoch: Instant::now(),

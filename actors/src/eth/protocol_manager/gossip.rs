@@ -14,11 +14,13 @@ use rand::seq::SliceRandom;
 
 use crate::eth::limits::{LEAST_BLOCK_RECEIVERS, SENT_TRANSACTION, TRANSACTION_PACK};
 use crate::eth::peer::EthPeer;
+use crate::supervision::Chance;
 
 /// Sends a block whole to the square root of the number of those that do not have it. How many
 /// that were.
 pub(super) fn propagate(
     peers: &[EthPeer],
+    chance: &Chance,
     hash: &B256,
     block: &Block,
     total_difficulty: U256,
@@ -27,7 +29,7 @@ pub(super) fn propagate(
     if receivers.is_empty() {
         return 0;
     }
-    receivers.shuffle(&mut rand::rng());
+    chance.choose(|random| receivers.shuffle(random));
     receivers.truncate(receivers.len().isqrt().max(LEAST_BLOCK_RECEIVERS));
     let message = EthMessage::NewBlock(Box::new(NewBlock {
         block: block.clone(),
@@ -66,9 +68,9 @@ pub(super) fn announce(peers: &[EthPeer], hash: B256, number: u64) -> usize {
 
 /// Tells peers of transactions: those that speak no eth/65 get them whole, of the others the
 /// square root of their number does, and the rest the hashes.
-pub(super) fn broadcast(peers: &[EthPeer], transactions: &[Arc<PoolTx>]) {
+pub(super) fn broadcast(peers: &[EthPeer], chance: &Chance, transactions: &[Arc<PoolTx>]) {
     let mut peers: Vec<&EthPeer> = peers.iter().collect();
-    peers.shuffle(&mut rand::rng());
+    chance.choose(|random| peers.shuffle(random));
     let takes_hashes = |peer: &EthPeer| peer.version().has(MessageId::NewPooledTransactionHashes);
     let modern = peers.iter().filter(|peer| takes_hashes(peer)).count();
     let mut whole = modern.isqrt();

@@ -66,7 +66,7 @@ impl ProtocolManagerActor {
         };
         let total_difficulty = difficulty.saturating_add(block.header.difficulty);
         let peers = self.setup.peers.list();
-        let sent = gossip::propagate(&peers, hash, block, total_difficulty);
+        let sent = gossip::propagate(&peers, &self.setup.chance, hash, block, total_difficulty);
         trace!(number = block.header.number, %hash, sent, "block propagated");
     }
 
@@ -77,10 +77,12 @@ impl ProtocolManagerActor {
         }
         let snapshot = self.setup.pool.snapshot();
         let pending = snapshot.iter().flat_map(|it| it.senders());
-        let pending: Vec<_> = pending
+        let mut pending: Vec<_> = pending
             .flat_map(|it| it.pending())
             .map(Arc::clone)
             .collect();
+        // A sender's stay in their order; the senders have none of their own.
+        pending.sort_by_key(|it| it.sender());
         if !pending.is_empty() {
             ctx.spawn(introduce(peer.clone(), pending));
         }
@@ -152,7 +154,8 @@ impl Handles<NewTransactions> for ProtocolManagerActor {
     const WHEN_FULL: WhenFull = WhenFull::DropOldest;
 
     fn handle(&mut self, NewTransactions { transactions }: NewTransactions, _: &mut Ctx<Self>) {
-        gossip::broadcast(&self.setup.peers.list(), &transactions);
+        let peers = self.setup.peers.list();
+        gossip::broadcast(&peers, &self.setup.chance, &transactions);
     }
 }
 

@@ -27,6 +27,7 @@ use actoreum_wire::discv4::{Discovery, DiscoveryConfig, LookupId, Node, Now, Out
 use actoreum_wire::limits::{MAX_DISCV4_PACKET, SEED_COUNT};
 use actoreum_wire::nodes::{NodeDatabase, NodeEntry};
 use futures_util::stream;
+use rand::Rng;
 use tokio::time::{self, sleep};
 use tracing::{debug, info, trace, warn};
 
@@ -123,7 +124,7 @@ impl UdpDiscoveryActor {
             .iter()
             .filter_map(Node::from_enode);
         let local = shared.local.info();
-        let settings = shared.settings.clone();
+        let (settings, chance) = (shared.settings.clone(), &shared.settings.chance);
         let mut engine = Discovery::new(
             DiscoveryConfig {
                 key: shared.local.key().clone(),
@@ -131,11 +132,11 @@ impl UdpDiscoveryActor {
                 record: Some(local.record.clone()),
                 bootnodes: bootnodes.collect(),
                 allows: Box::new(move |address| settings.allows(address)),
-                entropy: rand::random(),
+                entropy: chance.choose(|random| random.random()),
             },
             now,
         );
-        let seeds = database.seeds(now.unix, SEED_COUNT, &mut rand::rng())?;
+        let seeds = chance.choose(|random| database.seeds(now.unix, SEED_COUNT, random))?;
         let seeds: Vec<Node> = seeds
             .iter()
             .map(|entry| Node::new(entry.public_key, entry.endpoint))

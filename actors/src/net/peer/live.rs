@@ -12,6 +12,7 @@ use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
 use parking_lot::Mutex;
+use rand::Rng;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tracing::{debug, trace};
@@ -66,6 +67,7 @@ impl Life {
         let (local, remote) = (wire.local, wire.remote);
         let mut wish = self.wish.clone();
         let entered = tokio::select! {
+            biased;
             entered = self.enter(&mut connection, traffic, direction, (local, remote)) => entered,
             reason = wished(&mut wish) => Err(End::Local(reason)),
         };
@@ -103,7 +105,8 @@ impl Life {
             shared.handler.offered(),
         );
         config.listen_port = shared.local.info().endpoint.tcp;
-        let (entropy, now) = (rand::random(), now());
+        let entropy = shared.settings.chance.choose(|random| random.random());
+        let now = now();
         match expected {
             Some(remote) => Session::initiate(config, remote, HandshakeFormat::Eip8, entropy, now),
             None => Session::accept(config, entropy, now),

@@ -9,15 +9,17 @@
 //!
 //! A hash is in one stage only, so that a block is asked for once at a time, and imported once.
 
+mod entry;
 pub mod limits;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use actoreum_primitives::{B256, Block, Body, EMPTY_OMMERS_HASH, EMPTY_ROOT_HASH, Header};
 
+use self::entry::{Entry, Stage};
 use self::limits::{
     ARRIVE_TIMEOUT, BLOCK_LIMIT, FETCH_TIMEOUT, GATHER_SLACK, HASH_LIMIT, MAX_QUEUE_DISTANCE,
     MAX_UNCLE_DISTANCE,
@@ -73,11 +75,11 @@ pub struct FetchedBody {
 /// See the module. Times are since any fixed moment, the same for all calls.
 #[derive(Debug)]
 pub struct BlockFetcher {
-    entries: HashMap<B256, Entry>,
+    entries: BTreeMap<B256, Entry>,
     /// Hashes that each peer has announced and that are not queued.
-    announced: HashMap<PeerId, usize>,
+    announced: BTreeMap<PeerId, usize>,
     /// Blocks of each peer that are queued or imported.
-    queued: HashMap<PeerId, usize>,
+    queued: BTreeMap<PeerId, usize>,
     /// Our head's number when it was last seen.
     height: u64,
     /// How often the chain got blocks: queued ones look for their parents once each time.
@@ -85,50 +87,13 @@ pub struct BlockFetcher {
     random: u64,
 }
 
-#[derive(Debug)]
-struct Entry {
-    number: u64,
-    /// Who has it, as they say, and did not fail to give it. Empty once it is queued.
-    announcers: Vec<PeerId>,
-    stage: Stage,
-}
-
-#[derive(Debug)]
-enum Stage {
-    Announced {
-        since: Duration,
-    },
-    FetchingHeader {
-        peer: PeerId,
-        since: Duration,
-    },
-    HeaderHere {
-        header: Box<Header>,
-        since: Duration,
-    },
-    FetchingBody {
-        header: Box<Header>,
-        peer: PeerId,
-        since: Duration,
-    },
-    Queued {
-        peer: PeerId,
-        block: Box<Block>,
-        /// The move at which its parent was missing.
-        orphan_at: Option<u64>,
-    },
-    Importing {
-        peer: PeerId,
-    },
-}
-
 impl BlockFetcher {
     /// A fetcher that knows of nothing. With the same seed it asks the same peers.
     pub fn new(seed: u64) -> Self {
         Self {
-            entries: HashMap::new(),
-            announced: HashMap::new(),
-            queued: HashMap::new(),
+            entries: BTreeMap::new(),
+            announced: BTreeMap::new(),
+            queued: BTreeMap::new(),
             height: 0,
             moves: 0,
             random: seed | 1,
@@ -355,7 +320,7 @@ impl BlockFetcher {
             .filter(|(_, entry)| entry.due().is_some_and(|due| due <= soon))
             .map(|(hash, _)| *hash)
             .collect();
-        let mut bodies: HashMap<PeerId, Vec<B256>> = HashMap::new();
+        let mut bodies: BTreeMap<PeerId, Vec<B256>> = BTreeMap::new();
         for hash in due {
             if has(&hash) {
                 self.forget(&hash);
@@ -497,17 +462,6 @@ impl BlockFetcher {
     }
 }
 
-impl Entry {
-    /// When something is to be asked for it.
-    fn due(&self) -> Option<Duration> {
-        match self.stage {
-            Stage::Announced { since } => Some(since + ARRIVE_TIMEOUT - GATHER_SLACK),
-            Stage::HeaderHere { since, .. } => Some(since + GATHER_SLACK),
-            _ => None,
-        }
-    }
-}
-
 fn is_near(number: u64, height: u64) -> bool {
     number.saturating_add(MAX_UNCLE_DISTANCE) >= height
         && number <= height.saturating_add(MAX_QUEUE_DISTANCE)
@@ -529,11 +483,11 @@ fn pick(peers: &[PeerId], random: u64) -> Option<PeerId> {
         .copied()
 }
 
-fn count(counts: &HashMap<PeerId, usize>, peer: &PeerId) -> usize {
+fn count(counts: &BTreeMap<PeerId, usize>, peer: &PeerId) -> usize {
     counts.get(peer).copied().unwrap_or_default()
 }
 
-fn decrease(counts: &mut HashMap<PeerId, usize>, peer: &PeerId) {
+fn decrease(counts: &mut BTreeMap<PeerId, usize>, peer: &PeerId) {
     if let Some(count) = counts.get_mut(peer) {
         *count -= 1;
         if *count == 0 {

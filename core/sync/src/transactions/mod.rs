@@ -7,7 +7,7 @@ pub mod limits;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use actoreum_primitives::B256;
@@ -30,11 +30,11 @@ pub struct FetchTransactions {
 /// See the module. Times are since any fixed moment, the same for all calls.
 #[derive(Debug, Default)]
 pub struct TransactionFetcher {
-    wanted: HashMap<B256, Wanted>,
+    wanted: BTreeMap<B256, Wanted>,
     /// What each peer has announced and not given yet.
-    announced: HashMap<PeerId, HashSet<B256>>,
+    announced: BTreeMap<PeerId, BTreeSet<B256>>,
     /// What each peer was asked for, and when.
-    asked: HashMap<PeerId, (Duration, Vec<B256>)>,
+    asked: BTreeMap<PeerId, (Duration, Vec<B256>)>,
 }
 
 #[derive(Debug)]

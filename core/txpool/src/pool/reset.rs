@@ -69,6 +69,8 @@ impl Pool {
                 has_code: info.code_hash != EMPTY_CODE_HASH && !ignores_code,
             });
         }
+        // The map has no order of its own: the same resets give the same announcements.
+        standings.sort_unstable_by_key(|standing| standing.sender);
         Ok(standings)
     }
 
