@@ -1,6 +1,7 @@
 //! Messages to ServerActor, which owns the set of peers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::Message;
 use actoreum_wire::nodes::{Enode, NodeId};
@@ -35,9 +36,9 @@ pub struct AddTrusted(pub Enode);
 #[rtype(result = "()")]
 pub struct RemoveTrusted(pub Enode);
 
-/// Do not connect to a node for a while: it wasted our time on purpose.
+/// Do not connect to a node for a while: it was of no use, or wasted our time on purpose.
 ///
-/// From: PeerActor, when a peer's score has reached its end. geth has no such thing.
+/// From: whoever sends a peer away. geth has no such thing.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
 pub struct Ban {
@@ -45,6 +46,8 @@ pub struct Ban {
     pub peer: NodeId,
     /// What was counted against it last.
     pub why: String,
+    /// For how long.
+    pub time: Duration,
 }
 
 /// Tell of peers that come and go.

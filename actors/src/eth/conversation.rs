@@ -16,7 +16,7 @@ use futures_util::future::LocalBoxFuture;
 use tokio::sync::mpsc;
 
 use super::greeting::Greeter;
-use super::limits::{INVALID_POINTS, UNCHECKED_MESSAGES};
+use super::limits::{INVALID_POINTS, MALFORMED_POINTS, UNCHECKED_MESSAGES};
 use super::peer::{EthPeer, PeerHead};
 use super::serve::Library;
 use super::setup::EthSetup;
@@ -72,6 +72,7 @@ impl EthProtocol {
         let _ = self.setup.manager.tell_when_room(joined).await;
         let (unchecked, to_check) = mpsc::channel(UNCHECKED_MESSAGES);
         tokio::select! {
+            biased;
             ended = self.listen(&mut link, &peer, unchecked) => ended,
             ended = self.check_transactions(&peer, to_check) => ended,
         }
@@ -85,10 +86,10 @@ impl EthProtocol {
     ) -> Result<(), ConversationEnd> {
         while let Some(incoming) = link.receive().await {
             let message = EthMessage::decode(peer.version(), incoming.id, &incoming.payload)
-                .map_err(|error| ConversationEnd::Error(error.to_string()))?;
+                .map_err(|error| broken(peer, error.to_string()))?;
             match message {
                 EthMessage::Status(_) => {
-                    return Err(ConversationEnd::Error("Extra status message".to_owned()));
+                    return Err(broken(peer, "Extra status message".to_owned()));
                 }
                 EthMessage::GetBlockHeaders(..)
                 | EthMessage::GetBlockBodies(..)
@@ -198,7 +199,8 @@ impl EthProtocol {
         mut to_check: mpsc::Receiver<Unchecked>,
     ) -> Result<(), ConversationEnd> {
         while let Some(list) = to_check.recv().await {
-            let transactions = decode(&self.setup.serving, list).await?;
+            let transactions = decode(&self.setup.serving, list).await;
+            let transactions = transactions.map_err(|error| broken(peer, error))?;
             peer.mark_transactions(transactions.iter().map(|(hash, _)| hash));
             let (unchecked, blobs): (Vec<_>, Vec<_>) = transactions
                 .into_iter()
@@ -213,10 +215,13 @@ impl EthProtocol {
     }
 }
 
-async fn decode(
-    pool: &Pool,
-    list: Unchecked,
-) -> Result<Vec<(B256, PooledTransaction)>, ConversationEnd> {
+/// The end of a conversation with a peer that sent what no honest software sends.
+fn broken(peer: &EthPeer, why: String) -> ConversationEnd {
+    peer.penalise(MALFORMED_POINTS, &why);
+    ConversationEnd::Error(why)
+}
+
+async fn decode(pool: &Pool, list: Unchecked) -> Result<Vec<(B256, PooledTransaction)>, String> {
     let decode = move || {
         let transactions = list.iter().map(|transaction| {
             let transaction = transaction?;
@@ -233,9 +238,7 @@ async fn decode(
         transactions.collect::<Result<Vec<_>, actoreum_primitives::rlp::DecodeError>>()
     };
     match pool.run(decode).await {
-        Ok(decoded) => decoded.map_err(|error| {
-            ConversationEnd::Error(format!("Invalid message - Transactions: {error}"))
-        }),
+        Ok(decoded) => decoded.map_err(|error| format!("Invalid message - Transactions: {error}")),
         // As where there is no room for them.
         Err(_) => Ok(Vec::new()),
     }

@@ -61,14 +61,22 @@ pub const WORST_SCORE: i64 = -100;
 /// See [`WORST_SCORE`].
 pub const BAN_TIME: Duration = Duration::from_secs(10 * 60);
 
+/// A peer that was of no use, and meant no harm as far as is known, is not connected to for so
+/// long: its place is free for somebody else, and who was slow for a moment comes back.
+pub const USELESS_TIME: Duration = Duration::from_secs(60);
+
 /// Reasons remembered of what was counted against a peer, for `admin_peers` and the page.
 pub const MAX_NOTES: usize = 8;
 
 /// Characters of such a reason: part of it may be the peer's words.
 pub const MAX_NOTE: usize = 200;
 
-/// Nodes banned at a time; the one that would be let in again first goes.
-pub const BANNED_NODES: usize = 1024;
+/// Nodes that are remembered as sent away, about half a megabyte; the one that is let in again
+/// first goes.
+pub const DROPPED_NODES: usize = 1024;
+
+/// Who was sent away and may come back is shown for so long.
+pub const DROPPED_SHOWN: Duration = Duration::from_secs(60 * 60);
 
 /// The oldest version of the base protocol that is spoken: 4 has no snappy and is otherwise the
 /// same.

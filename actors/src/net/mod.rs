@@ -30,6 +30,7 @@
 
 pub mod dialer;
 pub mod discovery;
+pub mod dropped;
 pub mod limits;
 pub mod listener;
 pub mod local;
@@ -50,6 +51,7 @@ use arc_swap::ArcSwap;
 
 use self::dialer::DialerActor;
 use self::discovery::{TableView, UdpDiscoveryActor};
+use self::dropped::{DroppedPeer, DroppedPeers};
 use self::listener::ListenerActor;
 use self::local::LocalNode;
 use self::nat::{Nat, NatActor};
@@ -79,6 +81,7 @@ pub(crate) struct Shared {
     handler: Arc<dyn ProtocolHandler>,
     local: Arc<LocalNode>,
     roster: Arc<Roster>,
+    dropped: DroppedPeers,
     server: ActorRef<ServerActor>,
     dialer: ActorRef<DialerActor>,
     discovery: ActorRef<UdpDiscoveryActor>,
@@ -111,6 +114,11 @@ impl NetworkHandle {
     /// The peers at this moment, by id.
     pub fn peers(&self) -> Arc<Vec<Arc<PeerRecord>>> {
         self.shared.peers.load_full()
+    }
+
+    /// Peers that were sent away lately, the last one first.
+    pub fn dropped(&self) -> Vec<DroppedPeer> {
+        self.shared.dropped.list()
     }
 
     /// The table of nodes, at most a second old.
@@ -157,6 +165,7 @@ pub fn assemble(
     let shared = Arc::new(Shared {
         local: Arc::new(local),
         roster: Arc::new(Roster::new(&settings.static_nodes, &settings.trusted_nodes)),
+        dropped: DroppedPeers::default(),
         server: ActorRef::new("server"),
         dialer: ActorRef::new("dialer"),
         discovery: ActorRef::new("discovery"),

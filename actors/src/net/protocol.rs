@@ -198,9 +198,10 @@ impl PeerHandle {
         self.record.penalise(points, why);
     }
 
-    /// Remembers why the peer is about to be sent away.
-    pub fn note(&self, why: &str) {
-        self.record.note(why);
+    /// Ends the connection with a peer that is of no use, and keeps it away for
+    /// [`super::limits::USELESS_TIME`].
+    pub fn send_away(&self, why: &str) {
+        self.record.send_away(why);
     }
 
     /// Says what `admin_peers` shows of the conversation.

@@ -1,8 +1,13 @@
 //! Peers and the table of nodes in the status.
 
+use actoreum_actors::net::dropped::DroppedPeer;
 use actoreum_actors::net::{NetworkHandle, peer::Direction, peer::PeerRecord};
 use serde::Serialize;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+/// Peers that were sent away and are drawn: the page is for a glance, `admin_peers` has all.
+const DROPPED_DRAWN: usize = 32;
 
 /// What the page says of the network.
 #[derive(Debug, Serialize)]
@@ -12,6 +17,9 @@ pub struct NetworkStatus {
     /// Connections that stand or are being set up.
     connections: usize,
     peers: Vec<PeerStatus>,
+    /// The last ones that were sent away, the newest first, and how many are remembered.
+    dropped: Vec<DroppedStatus>,
+    dropped_count: usize,
     /// Closest first; none without discovery.
     buckets: Vec<BucketStatus>,
     /// Discovery's requests in flight, and its datagrams.
@@ -40,6 +48,18 @@ struct PeerStatus {
 }
 
 #[derive(Debug, Serialize)]
+struct DroppedStatus {
+    id: String,
+    client: String,
+    remote: String,
+    why: String,
+    times: u64,
+    ago_ms: u64,
+    /// `None`: it may come back.
+    left_ms: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
 struct BucketStatus {
     nodes: Vec<NodeStatus>,
     replacements: usize,
@@ -57,6 +77,7 @@ impl NetworkStatus {
     /// The network at this moment.
     pub fn of(network: &NetworkHandle) -> Self {
         let table = network.table();
+        let dropped = network.dropped();
         let buckets = table.buckets.iter().map(|bucket| BucketStatus {
             nodes: bucket
                 .nodes
@@ -74,6 +95,8 @@ impl NetworkStatus {
             max_peers: network.settings().max_peers,
             connections: network.connections(),
             peers: network.peers().iter().map(|it| describe(it)).collect(),
+            dropped: dropped.iter().take(DROPPED_DRAWN).map(sent_away).collect(),
+            dropped_count: dropped.len(),
             buckets: buckets.collect(),
             pending: table.pending,
             handled: table.handled,
@@ -82,9 +105,25 @@ impl NetworkStatus {
     }
 }
 
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn sent_away(peer: &DroppedPeer) -> DroppedStatus {
+    let seen = peer.seen.as_ref();
+    DroppedStatus {
+        id: format!("{:?}", peer.id),
+        client: seen.map_or_else(String::new, |it| it.client_name.clone()),
+        remote: seen.map_or_else(String::new, |it| it.remote.to_string()),
+        why: peer.why.clone(),
+        times: peer.times,
+        ago_ms: millis(peer.at.elapsed()),
+        left_ms: peer.left().map(millis),
+    }
+}
+
 fn describe(peer: &PeerRecord) -> PeerStatus {
     let traffic = &peer.traffic;
-    let millis = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     PeerStatus {
         id: format!("{:?}", peer.id),
         client: peer.client_name.clone(),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use actoreum_actors::net::dropped::DroppedPeer;
 use actoreum_actors::net::peer::{Direction, PeerRecord};
 use actoreum_actors::net::server::ServerActor;
 use actoreum_actors::supervision::{Handles, Message};
@@ -33,7 +34,7 @@ pub(super) fn methods() -> Vec<Method<Node>> {
         Method::actor("admin_removeTrustedPeer", &["url"], |node, (url,)| {
             order(node, url, RemoveTrusted)
         }),
-        Method::view("admin_peers", &[], peers),
+        Method::view("admin_peers", &["withDropped"], peers),
         Method::connection("admin_subscribe", &["topic"], subscribe),
         Method::connection("admin_unsubscribe", &["subscription"], unsubscribe),
     ]
@@ -59,10 +60,19 @@ where
     Ok(true)
 }
 
-fn peers(node: &Node, (): ()) -> Result<Serialized<Vec<Value>>, RpcError> {
-    let network = node.network.get();
-    let peers = network.map(|network| network.peers()).unwrap_or_default();
-    Ok(Serialized(peers.iter().map(|it| describe(it)).collect()))
+/// The peers, as geth lists them; on demand also those that were sent away lately.
+fn peers(
+    node: &Node,
+    (with_dropped,): (Option<bool>,),
+) -> Result<Serialized<Vec<Value>>, RpcError> {
+    let Some(network) = node.network.get() else {
+        return Ok(Serialized(Vec::new()));
+    };
+    let mut all: Vec<Value> = network.peers().iter().map(|it| describe(it)).collect();
+    if with_dropped == Some(true) {
+        all.extend(network.dropped().iter().map(describe_dropped));
+    }
+    Ok(Serialized(all))
 }
 
 /// A peer in geth's form, with what geth does not tell: its score and why it has it.
@@ -92,6 +102,35 @@ fn describe(peer: &PeerRecord) -> Value {
         "score": peer.traffic.score(),
         "notes": peer.notes(),
     })
+}
+
+/// A peer that was sent away: the members that it had as a peer, with the reason, and the seconds
+/// for which it is still kept away.
+fn describe_dropped(peer: &DroppedPeer) -> Value {
+    let mut described = json!({
+        "id": peer.id.to_string(),
+        "caps": [],
+        "protocols": {},
+        "dropped": {
+            "reason": peer.why,
+            "secondsAgo": peer.at.elapsed().as_secs(),
+            "times": peer.times,
+            "keptAwayFor": peer.left().map_or(0, |left| left.as_secs_f64().ceil() as u64),
+        },
+    });
+    if let (Some(seen), Some(described)) = (&peer.seen, described.as_object_mut()) {
+        let members = [
+            ("enode", json!(seen.enode.to_string())),
+            ("name", json!(seen.client_name)),
+            (
+                "network",
+                json!({ "remoteAddress": seen.remote.to_string() }),
+            ),
+            ("score", json!(seen.score)),
+        ];
+        described.extend(members.map(|(name, value)| (name.to_owned(), value)));
+    }
+    described
 }
 
 fn subscribe(node: &Node, caller: &Caller, (name,): (String,)) -> Result<String, RpcError> {

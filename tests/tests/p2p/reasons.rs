@@ -108,11 +108,14 @@ fn who_is_refused_is_told_why() {
             .ask(Ban {
                 peer: id,
                 why: "a test".to_owned(),
+                time: 60 * SECOND,
             })
             .await
             .unwrap();
         let banned = strangers.answer(&own, &honest).await;
         assert_eq!(banned, Reason::UselessPeer);
+        let dropped = node.network.dropped();
+        assert_eq!((dropped[0].id, dropped[0].why.as_str()), (id, "a test"));
         node.stop().await;
         drop(rude);
         settle(SECOND).await;

@@ -201,9 +201,9 @@ impl EthPeer {
         self.0.handle.penalise(points, why);
     }
 
-    /// Remembers why the peer is about to be sent away.
-    pub fn note(&self, why: &str) {
-        self.0.handle.note(why);
+    /// Ends the connection with a peer that is of no use, and keeps it away for a minute.
+    pub fn send_away(&self, why: &str) {
+        self.0.handle.send_away(why);
     }
 
     /// Ends the connection.

@@ -3,7 +3,6 @@
 use actoreum_consensus::rules::dao::DAO_FORK_EXTRA;
 use actoreum_primitives::{B256, Header};
 use actoreum_wire::eth::BlockOrigin;
-use actoreum_wire::p2p::DisconnectReason;
 use tokio::time::Instant;
 use tracing::debug;
 
@@ -64,8 +63,7 @@ impl Challenge {
         };
         if let Some(why) = why {
             debug!(peer = ?peer.id(), number = self.number, why, "peer refused");
-            peer.note(why);
-            peer.disconnect(DisconnectReason::UselessPeer);
+            peer.send_away(why);
         }
     }
 }

@@ -20,6 +20,7 @@ use actoreum_messages::discovery::Lookup;
 use actoreum_wire::discv4::Node;
 use actoreum_wire::nodes::{Enode, NodeId};
 use futures_util::FutureExt;
+use rand::Rng;
 use rand::seq::IndexedRandom;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
@@ -88,6 +89,7 @@ impl DialerActor {
         let dynamic = peers.iter().filter(|it| it.direction == Direction::Dynamic);
         let mut around = Surroundings {
             is_connected: &|id| peers.binary_search_by_key(id, |peer| peer.id).is_ok(),
+            is_kept_away: &|id| shared.dropped.is_kept_away(id) && !shared.roster.is_trusted(id),
             allows: &|address| shared.settings.allows(address),
             random: &mut |count| random_nodes(&shared, count),
             dynamic: dynamic.count(),
@@ -178,7 +180,8 @@ impl DialerActor {
     }
 
     fn dialled(&mut self, id: NodeId, ctx: &mut Ctx<Self>) {
-        let jitter = DIAL_JITTER.mul_f64(rand::random());
+        let jitter = self.shared.settings.chance.choose(|random| random.random());
+        let jitter = DIAL_JITTER.mul_f64(jitter);
         self.state.dialled(id, Instant::now(), jitter);
         self.ended(ctx);
     }
@@ -198,8 +201,8 @@ impl std::fmt::Display for Dialled {
 fn random_nodes(shared: &Shared, count: usize) -> Vec<Node> {
     let table = shared.table.load();
     let nodes: Vec<Node> = table.nodes().collect();
-    let chosen = nodes.choose_multiple(&mut rand::rng(), count);
-    chosen.copied().collect()
+    let chance = &shared.settings.chance;
+    chance.choose(|random| nodes.choose_multiple(random, count).copied().collect())
 }
 
 /// A lookup by discovery: for a node, or for anybody.

@@ -22,6 +22,8 @@ use crate::net::peer::Direction;
 pub struct Surroundings<'a> {
     /// Whether a node is a peer.
     pub is_connected: &'a dyn Fn(&NodeId) -> bool,
+    /// Whether a node was sent away, and is not to come back yet.
+    pub is_kept_away: &'a dyn Fn(&NodeId) -> bool,
     /// Whether an address may be talked to.
     pub allows: &'a dyn Fn(IpAddr) -> bool,
     /// So many nodes of the table, at random.
@@ -190,6 +192,7 @@ impl DialState {
         let is_allowed = node.endpoint.is_none_or(|at| (around.allows)(at.address));
         !self.dialling.contains_key(&id)
             && !(around.is_connected)(&id)
+            && !(around.is_kept_away)(&id)
             && id != self.own_id
             && is_allowed
             && !self.history.contains_key(&id)

@@ -45,6 +45,21 @@ pub enum End {
 }
 
 impl End {
+    /// Whether the other side did something wrong, or nothing where it had to: it was sent away.
+    pub fn blames_peer(&self) -> bool {
+        match self {
+            Self::Local(reason) => matches!(
+                reason,
+                DisconnectReason::ProtocolBreach
+                    | DisconnectReason::UselessPeer
+                    | DisconnectReason::ReadTimeout
+                    | DisconnectReason::SubprotocolError
+            ),
+            Self::Session(_) | Self::WriteTimeout | Self::Conversation(_) => true,
+            Self::Remote(_) | Self::Closed | Self::Socket(_) | Self::ServerStopped => false,
+        }
+    }
+
     /// What to tell the other side, where it can still hear.
     pub fn reason(&self) -> Option<DisconnectReason> {
         match self {

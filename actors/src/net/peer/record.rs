@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tracing::debug;
 
 use super::{Disconnect, PeerActor};
-use crate::net::limits::{MAX_NOTE, MAX_NOTES, WORST_SCORE};
+use crate::net::limits::{BAN_TIME, MAX_NOTE, MAX_NOTES, USELESS_TIME, WORST_SCORE};
 use crate::net::protocol::EthInfo;
 use crate::net::server::ServerActor;
 use crate::supervision::ActorRef;
@@ -132,7 +132,7 @@ impl PeerRecord {
     }
 
     /// Remembers why something was counted against it, or why it was sent away.
-    pub(in crate::net) fn note(&self, why: &str) {
+    fn note(&self, why: &str) {
         let why: String = why.chars().take(MAX_NOTE).collect();
         let mut notes = self.notes.lock();
         if notes.back() == Some(&why) {
@@ -158,10 +158,27 @@ impl PeerRecord {
         debug!(peer = ?self.id, points, why, "score changed");
         let is_worst = before.saturating_sub(points) <= WORST_SCORE;
         if is_worst && !self.is_trusted() {
-            // Where the server is down it ends every connection, this one too.
-            let why = why.chars().take(MAX_NOTE).collect();
-            let _ = self.server.tell(Ban { peer: self.id, why });
-            self.disconnect(DisconnectReason::ProtocolBreach);
+            self.ban(why, BAN_TIME, DisconnectReason::ProtocolBreach);
         }
+    }
+
+    /// Ends the connection with a peer that is of no use, and keeps it away for a while; one that
+    /// is let in always may come back.
+    pub(in crate::net) fn send_away(&self, why: &str) {
+        self.note(why);
+        match self.is_trusted() {
+            true => self.disconnect(DisconnectReason::UselessPeer),
+            false => self.ban(why, USELESS_TIME, DisconnectReason::UselessPeer),
+        }
+    }
+
+    fn ban(&self, why: &str, time: Duration, reason: DisconnectReason) {
+        // Where the server is down it ends every connection, this one too.
+        let _ = self.server.tell(Ban {
+            peer: self.id,
+            why: why.chars().take(MAX_NOTE).collect(),
+            time,
+        });
+        self.disconnect(reason);
     }
 }

@@ -11,7 +11,8 @@ pub(super) struct Applicant {
     pub direction: Direction,
     pub is_connected: bool,
     pub is_self: bool,
-    pub is_banned: bool,
+    /// It was sent away, and its time is not over.
+    pub is_kept_away: bool,
     /// Peers now.
     pub peers: usize,
     /// Those of them that dialled us.
@@ -27,7 +28,7 @@ pub(super) fn may_join(applicant: &Applicant) -> Result<(), DisconnectReason> {
         direction,
         ..
     } = *applicant;
-    if applicant.is_banned && !is_trusted {
+    if applicant.is_kept_away && !is_trusted {
         return Err(DisconnectReason::UselessPeer);
     }
     let has_own_place = is_trusted || direction == Direction::Static;
@@ -56,7 +57,7 @@ mod tests {
         direction: Direction::Inbound,
         is_connected: false,
         is_self: false,
-        is_banned: false,
+        is_kept_away: false,
         peers: 3,
         inbound: 2,
         max_peers: 10,
@@ -98,7 +99,7 @@ mod tests {
             (
                 Applicant {
                     is_trusted: true,
-                    is_banned: true,
+                    is_kept_away: true,
                     peers: 10,
                     inbound: 10,
                     ..STRANGER
@@ -107,7 +108,7 @@ mod tests {
             ),
             (
                 Applicant {
-                    is_banned: true,
+                    is_kept_away: true,
                     peers: 10,
                     ..STRANGER
                 },

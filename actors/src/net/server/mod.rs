@@ -6,9 +6,9 @@
 //! | `Greet` | the second, once the Hello is there: the same again, and something in common; the peer is in the set before the answer goes out |
 //! | `PeerLeft` | the peer leaves the set, for a reason |
 //! | `ConnectionEnded` | the same from the supervisor, where the peer had no time to say so |
-//! | [`AddPeer`], [`RemovePeer`] | the list of static nodes, the dialer, and on removal the connection |
+//! | [`AddPeer`], [`RemovePeer`] | the list of static nodes, the dialer, and on removal the connection; who is added is no longer kept away |
 //! | [`AddTrusted`], [`RemoveTrusted`] | the list of trusted nodes, and the flag of a connection |
-//! | [`Ban`] | a node is refused for a while |
+//! | [`Ban`] | a node is kept away for a while; it is remembered why |
 //! | [`SubscribePeers`], [`Unsubscribe`] | who is told of peers that come and go |
 //!
 //! The set is published with each change; readers take it without a mailbox. The checks are made
@@ -30,11 +30,10 @@ use actoreum_messages::server::{
 };
 use actoreum_wire::nodes::NodeId;
 use actoreum_wire::p2p::DisconnectReason;
-use tokio::time::Instant;
 use tracing::{debug, info};
 
 use super::Shared;
-use super::limits::{BAN_TIME, BANNED_NODES, EVENT_SUBSCRIBERS};
+use super::limits::EVENT_SUBSCRIBERS;
 use super::peer::{ConnectionId, Direction, End, PeerRecord};
 use crate::supervision::{Actor, Ctx, Failure, Handles, Message};
 
@@ -71,7 +70,6 @@ pub(super) struct ConnectionEnded(pub ConnectionId);
 pub struct ServerActor {
     shared: Arc<Shared>,
     peers: HashMap<NodeId, Arc<PeerRecord>>,
-    banned: HashMap<NodeId, Instant>,
     subscribers: HashMap<FilterId, Subscription>,
 }
 
@@ -95,7 +93,6 @@ impl ServerActor {
         Self {
             shared,
             peers: HashMap::new(),
-            banned: HashMap::new(),
             subscribers: HashMap::new(),
         }
     }
@@ -123,20 +120,19 @@ impl ServerActor {
         });
     }
 
-    fn remove(&mut self, connection: ConnectionId, why: &str) {
+    fn remove(&mut self, connection: ConnectionId, why: &str, is_its_fault: bool) {
         let is_it = |peer: &Arc<PeerRecord>| peer.connection == connection;
         let Some(id) = self.peers.values().find(|peer| is_it(peer)).map(|it| it.id) else {
             return;
         };
-        self.peers.remove(&id);
+        if let Some(peer) = self.peers.remove(&id)
+            && is_its_fault
+        {
+            self.shared.dropped.drop_peer(&peer, why.to_owned());
+        }
         self.publish();
         self.tell(id, Some(why.to_owned()));
         debug!(peer = ?id, why, peers = self.peers.len(), "peer removed");
-    }
-
-    fn is_banned(&self, id: &NodeId) -> bool {
-        let until = self.banned.get(id);
-        until.is_some_and(|until| *until > Instant::now())
     }
 
     fn check(&self, id: &NodeId, direction: Direction) -> Result<(), DisconnectReason> {
@@ -147,7 +143,7 @@ impl ServerActor {
             direction,
             is_connected: self.peers.contains_key(id),
             is_self: *id == self.shared.local.info().id,
-            is_banned: self.is_banned(id),
+            is_kept_away: self.shared.dropped.is_kept_away(id),
             peers: self.peers.len(),
             inbound: self.peers.values().filter(is_inbound).count(),
             max_peers: settings.max_peers,
@@ -205,7 +201,7 @@ impl Handles<PeerLeft> for ServerActor {
     type Answer = ();
 
     fn handle(&mut self, PeerLeft { connection, why }: PeerLeft, _: &mut Ctx<Self>) {
-        self.remove(connection, &why.to_string());
+        self.remove(connection, &why.to_string(), why.blames_peer());
     }
 }
 
@@ -213,7 +209,7 @@ impl Handles<ConnectionEnded> for ServerActor {
     type Answer = ();
 
     fn handle(&mut self, ConnectionEnded(connection): ConnectionEnded, _: &mut Ctx<Self>) {
-        self.remove(connection, "connection ended");
+        self.remove(connection, "connection ended", false);
     }
 }
 
@@ -222,6 +218,7 @@ impl Handles<AddPeer> for ServerActor {
 
     fn handle(&mut self, AddPeer(node): AddPeer, _: &mut Ctx<Self>) {
         self.shared.roster.add_static(node);
+        self.shared.dropped.forgive(&node.id());
         // A dialer that is down reads the list when it starts.
         let _ = self.shared.dialer.tell(AddStatic(node));
     }
@@ -268,17 +265,18 @@ impl ServerActor {
 impl Handles<Ban> for ServerActor {
     type Answer = ();
 
-    fn handle(&mut self, Ban { peer: id, why }: Ban, _: &mut Ctx<Self>) {
-        let now = Instant::now();
-        self.banned.retain(|_, until| *until > now);
-        if self.banned.len() >= BANNED_NODES {
-            let first = self.banned.iter().min_by_key(|(_, until)| **until);
-            if let Some(first) = first.map(|(id, _)| *id) {
-                self.banned.remove(&first);
-            }
-        }
-        self.banned.insert(id, now + BAN_TIME);
-        info!(peer = ?id, why, seconds = BAN_TIME.as_secs(), "peer banned");
+    fn handle(
+        &mut self,
+        Ban {
+            peer: id,
+            why,
+            time,
+        }: Ban,
+        _: &mut Ctx<Self>,
+    ) {
+        info!(peer = ?id, why, seconds = time.as_secs(), "peer banned");
+        let peer = self.peers.get(&id).map(Arc::as_ref);
+        self.shared.dropped.keep_away(id, peer, why, time);
     }
 }
 

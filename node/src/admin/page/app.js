@@ -255,6 +255,13 @@ function drawNetwork({ status }) {
       el("code", {}, p.id), p.client, el("code", {}, p.remote), p.is_trusted ? `${p.direction}, trusted` : p.direction, p.capabilities.join(" "),
       duration(p.up_ms), bytes(p.bytes_in), bytes(p.bytes_out), p.latency_us === null ? "–" : time(p.latency_us * 1000), el("td", { class: p.score < 0 ? "bad" : null, title: p.notes.join("\n") }, [integer(p.score), ...p.notes.slice(-1)].join(": ")))))
     : empty("No peers yet."));
+  const { dropped, dropped_count: all } = network;
+  $("dropped-title").hidden = !dropped.length;
+  $("dropped-title").textContent = all > dropped.length ? `Sent away lately, the last ${dropped.length} of ${integer(all)}` : "Sent away lately";
+  show("dropped", dropped.length
+    ? table(["peer", "client", "address", "sent away", "kept away for", "times", el("th", { scope: "col", class: "text" }, "reason")], dropped.map((p) => line(
+      el("code", {}, p.id), p.client || "–", el("code", {}, p.remote || "–"), `${duration(p.ago_ms)} ago`, p.left_ms === null ? "–" : duration(p.left_ms), integer(p.times), el("td", { class: "text" }, p.why))))
+    : "");
   show("buckets", network.buckets.length ? buckets(network) : empty("Nodes are not looked for (--nodiscover)."));
 }
 

@@ -20,7 +20,7 @@ use actoreum_wire::eth::{
 use actoreum_wire::nodes::Enode;
 use actoreum_wire::p2p::{Capability, Event, Protocol, Session, SessionConfig};
 use actoreum_wire::rlpx::HandshakeFormat;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::syncing::{number, with_chain, with_genesis};
 use super::{Node, until};
@@ -306,10 +306,28 @@ fn a_node_among_liars_syncs_stays_small_and_says_why_they_went() {
     );
     assert!(most < MEMORY, "{} MB", most / MB);
     let banned = victim.process.lines("peer banned");
+    // As geth has it, and with those that were sent away behind it.
+    let Value::Array(peers) = victim.call("admin_peers", json!([true])) else {
+        panic!("not a list");
+    };
+    let (connected, dropped): (Vec<_>, Vec<_>) = peers
+        .into_iter()
+        .partition(|peer| peer["dropped"].is_null());
+    assert_eq!(connected.len(), 1, "{connected:#?}");
+    assert!(!dropped.is_empty());
     for reason in ["is invalid", "that nobody asked for"] {
         assert!(
             banned.iter().any(|it| it.contains(reason)),
             "{reason}: {banned:#?}"
         );
+        let of_it = |peer: &&Value| {
+            let why = peer["dropped"]["reason"].as_str().unwrap();
+            why.contains(reason)
+        };
+        let sent_away = dropped.iter().find(of_it);
+        let sent_away = sent_away.unwrap_or_else(|| panic!("{reason}: {dropped:#?}"));
+        assert_eq!(sent_away["name"], "liar");
+        assert_eq!(sent_away["score"], -100);
+        assert!(sent_away["dropped"]["keptAwayFor"].as_u64() > Some(0));
     }
 }

@@ -22,6 +22,7 @@ fn found(number: u8) -> Node {
 #[derive(Default)]
 struct World {
     connected: HashSet<NodeId>,
+    kept_away: HashSet<NodeId>,
     table: Vec<Node>,
     dynamic: usize,
 }
@@ -30,6 +31,7 @@ impl World {
     fn next(&self, state: &mut DialState, now: Instant) -> Vec<Task> {
         let mut around = Surroundings {
             is_connected: &|id| self.connected.contains(id),
+            is_kept_away: &|id| self.kept_away.contains(id),
             allows: &|address| address != IpAddr::from([10, 0, 0, 66]),
             random: &mut |count| self.table.iter().copied().take(count).collect(),
             dynamic: self.dynamic,
@@ -72,6 +74,9 @@ fn static_nodes_are_dialled_whatever_the_limits_and_again_after_their_time() {
     world.connected.insert(node(2).id());
     assert!(world.next(&mut state, later + DIAL_HISTORY).is_empty());
     world.connected.clear();
+    world.kept_away.insert(node(2).id());
+    assert!(world.next(&mut state, later + DIAL_HISTORY).is_empty());
+    world.kept_away.clear();
     state.remove_static(&node(2).id());
     assert!(world.next(&mut state, later + DIAL_HISTORY * 2).is_empty());
 }
