@@ -14,6 +14,7 @@
 //! same.
 
 mod fetch;
+mod import;
 mod local;
 mod report;
 mod status;
@@ -21,25 +22,14 @@ mod status;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actoreum_chain::{BlockError, ChainReader, ImportError};
-use actoreum_consensus::Disposition;
-use actoreum_messages::chain::{
-    AdoptState, BlockOrigin, ImportBlocks, ImportRefused, Imported, KeepBlocks,
-};
+use actoreum_chain::ChainReader;
 use actoreum_messages::downloader::{CancelSync, PeersChanged};
 use actoreum_messages::events::SyncChanged;
-use actoreum_primitives::rlp::DecodeError;
-use actoreum_primitives::{B256, Block, Receipt};
-use actoreum_storage::Commit;
-use actoreum_sync::BlockParcel;
 use actoreum_sync::downloader::{
-    Action, Downloader, ImportFailure, LocalChain, Mode, PeerHead, PeerKey, Query, RequestId,
-    Serves, SyncError, Unanswered, Window,
+    Action, Downloader, LocalChain, Mode, PeerHead, PeerKey, Query, RequestId, Serves, SyncError,
+    Unanswered,
 };
-use actoreum_sync::state::{self, Piece};
 use actoreum_wire::eth::MessageId;
-use actoreum_wire::p2p::DisconnectReason;
-use futures_util::{FutureExt, stream};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
@@ -48,12 +38,12 @@ use super::limits::TIMEOUT_POINTS;
 use super::{EthPeer, EthPeers};
 use crate::chain::ChainActor;
 use crate::supervision::{
-    Actor, ActorRef, AskError, Ctx, Failure, Handles, JobError, Message, Pool, Recipient,
-    TaskHandle, WhenFull,
+    Actor, ActorRef, Ctx, Failure, Handles, Message, Pool, Recipient, TaskHandle, WhenFull,
 };
 use fetch::{Answer, fetch};
+use import::Way;
 use local::Local;
-use report::{Content, Report};
+use report::Report;
 
 pub use status::SyncStatus;
 
@@ -255,94 +245,10 @@ impl DownloaderActor {
             // Slow lines do this too: it may come back.
             SyncError::Timeout => {
                 peer.penalise(TIMEOUT_POINTS, &reason.to_string());
-                peer.disconnect(DisconnectReason::UselessPeer);
+                peer.send_away(&reason.to_string());
             }
             _ => peer.penalise(POINTS_OF_A_LIAR, &reason.to_string()),
         }
-    }
-
-    /// Decodes a window and hands it to ChainActor, behind the one before.
-    fn import(&mut self, window: Window, way: Way, ctx: &mut Ctx<Self>) {
-        let Window { id, blocks } = window;
-        let last = blocks.last().map(|block| {
-            let header = &block.header;
-            (header.header.number, header.hash)
-        });
-        let (tell, heard) = oneshot::channel();
-        let before = self.handed_over.replace(heard);
-        let decoded = self.setup.pool.run(move || decode(blocks));
-        let chain = self.setup.chain.clone();
-        let imported = async move {
-            let decoded = decoded.await;
-            if let Some(before) = before {
-                // An error says the same: the one before is no longer in the way.
-                let _ = before.await;
-            }
-            let (blocks, receipts) = decoded.map_err(stopped)??;
-            let content = content_of(&blocks);
-            let origin = BlockOrigin::Bulk;
-            let asked = match way {
-                Way::Execute => chain.ask(ImportBlocks { blocks, origin }).left_future(),
-                Way::Keep => chain.ask(KeepBlocks { blocks, receipts }).right_future(),
-            };
-            drop(tell);
-            outcome(asked.await).map(|_| content)
-        };
-        ctx.spawn_then(imported, move |actor: &mut Self, result, ctx| {
-            if let (Ok(content), Some((number, hash))) = (&result, last) {
-                debug!(number, %hash, blocks = content.blocks, "imported chain segment");
-                if let Some(progress) = actor.rules.progress(&Local(&actor.setup.reader)) {
-                    actor.report.add(*content, &progress);
-                }
-            }
-            let result = result.map(|_| ());
-            actor.tell_rules(ctx, |rules, chain, now| {
-                rules.on_imported(id, result, chain, now);
-            });
-        });
-    }
-
-    /// Writes pieces of a state, on the pool.
-    fn write_state(&mut self, id: u64, pieces: Vec<Piece>, ctx: &mut Ctx<Self>) {
-        let store = self.setup.reader.store().clone();
-        let write = move || {
-            let mut commit = Commit::new();
-            for piece in &pieces {
-                match piece.kind {
-                    state::Kind::Code => commit.put_code(&piece.hash, &piece.data),
-                    state::Kind::AccountNode | state::Kind::StorageNode => {
-                        commit.put_incoming_node(&piece.hash, &piece.data);
-                    }
-                }
-            }
-            store.commit(commit)
-        };
-        let written = self.setup.pool.run(write);
-        ctx.spawn_then(written, move |actor: &mut Self, result, ctx| {
-            let result = match result {
-                Ok(Ok(())) => Ok(()),
-                Ok(Err(error)) => Err(error.to_string()),
-                Err(error) => Err(error.to_string()),
-            };
-            actor.tell_rules(ctx, |rules, chain, now| {
-                rules.on_written(id, result, chain, now);
-            });
-        });
-    }
-
-    fn adopt(&mut self, id: u64, hash: B256, ctx: &mut Ctx<Self>) {
-        info!(block = %hash, "state is whole, adopting it");
-        let asked = self.setup.chain.ask(AdoptState { hash });
-        ctx.spawn_then(asked, move |actor: &mut Self, answer, ctx| {
-            let result = outcome(answer).map(|_| ());
-            if result.is_ok() {
-                let number = actor.setup.reader.head_number();
-                info!(number, "state adopted, executing blocks from here on");
-            }
-            actor.tell_rules(ctx, |rules, chain, now| {
-                rules.on_imported(id, result, chain, now);
-            });
-        });
     }
 
     /// Takes over who is there, and what they say of their heads.
@@ -385,31 +291,6 @@ impl DownloaderActor {
     }
 }
 
-/// What becomes of a window.
-#[derive(Debug, Clone, Copy)]
-enum Way {
-    Execute,
-    Keep,
-}
-
-/// Blocks of a window, and the receipts that came with each.
-type Decoded = (Vec<Block>, Vec<Vec<Receipt>>);
-
-fn decode(parcels: Vec<BlockParcel>) -> Result<Decoded, ImportFailure> {
-    let mut decoded = (Vec::with_capacity(parcels.len()), Vec::new());
-    for parcel in parcels {
-        let (number, hash) = (parcel.header.header.number, parcel.header.hash);
-        let bad = |error: DecodeError| ImportFailure::Bad {
-            number,
-            hash,
-            reason: error.to_string(),
-        };
-        decoded.1.push(parcel.decode_receipts().map_err(bad)?);
-        decoded.0.push(parcel.into_block().map_err(bad)?);
-    }
-    Ok(decoded)
-}
-
 fn serves(peer: &EthPeer) -> Serves {
     Serves {
         receipts: peer.version().has(MessageId::GetReceipts),
@@ -425,44 +306,6 @@ fn head_of(peer: &EthPeer) -> PeerHead {
     }
 }
 
-fn content_of(blocks: &[Block]) -> Content {
-    let transactions = blocks.iter().map(|it| it.body.transactions.len() as u64);
-    Content {
-        blocks: blocks.len() as u64,
-        transactions: transactions.sum(),
-        gas: blocks.iter().map(|it| it.header.gas_used).sum(),
-    }
-}
-
-fn stopped(error: JobError) -> ImportFailure {
-    ImportFailure::Stopped(error.to_string())
-}
-
-/// What ChainActor's answer says about the blocks.
-fn outcome(
-    answer: Result<Result<Imported, ImportRefused>, AskError>,
-) -> Result<Imported, ImportFailure> {
-    match answer {
-        Ok(Ok(imported)) => Ok(imported),
-        Ok(Err(ImportRefused::Invalid(refused))) => Err(refusal(&refused)),
-        Ok(Err(refused)) => Err(ImportFailure::Stopped(refused.to_string())),
-        Err(error) => Err(ImportFailure::Stopped(error.to_string())),
-    }
-}
-
-fn refusal(refused: &ImportError) -> ImportFailure {
-    // Nobody may make us go back behind the states that are kept.
-    let is_too_deep = matches!(refused.error, BlockError::PrunedAncestor(_));
-    match refused.error.disposition() == Disposition::Bad || is_too_deep {
-        true => ImportFailure::Bad {
-            number: refused.number,
-            hash: refused.hash,
-            reason: refused.error.to_string(),
-        },
-        false => ImportFailure::Stopped(refused.to_string()),
-    }
-}
-
 /// A request to a peer that is no longer there.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
@@ -472,11 +315,6 @@ struct Lost {
 
 impl Actor for DownloaderActor {
     fn started(&mut self, ctx: &mut Ctx<Self>) -> Result<(), Failure> {
-        let changes = self.setup.peers.changes();
-        ctx.attach(stream::unfold(changes, |mut changes| async move {
-            changes.changed().await.ok()?;
-            Some((PeersChanged, changes))
-        }));
         ctx.notify_every(LOOK_AGAIN, || LookAgain);
         ctx.notify(LookAgain);
         Ok(())

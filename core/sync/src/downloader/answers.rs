@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use actoreum_primitives::B256;
-use tracing::debug;
+use tracing::{debug, info};
 
 use super::ancestor::{AncestorSearch, Step};
 use super::headers::{Fault, HeaderFetch};
@@ -135,6 +135,15 @@ impl Downloader {
             writing: None,
             adopting: None,
         });
+        if let Some(Fast { pivot, .. }) = fast {
+            match self.last_pivot.replace(pivot) {
+                Some(before) if before != pivot => {
+                    info!(pivot, before, "the pivot has moved");
+                }
+                Some(_) => {}
+                None => info!(pivot, "fetching the state of the pivot"),
+            }
+        }
         if let Some(fast) = &mut fast
             && fast.pivot == ancestor.0
             && let Some(root) = chain.state_root(&ancestor.1)

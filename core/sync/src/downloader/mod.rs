@@ -120,6 +120,8 @@ pub struct Downloader {
     mode: Mode,
     /// Fast syncs in a row that found no state value.
     stateless: u32,
+    /// Of the last fast sync.
+    last_pivot: Option<u64>,
     peers: Peers,
     sync: Option<Sync>,
     pending: BTreeMap<RequestId, Pending>,
