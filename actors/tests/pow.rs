@@ -300,7 +300,7 @@ fn crashes_under_load_lose_no_payment_and_mining_goes_on() {
         }
         let all = U256::from(ROUNDS * PAYMENTS);
         until("all are paid", || chain.balance(&OTHER) == all).await;
-        chain.miner.ask(StopMining).await.unwrap();
+        chain.miner.within(PATIENCE).ask(StopMining).await.unwrap();
         assert!(chain.tree.shutdown().await.is_clean());
     });
 }
