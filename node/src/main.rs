@@ -8,6 +8,8 @@
 //! ```
 
 mod admin;
+#[cfg(not(target_env = "msvc"))]
+mod allocator;
 mod cli;
 mod commands;
 mod config;
