@@ -102,7 +102,7 @@ fn a_chain_that_crashes_too_often_ends_the_node_in_order() {
             .find(text)
             .unwrap_or_else(|| panic!("no {text}: {ended:#?}"))
     };
-    assert!(at("http endpoint closed") < at("the node stopped"));
+    assert!(at("HTTP endpoint closed") < at("the node stopped"));
 
     let (number, _) = chains::sound_head(folder.path()).unwrap();
     assert!(number < chain.head_number);

@@ -279,31 +279,8 @@ fn no_secret_reaches_the_log() {
 #[test]
 fn vectors_typed_data_is_signed_as_the_eip_says() {
     // The example of EIP-712, whose signer's key is keccak256("cow").
-    let person = json!([{"name": "name", "type": "string"}, {"name": "wallet", "type": "address"}]);
-    let data = json!({
-        "types": {
-            "EIP712Domain": [
-                {"name": "name", "type": "string"}, {"name": "version", "type": "string"},
-                {"name": "chainId", "type": "uint256"},
-                {"name": "verifyingContract", "type": "address"}
-            ],
-            "Person": person,
-            "Mail": [
-                {"name": "from", "type": "Person"}, {"name": "to", "type": "Person"},
-                {"name": "contents", "type": "string"}
-            ]
-        },
-        "primaryType": "Mail",
-        "domain": {
-            "name": "Ether Mail", "version": "1", "chainId": 1,
-            "verifyingContract": "0xCcCCccccCCCCcCCCCCCcCcCccCcCCCcCcccccccC"
-        },
-        "message": {
-            "from": {"name": "Cow", "wallet": "0xCD2a3d9F938E13CD947Ec05AbC7FE734Df8DD826"},
-            "to": {"name": "Bob", "wallet": "0xbBbBBBBbbBBBbbbBbbBbbbbBBbBbbbbBbBbbBBbB"},
-            "contents": "Hello, Bob!"
-        }
-    });
+    const MAIL: &str = include_str!("../../../core/wallet/tests/data/eip712-mail.json");
+    let data: Value = serde_json::from_str(MAIL).unwrap();
     let site = Site::ours();
     let (_node, http) = site.start_open(&[]);
     let cow = hex::encode(keccak256(b"cow"));

@@ -157,7 +157,7 @@ impl Running {
 
     /// Where the JSON-RPC server listens, once it does.
     pub fn http(&self) -> Option<SocketAddr> {
-        self.line("http endpoint opened").map(|line| address(&line))
+        self.line("HTTP endpoint opened").map(|line| address(&line))
     }
 
     /// Where the admin page listens.
@@ -169,7 +169,7 @@ impl Running {
     /// Where the JSON-RPC server listens.
     #[track_caller]
     pub fn wait_for_http(&mut self) -> SocketAddr {
-        address(&self.wait_for("http endpoint opened"))
+        address(&self.wait_for("HTTP endpoint opened"))
     }
 
     pub fn has_ended(&mut self) -> bool {

@@ -273,7 +273,7 @@ fn a_storm_on_one_actor_ends_in_an_ordered_stop_and_the_chain_goes_on_from_there
     let told = client.stop();
     let ended = process.wait();
     ended.fatal(&[CHAIN, "too many restarts"]);
-    let closed = ended.stderr.find("http endpoint closed");
+    let closed = ended.stderr.find("HTTP endpoint closed");
     assert!(
         closed.is_some() && closed < ended.stderr.rfind("Fatal: "),
         "{ended:#?}"

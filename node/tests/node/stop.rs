@@ -35,7 +35,7 @@ fn either_signal_stops_the_node_in_order() {
             &[
                 "got interrupt",
                 "admin page closed",
-                "http endpoint closed",
+                "HTTP endpoint closed",
                 "chain closed",
                 "stopped in order",
             ],

@@ -78,7 +78,9 @@ impl<C: Send + Sync + 'static> Actor for HttpActor<C> {
             };
             ctx.fail(reason);
         });
-        tracing::info!(url = %format_args!("http://{address}"), "http endpoint opened");
+        for (name, scheme) in self.endpoints.names() {
+            tracing::info!(url = %format_args!("{scheme}://{address}"), "{name} endpoint opened");
+        }
         Ok(())
     }
 
@@ -91,7 +93,9 @@ impl<C: Send + Sync + 'static> Actor for HttpActor<C> {
             running.closing.send_replace(true);
             running.handle.stop(true).await;
             let _ = (&mut running.task).await;
-            tracing::info!(url = %format_args!("http://{address}"), "http endpoint closed");
+            for (name, scheme) in self.endpoints.names() {
+                tracing::info!(url = %format_args!("{scheme}://{address}"), "{name} endpoint closed");
+            }
         }
     }
 }

@@ -82,6 +82,15 @@ pub struct Endpoints<C> {
     pub websocket: Option<WsEndpoint<C>>,
 }
 
+impl<C> Endpoints<C> {
+    /// geth's name of each, and the scheme of its address.
+    fn names(&self) -> impl Iterator<Item = (&'static str, &'static str)> + use<C> {
+        let http = self.http.as_ref().map(|_| ("HTTP", "http"));
+        let websocket = self.websocket.as_ref().map(|_| ("WebSocket", "ws"));
+        http.into_iter().chain(websocket)
+    }
+}
+
 impl<C> Clone for Endpoints<C> {
     fn clone(&self) -> Self {
         Self {
