@@ -259,8 +259,8 @@ function drawNetwork({ status }) {
   $("dropped-title").hidden = !dropped.length;
   $("dropped-title").textContent = all > dropped.length ? `Sent away lately, the last ${dropped.length} of ${integer(all)}` : "Sent away lately";
   show("dropped", dropped.length
-    ? table(["peer", "client", "address", "sent away", "kept away for", "times", el("th", { scope: "col", class: "text" }, "reason")], dropped.map((p) => line(
-      el("code", {}, p.id), p.client || "–", el("code", {}, p.remote || "–"), `${duration(p.ago_ms)} ago`, p.left_ms === null ? "–" : duration(p.left_ms), integer(p.times), el("td", { class: "text" }, p.why))))
+    ? table(["peer", el("th", { scope: "col", class: "text" }, "reason"), "kept away for", "sent away", "times", "client", "address"], dropped.map((p) => line(
+      el("code", {}, p.id), el("td", { class: "text" }, p.why), p.left_ms === null ? "–" : duration(p.left_ms), `${duration(p.ago_ms)} ago`, integer(p.times), p.client || "–", el("code", {}, p.remote || "–"))))
     : "");
   show("buckets", network.buckets.length ? buckets(network) : empty("Nodes are not looked for (--nodiscover)."));
 }
