@@ -5,6 +5,7 @@ use actoreum_primitives::rlp::{DecodeError, Encode, List};
 use actoreum_primitives::{B256, U256};
 
 use super::EthVersion;
+use crate::limits::MAX_TOTAL_DIFFICULTY_BITS;
 use crate::rlp::put_list;
 
 /// Which chain a node is on, and how far.
@@ -51,13 +52,17 @@ pub enum StatusError {
         /// The negotiated one.
         ours: u64,
     },
+    /// More work than any chain can hold.
+    #[error("too large total difficulty: bitlen {0}")]
+    TotalDifficulty(usize),
     /// Forks that cannot be ours.
     #[error("fork ID rejected: {0}")]
     ForkId(String),
 }
 
 impl Status {
-    /// Compares a peer's status with ours: genesis, network, version, forks, in this order.
+    /// Compares a peer's status with ours: genesis, network, version, total difficulty, forks, in
+    /// this order.
     /// `check_fork` is asked from eth/64 on.
     pub fn check<E: std::fmt::Display>(
         &self,
@@ -81,6 +86,10 @@ impl Status {
                 theirs: self.version,
                 ours: ours.version,
             });
+        }
+        let bits = self.total_difficulty.bit_len();
+        if bits > MAX_TOTAL_DIFFICULTY_BITS {
+            return Err(StatusError::TotalDifficulty(bits));
         }
         match &self.fork_id {
             Some(fork_id) => {

@@ -24,6 +24,9 @@ fn a_status_is_checked_in_order() {
     let mut theirs = ours;
     let error = StatusError::ForkId("remote needs update".to_owned());
     assert_eq!(theirs.check(&ours, refuse), Err(error));
+    theirs.total_difficulty = U256::from(1) << 100;
+    let error = theirs.check(&ours, refuse).unwrap_err();
+    assert_eq!(error.to_string(), "too large total difficulty: bitlen 101");
     theirs.version = 63;
     let error = theirs.check(&ours, refuse).unwrap_err();
     assert_eq!(error.to_string(), "Protocol version mismatch - 63 (!= 64)");
