@@ -76,16 +76,30 @@ fn ether(wei: U256) -> String {
     format!("{}.{:02}", hundredths / hundred, hundredths % hundred)
 }
 
-/// What is neither a list nor a typed transaction gets geth 1.8's answer.
+/// geth 1.8's answers, where it had one.
 fn undecodable(encoded: &[u8], error: &DecodeError) -> RpcError {
     let is_list_or_typed = match encoded {
-        [first, _, ..] => *first <= LAST_TYPE_BYTE || *first >= FIRST_LIST_BYTE,
-        _ => false,
+        [] => return RpcError::server("EOF"),
+        [first] => *first >= FIRST_LIST_BYTE,
+        [first, ..] => *first <= LAST_TYPE_BYTE || *first >= FIRST_LIST_BYTE,
     };
     if !is_list_or_typed {
         return RpcError::server("rlp: expected input list for types.txdata");
     }
     match error {
+        DecodeError::InputTooShort { .. } => {
+            RpcError::server("rlp: value size exceeds available input length")
+        }
+        DecodeError::NonCanonicalSize => RpcError::server("rlp: non-canonical size information"),
+        DecodeError::Custom("list has too few items") => {
+            RpcError::server("rlp: too few elements for types.txdata")
+        }
+        DecodeError::Custom("list has too many items") => {
+            RpcError::server("rlp: input list has too many elements for types.txdata")
+        }
+        DecodeError::Custom("trailing bytes") => {
+            RpcError::server("rlp: input contains more than one value")
+        }
         // What the fields say, not how they are encoded.
         DecodeError::Custom(
             text @ ("transaction type not supported" | "invalid transaction v"),
@@ -136,9 +150,22 @@ mod tests {
     #[test]
     fn what_cant_be_decoded_is_said_in_geths_words() {
         let not_a_list = "rlp: expected input list for types.txdata";
-        for encoded in [&[][..], &[0x01], &[0x80], &[0xb8, 0x01]] {
+        for encoded in [&[0x01][..], &[0x80], &[0xb8, 0x01]] {
             assert_eq!(text(encoded), not_a_list);
         }
+        assert_eq!(text(&[]), "EOF");
+        assert_eq!(
+            text(&[0xde, 0xad]),
+            "rlp: value size exceeds available input length"
+        );
+        let too_few = "rlp: too few elements for types.txdata";
+        for encoded in [&[0xc0][..], &[0xc1, 0x80], &[0x04, 0xc0]] {
+            assert_eq!(text(encoded), too_few);
+        }
+        assert_eq!(
+            text(&[0xf8, 0x01, 0x80]),
+            "rlp: non-canonical size information"
+        );
         assert_eq!(text(&[0x05, 0xc0]), "transaction type not supported");
         assert!(text(&[0xc1, 0x80]).starts_with("rlp: "));
         assert!(text(&[0x02, 0xc1, 0x80]).starts_with("rlp: "));
