@@ -1,8 +1,17 @@
 //! The full dataset of an epoch: what a miner reads instead of computing it.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use tracing::info;
 
 use super::{
+    files::{self, FileError},
     light::{LightCache, PAGE_ROWS, Page},
     row::Row,
     sizes::{PAGE_BYTES, dataset_bytes},
@@ -10,6 +19,9 @@ use super::{
 
 /// Pages computed at once, so that the waits of one are filled with work of the others.
 const PAGES_AT_ONCE: usize = 8;
+
+/// Pages of 128 bytes in a block of 4 KiB, the least that disks and file systems lose.
+const PAGES_A_BLOCK: usize = 4_096 / PAGE_BYTES as usize;
 
 /// Every page of an epoch's dataset: 1 GiB at genesis, 8 MiB more each epoch.
 #[derive(Debug)]
@@ -54,8 +66,23 @@ impl Dataset {
         Self { rows }
     }
 
-    pub(super) fn from_rows(rows: Vec<Row>) -> Self {
-        Self { rows }
+    /// An epoch's dataset out of its file, where that is sound. `cache` is asked for only where the
+    /// file has no checksum.
+    pub(super) fn read(
+        path: &Path,
+        bytes: u64,
+        threads: usize,
+        cache: impl FnOnce() -> Arc<LightCache>,
+    ) -> Result<Self, FileError> {
+        let rows = match files::read(path, bytes) {
+            Err(FileError::NoChecksum) => {
+                let rows = files::adopt(path, bytes, |rows| agree(rows, &cache(), threads))?;
+                info!(path = %path.display(), "ethash dataset without a checksum taken over");
+                rows
+            }
+            read => read?,
+        };
+        Ok(Self { rows })
     }
 
     pub(super) fn rows(&self) -> &[Row] {
@@ -73,6 +100,36 @@ impl Dataset {
             [self.rows[first], self.rows[first + 1]]
         })
     }
+}
+
+/// Whether rows are what the cache gives, as far as one page of each block of a disk tells: what
+/// was lost is lost by such blocks.
+fn agree(rows: &[Row], cache: &LightCache, threads: usize) -> bool {
+    let (pages, _) = rows.as_chunks::<PAGE_ROWS>();
+    let share = pages
+        .len()
+        .div_ceil(threads)
+        .next_multiple_of(PAGES_A_BLOCK);
+    std::thread::scope(|scope| {
+        let shares = pages.chunks(share.max(1)).enumerate();
+        let checks: Vec<_> = shares
+            .map(|(index, pages)| scope.spawn(move || share_agrees(cache, pages, index * share)))
+            .collect();
+        checks
+            .into_iter()
+            .all(|check| check.join().unwrap_or(false))
+    })
+}
+
+fn share_agrees(cache: &LightCache, pages: &[Page], first: usize) -> bool {
+    let looked_at: Vec<usize> = (0..pages.len()).step_by(PAGES_A_BLOCK).collect();
+    looked_at.chunks(PAGES_AT_ONCE).all(|positions| {
+        let last = positions.len() - 1;
+        let positions: [usize; PAGES_AT_ONCE] =
+            std::array::from_fn(|ahead| positions[ahead.min(last)]);
+        let computed = cache.pages(positions.map(|position| (first + position) as u32));
+        computed == positions.map(|position| pages[position])
+    })
 }
 
 fn fill(cache: &LightCache, rows: &mut [Row], first_page: usize, progress: &Progress<'_>) {
@@ -109,6 +166,32 @@ mod tests {
     use super::*;
     use crate::ethash::sizes::seed_hash;
     use std::sync::Mutex;
+
+    #[test]
+    fn a_file_without_a_checksum_is_taken_where_its_rows_are_right() {
+        const BYTES: u64 = 32 * 1024;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("full");
+        let checksum = folder.path().join("full.crc32");
+        let cache = Arc::new(LightCache::generate_sized(1024, &seed_hash(0)));
+        let read = |threads| Dataset::read(&path, BYTES, threads, || Arc::clone(&cache));
+        let dataset = Dataset::generate_sized(&cache, BYTES, 1, &|_| {});
+        files::write(&path, dataset.rows()).unwrap();
+        let sound = std::fs::read(&path).unwrap();
+        for threads in 1..4 {
+            std::fs::remove_file(&checksum).unwrap();
+            assert_eq!(read(threads).unwrap().rows, dataset.rows);
+            assert!(checksum.exists());
+        }
+        for block in 0..sound.len() / 4_096 {
+            std::fs::remove_file(&checksum).unwrap_or_default();
+            let mut damaged = sound.clone();
+            damaged[block * 4_096 + 8..][..4_096].fill(0);
+            std::fs::write(&path, damaged).unwrap();
+            assert!(matches!(read(2), Err(FileError::WrongRows)), "{block}");
+            assert!(!checksum.exists());
+        }
+    }
 
     #[test]
     fn is_the_same_on_any_number_of_threads_and_reports_its_progress() {

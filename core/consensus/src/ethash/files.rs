@@ -4,7 +4,8 @@
 //! magic words `0xbaddcafe 0xfee1dead` and then the rows, everything in 32-bit little
 //! endian words. geth reads these files as they are. The checksum that geth's layout
 //! lacks stands beside it in `<name>.crc32` (the CRC-32 of the rows, eight hex digits and
-//! a line feed): a trailer would change the row count that geth derives from the size.
+//! a line feed): a trailer would change the row count that geth derives from the size. A
+//! dataset of geth's gets one, once a page of each of its disk blocks was computed again.
 //!
 //! A file is written under another name, synced and renamed, so it is never seen half
 //! written. The rows are read into memory, not mapped: behind the 8 bytes of magic, mapped
@@ -17,6 +18,8 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
     time::{Duration, SystemTime},
 };
+
+use tracing::warn;
 
 use super::{
     row::{ROW_WORDS, Row},
@@ -60,6 +63,9 @@ pub enum FileError {
     /// There is no checksum beside the file (geth writes none).
     #[error("file has no checksum beside it")]
     NoChecksum,
+    /// Rows of a file without a checksum are not those of its epoch.
+    #[error("file holds other rows than its epoch has")]
+    WrongRows,
     /// The rows do not match the checksum.
     #[error("file does not match its checksum: have {have:08x}, want {want:08x}")]
     WrongChecksum {
@@ -92,12 +98,43 @@ fn checksum_path(path: &Path) -> PathBuf {
 
 /// Reads the rows of a file that must hold `bytes` of them.
 pub(super) fn read(path: &Path, bytes: u64) -> Result<Vec<Row>, FileError> {
+    let file = open(path, bytes)?;
+    let want = read_checksum(path)?;
+    let (rows, have) = read_rows(file, bytes)?;
+    match have == want {
+        true => Ok(rows),
+        false => Err(FileError::WrongChecksum { have, want }),
+    }
+}
+
+/// Reads the rows of a file without a checksum, such as geth's, and gives it one where the rows
+/// are sound.
+pub(super) fn adopt(
+    path: &Path,
+    bytes: u64,
+    is_sound: impl FnOnce(&[Row]) -> bool,
+) -> Result<Vec<Row>, FileError> {
+    let (rows, checksum) = read_rows(open(path, bytes)?, bytes)?;
+    if !is_sound(&rows) {
+        return Err(FileError::WrongRows);
+    }
+    if let Err(error) = write_checksum(path, checksum) {
+        warn!(path = %path.display(), %error, "ethash file gets no checksum");
+    }
+    Ok(rows)
+}
+
+fn open(path: &Path, bytes: u64) -> Result<File, FileError> {
     let file = File::open(path)?;
     let (have, want) = (file.metadata()?.len(), MAGIC_BYTES + bytes);
-    if have != want {
-        return Err(FileError::WrongSize { have, want });
+    match have == want {
+        true => Ok(file),
+        false => Err(FileError::WrongSize { have, want }),
     }
-    let expected = read_checksum(path)?;
+}
+
+/// The rows, and their checksum.
+fn read_rows(file: File, bytes: u64) -> Result<(Vec<Row>, u32), FileError> {
     let mut reader = BufReader::with_capacity(ROWS_AT_ONCE * ROW_BYTES as usize, file);
     let mut magic = [0; MAGIC_BYTES as usize];
     reader.read_exact(&mut magic)?;
@@ -116,14 +153,7 @@ pub(super) fn read(path: &Path, bytes: u64) -> Result<Vec<Row>, FileError> {
         let (chunks, _) = chunk.as_chunks::<{ ROW_BYTES as usize }>();
         rows.extend(chunks.iter().map(row_of));
     }
-    let have = checksum.finalize();
-    match have == expected {
-        true => Ok(rows),
-        false => Err(FileError::WrongChecksum {
-            have,
-            want: expected,
-        }),
-    }
+    Ok((rows, checksum.finalize()))
 }
 
 fn read_checksum(path: &Path) -> Result<u32, FileError> {
@@ -157,9 +187,12 @@ pub(super) fn write(path: &Path, rows: &[Row]) -> io::Result<()> {
         }
         Ok(())
     })?;
-    let text = format!("{:08x}\n", checksum.finalize());
+    write_checksum(path, checksum.finalize())
+}
+
+fn write_checksum(path: &Path, checksum: u32) -> io::Result<()> {
     write_renamed(&checksum_path(path), |writer| {
-        writer.write_all(text.as_bytes())
+        writeln!(writer, "{checksum:08x}")
     })
 }
 

@@ -1,6 +1,10 @@
 //! Files made on request: `makecache` and `makedag`.
 
-use std::path::{Path, PathBuf};
+use std::{
+    cell::OnceCell,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use super::{
     dataset::Dataset,
@@ -11,7 +15,7 @@ use super::{
 };
 
 /// Puts an epoch's file, with its checksum, into a folder, and says where. A sound file that is
-/// there already is kept; files of other epochs are left alone.
+/// there already is kept, geth's too; files of other epochs are left alone.
 ///
 /// Generating logs its progress; a dataset takes minutes on `threads` threads (zero: one for
 /// each core). The epoch is at most [`crate::limits::MAX_EPOCH`].
@@ -27,19 +31,29 @@ pub fn make_file(
         FileKind::Cache => sizes.cache_bytes(epoch),
         FileKind::Dataset => sizes.dataset_bytes(epoch),
     };
-    if files::read(&path, bytes).is_ok() {
-        return Ok(path);
-    }
-    let log = logged_progress("ethash cache", epoch);
-    let seed = seed_hash(epoch);
-    let cache = LightCache::generate_reporting(sizes.cache_bytes(epoch), &seed, &log);
+    let made = OnceCell::new();
+    let cache = || {
+        Arc::clone(made.get_or_init(|| {
+            let log = logged_progress("ethash cache", epoch);
+            let bytes = sizes.cache_bytes(epoch);
+            Arc::new(LightCache::generate_reporting(
+                bytes,
+                &seed_hash(epoch),
+                &log,
+            ))
+        }))
+    };
+    let threads = threads_of(threads);
     match kind {
-        FileKind::Cache => files::write(&path, cache.rows())?,
-        FileKind::Dataset => {
+        FileKind::Cache if files::read(&path, bytes).is_err() => {
+            files::write(&path, cache().rows())?;
+        }
+        FileKind::Dataset if Dataset::read(&path, bytes, threads, cache).is_err() => {
             let log = logged_progress("ethash dataset", epoch);
-            let dataset = Dataset::generate_sized(&cache, bytes, threads_of(threads), &log);
+            let dataset = Dataset::generate_sized(&cache(), bytes, threads, &log);
             files::write(&path, dataset.rows())?;
         }
+        FileKind::Cache | FileKind::Dataset => {}
     }
     Ok(path)
 }

@@ -193,8 +193,9 @@ impl DataStore {
             return generate();
         };
         let path = files::path_of(folder, FileKind::Dataset, epoch);
-        match files::read(&path, bytes) {
-            Ok(rows) => return Dataset::from_rows(rows),
+        let threads = threads_of(self.options.threads);
+        match Dataset::read(&path, bytes, threads, || self.cache(epoch)) {
+            Ok(dataset) => return dataset,
             Err(error) => log_unusable(&path, &error),
         }
         let started = Instant::now();
