@@ -15,7 +15,10 @@ use crate::sealing::SealingActors;
 
 pub(super) fn methods() -> Vec<Method<Node>> {
     vec![
+        Method::view("eth_getHashrate", &[], hashrate),
         Method::actor("eth_getWork", &[], get_work),
+        // geth's spelling, and the one of most miners.
+        Method::actor("eth_submitHashRate", &["rate", "id"], submit_hashrate),
         Method::actor("eth_submitHashrate", &["rate", "id"], submit_hashrate),
         Method::actor("eth_submitWork", &["nonce", "hash", "digest"], submit_work),
         Method::actor("ethash_getWork", &[], get_work),
