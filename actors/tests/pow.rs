@@ -16,7 +16,7 @@ use actoreum_actors::{
     accounts::AccountsActor,
     chain::{ChainActor, ChainSetup},
     miner::{MinerActor, MinerControl, MinerSettings, MinerSetup},
-    sealer::{PowSetup, SealerActor, SealerSetup, SealingMethod},
+    sealer::{Notifier, PowSetup, SealerActor, SealerSetup, SealingMethod},
     supervision::{ActorRef, ChildSpec, Pool, Strategy, SupervisorSpec, Tree},
     txpool::{TxPoolHandle, TxPoolSetup},
     worker::{Pace, WorkerActor, WorkerSetup},
@@ -107,7 +107,7 @@ impl Chain {
             method: SealingMethod::Ethash(PowSetup {
                 ethash: ethash.clone(),
                 control: Arc::clone(&control),
-                notify: Arc::default(),
+                notify: Notifier::default(),
                 is_trusting: false,
             }),
             reader: reader.clone(),

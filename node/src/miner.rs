@@ -6,7 +6,7 @@ use actoreum_actors::{
     accounts::AccountsActor,
     chain::ChainActor,
     miner::{MinerControl, MinerSettings, MinerSetup},
-    sealer::{CliqueSetup, NotifyUrl, PowSetup, SealGuard, SealerSetup, SealingMethod},
+    sealer::{CliqueSetup, Notifier, NotifyUrl, PowSetup, SealGuard, SealerSetup, SealingMethod},
     supervision::{ActorRef, ChildSpec, Pool, Strategy, SupervisorSpec},
     txpool::TxPoolActor,
     worker::{Pace, WorkerSetup},
@@ -198,6 +198,11 @@ impl MinerConfig {
         self.notify.iter().map(read).collect()
     }
 
+    fn notifier(&self) -> eyre::Result<Notifier> {
+        let notifier = Notifier::new(self.notify_urls()?);
+        notifier.map_err(|error| eyre!("--miner.notify: {error}"))
+    }
+
     /// What is decided at the start, for a chain that goes on after a block with this number and
     /// time.
     ///
@@ -350,7 +355,7 @@ pub fn assemble(
             let setup = PowSetup {
                 ethash,
                 control: Arc::clone(&actors.control),
-                notify: config.notify_urls()?.into(),
+                notify: config.notifier()?,
                 is_trusting: config.noverify,
             };
             (SealingMethod::Ethash(setup), None)

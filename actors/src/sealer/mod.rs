@@ -49,7 +49,7 @@ use crate::{
 };
 
 pub use guard::{Refusal, RememberError, Reservation, SealGuard};
-pub use notify::NotifyUrl;
+pub use notify::{Notifier, NotifyError, NotifyUrl};
 use pow::Pow;
 pub use pow::PowSetup;
 

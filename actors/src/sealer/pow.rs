@@ -19,7 +19,7 @@ use actoreum_primitives::{B256, Block, Header};
 use rand::Rng;
 use tracing::{debug, info, warn};
 
-use super::{Found, SealerActor, notify::NotifyUrl};
+use super::{Found, SealerActor, notify::Notifier};
 use crate::{
     miner::MinerControl,
     supervision::{ActorRef, Later, Replier},
@@ -44,7 +44,7 @@ pub struct PowSetup {
     /// How many threads search; where the rate is shown.
     pub control: Arc<MinerControl>,
     /// Who is told of new work.
-    pub notify: Arc<[NotifyUrl]>,
+    pub notify: Notifier,
     /// Whether seals of remote miners are taken without a look at them.
     pub is_trusting: bool,
 }
@@ -108,9 +108,7 @@ impl Pow {
         });
         self.search(me);
         if let Some(work) = self.work() {
-            for url in self.setup.notify.iter() {
-                url.tell(&work);
-            }
+            self.setup.notify.tell(&work);
         }
         later
     }

@@ -24,6 +24,7 @@ mod metrics;
 mod mining;
 mod network;
 mod network_new;
+mod notify;
 mod page;
 mod personal;
 mod pool_flood;
