@@ -49,6 +49,7 @@ mod password;
 pub mod presale;
 pub mod signing;
 pub mod trezor;
+mod typed_data;
 
 pub use derivation::{DerivationPath, PathError};
 pub use directory::KeyDirectory;
@@ -58,3 +59,4 @@ pub use kdf::ScryptCost;
 pub use key_file::KeyFile;
 pub use keyring::Keyring;
 pub use password::Password;
+pub use typed_data::TypedData;

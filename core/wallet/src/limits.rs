@@ -40,6 +40,20 @@ pub const MAX_DEVICE_TEXT: usize = 200;
 /// hundred; a device that goes on for ever would hold a thread.
 pub const MAX_BUTTON_REQUESTS: usize = 1_000;
 
+/// Bytes of the name of a type of typed data, at most, brackets included.
+pub const MAX_TYPE_NAME_BYTES: usize = 1_024;
+
+/// Structs within structs, and dimensions of an array, at most: each takes room on the stack.
+pub const MAX_TYPE_DEPTH: usize = 32;
+
+/// Members of a type of typed data with those of its structs, at most, each as often as it occurs:
+/// types that name each other twice would double with each.
+pub const MAX_TYPE_MEMBERS: usize = 10_000;
+
+/// Times that a Trezor may ask for a part of what it signs. Typed data of a few kilobytes has
+/// hundreds of parts; a device that goes on for ever would hold a thread.
+pub const MAX_PART_REQUESTS: usize = 100_000;
+
 /// How long a device may take for what it does alone. It takes well under a second.
 pub const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
 

@@ -300,6 +300,33 @@ fn vectors_typed_data_is_signed_as_the_eip_says() {
 }
 
 #[test]
+fn typed_data_that_would_exhaust_the_stack_or_the_memory_is_refused() {
+    let site = Site::ours();
+    let (_node, http) = site.start_open(&[]);
+    let brackets = format!("uint8{}", "[]".repeat(100_000));
+    let tuple = format!("{}bool{}", "(".repeat(100_000), ")".repeat(100_000));
+    let doubled = |at: u32| {
+        let next = format!("S{}", at + 1);
+        json!([{"name": "a", "type": next}, {"name": "b", "type": next}])
+    };
+    let doubling = (0..60).map(|at| (format!("S{at}"), doubled(at)));
+    for types in [
+        json!({"S0": [{"name": "a", "type": brackets}]}),
+        json!({"S0": [{"name": "a", "type": tuple}]}),
+        Value::Object(doubling.collect()),
+    ] {
+        let data = json!({"types": types, "primaryType": "S0", "domain": {}, "message": {}});
+        let nobody = "0x0000000000000000000000000000000000000000";
+        let refused = answer(http, "eth_signTypedData_v4", json!([nobody, data])).unwrap_err();
+        assert!(
+            refused.contains("invalid typed data: the type"),
+            "{refused}"
+        );
+    }
+    assert!(answer(http, "eth_blockNumber", json!([])).is_ok());
+}
+
+#[test]
 fn hardware_wallets_are_looked_for_where_they_are_wanted() {
     let site = Site::ours();
     let (mut node, http) = site.start_open(&["--usb"]);

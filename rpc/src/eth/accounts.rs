@@ -5,8 +5,8 @@ use std::sync::Arc;
 use actoreum_messages::accounts::GetAccounts;
 use actoreum_messages::usb::GetWalletAccounts;
 use actoreum_primitives::{Address, B256, Bytes};
+use actoreum_wallet::TypedData;
 use actoreum_wallet::hardware::SignRequest;
-use actoreum_wallet::signing::TypedDataHashes;
 
 use super::outgoing::{self, SignedTransaction, TxArgs};
 use crate::error::RpcError;
@@ -97,9 +97,9 @@ async fn sign(node: Arc<Node>, (address, data): (Address, Bytes)) -> Result<Byte
 }
 
 /// Typed data, as an object or as a string that holds one.
-struct TypedData(String);
+struct TypedDataJson(String);
 
-impl FromParam for TypedData {
+impl FromParam for TypedDataJson {
     const SCHEMA: &'static str = r#"{"title":"typed data","type":["object","string"]}"#;
 
     fn from_raw(raw: &str) -> Result<Self, ParamError> {
@@ -113,11 +113,11 @@ impl FromParam for TypedData {
 
 async fn sign_typed_data(
     node: Arc<Node>,
-    (address, data): (Address, TypedData),
+    (address, data): (Address, TypedDataJson),
 ) -> Result<Bytes, RpcError> {
-    let hashes = TypedDataHashes::from_json(&data.0)
+    let data = TypedData::from_json(&data.0)
         .map_err(|error| RpcError::invalid_params(error.to_string()))?;
-    let request = SignRequest::TypedData(hashes);
+    let request = SignRequest::TypedData(data);
     let signature = keys::sign(&node, address, request, None).await?;
     Ok(keys::message_signature(signature))
 }

@@ -9,8 +9,10 @@
 
 mod bus;
 mod ledger;
+mod protobuf;
 mod rlp;
 mod trezor;
+mod typed_data;
 
 use std::sync::Arc;
 

@@ -6,7 +6,11 @@ use actoreum_primitives::{
 };
 use actoreum_wallet::{hardware::Packet, signing};
 
-use super::{Fault, Firmware, Habit, Owner, key_at};
+use super::{
+    Fault, Firmware, Habit, Owner, key_at,
+    protobuf::{Field, Fields, amount, blob, bytes, decode, number},
+    typed_data::Told,
+};
 
 /// See the module.
 pub struct TrezorFirmware {
@@ -14,6 +18,8 @@ pub struct TrezorFirmware {
     owner: Owner,
     /// The PIN as places on the grid; `None`: there is none.
     pub pin: Option<String>,
+    /// Its firmware's version. The first model's begins with 1.
+    pub version: [u64; 3],
     /// Whether a passphrase is wanted.
     pub wants_passphrase: bool,
     is_unlocked: bool,
@@ -24,15 +30,9 @@ pub struct TrezorFirmware {
     asked: Option<(u16, Fields)>,
     /// A transaction's input, as far as it came.
     input: Vec<u8>,
+    /// Typed data, as far as it came.
+    typed_data: Option<Told>,
     is_shown: bool,
-}
-
-type Fields = Vec<(u64, Field)>;
-
-#[derive(Clone)]
-enum Field {
-    Number(u64),
-    Bytes(Vec<u8>),
 }
 
 impl TrezorFirmware {
@@ -42,12 +42,14 @@ impl TrezorFirmware {
             phrase: phrase.to_owned(),
             owner: owner.clone(),
             pin: None,
+            version: [1, 12, 1],
             wants_passphrase: false,
             is_unlocked: false,
             passphrase: None,
             incoming: Vec::new(),
             asked: None,
             input: Vec::new(),
+            typed_data: None,
             is_shown: false,
         }
     }
@@ -61,10 +63,11 @@ impl TrezorFirmware {
             0 => {
                 self.passphrase = None;
                 self.asked = None;
+                let [major, minor, patch] = self.version;
                 let features = [
-                    number(2, 1),
-                    number(3, 12),
-                    number(4, 1),
+                    number(2, major),
+                    number(3, minor),
+                    number(4, patch),
                     bytes(10, b"mine"),
                 ];
                 reply(17, &features.concat())
@@ -102,8 +105,14 @@ impl TrezorFirmware {
                 self.input.extend(blob(&fields, 1));
                 self.sign_or_ask_for_more()
             }
+            466 | 468 => {
+                let told = self.typed_data.as_mut().unwrap();
+                told.take(kind, &fields);
+                self.sign_or_ask_for_parts()
+            }
             _ => {
                 self.asked = Some((kind, fields));
+                self.typed_data = None;
                 self.go_on()
             }
         }
@@ -122,7 +131,9 @@ impl TrezorFirmware {
                 let address = self.key(fields).address();
                 reply(57, &bytes(2, address.to_string().as_bytes()))
             }
-            Some((58 | 64 | 452 | 470, _)) => reply(26, &number(1, 8)),
+            Some((470, _)) if self.version[0] > 1 => failure(1, "Unexpected message"),
+            Some((464, _)) if self.version[0] == 1 => failure(1, "Unknown message"),
+            Some((58 | 64 | 452 | 464 | 470, _)) => reply(26, &number(1, 8)),
             Some((kind, _)) => failure(1, &format!("Unknown message {kind}")),
             None => failure(1, "Unexpected message"),
         }
@@ -142,10 +153,34 @@ impl TrezorFirmware {
                 let hash = signing::personal_message_hash(&blob(&fields, 2));
                 reply(66, &bytes(2, &signature_bytes(&key, hash)))
             }
+            464 => {
+                let primary_type = String::from_utf8(blob(&fields, 2)).unwrap();
+                match &mut self.typed_data {
+                    None => {
+                        self.typed_data = Some(Told::new(primary_type));
+                        self.sign_or_ask_for_parts()
+                    }
+                    Some(told) => {
+                        let hash = told.hash().ok().expect("because it was told all");
+                        reply(469, &bytes(1, &signature_bytes(&key, hash)))
+                    }
+                }
+            }
             _ => {
                 let hashes = [blob(&fields, 2), blob(&fields, 3)].concat();
                 let hash = keccak256([b"\x19\x01", &hashes[..]].concat());
                 reply(469, &bytes(1, &signature_bytes(&key, hash)))
+            }
+        }
+    }
+
+    /// What is missing; once nothing is, the owner is asked again.
+    fn sign_or_ask_for_parts(&mut self) -> Vec<Packet> {
+        match self.typed_data.as_mut().unwrap().hash() {
+            Ok(_) => reply(26, &number(1, 8)),
+            Err(missing) => {
+                let (kind, content) = missing.encode();
+                reply(kind, &content)
             }
         }
     }
@@ -300,72 +335,4 @@ fn reply(kind: u16, content: &[u8]) -> Vec<Packet> {
             packet
         })
         .collect()
-}
-
-fn varint(mut value: u64) -> Vec<u8> {
-    let mut out = Vec::new();
-    while value > 0x7f {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-    out
-}
-
-fn number(field: u64, value: u64) -> Vec<u8> {
-    [varint(field << 3), varint(value)].concat()
-}
-
-fn bytes(field: u64, value: &[u8]) -> Vec<u8> {
-    [&varint(field << 3 | 2), &varint(value.len() as u64), value].concat()
-}
-
-fn read_varint(rest: &mut &[u8]) -> u64 {
-    let mut value = 0;
-    for shift in (0..).step_by(7) {
-        let (byte, left) = rest
-            .split_first()
-            .expect("because the host writes whole ones");
-        *rest = left;
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            break;
-        }
-    }
-    value
-}
-
-fn decode(mut rest: &[u8]) -> Fields {
-    let mut fields = Vec::new();
-    while !rest.is_empty() {
-        let key = read_varint(&mut rest);
-        let value = match key & 7 {
-            0 => Field::Number(read_varint(&mut rest)),
-            2 => {
-                let length = read_varint(&mut rest) as usize;
-                let (value, left) = rest.split_at(length);
-                rest = left;
-                Field::Bytes(value.to_vec())
-            }
-            other => panic!("wire type {other}"),
-        };
-        fields.push((key >> 3, value));
-    }
-    fields
-}
-
-fn blob(fields: &Fields, wanted: u64) -> Vec<u8> {
-    let found = fields.iter().find_map(|field| match field {
-        (field, Field::Bytes(value)) if *field == wanted => Some(value.clone()),
-        _ => None,
-    });
-    found.unwrap_or_default()
-}
-
-fn amount(fields: &Fields, wanted: u64) -> u64 {
-    let found = fields.iter().find_map(|field| match field {
-        (field, Field::Number(value)) if *field == wanted => Some(*value),
-        _ => None,
-    });
-    found.unwrap_or_default()
 }

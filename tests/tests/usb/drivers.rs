@@ -10,14 +10,13 @@ use actoreum_tests::usb::{
     ALL_ALL, Fault, Habit, LedgerFirmware, Owner, SoftBus, TrezorFirmware, key_at,
 };
 use actoreum_wallet::{
-    DerivationPath, Password,
+    DerivationPath, Password, TypedData,
     hardware::{
         Brand, Bus as _, Device, DeviceError, Driver, Packet, SignRequest, StopFlag, WalletError,
         driver,
     },
     ledger::LedgerError,
     mnemonic::DEVELOPMENT,
-    signing::TypedDataHashes,
     trezor::TrezorError,
 };
 use serde_json::json;
@@ -78,33 +77,23 @@ fn ethers(nonce: u64, input: Vec<u8>) -> TxPayload {
     })
 }
 
-fn mail() -> TypedDataHashes {
-    let person = json!([{"name": "name", "type": "string"}, {"name": "wallet", "type": "address"}]);
-    let data = json!({
-        "types": {
-            "EIP712Domain": [
-                {"name": "name", "type": "string"}, {"name": "version", "type": "string"},
-                {"name": "chainId", "type": "uint256"},
-                {"name": "verifyingContract", "type": "address"}
-            ],
-            "Person": person,
-            "Mail": [
-                {"name": "from", "type": "Person"}, {"name": "to", "type": "Person"},
-                {"name": "contents", "type": "string"}
-            ]
-        },
-        "primaryType": "Mail",
-        "domain": {
-            "name": "Ether Mail", "version": "1", "chainId": 1,
-            "verifyingContract": "0x1e0Ae8205e9726E6F296ab8869160A6423E2337E"
-        },
-        "message": {
-            "from": {"name": "Cow", "wallet": "0xc0004B62C5A39a728e4Af5bee0c6B4a4E54b15ad"},
-            "to": {"name": "Bob", "wallet": "0x54B0Fa66A065748C40dCA2C7Fe125A2028CF9982"},
-            "contents": "Hello, Bob!"
-        }
-    });
-    TypedDataHashes::from_json(&data.to_string()).unwrap()
+/// The example of the EIP, with the addresses that the tests of Trezor's firmware have in it.
+fn mail() -> TypedData {
+    let json = include_str!("../../../core/wallet/tests/data/eip712-mail.json");
+    let json = json
+        .replace(
+            "CcCCccccCCCCcCCCCCCcCcCccCcCCCcCcccccccC",
+            "1e0Ae8205e9726E6F296ab8869160A6423E2337E",
+        )
+        .replace(
+            "CD2a3d9F938E13CD947Ec05AbC7FE734Df8DD826",
+            "c0004B62C5A39a728e4Af5bee0c6B4a4E54b15ad",
+        )
+        .replace(
+            "bBbBBBBbbBBBbbbBbbBbbbbBBbBbbbbBbBbbBBbB",
+            "54B0Fa66A065748C40dCA2C7Fe125A2028CF9982",
+        );
+    TypedData::from_json(&json).unwrap()
 }
 
 /// What Trezor's firmware is tested with: `common/tests/fixtures/ethereum` of trezor-firmware.
@@ -176,16 +165,6 @@ fn vectors_a_trezor_signs_what_its_firmwares_tests_say() {
             "2db4a9ecc73da91206f84397ae9287a399076fdc01ed7f3c6554b1c57c39bf8c",
         )
     );
-    let typed = TypedDataHashes::from_json(
-        r#"{"types":{"EIP712Domain":[]},"primaryType":"EIP712Domain","message":{},"domain":{}}"#,
-    );
-    assert_eq!(
-        sign(first, SignRequest::TypedData(typed.unwrap())),
-        pair(
-            "18aaea9abed7cd88d3763a9a420e2e7b71a9f991685fbc62d74da86326cffa68",
-            "0644862d459d1973e422777a3933bc74190b1cae9a5418ddaea645a7d7630dd9",
-        )
-    );
     assert_eq!(
         sign(first, SignRequest::TypedData(mail())),
         pair(
@@ -193,6 +172,96 @@ fn vectors_a_trezor_signs_what_its_firmwares_tests_say() {
             "0c4600d2167568e052ab846555bd590de93bb230987766c636613262eaeb8bdc",
         )
     );
+}
+
+/// Typed data with each type, from the same tests, and its signature.
+const COMPLEX: (&str, &str, &str) = (
+    r#"{"types": {
+        "EIP712Domain": [
+            {"name": "name", "type": "string"}, {"name": "version", "type": "string"},
+            {"name": "chainId", "type": "uint256"},
+            {"name": "verifyingContract", "type": "address"}, {"name": "salt", "type": "bytes32"}],
+        "Person": [
+            {"name": "name", "type": "string"}, {"name": "wallet", "type": "address"},
+            {"name": "married", "type": "bool"}, {"name": "kids", "type": "uint8"},
+            {"name": "karma", "type": "int16"}, {"name": "secret", "type": "bytes"},
+            {"name": "small_secret", "type": "bytes16"}, {"name": "pets", "type": "string[]"},
+            {"name": "two_best_friends", "type": "string[2]"}],
+        "Mail": [
+            {"name": "from", "type": "Person"}, {"name": "to", "type": "Person"},
+            {"name": "messages", "type": "string[]"}]},
+    "primaryType": "Mail",
+    "domain": {
+        "name": "Ether Mail", "version": "1", "chainId": 1,
+        "verifyingContract": "0x1e0Ae8205e9726E6F296ab8869160A6423E2337E",
+        "salt": "0xca92da1a6e91d9358328d2f2155af143a7cb74b81a3a4e3e57e2191823dbb56c"},
+    "message": {
+        "from": {
+            "name": "Amy", "wallet": "0xc0004B62C5A39a728e4Af5bee0c6B4a4E54b15ad",
+            "married": true, "kids": 2, "karma": 4,
+            "secret": "0x62c5a39a728e4af5bee0c6b462c5a39a728e4af5bee0c6b462c5a39a728e4af5bee0c6b462c5a39a728e4af5bee0c6b4",
+            "small_secret": "0x5ccf0e54367104795a47bc0481645d9e",
+            "pets": ["parrot"], "two_best_friends": ["Carl", "Denis"]},
+        "to": {
+            "name": "Bob", "wallet": "0x54B0Fa66A065748C40dCA2C7Fe125A2028CF9982",
+            "married": false, "kids": 0, "karma": -4,
+            "secret": "0x7fe125a2028cf97fe125a2028cf97fe125a2028cf97fe125a2028cf97fe125a2028cf97fe125a2028cf97fe125a2028cf9",
+            "small_secret": "0xa5e5c47b64775abc476d2962403258de",
+            "pets": ["dog", "cat"], "two_best_friends": ["Emil", "Franz"]},
+        "messages": ["Hello, Bob!", "How are you?", "Hope you're fine"]}}"#,
+    "f0a187388b33f17885c915173f38bd613d2ce4346acadfc390b2bae4c6def036",
+    "67ceac155b5398bd8be326386e841e8820c5254f389a09d6d95ac72e2f6e19e6",
+);
+/// An array of structs.
+const ELEMENTS: (&str, &str, &str) = (
+    r#"{"types": {
+        "EIP712Domain": [], "Message": [{"name": "element", "type": "Element[]"}],
+        "Element": [{"name": "foo", "type": "int8"}]},
+    "primaryType": "Message", "domain": {},
+    "message": {"element": [{"foo": 1}, {"foo": 2}]}}"#,
+    "5c7fe30cc1889a59177864c58c2e5f46e4c5fd4ad7b565a6a6c0416a2d1370d2",
+    "33da9c2c40fc95b694af21b8cb1e027d9d664118fa021f71e2fd0d8eada7fd5d",
+);
+const NOTHING: (&str, &str, &str) = (
+    r#"{"types":{"EIP712Domain":[]},"primaryType":"EIP712Domain","message":{},"domain":{}}"#,
+    "18aaea9abed7cd88d3763a9a420e2e7b71a9f991685fbc62d74da86326cffa68",
+    "0644862d459d1973e422777a3933bc74190b1cae9a5418ddaea645a7d7630dd9",
+);
+
+#[test]
+fn vectors_both_models_sign_the_same_typed_data_one_by_its_hashes_one_by_its_parts() {
+    for version in [[1, 12, 1], [2, 8, 1]] {
+        let (_bus, owner, mut driver) = trezor(|firmware| firmware.version = version);
+        driver.open(&nothing()).unwrap();
+        let first = DerivationPath::account(0);
+        let signer = driver.derive(&first).unwrap();
+        for (json, r, s) in [COMPLEX, ELEMENTS, NOTHING] {
+            let request = SignRequest::TypedData(TypedData::from_json(json).unwrap());
+            let signature = driver.sign(&first, signer, &request).unwrap();
+            assert_eq!(parts(signature), pair(r, s), "{version:?}");
+        }
+        owner.set(Habit::Refuses);
+        let request = SignRequest::TypedData(mail());
+        let refused = TrezorError::Refused("Cancelled".to_owned());
+        assert_eq!(driver.sign(&first, signer, &request), Err(refused.into()));
+    }
+}
+
+#[test]
+fn a_trezor_is_not_told_of_what_it_has_no_room_for_and_can_be_used_on() {
+    let (_bus, _owner, mut driver) = trezor(|firmware| firmware.version = [2, 8, 1]);
+    driver.open(&nothing()).unwrap();
+    let first = DerivationPath::account(0);
+    let signer = driver.derive(&first).unwrap();
+    let many = json!({
+        "types": {"M": [{"name": "all", "type": "uint8[]"}]}, "primaryType": "M", "domain": {},
+        "message": {"all": vec![1; 65_536]}
+    });
+    let many = TypedData::from_json(&many.to_string()).unwrap();
+    let refused = driver.sign(&first, signer, &SignRequest::TypedData(many));
+    assert_eq!(refused, Err(TrezorError::TooManyElements.into()));
+    let request = SignRequest::TypedData(mail());
+    assert!(driver.sign(&first, signer, &request).is_ok());
 }
 
 #[test]

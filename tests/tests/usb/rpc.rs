@@ -6,9 +6,7 @@ use actoreum_primitives::{Address, Signature, Transaction, alloy_primitives::hex
 use actoreum_tests::usb::{
     ALL_ALL, Fault, Habit, LedgerFirmware, Owner, SoftBus, TrezorFirmware, key_at,
 };
-use actoreum_wallet::{
-    DerivationPath, hardware::Brand, mnemonic::DEVELOPMENT, signing::TypedDataHashes,
-};
+use actoreum_wallet::{DerivationPath, TypedData, hardware::Brand, mnemonic::DEVELOPMENT};
 use serde_json::{Value, json};
 
 use crate::node::{PATIENCE, WalletNode};
@@ -79,9 +77,7 @@ async fn sign_everything(node: &WalletNode, signer: Address, prices: &[Value]) {
     let signature = node.call("eth_signTypedData_v4", asked).await.unwrap();
     let mut signature: [u8; 65] = bytes(&signature).try_into().unwrap();
     signature[64] -= 27;
-    let hash = TypedDataHashes::from_json(TYPED_DATA)
-        .unwrap()
-        .signing_hash();
+    let hash = TypedData::from_json(TYPED_DATA).unwrap().signing_hash();
     let by = Signature::from_bytes(&signature)
         .unwrap()
         .recover_address(hash);

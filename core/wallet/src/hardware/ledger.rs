@@ -137,11 +137,11 @@ impl Driver for LedgerDriver {
                 version.at_least(Version([1, 0, 8]), "message")?;
                 Command::sign_message(path, message).ok_or(WalletError::NotSupported)?
             }
-            SignRequest::TypedData(hashes) => {
+            SignRequest::TypedData(data) => {
                 version.at_least(Version([1, 5, 0]), "typed data")?;
                 // It is told the hash of a message, or nothing.
-                let message = hashes.message.ok_or(WalletError::NotSupported)?;
-                Command::sign_typed_data(path, hashes.domain, message)
+                let message = data.message_hash().ok_or(WalletError::NotSupported)?;
+                Command::sign_typed_data(path, data.domain_hash(), message)
             }
         };
         let answer = self.ask(command, OWNER_PATIENCE)?;

@@ -2,17 +2,17 @@
 
 use actoreum_primitives::{B256, Bytes, TxPayload};
 
-use crate::signing::{self, TypedDataHashes};
+use crate::{TypedData, signing};
 
 /// What is to be signed, with all that a device shows to its owner.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum SignRequest {
     /// A transaction.
     Transaction(TxPayload),
     /// A personal message (EIP-191), without its prefix.
     Message(Bytes),
     /// Typed data (EIP-712).
-    TypedData(TypedDataHashes),
+    TypedData(TypedData),
 }
 
 impl SignRequest {
@@ -21,7 +21,7 @@ impl SignRequest {
         match self {
             Self::Transaction(payload) => payload.signing_hash(),
             Self::Message(message) => signing::personal_message_hash(message),
-            Self::TypedData(hashes) => hashes.signing_hash(),
+            Self::TypedData(data) => data.signing_hash(),
         }
     }
 }

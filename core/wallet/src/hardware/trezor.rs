@@ -6,14 +6,17 @@ use actoreum_primitives::{Address, Signature, U256};
 
 use super::{Driver, SignRequest, WalletError, line::Line};
 use crate::{
-    DerivationPath, Password,
-    limits::{ANSWER_PATIENCE, MAX_BUTTON_REQUESTS, OWNER_PATIENCE},
+    DerivationPath, Password, TypedData,
+    limits::{ANSWER_PATIENCE, MAX_BUTTON_REQUESTS, MAX_PART_REQUESTS, OWNER_PATIENCE},
     signing,
     trezor::{
         Assembly, Features, MAX_DATA_CHUNK, Message, Reply, Request, TrezorError, TxRequest,
         sign_transaction,
     },
 };
+
+/// The major version of the firmwares that hash typed data themselves; the first model's are of 1.
+const FIRST_WITH_PARTS: u64 = 2;
 
 /// What the device waits for, in the middle of being opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,14 +146,51 @@ impl TrezorDriver {
         }
     }
 
-    fn sign_other(&mut self, request: Request<'_>) -> Result<(U256, U256), WalletError> {
-        match self.ask(&request.encode(), OWNER_PATIENCE)? {
-            Reply::Signature(bytes) => {
-                let (r, s) = bytes[..64].split_at(32);
-                Ok((U256::from_be_slice(r), U256::from_be_slice(s)))
-            }
-            other => Err(unexpected("EthereumMessageSignature", &other)),
+    /// By the hashes, where the device is of the first model; else it asks for every part.
+    fn sign_typed_data(
+        &mut self,
+        path: &DerivationPath,
+        data: &TypedData,
+    ) -> Result<(U256, U256), WalletError> {
+        let features = self.features.as_ref();
+        if features.is_some_and(|features| features.version[0] < FIRST_WITH_PARTS) {
+            let (domain, message) = (data.domain_hash(), data.message_hash());
+            return self.sign_other(Request::SignTypedHash(path, domain, message));
         }
+        let request = Request::SignTypedData(path, data.primary_type());
+        let mut reply = self.ask(&request.encode(), OWNER_PATIENCE)?;
+        for _ in 0..MAX_PART_REQUESTS {
+            let part = match reply {
+                Reply::PartRequest(part) => part,
+                other => return signature_of("EthereumTypedDataSignature", other),
+            };
+            let told = match part.of(data) {
+                Ok(told) => told,
+                Err(error) => {
+                    // It goes on waiting otherwise.
+                    let _ = self.call(&Request::Cancel.encode(), ANSWER_PATIENCE);
+                    return Err(error.into());
+                }
+            };
+            reply = self.ask(&told, OWNER_PATIENCE)?;
+        }
+        Err(TrezorError::TooManyQuestions.into())
+    }
+
+    fn sign_other(&mut self, request: Request<'_>) -> Result<(U256, U256), WalletError> {
+        let reply = self.ask(&request.encode(), OWNER_PATIENCE)?;
+        signature_of("EthereumMessageSignature", reply)
+    }
+}
+
+/// r and s of an answer that has to be a signature.
+fn signature_of(expected: &'static str, reply: Reply) -> Result<(U256, U256), WalletError> {
+    match reply {
+        Reply::Signature(bytes) => {
+            let (r, s) = bytes[..64].split_at(32);
+            Ok((U256::from_be_slice(r), U256::from_be_slice(s)))
+        }
+        other => Err(unexpected(expected, &other)),
     }
 }
 
@@ -222,9 +262,7 @@ impl Driver for TrezorDriver {
             SignRequest::Message(message) => {
                 self.sign_other(Request::SignMessage(path, message))?
             }
-            SignRequest::TypedData(hashes) => {
-                self.sign_other(Request::SignTypedHash(path, hashes.domain, hashes.message))?
-            }
+            SignRequest::TypedData(data) => self.sign_typed_data(path, data)?,
         };
         signing::signature_by(signer, request.hash(), r, s).ok_or(TrezorError::WrongSigner.into())
     }

@@ -3,9 +3,9 @@
 use actoreum_primitives::{Address, B256};
 
 use super::{
-    TrezorError,
+    Part, TrezorError,
     frames::Message,
-    protobuf::{Encoder, decode},
+    protobuf::{Encoder, Value, decode},
 };
 use crate::{DerivationPath, Password, limits::MAX_DEVICE_TEXT};
 
@@ -27,6 +27,9 @@ const TX_REQUEST: u16 = 59;
 const TX_ACK: u16 = 60;
 const SIGN_MESSAGE: u16 = 64;
 const MESSAGE_SIGNATURE: u16 = 66;
+const SIGN_TYPED_DATA: u16 = 464;
+const STRUCT_REQUEST: u16 = 465;
+const VALUE_REQUEST: u16 = 467;
 const TYPED_DATA_SIGNATURE: u16 = 469;
 const SIGN_TYPED_HASH: u16 = 470;
 
@@ -58,7 +61,11 @@ pub enum Request<'a> {
     TxAck(&'a [u8]),
     /// A signature of a personal message (EIP-191).
     SignMessage(&'a DerivationPath, &'a [u8]),
-    /// A signature of typed data (EIP-712), by the hashes of its domain and its message.
+    /// A signature of typed data (EIP-712) whose message is of this type; the device asks for its
+    /// parts.
+    SignTypedData(&'a DerivationPath, &'a str),
+    /// A signature of typed data, by the hashes of its domain and its message. Firmwares of the first
+    /// model alone know it.
     SignTypedHash(&'a DerivationPath, B256, Option<B256>),
 }
 
@@ -79,6 +86,10 @@ impl Request<'_> {
                 SIGN_MESSAGE,
                 fields.numbers(1, path.components()).bytes(2, message),
             ),
+            Self::SignTypedData(path, primary_type) => {
+                let fields = fields.numbers(1, path.components());
+                (SIGN_TYPED_DATA, fields.bytes(2, primary_type.as_bytes()))
+            }
             Self::SignTypedHash(path, domain, message) => {
                 let fields = fields.numbers(1, path.components());
                 let fields = fields.bytes(2, domain.as_slice());
@@ -132,6 +143,8 @@ pub enum Reply {
     Address(Address),
     /// How signing a transaction goes on.
     TxRequest(TxRequest),
+    /// It asks for a part of typed data.
+    PartRequest(Part),
     /// A signature of a message or of typed data: 65 bytes.
     Signature([u8; 65]),
     /// Any other message, by its type.
@@ -155,6 +168,8 @@ impl Reply {
             ADDRESS => Self::Address(address(content)?),
             TX_REQUEST => Self::TxRequest(tx_request(content)?),
             MESSAGE_SIGNATURE => Self::Signature(signature(content, 2)?),
+            STRUCT_REQUEST => Self::PartRequest(struct_request(content)?),
+            VALUE_REQUEST => Self::PartRequest(value_request(content)?),
             TYPED_DATA_SIGNATURE => Self::Signature(signature(content, 1)?),
             other => Self::Other(other),
         })
@@ -170,6 +185,8 @@ impl Reply {
             Self::Features(_) => "Features",
             Self::Address(_) => "EthereumAddress",
             Self::TxRequest(_) => "EthereumTxRequest",
+            Self::PartRequest(Part::Struct(_)) => "EthereumTypedDataStructRequest",
+            Self::PartRequest(Part::Value(_)) => "EthereumTypedDataValueRequest",
             Self::Signature(_) => "EthereumMessageSignature",
             Self::Other(kind) => return format!("message {kind}"),
         }
@@ -263,6 +280,32 @@ fn tx_request(content: &[u8]) -> Result<TxRequest, TrezorError> {
         true => Ok(TxRequest::Signature(r, s)),
         false => Err(lacking),
     }
+}
+
+fn struct_request(content: &[u8]) -> Result<Part, TrezorError> {
+    let mut name = None;
+    decode(content, |field, value| {
+        if field == 1 {
+            name = std::str::from_utf8(value.bytes()?).ok().map(str::to_owned);
+        }
+        Ok(())
+    })?;
+    let none = TrezorError::Malformed("it asks for a struct without a name");
+    name.map(Part::Struct).ok_or(none)
+}
+
+fn value_request(content: &[u8]) -> Result<Part, TrezorError> {
+    let mut path = Vec::new();
+    let none = || TrezorError::Malformed("it asks for a value that there is not");
+    decode(content, |field, value| {
+        match (field, value) {
+            (1, Value::Number(at)) => path.push(u32::try_from(at).map_err(|_| none())?),
+            (1, Value::Bytes(_)) => return Err(none()),
+            _ => {}
+        }
+        Ok(())
+    })?;
+    Ok(Part::Value(path))
 }
 
 fn signature(content: &[u8], at: u64) -> Result<[u8; 65], TrezorError> {

@@ -11,10 +11,12 @@ mod frames;
 mod message;
 mod protobuf;
 mod transaction;
+mod typed_data;
 
 pub use frames::{Assembly, Message};
 pub use message::{Features, MAX_DATA_CHUNK, Reply, Request, TxRequest};
 pub use transaction::sign_transaction;
+pub use typed_data::Part;
 
 /// Why a Trezor did not do what it was asked for. Texts are geth's where it has one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -48,6 +50,12 @@ pub enum TrezorError {
     /// It failed, in its own words.
     #[error("trezor: {0}")]
     Failure(String),
+    /// It signs no values of one of the types.
+    #[error("trezor: typed data with a type that it does not know")]
+    NoSuchType,
+    /// An array is longer than its protocol can say.
+    #[error("trezor: typed data with an array of more than 65535 elements")]
+    TooManyElements,
     /// It asks its owner more often than anybody would answer.
     #[error("trezor: too many questions on the device")]
     TooManyQuestions,
@@ -70,6 +78,8 @@ impl TrezorError {
             | Self::PassphraseNeeded
             | Self::Refused(_)
             | Self::Failure(_)
+            | Self::NoSuchType
+            | Self::TooManyElements
             | Self::WrongSigner => false,
         }
     }

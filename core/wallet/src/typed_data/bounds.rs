@@ -1,0 +1,182 @@
+//! What types may ask for. A struct whose members are two of the next struct, and so on, doubles
+//! with each line of JSON; brackets and structs within structs are gone through recursively by
+//! whoever reads them. Both are looked at here first, without either.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use crate::limits::{MAX_TYPE_DEPTH, MAX_TYPE_MEMBERS, MAX_TYPE_NAME_BYTES};
+
+/// The members of each struct: the types that they name, without brackets.
+type Types<'a> = HashMap<&'a str, Vec<&'a str>>;
+
+/// A struct, written out.
+#[derive(Debug, Clone, Copy)]
+struct Extent {
+    members: usize,
+    depth: usize,
+}
+
+/// Looks at the types of typed data.
+///
+/// # Errors
+/// Where one is too deep, too large, or its name too long. What is not of the right shape is left
+/// for the reader to refuse.
+pub(super) fn check(data: &Value) -> Result<(), String> {
+    let Some(types) = data.get("types").and_then(Value::as_object) else {
+        return Ok(());
+    };
+    let mut members = Types::new();
+    for (name, listed) in types {
+        check_name(name)?;
+        let mut named = Vec::new();
+        for member in listed.as_array().into_iter().flatten() {
+            if let Some(of_type) = member.get("type").and_then(Value::as_str) {
+                check_name(of_type)?;
+                named.push(of_type.split('[').next().unwrap_or(of_type));
+            }
+        }
+        members.insert(name, named);
+    }
+    if let Some(primary) = data.get("primaryType").and_then(Value::as_str) {
+        check_name(primary)?;
+    }
+    let mut known = HashMap::new();
+    for name in members.keys() {
+        measure(name, &members, 0, &mut known)?;
+    }
+    Ok(())
+}
+
+fn check_name(name: &str) -> Result<(), String> {
+    let shown: String = name.chars().take(20).collect();
+    if name.len() > MAX_TYPE_NAME_BYTES {
+        return Err(format!(
+            "the type {shown}… has a name of more than {MAX_TYPE_NAME_BYTES} bytes"
+        ));
+    }
+    if name.contains('(') {
+        return Err(format!(
+            "the type {shown} is a tuple, which the EIP does not know"
+        ));
+    }
+    if name.matches('[').count() > MAX_TYPE_DEPTH {
+        return Err(format!(
+            "the type {shown}… has more than {MAX_TYPE_DEPTH} dimensions"
+        ));
+    }
+    Ok(())
+}
+
+/// The extent of a struct that is so deep in others. A cycle is too deep.
+fn measure<'a>(
+    name: &'a str,
+    types: &Types<'a>,
+    above: usize,
+    known: &mut HashMap<&'a str, Extent>,
+) -> Result<Extent, String> {
+    let too_deep = || format!("structs are nested more than {MAX_TYPE_DEPTH} deep");
+    if above > MAX_TYPE_DEPTH {
+        return Err(too_deep());
+    }
+    if let Some(extent) = known.get(name) {
+        return match above + extent.depth > MAX_TYPE_DEPTH {
+            true => Err(too_deep()),
+            false => Ok(*extent),
+        };
+    }
+    let Some(members) = types.get(name) else {
+        return Ok(Extent {
+            members: 1,
+            depth: 0,
+        });
+    };
+    let mut all = Extent {
+        members: 1,
+        depth: 0,
+    };
+    for member in members {
+        let inner = measure(member, types, above + 1, known)?;
+        all.members += inner.members;
+        all.depth = all.depth.max(inner.depth + 1);
+        if all.members > MAX_TYPE_MEMBERS {
+            return Err(format!(
+                "the type {name} has more than {MAX_TYPE_MEMBERS} members, with those of its structs"
+            ));
+        }
+    }
+    known.insert(name, all);
+    Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::typed_data::TypedData;
+
+    fn error(types: serde_json::Value, primary: &str) -> String {
+        let data = json!({"types": types, "primaryType": primary, "domain": {}, "message": {}});
+        TypedData::from_json(&data.to_string())
+            .unwrap_err()
+            .to_string()
+    }
+
+    /// A chain of structs, each with so many members of the next.
+    fn chain(length: usize, width: usize) -> serde_json::Value {
+        let of = |at: usize| match at + 1 == length {
+            true => "bool".to_owned(),
+            false => format!("S{}", at + 1),
+        };
+        let members = |at| {
+            let each =
+                (0..width).map(|number| json!({"name": format!("m{number}"), "type": of(at)}));
+            json!(each.collect::<Vec<_>>())
+        };
+        (0..length)
+            .map(|at| (format!("S{at}"), members(at)))
+            .collect::<serde_json::Map<_, _>>()
+            .into()
+    }
+
+    #[test]
+    fn prealloc_types_that_double_are_refused_before_they_are_written_out() {
+        let error = error(chain(30, 2), "S0");
+        assert!(error.contains("has more than 10000 members"), "{error}");
+    }
+
+    #[test]
+    fn depth_is_bounded_before_anybody_recurs() {
+        let deep = "structs are nested more than 32 deep";
+        for types in [
+            chain(50_000, 1),
+            json!({"S0": [{"name": "a", "type": "S0"}]}),
+            json!({"S0": [{"name": "a", "type": "S1[]"}], "S1": [{"name": "a", "type": "S0"}]}),
+        ] {
+            let error = error(types, "S0");
+            assert!(error.contains(deep), "{error}");
+        }
+        let brackets = |count: usize| format!("uint8{}", "[]".repeat(count));
+        let array = |count| json!({"S0": [{"name": "a", "type": brackets(count)}]});
+        assert!(error(array(33), "S0").contains("more than 32 dimensions"));
+        assert!(error(array(50_000), "S0").contains("name of more than 1024 bytes"));
+        assert!(error(json!({}), &brackets(100)).contains("more than 32 dimensions"));
+        let tuple = json!({"S0": [{"name": "a", "type": "((((bool))))"}]});
+        assert!(error(tuple, "S0").contains("is a tuple"));
+    }
+
+    #[test]
+    fn what_people_sign_is_well_within() {
+        let types = chain(20, 1);
+        let mut message = json!({"m0": true});
+        for _ in 1..20 {
+            message = json!({"m0": message});
+        }
+        let data = json!({"types": types, "primaryType": "S0", "domain": {}, "message": message});
+        assert!(TypedData::from_json(&data.to_string()).is_ok());
+        // One dimension of many places takes none of them.
+        let huge = json!({"S0": [{"name": "a", "type": "uint8[4294967295]"}]});
+        assert!(error(huge, "S0").contains("invalid typed data"));
+    }
+}
