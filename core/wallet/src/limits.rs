@@ -50,6 +50,11 @@ pub const MAX_TYPE_DEPTH: usize = 32;
 /// types that name each other twice would double with each.
 pub const MAX_TYPE_MEMBERS: usize = 10_000;
 
+/// Values of the message of typed data times members of all its structs, at most: the types are
+/// written out and hashed for each struct in the message. A message of 10,000 values with types of
+/// 100 members is within; this takes a tenth of a second.
+pub const MAX_TYPE_WORK: usize = 1_000_000;
+
 /// Times that a Trezor may ask for a part of what it signs. Typed data of a few kilobytes has
 /// hundreds of parts; a device that goes on for ever would hold a thread.
 pub const MAX_PART_REQUESTS: usize = 100_000;

@@ -1,12 +1,13 @@
 //! What types may ask for. A struct whose members are two of the next struct, and so on, doubles
 //! with each line of JSON; brackets and structs within structs are gone through recursively by
-//! whoever reads them. Both are looked at here first, without either.
+//! whoever reads them; all types are hashed for each struct of the message. All of that is looked at
+//! here first, at the cost of reading it.
 
 use std::collections::HashMap;
 
 use serde_json::Value;
 
-use crate::limits::{MAX_TYPE_DEPTH, MAX_TYPE_MEMBERS, MAX_TYPE_NAME_BYTES};
+use crate::limits::{MAX_TYPE_DEPTH, MAX_TYPE_MEMBERS, MAX_TYPE_NAME_BYTES, MAX_TYPE_WORK};
 
 /// The members of each struct: the types that they name, without brackets.
 type Types<'a> = HashMap<&'a str, Vec<&'a str>>;
@@ -46,7 +47,24 @@ pub(super) fn check(data: &Value) -> Result<(), String> {
     for name in members.keys() {
         measure(name, &members, 0, &mut known)?;
     }
-    Ok(())
+    let listed: usize = members.values().map(Vec::len).sum();
+    let values = data.get("message").map_or(0, values);
+    match values.saturating_mul(listed) > MAX_TYPE_WORK {
+        true => Err(format!(
+            "a message of {values} values is too much for types of {listed} members"
+        )),
+        false => Ok(()),
+    }
+}
+
+/// How many values there are in a value, itself included. Its depth is bounded by the reader of JSON.
+fn values(value: &Value) -> usize {
+    let inner: usize = match value {
+        Value::Array(elements) => elements.iter().map(values).sum(),
+        Value::Object(members) => members.values().map(values).sum(),
+        _ => 0,
+    };
+    inner + 1
 }
 
 fn check_name(name: &str) -> Result<(), String> {
@@ -164,6 +182,28 @@ mod tests {
         assert!(error(json!({}), &brackets(100)).contains("more than 32 dimensions"));
         let tuple = json!({"S0": [{"name": "a", "type": "((((bool))))"}]});
         assert!(error(tuple, "S0").contains("is a tuple"));
+    }
+
+    #[test]
+    fn types_are_not_hashed_more_often_than_is_bearable() {
+        let members = |count| {
+            let each = (0..count).map(|at| json!({"name": format!("m{at}"), "type": "bool"}));
+            json!(each.collect::<Vec<_>>())
+        };
+        let read = |listed: usize, elements: usize| {
+            let types = json!({
+                "Large": members(listed), "Small": [{"name": "none", "type": "Large[]"}],
+                "S0": [{"name": "all", "type": "Small[]"}]
+            });
+            let message = json!({"all": vec![json!({"none": []}); elements]});
+            let data =
+                json!({"types": types, "primaryType": "S0", "domain": {}, "message": message});
+            TypedData::from_json(&data.to_string())
+        };
+        assert!(read(98, 4_999).is_ok());
+        let error = read(98, 5_000).unwrap_err().to_string();
+        let want = "a message of 10002 values is too much for types of 100 members";
+        assert!(error.contains(want), "{error}");
     }
 
     #[test]
