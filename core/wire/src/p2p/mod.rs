@@ -3,14 +3,16 @@
 mod capability;
 mod compression;
 mod disconnect;
+mod error;
 mod hello;
 mod session;
 
 pub use capability::{Capability, Protocol, SharedCapability, match_capabilities};
 pub use compression::{Compression, CompressionError};
 pub use disconnect::DisconnectReason;
+pub use error::SessionError;
 pub use hello::{Hello, HelloError};
-pub use session::{Event, Session, SessionConfig, SessionError};
+pub use session::{Event, Session, SessionConfig};
 
 /// The version of the base protocol that we speak: 5 brought snappy.
 pub const BASE_PROTOCOL_VERSION: u64 = 5;

@@ -8,14 +8,14 @@ use bytes::{Buf, Bytes, BytesMut};
 
 use super::{BASE_PROTOCOL_LENGTH, BASE_PROTOCOL_VERSION};
 use super::{
-    Compression, CompressionError, DisconnectReason, Hello, HelloError, Protocol, SharedCapability,
-    code, match_capabilities,
+    Compression, DisconnectReason, Hello, Protocol, SessionError, SharedCapability, code,
+    match_capabilities,
 };
 use crate::limits::{
     HANDSHAKE_TIMEOUT, IDLE_TIMEOUT, MAX_BASE_MESSAGE_SIZE, MAX_FRAME_SIZE, MAX_MESSAGE_SIZE,
     MAX_PONG_BACKLOG, PING_INTERVAL,
 };
-use crate::rlpx::{FrameCodec, FrameError, Handshake, HandshakeError, HandshakeFormat};
+use crate::rlpx::{FrameCodec, Handshake, HandshakeFormat};
 
 /// From this version of the base protocol on, payloads behind the Hello are compressed.
 const SNAPPY_VERSION: u64 = 5;
@@ -75,66 +75,6 @@ pub enum Event {
     Pong,
     /// The other side ended the connection. Nothing comes after.
     Disconnected(DisconnectReason),
-}
-
-/// Why a session cannot go on. Call [`Session::disconnect`] with
-/// [`SessionError::disconnect_reason`] where there is one, then close the socket.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SessionError {
-    /// The encryption handshake failed.
-    #[error(transparent)]
-    Handshake(#[from] HandshakeError),
-    /// A frame was refused.
-    #[error(transparent)]
-    Frame(#[from] FrameError),
-    /// The Hello was refused.
-    #[error(transparent)]
-    Hello(#[from] HelloError),
-    /// A payload was refused.
-    #[error(transparent)]
-    Compression(#[from] CompressionError),
-    /// The key of the Hello is not the one that the handshake proved.
-    #[error("unexpected identity")]
-    UnexpectedIdentity,
-    /// The first message was neither Hello nor Disconnect.
-    #[error("expected handshake, got {0:x}")]
-    ExpectedHello(u64),
-    /// A frame without a message code.
-    #[error("frame without a message code")]
-    MissingCode,
-    /// A base protocol message above its limit, or a message of ours above the protocol's.
-    #[error("message too big")]
-    TooLarge,
-    /// A code that belongs to no shared capability.
-    #[error("msg code out of range: {0}")]
-    CodeOutOfRange(u64),
-    /// The handshakes took longer than [`HANDSHAKE_TIMEOUT`].
-    #[error("handshake timeout")]
-    HandshakeTimeout,
-    /// Nothing came for [`IDLE_TIMEOUT`].
-    #[error("read timeout")]
-    ReadTimeout,
-    /// A message was sent before both Hellos were exchanged, or after the end.
-    #[error("connection is not open")]
-    NotOpen,
-}
-
-impl SessionError {
-    /// What to tell the other side; `None` where it would not understand any more.
-    pub fn disconnect_reason(&self) -> Option<DisconnectReason> {
-        match self {
-            Self::Handshake(_) | Self::HandshakeTimeout | Self::NotOpen => None,
-            Self::Hello(error) => Some(error.disconnect_reason()),
-            Self::UnexpectedIdentity => Some(DisconnectReason::UnexpectedIdentity),
-            Self::ReadTimeout => Some(DisconnectReason::ReadTimeout),
-            Self::Frame(_)
-            | Self::Compression(_)
-            | Self::ExpectedHello(_)
-            | Self::MissingCode
-            | Self::TooLarge
-            | Self::CodeOutOfRange(_) => Some(DisconnectReason::ProtocolBreach),
-        }
-    }
 }
 
 #[cfg_attr(feature = "fuzz", derive(Clone))]
