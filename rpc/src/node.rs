@@ -171,8 +171,8 @@ impl Node {
         self.txpool.get()?.snapshot()
     }
 
-    /// The block that would be sealed next; `None` where this node does not seal, or can build
-    /// none now. Then the head stands for it.
+    /// The block that would be sealed next, whoever seals it; `None` where none can be built now, as
+    /// on a merged chain. Then the head stands for it.
     pub(crate) fn pending_block(&self) -> Option<Arc<PendingBlock>> {
         let sealing = self.sealing.get()?;
         let settings = sealing.control.settings();

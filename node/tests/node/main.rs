@@ -26,6 +26,7 @@ mod network;
 mod network_new;
 mod notify;
 mod page;
+mod pending;
 mod personal;
 mod pool_flood;
 mod process;

@@ -56,8 +56,8 @@ impl Scene {
 }
 
 /// The scene of a call at `id`; `None` where there is no such block. At `pending` it is the block
-/// that would be sealed next, after its transactions where this node seals, else on the state of
-/// the head.
+/// that would be sealed next, after its transactions, or where none can be built on the state of the
+/// head.
 pub(crate) fn scene(node: &Node, id: BlockId) -> Result<Option<Scene>, RpcError> {
     let Some(at) = state::at(node, id)? else {
         return Ok(None);

@@ -72,7 +72,7 @@ pub(super) fn at(node: &Node, id: BlockId) -> Result<Option<At>, RpcError> {
     Ok(Some(At { header, state }))
 }
 
-/// The pending block, where `id` means it and this node seals.
+/// The pending block, where `id` means it and one can be built.
 pub(super) fn pending(node: &Node, id: BlockId) -> Option<Arc<PendingBlock>> {
     match id {
         BlockId::Number(BlockNumber::Pending) => node.pending_block(),
