@@ -135,6 +135,9 @@ fn strangers_push_out_no_honest_transaction_and_take_no_more_memory_than_allowed
         "0",
         "--http.api",
         "eth,txpool",
+        // The accounts of a million senders would fill any cache of the database.
+        "--cache",
+        "16",
         // All are treated like those of peers.
         "--txpool.nolocals",
         "--txpool.memory",
