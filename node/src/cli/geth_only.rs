@@ -45,6 +45,14 @@ const GROUPS: &[Group] = &[
         ],
     },
     Group {
+        reason: "there is one pool for transactions of all types: --txpool.*",
+        flags: &[
+            ("blobpool.datacap", Value),
+            ("blobpool.datadir", Value),
+            ("blobpool.pricebump", Value),
+        ],
+    },
+    Group {
         reason: "the state is always flat, and --gcmode alone says how much of it is kept",
         flags: &[
             ("history.state", Value),

@@ -29,6 +29,8 @@ fn a_command_line_of_geths_starts_the_node() {
         "--cache.trie",
         "25",
         "--nocompaction",
+        "--blobpool.datacap",
+        "1073741824",
         "--gpoblocks",
         "10",
         "--gpopercentile=70",
@@ -49,7 +51,14 @@ fn a_command_line_of_geths_starts_the_node() {
     assert!(version.starts_with("Actoreum/lab/v"), "{version}");
     node.kill();
     let log = std::fs::read_to_string(log).unwrap();
-    for ignored in ["cache.gc", "cache.trie", "nocompaction", "metrics", "pprof"] {
+    for ignored in [
+        "cache.gc",
+        "cache.trie",
+        "nocompaction",
+        "blobpool.datacap",
+        "metrics",
+        "pprof",
+    ] {
         let line = format!("--{ignored} has no effect: ");
         assert!(log.contains(&line), "{ignored}: {log}");
     }
