@@ -142,10 +142,6 @@ fn strangers_push_out_no_honest_transaction_and_take_no_more_memory_than_allowed
         "--txpool.nolocals",
         "--txpool.memory",
         &memory,
-        // A million senders are read from the state: what the database keeps of it is not the
-        // pool's.
-        "--cache",
-        "16",
     ]);
     let node = process.wait_for_http();
     let accepted = submit(node, &honest);
