@@ -150,30 +150,6 @@ pub enum AddError {
 }
 
 impl AddError {
-    /// True where whoever sent it could have known: such a peer deserves a penalty. A
-    /// difference in state, price or room is nobody's fault.
-    pub const fn is_senders_fault(&self) -> bool {
-        matches!(
-            self,
-            Self::Oversized
-                | Self::GasLimitCap { .. }
-                | Self::InvalidSender
-                | Self::InvalidTypedSender(_)
-                | Self::TipAboveFeeCap
-                | Self::NonceMax
-                | Self::IntrinsicGas
-                | Self::FloorDataGas { .. }
-                | Self::InitcodeSize { .. }
-                | Self::MissingSidecar
-                | Self::Sidecar(_)
-                | Self::Blobless
-                | Self::TooManyBlobs { .. }
-                | Self::NoAuthorizations
-        )
-    }
-}
-
-impl AddError {
     /// Whether no pool can have taken the transaction, at no head of the chain: whoever passed it
     /// on did not check it.
     pub fn is_fault(&self) -> bool {

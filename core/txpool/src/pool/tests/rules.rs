@@ -92,7 +92,7 @@ fn size_and_signature_are_checked_before_the_pool() {
     };
     let error = PoolTx::prepare(sign(elsewhere, key(0)), &rules).unwrap_err();
     assert_eq!(error.to_string(), "invalid sender");
-    assert!(error.is_senders_fault());
+    assert!(error.is_fault());
 }
 
 #[test]
