@@ -327,7 +327,9 @@ fn a_node_among_liars_syncs_stays_small_and_says_why_they_went() {
         let sent_away = dropped.iter().find(of_it);
         let sent_away = sent_away.unwrap_or_else(|| panic!("{reason}: {dropped:#?}"));
         assert_eq!(sent_away["name"], "liar");
-        assert_eq!(sent_away["score"], -100);
+        // It began with -100, and time makes up for it.
+        let score = sent_away["score"].as_i64().unwrap();
+        assert!((-100..-50).contains(&score), "{score}");
         assert!(sent_away["dropped"]["keptAwayFor"].as_u64() > Some(0));
     }
 }
