@@ -9,6 +9,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 ACTOREUM = os.environ.get("ACTOREUM_BIN") or os.path.join(ROOT, "target/release/actoreum")
 NETWORK = "424242"
 PATIENCE = 120  # seconds; a busy machine is slow
+BATCH = 500  # requests
 
 
 def clique_genesis(signers=("11" * 20,), period=15, vanity=0, funded=()):
@@ -125,6 +126,21 @@ class Node:
             answer = json.loads(stream.makefile().readline())
         assert "error" not in answer, answer
         return answer["result"]
+
+    def batch(self, requests):
+        """Answers to many requests (method, parameters), in their order."""
+        results = []
+        with socket.socket(socket.AF_UNIX) as stream:
+            stream.connect(os.path.join(self.folder, "geth.ipc"))
+            reader = stream.makefile()
+            for first in range(0, len(requests), BATCH):
+                body = [{"jsonrpc": "2.0", "id": number, "method": method, "params": params}
+                        for number, (method, params) in enumerate(requests[first:first + BATCH])]
+                stream.sendall(json.dumps(body).encode() + b"\n")
+                for answer in sorted(json.loads(reader.readline()), key=lambda it: it["id"]):
+                    assert "error" not in answer, answer
+                    results.append(answer["result"])
+        return results
 
     def log(self):
         with open(self.log_path, errors="replace") as file:
