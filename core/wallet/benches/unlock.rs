@@ -1,41 +1,58 @@
 //! What it costs to open a key file, beside the key derivation alone, which is what makes a guess
 //! expensive: all the rest should be lost in it.
-#![expect(missing_docs, reason = "criterion's macros make a public item")]
+//!
+//! scrypt waits for memory, whose speed drifts by a tenth within seconds. So the two take turns, and
+//! the medians of all turns are compared.
 
-use std::hint::black_box;
+use std::{
+    hint::black_box,
+    time::{Duration, Instant},
+};
 
 use actoreum_primitives::SecretKey;
 use actoreum_wallet::{KeyDirectory, Password, ScryptCost};
-use criterion::{Criterion, criterion_group, criterion_main};
 
-fn unlock(criterion: &mut Criterion) {
+fn main() {
     let password = Password::from("correct horse");
     let key = SecretKey::random();
-    for (name, cost, log_n, p) in [
-        ("standard", ScryptCost::STANDARD, 18, 1),
-        ("light", ScryptCost::LIGHT, 12, 6),
+    for (name, cost, log_n, p, turns) in [
+        ("standard", ScryptCost::STANDARD, 18, 1, 20),
+        ("light", ScryptCost::LIGHT, 12, 6, 100),
     ] {
         let folder = tempfile::tempdir().expect("because there is a disk");
         let keys = KeyDirectory::new(folder.path().join("keystore"), cost);
         let account = keys.import(&key, &password).expect("because it is new");
         let params = scrypt::Params::new(log_n, 8, p).expect("because they are geth's");
-        let mut group = criterion.benchmark_group(name);
-        group.sample_size(10);
-        group.bench_function("scrypt alone", |bencher| {
-            bencher.iter(|| {
-                let mut derived = [0; 32];
-                let salt = black_box([7; 32]);
-                scrypt::scrypt(password.as_bytes(), &salt, &params, &mut derived)
-                    .expect("because 32 bytes are a length");
-                derived
-            });
-        });
-        group.bench_function("open a key file", |bencher| {
-            bencher.iter(|| keys.open(&account, &password));
-        });
-        group.finish();
+        let derive = || {
+            let mut derived = [0; 32];
+            let salt = black_box([7; 32]);
+            scrypt::scrypt(password.as_bytes(), &salt, &params, &mut derived)
+                .expect("because 32 bytes are a length");
+            black_box(derived);
+        };
+        let open = || {
+            black_box(keys.open(&account, &password)).expect("because the password is right");
+        };
+        let (alone, whole): (Vec<_>, Vec<_>) =
+            (0..turns).map(|_| (time(derive), time(open))).unzip();
+        let (alone, whole) = (median(alone), median(whole));
+        println!(
+            "{name}: scrypt alone {:.1} ms, a key file opened in {:.1} ms, {:.3} of it",
+            alone * 1e3,
+            whole * 1e3,
+            whole / alone,
+        );
     }
 }
 
-criterion_group!(benches, unlock);
-criterion_main!(benches);
+fn time(work: impl Fn()) -> Duration {
+    let begun = Instant::now();
+    work();
+    begun.elapsed()
+}
+
+/// In seconds.
+fn median(mut times: Vec<Duration>) -> f64 {
+    times.sort_unstable();
+    times[times.len() / 2].as_secs_f64()
+}
