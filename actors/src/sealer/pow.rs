@@ -204,10 +204,10 @@ impl Pow {
             }
             _ => 0.0,
         };
-        let remote: u64 = self.remote.values().map(|(_, rate)| rate).sum();
-        self.setup
-            .control
-            .set_hash_rate((local as u64).saturating_add(remote));
+        // What strangers say may be anything.
+        let rates = self.remote.values().map(|(_, rate)| *rate);
+        let all = rates.fold(local as u64, u64::saturating_add);
+        self.setup.control.set_hash_rate(all);
     }
 }
 
