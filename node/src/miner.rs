@@ -14,7 +14,10 @@ use actoreum_actors::{
 use actoreum_chain::ChainReader;
 use actoreum_consensus::{Clique, Engine, Ethash, limits::MAX_EXTRA_DATA_BYTES};
 use actoreum_primitives::{Address, Bytes, ChainConfig, Fork, config::EngineConfig};
-use actoreum_rpc::sealing::SealingActors;
+use actoreum_rpc::{
+    limits::{MAX_SEARCH_THREADS, MIN_RECOMMIT},
+    sealing::SealingActors,
+};
 use actoreum_txpool::PoolReader;
 use clap::Args;
 use eyre::{bail, eyre};
@@ -31,8 +34,6 @@ const MINER_PERIOD: Duration = Duration::from_secs(60);
 const GAS_BEFORE_LONDON: u64 = 8_000_000;
 /// Gas that blocks from London on are kept at, as geth 1.13 does.
 const GAS_FROM_LONDON: u64 = 30_000_000;
-/// The shortest time between two looks for newer transactions.
-const LEAST_RECOMMIT: Duration = Duration::from_secs(1);
 
 /// geth's `--mine` and `--miner.*`
 #[derive(Debug, Default, Clone, Args)]
@@ -181,6 +182,9 @@ impl MinerConfig {
             self.notify.clone_from(urls);
         }
         self.notify_urls()?;
+        if self.threads > MAX_SEARCH_THREADS {
+            bail!("--miner.threads: at most {MAX_SEARCH_THREADS}");
+        }
         match &self.extra_data {
             Some(extra) if extra.len() > MAX_EXTRA_DATA_BYTES => bail!(
                 "--miner.extradata: {} bytes are too long, a block has room for {MAX_EXTRA_DATA_BYTES}",
@@ -225,7 +229,7 @@ impl MinerConfig {
             gas_floor: self.gas_floor,
             gas_ceiling: self.gas_ceil.unwrap_or(usual_ceiling),
             gas_price: self.gas_price,
-            recommit: Duration::from_nanos(self.recommit).max(LEAST_RECOMMIT),
+            recommit: Duration::from_nanos(self.recommit).max(MIN_RECOMMIT),
         };
         Ok(Sealing {
             settings,
@@ -417,7 +421,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_has_no_room_and_addresses_that_are_none_are_refused() {
+    fn text_without_room_crowds_of_threads_and_addresses_that_are_none_are_refused() {
         let refused = |flags: MinerFlags, part: &str| {
             let error = MinerConfig::default()
                 .apply(&flags)
@@ -430,6 +434,11 @@ mod tests {
             ..MinerFlags::default()
         };
         refused(long, "--miner.extradata");
+        let crowded = MinerFlags {
+            miner_threads: Some(MAX_SEARCH_THREADS + 1),
+            ..MinerFlags::default()
+        };
+        refused(crowded, "--miner.threads");
         let nowhere = MinerFlags {
             miner_notify: Some(vec!["miner:3333".into()]),
             ..MinerFlags::default()
