@@ -360,6 +360,21 @@ impl Handles<Found> for SealerActor {
     }
 }
 
+/// The dataset that a search waits for is in memory.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct DatasetReady;
+
+impl Handles<DatasetReady> for SealerActor {
+    type Answer = ();
+
+    fn handle(&mut self, _: DatasetReady, ctx: &mut Ctx<Self>) {
+        if let Some(pow) = &mut self.pow {
+            pow.dataset_is_ready(ctx.me());
+        }
+    }
+}
+
 /// Time to look at the rate.
 #[derive(Message)]
 #[rtype(result = "()")]

@@ -19,7 +19,7 @@ use actoreum_primitives::{B256, Block, Header};
 use rand::Rng;
 use tracing::{debug, info, warn};
 
-use super::{Found, SealerActor, notify::Notifier};
+use super::{DatasetReady, Found, SealerActor, notify::Notifier};
 use crate::{
     miner::MinerControl,
     supervision::{ActorRef, Later, Replier},
@@ -66,6 +66,8 @@ pub(super) struct Pow {
     works: Vec<Searched>,
     /// Set to end the threads that search.
     stop: Arc<AtomicBool>,
+    /// The epoch whose dataset a thread waits for.
+    awaited: Option<u64>,
     attempts: Arc<AtomicU64>,
     /// Attempts at each of the last seconds.
     samples: Vec<(Instant, u64)>,
@@ -78,6 +80,7 @@ impl Pow {
             setup,
             works: Vec::new(),
             stop: Arc::default(),
+            awaited: None,
             attempts: Arc::default(),
             samples: Vec::new(),
             remote: BTreeMap::new(),
@@ -122,6 +125,10 @@ impl Pow {
             return;
         };
         self.stop = Arc::default();
+        let epoch = epoch_of(newest.block.header.number);
+        if threads > 0 && !self.setup.ethash.has_dataset(epoch) {
+            return self.wait_for_dataset(epoch, me);
+        }
         for index in 0..threads {
             let share = Share {
                 ethash: self.setup.ethash.clone(),
@@ -135,6 +142,34 @@ impl Pow {
             if let Err(error) = thread::Builder::new().name(name).spawn(move || share.run()) {
                 warn!(%error, "no thread to search with");
             }
+        }
+    }
+
+    /// Has one thread read or make a dataset: minutes, in which one block after the other is to be
+    /// searched for.
+    fn wait_for_dataset(&mut self, epoch: u64, me: &ActorRef<SealerActor>) {
+        if self.awaited.replace(epoch) == Some(epoch) {
+            return;
+        }
+        let (ethash, sealer) = (self.setup.ethash.clone(), me.clone());
+        let wait = move || match ethash.dataset(epoch, &|_| {}) {
+            Ok(_) => {
+                // A sealer that is down asks for it again.
+                let _ = sealer.tell(DatasetReady);
+            }
+            Err(error) => warn!(%error, "no dataset to search with"),
+        };
+        if let Err(error) = thread::Builder::new().name("ethash".into()).spawn(wait) {
+            self.awaited = None;
+            warn!(%error, "no thread to wait for the dataset");
+        }
+    }
+
+    /// Begins the search that waited for its dataset, unless nobody wants it any more.
+    pub(super) fn dataset_is_ready(&mut self, me: &ActorRef<SealerActor>) {
+        self.awaited = None;
+        if !self.stop.load(Relaxed) {
+            self.search(me);
         }
     }
 
@@ -230,7 +265,6 @@ struct Share {
 impl Share {
     fn run(self) {
         let epoch = epoch_of(self.header.number);
-        // Minutes where it must be made; its progress is logged.
         let dataset = match self.ethash.dataset(epoch, &|_| {}) {
             Ok(dataset) => dataset,
             Err(error) => return warn!(%error, "no dataset to search with"),

@@ -69,6 +69,11 @@ impl Ethash {
         Ok(self.data.dataset(epoch, progress))
     }
 
+    /// Whether [`Self::dataset`] answers at once.
+    pub fn has_dataset(&self, epoch: u64) -> bool {
+        self.data.has_dataset(epoch)
+    }
+
     /// Starts to read or generate the cache for a block in the background, so that the first
     /// seal need not wait for it: a node calls it for its head when it starts.
     pub fn prepare_cache(&self, block_number: u64) {

@@ -126,6 +126,12 @@ impl DataStore {
         slot(&self.datasets, epoch).get_or_init(load).clone()
     }
 
+    /// Whether the dataset of an epoch is in memory.
+    pub(super) fn has_dataset(&self, epoch: u64) -> bool {
+        let slots = self.datasets.lock();
+        slots.peek(&epoch).is_some_and(|slot| slot.get().is_some())
+    }
+
     /// Generates the cache of an epoch in the background, unless it is held or on its way.
     pub(super) fn prepare_cache(self: &Arc<Self>, epoch: u64) {
         if self.caches.lock().contains(&epoch) {
@@ -283,7 +289,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let first = DataStore::new(small(folder.path()));
         let cache = first.cache(2);
+        assert!(!first.has_dataset(2));
         let dataset = first.dataset(2, &|_| {});
+        assert!(first.has_dataset(2) && !first.has_dataset(1));
         for kind in [FileKind::Cache, FileKind::Dataset] {
             let path = files::path_of(folder.path(), kind, 2);
             let sound = fs::read(&path).unwrap();
