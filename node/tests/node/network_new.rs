@@ -1,8 +1,11 @@
 //! `network new`: what it writes runs.
 
 use std::{
-    fs,
-    os::unix::{fs::PermissionsExt, process::CommandExt},
+    ffi::OsStr,
+    fs::{self, File},
+    io::Write,
+    net::TcpListener,
+    os::unix::{ffi::OsStrExt, fs::PermissionsExt, process::CommandExt},
     path::Path,
     process::{Child, Command, Stdio},
     thread,
@@ -10,9 +13,10 @@ use std::{
 };
 
 use actoreum_primitives::{Address, Genesis};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::Value;
 
-use crate::process::{free_port, run};
+use crate::process::{Ended, actoreum, free_port, run};
 
 /// Longer than anything here takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -133,4 +137,80 @@ fn a_new_network_has_its_genesis_keys_peers_and_scripts() {
     let compose = fs::read_to_string(folder.join("compose.yaml")).unwrap();
     assert_eq!(compose.matches("<<: *node").count(), 4, "{compose}");
     run(&["network", "new"]).fatal(&["--dir"]);
+}
+
+/// Runs a command line for somebody who has typed this at a terminal.
+fn run_typed(args: &[&str], typed: &str) -> Ended {
+    let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&keyboard).unwrap();
+    unlockpt(&keyboard).unwrap();
+    let name = ptsname(&keyboard, Vec::new()).unwrap();
+    let name = Path::new(OsStr::from_bytes(name.as_bytes()));
+    let terminal = File::options().read(true).write(true).open(name).unwrap();
+    let mut keyboard = File::from(keyboard);
+    keyboard.write_all(typed.as_bytes()).unwrap();
+    let output = actoreum(args).stdin(terminal).output().unwrap();
+    Ended {
+        code: output.status.code(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+#[test]
+fn a_folder_in_use_is_refused_before_anything_else_is_asked() {
+    let parent = tempfile::tempdir().unwrap();
+    fs::write(parent.path().join("something"), "mine").unwrap();
+    let (used, fresh) = (parent.path(), parent.path().join("net"));
+    let used = used.to_str().unwrap();
+    let new = ["network", "new", "--accounts", "0", "--first-port", "64000"];
+    let refused = run_typed(&[&new[..], &["--dir", used]].concat(), "");
+    refused.fatal(&["not empty", "--dir"]);
+    assert!(!refused.stdout.contains("Who seals"), "{refused:?}");
+
+    // Who seals: nobody; then ethash. How many: one. The rest: as it is.
+    let typed = format!("{used}\n{}\nnobody\nethash\n1\n\n\n", fresh.display());
+    let told = run_typed(&new, &typed).ok();
+    assert_eq!(told.matches("Folder [net]: ").count(), 2, "{told}");
+    assert_eq!(told.matches("not empty").count(), 1, "{told}");
+    assert!(told.contains("\"nobody\" is neither"), "{told}");
+    assert!(told.contains("start.sh"), "{told}");
+    let genesis = fs::read_to_string(fresh.join("genesis.json")).unwrap();
+    assert!(
+        Genesis::from_json(&genesis)
+            .unwrap()
+            .config
+            .clique
+            .is_none()
+    );
+    assert!(fresh.join("node1").is_dir() && !fresh.join("node2").exists());
+}
+
+#[test]
+fn ports_that_are_taken_are_named_with_what_to_do() {
+    let parent = tempfile::tempdir().unwrap();
+    let neighbours = || Some((free_port(), free_port())).filter(|(one, other)| one + 1 == *other);
+    let (port, next) = std::iter::repeat_with(neighbours).flatten().next().unwrap();
+    let _taken = TcpListener::bind(("0.0.0.0", next)).unwrap();
+    let folder = parent.path().join("net");
+    let (first, folder) = (port.to_string(), folder.to_str().unwrap());
+    let args = [
+        "network",
+        "new",
+        "--yes",
+        "--signers",
+        "2",
+        "--first-port",
+        &first,
+        "--dir",
+        folder,
+    ];
+    let told = run(&args).ok();
+    let taken = format!("Warning: port {next} is taken");
+    let free = format!("Warning: port {port} is taken");
+    assert!(
+        told.contains(&taken) && told.contains("--first-port"),
+        "{told}"
+    );
+    assert!(!told.contains(&free), "{told}");
 }

@@ -5,7 +5,7 @@ use std::{io::IsTerminal, path::PathBuf, str::FromStr};
 use actoreum_primitives::Fork;
 use eyre::{bail, eyre};
 
-use super::Plan;
+use super::{Plan, look_at_folder};
 use crate::{
     cli::{NewNetworkArgs, SealingFlag},
     prompt::Prompter,
@@ -15,6 +15,8 @@ use crate::{
 const LEAST_RANDOM_ID: u64 = 1_000_000;
 /// See [`LEAST_RANDOM_ID`].
 const MOST_RANDOM_ID: u64 = 1_000_000_000;
+/// Where a network goes that is asked for without a folder.
+const USUAL_FOLDER: &str = "net";
 
 /// Asks, or takes defaults.
 struct Asker {
@@ -28,19 +30,17 @@ impl Asker {
         &self,
         given: Option<T>,
         question: &str,
-        default: (T, &str),
+        (default, shown): (T, &str),
         read: impl Fn(&str) -> Result<T, String>,
     ) -> eyre::Result<T> {
         if let Some(given) = given {
             return Ok(given);
         }
-        let (default, shown) = default;
         if !self.asks {
             return Ok(default);
         }
         loop {
-            let answer = self.prompter.line(&format!("{question} [{shown}]: "));
-            let answer = answer.map_err(|error| eyre!("no answer: {error}"))?;
+            let answer = self.answer(question, shown)?;
             match answer.trim() {
                 "" => return Ok(default),
                 typed => match read(typed) {
@@ -49,6 +49,29 @@ impl Asker {
                 },
             }
         }
+    }
+
+    /// A folder that is not there, or empty: what is typed, again until it is one.
+    fn folder(&self, given: Option<PathBuf>) -> eyre::Result<PathBuf> {
+        if let Some(given) = given {
+            return Ok(given);
+        }
+        loop {
+            let answer = self.answer("Folder", USUAL_FOLDER)?;
+            let folder = match answer.trim() {
+                "" => PathBuf::from(USUAL_FOLDER),
+                typed => PathBuf::from(typed),
+            };
+            match look_at_folder(&folder) {
+                Ok(()) => return Ok(folder),
+                Err(why) => println!("{why}"),
+            }
+        }
+    }
+
+    fn answer(&self, question: &str, shown: &str) -> eyre::Result<String> {
+        let answer = self.prompter.line(&format!("{question} [{shown}]: "));
+        answer.map_err(|error| eyre!("no answer: {error}"))
     }
 }
 
@@ -61,6 +84,9 @@ pub(super) fn fill_in(args: NewNetworkArgs) -> eyre::Result<Plan> {
     if args.dir.is_none() && !asker.asks {
         bail!("give the folder of the network with --dir");
     }
+    // Before the first question: nobody answers all of them for nothing.
+    let folder = asker.folder(args.dir)?;
+    look_at_folder(&folder)?;
     let engine = asker.fill_in(
         args.engine,
         "Who seals: clique (signers in turn) or ethash (proof of work)",
@@ -109,9 +135,7 @@ pub(super) fn fill_in(args: NewNetworkArgs) -> eyre::Result<Plan> {
             (30_303, "30303"),
             number(1, 65_000),
         )?,
-        folder: asker.fill_in(args.dir, "Folder", (PathBuf::from("net"), "net"), |typed| {
-            Ok(PathBuf::from(typed))
-        })?,
+        folder,
     })
 }
 

@@ -17,6 +17,8 @@ mod files;
 use std::{
     collections::BTreeMap,
     fs,
+    io::ErrorKind,
+    net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -105,18 +107,27 @@ fn new(config: &Config, plan: &Plan) -> eyre::Result<()> {
     files::write_start(&folder, plan, &nodes)?;
     files::write_compose(&folder, plan, &nodes)?;
     tell(&folder, plan, &nodes);
+    warn_of_taken_ports(plan, &nodes);
     Ok(())
+}
+
+/// Whether a network can be written to a folder: it is not there, or empty.
+fn look_at_folder(folder: &Path) -> eyre::Result<()> {
+    let first = fs::read_dir(folder).map(|mut entries| entries.next());
+    match first {
+        Ok(Some(_)) => bail!(
+            "{} is not empty; choose another folder with --dir",
+            folder.display()
+        ),
+        Ok(None) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => bail!("{} can't be used: {error}", folder.display()),
+    }
 }
 
 fn make_folder(folder: &Path) -> eyre::Result<PathBuf> {
     fs::create_dir_all(folder)
         .wrap_err_with(|| format!("the folder {} can't be made", folder.display()))?;
-    if fs::read_dir(folder)?.next().is_some() {
-        bail!(
-            "{} is not empty; choose another folder with --dir",
-            folder.display()
-        );
-    }
     Ok(fs::canonicalize(folder)?)
 }
 
@@ -189,6 +200,29 @@ fn init(config: &Config, node: &Node, genesis: &Genesis) -> eyre::Result<()> {
     let store = Store::open(&chaindata, datadir::store_options(config))?;
     actoreum_chain::genesis::init(&store, genesis)?;
     Ok(())
+}
+
+/// Says which ports somebody on this machine listens on already, and what to do about it.
+fn warn_of_taken_ports(plan: &Plan, nodes: &[Node]) {
+    let is_taken = |port: &u16| {
+        let bound = TcpListener::bind((Ipv4Addr::UNSPECIFIED, *port));
+        bound.is_err_and(|error| error.kind() == ErrorKind::AddrInUse)
+    };
+    let of_nodes = nodes.iter().map(|node| node.port);
+    for port in of_nodes.filter(is_taken) {
+        println!(
+            "Warning: port {port} is taken on this machine: end what listens on it, or make the \
+             network again with another --first-port than {}",
+            plan.first_port
+        );
+    }
+    let of_servers = [(HTTP_PORT, "--http.port"), (ADMIN_PORT, "--admin.port")];
+    for (port, flag) in of_servers.into_iter().filter(|(port, _)| is_taken(port)) {
+        println!(
+            "Warning: port {port} is taken on this machine: end what listens on it, or change \
+             {flag} in start.sh and compose.yaml"
+        );
+    }
 }
 
 fn tell(folder: &Path, plan: &Plan, nodes: &[Node]) {
