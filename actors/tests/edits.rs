@@ -15,10 +15,9 @@ use actoreum_primitives::{
     Signature, StateReader, Transaction, TxPayload, U256, config::EngineConfig, keccak256,
 };
 use actoreum_storage::Store;
-use common::{Dev, Disk, run, until};
+use common::{Dev, Disk, PATIENCE, run, until};
 
 const SOMEBODY: Address = Address::repeat_byte(0x22);
-const PATIENCE: Duration = Duration::from_secs(90);
 
 async fn edit(dev: &Dev, change: Edit) {
     let edit = StateEdit {

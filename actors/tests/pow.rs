@@ -2,11 +2,15 @@
 //! miners.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(dead_code, reason = "the helpers serve other tests too")]
+
+mod common;
 
 use std::{
     collections::BTreeMap,
+    io::{self, Write},
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicU64},
     },
     time::{Duration, Instant},
@@ -37,10 +41,12 @@ use actoreum_primitives::{
 };
 use actoreum_storage::Store;
 use actoreum_txpool::{PoolConfig, PoolReader};
+use common::{MINUTE, PATIENCE, run, until};
 
-const MINUTE: Duration = Duration::from_secs(60);
-/// Longer than anything here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(90);
+/// Gas of a block.
+const GAS_LIMIT: u64 = 8_000_000;
+/// The least difficulty: a seal is found in a moment.
+const EASY: u64 = 131_072;
 const MINER: Address = Address::repeat_byte(0x11);
 const OTHER: Address = Address::repeat_byte(0x22);
 
@@ -57,7 +63,11 @@ struct Chain {
 
 impl Chain {
     async fn start() -> Self {
-        let reader = new_chain();
+        Self::start_with(GAS_LIMIT, EASY).await
+    }
+
+    async fn start_with(gas_limit: u64, difficulty: u64) -> Self {
+        let reader = new_chain(gas_limit, difficulty);
         let options = EthashOptions {
             sizes: DataSizes::Small,
             threads: 1,
@@ -68,8 +78,8 @@ impl Chain {
         let settings = MinerSettings {
             etherbase: Some(MINER),
             extra_data: Bytes::from_static(b"test"),
-            gas_floor: 8_000_000,
-            gas_ceiling: 8_000_000,
+            gas_floor: gas_limit,
+            gas_ceiling: gas_limit,
             gas_price: 1,
             recommit: Duration::from_secs(1),
         };
@@ -102,6 +112,7 @@ impl Chain {
             chain: chain.clone(),
             sealer: sealer.clone(),
             control: Arc::clone(&control),
+            own: Vec::new(),
         };
         let sealer_setup = SealerSetup {
             method: SealingMethod::Ethash(PowSetup {
@@ -164,10 +175,21 @@ impl Chain {
 
     /// Work for a block of this number.
     async fn work(&self, number: u64) -> Work {
+        self.work_that(|work| work.number == number).await
+    }
+
+    /// Work for the same block with something else in it.
+    async fn other_work(&self, before: Work) -> Work {
+        let is_other =
+            |work: &Work| (work.number == before.number) && work.seal_hash != before.seal_hash;
+        self.work_that(is_other).await
+    }
+
+    async fn work_that(&self, is_wanted: impl Fn(&Work) -> bool) -> Work {
         let begun = Instant::now();
         loop {
             match self.sealer.within(PATIENCE).ask(GetWork).await.unwrap() {
-                Some(work) if work.number == number => return work,
+                Some(work) if is_wanted(&work) => return work,
                 _ => assert!(begun.elapsed() < PATIENCE, "no work"),
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -205,30 +227,18 @@ impl Chain {
     }
 }
 
-fn new_chain() -> ChainReader {
+fn new_chain(gas_limit: u64, difficulty: u64) -> ChainReader {
     let store = Store::memory();
     let chain = PrivateChain {
         chain_id: 77,
-        sealing: PrivateSealing::Ethash(U256::from(131_072)),
-        gas_limit: 8_000_000,
+        sealing: PrivateSealing::Ethash(U256::from(difficulty)),
+        gas_limit,
         fork: Fork::Petersburg,
         timestamp: 1_700_000_000,
-        accounts: BTreeMap::from([(payer().address(), ether(1_000))]),
+        accounts: BTreeMap::from([(payer().address(), ether(1_000_000))]),
     };
     genesis::init(&store, &chain.genesis()).unwrap();
     ChainReader::open(store).unwrap()
-}
-
-async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !is_so() {
-        assert!(begun.elapsed() < PATIENCE, "it never came true: {what}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-}
-
-fn run(test: impl Future<Output = ()>) {
-    actix_rt::System::new().block_on(test);
 }
 
 fn ether(thousandths: u64) -> U256 {
@@ -264,14 +274,30 @@ fn payer() -> SecretKey {
 
 /// A payment of one wei to [`OTHER`].
 fn payment(nonce: u64) -> PooledTransaction {
-    let payload = TxPayload::Legacy(LegacyTx {
-        chain_id: Some(77),
+    signed(LegacyTx {
         nonce,
-        gas_price: U256::from(1_000_000_000),
         gas_limit: 21_000,
         to: Some(OTHER),
         value: U256::from(1),
         ..LegacyTx::default()
+    })
+}
+
+/// Code that runs in a circle until its gas is used up.
+fn circle(nonce: u64) -> PooledTransaction {
+    signed(LegacyTx {
+        nonce,
+        gas_limit: CIRCLE_GAS,
+        input: Bytes::from_static(&[0x5b, 0x60, 0x00, 0x56]),
+        ..LegacyTx::default()
+    })
+}
+
+fn signed(payload: LegacyTx) -> PooledTransaction {
+    let payload = TxPayload::Legacy(LegacyTx {
+        chain_id: Some(77),
+        gas_price: U256::from(1_000_000_000),
+        ..payload
     });
     PooledTransaction {
         transaction: payload.sign(&payer()),
@@ -301,6 +327,49 @@ fn crashes_under_load_lose_no_payment_and_mining_goes_on() {
         let all = U256::from(ROUNDS * PAYMENTS);
         until("all are paid", || chain.balance(&OTHER) == all).await;
         chain.miner.within(PATIENCE).ask(StopMining).await.unwrap();
+        assert!(chain.tree.shutdown().await.is_clean());
+    });
+}
+
+const CIRCLE_GAS: u64 = 30_000_000;
+/// Together they run for seconds.
+const CIRCLES: u64 = 200;
+
+/// A chain whose blocks have gas for all circles, which wait in the pool.
+async fn with_circles(difficulty: u64) -> Chain {
+    let chain = Chain::start_with(2 * CIRCLES * CIRCLE_GAS, difficulty).await;
+    for nonce in 0..CIRCLES {
+        chain.txpool.submit(circle(nonce)).await.unwrap();
+    }
+    chain
+}
+
+#[test]
+fn a_block_that_takes_long_to_fill_is_searched_for_as_far_as_it_is_when_something_new_comes() {
+    run(async {
+        let chain = with_circles(EASY).await;
+        chain.mine_with(0).await;
+        let empty = chain.work(1).await;
+        chain.txpool.submit(circle(CIRCLES)).await.unwrap();
+        let partial = chain.other_work(empty).await;
+        assert!(chain.submit(&partial, chain.solve(&partial)).await);
+        chain.reach(1).await;
+        let block = chain.reader.block_by_number(1).unwrap().unwrap();
+        let filled = block.body.transactions.len() as u64;
+        assert!((1..CIRCLES).contains(&filled), "{filled}");
+        assert!(chain.tree.shutdown().await.is_clean());
+    });
+}
+
+#[test]
+fn nothing_is_searched_for_after_the_end_of_mining_although_a_block_is_being_built() {
+    run(async {
+        // Nobody finds a seal of such a block.
+        let chain = with_circles(1 << 60).await;
+        chain.mine_with(1).await;
+        until("a search", || chain.control.hash_rate() > 0).await;
+        chain.miner.ask(StopMining).await.unwrap();
+        until("its end", || chain.control.hash_rate() == 0).await;
         assert!(chain.tree.shutdown().await.is_clean());
     });
 }
@@ -339,6 +408,7 @@ fn remote_miners_get_work_and_only_good_seals_are_taken() {
 
 #[test]
 fn a_block_that_lost_becomes_an_ommer_and_is_paid() {
+    keep_log();
     run(async {
         let chain = Chain::start().await;
         chain.mine_with(0).await;
@@ -346,48 +416,77 @@ fn a_block_that_lost_becomes_an_ommer_and_is_paid() {
         assert!(chain.submit(&work, chain.solve(&work)).await);
         chain.reach(1).await;
 
-        // Another block of the same height, by somebody else.
+        // Another block of the same height, by somebody else. Whichever of the two is on the chain
+        // then, the other can be an ommer of block 2, which is built anew at once.
+        let before = chain.work(2).await;
         let first = chain.reader.header_by_number(1).unwrap().unwrap();
+        let own = first.hash();
         let sibling = first_block(&chain.ethash, OTHER, first.timestamp);
         let question = ImportBlocks {
             blocks: vec![sibling],
             origin: BlockOrigin::Live,
         };
         chain.chain.ask(question).await.unwrap().unwrap();
-
-        // Whichever of the two is on the chain, the other can be an ommer of block 2 at once.
-        let mut number = chain.reader.head_number() + 1;
-        let begun = Instant::now();
-        loop {
-            let work = chain.work(number).await;
-            assert!(chain.submit(&work, chain.solve(&work)).await);
-            chain.reach(number).await;
-            let block = chain.reader.block_by_number(number).unwrap().unwrap();
-            if let [ommer] = block.body.ommers.as_slice() {
-                assert_eq!(ommer.number, 1);
-                break;
-            }
-            assert!(number < 7 && begun.elapsed() < PATIENCE, "no ommer");
-            number += 1;
-        }
+        let work = chain.other_work(before).await;
+        assert!(chain.submit(&work, chain.solve(&work)).await);
+        chain.reach(2).await;
+        let block = chain.reader.block_by_number(2).unwrap().unwrap();
+        let [ommer] = block.body.ommers.as_slice() else {
+            panic!("no ommer: {block:?}");
+        };
+        assert_eq!(ommer.parent_hash, first.parent_hash);
         let paid = chain.balance(&MINER) + chain.balance(&OTHER);
-        // Two ether a block, a thirty-second of that for including, and what the ommer is due:
-        // less by an eighth for each block between.
-        let blocks = ether(2_000) * U256::from(number);
+        // Two ether a block, a thirty-second of that for including, and what the ommer is due: less
+        // by an eighth for each generation.
+        let blocks = ether(2_000) * U256::from(2);
         let including = ether(2_000) / U256::from(32);
-        let ommer = ether(2_000) * U256::from(8 - (number - 1)) / U256::from(8);
+        let ommer = ether(2_000) * U256::from(7) / U256::from(8);
         assert_eq!(paid, blocks + including + ommer);
+
+        // What became of our own is said when it is deep enough.
+        chain.mine_with(1).await;
+        chain.reach(9).await;
+        let fate = match chain.reader.canonical_hash(1).unwrap() == Some(own) {
+            true => "block reached canonical chain",
+            false => "block became an ommer",
+        };
+        let line = format!("{fate} number=1 hash={own}");
+        until(&line, || LOG.lock().unwrap().contains(&line)).await;
         assert!(chain.tree.shutdown().await.is_clean());
     });
 }
 
+/// What the actors of this process say.
+static LOG: Mutex<String> = Mutex::new(String::new());
+
+struct ToLog;
+
+impl Write for ToLog {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        LOG.lock()
+            .unwrap()
+            .push_str(&String::from_utf8_lossy(bytes));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Lets [`LOG`] grow from now on.
+fn keep_log() {
+    let log = tracing_subscriber::fmt().with_ansi(false);
+    log.with_writer(|| ToLog).init();
+}
+
 /// Another first block, built on a chain of its own.
 fn first_block(ethash: &Ethash, author: Address, time: u64) -> Block {
-    let alone = new_chain();
+    let alone = new_chain(GAS_LIMIT, EASY);
     let plan = BuildPlan {
         parent: alone.head(),
         time,
-        gas_limit: 8_000_000,
+        gas_limit: GAS_LIMIT,
         extra_data: Bytes::from_static(b"other"),
         author,
         edit: None,

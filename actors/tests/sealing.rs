@@ -13,13 +13,13 @@ use actoreum_messages::{
     worker::MineBlock,
 };
 use actoreum_primitives::{
-    Address, B256, Block, DevChain, DynamicFeeTx, PooledTransaction, StateReader, TxPayload, U256,
+    Address, B256, Block, Bytes, DevChain, DynamicFeeTx, PooledTransaction, StateReader, TxPayload,
+    U256,
 };
 use actoreum_wallet::{KeyError, Password};
-use common::{Dev, Disk, run, until};
+use common::{Dev, Disk, PATIENCE, run, until};
 
 const NOW: MineBlock = MineBlock { timestamp: None };
-const PATIENCE: Duration = Duration::from_secs(90);
 
 async fn mine(dev: &Dev) -> B256 {
     loop {
@@ -264,21 +264,46 @@ fn a_crash_locks_what_was_open_for_a_while_and_opens_what_was_asked_for_at_start
 
 /// Transfers of one wei by the signer, with nonces in order.
 fn transfer(disk: &Disk, nonce: u64) -> PooledTransaction {
+    signed(
+        disk,
+        DynamicFeeTx {
+            nonce,
+            gas_limit: 21_000,
+            to: Some(SOMEBODY),
+            value: U256::from(1),
+            ..DynamicFeeTx::default()
+        },
+    )
+}
+
+/// Code that runs in a circle until its gas is used up.
+fn circle(disk: &Disk, nonce: u64) -> PooledTransaction {
+    signed(
+        disk,
+        DynamicFeeTx {
+            nonce,
+            gas_limit: CIRCLE_GAS,
+            input: Bytes::from_static(&[0x5b, 0x5f, 0x56]),
+            ..DynamicFeeTx::default()
+        },
+    )
+}
+
+fn signed(disk: &Disk, payload: DynamicFeeTx) -> PooledTransaction {
     let payload = TxPayload::DynamicFee(DynamicFeeTx {
         chain_id: DevChain::CHAIN_ID,
-        nonce,
         max_priority_fee_per_gas: U256::from(1_000_000_000),
         max_fee_per_gas: U256::from(100_000_000_000_u64),
-        gas_limit: 21_000,
-        to: Some(SOMEBODY),
-        value: U256::from(1),
-        ..DynamicFeeTx::default()
+        ..payload
     });
     PooledTransaction {
         transaction: payload.sign(&disk.signer),
         sidecar: None,
     }
 }
+
+/// As much as a transaction may use.
+const CIRCLE_GAS: u64 = 16_000_000;
 
 const SOMEBODY: Address = Address::repeat_byte(0x22);
 
@@ -305,6 +330,31 @@ fn a_transaction_is_sealed_when_it_arrives_and_all_of_a_burst_are() {
         let sealed = dev.reader.head_number();
         tokio::time::sleep(Duration::from_millis(300)).await;
         assert_eq!(dev.reader.head_number(), sealed, "no empty block follows");
+        dev.stop().await;
+    });
+}
+
+#[test]
+fn a_block_with_a_period_is_filled_until_its_time_alone() {
+    // Together they run for seconds, and one block has gas for all of them.
+    const CIRCLES: u64 = 400;
+    run(async {
+        let disk = Disk::with_gas_limit(1, 2 * CIRCLES * CIRCLE_GAS);
+        let dev = Dev::start(&disk).await;
+        dev.control.set_wanted(false);
+        for nonce in 0..CIRCLES {
+            dev.txpool.submit(circle(&disk, nonce)).await.unwrap();
+        }
+        let before = dev.reader.head_number();
+        dev.control.set_wanted(true);
+        let count = |number| {
+            let block = dev.reader.block_by_number(number).unwrap();
+            block.map_or(0, |block| block.body.transactions.len() as u64)
+        };
+        let sealed = || (before..=dev.reader.head_number()).map(count);
+        until("all are sealed", || sealed().sum::<u64>() == CIRCLES).await;
+        let blocks: Vec<u64> = sealed().filter(|count| *count > 0).collect();
+        assert!(blocks.len() > 1, "{blocks:?}");
         dev.stop().await;
     });
 }

@@ -319,6 +319,8 @@ pub struct MinerParts {
     pub chain: ActorRef<ChainActor>,
     /// Who signs.
     pub accounts: ActorRef<AccountsActor>,
+    /// Whose blocks are ours beside the etherbase's.
+    pub own: Vec<Address>,
 }
 
 /// Puts sealing together.
@@ -378,6 +380,7 @@ pub fn assemble(
         chain: parts.chain,
         sealer: actors.sealer.clone(),
         control: Arc::clone(&actors.control),
+        own: parts.own,
     };
     let sealer = SealerSetup {
         method,

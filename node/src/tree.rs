@@ -273,6 +273,7 @@ fn assemble_all(
             txpool: txpool.handle.actor.clone(),
             chain: chain.clone(),
             accounts: accounts.clone(),
+            own: config.eth.tx_pool.locals.clone(),
         };
         miner = Some(miner::assemble(&config.eth.miner, &reader, &actors, parts)?);
         // Set once: there is one tree.

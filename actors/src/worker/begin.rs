@@ -7,18 +7,21 @@ use std::{
 
 use actoreum_chain::{BuildPlan, SealedHeader};
 use actoreum_consensus::rules::gas_limit;
+use actoreum_primitives::Address;
 use actoreum_txpool::Snapshot;
 use tracing::warn;
 
-use super::{Attempt, Pace, Phase, WorkerActor, build::build, sealing::Built, wishes::Wish};
+use super::{
+    Attempt, Pace, Phase, WorkerActor,
+    build::{Interrupts, build},
+    sealing::Built,
+    wishes::Wish,
+};
 use crate::{
     clock,
     supervision::{Ctx, Handles, Message},
 };
 
-/// How long before its time a block with a period is built: late transactions come along, and it
-/// is there when its time has come.
-const BUILD_LEAD: Duration = Duration::from_millis(400);
 /// Time between two looks whether the transaction pool has seen the new head.
 const POOL_PERIOD: Duration = Duration::from_millis(1);
 /// How long the transaction pool is waited for, before a block is built on what it shows.
@@ -75,8 +78,7 @@ impl WorkerActor {
             return true;
         }
         if let Pace::Period(period) = self.setup.pace {
-            let due = Duration::from_secs(head.timestamp.saturating_add(period));
-            let wait = due.saturating_sub(clock::now()).saturating_sub(BUILD_LEAD);
+            let wait = time_until_due(head, period).saturating_sub(self.lead(period));
             if !wait.is_zero() {
                 self.look_in(wait, ctx);
             }
@@ -120,8 +122,17 @@ impl WorkerActor {
         let is_first = self.setup.pace == Pace::Search && self.searched_on != Some(parent.hash());
         self.searched_on = Some(parent.hash());
         let ommers = match self.setup.pace {
-            Pace::Search => self.ommers.candidates(author),
+            Pace::Search => {
+                let own = &self.setup.own;
+                let is_own = |of: &Address| *of == author || own.contains(of);
+                self.ommers.candidates(is_own)
+            }
             Pace::OnDemand | Pace::Period(_) => Vec::new(),
+        };
+        self.has_new_ommers = false;
+        let until_due = match self.setup.pace {
+            Pace::Period(period) => time_until_due(&parent, period).max(self.lead(period)),
+            Pace::OnDemand | Pace::Search => Duration::ZERO,
         };
         let offers = snapshot
             .as_ref()
@@ -140,26 +151,31 @@ impl WorkerActor {
             author,
             edit,
         };
+        let interrupts = Interrupts::default();
         let attempt = Attempt {
             parent: plan.parent.hash(),
-            is_outdated: Arc::default(),
+            is_outdated: Arc::clone(&interrupts.is_outdated),
         };
-        let (round, flag) = (self.round, Arc::clone(&attempt.is_outdated));
+        let (round, told) = (self.round, interrupts.clone());
         let begun = Instant::now();
         let (reader, engine) = (self.setup.reader.clone(), Arc::clone(&self.setup.engine));
-        let work = move || {
-            let built = build(&reader, engine.as_ref(), plan, &ommers, offers, &flag);
-            built.map(|(block, _)| block)
-        };
+        let work = move || build(&reader, engine.as_ref(), plan, &ommers, offers, &told);
         let submitted = self.setup.pool.submit(ctx.me(), work, move |result| Built {
             round,
-            snapshot: snapshot.filter(|_| !is_first),
             took: begun.elapsed(),
             result,
         });
-        match submitted {
-            Ok(()) => self.phase = Phase::Building(attempt),
-            Err(error) => self.give_up(&error.to_string(), ctx),
+        if let Err(error) = submitted {
+            return self.give_up(&error.to_string(), ctx);
+        }
+        self.built_from = snapshot.filter(|_| !is_first);
+        self.phase = Phase::Building(attempt, interrupts);
+        match self.setup.pace {
+            // A block that somebody asked for is filled as far as it goes.
+            _ if self.request.is_some() => {}
+            Pace::Search if !is_first => self.recommit_later(ctx),
+            Pace::Period(_) => self.end_filling_in(until_due, ctx),
+            Pace::OnDemand | Pace::Search => {}
         }
     }
 
@@ -179,6 +195,12 @@ impl WorkerActor {
             alarm.cancel();
         }
     }
+}
+
+/// Time until a block with this period, in seconds, may follow `parent`.
+fn time_until_due(parent: &SealedHeader, period: u64) -> Duration {
+    let due = Duration::from_secs(parent.timestamp.saturating_add(period));
+    due.saturating_sub(clock::now())
 }
 
 #[derive(Message)]

@@ -1,6 +1,9 @@
 //! Building one block from what the pool has pending.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use actoreum_chain::{BuildError, BuildPlan, ChainReader};
 use actoreum_consensus::{
@@ -18,23 +21,46 @@ const LEAST_TX_GAS: u64 = 21_000;
 /// Bytes of a block that are not its transactions: the header, and the lists around.
 const BLOCK_FRAME_BYTES: usize = 2_048;
 
-/// Builds a block that lacks nothing but its seal, with those of `ommers` that it may include, from
-/// `offers`: transactions, best first.
-/// `interrupt` is asked before each.
+/// What ends the filling of a block early. It is looked at before each transaction.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Interrupts {
+    /// Nobody wants the block any more.
+    pub(super) is_outdated: Arc<AtomicBool>,
+    /// It is to be sealed with what it holds: one transaction at least, where there is one.
+    pub(super) is_due: Arc<AtomicBool>,
+}
+
+/// A block that lacks nothing but its seal.
+pub(super) struct Made {
+    pub(super) block: Block,
+    pub(super) diff: StateDiff,
+    /// Where its filling was ended early: which share of its gas was used by then.
+    pub(super) share: Option<f64>,
+}
+
+/// Builds a block, with those of `ommers` that it may include, from `offers`: transactions, best
+/// first.
 pub(super) fn build(
     reader: &ChainReader,
     engine: &dyn Engine,
     plan: BuildPlan,
     ommers: &[Header],
     offers: Option<Best>,
-    interrupt: &AtomicBool,
-) -> Result<(Block, StateDiff), BuildError> {
-    actoreum_chain::build_with_diff(reader, engine, plan, |header, builder, body| {
+    interrupts: &Interrupts,
+) -> Result<Made, BuildError> {
+    let mut share = None;
+    let built = actoreum_chain::build_with_diff(reader, engine, plan, |header, builder, body| {
         body.ommers = include(reader, engine, header, ommers);
         let Some(offers) = offers else { return Ok(()) };
         let rules = SenderRules::at(reader.config(), header.number, header.timestamp);
-        fill(builder, body, offers, rules, interrupt)
-    })
+        if fill(builder, body, offers, rules, interrupts)? == Filling::EndedEarly {
+            let left = builder.gas_left() as f64 / header.gas_limit as f64;
+            share = Some(1.0 - left);
+        }
+        Ok(())
+    });
+    let (block, diff) = built?;
+    Ok(Made { block, diff, share })
 }
 
 /// Which of the candidates the block may include: two at most, in their order.
@@ -66,18 +92,27 @@ fn include(
     included
 }
 
-/// Adds transactions until the block is full or nothing is left.
+#[derive(Debug, PartialEq, Eq)]
+enum Filling {
+    Complete,
+    EndedEarly,
+}
+
+/// Adds transactions until the block is full or nothing is left, or its time is over.
 fn fill(
     builder: &mut BlockBuilder<'_>,
     body: &mut Body,
     mut offers: Best,
     rules: SenderRules,
-    interrupt: &AtomicBool,
-) -> Result<(), BuildError> {
+    interrupts: &Interrupts,
+) -> Result<Filling, BuildError> {
     let mut bytes = BLOCK_FRAME_BYTES;
     while builder.gas_left() >= LEAST_TX_GAS {
-        if interrupt.load(Ordering::Relaxed) {
+        if interrupts.is_outdated.load(Ordering::Relaxed) {
             return Err(BuildError::Interrupted);
+        }
+        if interrupts.is_due.load(Ordering::Relaxed) && !body.transactions.is_empty() {
+            return Ok(Filling::EndedEarly);
         }
         let Some(offer) = offers.next() else { break };
         let (transaction, sender) = (offer.transaction(), offer.sender());
@@ -104,5 +139,5 @@ fn fill(
             }
         }
     }
-    Ok(())
+    Ok(Filling::Complete)
 }

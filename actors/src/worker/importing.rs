@@ -42,6 +42,7 @@ impl WorkerActor {
                     let (transactions, gas) =
                         (block.body.transactions.len(), block.header.gas_used);
                     info!(number, %hash, transactions, gas, "sealed a block");
+                    self.unconfirmed.add(number, hash);
                 }
                 if self.setup.reader.head().hash() == before {
                     warn!(number, %hash, "a signed block did not become the head");
@@ -95,8 +96,12 @@ impl WorkerActor {
         };
         let chain = self.setup.chain.clone();
         let answer = async move { chain.within(PATIENCE).ask(question).await };
-        ctx.spawn_then(answer, move |_: &mut Self, answer, _| match answer {
-            Ok(Ok(_)) => info!(number, %hash, "sealed a block, late"),
+        ctx.spawn_then(answer, move |actor: &mut Self, answer, _| match answer {
+            Ok(Ok(imported)) if imported.imported > 0 => {
+                info!(number, %hash, "sealed a block, late");
+                actor.unconfirmed.add(number, hash);
+            }
+            Ok(Ok(_)) => debug!(number, %hash, "sealed a block again"),
             Ok(Err(error)) => warn!(number, %hash, %error, "late block refused"),
             Err(error) => warn!(number, %hash, %error, "late block not imported"),
         });

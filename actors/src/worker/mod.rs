@@ -9,6 +9,7 @@
 //! | [`SetNextTimestamp`], [`SetInterval`], `Tick` | when the next block is wished for | `wishes` |
 //! | `Wake` | time to look again | `begin` |
 //! | `Built` | the pool is done: off to the sealer | `sealing` |
+//! | (a pause is over) | what is being filled or searched for takes in what came since | `recommit` |
 //! | [`FoundLate`] | a seal that nobody waits for: off to the chain | `importing` |
 //!
 //! [`ChainChanged`]: actoreum_messages::events::ChainChanged
@@ -40,8 +41,10 @@ mod events;
 mod importing;
 mod ommers;
 mod pending;
+mod recommit;
 mod sealing;
 mod setup;
+mod unconfirmed;
 mod wishes;
 
 use std::{
@@ -60,9 +63,12 @@ use tracing::{info, warn};
 
 use crate::supervision::{Actor, Ctx, Failure, TaskHandle};
 use begin::Wake;
+use build::Interrupts;
 use ommers::OmmerPool;
 pub use pending::{PendingBlock, PendingBlocks};
+use recommit::Interval;
 pub use setup::{Pace, WorkerSetup};
+use unconfirmed::Unconfirmed;
 use wishes::Request;
 
 /// A look without a reason, in case that one was lost.
@@ -86,7 +92,17 @@ pub struct WorkerActor {
     fruitless: Option<(B256, Arc<Snapshot>)>,
     /// The last head that a seal was searched on.
     searched_on: Option<B256>,
+    /// What the pool showed when this round's block was begun; `None` where that is empty.
+    built_from: Option<Arc<Snapshot>>,
+    /// How long the last block was built.
+    took: Duration,
+    recommit: Interval,
     ommers: OmmerPool,
+    /// Since this round's block was begun.
+    has_new_ommers: bool,
+    /// In this round's block.
+    included_ommers: usize,
+    unconfirmed: Unconfirmed,
     /// The head on which this signer may not seal.
     refused_on: Option<B256>,
     /// In this round: what is refused at its end may be allowed since.
@@ -104,7 +120,7 @@ enum Phase {
     Starting,
     Idle,
     /// The pool builds.
-    Building(Attempt),
+    Building(Attempt, Interrupts),
     /// The sealer has the block.
     Sealing(Attempt),
     Importing,

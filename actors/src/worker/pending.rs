@@ -1,7 +1,7 @@
 //! The block that would be sealed next, for those who ask what is pending.
 
 use std::{
-    sync::{Arc, atomic::AtomicBool},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -15,7 +15,7 @@ use actoreum_txpool::Snapshot;
 use parking_lot::Mutex;
 use tracing::debug;
 
-use super::build::build;
+use super::build::{Interrupts, Made, build};
 use crate::{clock, miner::MinerSettings};
 
 /// Building for those who ask takes at most this part of the time.
@@ -166,7 +166,8 @@ fn assemble(
         edit: None,
     };
     let offers = pool.map(|pool| pool.best(pool.head().base_fee_per_gas));
-    let (block, diff) = build(reader, engine, plan, &[], offers, &AtomicBool::new(false))?;
+    let never = Interrupts::default();
+    let Made { block, diff, .. } = build(reader, engine, plan, &[], offers, &never)?;
     let rules = SenderRules::at(reader.config(), block.header.number, block.header.timestamp);
     let transactions = block.body.transactions.iter();
     let senders = transactions

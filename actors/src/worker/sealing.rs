@@ -6,30 +6,24 @@ use std::{
 };
 
 use actoreum_chain::BuildError;
+use actoreum_consensus::{CliqueError, ConsensusError};
 use actoreum_messages::sealer::{Seal, SealRefused};
 use actoreum_primitives::Block;
-use actoreum_txpool::Snapshot;
 use tracing::{debug, info, warn};
 
-use super::{Attempt, Pace, Phase, WorkerActor};
+use super::{Attempt, Pace, Phase, WorkerActor, build::Made};
 use crate::supervision::{AskError, Ctx, Handles, JobError, Message};
 
 /// Pause before a key that could not be used is asked for again.
 const KEY_PAUSE: Duration = Duration::from_secs(3);
-/// Building takes at most this part of the time between two looks at what came since.
-const RECOMMIT_SHARE: u32 = 10;
-/// The longest time between two such looks, as in geth.
-const MOST_RECOMMIT: Duration = Duration::from_secs(15);
 
-/// The pool built a block.
+/// The pool is done with a block.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(super) struct Built {
     pub(super) round: u64,
-    /// What it was built from.
-    pub(super) snapshot: Option<Arc<Snapshot>>,
     pub(super) took: Duration,
-    pub(super) result: Result<Result<Block, BuildError>, JobError>,
+    pub(super) result: Result<Result<Made, BuildError>, JobError>,
 }
 
 impl Handles<Built> for WorkerActor {
@@ -37,23 +31,25 @@ impl Handles<Built> for WorkerActor {
 
     fn handle(&mut self, built: Built, ctx: &mut Ctx<Self>) {
         debug_assert_eq!(built.round, self.round, "a round ends with its build");
+        self.took = built.took;
         match built.result {
-            Ok(Ok(block)) => {
+            Ok(Ok(Made { block, share, .. })) => {
                 let transactions = block.body.transactions.len();
-                let micros = built.took.as_micros();
-                debug!(
-                    number = block.header.number,
-                    transactions, micros, "built a block"
-                );
+                let (number, micros) = (block.header.number, built.took.as_micros());
+                let is_partial = share.is_some();
+                debug!(number, transactions, micros, is_partial, "built a block");
                 let is_empty = transactions == 0;
                 if is_empty && self.setup.pace == Pace::OnDemand && self.request.is_none() {
                     let on = block.header.parent_hash;
-                    self.fruitless = built.snapshot.map(|snapshot| (on, snapshot));
+                    self.fruitless = self.built_from.take().map(|snapshot| (on, snapshot));
                     return self.rest(ctx);
                 }
+                self.included_ommers = block.body.ommers.len();
+                let is_renewed_at_once = self.is_renewed_at_once();
+                self.adjust_recommit(share);
                 self.seal(block, ctx);
-                if self.setup.pace == Pace::Search {
-                    self.recommit_later(built.snapshot, built.took, ctx);
+                if is_renewed_at_once {
+                    self.recommit_in(Duration::ZERO, ctx);
                 }
             }
             Ok(Err(BuildError::Interrupted)) => {
@@ -111,8 +107,7 @@ impl WorkerActor {
             Ok(Ok(block)) => self.import(block, ctx),
             Ok(Err(SealRefused::SignedBefore(block))) => self.import(*block, ctx),
             Ok(Err(SealRefused::Engine(error))) => {
-                let number = self.setup.reader.head_number() + 1;
-                info!(number, %error, "block not sealed");
+                self.tell_why_not(&error);
                 self.wait_for_another_head();
                 self.give_up(&error.to_string(), ctx);
             }
@@ -135,41 +130,15 @@ impl WorkerActor {
         }
     }
 
-    /// Where a seal is searched for: takes in what arrived since, now and then.
-    fn recommit_later(&self, from: Option<Arc<Snapshot>>, took: Duration, ctx: &mut Ctx<Self>) {
-        let settings = self.setup.control.settings();
-        let pause = match &from {
-            // The empty block: the real one comes at once.
-            None => Duration::ZERO,
-            Some(_) => settings
-                .recommit
-                .max(took * RECOMMIT_SHARE)
-                .min(MOST_RECOMMIT),
-        };
-        let (round, pause) = (self.round, tokio::time::sleep(pause));
-        ctx.spawn_then(pause, move |actor: &mut Self, (), ctx| {
-            actor.recommit(round, from, ctx);
-        });
-    }
-
-    fn recommit(&mut self, round: u64, from: Option<Arc<Snapshot>>, ctx: &mut Ctx<Self>) {
-        if round != self.round || !matches!(self.phase, Phase::Sealing(_)) {
-            return;
+    fn tell_why_not(&self, error: &ConsensusError) {
+        let number = self.setup.reader.head_number() + 1;
+        let signer = self.setup.control.settings().etherbase.unwrap_or_default();
+        match error {
+            ConsensusError::Clique(
+                CliqueError::MustWaitForOthers | CliqueError::WaitingForTransactions,
+            ) => info!(number, %error, "block not sealed"),
+            error => warn!(number, %signer, %error, "block not sealed"),
         }
-        let now = self.setup.pending.snapshot();
-        let is_same = match (&from, &now) {
-            (Some(from), Some(now)) => Arc::ptr_eq(from, now),
-            (None, Some(now)) => now.pending_count() == 0,
-            (_, None) => true,
-        };
-        if is_same {
-            let from = from.or(now);
-            return self.recommit_later(from, Duration::ZERO, ctx);
-        }
-        // What is searched for goes on until the new block is there.
-        self.round += 1;
-        self.phase = Phase::Idle;
-        self.look(ctx);
     }
 
     /// No block can be sealed on this head, unless this actor was told to look meanwhile.

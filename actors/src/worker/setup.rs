@@ -1,12 +1,13 @@
 //! What a WorkerActor is made from.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use actoreum_chain::ChainReader;
 use actoreum_consensus::Engine;
+use actoreum_primitives::Address;
 use actoreum_txpool::PoolReader;
 
-use super::{Phase, WorkerActor, ommers::OmmerPool};
+use super::{Phase, WorkerActor, ommers::OmmerPool, recommit::Interval, unconfirmed::Unconfirmed};
 use crate::{
     chain::ChainActor,
     miner::MinerControl,
@@ -33,6 +34,8 @@ pub struct WorkerSetup {
     pub sealer: ActorRef<SealerActor>,
     /// What the operator decided: who seals, and whether. Outlives every generation.
     pub control: Arc<MinerControl>,
+    /// Whose blocks are ours beside the etherbase's (`--txpool.locals`): as ommers they go first.
+    pub own: Vec<Address>,
 }
 
 /// When a block is due that nobody asked for.
@@ -59,7 +62,13 @@ impl WorkerSetup {
             next_timestamp: None,
             fruitless: None,
             searched_on: None,
+            built_from: None,
+            took: Duration::ZERO,
+            recommit: Interval::default(),
             ommers: OmmerPool::default(),
+            has_new_ommers: false,
+            included_ommers: 0,
+            unconfirmed: Unconfirmed::default(),
             refused_on: None,
             is_told_to_look: false,
             keyless_until: None,

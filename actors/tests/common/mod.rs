@@ -2,7 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use actoreum_actors::{
     accounts::{AccountsActor, AccountsSetup, StandingKeys},
@@ -31,6 +35,11 @@ pub struct Disk {
 impl Disk {
     /// A new development chain.
     pub fn new(period: u64) -> Self {
+        Self::with_gas_limit(period, DevChain::GAS_LIMIT)
+    }
+
+    /// The same, whose blocks have as much gas.
+    pub fn with_gas_limit(period: u64, gas_limit: u64) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let keys = KeyDirectory::new(folder.path().join("keystore"), ScryptCost::LIGHT);
         let signer = SecretKey::random();
@@ -38,6 +47,7 @@ impl Disk {
         let store = Store::memory();
         let chain = DevChain {
             period,
+            gas_limit,
             ..DevChain::new(signer.address())
         };
         genesis::init(&store, &chain.genesis()).unwrap();
@@ -59,6 +69,7 @@ pub struct Dev {
     pub worker: ActorRef<WorkerActor>,
     pub sealer: ActorRef<SealerActor>,
     pub txpool: TxPoolHandle,
+    pub control: Arc<MinerControl>,
 }
 
 impl Dev {
@@ -107,6 +118,7 @@ impl Dev {
             gas_price: 1,
             recommit: Duration::from_secs(3),
         };
+        let control = Arc::new(MinerControl::new(decided, true));
         let worker_setup = WorkerSetup {
             reader: reader.clone(),
             engine,
@@ -118,7 +130,8 @@ impl Dev {
             pending: pending.clone(),
             chain: chain.clone(),
             sealer: sealer.clone(),
-            control: Arc::new(MinerControl::new(decided, true)),
+            control: Arc::clone(&control),
+            own: Vec::new(),
         };
         let sealer_setup = SealerSetup {
             method: SealingMethod::Clique(CliqueSetup {
@@ -168,6 +181,7 @@ impl Dev {
             worker,
             sealer,
             txpool,
+            control,
         }
     }
 
@@ -177,20 +191,21 @@ impl Dev {
     }
 }
 
-const MINUTE: Duration = Duration::from_secs(60);
+/// The time in which actors may crash as often as tests have them crash.
+pub const MINUTE: Duration = Duration::from_secs(60);
+/// Longer than anything here takes on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Runs a test in an actix system of its own.
 pub fn run<F: Future>(test: F) -> F::Output {
     actix::System::new().block_on(test)
 }
 
-/// Waits, at most half a minute, until `condition` holds.
+/// Waits until `condition` holds.
 pub async fn until(what: &str, condition: impl Fn() -> bool) {
-    for _ in 0..3_000 {
-        if condition() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
+    let begun = Instant::now();
+    while !condition() {
+        assert!(begun.elapsed() < PATIENCE, "it never came true: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    panic!("it never came true: {what}");
 }
