@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use actoreum_primitives::{B256, b256};
 use actoreum_storage::{Store, StoreOptions, engine_of};
+use serde_json::{Value, json};
 
-use crate::process::{copy_folder, run};
+use crate::{folder::copy_folder, process::run};
 
 /// A chain in a file.
 #[derive(Clone)]
@@ -115,3 +116,52 @@ pub const SMALL_GENESIS: &str = r#"{
     "extraData": "0x00000000000000000000000000000000000000000000000000000000000000007df9a875a174b3bc565e6424a0050ebc1b2d1d820000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000",
     "alloc": {"7df9a875a174b3bc565e6424a0050ebc1b2d1d82": {"balance": "1000"}}
 }"#;
+
+/// The id of the chains that tests make.
+pub const CHAIN_ID: u64 = 4321;
+
+/// A genesis with Byzantium's rules: clique with so many seconds between blocks, and these signers
+/// (40 hex digits each).
+pub fn clique_genesis(period: u64, signers: &[impl AsRef<str>], alloc: Value) -> Value {
+    let mut signers: Vec<String> = signers
+        .iter()
+        .map(|it| it.as_ref().to_lowercase())
+        .collect();
+    signers.sort_unstable();
+    let mut genesis = pow_genesis();
+    let config = genesis["config"].as_object_mut().unwrap();
+    config.remove("ethash");
+    config.insert("clique".into(), json!({"period": period, "epoch": 30_000}));
+    genesis["difficulty"] = json!("0x1");
+    genesis["extraData"] = json!(format!(
+        "0x{}{}{}",
+        "00".repeat(32),
+        signers.concat(),
+        "00".repeat(65)
+    ));
+    genesis["alloc"] = alloc;
+    genesis
+}
+
+/// A clique genesis whose signer is somebody else.
+pub fn foreign_genesis(alloc: Value) -> Value {
+    clique_genesis(15, &["11".repeat(20)], alloc)
+}
+
+/// A genesis with Byzantium's rules: proof of work at the least difficulty.
+pub fn pow_genesis() -> Value {
+    json!({
+        "config": {"chainId": CHAIN_ID, "homesteadBlock": 0, "eip150Block": 0, "eip155Block": 0,
+            "eip158Block": 0, "byzantiumBlock": 0, "ethash": {}},
+        "difficulty": "0x20000", "gasLimit": "0x47b760", "alloc": {},
+    })
+}
+
+/// Writes a genesis to the data directory in this folder, and says where that is.
+pub fn init(folder: &Path, genesis: &Value) -> String {
+    let datadir = folder.join("node").to_str().unwrap().to_owned();
+    let file = folder.join("genesis.json");
+    std::fs::write(&file, genesis.to_string()).unwrap();
+    run(&["init", "--datadir", &datadir, file.to_str().unwrap()]).ok();
+    datadir
+}

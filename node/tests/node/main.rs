@@ -16,6 +16,8 @@ mod database;
 mod dev;
 mod disk;
 mod flags;
+#[path = "../../../core/storage/tests/folder/mod.rs"]
+mod folder;
 mod fuzz;
 mod http;
 mod kill;
@@ -24,7 +26,6 @@ mod metrics;
 mod mining;
 mod network;
 mod network_new;
-mod notify;
 mod page;
 mod pending;
 mod personal;

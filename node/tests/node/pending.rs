@@ -1,12 +1,16 @@
 //! What is pending at a node that seals nothing.
 
+use std::time::{Duration, Instant};
+
 use actoreum_primitives::{Address, LegacyTx, SecretKey, TxPayload, U256};
 use serde_json::{Value, json};
 
+use crate::chains::{self, CHAIN_ID};
 use crate::http;
-use crate::process::{Running, run};
+use crate::process::Running;
 
-const CHAIN_ID: u64 = 4321;
+/// Longer than anything here takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(90);
 const RECEIVER: Address = Address::repeat_byte(0x77);
 
 fn transfer(key: &SecretKey, nonce: u64) -> Value {
@@ -29,28 +33,12 @@ fn transfer(key: &SecretKey, nonce: u64) -> Value {
 fn a_node_that_seals_nothing_knows_the_state_after_what_is_pending() {
     let key = SecretKey::random();
     let sender = key.address();
-    // Sealed by somebody else.
-    let genesis = json!({
-        "config": {"chainId": CHAIN_ID, "homesteadBlock": 0, "eip150Block": 0, "eip155Block": 0,
-            "eip158Block": 0, "byzantiumBlock": 0, "clique": {"period": 15, "epoch": 30_000}},
-        "difficulty": "0x1", "gasLimit": "0x47b760",
-        "alloc": {hex::encode(sender): {"balance": "0xde0b6b3a7640000"}},
-        "extraData": format!("0x{}{}{}", "00".repeat(32), "11".repeat(20), "00".repeat(65)),
-    });
+    let alloc = json!({hex::encode(sender): {"balance": "0xde0b6b3a7640000"}});
     let folder = tempfile::tempdir().unwrap();
-    let (datadir, file) = (
-        folder.path().join("node"),
-        folder.path().join("genesis.json"),
-    );
-    let datadir = datadir.to_str().unwrap();
-    std::fs::write(&file, genesis.to_string()).unwrap();
-    run(&["init", "--datadir", datadir, file.to_str().unwrap()]).ok();
+    let datadir = chains::init(folder.path(), &chains::foreign_genesis(alloc));
     let mut process = Running::start(&[
         "--datadir",
-        datadir,
-        "--port",
-        "0",
-        "--nodiscover",
+        &datadir,
         "--ipcdisable",
         "--http",
         "--http.port",
@@ -78,4 +66,83 @@ fn a_node_that_seals_nothing_knows_the_state_after_what_is_pending() {
     );
     assert_eq!(balance, json!(format!("0x{:064x}", 10)));
     assert_eq!(call("eth_blockNumber", json!([])), "0x0");
+}
+
+#[test]
+fn logs_of_what_is_pending_are_told_to_who_wants_them() {
+    let key = SecretKey::random();
+    let alloc = json!({hex::encode(key.address()): {"balance": "0xde0b6b3a7640000"}});
+    let folder = tempfile::tempdir().unwrap();
+    let datadir = chains::init(folder.path(), &chains::foreign_genesis(alloc));
+    let args = [
+        "--datadir",
+        &datadir,
+        "--ipcdisable",
+        "--http",
+        "--http.port",
+        "0",
+    ];
+    let mut process = Running::start(&args);
+    let node = process.wait_for_http();
+    let call = |method: &str, params: Value| http::call(node, method, params).unwrap();
+    let [pending, also, mined] = [
+        json!({"fromBlock": "pending", "toBlock": "pending"}),
+        json!({"toBlock": "pending"}),
+        json!({}),
+    ];
+    let filters = [&pending, &also, &mined].map(|range| call("eth_newFilter", json!([range])));
+    let changes = |filter: &Value| call("eth_getFilterChanges", json!([filter]));
+    // PUSH1 7, PUSH1 0, PUSH1 0, LOG1: by a contract that is about to be made.
+    let mut sent = Vec::new();
+    for nonce in 0..2 {
+        let payload = TxPayload::Legacy(LegacyTx {
+            chain_id: Some(CHAIN_ID),
+            nonce,
+            gas_price: U256::from(100),
+            gas_limit: 100_000,
+            input: vec![0x60, 7, 0x60, 0, 0x60, 0, 0xa1].into(),
+            ..LegacyTx::default()
+        });
+        let raw = format!("0x{}", hex::encode(payload.sign(&key).encode_2718()));
+        sent.push(call("eth_sendRawTransaction", json!([raw])));
+        for filter in &filters[..2] {
+            let begun = Instant::now();
+            let told = loop {
+                let told = changes(filter);
+                if told != json!([]) {
+                    break told;
+                }
+                assert!(begun.elapsed() < PATIENCE, "nothing is told");
+            };
+            assert_eq!(
+                told.as_array().unwrap().len(),
+                1,
+                "what was told is not told again"
+            );
+            assert_eq!(told[0]["transactionHash"], sent[nonce as usize]);
+            assert_eq!(told[0]["blockNumber"], "0x1");
+            assert_eq!(told[0]["blockHash"], format!("0x{}", "00".repeat(32)));
+            assert_eq!(told[0]["topics"], json!([format!("0x{:064x}", 7)]));
+        }
+    }
+    assert_eq!(changes(&filters[2]), json!([]));
+    for range in [&pending, &also] {
+        let logs = call("eth_getLogs", json!([range]));
+        let of: Vec<&Value> = logs
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|log| &log["transactionHash"])
+            .collect();
+        assert_eq!(of, sent.iter().collect::<Vec<_>>());
+    }
+    assert_eq!(call("eth_getLogs", json!([mined])), json!([]));
+    assert_eq!(
+        call("eth_getFilterLogs", json!([filters[0]]))
+            .as_array()
+            .unwrap()
+            .len(),
+        2
+    );
+    process.kill();
 }

@@ -470,7 +470,7 @@ fn geth_answers_alike() {
         let ours = Site::ours();
         // One file, so that both have the same name.
         fs::remove_dir_all(theirs.keys().folder()).unwrap();
-        crate::process::copy_folder(ours.keys().folder(), theirs.keys().folder());
+        crate::folder::copy_folder(ours.keys().folder(), theirs.keys().folder());
         let port = free_port();
         let _geth = Geth::start(&geth, theirs.datadir(), port);
         let their_http = SocketAddr::from(([127, 0, 0, 1], port));

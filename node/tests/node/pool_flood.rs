@@ -10,10 +10,10 @@ use std::thread;
 use actoreum_primitives::{Address, LegacyTx, SecretKey, Signature, Transaction, TxPayload, U256};
 use serde_json::{Value, json};
 
+use crate::chains::{self, CHAIN_ID};
 use crate::http;
-use crate::process::{Running, run};
+use crate::process::Running;
 
-const CHAIN_ID: u64 = 4321;
 const STRANGERS: u64 = 20_000;
 /// Requests in a batch.
 const BATCH: usize = 100;
@@ -106,29 +106,14 @@ fn strangers_push_out_no_honest_transaction_and_take_no_more_memory_than_allowed
         (address, json!({"balance": "0xde0b6b3a7640000"}))
     });
     let alloc: BTreeMap<String, Value> = accounts.collect();
-    let genesis = json!({
-        "config": {"chainId": CHAIN_ID, "homesteadBlock": 0, "eip150Block": 0, "eip155Block": 0,
-            "eip158Block": 0, "byzantiumBlock": 0, "clique": {"period": 15, "epoch": 30_000}},
-        "difficulty": "0x1", "gasLimit": "0x47b760", "alloc": alloc,
-        "extraData": format!("0x{}{}{}", "00".repeat(32), "11".repeat(20), "00".repeat(65)),
-    });
     let folder = tempfile::tempdir().unwrap();
-    let (datadir, file) = (
-        folder.path().join("node"),
-        folder.path().join("genesis.json"),
-    );
-    let datadir = datadir.to_str().unwrap();
-    std::fs::write(&file, genesis.to_string()).unwrap();
-    run(&["init", "--datadir", datadir, file.to_str().unwrap()]).ok();
+    let datadir = chains::init(folder.path(), &chains::foreign_genesis(json!(alloc)));
     let memory = POOL.to_string();
     let mut process = Running::start(&[
         "--datadir",
-        datadir,
-        "--port",
-        "0",
+        &datadir,
         "--maxpeers",
         "0",
-        "--nodiscover",
         "--ipcdisable",
         "--http",
         "--http.port",

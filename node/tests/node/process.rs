@@ -4,7 +4,7 @@ use std::{
     ffi::OsStr,
     io::{BufRead, BufReader},
     net::{Ipv6Addr, SocketAddr, TcpListener, UdpSocket},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Child, Command, Stdio},
     sync::{
         Arc,
@@ -35,6 +35,13 @@ pub fn actoreum(args: &[impl AsRef<OsStr>]) -> Command {
         .env_remove("RUST_BACKTRACE")
         .stdin(Stdio::null());
     command
+}
+
+/// A node that takes any free port and looks for nobody, unless `args` say otherwise.
+pub fn alone(args: &[impl AsRef<OsStr>]) -> Command {
+    let first = ["--port", "0", "--nodiscover", "--nat", "none"].map(OsStr::new);
+    let args = first.into_iter().chain(args.iter().map(AsRef::as_ref));
+    actoreum(&args.collect::<Vec<_>>())
 }
 
 /// What a process that has ended left behind.
@@ -96,11 +103,9 @@ pub struct Running {
 }
 
 impl Running {
-    /// A node that takes any free port and looks for nobody, unless `args` say otherwise.
+    /// Starts [`alone`].
     pub fn start(args: &[impl AsRef<OsStr>]) -> Self {
-        let alone = ["--port", "0", "--nodiscover", "--nat", "none"].map(OsStr::new);
-        let args = alone.into_iter().chain(args.iter().map(AsRef::as_ref));
-        Self::start_command(actoreum(&args.collect::<Vec<_>>()))
+        Self::start_command(alone(args))
     }
 
     pub fn start_command(mut command: Command) -> Self {
@@ -253,20 +258,6 @@ pub fn free_port() -> u16 {
         let port = 10_000 + u16::try_from(number % 20_000).unwrap();
         if is_free(port) {
             return port;
-        }
-    }
-}
-
-/// Copies a folder with all that is in it.
-pub fn copy_folder(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy_folder(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
         }
     }
 }

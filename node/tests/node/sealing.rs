@@ -189,7 +189,8 @@ fn actors(admin: SocketAddr) -> Vec<(String, u64)> {
     all
 }
 
-fn wait_for_restart(admin: SocketAddr, path: &str, generation: u64) {
+/// Waits until an actor runs in a later generation than this.
+pub fn wait_for_restart(admin: SocketAddr, path: &str, generation: u64) {
     let begun = Instant::now();
     loop {
         if let Ok(actor) = http::actor(admin, path)

@@ -10,7 +10,6 @@ use std::{
         mpsc::{Receiver, Sender, channel},
     },
     thread,
-    time::Duration,
 };
 
 use serde_json::{Value, json};
@@ -18,13 +17,12 @@ use tokio_rustls::rustls::{
     ServerConfig, ServerConnection, StreamOwned, crypto::ring, pki_types::PrivateKeyDer,
 };
 
+use super::{PATIENCE, REMOTE, command, end};
 use crate::{
+    chains::{init, pow_genesis},
     http,
-    process::{Running, actoreum, run},
+    process::Running,
 };
-
-/// Longer than anything here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(90);
 
 /// What was posted: the request's line and the body, or why nothing could be read.
 type Posted = Result<(String, Value), String>;
@@ -102,42 +100,12 @@ fn read_post(stream: impl Read + Write) -> std::io::Result<(String, Value)> {
     Ok((first.trim().to_owned(), serde_json::from_slice(&body)?))
 }
 
-/// The data directory of a chain that is sealed by proof of work.
-fn init(folder: &Path) -> String {
-    let datadir = folder.join("node").to_str().unwrap().to_owned();
-    let genesis = json!({
-        "config": {"chainId": 4322, "homesteadBlock": 0, "eip150Block": 0, "eip155Block": 0,
-                   "eip158Block": 0, "byzantiumBlock": 0, "ethash": {}},
-        "difficulty": "0x20000", "gasLimit": "0x47b760", "alloc": {},
-    });
-    let file = folder.join("genesis.json");
-    std::fs::write(&file, genesis.to_string()).unwrap();
-    run(&["init", "--datadir", &datadir, file.to_str().unwrap()]).ok();
-    datadir
-}
-
 /// A node that has remote miners search, and trusts the certificates of a file.
 fn mine(datadir: &str, notify: &str, trusted: &Path) -> Running {
-    let mut command = actoreum(&[
-        "--datadir",
+    let mut command = command(
         datadir,
-        "--port",
-        "0",
-        "--nodiscover",
-        "--nat",
-        "none",
-        "--ipcdisable",
-        "--http",
-        "--http.port",
-        "0",
-        "--mine",
-        "--miner.threads",
-        "0",
-        "--miner.etherbase",
-        "0x00000000000000000000000000000000000000aa",
-        "--miner.notify",
-        notify,
-    ]);
+        &[&REMOTE[..], &["--miner.notify", notify]].concat(),
+    );
     command
         .env("SSL_CERT_FILE", trusted)
         .env_remove("SSL_CERT_DIR");
@@ -147,7 +115,7 @@ fn mine(datadir: &str, notify: &str, trusted: &Path) -> Running {
 #[test]
 fn work_is_posted_to_who_is_trusted() {
     let folder = tempfile::tempdir().unwrap();
-    let datadir = init(folder.path());
+    let datadir = init(folder.path(), &pow_genesis());
     let (plain, secret) = (Receiving::start(false), Receiving::start(true));
     let trusted = folder.path().join("trusted.pem");
     std::fs::write(&trusted, &secret.pem).unwrap();
@@ -168,14 +136,13 @@ fn work_is_posted_to_who_is_trusted() {
     assert_eq!((&parts[3], &over_https[3]), (&json!("0x1"), &json!("0x1")));
     let work = http::call(address, "eth_getWork", json!([])).unwrap();
     assert_eq!(work[2], parts[2], "the target");
-    node.signal("TERM");
-    node.wait().ok();
+    end(node);
 }
 
 #[test]
 fn work_is_not_posted_to_strangers() {
     let folder = tempfile::tempdir().unwrap();
-    let datadir = init(folder.path());
+    let datadir = init(folder.path(), &pow_genesis());
     let (known, stranger) = (Receiving::start(true), Receiving::start(true));
     let trusted = folder.path().join("trusted.pem");
     std::fs::write(&trusted, &known.pem).unwrap();
@@ -189,11 +156,55 @@ fn work_is_not_posted_to_strangers() {
         let line = node.wait_for("not told of new work");
         assert!(line.contains(reason), "{line}");
         assert!(receiver.next().is_err(), "nothing came over");
-        node.signal("TERM");
-        node.wait().ok();
+        end(node);
     }
     let nowhere = folder.path().join("nowhere.pem");
     mine(&datadir, "https://localhost/", &nowhere)
         .wait()
         .fatal(&["--miner.notify", "SSL_CERT_FILE", "nowhere.pem"]);
+}
+
+/// A server that answers each connection so, and says when it has been left.
+fn answering(answer: fn(TcpStream)) -> (SocketAddr, Receiver<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (sender, left) = channel();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            answer(stream.unwrap());
+            // A test that is over hears no more.
+            let _ = sender.send(());
+        }
+    });
+    (address, left)
+}
+
+#[test]
+fn a_receiver_that_never_answers_or_never_ends_holds_nobody_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let datadir = init(folder.path(), &pow_genesis());
+    let (silent, left_silent) = answering(|mut stream| {
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    let (endless, left_endless) =
+        answering(|mut stream| while stream.write(&[b'x'; 4_096]).is_ok() {});
+    let plain = Receiving::start(false);
+    let urls = format!(
+        "http://{silent}/,http://{endless}/,http://{}/",
+        plain.address
+    );
+    let mut node = mine(&datadir, &urls, Path::new("/dev/null"));
+    let address = node.wait_for_http();
+    plain.next().unwrap();
+    let line = node.wait_for("not told of new work: no answer");
+    assert!(line.contains(&silent.to_string()), "{line}");
+    for left in [left_silent, left_endless] {
+        left.recv_timeout(PATIENCE).expect("the node hangs up");
+    }
+    assert!(
+        http::call(address, "eth_getWork", json!([]))
+            .unwrap()
+            .is_array()
+    );
+    end(node);
 }

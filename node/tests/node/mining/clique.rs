@@ -1,21 +1,16 @@
-//! A chain that is sealed because `--mine` says so: clique, of one signer and of several.
+//! Clique, of one signer and of several.
 
-use std::{
-    net::SocketAddr,
-    path::Path,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{net::SocketAddr, path::Path, thread, time::Duration};
 
 use serde_json::{Value, json};
 
+use super::{MINER as NOBODY, end, new_account, password, start, wait_for};
 use crate::{
+    chains::{self, clique_genesis},
     http,
-    process::{Running, run},
+    process::run,
 };
 
-/// Longer than anything here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(90);
 /// Long enough for blocks to come that should not.
 const NO_BLOCK: Duration = Duration::from_secs(3);
 /// Seconds between blocks.
@@ -23,77 +18,10 @@ const PERIOD: u64 = 1;
 
 /// A clique chain with these signers, in a data directory with a key of each.
 fn init(folder: &Path, signers: usize) -> (String, Vec<String>) {
-    let datadir = folder.join("node").to_str().unwrap().to_owned();
-    let password = password(folder);
-    let mut made: Vec<String> = (0..signers)
-        .map(|_| {
-            let line = run(&[
-                "account",
-                "new",
-                "--lightkdf",
-                "--datadir",
-                &datadir,
-                "--password",
-                &password,
-            ]);
-            let text = line.ok();
-            let at = text.find('{').expect("an address");
-            text[at + 1..at + 41].to_lowercase()
-        })
-        .collect();
+    let mut made: Vec<String> = (0..signers).map(|_| new_account(folder)).collect();
     made.sort_unstable();
-    let extra = format!("0x{}{}{}", "00".repeat(32), made.concat(), "00".repeat(65));
-    let genesis = json!({
-        "config": {
-            "chainId": 4321, "homesteadBlock": 0, "eip150Block": 0, "eip155Block": 0,
-            "eip158Block": 0, "byzantiumBlock": 0, "constantinopleBlock": 0,
-            "clique": {"period": PERIOD, "epoch": 30_000},
-        },
-        "difficulty": "0x1", "gasLimit": "0x47b760", "extraData": extra, "alloc": {},
-    });
-    let file = folder.join("genesis.json");
-    std::fs::write(&file, genesis.to_string()).unwrap();
-    run(&["init", "--datadir", &datadir, file.to_str().unwrap()]).ok();
-    (datadir, made)
-}
-
-fn password(folder: &Path) -> String {
-    let file = folder.join("password");
-    std::fs::write(&file, "secret\n").unwrap();
-    file.to_str().unwrap().to_owned()
-}
-
-fn start(datadir: &str, more: &[&str]) -> (Running, SocketAddr) {
-    let args = [
-        "--datadir",
-        datadir,
-        "--port",
-        "0",
-        "--nodiscover",
-        "--nat",
-        "none",
-        "--ipcdisable",
-        "--http",
-        "--http.port",
-        "0",
-        "--http.api",
-        "eth,net,clique,miner,debug",
-        "--allow-insecure-unlock",
-        "--admin.chaos",
-        "--admin.port",
-        "0",
-    ];
-    let mut node = Running::start(&[&args[..], more].concat());
-    let address = node.wait_for_http();
-    (node, address)
-}
-
-fn wait_for(node: SocketAddr, number: u64) {
-    let begun = Instant::now();
-    while http::block_number(node).unwrap() < number {
-        assert!(begun.elapsed() < PATIENCE, "no block {number}");
-        thread::sleep(Duration::from_millis(20));
-    }
+    let genesis = clique_genesis(PERIOD, &made, json!({}));
+    (chains::init(folder, &genesis), made)
 }
 
 fn assert_stands(node: SocketAddr) {
@@ -114,7 +42,16 @@ fn one_signer_seals_stops_and_goes_on_as_the_operator_says() {
         &datadir,
         &[
             &unlocked[..],
+            // The old spellings.
             &["--mine", "--etherbase", "0", "--extradata", "hello"],
+            &[
+                "--gasprice",
+                "7",
+                "--targetgaslimit",
+                "8000000",
+                "--minerthreads",
+                "1",
+            ],
         ]
         .concat(),
     );
@@ -142,9 +79,8 @@ fn one_signer_seals_stops_and_goes_on_as_the_operator_says() {
     );
     assert_eq!(call("miner_setGasPrice", json!(["0x5"])), true);
     assert!(call("miner_setRecommitInterval", json!([2_000])).is_null());
-    let nobody = "0x00000000000000000000000000000000000000aa";
     assert!(
-        call("miner_setEtherbase", json!([nobody])).is_null(),
+        call("miner_setEtherbase", json!([NOBODY])).is_null(),
         "an error"
     );
     let head = http::block_number(address).unwrap();
@@ -173,10 +109,10 @@ fn one_signer_seals_stops_and_goes_on_as_the_operator_says() {
     let before = http::block_number(address).unwrap();
     node.kill();
 
-    let (node, address) = start(&datadir, &[&unlocked[..], &["--mine"]].concat());
-    wait_for(address, before + 2);
-    node.signal("TERM");
-    node.wait().ok();
+    let (mut node, address) = start(&datadir, &[&unlocked[..], &["--mine"]].concat());
+    wait_for(address, before + 8);
+    node.wait_for("block reached canonical chain");
+    end(node);
 }
 
 #[test]
@@ -207,8 +143,7 @@ fn a_signer_of_two_waits_for_the_other_and_says_whom_it_waits_for() {
     let (_, status) = http::request(admin, "GET", "/api/status", "").unwrap();
     let status: Value = serde_json::from_str(&status).unwrap();
     assert!(status["stall"].as_str().unwrap().ends_with("is missing"));
-    node.signal("TERM");
-    node.wait().ok();
+    end(node);
 
     // Whoever seals next must be another one.
     let (node, address) = start(
@@ -224,8 +159,7 @@ fn a_signer_of_two_waits_for_the_other_and_says_whom_it_waits_for() {
         ],
     );
     wait_for(address, 2);
-    node.signal("TERM");
-    node.wait().ok();
+    end(node);
 }
 
 #[test]
@@ -241,8 +175,7 @@ fn nobody_to_seal_with_and_a_locked_key_are_said() {
         "--ipcdisable",
         "--mine",
     ];
-    let nobody = "0x00000000000000000000000000000000000000aa";
-    run(&[&args[..], &["--miner.etherbase", nobody]].concat())
+    run(&[&args[..], &["--miner.etherbase", NOBODY]].concat())
         .fatal(&["Failed to start mining", "signer missing"]);
     run(&[
         &args[..],
@@ -252,6 +185,26 @@ fn nobody_to_seal_with_and_a_locked_key_are_said() {
     .fatal(&["Failed to start mining", "account new"]);
     let (mut node, _) = start(&datadir, &["--mine"]);
     node.wait_for("authentication needed");
-    node.signal("TERM");
-    node.wait().ok();
+    end(node);
+}
+
+#[test]
+fn a_key_that_is_no_signers_is_named_and_another_may_take_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let (datadir, signers) = init(folder.path(), 1);
+    let (other, password) = (new_account(folder.path()), password(folder.path()));
+    let both = format!("{},{other}", signers[0]);
+    let args = ["--unlock", &both, "--password", &password, "--mine"];
+    let (mut node, address) = start(
+        &datadir,
+        &[&args[..], &["--miner.etherbase", &other]].concat(),
+    );
+    let told = node.wait_for("unauthorized signer").to_lowercase();
+    assert!(told.contains("warn") && told.contains(&other), "{told}");
+    assert_stands(address);
+    let signer = format!("0x{}", signers[0]);
+    let set = http::call(address, "miner_setEtherbase", json!([signer]));
+    assert_eq!(set.unwrap(), true);
+    wait_for(address, 2);
+    end(node);
 }
