@@ -42,6 +42,20 @@ pub struct LogRange {
     pub from: Option<u64>,
     /// No block above this.
     pub to: Option<u64>,
+    /// Whether logs of the pending block are wanted.
+    pub pending: PendingLogs,
+}
+
+/// Whether somebody wants the logs of the block that would be sealed next.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum PendingLogs {
+    /// Those of the chain alone.
+    #[default]
+    No,
+    /// Those of the chain too.
+    Also,
+    /// No others.
+    Only,
 }
 
 /// Something that a subscriber hears.

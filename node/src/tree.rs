@@ -16,6 +16,7 @@
 //! |- followers              one_for_one: they follow the chain, and nothing stands on them
 //! |   |- bloom servants     the thread that reads headers
 //! |   |- bloom index        BloomIndexActor
+//! |   |- pending            the thread that builds the pending block, for those who want its logs
 //! |   `- filters            FilterActor
 //! |- eth                    what is spoken with peers, where the node runs in a network; see eth.rs
 //! |- network                peers and the search for them, where the node runs as one; see network.rs
@@ -35,7 +36,7 @@ use actoreum_actors::{
     bloom_index::BloomIndexActor,
     chain::{ChainActor, ChainSetup},
     eth::{EthSetup, fetcher::FetcherActor, protocol_manager::ProtocolManagerActor},
-    filter::FilterActor,
+    filter::{FilterActor, PendingSource},
     kept_socket::KeptSocket,
     supervision::{ActorRef, ChildSpec, Failure, Pool, Strategy, SupervisorSpec},
     usb::{DEVICE_THREADS, UsbHubActor, UsbSetup},
@@ -227,7 +228,7 @@ fn assemble_all(
     let mut setup = ChainSetup::new(reader.clone(), Arc::clone(&engine), pool.clone());
     setup.required.clone_from(&config.eth.whitelist);
     let (bloom, filters) = (ActorRef::new("bloom index"), ActorRef::new("filters"));
-    let followers = followers_of(&reader, &bloom, &filters);
+    let followers = followers_of(&node, &bloom, &filters);
     // Set once: there is one tree.
     let _ = node.writer.set(chain.clone());
     let mut follow_pool = vec![filters.recipient()];
@@ -389,18 +390,24 @@ fn usb_of(
 
 /// Those who follow the chain and that nothing else stands on.
 fn followers_of(
-    reader: &ChainReader,
+    node: &Arc<Node>,
     bloom: &ActorRef<BloomIndexActor>,
     filters: &ActorRef<FilterActor>,
 ) -> SupervisorSpec {
     let pool = Pool::new("bloom servants", 1);
-    let (read_by_index, servants) = (reader.clone(), pool.clone());
+    let (read_by_index, servants) = (node.chain.clone(), pool.clone());
     let index = move || BloomIndexActor::new(read_by_index.clone(), servants.clone());
-    let reader = reader.clone();
-    let of_filters = move || FilterActor::new(reader.clone());
+    let (reader, node) = (node.chain.clone(), Arc::clone(node));
+    let pending = PendingSource {
+        pool: Pool::new("pending", 1),
+        build: Arc::new(move || node.pending_block()),
+    };
+    let building = pending.pool.child();
+    let of_filters = move || FilterActor::new(reader.clone()).with_pending(pending.clone());
     SupervisorSpec::new("followers", Strategy::OneForOne)
         .child(pool.child())
         .child(ChildSpec::new(bloom, index))
+        .child(building)
         .child(ChildSpec::new(filters, of_filters).mailbox(FILTER_MAILBOX))
         .intensity(SERVER_RESTARTS, CHAIN_PERIOD)
 }

@@ -173,7 +173,7 @@ impl Node {
 
     /// The block that would be sealed next, whoever seals it; `None` where none can be built now, as
     /// on a merged chain. Then the head stands for it.
-    pub(crate) fn pending_block(&self) -> Option<Arc<PendingBlock>> {
+    pub fn pending_block(&self) -> Option<Arc<PendingBlock>> {
         let sealing = self.sealing.get()?;
         let settings = sealing.control.settings();
         let pool = self.pool_snapshot();

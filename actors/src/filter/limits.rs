@@ -21,3 +21,7 @@ pub const MAX_COLLECTED_BYTES: usize = 64 << 20;
 /// read from the database, and the actor answers nobody meanwhile. Past it those who follow the
 /// chain learn that events are lost.
 pub const RESYNC_BLOCKS: usize = 256;
+
+/// Time between two looks at the pending block, for those who want its logs. What building it may
+/// cost is bounded where it is built.
+pub const PENDING_PERIOD: Duration = Duration::from_millis(250);

@@ -7,6 +7,7 @@
 //! | [`SyncChanged`] | goes to those who wait for it |
 //! | [`InstallFilter`], [`TakeChanges`], [`GetLogFilter`], [`UninstallFilter`] | filters that are polled |
 //! | [`Subscribe`], [`Unsubscribe`] | subscriptions |
+//! | `LookAtPending`, `PendingBuilt` | logs of the pending block go to those who want them |
 //! | `Expire` | filters that nobody polls any more go; it is looked whether the chain went on unheard |
 //!
 //! Events give way when the mailbox is full. The next ones then do not follow the last head that
@@ -18,6 +19,7 @@
 //! its subscribers are told that events are lost, and connect again.
 
 pub mod limits;
+mod pending;
 mod polled;
 mod resync;
 #[cfg(test)]
@@ -26,17 +28,19 @@ mod tests;
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
-use actoreum_chain::{ChainEvent, ChainReader, ExecutedBlock, SealedHeader};
+use actoreum_chain::{ChainEvent, ChainReader, ExecutedBlock, PlacedLog, SealedHeader};
 use actoreum_messages::events::{ChainChanged, NewTransactions, SyncChanged};
 use actoreum_messages::filter::{
-    Change, Collected, Event, FilterId, GetLogFilter, InstallFilter, LogRange, Subscribe,
-    Subscriber, TakeChanges, TooManyFilters, Topic, UninstallFilter, Unsubscribe,
+    Change, Collected, Event, FilterId, GetLogFilter, InstallFilter, LogRange, PendingLogs,
+    Subscribe, Subscriber, TakeChanges, TooManyFilters, Topic, UninstallFilter, Unsubscribe,
 };
 use actoreum_primitives::B256;
 use tracing::{debug, info, warn};
 
 use crate::supervision::{Actor, Ctx, Exit, Failure, Handles, Message, WhenFull};
-use limits::{EXPIRY_CHECK, MAX_FILTERS};
+use limits::{EXPIRY_CHECK, MAX_FILTERS, PENDING_PERIOD};
+pub use pending::PendingSource;
+use pending::{LookAtPending, Told};
 use polled::PolledFilters;
 
 /// Look for filters that nobody polls any more.
@@ -53,6 +57,8 @@ pub struct FilterActor {
     behind_since: Option<B256>,
     polled: PolledFilters,
     subscriptions: HashMap<FilterId, Subscription>,
+    pending: Option<PendingSource>,
+    told_pending: Told,
 }
 
 /// Somebody who is told. Dropped with its actor, it says that events are lost.
@@ -79,7 +85,15 @@ impl FilterActor {
             behind_since: None,
             polled: PolledFilters::default(),
             subscriptions: HashMap::new(),
+            pending: None,
+            told_pending: Told::default(),
         }
+    }
+
+    /// The same, which also tells the logs of the pending block to those who want them.
+    pub fn with_pending(mut self, source: PendingSource) -> Self {
+        self.pending = Some(source);
+        self
     }
 
     /// Tells every subscription that `wants` the event; those that take no more are dropped.
@@ -95,14 +109,18 @@ impl FilterActor {
     }
 
     fn tell_logs(&mut self, block: &ExecutedBlock, removed: bool) {
-        let logs = |range: &LogRange| match covers(range, block.header.number) {
-            true => block.logs(&range.criteria, removed),
-            false => Vec::new(),
-        };
         if block.header.logs_bloom.is_zero() {
             return;
         }
-        self.polled.add_logs(logs);
+        self.tell_placed_logs(|range| match covers(range, block.header.number) {
+            true => block.logs(&range.criteria, removed),
+            false => Vec::new(),
+        });
+    }
+
+    /// Tells what `logs` selects for each.
+    fn tell_placed_logs(&mut self, logs: impl Fn(&LogRange) -> Vec<PlacedLog>) {
+        self.polled.add_logs(&logs);
         self.subscriptions.retain(|id, subscription| {
             let Topic::Logs(range) = &subscription.topic else {
                 return true;
@@ -126,7 +144,9 @@ impl FilterActor {
 }
 
 fn covers(range: &LogRange, number: u64) -> bool {
-    range.from.is_none_or(|from| from <= number) && range.to.is_none_or(|to| number <= to)
+    range.pending != PendingLogs::Only
+        && range.from.is_none_or(|from| from <= number)
+        && range.to.is_none_or(|to| number <= to)
 }
 
 fn event(change: Change) -> Arc<Event> {
@@ -139,6 +159,7 @@ fn event(change: Change) -> Arc<Event> {
 impl Actor for FilterActor {
     fn started(&mut self, ctx: &mut Ctx<Self>) -> Result<(), Failure> {
         ctx.notify_every(EXPIRY_CHECK, || Expire);
+        ctx.notify_every(PENDING_PERIOD, || LookAtPending);
         Ok(())
     }
 

@@ -32,6 +32,11 @@ impl PolledFilters {
         self.filters.len()
     }
 
+    /// Whether a filter is about such a topic.
+    pub(super) fn any(&self, of: impl Fn(&Topic) -> bool) -> bool {
+        self.filters.values().any(|filter| of(&filter.topic))
+    }
+
     pub(super) fn install(&mut self, id: FilterId, topic: Topic) {
         let filter = Polled {
             collected: empty(&topic),

@@ -5,13 +5,13 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use actoreum_chain::{BuildError, BuildPlan, ChainReader};
+use actoreum_chain::{BuildError, BuildPlan, BuiltBlock, ChainReader};
 use actoreum_consensus::{
     Engine,
     limits::{MAX_BLOCK_RLP_BYTES, MAX_OMMERS},
 };
 use actoreum_evm::{BlockBuilder, ExecutionError, TxError};
-use actoreum_primitives::{Block, Body, Header, SenderRules, StateDiff, rlp::Encode};
+use actoreum_primitives::{Block, Body, Header, SenderRules, rlp::Encode};
 use actoreum_txpool::Best;
 use tracing::{debug, trace};
 
@@ -32,8 +32,7 @@ pub(super) struct Interrupts {
 
 /// A block that lacks nothing but its seal.
 pub(super) struct Made {
-    pub(super) block: Block,
-    pub(super) diff: StateDiff,
+    pub(super) built: BuiltBlock,
     /// Where its filling was ended early: which share of its gas was used by then.
     pub(super) share: Option<f64>,
 }
@@ -49,7 +48,7 @@ pub(super) fn build(
     interrupts: &Interrupts,
 ) -> Result<Made, BuildError> {
     let mut share = None;
-    let built = actoreum_chain::build_with_diff(reader, engine, plan, |header, builder, body| {
+    let built = actoreum_chain::build_whole(reader, engine, plan, |header, builder, body| {
         body.ommers = include(reader, engine, header, ommers);
         let Some(offers) = offers else { return Ok(()) };
         let rules = SenderRules::at(reader.config(), header.number, header.timestamp);
@@ -59,8 +58,8 @@ pub(super) fn build(
         }
         Ok(())
     });
-    let (block, diff) = built?;
-    Ok(Made { block, diff, share })
+    let built = built?;
+    Ok(Made { built, share })
 }
 
 /// Which of the candidates the block may include: two at most, in their order.

@@ -5,10 +5,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actoreum_chain::{BuildError, BuildPlan, ChainReader, SealedHeader};
+use actoreum_chain::{
+    BuildError, BuildPlan, BuiltBlock, ChainReader, LogCriteria, PlacedLog, SealedHeader,
+};
 use actoreum_consensus::{Engine, rules::gas_limit};
 use actoreum_primitives::{
-    AccountInfo, Address, B256, Block, Bytes, SenderRules, StateDiff, StateError, StateReader, U256,
+    AccountInfo, Address, B256, Block, Bytes, Receipt, SenderRules, StateDiff, StateError,
+    StateReader, U256,
 };
 use actoreum_storage::StateView;
 use actoreum_txpool::Snapshot;
@@ -27,10 +30,26 @@ pub struct PendingBlock {
     pub block: Block,
     /// Who sent its transactions, one each.
     pub senders: Vec<Address>,
+    /// The receipts of its transactions.
+    pub receipts: Vec<Receipt>,
     /// Who gets the fees.
     pub author: Address,
     below: StateView,
     diff: StateDiff,
+}
+
+impl PendingBlock {
+    /// The logs that fit, in order, of the transactions that are wanted. Their block has no hash
+    /// yet: it is shown as zeros, as in geth.
+    pub fn logs(
+        &self,
+        criteria: &LogCriteria,
+        is_wanted: impl Fn(&B256) -> bool,
+    ) -> Vec<PlacedLog> {
+        let logs = criteria.select(B256::ZERO, &self.block, &self.receipts, false);
+        logs.filter(|log| is_wanted(&log.transaction_hash))
+            .collect()
+    }
 }
 
 impl StateReader for PendingBlock {
@@ -167,7 +186,12 @@ fn assemble(
     };
     let offers = pool.map(|pool| pool.best(pool.head().base_fee_per_gas));
     let never = Interrupts::default();
-    let Made { block, diff, .. } = build(reader, engine, plan, &[], offers, &never)?;
+    let Made { built, .. } = build(reader, engine, plan, &[], offers, &never)?;
+    let BuiltBlock {
+        block,
+        diff,
+        receipts,
+    } = built;
     let rules = SenderRules::at(reader.config(), block.header.number, block.header.timestamp);
     let transactions = block.body.transactions.iter();
     let senders = transactions
@@ -176,6 +200,7 @@ fn assemble(
     Ok(PendingBlock {
         block,
         senders,
+        receipts,
         author,
         below,
         diff,

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actoreum_chain::BuildError;
+use actoreum_chain::{BuildError, BuiltBlock};
 use actoreum_consensus::{CliqueError, ConsensusError};
 use actoreum_messages::sealer::{Seal, SealRefused};
 use actoreum_primitives::Block;
@@ -33,7 +33,10 @@ impl Handles<Built> for WorkerActor {
         debug_assert_eq!(built.round, self.round, "a round ends with its build");
         self.took = built.took;
         match built.result {
-            Ok(Ok(Made { block, share, .. })) => {
+            Ok(Ok(Made {
+                built: BuiltBlock { block, .. },
+                share,
+            })) => {
                 let transactions = block.body.transactions.len();
                 let (number, micros) = (block.header.number, built.took.as_micros());
                 let is_partial = share.is_some();

@@ -3,7 +3,7 @@
 use actoreum_consensus::{ConsensusError, Engine, rules::gas_limit};
 use actoreum_evm::{BlockBuilder, BlockOutcome, ExecutionError, IntermediateRoots};
 use actoreum_primitives::{
-    Address, Block, Body, Bytes, Fork, Header, StateDiff, StateError, receipt_trie_items,
+    Address, Block, Body, Bytes, Fork, Header, Receipt, StateDiff, StateError, receipt_trie_items,
     transaction_trie_items,
 };
 use actoreum_storage::{StorageError, TrieBuffer};
@@ -61,16 +61,27 @@ pub fn build(
     plan: BuildPlan,
     fill: impl FnOnce(&Header, &mut BlockBuilder<'_>, &mut Body) -> Result<(), BuildError>,
 ) -> Result<Block, BuildError> {
-    build_with_diff(reader, engine, plan, fill).map(|(block, _)| block)
+    build_whole(reader, engine, plan, fill).map(|built| built.block)
 }
 
-/// As [`build`], with what the block changes in the state.
-pub fn build_with_diff(
+/// A block that lacks nothing but its seal, and what its execution left.
+#[derive(Debug)]
+pub struct BuiltBlock {
+    /// The block.
+    pub block: Block,
+    /// What it changes in the state.
+    pub diff: StateDiff,
+    /// The receipts of its transactions.
+    pub receipts: Vec<Receipt>,
+}
+
+/// As [`build`], with what the block's execution left.
+pub fn build_whole(
     reader: &ChainReader,
     engine: &dyn Engine,
     plan: BuildPlan,
     fill: impl FnOnce(&Header, &mut BlockBuilder<'_>, &mut Body) -> Result<(), BuildError>,
-) -> Result<(Block, StateDiff), BuildError> {
+) -> Result<BuiltBlock, BuildError> {
     let config = reader.config();
     let parent = &plan.parent;
     let vanity = match &plan.edit {
@@ -123,7 +134,11 @@ pub fn build_with_diff(
         // The tries moved on while they were read.
         return Err(BuildError::Interrupted);
     }
-    Ok((Block { header, body }, outcome.diff))
+    Ok(BuiltBlock {
+        block: Block { header, body },
+        diff: outcome.diff,
+        receipts: outcome.receipts,
+    })
 }
 
 /// Puts into the header what the execution left, save the state root.

@@ -54,7 +54,7 @@ mod stats;
 mod view;
 
 pub use addresses::known_addresses;
-pub use build::{BuildError, BuildPlan, build, build_with_diff};
+pub use build::{BuildError, BuildPlan, BuiltBlock, build, build_whole};
 pub use chain::{BadBlock, Chain, ChainOptions};
 pub use error::{BlockError, ImportError, OpenError};
 pub use events::{ChainEvent, ExecutedBlock, ImportReport};

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use actoreum_chain::PlacedLog;
 use actoreum_messages::filter::{
-    Collected, GetLogFilter, InstallFilter, LogRange, TakeChanges, Topic, UninstallFilter,
+    Collected, GetLogFilter, InstallFilter, LogRange, PendingLogs, TakeChanges, Topic,
+    UninstallFilter,
 };
 
 use super::filter::LogFilter;
@@ -54,7 +55,8 @@ fn not_found() -> RpcError {
     RpcError::server("filter not found")
 }
 
-/// The blocks that new logs are looked for in: a tag but `earliest` means "from now on".
+/// The blocks that new logs are looked for in: a tag but `earliest` means "from now on". Up to
+/// `pending` includes the pending block, and from it on there is no other.
 pub(super) fn log_range(node: &Node, filter: &LogFilter) -> Result<LogRange, RpcError> {
     if filter.block_hash.is_some() {
         return Err(RpcError::server("a filter of new logs has no block hash"));
@@ -71,10 +73,16 @@ pub(super) fn log_range(node: &Node, filter: &LogFilter) -> Result<LogRange, Rpc
             "invalid from and to block combination: from > to",
         ));
     }
+    let pending = match (filter.from_block, filter.to_block) {
+        (Some(BlockNumber::Pending), Some(BlockNumber::Pending)) => PendingLogs::Only,
+        (_, Some(BlockNumber::Pending)) => PendingLogs::Also,
+        _ => PendingLogs::No,
+    };
     Ok(LogRange {
         criteria: filter.criteria.clone(),
         from,
         to,
+        pending,
     })
 }
 
@@ -112,10 +120,15 @@ async fn log_filter(node: Arc<Node>, (id,): (String,)) -> Result<LogFilter, RpcE
     let id = parse_id(&id).ok_or_else(not_found)?;
     let range = node.filters()?.ask(GetLogFilter { id }).await;
     let range = range.map_err(unanswered)?.ok_or_else(not_found)?;
+    let (from, to) = match range.pending {
+        PendingLogs::No => (None, None),
+        PendingLogs::Also => (None, Some(BlockNumber::Pending)),
+        PendingLogs::Only => (Some(BlockNumber::Pending), Some(BlockNumber::Pending)),
+    };
     Ok(LogFilter {
         block_hash: None,
-        from_block: range.from.map(BlockNumber::Number),
-        to_block: range.to.map(BlockNumber::Number),
+        from_block: range.from.map(BlockNumber::Number).or(from),
+        to_block: range.to.map(BlockNumber::Number).or(to),
         criteria: range.criteria,
     })
 }

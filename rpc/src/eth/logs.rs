@@ -1,7 +1,7 @@
 //! Log queries.
 
-use actoreum_chain::SealedHeader;
 use actoreum_chain::bloom_index::{self, Matcher, SECTION_BLOCKS};
+use actoreum_chain::{PlacedLog, SealedHeader};
 
 use super::filter::LogFilter;
 use crate::block_id::{BlockId, BlockNumber};
@@ -59,6 +59,22 @@ struct Writer {
 
 impl Writer {
     fn add_range(&mut self, node: &Node, filter: &LogFilter) -> Result<(), RpcError> {
+        // Where none can be built, the head stands for it.
+        let pending = match filter.to_block {
+            Some(BlockNumber::Pending) => node.pending_block(),
+            _ => None,
+        };
+        let is_alone = pending.is_some() && filter.from_block == Some(BlockNumber::Pending);
+        if !is_alone {
+            self.add_canonical(node, filter)?;
+        }
+        if let Some(pending) = pending {
+            self.add_logs(pending.logs(&filter.criteria, |_| true))?;
+        }
+        Ok(())
+    }
+
+    fn add_canonical(&mut self, node: &Node, filter: &LogFilter) -> Result<(), RpcError> {
         let head = node.chain.head_number();
         let first = number(node, filter.from_block, head)?;
         let last = number(node, filter.to_block, head)?.min(head);
@@ -121,7 +137,11 @@ impl Writer {
         let (Some(receipts), Some(block)) = (receipts, block) else {
             return Ok(());
         };
-        for placed in filter.criteria.select(hash, &block, &receipts, false) {
+        self.add_logs(filter.criteria.select(hash, &block, &receipts, false))
+    }
+
+    fn add_logs(&mut self, logs: impl IntoIterator<Item = PlacedLog>) -> Result<(), RpcError> {
+        for placed in logs {
             if !std::mem::take(&mut self.is_first) {
                 self.out.raw(",");
             }
