@@ -31,15 +31,18 @@ pub enum KeyError {
         /// Of the file.
         want: Address,
     },
-    /// The file is none of keystore version 3.
-    #[error("version not supported: {0}")]
+    /// The file is none of keystore version 3 or 1.
+    #[error("Version not supported: {0}")]
     Version(String),
     /// The file is encrypted with something else.
-    #[error("cipher not supported: {0}")]
+    #[error("Cipher not supported: {0}")]
     Cipher(String),
     /// The key is derived by something else.
-    #[error("unsupported KDF: {0}")]
+    #[error("Unsupported KDF: {0}")]
     Kdf(String),
+    /// The key is derived with another function than HMAC-SHA-256.
+    #[error("Unsupported PBKDF2 PRF: {0}")]
+    Prf(String),
     /// The file asks for more than is sensible, or for what is impossible.
     #[error("key file refused: {0}")]
     Limit(&'static str),

@@ -9,10 +9,10 @@ use std::{
 };
 
 use actoreum_primitives::Address;
-use tracing::debug;
+use tracing::{debug, warn};
 
 use crate::{
-    KeyError, KeyFile,
+    KeyError, key_file,
     limits::{MAX_KEY_FILE_BYTES, MAX_KEY_FILES},
 };
 
@@ -37,6 +37,8 @@ impl KeyAccount {
 #[derive(Debug, Clone, Default)]
 pub struct KeyIndex {
     files: BTreeMap<PathBuf, Seen>,
+    /// There are more files than are looked at.
+    is_cut: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +47,9 @@ struct Seen {
     bytes: u64,
     /// `None` where it is no key file.
     address: Option<Address>,
+    /// The system did not let us read it; it may do so at the next look, without any sign of a
+    /// change.
+    is_refused: bool,
 }
 
 impl KeyIndex {
@@ -56,7 +61,7 @@ impl KeyIndex {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(index),
             Err(error) => return Err(KeyError::at(folder)(error)),
         };
-        for entry in entries.take(MAX_KEY_FILES) {
+        for entry in entries {
             let entry = entry.map_err(KeyError::at(folder))?;
             let name = entry.file_name();
             let name = name.to_string_lossy();
@@ -70,21 +75,43 @@ impl KeyIndex {
             if !metadata.is_file() {
                 continue;
             }
+            if index.files.len() == MAX_KEY_FILES {
+                if !before.is_cut {
+                    let folder = folder.display();
+                    warn!(%folder, most = MAX_KEY_FILES, "too many key files: not all are used");
+                }
+                index.is_cut = true;
+                break;
+            }
             let path = entry.path();
             let mut seen = Seen {
                 modified: metadata.modified().ok(),
                 bytes: metadata.len(),
                 address: None,
+                is_refused: false,
             };
-            match before.files.get(&path) {
-                Some(known) if known.modified == seen.modified && known.bytes == seen.bytes => {
-                    seen.address = known.address;
-                }
-                _ => seen.address = address_of(&path),
+            let known = before.files.get(&path).filter(|known| known.is_as(&seen));
+            match known {
+                Some(known) if !known.is_refused => seen = known.clone(),
+                known => seen.look_into(&path, known.is_some()),
             }
             index.files.insert(path, seen);
         }
         Ok(index)
+    }
+
+    /// The accounts that came since another look, and those that are gone.
+    pub fn changes_since(&self, before: &Self) -> (Vec<KeyAccount>, Vec<KeyAccount>) {
+        (self.without(before), before.without(self))
+    }
+
+    fn without(&self, other: &Self) -> Vec<KeyAccount> {
+        let mut accounts = self.accounts();
+        accounts.retain(|account| {
+            let there = other.files.get(&account.path);
+            there.and_then(|seen| seen.address) != Some(account.address)
+        });
+        accounts
     }
 
     /// The accounts, by path.
@@ -115,13 +142,22 @@ impl KeyIndex {
     }
 }
 
-fn address_of(path: &Path) -> Option<Address> {
-    let file = read(path).and_then(|json| KeyFile::parse(&json));
-    match file {
-        Ok(file) => file.address.filter(|address| !address.is_zero()),
-        Err(error) => {
-            debug!(path = %path.display(), %error, "no key file");
-            None
+impl Seen {
+    fn is_as(&self, other: &Self) -> bool {
+        self.modified == other.modified && self.bytes == other.bytes
+    }
+
+    /// Reads whose key the file holds. What is wrong with it is told once.
+    fn look_into(&mut self, path: &Path, was_told: bool) {
+        match read(path).map(|json| key_file::address_in(&json)) {
+            Ok(Ok(address)) => self.address = address.filter(|address| !address.is_zero()),
+            Ok(Err(error)) => debug!(path = %path.display(), %error, "no key file"),
+            Err(error) => {
+                self.is_refused = true;
+                if !was_told {
+                    warn!(%error, "key file can't be read");
+                }
+            }
         }
     }
 }

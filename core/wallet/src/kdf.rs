@@ -80,7 +80,7 @@ pub(crate) fn derive(params: &KdfparamsType, password: &Password) -> Result<Deri
         } => {
             check_length(*dklen)?;
             if prf != "hmac-sha256" {
-                return Err(KeyError::Kdf(format!("pbkdf2 with {}", shown(prf))));
+                return Err(KeyError::Prf(shown(prf)));
             }
             if *c == 0 || *c > MAX_PBKDF2_ROUNDS {
                 return Err(KeyError::Limit("pbkdf2 wants none or too many rounds"));
@@ -91,8 +91,9 @@ pub(crate) fn derive(params: &KdfparamsType, password: &Password) -> Result<Deri
     Ok(key)
 }
 
+/// Of a longer key the first bytes are the same, and no others are used.
 fn check_length(bytes: u8) -> Result<(), KeyError> {
-    match usize::from(bytes) == DERIVED_KEY_BYTES {
+    match usize::from(bytes) >= DERIVED_KEY_BYTES {
         true => Ok(()),
         false => Err(KeyError::Limit("the derived key must have 32 bytes")),
     }

@@ -1,20 +1,19 @@
 //! Wallets of the presale of 2014: a seed in AES-128-CBC, whose hash is the key.
 
 use actoreum_primitives::{Address, SecretKey, keccak256};
-use aes::{
-    Aes128,
-    cipher::{BlockDecrypt, KeyInit, generic_array::GenericArray},
-};
 use hmac::Hmac;
 use serde_json::{Map, Value};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use crate::{KeyError, Password, limits::MAX_KEY_FILE_BYTES};
+use crate::{
+    KeyError, Password,
+    cipher::{BLOCK_BYTES, decrypt_cbc},
+    limits::MAX_KEY_FILE_BYTES,
+};
 
 /// Rounds of PBKDF2, as the presale's tool fixed them.
 const ROUNDS: u32 = 2_000;
-const BLOCK_BYTES: usize = 16;
 
 /// The key in a presale wallet (a JSON object with `encseed` and `ethaddr`).
 ///
@@ -55,41 +54,12 @@ pub fn decrypt(json: &[u8], password: &Password) -> Result<SecretKey, KeyError> 
     }
 }
 
-/// AES-128 in CBC mode without its padding (PKCS #7); `None` where the padding is wrong.
-fn decrypt_cbc(
-    key: &[u8; BLOCK_BYTES],
-    iv: &[u8],
-    ciphertext: &[u8],
-) -> Option<Zeroizing<Vec<u8>>> {
-    if ciphertext.is_empty() || !ciphertext.len().is_multiple_of(BLOCK_BYTES) {
-        return None;
-    }
-    let cipher = Aes128::new(GenericArray::from_slice(key));
-    let mut plain = Zeroizing::new(ciphertext.to_vec());
-    let mut previous = iv;
-    let blocks = plain.chunks_exact_mut(BLOCK_BYTES);
-    for (block, encrypted) in blocks.zip(ciphertext.chunks_exact(BLOCK_BYTES)) {
-        cipher.decrypt_block(GenericArray::from_mut_slice(block));
-        for (byte, mask) in block.iter_mut().zip(previous) {
-            *byte ^= mask;
-        }
-        previous = encrypted;
-    }
-    let padding = usize::from(*plain.last()?);
-    let length = plain.len().checked_sub(padding)?;
-    let is_padded = (1..=BLOCK_BYTES).contains(&padding)
-        && plain[length..]
-            .iter()
-            .all(|byte| usize::from(*byte) == padding);
-    is_padded.then(|| {
-        plain.truncate(length);
-        plain
-    })
-}
-
 #[cfg(test)]
 mod tests {
-    use aes::cipher::BlockEncrypt;
+    use aes::{
+        Aes128,
+        cipher::{BlockEncrypt, KeyInit, generic_array::GenericArray},
+    };
     use serde_json::json;
 
     use super::*;

@@ -183,16 +183,20 @@ fn a_file_is_refused_for_what_it_says() {
         "could not decrypt key with given passphrase"
     );
     assert_eq!(
-        refused(&|file| file["version"] = json!("1")),
-        "version not supported: 1"
+        refused(&|file| file["version"] = json!(4)),
+        "Version not supported: 4"
     );
     assert_eq!(
         refused(&|file| file["crypto"]["cipher"] = json!("aes-256-ctr")),
-        "cipher not supported: aes-256-ctr"
+        "Cipher not supported: aes-256-ctr"
     );
     assert_eq!(
         refused(&|file| file["crypto"]["kdf"] = json!("argon2")),
-        "unsupported KDF: argon2"
+        "Unsupported KDF: argon2"
+    );
+    assert_eq!(
+        refused(&|file| file["crypto"]["kdfparams"]["prf"] = json!("hmac-sha1")),
+        "Unsupported PBKDF2 PRF: hmac-sha1"
     );
     let scrypt = |n: u64, r: u64, p: u64| {
         refused(&|file| {
@@ -221,6 +225,123 @@ fn a_file_is_refused_for_what_it_says() {
     );
     assert!(refused(&|file| file["crypto"]["kdfparams"]["c"] = json!(0)).contains("rounds"));
     assert!(refused(&|file| file["address"] = json!("zz")).contains("address"));
+}
+
+/// geth's test vector of version 1, which wallets of 2015 wrote.
+const VERSION_1: &str = r#"{
+    "Crypto": {
+        "cipher": "aes-128-cbc",
+        "cipherparams": {"iv": "35337770fc2117994ecdcad026bccff4"},
+        "ciphertext": "6143d3192db8b66eabd693d9c4e414dcfaee52abda451af79ccf474dafb35f1bfc7ea013aa9d2ee35969a1a2e8d752d0",
+        "kdf": "scrypt",
+        "kdfparams": {"dklen": 32, "n": 262144, "p": 1, "r": 8,
+            "salt": "9afcddebca541253a2f4053391c673ff9fe23097cd8555d149d929e4ccf1257f"},
+        "mac": "3f3d5af884b17a100b0b3232c0636c230a54dc2ac8d986227219b0dd89197644",
+        "version": "1"
+    },
+    "address": "cb61d5a9c4896fb9658090b597ef0e7be6f7b67e",
+    "id": "e25f7c1f-d318-4f29-b62c-687190d4d299",
+    "version": "1"
+}"#;
+
+#[test]
+fn a_file_of_version_1_opens_and_an_update_makes_it_one_of_version_3() {
+    let (_folder, keys) = directory();
+    fs::create_dir(keys.folder()).unwrap();
+    let path = keys.folder().join("old");
+    fs::write(&path, VERSION_1).unwrap();
+    let address = address!("cb61d5a9c4896fb9658090b597ef0e7be6f7b67e");
+    let account = keys.find(address, None).unwrap();
+    let wrong = keys.open(&account, &Password::from("h"));
+    assert!(matches!(wrong, Err(KeyError::WrongPassword)));
+    let key = keys.open(&account, &Password::from("g")).unwrap();
+    assert_eq!(
+        hex::encode(key.to_bytes()),
+        "d1b1178d3529626a1a93e073f65028370d14c7eb0936eb42abef05db6f37ad7d"
+    );
+    let file = KeyFile::parse(VERSION_1.as_bytes()).unwrap();
+    let again = KeyFile::parse(&file.to_json().unwrap()).unwrap();
+    assert_eq!(again.decrypt(&Password::from("g")).unwrap(), key);
+
+    let (old, new) = (Password::from("g"), Password::from("new"));
+    keys.update(&account, &old, &new).unwrap();
+    let json: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    assert_eq!(json["version"], 3);
+    assert_eq!(keys.open(&account, &new).unwrap(), key);
+}
+
+#[test]
+fn a_file_is_listed_by_its_address_alone_and_says_what_is_wrong_when_it_is_opened() {
+    let (_folder, keys) = directory();
+    fs::create_dir(keys.folder()).unwrap();
+    let address = address!("460121576cc7df020759730751f92bd62fd78dd6");
+    let path = keys.folder().join("odd");
+    let mut unknown = quick_file();
+    unknown["crypto"]["cipher"] = json!("aes-256-ctr");
+    for (file, text) in [
+        (unknown, "Cipher not supported: aes-256-ctr"),
+        (json!({"Address": address, "version": 3}), "missing field"),
+        (json!({"address": address}), "Version not supported: none"),
+    ] {
+        fs::write(&path, file.to_string()).unwrap();
+        let account = keys.find(address, None).unwrap();
+        let refused = keys.open(&account, &Password::from("x")).unwrap_err();
+        assert!(refused.to_string().contains(text), "{refused}");
+    }
+    for none in [
+        json!({"address": ""}),
+        json!({"address": "0x00"}),
+        json!([]),
+    ] {
+        fs::write(&path, none.to_string()).unwrap();
+        assert!(keys.list().unwrap().is_empty(), "{none}");
+    }
+}
+
+#[test]
+fn a_file_without_an_id_or_with_a_longer_derived_key_opens() {
+    let key = SecretKey::random();
+    let password = Password::from("x");
+    let written = KeyFile::encrypt(&key, &password, ScryptCost::LIGHT).unwrap();
+    let file: Value = serde_json::from_slice(&written.to_json().unwrap()).unwrap();
+    let opened = |file: &Value| {
+        let file = KeyFile::parse(file.to_string().as_bytes())?;
+        file.decrypt(&password)
+    };
+    for id in [Value::Null, json!("mine"), json!(7)] {
+        let mut other = file.clone();
+        other["id"] = id;
+        assert_eq!(opened(&other).unwrap(), key);
+    }
+    let mut other = file.clone();
+    other.as_object_mut().unwrap().remove("id");
+    other["crypto"]["kdfparams"]["dklen"] = json!(64);
+    assert_eq!(opened(&other).unwrap(), key);
+}
+
+#[test]
+fn a_file_that_changes_or_becomes_readable_is_read_again() {
+    let (_folder, keys) = directory();
+    let account = keys.create(&Password::from("a")).unwrap();
+    let index = keys.scan(&Default::default()).unwrap();
+    let other = address!("460121576cc7df020759730751f92bd62fd78dd6");
+    fs::write(&account.path, quick_file().to_string()).unwrap();
+    let changed = keys.scan(&index).unwrap();
+    let [now] = &changed.accounts()[..] else {
+        panic!("{changed:?}")
+    };
+    assert_eq!((now.address, &now.path), (other, &account.path));
+    let (came, went) = changed.changes_since(&index);
+    assert_eq!((came, went), (vec![now.clone()], vec![account.clone()]));
+    let none = keys.scan(&changed).unwrap().changes_since(&changed);
+    assert_eq!(none, (vec![], vec![]));
+
+    // Nobody but root reads it: there the first look succeeds.
+    let secret = fs::Permissions::from_mode(0o000);
+    fs::set_permissions(&account.path, secret).unwrap();
+    let hidden = keys.scan(&Default::default()).unwrap();
+    fs::set_permissions(&account.path, fs::Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(keys.scan(&hidden).unwrap().accounts(), changed.accounts());
 }
 
 #[test]
