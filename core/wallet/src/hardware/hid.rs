@@ -4,6 +4,7 @@ use std::{ffi::CString, fs::OpenOptions, io::ErrorKind, path::Path, time::Durati
 
 use hidapi::{DeviceInfo, HidApi, HidDevice, HidError};
 use parking_lot::Mutex;
+use zeroize::Zeroizing;
 
 use super::{Attached, Brand, Device, DeviceError, PACKET_BYTES, Packet, place::usb_place};
 
@@ -96,9 +97,9 @@ struct Hid(HidDevice);
 impl Device for Hid {
     fn write(&mut self, packet: &Packet) -> Result<(), DeviceError> {
         // The devices have one kind of report, whose id is zero.
-        let mut report = [0; 1 + PACKET_BYTES];
+        let mut report = Zeroizing::new([0; 1 + PACKET_BYTES]);
         report[1..].copy_from_slice(packet);
-        match self.0.write(&report)? {
+        match self.0.write(report.as_slice())? {
             // Some systems count the report id, some do not.
             PACKET_BYTES.. => Ok(()),
             sent => Err(DeviceError::Io(format!("only {sent} bytes were sent"))),

@@ -7,6 +7,8 @@ use nusb::{
     transfer::{Buffer, In, Interrupt, Out, TransferError},
 };
 
+use zeroize::Zeroize;
+
 use super::{Attached, Brand, Device, DeviceError, PACKET_BYTES, Packet};
 use crate::limits::ANSWER_PATIENCE;
 
@@ -80,9 +82,11 @@ impl From<TransferError> for DeviceError {
 
 impl Device for WebUsb {
     fn write(&mut self, packet: &Packet) -> Result<(), DeviceError> {
-        let sent = self
+        let mut sent = self
             .outgoing
             .transfer_blocking(Buffer::from(packet.as_slice()), ANSWER_PATIENCE);
+        // It may be a PIN.
+        sent.buffer[..].zeroize();
         sent.status?;
         match sent.actual_len {
             PACKET_BYTES => Ok(()),

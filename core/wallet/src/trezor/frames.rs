@@ -1,6 +1,8 @@
 //! Messages in packets: a question mark, then 63 bytes of two number signs, the message's type and
 //! length, and its content.
 
+use std::fmt;
+
 use zeroize::Zeroizing;
 
 use super::TrezorError;
@@ -16,13 +18,20 @@ const MAGIC: [u8; 2] = *b"##";
 /// With the type and the length of the message, both big-endian.
 const HEADER_BYTES: usize = 8;
 
-/// A message, encoded. Its memory is zeroed after use: it may be a PIN.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A message, encoded. Its memory is zeroed after use and it is never printed: it may be a PIN.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Message {
     /// Its type.
     pub kind: u16,
     /// Its fields.
     pub content: Zeroizing<Vec<u8>>,
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Message");
+        shown.field("kind", &self.kind).finish_non_exhaustive()
+    }
 }
 
 impl Message {
@@ -89,5 +98,19 @@ impl Assembly {
             kind,
             content: Zeroizing::new(std::mem::take(&mut self.content)),
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Password, trezor::Request};
+
+    #[test]
+    fn a_secret_is_never_printed() {
+        let pin = Password::from("7139");
+        let request = Request::PinMatrixAck(&pin);
+        let shown = format!("{request:?} {:?}", request.encode());
+        let want = "PinMatrixAck(Password(redacted)) Message { kind: 19, .. }";
+        assert_eq!(shown, want);
     }
 }
