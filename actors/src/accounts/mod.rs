@@ -49,14 +49,21 @@ pub struct AccountsSetup {
 }
 
 impl AccountsSetup {
-    /// Makes the next generation, with its keys open.
+    /// Makes the next generation, with its keys open. Where the folder can't be read, it has none
+    /// but those: a key that lies open must sign on, and the folder may come back.
     ///
     /// # Errors
-    /// Where the folder can't be read.
+    /// Where the pool does not work.
     pub async fn start(self) -> Result<AccountsActor, Failure> {
         let keys = self.keys.clone();
-        let index = self.pool.run(move || keys.scan(&KeyIndex::default()));
-        let index = index.await??;
+        let scanned = self.pool.run(move || keys.scan(&KeyIndex::default()));
+        let (index, failure) = match scanned.await? {
+            Ok(index) => (index, None),
+            Err(error) => {
+                warn!(%error, "key files not read");
+                (KeyIndex::default(), Some(error.to_string()))
+            }
+        };
         let mut ring = Keyring::default();
         for key in self
             .open
@@ -71,6 +78,7 @@ impl AccountsSetup {
             index: Arc::new(index),
             ring,
             is_scanning: false,
+            failure,
         })
     }
 }
@@ -86,6 +94,8 @@ pub struct AccountsActor {
     index: Arc<KeyIndex>,
     ring: Keyring,
     is_scanning: bool,
+    /// Why the last look at the folder failed.
+    failure: Option<String>,
 }
 
 impl AccountsActor {
@@ -102,7 +112,8 @@ impl AccountsActor {
         let job = move || {
             let index = keys.scan(&before)?;
             let result = work(&keys, &index);
-            Ok((keys.scan(&index)?, result))
+            // What was done is done, also where the folder can't be read any more.
+            Ok((keys.scan(&index).unwrap_or(index), result))
         };
         let done = self.setup.pool.run(job);
         ctx.spawn_then(done, move |actor, done, ctx| match done {
@@ -137,11 +148,11 @@ impl AccountsActor {
 
     /// Takes what the folder holds now, and tells what changed.
     fn see(&mut self, index: KeyIndex) {
-        let (before, now) = (self.index.accounts(), index.accounts());
-        for account in now.iter().filter(|account| !before.contains(account)) {
+        let (came, went) = index.changes_since(&self.index);
+        for account in came {
             info!(address = %account.address, url = account.url(), "account appeared");
         }
-        for account in before.iter().filter(|account| !now.contains(account)) {
+        for account in went {
             info!(address = %account.address, url = account.url(), "account is gone");
         }
         self.index = Arc::new(index);
@@ -188,10 +199,12 @@ impl Handles<SignHash> for AccountsActor {
             password,
         } = message;
         let Some(password) = password else {
-            let is_known = || self.index.find(address, None).map(drop);
             let signed = match self.ring.key(&address, now()) {
                 Ok(key) => Ok(key.sign(hash)),
-                Err(locked) => Err(is_known().err().unwrap_or(locked)),
+                Err(locked) => Err(match self.index.find(address, None) {
+                    Err(KeyError::NotFound) => KeyError::NotFound,
+                    _ => locked,
+                }),
             };
             return Later::fallible(std::future::ready(signed));
         };
@@ -293,11 +306,19 @@ impl Handles<Scanned> for AccountsActor {
 
     fn handle(&mut self, Scanned { result }: Scanned, _: &mut Ctx<Self>) {
         self.is_scanning = false;
-        match result {
-            Ok(Ok(index)) => self.see(index),
-            Ok(Err(error)) => warn!(%error, "key files not read"),
-            Err(error) => warn!(%error, "key files not read"),
+        let failure = match result {
+            Ok(Ok(index)) => {
+                self.see(index);
+                None
+            }
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(error) => Some(error.to_string()),
+        };
+        // Once, and not at every look.
+        if let Some(error) = failure.as_ref().filter(|_| failure != self.failure) {
+            warn!(error, "key files not read");
         }
+        self.failure = failure;
     }
 }
 
