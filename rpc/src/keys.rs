@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actoreum_actors::accounts::AccountsActor;
 use actoreum_actors::supervision::{Handles, Mail};
 use actoreum_actors::usb::UsbHubActor;
-use actoreum_messages::accounts::SignHash;
+use actoreum_messages::accounts::{GetAccounts, SignHash};
 use actoreum_messages::usb::SignWithWallet;
 use actoreum_primitives::{Address, B256, Bytes, Signature};
 use actoreum_wallet::hardware::{SignRequest, WalletError};
@@ -89,11 +89,20 @@ async fn sign_hash(
         match (signed, &password) {
             // Then the password may be the empty one.
             (Err(KeyError::Locked), Some(_)) => {}
+            (Ok(_), _) if !has(keys, address).await? => return Ok(Err(KeyError::NotFound)),
             (signed, _) => return Ok(signed),
         }
     }
     let actor = keys.actor.within(PASSWORD_PATIENCE);
     actor.ask(question(password)).await.map_err(unanswered)
+}
+
+/// Whether a key is listed. One that lies open outlives its file, so that sealing goes on; over RPC
+/// it is unknown from then on, as in geth.
+async fn has(keys: &Keys, address: Address) -> Result<bool, RpcError> {
+    let all = keys.actor.within(ACTOR_PATIENCE).ask(GetAccounts).await;
+    let mut all = all.map_err(unanswered)?.into_iter();
+    Ok(all.any(|account| account.address == address))
 }
 
 /// Signs a message behind the prefix that keeps it from being a transaction (EIP-191).

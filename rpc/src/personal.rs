@@ -77,10 +77,7 @@ impl FromParam for Secret {
 
     fn from_raw(raw: &str) -> Result<Self, ParamError> {
         match Kind::of(raw) {
-            Kind::String => Ok(Self(match scan::unquote(raw) {
-                std::borrow::Cow::Borrowed(text) => Password::from(text),
-                std::borrow::Cow::Owned(text) => Password::from(text),
-            })),
+            Kind::String => Ok(Self(Password::from(scan::unquote_secret(raw).as_str()))),
             other => Err(ParamError::mistyped(other.name(), "string")),
         }
     }
@@ -96,7 +93,12 @@ fn read_key(digits: &Password) -> Result<SecretKey, RpcError> {
     let mut bytes = Zeroizing::new([0; 32]);
     hex::decode_to_slice(digits, bytes.as_mut_slice())
         .map_err(|_| RpcError::server("invalid length, need 256 bits"))?;
-    SecretKey::from_bytes(&bytes).map_err(|_| RpcError::server("invalid private key"))
+    SecretKey::from_bytes(&bytes).map_err(|_| {
+        RpcError::server(match bytes.iter().all(|byte| *byte == 0) {
+            true => "invalid private key, zero or negative",
+            false => "invalid private key, >=N",
+        })
+    })
 }
 
 async fn new_account(node: Arc<Node>, (Secret(password),): (Secret,)) -> Result<Address, RpcError> {

@@ -1,5 +1,6 @@
 //! What this node's own keys are for.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use actoreum_messages::accounts::GetAccounts;
@@ -51,13 +52,8 @@ pub(crate) async fn accounts(node: Arc<Node>, (): ()) -> Result<Vec<Address>, Rp
         .map(|account| account.address)
         .chain(on_devices)
         .chain(impersonated.unwrap_or_default());
-    let mut addresses: Vec<Address> = Vec::new();
-    for address in all {
-        if !addresses.contains(&address) {
-            addresses.push(address);
-        }
-    }
-    Ok(addresses)
+    let mut listed = HashSet::new();
+    Ok(all.filter(|address| listed.insert(*address)).collect())
 }
 
 /// Who sends without a key, on a development chain.

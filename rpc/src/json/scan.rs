@@ -6,6 +6,8 @@
 
 use std::borrow::Cow;
 
+use zeroize::Zeroizing;
+
 use crate::limits::MAX_JSON_DEPTH;
 
 /// Why a text is not JSON.
@@ -244,21 +246,29 @@ impl<'a> Iterator for Members<'a> {
     }
 }
 
+fn inner(raw: &str) -> &str {
+    raw.strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'))
+        .unwrap_or(raw)
+}
+
+/// As [`unquote`], in one piece of memory that is zeroed after use.
+pub(crate) fn unquote_secret(raw: &str) -> Zeroizing<String> {
+    Zeroizing::new(unescape(inner(raw)))
+}
+
 /// The text of a valid JSON string (with its quotes), its escapes resolved.
 pub fn unquote(raw: &str) -> Cow<'_, str> {
-    let inner = raw
-        .strip_prefix('"')
-        .and_then(|rest| rest.strip_suffix('"'))
-        .unwrap_or(raw);
+    let inner = inner(raw);
     if !inner.contains('\\') {
         return Cow::Borrowed(inner);
     }
-    Cow::Owned(serde_json::from_str::<String>(raw).unwrap_or_else(|_| lone_surrogates(inner)))
+    Cow::Owned(serde_json::from_str::<String>(raw).unwrap_or_else(|_| unescape(inner)))
 }
 
-/// Resolves escapes where a `\u` escape is half of a pair: the half becomes U+FFFD,
-/// as in Go.
-fn lone_surrogates(inner: &str) -> String {
+/// Resolves escapes, also where a `\u` escape is half of a pair: the half becomes U+FFFD, as in Go.
+/// No text is longer than its escapes: it never moves.
+fn unescape(inner: &str) -> String {
     let mut text = String::with_capacity(inner.len());
     let mut chars = inner.chars();
     let mut high: Option<u32> = None;

@@ -96,6 +96,16 @@ fn unquotes_escapes_and_lone_surrogates() {
     assert_eq!(unquote(r#""x\ud83dy""#), "x\u{fffd}y");
     assert_eq!(unquote(r#""\ude00""#), "\u{fffd}");
     assert_eq!(unquote(r#""\ud83d""#), "\u{fffd}");
+    for raw in [
+        r#""plain""#,
+        r#""""#,
+        r#""\"\\\/\b\f\n\r\t\u20ac\ud83d\ude00é""#,
+        r#""\ud83d\ud83d\ude00\ude00""#,
+    ] {
+        let secret = unquote_secret(raw);
+        assert_eq!(secret.as_str(), unquote(raw));
+        assert_eq!(secret.capacity(), raw.len() - 2, "it never moved");
+    }
 }
 
 proptest! {
