@@ -2,7 +2,8 @@
 //! opens a key with them.
 
 use std::{
-    fs, io,
+    fs::File,
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
@@ -16,6 +17,9 @@ use crate::prompt::Prompter;
 
 /// How often a password may be typed wrong.
 const ATTEMPTS: u32 = 3;
+
+/// Bytes of the file of `--password` at most: lines for more accounts than a folder may hold.
+const MAX_PASSWORD_FILE_BYTES: u64 = 1024 * 1024;
 
 /// Gives passwords, one after another.
 #[derive(Debug, Default)]
@@ -41,8 +45,7 @@ impl Passwords {
     pub fn new(file: Option<&Path>) -> eyre::Result<Self> {
         let lines = match file {
             Some(path) => {
-                let content = fs::read(path)
-                    .map(Zeroizing::new)
+                let content = read_secret(path, MAX_PASSWORD_FILE_BYTES)
                     .map_err(|error| failed_file(path, &error))?;
                 lines_of(&content)
             }
@@ -123,6 +126,17 @@ impl Passwords {
 
     fn line(&self, index: usize) -> Option<Password> {
         self.lines.get(index).or(self.lines.last()).cloned()
+    }
+}
+
+/// Reads a file of no more than `most` bytes, at one place in memory, which is zeroed after use.
+pub fn read_secret(path: &Path, most: u64) -> io::Result<Zeroizing<Vec<u8>>> {
+    let file = File::open(path)?;
+    let mut content = Zeroizing::new(Vec::with_capacity(most as usize + 1));
+    file.take(most + 1).read_to_end(&mut content)?;
+    match content.len() as u64 > most {
+        true => Err(io::Error::other("it is too large")),
+        false => Ok(content),
     }
 }
 

@@ -16,6 +16,7 @@ const INTERRUPT: u8 = 0x03;
 const END_OF_FILE: u8 = 0x04;
 const BACKSPACE: u8 = 0x08;
 const ERASE_LINE: u8 = 0x15;
+const ESCAPE: u8 = 0x1b;
 const DELETE: u8 = 0x7f;
 
 /// Asks.
@@ -38,10 +39,10 @@ impl Prompter {
             }
             return self.answer(question).map(Password::from);
         }
-        show(question)?;
+        // First, so that nothing is shown that is typed as soon as the question stands.
         let before = termios::tcgetattr(&input)?;
         termios::tcsetattr(&input, OptionalActions::Now, &silent(before.clone()))?;
-        let answer = read_keys();
+        let answer = show(question).and_then(|()| read_keys(read_byte));
         termios::tcsetattr(&input, OptionalActions::Now, &before)?;
         println!();
         answer.map(Password::from)
@@ -122,20 +123,56 @@ fn read_line() -> io::Result<Zeroizing<Vec<u8>>> {
     Ok(answer)
 }
 
-/// What is typed until the line's end, on a terminal that tells of each key.
-fn read_keys() -> io::Result<Zeroizing<Vec<u8>>> {
+/// What is typed until the line's end, on a terminal that tells of each key with `next`. Keys that
+/// are no characters (arrows, a tab) are passed over, as in geth: nobody would know that they are
+/// part of a password.
+fn read_keys(mut next: impl FnMut() -> io::Result<Option<u8>>) -> io::Result<Zeroizing<Vec<u8>>> {
     let mut answer = new_answer();
+    let mut sequence = Sequence::None;
     loop {
-        match read_byte()? {
-            Some(b'\n' | b'\r') => return Ok(answer),
-            Some(INTERRUPT) => return Err(io::Error::other("prompt aborted")),
-            Some(END_OF_FILE) | None if answer.is_empty() => return Err(ended()),
-            Some(END_OF_FILE) => {}
-            Some(ERASE_LINE) => answer.clear(),
-            Some(BACKSPACE | DELETE) => erase_character(&mut answer),
-            Some(byte) => push(&mut answer, byte)?,
+        let byte = match next()? {
+            Some(byte) => byte,
+            None if answer.is_empty() => return Err(ended()),
             None => return Ok(answer),
+        };
+        if sequence.takes(byte) {
+            continue;
         }
+        match byte {
+            b'\n' | b'\r' => return Ok(answer),
+            INTERRUPT => return Err(io::Error::other("prompt aborted")),
+            END_OF_FILE if answer.is_empty() => return Err(ended()),
+            ERASE_LINE => answer.clear(),
+            BACKSPACE | DELETE => erase_character(&mut answer),
+            0..b' ' => {}
+            byte => push(&mut answer, byte)?,
+        }
+    }
+}
+
+/// Where the bytes stand that a terminal sends for a key without a character: an escape, then one
+/// byte more after an `O`, or any number after a `[`, the last of which is `@` or above.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sequence {
+    None,
+    Escape,
+    OneMore,
+    Parameters,
+}
+
+impl Sequence {
+    /// Whether the byte belongs to such a key.
+    fn takes(&mut self, byte: u8) -> bool {
+        let (next, is_taken) = match (*self, byte) {
+            (Self::None | Self::Escape, ESCAPE) => (Self::Escape, true),
+            (Self::Escape, b'O') => (Self::OneMore, true),
+            (Self::Escape, b'[') => (Self::Parameters, true),
+            (Self::Parameters, b' '..=b'?') => (Self::Parameters, true),
+            (Self::Parameters, b'@'..=b'~') | (Self::OneMore, b' '..=b'~') => (Self::None, true),
+            _ => (Self::None, false),
+        };
+        *self = next;
+        is_taken
     }
 }
 
@@ -163,5 +200,37 @@ mod tests {
             erase_character(&mut answer);
             assert_eq!(answer, left.as_bytes());
         }
+    }
+
+    fn typed(keys: &[u8]) -> Result<String, String> {
+        let mut keys = keys.iter();
+        let answer = read_keys(|| Ok(keys.next().copied()));
+        let answer = answer.map_err(|error| error.to_string())?;
+        Ok(String::from_utf8(answer.to_vec()).unwrap())
+    }
+
+    #[test]
+    fn keys_without_a_character_are_no_part_of_a_password() {
+        for (keys, want) in [
+            (&b"plain\r"[..], "plain"),
+            (b"no end", "no end"),
+            (b"\r", ""),
+            (b"ab\x7f\x08\x08c\n", "c"),
+            (b"wrong\x15right\r", "right"),
+            (b"a\tb\x00c\x1cd\x1ae\x04\r", "abcde"),
+            (b"a\x1b[Ab\x1bOPc\x1b[1;5Cd\x1b[3~e\r", "abcde"),
+            (b"a\x1bb\x1b\x1b[Dc\r", "abc"),
+            ("gr\u{fc}n\u{20ac}\x7f\r".as_bytes(), "gr\u{fc}n"),
+        ] {
+            assert_eq!(typed(keys).as_deref(), Ok(want), "{keys:?}");
+        }
+        assert_eq!(typed(b"secret\x03"), Err("prompt aborted".into()));
+        assert_eq!(typed(b"\x1b[\x03"), Err("prompt aborted".into()));
+        assert_eq!(typed(b"\x04"), Err("EOF".into()));
+        assert_eq!(typed(b""), Err("EOF".into()));
+        assert_eq!(
+            typed(&[b'x'; MAX_ANSWER_BYTES + 1]),
+            Err("the answer is too long".into())
+        );
     }
 }

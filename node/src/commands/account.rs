@@ -8,14 +8,14 @@ use std::{
 };
 
 use actoreum_primitives::SecretKey;
-use actoreum_wallet::{KeyAccount, KeyDirectory, presale};
+use actoreum_wallet::{KeyAccount, KeyDirectory, limits::MAX_KEY_FILE_BYTES, presale};
 use eyre::{WrapErr, bail, eyre};
 use zeroize::Zeroizing;
 
 use crate::{
     cli::{AccountCommand, WalletCommand},
     config::Config,
-    passwords::Passwords,
+    passwords::{Passwords, read_secret},
 };
 
 const NEW_PASSWORD: &str = "Your new account is locked with a password. Please give a password. \
@@ -60,7 +60,7 @@ pub fn run(config: &Config, command: AccountCommand) -> eyre::Result<()> {
 pub fn run_wallet(config: &Config, command: WalletCommand) -> eyre::Result<()> {
     let WalletCommand::Import { file } = command;
     let file = file.ok_or_else(no_file)?;
-    let json = fs::read(&file)
+    let json = read_secret(&file, MAX_KEY_FILE_BYTES)
         .map_err(|error| eyre!("Could not read wallet file: {}", opening(&file, &error)))?;
     let password = Passwords::new(config.password_file.as_deref())?.existing("", 0)?;
     let key = presale::decrypt(&json, &password)?;
@@ -169,7 +169,8 @@ fn read_key(path: &Path) -> eyre::Result<SecretKey> {
     let file = File::open(path).map_err(|error| eyre!("{}", opening(path, &error)))?;
     let mut content = Zeroizing::new(Vec::with_capacity(KEY_DIGITS + LINE_END_BYTES + 1));
     file.take((KEY_DIGITS + LINE_END_BYTES + 1) as u64)
-        .read_to_end(&mut content)?;
+        .read_to_end(&mut content)
+        .map_err(|error| eyre!("read {}: {error}", path.display()))?;
     let (digits, rest) = content
         .split_at_checked(KEY_DIGITS)
         .ok_or_else(|| eyre!("key file too short, want 64 hex characters"))?;
@@ -190,6 +191,12 @@ fn write_key(path: &Path, digits: &str) -> io::Result<()> {
         .create_new(true)
         .mode(0o600)
         .open(path)?;
-    file.write_all(digits.as_bytes())?;
-    file.sync_all()
+    let written = file
+        .write_all(digits.as_bytes())
+        .and_then(|()| file.sync_all());
+    if written.is_err() {
+        // What matters is told; half a key is of no use to anybody.
+        let _ = fs::remove_file(path);
+    }
+    written
 }

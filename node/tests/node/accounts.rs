@@ -20,7 +20,7 @@ const WARNING: &str = "!! Unsupported terminal, password will be echoed.\n";
 const ASKED_TWICE: &str = "Passphrase: \nRepeat passphrase: \n";
 
 /// A wallet of the presale, under the password "presale secret".
-const PRESALE: &str = r#"{
+pub const PRESALE: &str = r#"{
     "encseed": "000102030405060708090a0b0c0d0e0f736752052132ba6a3db082d8628b4ffeee17f5ac32a7b988ccecb9047b50831a724ddcd6cd6d1ff34ed2a98c83409cb7",
     "ethaddr": "40c91d5e25b1e86b3e765d801c9cf199334986b2",
     "email": "somebody@example.org", "btcaddr": "1"
@@ -44,10 +44,10 @@ fn answer(mut command: Command, answers: &str) -> Ended {
 }
 
 /// A program over key files: this one, or geth.
-struct Program(Option<PathBuf>);
+pub struct Program(Option<PathBuf>);
 
 impl Program {
-    fn run(&self, datadir: &Path, args: &[impl AsRef<OsStr>], answers: &str) -> Ended {
+    pub fn run(&self, datadir: &Path, args: &[impl AsRef<OsStr>], answers: &str) -> Ended {
         // Before the rest: geth reads no flags after arguments.
         let mut all = vec![OsStr::new("--datadir"), datadir.as_os_str()];
         all.extend(args.iter().map(AsRef::as_ref));
@@ -63,7 +63,7 @@ impl Program {
     }
 }
 
-const OURS: Program = Program(None);
+pub const OURS: Program = Program(None);
 
 /// Those of `ACTOREUM_GETH` whose version is 1.8.
 pub fn geth_binaries() -> Vec<PathBuf> {
@@ -86,29 +86,30 @@ fn geths() -> impl Iterator<Item = Program> {
     geth_binaries().into_iter().map(|path| Program(Some(path)))
 }
 
-struct Files(TempDir);
+/// A folder with files.
+pub struct Files(TempDir);
 
 impl Files {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    fn write(&self, name: &str, content: &str) -> String {
+    pub fn write(&self, name: &str, content: &str) -> String {
         fs::write(self.path(name), content).unwrap();
         self.text(name)
     }
 
-    fn text(&self, name: &str) -> String {
+    pub fn text(&self, name: &str) -> String {
         self.path(name).to_str().unwrap().to_owned()
     }
 }
 
 /// The one key file of a data directory.
-fn key_file(datadir: &Path) -> PathBuf {
+pub fn key_file(datadir: &Path) -> PathBuf {
     let files: Vec<_> = fs::read_dir(datadir.join("keystore")).unwrap().collect();
     let [Ok(file)] = &files[..] else {
         panic!("{files:?}");
@@ -116,12 +117,12 @@ fn key_file(datadir: &Path) -> PathBuf {
     file.path()
 }
 
-fn mode(path: &Path) -> u32 {
+pub fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
 }
 
 /// The address in `Address: {...}`.
-fn made(stdout: &str) -> Address {
+pub fn made(stdout: &str) -> Address {
     let (_, rest) = stdout.split_once("Address: {").unwrap();
     rest.split_once("}\n").unwrap().0.parse().unwrap()
 }

@@ -19,6 +19,7 @@ mod flags;
 #[path = "../../../core/storage/tests/folder/mod.rs"]
 mod folder;
 mod fuzz;
+mod hostile_keys;
 mod http;
 mod kill;
 mod memory;
@@ -35,6 +36,7 @@ mod round_trip;
 mod sealing;
 mod start;
 mod stop;
+mod terminal;
 mod tools;
 mod torn;
 mod votes;

@@ -1,11 +1,12 @@
 //! `personal_*`, `--unlock` and signing with key files, on a node of a network; beside a real geth
 //! with the same keys.
 
+mod beside_geth;
+
 use std::{
     fs,
     net::SocketAddr,
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    path::PathBuf,
     thread,
     time::{Duration, Instant},
 };
@@ -16,10 +17,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
-    accounts,
     chains::SMALL_GENESIS,
     http,
-    process::{Running, free_port, run},
+    process::{Running, run},
 };
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -133,6 +133,15 @@ fn a_key_file_that_is_dropped_in_appears_and_one_that_goes_disappears() {
         Ok(json!(true))
     );
     wait_for(json!([rich, address_of(&other)]));
+    assert!(sign(http, address_of(&other)).is_ok());
+    // Another key in its place.
+    let next = [0x12; 32];
+    let elsewhere = site.add(&next, "x");
+    fs::rename(elsewhere, &file).unwrap();
+    wait_for(json!([rich, address_of(&next)]));
+    // A key that lies open and has no file any more is nobody's.
+    let unknown = Err("unknown account".to_owned());
+    assert_eq!(sign(http, address_of(&other)), unknown);
     fs::remove_file(file).unwrap();
     wait_for(json!([rich]));
     let made = answer(http, "personal_newAccount", json!(["y"])).unwrap();
@@ -158,6 +167,16 @@ fn accounts_are_unlocked_at_the_start_and_stay_so_over_a_crash_unless_locked() {
     );
     let locked = Err("authentication needed: password or unlock".to_owned());
     assert_eq!(sign(http, other), locked);
+    // Opened by a caller, for whom a crash is the end of it.
+    let third = [0x12; 32];
+    site.add(&third, "y");
+    let third = address_of(&third);
+    let unlock = json!([third, "y", 0]);
+    assert_eq!(
+        answer(http, "personal_unlockAccount", unlock),
+        Ok(json!(true))
+    );
+    assert!(sign(http, third).is_ok());
 
     let generation = || http::actor(admin, "node/keys/accounts").unwrap()["generation"].clone();
     let before = generation();
@@ -169,6 +188,7 @@ fn accounts_are_unlocked_at_the_start_and_stay_so_over_a_crash_unless_locked() {
     }
     assert!(sign(http, rich).is_ok());
     assert_eq!(sign(http, other), locked);
+    assert_eq!(sign(http, third), locked);
 }
 
 #[test]
@@ -279,7 +299,7 @@ fn no_secret_reaches_the_log() {
 #[test]
 fn vectors_typed_data_is_signed_as_the_eip_says() {
     // The example of EIP-712, whose signer's key is keccak256("cow").
-    const MAIL: &str = include_str!("../../../core/wallet/tests/data/eip712-mail.json");
+    const MAIL: &str = include_str!("../../../../core/wallet/tests/data/eip712-mail.json");
     let data: Value = serde_json::from_str(MAIL).unwrap();
     let site = Site::ours();
     let (_node, http) = site.start_open(&[]);
@@ -343,149 +363,4 @@ fn hardware_wallets_are_looked_for_where_they_are_wanted() {
     let (node, _) = site.start_open(&["--nousb"]);
     assert_eq!(node.line("looking for hardware wallets"), None);
     assert!(node.line("--nousb has no effect").is_some());
-}
-
-/// A running geth.
-struct Geth(Child);
-
-impl Geth {
-    fn start(binary: &Path, datadir: &str, port: u16) -> Self {
-        let port = port.to_string();
-        let mut command = Command::new(binary);
-        command.args(["--datadir", datadir, "--rpc", "--rpcport", &port]);
-        command.args(["--rpcapi", MODULES, "--nodiscover", "--port", "0"]);
-        command.args(["--maxpeers", "0", "--nousb", "--lightkdf", "--ipcdisable"]);
-        command.stdout(Stdio::null()).stderr(Stdio::null());
-        Self(command.spawn().unwrap())
-    }
-}
-
-impl Drop for Geth {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// Everything that is answered alike, by name.
-fn story(http: SocketAddr, datadir: &str) -> Vec<(String, Result<Value, String>)> {
-    let rich = address_of(&RICH);
-    let nobody = Address::repeat_byte(9);
-    let mut told = Vec::new();
-    let mut ask = |method: &str, params: Value| {
-        let name = format!("{method} {params}").replace(datadir, "DATA");
-        let mut answered = answer(http, method, params);
-        if let Ok(value) = &mut answered {
-            let text = value.to_string().replace(datadir, "DATA");
-            *value = serde_json::from_str(&text).unwrap();
-            if let Some(raw) = value.get("raw").cloned() {
-                *value = json!({"raw": raw, "hash": value["tx"]["hash"]});
-            }
-        }
-        told.push((name, answered.clone()));
-        answered
-    };
-    ask("personal_listAccounts", json!([])).unwrap();
-    let wallets = ask("personal_listWallets", json!([])).unwrap();
-    assert_eq!(wallets[0]["status"], "Locked");
-    ask("eth_sign", json!([rich, "0x01"])).unwrap_err();
-    ask("eth_sign", json!([nobody, "0x01"])).unwrap_err();
-    ask("personal_sign", json!(["0x01", rich, "wrong"])).unwrap_err();
-    ask("personal_sign", json!(["0x01", nobody, "secret"])).unwrap_err();
-    let signature = ask("personal_sign", json!(["0x01", rich, "secret"])).unwrap();
-    ask("personal_ecRecover", json!(["0x01", signature])).unwrap();
-    ask("personal_ecRecover", json!(["0x01", "0x01"])).unwrap_err();
-    ask(
-        "personal_ecRecover",
-        json!(["0x01", format!("0x{}", "01".repeat(65))]),
-    )
-    .unwrap_err();
-    let unlock = "personal_unlockAccount";
-    ask(unlock, json!([rich, "wrong"])).unwrap_err();
-    ask(unlock, json!([nobody, "secret"])).unwrap_err();
-    ask(unlock, json!([rich, "secret", 9_223_372_037_u64])).unwrap_err();
-    ask(unlock, json!([rich, "secret", 0])).unwrap();
-    ask(unlock, json!([rich, "secret", 1])).unwrap();
-    ask("eth_sign", json!([rich, "0x01"])).unwrap();
-    let full = json!({
-        "from": rich, "to": nobody, "value": "0x1", "gas": "0x5208", "gasPrice": "0x3b9aca00",
-        "nonce": "0x0", "data": "0x",
-    });
-    ask("eth_signTransaction", json!([full])).unwrap();
-    ask("personal_lockAccount", json!([rich])).unwrap();
-    ask("personal_lockAccount", json!([nobody])).unwrap();
-    ask("eth_sign", json!([rich, "0x01"])).unwrap_err();
-    ask("eth_sendTransaction", json!([full])).unwrap_err();
-    for field in ["gas", "gasPrice", "nonce"] {
-        let mut lacking = full.clone();
-        lacking.as_object_mut().unwrap().remove(field);
-        ask("personal_signTransaction", json!([lacking, "secret"])).unwrap_err();
-    }
-    ask("personal_signTransaction", json!([full, "wrong"])).unwrap_err();
-    ask("personal_signTransaction", json!([full, "secret"])).unwrap();
-    ask("personal_sendTransaction", json!([full, "wrong"])).unwrap_err();
-    ask("personal_sendTransaction", json!([full, "secret"])).unwrap();
-    let mut next = full.clone();
-    next.as_object_mut().unwrap().remove("nonce");
-    ask("personal_signAndSendTransaction", json!([next, "secret"])).unwrap();
-    let mut foreign = full.clone();
-    foreign["from"] = json!(nobody);
-    ask("personal_sendTransaction", json!([foreign, "secret"])).unwrap_err();
-    let import = "personal_importRawKey";
-    let key = hex::encode([0x21; 32]);
-    ask(import, json!([key, "x"])).unwrap();
-    ask(import, json!([key, "x"])).unwrap_err();
-    ask(import, json!([format!("0x{key}"), "x"])).unwrap_err();
-    ask(import, json!([key[2..], "x"])).unwrap_err();
-    ask(import, json!([key[1..], "x"])).unwrap_err();
-    let url = format!("keystore://{datadir}/keystore/none");
-    ask("personal_openWallet", json!([url])).unwrap_err();
-    ask("personal_openWallet", json!(["nothing"])).unwrap_err();
-    let path = "m/44'/60'/0'/0/0";
-    ask("personal_deriveAccount", json!([url, path])).unwrap_err();
-    let wallets = answer(http, "personal_listWallets", json!([])).unwrap();
-    let url = wallets[0]["url"].as_str().unwrap();
-    assert_eq!(
-        answer(http, "personal_openWallet", json!([url])),
-        Ok(Value::Null)
-    );
-    for path in ["m", "/1", "x", path] {
-        let refused = answer(http, "personal_deriveAccount", json!([url, path]));
-        told.push((format!("derive {path}"), refused));
-    }
-    let made = answer(http, "personal_newAccount", json!(["x"])).unwrap();
-    let list = answer(http, "personal_listAccounts", json!([])).unwrap();
-    assert!(list.as_array().unwrap().contains(&made));
-    told
-}
-
-#[test]
-fn geth_answers_alike() {
-    for geth in accounts::geth_binaries() {
-        let theirs = Site::new(|datadir, genesis| {
-            let mut init = Command::new(&geth);
-            init.args(["--datadir", datadir, "init", genesis]);
-            assert!(init.stderr(Stdio::null()).status().unwrap().success());
-        });
-        let ours = Site::ours();
-        // One file, so that both have the same name.
-        fs::remove_dir_all(theirs.keys().folder()).unwrap();
-        crate::folder::copy_folder(ours.keys().folder(), theirs.keys().folder());
-        let port = free_port();
-        let _geth = Geth::start(&geth, theirs.datadir(), port);
-        let their_http = SocketAddr::from(([127, 0, 0, 1], port));
-        let begun = Instant::now();
-        while http::block_number(their_http).is_err() {
-            assert!(begun.elapsed() < PATIENCE, "geth does not answer");
-            thread::sleep(Duration::from_millis(50));
-        }
-        let (_node, our_http) = ours.start_open(&[]);
-        let our_story = story(our_http, ours.datadir());
-        let their_story = story(their_http, theirs.datadir());
-        assert_eq!(our_story.len(), their_story.len());
-        for (ours, theirs) in our_story.iter().zip(&their_story) {
-            assert_eq!(ours, theirs);
-        }
-        println!("{} answers alike", our_story.len());
-    }
 }
