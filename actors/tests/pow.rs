@@ -36,8 +36,8 @@ use actoreum_messages::{
     sealer::{GetWork, SubmitHashrate, SubmitWork, Work},
 };
 use actoreum_primitives::{
-    Address, B256, Block, Bytes, Fork, LegacyTx, PooledTransaction, PrivateChain, PrivateSealing,
-    SecretKey, StateReader, TxPayload, U256,
+    Address, B256, Block, Bytes, Fork, Header, LegacyTx, PooledTransaction, PrivateChain,
+    PrivateSealing, SecretKey, StateReader, TxPayload, U256,
 };
 use actoreum_storage::Store;
 use actoreum_txpool::{PoolConfig, PoolReader};
@@ -198,6 +198,10 @@ impl Chain {
 
     /// What a remote miner does.
     fn solve(&self, work: &Work) -> Solution {
+        self.solve_from(work, 0)
+    }
+
+    fn solve_from(&self, work: &Work, first: u64) -> Solution {
         let dataset = self.ethash.dataset(epoch_of(work.number), &|_| {}).unwrap();
         let difficulty = U256::MAX / work.target;
         let never = AtomicBool::new(false);
@@ -206,7 +210,7 @@ impl Chain {
             &dataset,
             work.seal_hash,
             difficulty,
-            0..u64::MAX,
+            first..u64::MAX,
             &never,
             &attempts,
         )
@@ -407,51 +411,60 @@ fn remote_miners_get_work_and_only_good_seals_are_taken() {
 }
 
 #[test]
-fn a_block_that_lost_becomes_an_ommer_and_is_paid() {
+fn blocks_that_lost_become_ommers_at_once_our_own_first_and_are_paid() {
     keep_log();
     run(async {
         let chain = Chain::start().await;
         chain.mine_with(0).await;
         let work = chain.work(1).await;
-        assert!(chain.submit(&work, chain.solve(&work)).await);
+        let solution = chain.solve(&work);
+        assert!(chain.submit(&work, solution).await);
         chain.reach(1).await;
+        let second = chain.work(2).await;
+        assert!(chain.submit(&second, chain.solve(&second)).await);
+        chain.reach(2).await;
 
-        // Another block of the same height, by somebody else. Whichever of the two is on the chain
-        // then, the other can be an ommer of block 2, which is built anew at once.
-        let before = chain.work(2).await;
+        // Two more blocks of height 1: somebody else's, and one of ours that is late.
+        let before = chain.work(3).await;
         let first = chain.reader.header_by_number(1).unwrap().unwrap();
-        let own = first.hash();
-        let sibling = first_block(&chain.ethash, OTHER, first.timestamp);
+        let foreign = first_block(&chain.ethash, OTHER, first.timestamp);
         let question = ImportBlocks {
-            blocks: vec![sibling],
+            blocks: vec![foreign.clone()],
             origin: BlockOrigin::Live,
         };
         chain.chain.ask(question).await.unwrap().unwrap();
-        let work = chain.other_work(before).await;
-        assert!(chain.submit(&work, chain.solve(&work)).await);
-        chain.reach(2).await;
-        let block = chain.reader.block_by_number(2).unwrap().unwrap();
-        let [ommer] = block.body.ommers.as_slice() else {
-            panic!("no ommer: {block:?}");
-        };
-        assert_eq!(ommer.parent_hash, first.parent_hash);
-        let paid = chain.balance(&MINER) + chain.balance(&OTHER);
-        // Two ether a block, a thirty-second of that for including, and what the ommer is due: less
-        // by an eighth for each generation.
-        let blocks = ether(2_000) * U256::from(2);
-        let including = ether(2_000) / U256::from(32);
-        let ommer = ether(2_000) * U256::from(7) / U256::from(8);
-        assert_eq!(paid, blocks + including + ommer);
+        let with_one = chain.other_work(before).await;
+        let other_solution = chain.solve_from(&work, solution.nonce + 1);
+        assert!(chain.submit(&work, other_solution).await);
+        let with_both = chain.other_work(with_one).await;
+        assert!(chain.submit(&with_both, chain.solve(&with_both)).await);
+        chain.reach(3).await;
+        let mut own = Header::clone(&first);
+        other_solution.seal(&mut own);
+        let block = chain.reader.block_by_number(3).unwrap().unwrap();
+        assert_eq!(block.body.ommers, [own.clone(), foreign.header]);
 
-        // What became of our own is said when it is deep enough.
+        // Two ether a block, a thirty-second of that for including each, and what an ommer is due:
+        // less by an eighth for each generation.
+        let reward = ether(2_000);
+        let ommer = reward * U256::from(6) / U256::from(8);
+        let including = reward / U256::from(32);
+        let ours = reward * U256::from(3) + including * U256::from(2) + ommer;
+        assert_eq!(chain.balance(&MINER), ours);
+        assert_eq!(chain.balance(&OTHER), ommer);
+
+        // What became of ours is said when it is deep enough.
         chain.mine_with(1).await;
         chain.reach(9).await;
-        let fate = match chain.reader.canonical_hash(1).unwrap() == Some(own) {
-            true => "block reached canonical chain",
-            false => "block became an ommer",
-        };
-        let line = format!("{fate} number=1 hash={own}");
-        until(&line, || LOG.lock().unwrap().contains(&line)).await;
+        for line in [
+            format!(
+                "block reached canonical chain number=1 hash={}",
+                first.hash()
+            ),
+            format!("block became an ommer number=1 hash={}", own.hash()),
+        ] {
+            until(&line, || LOG.lock().unwrap().contains(&line)).await;
+        }
         assert!(chain.tree.shutdown().await.is_clean());
     });
 }

@@ -337,7 +337,7 @@ fn a_transaction_is_sealed_when_it_arrives_and_all_of_a_burst_are() {
 #[test]
 fn a_block_with_a_period_is_filled_until_its_time_alone() {
     // Together they run for seconds, and one block has gas for all of them.
-    const CIRCLES: u64 = 400;
+    const CIRCLES: u64 = 200;
     run(async {
         let disk = Disk::with_gas_limit(1, 2 * CIRCLES * CIRCLE_GAS);
         let dev = Dev::start(&disk).await;
