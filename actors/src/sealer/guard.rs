@@ -7,6 +7,7 @@
 use actoreum_primitives::{B256, Block, rlp};
 use actoreum_storage::{Commit, StorageError, Store};
 use parking_lot::Mutex;
+use tracing::debug;
 
 /// Under this name the store keeps the last signed block, in RLP.
 const LAST_SIGNED: &str = "last signed block";
@@ -125,6 +126,7 @@ impl SealGuard {
         let mut commit = Commit::new();
         commit.put_meta(LAST_SIGNED, &rlp::encode(block));
         self.store.commit(commit)?;
+        debug!(number = reservation.number, hash = %block.hash(), "signed a block");
         state.last = Some(block.clone());
         Ok(())
     }

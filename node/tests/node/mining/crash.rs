@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
     thread,
-    time::Duration,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use serde_json::{Value, json};
@@ -50,6 +50,15 @@ fn send(node: SocketAddr, from: &str, is_over: &AtomicBool) -> Vec<Value> {
     accepted
 }
 
+/// Sleeps until a block with this time, in seconds since 1970, is about to be signed and imported,
+/// or was in this moment.
+fn sleep_until_due(time: u64) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let due = Duration::from_secs(time).saturating_sub(now);
+    let about = due + Duration::from_millis(rand::random_range(0..60));
+    thread::sleep(about.saturating_sub(Duration::from_millis(20)));
+}
+
 #[test]
 fn sealing_goes_on_within_two_periods_signs_no_height_twice_and_no_key_changes() {
     let folder = tempfile::tempdir().unwrap();
@@ -70,6 +79,8 @@ fn sealing_goes_on_within_two_periods_signs_no_height_twice_and_no_key_changes()
             &signer,
             "--password",
             &password,
+            "--verbosity",
+            "4",
         ],
     );
     let admin = node.wait_for_admin();
@@ -77,27 +88,31 @@ fn sealing_goes_on_within_two_periods_signs_no_height_twice_and_no_key_changes()
         let signature = http::call(address, "eth_sign", json!([who, "0x00"])).unwrap();
         signature.is_string()
     };
-    let unlocked = http::call(
-        address,
-        "personal_unlockAccount",
-        json!([opened, "secret", 0]),
-    );
-    assert_eq!(unlocked.unwrap(), true);
+    let unlock = || {
+        let params = json!([opened, "secret", 0]);
+        let unlocked = http::call(address, "personal_unlockAccount", params).unwrap();
+        assert_eq!(unlocked, true);
+    };
+    unlock();
     assert!(can_sign(&signer) && !can_sign(&locked) && can_sign(&opened));
+    let block = |number: u64| {
+        let params = json!([format!("{number:#x}"), false]);
+        http::call(address, "eth_getBlockByNumber", params).unwrap()
+    };
     wait_for(address, 1);
     let first = http::block_number(address).unwrap();
 
     let is_over = AtomicBool::new(false);
     let accepted = thread::scope(|scope| {
         let sending = scope.spawn(|| send(address, &signer, &is_over));
-        for path in ACTORS {
+        for path in [ACTORS, ACTORS].concat() {
+            unlock();
             let head = http::block_number(address).unwrap();
-            let into_period = rand::random_range(0..PERIOD * 1_000);
-            thread::sleep(Duration::from_millis(into_period));
+            sleep_until_due(number(&block(head)["timestamp"]) + PERIOD);
             let generation = http::actor(admin, path).unwrap()["generation"].as_u64();
             assert!(http::crash(admin, path).unwrap(), "{path}");
             wait_for_restart(admin, path, generation.unwrap());
-            wait_for(address, head + 2);
+            wait_for(address, head + 1);
             assert!(can_sign(&signer), "{path}");
             assert!(!can_sign(&locked), "{path}");
             // The operator's word holds, a user's ends with who took it.
@@ -114,10 +129,6 @@ fn sealing_goes_on_within_two_periods_signs_no_height_twice_and_no_key_changes()
         assert_eq!(receipt["status"], "0x1", "{hash} is lost");
     }
     let last = http::block_number(address).unwrap();
-    let block = |number: u64| {
-        let params = json!([format!("{number:#x}"), false]);
-        http::call(address, "eth_getBlockByNumber", params).unwrap()
-    };
     for height in first..last {
         let [before, after] =
             [height, height + 1].map(|height| number(&block(height)["timestamp"]));
@@ -127,15 +138,15 @@ fn sealing_goes_on_within_two_periods_signs_no_height_twice_and_no_key_changes()
             after - before
         );
     }
-    let mut sealed = BTreeMap::new();
-    for line in node.lines("sealed a block") {
+    let mut signed = BTreeMap::new();
+    for line in node.lines("signed a block") {
         let word = |name: &str| {
             let (_, rest) = line.split_once(name).expect("its name");
             rest.split(' ').next().unwrap().to_owned()
         };
-        let before = sealed.insert(word("number="), word("hash="));
+        let before = signed.insert(word("number="), word("hash="));
         assert_eq!(before, None, "a height was signed twice: {line}");
     }
-    assert_eq!(sealed.len() as u64, last);
+    assert!(signed.len() as u64 >= last, "{signed:?}");
     end(node);
 }
