@@ -19,7 +19,10 @@ use actoreum_primitives::{B256, Block, Header};
 use rand::Rng;
 use tracing::{debug, info, warn};
 
-use super::{DatasetReady, Found, SealerActor, notify::Notifier};
+use super::{
+    DatasetReady, Found, SealerActor,
+    notify::{Notifier, Poster},
+};
 use crate::{
     miner::MinerControl,
     supervision::{ActorRef, Later, Replier},
@@ -62,6 +65,7 @@ struct Searched {
 /// The search, and what it is for.
 pub(super) struct Pow {
     pub(super) setup: PowSetup,
+    poster: Poster,
     /// Oldest first.
     works: Vec<Searched>,
     /// Set to end the threads that search.
@@ -77,6 +81,7 @@ pub(super) struct Pow {
 impl Pow {
     pub(super) fn new(setup: PowSetup) -> Self {
         Self {
+            poster: setup.notify.poster(),
             setup,
             works: Vec::new(),
             stop: Arc::default(),
@@ -111,7 +116,7 @@ impl Pow {
         });
         self.search(me);
         if let Some(work) = self.work() {
-            self.setup.notify.tell(&work);
+            self.poster.tell(&work);
         }
         later
     }
