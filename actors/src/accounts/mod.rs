@@ -35,6 +35,10 @@ use crate::supervision::{Actor, Ctx, Failure, Handles, JobError, Later, Message,
 /// Time between two looks at the folder. A look costs one `stat` a file.
 const POLL_PERIOD: Duration = Duration::from_secs(2);
 
+/// Times as long as a look took that the next one waits at least: a large folder takes no more than
+/// a twentieth of the thread that passwords need.
+const POLL_REST: u32 = 20;
+
 /// What every generation of an AccountsActor is made from.
 #[derive(Clone)]
 pub struct AccountsSetup {
@@ -78,6 +82,7 @@ impl AccountsSetup {
             index: Arc::new(index),
             ring,
             is_scanning: false,
+            rests_until: now(),
             failure,
         })
     }
@@ -94,6 +99,8 @@ pub struct AccountsActor {
     index: Arc<KeyIndex>,
     ring: Keyring,
     is_scanning: bool,
+    /// No look at the folder before.
+    rests_until: Instant,
     /// Why the last look at the folder failed.
     failure: Option<String>,
 }
@@ -134,11 +141,15 @@ impl AccountsActor {
     }
 
     fn scan(&mut self, ctx: &mut Ctx<Self>) {
-        if self.is_scanning {
+        if self.is_scanning || now() < self.rests_until {
             return;
         }
         let (keys, before) = (self.setup.keys.clone(), Arc::clone(&self.index));
-        let work = move || keys.scan(&before);
+        let work = move || {
+            let begun = Instant::now();
+            let index = keys.scan(&before)?;
+            Ok((index, begun.elapsed()))
+        };
         let submitted = self
             .setup
             .pool
@@ -298,7 +309,8 @@ impl Handles<Poll> for AccountsActor {
 #[derive(Message)]
 #[rtype(result = "()")]
 struct Scanned {
-    result: Result<Result<KeyIndex, KeyError>, JobError>,
+    /// What is there, and how long the look took.
+    result: Result<Result<(KeyIndex, Duration), KeyError>, JobError>,
 }
 
 impl Handles<Scanned> for AccountsActor {
@@ -307,8 +319,9 @@ impl Handles<Scanned> for AccountsActor {
     fn handle(&mut self, Scanned { result }: Scanned, _: &mut Ctx<Self>) {
         self.is_scanning = false;
         let failure = match result {
-            Ok(Ok(index)) => {
+            Ok(Ok((index, took))) => {
                 self.see(index);
+                self.rests_until = now() + took * POLL_REST;
                 None
             }
             Ok(Err(error)) => Some(error.to_string()),

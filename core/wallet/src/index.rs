@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    ffi::OsString,
     fs,
     io::Read,
     path::{Path, PathBuf},
@@ -36,7 +37,9 @@ impl KeyAccount {
 /// look is not read again.
 #[derive(Debug, Clone, Default)]
 pub struct KeyIndex {
-    files: BTreeMap<PathBuf, Seen>,
+    folder: PathBuf,
+    /// By their names, which compare faster than paths do.
+    files: BTreeMap<OsString, Seen>,
     /// There are more files than are looked at.
     is_cut: bool,
 }
@@ -55,7 +58,10 @@ struct Seen {
 impl KeyIndex {
     /// Looks at a folder. Where there is none, there are no accounts.
     pub fn scan(folder: &Path, before: &Self) -> Result<Self, KeyError> {
-        let mut index = Self::default();
+        let mut index = Self {
+            folder: folder.to_owned(),
+            ..Self::default()
+        };
         let entries = match fs::read_dir(folder) {
             Ok(entries) => entries,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(index),
@@ -64,8 +70,8 @@ impl KeyIndex {
         for entry in entries {
             let entry = entry.map_err(KeyError::at(folder))?;
             let name = entry.file_name();
-            let name = name.to_string_lossy();
-            if name.starts_with('.') || name.ends_with('~') {
+            let bytes = name.as_encoded_bytes();
+            if bytes.starts_with(b".") || bytes.ends_with(b"~") {
                 continue;
             }
             // Of a symbolic link this is the link's own metadata: links are left out, as in geth.
@@ -83,19 +89,18 @@ impl KeyIndex {
                 index.is_cut = true;
                 break;
             }
-            let path = entry.path();
             let mut seen = Seen {
                 modified: metadata.modified().ok(),
                 bytes: metadata.len(),
                 address: None,
                 is_refused: false,
             };
-            let known = before.files.get(&path).filter(|known| known.is_as(&seen));
+            let known = before.files.get(&name).filter(|known| known.is_as(&seen));
             match known {
                 Some(known) if !known.is_refused => seen = known.clone(),
-                known => seen.look_into(&path, known.is_some()),
+                known => seen.look_into(&entry.path(), known.is_some()),
             }
-            index.files.insert(path, seen);
+            index.files.insert(name, seen);
         }
         Ok(index)
     }
@@ -106,20 +111,22 @@ impl KeyIndex {
     }
 
     fn without(&self, other: &Self) -> Vec<KeyAccount> {
-        let mut accounts = self.accounts();
-        accounts.retain(|account| {
-            let there = other.files.get(&account.path);
-            there.and_then(|seen| seen.address) != Some(account.address)
-        });
-        accounts
+        self.select(|name, address| {
+            let there = other.files.get(name);
+            there.and_then(|seen| seen.address) != Some(*address)
+        })
     }
 
     /// The accounts, by path.
     pub fn accounts(&self) -> Vec<KeyAccount> {
-        let account = |(path, seen): (&PathBuf, &Seen)| {
-            let address = seen.address?;
+        self.select(|_, _| true)
+    }
+
+    fn select(&self, is_meant: impl Fn(&OsString, &Address) -> bool) -> Vec<KeyAccount> {
+        let account = |(name, seen): (&OsString, &Seen)| {
+            let address = seen.address.filter(|address| is_meant(name, address))?;
             Some(KeyAccount {
-                path: path.clone(),
+                path: self.folder.join(name),
                 address,
             })
         };
@@ -128,10 +135,8 @@ impl KeyIndex {
 
     /// The one account with this address, in the file at `path` where one is named.
     pub fn find(&self, address: Address, path: Option<&Path>) -> Result<KeyAccount, KeyError> {
-        let mut matching = self.accounts();
-        matching.retain(|account| {
-            account.address == address && path.is_none_or(|path| account.path == path)
-        });
+        let mut matching = self.select(|_, one| *one == address);
+        matching.retain(|account| path.is_none_or(|path| account.path == path));
         match matching.len() {
             0 => Err(KeyError::NotFound),
             1 => Ok(matching.remove(0)),

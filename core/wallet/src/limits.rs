@@ -6,9 +6,9 @@ use std::time::Duration;
 /// Bytes of a key file. geth's have 491; what is larger is no key file.
 pub const MAX_KEY_FILE_BYTES: u64 = 64 * 1024;
 
-/// Key files that a directory may hold. Each costs a few hundred bytes of memory, and a look at
-/// its metadata at every poll.
-pub const MAX_KEY_FILES: usize = 10_000;
+/// Key files that a directory may hold. Each costs a few hundred bytes of memory, and ten
+/// microseconds at every look at the folder, of which there are two for each password.
+pub const MAX_KEY_FILES: usize = 100_000;
 
 /// Memory that scrypt may take for one key, in bytes: four times what geth's standard cost takes.
 pub const MAX_SCRYPT_BYTES: u64 = 1 << 30;
