@@ -23,6 +23,7 @@ use clap::Args;
 use eyre::{WrapErr, bail, eyre};
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
+use zeroize::Zeroizing;
 
 use crate::{config::Config, datadir::DataDir, version};
 
@@ -250,6 +251,7 @@ fn parse_key(hex: &str) -> Result<SecretKey, String> {
 /// Reads a file with a key.
 fn read_key(path: &Path) -> eyre::Result<SecretKey> {
     let text = fs::read_to_string(path)
+        .map(Zeroizing::new)
         .wrap_err_with(|| format!("node key {} can't be read", path.display()))?;
     parse_key(&text).map_err(|error| eyre!("node key {}: {error}", path.display()))
 }
@@ -280,7 +282,8 @@ fn write_key(path: &Path, key: &SecretKey) -> std::io::Result<()> {
         .create_new(true)
         .mode(0o600)
         .open(path)?;
-    file.write_all(hex::encode(key.to_bytes().as_slice()).as_bytes())?;
+    let digits = Zeroizing::new(hex::encode(key.to_bytes().as_slice()));
+    file.write_all(digits.as_bytes())?;
     file.sync_all()
 }
 

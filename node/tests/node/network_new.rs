@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actoreum_primitives::{Address, Genesis};
+use actoreum_primitives::{Address, Genesis, SecretKey};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::Value;
 
@@ -121,8 +121,13 @@ fn a_new_network_has_its_genesis_keys_peers_and_scripts() {
     let accounts = fs::read_to_string(folder.join("accounts.json")).unwrap();
     let accounts: Value = serde_json::from_str(&accounts).unwrap();
     assert_eq!(accounts["accounts"].as_array().unwrap().len(), 10);
-    let first = accounts["accounts"][0]["address"].as_str().unwrap();
-    let first: Address = first.parse().unwrap();
+    let field = |name: &str| accounts["accounts"][0][name].as_str().unwrap();
+    let first: Address = field("address").parse().unwrap();
+    let key = hex::decode(&field("key")[2..]).unwrap().try_into().unwrap();
+    assert_eq!(SecretKey::from_bytes(&key).unwrap().address(), first);
+    let phrase = accounts["mnemonic"].as_str().unwrap();
+    let held = actoreum_wallet::mnemonic::keys(phrase, 1).unwrap();
+    assert_eq!(held[0].address(), first);
     assert!(!genesis.alloc[&first].balance.is_zero());
 
     for node in ["node1", "node2", "node3", "rpc"] {

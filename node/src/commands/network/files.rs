@@ -1,18 +1,24 @@
 //! The files of a new network.
 
 use std::{
+    fmt::Write as _,
     fs::OpenOptions,
-    io::Write,
+    io::Write as _,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
 use actoreum_primitives::SecretKey;
 use eyre::WrapErr;
-use serde_json::json;
+use zeroize::Zeroizing;
 
 use super::{ADMIN_PORT, HTTP_PORT, Node, Plan, RPC_NODE};
 use crate::{cli::SealingFlag, datadir::DataDir};
+
+/// Bytes of a mnemonic with what stands around the accounts, at most.
+const MAX_PHRASE_BYTES: usize = 512;
+/// Bytes of an account with its key, at most.
+const ACCOUNT_BYTES: usize = 192;
 
 fn create(path: &Path, mode: u32, bytes: &[u8]) -> eyre::Result<()> {
     let mut options = OpenOptions::new();
@@ -50,15 +56,26 @@ pub(super) fn write_accounts(
     phrase: &str,
     accounts: &[SecretKey],
 ) -> eyre::Result<()> {
-    let accounts: Vec<_> = accounts
-        .iter()
-        .map(|key| {
-            let secret = format!("0x{}", hex::encode(key.to_bytes().as_slice()));
-            json!({ "address": key.address(), "key": secret })
-        })
-        .collect();
-    let listed = json!({ "mnemonic": phrase, "path": "m/44'/60'/0'/0/n", "accounts": accounts });
-    write_secret(file, serde_json::to_string_pretty(&listed)?.as_bytes())
+    // Written by hand, at one place in memory, which is zeroed.
+    let bytes = MAX_PHRASE_BYTES + accounts.len() * ACCOUNT_BYTES;
+    let mut text = Zeroizing::new(String::with_capacity(bytes));
+    write!(
+        text,
+        "{{\n  \"mnemonic\": \"{phrase}\",\n  \"path\": \"m/44'/60'/0'/0/n\",\n"
+    )?;
+    text.push_str("  \"accounts\": [");
+    for (index, key) in accounts.iter().enumerate() {
+        let digits = Zeroizing::new(hex::encode(key.to_bytes().as_slice()));
+        let (comma, address) = (if index == 0 { "" } else { "," }, key.address());
+        write!(
+            text,
+            "{comma}\n    {{\n      \"address\": \"{address:#x}\",\n      \"key\": \"0x"
+        )?;
+        text.push_str(&digits);
+        text.push_str("\"\n    }");
+    }
+    text.push_str("\n  ]\n}");
+    write_secret(file, text.as_bytes())
 }
 
 /// The flags of a node whose network lies in `root`.

@@ -30,6 +30,7 @@ use actoreum_primitives::{
 use actoreum_storage::Store;
 use actoreum_wallet::{KeyDirectory, Password, ScryptCost, mnemonic};
 use eyre::{WrapErr, bail};
+use zeroize::Zeroizing;
 
 use crate::{
     cli::{NetworkCommand, SealingFlag},
@@ -142,7 +143,7 @@ fn make_node(
     let datadir = DataDir::at(&folder);
     fs::create_dir_all(datadir.instance())?;
     let key = SecretKey::random();
-    let hex = hex::encode(key.to_bytes().as_slice());
+    let hex = Zeroizing::new(hex::encode(key.to_bytes().as_slice()));
     files::write_secret(&datadir.instance().join("nodekey"), hex.as_bytes())?;
     let signer = match seals {
         // A password that nobody could guess needs no dear derivation.
