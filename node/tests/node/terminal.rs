@@ -57,6 +57,7 @@ impl Terminal {
                 .open(name)
                 .unwrap()
         };
+        let before = modes(&keyboard);
         let all = [&["--datadir", datadir.to_str().unwrap()], args].concat();
         let child = actoreum(&all)
             .stdin(Stdio::from(side()))
@@ -66,7 +67,6 @@ impl Terminal {
             .unwrap();
         let screen = Arc::new(Mutex::new(Vec::new()));
         let (mut from, into) = (keyboard.try_clone().unwrap(), Arc::clone(&screen));
-        let before = modes(&keyboard);
         // Reading fails once nobody has the other side.
         let reading = thread::spawn(move || {
             let mut part = [0; 4_096];
