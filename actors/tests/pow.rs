@@ -92,6 +92,7 @@ impl Chain {
         let accounts = ActorRef::<AccountsActor>::new("accounts");
         let (pool, pending) = (ActorRef::new("pool"), PoolReader::default());
         let (import, building) = (Pool::new("import", 1), Pool::new("building", 2));
+        let seals = Pool::new("seals", 1);
         let signatures = Pool::new("signatures", 1);
         let txpool = TxPoolHandle::new(
             pool.clone(),
@@ -120,6 +121,7 @@ impl Chain {
                 control: Arc::clone(&control),
                 notify: Notifier::default(),
                 is_trusting: false,
+                verifying: seals.clone(),
             }),
             reader: reader.clone(),
             pool: building.clone(),
@@ -141,6 +143,7 @@ impl Chain {
             }))
             .child(signatures.child())
             .child(ChildSpec::new(&pool, move || pool_setup.clone().open()))
+            .child(seals.child())
             .child(building.child())
             .child(ChildSpec::new(&worker, move || {
                 worker_setup.clone().start()

@@ -327,6 +327,7 @@ pub struct MinerParts {
 ///
 /// ```text
 /// miner               rest_for_one
+/// |- seals            the thread that verifies what remote miners found, where they may
 /// |- building         the threads that build blocks and write signed ones
 /// |- worker           WorkerActor
 /// |- sealer           SealerActor
@@ -363,6 +364,7 @@ pub fn assemble(
                 control: Arc::clone(&actors.control),
                 notify: config.notifier()?,
                 is_trusting: config.noverify,
+                verifying: Pool::new("seals", 1),
             };
             (SealingMethod::Ethash(setup), None)
         }
@@ -397,7 +399,11 @@ pub fn assemble(
         sealer: actors.sealer.clone(),
         pool: Some(parts.txpool),
     };
-    let miner = SupervisorSpec::new("miner", Strategy::RestForOne)
+    let mut miner = SupervisorSpec::new("miner", Strategy::RestForOne);
+    if let SealingMethod::Ethash(setup) = &sealer.method {
+        miner = miner.child(setup.verifying.child());
+    }
+    let miner = miner
         .child(pool.child())
         .child(ChildSpec::new(&actors.worker, move || {
             worker.clone().start()

@@ -66,7 +66,7 @@ pub struct SealerSetup {
     pub method: SealingMethod,
     /// The chain that is sealed for.
     pub reader: ChainReader,
-    /// Where blocks are written before they are given away, and seals verified.
+    /// Where blocks are written before they are given away.
     pub pool: Pool,
     /// Who builds, and hears of seals that come late.
     pub worker: ActorRef<WorkerActor>,
@@ -296,22 +296,21 @@ impl Handles<SubmitWork> for SealerActor {
         } = submitted;
         let known = self.pow.as_ref().and_then(|pow| {
             let header = pow.sealed_header(seal_hash, solution)?;
-            Some((header, pow.setup.ethash.clone(), pow.setup.is_trusting))
+            Some((header, pow.setup.clone()))
         });
-        let Some((header, ethash, is_trusting)) = known else {
+        let Some((header, setup)) = known else {
             warn!(%seal_hash, "work submitted but none pending");
             replier.reply(false);
             return later;
         };
-        if is_trusting {
+        if setup.is_trusting {
             self.found(seal_hash, solution);
             replier.reply(true);
             return later;
         }
-        let reader = self.setup.reader.clone();
-        let verified = self
-            .setup
-            .pool
+        let (reader, ethash) = (self.setup.reader.clone(), setup.ethash);
+        let verified = setup
+            .verifying
             .run(move || ethash.verify_seal(&reader, &header));
         ctx.spawn_then(verified, move |actor: &mut Self, verified, _| {
             let is_good = match verified {

@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     miner::MinerControl,
-    supervision::{ActorRef, Later, Replier},
+    supervision::{ActorRef, Later, Pool, Replier},
 };
 
 /// Blocks by which work may be behind the newest and still be of use, as an ommer.
@@ -50,6 +50,8 @@ pub struct PowSetup {
     pub notify: Notifier,
     /// Whether seals of remote miners are taken without a look at them.
     pub is_trusting: bool,
+    /// Where they are verified: strangers fill its queue, and no other.
+    pub verifying: Pool,
 }
 
 type Answer = Result<Block, SealRefused>;

@@ -52,6 +52,13 @@ fn nonsense_of_remote_miners_and_operators_is_refused_and_harms_nothing() {
             assert_eq!(taken["result"], false, "{taken}");
         }
     }
+    // Not where blocks are built: a flood of them holds up no block.
+    let verifying = http::actor(admin, "node/core/miner/seals").unwrap();
+    assert_eq!(
+        verifying["messages"].as_array().unwrap().len(),
+        1,
+        "{verifying}"
+    );
     for (method, params) in [
         ("eth_submitWork", json!([])),
         ("eth_submitWork", json!(["0x1", work[0], zero])),
