@@ -6,3 +6,4 @@
 mod drivers;
 mod node;
 mod rpc;
+mod vectors;
