@@ -79,11 +79,12 @@ impl UsbHubActor {
             let url = &opened.url;
             let Err(error) = result else { return };
             match &error {
-                WalletError::Device(DeviceError::Permission { .. }) => {
+                WalletError::Device(_) => {
                     let Some(wallet) = hub.find_mut(&opened) else {
                         return;
                     };
-                    // The system's rules may come a moment after the device.
+                    // The system's rules may come a moment after the device; a thread of the last
+                    // generation may hold it a moment longer.
                     wallet.refusals += 1;
                     if wallet.refusals == 2 {
                         warn!(url, %error, "hardware wallet can't be opened");

@@ -51,7 +51,7 @@ pub(super) struct Wallet {
     pub(super) series: Vec<Series>,
     /// When they were looked for last.
     pub(super) searched_at: Option<Instant>,
-    /// Times that the system did not let us open it, one after another.
+    /// Times that it could not be reached when we opened it by ourselves, one after another.
     pub(super) refusals: u32,
     waiting: VecDeque<Turn>,
     /// The driver's, as of when it was here last.
@@ -113,7 +113,7 @@ impl Wallet {
         self.searched_at.is_none_or(|at| at.elapsed() >= pause)
     }
 
-    /// Whether it is closed because the system does not let us open it.
+    /// Whether it is closed because it could not be reached, and is to be tried again.
     pub(super) fn is_refused(&self) -> bool {
         matches!(self.slot, Slot::Closed) && self.refusals > 0
     }

@@ -15,6 +15,7 @@ pub struct SoftBus(Arc<Mutex<Vec<Port>>>);
 struct Port {
     attached: Attached,
     is_forbidden: bool,
+    is_held: bool,
     plug: Arc<Plug>,
 }
 
@@ -49,6 +50,7 @@ impl SoftBus {
         self.0.lock().push(Port {
             attached,
             is_forbidden: false,
+            is_held: false,
             plug: Arc::new(Plug {
                 state: Mutex::new(state),
                 has_news: Condvar::new(),
@@ -72,6 +74,14 @@ impl SoftBus {
         let mut all = ports.iter_mut();
         let port = all.find(|port| port.attached.url() == url);
         port.expect("because it is plugged in").is_forbidden = is_forbidden;
+    }
+
+    /// Whether somebody else has the device open, who shares it with nobody.
+    pub fn hold(&self, url: &str, is_held: bool) {
+        let mut ports = self.0.lock();
+        let mut all = ports.iter_mut();
+        let port = all.find(|port| port.attached.url() == url);
+        port.expect("because it is plugged in").is_held = is_held;
     }
 
     /// The owner presses a button.
@@ -111,6 +121,9 @@ impl Bus for SoftBus {
         let port = port.ok_or_else(unplugged)?;
         if port.is_forbidden {
             return Err(device.refused());
+        }
+        if port.is_held {
+            return Err(DeviceError::Io("the device is busy".to_owned()));
         }
         port.plug.state.lock().outgoing.clear();
         Ok(Box::new(Line(Arc::clone(&port.plug))))

@@ -330,6 +330,21 @@ fn a_device_that_may_not_be_opened_names_the_rule_and_opens_once_it_may() {
 }
 
 #[test]
+fn a_device_that_somebody_else_holds_opens_once_it_is_let_go() {
+    run(async {
+        let (bus, owner) = (SoftBus::default(), Owner::default());
+        let url = bus.plug(Brand::Trezor, 5, TrezorFirmware::new(DEVELOPMENT, &owner));
+        bus.hold(&url, true);
+        let node = WalletNode::start(bus.clone(), &[]).await;
+        let busy = |wallet: &Value| wallet["failure"] == "the device is busy";
+        node.wait_for(&url, busy).await;
+        bus.hold(&url, false);
+        node.wait_for_account(ledger_account(0)).await;
+        stop(node).await;
+    });
+}
+
+#[test]
 fn who_waits_behind_an_owner_is_bounded_and_a_stop_waits_for_no_owner() {
     run(async {
         let (node, owner, url) = with_ledger().await;
