@@ -248,7 +248,7 @@ def run(cases, names, *arguments):
             with tempfile.TemporaryDirectory() as folder:
                 try:
                     verdict = f"ok: {case(folder, binary, *arguments)}"
-                except (AssertionError, subprocess.SubprocessError) as error:
+                except (AssertionError, OSError, subprocess.SubprocessError) as error:
                     failures += 1
                     logs = "".join(f"--- {name}\n" + open(os.path.join(folder, name)).read()[-2500:]
                                    for name in sorted(os.listdir(folder)) if name.endswith(".log"))
