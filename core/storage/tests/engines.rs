@@ -9,7 +9,9 @@ mod folder;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Duration;
 
 use actoreum_storage::{Database, Engine, StorageError, WriteBatch};
 use folder::copy_folder;
@@ -21,6 +23,9 @@ const ON_DISK: [Engine; 2] = [Engine::Sled, Engine::Redb];
 
 /// Bytes of cache: less than the tests write.
 const CACHE: u64 = 1 << 20;
+
+/// Longer than anything here takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 type Entries = BTreeMap<Vec<u8>, Vec<u8>>;
 
@@ -130,7 +135,7 @@ fn readers_go_on_during_commits() {
     for_each_engine(|_, database| {
         let value = vec![7; 200];
         let key = |index: u32| index.to_be_bytes();
-        std::thread::scope(|scope| {
+        thread::scope(|scope| {
             let writer = scope.spawn(|| {
                 for round in 0..20_u32 {
                     let mut batch = WriteBatch::default();
@@ -269,4 +274,25 @@ fn what_sled_was_writing_when_it_was_killed_is_no_damage() {
         assert_eq!(all(&*open()), entries);
         assert_eq!(std::fs::read(tree.join("conf")).unwrap(), conf);
     }
+}
+
+/// sled keeps a value that is too large for its log in a file of its own. Where that can't be written,
+/// the log waits for ever for what was to be said of it.
+#[test]
+fn sled_is_closed_also_after_a_value_that_could_not_be_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Engine::Sled.open(folder.path(), CACHE).unwrap();
+    database.commit(&batch(&[(b"small", Some(b"1"))])).unwrap();
+    let blobs = folder.path().join("tree/blobs");
+    std::fs::remove_dir_all(&blobs).unwrap();
+    let large = vec![7; 2_000_000];
+    let failed = database.commit(&batch(&[(b"large", Some(&large))]));
+    assert!(failed.is_err());
+
+    let (closed, is_closed) = mpsc::channel();
+    thread::spawn(move || {
+        drop(database);
+        closed.send(()).unwrap();
+    });
+    is_closed.recv_timeout(PATIENCE).expect("it is closed");
 }

@@ -12,8 +12,10 @@
 //! its newest bytes, which each by itself would not notice, is found when both are opened.
 
 use std::fs::File;
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -33,6 +35,8 @@ pub struct SledDatabase {
     /// sled's own log, for an fsync that sled does not make.
     log: File,
     state: Mutex<State>,
+    /// Whether something could not be written to sled's files.
+    has_failed: AtomicBool,
 }
 
 struct State {
@@ -98,6 +102,7 @@ impl SledDatabase {
             commits,
             log,
             state: Mutex::new(State { journal, newest: 0 }),
+            has_failed: AtomicBool::new(false),
         };
         let is_settled = recorded.base.is_some() && recorded.batches.is_empty() && !salvage;
         opened.recover(recorded, salvage)?;
@@ -151,7 +156,7 @@ impl SledDatabase {
 
     fn mark(&self, mark: &[u8], number: u64) -> Result<(), StorageError> {
         let marked = self.commits.insert(mark, &number.to_be_bytes());
-        marked.map(drop).map_err(|error| self.error(error))
+        marked.map(drop).map_err(|error| self.failed_write(error))
     }
 
     fn apply(&self, batch: &WriteBatch, number: u64) -> Result<(), StorageError> {
@@ -161,7 +166,7 @@ impl SledDatabase {
                 Some(value) => self.database.insert(operation.key, value),
                 None => self.database.remove(operation.key),
             }
-            .map_err(|error| self.error(error))?;
+            .map_err(|error| self.failed_write(error))?;
         }
         self.mark(ENDED, number)
     }
@@ -170,8 +175,17 @@ impl SledDatabase {
         sled_error(&self.folder, error)
     }
 
+    fn failed_write(&self, error: sled::Error) -> StorageError {
+        if matches!(error, sled::Error::Io(_)) {
+            self.has_failed.store(true, Ordering::Relaxed);
+        }
+        self.error(error)
+    }
+
     fn checkpoint(&self, state: &mut State) -> Result<(), StorageError> {
-        self.database.flush().map_err(|error| self.error(error))?;
+        self.database
+            .flush()
+            .map_err(|error| self.failed_write(error))?;
         self.log
             .sync_data()
             .map_err(|error| StorageError::io(&self.folder, error))?;
@@ -233,9 +247,24 @@ impl Database for SledDatabase {
 }
 
 impl Drop for SledDatabase {
+    /// Leaves sled as it is once a write failed: a value that is too large for its log goes into a
+    /// file of its own, and where that can't be written, sled's log waits for ever for the place
+    /// that was kept for it. Its own `drop` would wait, too, so sled lives, and holds its lock, until
+    /// the process ends.
     fn drop(&mut self) {
-        if let Err(error) = self.flush() {
-            tracing::warn!(%error, "sled was not flushed; its journal is replayed at the next start");
+        let has_failed = || self.has_failed.load(Ordering::Relaxed);
+        let flushed = match has_failed() {
+            true => Err("a write failed before".to_owned()),
+            false => self.flush().map_err(|error| error.to_string()),
+        };
+        if let Err(error) = flushed {
+            tracing::warn!(
+                error,
+                "sled was not flushed; its journal is replayed at the next start"
+            );
+        }
+        if has_failed() {
+            mem::forget((self.database.clone(), self.commits.clone()));
         }
     }
 }
