@@ -155,6 +155,13 @@ pub const MAX_MISSED_PINGS: u32 = 2;
 /// Connections to the IPC socket at a time; only the node's own user can open one.
 pub const MAX_IPC_CONNECTIONS: usize = 256;
 
+/// Connections to the IPC socket that the system holds until they are accepted.
+pub const IPC_BACKLOG: i32 = 128;
+
+/// Bytes of the IPC socket's path: `sun_path` of `sockaddr_un` has 108 on Linux (104 on BSD and
+/// macOS), one of them for the end. No client could name a longer one.
+pub const MAX_IPC_PATH_BYTES: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
+
 /// Heads that `evm_snapshot` remembers at a time. A test suite holds a handful; the bound stops
 /// one that never reverts.
 pub const MAX_DEV_SNAPSHOTS: usize = 10_000;

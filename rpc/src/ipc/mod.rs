@@ -5,78 +5,23 @@
 
 mod actor;
 mod frames;
+mod listener;
 #[cfg(test)]
 mod tests;
-
-use std::io;
-use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
 
 use actix_web::web::Bytes;
 use futures_util::Stream;
 use futures_util::stream::unfold;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{UnixListener, UnixStream};
 
 pub use actor::IpcActor;
+pub use listener::IpcListener;
 
 use crate::connection::{self, Gone, Reason, Writer};
 use crate::dispatch::Dispatcher;
 use frames::Frames;
-
-/// The socket is read and written by its owner alone.
-const SOCKET_MODE: u32 = 0o600;
-/// A folder that is made for it can be entered by others, and not listed, as in geth.
-const FOLDER_MODE: u32 = 0o751;
-
-/// A listening socket; its file goes with it.
-pub struct IpcListener {
-    listener: UnixListener,
-    path: PathBuf,
-}
-
-impl IpcListener {
-    /// Listens at `path`. A socket that an earlier run left there is replaced; anything else is
-    /// not. The file has its mode before anybody can find it.
-    pub fn bind(path: &Path) -> io::Result<Self> {
-        if let Some(folder) = path.parent().filter(|folder| !folder.exists()) {
-            std::fs::create_dir_all(folder)?;
-            std::fs::set_permissions(folder, std::fs::Permissions::from_mode(FOLDER_MODE))?;
-        }
-        if let Ok(found) = path.symlink_metadata()
-            && !found.file_type().is_socket()
-        {
-            let text = format!("{} is no socket", path.display());
-            return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
-        }
-        let mut hidden = path.as_os_str().to_owned();
-        hidden.push("~");
-        let hidden = PathBuf::from(hidden);
-        match std::fs::remove_file(&hidden) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let listener = UnixListener::bind(&hidden)?;
-        std::fs::set_permissions(&hidden, std::fs::Permissions::from_mode(SOCKET_MODE))?;
-        std::fs::rename(&hidden, path)?;
-        Ok(Self {
-            listener,
-            path: path.to_owned(),
-        })
-    }
-
-    async fn accept(&self) -> io::Result<UnixStream> {
-        self.listener.accept().await.map(|(stream, _)| stream)
-    }
-}
-
-impl Drop for IpcListener {
-    fn drop(&mut self) {
-        // Another may have removed it.
-        let _ = std::fs::remove_file(&self.path);
-    }
-}
 
 /// Serves one client to its end.
 async fn serve<C: Send + Sync + 'static>(

@@ -1,4 +1,3 @@
-use std::os::unix::fs::MetadataExt as _;
 use std::sync::Arc;
 
 use super::*;
@@ -73,27 +72,4 @@ async fn what_is_no_request_is_answered_and_ends_the_connection() {
     }
     let endless = vec![b'['; 2000];
     assert_eq!(exchange(&[&endless, CALL], 1000).await, "");
-}
-
-#[tokio::test]
-async fn the_socket_is_its_owners_and_takes_the_place_of_its_own_kind_alone() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("new/geth.ipc");
-    let first = IpcListener::bind(&path).unwrap();
-    let mode = |path: &Path| path.metadata().unwrap().mode() & 0o777;
-    assert_eq!(mode(&path), 0o600);
-    assert_eq!(mode(path.parent().unwrap()), 0o751);
-
-    // A socket that a killed node left behind.
-    std::mem::forget(first);
-    let second = IpcListener::bind(&path).unwrap();
-    assert_eq!(mode(&path), 0o600);
-    let (connected, accepted) = tokio::join!(UnixStream::connect(&path), second.accept());
-    assert!(connected.is_ok() && accepted.is_ok());
-    drop(second);
-    assert!(!path.exists(), "the file goes with its listener");
-
-    std::fs::write(&path, "precious").unwrap();
-    assert!(IpcListener::bind(&path).is_err());
-    assert_eq!(std::fs::read(&path).unwrap(), b"precious");
 }
