@@ -49,6 +49,14 @@ pub enum KeyError {
     /// It is no key file.
     #[error("not a key file: {0}")]
     Format(String),
+    /// A member of the file is missing, or is not what it must be.
+    #[error("not a key file: {member} {problem}")]
+    Member {
+        /// The names of the member and of the objects around it, with dots between.
+        member: String,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// It is no wallet of the presale.
     #[error("{0}")]
     Presale(&'static str),

@@ -1,6 +1,6 @@
 //! From a password to the key that encrypts a key.
 
-use eth_keystore::KdfparamsType;
+use eth_keystore::{KdfType, KdfparamsType};
 use hmac::Hmac;
 use sha2::Sha256;
 use zeroize::Zeroizing;
@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 use crate::{
     KeyError, Password,
     limits::{DERIVED_KEY_BYTES, MAX_PBKDF2_ROUNDS, MAX_SCRYPT_BYTES, MAX_SCRYPT_WORK},
+    members::Members,
 };
 
 mod small_blocks;
@@ -42,6 +43,28 @@ impl ScryptCost {
             r: SCRYPT_R,
             salt,
         }
+    }
+}
+
+/// Reads `crypto.kdfparams` of a file, as `crypto.kdf` says.
+pub(crate) fn params(kdf: &KdfType, members: &Members) -> Result<KdfparamsType, KeyError> {
+    // Nothing beyond the first bytes is used, so that a greater length makes no difference.
+    let dklen = u8::try_from(members.number("dklen")?).unwrap_or(u8::MAX);
+    let salt = members.bytes("salt")?;
+    match kdf {
+        KdfType::Scrypt => Ok(KdfparamsType::Scrypt {
+            dklen,
+            n: members.number("n")?,
+            p: members.number("p")?,
+            r: members.number("r")?,
+            salt,
+        }),
+        KdfType::Pbkdf2 => Ok(KdfparamsType::Pbkdf2 {
+            c: members.number("c")?,
+            dklen,
+            prf: members.text("prf")?.to_owned(),
+            salt,
+        }),
     }
 }
 
@@ -100,8 +123,14 @@ fn check_length(bytes: u8) -> Result<(), KeyError> {
 }
 
 fn check_scrypt(n: u32, r: u32, p: u32) -> Result<(), KeyError> {
+    // What a file says beyond 32 bits is read as their greatest value.
+    if n == u32::MAX {
+        return Err(KeyError::Limit("scrypt wants too much memory or time"));
+    }
     if !n.is_power_of_two() || n < 2 || r == 0 || p == 0 {
-        return Err(KeyError::Limit("scrypt's parameters are impossible"));
+        return Err(KeyError::Limit(
+            "scrypt's parameters n, r and p are impossible",
+        ));
     }
     let blocks = u64::from(n).saturating_mul(u64::from(r));
     let work = blocks.saturating_mul(u64::from(p));

@@ -1,9 +1,9 @@
 //! One key file: keystore version 3, as geth writes it, or version 1, as it wrote in 2015.
 
 use actoreum_primitives::{Address, SecretKey, keccak256};
-use eth_keystore::{CipherparamsJson, CryptoJson, EthKeystore, KdfType, KdfparamsType};
+use eth_keystore::{CipherparamsJson, CryptoJson, EthKeystore, KdfType};
 use rand::Rng;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -11,7 +11,7 @@ use crate::{
     KeyError, Password, ScryptCost,
     cipher::{BLOCK_BYTES, apply_ctr, decrypt_cbc},
     kdf::{self, DerivedKey, shown},
-    limits::MAX_KEY_FILE_BYTES,
+    members::{Members, without_0x},
 };
 
 const VERSION: u8 = 3;
@@ -21,6 +21,7 @@ const OLD_VERSION: u8 = 1;
 const OLD_CIPHER: &str = "aes-128-cbc";
 const SALT_BYTES: usize = 32;
 const KEY_BYTES: usize = 32;
+const MAC_BYTES: usize = 32;
 /// A key with its padding, in the old cipher.
 const PADDED_KEY_BYTES: usize = KEY_BYTES + BLOCK_BYTES;
 
@@ -34,42 +35,19 @@ pub struct KeyFile {
 
 impl KeyFile {
     /// Reads a key file. Nothing is decrypted.
+    ///
+    /// # Errors
+    /// It is none; the error names the member that is missing or wrong.
     pub fn parse(json: &[u8]) -> Result<Self, KeyError> {
-        let mut fields = fields_of(json)?;
-        let address = take_address(&mut fields)?;
-        let version = version_of(fields.get("version"))?;
-        let is_old = version == OLD_VERSION;
-        let word = |name| fields.get("crypto")?.get(name)?.as_str();
-        let known = if is_old { OLD_CIPHER } else { CIPHER };
-        if let Some(cipher) = word("cipher").filter(|cipher| *cipher != known) {
-            return Err(KeyError::Cipher(shown(cipher)));
-        }
-        if let Some(kdf) = word("kdf").filter(|kdf| !matches!(*kdf, "scrypt" | "pbkdf2")) {
-            return Err(KeyError::Kdf(shown(kdf)));
-        }
-        fields.insert("version".into(), version.into());
-        // Nothing depends on the id; geth does not miss it either.
-        let id = fields.get("id").and_then(Value::as_str);
-        if id.is_none_or(|id| Uuid::parse_str(id).is_err()) {
-            fields.insert("id".into(), Uuid::nil().to_string().into());
-        }
-        let content: EthKeystore = serde_json::from_value(Value::Object(fields))
-            .map_err(|error| KeyError::Format(error.to_string()))?;
-        let crypto = &content.crypto;
-        let is_kdf_right = match crypto.kdfparams {
-            KdfparamsType::Pbkdf2 { .. } => crypto.kdf == KdfType::Pbkdf2,
-            KdfparamsType::Scrypt { .. } => crypto.kdf == KdfType::Scrypt,
+        let file = Members::of_file(json)?;
+        let address = address_of(&file)?;
+        let version = version_of(&file)?;
+        let crypto = file.object("crypto")?;
+        let content = EthKeystore {
+            crypto: read_crypto(&crypto, version == OLD_VERSION)?,
+            id: id_of(&file),
+            version,
         };
-        if !is_kdf_right {
-            return Err(KeyError::Format("kdf and kdfparams do not match".into()));
-        }
-        if crypto.cipherparams.iv.len() != BLOCK_BYTES {
-            return Err(KeyError::Format("the iv must have 16 bytes".into()));
-        }
-        let most = if is_old { PADDED_KEY_BYTES } else { KEY_BYTES };
-        if crypto.ciphertext.is_empty() || crypto.ciphertext.len() > most {
-            return Err(KeyError::Format("the key must have 32 bytes".into()));
-        }
         Ok(Self { address, content })
     }
 
@@ -162,41 +140,62 @@ impl KeyFile {
 /// The address that a file names, whatever else it holds: geth lists a file for that alone, and
 /// tells what is wrong with it when it is opened.
 pub(crate) fn address_in(json: &[u8]) -> Result<Option<Address>, KeyError> {
-    take_address(&mut fields_of(json)?)
+    address_of(&Members::of_file(json)?)
 }
 
-/// The fields by their names in lower case: some wallets write `Crypto`, and geth takes any case.
-fn fields_of(json: &[u8]) -> Result<Map<String, Value>, KeyError> {
-    if json.len() as u64 > MAX_KEY_FILE_BYTES {
-        return Err(KeyError::Limit("it is too large"));
+fn read_crypto(crypto: &Members, is_old: bool) -> Result<CryptoJson, KeyError> {
+    let cipher = crypto.text("cipher")?;
+    if cipher != if is_old { OLD_CIPHER } else { CIPHER } {
+        return Err(KeyError::Cipher(shown(cipher)));
     }
-    let fields: Map<String, Value> =
-        serde_json::from_slice(json).map_err(|error| KeyError::Format(error.to_string()))?;
-    Ok(fields
-        .into_iter()
-        .map(|(name, value)| (name.to_ascii_lowercase(), value))
-        .collect())
+    let kdf = match crypto.text("kdf")? {
+        "scrypt" => KdfType::Scrypt,
+        "pbkdf2" => KdfType::Pbkdf2,
+        other => return Err(KeyError::Kdf(shown(other))),
+    };
+    let ciphertext = crypto.bytes("ciphertext")?;
+    let most = if is_old { PADDED_KEY_BYTES } else { KEY_BYTES };
+    if ciphertext.is_empty() || ciphertext.len() > most {
+        return Err(crypto.wrong("ciphertext", "is no key of 32 bytes"));
+    }
+    let iv = crypto.object("cipherparams")?.bytes_of("iv", BLOCK_BYTES)?;
+    Ok(CryptoJson {
+        cipher: cipher.to_owned(),
+        cipherparams: CipherparamsJson { iv },
+        ciphertext,
+        kdfparams: kdf::params(&kdf, &crypto.object("kdfparams")?)?,
+        kdf,
+        mac: crypto.bytes_of("mac", MAC_BYTES)?,
+    })
 }
 
-/// With or without 0x; `None` where it is empty.
-fn take_address(fields: &mut Map<String, Value>) -> Result<Option<Address>, KeyError> {
-    let Some(Value::String(text)) = fields.remove("address") else {
+/// With or without 0x; `None` where there is none.
+fn address_of(file: &Members) -> Result<Option<Address>, KeyError> {
+    let Some(Value::String(text)) = file.get("address") else {
         return Ok(None);
     };
-    let digits = text.strip_prefix("0x").unwrap_or(&text);
+    let digits = without_0x(text);
     if digits.is_empty() {
         return Ok(None);
     }
     let mut address = Address::ZERO;
     hex::decode_to_slice(digits, address.as_mut_slice())
-        .map_err(|error| KeyError::Format(format!("address: {error}")))?;
+        .map_err(|error| file.wrong("address", &format!("must be 20 bytes in hex: {error}")))?;
     Ok(Some(address))
 }
 
+/// Nothing depends on the id; geth does not miss it either.
+fn id_of(file: &Members) -> Uuid {
+    let id = file.get("id").and_then(Value::as_str);
+    id.and_then(|id| Uuid::parse_str(id).ok())
+        .unwrap_or(Uuid::nil())
+}
+
 /// The number 3, or the text 1: so they were written.
-fn version_of(version: Option<&Value>) -> Result<u8, KeyError> {
-    match version {
-        Some(Value::Number(number)) if number.as_u64() == Some(u64::from(VERSION)) => Ok(VERSION),
+fn version_of(file: &Members) -> Result<u8, KeyError> {
+    match file.get("version") {
+        Some(Value::Number(number)) if number.as_f64() == Some(f64::from(VERSION)) => Ok(VERSION),
+        Some(Value::String(text)) if text == "3" => Ok(VERSION),
         Some(Value::String(text)) if text == "1" => Ok(OLD_VERSION),
         Some(Value::Number(other)) => Err(KeyError::Version(shown(&other.to_string()))),
         Some(Value::String(other)) => Err(KeyError::Version(shown(other))),

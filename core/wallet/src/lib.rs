@@ -44,6 +44,7 @@ mod key_file;
 mod keyring;
 pub mod ledger;
 pub mod limits;
+mod members;
 pub mod mnemonic;
 mod name;
 mod password;

@@ -2,14 +2,14 @@
 
 use actoreum_primitives::{Address, SecretKey, keccak256};
 use hmac::Hmac;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use crate::{
     KeyError, Password,
     cipher::{BLOCK_BYTES, decrypt_cbc},
-    limits::MAX_KEY_FILE_BYTES,
+    members::{Members, without_0x},
 };
 
 /// Rounds of PBKDF2, as the presale's tool fixed them.
@@ -20,17 +20,8 @@ const ROUNDS: u32 = 2_000;
 /// # Errors
 /// Where it is none, or the password is wrong.
 pub fn decrypt(json: &[u8], password: &Password) -> Result<SecretKey, KeyError> {
-    if json.len() as u64 > MAX_KEY_FILE_BYTES {
-        return Err(KeyError::Limit("it is too large"));
-    }
-    let fields: Map<String, Value> =
-        serde_json::from_slice(json).map_err(|error| KeyError::Format(error.to_string()))?;
-    let field = |name: &str| {
-        let named = fields
-            .iter()
-            .find(|(key, _)| key.eq_ignore_ascii_case(name));
-        named.and_then(|(_, value)| value.as_str()).unwrap_or("")
-    };
+    let wallet = Members::of_file(json)?;
+    let field = |name| without_0x(wallet.get(name).and_then(Value::as_str).unwrap_or(""));
     let seed =
         hex::decode(field("encseed")).map_err(|_| KeyError::Presale("invalid hex in encSeed"))?;
     let (iv, ciphertext) = seed

@@ -280,7 +280,10 @@ fn a_file_is_listed_by_its_address_alone_and_says_what_is_wrong_when_it_is_opene
     unknown["crypto"]["cipher"] = json!("aes-256-ctr");
     for (file, text) in [
         (unknown, "Cipher not supported: aes-256-ctr"),
-        (json!({"Address": address, "version": 3}), "missing field"),
+        (
+            json!({"Address": address, "version": 3}),
+            "not a key file: crypto is missing",
+        ),
         (json!({"address": address}), "Version not supported: none"),
     ] {
         fs::write(&path, file.to_string()).unwrap();
@@ -356,6 +359,173 @@ fn a_file_of_another_wallet_with_capitals_and_no_id_order_opens() {
         parsed.address,
         Some(address!("460121576cc7df020759730751f92bd62fd78dd6"))
     );
+}
+
+/// A file that `key` was encrypted into, as JSON.
+fn encrypted(key: &SecretKey) -> Value {
+    let written = KeyFile::encrypt(key, &Password::from("x"), ScryptCost::LIGHT).unwrap();
+    serde_json::from_slice(&written.to_json().unwrap()).unwrap()
+}
+
+fn opened(json: &[u8]) -> Result<SecretKey, KeyError> {
+    KeyFile::parse(json)?.decrypt(&Password::from("x"))
+}
+
+/// Gives a member, or one of an object within, another name.
+fn rename(object: &mut Value, old: &str, new: &str) {
+    let fields = object.as_object_mut().unwrap();
+    let value = fields.remove(old).unwrap();
+    fields.insert(new.to_owned(), value);
+}
+
+#[test]
+fn numbers_of_the_kdf_may_be_written_as_floats() {
+    let key = SecretKey::random();
+    let text = encrypted(&key).to_string();
+    for (written, other) in [
+        ("\"n\":4096", "\"n\":4096.0"),
+        ("\"n\":4096", "\"n\":4.096e3"),
+        ("\"dklen\":32", "\"dklen\":32.0"),
+        ("\"version\":3", "\"version\":3.0"),
+    ] {
+        assert!(text.contains(written), "{text}");
+        let json = text.replace(written, other);
+        assert_eq!(opened(json.as_bytes()).unwrap(), key, "{other}");
+    }
+}
+
+#[test]
+fn members_are_found_in_any_case_of_letters() {
+    let key = SecretKey::random();
+    let mut file = encrypted(&key);
+    let kdfparams = &mut file["crypto"]["kdfparams"];
+    rename(kdfparams, "dklen", "dkLen");
+    rename(kdfparams, "n", "N");
+    rename(kdfparams, "salt", "Salt");
+    rename(&mut file["crypto"]["cipherparams"], "iv", "IV");
+    rename(&mut file["crypto"], "kdfparams", "kdfParams");
+    rename(&mut file["crypto"], "cipherparams", "cipherParams");
+    rename(&mut file["crypto"], "ciphertext", "cipherText");
+    rename(&mut file["crypto"], "mac", "MAC");
+    rename(&mut file, "crypto", "Crypto");
+    rename(&mut file, "version", "Version");
+    assert_eq!(opened(file.to_string().as_bytes()).unwrap(), key);
+}
+
+#[test]
+fn a_byte_order_mark_blanks_and_prefixes_make_no_difference() {
+    let (_folder, keys) = directory();
+    fs::create_dir(keys.folder()).unwrap();
+    let key = SecretKey::random();
+    let mut file = encrypted(&key);
+    let address = hex::encode_upper(key.address());
+    let iv = file["crypto"]["cipherparams"]["iv"].as_str().unwrap();
+    file["crypto"]["cipherparams"]["iv"] = json!(format!("0x{}", iv.to_uppercase()));
+    for (index, (before, prefix, after)) in [
+        ("\u{feff}", "", ""),
+        ("", "", "\n"),
+        ("\r\n ", "", "\r\n\r\n"),
+        ("\u{feff}", "0x", "\n"),
+        ("", "0X", ""),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        file["address"] = json!(format!("{prefix}{address}"));
+        let path = keys.folder().join(index.to_string());
+        fs::write(&path, format!("{before}{file}{after}")).unwrap();
+        let account = keys.find(key.address(), Some(&path)).unwrap();
+        assert_eq!(keys.open(&account, &Password::from("x")).unwrap(), key);
+    }
+    let utf16 = b"\xff\xfe{\0}\0";
+    let error = opened(utf16).unwrap_err().to_string();
+    assert!(error.contains("UTF-16"), "{error}");
+}
+
+#[test]
+fn an_error_names_the_member_that_is_wrong() {
+    const MISSING: Value = Value::Null;
+    let text = json!("text");
+    for (pointer, value, part) in [
+        ("/crypto", &MISSING, "crypto is missing"),
+        ("/crypto", &text, "crypto must be an object"),
+        ("/crypto/cipher", &MISSING, "crypto.cipher is missing"),
+        ("/crypto/kdf", &json!(7), "crypto.kdf must be text"),
+        ("/crypto/mac", &json!("00"), "crypto.mac must have 32 bytes"),
+        (
+            "/crypto/ciphertext",
+            &text,
+            "crypto.ciphertext must be bytes in hex",
+        ),
+        (
+            "/crypto/ciphertext",
+            &json!(""),
+            "crypto.ciphertext is no key",
+        ),
+        (
+            "/crypto/cipherparams/iv",
+            &MISSING,
+            "crypto.cipherparams.iv is missing",
+        ),
+        ("/crypto/kdfparams", &MISSING, "crypto.kdfparams is missing"),
+        (
+            "/crypto/kdfparams/n",
+            &MISSING,
+            "crypto.kdfparams.n is missing",
+        ),
+        (
+            "/crypto/kdfparams/n",
+            &json!("4096"),
+            "crypto.kdfparams.n must be a whole number, not \"4096\"",
+        ),
+        (
+            "/crypto/kdfparams/n",
+            &json!(4096.5),
+            "crypto.kdfparams.n must be a whole number",
+        ),
+        (
+            "/crypto/kdfparams/r",
+            &json!(-8),
+            "crypto.kdfparams.r must be a whole number",
+        ),
+        (
+            "/crypto/kdfparams/p",
+            &json!([]),
+            "crypto.kdfparams.p must be a whole number",
+        ),
+        (
+            "/crypto/kdfparams/dklen",
+            &MISSING,
+            "crypto.kdfparams.dklen is missing",
+        ),
+        (
+            "/crypto/kdfparams/salt",
+            &json!("0"),
+            "crypto.kdfparams.salt must be bytes in hex",
+        ),
+        (
+            "/crypto/kdfparams/n",
+            &json!(1_u64 << 40),
+            "too much memory or time",
+        ),
+        (
+            "/address",
+            &json!("0x12"),
+            "address must be 20 bytes in hex",
+        ),
+    ] {
+        let mut file = encrypted(&SecretKey::random());
+        *file.pointer_mut(pointer).unwrap() = value.clone();
+        let error = opened(file.to_string().as_bytes()).unwrap_err().to_string();
+        assert!(error.contains(part), "{pointer} {value}: {error}");
+    }
+    let mut file = quick_file();
+    file["crypto"]["kdfparams"]
+        .as_object_mut()
+        .unwrap()
+        .remove("prf");
+    let error = opened(file.to_string().as_bytes()).unwrap_err().to_string();
+    assert!(error.contains("crypto.kdfparams.prf is missing"), "{error}");
 }
 
 proptest! {
