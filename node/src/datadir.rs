@@ -16,7 +16,7 @@ use std::{
 use actoreum_storage::{Engine, Store, StoreOptions, engine_of};
 use eyre::{WrapErr, eyre};
 
-use crate::config::Config;
+use crate::{config::Config, instance_lock::InstanceLock};
 
 /// Blocks behind the head whose state is kept without `--gcmode archive`. Some more than stay out
 /// of the ancient files: where those lose their newest blocks, the state can follow.
@@ -51,15 +51,38 @@ impl DataDir {
         self.instance.join("chaindata")
     }
 
-    /// A file of the network: this node's own, or where it has none, the one that geth left.
-    pub fn network_file(&self, name: &str) -> PathBuf {
+    /// Where a geth on this data directory has its own files.
+    pub fn geth_instance(&self) -> PathBuf {
+        self.instance.with_file_name("geth")
+    }
+
+    /// Keeps geth and other nodes off this data directory until the lock is dropped.
+    pub fn lock(&self) -> eyre::Result<InstanceLock> {
+        InstanceLock::acquire(&self.geth_instance())
+    }
+
+    /// A file of the network: this node's own, or where it has none, the one that geth left. As for
+    /// geth, one in the data directory itself (geth 1.4 had it there) goes before one in its folder.
+    ///
+    /// # Errors
+    /// It can't be told whether a file is there: another one must not take its place.
+    pub fn network_file(&self, name: &str) -> eyre::Result<PathBuf> {
         let own = self.instance.join(name);
-        let of_geth = self.instance.with_file_name("geth").join(name);
-        if !own.exists() && of_geth.exists() {
-            of_geth
-        } else {
-            own
+        let of_geth_1_4 = self.instance.with_file_name(name);
+        let of_geth = self.geth_instance().join(name);
+        for path in [&own, &of_geth_1_4, &of_geth] {
+            let is_there = path.try_exists().wrap_err_with(|| {
+                format!(
+                    "{} can't be read; give it to the user who runs the node, or choose another \
+                     directory with --datadir",
+                    path.display()
+                )
+            })?;
+            if is_there {
+                return Ok(path.clone());
+            }
         }
+        Ok(own)
     }
 
     /// Opens the database, or makes one. A database that is there keeps its engine, unless

@@ -19,6 +19,7 @@ mod duration;
 mod endpoints;
 mod eth;
 mod ethash;
+mod instance_lock;
 mod keys;
 mod logging;
 mod memory;

@@ -264,7 +264,7 @@ fn node_key(source: &KeySource, datadir: &DataDir) -> eyre::Result<SecretKey> {
         KeySource::Wrong(why) => bail!("{why}"),
         KeySource::DataDir => {}
     }
-    let path = datadir.network_file("nodekey");
+    let path = datadir.network_file("nodekey")?;
     if path.exists() {
         return read_key(&path);
     }
@@ -290,10 +290,18 @@ fn write_key(path: &Path, key: &SecretKey) -> std::io::Result<()> {
 /// A file with a JSON list of URLs, as geth has them. What cannot be read is left out, with a
 /// warning: a wrong line must not keep a node down.
 fn read_nodes(path: &Path) -> Vec<Enode> {
-    let Ok(text) = fs::read_to_string(path) else {
-        return Vec::new();
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) => {
+            if error.kind() != std::io::ErrorKind::NotFound {
+                warn!(file = %path.display(), %error, "list of nodes can't be read");
+            }
+            return Vec::new();
+        }
     };
-    let urls: Vec<String> = match serde_json::from_str(&text) {
+    // Editors of Windows put a byte order mark before the text.
+    let json = text.trim_start_matches('\u{feff}');
+    let urls: Vec<String> = match serde_json::from_str(json) {
         Ok(urls) => urls,
         Err(error) => {
             warn!(file = %path.display(), %error, "list of nodes can't be read");
@@ -348,11 +356,11 @@ fn settings(
         bootnodes: bootnodes?,
         static_nodes: nodes(
             &config.static_nodes,
-            &datadir.network_file("static-nodes.json"),
+            &datadir.network_file("static-nodes.json")?,
         )?,
         trusted_nodes: nodes(
             &config.trusted_nodes,
-            &datadir.network_file("trusted-nodes.json"),
+            &datadir.network_file("trusted-nodes.json")?,
         )?,
         restrict: config.restrict()?,
         nat: config.nat()?,
@@ -415,11 +423,14 @@ mod tests {
             key
         );
 
-        let datadir = DataDir::of(&config("b"));
-        let of_geth = folder.path().join("b/geth");
-        fs::create_dir_all(&of_geth).unwrap();
-        fs::copy(&file, of_geth.join("nodekey")).unwrap();
-        assert_eq!(node_key(&KeySource::DataDir, &datadir).unwrap(), key);
+        // geth has it in its own folder, geth 1.4 had it in the data directory.
+        for (name, of_geth) in [("b", "b/geth"), ("c", "c")] {
+            let datadir = DataDir::of(&config(name));
+            let of_geth = folder.path().join(of_geth);
+            fs::create_dir_all(&of_geth).unwrap();
+            fs::copy(&file, of_geth.join("nodekey")).unwrap();
+            assert_eq!(node_key(&KeySource::DataDir, &datadir).unwrap(), key);
+        }
 
         fs::write(&file, "xyz").unwrap();
         let error = read_key(&file).unwrap_err().to_string();
@@ -432,6 +443,8 @@ mod tests {
         let file = folder.path().join("static-nodes.json");
         assert!(read_nodes(&file).is_empty());
         fs::write(&file, format!("[\"{URL}\", \"\", \"enode://nonsense\"]")).unwrap();
+        assert_eq!(read_nodes(&file), [URL.parse().unwrap()]);
+        fs::write(&file, format!("\u{feff}[\"{URL}\"]\r\n")).unwrap();
         assert_eq!(read_nodes(&file), [URL.parse().unwrap()]);
         fs::write(&file, "not json").unwrap();
         assert!(read_nodes(&file).is_empty());

@@ -26,6 +26,8 @@ pub fn run(config: &Config) -> eyre::Result<ExitCode> {
     }
     info!(version = version::NUMBER, datadir = %config.node.data_dir.display(), "starting actoreum");
     let datadir = DataDir::of(config);
+    // Before anything is written: a geth that runs here keeps what it has.
+    let _lock = datadir.lock()?;
     let store = open(config, &datadir)?;
     let keys = Keys::unlocked(config)?;
     let reader = ChainReader::open(store.clone())?;
@@ -46,6 +48,10 @@ pub fn run(config: &Config) -> eyre::Result<ExitCode> {
 
 /// Runs a development chain.
 fn run_dev(config: &Config, dev: &DevConfig) -> eyre::Result<ExitCode> {
+    let _lock = match dev.in_memory {
+        true => None,
+        false => Some(DataDir::of(config).lock()?),
+    };
     let node = dev::open(config, dev)?;
     info!(
         version = version::NUMBER,
@@ -130,6 +136,10 @@ pub fn with_tree(
 fn way_out(error: &str) -> String {
     if error.starts_with("node/network/") && error.contains(": bind: ") {
         return "; choose another port with --port".to_owned();
+    }
+    if error.starts_with("node/rpc/ipc ") && error.contains("cannot listen at ") {
+        return "; choose another path with --ipcpath, or start without with --ipcdisable"
+            .to_owned();
     }
     let server = ["http", "ws", "admin"].into_iter().find(|server| {
         error.starts_with(&format!("node/rpc/{server} ")) && error.contains("listen tcp")

@@ -1,0 +1,129 @@
+//! The lock on a data directory that geth and this node share.
+//!
+//! geth (1.5 and later) holds `<datadir>/geth/LOCK` with `flock` while it runs. Whoever runs on a
+//! data directory holds this file, so that a geth and a node of ours never share an IPC socket, a
+//! node key and a signer's key at a time. The database has a lock of its own, which also the
+//! commands take that open nothing but it: they may run beside a geth.
+
+use std::{
+    fs::{self, DirBuilder},
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _},
+    path::Path,
+};
+
+use actoreum_storage::{FolderLock, StorageError};
+use eyre::{Report, WrapErr, eyre};
+
+/// Held by the process that runs on a data directory.
+#[derive(Debug)]
+pub struct InstanceLock {
+    _folder: FolderLock,
+}
+
+impl InstanceLock {
+    /// Takes the lock in geth's folder, which is made if it is missing, or fails at once where
+    /// another process has it.
+    pub fn acquire(folder: &Path) -> eyre::Result<Self> {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .wrap_err_with(|| {
+                format!(
+                    "data directory {} can't be made; choose another with --datadir",
+                    folder.display()
+                )
+            })?;
+        match FolderLock::acquire(folder) {
+            Ok(lock) => Ok(Self { _folder: lock }),
+            Err(StorageError::Locked(_)) => Err(in_use(&folder.join("LOCK"))),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// In geth's words, and by whom.
+fn in_use(lock: &Path) -> Report {
+    let holder = match holder_of(lock) {
+        Some(Holder { pid, name }) => format!("{name} (process {pid}) holds"),
+        None => "a geth or another node holds".to_owned(),
+    };
+    eyre!(
+        "datadir already used by another process: {holder} {}: stop that one, or choose another \
+         folder with --datadir",
+        lock.display()
+    )
+}
+
+struct Holder {
+    pid: u32,
+    name: String,
+}
+
+/// The process that holds a lock, where the system tells.
+fn holder_of(lock: &Path) -> Option<Holder> {
+    let found = fs::metadata(lock).ok()?;
+    let locks = fs::read_to_string("/proc/locks").ok()?;
+    let pid = locks
+        .lines()
+        .find_map(|line| pid_in(line, found.dev(), found.ino()))?;
+    let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+    let name = name.trim().to_owned();
+    (!name.is_empty()).then_some(Holder { pid, name })
+}
+
+/// The process in a line of `/proc/locks` such as `7: FLOCK  ADVISORY  WRITE 812 08:01:5243 0 EOF`,
+/// where it is about this file.
+fn pid_in(line: &str, device: u64, inode: u64) -> Option<u32> {
+    let mut words = line.split_whitespace().skip(1);
+    if words.next()? != "FLOCK" {
+        return None;
+    }
+    let pid = words.nth(2)?.parse().ok()?;
+    let mut file = words.next()?.split(':');
+    let mut hexadecimal = || u32::from_str_radix(file.next()?, 16).ok();
+    let (major, minor) = (hexadecimal()?, hexadecimal()?);
+    let is_it =
+        rustix::fs::makedev(major, minor) == device && file.next()?.parse::<u64>().ok()? == inode;
+    is_it.then_some(pid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_data_directory_is_held_by_one_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let geth = folder.path().join("data/geth");
+        let lock = InstanceLock::acquire(&geth).unwrap();
+        let error = InstanceLock::acquire(&geth).unwrap_err().to_string();
+        assert!(
+            error.contains("datadir already used by another process"),
+            "{error}"
+        );
+        assert!(error.contains("--datadir"), "{error}");
+        drop(lock);
+        InstanceLock::acquire(&geth).unwrap();
+    }
+
+    #[test]
+    fn the_holder_of_a_lock_is_read_from_proc_locks() {
+        let line = "7: FLOCK  ADVISORY  WRITE 812 08:01:5243 0 EOF";
+        let device = rustix::fs::makedev(8, 1);
+        assert_eq!(pid_in(line, device, 5243), Some(812));
+        assert_eq!(pid_in(line, device, 5244), None);
+        assert_eq!(pid_in(line, device + 1, 5243), None);
+        let posix = "7: POSIX  ADVISORY  WRITE 812 08:01:5243 0 EOF";
+        assert_eq!(pid_in(posix, device, 5243), None);
+        for malformed in [
+            "",
+            "7:",
+            "7: FLOCK",
+            "7: FLOCK A W x y",
+            "7: FLOCK A W 1 8:1",
+        ] {
+            assert_eq!(pid_in(malformed, device, 5243), None, "{malformed}");
+        }
+    }
+}
