@@ -255,9 +255,12 @@ fn assemble_all(
     let scratch = sealing.and_then(|sealing| sealing.scratch.clone());
     let instance = datadir.map(|datadir| datadir.instance().to_owned());
     let journal = instance.or(scratch);
+    // An import is no takeover: on its first blocks nobody has funds yet.
+    let geth = datadir.filter(|_| is_connected).map(DataDir::geth_instance);
     let txpool = txpool::assemble(
         &config.eth.tx_pool,
         journal.as_deref(),
+        geth.as_deref(),
         &reader,
         follow_pool,
     );

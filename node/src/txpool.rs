@@ -4,7 +4,7 @@ use std::{path::Path, time::Duration};
 
 use actoreum_actors::{
     supervision::{ActorRef, ChildSpec, Pool, Recipient, Strategy, SupervisorSpec},
-    txpool::{self, TxPoolHandle, TxPoolSetup},
+    txpool::{self, InheritedJournal, TxPoolHandle, TxPoolSetup},
 };
 use actoreum_chain::ChainReader;
 use actoreum_messages::events::{ChainChanged, NewTransactions};
@@ -221,7 +221,7 @@ pub struct TxPoolParts {
 }
 
 /// Puts the pool together over a chain. `folder` is the one that a journal with a relative path
-/// lies in; without it there is none.
+/// lies in; without it there is none. `geth` is where geth had its own, which is read once.
 ///
 /// ```text
 /// txpool               rest_for_one
@@ -231,6 +231,7 @@ pub struct TxPoolParts {
 pub fn assemble(
     config: &TxPoolConfig,
     folder: Option<&Path>,
+    geth: Option<&Path>,
     chain: &ChainReader,
     followers: Vec<Recipient<NewTransactions>>,
 ) -> TxPoolParts {
@@ -242,6 +243,11 @@ pub fn assemble(
     setup.journal = folder
         .filter(|_| has_journal)
         .map(|folder| folder.join(&config.journal));
+    setup.inherited = setup
+        .journal
+        .as_deref()
+        .zip(geth)
+        .and_then(|(journal, geth)| inherited(config, journal, geth));
     setup.rejournal = Duration::from_nanos(config.rejournal);
     setup.followers = followers;
     let spec = SupervisorSpec::new("txpool", Strategy::RestForOne)
@@ -258,6 +264,18 @@ pub fn assemble(
         handle: TxPoolHandle::new(pool, reader, chain.clone(), signatures),
         spec,
     }
+}
+
+/// geth's journal, which has the same name in a folder of its own. With an absolute path both have
+/// one and the same file.
+fn inherited(config: &TxPoolConfig, journal: &Path, geth: &Path) -> Option<InheritedJournal> {
+    let of_geth = geth.join(&config.journal);
+    let mut note = journal.as_os_str().to_owned();
+    note.push(".inherited");
+    (of_geth != journal).then(|| InheritedJournal {
+        journal: of_geth,
+        note: note.into(),
+    })
 }
 
 #[cfg(test)]
@@ -281,5 +299,22 @@ mod tests {
         assert!(rules.no_locals);
         assert_eq!(rules.max_bytes, 16 << 20);
         assert_eq!(rules.global_slots, 4096);
+    }
+
+    #[test]
+    fn geths_journal_is_found_by_its_name() {
+        let found = |name: &str| {
+            let config = TxPoolConfig {
+                journal: name.to_owned(),
+                ..TxPoolConfig::default()
+            };
+            let journal = Path::new("/data/actoreum").join(name);
+            inherited(&config, &journal, Path::new("/data/geth"))
+        };
+        let inherited = found("transactions.rlp").unwrap();
+        let (journal, note) = (inherited.journal, inherited.note);
+        assert_eq!(journal, Path::new("/data/geth/transactions.rlp"));
+        assert_eq!(note, Path::new("/data/actoreum/transactions.rlp.inherited"));
+        assert!(found("/elsewhere/transactions.rlp").is_none());
     }
 }

@@ -1,6 +1,10 @@
 //! The actor's journal: what goes wrong with the file is said, and the pool goes on.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use actoreum_txpool::{AddError, Journal, Origin, Pool, PoolTx};
 use tracing::{error, info, warn};
@@ -12,9 +16,13 @@ use crate::supervision::Failure;
 pub(super) struct LocalJournal(Journal);
 
 impl LocalJournal {
-    /// Puts what the journal holds into the pool, and opens it to go on. A file with a damaged
-    /// end gives what stands before.
-    pub(super) fn open(actor: &mut TxPoolActor, path: PathBuf) -> Result<Self, Failure> {
+    /// Puts what the journal holds into the pool, then what `more` adds, and opens it to go on. A
+    /// file with a damaged end gives what stands before.
+    pub(super) fn open(
+        actor: &mut TxPoolActor,
+        path: PathBuf,
+        more: impl FnOnce(&mut TxPoolActor),
+    ) -> Result<Self, Failure> {
         let rules = sender_rules(&actor.setup.chain);
         let (mut loaded, mut dropped) = (0, 0);
         let is_whole = Journal::load(&path, |batch| {
@@ -27,24 +35,30 @@ impl LocalJournal {
                     Err(_) => dropped += 1,
                 }
             }
-        })?;
+        })
+        .map_err(|error| failure(&path, &error))?;
         if !is_whole {
             warn!(path = %path.display(), "transaction journal is damaged at its end");
         }
         info!(loaded, dropped, "transaction journal loaded");
-        let mut journal = Self(Journal::open(path)?);
+        more(actor);
+        let journal = Journal::open(&path).map_err(|error| failure(&path, &error))?;
+        let mut journal = Self(journal);
         journal.rotate(&actor.pool);
         Ok(journal)
     }
 
-    pub(super) fn append(&mut self, transactions: &[Arc<PoolTx>]) {
+    /// Returns whether the transactions are in the file.
+    pub(super) fn append(&mut self, transactions: &[Arc<PoolTx>]) -> bool {
         if transactions.is_empty() {
-            return;
+            return true;
         }
         let transactions = transactions.iter().map(|transaction| &**transaction);
-        if let Err(error) = self.0.append(transactions) {
+        let appended = self.0.append(transactions);
+        if let Err(error) = &appended {
             error!(%error, "local transactions not written to the journal");
         }
+        appended.is_ok()
     }
 
     pub(super) fn rotate(&mut self, pool: &Pool) {
@@ -56,4 +70,8 @@ impl LocalJournal {
             }
         }
     }
+}
+
+fn failure(path: &Path, error: &io::Error) -> Failure {
+    format!("transaction journal {}: {error}", path.display()).into()
 }

@@ -13,9 +13,11 @@
 //! blobs) was done before a transaction comes here, by [`TxPoolHandle`].
 //!
 //! A new generation begins with the journal and the state of the head: local transactions are
-//! back before the first message is handled, those of peers come again from peers.
+//! back before the first message is handled, those of peers come again from peers. At a takeover
+//! geth's journal is read once, after our own.
 
 mod handle;
+mod inherited;
 mod journal;
 #[cfg(test)]
 mod tests;
@@ -49,6 +51,8 @@ use crate::supervision::{
     Actor, Backoff, Ctx, Exit, Failure, Handles, Message, Recipient, WhenAbandoned, WhenFull,
 };
 pub use handle::{SubmitError, TxPoolHandle};
+use inherited::Inherited;
+pub use inherited::InheritedJournal;
 use journal::LocalJournal;
 
 /// Time between two looks for transactions that have waited too long, as in geth.
@@ -75,6 +79,8 @@ pub struct TxPoolSetup {
     pub config: PoolConfig,
     /// The file that local transactions survive in; `None`: they don't.
     pub journal: Option<PathBuf>,
+    /// The journal of the node that ran here before. Without a journal of our own it is not read.
+    pub inherited: Option<InheritedJournal>,
     /// Time between two rotations of the journal.
     pub rejournal: Duration,
     /// Who hears of transactions that can be executed.
@@ -94,6 +100,7 @@ impl TxPoolSetup {
             price_limit: Arc::new(AtomicU64::new(config.price_limit)),
             config,
             journal: None,
+            inherited: None,
             rejournal: Duration::from_secs(3600),
             followers: Vec::new(),
             epoch: Instant::now(),
@@ -121,9 +128,11 @@ impl TxPoolSetup {
             pool,
             state,
             journal: None,
+            inherited: None,
         };
         if let Some(path) = actor.setup.journal.clone() {
-            actor.journal = Some(LocalJournal::open(&mut actor, path)?);
+            let read = |actor: &mut TxPoolActor| actor.inherited = Inherited::read(actor);
+            actor.journal = Some(LocalJournal::open(&mut actor, path, read)?);
         }
         actor.publish();
         Ok(actor)
@@ -149,6 +158,8 @@ pub struct TxPoolActor {
     /// The state after the pool's head.
     state: StateView,
     journal: Option<LocalJournal>,
+    /// What is left of a former node's journal.
+    inherited: Option<Inherited>,
 }
 
 /// A minute has passed.
@@ -208,15 +219,15 @@ impl TxPoolActor {
         Ok(())
     }
 
-    /// Makes lasting, shows and tells what changed, in this order.
-    fn settle(&mut self) {
+    /// Makes lasting, shows and tells what changed, in this order. Returns whether the journal has
+    /// what it should.
+    fn settle(&mut self) -> bool {
         let changes = self.pool.take_changes();
-        if let Some(journal) = &mut self.journal {
-            journal.append(&changes.journal);
-        }
+        let journal = self.journal.as_mut();
+        let is_lasting = journal.is_none_or(|journal| journal.append(&changes.journal));
         self.publish();
         if changes.pending.is_empty() {
-            return;
+            return is_lasting;
         }
         let news = NewTransactions {
             transactions: changes.pending.into(),
@@ -225,6 +236,24 @@ impl TxPoolActor {
             if let Err(error) = follower.tell(news.clone()) {
                 warn!(follower = follower.path(), %error, "new transactions not delivered");
             }
+        }
+        is_lasting
+    }
+
+    /// Tries what is left of a former node's journal again.
+    fn retry_inherited(&mut self) {
+        let Some(mut inherited) = self.inherited.take() else {
+            return;
+        };
+        inherited.retry(self);
+        self.inherited = Some(inherited);
+    }
+
+    /// Notes that a former node's journal was read, if all of it was dealt with and what was taken
+    /// is in our own.
+    fn finish_inherited(&mut self, is_lasting: bool) {
+        if is_lasting {
+            self.inherited = self.inherited.take().and_then(Inherited::finish);
         }
     }
 
@@ -275,7 +304,8 @@ impl Actor for TxPoolActor {
             let period = self.setup.rejournal.max(LEAST_REJOURNAL);
             ctx.notify_every(period, || Rejournal);
         }
-        self.settle();
+        let is_lasting = self.settle();
+        self.finish_inherited(is_lasting);
         Ok(())
     }
 
@@ -312,7 +342,13 @@ impl Handles<ChainChanged> for TxPoolActor {
             return;
         }
         match self.follow(removed) {
-            Ok(()) => self.settle(),
+            Ok(()) => {
+                if self.inherited.is_some() && inherited::is_current(&self.setup.chain.head()) {
+                    self.retry_inherited();
+                }
+                let is_lasting = self.settle();
+                self.finish_inherited(is_lasting);
+            }
             Err(error) => warn!(%error, "pool could not follow the chain, waits for the next head"),
         }
     }
@@ -345,7 +381,13 @@ impl Handles<Evict> for TxPoolActor {
         if left > 0 {
             info!(left, "queued transactions expired");
         }
-        self.settle();
+        self.retry_inherited();
+        let is_lasting = self.settle();
+        let head = self.setup.chain.head();
+        if let Some(inherited) = &mut self.inherited {
+            inherited.minute_passed(&head);
+        }
+        self.finish_inherited(is_lasting);
     }
 }
 

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use actoreum_primitives::PooledTransaction;
 use actoreum_primitives::rlp::{self, Encode};
 
-use crate::limits::{JOURNAL_BATCH, MAX_JOURNAL_RECORD_BYTES};
+use crate::limits::{JOURNAL_BATCH, JOURNAL_BATCH_BYTES, MAX_JOURNAL_RECORD_BYTES};
 use crate::transaction::PoolTx;
 
 /// Reads a journal and hands its transactions on in batches. Returns false where it ends in
@@ -23,6 +23,7 @@ pub fn read_journal(
     mut take: impl FnMut(Vec<PooledTransaction>),
 ) -> io::Result<bool> {
     let mut batch = Vec::new();
+    let mut batch_bytes = 0;
     let is_whole = loop {
         let item = match read_item(&mut journal)? {
             Item::Whole(item) => item,
@@ -33,8 +34,10 @@ pub fn read_journal(
             break false;
         };
         batch.push(transaction);
-        if batch.len() == JOURNAL_BATCH {
+        batch_bytes += item.len();
+        if batch.len() == JOURNAL_BATCH || batch_bytes >= JOURNAL_BATCH_BYTES {
             take(std::mem::take(&mut batch));
+            batch_bytes = 0;
         }
     };
     if !batch.is_empty() {
@@ -84,6 +87,20 @@ fn read_more(journal: &mut impl Read, bytes: u64, item: &mut Vec<u8>) -> io::Res
     Ok(read as u64 == bytes)
 }
 
+/// Opens a file to read it, if there is one.
+fn open_regular(path: &Path) -> io::Result<Option<File>> {
+    // Before it is opened: a pipe would have us wait for its other end.
+    match fs::metadata(path) {
+        Ok(found) if found.is_file() => File::open(path).map(Some),
+        Ok(_) => {
+            let text = "not a regular file";
+            Err(io::Error::new(ErrorKind::InvalidInput, text))
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// A journal that is written to.
 #[derive(Debug)]
 pub struct Journal {
@@ -108,13 +125,32 @@ impl Journal {
     /// Reads the journal at `path` as [`read_journal`] does; one that is not there is empty.
     ///
     /// # Errors
-    /// Those of the file.
+    /// Those of the file; [`ErrorKind::InvalidInput`] where it is not a regular one: a pipe could
+    /// not be read to its end, and a device must not be replaced by [`rotate`](Self::rotate).
     pub fn load(path: &Path, take: impl FnMut(Vec<PooledTransaction>)) -> io::Result<bool> {
-        match File::open(path) {
-            Ok(file) => read_journal(io::BufReader::new(file), take),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(true),
-            Err(error) => Err(error),
+        match open_regular(path)? {
+            Some(file) => read_journal(io::BufReader::new(file), take),
+            None => Ok(true),
         }
+    }
+
+    /// As [`load`](Self::load), of a file that another program wrote: no more than `max_bytes` of it
+    /// are read. Returns false for a longer one, too.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_bounded(
+        path: &Path,
+        max_bytes: u64,
+        take: impl FnMut(Vec<PooledTransaction>),
+    ) -> io::Result<bool> {
+        let Some(file) = open_regular(path)? else {
+            return Ok(true);
+        };
+        // The bound may fall between two transactions.
+        let is_all = file.metadata()?.len() <= max_bytes;
+        let is_whole = read_journal(io::BufReader::new(file.take(max_bytes)), take)?;
+        Ok(is_whole && is_all)
     }
 
     /// Appends transactions in one write. When this returns they survive a crash of the

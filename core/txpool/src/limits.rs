@@ -51,3 +51,11 @@ pub const MAX_JOURNAL_RECORD_BYTES: u64 = MAX_BLOB_TX_BYTES as u64 + 16;
 
 /// Transactions that are read from the journal before they go into the pool (geth's batch).
 pub const JOURNAL_BATCH: usize = 1024;
+
+/// Bytes of the transactions that are read from the journal before they go into the pool: 1,024
+/// transactions with blobs would be a gigabyte.
+pub const JOURNAL_BATCH_BYTES: usize = 8 * 1024 * 1024;
+
+/// Bytes that are read of another node's journal, which nobody bounded: 300,000 plain transfers.
+/// geth's own is written anew each hour and has a few megabytes at most.
+pub const MAX_INHERITED_JOURNAL_BYTES: u64 = 32 * 1024 * 1024;

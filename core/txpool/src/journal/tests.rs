@@ -123,6 +123,64 @@ fn a_length_that_is_a_lie_allocates_nothing() {
     }
 }
 
+#[test]
+fn a_journal_of_another_program_is_read_up_to_a_bound() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("transactions.rlp");
+    let bounded = |max_bytes| {
+        let mut loaded = Vec::new();
+        let outcome = Journal::load_bounded(&path, max_bytes, |batch| {
+            loaded.extend(batch.iter().map(|pooled| pooled.transaction.hash()));
+        });
+        (loaded, outcome)
+    };
+    assert!(matches!(bounded(10), (loaded, Ok(true)) if loaded.is_empty()));
+    let all = transactions(3);
+    let mut journal = Journal::open(&path).unwrap();
+    journal.append(refs(&all[..2])).unwrap();
+    let two = journal.length();
+    journal.append(refs(&all[2..])).unwrap();
+    let three = journal.length();
+    for (max_bytes, count, is_all) in [
+        (three, 3, true),
+        (three - 1, 2, false),
+        (two, 2, false),
+        (0, 0, false),
+    ] {
+        let (loaded, outcome) = bounded(max_bytes);
+        assert_eq!(loaded, hashes(&all[..count]), "{max_bytes}");
+        assert_eq!(outcome.unwrap(), is_all, "{max_bytes}");
+    }
+
+    fs::remove_file(&path).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
+    for refused in [bounded(three).1, Journal::load(&path, |_| {})] {
+        assert_eq!(refused.unwrap_err().kind(), ErrorKind::InvalidInput);
+    }
+}
+
+#[test]
+fn a_batch_is_bounded_in_bytes() {
+    let key = SecretKey::random();
+    let mut bytes = Vec::new();
+    for nonce in 0..20 {
+        let payload = TxPayload::Legacy(LegacyTx {
+            nonce,
+            input: vec![7; 1_000_000].into(),
+            ..LegacyTx::default()
+        });
+        let pooled = PooledTransaction {
+            transaction: payload.sign(&key),
+            sidecar: None,
+        };
+        pooled.encode(&mut bytes);
+    }
+    let mut batches = Vec::new();
+    let is_whole = read_journal(&bytes[..], |batch| batches.push(batch.len())).unwrap();
+    assert!(is_whole);
+    assert_eq!(batches, [9, 9, 2]);
+}
+
 proptest! {
     #[test]
     fn any_bytes_are_read_without_a_panic(bytes: Vec<u8>) {
