@@ -7,12 +7,13 @@
 
 use std::{
     fs::{self, DirBuilder},
+    io,
     os::unix::fs::{DirBuilderExt as _, MetadataExt as _},
     path::Path,
 };
 
 use actoreum_storage::{FolderLock, StorageError};
-use eyre::{Report, WrapErr, eyre};
+use eyre::{Report, eyre};
 
 /// Held by the process that runs on a data directory.
 #[derive(Debug)]
@@ -28,17 +29,32 @@ impl InstanceLock {
             .recursive(true)
             .mode(0o700)
             .create(folder)
-            .wrap_err_with(|| {
-                format!(
-                    "data directory {} can't be made; choose another with --datadir",
-                    folder.display()
-                )
-            })?;
+            .map_err(|error| cannot_make(folder, &error))?;
+        let lock = folder.join("LOCK");
+        // Before it is opened: a pipe would have us wait for its other end.
+        if lock.metadata().is_ok_and(|found| !found.is_file()) {
+            return Err(eyre!("{} is not a regular file", lock.display()));
+        }
         match FolderLock::acquire(folder) {
             Ok(lock) => Ok(Self { _folder: lock }),
-            Err(StorageError::Locked(_)) => Err(in_use(&folder.join("LOCK"))),
+            Err(StorageError::Locked(_)) => Err(in_use(&lock)),
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+/// Why there is no folder, and what to do about it.
+fn cannot_make(folder: &Path, error: &io::Error) -> Report {
+    let is_no_folder = |path: &&Path| path.symlink_metadata().is_ok() && !path.is_dir();
+    match folder.ancestors().find(is_no_folder) {
+        Some(path) => eyre!(
+            "data directory: {} is not a folder; choose another with --datadir",
+            path.display()
+        ),
+        None => eyre!(
+            "data directory: {} can't be made: {error}; choose another with --datadir",
+            folder.display()
+        ),
     }
 }
 
@@ -105,6 +121,29 @@ mod tests {
         assert!(error.contains("--datadir"), "{error}");
         drop(lock);
         InstanceLock::acquire(&geth).unwrap();
+    }
+
+    #[test]
+    fn what_is_no_folder_and_no_file_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = |path: &str| {
+            let path = folder.path().join(path);
+            InstanceLock::acquire(&path).unwrap_err().to_string()
+        };
+        fs::write(folder.path().join("file"), "").unwrap();
+        std::os::unix::fs::symlink("/nowhere", folder.path().join("link")).unwrap();
+        for (path, part) in [
+            ("file/geth", "/file is not a folder"),
+            ("file", "/file is not a folder"),
+            ("link/geth", "/link is not a folder"),
+        ] {
+            let error = error(path);
+            assert!(error.contains(part), "{error}");
+            assert!(error.contains("--datadir"), "{error}");
+        }
+        fs::create_dir_all(folder.path().join("geth/LOCK")).unwrap();
+        let error = error("geth");
+        assert!(error.contains("geth/LOCK is not a regular file"), "{error}");
     }
 
     #[test]

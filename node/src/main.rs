@@ -70,8 +70,30 @@ fn run(cli: Cli) -> eyre::Result<ExitCode> {
     commands::run(cli, config)
 }
 
-/// The error and its causes on one line.
+/// The error and its causes on one line. A cause that the error before it has told is left out.
 fn chain_of_causes(error: &eyre::Report) -> String {
-    let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
-    causes.join(": ").replace('\n', " ")
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.ends_with(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text.replace('\n', " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use eyre::{WrapErr as _, eyre};
+
+    use super::*;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let error = Err::<(), _>(eyre!("denied"));
+        let told = error.wrap_err("/data/LOCK: denied").wrap_err("no start");
+        let text = chain_of_causes(&told.unwrap_err());
+        assert_eq!(text, "no start: /data/LOCK: denied");
+    }
 }

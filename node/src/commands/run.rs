@@ -141,6 +141,9 @@ fn way_out(error: &str) -> String {
         return "; choose another path with --ipcpath, or start without with --ipcdisable"
             .to_owned();
     }
+    if error.contains("transaction journal ") {
+        return "; choose another file with --txpool.journal".to_owned();
+    }
     let server = ["http", "ws", "admin"].into_iter().find(|server| {
         error.starts_with(&format!("node/rpc/{server} ")) && error.contains("listen tcp")
     });

@@ -164,7 +164,7 @@ fn a_data_directory_that_geth_holds_is_refused() {
     let socket = UnixListener::bind(&ipc).unwrap();
     for mode in [&[][..], &["--dev"]] {
         let args = ["--port", "0", "--nodiscover", "--datadir", site.datadir()];
-        let ended = run(&[&args, mode].concat());
+        let ended = run(&[&args[..], mode].concat());
         ended.fatal(&[
             "datadir already used by another process",
             "geth/LOCK",
@@ -285,7 +285,7 @@ fn geths_local_transactions_are_taken_over_once() {
     assert_eq!(pool(http), (json!("0x2"), json!("0x0")));
     for hash in [&first_hash, &second_hash] {
         let found = http::call(http, "eth_getTransactionByHash", json!([hash])).unwrap();
-        assert_eq!(found["hash"], **hash);
+        assert_eq!(found["hash"], *hash);
         assert!(found["blockNumber"].is_null());
     }
     stop(node);
@@ -373,7 +373,7 @@ fn transactions_are_taken_when_the_chain_has_come() {
     });
     let start = |data: &str, more: &[&str]| {
         let args = ["--datadir", data, "--http", "--http.port", "0"];
-        let mut node = Running::start(&[&args, &["--http.api", "eth,admin"], more].concat());
+        let mut node = Running::start(&[&args[..], &["--http.api", "eth,admin"], more].concat());
         let http = node.wait_for_http();
         (node, http)
     };

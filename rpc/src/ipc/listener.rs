@@ -132,7 +132,9 @@ impl Hidden {
         let _ = mode_of_socket(&socket);
         socket.bind(&SockAddr::unix(&path)?)?;
         let hidden = Self { socket, path };
-        fs::set_permissions(&hidden.path, Permissions::from_mode(SOCKET_MODE))?;
+        if hidden.path.symlink_metadata()?.mode() & 0o777 != SOCKET_MODE {
+            fs::set_permissions(&hidden.path, Permissions::from_mode(SOCKET_MODE))?;
+        }
         hidden.socket.listen(IPC_BACKLOG)?;
         hidden.socket.set_nonblocking(true)?;
         Ok(hidden)
