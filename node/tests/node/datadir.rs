@@ -171,7 +171,8 @@ fn a_data_directory_that_geth_holds_is_refused() {
             "--datadir",
         ]);
         let own = format!("(process {}) holds", std::process::id());
-        assert!(ended.stderr.contains(&own), "{ended:?}");
+        let is_told = Path::new("/proc/locks").exists();
+        assert!(!is_told || ended.stderr.contains(&own), "{ended:?}");
     }
     assert!(UnixStream::connect(&ipc).is_ok(), "its socket answers");
     drop(socket);
@@ -214,7 +215,7 @@ fn a_running_node_holds_the_lock_of_geth() {
         assert!(matches!(lock.try_lock(), Err(TryLockError::WouldBlock)));
         let mode = site.geth().metadata().unwrap().permissions().mode() & 0o777;
         assert!(with_geth || mode == 0o700, "{mode:o}");
-        run(&["--datadir", site.datadir()]).fatal(&["already used by another process", "actoreum"]);
+        run(&["--datadir", site.datadir()]).fatal(&["already used by another process"]);
         node.kill();
         let begun = Instant::now();
         while lock.try_lock().is_err() {
