@@ -52,8 +52,8 @@ impl InheritedJournal {
 
     fn write_note(&self) -> io::Result<()> {
         let text = format!(
-            "The local transactions in {} have been taken over. Without this file they are read \
-             again at the next start.\n",
+            "The local transactions in {} were read at a takeover. Without this file they are read \
+             once more at the next start.\n",
             self.journal.display()
         );
         fs::write(&self.note, text)
