@@ -9,6 +9,7 @@
 )]
 
 mod accounts;
+mod admin;
 mod browser;
 mod chains;
 mod crash;
@@ -31,6 +32,7 @@ mod page;
 mod pending;
 mod personal;
 mod pool_flood;
+mod private;
 mod process;
 mod round_trip;
 mod sealing;
