@@ -161,6 +161,8 @@ impl MinerActor {
             return;
         };
         let stall = Stall::of(clique, &self.setup.reader, *period, clock::now());
+        // Before the log says it: whoever reads that may ask.
+        self.setup.control.set_stall(stall.clone());
         match (&stall, self.told) {
             (Some(stall), told) => {
                 let is_due = told.is_none_or(|(head, seconds)| {
@@ -177,7 +179,6 @@ impl MinerActor {
             }
             (None, None) => {}
         }
-        self.setup.control.set_stall(stall);
     }
 }
 

@@ -372,7 +372,7 @@ mod tests {
         let (instance, keystore) = (folder.join("actoreum"), folder.join("keystore"));
         std::fs::create_dir_all(&instance).unwrap();
         std::fs::create_dir_all(&keystore).unwrap();
-        let chain = B256::random();
+        let chain = B256::from(rand::random::<[u8; 32]>());
         Some(SigningRecords::new(chain, instance, keystore))
     }
 
