@@ -100,6 +100,9 @@ pub struct Withdraw {
 pub struct Rewound {
     /// Number of the head now.
     pub to: u64,
+    /// Number of the head before. What was signed above it, on a branch that an earlier step took
+    /// away, stays signed.
+    pub from: u64,
 }
 
 /// Search no longer, until another block is to be sealed; let go of the signer's record, which

@@ -251,10 +251,23 @@ impl SealGuard {
         Ok(())
     }
 
-    /// Frees the heights above `number`, for the operator of a chain of one signer went back to it.
-    /// What was signed while the chain had several signers stays on record.
-    pub fn rewind(&self, number: u64, signer: Option<Address>) -> Result<(), ForgetError> {
+    /// Frees the heights above `number`, for the operator of a chain of one signer went back to it
+    /// from the block `from`. What was signed while the chain had several signers stays on record,
+    /// and all of it does where a block above `from` was signed: who else may have that is not known,
+    /// save of the block that was just being sealed.
+    pub fn rewind(
+        &self,
+        number: u64,
+        from: u64,
+        signer: Option<Address>,
+    ) -> Result<(), ForgetError> {
         let mut state = self.state.lock();
+        // A vote would have brought another signer.
+        let is_next = |last: &Block| {
+            last.header.number == from.saturating_add(1) && last.header.beneficiary.is_zero()
+        };
+        let next = state.last.as_ref().filter(|last| is_next(last));
+        let from = next.map_or(from, |last| last.header.number);
         let mut number = number;
         if let (Some(records), Some(signer)) = (&self.records, signer) {
             let height = Height {
@@ -263,6 +276,9 @@ impl SealGuard {
                 is_shared: false,
             };
             let record = state.hold(records, height)?;
+            if record.highest() > from {
+                return Ok(());
+            }
             record.rewind(number)?;
             number = number.max(record.shared());
         }
@@ -433,11 +449,11 @@ mod tests {
             let signer = Some(alone(0).signer);
             sign(&guard, alone(5), 1);
             guard.withdraw(block(5, 2).hash()).unwrap();
-            guard.rewind(5, signer).unwrap();
+            guard.rewind(5, 5, signer).unwrap();
             assert!(guard.reserve(alone(5)).is_err(), "neither was meant");
             guard.withdraw(block(5, 1).hash()).unwrap();
             sign(&guard, alone(5), 2);
-            guard.rewind(3, signer).unwrap();
+            guard.rewind(3, 5, signer).unwrap();
             assert_eq!(guard.last(), None);
             drop(guard);
             let guard = open(&store, records);
@@ -475,7 +491,12 @@ mod tests {
         let signer = Some(shared(0).signer);
         sign(&guard, shared(5), 1);
         sign(&guard, alone(9), 1);
-        guard.rewind(2, signer).unwrap();
+        guard.rewind(2, 7, signer).unwrap();
+        assert!(
+            guard.reserve(alone(9)).is_err(),
+            "a step before went below it"
+        );
+        guard.rewind(2, 9, signer).unwrap();
         assert_on_record(&guard, alone(5), 5);
         sign(&guard, alone(6), 2);
         guard.withdraw(block(6, 2).hash()).unwrap();

@@ -282,11 +282,11 @@ impl Handles<Withdraw> for SealerActor {
 impl Handles<Rewound> for SealerActor {
     type Answer = ();
 
-    fn handle(&mut self, Rewound { to }: Rewound, _: &mut Ctx<Self>) {
+    fn handle(&mut self, Rewound { to, from }: Rewound, _: &mut Ctx<Self>) {
         let SealingMethod::Clique(with) = &self.setup.method else {
             return;
         };
-        if let Err(error) = with.guard.rewind(to, with.clique.signer()) {
+        if let Err(error) = with.guard.rewind(to, from, with.clique.signer()) {
             error!(%error, "signed block not forgotten");
         }
     }

@@ -64,6 +64,7 @@ fn bad_blocks(node: &Node, bad: Vec<BadBlock>) -> Result<Vec<Shown>, RpcError> {
 
 async fn set_head(node: Arc<Node>, (number,): (u64,)) -> Result<(), RpcError> {
     // Before the blocks are gone that say who might seal.
+    let from = node.chain.head_number();
     let has_one_signer = had_one_signer_since(&node, number);
     let asked = node.writer()?.ask(SetHead { number });
     let done = asked.await.map_err(unanswered)?;
@@ -72,7 +73,7 @@ async fn set_head(node: Arc<Node>, (number,): (u64,)) -> Result<(), RpcError> {
         return Ok(());
     };
     let sealer = sealing.sealer.within(ACTOR_PATIENCE);
-    let freed = sealer.ask(Rewound { to: number }).await;
+    let freed = sealer.ask(Rewound { to: number, from }).await;
     freed.map_err(unanswered)?;
     let worker = sealing.worker.within(ACTOR_PATIENCE);
     worker.ask(Look).await.map_err(unanswered)
