@@ -19,6 +19,7 @@ use std::{
 use actoreum_actors::{
     accounts::AccountsActor,
     chain::{ChainActor, ChainSetup},
+    eth::EthPeers,
     miner::{MinerActor, MinerControl, MinerSettings, MinerSetup},
     sealer::{Notifier, PowSetup, SealerActor, SealerSetup, SealingMethod},
     supervision::{ActorRef, ChildSpec, Pool, Strategy, SupervisorSpec, Tree},
@@ -126,6 +127,7 @@ impl Chain {
             reader: reader.clone(),
             pool: building.clone(),
             worker: worker.clone(),
+            control: Arc::clone(&control),
         };
         let miner_setup = MinerSetup {
             control: Arc::clone(&control),
@@ -135,6 +137,7 @@ impl Chain {
             worker: worker.clone(),
             sealer: sealer.clone(),
             pool: None,
+            peers: EthPeers::default(),
         };
         let node = SupervisorSpec::new("node", Strategy::RestForOne)
             .child(import.child())

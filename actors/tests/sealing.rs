@@ -124,6 +124,42 @@ fn a_height_is_not_signed_twice_over_a_restart_of_the_process() {
 }
 
 #[test]
+fn a_pause_that_begins_before_the_signature_prevents_it() {
+    run(async {
+        let disk = Disk::new(1);
+        let dev = Dev::start(&disk).await;
+        until("two blocks", || dev.reader.head_number() >= 2).await;
+        // The worker seals no longer; whoever asks now has a block for the head.
+        dev.control.set_wanted(false);
+        until("the worker rests", || {
+            dev.worker.is_available() && dev.chain.is_available()
+        })
+        .await;
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        let head = dev.reader.head();
+        let sealed = dev.reader.block_by_hash(&head.hash()).unwrap().unwrap();
+        let seal = |even_if_empty| {
+            let mut block = Block::clone(&sealed);
+            block.header.number += 1;
+            block.header.parent_hash = head.hash();
+            block.header.timestamp = clock::unix_seconds() + 1;
+            Seal {
+                block,
+                even_if_empty,
+                is_outdated: Arc::default(),
+            }
+        };
+        // It is looked at when the block's time has come.
+        let refused = dev.sealer.within(PATIENCE).ask(seal(false)).await;
+        let refused = refused.unwrap();
+        assert!(matches!(refused, Err(SealRefused::Outdated)), "{refused:?}");
+        let asked = dev.sealer.within(PATIENCE).ask(seal(true)).await.unwrap();
+        assert!(asked.is_ok(), "a user's wish is fulfilled: {asked:?}");
+        dev.stop().await;
+    });
+}
+
+#[test]
 fn accounts_are_made_unlocked_used_locked_and_appear_from_outside() {
     run(async {
         let disk = Disk::new(0);

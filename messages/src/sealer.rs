@@ -1,6 +1,9 @@
 //! Messages to SealerActor, which seals blocks that others built.
 
-use std::sync::{Arc, atomic::AtomicBool};
+use std::{
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 use actix::Message;
 use actoreum_consensus::{ConsensusError, ethash::Solution};
@@ -31,7 +34,23 @@ pub enum SealRefused {
     /// second one. Here it is, to be imported in case it was not.
     #[error("block {} was signed here before", .0.header.number)]
     SignedBefore(Box<Block>),
-    /// Another head came before it was signed, or nobody wants it any more.
+    /// The key has signed a block of this height or of a higher one, which this database does not
+    /// have: it was removed, is an older one, or another data directory's.
+    #[error(
+        "this key has signed up to block {highest} of this chain: the others go first. Where nobody \
+         has those blocks any more, stop the node and remove {}", named(.files)
+    )]
+    OnRecord {
+        /// The highest block that was signed.
+        highest: u64,
+        /// The files of the record that says so.
+        files: Vec<PathBuf>,
+    },
+    /// The record of what the key has signed can't be used; where another process holds it, that
+    /// one seals.
+    #[error("{0}")]
+    Record(String),
+    /// Another head came before it was signed, sealing pauses, or nobody wants it any more.
     #[error("another block took its place")]
     Outdated,
     /// Another block of this height is being signed.
@@ -43,6 +62,14 @@ pub enum SealRefused {
     /// What was signed could not be remembered on disk, so it is not given away.
     #[error("signed block could not be remembered: {0}")]
     Store(String),
+}
+
+fn named(files: &[PathBuf]) -> String {
+    let names: Vec<String> = files
+        .iter()
+        .map(|file| file.display().to_string())
+        .collect();
+    names.join(" and ")
 }
 
 /// The last block that was signed here. It may never have been imported: whoever begins to build
@@ -65,7 +92,7 @@ pub struct Withdraw {
 }
 
 /// The operator took a chain of one signer back to an earlier block: heights above it may be signed
-/// again.
+/// again, save those that were signed while there were several signers.
 ///
 /// From: WorkerActor, on a development chain; `debug_setHead`.
 #[derive(Debug, Clone, Copy, Message)]
@@ -73,11 +100,16 @@ pub struct Withdraw {
 pub struct Rewound {
     /// Number of the head now.
     pub to: u64,
+    /// Number of the head before. What was signed above it, on a branch that an earlier step took
+    /// away, stays signed.
+    pub from: u64,
 }
 
-/// Search no longer, until another block is to be sealed.
+/// Search no longer, until another block is to be sealed; let go of the signer's record, which
+/// another process may take then.
 ///
-/// From: WorkerActor, where sealing was ended. In the place of geth's `SetThreads(-1)`.
+/// From: WorkerActor and MinerActor, where sealing was ended. In the place of geth's
+/// `SetThreads(-1)`.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct EndSearch;

@@ -6,14 +6,14 @@
 //!     chaindata/             the database, its ancient files, its lock
 //!     ethash/                verification caches (see --ethash.cachedir)
 //!     nodekey                who the node is to its peers; nodes: those that it has met
+//!     signed-….json          up to which block its signers have signed (docs/adr/0014)
 //! ```
+//!
+//! Folders that this node makes are their owner's alone (0700), as geth's are.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
-use actoreum_storage::{Engine, Store, StoreOptions, engine_of};
+use actoreum_storage::{Engine, Store, StoreOptions, engine_of, files};
 use eyre::{WrapErr, eyre};
 
 use crate::{config::Config, instance_lock::InstanceLock};
@@ -120,7 +120,7 @@ pub fn store_options(config: &Config) -> StoreOptions {
 }
 
 fn create(folder: &Path) -> eyre::Result<()> {
-    fs::create_dir_all(folder).wrap_err_with(|| {
+    files::create_private_folder(folder).wrap_err_with(|| {
         format!(
             "data directory {} can't be made; choose another with --datadir",
             folder.display()

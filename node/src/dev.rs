@@ -6,6 +6,13 @@
 
 use std::time::Duration;
 
+use crate::{
+    config::{Config, DevConfig},
+    datadir::{self, DataDir},
+    dev_folder::DevFolder,
+    keys::{self, Keys},
+    miner::{Sealing, usual_vanity},
+};
 use actoreum_actors::{accounts::StandingKeys, clock, miner::MinerSettings};
 use actoreum_chain::{ChainReader, genesis};
 use actoreum_consensus::clique::VANITY_BYTES;
@@ -15,14 +22,6 @@ use actoreum_primitives::{
 use actoreum_storage::{Engine, Store, StoreOptions};
 use actoreum_wallet::{KeyDirectory, Password, ScryptCost, mnemonic};
 use eyre::{WrapErr, bail, eyre};
-use tempfile::TempDir;
-
-use crate::{
-    config::{Config, DevConfig},
-    datadir::{self, DataDir},
-    keys::{self, Keys},
-    miner::{Sealing, usual_vanity},
-};
 
 /// What each account of `--dev.accounts` holds, in ether.
 const ACCOUNT_ETHER: u64 = 10_000;
@@ -38,7 +37,7 @@ pub struct DevNode {
     /// Who seals, and how.
     pub sealing: Sealing,
     /// Holds the key file and the pool's journal of a chain in memory; removed with it.
-    _folder: Option<TempDir>,
+    _folder: Option<DevFolder>,
 }
 
 /// Opens the development chain of the data directory, or makes one.
@@ -46,10 +45,7 @@ pub fn open(config: &Config, dev: &DevConfig) -> eyre::Result<DevNode> {
     let mut folder = None;
     let (datadir, keystore, store) = match dev.in_memory {
         true => {
-            let made = tempfile::Builder::new()
-                .prefix("actoreum-dev-")
-                .tempdir()
-                .wrap_err("no temporary folder")?;
+            let made = DevFolder::make()?;
             let keystore = made.path().join("keystore");
             let options = StoreOptions {
                 engine: Engine::Fleeting,
@@ -68,9 +64,15 @@ pub fn open(config: &Config, dev: &DevConfig) -> eyre::Result<DevNode> {
     // A key with an empty password gains nothing from a dear derivation.
     let directory = KeyDirectory::new(keystore, ScryptCost::LIGHT);
     let held = mnemonic::keys(mnemonic::DEVELOPMENT, dev.accounts)?;
-    let signer = match store.head() {
-        Some(_) => signer_of(&store)?,
-        None => make(&store, &directory, dev, &held)?,
+    let (signer, unlocked) = match store.head() {
+        Some(_) => (signer_of(&store)?, keys::unlock(config, &directory)?),
+        None => {
+            // What may be refused comes before the key, whose password is empty, is written to a
+            // folder that may be the operator's. The new account will be the last one there.
+            let place = directory.list()?.len();
+            let unlocked = keys::unlock_but(config, &directory, Some(place))?;
+            (make(&store, &directory, dev, &held)?, unlocked)
+        }
     };
     clock::restore(&store)?;
     let key = directory
@@ -78,7 +80,7 @@ pub fn open(config: &Config, dev: &DevConfig) -> eyre::Result<DevNode> {
         .and_then(|account| directory.open(&account, &Password::default()))
         .wrap_err_with(|| format!("the chain's signer {signer}"))?;
     let mut open = vec![key];
-    open.extend(keys::unlock(config, &directory)?);
+    open.extend(unlocked);
     Ok(DevNode {
         store,
         datadir,
@@ -111,19 +113,25 @@ fn make(
     held: &[SecretKey],
 ) -> eyre::Result<Address> {
     let key = SecretKey::random();
-    let account = directory.import(&key, &Password::default())?;
     let mut chain = DevChain {
         period: dev.period,
         gas_limit: dev.gas_limit,
         fork: dev.fork,
-        ..DevChain::new(account.address)
+        ..DevChain::new(key.address())
     };
     let ether = U256::from(10).pow(U256::from(18));
     for key in held {
         let balance = U256::from(ACCOUNT_ETHER) * ether;
         chain.accounts.insert(key.address(), balance);
     }
-    genesis::init(store, &chain.genesis())?;
+    let genesis = chain.genesis();
+    // The key first: a chain without one could never go on.
+    let account = directory.import(&key, &Password::default())?;
+    if let Err(error) = genesis::init(store, &genesis) {
+        // Nobody has use for the key. The first error is what matters.
+        let _ = directory.delete(&account, &Password::default());
+        return Err(error.into());
+    }
 
     println!(
         "Development chain {}, rules of {}",

@@ -42,8 +42,16 @@ impl Keys {
 
 /// The keys of `--unlock`.
 pub fn unlock(config: &Config, directory: &KeyDirectory) -> eyre::Result<Vec<SecretKey>> {
-    let names = &config.unlock;
-    if names.is_empty() {
+    unlock_but(config, directory, None)
+}
+
+/// The keys of `--unlock`, without the one that is named by this place in the list: it is open.
+pub fn unlock_but(
+    config: &Config,
+    directory: &KeyDirectory,
+    open: Option<usize>,
+) -> eyre::Result<Vec<SecretKey>> {
+    if config.unlock.is_empty() {
         return Ok(Vec::new());
     }
     if config.is_unlocking_forbidden() {
@@ -52,7 +60,9 @@ pub fn unlock(config: &Config, directory: &KeyDirectory) -> eyre::Result<Vec<Sec
              what the accounts have; --allow-insecure-unlock allows it"
         );
     }
+    let is_closed = |(_, name): &(usize, &String)| open.is_none() || name.parse().ok() != open;
     let mut passwords = Passwords::new(config.password_file.as_deref())?;
     let open = |(index, name): (usize, &String)| Ok(passwords.open(directory, name, index)?.key);
-    names.iter().enumerate().map(open).collect()
+    let names = config.unlock.iter().enumerate();
+    names.filter(is_closed).map(open).collect()
 }

@@ -13,8 +13,10 @@ mod allocator;
 mod cli;
 mod commands;
 mod config;
+mod core_dumps;
 mod datadir;
 mod dev;
+mod dev_folder;
 mod duration;
 mod endpoints;
 mod eth;
@@ -64,6 +66,10 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> eyre::Result<ExitCode> {
     let config = Config::from_flags(&cli.flags)?;
     logging::start(&config.actoreum)?;
+    // Before any key or password is read.
+    if !cli.flags.allow_core_dumps {
+        core_dumps::forbid();
+    }
     for line in &cli.ignored {
         warn!("{line}");
     }

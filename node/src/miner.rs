@@ -5,8 +5,12 @@ use std::{sync::Arc, time::Duration};
 use actoreum_actors::{
     accounts::AccountsActor,
     chain::ChainActor,
+    eth::EthPeers,
     miner::{MinerControl, MinerSettings, MinerSetup},
-    sealer::{CliqueSetup, Notifier, NotifyUrl, PowSetup, SealGuard, SealerSetup, SealingMethod},
+    sealer::{
+        CliqueSetup, Notifier, NotifyUrl, PowSetup, SealGuard, SealerSetup, SealingMethod,
+        SigningRecords,
+    },
     supervision::{ActorRef, ChildSpec, Pool, Strategy, SupervisorSpec},
     txpool::TxPoolActor,
     worker::{Pace, WorkerSetup},
@@ -100,6 +104,9 @@ pub struct MinerFlags {
     /// Take the seals of remote miners without a look at them
     #[arg(long = "miner.noverify", global = true, help_heading = "Sealing")]
     pub miner_noverify: bool,
+    /// Seal on a chain of several signers before a peer was met, whose blocks may be newer
+    #[arg(long = "miner.nowait", global = true, help_heading = "Sealing")]
+    pub miner_nowait: bool,
     /// Addresses that are told of new work, with commas between
     #[arg(
         long = "miner.notify",
@@ -141,6 +148,9 @@ pub struct MinerConfig {
     /// Threads that search for a proof of work: of the command line alone.
     #[serde(skip)]
     pub threads: usize,
+    /// Seal without meeting a peer first: of the command line alone, for it is for one start.
+    #[serde(skip)]
+    pub nowait: bool,
 }
 
 impl Default for MinerConfig {
@@ -156,6 +166,7 @@ impl Default for MinerConfig {
             noverify: false,
             is_wanted: false,
             threads: 0,
+            nowait: false,
         }
     }
 }
@@ -165,6 +176,7 @@ impl MinerConfig {
     pub fn apply(&mut self, flags: &MinerFlags) -> eyre::Result<()> {
         self.is_wanted |= flags.mine;
         self.noverify |= flags.miner_noverify;
+        self.nowait |= flags.miner_nowait;
         self.threads = flags.miner_threads.unwrap_or(self.threads);
         self.gas_price = flags.miner_gasprice.unwrap_or(self.gas_price);
         self.gas_floor = flags.miner_gastarget.unwrap_or(self.gas_floor);
@@ -321,6 +333,10 @@ pub struct MinerParts {
     pub accounts: ActorRef<AccountsActor>,
     /// Whose blocks are ours beside the etherbase's.
     pub own: Vec<Address>,
+    /// Who speaks with us.
+    pub peers: EthPeers,
+    /// Where it is on record what was signed; `None` on a development chain, which nobody shares.
+    pub records: Option<SigningRecords>,
 }
 
 /// Puts sealing together.
@@ -353,7 +369,7 @@ pub fn assemble(
             let setup = CliqueSetup {
                 clique: Arc::clone(&clique),
                 accounts: parts.accounts.clone(),
-                guard: Arc::new(SealGuard::open(reader.store().clone())?),
+                guard: Arc::new(SealGuard::open(reader.store().clone(), parts.records)?),
             };
             (SealingMethod::Clique(setup), Some(clique))
         }
@@ -389,6 +405,7 @@ pub fn assemble(
         reader: reader.clone(),
         pool: pool.clone(),
         worker: actors.worker.clone(),
+        control: Arc::clone(&actors.control),
     };
     let control = MinerSetup {
         control: Arc::clone(&actors.control),
@@ -398,6 +415,7 @@ pub fn assemble(
         worker: actors.worker.clone(),
         sealer: actors.sealer.clone(),
         pool: Some(parts.txpool),
+        peers: parts.peers,
     };
     let mut miner = SupervisorSpec::new("miner", Strategy::RestForOne);
     if let SealingMethod::Ethash(setup) = &sealer.method {

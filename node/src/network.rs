@@ -2,8 +2,6 @@
 
 use std::{
     fs,
-    io::Write,
-    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -18,6 +16,7 @@ use actoreum_actors::{
 };
 use actoreum_chain::ChainReader;
 use actoreum_primitives::{SecretKey, genesis::MAINNET_GENESIS_HASH};
+use actoreum_storage::files;
 use actoreum_wire::nodes::Enode;
 use clap::Args;
 use eyre::{WrapErr, bail, eyre};
@@ -274,17 +273,11 @@ fn node_key(source: &KeySource, datadir: &DataDir) -> eyre::Result<SecretKey> {
     Ok(key)
 }
 
-/// Writes a key that nobody else may read.
+/// Writes a key that nobody else may read: as a whole or not at all, for half a key would keep the
+/// node down.
 fn write_key(path: &Path, key: &SecretKey) -> std::io::Result<()> {
-    let mut options = fs::OpenOptions::new();
-    let mut file = options
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
     let digits = Zeroizing::new(hex::encode(key.to_bytes().as_slice()));
-    file.write_all(digits.as_bytes())?;
-    file.sync_all()
+    files::create_file(path, digits.as_bytes(), files::PRIVATE_FILE)
 }
 
 /// A file with a JSON list of URLs, as geth has them. What cannot be read is left out, with a

@@ -35,9 +35,10 @@ use actoreum_actors::{
     accounts::{AccountsActor, AccountsSetup},
     bloom_index::BloomIndexActor,
     chain::{ChainActor, ChainSetup},
-    eth::{EthSetup, fetcher::FetcherActor, protocol_manager::ProtocolManagerActor},
+    eth::{EthPeers, EthSetup, fetcher::FetcherActor, protocol_manager::ProtocolManagerActor},
     filter::{FilterActor, PendingSource},
     kept_socket::KeptSocket,
+    sealer::SigningRecords,
     supervision::{ActorRef, ChildSpec, Failure, Pool, Strategy, SupervisorSpec},
     usb::{DEVICE_THREADS, UsbHubActor, UsbSetup},
 };
@@ -250,6 +251,9 @@ fn assemble_all(
         let actors = sealing.actors(config.dev.is_some());
         follow_pool.push(actors.worker.recipient());
         follow_chain.push(actors.worker.recipient());
+        if config.dev.is_none() {
+            follow_chain.push(actors.sealer.recipient());
+        }
         worker = Some(actors);
     }
     let scratch = sealing.and_then(|sealing| sealing.scratch.clone());
@@ -269,7 +273,13 @@ fn assemble_all(
     for follower in follow_chain {
         setup = setup.follower(follower);
     }
+    let peers = EthPeers::default();
     if let (Some(actors), Some(method)) = (worker, method) {
+        let records = datadir.filter(|_| config.dev.is_none()).map(|datadir| {
+            let keystore = keys.directory.folder().to_owned();
+            let instance = datadir.instance().to_owned();
+            SigningRecords::new(reader.genesis_hash(), instance, keystore)
+        });
         let parts = MinerParts {
             engine,
             method,
@@ -278,6 +288,8 @@ fn assemble_all(
             chain: chain.clone(),
             accounts: accounts.clone(),
             own: config.eth.tx_pool.locals.clone(),
+            peers: peers.clone(),
+            records,
         };
         miner = Some(miner::assemble(&config.eth.miner, &reader, &actors, parts)?);
         // Set once: there is one tree.
@@ -295,6 +307,7 @@ fn assemble_all(
         txpool.handle.clone(),
         Pool::new("serving", eth::SERVING_THREADS),
     );
+    eth_setup.peers = peers;
     eth_setup.manager = manager;
     eth_setup.fetcher = fetcher;
     eth_setup.required.clone_from(&config.eth.whitelist);
@@ -331,6 +344,13 @@ fn assemble_all(
         };
         let eth = eth::assemble(eth_setup, network_id, mode, sync_followers)?;
         let (network, handle) = network::assemble(config, datadir, &reader, eth.protocol)?;
+        if let Some(sealing) = node.sealing.get()
+            && node.clique.is_some()
+            && !config.eth.miner.nowait
+            && handle.settings().knows_nodes()
+        {
+            sealing.control.meet_a_peer_first();
+        }
         spec = spec.child(eth.spec).child(network);
         // Set once: there is one tree.
         let _ = node.network.set(handle);

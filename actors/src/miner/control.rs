@@ -41,6 +41,8 @@ pub struct MinerControl {
     is_paused: AtomicBool,
     /// Whether the one sync that sealing pauses for is over.
     was_synced: AtomicBool,
+    /// Whether a peer is to be met first, during which none are sealed either.
+    is_meeting: AtomicBool,
     /// Milliseconds between blocks that a development chain's user asked for; zero: none.
     interval: AtomicU64,
     stall: Mutex<Option<Stall>>,
@@ -56,6 +58,7 @@ impl MinerControl {
             is_wanted: AtomicBool::new(is_wanted),
             is_paused: AtomicBool::new(false),
             was_synced: AtomicBool::new(false),
+            is_meeting: AtomicBool::new(false),
             interval: AtomicU64::new(0),
             stall: Mutex::new(None),
             threads: AtomicUsize::new(0),
@@ -75,7 +78,7 @@ impl MinerControl {
 
     /// Whether blocks are sealed without being asked for.
     pub fn is_sealing(&self) -> bool {
-        self.is_wanted.load(SeqCst) && !self.is_paused.load(SeqCst)
+        self.is_wanted.load(SeqCst) && !self.is_paused.load(SeqCst) && !self.is_meeting()
     }
 
     /// Whether the operator wants blocks to be sealed, now or once a sync is over.
@@ -100,6 +103,23 @@ impl MinerControl {
     pub(super) fn sync_ended(&self) -> bool {
         self.was_synced.store(true, SeqCst);
         self.is_paused.swap(false, SeqCst)
+    }
+
+    /// Seal nothing before a peer is met, and its blocks are here: this node's head may be an old
+    /// one, such as a backup's, above which heights were signed. It is for a chain of several
+    /// signers; one signer alone meets nobody who could know better.
+    pub fn meet_a_peer_first(&self) {
+        self.is_meeting.store(true, SeqCst);
+    }
+
+    /// Whether a peer is still to be met.
+    pub fn is_meeting(&self) -> bool {
+        self.is_meeting.load(SeqCst)
+    }
+
+    /// A peer was met, or none needs to be.
+    pub(super) fn met(&self) {
+        self.is_meeting.store(false, SeqCst);
     }
 
     /// Threads that search for a proof of work.

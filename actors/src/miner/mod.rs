@@ -4,12 +4,14 @@
 //! |---|---|
 //! | [`StartMining`], [`StopMining`], [`SetEtherbase`] | the operator's wishes |
 //! | [`SyncChanged`] | sealing pauses for the first sync with the network |
-//! | `Look` | does a clique chain stand still? |
+//! | `LookForStall` | does a clique chain stand still? |
+//! | `LookForPeer` | was a peer met, before whose blocks nothing is sealed? |
 //!
 //! What was decided stands in the [`MinerControl`], beside every generation: WorkerActor reads it
 //! there, and so does whoever asks. A new generation goes on where the one before it ended.
 
 mod control;
+mod meeting;
 mod stall;
 
 use std::{num::NonZero, sync::Arc, time::Duration};
@@ -20,7 +22,7 @@ use actoreum_messages::{
     accounts::GetAccounts,
     events::SyncChanged,
     miner::{SetEtherbase, StartMining, StartRefused, StopMining},
-    sealer::ThreadsChanged,
+    sealer::{EndSearch, ThreadsChanged},
     txpool::SetPriceLimit,
     worker::Look,
 };
@@ -30,13 +32,15 @@ use tracing::{info, warn};
 use crate::{
     accounts::AccountsActor,
     clock,
+    eth::EthPeers,
     sealer::SealerActor,
-    supervision::{Actor, ActorRef, Ctx, Failure, Handles, Later, Message, WhenFull},
+    supervision::{Actor, ActorRef, Ctx, Failure, Handles, Later, Message, TaskHandle, WhenFull},
     txpool::TxPoolActor,
     worker::WorkerActor,
 };
 
 pub use control::{MinerControl, MinerSettings};
+use meeting::Meeting;
 pub use stall::Stall;
 
 /// How long AccountsActor is waited for: it may be opening keys anew.
@@ -63,6 +67,8 @@ pub struct MinerSetup {
     pub sealer: ActorRef<SealerActor>,
     /// Who keeps the transactions, where a price limit is set with the start.
     pub pool: Option<ActorRef<TxPoolActor>>,
+    /// Who speaks with us.
+    pub peers: EthPeers,
 }
 
 impl MinerSetup {
@@ -71,6 +77,8 @@ impl MinerSetup {
         MinerActor {
             setup: self,
             told: None,
+            meeting: Meeting::default(),
+            looking: None,
         }
     }
 }
@@ -80,6 +88,9 @@ pub struct MinerActor {
     setup: MinerSetup,
     /// The head of the standstill that was told, and the seconds it had lasted.
     told: Option<(u64, u64)>,
+    meeting: Meeting,
+    /// The looks for a peer.
+    looking: Option<TaskHandle>,
 }
 
 impl MinerActor {
@@ -123,6 +134,9 @@ impl MinerActor {
         control.set_wanted(true);
         match control.is_sealing() {
             true => info!(%etherbase, "sealing"),
+            false if control.is_meeting() => {
+                info!(%etherbase, "sealing begins once a peer is met, and its blocks are here");
+            }
             false => info!(%etherbase, "a sync with the network runs: sealing begins after it"),
         }
         self.wake_worker();
@@ -147,6 +161,8 @@ impl MinerActor {
             return;
         };
         let stall = Stall::of(clique, &self.setup.reader, *period, clock::now());
+        // Before the log says it: whoever reads that may ask.
+        self.setup.control.set_stall(stall.clone());
         match (&stall, self.told) {
             (Some(stall), told) => {
                 let is_due = told.is_none_or(|(head, seconds)| {
@@ -163,7 +179,6 @@ impl MinerActor {
             }
             (None, None) => {}
         }
-        self.setup.control.set_stall(stall);
     }
 }
 
@@ -176,6 +191,13 @@ impl Actor for MinerActor {
             .is_some_and(|(_, period)| *period > 0)
         {
             ctx.notify_every(STALL_PERIOD, || LookForStall);
+        }
+        if self.setup.control.is_meeting() {
+            // Before anything is said about sealing: one signer meets nobody.
+            self.look_for_peer();
+        }
+        if self.setup.control.is_meeting() {
+            self.looking = Some(ctx.notify_every(meeting::PERIOD, || LookForPeer));
         }
         if self.setup.control.is_wanted() {
             let found = self.find_etherbase(self.setup.control.settings().etherbase);
@@ -214,6 +236,8 @@ impl Handles<StopMining> for MinerActor {
 
     fn handle(&mut self, _: StopMining, _: &mut Ctx<Self>) {
         self.setup.control.set_wanted(false);
+        // A sealer that is down holds nothing.
+        let _ = self.setup.sealer.tell(EndSearch);
         info!("sealing no longer");
         self.wake_worker();
     }
@@ -239,7 +263,7 @@ impl Handles<SyncChanged> for MinerActor {
     type Answer = ();
 
     fn handle(&mut self, changed: SyncChanged, _: &mut Ctx<Self>) {
-        let control = &self.setup.control;
+        let control = Arc::clone(&self.setup.control);
         match changed {
             SyncChanged::Started(_) => {
                 if control.sync_began() && control.is_wanted() {
@@ -247,7 +271,11 @@ impl Handles<SyncChanged> for MinerActor {
                 }
             }
             SyncChanged::Done | SyncChanged::Failed(_) => {
-                if control.sync_ended() && control.is_wanted() {
+                if changed == SyncChanged::Done {
+                    self.meeting.synced();
+                    self.look_for_peer();
+                }
+                if control.sync_ended() && control.is_sealing() {
                     info!("sealing goes on after the sync");
                 }
             }
@@ -267,5 +295,25 @@ impl Handles<LookForStall> for MinerActor {
 
     fn handle(&mut self, _: LookForStall, _: &mut Ctx<Self>) {
         self.look_for_stall();
+    }
+}
+
+/// Time to look whether a peer was met.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct LookForPeer;
+
+impl Handles<LookForPeer> for MinerActor {
+    type Answer = ();
+    const WHEN_FULL: WhenFull = WhenFull::DropOldest;
+
+    fn handle(&mut self, _: LookForPeer, _: &mut Ctx<Self>) {
+        self.look_for_peer();
+        if !self.setup.control.is_meeting()
+            && let Some(looking) = self.looking.take()
+        {
+            looking.cancel();
+            self.wake_worker();
+        }
     }
 }

@@ -63,6 +63,16 @@ impl NetworkSettings {
         }
     }
 
+    /// Whether there is anybody to connect to: static nodes, or nodes that discovery begins with.
+    pub fn knows_nodes(&self) -> bool {
+        let remembers = || {
+            let file = self.nodes_file.as_deref();
+            file.is_some_and(super::discovery::remembers_nodes)
+        };
+        !self.static_nodes.is_empty()
+            || self.max_dialled() > 0 && (!self.bootnodes.is_empty() || remembers())
+    }
+
     /// How many peers are dialled without being static.
     pub fn max_dialled(&self) -> usize {
         if self.is_discovering {

@@ -2,44 +2,77 @@
 //!
 //! A height is reserved before it is signed, and a signed block is on disk before anybody else
 //! sees it. So after a crash at any moment either nothing of the height was given away, or the
-//! block itself is there to be given away again.
+//! block itself is there to be given away again. The database may be lost or replaced by an older
+//! one: the [`SigningRecords`] beside it say up to which height a key has signed.
 
-use actoreum_primitives::{B256, Block, rlp};
+use std::path::PathBuf;
+
+use actoreum_consensus::clique::recover_signer;
+use actoreum_primitives::{Address, B256, Block, rlp};
 use actoreum_storage::{Commit, StorageError, Store};
 use parking_lot::Mutex;
 use tracing::debug;
 
+use super::record::{RecordError, SigningRecord, SigningRecords};
+
 /// Under this name the store keeps the last signed block, in RLP.
 const LAST_SIGNED: &str = "last signed block";
 
-/// The memory of one signer. It outlives the generations of its actor.
+/// The memory of the signers of one chain. It outlives the generations of its actor.
 pub struct SealGuard {
     store: Store,
+    records: Option<SigningRecords>,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
     last: Option<Block>,
+    /// Of the key that this process signs with.
+    record: Option<SigningRecord>,
     reserved: Option<Reservation>,
     /// Counts the actor's generations: what an earlier one left under way comes to nothing.
     generation: u64,
 }
 
+/// A height that is to be signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Height {
+    /// The block's number.
+    pub number: u64,
+    /// The key that signs.
+    pub signer: Address,
+    /// Whether other signers may seal beside it.
+    pub is_shared: bool,
+}
+
 /// The right to sign one height.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reservation {
-    number: u64,
+    height: Height,
     generation: u64,
 }
 
 /// Why a height may not be signed.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, thiserror::Error)]
 pub enum Refusal {
     /// It is being signed.
+    #[error("a height is being signed")]
     Reserved,
     /// This block of the same height or of a higher one was signed.
+    #[error("block {} was signed", .0.header.number)]
     Signed(Box<Block>),
+    /// A block of this height or of a higher one is on record; the database does not have it.
+    #[error("block {highest} was signed")]
+    OnRecord {
+        /// The highest block on record.
+        highest: u64,
+        /// The files of the record.
+        files: Vec<PathBuf>,
+    },
+    /// The record can't be used.
+    #[error(transparent)]
+    Record(#[from] RecordError),
 }
 
 /// Why a signed block was not remembered, and so must not be given away.
@@ -51,11 +84,37 @@ pub enum RememberError {
     /// The store failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// The record failed.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+}
+
+/// Why what was signed could not be taken back.
+#[derive(Debug, thiserror::Error)]
+pub enum ForgetError {
+    /// The store failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The record failed.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+}
+
+/// A block of the chain that carries our signature, against what is on record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seen {
+    /// It is on record, or lies below what is.
+    Known,
+    /// It is above everything on record; from now on it is on record.
+    Unknown,
+    /// Another block of the same height is on record.
+    SecondOfHeight,
 }
 
 impl SealGuard {
-    /// Reads what was signed last.
-    pub fn open(store: Store) -> Result<Self, StorageError> {
+    /// Reads what was signed last. Without `records` nothing is remembered outside the store, as
+    /// suits a chain that nobody else has.
+    pub fn open(store: Store, records: Option<SigningRecords>) -> Result<Self, StorageError> {
         let last = match store.meta(LAST_SIGNED)? {
             Some(record) => Some(rlp::decode_exact(&record).map_err(|_| {
                 StorageError::Corrupt("the last signed block is not readable".to_owned())
@@ -68,6 +127,7 @@ impl SealGuard {
         };
         Ok(Self {
             store,
+            records,
             state: Mutex::new(state),
         })
     }
@@ -79,36 +139,36 @@ impl SealGuard {
         state.reserved = None;
     }
 
+    /// Whether there are records outside the store.
+    pub fn has_records(&self) -> bool {
+        self.records.is_some()
+    }
+
     /// The last block that was signed.
     pub fn last(&self) -> Option<Block> {
         self.state.lock().last.clone()
     }
 
-    /// The last signed block, where it is of this height or of a higher one.
-    pub fn signed(&self, number: u64) -> Option<Block> {
-        let state = self.state.lock();
-        let last = state.last.as_ref();
-        last.filter(|last| last.header.number >= number).cloned()
+    /// Whether the height may be signed: nothing of it or above it was. Takes the key's record,
+    /// which no other process has from then on.
+    pub fn check(&self, height: Height) -> Result<(), Refusal> {
+        self.state.lock().check(self.records.as_ref(), height)
     }
 
     /// Reserves a height, where nothing of it or above it was signed.
-    pub fn reserve(&self, number: u64) -> Result<Reservation, Refusal> {
+    pub fn reserve(&self, height: Height) -> Result<Reservation, Refusal> {
         let mut state = self.state.lock();
         if state.reserved.is_some() {
             return Err(Refusal::Reserved);
         }
-        if let Some(last) = &state.last
-            && last.header.number >= number
-        {
-            return Err(Refusal::Signed(Box::new(last.clone())));
-        }
+        state.check(self.records.as_ref(), height)?;
         let generation = state.generation;
-        let reservation = Reservation { number, generation };
+        let reservation = Reservation { height, generation };
         state.reserved = Some(reservation);
         Ok(reservation)
     }
 
-    /// Gives a height back, of which nothing was signed.
+    /// Gives a height back, of which nothing was signed or no signature was given away.
     pub fn release(&self, reservation: Reservation) {
         let mut state = self.state.lock();
         if state.reserved == Some(reservation) {
@@ -116,37 +176,120 @@ impl SealGuard {
         }
     }
 
-    /// Writes a signed block to disk. After an error it must not be given away.
+    /// Writes a signed block to disk, then that it was signed to the record. After an error it must
+    /// not be given away.
     pub fn remember(&self, reservation: Reservation, block: &Block) -> Result<(), RememberError> {
         let mut state = self.state.lock();
-        if state.reserved != Some(reservation) || block.header.number != reservation.number {
+        let Height {
+            number, is_shared, ..
+        } = reservation.height;
+        if state.reserved != Some(reservation) || block.header.number != number {
             return Err(RememberError::Outdated);
         }
         state.reserved = None;
         let mut commit = Commit::new();
         commit.put_meta(LAST_SIGNED, &rlp::encode(block));
         self.store.commit(commit)?;
-        debug!(number = reservation.number, hash = %block.hash(), "signed a block");
+        let hash = block.hash();
+        // In this order: a block on record that nobody has would end a chain of one signer.
         state.last = Some(block.clone());
+        if let Some(record) = &mut state.record {
+            record.raise(number, hash, is_shared)?;
+        }
+        debug!(number, %hash, "signed a block");
         Ok(())
     }
 
-    /// Forgets the last signed block, where it is the one with this hash: it can never become
-    /// part of a chain.
-    pub fn withdraw(&self, hash: B256) -> Result<(), StorageError> {
-        self.forget_if(|last| last.hash() == hash)
-    }
-
-    /// Forgets the last signed block, where it is above `number`.
-    pub fn rewind(&self, number: u64) -> Result<(), StorageError> {
-        self.forget_if(|last| last.header.number > number)
-    }
-
-    fn forget_if(&self, is_void: impl FnOnce(&Block) -> bool) -> Result<(), StorageError> {
+    /// Takes note of a block of the chain that carries the signature of `height.signer`.
+    pub fn see(&self, height: Height, hash: B256) -> Result<Seen, RecordError> {
         let mut state = self.state.lock();
-        if !state.last.as_ref().is_some_and(is_void) {
-            return Ok(());
+        let Some(records) = &self.records else {
+            return Ok(Seen::Known);
+        };
+        let record = state.hold(records, height)?;
+        let is_second =
+            height.number == record.highest() && record.hash() != hash && !record.hash().is_zero();
+        match height.number > record.highest() {
+            true => record.raise(height.number, hash, height.is_shared)?,
+            false if is_second => return Ok(Seen::SecondOfHeight),
+            false => return Ok(Seen::Known),
         }
+        Ok(Seen::Unknown)
+    }
+
+    /// The highest block on record for a key, where its record is held.
+    pub fn highest(&self, signer: Address) -> Option<u64> {
+        let state = self.state.lock();
+        let record = state.record.as_ref();
+        record
+            .filter(|record| record.signer == signer)
+            .map(SigningRecord::highest)
+    }
+
+    /// Gives the key's record back: this process signs no longer, and another one may.
+    pub fn let_go(&self) {
+        let mut state = self.state.lock();
+        if state.reserved.is_none() {
+            state.record = None;
+        }
+    }
+
+    /// Forgets the last signed block, where it is the one with this hash: it can never become
+    /// part of a chain. Where others sign too, its height stays on record.
+    pub fn withdraw(&self, hash: B256) -> Result<(), ForgetError> {
+        let mut state = self.state.lock();
+        let number = match &state.last {
+            Some(last) if last.hash() == hash => last.header.number,
+            _ => return Ok(()),
+        };
+        self.forget_last(&mut state)?;
+        if let Some(record) = &mut state.record
+            && record.hash() == hash
+        {
+            record.rewind(number.saturating_sub(1))?;
+        }
+        Ok(())
+    }
+
+    /// Frees the heights above `number`, for the operator of a chain of one signer went back to it
+    /// from the block `from`. What was signed while the chain had several signers stays on record,
+    /// and all of it does where a block above `from` was signed: who else may have that is not known,
+    /// save of the block that was just being sealed.
+    pub fn rewind(
+        &self,
+        number: u64,
+        from: u64,
+        signer: Option<Address>,
+    ) -> Result<(), ForgetError> {
+        let mut state = self.state.lock();
+        // A vote would have brought another signer.
+        let is_next = |last: &Block| {
+            last.header.number == from.saturating_add(1) && last.header.beneficiary.is_zero()
+        };
+        let next = state.last.as_ref().filter(|last| is_next(last));
+        let from = next.map_or(from, |last| last.header.number);
+        let mut number = number;
+        if let (Some(records), Some(signer)) = (&self.records, signer) {
+            let height = Height {
+                number,
+                signer,
+                is_shared: false,
+            };
+            let record = state.hold(records, height)?;
+            if record.highest() > from {
+                return Ok(());
+            }
+            record.rewind(number)?;
+            number = number.max(record.shared());
+        }
+        let last = state.last.as_ref();
+        if last.is_some_and(|last| last.header.number > number) {
+            self.forget_last(&mut state)?;
+        }
+        Ok(())
+    }
+
+    fn forget_last(&self, state: &mut State) -> Result<(), StorageError> {
         let mut commit = Commit::new();
         commit.remove_meta(LAST_SIGNED);
         self.store.commit(commit)?;
@@ -155,8 +298,55 @@ impl SealGuard {
     }
 }
 
+impl State {
+    fn check(&mut self, records: Option<&SigningRecords>, height: Height) -> Result<(), Refusal> {
+        if let Some(records) = records {
+            self.hold(records, height)?;
+        }
+        if let Some(last) = &self.last
+            && last.header.number >= height.number
+        {
+            return Err(Refusal::Signed(Box::new(last.clone())));
+        }
+        match &self.record {
+            Some(record) if record.highest() >= height.number => Err(Refusal::OnRecord {
+                highest: record.highest(),
+                files: record.files(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// The record of the height's key. One that is taken anew learns of a block that the store
+    /// alone has: of a crash between the two, or of a version that had no records.
+    fn hold(
+        &mut self,
+        records: &SigningRecords,
+        height: Height,
+    ) -> Result<&mut SigningRecord, RecordError> {
+        let is_held = |record: &SigningRecord| record.signer == height.signer;
+        if !self.record.as_ref().is_some_and(is_held) {
+            // The other key's goes first: it may be wanted elsewhere.
+            self.record = None;
+            let mut record = records.hold(height.signer)?;
+            if let Some(last) = &self.last
+                && recover_signer(&last.header).ok() == Some(height.signer)
+            {
+                record.raise(last.header.number, last.hash(), height.is_shared)?;
+            }
+            self.record = Some(record);
+        }
+        Ok(self
+            .record
+            .as_mut()
+            .expect("because it was put there where it was not"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use actoreum_primitives::{Body, Header};
 
     use super::*;
@@ -173,30 +363,74 @@ mod tests {
         }
     }
 
+    /// A height of a chain with one signer.
+    fn alone(number: u64) -> Height {
+        Height {
+            number,
+            signer: Address::repeat_byte(7),
+            is_shared: false,
+        }
+    }
+
+    /// A height of a chain with several.
+    fn shared(number: u64) -> Height {
+        Height {
+            is_shared: true,
+            ..alone(number)
+        }
+    }
+
+    fn open(store: &Store, records: Option<SigningRecords>) -> SealGuard {
+        SealGuard::open(store.clone(), records).unwrap()
+    }
+
+    fn records(folder: &Path) -> Option<SigningRecords> {
+        let (instance, keystore) = (folder.join("actoreum"), folder.join("keystore"));
+        std::fs::create_dir_all(&instance).unwrap();
+        std::fs::create_dir_all(&keystore).unwrap();
+        let chain = B256::from(rand::random::<[u8; 32]>());
+        Some(SigningRecords::new(chain, instance, keystore))
+    }
+
+    fn sign(guard: &SealGuard, height: Height, extra: u8) {
+        let reservation = guard.reserve(height).unwrap();
+        let block = block(height.number, extra);
+        guard.remember(reservation, &block).unwrap();
+    }
+
+    fn assert_on_record(guard: &SealGuard, height: Height, wanted: u64) {
+        match guard.reserve(height).unwrap_err() {
+            Refusal::OnRecord { highest, .. } => assert_eq!(highest, wanted),
+            other => panic!("{other:?}"),
+        }
+    }
+
     #[test]
     fn a_height_is_signed_once_also_after_a_restart_of_the_process() {
         let store = Store::memory();
-        let guard = SealGuard::open(store.clone()).unwrap();
-        let reservation = guard.reserve(5).unwrap();
-        assert_eq!(guard.reserve(5), Err(Refusal::Reserved));
-        assert_eq!(guard.reserve(6), Err(Refusal::Reserved));
+        let guard = open(&store, None);
+        let reservation = guard.reserve(alone(5)).unwrap();
+        for number in [5, 6] {
+            let refused = guard.reserve(alone(number));
+            assert!(matches!(refused, Err(Refusal::Reserved)));
+        }
         guard.remember(reservation, &block(5, 1)).unwrap();
-        for guard in [guard, SealGuard::open(store).unwrap()] {
+        for guard in [guard, open(&store, None)] {
             for number in [4, 5] {
-                let refused = guard.reserve(number).unwrap_err();
-                assert_eq!(refused, Refusal::Signed(Box::new(block(5, 1))));
+                let refused = guard.reserve(alone(number)).unwrap_err();
+                assert!(matches!(refused, Refusal::Signed(before) if *before == block(5, 1)));
             }
-            let next = guard.reserve(6).unwrap();
+            let next = guard.reserve(alone(6)).unwrap();
             guard.release(next);
         }
     }
 
     #[test]
     fn what_an_earlier_generation_began_comes_to_nothing() {
-        let guard = SealGuard::open(Store::memory()).unwrap();
-        let old = guard.reserve(5).unwrap();
+        let guard = open(&Store::memory(), None);
+        let old = guard.reserve(alone(5)).unwrap();
         guard.begin_generation();
-        let new = guard.reserve(5).unwrap();
+        let new = guard.reserve(alone(5)).unwrap();
         assert!(matches!(
             guard.remember(old, &block(5, 1)),
             Err(RememberError::Outdated)
@@ -208,20 +442,95 @@ mod tests {
 
     #[test]
     fn a_withdrawn_block_and_a_rewound_chain_free_the_height() {
-        let store = Store::memory();
-        let guard = SealGuard::open(store.clone()).unwrap();
-        guard
-            .remember(guard.reserve(5).unwrap(), &block(5, 1))
-            .unwrap();
-        guard.withdraw(block(5, 2).hash()).unwrap();
-        guard.rewind(5).unwrap();
-        assert!(guard.reserve(5).is_err(), "neither was meant");
-        guard.withdraw(block(5, 1).hash()).unwrap();
-        guard
-            .remember(guard.reserve(5).unwrap(), &block(5, 2))
-            .unwrap();
-        guard.rewind(3).unwrap();
-        assert_eq!(guard.last(), None);
-        assert_eq!(SealGuard::open(store).unwrap().last(), None);
+        let folder = tempfile::tempdir().unwrap();
+        for records in [None, records(folder.path())] {
+            let store = Store::memory();
+            let guard = open(&store, records.clone());
+            let signer = Some(alone(0).signer);
+            sign(&guard, alone(5), 1);
+            guard.withdraw(block(5, 2).hash()).unwrap();
+            guard.rewind(5, 5, signer).unwrap();
+            assert!(guard.reserve(alone(5)).is_err(), "neither was meant");
+            guard.withdraw(block(5, 1).hash()).unwrap();
+            sign(&guard, alone(5), 2);
+            guard.rewind(3, 5, signer).unwrap();
+            assert_eq!(guard.last(), None);
+            drop(guard);
+            let guard = open(&store, records);
+            assert_eq!(guard.last(), None);
+            sign(&guard, alone(4), 3);
+        }
+    }
+
+    #[test]
+    fn a_lost_database_does_not_free_a_height() {
+        let folder = tempfile::tempdir().unwrap();
+        let records = records(folder.path());
+        sign(&open(&Store::memory(), records.clone()), shared(5), 1);
+        let guard = open(&Store::memory(), records);
+        assert_on_record(&guard, shared(5), 5);
+        assert_on_record(&guard, alone(4), 5);
+        sign(&guard, shared(6), 1);
+    }
+
+    #[test]
+    fn a_database_of_an_older_backup_does_not_free_a_height() {
+        let folder = tempfile::tempdir().unwrap();
+        let records = records(folder.path());
+        let backup = Store::memory();
+        sign(&open(&backup, records.clone()), shared(3), 1);
+        sign(&open(&Store::memory(), records.clone()), shared(5), 1);
+        let guard = open(&backup, records);
+        assert_on_record(&guard, shared(4), 5);
+    }
+
+    #[test]
+    fn heights_of_several_signers_are_never_freed() {
+        let folder = tempfile::tempdir().unwrap();
+        let guard = open(&Store::memory(), records(folder.path()));
+        let signer = Some(shared(0).signer);
+        sign(&guard, shared(5), 1);
+        sign(&guard, alone(9), 1);
+        guard.rewind(2, 7, signer).unwrap();
+        assert!(
+            guard.reserve(alone(9)).is_err(),
+            "a step before went below it"
+        );
+        guard.rewind(2, 9, signer).unwrap();
+        assert_on_record(&guard, alone(5), 5);
+        sign(&guard, alone(6), 2);
+        guard.withdraw(block(6, 2).hash()).unwrap();
+        sign(&guard, shared(6), 3);
+        guard.withdraw(block(6, 3).hash()).unwrap();
+        assert_on_record(&guard, shared(6), 6);
+    }
+
+    #[test]
+    fn our_signature_on_a_block_of_the_chain_goes_on_record() {
+        let folder = tempfile::tempdir().unwrap();
+        let guard = open(&Store::memory(), records(folder.path()));
+        let hash = B256::repeat_byte(1);
+        sign(&guard, shared(5), 1);
+        assert_eq!(guard.see(shared(4), hash).unwrap(), Seen::Known);
+        let own = block(5, 1).hash();
+        assert_eq!(guard.see(shared(5), own).unwrap(), Seen::Known);
+        assert_eq!(guard.see(shared(5), hash).unwrap(), Seen::SecondOfHeight);
+        assert_eq!(guard.see(shared(8), hash).unwrap(), Seen::Unknown);
+        assert_on_record(&guard, shared(8), 8);
+    }
+
+    #[test]
+    fn a_key_that_was_let_go_is_free_for_another_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let records = records(folder.path());
+        let first = open(&Store::memory(), records.clone());
+        let second = open(&Store::memory(), records);
+        sign(&first, shared(5), 1);
+        let refused = second.reserve(shared(6)).unwrap_err();
+        assert!(matches!(refused, Refusal::Record(RecordError::InUse(_))));
+        first.let_go();
+        assert_on_record(&second, shared(5), 5);
+        sign(&second, shared(6), 1);
+        assert!(first.reserve(shared(7)).is_err());
     }
 }

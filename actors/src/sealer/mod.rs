@@ -5,6 +5,7 @@
 //! | [`Seal`] | may it be sealed, and when; wait, reserve the height, sign, remember on disk, answer |
 //! | [`GetLastSigned`] | from memory |
 //! | [`Withdraw`], [`Rewound`] | a height may be signed again |
+//! | [`ChainChanged`] | blocks that carry our signature go on record; one that was not on it is told |
 //!
 //! ```text
 //!   Seal -> plan -> wait -> reserve -> AccountsActor signs -> SealGuard on disk (pool) -> answer
@@ -15,11 +16,15 @@
 //!
 //! It waits before it signs: where somebody else's block comes meanwhile, nothing was signed that
 //! nobody needs, and the height can still be signed on another parent. The [`SealGuard`] sees to
-//! it that no height is signed twice, over crashes of this actor and of the whole process.
+//! it that no height is signed twice, over crashes of this actor and of the whole process, and over
+//! the loss of the database. Whether sealing pauses is looked at again before the signature is asked
+//! for, and before it leaves.
 
 mod guard;
 mod notify;
 mod pow;
+mod record;
+mod seen;
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -32,6 +37,7 @@ use actoreum_consensus::{
 };
 use actoreum_messages::{
     accounts::SignHash,
+    events::ChainChanged,
     sealer::{
         EndSearch, GetLastSigned, GetWork, Rewound, Seal, SealRefused, SubmitHashrate, SubmitWork,
         ThreadsChanged, Withdraw, Work,
@@ -44,14 +50,17 @@ use tracing::{error, warn};
 use crate::{
     accounts::AccountsActor,
     clock,
+    miner::MinerControl,
     supervision::{Actor, ActorRef, Ctx, Failure, Handles, Later, Message, Pool, WhenFull},
     worker::WorkerActor,
 };
 
-pub use guard::{Refusal, RememberError, Reservation, SealGuard};
+pub use guard::{ForgetError, Height, Refusal, RememberError, Reservation, SealGuard, Seen};
 pub use notify::{Notifier, NotifyError, NotifyUrl};
 use pow::Pow;
 pub use pow::PowSetup;
+pub use record::{RecordError, SigningRecords};
+use seen::OwnBlocks;
 
 /// How long the signer's key is waited for: AccountsActor may be opening it anew after a crash.
 const SIGNING_PATIENCE: Duration = Duration::from_secs(10);
@@ -70,6 +79,8 @@ pub struct SealerSetup {
     pub pool: Pool,
     /// Who builds, and hears of seals that come late.
     pub worker: ActorRef<WorkerActor>,
+    /// Whether blocks are sealed now.
+    pub control: Arc<MinerControl>,
 }
 
 /// How blocks are sealed.
@@ -102,7 +113,11 @@ impl SealerSetup {
             }
             SealingMethod::Ethash(setup) => Some(Pow::new(setup.clone())),
         };
-        SealerActor { setup: self, pow }
+        SealerActor {
+            setup: self,
+            pow,
+            own: OwnBlocks::default(),
+        }
     }
 }
 
@@ -110,6 +125,7 @@ impl SealerSetup {
 pub struct SealerActor {
     setup: SealerSetup,
     pow: Option<Pow>,
+    own: OwnBlocks,
 }
 
 type Answer = Result<Block, SealRefused>;
@@ -129,9 +145,16 @@ impl SealerActor {
             clock::now(),
             &mut rand::rng(),
         )?;
-        if let Some(signed) = with.guard.signed(block.header.number) {
-            return Err(SealRefused::SignedBefore(Box::new(signed)));
-        }
+        let parent = block.header.number.saturating_sub(1);
+        let snapshot =
+            with.clique
+                .snapshot(&self.setup.reader, parent, block.header.parent_hash)?;
+        let height = Height {
+            number: block.header.number,
+            signer: plan.signer,
+            is_shared: snapshot.signers.len() > 1,
+        };
+        with.guard.check(height).map_err(refused)?;
         let sign_at = tokio::time::Instant::now() + plan.delay;
         let hash = seal_hash(&block.header)
             .ok_or_else(|| ConsensusError::from(CliqueError::MissingSignature))?;
@@ -143,18 +166,25 @@ impl SealerActor {
         };
         let (accounts, guard) = (with.accounts.clone(), Arc::clone(&with.guard));
         let (clique, pool) = (Arc::clone(&with.clique), self.setup.pool.clone());
-        let reader = self.setup.reader.clone();
+        let (reader, control) = (self.setup.reader.clone(), Arc::clone(&self.setup.control));
+        // What a user asked for is sealed also where nothing else is.
+        let is_paused = move || !even_if_empty && !control.is_sealing();
         Ok(Later::new(async move {
             tokio::time::sleep_until(sign_at).await;
             let is_on_head = reader.head().hash() == block.header.parent_hash;
-            if is_outdated.load(Ordering::Relaxed) || !is_on_head {
+            if is_outdated.load(Ordering::Relaxed) || !is_on_head || is_paused() {
                 return Err(SealRefused::Outdated);
             }
-            let reservation = guard.reserve(block.header.number).map_err(refused)?;
+            let reservation = guard.reserve(height).map_err(refused)?;
             let signed = match accounts.within(SIGNING_PATIENCE).ask(question).await {
                 Ok(Ok(signature)) => put_seal(&clique, &mut block, signature),
                 Ok(Err(error)) => Err(SealRefused::Signer(error.to_string())),
                 Err(error) => Err(SealRefused::Signer(error.to_string())),
+            };
+            // The key may have been waited for.
+            let signed = match signed {
+                Ok(()) if is_paused() => Err(SealRefused::Outdated),
+                signed => signed,
             };
             if let Err(error) = signed {
                 guard.release(reservation);
@@ -181,6 +211,8 @@ fn refused(refusal: Refusal) -> SealRefused {
     match refusal {
         Refusal::Reserved => SealRefused::Busy,
         Refusal::Signed(block) => SealRefused::SignedBefore(block),
+        Refusal::OnRecord { highest, files } => SealRefused::OnRecord { highest, files },
+        Refusal::Record(error) => SealRefused::Record(error.to_string()),
     }
 }
 
@@ -250,9 +282,26 @@ impl Handles<Withdraw> for SealerActor {
 impl Handles<Rewound> for SealerActor {
     type Answer = ();
 
-    fn handle(&mut self, Rewound { to }: Rewound, _: &mut Ctx<Self>) {
-        if let Some(Err(error)) = self.guard().map(|guard| guard.rewind(to)) {
+    fn handle(&mut self, Rewound { to, from }: Rewound, _: &mut Ctx<Self>) {
+        let SealingMethod::Clique(with) = &self.setup.method else {
+            return;
+        };
+        if let Err(error) = with.guard.rewind(to, from, with.clique.signer()) {
             error!(%error, "signed block not forgotten");
+        }
+    }
+}
+
+impl Handles<ChainChanged> for SealerActor {
+    type Answer = ();
+    // A look goes by the head.
+    const WHEN_FULL: WhenFull = WhenFull::DropOldest;
+
+    fn handle(&mut self, changed: ChainChanged, _: &mut Ctx<Self>) {
+        if let SealingMethod::Clique(with) = &self.setup.method
+            && self.setup.control.is_wanted()
+        {
+            self.own.look(with, &self.setup.reader, &changed.events);
         }
     }
 }
@@ -263,6 +312,9 @@ impl Handles<EndSearch> for SealerActor {
     fn handle(&mut self, _: EndSearch, _: &mut Ctx<Self>) {
         if let Some(pow) = &self.pow {
             pow.end_search();
+        }
+        if let Some(guard) = self.guard() {
+            guard.let_go();
         }
     }
 }

@@ -1,4 +1,6 @@
-//! `--miner.notify`: new work is posted to these addresses.
+//! `--miner.notify`: new work is posted to these addresses, and to nobody else: an answer that
+//! points elsewhere is not followed, so that a receiver cannot have the node post to hosts that the
+//! operator did not name. Of an answer the status alone is read.
 
 use std::{str::FromStr, sync::Arc, time::Duration};
 
@@ -83,6 +85,7 @@ impl Notifier {
             client: Client::builder()
                 .connector(connector.timeout(PATIENCE))
                 .timeout(PATIENCE)
+                .disable_redirects()
                 .finish(),
         }
     }
@@ -103,6 +106,10 @@ impl Poster {
             let answer = post.send_body(work.json());
             actix::spawn(async move {
                 match answer.await {
+                    Ok(answer) if answer.status().is_redirection() => {
+                        let status = answer.status();
+                        warn!(address, %status, "not told of new work: redirects are not followed");
+                    }
                     Ok(answer) => debug!(address, status = %answer.status(), "told of new work"),
                     Err(error) => warn!(address, %error, "not told of new work"),
                 }

@@ -72,7 +72,10 @@ impl WorkerActor {
             }
             Disposition::Future | Disposition::Internal => self.import_again(block, ctx),
             Disposition::UnknownAncestor => {
-                debug!(number, %hash, "a signed block belongs to a chain that is gone");
+                self.remind_of_refusal(format!(
+                    "this key has signed up to block {number} of this chain, on a branch that is \
+                     gone: the others go first"
+                ));
                 self.wait_for_another_head();
                 self.give_up(&refused.to_string(), ctx);
             }

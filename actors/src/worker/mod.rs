@@ -109,6 +109,8 @@ pub struct WorkerActor {
     is_told_to_look: bool,
     /// Until when the signer's key is not asked for again.
     keyless_until: Option<Instant>,
+    /// What was last said about why nothing is signed, and when.
+    refusal_told: Option<(String, Instant)>,
     /// Since when the pool has not seen the head.
     behind_since: Option<Instant>,
     alarm: Option<TaskHandle>,

@@ -16,6 +16,8 @@ use crate::supervision::{AskError, Ctx, Handles, JobError, Message};
 
 /// Pause before a key that could not be used is asked for again.
 const KEY_PAUSE: Duration = Duration::from_secs(3);
+/// Time between two lines that say the same about what is not signed.
+const REMINDER: Duration = Duration::from_secs(60);
 
 /// The pool is done with a block.
 #[derive(Message)]
@@ -121,6 +123,16 @@ impl WorkerActor {
                 self.keyless_until = Some(Instant::now() + KEY_PAUSE);
                 self.give_up(&error, ctx);
             }
+            Ok(Err(error @ SealRefused::OnRecord { .. })) => {
+                self.remind_of_refusal(error.to_string());
+                self.wait_for_another_head();
+                self.give_up(&error.to_string(), ctx);
+            }
+            Ok(Err(SealRefused::Record(error))) => {
+                self.remind_of_refusal(error.clone());
+                self.keyless_until = Some(Instant::now() + KEY_PAUSE);
+                self.give_up(&error, ctx);
+            }
             Ok(Err(error)) => {
                 warn!(%error, "block not sealed");
                 self.give_up(&error.to_string(), ctx);
@@ -131,6 +143,20 @@ impl WorkerActor {
                 self.try_again(ctx);
             }
         }
+    }
+
+    /// Says why nothing is signed: at once, then every minute.
+    pub(super) fn remind_of_refusal(&mut self, error: String) {
+        let number = self.setup.reader.head_number() + 1;
+        let is_told = self
+            .refusal_told
+            .as_ref()
+            .is_some_and(|(told, at)| *told == error && at.elapsed() < REMINDER);
+        if is_told {
+            return debug!(number, error, "block not sealed");
+        }
+        warn!(number, error, "block not sealed");
+        self.refusal_told = Some((error, Instant::now()));
     }
 
     fn tell_why_not(&self, error: &ConsensusError) {

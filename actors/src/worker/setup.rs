@@ -72,6 +72,7 @@ impl WorkerSetup {
             refused_on: None,
             is_told_to_look: false,
             keyless_until: None,
+            refusal_told: None,
             behind_since: None,
             alarm: None,
             interval: None,

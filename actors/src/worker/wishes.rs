@@ -58,8 +58,9 @@ impl WorkerActor {
     pub(super) fn rewind(&mut self, to: u64, ctx: &mut Ctx<Self>) {
         self.phase = Phase::Rewinding;
         let (sealer, chain) = (self.setup.sealer.clone(), self.setup.chain.clone());
+        let from = self.setup.reader.head_number();
         let answer = async move {
-            sealer.within(PATIENCE).ask(Rewound { to }).await?;
+            sealer.within(PATIENCE).ask(Rewound { to, from }).await?;
             chain.within(PATIENCE).ask(SetHead { number: to }).await
         };
         ctx.spawn_then(answer, |actor: &mut Self, answer, ctx| {

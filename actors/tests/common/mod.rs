@@ -137,11 +137,12 @@ impl Dev {
             method: SealingMethod::Clique(CliqueSetup {
                 clique,
                 accounts: accounts.clone(),
-                guard: Arc::new(SealGuard::open(disk.store.clone()).unwrap()),
+                guard: Arc::new(SealGuard::open(disk.store.clone(), None).unwrap()),
             }),
             reader: reader.clone(),
             pool: building.clone(),
             worker: worker.clone(),
+            control: Arc::clone(&control),
         };
         let keys = SupervisorSpec::new("keys", Strategy::RestForOne)
             .child(scrypt.child())

@@ -47,6 +47,7 @@ mod blocks;
 mod commit;
 pub mod db;
 mod error;
+pub mod files;
 mod format;
 mod head;
 mod incoming;

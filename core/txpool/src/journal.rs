@@ -5,6 +5,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use actoreum_primitives::PooledTransaction;
@@ -117,7 +118,10 @@ impl Journal {
     /// Those of the file.
     pub fn open(path: impl Into<PathBuf>) -> io::Result<Self> {
         let path = path.into();
-        let file = OpenOptions::new().create(true).append(true).open(&path)?;
+        let mut options = OpenOptions::new();
+        // For its owner alone: it says what is about to be sent.
+        let options = options.create(true).append(true).mode(0o600);
+        let file = options.open(&path)?;
         let length = file.metadata()?.len();
         Ok(Self { path, file, length })
     }
@@ -192,10 +196,15 @@ impl Journal {
         }
         let mut replacement = self.path.clone().into_os_string();
         replacement.push(".new");
-        let mut file = File::create(&replacement)?;
+        let mut options = OpenOptions::new();
+        let options = options.create(true).truncate(true).write(true).mode(0o600);
+        let mut file = options.open(&replacement)?;
         file.write_all(&bytes)?;
         file.sync_all()?;
         fs::rename(&replacement, &self.path)?;
+        if let Some(folder) = self.path.parent().filter(|it| !it.as_os_str().is_empty()) {
+            File::open(folder)?.sync_all()?;
+        }
         *self = Self::open(self.path.clone())?;
         Ok(count)
     }

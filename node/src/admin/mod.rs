@@ -15,6 +15,7 @@
 mod actor;
 mod chart;
 mod history;
+mod limits;
 mod network;
 mod pool;
 mod process;
@@ -22,7 +23,12 @@ mod prometheus;
 mod routes;
 mod status;
 
-use std::{io, net::SocketAddr, sync::Arc, time::Instant};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, atomic::AtomicUsize},
+    time::Instant,
+};
 
 use actix_web::{App, HttpServer, dev::Server, web};
 use actoreum_actors::kept_socket::KeptSocket;
@@ -49,6 +55,8 @@ pub struct AdminState {
     pub hosts: Hosts,
     /// When the process began.
     pub begun: Instant,
+    /// Event streams that are open.
+    streams: Arc<AtomicUsize>,
     chart: Mutex<Chart>,
     history: Mutex<History>,
     rates: Mutex<status::Rates>,
@@ -68,6 +76,7 @@ impl AdminState {
             chaos,
             hosts,
             begun: Instant::now(),
+            streams: Arc::default(),
             chart: Mutex::default(),
             history: Mutex::default(),
             rates: Mutex::default(),

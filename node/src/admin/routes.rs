@@ -1,22 +1,36 @@
 //! The admin page's paths.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use actix_web::{
     Error, HttpRequest, HttpResponse, Responder,
     body::{EitherBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     guard,
-    http::{StatusCode, header},
+    http::{
+        StatusCode,
+        header::{self, HeaderMap, HeaderName, HeaderValue},
+    },
     middleware::{Next, from_fn},
     web::{self, Bytes, Data},
 };
 use actoreum_actors::supervision::{CrashError, NodeSnapshot, snapshot::State};
 use serde::Deserialize;
 use serde_json::json;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::{AdminState, history::SAMPLE_SECONDS, prometheus};
+use super::{
+    AdminState,
+    history::SAMPLE_SECONDS,
+    limits::{BODY_TIMEOUT, MAX_BODY_BYTES, MAX_EVENT_STREAMS},
+    prometheus,
+};
 
 /// Time between two events.
 const EVENT_PERIOD: Duration = Duration::from_secs(1);
@@ -26,6 +40,7 @@ pub fn configure(app: &mut web::ServiceConfig) {
     app.service(
         web::scope("")
             .wrap(from_fn(check_host))
+            .wrap(from_fn(add_headers))
             .route("/", web::get().to(page))
             .route("/style.css", web::get().to(style))
             .route("/app.js", web::get().to(script))
@@ -42,6 +57,37 @@ pub fn configure(app: &mut web::ServiceConfig) {
 /// A form of another site can't send this content type without asking first.
 fn json_body() -> impl guard::Guard {
     guard::Header("content-type", "application/json")
+}
+
+/// What every answer says to browsers: nothing of it is shown in a page of another site, read by
+/// one, or taken for something else than it says it is.
+const HEADERS: [(HeaderName, &str); 6] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+         img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (header::CROSS_ORIGIN_OPENER_POLICY, "same-origin"),
+    (header::CROSS_ORIGIN_RESOURCE_POLICY, "same-origin"),
+];
+
+/// Adds [`HEADERS`] to whatever is answered, refusals included. What may be kept says so itself.
+async fn add_headers<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, Error> {
+    let mut response = next.call(request).await?;
+    let headers: &mut HeaderMap = response.headers_mut();
+    for (name, value) in HEADERS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    if !headers.contains_key(header::CACHE_CONTROL) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    Ok(response)
 }
 
 /// Refuses requests under foreign names: a page whose name was pointed at this address.
@@ -85,12 +131,6 @@ fn asset(content_type: &'static str, body: &'static str) -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, content_type))
         .insert_header((header::CACHE_CONTROL, "no-cache"))
-        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .insert_header((header::X_FRAME_OPTIONS, "DENY"))
-        .insert_header((
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:",
-        ))
         .body(body)
 }
 
@@ -155,7 +195,8 @@ struct Crash {
     path: String,
 }
 
-async fn crash(state: Data<AdminState>, wish: web::Json<Crash>) -> HttpResponse {
+async fn crash(state: Data<AdminState>, request: HttpRequest, body: web::Payload) -> HttpResponse {
+    // Every check that needs no body comes before it.
     if !state.chaos {
         return HttpResponse::Forbidden()
             .body("start the node with --admin.chaos to crash actors\n");
@@ -163,7 +204,11 @@ async fn crash(state: Data<AdminState>, wish: web::Json<Crash>) -> HttpResponse 
     let Some(tree) = state.node.tree.get() else {
         return HttpResponse::ServiceUnavailable().body("the node is starting\n");
     };
-    match tree.crash(&wish.path) {
+    let crash = match read_crash(&request, body).await {
+        Ok(crash) => crash,
+        Err((status, why)) => return HttpResponse::build(status).body(why),
+    };
+    match tree.crash(&crash.path) {
         Ok(()) => HttpResponse::Accepted().body("crashed\n"),
         Err(error) => {
             let status = match error {
@@ -171,24 +216,72 @@ async fn crash(state: Data<AdminState>, wish: web::Json<Crash>) -> HttpResponse 
                 CrashError::Supervisor => StatusCode::BAD_REQUEST,
                 CrashError::Down | CrashError::Crashing => StatusCode::CONFLICT,
             };
-            HttpResponse::build(status).body(format!("{}: {error}\n", wish.path))
+            HttpResponse::build(status).body(format!("{}: {error}\n", crash.path))
         }
     }
 }
 
+/// Reads the body as it arrives: actix's own extractors inflate a compressed one first.
+async fn read_crash(
+    request: &HttpRequest,
+    body: web::Payload,
+) -> Result<Crash, (StatusCode, &'static str)> {
+    let encoding = request.headers().get(header::CONTENT_ENCODING);
+    if encoding.is_some_and(|encoding| encoding != "identity") {
+        return Err((
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "compressed bodies are not taken\n",
+        ));
+    }
+    let read = timeout(BODY_TIMEOUT, body.to_bytes_limited(MAX_BODY_BYTES)).await;
+    let bytes = match read {
+        Err(_) => return Err((StatusCode::REQUEST_TIMEOUT, "the body takes too long\n")),
+        Ok(Err(_)) => return Err((StatusCode::PAYLOAD_TOO_LARGE, "the body is too long\n")),
+        Ok(Ok(Err(_))) => return Err((StatusCode::BAD_REQUEST, "the body can't be read\n")),
+        Ok(Ok(Ok(bytes))) => bytes,
+    };
+    serde_json::from_slice(&bytes).map_err(|_| {
+        (
+            StatusCode::BAD_REQUEST,
+            "the body names no actor: {\"path\": \"…\"}\n",
+        )
+    })
+}
+
 /// One event a second with everything that the page draws.
-async fn events(state: Data<AdminState>, _request: HttpRequest) -> HttpResponse {
+async fn events(state: Data<AdminState>) -> HttpResponse {
+    let Some(place) = StreamPlace::take(&state.streams) else {
+        return HttpResponse::ServiceUnavailable().body("too many pages are open\n");
+    };
     let mut ticks = interval(EVENT_PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let stream = futures_util::stream::unfold((state, ticks), |(state, mut ticks)| async move {
+    let begin = (state, ticks, place);
+    let stream = futures_util::stream::unfold(begin, |(state, mut ticks, place)| async move {
         ticks.tick().await;
         let event = event(&state);
-        Some((Ok::<_, Error>(Bytes::from(event)), (state, ticks)))
+        Some((Ok::<_, Error>(Bytes::from(event)), (state, ticks, place)))
     });
     HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, "text/event-stream"))
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .streaming(stream)
+}
+
+/// One of the [`MAX_EVENT_STREAMS`], until it is dropped.
+struct StreamPlace(Arc<AtomicUsize>);
+
+impl StreamPlace {
+    fn take(streams: &Arc<AtomicUsize>) -> Option<Self> {
+        let more = |open: usize| (open < MAX_EVENT_STREAMS).then_some(open + 1);
+        streams.fetch_update(Relaxed, Relaxed, more).ok()?;
+        Some(Self(Arc::clone(streams)))
+    }
+}
+
+impl Drop for StreamPlace {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
 }
 
 fn event(state: &AdminState) -> String {

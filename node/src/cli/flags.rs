@@ -47,6 +47,9 @@ pub struct NodeFlags {
     /// Newest fork of --dev, from its first block on (default: osaka)
     #[arg(long = "dev.fork", global = true, value_name = "FORK", requires = "dev", value_parser = crate::dev::parse_fork, help_heading = "Node")]
     pub dev_fork: Option<Fork>,
+    /// Let the system write core dumps, which hold unlocked keys, and let debuggers attach
+    #[arg(long, global = true, help_heading = "Node")]
+    pub allow_core_dumps: bool,
     /// Storage engine of a new data directory (default: sled)
     #[arg(
         long = "db.engine",

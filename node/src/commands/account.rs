@@ -1,13 +1,13 @@
 //! `account` and `wallet`: the key files, managed without a running node, in geth's words.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::File,
     io::{self, Read, Write},
-    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
 use actoreum_primitives::SecretKey;
+use actoreum_storage::files::{PRIVATE_FILE, create_file};
 use actoreum_wallet::{KeyAccount, KeyDirectory, limits::MAX_KEY_FILE_BYTES, presale};
 use eyre::{WrapErr, bail, eyre};
 use zeroize::Zeroizing;
@@ -186,17 +186,5 @@ fn read_key(path: &Path) -> eyre::Result<SecretKey> {
 
 /// Writes a file that only its owner reads, and that was not there.
 fn write_key(path: &Path, digits: &str) -> io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
-    let written = file
-        .write_all(digits.as_bytes())
-        .and_then(|()| file.sync_all());
-    if written.is_err() {
-        // What matters is told; half a key is of no use to anybody.
-        let _ = fs::remove_file(path);
-    }
-    written
+    create_file(path, digits.as_bytes(), PRIVATE_FILE)
 }

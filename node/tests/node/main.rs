@@ -9,6 +9,7 @@
 )]
 
 mod accounts;
+mod admin;
 mod browser;
 mod chains;
 mod crash;
@@ -32,6 +33,7 @@ mod page;
 mod pending;
 mod personal;
 mod pool_flood;
+mod private;
 mod process;
 mod round_trip;
 mod sealing;

@@ -181,6 +181,11 @@ impl Running {
         self.child.try_wait().unwrap().is_some()
     }
 
+    /// Waits for the end; how the process ended, a signal included.
+    pub fn ended_how(mut self) -> std::process::ExitStatus {
+        self.child.wait().unwrap()
+    }
+
     /// The process's number.
     pub fn id(&self) -> u32 {
         self.child.id()
@@ -219,9 +224,18 @@ impl Running {
 
     /// Resident memory, in bytes.
     pub fn resident_bytes(&self) -> u64 {
+        self.status_bytes("VmRSS:")
+    }
+
+    /// The most resident memory so far, in bytes.
+    pub fn peak_bytes(&self) -> u64 {
+        self.status_bytes("VmHWM:")
+    }
+
+    fn status_bytes(&self, field: &str) -> u64 {
         let path = format!("/proc/{}/status", self.child.id());
         let status = std::fs::read_to_string(path).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let line = status.lines().find_map(|line| line.strip_prefix(field));
         let kibibytes: u64 = line
             .and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok())
             .unwrap();

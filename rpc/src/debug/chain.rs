@@ -63,26 +63,42 @@ fn bad_blocks(node: &Node, bad: Vec<BadBlock>) -> Result<Vec<Shown>, RpcError> {
 }
 
 async fn set_head(node: Arc<Node>, (number,): (u64,)) -> Result<(), RpcError> {
+    // Before the blocks are gone that say who might seal.
+    let from = node.chain.head_number();
+    let has_one_signer = had_one_signer_since(&node, number);
     let asked = node.writer()?.ask(SetHead { number });
     let done = asked.await.map_err(unanswered)?;
     done.map_err(|error| RpcError::server(error.to_string()))?;
-    let Some(sealing) = node.sealing.get().filter(|_| has_one_signer(&node, number)) else {
+    let Some(sealing) = node.sealing.get().filter(|_| has_one_signer) else {
         return Ok(());
     };
     let sealer = sealing.sealer.within(ACTOR_PATIENCE);
-    let freed = sealer.ask(Rewound { to: number }).await;
+    let freed = sealer.ask(Rewound { to: number, from }).await;
     freed.map_err(unanswered)?;
     let worker = sealing.worker.within(ACTOR_PATIENCE);
     worker.ask(Look).await.map_err(unanswered)
 }
 
-/// Whether nobody but one signer seals after the block with this number. Then heights that were
-/// signed may be signed again, for nobody else holds to them; otherwise the others go first.
-fn has_one_signer(node: &Node, number: u64) -> bool {
-    let snapshot = || {
-        let header = node.chain.header_by_number(number).ok()??;
-        let clique = node.clique.as_ref()?;
-        clique.snapshot(&node.chain, number, header.hash()).ok()
+/// Whether nobody but one signer could seal after the block with this number or after any block
+/// above it. Then heights that were signed may be signed again, for nobody else holds to them;
+/// otherwise the others go first.
+fn had_one_signer_since(node: &Node, number: u64) -> bool {
+    let Some(clique) = &node.clique else {
+        return false;
     };
-    snapshot().is_some_and(|snapshot| snapshot.signers.len() == 1)
+    let has_one_after = |number: u64| {
+        let header = node.chain.header_by_number(number).ok()??;
+        let snapshot = clique.snapshot(&node.chain, number, header.hash()).ok()?;
+        Some(snapshot.signers.len() == 1)
+    };
+    // Signers change with a vote alone, and a block that carries one names an account.
+    let is_unchanged_by = |number: u64| {
+        let header = node.chain.header_by_number(number).ok()??;
+        Some(header.beneficiary.is_zero())
+    };
+    let above = number.saturating_add(1)..=node.chain.head_number();
+    has_one_after(number) == Some(true)
+        && above.into_iter().all(|number| {
+            is_unchanged_by(number) == Some(true) || has_one_after(number) == Some(true)
+        })
 }

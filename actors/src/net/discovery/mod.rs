@@ -19,6 +19,7 @@ use std::collections::HashMap;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -43,6 +44,12 @@ use crate::supervision::{
     Actor, Ctx, Exit, Failure, Handles, Later, Message, Replier, TaskHandle, WhenAbandoned,
     WhenFull,
 };
+
+/// Whether a file of remembered nodes holds any.
+pub(super) fn remembers_nodes(file: &Path) -> bool {
+    let database = NodeDatabase::open(FileStore::read(file));
+    database.is_ok_and(|database| database.len().is_ok_and(|count| count > 0))
+}
 
 /// Datagrams with their senders. From: the socket.
 #[derive(Debug, Message)]

@@ -7,6 +7,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use actoreum_storage::files::{PRIVATE_FILE, replace_file};
 use actoreum_wire::nodes::{KeyValueStore, MemoryStore, StoreError};
 use tracing::warn;
 
@@ -67,9 +68,7 @@ fn next<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
 
 /// Replaces a file by another content, whole or not at all.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let beside = path.with_extension("new");
-    fs::write(&beside, bytes)?;
-    fs::rename(&beside, path)
+    replace_file(path, bytes, PRIVATE_FILE)
 }
 
 impl KeyValueStore for FileStore {

@@ -2,13 +2,11 @@
 
 use std::{
     fmt::Write as _,
-    fs::OpenOptions,
-    io::Write as _,
-    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
 use actoreum_primitives::SecretKey;
+use actoreum_storage::files::{PRIVATE_FILE, PUBLIC_FILE, create_file};
 use eyre::WrapErr;
 use zeroize::Zeroizing;
 
@@ -21,23 +19,17 @@ const MAX_PHRASE_BYTES: usize = 512;
 const ACCOUNT_BYTES: usize = 192;
 
 fn create(path: &Path, mode: u32, bytes: &[u8]) -> eyre::Result<()> {
-    let mut options = OpenOptions::new();
-    let file = options.write(true).create_new(true).mode(mode).open(path);
-    file.and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    })
-    .wrap_err_with(|| format!("{} can't be written", path.display()))
+    create_file(path, bytes, mode).wrap_err_with(|| format!("{} can't be written", path.display()))
 }
 
 /// Writes a file for everybody to read.
 pub(super) fn write(path: &Path, text: &str) -> eyre::Result<()> {
-    create(path, 0o644, text.as_bytes())
+    create(path, PUBLIC_FILE, text.as_bytes())
 }
 
 /// Writes a file for its owner alone.
 pub(super) fn write_secret(path: &Path, bytes: &[u8]) -> eyre::Result<()> {
-    create(path, 0o600, bytes)
+    create(path, PRIVATE_FILE, bytes)
 }
 
 /// Writes the list of the other nodes, which a node stays connected with.

@@ -27,7 +27,7 @@ use actoreum_primitives::{
     Address, Fork, Genesis, PrivateChain, PrivateSealing, SecretKey, U256,
     config::{CliqueConfig, DEFAULT_CLIQUE_EPOCH},
 };
-use actoreum_storage::Store;
+use actoreum_storage::{Store, files::create_private_folder};
 use actoreum_wallet::{KeyDirectory, Password, ScryptCost, mnemonic};
 use eyre::{WrapErr, bail};
 use zeroize::Zeroizing;
@@ -127,7 +127,8 @@ fn look_at_folder(folder: &Path) -> eyre::Result<()> {
 }
 
 fn make_folder(folder: &Path) -> eyre::Result<PathBuf> {
-    fs::create_dir_all(folder)
+    // With the signers' password and the keys of all accounts in it.
+    create_private_folder(folder)
         .wrap_err_with(|| format!("the folder {} can't be made", folder.display()))?;
     Ok(fs::canonicalize(folder)?)
 }
@@ -141,7 +142,7 @@ fn make_node(
 ) -> eyre::Result<Node> {
     let folder = folder.join(&name);
     let datadir = DataDir::at(&folder);
-    fs::create_dir_all(datadir.instance())?;
+    create_private_folder(datadir.instance())?;
     let key = SecretKey::random();
     let hex = Zeroizing::new(hex::encode(key.to_bytes().as_slice()));
     files::write_secret(&datadir.instance().join("nodekey"), hex.as_bytes())?;
@@ -197,7 +198,7 @@ fn genesis(plan: &Plan, nodes: &[Node], accounts: &[SecretKey]) -> Genesis {
 
 fn init(config: &Config, node: &Node, genesis: &Genesis) -> eyre::Result<()> {
     let chaindata = DataDir::at(&node.folder).chaindata();
-    fs::create_dir_all(&chaindata)?;
+    create_private_folder(&chaindata)?;
     let store = Store::open(&chaindata, datadir::store_options(config))?;
     actoreum_chain::genesis::init(&store, genesis)?;
     Ok(())

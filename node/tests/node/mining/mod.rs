@@ -2,6 +2,7 @@
 
 mod clique;
 mod crash;
+mod double_sign;
 mod notify;
 mod work;
 

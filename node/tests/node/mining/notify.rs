@@ -208,3 +208,35 @@ fn a_receiver_that_never_answers_or_never_ends_holds_nobody_up() {
     );
     end(node);
 }
+
+#[test]
+fn a_redirect_to_another_host_is_told_and_not_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let datadir = init(folder.path(), &pow_genesis());
+    let elsewhere = Receiving::start(false);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (address, target) = (listener.local_addr().unwrap(), elsewhere.address);
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 4_096]);
+            let _ = write!(
+                stream,
+                "HTTP/1.1 307 Temporary Redirect\r\nlocation: http://{target}/inside\r\n\
+                 content-length: 0\r\n\r\n"
+            );
+        }
+    });
+    let mut node = mine(
+        &datadir,
+        &format!("http://{address}/"),
+        Path::new("/dev/null"),
+    );
+    let line = node.wait_for("redirects are not followed");
+    assert!(
+        line.contains(&address.to_string()) && line.contains("307"),
+        "{line}"
+    );
+    assert!(elsewhere.posts.try_recv().is_err(), "it was followed");
+    end(node);
+}

@@ -1,0 +1,168 @@
+//! The admin page's port against those who reach it and should not.
+
+use std::{
+    io::{Read, Write},
+    net::{Shutdown, SocketAddr, TcpStream},
+    thread,
+    time::Duration,
+};
+
+use flate2::{Compression, write::GzEncoder};
+
+use crate::{http, process::Running};
+
+/// Longer than an answer takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// What a compressed body inflates to.
+const INFLATED_BYTES: usize = 200 << 20;
+/// Memory that such bodies may take, all together.
+const MOST_GROWTH: u64 = 64 << 20;
+
+fn start(more: &[&str]) -> (Running, SocketAddr) {
+    let args = ["--dev", "--ipcdisable", "--admin", "--admin.port", "0"];
+    let mut node = Running::start(&[&args[..], more].concat());
+    let admin = node.wait_for_admin();
+    (node, admin)
+}
+
+fn connect(admin: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(admin).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+/// Sends a request; the head of the answer.
+fn send(admin: SocketAddr, head: &str, body: &[u8]) -> String {
+    let mut stream = connect(admin);
+    let length = body.len();
+    let head = format!(
+        "{head}\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    // The node may answer, and hang up, before it has read all of it.
+    let _ = stream.write_all(body);
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    let answer = String::from_utf8_lossy(&answer);
+    let head = answer.split("\r\n\r\n").next().unwrap_or_default();
+    head.to_lowercase()
+}
+
+const CRASH: &str = "POST /api/crash HTTP/1.1\r\ncontent-type: application/json";
+
+fn bomb() -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    let zeros = vec![b' '; 1 << 20];
+    for _ in 0..INFLATED_BYTES >> 20 {
+        encoder.write_all(&zeros).unwrap();
+    }
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn compressed_bodies_on_the_admin_page_are_refused_unread() {
+    let bomb = bomb();
+    assert!(bomb.len() < 1 << 20);
+    for (flags, status) in [(&[][..], "403"), (&["--admin.chaos"][..], "415")] {
+        let (node, admin) = start(flags);
+        http::request(admin, "GET", "/api/status", "").unwrap();
+        let before = node.peak_bytes();
+        thread::scope(|scope| {
+            for _ in 0..50 {
+                scope.spawn(|| {
+                    let head = format!("{CRASH}\r\ncontent-encoding: gzip");
+                    let answer = send(admin, &head, &bomb);
+                    // Where it hung up first, the answer is lost at times.
+                    assert!(answer.is_empty() || answer.contains(status), "{answer}");
+                });
+            }
+        });
+        let grown = node.peak_bytes().saturating_sub(before);
+        assert!(grown < MOST_GROWTH, "{flags:?}: {} MB more", grown >> 20);
+        let (status, _) = http::request(admin, "GET", "/health", "").unwrap();
+        assert_eq!(status, 200);
+    }
+}
+
+#[test]
+fn long_slow_and_malformed_bodies_of_a_crash_are_refused() {
+    let (_node, admin) = start(&["--admin.chaos"]);
+    for (body, status) in [
+        (vec![b'x'; 1 << 20], "413"),
+        (b"{".to_vec(), "400"),
+        (b"{\"path\": 7}".to_vec(), "400"),
+        (b"{\"path\": \"node/nobody\"}".to_vec(), "404"),
+    ] {
+        let answer = send(admin, CRASH, &body);
+        assert!(
+            answer.starts_with(&format!("http/1.1 {status}")),
+            "{answer}"
+        );
+    }
+    let mut slow = connect(admin);
+    let head = format!("{CRASH}\r\nhost: localhost\r\ncontent-length: 100\r\n\r\n{{");
+    slow.write_all(head.as_bytes()).unwrap();
+    let mut answer = String::new();
+    let _ = slow.read_to_string(&mut answer);
+    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+}
+
+#[test]
+fn every_answer_of_the_admin_page_is_for_its_own_origin_alone() {
+    let (_node, admin) = start(&[]);
+    for path in [
+        "/",
+        "/style.css",
+        "/app.js",
+        "/api/actors",
+        "/api/status",
+        "/metrics",
+        "/health",
+        "/nowhere",
+    ] {
+        let answer = send(admin, &format!("GET {path} HTTP/1.1"), b"");
+        for part in [
+            "frame-ancestors 'none'",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "default-src 'none'",
+            "x-content-type-options: nosniff",
+            "x-frame-options: deny",
+            "referrer-policy: no-referrer",
+            "cross-origin-resource-policy: same-origin",
+        ] {
+            assert!(answer.contains(part), "{path}: no {part} in {answer}");
+        }
+        let cached = answer.contains("cache-control: no-");
+        assert!(cached, "{path}: {answer}");
+    }
+}
+
+#[test]
+fn event_streams_have_a_bound() {
+    let (_node, admin) = start(&[]);
+    let open = |count: usize| -> Vec<(TcpStream, String)> {
+        let streams = (0..count).map(|_| {
+            let mut stream = connect(admin);
+            let request = "GET /api/events HTTP/1.1\r\nhost: localhost\r\n\r\n";
+            stream.write_all(request.as_bytes()).unwrap();
+            let mut begin = [0; 12];
+            stream.read_exact(&mut begin).unwrap();
+            (stream, String::from_utf8(begin.to_vec()).unwrap())
+        });
+        streams.collect()
+    };
+    let streams = open(40);
+    let count = |status: &str| streams.iter().filter(|it| it.1.ends_with(status)).count();
+    assert_eq!((count("200"), count("503")), (32, 8));
+    // Whoever leaves makes room.
+    for (stream, _) in &streams {
+        stream.shutdown(Shutdown::Both).unwrap();
+    }
+    drop(streams);
+    let begun = std::time::Instant::now();
+    while !open(1)[0].1.ends_with("200") {
+        assert!(begun.elapsed() < PATIENCE, "no room again");
+        thread::sleep(Duration::from_millis(200));
+    }
+}
