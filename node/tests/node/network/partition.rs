@@ -51,7 +51,6 @@ impl Home {
         run(&["init", "--datadir", datadir, file.to_str().unwrap()]).ok();
         let args = [
             "--nodiscover",
-            "--mine",
             "--unlock",
             &self.signer,
             "--password",
@@ -150,6 +149,7 @@ fn a_healed_partition_mines_again_what_the_losing_half_mined() {
     let [first, second, alone] = homes.map(|home| home.start(&genesis));
 
     // Of three signers one alone seals a block, and waits for the others then.
+    let seal = |node: &Node| assert!(node.call("miner_start", json!([])).is_null());
     let mut subscriber = Subscriber::new(&alone);
     let filter = alone.call("eth_newFilter", json!([{}]));
     let heads = alone.call("eth_newBlockFilter", json!([]));
@@ -157,11 +157,15 @@ fn a_healed_partition_mines_again_what_the_losing_half_mined() {
         .map(|nonce| alone.call("eth_sendRawTransaction", json!([payment(&key, nonce)])))
         .collect();
     let receipt = |node: &Node, hash: &Value| node.call("eth_getTransactionReceipt", json!([hash]));
+    seal(&alone);
     until("the losing half mines", || height(&alone) == 1);
     let mined: Vec<&Value> = paid.iter().filter(|hash| !receipt(&alone, hash).is_null()).collect();
+    assert!(!mined.is_empty());
     println!("{} of {PAYMENTS} payments mined on the half that loses", mined.len());
     let orphaned = alone.call("eth_getBlockByNumber", json!(["0x1", false]))["hash"].take();
     first.add(&second.enode());
+    seal(&first);
+    seal(&second);
     until("the winning half is ahead", || height(&first) >= AHEAD);
     assert_eq!(height(&alone), 1);
 
