@@ -14,7 +14,7 @@
 //! Every block is told, in its order, also of a sync: that one is announced by its newest block
 //! alone, and events give way when the mailbox is full. Such events do not lead from the last block
 //! that was told to the head: what is between is read from the chain, some blocks a turn
-//! ([`resync`]), and what comes late is known by then. So nothing is held for those who listen, and
+//! (`resync`), and what comes late is known by then. So nothing is held for those who listen, and
 //! where nobody does nothing is read. Where the head is too far away ([`limits`]), the blocks in
 //! between are left out: filters say so once when they are polled, and connections that subscribed
 //! to their logs end.

@@ -49,7 +49,7 @@ use crate::supervision::{
 };
 pub use handle::{SubmitError, TxPoolHandle};
 use journal::LocalJournal;
-use reorg::StoodOn;
+use reorg::{Room, StoodOn};
 
 /// Time between two looks for transactions that have waited too long, as in geth.
 const EVICT_PERIOD: Duration = Duration::from_secs(60);
@@ -215,10 +215,8 @@ impl TxPoolActor {
         stood_on: &B256,
         changed: Option<&ChainChanged>,
     ) -> Result<(), StateError> {
-        let config = self.pool.config();
-        let most = config.global_slots.saturating_add(config.global_queue);
-        let most = usize::try_from(most).unwrap_or(usize::MAX);
-        let removed = reorg::returned(&self.setup.chain, stood_on, changed, most);
+        let room = Room::of(self.pool.config());
+        let removed = reorg::returned(&self.setup.chain, stood_on, changed, room);
         let header = self.setup.chain.head();
         let state = self.setup.chain.state_at(header.number)?;
         let head = pool_head(&self.setup.chain, &header);

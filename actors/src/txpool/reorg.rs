@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use actoreum_chain::{ChainEvent, ChainReader};
 use actoreum_messages::events::{ChainCause, ChainChanged};
+use actoreum_primitives::rlp::Encode as _;
 use actoreum_primitives::{B256, Block, PooledTransaction, Transaction};
 use actoreum_storage::StorageError;
-use actoreum_txpool::PoolTx;
+use actoreum_txpool::{PoolConfig, PoolTx};
 use parking_lot::Mutex;
 use tracing::{info, warn};
 
@@ -31,17 +32,47 @@ impl StoodOn {
     }
 }
 
-/// The transactions that came back since the chain's head was `stood_on`, by nonce: at most `most`,
-/// those of the oldest blocks first, for the later ones of a sender stand on the earlier ones.
+/// Room for transactions: more than the pool holds would be dropped there.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Room {
+    pub(super) transactions: u64,
+    pub(super) bytes: usize,
+}
+
+impl Room {
+    pub(super) fn of(config: &PoolConfig) -> Self {
+        Self {
+            transactions: config.global_slots.saturating_add(config.global_queue),
+            bytes: config.max_bytes,
+        }
+    }
+
+    /// Takes the place of a transaction; false where there is none.
+    fn take(&mut self, transaction: &Transaction) -> bool {
+        let bytes = self.bytes.checked_sub(transaction.length());
+        let (Some(transactions), Some(bytes)) = (self.transactions.checked_sub(1), bytes) else {
+            return false;
+        };
+        *self = Self {
+            transactions,
+            bytes,
+        };
+        true
+    }
+}
+
+/// The transactions that came back since the chain's head was `stood_on`, by nonce: those of the
+/// oldest blocks where there is no room for all, for the later ones of a sender stand on the
+/// earlier ones.
 pub(super) fn returned(
     chain: &ChainReader,
     stood_on: &B256,
     changed: Option<&ChainChanged>,
-    most: usize,
+    room: Room,
 ) -> Vec<Arc<PoolTx>> {
     let told = changed.map(|changed| deleted_blocks(chain, changed));
     let told = told.unwrap_or_default();
-    let transactions = match oldest_transactions(chain, stood_on, told, most) {
+    let transactions = match oldest_transactions(chain, stood_on, told, room) {
         Ok(transactions) => transactions,
         Err(error) => {
             warn!(%error, "transactions of a reorg not read, they do not return to the pool");
@@ -79,7 +110,7 @@ fn oldest_transactions(
     chain: &ChainReader,
     stood_on: &B256,
     deleted: HashMap<B256, Arc<Block>>,
-    most: usize,
+    mut room: Room,
 ) -> Result<Vec<Transaction>, StorageError> {
     let left = blocks_that_left(chain, stood_on)?;
     let mut blocks: Vec<(u64, Arc<Block>)> = Vec::new();
@@ -94,7 +125,7 @@ fn oldest_transactions(
     let mut add = |block: &Block| -> Result<(), StorageError> {
         for transaction in &block.body.transactions {
             let is_mined = chain.store().transaction_block(&transaction.hash())?.is_some();
-            if !is_mined && transactions.len() < most {
+            if !is_mined && room.take(transaction) {
                 transactions.push(transaction.clone());
             }
         }
