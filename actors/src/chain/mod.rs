@@ -26,9 +26,7 @@ use std::{
     time::Duration,
 };
 
-use actoreum_chain::{
-    BadBlock, Chain, ChainEvent, ChainOptions, ChainReader, ImportStats, Reorg,
-};
+use actoreum_chain::{BadBlock, Chain, ChainEvent, ChainOptions, ChainReader, ImportStats, Reorg};
 use actoreum_consensus::Engine;
 use actoreum_messages::{
     chain::{

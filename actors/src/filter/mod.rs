@@ -37,8 +37,7 @@ use actoreum_chain::{ChainEvent, ChainReader, ExecutedBlock, PlacedLog, SealedHe
 use actoreum_messages::events::{ChainCause, ChainChanged, NewTransactions, SyncChanged};
 use actoreum_messages::filter::{
     Change, Event, FilterId, GetLogFilter, InstallFilter, LogRange, MissedBlocks, PendingLogs,
-    Subscribe, Subscriber, TakeChanges, Taken, TooManyFilters, Topic, UninstallFilter,
-    Unsubscribe,
+    Subscribe, Subscriber, TakeChanges, Taken, TooManyFilters, Topic, UninstallFilter, Unsubscribe,
 };
 use actoreum_primitives::{B256, Bloom};
 use tracing::{debug, warn};
@@ -222,7 +221,11 @@ impl FilterActor {
         match resync::next_steps(&self.reader, self.told, wants_logs) {
             Ok(steps) if steps.is_empty() => {}
             Ok(steps) => {
-                debug!(from = self.told.number, steps = steps.len(), "chain events told late");
+                debug!(
+                    from = self.told.number,
+                    steps = steps.len(),
+                    "chain events told late"
+                );
                 self.tell_steps(&steps);
                 if !self.is_catching_up {
                     self.is_catching_up = true;
@@ -244,10 +247,11 @@ impl FilterActor {
         };
         let filters = self.polled.miss(missed);
         let before = self.subscriptions.len();
-        self.subscriptions.retain(|_, subscription| match &subscription.topic {
-            Topic::Logs(range) => !overlaps(range, missed),
-            Topic::Heads | Topic::Transactions | Topic::Syncing => true,
-        });
+        self.subscriptions
+            .retain(|_, subscription| match &subscription.topic {
+                Topic::Logs(range) => !overlaps(range, missed),
+                Topic::Heads | Topic::Transactions | Topic::Syncing => true,
+            });
         let subscriptions = before - self.subscriptions.len();
         warn!(
             first = missed.first,
@@ -259,6 +263,21 @@ impl FilterActor {
         );
         self.told = Told::from(&head);
         self.tell_head(&head);
+    }
+
+    /// Before the first follower of the chain comes: what was done while there was none, and was not
+    /// told, is no news to it.
+    fn begin_at_head(&mut self) {
+        if self.has_listeners() {
+            return;
+        }
+        let head = Told::from(&self.reader.head());
+        let canonical = self.reader.canonical_hash(self.told.number);
+        if head.number > self.told.number
+            && matches!(canonical, Ok(hash) if hash == Some(self.told.hash))
+        {
+            self.told = head;
+        }
     }
 
     /// Whether anybody follows the chain.
@@ -365,6 +384,7 @@ impl Handles<InstallFilter> for FilterActor {
         if self.polled.len() >= MAX_FILTERS {
             return Err(TooManyFilters(MAX_FILTERS));
         }
+        self.begin_at_head();
         let id = FilterId(rand::random());
         self.polled.install(id, topic);
         Ok(id)
@@ -399,6 +419,7 @@ impl Handles<Subscribe> for FilterActor {
     type Answer = ();
 
     fn handle(&mut self, message: Subscribe, _: &mut Ctx<Self>) {
+        self.begin_at_head();
         let subscription = Subscription {
             topic: message.topic,
             subscriber: message.subscriber,

@@ -232,7 +232,10 @@ fn a_reorg_tells_removed_logs_then_added_ones_then_heads() {
 
         let take = |id| filters.ask(TakeChanges { id });
         let hashes: Vec<B256> = new.iter().map(|block| block.header.hash()).collect();
-        assert_eq!(take(heads).await.unwrap(), Some(Ok(Collected::Hashes(hashes))));
+        assert_eq!(
+            take(heads).await.unwrap(),
+            Some(Ok(Collected::Hashes(hashes)))
+        );
         let Some(Ok(Collected::Logs(found))) = take(logs).await.unwrap() else {
             panic!("a log filter collects logs");
         };
@@ -242,7 +245,10 @@ fn a_reorg_tells_removed_logs_then_added_ones_then_heads() {
             .map(|log| (log.block_hash, log.removed))
             .collect();
         assert_eq!(found, [of(&old, true), of(&new[0], false)]);
-        assert_eq!(take(logs).await.unwrap(), Some(Ok(Collected::Logs(Vec::new()))));
+        assert_eq!(
+            take(logs).await.unwrap(),
+            Some(Ok(Collected::Logs(Vec::new())))
+        );
         let Some(Ok(Collected::Logs(found))) = take(later).await.unwrap() else {
             panic!("a log filter collects logs");
         };
@@ -435,14 +441,33 @@ fn a_chain_that_went_on_unheard_is_noticed() {
     write(&store, &blocks, true);
     let now = ChainReader::open(store).unwrap();
     with_actor_over(now, |filters| async move {
+        let ear = listen(&filters).await;
         let back = vec![
             ChainEvent::Removed(blocks[1].clone()),
             ChainEvent::Head(blocks[0].header.clone()),
         ];
         filters.ask(changed(back)).await.unwrap();
-        let ear = listen(&filters).await;
+        assert_eq!(std::mem::take(&mut *ear.heard.lock()), ["0x2: logs -2"]);
         tokio::time::sleep(EXPIRY_CHECK * 2 + Duration::from_secs(1)).await;
         assert_eq!(*ear.heard.lock(), ["0x2: logs +2", "0x1: head 2a"]);
+    });
+}
+
+#[test]
+fn the_first_follower_is_not_told_what_came_before_it() {
+    let (store, reader) = new_chain();
+    let blocks = branch(&reader.head(), b'a', 3);
+    with_actor_over(reader, |filters| async move {
+        write(&store, &blocks[..2], true);
+        let now = ChainReader::open(store.clone()).unwrap();
+        filters.ask(ReadThrough(now)).await.unwrap();
+        let ear = listen(&filters).await;
+        let late = changed(vec![ChainEvent::Head(blocks[1].header.clone())]);
+        filters.ask(late).await.unwrap();
+        assert!(ear.heard.lock().is_empty());
+        let next = changed(vec![ChainEvent::Added(blocks[2].clone())]);
+        filters.ask(next).await.unwrap();
+        assert_eq!(*ear.heard.lock(), ["0x2: logs +3", "0x1: head 3a"]);
     });
 }
 
@@ -486,7 +511,10 @@ fn every_block_of_a_sync_is_told_though_its_head_alone_is_announced() {
         );
         let told = heard.iter().filter(|line| line.starts_with("0x1: "));
         let expected = (1..=new.len()).map(|number| format!("0x1: head {number}n"));
-        assert_eq!(told.cloned().collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+        assert_eq!(
+            told.cloned().collect::<Vec<_>>(),
+            expected.collect::<Vec<_>>()
+        );
         let hashes = new.iter().map(|block| block.header.hash()).collect();
         let taken = filters.ask(TakeChanges { id: heads }).await.unwrap();
         assert_eq!(taken, Some(Ok(Collected::Hashes(hashes))));
@@ -519,7 +547,12 @@ fn a_step_back_removes_logs_and_ends_no_filter() {
             .ask(changed(vec![ChainEvent::Added(next)]))
             .await
             .unwrap();
-        let expected = ["0x2: logs -3", "0x2: logs -1", "0x2: logs +1", "0x1: head 1b"];
+        let expected = [
+            "0x2: logs -3",
+            "0x2: logs -1",
+            "0x2: logs +1",
+            "0x1: head 1b",
+        ];
         assert_eq!(*ear.heard.lock(), expected);
         let take = |id| filters.ask(TakeChanges { id });
         let taken = take(heads).await.unwrap();
@@ -533,12 +566,19 @@ fn a_step_back_removes_logs_and_ends_no_filter() {
 }
 
 /// What was left out is said: once to filters, to subscribers of logs by the end of theirs.
-async fn says_what_is_left_out(filters: &ActorRef<FilterActor>, change: ChainChanged) -> MissedBlocks {
+async fn says_what_is_left_out(
+    filters: &ActorRef<FilterActor>,
+    now: Option<ChainReader>,
+    change: ChainChanged,
+) -> MissedBlocks {
     let ear = listen(filters).await;
     let ask = |topic| filters.ask(InstallFilter { topic });
     let heads = ask(Topic::Heads).await.unwrap().unwrap();
     let logs = ask(logs_of(7)).await.unwrap().unwrap();
     let pending = ask(Topic::Transactions).await.unwrap().unwrap();
+    if let Some(now) = now {
+        filters.ask(ReadThrough(now)).await.unwrap();
+    }
     filters.ask(change).await.unwrap();
     assert!(ear.has_lost.load(SeqCst));
     assert_eq!(ear.heard.lock().len(), 1, "the head alone");
@@ -569,9 +609,8 @@ fn who_follows_the_chain_learns_which_blocks_were_left_out() {
     with_actor_over(reader, |filters| async move {
         write(&store, std::slice::from_ref(&far), true);
         let now = ChainReader::open(store.clone()).unwrap();
-        filters.ask(ReadThrough(now)).await.unwrap();
         let change = changed(vec![ChainEvent::Head(far.header.clone())]);
-        let missed = says_what_is_left_out(&filters, change).await;
+        let missed = says_what_is_left_out(&filters, Some(now), change).await;
         let expected = MissedBlocks {
             first: 1,
             last: limits::MAX_BLOCKS_BEHIND + 1,
@@ -586,7 +625,7 @@ fn a_step_back_that_is_too_long_says_which_blocks_were_left_out() {
         let blocks = branch(&genesis, b'a', 3);
         believe(&filters, &blocks).await;
         let change = rewound(&blocks[2], false, vec![ChainEvent::Head(genesis)]);
-        let missed = says_what_is_left_out(&filters, change).await;
+        let missed = says_what_is_left_out(&filters, None, change).await;
         assert_eq!(missed, MissedBlocks { first: 1, last: 3 });
     });
 }

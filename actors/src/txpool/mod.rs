@@ -38,9 +38,7 @@ use actoreum_messages::{
 };
 use actoreum_primitives::{B256, SenderRules, StateError};
 use actoreum_storage::StateView;
-use actoreum_txpool::{
-    AddError, Head, Origin, Pool, PoolConfig, PoolReader, PoolTx, Status,
-};
+use actoreum_txpool::{AddError, Head, Origin, Pool, PoolConfig, PoolReader, PoolTx, Status};
 use tokio::time::Instant;
 use tracing::{info, warn};
 

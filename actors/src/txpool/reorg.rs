@@ -124,7 +124,10 @@ fn oldest_transactions(
     blocks.sort_by_key(|(number, _)| *number);
     let mut add = |block: &Block| -> Result<(), StorageError> {
         for transaction in &block.body.transactions {
-            let is_mined = chain.store().transaction_block(&transaction.hash())?.is_some();
+            let is_mined = chain
+                .store()
+                .transaction_block(&transaction.hash())?
+                .is_some();
             if !is_mined && room.take(transaction) {
                 transactions.push(transaction.clone());
             }

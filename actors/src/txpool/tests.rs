@@ -386,7 +386,9 @@ fn the_pool_follows_a_real_chain_forth_and_back() {
         assert_eq!(bench.snapshot().head().hash, head);
 
         // A step back: the pool stands on the earlier head, and holds again what was above it.
-        let again = blocks[10..].iter().map(|it| it.body.transactions.len() as u64);
+        let again = blocks[10..]
+            .iter()
+            .map(|it| it.body.transactions.len() as u64);
         let again = again.sum();
         let step_back = SetHead { number: 10 };
         bench.chain.ask(step_back).await.unwrap().unwrap();

@@ -136,16 +136,14 @@ impl Chain {
 
     /// Makes the branch that ends with the block `tip` the chain. On an error, which names the
     /// block that is to blame, the chain stands as before.
-    fn adopt(
-        &mut self,
-        tip: B256,
-        report: &mut ImportReport,
-    ) -> Result<(), (B256, BlockError)> {
+    fn adopt(&mut self, tip: B256, report: &mut ImportReport) -> Result<(), (B256, BlockError)> {
         let at_tip = |error: BlockError| (tip, error);
         let plan = self.plan(tip).map_err(at_tip)?;
         // Whichever way the blocks came: a reorg is no news that may be told in short.
         let removed = match plan.is_told_in_full() {
-            true => self.removed(&plan.old).map_err(|error| at_tip(error.into()))?,
+            true => self
+                .removed(&plan.old)
+                .map_err(|error| at_tip(error.into()))?,
             false => Vec::new(),
         };
         let from = self.head.clone();
@@ -320,9 +318,8 @@ impl Chain {
         &self,
         old: &[SealedHeader],
     ) -> Result<Option<Vec<ChainEvent>>, StorageError> {
-        let holds_something = |header: &&SealedHeader| {
-            header.gas_used > 0 || !header.logs_bloom.is_zero()
-        };
+        let holds_something =
+            |header: &&SealedHeader| header.gas_used > 0 || !header.logs_bloom.is_zero();
         let full: Vec<SealedHeader> = old.iter().filter(holds_something).cloned().collect();
         let gas = full.iter().map(|header| header.gas_used);
         let gas = gas.fold(0, u64::saturating_add);

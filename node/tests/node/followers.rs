@@ -103,7 +103,10 @@ fn going_back_ends_no_filter_and_no_subscription() {
         let deployed = json!([{"from": account, "data": LOGS, "gas": "0x20000"}]);
         let hash = user.call("eth_sendTransaction", deployed);
         let begun = Instant::now();
-        while user.call("eth_getTransactionReceipt", json!([hash])).is_null() {
+        while user
+            .call("eth_getTransactionReceipt", json!([hash]))
+            .is_null()
+        {
             assert!(begun.elapsed() < PATIENCE);
         }
         user.call("hardhat_mine", json!(["0x12c"]));
@@ -114,7 +117,10 @@ fn going_back_ends_no_filter_and_no_subscription() {
                 assert!(user.call("debug_setHead", json!([number])).is_null());
             }
         }
-        assert_eq!(user.call("eth_blockNumber", json!([])), format!("{height:#x}"));
+        assert_eq!(
+            user.call("eth_blockNumber", json!([])),
+            format!("{height:#x}")
+        );
         user.call("evm_mine", json!([]));
         height += 1;
 
@@ -125,7 +131,12 @@ fn going_back_ends_no_filter_and_no_subscription() {
         assert_eq!(last["number"], format!("{height:#x}"));
 
         let changes = user.call("eth_getFilterChanges", json!([logs]));
-        let flags: Vec<&Value> = changes.as_array().unwrap().iter().map(|it| &it["removed"]).collect();
+        let flags: Vec<&Value> = changes
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|it| &it["removed"])
+            .collect();
         assert_eq!(flags, [false, true], "round {round}");
         let changes = user.call("eth_getFilterChanges", json!([heads]));
         let changes = changes.as_array().unwrap();
@@ -153,6 +164,9 @@ fn two_hundred_subscriptions_hear_of_every_block() {
         let is_next = |it: &Value| it["params"]["result"]["number"] == number;
         assert!(of_block.iter().all(is_next), "{number}");
     }
-    assert_eq!(follower.call("eth_blockNumber", json!([])), format!("{BLOCKS:#x}"));
+    assert_eq!(
+        follower.call("eth_blockNumber", json!([])),
+        format!("{BLOCKS:#x}")
+    );
     node.kill();
 }

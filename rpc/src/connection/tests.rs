@@ -146,7 +146,10 @@ async fn a_slow_subscriber_is_dropped_with_the_reason() {
         let taken = (0..100_000)
             .take_while(|number| subscriber.deliver(id, &head(*number)))
             .count();
-        assert!((10_000..MAX_QUEUED_EVENT_BYTES / 2_560).contains(&taken), "{taken}");
+        assert!(
+            (10_000..MAX_QUEUED_EVENT_BYTES / 2_560).contains(&taken),
+            "{taken}"
+        );
         assert_eq!(closed.await.unwrap(), Some(SLOW));
     };
     tokio::join!(serving, flooding);

@@ -100,9 +100,11 @@ impl FullNode {
             .intensity(RESTARTS, PERIOD);
         let sync = SyncStatus::default();
         let followed = reader.clone();
-        let followers = SupervisorSpec::new("followers", Strategy::OneForOne).child(
-            ChildSpec::new(&filters, move || FilterActor::new(followed.clone())),
-        );
+        let followers =
+            SupervisorSpec::new("followers", Strategy::OneForOne)
+                .child(ChildSpec::new(&filters, move || {
+                    FilterActor::new(followed.clone())
+                }));
         let eth_spec = eth_of(&mut eth, &sync, &filters);
         let below = vec![core, followers, eth_spec];
         let handler = EthProtocol::new(eth.clone(), NETWORK_ID).unwrap();

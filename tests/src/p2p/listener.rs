@@ -39,7 +39,10 @@ impl Replay {
         }) {
             if !of_block[0].removed {
                 let last = self.logs.last().map_or(0, |log| log.block_number);
-                assert!(of_block[0].block_number > last, "logs of {last} are not removed");
+                assert!(
+                    of_block[0].block_number > last,
+                    "logs of {last} are not removed"
+                );
                 self.logs.extend_from_slice(of_block);
                 continue;
             }
@@ -93,7 +96,11 @@ impl Listener {
             ..Replay::default()
         };
         let told = Arc::new(Mutex::new(begun()));
-        let topics = [Topic::Heads, Topic::Logs(LogRange::default()), Topic::Syncing];
+        let topics = [
+            Topic::Heads,
+            Topic::Logs(LogRange::default()),
+            Topic::Syncing,
+        ];
         for (id, topic) in topics.into_iter().enumerate() {
             let subscriber = Arc::new(Ear(Arc::clone(&told)));
             let id = FilterId(id as u128);
@@ -121,7 +128,9 @@ impl Listener {
     pub async fn poll(&self) {
         for id in [self.log_filter, self.head_filter] {
             let taken = self.filters.ask(TakeChanges { id }).await.unwrap();
-            let collected = taken.expect("the filter is there").expect("nothing is left out");
+            let collected = taken
+                .expect("the filter is there")
+                .expect("nothing is left out");
             let mut polled = self.polled.lock().unwrap();
             match collected {
                 Collected::Logs(logs) => polled.logs(&logs),

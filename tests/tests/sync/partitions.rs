@@ -49,7 +49,9 @@ impl World {
             }
         }
         until("all are connected", || {
-            nodes.iter().all(|it| it.eth.peers.list().len() + 1 == nodes.len())
+            nodes
+                .iter()
+                .all(|it| it.eth.peers.list().len() + 1 == nodes.len())
         })
         .await;
         Self {
@@ -118,13 +120,15 @@ impl World {
             let blocks = random.random_range(0..most);
             self.seal(side, blocks, random).await;
         }
-        self.look(Duration::from_secs(random.random_range(0..60))).await;
+        self.look(Duration::from_secs(random.random_range(0..60)))
+            .await;
         net.heal();
         if random.random_bool(0.3) {
             let node = self.nodes.choose(random).unwrap();
             node.crash(CRASHED.choose(random).unwrap());
         }
-        self.look(Duration::from_secs(random.random_range(1..30))).await;
+        self.look(Duration::from_secs(random.random_range(1..30)))
+            .await;
     }
 
     fn is_one(&self) -> bool {
@@ -154,10 +158,18 @@ impl World {
                 }
             }
         }
-        let heads: Vec<_> = self.nodes.iter().map(|it| it.reader.head().number).collect();
+        let heads: Vec<_> = self
+            .nodes
+            .iter()
+            .map(|it| it.reader.head().number)
+            .collect();
         let mined = |hash: &&B256| self.nodes[0].reader.transaction(hash).unwrap().is_some();
         let count = self.paid.keys().filter(mined).count();
-        panic!("{}: heads {heads:?}, {count} of {} mined", self.name, self.paid.len());
+        panic!(
+            "{}: heads {heads:?}, {count} of {} mined",
+            self.name,
+            self.paid.len()
+        );
     }
 }
 

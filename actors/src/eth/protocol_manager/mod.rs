@@ -18,8 +18,8 @@ mod gossip;
 use std::sync::Arc;
 
 use actoreum_chain::ChainEvent;
-use actoreum_messages::downloader::PeersChanged;
 use actoreum_messages::chain::BlockOrigin;
+use actoreum_messages::downloader::PeersChanged;
 use actoreum_messages::events::{ChainCause, ChainChanged, NewTransactions};
 use actoreum_messages::protocol_manager::{PeerJoined, PropagateBlock};
 use actoreum_primitives::{B256, Block};

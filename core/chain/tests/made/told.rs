@@ -65,7 +65,10 @@ fn a_reorg_is_told_in_full_whichever_way_its_blocks_came() {
             panic!("one reorg");
         };
         assert_eq!((reorg.removed, reorg.added), (4, 6));
-        assert_eq!((reorg.from.hash(), reorg.to.hash()), (old[3].hash(), new[5].hash()));
+        assert_eq!(
+            (reorg.from.hash(), reorg.to.hash()),
+            (old[3].hash(), new[5].hash())
+        );
     }
 }
 

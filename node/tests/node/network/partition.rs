@@ -33,7 +33,13 @@ impl Home {
         std::fs::write(&password, "secret\n").unwrap();
         let datadir = folder.path().to_str().unwrap();
         let told = run(&[
-            "account", "new", "--lightkdf", "--datadir", datadir, "--password", &password,
+            "account",
+            "new",
+            "--lightkdf",
+            "--datadir",
+            datadir,
+            "--password",
+            &password,
         ])
         .ok();
         let at = told.find('{').expect("an address");
@@ -72,7 +78,10 @@ fn payment(key: &SecretKey, nonce: u64) -> Value {
         value: U256::from(1),
         ..LegacyTx::default()
     });
-    json!(format!("0x{}", hex::encode(payload.sign(key).encode_2718())))
+    json!(format!(
+        "0x{}",
+        hex::encode(payload.sign(key).encode_2718())
+    ))
 }
 
 fn number(value: &Value) -> u64 {
@@ -159,9 +168,15 @@ fn a_healed_partition_mines_again_what_the_losing_half_mined() {
     let receipt = |node: &Node, hash: &Value| node.call("eth_getTransactionReceipt", json!([hash]));
     seal(&alone);
     until("the losing half mines", || height(&alone) == 1);
-    let mined: Vec<&Value> = paid.iter().filter(|hash| !receipt(&alone, hash).is_null()).collect();
+    let mined: Vec<&Value> = paid
+        .iter()
+        .filter(|hash| !receipt(&alone, hash).is_null())
+        .collect();
     assert!(!mined.is_empty());
-    println!("{} of {PAYMENTS} payments mined on the half that loses", mined.len());
+    println!(
+        "{} of {PAYMENTS} payments mined on the half that loses",
+        mined.len()
+    );
     let orphaned = alone.call("eth_getBlockByNumber", json!(["0x1", false]))["hash"].take();
     first.add(&second.enode());
     seal(&first);
@@ -175,7 +190,10 @@ fn a_healed_partition_mines_again_what_the_losing_half_mined() {
             let found = alone.call("eth_getTransactionByHash", json!([hash]));
             assert!(!found.is_null(), "{hash} is neither mined nor in the pool");
         }
-        let is_mined = |node| paid.iter().all(|hash| receipt(node, hash)["status"] == "0x1");
+        let is_mined = |node| {
+            paid.iter()
+                .all(|hash| receipt(node, hash)["status"] == "0x1")
+        };
         is_mined(&alone) && is_mined(&first)
     });
     let replaced = alone.call("eth_getBlockByNumber", json!(["0x1", false]))["hash"].take();
@@ -200,7 +218,10 @@ fn a_healed_partition_mines_again_what_the_losing_half_mined() {
     assert_eq!(json!(subscriber.logs), logs);
     assert_eq!(subscriber.removed, mined.len());
     for (at, hash) in subscriber.chain.iter().enumerate() {
-        let block = alone.call("eth_getBlockByNumber", json!([format!("{:#x}", at + 1), false]));
+        let block = alone.call(
+            "eth_getBlockByNumber",
+            json!([format!("{:#x}", at + 1), false]),
+        );
         assert_eq!(block["hash"], *hash);
     }
     let changes = |filter: &Value| alone.call("eth_getFilterChanges", json!([filter]));
