@@ -20,7 +20,8 @@ pub struct ImportBlocks {
 /// Where blocks come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BlockOrigin {
-    /// A file, or a sync with a peer: many old blocks. Only the new head is told.
+    /// A file, or a sync with a peer: many old blocks. Of those that follow the head only the last
+    /// is told; none is propagated to peers.
     Bulk,
     /// A peer that announced them, or this node's sealer. Every block is told.
     Live,

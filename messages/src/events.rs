@@ -3,11 +3,18 @@
 use std::sync::Arc;
 
 use actix::Message;
-use actoreum_chain::ChainEvent;
+use actoreum_chain::{ChainEvent, Rewound};
 use actoreum_sync::SyncProgress;
 use actoreum_txpool::PoolTx;
 
+use crate::chain::BlockOrigin;
+
 /// The chain changed: the events of one import, in the order in which they happened.
+///
+/// Their number is bounded, so that what waits in mailboxes is: blocks that a sync puts on the head
+/// are told by the last of them, and of a large reorg the new head alone is told. Those who need
+/// every block compare the events with what they were told last, and read from the chain what is
+/// left out.
 ///
 /// From: ChainActor, after the commit. In the place of geth's `chainFeed`, `chainSideFeed`,
 /// `chainHeadFeed`, `logsFeed` and `rmLogsFeed`, whose order among each other was left open.
@@ -16,6 +23,18 @@ use actoreum_txpool::PoolTx;
 pub struct ChainChanged {
     /// Removed blocks newest first, added blocks oldest first, side blocks, the new head last.
     pub events: Arc<[ChainEvent]>,
+    /// What brought it about.
+    pub cause: ChainCause,
+}
+
+/// What moved the chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChainCause {
+    /// Blocks of this origin.
+    Import(BlockOrigin),
+    /// A step back to an earlier head. Blocks without transactions and logs are left out of the
+    /// events.
+    Rewind(Rewound),
 }
 
 /// Transactions that can be executed now and could not before.

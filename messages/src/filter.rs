@@ -113,10 +113,24 @@ pub enum Collected {
     Logs(Vec<PlacedLog>),
 }
 
+/// Blocks that a filter was not told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("blocks {first} to {last} were left out: look them up, the next changes follow them")]
+pub struct MissedBlocks {
+    /// The number of the first.
+    pub first: u64,
+    /// The number of the last.
+    pub last: u64,
+}
+
+/// What a filter answers: its changes, or once that blocks were left out. What it collected before
+/// and behind them comes with the next answer.
+pub type Taken = Result<Collected, MissedBlocks>;
+
 /// Take what a filter collected; `None` where there is no such filter. From:
 /// `eth_getFilterChanges`.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "Option<Collected>")]
+#[rtype(result = "Option<Taken>")]
 pub struct TakeChanges {
     /// The filter.
     pub id: FilterId,

@@ -6,10 +6,12 @@
 //! FilterActor -> events --(refused where it is full)-> queue -> writer -> socket
 //! ```
 //!
-//! One bounded queue holds answers and notifications in the order in which they go out. A
+//! One queue, bounded in bytes, holds answers and notifications in the order in which they go out. A
 //! subscription begins when the answer that names it stands in the queue, so no notification
 //! comes before it. Requests wait for room; an event that finds none ends the connection: its
 //! client learns that it missed something, and costs nobody memory.
+
+mod queue;
 
 use std::collections::HashMap;
 use std::future::pending;
@@ -22,17 +24,17 @@ use actoreum_messages::filter::{Change, Event, FilterId, Subscriber};
 use actoreum_messages::server::PeerEvent;
 use futures_util::stream::{FuturesUnordered, Stream, StreamExt as _};
 use parking_lot::Mutex;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::dispatch::Dispatcher;
 use crate::error::{LIMIT_EXCEEDED, RpcError};
 use crate::json::{JsonOut, WriteJson};
 use crate::limits::{
-    CONNECTION_QUEUE, MAX_CONNECTION_REQUESTS, MAX_NOTIFICATION_BYTES, MAX_SUBSCRIPTIONS,
-    WRITE_TIMEOUT,
+    MAX_CONNECTION_REQUESTS, MAX_NOTIFICATION_BYTES, MAX_SUBSCRIPTIONS, WRITE_TIMEOUT,
 };
 use crate::render;
+use queue::{NotQueued, Outgoing, Queue};
 
 /// Why the server ended a connection.
 pub(crate) type Reason = &'static str;
@@ -40,35 +42,23 @@ pub(crate) type Reason = &'static str;
 const SLOW: Reason = "too slow: notifications wait beyond the limit";
 const LOST: Reason = "notifications were lost: subscribe again";
 
-/// What waits to be written.
-enum Outgoing {
-    /// An answer, complete.
-    Answer(Vec<u8>),
-    /// An event for one of the connection's subscriptions.
-    Event(FilterId, Arc<Event>),
-    /// Nothing more comes.
-    End,
-}
-
 /// What ends a subscription at its source.
 type Ending = Box<dyn FnOnce() + Send>;
 
 /// A connection, as its requests and its subscriptions see it.
 pub(crate) struct Connection {
-    queue: mpsc::Sender<Outgoing>,
+    queue: Queue,
     closed: watch::Sender<Option<Reason>>,
     subscriptions: Mutex<HashMap<FilterId, Ending>>,
 }
 
 impl Connection {
-    fn new() -> (Arc<Self>, mpsc::Receiver<Outgoing>) {
-        let (queue, queued) = mpsc::channel(CONNECTION_QUEUE);
-        let connection = Self {
-            queue,
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            queue: Queue::default(),
             closed: watch::Sender::new(None),
             subscriptions: Mutex::default(),
-        };
-        (Arc::new(connection), queued)
+        })
     }
 
     fn close(&self, reason: Reason) {
@@ -99,14 +89,13 @@ impl Connection {
 
 impl Subscriber for Connection {
     fn deliver(&self, subscription: FilterId, event: &Arc<Event>) -> bool {
-        let event = Outgoing::Event(subscription, Arc::clone(event));
-        match self.queue.try_send(event) {
+        match self.queue.event(subscription, event) {
             Ok(()) => true,
-            Err(mpsc::error::TrySendError::Full(_)) => {
+            Err(NotQueued::Full) => {
                 self.close(SLOW);
                 false
             }
-            Err(mpsc::error::TrySendError::Closed(_)) => false,
+            Err(NotQueued::Closed) => false,
         }
     }
 
@@ -190,18 +179,19 @@ pub(crate) async fn serve<C: Send + Sync + 'static>(
     messages: impl Stream<Item = Bytes> + Unpin,
     writer: impl Writer,
 ) {
-    let (connection, queued) = Connection::new();
+    let connection = Connection::new();
     let reading = async {
         read(dispatcher, &connection, messages).await;
         connection.end_subscriptions();
         // What is queued is still written.
-        let _ = connection.queue.send(Outgoing::End).await;
+        connection.queue.end();
         pending().await
     };
     tokio::select! {
         () = reading => {}
-        () = write(&connection, queued, writer) => {}
+        () = write(&connection, writer) => {}
     }
+    connection.queue.close();
     connection.end_subscriptions();
 }
 
@@ -237,12 +227,7 @@ async fn answer<C: Send + Sync + 'static>(
     if answer.body.is_empty() {
         return answer.close;
     }
-    if connection
-        .queue
-        .send(Outgoing::Answer(answer.body))
-        .await
-        .is_err()
-    {
+    if !connection.queue.answer(answer.body).await {
         return true;
     }
     // Nothing may be awaited in between: the client must not see its answer, act on it, and
@@ -252,22 +237,18 @@ async fn answer<C: Send + Sync + 'static>(
 }
 
 /// Writes what is queued until the end.
-async fn write(
-    connection: &Connection,
-    mut queued: mpsc::Receiver<Outgoing>,
-    mut writer: impl Writer,
-) {
+async fn write(connection: &Connection, mut writer: impl Writer) {
     let ending = connection.closed();
     let mut ending = std::pin::pin!(ending);
     let reason = loop {
         let next = tokio::select! {
             biased;
             reason = &mut ending => break Some(reason),
-            next = queued.recv() => next,
+            next = connection.queue.next() => next,
         };
         let written = match next {
-            None | Some(Outgoing::End) => break None,
-            Some(next) => write_one(connection, next, &mut writer),
+            Outgoing::End => break None,
+            next => write_one(connection, next, &mut writer),
         };
         tokio::select! {
             biased;

@@ -126,12 +126,17 @@ pub const MAX_MODIFIED_BLOCKS: u64 = 1024;
 /// Most slots in one `debug_storageRangeAt`.
 pub const MAX_STORAGE_RANGE: u64 = 1024;
 
-/// Messages that wait to be written to one connection: answers wait for room, a
-/// notification that finds none ends the connection.
+/// Memory of the notifications that wait to be written to one connection, in bytes; one that finds
+/// no room ends the connection.
 ///
-/// The logs of a block are one message here, so this is a lag of a thousand blocks; the
-/// messages are shared with other subscribers, each costs this connection 32 bytes.
-pub const CONNECTION_QUEUE: usize = 1024;
+/// A head with its text is 2.5 KB, once for all subscriptions of the connection, and 64 bytes for
+/// each of them: so this is a lag of 12,000 blocks for one subscription of heads, and of 1,700 for
+/// all [`MAX_SUBSCRIPTIONS`]. What does not shrink for [`WRITE_TIMEOUT`] ends earlier.
+pub const MAX_QUEUED_EVENT_BYTES: usize = 32 * 1024 * 1024;
+
+/// Bytes of the answers that wait to be written to one connection; the next one waits for room with
+/// its request, of which [`MAX_CONNECTION_REQUESTS`] run. A single answer is never too long for it.
+pub const MAX_QUEUED_ANSWER_BYTES: usize = 32 * 1024 * 1024;
 
 /// Requests of one connection that are answered at a time; further ones are not read.
 pub const MAX_CONNECTION_REQUESTS: usize = 32;

@@ -14,7 +14,8 @@ use actoreum_actors::supervision::{
 };
 use actoreum_chain::{ChainEvent, ChainReader, ExecutedBlock, SealedHeader, genesis};
 use actoreum_consensus::{EthashOptions, engine_for};
-use actoreum_messages::events::ChainChanged;
+use actoreum_messages::chain::BlockOrigin;
+use actoreum_messages::events::{ChainCause, ChainChanged};
 use actoreum_primitives::{B256, Block, Body, Genesis, Header, b256};
 use actoreum_rpc::dispatch::{DispatchLimits, Dispatcher};
 use actoreum_rpc::http::{Endpoints, HttpActor, HttpConfig, Origins, WsEndpoint};
@@ -245,6 +246,7 @@ impl Growing {
         });
         ChainChanged {
             events: added.collect(),
+            cause: ChainCause::Import(BlockOrigin::Live),
         }
     }
 }

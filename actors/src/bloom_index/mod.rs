@@ -29,8 +29,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// After a failure.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(10);
 
-/// How often it is looked without an event: a bulk import tells of no reorg, and an event may be
-/// lost.
+/// How often it is looked without an event: of a large reorg the new head alone is told, and an
+/// event may be lost.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
 /// Look whether a section is due.
@@ -116,7 +116,7 @@ impl Handles<ChainChanged> for BloomIndexActor {
     // Each says the same: look.
     const WHEN_FULL: WhenFull = WhenFull::DropOldest;
 
-    fn handle(&mut self, ChainChanged { events }: ChainChanged, ctx: &mut Ctx<Self>) {
+    fn handle(&mut self, ChainChanged { events, .. }: ChainChanged, ctx: &mut Ctx<Self>) {
         let end = self.next * SECTION_BLOCKS;
         let reaches_down = |event: &ChainEvent| match event {
             ChainEvent::Removed(block) => block.header.number < end,

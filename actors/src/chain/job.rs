@@ -4,6 +4,7 @@ use actoreum_chain::{BlockError, Chain, Detail, ImportReport, OpenError};
 use actoreum_messages::chain::{
     AdoptState, BlockOrigin, ImportBlocks, ImportRefused, Imported, KeepBlocks, SetHead,
 };
+use actoreum_messages::events::ChainCause;
 use actoreum_storage::StorageError;
 
 use super::{Answer, Writer};
@@ -32,6 +33,8 @@ pub(super) struct Done {
 /// What came of a job.
 pub(super) struct Outcome {
     pub report: ImportReport,
+    /// Where imported blocks came from.
+    origin: BlockOrigin,
     /// A fault of this node, not of a block: the actor begins again from disk.
     failed: Option<String>,
     /// A wish that can't be met.
@@ -49,23 +52,29 @@ impl Job {
                 let report = chain.import(&blocks, detail);
                 let failed = chain.migrate_ancient(ANCIENT_BLOCKS_A_JOB).err();
                 Outcome {
-                    report,
+                    origin,
                     failed: failed.map(|error| error.to_string()),
-                    declined: None,
+                    ..report.into()
                 }
             }
             Self::Future => Outcome {
-                report: chain.import_future(),
-                failed: None,
-                declined: None,
+                origin: BlockOrigin::Live,
+                ..chain.import_future().into()
             },
-            Self::Keep(KeepBlocks { blocks, receipts }) => Outcome {
-                report: chain.keep(&blocks, &receipts),
-                failed: None,
-                declined: None,
-            },
+            Self::Keep(KeepBlocks { blocks, receipts }) => chain.keep(&blocks, &receipts).into(),
             Self::Adopt(AdoptState { hash }) => chain.adopt_state(&hash).into(),
             Self::SetHead(SetHead { number }) => chain.set_head(number).into(),
+        }
+    }
+}
+
+impl From<ImportReport> for Outcome {
+    fn from(report: ImportReport) -> Self {
+        Self {
+            report,
+            origin: BlockOrigin::Bulk,
+            failed: None,
+            declined: None,
         }
     }
 }
@@ -73,18 +82,13 @@ impl Job {
 impl From<Result<ImportReport, OpenError>> for Outcome {
     fn from(result: Result<ImportReport, OpenError>) -> Self {
         match result {
-            Ok(report) => Self {
-                report,
-                failed: None,
-                declined: None,
-            },
+            Ok(report) => report.into(),
             Err(OpenError::Storage(StorageError::MissingState(number))) => {
                 Self::declined(StorageError::MissingState(number).to_string())
             }
             Err(OpenError::Storage(error)) => Self {
-                report: ImportReport::default(),
                 failed: Some(error.to_string()),
-                declined: None,
+                ..ImportReport::default().into()
             },
             Err(error) => Self::declined(error.to_string()),
         }
@@ -94,9 +98,16 @@ impl From<Result<ImportReport, OpenError>> for Outcome {
 impl Outcome {
     fn declined(why: String) -> Self {
         Self {
-            report: ImportReport::default(),
-            failed: None,
             declined: Some(why),
+            ..ImportReport::default().into()
+        }
+    }
+
+    /// What moved the chain, where it moved.
+    pub(super) fn cause(&self) -> ChainCause {
+        match self.report.rewound {
+            Some(rewound) => ChainCause::Rewind(rewound),
+            None => ChainCause::Import(self.origin),
         }
     }
 

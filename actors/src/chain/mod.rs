@@ -7,6 +7,7 @@
 //! | [`KeepBlocks`], [`AdoptState`] | the same, for a fast sync |
 //! | [`GetBadBlocks`], [`GetImportStats`] | answered from memory |
 //! | `RetryFuture` | every 5 s: blocks that came before their time are tried again |
+//! | `TellHead` | the head of a new generation is told: the one before may have gone down between a commit and its telling |
 //! | `Done` | the pool gives the writer back; the next one in line begins |
 //!
 //! The actor's handlers are short: it lends its [`Chain`] to the pool for one job at a time. When
@@ -25,14 +26,14 @@ use std::{
     time::Duration,
 };
 
-use actoreum_chain::{BadBlock, Chain, ChainEvent, ChainOptions, ChainReader, ImportStats};
+use actoreum_chain::{BadBlock, Chain, ChainEvent, ChainOptions, ChainReader, ImportStats, Reorg};
 use actoreum_consensus::Engine;
 use actoreum_messages::{
     chain::{
-        AdoptState, GetBadBlocks, GetImportStats, ImportBlocks, ImportRefused, Imported,
-        KeepBlocks, SetHead,
+        AdoptState, BlockOrigin, GetBadBlocks, GetImportStats, ImportBlocks, ImportRefused,
+        Imported, KeepBlocks, SetHead,
     },
-    events::ChainChanged,
+    events::{ChainCause, ChainChanged},
 };
 use actoreum_primitives::B256;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -141,10 +142,18 @@ pub struct ChainActor {
 /// Time between two tries of blocks that came before their time, as in geth.
 const FUTURE_PERIOD: Duration = Duration::from_secs(5);
 
+/// After a restart, until the head is told: those that stand on the chain start behind it.
+const TELL_HEAD_AFTER: Duration = Duration::from_secs(1);
+
 /// Blocks that came before their time may be due.
 #[derive(Message)]
 #[rtype(result = "()")]
 struct RetryFuture;
+
+/// Followers may have missed the last change.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct TellHead;
 
 impl ChainActor {
     fn take(&mut self, job: Job, ctx: &mut Ctx<Self>) -> Later<Answer> {
@@ -188,14 +197,19 @@ impl ChainActor {
     }
 
     fn tell_followers(&self, outcome: &mut Outcome) {
+        for reorg in &outcome.report.reorgs {
+            log_reorg(reorg);
+        }
         let events = mem::take(&mut outcome.report.events);
+        self.tell(events, outcome.cause());
+    }
+
+    fn tell(&self, events: Vec<ChainEvent>, cause: ChainCause) {
         if events.is_empty() {
             return;
         }
-        log_reorg(&events);
-        let changed = ChainChanged {
-            events: events.into(),
-        };
+        let events = events.into();
+        let changed = ChainChanged { events, cause };
         for follower in &self.setup.followers {
             if let Err(error) = follower.tell(changed.clone()) {
                 warn!(follower = follower.path(), %error, "chain events not delivered");
@@ -205,31 +219,24 @@ impl ChainActor {
 }
 
 /// Says so where blocks lost their place: an operator wants to know how deep it went.
-fn log_reorg(events: &[ChainEvent]) {
-    let (mut removed, mut added) = (0_usize, 0_usize);
-    let (mut highest, mut head) = (None, None);
-    for event in events {
-        match event {
-            ChainEvent::Removed(block) => {
-                removed += 1;
-                highest = highest.max(Some((block.header.number, block.header.hash())));
-            }
-            ChainEvent::Added(_) => added += 1,
-            ChainEvent::Head(header) => head = Some((header.number, header.hash())),
-            ChainEvent::Side(_) => {}
-        }
-    }
-    // Without a new block somebody asked for it, such as with debug_setHead.
-    if added > 0
-        && let (Some((from, from_hash)), Some((to, to_hash))) = (highest, head)
-    {
-        warn!(removed, added, from, %from_hash, to, %to_hash, "chain reorg");
-    }
+fn log_reorg(reorg: &Reorg) {
+    warn!(
+        removed = reorg.removed,
+        added = reorg.added,
+        from = reorg.from.number,
+        from_hash = %reorg.from.hash(),
+        to = reorg.to.number,
+        to_hash = %reorg.to.hash(),
+        "chain reorg"
+    );
 }
 
 impl Actor for ChainActor {
     fn started(&mut self, ctx: &mut Ctx<Self>) -> Result<(), Failure> {
         ctx.notify_every(FUTURE_PERIOD, || RetryFuture);
+        if ctx.generation() > 1 {
+            ctx.notify_after(TELL_HEAD_AFTER, TellHead);
+        }
         Ok(())
     }
 
@@ -296,6 +303,15 @@ impl Handles<RetryFuture> for ChainActor {
             self.waiting.push_back((Job::Future, None));
             self.run_next(ctx);
         }
+    }
+}
+
+impl Handles<TellHead> for ChainActor {
+    type Answer = ();
+
+    fn handle(&mut self, _: TellHead, _: &mut Ctx<Self>) {
+        let head = ChainEvent::Head(self.setup.reader.head());
+        self.tell(vec![head], ChainCause::Import(BlockOrigin::Bulk));
     }
 }
 

@@ -17,10 +17,15 @@ pub const MAX_FILTERS: usize = 4_096;
 /// filter that holds most goes, and its client learns that it is not there.
 pub const MAX_COLLECTED_BYTES: usize = 64 << 20;
 
-/// Blocks that are told after the fact, where their events did not fit into the mailbox: each is
-/// read from the database, and the actor answers nobody meanwhile. Past it those who follow the
-/// chain learn that events are lost.
-pub const RESYNC_BLOCKS: usize = 256;
+/// Blocks that are read from the database and told in one turn, where no event told them: those of
+/// a sync, and events that did not fit into the mailbox. Between two turns others are answered.
+pub const RESYNC_BLOCKS: usize = 64;
+
+/// Blocks that may be left to be told. Nothing is held for them, but a client wants to hear of the
+/// head in seconds: at some 20,000 blocks a second this is three of them. Past it (the first sync
+/// of an empty node with `--syncmode fast` gets there in one step) the blocks in between are left
+/// out, and those who wanted their logs learn which.
+pub const MAX_BLOCKS_BEHIND: u64 = 65_536;
 
 /// Time between two looks at the pending block, for those who want its logs. What building it may
 /// cost is bounded where it is built.

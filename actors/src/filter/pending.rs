@@ -22,14 +22,14 @@ pub struct PendingSource {
 
 /// What was told of the pending block.
 #[derive(Default)]
-pub(super) struct Told {
+pub(super) struct ToldPending {
     block: Option<Arc<PendingBlock>>,
     /// The transactions of it whose logs were told.
     transactions: HashSet<B256>,
     is_building: bool,
 }
 
-impl Told {
+impl ToldPending {
     /// Takes another block in, and returns which of its transactions are new: all of them where it
     /// follows another head.
     fn take(&mut self, block: &Arc<PendingBlock>) -> HashSet<B256> {
@@ -63,7 +63,7 @@ impl FilterActor {
             .values()
             .map(|subscription| &subscription.topic);
         if !topics.any(wants_pending) && !self.polled.any(wants_pending) {
-            self.told_pending = Told::default();
+            self.told_pending = ToldPending::default();
             return;
         }
         if self.told_pending.is_building {

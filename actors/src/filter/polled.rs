@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 
 use actoreum_chain::PlacedLog;
-use actoreum_messages::filter::{Collected, FilterId, LogRange, Topic};
+use actoreum_messages::filter::{Collected, FilterId, LogRange, MissedBlocks, Taken, Topic};
 use actoreum_primitives::B256;
 use tokio::time::Instant;
 use tracing::debug;
 
 use super::limits::{FILTER_LIFETIME, MAX_COLLECTED_BYTES};
+use super::overlaps;
 
 /// What a log takes beside its data and topics.
 const LOG_BYTES: usize = 256;
@@ -25,6 +26,8 @@ struct Polled {
     collected: Collected,
     bytes: usize,
     asked_at: Instant,
+    /// Blocks that it was not told of.
+    missed: Option<MissedBlocks>,
 }
 
 impl PolledFilters {
@@ -43,6 +46,7 @@ impl PolledFilters {
             topic,
             bytes: 0,
             asked_at: Instant::now(),
+            missed: None,
         };
         self.filters.insert(id, filter);
     }
@@ -53,19 +57,38 @@ impl PolledFilters {
         removed.is_some()
     }
 
-    /// Removes the filters of such topics; how many.
-    pub(super) fn remove_all(&mut self, of: impl Fn(&Topic) -> bool) -> usize {
-        self.remove_where(|filter| of(&filter.topic))
+    /// Has the filters that these blocks concern say that they were left out; how many.
+    pub(super) fn miss(&mut self, missed: MissedBlocks) -> usize {
+        let mut concerned = 0;
+        for filter in self.filters.values_mut() {
+            let is_concerned = match &filter.topic {
+                Topic::Heads => true,
+                Topic::Logs(range) => overlaps(range, missed),
+                Topic::Transactions | Topic::Syncing => false,
+            };
+            if is_concerned {
+                concerned += 1;
+                let before = filter.missed.unwrap_or(missed);
+                filter.missed = Some(MissedBlocks {
+                    first: before.first.min(missed.first),
+                    last: before.last.max(missed.last),
+                });
+            }
+        }
+        concerned
     }
 
-    pub(super) fn take(&mut self, id: FilterId) -> Option<Collected> {
+    pub(super) fn take(&mut self, id: FilterId) -> Option<Taken> {
         let filter = self.filters.get_mut(&id)?;
         filter.asked_at = Instant::now();
+        if let Some(missed) = filter.missed.take() {
+            return Some(Err(missed));
+        }
         self.bytes -= std::mem::take(&mut filter.bytes);
-        Some(std::mem::replace(
+        Some(Ok(std::mem::replace(
             &mut filter.collected,
             empty(&filter.topic),
-        ))
+        )))
     }
 
     pub(super) fn log_range(&self, id: FilterId) -> Option<LogRange> {

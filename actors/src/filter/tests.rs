@@ -2,7 +2,9 @@ use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
-use actoreum_chain::{LogCriteria, PlacedLog, genesis};
+use actoreum_chain::{LogCriteria, PlacedLog, Rewound, genesis};
+use actoreum_messages::chain::BlockOrigin;
+use actoreum_messages::filter::Collected;
 use actoreum_primitives::{
     Address, Block, Body, Genesis, Header, LegacyTx, Log, Receipt, ReceiptOutcome, SecretKey,
     TxPayload, TxType, U256, logs_bloom,
@@ -62,6 +64,15 @@ fn block(parent: &SealedHeader, branch: u8, emitter: u8) -> ExecutedBlock {
 fn changed(events: Vec<ChainEvent>) -> ChainChanged {
     ChainChanged {
         events: events.into(),
+        cause: ChainCause::Import(BlockOrigin::Live),
+    }
+}
+
+fn rewound(from: &ExecutedBlock, is_whole: bool, events: Vec<ChainEvent>) -> ChainChanged {
+    let from = from.header.hash();
+    ChainChanged {
+        events: events.into(),
+        cause: ChainCause::Rewind(Rewound { from, is_whole }),
     }
 }
 
@@ -126,6 +137,20 @@ impl Subscriber for Ear {
 
     fn lost(&self) {
         self.has_lost.store(true, SeqCst);
+    }
+}
+
+/// From now on the actor reads the chain through another reader: nobody writes here, and a reader
+/// sees only what its own writer published.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct ReadThrough(ChainReader);
+
+impl Handles<ReadThrough> for FilterActor {
+    type Answer = ();
+
+    fn handle(&mut self, ReadThrough(reader): ReadThrough, _: &mut Ctx<Self>) {
+        self.reader = reader;
     }
 }
 
@@ -207,8 +232,11 @@ fn a_reorg_tells_removed_logs_then_added_ones_then_heads() {
 
         let take = |id| filters.ask(TakeChanges { id });
         let hashes: Vec<B256> = new.iter().map(|block| block.header.hash()).collect();
-        assert_eq!(take(heads).await.unwrap(), Some(Collected::Hashes(hashes)));
-        let Some(Collected::Logs(found)) = take(logs).await.unwrap() else {
+        assert_eq!(
+            take(heads).await.unwrap(),
+            Some(Ok(Collected::Hashes(hashes)))
+        );
+        let Some(Ok(Collected::Logs(found))) = take(logs).await.unwrap() else {
             panic!("a log filter collects logs");
         };
         let of = |block: &ExecutedBlock, removed| (block.header.hash(), removed);
@@ -217,8 +245,11 @@ fn a_reorg_tells_removed_logs_then_added_ones_then_heads() {
             .map(|log| (log.block_hash, log.removed))
             .collect();
         assert_eq!(found, [of(&old, true), of(&new[0], false)]);
-        assert_eq!(take(logs).await.unwrap(), Some(Collected::Logs(Vec::new())));
-        let Some(Collected::Logs(found)) = take(later).await.unwrap() else {
+        assert_eq!(
+            take(logs).await.unwrap(),
+            Some(Ok(Collected::Logs(Vec::new())))
+        );
+        let Some(Ok(Collected::Logs(found))) = take(later).await.unwrap() else {
             panic!("a log filter collects logs");
         };
         assert_eq!(found.len(), 1);
@@ -230,19 +261,6 @@ fn a_reorg_tells_removed_logs_then_added_ones_then_heads() {
         assert!(filters.ask(UninstallFilter { id: later }).await.unwrap());
         assert!(!filters.ask(UninstallFilter { id: later }).await.unwrap());
         assert_eq!(take(later).await.unwrap(), None);
-    });
-}
-
-#[test]
-fn a_bulk_import_tells_of_its_last_block() {
-    with_actor(|filters, genesis| async move {
-        let topic = Topic::Heads;
-        let id = filters.ask(InstallFilter { topic }).await.unwrap().unwrap();
-        let header = block(&block(&genesis, b'a', 1).header, b'a', 1).header;
-        let events = vec![ChainEvent::Head(header.clone())];
-        filters.ask(changed(events)).await.unwrap();
-        let taken = filters.ask(TakeChanges { id }).await.unwrap();
-        assert_eq!(taken, Some(Collected::Hashes(vec![header.hash()])));
     });
 }
 
@@ -326,7 +344,7 @@ fn what_nobody_fetches_is_bounded() {
     assert_eq!(polled.take(greedy), None, "the fullest goes");
     assert_eq!(
         polled.take(modest),
-        Some(Collected::Hashes(vec![B256::ZERO]))
+        Some(Ok(Collected::Hashes(vec![B256::ZERO])))
     );
     polled.install(greedy, Topic::Heads);
     polled.add_hashes(&Topic::Heads, &many[1..]);
@@ -423,41 +441,191 @@ fn a_chain_that_went_on_unheard_is_noticed() {
     write(&store, &blocks, true);
     let now = ChainReader::open(store).unwrap();
     with_actor_over(now, |filters| async move {
+        let ear = listen(&filters).await;
         let back = vec![
             ChainEvent::Removed(blocks[1].clone()),
             ChainEvent::Head(blocks[0].header.clone()),
         ];
         filters.ask(changed(back)).await.unwrap();
-        let ear = listen(&filters).await;
+        assert_eq!(std::mem::take(&mut *ear.heard.lock()), ["0x2: logs -2"]);
         tokio::time::sleep(EXPIRY_CHECK * 2 + Duration::from_secs(1)).await;
         assert_eq!(*ear.heard.lock(), ["0x2: logs +2", "0x1: head 2a"]);
     });
 }
 
 #[test]
-fn who_follows_the_chain_learns_that_too_much_is_lost() {
+fn the_first_follower_is_not_told_what_came_before_it() {
     let (store, reader) = new_chain();
-    let blocks = branch(&reader.head(), b'a', limits::RESYNC_BLOCKS + 2);
-    write(&store, &blocks, true);
-    let now = ChainReader::open(store).unwrap();
-    with_actor_over(now, |filters| async move {
-        let genesis = reader.head();
-        let back = blocks.iter().rev();
-        let mut back: Vec<_> = back.map(|it| ChainEvent::Removed(it.clone())).collect();
-        back.push(ChainEvent::Head(genesis));
-        filters.ask(changed(back)).await.unwrap();
+    let blocks = branch(&reader.head(), b'a', 3);
+    with_actor_over(reader, |filters| async move {
+        write(&store, &blocks[..2], true);
+        let now = ChainReader::open(store.clone()).unwrap();
+        filters.ask(ReadThrough(now)).await.unwrap();
+        let ear = listen(&filters).await;
+        let late = changed(vec![ChainEvent::Head(blocks[1].header.clone())]);
+        filters.ask(late).await.unwrap();
+        assert!(ear.heard.lock().is_empty());
+        let next = changed(vec![ChainEvent::Added(blocks[2].clone())]);
+        filters.ask(next).await.unwrap();
+        assert_eq!(*ear.heard.lock(), ["0x2: logs +3", "0x1: head 3a"]);
+    });
+}
+
+/// Makes the actor believe that it told `blocks`, which are on no disk, from genesis on.
+async fn believe(filters: &ActorRef<FilterActor>, blocks: &[ExecutedBlock]) {
+    let forth = blocks.iter().map(|it| ChainEvent::Added(it.clone()));
+    filters.ask(changed(forth.collect())).await.unwrap();
+}
+
+#[test]
+fn every_block_of_a_sync_is_told_though_its_head_alone_is_announced() {
+    let (store, reader) = new_chain();
+    let genesis = reader.head();
+    let old = branch(&genesis, b'o', 3);
+    let new = branch(&genesis, b'n', limits::RESYNC_BLOCKS * 3 + 5);
+    write(&store, &old, false);
+    let before = ChainReader::open(store.clone()).unwrap();
+    with_actor_over(before, |filters| async move {
+        believe(&filters, &old).await;
         let ear = listen(&filters).await;
         let ask = |topic| filters.ask(InstallFilter { topic });
         let heads = ask(Topic::Heads).await.unwrap().unwrap();
-        let pending = ask(Topic::Transactions).await.unwrap().unwrap();
-        let last = blocks.last().unwrap().clone();
+        write(&store, &new, true);
+        // What readers see moves with the writer; here nobody writes.
+        let now = ChainReader::open(store.clone()).unwrap();
+        filters.ask(ReadThrough(now)).await.unwrap();
+        let head = new.last().unwrap().header.clone();
+        let sync = ChainChanged {
+            events: vec![ChainEvent::Head(head)].into(),
+            cause: ChainCause::Import(BlockOrigin::Bulk),
+        };
+        filters.ask(sync).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let heard = std::mem::take(&mut *ear.heard.lock());
+        let logs = heard.iter().filter(|line| line.starts_with("0x2: "));
+        let removed = (1..=3).rev().map(|number| format!("0x2: logs -{number}"));
+        let added = (1..=new.len()).map(|number| format!("0x2: logs +{number}"));
+        assert_eq!(
+            logs.cloned().collect::<Vec<_>>(),
+            removed.chain(added).collect::<Vec<_>>()
+        );
+        let told = heard.iter().filter(|line| line.starts_with("0x1: "));
+        let expected = (1..=new.len()).map(|number| format!("0x1: head {number}n"));
+        assert_eq!(
+            told.cloned().collect::<Vec<_>>(),
+            expected.collect::<Vec<_>>()
+        );
+        let hashes = new.iter().map(|block| block.header.hash()).collect();
+        let taken = filters.ask(TakeChanges { id: heads }).await.unwrap();
+        assert_eq!(taken, Some(Ok(Collected::Hashes(hashes))));
+        assert!(!ear.has_lost.load(SeqCst));
+    });
+}
+
+#[test]
+fn a_step_back_removes_logs_and_ends_no_filter() {
+    with_actor(|filters, genesis| async move {
+        let blocks = branch(&genesis, b'a', 3);
+        believe(&filters, &blocks).await;
+        let ear = listen(&filters).await;
+        let ask = |topic| filters.ask(InstallFilter { topic });
+        let heads = ask(Topic::Heads).await.unwrap().unwrap();
+        let logs = ask(logs_of(7)).await.unwrap().unwrap();
+        // The block in the middle held nothing.
+        let events = vec![
+            ChainEvent::Removed(blocks[2].clone()),
+            ChainEvent::Removed(blocks[0].clone()),
+            ChainEvent::Head(genesis.clone()),
+        ];
         filters
-            .ask(changed(vec![ChainEvent::Added(last)]))
+            .ask(rewound(&blocks[2], true, events))
             .await
             .unwrap();
-        assert!(ear.has_lost.load(SeqCst) && ear.heard.lock().is_empty());
+        let next = block(&genesis, b'b', 7);
+        let hash = next.header.hash();
+        filters
+            .ask(changed(vec![ChainEvent::Added(next)]))
+            .await
+            .unwrap();
+        let expected = [
+            "0x2: logs -3",
+            "0x2: logs -1",
+            "0x2: logs +1",
+            "0x1: head 1b",
+        ];
+        assert_eq!(*ear.heard.lock(), expected);
         let take = |id| filters.ask(TakeChanges { id });
-        assert_eq!(take(heads).await, Ok(None));
-        assert!(take(pending).await.unwrap().is_some());
+        let taken = take(heads).await.unwrap();
+        assert_eq!(taken, Some(Ok(Collected::Hashes(vec![hash]))));
+        let Some(Ok(Collected::Logs(found))) = take(logs).await.unwrap() else {
+            panic!("a log filter collects logs");
+        };
+        assert_eq!(found.len(), 3);
+        assert!(!ear.has_lost.load(SeqCst));
+    });
+}
+
+/// What was left out is said: once to filters, to subscribers of logs by the end of theirs.
+async fn says_what_is_left_out(
+    filters: &ActorRef<FilterActor>,
+    now: Option<ChainReader>,
+    change: ChainChanged,
+) -> MissedBlocks {
+    let ear = listen(filters).await;
+    let ask = |topic| filters.ask(InstallFilter { topic });
+    let heads = ask(Topic::Heads).await.unwrap().unwrap();
+    let logs = ask(logs_of(7)).await.unwrap().unwrap();
+    let pending = ask(Topic::Transactions).await.unwrap().unwrap();
+    if let Some(now) = now {
+        filters.ask(ReadThrough(now)).await.unwrap();
+    }
+    filters.ask(change).await.unwrap();
+    assert!(ear.has_lost.load(SeqCst));
+    assert_eq!(ear.heard.lock().len(), 1, "the head alone");
+    let take = |id| filters.ask(TakeChanges { id });
+    let Some(Err(missed)) = take(heads).await.unwrap() else {
+        panic!("a filter says that blocks were left out");
+    };
+    assert_eq!(take(logs).await.unwrap(), Some(Err(missed)));
+    assert!(matches!(take(heads).await.unwrap(), Some(Ok(Collected::Hashes(it))) if it.len() == 1));
+    assert!(matches!(take(logs).await.unwrap(), Some(Ok(Collected::Logs(it))) if it.is_empty()));
+    assert!(take(pending).await.unwrap().unwrap().is_ok());
+    missed
+}
+
+#[test]
+fn who_follows_the_chain_learns_which_blocks_were_left_out() {
+    let (store, reader) = new_chain();
+    let mut far = block(&reader.head(), b'f', 7);
+    let header = Header {
+        number: limits::MAX_BLOCKS_BEHIND + 1,
+        ..Header::clone(&far.header)
+    };
+    far.header = SealedHeader::new(header.clone());
+    far.block = Arc::new(Block {
+        header,
+        body: Body::default(),
+    });
+    with_actor_over(reader, |filters| async move {
+        write(&store, std::slice::from_ref(&far), true);
+        let now = ChainReader::open(store.clone()).unwrap();
+        let change = changed(vec![ChainEvent::Head(far.header.clone())]);
+        let missed = says_what_is_left_out(&filters, Some(now), change).await;
+        let expected = MissedBlocks {
+            first: 1,
+            last: limits::MAX_BLOCKS_BEHIND + 1,
+        };
+        assert_eq!(missed, expected);
+    });
+}
+
+#[test]
+fn a_step_back_that_is_too_long_says_which_blocks_were_left_out() {
+    with_actor(|filters, genesis| async move {
+        let blocks = branch(&genesis, b'a', 3);
+        believe(&filters, &blocks).await;
+        let change = rewound(&blocks[2], false, vec![ChainEvent::Head(genesis)]);
+        let missed = says_what_is_left_out(&filters, None, change).await;
+        assert_eq!(missed, MissedBlocks { first: 1, last: 3 });
     });
 }

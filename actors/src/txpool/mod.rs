@@ -19,11 +19,11 @@
 mod handle;
 mod inherited;
 mod journal;
+mod reorg;
 #[cfg(test)]
 mod tests;
 
 use std::{
-    collections::HashSet,
     path::PathBuf,
     sync::{
         Arc,
@@ -32,18 +32,15 @@ use std::{
     time::Duration,
 };
 
-use actoreum_chain::{ChainEvent, ChainReader, SealedHeader};
+use actoreum_chain::{ChainReader, SealedHeader};
 use actoreum_consensus::rules::base_fee::next_base_fee;
 use actoreum_messages::{
-    events::{ChainChanged, NewTransactions},
+    events::{ChainCause, ChainChanged, NewTransactions},
     txpool::{AddLocal, AddRemote, Added, SetPriceLimit},
 };
-use actoreum_primitives::{PooledTransaction, SenderRules, StateError, Transaction};
+use actoreum_primitives::{B256, SenderRules, StateError};
 use actoreum_storage::StateView;
-use actoreum_txpool::{
-    AddError, Head, Origin, Pool, PoolConfig, PoolReader, PoolTx, Status,
-    limits::MAX_REINJECTED_BLOCKS,
-};
+use actoreum_txpool::{AddError, Head, Origin, Pool, PoolConfig, PoolReader, PoolTx, Status};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
@@ -54,6 +51,7 @@ pub use handle::{SubmitError, TxPoolHandle};
 use inherited::Inherited;
 pub use inherited::InheritedJournal;
 use journal::LocalJournal;
+use reorg::{Room, StoodOn};
 
 /// Time between two looks for transactions that have waited too long, as in geth.
 const EVICT_PERIOD: Duration = Duration::from_secs(60);
@@ -87,6 +85,8 @@ pub struct TxPoolSetup {
     pub followers: Vec<Recipient<NewTransactions>>,
     /// What [`SetPriceLimit`] set; it outlives every generation, in wei a gas.
     price_limit: Arc<AtomicU64>,
+    /// The block that the last generation stood on.
+    stood_on: StoodOn,
     /// The zero of the pool's clock.
     epoch: Instant,
 }
@@ -103,6 +103,7 @@ impl TxPoolSetup {
             inherited: None,
             rejournal: Duration::from_secs(3600),
             followers: Vec::new(),
+            stood_on: StoodOn::default(),
             epoch: Instant::now(),
         }
     }
@@ -134,6 +135,10 @@ impl TxPoolSetup {
             let read = |actor: &mut TxPoolActor| actor.inherited = Inherited::read(actor);
             actor.journal = Some(LocalJournal::open(&mut actor, path, read)?);
         }
+        if let Some(stood_on) = actor.setup.stood_on.get() {
+            actor.follow_from(&stood_on, None)?;
+        }
+        actor.setup.stood_on.set(actor.pool.head().hash);
         actor.publish();
         Ok(actor)
     }
@@ -197,7 +202,7 @@ impl TxPoolActor {
         match added {
             // A reorg took the state of the pool's head away, and is still to be told.
             Err(AddError::State(_)) if self.is_behind() => {
-                self.follow(Vec::new())?;
+                self.follow(None)?;
                 self.pool.add(transaction, origin, &self.state, now)
             }
             added => added,
@@ -209,13 +214,25 @@ impl TxPoolActor {
     }
 
     /// Stands on the chain's head, with what came back from blocks that left it.
-    fn follow(&mut self, removed: Vec<Arc<PoolTx>>) -> Result<(), StateError> {
+    fn follow(&mut self, changed: Option<&ChainChanged>) -> Result<(), StateError> {
+        let stood_on = self.pool.head().hash;
+        self.follow_from(&stood_on, changed)
+    }
+
+    fn follow_from(
+        &mut self,
+        stood_on: &B256,
+        changed: Option<&ChainChanged>,
+    ) -> Result<(), StateError> {
+        let room = Room::of(self.pool.config());
+        let removed = reorg::returned(&self.setup.chain, stood_on, changed, room);
         let header = self.setup.chain.head();
         let state = self.setup.chain.state_at(header.number)?;
         let head = pool_head(&self.setup.chain, &header);
         let now = self.now();
         self.pool.reset(head, &state, removed, now)?;
         self.state = state;
+        self.setup.stood_on.set(head.hash);
         Ok(())
     }
 
@@ -260,41 +277,6 @@ impl TxPoolActor {
     fn publish(&self) {
         self.setup.reader.publish(self.pool.snapshot());
     }
-
-    /// The transactions of blocks that left the chain and are in no block that came.
-    fn removed(&self, changed: &ChainChanged) -> Vec<Arc<PoolTx>> {
-        let mut removed: Vec<&Transaction> = Vec::new();
-        let mut blocks = 0;
-        let mut mined_again = HashSet::new();
-        for event in changed.events.iter() {
-            match event {
-                ChainEvent::Removed(executed) => {
-                    blocks += 1;
-                    removed.extend(&executed.block.body.transactions);
-                }
-                ChainEvent::Added(executed) => {
-                    let transactions = executed.block.body.transactions.iter();
-                    mined_again.extend(transactions.map(Transaction::hash));
-                }
-                ChainEvent::Side(_) | ChainEvent::Head(_) => {}
-            }
-        }
-        if blocks > MAX_REINJECTED_BLOCKS {
-            info!(blocks, "reorg too deep for its transactions to return");
-            return Vec::new();
-        }
-        removed.retain(|transaction| !mined_again.contains(&transaction.hash()));
-        removed.sort_by_key(|transaction| transaction.nonce());
-        let rules = sender_rules(&self.setup.chain);
-        let prepared = removed.into_iter().filter_map(|transaction| {
-            let pooled = PooledTransaction {
-                transaction: transaction.clone(),
-                sidecar: None,
-            };
-            PoolTx::prepare(pooled, &rules).ok().map(Arc::new)
-        });
-        prepared.collect()
-    }
 }
 
 impl Actor for TxPoolActor {
@@ -337,11 +319,11 @@ impl Handles<ChainChanged> for TxPoolActor {
     type Answer = ();
 
     fn handle(&mut self, message: ChainChanged, _: &mut Ctx<Self>) {
-        let removed = self.removed(&message);
-        if removed.is_empty() && !self.is_behind() {
+        let is_rewind = matches!(message.cause, ChainCause::Rewind(_));
+        if !is_rewind && !self.is_behind() {
             return;
         }
-        match self.follow(removed) {
+        match self.follow(Some(&message)) {
             Ok(()) => {
                 if self.inherited.is_some() && inherited::is_current(&self.setup.chain.head()) {
                     self.retry_inherited();
@@ -372,7 +354,7 @@ impl Handles<Evict> for TxPoolActor {
 
     fn handle(&mut self, _: Evict, _: &mut Ctx<Self>) {
         if self.is_behind()
-            && let Err(error) = self.follow(Vec::new())
+            && let Err(error) = self.follow(None)
         {
             warn!(%error, "pool could not follow the chain");
         }

@@ -385,22 +385,20 @@ fn the_pool_follows_a_real_chain_forth_and_back() {
         let head = bench.reader.head().hash();
         assert_eq!(bench.snapshot().head().hash, head);
 
-        // A step back: the pool stands on the earlier head, and takes again what was above it.
-        bench
-            .chain
-            .ask(SetHead { number: 10 })
-            .await
-            .unwrap()
-            .unwrap();
-        until(|| bench.snapshot().head().number == 10).await;
-        let again = &blocks[10].body.transactions;
-        for transaction in again {
-            let pooled = PooledTransaction {
-                transaction: transaction.clone(),
-                sidecar: None,
-            };
-            bench.pool.submit(pooled).await.unwrap();
-        }
-        assert_eq!(bench.counts(), (again.len() as u64, 0));
+        // A step back: the pool stands on the earlier head, and holds again what was above it.
+        let again = blocks[10..]
+            .iter()
+            .map(|it| it.body.transactions.len() as u64);
+        let again = again.sum();
+        let step_back = SetHead { number: 10 };
+        bench.chain.ask(step_back).await.unwrap().unwrap();
+        until(|| bench.counts() == (again, 0)).await;
+        assert_eq!(bench.snapshot().head().number, 10);
+        let import = ImportBlocks {
+            blocks: blocks[10..].to_vec(),
+            origin: BlockOrigin::Bulk,
+        };
+        bench.chain.ask(import).await.unwrap().unwrap();
+        until(|| bench.counts() == (0, 0)).await;
     });
 }

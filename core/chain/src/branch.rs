@@ -12,8 +12,12 @@ use actoreum_storage::{Commit, StorageError};
 use tracing::{debug, warn};
 
 use crate::{
-    BlockError, Chain, ChainEvent, Detail, ExecutedBlock, ImportReport, ImportStats, OpenError,
-    SealedHeader, body::check_body, commit::Canonical, import::prepare, limits::LOUD_REORG,
+    BlockError, Chain, ChainEvent, ExecutedBlock, ImportReport, ImportStats, OpenError, Reorg,
+    Rewound, SealedHeader,
+    body::check_body,
+    commit::Canonical,
+    import::prepare,
+    limits::{LOUD_REORG, TOLD_BLOCKS, TOLD_GAS, TOLD_REMOVED_BLOCKS},
 };
 
 /// A branch that is to become the chain.
@@ -26,12 +30,21 @@ struct Plan {
     new: Vec<Block>,
 }
 
+impl Plan {
+    /// Whether each of its blocks becomes an event.
+    fn is_told_in_full(&self) -> bool {
+        let old = self.old.iter().map(|header| header.gas_used);
+        let new = self.new.iter().map(|block| block.header.gas_used);
+        let gas = old.chain(new).fold(0, u64::saturating_add);
+        self.old.len() + self.new.len() <= TOLD_BLOCKS && gas <= TOLD_GAS
+    }
+}
+
 impl Chain {
     /// Stores blocks beside the canonical chain; where they win, makes them the chain.
     pub(crate) fn branch(
         &mut self,
         blocks: &[Block],
-        detail: Detail,
         report: &mut ImportReport,
     ) -> Result<(), (usize, BlockError)> {
         let (Some(first), Some(last)) = (blocks.first(), blocks.last()) else {
@@ -61,7 +74,7 @@ impl Chain {
             );
             return Ok(());
         }
-        let Err((culprit, error)) = self.adopt(last.hash(), detail, report) else {
+        let Err((culprit, error)) = self.adopt(last.hash(), report) else {
             return Ok(());
         };
         let index = blocks
@@ -69,7 +82,7 @@ impl Chain {
             .position(|block| block.hash() == culprit)
             .unwrap_or(0);
         if let Some(before) = index.checked_sub(1).map(|before| &blocks[before]) {
-            self.adopt_if_it_wins(before, detail, report)
+            self.adopt_if_it_wins(before, report)
                 .map_err(|(_, error)| (index, error))?;
         }
         Err((index, error))
@@ -79,13 +92,12 @@ impl Chain {
     fn adopt_if_it_wins(
         &mut self,
         tip: &Block,
-        detail: Detail,
         report: &mut ImportReport,
     ) -> Result<(), (B256, BlockError)> {
         let hash = tip.hash();
         let total = self.store.total_difficulty(&hash, tip.header.number);
         match total.map_err(|error| (hash, error.into()))? {
-            Some(total) if self.wins(total, tip) => self.adopt(hash, detail, report),
+            Some(total) if self.wins(total, tip) => self.adopt(hash, report),
             _ => Ok(()),
         }
     }
@@ -124,18 +136,17 @@ impl Chain {
 
     /// Makes the branch that ends with the block `tip` the chain. On an error, which names the
     /// block that is to blame, the chain stands as before.
-    fn adopt(
-        &mut self,
-        tip: B256,
-        detail: Detail,
-        report: &mut ImportReport,
-    ) -> Result<(), (B256, BlockError)> {
+    fn adopt(&mut self, tip: B256, report: &mut ImportReport) -> Result<(), (B256, BlockError)> {
         let at_tip = |error: BlockError| (tip, error);
         let plan = self.plan(tip).map_err(at_tip)?;
-        let removed = match detail {
-            Detail::EveryBlock => self.removed(&plan.old).map_err(at_tip)?,
-            Detail::HeadOnly => Vec::new(),
+        // Whichever way the blocks came: a reorg is no news that may be told in short.
+        let removed = match plan.is_told_in_full() {
+            true => self
+                .removed(&plan.old)
+                .map_err(|error| at_tip(error.into()))?,
+            false => Vec::new(),
         };
+        let from = self.head.clone();
         if plan.old.len() > LOUD_REORG {
             warn!(
                 number = plan.ancestor.number, hash = %plan.ancestor.hash(),
@@ -151,8 +162,14 @@ impl Chain {
             Ok(added) => {
                 report.imported += plan.new.len();
                 report.events.extend(removed);
-                if detail == Detail::EveryBlock {
-                    report.events.extend(added);
+                report.events.extend(added);
+                if !plan.old.is_empty() {
+                    report.reorgs.push(Reorg {
+                        from,
+                        to: self.head.clone(),
+                        removed: plan.old.len(),
+                        added: plan.new.len(),
+                    });
                 }
                 Ok(())
             }
@@ -202,7 +219,8 @@ impl Chain {
         Ok(Plan { ancestor, old, new })
     }
 
-    /// Takes the old blocks back, executes the new ones, commits. On an error the index of the
+    /// Takes the old blocks back, executes the new ones, commits, and returns the events of the new
+    /// ones, where they are told in full. On an error the index of the
     /// new block that is to blame; the buffers are to be dropped then.
     fn switch(&mut self, plan: &Plan) -> Result<Vec<ChainEvent>, (usize, BlockError)> {
         for header in &plan.old {
@@ -230,11 +248,14 @@ impl Chain {
         let executed = self
             .commit(&plan.new, &hashes, progress.executed, canonical)
             .map_err(|error| (0, error))?;
-        Ok(self.added(&plan.new, &hashes, executed))
+        Ok(match plan.is_told_in_full() {
+            true => self.added(&plan.new, &hashes, executed),
+            false => Vec::new(),
+        })
     }
 
     /// The events of blocks that leave the canonical chain, newest first.
-    fn removed(&self, old: &[SealedHeader]) -> Result<Vec<ChainEvent>, BlockError> {
+    fn removed(&self, old: &[SealedHeader]) -> Result<Vec<ChainEvent>, StorageError> {
         let mut events = Vec::with_capacity(old.len());
         for header in old {
             let block = self.reader.block_by_hash(&header.hash())?;
@@ -278,10 +299,35 @@ impl Chain {
         if number < self.store.oldest_state() {
             return Err(StorageError::MissingState(number).into());
         }
+        let from = self.head.hash();
+        let told = self.removed_for_good(&old)?;
         self.go_back(&target, &old)
             .inspect_err(|_| self.drop_buffers())?;
+        report.rewound = Some(Rewound {
+            from,
+            is_whole: told.is_some(),
+        });
+        report.events.extend(told.into_iter().flatten());
         report.events.push(ChainEvent::Head(target));
         Ok(report)
+    }
+
+    /// The events of blocks that are about to be deleted, newest first, without those that hold
+    /// nothing; `None` where they are too many.
+    fn removed_for_good(
+        &self,
+        old: &[SealedHeader],
+    ) -> Result<Option<Vec<ChainEvent>>, StorageError> {
+        let holds_something =
+            |header: &&SealedHeader| header.gas_used > 0 || !header.logs_bloom.is_zero();
+        let full: Vec<SealedHeader> = old.iter().filter(holds_something).cloned().collect();
+        let gas = full.iter().map(|header| header.gas_used);
+        let gas = gas.fold(0, u64::saturating_add);
+        if full.len() > TOLD_REMOVED_BLOCKS || gas > TOLD_GAS {
+            return Ok(None);
+        }
+        let events = self.removed(&full)?;
+        Ok((events.len() == full.len()).then_some(events))
     }
 
     fn go_back(&mut self, target: &SealedHeader, old: &[SealedHeader]) -> Result<(), OpenError> {

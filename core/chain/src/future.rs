@@ -125,6 +125,7 @@ impl Chain {
             all.imported += report.imported;
             all.known += report.known;
             all.events.append(&mut report.events);
+            all.reorgs.append(&mut report.reorgs);
             match report.refused {
                 Some(refused) if refused.error.disposition() == Disposition::Internal => {
                     self.future.insert(block);

@@ -34,9 +34,12 @@ use crate::{
 /// How an import tells what it did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Detail {
-    /// The new head alone: for long runs of old blocks.
+    /// Of blocks that follow the head, the last one alone: for long runs of old blocks. Those who
+    /// follow the chain read what is left out from the database, if anybody asked for it. A reorg
+    /// is told as with [`Self::EveryBlock`].
     HeadOnly,
-    /// Every block that became canonical or was stored, with its receipts.
+    /// Every block that became canonical or was stored, with its receipts, save for a reorg of more
+    /// than [`crate::limits::TOLD_BLOCKS`]: of that the new head alone.
     EveryBlock,
 }
 
@@ -112,7 +115,7 @@ impl Chain {
         let imported = if first.header.parent_hash == self.head.hash() {
             self.extend(blocks, detail, report)
         } else {
-            self.branch(blocks, detail, report)
+            self.branch(blocks, report)
         };
         imported.map_err(|(index, error)| (skipped + index, error))?;
         refused.map_or(Ok(()), |error| Err((skipped + sound, error)))

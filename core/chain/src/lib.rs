@@ -57,7 +57,7 @@ pub use addresses::known_addresses;
 pub use build::{BuildError, BuildPlan, BuiltBlock, build, build_whole};
 pub use chain::{BadBlock, Chain, ChainOptions};
 pub use error::{BlockError, ImportError, OpenError};
-pub use events::{ChainEvent, ExecutedBlock, ImportReport};
+pub use events::{ChainEvent, ExecutedBlock, ImportReport, Reorg, Rewound};
 pub use import::Detail;
 pub use logs::{LogCriteria, PlacedLog};
 pub use sealed::SealedHeader;

@@ -39,6 +39,20 @@ pub const BAD_BLOCKS: usize = 10;
 /// Blocks that a reorg drops from which it is a warning and no longer a matter of course (geth).
 pub const LOUD_REORG: usize = 63;
 
+/// Blocks of one reorg that are told one by one with their receipts, those that leave and those
+/// that come. The events wait in the mailboxes of all who follow the chain; of a larger reorg they
+/// read the blocks from the database, at their own pace.
+pub const TOLD_BLOCKS: usize = 256;
+
+/// Blocks with transactions that a step back tells before it deletes them: nobody can read them
+/// afterwards. A test suite that goes back to its fixture takes tens of small blocks back;
+/// together with [`TOLD_GAS`] this is some 20 MB.
+pub const TOLD_REMOVED_BLOCKS: usize = 4_096;
+
+/// Gas of the blocks of one reorg, or of one step back, up to which they are told one by one. A
+/// byte of a transaction costs 4 gas and more, a byte of a log 8: so this is 50 MB at most.
+pub const TOLD_GAS: u64 = 200_000_000;
+
 /// Accounts that a view keeps for those who ask for the same ones again. Some 100 bytes each; past
 /// it, further ones are read each time until the next head.
 pub const HEAD_ACCOUNTS: usize = 4_096;

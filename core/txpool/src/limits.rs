@@ -24,10 +24,6 @@ pub const ACCOUNT_BYTES: usize = 512;
 /// size would be 160 MiB, which no honest pool comes near.
 pub const DEFAULT_MAX_BYTES: usize = 128 * 1024 * 1024;
 
-/// Blocks that a reorg may take back for their transactions to return to the pool (geth's
-/// depth); after a deeper one they have to be sent again.
-pub const MAX_REINJECTED_BLOCKS: usize = 64;
-
 /// Of the pool's slots, the share (in hundredths) that one peer's transactions may take: no
 /// peer fills the pool alone.
 pub const PEER_SHARE_PERCENT: u64 = 75;

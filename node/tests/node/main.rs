@@ -20,6 +20,7 @@ mod disk;
 mod flags;
 #[path = "../../../core/storage/tests/folder/mod.rs"]
 mod folder;
+mod followers;
 mod fuzz;
 mod hostile_keys;
 mod http;

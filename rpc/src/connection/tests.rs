@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 
 use super::*;
 use crate::dispatch::DispatchLimits;
+use crate::limits::{MAX_QUEUED_ANSWER_BYTES, MAX_QUEUED_EVENT_BYTES};
 use crate::method::Method;
 use crate::pool::HeavyPool;
 
@@ -142,10 +143,13 @@ async fn a_slow_subscriber_is_dropped_with_the_reason() {
             tokio::task::yield_now().await;
         }
         let (id, subscriber) = source.subscribers.lock()[0].clone();
-        let taken = (0..10_000)
+        let taken = (0..100_000)
             .take_while(|number| subscriber.deliver(id, &head(*number)))
             .count();
-        assert!(taken <= CONNECTION_QUEUE, "{taken}");
+        assert!(
+            (10_000..MAX_QUEUED_EVENT_BYTES / 2_560).contains(&taken),
+            "{taken}"
+        );
         assert_eq!(closed.await.unwrap(), Some(SLOW));
     };
     tokio::join!(serving, flooding);
@@ -200,7 +204,7 @@ async fn an_ended_subscription_is_silent_and_subscriptions_are_capped() {
     }
     assert_eq!((names, source.ended.load(SeqCst)), (2, 1));
 
-    let (connection, _queued) = Connection::new();
+    let connection = Connection::new();
     let caller = Caller::new(&connection);
     for id in 0..MAX_SUBSCRIPTIONS as u128 {
         caller.subscribe(FilterId(id), |_| true, || {}).unwrap();
@@ -219,4 +223,41 @@ async fn over_http_there_are_no_notifications() {
         "{text}"
     );
     assert!(!answer.close);
+}
+
+#[tokio::test]
+async fn a_full_set_of_subscriptions_lags_a_thousand_blocks() {
+    let connection = Connection::new();
+    let blocks = (0..10_000).take_while(|number| {
+        let event = head(*number);
+        (0..MAX_SUBSCRIPTIONS as u128).all(|id| connection.deliver(FilterId(id), &event))
+    });
+    let blocks = blocks.count();
+    assert!((1_000..3_000).contains(&blocks), "{blocks}");
+    assert_eq!(*connection.closed.borrow(), Some(SLOW));
+    // What is written makes room again.
+    let mut written = 0;
+    while connection.queue.event(FilterId(0), &head(0)).is_err() {
+        connection.queue.next().await;
+        written += 1;
+    }
+    assert!(written < 1_000, "{written}");
+}
+
+#[tokio::test]
+async fn answers_that_nobody_reads_wait_within_their_bytes() {
+    let connection = Connection::new();
+    let long = vec![b'x'; MAX_QUEUED_ANSWER_BYTES * 2 / 3];
+    assert!(connection.queue.answer(long.clone()).await);
+    let mut second = std::pin::pin!(connection.queue.answer(long));
+    let waited = timeout(Duration::from_millis(20), second.as_mut()).await;
+    assert!(waited.is_err(), "there is no room for a second one");
+    // Events have room of their own.
+    assert!(connection.deliver(FilterId(1), &head(1)));
+    assert!(matches!(connection.queue.next().await, Outgoing::Answer(_)));
+    assert!(second.await, "it takes the place of the first");
+    assert!(matches!(connection.queue.next().await, Outgoing::Event(..)));
+    connection.queue.close();
+    assert!(!connection.queue.answer(vec![0]).await);
+    assert!(!connection.deliver(FilterId(1), &head(2)));
 }

@@ -102,10 +102,10 @@ async fn new_filter(node: Arc<Node>, (filter,): (LogFilter,)) -> Result<String, 
 async fn changes(node: Arc<Node>, (id,): (String,)) -> Result<Changes, RpcError> {
     let id = parse_id(&id).ok_or_else(not_found)?;
     let taken = node.filters()?.ask(TakeChanges { id }).await;
+    let taken = taken.map_err(unanswered)?.ok_or_else(not_found)?;
     taken
-        .map_err(unanswered)?
         .map(Changes)
-        .ok_or_else(not_found)
+        .map_err(|missed| RpcError::server(missed.to_string()))
 }
 
 async fn uninstall(node: Arc<Node>, (id,): (String,)) -> Result<bool, RpcError> {

@@ -18,6 +18,11 @@ pub const NETWORK_ID: u64 = 1337;
 /// The keys of the nodes with these numbers hold ether.
 const RICH: std::ops::Range<u32> = 1..17;
 
+/// The contract that payments go to; it logs who pays.
+pub(super) const PAID: Address = Address::repeat_byte(0x77);
+/// CALLER, PUSH1 0, PUSH1 0, LOG1, STOP.
+const PAID_CODE: &str = "3360006000a100";
+
 /// Seconds between a block and its parent where everybody may seal.
 const BLOCK_TIME: u64 = 13;
 
@@ -46,12 +51,16 @@ impl Sealers {
                 (engine, "0x1", format!("{vanity}{signers}{seal}"))
             }
         };
-        let alloc: Vec<String> = RICH
+        let mut alloc: Vec<String> = RICH
             .map(|number| {
                 let address = hex::encode(key(number).address());
                 format!("\"{address}\":{{\"balance\":\"0xd3c21bcecceda1000000\"}}")
             })
             .collect();
+        let paid = hex::encode(PAID);
+        alloc.push(format!(
+            "\"{paid}\":{{\"balance\":\"0x0\",\"code\":\"0x{PAID_CODE}\"}}"
+        ));
         let json = format!(
             r#"{{"config":{{"chainId":{NETWORK_ID},"homesteadBlock":0,"eip150Block":0,
                 "eip155Block":0,"eip158Block":0,"byzantiumBlock":0,"constantinopleBlock":0,

@@ -8,16 +8,17 @@ use actoreum_actors::eth::downloader::{DownloaderActor, DownloaderSetup, SyncSta
 use actoreum_actors::eth::{
     EthProtocol, EthSetup, fetcher::FetcherActor, protocol_manager::ProtocolManagerActor,
 };
+use actoreum_actors::filter::FilterActor;
 use actoreum_actors::supervision::{ActorRef, ChildSpec, Pool, Strategy, SupervisorSpec};
 use actoreum_actors::txpool::{self, SubmitError, TxPoolHandle, TxPoolSetup};
 use actoreum_chain::{ChainReader, genesis};
 use actoreum_messages::chain::{BlockOrigin, ImportBlocks};
-use actoreum_primitives::{Address, B256, LegacyTx, PooledTransaction, SecretKey, TxPayload, U256};
+use actoreum_primitives::{B256, LegacyTx, PooledTransaction, SecretKey, TxPayload, U256};
 use actoreum_storage::Store;
 use actoreum_sync::downloader::Mode;
 use actoreum_txpool::{PoolConfig, PoolReader};
 
-use super::chain::{Maker, NETWORK_ID, Sealers};
+use super::chain::{Maker, NETWORK_ID, PAID, Sealers};
 use super::memory::MemoryNet;
 use super::node::{TestNode, key};
 
@@ -36,6 +37,8 @@ pub struct FullNode {
     pub chain: ActorRef<ChainActor>,
     /// Its pool.
     pub pool: TxPoolHandle,
+    /// Its filters and subscriptions.
+    pub filters: ActorRef<FilterActor>,
     /// Its part of the eth protocol.
     pub eth: EthSetup,
     /// How far its sync is.
@@ -58,6 +61,7 @@ impl FullNode {
         // The clock of a simulation does not wait for other threads.
         let (import, signatures) = (Pool::inline("import"), Pool::inline("signatures"));
         let (chain, pool) = (ActorRef::new("chain"), ActorRef::new("pool"));
+        let filters: ActorRef<FilterActor> = ActorRef::new("filters");
         let pool_reader = PoolReader::default();
         let handle = TxPoolHandle::new(
             pool.clone(),
@@ -75,6 +79,7 @@ impl FullNode {
         eth.chance = net.chance(number);
         let chain_setup = ChainSetup::new(reader.clone(), engine, import.clone())
             .follower(pool.recipient())
+            .follower(filters.recipient())
             .follower(eth.manager.recipient())
             .follower(eth.fetcher.recipient());
         let mut pool_setup = TxPoolSetup::new(reader.clone(), pool_reader, PoolConfig::default())
@@ -94,7 +99,14 @@ impl FullNode {
             .child(txpool)
             .intensity(RESTARTS, PERIOD);
         let sync = SyncStatus::default();
-        let below = vec![core, eth_of(&mut eth, &sync)];
+        let followed = reader.clone();
+        let followers =
+            SupervisorSpec::new("followers", Strategy::OneForOne)
+                .child(ChildSpec::new(&filters, move || {
+                    FilterActor::new(followed.clone())
+                }));
+        let eth_spec = eth_of(&mut eth, &sync, &filters);
+        let below = vec![core, followers, eth_spec];
         let handler = EthProtocol::new(eth.clone(), NETWORK_ID).unwrap();
         let node = TestNode::speaking(net, number, Arc::new(handler), below).await;
         Self {
@@ -102,6 +114,7 @@ impl FullNode {
             reader,
             chain,
             pool: handle,
+            filters,
             eth,
             sync,
             maker,
@@ -131,8 +144,8 @@ impl FullNode {
         let payload = LegacyTx {
             nonce,
             gas_price: U256::from(1_000_000_000),
-            gas_limit: 21_000,
-            to: Some(Address::repeat_byte(0x77)),
+            gas_limit: 30_000,
+            to: Some(PAID),
             value: U256::from(1),
             chain_id: Some(NETWORK_ID),
             ..LegacyTx::default()
@@ -184,7 +197,11 @@ impl FullNode {
 }
 
 /// The eth protocol's part of the tree.
-fn eth_of(setup: &mut EthSetup, sync: &SyncStatus) -> SupervisorSpec {
+fn eth_of(
+    setup: &mut EthSetup,
+    sync: &SyncStatus,
+    filters: &ActorRef<FilterActor>,
+) -> SupervisorSpec {
     let downloader: ActorRef<DownloaderActor> = ActorRef::new("downloader");
     setup.followers.push(downloader.recipient());
     let of_downloader = DownloaderSetup {
@@ -194,7 +211,7 @@ fn eth_of(setup: &mut EthSetup, sync: &SyncStatus) -> SupervisorSpec {
         pool: setup.serving.clone(),
         status: sync.clone(),
         mode: Mode::Full,
-        followers: Vec::new(),
+        followers: vec![filters.recipient()],
     };
     let (of_manager, of_fetcher) = (setup.clone(), setup.clone());
     SupervisorSpec::new("eth", Strategy::RestForOne)

@@ -16,6 +16,7 @@
 mod chain;
 mod chat;
 mod full;
+mod listener;
 mod memory;
 mod node;
 mod stranger;
@@ -23,6 +24,7 @@ mod stranger;
 pub use chain::{NETWORK_ID, Sealers};
 pub use chat::Chat;
 pub use full::FullNode;
+pub use listener::Listener;
 pub use memory::{Host, MemoryNet};
 pub use node::{TestNode, key, run, run_paused, settle, until};
 pub use stranger::{Stranger, UNCOMPRESSED, hello};

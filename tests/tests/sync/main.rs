@@ -10,6 +10,7 @@ mod convergence;
 mod crashes;
 mod gossip;
 mod liars;
+mod partitions;
 
 use std::ops::Range;
 use std::time::Duration;

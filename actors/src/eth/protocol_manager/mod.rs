@@ -18,8 +18,9 @@ mod gossip;
 use std::sync::Arc;
 
 use actoreum_chain::ChainEvent;
+use actoreum_messages::chain::BlockOrigin;
 use actoreum_messages::downloader::PeersChanged;
-use actoreum_messages::events::{ChainChanged, NewTransactions};
+use actoreum_messages::events::{ChainCause, ChainChanged, NewTransactions};
 use actoreum_messages::protocol_manager::{PeerJoined, PropagateBlock};
 use actoreum_primitives::{B256, Block};
 use futures_util::stream;
@@ -124,16 +125,19 @@ impl Handles<ChainChanged> for ProtocolManagerActor {
     type Answer = ();
     const WHEN_FULL: WhenFull = WhenFull::DropOldest;
 
-    fn handle(&mut self, ChainChanged { events }: ChainChanged, _: &mut Ctx<Self>) {
+    fn handle(&mut self, ChainChanged { events, cause }: ChainChanged, _: &mut Ctx<Self>) {
+        // What a sync fetched from peers is not sent back to them, and what was taken back is not
+        // announced: the new head is, as at the end of geth's syncs.
+        let is_live = cause == ChainCause::Import(BlockOrigin::Live);
         let has_blocks = events.iter().any(|it| matches!(it, ChainEvent::Added(_)));
         for event in events.iter() {
             match event {
-                ChainEvent::Added(executed) => {
+                ChainEvent::Added(executed) if is_live => {
                     let hash = executed.header.hash();
                     self.propagate(&hash, &executed.block);
                     self.announce(hash, executed.header.number);
                 }
-                ChainEvent::Side(header) => {
+                ChainEvent::Side(header) if is_live => {
                     let hash = header.hash();
                     // A sealer's own block on a side branch is still to be propagated.
                     if let Ok(Some(block)) = self.setup.chain.block_by_hash(&hash) {
@@ -141,9 +145,10 @@ impl Handles<ChainChanged> for ProtocolManagerActor {
                     }
                     self.announce(hash, header.number);
                 }
-                // The end of a bulk import.
-                ChainEvent::Head(head) if !has_blocks => self.announce(head.hash(), head.number),
-                ChainEvent::Head(_) | ChainEvent::Removed(_) => {}
+                ChainEvent::Head(head) if !(is_live && has_blocks) => {
+                    self.announce(head.hash(), head.number);
+                }
+                _ => {}
             }
         }
     }

@@ -9,5 +9,6 @@ mod future;
 mod kills;
 mod maker;
 mod probes;
+mod told;
 mod trees;
 mod windows;

@@ -435,8 +435,18 @@ proptest! {
         for (place, back, kind) in steps {
             if kind == 0 {
                 let number = back.index(follower.told.len() + 1);
-                follower.told.truncate(number);
-                follower.chain.set_head(number as u64).unwrap();
+                let gone = follower.told.split_off(number);
+                let report = follower.chain.set_head(number as u64).unwrap();
+                let holds_something = |hash: &&B256| {
+                    let block = &tree.node(hash).unwrap().block;
+                    block.header.gas_used > 0
+                };
+                let removed = report.events.iter().filter_map(|event| match event {
+                    ChainEvent::Removed(block) => Some(block.header.hash()),
+                    _ => None,
+                });
+                let expected = gone.iter().rev().filter(holds_something).copied();
+                prop_assert_eq!(removed.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
             } else {
                 let path = &tree.nodes[place.index(tree.nodes.len())].path;
                 follower.import(&tree.blocks(&path[back.index(path.len())..]));

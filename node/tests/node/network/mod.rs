@@ -6,6 +6,7 @@ mod flags;
 mod flood;
 mod liars;
 mod nat;
+mod partition;
 mod payments;
 mod pending;
 mod rpc;

@@ -1,0 +1,243 @@
+//! Networks that are cut in two, seal on both sides, and heal: no payment is lost, and those who
+//! follow a chain by its events end with the chain that won.
+//!
+//! `ACTOREUM_SEEDS=200` tries that many schedules on each kind of chain; `ACTOREUM_SEED=17` tries
+//! that one again.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use actoreum_primitives::B256;
+use actoreum_tests::p2p::{FullNode, Listener, MemoryNet, Sealers, settle, until};
+use rand::rngs::StdRng;
+use rand::seq::{IndexedRandom, SliceRandom};
+use rand::{Rng, SeedableRng};
+
+use super::{DELAY, on_seeded_network, seeds, stop};
+
+const NODES: u32 = 6;
+/// Times that the network is cut.
+const CUTS: usize = 3;
+/// What is tried where nobody asks for more.
+const SEEDS: u64 = 2;
+/// Actors that a sync stands on, below `node/`.
+const CRASHED: [&str; 3] = ["eth/protocol manager", "eth/fetcher", "eth/downloader"];
+/// Rounds in which the healed network must agree and mine every payment.
+const ROUNDS: usize = 120;
+
+/// A network with its clients.
+struct World {
+    nodes: Vec<FullNode>,
+    listeners: Vec<Listener>,
+    /// Where each payment was submitted.
+    paid: HashMap<B256, usize>,
+    name: String,
+}
+
+impl World {
+    async fn start(net: &MemoryNet, sealers: &Sealers, name: &str) -> Self {
+        let (mut nodes, mut listeners) = (Vec::new(), Vec::new());
+        for number in 1..=NODES {
+            let node = FullNode::start(net, number, sealers).await;
+            listeners.push(Listener::new(&node.filters, &node.reader).await);
+            nodes.push(node);
+        }
+        for (at, node) in nodes.iter().enumerate() {
+            for other in &nodes[..at] {
+                node.node.add_peer(&other.node).await;
+            }
+        }
+        until("all are connected", || {
+            nodes
+                .iter()
+                .all(|it| it.eth.peers.list().len() + 1 == nodes.len())
+        })
+        .await;
+        Self {
+            nodes,
+            listeners,
+            paid: HashMap::new(),
+            name: name.to_owned(),
+        }
+    }
+
+    async fn pay(&mut self, at: usize) {
+        let node = &self.nodes[at];
+        if let Ok(hash) = node.pay(node.next_nonce()).await {
+            self.paid.insert(hash, at);
+        }
+    }
+
+    /// Lets time pass, and compares what a pool, a chain and its followers say.
+    async fn look(&self, time: Duration) {
+        settle(time).await;
+        for listener in &self.listeners {
+            listener.poll().await;
+        }
+        for (hash, at) in &self.paid {
+            let node = &self.nodes[*at];
+            let is_mined = node.reader.transaction(hash).unwrap().is_some();
+            let is_pooled = || {
+                let snapshot = node.pool.snapshot();
+                snapshot.is_some_and(|it| it.get(hash).is_some())
+            };
+            assert!(is_mined || is_pooled(), "{}: {hash} is lost", self.name);
+        }
+        for (node, listener) in self.nodes.iter().zip(&self.listeners) {
+            listener.assert_has_the_chain(&format!("{}, {}", self.name, node.node.address));
+        }
+    }
+
+    /// Seals on one side of a cut, and pays there.
+    async fn seal(&mut self, side: &[usize], blocks: usize, random: &mut StdRng) {
+        for _ in 0..blocks {
+            for _ in 0..random.random_range(0..3) {
+                self.pay(*side.choose(random).unwrap()).await;
+            }
+            settle(Duration::from_millis(100)).await;
+            // By clique not everybody may seal now.
+            let mut order = side.to_vec();
+            order.shuffle(random);
+            for at in order {
+                if self.nodes[at].seal().await {
+                    break;
+                }
+            }
+            settle(Duration::from_millis(random.random_range(50..1_500))).await;
+        }
+    }
+
+    async fn cut_and_heal(&mut self, net: &MemoryNet, random: &mut StdRng) {
+        let mut order: Vec<usize> = (0..self.nodes.len()).collect();
+        order.shuffle(random);
+        let (one, other) = order.split_at(random.random_range(1..order.len()));
+        let addresses: Vec<IpAddr> = one.iter().map(|at| self.nodes[*at].node.address).collect();
+        net.cut_off(&addresses);
+        // Mostly short; some are deeper than geth gives transactions back from.
+        let most = if random.random_bool(0.1) { 90 } else { 12 };
+        for side in [one, other] {
+            let blocks = random.random_range(0..most);
+            self.seal(side, blocks, random).await;
+        }
+        self.look(Duration::from_secs(random.random_range(0..60)))
+            .await;
+        net.heal();
+        if random.random_bool(0.3) {
+            let node = self.nodes.choose(random).unwrap();
+            node.crash(CRASHED.choose(random).unwrap());
+        }
+        self.look(Duration::from_secs(random.random_range(1..30)))
+            .await;
+    }
+
+    fn is_one(&self) -> bool {
+        let head = self.nodes[0].head();
+        self.nodes.iter().all(|node| node.head() == head)
+    }
+
+    fn is_all_mined(&self) -> bool {
+        let is_mined = |hash| {
+            let place = |node: &FullNode| node.reader.transaction(hash).unwrap();
+            self.nodes.iter().all(|node| place(node).is_some())
+        };
+        self.paid.keys().all(is_mined)
+    }
+
+    async fn agree(&mut self) {
+        for _ in 0..ROUNDS {
+            self.look(Duration::from_secs(15)).await;
+            if self.is_one() && self.is_all_mined() {
+                return;
+            }
+            let mut order: Vec<&FullNode> = self.nodes.iter().collect();
+            order.sort_by_key(|node| std::cmp::Reverse(node.total_difficulty()));
+            for node in order {
+                if node.seal().await {
+                    break;
+                }
+            }
+        }
+        let heads: Vec<_> = self
+            .nodes
+            .iter()
+            .map(|it| it.reader.head().number)
+            .collect();
+        let mined = |hash: &&B256| self.nodes[0].reader.transaction(hash).unwrap().is_some();
+        let count = self.paid.keys().filter(mined).count();
+        panic!(
+            "{}: heads {heads:?}, {count} of {} mined",
+            self.name,
+            self.paid.len()
+        );
+    }
+}
+
+async fn heals(net: &MemoryNet, name: &str, sealers: &Sealers, seed: u64) {
+    let mut random = StdRng::seed_from_u64(seed);
+    let mut world = World::start(net, sealers, name).await;
+    for _ in 0..CUTS {
+        world.cut_and_heal(net, &mut random).await;
+    }
+    net.delay(DELAY);
+    world.agree().await;
+    let syncs: usize = world.listeners.iter().map(Listener::syncs).sum();
+    println!(
+        "{name}: {} payments in {} blocks, {syncs} syncs",
+        world.paid.len(),
+        world.nodes[0].reader.head_number(),
+    );
+    stop(world.nodes).await;
+}
+
+fn all_heal(kind: &str, sealers: &Sealers) {
+    for seed in seeds(SEEDS) {
+        let name = format!("ACTOREUM_SEED={seed} of {kind}");
+        on_seeded_network(&name, seed, async |net| {
+            heals(&net, &name, sealers, seed).await;
+        });
+    }
+}
+
+#[test]
+fn a_healed_network_of_miners_loses_no_payment_and_no_event() {
+    all_heal("nodes that all may seal", &Sealers::Everybody);
+}
+
+#[test]
+fn a_healed_network_of_signers_loses_no_payment_and_no_event() {
+    all_heal("signers", &Sealers::Signers((1..=NODES).collect()));
+}
+
+#[test]
+fn a_reorg_while_the_pool_is_down_loses_no_payment() {
+    on_seeded_network("a crash", 1, async |net| {
+        let mut world = World::start(&net, &Sealers::Everybody, "a crash").await;
+        let address = world.nodes[0].node.address;
+        net.cut_off(&[address]);
+        for _ in 0..3 {
+            world.pay(0).await;
+        }
+        settle(Duration::from_secs(1)).await;
+        assert!(world.nodes[0].seal().await);
+        for _ in 0..3 {
+            assert!(world.nodes[1].seal().await);
+        }
+        let (lost, won) = (world.nodes[0].head(), world.nodes[1].head());
+        world.look(Duration::from_secs(1)).await;
+        // The journal forgets what is mined when the pool begins again.
+        assert!(world.nodes[0].crash("core/txpool/pool"));
+        world.look(Duration::from_secs(5)).await;
+        net.heal();
+        let mut crashes = 0;
+        while world.nodes[0].head() == lost {
+            crashes += usize::from(world.nodes[0].crash("core/txpool/pool"));
+            settle(Duration::from_millis(5)).await;
+        }
+        assert_eq!(world.nodes[0].head(), won);
+        assert!(crashes > 0);
+        world.look(Duration::from_secs(10)).await;
+        world.agree().await;
+        stop(world.nodes).await;
+    });
+}
