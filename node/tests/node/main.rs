@@ -33,6 +33,9 @@ mod personal;
 mod pool_flood;
 mod process;
 mod round_trip;
+mod rpc;
+#[cfg(target_os = "linux")]
+mod rpc_drills;
 mod sealing;
 mod start;
 mod stop;
