@@ -72,9 +72,10 @@ where
     let connections = Connections::new(limits.connections);
     let builder = builder.listen("http", listener, move || {
         let stopping = stopping.clone();
-        let application = factory()
-            .into_factory()
-            .map_err(|error| error.into().error_response());
+        let application = factory().into_factory().map_err(|error: S::Error| {
+            let error: Error = error.into();
+            error.error_response()
+        });
         let service = HttpService::build()
             .graceful_shutdown_signal(move || {
                 let stopping = stopping.clone();
