@@ -14,7 +14,7 @@ use actoreum_rpc::{
     pool::HeavyPool,
 };
 
-use crate::config::Config;
+use crate::{config::Config, open_files::server_limits};
 
 /// What answers requests.
 type Answering = Arc<Dispatcher<Node>>;
@@ -83,6 +83,7 @@ pub fn add(
         let server = HttpConfig {
             vhosts: Hosts::new(&settings.http_virtual_hosts),
             cors_origins: Origins::new(&settings.http_cors),
+            limits: server_limits(threads),
             ..HttpConfig::new(address)
         };
         servers = servers.child(server_of("http", server, endpoints));
@@ -95,6 +96,7 @@ pub fn add(
         let server = HttpConfig {
             // Pages are told apart by their origin, which a rebound name does not change.
             vhosts: Hosts::new(&["*".to_owned()]),
+            limits: server_limits(threads),
             ..HttpConfig::new(address)
         };
         servers = servers.child(server_of("ws", server, endpoints));

@@ -10,6 +10,7 @@
 mod admin;
 #[cfg(not(target_env = "msvc"))]
 mod allocator;
+mod blobs;
 mod cli;
 mod commands;
 mod config;
@@ -27,6 +28,7 @@ mod logging;
 mod memory;
 mod miner;
 mod network;
+mod open_files;
 mod passwords;
 mod prompt;
 mod rpc_limits;

@@ -31,7 +31,8 @@ use crate::dispatch::Dispatcher;
 use crate::error::{LIMIT_EXCEEDED, RpcError};
 use crate::json::{JsonOut, WriteJson};
 use crate::limits::{
-    MAX_CONNECTION_REQUESTS, MAX_NOTIFICATION_BYTES, MAX_SUBSCRIPTIONS, WRITE_TIMEOUT,
+    CLOSED_CLIENT_TIMEOUT, MAX_CONNECTION_REQUESTS, MAX_NOTIFICATION_BYTES, MAX_SUBSCRIPTIONS,
+    WRITE_TIMEOUT,
 };
 use crate::render;
 use queue::{NotQueued, Outgoing, Queue};
@@ -49,6 +50,8 @@ type Ending = Box<dyn FnOnce() + Send>;
 pub(crate) struct Connection {
     queue: Queue,
     closed: watch::Sender<Option<Reason>>,
+    /// True when the client is gone.
+    left: watch::Sender<bool>,
     subscriptions: Mutex<HashMap<FilterId, Ending>>,
 }
 
@@ -57,6 +60,7 @@ impl Connection {
         Arc::new(Self {
             queue: Queue::default(),
             closed: watch::Sender::new(None),
+            left: watch::Sender::new(false),
             subscriptions: Mutex::default(),
         })
     }
@@ -76,6 +80,20 @@ impl Connection {
             Ok(reason) => reason.unwrap_or(SLOW),
             Err(_) => pending().await,
         }
+    }
+
+    /// Notes that the client is gone.
+    fn leave(&self) {
+        self.left.send_replace(true);
+    }
+
+    /// Resolves when the client is gone and a request is to be given up for it.
+    async fn left(&self, message: &[u8]) {
+        let mut left = self.left.subscribe();
+        if left.wait_for(|is_gone| *is_gone).await.is_err() {
+            pending().await
+        }
+        give_up(message).await;
     }
 
     /// Ends all subscriptions at their source.
@@ -173,10 +191,29 @@ pub(crate) trait Writer {
 #[derive(Debug)]
 pub(crate) struct Gone;
 
+/// What the reading half of a transport yields. Its end means that the client is gone: nobody reads
+/// answers any more.
+#[derive(Debug)]
+pub(crate) enum Incoming {
+    /// A message.
+    Message(Bytes),
+    /// The client, which may still read, sends no more, or the server takes no more.
+    End,
+}
+
+/// Resolves when the request of a client that is gone is to be given up: at once where it is a
+/// batch.
+pub(crate) async fn give_up(message: &[u8]) {
+    let is_batch = message.trim_ascii_start().first() == Some(&b'[');
+    if !is_batch {
+        tokio::time::sleep(CLOSED_CLIENT_TIMEOUT).await;
+    }
+}
+
 /// Serves a connection to its end: the client's, a failed write's, or the server's.
 pub(crate) async fn serve<C: Send + Sync + 'static>(
     dispatcher: &Dispatcher<C>,
-    messages: impl Stream<Item = Bytes> + Unpin,
+    messages: impl Stream<Item = Incoming> + Unpin,
     writer: impl Writer,
 ) {
     let connection = Connection::new();
@@ -199,14 +236,21 @@ pub(crate) async fn serve<C: Send + Sync + 'static>(
 async fn read<C: Send + Sync + 'static>(
     dispatcher: &Dispatcher<C>,
     connection: &Arc<Connection>,
-    mut messages: impl Stream<Item = Bytes> + Unpin,
+    mut messages: impl Stream<Item = Incoming> + Unpin,
 ) {
     let mut running = FuturesUnordered::new();
-    loop {
+    let mut is_asking = true;
+    while is_asking || !running.is_empty() {
         tokio::select! {
             message = messages.next(), if running.len() < MAX_CONNECTION_REQUESTS => match message {
-                Some(message) => running.push(answer(dispatcher, connection, message)),
-                None => break,
+                Some(Incoming::Message(message)) => {
+                    running.push(answer(dispatcher, connection, message));
+                }
+                Some(Incoming::End) => is_asking = false,
+                None => {
+                    connection.leave();
+                    break;
+                }
             },
             Some(ends) = running.next() => if ends {
                 break;
@@ -216,14 +260,19 @@ async fn read<C: Send + Sync + 'static>(
     while running.next().await.is_some() {}
 }
 
-/// Answers one message; true where the connection is to end after the answer.
+/// Answers one message; true where the connection is to end after the answer. Gives up where the
+/// client leaves meanwhile.
 async fn answer<C: Send + Sync + 'static>(
     dispatcher: &Dispatcher<C>,
     connection: &Arc<Connection>,
     message: Bytes,
 ) -> bool {
     let caller = Caller::new(connection);
-    let answer = dispatcher.answer_to(&message, Some(&caller)).await;
+    let answer = tokio::select! {
+        biased;
+        answer = dispatcher.answer_to(&message, Some(&caller)) => answer,
+        () = connection.left(&message) => return true,
+    };
     if answer.body.is_empty() {
         return answer.close;
     }

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-/// A moment after which work is given up; it may never come.
+use crate::pool;
+
+/// A moment after which work is given up; it may never come. Work on the pool is also given up when
+/// its caller is gone.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Deadline(Option<Instant>);
 
@@ -18,6 +21,6 @@ impl Deadline {
     }
 
     pub(crate) fn is_over(&self) -> bool {
-        self.0.is_some_and(|moment| Instant::now() >= moment)
+        pool::is_caller_gone() || self.0.is_some_and(|moment| Instant::now() >= moment)
     }
 }

@@ -4,15 +4,17 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use futures_util::FutureExt as _;
 use rustc_hash::FxBuildHasher;
+use tokio::time::timeout_at;
 
 use crate::connection::Caller;
-use crate::error::{RESPONSE_TOO_LARGE, RpcError};
+use crate::error::{RESPONSE_TOO_LARGE, RpcError, TIMED_OUT};
 use crate::json::{JsonOut, Raw};
 use crate::limits;
-use crate::method::{Handler, Method, Reader};
+use crate::method::{Handler, LocalFuture, Method, Reader};
 use crate::pool::HeavyPool;
 use crate::request::{self, Call, Message};
 
@@ -23,6 +25,8 @@ pub struct DispatchLimits {
     pub batch_items: usize,
     /// Longest answer, in bytes.
     pub response_bytes: usize,
+    /// Longest that a batch runs.
+    pub batch_timeout: Duration,
 }
 
 impl Default for DispatchLimits {
@@ -30,6 +34,7 @@ impl Default for DispatchLimits {
         Self {
             batch_items: limits::MAX_BATCH_ITEMS,
             response_bytes: limits::MAX_RESPONSE_BYTES,
+            batch_timeout: limits::BATCH_TIMEOUT,
         }
     }
 }
@@ -85,6 +90,10 @@ impl<C: Send + Sync + 'static> Dispatcher<C> {
     }
 
     /// Answers a body. Never fails and never panics: what goes wrong is in the answer.
+    ///
+    /// Dropping the future gives the work up: what waits is not begun, what runs on the pool is told
+    /// to stop. Only a question that an actor was asked goes on to its end. A batch needs a runtime
+    /// with a timer.
     pub async fn answer(&self, body: &[u8]) -> Answer {
         self.answer_to(body, None).await
     }
@@ -139,16 +148,34 @@ impl<C: Send + Sync + 'static> Dispatcher<C> {
         }
     }
 
-    /// Answers one request after the other, in their order.
+    /// Answers one request after the other, in their order, until the batch's time is over.
     async fn answer_batch(&self, calls: &[Call<'_>], caller: Option<&Caller>, out: &mut JsonOut) {
+        let deadline = tokio::time::Instant::now() + self.limits.batch_timeout;
+        let mut turn = Instant::now();
+        let mut is_over = false;
         out.raw_past_limit(b"[");
         for (index, call) in calls.iter().enumerate() {
             if index > 0 {
                 out.raw_past_limit(b",");
             }
+            if turn.elapsed() > limits::BATCH_TURN {
+                tokio::task::yield_now().await;
+                turn = Instant::now();
+                is_over = tokio::time::Instant::now() >= deadline;
+            }
             match self.methods.get(&*call.method) {
+                _ if is_over => write_failure(out, Some(call.id), &timed_out()),
                 _ if out.room() == 0 => write_failure(out, Some(call.id), &too_large()),
-                Some(method) => self.run(method, call, caller, out).await,
+                Some(method) => {
+                    let (started, start) = (Instant::now(), out.len());
+                    let running = self.run(method, call, caller, out);
+                    if timeout_at(deadline, running).await.is_err() {
+                        is_over = true;
+                        out.rewind(start);
+                        write_failure(out, Some(call.id), &timed_out());
+                        method.metrics.record(started.elapsed(), true);
+                    }
+                }
                 None => {
                     let error = RpcError::method_not_found(&call.method);
                     write_failure(out, Some(call.id), &error);
@@ -210,12 +237,13 @@ impl<C: Send + Sync + 'static> Dispatcher<C> {
                 }
             }
             Handler::Actor(function) => {
-                let answer = function(Arc::clone(&self.context), params).await?;
-                answer.write_json(out);
+                let question = function(Arc::clone(&self.context), params);
+                to_its_end(question).await?.write_json(out);
                 Ok(())
             }
             Handler::Staged(function) => {
-                let work = function(Arc::clone(&self.context), params).await?;
+                let question = function(Arc::clone(&self.context), params);
+                let work = to_its_end(question).await?;
                 self.run_on_pool(method.name, work, out).await
             }
             Handler::Connection(function) => {
@@ -278,6 +306,29 @@ fn guarded(name: &'static str, run: impl FnOnce() -> Result<(), RpcError>) -> Re
     let outcome = catch_unwind(AssertUnwindSafe(run));
     RUNNING.set(None);
     outcome.unwrap_or_else(|_| Err(RpcError::internal("internal error")))
+}
+
+/// Awaits an actor's answer. Where this is dropped (the client is gone), the question still goes on
+/// to its end: a transaction that was sent is in the pool, whether its sender waits for its hash or
+/// not.
+async fn to_its_end<T: 'static>(
+    mut question: LocalFuture<Result<T, RpcError>>,
+) -> Result<T, RpcError> {
+    // Nothing to wait for, as where the arguments are wrong.
+    if let Some(answer) = (&mut question).now_or_never() {
+        return answer;
+    }
+    // Servers run under a system of actix's, on threads that take tasks which stay there.
+    if actix_web::rt::System::try_current().is_none() {
+        return question.await;
+    }
+    let task = actix_web::rt::spawn(question);
+    let failed = |_| RpcError::internal("internal error");
+    task.await.map_err(failed)?
+}
+
+fn timed_out() -> RpcError {
+    RpcError::new(TIMED_OUT, "request timed out")
 }
 
 fn too_large() -> RpcError {

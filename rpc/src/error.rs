@@ -15,6 +15,8 @@ pub const INTERNAL_ERROR: i64 = -32603;
 pub const INVALID_MESSAGE: i64 = -32700;
 /// The method ran and returned an error.
 pub const SERVER_ERROR: i64 = -32000;
+/// The time for the request, or for its batch, is over (geth 1.13).
+pub const TIMED_OUT: i64 = -32002;
 /// The answer is longer than the server's limit (EIP-1474 "limit exceeded" family; geth 1.13).
 pub const RESPONSE_TOO_LARGE: i64 = -32003;
 /// The server is at its limit: try later (EIP-1474).

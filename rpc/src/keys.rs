@@ -64,8 +64,19 @@ pub(crate) async fn sign(
         Err(KeyError::NotFound) if of(node)?.hub.is_some() => {
             ask_wallet(node, SignWithWallet { address, request }).await
         }
+        Err(KeyError::Locked) => Err(locked(address)),
         signed => signed.map_err(refused),
     }
+}
+
+/// What a caller hears where the key is locked: geth's words, whose key it is, and what to do.
+fn locked(address: Address) -> RpcError {
+    let text = KeyError::Locked;
+    let address = address.to_checksum(None);
+    RpcError::server(format!(
+        "{text} (account {address} is locked: unlock it with personal_unlockAccount or --unlock, or \
+         pass its password to personal_sendTransaction, personal_signTransaction or personal_sign)"
+    ))
 }
 
 /// Signs a hash: with a key that lies open or, where a password is given, with the one that it

@@ -26,6 +26,24 @@ pub const MAX_IPC_MESSAGE_BYTES: usize = 32 * 1024 * 1024;
 /// minutes. geth 1.13 has the same default.
 pub const MAX_BATCH_ITEMS: usize = 1000;
 
+/// Longest that a batch runs; what is not answered by then is answered with -32002.
+///
+/// A batch costs its client one message, and a thousand calls of five seconds each cost this node
+/// more than an hour. geth ends a batch over HTTP just before its write timeout of 30 seconds.
+pub const BATCH_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a batch may keep its connection's thread before others have their turn.
+///
+/// Short requests are answered on that thread, one after another: without a pause a thousand of
+/// them hold up every other connection of the thread, and the end of their own is not seen.
+pub const BATCH_TURN: Duration = Duration::from_millis(5);
+
+/// How long the request of a client that has closed its side of the connection may still run.
+///
+/// Such a client may still read (`nc -N`), and a short answer is worth sending; most are gone. A
+/// batch has no such time, as in geth.
+pub const CLOSED_CLIENT_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// Longest answer to one body, in bytes: a single answer, or a whole batch.
 ///
 /// A struct-log trace or a log query can be as long as the chain; the answer is
@@ -50,11 +68,52 @@ pub const MAX_ECHOED_NAME: usize = 128;
 /// costs a queue of this length and no more.
 pub const MAX_HEAVY_WAITING: usize = 1024;
 
-/// Connections that the HTTP server holds at a time, over all workers.
+/// Connections that an HTTP server (WebSocket included) holds at a time, over all workers, where the
+/// process may open enough files: see [`http_connections`].
 ///
 /// Each costs a socket and some kilobytes; what comes beyond waits in the
 /// kernel's backlog.
 pub const MAX_HTTP_CONNECTIONS: usize = 4096;
+
+/// The share of the process's file descriptors that one HTTP server may take: HTTP, WebSocket and
+/// the admin page together leave a quarter to the database, the peers and the IPC socket.
+pub const HTTP_DESCRIPTOR_SHARE: u64 = 4;
+
+/// Connections that an HTTP server may hold in a process that may open this many files.
+///
+/// Without this bound, clients that hold connections open take the descriptors of the database and
+/// of the peers, too.
+pub fn http_connections(open_files: u64) -> usize {
+    let share = usize::try_from(open_files / HTTP_DESCRIPTOR_SHARE).unwrap_or(usize::MAX);
+    share.clamp(1, MAX_HTTP_CONNECTIONS)
+}
+
+/// How long a client may take to send a request, from its first byte to the last of its body: geth's
+/// `ReadTimeout` and `ReadHeaderTimeout`. It holds for a message on a WebSocket or the IPC socket,
+/// too.
+///
+/// A body that never ends holds a connection, and there are few. 5 MiB need 1.4 Mbit/s.
+pub const READ_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a connection over HTTP may wait for its next request: geth's `IdleTimeout`. WebSocket
+/// and IPC connections wait for ever: they are there for notifications, and a WebSocket client
+/// answers pings meanwhile.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// How long a client may take to send a request, or an idle one to send the next, while more than
+/// half of the server's connections are taken.
+///
+/// Those who hold connections without asking anything make room for those who ask. An honest
+/// client needs a fraction of it.
+pub const BUSY_READ_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Answers from this size on, in bytes, are compressed where the client accepts it. What is
+/// smaller fits a packet anyway.
+pub const MIN_GZIP_BYTES: usize = 1024;
+
+/// Answers from this size on, in bytes, are compressed on a thread of their own: at some 100 MB a
+/// second, less than this keeps the connection's thread for under a millisecond.
+pub const GZIP_ASIDE_BYTES: usize = 64 * 1024;
 
 /// Connections that the kernel holds until a worker takes them.
 ///
@@ -148,7 +207,10 @@ pub const MAX_SUBSCRIPTIONS: usize = 256;
 /// as hex.
 pub const MAX_NOTIFICATION_BYTES: usize = MAX_RESPONSE_BYTES;
 
-/// How long a write may wait for a client that does not read.
+/// How long a client may take to read an answer, once it has stopped taking it as fast as it comes:
+/// geth's `WriteTimeout`. Over WebSocket and IPC it holds for each message.
+///
+/// An answer of 25 MB needs 7 Mbit/s.
 pub const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How often the server looks whether a silent WebSocket client is still there.

@@ -1,7 +1,8 @@
 //! Threads for work of unknown length, and their limit.
 
+use std::cell::RefCell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 use tokio::sync::Semaphore;
 
@@ -10,8 +11,9 @@ use crate::error::{LIMIT_EXCEEDED, RpcError};
 /// Runs heavy work beside the connections' threads: so many pieces at a time, so
 /// many more in a queue, and an error for what comes beyond.
 ///
-/// Who stops waiting (a client that hung up) leaves the queue; work that has begun
-/// runs to its end and keeps its place until then.
+/// A caller that stops waiting (its client hung up, its time is over) leaves the queue. Work of
+/// such a caller that has a thread already is skipped where it has not begun, and is told to stop
+/// where it has (see [`is_caller_gone`]); it keeps its place until it does.
 #[derive(Debug, Clone)]
 pub struct HeavyPool {
     permits: Arc<Semaphore>,
@@ -68,14 +70,54 @@ impl HeavyPool {
                 acquired.map_err(|_| RpcError::server("server is shutting down"))?
             }
         };
+        let is_gone = Arc::new(AtomicBool::new(false));
+        let _leaving = SetOnDrop(Arc::clone(&is_gone));
         let running = tokio::task::spawn_blocking(move || {
-            let result = work();
-            drop(permit);
-            result
+            let _permit = permit;
+            if is_gone.load(Relaxed) {
+                return None;
+            }
+            let _running = RunningFor::begin(is_gone);
+            Some(work())
         });
-        running
-            .await
-            .map_err(|_| RpcError::internal("internal error"))
+        let failed = || RpcError::internal("internal error");
+        running.await.map_err(|_| failed())?.ok_or_else(failed)
+    }
+}
+
+/// Tells work that nobody waits for it any more.
+struct SetOnDrop(Arc<AtomicBool>);
+
+impl Drop for SetOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Relaxed);
+    }
+}
+
+thread_local! {
+    /// Whether the caller of the work that runs on this thread is gone.
+    static CALLER: RefCell<Option<Arc<AtomicBool>>> = const { RefCell::new(None) };
+}
+
+/// Whether the caller of the work that runs on this thread has stopped waiting for it. Long work
+/// asks this again and again, and ends with any error where it is so.
+pub(crate) fn is_caller_gone() -> bool {
+    CALLER.with_borrow(|caller| caller.as_ref().is_some_and(|gone| gone.load(Relaxed)))
+}
+
+/// Marks this thread as one that runs work for a caller, until it is dropped (in a panic, too).
+struct RunningFor;
+
+impl RunningFor {
+    fn begin(is_gone: Arc<AtomicBool>) -> Self {
+        CALLER.set(Some(is_gone));
+        Self
+    }
+}
+
+impl Drop for RunningFor {
+    fn drop(&mut self) {
+        CALLER.set(None);
     }
 }
 
@@ -137,6 +179,32 @@ mod tests {
         release.send(()).unwrap();
         assert_eq!(first.await.unwrap(), Ok(true));
         assert_eq!(pool.run(|| 4).await, Ok(4));
+    }
+
+    #[tokio::test]
+    async fn work_hears_that_its_caller_is_gone() {
+        let pool = HeavyPool::new(1, 1);
+        let (told, heard) = mpsc::channel();
+        let running = tokio::spawn({
+            let pool = pool.clone();
+            async move {
+                let work = move || {
+                    while !is_caller_gone() {
+                        std::thread::yield_now();
+                    }
+                    told.send(()).unwrap();
+                };
+                pool.run(work).await
+            }
+        });
+        while pool.state().running == 0 {
+            tokio::task::yield_now().await;
+        }
+        running.abort();
+        let _ = running.await;
+        let patience = std::time::Duration::from_secs(60);
+        heard.recv_timeout(patience).unwrap();
+        assert_eq!(pool.run(is_caller_gone).await, Ok(false), "the next one's is there");
     }
 
     #[tokio::test]

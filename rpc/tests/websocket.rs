@@ -67,7 +67,7 @@ fn with_node<F: Future<Output = ()>>(test: impl FnOnce(Served) -> F) {
         let address = free.local_addr().unwrap();
         drop(free);
         let mut config = HttpConfig::new(address);
-        config.workers = 1;
+        config.limits.workers = 1;
         config.body_bytes = BODY_BYTES;
         let endpoints = Endpoints {
             http: Some(Arc::clone(&dispatcher)),
@@ -348,6 +348,43 @@ fn foreign_pages_and_rebound_names_are_refused() {
                 "{host} {origin:?}"
             );
         }
+    });
+}
+
+/// The payload of the frame that closes the connection; empty where it has no code.
+async fn goodbye(client: &mut Client) -> Option<Vec<u8>> {
+    while let Some((opcode, payload)) = client.frame().await {
+        if opcode == CLOSE {
+            return Some(payload);
+        }
+    }
+    None
+}
+
+#[test]
+fn close_codes_come_back_and_faults_have_their_own() {
+    with_node(|served| async move {
+        for (sent, expected) in [
+            (&[][..], &[][..]),
+            (&[0x03, 0xe8], &[0x03, 0xe8]),
+            (b"\x10\xe1bye", &[0x10, 0xe1]),
+            (&[0x03, 0xe9], &[0x03, 0xe9]),
+        ] {
+            let mut client = Client::open(served.address).await;
+            client.send(0x80 | CLOSE, sent).await;
+            assert_eq!(goodbye(&mut client).await.as_deref(), Some(expected));
+        }
+        // A reserved opcode breaks the protocol: 1002.
+        let mut client = Client::open(served.address).await;
+        client.send(0x80 | 5, b"").await;
+        let code = goodbye(&mut client).await;
+        assert_eq!(code.as_deref(), Some(&[0x03, 0xea][..]));
+        // Frames of a message that is too long: 1009.
+        let mut client = Client::open(served.address).await;
+        client.send(TEXT, &vec![b'['; BODY_BYTES - 10]).await;
+        client.send(0x80, &[b'['; 20]).await;
+        let code = goodbye(&mut client).await;
+        assert_eq!(code.as_deref(), Some(&[0x03, 0xf1][..]));
     });
 }
 

@@ -27,11 +27,11 @@ const SHARE: u32 = 10;
 /// A block that lacks its seal, and the state after it.
 pub struct PendingBlock {
     /// The block. Its state root is right, its seal is missing.
-    pub block: Block,
+    pub block: Arc<Block>,
     /// Who sent its transactions, one each.
-    pub senders: Vec<Address>,
+    pub senders: Arc<Vec<Address>>,
     /// The receipts of its transactions.
-    pub receipts: Vec<Receipt>,
+    pub receipts: Arc<Vec<Receipt>>,
     /// Who gets the fees.
     pub author: Address,
     below: StateView,
@@ -198,9 +198,9 @@ fn assemble(
         .map(|transaction| rules.sender(transaction).unwrap_or_default())
         .collect();
     Ok(PendingBlock {
-        block,
-        senders,
-        receipts,
+        block: Arc::new(block),
+        senders: Arc::new(senders),
+        receipts: Arc::new(receipts),
         author,
         below,
         diff,

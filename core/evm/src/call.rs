@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use actoreum_primitives::{
-    AccessListItem, Address, Authorization, B256, BlockHashes, Bytes, ChainConfig, Header, Log,
-    StateReader, TxType, U256,
+    AccessListItem, Address, Authorization, B256, BlockHashes, Bytes, ChainConfig, GAS_PER_BLOB,
+    Header, Log, StateReader, TxType, U256,
 };
 use revm::Inspector;
 use revm::context::{BlockEnv, TxEnv};
@@ -66,6 +66,8 @@ pub struct AccountOverride {
     pub state: Option<BTreeMap<B256, B256>>,
     /// Single slots.
     pub state_diff: Option<BTreeMap<B256, B256>>,
+    /// Where the precompile of this address answers instead.
+    pub move_precompile_to: Option<Address>,
 }
 
 /// Accounts made different for one call.
@@ -158,6 +160,38 @@ pub fn call(env: &CallEnv<'_>, request: &CallRequest) -> Result<CallOutcome, TxE
         _ => None,
     };
     Ok(outcome(result, step))
+}
+
+/// The most gas that the sender can pay for at the price that the call names, after its value and
+/// its blobs; `None` where the call names no price, or where a u64 cannot hold it.
+pub fn affordable_gas(env: &CallEnv<'_>, request: &CallRequest) -> Result<Option<u64>, TxError> {
+    if !env.check_balance {
+        return Ok(None);
+    }
+    let (mut machine, tx) = env.machine(request, ())?;
+    if tx.gas_price == 0 {
+        return Ok(None);
+    }
+    let account = machine.overlay().account(tx.caller)?;
+    let balance = account.map_or(U256::ZERO, |account| account.balance);
+    let Some(mut available) = balance.checked_sub(tx.value).filter(|rest| !rest.is_zero()) else {
+        return Err(TxError::InsufficientFundsForTransfer);
+    };
+    if tx.tx_type == TxType::Blob as u8 {
+        let blob_gas = U256::from(tx.blob_hashes.len()) * U256::from(GAS_PER_BLOB);
+        let blob_fee = blob_gas.saturating_mul(U256::from(tx.max_fee_per_blob_gas));
+        available = match available.checked_sub(blob_fee) {
+            Some(rest) if !rest.is_zero() => rest,
+            _ => {
+                return Err(TxError::InsufficientFunds {
+                    sender: tx.caller,
+                    have: balance,
+                    want: blob_fee.saturating_add(tx.value),
+                });
+            }
+        };
+    }
+    Ok(u64::try_from(available / U256::from(tx.gas_price)).ok())
 }
 
 /// The access list that makes a call cheapest (or dearest: that is not weighed), with what the
@@ -300,6 +334,7 @@ impl<'a> CallEnv<'a> {
             blob.blob_gasprice = 0;
         }
         let mut machine = Machine::new(&rules, block, overlay, inspector);
+        machine.override_precompiles(self.state_overrides)?;
         if let Some(interrupt) = self.interrupt {
             machine.set_interrupt(interrupt);
         }

@@ -8,6 +8,7 @@ use revm::context_interface::result::{EVMError, InvalidHeader, InvalidTransactio
 
 use crate::interrupt::INTERRUPTED;
 use crate::overlay::OverlayError;
+use crate::precompiles::OverrideError;
 
 /// Why a transaction cannot be part of a block (nothing of it was executed). The texts are
 /// geth's where geth has one, so that clients which match on them go on working.
@@ -73,6 +74,9 @@ pub enum TxError {
         /// The most that the transaction can cost, in wei; 2^256 - 1 where it is more.
         want: U256,
     },
+    /// The sender cannot pay for the value alone, or has nothing left for the gas.
+    #[error("insufficient funds for transfer")]
+    InsufficientFundsForTransfer,
     /// The gas limit does not cover what the transaction costs before its first instruction.
     #[error("intrinsic gas too low: have {have}, want {want}")]
     IntrinsicGas {
@@ -191,6 +195,9 @@ pub enum TxError {
     /// The caller's interrupt stopped it while it ran.
     #[error("{}", crate::interrupt::INTERRUPTED)]
     Interrupted,
+    /// The state overrides of a call contradict each other or the rules.
+    #[error(transparent)]
+    Override(#[from] OverrideError),
     /// A rule of revm that has no name here.
     #[error("{0}")]
     Other(String),

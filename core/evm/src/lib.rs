@@ -65,6 +65,7 @@ mod interrupt;
 pub mod limits;
 mod machine;
 mod overlay;
+mod precompiles;
 mod spec;
 mod system;
 pub mod trace;
@@ -73,13 +74,14 @@ mod tx;
 pub use block::{BlockOutcome, IntermediateRoots, execute_block};
 pub use builder::BlockBuilder;
 pub use call::{
-    AccountOverride, BlockOverrides, CallEnv, CallOutcome, CallRequest, StateOverrides, call,
-    create_access_list,
+    AccountOverride, BlockOverrides, CallEnv, CallOutcome, CallRequest, StateOverrides,
+    affordable_gas, call, create_access_list,
 };
 pub use codes::CodeCache;
 pub use error::{ExecutionError, StateFailure, TxError};
 pub use failure::{Failure, revert_reason};
 pub use interrupt::Interrupt;
+pub use precompiles::OverrideError;
 pub use system::{
     BEACON_ROOTS_ADDRESS, CONSOLIDATION_REQUESTS_ADDRESS, HISTORY_STORAGE_ADDRESS,
     WITHDRAWAL_REQUESTS_ADDRESS, requests_hash,

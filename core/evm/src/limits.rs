@@ -9,7 +9,8 @@ pub const CODE_CACHE_ENTRIES: usize = 4_096;
 /// `CODE_CACHE_ENTRIES` of them, 110 MB, in memory.
 pub const CODE_CACHE_BYTES: usize = 32 << 20;
 
-/// Hex characters and fields, in bytes, that one struct log trace may hold before it is refused.
+/// Stacks, memory and fields, in bytes, that the struct logs of a transaction, or of all transactions
+/// of a block, may hold before they are refused.
 /// A block's gas buys gigabytes of memory dumps (each step repeats the whole memory); the caller
 /// can ask again without memory, or with a `limit` on the steps.
 pub const STRUCT_LOG_BYTES: usize = 256 << 20;

@@ -2,7 +2,7 @@
 //! no longer has, and the one rule of contract creation that it never had.
 
 use revm::bytecode::opcode::{JUMPDEST, SSTORE};
-use revm::context::{BlockEnv, CfgEnv, ContextSetters, FrameStack, TxEnv};
+use revm::context::{BlockEnv, CfgEnv, ContextSetters, Evm, FrameStack, TxEnv};
 use revm::context_interface::cfg::{GasId, GasParams};
 use revm::context_interface::context::{SStoreResult, StateLoad};
 use revm::context_interface::result::{EVMError, ExecutionResult};
@@ -11,8 +11,7 @@ use revm::handler::evm::{ContextDbError, FrameInitResult};
 use revm::handler::instructions::EthInstructions;
 use revm::handler::system_call::SystemCallTx;
 use revm::handler::{
-    EthFrame, EthPrecompiles, EvmTr, FrameInitOrResult, FrameResult, Handler, ItemOrResult,
-    MainnetEvm, MainnetHandler,
+    EthFrame, EvmTr, FrameInitOrResult, FrameResult, Handler, ItemOrResult, MainnetHandler,
 };
 use revm::inspector::{InspectorEvmTr, InspectorHandler};
 use revm::interpreter::instructions::host::sstore_with_gas_accounting;
@@ -27,19 +26,22 @@ use revm::primitives::{Address, Bytes};
 use revm::state::EvmState;
 use revm::{Context, Inspector, MainBuilder};
 
+use crate::call::StateOverrides;
 use crate::interrupt::{INTERRUPTED, Interrupt, Watch, jumpdest};
 use crate::limits::SYSTEM_CALL_GAS;
 use crate::overlay::{Overlay, OverlayError};
+use crate::precompiles::{OverrideError, Precompiles};
 use crate::spec::Rules;
 
 pub(crate) type EvmContext<'a> = Context<BlockEnv, TxEnv, CfgEnv, Overlay<'a>>;
 pub(crate) type EvmError = EVMError<OverlayError>;
 
 type Frame = EthFrame<EthInterpreter>;
+type Instructions<'a> = EthInstructions<EthInterpreter, EvmContext<'a>>;
 
 /// The machine for one block (or for calls at it).
 pub(crate) struct Machine<'a, INSPECTOR = ()> {
-    inner: MainnetEvm<EvmContext<'a>, INSPECTOR>,
+    inner: Evm<EvmContext<'a>, INSPECTOR, Instructions<'a>, Precompiles, Frame>,
 }
 
 impl<'a, INSPECTOR> Machine<'a, INSPECTOR> {
@@ -60,7 +62,8 @@ impl<'a, INSPECTOR> Machine<'a, INSPECTOR> {
         let mut inner = EvmContext::new(overlay, rules.spec)
             .with_cfg(cfg)
             .with_block(block)
-            .build_mainnet_with_inspector(inspector);
+            .build_mainnet_with_inspector(inspector)
+            .with_precompiles(Precompiles::new(rules.spec));
         if rules.net_metering_1283 {
             // Its gas is charged inside, as that of revm's own SSTORE.
             let sstore = Instruction::new(sstore_net_metered);
@@ -107,14 +110,14 @@ impl<'a, INSPECTOR> Machine<'a, INSPECTOR> {
         self,
         inspector: OTHER,
     ) -> (Machine<'a, OTHER>, INSPECTOR) {
-        let MainnetEvm {
+        let Evm {
             ctx,
             inspector: before,
             instruction,
             precompiles,
             frame_stack,
         } = self.inner;
-        let inner = MainnetEvm {
+        let inner = Evm {
             ctx,
             inspector,
             instruction,
@@ -124,8 +127,16 @@ impl<'a, INSPECTOR> Machine<'a, INSPECTOR> {
         (Machine { inner }, before)
     }
 
-    pub(crate) fn precompiles(&self) -> &EthPrecompiles {
+    pub(crate) fn precompiles(&self) -> &Precompiles {
         &self.inner.precompiles
+    }
+
+    /// Removes and moves precompiles as the overrides of a call say.
+    pub(crate) fn override_precompiles(
+        &mut self,
+        overrides: &StateOverrides,
+    ) -> Result<(), OverrideError> {
+        self.inner.precompiles.apply(overrides)
     }
 
     /// Runs a transaction. Its changes wait in the journal for [`Self::take_changes`], which
@@ -188,8 +199,8 @@ impl<'a, INSPECTOR> Machine<'a, INSPECTOR> {
 
 impl<'a, INSPECTOR> EvmTr for Machine<'a, INSPECTOR> {
     type Context = EvmContext<'a>;
-    type Instructions = EthInstructions<EthInterpreter, EvmContext<'a>>;
-    type Precompiles = EthPrecompiles;
+    type Instructions = Instructions<'a>;
+    type Precompiles = Precompiles;
     type Frame = Frame;
 
     fn all(

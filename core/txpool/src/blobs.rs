@@ -49,6 +49,12 @@ pub(crate) fn check(hashes: &[B256], sidecar: &BlobSidecar) -> Result<(), AddErr
     }
 }
 
+/// Computes what every check of blobs needs, once for the process. It takes some seconds, which
+/// otherwise the first blob transaction waits.
+pub fn prepare_blob_checks() {
+    ethereum_kzg_settings(0);
+}
+
 fn versioned_hash(commitment: &FixedBytes<48>) -> B256 {
     let mut hash = B256::from_slice(&Sha256::digest(commitment));
     hash.0[0] = VERSION;

@@ -81,6 +81,7 @@ mod transaction;
 
 pub use account::{Origin, PeerId};
 pub use best::Best;
+pub use blobs::prepare_blob_checks;
 pub use config::PoolConfig;
 pub use error::AddError;
 pub use head::Head;

@@ -27,18 +27,24 @@ use std::{
     io,
     net::SocketAddr,
     sync::{Arc, atomic::AtomicUsize},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use actix_web::{App, HttpServer, dev::Server, web};
+use actix_web::{App, dev::Server, web};
 use actoreum_actors::kept_socket::KeptSocket;
-use actoreum_rpc::{http::Hosts, method::Method, node::Node};
+use actoreum_rpc::{
+    http::{Hosts, ServerLimits, serve},
+    method::Method,
+    node::Node,
+};
 use parking_lot::Mutex;
 
 pub use actor::AdminActor;
 use chart::Chart;
 use history::History;
 pub use routes::keep_history;
+
+use crate::open_files::server_limits;
 
 /// Connections that wait until they are accepted: those of a few pages.
 const BACKLOG: i32 = 64;
@@ -95,17 +101,17 @@ pub fn bind(
         io::Error::new(error.kind(), format!("listen tcp {address}: bind: {error}"))
     };
     let listener = socket.listening(address, BACKLOG).map_err(explained)?;
+    let taken = listener.local_addr().unwrap_or(address);
     let state = web::Data::from(state);
-    let server = HttpServer::new(move || {
+    let application = move || {
         App::new()
             .app_data(state.clone())
             .configure(routes::configure)
-    })
-    .workers(1)
-    .disable_signals()
-    .shutdown_timeout(1)
-    .listen(listener)
-    .map_err(explained)?;
-    let taken = server.addrs().first().copied().unwrap_or(address);
-    Ok((taken, server.run()))
+    };
+    let limits = ServerLimits {
+        stop_timeout: Duration::from_secs(1),
+        ..server_limits(1)
+    };
+    let server = serve(listener, &limits, application).map_err(explained)?;
+    Ok((taken, server))
 }

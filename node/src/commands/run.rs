@@ -10,6 +10,7 @@ use eyre::{bail, eyre};
 use tracing::{error, info};
 
 use crate::{
+    blobs,
     config::{Config, DevConfig},
     datadir::DataDir,
     dev,
@@ -41,7 +42,13 @@ pub fn run(config: &Config) -> eyre::Result<ExitCode> {
     if config.http_ip().is_none() && config.admin_ip().is_none() {
         info!("no server is open; start with --http for JSON-RPC, with --admin for the admin page");
     }
-    with_tree(assembled, async |_| {
+    serve(assembled)
+}
+
+/// Runs the tree until a signal.
+fn serve(assembled: Assembled) -> eyre::Result<ExitCode> {
+    with_tree(assembled, async |assembled| {
+        blobs::prepare(assembled.node.chain.config());
         std::future::pending::<eyre::Result<()>>().await
     })
 }
@@ -61,9 +68,7 @@ fn run_dev(config: &Config, dev: &DevConfig) -> eyre::Result<ExitCode> {
     );
     let datadir = node.datadir.as_ref();
     let assembled = tree::assemble_sealing(config, node.store, datadir, &node.keys, &node.sealing)?;
-    with_tree(assembled, async |_| {
-        std::future::pending::<eyre::Result<()>>().await
-    })
+    serve(assembled)
 }
 
 /// The store with a chain in it: mainnet's, where there was none.

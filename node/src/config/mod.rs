@@ -332,10 +332,15 @@ impl Config {
     }
 }
 
+/// An IP address, an IPv6 one also in the brackets that a URL puts around it.
 fn parse_host(host: &str) -> Option<IpAddr> {
-    match host {
-        "localhost" => Some(IpAddr::from([127, 0, 0, 1])),
-        _ => host.parse().ok(),
+    if host == "localhost" {
+        return Some(IpAddr::from([127, 0, 0, 1]));
+    }
+    let bracketed = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    match bracketed {
+        Some(address) => address.parse().ok().map(IpAddr::V6),
+        None => host.parse().ok(),
     }
 }
 

@@ -64,6 +64,30 @@ fn a_namespace_that_no_geth_has_is_refused_by_name() {
 }
 
 #[test]
+fn an_ipv6_address_is_taken_with_and_without_brackets() {
+    let config = |address: &str| {
+        Config::from_flags(&NodeFlags {
+            http: true,
+            http_addr: Some(address.into()),
+            ws: true,
+            ws_addr: Some(address.into()),
+            admin: true,
+            admin_addr: Some(address.into()),
+            ..Default::default()
+        })
+    };
+    for address in ["[::1]", "::1"] {
+        let config = config(address).unwrap();
+        for ip in [config.http_ip(), config.ws_ip(), config.admin_ip()] {
+            assert_eq!(ip, Some(IpAddr::from(std::net::Ipv6Addr::LOCALHOST)));
+        }
+    }
+    for wrong in ["[127.0.0.1]", "[::1", "::1]", "[]", "[::1]:8545"] {
+        assert!(config(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
 fn an_address_that_is_none_is_refused_with_a_way_out() {
     let flags = NodeFlags {
         http_addr: Some("nowhere".into()),

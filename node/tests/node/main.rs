@@ -37,6 +37,9 @@ mod pool_flood;
 mod private;
 mod process;
 mod round_trip;
+mod rpc;
+#[cfg(target_os = "linux")]
+mod rpc_drills;
 mod sealing;
 mod start;
 mod stop;

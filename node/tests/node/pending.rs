@@ -146,3 +146,101 @@ fn logs_of_what_is_pending_are_told_to_who_wants_them() {
     );
     process.kill();
 }
+
+#[test]
+fn what_is_pending_is_shown_by_index_raw_and_traced() {
+    let key = SecretKey::random();
+    let alloc = json!({hex::encode(key.address()): {"balance": "0xde0b6b3a7640000"}});
+    let folder = tempfile::tempdir().unwrap();
+    let datadir = chains::init(folder.path(), &chains::foreign_genesis(alloc));
+    let args = [
+        "--datadir",
+        &datadir,
+        "--ipcdisable",
+        "--http",
+        "--http.port",
+        "0",
+        "--http.api",
+        "eth,debug",
+    ];
+    let mut process = Running::start(&args);
+    let node = process.wait_for_http();
+    let call = |method: &str, params: Value| http::call(node, method, params).unwrap();
+    let raw: Vec<Value> = (0..2).map(|nonce| transfer(&key, nonce)).collect();
+    let sent: Vec<Value> = raw
+        .iter()
+        .map(|raw| call("eth_sendRawTransaction", json!([raw])))
+        .collect();
+    // PUSH1 9, PUSH2 0x1000, MSTORE, SSTORE of the same, LOG0: memory, storage and a log.
+    let payload = TxPayload::Legacy(LegacyTx {
+        chain_id: Some(CHAIN_ID),
+        nonce: 2,
+        gas_price: U256::from(100),
+        gas_limit: 200_000,
+        input: vec![0x60, 9, 0x61, 0x10, 0, 0x52, 0x60, 0, 0x60, 0, 0xa0].into(),
+        ..LegacyTx::default()
+    });
+    let raw_code = format!("0x{}", hex::encode(payload.sign(&key).encode_2718()));
+    let created = call("eth_sendRawTransaction", json!([raw_code]));
+
+    let at = |index: &str| {
+        call(
+            "eth_getTransactionByBlockNumberAndIndex",
+            json!(["pending", index]),
+        )
+    };
+    for (index, hash) in [("0x0", &sent[0]), ("0x1", &sent[1]), ("0x2", &created)] {
+        let shown = at(index);
+        assert_eq!((&shown["hash"], &shown["blockNumber"]), (hash, &json!("0x1")));
+        assert_eq!(shown["transactionIndex"], index);
+    }
+    assert!(at("0x3").is_null());
+    let raw_at = |index: &str| {
+        call(
+            "eth_getRawTransactionByBlockNumberAndIndex",
+            json!(["pending", index]),
+        )
+    };
+    assert_eq!(raw_at("0x0"), raw[0]);
+    assert_eq!(raw_at("0x3"), "0x");
+    let count = call("eth_getBlockTransactionCountByNumber", json!(["pending"]));
+    assert_eq!(count, "0x3");
+    assert_eq!(call("eth_getUncleCountByBlockNumber", json!(["pending"])), "0x0");
+    let uncle = json!(["pending", "0x0"]);
+    assert!(call("eth_getUncleByBlockNumberAndIndex", uncle).is_null());
+    let header = call("eth_getHeaderByNumber", json!(["pending"]));
+    assert_eq!((&header["number"], &header["hash"]), (&json!("0x1"), &Value::Null));
+
+    let receipts = call("eth_getBlockReceipts", json!(["pending"]));
+    let receipts = receipts.as_array().unwrap();
+    assert_eq!(receipts.len(), 3);
+    assert_eq!(receipts[0]["transactionHash"], sent[0]);
+    assert_eq!(receipts[1]["cumulativeGasUsed"], "0xa410");
+    assert_eq!(receipts[2]["logs"].as_array().unwrap().len(), 1);
+    let raw_receipts = call("debug_getRawReceipts", json!(["pending"]));
+    assert_eq!(raw_receipts.as_array().unwrap().len(), 3);
+    assert!(call("debug_getRawBlock", json!(["pending"])).as_str().unwrap().len() > 1_000);
+
+    let trace = |options: Value| call("debug_traceBlockByNumber", json!(["pending", options]));
+    let traced = trace(json!({}));
+    let traced = traced.as_array().unwrap();
+    assert_eq!((traced.len(), &traced[2]["txHash"]), (3, &created));
+    let steps = &traced[2]["result"]["structLogs"];
+    assert_eq!(steps.as_array().unwrap().len(), 7);
+    // Under these rules geth had memory unless it was told not to, in the words of any geth.
+    let words = |traced: &Value| {
+        let memory = &traced[2]["result"]["structLogs"][4]["memory"];
+        memory.as_array().map(Vec::len)
+    };
+    assert_eq!(words(&json!(traced)), Some(129));
+    for without in [json!({"enableMemory": false}), json!({"disableMemory": true})] {
+        assert_eq!(words(&trace(without.clone())), None, "{without}");
+    }
+    for with in [json!({"enableMemory": true}), json!({"disableMemory": false})] {
+        assert_eq!(words(&trace(with.clone())), Some(129), "{with}");
+    }
+    let body = json!({"id": 1, "method": "debug_traceCall", "params": [{}, "pending"]});
+    let (_, answer) = http::request(node, "POST", "/", &body.to_string()).unwrap();
+    assert!(answer.contains("tracing on top of pending is not supported"), "{answer}");
+    assert_eq!(call("eth_blockNumber", json!([])), "0x0");
+}

@@ -17,6 +17,8 @@ use crate::pool::HeavyPool;
 struct Source {
     subscribers: Mutex<Vec<(FilterId, Arc<dyn Subscriber>)>>,
     ended: AtomicUsize,
+    /// Slow calls that were answered.
+    slow: AtomicUsize,
 }
 
 fn head(number: u64) -> Arc<Event> {
@@ -53,8 +55,9 @@ fn dispatcher(source: &Arc<Source>) -> Dispatcher<Arc<Source>> {
         Method::connection("eth_unsubscribe", &[], |_: &Arc<Source>, caller, ()| {
             Ok(caller.unsubscribe(FilterId(7)))
         }),
-        Method::heavy("eth_slow", &[], |_: &Arc<Source>, ()| {
+        Method::heavy("eth_slow", &[], |source: &Arc<Source>, ()| {
             std::thread::sleep(Duration::from_millis(100));
+            source.slow.fetch_add(1, SeqCst);
             Ok("slow".to_owned())
         }),
     ];
@@ -99,8 +102,12 @@ fn pipe(is_stuck: bool) -> (Pipe, Ends) {
     (pipe, (read, closed))
 }
 
-fn call(id: u64, method: &str) -> Bytes {
+fn body(id: u64, method: &str) -> Bytes {
     Bytes::from(format!("{{\"id\":{id},\"method\":\"{method}\"}}"))
+}
+
+fn call(id: u64, method: &str) -> Incoming {
+    Incoming::Message(body(id, method))
 }
 
 #[tokio::test]
@@ -169,7 +176,7 @@ async fn answers_overtake_slow_ones_and_the_last_are_written_at_the_end() {
     let calls = [
         call(1, "eth_slow"),
         call(2, "eth_unsubscribe"),
-        Bytes::from_static(b"no json"),
+        Incoming::Message(Bytes::from_static(b"no json")),
     ];
     let messages = stream::iter(calls).chain(stream::pending());
     serve(&dispatcher, Box::pin(messages), writer).await;
@@ -216,7 +223,7 @@ async fn an_ended_subscription_is_silent_and_subscriptions_are_capped() {
 #[tokio::test]
 async fn over_http_there_are_no_notifications() {
     let source = Arc::new(Source::default());
-    let answer = dispatcher(&source).answer(&call(1, "eth_subscribe")).await;
+    let answer = dispatcher(&source).answer(&body(1, "eth_subscribe")).await;
     let text = String::from_utf8(answer.body).unwrap();
     assert!(
         text.contains("\"code\":-32000,\"message\":\"notifications not supported\""),
@@ -260,4 +267,30 @@ async fn answers_that_nobody_reads_wait_within_their_bytes() {
     connection.queue.close();
     assert!(!connection.queue.answer(vec![0]).await);
     assert!(!connection.deliver(FilterId(1), &head(2)));
+}
+
+#[tokio::test]
+async fn a_batch_ends_when_its_client_is_gone() {
+    let source = Arc::new(Source::default());
+    let dispatcher = dispatcher(&source);
+    let calls = vec![r#"{"id":1,"method":"eth_slow"}"#; 500].join(",");
+    let batch = Incoming::Message(Bytes::from(format!(" [{calls}]")));
+    let (writer, (mut read, _closed)) = pipe(false);
+    // The end of the messages is the end of the client.
+    serve(&dispatcher, Box::pin(stream::iter([batch])), writer).await;
+    assert!(read.recv().await.is_none(), "nothing is answered");
+    let answered = source.slow.load(SeqCst);
+    assert!(answered < 50, "{answered} of 500");
+}
+
+#[tokio::test]
+async fn a_client_that_only_stops_asking_gets_its_answers() {
+    let source = Arc::new(Source::default());
+    let dispatcher = dispatcher(&source);
+    let (writer, (mut read, closed)) = pipe(false);
+    let messages = stream::iter([call(1, "eth_slow"), Incoming::End]).chain(stream::pending());
+    serve(&dispatcher, Box::pin(messages), writer).await;
+    let answer = read.recv().await.unwrap();
+    assert!(answer.contains("\"id\":1,\"result\":\"slow\""), "{answer}");
+    assert_eq!(closed.await.unwrap(), None);
 }

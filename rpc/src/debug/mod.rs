@@ -4,13 +4,12 @@ mod chain;
 mod state;
 mod trace;
 
-use std::sync::Arc;
-
-use actoreum_primitives::{B256, Block, Bytes};
+use actoreum_primitives::{B256, Bytes};
 
 use crate::block_id::BlockId;
 use crate::error::RpcError;
-use crate::eth::blocks;
+use crate::eth::blocks::{self, Found};
+use crate::eth::state::pending;
 use crate::json::{JsonOut, WriteJson};
 use crate::method::Method;
 use crate::node::{Node, storage};
@@ -46,21 +45,20 @@ fn block_rlp(node: &Node, (Decimal(number),): (Decimal,)) -> Result<PlainHex, Rp
 }
 
 fn raw_block(node: &Node, (id,): (BlockId,)) -> Result<Bytes, RpcError> {
-    Ok(encoded(&*known(node, id)?.1).into())
+    Ok(encoded(&*known(node, id)?.block).into())
 }
 
 fn raw_header(node: &Node, (id,): (BlockId,)) -> Result<Bytes, RpcError> {
+    if let Some(pending) = pending(node, id) {
+        return Ok(encoded(&pending.block.header).into());
+    }
     let header = node.header(id)?.ok_or_else(not_found)?;
     Ok(encoded(&*header).into())
 }
 
 fn raw_receipts(node: &Node, (id,): (BlockId,)) -> Result<Vec<Bytes>, RpcError> {
-    let (hash, _) = known(node, id)?;
-    let receipts = node
-        .chain
-        .receipts(&hash)
-        .map_err(storage)?
-        .ok_or_else(not_found)?;
+    let found = known(node, id)?;
+    let receipts = found.receipts(node)?.ok_or_else(not_found)?;
     Ok(receipts
         .iter()
         .map(|receipt| receipt.encode_2718().into())
@@ -74,7 +72,7 @@ fn raw_transaction(node: &Node, (hash,): (B256,)) -> Result<Bytes, RpcError> {
         .unwrap_or_default())
 }
 
-fn known(node: &Node, id: BlockId) -> Result<(B256, Arc<Block>), RpcError> {
+fn known(node: &Node, id: BlockId) -> Result<Found, RpcError> {
     blocks::block(node, id)?.ok_or_else(not_found)
 }
 

@@ -85,7 +85,7 @@ fn storage_range(
 ) -> Result<StorageRange, RpcError> {
     let found = blocks::block(node, BlockId::from(hash))?;
     let missing = || RpcError::server(format!("block {} not found", plain(&hash)));
-    let (_, block) = found.ok_or_else(missing)?;
+    let block = found.ok_or_else(missing)?.block;
     let senders = blocks::senders(node, &hash)?;
     let replay = Replay::new(node, &block, &senders)?;
     let count = block.body.transactions.len();

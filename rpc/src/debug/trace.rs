@@ -4,7 +4,6 @@
 //! networks that come from there keep their tools. From Istanbul on the shapes are those of
 //! today's geth.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use actoreum_chain::{Ancestors, SealedHeader};
@@ -22,6 +21,7 @@ use serde_json::Value;
 use crate::block_id::{BlockId, BlockNumber};
 use crate::deadline::Deadline;
 use crate::error::{RpcError, truncate};
+use crate::eth::blocks::Found;
 use crate::eth::{BlockOverrideArgs, CallArgs, StateOverrideArgs, blocks, call};
 use crate::json::{JsonOut, Serialized, WriteJson};
 use crate::limits::{MAX_ECHOED_NAME, MAX_TRACE_TIMEOUT, TRACE_TIMEOUT};
@@ -162,6 +162,8 @@ pub(super) struct Replay<'n> {
     senders: &'n [Address],
     parent: SealedHeader,
     state: actoreum_storage::StateView,
+    /// The beneficiary of the fees, where the block has no seal yet that would tell.
+    author: Option<Address>,
 }
 
 impl<'n> Replay<'n> {
@@ -192,6 +194,7 @@ impl<'n> Replay<'n> {
             senders,
             parent,
             state: state.map_err(|error| RpcError::server(error.to_string()))?,
+            author: None,
         })
     }
 
@@ -208,7 +211,7 @@ impl<'n> Replay<'n> {
     ) -> Result<T, RpcError> {
         let node = self.node;
         let hashes = Ancestors::after(&node.chain, &self.parent).map_err(storage)?;
-        let author = node.engine.author(&self.block.header);
+        let author = self.author.or_else(|| node.engine.author(&self.block.header).ok());
         with(&TracedBlock {
             config: node.chain.config(),
             header: &self.block.header,
@@ -238,12 +241,14 @@ fn whole_block(
     node: &Node,
     block: &Block,
     senders: &[Address],
+    author: Option<Address>,
     args: TraceArgs,
 ) -> Result<Vec<Traced>, RpcError> {
     let mut options = args.options;
     options.style = style(node, &block.header);
     let deadline = Deadline::after(args.timeout);
-    let replay = Replay::new(node, block, senders)?;
+    let mut replay = Replay::new(node, block, senders)?;
+    replay.author = author;
     let traces = replay.with(&|| deadline.is_over(), |block| {
         trace_block(block, &options).map_err(failed)
     })?;
@@ -256,13 +261,15 @@ fn whole_block(
 
 fn known_block(
     node: &Node,
-    found: Option<(B256, Arc<Block>)>,
+    found: Option<Found>,
     args: Option<TraceArgs>,
     missing: impl FnOnce() -> String,
 ) -> Result<Vec<Traced>, RpcError> {
-    let (hash, block) = found.ok_or_else(|| RpcError::server(missing()))?;
-    let senders = blocks::senders(node, &hash)?;
-    whole_block(node, &block, &senders, args.unwrap_or_default())
+    let found = found.ok_or_else(|| RpcError::server(missing()))?;
+    let senders = found.senders(node)?;
+    let author = found.pending.as_ref().map(|pending| pending.author);
+    let args = args.unwrap_or_default();
+    whole_block(node, &found.block, &senders, author, args)
 }
 
 fn by_number(
@@ -297,7 +304,7 @@ fn block_rlp(
         Some(Err((_, error))) => return Err(RpcError::server(error.to_string())),
         None => Vec::new(),
     };
-    whole_block(node, &block, &senders, args.unwrap_or_default())
+    whole_block(node, &block, &senders, None, args.unwrap_or_default())
 }
 
 fn one_transaction(
@@ -324,6 +331,11 @@ fn one_call(
     (request, id, args): (CallArgs, Option<BlockId>, Option<TraceArgs>),
 ) -> Result<Serialized<Trace>, RpcError> {
     let id = id.unwrap_or(BlockNumber::Latest.into());
+    if id == BlockId::Number(BlockNumber::Pending) {
+        return Err(RpcError::server(
+            "tracing on top of pending is not supported",
+        ));
+    }
     let scene = call::scene(node, id)?.ok_or_else(|| RpcError::server("block not found"))?;
     let args = args.unwrap_or_default();
     let mut options = args.options;

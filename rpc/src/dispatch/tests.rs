@@ -35,6 +35,10 @@ fn dispatcher(limits: DispatchLimits) -> Dispatcher<Node> {
         Method::heavy("debug_size", &["size"], |_: &Node, (size,): (u64,)| {
             Ok(Bytes::from(vec![0xab; size as usize]))
         }),
+        Method::heavy("debug_sleep", &["milliseconds"], |_: &Node, (wait,): (u64,)| {
+            std::thread::sleep(Duration::from_millis(wait));
+            Ok(true)
+        }),
         Method::heavy("debug_panic", &[], |_: &Node, ()| -> Result<(), RpcError> {
             panic!("on purpose")
         }),
@@ -71,6 +75,7 @@ fn dispatcher(limits: DispatchLimits) -> Dispatcher<Node> {
 
 fn answer_with(dispatcher: &Dispatcher<Node>, body: &[u8]) -> (Value, bool) {
     let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
         .build()
         .unwrap();
     let answer = runtime.block_on(dispatcher.answer(body));
@@ -227,6 +232,7 @@ fn answers_stay_within_their_limit() {
     let limits = DispatchLimits {
         batch_items: 10,
         response_bytes: 400,
+        ..DispatchLimits::default()
     };
     let dispatcher = dispatcher(limits);
     let too_large = json!({ "code": -32003, "message": "response too large" });
@@ -256,6 +262,71 @@ fn answers_stay_within_their_limit() {
         answer_with(&dispatcher, body.as_bytes()).0["error"],
         json!({ "code": -32600, "message": "batch too large" })
     );
+}
+
+#[test]
+fn a_batch_ends_with_its_time_and_answers_the_rest() {
+    let limits = DispatchLimits {
+        batch_timeout: Duration::from_millis(300),
+        ..DispatchLimits::default()
+    };
+    let quick = r#"{"id":1,"method":"net_version"}"#;
+    let slow = r#"{"id":2,"method":"debug_sleep","params":["0x2710"]}"#;
+    let rest = vec![r#"{"id":3,"method":"eth_chainId"}"#; 40].join(",");
+    let body = format!("[{quick},{slow},{rest},{{\"id\":4,\"method\":\"eth_nope\"}}]");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
+    let dispatcher = dispatcher(limits);
+    let begun = Instant::now();
+    let answer = runtime.block_on(dispatcher.answer(body.as_bytes())).body;
+    assert!(begun.elapsed() < Duration::from_secs(8), "the slow one was waited for");
+    runtime.shutdown_background();
+    let answers: Value = serde_json::from_slice(&answer).unwrap();
+    let answers = answers.as_array().unwrap();
+    assert_eq!(answers.len(), 43);
+    assert_eq!(answers[0]["result"], "1337");
+    let timed_out = json!({ "code": -32002, "message": "request timed out" });
+    for (index, id) in [(1, 2), (2, 3), (41, 3), (42, 4)] {
+        assert_eq!(answers[index]["id"], id);
+        assert_eq!(answers[index]["error"], timed_out, "{index}");
+    }
+}
+
+#[test]
+fn a_batch_of_short_requests_leaves_turns_to_others() {
+    let methods = [Arc::new(Method::view("eth_work", &[], |_: &Node, ()| {
+        std::thread::sleep(Duration::from_millis(2));
+        Ok(true)
+    }))];
+    let pool = HeavyPool::new(1, 1);
+    let limits = DispatchLimits::default();
+    let dispatcher = Dispatcher::new(Arc::new(Node), &methods, &["eth".to_owned()], pool, limits);
+    let body = format!("[{}]", vec![r#"{"id":1,"method":"eth_work"}"#; 50].join(","));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
+    let turns = runtime.block_on(async {
+        let batch = dispatcher.answer(body.as_bytes());
+        let others = async {
+            let mut turns = 0;
+            loop {
+                tokio::task::yield_now().await;
+                turns += 1;
+                if turns == 5 {
+                    return turns;
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            _ = batch => 0,
+            turns = others => turns,
+        }
+    });
+    assert_eq!(turns, 5, "the batch kept the thread to its end");
 }
 
 #[test]
@@ -348,7 +419,7 @@ proptest! {
     #[test]
     fn any_params_get_json(params in "[\\[\\]{}\":,0-9a-fx nul]{0,40}", method in "eth_(echo|who|chainId)|debug_size") {
         let body = format!(r#"{{"id":1,"method":"{method}","params":{params}}}"#);
-        let limits = DispatchLimits { batch_items: 4, response_bytes: 4096 };
+        let limits = DispatchLimits { batch_items: 4, response_bytes: 4096, ..DispatchLimits::default() };
         answer_with(&dispatcher(limits), body.as_bytes());
     }
 }

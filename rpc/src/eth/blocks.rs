@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use actoreum_actors::worker::PendingBlock;
-use actoreum_primitives::{Address, B256, Block, Transaction};
+use actoreum_primitives::{Address, B256, Block, Header, Receipt, Transaction, U256};
 
 use super::state;
 use crate::block_id::{BlockId, BlockNumber};
@@ -53,8 +53,44 @@ pub(super) fn methods() -> Vec<Method<Node>> {
     ]
 }
 
-/// The block that `id` means, with its hash; `None` where there is none.
-pub(crate) fn block(node: &Node, id: BlockId) -> Result<Option<(B256, Arc<Block>)>, RpcError> {
+/// A block that was asked for.
+pub(crate) struct Found {
+    /// Its hash; of a pending block: the hash that it has without its seal, as in geth.
+    pub(crate) hash: B256,
+    /// The block.
+    pub(crate) block: Arc<Block>,
+    /// What is known of it beside, where it is pending.
+    pub(crate) pending: Option<Arc<PendingBlock>>,
+}
+
+impl Found {
+    /// The senders of its transactions, one each.
+    pub(crate) fn senders(&self, node: &Node) -> Result<Arc<Vec<Address>>, RpcError> {
+        match &self.pending {
+            Some(pending) => Ok(Arc::clone(&pending.senders)),
+            None => senders(node, &self.hash),
+        }
+    }
+
+    /// The receipts of its transactions, where they are kept.
+    pub(crate) fn receipts(&self, node: &Node) -> Result<Option<Arc<Vec<Receipt>>>, RpcError> {
+        match &self.pending {
+            Some(pending) => Ok(Some(Arc::clone(&pending.receipts))),
+            None => node.chain.receipts(&self.hash).map_err(storage),
+        }
+    }
+}
+
+/// The block that `id` means; `None` where there is none. Where no pending block can be built, the
+/// head stands for it.
+pub(crate) fn block(node: &Node, id: BlockId) -> Result<Option<Found>, RpcError> {
+    if let Some(pending) = state::pending(node, id) {
+        return Ok(Some(Found {
+            hash: pending.block.hash(),
+            block: Arc::clone(&pending.block),
+            pending: Some(pending),
+        }));
+    }
     let hash = match id {
         BlockId::Hash {
             hash,
@@ -66,7 +102,11 @@ pub(crate) fn block(node: &Node, id: BlockId) -> Result<Option<(B256, Arc<Block>
         },
     };
     let block = node.chain.block_by_hash(&hash).map_err(storage)?;
-    Ok(block.map(|block| (hash, block)))
+    Ok(block.map(|block| Found {
+        hash,
+        block,
+        pending: None,
+    }))
 }
 
 /// The senders of a block's transactions, one each.
@@ -89,18 +129,16 @@ impl Placed {
     /// The transaction at `index` of a block; `None` past its end.
     pub(crate) fn in_block(
         node: &Node,
-        hash: B256,
-        block: Arc<Block>,
+        found: Found,
         index: usize,
     ) -> Result<Option<Self>, RpcError> {
-        if index >= block.body.transactions.len() {
+        if index >= found.block.body.transactions.len() {
             return Ok(None);
         }
-        let senders = senders(node, &hash)?;
         Ok(Some(Self {
-            block,
-            senders,
-            hash,
+            senders: found.senders(node)?,
+            block: found.block,
+            hash: found.hash,
             index,
         }))
     }
@@ -137,7 +175,12 @@ pub(crate) fn transaction(node: &Node, hash: B256) -> Result<Option<Placed>, Rpc
         .block_by_hash(&place.block_hash)
         .map_err(storage)?;
     let Some(block) = block else { return Ok(None) };
-    Placed::in_block(node, place.block_hash, block, place.index)
+    let found = Found {
+        hash: place.block_hash,
+        block,
+        pending: None,
+    };
+    Placed::in_block(node, found, place.index)
 }
 
 /// The JSON of a block.
@@ -218,38 +261,53 @@ fn rendered(node: &Node, hash: B256, full: bool) -> Result<Option<Rendered>, Rpc
 }
 
 fn transaction_count<T: Into<BlockId>>(node: &Node, (id,): (T,)) -> Result<Option<u64>, RpcError> {
-    let id = id.into();
-    if let Some(pending) = state::pending(node, id) {
-        return Ok(Some(pending.block.body.transactions.len() as u64));
-    }
-    let block = block(node, id)?;
-    Ok(block.map(|(_, block)| block.body.transactions.len() as u64))
+    let found = block(node, id.into())?;
+    Ok(found.map(|found| found.block.body.transactions.len() as u64))
 }
 
 fn ommer_count<T: Into<BlockId>>(node: &Node, (id,): (T,)) -> Result<Option<u64>, RpcError> {
-    let block = block(node, id.into())?;
-    Ok(block.map(|(_, block)| block.body.ommers.len() as u64))
+    let found = block(node, id.into())?;
+    Ok(found.map(|found| found.block.body.ommers.len() as u64))
 }
 
 /// A header alone, as a block without its body.
 struct HeaderJson {
-    header: actoreum_primitives::Header,
-    total_difficulty: Option<actoreum_primitives::U256>,
-    as_ommer: bool,
+    header: Header,
+    total_difficulty: Option<U256>,
+    kind: HeaderKind,
+}
+
+/// How a header is shown.
+enum HeaderKind {
+    /// Of a block of the chain.
+    Sealed,
+    /// Of the pending block.
+    Pending,
+    /// As an ommer.
+    Ommer,
 }
 
 impl WriteJson for HeaderJson {
     fn write_json(&self, out: &mut JsonOut) {
-        if self.as_ommer {
-            render::write_ommer(out, &self.header, self.total_difficulty);
-        } else {
-            render::write_header(out, &self.header, self.total_difficulty);
+        let (header, total_difficulty) = (&self.header, self.total_difficulty);
+        match self.kind {
+            HeaderKind::Sealed => render::write_header(out, header, total_difficulty),
+            HeaderKind::Pending => render::write_pending_header(out, header),
+            HeaderKind::Ommer => render::write_ommer(out, header, total_difficulty),
         }
     }
 }
 
 fn header<T: Into<BlockId>>(node: &Node, (id,): (T,)) -> Result<Option<HeaderJson>, RpcError> {
-    let header = match id.into() {
+    let id = id.into();
+    if let Some(pending) = state::pending(node, id) {
+        return Ok(Some(HeaderJson {
+            header: pending.block.header.clone(),
+            total_difficulty: None,
+            kind: HeaderKind::Pending,
+        }));
+    }
+    let header = match id {
         BlockId::Hash { hash, .. } => node.chain.header_by_hash(&hash).map_err(storage)?,
         id => node.header(id)?,
     };
@@ -263,7 +321,7 @@ fn header<T: Into<BlockId>>(node: &Node, (id,): (T,)) -> Result<Option<HeaderJso
     Ok(Some(HeaderJson {
         header: (*header).clone(),
         total_difficulty,
-        as_ommer: false,
+        kind: HeaderKind::Sealed,
     }))
 }
 
@@ -271,10 +329,10 @@ fn ommer<T: Into<BlockId>>(
     node: &Node,
     (id, Index(index)): (T, Index),
 ) -> Result<Option<HeaderJson>, RpcError> {
-    let Some((_, block)) = block(node, id.into())? else {
+    let Some(found) = block(node, id.into())? else {
         return Ok(None);
     };
-    let Some(ommer) = block.body.ommers.get(index) else {
+    let Some(ommer) = found.block.body.ommers.get(index) else {
         return Ok(None);
     };
     // Known where the ommer was also seen as a block of a side chain.
@@ -285,6 +343,6 @@ fn ommer<T: Into<BlockId>>(
     Ok(Some(HeaderJson {
         header: ommer.clone(),
         total_difficulty,
-        as_ommer: true,
+        kind: HeaderKind::Ommer,
     }))
 }

@@ -5,7 +5,8 @@ use actoreum_consensus::rules;
 use actoreum_evm::{
     BlockOverrides, CallEnv, CallOutcome, CallRequest, Failure, StateOverrides, TxError,
 };
-use actoreum_primitives::{AccessListItem, Address, Bytes, Header};
+use actoreum_primitives::{AccessListItem, Address, Bytes, Fork, Header};
+use actoreum_txpool::limits::OSAKA_TX_GAS_LIMIT;
 
 use super::call_request::{BlockOverrideArgs, CallArgs, StateOverrideArgs};
 use super::state::{self, At, AtState};
@@ -30,7 +31,7 @@ pub(super) fn methods() -> Vec<Method<Node>> {
         ),
         Method::heavy(
             "eth_createAccessList",
-            &["call", "block"],
+            &["call", "block", "stateOverrides"],
             create_access_list,
         ),
         Method::heavy(
@@ -209,15 +210,27 @@ pub(super) fn estimate_gas(
     run(node, &scene, &states, &blocks, deadline, |env| {
         let mut request = call.0;
         let asked = request.gas.filter(|gas| *gas >= TRANSFER_GAS);
-        let allowance = asked
-            .unwrap_or(scene.header.gas_limit)
-            .min(node.settings.gas_cap);
+        let mut allowance = asked.unwrap_or(scene.header.gas_limit);
+        if node.chain.config().fork_of(&scene.header) >= Fork::Osaka {
+            allowance = allowance.min(OSAKA_TX_GAS_LIMIT);
+        }
+        // A sender that is not rich cannot pay for a whole block's gas, nor need it.
+        let affordable = actoreum_evm::affordable_gas(env, &request);
+        if let Some(affordable) = affordable.map_err(|error| refused(node, &error))? {
+            allowance = allowance.min(affordable);
+        }
+        let allowance = allowance.min(node.settings.gas_cap);
         let mut attempt = |gas: u64| {
             request.gas = Some(gas);
             actoreum_evm::call(env, &request)
         };
         // With all that is allowed first: where that fails, no less will do.
-        let highest = attempt(allowance).map_err(|error| refused(node, &error))?;
+        let highest = match attempt(allowance) {
+            Err(TxError::IntrinsicGas { .. } | TxError::FloorDataGas { .. }) => {
+                return Err(beyond_allowance(allowance));
+            }
+            highest => highest.map_err(|error| refused(node, &error))?,
+        };
         if let Some(failure) = &highest.failure {
             return Err(match failure {
                 Failure::Halt(_) => beyond_allowance(allowance),
@@ -262,14 +275,19 @@ impl WriteJson for AccessListResult {
 
 fn create_access_list(
     node: &Node,
-    (call, id): (CallArgs, Option<BlockId>),
+    (call, id, states): EstimateParams,
 ) -> Result<AccessListResult, RpcError> {
     let id = id.unwrap_or(BlockNumber::Pending.into());
     let scene = scene(node, id)?.ok_or_else(|| RpcError::server("header not found"))?;
-    let (states, blocks) = (StateOverrides::new(), BlockOverrides::default());
+    let (states, blocks) = (states.unwrap_or_default().0, BlockOverrides::default());
     let deadline = Deadline::within(node.settings.call_timeout);
     run(node, &scene, &states, &blocks, deadline, |env| {
-        let (list, outcome) = actoreum_evm::create_access_list(env, &call.0)
+        let mut request = call.0;
+        if request.gas.is_none() {
+            let affordable = actoreum_evm::affordable_gas(env, &request);
+            request.gas = affordable.map_err(|error| refused(node, &error))?;
+        }
+        let (list, outcome) = actoreum_evm::create_access_list(env, &request)
             .map_err(|error| refused(node, &error))?;
         Ok(AccessListResult { list, outcome })
     })

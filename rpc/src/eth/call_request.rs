@@ -26,7 +26,7 @@ impl FromParam for CallArgs {
             max_fee_per_gas: object.get("maxFeePerGas")?,
             max_priority_fee_per_gas: object.get("maxPriorityFeePerGas")?,
             value: object.get("value")?.unwrap_or_default(),
-            input: input(&object)?,
+            input: input(&object)?.bytes,
             access_list: object.get("accessList")?.unwrap_or_default(),
             max_fee_per_blob_gas: object.get("maxFeePerBlobGas")?,
             blob_hashes: object.get("blobVersionedHashes")?.unwrap_or_default(),
@@ -43,14 +43,24 @@ impl FromParam for CallArgs {
     }
 }
 
-/// What goes along as `input` or, in older clients, as `data`.
-pub(crate) fn input(object: &Object<'_>) -> Result<Bytes, ParamError> {
-    match (object.get::<Bytes>("input")?, object.get::<Bytes>("data")?) {
-        (Some(input), Some(data)) if input != data => Err(ParamError::text(
-            "both \"data\" and \"input\" are set and not equal. Please use \"input\" to pass transaction call data",
-        )),
-        (input, data) => Ok(input.or(data).unwrap_or_default()),
-    }
+/// The data of a call or a transaction.
+pub(crate) struct Input {
+    /// The member `input` or, where there is none, `data`, as older clients name it.
+    pub(crate) bytes: Bytes,
+    /// Whether both are there and differ. A call goes by `input` then, as in geth; a transaction
+    /// is refused.
+    pub(crate) is_ambiguous: bool,
+}
+
+/// Reads the members `input` and `data`.
+pub(crate) fn input(object: &Object<'_>) -> Result<Input, ParamError> {
+    let input: Option<Bytes> = object.get("input")?;
+    let data: Option<Bytes> = object.get("data")?;
+    let is_ambiguous = input.is_some() && data.is_some() && input != data;
+    Ok(Input {
+        bytes: input.or(data).unwrap_or_default(),
+        is_ambiguous,
+    })
 }
 
 impl FromParam for AccessListItem {
@@ -116,6 +126,7 @@ fn account_override(raw: &str) -> Result<AccountOverride, ParamError> {
         code: object.get("code")?,
         state: object.get::<Slots>("state")?.map(|slots| slots.0),
         state_diff: object.get::<Slots>("stateDiff")?.map(|slots| slots.0),
+        move_precompile_to: object.get("movePrecompileToAddress")?,
     })
 }
 
@@ -191,7 +202,8 @@ mod tests {
             text("[]"),
             "json: cannot unmarshal array into Go value of type ethapi.CallArgs"
         );
-        assert!(text("{\"data\":\"0x\",\"input\":\"0x01\"}").contains("not equal"));
+        let both = CallArgs::from_raw("{\"data\":\"0x02\",\"input\":\"0x01\"}").unwrap();
+        assert_eq!(both.0.input.as_ref(), &[1], "`input` counts");
         assert!(text("{\"gasPrice\":\"0x1\",\"maxFeePerGas\":\"0x1\"}").contains("both gasPrice"));
     }
 

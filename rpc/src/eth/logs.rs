@@ -10,6 +10,7 @@ use crate::json::{JsonOut, WriteJson};
 use crate::limits::{MAX_LOG_BLOCKS, MAX_RESPONSE_BYTES};
 use crate::method::Method;
 use crate::node::{Node, storage};
+use crate::pool;
 use crate::render;
 
 pub(super) fn methods() -> Vec<Method<Node>> {
@@ -114,6 +115,9 @@ impl Writer {
         numbers: impl Iterator<Item = u64>,
     ) -> Result<(), RpcError> {
         for number in numbers {
+            if pool::is_caller_gone() {
+                return Err(RpcError::server("nobody waits for the logs any more"));
+            }
             let Some(header) = node.chain.header_by_number(number).map_err(storage)? else {
                 break;
             };

@@ -10,7 +10,7 @@ mod filters;
 mod logs;
 pub(crate) mod outgoing;
 pub(crate) mod send;
-mod state;
+pub(crate) mod state;
 pub(crate) mod subscribe;
 mod transactions;
 mod work;

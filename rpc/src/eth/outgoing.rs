@@ -11,7 +11,7 @@ use actoreum_wallet::hardware::SignRequest;
 
 use super::accounts::{accounts, impersonated};
 use super::call_request::CallArgs;
-use super::{call, fees, send};
+use super::{call, call_request, fees, send};
 use crate::error::RpcError;
 use crate::json::{JsonOut, WriteJson};
 use crate::keys;
@@ -25,6 +25,8 @@ pub(crate) struct TxArgs {
     call: CallArgs,
     nonce: Option<u64>,
     chain_id: Option<u64>,
+    /// Whether `data` and `input` are both there and differ.
+    has_ambiguous_input: bool,
 }
 
 impl FromParam for TxArgs {
@@ -36,6 +38,7 @@ impl FromParam for TxArgs {
             call: CallArgs::from_raw(raw)?,
             nonce: object.get("nonce")?,
             chain_id: object.get("chainId")?,
+            has_ambiguous_input: call_request::input(&object)?.is_ambiguous,
         })
     }
 }
@@ -127,6 +130,11 @@ async fn complete(node: &Arc<Node>, args: TxArgs, from: Address) -> Result<TxPay
     if !request.blob_hashes.is_empty() {
         return Err(RpcError::server(
             "a transaction with blobs is signed elsewhere and sent with eth_sendRawTransaction",
+        ));
+    }
+    if args.has_ambiguous_input {
+        return Err(RpcError::server(
+            "both \"data\" and \"input\" are set and not equal. Please use \"input\" to pass transaction call data",
         ));
     }
     if request.to.is_none() && request.input.is_empty() {

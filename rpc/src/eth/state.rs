@@ -73,7 +73,7 @@ pub(super) fn at(node: &Node, id: BlockId) -> Result<Option<At>, RpcError> {
 }
 
 /// The pending block, where `id` means it and one can be built.
-pub(super) fn pending(node: &Node, id: BlockId) -> Option<Arc<PendingBlock>> {
+pub(crate) fn pending(node: &Node, id: BlockId) -> Option<Arc<PendingBlock>> {
     match id {
         BlockId::Number(BlockNumber::Pending) => node.pending_block(),
         _ => None,

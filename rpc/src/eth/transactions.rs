@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actoreum_consensus::rules;
 use actoreum_primitives::{B256, Block, Bytes, Header, Receipt, U256};
 
-use super::blocks::{self, Placed};
+use super::blocks::{self, Found as FoundBlock, Placed};
 use super::send::{self, Pending};
 use crate::block_id::{BlockId, BlockNumber};
 use crate::error::RpcError;
@@ -77,7 +77,7 @@ fn at<T: Into<BlockId>>(
     (id, Index(index)): (T, Index),
 ) -> Result<Option<Placed>, RpcError> {
     match blocks::block(node, id.into())? {
-        Some((hash, block)) => Placed::in_block(node, hash, block, index),
+        Some(found) => Placed::in_block(node, found, index),
         None => Ok(None),
     }
 }
@@ -97,10 +97,10 @@ fn raw_at<T: Into<BlockId>>(
     node: &Node,
     (id, Index(index)): (T, Index),
 ) -> Result<Bytes, RpcError> {
-    let block = blocks::block(node, id.into())?;
-    let transaction = block
+    let found = blocks::block(node, id.into())?;
+    let transaction = found
         .as_ref()
-        .and_then(|(_, block)| block.body.transactions.get(index));
+        .and_then(|found| found.block.body.transactions.get(index));
     Ok(transaction
         .map(|found| found.encode_2718().into())
         .unwrap_or_default())
@@ -116,18 +116,16 @@ struct Receipts {
 }
 
 impl Receipts {
-    fn of(node: &Node, hash: B256, block: Arc<Block>) -> Result<Option<Self>, RpcError> {
-        let Some(receipts) = node.chain.receipts(&hash).map_err(storage)? else {
+    fn of(node: &Node, found: FoundBlock) -> Result<Option<Self>, RpcError> {
+        let Some(receipts) = found.receipts(node)? else {
             return Ok(None);
         };
-        let senders = blocks::senders(node, &hash)?;
-        let blob_gas_price = blob_gas_price(node, &block.header);
         Ok(Some(Self {
-            block,
-            hash,
             receipts,
-            senders,
-            blob_gas_price,
+            senders: found.senders(node)?,
+            blob_gas_price: blob_gas_price(node, &found.block.header),
+            block: found.block,
+            hash: found.hash,
         }))
     }
 
@@ -212,7 +210,12 @@ fn receipt(node: &Node, (hash,): (B256,)) -> Result<Option<OneReceipt>, RpcError
         .block_by_hash(&place.block_hash)
         .map_err(storage)?;
     let Some(block) = block else { return Ok(None) };
-    let receipts = Receipts::of(node, place.block_hash, block)?;
+    let found = FoundBlock {
+        hash: place.block_hash,
+        block,
+        pending: None,
+    };
+    let receipts = Receipts::of(node, found)?;
     Ok(receipts.map(|of| OneReceipt {
         of,
         index: place.index,
@@ -221,7 +224,7 @@ fn receipt(node: &Node, (hash,): (B256,)) -> Result<Option<OneReceipt>, RpcError
 
 fn block_receipts(node: &Node, (id,): (BlockId,)) -> Result<Option<Receipts>, RpcError> {
     match blocks::block(node, id)? {
-        Some((hash, block)) => Receipts::of(node, hash, block),
+        Some(found) => Receipts::of(node, found),
         None => Ok(None),
     }
 }

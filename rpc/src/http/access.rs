@@ -1,7 +1,7 @@
 //! Who may speak to the server: host names and origins.
 
 use std::collections::HashSet;
-use std::net::IpAddr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Host names under which the server may be addressed.
 ///
@@ -29,21 +29,55 @@ impl Hosts {
         if self.any || header.is_empty() {
             return true;
         }
-        let host = without_port(header);
-        host.parse::<IpAddr>().is_ok() || self.names.contains(&host.to_lowercase())
+        match host_of(header) {
+            Some(Host::Address) => true,
+            Some(Host::Name(name)) => self.names.contains(&name.to_lowercase()),
+            None => false,
+        }
     }
 }
 
-/// The host of `host`, `host:port`, `[v6]`, `[v6]:port` or a bare IPv6 address.
-fn without_port(header: &str) -> &str {
-    if let Some(rest) = header.strip_prefix('[') {
-        return rest.split(']').next().unwrap_or(rest);
-    }
-    match header.split_once(':') {
-        Some((host, port)) if !port.contains(':') => host,
-        _ => header,
-    }
+/// What a `Host` header names.
+enum Host<'a> {
+    /// An IP address.
+    Address,
+    /// A host.
+    Name(&'a str),
 }
+
+/// Reads `host`, `host:port`, `[v6]`, `[v6]:port` or a bare IPv6 address (which geth takes); `None`
+/// where it is none of these.
+///
+/// A browser sends the authority of the URL, in which nothing stands before or after the brackets
+/// but a port. A reader that is content with a part of it would take `[127.0.0.1]evil.com` for the
+/// address in it.
+fn host_of(header: &str) -> Option<Host<'_>> {
+    if let Some(rest) = header.strip_prefix('[') {
+        let (address, after) = rest.split_once(']')?;
+        let is_port = after.is_empty() || after.strip_prefix(':').is_some_and(is_port);
+        let is_address = address.parse::<Ipv6Addr>().is_ok();
+        return (is_port && is_address).then_some(Host::Address);
+    }
+    if header.parse::<Ipv6Addr>().is_ok() {
+        return Some(Host::Address);
+    }
+    let host = match header.split_once(':') {
+        Some((host, port)) => is_port(port).then_some(host)?,
+        None => header,
+    };
+    Some(match host.parse::<Ipv4Addr>() {
+        Ok(_) => Host::Address,
+        Err(_) => Host::Name(host),
+    })
+}
+
+/// Whether this may stand behind the colon: a port, or nothing.
+fn is_port(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit()) && text.len() <= MAX_PORT_DIGITS
+}
+
+/// Digits of the highest port, 65,535.
+const MAX_PORT_DIGITS: usize = 5;
 
 /// Origins (`scheme://host[:port]`) of pages.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,6 +157,7 @@ mod tests {
             "[::1]:8545",
             "[::1]",
             "::1",
+            "localhost:",
         ] {
             assert!(hosts.accepts(accepted), "{accepted}");
         }
@@ -132,6 +167,27 @@ mod tests {
             "localhost.evil.example",
             "[evil]",
             ":",
+            "[127.0.0.1]evil.com",
+            "[127.0.0.1]",
+            "[::1]evil.com",
+            "[::1]evil.com:80",
+            "[::1]:80.evil.com",
+            "[::1",
+            "evil.com[::1]",
+            "127.0.0.1.evil.com",
+            "127.0.0.1:80evil.com",
+            "127.0.0.1:80:evil.com",
+            "localhost:8545evil.com",
+            "localhost@evil.com",
+            "evil.com@localhost",
+            "evil.com#localhost",
+            "evil.com/localhost",
+            "0177.0.0.1",
+            // No page of this machine is called so, and geth refuses it.
+            "localhost.",
+            "localhost.:8545",
+            " localhost",
+            "localhost:123456",
         ] {
             assert!(!hosts.accepts(refused), "{refused}");
         }

@@ -1,13 +1,18 @@
 //! The one function that every HTTP request passes.
 
+use std::time::Duration;
+
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{Method as Verb, StatusCode};
 use actix_web::web::{Bytes, BytesMut, Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use futures_util::StreamExt as _;
 use tokio::sync::watch;
+use tokio::time::timeout;
 
-use super::{Endpoints, Hosts, HttpConfig, Origins, websocket};
+use super::deadlines::Serving;
+use super::{Endpoints, Hosts, HttpConfig, Origins, gzip, websocket};
+use crate::connection::give_up;
 use crate::dispatch::Dispatcher;
 
 /// The content types that geth takes.
@@ -23,6 +28,7 @@ pub(super) struct State<C> {
     vhosts: Hosts,
     origins: Origins,
     body_bytes: usize,
+    read_timeout: Duration,
     /// True when the server is about to end.
     closing: watch::Receiver<bool>,
 }
@@ -38,6 +44,7 @@ impl<C> State<C> {
             vhosts: config.vhosts.clone(),
             origins: config.cors_origins.clone(),
             body_bytes: config.body_bytes,
+            read_timeout: config.limits.timeouts.read,
             closing,
         }
     }
@@ -69,7 +76,7 @@ pub(super) async fn handle<C: Send + Sync + 'static>(
     let mut response = if preflight {
         HttpResponse::Ok().finish()
     } else {
-        serve(&request, payload, dispatcher, state.body_bytes).await
+        serve(&request, payload, dispatcher, &state).await
     };
     if let Some(origin) = origin {
         allow_origin(
@@ -86,8 +93,9 @@ async fn serve<C: Send + Sync + 'static>(
     request: &HttpRequest,
     payload: Payload,
     dispatcher: &Dispatcher<C>,
-    body_bytes: usize,
+    state: &State<C>,
 ) -> HttpResponse {
+    let body_bytes = state.body_bytes;
     let length = text(request.headers(), &header::CONTENT_LENGTH)
         .and_then(|length| length.parse::<u64>().ok());
     match *request.method() {
@@ -108,13 +116,48 @@ async fn serve<C: Send + Sync + 'static>(
             "invalid content type, only application/json is supported",
         );
     }
-    match read_body(payload, body_bytes).await {
-        Ok(body) => {
-            let answer = dispatcher.answer(&body).await;
-            builder(StatusCode::OK, "application/json").body(answer.body)
+    let reading = timeout(state.read_timeout, read_body(payload, body_bytes));
+    match reading.await {
+        Ok(Ok(body)) => answer(request, dispatcher, &body).await,
+        Ok(Err(BodyError::TooLong(read))) => too_long(read as u64, body_bytes),
+        Ok(Err(BodyError::Broken)) => {
+            refusal(StatusCode::BAD_REQUEST, "the body could not be read")
         }
-        Err(BodyError::TooLong(read)) => too_long(read as u64, body_bytes),
-        Err(BodyError::Broken) => refusal(StatusCode::BAD_REQUEST, "the body could not be read"),
+        Err(_) => closing(refusal(
+            StatusCode::REQUEST_TIMEOUT,
+            "the body did not arrive in time",
+        )),
+    }
+}
+
+/// Answers a body, unless its client leaves meanwhile.
+async fn answer<C: Send + Sync + 'static>(
+    request: &HttpRequest,
+    dispatcher: &Dispatcher<C>,
+    body: &[u8],
+) -> HttpResponse {
+    let serving = Serving::begin(request);
+    let leaving = async {
+        serving.client_ended().await;
+        give_up(body).await;
+    };
+    let answer = tokio::select! {
+        biased;
+        answer = dispatcher.answer(body) => answer.body,
+        () = leaving => return closing(HttpResponse::Ok().finish()),
+    };
+    let mut response = builder(StatusCode::OK, "application/json");
+    if !gzip::is_wanted(request.headers(), answer.len()) {
+        return response.body(answer);
+    }
+    match gzip::compress(answer).await {
+        Ok(compressed) => response
+            .insert_header((header::CONTENT_ENCODING, HeaderValue::from_static("gzip")))
+            .body(compressed),
+        Err(error) => {
+            tracing::error!(%error, "an answer could not be compressed");
+            refusal(StatusCode::INTERNAL_SERVER_ERROR, "internal error")
+        }
     }
 }
 
@@ -195,7 +238,11 @@ pub(super) fn refusal(status: StatusCode, reason: &str) -> HttpResponse {
 fn too_long(length: u64, limit: usize) -> HttpResponse {
     let reason = format!("content length too large ({length}>{limit})");
     // What the client still sends is not read: the connection cannot be used again.
-    let mut response = refusal(StatusCode::PAYLOAD_TOO_LARGE, &reason);
+    closing(refusal(StatusCode::PAYLOAD_TOO_LARGE, &reason))
+}
+
+/// The same answer as the last of its connection.
+fn closing(mut response: HttpResponse) -> HttpResponse {
     response
         .head_mut()
         .set_connection_type(actix_web::http::ConnectionType::Close);

@@ -10,7 +10,12 @@
 
 mod access;
 mod actor;
+#[cfg(test)]
+mod deadline_tests;
+mod deadlines;
+mod gzip;
 mod handler;
+mod server;
 #[cfg(test)]
 mod tests;
 mod websocket;
@@ -18,15 +23,16 @@ mod websocket;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
-use actix_web::{App, HttpServer, web};
+use actix_web::{App, web};
 use actoreum_actors::kept_socket::KeptSocket;
 use tokio::sync::watch;
 
 pub use access::{Hosts, Origins};
 pub use actor::HttpActor;
+pub use deadlines::Timeouts;
+pub use server::{ServerLimits, serve};
 pub use websocket::WsEndpoint;
 
 use crate::dispatch::Dispatcher;
@@ -37,8 +43,8 @@ use crate::limits;
 pub struct HttpConfig {
     /// Where to listen; port 0 takes any free one.
     pub address: SocketAddr,
-    /// Threads that serve connections.
-    pub workers: usize,
+    /// What clients may take.
+    pub limits: ServerLimits,
     /// Host names under which the server may be addressed: protects from DNS
     /// rebinding. IP addresses are always accepted.
     pub vhosts: Hosts,
@@ -46,14 +52,6 @@ pub struct HttpConfig {
     pub cors_origins: Origins,
     /// Longest body, in bytes.
     pub body_bytes: usize,
-    /// Connections at a time, over all workers.
-    pub connections: usize,
-    /// How long a client may take to send a request's head.
-    pub read_timeout: Duration,
-    /// How long an idle connection stays open.
-    pub idle_timeout: Duration,
-    /// How long a stop waits for requests that are being answered.
-    pub stop_timeout: Duration,
 }
 
 impl HttpConfig {
@@ -62,14 +60,12 @@ impl HttpConfig {
     pub fn new(address: SocketAddr) -> Self {
         Self {
             address,
-            workers: std::thread::available_parallelism().map_or(2, usize::from),
+            limits: ServerLimits::new(
+                std::thread::available_parallelism().map_or(2, usize::from),
+            ),
             vhosts: Hosts::new(&["localhost".to_owned()]),
             cors_origins: Origins::new(&[]),
             body_bytes: limits::MAX_BODY_BYTES,
-            connections: limits::MAX_HTTP_CONNECTIONS,
-            read_timeout: Duration::from_secs(30),
-            idle_timeout: Duration::from_secs(120),
-            stop_timeout: Duration::from_secs(3),
         }
     }
 }
@@ -160,24 +156,15 @@ impl HttpListener {
             source,
         };
         let address = listener.local_addr().map_err(serve)?;
-        let workers = config.workers.max(1);
         let closing = watch::Sender::new(false);
         let state = handler::State::new(config, endpoints.into(), closing.subscribe());
         let state = web::Data::new(state);
-        let server = HttpServer::new(move || {
+        let application = move || {
             App::new()
                 .app_data(state.clone())
                 .default_service(web::to(handler::handle::<C>))
-        })
-        .workers(workers)
-        .max_connections(config.connections.div_ceil(workers))
-        .keep_alive(config.idle_timeout)
-        .client_request_timeout(config.read_timeout)
-        .shutdown_timeout(config.stop_timeout.as_secs())
-        .disable_signals()
-        .listen(listener)
-        .map_err(serve)?
-        .run();
+        };
+        let server = self::serve(listener, &config.limits, application).map_err(serve)?;
         Ok(Self {
             address,
             server,

@@ -2,6 +2,8 @@ use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 
+use std::time::Duration;
+
 use super::*;
 use crate::dispatch::DispatchLimits;
 use crate::error::RpcError;
@@ -16,7 +18,7 @@ fn with_server(
     test: impl FnOnce(SocketAddr) + Send + 'static,
 ) {
     let mut config = HttpConfig::new("127.0.0.1:0".parse().unwrap());
-    config.workers = 1;
+    config.limits.workers = 1;
     change(&mut config);
     let dispatcher = served();
     actix_web::rt::System::new().block_on(async move {
@@ -269,7 +271,7 @@ fn under_supervision_it_starts_restarts_and_stops() {
     let probe = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = probe.local_addr().unwrap();
     let mut config = HttpConfig::new(address);
-    config.workers = 1;
+    config.limits.workers = 1;
     let tree = move || {
         let http: ActorRef<HttpActor<Node>> = ActorRef::new("http");
         let config = config.clone();

@@ -40,6 +40,11 @@ impl Frames {
         self.buffer.len() > self.limit
     }
 
+    /// Whether a message has begun to arrive.
+    pub(super) fn is_partial(&self) -> bool {
+        !self.buffer.trim_ascii_start().is_empty()
+    }
+
     /// The next whole message.
     pub(super) fn next(&mut self) -> Option<Bytes> {
         while let Some(byte) = self.buffer.get(self.seen).copied() {

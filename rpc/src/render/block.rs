@@ -103,6 +103,16 @@ pub fn write_header(out: &mut JsonOut, header: &Header, total_difficulty: Option
     object.field("totalDifficulty", total_difficulty).end();
 }
 
+/// Writes a header that is not sealed yet, as `eth_getHeaderByNumber` returns the pending one.
+pub fn write_pending_header(out: &mut JsonOut, header: &Header) {
+    let mut object = out.object();
+    for name in ["hash", "nonce", "miner"] {
+        object.field(name, None::<B256>);
+    }
+    write_header_members(&mut object, header);
+    object.field("totalDifficulty", None::<U256>).end();
+}
+
 /// Writes a new head, as a `newHeads` subscription tells of it: a header without what stands
 /// beside it.
 pub fn write_head(out: &mut JsonOut, header: &SealedHeader) {

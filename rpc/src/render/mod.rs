@@ -10,6 +10,7 @@ mod transaction;
 
 pub use block::{
     BlockView, write_block, write_head, write_header, write_ommer, write_pending_block,
+    write_pending_header,
 };
 pub use cache::BlockCache;
 pub use receipt::{LogPlace, ReceiptView, write_log, write_placed_log, write_receipt};

@@ -26,10 +26,11 @@ pub struct TraceOptions {
     pub disable_storage: bool,
     /// Struct logs without the stack.
     pub disable_stack: bool,
-    /// Struct logs without memory (only [`TraceStyle::Geth18`] has it unasked).
+    /// Struct logs without memory: geth up to 1.9.
     pub disable_memory: bool,
-    /// Struct logs with memory.
-    pub enable_memory: bool,
+    /// Struct logs with memory, or without: geth from 1.10 on. Where it is not said,
+    /// [`TraceStyle::Geth18`] has it and [`TraceStyle::Current`] does not.
+    pub enable_memory: Option<bool>,
     /// Struct logs with the return data of the last call.
     pub enable_return_data: bool,
     /// The most steps that are noted; all where it is zero.

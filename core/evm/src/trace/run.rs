@@ -9,6 +9,7 @@ use crate::block::IntermediateRoots;
 use crate::builder::BlockBuilder;
 use crate::call::{CallEnv, CallRequest};
 use crate::interrupt::Interrupt;
+use crate::limits::STRUCT_LOG_BYTES;
 
 /// Traces a call.
 pub fn trace_call(
@@ -94,6 +95,7 @@ fn run(
         builder = builder.interrupted_by(interrupt);
     }
     let mut traces = Vec::new();
+    let mut bytes = 0;
     for (index, (transaction, sender)) in body.transactions.iter().zip(senders).enumerate() {
         if only.is_some_and(|only| only != index) {
             builder.try_transaction(transaction, *sender)?;
@@ -102,6 +104,13 @@ fn run(
         let tracer = Tracer::new(options)?;
         let trace;
         (builder, trace) = builder.trace_transaction(transaction, *sender, tracer)?;
+        // Each is bounded; so are those of a block together.
+        if let Trace::StructLogs(logs) = &trace {
+            bytes += logs.bytes();
+            if bytes > STRUCT_LOG_BYTES {
+                return Err(TraceError::TooLarge);
+            }
+        }
         traces.push(trace);
         if only.is_some() {
             break;

@@ -29,6 +29,15 @@ pub struct StructLogTrace {
     pub return_value: Bytes,
     /// The steps.
     pub struct_logs: Vec<StructLog>,
+    /// Bytes that the steps hold, roughly.
+    bytes: usize,
+}
+
+impl StructLogTrace {
+    /// Bytes that the trace holds, roughly.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
 }
 
 /// One instruction.
@@ -65,10 +74,8 @@ pub(crate) struct StructLogger {
 
 impl StructLogger {
     pub(crate) fn new(options: &TraceOptions) -> Self {
-        let with_memory = match options.style {
-            TraceStyle::Geth18 => !options.disable_memory,
-            TraceStyle::Current => options.enable_memory && !options.disable_memory,
-        };
+        let by_default = options.style == TraceStyle::Geth18;
+        let with_memory = options.enable_memory.unwrap_or(by_default) && !options.disable_memory;
         Self {
             options: options.clone(),
             with_memory,
@@ -204,6 +211,7 @@ impl StructLogger {
             failed: !result.is_success(),
             return_value: result.output().cloned().unwrap_or_default(),
             struct_logs: self.logs,
+            bytes: self.bytes,
         })
     }
 }

@@ -1,0 +1,212 @@
+//! State overrides that reach precompiles, and what a sender can pay for.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+#[allow(dead_code, reason = "shared with tests that need more of it")]
+mod common;
+
+use std::collections::BTreeMap;
+
+use actoreum_evm::trace::{TraceOptions, trace_call};
+use actoreum_evm::{
+    AccountOverride, BlockOverrides, CallEnv, CallRequest, OverrideError, StateOverrides, TxError,
+    affordable_gas, call,
+};
+use actoreum_primitives::{AccountInfo, Address, B256, Bytes, ChainConfig, Header, U256};
+use common::{MemoryState, NumberHashes};
+
+const SENDER: Address = Address::repeat_byte(0x55);
+const TARGET: Address = Address::repeat_byte(0x77);
+/// Returns what it is given.
+const IDENTITY: Address = Address::with_last_byte(4);
+/// MSIZE, MSTORE at 0, RETURN 32 bytes: something else than the identity returns.
+const CODE: [u8; 8] = [0x60, 7, 0x5f, 0x52, 0x60, 0x20, 0x5f, 0xf3];
+
+fn config() -> ChainConfig {
+    ChainConfig {
+        chain_id: 1337,
+        homestead_block: Some(0),
+        eip150_block: Some(0),
+        eip155_block: Some(0),
+        eip158_block: Some(0),
+        byzantium_block: Some(0),
+        constantinople_block: Some(0),
+        petersburg_block: Some(0),
+        istanbul_block: Some(0),
+        berlin_block: Some(0),
+        london_block: Some(0),
+        shanghai_time: Some(0),
+        cancun_time: Some(0),
+        terminal_total_difficulty: Some(U256::ZERO),
+        ..ChainConfig::default()
+    }
+}
+
+fn with_env<T>(overrides: &StateOverrides, test: impl FnOnce(&CallEnv<'_>) -> T) -> T {
+    let (config, block_overrides) = (config(), BlockOverrides::default());
+    let header = Header {
+        number: 5,
+        timestamp: 1_000,
+        gas_limit: 30_000_000,
+        base_fee_per_gas: Some(7),
+        excess_blob_gas: Some(0),
+        parent_beacon_block_root: Some(B256::ZERO),
+        ..Header::default()
+    };
+    let mut state = MemoryState::default();
+    let rich = AccountInfo {
+        balance: U256::from(1_000_000),
+        ..AccountInfo::default()
+    };
+    state.accounts.insert(SENDER, (rich, BTreeMap::new()));
+    test(&CallEnv {
+        config: &config,
+        header: &header,
+        beneficiary: Address::ZERO,
+        state: &state,
+        hashes: &NumberHashes,
+        state_overrides: overrides,
+        block_overrides: &block_overrides,
+        gas_cap: 1_000_000,
+        check_balance: true,
+        interrupt: None,
+    })
+}
+
+fn request(to: Address) -> CallRequest {
+    CallRequest {
+        to: Some(to),
+        input: Bytes::from_static(b"echo"),
+        ..CallRequest::default()
+    }
+}
+
+fn output(overrides: &StateOverrides, to: Address) -> Bytes {
+    with_env(overrides, |env| call(env, &request(to)).unwrap().output)
+}
+
+fn moved(from: Address, to: Address) -> StateOverrides {
+    let account = AccountOverride {
+        move_precompile_to: Some(to),
+        ..AccountOverride::default()
+    };
+    StateOverrides::from([(from, account)])
+}
+
+#[test]
+fn a_precompile_moves_and_leaves_its_address() {
+    let none = StateOverrides::new();
+    assert_eq!(output(&none, IDENTITY), "echo");
+    assert_eq!(output(&none, TARGET), "");
+    let moved = moved(IDENTITY, TARGET);
+    assert_eq!(output(&moved, TARGET), "echo");
+    assert_eq!(output(&moved, IDENTITY), "");
+    // The code that the move makes room for.
+    let mut with_code = moved;
+    with_code.get_mut(&IDENTITY).unwrap().code = Some(Bytes::from_static(&CODE));
+    assert_eq!(output(&with_code, TARGET), "echo");
+    assert_eq!(output(&with_code, IDENTITY).last(), Some(&7));
+    let traced = with_env(&with_code, |env| {
+        trace_call(env, &request(IDENTITY), &TraceOptions::default()).unwrap()
+    });
+    let traced = serde_json::to_value(&traced).unwrap();
+    assert_eq!(traced["structLogs"].as_array().unwrap().len(), 6);
+}
+
+#[test]
+fn a_moved_precompile_takes_the_place_of_another() {
+    let sha256 = Address::with_last_byte(2);
+    let moved = moved(IDENTITY, sha256);
+    assert_eq!(output(&moved, sha256), "echo");
+    assert_eq!(output(&moved, IDENTITY), "");
+}
+
+#[test]
+fn code_takes_the_place_of_a_precompile() {
+    let account = AccountOverride {
+        code: Some(Bytes::from_static(&CODE)),
+        ..AccountOverride::default()
+    };
+    let overrides = StateOverrides::from([(IDENTITY, account)]);
+    assert_eq!(output(&overrides, IDENTITY).last(), Some(&7));
+    // As in geth, whose precompile goes with any override.
+    let account = AccountOverride {
+        balance: Some(U256::ONE),
+        ..AccountOverride::default()
+    };
+    let overrides = StateOverrides::from([(IDENTITY, account)]);
+    assert_eq!(output(&overrides, IDENTITY), "");
+}
+
+#[test]
+fn moves_that_contradict_are_refused_in_geths_words() {
+    let error = |overrides: &StateOverrides| {
+        with_env(overrides, |env| call(env, &request(TARGET)).unwrap_err())
+    };
+    let not_one = error(&moved(TARGET, SENDER));
+    assert_eq!(
+        not_one,
+        TxError::Override(OverrideError::NotPrecompile(TARGET))
+    );
+    assert_eq!(
+        not_one.to_string(),
+        "account 0x7777777777777777777777777777777777777777 is not a precompile"
+    );
+    let mut both = moved(IDENTITY, TARGET);
+    both.insert(TARGET, AccountOverride::default());
+    assert_eq!(
+        error(&both).to_string(),
+        "account 0x7777777777777777777777777777777777777777 is already overridden"
+    );
+    assert!(matches!(
+        error(&moved(IDENTITY, IDENTITY)),
+        TxError::Override(OverrideError::AlreadyOverridden(IDENTITY))
+    ));
+    // A precompile of a fork to come is none yet.
+    let prague = Address::with_last_byte(0x0b);
+    assert!(matches!(
+        error(&moved(prague, TARGET)),
+        TxError::Override(OverrideError::NotPrecompile(_))
+    ));
+}
+
+#[test]
+fn gas_is_capped_by_what_its_sender_can_pay() {
+    let none = StateOverrides::new();
+    let of = |change: &dyn Fn(&mut CallRequest)| {
+        let mut request = CallRequest {
+            from: Some(SENDER),
+            ..request(TARGET)
+        };
+        change(&mut request);
+        with_env(&none, |env| affordable_gas(env, &request))
+    };
+    assert_eq!(of(&|_| {}), Ok(None), "without a price anything is paid");
+    assert_eq!(of(&|it| it.gas_price = Some(U256::from(10))), Ok(Some(100_000)));
+    let capped = |it: &mut CallRequest| {
+        it.max_fee_per_gas = Some(U256::from(10));
+        it.max_priority_fee_per_gas = Some(U256::from(1));
+        it.value = U256::from(400_000);
+    };
+    assert_eq!(of(&capped), Ok(Some(60_000)));
+    // All that there is.
+    let all = |it: &mut CallRequest| {
+        capped(it);
+        it.value = U256::from(1_000_000);
+    };
+    assert_eq!(of(&all), Err(TxError::InsufficientFundsForTransfer));
+    let text = of(&all).unwrap_err().to_string();
+    assert_eq!(text, "insufficient funds for transfer");
+    // 131,072 blob gas for 3 wei each leave 206,784 wei.
+    let blobs = |it: &mut CallRequest| {
+        capped(it);
+        it.blob_hashes = vec![B256::with_last_byte(1)];
+        it.max_fee_per_blob_gas = Some(U256::from(3));
+    };
+    assert_eq!(of(&blobs), Ok(Some(20_678)));
+    let dear = |it: &mut CallRequest| {
+        blobs(it);
+        it.max_fee_per_blob_gas = Some(U256::from(5));
+    };
+    assert!(matches!(of(&dear), Err(TxError::InsufficientFunds { .. })));
+}

@@ -1,0 +1,31 @@
+//! What checks of blobs need, made before the first blob transaction comes.
+
+use std::thread;
+
+use actoreum_primitives::ChainConfig;
+use tracing::{debug, warn};
+
+/// How much more willingly than others the thread gives way: as much as possible, half-way, for it
+/// works while the node starts to serve, and yet a transaction may wait for it.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 10;
+
+/// Makes it on a thread in the background, where the chain has blobs now or by its schedule.
+pub fn prepare(config: &ChainConfig) {
+    if config.cancun_time.is_none() {
+        return;
+    }
+    let work = || {
+        // On Linux this holds for the thread alone.
+        #[cfg(target_os = "linux")]
+        if let Err(error) = rustix::process::nice(NICE) {
+            debug!(%error, "the thread of the KZG setup keeps its priority");
+        }
+        actoreum_txpool::prepare_blob_checks();
+        debug!("KZG setup loaded");
+    };
+    let thread = thread::Builder::new().name("kzg-setup".to_owned());
+    if let Err(error) = thread.spawn(work) {
+        warn!(%error, "the KZG setup is left to the first blob transaction");
+    }
+}

@@ -1,0 +1,365 @@
+//! Clients that take their time, clients that leave, and answers in less bytes.
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::time::{Duration, Instant};
+
+use actoreum_actors::kept_socket::KeptSocket;
+
+use super::*;
+use crate::dispatch::DispatchLimits;
+use crate::error::RpcError;
+use crate::method::Method;
+use crate::pool::HeavyPool;
+
+/// Slow calls that were answered.
+#[derive(Default)]
+struct Node(AtomicUsize);
+
+const SHORT: Duration = Duration::from_millis(400);
+/// Longer than anything here takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+const HEAD: &str = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
+const CALL: &str = r#"{"jsonrpc":"2.0","id":1,"method":"eth_blockNumber","params":[]}"#;
+
+/// Runs `test` against a server whose clients have [`SHORT`] for everything.
+fn with_server(
+    change: impl FnOnce(&mut ServerLimits),
+    test: impl FnOnce(SocketAddr, &Node) + Send + 'static,
+) {
+    let mut config = HttpConfig::new("127.0.0.1:0".parse().unwrap());
+    config.limits = ServerLimits::new(1);
+    config.limits.timeouts = Timeouts {
+        read: SHORT,
+        idle: SHORT,
+        write: SHORT,
+        busy: SHORT,
+    };
+    change(&mut config.limits);
+    let methods = [
+        Method::view("eth_blockNumber", &[], |_: &Node, ()| Ok(269u64)),
+        Method::view("eth_long", &["length"], |_: &Node, (length,): (u64,)| {
+            Ok("x".repeat(length as usize))
+        }),
+        Method::heavy("eth_slow", &["milliseconds"], |node: &Node, (wait,): (u64,)| {
+            std::thread::sleep(Duration::from_millis(wait));
+            node.0.fetch_add(1, SeqCst);
+            Ok::<_, RpcError>(true)
+        }),
+        Method::actor("eth_send", &[], |node: Arc<Node>, ()| async move {
+            tokio::time::sleep(Duration::from_millis(1_500)).await;
+            node.0.fetch_add(1, SeqCst);
+            Ok(true)
+        }),
+    ];
+    let methods: Vec<_> = methods.into_iter().map(Arc::new).collect();
+    let node = Arc::new(Node::default());
+    let dispatcher = Dispatcher::new(
+        Arc::clone(&node),
+        &methods,
+        &["eth".to_owned()],
+        HeavyPool::new(1, 100),
+        DispatchLimits::default(),
+    );
+    actix_web::rt::System::new().block_on(async move {
+        let listener =
+            HttpListener::bind(&config, &KeptSocket::default(), Arc::new(dispatcher)).unwrap();
+        let (address, handle) = (listener.address, listener.handle());
+        let server = actix_web::rt::spawn(listener.server);
+        let tested = actix_web::rt::task::spawn_blocking(move || test(address, &node)).await;
+        handle.stop(true).await;
+        server.await.unwrap().unwrap();
+        tested.unwrap();
+    });
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+fn whole(body: &str) -> String {
+    format!("{HEAD}Content-Length: {}\r\n\r\n{body}", body.len())
+}
+
+/// All that comes until the server closes.
+#[track_caller]
+fn read_to_end(stream: &mut TcpStream) -> Vec<u8> {
+    let mut answer = Vec::new();
+    let mut chunk = [0; 65_536];
+    loop {
+        match stream.read(&mut chunk) {
+            Ok(0) => return answer,
+            Ok(read) => answer.extend_from_slice(&chunk[..read]),
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => return answer,
+            Err(error) => panic!("the server does not close: {error}"),
+        }
+    }
+}
+
+/// Sends a byte again and again until the server has enough.
+#[track_caller]
+fn trickle(stream: &mut TcpStream, byte: &[u8]) {
+    let begun = Instant::now();
+    while stream.write_all(byte).is_ok() {
+        assert!(begun.elapsed() < PATIENCE, "the server takes bytes for ever");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn is_served(address: SocketAddr) -> bool {
+    let mut stream = connect(address);
+    let request = whole(CALL).replace(HEAD, &format!("{HEAD}Connection: close\r\n"));
+    stream.write_all(request.as_bytes()).unwrap();
+    String::from_utf8_lossy(&read_to_end(&mut stream)).contains("0x10d")
+}
+
+fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < PATIENCE, "{what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn a_body_that_does_not_end_ends_with_408() {
+    with_server(
+        |_| {},
+        |address, _| {
+            for rest in ["Content-Length: 100\r\n\r\n{", "Transfer-Encoding: chunked\r\n\r\n5\r\n{"] {
+                let mut stream = connect(address);
+                stream.write_all(format!("{HEAD}{rest}").as_bytes()).unwrap();
+                let answer = read_to_end(&mut stream);
+                let answer = String::from_utf8_lossy(&answer);
+                assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+            }
+        },
+    );
+}
+
+#[test]
+fn a_body_that_trickles_in_has_no_more_time() {
+    with_server(
+        |_| {},
+        |address, _| {
+            let mut stream = connect(address);
+            let head = format!("{HEAD}Content-Length: 100000\r\n\r\n");
+            stream.write_all(head.as_bytes()).unwrap();
+            trickle(&mut stream, b" ");
+        },
+    );
+}
+
+#[test]
+fn a_later_head_that_does_not_end_ends_its_connection() {
+    with_server(
+        |limits| limits.timeouts.idle = PATIENCE * 2,
+        |address, _| {
+            let mut stream = connect(address);
+            let request = whole(CALL);
+            stream.write_all(request.as_bytes()).unwrap();
+            let mut answer = [0; 16];
+            stream.read_exact(&mut answer).unwrap();
+            assert!(answer.starts_with(b"HTTP/1.1 200"));
+            // The first head had a deadline already.
+            stream.write_all(b"POST / HTTP/1.1\r\nHost: lo").unwrap();
+            read_to_end(&mut stream);
+            let mut stream = connect(address);
+            stream.write_all(request.as_bytes()).unwrap();
+            stream.read_exact(&mut answer).unwrap();
+            stream.write_all(b"POST / HTTP/1.1\r\nX: ").unwrap();
+            trickle(&mut stream, b"x");
+        },
+    );
+}
+
+#[test]
+fn a_refused_body_is_not_drained_for_ever() {
+    with_server(
+        |_| {},
+        |address, _| {
+            let mut stream = connect(address);
+            let head = "POST / HTTP/1.1\r\nHost: evil\r\nTransfer-Encoding: chunked\r\n\r\n";
+            stream.write_all(head.as_bytes()).unwrap();
+            trickle(&mut stream, b"1\r\nx\r\n");
+        },
+    );
+}
+
+#[test]
+fn a_client_that_does_not_read_is_left() {
+    with_server(
+        |limits| limits.timeouts.idle = PATIENCE * 2,
+        |address, _| {
+            let body = r#"{"id":1,"method":"eth_long","params":["0x1000000"]}"#;
+            let mut stream = connect(address);
+            let begun = Instant::now();
+            stream.write_all(whole(body).as_bytes()).unwrap();
+            std::thread::sleep(SHORT * 4);
+            let answer = read_to_end(&mut stream);
+            assert!(answer.len() < 0x100_0000, "{} bytes waited", answer.len());
+            assert!(begun.elapsed() < PATIENCE);
+        },
+    );
+}
+
+#[test]
+fn a_long_request_has_no_deadline_and_neither_has_its_reader() {
+    with_server(
+        |_| {},
+        |address, _| {
+            let body = r#"{"id":1,"method":"eth_slow","params":["0x7d0"]}"#;
+            let mut stream = connect(address);
+            stream.write_all(whole(body).as_bytes()).unwrap();
+            let mut answer = [0; 16];
+            stream.read_exact(&mut answer).unwrap();
+            assert!(answer.starts_with(b"HTTP/1.1 200"));
+        },
+    );
+}
+
+#[test]
+fn those_who_ask_nothing_make_room_where_it_is_scarce() {
+    with_server(
+        |limits| {
+            limits.connections = 8;
+            limits.timeouts.read = PATIENCE * 2;
+            limits.timeouts.idle = PATIENCE * 2;
+        },
+        |address, _| {
+            let mut held: Vec<_> = (0..8).map(|_| connect(address)).collect();
+            for stream in &mut held {
+                let head = format!("{HEAD}Content-Length: 100\r\n\r\n");
+                stream.write_all(head.as_bytes()).unwrap();
+            }
+            let begun = Instant::now();
+            assert!(is_served(address));
+            assert!(begun.elapsed() < PATIENCE);
+        },
+    );
+}
+
+#[test]
+fn a_batch_ends_when_its_client_leaves() {
+    with_server(
+        |_| {},
+        |address, node| {
+            let call = r#"{"id":1,"method":"eth_slow","params":["0x64"]}"#;
+            let body = format!("[{}]", vec![call; 500].join(","));
+            let mut stream = connect(address);
+            stream.write_all(whole(&body).as_bytes()).unwrap();
+            wait_until("it has begun", || node.0.load(SeqCst) > 0);
+            drop(stream);
+            // What runs may end; the second look is after some that would follow.
+            std::thread::sleep(Duration::from_millis(500));
+            let answered = node.0.load(SeqCst);
+            std::thread::sleep(Duration::from_secs(1));
+            assert_eq!(node.0.load(SeqCst), answered);
+            assert!(answered < 400, "{answered}");
+        },
+    );
+}
+
+#[test]
+fn a_client_that_only_stops_writing_is_answered() {
+    with_server(
+        |_| {},
+        |address, _| {
+            let slow = r#"{"id":1,"method":"eth_slow","params":["0x64"]}"#;
+            for body in [CALL, slow] {
+                let mut stream = connect(address);
+                stream.write_all(whole(body).as_bytes()).unwrap();
+                stream.shutdown(Shutdown::Write).unwrap();
+                let answer = read_to_end(&mut stream);
+                let answer = String::from_utf8_lossy(&answer);
+                assert!(answer.contains("\"result\""), "{answer}");
+            }
+        },
+    );
+}
+
+#[test]
+fn what_an_actor_was_asked_is_done_though_the_client_left() {
+    with_server(
+        |_| {},
+        |address, node| {
+            let mut stream = connect(address);
+            let body = r#"{"id":1,"method":"eth_send"}"#;
+            stream.write_all(whole(body).as_bytes()).unwrap();
+            // The answer is not read; the request is, before the connection is reset.
+            std::thread::sleep(Duration::from_millis(200));
+            drop(stream);
+            wait_until("sent", || node.0.load(SeqCst) == 1);
+        },
+    );
+}
+
+#[test]
+fn long_answers_are_compressed_for_who_takes_them_so() {
+    with_server(
+        |_| {},
+        |address, _| {
+            let ask = |encoding: &str, length: u64| {
+                let body = format!(r#"{{"id":1,"method":"eth_long","params":["{length:#x}"]}}"#);
+                let head = format!("{HEAD}{encoding}Connection: close\r\n");
+                let mut stream = connect(address);
+                let request = whole(&body).replace(HEAD, &head);
+                stream.write_all(request.as_bytes()).unwrap();
+                let answer = read_to_end(&mut stream);
+                let end = answer.windows(4).position(|it| it == b"\r\n\r\n").unwrap();
+                let head = String::from_utf8_lossy(&answer[..end]).to_lowercase();
+                (head, answer[end + 4..].to_vec())
+            };
+            for length in [100_000, 2_000] {
+                let (head, body) = ask("Accept-Encoding: gzip, deflate\r\n", length);
+                assert!(head.contains("content-encoding: gzip"), "{head}");
+                assert!(body.len() < 1_500, "{}", body.len());
+                let mut plain = String::new();
+                flate2::read::GzDecoder::new(&body[..])
+                    .read_to_string(&mut plain)
+                    .unwrap();
+                let expected = "x".repeat(length as usize);
+                assert!(plain.contains(&format!("\"result\":\"{expected}\"")));
+            }
+            for (encoding, length) in [
+                ("", 100_000),
+                ("Accept-Encoding: gzip;q=0\r\n", 100_000),
+                ("Accept-Encoding: gzip\r\n", 100),
+            ] {
+                let (head, body) = ask(encoding, length);
+                assert!(!head.contains("content-encoding"), "{head}");
+                assert!(body.len() as u64 > length);
+            }
+        },
+    );
+}
+
+#[test]
+fn a_compressed_request_is_not_inflated() {
+    with_server(
+        |_| {},
+        |address, _| {
+            let mut bomb = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+            for _ in 0..400 {
+                bomb.write_all(&[b' '; 65_536]).unwrap();
+            }
+            let bomb = bomb.finish().unwrap();
+            let head = format!(
+                "{HEAD}Content-Encoding: gzip\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+                bomb.len()
+            );
+            let mut stream = connect(address);
+            stream.write_all(head.as_bytes()).unwrap();
+            stream.write_all(&bomb).unwrap();
+            let answer = read_to_end(&mut stream);
+            let answer = String::from_utf8_lossy(&answer);
+            // As it came, it is no JSON.
+            assert!(answer.contains("-32600"), "{answer}");
+        },
+    );
+}

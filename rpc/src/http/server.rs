@@ -1,0 +1,109 @@
+//! The server under every HTTP endpoint: JSON-RPC, WebSocket and the admin page.
+
+use std::io;
+use std::net::TcpListener;
+use std::rc::Rc;
+use std::time::Duration;
+
+use actix_http::body::MessageBody;
+use actix_http::{HttpService, Protocol, Request, Response};
+use actix_server::ServerBuilder;
+use actix_service::{
+    IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt as _, fn_service, map_config,
+};
+use actix_web::Error;
+use actix_web::dev::{AppConfig, Server};
+use tokio::net::TcpStream;
+
+use super::deadlines::{Connections, TimedStream, Timeouts};
+use crate::limits;
+
+/// What the clients of a server may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ServerLimits {
+    /// Threads that serve connections.
+    pub workers: usize,
+    /// Connections at a time, over all workers.
+    pub connections: usize,
+    /// How long clients may take.
+    pub timeouts: Timeouts,
+    /// How long a stop waits for requests that are being answered.
+    pub stop_timeout: Duration,
+}
+
+impl ServerLimits {
+    /// geth's timeouts, and [`limits::MAX_HTTP_CONNECTIONS`].
+    pub fn new(workers: usize) -> Self {
+        Self {
+            workers: workers.max(1),
+            connections: limits::MAX_HTTP_CONNECTIONS,
+            timeouts: Timeouts::default(),
+            stop_timeout: Duration::from_secs(3),
+        }
+    }
+}
+
+/// Serves the application that `factory` makes on each worker, to clients of `listener`, within
+/// `limits`. Await the server to run it.
+pub fn serve<F, I, S, B>(
+    listener: TcpListener,
+    limits: &ServerLimits,
+    factory: F,
+) -> io::Result<Server>
+where
+    F: Fn() -> I + Send + Clone + 'static,
+    I: IntoServiceFactory<S, Request>,
+    S: ServiceFactory<Request, Config = AppConfig> + 'static,
+    S::Error: Into<Error> + 'static,
+    S::InitError: std::fmt::Debug,
+    S::Response: Into<Response<B>> + 'static,
+    <S::Service as Service<Request>>::Future: 'static,
+    S::Service: 'static,
+    B: MessageBody + 'static,
+{
+    let builder = ServerBuilder::new()
+        .workers(limits.workers)
+        .max_concurrent_connections(limits.connections.div_ceil(limits.workers).max(1))
+        .shutdown_timeout(limits.stop_timeout.as_secs())
+        .disable_signals();
+    let address = listener.local_addr()?;
+    let stopping = builder.graceful_shutdown_signal();
+    let timeouts = limits.timeouts;
+    let connections = Connections::new(limits.connections);
+    let builder = builder.listen("http", listener, move || {
+        let stopping = stopping.clone();
+        let application = factory().into_factory().map_err(|error: S::Error| {
+            let error: Error = error.into();
+            error.error_response()
+        });
+        let service = HttpService::build()
+            .graceful_shutdown_signal(move || {
+                let stopping = stopping.clone();
+                async move { stopping.notified().await }
+            })
+            .keep_alive(timeouts.idle)
+            .client_request_timeout(timeouts.read)
+            .client_disconnect_timeout(CLOSE_TIMEOUT)
+            .local_addr(address)
+            .on_connect_ext(|stream: &TimedStream<TcpStream>, data| {
+                data.insert(Rc::clone(&stream.activity));
+            })
+            .finish(map_config(application, |()| AppConfig::default()));
+        let connections = connections.clone();
+        fn_service(move |stream: TcpStream| {
+            let _ = stream.set_nodelay(true);
+            let client = stream.peer_addr().ok();
+            let stream = TimedStream::new(stream, connections.clone(), timeouts);
+            std::future::ready(Ok::<_, actix_http::error::DispatchError>((
+                stream,
+                Protocol::Http1,
+                client,
+            )))
+        })
+        .and_then(service)
+    })?;
+    Ok(builder.run())
+}
+
+/// How long a connection that is being closed waits for its client to take notice.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
