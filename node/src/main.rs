@@ -10,6 +10,7 @@
 mod admin;
 #[cfg(not(target_env = "msvc"))]
 mod allocator;
+mod bounded;
 mod cli;
 mod commands;
 mod config;
@@ -24,6 +25,7 @@ mod keys;
 mod logging;
 mod memory;
 mod miner;
+mod nearest;
 mod network;
 mod passwords;
 mod prompt;
@@ -64,7 +66,7 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> eyre::Result<ExitCode> {
     let config = Config::from_flags(&cli.flags)?;
     logging::start(&config.actoreum)?;
-    for line in &cli.ignored {
+    for line in cli.ignored.iter().chain(&config.warnings) {
         warn!("{line}");
     }
     commands::run(cli, config)

@@ -37,6 +37,7 @@ mod round_trip;
 mod sealing;
 mod start;
 mod stop;
+mod takeover;
 mod terminal;
 mod tools;
 mod torn;
