@@ -11,10 +11,14 @@
 //!
 //! Folders that this node makes are their owner's alone (0700), as geth's are.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
 
 use actoreum_storage::{Engine, Store, StoreOptions, engine_of, files};
-use eyre::{WrapErr, eyre};
+use eyre::{WrapErr, bail, eyre};
 
 use crate::{config::Config, instance_lock::InstanceLock};
 
@@ -90,6 +94,9 @@ impl DataDir {
     pub fn open_store(&self, config: &Config) -> eyre::Result<Store> {
         let folder = self.chaindata();
         create(&folder)?;
+        if !config.eth.database_freezer.as_os_str().is_empty() {
+            self.place_ancient(&config.eth.database_freezer)?;
+        }
         let wanted: Engine = config
             .actoreum
             .db_engine
@@ -117,6 +124,59 @@ pub fn store_options(config: &Config) -> StoreOptions {
         cache_bytes: config.eth.database_cache << 20,
         ..StoreOptions::default()
     }
+}
+
+/// A folder of our own below the one that `--datadir.ancient` names, which may hold geth's files.
+const OWN_ANCIENT: &str = "actoreum";
+
+impl DataDir {
+    /// Has the ancient files lie in another place (`--datadir.ancient`): the database's folder
+    /// gets a link to it, so that later commands find them without the flag.
+    fn place_ancient(&self, wanted: &Path) -> eyre::Result<()> {
+        // A relative path begins in the instance's folder, as in geth.
+        let wanted = self.instance.join(wanted).join(OWN_ANCIENT);
+        let link = self.chaindata().join("ancient");
+        create(&wanted)?;
+        let wanted = fs::canonicalize(&wanted)?;
+        match fs::canonicalize(&link) {
+            Ok(place) if place == wanted => return Ok(()),
+            Ok(place) => {
+                // `init` without the flag made files, but put no block into them.
+                if !link.is_symlink() && is_unused(&link)? {
+                    fs::remove_dir_all(&link)?;
+                } else {
+                    bail!(
+                        "ancient files are in {}; move them to {} and put a link to it in place of \
+                         {}, or leave out --datadir.ancient",
+                        place.display(),
+                        wanted.display(),
+                        link.display()
+                    );
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound && !link.is_symlink() => {}
+            Err(error) => bail!("ancient files: {} can't be read: {error}", link.display()),
+        }
+        std::os::unix::fs::symlink(&wanted, &link)
+            .wrap_err_with(|| format!("{} can't be made a link", link.display()))
+    }
+
+    /// Where the ancient files lie, if that is outside of the database's folder.
+    pub fn ancient_elsewhere(&self) -> Option<PathBuf> {
+        let link = self.chaindata().join("ancient");
+        link.is_symlink().then(|| fs::canonicalize(&link).ok())?
+    }
+}
+
+/// Whether nothing was written to a folder's files.
+fn is_unused(folder: &Path) -> std::io::Result<bool> {
+    for entry in fs::read_dir(folder)? {
+        let metadata = entry?.metadata()?;
+        if !metadata.is_file() || metadata.len() > 0 {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn create(folder: &Path) -> eyre::Result<()> {

@@ -24,6 +24,7 @@ struct Offers<'a> {
     node: &'a Arc<Node>,
     methods: &'a [Arc<Method<Node>>],
     pool: HeavyPool,
+    limits: DispatchLimits,
 }
 
 impl Offers<'_> {
@@ -33,7 +34,7 @@ impl Offers<'_> {
             self.methods,
             modules,
             self.pool.clone(),
-            DispatchLimits::default(),
+            self.limits,
         ))
     }
 
@@ -63,6 +64,7 @@ pub fn add(
         node,
         methods,
         pool: HeavyPool::new(threads, MAX_HEAVY_WAITING),
+        limits: config.node.dispatch_limits(),
     };
     let settings = &config.node;
     let http = config
@@ -84,6 +86,8 @@ pub fn add(
             vhosts: Hosts::new(&settings.http_virtual_hosts),
             cors_origins: Origins::new(&settings.http_cors),
             limits: server_limits(threads),
+            path_prefix: settings.http_path_prefix.clone(),
+            ws_path_prefix: settings.ws_path_prefix.clone(),
             ..HttpConfig::new(address)
         };
         servers = servers.child(server_of("http", server, endpoints));
@@ -97,6 +101,7 @@ pub fn add(
             // Pages are told apart by their origin, which a rebound name does not change.
             vhosts: Hosts::new(&["*".to_owned()]),
             limits: server_limits(threads),
+            ws_path_prefix: settings.ws_path_prefix.clone(),
             ..HttpConfig::new(address)
         };
         servers = servers.child(server_of("ws", server, endpoints));

@@ -11,6 +11,7 @@ mod admin;
 #[cfg(not(target_env = "msvc"))]
 mod allocator;
 mod blobs;
+mod bounded;
 mod cli;
 mod commands;
 mod config;
@@ -27,6 +28,7 @@ mod keys;
 mod logging;
 mod memory;
 mod miner;
+mod nearest;
 mod network;
 mod open_files;
 mod passwords;
@@ -72,7 +74,7 @@ fn run(cli: Cli) -> eyre::Result<ExitCode> {
     if !cli.flags.allow_core_dumps {
         core_dumps::forbid();
     }
-    for line in &cli.ignored {
+    for line in cli.ignored.iter().chain(&config.warnings) {
         warn!("{line}");
     }
     commands::run(cli, config)

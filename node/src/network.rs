@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::ErrorKind,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -24,7 +25,13 @@ use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 use zeroize::Zeroizing;
 
-use crate::{config::Config, datadir::DataDir, version};
+use crate::{
+    bounded::{MAX_NODE_KEY_BYTES, MAX_NODE_LIST_BYTES, read_text},
+    config::Config,
+    datadir::DataDir,
+    passwords::read_secret,
+    version,
+};
 
 /// Mainnet's nodes to begin with, as geth 1.13 names them.
 const MAINNET_BOOTNODES: [&str; 4] = [
@@ -33,6 +40,9 @@ const MAINNET_BOOTNODES: [&str; 4] = [
     "enode://2b252ab6a1d0f971d9722cb839a42cb81db019ba44c08754628ab4a823487071b5695317c8ccd085219c3a03af063495b2f1da8d18218da2d6a82981b45e6ffc@65.108.70.101:30303",
     "enode://4aeb4ab6c14b23e2c4cfdce879c04b0748a20d8e9b59e25ded2a08143e265c6c25936e74cbc8e641e3312ca288673d91f2f93f8e277de3cfa444ecdaaf982052@157.90.35.166:30303",
 ];
+
+/// The file, beside the database, with the nodes to begin with that a genesis file named.
+pub const BOOTNODES_FILE: &str = "bootnodes.json";
 
 /// geth's flags of the group "networking".
 #[derive(Debug, Default, Clone, Args)]
@@ -46,9 +56,30 @@ pub struct NetworkFlags {
     /// Handshakes of peers that dial us at a time; 0: 50 (default: 0)
     #[arg(long, global = true, value_name = "N", help_heading = "Networking")]
     pub maxpendpeers: Option<u32>,
+    /// Port of discovery, over UDP (default: that of --port)
+    #[arg(
+        long = "discovery.port",
+        global = true,
+        value_name = "PORT",
+        help_heading = "Networking"
+    )]
+    pub discovery_port: Option<u16>,
     /// Do not look for peers
     #[arg(long, global = true, help_heading = "Networking")]
     pub nodiscover: bool,
+    /// Look for peers by discovery version 4, the only one here; false: as --nodiscover
+    #[arg(
+        long = "discovery.v4",
+        alias = "discv4",
+        global = true,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        value_parser = crate::cli::parse_bool,
+        help_heading = "Networking"
+    )]
+    pub discovery_v4: Option<bool>,
     /// Nodes to begin with, as enode URLs (default: mainnet's, on mainnet)
     #[arg(
         long,
@@ -59,18 +90,6 @@ pub struct NetworkFlags {
         help_heading = "Networking"
     )]
     pub bootnodes: Option<Vec<String>>,
-    /// geth's nodes for discovery version 5, which is not spoken
-    #[arg(
-        long,
-        global = true,
-        hide = true,
-        value_name = "URLS",
-        help_heading = "Networking"
-    )]
-    pub bootnodesv5: Option<String>,
-    /// geth's discovery version 5, which is not spoken
-    #[arg(long, global = true, hide = true, help_heading = "Networking")]
-    pub v5disc: bool,
     /// How peers reach us: any, none, upnp, pmp or extip:IP (default: any)
     #[arg(long, global = true, value_name = "HOW", help_heading = "Networking")]
     pub nat: Option<String>,
@@ -101,6 +120,15 @@ pub struct P2pConfig {
     pub max_pending_peers: u32,
     /// Do not look for peers.
     pub no_discovery: bool,
+    /// Look for peers by discovery version 4: false means the same.
+    #[serde(rename = "DiscoveryV4", skip_serializing_if = "Option::is_none")]
+    pub discovery_v4: Option<bool>,
+    /// Where discovery takes datagrams, as `:PORT`; empty: at the listener's port.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub disc_addr: String,
+    /// Dial nobody, which is not to be had.
+    #[serde(skip_serializing_if = "is_false")]
+    pub no_dial: bool,
     /// Nodes to begin with; `None`: mainnet's, on mainnet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bootstrap_nodes: Option<Vec<String>>,
@@ -118,9 +146,6 @@ pub struct P2pConfig {
     /// The node's key, as the command line names it.
     #[serde(skip)]
     pub key: KeySource,
-    /// Asked for on the command line, and not to be had.
-    #[serde(skip)]
-    pub wants_v5: bool,
 }
 
 /// Where the node's key is.
@@ -143,6 +168,9 @@ impl Default for P2pConfig {
             max_peers: 25,
             max_pending_peers: 0,
             no_discovery: false,
+            discovery_v4: None,
+            disc_addr: String::new(),
+            no_dial: false,
             bootstrap_nodes: None,
             static_nodes: Vec::new(),
             trusted_nodes: Vec::new(),
@@ -150,7 +178,6 @@ impl Default for P2pConfig {
             listen_addr: ":30303".into(),
             nat: Nat::Any.to_string(),
             key: KeySource::DataDir,
-            wants_v5: false,
         }
     }
 }
@@ -166,8 +193,14 @@ impl P2pConfig {
         set(&mut self.max_peers, &flags.maxpeers);
         set(&mut self.max_pending_peers, &flags.maxpendpeers);
         self.no_discovery |= flags.nodiscover;
+        if flags.discovery_v4.is_some() {
+            self.discovery_v4 = flags.discovery_v4;
+        }
         if let Some(port) = flags.port {
             self.listen_addr = format!(":{port}");
+        }
+        if let Some(port) = flags.discovery_port {
+            self.disc_addr = format!(":{port}");
         }
         if let Some(urls) = &flags.bootnodes {
             self.bootstrap_nodes = Some(without_blanks(urls));
@@ -175,7 +208,6 @@ impl P2pConfig {
         if let Some(networks) = &flags.netrestrict {
             self.net_restrict = without_blanks(networks);
         }
-        self.wants_v5 |= flags.v5disc || flags.bootnodesv5.is_some();
         set(&mut self.nat, &flags.nat);
         self.key = match (&flags.nodekey, &flags.nodekeyhex) {
             (Some(_), Some(_)) => {
@@ -190,12 +222,19 @@ impl P2pConfig {
         };
     }
 
-    /// Whether all of it can be read.
-    pub fn check(&self) -> eyre::Result<()> {
+    /// Whether all of it can be read, and done where the node `is_connected` to others.
+    pub fn check(&self, is_connected: bool) -> eyre::Result<()> {
         if let KeySource::Wrong(why) = &self.key {
             bail!("{why}");
         }
-        self.listen()?;
+        if is_connected {
+            // geth writes both for a development chain.
+            if self.no_dial {
+                bail!("NoDial: nodes are dialled here; use --nodiscover, and name no static nodes");
+            }
+            self.listen()?;
+        }
+        self.discovery_port()?;
         self.nat()?;
         self.restrict()?;
         let bootnodes = self.bootstrap_nodes.iter().flatten();
@@ -206,6 +245,15 @@ impl P2pConfig {
             parse_url(url)?;
         }
         Ok(())
+    }
+
+    fn discovery_port(&self) -> eyre::Result<Option<u16>> {
+        if self.disc_addr.is_empty() {
+            return Ok(None);
+        }
+        let address: Result<ListenAddress, _> = self.disc_addr.parse();
+        let address = address.map_err(|error| eyre!("DiscAddr: {error}"))?;
+        Ok(Some(address.port))
     }
 
     fn listen(&self) -> eyre::Result<ListenAddress> {
@@ -235,9 +283,39 @@ fn without_blanks(values: &[String]) -> Vec<String> {
     there.map(String::from).collect()
 }
 
-fn parse_url(url: &str) -> eyre::Result<Enode> {
-    url.parse()
-        .map_err(|error| eyre!("{url:?} is no node: {error}; use enode://KEY@IP:PORT"))
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+/// The node that a URL names. `None`, with a warning, where its kind of URL is not read yet: a
+/// start does not fail for one node of several.
+fn parse_url(url: &str) -> eyre::Result<Option<Enode>> {
+    match url.parse::<Enode>() {
+        Ok(node) => Ok(Some(node)),
+        Err(error) => match error.not_supported(url) {
+            Some(_) => Ok(None),
+            None => Err(eyre!(
+                "{url:?} is no node: {error}; use enode://KEY@IP:PORT"
+            )),
+        },
+    }
+}
+
+/// The nodes that URLs name; the others are left out, with a warning each.
+fn known_nodes(urls: &[String], whence: &str) -> Vec<Enode> {
+    let urls = urls.iter().map(|url| url.trim());
+    let urls = urls.filter(|url| !url.is_empty());
+    urls.filter_map(|url| match url.parse::<Enode>() {
+        Ok(node) => Some(node),
+        Err(error) => {
+            match error.not_supported(url) {
+                Some(reason) => warn!(from = whence, url, reason, "node left out"),
+                None => warn!(from = whence, url, %error, "node left out"),
+            }
+            None
+        }
+    })
+    .collect()
 }
 
 fn parse_key(hex: &str) -> Result<SecretKey, String> {
@@ -249,10 +327,11 @@ fn parse_key(hex: &str) -> Result<SecretKey, String> {
 
 /// Reads a file with a key.
 fn read_key(path: &Path) -> eyre::Result<SecretKey> {
-    let text = fs::read_to_string(path)
-        .map(Zeroizing::new)
+    let bytes = read_secret(path, MAX_NODE_KEY_BYTES)
         .wrap_err_with(|| format!("node key {} can't be read", path.display()))?;
-    parse_key(&text).map_err(|error| eyre!("node key {}: {error}", path.display()))
+    // What is not UTF-8 has no 64 digits either.
+    let text = str::from_utf8(&bytes).unwrap_or_default();
+    parse_key(text).map_err(|error| eyre!("node key {}: {error}", path.display()))
 }
 
 /// The node's key: the operator's, that of the data directory, or a new one.
@@ -283,12 +362,11 @@ fn write_key(path: &Path, key: &SecretKey) -> std::io::Result<()> {
 /// A file with a JSON list of URLs, as geth has them. What cannot be read is left out, with a
 /// warning: a wrong line must not keep a node down.
 fn read_nodes(path: &Path) -> Vec<Enode> {
-    let text = match fs::read_to_string(path) {
+    let text = match read_text(path, MAX_NODE_LIST_BYTES) {
         Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Vec::new(),
         Err(error) => {
-            if error.kind() != std::io::ErrorKind::NotFound {
-                warn!(file = %path.display(), %error, "list of nodes can't be read");
-            }
+            warn!(file = %path.display(), %error, "list of nodes can't be read");
             return Vec::new();
         }
     };
@@ -301,27 +379,13 @@ fn read_nodes(path: &Path) -> Vec<Enode> {
             return Vec::new();
         }
     };
-    let urls = urls
-        .iter()
-        .map(|url| url.trim())
-        .filter(|url| !url.is_empty());
-    urls.filter_map(|url| match url.parse() {
-        Ok(node) => Some(node),
-        Err(error) => {
-            warn!(file = %path.display(), url, %error, "node left out");
-            None
-        }
-    })
-    .collect()
+    known_nodes(&urls, &path.display().to_string())
 }
 
-fn nodes(urls: &[String], file: &Path) -> eyre::Result<Vec<Enode>> {
-    let mut nodes = urls
-        .iter()
-        .map(|url| parse_url(url))
-        .collect::<eyre::Result<Vec<_>>>()?;
+fn nodes(urls: &[String], whence: &str, file: &Path) -> Vec<Enode> {
+    let mut nodes = known_nodes(urls, whence);
     nodes.extend(read_nodes(file));
-    Ok(nodes)
+    nodes
 }
 
 fn settings(
@@ -332,29 +396,32 @@ fn settings(
 ) -> eyre::Result<NetworkSettings> {
     let key = node_key(&config.key, datadir)?;
     let bootnodes = match &config.bootstrap_nodes {
-        Some(urls) => urls.clone(),
-        None if is_mainnet => MAINNET_BOOTNODES.map(String::from).to_vec(),
-        None => Vec::new(),
+        Some(urls) => known_nodes(urls, "bootnodes"),
+        None if is_mainnet => known_nodes(&MAINNET_BOOTNODES.map(String::from), "mainnet"),
+        // Those that the genesis file named.
+        None => read_nodes(&datadir.network_file(BOOTNODES_FILE)?),
     };
-    let bootnodes: eyre::Result<Vec<Enode>> = bootnodes.iter().map(|it| parse_url(it)).collect();
     let max_pending = match config.max_pending_peers {
         0 => PENDING_PEERS,
         pending => usize::try_from(pending).unwrap_or(PENDING_PEERS),
     };
     Ok(NetworkSettings {
         listen: config.listen()?,
-        is_discovering: !config.no_discovery,
+        discovery_port: config.discovery_port()?,
+        is_discovering: !config.no_discovery && config.discovery_v4 != Some(false),
         max_peers: usize::try_from(config.max_peers).unwrap_or(usize::MAX),
         max_pending,
-        bootnodes: bootnodes?,
+        bootnodes,
         static_nodes: nodes(
             &config.static_nodes,
+            "StaticNodes",
             &datadir.network_file("static-nodes.json")?,
-        )?,
+        ),
         trusted_nodes: nodes(
             &config.trusted_nodes,
+            "TrustedNodes",
             &datadir.network_file("trusted-nodes.json")?,
-        )?,
+        ),
         restrict: config.restrict()?,
         nat: config.nat()?,
         nodes_file: Some(datadir.instance().join("nodes")),
@@ -370,9 +437,6 @@ pub fn assemble(
     eth: EthProtocol,
 ) -> eyre::Result<(SupervisorSpec, NetworkHandle)> {
     let is_mainnet = reader.genesis_hash() == MAINNET_GENESIS_HASH;
-    if config.node.p2p.wants_v5 {
-        warn!("discovery version 5 is not spoken; version 4 is");
-    }
     let name = version::named(&config.node.user_ident);
     let settings = settings(&config.node.p2p, datadir, is_mainnet, name)?;
     let (spec, handle) = net::assemble(settings, Arc::new(OsTransport::default()), Arc::new(eth));
@@ -389,7 +453,7 @@ mod tests {
     #[test]
     fn mainnets_bootnodes_are_nodes() {
         for url in MAINNET_BOOTNODES {
-            parse_url(url).unwrap();
+            assert!(parse_url(url).unwrap().is_some());
         }
     }
 
@@ -444,12 +508,44 @@ mod tests {
     }
 
     #[test]
+    fn host_names_and_records_are_left_out_of_the_nodes() {
+        let by_name = URL.replace("127.0.0.1", "node.example");
+        let record = "enr:-IS4QHCYrYZbAKWCBRlAy5zzaDZXJBGkcnh4MHcBFZntXNFrdvJjX04jRzjz".to_owned();
+        let urls = [by_name.clone(), URL.to_owned(), record.clone()];
+        assert_eq!(known_nodes(&urls, "test"), [URL.parse().unwrap()]);
+        let config = P2pConfig {
+            bootstrap_nodes: Some(urls.to_vec()),
+            static_nodes: vec![by_name.clone()],
+            ..P2pConfig::default()
+        };
+        config.check(true).unwrap();
+        for url in [by_name, record] {
+            assert_eq!(parse_url(&url).unwrap(), None);
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("static-nodes.json");
+        fs::write(&file, serde_json::to_string(&urls).unwrap()).unwrap();
+        assert_eq!(read_nodes(&file), [URL.parse().unwrap()]);
+    }
+
+    #[test]
+    fn discovery_has_a_port_of_its_own_where_it_is_asked_for() {
+        let (mut config, mut flags) = (P2pConfig::default(), NetworkFlags::default());
+        assert_eq!(config.discovery_port().unwrap(), None);
+        flags.discovery_port = Some(30304);
+        flags.discovery_v4 = Some(false);
+        config.apply(&flags);
+        assert_eq!(config.discovery_port().unwrap(), Some(30304));
+        assert_eq!(config.discovery_v4, Some(false));
+    }
+
+    #[test]
     fn what_cannot_be_read_is_refused_with_its_flag() {
         let refused = |change: fn(&mut NetworkFlags), part: &str| {
             let (mut config, mut flags) = (P2pConfig::default(), NetworkFlags::default());
             change(&mut flags);
             config.apply(&flags);
-            let error = config.check().unwrap_err().to_string();
+            let error = config.check(true).unwrap_err().to_string();
             assert!(error.contains(part), "{error}");
         };
         refused(|it| it.nat = Some("magic".into()), "--nat");

@@ -4,11 +4,15 @@
 use std::time::Duration;
 
 use actoreum_primitives::{ETHER, U256};
+use actoreum_rpc::dispatch::DispatchLimits;
 use actoreum_rpc::node::{GasOracle, NodeSettings};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use crate::{config::EthConfig, duration};
+use crate::{
+    config::{EthConfig, NodeConfig},
+    duration,
+};
 
 /// Blocks that the oracle looks at, at most, whatever the configuration says: each is read for
 /// every suggestion.
@@ -31,6 +35,35 @@ pub struct RpcFlags {
     /// Ether that a transaction sent over RPC may pay for gas (default: 1; 0 for no cap)
     #[arg(long = "rpc.txfeecap", global = true, value_name = "ETHER", value_parser = parse_ether, help_heading = "JSON-RPC")]
     pub rpc_txfeecap: Option<f64>,
+    /// Take transactions without a chain id (EIP-155) over RPC; false: refuse them (default: true)
+    #[arg(
+        long = "rpc.allow-unprotected-txs",
+        global = true,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        value_parser = crate::cli::parse_bool,
+        help_heading = "JSON-RPC"
+    )]
+    pub rpc_allow_unprotected_txs: Option<bool>,
+    /// Requests of a batch at most (default: 1000; 0 for no limit)
+    #[arg(
+        long = "rpc.batch-request-limit",
+        global = true,
+        value_name = "N",
+        help_heading = "JSON-RPC"
+    )]
+    pub rpc_batch_request_limit: Option<usize>,
+    /// Bytes of an answer, to a batch or a single request, at most (default: 25000000; 0 for no
+    /// limit)
+    #[arg(
+        long = "rpc.batch-response-max-size",
+        global = true,
+        value_name = "BYTES",
+        help_heading = "JSON-RPC"
+    )]
+    pub rpc_batch_response_max_size: Option<usize>,
     /// Blocks whose prices are looked at to suggest one (default: 20)
     #[arg(long = "gpo.blocks", alias = "gpoblocks", global = true, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_BLOCKS)), help_heading = "Gas price oracle")]
     pub gpo_blocks: Option<u32>,
@@ -77,6 +110,33 @@ impl Default for OracleConfig {
             percentile: oracle.percentile,
             max_price: oracle.max_price,
             ignore_price: oracle.ignore_price,
+        }
+    }
+}
+
+impl NodeConfig {
+    /// Lets the flags about transports speak.
+    pub fn apply_rpc(&mut self, flags: &RpcFlags) {
+        if let Some(is_allowed) = flags.rpc_allow_unprotected_txs {
+            self.allow_unprotected_txs = is_allowed;
+        }
+        if let Some(limit) = flags.rpc_batch_request_limit {
+            self.batch_request_limit = limit;
+        }
+        if let Some(limit) = flags.rpc_batch_response_max_size {
+            self.batch_response_max_size = limit;
+        }
+    }
+
+    /// What a dispatcher is held to.
+    pub fn dispatch_limits(&self) -> DispatchLimits {
+        let limit = |limit: usize| match limit {
+            0 => usize::MAX,
+            limit => limit,
+        };
+        DispatchLimits {
+            batch_items: limit(self.batch_request_limit),
+            response_bytes: limit(self.batch_response_max_size),
         }
     }
 }
@@ -157,6 +217,21 @@ mod tests {
         });
         assert_eq!(settings.gas_cap, u64::MAX);
         assert_eq!((settings.call_timeout, settings.tx_fee_cap), (None, None));
+    }
+
+    #[test]
+    fn batches_are_held_to_what_is_asked_for() {
+        let mut config = NodeConfig::default();
+        assert_eq!(config.dispatch_limits(), DispatchLimits::default());
+        config.apply_rpc(&RpcFlags {
+            rpc_batch_request_limit: Some(7),
+            rpc_batch_response_max_size: Some(0),
+            rpc_allow_unprotected_txs: Some(false),
+            ..RpcFlags::default()
+        });
+        let limits = config.dispatch_limits();
+        assert_eq!((limits.batch_items, limits.response_bytes), (7, usize::MAX));
+        assert!(!config.allow_unprotected_txs);
     }
 
     #[test]

@@ -205,11 +205,16 @@ fn assemble_all(
         ethash.prepare_cache(view.head_number() + 1);
     }
 
-    let network_id = config.eth.network_id.unwrap_or(reader.config().chain_id);
+    // Where the genesis names no chain, the network is geth 1.8's default.
+    let network_id = config
+        .eth
+        .network_id
+        .unwrap_or(reader.config().chain_id.max(1));
     let mut settings = NodeSettings::new(version::named(&config.node.user_ident), network_id);
     settings.data_dir = datadir.map(|_| config.node.data_dir.display().to_string());
     settings.is_unlocking_forbidden = config.is_unlocking_forbidden();
     config.eth.limit_rpc(&mut settings);
+    settings.allows_unprotected = config.node.allow_unprotected_txs;
     if let Some(sealing) = sealing {
         settings.gas_target = GasTarget {
             floor: sealing.settings.gas_floor,

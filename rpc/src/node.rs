@@ -41,6 +41,9 @@ pub struct NodeSettings {
     /// The most, in wei, that a transaction sent or signed here may pay for gas (geth's
     /// `--rpc.txfeecap`); `None`: anything.
     pub tx_fee_cap: Option<U256>,
+    /// Whether transactions without a chain id (EIP-155) are taken over RPC (geth's
+    /// `--rpc.allow-unprotected-txs`).
+    pub allows_unprotected: bool,
     /// How a gas price is suggested.
     pub gas_oracle: GasOracle,
     /// The gas limit that sealed blocks move towards (geth's `--miner.gastarget` and
@@ -61,6 +64,7 @@ impl NodeSettings {
             gas_cap: 50_000_000,
             call_timeout: Some(CALL_TIMEOUT),
             tx_fee_cap: Some(U256::from(ETHER)),
+            allows_unprotected: true,
             gas_oracle: GasOracle::default(),
             gas_target: GasTarget {
                 floor: 8_000_000,

@@ -37,7 +37,17 @@ impl ListenerActor {
         let listener = shared.transport.listen(shared.listen_address())?;
         let address = listener.address();
         shared.local.set_tcp(address.port());
-        info!(%address, enode = %shared.local.info().enode, "listening for peers");
+        // Discovery binds its port next: the URL in the log has that one, or where any free port
+        // will do, discovery tells the URL.
+        match (shared.settings.is_discovering, shared.settings.udp_port()) {
+            (true, 0) => info!(%address, "listening for peers"),
+            (is_discovering, port) => {
+                if is_discovering {
+                    shared.local.set_udp(port);
+                }
+                info!(%address, enode = %shared.local.info().enode, "listening for peers");
+            }
+        }
         Ok(Self {
             shared,
             listener: Some(listener),

@@ -21,6 +21,8 @@ pub struct NetworkSettings {
     pub client_name: String,
     /// Where connections and datagrams are taken.
     pub listen: ListenAddress,
+    /// Where datagrams are taken, if elsewhere (`--discovery.port`).
+    pub discovery_port: Option<u16>,
     /// Whether nodes are looked for (`--nodiscover` says no).
     pub is_discovering: bool,
     /// Peers at most, beside static and trusted ones.
@@ -50,6 +52,7 @@ impl NetworkSettings {
             key,
             client_name: client_name.into(),
             listen: ListenAddress { ip: None, port: 0 },
+            discovery_port: None,
             is_discovering: true,
             max_peers: 25,
             max_pending: PENDING_PEERS,
@@ -71,6 +74,11 @@ impl NetworkSettings {
         };
         !self.static_nodes.is_empty()
             || self.max_dialled() > 0 && (!self.bootnodes.is_empty() || remembers())
+    }
+
+    /// The port of discovery, where it is known before its socket is bound; 0: any free one.
+    pub fn udp_port(&self) -> u16 {
+        self.discovery_port.unwrap_or(self.listen.port)
     }
 
     /// How many peers are dialled without being static.

@@ -1,7 +1,7 @@
-//! revm put together for one block: its context over our overlay, the one instruction that it
-//! no longer has, and the one rule of contract creation that it never had.
+//! revm put together for one block: its context over our overlay, the instructions that it no
+//! longer has, and the one rule of contract creation that it never had.
 
-use revm::bytecode::opcode::{JUMPDEST, SSTORE};
+use revm::bytecode::opcode::{CREATE, JUMPDEST, SELFDESTRUCT, SSTORE};
 use revm::context::{BlockEnv, CfgEnv, ContextSetters, Evm, FrameStack, TxEnv};
 use revm::context_interface::cfg::{GasId, GasParams};
 use revm::context_interface::context::{SStoreResult, StateLoad};
@@ -14,7 +14,8 @@ use revm::handler::{
     EthFrame, EvmTr, FrameInitOrResult, FrameResult, Handler, ItemOrResult, MainnetHandler,
 };
 use revm::inspector::{InspectorEvmTr, InspectorHandler};
-use revm::interpreter::instructions::host::sstore_with_gas_accounting;
+use revm::interpreter::instructions::contract::create;
+use revm::interpreter::instructions::host::{selfdestruct, sstore_with_gas_accounting};
 use revm::interpreter::interpreter::EthInterpreter;
 use revm::interpreter::interpreter_action::FrameInit;
 use revm::interpreter::{
@@ -56,8 +57,17 @@ impl<'a, INSPECTOR> Machine<'a, INSPECTOR> {
         cfg.disable_eip3607 = rules.is_development;
         cfg.max_blobs_per_tx = Some(rules.max_blobs_per_tx());
         cfg.blob_base_fee_update_fraction = Some(rules.blobs.base_fee_update_fraction);
+        if let Some(limit) = rules.code_size_limit {
+            cfg.limit_contract_code_size = Some(limit);
+            // Besu's limit is one of code alone; that of its initialisation stays EIP-3860's.
+            cfg.limit_contract_initcode_size = Some(revm::primitives::eip3860::MAX_INITCODE_SIZE);
+        }
         if rules.net_metering_1283 {
             cfg.gas_params = net_metering_gas(rules.spec);
+        }
+        if rules.lacks_eip150 {
+            let free = [(GasId::new_account_cost_for_selfdestruct(), 0)];
+            cfg.gas_params.override_gas(free);
         }
         let mut inner = EvmContext::new(overlay, rules.spec)
             .with_cfg(cfg)
@@ -68,6 +78,14 @@ impl<'a, INSPECTOR> Machine<'a, INSPECTOR> {
             // Its gas is charged inside, as that of revm's own SSTORE.
             let sstore = Instruction::new(sstore_net_metered);
             inner.instruction.insert_instruction(SSTORE, sstore, 0);
+        }
+        if rules.lacks_eip150 {
+            let create = Instruction::new(create_with_all_gas);
+            inner.instruction.insert_instruction(CREATE, create, 0);
+            let selfdestruct = Instruction::new(selfdestruct);
+            inner
+                .instruction
+                .insert_instruction(SELFDESTRUCT, selfdestruct, 0);
         }
         Self { inner }
     }
@@ -295,6 +313,22 @@ impl<'a, INSPECTOR: Inspector<EvmContext<'a>>> InspectorEvmTr for Machine<'a, IN
     ) {
         self.inner.all_mut_inspector()
     }
+}
+
+/// CREATE before EIP-150: the new contract gets all gas that is left, and not all but a 64th.
+fn create_with_all_gas<H: Host + ?Sized>(
+    context: InstructionContext<'_, H, EthInterpreter>,
+) -> InstructionExecResult {
+    let spec = context.interpreter.runtime_flag.spec_id;
+    // The one rule that revm's CREATE takes from a fork up to Petersburg is that of the 64th.
+    context.interpreter.runtime_flag.spec_id = SpecId::HOMESTEAD;
+    let InstructionContext { interpreter, host } = context;
+    let result = create::<false, _, _>(InstructionContext {
+        interpreter: &mut *interpreter,
+        host,
+    });
+    interpreter.runtime_flag.spec_id = spec;
+    result
 }
 
 /// The prices of EIP-1283, in the terms of EIP-2200: a read costs 200, and what a first write

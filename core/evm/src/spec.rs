@@ -21,6 +21,10 @@ pub(crate) struct Rules {
     pub(crate) chain_id: u64,
     /// Constantinople's SSTORE (EIP-1283), which revm does not know.
     pub(crate) net_metering_1283: bool,
+    /// EIP-158 without EIP-150, as only geth 1.8 lets a config have it.
+    pub(crate) lacks_eip150: bool,
+    /// Bytes of a contract's code at most, where the config does not leave it at EIP-170's.
+    pub(crate) code_size_limit: Option<usize>,
     /// The chain's own engine made the block, no beacon chain.
     pub(crate) self_sealed: bool,
     pub(crate) blobs: BlobParams,
@@ -36,6 +40,10 @@ impl Rules {
             spec: spec_id(fork, header.difficulty.is_zero()),
             chain_id: config.chain_id,
             net_metering_1283: fork == Fork::Constantinople,
+            lacks_eip150: fork < Fork::Istanbul && config.lacks_eip150(header.number),
+            code_size_limit: config
+                .code_size_limit
+                .map(|limit| usize::try_from(limit).unwrap_or(usize::MAX)),
             self_sealed: !config.is_proof_of_stake(header),
             blobs: config
                 .blob_params_at(header.number, header.timestamp)

@@ -580,3 +580,109 @@ fn an_interrupt_stops_a_loop_and_a_chain_of_calls() {
         },
     );
 }
+
+/// A config of Spurious Dragon with EIP-150, or without: geth 1.8 takes both.
+fn spurious_dragon(eip150_block: Option<u64>) -> ChainConfig {
+    ChainConfig {
+        chain_id: 1337,
+        homestead_block: Some(0),
+        eip150_block,
+        eip155_block: Some(0),
+        eip158_block: Some(0),
+        ..ChainConfig::default()
+    }
+}
+
+fn called_at(config: &ChainConfig, code: &[u8]) -> (Bytes, u64) {
+    let state = with_code(&[(CONTRACT, code)]);
+    let header = Header {
+        base_fee_per_gas: None,
+        excess_blob_gas: None,
+        parent_beacon_block_root: None,
+        ..header()
+    };
+    let (state_overrides, block_overrides) = Default::default();
+    let env = CallEnv {
+        config,
+        header: &header,
+        beneficiary: SIGNER,
+        state: &state,
+        hashes: &NumberHashes,
+        state_overrides: &state_overrides,
+        block_overrides: &block_overrides,
+        gas_cap: 1_000_000,
+        check_balance: true,
+        interrupt: None,
+    };
+    let outcome = call(&env, &to(CONTRACT)).unwrap();
+    assert_eq!(outcome.failure, None);
+    (outcome.output, outcome.gas_used)
+}
+
+#[test]
+fn without_eip150_a_creation_gets_all_gas() {
+    // The new contract's code is the gas that its constructor saw; it is copied and returned.
+    let code = hex_code("685a60005260206000f3600052600960176000f0602060006000833c60206000f3");
+    let seen = |eip150| {
+        let (output, _) = called_at(&spurious_dragon(eip150), &code);
+        u64::try_from(U256::from_be_slice(&output)).unwrap() + 2
+    };
+    let (all, reduced) = (seen(None), seen(Some(0)));
+    assert!(all > 900_000, "{all}");
+    assert_eq!(reduced, all - all / 64);
+    assert_eq!(seen(Some(6)), all, "EIP-150 begins later");
+}
+
+#[test]
+fn without_eip150_a_selfdestruct_is_free() {
+    let code = [0x30, 0xff];
+    let used = |eip150| called_at(&spurious_dragon(eip150), &code).1;
+    // Half of it comes back.
+    assert_eq!(used(None), 10_501);
+    assert_eq!(used(Some(0)), 13_001);
+}
+
+fn hex_code(digits: &str) -> Vec<u8> {
+    digits
+        .as_bytes()
+        .chunks(2)
+        .map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap())
+        .collect()
+}
+
+#[test]
+fn a_configs_limit_of_code_size_holds() {
+    // Returns code of 24,577 bytes: one more than EIP-170 allows.
+    let code = hex_code("6160016000f3");
+    for (limit, is_taken) in [(None, false), (Some(0x7fff_ffff), true)] {
+        let config = ChainConfig {
+            code_size_limit: limit,
+            ..spurious_dragon(Some(0))
+        };
+        let header = Header {
+            base_fee_per_gas: None,
+            ..header()
+        };
+        let state = with_code(&[]);
+        let (state_overrides, block_overrides) = Default::default();
+        let env = CallEnv {
+            config: &config,
+            header: &header,
+            beneficiary: SIGNER,
+            state: &state,
+            hashes: &NumberHashes,
+            state_overrides: &state_overrides,
+            block_overrides: &block_overrides,
+            gas_cap: 10_000_000,
+            check_balance: true,
+            interrupt: None,
+        };
+        let request = CallRequest {
+            to: None,
+            input: Bytes::from(code.clone()),
+            ..CallRequest::default()
+        };
+        let outcome = call(&env, &request).unwrap();
+        assert_eq!(outcome.failure.is_none(), is_taken, "{:?}", outcome.failure);
+    }
+}

@@ -4,7 +4,10 @@ use std::num::{IntErrorKind, ParseIntError};
 
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 
-use super::geth_only;
+use clap::CommandFactory as _;
+
+use super::{Cli, geth_groups, geth_only};
+use crate::nearest::nearest;
 
 /// Renders clap's error as one line.
 pub fn one_line(error: &Error) -> String {
@@ -42,26 +45,43 @@ pub fn one_line(error: &Error) -> String {
 }
 
 fn way_out(error: &Error) -> String {
-    for kind in [ContextKind::InvalidArg, ContextKind::InvalidSubcommand] {
-        if let Some(way_out) = geth_only::refusal(&text(error, kind)) {
-            return way_out.to_owned();
-        }
+    let arg = text(error, ContextKind::InvalidArg);
+    let command = text(error, ContextKind::InvalidSubcommand);
+    let unexpected = (error.kind() == ErrorKind::UnknownArgument).then_some(arg.as_str());
+    let way_out = geth_only::refusal(&arg)
+        .or_else(|| geth_groups::command_refusal(&command))
+        .or_else(|| unexpected.and_then(geth_groups::command_refusal));
+    if let Some(way_out) = way_out {
+        return way_out.to_owned();
     }
     let valid = text(error, ContextKind::ValidValue);
     if !valid.is_empty() {
         return format!("it takes one of: {valid}");
     }
-    for kind in [
-        ContextKind::SuggestedArg,
-        ContextKind::SuggestedSubcommand,
-        ContextKind::SuggestedValue,
-    ] {
-        let suggestion = text(error, kind);
-        if !suggestion.is_empty() {
-            return format!("did you mean {suggestion}?");
-        }
+    let is_word_wrong = matches!(
+        error.kind(),
+        ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand
+    );
+    if let Some(suggestion) = suggestion(&arg, &command).filter(|_| is_word_wrong) {
+        return format!("did you mean {suggestion}?");
     }
     "see actoreum --help".to_string()
+}
+
+/// The flag or the command that was meant, where what was written is a slip of the hand: a word
+/// that is merely alike misleads.
+fn suggestion(arg: &str, command: &str) -> Option<String> {
+    let cli = Cli::command();
+    if let Some(flag) = arg.strip_prefix("--") {
+        let flag = flag.split(['=', ' ']).next().unwrap_or(flag);
+        let spellings = cli.get_arguments().flat_map(|argument| {
+            let aliases = argument.get_all_aliases().unwrap_or_default();
+            aliases.into_iter().chain(argument.get_long())
+        });
+        return nearest(flag, spellings).map(|flag| format!("--{flag}"));
+    }
+    let commands = cli.get_subcommands().map(clap::Command::get_name);
+    nearest(command, commands).map(str::to_owned)
 }
 
 fn reason(error: &Error) -> String {

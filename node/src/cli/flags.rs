@@ -20,6 +20,18 @@ pub struct NodeFlags {
     /// Directory for the database and the key files (default: ~/.ethereum)
     #[arg(long, global = true, value_name = "DIR", help_heading = "Node")]
     pub datadir: Option<PathBuf>,
+    /// Directory for the ancient files: a path, or a name in the data directory (default: in the
+    /// database's folder)
+    #[arg(
+        long = "datadir.ancient",
+        global = true,
+        value_name = "DIR",
+        help_heading = "Node"
+    )]
+    pub datadir_ancient: Option<PathBuf>,
+    /// Run on Ethereum's main network alone: refuse a data directory of another one
+    #[arg(long, global = true, conflicts_with = "dev", help_heading = "Node")]
+    pub mainnet: bool,
     /// Network id (default: the chain id of the genesis; 1 for mainnet)
     #[arg(long, global = true, value_name = "N", help_heading = "Node")]
     pub networkid: Option<u64>,
@@ -65,6 +77,9 @@ pub struct NodeFlags {
     /// (default: full)
     #[arg(long, global = true, value_name = "MODE", help_heading = "Node")]
     pub syncmode: Option<SyncModeFlag>,
+    /// End the node once it has the chain that its peers have
+    #[arg(long, global = true, help_heading = "Node")]
+    pub exitwhensynced: bool,
     /// Megabytes for the database's cache (default: 256, less on a small machine; with --dev 8, or 1 without --datadir)
     #[arg(long, global = true, value_name = "MB", help_heading = "Node")]
     pub cache: Option<u64>,
@@ -151,6 +166,14 @@ pub struct NodeFlags {
         help_heading = "JSON-RPC"
     )]
     pub http_corsdomain: Option<Vec<String>>,
+    /// Where the path of a request over HTTP begins (default: any path is served)
+    #[arg(
+        long = "http.rpcprefix",
+        global = true,
+        value_name = "PATH",
+        help_heading = "JSON-RPC"
+    )]
+    pub http_rpcprefix: Option<String>,
     /// Serve JSON-RPC over WebSocket
     #[arg(long, global = true, help_heading = "JSON-RPC")]
     pub ws: bool,
@@ -192,6 +215,14 @@ pub struct NodeFlags {
         help_heading = "JSON-RPC"
     )]
     pub ws_origins: Option<Vec<String>>,
+    /// Where the path of a WebSocket begins (default: any path is served)
+    #[arg(
+        long = "ws.rpcprefix",
+        global = true,
+        value_name = "PATH",
+        help_heading = "JSON-RPC"
+    )]
+    pub ws_rpcprefix: Option<String>,
     /// IPC socket: a name in the data directory, or a path (default: geth.ipc)
     #[arg(long, global = true, value_name = "PATH", help_heading = "JSON-RPC")]
     pub ipcpath: Option<String>,

@@ -3,7 +3,10 @@
 mod accounts;
 mod errors;
 mod flags;
+mod geth_groups;
 mod geth_only;
+#[cfg(test)]
+mod geth_table;
 mod network;
 
 use std::{ffi::OsString, path::PathBuf};
@@ -194,8 +197,13 @@ pub enum Parsed {
 
 /// Parses the process arguments (the first is the program).
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Parsed {
-    let (args, ignored) = geth_only::take_out(args.into_iter().map(two_dashes));
-    let matches = match Cli::command().try_get_matches_from(args) {
+    let command = Cli::command();
+    let settled = match geth_only::settle(args.into_iter().map(two_dashes), &command) {
+        Ok(settled) => settled,
+        Err(line) => return Parsed::Wrong(format!("Fatal: {line}")),
+    };
+    let geth_only::Settled { arguments, ignored } = settled;
+    let matches = match command.try_get_matches_from(arguments) {
         Ok(matches) => matches,
         Err(error) if error.use_stderr() => return Parsed::Wrong(errors::one_line(&error)),
         Err(error) => return Parsed::Print(error.render().to_string()),
@@ -204,6 +212,11 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Parsed {
         Ok(cli) => Parsed::Run(Box::new(Cli { ignored, ..cli })),
         Err(error) => Parsed::Wrong(errors::one_line(&error)),
     }
+}
+
+/// A boolean as a flag's value, in Go's spellings.
+pub fn parse_bool(text: &str) -> Result<bool, String> {
+    geth_only::go_bool(text).ok_or_else(|| format!("{text:?} is no boolean; use true or false"))
 }
 
 /// geth takes `-datadir` for `--datadir`; short flags of one letter stay as they are.

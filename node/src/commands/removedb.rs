@@ -12,7 +12,8 @@ use crate::{config::Config, datadir::DataDir};
 
 /// Deletes the database, after a question.
 pub fn run(config: &Config, force: bool) -> eyre::Result<()> {
-    let folder = DataDir::of(config).chaindata();
+    let datadir = DataDir::of(config);
+    let folder = datadir.chaindata();
     if !folder.exists() {
         println!("Database doesn't exist, skipping: {}", folder.display());
         return Ok(());
@@ -27,6 +28,10 @@ pub fn run(config: &Config, force: bool) -> eyre::Result<()> {
         return Ok(());
     }
     let lock = FolderLock::acquire(&folder)?;
+    if let Some(ancient) = datadir.ancient_elsewhere() {
+        fs::remove_dir_all(&ancient)
+            .wrap_err_with(|| format!("{} can't be removed", ancient.display()))?;
+    }
     fs::remove_dir_all(&folder)
         .wrap_err_with(|| format!("{} can't be removed", folder.display()))?;
     drop(lock);

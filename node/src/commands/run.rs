@@ -1,10 +1,14 @@
 //! Without a subcommand: the node runs until a signal, or until its tree gives up.
 
-use std::{path::Path, process::ExitCode};
+use std::{
+    path::Path,
+    process::ExitCode,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use actoreum_actors::supervision::{Tree, TreeHandle};
 use actoreum_chain::{ChainReader, genesis};
-use actoreum_primitives::Genesis;
+use actoreum_primitives::{Genesis, genesis::MAINNET_GENESIS_HASH};
 use actoreum_storage::Store;
 use eyre::{bail, eyre};
 use tracing::{error, info};
@@ -20,6 +24,14 @@ use crate::{
     version,
 };
 
+/// How often `--exitwhensynced` looks at the sync.
+const SYNC_POLL: Duration = Duration::from_millis(200);
+/// How long peers have nothing to fetch before the node counts as synced: longer than the ten
+/// seconds after which a sync with a peer that is ahead begins at the latest.
+const IDLE_PERIOD: Duration = Duration::from_secs(15);
+/// The age of the head up to which the node counts as synced, as in geth.
+const MAX_HEAD_AGE: Duration = Duration::from_secs(600);
+
 /// Runs the node.
 pub fn run(config: &Config) -> eyre::Result<ExitCode> {
     if let Some(dev) = &config.dev {
@@ -32,6 +44,13 @@ pub fn run(config: &Config) -> eyre::Result<ExitCode> {
     let store = open(config, &datadir)?;
     let keys = Keys::unlocked(config)?;
     let reader = ChainReader::open(store.clone())?;
+    if config.is_mainnet_wanted && reader.genesis_hash() != MAINNET_GENESIS_HASH {
+        bail!(
+            "database contains incompatible genesis (have {}, new {MAINNET_GENESIS_HASH}); leave \
+             out --mainnet, or choose another directory with --datadir",
+            reader.genesis_hash()
+        );
+    }
     let head = reader.head();
     let sealing =
         config
@@ -42,15 +61,49 @@ pub fn run(config: &Config) -> eyre::Result<ExitCode> {
     if config.http_ip().is_none() && config.admin_ip().is_none() {
         info!("no server is open; start with --http for JSON-RPC, with --admin for the admin page");
     }
-    serve(assembled)
+    serve(assembled, config.exits_when_synced)
 }
 
-/// Runs the tree until a signal.
-fn serve(assembled: Assembled) -> eyre::Result<ExitCode> {
+/// Runs the tree until a signal, or until the chain is synced where `exits_when_synced` asks for it.
+fn serve(assembled: Assembled, exits_when_synced: bool) -> eyre::Result<ExitCode> {
     with_tree(assembled, async |assembled| {
         blobs::prepare(assembled.node.chain.config());
-        std::future::pending::<eyre::Result<()>>().await
+        match exits_when_synced {
+            true => until_synced(assembled).await,
+            false => std::future::pending::<()>().await,
+        }
+        Ok(())
     })
+}
+
+/// Waits until the node has the chain of its peers: a sync is over, or there was nothing to fetch
+/// for [`IDLE_PERIOD`] from peers that are there, and the head is recent, as in geth.
+async fn until_synced(assembled: &Assembled) {
+    let first = assembled.reader.head().number;
+    let (mut has_synced, mut idle) = (false, Duration::ZERO);
+    loop {
+        tokio::time::sleep(SYNC_POLL).await;
+        let node = &assembled.node;
+        let peers = node.network.get().map_or(0, |it| it.peers().len());
+        let is_syncing = node.sync.get().is_some_and(|it| it.progress().is_some());
+        if is_syncing || peers == 0 {
+            has_synced |= is_syncing;
+            idle = Duration::ZERO;
+            continue;
+        }
+        idle += SYNC_POLL;
+        let head = assembled.reader.head();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let age = now
+            .unwrap_or_default()
+            .as_secs()
+            .saturating_sub(head.timestamp);
+        let is_done = has_synced || head.number > first || idle >= IDLE_PERIOD;
+        if is_done && age < MAX_HEAD_AGE.as_secs() {
+            info!(number = head.number, hash = %head.hash(), age, "synchronisation completed");
+            return;
+        }
+    }
 }
 
 /// Runs a development chain.
@@ -68,7 +121,7 @@ fn run_dev(config: &Config, dev: &DevConfig) -> eyre::Result<ExitCode> {
     );
     let datadir = node.datadir.as_ref();
     let assembled = tree::assemble_sealing(config, node.store, datadir, &node.keys, &node.sealing)?;
-    serve(assembled)
+    serve(assembled, config.exits_when_synced)
 }
 
 /// The store with a chain in it: mainnet's, where there was none.

@@ -1,76 +1,39 @@
 //! The configuration as a TOML file, in geth's sections.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use eyre::{WrapErr, eyre};
+use toml::{Table, Value};
 
-use super::Config;
-
-/// Keys of geth's own TOML that have no meaning here (yet): taken without an error, so that a
-/// file made by `geth dumpconfig` can be given as it is.
-const GETH_ONLY: &[(&str, &[&str])] = &[
-    ("", &["Shh", "Dashboard", "Ethstats", "Metrics"]),
-    (
-        "Eth",
-        &[
-            "LightServ",
-            "LightPeers",
-            "DatabaseHandles",
-            "TrieCleanCache",
-            "TrieDirtyCache",
-            "TrieTimeout",
-            "EnablePreimageRecording",
-            "EWASMInterpreter",
-            "EVMInterpreter",
-            "Genesis",
-            "DocRoot",
-        ],
-    ),
-    (
-        "Eth.GPO",
-        &["Default", "MaxHeaderHistory", "MaxBlockHistory"],
-    ),
-    (
-        "Eth.Ethash",
-        &[
-            "PowMode",
-            "CachesLockMmap",
-            "DatasetsLockMmap",
-            "NotifyFull",
-        ],
-    ),
-    ("Eth.Miner", &["NotifyFull", "NewPayloadTimeout"]),
-    ("Node", &["NoUSB", "WSExposeAll", "Logger", "HTTPTimeouts"]),
-    (
-        "Node.P2P",
-        &[
-            "DialRatio",
-            "DiscoveryV5",
-            "BootstrapNodesV5",
-            "NodeDatabase",
-            "NoDial",
-            "EnableMsgEvents",
-        ],
-    ),
-];
+use super::{Config, geth_keys};
+use crate::bounded::{MAX_CONFIG_BYTES, read_text};
 
 impl Config {
     /// Reads a TOML file. Errors name the file and the field.
     pub fn read(path: &Path) -> eyre::Result<Self> {
-        let text = fs::read_to_string(path)
+        let text = read_text(path, MAX_CONFIG_BYTES)
             .wrap_err_with(|| format!("config file {} can't be read", path.display()))?;
         Self::from_toml(&text).map_err(|error| eyre!("config file {}: {error}", path.display()))
     }
 
     pub(super) fn from_toml(text: &str) -> eyre::Result<Self> {
-        let mut table: toml::Table = text
+        let mut table: Table = text
             .parse()
             .map_err(|error: toml::de::Error| eyre!("{}", one_line(&error)))?;
+        settle_gas_floor(&mut table);
         move_miner(&mut table);
-        drop_geth_only(&mut table);
-        toml::Value::Table(table)
+        let ignored = geth_keys::take_out(&mut table).map_err(|error| eyre!("{error}"))?;
+        let mut config: Self = Value::Table(table)
             .try_into()
-            .map_err(|error: toml::de::Error| eyre!("{}", one_line(&error)))
+            .map_err(|error: toml::de::Error| eyre!("{}", one_line(&error)))?;
+        // Later geths write 0 for the chain id.
+        config.eth.network_id = config.eth.network_id.filter(|id| *id != 0);
+        if !ignored.is_empty() {
+            let keys = ignored.join(", ");
+            let line = format!("keys of the config file that have no effect here: {keys}");
+            config.warnings.push(line);
+        }
+        Ok(config)
     }
 
     /// The configuration as TOML.
@@ -80,7 +43,7 @@ impl Config {
 }
 
 /// geth 1.8 has the keys of `[Eth.Miner]` in `[Eth]`, each with `Miner` before it.
-fn move_miner(table: &mut toml::Table) {
+fn move_miner(table: &mut Table) {
     let Some(eth) = table.get_mut("Eth").and_then(|eth| eth.as_table_mut()) else {
         return;
     };
@@ -96,26 +59,26 @@ fn move_miner(table: &mut toml::Table) {
         };
         let miner = eth
             .entry("Miner")
-            .or_insert_with(|| toml::Value::Table(toml::Table::new()));
+            .or_insert_with(|| Value::Table(Table::new()));
         if let Some(miner) = miner.as_table_mut() {
             miner.insert(key.trim_start_matches("Miner").to_owned(), value);
         }
     }
 }
 
-fn drop_geth_only(table: &mut toml::Table) {
-    for (section, keys) in GETH_ONLY {
-        let mut place = Some(&mut *table);
-        for part in section.split('.').filter(|part| !part.is_empty()) {
-            place = place
-                .and_then(|table| table.get_mut(part))
-                .and_then(|value| value.as_table_mut());
-        }
-        if let Some(place) = place {
-            for key in *keys {
-                place.remove(*key);
-            }
-        }
+/// From 1.10 on geth has one gas limit that blocks move to, `GasCeil`, and writes 0 for the other.
+fn settle_gas_floor(table: &mut Table) {
+    let miner = table
+        .get_mut("Eth")
+        .and_then(|eth| eth.get_mut("Miner"))
+        .and_then(Value::as_table_mut);
+    let Some(miner) = miner else {
+        return;
+    };
+    if let (Some(Value::Integer(0)), Some(ceiling)) = (miner.get("GasFloor"), miner.get("GasCeil"))
+    {
+        let ceiling = ceiling.clone();
+        miner.insert("GasFloor".to_owned(), ceiling);
     }
 }
 

@@ -5,8 +5,9 @@ use actoreum_primitives::{DevChain, Fork};
 use super::{Config, DevConfig, check_host};
 use crate::cli::{EngineFlag, GcModeFlag, LogFormatFlag, NodeFlags};
 
-/// Namespaces that a development chain offers besides the usual ones.
-const DEV_MODULES: [&str; 6] = ["debug", "txpool", "personal", "evm", "anvil", "hardhat"];
+/// Namespaces that a development chain offers besides the usual ones: those of development tools.
+/// What geth offers only when it is asked to (`debug`, `personal`), is asked for here too.
+const DEV_MODULES: [&str; 3] = ["evm", "anvil", "hardhat"];
 
 /// Megabytes for the cache of a development chain, whose state is small.
 const DEV_CACHE: u64 = 8;
@@ -53,6 +54,10 @@ impl Config {
         }
         set(&mut self.eth.database_cache, &flags.cache);
         self.eth.apply_rpc(&flags.rpc);
+        self.node.apply_rpc(&flags.rpc);
+        self.is_mainnet_wanted = flags.mainnet;
+        self.exits_when_synced = flags.exitwhensynced;
+        set(&mut self.eth.database_freezer, &flags.datadir_ancient);
         self.eth.tx_pool.apply(&flags.txpool);
         self.eth.ethash.apply(&flags.ethash);
         self.eth.miner.apply(&flags.miner)?;
@@ -75,6 +80,8 @@ impl Config {
         set_list(&mut self.node.http_cors, &flags.http_corsdomain);
         set_list(&mut self.node.http_virtual_hosts, &flags.http_vhosts);
         set_list(&mut self.node.http_modules, &flags.http_api);
+        set(&mut self.node.http_path_prefix, &flags.http_rpcprefix);
+        set(&mut self.node.ws_path_prefix, &flags.ws_rpcprefix);
 
         endpoint(&mut self.node.ws_host, flags.ws, &flags.ws_addr);
         set(&mut self.node.ws_port, &flags.ws_port);

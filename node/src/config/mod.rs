@@ -2,6 +2,7 @@
 
 mod file;
 mod flags;
+mod geth_keys;
 #[cfg(test)]
 mod tests;
 
@@ -12,6 +13,7 @@ use std::{
 };
 
 use actoreum_primitives::{B256, Fork};
+use actoreum_rpc::limits::{MAX_BATCH_ITEMS, MAX_RESPONSE_BYTES};
 use actoreum_wallet::{KeyDirectory, ScryptCost};
 use eyre::{WrapErr, bail};
 use serde::{Deserialize, Serialize};
@@ -40,6 +42,15 @@ pub struct Config {
     /// The file with passwords, where there is one.
     #[serde(skip)]
     pub password_file: Option<PathBuf>,
+    /// What the log is to say of the configuration, once there is one.
+    #[serde(skip)]
+    pub warnings: Vec<String>,
+    /// The chain must be Ethereum's main network.
+    #[serde(skip)]
+    pub is_mainnet_wanted: bool,
+    /// End the node once it has the chain that its peers have.
+    #[serde(skip)]
+    pub exits_when_synced: bool,
     /// The development chain, where one was asked for.
     #[serde(skip)]
     pub dev: Option<DevConfig>,
@@ -71,6 +82,9 @@ pub struct EthConfig {
     pub no_pruning: bool,
     /// Megabytes for the database's cache.
     pub database_cache: u64,
+    /// Where the ancient files are; empty: in the database's folder.
+    #[serde(skip_serializing_if = "is_empty")]
+    pub database_freezer: PathBuf,
     /// Gas that a call may use; 0 for no cap.
     #[serde(rename = "RPCGasCap")]
     pub rpc_gas_cap: u64,
@@ -131,6 +145,9 @@ pub struct NodeConfig {
     /// Namespaces over HTTP.
     #[serde(rename = "HTTPModules")]
     pub http_modules: Vec<String>,
+    /// Where the path of a request over HTTP begins; empty: every path is served.
+    #[serde(rename = "HTTPPathPrefix", skip_serializing_if = "String::is_empty")]
+    pub http_path_prefix: String,
     /// Address of the WebSocket server; empty: none.
     #[serde(rename = "WSHost")]
     pub ws_host: String,
@@ -140,6 +157,15 @@ pub struct NodeConfig {
     /// Origins of pages that may connect; empty: those of this machine.
     #[serde(rename = "WSOrigins")]
     pub ws_origins: Vec<String>,
+    /// Where the path of a WebSocket begins; empty: every path is served.
+    #[serde(rename = "WSPathPrefix", skip_serializing_if = "String::is_empty")]
+    pub ws_path_prefix: String,
+    /// Whether transactions without a chain id (EIP-155) are taken over RPC.
+    pub allow_unprotected_txs: bool,
+    /// Requests of a batch at most; 0: no limit but that of the body.
+    pub batch_request_limit: usize,
+    /// Bytes of an answer at most, to a batch too; 0: no limit.
+    pub batch_response_max_size: usize,
     /// Namespaces over WebSocket.
     #[serde(rename = "WSModules")]
     pub ws_modules: Vec<String>,
@@ -179,6 +205,7 @@ impl Default for EthConfig {
             network_id: None,
             no_pruning: false,
             database_cache: crate::memory::cache_megabytes(),
+            database_freezer: PathBuf::new(),
             rpc_gas_cap: 50_000_000,
             rpc_evm_timeout: 5_000_000_000,
             rpc_tx_fee_cap: 1.0,
@@ -206,6 +233,11 @@ impl Default for NodeConfig {
             http_cors: Vec::new(),
             http_virtual_hosts: vec!["localhost".into()],
             http_modules: ["eth", "net", "web3"].map(String::from).to_vec(),
+            http_path_prefix: String::new(),
+            ws_path_prefix: String::new(),
+            allow_unprotected_txs: true,
+            batch_request_limit: MAX_BATCH_ITEMS,
+            batch_response_max_size: MAX_RESPONSE_BYTES,
             ws_host: String::new(),
             ws_port: 8546,
             ws_origins: Vec::new(),
@@ -276,7 +308,13 @@ impl Config {
                 bail!("--http.api: {name:?} is not a namespace; the usual ones are eth,net,web3");
             }
         }
-        self.node.p2p.check()?;
+        for (what, prefix) in [
+            ("HTTP", &self.node.http_path_prefix),
+            ("WS", &self.node.ws_path_prefix),
+        ] {
+            check_prefix(what, prefix)?;
+        }
+        self.node.p2p.check(self.dev.is_none())?;
         if !matches!(self.actoreum.db_engine.as_str(), "sled" | "redb") {
             bail!(
                 "DBEngine: {:?} is not an engine; use \"sled\" or \"redb\"",
@@ -347,6 +385,19 @@ fn parse_host(host: &str) -> Option<IpAddr> {
 fn check_host(flag: &str, host: &str) -> eyre::Result<()> {
     if parse_host(host).is_none() {
         bail!("--{flag}: {host:?} is not an IP address; use 127.0.0.1 for this machine only");
+    }
+    Ok(())
+}
+
+fn check_prefix(what: &str, prefix: &str) -> eyre::Result<()> {
+    if prefix.is_empty() {
+        return Ok(());
+    }
+    if !prefix.starts_with('/') {
+        bail!("{what} RPC path prefix {prefix:?} does not contain leading \"/\"");
+    }
+    if prefix.contains(['?', '#']) {
+        bail!("{what} RPC path prefix {prefix:?} contains URL meta-characters");
     }
     Ok(())
 }

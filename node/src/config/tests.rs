@@ -99,3 +99,140 @@ fn an_address_that_is_none_is_refused_with_a_way_out() {
         "{error}"
     );
 }
+
+#[test]
+fn all_unknown_keys_are_named_in_one_error() {
+    let text = "[Nodes]\nDataDir = \"x\"\n[Node]\nHTTPPrt = 1\nFrob = 2\n[Eth.Miner]\nGass = 3\n";
+    let error = Config::from_toml(text).unwrap_err().to_string();
+    for part in [
+        "unknown keys: ",
+        "Nodes (did you mean Node?)",
+        "Node.HTTPPrt (did you mean HTTPPort?)",
+        "Node.Frob",
+        "Eth.Miner.Gass",
+    ] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+    assert_eq!(error.lines().count(), 1);
+}
+
+#[test]
+fn keys_without_a_meaning_are_named_in_one_warning() {
+    let text = "[Eth]\nNetworkId = 0\nStateScheme = \"path\"\nOverrideCancun = 0\n\
+        [Eth.BlobPool]\nDatacap = 5\n[Node]\nDBEngine = \"pebble\"\nAuthPort = 8551\n\
+        BatchRequestLimit = 7\nAllowUnprotectedTxs = false\n[Node.P2P]\nDiscoveryV4 = false\n\
+        DiscAddr = \":30305\"\n[Metrics]\nHTTP = \"127.0.0.1\"\n";
+    let config = Config::from_toml(text).unwrap();
+    assert_eq!(config.warnings.len(), 1);
+    for key in [
+        "Eth.StateScheme",
+        "Eth.OverrideCancun",
+        "Eth.BlobPool",
+        "Node.DBEngine",
+        "Node.AuthPort",
+        "Metrics",
+    ] {
+        assert!(config.warnings[0].contains(key), "{key}");
+    }
+    assert_eq!(config.eth.network_id, None, "0 is the chain id");
+    assert_eq!(config.node.batch_request_limit, 7);
+    assert!(!config.node.allow_unprotected_txs);
+    assert_eq!(config.node.p2p.discovery_v4, Some(false));
+    let again = Config::from_toml(&config.to_toml().unwrap()).unwrap();
+    assert!(again.warnings.is_empty());
+    assert_eq!(again.node, config.node);
+}
+
+#[test]
+fn what_would_change_the_chain_is_refused_with_a_way_out() {
+    for (text, parts) in [
+        (
+            "[Eth]\nOverrideCancun = 5\n",
+            ["OverrideCancun", "actoreum init"],
+        ),
+        (
+            "[Eth.Genesis]\nGasLimit = 5\n",
+            ["Eth.Genesis", "actoreum init"],
+        ),
+        ("[Eth.Ethash]\nPowMode = 4\n", ["PowMode", "--fakepow"]),
+        (
+            "[Node]\nExternalSigner = \"/clef.ipc\"\n",
+            ["ExternalSigner", "key files"],
+        ),
+        (
+            "[Eth.Miner]\nNotifyFull = true\n",
+            ["NotifyFull", "leave it out"],
+        ),
+    ] {
+        let error = Config::from_toml(text).unwrap_err().to_string();
+        for part in parts {
+            assert!(error.contains(part), "{error}");
+        }
+    }
+    let config = Config::from_toml("[Node]\nExternalSigner = \"\"\n").unwrap();
+    assert_eq!(config.warnings.len(), 1);
+}
+
+#[test]
+fn a_gas_floor_of_later_geths_is_their_gas_limit() {
+    let miner = |text: &str| Config::from_toml(text).unwrap().eth.miner;
+    let later = miner("[Eth.Miner]\nGasFloor = 0\nGasCeil = 30000000\n");
+    assert_eq!(later.gas_floor, 30_000_000);
+    assert_eq!(
+        miner("[Eth]\nMinerGasFloor = 0\nMinerGasCeil = 9\n").gas_floor,
+        0
+    );
+}
+
+#[test]
+fn files_that_geths_wrote_are_taken_as_they_are() {
+    let fixtures = std::env::var_os("ACTOREUM_FIXTURES").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/fixtures"),
+        PathBuf::from,
+    );
+    let folder = fixtures.join("geth-config");
+    if !folder.exists() {
+        println!("skipped: {} is not there", folder.display());
+        return;
+    }
+    let read = |name: &str| {
+        let flags = NodeFlags {
+            config: Some(folder.join(name)),
+            ..NodeFlags::default()
+        };
+        let config = Config::from_flags(&flags).unwrap();
+        assert_eq!(config.warnings.len(), 1, "{name}: {:?}", config.warnings);
+        config
+    };
+    let old = read("geth-1.8.27-default.toml");
+    assert_eq!(old.eth.network_id, Some(1));
+    assert_eq!(old.eth.sync_mode, SyncModeFlag::Fast);
+    let new = read("geth-1.13.15-default.toml");
+    assert_eq!(new.eth.network_id, None);
+    assert_eq!(new.eth.tx_pool.global_slots, 5120);
+    let signer = read("geth-1.13.15-signer.toml");
+    assert_eq!(signer.eth.network_id, Some(4242));
+    assert_eq!(signer.node.http_host, "127.0.0.1");
+    assert_eq!(signer.node.http_modules, ["eth", "net", "clique"]);
+}
+
+#[test]
+fn a_path_prefix_begins_with_a_slash() {
+    for (prefix, is_taken) in [("/rpc", true), ("/", true), ("rpc", false), ("/a?b", false)] {
+        let flags = NodeFlags {
+            http_rpcprefix: Some(prefix.to_owned()),
+            ..NodeFlags::default()
+        };
+        assert_eq!(Config::from_flags(&flags).is_ok(), is_taken, "{prefix}");
+    }
+}
+
+#[test]
+fn a_configuration_without_an_end_is_refused() {
+    let flags = NodeFlags {
+        config: Some("/dev/zero".into()),
+        ..NodeFlags::default()
+    };
+    let error = format!("{:#}", Config::from_flags(&flags).unwrap_err());
+    assert!(error.contains("longer than"), "{error}");
+}

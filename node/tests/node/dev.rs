@@ -24,6 +24,8 @@ fn start(datadir: &str) -> Running {
         "--http",
         "--http.port",
         "0",
+        "--http.api",
+        "eth,net,web3,evm,anvil,hardhat,debug",
     ])
 }
 
@@ -85,6 +87,22 @@ fn edits_impersonation_and_a_moved_clock_survive_kills() {
     let next = call("eth_getBlockByNumber", json!(["latest", false]));
     assert!(hex(&next["timestamp"]) >= hex(&head["timestamp"]) + HOUR);
     node.kill();
+}
+
+#[test]
+fn debug_and_personal_are_served_only_where_they_are_asked_for() {
+    let modules = |more: &[&str]| {
+        let flags = [&["--dev", "--http", "--http.port", "0"], more].concat();
+        let mut node = Running::start(&flags);
+        let address = node.wait_for_http();
+        let modules = http::call(address, "rpc_modules", json!([])).unwrap();
+        node.kill();
+        let modules = modules.as_object().unwrap().keys().cloned();
+        modules.collect::<Vec<_>>().join(",")
+    };
+    assert_eq!(modules(&[]), "anvil,eth,evm,hardhat,net,rpc,web3");
+    let asked = modules(&["--http.api", "eth,debug,personal"]);
+    assert_eq!(asked, "debug,eth,personal,rpc");
 }
 
 #[test]

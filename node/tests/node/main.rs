@@ -43,6 +43,7 @@ mod rpc_drills;
 mod sealing;
 mod start;
 mod stop;
+mod takeover;
 mod terminal;
 mod tools;
 mod torn;

@@ -8,7 +8,7 @@ use actoreum_actors::net::server::ServerActor;
 use actoreum_actors::supervision::{Handles, Message};
 use actoreum_messages::filter::{FilterId, Unsubscribe};
 use actoreum_messages::server::{AddPeer, AddTrusted, RemovePeer, RemoveTrusted, SubscribePeers};
-use actoreum_wire::nodes::Enode;
+use actoreum_wire::nodes::{Enode, EnodeError};
 use serde_json::{Value, json};
 
 use super::bare_number;
@@ -52,9 +52,11 @@ where
     ServerActor: Handles<M>,
 {
     let network = node.network()?;
-    let enode: Enode = url
-        .parse()
-        .map_err(|error| RpcError::server(format!("invalid enode: {error}")))?;
+    let enode: Enode = url.parse().map_err(|error: EnodeError| {
+        let hint = error.not_supported(&url);
+        let hint = hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
+        RpcError::server(format!("invalid enode: {error}{hint}"))
+    })?;
     let answer = network.server().ask(message(enode));
     answer.await.map_err(unanswered)?;
     Ok(true)

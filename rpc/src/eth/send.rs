@@ -43,6 +43,12 @@ async fn send_raw_transaction(node: Arc<Node>, (encoded,): (Bytes,)) -> Result<B
 /// Submits a transaction of this node's own user. Its hash, once it is in the pool.
 pub(crate) async fn submit(node: &Node, pooled: PooledTransaction) -> Result<B256, RpcError> {
     check_fee(node, &pooled.transaction)?;
+    let is_protected = pooled.transaction.chain_id().is_some();
+    if !is_protected && !node.settings.allows_unprotected {
+        return Err(RpcError::server(
+            "only replay-protected (EIP-155) transactions allowed over RPC",
+        ));
+    }
     let submitted = node.txpool()?.submit(pooled).await;
     submitted.map_err(|error| match error {
         SubmitError::Refused(error) => RpcError::server(error.to_string()),

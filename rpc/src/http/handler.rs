@@ -27,6 +27,8 @@ pub(super) struct State<C> {
     endpoints: Endpoints<C>,
     vhosts: Hosts,
     origins: Origins,
+    path_prefix: String,
+    ws_path_prefix: String,
     body_bytes: usize,
     read_timeout: Duration,
     /// True when the server is about to end.
@@ -43,6 +45,8 @@ impl<C> State<C> {
             endpoints,
             vhosts: config.vhosts.clone(),
             origins: config.cors_origins.clone(),
+            path_prefix: config.path_prefix.clone(),
+            ws_path_prefix: config.ws_path_prefix.clone(),
             body_bytes: config.body_bytes,
             read_timeout: config.limits.timeouts.read,
             closing,
@@ -63,12 +67,18 @@ pub(super) async fn handle<C: Send + Sync + 'static>(
     if let Some(endpoint) = &state.endpoints.websocket
         && websocket::is_asked(&request)
     {
+        if !request.path().starts_with(&state.ws_path_prefix) {
+            return refusal(StatusCode::NOT_FOUND, "not found");
+        }
         let closing = state.closing.clone();
         return websocket::upgrade(&request, payload, endpoint, state.body_bytes, closing);
     }
     let Some(dispatcher) = &state.endpoints.http else {
         return refusal(StatusCode::NOT_FOUND, "only websocket is served here");
     };
+    if !request.path().starts_with(&state.path_prefix) {
+        return refusal(StatusCode::NOT_FOUND, "not found");
+    }
     let origin = text(headers, &header::ORIGIN).filter(|_| !state.origins.is_empty());
     let preflight = *request.method() == Verb::OPTIONS
         && origin.is_some()

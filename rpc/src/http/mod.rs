@@ -5,7 +5,7 @@
 //!        -> Dispatcher::answer -> bytes
 //! ```
 //!
-//! Every path is served alike, as in geth. There is no middleware: a request passes
+//! Every path is served alike, as in geth 1.8, unless a prefix is asked for. There is no middleware: a request passes
 //! one function, and its answer is the buffer that the handler wrote.
 
 mod access;
@@ -50,6 +50,10 @@ pub struct HttpConfig {
     pub vhosts: Hosts,
     /// Origins whose pages may read answers.
     pub cors_origins: Origins,
+    /// Where the path of a request over HTTP must begin; empty: any path is served.
+    pub path_prefix: String,
+    /// Where the path of a WebSocket must begin; empty: any path is served.
+    pub ws_path_prefix: String,
     /// Longest body, in bytes.
     pub body_bytes: usize,
 }
@@ -65,6 +69,8 @@ impl HttpConfig {
             ),
             vhosts: Hosts::new(&["localhost".to_owned()]),
             cors_origins: Origins::new(&[]),
+            path_prefix: String::new(),
+            ws_path_prefix: String::new(),
             body_bytes: limits::MAX_BODY_BYTES,
         }
     }

@@ -173,6 +173,32 @@ fn answers_and_refuses_as_geth_does() {
 }
 
 #[test]
+fn only_paths_below_the_prefix_are_served() {
+    let asked = |address, path: &str| {
+        let request = format!(
+            "POST {path} HTTP/1.1\r\n{JSON}Content-Length: {}\r\nConnection: close\r\n\r\n{CALL}",
+            CALL.len()
+        );
+        status(&exchange(address, &request)).to_owned()
+    };
+    let set = |config: &mut HttpConfig| config.path_prefix = "/rpc".to_owned();
+    with_server(set, move |address| {
+        for (path, expected) in [
+            ("/rpc", "200"),
+            ("/rpc/v1", "200"),
+            ("/", "404"),
+            ("/x", "404"),
+        ] {
+            assert_eq!(asked(address, path), expected, "{path}");
+        }
+    });
+    with_server(
+        |_| (),
+        move |address| assert_eq!(asked(address, "/any"), "200"),
+    );
+}
+
+#[test]
 fn a_connection_carries_many_requests() {
     with_server(
         |_| {},

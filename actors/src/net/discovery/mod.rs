@@ -111,16 +111,20 @@ impl UdpDiscoveryActor {
     /// Where the port is taken.
     pub(super) fn open(shared: Arc<Shared>) -> Result<Self, Failure> {
         // A generation behind the first keeps the port that others know.
-        let known = shared.local.info().endpoint.udp;
-        let at = match known {
-            0 => shared.settings.listen,
-            port => ListenAddress {
-                port,
-                ..shared.settings.listen
-            },
+        let port = match shared.local.info().endpoint.udp {
+            0 => shared.settings.udp_port(),
+            port => port,
+        };
+        let at = ListenAddress {
+            port,
+            ..shared.settings.listen
         };
         let socket: Arc<dyn Datagrams> = Arc::from(shared.transport.bind(at)?);
         shared.local.set_udp(socket.address().port());
+        if shared.settings.udp_port() == 0 {
+            let enode = shared.local.info().enode;
+            info!(address = %socket.address(), %enode, "listening for nodes");
+        }
 
         let store = shared.settings.nodes_file.as_deref().map(FileStore::read);
         let database = NodeDatabase::open(store.unwrap_or_default())?;

@@ -114,6 +114,10 @@ impl ChainConfig {
                 let is_equal = self.chain_id == new.chain_id;
                 conflict_since("EIP-158 chain id", is_equal, self.eip158_block)
             })
+            .or_else(|| {
+                let is_equal = self.code_size_limit == new.code_size_limit;
+                conflict_since("contract size limit", is_equal, self.eip158_block)
+            })
             .or_else(|| conflict_of("byzantium fork block", Fork::Byzantium))
             .or_else(|| conflict_of("constantinople fork block", Fork::Constantinople))
             .or_else(|| conflict_of("petersburg fork block", Fork::Petersburg))

@@ -56,7 +56,8 @@ impl ChainConfig {
     pub(crate) fn read(node: &Node<'_>) -> Result<Self, GenesisError> {
         let object = node.object()?;
         let mut config = Self {
-            chain_id: object.require("chainId")?.u64()?,
+            // geth 1.8 takes a config without one, whose transactions are bound to chain 0.
+            chain_id: object.read("chainId", Node::u64)?.unwrap_or(0),
             ..Self::default()
         };
         for (name, slot) in MOMENTS {
@@ -76,6 +77,7 @@ impl ChainConfig {
         config.blob_schedule = object
             .read("blobSchedule", read_blob_schedule)?
             .unwrap_or_default();
+        config.code_size_limit = object.read("contractSizeLimit", Node::u64)?;
         object.read("ethash", Node::object)?;
         config.clique = object.read("clique", read_clique)?;
         Ok(config)
@@ -144,6 +146,9 @@ impl Serialize for ChainConfig {
         }
         if let Some(address) = self.deposit_contract_address {
             map.serialize_entry("depositContractAddress", &address)?;
+        }
+        if let Some(limit) = self.code_size_limit {
+            map.serialize_entry("contractSizeLimit", &limit)?;
         }
         match self.clique {
             Some(clique) => map.serialize_entry("clique", &clique)?,

@@ -27,6 +27,9 @@ pub use order::ForkOrderError;
 /// Blocks between clique's checkpoints where the config gives none (EIP-225).
 pub const DEFAULT_CLIQUE_EPOCH: u64 = 30_000;
 
+/// Bytes of a contract's code at most where the config does not say otherwise (EIP-170).
+pub const DEFAULT_CODE_SIZE_LIMIT: u64 = 0x6000;
+
 /// Proof of authority (EIP-225).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CliqueConfig {
@@ -104,6 +107,8 @@ pub struct ChainConfig {
     pub blob_schedule: BTreeMap<Fork, BlobParams>,
     /// The contract whose logs are deposit requests (EIP-6110).
     pub deposit_contract_address: Option<Address>,
+    /// Bytes of a contract's code at most, in place of EIP-170's: Besu's `contractSizeLimit`.
+    pub code_size_limit: Option<u64>,
     /// Proof of authority; proof of work where it is `None`.
     pub clique: Option<CliqueConfig>,
     /// Whether the chain's user may send in the name of others and edit the state. Set by
@@ -149,6 +154,46 @@ impl ChainConfig {
     pub fn engine(&self) -> EngineConfig {
         self.clique
             .map_or(EngineConfig::Ethash, EngineConfig::Clique)
+    }
+
+    /// Settles what geth 1.8 takes and later rules can't, and says so: a sentence each.
+    ///
+    /// A terminal total difficulty of zero without London in the first block is left out: geth
+    /// 1.8 does not know it, and such a chain cannot have merged, because the merge builds upon
+    /// London.
+    pub fn settle_as_geth_1_8(&mut self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if self.chain_id == 0 {
+            warnings.push(
+                "config.chainId is missing: transactions are bound to chain 0, as in geth 1.8; \
+                 give the network's id with --networkid (geth's was 1 by default)"
+                    .to_owned(),
+            );
+        }
+        let is_eip150_missing = self.eip150_block.is_none() && self.eip158_block.is_some();
+        if is_eip150_missing {
+            warnings.push(
+                "config.eip150Block is missing: as in geth 1.8, contracts are created with all \
+                 gas that is left and SELFDESTRUCT is free; later geths refuse this file"
+                    .to_owned(),
+            );
+        }
+        if self.terminal_total_difficulty == Some(U256::ZERO) && self.london_block != Some(0) {
+            self.terminal_total_difficulty = None;
+            self.terminal_total_difficulty_passed = false;
+            warnings.push(
+                "config.terminalTotalDifficulty is 0, but London does not begin with the first \
+                 block: it is left out, as in geth 1.8, and the chain seals its own blocks"
+                    .to_owned(),
+            );
+        }
+        warnings
+    }
+
+    /// Whether the rules of EIP-158 hold without those of EIP-150, as only geth 1.8 has it.
+    pub fn lacks_eip150(&self, number: u64) -> bool {
+        let begun = |block: Option<u64>| block.is_some_and(|block| block <= number);
+        begun(self.eip158_block) && !begun(self.eip150_block)
     }
 
     /// When a fork begins; `None` where it never does. Frontier begins with block 0. Paris

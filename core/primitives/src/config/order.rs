@@ -41,13 +41,25 @@ pub(super) fn describe(at: Activation) -> String {
 }
 
 impl ChainConfig {
-    /// Refuses forks that are out of order or skipped. The glaciers, the DAO fork, the
+    /// Refuses forks that are out of order or skipped. `eip150Block` may be missing, or come late,
+    /// as long as Istanbul has not begun: geth 1.8, which knows no later fork, does not mind
+    /// ([`ChainConfig::lacks_eip150`]). The glaciers, the DAO fork, the
     /// netsplit block and the blob parameter forks may be left out. As everywhere,
     /// `eip155Block` stands for itself or for `eip158Block`, and Constantinople and Petersburg
     /// for one another, where one is left out.
     pub fn check_fork_order(&self) -> Result<(), ForkOrderError> {
         let block = |at: Option<u64>| at.map(Activation::Block);
         let of = |fork| self.activation(fork);
+        let is_eip150_late = match (self.eip150_block, self.eip158_block) {
+            (Some(eip150), Some(eip158)) => eip150 > eip158,
+            (None, Some(_)) => true,
+            (_, None) => false,
+        };
+        let may_eip150_be_late = match (self.eip150_block, self.istanbul_block) {
+            (Some(eip150), Some(istanbul)) => eip150 <= istanbul,
+            (None, Some(_)) => false,
+            (_, None) => true,
+        };
         let is_required = false;
         let is_optional = true;
         let forks = [
@@ -88,6 +100,9 @@ impl ChainConfig {
         let mut missing = None;
         let mut last: Option<(&'static str, Activation)> = None;
         for (name, at, may_be_missing) in forks {
+            if name == "eip150Block" && is_eip150_late && may_eip150_be_late {
+                continue;
+            }
             let Some(at) = at else {
                 if !may_be_missing && missing.is_none() {
                     missing = Some(name);

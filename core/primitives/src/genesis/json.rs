@@ -50,6 +50,25 @@ impl<'a> Node<'a> {
         })
     }
 
+    /// The first value of a text, and whether anything but blanks follows it. Go's decoder,
+    /// with which geth reads its file, leaves that unread.
+    pub(crate) fn first(json: &'a str) -> Result<(Self, bool), GenesisError> {
+        let mut values = serde_json::Deserializer::from_str(json).into_iter::<&RawValue>();
+        let raw = match values.next() {
+            Some(Ok(raw)) => raw,
+            Some(Err(error)) => {
+                return Err(GenesisError::new("", format!("not valid JSON: {error}")));
+            }
+            None => return Err(GenesisError::new("", "not valid JSON: the file is empty")),
+        };
+        let rest = json.get(values.byte_offset()..).unwrap_or_default();
+        let node = Self {
+            path: String::new(),
+            raw: raw.get(),
+        };
+        Ok((node, !rest.trim().is_empty()))
+    }
+
     /// The same value under another name.
     pub(crate) fn at(self, path: &str) -> Self {
         Self {
@@ -118,6 +137,22 @@ impl<'a> Node<'a> {
 
     pub(crate) fn u64(&self) -> Result<u64, GenesisError> {
         u64::try_from(self.u256()?).map_err(|_| self.unexpected("a whole number below 2^64"))
+    }
+
+    pub(crate) fn string(&self) -> Result<String, GenesisError> {
+        serde_json::from_str(self.raw).map_err(|_| self.unexpected("a string"))
+    }
+
+    /// A list of strings.
+    pub(crate) fn strings(&self) -> Result<Vec<String>, GenesisError> {
+        serde_json::from_str(self.raw).map_err(|_| self.unexpected("a list of strings"))
+    }
+
+    /// Whether this is an empty list or object.
+    pub(crate) fn is_empty(&self) -> bool {
+        let inside = |open, close| self.raw.strip_prefix(open)?.strip_suffix(close);
+        let content = inside('{', '}').or_else(|| inside('[', ']'));
+        content.is_some_and(|content| content.trim().is_empty())
     }
 
     /// A string of hexadecimal digits, two a byte, with or without `0x`.

@@ -1,13 +1,17 @@
 //! The genesis: a chain's config, its first header and what its first accounts hold.
 //!
-//! Its JSON is geth's `genesis.json`.
+//! Its JSON is geth's `genesis.json`; Besu's is read too.
 
+mod besu;
+mod foreign;
 pub(crate) mod json;
 mod networks;
 mod private;
 mod read;
 mod system_contracts;
 
+#[cfg(test)]
+mod file_tests;
 #[cfg(test)]
 mod tests;
 
@@ -23,6 +27,10 @@ use crate::{
 pub use json::GenesisError;
 pub use networks::{DevChain, MAINNET_GENESIS_HASH};
 pub use private::{PrivateChain, PrivateSealing};
+pub use read::GenesisFile;
+
+/// The gas limit of a first block whose genesis gives 0 (geth's `params.GenesisGasLimit`).
+pub const DEFAULT_GAS_LIMIT: u64 = 4_712_388;
 
 /// An account of the genesis state.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -48,7 +56,7 @@ pub struct Genesis {
     pub timestamp: u64,
     /// In clique: 32 bytes, the signers, 65 bytes.
     pub extra_data: Bytes,
-    /// The header's gas limit.
+    /// The header's gas limit; [`DEFAULT_GAS_LIMIT`] where it is zero.
     pub gas_limit: u64,
     /// The header's difficulty.
     pub difficulty: U256,
@@ -78,20 +86,26 @@ impl Genesis {
     pub fn header(&self, state_root: B256) -> Header {
         let fork = self.config.fork_at(self.number, self.timestamp);
         let since = |first: Fork| fork >= first;
+        // A config may have Paris begin before London: the base fee is London's (as in geth).
+        let is_london = self
+            .config
+            .is_active(Fork::London, self.number, self.timestamp);
         Header {
             parent_hash: self.parent_hash,
             beneficiary: self.coinbase,
             state_root,
             difficulty: self.difficulty,
             number: self.number,
-            gas_limit: self.gas_limit,
+            gas_limit: match self.gas_limit {
+                0 => DEFAULT_GAS_LIMIT,
+                limit => limit,
+            },
             gas_used: self.gas_used,
             timestamp: self.timestamp,
             extra_data: self.extra_data.clone(),
             mix_hash: self.mix_hash,
             nonce: B64::from(self.nonce.to_be_bytes()),
-            base_fee_per_gas: since(Fork::London)
-                .then(|| self.base_fee_per_gas.unwrap_or(INITIAL_BASE_FEE)),
+            base_fee_per_gas: is_london.then(|| self.base_fee_per_gas.unwrap_or(INITIAL_BASE_FEE)),
             withdrawals_root: since(Fork::Shanghai).then_some(EMPTY_ROOT_HASH),
             blob_gas_used: since(Fork::Cancun).then(|| self.blob_gas_used.unwrap_or(0)),
             excess_blob_gas: since(Fork::Cancun).then(|| self.excess_blob_gas.unwrap_or(0)),

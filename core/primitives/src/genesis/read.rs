@@ -6,22 +6,55 @@ use alloy_primitives::{Address, U256};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::json::{GenesisError, Node, parse_address, parse_word};
-use super::{Genesis, GenesisAccount};
+use super::{DEFAULT_GAS_LIMIT, Genesis, GenesisAccount, besu, foreign};
 use crate::ChainConfig;
 
-impl Genesis {
-    /// Reads geth's `genesis.json`. Numbers may be numbers, decimal strings or hexadecimal
-    /// ones, addresses and hashes may lack their `0x`; members that are not known are passed
-    /// over. `config`, `gasLimit`, `difficulty` and `alloc` must be there. The order of the
-    /// forks is not checked ([`ChainConfig::check_fork_order`]).
+/// A genesis file as it was read: the genesis, and what its reader should be told about it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GenesisFile {
+    /// The genesis.
+    pub genesis: Genesis,
+    /// Oddities that were taken as geth 1.8 takes them, a sentence each.
+    pub warnings: Vec<String>,
+    /// URLs of nodes to begin with: Besu's `config.discovery.bootnodes`.
+    pub bootnodes: Vec<String>,
+}
+
+impl GenesisFile {
+    /// Reads geth's `genesis.json`, or Besu's for clique and ethash.
+    ///
+    /// Numbers may be numbers, decimal strings or hexadecimal ones, addresses and hashes may
+    /// lack their `0x`; members that are not known are passed over. `config`, `gasLimit`,
+    /// `difficulty` and `alloc` must be there. The order of the forks is not checked
+    /// ([`ChainConfig::check_fork_order`]). Files of other clients and engines are refused with
+    /// what would have to be converted.
     pub fn from_json(json: &str) -> Result<Self, GenesisError> {
-        let object = Node::root(json)?.object()?;
-        Ok(Self {
-            config: ChainConfig::read(&object.require("config")?)?,
+        let (root, has_rest) = Node::first(json)?;
+        let object = root.object()?;
+        foreign::refuse_chain_spec(&object)?;
+        let config = object.require("config")?;
+        foreign::refuse_engine(&config.object()?)?;
+
+        let mut warnings = Vec::new();
+        if has_rest {
+            warnings.push("what follows the closing brace is not read".to_owned());
+        }
+        let mut config_read = ChainConfig::read(&config)?;
+        let bootnodes = besu::complete(&config.object()?, &mut config_read, &mut warnings)?;
+        warnings.extend(config_read.settle_as_geth_1_8());
+
+        let gas_limit = object.require("gasLimit")?.u64()?;
+        if gas_limit == 0 {
+            warnings.push(format!(
+                "gasLimit is 0: the first block has {DEFAULT_GAS_LIMIT}, as in geth"
+            ));
+        }
+        let genesis = Genesis {
+            config: config_read,
             nonce: object.read("nonce", Node::u64)?.unwrap_or(0),
             timestamp: object.read("timestamp", Node::u64)?.unwrap_or(0),
             extra_data: object.read("extraData", Node::bytes)?.unwrap_or_default(),
-            gas_limit: object.require("gasLimit")?.u64()?,
+            gas_limit,
             difficulty: object.require("difficulty")?.u256()?,
             mix_hash: object.read("mixHash", Node::b256)?.unwrap_or_default(),
             coinbase: object.read("coinbase", Node::address)?.unwrap_or_default(),
@@ -32,7 +65,19 @@ impl Genesis {
             base_fee_per_gas: object.read("baseFeePerGas", Node::u64)?,
             excess_blob_gas: object.read("excessBlobGas", Node::u64)?,
             blob_gas_used: object.read("blobGasUsed", Node::u64)?,
+        };
+        Ok(Self {
+            genesis,
+            warnings,
+            bootnodes,
         })
+    }
+}
+
+impl Genesis {
+    /// Reads a genesis file, as [`GenesisFile::from_json`] does, without what stands beside it.
+    pub fn from_json(json: &str) -> Result<Self, GenesisError> {
+        Ok(GenesisFile::from_json(json)?.genesis)
     }
 }
 

@@ -47,6 +47,23 @@ pub enum EnodeError {
     DiscoveryPort,
 }
 
+impl EnodeError {
+    /// Why the URL of a node, which geth would take, is not read here; `None` where it is no such
+    /// URL.
+    pub fn not_supported(&self, url: &str) -> Option<&'static str> {
+        let is_record = url
+            .get(..4)
+            .is_some_and(|scheme| scheme.eq_ignore_ascii_case("enr:"));
+        match self {
+            _ if is_record => Some("node records (enr:) are not read yet; use enode://KEY@IP:PORT"),
+            Self::Address => {
+                Some("host names are not looked up yet; use an IP address: enode://KEY@IP:PORT")
+            }
+            _ => None,
+        }
+    }
+}
+
 /// A node as its URL names it. Without an address it is incomplete: it can be looked up, not
 /// dialled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

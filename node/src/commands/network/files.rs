@@ -86,10 +86,6 @@ fn flags(root: &str, plan: &Plan, node: &Node) -> Vec<String> {
     if node.name == RPC_NODE {
         flags.extend(["--http".into(), "--http.port".into(), HTTP_PORT.to_string()]);
         flags.extend([
-            "--http.api".into(),
-            "eth,net,web3,clique,txpool,debug".into(),
-        ]);
-        flags.extend([
             "--admin".into(),
             "--admin.port".into(),
             ADMIN_PORT.to_string(),

@@ -8,7 +8,7 @@ use super::{MINER as NOBODY, end, new_account, password, start, wait_for};
 use crate::{
     chains::{self, clique_genesis},
     http,
-    process::run,
+    process::{Running, run},
 };
 
 /// Long enough for blocks to come that should not.
@@ -30,6 +30,48 @@ fn assert_stands(node: SocketAddr) {
     let head = http::block_number(node).unwrap();
     thread::sleep(NO_BLOCK);
     assert_eq!(http::block_number(node).unwrap(), head);
+}
+
+#[test]
+fn a_node_that_is_to_exit_when_synced_ends_with_the_chain() {
+    let folder = tempfile::tempdir().unwrap();
+    let (datadir, signers) = init(folder.path(), 1);
+    let password = password(folder.path());
+    let sealing = ["--mine", "--unlock", &signers[0], "--password", &password];
+    let (mut sealer, address) = start(&datadir, &sealing);
+    wait_for(address, 3);
+    let line = sealer.wait_for("enode=");
+    let url = line.split("enode=").nth(1).unwrap();
+    let url = url
+        .split_whitespace()
+        .next()
+        .unwrap()
+        .replace("[::]", "127.0.0.1");
+
+    let other = folder.path().join("other");
+    let genesis = folder.path().join("genesis.json");
+    let (other_dir, genesis) = (other.to_str().unwrap(), genesis.to_str().unwrap());
+    run(&["--datadir", other_dir, "init", genesis]).ok();
+    let list = json!([url]).to_string();
+    std::fs::write(other.join("actoreum/static-nodes.json"), list).unwrap();
+    let node = Running::start(&["--datadir", other_dir, "--exitwhensynced"]);
+    let ended = node.wait();
+    assert!(
+        ended.stderr.contains("synchronisation completed"),
+        "{ended:#?}"
+    );
+    ended.ok();
+    end(sealer);
+    let file = folder.path().join("blocks.rlp");
+    run(&[
+        "--datadir",
+        other_dir,
+        "export",
+        file.to_str().unwrap(),
+        "1",
+        "3",
+    ])
+    .ok();
 }
 
 #[test]

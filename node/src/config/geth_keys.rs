@@ -1,0 +1,398 @@
+//! Keys of geth's TOML, from 1.8 to 1.17: which have a meaning here, which have none, and which
+//! must not be passed over because they change the chain or who signs.
+
+use toml::{Table, Value};
+
+use crate::nearest::nearest;
+
+/// A section, by its path, and its keys.
+struct Section {
+    path: &'static str,
+    /// Keys that are read.
+    read: &'static [&'static str],
+    /// Keys without a meaning here. A whole section among them is passed over.
+    ignored: &'static [&'static str],
+    /// Keys that are refused, and the way out; `false`, `0` and what is empty are passed over.
+    refused: &'static [(&'static str, &'static str)],
+}
+
+/// The way out for a fork that is moved by the configuration.
+const OVERRIDE: &str = "write the fork into the genesis file and run actoreum init again";
+/// The way out for remote miners that want headers.
+const NOTIFY_FULL: &str = "remote miners are told of work packages; leave it out";
+
+const SECTIONS: &[Section] = &[
+    Section {
+        path: "",
+        read: &["Eth", "Node", "Actoreum"],
+        ignored: &["Shh", "Dashboard", "Ethstats", "Metrics"],
+        refused: &[],
+    },
+    Section {
+        path: "Eth",
+        read: &[
+            "NetworkId",
+            "SyncMode",
+            "NoPruning",
+            "DatabaseCache",
+            "DatabaseFreezer",
+            "RPCGasCap",
+            "RPCEVMTimeout",
+            "RPCTxFeeCap",
+            "GPO",
+            "TxPool",
+            "Ethash",
+            "Miner",
+        ],
+        ignored: &[
+            "BinTrieGroupDepth",
+            "BlobPool",
+            "Checkpoint",
+            "CheckpointOracle",
+            "DatabaseEra",
+            "DatabaseHandles",
+            "DiscoveryURLs",
+            "DocRoot",
+            "EVMInterpreter",
+            "EWASMInterpreter",
+            "EnablePreimageRecording",
+            "EnableStateSizeTracking",
+            "EnableWitnessStats",
+            "EngineMaxReorgDepth",
+            "EthDiscoveryURLs",
+            "FilterLogCacheSize",
+            "HistoryMode",
+            "LightEgress",
+            "LightIngress",
+            "LightNoPrune",
+            "LightNoSyncServe",
+            "LightPeers",
+            "LightServ",
+            "LogExportCheckpoints",
+            "LogHistory",
+            "LogNoHistory",
+            "LogQueryLimit",
+            "NoPrefetch",
+            "NodeFullValueCheckpoint",
+            "Preimages",
+            "RangeLimit",
+            "SkipBcVersionCheck",
+            "SlowBlockThreshold",
+            "SnapDiscoveryURLs",
+            "SnapV2",
+            "SnapshotCache",
+            "StateHistory",
+            "StateScheme",
+            "StatelessSelfValidation",
+            "SyncFromCheckpoint",
+            "TransactionHistory",
+            "TrieCleanCache",
+            "TrieCleanCacheJournal",
+            "TrieCleanCacheRejournal",
+            "TrieDirtyCache",
+            "TrieTimeout",
+            "TrienodeHistory",
+            "TxLookupLimit",
+            "TxSyncDefaultTimeout",
+            "TxSyncMaxTimeout",
+            "UltraLightFraction",
+            "UltraLightOnlyAnnounce",
+            "UltraLightServers",
+            "VMTrace",
+            "VMTraceJsonConfig",
+        ],
+        refused: &[
+            (
+                "Genesis",
+                "write the genesis into a file of its own and give it to actoreum init",
+            ),
+            ("OverrideAmsterdam", OVERRIDE),
+            ("OverrideBPO1", OVERRIDE),
+            ("OverrideBPO2", OVERRIDE),
+            ("OverrideCancun", OVERRIDE),
+            ("OverrideOsaka", OVERRIDE),
+            ("OverrideTerminalTotalDifficulty", OVERRIDE),
+            ("OverrideTerminalTotalDifficultyPassed", OVERRIDE),
+            ("OverrideUBT", OVERRIDE),
+            ("OverrideVerkle", OVERRIDE),
+        ],
+    },
+    Section {
+        path: "Eth.GPO",
+        read: &["Blocks", "Percentile", "MaxPrice", "IgnorePrice"],
+        ignored: &["Default", "MaxHeaderHistory", "MaxBlockHistory"],
+        refused: &[],
+    },
+    Section {
+        path: "Eth.TxPool",
+        read: &[
+            "Locals",
+            "NoLocals",
+            "Journal",
+            "Rejournal",
+            "PriceLimit",
+            "PriceBump",
+            "AccountSlots",
+            "GlobalSlots",
+            "AccountQueue",
+            "GlobalQueue",
+            "Lifetime",
+            "Memory",
+        ],
+        ignored: &[],
+        refused: &[],
+    },
+    Section {
+        path: "Eth.Ethash",
+        read: &[
+            "CacheDir",
+            "CachesInMem",
+            "CachesOnDisk",
+            "DatasetDir",
+            "DatasetsInMem",
+            "DatasetsOnDisk",
+        ],
+        ignored: &["CachesLockMmap", "DatasetsLockMmap"],
+        refused: &[
+            (
+                "PowMode",
+                "a proof of work is verified as usual, or taken as good with --fakepow",
+            ),
+            ("NotifyFull", NOTIFY_FULL),
+        ],
+    },
+    Section {
+        path: "Eth.Miner",
+        read: &[
+            "Etherbase",
+            "Notify",
+            "ExtraData",
+            "GasFloor",
+            "GasCeil",
+            "GasPrice",
+            "Recommit",
+            "Noverify",
+        ],
+        ignored: &[
+            "MaxBlobsPerBlock",
+            "NewPayloadTimeout",
+            "PendingFeeRecipient",
+        ],
+        refused: &[("NotifyFull", NOTIFY_FULL)],
+    },
+    Section {
+        path: "Node",
+        read: &[
+            "UserIdent",
+            "DataDir",
+            "P2P",
+            "KeyStoreDir",
+            "UseLightweightKDF",
+            "InsecureUnlockAllowed",
+            "USB",
+            "IPCPath",
+            "HTTPHost",
+            "HTTPPort",
+            "HTTPCors",
+            "HTTPVirtualHosts",
+            "HTTPModules",
+            "HTTPPathPrefix",
+            "WSHost",
+            "WSPort",
+            "WSOrigins",
+            "WSModules",
+            "WSPathPrefix",
+            "AllowUnprotectedTxs",
+            "BatchRequestLimit",
+            "BatchResponseMaxSize",
+        ],
+        ignored: &[
+            "AuthAddr",
+            "AuthPort",
+            "AuthVirtualHosts",
+            "DBEngine",
+            "EnablePersonal",
+            "GraphQLCors",
+            "GraphQLHost",
+            "GraphQLPort",
+            "GraphQLVirtualHosts",
+            "HTTPBodyLimit",
+            "HTTPTimeouts",
+            "JWTSecret",
+            "Logger",
+            "NoUSB",
+            "OpenTelemetry",
+            "SmartCardDaemonPath",
+            "WSExposeAll",
+        ],
+        refused: &[(
+            "ExternalSigner",
+            "accounts are opened from key files; there is no external signer",
+        )],
+    },
+    Section {
+        path: "Node.P2P",
+        read: &[
+            "MaxPeers",
+            "MaxPendingPeers",
+            "NoDiscovery",
+            "DiscoveryV4",
+            "BootstrapNodes",
+            "StaticNodes",
+            "TrustedNodes",
+            "NetRestrict",
+            "ListenAddr",
+            "DiscAddr",
+            "NAT",
+            "NoDial",
+        ],
+        ignored: &[
+            "BootstrapNodesV5",
+            "DialRatio",
+            "DiscoveryV5",
+            "EnableMsgEvents",
+            "Logger",
+            "NodeDatabase",
+        ],
+        refused: &[],
+    },
+    Section {
+        path: "Actoreum",
+        read: &[
+            "DBEngine",
+            "AdminHost",
+            "AdminPort",
+            "AdminChaos",
+            "Verbosity",
+            "LogJson",
+            "LogFile",
+        ],
+        ignored: &[],
+        refused: &[],
+    },
+];
+
+/// Takes keys without a meaning out of the table, and names them.
+///
+/// # Errors
+/// One that names every key that is unknown or refused.
+pub(super) fn take_out(table: &mut Table) -> Result<Vec<String>, String> {
+    let (mut ignored, mut unknown, mut refused) = (Vec::new(), Vec::new(), Vec::new());
+    for section in SECTIONS {
+        let Some(place) = section_of(table, section.path) else {
+            continue;
+        };
+        let keys: Vec<String> = place.keys().cloned().collect();
+        for key in keys {
+            let name = |key: &str| match section.path {
+                "" => key.to_owned(),
+                path => format!("{path}.{key}"),
+            };
+            let way_out = section.refused.iter().find(|(it, _)| *it == key);
+            if section.read.contains(&key.as_str()) {
+                continue;
+            }
+            if let Some((_, way_out)) = way_out {
+                match place.remove(&key) {
+                    Some(value) if !says_nothing(&value) => {
+                        refused.push(format!("{} is refused: {way_out}", name(&key)));
+                    }
+                    _ => ignored.push(name(&key)),
+                }
+            } else if section.ignored.contains(&key.as_str()) {
+                place.remove(&key);
+                ignored.push(name(&key));
+            } else {
+                let hint = nearest(&key, section.read.iter().copied());
+                let hint = hint.map(|hint| format!(" (did you mean {hint}?)"));
+                unknown.push(name(&key) + &hint.unwrap_or_default());
+            }
+        }
+    }
+    if !unknown.is_empty() {
+        let plural = if unknown.len() == 1 { "" } else { "s" };
+        refused.insert(0, format!("unknown key{plural}: {}", unknown.join(", ")));
+    }
+    match refused.is_empty() {
+        true => Ok(ignored),
+        false => Err(refused.join("; ")),
+    }
+}
+
+fn section_of<'a>(table: &'a mut Table, path: &str) -> Option<&'a mut Table> {
+    let mut place = table;
+    for part in path.split('.').filter(|part| !part.is_empty()) {
+        place = place.get_mut(part)?.as_table_mut()?;
+    }
+    Some(place)
+}
+
+/// Whether a value is what a key without an effect has.
+fn says_nothing(value: &Value) -> bool {
+    match value {
+        Value::Boolean(is_set) => !is_set,
+        Value::Integer(number) => *number == 0,
+        Value::String(text) => text.is_empty(),
+        Value::Array(values) => values.is_empty(),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn each_key_that_is_read_is_one_of_the_configuration() {
+        for section in SECTIONS {
+            for key in section.read {
+                // A date is the value of no key, save of a path.
+                let text = match section.path {
+                    "" => continue,
+                    path => format!("[{path}]\n{key} = 1979-05-27\n"),
+                };
+                if let Err(error) = Config::from_toml(&text) {
+                    let error = error.to_string();
+                    assert!(!error.contains("unknown"), "{key}: {error}");
+                }
+            }
+        }
+    }
+
+    /// A version of geth, a section, and the keys of its struct a line.
+    const KEYS: &str = include_str!("geth_config_keys.tsv");
+
+    #[test]
+    fn every_key_that_geth_writes_is_known() {
+        for line in KEYS.lines() {
+            let [version, path, keys] = line.split('\t').collect::<Vec<_>>()[..] else {
+                panic!("{line}");
+            };
+            let path = if path == "-" { "" } else { path };
+            let section = SECTIONS.iter().find(|it| it.path == path).unwrap();
+            for key in keys.split(' ') {
+                let is_old_miner = key.starts_with("Miner") && path == "Eth";
+                let is_known = is_old_miner
+                    || key == "Etherbase"
+                    || section.read.contains(&key)
+                    || section.ignored.contains(&key)
+                    || section.refused.iter().any(|(it, _)| *it == key);
+                assert!(is_known, "{version}: {path}.{key}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_key_stands_twice() {
+        for section in SECTIONS {
+            let refused = section.refused.iter().map(|(key, _)| key);
+            let all = section.read.iter().chain(section.ignored).chain(refused);
+            let mut keys: Vec<_> = all.collect();
+            let count = keys.len();
+            keys.sort_unstable();
+            keys.dedup();
+            assert_eq!(keys.len(), count, "{}", section.path);
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! What an operator brings from geth or from Besu: genesis files, configurations, flags.
+
+use std::{fs, path::Path};
+
+use serde_json::{Value, json};
+
+use crate::{
+    chains::{self, SMALL_GENESIS},
+    http,
+    process::{Running, actoreum, run},
+};
+
+const URL: &str = "enode://d860a01f9722d78051619d1e2351aba3f43f943f6f00718d1b9baa4101932a1f5011f16bb2b1bb35db20d6fe28fa0bf09636d26a87d31de9ec6203eeedb1f666@127.0.0.1:1";
+
+fn write(folder: &Path, name: &str, text: &str) -> String {
+    let file = folder.join(name);
+    fs::write(&file, text).unwrap();
+    file.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn besus_genesis_gives_period_epoch_and_bootnodes() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut genesis: Value = serde_json::from_str(SMALL_GENESIS).unwrap();
+    genesis["config"] = json!({
+        "chainId": 7, "berlinBlock": 0,
+        "clique": {"blockperiodseconds": 9, "epochlength": 77, "createemptyblocks": true},
+        "discovery": {"bootnodes": [URL]},
+    });
+    let file = write(folder.path(), "genesis.json", &genesis.to_string());
+    let datadir = folder.path().join("node");
+    let path = datadir.to_str().unwrap();
+    run(&["--datadir", path, "init", &file]).ok();
+    let bootnodes = fs::read_to_string(datadir.join("actoreum/bootnodes.json")).unwrap();
+    assert_eq!(
+        serde_json::from_str::<Vec<String>>(&bootnodes).unwrap(),
+        [URL]
+    );
+
+    let mut node = Running::start(&[
+        "--datadir",
+        path,
+        "--http",
+        "--http.port",
+        "0",
+        "--http.api",
+        "eth,admin",
+    ]);
+    let address = node.wait_for_http();
+    let info = http::call(address, "admin_nodeInfo", json!([])).unwrap();
+    let config = &info["protocols"]["eth"]["config"];
+    assert_eq!(config["clique"], json!({"period": 9, "epoch": 77}));
+    assert_eq!(config["istanbulBlock"], 0);
+    node.kill();
+
+    genesis["config"]["qbft"] = json!({"epochlength": 5});
+    let file = write(folder.path(), "qbft.json", &genesis.to_string());
+    run(&["--datadir", path, "init", &file]).fatal(&["config.qbft", "clique and ethash"]);
+}
+
+#[test]
+fn odd_genesis_files_are_taken_with_warnings() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = SMALL_GENESIS
+        .replace("\"chainId\": 7,", "\"eip155Block\": 0, \"eip158Block\": 0,")
+        .replace("0x47b760", "0x0");
+    let file = write(folder.path(), "genesis.json", &format!("{text}\n}}"));
+    let datadir = folder.path().join("node");
+    let path = datadir.to_str().unwrap();
+    let ended = run(&["--datadir", path, "init", &file]);
+    for part in [
+        "chainId is missing",
+        "eip150Block is missing",
+        "gasLimit is 0",
+        "closing brace",
+    ] {
+        assert!(ended.stderr.contains(part), "{part}: {ended:#?}");
+    }
+    ended.ok();
+    let mut node = Running::start(&["--datadir", path, "--http", "--http.port", "0"]);
+    let address = node.wait_for_http();
+    let block = http::call(address, "eth_getBlockByNumber", json!(["0x0", false])).unwrap();
+    assert_eq!(block["gasLimit"], "0x47e7c4");
+    let id = http::call(address, "net_version", json!([])).unwrap();
+    assert_eq!(id, "1", "geth's default");
+    node.kill();
+}
+
+#[test]
+fn files_without_an_end_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let datadir = folder.path().to_str().unwrap();
+    let data = ["--datadir", datadir];
+    run(&[&data[..], &["init", "/dev/zero"]].concat()).fatal(&["/dev/zero", "longer than"]);
+    run(&[&data[..], &["--config", "/dev/zero"]].concat()).fatal(&["/dev/zero", "longer than"]);
+    run(&[&data[..], &["--nodekey", "/dev/zero"]].concat()).fatal(&["/dev/zero", "too large"]);
+}
+
+#[test]
+fn ancient_files_lie_where_they_are_wanted() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ancient, node) = (folder.path().join("ancient"), folder.path().join("node"));
+    let (wanted, datadir) = (ancient.to_str().unwrap(), node.to_str().unwrap());
+    // What geth has there is left alone.
+    fs::create_dir_all(&ancient).unwrap();
+    fs::write(ancient.join("headers.0000.cdat"), "geth's").unwrap();
+    let genesis = write(folder.path(), "genesis.json", SMALL_GENESIS);
+    let with = ["--datadir", datadir, "--datadir.ancient", wanted];
+    // A script that says so only later finds files without blocks, which make room.
+    run(&["--datadir", datadir, "init", &genesis]).ok();
+    run(&[&with[..], &["init", &genesis]].concat()).ok();
+    let files = || fs::read_dir(ancient.join("actoreum")).map(Iterator::count);
+    assert!(files().unwrap() > 4, "an index beside each data file");
+
+    // Found again without the flag, and not looked for in another place.
+    run(&["--datadir", datadir, "db", "check"]).ok();
+    let other = folder.path().join("other");
+    let elsewhere = [
+        "--datadir",
+        datadir,
+        "--datadir.ancient",
+        other.to_str().unwrap(),
+    ];
+    run(&[&elsewhere[..], &["db", "check"]].concat()).ok();
+    run(&[&elsewhere[..], &["init", &genesis]].concat())
+        .fatal(&["ancient files are in", "--datadir.ancient"]);
+    run(&["--datadir", datadir, "removedb", "--force"]).ok();
+    assert!(files().is_err());
+    assert!(ancient.join("headers.0000.cdat").exists());
+}
+
+#[test]
+fn another_chain_is_no_mainnet() {
+    let folder = tempfile::tempdir().unwrap();
+    let datadir = chains::init(folder.path(), &serde_json::from_str(SMALL_GENESIS).unwrap());
+    run(&[
+        "--datadir",
+        &datadir,
+        "--mainnet",
+        "--port",
+        "0",
+        "--nodiscover",
+    ])
+    .fatal(&["database contains incompatible genesis", "--mainnet"]);
+}
+
+#[test]
+fn limits_of_batches_prefixes_and_unprotected_transactions_hold() {
+    let mut node = Running::start(&[
+        "--dev",
+        "--http=true",
+        "--ws=false",
+        "--http.port=0",
+        "--http.rpcprefix",
+        "/rpc",
+        "--rpc.batch-request-limit",
+        "2",
+        "--rpc.batch-response-max-size=200",
+        "--rpc.allow-unprotected-txs=false",
+    ]);
+    let address = node.wait_for_http();
+    let ask = |path: &str, body: &str| http::request(address, "POST", path, body).unwrap();
+    let call = r#"{"id":1,"method":"eth_chainId"}"#;
+    assert_eq!(ask("/", call).0, 404);
+    assert_eq!(ask("/rpc/x", call).0, 200);
+    let batch = |count: usize| format!("[{}]", vec![call; count].join(","));
+    let (_, answer) = ask("/rpc", &batch(2));
+    assert!(!answer.contains("error"), "{answer}");
+    let (_, answer) = ask("/rpc", &batch(3));
+    assert!(answer.contains("batch too large"), "{answer}");
+    let block = r#"{"id":1,"method":"eth_getBlockByNumber","params":["0x0",false]}"#;
+    let (_, answer) = ask("/rpc", block);
+    assert!(answer.contains("response too large"), "{answer}");
+    // Signed for no chain in particular: the deployer of a well-known factory.
+    let raw = "0xf8a58085174876e800830186a08080b853604580600e600039806000f350fe7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffe03601600081602082378035828234f58015156039578182fd5b8082525050506014600cf31ba02222222222222222222222222222222222222222222222222222222222222222a02222222222222222222222222222222222222222222222222222222222222222";
+    let send = json!({"id": 1, "method": "eth_sendRawTransaction", "params": [raw]});
+    let (_, answer) = ask("/rpc", &send.to_string());
+    assert!(
+        answer.contains("only replay-protected (EIP-155) transactions allowed over RPC"),
+        "{answer}"
+    );
+    node.kill();
+}
+
+#[test]
+fn nodes_by_name_or_record_are_left_out_of_a_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let datadir = chains::init(folder.path(), &serde_json::from_str(SMALL_GENESIS).unwrap());
+    let by_name = URL.replace("127.0.0.1", "node.example");
+    let bootnodes = format!("{by_name},enr:-IS4QHCYrYZbAKWCBRlAy5zz,{URL}");
+    let mut command = actoreum(&["--datadir", &datadir, "--bootnodes", &bootnodes]);
+    command.args(["--port", "0", "--nat", "none", "--http", "--http.port", "0"]);
+    command.args(["--http.api", "admin"]);
+    let mut node = Running::start_command(command);
+    let address = node.wait_for_http();
+    let left_out = node.lines("node left out");
+    assert_eq!(left_out.len(), 2, "{left_out:?}");
+    assert!(left_out[0].contains("host names are not looked up yet"));
+    assert!(left_out[1].contains("node records (enr:) are not read yet"));
+
+    let body = json!({"id": 1, "method": "admin_addPeer", "params": [by_name]});
+    let (_, answer) = http::request(address, "POST", "/", &body.to_string()).unwrap();
+    assert!(
+        answer.contains("host names are not looked up yet"),
+        "{answer}"
+    );
+    node.kill();
+}
+
+#[test]
+fn the_url_in_the_log_has_the_port_of_discovery() {
+    let start = |ports: &[&str]| {
+        let mut command = actoreum(&["--dev=false", "--nat", "none", "--bootnodes", ""]);
+        let folder = tempfile::tempdir().unwrap();
+        let datadir = chains::init(folder.path(), &serde_json::from_str(SMALL_GENESIS).unwrap());
+        command.args(["--datadir", &datadir]).args(ports);
+        let mut node = Running::start_command(command);
+        let line = node.wait_for("enode=");
+        node.kill();
+        line
+    };
+    let port = crate::process::free_port().to_string();
+    let line = start(&["--port", &port]);
+    assert!(!line.contains("discport"), "{line}");
+    let other = crate::process::free_port().to_string();
+    let line = start(&["--port", &port, "--discovery.port", &other]);
+    assert!(line.contains(&format!("?discport={other}")), "{line}");
+    let line = start(&["--port", "0"]);
+    assert!(!line.contains("discport=0"), "{line}");
+    let line = start(&["--port", &port, "--discovery.v4=false"]);
+    assert!(line.contains("discport=0"), "discovery is off: {line}");
+}
