@@ -9,6 +9,7 @@
 )]
 
 mod accounts;
+mod attacker;
 mod browser;
 mod chains;
 mod crash;
