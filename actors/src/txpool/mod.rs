@@ -47,6 +47,7 @@ use actoreum_txpool::{
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+use crate::log_limit::LogLimit;
 use crate::supervision::{
     Actor, Backoff, Ctx, Exit, Failure, Handles, Message, Recipient, WhenAbandoned, WhenFull,
 };
@@ -233,8 +234,11 @@ impl TxPoolActor {
             transactions: changes.pending.into(),
         };
         for follower in &self.setup.followers {
-            if let Err(error) = follower.tell(news.clone()) {
-                warn!(follower = follower.path(), %error, "new transactions not delivered");
+            if let Err(error) = follower.tell(news.clone())
+                && let Some(left_out) = NOT_DELIVERED.admit()
+            {
+                let follower = follower.path();
+                warn!(follower, %error, left_out, "new transactions not delivered");
             }
         }
         is_lasting
@@ -296,6 +300,9 @@ impl TxPoolActor {
         prepared.collect()
     }
 }
+
+/// Followers that peers keep busy, or that start again, miss transactions.
+static NOT_DELIVERED: LogLimit = LogLimit::new();
 
 impl Actor for TxPoolActor {
     fn started(&mut self, ctx: &mut Ctx<Self>) -> Result<(), Failure> {
