@@ -199,8 +199,7 @@ impl Attacker {
                         continue;
                     };
                     attacker.status = theirs;
-                    let (id, payload) =
-                        Payload::of(&EthMessage::Status(status(theirs)), version);
+                    let (id, payload) = Payload::of(&EthMessage::Status(status(theirs)), version);
                     attacker.send(id, &payload)?;
                     return Ok(attacker);
                 }
