@@ -25,6 +25,7 @@ pub mod clock;
 pub mod eth;
 pub mod filter;
 pub mod kept_socket;
+pub mod log_limit;
 pub mod miner;
 pub mod net;
 pub mod sealer;

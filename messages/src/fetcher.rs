@@ -1,7 +1,7 @@
 //! Messages to FetcherActor, which fetches what peers announce.
 
 use actix::Message;
-use actoreum_primitives::{B256, Block};
+use actoreum_sync::BlockParcel;
 use actoreum_wire::eth::{BlockAnnouncement, TransactionAnnouncement};
 use actoreum_wire::nodes::NodeId;
 
@@ -17,7 +17,7 @@ pub struct BlocksAnnounced {
     pub blocks: Vec<BlockAnnouncement>,
 }
 
-/// A peer sent a block.
+/// A peer sent a block, whose body belongs to its header.
 ///
 /// From: the peer's conversation, which waits for room. In the place of geth's `fetcher.inject`.
 #[derive(Debug, Clone, Message)]
@@ -25,10 +25,8 @@ pub struct BlocksAnnounced {
 pub struct BlockPropagated {
     /// Who.
     pub peer: NodeId,
-    /// The block's hash.
-    pub hash: B256,
-    /// The block.
-    pub block: Box<Block>,
+    /// The block, its body still encoded.
+    pub block: Box<BlockParcel>,
 }
 
 /// A peer says that it has transactions that our pool does not have.

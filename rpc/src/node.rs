@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use actoreum_actors::chain::ChainActor;
 use actoreum_actors::eth::downloader::SyncStatus;
 use actoreum_actors::filter::FilterActor;
+use actoreum_actors::log_limit::LogLimit;
 use actoreum_actors::net::NetworkHandle;
 use actoreum_actors::supervision::{ActorRef, AskError, TreeHandle};
 use actoreum_actors::txpool::TxPoolHandle;
@@ -258,9 +259,14 @@ impl Node {
     }
 }
 
+/// Clients that ask again and again have each failure told.
+static READS_FAILED: LogLimit = LogLimit::new();
+
 /// A failed read of the database.
 pub(crate) fn storage(error: impl std::fmt::Display) -> RpcError {
-    tracing::error!(%error, "rpc read failed");
+    if let Some(left_out) = READS_FAILED.admit() {
+        tracing::error!(%error, left_out, "rpc read failed");
+    }
     RpcError::server(error.to_string())
 }
 

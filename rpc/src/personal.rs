@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use actoreum_actors::log_limit::LogLimit;
 use actoreum_messages::accounts::{
     AccountStatus, GetAccounts, ImportKey, Lock, NewAccount, Unlock,
 };
@@ -115,6 +116,9 @@ async fn import_raw_key(
     made.map(|account| account.address).map_err(keys::refused)
 }
 
+/// Passwords that a client tries one after the other.
+static FAILED_UNLOCKS: LogLimit = LogLimit::new();
+
 /// Refused where strangers may reach the node: from then on they could spend what the account has.
 async fn unlock_account(
     node: Arc<Node>,
@@ -139,8 +143,10 @@ async fn unlock_account(
         duration,
     };
     let unlocked = ask(&node, question).await?;
-    if let Err(error) = &unlocked {
-        warn!(%address, %error, "failed account unlock attempt");
+    if let Err(error) = &unlocked
+        && let Some(left_out) = FAILED_UNLOCKS.admit()
+    {
+        warn!(%address, %error, left_out, "failed account unlock attempt");
     }
     // An unknown account has the keystore's text here, as in geth.
     unlocked.map_err(|error| RpcError::server(error.to_string()))?;

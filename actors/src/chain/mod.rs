@@ -39,6 +39,7 @@ use actoreum_primitives::B256;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{error, info, warn};
 
+use crate::log_limit::LogLimit;
 use crate::{
     clock,
     supervision::{
@@ -211,12 +212,18 @@ impl ChainActor {
         let events = events.into();
         let changed = ChainChanged { events, cause };
         for follower in &self.setup.followers {
-            if let Err(error) = follower.tell(changed.clone()) {
-                warn!(follower = follower.path(), %error, "chain events not delivered");
+            if let Err(error) = follower.tell(changed.clone())
+                && let Some(left_out) = NOT_DELIVERED.admit()
+            {
+                let follower = follower.path();
+                warn!(follower, %error, left_out, "chain events not delivered");
             }
         }
     }
 }
+
+/// Followers that peers keep busy, or that start again, miss events.
+static NOT_DELIVERED: LogLimit = LogLimit::new();
 
 /// Says so where blocks lost their place: an operator wants to know how deep it went.
 fn log_reorg(reorg: &Reorg) {

@@ -1,4 +1,9 @@
 //! One conversation with each peer.
+//!
+//! It runs on the network's thread, which every connection waits for: a large message is
+//! decompressed, decoded and checked on the pool `serving`, one at a time for each peer, so that
+//! the pool is shared fairly. What is not worth decoding (an answer that nobody asked for, a block
+//! whose number is of no use) is refused before that.
 
 use std::sync::Arc;
 
@@ -6,21 +11,27 @@ use actoreum_messages::fetcher::{BlockPropagated, BlocksAnnounced, TransactionsA
 use actoreum_messages::protocol_manager::PeerJoined;
 use actoreum_primitives::{B256, PooledTransaction, Transaction, TxType};
 use actoreum_storage::StorageError;
+use actoreum_sync::fetcher::is_near;
 use actoreum_sync::fetcher::limits::HASH_LIMIT;
 use actoreum_wire::eth::{
-    BlockAnnouncement, EthMessage, EthVersion, LazyList, NewBlock, TransactionAnnouncement,
+    BlockAnnouncement, EthError, EthMessage, EthVersion, LazyList, MessageId, NewBlock,
+    TransactionAnnouncement,
 };
+use actoreum_wire::limits::MAX_ETH_MESSAGE;
 use actoreum_wire::p2p;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use tokio::sync::mpsc;
 
 use super::greeting::Greeter;
-use super::limits::{INVALID_POINTS, MALFORMED_POINTS, UNCHECKED_MESSAGES};
+use super::limits::{
+    INLINE_MESSAGE, INVALID_POINTS, MALFORMED_POINTS, UNCHECKED_MESSAGES, USELESS_ANNOUNCEMENT_COST,
+};
 use super::peer::{EthPeer, PeerHead};
+use super::propagated::{self, BlockRefusal};
 use super::serve::Library;
 use super::setup::EthSetup;
-use crate::net::protocol::{ConversationEnd, Link, ProtocolHandler};
+use crate::net::protocol::{ConversationEnd, Incoming, Link, ProtocolHandler};
 use crate::supervision::{JobError, Pool};
 
 /// The eth protocol as the network's actors see it.
@@ -85,8 +96,9 @@ impl EthProtocol {
         unchecked: mpsc::Sender<Unchecked>,
     ) -> Result<(), ConversationEnd> {
         while let Some(incoming) = link.receive().await {
-            let message = EthMessage::decode(peer.version(), incoming.id, &incoming.payload)
-                .map_err(|error| broken(peer, error.to_string()))?;
+            let Some(message) = self.read(peer, incoming).await? else {
+                continue;
+            };
             match message {
                 EthMessage::Status(_) => {
                     return Err(broken(peer, "Extra status message".to_owned()));
@@ -101,7 +113,7 @@ impl EthProtocol {
                 | EthMessage::Receipts(..)
                 | EthMessage::NodeData(..)
                 | EthMessage::PooledTransactions(..) => peer.answered(message),
-                EthMessage::NewBlock(block) => self.block(peer, *block).await,
+                EthMessage::NewBlock(block) => self.block(peer, block).await?,
                 EthMessage::NewBlockHashes(blocks) => self.announced(peer, blocks).await,
                 EthMessage::NewPooledTransactionHashes(transactions) => {
                     self.transactions_announced(peer, transactions).await;
@@ -117,31 +129,64 @@ impl EthProtocol {
         Ok(())
     }
 
+    /// Decompresses and decodes a message. `None` for one that is not worth it.
+    async fn read(
+        &self,
+        peer: &EthPeer,
+        Incoming { id, payload }: Incoming,
+    ) -> Result<Option<EthMessage>, ConversationEnd> {
+        let (version, size) = (peer.version(), payload.len());
+        if size > MAX_ETH_MESSAGE {
+            return Err(broken(peer, EthError::TooLarge { size }.to_string()));
+        }
+        let message = MessageId::from_code(id).filter(|message| version.has(*message));
+        let message = message.ok_or_else(|| broken(peer, EthError::InvalidCode(id).to_string()))?;
+        if message.is_answer() && !peer.expects(message) {
+            peer.unsolicited(message);
+            return Ok(None);
+        }
+        let decode = move || {
+            let payload = payload.decompress().map_err(|error| error.to_string())?;
+            EthMessage::decode(version, id, &payload).map_err(|error| error.to_string())
+        };
+        let decoded = match size > INLINE_MESSAGE {
+            true => self.on_pool(decode).await?,
+            false => decode(),
+        };
+        decoded.map(Some).map_err(|error| broken(peer, error))
+    }
+
+    /// Runs something on the pool.
+    async fn on_pool<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, ConversationEnd> {
+        self.setup
+            .serving
+            .run(job)
+            .await
+            .map_err(|error| match error {
+                // This node stops, or has too much to do.
+                JobError::NotRun(_) => ConversationEnd::Quit,
+                JobError::Panicked(text) => ConversationEnd::Error(text),
+            })
+    }
+
     async fn serve(&self, peer: &EthPeer, request: EthMessage) -> Result<(), ConversationEnd> {
         let library = self.library.clone();
-        let answer = match self
-            .setup
-            .serving
-            .run(move || library.answer(request))
-            .await
-        {
-            Ok(Some(answer)) => answer,
-            Ok(None) => return Ok(()),
-            Err(JobError::NotRun(_)) => return Err(ConversationEnd::Quit),
-            Err(JobError::Panicked(text)) => return Err(ConversationEnd::Error(text)),
+        let answer = self.on_pool(move || library.answer(request)).await?;
+        let Some(answer) = answer else {
+            return Ok(());
         };
         let sent = peer.send(&answer).await;
         sent.map_err(|_| ConversationEnd::Quit)
     }
 
     /// A whole block. What the sender has for certain is its parent.
-    async fn block(&self, peer: &EthPeer, message: NewBlock) {
-        let NewBlock {
-            block,
-            total_difficulty,
-        } = message;
-        let hash = block.hash();
-        peer.mark_block(&hash);
+    async fn block(&self, peer: &EthPeer, block: Box<NewBlock>) -> Result<(), ConversationEnd> {
+        let (hash, number, size) = (block.hash(), block.header.number, block.body_size());
+        let is_new = peer.mark_block(&hash);
+        let total_difficulty = block.total_difficulty;
         let head = PeerHead {
             hash: block.header.parent_hash,
             total_difficulty: total_difficulty.saturating_sub(block.header.difficulty),
@@ -149,16 +194,35 @@ impl EthProtocol {
         if peer.set_head(head) {
             self.setup.peers.head_moved();
         }
-        let number = block.header.number;
-        peer.mark_announced_blocks(&[BlockAnnouncement { hash, number }]);
-        let block = Box::new(block);
-        let message = BlockPropagated {
-            peer: peer.id(),
-            hash,
-            block,
+        let refused = propagated::check_number(&self.setup.chain, &block).err();
+        if !is_new && !matches!(refused, Some(BlockRefusal::Useless(_))) {
+            // It was on its way while ours went out, or comes again and again.
+            peer.charge_useless(size, "blocks that it has sent or was sent before");
+        }
+        let block = match refused {
+            Some(refusal) => Err(refusal),
+            None => {
+                peer.mark_announced_blocks(&[BlockAnnouncement { hash, number }]);
+                let (chain, engine) = (self.setup.chain.clone(), Arc::clone(&self.setup.engine));
+                let check = move || propagated::check(&chain, engine.as_ref(), &block);
+                self.on_pool(check).await?
+            }
         };
-        // Where FetcherActor is down, it finds the block remembered when it starts.
-        let _ = self.setup.fetcher.tell_when_room(message).await;
+        match block {
+            Ok(block) => {
+                let (peer, block) = (peer.id(), Box::new(block));
+                let message = BlockPropagated { peer, block };
+                // Where FetcherActor is down, it finds the block remembered when it starts.
+                let _ = self.setup.fetcher.ask(message).await;
+            }
+            Err(refusal @ BlockRefusal::Invalid(_)) => {
+                peer.penalise(INVALID_POINTS, &refusal.to_string());
+            }
+            Err(BlockRefusal::Useless(what)) => peer.charge_useless(size, what),
+            // Each peer sends a block once.
+            Err(BlockRefusal::Known) => {}
+        }
+        Ok(())
     }
 
     async fn announced(&self, peer: &EthPeer, mut blocks: Vec<BlockAnnouncement>) {
@@ -167,10 +231,23 @@ impl EthProtocol {
         for block in &blocks {
             peer.mark_block(&block.hash);
         }
+        let height = self.setup.chain.head_number();
+        let announced = blocks.len();
+        blocks.retain(|block| is_near(block.number, height));
+        let far = announced - blocks.len();
+        if far > 0 {
+            let cost = far * USELESS_ANNOUNCEMENT_COST;
+            peer.charge_useless(cost, "announcements of blocks far from our head");
+        }
+        if blocks.is_empty() {
+            return;
+        }
         peer.mark_announced_blocks(&blocks);
         let peer = peer.id();
         let message = BlocksAnnounced { peer, blocks };
-        let _ = self.setup.fetcher.tell_when_room(message).await;
+        // The next message is read when this one was handled: a peer that floods has one place in
+        // the mailbox, as each of the others.
+        let _ = self.setup.fetcher.ask(message).await;
     }
 
     async fn transactions_announced(

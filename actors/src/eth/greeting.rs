@@ -10,6 +10,7 @@ use actoreum_wire::p2p::DisconnectReason;
 use bytes::Bytes;
 use tokio::time::timeout;
 
+use super::limits::MAX_STATUS_SIZE;
 use crate::net::protocol::{ConversationEnd, EthInfo, Link};
 
 /// Time for the other side's status, from ours on.
@@ -108,7 +109,14 @@ impl Greeter {
                 "No status message - first msg has code {id:x} (!= {status:x})"
             )));
         }
-        let message = EthMessage::decode(version, incoming.id, &incoming.payload)
+        let size = incoming.payload.len();
+        if size > MAX_STATUS_SIZE {
+            let why = format!("Message too long - {size} > {MAX_STATUS_SIZE}");
+            return Err(ConversationEnd::Error(why));
+        }
+        let payload = incoming.payload.decompress();
+        let payload = payload.map_err(|error| ConversationEnd::Error(error.to_string()))?;
+        let message = EthMessage::decode(version, incoming.id, &payload)
             .map_err(|error| ConversationEnd::Error(error.to_string()))?;
         let EthMessage::Status(status) = message else {
             return Err(ConversationEnd::Error("No status message".to_owned()));

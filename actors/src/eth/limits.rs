@@ -34,6 +34,55 @@ pub const INVALID_POINTS: i64 = 50;
 /// transactions that nobody could have taken.
 pub const NOISE_POINTS: i64 = 2;
 
+/// A message of blocks above the budget of those that are of no use ([`USELESS_BUDGET`]).
+pub const USELESS_POINTS: i64 = 50;
+
+// --- what is read -----------------------------------------------------------------
+
+/// Longest status: some numbers, two hashes and the fork id take under 150 bytes.
+pub const MAX_STATUS_SIZE: usize = 1024;
+
+/// A larger message is decompressed and decoded on a pool. Up to this it takes under 0.1 ms, which
+/// is about what the way to the pool and back costs.
+pub const INLINE_MESSAGE: usize = 32 * 1024;
+
+// --- blocks that are of no use ------------------------------------------------------
+
+/// Bytes of blocks that are of no use here, and that a peer may send at once: far from our head,
+/// sent again, refused for want of room. Peers that are far ahead send each new block, and cannot
+/// know that it is of no use. Each megabyte costs us about a millisecond of a pool's thread.
+pub const USELESS_BUDGET: u64 = 32 << 20;
+
+/// Bytes by which [`USELESS_BUDGET`] fills up again in a second: more than a chain with blocks of
+/// the largest kind grows.
+pub const USELESS_RATE: u64 = 4 << 20;
+
+/// What a block counts against [`USELESS_BUDGET`] at least, whatever its size.
+pub const MIN_USELESS_COST: usize = 32 * 1024;
+
+/// What an announcement of a block that is far from our head counts against it.
+pub const USELESS_ANNOUNCEMENT_COST: usize = 4 * 1024;
+
+/// A block whose gas limit is more than this many times our head's is not kept until its parent
+/// comes. It moves by a 1,024th a block, and doubles once, at London.
+pub const ORPHAN_GAS_LIMIT_RATIO: u64 = 4;
+
+/// Gas that a transaction uses at least: half of the 21,000 that it pays, since up to half is
+/// refunded before London. Bounds the transactions of a block by its header.
+pub const MIN_TRANSACTION_GAS: u64 = 10_500;
+
+/// Gas that a byte of a transaction's data uses at least: half of the 4 that a zero costs.
+pub const MIN_BYTE_GAS: u64 = 2;
+
+/// Bytes of a transaction that no gas is paid for: its fields, its signature, hashes of blobs.
+pub const MAX_TRANSACTION_OVERHEAD: usize = 1024;
+
+/// Bytes of a body that are neither transactions nor ommers: withdrawals, and lists' headers.
+pub const MAX_BODY_OVERHEAD: usize = 64 * 1024;
+
+/// Ommers of a block (ethash's rule; other engines have none).
+pub const MAX_OMMERS: usize = 2;
+
 // --- what a peer knows ----------------------------------------------------------
 
 /// Blocks that are remembered as known to a peer (geth's).

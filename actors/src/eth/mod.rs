@@ -33,6 +33,7 @@ mod greeting;
 pub mod limits;
 mod peer;
 mod peers;
+mod propagated;
 pub mod protocol_manager;
 mod serve;
 mod setup;

@@ -18,6 +18,7 @@ use actoreum_wire::limits::{
 use tracing::warn;
 
 use super::state_library::StateLibrary;
+use crate::log_limit::LogLimit;
 
 /// What is served from. Its reads belong on a pool.
 #[derive(Clone)]
@@ -159,8 +160,13 @@ fn encoded<T: WireItem>(item: &T) -> Vec<u8> {
     out
 }
 
+/// Each request of a peer can cause as many lines as it names hashes.
+static NOT_SERVED: LogLimit = LogLimit::new();
+
 fn unreadable<T: Default>(error: StorageError) -> T {
-    warn!(%error, "a peer's request was not served");
+    if let Some(left_out) = NOT_SERVED.admit() {
+        warn!(%error, left_out, "a peer's request was not served");
+    }
     T::default()
 }
 

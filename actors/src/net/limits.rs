@@ -5,9 +5,21 @@ use std::time::Duration;
 
 // --- connections ----------------------------------------------------------------
 
-/// Handshakes of strangers at a time unless the operator says otherwise. A place is taken before
-/// a connection is accepted: with all in use, further ones wait in the kernel's backlog.
+/// Handshakes of strangers at a time unless the operator says otherwise. With all in use, further
+/// connections wait for a place: see [`WAITING_CONNECTIONS`].
 pub const PENDING_PEERS: usize = 50;
+
+/// Connections that wait for one of [`PENDING_PEERS`] places, in the order of fairness to their
+/// address ranges, which the kernel's backlog does not know. Each is a socket and nothing else.
+pub const WAITING_CONNECTIONS: usize = 256;
+
+/// Time that a handshake keeps its place while others of no larger range wait: the three round
+/// trips of a distant peer, with the work of both sides. Without anybody that waits it has
+/// `actoreum_wire::limits::HANDSHAKE_TIMEOUT`.
+pub const HANDSHAKE_UNDER_PRESSURE: Duration = Duration::from_secs(1);
+
+/// The same on a local network, whose round trips take no time.
+pub const LAN_HANDSHAKE_UNDER_PRESSURE: Duration = Duration::from_millis(250);
 
 /// One in so many places is for nodes that we dial, the rest is for those that dial us.
 pub const DIAL_RATIO: usize = 3;
@@ -29,6 +41,15 @@ pub const CONNECTIONS: usize = 4096;
 
 /// Bytes read from a socket at once.
 pub const READ_BUFFER: usize = 16 * 1024;
+
+/// Bytes of one connection that are read, decrypted and handed on, or written, in one turn of its
+/// task, before the other connections of the thread get theirs: some 0.3 ms of work. A peer that sends without
+/// end delays each of the others by one such turn, however many there are of it.
+pub const TURN_BYTES: usize = 64 * 1024;
+
+/// What a message counts against [`TURN_BYTES`] at least: its way to the protocol, which is what
+/// small messages cost.
+pub const MIN_TURN_COST: usize = 4 * 1024;
 
 /// Messages are encrypted together until there are so many bytes, then written. What is encrypted
 /// cannot be overtaken by a pong, so this is small.

@@ -1,8 +1,8 @@
 //! ListenerActor: takes connections, a few at a time.
 //!
-//! A place among the handshakes is taken before a connection is accepted: with all in use, further
-//! ones wait in the kernel's backlog and cost nothing here. The place goes with the connection and
-//! comes back when its handshakes are over, however they end.
+//! A connection needs a place among the handshakes before it costs more than a socket. With all in
+//! use it waits, in the order that `places` gives. The place goes with the connection and comes
+//! back when its handshakes are over, however they end.
 //!
 //! It takes no messages; its work is one loop, whose end is its failure.
 
@@ -12,14 +12,16 @@ use std::sync::Arc;
 
 use actoreum_messages::discovery::LocalNodeChanged;
 use actoreum_wire::discv4::is_lan;
-use tokio::sync::Semaphore;
-use tokio::time::{Instant, sleep};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{debug, info, warn};
 
 use super::Shared;
 use super::limits::{ACCEPT_PAUSE, INBOUND_THROTTLE, THROTTLED_ADDRESSES};
 use super::peer::{self, Beginning, Direction};
-use super::transport::Listen;
+use super::places::{AddressRange, Place, Places, Waiting};
+use super::transport::{Listen, Wire};
+use crate::log_limit::LogLimit;
 use crate::supervision::{Actor, Ctx, Failure};
 
 /// See the module.
@@ -62,47 +64,92 @@ impl Actor for ListenerActor {
         let _ = self.shared.discovery.tell(LocalNodeChanged);
         let accepting = accept(Arc::clone(&self.shared), listener);
         ctx.spawn_then(accepting, |_, (), ctx| {
-            ctx.fail("the handshakes' places are closed");
+            ctx.fail("nobody accepts connections any more");
         });
         Ok(())
     }
 }
 
 async fn accept(shared: Arc<Shared>, mut listener: Box<dyn Listen>) {
-    let slots = Arc::new(Semaphore::new(shared.settings.max_pending));
+    let (mut places, mut released) = Places::new(shared.settings.max_pending);
+    let mut waiting = Waiting::default();
     let mut throttle = Throttle::default();
+    let mut look_again: Option<Instant> = None;
     loop {
-        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
-            return;
-        };
-        let wire = match listener.accept().await {
-            Ok(wire) => wire,
-            Err(error) => {
-                warn!(%error, "connection not accepted");
-                sleep(ACCEPT_PAUSE).await;
-                continue;
+        let is_due = async {
+            match look_again {
+                Some(then) => sleep_until(then).await,
+                None => std::future::pending().await,
             }
         };
-        let (remote, ip) = (wire.remote, wire.remote.ip());
-        if !shared.settings.allows(ip) {
-            debug!(%remote, "refused: not contained in netrestrict");
-            continue;
+        tokio::select! {
+            biased;
+            Some(id) = released.recv() => places.release(id),
+            () = is_due => {}
+            accepted = listener.accept() => match accepted {
+                Ok(wire) => {
+                    if is_welcome(&shared, &mut throttle, &wire) {
+                        waiting.push(AddressRange::of(wire.remote.ip()), wire);
+                    }
+                }
+                Err(error) => {
+                    if let Some(left_out) = NOT_ACCEPTED.admit() {
+                        warn!(%error, left_out, "connection not accepted");
+                    }
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            },
         }
-        if !throttle.admits(ip, Instant::now()) {
-            debug!(%remote, "refused: too many attempts");
-            continue;
+        release_all(&mut places, &mut released);
+        look_again = None;
+        while let Some((index, range)) = waiting.next(&places) {
+            match places.take(range, Instant::now()) {
+                Ok(place) => begin(&shared, waiting.remove(index), place).await,
+                Err(then) => {
+                    look_again = Some(then);
+                    break;
+                }
+            }
         }
-        let beginning = Beginning {
-            wire,
-            direction: Direction::Inbound,
-            expected: None,
-            slot: Some(slot),
-            set_up: None,
-        };
-        let started = shared.connections.start(peer::child(&shared, beginning));
-        if let Err(error) = started.await {
-            warn!(%remote, %error, "connection not taken");
-        }
+    }
+}
+
+/// The listener's lines in the log that others can cause.
+static NOT_ACCEPTED: LogLimit = LogLimit::new();
+
+fn release_all(places: &mut Places, released: &mut mpsc::UnboundedReceiver<u64>) {
+    while let Ok(id) = released.try_recv() {
+        places.release(id);
+    }
+}
+
+fn is_welcome(shared: &Shared, throttle: &mut Throttle, wire: &Wire) -> bool {
+    let (remote, ip) = (wire.remote, wire.remote.ip());
+    if !shared.settings.allows(ip) {
+        debug!(%remote, "refused: not contained in netrestrict");
+        return false;
+    }
+    if !throttle.admits(ip, Instant::now()) {
+        debug!(%remote, "refused: too many attempts");
+        return false;
+    }
+    true
+}
+
+async fn begin(shared: &Arc<Shared>, wire: Wire, place: Place) {
+    let remote = wire.remote;
+    let beginning = Beginning {
+        wire,
+        direction: Direction::Inbound,
+        expected: None,
+        place: Some(place),
+        set_up: None,
+    };
+    let started = shared.connections.start(peer::child(shared, beginning));
+    if let Err(error) = started.await
+        && let Some(left_out) = NOT_ACCEPTED.admit()
+    {
+        warn!(%remote, %error, left_out, "connection not taken");
     }
 }
 

@@ -36,6 +36,7 @@ pub mod listener;
 pub mod local;
 pub mod nat;
 pub mod peer;
+mod places;
 pub mod protocol;
 pub mod restrict;
 pub mod roster;

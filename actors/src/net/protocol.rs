@@ -18,13 +18,14 @@
 //!   connection ends otherwise, the conversation is dropped where it waits: what it must take
 //!   back (a place in a set of peers) belongs into a guard with a `Drop`.
 //!
-//! The future runs on the network's thread. What takes longer than half a millisecond belongs on
-//! a pool, as in a handler.
+//! The future runs on the network's thread, which all connections share by turns
+//! ([`super::limits::TURN_BYTES`]). What takes longer than a tenth of a millisecond belongs on a
+//! pool, the decompression of a large payload, too: it comes as it travelled.
 
 use std::sync::Arc;
 
 use actoreum_primitives::{B256, U256};
-use actoreum_wire::p2p::{self, Capability, DisconnectReason};
+use actoreum_wire::p2p::{self, Capability, DisconnectReason, Payload};
 use bytes::Bytes;
 use futures_util::future::LocalBoxFuture;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -58,13 +59,13 @@ pub enum ConversationEnd {
     Error(String),
 }
 
-/// A message of the protocol, decompressed.
+/// A message of the protocol.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Incoming {
     /// Its code within the protocol.
     pub id: u64,
-    /// Its payload.
-    pub payload: Bytes,
+    /// Its payload. A large one is decompressed on a pool: see the module.
+    pub payload: Payload,
 }
 
 /// One conversation's end of a connection.

@@ -13,8 +13,9 @@ use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use super::transport::{Datagrams, Listen, ListenAddress, Transport, Wire};
 use crate::kept_socket::KeptSocket;
 
-/// Connections that the kernel holds for us before they are accepted.
-const BACKLOG: i32 = 128;
+/// Connections that the kernel holds for us before they are accepted. They are accepted at once,
+/// so this only covers a moment in which the thread is busy.
+const BACKLOG: i32 = 1024;
 
 /// Sockets of the machine. Addresses that it shows are canonical: an IPv4 peer of a socket for
 /// both families shows its IPv4 address.

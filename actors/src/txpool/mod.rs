@@ -44,6 +44,7 @@ use actoreum_txpool::{AddError, Head, Origin, Pool, PoolConfig, PoolReader, Pool
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+use crate::log_limit::LogLimit;
 use crate::supervision::{
     Actor, Backoff, Ctx, Exit, Failure, Handles, Message, Recipient, WhenAbandoned, WhenFull,
 };
@@ -250,8 +251,11 @@ impl TxPoolActor {
             transactions: changes.pending.into(),
         };
         for follower in &self.setup.followers {
-            if let Err(error) = follower.tell(news.clone()) {
-                warn!(follower = follower.path(), %error, "new transactions not delivered");
+            if let Err(error) = follower.tell(news.clone())
+                && let Some(left_out) = NOT_DELIVERED.admit()
+            {
+                let follower = follower.path();
+                warn!(follower, %error, left_out, "new transactions not delivered");
             }
         }
         is_lasting
@@ -278,6 +282,9 @@ impl TxPoolActor {
         self.setup.reader.publish(self.pool.snapshot());
     }
 }
+
+/// Followers that peers keep busy, or that start again, miss transactions.
+static NOT_DELIVERED: LogLimit = LogLimit::new();
 
 impl Actor for TxPoolActor {
     fn started(&mut self, ctx: &mut Ctx<Self>) -> Result<(), Failure> {

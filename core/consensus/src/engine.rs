@@ -29,6 +29,17 @@ pub trait Engine: Debug + Send + Sync {
     /// The seal of a header that [`verify_header`](Self::verify_header) found sound.
     fn verify_seal(&self, chain: &dyn HeaderChain, header: &Header) -> Result<(), ConsensusError>;
 
+    /// What can be said of the seal of a header whose parent is not known, close to our head: a
+    /// header that fails is not worth being kept until its parent comes. A valid one can fail
+    /// where the chain changed much in between (clique: a signer that was voted in meanwhile); its
+    /// block then comes with a sync.
+    fn verify_orphan_seal(
+        &self,
+        chain: &dyn HeaderChain,
+        head: &Header,
+        header: &Header,
+    ) -> Result<(), ConsensusError>;
+
     /// [`verify_header`](Self::verify_header) for a whole batch, on all cores. The error is
     /// the one with the lowest index.
     fn verify_headers(&self, batch: &BatchChain<'_>, now: u64) -> Result<(), BatchError>;

@@ -83,3 +83,8 @@ pub const CLIQUE_MAX_REPLAY: usize = 90_000;
 /// Milliseconds of random delay for each signer that an out-of-turn clique sealer adds,
 /// so that not all of them seal at once. As in geth.
 pub const CLIQUE_WIGGLE_MILLIS: u64 = 500;
+
+/// A header whose parent is not known is not kept where its difficulty is below that of our head,
+/// divided by this: otherwise a byzantine peer seals what it likes at the least difficulty. From
+/// one block to the next it can fall by a twentieth, in 32 blocks to a fifth.
+pub const ORPHAN_DIFFICULTY_DIVISOR: u64 = 8;

@@ -102,6 +102,19 @@ impl Engine for Merge {
         }
     }
 
+    fn verify_orphan_seal(
+        &self,
+        chain: &dyn HeaderChain,
+        head: &Header,
+        header: &Header,
+    ) -> Result<(), ConsensusError> {
+        match header.difficulty.is_zero() || head.difficulty.is_zero() {
+            // Peers do not tell each other of merged blocks.
+            true => Err(ConsensusError::UnknownAncestor),
+            false => self.inner.verify_orphan_seal(chain, head, header),
+        }
+    }
+
     fn verify_headers(&self, batch: &BatchChain<'_>, now: u64) -> Result<(), BatchError> {
         let split = first_merged(batch)?;
         self.inner.verify_headers(&batch.first(split), now)?;

@@ -238,3 +238,7 @@ pub const MAX_TOTAL_DIFFICULTY_BITS: usize = 100;
 /// Longest extra data of a header that is sent unasked. Clique's checkpoints hold a list of
 /// signers, 20 bytes each, so it can be much more than the 32 bytes of other chains.
 pub const MAX_EXTRA_DATA: usize = 100 * 1024;
+
+/// Longest encoded header that is decoded or hashed: [`MAX_EXTRA_DATA`], and what the other fields
+/// of any fork take. Hashing one of ten megabytes would hold a thread for 40 ms.
+pub const MAX_ENCODED_HEADER: usize = MAX_EXTRA_DATA + 2 * 1024;

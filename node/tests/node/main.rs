@@ -10,6 +10,7 @@
 
 mod accounts;
 mod admin;
+mod attacker;
 mod browser;
 mod chains;
 mod crash;

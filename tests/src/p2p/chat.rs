@@ -68,13 +68,13 @@ impl ProtocolHandler for ChatHandler {
             chat.peers.lock().unwrap().insert(id, peer.clone());
             let _guard = Guard(Arc::clone(&chat), peer);
             while let Some(message) = link.receive().await {
-                if message.payload.as_ref() == b"panic" {
+                let Ok(payload) = message.payload.decompress() else {
+                    return ConversationEnd::Error("invalid snappy encoding".to_owned());
+                };
+                if payload.as_ref() == b"panic" {
                     panic!("a message asked for it");
                 }
-                chat.heard
-                    .lock()
-                    .unwrap()
-                    .push((id, message.payload.to_vec()));
+                chat.heard.lock().unwrap().push((id, payload.to_vec()));
                 if chat.is_deaf.load(SeqCst) {
                     std::future::pending::<()>().await;
                 }

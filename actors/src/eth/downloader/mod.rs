@@ -37,6 +37,7 @@ use tracing::{debug, info, warn};
 use super::limits::TIMEOUT_POINTS;
 use super::{EthPeer, EthPeers};
 use crate::chain::ChainActor;
+use crate::log_limit::LogLimit;
 use crate::supervision::{
     Actor, ActorRef, Ctx, Failure, Handles, Message, Pool, Recipient, TaskHandle, WhenFull,
 };
@@ -107,6 +108,9 @@ struct Connection {
     /// It was sent away, and is still there.
     is_dropped: bool,
 }
+
+/// Byzantine peers can come back under another key as often as they like.
+static DROPPED: LogLimit = LogLimit::new();
 
 /// See the module.
 pub struct DownloaderActor {
@@ -240,7 +244,9 @@ impl DownloaderActor {
         };
         connection.is_dropped = true;
         let peer = connection.peer.clone();
-        warn!(?peer, %reason, "synchronisation failed, dropping peer");
+        if let Some(left_out) = DROPPED.admit() {
+            warn!(?peer, %reason, left_out, "synchronisation failed, dropping peer");
+        }
         match reason {
             // Slow lines do this too: it may come back.
             SyncError::Timeout => {

@@ -8,41 +8,52 @@ use actoreum_consensus::{ConsensusError, Disposition, Engine, HeaderChain as _};
 use actoreum_messages::chain::{BlockOrigin, ImportBlocks, ImportRefused};
 use actoreum_messages::protocol_manager::PropagateBlock;
 use actoreum_primitives::{B256, Block, Header};
+use actoreum_sync::BlockParcel;
 use tokio::time::Instant;
 use tracing::{debug, info};
 
 use crate::clock;
 use crate::eth::setup::EthSetup;
 
-/// Checks a block's header, propagates the block, imports it. What whoever sent it is to be
-/// blamed for.
-pub(super) async fn import(setup: EthSetup, block: Block) -> Option<String> {
-    let number = block.header.number;
-    let block = Arc::new(block);
+/// Checks a block's header, decodes its body, propagates the block, imports it. What whoever sent
+/// it is to be blamed for.
+pub(super) async fn import(setup: EthSetup, block: BlockParcel) -> Option<String> {
+    let number = block.header.header.number;
     let (engine, chain) = (Arc::clone(&setup.engine), setup.chain.clone());
-    let checked = Arc::clone(&block);
-    let check = move || check(engine.as_ref(), &chain, &checked.header);
-    // A pool that is down comes back, and the block with a sync.
-    match setup.serving.run(check).await.ok()? {
-        Ok(()) => {
-            let block = Arc::clone(&block);
-            // Gossip: somebody else propagates it.
-            let _ = setup.manager.tell(PropagateBlock { block });
-        }
-        Err(error) => match error.disposition() {
-            Disposition::Bad => return Some(format!("sent a block: {error}")),
-            Disposition::UnknownAncestor => {
-                debug!(number, "block without a parent left out");
-                return None;
-            }
+    let check = move || {
+        let checked = check(engine.as_ref(), &chain, &block.header.header);
+        let is_future = match checked.as_ref().map_err(ConsensusError::disposition) {
+            Ok(()) => false,
             // The chain keeps it until its time has come.
-            Disposition::Future => {}
-            Disposition::Internal => {
-                debug!(number, %error, "block not checked");
-                return None;
+            Err(Disposition::Future) => true,
+            Err(Disposition::Bad | Disposition::UnknownAncestor | Disposition::Internal) => {
+                return Err(checked.err());
             }
-        },
-    }
+        };
+        // Decoded it may be ten times as large: not before its seal was found sound.
+        let block = block.into_block();
+        let block = block.map_err(|_| None::<ConsensusError>)?;
+        Ok((Arc::new(block), is_future))
+    };
+    // A pool that is down comes back, and the block with a sync.
+    let block = match setup.serving.run(check).await.ok()? {
+        Ok((block, is_future)) => {
+            if !is_future {
+                let block = Arc::clone(&block);
+                // Gossip: somebody else propagates it.
+                let _ = setup.manager.tell(PropagateBlock { block });
+            }
+            block
+        }
+        Err(None) => return Some("sent a block: its body is malformed".to_owned()),
+        Err(Some(error)) => {
+            if error.disposition() == Disposition::Bad {
+                return Some(format!("sent a block: {error}"));
+            }
+            debug!(number, %error, "block left out");
+            return None;
+        }
+    };
     let (begun, summary) = (Instant::now(), Summary::of(&block));
     let import = ImportBlocks {
         blocks: vec![Arc::unwrap_or_clone(block)],
@@ -104,6 +115,10 @@ fn check(engine: &dyn Engine, chain: &ChainReader, header: &Header) -> Result<()
     let number = header.number.checked_sub(1);
     let parent = number.and_then(|number| chain.header(&header.parent_hash, number));
     let parent = parent.ok_or(ConsensusError::UnknownAncestor)?;
-    engine.verify_header(chain, header, &parent, clock::unix_seconds())?;
-    engine.verify_seal(chain, header)
+    let verified = engine.verify_header(chain, header, &parent, clock::unix_seconds());
+    if verified.is_ok() || verified == Err(ConsensusError::FutureBlock) {
+        // A block that is to be kept until its time has come has its seal already.
+        engine.verify_seal(chain, header)?;
+    }
+    verified
 }

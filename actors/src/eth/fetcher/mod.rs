@@ -4,10 +4,11 @@
 //! | message | what happens |
 //! |---|---|
 //! | [`BlocksAnnounced`] | remembered; asked for when they do not come by themselves |
-//! | [`BlockPropagated`] | waits for its parent, then: header checked, propagated, imported |
+//! | [`BlockPropagated`] | waits for its parent, then: header checked, decoded, propagated, imported |
 //! | [`TransactionsAnnounced`] | remembered; asked for when they do not come by themselves |
 //! | [`ChainChanged`] | blocks that wait for a parent look for it |
 //! | `Due` | it is time for one of those |
+//! | `PeersMoved` | what came from peers that have gone goes, too |
 //!
 //! The rules are [`BlockFetcher`] and [`TransactionFetcher`]. What was announced last is remembered
 //! with the peer, too: a new generation begins with what of it is not here.
@@ -18,14 +19,16 @@ use std::time::Duration;
 
 use actoreum_messages::events::ChainChanged;
 use actoreum_messages::fetcher::{BlockPropagated, BlocksAnnounced, TransactionsAnnounced};
-use actoreum_primitives::{B256, Body, EMPTY_ROOT_HASH, PooledTransaction, transaction_trie_items};
+use actoreum_primitives::rlp::DecodeError;
+use actoreum_primitives::{B256, Body, PooledTransaction};
+use actoreum_sync::BodyParcel;
 use actoreum_sync::fetcher::limits::FETCH_TIMEOUT;
-use actoreum_sync::fetcher::{BlockFetcher, FetchAction, FetchedBody, PeerId};
+use actoreum_sync::fetcher::{BlockFetcher, FetchAction, PeerId, Propagated};
 use actoreum_sync::transactions::{FetchTransactions, TransactionFetcher};
-use actoreum_trie::ordered_root;
 use actoreum_txpool::AddError;
-use actoreum_wire::eth::BlockOrigin;
+use actoreum_wire::eth::{BlockOrigin, LazyList, WireItem as _};
 use actoreum_wire::nodes::NodeId;
+use futures_util::stream;
 use rand::Rng;
 use tokio::time::Instant;
 
@@ -41,6 +44,11 @@ const LEAST_PAUSE: Duration = Duration::from_millis(10);
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 struct Due;
+
+/// Peers came or went, or one has another head.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+struct PeersMoved;
 
 /// See the module.
 pub struct FetcherActor {
@@ -139,7 +147,7 @@ impl FetcherActor {
             FetchAction::Header { peer, hash } => self.fetch_header(peer, hash, ctx),
             FetchAction::Bodies { peer, hashes } => self.fetch_bodies(peer, hashes, ctx),
             FetchAction::Import { peer, block } => {
-                let hash = block.hash();
+                let hash = block.header.hash;
                 let import = import::import(self.setup.clone(), *block);
                 ctx.spawn_then(import, move |actor, fault, ctx| {
                     if let Some(fault) = fault {
@@ -180,11 +188,18 @@ impl FetcherActor {
         let serving = self.setup.serving.clone();
         let asked = hashes.clone();
         let ask = async move {
-            let bodies = peer.bodies(asked, deadline).await.unwrap_or_default();
-            let take_roots = move || bodies.into_iter().filter_map(with_roots).collect();
-            serving.run(take_roots).await.unwrap_or_default()
+            let bodies = peer.raw_bodies(asked, deadline).await.ok()?;
+            let take_roots = move || with_roots(&bodies);
+            match serving.run(take_roots).await.ok()? {
+                Ok(bodies) => Some(bodies),
+                Err(error) => {
+                    peer.malformed(&error);
+                    None
+                }
+            }
         };
-        ctx.spawn_then(ask, move |actor, bodies: Vec<FetchedBody>, ctx| {
+        ctx.spawn_then(ask, move |actor, bodies, ctx| {
+            let bodies = bodies.unwrap_or_default();
             actor.blocks.bodies_came(actor.now(), id, &hashes, bodies);
             actor.turn(ctx);
         });
@@ -231,17 +246,13 @@ async fn fetch_transactions(
     given.into_iter().zip(results).collect()
 }
 
-fn with_roots(body: Body) -> Option<FetchedBody> {
-    let items = transaction_trie_items(&body.transactions);
-    let transactions_root = match items.is_empty() {
-        true => EMPTY_ROOT_HASH,
-        false => ordered_root(&items).ok()?,
+/// The bodies with their roots, still encoded.
+fn with_roots(bodies: &LazyList<Body>) -> Result<Vec<BodyParcel>, DecodeError> {
+    let with_root = |raw| {
+        Body::check(raw)?;
+        BodyParcel::read(raw)
     };
-    Some(FetchedBody {
-        transactions_root,
-        ommers_hash: body.ommers_hash(),
-        body,
-    })
+    bodies.raw().map(with_root).collect()
 }
 
 impl Actor for FetcherActor {
@@ -263,6 +274,11 @@ impl Actor for FetcherActor {
             }
         }
         self.set_timer(ctx);
+        let changes = self.setup.peers.changes();
+        ctx.attach(stream::unfold(changes, |mut changes| async move {
+            changes.changed().await.ok()?;
+            Some((PeersMoved, changes))
+        }));
         Ok(())
     }
 }
@@ -288,11 +304,35 @@ impl Handles<BlockPropagated> for FetcherActor {
     const WHEN_FULL: WhenFull = WhenFull::Wait;
 
     fn handle(&mut self, message: BlockPropagated, ctx: &mut Ctx<Self>) {
-        let BlockPropagated { peer, hash, block } = message;
-        if !self.blocks.propagated(self.height(), peer.0, hash, block) {
-            self.blame(&peer.0, NOISE_POINTS, "sends too many blocks");
+        let BlockPropagated { peer, block } = message;
+        let size = block.body.as_ref().map_or(0, |body| body.len());
+        let useless = match self.blocks.propagated(self.height(), peer.0, block) {
+            Propagated::Taken => None,
+            Propagated::Far => Some("blocks far from our head"),
+            Propagated::Full => Some("more blocks than are kept"),
+        };
+        if let (Some(what), Some(peer)) = (useless, self.peer(&peer.0)) {
+            peer.charge_useless(size, what);
         }
         self.turn(ctx);
+        // It may have gone while its block was on the way here.
+        if self.peer(&peer.0).is_none() {
+            self.blocks.peer_left(self.now(), &peer.0);
+        }
+    }
+}
+
+impl Handles<PeersMoved> for FetcherActor {
+    type Answer = ();
+    const WHEN_FULL: WhenFull = WhenFull::DropOldest;
+
+    fn handle(&mut self, _: PeersMoved, ctx: &mut Ctx<Self>) {
+        let peers = self.setup.peers.list();
+        for id in self.blocks.peers() {
+            if !peers.iter().any(|peer| peer.id().0 == id) {
+                self.peer_left(&id, ctx);
+            }
+        }
     }
 }
 

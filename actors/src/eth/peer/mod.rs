@@ -2,6 +2,7 @@
 
 mod known;
 mod requests;
+mod useless;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -22,9 +23,10 @@ use tokio::time::{Instant, timeout_at};
 
 pub(super) use self::known::KnownHashes;
 use self::requests::{Delivery, Requests};
+use self::useless::UselessBudget;
 use super::limits::{
     ANSWER_CREDIT, KNOWN_BLOCKS, KNOWN_TRANSACTIONS, MALFORMED_POINTS, MISMATCH_POINTS,
-    REMEMBERED_BLOCKS, REMEMBERED_TRANSACTIONS, TIMEOUT_POINTS, UNSOLICITED_POINTS,
+    REMEMBERED_BLOCKS, REMEMBERED_TRANSACTIONS, TIMEOUT_POINTS, UNSOLICITED_POINTS, USELESS_POINTS,
 };
 use crate::net::protocol::{EthInfo, PeerHandle, SendError};
 
@@ -47,6 +49,7 @@ struct Inner {
     known_transactions: Mutex<KnownHashes>,
     announced_blocks: Mutex<VecDeque<BlockAnnouncement>>,
     announced_transactions: Mutex<VecDeque<TransactionAnnouncement>>,
+    useless: Mutex<UselessBudget>,
 }
 
 /// The best block of a peer, as it says.
@@ -98,6 +101,7 @@ impl EthPeer {
             known_transactions: Mutex::new(KnownHashes::new(KNOWN_TRANSACTIONS)),
             announced_blocks: Mutex::default(),
             announced_transactions: Mutex::default(),
+            useless: Mutex::new(UselessBudget::new(Instant::now())),
         }))
     }
 
@@ -146,9 +150,9 @@ impl EthPeer {
         self.0.known_blocks.lock().contains(hash)
     }
 
-    /// Remembers that it has a block.
-    pub(super) fn mark_block(&self, hash: &B256) {
-        self.0.known_blocks.lock().insert(hash);
+    /// Remembers that it has a block. False where that was known.
+    pub(super) fn mark_block(&self, hash: &B256) -> bool {
+        self.0.known_blocks.lock().insert(hash)
     }
 
     /// Whether it has a transaction: it was sent one way or the other.
@@ -199,6 +203,26 @@ impl EthPeer {
     /// not connected to for a while. Below zero in its favour.
     pub fn penalise(&self, points: i64, why: &str) {
         self.0.handle.penalise(points, why);
+    }
+
+    /// It sent so many bytes that are of no use and break no rule. Counts against it beyond a
+    /// budget that fills up with time.
+    pub(super) fn charge_useless(&self, bytes: usize, what: &str) {
+        let is_within = self.0.useless.lock().take(bytes, Instant::now());
+        if !is_within {
+            self.penalise(USELESS_POINTS, &format!("sends too much of no use: {what}"));
+        }
+    }
+
+    /// Whether an answer of this kind may be one to a request that it was sent.
+    pub(super) fn expects(&self, answer: MessageId) -> bool {
+        self.0.requests.expects(answer)
+    }
+
+    /// It sent an answer that nobody asked for.
+    pub(super) fn unsolicited(&self, answer: MessageId) {
+        let why = format!("{answer:?} that nobody asked for");
+        self.penalise(UNSOLICITED_POINTS, &why);
     }
 
     /// Ends the connection with a peer that is of no use, and keeps it away for a minute.
@@ -454,10 +478,7 @@ impl EthPeer {
     pub(super) fn answered(&self, message: EthMessage) {
         let answer = message.id();
         if self.0.requests.deliver(self.0.version, message) == Delivery::Unsolicited {
-            self.penalise(
-                UNSOLICITED_POINTS,
-                &format!("{answer:?} that nobody asked for"),
-            );
+            self.unsolicited(answer);
         }
     }
 

@@ -71,6 +71,12 @@ impl Requests {
         Ok((begun, receiver))
     }
 
+    /// Whether a request waits that a message of this kind answers.
+    pub(super) fn expects(&self, answer: MessageId) -> bool {
+        let state = self.state.lock();
+        state.waiting.iter().any(|waiting| waiting.answer == answer)
+    }
+
     /// Brings an answer to whoever asked.
     pub(super) fn deliver(&self, version: EthVersion, message: EthMessage) -> Delivery {
         let mut state = self.state.lock();

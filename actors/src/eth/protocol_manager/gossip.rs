@@ -31,10 +31,7 @@ pub(super) fn propagate(
     }
     chance.choose(|random| receivers.shuffle(random));
     receivers.truncate(receivers.len().isqrt().max(LEAST_BLOCK_RECEIVERS));
-    let message = EthMessage::NewBlock(Box::new(NewBlock {
-        block: block.clone(),
-        total_difficulty,
-    }));
+    let message = EthMessage::NewBlock(Box::new(NewBlock::new(block, total_difficulty)));
     // It is the same in all versions.
     let Ok(payload) = message.encode(EthVersion::Eth62) else {
         return 0;

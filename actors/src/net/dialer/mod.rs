@@ -228,7 +228,7 @@ async fn dial(shared: Arc<Shared>, node: Enode, direction: Direction) -> Dialled
         wire,
         direction,
         expected: Some(node.public_key),
-        slot: None,
+        place: None,
         set_up: Some(set_up),
     };
     let started = shared.connections.start(peer::child(&shared, beginning));

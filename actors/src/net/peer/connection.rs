@@ -39,6 +39,9 @@ pub enum End {
     /// A conversation found something wrong.
     #[error("{0}")]
     Conversation(String),
+    /// Its handshake took long while others waited for its place.
+    #[error("handshake took long while others waited")]
+    Evicted,
     /// ServerActor is not there.
     #[error("server stopped")]
     ServerStopped,
@@ -56,7 +59,11 @@ impl End {
                     | DisconnectReason::SubprotocolError
             ),
             Self::Session(_) | Self::WriteTimeout | Self::Conversation(_) => true,
-            Self::Remote(_) | Self::Closed | Self::Socket(_) | Self::ServerStopped => false,
+            Self::Remote(_)
+            | Self::Closed
+            | Self::Socket(_)
+            | Self::Evicted
+            | Self::ServerStopped => false,
         }
     }
 
@@ -67,7 +74,12 @@ impl End {
             Self::Session(error) => error.disconnect_reason(),
             Self::Conversation(_) => Some(DisconnectReason::SubprotocolError),
             Self::ServerStopped => Some(DisconnectReason::Quitting),
-            Self::Remote(_) | Self::Closed | Self::Socket(_) | Self::WriteTimeout => None,
+            // Nothing is said to one that was evicted: a farewell would take a second.
+            Self::Remote(_)
+            | Self::Closed
+            | Self::Socket(_)
+            | Self::WriteTimeout
+            | Self::Evicted => None,
         }
     }
 }

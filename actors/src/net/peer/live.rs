@@ -14,6 +14,7 @@ use futures_util::stream::FuturesUnordered;
 use parking_lot::Mutex;
 use rand::Rng;
 use tokio::sync::{mpsc, watch};
+use tokio::task::yield_now;
 use tokio::time::Instant;
 use tracing::{debug, trace};
 
@@ -21,7 +22,10 @@ use super::connection::{Connection, End, now};
 use super::record::{ConnectionId, PeerRecord, Traffic};
 use super::{Beginning, Direction, PeerActor};
 use crate::net::Shared;
-use crate::net::limits::{OLDEST_P2P_VERSION, UNTAKEN_MESSAGES, WRITE_BATCH};
+use crate::net::limits::{
+    MIN_TURN_COST, OLDEST_P2P_VERSION, TURN_BYTES, UNTAKEN_MESSAGES, WRITE_BATCH,
+};
+use crate::net::places::Place;
 use crate::net::protocol::{
     ConversationEnd, Incoming, Link, Outgoing, PeerHandle, ProtocolHandler, SendQueue,
 };
@@ -57,7 +61,7 @@ impl Life {
             wire,
             direction,
             expected,
-            slot,
+            mut place,
             set_up,
         } = beginning;
         let session = self.session(expected);
@@ -70,8 +74,9 @@ impl Life {
             biased;
             entered = self.enter(&mut connection, traffic, direction, (local, remote)) => entered,
             reason = wished(&mut wish) => Err(End::Local(reason)),
+            () = evicted(place.as_mut()) => Err(End::Evicted),
         };
-        drop(slot);
+        drop(place);
         if let Some(set_up) = set_up {
             let outcome = entered.as_ref().map(|_| ()).map_err(Clone::clone);
             // A dialer that was restarted does not wait any more.
@@ -199,7 +204,12 @@ impl Life {
     ) -> End {
         let mut conversations = self.begin(record, queue);
         let mut untaken: Option<(usize, Incoming)> = None;
+        let mut turn = Turn::default();
         loop {
+            if turn.is_over(record) {
+                // The other connections of this thread come first now.
+                yield_now().await;
+            }
             if untaken.is_none() {
                 match take_events(connection, record) {
                     Ok(message) => untaken = message,
@@ -261,11 +271,41 @@ impl Life {
     }
 }
 
+/// What a connection did since it last let others go on.
+#[derive(Default)]
+struct Turn {
+    bytes: u64,
+    messages: u64,
+}
+
+impl Turn {
+    /// Whether it did as much as it may in one turn. The next one begins then.
+    fn is_over(&mut self, record: &PeerRecord) -> bool {
+        let traffic = &record.traffic;
+        let bytes = traffic.bytes_in.load(Relaxed) + traffic.bytes_out.load(Relaxed);
+        let messages = traffic.messages_in.load(Relaxed);
+        let cost = (bytes - self.bytes) + (messages - self.messages) * MIN_TURN_COST as u64;
+        let is_over = cost >= TURN_BYTES as u64;
+        if is_over {
+            *self = Self { bytes, messages };
+        }
+        is_over
+    }
+}
+
 /// Resolves when somebody wants the connection to end.
 async fn wished(wish: &mut watch::Receiver<Option<DisconnectReason>>) -> DisconnectReason {
     match wish.wait_for(Option::is_some).await.map(|wish| *wish) {
         Ok(Some(reason)) => reason,
         _ => pending().await,
+    }
+}
+
+/// Resolves when a handshake's place is needed for somebody else.
+async fn evicted(place: Option<&mut Place>) {
+    match place {
+        Some(place) => place.evicted().await,
+        None => pending().await,
     }
 }
 

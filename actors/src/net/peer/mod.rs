@@ -31,13 +31,14 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use actoreum_primitives::PublicKey;
 use actoreum_wire::p2p::DisconnectReason;
 use parking_lot::Mutex;
-use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 
 pub use connection::End;
 pub use record::{ConnectionId, Direction, PeerRecord, Traffic};
 
 use super::Shared;
 use super::limits::{FAREWELL, PEER_MAILBOX};
+use super::places::Place;
 use super::server::ConnectionEnded;
 use super::transport::Wire;
 use crate::supervision::{Actor, ActorRef, ChildSpec, Ctx, Failure, Handles, Message};
@@ -54,7 +55,7 @@ pub(super) struct Beginning {
     /// Whom we dialled.
     pub expected: Option<PublicKey>,
     /// A stranger's place among the handshakes; given back when its handshakes are over.
-    pub slot: Option<OwnedSemaphorePermit>,
+    pub place: Option<Place>,
     /// Hears how the handshakes ended: after the peer was added, or refused.
     pub set_up: Option<oneshot::Sender<Result<(), End>>>,
 }

@@ -35,6 +35,7 @@ use tracing::{debug, info};
 use super::Shared;
 use super::limits::EVENT_SUBSCRIBERS;
 use super::peer::{ConnectionId, Direction, End, PeerRecord};
+use crate::log_limit::{self, LogLimit};
 use crate::supervision::{Actor, Ctx, Failure, Handles, Message};
 
 /// A key is proven: may it go on? From: PeerActor. In the place of geth's `posthandshake`.
@@ -71,7 +72,16 @@ pub struct ServerActor {
     shared: Arc<Shared>,
     peers: HashMap<NodeId, Arc<PeerRecord>>,
     subscribers: HashMap<FilterId, Subscription>,
+    /// The lines "peer connected" and "peer banned": anybody can cause as many as it likes.
+    connected: LogLimit,
+    banned: LogLimit,
+    is_summary_due: bool,
 }
+
+/// A period of the log's limits is over.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+struct LogSummary;
 
 /// Somebody who is told. Dropped with its actor, it says that events are lost.
 struct Subscription {
@@ -94,6 +104,17 @@ impl ServerActor {
             shared,
             peers: HashMap::new(),
             subscribers: HashMap::new(),
+            connected: LogLimit::new(),
+            banned: LogLimit::new(),
+            is_summary_due: false,
+        }
+    }
+
+    /// A line was left out of the log: how many there were is said later.
+    fn summarise_later(&mut self, ctx: &mut Ctx<Self>) {
+        if !self.is_summary_due {
+            self.is_summary_due = true;
+            ctx.notify_after(log_limit::PERIOD, LogSummary);
         }
     }
 
@@ -178,17 +199,21 @@ impl Handles<Admit> for ServerActor {
 impl Handles<Greet> for ServerActor {
     type Answer = Result<(), DisconnectReason>;
 
-    fn handle(&mut self, Greet { record }: Greet, _: &mut Ctx<Self>) -> Self::Answer {
+    fn handle(&mut self, Greet { record }: Greet, ctx: &mut Ctx<Self>) -> Self::Answer {
         if record.shared.is_empty() {
             return Err(DisconnectReason::UselessPeer);
         }
         self.check(&record.id, record.direction)?;
         let is_trusted = self.shared.roster.is_trusted(&record.id);
         record.is_trusted.store(is_trusted, Relaxed);
-        info!(
-            peer = ?record.id, client = %record.client_name, remote = %record.remote,
-            direction = ?record.direction, peers = self.peers.len() + 1, "peer connected"
-        );
+        if self.connected.admit().is_some() {
+            info!(
+                peer = ?record.id, client = %record.client_name, remote = %record.remote,
+                direction = ?record.direction, peers = self.peers.len() + 1, "peer connected"
+            );
+        } else {
+            self.summarise_later(ctx);
+        }
         let id = record.id;
         self.peers.insert(id, record);
         self.publish();
@@ -272,11 +297,31 @@ impl Handles<Ban> for ServerActor {
             why,
             time,
         }: Ban,
-        _: &mut Ctx<Self>,
+        ctx: &mut Ctx<Self>,
     ) {
-        info!(peer = ?id, why, seconds = time.as_secs(), "peer banned");
+        if self.banned.admit().is_some() {
+            info!(peer = ?id, why, seconds = time.as_secs(), "peer banned");
+        } else {
+            self.summarise_later(ctx);
+        }
         let peer = self.peers.get(&id).map(Arc::as_ref);
         self.shared.dropped.keep_away(id, peer, why, time);
+    }
+}
+
+impl Handles<LogSummary> for ServerActor {
+    type Answer = ();
+
+    fn handle(&mut self, _: LogSummary, _: &mut Ctx<Self>) {
+        self.is_summary_due = false;
+        let (connected, banned) = (self.connected.take_left_out(), self.banned.take_left_out());
+        let seconds = log_limit::PERIOD.as_secs();
+        if connected > 0 {
+            info!(count = connected, seconds, "more peers connected");
+        }
+        if banned > 0 {
+            info!(count = banned, seconds, "more peers banned");
+        }
     }
 }
 

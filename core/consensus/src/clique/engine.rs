@@ -246,6 +246,22 @@ impl Engine for Clique {
         Ok(self.verify_against(&snapshot, header, signer)?)
     }
 
+    /// One of the signers at our head signed it.
+    fn verify_orphan_seal(
+        &self,
+        chain: &dyn HeaderChain,
+        head: &Header,
+        header: &Header,
+    ) -> Result<(), ConsensusError> {
+        let snapshot = self.snapshot(chain, head.number, head.hash())?;
+        // Not from the memory of signers: byzantine peers would fill it.
+        let signer = recover_signer(header)?;
+        match snapshot.signers.contains(&signer) {
+            true => Ok(()),
+            false => Err(CliqueError::UnauthorizedSigner.into()),
+        }
+    }
+
     fn verify_headers(&self, batch: &BatchChain<'_>, now: u64) -> Result<(), BatchError> {
         verify_each(batch, |header, parent| {
             self.verify_header(batch, header, parent, now)

@@ -192,6 +192,24 @@ impl Engine for Ethash {
         verify_output(header, &output)
     }
 
+    /// It has the work of its difficulty, and that is not far below our head's: over the few blocks
+    /// in between it can fall to about a quarter.
+    fn verify_orphan_seal(
+        &self,
+        chain: &dyn HeaderChain,
+        head: &Header,
+        header: &Header,
+    ) -> Result<(), ConsensusError> {
+        let least = head.difficulty / U256::from(limits::ORPHAN_DIFFICULTY_DIVISOR);
+        if header.difficulty < least {
+            return Err(ConsensusError::InvalidDifficulty {
+                have: header.difficulty,
+                want: least,
+            });
+        }
+        self.verify_seal(chain, header)
+    }
+
     fn verify_headers(&self, batch: &BatchChain<'_>, now: u64) -> Result<(), BatchError> {
         verify_each(batch, |header, parent| {
             self.verify_header(batch, header, parent, now)

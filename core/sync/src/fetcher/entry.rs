@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use actoreum_primitives::{Block, Header};
+use actoreum_primitives::Header;
 
 use super::PeerId;
 use super::limits::{ARRIVE_TIMEOUT, GATHER_SLACK};
+use crate::BlockParcel;
 
 /// A block on its way.
 #[derive(Debug)]
@@ -14,6 +15,8 @@ pub(super) struct Entry {
     /// Who has it, as they say, and did not fail to give it. Empty once it is queued.
     pub announcers: Vec<PeerId>,
     pub stage: Stage,
+    /// Whose header or block is held, and its bytes.
+    pub held: Option<(PeerId, usize)>,
 }
 
 /// Where it stands.
@@ -37,7 +40,7 @@ pub(super) enum Stage {
     },
     Queued {
         peer: PeerId,
-        block: Box<Block>,
+        block: Box<BlockParcel>,
         /// The move at which its parent was missing.
         orphan_at: Option<u64>,
     },
@@ -47,6 +50,16 @@ pub(super) enum Stage {
 }
 
 impl Entry {
+    /// An announced block.
+    pub fn announced(number: u64, since: Duration) -> Self {
+        Self {
+            number,
+            announcers: Vec::new(),
+            stage: Stage::Announced { since },
+            held: None,
+        }
+    }
+
     /// When something is to be asked for it.
     pub fn due(&self) -> Option<Duration> {
         match self.stage {
@@ -54,5 +67,10 @@ impl Entry {
             Stage::HeaderHere { since, .. } => Some(since + GATHER_SLACK),
             _ => None,
         }
+    }
+
+    /// Whether the block is here, queued or on its way into the chain.
+    pub fn is_here(&self) -> bool {
+        matches!(self.stage, Stage::Queued { .. } | Stage::Importing { .. })
     }
 }

@@ -24,3 +24,16 @@ pub const HASH_LIMIT: usize = 256;
 
 /// Blocks of one peer that wait to be imported: whole blocks are large.
 pub const BLOCK_LIMIT: usize = 64;
+
+/// Bytes of headers and blocks of one peer that are held, from the header's arrival to the end of
+/// the import. Room for one block of the largest kind (10 MiB) and the ordinary ones around it.
+pub const MAX_PEER_BYTES: usize = 16 << 20;
+
+/// The same of all peers. With a full share for every peer, 50 of them could have 800 MiB held.
+/// What is over goes from the peer that holds most, so that byzantine peers that fill it lose
+/// their own blocks to the next honest one.
+pub const MAX_TOTAL_BYTES: usize = 64 << 20;
+
+/// What a held block takes beside its body and the extra data of its header: the header's fields
+/// and the places in the maps.
+pub const ENTRY_BYTES: usize = 1024;

@@ -8,8 +8,10 @@
 //! ```
 //!
 //! A hash is in one stage only, so that a block is asked for once at a time, and imported once.
+//! Bodies stay encoded, and what is held of a peer and of all is bounded in bytes.
 
 mod entry;
+mod held;
 pub mod limits;
 #[cfg(test)]
 mod tests;
@@ -17,13 +19,15 @@ mod tests;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use actoreum_primitives::{B256, Block, Body, EMPTY_OMMERS_HASH, EMPTY_ROOT_HASH, Header};
+use actoreum_primitives::{B256, Header};
 
 use self::entry::{Entry, Stage};
+use self::held::Held;
 use self::limits::{
-    ARRIVE_TIMEOUT, BLOCK_LIMIT, FETCH_TIMEOUT, GATHER_SLACK, HASH_LIMIT, MAX_QUEUE_DISTANCE,
+    ARRIVE_TIMEOUT, ENTRY_BYTES, FETCH_TIMEOUT, GATHER_SLACK, HASH_LIMIT, MAX_QUEUE_DISTANCE,
     MAX_UNCLE_DISTANCE,
 };
+use crate::{BlockParcel, BodyParcel, HashedHeader};
 
 /// The node id of a peer.
 pub type PeerId = B256;
@@ -49,8 +53,8 @@ pub enum FetchAction {
     Import {
         /// Who sent it.
         peer: PeerId,
-        /// The block.
-        block: Box<Block>,
+        /// The block, whose body belongs to its header.
+        block: Box<BlockParcel>,
     },
     /// A peer said something that cannot be.
     Blame {
@@ -61,25 +65,22 @@ pub enum FetchAction {
     },
 }
 
-/// A body with the roots that a header has of it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct FetchedBody {
-    /// The body.
-    pub body: Body,
-    /// The root of the trie of its transactions.
-    pub transactions_root: B256,
-    /// The hash of its list of ommers.
-    pub ommers_hash: B256,
+/// What became of a block that a peer sent whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Propagated {
+    /// It waits for its parent or its import; or it was here already.
+    Taken,
+    /// Its number is too far from our head's.
+    Far,
+    /// Too many blocks, or bytes, of this peer wait already.
+    Full,
 }
 
 /// See the module. Times are since any fixed moment, the same for all calls.
 #[derive(Debug)]
 pub struct BlockFetcher {
     entries: BTreeMap<B256, Entry>,
-    /// Hashes that each peer has announced and that are not queued.
-    announced: BTreeMap<PeerId, usize>,
-    /// Blocks of each peer that are queued or imported.
-    queued: BTreeMap<PeerId, usize>,
+    held: Held,
     /// Our head's number when it was last seen.
     height: u64,
     /// How often the chain got blocks: queued ones look for their parents once each time.
@@ -92,8 +93,7 @@ impl BlockFetcher {
     pub fn new(seed: u64) -> Self {
         Self {
             entries: BTreeMap::new(),
-            announced: BTreeMap::new(),
-            queued: BTreeMap::new(),
+            held: Held::default(),
             height: 0,
             moves: 0,
             random: seed | 1,
@@ -110,6 +110,16 @@ impl BlockFetcher {
         self.entries.is_empty()
     }
 
+    /// Bytes of headers and blocks that are held.
+    pub fn held_bytes(&self) -> usize {
+        self.held.bytes()
+    }
+
+    /// Peers that announced or sent something that is not done with.
+    pub fn peers(&self) -> Vec<PeerId> {
+        self.held.peers().copied().collect()
+    }
+
     /// A peer says that it has a block. `height` is our head's number. False where the peer has
     /// announced too much already.
     pub fn announce(
@@ -120,54 +130,88 @@ impl BlockFetcher {
         hash: B256,
         number: u64,
     ) -> bool {
-        if count(&self.announced, &peer) >= HASH_LIMIT {
+        if self.held.announced(&peer) >= HASH_LIMIT {
             return false;
         }
         if !is_near(number, height) {
             return true;
         }
-        let entry = self.entries.entry(hash).or_insert_with(|| Entry {
-            number,
-            announcers: Vec::new(),
-            stage: Stage::Announced { since: now },
-        });
-        let is_wanted = !matches!(entry.stage, Stage::Queued { .. } | Stage::Importing { .. });
+        let entry = self.entries.entry(hash);
+        let entry = entry.or_insert_with(|| Entry::announced(number, now));
         // Who names another number than the first did has no part in it.
-        if is_wanted && entry.number == number && !entry.announcers.contains(&peer) {
+        if !entry.is_here() && entry.number == number && !entry.announcers.contains(&peer) {
             entry.announcers.push(peer);
-            *self.announced.entry(peer).or_default() += 1;
+            self.held.add_announced(peer);
         }
         true
     }
 
-    /// A peer sent a whole block. False where too many of its blocks wait already.
-    pub fn propagated(&mut self, height: u64, peer: PeerId, hash: B256, block: Box<Block>) -> bool {
-        if count(&self.queued, &peer) >= BLOCK_LIMIT {
+    /// A peer sent a whole block.
+    pub fn propagated(&mut self, height: u64, peer: PeerId, block: Box<BlockParcel>) -> Propagated {
+        if !is_near(block.header.header.number, height) {
+            return Propagated::Far;
+        }
+        match self.queue(peer, block) {
+            true => Propagated::Taken,
+            false => Propagated::Full,
+        }
+    }
+
+    /// Queues a block. False where there is no room for it.
+    fn queue(&mut self, peer: PeerId, block: Box<BlockParcel>) -> bool {
+        let hash = block.header.hash;
+        if self.entries.get(&hash).is_some_and(Entry::is_here) {
+            return true;
+        }
+        let bytes = size_of_block(&block);
+        if !self.held.has_place(&peer) || !self.make_room(&peer, bytes) {
             return false;
         }
-        if is_near(block.header.number, height) {
-            self.queue(hash, peer, block);
-        }
-        true
-    }
-
-    fn queue(&mut self, hash: B256, peer: PeerId, block: Box<Block>) {
-        let stage = self.entries.get(&hash).map(|entry| &entry.stage);
-        if matches!(stage, Some(Stage::Queued { .. } | Stage::Importing { .. })) {
-            return;
-        }
+        // Its announcements, and its header where that was held.
         self.forget(&hash);
-        *self.queued.entry(peer).or_default() += 1;
+        self.held.add_block(peer);
+        self.held.add_bytes(peer, bytes);
         let entry = Entry {
-            number: block.header.number,
+            number: block.header.header.number,
             announcers: Vec::new(),
             stage: Stage::Queued {
                 peer,
                 block,
                 orphan_at: None,
             },
+            held: Some((peer, bytes)),
         };
         self.entries.insert(hash, entry);
+        true
+    }
+
+    /// Makes room for so many bytes of a peer, at the cost of the peer that holds most. False
+    /// where that is this one, or where what it holds is on its way into the chain.
+    fn make_room(&mut self, peer: &PeerId, bytes: usize) -> bool {
+        if !self.held.has_room(peer, bytes) {
+            return false;
+        }
+        while self.held.is_over(bytes) {
+            let Some(largest) = self.held.largest() else {
+                return false;
+            };
+            let is_ours = self.held.bytes_of(&largest) <= self.held.bytes_of(peer) + bytes;
+            let Some(hash) = self.furthest_of(&largest).filter(|_| !is_ours) else {
+                return false;
+            };
+            self.forget(&hash);
+        }
+        true
+    }
+
+    /// The block of a peer that is furthest from its import.
+    fn furthest_of(&self, peer: &PeerId) -> Option<B256> {
+        let of_peer = |entry: &Entry| entry.held.is_some_and(|(holder, _)| holder == *peer);
+        let is_importing = |entry: &Entry| matches!(entry.stage, Stage::Importing { .. });
+        let entries = self.entries.iter();
+        let droppable = entries.filter(|(_, entry)| of_peer(entry) && !is_importing(entry));
+        let furthest = droppable.max_by_key(|(_, entry)| entry.number);
+        furthest.map(|(hash, _)| *hash)
     }
 
     /// What came of [`FetchAction::Header`]; `None`: nothing, for whatever reason.
@@ -202,16 +246,26 @@ impl BlockFetcher {
             self.forget(&hash);
             return None;
         }
-        if has_empty_body(&header) {
-            let withdrawals = header.withdrawals_root.map(|_| Vec::new());
-            let body = Body {
-                withdrawals,
-                ..Body::default()
+        let header = HashedHeader { header, hash };
+        if header.is_empty() {
+            let parts = BlockParcel {
+                header,
+                body: None,
+                receipts: None,
             };
-            self.queue(hash, peer, Box::new(Block { header, body }));
+            self.queue(peer, Box::new(parts));
             return None;
         }
-        let header = Box::new(header);
+        let bytes = ENTRY_BYTES + header.memory();
+        if !self.make_room(&peer, bytes) {
+            self.forget(&hash);
+            return None;
+        }
+        // Making room has not taken it: this peer holds less than the one that did.
+        let entry = self.entries.get_mut(&hash)?;
+        self.held.add_bytes(peer, bytes);
+        entry.held = Some((peer, bytes));
+        let header = Box::new(header.header);
         entry.stage = Stage::HeaderHere { header, since: now };
         None
     }
@@ -222,9 +276,9 @@ impl BlockFetcher {
         now: Duration,
         peer: PeerId,
         hashes: &[B256],
-        bodies: Vec<FetchedBody>,
+        bodies: Vec<BodyParcel>,
     ) {
-        let mut bodies: Vec<Option<FetchedBody>> = bodies.into_iter().map(Some).collect();
+        let mut bodies: Vec<Option<BodyParcel>> = bodies.into_iter().map(Some).collect();
         for hash in hashes {
             let Some(entry) = self.entries.get(hash) else {
                 continue;
@@ -237,17 +291,17 @@ impl BlockFetcher {
                 } if *asked == peer => header,
                 _ => continue,
             };
-            let fits = |body: &FetchedBody| {
-                body.transactions_root == header.transactions_root
-                    && body.ommers_hash == header.ommers_hash
-                    && body.body.withdrawals.is_some() == header.withdrawals_root.is_some()
-            };
+            let fits = |body: &BodyParcel| body.belongs_to(header);
             let found = bodies.iter_mut().find(|it| it.as_ref().is_some_and(fits));
             match found.and_then(Option::take) {
                 Some(found) => {
-                    let header = Header::clone(header);
-                    let body = found.body;
-                    self.queue(*hash, peer, Box::new(Block { header, body }));
+                    let (header, hash) = (Header::clone(header), *hash);
+                    let parts = BlockParcel {
+                        header: HashedHeader { header, hash },
+                        body: Some(found.raw),
+                        receipts: None,
+                    };
+                    self.queue(peer, Box::new(parts));
                 }
                 None => self.failed(now, hash, &peer),
             }
@@ -266,11 +320,16 @@ impl BlockFetcher {
         self.moves += 1;
     }
 
-    /// A peer has gone.
+    /// A peer has gone. Its blocks that wait for a parent go with it: nobody is left to be blamed
+    /// for them, and those that are on the chain come with a sync.
     pub fn peer_left(&mut self, now: Duration, peer: &PeerId) {
         let hashes: Vec<B256> = self.entries.keys().copied().collect();
         for hash in hashes {
-            self.failed(now, &hash, peer);
+            let stage = self.entries.get(&hash).map(|entry| &entry.stage);
+            match stage {
+                Some(Stage::Queued { peer: sender, .. }) if sender == peer => self.forget(&hash),
+                _ => self.failed(now, &hash, peer),
+            }
         }
     }
 
@@ -331,7 +390,7 @@ impl BlockFetcher {
                 continue;
             };
             let Some(peer) = pick(&entry.announcers, choice) else {
-                self.entries.remove(&hash);
+                self.forget(&hash);
                 continue;
             };
             let since = now;
@@ -388,7 +447,7 @@ impl BlockFetcher {
             else {
                 continue;
             };
-            if !has(&block.header.parent_hash) {
+            if !has(&block.header.header.parent_hash) {
                 *orphan_at = Some(moves);
                 continue;
             }
@@ -423,14 +482,13 @@ impl BlockFetcher {
         let before = entry.announcers.len();
         entry.announcers.retain(|it| it != peer);
         if entry.announcers.len() < before {
-            decrease(&mut self.announced, peer);
+            self.held.remove_announced(peer);
         }
         let is_asked = matches!(entry.stage,
             Stage::FetchingHeader { peer: asked, .. } | Stage::FetchingBody { peer: asked, .. }
                 if asked == *peer);
-        let is_queued = matches!(entry.stage, Stage::Queued { .. } | Stage::Importing { .. });
-        if entry.announcers.is_empty() && !is_queued {
-            self.entries.remove(hash);
+        if entry.announcers.is_empty() && !entry.is_here() {
+            self.forget(hash);
         } else if is_asked {
             // Due at once: time enough has passed.
             let since = now.saturating_sub(ARRIVE_TIMEOUT);
@@ -446,10 +504,13 @@ impl BlockFetcher {
             return;
         };
         for peer in &entry.announcers {
-            decrease(&mut self.announced, peer);
+            self.held.remove_announced(peer);
         }
         if let Stage::Queued { peer, .. } | Stage::Importing { peer } = entry.stage {
-            decrease(&mut self.queued, &peer);
+            self.held.remove_block(&peer);
+        }
+        if let Some((peer, bytes)) = entry.held {
+            self.held.remove_bytes(&peer, bytes);
         }
     }
 
@@ -462,17 +523,17 @@ impl BlockFetcher {
     }
 }
 
-fn is_near(number: u64, height: u64) -> bool {
+/// Whether a block with this number is of use one by one, with our head at `height`: as a block, or
+/// as an ommer. One further ahead comes with a sync.
+pub fn is_near(number: u64, height: u64) -> bool {
     number.saturating_add(MAX_UNCLE_DISTANCE) >= height
         && number <= height.saturating_add(MAX_QUEUE_DISTANCE)
 }
 
-fn has_empty_body(header: &Header) -> bool {
-    header.transactions_root == EMPTY_ROOT_HASH
-        && header.ommers_hash == EMPTY_OMMERS_HASH
-        && header
-            .withdrawals_root
-            .is_none_or(|root| root == EMPTY_ROOT_HASH)
+/// Bytes that a held block takes, about.
+fn size_of_block(block: &BlockParcel) -> usize {
+    let body = block.body.as_ref().map_or(0, |body| body.len());
+    ENTRY_BYTES + block.header.memory() + body
 }
 
 fn pick(peers: &[PeerId], random: u64) -> Option<PeerId> {
@@ -481,17 +542,4 @@ fn pick(peers: &[PeerId], random: u64) -> Option<PeerId> {
     peers
         .get(usize::try_from(place).unwrap_or_default())
         .copied()
-}
-
-fn count(counts: &BTreeMap<PeerId, usize>, peer: &PeerId) -> usize {
-    counts.get(peer).copied().unwrap_or_default()
-}
-
-fn decrease(counts: &mut BTreeMap<PeerId, usize>, peer: &PeerId) {
-    if let Some(count) = counts.get_mut(peer) {
-        *count -= 1;
-        if *count == 0 {
-            counts.remove(peer);
-        }
-    }
 }

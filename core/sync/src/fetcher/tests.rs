@@ -1,4 +1,4 @@
-use actoreum_primitives::{Block, Body, Header};
+use actoreum_primitives::{Bytes, EMPTY_OMMERS_HASH, EMPTY_ROOT_HASH, Header};
 
 use super::limits::*;
 use super::*;
@@ -23,11 +23,32 @@ fn empty(number: u64) -> Header {
     header(number, EMPTY_ROOT_HASH)
 }
 
-fn block(number: u64) -> Box<Block> {
-    Box::new(Block {
-        header: empty(number),
-        body: Body::default(),
+fn hashed(header: Header) -> HashedHeader {
+    let hash = header.hash();
+    HashedHeader { header, hash }
+}
+
+fn block_of(header: Header) -> Box<BlockParcel> {
+    Box::new(BlockParcel {
+        header: hashed(header),
+        body: None,
+        receipts: None,
     })
+}
+
+fn block(number: u64) -> Box<BlockParcel> {
+    block_of(empty(number))
+}
+
+/// A block whose parent is missing, with a body of so many bytes; `branch` makes it another one.
+fn orphan(number: u64, branch: u64, body: usize) -> Box<BlockParcel> {
+    let mut block = block_of(Header {
+        parent_hash: B256::repeat_byte(3),
+        timestamp: branch,
+        ..empty(number)
+    });
+    block.body = Some(Bytes::from(vec![7; body]));
+    block
 }
 
 /// The parent of all of these blocks is there, and nothing else.
@@ -58,20 +79,21 @@ fn an_announced_block_is_fetched_after_its_time_and_imported() {
     let asked = fetcher.poll(at(520), HEIGHT, none);
     let hashes = vec![hash];
     assert_eq!(asked, [FetchAction::Bodies { peer: A, hashes }]);
-    let body = FetchedBody {
-        body: Body::default(),
+    let body = BodyParcel {
         transactions_root: root,
         ommers_hash: EMPTY_OMMERS_HASH,
+        withdrawals_root: None,
+        raw: Bytes::new(),
     };
     fetcher.bodies_came(at(530), A, &[hash], vec![body]);
     let actions = fetcher.poll(at(530), HEIGHT, none);
     let [FetchAction::Import { peer: A, block }] = &actions[..] else {
         panic!("{actions:?}");
     };
-    assert_eq!(block.header, wanted);
+    assert_eq!(block.header.header, wanted);
     assert_eq!(fetcher.poll(at(9999), HEIGHT, none), [], "imported once");
     fetcher.done(&hash);
-    assert!(fetcher.is_empty() && fetcher.queued.is_empty() && fetcher.announced.is_empty());
+    assert_nothing_is_held(&fetcher);
 }
 
 #[test]
@@ -92,11 +114,10 @@ fn an_empty_block_needs_no_body_and_one_that_arrived_by_itself_no_header() {
 fn a_block_waits_for_its_parent_wherever_that_comes_from() {
     let mut fetcher = BlockFetcher::new(1);
     let parent = B256::repeat_byte(3);
-    let mut orphan = block(101);
-    orphan.header.parent_hash = parent;
-    let hash = orphan.hash();
-    fetcher.announce(at(0), HEIGHT, A, hash, 101);
-    assert!(fetcher.propagated(HEIGHT, B, hash, orphan));
+    let orphan = orphan(101, 0, 10);
+    fetcher.announce(at(0), HEIGHT, A, orphan.header.hash, 101);
+    let propagated = fetcher.propagated(HEIGHT, B, orphan);
+    assert_eq!(propagated, Propagated::Taken);
     assert_eq!(fetcher.poll(at(1), HEIGHT, none), []);
     let looks = std::cell::Cell::new(0);
     let has_parent = |hash: &B256| {
@@ -132,7 +153,7 @@ fn who_does_not_answer_is_not_asked_again_and_the_next_is() {
         fetcher.header_came(at(6000), HEIGHT, other, hash, None),
         None
     );
-    assert!(fetcher.is_empty() && fetcher.announced.is_empty());
+    assert_nothing_is_held(&fetcher);
 }
 
 #[test]
@@ -146,23 +167,95 @@ fn nonsense_is_bounded_by_distance_and_by_peer() {
     ];
     for number in far {
         assert!(fetcher.announce(at(0), HEIGHT, A, empty(number).hash(), number));
-        assert!(fetcher.propagated(HEIGHT, A, empty(number).hash(), block(number)));
+        let propagated = fetcher.propagated(HEIGHT, A, block(number));
+        assert_eq!(propagated, Propagated::Far);
     }
     assert!(fetcher.is_empty());
     let hashes = (0..1000u64).map(|it| B256::left_padding_from(&it.to_be_bytes()));
     let taken = hashes.filter(|hash| fetcher.announce(at(0), HEIGHT, A, *hash, 101));
     assert_eq!(taken.count(), HASH_LIMIT);
-    let hashes = (2000..3000u64).map(|it| B256::left_padding_from(&it.to_be_bytes()));
-    let taken = hashes.filter(|hash| fetcher.propagated(HEIGHT, A, *hash, block(102)));
+    let blocks = (0..1000).map(|branch| orphan(102, branch, 10));
+    let taken = blocks
+        .map(|block| fetcher.propagated(HEIGHT, A, block))
+        .filter(|propagated| *propagated == Propagated::Taken);
     assert_eq!(taken.count(), BLOCK_LIMIT);
     assert!(
         fetcher.announce(at(0), HEIGHT, B, B256::ZERO, 101),
         "others have their own places"
     );
+    assert_eq!(fetcher.peers(), [A, B]);
     fetcher.peer_left(at(0), &A);
     fetcher.peer_left(at(0), &B);
-    assert_eq!(fetcher.len(), BLOCK_LIMIT, "what is here stays");
-    assert!(fetcher.announced.is_empty());
+    assert_nothing_is_held(&fetcher);
+}
+
+#[track_caller]
+fn assert_nothing_is_held(fetcher: &BlockFetcher) {
+    assert!(fetcher.is_empty(), "{fetcher:?}");
+    assert_eq!(fetcher.held_bytes(), 0);
+    assert_eq!(fetcher.peers(), [] as [PeerId; 0]);
+}
+
+#[test]
+fn orphans_are_bounded_in_bytes_by_peer_and_in_all() {
+    const BODY: usize = 5 << 20;
+    let mut fetcher = BlockFetcher::new(1);
+    let peer = |number: u8| B256::repeat_byte(number);
+    let mut branch = 0;
+    let mut send = |fetcher: &mut BlockFetcher, from: PeerId, number: u64| {
+        branch += 1;
+        fetcher.propagated(HEIGHT, from, orphan(number, branch, BODY))
+    };
+    for number in 0..15 {
+        for height in HEIGHT + 20..HEIGHT + 32 {
+            send(&mut fetcher, peer(number), height);
+        }
+        let held = fetcher.held.bytes_of(&peer(number));
+        assert!(held <= MAX_PEER_BYTES, "{held}");
+        assert!(fetcher.held_bytes() <= MAX_TOTAL_BYTES);
+    }
+    assert!(fetcher.held_bytes() > MAX_TOTAL_BYTES - 2 * BODY);
+    // An honest peer's block still finds a place, at the cost of who holds most.
+    let honest = send(&mut fetcher, peer(99), HEIGHT + 2);
+    assert_eq!(honest, Propagated::Taken);
+    assert!(fetcher.held_bytes() <= MAX_TOTAL_BYTES);
+    for peer in fetcher.peers() {
+        fetcher.peer_left(at(0), &peer);
+    }
+    assert_nothing_is_held(&fetcher);
+}
+
+#[test]
+fn long_headers_without_bodies_are_bounded_in_bytes() {
+    let mut fetcher = BlockFetcher::new(1);
+    let long = |branch: u64| Header {
+        extra_data: vec![7; 100_000].into(),
+        timestamp: branch,
+        ..header(101, B256::repeat_byte(7))
+    };
+    for branch in 0..HASH_LIMIT as u64 {
+        fetcher.announce(at(0), HEIGHT, A, long(branch).hash(), 101);
+    }
+    let asked = fetcher.poll(at(500), HEIGHT, none);
+    assert_eq!(asked.len(), HASH_LIMIT);
+    for branch in 0..HASH_LIMIT as u64 {
+        let (header, hash) = (long(branch), long(branch).hash());
+        fetcher.header_came(at(510), HEIGHT, A, hash, Some(header));
+    }
+    assert!(fetcher.held_bytes() <= MAX_PEER_BYTES);
+    assert!(fetcher.held_bytes() > MAX_PEER_BYTES / 2);
+    fetcher.peer_left(at(600), &A);
+    assert_nothing_is_held(&fetcher);
+}
+
+#[test]
+fn a_full_peer_does_not_push_out_what_others_announced() {
+    let mut fetcher = BlockFetcher::new(1);
+    let wanted = orphan(101, 7, MAX_PEER_BYTES);
+    fetcher.announce(at(0), HEIGHT, B, wanted.header.hash, 101);
+    let refused = fetcher.propagated(HEIGHT, A, wanted);
+    assert_eq!(refused, Propagated::Full);
+    assert_eq!((fetcher.len(), fetcher.peers()), (1, vec![B]));
 }
 
 #[test]
@@ -176,17 +269,17 @@ fn a_lie_about_the_number_is_blamed() {
         matches!(blamed, Some(FetchAction::Blame { peer: A, .. })),
         "{blamed:?}"
     );
-    assert!(fetcher.is_empty() && fetcher.announced.is_empty());
+    assert_nothing_is_held(&fetcher);
 }
 
 #[test]
 fn what_is_known_or_old_is_not_fetched_or_imported() {
     let mut fetcher = BlockFetcher::new(1);
     fetcher.announce(at(0), HEIGHT, A, empty(101).hash(), 101);
-    fetcher.propagated(HEIGHT, A, empty(99).hash(), block(99));
+    fetcher.propagated(HEIGHT, A, block(99));
     assert_eq!(fetcher.poll(at(500), HEIGHT, |_| true), []);
     assert!(fetcher.is_empty());
-    fetcher.propagated(HEIGHT, A, empty(99).hash(), block(99));
+    fetcher.propagated(HEIGHT, A, block(99));
     assert_eq!(fetcher.poll(at(500), HEIGHT + 20, none), []);
-    assert!(fetcher.is_empty() && fetcher.queued.is_empty());
+    assert_nothing_is_held(&fetcher);
 }

@@ -184,10 +184,7 @@ fn eth() -> Vec<Vec<u8>> {
         EthMessage::GetBlockBodies(1, vec![hash; 2]),
         EthMessage::BlockBodies(1, LazyList::from_items([&block.body])),
         EthMessage::NewPooledTransactionHashes(vec![announcement; 2]),
-        EthMessage::NewBlock(Box::new(NewBlock {
-            block,
-            total_difficulty: U256::from(9),
-        })),
+        EthMessage::NewBlock(Box::new(NewBlock::new(&block, U256::from(9)))),
     ];
     let mut seeds = Vec::new();
     for version in [EthVersion::Eth63, EthVersion::Eth65, EthVersion::Eth68] {

@@ -1,10 +1,13 @@
 //! Blocks that are told without being asked for.
 
-use actoreum_primitives::rlp::{DecodeError, Encode, List};
-use actoreum_primitives::{B256, Block, U256, rlp, rlp_struct};
+use actoreum_primitives::rlp::{DecodeError, Encode, List, encode_list_header};
+use actoreum_primitives::{B256, Block, Header, U256, rlp, rlp_struct};
+use bytes::Bytes;
 
 use super::item::check_body_fields;
-use crate::limits::{MAX_DIFFICULTY_BITS, MAX_EXTRA_DATA, MAX_TOTAL_DIFFICULTY_BITS};
+use crate::limits::{
+    MAX_DIFFICULTY_BITS, MAX_ENCODED_HEADER, MAX_EXTRA_DATA, MAX_TOTAL_DIFFICULTY_BITS,
+};
 use crate::rlp::put_list;
 
 /// A block of which only the name is told.
@@ -18,44 +21,105 @@ pub struct BlockAnnouncement {
 
 rlp_struct!(BlockAnnouncement { hash, number });
 
-/// A block that is sent whole.
+/// A block that is sent whole. Its header is decoded, its body is not: a body of a few megabytes
+/// becomes ten times as much, and most of what a byzantine peer sends is refused for its header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewBlock {
-    /// The block.
-    pub block: Block,
+    /// The block's header.
+    pub header: Header,
     /// The total difficulty of its chain, with it, as the sender says.
     pub total_difficulty: U256,
+    /// Keccak-256 of the header.
+    hash: B256,
+    /// The lists of transactions, ommers and, where there is one, withdrawals, encoded one after
+    /// the other. Their shape was checked, and that no element is shorter than a valid one.
+    body_fields: Bytes,
 }
 
 impl NewBlock {
+    /// The message that carries a block.
+    pub fn new(block: &Block, total_difficulty: U256) -> Self {
+        let mut body_fields = Vec::new();
+        block.body.transactions.encode(&mut body_fields);
+        block.body.ommers.encode(&mut body_fields);
+        if let Some(withdrawals) = &block.body.withdrawals {
+            withdrawals.encode(&mut body_fields);
+        }
+        Self {
+            header: block.header.clone(),
+            total_difficulty,
+            hash: block.hash(),
+            body_fields: body_fields.into(),
+        }
+    }
+
+    /// The block's hash.
+    pub fn hash(&self) -> B256 {
+        self.hash
+    }
+
+    /// Bytes of the encoded body.
+    pub fn body_size(&self) -> usize {
+        self.body_fields.len()
+    }
+
+    /// The encoded body, in memory of its own.
+    pub fn encoded_body(&self) -> Vec<u8> {
+        let mut body = Vec::with_capacity(rlp::list_length(self.body_fields.len()));
+        encode_list_header(self.body_fields.len(), &mut body);
+        body.extend_from_slice(&self.body_fields);
+        body
+    }
+
+    /// How many transactions and how many ommers the body has. Walks their headers, decodes
+    /// nothing.
+    ///
+    /// # Errors
+    /// Never for a message that was decoded.
+    pub fn counts(&self) -> Result<(usize, usize), DecodeError> {
+        let mut fields = self.body_fields.as_ref();
+        let transactions = List::open(&mut fields)?.count()?;
+        let ommers = List::open(&mut fields)?.count()?;
+        Ok((transactions, ommers))
+    }
+
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         put_list(out, |out| {
-            self.block.encode(out);
+            encode_list_header(self.header.length() + self.body_fields.len(), out);
+            self.header.encode(out);
+            out.extend_from_slice(&self.body_fields);
             self.total_difficulty.encode(out);
         });
     }
 
-    /// Checks the shape before it decodes, and the numbers that no chain can reach after.
-    pub(super) fn decode(message: &[u8]) -> Result<Self, DecodeError> {
+    /// Decodes the header, and checks the shape of the rest and the numbers that no chain can
+    /// reach.
+    pub(super) fn decode(message: &Bytes) -> Result<Self, DecodeError> {
         let mut list = List::open_exact(message)?;
-        let raw_block = list.next_raw()?;
-        let mut fields = List::open(&mut { raw_block })?;
-        fields.next_raw()?;
-        check_body_fields(&mut fields)?;
-        let block: Block = rlp::decode_exact(raw_block)?;
+        let mut block = list.next_list()?;
         let total_difficulty: U256 = list.next()?;
         list.finish()?;
-        if block.header.difficulty.bit_len() > MAX_DIFFICULTY_BITS
+        let raw_header = block.next_raw()?;
+        if raw_header.len() > MAX_ENCODED_HEADER {
+            return Err(DecodeError::Custom("header is too long"));
+        }
+        let header: Header = rlp::decode_exact(raw_header)?;
+        let body_fields = message.slice_ref(block.remaining());
+        check_body_fields(&mut block)?;
+        block.finish()?;
+        if header.difficulty.bit_len() > MAX_DIFFICULTY_BITS
             || total_difficulty.bit_len() > MAX_TOTAL_DIFFICULTY_BITS
         {
             return Err(DecodeError::Custom("difficulty is impossible"));
         }
-        if block.header.extra_data.len() > MAX_EXTRA_DATA {
+        if header.extra_data.len() > MAX_EXTRA_DATA {
             return Err(DecodeError::Custom("extra data is too long"));
         }
         Ok(Self {
-            block,
+            hash: actoreum_primitives::keccak256(raw_header),
+            header,
             total_difficulty,
+            body_fields,
         })
     }
 }

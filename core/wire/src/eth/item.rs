@@ -4,8 +4,9 @@ use actoreum_primitives::rlp::{Decode, DecodeError, Encode, List};
 use actoreum_primitives::{Body, Bytes, Header, PooledTransaction, Receipt, Transaction};
 
 use crate::limits::{
-    MAX_BODIES, MAX_HEADERS, MAX_NODE_DATA, MAX_POOLED_TRANSACTIONS, MAX_RECEIPTS,
-    MAX_TRANSACTIONS, MIN_HEADER_SIZE, MIN_RECEIPT_SIZE, MIN_TRANSACTION_SIZE, MIN_WITHDRAWAL_SIZE,
+    MAX_BODIES, MAX_ENCODED_HEADER, MAX_HEADERS, MAX_NODE_DATA, MAX_POOLED_TRANSACTIONS,
+    MAX_RECEIPTS, MAX_TRANSACTIONS, MIN_HEADER_SIZE, MIN_RECEIPT_SIZE, MIN_TRANSACTION_SIZE,
+    MIN_WITHDRAWAL_SIZE,
 };
 use crate::rlp::count_plausible;
 
@@ -25,6 +26,13 @@ pub trait WireItem: Encode + Decode {
 impl WireItem for Header {
     const LIMIT: usize = MAX_HEADERS;
     const MIN_SIZE: usize = MIN_HEADER_SIZE;
+
+    fn check(raw: &[u8]) -> Result<(), DecodeError> {
+        match raw.len() > MAX_ENCODED_HEADER {
+            true => Err(DecodeError::Custom("header is too long")),
+            false => Ok(()),
+        }
+    }
 }
 
 impl WireItem for Transaction {

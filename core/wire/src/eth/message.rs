@@ -65,6 +65,18 @@ impl MessageId {
         Self::ALL.into_iter().find(|message| message.code() == code)
     }
 
+    /// Whether it answers a request.
+    pub fn is_answer(self) -> bool {
+        matches!(
+            self,
+            Self::BlockHeaders
+                | Self::BlockBodies
+                | Self::PooledTransactions
+                | Self::NodeData
+                | Self::Receipts
+        )
+    }
+
     /// The message's code.
     pub fn code(self) -> u64 {
         u64::from(self as u8)

@@ -56,9 +56,9 @@ impl Compression {
         Ok(())
     }
 
-    /// The payload that `compressed` holds. The claimed length is checked before anything is
-    /// allocated: against the limit, and against what snappy can expand to.
-    pub fn decompress(compressed: &[u8]) -> Result<Bytes, CompressionError> {
+    /// The length that `compressed` claims for its content, checked against the limit and against
+    /// what snappy can expand to. Looks at the first bytes alone.
+    pub fn claimed_length(compressed: &[u8]) -> Result<usize, CompressionError> {
         let length =
             snap::raw::decompress_len(compressed).map_err(|_| CompressionError::Invalid)?;
         if length > MAX_MESSAGE_SIZE {
@@ -67,6 +67,13 @@ impl Compression {
         if length > compressed.len().saturating_mul(MAX_SNAPPY_EXPANSION) {
             return Err(CompressionError::Implausible);
         }
+        Ok(length)
+    }
+
+    /// The payload that `compressed` holds. The claimed length is checked before anything is
+    /// allocated.
+    pub fn decompress(compressed: &[u8]) -> Result<Bytes, CompressionError> {
+        Self::claimed_length(compressed)?;
         let payload = snap::raw::Decoder::new()
             .decompress_vec(compressed)
             .map_err(|_| CompressionError::Invalid)?;

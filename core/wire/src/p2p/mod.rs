@@ -5,6 +5,7 @@ mod compression;
 mod disconnect;
 mod error;
 mod hello;
+mod payload;
 mod session;
 
 pub use capability::{Capability, Protocol, SharedCapability, match_capabilities};
@@ -12,6 +13,7 @@ pub use compression::{Compression, CompressionError};
 pub use disconnect::DisconnectReason;
 pub use error::SessionError;
 pub use hello::{Hello, HelloError};
+pub use payload::Payload;
 pub use session::{Event, Session, SessionConfig};
 
 /// The version of the base protocol that we speak: 5 brought snappy.

@@ -8,7 +8,7 @@ use bytes::{Buf, Bytes, BytesMut};
 
 use super::{BASE_PROTOCOL_LENGTH, BASE_PROTOCOL_VERSION};
 use super::{
-    Compression, DisconnectReason, Hello, Protocol, SessionError, SharedCapability, code,
+    Compression, DisconnectReason, Hello, Payload, Protocol, SessionError, SharedCapability, code,
     match_capabilities,
 };
 use crate::limits::{
@@ -66,8 +66,8 @@ pub enum Event {
         capability: usize,
         /// The message's code within the capability.
         id: u64,
-        /// The message, decompressed.
-        payload: Bytes,
+        /// The message, which is not decompressed yet: its claimed length was checked.
+        payload: Payload,
     },
     /// A ping. Its pong is in the output already.
     Ping,
@@ -319,8 +319,8 @@ impl Session {
                     })
                     .ok_or(SessionError::CodeOutOfRange(code))?;
                 let payload = match encrypted.compression {
-                    Some(_) => Compression::decompress(&payload)?,
-                    None => payload,
+                    Some(_) => Payload::compressed(payload)?,
+                    None => Payload::plain(payload),
                 };
                 Ok(Some(Event::Message {
                     capability,

@@ -106,7 +106,10 @@ fn messages(events: &[Event]) -> Vec<(usize, u64, Vec<u8>)> {
                 capability,
                 id,
                 payload,
-            } => Some((*capability, *id, payload.to_vec())),
+            } => {
+                let payload = payload.clone().decompress().unwrap();
+                Some((*capability, *id, payload.to_vec()))
+            }
             _ => None,
         })
         .collect()

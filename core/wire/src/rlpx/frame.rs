@@ -52,8 +52,21 @@ pub struct FrameCodec {
     decrypt: Ctr128BE<Aes256>,
     egress: MacState,
     ingress: MacState,
-    /// The body's length, between a header and its body.
-    expected: Option<usize>,
+    /// The body that is being read, between a header and the body's tag.
+    body: Option<PartialBody>,
+}
+
+/// A frame's body of which some bytes are still to come. It is authenticated and decrypted as it
+/// arrives, so that the end of a large frame costs no more than any other part of it; nothing of
+/// it is handed out before its tag was seen.
+#[cfg_attr(feature = "fuzz", derive(Clone))]
+struct PartialBody {
+    /// Bytes without the padding.
+    length: usize,
+    /// Bytes, padding included, that have not come.
+    missing: usize,
+    /// What has come, decrypted. It grows with the input, whatever the header claims.
+    plain: BytesMut,
 }
 
 impl FrameCodec {
@@ -66,7 +79,7 @@ impl FrameCodec {
             decrypt: Ctr128BE::<Aes256>::new(key, iv),
             egress: secrets.egress,
             ingress: secrets.ingress,
-            expected: None,
+            body: None,
         }
     }
 
@@ -110,40 +123,55 @@ impl FrameCodec {
         Ok(())
     }
 
-    /// Takes the next frame's body from the start of `input`, if it is complete. A header
-    /// that announces more than `limit` bytes is refused before its body is waited for.
+    /// Takes the next frame's body from the start of `input`, if it is complete; what there is of
+    /// an incomplete one is taken, too. A header that announces more than `limit` bytes is refused
+    /// before its body is waited for.
     pub fn decode(
         &mut self,
         input: &mut BytesMut,
         limit: usize,
     ) -> Result<Option<Bytes>, FrameError> {
-        let length = match self.expected {
-            Some(length) => length,
-            None => match self.decode_header(input)? {
-                Some(length) => length,
-                None => return Ok(None),
-            },
-        };
-        if length > limit {
-            return Err(FrameError::TooLarge {
-                size: length,
-                limit,
+        if self.body.is_none() {
+            let Some(length) = self.decode_header(input)? else {
+                return Ok(None);
+            };
+            if length > limit {
+                return Err(FrameError::TooLarge {
+                    size: length,
+                    limit,
+                });
+            }
+            self.body = Some(PartialBody {
+                length,
+                missing: padded(length),
+                plain: BytesMut::new(),
             });
         }
-        self.expected = Some(length);
-        let padded = padded(length);
-        if input.len() < padded + TAG_LENGTH {
+        let Some(body) = &mut self.body else {
+            return Ok(None);
+        };
+        let mut part = input.split_to(body.missing.min(input.len()));
+        self.ingress.update(&part);
+        self.decrypt.apply_keystream(&mut part);
+        body.missing -= part.len();
+        if body.plain.is_empty() {
+            body.plain = part;
+        } else {
+            body.plain.extend_from_slice(&part);
+        }
+        if body.missing > 0 || input.len() < TAG_LENGTH {
             return Ok(None);
         }
-        let mut body = input.split_to(padded);
         let tag = input.split_to(TAG_LENGTH);
-        if !equal(&self.ingress.body_tag(&body), &tag) {
+        if !equal(&self.ingress.finish_body(), &tag) {
             return Err(FrameError::BadBodyMac);
         }
-        self.decrypt.apply_keystream(&mut body);
-        body.truncate(length);
-        self.expected = None;
-        Ok(Some(body.freeze()))
+        let body = self.body.take();
+        Ok(body.map(|PartialBody { length, plain, .. }| {
+            let mut plain = plain;
+            plain.truncate(length);
+            plain.freeze()
+        }))
     }
 
     fn decode_header(&mut self, input: &mut BytesMut) -> Result<Option<usize>, FrameError> {

@@ -33,7 +33,18 @@ impl MacState {
 
     /// Mixes an encrypted, padded frame body in; returns its tag.
     pub(super) fn body_tag(&mut self, body: &[u8]) -> Tag {
-        self.hasher.update(body);
+        self.update(body);
+        self.finish_body()
+    }
+
+    /// Mixes the next bytes of an encrypted frame body in. [`Self::finish_body`] comes after the
+    /// last.
+    pub(super) fn update(&mut self, part: &[u8]) {
+        self.hasher.update(part);
+    }
+
+    /// The tag of the body whose bytes were mixed in.
+    pub(super) fn finish_body(&mut self) -> Tag {
         self.refresh();
         let seed = self.tag();
         self.mix(&seed)

@@ -194,7 +194,8 @@ impl Connection {
     pub(super) fn message(&mut self, version: EthVersion, what: &str) -> EthMessage {
         self.wait_for(what, |event| match event {
             Event::Message { id, payload, .. } => {
-                Some(EthMessage::decode(version, *id, payload).expect(what))
+                let payload = payload.clone().decompress().expect(what);
+                Some(EthMessage::decode(version, *id, &payload).expect(what))
             }
             _ => None,
         })

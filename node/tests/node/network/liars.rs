@@ -168,7 +168,10 @@ impl Liar<'_> {
                         self.session.send_hello().map_err(io::Error::other)?;
                     }
                     Event::HelloReceived(_) => self.begin(network_id, floods)?,
-                    Event::Message { id, payload, .. } => self.answer(id, &payload)?,
+                    Event::Message { id, payload, .. } => {
+                        let payload = payload.decompress().map_err(io::Error::other)?;
+                        self.answer(id, &payload)?;
+                    }
                     Event::Disconnected(_) => return Ok(()),
                     _ => {}
                 }

@@ -1,6 +1,7 @@
 //! Nodes that are each other's peers, as their operators meet them: flags, files, RPC, the admin
 //! page, and strangers at the ports.
 
+mod attacks;
 mod crash;
 mod flags;
 mod flood;

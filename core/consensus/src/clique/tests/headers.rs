@@ -31,6 +31,32 @@ fn with_gas(header: Header) -> Header {
 }
 
 #[test]
+fn an_orphan_is_kept_where_a_signer_of_our_head_signed_it() {
+    let genesis = genesis("AB");
+    let mut chain = MemoryChain::new(ChainConfig::default(), genesis.clone());
+    let head = sealed(&genesis, "A", true);
+    chain.push(head.clone());
+    let missing = Header {
+        number: 20,
+        ..head.clone()
+    };
+    let verify = |header: &Header| engine(30_000).verify_orphan_seal(&chain, &head, header);
+    assert_eq!(verify(&sealed(&missing, "B", true)), Ok(()));
+    let unknown = Err(CliqueError::UnauthorizedSigner.into());
+    assert_eq!(verify(&sealed(&missing, "C", true)), unknown);
+    let changed = Header {
+        gas_limit: 1,
+        ..sealed(&missing, "B", true)
+    };
+    assert_eq!(verify(&changed), unknown);
+    let unsealed = Header {
+        extra_data: Default::default(),
+        ..sealed(&missing, "B", true)
+    };
+    assert!(verify(&unsealed).is_err());
+}
+
+#[test]
 fn vectors_header_rules() {
     let (chain, headers) = chain();
     let check = |epoch: u64, change: fn(&mut Header)| {

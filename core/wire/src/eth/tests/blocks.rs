@@ -9,10 +9,7 @@ fn a_block_with_an_impossible_difficulty_or_extra_data_is_refused() {
             header,
             body: Body::default(),
         };
-        let message = EthMessage::NewBlock(Box::new(NewBlock {
-            block,
-            total_difficulty,
-        }));
+        let message = EthMessage::NewBlock(Box::new(NewBlock::new(&block, total_difficulty)));
         let payload = Bytes::from(message.encode(EthVersion::Eth63).unwrap());
         EthMessage::decode(EthVersion::Eth63, 7, &payload).is_ok()
     };

@@ -190,10 +190,7 @@ fn content(
             .prop_map(|(header, body, difficulty)| {
                 let block = Block { header, body };
                 let total_difficulty = U256::from(difficulty);
-                EthMessage::NewBlock(Box::new(NewBlock {
-                    block,
-                    total_difficulty,
-                }))
+                EthMessage::NewBlock(Box::new(NewBlock::new(&block, total_difficulty)))
             })
             .boxed(),
         MessageId::NewPooledTransactionHashes => {
