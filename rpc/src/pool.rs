@@ -204,7 +204,11 @@ mod tests {
         let _ = running.await;
         let patience = std::time::Duration::from_secs(60);
         heard.recv_timeout(patience).unwrap();
-        assert_eq!(pool.run(is_caller_gone).await, Ok(false), "the next one's is there");
+        assert_eq!(
+            pool.run(is_caller_gone).await,
+            Ok(false),
+            "the next one's is there"
+        );
     }
 
     #[tokio::test]

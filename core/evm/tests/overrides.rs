@@ -182,7 +182,10 @@ fn gas_is_capped_by_what_its_sender_can_pay() {
         with_env(&none, |env| affordable_gas(env, &request))
     };
     assert_eq!(of(&|_| {}), Ok(None), "without a price anything is paid");
-    assert_eq!(of(&|it| it.gas_price = Some(U256::from(10))), Ok(Some(100_000)));
+    assert_eq!(
+        of(&|it| it.gas_price = Some(U256::from(10))),
+        Ok(Some(100_000))
+    );
     let capped = |it: &mut CallRequest| {
         it.max_fee_per_gas = Some(U256::from(10));
         it.max_priority_fee_per_gas = Some(U256::from(1));

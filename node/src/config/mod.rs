@@ -375,7 +375,9 @@ fn parse_host(host: &str) -> Option<IpAddr> {
     if host == "localhost" {
         return Some(IpAddr::from([127, 0, 0, 1]));
     }
-    let bracketed = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let bracketed = host
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
     match bracketed {
         Some(address) => address.parse().ok().map(IpAddr::V6),
         None => host.parse().ok(),

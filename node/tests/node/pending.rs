@@ -191,7 +191,10 @@ fn what_is_pending_is_shown_by_index_raw_and_traced() {
     };
     for (index, hash) in [("0x0", &sent[0]), ("0x1", &sent[1]), ("0x2", &created)] {
         let shown = at(index);
-        assert_eq!((&shown["hash"], &shown["blockNumber"]), (hash, &json!("0x1")));
+        assert_eq!(
+            (&shown["hash"], &shown["blockNumber"]),
+            (hash, &json!("0x1"))
+        );
         assert_eq!(shown["transactionIndex"], index);
     }
     assert!(at("0x3").is_null());
@@ -205,11 +208,17 @@ fn what_is_pending_is_shown_by_index_raw_and_traced() {
     assert_eq!(raw_at("0x3"), "0x");
     let count = call("eth_getBlockTransactionCountByNumber", json!(["pending"]));
     assert_eq!(count, "0x3");
-    assert_eq!(call("eth_getUncleCountByBlockNumber", json!(["pending"])), "0x0");
+    assert_eq!(
+        call("eth_getUncleCountByBlockNumber", json!(["pending"])),
+        "0x0"
+    );
     let uncle = json!(["pending", "0x0"]);
     assert!(call("eth_getUncleByBlockNumberAndIndex", uncle).is_null());
     let header = call("eth_getHeaderByNumber", json!(["pending"]));
-    assert_eq!((&header["number"], &header["hash"]), (&json!("0x1"), &Value::Null));
+    assert_eq!(
+        (&header["number"], &header["hash"]),
+        (&json!("0x1"), &Value::Null)
+    );
 
     let receipts = call("eth_getBlockReceipts", json!(["pending"]));
     let receipts = receipts.as_array().unwrap();
@@ -219,7 +228,13 @@ fn what_is_pending_is_shown_by_index_raw_and_traced() {
     assert_eq!(receipts[2]["logs"].as_array().unwrap().len(), 1);
     let raw_receipts = call("debug_getRawReceipts", json!(["pending"]));
     assert_eq!(raw_receipts.as_array().unwrap().len(), 3);
-    assert!(call("debug_getRawBlock", json!(["pending"])).as_str().unwrap().len() > 1_000);
+    assert!(
+        call("debug_getRawBlock", json!(["pending"]))
+            .as_str()
+            .unwrap()
+            .len()
+            > 1_000
+    );
 
     let trace = |options: Value| call("debug_traceBlockByNumber", json!(["pending", options]));
     let traced = trace(json!({}));
@@ -233,14 +248,23 @@ fn what_is_pending_is_shown_by_index_raw_and_traced() {
         memory.as_array().map(Vec::len)
     };
     assert_eq!(words(&json!(traced)), Some(129));
-    for without in [json!({"enableMemory": false}), json!({"disableMemory": true})] {
+    for without in [
+        json!({"enableMemory": false}),
+        json!({"disableMemory": true}),
+    ] {
         assert_eq!(words(&trace(without.clone())), None, "{without}");
     }
-    for with in [json!({"enableMemory": true}), json!({"disableMemory": false})] {
+    for with in [
+        json!({"enableMemory": true}),
+        json!({"disableMemory": false}),
+    ] {
         assert_eq!(words(&trace(with.clone())), Some(129), "{with}");
     }
     let body = json!({"id": 1, "method": "debug_traceCall", "params": [{}, "pending"]});
     let (_, answer) = http::request(node, "POST", "/", &body.to_string()).unwrap();
-    assert!(answer.contains("tracing on top of pending is not supported"), "{answer}");
+    assert!(
+        answer.contains("tracing on top of pending is not supported"),
+        "{answer}"
+    );
     assert_eq!(call("eth_blockNumber", json!([])), "0x0");
 }

@@ -66,10 +66,16 @@ fn gas_is_estimated_for_senders_that_are_not_rich() {
     let dear = with(json!({"gasPrice": "0xe8d4a51000"}));
     let (code, text) = call("eth_estimateGas", json!([dear])).unwrap_err();
     assert_eq!(code, -32000);
-    assert!(text.starts_with("gas required exceeds allowance (9999)"), "{text}");
+    assert!(
+        text.starts_with("gas required exceeds allowance (9999)"),
+        "{text}"
+    );
     let all = with(json!({"gasPrice": "0x1", "value": "0x2386f26fc10000"}));
     let error = call("eth_estimateGas", json!([all]));
-    assert_eq!(error, Err((-32000, "insufficient funds for transfer".to_owned())));
+    assert_eq!(
+        error,
+        Err((-32000, "insufficient funds for transfer".to_owned()))
+    );
 
     let hash = call("eth_sendTransaction", json!([transfer])).unwrap();
     let sent = call("eth_getTransactionByHash", json!([hash])).unwrap();
@@ -114,7 +120,13 @@ fn overrides_move_and_replace_precompiles() {
         "debug_traceCall",
         json!([request, "latest", {"stateOverrides": replaced}]),
     );
-    assert_eq!(traced.unwrap()["returnValue"].as_str().unwrap().trim_start_matches("0x"), "07");
+    assert_eq!(
+        traced.unwrap()["returnValue"]
+            .as_str()
+            .unwrap()
+            .trim_start_matches("0x"),
+        "07"
+    );
     let no_precompile = json!({TARGET: {"movePrecompileToAddress": SOMEBODY}});
     let text = "account 0x7777777777777777777777777777777777777777 is not a precompile";
     let expected = Err((-32000, text.to_owned()));

@@ -46,7 +46,14 @@ fn bodies_that_never_end_do_not_keep_others_out() {
     const DUE: Duration = Duration::from_secs(45);
     let folder = tempfile::tempdir().unwrap();
     let datadir = chains::init(folder.path(), &chains::foreign_genesis(json!({})));
-    let args = ["--datadir", &datadir, "--ipcdisable", "--http", "--http.port", "0"];
+    let args = [
+        "--datadir",
+        &datadir,
+        "--ipcdisable",
+        "--http",
+        "--http.port",
+        "0",
+    ];
     let mut node = Running::start_command(with_open_files(&alone(&args), 200));
     let address = node.wait_for_http();
     let head = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
@@ -143,7 +150,10 @@ fn assert_work_ends<T>(node: &Running, name: &str, connect: impl FnOnce() -> T) 
     let connection = connect();
     let begun = Instant::now();
     while processor_time(node) < idle + Duration::from_millis(500) {
-        assert!(begun.elapsed() < Duration::from_secs(60), "{name}: no work is done");
+        assert!(
+            begun.elapsed() < Duration::from_secs(60),
+            "{name}: no work is done"
+        );
         thread::sleep(Duration::from_millis(20));
     }
     drop(connection);
@@ -197,7 +207,11 @@ fn a_host_that_only_begins_with_an_address_is_refused() {
         ("localhost.evil.com", "403"),
     ] {
         let mut stream = TcpStream::connect(address).unwrap();
-        write!(stream, "GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").unwrap();
+        write!(
+            stream,
+            "GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+        )
+        .unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         assert_eq!(answer.get(9..12), Some(status), "{host}: {answer}");

@@ -211,7 +211,9 @@ impl<'n> Replay<'n> {
     ) -> Result<T, RpcError> {
         let node = self.node;
         let hashes = Ancestors::after(&node.chain, &self.parent).map_err(storage)?;
-        let author = self.author.or_else(|| node.engine.author(&self.block.header).ok());
+        let author = self
+            .author
+            .or_else(|| node.engine.author(&self.block.header).ok());
         with(&TracedBlock {
             config: node.chain.config(),
             header: &self.block.header,

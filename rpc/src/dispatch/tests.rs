@@ -35,10 +35,14 @@ fn dispatcher(limits: DispatchLimits) -> Dispatcher<Node> {
         Method::heavy("debug_size", &["size"], |_: &Node, (size,): (u64,)| {
             Ok(Bytes::from(vec![0xab; size as usize]))
         }),
-        Method::heavy("debug_sleep", &["milliseconds"], |_: &Node, (wait,): (u64,)| {
-            std::thread::sleep(Duration::from_millis(wait));
-            Ok(true)
-        }),
+        Method::heavy(
+            "debug_sleep",
+            &["milliseconds"],
+            |_: &Node, (wait,): (u64,)| {
+                std::thread::sleep(Duration::from_millis(wait));
+                Ok(true)
+            },
+        ),
         Method::heavy("debug_panic", &[], |_: &Node, ()| -> Result<(), RpcError> {
             panic!("on purpose")
         }),
@@ -281,7 +285,10 @@ fn a_batch_ends_with_its_time_and_answers_the_rest() {
     let dispatcher = dispatcher(limits);
     let begun = Instant::now();
     let answer = runtime.block_on(dispatcher.answer(body.as_bytes())).body;
-    assert!(begun.elapsed() < Duration::from_secs(8), "the slow one was waited for");
+    assert!(
+        begun.elapsed() < Duration::from_secs(8),
+        "the slow one was waited for"
+    );
     runtime.shutdown_background();
     let answers: Value = serde_json::from_slice(&answer).unwrap();
     let answers = answers.as_array().unwrap();
@@ -303,7 +310,10 @@ fn a_batch_of_short_requests_leaves_turns_to_others() {
     let pool = HeavyPool::new(1, 1);
     let limits = DispatchLimits::default();
     let dispatcher = Dispatcher::new(Arc::new(Node), &methods, &["eth".to_owned()], pool, limits);
-    let body = format!("[{}]", vec![r#"{"id":1,"method":"eth_work"}"#; 50].join(","));
+    let body = format!(
+        "[{}]",
+        vec![r#"{"id":1,"method":"eth_work"}"#; 50].join(",")
+    );
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()

@@ -43,11 +43,15 @@ fn with_server(
         Method::view("eth_long", &["length"], |_: &Node, (length,): (u64,)| {
             Ok("x".repeat(length as usize))
         }),
-        Method::heavy("eth_slow", &["milliseconds"], |node: &Node, (wait,): (u64,)| {
-            std::thread::sleep(Duration::from_millis(wait));
-            node.0.fetch_add(1, SeqCst);
-            Ok::<_, RpcError>(true)
-        }),
+        Method::heavy(
+            "eth_slow",
+            &["milliseconds"],
+            |node: &Node, (wait,): (u64,)| {
+                std::thread::sleep(Duration::from_millis(wait));
+                node.0.fetch_add(1, SeqCst);
+                Ok::<_, RpcError>(true)
+            },
+        ),
         Method::actor("eth_send", &[], |node: Arc<Node>, ()| async move {
             tokio::time::sleep(Duration::from_millis(1_500)).await;
             node.0.fetch_add(1, SeqCst);
@@ -106,7 +110,10 @@ fn read_to_end(stream: &mut TcpStream) -> Vec<u8> {
 fn trickle(stream: &mut TcpStream, byte: &[u8]) {
     let begun = Instant::now();
     while stream.write_all(byte).is_ok() {
-        assert!(begun.elapsed() < PATIENCE, "the server takes bytes for ever");
+        assert!(
+            begun.elapsed() < PATIENCE,
+            "the server takes bytes for ever"
+        );
         std::thread::sleep(Duration::from_millis(20));
     }
 }
@@ -131,9 +138,14 @@ fn a_body_that_does_not_end_ends_with_408() {
     with_server(
         |_| {},
         |address, _| {
-            for rest in ["Content-Length: 100\r\n\r\n{", "Transfer-Encoding: chunked\r\n\r\n5\r\n{"] {
+            for rest in [
+                "Content-Length: 100\r\n\r\n{",
+                "Transfer-Encoding: chunked\r\n\r\n5\r\n{",
+            ] {
                 let mut stream = connect(address);
-                stream.write_all(format!("{HEAD}{rest}").as_bytes()).unwrap();
+                stream
+                    .write_all(format!("{HEAD}{rest}").as_bytes())
+                    .unwrap();
                 let answer = read_to_end(&mut stream);
                 let answer = String::from_utf8_lossy(&answer);
                 assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");

@@ -11,8 +11,7 @@ use crate::limits::{GZIP_ASIDE_BYTES, MIN_GZIP_BYTES};
 
 /// Whether the client takes an answer of this size in gzip, and it is worth it.
 pub(super) fn is_wanted(headers: &HeaderMap, bytes: usize) -> bool {
-    bytes >= MIN_GZIP_BYTES
-        && text(headers, &header::ACCEPT_ENCODING).is_some_and(accepts)
+    bytes >= MIN_GZIP_BYTES && text(headers, &header::ACCEPT_ENCODING).is_some_and(accepts)
 }
 
 /// Whether a list of encodings has gzip in it, with a weight above zero.

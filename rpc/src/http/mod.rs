@@ -64,9 +64,7 @@ impl HttpConfig {
     pub fn new(address: SocketAddr) -> Self {
         Self {
             address,
-            limits: ServerLimits::new(
-                std::thread::available_parallelism().map_or(2, usize::from),
-            ),
+            limits: ServerLimits::new(std::thread::available_parallelism().map_or(2, usize::from)),
             vhosts: Hosts::new(&["localhost".to_owned()]),
             cors_origins: Origins::new(&[]),
             path_prefix: String::new(),

@@ -7,9 +7,7 @@ use std::sync::Arc;
 use actix_web::http::{Method as Verb, StatusCode, header};
 use actix_web::web::{Bytes, BytesMut, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use actix_ws::{
-    CloseCode, CloseReason, Item, Message, MessageStream, ProtocolError, Session,
-};
+use actix_ws::{CloseCode, CloseReason, Item, Message, MessageStream, ProtocolError, Session};
 use futures_util::Stream;
 use futures_util::stream::unfold;
 use tokio::sync::watch;

@@ -167,9 +167,16 @@ fn accounts_are_unlocked_at_the_start_and_stay_so_over_a_crash_unless_locked() {
     );
     let assert_locked = |who: Address| {
         let text = sign(http, who).unwrap_err();
-        assert!(text.starts_with("authentication needed: password or unlock"), "{text}");
+        assert!(
+            text.starts_with("authentication needed: password or unlock"),
+            "{text}"
+        );
         // Whose key it is, and the way out.
-        for part in [who.to_checksum(None).as_str(), "personal_unlockAccount", "--unlock"] {
+        for part in [
+            who.to_checksum(None).as_str(),
+            "personal_unlockAccount",
+            "--unlock",
+        ] {
             assert!(text.contains(part), "{text}");
         }
     };
@@ -315,7 +322,10 @@ fn vectors_typed_data_is_signed_as_the_eip_says() {
     assert_eq!(signer, "0xcd2a3d9f938e13cd947ec05abc7fe734df8dd826");
     let sign = |data: &Value| answer(http, "eth_signTypedData_v4", json!([signer, data]));
     let locked = sign(&data).unwrap_err();
-    assert!(locked.starts_with("authentication needed: password or unlock"), "{locked}");
+    assert!(
+        locked.starts_with("authentication needed: password or unlock"),
+        "{locked}"
+    );
     answer(http, "personal_unlockAccount", json!([signer, "moo"])).unwrap();
     let want = concat!(
         "0x4355c47d63924e8a72e509b65029052eb6c299d53a04e167c5775fd466751c9d",
