@@ -137,6 +137,7 @@ impl NodeConfig {
         DispatchLimits {
             batch_items: limit(self.batch_request_limit),
             response_bytes: limit(self.batch_response_max_size),
+            ..DispatchLimits::default()
         }
     }
 }
