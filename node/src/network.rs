@@ -1,7 +1,6 @@
 //! The network: its flags, its section of the configuration, its files, its place in the tree.
 
 use std::{
-    fs,
     io::ErrorKind,
     path::{Path, PathBuf},
     sync::Arc,
@@ -446,6 +445,8 @@ pub fn assemble(
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     const URL: &str = "enode://d860a01f9722d78051619d1e2351aba3f43f943f6f00718d1b9baa4101932a1f5011f16bb2b1bb35db20d6fe28fa0bf09636d26a87d31de9ec6203eeedb1f666@127.0.0.1:30303";

@@ -96,15 +96,15 @@ fn moved(from: Address, to: Address) -> StateOverrides {
 #[test]
 fn a_precompile_moves_and_leaves_its_address() {
     let none = StateOverrides::new();
-    assert_eq!(output(&none, IDENTITY), "echo");
-    assert_eq!(output(&none, TARGET), "");
+    assert_eq!(output(&none, IDENTITY), Bytes::from_static(b"echo"));
+    assert_eq!(output(&none, TARGET), Bytes::from_static(b""));
     let moved = moved(IDENTITY, TARGET);
-    assert_eq!(output(&moved, TARGET), "echo");
-    assert_eq!(output(&moved, IDENTITY), "");
+    assert_eq!(output(&moved, TARGET), Bytes::from_static(b"echo"));
+    assert_eq!(output(&moved, IDENTITY), Bytes::from_static(b""));
     // The code that the move makes room for.
     let mut with_code = moved;
     with_code.get_mut(&IDENTITY).unwrap().code = Some(Bytes::from_static(&CODE));
-    assert_eq!(output(&with_code, TARGET), "echo");
+    assert_eq!(output(&with_code, TARGET), Bytes::from_static(b"echo"));
     assert_eq!(output(&with_code, IDENTITY).last(), Some(&7));
     let traced = with_env(&with_code, |env| {
         trace_call(env, &request(IDENTITY), &TraceOptions::default()).unwrap()
@@ -117,8 +117,8 @@ fn a_precompile_moves_and_leaves_its_address() {
 fn a_moved_precompile_takes_the_place_of_another() {
     let sha256 = Address::with_last_byte(2);
     let moved = moved(IDENTITY, sha256);
-    assert_eq!(output(&moved, sha256), "echo");
-    assert_eq!(output(&moved, IDENTITY), "");
+    assert_eq!(output(&moved, sha256), Bytes::from_static(b"echo"));
+    assert_eq!(output(&moved, IDENTITY), Bytes::from_static(b""));
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn code_takes_the_place_of_a_precompile() {
         ..AccountOverride::default()
     };
     let overrides = StateOverrides::from([(IDENTITY, account)]);
-    assert_eq!(output(&overrides, IDENTITY), "");
+    assert_eq!(output(&overrides, IDENTITY), Bytes::from_static(b""));
 }
 
 #[test]
