@@ -151,16 +151,51 @@ pub enum AddError {
 
 impl AddError {
     /// Whether no pool can have taken the transaction, at no head of the chain: whoever passed it
-    /// on did not check it.
+    /// on did not check it. A signature that is not valid here is not among these: nodes of one
+    /// network may differ in their chain id, which no handshake compares before eth/64, and then
+    /// honest ones pass such transactions on. See [`Self::waste`].
     pub fn is_fault(&self) -> bool {
         matches!(
             self,
             Self::Oversized
-                | Self::InvalidSender
-                | Self::InvalidTypedSender(_)
                 | Self::TipAboveFeeCap
                 | Self::NonceMax
                 | Self::MissingSidecar
+                | Self::Sidecar(_)
+                | Self::Blobless
         )
     }
+
+    /// What a remote transaction with this error says of the peer that passed it on. Honest peers
+    /// pass some on: heads differ for a moment, accounts are emptied meanwhile. What is here
+    /// already, what competes with it and what the pool's settings refuse (the least tip, its room)
+    /// says nothing.
+    pub fn waste(&self) -> Waste {
+        match self {
+            Self::InsufficientFunds
+            | Self::Overdraft { .. }
+            | Self::NonceTooLow
+            | Self::SenderNotEoa { .. }
+            | Self::IntrinsicGas
+            | Self::FloorDataGas { .. }
+            | Self::InitcodeSize { .. }
+            | Self::NoAuthorizations
+            | Self::TooManyBlobs { .. }
+            | Self::GasLimit
+            | Self::GasLimitCap { .. } => Waste::Useless,
+            Self::InvalidSender | Self::InvalidTypedSender(_) => Waste::Invalid,
+            _ => Waste::None,
+        }
+    }
+}
+
+/// What a peer's transaction that was refused says of the peer; see [`AddError::waste`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waste {
+    /// Nothing.
+    None,
+    /// It can't be executed at our head. It may have been possible at the peer's.
+    Useless,
+    /// Its signature is not valid on this chain.
+    Invalid,
 }

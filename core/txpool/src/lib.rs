@@ -83,7 +83,7 @@ pub use account::{Origin, PeerId};
 pub use best::Best;
 pub use blobs::prepare_blob_checks;
 pub use config::PoolConfig;
-pub use error::AddError;
+pub use error::{AddError, Waste};
 pub use head::Head;
 pub use journal::{Journal, read_journal};
 pub use pool::{Changes, Pool};

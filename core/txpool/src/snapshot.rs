@@ -20,6 +20,7 @@ pub struct Snapshot {
     pub(crate) by_hash: HashTrieMapSync<B256, Arc<PoolTx>>,
     pub(crate) pending: u64,
     pub(crate) queued: u64,
+    pub(crate) price_limit: u64,
 }
 
 /// Where a transaction stands in the pool.
@@ -46,12 +47,18 @@ impl Snapshot {
             by_hash: HashTrieMapSync::new_sync(),
             pending: 0,
             queued: 0,
+            price_limit: 0,
         }
     }
 
     /// The head that it stands on.
     pub fn head(&self) -> &Head {
         &self.head
+    }
+
+    /// The least tip of a transaction that is not local, in wei a gas.
+    pub fn price_limit(&self) -> u64 {
+        self.price_limit
     }
 
     /// Transactions that can be executed.

@@ -26,35 +26,68 @@ pub struct PoolTx {
 }
 
 impl PoolTx {
+    /// Makes the checks of a remote transaction that need neither its sender nor the state, the
+    /// cheapest first: whoever takes transactions from peers makes them before it recovers a
+    /// signature. The least tip counts, too, whoever sent it (as in later geths; geth 1.8 takes a
+    /// local account's transaction from a peer whatever it pays).
+    ///
+    /// # Errors
+    /// What [`Pool::add`](crate::Pool::add) would refuse it for.
+    pub fn precheck(
+        pooled: &PooledTransaction,
+        head: &Head,
+        price_limit: u64,
+    ) -> Result<(), AddError> {
+        let transaction = &pooled.transaction;
+        check_size(pooled)?;
+        check(pooled, head)?;
+        if transaction.max_priority_fee_per_gas() < U256::from(price_limit) {
+            return Err(AddError::Underpriced);
+        }
+        check_intrinsic_gas(transaction, DataBytes::of(transaction), head.fork)
+    }
+
     /// Recovers the sender and checks size, signature and blobs.
     ///
     /// # Errors
     /// Those that follow from the transaction and `rules` alone.
     pub fn prepare(pooled: PooledTransaction, rules: &SenderRules) -> Result<Self, AddError> {
+        Self::prepare_funded(pooled, rules, |_, _| Ok(()))
+    }
+
+    /// As [`Self::prepare`]. Where more than the one signature is to be checked (blobs,
+    /// authorizations), `is_funded` is asked first, with the sender and the most that the
+    /// transaction can cost it: what nobody pays for is not worth the work.
+    ///
+    /// # Errors
+    /// As [`Self::prepare`], and that of `is_funded`.
+    pub fn prepare_funded(
+        pooled: PooledTransaction,
+        rules: &SenderRules,
+        is_funded: impl FnOnce(&Address, U256) -> Result<(), AddError>,
+    ) -> Result<Self, AddError> {
+        check_size(&pooled)?;
         let transaction = &pooled.transaction;
-        if transaction.encode_2718_length() > MAX_TX_BYTES {
-            return Err(AddError::Oversized);
-        }
-        let size = pooled.length();
-        if size > MAX_BLOB_TX_BYTES {
-            return Err(AddError::Oversized);
-        }
         let sender = rules
             .sender(transaction)
             .map_err(|error| match transaction.tx_type() {
                 TxType::Legacy => AddError::InvalidSender,
                 _ => AddError::InvalidTypedSender(error),
             })?;
+        let cost = cost(transaction);
+        if matches!(transaction.tx_type(), TxType::Blob | TxType::SetCode) {
+            is_funded(&sender, cost)?;
+        }
         if transaction.tx_type() == TxType::Blob {
             let sidecar = pooled.sidecar.as_ref().ok_or(AddError::MissingSidecar)?;
             blobs::check(transaction.blob_hashes(), sidecar)?;
         }
         Ok(Self {
-            cost: cost(transaction),
+            cost,
             data: DataBytes::of(transaction),
             authorities: authorities(transaction),
             sender,
-            size,
+            size: pooled.length(),
             pooled,
         })
     }
@@ -111,93 +144,112 @@ impl PoolTx {
 
     /// The rules that need the head, and no state.
     pub(crate) fn check(&self, head: &Head) -> Result<(), AddError> {
-        let transaction = self.transaction();
-        let tx_type = transaction.tx_type();
-        let since = match tx_type {
-            TxType::Legacy => Fork::Frontier,
-            TxType::AccessList => Fork::Berlin,
-            TxType::DynamicFee => Fork::London,
-            TxType::Blob => Fork::Cancun,
-            TxType::SetCode => Fork::Prague,
-        };
-        if head.fork < since {
-            let tx_type = tx_type as u8;
-            return Err(AddError::TypeNotSupported { tx_type, since });
-        }
-        self.check_gas_limit(head)?;
-        if transaction.max_priority_fee_per_gas() > transaction.max_fee_per_gas() {
-            return Err(AddError::TipAboveFeeCap);
-        }
-        if transaction.nonce() == u64::MAX {
-            return Err(AddError::NonceMax);
-        }
-        match tx_type {
-            TxType::Blob => self.check_blobs(head),
-            TxType::SetCode if transaction.authorization_list().is_empty() => {
-                Err(AddError::NoAuthorizations)
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn check_gas_limit(&self, head: &Head) -> Result<(), AddError> {
-        let transaction = self.transaction();
-        let have = transaction.gas_limit();
-        if head.gas_limit < have {
-            return Err(AddError::GasLimit);
-        }
-        if head.fork >= Fork::Osaka && have > OSAKA_TX_GAS_LIMIT {
-            let cap = OSAKA_TX_GAS_LIMIT;
-            return Err(AddError::GasLimitCap { cap, have });
-        }
-        Ok(())
+        check(&self.pooled, head)
     }
 
     /// The gas that it needs before it runs. geth 1.8 asks this after the balance.
     pub(crate) fn check_intrinsic_gas(&self, fork: Fork) -> Result<(), AddError> {
-        let transaction = self.transaction();
-        let initcode = transaction.input().len();
-        if fork >= Fork::Shanghai && transaction.is_create() && initcode > MAX_INITCODE_BYTES {
-            return Err(AddError::InitcodeSize {
-                have: initcode,
-                limit: MAX_INITCODE_BYTES,
-            });
-        }
-        let have = transaction.gas_limit();
-        if have < self.data.intrinsic_gas(transaction, fork) {
-            return Err(AddError::IntrinsicGas);
-        }
-        let want = self.data.floor_gas(fork);
-        if have < want {
-            return Err(AddError::FloorDataGas { have, want });
-        }
-        Ok(())
+        check_intrinsic_gas(self.transaction(), self.data, fork)
     }
+}
 
-    fn check_blobs(&self, head: &Head) -> Result<(), AddError> {
-        let transaction = self.transaction();
-        let params = head.blobs.ok_or(AddError::NoBlobMarket)?;
-        let have = transaction.blob_hashes().len();
-        if have == 0 {
-            return Err(AddError::Blobless);
-        }
-        let mut limit = usize::try_from(params.max).unwrap_or(usize::MAX);
-        if head.fork >= Fork::Osaka {
-            limit = limit.min(OSAKA_BLOBS_PER_TX);
-        }
-        if have > limit {
-            return Err(AddError::TooManyBlobs { have, limit });
-        }
-        if transaction
-            .max_fee_per_blob_gas()
-            .unwrap_or_default()
-            .is_zero()
-        {
-            return Err(AddError::Underpriced);
-        }
-        let sidecar = self.pooled.sidecar.as_ref();
-        sidecar.ok_or(AddError::MissingSidecar).map(|_| ())
+fn check_size(pooled: &PooledTransaction) -> Result<(), AddError> {
+    let is_oversized = pooled.transaction.encode_2718_length() > MAX_TX_BYTES
+        || pooled.length() > MAX_BLOB_TX_BYTES;
+    match is_oversized {
+        true => Err(AddError::Oversized),
+        false => Ok(()),
     }
+}
+
+fn check(pooled: &PooledTransaction, head: &Head) -> Result<(), AddError> {
+    let transaction = &pooled.transaction;
+    let tx_type = transaction.tx_type();
+    let since = match tx_type {
+        TxType::Legacy => Fork::Frontier,
+        TxType::AccessList => Fork::Berlin,
+        TxType::DynamicFee => Fork::London,
+        TxType::Blob => Fork::Cancun,
+        TxType::SetCode => Fork::Prague,
+    };
+    if head.fork < since {
+        let tx_type = tx_type as u8;
+        return Err(AddError::TypeNotSupported { tx_type, since });
+    }
+    check_gas_limit(transaction, head)?;
+    if transaction.max_priority_fee_per_gas() > transaction.max_fee_per_gas() {
+        return Err(AddError::TipAboveFeeCap);
+    }
+    if transaction.nonce() == u64::MAX {
+        return Err(AddError::NonceMax);
+    }
+    match tx_type {
+        TxType::Blob => check_blobs(pooled, head),
+        TxType::SetCode if transaction.authorization_list().is_empty() => {
+            Err(AddError::NoAuthorizations)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_gas_limit(transaction: &Transaction, head: &Head) -> Result<(), AddError> {
+    let have = transaction.gas_limit();
+    if head.gas_limit < have {
+        return Err(AddError::GasLimit);
+    }
+    if head.fork >= Fork::Osaka && have > OSAKA_TX_GAS_LIMIT {
+        let cap = OSAKA_TX_GAS_LIMIT;
+        return Err(AddError::GasLimitCap { cap, have });
+    }
+    Ok(())
+}
+
+fn check_intrinsic_gas(
+    transaction: &Transaction,
+    data: DataBytes,
+    fork: Fork,
+) -> Result<(), AddError> {
+    let initcode = transaction.input().len();
+    if fork >= Fork::Shanghai && transaction.is_create() && initcode > MAX_INITCODE_BYTES {
+        return Err(AddError::InitcodeSize {
+            have: initcode,
+            limit: MAX_INITCODE_BYTES,
+        });
+    }
+    let have = transaction.gas_limit();
+    if have < data.intrinsic_gas(transaction, fork) {
+        return Err(AddError::IntrinsicGas);
+    }
+    let want = data.floor_gas(fork);
+    if have < want {
+        return Err(AddError::FloorDataGas { have, want });
+    }
+    Ok(())
+}
+
+fn check_blobs(pooled: &PooledTransaction, head: &Head) -> Result<(), AddError> {
+    let transaction = &pooled.transaction;
+    let params = head.blobs.ok_or(AddError::NoBlobMarket)?;
+    let have = transaction.blob_hashes().len();
+    if have == 0 {
+        return Err(AddError::Blobless);
+    }
+    let mut limit = usize::try_from(params.max).unwrap_or(usize::MAX);
+    if head.fork >= Fork::Osaka {
+        limit = limit.min(OSAKA_BLOBS_PER_TX);
+    }
+    if have > limit {
+        return Err(AddError::TooManyBlobs { have, limit });
+    }
+    if transaction
+        .max_fee_per_blob_gas()
+        .unwrap_or_default()
+        .is_zero()
+    {
+        return Err(AddError::Underpriced);
+    }
+    let sidecar = pooled.sidecar.as_ref();
+    sidecar.ok_or(AddError::MissingSidecar).map(|_| ())
 }
 
 fn authorities(transaction: &Transaction) -> Vec<Address> {

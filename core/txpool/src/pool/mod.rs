@@ -85,6 +85,7 @@ impl Pool {
         let mut snapshot = self.view.clone();
         snapshot.pending = self.tally.pending;
         snapshot.queued = self.tally.queued;
+        snapshot.price_limit = self.config.price_limit;
         snapshot
     }
 

@@ -95,6 +95,41 @@ impl<T: WireItem> LazyList<T> {
         })
     }
 
+    /// The list in parts of at most `most_items` items and `most_bytes` bytes, in order; an item
+    /// that is larger is a part of its own. The parts share the message's bytes.
+    pub fn split(&self, most_items: usize, most_bytes: usize) -> Parts<T> {
+        Parts {
+            rest: self.clone(),
+            most_items: most_items.max(1),
+            most_bytes,
+        }
+    }
+
+    /// The first items, up to `most_bytes` bytes, in memory of their own: the message that they
+    /// came with is not held by them.
+    pub fn prefix(&self, most_bytes: usize) -> Self {
+        let (count, bytes) = self.first_items(usize::MAX, most_bytes);
+        let content = self.content.get(..bytes).unwrap_or_default();
+        Self {
+            content: Bytes::copy_from_slice(content),
+            count,
+            items: PhantomData,
+        }
+    }
+
+    /// How many of the first items are within both bounds, and how many bytes they have.
+    fn first_items(&self, most_items: usize, most_bytes: usize) -> (usize, usize) {
+        let (mut count, mut bytes) = (0, 0);
+        for raw in self.raw().take(most_items) {
+            if bytes + raw.len() > most_bytes {
+                break;
+            }
+            bytes += raw.len();
+            count += 1;
+        }
+        (count, bytes)
+    }
+
     /// All items, or the first error.
     pub fn decode(&self) -> Result<Vec<T>, DecodeError> {
         self.iter().collect()
@@ -103,6 +138,32 @@ impl<T: WireItem> LazyList<T> {
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         encode_list_header(self.content.len(), out);
         out.extend_from_slice(&self.content);
+    }
+}
+
+/// The parts of a list; see [`LazyList::split`].
+pub struct Parts<T> {
+    rest: LazyList<T>,
+    most_items: usize,
+    most_bytes: usize,
+}
+
+impl<T: WireItem> Iterator for Parts<T> {
+    type Item = LazyList<T>;
+
+    fn next(&mut self) -> Option<LazyList<T>> {
+        let (mut count, mut bytes) = self.rest.first_items(self.most_items, self.most_bytes);
+        if count == 0 {
+            bytes = self.rest.raw().next()?.len();
+            count = 1;
+        }
+        let content = self.rest.content.split_to(bytes);
+        self.rest.count = self.rest.count.saturating_sub(count);
+        Some(LazyList {
+            content,
+            count,
+            items: PhantomData,
+        })
     }
 }
 

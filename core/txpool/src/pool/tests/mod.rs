@@ -14,7 +14,7 @@ use actoreum_primitives::*;
 use super::Pool;
 use crate::account::{Lane, Origin, PeerId};
 use crate::config::PoolConfig;
-use crate::error::AddError;
+use crate::error::{AddError, Waste};
 use crate::head::Head;
 use crate::snapshot::Status;
 use crate::transaction::PoolTx;
@@ -193,7 +193,7 @@ impl Bench {
 }
 
 /// The text of an error.
-pub(super) fn text(result: Result<Status, AddError>) -> String {
+pub(super) fn text<T: std::fmt::Debug>(result: Result<T, AddError>) -> String {
     result.expect_err("it is refused").to_string()
 }
 

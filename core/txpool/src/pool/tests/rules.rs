@@ -92,7 +92,33 @@ fn size_and_signature_are_checked_before_the_pool() {
     };
     let error = PoolTx::prepare(sign(elsewhere, key(0)), &rules).unwrap_err();
     assert_eq!(error.to_string(), "invalid sender");
-    assert!(error.is_fault());
+    assert_eq!((error.is_fault(), error.waste()), (false, Waste::Invalid));
+}
+
+#[test]
+fn a_precheck_refuses_what_the_pool_would_refuse() {
+    let bench = bench();
+    let head = *bench.pool.head();
+    let precheck = |payload: LegacyTx, price_limit| {
+        PoolTx::precheck(&sign(payload, key(0)), &head, price_limit)
+    };
+    assert!(precheck(transfer(0, 5), 5).is_ok());
+    assert_eq!(text(precheck(transfer(0, 5), 6)), "transaction underpriced");
+    let greedy = LegacyTx {
+        gas_limit: 8_000_001,
+        ..transfer(0, 5)
+    };
+    assert_eq!(text(precheck(greedy, 1)), "exceeds block gas limit");
+    let poor = LegacyTx {
+        gas_limit: 20_999,
+        ..transfer(0, 5)
+    };
+    assert_eq!(text(precheck(poor, 1)), "intrinsic gas too low");
+    let large = LegacyTx {
+        input: vec![0; 200_000].into(),
+        ..transfer(0, 5)
+    };
+    assert_eq!(text(precheck(large, 1)), "oversized data");
 }
 
 #[test]
