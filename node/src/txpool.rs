@@ -1,6 +1,6 @@
 //! The transaction pool: its flags, its section of the configuration, its place in the tree.
 
-use std::{path::Path, time::Duration};
+use std::{num::NonZeroUsize, path::Path, thread, time::Duration};
 
 use actoreum_actors::{
     supervision::{ActorRef, ChildSpec, Pool, Recipient, Strategy, SupervisorSpec},
@@ -21,6 +21,8 @@ use crate::duration::{self, nanos};
 const POOL_RESTARTS: u32 = 50;
 /// See [`POOL_RESTARTS`].
 const POOL_PERIOD: Duration = Duration::from_secs(60);
+/// More threads check signatures faster than the pool takes transactions in.
+const MAX_SIGNATURE_THREADS: usize = 4;
 /// Messages that may wait for the pool. With [`actoreum_actors::txpool::TxPoolHandle`]'s batches
 /// it is the work of a second or two.
 const POOL_MAILBOX: usize = 4_096;
@@ -235,7 +237,7 @@ pub fn assemble(
     chain: &ChainReader,
     followers: Vec<Recipient<NewTransactions>>,
 ) -> TxPoolParts {
-    let signatures = Pool::new("signatures", 1);
+    let signatures = Pool::new("signatures", signature_threads());
     let pool = ActorRef::new("pool");
     let reader = PoolReader::default();
     let mut setup = TxPoolSetup::new(chain.clone(), reader.clone(), config.rules());
@@ -276,6 +278,13 @@ fn inherited(config: &TxPoolConfig, journal: &Path, geth: &Path) -> Option<Inher
         journal: of_geth,
         note: note.into(),
     })
+}
+
+/// Threads that check what peers send: half of the cores, so that a flood leaves the other half to
+/// the import of blocks.
+fn signature_threads() -> usize {
+    let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    (cores / 2).clamp(1, MAX_SIGNATURE_THREADS)
 }
 
 #[cfg(test)]

@@ -9,30 +9,27 @@ use std::sync::Arc;
 
 use actoreum_messages::fetcher::{BlockPropagated, BlocksAnnounced, TransactionsAnnounced};
 use actoreum_messages::protocol_manager::PeerJoined;
-use actoreum_primitives::{B256, PooledTransaction, Transaction, TxType};
 use actoreum_storage::StorageError;
 use actoreum_sync::fetcher::is_near;
 use actoreum_sync::fetcher::limits::HASH_LIMIT;
 use actoreum_wire::eth::{
-    BlockAnnouncement, EthError, EthMessage, EthVersion, LazyList, MessageId, NewBlock,
+    BlockAnnouncement, EthError, EthMessage, EthVersion, MessageId, NewBlock,
     TransactionAnnouncement,
 };
 use actoreum_wire::limits::MAX_ETH_MESSAGE;
 use actoreum_wire::p2p;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
-use tokio::sync::mpsc;
 
 use super::greeting::Greeter;
-use super::limits::{
-    INLINE_MESSAGE, INVALID_POINTS, MALFORMED_POINTS, UNCHECKED_MESSAGES, USELESS_ANNOUNCEMENT_COST,
-};
+use super::limits::{INLINE_MESSAGE, INVALID_POINTS, MALFORMED_POINTS, USELESS_ANNOUNCEMENT_COST};
 use super::peer::{EthPeer, PeerHead};
 use super::propagated::{self, BlockRefusal};
 use super::serve::Library;
 use super::setup::EthSetup;
+use super::transactions::{Intake, check_broadcasts, count_dropped};
 use crate::net::protocol::{ConversationEnd, Incoming, Link, ProtocolHandler};
-use crate::supervision::{JobError, Pool};
+use crate::supervision::JobError;
 
 /// The eth protocol as the network's actors see it.
 ///
@@ -46,9 +43,6 @@ pub struct EthProtocol {
     library: Library,
     setup: EthSetup,
 }
-
-/// Transactions of a message, not decoded.
-type Unchecked = LazyList<Transaction>;
 
 impl EthProtocol {
     /// For the chain of a setup.
@@ -81,11 +75,16 @@ impl EthProtocol {
         // Where it is down, it welcomes the peer when it starts.
         let joined = PeerJoined { peer: peer.id() };
         let _ = self.setup.manager.tell_when_room(joined).await;
-        let (unchecked, to_check) = mpsc::channel(UNCHECKED_MESSAGES);
+        let verifier = &self.setup.pool.verifier;
+        // Goes with the conversation, and what waits to be checked with it.
+        let _lane = verifier.join(peer.id().0);
+        let (intake, to_check) = Intake::new(verifier.clone());
         tokio::select! {
             biased;
-            ended = self.listen(&mut link, &peer, unchecked) => ended,
-            ended = self.check_transactions(&peer, to_check) => ended,
+            ended = self.listen(&mut link, &peer, intake) => ended,
+            violation = check_broadcasts(&self.setup, &peer, to_check) => {
+                Err(ConversationEnd::Error(violation.blame(&peer)))
+            }
         }
     }
 
@@ -93,7 +92,7 @@ impl EthProtocol {
         &self,
         link: &mut Link,
         peer: &EthPeer,
-        unchecked: mpsc::Sender<Unchecked>,
+        intake: Intake,
     ) -> Result<(), ConversationEnd> {
         while let Some(incoming) = link.receive().await {
             let Some(message) = self.read(peer, incoming).await? else {
@@ -119,9 +118,12 @@ impl EthProtocol {
                     self.transactions_announced(peer, transactions).await;
                 }
                 EthMessage::Transactions(list) => {
-                    if self.setup.takes_transactions() {
-                        // The other end lives as long as this one.
-                        let _ = unchecked.send(list).await;
+                    if !self.setup.takes_transactions() {
+                        continue;
+                    }
+                    let dropped = intake.take(list).await;
+                    if dropped > 0 {
+                        count_dropped(peer, dropped).await;
                     }
                 }
             }
@@ -250,6 +252,8 @@ impl EthProtocol {
         let _ = self.setup.fetcher.ask(message).await;
     }
 
+    /// Announced transactions. FetcherActor has taken them in when this ends: a peer has one
+    /// message of them waiting there.
     async fn transactions_announced(
         &self,
         peer: &EthPeer,
@@ -266,29 +270,8 @@ impl EthProtocol {
         peer.mark_announced_transactions(&transactions);
         let peer = peer.id();
         let message = TransactionsAnnounced { peer, transactions };
-        let _ = self.setup.fetcher.tell_when_room(message).await;
-    }
-
-    /// Decodes and submits what the peer sends, one message after the other.
-    async fn check_transactions(
-        &self,
-        peer: &EthPeer,
-        mut to_check: mpsc::Receiver<Unchecked>,
-    ) -> Result<(), ConversationEnd> {
-        while let Some(list) = to_check.recv().await {
-            let transactions = decode(&self.setup.serving, list).await;
-            let transactions = transactions.map_err(|error| broken(peer, error))?;
-            peer.mark_transactions(transactions.iter().map(|(hash, _)| hash));
-            let (unchecked, blobs): (Vec<_>, Vec<_>) = transactions
-                .into_iter()
-                .map(|(_, transaction)| transaction)
-                .partition(|it| it.transaction.tx_type() != TxType::Blob);
-            if !blobs.is_empty() {
-                peer.penalise(INVALID_POINTS, "sent blob transactions unasked");
-            }
-            self.setup.submit(peer, unchecked).await;
-        }
-        Ok(())
+        // Where it is down, it finds the last of them remembered when it starts.
+        let _ = self.setup.fetcher.ask(message).await;
     }
 }
 
@@ -296,29 +279,6 @@ impl EthProtocol {
 fn broken(peer: &EthPeer, why: String) -> ConversationEnd {
     peer.penalise(MALFORMED_POINTS, &why);
     ConversationEnd::Error(why)
-}
-
-async fn decode(pool: &Pool, list: Unchecked) -> Result<Vec<(B256, PooledTransaction)>, String> {
-    let decode = move || {
-        let transactions = list.iter().map(|transaction| {
-            let transaction = transaction?;
-            let hash = transaction.hash();
-            let sidecar = None;
-            Ok((
-                hash,
-                PooledTransaction {
-                    transaction,
-                    sidecar,
-                },
-            ))
-        });
-        transactions.collect::<Result<Vec<_>, actoreum_primitives::rlp::DecodeError>>()
-    };
-    match pool.run(decode).await {
-        Ok(decoded) => decoded.map_err(|error| format!("Invalid message - Transactions: {error}")),
-        // As where there is no room for them.
-        Err(_) => Ok(Vec::new()),
-    }
 }
 
 impl ProtocolHandler for EthProtocol {

@@ -10,6 +10,10 @@ use std::time::Duration;
 /// are refused to the asker: a peer that answers none of so many will not answer the next.
 pub const OUTSTANDING_REQUESTS: usize = 32;
 
+/// Bytes of an answer with transactions: clients stop at 2 MiB, and the last one may pass that by
+/// its own size, which is 1 MiB at most.
+pub const POOLED_ANSWER_BYTES: usize = 3 * 1024 * 1024;
+
 // --- what counts against a peer, of the 100 points at which it is sent away ------
 
 /// An answer that cannot be decoded or breaks a limit: no honest software sends it.
@@ -29,6 +33,9 @@ pub const ANSWER_CREDIT: i64 = 2;
 
 /// A block or a transaction that cannot be valid: whoever passes it on has not checked it.
 pub const INVALID_POINTS: i64 = 50;
+
+/// A transaction announced with another type or size than it has (eth/68): geth 1.13 drops the peer.
+pub const FALSE_ANNOUNCEMENT_POINTS: i64 = 100;
 
 /// What is cheap to send and breaks no rule by itself: more announcements than are remembered,
 /// transactions that nobody could have taken.
@@ -83,6 +90,38 @@ pub const MAX_BODY_OVERHEAD: usize = 64 * 1024;
 /// Ommers of a block (ethash's rule; other engines have none).
 pub const MAX_OMMERS: usize = 2;
 
+// --- what a peer makes us do in vain ---------------------------------------------
+
+/// What a transaction counts that can't be executed at our head: a signature was recovered in
+/// vain. The unit of what follows is an eighth of that.
+pub const USELESS_TRANSACTION_UNITS: u32 = 8;
+
+/// What a transaction counts whose signature is not valid on this chain. Its peer did not check it,
+/// or has another chain id than we: a few dozen are taken, thousands are not.
+pub const INVALID_TRANSACTION_UNITS: u32 = 512;
+
+/// What an announced transaction counts that was not taken down for want of room, or that its peer
+/// did not deliver.
+pub const VAIN_ANNOUNCEMENT_UNITS: u32 = 1;
+
+/// What a peer may cost us at once: 4,096 useless transactions. As many are in the pool of a geth
+/// that was away for a while and sends all of it, or announced by one whose pool is larger than
+/// what we take down.
+pub const WASTE_BURST_UNITS: u32 = 4096 * USELESS_TRANSACTION_UNITS;
+
+/// What of it is forgotten in a second: 64 useless transactions, 4 ms of a core.
+pub const WASTE_UNITS_PER_SECOND: u32 = 64 * USELESS_TRANSACTION_UNITS;
+
+/// A peer beyond its burst pauses for so long after each slice of transactions (geth's, where a
+/// quarter of a batch is rejected).
+pub const WASTE_PAUSE: Duration = Duration::from_millis(200);
+
+/// Such pauses in a row at which a peer is banned. Honest ones recover between two.
+pub const WASTE_STRIKES: u32 = 20;
+
+/// Points for each of them, so that the reason shows before the ban.
+pub const WASTE_POINTS: i64 = 2;
+
 // --- what a peer knows ----------------------------------------------------------
 
 /// Blocks that are remembered as known to a peer (geth's).
@@ -112,10 +151,6 @@ pub const SENT_TRANSACTION: usize = 4096;
 /// Between two packs of the pool for a peer that has just come: what is due is sent in between,
 /// and a peer's queue is not filled with transactions.
 pub const TRANSACTION_SYNC_PAUSE: Duration = Duration::from_millis(100);
-
-/// Messages of transactions of one peer that wait to be checked. The conversation waits for room:
-/// a peer that sends more than can be checked is read slower.
-pub const UNCHECKED_MESSAGES: usize = 2;
 
 /// Time for the answer to a question whether a peer is on our chain (geth's).
 pub const CHALLENGE_TIMEOUT: Duration = Duration::from_secs(15);

@@ -38,6 +38,7 @@ pub mod protocol_manager;
 mod serve;
 mod setup;
 mod state_library;
+mod transactions;
 
 pub use conversation::EthProtocol;
 pub use greeting::{Greeter, Greeting};

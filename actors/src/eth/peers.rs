@@ -1,6 +1,7 @@
 //! The peers that speak eth.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use actoreum_wire::nodes::NodeId;
 use arc_swap::ArcSwap;
@@ -17,6 +18,10 @@ struct Inner {
     list: ArcSwap<Vec<EthPeer>>,
     /// Counts joins, leaves and new heads.
     changes: watch::Sender<u64>,
+    /// Our chain was up with theirs once.
+    has_caught_up: AtomicBool,
+    /// Their chain is being fetched.
+    is_fetching: AtomicBool,
 }
 
 impl Default for EthPeers {
@@ -24,6 +29,8 @@ impl Default for EthPeers {
         Self(Arc::new(Inner {
             list: ArcSwap::default(),
             changes: watch::Sender::new(0),
+            has_caught_up: AtomicBool::new(false),
+            is_fetching: AtomicBool::new(false),
         }))
     }
 }
@@ -44,6 +51,26 @@ impl EthPeers {
         let list = self.list();
         let total_difficulty = |peer: &&EthPeer| peer.head().total_difficulty;
         list.iter().rev().max_by_key(total_difficulty).cloned()
+    }
+
+    /// Whether our chain was up with that of the peers once.
+    pub fn has_caught_up(&self) -> bool {
+        self.0.has_caught_up.load(Relaxed)
+    }
+
+    /// Our chain is up with that of the peers.
+    pub(super) fn caught_up(&self) {
+        self.0.has_caught_up.store(true, Relaxed);
+    }
+
+    /// Whether a sync is under way: what peers send cannot be judged by our state then.
+    pub fn is_fetching(&self) -> bool {
+        self.0.is_fetching.load(Relaxed)
+    }
+
+    /// A sync begins or ends.
+    pub(super) fn set_fetching(&self, is_fetching: bool) {
+        self.0.is_fetching.store(is_fetching, Relaxed);
     }
 
     /// Sees a change whenever a peer has come, gone, or said that it has a better block, since it

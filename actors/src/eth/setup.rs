@@ -2,23 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use actoreum_chain::ChainReader;
 use actoreum_consensus::Engine;
 use actoreum_messages::downloader::PeersChanged;
-use actoreum_primitives::{B256, PooledTransaction};
-use actoreum_txpool::AddError;
-use tracing::debug;
+use actoreum_messages::fetcher::TransactionsArrived;
+use actoreum_primitives::B256;
 
 use super::fetcher::FetcherActor;
-use super::limits::INVALID_POINTS;
 use super::peer::EthPeer;
 use super::peers::EthPeers;
 use super::protocol_manager::ProtocolManagerActor;
+use super::transactions;
 use crate::chain::ChainActor;
 use crate::supervision::{ActorRef, Chance, Pool, Recipient};
-use crate::txpool::TxPoolHandle;
+use crate::txpool::{Submitted, TxPoolHandle};
 
 /// What every generation of the eth protocol's actors is made from. It outlives them.
 #[derive(Clone)]
@@ -45,7 +44,8 @@ pub struct EthSetup {
     pub followers: Vec<Recipient<PeersChanged>>,
     /// What decides by chance: who gets what whole, who is asked first.
     pub chance: Chance,
-    is_synced: Arc<AtomicBool>,
+    /// How many announced transactions FetcherActor waits for.
+    pub(super) announced: Arc<AtomicUsize>,
 }
 
 impl EthSetup {
@@ -69,14 +69,14 @@ impl EthSetup {
             required: BTreeMap::new(),
             followers: Vec::new(),
             chance: Chance::default(),
-            is_synced: Arc::default(),
+            announced: Arc::default(),
         }
     }
 
     /// Whether transactions of peers are taken: not before our chain was up with that of the
     /// peers once, since against an old state they cannot be judged.
     pub fn takes_transactions(&self) -> bool {
-        if self.is_synced.load(Relaxed) {
+        if self.peers.has_caught_up() {
             return true;
         }
         let ours = self.chain.view().total_difficulty();
@@ -90,31 +90,18 @@ impl EthSetup {
 
     /// Our chain is up with that of the peers.
     pub fn synced(&self) {
-        self.is_synced.store(true, Relaxed);
+        self.peers.caught_up();
     }
 
-    /// Hands what a peer sent to the pool. What came of each, in order; empty where the pool does
-    /// not answer.
-    pub(super) async fn submit(
-        &self,
-        peer: &EthPeer,
-        transactions: Vec<PooledTransaction>,
-    ) -> Vec<Result<(), AddError>> {
-        let submitted = self.pool.submit_remote(peer.id().0, transactions).await;
-        let results = match submitted {
-            Ok(results) => results,
-            Err(error) => {
-                debug!(%error, "a peer's transactions were not submitted");
-                return Vec::new();
-            }
-        };
-        if let Some(error) = results
-            .iter()
-            .filter_map(|it| it.as_ref().err())
-            .find(|it| it.is_fault())
-        {
-            peer.penalise(INVALID_POINTS, &format!("sent a transaction: {error}"));
+    /// Tells FetcherActor what has come, where it waits for something.
+    pub(super) fn tell_arrived(&self, peer: &EthPeer, submitted: &[Submitted]) {
+        if submitted.is_empty() || self.announced.load(Relaxed) == 0 {
+            return;
         }
-        results.into_iter().map(|result| result.map(drop)).collect()
+        let (peer, transactions) = (peer.id(), transactions::described(submitted));
+        // Where it is down, it looks at the pool before it asks.
+        let _ = self
+            .fetcher
+            .tell(TransactionsArrived { peer, transactions });
     }
 }

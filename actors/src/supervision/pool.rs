@@ -199,6 +199,11 @@ impl Pool {
         }
     }
 
+    /// Its threads; none where jobs run where they are submitted.
+    pub fn threads(&self) -> usize {
+        self.shared.threads
+    }
+
     /// Threads that run a job at this moment.
     pub fn busy(&self) -> usize {
         self.shared.busy.load(Relaxed)

@@ -4,12 +4,16 @@ use std::{sync::Arc, time::Duration};
 
 use actoreum_chain::ChainReader;
 use actoreum_messages::txpool::{AddLocal, AddRemote, Added};
-use actoreum_primitives::{B256, PooledTransaction, Transaction};
-use actoreum_txpool::{AddError, PeerId, PoolReader, PoolTx, Snapshot};
-use tokio::time::Instant;
+use actoreum_primitives::rlp::DecodeError;
+use actoreum_primitives::{B256, PooledTransaction, TxType};
+use actoreum_txpool::{AddError, PeerId, PoolReader, PoolTx, Snapshot, Status};
+use actoreum_wire::eth::LazyList;
+use tokio::time::{Instant, sleep};
 
+use super::limits::{RECENT_BLOCKS, RETRIES, RETRY_PAUSE};
+use super::verifier::{Checked, RawTransaction, SliceRules, TransactionVerifier, check_slice};
 use super::{TxPoolActor, sender_rules};
-use crate::supervision::{ActorRef, AskError, JobError, Pool};
+use crate::supervision::{ActorRef, AskError, JobError, Pool, PoolError};
 
 /// How long a submission waits for an actor that is starting again, and for its answer. See
 /// [`BACKOFF`](super::BACKOFF).
@@ -17,8 +21,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How often a submission is made again after the actor went down while it was at it: it may be
 /// the transaction that brings it down.
 const INTERRUPTIONS: u32 = 1;
-/// Transactions of one message to the actor: at a few microseconds each its handler stays short.
-const BATCH: usize = 128;
 
 /// Why a transaction was not submitted.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +37,33 @@ pub enum SubmitError {
     NotPrepared(#[from] JobError),
 }
 
+/// Why a peer's transactions were not submitted.
+#[derive(Debug, thiserror::Error)]
+pub enum RemoteError {
+    /// One of them cannot be decoded.
+    #[error("malformed transaction: {0}")]
+    Malformed(#[from] DecodeError),
+    /// The threads that check signatures did not answer, or the peer has left.
+    #[error("transaction pool: {0}")]
+    NotChecked(#[from] JobError),
+    /// The pool did not answer; it may have taken some.
+    #[error("transaction pool: {0}")]
+    NoAnswer(#[from] AskError),
+}
+
+/// What came of a transaction that a peer sent.
+#[derive(Debug)]
+pub struct Submitted {
+    /// Its hash.
+    pub hash: B256,
+    /// Its type (EIP-2718).
+    pub tx_type: TxType,
+    /// Bytes of its encoding (EIP-2718) with its blobs.
+    pub size: usize,
+    /// Where it stands in the pool, or why it was not taken.
+    pub result: Result<Status, AddError>,
+}
+
 /// The pool, for those who submit and those who read. Cloning is cheap; it outlives every
 /// generation of the actor.
 #[derive(Clone)]
@@ -43,8 +72,9 @@ pub struct TxPoolHandle {
     pub actor: ActorRef<TxPoolActor>,
     /// What readers see.
     pub reader: PoolReader,
+    /// Checks what peers send.
+    pub verifier: TransactionVerifier,
     chain: ChainReader,
-    signatures: Pool,
 }
 
 impl TxPoolHandle {
@@ -58,8 +88,8 @@ impl TxPoolHandle {
         Self {
             actor,
             reader,
+            verifier: TransactionVerifier::new(signatures),
             chain,
-            signatures,
         }
     }
 
@@ -80,7 +110,7 @@ impl TxPoolHandle {
         let rules = sender_rules(&self.chain);
         let transaction = if pooled.sidecar.is_some() {
             let prepare = move || PoolTx::prepare(pooled, &rules);
-            self.signatures.run(prepare).await??
+            self.verifier.run_local(prepare).await??
         } else {
             PoolTx::prepare(pooled, &rules)?
         };
@@ -110,51 +140,98 @@ impl TxPoolHandle {
         }
     }
 
-    /// Hands on what a peer sent; what came of each, in order. Signatures are checked on
-    /// threads of their own, of what the pool does not know yet.
+    /// Hands on a slice of what a peer sent, which must have joined the
+    /// [verifier](Self::verifier); what came of each, in order. Signatures are checked on threads
+    /// of their own, of what the pool does not know yet.
     ///
     /// # Errors
-    /// [`SubmitError`], and then some may have been taken.
-    pub async fn submit_remote(
+    /// [`RemoteError`]
+    pub async fn submit_remote<T: RawTransaction>(
         &self,
         peer: PeerId,
-        transactions: Vec<PooledTransaction>,
-    ) -> Result<Added, SubmitError> {
-        let rules = sender_rules(&self.chain);
-        let snapshot = self.snapshot();
-        let is_known = move |transaction: &Transaction| {
-            let known = snapshot.as_ref();
-            known.is_some_and(|it| it.get(&transaction.hash()).is_some())
-        };
-        let prepare = move || -> Vec<Result<Arc<PoolTx>, AddError>> {
-            let prepare = |pooled: PooledTransaction| {
-                if is_known(&pooled.transaction) {
-                    return Err(AddError::Known(pooled.transaction.hash()));
-                }
-                PoolTx::prepare(pooled, &rules).map(Arc::new)
+        slice: LazyList<T>,
+    ) -> Result<Vec<Submitted>, RemoteError> {
+        let mut submitted = Vec::with_capacity(slice.len());
+        let mut transactions = Vec::new();
+        for checked in self.check(peer, slice).await? {
+            let (place, result) = (submitted.len(), checked.result);
+            submitted.push(Submitted {
+                hash: checked.hash,
+                tx_type: checked.tx_type,
+                size: checked.size,
+                // Until the pool says more.
+                result: result
+                    .as_ref()
+                    .map(|_| Status::Queued)
+                    .map_err(AddError::clone),
+            });
+            transactions.extend(result.ok().map(|transaction| (place, transaction)));
+        }
+        if transactions.is_empty() {
+            return Ok(submitted);
+        }
+        let (places, transactions): (Vec<usize>, Vec<_>) = transactions.into_iter().unzip();
+        let message = AddRemote { peer, transactions };
+        let added = self.actor.within(PATIENCE).ask(message).await?;
+        for (place, result) in places.into_iter().zip(added) {
+            if let Some(submitted) = submitted.get_mut(place) {
+                submitted.result = result;
+            }
+        }
+        self.find_sealed(peer, &mut submitted).await?;
+        Ok(submitted)
+    }
+
+    /// A nonce that is too low may be that of a transaction which was sealed while it was on its
+    /// way here: then it is known.
+    async fn find_sealed(&self, peer: PeerId, all: &mut [Submitted]) -> Result<(), JobError> {
+        let is_used = |it: &&mut Submitted| matches!(it.result, Err(AddError::NonceTooLow));
+        let used: Vec<&mut Submitted> = all.iter_mut().filter(is_used).collect();
+        if used.is_empty() {
+            return Ok(());
+        }
+        let (chain, hashes) = (self.chain.clone(), used.iter().map(|it| it.hash));
+        let hashes: Vec<B256> = hashes.collect();
+        let look_up = move || -> Vec<bool> {
+            let oldest = chain.head_number().saturating_sub(RECENT_BLOCKS);
+            let is_recent = |hash: &B256| {
+                let block = chain.store().transaction_block(hash);
+                block.is_ok_and(|number| number.is_some_and(|number| number >= oldest))
             };
-            transactions.into_iter().map(prepare).collect()
+            hashes.iter().map(is_recent).collect()
         };
-        let mut results: Vec<Option<Result<_, AddError>>> = Vec::new();
-        let mut prepared = Vec::new();
-        for transaction in self.signatures.run(prepare).await? {
-            match transaction {
-                Ok(transaction) => {
-                    prepared.push((results.len(), transaction));
-                    results.push(None);
+        let are_sealed = self.verifier.run(peer, look_up).await?;
+        for (submitted, is_sealed) in used.into_iter().zip(are_sealed) {
+            if is_sealed {
+                submitted.result = Err(AddError::Known(submitted.hash));
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks a slice when its turn comes; again where the threads went down before.
+    async fn check<T: RawTransaction>(
+        &self,
+        peer: PeerId,
+        slice: LazyList<T>,
+    ) -> Result<Vec<Checked>, RemoteError> {
+        let mut retries = 0;
+        loop {
+            let (chain, reader, slice) = (self.chain.clone(), self.reader.clone(), slice.clone());
+            let check = move || {
+                // What cannot be read here is left to the pool.
+                let state = chain.state_at(chain.head_number()).ok();
+                let rules = SliceRules::new(sender_rules(&chain), reader.snapshot(), state);
+                check_slice(&slice, &rules)
+            };
+            match self.verifier.run(peer, check).await {
+                Err(JobError::NotRun(PoolError::Closed)) if retries < RETRIES => {
+                    retries += 1;
+                    sleep(RETRY_PAUSE).await;
                 }
-                Err(error) => results.push(Some(Err(error))),
+                checked => return Ok(checked??),
             }
         }
-        for batch in prepared.chunks(BATCH) {
-            let transactions = batch.iter().map(|(_, it)| Arc::clone(it)).collect();
-            let message = AddRemote { peer, transactions };
-            let added = self.actor.within(PATIENCE).ask(message).await?;
-            for ((place, _), result) in batch.iter().zip(added) {
-                results[*place] = Some(result);
-            }
-        }
-        Ok(results.into_iter().flatten().collect())
     }
 }
 

@@ -10,7 +10,8 @@
 //! | `Rejournal`, each hour | the journal is written anew, without what has left the pool |
 //!
 //! Reads are no messages: they go through the published snapshot. What takes long (signatures,
-//! blobs) was done before a transaction comes here, by [`TxPoolHandle`].
+//! blobs) was done before a transaction comes here, by [`TxPoolHandle`] and its
+//! [`TransactionVerifier`].
 //!
 //! A new generation begins with the journal and the state of the head: local transactions are
 //! back before the first message is handled, those of peers come again from peers. At a takeover
@@ -19,9 +20,11 @@
 mod handle;
 mod inherited;
 mod journal;
+pub mod limits;
 mod reorg;
 #[cfg(test)]
 mod tests;
+mod verifier;
 
 use std::{
     path::PathBuf,
@@ -42,17 +45,19 @@ use actoreum_primitives::{B256, SenderRules, StateError};
 use actoreum_storage::StateView;
 use actoreum_txpool::{AddError, Head, Origin, Pool, PoolConfig, PoolReader, PoolTx, Status};
 use tokio::time::Instant;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::log_limit::LogLimit;
 use crate::supervision::{
-    Actor, Backoff, Ctx, Exit, Failure, Handles, Message, Recipient, WhenAbandoned, WhenFull,
+    Actor, Backoff, Ctx, Exit, Failure, Handles, Message, Recipient, TellError, WhenAbandoned,
+    WhenFull,
 };
-pub use handle::{SubmitError, TxPoolHandle};
+pub use handle::{RemoteError, SubmitError, Submitted, TxPoolHandle};
 use inherited::Inherited;
 pub use inherited::InheritedJournal;
 use journal::LocalJournal;
 use reorg::{Room, StoodOn};
+pub use verifier::{Lane, RawTransaction, TransactionVerifier};
 
 /// Time between two looks for transactions that have waited too long, as in geth.
 const EVICT_PERIOD: Duration = Duration::from_secs(60);
@@ -251,11 +256,18 @@ impl TxPoolActor {
             transactions: changes.pending.into(),
         };
         for follower in &self.setup.followers {
-            if let Err(error) = follower.tell(news.clone())
-                && let Some(left_out) = NOT_DELIVERED.admit()
-            {
-                let follower = follower.path();
-                warn!(follower, %error, left_out, "new transactions not delivered");
+            match follower.tell(news.clone()) {
+                Ok(()) => {}
+                // It looks at the pool when it starts: at the node's start, after the journal.
+                Err(TellError::Unavailable(_)) => {
+                    debug!(follower = follower.path(), "follower of the pool is down");
+                }
+                Err(error @ TellError::Full(_)) => {
+                    if let Some(left_out) = NOT_DELIVERED.admit() {
+                        let follower = follower.path();
+                        warn!(follower, %error, left_out, "new transactions not delivered");
+                    }
+                }
             }
         }
         is_lasting

@@ -16,6 +16,7 @@ use actoreum_primitives::rlp::Decode;
 use actoreum_primitives::*;
 use actoreum_storage::Store;
 use actoreum_txpool::{AddError, PeerId, PoolConfig, PoolReader, PoolTx, Snapshot, Status};
+use actoreum_wire::eth::LazyList;
 use parking_lot::Mutex;
 
 use super::*;
@@ -272,6 +273,8 @@ fn what_a_peer_sends_comes_back_in_its_order_and_what_is_known_is_not_checked_ag
         let known = bench.pool.submit(transfer(1, 0, 5)).await.unwrap();
         let elsewhere = TxPayload::Legacy(LegacyTx {
             chain_id: Some(1),
+            gas_price: U256::from(GWEI),
+            gas_limit: 21_000,
             ..LegacyTx::default()
         });
         let elsewhere = PooledTransaction {
@@ -284,7 +287,12 @@ fn what_a_peer_sends_comes_back_in_its_order_and_what_is_known_is_not_checked_ag
             transfer(1, 0, 5),
             transfer(2, 0, 5),
         ];
-        let added = bench.pool.submit_remote(PEER, sent).await.unwrap();
+        let _lane = bench.pool.verifier.join(PEER);
+        let hashes: Vec<B256> = sent.iter().map(|it| it.transaction.hash()).collect();
+        let slice = LazyList::<PooledTransaction>::from_items(&sent);
+        let submitted = bench.pool.submit_remote(PEER, slice).await.unwrap();
+        assert!(submitted.iter().map(|it| it.hash).eq(hashes));
+        let added: Vec<_> = submitted.into_iter().map(|it| it.result).collect();
         assert!(matches!(
             &added[..],
             [

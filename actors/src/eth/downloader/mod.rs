@@ -87,6 +87,7 @@ impl DownloaderSetup {
     /// Makes the next generation.
     pub fn make(&self) -> DownloaderActor {
         self.status.publish(None);
+        self.peers.set_fetching(false);
         DownloaderActor {
             setup: self.clone(),
             rules: Downloader::new(self.mode),
@@ -185,17 +186,22 @@ impl DownloaderActor {
                     debug!(peer = ?connection.peer, "sync begins");
                 }
                 self.report = Report::new();
+                self.setup.peers.set_fetching(true);
                 self.publish();
                 let progress = self.setup.status.progress().unwrap_or_default();
                 self.tell_followers(&SyncChanged::Started(progress));
             }
             Action::Ended(Ok(())) => {
                 self.report.done(self.setup.reader.head_number());
+                self.setup.peers.set_fetching(false);
+                // Whatever others promise: one has shown all that it promised.
+                self.setup.peers.caught_up();
                 self.publish();
                 self.tell_followers(&SyncChanged::Done);
             }
             Action::Ended(Err(error)) => {
                 warn!(%error, "synchronisation failed, retrying");
+                self.setup.peers.set_fetching(false);
                 self.publish();
                 self.tell_followers(&SyncChanged::Failed(error.to_string()));
             }

@@ -6,6 +6,7 @@
 //! | [`BlocksAnnounced`] | remembered; asked for when they do not come by themselves |
 //! | [`BlockPropagated`] | waits for its parent, then: header checked, decoded, propagated, imported |
 //! | [`TransactionsAnnounced`] | remembered; asked for when they do not come by themselves |
+//! | [`TransactionsArrived`] | not asked for any more; who described them falsely is sent away |
 //! | [`ChainChanged`] | blocks that wait for a parent look for it |
 //! | `Due` | it is time for one of those |
 //! | `PeersMoved` | what came from peers that have gone goes, too |
@@ -15,27 +16,35 @@
 
 mod import;
 
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use actoreum_messages::events::ChainChanged;
-use actoreum_messages::fetcher::{BlockPropagated, BlocksAnnounced, TransactionsAnnounced};
+use actoreum_messages::fetcher::{
+    BlockPropagated, BlocksAnnounced, TransactionsAnnounced, TransactionsArrived,
+};
 use actoreum_primitives::rlp::DecodeError;
-use actoreum_primitives::{B256, Body, PooledTransaction};
+use actoreum_primitives::{B256, Body};
 use actoreum_sync::BodyParcel;
 use actoreum_sync::fetcher::limits::FETCH_TIMEOUT;
 use actoreum_sync::fetcher::{BlockFetcher, FetchAction, PeerId, Propagated};
-use actoreum_sync::transactions::{FetchTransactions, TransactionFetcher};
+use actoreum_sync::transactions::{Description, FetchTransactions, TransactionFetcher};
 use actoreum_txpool::AddError;
-use actoreum_wire::eth::{BlockOrigin, LazyList, WireItem as _};
+use actoreum_wire::eth::{BlockOrigin, LazyList, TransactionAnnouncement, WireItem as _};
 use actoreum_wire::nodes::NodeId;
 use futures_util::stream;
 use rand::Rng;
 use tokio::time::Instant;
 
-use super::limits::{INVALID_POINTS, MISMATCH_POINTS, NOISE_POINTS, REFUSED_TRANSACTIONS};
+use super::limits::{
+    FALSE_ANNOUNCEMENT_POINTS, INVALID_POINTS, MISMATCH_POINTS, NOISE_POINTS, REFUSED_TRANSACTIONS,
+    VAIN_ANNOUNCEMENT_UNITS,
+};
 use super::peer::{EthPeer, KnownHashes};
 use super::setup::EthSetup;
+use super::transactions;
 use crate::supervision::{Actor, Ctx, Failure, Handles, Message, TaskHandle, WhenFull};
+use crate::txpool::Submitted;
 
 /// Between two looks at least: what is due within it is done together.
 const LEAST_PAUSE: Duration = Duration::from_millis(10);
@@ -105,7 +114,13 @@ impl FetcherActor {
         for request in self.transactions.poll(now, has) {
             self.fetch_transactions(request, ctx);
         }
+        self.publish_announced();
         self.set_timer(ctx);
+    }
+
+    /// Conversations tell what arrives only where somebody waits for it.
+    fn publish_announced(&self) {
+        self.setup.announced.store(self.transactions.len(), Relaxed);
     }
 
     fn set_timer(&mut self, ctx: &mut Ctx<Self>) {
@@ -211,39 +226,104 @@ impl FetcherActor {
             return self.peer_left(&id, ctx);
         };
         let ask = fetch_transactions(self.setup.clone(), peer, hashes);
-        ctx.spawn_then(ask, move |actor, results, ctx| {
-            for (hash, result) in results {
-                actor.transactions.forget(&hash);
-                // What is refused for the moment's sake may be taken later, when it comes again.
-                if result.is_err_and(|error| !matches!(error, AddError::Known(_))) {
-                    actor.refused.insert(&hash);
-                }
+        ctx.spawn_then(ask, move |actor, fetched: Fetched, ctx| {
+            for (hash, description) in fetched.arrived {
+                actor.arrived(&hash, &id, description);
             }
-            actor.transactions.came(&id);
+            for hash in fetched.refused {
+                actor.refused.insert(&hash);
+            }
+            let missing = actor.transactions.came(&id);
+            if fetched.is_answered {
+                actor.count_vain(&id, missing, "announces transactions that it does not have");
+            }
             actor.turn(ctx);
         });
     }
+
+    /// Takes an announcement down. False where the peer has announced too much.
+    fn announce(&mut self, now: Duration, peer: PeerId, it: &TransactionAnnouncement) -> bool {
+        let description = it
+            .kind_and_size
+            .map(|(tx_type, size)| Description { tx_type, size });
+        self.transactions.announce(now, peer, it.hash, description)
+    }
+
+    /// A transaction is here; whoever announced it with another type or size is sent away, as
+    /// geth 1.13 does.
+    fn arrived(&mut self, hash: &B256, from: &PeerId, came: Description) {
+        for peer in self.transactions.arrived(hash, from, came) {
+            let why = format!(
+                "announced transaction {hash} with another type or size: it has type {} and {} \
+                 bytes",
+                came.tx_type, came.size
+            );
+            self.blame(&peer, FALSE_ANNOUNCEMENT_POINTS, &why);
+        }
+    }
+
+    /// Counts announcements against a peer that were of no use.
+    fn count_vain(&self, peer: &PeerId, count: usize, why: &str) {
+        if let (Some(peer), 1..) = (self.peer(peer), count) {
+            let count = u32::try_from(count).unwrap_or(u32::MAX);
+            // It is not asked, so that there is no pause to make.
+            let _ = peer.count_waste(count.saturating_mul(VAIN_ANNOUNCEMENT_UNITS), why);
+        }
+    }
 }
 
-/// Asks a peer for transactions and hands them to the pool; what came of each.
-async fn fetch_transactions(
-    setup: EthSetup,
-    peer: EthPeer,
-    hashes: Vec<B256>,
-) -> Vec<(B256, Result<(), AddError>)> {
+/// What came of a request for transactions.
+#[derive(Debug, Default)]
+struct Fetched {
+    /// The peer has answered, be it with nothing.
+    is_answered: bool,
+    /// What came.
+    arrived: Vec<(B256, Description)>,
+    /// What of it is not to be asked for again.
+    refused: Vec<B256>,
+}
+
+/// Asks a peer for transactions and hands them to the pool.
+async fn fetch_transactions(setup: EthSetup, peer: EthPeer, hashes: Vec<B256>) -> Fetched {
     let deadline = Instant::now() + FETCH_TIMEOUT;
-    let Ok(transactions) = peer.pooled_transactions(hashes.clone(), deadline).await else {
-        return Vec::new();
+    let mut fetched = Fetched::default();
+    let answer = peer.raw_pooled_transactions(hashes.clone(), deadline).await;
+    let Ok(transactions) = answer else {
+        return fetched;
     };
-    let hash_of = |it: &PooledTransaction| it.transaction.hash();
-    let given: Vec<B256> = transactions.iter().map(hash_of).collect();
-    if given.iter().any(|hash| !hashes.contains(hash)) {
-        peer.penalise(MISMATCH_POINTS, "transactions that were not asked for");
-        return Vec::new();
+    fetched.is_answered = true;
+    // The peer's own part of what may wait to be checked, or a part of what all share.
+    let bytes = transactions.encoded_len();
+    let Some(_room) = transactions::room(&setup, bytes) else {
+        // Nothing against the peer: another one is asked.
+        fetched.is_answered = false;
+        return fetched;
+    };
+    let mut is_asked = true;
+    let each = |submitted: &[Submitted]| {
+        is_asked &= submitted.iter().all(|it| hashes.contains(&it.hash));
+        for it in submitted {
+            let description = Description {
+                tx_type: it.tx_type as u8,
+                size: u32::try_from(it.size).unwrap_or(u32::MAX),
+            };
+            match &it.result {
+                // The hash does not cover the blobs: somebody else may send the right ones.
+                Err(AddError::Sidecar(_)) => continue,
+                Ok(_) | Err(AddError::Known(_)) => {}
+                // What is refused for the moment's sake may be taken later, when it comes again.
+                Err(_) => fetched.refused.push(it.hash),
+            }
+            fetched.arrived.push((it.hash, description));
+        }
+    };
+    if let Err(violation) = transactions::submit(&setup, &peer, &transactions, each).await {
+        violation.blame(&peer);
     }
-    peer.mark_transactions(&given);
-    let results = setup.submit(&peer, transactions).await;
-    given.into_iter().zip(results).collect()
+    if !is_asked {
+        peer.penalise(MISMATCH_POINTS, "transactions that were not asked for");
+    }
+    fetched
 }
 
 /// The bodies with their roots, still encoded.
@@ -269,10 +349,10 @@ impl Actor for FetcherActor {
                 if is_sealed.is_ok_and(|found| found.is_some()) {
                     continue;
                 }
-                let bytes = it.kind_and_size.map(|(_, bytes)| bytes);
-                self.transactions.announce(now, peer.id().0, it.hash, bytes);
+                self.announce(now, peer.id().0, &it);
             }
         }
+        self.publish_announced();
         self.set_timer(ctx);
         let changes = self.setup.peers.changes();
         ctx.attach(stream::unfold(changes, |mut changes| async move {
@@ -342,15 +422,30 @@ impl Handles<TransactionsAnnounced> for FetcherActor {
 
     fn handle(&mut self, message: TransactionsAnnounced, ctx: &mut Ctx<Self>) {
         let (now, peer) = (self.now(), message.peer.0);
+        let mut dropped = 0;
         for it in &message.transactions {
             if self.refused.contains(&it.hash) {
                 continue;
             }
-            let bytes = it.kind_and_size.map(|(_, bytes)| bytes);
             // What is more than can be remembered is announced by others, or mined.
-            self.transactions.announce(now, peer, it.hash, bytes);
+            dropped += usize::from(!self.announce(now, peer, it));
         }
+        self.count_vain(&peer, dropped, "announces too many transactions");
         self.turn(ctx);
+    }
+}
+
+impl Handles<TransactionsArrived> for FetcherActor {
+    type Answer = ();
+    // What is here is seen before it is asked for.
+    const WHEN_FULL: WhenFull = WhenFull::DropOldest;
+
+    fn handle(&mut self, message: TransactionsArrived, _: &mut Ctx<Self>) {
+        let from = message.peer.0;
+        for (hash, tx_type, size) in message.transactions {
+            self.arrived(&hash, &from, Description { tx_type, size });
+        }
+        self.publish_announced();
     }
 }
 

@@ -3,10 +3,12 @@
 mod known;
 mod requests;
 mod useless;
+mod waste;
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actoreum_primitives::{
     B256, Body, Bytes as Value, Header, PooledTransaction, U256, rlp::DecodeError,
@@ -24,9 +26,11 @@ use tokio::time::{Instant, timeout_at};
 pub(super) use self::known::KnownHashes;
 use self::requests::{Delivery, Requests};
 use self::useless::UselessBudget;
+use self::waste::{Verdict, WasteMeter};
 use super::limits::{
     ANSWER_CREDIT, KNOWN_BLOCKS, KNOWN_TRANSACTIONS, MALFORMED_POINTS, MISMATCH_POINTS,
-    REMEMBERED_BLOCKS, REMEMBERED_TRANSACTIONS, TIMEOUT_POINTS, UNSOLICITED_POINTS, USELESS_POINTS,
+    POOLED_ANSWER_BYTES, REMEMBERED_BLOCKS, REMEMBERED_TRANSACTIONS, TIMEOUT_POINTS,
+    UNSOLICITED_POINTS, USELESS_POINTS, WASTE_PAUSE, WASTE_POINTS,
 };
 use crate::net::protocol::{EthInfo, PeerHandle, SendError};
 
@@ -50,6 +54,7 @@ struct Inner {
     announced_blocks: Mutex<VecDeque<BlockAnnouncement>>,
     announced_transactions: Mutex<VecDeque<TransactionAnnouncement>>,
     useless: Mutex<UselessBudget>,
+    waste: Mutex<WasteMeter>,
 }
 
 /// The best block of a peer, as it says.
@@ -102,6 +107,7 @@ impl EthPeer {
             announced_blocks: Mutex::default(),
             announced_transactions: Mutex::default(),
             useless: Mutex::new(UselessBudget::new(Instant::now())),
+            waste: Mutex::new(WasteMeter::new(Instant::now())),
         }))
     }
 
@@ -223,6 +229,20 @@ impl EthPeer {
     pub(super) fn unsolicited(&self, answer: MessageId) {
         let why = format!("{answer:?} that nobody asked for");
         self.penalise(UNSOLICITED_POINTS, &why);
+    }
+
+    /// Counts what the peer made us do in vain, in the units of
+    /// [`WASTE_BURST_UNITS`](super::limits::WASTE_BURST_UNITS). How long it is to be left alone
+    /// where it is too much; where that was so too often, it is banned.
+    pub(super) fn count_waste(&self, units: u32, why: &str) -> Option<Duration> {
+        let verdict = self.0.waste.lock().add(Instant::now(), units);
+        let points = match verdict {
+            Verdict::Tolerated => return None,
+            Verdict::Excessive => WASTE_POINTS,
+            Verdict::Incorrigible => MALFORMED_POINTS,
+        };
+        self.penalise(points, why);
+        Some(WASTE_PAUSE)
     }
 
     /// Ends the connection with a peer that is of no use, and keeps it away for a minute.
@@ -362,22 +382,26 @@ impl EthPeer {
         }
     }
 
-    /// Asks for announced transactions; those that it does not have any more are left out. From
-    /// eth/65 on.
+    /// Asks for announced transactions, still encoded; nothing is checked but their number and
+    /// that an answer has no more bytes than any client sends. Those that it does not have any
+    /// more are left out. From eth/65 on.
     ///
     /// # Errors
     /// [`RequestError`]
-    pub async fn pooled_transactions(
+    pub async fn raw_pooled_transactions(
         &self,
         hashes: Vec<B256>,
         deadline: Instant,
-    ) -> Result<Vec<PooledTransaction>, RequestError> {
+    ) -> Result<LazyList<PooledTransaction>, RequestError> {
         let asked = hashes.len();
         let question = |id| EthMessage::GetPooledTransactions(id, hashes);
         let answer = self.ask(question, MessageId::PooledTransactions, deadline);
-        match answer.await? {
-            EthMessage::PooledTransactions(_, list) => self.take(&list, asked),
-            _ => Err(self.wrong("another message")),
+        let EthMessage::PooledTransactions(_, list) = answer.await? else {
+            return Err(self.wrong("another message"));
+        };
+        match list.encoded_len() > POOLED_ANSWER_BYTES {
+            true => Err(self.wrong("more bytes of transactions than an answer has")),
+            false => self.bounded(list, asked),
         }
     }
 

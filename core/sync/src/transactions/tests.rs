@@ -12,6 +12,11 @@ fn hash(number: u64) -> B256 {
     B256::left_padding_from(&number.to_be_bytes())
 }
 
+const LEGACY: Description = Description {
+    tx_type: 0,
+    size: 100,
+};
+
 fn none(_: &B256) -> bool {
     false
 }
@@ -20,14 +25,14 @@ fn none(_: &B256) -> bool {
 fn a_transaction_is_asked_of_one_peer_and_then_of_the_next() {
     let mut fetcher = TransactionFetcher::default();
     fetcher.announce(at(0), A, hash(1), None);
-    fetcher.announce(at(100), B, hash(1), Some(100));
+    fetcher.announce(at(100), B, hash(1), Some(LEGACY));
     assert_eq!(fetcher.poll(at(499), none), []);
     assert_eq!(fetcher.next_timeout(), Some(at(500)));
     let asked = fetcher.poll(at(500), none);
     assert_eq!(asked.len(), 1, "{asked:?}");
     let first = asked[0].peer;
     assert_eq!(fetcher.poll(at(600), none), []);
-    fetcher.came(&first);
+    assert_eq!(fetcher.came(&first), 1);
     let asked = fetcher.poll(at(700), none);
     let other = if first == A { B } else { A };
     let hashes = vec![hash(1)];
@@ -40,7 +45,7 @@ fn a_transaction_is_asked_of_one_peer_and_then_of_the_next() {
     );
     let asked = fetcher.poll(at(700) + FETCH_TIMEOUT, none);
     assert_eq!(asked, [], "nobody is left");
-    assert!(fetcher.is_empty() && fetcher.announced.is_empty() && fetcher.asked.is_empty());
+    assert!(fetcher.is_empty() && fetcher.announcers.is_empty());
 }
 
 #[test]
@@ -50,7 +55,7 @@ fn what_came_by_itself_or_was_refused_is_not_asked_for() {
     fetcher.announce(at(0), A, hash(2), None);
     fetcher.forget(&hash(1));
     assert_eq!(fetcher.poll(at(500), |it| *it == hash(2)), []);
-    assert!(fetcher.is_empty() && fetcher.announced.is_empty());
+    assert!(fetcher.is_empty() && fetcher.announcers.is_empty());
     assert_eq!(fetcher.next_timeout(), None);
 }
 
@@ -63,10 +68,147 @@ fn requests_and_announcements_are_bounded() {
     assert_eq!(asked[0].hashes.len(), HASHES_PER_REQUEST);
     assert_eq!(fetcher.poll(at(501), none), [], "one request at a time");
     fetcher.peer_left(&A);
-    assert!(fetcher.is_empty() && fetcher.announced.is_empty() && fetcher.asked.is_empty());
+    assert!(fetcher.is_empty() && fetcher.announcers.is_empty());
 
     for number in 0..100 {
-        fetcher.announce(at(0), B, hash(number), Some(u32::MAX));
+        let description = Description {
+            size: u32::MAX,
+            ..LEGACY
+        };
+        fetcher.announce(at(0), B, hash(number), Some(description));
     }
     assert_eq!(fetcher.poll(at(500), none)[0].hashes.len(), 1);
+}
+
+#[test]
+fn false_types_and_sizes_are_found_out_whoever_delivers() {
+    let mut fetcher = TransactionFetcher::default();
+    let peers: [PeerId; 6] = std::array::from_fn(|it| B256::repeat_byte(it as u8 + 1));
+    let announced = [
+        Some(LEGACY),
+        Some(Description {
+            tx_type: 3,
+            ..LEGACY
+        }),
+        Some(Description {
+            size: 109,
+            ..LEGACY
+        }),
+        Some(Description {
+            size: 108,
+            ..LEGACY
+        }),
+        Some(Description { size: 91, ..LEGACY }),
+        None,
+    ];
+    for (peer, description) in peers.iter().zip(announced) {
+        fetcher.announce(at(0), *peer, hash(1), description);
+        // A second word does not take back the first.
+        fetcher.announce(at(0), *peer, hash(1), Some(LEGACY));
+    }
+    let mut wrong = fetcher.arrived(&hash(1), &peers[0], LEGACY);
+    wrong.sort();
+    assert_eq!(wrong, [peers[1], peers[2], peers[4]]);
+    assert!(fetcher.is_empty() && fetcher.announcers.is_empty());
+    assert!(fetcher.arrived(&hash(1), &A, LEGACY).is_empty());
+}
+
+#[test]
+fn the_size_of_blobs_is_held_against_their_sender_alone() {
+    let blobs = |size| Description { tx_type: 3, size };
+    for (sender, wrong) in [(A, vec![A]), (B, vec![])] {
+        let mut fetcher = TransactionFetcher::default();
+        fetcher.announce(at(0), A, hash(1), Some(blobs(131_000)));
+        fetcher.announce(at(0), B, hash(1), Some(blobs(137_000)));
+        assert_eq!(fetcher.arrived(&hash(1), &sender, blobs(137_000)), wrong);
+    }
+}
+
+#[test]
+fn a_type_that_cannot_be_read_is_not_asked_for() {
+    let mut fetcher = TransactionFetcher::default();
+    let newer = Description {
+        tx_type: 5,
+        ..LEGACY
+    };
+    assert!(fetcher.announce(at(0), A, hash(1), Some(newer)));
+    assert!(fetcher.is_empty());
+}
+
+#[test]
+fn what_a_silent_peer_holds_up_is_asked_of_the_next_at_once() {
+    let mut fetcher = TransactionFetcher::default();
+    for number in 0..200 {
+        fetcher.announce(at(0), A, hash(number), None);
+        fetcher.announce(at(0), B, hash(number), None);
+    }
+    let first = fetcher.poll(at(500), none);
+    assert_eq!(first.len(), 1, "the other one is asked for the same");
+    for number in 1_000..1_010 {
+        fetcher.announce(at(500), B, hash(number), None);
+    }
+    let timeout = at(500) + FETCH_TIMEOUT;
+    assert_eq!(fetcher.poll(at(1_000), none)[0].hashes.len(), 10);
+    fetcher.came(&B);
+    let next = fetcher.poll(timeout, none);
+    assert_eq!((next.len(), next[0].peer), (1, B));
+    assert_eq!(next[0].hashes.len(), 200);
+}
+
+/// Whatever happens, the records of both sides agree, and nothing is left at the end.
+#[test]
+fn no_sequence_of_events_leaves_something_behind() {
+    use rand::{Rng, SeedableRng};
+    for seed in 0..200 {
+        let mut random = rand::rngs::StdRng::seed_from_u64(seed);
+        let mut fetcher = TransactionFetcher::default();
+        let peers: [PeerId; 4] = std::array::from_fn(|it| B256::repeat_byte(it as u8 + 1));
+        let mut now = at(0);
+        let mut asked: Vec<FetchTransactions> = Vec::new();
+        for _ in 0..400 {
+            now += Duration::from_millis(random.random_range(0..300));
+            let peer = peers[random.random_range(0..4)];
+            let number = hash(random.random_range(0..50));
+            match random.random_range(0..10) {
+                0..=4 => {
+                    fetcher.announce(now, peer, number, None);
+                }
+                5 => fetcher.forget(&number),
+                6 => fetcher.peer_left(&peer),
+                7 => {
+                    fetcher.came(&peer);
+                    asked.retain(|it| it.peer != peer);
+                }
+                _ => asked.extend(fetcher.poll(now, none)),
+            }
+            for (hash, wanted) in &fetcher.wanted {
+                assert!(!wanted.announcers.is_empty());
+                for peer in &wanted.announcers {
+                    assert!(fetcher.announcers[peer].announced.contains_key(hash));
+                }
+            }
+            for (peer, announcer) in &fetcher.announcers {
+                assert!(announcer.due.len() <= 2 * ANNOUNCED_PER_PEER);
+                for (hash, announcement) in &announcer.announced {
+                    let wanted = &fetcher.wanted[hash];
+                    assert!(wanted.announcers.contains(peer));
+                    // Nothing is stuck: it will be asked for, or somebody is asked for it.
+                    assert!(
+                        announcement.is_due || wanted.asked_of.is_some(),
+                        "seed {seed}"
+                    );
+                    let is_asked = |it: &Announcer| {
+                        it.asked.as_ref().is_some_and(|(_, all)| all.contains(hash))
+                    };
+                    if let Some(of) = &wanted.asked_of {
+                        assert!(is_asked(&fetcher.announcers[of]), "seed {seed}");
+                    }
+                }
+            }
+        }
+        for peer in peers {
+            fetcher.peer_left(&peer);
+        }
+        assert!(fetcher.is_empty() && fetcher.announcers.is_empty());
+    }
 }

@@ -1,0 +1,304 @@
+//! What waits for the threads that check transactions, in a fair order.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::time::Duration;
+
+use actoreum_txpool::PeerId;
+
+use crate::txpool::limits::LOCAL_IN_A_ROW;
+
+/// Jobs that wait. Those of this node come first; among peers the one whose jobs have taken the
+/// least time is next, so that each has an equal share of the threads, whatever its jobs cost.
+///
+/// A peer that had nothing to do begins again with the time of whoever was served last: it is next,
+/// and cannot save up time. What is remembered of a peer lasts while it is a [member](Self::join).
+#[derive(Debug)]
+pub(super) struct FairQueue<J> {
+    local: VecDeque<(JobId, J)>,
+    local_in_a_row: u32,
+    lanes: HashMap<PeerId, Lane<J>>,
+    /// The lanes with jobs: by the time they have taken, then in the order in which they came.
+    ready: BTreeSet<(Duration, JobId, PeerId)>,
+    /// The time of the lane that was served last.
+    floor: Duration,
+    last_id: u64,
+}
+
+/// Names a job of a queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct JobId(u64);
+
+#[derive(Debug)]
+struct Lane<J> {
+    waiting: VecDeque<(JobId, J)>,
+    /// What its jobs have taken.
+    time: Duration,
+    /// How often it was joined and not left.
+    members: u32,
+}
+
+impl<J> Default for FairQueue<J> {
+    fn default() -> Self {
+        Self {
+            local: VecDeque::new(),
+            local_in_a_row: 0,
+            lanes: HashMap::new(),
+            ready: BTreeSet::new(),
+            floor: Duration::ZERO,
+            last_id: 0,
+        }
+    }
+}
+
+impl<J> FairQueue<J> {
+    /// A peer has come.
+    pub fn join(&mut self, peer: PeerId) {
+        let floor = self.floor;
+        let lane = self.lanes.entry(peer).or_insert_with(|| Lane {
+            waiting: VecDeque::new(),
+            time: floor,
+            members: 0,
+        });
+        lane.members += 1;
+    }
+
+    /// A peer has left, as often as it came: its jobs, which do not run any more.
+    pub fn leave(&mut self, peer: &PeerId) -> Vec<J> {
+        let Some(lane) = self.lanes.get_mut(peer) else {
+            return Vec::new();
+        };
+        lane.members = lane.members.saturating_sub(1);
+        if lane.members > 0 {
+            return Vec::new();
+        }
+        let time = lane.time;
+        let lane = self.lanes.remove(peer);
+        let waiting = lane.map(|it| it.waiting).unwrap_or_default();
+        if let Some((first, _)) = waiting.front() {
+            self.ready.remove(&(time, *first, *peer));
+        }
+        waiting.into_iter().map(|(_, job)| job).collect()
+    }
+
+    /// Adds a job of this node.
+    pub fn push_local(&mut self, job: J) -> JobId {
+        let id = self.next_id();
+        self.local.push_back((id, job));
+        id
+    }
+
+    /// Adds a job of a peer; `None` where it has left.
+    pub fn push(&mut self, peer: PeerId, job: J) -> Option<JobId> {
+        let (id, floor) = (self.next_id(), self.floor);
+        let lane = self.lanes.get_mut(&peer)?;
+        let is_idle = lane.waiting.is_empty();
+        lane.waiting.push_back((id, job));
+        if is_idle {
+            lane.time = lane.time.max(floor);
+            let time = lane.time;
+            self.ready.insert((time, id, peer));
+        }
+        Some(id)
+    }
+
+    /// Takes the job whose turn it is, and whose it is: `None` is this node.
+    pub fn pop(&mut self) -> Option<(Option<PeerId>, J)> {
+        let is_locals_turn = self.local_in_a_row < LOCAL_IN_A_ROW || self.ready.is_empty();
+        if is_locals_turn && let Some((_, job)) = self.local.pop_front() {
+            self.local_in_a_row += 1;
+            return Some((None, job));
+        }
+        self.local_in_a_row = 0;
+        let (time, _, peer) = self.ready.pop_first()?;
+        self.floor = self.floor.max(time);
+        let lane = self.lanes.get_mut(&peer)?;
+        let (_, job) = lane.waiting.pop_front()?;
+        if let Some((next, _)) = lane.waiting.front() {
+            self.ready.insert((time, *next, peer));
+        }
+        Some((Some(peer), job))
+    }
+
+    /// A job of a peer has taken this time.
+    pub fn charge(&mut self, peer: &PeerId, time: Duration) {
+        let Some(lane) = self.lanes.get_mut(peer) else {
+            return;
+        };
+        let before = lane.time;
+        lane.time = before.saturating_add(time);
+        if let Some((first, _)) = lane.waiting.front() {
+            let (first, after) = (*first, lane.time);
+            self.ready.remove(&(before, first, *peer));
+            self.ready.insert((after, first, *peer));
+        }
+    }
+
+    /// Takes a job back that has not had its turn.
+    pub fn remove(&mut self, peer: Option<&PeerId>, id: JobId) -> Option<J> {
+        let Some(peer) = peer else {
+            let place = self.local.iter().position(|(it, _)| *it == id)?;
+            return self.local.remove(place).map(|(_, job)| job);
+        };
+        let lane = self.lanes.get_mut(peer)?;
+        let place = lane.waiting.iter().position(|(it, _)| *it == id)?;
+        let (_, job) = lane.waiting.remove(place)?;
+        if place == 0 {
+            self.ready.remove(&(lane.time, id, *peer));
+            if let Some((next, _)) = lane.waiting.front() {
+                self.ready.insert((lane.time, *next, *peer));
+            }
+        }
+        Some(job)
+    }
+
+    /// Takes all jobs.
+    pub fn drain(&mut self) -> Vec<J> {
+        self.ready.clear();
+        let mut jobs: Vec<J> = self.local.drain(..).map(|(_, job)| job).collect();
+        for lane in self.lanes.values_mut() {
+            jobs.extend(lane.waiting.drain(..).map(|(_, job)| job));
+        }
+        jobs
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.local.is_empty() && self.ready.is_empty()
+    }
+
+    /// Lanes that are remembered.
+    #[cfg(test)]
+    pub fn lanes(&self) -> usize {
+        self.lanes.len()
+    }
+
+    fn next_id(&mut self) -> JobId {
+        self.last_id += 1;
+        JobId(self.last_id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actoreum_primitives::B256;
+
+    use super::*;
+
+    const A: PeerId = B256::repeat_byte(0xaa);
+    const B: PeerId = B256::repeat_byte(0xbb);
+    const MS: Duration = Duration::from_millis(1);
+
+    /// Has jobs run that take what `cost` says; the order.
+    fn run(queue: &mut FairQueue<u32>, count: usize, cost: impl Fn(u32) -> Duration) -> Vec<u32> {
+        let mut order = Vec::new();
+        while order.len() < count
+            && let Some((peer, job)) = queue.pop()
+        {
+            order.push(job);
+            if let Some(peer) = peer {
+                queue.charge(&peer, cost(job));
+            }
+        }
+        order
+    }
+
+    #[test]
+    fn peers_share_the_time_and_not_the_turns() {
+        let mut queue = FairQueue::default();
+        queue.join(A);
+        queue.join(B);
+        for job in 0..4 {
+            queue.push(A, job);
+        }
+        for job in 100..110 {
+            queue.push(B, job);
+        }
+        // A's jobs take three times as long.
+        let cost = |job| if job < 100 { 3 * MS } else { MS };
+        let order = run(&mut queue, 8, cost);
+        let of_a = order.iter().filter(|job| **job < 100).count();
+        assert_eq!((order[0], of_a), (0, 2), "{order:?}");
+    }
+
+    #[test]
+    fn who_comes_late_is_next_and_cannot_save_up_time() {
+        let mut queue = FairQueue::default();
+        queue.join(A);
+        for job in 0..100 {
+            queue.push(A, job);
+        }
+        run(&mut queue, 50, |_| MS);
+        queue.join(B);
+        for job in 100..200 {
+            queue.push(B, job);
+        }
+        let order = run(&mut queue, 10, |_| MS);
+        assert!(order[..2].contains(&100), "{order:?}");
+        let of_b = order.iter().filter(|job| **job >= 100).count();
+        assert!((4..=6).contains(&of_b), "{order:?}");
+    }
+
+    #[test]
+    fn a_peer_that_sends_one_at_a_time_has_its_past_counted() {
+        let mut queue = FairQueue::default();
+        queue.join(A);
+        queue.join(B);
+        // A always has one job, B comes now and then.
+        for job in 0..50 {
+            queue.push(A, job);
+            run(&mut queue, 1, |_| 10 * MS);
+        }
+        queue.push(A, 50);
+        queue.push(B, 100);
+        assert_eq!(run(&mut queue, 2, |_| MS), [100, 50]);
+    }
+
+    #[test]
+    fn local_jobs_come_first_but_do_not_stop_the_others() {
+        let mut queue = FairQueue::default();
+        queue.join(A);
+        queue.push(A, 1_000);
+        for job in 0..20 {
+            queue.push_local(job);
+        }
+        let order = run(&mut queue, 21, |_| MS);
+        let turn = order.iter().position(|job| *job == 1_000);
+        assert_eq!(turn, Some(LOCAL_IN_A_ROW as usize));
+    }
+
+    #[test]
+    fn jobs_of_a_peer_that_left_are_given_back() {
+        let mut queue = FairQueue::default();
+        queue.join(A);
+        queue.join(A);
+        for job in 0..3 {
+            queue.push(A, job);
+        }
+        queue.join(B);
+        queue.push(B, 9);
+        assert!(queue.leave(&A).is_empty(), "another connection of it");
+        assert_eq!(queue.leave(&A), [0, 1, 2]);
+        assert_eq!(queue.push(A, 3), None);
+        assert_eq!(run(&mut queue, 9, |_| MS), [9]);
+        assert!(queue.is_empty());
+        queue.leave(&B);
+        assert_eq!(queue.lanes(), 0);
+    }
+
+    #[test]
+    fn a_job_can_be_taken_back() {
+        let mut queue = FairQueue::default();
+        queue.join(A);
+        let first = queue.push(A, 1).unwrap();
+        let second = queue.push(A, 2).unwrap();
+        let local = queue.push_local(3);
+        assert_eq!(queue.remove(Some(&A), first), Some(1));
+        assert_eq!(queue.remove(Some(&A), first), None);
+        assert_eq!(queue.remove(None, local), Some(3));
+        assert_eq!(run(&mut queue, 9, |_| MS), [2]);
+        assert_eq!(queue.remove(Some(&A), second), None);
+        queue.push(A, 4);
+        queue.push_local(5);
+        assert_eq!(queue.drain(), [5, 4]);
+        assert!(queue.is_empty() && queue.pop().is_none());
+    }
+}
