@@ -7,7 +7,9 @@ use tracing::{debug, info};
 
 use super::ancestor::{AncestorSearch, Step};
 use super::headers::{Fault, HeaderFetch};
-use super::limits::{PIVOT_DEPTH, POINTS_EMPTY, POINTS_OTHER_CHAIN};
+use super::limits::{
+    PIVOT_DEPTH, POINTS_EMPTY, POINTS_OTHER_CHAIN, TIME_PER_HEADER, TIME_PER_VALUE,
+};
 use super::peers::Kind;
 use super::queue::BlockQueue;
 use super::{
@@ -26,9 +28,9 @@ impl Downloader {
         now: Duration,
     ) {
         let taken = match &pending.task {
-            Task::Height => self.on_height(&headers, chain, now),
+            Task::Probe(head) => self.on_probe(pending.peer, *head, &headers, chain, now),
             Task::Ancestor => self.on_ancestor(&headers, chain, now),
-            Task::Master => self.on_master_headers(headers, chain),
+            Task::Master => self.on_master_headers(headers, chain, now),
             Task::Gap(first) => return self.on_fill(pending.peer, *first, headers, chain, now),
             Task::Parts(_) | Task::State(_) => return self.refuse(&pending, now),
         };
@@ -44,24 +46,16 @@ impl Downloader {
         self.drop_peer(pending.peer, reason, now);
     }
 
+    /// The header of the promised head is here: the search for what is common begins.
     pub(super) fn on_height(
         &mut self,
-        headers: &[HashedHeader],
+        header: &HashedHeader,
         chain: &dyn LocalChain,
         now: Duration,
     ) -> Result<(), SyncError> {
         let Some(sync) = &mut self.sync else {
             return Ok(());
         };
-        let [header] = headers else {
-            return Err(match headers.is_empty() {
-                true => SyncError::EmptyHeaderSet,
-                false => SyncError::BadPeer("not the one header that was asked for"),
-            });
-        };
-        if header.hash != sync.promised.hash {
-            return Err(SyncError::BadPeer("another header than asked for"));
-        }
         let number = header.header.number;
         sync.height = number;
         sync.is_fast &= number > PIVOT_DEPTH;
@@ -164,12 +158,13 @@ impl Downloader {
         &mut self,
         headers: Vec<HashedHeader>,
         chain: &dyn LocalChain,
+        now: Duration,
     ) -> Result<(), SyncError> {
         let Some(content) = self.content() else {
             return Ok(());
         };
         let taken = content.headers.on_master(headers);
-        self.queue_headers(taken, chain)
+        self.queue_headers(taken, chain, now)
     }
 
     /// Puts headers of the chain that is fetched into the queue.
@@ -177,12 +172,14 @@ impl Downloader {
         &mut self,
         taken: Result<Vec<HashedHeader>, Fault>,
         chain: &dyn LocalChain,
+        now: Duration,
     ) -> Result<(), SyncError> {
         let headers = match taken {
             Ok(headers) => headers,
             Err(Fault::Lie(error)) => return Err(error),
             Err(Fault::Moved | Fault::OtherChain) => return Err(self.moved()),
         };
+        self.note_delivered(TIME_PER_HEADER, headers.len(), now);
         let Some(content) = self.content() else {
             return Ok(());
         };
@@ -250,7 +247,7 @@ impl Downloader {
             return;
         };
         let filled = content.headers.take_filled();
-        if let Err(error) = self.queue_headers(filled, chain) {
+        if let Err(error) = self.queue_headers(filled, chain, now) {
             let master = self.sync.as_ref().map(|sync| sync.master);
             self.drop_peer(master.unwrap_or(peer), error, now);
         }
@@ -329,6 +326,7 @@ impl Downloader {
         match taken {
             Ok(taken) => {
                 self.peers.measure(peer, Kind::State, taken, took);
+                self.note_delivered(TIME_PER_VALUE, taken, now);
             }
             Err(state::Junk) => {
                 self.drop_peer(peer, SyncError::BadPeer("state values not asked for"), now);

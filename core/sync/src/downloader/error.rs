@@ -11,6 +11,9 @@ pub enum SyncError {
     /// A peer's answer cannot be one to what it was asked.
     #[error("action from bad peer ignored: {0}")]
     BadPeer(&'static str),
+    /// The peer that the sync follows delivers next to nothing, and another one is to be tried.
+    #[error("peer delivers too slowly, following another one")]
+    TooSlow,
     /// A peer's total difficulty is more than that of the blocks that it has.
     #[error("peer is stalling")]
     StallingPeer,
@@ -60,6 +63,11 @@ pub enum SyncError {
 }
 
 impl SyncError {
+    /// Whether the peer that the sync followed is tried after others the next time.
+    pub(super) fn demotes_master(&self) -> bool {
+        self.blames_master() || matches!(self, Self::TooSlow | Self::NoPeers)
+    }
+
     /// Whether the peer that the sync followed is to blame.
     pub fn blames_master(&self) -> bool {
         match self {
@@ -74,6 +82,7 @@ impl SyncError {
             | Self::InvalidBody
             | Self::InvalidReceipt => true,
             Self::NoPeers
+            | Self::TooSlow
             | Self::StateUnavailable(_)
             | Self::ChainMoved
             | Self::ImportStopped(_)

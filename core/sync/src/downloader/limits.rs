@@ -101,6 +101,49 @@ pub const EXPIRED_IN_A_ROW: u32 = 3;
 /// in this sync.
 pub const EMPTY_IN_A_ROW: u32 = 3;
 
+/// Between two steps of the search for a peer to follow. The best one is asked for the header of
+/// its head first; where it does not answer in this time, others are asked beside it, and the first
+/// that answers is followed.
+pub const PROBE_STEP: Duration = Duration::from_secs(1);
+
+/// Peers that are asked in each further step: all 50 that a node has by default in 13 seconds.
+pub const PROBES_PER_STEP: usize = 4;
+
+/// How long the peer that is followed may keep us waiting for nothing before another one is
+/// followed, where there is one that was tried no more often. It has more time after each time
+/// that it was tried: on slow lines everybody looks like this.
+pub const STALL_WINDOW: Duration = Duration::from_secs(10);
+
+/// The longest that [`STALL_WINDOW`] becomes.
+pub const MAX_STALL_WINDOW: Duration = Duration::from_secs(160);
+
+/// What each header adds to the time of the peer that is followed: it may be as slow as 200 headers
+/// a second, and no slower. Less than that is one that gives a header now and then to stay.
+pub const TIME_PER_HEADER: Duration = Duration::from_millis(5);
+
+/// What each block adds that is handed over for import. The time that the import takes is not
+/// counted.
+pub const TIME_PER_BLOCK: Duration = Duration::from_millis(10);
+
+/// What each KiB of such blocks adds: 100 KiB a second are enough.
+pub const TIME_PER_KIB: Duration = Duration::from_millis(10);
+
+/// What each value of a state adds.
+pub const TIME_PER_VALUE: Duration = Duration::from_millis(5);
+
+/// What a peer that delivers may save up.
+pub const MAX_SAVED_TIME: Duration = Duration::from_secs(60);
+
+/// What a peer that has delivered nothing yet was asked for is asked of others, too, after this: the
+/// import does not wait for its first request to expire.
+pub const TRIAL_TIME: Duration = Duration::from_secs(3);
+
+/// A peer whose answer is missing for so long when a sync ends is asked after others in the next.
+pub const SLOW_ANSWER: Duration = Duration::from_secs(5);
+
+/// Points against a peer that was followed and kept us waiting.
+pub const POINTS_STALLED: i64 = 10;
+
 /// Blocks below a peer's head that may change between two of its answers: the chain is growing,
 /// and this may be a reorganisation (geth's `reorgProtThreshold`). A peer may do so once.
 pub const MOVING_TOP: u64 = 48;

@@ -2,9 +2,15 @@
 //! all others.
 //!
 //! ```text
-//!   height -> common ancestor -> headers (skeleton, fill) -> bodies -> windows -> import
-//!   '- from the peer that is followed -'   '------ from all peers -----'
+//!   probe -> common ancestor -> headers (skeleton, fill) -> bodies -> windows -> import
+//!   |        '- from the peer that is followed -'   '------ from all peers -----'
+//!   '- of several: who has the head that it promises
 //! ```
+//!
+//! Who is followed must deliver: a peer is followed when it has shown the header of its head, and
+//! as long as it keeps us waiting no more than its deliveries are worth ([`limits::STALL_WINDOW`]).
+//! With `n` peers that promise everything and deliver nothing, one that does deliver is followed
+//! after `n` times that window at the most, and after a few seconds where they are silent.
 //!
 //! A [`Downloader`] is told what happens (peers come and go, answers arrive, time passes, an
 //! import ends) and asked what to do ([`Downloader::next_action`]). It has no clock: times are
@@ -24,6 +30,7 @@ mod headers;
 mod interface;
 pub mod limits;
 mod peers;
+mod probe;
 mod queue;
 mod requests;
 #[cfg(test)]
@@ -38,7 +45,7 @@ use crate::state::{self, HashedValue, StateSync};
 use crate::{BodyParcel, HashedHeader, ReceiptsParcel, SyncProgress};
 use ancestor::AncestorSearch;
 use headers::HeaderFetch;
-use limits::{EXPIRED_IN_A_ROW, PAUSE_AFTER_FAILURE, POINTS_SLOW};
+use limits::{EXPIRED_IN_A_ROW, PAUSE_AFTER_FAILURE, POINTS_SLOW, SLOW_ANSWER, TRIAL_TIME};
 use peers::{Kind, Peers};
 use queue::BlockQueue;
 
@@ -54,12 +61,15 @@ struct Pending {
     task: Task,
     sent: Duration,
     deadline: Duration,
+    /// What it asks for may be asked of others, too.
+    is_shared: bool,
 }
 
 /// What a request was for.
 #[derive(Debug)]
 enum Task {
-    Height,
+    /// The header of the head that the peer promised.
+    Probe(PeerHead),
     Ancestor,
     Master,
     Gap(u64),
@@ -76,11 +86,16 @@ struct Sync {
     height: u64,
     is_fast: bool,
     stage: Stage,
+    /// When another peer is followed, unless the one that is followed delivers.
+    stalls_at: Duration,
+    /// Since when blocks are imported: that time is not counted.
+    imports_since: Option<Duration>,
 }
 
 #[derive(Debug)]
 enum Stage {
-    Height,
+    /// The height is known.
+    Begun,
     Ancestor(AncestorSearch),
     Content(Box<Content>),
 }
@@ -133,6 +148,10 @@ pub struct Downloader {
     importing: VecDeque<u64>,
     /// No sync begins before.
     pause_until: Duration,
+    /// When further peers are asked for the header of their head; `None`: nobody was asked yet.
+    next_probe: Option<Duration>,
+    /// Syncs in a row that came to nothing.
+    failures: u32,
 }
 
 impl Downloader {
@@ -152,9 +171,16 @@ impl Downloader {
     /// When [`Self::on_time`] must be called at the latest.
     pub fn next_deadline(&self) -> Option<Duration> {
         let requests = self.pending.values().map(|pending| pending.deadline);
+        let trials = self.pending.values().filter(|it| self.is_trial(it));
+        let trials = trials.map(|pending| pending.sent.saturating_add(TRIAL_TIME));
         let is_pausing = self.sync.is_none() && self.importing.is_empty();
         let pause = is_pausing.then_some(self.pause_until);
-        requests.chain(pause.filter(|time| !time.is_zero())).min()
+        let pause = pause.filter(|time| !time.is_zero());
+        let probe = self.next_probe.filter(|_| is_pausing);
+        let stall = self.sync.as_ref().filter(|_| self.importing.is_empty());
+        let stall = stall.map(|sync| sync.stalls_at);
+        let timers = pause.into_iter().chain(probe).chain(stall);
+        requests.chain(trials).chain(timers).min()
     }
 
     /// How far the sync is, where there is one.
@@ -327,9 +353,9 @@ impl Downloader {
             content.fast = None;
         }
         let known = self.importing.iter().position(|id| *id == window);
-        if known
-            .and_then(|index| self.importing.remove(index))
-            .is_some()
+        let known = known.and_then(|index| self.importing.remove(index));
+        self.note_import_end(now);
+        if known.is_some()
             && let Err(failure) = result
         {
             let error = match failure {
@@ -378,7 +404,7 @@ impl Downloader {
             Unanswered::Expired => {
                 let in_a_row = self.peers.expire(peer, pending.kind);
                 let is_followed =
-                    matches!(pending.task, Task::Height | Task::Ancestor | Task::Master);
+                    matches!(pending.task, Task::Probe(_) | Task::Ancestor | Task::Master);
                 match is_followed || in_a_row >= EXPIRED_IN_A_ROW {
                     true => self.drop_peer(peer, SyncError::Timeout, now),
                     false => self.penalise(peer, POINTS_SLOW, "a request expired"),
@@ -401,7 +427,7 @@ impl Downloader {
                 }
             }
             Task::Master => content.headers.master_unanswered(),
-            Task::Height | Task::Ancestor => {}
+            Task::Probe(_) | Task::Ancestor => {}
         }
     }
 
@@ -417,8 +443,17 @@ impl Downloader {
         let Some(sync) = self.sync.take() else {
             return;
         };
-        self.pending.clear();
-        self.peers.forget_requests();
+        // Who was asked for its head still has to answer.
+        let is_probe = |pending: &Pending| matches!(pending.task, Task::Probe(_));
+        let is_late = |it: &&Pending| now.saturating_sub(it.sent) >= SLOW_ANSWER && !is_probe(it);
+        for late in self.pending.values().filter(is_late) {
+            self.peers.mark_slow(late.peer, late.kind);
+        }
+        self.pending.retain(|_, pending| is_probe(pending));
+        let pending = &self.pending;
+        self.peers
+            .forget_requests(|request| pending.contains_key(&request));
+        self.note_outcome(sync.master, &result);
         if let Err(error) = &result {
             self.pause_until = now.saturating_add(PAUSE_AFTER_FAILURE);
             if error.blames_master() && self.peers.remove(sync.master) {

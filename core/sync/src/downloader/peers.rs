@@ -1,5 +1,6 @@
 //! What is known of the peers: how fast they answer, what they lack, what they are busy with.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -79,10 +80,14 @@ pub(super) struct Peer {
     pub expired_in_a_row: u32,
     /// It has changed its chain under a sync before.
     pub has_moved: bool,
+    /// How often a sync that followed it came to nothing since the last that did not.
+    pub failures: u32,
+    /// A sync that followed it came to its end.
+    is_proven: bool,
 }
 
 impl Peer {
-    fn new(head: PeerHead, serves: Serves) -> Self {
+    fn new(head: PeerHead, serves: Serves, failures: u32) -> Self {
         Self {
             head,
             serves,
@@ -90,6 +95,8 @@ impl Peer {
             round_trip: None,
             expired_in_a_row: 0,
             has_moved: false,
+            failures,
+            is_proven: false,
         }
     }
 
@@ -119,7 +126,9 @@ pub(super) struct Peers {
 impl Peers {
     /// Adds a peer, or takes down what it says of its head now.
     pub fn upsert(&mut self, key: PeerKey, head: PeerHead, serves: Serves) {
-        let new = || Peer::new(head, serves);
+        // Who comes while others fail waits behind them: nobody gets ahead by coming anew.
+        let most = self.all.values().map(|peer| peer.failures).max();
+        let new = || Peer::new(head, serves, most.unwrap_or_default());
         let peer = self.all.entry(key).or_insert_with(new);
         peer.head = head;
     }
@@ -140,13 +149,32 @@ impl Peers {
         self.all.keys().copied().collect()
     }
 
-    /// The peer with the most total difficulty.
-    pub fn best(&self) -> Option<(PeerKey, PeerHead)> {
-        let best = self
-            .all
-            .iter()
-            .max_by_key(|(_, peer)| peer.head.total_difficulty);
-        best.map(|(key, peer)| (*key, peer.head))
+    /// Those that say to have more than `total`, the one to follow first: who has failed less
+    /// often, then who has carried a sync to its end, then who says to have most. `is_in_doubt`,
+    /// while syncs fail: a promise costs nothing, and of those who came first one is honest.
+    pub fn candidates(&self, total: U256, is_in_doubt: bool) -> Vec<(PeerKey, PeerHead)> {
+        let all = self.all.iter();
+        let better = all.filter(|(_, peer)| peer.head.total_difficulty > total);
+        let mut better: Vec<(&PeerKey, &Peer)> = better.collect();
+        better.sort_by_key(|(key, peer)| {
+            let promised = match is_in_doubt {
+                true => U256::ZERO,
+                false => peer.head.total_difficulty,
+            };
+            (peer.failures, !peer.is_proven, Reverse(promised), **key)
+        });
+        let named = better.into_iter().map(|(key, peer)| (*key, peer.head));
+        named.collect()
+    }
+
+    /// A sync that followed a peer has come to an end, its own or another.
+    pub fn mark_followed(&mut self, key: PeerKey, has_succeeded: bool) {
+        if let Some(peer) = self.all.get_mut(&key) {
+            match has_succeeded {
+                true => (peer.failures, peer.is_proven) = (0, true),
+                false => peer.failures = peer.failures.saturating_add(1),
+            }
+        }
     }
 
     /// A new sync begins: what a peer lacked in the last one says nothing.
@@ -168,7 +196,8 @@ impl Peers {
         all.map(|(key, _)| *key).collect()
     }
 
-    /// Peers that have no request of this kind, the fastest first.
+    /// Peers that have no request of this kind, the fastest first; what is needed first is not
+    /// asked of those that have delivered nothing yet.
     pub fn idle(&self, kind: Kind) -> Vec<PeerKey> {
         let is_idle = |service: &Service| service.busy.is_none() && !service.is_given_up;
         let mut idle: Vec<(PeerKey, f64)> = self
@@ -177,7 +206,7 @@ impl Peers {
             .filter(|(_, peer)| peer.can(kind))
             .map(|(key, peer)| (*key, peer.service(kind)))
             .filter(|(_, service)| is_idle(service))
-            .map(|(key, service)| (key, service.throughput.unwrap_or(f64::MAX)))
+            .map(|(key, service)| (key, service.throughput.unwrap_or(f64::MIN_POSITIVE)))
             .collect();
         idle.sort_by(|(_, left), (_, right)| right.total_cmp(left));
         idle.into_iter().map(|(key, _)| key).collect()
@@ -232,11 +261,11 @@ impl Peers {
         }
     }
 
-    /// Nobody is asked for anything any more.
-    pub fn forget_requests(&mut self) {
+    /// Nobody is asked for anything any more but in these requests.
+    pub fn forget_requests(&mut self, but: impl Fn(RequestId) -> bool) {
         for peer in self.all.values_mut() {
             for service in &mut peer.services {
-                service.busy = None;
+                service.busy = service.busy.filter(|request| but(*request));
             }
         }
     }
@@ -284,6 +313,25 @@ impl Peers {
         peer.service_mut(kind).throughput = Some(0.0);
         peer.expired_in_a_row += 1;
         peer.expired_in_a_row
+    }
+
+    /// Whether it has answered no request of this kind, or not the last one.
+    pub fn is_untried(&self, key: PeerKey, kind: Kind) -> bool {
+        let service = self.all.get(&key).map(|peer| peer.service(kind));
+        service.is_some_and(|service| service.throughput.is_none_or(|it| it == 0.0))
+    }
+
+    /// Whether the last request of this kind was not answered in time.
+    pub fn is_slow(&self, key: PeerKey, kind: Kind) -> bool {
+        let service = self.all.get(&key).map(|peer| peer.service(kind));
+        service.is_some_and(|service| service.throughput == Some(0.0))
+    }
+
+    /// A request was given up that had no answer for a while: others are asked first.
+    pub fn mark_slow(&mut self, key: PeerKey, kind: Kind) {
+        if let Some(peer) = self.all.get_mut(&key) {
+            peer.service_mut(kind).throughput = Some(0.0);
+        }
     }
 
     /// Items that a peer may be asked for at once: what it delivers in one round trip time.

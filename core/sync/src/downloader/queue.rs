@@ -215,19 +215,28 @@ impl BlockQueue {
     }
 
     /// Takes an answer to a request for parts of these blocks. They come in the order of the
-    /// request, and some may be left out.
+    /// request, and some may be left out. Others may have been asked for the same: parts of blocks
+    /// that have been handed over meanwhile cannot be told from others, and are let pass.
     pub fn deliver<P: Parcel>(&mut self, kind: Kind, numbers: &[u64], parts: Vec<P>) -> Delivery {
         let mut delivery = Delivery::default();
+        let mut passed = numbers.iter().filter(|it| **it < self.first).count();
         let mut open = numbers.iter().enumerate();
         for part in parts {
-            let place = open.find(|(_, number)| {
+            let mut ahead = open.clone();
+            let place = ahead.find(|(_, number)| {
                 self.slot_mut(**number)
                     .is_some_and(|slot| part.belongs_to(&slot.header.header))
             });
             let Some((index, number)) = place else {
+                if passed > 0 {
+                    passed -= 1;
+                    delivery.taken += 1;
+                    continue;
+                }
                 delivery.has_junk = true;
                 break;
             };
+            open = ahead;
             let raw = part.into_raw();
             let size = raw.len();
             let lane = self.lane_mut(kind);

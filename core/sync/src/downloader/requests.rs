@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::limits::{
     HEADERS_PER_REQUEST, QUEUED_HEADER_BYTES, QUEUED_HEADERS, STATE_COMMIT_BYTES, STATELESS_SYNCS,
-    WINDOWS_AHEAD, WORTHWHILE_BLOCKS, WORTHWHILE_BYTES,
+    TIME_PER_BLOCK, TIME_PER_KIB, TRIAL_TIME, WINDOWS_AHEAD, WORTHWHILE_BLOCKS, WORTHWHILE_BYTES,
 };
 use super::peers::Kind;
 use super::{
@@ -17,41 +17,19 @@ impl Downloader {
     /// Does whatever can be done now.
     pub(super) fn pump(&mut self, chain: &dyn LocalChain, now: Duration) {
         self.start(chain, now);
+        self.share_trials(now);
         self.ask_for_headers(now);
         self.ask_for_parts(Kind::Bodies, now);
         self.ask_for_parts(Kind::Receipts, now);
         self.ask_for_state(now);
-        self.hand_over();
+        self.hand_over(now);
         self.adopt();
         self.finish(chain, now);
+        self.note_import_begin(now);
+        self.follow_another(chain, now);
         if self.sync.is_none() {
             self.start(chain, now);
         }
-    }
-
-    /// Begins a sync where somebody has more than we.
-    pub(super) fn start(&mut self, chain: &dyn LocalChain, now: Duration) {
-        if self.sync.is_some() || !self.importing.is_empty() || now < self.pause_until {
-            return;
-        }
-        self.pause_until = Duration::ZERO;
-        let Some((master, promised)) = self.peers.best() else {
-            return;
-        };
-        if promised.total_difficulty <= chain.total_difficulty() {
-            return;
-        }
-        self.peers.begin_sync();
-        self.sync = Some(Sync {
-            master,
-            promised,
-            began_at: chain.head_number(),
-            height: 0,
-            is_fast: self.mode == Mode::Fast && chain.head_number() == 0,
-            stage: Stage::Height,
-        });
-        self.actions.push_back(Action::Started { master });
-        self.ask_master_for(Task::Height, Query::Header(promised.hash), now);
     }
 
     pub(super) fn request(
@@ -74,6 +52,7 @@ impl Downloader {
                 task,
                 sent: now,
                 deadline: now.saturating_add(patience),
+                is_shared: false,
             },
         );
         self.actions.push_back(Action::Request {
@@ -82,6 +61,39 @@ impl Downloader {
             query,
             patience,
         });
+    }
+
+    /// Whether a peer is to be asked now. One that let its last request expire, or has not shown
+    /// its head yet, is asked when nobody else is, for what is asked of it is not here when it is
+    /// needed.
+    fn is_worth_asking(&self, peer: PeerKey, kind: Kind) -> bool {
+        let is_of_kind = |it: &Pending| it.kind == kind && !matches!(it.task, Task::Probe(_));
+        !self.is_doubtful(peer, kind) || !self.pending.values().any(is_of_kind)
+    }
+
+    fn is_doubtful(&self, peer: PeerKey, kind: Kind) -> bool {
+        self.peers.is_slow(peer, kind) || self.is_probed(peer)
+    }
+
+    /// Whether a request is the first of its kind to a peer, and what it asks for can be asked of
+    /// others.
+    pub(super) fn is_trial(&self, pending: &Pending) -> bool {
+        let can_be_shared = matches!(pending.task, Task::Gap(_) | Task::Parts(_));
+        can_be_shared && !pending.is_shared && self.peers.is_untried(pending.peer, pending.kind)
+    }
+
+    /// Has what untried peers do not answer asked of others, too. Whoever answers first counts.
+    fn share_trials(&mut self, now: Duration) {
+        let is_late = |it: &Pending| now.saturating_sub(it.sent) >= TRIAL_TIME && self.is_trial(it);
+        let late = self.pending.iter().filter(|(_, it)| is_late(it));
+        for id in late.map(|(id, _)| *id).collect::<Vec<_>>() {
+            let Some(mut pending) = self.pending.remove(&id) else {
+                continue;
+            };
+            self.take_back(pending.kind, &pending.task);
+            pending.is_shared = true;
+            self.pending.insert(id, pending);
+        }
     }
 
     pub(super) fn ask_master_for(&mut self, task: Task, query: Query, now: Duration) {
@@ -119,6 +131,7 @@ impl Downloader {
         let open: Vec<u64> = content.headers.open_gaps().take(budget).collect();
         let mut idle = self.peers.idle(Kind::Headers);
         for first in open {
+            idle.retain(|peer| self.is_worth_asking(*peer, Kind::Headers));
             let able = |peer: &PeerKey| !self.peers.lacks(*peer, Kind::Headers, first);
             let Some(place) = idle.iter().position(able) else {
                 break;
@@ -142,7 +155,12 @@ impl Downloader {
         if self.content().is_none() {
             return;
         }
-        for peer in self.peers.idle(kind) {
+        let mut idle = self.peers.idle(kind);
+        idle.sort_by_key(|peer| self.is_doubtful(*peer, kind));
+        for peer in idle {
+            if !self.is_worth_asking(peer, kind) {
+                continue;
+            }
             let capacity = self.peers.capacity(peer, kind);
             let Some(Sync {
                 stage: Stage::Content(content),
@@ -256,7 +274,7 @@ impl Downloader {
     }
 
     /// Hands whole blocks over for import.
-    pub(super) fn hand_over(&mut self) {
+    pub(super) fn hand_over(&mut self, now: Duration) {
         while self.importing.len() < WINDOWS_AHEAD {
             let is_waited_for = self.importing.is_empty();
             let Some(content) = self.content() else {
@@ -275,12 +293,16 @@ impl Downloader {
             if blocks == 0 || !(is_waited_for || is_last || is_worthwhile) {
                 return;
             }
+            let worth = TIME_PER_BLOCK.saturating_mul(u32::try_from(blocks).unwrap_or(u32::MAX));
+            let kibibytes = u32::try_from(bytes / 1_024).unwrap_or(u32::MAX);
+            let worth = worth.saturating_add(TIME_PER_KIB.saturating_mul(kibibytes));
             let blocks = content.queue.take(blocks);
             let first = content.queue.first();
             self.peers.forget_lacking_below(first);
             let id = self.next_window;
             self.next_window += 1;
             self.importing.push_back(id);
+            self.note_delivery(worth, now);
             let window = Window { id, blocks };
             self.actions.push_back(match pivot {
                 Some(_) => Action::Keep(window),

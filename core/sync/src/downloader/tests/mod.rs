@@ -1,5 +1,6 @@
 //! The downloader in a simulated network: whatever peers do, it ends at the best honest head.
 
+mod boasters;
 mod chain;
 mod net;
 
@@ -142,8 +143,8 @@ fn a_stalled_request_moves_to_another_peer() {
     net.run(LONG);
     assert_eq!(net.store.head(), best.head().header.hash);
     assert_eq!(net.ended, [Ok(())]);
-    assert!(net.points[&PeerKey(2)] >= 20);
-    assert!(net.now < Duration::from_secs(120), "{:?}", net.now);
+    // The first request of a peer moves after three seconds, a later one when it expires.
+    assert!(net.now < Duration::from_secs(10), "{:?}", net.now);
 }
 
 #[test]

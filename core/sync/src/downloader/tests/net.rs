@@ -44,10 +44,18 @@ pub enum Manner {
     WrongState,
     /// More headers than asked for.
     Floods,
+    /// Promises everything and answers nothing.
+    SilentBoaster,
+    /// Promises everything, shows the header of its head, and answers nothing more.
+    HeadOnly,
+    /// Promises everything and has the headers; what it is asked for besides it does not answer.
+    HeadersOnly,
+    /// Promises everything, and gives one header shortly before each request expires.
+    Trickles,
 }
 
 impl Manner {
-    pub const LIARS: [Self; 10] = [
+    pub const LIARS: [Self; 14] = [
         Self::Silent,
         Self::NoBodies,
         Self::NoHeaders,
@@ -58,6 +66,18 @@ impl Manner {
         Self::Garbage,
         Self::WrongState,
         Self::Floods,
+        Self::SilentBoaster,
+        Self::HeadOnly,
+        Self::HeadersOnly,
+        Self::Trickles,
+    ];
+
+    /// Those that promise what nobody has.
+    pub const BOASTERS: [Self; 4] = [
+        Self::SilentBoaster,
+        Self::HeadOnly,
+        Self::HeadersOnly,
+        Self::Trickles,
     ];
 
     pub fn is_honest(self) -> bool {
@@ -79,6 +99,7 @@ impl SimPeer {
         let head = self.chain.head();
         let boast = match self.manner {
             Manner::Boasts => U256::from(1_000_000_000),
+            manner if Manner::BOASTERS.contains(&manner) => U256::MAX >> 156,
             _ => U256::ZERO,
         };
         PeerHead {
@@ -173,6 +194,11 @@ impl Net {
             let stay = Duration::from_millis(self.rng.random_range(1..2_000));
             self.schedule(after + stay, Event::Leaves(PeerKey(key)));
         }
+    }
+
+    /// A peer says what its head is now.
+    pub fn add_again(&mut self, key: u64) {
+        self.schedule(Duration::ZERO, Event::Joins(PeerKey(key)));
     }
 
     /// Goes on until nothing happens any more, or `until`.
@@ -329,11 +355,18 @@ impl Net {
         let manner = peer.manner;
         let after = match manner {
             Manner::Slow => Duration::from_millis(self.rng.random_range(1_000..4_000)),
+            Manner::Trickles if !matches!(query, Query::Header(_)) => Duration::from_secs(5),
             _ => Duration::from_micros(self.rng.random_range(200..80_000)),
         };
         if peer.is_gone {
             return self.schedule(after, Event::Unanswered(id, Unanswered::Gone));
         }
+        let is_silent = match manner {
+            Manner::Silent | Manner::SilentBoaster => true,
+            Manner::HeadOnly => !matches!(query, Query::Header(_)),
+            Manner::HeadersOnly => !matches!(query, Query::Header(_) | Query::Headers(_)),
+            _ => false,
+        };
         let event = match query {
             Query::Header(hash) => {
                 let header = peer.chain.by_hash(&hash).map(|block| block.header.clone());
@@ -374,7 +407,7 @@ impl Net {
                 Event::Values(id, values)
             }
         };
-        if manner == Manner::Silent {
+        if is_silent {
             return;
         }
         self.schedule(after, event);
@@ -393,6 +426,7 @@ impl Net {
             .collect();
         match peer.manner {
             Manner::NoHeaders => headers.clear(),
+            Manner::Trickles => headers.truncate(1),
             Manner::Garbage => return None,
             Manner::Meagre if headers.len() > 3 && query.skip == 0 && query.amount < 192 => {
                 headers.truncate(headers.len() / 2);
