@@ -11,7 +11,9 @@ mod partition;
 mod payments;
 mod pending;
 mod rpc;
+mod silent;
 mod syncing;
+mod transaction_floods;
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
