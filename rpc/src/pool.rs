@@ -185,25 +185,29 @@ mod tests {
     async fn work_hears_that_its_caller_is_gone() {
         let pool = HeavyPool::new(1, 1);
         let (told, heard) = mpsc::channel();
+        let patience = std::time::Duration::from_secs(60);
         let running = tokio::spawn({
             let pool = pool.clone();
             async move {
                 let work = move || {
+                    told.send("begun").unwrap();
                     while !is_caller_gone() {
                         std::thread::yield_now();
                     }
-                    told.send(()).unwrap();
+                    told.send("told").unwrap();
                 };
                 pool.run(work).await
             }
         });
-        while pool.state().running == 0 {
-            tokio::task::yield_now().await;
-        }
+        let begun = tokio::task::spawn_blocking(move || {
+            let begun = heard.recv_timeout(patience);
+            (begun, heard)
+        });
+        let (begun, heard) = begun.await.unwrap();
+        assert_eq!(begun, Ok("begun"));
         running.abort();
         let _ = running.await;
-        let patience = std::time::Duration::from_secs(60);
-        heard.recv_timeout(patience).unwrap();
+        assert_eq!(heard.recv_timeout(patience), Ok("told"));
         assert_eq!(
             pool.run(is_caller_gone).await,
             Ok(false),

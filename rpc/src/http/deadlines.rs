@@ -118,7 +118,7 @@ impl Activity {
             return None;
         }
         let (since, timeout) = match self.begun.get() {
-            Some(begun) => (begun, timeouts.read),
+            Some(begun) => (begun, timeouts.read + ANSWER_GRACE),
             None => (self.idle_since.get(), timeouts.idle),
         };
         let timeout = match is_busy {
@@ -127,6 +127,16 @@ impl Activity {
         };
         Some(since + timeout)
     }
+}
+
+/// How long after the deadline of a body the connection ends: until then its handler may say why.
+const ANSWER_GRACE: Duration = Duration::from_secs(1);
+
+/// When the whole of a request that is arriving is to be there.
+pub(super) fn body_due(request: &HttpRequest, timeout: Duration) -> Instant {
+    let activity = request.conn_data::<Rc<Activity>>();
+    let begun = activity.and_then(|activity| activity.begun.get());
+    begun.unwrap_or_else(Instant::now) + timeout
 }
 
 /// A request whose body is there and that is being answered, for however long that takes: no

@@ -8,9 +8,9 @@ use actix_web::web::{Bytes, BytesMut, Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use futures_util::StreamExt as _;
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::timeout_at;
 
-use super::deadlines::Serving;
+use super::deadlines::{Serving, body_due};
 use super::{Endpoints, Hosts, HttpConfig, Origins, gzip, websocket};
 use crate::connection::give_up;
 use crate::dispatch::Dispatcher;
@@ -126,7 +126,8 @@ async fn serve<C: Send + Sync + 'static>(
             "invalid content type, only application/json is supported",
         );
     }
-    let reading = timeout(state.read_timeout, read_body(payload, body_bytes));
+    let due = body_due(request, state.read_timeout);
+    let reading = timeout_at(due, read_body(payload, body_bytes));
     match reading.await {
         Ok(Ok(body)) => answer(request, dispatcher, &body).await,
         Ok(Err(BodyError::TooLong(read))) => too_long(read as u64, body_bytes),
