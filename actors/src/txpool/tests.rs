@@ -274,7 +274,7 @@ fn what_a_peer_sends_comes_back_in_its_order_and_what_is_known_is_not_checked_ag
         let elsewhere = TxPayload::Legacy(LegacyTx {
             chain_id: Some(1),
             gas_price: U256::from(GWEI),
-            gas_limit: 21_000,
+            gas_limit: 100_000,
             ..LegacyTx::default()
         });
         let elsewhere = PooledTransaction {

@@ -104,7 +104,7 @@ fn a_read_only_folder_is_named_and_left_alone() {
     let before = chains::sound_head(&data);
 
     disk.remount("ro");
-    run(&["--datadir", datadir]).fatal(&["read-only", datadir, "--datadir"]);
+    run(&["--datadir", datadir]).fatal(&["Read-only", datadir, "--datadir"]);
     let new = disk.path().join("new");
     let new = new.to_str().unwrap();
     run(&["--datadir", new]).fatal(&["Read-only", new, "--datadir"]);
