@@ -185,7 +185,7 @@ mod tests {
     async fn work_hears_that_its_caller_is_gone() {
         let pool = HeavyPool::new(1, 1);
         let (told, heard) = mpsc::channel();
-        let patience = std::time::Duration::from_secs(60);
+        let timeout = std::time::Duration::from_secs(60);
         let running = tokio::spawn({
             let pool = pool.clone();
             async move {
@@ -200,14 +200,14 @@ mod tests {
             }
         });
         let begun = tokio::task::spawn_blocking(move || {
-            let begun = heard.recv_timeout(patience);
+            let begun = heard.recv_timeout(timeout);
             (begun, heard)
         });
         let (begun, heard) = begun.await.unwrap();
         assert_eq!(begun, Ok("begun"));
         running.abort();
         let _ = running.await;
-        assert_eq!(heard.recv_timeout(patience), Ok("told"));
+        assert_eq!(heard.recv_timeout(timeout), Ok("told"));
         assert_eq!(
             pool.run(is_caller_gone).await,
             Ok(false),

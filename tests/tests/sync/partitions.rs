@@ -32,6 +32,8 @@ struct World {
     listeners: Vec<Listener>,
     /// Where each payment was submitted.
     paid: HashMap<B256, usize>,
+    /// Whether blocks are sealed by clique.
+    has_signers: bool,
     name: String,
 }
 
@@ -58,6 +60,7 @@ impl World {
             nodes,
             listeners,
             paid: HashMap::new(),
+            has_signers: matches!(sealers, Sealers::Signers(_)),
             name: name.to_owned(),
         }
     }
@@ -111,7 +114,13 @@ impl World {
     async fn cut_and_heal(&mut self, net: &MemoryNet, random: &mut StdRng) {
         let mut order: Vec<usize> = (0..self.nodes.len()).collect();
         order.shuffle(random);
-        let (one, other) = order.split_at(random.random_range(1..order.len()));
+        let mut size = random.random_range(1..order.len());
+        // By clique, halves of equal total difficulty whose signers have all signed recently stand
+        // still for good, with geth too: one side keeps a majority of the signers.
+        if self.has_signers && 2 * size == order.len() {
+            size -= 1;
+        }
+        let (one, other) = order.split_at(size);
         let addresses: Vec<IpAddr> = one.iter().map(|at| self.nodes[*at].node.address).collect();
         net.cut_off(&addresses);
         // Mostly short; some are deeper than geth gives transactions back from.

@@ -15,11 +15,11 @@ mod queue;
 mod slice;
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use actoreum_txpool::PeerId;
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::time::Instant;
 
 use self::queue::{FairQueue, JobId};
 use super::limits::{LOCAL_UNCHECKED, SHARED_UNCHECKED_BYTES};
@@ -177,6 +177,7 @@ impl Turn {
         let Some((peer, job)) = next else {
             return;
         };
+        // tokio's clock: in a simulation it is the simulated one, so that a seed gives one order.
         let begun = Instant::now();
         job(None);
         if let Some(peer) = peer {
