@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, MutexGuard};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{Node, until};
-use crate::attacker::{Attacker, Payload, Said, Target};
+use crate::attacker::{Attacker, Payload, Said, Target, one_at_a_time, slack};
 use crate::chains::{self, CHAIN_ID};
 use crate::process::run;
 
@@ -88,10 +88,12 @@ struct Bench {
     honest: Node,
     keys: Vec<SecretKey>,
     sent: u64,
+    _turn: MutexGuard<'static, ()>,
 }
 
 impl Bench {
     fn start() -> Self {
+        let turn = one_at_a_time();
         let keys: Vec<SecretKey> = (0..HONEST).map(|_| SecretKey::random()).collect();
         let alloc: BTreeMap<String, Value> = keys
             .iter()
@@ -110,6 +112,7 @@ impl Bench {
             honest,
             keys,
             sent: 0,
+            _turn: turn,
         }
     }
 
@@ -154,7 +157,7 @@ impl Bench {
              most; the process had {} MB at most",
             most / MB
         );
-        assert!(median < ARRIVAL, "{what}: {median:?}");
+        assert!(median < ARRIVAL * slack(), "{what}: {median:?}");
         assert!(most < MEMORY, "{what}: {} MB", most / MB);
         let id = self.honest.id();
         assert!(self.victim.peer(&id).is_some(), "the honest one stays");
@@ -240,7 +243,7 @@ fn hit_and_run_floods_leave_no_work_behind() {
     bench.assert_unharmed("hit and run", times);
     // What is left ends with its peers.
     let after = bench.probe();
-    assert!(after < ARRIVAL, "{after:?}");
+    assert!(after < ARRIVAL * slack(), "{after:?}");
 }
 
 #[test]
