@@ -163,8 +163,8 @@ impl BlockFetcher {
         if self.entries.get(&hash).is_some_and(Entry::is_here) {
             return true;
         }
-        let bytes = size_of_block(&block);
-        if !self.held.has_place(&peer) || !self.make_room(&peer, bytes) {
+        let (bytes, number) = (size_of_block(&block), block.header.header.number);
+        if !self.held.has_place(&peer) || !self.make_room(&peer, number, bytes) {
             return false;
         }
         // Its announcements, and its header where that was held.
@@ -185,9 +185,11 @@ impl BlockFetcher {
         true
     }
 
-    /// Makes room for so many bytes of a peer, at the cost of the peer that holds most. False
-    /// where that is this one, or where what it holds is on its way into the chain.
-    fn make_room(&mut self, peer: &PeerId, bytes: usize) -> bool {
+    /// Makes room for so many bytes of a peer and a block of this number, at the cost of the peer
+    /// that holds most. Where that would be this one, what others hold that is further from the
+    /// chain gives way: peers that share all room evenly do not keep out the next block. False where
+    /// neither is there.
+    fn make_room(&mut self, peer: &PeerId, number: u64, bytes: usize) -> bool {
         if !self.held.has_room(peer, bytes) {
             return false;
         }
@@ -196,7 +198,12 @@ impl BlockFetcher {
                 return false;
             };
             let is_ours = self.held.bytes_of(&largest) <= self.held.bytes_of(peer) + bytes;
-            let Some(hash) = self.furthest_of(&largest).filter(|_| !is_ours) else {
+            let of_largest = self.furthest(|holder| !is_ours && *holder == largest);
+            let further = || {
+                let of_others = self.furthest(|holder| holder != peer);
+                of_others.filter(|(_, furthest)| *furthest > number)
+            };
+            let Some((hash, _)) = of_largest.or_else(further) else {
                 return false;
             };
             self.forget(&hash);
@@ -204,14 +211,14 @@ impl BlockFetcher {
         true
     }
 
-    /// The block of a peer that is furthest from its import.
-    fn furthest_of(&self, peer: &PeerId) -> Option<B256> {
-        let of_peer = |entry: &Entry| entry.held.is_some_and(|(holder, _)| holder == *peer);
+    /// The block that is furthest from its import, with its number, among those of some peers.
+    fn furthest(&self, is_holder: impl Fn(&PeerId) -> bool) -> Option<(B256, u64)> {
+        let is_held = |entry: &Entry| entry.held.is_some_and(|(holder, _)| is_holder(&holder));
         let is_importing = |entry: &Entry| matches!(entry.stage, Stage::Importing { .. });
         let entries = self.entries.iter();
-        let droppable = entries.filter(|(_, entry)| of_peer(entry) && !is_importing(entry));
+        let droppable = entries.filter(|(_, entry)| is_held(entry) && !is_importing(entry));
         let furthest = droppable.max_by_key(|(_, entry)| entry.number);
-        furthest.map(|(hash, _)| *hash)
+        furthest.map(|(hash, entry)| (*hash, entry.number))
     }
 
     /// What came of [`FetchAction::Header`]; `None`: nothing, for whatever reason.
@@ -257,7 +264,7 @@ impl BlockFetcher {
             return None;
         }
         let bytes = ENTRY_BYTES + header.memory();
-        if !self.make_room(&peer, bytes) {
+        if !self.make_room(&peer, header.header.number, bytes) {
             self.forget(&hash);
             return None;
         }
