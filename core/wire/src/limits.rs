@@ -106,6 +106,10 @@ pub const MAX_PENDING_PING_BACKS_PER_SOURCE: usize = 8;
 /// honest neighbour is a handful; each costs us a signature recovery (about 0.1 ms).
 pub const MAX_PACKETS_PER_SOURCE: u32 = 50;
 
+/// The least of them that an unknown address is read when many share [`MAX_PACKETS_TOTAL`]: a ping,
+/// the answer to ours, and a question.
+pub const MIN_PACKETS_PER_SOURCE: u32 = 4;
+
 /// Datagrams a second from everywhere before the rest is dropped unread. Bounds the CPU
 /// that discovery can take on one core.
 pub const MAX_PACKETS_TOTAL: u32 = 2000;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::address::{Subnet, is_lan};
 use crate::limits::{
     MAX_COUNTED_SOURCES, MAX_PACKETS_KNOWN, MAX_PACKETS_PER_SOURCE, MAX_PACKETS_TOTAL,
+    MIN_PACKETS_PER_SOURCE,
 };
 
 const WINDOW: Duration = Duration::from_secs(1);
@@ -34,10 +35,14 @@ impl Source {
     }
 }
 
-/// Counts datagrams in windows of a second.
+/// Counts datagrams in windows of a second. Unknown sources share the total evenly: the share of
+/// each follows from how many there were in the window before, so that a flood from many sources
+/// does not use up a window before a newcomer has sent its ping.
 #[derive(Debug)]
 pub(super) struct Limiter {
     window_start: Instant,
+    /// Datagrams of each unknown source in this window.
+    share: u32,
     sources: HashMap<Source, u32>,
     total: u32,
     known: u32,
@@ -47,6 +52,7 @@ impl Limiter {
     pub(super) fn new(now: Instant) -> Self {
         Self {
             window_start: now,
+            share: MAX_PACKETS_PER_SOURCE,
             sources: HashMap::new(),
             total: 0,
             known: 0,
@@ -62,6 +68,9 @@ impl Limiter {
         is_known: impl Fn() -> bool,
     ) -> bool {
         if now.saturating_duration_since(self.window_start) >= WINDOW {
+            let sources = u32::try_from(self.sources.len()).unwrap_or(u32::MAX);
+            let share = MAX_PACKETS_TOTAL / sources.saturating_add(1);
+            self.share = share.clamp(MIN_PACKETS_PER_SOURCE, MAX_PACKETS_PER_SOURCE);
             self.sources.clear();
             (self.window_start, self.total, self.known) = (now, 0, 0);
         }
@@ -78,7 +87,7 @@ impl Limiter {
         }
         let count = self.sources.entry(source).or_insert(0);
         *count = count.saturating_add(1);
-        *count <= MAX_PACKETS_PER_SOURCE
+        *count <= self.share || (*count <= MAX_PACKETS_PER_SOURCE && is_known())
     }
 
     fn admit_in_all(&mut self, is_known: &impl Fn() -> bool) -> bool {
@@ -138,6 +147,26 @@ mod tests {
             .filter(|&n| limiter.admit(address(n), now, || true))
             .count();
         assert_eq!(known, MAX_PACKETS_KNOWN as usize);
+    }
+
+    #[test]
+    fn a_newcomer_is_read_in_the_midst_of_a_flood() {
+        let (begun, mut sent, mut admitted) = (Instant::now(), 0, 0);
+        let mut limiter = Limiter::new(begun);
+        for millisecond in 0..3_000 {
+            let now = begun + Duration::from_millis(millisecond);
+            for packet in 0..10 {
+                let flooding = address((millisecond as u32 * 10 + packet) % 250);
+                limiter.admit(flooding, now, || false);
+            }
+            // Once the flood has been seen for a second, at whatever moment it comes.
+            if millisecond >= 1_000 && millisecond % 150 == 0 {
+                sent += 1;
+                admitted += u32::from(limiter.admit(address(9_999), now, || false));
+            }
+        }
+        assert!(sent > 10);
+        assert_eq!(admitted, sent);
     }
 
     #[test]
