@@ -1,5 +1,7 @@
 //! Key files: the official vectors, geth's directory, and what strangers put into files.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::{fs, io::Read, os::unix::fs::PermissionsExt, path::PathBuf};
 
 use actoreum_primitives::{SecretKey, address};
