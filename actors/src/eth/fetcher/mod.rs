@@ -6,7 +6,7 @@
 //! | [`BlocksAnnounced`] | remembered; asked for when they do not come by themselves |
 //! | [`BlockPropagated`] | waits for its parent, then: header checked, decoded, propagated, imported |
 //! | [`TransactionsAnnounced`] | remembered; asked for when they do not come by themselves |
-//! | [`TransactionsArrived`] | not asked for any more; who described them falsely is sent away |
+//! | [`TransactionsArrived`] | not asked for any more; a peer that described them falsely is banned |
 //! | [`ChainChanged`] | blocks that wait for a parent look for it |
 //! | `Due` | it is time for one of those |
 //! | `PeersMoved` | what came from peers that have gone goes, too |
@@ -249,7 +249,7 @@ impl FetcherActor {
         self.transactions.announce(now, peer, it.hash, description)
     }
 
-    /// A transaction is here; whoever announced it with another type or size is sent away, as
+    /// A transaction is here; a peer that announced it with another type or size is banned, as
     /// geth 1.13 does.
     fn arrived(&mut self, hash: &B256, from: &PeerId, came: Description) {
         for peer in self.transactions.arrived(hash, from, came) {
