@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use actoreum_wire::nodes::NodeId;
 use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::peer::EthPeer;
@@ -16,8 +17,8 @@ pub struct EthPeers(Arc<Inner>);
 
 struct Inner {
     list: ArcSwap<Vec<EthPeer>>,
-    /// Counts joins, leaves and new heads.
-    changes: watch::Sender<u64>,
+    /// One channel for each follower of joins, leaves and new heads.
+    followers: Mutex<Vec<watch::Sender<()>>>,
     /// Our chain was up with theirs once.
     has_caught_up: AtomicBool,
     /// Their chain is being fetched.
@@ -28,7 +29,7 @@ impl Default for EthPeers {
     fn default() -> Self {
         Self(Arc::new(Inner {
             list: ArcSwap::default(),
-            changes: watch::Sender::new(0),
+            followers: Mutex::default(),
             has_caught_up: AtomicBool::new(false),
             is_fetching: AtomicBool::new(false),
         }))
@@ -73,15 +74,24 @@ impl EthPeers {
         self.0.is_fetching.store(is_fetching, Relaxed);
     }
 
-    /// Sees a change whenever a peer has come, gone, or said that it has a better block, since it
-    /// last looked.
-    pub fn changes(&self) -> watch::Receiver<u64> {
-        self.0.changes.subscribe()
+    /// Returns a receiver that sees a change whenever a peer has joined, left, or announced a better
+    /// head since it last looked. Followers are woken in the order in which they subscribed.
+    pub fn changes(&self) -> watch::Receiver<()> {
+        // A channel each: one with several receivers wakes them in a random order, and a seed of
+        // the network simulation would not give the same run twice.
+        let (follower, changes) = watch::channel(());
+        self.0.followers.lock().push(follower);
+        changes
     }
 
     /// A peer has a better block than before.
     pub(super) fn head_moved(&self) {
-        self.0.changes.send_modify(|count| *count += 1);
+        self.notify();
+    }
+
+    fn notify(&self) {
+        let mut followers = self.0.followers.lock();
+        followers.retain(|follower| follower.send(()).is_ok());
     }
 
     /// Adds a peer for as long as the guard lives.
@@ -91,7 +101,7 @@ impl EthPeers {
             list.push(peer.clone());
             list
         });
-        self.0.changes.send_modify(|count| *count += 1);
+        self.notify();
         Membership {
             peers: self.clone(),
             peer,
@@ -112,6 +122,6 @@ impl Drop for Membership {
             others.cloned().collect::<Vec<_>>()
         });
         self.peer.close();
-        self.peers.0.changes.send_modify(|count| *count += 1);
+        self.peers.notify();
     }
 }

@@ -5,6 +5,7 @@
 //! that one again.
 
 use std::net::IpAddr;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use actoreum_tests::p2p::{FullNode, MemoryNet, Sealers, settle, until};
@@ -60,15 +61,19 @@ async fn network(net: &MemoryNet, sealers: &Sealers, random: &mut StdRng) -> Vec
     nodes
 }
 
-/// What a run looks like from outside: each node's head, and what it knows of its peers' chains.
+/// What a run looks like from outside, down to the bytes that each connection has carried.
 #[derive(Debug, Default)]
 struct Trace(Vec<String>);
 
 impl Trace {
     fn look(&mut self, begun: Instant, nodes: &[FullNode]) {
         for node in nodes {
+            let peers = node.node.network.peers();
+            let carried = peers.iter().map(|it| it.traffic.bytes_in.load(Relaxed));
+            let carried: Vec<u64> = carried.collect();
             let at = begun.elapsed().as_millis();
-            self.0.push(format!("{at} ms: {}", describe(node)));
+            self.0
+                .push(format!("{at} ms: {} {carried:?}", describe(node)));
         }
     }
 }
