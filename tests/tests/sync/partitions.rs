@@ -75,6 +75,15 @@ impl World {
     /// Lets time pass, and compares what a pool, a chain and its followers say.
     async fn look(&self, time: Duration) {
         settle(time).await;
+        // A pool follows its chain a message later: in between, a transaction of a block that has
+        // just left the chain is in neither.
+        until("the pools stand on the heads of their chains", || {
+            self.nodes.iter().all(|node| {
+                let snapshot = node.pool.snapshot();
+                snapshot.is_some_and(|it| it.head().hash == node.head())
+            })
+        })
+        .await;
         for listener in &self.listeners {
             listener.poll().await;
         }
