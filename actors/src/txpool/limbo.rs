@@ -31,7 +31,7 @@ impl Limbo {
         block_of: impl Fn(&B256) -> Option<u64>,
     ) {
         let mut included = self.0.lock();
-        let is_back = |hash: &&B256| after.get(*hash).is_some();
+        let is_back = |hash: &&B256| after.get(hash).is_some();
         let back: Vec<B256> = included
             .transactions
             .keys()
