@@ -61,6 +61,28 @@ fn a_period_makes_blocks_by_itself() {
 }
 
 #[test]
+fn a_signer_that_skips_empty_blocks_waits_for_transactions() {
+    run(async {
+        let disk = Disk::without_empty_blocks(1);
+        let dev = Dev::start(&disk).await;
+        for number in 1..=2 {
+            tokio::time::sleep(Duration::from_millis(2_500)).await;
+            assert_eq!(dev.reader.head_number(), number - 1, "no empty block");
+            dev.txpool
+                .submit(transfer(&disk, number - 1))
+                .await
+                .unwrap();
+            until("it is sealed", || dev.reader.head_number() == number).await;
+            assert_eq!(received(&dev), U256::from(number));
+        }
+        // What is asked for is sealed.
+        mine(&dev).await;
+        assert_eq!(dev.reader.head_number(), 3);
+        dev.stop().await;
+    });
+}
+
+#[test]
 fn crashes_of_worker_and_sealer_lose_no_block_and_sign_no_height_twice() {
     run(async {
         let disk = Disk::new(0);

@@ -47,7 +47,7 @@ use config::Config;
 use tracing::warn;
 
 fn main() -> ExitCode {
-    let cli = match cli::parse(std::env::args_os()) {
+    let cli = match cli::parse_with(std::env::args_os(), std::env::vars_os()) {
         Parsed::Run(cli) => cli,
         Parsed::Print(text) => {
             print!("{text}");

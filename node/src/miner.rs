@@ -116,6 +116,9 @@ pub struct MinerFlags {
         help_heading = "Sealing"
     )]
     pub miner_notify: Option<Vec<String>>,
+    /// Send these addresses the pending header in place of the work package
+    #[arg(long = "miner.notify.full", global = true, help_heading = "Sealing")]
+    pub miner_notify_full: bool,
 }
 
 /// `[Eth.Miner]`
@@ -128,6 +131,8 @@ pub struct MinerConfig {
     /// Addresses that are told of new work.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notify: Vec<String>,
+    /// Whether they are sent the pending header in place of the work package.
+    pub notify_full: bool,
     /// What the vanity of blocks says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extra_data: Option<Bytes>,
@@ -158,6 +163,7 @@ impl Default for MinerConfig {
         Self {
             etherbase: String::new(),
             notify: Vec::new(),
+            notify_full: false,
             extra_data: None,
             gas_floor: GAS_BEFORE_LONDON,
             gas_ceil: None,
@@ -176,6 +182,7 @@ impl MinerConfig {
     pub fn apply(&mut self, flags: &MinerFlags) -> eyre::Result<()> {
         self.is_wanted |= flags.mine;
         self.noverify |= flags.miner_noverify;
+        self.notify_full |= flags.miner_notify_full;
         self.nowait |= flags.miner_nowait;
         self.threads = flags.miner_threads.unwrap_or(self.threads);
         self.gas_price = flags.miner_gasprice.unwrap_or(self.gas_price);
@@ -215,7 +222,7 @@ impl MinerConfig {
     }
 
     fn notifier(&self) -> eyre::Result<Notifier> {
-        let notifier = Notifier::new(self.notify_urls()?);
+        let notifier = Notifier::new(self.notify_urls()?, self.notify_full);
         notifier.map_err(|error| eyre!("--miner.notify: {error}"))
     }
 
@@ -386,6 +393,8 @@ pub fn assemble(
         }
     };
     let period = match pace {
+        // Without transactions no block is missing.
+        Pace::Period(_) if reader.config().skips_empty_blocks => 0,
         Pace::Period(period) => period,
         Pace::OnDemand | Pace::Search => 0,
     };

@@ -197,6 +197,13 @@ pub const MAX_QUEUED_EVENT_BYTES: usize = 32 * 1024 * 1024;
 /// its request, of which [`MAX_CONNECTION_REQUESTS`] run. A single answer is never too long for it.
 pub const MAX_QUEUED_ANSWER_BYTES: usize = 32 * 1024 * 1024;
 
+/// How long a lookup of a transaction waits for the pool to follow the chain's head: it takes some
+/// milliseconds, and more where a reorg gives many transactions back.
+pub const POOL_LAG_TIMEOUT: Duration = Duration::from_millis(300);
+
+/// Time between two looks at a pool that is waited for.
+pub const POOL_LAG_POLL: Duration = Duration::from_millis(5);
+
 /// Requests of one connection that are answered at a time; further ones are not read.
 pub const MAX_CONNECTION_REQUESTS: usize = 32;
 

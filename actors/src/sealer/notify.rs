@@ -5,10 +5,12 @@
 use std::{str::FromStr, sync::Arc, time::Duration};
 
 use actoreum_messages::sealer::Work;
+use actoreum_primitives::Header;
 use awc::{
     Client, Connector,
     http::{Uri, uri::Scheme},
 };
+use serde_json::{Value, json};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};
 use tracing::{debug, warn};
 
@@ -43,6 +45,8 @@ fn is_receiver(uri: &Uri) -> bool {
 #[derive(Clone, Default)]
 pub struct Notifier {
     urls: Vec<NotifyUrl>,
+    /// Whether they are sent the header in place of the work package.
+    sends_header: bool,
     /// There where an address is one of https.
     tls: Option<Arc<ClientConfig>>,
 }
@@ -62,16 +66,22 @@ pub enum NotifyError {
 
 impl Notifier {
     /// Tells these. Where https is among them, the certificate authorities that the system trusts
-    /// are read: those of `SSL_CERT_FILE` and `SSL_CERT_DIR`, where either is set.
+    /// are read: those of `SSL_CERT_FILE` and `SSL_CERT_DIR`, where either is set. With
+    /// `sends_header` (geth's `--miner.notify.full`) they get the header that a seal is searched
+    /// for, in place of the work package.
     ///
     /// # Errors
     /// Where https is among them and no authority is trusted.
-    pub fn new(urls: Vec<NotifyUrl>) -> Result<Self, NotifyError> {
+    pub fn new(urls: Vec<NotifyUrl>, sends_header: bool) -> Result<Self, NotifyError> {
         let is_needed = urls
             .iter()
             .any(|url| url.0.scheme() == Some(&Scheme::HTTPS));
         let tls = is_needed.then(authorities).transpose()?;
-        Ok(Self { urls, tls })
+        Ok(Self {
+            urls,
+            sends_header,
+            tls,
+        })
     }
 
     /// What posts, on one thread.
@@ -82,6 +92,7 @@ impl Notifier {
         };
         Poster {
             urls: self.urls.clone(),
+            sends_header: self.sends_header,
             client: Client::builder()
                 .connector(connector.timeout(PATIENCE))
                 .timeout(PATIENCE)
@@ -94,16 +105,21 @@ impl Notifier {
 /// Tells of new work.
 pub(super) struct Poster {
     urls: Vec<NotifyUrl>,
+    sends_header: bool,
     client: Client,
 }
 
 impl Poster {
-    /// Posts the work, beside everything else.
-    pub(super) fn tell(&self, work: &Work) {
+    /// Posts the work for this header, beside everything else.
+    pub(super) fn tell(&self, work: &Work, header: &Header) {
+        let body = match self.sends_header {
+            true => header_json(header).to_string(),
+            false => work.json(),
+        };
         for NotifyUrl(uri) in &self.urls {
             let address = uri.authority().map(ToString::to_string);
             let post = self.client.post(uri).content_type("application/json");
-            let answer = post.send_body(work.json());
+            let answer = post.send_body(body.clone());
             actix::spawn(async move {
                 match answer.await {
                     Ok(answer) if answer.status().is_redirection() => {
@@ -116,6 +132,34 @@ impl Poster {
             });
         }
     }
+}
+
+/// A header as geth's `types.Header` writes itself.
+fn header_json(header: &Header) -> Value {
+    let quantity = |value: u64| json!(format!("{value:#x}"));
+    let mut object = json!({
+        "parentHash": header.parent_hash,
+        "sha3Uncles": header.ommers_hash,
+        "miner": header.beneficiary,
+        "stateRoot": header.state_root,
+        "transactionsRoot": header.transactions_root,
+        "receiptsRoot": header.receipts_root,
+        "logsBloom": header.logs_bloom,
+        "difficulty": header.difficulty,
+        "number": quantity(header.number),
+        "gasLimit": quantity(header.gas_limit),
+        "gasUsed": quantity(header.gas_used),
+        "timestamp": quantity(header.timestamp),
+        "extraData": header.extra_data,
+        "mixHash": header.mix_hash,
+        "nonce": header.nonce,
+        "baseFeePerGas": header.base_fee_per_gas.map(quantity),
+        "hash": header.hash(),
+    });
+    if let Some(root) = header.withdrawals_root {
+        object["withdrawalsRoot"] = json!(root);
+    }
+    object
 }
 
 fn authorities() -> Result<Arc<ClientConfig>, NotifyError> {

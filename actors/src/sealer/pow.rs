@@ -117,8 +117,8 @@ impl Pow {
             replier: Some(replier),
         });
         self.search(me);
-        if let Some(work) = self.work() {
-            self.poster.tell(&work);
+        if let (Some(work), Some(newest)) = (self.work(), self.works.last()) {
+            self.poster.tell(&work, &newest.block.header);
         }
         later
     }

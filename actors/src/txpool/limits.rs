@@ -43,3 +43,12 @@ pub const RETRIES: u32 = 100;
 /// peer, and says nothing against whoever passes it on. Older ones are not passed on by honest
 /// peers.
 pub const RECENT_BLOCKS: u64 = 128;
+
+/// Blocks above the one that includes a blob transaction, for which its sidecar is kept: two epochs of
+/// the beacon chain, after which geth's limbo lets go. A reorg of a network that seals its own blocks
+/// is hardly ever deeper.
+pub const LIMBO_BLOCKS: u64 = 64;
+
+/// Bytes of blob transactions that are kept after their inclusion: some 240 blobs, or 64 blocks
+/// with four each.
+pub const MAX_LIMBO_BYTES: usize = 32 * 1024 * 1024;

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`AddLocal`] | taken or refused, one by one; written to the journal, shown to readers, told to followers, then answered |
 //! | [`AddRemote`] | the same without the journal; the oldest give way in a full mailbox |
-//! | [`ChainChanged`] | the pool stands on the new head; what a reorg took back returns |
+//! | [`ChainChanged`] | the pool stands on the new head; what a reorg took back returns, blob transactions with the sidecars that the limbo kept |
 //! | [`SetPriceLimit`] | what offers less leaves |
 //! | `Evict`, each minute | what has waited too long leaves; a head that was missed is followed |
 //! | `Rejournal`, each hour | the journal is written anew, without what has left the pool |
@@ -20,6 +20,7 @@
 mod handle;
 mod inherited;
 mod journal;
+mod limbo;
 pub mod limits;
 mod reorg;
 #[cfg(test)]
@@ -56,6 +57,7 @@ pub use handle::{RemoteError, SubmitError, Submitted, TxPoolHandle};
 use inherited::Inherited;
 pub use inherited::InheritedJournal;
 use journal::LocalJournal;
+use limbo::Limbo;
 use reorg::{Room, StoodOn};
 pub use verifier::{Lane, RawTransaction, TransactionVerifier};
 
@@ -93,6 +95,8 @@ pub struct TxPoolSetup {
     price_limit: Arc<AtomicU64>,
     /// The block that the last generation stood on.
     stood_on: StoodOn,
+    /// Blob transactions that are in a block.
+    limbo: Limbo,
     /// The zero of the pool's clock.
     epoch: Instant,
 }
@@ -110,6 +114,7 @@ impl TxPoolSetup {
             rejournal: Duration::from_secs(3600),
             followers: Vec::new(),
             stood_on: StoodOn::default(),
+            limbo: Limbo::default(),
             epoch: Instant::now(),
         }
     }
@@ -231,12 +236,18 @@ impl TxPoolActor {
         changed: Option<&ChainChanged>,
     ) -> Result<(), StateError> {
         let room = Room::of(self.pool.config());
-        let removed = reorg::returned(&self.setup.chain, stood_on, changed, room);
+        let limbo = &self.setup.limbo;
+        let removed = reorg::returned(&self.setup.chain, stood_on, changed, room, limbo);
+        let before = self.pool.snapshot();
         let header = self.setup.chain.head();
         let state = self.setup.chain.state_at(header.number)?;
         let head = pool_head(&self.setup.chain, &header);
         let now = self.now();
         self.pool.reset(head, &state, removed, now)?;
+        // What cannot be read is not kept: it would be lost without the limbo, too.
+        let block_of = |hash: &B256| self.setup.chain.store().transaction_block(hash).ok()?;
+        limbo.keep_included(&before, &self.pool.snapshot(), block_of);
+        limbo.prune(head.number);
         self.state = state;
         self.setup.stood_on.set(head.hash);
         Ok(())

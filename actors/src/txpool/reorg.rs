@@ -9,12 +9,13 @@ use std::sync::Arc;
 use actoreum_chain::{ChainEvent, ChainReader};
 use actoreum_messages::events::{ChainCause, ChainChanged};
 use actoreum_primitives::rlp::Encode as _;
-use actoreum_primitives::{B256, Block, PooledTransaction, Transaction};
+use actoreum_primitives::{B256, Block, PooledTransaction, Transaction, TxType};
 use actoreum_storage::StorageError;
 use actoreum_txpool::{PoolConfig, PoolTx};
 use parking_lot::Mutex;
 use tracing::{info, warn};
 
+use super::limbo::Limbo;
 use super::sender_rules;
 
 /// The block that the pool stands on: it outlives every generation, so that a reorg that comes
@@ -69,6 +70,7 @@ pub(super) fn returned(
     stood_on: &B256,
     changed: Option<&ChainChanged>,
     room: Room,
+    limbo: &Limbo,
 ) -> Vec<Arc<PoolTx>> {
     let told = changed.map(|changed| deleted_blocks(chain, changed));
     let told = told.unwrap_or_default();
@@ -81,6 +83,9 @@ pub(super) fn returned(
     };
     let rules = sender_rules(chain);
     let prepared = transactions.into_iter().filter_map(|transaction| {
+        if transaction.tx_type() == TxType::Blob {
+            return limbo.get(&transaction.hash());
+        }
         let pooled = PooledTransaction {
             transaction,
             sidecar: None,

@@ -81,8 +81,11 @@ impl WorkerActor {
             let wait = time_until_due(head, period).saturating_sub(self.lead(period));
             if !wait.is_zero() {
                 self.look_in(wait, ctx);
+                return false;
             }
-            return wait.is_zero();
+            if !self.waits_for_transactions() {
+                return true;
+            }
         }
         let Some(snapshot) = snapshot.filter(|snapshot| snapshot.pending_count() > 0) else {
             return false;

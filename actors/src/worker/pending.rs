@@ -13,7 +13,7 @@ use actoreum_primitives::{
     AccountInfo, Address, B256, Block, Bytes, Receipt, SenderRules, StateDiff, StateError,
     StateReader, U256,
 };
-use actoreum_storage::StateView;
+use actoreum_storage::{AccountProof, StateView, StorageError};
 use actoreum_txpool::Snapshot;
 use parking_lot::Mutex;
 use tracing::debug;
@@ -39,6 +39,25 @@ pub struct PendingBlock {
 }
 
 impl PendingBlock {
+    /// Proves an account and slots of it in the state after the block. `None` where the block
+    /// that it stands on has left the chain of `reader`.
+    ///
+    /// # Errors
+    /// The tries cannot be read.
+    pub fn prove(
+        &self,
+        reader: &ChainReader,
+        address: &Address,
+        slots: &[U256],
+    ) -> Result<Option<AccountProof>, StorageError> {
+        let header = &self.block.header;
+        let parent = header.number.saturating_sub(1);
+        let root = header.state_root;
+        reader
+            .store()
+            .prove_after(parent, &self.diff, root, address, slots)
+    }
+
     /// The logs that fit, in order, of the transactions that are wanted. Their block has no hash
     /// yet: it is shown as zeros, as in geth.
     pub fn logs(

@@ -44,7 +44,7 @@ impl Handles<Built> for WorkerActor {
                 let is_partial = share.is_some();
                 debug!(number, transactions, micros, is_partial, "built a block");
                 let is_empty = transactions == 0;
-                if is_empty && self.setup.pace == Pace::OnDemand && self.request.is_none() {
+                if is_empty && self.waits_for_transactions() && self.request.is_none() {
                     let on = block.header.parent_hash;
                     self.fruitless = self.built_from.take().map(|snapshot| (on, snapshot));
                     return self.rest(ctx);
@@ -76,6 +76,15 @@ impl Handles<Built> for WorkerActor {
 }
 
 impl WorkerActor {
+    /// Whether no block is sealed without a transaction, unless somebody asks for one.
+    pub(super) fn waits_for_transactions(&self) -> bool {
+        match self.setup.pace {
+            Pace::OnDemand => true,
+            Pace::Period(_) => self.setup.reader.config().skips_empty_blocks,
+            Pace::Search => false,
+        }
+    }
+
     fn seal(&mut self, block: Block, ctx: &mut Ctx<Self>) {
         let is_outdated: Arc<AtomicBool> = Arc::default();
         self.phase = Phase::Sealing(Attempt {

@@ -43,7 +43,8 @@ pub struct WorkerSetup {
 pub enum Pace {
     /// When there are transactions.
     OnDemand,
-    /// So many seconds after the one before, with or without transactions.
+    /// So many seconds after the one before, with or without transactions; without transactions
+    /// only where the chain's configuration does not say `skips_empty_blocks`.
     Period(u64),
     /// All the time: a seal takes as long as it takes. First an empty block, so that the search
     /// begins at once, then one with what is pending, and again with what came since.

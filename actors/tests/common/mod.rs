@@ -38,8 +38,18 @@ impl Disk {
         Self::with_gas_limit(period, DevChain::GAS_LIMIT)
     }
 
+    /// The same, whose signer seals no block without transactions.
+    #[allow(dead_code, reason = "not every test file needs it")]
+    pub fn without_empty_blocks(period: u64) -> Self {
+        Self::made(period, DevChain::GAS_LIMIT, true)
+    }
+
     /// The same, whose blocks have as much gas.
     pub fn with_gas_limit(period: u64, gas_limit: u64) -> Self {
+        Self::made(period, gas_limit, false)
+    }
+
+    fn made(period: u64, gas_limit: u64, skips_empty_blocks: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let keys = KeyDirectory::new(folder.path().join("keystore"), ScryptCost::LIGHT);
         let signer = SecretKey::random();
@@ -50,7 +60,9 @@ impl Disk {
             gas_limit,
             ..DevChain::new(signer.address())
         };
-        genesis::init(&store, &chain.genesis()).unwrap();
+        let mut spec = chain.genesis();
+        spec.config.skips_empty_blocks = skips_empty_blocks;
+        genesis::init(&store, &spec).unwrap();
         Self {
             store,
             keys,

@@ -390,10 +390,6 @@ pub(super) const REFUSED: &[Group] = &[
         flags: &[("synctarget", Value)],
     },
     Group {
-        reason: "remote miners are told of work packages alone; leave it out",
-        flags: &[("miner.notify.full", Nothing)],
-    },
-    Group {
         reason: "there is no JavaScript console here; start the node and use geth attach \
                  PATH/geth.ipc",
         flags: &[("exec", Value), ("header", Value)],

@@ -3,6 +3,7 @@
 mod accounts;
 mod errors;
 mod flags;
+mod geth_env;
 mod geth_groups;
 mod geth_only;
 #[cfg(test)]
@@ -195,14 +196,26 @@ pub enum Parsed {
     Wrong(String),
 }
 
-/// Parses the process arguments (the first is the program).
+/// Parses the process arguments (the first is the program), without an environment.
+#[cfg(test)]
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Parsed {
+    parse_with(args, [])
+}
+
+/// Parses the process arguments (the first is the program) and the variables of the environment that
+/// stand for flags.
+pub fn parse_with(
+    args: impl IntoIterator<Item = OsString>,
+    variables: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Parsed {
     let command = Cli::command();
-    let settled = match geth_only::settle(args.into_iter().map(two_dashes), &command) {
+    let geth_env::WithEnvironment { arguments, unknown } = geth_env::add(args, variables, &command);
+    let settled = match geth_only::settle(arguments.into_iter().map(two_dashes), &command) {
         Ok(settled) => settled,
         Err(line) => return Parsed::Wrong(format!("Fatal: {line}")),
     };
     let geth_only::Settled { arguments, ignored } = settled;
+    let ignored = [unknown, ignored].concat();
     let matches = match command.try_get_matches_from(arguments) {
         Ok(matches) => matches,
         Err(error) if error.use_stderr() => return Parsed::Wrong(errors::one_line(&error)),

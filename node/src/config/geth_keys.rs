@@ -18,8 +18,8 @@ struct Section {
 
 /// The way out for a fork that is moved by the configuration.
 const OVERRIDE: &str = "write the fork into the genesis file and run actoreum init again";
-/// The way out for remote miners that want headers.
-const NOTIFY_FULL: &str = "remote miners are told of work packages; leave it out";
+/// Where geth's ethash section has a setting of the miner.
+const NOTIFY_FULL: &str = "write it in the section Eth.Miner";
 
 const SECTIONS: &[Section] = &[
     Section {
@@ -165,6 +165,7 @@ const SECTIONS: &[Section] = &[
         path: "Eth.Miner",
         read: &[
             "Etherbase",
+            "NotifyFull",
             "Notify",
             "ExtraData",
             "GasFloor",
@@ -178,7 +179,7 @@ const SECTIONS: &[Section] = &[
             "NewPayloadTimeout",
             "PendingFeeRecipient",
         ],
-        refused: &[("NotifyFull", NOTIFY_FULL)],
+        refused: &[],
     },
     Section {
         path: "Node",

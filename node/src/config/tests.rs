@@ -160,8 +160,8 @@ fn what_would_change_the_chain_is_refused_with_a_way_out() {
             ["ExternalSigner", "key files"],
         ),
         (
-            "[Eth.Miner]\nNotifyFull = true\n",
-            ["NotifyFull", "leave it out"],
+            "[Eth.Ethash]\nNotifyFull = true\n",
+            ["NotifyFull", "Eth.Miner"],
         ),
     ] {
         let error = Config::from_toml(text).unwrap_err().to_string();

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use actoreum_primitives::{Address, LegacyTx, SecretKey, TxPayload, U256};
+use actoreum_primitives::{Address, LegacyTx, SecretKey, TxPayload, U256, keccak256};
 use serde_json::{Value, json};
 
 use crate::chains::{self, CHAIN_ID};
@@ -267,4 +267,227 @@ fn what_is_pending_is_shown_by_index_raw_and_traced() {
         "{answer}"
     );
     assert_eq!(call("eth_blockNumber", json!([])), "0x0");
+}
+
+/// Adds one to its slot 0 whenever it is called.
+const COUNTER_CODE: &str = "0x60005460010160005500";
+const COUNTER: Address = Address::repeat_byte(0xcc);
+
+/// A node with four transactions in its pool: two transfers, a call of the counter, and the making of
+/// a contract with the code `01`.
+struct PendingNode {
+    _process: Running,
+    _folder: tempfile::TempDir,
+    address: std::net::SocketAddr,
+    sender: Address,
+}
+
+impl PendingNode {
+    fn start() -> Self {
+        let key = SecretKey::random();
+        let sender = key.address();
+        let alloc = json!({
+            hex::encode(sender): {"balance": "0xde0b6b3a7640000"},
+            hex::encode(COUNTER): {"balance": "0x0", "code": COUNTER_CODE},
+        });
+        let folder = tempfile::tempdir().unwrap();
+        let mut genesis = chains::foreign_genesis(alloc);
+        for fork in ["constantinople", "petersburg", "istanbul", "berlin"] {
+            genesis["config"][format!("{fork}Block")] = json!(0);
+        }
+        let datadir = chains::init(folder.path(), &genesis);
+        let api = ["--http.port", "0", "--http.api", "eth,debug"];
+        let base = ["--datadir", &datadir, "--ipcdisable", "--http"];
+        let mut process = Running::start(&[&base[..], &api].concat());
+        let address = process.wait_for_http();
+        let deploy = [0x60, 1, 0x60, 0, 0x53, 0x60, 1, 0x60, 0, 0xf3].to_vec();
+        for (nonce, to, input) in [
+            (0, Some(RECEIVER), Vec::new()),
+            (1, Some(RECEIVER), Vec::new()),
+            (2, Some(COUNTER), Vec::new()),
+            (3, None, deploy),
+        ] {
+            let payload = TxPayload::Legacy(LegacyTx {
+                chain_id: Some(CHAIN_ID),
+                nonce,
+                gas_price: U256::from(100),
+                gas_limit: 100_000,
+                value: U256::from(if to == Some(RECEIVER) { 5 } else { 0 }),
+                to,
+                input: input.into(),
+            });
+            let raw = format!("0x{}", hex::encode(payload.sign(&key).encode_2718()));
+            let sent = http::call(address, "eth_sendRawTransaction", json!([raw])).unwrap();
+            assert!(sent.is_string());
+        }
+        Self {
+            _process: process,
+            _folder: folder,
+            address,
+            sender,
+        }
+    }
+
+    fn call(&self, method: &str, params: Value) -> Value {
+        http::call(self.address, method, params).unwrap()
+    }
+}
+
+#[test]
+fn every_method_with_a_block_knows_what_is_pending() {
+    let node = PendingNode::start();
+    let sender = node.sender;
+    let created = sender.create(3);
+    let balance_code = format!("0x73{}3160005260206000f3", hex::encode(RECEIVER));
+    let balance = json!({"from": sender, "data": balance_code});
+    let increment = json!({"from": sender, "to": COUNTER});
+    let word = |value: u64| json!(format!("0x{value:064x}"));
+    let item = |pointer: &'static str| move |result: Value| result.pointer(pointer).cloned();
+    let itself = item("");
+    let length = |result: Value| Some(json!(result.as_array().map_or(0, Vec::len)));
+    type Part<'a> = &'a dyn Fn(Value) -> Option<Value>;
+    // What stands before the block and behind it; the part that is looked at; what it is at the
+    // head and at the pending block.
+    type Row<'a> = (&'a str, Vec<Value>, Vec<Value>, Part<'a>, [Value; 2]);
+    let number = item("/number");
+    let slot = item("/storageProof/0/value");
+    // To write a slot costs 20,000 gas where it was zero, and 5,000 where it was not.
+    let is_cheap = |gas: Value| {
+        let digits = gas.as_str()?.strip_prefix("0x")?;
+        let gas = u64::from_str_radix(digits, 16).ok()?;
+        Some(json!(gas < 35_000))
+    };
+    let uses_little = |result: Value| is_cheap(result["gasUsed"].clone());
+    let reward = item("/reward/0/0");
+    let rows: [Row<'_>; 14] = [
+        (
+            "eth_getBalance",
+            vec![json!(RECEIVER)],
+            vec![],
+            &itself,
+            [json!("0x0"), json!("0xa")],
+        ),
+        (
+            "eth_getTransactionCount",
+            vec![json!(sender)],
+            vec![],
+            &itself,
+            [json!("0x0"), json!("0x4")],
+        ),
+        (
+            "eth_getCode",
+            vec![json!(created)],
+            vec![],
+            &itself,
+            [json!("0x"), json!("0x01")],
+        ),
+        (
+            "eth_getStorageAt",
+            vec![json!(COUNTER), json!("0x0")],
+            vec![],
+            &itself,
+            [word(0), word(1)],
+        ),
+        (
+            "eth_getProof",
+            vec![json!(COUNTER), json!(["0x0"])],
+            vec![],
+            &slot,
+            [json!("0x0"), json!("0x1")],
+        ),
+        (
+            "eth_call",
+            vec![balance],
+            vec![],
+            &itself,
+            [word(0), word(10)],
+        ),
+        (
+            "eth_estimateGas",
+            vec![increment.clone()],
+            vec![],
+            &is_cheap,
+            [json!(false), json!(true)],
+        ),
+        (
+            "eth_createAccessList",
+            vec![increment],
+            vec![],
+            &uses_little,
+            [json!(false), json!(true)],
+        ),
+        (
+            "eth_feeHistory",
+            vec![json!("0x1")],
+            vec![json!([50])],
+            &reward,
+            [json!("0x0"), json!("0x64")],
+        ),
+        (
+            "eth_getBlockByNumber",
+            vec![],
+            vec![json!(false)],
+            &number,
+            [json!("0x0"), json!("0x1")],
+        ),
+        (
+            "eth_getHeaderByNumber",
+            vec![],
+            vec![],
+            &number,
+            [json!("0x0"), json!("0x1")],
+        ),
+        (
+            "eth_getBlockReceipts",
+            vec![],
+            vec![],
+            &length,
+            [json!(0), json!(4)],
+        ),
+        (
+            "eth_getBlockTransactionCountByNumber",
+            vec![],
+            vec![],
+            &itself,
+            [json!("0x0"), json!("0x4")],
+        ),
+        (
+            "debug_getRawReceipts",
+            vec![],
+            vec![],
+            &length,
+            [json!(0), json!(4)],
+        ),
+    ];
+    for (method, before, after, part, expected) in &rows {
+        for (at, expected) in ["latest", "pending"].iter().zip(expected) {
+            let params = [before.clone(), vec![json!(at)], after.clone()].concat();
+            let result = node.call(method, json!(params));
+            assert_eq!(
+                part(result.clone()).as_ref(),
+                Some(expected),
+                "{method} {at}: {result}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_proof_at_pending_leads_to_the_pending_state_root() {
+    let node = PendingNode::start();
+    let block = node.call("eth_getBlockByNumber", json!(["pending", false]));
+    let created = node.sender.create(3);
+    for account in [RECEIVER, COUNTER, created] {
+        let proof = node.call("eth_getProof", json!([account, [], "pending"]));
+        let root = proof["accountProof"][0].as_str().unwrap();
+        let root = keccak256(hex::decode(&root[2..]).unwrap());
+        assert_eq!(json!(root), block["stateRoot"], "{account}");
+    }
+    let code = node.call("eth_getProof", json!([created, [], "pending"]));
+    assert_eq!(code["codeHash"], json!(keccak256([1])));
+    let slots = node.call("eth_getProof", json!([COUNTER, ["0x0"], "pending"]));
+    assert_ne!(
+        slots["storageHash"],
+        json!(actoreum_primitives::EMPTY_ROOT_HASH)
+    );
 }

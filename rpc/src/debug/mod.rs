@@ -4,12 +4,13 @@ mod chain;
 mod state;
 mod trace;
 
-use actoreum_primitives::{B256, Bytes};
+use actoreum_primitives::Bytes;
 
 use crate::block_id::BlockId;
 use crate::error::RpcError;
 use crate::eth::blocks::{self, Found};
 use crate::eth::state::pending;
+use crate::eth::transactions;
 use crate::json::{JsonOut, WriteJson};
 use crate::method::Method;
 use crate::node::{Node, storage};
@@ -21,7 +22,7 @@ pub(crate) fn methods() -> Vec<Method<Node>> {
         Method::heavy("debug_getRawBlock", &["block"], raw_block),
         Method::view("debug_getRawHeader", &["block"], raw_header),
         Method::heavy("debug_getRawReceipts", &["block"], raw_receipts),
-        Method::view("debug_getRawTransaction", &["hash"], raw_transaction),
+        Method::actor("debug_getRawTransaction", &["hash"], transactions::raw),
     ];
     methods.extend(chain::methods());
     methods.extend(state::methods());
@@ -63,13 +64,6 @@ fn raw_receipts(node: &Node, (id,): (BlockId,)) -> Result<Vec<Bytes>, RpcError> 
         .iter()
         .map(|receipt| receipt.encode_2718().into())
         .collect())
-}
-
-fn raw_transaction(node: &Node, (hash,): (B256,)) -> Result<Bytes, RpcError> {
-    let found = blocks::transaction(node, hash)?;
-    Ok(found
-        .map(|found| found.transaction().encode_2718().into())
-        .unwrap_or_default())
 }
 
 fn known(node: &Node, id: BlockId) -> Result<Found, RpcError> {

@@ -63,6 +63,16 @@ pub(crate) struct Found {
     pub(crate) pending: Option<Arc<PendingBlock>>,
 }
 
+impl From<Arc<PendingBlock>> for Found {
+    fn from(pending: Arc<PendingBlock>) -> Self {
+        Self {
+            hash: pending.block.hash(),
+            block: Arc::clone(&pending.block),
+            pending: Some(pending),
+        }
+    }
+}
+
 impl Found {
     /// The senders of its transactions, one each.
     pub(crate) fn senders(&self, node: &Node) -> Result<Arc<Vec<Address>>, RpcError> {
@@ -85,11 +95,7 @@ impl Found {
 /// head stands for it.
 pub(crate) fn block(node: &Node, id: BlockId) -> Result<Option<Found>, RpcError> {
     if let Some(pending) = state::pending(node, id) {
-        return Ok(Some(Found {
-            hash: pending.block.hash(),
-            block: Arc::clone(&pending.block),
-            pending: Some(pending),
-        }));
+        return Ok(Some(pending.into()));
     }
     let hash = match id {
         BlockId::Hash {
@@ -165,9 +171,28 @@ impl Placed {
     }
 }
 
+/// Times that a transaction is looked up while the chain changes its head.
+const LOOKUP_ATTEMPTS: usize = 4;
+
+/// The place of a transaction on the canonical chain. A reorg that mines it again in another block
+/// does not hide it.
+pub(super) fn place(
+    node: &Node,
+    hash: &B256,
+) -> Result<Option<actoreum_chain::TransactionPlace>, RpcError> {
+    for _ in 0..LOOKUP_ATTEMPTS {
+        let head = node.chain.head().hash();
+        let place = node.chain.transaction(hash).map_err(storage)?;
+        if place.is_some() || node.chain.head().hash() == head {
+            return Ok(place);
+        }
+    }
+    Ok(None)
+}
+
 /// A transaction of the canonical chain, by its hash.
 pub(crate) fn transaction(node: &Node, hash: B256) -> Result<Option<Placed>, RpcError> {
-    let Some(place) = node.chain.transaction(&hash).map_err(storage)? else {
+    let Some(place) = place(node, &hash)? else {
         return Ok(None);
     };
     let block = node

@@ -1,10 +1,13 @@
 //! What transactions pay.
 
+use std::sync::Arc;
+
 use actoreum_chain::SealedHeader;
 use actoreum_consensus::rules;
 use actoreum_primitives::{Block, GAS_PER_BLOB, Header, U256};
 
-use super::blocks;
+use super::blocks::{self, Found};
+use super::state;
 use super::transactions::blob_gas_price;
 use crate::block_id::{BlockId, BlockNumber};
 use crate::error::RpcError;
@@ -173,11 +176,22 @@ impl WriteJson for Ratio {
 
 fn fee_history(
     node: &Node,
-    (Count(count), newest, percentiles): (Count, BlockNumber, Option<Vec<Percent>>),
+    (Count(mut count), newest, percentiles): (Count, BlockNumber, Option<Vec<Percent>>),
 ) -> Result<FeeHistory, RpcError> {
     let percentiles = checked(percentiles.unwrap_or_default())?;
-    let newest = node.header(BlockId::from(newest))?;
-    let newest = newest.ok_or_else(|| RpcError::server("request beyond head block"))?;
+    let pending = state::pending(node, newest.into());
+    let newest = match (&pending, newest) {
+        (Some(pending), _) => pending.block.header.clone(),
+        (None, newest) => {
+            // Without a pending block its place stays empty, as in geth.
+            if newest == BlockNumber::Pending {
+                count = count.saturating_sub(1);
+            }
+            let header = node.header(BlockId::from(newest))?;
+            let header = header.ok_or_else(|| RpcError::server("request beyond head block"))?;
+            (*header).clone()
+        }
+    };
     let count = count.min(MAX_FEE_HISTORY_BLOCKS).min(newest.number + 1);
     let oldest = newest.number + 1 - count;
     let mut history = FeeHistory {
@@ -192,8 +206,15 @@ fn fee_history(
         return Ok(history);
     }
     for number in oldest..=newest.number {
-        let header = node.chain.header_by_number(number).map_err(storage)?;
-        let header = header.ok_or_else(|| RpcError::server("the chain changed: try again"))?;
+        let pending = pending.as_ref().filter(|_| number == newest.number);
+        let header = match pending {
+            Some(pending) => pending.block.header.clone(),
+            None => {
+                let header = node.chain.header_by_number(number).map_err(storage)?;
+                let changed = || RpcError::server("the chain changed: try again");
+                (*header.ok_or_else(changed)?).clone()
+            }
+        };
         history.base_fees.push(header.base_fee_per_gas.unwrap_or(0));
         history
             .gas_used_ratios
@@ -206,7 +227,11 @@ fn fee_history(
                 .push(blob_gas_used_ratio(node, &header));
         }
         if let Some(rewards) = &mut history.rewards {
-            rewards.push(block_rewards(node, &header, &percentiles)?);
+            let found = match pending {
+                Some(pending) => Some(Found::from(Arc::clone(pending))),
+                None => blocks::block(node, header.hash().into())?,
+            };
+            rewards.push(block_rewards(node, found, &percentiles)?);
         }
     }
     history.base_fees.push(next_base_fee(node, &newest));
@@ -217,7 +242,7 @@ fn fee_history(
 }
 
 /// How much of a block's room for blobs is used.
-fn blob_gas_used_ratio(node: &Node, header: &SealedHeader) -> f64 {
+fn blob_gas_used_ratio(node: &Node, header: &Header) -> f64 {
     let config = node.chain.config();
     let market = config.blob_params_at(header.number, header.timestamp);
     let most = market.map_or(0, |market| market.max.saturating_mul(GAS_PER_BLOB));
@@ -225,7 +250,7 @@ fn blob_gas_used_ratio(node: &Node, header: &SealedHeader) -> f64 {
 }
 
 /// What a unit of blob gas will cost in the block after `parent`, in wei.
-fn next_blob_base_fee(node: &Node, parent: &SealedHeader) -> U256 {
+fn next_blob_base_fee(node: &Node, parent: &Header) -> U256 {
     let config = node.chain.config();
     let mut next = Header {
         number: parent.number + 1,
@@ -260,7 +285,7 @@ fn checked(percentiles: Vec<Percent>) -> Result<Vec<f64>, RpcError> {
 }
 
 /// The base fee of the block after `parent`, in wei; zero before London.
-pub(super) fn next_base_fee(node: &Node, parent: &SealedHeader) -> u64 {
+pub(super) fn next_base_fee(node: &Node, parent: &Header) -> u64 {
     let config = node.chain.config();
     let is_london = config
         .london_block
@@ -275,26 +300,24 @@ pub(super) fn next_base_fee(node: &Node, parent: &SealedHeader) -> u64 {
 /// The tips at these percentiles of the block's gas.
 fn block_rewards(
     node: &Node,
-    header: &SealedHeader,
+    found: Option<Found>,
     percentiles: &[f64],
 ) -> Result<Vec<U256>, RpcError> {
-    let hash = header.hash();
-    let block = node.chain.block_by_hash(&hash).map_err(storage)?;
-    let receipts = node.chain.receipts(&hash).map_err(storage)?;
-    let (Some(block), Some(receipts)) = (block, receipts) else {
-        return Err(RpcError::server("the receipts of a block are missing"));
-    };
+    let missing = || RpcError::server("the receipts of a block are missing");
+    let found = found.ok_or_else(missing)?;
+    let receipts = found.receipts(node)?.ok_or_else(missing)?;
+    let block = &found.block;
     let gas_used = receipts.iter().scan(0, |before, receipt| {
         let used = receipt.cumulative_gas_used.saturating_sub(*before);
         *before = receipt.cumulative_gas_used;
         Some(used)
     });
-    let mut tips = tips_with_gas(&block, gas_used);
+    let mut tips = tips_with_gas(block, gas_used);
     tips.sort_unstable();
     Ok(percentiles
         .iter()
         .map(|percentile| {
-            let threshold = (header.gas_used as f64 * percentile / 100.0) as u64;
+            let threshold = (block.header.gas_used as f64 * percentile / 100.0) as u64;
             let mut sum = 0;
             let reached = tips.iter().find(|(_, gas)| {
                 sum += gas;

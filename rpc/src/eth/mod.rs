@@ -8,11 +8,12 @@ mod fees;
 mod filter;
 mod filters;
 mod logs;
+pub(crate) mod lookup;
 pub(crate) mod outgoing;
 pub(crate) mod send;
 pub(crate) mod state;
 pub(crate) mod subscribe;
-mod transactions;
+pub(crate) mod transactions;
 mod work;
 
 pub use call_request::{BlockOverrideArgs, CallArgs, StateOverrideArgs};

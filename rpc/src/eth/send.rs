@@ -124,11 +124,6 @@ impl WriteJson for Pending {
     }
 }
 
-/// The transaction with this hash, where it is in the pool.
-pub(crate) fn pooled(node: &Node, hash: &B256) -> Option<Arc<PoolTx>> {
-    node.pool_snapshot()?.get(hash).cloned()
-}
-
 /// The nonce after what an account has pending; `None` where it has nothing in the pool.
 pub(super) fn next_nonce(node: &Node, address: &Address) -> Option<u64> {
     node.pool_snapshot()?.next_nonce(address)

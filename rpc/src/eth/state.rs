@@ -7,7 +7,7 @@ use actoreum_chain::SealedHeader;
 use actoreum_primitives::{
     AccountInfo, Address, B256, Bytes, EMPTY_CODE_HASH, EMPTY_ROOT_HASH, StateReader, U256,
 };
-use actoreum_storage::StateView;
+use actoreum_storage::{AccountProof, SlotProof, StateView};
 
 use super::send;
 use crate::block_id::{BlockId, BlockNumber};
@@ -152,7 +152,7 @@ fn storage_at(
 struct Proof {
     address: Address,
     keys: Vec<String>,
-    found: actoreum_storage::AccountProof,
+    found: AccountProof,
 }
 
 impl WriteJson for Proof {
@@ -196,7 +196,7 @@ impl WriteJson for TrieNode<'_> {
 
 struct Slot<'a> {
     key: &'a str,
-    found: &'a actoreum_storage::SlotProof,
+    found: &'a SlotProof,
 }
 
 impl WriteJson for Slot<'_> {
@@ -222,21 +222,41 @@ fn proof(
             "too many keys ({count}), want at most {MAX_PROOF_KEYS}"
         )));
     }
-    let Some(at) = at(node, id)? else {
-        return Ok(None);
-    };
     let slots: Vec<U256> = keys
         .iter()
         .map(|key| U256::from_be_bytes(B256::from(lenient_word(key)).0))
         .collect();
-    let found = node
-        .chain
-        .store()
-        .prove(at.header.number, &address, &slots)
-        .map_err(storage)?;
-    Ok(Some(Proof {
+    let found = prove(node, id, &address, &slots)?;
+    Ok(found.map(|found| Proof {
         address,
         keys,
         found,
     }))
+}
+
+/// Times that a proof at `pending` is tried: a head that comes meanwhile ends one.
+const PENDING_PROOF_ATTEMPTS: usize = 3;
+
+fn prove(
+    node: &Node,
+    id: BlockId,
+    address: &Address,
+    slots: &[U256],
+) -> Result<Option<AccountProof>, RpcError> {
+    for _ in 0..PENDING_PROOF_ATTEMPTS {
+        let Some(at) = at(node, id)? else {
+            return Ok(None);
+        };
+        let found = match &at.state {
+            AtState::Kept(_) => {
+                let number = at.header.number;
+                node.chain.store().prove(number, address, slots).map(Some)
+            }
+            AtState::Pending(block) => block.prove(&node.chain, address, slots),
+        };
+        if let Some(found) = found.map_err(storage)? {
+            return Ok(Some(found));
+        }
+    }
+    Err(RpcError::server("the chain changed: try again"))
 }

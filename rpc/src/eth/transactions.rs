@@ -6,7 +6,8 @@ use actoreum_consensus::rules;
 use actoreum_primitives::{B256, Block, Bytes, Header, Receipt, U256};
 
 use super::blocks::{self, Found as FoundBlock, Placed};
-use super::send::{self, Pending};
+use super::lookup::{self, Found};
+use super::send::Pending;
 use crate::block_id::{BlockId, BlockNumber};
 use crate::error::RpcError;
 use crate::json::{JsonOut, WriteJson};
@@ -28,7 +29,7 @@ pub(super) fn methods() -> Vec<Method<Node>> {
             &["block", "index"],
             raw_at::<BlockNumber>,
         ),
-        Method::view("eth_getRawTransactionByHash", &["hash"], raw),
+        Method::actor("eth_getRawTransactionByHash", &["hash"], raw),
         Method::view(
             "eth_getTransactionByBlockHashAndIndex",
             &["hash", "index"],
@@ -39,7 +40,7 @@ pub(super) fn methods() -> Vec<Method<Node>> {
             &["block", "index"],
             at::<BlockNumber>,
         ),
-        Method::view("eth_getTransactionByHash", &["hash"], by_hash),
+        Method::actor("eth_getTransactionByHash", &["hash"], by_hash),
         Method::view("eth_getTransactionReceipt", &["hash"], receipt),
     ]
 }
@@ -50,26 +51,17 @@ impl WriteJson for Placed {
     }
 }
 
-/// A transaction in its block, or in the pool.
-enum Found {
-    Placed(Placed),
-    Pending(Pending),
-}
-
 impl WriteJson for Found {
     fn write_json(&self, out: &mut JsonOut) {
         match self {
             Self::Placed(placed) => placed.write_json(out),
-            Self::Pending(pending) => pending.write_json(out),
+            Self::Pooled(pooled) => Pending(Arc::clone(pooled)).write_json(out),
         }
     }
 }
 
-fn by_hash(node: &Node, (hash,): (B256,)) -> Result<Option<Found>, RpcError> {
-    if let Some(placed) = blocks::transaction(node, hash)? {
-        return Ok(Some(Found::Placed(placed)));
-    }
-    Ok(send::pooled(node, &hash).map(|tx| Found::Pending(Pending(tx))))
+async fn by_hash(node: Arc<Node>, (hash,): (B256,)) -> Result<Option<Found>, RpcError> {
+    lookup::transaction(&node, hash).await
 }
 
 fn at<T: Into<BlockId>>(
@@ -83,13 +75,10 @@ fn at<T: Into<BlockId>>(
 }
 
 /// The encoding of a transaction; empty where there is none, as in geth.
-fn raw(node: &Node, (hash,): (B256,)) -> Result<Bytes, RpcError> {
-    if let Some(found) = blocks::transaction(node, hash)? {
-        return Ok(found.transaction().encode_2718().into());
-    }
-    let pooled = send::pooled(node, &hash);
-    Ok(pooled
-        .map(|pooled| pooled.transaction().encode_2718().into())
+pub(crate) async fn raw(node: Arc<Node>, (hash,): (B256,)) -> Result<Bytes, RpcError> {
+    let found = lookup::transaction(&node, hash).await?;
+    Ok(found
+        .map(|found| found.transaction().encode_2718().into())
         .unwrap_or_default())
 }
 
@@ -202,7 +191,7 @@ impl WriteJson for Receipts {
 }
 
 fn receipt(node: &Node, (hash,): (B256,)) -> Result<Option<OneReceipt>, RpcError> {
-    let Some(place) = node.chain.transaction(&hash).map_err(storage)? else {
+    let Some(place) = blocks::place(node, &hash)? else {
         return Ok(None);
     };
     let block = node

@@ -80,9 +80,16 @@ impl ChainConfig {
         config.code_size_limit = object.read("contractSizeLimit", Node::u64)?;
         object.read("ethash", Node::object)?;
         config.clique = object.read("clique", read_clique)?;
+        config.skips_empty_blocks = match object.read("clique", Node::object)? {
+            Some(clique) => clique.read(CREATE_EMPTY_BLOCKS, Node::bool)? == Some(false),
+            None => false,
+        };
         Ok(config)
     }
 }
+
+/// Besu's member of `clique` for signers that seal no empty blocks.
+const CREATE_EMPTY_BLOCKS: &str = "createEmptyBlocks";
 
 fn read_clique(node: &Node<'_>) -> Result<CliqueConfig, GenesisError> {
     let object = node.object()?;
@@ -151,6 +158,9 @@ impl Serialize for ChainConfig {
             map.serialize_entry("contractSizeLimit", &limit)?;
         }
         match self.clique {
+            Some(clique) if self.skips_empty_blocks => {
+                map.serialize_entry("clique", &WithoutEmptyBlocks(clique))?;
+            }
             Some(clique) => map.serialize_entry("clique", &clique)?,
             None => map.serialize_entry("ethash", &BTreeMap::<&str, u64>::new())?,
         }
@@ -171,6 +181,19 @@ impl Serialize for CliqueConfig {
         let mut map = serializer.serialize_map(Some(2))?;
         map.serialize_entry("period", &self.period)?;
         map.serialize_entry("epoch", &self.epoch)?;
+        map.end()
+    }
+}
+
+/// A clique configuration with `createEmptyBlocks: false`.
+struct WithoutEmptyBlocks(CliqueConfig);
+
+impl Serialize for WithoutEmptyBlocks {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(3))?;
+        map.serialize_entry("period", &self.0.period)?;
+        map.serialize_entry("epoch", &self.0.epoch)?;
+        map.serialize_entry(CREATE_EMPTY_BLOCKS, &false)?;
         map.end()
     }
 }

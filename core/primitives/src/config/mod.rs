@@ -111,6 +111,9 @@ pub struct ChainConfig {
     pub code_size_limit: Option<u64>,
     /// Proof of authority; proof of work where it is `None`.
     pub clique: Option<CliqueConfig>,
+    /// Whether clique signers seal no block without transactions: Besu's `createEmptyBlocks: false`.
+    /// Other signers' empty blocks are valid.
+    pub skips_empty_blocks: bool,
     /// Whether the chain's user may send in the name of others and edit the state. Set by
     /// `--dev` while it runs; neither read from a genesis nor written anywhere, so that no file
     /// can ask for it.

@@ -94,14 +94,6 @@ fn either<'a>(object: &Object<'a>, besu: &str, geth: &str) -> Option<Node<'a>> {
 }
 
 fn read_clique(clique: &Object<'_>) -> Result<CliqueConfig, GenesisError> {
-    if let Some(node) = clique.get("createEmptyBlocks")
-        && !node.bool()?
-    {
-        return Err(node.error(
-            "false is not supported: a block is sealed every blockperiodseconds, whether there \
-             are transactions or not (with 0 seconds only where there are some); set it to true",
-        ));
-    }
     let period = match either(clique, "blockPeriodSeconds", "period") {
         Some(node) => node.u64()?,
         None => DEFAULT_PERIOD,

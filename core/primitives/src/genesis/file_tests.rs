@@ -39,9 +39,22 @@ fn besus_clique_members_are_read() {
     assert_eq!(of(r#"{"epochlength": 4}"#), clique(15, 4), "Besu's default");
     assert_eq!(of(r#"{"period": 3, "epoch": 4}"#), clique(3, 4));
     assert_eq!(of(r#"{"period": 3}"#), clique(3, 30_000));
+}
+
+#[test]
+fn besus_create_empty_blocks_is_kept() {
+    for (value, skips) in [("false", true), ("true", false)] {
+        let clique = format!("{{\"blockperiodseconds\": 7, \"createemptyblocks\": {value}}}");
+        let config = read(&format!("{{\"chainId\": 5, \"clique\": {clique}}}"))
+            .genesis
+            .config;
+        assert_eq!(config.skips_empty_blocks, skips);
+        let stored = serde_json::to_string(&config).unwrap();
+        assert_eq!(ChainConfig::from_json(&stored).unwrap(), config);
+    }
     refused(
-        r#"{"chainId": 5, "clique": {"createemptyblocks": false}}"#,
-        &["config.clique.createEmptyBlocks", "set it to true"],
+        r#"{"chainId": 5, "clique": {"createemptyblocks": 3}}"#,
+        &["config.clique.createEmptyBlocks"],
     );
 }
 

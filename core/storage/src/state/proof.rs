@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use actoreum_primitives::{Account, Address, B256, EMPTY_ROOT_HASH, U256, keccak256};
+use actoreum_primitives::{Account, Address, B256, EMPTY_ROOT_HASH, StateDiff, U256, keccak256};
 use actoreum_trie::prove;
 
 use super::TrieBuffer;
@@ -45,46 +45,47 @@ impl Store {
         address: &Address,
         slots: &[U256],
     ) -> Result<AccountProof, StorageError> {
+        self.retry_after_commits(number, || prove_in(&self.tries_at(number)?, address, slots))
+    }
+
+    /// Proves an account and slots of it in the state that block `number` and `diff` on top of it
+    /// lead to: that of a block which is not on the chain yet.
+    ///
+    /// `None` where they do not lead to the state root `root`, because another block has this
+    /// number by now.
+    pub fn prove_after(
+        &self,
+        number: u64,
+        diff: &StateDiff,
+        root: B256,
+        address: &Address,
+        slots: &[U256],
+    ) -> Result<Option<AccountProof>, StorageError> {
+        self.retry_after_commits(number, || {
+            let mut buffer = self.tries_at(number)?;
+            if buffer.apply(number.saturating_add(1), diff)? != root {
+                return Ok(None);
+            }
+            prove_in(&buffer, address, slots).map(Some)
+        })
+    }
+
+    /// Reads the tries of block `number`, again where a commit disturbed it.
+    fn retry_after_commits<T>(
+        &self,
+        number: u64,
+        read: impl Fn() -> Result<T, StorageError>,
+    ) -> Result<T, StorageError> {
         let mut outcome = Err(StorageError::MissingState(number));
         for _ in 0..PROOF_RETRIES {
             let before = self.commits_begun();
             self.wait_for_commit();
-            outcome = self.prove_once(number, address, slots);
+            outcome = read();
             if outcome.is_ok() || self.commits_begun() == before {
                 return outcome;
             }
         }
         outcome
-    }
-
-    fn prove_once(
-        &self,
-        number: u64,
-        address: &Address,
-        slots: &[U256],
-    ) -> Result<AccountProof, StorageError> {
-        let buffer = self.tries_at(number)?;
-        let key = keccak256(address);
-        let proof = prove(&buffer.source(None), buffer.root(), key.as_slice())?;
-        let account = buffer.account(&key)?;
-        let root = account.map_or(EMPTY_ROOT_HASH, |account| account.storage_root);
-        let prove_slot = |slot: &U256| {
-            let hashed = keccak256(slot.to_be_bytes::<32>());
-            Ok(SlotProof {
-                slot: *slot,
-                value: buffer.slot(&key, &hashed)?,
-                proof: prove(&buffer.source(Some(key)), root, hashed.as_slice())?,
-            })
-        };
-        let slots = slots
-            .iter()
-            .map(prove_slot)
-            .collect::<Result<_, StorageError>>()?;
-        Ok(AccountProof {
-            account,
-            proof,
-            slots,
-        })
     }
 
     /// The tries as they were after block `number`, in memory over those of the head.
@@ -130,4 +131,33 @@ impl Store {
         })?;
         Ok(buffer)
     }
+}
+
+/// Proves an account and slots of it in the state of `buffer`.
+fn prove_in(
+    buffer: &TrieBuffer,
+    address: &Address,
+    slots: &[U256],
+) -> Result<AccountProof, StorageError> {
+    let key = keccak256(address);
+    let proof = prove(&buffer.source(None), buffer.root(), key.as_slice())?;
+    let account = buffer.account(&key)?;
+    let root = account.map_or(EMPTY_ROOT_HASH, |account| account.storage_root);
+    let prove_slot = |slot: &U256| {
+        let hashed = keccak256(slot.to_be_bytes::<32>());
+        Ok(SlotProof {
+            slot: *slot,
+            value: buffer.slot(&key, &hashed)?,
+            proof: prove(&buffer.source(Some(key)), root, hashed.as_slice())?,
+        })
+    };
+    let slots = slots
+        .iter()
+        .map(prove_slot)
+        .collect::<Result<_, StorageError>>()?;
+    Ok(AccountProof {
+        account,
+        proof,
+        slots,
+    })
 }

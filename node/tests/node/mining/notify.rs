@@ -140,6 +140,38 @@ fn work_is_posted_to_who_is_trusted() {
 }
 
 #[test]
+fn the_pending_header_is_posted_where_it_is_wanted() {
+    let folder = tempfile::tempdir().unwrap();
+    let datadir = init(folder.path(), &pow_genesis());
+    let receiver = Receiving::start(false);
+    let url = format!("http://{}/", receiver.address);
+    let flags = [
+        &REMOTE[..],
+        &["--miner.notify", &url, "--miner.notify.full"],
+    ]
+    .concat();
+    let mut node = Running::start_command(command(&datadir, &flags));
+    let address = node.wait_for_http();
+    let (_, header) = receiver.next().unwrap();
+    let genesis = http::call(address, "eth_getBlockByNumber", json!(["0x0", false])).unwrap();
+    assert_eq!(header["parentHash"], genesis["hash"]);
+    assert_eq!(header["number"], "0x1");
+    assert_eq!(header["nonce"], "0x0000000000000000");
+    assert_eq!(header["baseFeePerGas"], Value::Null);
+    for name in [
+        "miner",
+        "stateRoot",
+        "logsBloom",
+        "difficulty",
+        "extraData",
+        "hash",
+    ] {
+        assert!(header[name].is_string(), "{name}");
+    }
+    end(node);
+}
+
+#[test]
 fn work_is_not_posted_to_strangers() {
     let folder = tempfile::tempdir().unwrap();
     let datadir = init(folder.path(), &pow_genesis());

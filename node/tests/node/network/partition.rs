@@ -2,7 +2,7 @@
 //! is mined again, and its clients hear of everything in order.
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actoreum_primitives::{Address, LegacyTx, SecretKey, TxPayload, U256};
 use serde_json::{Value, json};
@@ -15,6 +15,8 @@ use crate::process::run;
 const PAYMENTS: u64 = 40;
 /// How far the half that wins is ahead: more than its blocks that are fetched one by one.
 const AHEAD: u64 = 12;
+/// The longest time for which a transaction may be unknown, while the pool follows a reorg.
+const POOL_LAG: Duration = Duration::from_secs(5);
 /// The contract that logs who pays it: CALLER, PUSH1 0, PUSH1 0, LOG1, STOP.
 const PAID: &str = "7777777777777777777777777777777777777777";
 const PAID_CODE: &str = "0x3360006000a100";
@@ -187,8 +189,14 @@ fn a_healed_partition_mines_again_what_the_losing_half_mined() {
     alone.add(&first.enode());
     until("all payments are mined", || {
         for hash in &paid {
-            let found = alone.call("eth_getTransactionByHash", json!([hash]));
-            assert!(!found.is_null(), "{hash} is neither mined nor in the pool");
+            let asked = Instant::now();
+            while alone
+                .call("eth_getTransactionByHash", json!([hash]))
+                .is_null()
+            {
+                let waited = asked.elapsed();
+                assert!(waited < POOL_LAG, "{hash} is neither mined nor in the pool");
+            }
         }
         let is_mined = |node| {
             paid.iter()
