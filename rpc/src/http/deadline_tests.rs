@@ -404,6 +404,7 @@ fn answers_of_all_connections_have_a_bound_in_bytes() {
     with_quota(
         quota,
         |limits| {
+            limits.timeouts.read = PATIENCE * 2;
             limits.timeouts.write = PATIENCE * 2;
             limits.timeouts.idle = PATIENCE * 2;
         },
