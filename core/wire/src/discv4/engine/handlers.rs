@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use super::pending::PongOrder;
 use super::{Discovery, Now, Rejected};
 use crate::discv4::address::check_relayed;
 use crate::discv4::limiter::Source;
@@ -38,16 +39,19 @@ impl Discovery {
         if matches!(type_byte, 2 | 4 | 6) && !self.expects(from.ip(), type_byte) {
             return Err(Rejected::Unsolicited);
         }
-        // A pong for a ping of ours is read whatever else comes: there is one for each ping.
+        // The first pong for a ping of ours is read whatever else comes.
         let is_pong = type_byte == PONG_TYPE;
         if !is_pong && !self.admits(from, now) {
             return Err(Rejected::RateLimited);
         }
         let unverified = decode_unverified(datagram)?;
-        if let Packet::Pong(pong) = &unverified.packet
-            && !self.has_pinged(from.ip(), pong.ping_hash)
-        {
-            return Err(Rejected::Unsolicited);
+        if let Packet::Pong(pong) = &unverified.packet {
+            match self.pending.note_pong(from.ip(), pong.ping_hash) {
+                Some(PongOrder::First) => {}
+                Some(PongOrder::Repeated) if self.admits(from, now) => {}
+                Some(PongOrder::Repeated) => return Err(Rejected::RateLimited),
+                None => return Err(Rejected::Unsolicited),
+            }
         }
         let signed = unverified.verify()?;
         if let Some(expiration) = signed.packet.expiration() {

@@ -4,9 +4,18 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::time::Instant;
 
+use actoreum_primitives::B256;
+
 use super::requests::{Expected, Pending};
 use crate::discv4::limiter::Source;
 use crate::nodes::NodeId;
+
+/// Whether a pong is the first that names its ping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PongOrder {
+    First,
+    Repeated,
+}
 
 /// Requests in flight. A flood causes thousands of ping-backs, and each datagram is compared with
 /// the requests to its address alone.
@@ -85,6 +94,24 @@ impl PendingRequests {
             self.uncount(pending);
         }
         expired
+    }
+
+    /// Notes that an address has sent a pong for the ping with this hash; `None` where that ping was
+    /// not sent there. Nobody elsewhere can know the hash, so that a flood with false sources does
+    /// not pass.
+    pub(super) fn note_pong(&mut self, address: IpAddr, hash: B256) -> Option<PongOrder> {
+        let requests = self.by_address.get_mut(&address)?;
+        requests
+            .iter_mut()
+            .find_map(|pending| match &mut pending.expected {
+                Expected::Pong {
+                    ping_hash, is_read, ..
+                } if *ping_hash == hash => Some(match std::mem::replace(is_read, true) {
+                    false => PongOrder::First,
+                    true => PongOrder::Repeated,
+                }),
+                _ => None,
+            })
     }
 
     /// When the next request expires.

@@ -36,6 +36,8 @@ pub(super) enum Expected {
     Pong {
         ping_hash: B256,
         purpose: Purpose,
+        /// Whether a pong that names this ping has come, by whomever it is signed.
+        is_read: bool,
     },
     Neighbors {
         lookup: LookupId,
@@ -100,7 +102,11 @@ impl Discovery {
         });
         let ping_hash = self.send(to, &packet);
         let deadline = now.instant + RESPONSE_TIMEOUT;
-        let expected = Expected::Pong { ping_hash, purpose };
+        let expected = Expected::Pong {
+            ping_hash,
+            purpose,
+            is_read: false,
+        };
         self.pending.push(Pending {
             node,
             deadline,
@@ -203,15 +209,6 @@ impl Discovery {
                     | (Expected::Record { .. }, 6)
             )
         })
-    }
-
-    /// Whether an address was sent the ping with this hash. Nobody elsewhere can know the hash, so
-    /// that a flood with false sources does not pass.
-    pub(super) fn has_pinged(&self, address: IpAddr, ping_hash: B256) -> bool {
-        let requests = self.pending.to(address);
-        requests
-            .iter()
-            .any(|pending| pending.expected.is_pong_for(ping_hash))
     }
 
     fn take_pending(

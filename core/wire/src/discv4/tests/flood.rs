@@ -133,3 +133,18 @@ fn a_lookup_fills_an_empty_table_from_the_bootnodes() {
     assert!(ping_back(&packets, to).is_some(), "it is asked again");
     assert!(engine.table().entry(&bootnode.id).is_some());
 }
+
+#[test]
+fn pongs_of_another_signer_are_limited_as_any_packet() {
+    let now = start();
+    let mut engine = engine(now);
+    let late: SocketAddr = LATE.parse().unwrap();
+    let question = ping(&key(2), now);
+    engine.handle_datagram(late, &question, now).unwrap();
+    let ping_back = ping_back(&sent(&mut engine), late).expect("it is pinged back");
+    let forged = pong(&key(3), &ping_back, now);
+    let verified = (0..1_000)
+        .filter(|_| engine.handle_datagram(late, &forged, now) == Err(Rejected::Unsolicited))
+        .count();
+    assert!(verified <= MAX_PACKETS_PER_SOURCE as usize, "{verified}");
+}
