@@ -12,9 +12,13 @@ use actoreum_rpc::{
     method::Method,
     node::Node,
     pool::HeavyPool,
+    quota::SharedQuota,
 };
 
-use crate::{config::Config, open_files::server_limits};
+use crate::{
+    config::Config,
+    open_files::{rpc_quota, server_limits},
+};
 
 /// What answers requests.
 type Answering = Arc<Dispatcher<Node>>;
@@ -66,6 +70,7 @@ pub fn add(
         pool: HeavyPool::new(threads, MAX_HEAVY_WAITING),
         limits: config.node.dispatch_limits(),
     };
+    let quota = rpc_quota();
     let settings = &config.node;
     let http = config
         .http_ip()
@@ -86,6 +91,7 @@ pub fn add(
             vhosts: Hosts::new(&settings.http_virtual_hosts),
             cors_origins: Origins::new(&settings.http_cors),
             limits: server_limits(threads),
+            quota: quota.clone(),
             path_prefix: settings.http_path_prefix.clone(),
             ws_path_prefix: settings.ws_path_prefix.clone(),
             ..HttpConfig::new(address)
@@ -101,13 +107,14 @@ pub fn add(
             // Pages are told apart by their origin, which a rebound name does not change.
             vhosts: Hosts::new(&["*".to_owned()]),
             limits: server_limits(threads),
+            quota: quota.clone(),
             ws_path_prefix: settings.ws_path_prefix.clone(),
             ..HttpConfig::new(address)
         };
         servers = servers.child(server_of("ws", server, endpoints));
     }
     if let Some(path) = config.ipc_socket() {
-        servers = servers.child(ipc_of(path, offers.all()));
+        servers = servers.child(ipc_of(path, offers.all(), quota));
     }
     servers
 }
@@ -118,8 +125,8 @@ fn server_of(name: &str, config: HttpConfig, endpoints: Endpoints<Node>) -> Chil
     ChildSpec::new(&ActorRef::new(name), factory).arbiter("rpc")
 }
 
-fn ipc_of(path: PathBuf, dispatcher: Answering) -> ChildSpec {
-    let factory = move || IpcActor::new(path.clone(), Arc::clone(&dispatcher));
+fn ipc_of(path: PathBuf, dispatcher: Answering, quota: SharedQuota) -> ChildSpec {
+    let factory = move || IpcActor::new(path.clone(), Arc::clone(&dispatcher), quota.clone());
     ChildSpec::new(&ActorRef::new("ipc"), factory).arbiter("rpc")
 }
 

@@ -2,7 +2,11 @@
 
 use std::sync::LazyLock;
 
-use actoreum_rpc::{http::ServerLimits, limits::http_connections};
+use actoreum_rpc::{
+    http::ServerLimits,
+    limits::{MAX_RPC_QUEUED_BYTES, http_connections, rpc_connections},
+    quota::SharedQuota,
+};
 
 /// The limit, raised once as far as it may be raised without rights, as geth does: shells give 1,024
 /// where the system allows half a million.
@@ -14,6 +18,11 @@ pub fn server_limits(workers: usize) -> ServerLimits {
         connections: http_connections(*OPEN_FILES),
         ..ServerLimits::new(workers)
     }
+}
+
+/// What the clients of JSON-RPC over all transports may take together in this process.
+pub fn rpc_quota() -> SharedQuota {
+    SharedQuota::new(rpc_connections(*OPEN_FILES), MAX_RPC_QUEUED_BYTES)
 }
 
 #[cfg(unix)]

@@ -11,6 +11,7 @@
 //! comes before it. Requests wait for room; an event that finds none ends the connection: its
 //! client learns that it missed something, and costs nobody memory.
 
+mod backlog;
 mod queue;
 
 use std::collections::HashMap;
@@ -34,7 +35,9 @@ use crate::limits::{
     CLOSED_CLIENT_TIMEOUT, MAX_CONNECTION_REQUESTS, MAX_NOTIFICATION_BYTES, MAX_SUBSCRIPTIONS,
     WRITE_TIMEOUT,
 };
+use crate::quota::ClientQuota;
 use crate::render;
+use backlog::{Backlog, Request};
 use queue::{NotQueued, Outgoing, Queue};
 
 /// Why the server ended a connection.
@@ -42,6 +45,7 @@ pub(crate) type Reason = &'static str;
 
 const SLOW: Reason = "too slow: notifications wait beyond the limit";
 const LOST: Reason = "notifications were lost: subscribe again";
+const BUSY: Reason = "server is busy: all connections hold too many bytes";
 
 /// What ends a subscription at its source.
 type Ending = Box<dyn FnOnce() + Send>;
@@ -56,9 +60,9 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    fn new() -> Arc<Self> {
+    fn new(quota: &ClientQuota) -> Arc<Self> {
         Arc::new(Self {
-            queue: Queue::default(),
+            queue: Queue::new(quota),
             closed: watch::Sender::new(None),
             left: watch::Sender::new(false),
             subscriptions: Mutex::default(),
@@ -204,10 +208,13 @@ pub(crate) enum Incoming {
 /// Resolves when the request of a client that is gone is to be given up: at once where it is a
 /// batch.
 pub(crate) async fn give_up(message: &[u8]) {
-    let is_batch = message.trim_ascii_start().first() == Some(&b'[');
-    if !is_batch {
+    if !is_batch(message) {
         tokio::time::sleep(CLOSED_CLIENT_TIMEOUT).await;
     }
+}
+
+fn is_batch(message: &[u8]) -> bool {
+    message.trim_ascii_start().first() == Some(&b'[')
 }
 
 /// Serves a connection to its end: the client's, a failed write's, or the server's.
@@ -215,10 +222,11 @@ pub(crate) async fn serve<C: Send + Sync + 'static>(
     dispatcher: &Dispatcher<C>,
     messages: impl Stream<Item = Incoming> + Unpin,
     writer: impl Writer,
+    quota: &ClientQuota,
 ) {
-    let connection = Connection::new();
+    let connection = Connection::new(quota);
     let reading = async {
-        read(dispatcher, &connection, messages).await;
+        read(dispatcher, &connection, messages, quota).await;
         connection.end_subscriptions();
         // What is queued is still written.
         connection.queue.end();
@@ -237,24 +245,50 @@ async fn read<C: Send + Sync + 'static>(
     dispatcher: &Dispatcher<C>,
     connection: &Arc<Connection>,
     mut messages: impl Stream<Item = Incoming> + Unpin,
+    quota: &ClientQuota,
 ) {
     let mut running = FuturesUnordered::new();
+    let mut backlog = Backlog::default();
     let mut is_asking = true;
     while is_asking || !running.is_empty() {
         tokio::select! {
-            message = messages.next(), if running.len() < MAX_CONNECTION_REQUESTS => match message {
+            message = messages.next(), if backlog.has_room() => match message {
                 Some(Incoming::Message(message)) => {
-                    running.push(answer(dispatcher, connection, message));
+                    let Some(request) = Request::new(message, quota.bytes()) else {
+                        return connection.close(BUSY);
+                    };
+                    backlog.push(request);
                 }
                 Some(Incoming::End) => is_asking = false,
                 None => {
                     connection.leave();
+                    backlog.drop_batches();
                     break;
                 }
             },
             Some(ends) = running.next() => if ends {
+                backlog = Backlog::default();
                 break;
             },
+        }
+        while running.len() < MAX_CONNECTION_REQUESTS
+            && let Some(request) = backlog.pop()
+        {
+            running.push(answer(dispatcher, connection, request));
+        }
+    }
+    // What a client sends just before it leaves is done, in the time that its requests still have.
+    let leaving = tokio::time::sleep(CLOSED_CLIENT_TIMEOUT);
+    tokio::pin!(leaving);
+    while !backlog.is_empty() {
+        while running.len() < MAX_CONNECTION_REQUESTS
+            && let Some(request) = backlog.pop()
+        {
+            running.push(answer(dispatcher, connection, request));
+        }
+        tokio::select! {
+            _ = running.next() => {}
+            () = &mut leaving => break,
         }
     }
     while running.next().await.is_some() {}
@@ -265,19 +299,25 @@ async fn read<C: Send + Sync + 'static>(
 async fn answer<C: Send + Sync + 'static>(
     dispatcher: &Dispatcher<C>,
     connection: &Arc<Connection>,
-    message: Bytes,
+    request: Request,
 ) -> bool {
     let caller = Caller::new(connection);
     let answer = tokio::select! {
         biased;
-        answer = dispatcher.answer_to(&message, Some(&caller)) => answer,
-        () = connection.left(&message) => return true,
+        answer = dispatcher.answer_to(&request.message, Some(&caller)) => answer,
+        () = connection.left(&request.message) => return true,
     };
+    drop(request);
     if answer.body.is_empty() {
         return answer.close;
     }
-    if !connection.queue.answer(answer.body).await {
-        return true;
+    match connection.queue.answer(answer.body).await {
+        Ok(()) => {}
+        Err(NotQueued::Full) => {
+            connection.close(BUSY);
+            return true;
+        }
+        Err(NotQueued::Closed) => return true,
     }
     // Nothing may be awaited in between: the client must not see its answer, act on it, and
     // miss what its act brings about.

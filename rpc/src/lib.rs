@@ -59,6 +59,7 @@ pub mod param;
 mod personal;
 pub mod pool;
 mod quick;
+pub mod quota;
 pub mod render;
 mod request;
 mod rpc;

@@ -88,6 +88,30 @@ pub fn http_connections(open_files: u64) -> usize {
     share.clamp(1, MAX_HTTP_CONNECTIONS)
 }
 
+/// Connections over HTTP, WebSocket and IPC together, where the process may open enough files: see
+/// [`rpc_connections`]. Those of the IPC socket have places that no client over the network takes.
+///
+/// HTTP and WebSocket on ports of their own would otherwise take the share of two servers.
+pub const MAX_RPC_CONNECTIONS: usize = MAX_HTTP_CONNECTIONS + MAX_IPC_CONNECTIONS;
+
+/// Connections of all transports in a process that may open this many files: half of them.
+pub fn rpc_connections(open_files: u64) -> usize {
+    let both = http_connections(open_files).saturating_mul(2);
+    both.min(MAX_RPC_CONNECTIONS)
+}
+
+/// Memory of the requests, answers and notifications of all connections together, in bytes: requests
+/// that arrive or are being answered, and what waits for a client to read it.
+///
+/// The bounds of one connection alone would allow hundreds of gigabytes: 4,096 times 25 MB of answer.
+/// Beyond this HTTP answers 503, and WebSocket and IPC connections end. A client over the network
+/// may hold a quarter of what is free.
+pub const MAX_RPC_QUEUED_BYTES: usize = 512 * 1024 * 1024;
+
+/// Bodies and answers over HTTP up to this size, in bytes, are not counted against
+/// [`MAX_RPC_QUEUED_BYTES`]: in all connections together they are 64 MiB.
+pub const UNCOUNTED_BYTES: usize = 16 * 1024;
+
 /// How long a client may take to send a request, from its first byte to the last of its body: geth's
 /// `ReadTimeout` and `ReadHeaderTimeout`. It holds for a message on a WebSocket or the IPC socket,
 /// too.
@@ -205,7 +229,16 @@ pub const POOL_LAG_TIMEOUT: Duration = Duration::from_millis(300);
 pub const POOL_LAG_POLL: Duration = Duration::from_millis(5);
 
 /// Requests of one connection that are answered at a time; further ones are not read.
+
+/// Requests of one connection that are answered at a time; further ones wait.
 pub const MAX_CONNECTION_REQUESTS: usize = 32;
+
+/// Messages of one connection that wait for their turn, in bytes; one may still pass it, and further
+/// ones are not read.
+///
+/// They are read ahead because the end of a client that leaves stands behind all that it has sent:
+/// without that its requests would run to their end.
+pub const MAX_BACKLOG_BYTES: usize = 1024 * 1024;
 
 /// Subscriptions on one connection. Each new block is compared with each.
 pub const MAX_SUBSCRIPTIONS: usize = 256;

@@ -90,13 +90,16 @@ pub const ENDPOINT_PROOF_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 /// signed packet (a ping time); beyond this the oldest go. About 100 bytes each.
 pub const MAX_TRACKED_ENDPOINTS: usize = 16_384;
 
-/// Requests of ours that wait for answers. Lookups need three at a time; the rest is
-/// ping-backs that strangers cause, which stop at this bound.
+/// Requests of ours that wait for answers, beside ping-backs. Lookups need three at a time.
 pub const MAX_PENDING_REQUESTS: usize = 1024;
 
 /// Ping-backs to unproven endpoints in flight. They are the only packets beside the pong
 /// that a stranger can make us send to an address that it does not own.
-pub const MAX_PENDING_PING_BACKS: usize = 256;
+///
+/// Every ping that [`MAX_PACKETS_TOTAL`] lets through is pinged back: an honest newcomer that is
+/// not, learns of no other nodes. [`RESPONSE_TIMEOUT`] is less than the second for which packets are
+/// counted, so the pings of two seconds are the most that wait: about 1 MB.
+pub const MAX_PENDING_PING_BACKS: usize = 2 * MAX_PACKETS_TOTAL as usize;
 
 /// Ping-backs in flight to one source address: bounds what a spoofed source can receive from
 /// us to a few packets per half second.

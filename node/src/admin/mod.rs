@@ -108,9 +108,11 @@ pub fn bind(
             .app_data(state.clone())
             .configure(routes::configure)
     };
+    let share = server_limits(1);
     let limits = ServerLimits {
+        connections: share.connections.min(limits::MAX_CONNECTIONS),
         stop_timeout: Duration::from_secs(1),
-        ..server_limits(1)
+        ..share
     };
     let server = serve(listener, &limits, application).map_err(explained)?;
     Ok((taken, server))

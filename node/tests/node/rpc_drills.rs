@@ -40,6 +40,47 @@ fn with_open_files(command: &Command, limit: u32) -> Command {
 }
 
 #[test]
+fn rpc_clients_and_the_admin_page_have_places_of_their_own() {
+    // More than a server has with so few files.
+    const HELD: usize = 150;
+    const OPEN_FILES: u32 = 400;
+    // Shorter than those who only hold a place are left alone.
+    const PROMPT: Duration = Duration::from_secs(4);
+    let folder = tempfile::tempdir().unwrap();
+    let datadir = chains::init(folder.path(), &chains::foreign_genesis(json!({})));
+    let args = ["--datadir", &datadir, "--ipcdisable"];
+    let args =
+        args.into_iter()
+            .chain(["--http", "--http.port", "0", "--admin", "--admin.port", "0"]);
+    let args: Vec<&str> = args.collect();
+    let mut node = Running::start_command(with_open_files(&alone(&args), OPEN_FILES));
+    let (rpc, admin) = (node.wait_for_http(), node.wait_for_admin());
+    let hold = |address: SocketAddr| -> Vec<TcpStream> {
+        let held = (0..HELD).map(|_| TcpStream::connect(address).unwrap());
+        held.collect()
+    };
+    let answers = |address: SocketAddr, request: &str| {
+        let begun = Instant::now();
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(PROMPT)).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut begin = [0; 12];
+        let read = stream.read_exact(&mut begin);
+        let took = begun.elapsed();
+        assert!(
+            read.is_ok() && begin == *b"HTTP/1.1 200" && took < PROMPT,
+            "{took:?}"
+        );
+    };
+    let held = hold(rpc);
+    answers(admin, "GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n");
+    drop(held);
+    let _held = hold(admin);
+    answers(rpc, "GET / HTTP/1.1\r\nhost: localhost\r\n\r\n");
+    assert!(!node.has_ended());
+}
+
+#[test]
 fn bodies_that_never_end_do_not_keep_others_out() {
     const HELD: usize = 150;
     // geth ends them after 30 seconds.

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::limits::{MAX_QUEUED_ANSWER_BYTES, MAX_QUEUED_EVENT_BYTES};
+use crate::quota::{ByteCount, ClientQuota};
 
 /// Memory of an entry beside what it points to, rounded up.
 const ENTRY_BYTES: usize = 64;
@@ -28,18 +29,18 @@ pub(super) enum Outgoing {
     End,
 }
 
-/// Why an event was not queued.
+/// Why something was not queued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NotQueued {
-    /// Events wait beyond [`MAX_QUEUED_EVENT_BYTES`].
+    /// Events wait beyond [`MAX_QUEUED_EVENT_BYTES`], or the quota of all connections is used up.
     Full,
     /// Nobody reads the queue any more.
     Closed,
 }
 
 /// A queue with one reader.
-#[derive(Default)]
 pub(super) struct Queue {
+    quota: ClientQuota,
     state: Mutex<State>,
     /// Something can be read.
     filled: Notify,
@@ -47,9 +48,10 @@ pub(super) struct Queue {
     drained: Notify,
 }
 
-#[derive(Default)]
 struct State {
     waiting: VecDeque<(Outgoing, usize)>,
+    /// The bytes of all that waits, in the quota of all connections.
+    counted: ByteCount,
     answer_bytes: usize,
     event_bytes: usize,
     /// The event that was queued last. Several subscriptions of one connection share it, and only
@@ -59,10 +61,32 @@ struct State {
 }
 
 impl Queue {
-    /// Queues an answer, once there is room for it; false where the queue was closed.
-    pub(super) async fn answer(&self, body: Vec<u8>) -> bool {
+    /// An empty queue.
+    pub(super) fn new(quota: &ClientQuota) -> Self {
+        Self {
+            quota: quota.clone(),
+            state: Mutex::new(State {
+                waiting: VecDeque::new(),
+                counted: quota.bytes(),
+                answer_bytes: 0,
+                event_bytes: 0,
+                last_event: Weak::new(),
+                is_closed: false,
+            }),
+            filled: Notify::new(),
+            drained: Notify::new(),
+        }
+    }
+
+    /// Queues an answer, once the connection has room for it. The quota of all connections counts it
+    /// from now on: it waits in memory, queued or not.
+    pub(super) async fn answer(&self, body: Vec<u8>) -> Result<(), NotQueued> {
         let bytes = ENTRY_BYTES + body.len();
-        let mut body = Some(body);
+        let mut counted = self.quota.bytes();
+        if !counted.try_add(bytes) {
+            return Err(NotQueued::Full);
+        }
+        let mut answer = Some((body, counted));
         loop {
             let drained = self.drained.notified();
             tokio::pin!(drained);
@@ -71,16 +95,17 @@ impl Queue {
             {
                 let mut state = self.state.lock();
                 if state.is_closed {
-                    return false;
+                    return Err(NotQueued::Closed);
                 }
                 let has_room = state.answer_bytes == 0
                     || state.answer_bytes + bytes <= MAX_QUEUED_ANSWER_BYTES;
-                if let Some(body) = body.take_if(|_| has_room) {
+                if let Some((body, counted)) = answer.take_if(|_| has_room) {
                     state.answer_bytes += bytes;
+                    state.counted.absorb(counted);
                     state.waiting.push_back((Outgoing::Answer(body), bytes));
                     drop(state);
                     self.filled.notify_one();
-                    return true;
+                    return Ok(());
                 }
             }
             drained.await;
@@ -106,6 +131,9 @@ impl Queue {
         if state.event_bytes > 0 && state.event_bytes + bytes > MAX_QUEUED_EVENT_BYTES {
             return Err(NotQueued::Full);
         }
+        if !state.counted.try_add(bytes) {
+            return Err(NotQueued::Full);
+        }
         state.event_bytes += bytes;
         state.last_event = Arc::downgrade(event);
         let entry = Outgoing::Event(subscription, Arc::clone(event));
@@ -124,11 +152,12 @@ impl Queue {
     /// Refuses everything from now on, and forgets what waits.
     pub(super) fn close(&self) {
         let mut state = self.state.lock();
-        *state = State {
-            is_closed: true,
-            ..State::default()
-        };
+        let forgotten = std::mem::take(&mut state.waiting);
+        (state.answer_bytes, state.event_bytes) = (0, 0);
+        state.is_closed = true;
+        state.counted.clear();
         drop(state);
+        drop(forgotten);
         self.drained.notify_waiters();
     }
 
@@ -146,6 +175,7 @@ impl Queue {
     fn take(&self) -> Option<Outgoing> {
         let mut state = self.state.lock();
         let (next, bytes) = state.waiting.pop_front()?;
+        state.counted.remove(bytes);
         match &next {
             Outgoing::Answer(_) => {
                 state.answer_bytes -= bytes;

@@ -11,6 +11,11 @@ use crate::dispatch::DispatchLimits;
 use crate::limits::{MAX_QUEUED_ANSWER_BYTES, MAX_QUEUED_EVENT_BYTES};
 use crate::method::Method;
 use crate::pool::HeavyPool;
+use crate::quota::SharedQuota;
+
+fn quota() -> ClientQuota {
+    SharedQuota::default().of_network()
+}
 
 /// What the handlers of these tests share.
 #[derive(Default)]
@@ -65,7 +70,13 @@ fn dispatcher(source: &Arc<Source>) -> Dispatcher<Arc<Source>> {
     let context = Arc::new(Arc::clone(source));
     let namespaces = ["eth".to_owned()];
     let limits = DispatchLimits::default();
-    Dispatcher::new(context, &methods, &namespaces, HeavyPool::new(2, 9), limits)
+    Dispatcher::new(
+        context,
+        &methods,
+        &namespaces,
+        HeavyPool::new(2, 99),
+        limits,
+    )
 }
 
 /// A writer whose client reads only while it is open.
@@ -116,7 +127,8 @@ async fn no_notification_comes_before_the_name_of_its_subscription() {
     let dispatcher = dispatcher(&source);
     let (writer, (mut read, closed)) = pipe(false);
     let messages = stream::iter([call(1, "eth_subscribe")]).chain(stream::pending());
-    let serving = serve(&dispatcher, Box::pin(messages), writer);
+    let quota = quota();
+    let serving = serve(&dispatcher, Box::pin(messages), writer, &quota);
     let reading = async {
         let answer = read.recv().await.unwrap();
         assert!(answer.contains("\"id\":1,\"result\":\"0x7\""), "{answer}");
@@ -144,7 +156,8 @@ async fn a_slow_subscriber_is_dropped_with_the_reason() {
     let dispatcher = dispatcher(&source);
     let (writer, (_read, closed)) = pipe(true);
     let messages = stream::iter([call(1, "eth_subscribe")]).chain(stream::pending());
-    let serving = serve(&dispatcher, Box::pin(messages), writer);
+    let quota = quota();
+    let serving = serve(&dispatcher, Box::pin(messages), writer, &quota);
     let flooding = async {
         while source.subscribers.lock().is_empty() {
             tokio::task::yield_now().await;
@@ -179,7 +192,7 @@ async fn answers_overtake_slow_ones_and_the_last_are_written_at_the_end() {
         Incoming::Message(Bytes::from_static(b"no json")),
     ];
     let messages = stream::iter(calls).chain(stream::pending());
-    serve(&dispatcher, Box::pin(messages), writer).await;
+    serve(&dispatcher, Box::pin(messages), writer, &quota()).await;
     let mut answers = Vec::new();
     while let Some(answer) = read.recv().await {
         answers.push(answer);
@@ -199,7 +212,7 @@ async fn an_ended_subscription_is_silent_and_subscriptions_are_capped() {
     let dispatcher = dispatcher(&source);
     let (writer, (mut read, _closed)) = pipe(false);
     let calls = [call(1, "eth_subscribe"), call(2, "eth_unsubscribe")];
-    serve(&dispatcher, Box::pin(stream::iter(calls)), writer).await;
+    serve(&dispatcher, Box::pin(stream::iter(calls)), writer, &quota()).await;
     let mut names = 0;
     while let Some(message) = read.recv().await {
         names += usize::from(message.contains("\"id\":"));
@@ -211,7 +224,7 @@ async fn an_ended_subscription_is_silent_and_subscriptions_are_capped() {
     }
     assert_eq!((names, source.ended.load(SeqCst)), (2, 1));
 
-    let connection = Connection::new();
+    let connection = Connection::new(&quota());
     let caller = Caller::new(&connection);
     for id in 0..MAX_SUBSCRIPTIONS as u128 {
         caller.subscribe(FilterId(id), |_| true, || {}).unwrap();
@@ -234,7 +247,7 @@ async fn over_http_there_are_no_notifications() {
 
 #[tokio::test]
 async fn a_full_set_of_subscriptions_lags_a_thousand_blocks() {
-    let connection = Connection::new();
+    let connection = Connection::new(&quota());
     let blocks = (0..10_000).take_while(|number| {
         let event = head(*number);
         (0..MAX_SUBSCRIPTIONS as u128).all(|id| connection.deliver(FilterId(id), &event))
@@ -253,19 +266,22 @@ async fn a_full_set_of_subscriptions_lags_a_thousand_blocks() {
 
 #[tokio::test]
 async fn answers_that_nobody_reads_wait_within_their_bytes() {
-    let connection = Connection::new();
+    let connection = Connection::new(&quota());
     let long = vec![b'x'; MAX_QUEUED_ANSWER_BYTES * 2 / 3];
-    assert!(connection.queue.answer(long.clone()).await);
+    assert_eq!(connection.queue.answer(long.clone()).await, Ok(()));
     let mut second = std::pin::pin!(connection.queue.answer(long));
     let waited = timeout(Duration::from_millis(20), second.as_mut()).await;
     assert!(waited.is_err(), "there is no room for a second one");
     // Events have room of their own.
     assert!(connection.deliver(FilterId(1), &head(1)));
     assert!(matches!(connection.queue.next().await, Outgoing::Answer(_)));
-    assert!(second.await, "it takes the place of the first");
+    assert_eq!(second.await, Ok(()), "it takes the place of the first");
     assert!(matches!(connection.queue.next().await, Outgoing::Event(..)));
     connection.queue.close();
-    assert!(!connection.queue.answer(vec![0]).await);
+    assert_eq!(
+        connection.queue.answer(vec![0]).await,
+        Err(NotQueued::Closed)
+    );
     assert!(!connection.deliver(FilterId(1), &head(2)));
 }
 
@@ -277,7 +293,13 @@ async fn a_batch_ends_when_its_client_is_gone() {
     let batch = Incoming::Message(Bytes::from(format!(" [{calls}]")));
     let (writer, (mut read, _closed)) = pipe(false);
     // The end of the messages is the end of the client.
-    serve(&dispatcher, Box::pin(stream::iter([batch])), writer).await;
+    serve(
+        &dispatcher,
+        Box::pin(stream::iter([batch])),
+        writer,
+        &quota(),
+    )
+    .await;
     assert!(read.recv().await.is_none(), "nothing is answered");
     let answered = source.slow.load(SeqCst);
     assert!(answered < 50, "{answered} of 500");
@@ -289,8 +311,103 @@ async fn a_client_that_only_stops_asking_gets_its_answers() {
     let dispatcher = dispatcher(&source);
     let (writer, (mut read, closed)) = pipe(false);
     let messages = stream::iter([call(1, "eth_slow"), Incoming::End]).chain(stream::pending());
-    serve(&dispatcher, Box::pin(messages), writer).await;
+    serve(&dispatcher, Box::pin(messages), writer, &quota()).await;
     let answer = read.recv().await.unwrap();
     assert!(answer.contains("\"id\":1,\"result\":\"slow\""), "{answer}");
     assert_eq!(closed.await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_client_that_pipelines_and_leaves_ends_its_batches() {
+    let source = Arc::new(Source::default());
+    let dispatcher = dispatcher(&source);
+    let calls = vec![r#"{"id":1,"method":"eth_slow"}"#; 500].join(",");
+    let batch = Bytes::from(format!("[{calls}]"));
+    let more = 2 * MAX_CONNECTION_REQUESTS;
+    let messages = std::iter::repeat_n(batch, more).map(Incoming::Message);
+    let (writer, (mut read, _closed)) = pipe(false);
+    serve(
+        &dispatcher,
+        Box::pin(stream::iter(messages)),
+        writer,
+        &quota(),
+    )
+    .await;
+    assert!(read.recv().await.is_none(), "nothing is answered");
+    let answered = source.slow.load(SeqCst);
+    assert!(answered < 100, "{answered} of {}", 500 * more);
+}
+
+#[tokio::test]
+async fn what_a_client_sends_before_it_leaves_is_done() {
+    let source = Arc::new(Source::default());
+    let dispatcher = dispatcher(&source);
+    let count = 3 * MAX_CONNECTION_REQUESTS as u64;
+    let messages: Vec<_> = (0..count).map(|id| call(id, "eth_unsubscribe")).collect();
+    let (writer, (mut read, _closed)) = pipe(false);
+    serve(
+        &dispatcher,
+        Box::pin(stream::iter(messages)),
+        writer,
+        &quota(),
+    )
+    .await;
+    let mut answers = 0;
+    while read.recv().await.is_some() {
+        answers += 1;
+    }
+    assert_eq!(answers, count);
+}
+
+#[tokio::test]
+async fn further_messages_are_read_within_their_bytes() {
+    let source = Arc::new(Source::default());
+    let dispatcher = dispatcher(&source);
+    let padding = " ".repeat(64 * 1024);
+    let long = format!("{{\"id\":1,\"method\":\"eth_slow\"{padding}}}");
+    let taken = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&taken);
+    let messages = stream::repeat_with(move || {
+        counted.fetch_add(1, SeqCst);
+        Incoming::Message(Bytes::from(long.clone()))
+    });
+    let (writer, (_read, _closed)) = pipe(false);
+    let quota = quota();
+    let serving = serve(&dispatcher, Box::pin(messages), writer, &quota);
+    let _ = timeout(Duration::from_millis(50), serving).await;
+    let taken = taken.load(SeqCst);
+    assert!((33..100).contains(&taken), "{taken}");
+}
+
+#[tokio::test]
+async fn all_connections_together_have_a_bound_in_bytes() {
+    let shared = SharedQuota::new(1, 1024 * 1024);
+    let (first, second) = (
+        Connection::new(&shared.of_network()),
+        Connection::new(&shared.of_network()),
+    );
+    assert_eq!(first.queue.answer(vec![0; 150_000]).await, Ok(()));
+    let long = vec![0; 200_000];
+    assert_eq!(
+        second.queue.answer(long.clone()).await,
+        Err(NotQueued::Full)
+    );
+    assert_eq!(second.queue.answer(vec![0; 1_000]).await, Ok(()));
+    // Notifications are counted, too.
+    while first.deliver(FilterId(1), &head(1)) {}
+    assert_eq!(*first.closed.borrow(), Some(SLOW));
+    first.queue.close();
+    assert_eq!(second.queue.answer(long).await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_connection_that_asks_beyond_the_bound_ends_with_the_reason() {
+    let source = Arc::new(Source::default());
+    let dispatcher = dispatcher(&source);
+    let (writer, (_read, closed)) = pipe(false);
+    let long = Bytes::from(vec![b' '; 200_000]);
+    let messages = stream::iter([Incoming::Message(long)]).chain(stream::pending());
+    let quota = SharedQuota::new(1, 100_000).of_network();
+    serve(&dispatcher, Box::pin(messages), writer, &quota).await;
+    assert_eq!(closed.await.unwrap(), Some(BUSY));
 }

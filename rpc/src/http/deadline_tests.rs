@@ -13,6 +13,7 @@ use crate::dispatch::DispatchLimits;
 use crate::error::RpcError;
 use crate::method::Method;
 use crate::pool::HeavyPool;
+use crate::quota::SharedQuota;
 
 /// Slow calls that were answered.
 #[derive(Default)]
@@ -30,6 +31,15 @@ fn with_server(
     change: impl FnOnce(&mut ServerLimits),
     test: impl FnOnce(SocketAddr, &Node) + Send + 'static,
 ) {
+    with_quota(SharedQuota::default(), change, test);
+}
+
+/// The same, where all clients together have `quota`.
+fn with_quota(
+    quota: SharedQuota,
+    change: impl FnOnce(&mut ServerLimits),
+    test: impl FnOnce(SocketAddr, &Node) + Send + 'static,
+) {
     let mut config = HttpConfig::new("127.0.0.1:0".parse().unwrap());
     config.limits = ServerLimits::new(1);
     config.limits.timeouts = Timeouts {
@@ -39,6 +49,7 @@ fn with_server(
         busy: SHORT,
     };
     change(&mut config.limits);
+    config.quota = quota;
     let methods = [
         Method::view("eth_blockNumber", &[], |_: &Node, ()| Ok(269u64)),
         Method::view("eth_long", &["length"], |_: &Node, (length,): (u64,)| {
@@ -374,6 +385,68 @@ fn a_compressed_request_is_not_inflated() {
             let answer = String::from_utf8_lossy(&answer);
             // As it came, it is no JSON.
             assert!(answer.contains("-32600"), "{answer}");
+        },
+    );
+}
+
+/// Asks for an answer of `length` bytes.
+fn ask_long(address: SocketAddr, length: u64) -> TcpStream {
+    let body = format!(r#"{{"id":1,"method":"eth_long","params":["{length:#x}"]}}"#);
+    let request = whole(&body).replace(HEAD, &format!("{HEAD}Connection: close\r\n"));
+    let mut stream = connect(address);
+    stream.write_all(request.as_bytes()).unwrap();
+    stream
+}
+
+#[test]
+fn answers_of_all_connections_have_a_bound_in_bytes() {
+    let quota = SharedQuota::new(100, 64 << 20);
+    with_quota(
+        quota,
+        |limits| {
+            limits.timeouts.read = PATIENCE * 2;
+            limits.timeouts.write = PATIENCE * 2;
+            limits.timeouts.idle = PATIENCE * 2;
+        },
+        |address, _| {
+            let begins_with = |stream: &mut TcpStream, expected: &str| {
+                let mut begin = [0; 12];
+                stream.read_exact(&mut begin).unwrap();
+                String::from_utf8_lossy(&begin) == *expected
+            };
+            // They are not read: what the kernel does not take waits here.
+            let mut held: Vec<_> = (0..8).map(|_| ask_long(address, 10 << 20)).collect();
+            let ok = held.iter_mut().map(|it| begins_with(it, "HTTP/1.1 200"));
+            let ok = ok.filter(|is_ok| *is_ok).count();
+            assert!((2..5).contains(&ok), "{ok}");
+            assert!(is_served(address), "short ones are served");
+            drop(held);
+            wait_until("there is room again", || {
+                begins_with(&mut ask_long(address, 10 << 20), "HTTP/1.1 200")
+            });
+        },
+    );
+}
+
+#[test]
+fn connections_of_all_servers_have_a_bound() {
+    let quota = SharedQuota::new(8, 64 << 20);
+    let other = quota.of_network();
+    with_quota(
+        quota,
+        |limits| {
+            limits.timeouts.read = PATIENCE * 2;
+            limits.timeouts.idle = PATIENCE * 2;
+            limits.timeouts.busy = PATIENCE * 2;
+        },
+        move |address, _| {
+            // Those of another transport, one of which is the IPC socket's.
+            let held: Vec<_> = std::iter::from_fn(|| other.connect()).collect();
+            assert_eq!(held.len(), 7);
+            let mut refused = connect(address);
+            assert!(read_to_end(&mut refused).is_empty(), "closed at once");
+            drop(held);
+            assert!(is_served(address));
         },
     );
 }

@@ -26,6 +26,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::limits::{BUSY_READ_TIMEOUT, IDLE_TIMEOUT, READ_TIMEOUT, WRITE_TIMEOUT};
+use crate::quota::{ClientQuota, ConnectionPermit};
 
 /// How long a client may take, and for what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,18 +58,32 @@ pub(super) struct Connections {
     open: Arc<AtomicUsize>,
     /// The most that are open at a time.
     limit: usize,
+    /// Counts them among those of other servers.
+    quota: Option<ClientQuota>,
 }
 
 impl Connections {
-    pub(super) fn new(limit: usize) -> Self {
+    pub(super) fn new(limit: usize, quota: Option<ClientQuota>) -> Self {
         Self {
             open: Arc::default(),
             limit,
+            quota,
         }
     }
 
     fn is_busy(&self) -> bool {
-        self.open.load(Relaxed) > self.limit / 2
+        let are_all_busy = || self.quota.as_ref().is_some_and(ClientQuota::is_busy);
+        self.open.load(Relaxed) > self.limit / 2 || are_all_busy()
+    }
+
+    /// A place among the connections of all servers.
+    fn permit(&self) -> io::Result<Option<ConnectionPermit>> {
+        let permit = self.quota.as_ref().map(ClientQuota::connect);
+        match permit {
+            Some(None) => Err(io::ErrorKind::QuotaExceeded.into()),
+            Some(permit) => Ok(permit),
+            None => Ok(None),
+        }
     }
 }
 
@@ -201,6 +216,7 @@ pub(super) struct TimedStream<T> {
     io: T,
     pub(super) activity: Rc<Activity>,
     connections: Connections,
+    _permit: Option<ConnectionPermit>,
     timeouts: Timeouts,
     reads: Alarm,
     writes: Alarm,
@@ -209,17 +225,20 @@ pub(super) struct TimedStream<T> {
 }
 
 impl<T> TimedStream<T> {
-    pub(super) fn new(io: T, connections: Connections, timeouts: Timeouts) -> Self {
+    /// An error where all servers together have too many connections.
+    pub(super) fn new(io: T, connections: Connections, timeouts: Timeouts) -> io::Result<Self> {
+        let permit = connections.permit()?;
         connections.open.fetch_add(1, Relaxed);
-        Self {
+        Ok(Self {
             io,
             activity: Activity::new(),
             connections,
+            _permit: permit,
             timeouts,
             reads: Alarm::default(),
             writes: Alarm::default(),
             blocked: None,
-        }
+        })
     }
 
     /// Whether the next byte is overdue. Where it `is_awaited`, the task is woken when it is.

@@ -10,10 +10,13 @@ use futures_util::StreamExt as _;
 use tokio::sync::watch;
 use tokio::time::timeout_at;
 
+use super::counted_body::CountedBody;
 use super::deadlines::{Serving, body_due};
 use super::{Endpoints, Hosts, HttpConfig, Origins, gzip, websocket};
 use crate::connection::give_up;
 use crate::dispatch::Dispatcher;
+use crate::limits::UNCOUNTED_BYTES;
+use crate::quota::{ByteCount, ClientQuota};
 
 /// The content types that geth takes.
 const CONTENT_TYPES: [&str; 3] = [
@@ -33,6 +36,7 @@ pub(super) struct State<C> {
     read_timeout: Duration,
     /// True when the server is about to end.
     closing: watch::Receiver<bool>,
+    quota: ClientQuota,
 }
 
 impl<C> State<C> {
@@ -50,6 +54,7 @@ impl<C> State<C> {
             body_bytes: config.body_bytes,
             read_timeout: config.limits.timeouts.read,
             closing,
+            quota: config.quota.of_network(),
         }
     }
 }
@@ -71,7 +76,8 @@ pub(super) async fn handle<C: Send + Sync + 'static>(
             return refusal(StatusCode::NOT_FOUND, "not found");
         }
         let closing = state.closing.clone();
-        return websocket::upgrade(&request, payload, endpoint, state.body_bytes, closing);
+        let (limit, quota) = (state.body_bytes, state.quota.clone());
+        return websocket::upgrade(&request, payload, endpoint, limit, closing, quota);
     }
     let Some(dispatcher) = &state.endpoints.http else {
         return refusal(StatusCode::NOT_FOUND, "only websocket is served here");
@@ -127,10 +133,12 @@ async fn serve<C: Send + Sync + 'static>(
         );
     }
     let due = body_due(request, state.read_timeout);
-    let reading = timeout_at(due, read_body(payload, body_bytes));
+    let mut counted = state.quota.bytes();
+    let reading = timeout_at(due, read_body(payload, body_bytes, &mut counted));
     match reading.await {
-        Ok(Ok(body)) => answer(request, dispatcher, &body).await,
+        Ok(Ok(body)) => answer(request, dispatcher, &body, counted).await,
         Ok(Err(BodyError::TooLong(read))) => too_long(read as u64, body_bytes),
+        Ok(Err(BodyError::Busy)) => closing(busy()),
         Ok(Err(BodyError::Broken)) => {
             refusal(StatusCode::BAD_REQUEST, "the body could not be read")
         }
@@ -146,6 +154,7 @@ async fn answer<C: Send + Sync + 'static>(
     request: &HttpRequest,
     dispatcher: &Dispatcher<C>,
     body: &[u8],
+    mut counted: ByteCount,
 ) -> HttpResponse {
     let serving = Serving::begin(request);
     let leaving = async {
@@ -158,13 +167,23 @@ async fn answer<C: Send + Sync + 'static>(
         () = leaving => return closing(HttpResponse::Ok().finish()),
     };
     let mut response = builder(StatusCode::OK, "application/json");
-    if !gzip::is_wanted(request.headers(), answer.len()) {
-        return response.body(answer);
+    let length = answer.len();
+    if length > UNCOUNTED_BYTES && !counted.try_add(length) {
+        return busy();
+    }
+    if !gzip::is_wanted(request.headers(), length) {
+        return match length > UNCOUNTED_BYTES {
+            true => response.body(CountedBody::new(answer, counted)),
+            false => response.body(answer),
+        };
     }
     match gzip::compress(answer).await {
-        Ok(compressed) => response
-            .insert_header((header::CONTENT_ENCODING, HeaderValue::from_static("gzip")))
-            .body(compressed),
+        Ok(compressed) => {
+            counted.remove(length.saturating_sub(compressed.len()));
+            let body = CountedBody::new(compressed, counted);
+            let encoding = (header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            response.insert_header(encoding).body(body)
+        }
         Err(error) => {
             tracing::error!(%error, "an answer could not be compressed");
             refusal(StatusCode::INTERNAL_SERVER_ERROR, "internal error")
@@ -177,10 +196,22 @@ enum BodyError {
     TooLong(usize),
     /// The client went away or sent a malformed body.
     Broken,
+    /// All connections together hold too many bytes.
+    Busy,
+}
+
+/// The answer where all connections together hold too many bytes.
+fn busy() -> HttpResponse {
+    let reason = "server is busy: all connections hold too many bytes";
+    refusal(StatusCode::SERVICE_UNAVAILABLE, reason)
 }
 
 /// The body, mostly one chunk that is not copied.
-async fn read_body(mut payload: Payload, limit: usize) -> Result<Bytes, BodyError> {
+async fn read_body(
+    mut payload: Payload,
+    limit: usize,
+    counted: &mut ByteCount,
+) -> Result<Bytes, BodyError> {
     let mut first = Bytes::new();
     let mut whole = BytesMut::new();
     while let Some(chunk) = payload.next().await {
@@ -188,6 +219,9 @@ async fn read_body(mut payload: Payload, limit: usize) -> Result<Bytes, BodyErro
         let length = first.len() + whole.len() + chunk.len();
         if length > limit {
             return Err(BodyError::TooLong(length));
+        }
+        if length > UNCOUNTED_BYTES && !counted.try_add(chunk.len()) {
+            return Err(BodyError::Busy);
         }
         if first.is_empty() && whole.is_empty() {
             first = chunk;

@@ -10,6 +10,7 @@
 
 mod access;
 mod actor;
+mod counted_body;
 #[cfg(test)]
 mod deadline_tests;
 mod deadlines;
@@ -37,6 +38,7 @@ pub use websocket::WsEndpoint;
 
 use crate::dispatch::Dispatcher;
 use crate::limits;
+use crate::quota::SharedQuota;
 
 /// How the HTTP server listens and whom it serves.
 #[derive(Debug, Clone)]
@@ -56,6 +58,8 @@ pub struct HttpConfig {
     pub ws_path_prefix: String,
     /// Longest body, in bytes.
     pub body_bytes: usize,
+    /// What the clients of all servers that share it may take together.
+    pub quota: SharedQuota,
 }
 
 impl HttpConfig {
@@ -70,6 +74,7 @@ impl HttpConfig {
             path_prefix: String::new(),
             ws_path_prefix: String::new(),
             body_bytes: limits::MAX_BODY_BYTES,
+            quota: SharedQuota::default(),
         }
     }
 }
@@ -168,7 +173,9 @@ impl HttpListener {
                 .app_data(state.clone())
                 .default_service(web::to(handler::handle::<C>))
         };
-        let server = self::serve(listener, &config.limits, application).map_err(serve)?;
+        let quota = Some(config.quota.of_network());
+        let server = server::serve_within(listener, &config.limits, quota, application);
+        let server = server.map_err(serve)?;
         Ok(Self {
             address,
             server,

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use actix_http::body::MessageBody;
+use actix_http::error::DispatchError;
 use actix_http::{HttpService, Protocol, Request, Response};
 use actix_server::ServerBuilder;
 use actix_service::{
@@ -17,6 +18,7 @@ use tokio::net::TcpStream;
 
 use super::deadlines::{Connections, TimedStream, Timeouts};
 use crate::limits;
+use crate::quota::ClientQuota;
 
 /// What the clients of a server may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,10 +46,31 @@ impl ServerLimits {
 }
 
 /// Serves the application that `factory` makes on each worker, to clients of `listener`, within
-/// `limits`. Await the server to run it.
+/// `limits`, which are those of this server alone. Await the server to run it.
 pub fn serve<F, I, S, B>(
     listener: TcpListener,
     limits: &ServerLimits,
+    factory: F,
+) -> io::Result<Server>
+where
+    F: Fn() -> I + Send + Clone + 'static,
+    I: IntoServiceFactory<S, Request>,
+    S: ServiceFactory<Request, Config = AppConfig> + 'static,
+    S::Error: Into<Error> + 'static,
+    S::InitError: std::fmt::Debug,
+    S::Response: Into<Response<B>> + 'static,
+    <S::Service as Service<Request>>::Future: 'static,
+    S::Service: 'static,
+    B: MessageBody + 'static,
+{
+    serve_within(listener, limits, None, factory)
+}
+
+/// As [`serve`], for clients that are counted in a quota, too: a connection beyond it is closed.
+pub(super) fn serve_within<F, I, S, B>(
+    listener: TcpListener,
+    limits: &ServerLimits,
+    quota: Option<ClientQuota>,
     factory: F,
 ) -> io::Result<Server>
 where
@@ -69,7 +92,7 @@ where
     let address = listener.local_addr()?;
     let stopping = builder.graceful_shutdown_signal();
     let timeouts = limits.timeouts;
-    let connections = Connections::new(limits.connections);
+    let connections = Connections::new(limits.connections, quota);
     let builder = builder.listen("http", listener, move || {
         let stopping = stopping.clone();
         let application = factory().into_factory().map_err(|error: S::Error| {
@@ -94,11 +117,8 @@ where
             let _ = stream.set_nodelay(true);
             let client = stream.peer_addr().ok();
             let stream = TimedStream::new(stream, connections.clone(), timeouts);
-            std::future::ready(Ok::<_, actix_http::error::DispatchError>((
-                stream,
-                Protocol::Http1,
-                client,
-            )))
+            let opened = stream.map(|stream| (stream, Protocol::Http1, client));
+            std::future::ready(opened.map_err(DispatchError::Io))
         })
         .and_then(service)
     })?;

@@ -19,6 +19,7 @@ use super::handler::{refusal, text};
 use crate::connection::{self, Gone, Incoming, Reason, Writer};
 use crate::dispatch::Dispatcher;
 use crate::limits::{MAX_MISSED_PINGS, PING_PERIOD, READ_TIMEOUT};
+use crate::quota::ClientQuota;
 
 /// Whom a server speaks WebSocket with.
 pub struct WsEndpoint<C> {
@@ -52,6 +53,7 @@ pub(super) fn upgrade<C: Send + Sync + 'static>(
     endpoint: &WsEndpoint<C>,
     message_bytes: usize,
     closing: watch::Receiver<bool>,
+    quota: ClientQuota,
 ) -> HttpResponse {
     let serving = Serving::begin(request);
     if let Some(origin) = text(request.headers(), &header::ORIGIN)
@@ -80,7 +82,7 @@ pub(super) fn upgrade<C: Send + Sync + 'static>(
             Rc::clone(&ending),
         );
         let writer = WsWriter { session, ending };
-        connection::serve(&dispatcher, Box::pin(messages(reader)), writer).await;
+        connection::serve(&dispatcher, Box::pin(messages(reader)), writer, &quota).await;
     });
     response
 }

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use super::{IpcListener, serve};
 use crate::dispatch::Dispatcher;
 use crate::limits::{MAX_IPC_CONNECTIONS, MAX_IPC_MESSAGE_BYTES};
+use crate::quota::{ClientQuota, SharedQuota};
 
 /// After the system refused a connection (no file descriptor is free, say).
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(100);
@@ -19,12 +20,17 @@ const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(100);
 pub struct IpcActor<C> {
     path: PathBuf,
     dispatcher: Arc<Dispatcher<C>>,
+    quota: SharedQuota,
 }
 
 impl<C> IpcActor<C> {
-    /// An actor that is going to listen at `path`.
-    pub fn new(path: PathBuf, dispatcher: Arc<Dispatcher<C>>) -> Self {
-        Self { path, dispatcher }
+    /// An actor that is going to listen at `path`. Its connections are counted in `quota`.
+    pub fn new(path: PathBuf, dispatcher: Arc<Dispatcher<C>>, quota: SharedQuota) -> Self {
+        Self {
+            path,
+            dispatcher,
+            quota,
+        }
     }
 }
 
@@ -32,7 +38,8 @@ impl<C: Send + Sync + 'static> Actor for IpcActor<C> {
     fn started(&mut self, ctx: &mut Ctx<Self>) -> Result<(), Failure> {
         let listener = IpcListener::bind(&self.path)
             .map_err(|error| format!("cannot listen at {}: {error}", self.path.display()))?;
-        ctx.spawn(accept(listener, Arc::clone(&self.dispatcher)));
+        let quota = self.quota.of_ipc();
+        ctx.spawn(accept(listener, Arc::clone(&self.dispatcher), quota));
         tracing::info!(path = %self.path.display(), "IPC endpoint opened");
         Ok(())
     }
@@ -42,16 +49,25 @@ impl<C: Send + Sync + 'static> Actor for IpcActor<C> {
     }
 }
 
-async fn accept<C: Send + Sync + 'static>(listener: IpcListener, dispatcher: Arc<Dispatcher<C>>) {
+async fn accept<C: Send + Sync + 'static>(
+    listener: IpcListener,
+    dispatcher: Arc<Dispatcher<C>>,
+    quota: ClientQuota,
+) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept(), if connections.len() < MAX_IPC_CONNECTIONS => {
                 match accepted {
                     Ok(stream) => {
-                        let dispatcher = Arc::clone(&dispatcher);
+                        // Closed at once where all transports together have too many.
+                        let Some(permit) = quota.connect() else {
+                            continue;
+                        };
+                        let (dispatcher, quota) = (Arc::clone(&dispatcher), quota.clone());
                         connections.spawn_local(async move {
-                            serve(&dispatcher, stream, MAX_IPC_MESSAGE_BYTES).await;
+                            let _permit = permit;
+                            serve(&dispatcher, stream, MAX_IPC_MESSAGE_BYTES, &quota).await;
                         });
                     }
                     Err(error) => {

@@ -24,6 +24,7 @@ pub use listener::IpcListener;
 use crate::connection::{self, Gone, Incoming, Reason, Writer};
 use crate::dispatch::Dispatcher;
 use crate::limits::READ_TIMEOUT;
+use crate::quota::ClientQuota;
 use frames::Frames;
 
 /// How often the server looks whether a client that sends no more is still there.
@@ -34,10 +35,11 @@ async fn serve<C: Send + Sync + 'static>(
     dispatcher: &Dispatcher<C>,
     stream: UnixStream,
     message_bytes: usize,
+    quota: &ClientQuota,
 ) {
     let (reader, writer) = stream.into_split();
     let messages = Box::pin(messages(reader, Frames::new(message_bytes)));
-    connection::serve(dispatcher, messages, IpcWriter(writer)).await;
+    connection::serve(dispatcher, messages, IpcWriter(writer), quota).await;
 }
 
 /// The client's messages, until it closes, sends one that is too long, or is too slow with one.

@@ -32,7 +32,8 @@ async fn exchange(pieces: &[&[u8]], message_bytes: usize) -> String {
     let dispatcher = dispatcher();
     let serving = async {
         let stream = listener.accept().await.unwrap();
-        serve(&dispatcher, stream, message_bytes).await;
+        let quota = crate::quota::SharedQuota::default().of_ipc();
+        serve(&dispatcher, stream, message_bytes, &quota).await;
     };
     let asking = async {
         let mut stream = UnixStream::connect(&path).await.unwrap();

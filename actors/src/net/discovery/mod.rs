@@ -168,6 +168,22 @@ impl UdpDiscoveryActor {
         })
     }
 
+    /// Adds nodes that were known before: all others have left the table. The engine adds the
+    /// bootnodes.
+    fn add_seeds(&mut self) {
+        let (now, chance) = (now(), &self.shared.settings.chance);
+        match chance.choose(|random| self.database.seeds(now.unix, SEED_COUNT, random)) {
+            Ok(seeds) => {
+                let seeds: Vec<Node> = seeds
+                    .iter()
+                    .map(|entry| Node::new(entry.public_key, entry.endpoint))
+                    .collect();
+                self.engine.add_seeds(&seeds, now);
+            }
+            Err(error) => warn!(%error, "remembered nodes not read"),
+        }
+    }
+
     /// Does what the engine wants done, and sets its timer.
     fn drain(&mut self, ctx: &mut Ctx<Self>) {
         while let Some(output) = self.engine.poll_output() {
@@ -376,6 +392,9 @@ impl Handles<Lookup> for UdpDiscoveryActor {
 
     fn handle(&mut self, Lookup { target }: Lookup, ctx: &mut Ctx<Self>) -> Later<Vec<Node>> {
         let (replier, later) = Later::channel();
+        if self.engine.table().is_empty() {
+            self.add_seeds();
+        }
         let begun = match target {
             Some(key) => self.engine.resolve(&key, now()),
             None => {

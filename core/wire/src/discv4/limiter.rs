@@ -35,15 +35,35 @@ impl Source {
     }
 }
 
-/// Counts datagrams in windows of a second. Unknown sources share the total evenly: the share of
-/// each follows from how many there were in the window before, so that a flood from many sources
-/// does not use up a window before a newcomer has sent its ping.
+/// Several sources that one party is likely to have: the neighbours of an address outside. On
+/// local networks each source is its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Range {
+    Subnet(Subnet),
+    Source(Source),
+}
+
+impl Range {
+    fn of(source: Source) -> Self {
+        match source {
+            Source::Address(address) => Self::Subnet(Subnet::of(address.into())),
+            source => Self::Source(source),
+        }
+    }
+}
+
+/// Counts datagrams in windows of a second. Unknown sources share the total evenly, and so do
+/// address ranges: the share of each follows from how many there were in the window before, so
+/// that a flood from many sources does not use up a window before a newcomer has sent its ping.
 #[derive(Debug)]
 pub(super) struct Limiter {
     window_start: Instant,
     /// Datagrams of each unknown source in this window.
     share: u32,
     sources: HashMap<Source, u32>,
+    /// Datagrams of each address range in this window.
+    range_share: u32,
+    ranges: HashMap<Range, u32>,
     total: u32,
     known: u32,
 }
@@ -54,6 +74,8 @@ impl Limiter {
             window_start: now,
             share: MAX_PACKETS_PER_SOURCE,
             sources: HashMap::new(),
+            range_share: MAX_PACKETS_TOTAL,
+            ranges: HashMap::new(),
             total: 0,
             known: 0,
         }
@@ -68,10 +90,16 @@ impl Limiter {
         is_known: impl Fn() -> bool,
     ) -> bool {
         if now.saturating_duration_since(self.window_start) >= WINDOW {
-            let sources = u32::try_from(self.sources.len()).unwrap_or(u32::MAX);
-            let share = MAX_PACKETS_TOTAL / sources.saturating_add(1);
+            // One more than there were: a newcomer's.
+            let share_among = |count: usize| {
+                let count = u32::try_from(count).unwrap_or(u32::MAX);
+                MAX_PACKETS_TOTAL / count.saturating_add(1)
+            };
+            let share = share_among(self.sources.len());
             self.share = share.clamp(MIN_PACKETS_PER_SOURCE, MAX_PACKETS_PER_SOURCE);
+            self.range_share = share_among(self.ranges.len()).max(MIN_PACKETS_PER_SOURCE);
             self.sources.clear();
+            self.ranges.clear();
             (self.window_start, self.total, self.known) = (now, 0, 0);
         }
         self.admit_source(from, &is_known) && self.admit_in_all(&is_known)
@@ -87,7 +115,14 @@ impl Limiter {
         }
         let count = self.sources.entry(source).or_insert(0);
         *count = count.saturating_add(1);
-        *count <= self.share || (*count <= MAX_PACKETS_PER_SOURCE && is_known())
+        let count = *count;
+        if count > self.share {
+            return count <= MAX_PACKETS_PER_SOURCE && is_known();
+        }
+        // What its source's share has refused already costs the neighbours nothing.
+        let of_range = self.ranges.entry(Range::of(source)).or_insert(0);
+        *of_range = of_range.saturating_add(1);
+        *of_range <= self.range_share || is_known()
     }
 
     fn admit_in_all(&mut self, is_known: &impl Fn() -> bool) -> bool {
@@ -167,6 +202,25 @@ mod tests {
         }
         assert!(sent > 10);
         assert_eq!(admitted, sent);
+    }
+
+    #[test]
+    fn a_flood_from_one_range_takes_half_at_the_most() {
+        let begun = Instant::now();
+        let mut limiter = Limiter::new(begun);
+        for second in 0..3 {
+            let now = begun + second * WINDOW;
+            let flooding = |limiter: &mut Limiter| {
+                let packets =
+                    (0..10_000).filter(|n| limiter.admit(address(n % 200), now, || false));
+                packets.count()
+            };
+            let admitted = flooding(&mut limiter);
+            if second > 0 {
+                assert_eq!(admitted, MAX_PACKETS_TOTAL as usize / 3);
+            }
+            assert_eq!(limiter.admit(address(9_999), now, || false), second > 0);
+        }
     }
 
     #[test]

@@ -2,11 +2,14 @@
 
 use std::net::SocketAddr;
 
+use super::pending::PongOrder;
 use super::{Discovery, Now, Rejected};
 use crate::discv4::address::check_relayed;
+use crate::discv4::limiter::Source;
+use crate::discv4::packet::decode_unverified;
 use crate::discv4::{
     Endpoint, EnrResponse, FindNode, NeighborNode, Neighbors, Node, Packet, PacketError, Ping,
-    Pong, SignedPacket, decode_packet,
+    Pong, SignedPacket,
 };
 use crate::limits::{BUCKET_SIZE, MAX_EXPIRATION_AHEAD, MAX_NEIGHBORS_PER_PACKET};
 use crate::nodes::{EnodeEndpoint, NodeId};
@@ -16,6 +19,9 @@ const LOWEST_UDP_PORT: u16 = 1025;
 
 /// Where a datagram has its type.
 const TYPE_POSITION: usize = 97;
+
+/// The type of a pong.
+const PONG_TYPE: u8 = 2;
 
 impl Discovery {
     /// Handles a datagram. An error is for counters alone; nothing is owed to the sender.
@@ -29,29 +35,25 @@ impl Discovery {
         if !(self.allows)(from.ip()) {
             return Err(Rejected::NotAllowed);
         }
-        let Self {
-            limiter,
-            pending,
-            table,
-            ..
-        } = self;
-        let is_known = || {
-            let address = from.ip();
-            pending
-                .iter()
-                .any(|pending| pending.node.endpoint.address == address)
-                || table
-                    .entries()
-                    .any(|entry| entry.node.udp_address() == from)
-        };
-        if !limiter.admit(from, now.instant, is_known) {
-            return Err(Rejected::RateLimited);
-        }
         let type_byte = *datagram.get(TYPE_POSITION).ok_or(PacketError::TooSmall)?;
         if matches!(type_byte, 2 | 4 | 6) && !self.expects(from.ip(), type_byte) {
             return Err(Rejected::Unsolicited);
         }
-        let signed = decode_packet(datagram)?;
+        // The first pong for a ping of ours is read whatever else comes.
+        let is_pong = type_byte == PONG_TYPE;
+        if !is_pong && !self.admits(from, now) {
+            return Err(Rejected::RateLimited);
+        }
+        let unverified = decode_unverified(datagram)?;
+        if let Packet::Pong(pong) = &unverified.packet {
+            match self.pending.note_pong(from.ip(), pong.ping_hash) {
+                Some(PongOrder::First) => {}
+                Some(PongOrder::Repeated) if self.admits(from, now) => {}
+                Some(PongOrder::Repeated) => return Err(Rejected::RateLimited),
+                None => return Err(Rejected::Unsolicited),
+            }
+        }
+        let signed = unverified.verify()?;
         if let Some(expiration) = signed.packet.expiration() {
             let latest = now.unix.saturating_add(MAX_EXPIRATION_AHEAD.as_secs());
             if expiration < now.unix || expiration > latest {
@@ -63,6 +65,29 @@ impl Discovery {
             return Err(Rejected::OwnPacket);
         }
         self.handle_packet(from, sender, signed, now)
+    }
+
+    /// Whether the limits let a datagram through. A node counts as known while it is in the table, or
+    /// while we ask it something of our own accord: a ping-back makes nobody known, since every
+    /// packet of a flood can cause one.
+    fn admits(&mut self, from: SocketAddr, now: Now) -> bool {
+        let Self {
+            limiter,
+            pending,
+            table,
+            ..
+        } = self;
+        let is_known = || {
+            let source = Source::of(from);
+            let is_asked = pending.to(from.ip()).iter().any(|pending| {
+                !pending.expected.is_ping_back() && Source::of(pending.node.udp_address()) == source
+            });
+            is_asked
+                || table
+                    .entries()
+                    .any(|entry| entry.node.udp_address() == from)
+        };
+        limiter.admit(from, now.instant, is_known)
     }
 
     fn handle_packet(

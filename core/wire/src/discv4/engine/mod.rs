@@ -10,6 +10,7 @@
 //! ```
 
 mod handlers;
+mod pending;
 mod requests;
 
 use std::collections::{HashMap, VecDeque};
@@ -20,7 +21,8 @@ use actoreum_primitives::{PublicKey, SecretKey, keccak256};
 use rand::rngs::StdRng;
 use rand::{Rng, RngCore, SeedableRng};
 
-use self::requests::{Delayed, Pending, Purpose};
+use self::pending::PendingRequests;
+use self::requests::{Delayed, Purpose};
 use super::limiter::Limiter;
 use super::{
     EndpointPredictor, EndpointProofs, Lookup, Node, Packet, PacketError, Table, encode_packet,
@@ -143,7 +145,7 @@ pub struct Discovery {
     proofs: EndpointProofs,
     predictor: EndpointPredictor,
     limiter: Limiter,
-    pending: Vec<Pending>,
+    pending: PendingRequests,
     /// Find-node requests that wait for a node to notice our pong.
     delayed: Vec<Delayed>,
     lookups: HashMap<LookupId, Lookup>,
@@ -183,7 +185,7 @@ impl Discovery {
             proofs: EndpointProofs::default(),
             predictor: EndpointPredictor::default(),
             limiter: Limiter::new(now.instant),
-            pending: Vec::new(),
+            pending: PendingRequests::default(),
             delayed: Vec::new(),
             lookups: HashMap::new(),
             targets: HashMap::new(),
@@ -255,9 +257,21 @@ impl Discovery {
         self.outputs.pop_front()
     }
 
-    /// Searches for the nodes closest to the hash of `target` (a public key, or any bytes).
+    /// Searches for the nodes closest to the hash of `target` (a public key, or any bytes). Where
+    /// all nodes have left the table, it is filled from the bootnodes again, as geth does.
     /// `None` where [`MAX_LOOKUPS`] run already: try later.
     pub fn start_lookup(&mut self, target: [u8; 64], now: Now) -> Option<LookupId> {
+        if self.table.is_empty() && !self.bootnodes.is_empty() {
+            match self.refresh {
+                // One that runs would not ask them again.
+                Some(_) => self.add_seeds(&self.bootnodes.clone(), now),
+                None => self.start_refresh(now),
+            }
+        }
+        self.begin_lookup(target, now)
+    }
+
+    fn begin_lookup(&mut self, target: [u8; 64], now: Now) -> Option<LookupId> {
         if self.lookups.len() >= MAX_LOOKUPS {
             return None;
         }
@@ -327,7 +341,7 @@ impl Discovery {
             current: LookupId(self.next_lookup),
             random_lookups_left,
         });
-        if self.start_lookup(target, now).is_none() {
+        if self.begin_lookup(target, now).is_none() {
             self.end_refresh(now);
         }
     }
@@ -362,15 +376,14 @@ impl Discovery {
 
     /// When [`Discovery::handle_timeout`] wants to be called next.
     pub fn next_timeout(&self) -> Instant {
-        let deadlines = self.pending.iter().map(|pending| pending.deadline);
         let delays = self.delayed.iter().map(|delayed| delayed.send_at);
         let timers = self
             .next_revalidation
             .into_iter()
             .chain([self.next_refresh]);
-        deadlines
-            .chain(delays)
+        delays
             .chain(timers)
+            .chain(self.pending.next_deadline())
             .min()
             .unwrap_or(self.next_refresh)
     }

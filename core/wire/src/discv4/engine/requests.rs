@@ -36,6 +36,8 @@ pub(super) enum Expected {
     Pong {
         ping_hash: B256,
         purpose: Purpose,
+        /// Whether a pong that names this ping has come, by whomever it is signed.
+        is_read: bool,
     },
     Neighbors {
         lookup: LookupId,
@@ -45,6 +47,23 @@ pub(super) enum Expected {
     Record {
         request_hash: B256,
     },
+}
+
+impl Expected {
+    /// Whether a stranger's ping caused the request.
+    pub(super) fn is_ping_back(&self) -> bool {
+        matches!(
+            self,
+            Self::Pong {
+                purpose: Purpose::PingBack,
+                ..
+            }
+        )
+    }
+
+    fn is_pong_for(&self, hash: B256) -> bool {
+        matches!(self, Self::Pong { ping_hash, .. } if *ping_hash == hash)
+    }
 }
 
 /// A request in flight.
@@ -67,7 +86,7 @@ pub(super) struct Delayed {
 impl Discovery {
     /// Sends a ping. `false` where too many requests are in flight.
     pub(super) fn ping(&mut self, node: Node, purpose: Purpose, now: Now) -> bool {
-        if self.pending.len() >= MAX_PENDING_REQUESTS {
+        if purpose != Purpose::PingBack && self.pending.own() >= MAX_PENDING_REQUESTS {
             return false;
         }
         let to = node.udp_address();
@@ -83,7 +102,11 @@ impl Discovery {
         });
         let ping_hash = self.send(to, &packet);
         let deadline = now.instant + RESPONSE_TIMEOUT;
-        let expected = Expected::Pong { ping_hash, purpose };
+        let expected = Expected::Pong {
+            ping_hash,
+            purpose,
+            is_read: false,
+        };
         self.pending.push(Pending {
             node,
             deadline,
@@ -94,22 +117,15 @@ impl Discovery {
 
     /// Pings a node that pinged us, unless one is under way, or too many are.
     pub(super) fn ping_back(&mut self, node: Node, now: Now) {
-        let source = Source::of(node.udp_address());
-        let (mut all, mut of_source) = (0, 0);
-        for pending in &self.pending {
-            let Expected::Pong { purpose, .. } = &pending.expected else {
-                continue;
-            };
-            if pending.node.id == node.id && pending.node.endpoint.address == node.endpoint.address
-            {
-                return;
-            }
-            if *purpose == Purpose::PingBack {
-                all += 1;
-                of_source += usize::from(Source::of(pending.node.udp_address()) == source);
-            }
-        }
-        if all < MAX_PENDING_PING_BACKS && of_source < MAX_PENDING_PING_BACKS_PER_SOURCE {
+        let requests = self.pending.to(node.endpoint.address);
+        let is_under_way = requests.iter().any(|pending| {
+            pending.node.id == node.id && matches!(pending.expected, Expected::Pong { .. })
+        });
+        let to_source = self.pending.ping_backs_to(&Source::of(node.udp_address()));
+        if !is_under_way
+            && to_source < MAX_PENDING_PING_BACKS_PER_SOURCE
+            && self.pending.ping_backs() < MAX_PENDING_PING_BACKS
+        {
             self.ping(node, Purpose::PingBack, now);
         }
     }
@@ -131,7 +147,7 @@ impl Discovery {
     }
 
     fn find_node(&mut self, lookup: LookupId, node: Node, target: [u8; 64], now: Now) -> bool {
-        if self.pending.len() >= MAX_PENDING_REQUESTS {
+        if self.pending.own() >= MAX_PENDING_REQUESTS {
             return false;
         }
         let packet = Packet::FindNode(FindNode {
@@ -166,7 +182,7 @@ impl Discovery {
     }
 
     fn send_record_request(&mut self, node: Node, now: Now) -> bool {
-        if self.pending.len() >= MAX_PENDING_REQUESTS {
+        if self.pending.own() >= MAX_PENDING_REQUESTS {
             return false;
         }
         let packet = Packet::EnrRequest(EnrRequest {
@@ -185,14 +201,13 @@ impl Discovery {
     /// Whether an answer of this packet type from this address could be to a question of ours:
     /// asked before its signature is looked at.
     pub(super) fn expects(&self, address: IpAddr, type_byte: u8) -> bool {
-        self.pending.iter().any(|pending| {
-            pending.node.endpoint.address == address
-                && matches!(
-                    (&pending.expected, type_byte),
-                    (Expected::Pong { .. }, 2)
-                        | (Expected::Neighbors { .. }, 4)
-                        | (Expected::Record { .. }, 6)
-                )
+        self.pending.to(address).iter().any(|pending| {
+            matches!(
+                (&pending.expected, type_byte),
+                (Expected::Pong { .. }, 2)
+                    | (Expected::Neighbors { .. }, 4)
+                    | (Expected::Record { .. }, 6)
+            )
         })
     }
 
@@ -202,13 +217,9 @@ impl Discovery {
         address: IpAddr,
         matches: impl Fn(&Expected) -> bool,
     ) -> Option<Pending> {
-        let position = self.pending.iter().position(|pending| {
-            pending.node.id == id
-                && pending.node.endpoint.address == address
-                && matches(&pending.expected)
-        })?;
+        let taken = self.pending.take(id, address, matches)?;
         self.consecutive_timeouts = 0;
-        Some(self.pending.swap_remove(position))
+        Some(taken)
     }
 
     /// A pong came; `false` where nobody waits for it.
@@ -219,9 +230,7 @@ impl Discovery {
         ping_hash: B256,
         now: Now,
     ) -> bool {
-        let taken = self.take_pending(id, address, |expected| {
-            matches!(expected, Expected::Pong { ping_hash: sent, .. } if *sent == ping_hash)
-        });
+        let taken = self.take_pending(id, address, |expected| expected.is_pong_for(ping_hash));
         let Some(Pending {
             node,
             expected: Expected::Pong { purpose, .. },
@@ -346,12 +355,7 @@ impl Discovery {
 
     /// Ends the requests whose time is over.
     pub(super) fn expire_requests(&mut self, now: Now) {
-        let (expired, pending) = std::mem::take(&mut self.pending)
-            .into_iter()
-            .partition(|pending| now.instant >= pending.deadline);
-        self.pending = pending;
-        let expired: Vec<Pending> = expired;
-        for Pending { node, expected, .. } in expired {
+        for Pending { node, expected, .. } in self.pending.take_expired(now.instant) {
             match expected {
                 Expected::Neighbors {
                     lookup,
@@ -365,7 +369,10 @@ impl Discovery {
                     self.end_query(lookup, &node, &received, now);
                 }
                 Expected::Pong { purpose, .. } => {
-                    self.consecutive_timeouts = self.consecutive_timeouts.saturating_add(1);
+                    // A stranger that does not answer says nothing about our clock.
+                    if purpose != Purpose::PingBack {
+                        self.consecutive_timeouts = self.consecutive_timeouts.saturating_add(1);
+                    }
                     match purpose {
                         Purpose::Revalidation => {
                             self.table.revalidated(&node, false, now.instant);

@@ -10,21 +10,21 @@ use crate::nodes::{EnodeEndpoint, Enr, EnrBuilder};
 
 const UNIX: u64 = 1_700_000_000;
 
-fn start() -> Now {
+pub(super) fn start() -> Now {
     Now {
         instant: Instant::now(),
         unix: UNIX,
     }
 }
 
-fn after(now: Now, delay: Duration) -> Now {
+pub(super) fn after(now: Now, delay: Duration) -> Now {
     Now {
         instant: now.instant + delay,
         unix: now.unix + delay.as_secs(),
     }
 }
 
-fn engine_with(bootnodes: Vec<Node>, now: Now) -> Discovery {
+pub(super) fn engine_with(bootnodes: Vec<Node>, now: Now) -> Discovery {
     let address: SocketAddr = "7.7.7.7:30303".parse().unwrap();
     let endpoint = EnodeEndpoint::new(address.ip(), 30303, 30303);
     let config = DiscoveryConfig {
@@ -45,18 +45,18 @@ fn engine_with(bootnodes: Vec<Node>, now: Now) -> Discovery {
     engine
 }
 
-fn engine(now: Now) -> Discovery {
+pub(super) fn engine(now: Now) -> Discovery {
     let mut engine = engine_with(Vec::new(), now);
     assert_eq!(outputs(&mut engine), [Output::Initialised]);
     engine
 }
 
-fn outputs(engine: &mut Discovery) -> Vec<Output> {
+pub(super) fn outputs(engine: &mut Discovery) -> Vec<Output> {
     std::iter::from_fn(|| engine.poll_output()).collect()
 }
 
 /// The packets that an engine sends, decoded, and all other outputs dropped.
-fn sent(engine: &mut Discovery) -> Vec<(SocketAddr, SignedPacket, usize)> {
+pub(super) fn sent(engine: &mut Discovery) -> Vec<(SocketAddr, SignedPacket, usize)> {
     outputs(engine)
         .into_iter()
         .filter_map(|output| match output {
@@ -68,7 +68,7 @@ fn sent(engine: &mut Discovery) -> Vec<(SocketAddr, SignedPacket, usize)> {
         .collect()
 }
 
-fn ping(from: &SecretKey, now: Now) -> Vec<u8> {
+pub(super) fn ping(from: &SecretKey, now: Now) -> Vec<u8> {
     let endpoint = Endpoint {
         address: Some([1, 2, 3, 4].into()),
         udp: 5,
@@ -87,7 +87,7 @@ fn ping(from: &SecretKey, now: Now) -> Vec<u8> {
     .0
 }
 
-fn find_node(from: &SecretKey, now: Now) -> Vec<u8> {
+pub(super) fn find_node(from: &SecretKey, now: Now) -> Vec<u8> {
     let request = FindNode {
         target: [1; 64],
         expiration: now.unix + 20,
@@ -95,7 +95,7 @@ fn find_node(from: &SecretKey, now: Now) -> Vec<u8> {
     encode_packet(&Packet::FindNode(request), from).0
 }
 
-fn pong(from: &SecretKey, ping: &SignedPacket, now: Now) -> Vec<u8> {
+pub(super) fn pong(from: &SecretKey, ping: &SignedPacket, now: Now) -> Vec<u8> {
     let to = Endpoint {
         address: Some([7, 7, 7, 7].into()),
         udp: 30303,
@@ -115,7 +115,7 @@ fn pong(from: &SecretKey, ping: &SignedPacket, now: Now) -> Vec<u8> {
 }
 
 /// Lets the node with `number` at `address` prove its endpoint.
-fn prove(engine: &mut Discovery, number: u32, address: SocketAddr, now: Now) {
+pub(super) fn prove(engine: &mut Discovery, number: u32, address: SocketAddr, now: Now) {
     engine
         .handle_datagram(address, &ping(&key(number), now), now)
         .unwrap();

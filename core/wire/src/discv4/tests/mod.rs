@@ -2,6 +2,7 @@
 //! against hostile datagrams, and many engines in one simulated network.
 
 mod engine;
+mod flood;
 mod packets;
 mod simulation;
 mod table;
