@@ -228,8 +228,6 @@ pub const POOL_LAG_TIMEOUT: Duration = Duration::from_millis(300);
 /// Time between two looks at a pool that is waited for.
 pub const POOL_LAG_POLL: Duration = Duration::from_millis(5);
 
-/// Requests of one connection that are answered at a time; further ones are not read.
-
 /// Requests of one connection that are answered at a time; further ones wait.
 pub const MAX_CONNECTION_REQUESTS: usize = 32;
 
