@@ -1,22 +1,45 @@
-//! Supervision, and the cast of actors.
+//! The actors of the node, and the supervision layer that they run on.
 //!
-//! [`supervision`] knows nothing of Ethereum: it starts, watches, restarts and stops. Everything
-//! else here is an actor, one a file or folder: it owns state, takes a message, calls a rule of
-//! `core/`, sends messages. The tree that they stand in is put together in `node/`.
+//! [`actoreum_supervision`] contains nothing of Ethereum: it starts, probes, restarts and stops actors.
+//! Every other module is an actor, or a group of actors, that owns state, handles messages (from
+//! `actoreum_messages`), applies the rules of the crates in `core/`, and sends messages. The
+//! supervision tree of all actors is built in `node/`.
 //!
-//! | actor | owns |
+//! ```text
+//!   peers <-> net <-> eth ---------- ImportBlocks ---------> chain --> ChainView (read by all)
+//!                      |   transactions                       ^  |
+//!                      v                                      |  | ChainChanged
+//!   RPC ----------> txpool --> worker --> sealer -- sealed ---+  v
+//!                                 ^                 block     txpool, filter, bloom_index, worker
+//!                               miner
+//! ```
+//!
+//! | actor | responsibility |
 //! |---|---|
-//! | [`accounts::AccountsActor`] | the keys |
-//! | [`bloom_index::BloomIndexActor`] | the making of the bloom index |
-//! | [`chain::ChainActor`] | the one writer of the chain |
-//! | [`eth`] | the eth protocol: its conversations, and who asks peers |
-//! | [`filter::FilterActor`] | filters that are polled, subscriptions that are told |
-//! | [`net`] | the network: connections to peers, the search for them |
-//! | [`txpool::TxPoolActor`] | the transactions that wait for a block |
+//! | [`accounts::AccountsActor`] | the keys of the keystore, and signing |
+//! | [`bloom_index::BloomIndexActor`] | the bloom index of logs |
+//! | [`chain::ChainActor`] | the only writer of the chain |
+//! | [`eth`] | the eth protocol: its sessions, the downloader, the fetcher, gossip |
+//! | [`filter::FilterActor`] | polled filters and subscriptions |
+//! | [`net`] | the p2p network: connections to peers, node discovery |
+//! | [`txpool::TxPoolActor`] | the transaction pool |
 //! | [`usb::UsbHubActor`] | the hardware wallets |
-//! | [`worker::WorkerActor`] | the block that is being built |
-//! | [`sealer::SealerActor`] | what was signed |
-//! | [`miner::MinerActor`] | whether this node seals |
+//! | [`sealing::worker::WorkerActor`] | the block that is being built |
+//! | [`sealing::sealer::SealerActor`] | sealing, and the record of signed blocks |
+//! | [`sealing::control::MinerActor`] | start and stop of sealing |
+//!
+//! An actor and its messages are an ordinary struct with one `Handles` implementation for each
+//! message; [`actoreum_supervision`] has the full example. Auxiliary modules can be used alone:
+//!
+//! ```
+//! use actoreum_actors::log_limit::LogLimit;
+//!
+//! static REFUSED: LogLimit = LogLimit::new();
+//!
+//! if let Some(suppressed) = REFUSED.admit() {
+//!     println!("request refused; {suppressed} lines suppressed before");
+//! }
+//! ```
 
 pub mod accounts;
 pub mod bloom_index;
@@ -24,12 +47,9 @@ pub mod chain;
 pub mod clock;
 pub mod eth;
 pub mod filter;
-pub mod kept_socket;
 pub mod log_limit;
-pub mod miner;
 pub mod net;
-pub mod sealer;
-pub mod supervision;
+pub mod sealing;
+pub mod shared_socket;
 pub mod txpool;
 pub mod usb;
-pub mod worker;

@@ -1,4 +1,4 @@
-//! Limits how many lines a remote party can make the log grow by.
+//! Limits on the log lines that a remote party can cause.
 //!
 //! ```
 //! use actoreum_actors::log_limit::LogLimit;
@@ -6,8 +6,8 @@
 //! static REFUSED: LogLimit = LogLimit::new();
 //!
 //! # let remote = "127.0.0.1";
-//! if let Some(left_out) = REFUSED.admit() {
-//!     tracing::warn!(%remote, left_out, "request refused");
+//! if let Some(suppressed) = REFUSED.admit() {
+//!     tracing::warn!(%remote, suppressed, "request refused");
 //! }
 //! ```
 
@@ -16,38 +16,38 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-/// Lines of a kind that are written in a [`PERIOD`]; the others are counted. An operator sees how
-/// something began, and a log takes a few megabytes a day at most.
+/// Lines of one kind that are written in a [`PERIOD`]; the others are counted. An operator sees the
+/// first lines of an incident, and the log grows by a few megabytes a day at most.
 pub const LINES: u32 = 30;
 
-/// See [`LINES`].
+/// The period of the limit; see [`LINES`].
 pub const PERIOD: Duration = Duration::from_secs(30);
 
-/// A limit on the lines of one kind. Each place that writes such lines has one of its own, as a
+/// A limit on the log lines of one kind. Each place that writes such lines has its own limit, as a
 /// `static` or as a field.
 #[derive(Debug)]
 pub struct LogLimit(Mutex<State>);
 
 #[derive(Debug)]
 struct State {
-    /// When the period began; `None` before the first line.
+    /// The start of the period; `None` before the first line.
     since: Option<Instant>,
     written: u32,
-    left_out: u64,
+    suppressed: u64,
 }
 
 impl LogLimit {
-    /// A limit of [`LINES`] in a [`PERIOD`].
+    /// Creates a limit of [`LINES`] in a [`PERIOD`].
     pub const fn new() -> Self {
         Self(Mutex::new(State {
             since: None,
             written: 0,
-            left_out: 0,
+            suppressed: 0,
         }))
     }
 
-    /// Whether a line may be written now, with the number of those that were left out since the
-    /// last that was. `None`: it is left out, and counted.
+    /// Returns `Some` where a line may be written now, with the number of lines suppressed since
+    /// the last written one; `None` where the line is to be suppressed, which is counted.
     pub fn admit(&self) -> Option<u64> {
         self.admit_at(Instant::now())
     }
@@ -62,17 +62,18 @@ impl LogLimit {
             state.written = 0;
         }
         if state.written >= LINES {
-            state.left_out = state.left_out.saturating_add(1);
+            state.suppressed = state.suppressed.saturating_add(1);
             return None;
         }
         state.written += 1;
-        Some(std::mem::take(&mut state.left_out))
+        Some(std::mem::take(&mut state.suppressed))
     }
 
-    /// The lines that were left out and that no line has told of: for an owner that says so itself
-    /// after a [`PERIOD`], since without that the last ones stay untold until there is a new line.
-    pub fn take_left_out(&self) -> u64 {
-        std::mem::take(&mut self.0.lock().left_out)
+    /// Returns and resets the number of suppressed lines that no line has reported: for an owner
+    /// that logs a summary after a [`PERIOD`], so that the last ones are reported without a new
+    /// line.
+    pub fn take_suppressed(&self) -> u64 {
+        std::mem::take(&mut self.0.lock().suppressed)
     }
 }
 
@@ -87,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_lines_of_a_period_are_written_and_the_rest_is_counted() {
+    fn the_first_lines_of_a_period_are_written_others_counted() {
         let limit = LogLimit::new();
         let now = Instant::now();
         for _ in 0..LINES {
@@ -101,12 +102,12 @@ mod tests {
     }
 
     #[test]
-    fn a_summary_tells_of_each_line_once() {
+    fn a_summary_reports_each_line_once() {
         let limit = LogLimit::new();
         let now = Instant::now();
         let written = (0..100).filter(|_| limit.admit_at(now).is_some()).count();
-        assert_eq!(written as u64 + limit.take_left_out(), 100);
-        assert_eq!(limit.take_left_out(), 0);
+        assert_eq!(written as u64 + limit.take_suppressed(), 100);
+        assert_eq!(limit.take_suppressed(), 0);
         assert_eq!(limit.admit_at(now + PERIOD), Some(0));
     }
 }

@@ -1,24 +1,23 @@
-//! AccountsActor by itself: unlocking and its end, crashes in the middle, folders that can't be
-//! read.
+//! Tests of AccountsActor alone: unlocking and its duration, crashes, unreadable folders.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::{fs, future::Future, path::Path, time::Duration};
 
-use actoreum_actors::{
-    accounts::{AccountsActor, AccountsSetup, StandingKeys},
-    supervision::{ActorRef, ChildSpec, Pool, Strategy, SupervisorSpec, Tree, TreeOptions},
-};
+use actoreum_actors::accounts::{AccountsActor, AccountsSetup, UnlockedKeys};
 use actoreum_messages::accounts::{GetAccounts, Lock, NewAccount, SignHash, Unlock};
 use actoreum_primitives::{Address, B256, SecretKey, Signature};
+use actoreum_supervision::{
+    ActorRef, ChildSpec, Pool, Strategy, SupervisorSpec, Tree, TreeOptions,
+};
 use actoreum_wallet::{KeyDirectory, KeyError, Password, ScryptCost};
 use tempfile::TempDir;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 const MINUTE: Duration = Duration::from_secs(60);
 const PASSWORD: &str = "secret";
 
-/// The actor over a folder.
+/// A tree with the actor, and its keystore folder.
 struct Site {
     folder: TempDir,
     tree: Tree,
@@ -34,15 +33,15 @@ impl Site {
         let (scrypt, actor) = (Pool::new("scrypt", 1), ActorRef::new("accounts"));
         let setup = AccountsSetup {
             keys: directory(folder.path()),
-            pool: scrypt.clone(),
-            open: StandingKeys::new(open),
-            held: Vec::new(),
+            threads: scrypt.clone(),
+            unlocked: UnlockedKeys::new(open),
+            mnemonic_keys: Vec::new(),
         };
         let spec = SupervisorSpec::new("keys", Strategy::RestForOne)
             .child(scrypt.child())
             .child(ChildSpec::new_async(&actor, move || setup.clone().start()))
             .intensity(50, MINUTE);
-        // On the test's own thread, whose clock it moves.
+        // On the test's own thread, whose clock the test moves.
         let tree = TreeOptions::default().single_thread().start(spec);
         let tree = tree.await.unwrap();
         Self {
@@ -52,7 +51,7 @@ impl Site {
         }
     }
 
-    /// With one key, which is locked.
+    /// Starts with one key, which is locked.
     async fn with_key() -> (Self, Address) {
         let folder = tempfile::tempdir().unwrap();
         let password = Password::from(PASSWORD);
@@ -62,22 +61,23 @@ impl Site {
 
     async fn unlock(&self, address: Address, duration: Option<Duration>) {
         let password = Password::from(PASSWORD);
-        let question = Unlock {
+        let request = Unlock {
             address,
             password,
             duration,
         };
-        let actor = self.actor.within(PATIENCE);
-        actor.ask(question).await.unwrap().unwrap();
+        let actor = self.actor.within(TIMEOUT);
+        actor.ask(request).await.unwrap().unwrap();
     }
 
     async fn sign(&self, address: Address) -> Result<Signature, KeyError> {
-        let question = SignHash {
+        let request = SignHash {
             address,
             hash: B256::ZERO,
             password: None,
+            must_be_listed: false,
         };
-        self.actor.within(PATIENCE).ask(question).await.unwrap()
+        self.actor.within(TIMEOUT).ask(request).await.unwrap()
     }
 
     async fn is_locked(&self, address: Address) -> bool {
@@ -85,7 +85,7 @@ impl Site {
     }
 
     async fn addresses(&self) -> Vec<Address> {
-        let all = self.actor.within(PATIENCE).ask(GetAccounts).await.unwrap();
+        let all = self.actor.within(TIMEOUT).ask(GetAccounts).await.unwrap();
         all.into_iter().map(|account| account.address).collect()
     }
 
@@ -103,10 +103,10 @@ impl Site {
 }
 
 fn run(test: impl Future<Output = ()>) {
-    actix::System::new().block_on(test);
+    actoreum_supervision::block_on(test);
 }
 
-/// Lets time pass, and what is due be done.
+/// Advances the clock by `time`, which runs the timers that are due.
 async fn pass(time: Duration) {
     tokio::time::pause();
     tokio::time::advance(time).await;
@@ -114,7 +114,7 @@ async fn pass(time: Duration) {
 }
 
 #[test]
-fn the_last_unlock_says_how_long_a_key_lies_open() {
+fn the_last_unlock_decides_the_unlock_duration() {
     run(async {
         let (site, key) = Site::with_key().await;
         assert!(site.is_locked(key).await);
@@ -123,12 +123,12 @@ fn the_last_unlock_says_how_long_a_key_lies_open() {
         pass(MINUTE).await;
         assert!(site.is_locked(key).await);
 
-        // Longer: the end of the first does not lock it.
+        // A longer duration: the end of the first one does not lock the key.
         site.unlock(key, Some(MINUTE)).await;
         site.unlock(key, Some(10 * MINUTE)).await;
         pass(9 * MINUTE).await;
         assert!(site.sign(key).await.is_ok());
-        // Shorter.
+        // A shorter duration.
         site.unlock(key, Some(MINUTE)).await;
         pass(MINUTE).await;
         assert!(site.is_locked(key).await);
@@ -136,12 +136,15 @@ fn the_last_unlock_says_how_long_a_key_lies_open() {
         site.unlock(key, None).await;
         site.unlock(key, Some(MINUTE)).await;
         pass(100 * MINUTE).await;
-        assert!(site.sign(key).await.is_ok(), "one without an end stays");
+        assert!(
+            site.sign(key).await.is_ok(),
+            "an unlock without an end stays"
+        );
         let lock = Lock { address: key };
-        assert!(site.actor.within(PATIENCE).ask(lock).await.unwrap());
+        assert!(site.actor.within(TIMEOUT).ask(lock).await.unwrap());
         assert!(site.is_locked(key).await);
 
-        // As long as geth can count.
+        // The longest duration in geth.
         site.unlock(key, Some(Duration::from_secs(9_223_372_036)))
             .await;
         pass(1_000 * MINUTE).await;
@@ -151,7 +154,7 @@ fn the_last_unlock_says_how_long_a_key_lies_open() {
 }
 
 #[test]
-fn a_crash_locks_what_was_unlocked_for_a_while_and_its_timers_end_with_it() {
+fn a_crash_locks_keys_and_ends_their_timers() {
     run(async {
         let (site, key) = Site::with_key().await;
         site.unlock(key, Some(10 * MINUTE)).await;
@@ -168,18 +171,18 @@ fn a_crash_locks_what_was_unlocked_for_a_while_and_its_timers_end_with_it() {
 }
 
 #[test]
-fn an_unlock_that_a_crash_meets_opens_nothing_and_its_caller_hears_of_it() {
+fn an_unlock_interrupted_by_a_crash_fails() {
     run(async {
         let (site, key) = Site::with_key().await;
         let password = Password::from(PASSWORD);
-        let question = Unlock {
+        let request = Unlock {
             address: key,
             password,
             duration: None,
         };
-        let actor = site.actor.within(PATIENCE);
-        // It takes scrypt a moment, and the crash none.
-        let (unlocked, ()) = tokio::join!(actor.ask(question), site.crash());
+        let actor = site.actor.within(TIMEOUT);
+        // Scrypt takes longer than the crash.
+        let (unlocked, ()) = tokio::join!(actor.ask(request), site.crash());
         assert!(unlocked.is_err(), "{unlocked:?}");
         assert!(site.is_locked(key).await);
         site.unlock(key, None).await;
@@ -189,27 +192,27 @@ fn an_unlock_that_a_crash_meets_opens_nothing_and_its_caller_hears_of_it() {
 }
 
 #[test]
-fn open_keys_sign_on_while_the_folder_cannot_be_read() {
+fn unlocked_keys_sign_while_the_folder_is_unreadable() {
     run(async {
         let folder = tempfile::tempdir().unwrap();
-        let (path, standing) = (folder.path().join("keystore"), SecretKey::random());
+        let (path, unlocked) = (folder.path().join("keystore"), SecretKey::random());
         fs::write(&path, "no folder").unwrap();
-        let site = Site::start(folder, vec![standing.clone()]).await;
+        let site = Site::start(folder, vec![unlocked.clone()]).await;
         assert!(site.addresses().await.is_empty());
-        assert!(site.sign(standing.address()).await.is_ok());
+        assert!(site.sign(unlocked.address()).await.is_ok());
         site.crash().await;
-        assert!(site.sign(standing.address()).await.is_ok());
-        let made = async || {
+        assert!(site.sign(unlocked.address()).await.is_ok());
+        let created = async || {
             let password = Password::from(PASSWORD);
-            let question = NewAccount { password };
-            site.actor.within(PATIENCE).ask(question).await.unwrap()
+            let request = NewAccount { password };
+            site.actor.within(TIMEOUT).ask(request).await.unwrap()
         };
-        let refused = made().await.unwrap_err().to_string();
+        let refused = created().await.unwrap_err().to_string();
         assert!(refused.contains("keystore"), "{refused}");
 
         fs::remove_file(path).unwrap();
-        let made = made().await.unwrap();
-        assert_eq!(site.addresses().await, [made.address]);
+        let created = created().await.unwrap();
+        assert_eq!(site.addresses().await, [created.address]);
         assert!(site.folder.path().join("keystore").is_dir());
         site.stop().await;
     });

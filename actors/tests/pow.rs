@@ -1,8 +1,6 @@
-//! A chain that is sealed by proof of work, with small datasets: searched for here, and by remote
-//! miners.
+//! Tests of sealing by proof of work with small datasets, by local threads and by remote miners.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-#![allow(dead_code, reason = "the helpers serve other tests too")]
 
 mod common;
 
@@ -20,11 +18,10 @@ use actoreum_actors::{
     accounts::AccountsActor,
     chain::{ChainActor, ChainSetup},
     eth::EthPeers,
-    miner::{MinerActor, MinerControl, MinerSettings, MinerSetup},
-    sealer::{Notifier, PowSetup, SealerActor, SealerSetup, SealingMethod},
-    supervision::{ActorRef, ChildSpec, Pool, Strategy, SupervisorSpec, Tree},
+    sealing::control::{MinerActor, MinerControl, MinerSettings, MinerSetup},
+    sealing::sealer::{Notifier, PowSetup, SealerActor, SealerSetup, SealingMethod},
+    sealing::worker::{Pace, WorkerActor, WorkerSetup},
     txpool::{TxPoolHandle, TxPoolSetup},
-    worker::{Pace, WorkerActor, WorkerSetup},
 };
 use actoreum_chain::{BuildPlan, ChainReader, build, genesis};
 use actoreum_consensus::{
@@ -41,12 +38,13 @@ use actoreum_primitives::{
     PrivateSealing, SecretKey, StateReader, TxPayload, U256,
 };
 use actoreum_storage::Store;
+use actoreum_supervision::{ActorRef, ChildSpec, Pool, Strategy, SupervisorSpec, Tree};
 use actoreum_txpool::{PoolConfig, PoolReader};
-use common::{MINUTE, PATIENCE, run, until};
+use common::{MINUTE, TIMEOUT, run, until};
 
-/// Gas of a block.
+/// The gas limit of a block.
 const GAS_LIMIT: u64 = 8_000_000;
-/// The least difficulty: a seal is found in a moment.
+/// The minimum difficulty, for which a seal is found in a moment.
 const EASY: u64 = 131_072;
 const MINER: Address = Address::repeat_byte(0x11);
 const OTHER: Address = Address::repeat_byte(0x22);
@@ -106,12 +104,12 @@ impl Chain {
             .follower(worker.recipient());
         let pool_setup = TxPoolSetup::new(reader.clone(), pending.clone(), PoolConfig::default());
         let worker_setup = WorkerSetup {
-            reader: reader.clone(),
+            chain_reader: reader.clone(),
             engine,
             pace: Pace::Search,
-            pool: building.clone(),
-            pending,
-            chain: chain.clone(),
+            threads: building.clone(),
+            txpool: pending,
+            chain_actor: chain.clone(),
             sealer: sealer.clone(),
             control: Arc::clone(&control),
             own: Vec::new(),
@@ -121,31 +119,31 @@ impl Chain {
                 ethash: ethash.clone(),
                 control: Arc::clone(&control),
                 notify: Notifier::default(),
-                is_trusting: false,
-                verifying: seals.clone(),
+                no_verify: false,
+                verify_threads: seals.clone(),
             }),
-            reader: reader.clone(),
-            pool: building.clone(),
+            chain_reader: reader.clone(),
+            threads: building.clone(),
             worker: worker.clone(),
             control: Arc::clone(&control),
         };
         let miner_setup = MinerSetup {
             control: Arc::clone(&control),
-            reader: reader.clone(),
+            chain_reader: reader.clone(),
             clique: None,
             accounts,
             worker: worker.clone(),
             sealer: sealer.clone(),
-            pool: None,
+            txpool_actor: None,
             peers: EthPeers::default(),
         };
         let node = SupervisorSpec::new("node", Strategy::RestForOne)
             .child(import.child())
             .child(ChildSpec::new_async(&chain, move || {
-                chain_setup.clone().open()
+                chain_setup.clone().start()
             }))
             .child(signatures.child())
-            .child(ChildSpec::new(&pool, move || pool_setup.clone().open()))
+            .child(ChildSpec::new(&pool, move || pool_setup.clone().start()))
             .child(seals.child())
             .child(building.child())
             .child(ChildSpec::new(&worker, move || {
@@ -179,12 +177,12 @@ impl Chain {
         until("the head", || self.reader.head_number() >= number).await;
     }
 
-    /// Work for a block of this number.
+    /// Waits for work for a block of this number.
     async fn work(&self, number: u64) -> Work {
         self.work_that(|work| work.number == number).await
     }
 
-    /// Work for the same block with something else in it.
+    /// Waits for work for the same block number with another content.
     async fn other_work(&self, before: Work) -> Work {
         let is_other =
             |work: &Work| (work.number == before.number) && work.seal_hash != before.seal_hash;
@@ -194,15 +192,15 @@ impl Chain {
     async fn work_that(&self, is_wanted: impl Fn(&Work) -> bool) -> Work {
         let begun = Instant::now();
         loop {
-            match self.sealer.within(PATIENCE).ask(GetWork).await.unwrap() {
+            match self.sealer.within(TIMEOUT).ask(GetWork).await.unwrap() {
                 Some(work) if is_wanted(&work) => return work,
-                _ => assert!(begun.elapsed() < PATIENCE, "no work"),
+                _ => assert!(begun.elapsed() < TIMEOUT, "no work"),
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
 
-    /// What a remote miner does.
+    /// Searches for a solution as a remote miner does.
     fn solve(&self, work: &Work) -> Solution {
         self.solve_from(work, 0)
     }
@@ -277,12 +275,12 @@ fn threads_find_seals_and_crashes_do_not_end_the_search() {
     });
 }
 
-/// Who pays in these tests.
+/// Returns the key of the account that pays in these tests.
 fn payer() -> SecretKey {
     SecretKey::from_bytes(&[7; 32]).unwrap()
 }
 
-/// A payment of one wei to [`OTHER`].
+/// Returns a payment of one wei to [`OTHER`].
 fn payment(nonce: u64) -> PooledTransaction {
     signed(LegacyTx {
         nonce,
@@ -293,11 +291,11 @@ fn payment(nonce: u64) -> PooledTransaction {
     })
 }
 
-/// Code that runs in a circle until its gas is used up.
-fn circle(nonce: u64) -> PooledTransaction {
+/// Returns a contract creation whose code loops until its gas is used up.
+fn looping(nonce: u64) -> PooledTransaction {
     signed(LegacyTx {
         nonce,
-        gas_limit: CIRCLE_GAS,
+        gas_limit: LOOP_GAS,
         input: Bytes::from_static(&[0x5b, 0x60, 0x00, 0x56]),
         ..LegacyTx::default()
     })
@@ -336,46 +334,46 @@ fn crashes_under_load_lose_no_payment_and_mining_goes_on() {
         }
         let all = U256::from(ROUNDS * PAYMENTS);
         until("all are paid", || chain.balance(&OTHER) == all).await;
-        chain.miner.within(PATIENCE).ask(StopMining).await.unwrap();
+        chain.miner.within(TIMEOUT).ask(StopMining).await.unwrap();
         assert!(chain.tree.shutdown().await.is_clean());
     });
 }
 
-const CIRCLE_GAS: u64 = 30_000_000;
-/// Together they run for seconds.
-const CIRCLES: u64 = 200;
+const LOOP_GAS: u64 = 30_000_000;
+/// The number of looping transactions, which together run for seconds.
+const LOOPS: u64 = 200;
 
-/// A chain whose blocks have gas for all circles, which wait in the pool.
-async fn with_circles(difficulty: u64) -> Chain {
-    let chain = Chain::start_with(2 * CIRCLES * CIRCLE_GAS, difficulty).await;
-    for nonce in 0..CIRCLES {
-        chain.txpool.submit(circle(nonce)).await.unwrap();
+/// Starts a chain whose blocks have gas for all looping transactions, which are in the pool.
+async fn with_loops(difficulty: u64) -> Chain {
+    let chain = Chain::start_with(2 * LOOPS * LOOP_GAS, difficulty).await;
+    for nonce in 0..LOOPS {
+        chain.txpool.submit(looping(nonce)).await.unwrap();
     }
     chain
 }
 
 #[test]
-fn a_block_that_takes_long_to_fill_is_searched_for_as_far_as_it_is_when_something_new_comes() {
+fn a_partly_filled_block_is_given_out_as_work() {
     run(async {
-        let chain = with_circles(EASY).await;
+        let chain = with_loops(EASY).await;
         chain.mine_with(0).await;
         let empty = chain.work(1).await;
-        chain.txpool.submit(circle(CIRCLES)).await.unwrap();
+        chain.txpool.submit(looping(LOOPS)).await.unwrap();
         let partial = chain.other_work(empty).await;
         assert!(chain.submit(&partial, chain.solve(&partial)).await);
         chain.reach(1).await;
         let block = chain.reader.block_by_number(1).unwrap().unwrap();
         let filled = block.body.transactions.len() as u64;
-        assert!((1..CIRCLES).contains(&filled), "{filled}");
+        assert!((1..LOOPS).contains(&filled), "{filled}");
         assert!(chain.tree.shutdown().await.is_clean());
     });
 }
 
 #[test]
-fn nothing_is_searched_for_after_the_end_of_mining_although_a_block_is_being_built() {
+fn a_stop_of_mining_ends_the_search_during_a_build() {
     run(async {
-        // Nobody finds a seal of such a block.
-        let chain = with_circles(1 << 60).await;
+        // No seal is found at this difficulty.
+        let chain = with_loops(1 << 60).await;
         chain.mine_with(1).await;
         until("a search", || chain.control.hash_rate() > 0).await;
         chain.miner.ask(StopMining).await.unwrap();
@@ -385,7 +383,7 @@ fn nothing_is_searched_for_after_the_end_of_mining_although_a_block_is_being_bui
 }
 
 #[test]
-fn remote_miners_get_work_and_only_good_seals_are_taken() {
+fn remote_miners_get_work_and_only_valid_seals_are_accepted() {
     run(async {
         let chain = Chain::start().await;
         assert_eq!(chain.sealer.ask(GetWork).await.unwrap(), None);
@@ -417,7 +415,7 @@ fn remote_miners_get_work_and_only_good_seals_are_taken() {
 }
 
 #[test]
-fn blocks_that_lost_become_ommers_at_once_our_own_first_and_are_paid() {
+fn side_blocks_become_ommers_own_ones_first() {
     keep_log();
     run(async {
         let chain = Chain::start().await;
@@ -430,15 +428,15 @@ fn blocks_that_lost_become_ommers_at_once_our_own_first_and_are_paid() {
         assert!(chain.submit(&second, chain.solve(&second)).await);
         chain.reach(2).await;
 
-        // Two more blocks of height 1: somebody else's, and one of ours that is late.
+        // Two more blocks of height 1: a foreign one, and a late one of this node.
         let before = chain.work(3).await;
         let first = chain.reader.header_by_number(1).unwrap().unwrap();
         let foreign = first_block(&chain.ethash, OTHER, first.timestamp);
-        let question = ImportBlocks {
+        let request = ImportBlocks {
             blocks: vec![foreign.clone()],
             origin: BlockOrigin::Live,
         };
-        chain.chain.ask(question).await.unwrap().unwrap();
+        chain.chain.ask(request).await.unwrap().unwrap();
         let with_one = chain.other_work(before).await;
         let other_solution = chain.solve_from(&work, solution.nonce + 1);
         assert!(chain.submit(&work, other_solution).await);
@@ -450,8 +448,8 @@ fn blocks_that_lost_become_ommers_at_once_our_own_first_and_are_paid() {
         let block = chain.reader.block_by_number(3).unwrap().unwrap();
         assert_eq!(block.body.ommers, [own.clone(), foreign.header]);
 
-        // Two ether a block, a thirty-second of that for including each, and what an ommer is due:
-        // less by an eighth for each generation.
+        // The rewards: two ether for a block, a thirty-second of that for including each ommer, and
+        // for an ommer the block reward less an eighth for each generation.
         let reward = ether(2_000);
         let ommer = reward * U256::from(6) / U256::from(8);
         let including = reward / U256::from(32);
@@ -459,7 +457,7 @@ fn blocks_that_lost_become_ommers_at_once_our_own_first_and_are_paid() {
         assert_eq!(chain.balance(&MINER), ours);
         assert_eq!(chain.balance(&OTHER), ommer);
 
-        // What became of ours is said when it is deep enough.
+        // The outcome of own blocks is logged when they are deep enough.
         chain.mine_with(1).await;
         chain.reach(9).await;
         for line in [
@@ -475,7 +473,7 @@ fn blocks_that_lost_become_ommers_at_once_our_own_first_and_are_paid() {
     });
 }
 
-/// What the actors of this process say.
+/// The log of this process.
 static LOG: Mutex<String> = Mutex::new(String::new());
 
 struct ToLog;
@@ -493,13 +491,13 @@ impl Write for ToLog {
     }
 }
 
-/// Lets [`LOG`] grow from now on.
+/// Starts writing the log to [`LOG`].
 fn keep_log() {
     let log = tracing_subscriber::fmt().with_ansi(false);
     log.with_writer(|| ToLog).init();
 }
 
-/// Another first block, built on a chain of its own.
+/// Builds and seals another block of height 1, on a separate chain.
 fn first_block(ethash: &Ethash, author: Address, time: u64) -> Block {
     let alone = new_chain(GAS_LIMIT, EASY);
     let plan = BuildPlan {

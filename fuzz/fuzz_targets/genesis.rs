@@ -15,7 +15,7 @@ fuzz_target!(|data: &[u8]| {
     let block = genesis.block(B256::ZERO);
     assert_eq!(block.hash(), block.header.hash());
     assert!(genesis.state_diff().accounts.len() >= genesis.alloc.len());
-    // The config that a store keeps is the one that was read.
+    // The config that is stored is the one that was read.
     let stored = serde_json::to_string(&genesis.config).expect("a config has a JSON form");
     let again = ChainConfig::from_json(&stored).expect("what was written can be read");
     assert_eq!(again, genesis.config);

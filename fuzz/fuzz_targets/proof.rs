@@ -12,13 +12,13 @@ fuzz_target!(|data: &[u8]| {
     let (root, nodes) = input.linked();
     let proved = verify(root, &input.key, &nodes);
     if let (Ok(_), Some(last)) = (&proved, nodes.last()) {
-        // A proof holds for its bytes alone: with any other last node it is no proof.
+        // Any other last node invalidates the proof.
         let mut other = nodes.clone();
         let changed = [last.as_slice(), &[0]].concat();
         other.pop();
         other.push(changed);
         assert!(verify(root, &input.key, &other).is_err());
-        // Nor with one node more, or one less.
+        // One node more or less invalidates it, too.
         let more = [nodes.as_slice(), &[vec![0xc0]]].concat();
         assert!(verify(root, &input.key, &more).is_err());
         assert!(verify(root, &input.key, &nodes[..nodes.len() - 1]).is_err());

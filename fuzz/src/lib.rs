@@ -1,9 +1,9 @@
-//! What the targets and the seeds share.
+//! Helpers of the fuzz targets and of the seed generator.
 
 use actoreum_primitives::rlp::{self, Decode, Encode};
 use actoreum_primitives::{B256, Bytes, keccak256};
 
-/// Decodes `data`; where that succeeds, encoding gives the same bytes again.
+/// Decodes `data`, and checks that it encodes to the same bytes again.
 pub fn assert_round_trip<T: Decode + Encode>(data: &[u8]) -> Option<T> {
     let value = rlp::decode_exact::<T>(data).ok()?;
     assert_eq!(value.length(), data.len());
@@ -11,23 +11,23 @@ pub fn assert_round_trip<T: Decode + Encode>(data: &[u8]) -> Option<T> {
     Some(value)
 }
 
-/// A proof whose hashes a mutation does not break: where a node holds the hash of the next one,
-/// [`ProofInput::link`] of that one's index stands, which [`ProofInput::linked`] replaces.
+/// A proof whose hashes survive mutations: in the place of the hash of the next node, a node holds
+/// [`ProofInput::link`] of that node's index, which [`ProofInput::linked`] replaces.
 #[derive(Debug)]
 pub struct ProofInput {
-    /// The key that is proved.
+    /// The proven key.
     pub key: Bytes,
     /// The nodes, root first.
     pub nodes: Vec<Bytes>,
 }
 
 impl ProofInput {
-    /// What stands for the hash of the node at `index`.
+    /// Returns the placeholder for the hash of the node at `index`.
     pub fn link(index: usize) -> [u8; 32] {
         [0xa0 ^ index as u8; 32]
     }
 
-    /// An RLP list: the key, then the nodes.
+    /// Decodes an RLP list: the key, then the nodes.
     pub fn decode(data: &[u8]) -> Option<Self> {
         let mut items = rlp::decode_exact::<Vec<Bytes>>(data).ok()?.into_iter();
         Some(Self {
@@ -36,7 +36,7 @@ impl ProofInput {
         })
     }
 
-    /// What [`Self::decode`] reads.
+    /// Encodes to the format of [`Self::decode`].
     pub fn encode(&self) -> Vec<u8> {
         let items: Vec<_> = [&self.key]
             .into_iter()
@@ -46,7 +46,7 @@ impl ProofInput {
         rlp::encode(&items)
     }
 
-    /// The root, and the nodes with their hashes.
+    /// Returns the root, and the nodes with their hashes.
     pub fn linked(&self) -> (B256, Vec<Vec<u8>>) {
         let mut nodes: Vec<_> = self.nodes.iter().map(|node| node.to_vec()).collect();
         for index in (1..nodes.len()).rev() {
@@ -58,7 +58,7 @@ impl ProofInput {
     }
 }
 
-/// Replaces the first place where `old` stands.
+/// Replaces the first occurrence of `old`.
 pub fn replace(bytes: &mut [u8], old: &[u8], new: &[u8]) {
     if let Some(at) = bytes.windows(old.len()).position(|window| window == old) {
         bytes[at..at + new.len()].copy_from_slice(new);

@@ -14,13 +14,13 @@ use actoreum_primitives::{
 use actoreum_trie::{Fetched, NodeSource, TrieError, prove, update};
 use serde_json::{Value, json};
 
-/// The archives are compressed with a window of 2^27 bytes.
+/// Window size of the archives' compression: 2^27 bytes.
 const WINDOW_LOG: u32 = 27;
-/// Longer seeds slow a fuzzer down more than they teach it.
+/// Maximum length of a seed: longer ones slow the fuzzer more than they help.
 const MAX_SEED_BYTES: usize = 16 * 1024;
-/// Seeds of one target from one archive.
+/// Maximum number of seeds of one target from one archive.
 const MAX_SEEDS: usize = 1_500;
-/// Of the archives of blocks, every file whose number this divides.
+/// Every file of a block archive is used whose number is divisible by this.
 const EVERY: usize = 7;
 
 const TRANSACTIONS: &str = "vectors/units.tar.zst";
@@ -31,7 +31,7 @@ const BLOCKS: [&str; 4] = [
     "vectors/prague-osaka.tar.zst",
 ];
 
-/// Writes seeds, each content once.
+/// Writer of seeds; each content is written once.
 struct Seeds {
     seen: HashSet<B256>,
     count: std::collections::HashMap<&'static str, usize>,
@@ -68,7 +68,7 @@ impl Seeds {
     }
 }
 
-/// A receipt of the transaction's shape: the vectors hold no receipts.
+/// Returns a receipt made from the transaction: the vectors hold no receipts.
 fn receipt_like(transaction: &Transaction, number: u64) -> Receipt {
     let outcome = match number % 3 {
         0 if transaction.tx_type() == TxType::Legacy => {
@@ -140,7 +140,7 @@ fn units(fixtures: &Path, seeds: &mut Seeds) -> io::Result<()> {
     })
 }
 
-/// Proofs of every key of a trie vector, its keys hashed.
+/// Writes proofs of every key of a trie vector, its keys hashed.
 fn trie(input: &Value, seeds: &mut Seeds) -> io::Result<()> {
     let pairs: Vec<(&str, &str)> = match input {
         Value::Object(map) => {

@@ -1,88 +1,91 @@
-//! Messages to AccountsActor, which keeps the keys.
+//! Messages to AccountsActor, which holds the keys.
 
 use std::{path::PathBuf, time::Duration};
 
-use actix::Message;
 use actoreum_primitives::{Address, B256, SecretKey, Signature};
+use actoreum_supervision::Message;
 use actoreum_wallet::{KeyAccount, KeyError, Password};
 
-/// Every account that this node can sign for, and whether it can do so now.
+/// Lists the accounts that this node can sign for, and whether each is unlocked.
 ///
-/// From: `eth_accounts`, `personal_listAccounts`, `personal_listWallets`. In the place of geth's
+/// From: `eth_accounts`, `personal_listAccounts`, `personal_listWallets`. Replaces geth's
 /// `Manager.Wallets` and `Wallet.Accounts`.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "Vec<AccountStatus>")]
+#[answer(Vec<AccountStatus>)]
 pub struct GetAccounts;
 
 /// An account that this node can sign for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountStatus {
-    /// Whose it is.
+    /// Address of the account.
     pub address: Address,
-    /// The file with its key; `None` where the key is held in memory alone.
+    /// Path of the key file; `None` if the key is held in memory only.
     pub path: Option<PathBuf>,
-    /// Whether it signs without a password.
-    pub is_open: bool,
+    /// True if the account signs without a password.
+    pub is_unlocked: bool,
 }
 
-/// Lay a key open.
+/// Unlocks a key.
 ///
-/// From: `personal_unlockAccount`. In the place of geth's `KeyStore.TimedUnlock`.
+/// From: `personal_unlockAccount`. Replaces geth's `KeyStore.TimedUnlock`.
 #[derive(Debug, Message)]
-#[rtype(result = "Result<(), KeyError>")]
+#[answer(Result<(), KeyError>)]
 pub struct Unlock {
-    /// Whose key.
+    /// Account of the key.
     pub address: Address,
-    /// Its password.
+    /// Password of the key file.
     pub password: Password,
-    /// For how long; `None`: until it is locked.
+    /// Time after which the key is locked again; `None` if it stays unlocked.
     pub duration: Option<Duration>,
 }
 
-/// Lock a key, until it is unlocked again; the answer is whether it is locked now. Keys without a
-/// file lie open always.
+/// Locks a key until it is unlocked again. Answers whether the key is locked now: keys without a
+/// file are always unlocked.
 ///
-/// From: `personal_lockAccount`. In the place of geth's `KeyStore.Lock`.
+/// From: `personal_lockAccount`. Replaces geth's `KeyStore.Lock`.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "bool")]
+#[answer(bool)]
 pub struct Lock {
-    /// Whose key.
+    /// Account of the key.
     pub address: Address,
 }
 
-/// Make a key, in a new file.
+/// Creates a key in a new file.
 ///
-/// From: `personal_newAccount`. In the place of geth's `KeyStore.NewAccount`.
+/// From: `personal_newAccount`. Replaces geth's `KeyStore.NewAccount`.
 #[derive(Debug, Message)]
-#[rtype(result = "Result<KeyAccount, KeyError>")]
+#[answer(Result<KeyAccount, KeyError>)]
 pub struct NewAccount {
-    /// What the file is encrypted with.
+    /// Password that encrypts the file.
     pub password: Password,
 }
 
-/// Write a key to a new file.
+/// Writes a key to a new file.
 ///
-/// From: `personal_importRawKey`. In the place of geth's `KeyStore.ImportECDSA`.
+/// From: `personal_importRawKey`. Replaces geth's `KeyStore.ImportECDSA`.
 #[derive(Debug, Message)]
-#[rtype(result = "Result<KeyAccount, KeyError>")]
+#[answer(Result<KeyAccount, KeyError>)]
 pub struct ImportKey {
     /// The key.
     pub key: SecretKey,
-    /// What the file is encrypted with.
+    /// Password that encrypts the file.
     pub password: Password,
 }
 
-/// Sign a hash: of a transaction, of a header that is to be sealed, of a message.
+/// Signs the hash of a transaction, of a header to seal, or of a message.
 ///
-/// From: SealerActor, `eth_sendTransaction`, `eth_sign`, `personal_*`. In the place of geth's
+/// From: SealerActor, `eth_sendTransaction`, `eth_sign`, `personal_*`. Replaces geth's
 /// `Wallet.SignHash` and `SignHashWithPassphrase`.
 #[derive(Debug, Message)]
-#[rtype(result = "Result<Signature, KeyError>")]
+#[answer(Result<Signature, KeyError>)]
 pub struct SignHash {
-    /// Who signs.
+    /// Account that signs.
     pub address: Address,
-    /// What is signed.
+    /// Hash to sign.
     pub hash: B256,
-    /// Where it is given, the key need not lie open, and does not afterwards.
+    /// Password of the key file. If given, the key need not be unlocked, and is not unlocked by it.
     pub password: Option<Password>,
+    /// True if an account that [`GetAccounts`] does not list is unknown, as in geth's RPC. False if
+    /// an unlocked key signs after its file is gone, so that sealing goes on.
+    pub must_be_listed: bool,
 }

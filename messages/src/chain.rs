@@ -1,102 +1,105 @@
-//! Messages to ChainActor, the only one that changes the chain.
+//! Messages to ChainActor, the only writer of the chain.
 
-use actix::Message;
 use actoreum_chain::{BadBlock, ImportError, ImportStats};
 use actoreum_primitives::{B256, Block, Receipt};
+use actoreum_supervision::Message;
 
-/// Import blocks, each the child of the one before.
+/// Imports blocks, each the child of the one before.
 ///
-/// From: the import command, FetcherActor, DownloaderActor, WorkerActor. In the place of geth's
+/// From: the import command, FetcherActor, DownloaderActor, WorkerActor. Replaces geth's
 /// `BlockChain.InsertChain`, which blocks its caller.
 #[derive(Debug, Message)]
-#[rtype(result = "Result<Imported, ImportRefused>")]
+#[answer(Result<Imported, ImportRefused>)]
 pub struct ImportBlocks {
     /// The blocks, ascending.
     pub blocks: Vec<Block>,
-    /// Where they come from: decides what is told to those who follow the chain.
+    /// Origin of the blocks: decides which events subscribers receive.
     pub origin: BlockOrigin,
 }
 
-/// Where blocks come from.
+/// Origin of blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BlockOrigin {
-    /// A file, or a sync with a peer: many old blocks. Of those that follow the head only the last
-    /// is told; none is propagated to peers.
+    /// A file, or a sync with a peer: many old blocks. Of those that extend the head only the last
+    /// is reported to subscribers; none is propagated to peers.
     Bulk,
-    /// A peer that announced them, or this node's sealer. Every block is told.
+    /// A peer that announced the block, or this node's sealer. Every block is reported.
     Live,
 }
 
-/// What an import did. All of it is on disk, save what is queued.
+/// Result of an import. All of it is on disk, except for queued blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Imported {
-    /// Blocks that were new.
+    /// Number of new blocks.
     pub imported: usize,
-    /// Blocks that were there already.
+    /// Number of blocks that were in the chain already.
     pub known: usize,
-    /// Live blocks up to 30 s ahead of the clock: kept, and imported when their time comes.
+    /// Number of live blocks up to 30 s ahead of the clock: they are held in memory, and imported
+    /// when their time comes.
     pub queued: usize,
 }
 
-/// Why an import ended early.
+/// Reason why an import ended early.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportRefused {
-    /// A block was refused, and will be again; those before it are imported. Its error's
-    /// disposition tells what that says about it.
+    /// A block is invalid; those before it are imported. The disposition of its error tells what
+    /// that means for the block and its sender.
     #[error(transparent)]
     Invalid(#[from] ImportError),
-    /// The import was cut short by a fault of this node; what it had committed stands. Ask again
+    /// The import was interrupted by a local failure; committed blocks stay. The sender may retry
     /// from the head.
     #[error("import failed: {0}")]
     Failed(String),
-    /// Too many imports wait already. Ask again later.
+    /// Too many imports are waiting. The sender may retry later.
     #[error("{0} imports are waiting already")]
     Busy(usize),
 }
 
-/// Keep blocks with their receipts, without executing them: above the head, where nobody looks.
+/// Stores blocks with their receipts above the head, without executing them; readers do not see
+/// them.
 ///
-/// From: DownloaderActor, in a fast sync. In the place of geth's `BlockChain.InsertHeaderChain` and
+/// From: DownloaderActor, in a fast sync. Replaces geth's `BlockChain.InsertHeaderChain` and
 /// `InsertReceiptChain`.
 #[derive(Debug, Message)]
-#[rtype(result = "Result<Imported, ImportRefused>")]
-pub struct KeepBlocks {
+#[answer(Result<Imported, ImportRefused>)]
+pub struct InsertReceiptChain {
     /// The blocks, ascending, each the child of the one before.
     pub blocks: Vec<Block>,
-    /// The receipts of each.
+    /// The receipts of each block.
     pub receipts: Vec<Vec<Receipt>>,
 }
 
-/// Make a kept block the head, with the state of its root, all of which is in the store.
+/// Makes a block of [`InsertReceiptChain`] the head, with the state of its root, all of which is in
+/// the store.
 ///
-/// From: DownloaderActor, in a fast sync. In the place of geth's `BlockChain.FastSyncCommitHead`.
+/// From: DownloaderActor, in a fast sync. Replaces geth's `BlockChain.FastSyncCommitHead`.
 #[derive(Debug, Message)]
-#[rtype(result = "Result<Imported, ImportRefused>")]
-pub struct AdoptState {
-    /// The block's hash.
+#[answer(Result<Imported, ImportRefused>)]
+pub struct CommitPivotState {
+    /// Hash of the block.
     pub hash: B256,
 }
 
-/// Make an earlier canonical block the head; everything above it is forgotten.
+/// Makes an earlier canonical block the head; everything above it is removed.
 ///
-/// From: `debug_setHead`. In the place of geth's `BlockChain.SetHead`.
+/// From: `debug_setHead`. Replaces geth's `BlockChain.SetHead`.
 #[derive(Debug, Message)]
-#[rtype(result = "Result<Imported, ImportRefused>")]
+#[answer(Result<Imported, ImportRefused>)]
 pub struct SetHead {
-    /// The number of the new head.
+    /// Number of the new head.
     pub number: u64,
 }
 
-/// The last blocks that were refused, with the reasons, oldest first.
+/// Answers the last invalid blocks, with the reasons, oldest first.
 ///
-/// From: `debug_getBadBlocks`. In the place of geth's `BlockChain.BadBlocks`.
+/// From: `debug_getBadBlocks`. Replaces geth's `BlockChain.BadBlocks`.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "Vec<BadBlock>")]
+#[answer(Vec<BadBlock>)]
 pub struct GetBadBlocks;
 
-/// Where the time of all imports since the actor's start went.
+/// Answers how the time of all imports since the actor's start was spent.
 ///
 /// From: the import command and the admin page.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "Option<ImportStats>")]
+#[answer(Option<ImportStats>)]
 pub struct GetImportStats;

@@ -1,24 +1,24 @@
-//! Messages to UdpDiscoveryActor, which finds nodes.
+//! Messages to UdpDiscoveryActor, which finds nodes (discv4).
 
-use actix::Message;
 use actoreum_primitives::PublicKey;
+use actoreum_supervision::Message;
 use actoreum_wire::discv4::Node;
 
-/// Search the network for the nodes closest to a target; closest first, at most sixteen.
+/// Searches the network for the nodes closest to a target. Answers at most sixteen, the closest
+/// first.
 ///
-/// From: DialerActor, which waits for the answer beside its other work. In the place of geth's
-/// `LookupRandom` and `Resolve`, which blocked their caller.
+/// From: DialerActor, which does not block on the answer. Replaces geth's `LookupRandom` and
+/// `Resolve`, which block their caller.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "Vec<Node>")]
+#[answer(Vec<Node>)]
 pub struct Lookup {
-    /// A node's key: that node is the first of the answer if it was found. `None`: a random
-    /// target, to meet nodes.
+    /// A node's public key; that node comes first in the answer if it was found. `None` for a
+    /// random target, to meet nodes.
     pub target: Option<PublicKey>,
 }
 
-/// What we say of ourselves changed: an address, a port.
+/// Reports that the local node record changed: an address or a port.
 ///
-/// From: ListenerActor, once it listens, and NatActor, once it knows the outside address.
+/// From: ListenerActor, once it listens, and NatActor, once it knows the external address.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "()")]
 pub struct LocalNodeChanged;

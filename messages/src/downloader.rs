@@ -1,18 +1,16 @@
 //! Messages to DownloaderActor, which fetches the chain from peers.
 
-use actix::Message;
+use actoreum_supervision::Message;
 
-/// The set of eth peers changed, or what one of them says of its head.
+/// Reports that the set of eth peers changed, or the head that one of them announced.
 ///
-/// From: ProtocolManagerActor, after the set was published. In the place of geth's `newPeerCh`,
-/// of its ten seconds' `forceSync` and of `go pm.synchronise(peer)`.
+/// From: ProtocolManagerActor, after it published the set. Replaces geth's `newPeerCh`, its
+/// `forceSync` timer of ten seconds and `go pm.synchronise(peer)`.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "()")]
-pub struct PeersChanged;
+pub struct EthPeersChanged;
 
-/// End the sync that runs. What it has imported stays; the next one begins after a pause.
+/// Cancels the running sync. Blocks that were imported stay; the next sync begins after a pause.
 ///
-/// From: whoever must have the chain for itself. In the place of geth's `Downloader.Cancel`.
+/// From: actors that need the chain to themselves. Replaces geth's `Downloader.Cancel`.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "()")]
 pub struct CancelSync;

@@ -1,48 +1,46 @@
-//! What ChainActor, TxPoolActor and DownloaderActor tell those who follow them.
+//! Events of ChainActor, TxPoolActor and DownloaderActor, sent to their subscribers.
 
 use std::sync::Arc;
 
-use actix::Message;
 use actoreum_chain::{ChainEvent, Rewound};
+use actoreum_supervision::Message;
 use actoreum_sync::SyncProgress;
 use actoreum_txpool::PoolTx;
 
 use crate::chain::BlockOrigin;
 
-/// The chain changed: the events of one import, in the order in which they happened.
+/// The events of one import, in the order in which they happened.
 ///
-/// Their number is bounded, so that what waits in mailboxes is: blocks that a sync puts on the head
-/// are told by the last of them, and of a large reorg the new head alone is told. Those who need
-/// every block compare the events with what they were told last, and read from the chain what is
-/// left out.
+/// Their number is bounded, and with it the size of mailboxes: of blocks that a sync appends to the
+/// head only the last one is reported, and of a large reorg only the new head. Subscribers that
+/// need every block compare the events with the last one that they received, and read the missing
+/// ones from the chain.
 ///
-/// From: ChainActor, after the commit. In the place of geth's `chainFeed`, `chainSideFeed`,
-/// `chainHeadFeed`, `logsFeed` and `rmLogsFeed`, whose order among each other was left open.
+/// From: ChainActor, after the commit. Replaces geth's `chainFeed`, `chainSideFeed`,
+/// `chainHeadFeed`, `logsFeed` and `rmLogsFeed`, whose order among each other is undefined.
 #[derive(Debug, Clone, Message)]
-#[rtype(result = "()")]
 pub struct ChainChanged {
     /// Removed blocks newest first, added blocks oldest first, side blocks, the new head last.
     pub events: Arc<[ChainEvent]>,
-    /// What brought it about.
+    /// Cause of the change.
     pub cause: ChainCause,
 }
 
-/// What moved the chain.
+/// Cause of a change of the chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChainCause {
-    /// Blocks of this origin.
+    /// An import of blocks of this origin.
     Import(BlockOrigin),
-    /// A step back to an earlier head. Blocks without transactions and logs are left out of the
+    /// A rewind to an earlier block. Blocks without transactions and logs are left out of the
     /// events.
     Rewind(Rewound),
 }
 
-/// Transactions that can be executed now and could not before.
+/// Transactions that became executable.
 ///
-/// From: TxPoolActor, after the pool's snapshot with them is published. In the place of geth's
-/// `txFeed`, which was sent from a goroutine of its own, before or after the pool showed them.
+/// From: TxPoolActor, after it published the pool's snapshot with them. Replaces geth's `txFeed`,
+/// which is sent from a goroutine of its own, before or after the pool shows them.
 #[derive(Debug, Clone, Message)]
-#[rtype(result = "()")]
 pub struct NewTransactions {
     /// The transactions, each sender's by nonce.
     pub transactions: Arc<[Arc<PoolTx>]>,
@@ -50,15 +48,13 @@ pub struct NewTransactions {
 
 /// A sync with the network began or ended.
 ///
-/// From: DownloaderActor. In the place of geth's `downloader.StartEvent`, `DoneEvent` and
-/// `FailedEvent`.
+/// From: DownloaderActor. Replaces geth's `downloader.StartEvent`, `DoneEvent` and `FailedEvent`.
 #[derive(Debug, Clone, PartialEq, Eq, Message)]
-#[rtype(result = "()")]
 pub enum SyncChanged {
-    /// Blocks are fetched that others have and we do not.
+    /// The sync began.
     Started(SyncProgress),
-    /// We have what the peer had that we synced with.
+    /// The sync succeeded: the local chain has the peer's head.
     Done,
-    /// It ended early, for this reason. Another may begin.
+    /// The sync failed, for this reason. Another may begin.
     Failed(String),
 }

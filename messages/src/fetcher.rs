@@ -1,58 +1,54 @@
-//! Messages to FetcherActor, which fetches what peers announce.
+//! Messages to FetcherActor, which fetches announced blocks and transactions.
 
-use actix::Message;
 use actoreum_primitives::B256;
-use actoreum_sync::BlockParcel;
+use actoreum_supervision::Message;
+use actoreum_sync::RawBlock;
 use actoreum_wire::eth::{BlockAnnouncement, TransactionAnnouncement};
 use actoreum_wire::nodes::NodeId;
 
-/// A peer says that it has blocks.
+/// Blocks that a peer announced.
 ///
-/// From: the peer's conversation, which waits for room. In the place of geth's `fetcher.notify`.
+/// From: the peer's session, which waits for room in the mailbox. Replaces geth's `fetcher.notify`.
 #[derive(Debug, Clone, Message)]
-#[rtype(result = "()")]
 pub struct BlocksAnnounced {
-    /// Who.
+    /// Node id of the peer.
     pub peer: NodeId,
-    /// Which.
+    /// The announcements.
     pub blocks: Vec<BlockAnnouncement>,
 }
 
-/// A peer sent a block, whose body belongs to its header.
+/// A full block that a peer sent. Its body belongs to its header.
 ///
-/// From: the peer's conversation, which waits for room. In the place of geth's `fetcher.inject`.
+/// From: the peer's session, which waits for room in the mailbox. Replaces geth's `fetcher.inject`.
 #[derive(Debug, Clone, Message)]
-#[rtype(result = "()")]
 pub struct BlockPropagated {
-    /// Who.
+    /// Node id of the peer.
     pub peer: NodeId,
     /// The block, its body still encoded.
-    pub block: Box<BlockParcel>,
+    pub block: Box<RawBlock>,
 }
 
-/// A peer says that it has transactions that our pool does not have.
+/// Transactions that a peer announced and that the pool does not have.
 ///
-/// From: the peer's conversation, which waits for the answer. In the place of the `notify` channel of
-/// later geths' `TxFetcher`.
+/// From: the peer's session, which waits for the answer. Replaces the `notify` channel of later
+/// geths' `TxFetcher`.
 #[derive(Debug, Clone, Message)]
-#[rtype(result = "()")]
 pub struct TransactionsAnnounced {
-    /// Who.
+    /// Node id of the peer.
     pub peer: NodeId,
-    /// Which.
+    /// The announcements.
     pub transactions: Vec<TransactionAnnouncement>,
 }
 
-/// Transactions have come, whoever sent them: they are not fetched any more, and whoever announced
-/// them with another type or size is found out.
+/// Transactions that arrived from a peer: they are not fetched any more, and peers that announced
+/// them with another type or size are detected.
 ///
-/// From: conversations and FetcherActor's own requests. In the place of the `cleanup` channel of
-/// later geths' `TxFetcher`.
+/// From: peer sessions and FetcherActor's own requests. Replaces the `cleanup` channel of later
+/// geths' `TxFetcher`.
 #[derive(Debug, Clone, Message)]
-#[rtype(result = "()")]
 pub struct TransactionsArrived {
-    /// Who sent them.
+    /// Node id of the peer that sent them.
     pub peer: NodeId,
-    /// The hash, the type (EIP-2718) and the bytes of the encoding of each.
+    /// Hash, type (EIP-2718) and size in bytes of the encoding of each.
     pub transactions: Vec<(B256, u8, u32)>,
 }

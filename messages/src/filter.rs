@@ -1,16 +1,16 @@
-//! Messages to FilterActor, which keeps filters that are polled and subscriptions that are told.
+//! Messages to FilterActor, which manages polled filters and subscriptions.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use actix::Message;
-use actoreum_chain::{LogCriteria, PlacedLog, SealedHeader};
+use actoreum_chain::{LogCriteria, LogWithMeta, SealedHeader};
 use actoreum_primitives::B256;
+use actoreum_supervision::Message;
 
 use crate::events::SyncChanged;
 use crate::server::PeerEvent;
 
-/// The name of a filter or a subscription: random, so that no client guesses another's.
+/// Id of a filter or a subscription: random, so that no client guesses another's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FilterId(pub u128);
 
@@ -20,156 +20,165 @@ impl fmt::Display for FilterId {
     }
 }
 
-/// What somebody wants to hear of.
+/// Subject of a filter or a subscription.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Topic {
-    /// Each new canonical block.
+    /// New canonical blocks.
     Heads,
-    /// Logs of new canonical blocks, and of blocks that leave the chain.
+    /// Logs of new canonical blocks, and of blocks that leave the canonical chain.
     Logs(LogRange),
-    /// Transactions that the pool begins to hold ready.
+    /// Transactions that become executable in the pool.
     Transactions,
-    /// Begin and end of a synchronisation.
+    /// Begin and end of a sync.
     Syncing,
 }
 
-/// Criteria for logs, and the blocks to look at.
+/// Criteria for logs, and the range of blocks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LogRange {
-    /// What a log must look like.
+    /// Addresses and topics that a log must have.
     pub criteria: LogCriteria,
-    /// No block below this.
+    /// Lowest block of the range.
     pub from: Option<u64>,
-    /// No block above this.
+    /// Highest block of the range.
     pub to: Option<u64>,
-    /// Whether logs of the pending block are wanted.
+    /// Inclusion of the logs of the pending block.
     pub pending: PendingLogs,
 }
 
-/// Whether somebody wants the logs of the block that would be sealed next.
+/// Inclusion of the logs of the block that would be sealed next.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum PendingLogs {
-    /// Those of the chain alone.
+    /// Logs of the chain only.
     #[default]
     No,
-    /// Those of the chain too.
+    /// Logs of the chain and of the pending block.
     Also,
-    /// No others.
+    /// Logs of the pending block only.
     Only,
 }
 
-/// Something that a subscriber hears.
+/// An event for subscribers.
 #[derive(Debug)]
 pub struct Event {
-    /// What happened.
+    /// The change.
     pub change: Change,
-    /// What a transport makes of it, once for all of its subscribers.
+    /// The event as the transport encodes it, once for all of its subscribers.
     pub rendered: OnceLock<Box<[u8]>>,
 }
 
-/// What happened.
+/// A change that subscribers receive.
 #[derive(Debug)]
 pub enum Change {
     /// A new canonical block.
     Head(SealedHeader),
     /// Logs of one block, in order.
-    Logs(Vec<PlacedLog>),
-    /// Hashes of transactions that the pool holds ready.
+    Logs(Vec<LogWithMeta>),
+    /// Hashes of transactions that became executable.
     Transactions(Arc<[B256]>),
-    /// A peer came, or went.
+    /// A peer joined or left.
     Peer(PeerEvent),
-    /// A synchronisation began or ended.
+    /// A sync began or ended.
     Sync(SyncChanged),
 }
 
-/// Somebody who is told of events, at the other end of a bounded queue.
+/// A receiver of events with a bounded queue.
 pub trait Subscriber: Send + Sync {
-    /// Takes an event without waiting. False: it takes no more of any kind.
+    /// Queues an event without waiting. Returns false if the subscriber takes no more events of any
+    /// kind.
     fn deliver(&self, subscription: FilterId, event: &Arc<Event>) -> bool;
 
-    /// A subscription ended that nobody asked to end: events are lost from here on.
+    /// Tells the subscriber that a subscription ended unasked: events are lost from here on.
     fn lost(&self);
 }
 
-/// Why no filter was installed.
+/// Error of [`InstallFilter`]: the maximum number of filters is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("there are {0} filters already")]
 pub struct TooManyFilters(pub usize);
 
-/// Install a filter that is polled. From: `eth_newFilter` and its kin.
+/// Installs a polled filter.
+///
+/// From: `eth_newFilter` and related methods.
 #[derive(Debug, Message)]
-#[rtype(result = "Result<FilterId, TooManyFilters>")]
+#[answer(Result<FilterId, TooManyFilters>)]
 pub struct InstallFilter {
-    /// What it collects.
+    /// Subject of the filter.
     pub topic: Topic,
 }
 
-/// What a filter collected since it was last asked.
+/// Changes that a filter collected since the last poll.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Collected {
-    /// Of blocks or transactions.
+    /// Hashes of blocks or transactions.
     Hashes(Vec<B256>),
     /// Logs.
-    Logs(Vec<PlacedLog>),
+    Logs(Vec<LogWithMeta>),
 }
 
-/// Blocks that a filter was not told of.
+/// Error of a filter that missed blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("blocks {first} to {last} were left out: look them up, the next changes follow them")]
 pub struct MissedBlocks {
-    /// The number of the first.
+    /// Number of the first missed block.
     pub first: u64,
-    /// The number of the last.
+    /// Number of the last missed block.
     pub last: u64,
 }
 
-/// What a filter answers: its changes, or once that blocks were left out. What it collected before
-/// and behind them comes with the next answer.
-pub type Taken = Result<Collected, MissedBlocks>;
+/// Answer of a polled filter: its changes, or one error for missed blocks. The changes before and
+/// after the missed blocks come with the next answers.
+pub type CollectedChanges = Result<Collected, MissedBlocks>;
 
-/// Take what a filter collected; `None` where there is no such filter. From:
-/// `eth_getFilterChanges`.
+/// Takes the changes that a filter collected. Answers `None` if there is no such filter.
+///
+/// From: `eth_getFilterChanges`.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "Option<Taken>")]
+#[answer(Option<CollectedChanges>)]
 pub struct TakeChanges {
-    /// The filter.
+    /// Id of the filter.
     pub id: FilterId,
 }
 
-/// What a log filter looks for; `None` where there is no such filter of logs. From:
-/// `eth_getFilterLogs`.
+/// Answers the criteria of a log filter; `None` if there is no such log filter.
+///
+/// From: `eth_getFilterLogs`.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "Option<LogRange>")]
+#[answer(Option<LogRange>)]
 pub struct GetLogFilter {
-    /// The filter.
+    /// Id of the filter.
     pub id: FilterId,
 }
 
-/// Remove a filter that is polled; false where there is none. From: `eth_uninstallFilter`.
+/// Removes a polled filter. Answers false if there is none.
+///
+/// From: `eth_uninstallFilter`.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "bool")]
+#[answer(bool)]
 pub struct UninstallFilter {
-    /// The filter.
+    /// Id of the filter.
     pub id: FilterId,
 }
 
-/// Begin a subscription. From: a connection, right after it queued the answer that names the
-/// subscription, so that the name comes first.
+/// Begins a subscription.
+///
+/// From: an RPC connection, right after it queued the answer with the subscription's id, so that
+/// the client sees the id first.
 #[derive(Message)]
-#[rtype(result = "()")]
 pub struct Subscribe {
-    /// Its name.
+    /// Id of the subscription.
     pub id: FilterId,
-    /// What it is about.
+    /// Subject of the subscription.
     pub topic: Topic,
-    /// Who is told.
+    /// Receiver of the events.
     pub subscriber: Arc<dyn Subscriber>,
 }
 
-/// End a subscription. From: `eth_unsubscribe`, and a connection that ends.
+/// Ends a subscription.
+///
+/// From: `eth_unsubscribe`, and an RPC connection that closes.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "()")]
 pub struct Unsubscribe {
-    /// Its name.
+    /// Id of the subscription.
     pub id: FilterId,
 }

@@ -1,8 +1,22 @@
-//! Every message that crosses a mailbox, one module a receiving actor.
+//! Messages between actors, one module per receiving actor.
 //!
-//! A message says who sends it, who handles it, and what of geth it replaces: a channel, or a
-//! direct call from another goroutine. What it answers is its `rtype`. How many may wait, and what
-//! happens to one that finds no room, is said where it is handled (`WHEN_FULL` in `actors/`).
+//! A message that an actor, RPC or a peer's session sends to another actor is defined here. Three
+//! kinds of messages stay private beside their receiver in `actors/`:
+//!
+//! - messages of an actor to itself: its timers, the streams that it is attached to;
+//! - the results of its own jobs and threads;
+//! - a message with a type that only `actors/` has. There is one: `AddPeerCheck`, from PeerActor to
+//!   ServerActor, which contains the live record of the connection.
+//!
+//! ```text
+//!   RPC, peer sessions, actors  --message-->  mailbox of an actor  --answer-->  sender
+//!   ChainActor, TxPoolActor, DownloaderActor  --events-->  subscribers
+//! ```
+//!
+//! The documentation of a message names its senders and what of geth it replaces: a channel, or a
+//! direct call from another goroutine. The type of the answer is that of its attribute
+//! `#[answer(…)]`, or `()`. The size of a mailbox and its backpressure policy are part of the
+//! receiving actor (`WHEN_FULL` in `actors/`).
 //!
 //! | module | receiver |
 //! |---|---|
@@ -11,16 +25,50 @@
 //! | [`dialer`] | DialerActor |
 //! | [`discovery`] | UdpDiscoveryActor |
 //! | [`downloader`] | DownloaderActor |
-//! | [`events`] | whoever follows the chain or the pool |
+//! | [`events`] | subscribers of the chain, the pool and the sync |
 //! | [`fetcher`] | FetcherActor |
 //! | [`filter`] | FilterActor |
-//! | [`protocol_manager`] | ProtocolManagerActor |
 //! | [`miner`] | MinerActor |
+//! | [`peer`] | PeerActor |
+//! | [`protocol_manager`] | ProtocolManagerActor |
 //! | [`sealer`] | SealerActor |
 //! | [`server`] | ServerActor |
 //! | [`txpool`] | TxPoolActor |
 //! | [`usb`] | UsbHubActor |
 //! | [`worker`] | WorkerActor |
+//!
+//! # Examples
+//!
+//! ```
+//! use actoreum_messages::txpool::SetPriceLimit;
+//! use actoreum_supervision::{
+//!     Actor, ActorRef, ChildSpec, Ctx, Handles, Strategy, SupervisorSpec, Tree,
+//! };
+//!
+//! struct Pool {
+//!     price_limit: u64,
+//! }
+//!
+//! impl Actor for Pool {}
+//!
+//! impl Handles<SetPriceLimit> for Pool {
+//!     type Answer = usize;
+//!
+//!     fn handle(&mut self, message: SetPriceLimit, _: &mut Ctx<Self>) -> usize {
+//!         self.price_limit = message.price_limit;
+//!         0
+//!     }
+//! }
+//!
+//! let pool = ActorRef::new("pool");
+//! let child = ChildSpec::new(&pool, || Pool { price_limit: 1 });
+//! let spec = SupervisorSpec::new("core", Strategy::OneForOne).child(child);
+//! let dropped = actoreum_supervision::block_on(async {
+//!     let _tree = Tree::start(spec).await.unwrap();
+//!     pool.ask(SetPriceLimit { price_limit: 7 }).await
+//! });
+//! assert_eq!(dropped.unwrap(), 0);
+//! ```
 
 pub mod accounts;
 pub mod chain;
@@ -31,6 +79,7 @@ pub mod events;
 pub mod fetcher;
 pub mod filter;
 pub mod miner;
+pub mod peer;
 pub mod protocol_manager;
 pub mod sealer;
 pub mod server;

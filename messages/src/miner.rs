@@ -1,43 +1,42 @@
-//! Messages to MinerActor, which decides whether this node seals.
+//! Messages to MinerActor, which decides whether this node seals blocks.
 
-use actix::Message;
 use actoreum_primitives::Address;
+use actoreum_supervision::Message;
 
-/// Begin to seal: at once, or once the sync that runs is over.
+/// Starts sealing, at once or when the running sync is over.
 ///
-/// From: the tree at start, `miner_start`. In the place of geth's `Ethereum.StartMining` and
+/// From: the start of the tree, `miner_start`. Replaces geth's `Ethereum.StartMining` and
 /// `Miner.Start`.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "Result<(), StartRefused>")]
+#[answer(Result<(), StartRefused>)]
 pub struct StartMining {
-    /// Threads that search for a proof of work; `None`: as many as there are.
+    /// Number of threads that search for a proof of work; `None` for all cores.
     pub threads: Option<usize>,
 }
 
-/// Why this node can't seal.
+/// Reason why this node cannot seal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StartRefused {
-    /// Nobody is named to seal for, and there is no account.
+    /// No etherbase is set, and there is no account.
     #[error("etherbase missing: etherbase must be explicitly specified")]
     NoEtherbase,
-    /// Blocks are signed, and this node has no key to sign with.
+    /// The consensus engine signs blocks, and this node does not have the signer's key.
     #[error("signer missing: unknown account {0}")]
     NoSigner(Address),
-    /// The accounts could not be asked for.
+    /// The accounts could not be listed.
     #[error("accounts: {0}")]
     Accounts(String),
 }
 
-/// Seal no longer.
+/// Stops sealing.
 ///
-/// From: `miner_stop`. In the place of geth's `Ethereum.StopMining` and `Miner.Stop`.
+/// From: `miner_stop`. Replaces geth's `Ethereum.StopMining` and `Miner.Stop`.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "()")]
 pub struct StopMining;
 
-/// Seal for this account from the next block on.
+/// Sets the etherbase, from the next block on.
 ///
-/// From: `miner_setEtherbase`. In the place of geth's `Miner.SetEtherbase`.
+/// From: `miner_setEtherbase`. Replaces geth's `Miner.SetEtherbase`.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "Result<(), StartRefused>")]
+#[answer(Result<(), StartRefused>)]
 pub struct SetEtherbase(pub Address);

@@ -1,30 +1,29 @@
-//! Messages to ProtocolManagerActor, which decides who of our peers is told what.
+//! Messages to ProtocolManagerActor, which propagates blocks and transactions to peers.
 
 use std::sync::Arc;
 
-use actix::Message;
 use actoreum_primitives::Block;
+use actoreum_supervision::Message;
 use actoreum_wire::nodes::NodeId;
 
-/// Send a block whole to some of the peers that do not have it. Its header was found sound; its
-/// execution may be still to come, so that the network does not wait for ours.
+/// Sends a full block to some of the peers that do not have it. The block's header is valid; its
+/// execution may be still to come, so that the network does not wait for this node's.
 ///
-/// From: FetcherActor. In the place of geth's `broadcastBlock(block, true)`, which ran in a
-/// goroutine of its own for each block.
+/// From: FetcherActor. Replaces geth's `broadcastBlock(block, true)`, which runs in a goroutine for
+/// each block.
 #[derive(Debug, Clone, Message)]
-#[rtype(result = "()")]
 pub struct PropagateBlock {
     /// The block.
     pub block: Arc<Block>,
 }
 
-/// A peer has come: tell it of our transactions, and look whether it is on our chain.
+/// Reports a new peer, to which the transactions of the pool are announced, and whose chain is
+/// checked.
 ///
-/// From: the peer's conversation, once it is in the set of peers. In the place of geth's
-/// `txsyncCh` and the challenges of `ProtocolManager.handle`.
+/// From: the peer's session, once the peer is in the set of peers. Replaces geth's `txsyncCh` and
+/// the challenges of `ProtocolManager.handle`.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "()")]
 pub struct PeerJoined {
-    /// Who.
+    /// Node id of the peer.
     pub peer: NodeId,
 }

@@ -5,52 +5,53 @@ use std::{
     sync::{Arc, atomic::AtomicBool},
 };
 
-use actix::Message;
 use actoreum_consensus::{ConsensusError, ethash::Solution};
 use actoreum_primitives::{B256, Block, U256};
+use actoreum_supervision::Message;
 
-/// Seal a block. The answer comes when it may be published: with clique, when its time has come.
+/// Seals a block. The answer comes when the block may be published: with clique, when its time has
+/// come.
 ///
-/// From: WorkerActor. In the place of geth's `worker.taskCh`, `resultCh` and the `stop` channel of
+/// From: WorkerActor. Replaces geth's `worker.taskCh`, `resultCh` and the `stop` channel of
 /// `Engine.Seal`.
 #[derive(Debug, Message)]
-#[rtype(result = "Result<Block, SealRefused>")]
+#[answer(Result<Block, SealRefused>)]
 pub struct Seal {
-    /// The block, executed, without its seal.
+    /// The executed block, without its seal.
     pub block: Block,
-    /// Whether somebody asked for a block even though it is empty.
+    /// True if the block was requested, and is to be sealed even if it is empty.
     pub even_if_empty: bool,
-    /// Set once nobody wants the block any more: then it is not signed.
+    /// Set once the block is superseded; then it is not signed.
     pub is_outdated: Arc<AtomicBool>,
 }
 
-/// Why a block was not sealed.
+/// Reason why a block was not sealed.
 #[derive(Debug, thiserror::Error)]
 pub enum SealRefused {
-    /// The engine says no, or not now.
+    /// The consensus engine refuses, for now or for good.
     #[error(transparent)]
     Engine(#[from] ConsensusError),
-    /// A block of this height, or of a higher one, was signed here before: there must not be a
-    /// second one. Here it is, to be imported in case it was not.
+    /// A block of this height or of a higher one was signed here before: a second one would be a
+    /// double sign. The signed block is attached, to be imported in case it was not.
     #[error("block {} was signed here before", .0.header.number)]
     SignedBefore(Box<Block>),
-    /// The key has signed a block of this height or of a higher one, which this database does not
-    /// have: it was removed, is an older one, or another data directory's.
+    /// The key has signed a block of this height or of a higher one that this database does not
+    /// have: it was removed, or the database is older or in another data directory.
     #[error(
         "this key has signed up to block {highest} of this chain: the others go first. Where nobody \
-         has those blocks any more, stop the node and remove {}", named(.files)
+         has those blocks any more, stop the node and remove {}", join_paths(.files)
     )]
-    OnRecord {
-        /// The highest block that was signed.
+    SignedElsewhere {
+        /// Number of the highest block that was signed.
         highest: u64,
-        /// The files of the record that says so.
+        /// Files of the signing record.
         files: Vec<PathBuf>,
     },
-    /// The record of what the key has signed can't be used; where another process holds it, that
-    /// one seals.
+    /// The record of signed blocks cannot be used; if another process holds it, that process seals.
     #[error("{0}")]
     Record(String),
-    /// Another head came before it was signed, sealing pauses, or nobody wants it any more.
+    /// The head changed before the block was signed, sealing is paused, or the block is not wanted
+    /// any more.
     #[error("another block took its place")]
     Outdated,
     /// Another block of this height is being signed.
@@ -59,12 +60,12 @@ pub enum SealRefused {
     /// The signer's key could not be used.
     #[error("signer: {0}")]
     Signer(String),
-    /// What was signed could not be remembered on disk, so it is not given away.
+    /// The signed block could not be stored on disk, so that it is not published.
     #[error("signed block could not be remembered: {0}")]
     Store(String),
 }
 
-fn named(files: &[PathBuf]) -> String {
+fn join_paths(files: &[PathBuf]) -> String {
     let names: Vec<String> = files
         .iter()
         .map(|file| file.display().to_string())
@@ -72,77 +73,72 @@ fn named(files: &[PathBuf]) -> String {
     names.join(" and ")
 }
 
-/// The last block that was signed here. It may never have been imported: whoever begins to build
-/// asks for it first.
+/// Answers the last block that was signed here. It may never have been imported: WorkerActor
+/// imports it before it builds another one.
 ///
 /// From: WorkerActor, when it starts.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "Option<Box<Block>>")]
+#[answer(Option<Box<Block>>)]
 pub struct GetLastSigned;
 
-/// The signed block with this hash can never become part of any chain: another may take its
-/// place.
+/// Discards a signed block that can never become part of any chain: another block of its height may
+/// be signed.
 ///
-/// From: WorkerActor, where the import refused the block for ever.
+/// From: WorkerActor, if the import refused the block for good.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "()")]
-pub struct Withdraw {
+pub struct DiscardSigned {
     /// Hash of the block.
     pub hash: B256,
 }
 
-/// The operator took a chain of one signer back to an earlier block: heights above it may be signed
-/// again, save those that were signed while there were several signers.
+/// Reports a rewind of a chain with one signer: heights above the new head may be signed again,
+/// except those that were signed while there were several signers.
 ///
 /// From: WorkerActor, on a development chain; `debug_setHead`.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "()")]
-pub struct Rewound {
-    /// Number of the head now.
+pub struct ChainRewound {
+    /// Number of the new head.
     pub to: u64,
-    /// Number of the head before. What was signed above it, on a branch that an earlier step took
-    /// away, stays signed.
+    /// Number of the old head. Blocks above it, signed on a branch that an earlier rewind removed,
+    /// stay signed.
     pub from: u64,
 }
 
-/// Search no longer, until another block is to be sealed; let go of the signer's record, which
-/// another process may take then.
+/// Stops sealing until another block is to be sealed, and releases the signing record, so that
+/// another process may take it.
 ///
-/// From: WorkerActor and MinerActor, where sealing was ended. In the place of geth's
-/// `SetThreads(-1)`.
+/// From: WorkerActor and MinerActor, when sealing was stopped. Replaces geth's `SetThreads(-1)`.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "()")]
-pub struct EndSearch;
+pub struct StopSealing;
 
-/// Search with so many threads as are wanted now.
+/// Reports that the number of threads for the search changed.
 ///
-/// From: MinerActor. In the place of geth's `Ethash.SetThreads` and its `update` channel.
+/// From: MinerActor. Replaces geth's `Ethash.SetThreads` and its `update` channel.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "()")]
 pub struct ThreadsChanged;
 
-/// What is searched for now; `None` where nothing is.
+/// Answers the current proof-of-work task; `None` if there is none.
 ///
-/// From: `eth_getWork`. In the place of geth's `fetchWorkCh`.
+/// From: `eth_getWork`. Replaces geth's `fetchWorkCh`.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "Option<Work>")]
+#[answer(Option<Work>)]
 pub struct GetWork;
 
-/// What a remote miner needs to search.
+/// A proof-of-work task for a remote miner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Work {
     /// Keccak-256 of the header without its seal.
     pub seal_hash: B256,
-    /// The epoch's seed.
+    /// Seed hash of the epoch.
     pub seed_hash: B256,
-    /// The greatest result that is good enough, big-endian.
+    /// The highest valid result, big-endian.
     pub target: U256,
-    /// The block's number.
+    /// Number of the block.
     pub number: u64,
 }
 
 impl Work {
-    /// The four strings that miners read: seal hash, seed hash, target, number.
+    /// Returns the four strings of `eth_getWork`: seal hash, seed hash, target, number.
     pub fn strings(&self) -> [String; 4] {
         [
             self.seal_hash.to_string(),
@@ -152,33 +148,32 @@ impl Work {
         ]
     }
 
-    /// [`Self::strings`] as a JSON array.
+    /// Returns [`Self::strings`] as a JSON array.
     pub fn json(&self) -> String {
         let [seal, seed, target, number] = self.strings();
         format!(r#"["{seal}","{seed}","{target}","{number}"]"#)
     }
 }
 
-/// A remote miner found a seal. Answers whether it is good and of use.
+/// A solution of a remote miner. Answers true if it is valid and of use.
 ///
-/// From: `eth_submitWork`. In the place of geth's `submitWorkCh`.
+/// From: `eth_submitWork`. Replaces geth's `submitWorkCh`.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "bool")]
+#[answer(bool)]
 pub struct SubmitWork {
-    /// Which work it is for.
+    /// Seal hash of the task.
     pub seal_hash: B256,
-    /// What was found.
+    /// The solution.
     pub solution: Solution,
 }
 
-/// A remote miner says how fast it is.
+/// Hash rate that a remote miner reports.
 ///
-/// From: `eth_submitHashrate`. In the place of geth's `submitRateCh`.
+/// From: `eth_submitHashrate`. Replaces geth's `submitRateCh`.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "()")]
 pub struct SubmitHashrate {
-    /// Who says so.
+    /// Id of the miner.
     pub miner: B256,
-    /// Hashes a second.
+    /// Hashes per second.
     pub rate: u64,
 }

@@ -3,71 +3,99 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::Message;
+use actoreum_supervision::Message;
 use actoreum_wire::nodes::{Enode, NodeId};
+use actoreum_wire::p2p::DisconnectReason;
 
 use crate::filter::{FilterId, Subscriber};
+use crate::peer::{ConnectionId, Direction, DisconnectCause};
 
-/// Keep a connection to a node, whatever the limits.
+/// The first checkpoint: whether a connection may go on once its key is proven. Answers the
+/// disconnect reason to send if it may not.
 ///
-/// From: `admin_addPeer`. In the place of geth's `addstatic` channel.
+/// From: PeerActor, after the RLPx handshake. Replaces geth's `checkpointPostHandshake` channel.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "()")]
+#[answer(Result<(), DisconnectReason>)]
+pub struct PostHandshakeCheck {
+    /// Id of the connection.
+    pub connection: ConnectionId,
+    /// Node id of the remote node.
+    pub id: NodeId,
+    /// Direction of the connection.
+    pub direction: Direction,
+}
+
+/// Reports that the connection of a peer ends.
+///
+/// From: PeerActor. Replaces geth's `delpeer` channel.
+#[derive(Debug, Clone, Message)]
+pub struct PeerLeft {
+    /// Id of the connection.
+    pub connection: ConnectionId,
+    /// Cause of the end.
+    pub cause: DisconnectCause,
+}
+
+/// Reports that the actor of a connection has ended, in whatever way.
+///
+/// From: the supervisor of the connections. geth has no such message.
+#[derive(Debug, Clone, Copy, Message)]
+pub struct ConnectionEnded(pub ConnectionId);
+
+/// Adds a static peer: a connection to it is kept, whatever the limits.
+///
+/// From: `admin_addPeer`. Replaces geth's `addstatic` channel.
+#[derive(Debug, Clone, Copy, Message)]
 pub struct AddPeer(pub Enode);
 
-/// Stop keeping a connection to a node, and end the one that there is.
+/// Removes a static peer, and disconnects it.
 ///
-/// From: `admin_removePeer`. In the place of geth's `removestatic` channel.
+/// From: `admin_removePeer`. Replaces geth's `removestatic` channel.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "()")]
 pub struct RemovePeer(pub Enode);
 
-/// Let a node in even when all places are taken.
+/// Adds a trusted peer: it may connect even when the maximum number of peers is reached.
 ///
-/// From: `admin_addTrustedPeer`. In the place of geth's `addtrusted` channel.
+/// From: `admin_addTrustedPeer`. Replaces geth's `addtrusted` channel.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "()")]
 pub struct AddTrusted(pub Enode);
 
-/// Treat a node like any other again. It stays connected.
+/// Removes a trusted peer. It stays connected.
 ///
-/// From: `admin_removeTrustedPeer`. In the place of geth's `removetrusted` channel.
+/// From: `admin_removeTrustedPeer`. Replaces geth's `removetrusted` channel.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "()")]
 pub struct RemoveTrusted(pub Enode);
 
-/// Do not connect to a node for a while: it was of no use, or wasted our time on purpose.
+/// Bans a node for a while: it was useless, or misbehaved.
 ///
-/// From: whoever sends a peer away. geth has no such thing.
+/// From: actors that disconnect a peer. geth has no such thing.
 #[derive(Debug, Clone, Message)]
-#[rtype(result = "()")]
 pub struct Ban {
-    /// Who.
+    /// Node id of the peer.
     pub peer: NodeId,
-    /// What was counted against it last.
+    /// The last reason for which points were counted against the peer.
     pub why: String,
-    /// For how long.
+    /// Duration of the ban.
     pub time: Duration,
 }
 
-/// Tell of peers that come and go.
+/// Subscribes to peers that join and leave.
 ///
-/// From: a connection, right after it queued the answer to `admin_subscribe`. In the place of
-/// geth's `SubscribeEvents`, whose slow subscribers held up the start of peers.
+/// From: an RPC connection, right after it queued the answer to `admin_subscribe`. Replaces geth's
+/// `SubscribeEvents`, whose slow subscribers delay the start of peers.
 #[derive(Message)]
-#[rtype(result = "()")]
 pub struct SubscribePeers {
-    /// The subscription's name.
+    /// Id of the subscription.
     pub id: FilterId,
-    /// Who is told.
+    /// Receiver of the events.
     pub subscriber: Arc<dyn Subscriber>,
 }
 
-/// A peer came, or went.
+/// A peer joined or left.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PeerEvent {
-    /// Whose.
+    /// Node id of the peer.
     pub peer: NodeId,
-    /// `None`: it came. Otherwise why it went.
+    /// `None` if the peer joined; otherwise the reason why it left.
     pub dropped: Option<String>,
 }

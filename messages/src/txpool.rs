@@ -1,49 +1,49 @@
-//! Messages to TxPoolActor, the only one that changes the transaction pool.
+//! Messages to TxPoolActor, the only writer of the transaction pool.
 //!
-//! What only reads it (its content, its counts, the next nonce of an account, the sealer's order)
-//! is no message: readers hold an [`actoreum_txpool::PoolReader`].
+//! Reads of the pool (content, counts, the next nonce of an account, the order of the sealer) are
+//! no messages: readers hold an [`actoreum_txpool::PoolReader`].
 
 use std::sync::Arc;
 
-use actix::Message;
+use actoreum_supervision::Message;
 use actoreum_txpool::{AddError, PeerId, PoolTx, Status};
 
-/// What came of each transaction, in the order in which they were given. One that was taken is
-/// visible to readers, and in the journal where it is local.
+/// Results of the transactions, in the order in which they were given. A transaction that was added
+/// is visible to readers, and in the journal if it is local.
 pub type Added = Vec<Result<Status, AddError>>;
 
-/// Take transactions that were submitted here.
+/// Adds transactions that were submitted to this node.
 ///
-/// From: `eth_sendRawTransaction`, `eth_sendTransaction`. In the place of geth's
-/// `TxPool.AddLocals`, which holds the pool's lock for as long as it takes.
+/// From: `eth_sendRawTransaction`, `eth_sendTransaction`. Replaces geth's `TxPool.AddLocals`, which
+/// holds the pool's lock for the whole time.
 #[derive(Debug, Message)]
-#[rtype(result = "Added")]
+#[answer(Added)]
 pub struct AddLocal {
-    /// The transactions, prepared by whoever sends this.
+    /// The transactions, prepared by the sender of the message.
     pub transactions: Vec<Arc<PoolTx>>,
 }
 
-/// Take transactions that a peer sent.
+/// Adds transactions that a peer sent.
 ///
-/// From: ProtocolManagerActor. In the place of geth's `TxPool.AddRemotes`. It is not the same
-/// message as [`AddLocal`] because it gives way to it: a peer's flood must not keep out what is
-/// submitted here.
+/// From: ProtocolManagerActor. Replaces geth's `TxPool.AddRemotes`. It is another message than
+/// [`AddLocal`] because it has a lower priority: a peer's flood must not keep out transactions that
+/// are submitted here.
 #[derive(Debug, Message)]
-#[rtype(result = "Added")]
+#[answer(Added)]
 pub struct AddRemote {
-    /// Who sent them.
+    /// Node id of the peer.
     pub peer: PeerId,
-    /// The transactions, prepared by whoever sends this.
+    /// The transactions, prepared by the sender of the message.
     pub transactions: Vec<Arc<PoolTx>>,
 }
 
-/// Set the least tip of transactions that are not local, and give up what offers less. Answers how
-/// many left.
+/// Sets the minimum tip of transactions that are not local, and drops those below it. Answers the
+/// number of dropped transactions.
 ///
-/// From: `miner_setGasPrice`. In the place of geth's `TxPool.SetGasPrice`.
+/// From: `miner_setGasPrice`. Replaces geth's `TxPool.SetGasPrice`.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "usize")]
+#[answer(usize)]
 pub struct SetPriceLimit {
-    /// Wei a gas.
+    /// Minimum tip in wei per gas.
     pub price_limit: u64,
 }

@@ -1,84 +1,87 @@
-//! Messages to UsbHubActor, which looks after hardware wallets.
+//! Messages to UsbHubActor, which manages hardware wallets.
 
-use actix::Message;
 use actoreum_primitives::{Address, Signature};
+use actoreum_supervision::Message;
 use actoreum_wallet::{
     DerivationPath, Password,
     hardware::{SignRequest, WalletError},
 };
 
-/// Every hardware wallet that is plugged in, in the order of their URLs, after another look at what
-/// is. Open ones look for further accounts in use, for the next to ask.
+/// Lists the hardware wallets that are plugged in, in the order of their URLs, after a new look at
+/// the USB devices. Open wallets start to search for further accounts in use, which a later call
+/// lists.
 ///
-/// From: `personal_listWallets`. In the place of geth's `Hub.Wallets`, `Wallet.Status` and
+/// From: `personal_listWallets`. Replaces geth's `Hub.Wallets`, `Wallet.Status` and
 /// `Wallet.Accounts`.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "Vec<WalletStatus>")]
+#[answer(Vec<WalletStatus>)]
 pub struct ListWallets;
 
 /// A hardware wallet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WalletStatus {
-    /// Its name: `ledger://0001:0005:00`.
+    /// URL: `ledger://0001:0005:00`.
     pub url: String,
-    /// What it does, in geth's words.
+    /// Status, in geth's words.
     pub status: String,
-    /// Why it does not work.
+    /// Error because of which the wallet does not work.
     pub failure: Option<WalletError>,
-    /// The accounts that it signs for.
+    /// The accounts for which the wallet signs.
     pub accounts: Vec<WalletAccount>,
 }
 
 /// An account of a hardware wallet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WalletAccount {
-    /// The account.
+    /// Address of the account.
     pub address: Address,
     /// The wallet's URL and the path to the key: `ledger://0001:0005:00/m/44'/60'/0'/0/0`.
     pub url: String,
 }
 
-/// The accounts of all open hardware wallets, at once; they look for further ones meanwhile.
+/// Lists the accounts of all open hardware wallets without waiting for the devices; the wallets
+/// search for further accounts meanwhile.
 ///
-/// From: `eth_accounts`. In the place of geth's `Wallet.Accounts`.
+/// From: `eth_accounts`. Replaces geth's `Wallet.Accounts`.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "Vec<Address>")]
+#[answer(Vec<Address>)]
 pub struct GetWalletAccounts;
 
-/// Open a wallet, or go on with opening it.
+/// Opens a wallet, or continues to open it.
 ///
-/// From: `personal_openWallet`. In the place of geth's `Wallet.Open`.
+/// From: `personal_openWallet`. Replaces geth's `Wallet.Open`.
 #[derive(Debug, Message)]
-#[rtype(result = "Result<(), WalletError>")]
+#[answer(Result<(), WalletError>)]
 pub struct OpenWallet {
-    /// Which.
+    /// URL of the wallet.
     pub url: String,
-    /// What it asked for last: a PIN, a passphrase; empty at first.
+    /// The PIN or passphrase that the wallet asked for last; empty at first.
     pub secret: Password,
 }
 
-/// The account at a path.
+/// Derives the account at a path.
 ///
-/// From: `personal_deriveAccount`. In the place of geth's `Wallet.Derive`.
+/// From: `personal_deriveAccount`. Replaces geth's `Wallet.Derive`.
 #[derive(Debug, Message)]
-#[rtype(result = "Result<WalletAccount, WalletError>")]
+#[answer(Result<WalletAccount, WalletError>)]
 pub struct DeriveAccount {
-    /// Of which wallet.
+    /// URL of the wallet.
     pub url: String,
-    /// Where.
+    /// Derivation path.
     pub path: DerivationPath,
-    /// Whether the wallet is to sign for it from now on.
+    /// True if the wallet is to sign for the account from now on.
     pub is_pinned: bool,
 }
 
-/// Have something signed by whichever wallet has the account. Its owner has to agree, in minutes.
+/// Signs with the wallet that has the account. The owner has to confirm on the device, which may
+/// take minutes.
 ///
-/// From: `eth_sendTransaction`, `eth_sign`, `personal_*`. In the place of geth's `Wallet.SignTx`.
+/// From: `eth_sendTransaction`, `eth_sign`, `personal_*`. Replaces geth's `Wallet.SignTx`.
 #[derive(Debug, Message)]
-#[rtype(result = "Result<Signature, WalletError>")]
+#[answer(Result<Signature, WalletError>)]
 pub struct SignWithWallet {
-    /// Who signs.
+    /// Account that signs.
     pub address: Address,
-    /// What.
+    /// The data to sign.
     pub request: SignRequest,
 }

@@ -1,22 +1,22 @@
-//! What checks of blobs need, made before the first blob transaction comes.
+//! Loads the KZG trusted setup before the first blob transaction arrives.
 
 use std::thread;
 
 use actoreum_primitives::ChainConfig;
 use tracing::{debug, warn};
 
-/// How much more willingly than others the thread gives way: as much as possible, half-way, for it
-/// works while the node starts to serve, and yet a transaction may wait for it.
+/// Nice value of the thread, half-way to the lowest priority: it works while the node starts to
+/// serve, and yet a transaction may wait for it.
 #[cfg(target_os = "linux")]
 const NICE: i32 = 10;
 
-/// Makes it on a thread in the background, where the chain has blobs now or by its schedule.
+/// Loads the setup on a background thread, if the chain has blobs now or by its fork schedule.
 pub fn prepare(config: &ChainConfig) {
     if config.cancun_time.is_none() {
         return;
     }
     let work = || {
-        // On Linux this holds for the thread alone.
+        // On Linux this applies to the calling thread only.
         #[cfg(target_os = "linux")]
         if let Err(error) = rustix::process::nice(NICE) {
             debug!(%error, "the thread of the KZG setup keeps its priority");

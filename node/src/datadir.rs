@@ -1,15 +1,15 @@
-//! The data directory: what lies where.
+//! The data directory and its layout.
 //!
 //! ```text
-//! <datadir>/                 geth's own layout is left alone: keystore/ is shared with it
+//! <datadir>/                 geth's files are left untouched; keystore/ is shared with it
 //!   actoreum/
 //!     chaindata/             the database, its ancient files, its lock
 //!     ethash/                verification caches (see --ethash.cachedir)
-//!     nodekey                who the node is to its peers; nodes: those that it has met
-//!     signed-….json          up to which block its signers have signed (docs/adr/0014)
+//!     nodekey                the node's key; nodes: the nodes that discovery knows
+//!     signed-….json          the last block that each of its signers has signed (docs/adr/0014)
 //! ```
 //!
-//! Folders that this node makes are their owner's alone (0700), as geth's are.
+//! Folders are created with mode 0700, as geth does.
 
 use std::{
     fs,
@@ -22,9 +22,10 @@ use eyre::{WrapErr, bail, eyre};
 
 use crate::{config::Config, instance_lock::InstanceLock};
 
-/// Blocks behind the head whose state is kept without `--gcmode archive`. Some more than stay out
-/// of the ancient files: where those lose their newest blocks, the state can follow.
-const KEPT_STATES: u64 = actoreum_storage::limits::ANCIENT_DEPTH + 6_000;
+/// Number of blocks behind the head whose state is kept without `--gcmode archive`. It is larger
+/// than the number of blocks that are not yet in the ancient files: if those lose their newest
+/// blocks, the state can be rolled back as far.
+const STATE_HISTORY_BLOCKS: u64 = actoreum_storage::limits::ANCIENT_DEPTH + 6_000;
 
 /// A data directory.
 #[derive(Debug, Clone)]
@@ -33,43 +34,45 @@ pub struct DataDir {
 }
 
 impl DataDir {
-    /// The one that a configuration names.
+    /// Returns the data directory that a configuration names.
     pub fn of(config: &Config) -> Self {
         Self::at(&config.node.data_dir)
     }
 
-    /// The one at a path.
+    /// Returns the data directory at a path.
     pub fn at(folder: &Path) -> Self {
         Self {
             instance: folder.join("actoreum"),
         }
     }
 
-    /// Where this node's own files lie.
+    /// Returns the folder of this node's own files.
     pub fn instance(&self) -> &Path {
         &self.instance
     }
 
-    /// Where the database lies.
+    /// Returns the folder of the database.
     pub fn chaindata(&self) -> PathBuf {
         self.instance.join("chaindata")
     }
 
-    /// Where a geth on this data directory has its own files.
+    /// Returns the folder of geth's own files in this data directory.
     pub fn geth_instance(&self) -> PathBuf {
         self.instance.with_file_name("geth")
     }
 
-    /// Keeps geth and other nodes off this data directory until the lock is dropped.
+    /// Locks this data directory against geth and other nodes until the lock is dropped.
     pub fn lock(&self) -> eyre::Result<InstanceLock> {
         InstanceLock::acquire(&self.geth_instance())
     }
 
-    /// A file of the network: this node's own, or where it has none, the one that geth left. As for
-    /// geth, one in the data directory itself (geth 1.4 had it there) goes before one in its folder.
+    /// Returns the path of a network file: this node's own, or the one that geth left if there is
+    /// none. As in geth, a file in the data directory itself (where geth 1.4 kept it) takes
+    /// precedence over one in geth's folder. Without any file it is the path of this node's own.
     ///
     /// # Errors
-    /// It can't be told whether a file is there: another one must not take its place.
+    /// Fails if the existence of a file can't be determined, because another one must not take its
+    /// place.
     pub fn network_file(&self, name: &str) -> eyre::Result<PathBuf> {
         let own = self.instance.join(name);
         let of_geth_1_4 = self.instance.with_file_name(name);
@@ -89,8 +92,8 @@ impl DataDir {
         Ok(own)
     }
 
-    /// Opens the database, or makes one. A database that is there keeps its engine, unless
-    /// another was asked for by flag.
+    /// Opens the database, or creates one. An existing database keeps its engine, unless a flag
+    /// asks for another.
     pub fn open_store(&self, config: &Config) -> eyre::Result<Store> {
         let folder = self.chaindata();
         create(&folder)?;
@@ -102,9 +105,10 @@ impl DataDir {
             .db_engine
             .parse()
             .map_err(|error: String| eyre!("{error}"))?;
-        let engine = match config.is_engine_explicit {
-            true => wanted,
-            false => engine_of(&folder).unwrap_or(wanted),
+        let engine = if config.is_engine_explicit {
+            wanted
+        } else {
+            engine_of(&folder).unwrap_or(wanted)
         };
         Ok(Store::open(
             &folder,
@@ -116,9 +120,9 @@ impl DataDir {
     }
 }
 
-/// How a configuration wants its store kept.
+/// Returns the options of a store for a configuration.
 pub fn store_options(config: &Config) -> StoreOptions {
-    let history = (!config.eth.no_pruning).then_some(KEPT_STATES);
+    let history = (!config.eth.no_pruning).then_some(STATE_HISTORY_BLOCKS);
     StoreOptions {
         history,
         cache_bytes: config.eth.database_cache << 20,
@@ -126,14 +130,14 @@ pub fn store_options(config: &Config) -> StoreOptions {
     }
 }
 
-/// A folder of our own below the one that `--datadir.ancient` names, which may hold geth's files.
+/// Folder of this node's files below the one that `--datadir.ancient` names, which may hold geth's.
 const OWN_ANCIENT: &str = "actoreum";
 
 impl DataDir {
-    /// Has the ancient files lie in another place (`--datadir.ancient`): the database's folder
-    /// gets a link to it, so that later commands find them without the flag.
+    /// Places the ancient files in another folder (`--datadir.ancient`). The database's folder gets
+    /// a symbolic link to it, so that later commands find them without the flag.
     fn place_ancient(&self, wanted: &Path) -> eyre::Result<()> {
-        // A relative path begins in the instance's folder, as in geth.
+        // A relative path is relative to the instance's folder, as in geth.
         let wanted = self.instance.join(wanted).join(OWN_ANCIENT);
         let link = self.chaindata().join("ancient");
         create(&wanted)?;
@@ -141,8 +145,8 @@ impl DataDir {
         match fs::canonicalize(&link) {
             Ok(place) if place == wanted => return Ok(()),
             Ok(place) => {
-                // `init` without the flag made files, but put no block into them.
-                if !link.is_symlink() && is_unused(&link)? {
+                // `init` without the flag created files, but wrote no block to them.
+                if !link.is_symlink() && is_unwritten(&link)? {
                     fs::remove_dir_all(&link)?;
                 } else {
                     bail!(
@@ -158,18 +162,18 @@ impl DataDir {
             Err(error) => bail!("ancient files: {} can't be read: {error}", link.display()),
         }
         std::os::unix::fs::symlink(&wanted, &link)
-            .wrap_err_with(|| format!("{} can't be made a link", link.display()))
+            .wrap_err_with(|| format!("{} can't be created as a link", link.display()))
     }
 
-    /// Where the ancient files lie, if that is outside of the database's folder.
+    /// Returns the folder of the ancient files, if it is outside of the database's folder.
     pub fn ancient_elsewhere(&self) -> Option<PathBuf> {
         let link = self.chaindata().join("ancient");
         link.is_symlink().then(|| fs::canonicalize(&link).ok())?
     }
 }
 
-/// Whether nothing was written to a folder's files.
-fn is_unused(folder: &Path) -> std::io::Result<bool> {
+/// Returns true if all files of a folder are empty.
+fn is_unwritten(folder: &Path) -> std::io::Result<bool> {
     for entry in fs::read_dir(folder)? {
         let metadata = entry?.metadata()?;
         if !metadata.is_file() || metadata.len() > 0 {
@@ -182,7 +186,7 @@ fn is_unused(folder: &Path) -> std::io::Result<bool> {
 fn create(folder: &Path) -> eyre::Result<()> {
     files::create_private_folder(folder).wrap_err_with(|| {
         format!(
-            "data directory {} can't be made; choose another with --datadir",
+            "data directory {} can't be created; choose another with --datadir",
             folder.display()
         )
     })

@@ -1,7 +1,8 @@
 //! The temporary folder of a development chain in memory: its key file and the pool's journal.
 //!
-//! It goes with the process. One of a process that was killed is removed at the next start of a
-//! development chain: what shows that it lives is a lock, which the system gives back.
+//! The folder is removed when the process ends. The folder of a killed process is removed at the
+//! next start of a development chain. A file lock, which the system releases with the process,
+//! shows whether a folder is in use.
 
 use std::{
     fs::{self, File, OpenOptions, Permissions},
@@ -15,14 +16,15 @@ use eyre::WrapErr;
 use tempfile::TempDir;
 use tracing::{debug, info};
 
-/// How the folders' names begin.
+/// Prefix of the folders' names.
 const PREFIX: &str = "actoreum-dev-";
-/// The file in each that its process has locked.
+/// The file in each folder that its process has locked.
 const LOCK: &str = "lock";
-/// Age from which a folder without a lock is left over: a process that begins locks it at once.
-const ABANDONED_AFTER: Duration = Duration::from_secs(60);
+/// Age from which a folder without a lock file counts as abandoned. A process that creates a folder
+/// locks it at once.
+const MIN_ABANDONED_AGE: Duration = Duration::from_secs(60);
 
-/// A folder for its owner alone, removed when this is dropped.
+/// A temporary folder with mode 0700, removed on drop.
 #[derive(Debug)]
 pub struct DevFolder {
     folder: TempDir,
@@ -30,8 +32,8 @@ pub struct DevFolder {
 }
 
 impl DevFolder {
-    /// Makes one, and removes those that killed processes left.
-    pub fn make() -> eyre::Result<Self> {
+    /// Creates a folder, and removes those that killed processes left behind.
+    pub fn create() -> eyre::Result<Self> {
         let parent = std::env::temp_dir();
         remove_abandoned(&parent);
         let folder = tempfile::Builder::new()
@@ -51,13 +53,13 @@ impl DevFolder {
         })
     }
 
-    /// Where it is.
+    /// Returns the path of the folder.
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
 }
 
-/// Removes this user's folders whose processes are gone. What can't be removed stays.
+/// Removes this user's folders whose processes are gone. A folder that can't be removed stays.
 fn remove_abandoned(parent: &Path) {
     let Ok(entries) = fs::read_dir(parent) else {
         return;
@@ -68,7 +70,7 @@ fn remove_abandoned(parent: &Path) {
         if !name.as_encoded_bytes().starts_with(PREFIX.as_bytes()) {
             continue;
         }
-        // Of a symbolic link this is the link's own metadata.
+        // For a symbolic link this is the metadata of the link itself.
         let Ok(found) = entry.metadata() else {
             continue;
         };
@@ -77,7 +79,7 @@ fn remove_abandoned(parent: &Path) {
         }
         let folder = entry.path();
         let removed = match File::open(folder.join(LOCK)) {
-            // Held until the folder is gone.
+            // The lock is held until the folder is removed.
             Ok(lock) if lock.try_lock().is_ok() => fs::remove_dir_all(&folder),
             Ok(_) => continue,
             Err(_) if is_old(&found) => fs::remove_dir(&folder),
@@ -93,7 +95,7 @@ fn remove_abandoned(parent: &Path) {
 
 fn is_old(found: &fs::Metadata) -> bool {
     let age = found.modified().ok().and_then(|at| at.elapsed().ok());
-    age.is_some_and(|age| age >= ABANDONED_AFTER)
+    age.is_some_and(|age| age >= MIN_ABANDONED_AGE)
 }
 
 #[cfg(test)]
@@ -101,28 +103,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn folders_of_the_dead_go_and_those_of_the_living_stay() {
+    fn abandoned_folders_are_removed_and_others_are_kept() {
         let parent = tempfile::tempdir().unwrap();
         let make = |name: &str| {
             let folder = parent.path().join(name);
             fs::create_dir(&folder).unwrap();
             folder
         };
-        let (dead, living) = (make("actoreum-dev-a"), make("actoreum-dev-b"));
-        for folder in [&dead, &living] {
+        let (abandoned, locked) = (make("actoreum-dev-a"), make("actoreum-dev-b"));
+        for folder in [&abandoned, &locked] {
             fs::write(folder.join(LOCK), "").unwrap();
             fs::write(folder.join("transactions.rlp"), "").unwrap();
         }
-        let held = File::open(living.join(LOCK)).unwrap();
-        held.try_lock().unwrap();
-        let (beginning, other) = (make("actoreum-dev-c"), make("somebody-else"));
+        let lock = File::open(locked.join(LOCK)).unwrap();
+        lock.try_lock().unwrap();
+        let (new, other) = (make("actoreum-dev-c"), make("somebody-else"));
         let target = make("target");
         fs::write(target.join(LOCK), "").unwrap();
         let link = parent.path().join("actoreum-dev-d");
         std::os::unix::fs::symlink(&target, &link).unwrap();
         remove_abandoned(parent.path());
-        assert!(!dead.exists());
-        for kept in [living, beginning, other, target.join(LOCK), link] {
+        assert!(!abandoned.exists());
+        for kept in [locked, new, other, target.join(LOCK), link] {
             assert!(kept.exists(), "{}", kept.display());
         }
     }

@@ -1,8 +1,8 @@
-//! Durations, as Go writes them.
+//! Durations in Go's syntax.
 
 use std::time::Duration;
 
-/// Reads a duration as Go writes it: `1h30m`, `90s`, `1.5s`, `300ms`.
+/// Parses a duration in Go's syntax: `1h30m`, `90s`, `1.5s`, `300ms`.
 pub fn parse(text: &str) -> Result<Duration, String> {
     let wrong = || format!("{text:?} is not a duration; use one like 1h30m, 90s or 500ms");
     let mut rest = text;
@@ -30,14 +30,14 @@ pub fn parse(text: &str) -> Result<Duration, String> {
         total = total.checked_add(part).ok_or_else(wrong)?;
         rest = behind;
     }
-    // Go counts nanoseconds in 63 bits: some 292 years.
+    // Go's durations are nanoseconds in 63 bits: about 292 years.
     if text.is_empty() || total.as_nanos() > i64::MAX.unsigned_abs().into() {
         return Err(wrong());
     }
     Ok(total)
 }
 
-/// In nanoseconds, as geth's TOML has durations.
+/// Returns a duration in nanoseconds, as geth's TOML has them; `u64::MAX` for a longer one.
 pub fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_read_as_go_writes_them() {
+    fn durations_are_parsed_in_the_syntax_of_go() {
         assert_eq!(parse("3h0m0s"), Ok(Duration::from_secs(3 * 3600)));
         assert_eq!(parse("1h30m"), Ok(Duration::from_secs(5400)));
         assert_eq!(parse("1.5s"), Ok(Duration::from_millis(1500)));

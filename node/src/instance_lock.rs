@@ -1,9 +1,9 @@
-//! The lock on a data directory that geth and this node share.
+//! The lock on a data directory, which geth and this node share.
 //!
-//! geth (1.5 and later) holds `<datadir>/geth/LOCK` with `flock` while it runs. Whoever runs on a
-//! data directory holds this file, so that a geth and a node of ours never share an IPC socket, a
-//! node key and a signer's key at a time. The database has a lock of its own, which also the
-//! commands take that open nothing but it: they may run beside a geth.
+//! geth (1.5 and later) locks `<datadir>/geth/LOCK` with `flock` while it runs. This node locks the
+//! same file, so that a geth and this node never use the same IPC socket, node key and signer's key
+//! at the same time. The database has a separate lock, which is also taken by the commands that
+//! open only the database: those may run beside a geth.
 
 use std::{
     fs::{self, DirBuilder},
@@ -15,15 +15,17 @@ use std::{
 use actoreum_storage::{FolderLock, StorageError};
 use eyre::{Report, eyre};
 
-/// Held by the process that runs on a data directory.
+/// Lock of the process that runs on a data directory, released on drop.
 #[derive(Debug)]
 pub struct InstanceLock {
     _folder: FolderLock,
 }
 
 impl InstanceLock {
-    /// Takes the lock in geth's folder, which is made if it is missing, or fails at once where
-    /// another process has it.
+    /// Takes the lock in geth's folder, which is created if it is missing.
+    ///
+    /// # Errors
+    /// Fails at once if another process holds the lock.
     pub fn acquire(folder: &Path) -> eyre::Result<Self> {
         DirBuilder::new()
             .recursive(true)
@@ -31,7 +33,8 @@ impl InstanceLock {
             .create(folder)
             .map_err(|error| cannot_make(folder, &error))?;
         let lock = folder.join("LOCK");
-        // Before it is opened: a pipe would have us wait for its other end.
+        // This check precedes the open, because opening a pipe blocks until its other end is
+        // opened.
         if lock.metadata().is_ok_and(|found| !found.is_file()) {
             return Err(eyre!("{} is not a regular file", lock.display()));
         }
@@ -43,7 +46,7 @@ impl InstanceLock {
     }
 }
 
-/// Why there is no folder, and what to do about it.
+/// Returns the error for a folder that can't be created, with a hint.
 fn cannot_make(folder: &Path, error: &io::Error) -> Report {
     let is_no_folder = |path: &&Path| path.symlink_metadata().is_ok() && !path.is_dir();
     match folder.ancestors().find(is_no_folder) {
@@ -52,13 +55,13 @@ fn cannot_make(folder: &Path, error: &io::Error) -> Report {
             path.display()
         ),
         None => eyre!(
-            "data directory: {} can't be made: {error}; choose another with --datadir",
+            "data directory: {} can't be created: {error}; choose another with --datadir",
             folder.display()
         ),
     }
 }
 
-/// In geth's words, and by whom.
+/// Returns the error for a lock that is held, in geth's words and with the holder.
 fn in_use(lock: &Path) -> Report {
     let holder = match holder_of(lock) {
         Some(Holder { pid, name }) => format!("{name} (process {pid}) holds"),
@@ -76,7 +79,7 @@ struct Holder {
     name: String,
 }
 
-/// The process that holds a lock, where the system tells.
+/// Returns the process that holds a lock, if the system has `/proc/locks`.
 fn holder_of(lock: &Path) -> Option<Holder> {
     let found = fs::metadata(lock).ok()?;
     let locks = fs::read_to_string("/proc/locks").ok()?;
@@ -88,8 +91,8 @@ fn holder_of(lock: &Path) -> Option<Holder> {
     (!name.is_empty()).then_some(Holder { pid, name })
 }
 
-/// The process in a line of `/proc/locks` such as `7: FLOCK  ADVISORY  WRITE 812 08:01:5243 0 EOF`,
-/// where it is about this file.
+/// Returns the process in a line of `/proc/locks`, such as
+/// `7: FLOCK  ADVISORY  WRITE 812 08:01:5243 0 EOF`, if the line is about this file.
 fn pid_in(line: &str, device: u64, inode: u64) -> Option<u32> {
     let mut words = line.split_whitespace().skip(1);
     if words.next()? != "FLOCK" {
@@ -99,9 +102,9 @@ fn pid_in(line: &str, device: u64, inode: u64) -> Option<u32> {
     let mut file = words.next()?.split(':');
     let mut hexadecimal = || u32::from_str_radix(file.next()?, 16).ok();
     let (major, minor) = (hexadecimal()?, hexadecimal()?);
-    let is_it =
+    let is_same_file =
         rustix::fs::makedev(major, minor) == device && file.next()?.parse::<u64>().ok()? == inode;
-    is_it.then_some(pid)
+    is_same_file.then_some(pid)
 }
 
 #[cfg(test)]
@@ -109,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_data_directory_is_held_by_one_process() {
+    fn a_data_directory_is_locked_by_one_process() {
         let folder = tempfile::tempdir().unwrap();
         let geth = folder.path().join("data/geth");
         let lock = InstanceLock::acquire(&geth).unwrap();
@@ -124,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_folder_and_no_file_is_named() {
+    fn the_error_names_the_path_that_is_not_a_folder() {
         let folder = tempfile::tempdir().unwrap();
         let error = |path: &str| {
             let path = folder.path().join(path);

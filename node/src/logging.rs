@@ -1,4 +1,4 @@
-//! Logs: levels as geth counts them, as lines for people or as JSON.
+//! Logging, with geth's verbosity levels, as text lines or as JSON.
 
 use std::{
     backtrace::{Backtrace, BacktraceStatus},
@@ -23,11 +23,11 @@ use tracing_subscriber::{
 
 use crate::config::ActoreumConfig;
 
-/// Starts logging to stderr, and to a file where one is named. `RUST_LOG`, where it is set, goes
-/// before `--verbosity`.
+/// Starts logging to stderr, and to a file if one is configured. `RUST_LOG`, if it is set,
+/// overrides `--verbosity`.
 ///
 /// # Errors
-/// Where the file can't be opened.
+/// Fails if the file can't be opened.
 pub fn start(config: &ActoreumConfig) -> eyre::Result<()> {
     let level = match config.verbosity {
         0 => "off",
@@ -37,11 +37,11 @@ pub fn start(config: &ActoreumConfig) -> eyre::Result<()> {
         4 => "debug",
         _ => "trace",
     };
-    // The frameworks below are not part of what an operator asked to see.
+    // Logs of the frameworks are not what an operator asks for with --verbosity.
     let default = format!("{level},actix_server=warn,actix_http=warn,sled=warn,mio=warn");
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     let file = log_file(&config.log_file)?;
-    // Colours are for a terminal, and no good in a file.
+    // Colour codes are written to a terminal only, not to a file.
     let has_colours = file.is_none() && io::stderr().is_terminal();
     let stderr = BoxMakeWriter::new(io::stderr);
     let writer = match file {
@@ -64,7 +64,7 @@ pub fn start(config: &ActoreumConfig) -> eyre::Result<()> {
     Ok(())
 }
 
-/// The file of `--log.file`, where one is named. What it holds stays.
+/// Opens the file of `--log.file` for appending, if one is configured.
 fn log_file(path: &Path) -> eyre::Result<Option<Mutex<File>>> {
     if path.as_os_str().is_empty() {
         return Ok(None);
@@ -75,8 +75,8 @@ fn log_file(path: &Path) -> eyre::Result<Option<Mutex<File>>> {
     Ok(Some(Mutex::new(file)))
 }
 
-/// Writes a panic as one line of the log, in the log's own form. Its backtrace stands in a field,
-/// where `RUST_BACKTRACE` asks for one.
+/// Panic hook: writes the panic as one log record, in the log's format. The backtrace is a field,
+/// if `RUST_BACKTRACE` asks for one.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let backtrace = Backtrace::capture();
     let backtrace = match backtrace.status() {
@@ -87,7 +87,7 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
         thread = thread::current().name(),
         place = panic.location().map(ToString::to_string),
         reason = panic.payload_as_str(),
-        rpc_method = actoreum_rpc::dispatch::running_method(),
+        rpc_method = actoreum_rpc::server::dispatch::running_method(),
         backtrace,
         "thread panicked"
     );

@@ -2,15 +2,16 @@
 //!
 //! ```text
 //! command line -> Config -> command
-//!                             |- run        the node: tree.rs puts the supervision tree together
+//!                             |- run        the node: tree/ puts the supervision tree together
 //!                             |- import     the same tree without servers, fed from a file
-//!                             `- init, export, removedb, ...: the store or the chain alone
+//!                             `- init, export, removedb, ...: no actors, only the store
 //! ```
 
 mod admin;
 #[cfg(not(target_env = "msvc"))]
 mod allocator;
 mod blobs;
+mod boolean;
 mod bounded;
 mod cli;
 mod commands;
@@ -20,24 +21,15 @@ mod datadir;
 mod dev;
 mod dev_folder;
 mod duration;
-mod endpoints;
-mod eth;
-mod ethash;
 mod instance_lock;
-mod keys;
 mod logging;
 mod memory;
-mod miner;
 mod nearest;
-mod network;
 mod open_files;
 mod passwords;
 mod prompt;
-mod rpc_limits;
 mod signals;
-mod snapshots;
 mod tree;
-mod txpool;
 mod version;
 
 use std::process::ExitCode;
@@ -69,10 +61,11 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> eyre::Result<ExitCode> {
     let config = Config::from_flags(&cli.flags)?;
+    tree::check(&config)?;
     logging::start(&config.actoreum)?;
     // Before any key or password is read.
     if !cli.flags.allow_core_dumps {
-        core_dumps::forbid();
+        core_dumps::disable();
     }
     for line in cli.ignored.iter().chain(&config.warnings) {
         warn!("{line}");
@@ -80,7 +73,8 @@ fn run(cli: Cli) -> eyre::Result<ExitCode> {
     commands::run(cli, config)
 }
 
-/// The error and its causes on one line. A cause that the error before it has told is left out.
+/// Returns the error and its causes on one line. Leaves out a cause that the error before it
+/// repeats.
 fn chain_of_causes(error: &eyre::Report) -> String {
     let mut text = String::new();
     for cause in error.chain().map(ToString::to_string) {
@@ -100,10 +94,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cause_is_told_once() {
+    fn a_repeated_cause_is_left_out() {
         let error = Err::<(), _>(eyre!("denied"));
-        let told = error.wrap_err("/data/LOCK: denied").wrap_err("no start");
-        let text = chain_of_causes(&told.unwrap_err());
+        let wrapped = error.wrap_err("/data/LOCK: denied").wrap_err("no start");
+        let text = chain_of_causes(&wrapped.unwrap_err());
         assert_eq!(text, "no start: /data/LOCK: denied");
     }
 }

@@ -1,10 +1,10 @@
-//! What somebody meant who mistyped a word.
+//! Suggestions for mistyped words.
 
-/// Letters that may be wrong, at most, in a word that is still taken for another.
+/// Largest edit distance at which a word is suggested.
 const MAX_DISTANCE: usize = 2;
 
-/// The one of `words` that is nearest to `word`, where it is near enough to be a slip of the hand:
-/// at most two letters, and a fourth of the word.
+/// Returns the one of `words` that is nearest to `word`, if it is near enough to be a typing
+/// mistake: at most two letters, and at most a fourth of the word (rounded up).
 pub fn nearest<'a>(word: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let limit = (word.chars().count().div_ceil(4)).min(MAX_DISTANCE);
     let measured = words.into_iter().map(|it| (distance(word, it), it));
@@ -12,7 +12,8 @@ pub fn nearest<'a>(word: &str, words: impl IntoIterator<Item = &'a str>) -> Opti
     near.min_by_key(|(distance, _)| *distance).map(|(_, it)| it)
 }
 
-/// Letters to put in, leave out or change to make one word of another, whatever their case.
+/// Returns the Levenshtein distance of two words, ignoring case: the number of letters to insert,
+/// remove or replace.
 fn distance(one: &str, other: &str) -> usize {
     let letters = |word: &str| -> Vec<char> { word.to_lowercase().chars().collect() };
     let (one, other) = (letters(one), letters(other));
@@ -37,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slip_is_recognised_and_another_word_is_not() {
+    fn only_near_words_are_suggested() {
         let flags = ["datadir", "mine", "http.port", "port"];
         assert_eq!(nearest("datadri", flags), Some("datadir"));
         assert_eq!(nearest("htp.port", flags), Some("http.port"));

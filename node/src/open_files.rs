@@ -1,18 +1,18 @@
-//! How many files and sockets this process may open, and the share of an HTTP server.
+//! The limit of open files and sockets of this process, and the share of an HTTP server.
 
 use std::sync::LazyLock;
 
 use actoreum_rpc::{
-    http::ServerLimits,
-    limits::{MAX_RPC_QUEUED_BYTES, http_connections, rpc_connections},
-    quota::SharedQuota,
+    server::http::ServerLimits,
+    server::limits::{MAX_RPC_QUEUED_BYTES, http_connections, rpc_connections},
+    server::quota::SharedQuota,
 };
 
-/// The limit, raised once as far as it may be raised without rights, as geth does: shells give 1,024
-/// where the system allows half a million.
+/// The limit of open files, raised once to the hard limit, as geth does: shells set 1,024 where the
+/// system allows half a million.
 static OPEN_FILES: LazyLock<u64> = LazyLock::new(raise);
 
-/// What the clients of an HTTP server may take in this process.
+/// Returns the limits of an HTTP server with this number of worker threads in this process.
 pub fn server_limits(workers: usize) -> ServerLimits {
     ServerLimits {
         connections: http_connections(*OPEN_FILES),
@@ -20,7 +20,7 @@ pub fn server_limits(workers: usize) -> ServerLimits {
     }
 }
 
-/// What the clients of JSON-RPC over all transports may take together in this process.
+/// Returns the quota that the clients of JSON-RPC share over all transports.
 pub fn rpc_quota() -> SharedQuota {
     SharedQuota::new(rpc_connections(*OPEN_FILES), MAX_RPC_QUEUED_BYTES)
 }
@@ -33,7 +33,7 @@ fn raise() -> u64 {
         current: limit.maximum,
         maximum: limit.maximum,
     };
-    // Some systems say "unlimited" and allow less: then it stays as it is.
+    // Some systems report "unlimited" and allow less: then the limit stays as it is.
     let _ = setrlimit(Resource::Nofile, raised);
     let now = getrlimit(Resource::Nofile).current;
     now.unwrap_or(u64::MAX)

@@ -1,5 +1,5 @@
-//! Where passwords come from: the file of `--password`, or whoever sits at the terminal; and what
-//! opens a key with them.
+//! Passwords from the file of `--password` or from the terminal, and the decryption of key files
+//! with them.
 
 use std::{
     fs::File,
@@ -15,39 +15,40 @@ use zeroize::Zeroizing;
 
 use crate::prompt::Prompter;
 
-/// How often a password may be typed wrong.
+/// Number of attempts to type the password of an account.
 const ATTEMPTS: u32 = 3;
 
-/// Bytes of the file of `--password` at most: lines for more accounts than a folder may hold.
+/// Bounds the bytes of the file of `--password`: lines for more accounts than a folder may hold.
 const MAX_PASSWORD_FILE_BYTES: u64 = 1024 * 1024;
 
-/// Gives passwords, one after another.
+/// Source of passwords: the lines of a file, or the terminal.
 #[derive(Debug, Default)]
 pub struct Passwords {
-    /// Of the file, a line each; none: the terminal is asked.
+    /// One password per line of the file; empty if they are typed at the terminal.
     lines: Vec<Password>,
     prompter: Prompter,
 }
 
-/// A key that was opened.
+/// A key that was decrypted.
 #[derive(Debug)]
-pub struct Opened {
-    /// Whose, and in which file.
+pub struct UnlockedAccount {
+    /// The account and its key file.
     pub account: KeyAccount,
     /// The key.
     pub key: SecretKey,
-    /// What opened it.
+    /// The password that decrypted the key.
     pub password: Password,
 }
 
 impl Passwords {
-    /// The lines of a file, where there is one; else those that will be asked for.
+    /// Reads the lines of a file, if there is one; otherwise passwords are asked for at the
+    /// terminal.
     pub fn new(file: Option<&Path>) -> eyre::Result<Self> {
         let lines = match file {
             Some(path) => {
                 let content = read_secret(path, MAX_PASSWORD_FILE_BYTES)
-                    .map_err(|error| failed_file(path, &error))?;
-                lines_of(&content)
+                    .map_err(|error| read_failed(path, &error))?;
+                split_lines(&content)
             }
             None => Vec::new(),
         };
@@ -57,13 +58,14 @@ impl Passwords {
         })
     }
 
-    /// Whoever sits at the terminal.
+    /// Returns the prompter that asks at the terminal.
     pub fn prompter(&self) -> &Prompter {
         &self.prompter
     }
 
-    /// The file's line with this index, or its last one; else what is typed under `title`.
-    pub fn existing(&mut self, title: &str, index: usize) -> eyre::Result<Password> {
+    /// Returns the file's line with this index, or its last one. Without a file, prints `title` and
+    /// asks for the password.
+    pub fn prompt(&mut self, title: &str, index: usize) -> eyre::Result<Password> {
         if let Some(password) = self.line(index) {
             return Ok(password);
         }
@@ -75,9 +77,10 @@ impl Passwords {
             .map_err(|error| eyre!("Failed to read passphrase: {error}"))
     }
 
-    /// The file's first line; else what is typed twice under `title`.
-    pub fn new_one(&mut self, title: &str) -> eyre::Result<Password> {
-        let password = self.existing(title, 0)?;
+    /// Returns the file's first line. Without a file, prints `title` and asks for the new password
+    /// twice.
+    pub fn prompt_new(&mut self, title: &str) -> eyre::Result<Password> {
+        let password = self.prompt(title, 0)?;
         if !self.lines.is_empty() {
             return Ok(password);
         }
@@ -91,31 +94,37 @@ impl Passwords {
         Ok(password)
     }
 
-    /// Opens the key of `name` (an address, or an index into the list), which is the account
-    /// number `index` of those that are opened. A password that is typed may be wrong twice.
-    pub fn open(&mut self, keys: &KeyDirectory, name: &str, index: usize) -> eyre::Result<Opened> {
+    /// Decrypts the key of `name` (an address, or an index into the list of accounts). `index` is
+    /// the account's position among those that are unlocked, which selects the line of the file. A
+    /// typed password may be wrong twice.
+    pub fn open(
+        &mut self,
+        keys: &KeyDirectory,
+        name: &str,
+        index: usize,
+    ) -> eyre::Result<UnlockedAccount> {
         let (address, path) =
             resolve(keys, name).map_err(|error| eyre!("Could not list accounts: {error}"))?;
         let mut attempt = 1;
         loop {
             let title = format!("Unlocking account {name} | Attempt {attempt}/{ATTEMPTS}");
-            let password = self.existing(&title, index)?;
+            let password = self.prompt(&title, index)?;
             let opened = match keys.find(address, path.as_deref()) {
                 Err(KeyError::Ambiguous(files)) => {
-                    return open_one_of(keys, address, files, password);
+                    return try_each_file(keys, address, files, password);
                 }
                 found => found.and_then(|account| Ok((keys.open(&account, &password)?, account))),
             };
             match opened {
                 Ok((key, account)) => {
                     info!(%address, "unlocked account");
-                    return Ok(Opened {
+                    return Ok(UnlockedAccount {
                         account,
                         key,
                         password,
                     });
                 }
-                // What a file says does not change.
+                // Another attempt with the same file would fail again.
                 Err(KeyError::WrongPassword) if attempt < ATTEMPTS && self.lines.is_empty() => {
                     attempt += 1;
                 }
@@ -129,27 +138,27 @@ impl Passwords {
     }
 }
 
-/// Reads a file of no more than `most` bytes, at one place in memory, which is zeroed after use.
-pub fn read_secret(path: &Path, most: u64) -> io::Result<Zeroizing<Vec<u8>>> {
+/// Reads a file of at most `max_bytes` bytes into one buffer that is zeroed after use.
+pub fn read_secret(path: &Path, max_bytes: u64) -> io::Result<Zeroizing<Vec<u8>>> {
     let file = File::open(path)?;
-    let mut content = Zeroizing::new(Vec::with_capacity(most as usize + 1));
-    file.take(most + 1).read_to_end(&mut content)?;
-    match content.len() as u64 > most {
-        true => Err(io::Error::other("it is too large")),
-        false => Ok(content),
+    let mut content = Zeroizing::new(Vec::with_capacity(max_bytes as usize + 1));
+    file.take(max_bytes + 1).read_to_end(&mut content)?;
+    if content.len() as u64 > max_bytes {
+        return Err(io::Error::other("it is too large"));
     }
+    Ok(content)
 }
 
-fn failed_file(path: &Path, error: &io::Error) -> eyre::Report {
+fn read_failed(path: &Path, error: &io::Error) -> eyre::Report {
     eyre!(
         "Failed to read password file: open {}: {error}",
         path.display()
     )
 }
 
-/// A password a line. The end of the last line begins no further one: the last line serves all
-/// accounts that come after it.
-fn lines_of(content: &[u8]) -> Vec<Password> {
+/// Splits the content of a file into one password per line. The newline at the end begins no
+/// further line, because the last line is the password of all accounts that come after it.
+fn split_lines(content: &[u8]) -> Vec<Password> {
     let content = content.strip_suffix(b"\n").unwrap_or(content);
     content
         .split(|byte| *byte == b'\n')
@@ -163,7 +172,9 @@ fn lines_of(content: &[u8]) -> Vec<Password> {
         .collect()
 }
 
-/// The account that a command line means: by address, or by its place in the list.
+/// Finds the account that a command line names by address or by index in the list.
+///
+/// The path is present only for an account that was named by index.
 pub fn resolve(keys: &KeyDirectory, name: &str) -> eyre::Result<(Address, Option<PathBuf>)> {
     let digits = name
         .strip_prefix("0x")
@@ -179,22 +190,20 @@ pub fn resolve(keys: &KeyDirectory, name: &str) -> eyre::Result<(Address, Option
     warn!("an account's place in the list changes when key files come and go; name its address");
     let mut accounts = keys.list()?;
     let count = accounts.len();
-    match index < count {
-        true => {
-            let account = accounts.swap_remove(index);
-            Ok((account.address, Some(account.path)))
-        }
-        false => bail!("index {index} higher than number of accounts {count}"),
+    if index >= count {
+        bail!("index {index} higher than number of accounts {count}");
     }
+    let account = accounts.swap_remove(index);
+    Ok((account.address, Some(account.path)))
 }
 
-/// Tries a password on each of the files that hold a key, and tells which one it opens.
-fn open_one_of(
+/// Tries a password on each of the files that hold the same key, and prints which one it decrypts.
+fn try_each_file(
     keys: &KeyDirectory,
     address: Address,
     files: Vec<PathBuf>,
     password: Password,
-) -> eyre::Result<Opened> {
+) -> eyre::Result<UnlockedAccount> {
     let accounts: Vec<KeyAccount> = files
         .into_iter()
         .map(|path| KeyAccount { path, address })
@@ -207,10 +216,11 @@ fn open_one_of(
         println!("   {}", account.url());
     }
     println!("Testing your passphrase against all of them...");
-    let mut opening = accounts
+    let mut decrypted = accounts
         .iter()
         .map(|account| (account, keys.open(account, &password)));
-    let Some((account, key)) = opening.find_map(|(account, key)| Some((account, key.ok()?))) else {
+    let Some((account, key)) = decrypted.find_map(|(account, key)| Some((account, key.ok()?)))
+    else {
         bail!("None of the listed files could be unlocked.");
     };
     println!("Your passphrase unlocked {}", account.url());
@@ -222,7 +232,7 @@ fn open_one_of(
     }
     info!(%address, "unlocked account");
     let account = account.clone();
-    Ok(Opened {
+    Ok(UnlockedAccount {
         account,
         key,
         password,
@@ -234,9 +244,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_holds_a_password_a_line_and_the_last_one_serves_the_rest() {
+    fn each_line_is_a_password_and_the_last_one_is_reused() {
         let lines = |content: &[u8]| -> Vec<Vec<u8>> {
-            let lines = lines_of(content);
+            let lines = split_lines(content);
             lines.iter().map(|line| line.as_bytes().to_vec()).collect()
         };
         assert_eq!(lines(b"one\r\ntwo\n"), [b"one".to_vec(), b"two".to_vec()]);
@@ -251,7 +261,7 @@ mod tests {
             "no text is asked for"
         );
         let passwords = Passwords {
-            lines: lines_of(b"one\ntwo\n"),
+            lines: split_lines(b"one\ntwo\n"),
             ..Passwords::default()
         };
         let line = |index| passwords.line(index).unwrap().as_bytes().to_vec();

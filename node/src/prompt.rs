@@ -1,7 +1,6 @@
-//! Questions to whoever sits at the terminal, asked as geth asks them.
+//! Prompts at the terminal, in geth's form.
 //!
-//! Input is read byte by byte from the descriptor: what would stay in a buffer could be a
-//! password.
+//! Input is read byte by byte from the descriptor, because a buffer could retain a password.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -9,7 +8,7 @@ use actoreum_wallet::Password;
 use rustix::termios::{self, LocalModes, OptionalActions, SpecialCodeIndex, Termios};
 use zeroize::Zeroizing;
 
-/// Bytes of an answer at most: nobody types more, and a file that is piped in by mistake ends here.
+/// Bounds the bytes of an answer, for the case that a large file is piped in by mistake.
 const MAX_ANSWER_BYTES: usize = 4_096;
 
 const INTERRUPT: u8 = 0x03;
@@ -19,17 +18,17 @@ const ERASE_LINE: u8 = 0x15;
 const ESCAPE: u8 = 0x1b;
 const DELETE: u8 = 0x7f;
 
-/// Asks.
+/// Asks questions on stdout and reads the answers from stdin.
 #[derive(Debug, Default)]
 pub struct Prompter {
     has_warned: bool,
 }
 
 impl Prompter {
-    /// Asks for a password, which is not shown on a terminal.
+    /// Asks for a password, which is not echoed on a terminal.
     ///
     /// # Errors
-    /// Where the input is over, or the user gave up.
+    /// Fails at the end of the input, if the user aborts, or if the answer is too long.
     pub fn password(&mut self, question: &str) -> io::Result<Password> {
         let input = io::stdin();
         if !input.is_terminal() {
@@ -39,7 +38,7 @@ impl Prompter {
             }
             return self.answer(question).map(Password::from);
         }
-        // First, so that nothing is shown that is typed as soon as the question stands.
+        // The echo is off before the question is shown, for those who type at once.
         let before = termios::tcgetattr(&input)?;
         termios::tcsetattr(&input, OptionalActions::Now, &silent(before.clone()))?;
         let answer = show(question).and_then(|()| read_keys(read_byte));
@@ -48,10 +47,10 @@ impl Prompter {
         answer.map(Password::from)
     }
 
-    /// Asks for a line.
+    /// Asks for a line of text.
     ///
     /// # Errors
-    /// Where the input is over.
+    /// Fails at the end of the input, or if the answer is too long.
     pub fn line(&self, question: &str) -> io::Result<String> {
         let answer = self.answer(question)?;
         Ok(String::from_utf8_lossy(&answer).into_owned())
@@ -72,8 +71,8 @@ fn show(question: &str) -> io::Result<()> {
     io::stdout().flush()
 }
 
-/// Keys come one by one and unseen; even ^C, so that it does not end the process before the
-/// terminal is as it was.
+/// Returns terminal modes without echo in which each key is read at once. This includes ^C, so that
+/// it does not end the process before the terminal is restored.
 fn silent(mut modes: Termios) -> Termios {
     modes.local_modes -= LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG;
     modes.special_codes[SpecialCodeIndex::VMIN] = 1;
@@ -94,7 +93,7 @@ fn read_byte() -> io::Result<Option<u8>> {
 }
 
 fn new_answer() -> Zeroizing<Vec<u8>> {
-    // Never grown: a copy left behind would not be zeroed.
+    // The buffer never grows: a copy that is left behind would not be zeroed.
     Zeroizing::new(Vec::with_capacity(MAX_ANSWER_BYTES))
 }
 
@@ -106,7 +105,7 @@ fn push(answer: &mut Zeroizing<Vec<u8>>, byte: u8) -> io::Result<()> {
     Ok(())
 }
 
-/// A line, without its end.
+/// Reads a line, without its end.
 fn read_line() -> io::Result<Zeroizing<Vec<u8>>> {
     let mut answer = new_answer();
     loop {
@@ -123,9 +122,8 @@ fn read_line() -> io::Result<Zeroizing<Vec<u8>>> {
     Ok(answer)
 }
 
-/// What is typed until the line's end, on a terminal that tells of each key with `next`. Keys that
-/// are no characters (arrows, a tab) are passed over, as in geth: nobody would know that they are
-/// part of a password.
+/// Reads the bytes of typed keys from `next` until the end of the line. Keys that are no characters
+/// (arrows, a tab) are ignored, as in geth: a user would not know that they are part of a password.
 fn read_keys(mut next: impl FnMut() -> io::Result<Option<u8>>) -> io::Result<Zeroizing<Vec<u8>>> {
     let mut answer = new_answer();
     let mut sequence = Sequence::None;
@@ -150,8 +148,9 @@ fn read_keys(mut next: impl FnMut() -> io::Result<Option<u8>>) -> io::Result<Zer
     }
 }
 
-/// Where the bytes stand that a terminal sends for a key without a character: an escape, then one
-/// byte more after an `O`, or any number after a `[`, the last of which is `@` or above.
+/// Parser state of an escape sequence, which a terminal sends for a key without a character: an
+/// escape, then an `O` and one more byte, or a `[` and any number of bytes, the last of which is
+/// `@` or above.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sequence {
     None,
@@ -161,7 +160,7 @@ enum Sequence {
 }
 
 impl Sequence {
-    /// Whether the byte belongs to such a key.
+    /// Advances the state by a byte, and returns true if the byte belongs to an escape sequence.
     fn takes(&mut self, byte: u8) -> bool {
         let (next, is_taken) = match (*self, byte) {
             (Self::None | Self::Escape, ESCAPE) => (Self::Escape, true),
@@ -176,7 +175,7 @@ impl Sequence {
     }
 }
 
-/// Takes the last character away, with all of its bytes.
+/// Removes the last UTF-8 character, with all of its bytes.
 fn erase_character(answer: &mut Vec<u8>) {
     const CONTINUATION: std::ops::RangeInclusive<u8> = 0x80..=0xbf;
     while answer
@@ -194,7 +193,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_character_goes_as_a_whole() {
+    fn erasing_removes_all_bytes_of_a_character() {
         let mut answer = "aé€".as_bytes().to_vec();
         for left in ["aé", "a", "", ""] {
             erase_character(&mut answer);
@@ -210,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_without_a_character_are_no_part_of_a_password() {
+    fn escape_sequences_are_not_part_of_a_password() {
         for (keys, want) in [
             (&b"plain\r"[..], "plain"),
             (b"no end", "no end"),

@@ -1,4 +1,5 @@
-//! SIGINT and SIGTERM: the first asks for an ordered stop, ten more end the process at once.
+//! SIGINT and SIGTERM: the first signal begins a graceful shutdown, ten more end the process at
+//! once.
 
 use std::{io, process, thread};
 
@@ -8,10 +9,10 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-/// Further signals after which the process ends without waiting (as geth's `debug.Exit`).
-const IMPATIENT_SIGNALS: u32 = 10;
+/// Further signals after which the process ends without waiting (as with geth's `debug.Exit`).
+const FORCED_EXIT_SIGNALS: u32 = 10;
 
-/// Listens on a thread of its own, so that no busy actor can hold a signal up. The receiver
+/// Listens for signals on a separate thread, so that no busy actor can delay them. The receiver
 /// gets the name of the first signal.
 pub fn listen() -> io::Result<oneshot::Receiver<&'static str>> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -37,9 +38,9 @@ async fn watch(first: oneshot::Sender<&'static str>) -> io::Result<()> {
     };
     let name = next().await;
     info!(signal = name, "got interrupt, shutting down");
-    // The node may be stopping already for a reason of its own.
+    // The receiver is gone if the node is already stopping for another reason.
     let _ = first.send(name);
-    for left in (1..IMPATIENT_SIGNALS).rev() {
+    for left in (1..FORCED_EXIT_SIGNALS).rev() {
         next().await;
         warn!(left, "already shutting down, interrupt more to end at once");
     }

@@ -1,14 +1,15 @@
-//! What this binary calls itself.
+//! Name and version of this client.
 
 /// Version of the package.
 pub const NUMBER: &str = env!("CARGO_PKG_VERSION");
 
-/// The client: name, version, system and compiler, in geth's form.
+/// Returns the client version in geth's form: name, version, system and compiler.
 pub fn client() -> String {
     named("")
 }
 
-/// `web3_clientVersion`: the same, with the operator's own name for the node where there is one.
+/// Returns the client version with the operator's name for the node (`--identity`) in it, as
+/// `web3_clientVersion` shows it. An empty `identity` is left out.
 pub fn named(identity: &str) -> String {
     let system = format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH);
     let slash = if identity.is_empty() { "" } else { "/" };

@@ -1,4 +1,4 @@
-//! What the way from a request's bytes to an answer's bytes costs, without a socket.
+//! Measures the dispatch of a request, from its bytes to the bytes of the answer, without a socket.
 
 #![allow(missing_docs, reason = "criterion's macros write public functions")]
 #![allow(clippy::unwrap_used, reason = "a benchmark fails by its panic")]
@@ -7,11 +7,11 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use actoreum_primitives::{Address, Block, Body, Header, LegacyTx, SecretKey, TxPayload, U256};
-use actoreum_rpc::dispatch::{DispatchLimits, Dispatcher};
-use actoreum_rpc::json::JsonOut;
-use actoreum_rpc::method::Method;
-use actoreum_rpc::pool::HeavyPool;
 use actoreum_rpc::render::{BlockView, write_block};
+use actoreum_rpc::server::dispatch::{DispatchLimits, Dispatcher};
+use actoreum_rpc::server::json::JsonOut;
+use actoreum_rpc::server::method::Method;
+use actoreum_rpc::server::pool::HeavyPool;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 struct Head(u64);
@@ -44,7 +44,7 @@ fn dispatch(criterion: &mut Criterion) {
     });
 }
 
-/// A block of 112 token transfers: the average full block of clique-bench.
+/// Returns a block of 112 token transfers: the average full block of clique-bench.
 fn full_block() -> (Block, Vec<Address>) {
     let key = SecretKey::from_bytes(&[7; 32]).unwrap();
     let transfer = |nonce: u64| {

@@ -3,40 +3,40 @@
 use std::borrow::Cow;
 use std::fmt;
 
-/// The request is not JSON, as geth 1.8 codes it.
+/// The request is not JSON (the code of geth 1.8).
 pub const INVALID_REQUEST: i64 = -32600;
-/// The method is unknown or its namespace is not offered here.
+/// The method is unknown or its namespace is not offered.
 pub const METHOD_NOT_FOUND: i64 = -32601;
 /// An argument is missing or cannot be read.
 pub const INVALID_PARAMS: i64 = -32602;
-/// The server failed; the request may have been fine.
+/// The server failed; the request may have been valid.
 pub const INTERNAL_ERROR: i64 = -32603;
-/// The request is JSON but no request, as geth 1.8 codes it.
+/// The request is JSON but not a request (the code of geth 1.8).
 pub const INVALID_MESSAGE: i64 = -32700;
 /// The method ran and returned an error.
 pub const SERVER_ERROR: i64 = -32000;
-/// The time for the request, or for its batch, is over (geth 1.13).
+/// The time of the request, or of its batch, is over (geth 1.13).
 pub const TIMED_OUT: i64 = -32002;
-/// The answer is longer than the server's limit (EIP-1474 "limit exceeded" family; geth 1.13).
+/// The answer exceeds the server's limit (EIP-1474 "limit exceeded" family; geth 1.13).
 pub const RESPONSE_TOO_LARGE: i64 = -32003;
-/// The server is at its limit: try later (EIP-1474).
+/// The server is at its limit; the client may try later (EIP-1474).
 pub const LIMIT_EXCEEDED: i64 = -32005;
-/// A call was reverted by the contract; `data` holds what it returned.
+/// The contract reverted the call; `data` holds the data that it returned.
 pub const REVERTED: i64 = 3;
 
-/// Why a request failed: code, text and, for some, data.
+/// The error of a request: a code, a text and, for some errors, data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RpcError {
-    /// JSON-RPC error code.
+    /// The JSON-RPC error code.
     pub code: i64,
-    /// A text for people, in geth's words where geth has the same error.
+    /// The text, in geth's words if geth has the same error.
     pub message: Cow<'static, str>,
-    /// More about the error: a JSON value, as text.
+    /// Further data: a JSON value, as text.
     pub data: Option<Box<str>>,
 }
 
 impl RpcError {
-    /// An error with any code.
+    /// Creates an error with any code.
     pub fn new(code: i64, message: impl Into<Cow<'static, str>>) -> Self {
         Self {
             code,
@@ -45,25 +45,25 @@ impl RpcError {
         }
     }
 
-    /// The method ran and failed: code -32000.
+    /// Creates the error of a method that ran and failed: code -32000.
     pub fn server(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(SERVER_ERROR, message)
     }
 
-    /// A bug or a failed part of the node: code -32603.
+    /// Creates the error of a bug or a failed part of the node: code -32603.
     pub fn internal(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(INTERNAL_ERROR, message)
     }
 
-    /// Arguments that do not fit: code -32602.
+    /// Creates the error of invalid arguments: code -32602.
     pub fn invalid_params(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(INVALID_PARAMS, message)
     }
 
-    /// The method is not offered. `name` is what the client asked for; a name
-    /// without a namespace is shown with the underscore that it lacks, as geth does.
+    /// Creates the error of a method that is not offered. `name` is what the client asked for; a
+    /// name without a namespace is shown with the underscore that it lacks, as geth does.
     pub fn method_not_found(name: &str) -> Self {
-        let shown = truncate(name, crate::limits::MAX_ECHOED_NAME);
+        let shown = truncate(name, crate::server::limits::MAX_ECHOED_NAME);
         let missing = if name.split('_').count() == 2 {
             ""
         } else {
@@ -75,7 +75,7 @@ impl RpcError {
         )
     }
 
-    /// The same error with a JSON value as its data.
+    /// Adds a JSON value as the data of the error.
     pub fn with_data(mut self, raw_json: impl Into<Box<str>>) -> Self {
         self.data = Some(raw_json.into());
         self
@@ -90,7 +90,7 @@ impl fmt::Display for RpcError {
 
 impl std::error::Error for RpcError {}
 
-/// The longest prefix of `text` that has at most `limit` bytes.
+/// Returns the longest prefix of `text` that has at most `limit` bytes.
 pub(crate) fn truncate(text: &str, limit: usize) -> &str {
     if text.len() <= limit {
         return text;
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_without_exactly_one_underscore_are_shown_with_geths_trailing_one() {
+    fn malformed_method_names_are_shown_as_in_geth() {
         let text = |name| RpcError::method_not_found(name).message.into_owned();
         assert_eq!(
             text("eth_nope"),
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_strangers_name_is_cut_at_a_character() {
+    fn an_echoed_name_is_truncated_at_a_character() {
         let name = "é".repeat(500);
         let message = RpcError::method_not_found(&name).message;
         assert!(message.len() < 200, "{}", message.len());

@@ -1,47 +1,47 @@
-//! Hex as arguments, with geth's rules and texts.
+//! Hex arguments, with geth's rules and error texts.
 //!
-//! Two forms: *data* (two digits a byte, any length or a fixed one) and *quantity*
-//! (a number without leading zeros). Both need `0x`. The decoders work on the raw
-//! text of a JSON string, without its quotes.
+//! There are two forms: *data* (two digits for each byte, of any length or a fixed one) and
+//! *quantity* (a number without leading zeros). Both need `0x`. The decoders take the text of a
+//! JSON string without its quotes.
 
 use actoreum_primitives::U256;
 use actoreum_primitives::alloy_primitives::hex;
 
-/// Why a hex text is refused; the texts are geth's.
+/// The reason for which a hex text is refused. The texts are geth's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum HexError {
-    /// Nothing at all.
+    /// The text is empty.
     #[error("empty hex string")]
     Empty,
-    /// A character that is no digit.
+    /// A character is not a hex digit.
     #[error("invalid hex string")]
     Syntax,
-    /// It does not begin with `0x`.
+    /// The text does not begin with `0x`.
     #[error("hex string without 0x prefix")]
     MissingPrefix,
-    /// Half a byte is missing.
+    /// The number of digits is odd.
     #[error("hex string of odd length")]
     OddLength,
-    /// `0x` alone where a number is wanted.
+    /// A number has no digits after `0x`.
     #[error("hex string \"0x\"")]
     EmptyNumber,
-    /// A number that begins with zero.
+    /// A number begins with zero.
     #[error("hex number with leading zero digits")]
     LeadingZero,
-    /// A number that does not fit.
+    /// A number exceeds 64 bits.
     #[error("hex number > 64 bits")]
     Above64Bits,
-    /// A number that does not fit.
+    /// A number exceeds 256 bits.
     #[error("hex number > 256 bits")]
     Above256Bits,
 }
 
-/// What follows `0x` (or `0X`).
+/// Returns the text after `0x` (or `0X`).
 pub fn strip_prefix(text: &str) -> Option<&str> {
     text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"))
 }
 
-/// Data of any length; an empty text is empty data.
+/// Decodes data of any length. An empty text is empty data.
 pub fn data(text: &str) -> Result<Vec<u8>, HexError> {
     let digits = data_digits(text)?;
     let mut bytes = vec![0; digits.len() / 2];
@@ -49,7 +49,7 @@ pub fn data(text: &str) -> Result<Vec<u8>, HexError> {
     Ok(bytes)
 }
 
-/// The digits of data: an even number of characters, not yet known to be digits.
+/// Returns the digits of data: an even number of characters, which are not checked to be digits.
 pub fn data_digits(text: &str) -> Result<&str, HexError> {
     if text.is_empty() {
         return Ok(text);
@@ -58,17 +58,18 @@ pub fn data_digits(text: &str) -> Result<&str, HexError> {
     if !digits.len().is_multiple_of(2) {
         return Err(HexError::OddLength);
     }
-    // A second prefix would be stripped by the decoder, which takes it as optional.
+    // The decoder takes the prefix as optional and would strip a second one.
     if strip_prefix(digits).is_some() {
         return Err(HexError::Syntax);
     }
     Ok(digits)
 }
 
-/// A number of up to 64 bits.
+/// Decodes a number of up to 64 bits.
 pub fn number(text: &str) -> Result<u64, HexError> {
     let digits = number_digits(text)?;
-    // The length first, as geth: a digit too many hides a character that is none.
+    // The length is checked first, as in geth: an excess digit takes precedence over an invalid
+    // character.
     if digits.len() > 16 {
         return Err(HexError::Above64Bits);
     }
@@ -79,7 +80,7 @@ pub fn number(text: &str) -> Result<u64, HexError> {
     Ok(value)
 }
 
-/// A number of up to 256 bits.
+/// Decodes a number of up to 256 bits.
 pub fn number256(text: &str) -> Result<U256, HexError> {
     let digits = number_digits(text)?;
     if digits.len() > 64 {
@@ -92,7 +93,7 @@ pub fn number256(text: &str) -> Result<U256, HexError> {
     Ok(value)
 }
 
-/// The value of a hex digit.
+/// Returns the value of a hex digit.
 pub fn nibble(byte: u8) -> Option<u8> {
     match byte {
         b'0'..=b'9' => Some(byte - b'0'),
@@ -116,9 +117,9 @@ fn number_digits(text: &str) -> Result<&str, HexError> {
     Ok(digits)
 }
 
-/// A storage key as geth 1.8 reads it: with or without `0x`, an odd number of
-/// digits or not, the last 32 bytes of what is longer; decoding stops quietly at the
-/// first character that is no digit.
+/// Decodes a storage key as geth 1.8 does: with or without `0x`, with an odd number of digits or
+/// not, and of a longer key the last 32 bytes; decoding stops silently at the first character that
+/// is not a digit.
 pub fn lenient_word(text: &str) -> [u8; 32] {
     let digits = strip_prefix(text).unwrap_or(text).as_bytes();
     let mut nibbles = Vec::with_capacity(digits.len() + 1);
@@ -149,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn data_takes_what_geth_takes() {
+    fn data_is_decoded_as_in_geth() {
         assert_eq!(data(""), Ok(vec![]));
         assert_eq!(data("0x"), Ok(vec![]));
         assert_eq!(data("0X0aFf"), Ok(vec![0x0a, 0xff]));
@@ -160,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_take_what_geth_takes() {
+    fn numbers_are_decoded_as_in_geth() {
         assert_eq!(number("0x0"), Ok(0));
         assert_eq!(number("0xffffffffffffffff"), Ok(u64::MAX));
         assert_eq!(number(""), Err(HexError::Empty));

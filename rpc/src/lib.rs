@@ -1,21 +1,27 @@
-//! JSON-RPC: one module a namespace, one a transport.
+//! The JSON-RPC server: one module for each namespace, one for each transport.
 //!
 //! ```text
 //! HTTP -----> Dispatcher: bytes -> calls (slices of the body) -> rows of the method table
-//! WebSocket                    |-- View: read through the chain's view, on this thread
-//! IPC                          |-- Heavy: on the bounded pool, or here where it is known to be short
-//!                              `-- Actor: a question to one actor
+//! WebSocket                    |-- View: reads the published views, on the connection's thread
+//! IPC                          |-- Heavy: runs on the bounded thread pool
+//!                              `-- Actor: asks one actor
 //!             bytes <- JSON written straight into the answer
 //! ```
 //!
-//! A handler is a function of the [`Node`](node::Node) and its typed arguments; its row
-//! in the table names it and its arguments, and says what it costs:
+//! A transport hands the bytes of a request to the [`Dispatcher`](server::dispatch::Dispatcher), which
+//! scans them in place, looks each method up in the [method table](server::method) and runs it where its
+//! [cost](server::method::Cost) says. Handlers read the chain and the transaction pool through published
+//! views, so that a read never waits in a mailbox; only requests that change something ask an
+//! actor. Connections over WebSocket and IPC also carry notifications.
+//!
+//! A handler is a function of the [`Node`](node::Node) and its typed arguments. Its row in the
+//! table gives its name, the names of its arguments and its cost:
 //!
 //! ```
 //! use std::sync::Arc;
-//! use actoreum_rpc::dispatch::{DispatchLimits, Dispatcher};
-//! use actoreum_rpc::method::Method;
-//! use actoreum_rpc::pool::HeavyPool;
+//! use actoreum_rpc::server::dispatch::{DispatchLimits, Dispatcher};
+//! use actoreum_rpc::server::method::Method;
+//! use actoreum_rpc::server::pool::HeavyPool;
 //!
 //! struct Node;
 //! let double = Method::view("eth_double", &["number"], |_: &Node, (number,): (u64,)| Ok(number * 2));
@@ -31,38 +37,9 @@
 //! ```
 #![deny(clippy::indexing_slicing)]
 
-mod admin;
-pub mod block_id;
-mod clique;
-mod connection;
-mod deadline;
-mod debug;
-mod dev;
-pub mod dispatch;
 pub mod error;
-pub mod eth;
 pub mod hexutil;
-pub mod http;
-#[cfg(unix)]
-pub mod ipc;
-pub mod json;
-mod keys;
-pub mod limits;
-pub mod method;
-pub mod metrics;
-mod miner;
 pub mod namespaces;
-mod net;
 pub mod node;
-mod object;
-pub mod param;
-mod personal;
-pub mod pool;
-mod quick;
-pub mod quota;
 pub mod render;
-mod request;
-mod rpc;
-pub mod sealing;
-mod txpool;
-mod web3;
+pub mod server;

@@ -1,4 +1,4 @@
-//! What the methods read from: the chain and what the node says about itself.
+//! The context of the methods: the chain, the actors, and the operator's settings.
 
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -8,54 +8,56 @@ use actoreum_actors::eth::downloader::SyncStatus;
 use actoreum_actors::filter::FilterActor;
 use actoreum_actors::log_limit::LogLimit;
 use actoreum_actors::net::NetworkHandle;
-use actoreum_actors::supervision::{ActorRef, AskError, TreeHandle};
+use actoreum_actors::sealing::worker::PendingBlock;
 use actoreum_actors::txpool::TxPoolHandle;
-use actoreum_actors::worker::PendingBlock;
 use actoreum_chain::{ChainReader, SealedHeader};
 use actoreum_consensus::{Clique, Engine};
 use actoreum_primitives::{Address, ETHER, GWEI, U256};
+use actoreum_supervision::{ActorRef, AskError, TreeHandle};
 use actoreum_txpool::Snapshot;
 
-use crate::block_id::{BlockId, BlockNumber};
 use crate::error::RpcError;
-use crate::limits::{BLOCK_CACHE_BYTES, CALL_TIMEOUT};
-use crate::quick::QuickTargets;
+use crate::namespaces::block_id::{BlockId, BlockNumber};
+use crate::namespaces::quick::QuickTargets;
+use crate::namespaces::sealing::{Keys, SealingActors};
 use crate::render::BlockCache;
-use crate::sealing::{Keys, SealingActors};
+use crate::server::limits::{BLOCK_CACHE_BYTES, CALL_TIMEOUT, MAX_HEAVY_WAITING};
+use crate::server::pool::HeavyPool;
 
-/// What the operator decides about the methods.
+/// The operator's settings that methods depend on.
 #[derive(Debug, Clone)]
 pub struct NodeSettings {
-    /// `web3_clientVersion`, and the name in `admin_nodeInfo`.
+    /// The answer to `web3_clientVersion`, and the name in `admin_nodeInfo`.
     pub client_version: String,
-    /// `net_version`.
+    /// The network id that `net_version` answers.
     pub network_id: u64,
-    /// Where the node keeps its files; `None` where it keeps everything in memory.
+    /// The data directory; `None` if the node keeps everything in memory.
     pub data_dir: Option<String>,
-    /// Whether `personal_unlockAccount` is refused, because strangers may reach the node (geth's
-    /// `--allow-insecure-unlock` is missing).
+    /// Whether `personal_unlockAccount` is refused because untrusted clients may reach the node
+    /// (geth's `--allow-insecure-unlock` is not given).
     pub is_unlocking_forbidden: bool,
-    /// The most gas of a call, whatever it asks for (geth's `--rpc.gascap`).
+    /// The maximum gas of a call, whatever the call asks for (geth's `--rpc.gascap`).
     pub gas_cap: u64,
-    /// The longest that a call runs (geth's `--rpc.evmtimeout`); `None`: as long as its gas lasts.
+    /// The maximum run time of a call (geth's `--rpc.evmtimeout`). With `None` a call runs as long
+    /// as its gas lasts.
     pub call_timeout: Option<Duration>,
-    /// The most, in wei, that a transaction sent or signed here may pay for gas (geth's
-    /// `--rpc.txfeecap`); `None`: anything.
+    /// The maximum fee, in wei, of a transaction that is sent or signed through RPC (geth's
+    /// `--rpc.txfeecap`); `None` for no maximum.
     pub tx_fee_cap: Option<U256>,
-    /// Whether transactions without a chain id (EIP-155) are taken over RPC (geth's
+    /// Whether transactions without a chain id (EIP-155) are accepted over RPC (geth's
     /// `--rpc.allow-unprotected-txs`).
     pub allows_unprotected: bool,
-    /// How a gas price is suggested.
+    /// The settings of the gas price oracle.
     pub gas_oracle: GasOracle,
     /// The gas limit that sealed blocks move towards (geth's `--miner.gastarget` and
     /// `--miner.gaslimit`), as the pending block shows it.
     pub gas_target: GasTarget,
-    /// The gas price, in wei, that is suggested where no block has a transaction.
+    /// The gas price, in wei, that is suggested if no recent block has a transaction.
     pub default_gas_price: u64,
 }
 
 impl NodeSettings {
-    /// geth's defaults.
+    /// Creates settings with geth's defaults.
     pub fn new(client_version: impl Into<String>, network_id: u64) -> Self {
         Self {
             client_version: client_version.into(),
@@ -76,21 +78,21 @@ impl NodeSettings {
     }
 }
 
-/// How a gas price is suggested: geth's `--gpo.*`.
+/// The settings of the gas price oracle: geth's `--gpo.*`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GasOracle {
-    /// Blocks with a transaction whose cheapest tip is looked at.
+    /// The number of blocks with transactions whose lowest tip is sampled.
     pub blocks: u32,
-    /// The share, in percent, of those tips that the suggestion is to beat; up to 100.
+    /// The percentile, up to 100, of the sampled tips that is suggested.
     pub percentile: u32,
-    /// No suggestion is above this, in wei.
+    /// The maximum suggestion, in wei.
     pub max_price: u64,
-    /// Tips below this, in wei, are not looked at.
+    /// The tip, in wei, below which a transaction is not sampled.
     pub ignore_price: u64,
 }
 
 impl Default for GasOracle {
-    /// geth 1.8's, which ignores no tip.
+    /// Returns the defaults of geth 1.8, which ignores no tip.
     fn default() -> Self {
         Self {
             blocks: 20,
@@ -101,61 +103,71 @@ impl Default for GasOracle {
     }
 }
 
-/// The bounds between which a sealer keeps its blocks' gas limit, in gas.
+/// The range, in gas, in which a sealer keeps the gas limit of its blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GasTarget {
-    /// Below this the limit rises.
+    /// The gas limit below which the limit is raised.
     pub floor: u64,
-    /// Above this the limit falls.
+    /// The gas limit above which the limit is lowered.
     pub ceiling: u64,
 }
 
-/// What every handler gets. Nothing here waits for a mailbox: reads go through views.
+/// The context that every handler gets. Reads go through published views and wait for no mailbox.
+///
+/// The cells are filled while the supervision tree is put together, before the first request is
+/// served.
 pub struct Node {
-    /// The chain.
-    pub chain: ChainReader,
-    /// Who may seal, and who sealed.
+    /// The published chain.
+    pub chain_reader: ChainReader,
+    /// The consensus engine of the chain.
     pub engine: Arc<dyn Engine>,
-    /// The same engine where it is clique.
+    /// The same engine if it is clique.
     pub clique: Option<Arc<Clique>>,
-    /// What the operator decided.
+    /// The operator's settings.
     pub settings: NodeSettings,
-    /// The network, once the tree is put together, where this node has one.
+    /// The thread pool for work of unknown length, which all servers of the node share.
+    pub heavy_pool: HeavyPool,
+    /// The network; empty for a node without one.
     pub network: OnceLock<NetworkHandle>,
-    /// The supervision tree, from the moment that it stands.
+    /// The supervision tree, once it has started.
     pub tree: OnceLock<TreeHandle>,
-    /// The one writer of the chain, once the tree is put together.
-    pub writer: OnceLock<ActorRef<ChainActor>>,
-    /// Who keeps filters and subscriptions, once the tree is put together.
+    /// The only writer of the chain.
+    pub chain_actor: OnceLock<ActorRef<ChainActor>>,
+    /// The actor that holds filters and subscriptions.
     pub filters: OnceLock<ActorRef<FilterActor>>,
-    /// The transaction pool, once the tree is put together.
+    /// The transaction pool.
     pub txpool: OnceLock<TxPoolHandle>,
-    /// The keys, once the tree is put together.
+    /// The keys of this node.
     pub keys: OnceLock<Keys>,
-    /// How far the sync is, once the tree is put together, where this node has a network.
+    /// The progress of the synchronisation; empty for a node without a network.
     pub sync: OnceLock<SyncStatus>,
-    /// Who seals, once the tree is put together, where this node does.
+    /// The sealing actors; empty for a node that does not seal.
     pub sealing: OnceLock<SealingActors>,
+    /// The JSON of recently requested blocks.
     pub(crate) rendered: BlockCache,
+    /// The contracts whose calls run on the connection's own thread.
     pub(crate) quick: QuickTargets,
 }
 
 impl Node {
-    /// A node that reads `chain`. `engine` is the one that the chain is verified with.
+    /// Creates the context of the methods over `chain_reader`. `engine` is the engine that verifies
+    /// the chain.
     pub fn new(
-        chain: ChainReader,
+        chain_reader: ChainReader,
         engine: Arc<dyn Engine>,
         clique: Option<Arc<Clique>>,
         settings: NodeSettings,
     ) -> Self {
+        let threads = std::thread::available_parallelism().map_or(2, usize::from);
         Self {
-            chain,
+            chain_reader,
             engine,
             clique,
             settings,
+            heavy_pool: HeavyPool::new(threads, MAX_HEAVY_WAITING),
             network: OnceLock::new(),
             tree: OnceLock::new(),
-            writer: OnceLock::new(),
+            chain_actor: OnceLock::new(),
             filters: OnceLock::new(),
             txpool: OnceLock::new(),
             keys: OnceLock::new(),
@@ -166,43 +178,50 @@ impl Node {
         }
     }
 
-    /// The transaction pool, for those who submit.
+    /// Returns the transaction pool for submissions.
+    ///
+    /// # Errors
+    /// Fails while the node is starting.
     pub(crate) fn txpool(&self) -> Result<&TxPoolHandle, RpcError> {
         self.txpool.get().ok_or_else(starting)
     }
 
-    /// The transaction pool, for those who read; `None` before it has started.
-    pub(crate) fn pool_snapshot(&self) -> Option<Arc<Snapshot>> {
+    /// Returns the published snapshot of the transaction pool; `None` before the pool has started.
+    pub(crate) fn txpool_snapshot(&self) -> Option<Arc<Snapshot>> {
         self.txpool.get()?.snapshot()
     }
 
-    /// The block that would be sealed next, whoever seals it; `None` where none can be built now, as
-    /// on a merged chain. Then the head stands for it.
+    /// Returns the block that would be sealed next, whoever seals it. Returns `None` if none can be
+    /// built, as on a merged chain: the head then takes its place.
     pub fn pending_block(&self) -> Option<Arc<PendingBlock>> {
         let sealing = self.sealing.get()?;
         let settings = sealing.control.settings();
-        let pool = self.pool_snapshot();
+        let txpool = self.txpool_snapshot();
         sealing
             .pending
-            .get(&self.chain, self.engine.as_ref(), &settings, pool)
+            .get(&self.chain_reader, self.engine.as_ref(), &settings, txpool)
     }
 
-    /// Peers that are connected.
+    /// Returns the number of connected peers.
     pub(crate) fn peer_count(&self) -> u64 {
         self.network
             .get()
             .map_or(0, |network| network.peers().len() as u64)
     }
 
-    /// The header that `id` means; `None` where there is none. The pending block is not
-    /// on the chain: the head stands for it here.
+    /// Returns the header of the block `id`; `None` if there is none. For the pending block, which
+    /// is not on the chain, returns the head.
+    ///
+    /// # Errors
+    /// Fails for `safe` and `finalized`, for a hash that is unknown, for a hash off the canonical
+    /// chain if `id` requires a canonical one, and if the database fails.
     pub(crate) fn header(&self, id: BlockId) -> Result<Option<SealedHeader>, RpcError> {
         match id {
             BlockId::Number(BlockNumber::Latest | BlockNumber::Pending) => {
-                Ok(Some(self.chain.head()))
+                Ok(Some(self.chain_reader.head()))
             }
             BlockId::Number(BlockNumber::Number(number)) => {
-                self.chain.header_by_number(number).map_err(storage)
+                self.chain_reader.header_by_number(number).map_err(storage)
             }
             BlockId::Number(BlockNumber::Safe) => Err(RpcError::server("safe block not found")),
             BlockId::Number(BlockNumber::Finalized) => {
@@ -212,7 +231,7 @@ impl Node {
                 hash,
                 require_canonical,
             } => {
-                let header = self.chain.header_by_hash(&hash).map_err(storage)?;
+                let header = self.chain_reader.header_by_hash(&hash).map_err(storage)?;
                 let header = header.ok_or_else(|| RpcError::server("header for hash not found"))?;
                 if require_canonical && !self.is_canonical(&header)? {
                     return Err(RpcError::server("hash is not currently canonical"));
@@ -222,36 +241,48 @@ impl Node {
         }
     }
 
-    /// Whether a block is on the canonical chain.
+    /// Returns whether a block is on the canonical chain.
     pub(crate) fn is_canonical(&self, header: &SealedHeader) -> Result<bool, RpcError> {
-        let canonical = self.chain.canonical_hash(header.number).map_err(storage)?;
+        let canonical = self
+            .chain_reader
+            .canonical_hash(header.number)
+            .map_err(storage)?;
         Ok(canonical == Some(header.hash()))
     }
 
-    /// Who made a block: its beneficiary, or on clique its signer.
+    /// Returns the author of a block: its beneficiary, or its signer on clique.
     pub(crate) fn author(&self, header: &SealedHeader) -> Address {
-        // Genesis has no seal; its beneficiary is all that there is.
+        // The genesis block has no seal: only its beneficiary is known.
         self.engine.author(header).unwrap_or(header.beneficiary)
     }
 
-    /// The one writer of the chain.
-    pub(crate) fn writer(&self) -> Result<ActorRef<ChainActor>, RpcError> {
-        self.writer.get().cloned().ok_or_else(starting)
+    /// Returns the only writer of the chain.
+    ///
+    /// # Errors
+    /// Fails while the node is starting.
+    pub(crate) fn chain_actor(&self) -> Result<ActorRef<ChainActor>, RpcError> {
+        self.chain_actor.get().cloned().ok_or_else(starting)
     }
 
-    /// Who keeps filters and subscriptions.
+    /// Returns the actor that holds filters and subscriptions.
+    ///
+    /// # Errors
+    /// Fails while the node is starting.
     pub(crate) fn filters(&self) -> Result<ActorRef<FilterActor>, RpcError> {
         self.filters.get().cloned().ok_or_else(starting)
     }
 
-    /// The network, for those who change it.
+    /// Returns the network, for methods that change it.
+    ///
+    /// # Errors
+    /// Fails if this node has no network.
     pub(crate) fn network(&self) -> Result<&NetworkHandle, RpcError> {
         self.network
             .get()
             .ok_or_else(|| RpcError::server("this node has no network"))
     }
 
-    /// Seconds since 1970.
+    /// Returns the Unix time in seconds.
     pub(crate) fn now(&self) -> u64 {
         SystemTime::now()
             .duration_since(UNIX_EPOCH)
@@ -259,22 +290,23 @@ impl Node {
     }
 }
 
-/// Clients that ask again and again have each failure told.
+/// Limits the log lines about failed reads: a client can repeat a failing request endlessly.
 static READS_FAILED: LogLimit = LogLimit::new();
 
-/// A failed read of the database.
+/// Logs a failed read of the database and converts its error.
 pub(crate) fn storage(error: impl std::fmt::Display) -> RpcError {
-    if let Some(left_out) = READS_FAILED.admit() {
-        tracing::error!(%error, left_out, "rpc read failed");
+    if let Some(suppressed) = READS_FAILED.admit() {
+        tracing::error!(%error, suppressed, "rpc read failed");
     }
     RpcError::server(error.to_string())
 }
 
+/// Returns the error of a request that arrives before the supervision tree has started.
 fn starting() -> RpcError {
     RpcError::server("the node is starting")
 }
 
-/// A question that an actor did not answer.
+/// Converts the error of a question that an actor did not answer.
 pub(crate) fn unanswered(error: AskError) -> RpcError {
     RpcError::internal(error.to_string())
 }

@@ -1,30 +1,30 @@
-//! What geth 1.8.27 answered about the clique-bench chain, asked again here.
+//! Replays the recorded answers of geth 1.8.27 about the clique-bench chain.
 //!
-//! The chain is imported for real, and each recorded request passes the dispatcher as
-//! a body. Ours must have every member that theirs has, with the same value; a member
-//! that later geths added is extra. What differs on purpose is listed, by method and
-//! with its reason, in `docs/rpc-differences.md`; [`differs_on_purpose`] holds that list.
+//! The chain is really imported, and each recorded request passes the dispatcher as a body. The
+//! answer must have every member of the recorded one, with the same value; members that later geths
+//! added are ignored. Deliberate differences are listed, by method and with their reasons, in
+//! `docs/rpc-differences.md`; [`differs_on_purpose`] holds that list.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by its panic")]
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use actoreum_actors::accounts::{AccountsSetup, StandingKeys};
+use actoreum_actors::accounts::{AccountsSetup, UnlockedKeys};
 use actoreum_actors::filter::FilterActor;
-use actoreum_actors::supervision::{ActorRef, ChildSpec, Pool, Strategy, SupervisorSpec, Tree};
 use actoreum_actors::txpool::{TxPoolHandle, TxPoolSetup};
 use actoreum_chain::{Chain, ChainOptions, ChainReader, Detail, genesis};
 use actoreum_consensus::{Clique, Engine};
 use actoreum_primitives::config::EngineConfig;
 use actoreum_primitives::rlp::Decode as _;
 use actoreum_primitives::{Block, Genesis};
-use actoreum_rpc::dispatch::{DispatchLimits, Dispatcher};
 use actoreum_rpc::namespaces;
+use actoreum_rpc::namespaces::sealing::Keys;
 use actoreum_rpc::node::{Node, NodeSettings};
-use actoreum_rpc::pool::HeavyPool;
-use actoreum_rpc::sealing::Keys;
+use actoreum_rpc::server::dispatch::{DispatchLimits, Dispatcher};
+use actoreum_rpc::server::pool::HeavyPool;
 use actoreum_storage::Store;
+use actoreum_supervision::{ActorRef, ChildSpec, Pool, Strategy, SupervisorSpec, Tree};
 use actoreum_txpool::{PoolConfig, PoolReader};
 use actoreum_wallet::{KeyDirectory, ScryptCost};
 use serde_json::Value;
@@ -41,8 +41,8 @@ fn fixtures() -> Option<PathBuf> {
     None
 }
 
-/// The benchmark's chain, imported, behind a dispatcher with geth's namespaces, and the actors that
-/// it asks.
+/// Imports the chain of the benchmark, and returns a dispatcher with geth's namespaces and the
+/// actors that it asks.
 fn dispatcher(folder: &Path, keys: &Path) -> (Dispatcher<Node>, SupervisorSpec) {
     let text = std::fs::read_to_string(folder.join("clique-bench/genesis.json")).unwrap();
     let spec: Genesis = Genesis::from_json(&text).unwrap();
@@ -85,44 +85,46 @@ fn dispatcher(folder: &Path, keys: &Path) -> (Dispatcher<Node>, SupervisorSpec) 
     (dispatcher, actors)
 }
 
-/// Filters, an empty pool, and a folder without keys.
-fn actors(node: &Node, reader: &ChainReader, folder: &Path) -> SupervisorSpec {
+/// Returns the actors: filters, an empty pool, and a folder without keys.
+fn actors(node: &Node, chain_reader: &ChainReader, folder: &Path) -> SupervisorSpec {
     let filters = ActorRef::new("filters");
     let _ = node.filters.set(filters.clone());
 
-    let (signatures, pool) = (Pool::new("signatures", 1), ActorRef::new("pool"));
-    let pooled = PoolReader::default();
+    let (signatures, txpool_actor) = (Pool::new("signatures", 1), ActorRef::new("pool"));
+    let txpool_reader = PoolReader::default();
     let handle = TxPoolHandle::new(
-        pool.clone(),
-        pooled.clone(),
-        reader.clone(),
+        txpool_actor.clone(),
+        txpool_reader.clone(),
+        chain_reader.clone(),
         signatures.clone(),
     );
     let _ = node.txpool.set(handle);
-    let txpool = TxPoolSetup::new(reader.clone(), pooled, PoolConfig::default());
+    let txpool = TxPoolSetup::new(chain_reader.clone(), txpool_reader, PoolConfig::default());
 
     let (scrypt, accounts) = (Pool::new("scrypt", 1), ActorRef::new("accounts"));
     let _ = node.keys.set(Keys::new(accounts.clone(), None));
     let setup = AccountsSetup {
         keys: KeyDirectory::new(folder, ScryptCost::LIGHT),
-        pool: scrypt.clone(),
-        open: StandingKeys::default(),
-        held: Vec::new(),
+        threads: scrypt.clone(),
+        unlocked: UnlockedKeys::default(),
+        mnemonic_keys: Vec::new(),
     };
-    let reader = reader.clone();
+    let chain_reader = chain_reader.clone();
     SupervisorSpec::new("node", Strategy::OneForOne)
         .child(signatures.child())
         .child(scrypt.child())
         .child(ChildSpec::new(&filters, move || {
-            FilterActor::new(reader.clone())
+            FilterActor::new(chain_reader.clone())
         }))
-        .child(ChildSpec::new(&pool, move || txpool.clone().open()))
+        .child(ChildSpec::new(&txpool_actor, move || {
+            txpool.clone().start()
+        }))
         .child(ChildSpec::new_async(&accounts, move || {
             setup.clone().start()
         }))
 }
 
-/// Requests and answers, as they were recorded.
+/// Returns the recorded requests and answers.
 fn recorded(folder: &Path) -> Vec<Value> {
     let packed = std::fs::read(folder.join("geth-answers/clique-bench-1.8.27.jsonl.zst")).unwrap();
     let mut decoder = zstd::Decoder::new(packed.as_slice()).unwrap();
@@ -133,7 +135,7 @@ fn recorded(folder: &Path) -> Vec<Value> {
         .collect()
 }
 
-/// The first place where `ours` lacks something of `theirs` or differs from it.
+/// Returns the first place where `ours` lacks a member of `theirs` or differs from it.
 fn difference(ours: &Value, theirs: &Value, place: &str) -> Option<String> {
     match (ours, theirs) {
         (Value::Object(ours), Value::Object(theirs)) => theirs.iter().find_map(|(key, theirs)| {
@@ -155,7 +157,7 @@ fn difference(ours: &Value, theirs: &Value, place: &str) -> Option<String> {
     }
 }
 
-/// Requests that are answered otherwise on purpose.
+/// Returns whether a request is deliberately answered differently.
 fn differs_on_purpose(request: &Value) -> bool {
     let params = &request["params"];
     match request["method"].as_str() {
@@ -171,7 +173,7 @@ fn differs_on_purpose(request: &Value) -> bool {
 }
 
 #[test]
-fn recorded_answers_replay_equal() {
+fn answers_equal_those_recorded_from_geth() {
     let Some(folder) = fixtures() else { return };
     let keys = tempfile::tempdir().unwrap();
     let (dispatcher, actors) = dispatcher(&folder, keys.path());

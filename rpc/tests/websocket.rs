@@ -1,4 +1,4 @@
-//! Subscriptions over a real WebSocket, to the real actor, and what strangers may send there.
+//! Tests of subscriptions over a real WebSocket to the real actor, and of malformed input.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by its panic")]
 
@@ -8,21 +8,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actoreum_actors::filter::FilterActor;
-use actoreum_actors::kept_socket::KeptSocket;
-use actoreum_actors::supervision::{
-    ActorRef, ChildSpec, Strategy as Restarts, SupervisorSpec, Tree,
-};
+use actoreum_actors::shared_socket::SharedSocket;
 use actoreum_chain::{ChainEvent, ChainReader, ExecutedBlock, SealedHeader, genesis};
-use actoreum_consensus::{EthashOptions, engine_for};
+use actoreum_consensus::{EngineOptions, engine_for};
 use actoreum_messages::chain::BlockOrigin;
 use actoreum_messages::events::{ChainCause, ChainChanged};
 use actoreum_primitives::{B256, Block, Body, Genesis, Header, b256};
-use actoreum_rpc::dispatch::{DispatchLimits, Dispatcher};
-use actoreum_rpc::http::{Endpoints, HttpActor, HttpConfig, Origins, WsEndpoint};
 use actoreum_rpc::namespaces;
 use actoreum_rpc::node::{Node, NodeSettings};
-use actoreum_rpc::pool::HeavyPool;
+use actoreum_rpc::server::dispatch::{DispatchLimits, Dispatcher};
+use actoreum_rpc::server::http::{Endpoints, HttpActor, HttpConfig, Origins, WsEndpoint};
+use actoreum_rpc::server::pool::HeavyPool;
 use actoreum_storage::Store;
+use actoreum_supervision::{ActorRef, ChildSpec, Strategy as Restarts, SupervisorSpec, Tree};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
@@ -46,11 +44,11 @@ struct Served {
 }
 
 fn with_node<F: Future<Output = ()>>(test: impl FnOnce(Served) -> F) {
-    actix::System::new().block_on(async {
+    actoreum_supervision::block_on(async {
         let store = Store::memory();
         genesis::init(&store, &Genesis::mainnet()).unwrap();
         let reader = ChainReader::open(store).unwrap();
-        let engine = engine_for(reader.config(), EthashOptions::default(), None);
+        let engine = engine_for(reader.config(), EngineOptions::default()).engine;
         let followed = reader.clone();
         let node = Node::new(reader, engine, None, NodeSettings::new("Actoreum/test", 1));
         let filters = ActorRef::new("filters");
@@ -77,7 +75,7 @@ fn with_node<F: Future<Output = ()>>(test: impl FnOnce(Served) -> F) {
             }),
         };
         let http: ActorRef<HttpActor<Node>> = ActorRef::new("http");
-        let socket = KeptSocket::default();
+        let socket = SharedSocket::default();
         let spec = SupervisorSpec::new("node", Restarts::OneForOne)
             .child(ChildSpec::new(&filters, move || {
                 FilterActor::new(followed.clone())
@@ -101,7 +99,7 @@ struct Client {
 }
 
 impl Client {
-    /// The status line is the error where the server does not upgrade.
+    /// Connects a client. The error is the status line if the server does not upgrade.
     async fn connect(
         address: SocketAddr,
         host: &str,
@@ -136,7 +134,7 @@ impl Client {
     }
 
     async fn send(&mut self, first: u8, payload: &[u8]) {
-        // The server may have closed already.
+        // The server may have closed the connection already.
         let _ = self.stream.write_all(&frame(first, payload)).await;
     }
 
@@ -145,7 +143,7 @@ impl Client {
         self.send(0x80 | TEXT, body.as_bytes()).await;
     }
 
-    /// The next frame; `None` where the server has closed the connection.
+    /// Returns the next frame; `None` if the server has closed the connection.
     async fn frame(&mut self) -> Option<(u8, Vec<u8>)> {
         loop {
             if let Some(frame) = self.parse() {
@@ -186,7 +184,7 @@ impl Client {
     }
 }
 
-/// A masked frame; `first` holds the final bit, the reserved bits and the opcode.
+/// Encodes a masked frame. `first` holds the final bit, the reserved bits and the opcode.
 fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut bytes = vec![first];
     match payload.len() {
@@ -211,13 +209,13 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Blocks without transactions, one after the other.
-struct Growing {
+/// A chain of blocks without transactions.
+struct TestChain {
     number: u64,
     parent_hash: B256,
 }
 
-impl Growing {
+impl TestChain {
     fn new() -> Self {
         Self {
             number: 0,
@@ -225,7 +223,7 @@ impl Growing {
         }
     }
 
-    /// The events of the next blocks.
+    /// Returns the events of the next blocks.
     fn heads(&mut self, blocks: u64) -> ChainChanged {
         let added = (0..blocks).map(|_| {
             self.number += 1;
@@ -252,9 +250,9 @@ impl Growing {
 }
 
 #[test]
-fn a_subscriber_gets_its_name_then_heads_in_order_until_it_unsubscribes() {
+fn a_subscriber_gets_heads_in_order_until_it_unsubscribes() {
     with_node(|served| async move {
-        let mut chain = Growing::new();
+        let mut chain = TestChain::new();
         let mut client = Client::open(served.address).await;
         client.call(1, "eth_subscribe", json!(["newHeads"])).await;
         let named = client.json().await;
@@ -262,10 +260,10 @@ fn a_subscriber_gets_its_name_then_heads_in_order_until_it_unsubscribes() {
         assert!(name.starts_with("0x"), "{named}");
         served.filters.tell(chain.heads(3)).unwrap();
         for number in ["0x1", "0x2", "0x3"] {
-            let told = client.json().await;
-            assert_eq!(told["method"], "eth_subscription");
-            assert_eq!(told["params"]["subscription"], name.as_str());
-            assert_eq!(told["params"]["result"]["number"], number);
+            let notification = client.json().await;
+            assert_eq!(notification["method"], "eth_subscription");
+            assert_eq!(notification["params"]["subscription"], name.as_str());
+            assert_eq!(notification["params"]["result"]["number"], number);
         }
         client.call(2, "eth_blockNumber", json!([])).await;
         assert_eq!(client.json().await["result"], "0x0");
@@ -298,25 +296,25 @@ fn a_subscriber_gets_its_name_then_heads_in_order_until_it_unsubscribes() {
 #[test]
 fn a_subscriber_that_does_not_read_is_closed_with_the_reason() {
     with_node(|served| async move {
-        let mut chain = Growing::new();
+        let mut chain = TestChain::new();
         let mut client = Client::open(served.address).await;
         client.call(1, "eth_subscribe", json!(["newHeads"])).await;
         client.json().await;
-        // More than the sockets' buffers and the queue hold.
+        // More than the buffers of the sockets and the queue hold.
         for _ in 0..40 {
             served.filters.ask(chain.heads(500)).await.unwrap();
         }
-        let mut told = 0;
+        let mut received = 0;
         let reason = loop {
             match client.frame().await.unwrap() {
-                (TEXT, _) => told += 1,
+                (TEXT, _) => received += 1,
                 (CLOSE, reason) => break reason,
                 other => panic!("{other:?}"),
             }
         };
-        assert!(told < 20_000, "{told}");
+        assert!(received < 20_000, "{received}");
         assert!(String::from_utf8_lossy(&reason[2..]).contains("too slow"));
-        // Nobody else suffers.
+        // Other clients are not affected.
         let mut other = Client::open(served.address).await;
         other.call(1, "eth_blockNumber", json!([])).await;
         assert_eq!(other.json().await["result"], "0x0");
@@ -324,7 +322,7 @@ fn a_subscriber_that_does_not_read_is_closed_with_the_reason() {
 }
 
 #[test]
-fn foreign_pages_and_rebound_names_are_refused() {
+fn foreign_origins_and_host_names_are_refused() {
     with_node(|served| async move {
         let connect = |host, origin| Client::connect(served.address, host, origin);
         for origin in [
@@ -351,8 +349,8 @@ fn foreign_pages_and_rebound_names_are_refused() {
     });
 }
 
-/// The payload of the frame that closes the connection; empty where it has no code.
-async fn goodbye(client: &mut Client) -> Option<Vec<u8>> {
+/// Returns the payload of the frame that closes the connection; empty if the frame has no code.
+async fn close_payload(client: &mut Client) -> Option<Vec<u8>> {
     while let Some((opcode, payload)) = client.frame().await {
         if opcode == CLOSE {
             return Some(payload);
@@ -362,7 +360,7 @@ async fn goodbye(client: &mut Client) -> Option<Vec<u8>> {
 }
 
 #[test]
-fn close_codes_come_back_and_faults_have_their_own() {
+fn close_codes_are_echoed_and_errors_have_their_own() {
     with_node(|served| async move {
         for (sent, expected) in [
             (&[][..], &[][..]),
@@ -372,24 +370,24 @@ fn close_codes_come_back_and_faults_have_their_own() {
         ] {
             let mut client = Client::open(served.address).await;
             client.send(0x80 | CLOSE, sent).await;
-            assert_eq!(goodbye(&mut client).await.as_deref(), Some(expected));
+            assert_eq!(close_payload(&mut client).await.as_deref(), Some(expected));
         }
         // A reserved opcode breaks the protocol: 1002.
         let mut client = Client::open(served.address).await;
         client.send(0x80 | 5, b"").await;
-        let code = goodbye(&mut client).await;
+        let code = close_payload(&mut client).await;
         assert_eq!(code.as_deref(), Some(&[0x03, 0xea][..]));
         // Frames of a message that is too long: 1009.
         let mut client = Client::open(served.address).await;
         client.send(TEXT, &vec![b'['; BODY_BYTES - 10]).await;
         client.send(0x80, &[b'['; 20]).await;
-        let code = goodbye(&mut client).await;
+        let code = close_payload(&mut client).await;
         assert_eq!(code.as_deref(), Some(&[0x03, 0xf1][..]));
     });
 }
 
 #[test]
-fn a_message_that_is_too_long_ends_the_connection_in_one_frame_or_many() {
+fn a_message_beyond_the_limit_ends_the_connection() {
     with_node(|served| async move {
         let long = vec![b' '; BODY_BYTES + 1];
         let mut client = Client::open(served.address).await;
@@ -403,7 +401,7 @@ fn a_message_that_is_too_long_ends_the_connection_in_one_frame_or_many() {
         while let Some((opcode, _)) = client.frame().await {
             assert_eq!(opcode, CLOSE);
         }
-        // In pieces that are short enough together it is a message.
+        // Frames that together are within the limit form a message.
         let mut client = Client::open(served.address).await;
         client.send(TEXT, b"{\"id\":1,\"method\":").await;
         client.send(0, b"").await;
@@ -412,8 +410,8 @@ fn a_message_that_is_too_long_ends_the_connection_in_one_frame_or_many() {
     });
 }
 
-/// Frames and bytes that no sane client sends.
-fn strange() -> impl Strategy<Value = Vec<u8>> {
+/// Generates malformed frames and bytes.
+fn malformed_frames() -> impl Strategy<Value = Vec<u8>> {
     let payload = prop_oneof![
         proptest::collection::vec(any::<u8>(), 0..200),
         Just(br#"{"id":1,"method":"eth_subscribe","params":["newHeads"]}"#.to_vec()),
@@ -429,12 +427,12 @@ fn strange() -> impl Strategy<Value = Vec<u8>> {
 }
 
 #[test]
-fn no_frames_take_the_server_down() {
+fn malformed_frames_do_not_stop_the_server() {
     with_node(|served| async move {
-        let mut chain = Growing::new();
+        let mut chain = TestChain::new();
         let mut runner = TestRunner::default();
         for round in 0..150 {
-            let bytes = strange().new_tree(&mut runner).unwrap().current();
+            let bytes = malformed_frames().new_tree(&mut runner).unwrap().current();
             let mut client = Client::open(served.address).await;
             let _ = client.stream.write_all(&bytes).await;
             if round % 3 == 0 {
@@ -452,11 +450,11 @@ fn no_frames_take_the_server_down() {
 
 #[test]
 #[ignore = "a measurement: run it alone, on a quiet machine"]
-fn a_thousand_subscribers_hear_of_a_head_within_100_ms() {
+fn a_head_reaches_1000_subscribers_within_100_ms() {
     const SUBSCRIBERS: usize = 1_000;
     const HEADS: u64 = 50;
     with_node(|served| async move {
-        let mut chain = Growing::new();
+        let mut chain = TestChain::new();
         let mut clients = Vec::new();
         for _ in 0..SUBSCRIBERS {
             let mut client = Client::open(served.address).await;
@@ -464,24 +462,24 @@ fn a_thousand_subscribers_hear_of_a_head_within_100_ms() {
             client.json().await;
             clients.push(client);
         }
-        let told_at = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let sent_at = Arc::new(std::sync::Mutex::new(Vec::new()));
         let listening: Vec<_> = clients
             .into_iter()
             .map(|mut client| {
-                let told_at = Arc::clone(&told_at);
+                let sent_at = Arc::clone(&sent_at);
                 tokio::task::spawn_local(async move {
                     let mut delays = Vec::new();
                     for number in 0..HEADS {
                         client.frame().await.unwrap();
-                        let told: std::time::Instant = told_at.lock().unwrap()[number as usize];
-                        delays.push(told.elapsed());
+                        let sent: std::time::Instant = sent_at.lock().unwrap()[number as usize];
+                        delays.push(sent.elapsed());
                     }
                     delays
                 })
             })
             .collect();
         for _ in 0..HEADS {
-            told_at.lock().unwrap().push(std::time::Instant::now());
+            sent_at.lock().unwrap().push(std::time::Instant::now());
             served.filters.tell(chain.heads(1)).unwrap();
             tokio::time::sleep(Duration::from_millis(100)).await;
         }

@@ -12,9 +12,9 @@ KEYS = [
 ]
 OWNER = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
 POOR = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
-STRANGER = "0x00000000000000000000000000000000000057a9"
+RECIPIENT = "0x00000000000000000000000000000000000057a9"
 TRANSFERRED = "Transfer(address indexed,address indexed,uint256)"
-PATIENCE = 30
+TIMEOUT = 30
 HTTP, WS = os.environ["RPC_HTTP"], os.environ["RPC_WS"]
 
 with open(os.environ["WORK_JSON"], encoding="utf-8") as file:
@@ -27,13 +27,13 @@ def command(*arguments, url=HTTP):
 
 
 def cast(*arguments):
-    done = subprocess.run(command(*arguments), capture_output=True, text=True, timeout=PATIENCE, check=False)
+    done = subprocess.run(command(*arguments), capture_output=True, text=True, timeout=TIMEOUT, check=False)
     assert done.returncode == 0, f"cast {arguments}: {done.stderr}"
     return done.stdout.strip()
 
 
 def refused(*arguments):
-    done = subprocess.run(command(*arguments), capture_output=True, text=True, timeout=PATIENCE, check=False)
+    done = subprocess.run(command(*arguments), capture_output=True, text=True, timeout=TIMEOUT, check=False)
     assert done.returncode != 0, f"cast {arguments} did not fail"
     return done.stderr
 
@@ -58,12 +58,12 @@ def work():
 @step("calls")
 def _():
     assert cast("call", work, "balanceOf(address)(uint256)", OWNER).split()[0] == str(10**30)
-    assert cast("call", work, "balanceOf(address)(uint256)", STRANGER) == "0"
+    assert cast("call", work, "balanceOf(address)(uint256)", RECIPIENT) == "0"
 
 
 @step("sends, and reads the log")
 def _():
-    sent = cast("send", "--json", "--private-key", KEYS[0], work, "transfer(address,uint256)", STRANGER, 5)
+    sent = cast("send", "--json", "--private-key", KEYS[0], work, "transfer(address,uint256)", RECIPIENT, 5)
     receipt = json.loads(sent)
     (log,) = json.loads(cast("logs", "--json", "--from-block", 0, "--address", work, TRANSFERRED, OWNER))
     assert log["transactionHash"] == receipt["transactionHash"]
@@ -73,12 +73,12 @@ def _():
 @step("watches a pending transaction until it is mined")
 def _():
     cast("rpc", "evm_setAutomine", "false")
-    sent = cast("send", "--async", "--private-key", KEYS[0], work, "mint(address,uint256)", STRANGER, 7)
+    sent = cast("send", "--async", "--private-key", KEYS[0], work, "mint(address,uint256)", RECIPIENT, 7)
     pending = json.loads(cast("tx", "--json", sent))
     assert pending.get("blockNumber") is None
     with subprocess.Popen(command("receipt", "--json", sent), stdout=subprocess.PIPE, text=True) as watching:
         cast("rpc", "evm_setAutomine", "true")
-        receipt = json.loads(watching.communicate(timeout=PATIENCE)[0])
+        receipt = json.loads(watching.communicate(timeout=TIMEOUT)[0])
     assert int(receipt["status"], 16) == 1
     assert int(receipt["blockNumber"], 16) == int(cast("block-number"))
 
@@ -95,9 +95,10 @@ def _():
 
         threading.Thread(target=read, daemon=True).start()
         try:
-            # cast does not say when its subscription stands: the log of one of these will do.
-            for _ in range(PATIENCE):
-                cast("send", "--private-key", KEYS[0], work, "mint(address,uint256)", STRANGER, 11)
+            # cast does not report when its subscription is set up: the log of one of these is
+            # enough.
+            for _ in range(TIMEOUT):
+                cast("send", "--private-key", KEYS[0], work, "mint(address,uint256)", RECIPIENT, 11)
                 try:
                     lines.get(timeout=1)
                     break
@@ -111,19 +112,19 @@ def _():
 
 @step("catches a revert's reason")
 def _():
-    assert "low" in refused("call", "--from", POOR, work, "transfer(address,uint256)", STRANGER, 1)
-    assert "low" in refused("estimate", "--from", POOR, work, "transfer(address,uint256)", STRANGER, 1)
-    assert "low" in refused("send", "--private-key", KEYS[1], work, "transfer(address,uint256)", STRANGER, 1)
+    assert "low" in refused("call", "--from", POOR, work, "transfer(address,uint256)", RECIPIENT, 1)
+    assert "low" in refused("estimate", "--from", POOR, work, "transfer(address,uint256)", RECIPIENT, 1)
+    assert "low" in refused("send", "--private-key", KEYS[1], work, "transfer(address,uint256)", RECIPIENT, 1)
 
 
 @step("uses the node's own accounts, and edits the state")
 def _():
-    sent = json.loads(cast("send", "--json", "--unlocked", "--from", POOR, STRANGER, "--value", 3))
+    sent = json.loads(cast("send", "--json", "--unlocked", "--from", POOR, RECIPIENT, "--value", 3))
     assert int(sent["status"], 16) == 1
-    cast("rpc", "anvil_setBalance", STRANGER, "0xde0b6b3a7640000")
-    assert cast("balance", STRANGER) == str(10**18)
-    cast("rpc", "anvil_impersonateAccount", STRANGER)
-    sent = json.loads(cast("send", "--json", "--unlocked", "--from", STRANGER, POOR, "--value", 1))
+    cast("rpc", "anvil_setBalance", RECIPIENT, "0xde0b6b3a7640000")
+    assert cast("balance", RECIPIENT) == str(10**18)
+    cast("rpc", "anvil_impersonateAccount", RECIPIENT)
+    sent = json.loads(cast("send", "--json", "--unlocked", "--from", RECIPIENT, POOR, "--value", 1))
     assert int(sent["status"], 16) == 1
 
 

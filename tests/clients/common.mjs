@@ -1,4 +1,5 @@
-// What the JavaScript clients share: where the node is, the contract, and how a step is told.
+// Common parts of the JavaScript clients: the node's address, the contract, and the report of a
+// step.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -11,7 +12,7 @@ export const KEYS = [
   "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80",
   "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d",
 ];
-export const STRANGER = "0x00000000000000000000000000000000000057a9";
+export const RECIPIENT = "0x00000000000000000000000000000000000057a9";
 export const SUPPLY = 10n ** 30n;
 
 const work = JSON.parse(readFileSync(process.env.WORK_JSON, "utf8"));
@@ -23,7 +24,7 @@ export async function step(name, run) {
   return result;
 }
 
-// A call that no library makes by itself.
+// A request that the libraries have no method for.
 export async function rpc(method, ...params) {
   const response = await fetch(HTTP, {
     method: "POST",
@@ -35,12 +36,12 @@ export async function rpc(method, ...params) {
   return answer.result;
 }
 
-// Resolves with the first value that `begin` hands to its argument.
+// Resolves with the first value that `begin` passes to its argument.
 export function first(what, begin) {
   return new Promise((resolve, reject) => {
-    const patience = setTimeout(() => reject(new Error(`waited in vain for ${what}`)), 30_000);
+    const timeout = setTimeout(() => reject(new Error(`waited in vain for ${what}`)), 30_000);
     const done = (settle) => (value) => {
-      clearTimeout(patience);
+      clearTimeout(timeout);
       settle(value);
     };
     begin(done(resolve), done(reject));

@@ -1,4 +1,4 @@
-// Keys that keythereum takes out of our key files, and puts into its own.
+// Keys that keythereum recovers from our key files, and writes into its own.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -15,7 +15,7 @@ const place = mkdtempSync(join(tmpdir(), "actoreum-keythereum-"));
 const passwords = join(place, "password");
 writeFileSync(passwords, `${PASSWORD}\n`);
 
-// Runs a command line over a data directory; the address that it shows.
+// Runs a command line on a data directory; returns the address that it prints.
 function account(datadir, ...args) {
   const options = ["--datadir", datadir, "--password", passwords];
   const shown = execFileSync(process.env.ACTOREUM, ["account", ...args, ...options], { input: "export\n" });

@@ -1,4 +1,4 @@
-// viem, with its test client in both spellings.
+// viem, with its test client in both modes.
 
 import assert from "node:assert/strict";
 import {
@@ -6,7 +6,7 @@ import {
   defineChain, http, keccak256, parseEther, webSocket,
 } from "viem";
 import { mnemonicToAccount, privateKeyToAccount } from "viem/accounts";
-import { HTTP, KEYS, STRANGER, SUPPLY, WS, abi, bytecode, first, step } from "./common.mjs";
+import { HTTP, KEYS, RECIPIENT, SUPPLY, WS, abi, bytecode, first, step } from "./common.mjs";
 
 const chain = defineChain({
   id: 1337,
@@ -32,21 +32,21 @@ const work = { address, abi };
 await step("calls", async () => {
   const read = (who) => open.readContract({ ...work, functionName: "balanceOf", args: [who] });
   assert.equal(await read(account.address), SUPPLY);
-  assert.equal(await read(STRANGER), 0n);
+  assert.equal(await read(RECIPIENT), 0n);
 });
 
 await step("simulates, sends, and reads the log", async () => {
-  const { request, result } = await open.simulateContract({ ...work, account, functionName: "transfer", args: [STRANGER, 5n] });
+  const { request, result } = await open.simulateContract({ ...work, account, functionName: "transfer", args: [RECIPIENT, 5n] });
   assert.equal(result, true);
   const hash = await wallet.writeContract(request);
   const { blockNumber } = await open.waitForTransactionReceipt({ hash });
-  const events = await open.getContractEvents({ ...work, eventName: "Transfer", args: { to: STRANGER }, fromBlock: 0n });
+  const events = await open.getContractEvents({ ...work, eventName: "Transfer", args: { to: RECIPIENT }, fromBlock: 0n });
   assert.deepEqual(events.map((event) => [event.args.value, event.blockNumber]), [[5n, blockNumber]]);
 });
 
 await step("watches a pending transaction until it is mined", async () => {
   await test.setAutomine(false);
-  const hash = await wallet.writeContract({ ...work, functionName: "mint", args: [STRANGER, 7n] });
+  const hash = await wallet.writeContract({ ...work, functionName: "mint", args: [RECIPIENT, 7n] });
   assert.equal((await open.getTransaction({ hash })).blockNumber, null);
   const receipt = open.waitForTransactionReceipt({ hash });
   await test.setAutomine(true);
@@ -62,9 +62,9 @@ await step("subscribes over WebSocket", async () => {
     socket.watchPendingTransactions({ onTransactions: resolve, onError }));
   const logs = watch("a log", (onLogs, onError) =>
     socket.watchContractEvent({ ...work, eventName: "Transfer", onLogs, onError }));
-  // viem does not say when a subscription stands.
+  // viem does not report when a subscription is set up.
   await new Promise((resolve) => setTimeout(resolve, 300));
-  const hash = await wallet.writeContract({ ...work, functionName: "mint", args: [STRANGER, 11n] });
+  const hash = await wallet.writeContract({ ...work, functionName: "mint", args: [RECIPIENT, 11n] });
   const { blockHash } = await open.waitForTransactionReceipt({ hash });
   assert.deepEqual(await pending, [hash]);
   assert.equal((await head).hash, blockHash);
@@ -75,7 +75,7 @@ await step("subscribes over WebSocket", async () => {
 
 await step("polls filters over HTTP", async () => {
   const filter = await open.createContractEventFilter({ ...work, eventName: "Transfer" });
-  const hash = await wallet.writeContract({ ...work, functionName: "mint", args: [STRANGER, 1n] });
+  const hash = await wallet.writeContract({ ...work, functionName: "mint", args: [RECIPIENT, 1n] });
   await open.waitForTransactionReceipt({ hash });
   const changes = await open.getFilterChanges({ filter });
   assert.deepEqual(changes.map((log) => log.transactionHash), [hash]);
@@ -88,7 +88,7 @@ await step("catches a revert's reason", async () => {
     const revert = error instanceof BaseError && error.walk((cause) => cause instanceof ContractFunctionRevertedError);
     return revert?.reason === "low";
   };
-  const call = { ...work, account: poor, functionName: "transfer", args: [STRANGER, 1n] };
+  const call = { ...work, account: poor, functionName: "transfer", args: [RECIPIENT, 1n] };
   await assert.rejects(open.simulateContract(call), isLow);
   await assert.rejects(open.estimateContractGas(call), isLow);
   const hash = await wallet.writeContract({ ...call, gas: 100_000n });
@@ -100,7 +100,7 @@ await step("proves an account and makes an access list", async () => {
   assert.equal(proof.codeHash, keccak256(await open.getCode({ address })));
   assert.ok(proof.accountProof.length > 0);
   const data = "0x";
-  const { gasUsed } = await open.createAccessList({ account, to: STRANGER, data });
+  const { gasUsed } = await open.createAccessList({ account, to: RECIPIENT, data });
   assert.equal(gasUsed, 21_000n);
 });
 
@@ -108,28 +108,28 @@ for (const mode of ["anvil", "hardhat"]) {
   const edit = createTestClient({ ...settings, mode });
   await step(`edits the state (${mode})`, async () => {
     const id = await edit.snapshot();
-    await edit.setBalance({ address: STRANGER, value: parseEther("2") });
-    assert.equal(await open.getBalance({ address: STRANGER }), parseEther("2"));
-    await edit.setNonce({ address: STRANGER, nonce: 9 });
-    assert.equal(await open.getTransactionCount({ address: STRANGER }), 9);
+    await edit.setBalance({ address: RECIPIENT, value: parseEther("2") });
+    assert.equal(await open.getBalance({ address: RECIPIENT }), parseEther("2"));
+    await edit.setNonce({ address: RECIPIENT, nonce: 9 });
+    assert.equal(await open.getTransactionCount({ address: RECIPIENT }), 9);
     const index = `0x${"1".padStart(64, "0")}`;
     const value = `0x${"5".padStart(64, "0")}`;
     await edit.setStorageAt({ address, index, value });
     assert.equal(await open.getStorageAt({ address, slot: index }), value);
-    await edit.setCode({ address: STRANGER, bytecode: "0x6001" });
-    assert.equal(await open.getCode({ address: STRANGER }), "0x6001");
+    await edit.setCode({ address: RECIPIENT, bytecode: "0x6001" });
+    assert.equal(await open.getCode({ address: RECIPIENT }), "0x6001");
 
-    await edit.impersonateAccount({ address: STRANGER });
-    const hash = await createWalletClient(settings).sendTransaction({ account: STRANGER, to: poor.address, value: 1n });
+    await edit.impersonateAccount({ address: RECIPIENT });
+    const hash = await createWalletClient(settings).sendTransaction({ account: RECIPIENT, to: poor.address, value: 1n });
     const receipt = await open.waitForTransactionReceipt({ hash });
-    assert.deepEqual([receipt.status, receipt.from], ["success", STRANGER]);
+    assert.deepEqual([receipt.status, receipt.from], ["success", RECIPIENT]);
     assert.equal((await open.getTransaction({ hash })).nonce, 9);
-    await edit.stopImpersonatingAccount({ address: STRANGER });
-    await assert.rejects(createWalletClient(settings).sendTransaction({ account: STRANGER, to: poor.address, value: 1n }), /unknown account/);
+    await edit.stopImpersonatingAccount({ address: RECIPIENT });
+    await assert.rejects(createWalletClient(settings).sendTransaction({ account: RECIPIENT, to: poor.address, value: 1n }), /unknown account/);
 
     await edit.revert({ id });
-    assert.equal(await open.getBalance({ address: STRANGER }), 0n);
-    assert.equal(await open.getCode({ address: STRANGER }), undefined);
+    assert.equal(await open.getBalance({ address: RECIPIENT }), 0n);
+    assert.equal(await open.getCode({ address: RECIPIENT }), undefined);
   });
   await step(`moves time and mines (${mode})`, async () => {
     const before = await open.getBlock();

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { Web3 } from "web3";
-import { HTTP, KEYS, STRANGER, SUPPLY, WS, abi, bytecode, first, rpc, step } from "./common.mjs";
+import { HTTP, KEYS, RECIPIENT, SUPPLY, WS, abi, bytecode, first, rpc, step } from "./common.mjs";
 
 const web3 = new Web3(HTTP);
 web3.eth.transactionPollingInterval = 100;
@@ -19,20 +19,20 @@ const work = await step("deploys", async () => {
 
 await step("calls", async () => {
   assert.equal(await work.methods.balanceOf(owner).call(), SUPPLY);
-  assert.equal(await work.methods.balanceOf(STRANGER).call(), 0n);
+  assert.equal(await work.methods.balanceOf(RECIPIENT).call(), 0n);
 });
 
 await step("sends, and reads the log", async () => {
-  const receipt = await work.methods.transfer(STRANGER, 5n).send({ from });
+  const receipt = await work.methods.transfer(RECIPIENT, 5n).send({ from });
   assert.equal(receipt.status, 1n);
   assert.equal(receipt.events.Transfer.returnValues.value, 5n);
-  const logs = await work.getPastEvents("Transfer", { fromBlock: 0, toBlock: "latest", filter: { to: STRANGER } });
+  const logs = await work.getPastEvents("Transfer", { fromBlock: 0, toBlock: "latest", filter: { to: RECIPIENT } });
   assert.deepEqual(logs.map((log) => log.transactionHash), [receipt.transactionHash]);
 });
 
 await step("watches a pending transaction until it is mined", async () => {
   await rpc("evm_setAutomine", false);
-  const sending = work.methods.mint(STRANGER, 7n).send({ from });
+  const sending = work.methods.mint(RECIPIENT, 7n).send({ from });
   const hash = await first("the hash", (resolve, reject) => {
     sending.on("transactionHash", resolve);
     sending.on("error", reject);
@@ -51,14 +51,14 @@ await step("subscribes over WebSocket", async () => {
   const heads = await socket.eth.subscribe("newBlockHeaders");
   const hashes = await socket.eth.subscribe("pendingTransactions");
   const logs = await socket.eth.subscribe("logs", { address: work.options.address });
-  const events = live.events.Transfer({ filter: { to: STRANGER } });
+  const events = live.events.Transfer({ filter: { to: RECIPIENT } });
   await first("the subscription", (resolve) => events.on("connected", resolve));
   const next = (what, subscription) => first(what, (resolve, reject) => {
     subscription.on("data", resolve);
     subscription.on("error", reject);
   });
   const seen = [next("a head", heads), next("a pending transaction", hashes), next("a log", logs), next("an event", events)];
-  const receipt = await work.methods.mint(STRANGER, 11n).send({ from });
+  const receipt = await work.methods.mint(RECIPIENT, 11n).send({ from });
   const [head, hash, log, event] = await Promise.all(seen);
   assert.equal(BigInt(head.number), receipt.blockNumber);
   assert.equal(hash, receipt.transactionHash);
@@ -70,7 +70,7 @@ await step("subscribes over WebSocket", async () => {
 
 await step("catches a revert's reason", async () => {
   const says = (error) => /low/.test(`${error.message} ${error.innerError?.message} ${error.cause?.message} ${error.reason}`);
-  const attempt = work.methods.transfer(STRANGER, 1n);
+  const attempt = work.methods.transfer(RECIPIENT, 1n);
   await assert.rejects(attempt.call({ from: poor }), says);
   await assert.rejects(attempt.estimateGas({ from: poor }), says);
   const { to, data } = { to: work.options.address, data: attempt.encodeABI() };
@@ -80,7 +80,7 @@ await step("catches a revert's reason", async () => {
 await step("uses the node's own accounts", async () => {
   const own = new Web3(HTTP);
   assert.ok((await own.eth.getAccounts()).includes(poor));
-  const receipt = await own.eth.sendTransaction({ from: poor, to: STRANGER, value: 3n });
+  const receipt = await own.eth.sendTransaction({ from: poor, to: RECIPIENT, value: 3n });
   assert.equal(receipt.status, 1n);
   const signature = await own.eth.sign(own.utils.utf8ToHex("hello"), poor);
   assert.equal(own.eth.accounts.recover("hello", signature), poor);
@@ -97,5 +97,5 @@ await step("reads the chain", async () => {
   assert.match(await web3.eth.getNodeInfo(), /actoreum/i);
 });
 
-// web3.js goes on to ask for 24 confirmations, of which no more come.
+// web3.js continues to wait for 24 confirmations, of which no more come.
 process.exit(0);

@@ -17,8 +17,8 @@ KEYS = [
     "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80",
     "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d",
 ]
-STRANGER = Web3.to_checksum_address("0x00000000000000000000000000000000000057a9")
-PATIENCE = 30
+RECIPIENT = Web3.to_checksum_address("0x00000000000000000000000000000000000057a9")
+TIMEOUT = 30
 
 with open(os.environ["WORK_JSON"], encoding="utf-8") as file:
     WORK = json.load(file)
@@ -45,7 +45,7 @@ def send(account, call, **fields):
 
 
 def receipt_of(transaction):
-    return web3.eth.wait_for_transaction_receipt(transaction, timeout=PATIENCE, poll_latency=0.1)
+    return web3.eth.wait_for_transaction_receipt(transaction, timeout=TIMEOUT, poll_latency=0.1)
 
 
 @step("deploys")
@@ -59,15 +59,15 @@ def work():
 @step("calls")
 def _():
     assert work.functions.balanceOf(owner.address).call() == 10**30
-    assert work.functions.balanceOf(STRANGER).call() == 0
+    assert work.functions.balanceOf(RECIPIENT).call() == 0
 
 
 @step("sends, and reads the log")
 def _():
-    receipt = receipt_of(send(owner, work.functions.transfer(STRANGER, 5)))
+    receipt = receipt_of(send(owner, work.functions.transfer(RECIPIENT, 5)))
     (log,) = work.events.Transfer().process_receipt(receipt)
-    assert (log.args["from"], log.args.to, log.args.value) == (owner.address, STRANGER, 5)
-    (found,) = work.events.Transfer().get_logs(from_block=0, argument_filters={"to": STRANGER})
+    assert (log.args["from"], log.args.to, log.args.value) == (owner.address, RECIPIENT, 5)
+    (found,) = work.events.Transfer().get_logs(from_block=0, argument_filters={"to": RECIPIENT})
     assert found.transactionHash == receipt.transactionHash
 
 
@@ -75,7 +75,7 @@ def _():
 def _():
     waiting = web3.eth.filter("pending")
     web3.provider.make_request("evm_setAutomine", [False])
-    sent = send(owner, work.functions.mint(STRANGER, 7))
+    sent = send(owner, work.functions.mint(RECIPIENT, 7))
     assert web3.eth.get_transaction(sent).get("blockNumber") is None
     assert sent in waiting.get_new_entries()
     web3.provider.make_request("evm_setAutomine", [True])
@@ -105,9 +105,9 @@ def _():
                     LogsSubscription(address=work.address, handler=keep("log")),
                 ]
             )
-            sent = send(owner, work.functions.mint(STRANGER, 11))
+            sent = send(owner, work.functions.mint(RECIPIENT, 11))
             handling = socket.subscription_manager.handle_subscriptions()
-            await asyncio.wait_for(handling, PATIENCE)
+            await asyncio.wait_for(handling, TIMEOUT)
             assert seen["pending"] == sent
             assert seen["log"]["transactionHash"] == sent
             assert seen["head"]["number"] == receipt_of(sent).blockNumber
@@ -117,7 +117,7 @@ def _():
 
 @step("catches a revert's reason")
 def _():
-    attempt = work.functions.transfer(STRANGER, 1)
+    attempt = work.functions.transfer(RECIPIENT, 1)
     for run in (attempt.call, attempt.estimate_gas):
         try:
             run({"from": poor.address})
@@ -132,7 +132,7 @@ def _():
 @step("uses the node's own accounts")
 def _():
     assert poor.address in web3.eth.accounts
-    sent = web3.eth.send_transaction({"from": poor.address, "to": STRANGER, "value": 3})
+    sent = web3.eth.send_transaction({"from": poor.address, "to": RECIPIENT, "value": 3})
     assert receipt_of(sent).status == 1
     signature = web3.eth.sign(poor.address, text="hello")
     from eth_account.messages import encode_defunct

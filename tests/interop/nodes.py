@@ -8,12 +8,12 @@ import json, os, shutil, socket, subprocess, time
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 ACTOREUM = os.environ.get("ACTOREUM_BIN") or os.path.join(ROOT, "target/release/actoreum")
 NETWORK = "424242"
-PATIENCE = 120  # seconds; a busy machine is slow
+TIMEOUT = 120  # seconds; a busy machine is slow
 BATCH = 500  # requests
 
 
 def clique_genesis(signers=("11" * 20,), period=15, vanity=0, funded=()):
-    """A clique chain, which every geth from 1.8 to 1.13 can be on."""
+    """A clique chain, which every geth from 1.8 to 1.13 supports."""
     forks = ["homestead", "eip150", "eip155", "eip158", "byzantium", "constantinople", "petersburg"]
     config = {f"{fork}Block": 0 for fork in forks}
     extra_data = f"0x{vanity:064x}" + "".join(sorted(it.lower() for it in signers)) + "00" * 65
@@ -24,7 +24,7 @@ def clique_genesis(signers=("11" * 20,), period=15, vanity=0, funded=()):
 
 
 def free_port():
-    """A port that is free for TCP and for UDP."""
+    """Returns a port that is free for TCP and for UDP."""
     while True:
         with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
             tcp.bind(("127.0.0.1", 0))
@@ -36,8 +36,8 @@ def free_port():
                 continue
 
 
-def until(what, condition, patience=None):
-    deadline = time.time() + (patience or PATIENCE)
+def until(what, condition, timeout=None):
+    deadline = time.time() + (timeout or TIMEOUT)
     while time.time() < deadline:
         found = condition()
         if found:
@@ -47,7 +47,7 @@ def until(what, condition, patience=None):
 
 
 class Account:
-    """A key file of geth's, and its password."""
+    """A key file of geth's format, and its password."""
 
     def __init__(self, folder, binary):
         self.password = os.path.join(folder, "password")
@@ -72,8 +72,8 @@ class Account:
 
 
 class Node:
-    """A process with an IPC socket in a data directory of its own. `genesis` is what stands in the
-    genesis file, or the path of one."""
+    """A process with an IPC socket in a data directory of its own. `genesis` is the content of the
+    genesis file, or its path."""
 
     def __init__(self, folder, name, init, command, genesis):
         self.folder = os.path.join(folder, name)
@@ -156,7 +156,7 @@ class Node:
         return f"{self.key()}@127.0.0.1:{self.port}" + ("" if discovery else "?discport=0")
 
     def peer(self, other):
-        """What this node says of its connection to another, once the statuses are exchanged."""
+        """The record of this node's connection to another, once the statuses are exchanged."""
         key = other.key()
         peers = [peer for peer in self.call("admin_peers") if peer["enode"].startswith(key)]
         eth = peers[0]["protocols"].get("eth") if peers else None
@@ -175,7 +175,7 @@ class Actoreum(Node):
                          [ACTOREUM, "--verbosity", "4", "--datadir"], genesis or clique_genesis())
 
     def unlocking(self, account):
-        """Flags of a node in which this account lies open."""
+        """Flags of a node that unlocks this account."""
         account.give_to(self)
         return account.flags
 
@@ -185,7 +185,7 @@ class Actoreum(Node):
 
 
 def is_old(binary):
-    """Whether a geth is of 1.8, whose flags and protocols are other ones."""
+    """Whether a geth is 1.8, which has other flags and protocols."""
     version = subprocess.run([binary, "version"], capture_output=True, text=True).stdout
     return "Version: 1.8" in version
 
@@ -199,7 +199,7 @@ class Geth(Node):
                           *extra, "--datadir"], genesis or clique_genesis())
 
     def unlocking(self, account):
-        """Flags of a node in which this account lies open."""
+        """Flags of a node that unlocks this account."""
         account.give_to(self)
         return [*account.flags, *([] if self.is_old else ["--allow-insecure-unlock"])]
 
@@ -209,7 +209,7 @@ class Geth(Node):
         return [*self.unlocking(account), etherbase, "0x" + account.address]
 
     def seal(self):
-        # It answers before its account lies open, and would not seal for want of it.
+        # The node answers before its account is unlocked, and could not seal yet.
         until(f"{self.name}'s account is unlocked",
               lambda: self.log().count("Unlocked account") >= self.starts)
         self.call("miner_start", *([1] if self.is_old else []))
@@ -228,7 +228,7 @@ def parted(one, other):
 
 
 def says(node, text, behind=0):
-    """Waits until a node logs a text, behind so many bytes of its log."""
+    """Waits until a node logs a text, after this many bytes of its log."""
     until(f"{node.name} logs {text!r}", lambda: text in node.log()[behind:])
 
 
@@ -237,7 +237,7 @@ def geths():
 
 
 def run(cases, names, *arguments):
-    """Runs each case with each geth in a folder of its own; the number of failures."""
+    """Runs each case with each geth in a folder of its own; returns the number of failures."""
     import tempfile
     failures = 0
     for binary in geths():

@@ -1,4 +1,4 @@
-//! Reads `.tar.zst` archives of vectors as a stream of files.
+//! Streaming reader of the `.tar.zst` archives of vectors.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};
@@ -7,18 +7,18 @@ use std::sync::Mutex;
 
 use crate::parallel;
 
-/// The archives are compressed with a window of 2^27 bytes.
+/// Log2 of the compression window of the archives.
 const WINDOW_LOG: u32 = 27;
 
-/// Files that are read ahead of those that run.
+/// Maximum number of files that are read ahead of those that run.
 const FILES_AHEAD: usize = 16;
 
 /// A file inside an archive.
 #[derive(Debug)]
 pub struct ArchivedFile {
-    /// Its path inside the archive, with `/` between the parts.
+    /// Path inside the archive, with `/` between the parts.
     pub path: String,
-    /// Its content.
+    /// Content of the file.
     pub content: Vec<u8>,
 }
 
@@ -26,10 +26,10 @@ pub struct ArchivedFile {
 /// threads as there are cores, while the archive is still being decompressed.
 ///
 /// # Errors
-/// Fails where the archive cannot be opened or read.
+/// The archive cannot be opened or read.
 ///
 /// # Panics
-/// Where `visit` does.
+/// `visit` panics.
 pub fn for_each_json(
     archive: &Path,
     wanted: impl Fn(&str) -> bool,
@@ -43,7 +43,7 @@ pub fn for_each_json(
     let next = || {
         receiver
             .lock()
-            .expect("nobody panics in a receive")
+            .expect("no thread panics in a receive")
             .recv()
             .ok()
     };

@@ -1,11 +1,11 @@
-//! Why a block or a transaction is refused: the names that the vectors use, and the
-//! classes of reasons that they stand for.
+//! Classes of the reasons for which a block or a transaction is refused, and the exception names of
+//! the vectors that stand for them.
 
 use std::fmt;
 
-/// Vectors that are deliberately not held to, by file (or file and name), with the reason.
-/// There are fewer than ten.
-pub const NOT_HELD: &[(&str, &str)] = &[
+/// Vectors that are deliberately skipped, by file (or file and name), with the reason. There are
+/// fewer than ten.
+pub const SKIPPED_VECTORS: &[(&str, &str)] = &[
     (
         "ABITests/basic_abi_tests.json",
         "a node encodes no contract ABI: calls reach it encoded",
@@ -36,18 +36,18 @@ pub const NOT_HELD: &[(&str, &str)] = &[
     ),
 ];
 
-/// The reason why the file at `path` is not held to, if it is one of [`NOT_HELD`].
-pub fn not_held(path: &str) -> Option<&'static str> {
-    NOT_HELD
+/// Returns the reason why the file at `path` is skipped, if it is one of [`SKIPPED_VECTORS`].
+pub fn skip_reason(path: &str) -> Option<&'static str> {
+    SKIPPED_VECTORS
         .iter()
         .find(|(file, _)| path.ends_with(file))
         .map(|(_, reason)| *reason)
 }
 
-/// A class of reasons for refusing a block.
+/// A class of reasons for which a block is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Refusal {
-    /// The bytes are no block: bad RLP, a field of a wrong size, an item too many.
+    /// The bytes do not decode: bad RLP, a field of a wrong size, an item too many.
     Malformed,
     /// The parent is not known.
     UnknownParent,
@@ -55,37 +55,38 @@ pub enum Refusal {
     Number,
     /// The time is not after the parent's, or too far ahead.
     Timestamp,
-    /// The gas limit leaves its bounds.
+    /// The gas limit is out of bounds.
     GasLimit,
-    /// The gas used is above the limit, or not what execution gives.
+    /// The gas used is above the limit, or differs from the execution's.
     GasUsed,
-    /// The extra data is too long, or not what a fork demands.
+    /// The extra data is too long, or is not what a fork requires.
     ExtraData,
-    /// The difficulty is not what the rules give.
+    /// The difficulty is wrong.
     Difficulty,
-    /// The base fee is not what the rules give.
+    /// The base fee is wrong.
     BaseFee,
-    /// Fields (or withdrawals) that the fork demands are missing, or stand too early.
+    /// Fields (or withdrawals) that the fork requires are missing, or are present before their
+    /// fork.
     ForkFields,
     /// An ommer is not allowed.
     Ommers,
-    /// The ommers are not those of the header.
+    /// The ommers do not match the header.
     OmmersHash,
-    /// The transactions are not those of the header.
+    /// The transactions do not match the header.
     TransactionsRoot,
-    /// The withdrawals are not those of the header.
+    /// The withdrawals do not match the header.
     WithdrawalsRoot,
-    /// The receipts are not those of the header.
+    /// The receipts do not match the header.
     ReceiptsRoot,
-    /// The logs are not those of the header.
+    /// The logs do not match the header.
     LogsBloom,
-    /// The state is not the header's.
+    /// The state root does not match the header.
     StateRoot,
-    /// The blob gas used is above the limit, or not what the transactions use.
+    /// The blob gas used is above the limit, or differs from the transactions'.
     BlobGasUsed,
-    /// The excess blob gas is not what the rules give.
+    /// The excess blob gas is wrong.
     ExcessBlobGas,
-    /// The requests are not the header's, or a deposit's log cannot be read.
+    /// The requests do not match the header, or a deposit's log cannot be decoded.
     Requests,
     /// A system contract is missing or failed.
     SystemContract,
@@ -97,40 +98,40 @@ pub enum Refusal {
     Transaction(TxRefusal),
 }
 
-/// A class of reasons for refusing a transaction.
+/// A class of reasons for which a transaction is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TxRefusal {
-    /// Its type is not known, or not yet switched on.
+    /// The type is unknown, or not active yet.
     Type,
-    /// It is for another chain.
+    /// The chain id is another one.
     ChainId,
-    /// Its signature gives no sender.
+    /// The signature recovers no sender.
     Signature,
-    /// Its sender has code.
+    /// The sender has code.
     SenderNotEoa,
-    /// Its nonce is not the sender's, or the last one.
+    /// The nonce is not the sender's, or is the maximum.
     Nonce,
-    /// The sender cannot pay for it (or what it costs does not fit 256 bits).
+    /// The sender cannot pay the cost (or the cost does not fit 256 bits).
     Funds,
-    /// The fee that it offers is below the base fee.
+    /// The maximum fee is below the base fee.
     FeeTooLow,
-    /// Its tip is above its fee.
+    /// The priority fee is above the maximum fee.
     TipAboveFee,
-    /// The blob fee that it offers is below the blob base fee.
+    /// The maximum blob fee is below the blob base fee.
     BlobFeeTooLow,
-    /// Its gas limit is below what it costs before it runs.
+    /// The gas limit is below the intrinsic gas.
     IntrinsicGas,
-    /// Its gas limit is above what is left in the block.
+    /// The gas limit is above the gas that is left in the block.
     BlockGas,
-    /// Its gas limit is above the cap of EIP-7825.
+    /// The gas limit is above the cap of EIP-7825.
     GasCap,
-    /// Its init code is too long.
+    /// The init code is too long.
     InitCode,
-    /// It has no blobs, too many, or hashes of a wrong version.
+    /// The transaction has no blobs, too many, or hashes of a wrong version.
     Blobs,
-    /// It may not create a contract.
+    /// The transaction may not create a contract.
     Creation,
-    /// Its list of authorizations is empty.
+    /// The list of authorizations is empty.
     Authorizations,
 }
 
@@ -143,8 +144,8 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// The classes that an exception's name stands for; several where implementations may
-/// check in another order. Empty for a name that is not known. `A|B` gives those of both.
+/// Returns the classes that an exception's name stands for; several where implementations may check
+/// in another order. Empty for an unknown name. `A|B` gives those of both.
 pub fn classes(exception: &str) -> Vec<Refusal> {
     exception.split('|').flat_map(single).copied().collect()
 }
@@ -187,7 +188,7 @@ fn single(exception: &str) -> &'static [Refusal] {
         "UNKNOWN_PARENT" | "UNKNOWN_PARENT_ZERO" | "UnknownParent" | "UnknownParent2" => {
             &[R::UnknownParent]
         }
-        // A limit that is too low can lie below the gas used, too.
+        // A limit that is too low may be below the gas used, too.
         "GASLIMIT_TOO_BIG"
         | "INVALID_GASLIMIT"
         | "InvalidGasLimit"
@@ -196,7 +197,7 @@ fn single(exception: &str) -> &'static [Refusal] {
         | "InvalidGasLimit4"
         | "InvalidGasLimit5"
         | "1559BlockImportImpossible_InitialGasLimitInvalid" => &[R::GasLimit, R::GasUsed],
-        // A parent is looked up by its hash and number: with another number there is none.
+        // A parent is looked up by hash and number: with another number there is none.
         "INVALID_BLOCK_NUMBER" | "InvalidNumber" => &[R::Number, R::UnknownParent],
         "INVALID_BLOCK_TIMESTAMP_OLDER_THAN_PARENT"
         | "InvalidTimestamp"
@@ -292,14 +293,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fewer_than_ten_are_not_held_to() {
-        assert!(NOT_HELD.len() < 10);
-        assert!(not_held("TrieTests/trietestnextprev.json").is_some());
-        assert!(not_held("TrieTests/trietest.json").is_none());
+    fn fewer_than_ten_vectors_are_skipped() {
+        assert!(SKIPPED_VECTORS.len() < 10);
+        assert!(skip_reason("TrieTests/trietestnextprev.json").is_some());
+        assert!(skip_reason("TrieTests/trietest.json").is_none());
     }
 
     #[test]
-    fn names_of_several_generations() {
+    fn exception_names_of_all_fillers_are_known() {
         assert_eq!(
             classes("BlockException.INVALID_STATE_ROOT"),
             [Refusal::StateRoot]

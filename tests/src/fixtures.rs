@@ -1,9 +1,9 @@
-//! Where the fixtures are.
+//! Location of the fixtures.
 
 use std::path::{Path, PathBuf};
 
-/// The fixture folder: `ACTOREUM_FIXTURES`, or `../shared/fixtures` from the workspace's
-/// root. `None` where neither stands; the caller reports itself as skipped.
+/// Returns the fixture folder: `ACTOREUM_FIXTURES`, or `../shared/fixtures` from the workspace's
+/// root. `None` where neither exists; the caller reports itself as skipped.
 pub fn folder() -> Option<PathBuf> {
     let named = std::env::var_os("ACTOREUM_FIXTURES").map(PathBuf::from);
     let folder = named
@@ -11,8 +11,8 @@ pub fn folder() -> Option<PathBuf> {
     folder.is_dir().then_some(folder)
 }
 
-/// A file or folder of the fixtures, such as `vectors/units.tar.zst`. Where it does not
-/// stand, this prints that the test `test` is skipped, and gives `None`.
+/// Returns a file or folder of the fixtures, such as `vectors/units.tar.zst`. Where it does not
+/// exist, prints that the test `test` is skipped, and returns `None`.
 pub fn find(test: &str, relative: &str) -> Option<PathBuf> {
     let found = folder()
         .map(|folder| folder.join(relative))

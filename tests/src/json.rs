@@ -1,4 +1,4 @@
-//! The ways in which the vectors write numbers and bytes.
+//! Numbers and bytes in the notations of the vectors.
 
 use std::collections::BTreeMap;
 
@@ -6,12 +6,12 @@ use actoreum_primitives::{Bytes, U256};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-/// A number: `"0x2a"`, `"0x"`, `"42"`, `42`, or with the marker that retesteth puts before
-/// numbers that do not fit (`"0x:bigint 0x1..."`), of which [`Number::value`] says `None`.
+/// A number: `"0x2a"`, `"0x"`, `"42"`, `42`, or with the marker that retesteth puts before numbers
+/// that do not fit (`"0x:bigint 0x1..."`), for which [`Number::value`] is `None`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Number(pub Option<U256>);
 
-/// What a vector leaves out is zero.
+/// A missing number is zero.
 impl Default for Number {
     fn default() -> Self {
         Self(Some(U256::ZERO))
@@ -19,31 +19,31 @@ impl Default for Number {
 }
 
 impl Number {
-    /// The number, where it fits 256 bits.
+    /// Returns the number, if it fits 256 bits.
     pub fn value(self) -> Option<U256> {
         self.0
     }
 
-    /// The number as 64 bits.
+    /// Returns the number as 64 bits.
     ///
     /// # Panics
-    /// Where it does not fit.
+    /// It does not fit.
     pub fn as_u64(self) -> u64 {
         self.0
             .and_then(|value| u64::try_from(value).ok())
             .expect("the vector's number fits u64")
     }
 
-    /// The number as 256 bits.
+    /// Returns the number as 256 bits.
     ///
     /// # Panics
-    /// Where it does not fit.
+    /// It does not fit.
     pub fn as_u256(self) -> U256 {
         self.0.expect("the vector's number fits 256 bits")
     }
 }
 
-/// Parses a number as the vectors write it.
+/// Parses a number in a notation of the vectors.
 pub fn parse_number(text: &str) -> Option<U256> {
     if let Some(digits) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
         if digits.is_empty() {
@@ -102,10 +102,11 @@ impl<'de> Deserialize<'de> for Hex {
     }
 }
 
-/// The named vectors of a file, each still as text, so that they can be parsed in parallel.
+/// Splits a file into its named vectors, each still as text, so that they can be parsed in
+/// parallel.
 ///
 /// # Errors
-/// Where the file is not a JSON object.
+/// The file is not a JSON object.
 pub fn named_vectors(content: &[u8]) -> serde_json::Result<BTreeMap<String, &RawValue>> {
     serde_json::from_slice(content)
 }

@@ -1,10 +1,10 @@
-//! The chain configuration that a vector's `network` names, such as `Byzantium`,
+//! Chain configurations of the `network` names of vectors, such as `Byzantium`,
 //! `BerlinToLondonAt5`, `ArrowGlacierToParisAtDiffC0000` or `PragueToOsakaAtTime15k`.
 
 use actoreum_primitives::alloy_primitives::address;
 use actoreum_primitives::{Address, ChainConfig, U256};
 
-/// Where a fork is switched on.
+/// Condition that activates a fork.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Switch {
     Start,
@@ -30,7 +30,7 @@ impl Switch {
     }
 }
 
-/// A fork as the vectors name it, and what switches it on.
+/// Name of a fork in the vectors, and the function that activates it.
 type NamedFork = (&'static str, fn(&mut ChainConfig, Switch));
 
 const DAO: &str = "Dao";
@@ -100,11 +100,11 @@ const FORKS: &[NamedFork] = &[
     ("BPO5", |config, at| config.bpo_times[4] = Some(at.number())),
 ];
 
-/// A block that no vector reaches. Where a configuration names no Petersburg block,
-/// Constantinople's stands for it; a `Constantinople` vector needs it to stay away.
+/// A block that no vector reaches. Where a configuration has no Petersburg block, Constantinople's
+/// is used instead; a `Constantinople` vector must not activate Petersburg.
 const NEVER: u64 = 10_000_000;
 
-/// Where mainnet's deposits are made (EIP-6110); the vectors use the same.
+/// Deposit contract of mainnet (EIP-6110); the vectors use the same.
 const DEPOSIT_CONTRACT: Address = address!("00000000219ab540356cbb839cbe05303d7705fa");
 
 fn position(fork: &str) -> Option<usize> {
@@ -134,7 +134,7 @@ fn transition(network: &str) -> Option<(usize, usize, Switch)> {
     Some((position(from)?, position(to)?, switch))
 }
 
-/// The configuration of `network`; `None` where the name is not known.
+/// Returns the configuration of `network`; `None` for an unknown name.
 pub fn chain_config(network: &str) -> Option<ChainConfig> {
     let (base, next) = match position(network) {
         Some(base) => (base, None),
@@ -145,12 +145,12 @@ pub fn chain_config(network: &str) -> Option<ChainConfig> {
         deposit_contract_address: Some(DEPOSIT_CONTRACT),
         ..ChainConfig::default()
     };
-    // Only the vectors that are about it have the DAO fork.
+    // Only the vectors of the DAO fork activate it.
     for (_, switch_on) in FORKS[..=base].iter().filter(|(name, _)| *name != DAO) {
         switch_on(&mut config, Switch::Start);
     }
     if let Some((next, switch)) = next {
-        // No block or time is known for what lies before a fork that a difficulty brings.
+        // The blocks or times of the forks before one that a difficulty activates are unknown.
         let first = if matches!(switch, Switch::TotalDifficulty(_)) {
             next
         } else {

@@ -1,7 +1,7 @@
-//! Work on all cores, on threads of its own.
+//! Parallel work on threads of its own.
 //!
-//! Rayon's threads must not run vectors: the chain's import has threads that wait for
-//! rayon's, and rayon's would wait for the import.
+//! Rayon's threads must not run vectors: the chain's import has threads that wait for rayon's, and
+//! rayon's would wait for the import.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -23,7 +23,7 @@ pub fn for_each<T: Sync>(items: &[T], visit: impl Fn(&T) + Sync) {
     });
 }
 
-/// How many threads work at once.
+/// Returns the number of threads.
 pub fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }

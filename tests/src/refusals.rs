@@ -1,4 +1,4 @@
-//! Our errors as classes of reasons.
+//! Conversion of the node's errors to classes of reasons.
 
 use actoreum_chain::BlockError;
 use actoreum_consensus::{ConsensusError, ErrorClass};
@@ -8,7 +8,7 @@ use actoreum_primitives::transaction::SenderError;
 use crate::exceptions::{Refusal, TxRefusal};
 use crate::report::Difference;
 
-/// The class of an error in a signature.
+/// Returns the class of a signature error.
 pub fn of_sender(error: &SenderError) -> Refusal {
     Refusal::Transaction(match error {
         SenderError::TypeNotSupported => TxRefusal::Type,
@@ -17,7 +17,8 @@ pub fn of_sender(error: &SenderError) -> Refusal {
     })
 }
 
-/// The class of an error in a transaction; `None` for one that says nothing about it.
+/// Returns the class of a transaction error; `None` for an error that says nothing about the
+/// transaction.
 pub fn of_transaction(error: &TxError) -> Option<Refusal> {
     Some(Refusal::Transaction(match error {
         TxError::NonceTooLow { .. } | TxError::NonceTooHigh { .. } | TxError::NonceMax { .. } => {
@@ -44,7 +45,7 @@ pub fn of_transaction(error: &TxError) -> Option<Refusal> {
     }))
 }
 
-/// The class of an error in a block's execution; `None` for one that says nothing about it.
+/// Returns the class of an execution error; `None` for an error that says nothing about the block.
 pub fn of_execution(error: &ExecutionError) -> Option<Refusal> {
     match error {
         ExecutionError::Transaction { error, .. } => of_transaction(error),
@@ -55,8 +56,8 @@ pub fn of_execution(error: &ExecutionError) -> Option<Refusal> {
     }
 }
 
-/// The class of an error in a header or its ommers; `None` for one that says nothing about
-/// them.
+/// Returns the class of an error in a header or its ommers; `None` for an error that says nothing
+/// about them.
 pub fn of_consensus(error: &ConsensusError) -> Option<Refusal> {
     Some(match error {
         ConsensusError::InvalidExcessBlobGas { .. } => Refusal::ExcessBlobGas,
@@ -80,7 +81,7 @@ pub fn of_consensus(error: &ConsensusError) -> Option<Refusal> {
     })
 }
 
-/// The class of an error of an import; `None` for one that says nothing about the block.
+/// Returns the class of an import error; `None` for an error that says nothing about the block.
 pub fn of_block(error: &BlockError) -> Option<Refusal> {
     Some(match error {
         BlockError::Consensus(error) => return of_consensus(error),
@@ -101,12 +102,12 @@ pub fn of_block(error: &BlockError) -> Option<Refusal> {
     })
 }
 
-/// Compares a refusal with the exception that a vector names. A name that is not known is
-/// held to no class.
+/// Compares a refusal with the exception that a vector expects. An unknown exception name accepts
+/// every class.
 ///
 /// # Errors
-/// A difference where the class is none that the name stands for, or where the error says
-/// nothing about what was refused.
+/// The class is none of the exception's classes, or the error says nothing about the block or
+/// transaction.
 pub fn same_reason(
     exception: &str,
     refusal: Option<Refusal>,

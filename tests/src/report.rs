@@ -1,4 +1,4 @@
-//! Counts what ran and says what differed.
+//! Report of a run: counts, and differences from the expected results.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -6,22 +6,22 @@ use std::io::Write as _;
 use std::sync::Mutex;
 use std::time::Instant;
 
-/// The most failures that are printed in full; the rest are counted.
-const PRINTED_FAILURES: usize = 200;
+/// Maximum number of failures that are printed in full; the rest are counted.
+const MAX_PRINTED_FAILURES: usize = 200;
 
-/// The first field in which an outcome differs from what the vector says.
+/// The first field in which a result differs from the vector.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
-    /// Which field, such as `block 3: state_root`.
+    /// Name of the field, such as `block 3: state_root`.
     pub field: String,
-    /// What the vector says.
+    /// Value in the vector.
     pub expected: String,
-    /// What came out.
+    /// Value of the run.
     pub got: String,
 }
 
 impl Difference {
-    /// A difference in `field`.
+    /// Creates a difference in `field`.
     pub fn new(field: impl Into<String>, expected: impl ToString, got: impl ToString) -> Self {
         Self {
             field: field.into(),
@@ -30,17 +30,17 @@ impl Difference {
         }
     }
 
-    /// The same difference, with what it is inside of said first.
+    /// Prefixes the field's name with the place that it is inside of.
     pub fn inside(mut self, place: &str) -> Self {
         self.field = format!("{place}: {}", self.field);
         self
     }
 }
 
-/// Gives a [`Difference`] in `field` unless `expected == got`.
+/// Compares two values.
 ///
 /// # Errors
-/// The difference.
+/// A [`Difference`] in `field` where they are not equal.
 pub fn same<T: PartialEq + std::fmt::Debug>(
     field: &str,
     expected: &T,
@@ -70,7 +70,7 @@ struct Tables {
     unknown: BTreeMap<String, usize>,
 }
 
-/// What a run of one or more suites gave. Shared by the threads that run it.
+/// Results of one or more suites. Shared by the threads that run them.
 pub struct Report {
     title: &'static str,
     started: Instant,
@@ -78,7 +78,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// An empty report.
+    /// Creates an empty report.
     pub fn new(title: &'static str) -> Self {
         Self {
             title,
@@ -115,8 +115,8 @@ impl Report {
         }
     }
 
-    /// Counts a vector that is deliberately not held to, under a name of
-    /// [`crate::exceptions::NOT_HELD`].
+    /// Counts a vector that is deliberately skipped, under a name of
+    /// [`crate::exceptions::SKIPPED_VECTORS`].
     pub fn except(&self, name: &str, reason: &str) {
         let mut tables = self
             .tables
@@ -129,8 +129,8 @@ impl Report {
             .0 += 1;
     }
 
-    /// Notes an exception's name that stands for no class of reasons: what it names was held
-    /// to a refusal alone.
+    /// Counts an exception's name that stands for no class of reasons: any refusal is accepted for
+    /// it.
     pub fn note_exception(&self, exception: &str) {
         if !crate::exceptions::classes(exception).is_empty() {
             return;
@@ -145,7 +145,7 @@ impl Report {
     /// Prints the counts, the exceptions and the failures.
     ///
     /// # Panics
-    /// Where a vector failed, or none ran.
+    /// A vector failed, or none ran.
     pub fn finish(self) {
         let tables = self
             .tables
@@ -175,14 +175,14 @@ impl Report {
                 "  refused, for whatever reason: {exception} ({count}) is no exception known here"
             );
         }
-        for failure in tables.failures.iter().take(PRINTED_FAILURES) {
+        for failure in tables.failures.iter().take(MAX_PRINTED_FAILURES) {
             let _ = writeln!(text, "  FAILED {failure}");
         }
-        if tables.failures.len() > PRINTED_FAILURES {
+        if tables.failures.len() > MAX_PRINTED_FAILURES {
             let _ = writeln!(
                 text,
                 "  and {} more",
-                tables.failures.len() - PRINTED_FAILURES
+                tables.failures.len() - MAX_PRINTED_FAILURES
             );
         }
         let seconds = self.started.elapsed().as_secs_f64();
@@ -199,8 +199,8 @@ impl Report {
     }
 }
 
-/// Writes to standard error past the capture of the test harness: counts are to be seen
-/// when tests pass, too.
+/// Writes to standard error past the capture of the test harness, so that counts are visible when
+/// tests pass, too.
 pub fn print(text: &str) {
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }

@@ -1,4 +1,4 @@
-//! A state in a map, as the vectors give it.
+//! In-memory state of the vectors.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -15,13 +15,13 @@ use crate::report::{Difference, same};
 /// An account in a vector's `pre` or `postState`.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub struct VectorAccount {
-    /// In wei.
+    /// Balance in wei.
     #[serde(default)]
     pub balance: Number,
     /// The next nonce.
     #[serde(default)]
     pub nonce: Number,
-    /// The code itself.
+    /// The code.
     #[serde(default)]
     pub code: Hex,
     /// Values by slot.
@@ -30,11 +30,12 @@ pub struct VectorAccount {
 }
 
 impl VectorAccount {
-    /// The account without its storage.
+    /// Returns the account without its storage.
     pub fn info(&self) -> AccountInfo {
-        let code_hash = match self.code.0.is_empty() {
-            true => EMPTY_CODE_HASH,
-            false => keccak256(&self.code.0),
+        let code_hash = if self.code.0.is_empty() {
+            EMPTY_CODE_HASH
+        } else {
+            keccak256(&self.code.0)
         };
         AccountInfo {
             nonce: self.nonce.as_u64(),
@@ -43,7 +44,7 @@ impl VectorAccount {
         }
     }
 
-    /// The slots that are not zero.
+    /// Returns the slots that are not zero.
     pub fn slots(&self) -> BTreeMap<U256, U256> {
         let slots = self.storage.iter().map(|(slot, value)| {
             let slot = crate::json::parse_number(slot).expect("a vector's slot is a number");
@@ -64,7 +65,7 @@ pub struct StateMap {
 }
 
 impl StateMap {
-    /// The state that a vector gives.
+    /// Creates the state of a vector.
     pub fn new(accounts: &VectorState) -> Self {
         let mut state = Self::default();
         for (address, account) in accounts {
@@ -75,7 +76,7 @@ impl StateMap {
         state
     }
 
-    /// Applies what an execution changed.
+    /// Applies the changes of an execution.
     pub fn apply(&mut self, diff: &StateDiff) {
         self.codes
             .extend(diff.codes.iter().map(|(hash, code)| (*hash, code.clone())));
@@ -90,15 +91,16 @@ impl StateMap {
                 account.1.clear();
             }
             for (slot, value) in &change.storage {
-                match value.after.is_zero() {
-                    true => account.1.remove(slot),
-                    false => account.1.insert(*slot, value.after),
+                if value.after.is_zero() {
+                    account.1.remove(slot)
+                } else {
+                    account.1.insert(*slot, value.after)
                 };
             }
         }
     }
 
-    /// The Merkle root of the state.
+    /// Returns the state root.
     pub fn root(&self) -> B256 {
         let accounts = self.accounts.iter().map(|(address, (info, slots))| {
             let account = Account::new(*info, storage_root(slots));
@@ -107,17 +109,17 @@ impl StateMap {
         root_of(accounts.collect())
     }
 
-    /// Every account with its slots.
+    /// Returns every account with its slots.
     pub fn accounts(
         &self,
     ) -> impl Iterator<Item = (&Address, &(AccountInfo, BTreeMap<U256, U256>))> {
         self.accounts.iter()
     }
 
-    /// The first account or slot in which this state is not `expected`.
+    /// Compares this state with `expected`.
     ///
     /// # Errors
-    /// The difference.
+    /// The first account or slot that differs.
     pub fn compare(&self, expected: &VectorState) -> Result<(), Difference> {
         for (address, account) in expected {
             let Some((info, slots)) = self.accounts.get(address) else {

@@ -1,9 +1,9 @@
-//! The floors of `docs/architecture.md`, held by the manifests.
+//! Checks the manifests against the layers ("floors") of `docs/architecture.md`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// A crate, its floor, and the crates of the same floor that it may use all the same.
+/// Crates with their floor, and the crates of the same floor that they may use.
 const FLOORS: &[(&str, u8, &[&str])] = &[
     ("actoreum-primitives", 0, &[]),
     ("actoreum-trie", 1, &[]),
@@ -15,6 +15,8 @@ const FLOORS: &[(&str, u8, &[&str])] = &[
     ("actoreum-sync", 2, &[]),
     ("actoreum-wire", 2, &[]),
     ("actoreum-wallet", 2, &[]),
+    ("actoreum-supervision-derive", 1, &[]),
+    ("actoreum-supervision", 2, &[]),
     ("actoreum-messages", 3, &[]),
     ("actoreum-actors", 4, &[]),
     ("actoreum-rpc", 4, &["actoreum-actors"]),
@@ -22,8 +24,8 @@ const FLOORS: &[(&str, u8, &[&str])] = &[
     ("actoreum-tests", 6, &[]),
 ];
 
-/// Packages that only the named crates of `core/` may use: each stands behind one door.
-const DOORS: &[(&str, &[&str])] = &[
+/// Packages that only the named crates of `core/` may use: each is wrapped by one crate.
+const WRAPPED_PACKAGES: &[(&str, &[&str])] = &[
     ("actix", &[]),
     ("actix-rt", &[]),
     ("actix-web", &[]),
@@ -40,12 +42,15 @@ const DOORS: &[(&str, &[&str])] = &[
 /// Packages that no crate above `core/` may use, either.
 const CORE_ONLY: &[&str] = &["hidapi", "nusb", "revm", "sled", "redb"];
 
+/// Crates that use actix in more than tests (`docs/adr/0001`).
+const MAY_USE_ACTIX: &[&str] = &["actoreum-supervision", "actoreum-tests"];
+
 struct Package {
     name: String,
     in_core: bool,
     /// Normal and build dependencies, by the name of the package.
     dependencies: BTreeSet<String>,
-    /// Of its tests, which may look around on their own floor.
+    /// Dependencies of its tests, which may use crates of the same floor.
     test_dependencies: BTreeSet<String>,
 }
 
@@ -113,17 +118,17 @@ fn packages() -> Vec<Package> {
         .collect()
 }
 
-/// Every breach of the floors and doors, as a sentence.
-fn breaches(packages: &[Package]) -> Vec<String> {
+/// Returns a sentence for each violation of the tables.
+fn violations(packages: &[Package]) -> Vec<String> {
     let floors: BTreeMap<&str, (u8, &[&str])> = FLOORS
         .iter()
         .map(|(name, floor, beside)| (*name, (*floor, *beside)))
         .collect();
-    let mut breaches = Vec::new();
+    let mut violations = Vec::new();
     for package in packages {
         let name = package.name.as_str();
         let Some((floor, beside)) = floors.get(name) else {
-            breaches.push(format!("{name} has no floor in this test's table"));
+            violations.push(format!("{name} has no floor in this test's table"));
             continue;
         };
         let for_tests = package.test_dependencies.iter().map(|name| (name, true));
@@ -134,26 +139,31 @@ fn breaches(packages: &[Package]) -> Vec<String> {
                 && (other > floor || other == floor && !for_tests)
                 && !beside.contains(&dependency)
             {
-                breaches.push(format!(
+                violations.push(format!(
                     "{name} (floor {floor}) uses {dependency} (floor {other})"
                 ));
             }
-            let door = DOORS.iter().find(|(behind, _)| *behind == dependency);
-            if let Some((behind, allowed)) = door
+            if dependency == "actix" && !for_tests && !MAY_USE_ACTIX.contains(&name) {
+                violations.push(format!("{name} uses actix past the supervision crate"));
+            }
+            let wrapped = WRAPPED_PACKAGES
+                .iter()
+                .find(|(behind, _)| *behind == dependency);
+            if let Some((behind, allowed)) = wrapped
                 && (package.in_core || CORE_ONLY.contains(behind))
                 && !allowed.contains(&name)
             {
-                breaches.push(format!("{name} uses {behind}, which only {allowed:?} may"));
+                violations.push(format!("{name} uses {behind}, which only {allowed:?} may"));
             }
         }
     }
-    breaches
+    violations
 }
 
 #[test]
-fn no_crate_reaches_above_its_floor_or_past_a_door() {
-    let breaches = breaches(&packages());
-    assert!(breaches.is_empty(), "{}", breaches.join("\n"));
+fn no_crate_uses_a_higher_floor_or_a_wrapped_package() {
+    let violations = violations(&packages());
+    assert!(violations.is_empty(), "{}", violations.join("\n"));
 }
 
 #[test]
@@ -168,14 +178,14 @@ fn every_crate_of_the_table_is_in_the_workspace() {
 }
 
 #[test]
-fn breaches_are_found() {
+fn violations_are_found() {
     let package = |name: &str, in_core, dependencies: &[&str]| Package {
         name: name.to_owned(),
         in_core,
         dependencies: dependencies.iter().map(|name| (*name).to_owned()).collect(),
         test_dependencies: BTreeSet::new(),
     };
-    let found = |package| breaches(&[package]).len();
+    let found = |package| violations(&[package]).len();
     assert_eq!(
         found(package(
             "actoreum-storage",
@@ -201,10 +211,12 @@ fn breaches_are_found() {
         found(package(
             "actoreum-rpc",
             false,
-            &["actix", "tokio", "actoreum-actors"]
+            &["tokio", "actoreum-actors"]
         )),
         0
     );
+    assert_eq!(found(package("actoreum-rpc", false, &["actix"])), 1);
+    assert_eq!(found(package("actoreum-supervision", false, &["actix"])), 0);
     assert_eq!(
         found(package("actoreum-actors", false, &["actoreum-rpc", "revm"])),
         2
@@ -215,10 +227,10 @@ fn breaches_are_found() {
     tests_beside
         .test_dependencies
         .insert("actoreum-trie".to_owned());
-    assert_eq!(breaches(&[tests_beside]).len(), 0);
+    assert_eq!(violations(&[tests_beside]).len(), 0);
     let mut tests_above = package("actoreum-evm", true, &[]);
     tests_above
         .test_dependencies
         .extend(["actoreum-chain", "tokio"].map(str::to_owned));
-    assert_eq!(breaches(&[tests_above]).len(), 2);
+    assert_eq!(violations(&[tests_above]).len(), 2);
 }

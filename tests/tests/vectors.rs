@@ -3,10 +3,10 @@
 //! `cargo test --release -p actoreum-tests vectors`
 
 use actoreum_tests::archive::{ArchivedFile, for_each_json};
-use actoreum_tests::exceptions::not_held;
+use actoreum_tests::exceptions::skip_reason;
 use actoreum_tests::fixtures;
 use actoreum_tests::report::Report;
-use actoreum_tests::suites::{self, blockchain::Backing};
+use actoreum_tests::suites::{self, blockchain::StoreKind};
 
 const UNITS: &str = "vectors/units.tar.zst";
 const LEGACY: &str = "vectors/legacy-frontier-to-constantinople.tar.zst";
@@ -61,7 +61,7 @@ fn vectors_trie() {
         "vectors_trie",
         UNITS,
         in_folder("TrieTests"),
-        |file, report| match not_held(&file.path) {
+        |file, report| match skip_reason(&file.path) {
             Some(reason) => report.except(&file.path, reason),
             None => suites::trie::run(file, report),
         },
@@ -83,7 +83,7 @@ fn vectors_difficulty() {
     run(
         "vectors_difficulty",
         UNITS,
-        suites::difficulty::takes,
+        suites::difficulty::is_handled,
         suites::difficulty::run,
     );
 }
@@ -124,7 +124,7 @@ fn vectors_basic() {
         ["BasicTests", "ABITests"]
             .iter()
             .any(|folder| path.starts_with(folder))
-            && !suites::difficulty::takes(path)
+            && !suites::difficulty::is_handled(path)
     };
     run("vectors_basic", UNITS, wanted, suites::basic::run);
 }
@@ -167,7 +167,7 @@ fn vectors_state_berlin_to_cancun() {
 }
 
 fn in_memory(file: &ArchivedFile, report: &Report) {
-    suites::blockchain::run(file, Backing::Memory, report);
+    suites::blockchain::run(file, StoreKind::Memory, report);
 }
 
 #[test]
@@ -209,8 +209,8 @@ fn vectors_blockchain_prague_and_osaka() {
     );
 }
 
-/// Those with several blocks, side chains and refusals, and the newest forks: the others are
-/// one block each, which asks nothing of a store that these do not.
+/// Vectors with several blocks, side chains and refusals, and of the newest forks: the others have
+/// one block each, which exercises nothing more of a store.
 #[test]
 fn vectors_blockchain_on_disk() {
     let title = "vectors_blockchain_on_disk";
@@ -224,6 +224,6 @@ fn vectors_blockchain_on_disk() {
         path.contains("BlockchainTests/") && !path.contains("BlockchainTests/GeneralStateTests/")
     };
     run_all(title, &archives, wanted, |file, report| {
-        suites::blockchain::run(file, Backing::Disk, report);
+        suites::blockchain::run(file, StoreKind::Disk, report);
     });
 }

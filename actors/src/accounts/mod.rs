@@ -1,21 +1,22 @@
-//! AccountsActor: keeps the keys, and signs with them.
+//! AccountsActor: manages the keys of the keystore, and signs with them.
 //!
-//! | message | what happens |
+//! | message | effect |
 //! |---|---|
 //! | [`GetAccounts`] | answered from memory |
-//! | [`SignHash`] | signed at once where the key lies open; with a password it is opened on the pool first |
-//! | [`Unlock`], [`NewAccount`], [`ImportKey`] | on the pool: scrypt takes a second |
+//! | [`SignHash`] | signed at once where the key is unlocked; with a password the key is decrypted on the thread pool first |
+//! | [`Unlock`], [`NewAccount`], [`ImportKey`] | run on the thread pool: scrypt takes a second |
 //! | [`Lock`] | the key is zeroed |
-//! | `Poll`, `Scanned` | the folder is looked at on the pool: a file dropped in appears |
-//! | `Expire` | keys whose time is over are zeroed |
+//! | `Poll`, `Scanned` | the keystore folder is scanned on the thread pool: new files appear as accounts |
+//! | `Expire` | keys whose unlock duration is over are zeroed |
 //!
-//! Every job on the pool looks at the folder too, so that a file that was just dropped in can be
-//! used, and a new account is listed when its maker hears of it.
+//! Every job on the thread pool scans the folder, too, so that a file that was just added can be
+//! used, and a new account is listed before its creator gets the answer.
 //!
-//! Open keys are in the actor's memory, those of [`StandingKeys`] beside it: a new generation has
-//! these open again, and nothing else. What was open for a while is locked by a crash.
+//! Unlocked keys are in the actor's memory; those of [`UnlockedKeys`] are also kept outside of it,
+//! so that a new generation has them unlocked again, and no others. Keys that were unlocked by RPC
+//! are locked by a crash.
 
-mod standing;
+mod unlocked_keys;
 
 use std::{
     sync::Arc,
@@ -27,40 +28,41 @@ use actoreum_messages::accounts::{
 };
 use actoreum_primitives::{Address, SecretKey, Signature};
 use actoreum_wallet::{KeyAccount, KeyDirectory, KeyError, KeyIndex, Keyring};
-pub use standing::StandingKeys;
 use tracing::{info, warn};
+pub use unlocked_keys::UnlockedKeys;
 
-use crate::supervision::{Actor, Ctx, Failure, Handles, JobError, Later, Message, Pool};
+use actoreum_supervision::{Actor, Ctx, Failure, Handles, JobError, Later, Message, Pool};
 
-/// Time between two looks at the folder. A look costs one `stat` a file.
+/// Time between two scans of the folder. A scan costs one `stat` a file.
 const POLL_PERIOD: Duration = Duration::from_secs(2);
 
-/// Times as long as a look took that the next one waits at least: a large folder takes no more than
-/// a twentieth of the thread that passwords need.
-const POLL_REST: u32 = 20;
+/// The pause after a scan as a multiple of its duration: scans of a large folder take at most a
+/// twentieth of the time of the thread that also decrypts keys.
+const POLL_PAUSE_FACTOR: u32 = 20;
 
-/// What every generation of an AccountsActor is made from.
+/// The parts that every generation of an AccountsActor is created from.
 #[derive(Clone)]
 pub struct AccountsSetup {
     /// The folder of key files.
     pub keys: KeyDirectory,
-    /// Where scrypt runs. Its threads and its queue bound the memory that passwords cost.
-    pub pool: Pool,
-    /// Keys that lie open from the start.
-    pub open: StandingKeys,
-    /// Keys without a file, which lie open always: those of a development mnemonic.
-    pub held: Vec<SecretKey>,
+    /// The threads that scrypt runs on. Their number and their queue bound scrypt's memory.
+    pub threads: Pool,
+    /// The keys that are unlocked from the start (`--unlock`).
+    pub unlocked: UnlockedKeys,
+    /// Keys without a file, which are always unlocked: those of a development mnemonic.
+    pub mnemonic_keys: Vec<SecretKey>,
 }
 
 impl AccountsSetup {
-    /// Makes the next generation, with its keys open. Where the folder can't be read, it has none
-    /// but those: a key that lies open must sign on, and the folder may come back.
+    /// Creates the next generation of the actor, with its keys unlocked. Where the folder cannot be
+    /// read, the actor starts without accounts of the folder: unlocked keys must be able to sign,
+    /// and the folder may become readable later.
     ///
     /// # Errors
-    /// Where the pool does not work.
+    /// Where the thread pool does not run the scan.
     pub async fn start(self) -> Result<AccountsActor, Failure> {
         let keys = self.keys.clone();
-        let scanned = self.pool.run(move || keys.scan(&KeyIndex::default()));
+        let scanned = self.threads.run(move || keys.scan(&KeyIndex::default()));
         let (index, failure) = match scanned.await? {
             Ok(index) => (index, None),
             Err(error) => {
@@ -70,10 +72,10 @@ impl AccountsSetup {
         };
         let mut ring = Keyring::default();
         for key in self
-            .open
+            .unlocked
             .keys()
             .into_iter()
-            .chain(self.held.iter().cloned())
+            .chain(self.mnemonic_keys.iter().cloned())
         {
             ring.unlock(key, None, now());
         }
@@ -82,7 +84,7 @@ impl AccountsSetup {
             index: Arc::new(index),
             ring,
             is_scanning: false,
-            rests_until: now(),
+            next_scan_at: now(),
             failure,
         })
     }
@@ -93,22 +95,22 @@ fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 
-/// See the module.
+/// The actor of the keystore; see the module.
 pub struct AccountsActor {
     setup: AccountsSetup,
     index: Arc<KeyIndex>,
     ring: Keyring,
     is_scanning: bool,
-    /// No look at the folder before.
-    rests_until: Instant,
-    /// Why the last look at the folder failed.
+    /// The earliest time of the next scan.
+    next_scan_at: Instant,
+    /// The error of the last scan, if it failed.
     failure: Option<String>,
 }
 
 impl AccountsActor {
-    /// Runs key work on the pool over what the folder holds now, then `then` with its result
+    /// Runs `work` with a fresh scan of the folder on the thread pool, then `then` with the result
     /// inside the actor.
-    fn on_pool<T: Send + 'static, R: 'static>(
+    fn run_key_work<T: Send + 'static, R: 'static>(
         &mut self,
         ctx: &mut Ctx<Self>,
         work: impl FnOnce(&KeyDirectory, &KeyIndex) -> Result<T, KeyError> + Send + 'static,
@@ -119,29 +121,35 @@ impl AccountsActor {
         let job = move || {
             let index = keys.scan(&before)?;
             let result = work(&keys, &index);
-            // What was done is done, also where the folder can't be read any more.
+            // The work has succeeded even where the folder cannot be read afterwards.
             Ok((keys.scan(&index).unwrap_or(index), result))
         };
-        let done = self.setup.pool.run(job);
+        let done = self.setup.threads.run(job);
         ctx.spawn_then(done, move |actor, done, ctx| match done {
             Ok(Ok((index, result))) => {
-                actor.see(index);
+                actor.update_index(index);
                 replier.reply(result.map(|value| then(actor, value, ctx)));
             }
             Ok(Err(error)) => replier.reply(Err(error)),
-            // The caller hears that there is no answer.
-            Err(error) => warn!(%error, "key work not done"),
+            // The dropped replier gives the caller an error.
+            Err(error) => warn!(%error, "key operation failed"),
         });
         later
     }
 
-    fn is_held(&self, address: &Address) -> bool {
-        let mut held = self.setup.held.iter();
+    fn is_mnemonic_key(&self, address: &Address) -> bool {
+        let mut held = self.setup.mnemonic_keys.iter();
         held.any(|key| key.address() == *address)
     }
 
+    /// Returns whether [`GetAccounts`] lists an account.
+    fn is_listed(&self, address: &Address) -> bool {
+        !matches!(self.index.find(*address, None), Err(KeyError::NotFound))
+            || self.is_mnemonic_key(address)
+    }
+
     fn scan(&mut self, ctx: &mut Ctx<Self>) {
-        if self.is_scanning || now() < self.rests_until {
+        if self.is_scanning || now() < self.next_scan_at {
             return;
         }
         let (keys, before) = (self.setup.keys.clone(), Arc::clone(&self.index));
@@ -152,13 +160,13 @@ impl AccountsActor {
         };
         let submitted = self
             .setup
-            .pool
+            .threads
             .submit(ctx.me(), work, |result| Scanned { result });
         self.is_scanning = submitted.is_ok();
     }
 
-    /// Takes what the folder holds now, and tells what changed.
-    fn see(&mut self, index: KeyIndex) {
+    /// Replaces the index of the folder, and logs the changes.
+    fn update_index(&mut self, index: KeyIndex) {
         let (came, went) = index.changes_since(&self.index);
         for account in came {
             info!(address = %account.address, url = account.url(), "account appeared");
@@ -182,17 +190,17 @@ impl Handles<GetAccounts> for AccountsActor {
 
     fn handle(&mut self, _: GetAccounts, _: &mut Ctx<Self>) -> Self::Answer {
         let open = self.ring.addresses(now());
-        let held = self.setup.held.iter().map(|key| AccountStatus {
+        let held = self.setup.mnemonic_keys.iter().map(|key| AccountStatus {
             address: key.address(),
             path: None,
-            is_open: true,
+            is_unlocked: true,
         });
         let filed = self
             .index
             .accounts()
             .into_iter()
             .map(|account| AccountStatus {
-                is_open: open.contains(&account.address),
+                is_unlocked: open.contains(&account.address),
                 address: account.address,
                 path: Some(account.path),
             });
@@ -208,9 +216,11 @@ impl Handles<SignHash> for AccountsActor {
             address,
             hash,
             password,
+            must_be_listed,
         } = message;
         let Some(password) = password else {
             let signed = match self.ring.key(&address, now()) {
+                Ok(_) if must_be_listed && !self.is_listed(&address) => Err(KeyError::NotFound),
                 Ok(key) => Ok(key.sign(hash)),
                 Err(locked) => Err(match self.index.find(address, None) {
                     Err(KeyError::NotFound) => KeyError::NotFound,
@@ -219,7 +229,7 @@ impl Handles<SignHash> for AccountsActor {
             };
             return Later::fallible(std::future::ready(signed));
         };
-        self.on_pool(
+        self.run_key_work(
             ctx,
             move |keys, index| {
                 let account = index.find(address, None)?;
@@ -239,10 +249,10 @@ impl Handles<Unlock> for AccountsActor {
             password,
             duration,
         } = message;
-        if self.is_held(&address) {
+        if self.is_mnemonic_key(&address) {
             return Later::fallible(std::future::ready(Ok(())));
         }
-        self.on_pool(
+        self.run_key_work(
             ctx,
             move |keys, index| keys.open(&index.find(address, None)?, &password),
             move |actor, key, ctx| {
@@ -259,10 +269,10 @@ impl Handles<Lock> for AccountsActor {
     type Answer = bool;
 
     fn handle(&mut self, Lock { address }: Lock, _: &mut Ctx<Self>) -> bool {
-        if self.is_held(&address) {
+        if self.is_mnemonic_key(&address) {
             return false;
         }
-        self.setup.open.lock(&address);
+        self.setup.unlocked.lock(&address);
         self.ring.lock(&address);
         true
     }
@@ -272,7 +282,7 @@ impl Handles<NewAccount> for AccountsActor {
     type Answer = Later<Result<KeyAccount, KeyError>>;
 
     fn handle(&mut self, NewAccount { password }: NewAccount, ctx: &mut Ctx<Self>) -> Self::Answer {
-        self.on_pool(
+        self.run_key_work(
             ctx,
             move |keys, _| keys.create(&password),
             |_, account, _| account,
@@ -285,7 +295,7 @@ impl Handles<ImportKey> for AccountsActor {
 
     fn handle(&mut self, message: ImportKey, ctx: &mut Ctx<Self>) -> Self::Answer {
         let ImportKey { key, password } = message;
-        self.on_pool(
+        self.run_key_work(
             ctx,
             move |keys, _| keys.import(&key, &password),
             |_, account, _| account,
@@ -293,8 +303,8 @@ impl Handles<ImportKey> for AccountsActor {
     }
 }
 
+/// Scans the folder. Sent by the actor's own timer.
 #[derive(Message)]
-#[rtype(result = "()")]
 struct Poll;
 
 impl Handles<Poll> for AccountsActor {
@@ -305,11 +315,10 @@ impl Handles<Poll> for AccountsActor {
     }
 }
 
-/// The pool looked at the folder.
+/// The end of a scan. Sent by the thread pool.
 #[derive(Message)]
-#[rtype(result = "()")]
 struct Scanned {
-    /// What is there, and how long the look took.
+    /// The index of the folder, and the duration of the scan.
     result: Result<Result<(KeyIndex, Duration), KeyError>, JobError>,
 }
 
@@ -320,14 +329,14 @@ impl Handles<Scanned> for AccountsActor {
         self.is_scanning = false;
         let failure = match result {
             Ok(Ok((index, took))) => {
-                self.see(index);
-                self.rests_until = now() + took * POLL_REST;
+                self.update_index(index);
+                self.next_scan_at = now() + took * POLL_PAUSE_FACTOR;
                 None
             }
             Ok(Err(error)) => Some(error.to_string()),
             Err(error) => Some(error.to_string()),
         };
-        // Once, and not at every look.
+        // Logged when the error changes, not at every scan.
         if let Some(error) = failure.as_ref().filter(|_| failure != self.failure) {
             warn!(error, "key files not read");
         }
@@ -335,8 +344,8 @@ impl Handles<Scanned> for AccountsActor {
     }
 }
 
+/// Locks the keys whose unlock duration is over. Sent by the actor's own timers.
 #[derive(Message)]
-#[rtype(result = "()")]
 struct Expire;
 
 impl Handles<Expire> for AccountsActor {

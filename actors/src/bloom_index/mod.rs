@@ -1,14 +1,14 @@
-//! BloomIndexActor: makes the bloom index, section by section, behind the chain.
+//! BloomIndexActor: builds the bloom index of logs, section by section, as the chain grows.
 //!
-//! | message | what happens |
+//! | message | effect |
 //! |---|---|
-//! | [`ChainChanged`] | it is looked whether a section is due |
-//! | `Look` | the first section that is due and missing goes to the pool |
-//! | `Made` | the pool is done; after a pause it is looked again |
+//! | [`ChainChanged`] | a due section is indexed |
+//! | `Check` | the first section that is due and missing is indexed on the thread pool |
+//! | `SectionDone` | after a pause, the next section is checked |
 //!
-//! It keeps nothing that is not in the store: a section counts while its last block is
-//! canonical ([`bloom_index::is_indexed`]), so after a restart or a reorg the actor finds what
-//! is missing by looking.
+//! All of the actor's lasting state is in the store: a section is valid while its last block is
+//! canonical ([`bloom_index::is_indexed`]), so after a restart or a reorg the actor finds the
+//! missing sections by checking.
 
 #[cfg(test)]
 mod tests;
@@ -20,83 +20,85 @@ use actoreum_chain::{ChainEvent, ChainReader};
 use actoreum_messages::events::ChainChanged;
 use tracing::{debug, info, warn};
 
-use crate::supervision::{Actor, Ctx, Failure, Handles, JobError, Message, Pool, WhenFull};
+use actoreum_supervision::{Actor, Ctx, Failure, Handles, JobError, Message, Pool, WhenFull};
 
-/// Between two sections, as geth's `bloomThrottling`: the making of many must not starve the
-/// import of blocks.
+/// Pause between two sections, as geth's `bloomThrottling`: indexing many sections must not starve
+/// the import of blocks.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// After a failure.
+/// Pause after a failure.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(10);
 
-/// How often it is looked without an event: of a large reorg the new head alone is told, and an
+/// Period of checks without an event: a large reorg is announced with its new head alone, and an
 /// event may be lost.
-const LOOK_AGAIN: Duration = Duration::from_secs(60);
+const CHECK_PERIOD: Duration = Duration::from_secs(60);
 
-/// Look whether a section is due.
+/// Checks whether a section is due. Sent by the actor's own timers.
 #[derive(Debug, Message)]
-#[rtype(result = "()")]
-struct Look;
+struct Check;
 
-/// The pool has made a section, or found that all are there.
+/// The end of an indexing job: a section was indexed, or none is missing. Sent by the thread pool.
 #[derive(Debug, Message)]
-#[rtype(result = "()")]
-struct Made(Result<Result<Progress, IndexError>, JobError>);
+struct SectionDone(Result<Result<Progress, IndexError>, JobError>);
 
-/// See the module.
+/// The actor that builds the bloom index; see the module.
 pub struct BloomIndexActor {
-    reader: ChainReader,
-    pool: Pool,
+    chain_reader: ChainReader,
+    threads: Pool,
     /// All sections below this are indexed, as far as is known.
     next: u64,
-    is_working: bool,
+    is_indexing: bool,
 }
 
 impl BloomIndexActor {
-    /// Makes the index of the chain that `reader` reads, on `pool`.
-    pub fn new(reader: ChainReader, pool: Pool) -> Self {
+    /// Creates an actor that indexes the chain of `chain_reader`, on `threads`.
+    pub fn new(chain_reader: ChainReader, threads: Pool) -> Self {
         Self {
-            reader,
-            pool,
+            chain_reader,
+            threads,
             next: 0,
-            is_working: false,
+            is_indexing: false,
         }
     }
 
-    fn look(&mut self, ctx: &mut Ctx<Self>) {
-        if self.is_working {
+    fn check(&mut self, ctx: &mut Ctx<Self>) {
+        if self.is_indexing {
             return;
         }
-        let due = due_sections(self.reader.head_number());
-        let (reader, next) = (self.reader.clone(), self.next);
-        let work = move || make_first_missing(&reader, next, due);
-        match self.pool.submit(ctx.me(), work, Made) {
-            Ok(()) => self.is_working = true,
-            Err(error) => debug!(%error, "no room to make a bloom section"),
+        let due = due_sections(self.chain_reader.head_number());
+        let (chain_reader, next) = (self.chain_reader.clone(), self.next);
+        let work = move || index_first_missing(&chain_reader, next, due);
+        match self.threads.submit(ctx.me(), work, SectionDone) {
+            Ok(()) => self.is_indexing = true,
+            Err(error) => debug!(%error, "bloom indexing not started"),
         }
     }
 }
 
-/// What a job found.
+/// The result of an indexing job.
 #[derive(Debug)]
 enum Progress {
-    /// It made this section; there may be more to make.
-    Made(u64),
-    /// All sections below this are there, and no other is due.
+    /// This section was indexed; more may be missing.
+    Indexed(u64),
+    /// All sections below this one are indexed, and no other is due.
     Complete(u64),
 }
 
-/// Makes the first section that is missing. `next` is where it should be: a reorg may have
-/// taken sections below it away.
-fn make_first_missing(reader: &ChainReader, next: u64, due: u64) -> Result<Progress, IndexError> {
+/// Indexes the first missing section. `next` is its expected number; a reorg may have invalidated
+/// sections below.
+fn index_first_missing(
+    chain_reader: &ChainReader,
+    next: u64,
+    due: u64,
+) -> Result<Progress, IndexError> {
     let mut section = next.min(due);
-    while section > 0 && !bloom_index::is_indexed(reader, section - 1)? {
+    while section > 0 && !bloom_index::is_indexed(chain_reader, section - 1)? {
         section -= 1;
     }
     while section < due {
-        if !bloom_index::is_indexed(reader, section)? {
-            bloom_index::index_section(reader, section)?;
-            return Ok(Progress::Made(section));
+        if !bloom_index::is_indexed(chain_reader, section)? {
+            bloom_index::index_section(chain_reader, section)?;
+            return Ok(Progress::Indexed(section));
         }
         section += 1;
     }
@@ -105,15 +107,15 @@ fn make_first_missing(reader: &ChainReader, next: u64, due: u64) -> Result<Progr
 
 impl Actor for BloomIndexActor {
     fn started(&mut self, ctx: &mut Ctx<Self>) -> Result<(), Failure> {
-        ctx.notify_every(LOOK_AGAIN, || Look);
-        ctx.notify(Look);
+        ctx.notify_every(CHECK_PERIOD, || Check);
+        ctx.notify(Check);
         Ok(())
     }
 }
 
 impl Handles<ChainChanged> for BloomIndexActor {
     type Answer = ();
-    // Each says the same: look.
+    // Every event has the same effect: a check.
     const WHEN_FULL: WhenFull = WhenFull::DropOldest;
 
     fn handle(&mut self, ChainChanged { events, .. }: ChainChanged, ctx: &mut Ctx<Self>) {
@@ -122,41 +124,41 @@ impl Handles<ChainChanged> for BloomIndexActor {
             ChainEvent::Removed(block) => block.header.number < end,
             _ => false,
         };
-        let is_due = self.next < due_sections(self.reader.head_number());
+        let is_due = self.next < due_sections(self.chain_reader.head_number());
         if is_due || events.iter().any(reaches_down) {
-            self.look(ctx);
+            self.check(ctx);
         }
     }
 }
 
-impl Handles<Look> for BloomIndexActor {
+impl Handles<Check> for BloomIndexActor {
     type Answer = ();
     const WHEN_FULL: WhenFull = WhenFull::DropOldest;
 
-    fn handle(&mut self, Look: Look, ctx: &mut Ctx<Self>) {
-        self.look(ctx);
+    fn handle(&mut self, Check: Check, ctx: &mut Ctx<Self>) {
+        self.check(ctx);
     }
 }
 
-impl Handles<Made> for BloomIndexActor {
+impl Handles<SectionDone> for BloomIndexActor {
     type Answer = ();
 
-    fn handle(&mut self, Made(result): Made, ctx: &mut Ctx<Self>) {
-        self.is_working = false;
+    fn handle(&mut self, SectionDone(result): SectionDone, ctx: &mut Ctx<Self>) {
+        self.is_indexing = false;
         match result {
-            Ok(Ok(Progress::Made(section))) => {
+            Ok(Ok(Progress::Indexed(section))) => {
                 info!(section, "bloom section indexed");
                 self.next = section + 1;
-                ctx.notify_after(PAUSE, Look);
+                ctx.notify_after(PAUSE, Check);
             }
             Ok(Ok(Progress::Complete(next))) => self.next = next,
             Ok(Err(IndexError::Changed(section))) => {
-                debug!(section, "bloom section changed while it was made");
-                ctx.notify_after(PAUSE, Look);
+                debug!(section, "bloom section changed while it was indexed");
+                ctx.notify_after(PAUSE, Check);
             }
             Ok(Err(error)) => {
-                warn!(%error, "bloom section not made");
-                ctx.notify_after(PAUSE_AFTER_FAILURE, Look);
+                warn!(%error, "bloom section not indexed");
+                ctx.notify_after(PAUSE_AFTER_FAILURE, Check);
             }
             Err(error) => ctx.fail(error),
         }

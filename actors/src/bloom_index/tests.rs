@@ -3,7 +3,7 @@ use actoreum_primitives::{Address, B256, Genesis, Header, Log, U256, logs_bloom}
 use actoreum_storage::{Commit, HeadRecord, Store};
 
 use super::*;
-use crate::supervision::{ActorRef, ChildSpec, Strategy, SupervisorSpec, Tree};
+use actoreum_supervision::{ActorRef, ChildSpec, Strategy, SupervisorSpec, Tree};
 
 const HEAD: u64 = SECTION_BLOCKS + bloom_index::SECTION_CONFIRMS;
 const LOGGING: [u64; 2] = [5, 4_000];
@@ -12,7 +12,7 @@ fn emitter() -> Address {
     Address::repeat_byte(7)
 }
 
-/// Writes canonical headers from `first` to the head, of a branch of their own.
+/// Writes canonical headers of a branch from `first` to the head.
 fn write(store: &Store, first: u64, branch: u8) {
     let log = Log {
         address: emitter(),
@@ -49,22 +49,22 @@ async fn until_indexed(reader: &ChainReader) {
         }
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    panic!("the section was not made");
+    panic!("the section was not indexed");
 }
 
 #[test]
-fn a_section_is_made_and_made_again_when_a_reorg_took_it() {
+fn a_section_is_indexed_again_after_a_reorg() {
     let store = Store::memory();
     genesis::init(&store, &Genesis::mainnet()).unwrap();
     write(&store, 1, 1);
     let reader = ChainReader::open(store.clone()).unwrap();
-    actix::System::new().block_on(async {
-        let (pool, index) = (Pool::new("servants", 1), ActorRef::new("bloom index"));
-        let (servants, of_actor) = (pool.clone(), reader.clone());
+    actoreum_supervision::block_on(async {
+        let (threads, index) = (Pool::new("workers", 1), ActorRef::new("bloom index"));
+        let (actor_threads, actor_reader) = (threads.clone(), reader.clone());
         let spec = SupervisorSpec::new("test", Strategy::OneForOne)
-            .child(pool.child())
+            .child(threads.child())
             .child(ChildSpec::new(&index, move || {
-                BloomIndexActor::new(of_actor.clone(), servants.clone())
+                BloomIndexActor::new(actor_reader.clone(), actor_threads.clone())
             }));
         let tree = Tree::start(spec).await.unwrap();
         until_indexed(&reader).await;
@@ -79,8 +79,8 @@ fn a_section_is_made_and_made_again_when_a_reorg_took_it() {
         assert_eq!(candidates(), Some(LOGGING.to_vec()));
 
         write(&store, 4_001, 2);
-        assert_eq!(candidates(), None, "what a reorg took counts no longer");
-        index.tell(Look).unwrap();
+        assert_eq!(candidates(), None, "the reorg has invalidated the section");
+        index.tell(Check).unwrap();
         until_indexed(&reader).await;
         assert_eq!(candidates(), Some(LOGGING.to_vec()));
         assert_eq!(tree.shutdown().await.exit_code(), 0);

@@ -1,43 +1,44 @@
-//! What runs on the pool with the chain in hand.
+//! Jobs on the chain, which run on the import threads.
 
 use actoreum_chain::{BlockError, Chain, Detail, ImportReport, OpenError};
 use actoreum_messages::chain::{
-    AdoptState, BlockOrigin, ImportBlocks, ImportRefused, Imported, KeepBlocks, SetHead,
+    BlockOrigin, CommitPivotState, ImportBlocks, ImportRefused, Imported, InsertReceiptChain,
+    SetHead,
 };
 use actoreum_messages::events::ChainCause;
 use actoreum_storage::StorageError;
 
 use super::{Answer, Writer};
-use crate::supervision::{Failure, JobError, Message};
+use actoreum_supervision::{Failure, JobError, Message};
 
-/// Blocks that move to the ancient files after one import, at most: a few milliseconds of work.
-const ANCIENT_BLOCKS_A_JOB: u64 = 2_048;
+/// Maximum number of blocks that move to the ancient files after one import: a few milliseconds of
+/// work.
+const MAX_ANCIENT_BLOCKS_PER_JOB: u64 = 2_048;
 
-/// One job with the chain.
+/// A job on the chain.
 pub(super) enum Job {
     Import(ImportBlocks),
     SetHead(SetHead),
-    Keep(KeepBlocks),
-    Adopt(AdoptState),
-    /// Blocks whose time may have come.
+    InsertReceiptChain(InsertReceiptChain),
+    CommitPivotState(CommitPivotState),
+    /// Retries blocks from the future.
     Future,
 }
 
-/// The pool gives the writer back.
+/// Result of a job; returns the writer to the actor.
 #[derive(Message)]
-#[rtype(result = "()")]
-pub(super) struct Done {
+pub(super) struct JobDone {
     pub result: Result<(Writer, Outcome), JobError>,
 }
 
-/// What came of a job.
+/// Outcome of a job.
 pub(super) struct Outcome {
     pub report: ImportReport,
-    /// Where imported blocks came from.
+    /// Origin of imported blocks.
     origin: BlockOrigin,
-    /// A fault of this node, not of a block: the actor begins again from disk.
+    /// An error of this node, not of a block: the actor restarts from disk.
     failed: Option<String>,
-    /// A wish that can't be met.
+    /// Reason why a request cannot be fulfilled.
     declined: Option<String>,
 }
 
@@ -50,7 +51,7 @@ impl Job {
                     BlockOrigin::Live => Detail::EveryBlock,
                 };
                 let report = chain.import(&blocks, detail);
-                let failed = chain.migrate_ancient(ANCIENT_BLOCKS_A_JOB).err();
+                let failed = chain.migrate_ancient(MAX_ANCIENT_BLOCKS_PER_JOB).err();
                 Outcome {
                     origin,
                     failed: failed.map(|error| error.to_string()),
@@ -61,8 +62,12 @@ impl Job {
                 origin: BlockOrigin::Live,
                 ..chain.import_future().into()
             },
-            Self::Keep(KeepBlocks { blocks, receipts }) => chain.keep(&blocks, &receipts).into(),
-            Self::Adopt(AdoptState { hash }) => chain.adopt_state(&hash).into(),
+            Self::InsertReceiptChain(InsertReceiptChain { blocks, receipts }) => {
+                chain.insert_receipt_chain(&blocks, &receipts).into()
+            }
+            Self::CommitPivotState(CommitPivotState { hash }) => {
+                chain.commit_pivot_state(&hash).into()
+            }
             Self::SetHead(SetHead { number }) => chain.set_head(number).into(),
         }
     }
@@ -103,7 +108,7 @@ impl Outcome {
         }
     }
 
-    /// What moved the chain, where it moved.
+    /// Returns the cause of the chain's change.
     pub(super) fn cause(&self) -> ChainCause {
         match self.report.rewound {
             Some(rewound) => ChainCause::Rewind(rewound),
@@ -111,8 +116,8 @@ impl Outcome {
         }
     }
 
-    /// Why the actor must begin again from disk, where it must.
-    pub(super) fn fault(&self) -> Option<Failure> {
+    /// Returns the error after which the actor has to restart from disk.
+    pub(super) fn failure(&self) -> Option<Failure> {
         if let Some(refused) = &self.report.refused
             && let BlockError::Storage(error) = &refused.error
         {
@@ -123,7 +128,7 @@ impl Outcome {
 
     pub(super) fn into_answer(self) -> Answer {
         match (self.report.refused, self.failed.or(self.declined)) {
-            (Some(refused), _) if is_fault(&refused.error) => {
+            (Some(refused), _) if is_retryable(&refused.error) => {
                 Err(ImportRefused::Failed(refused.to_string()))
             }
             (Some(refused), _) => Err(refused.into()),
@@ -137,7 +142,7 @@ impl Outcome {
     }
 }
 
-/// Whether the same blocks may be taken when they are given again.
-fn is_fault(error: &BlockError) -> bool {
+/// Returns whether the same blocks may be accepted when they are submitted again.
+fn is_retryable(error: &BlockError) -> bool {
     matches!(error, BlockError::Storage(_) | BlockError::Interrupted)
 }

@@ -1,18 +1,19 @@
-//! ChainActor: owns the one writer of the chain.
+//! ChainActor: owner of the one writer of the chain.
 //!
 //! | message | what happens |
 //! |---|---|
-//! | [`ImportBlocks`] | waits its turn, is imported on the pool; followers hear of it after the commit |
-//! | [`SetHead`] | the same, for a step back |
-//! | [`KeepBlocks`], [`AdoptState`] | the same, for a fast sync |
+//! | [`ImportBlocks`] | queued, then imported on the import threads; followers are notified after the commit |
+//! | [`SetHead`] | the same, for a rewind |
+//! | [`InsertReceiptChain`], [`CommitPivotState`] | the same, for a fast sync |
 //! | [`GetBadBlocks`], [`GetImportStats`] | answered from memory |
-//! | `RetryFuture` | every 5 s: blocks that came before their time are tried again |
-//! | `TellHead` | the head of a new generation is told: the one before may have gone down between a commit and its telling |
-//! | `Done` | the pool gives the writer back; the next one in line begins |
+//! | `RetryFuture` | every 5 s: blocks from the future are tried again |
+//! | `AnnounceHead` | after a restart, the head is sent to the followers: the actor may have failed between a commit and its notification |
+//! | `JobDone` | the writer comes back from the threads; the next job begins |
 //!
-//! The actor's handlers are short: it lends its [`Chain`] to the pool for one job at a time. When
-//! a generation fails, its job is told to stop at the next block, and the next generation waits
-//! for the writer to be free before it opens the chain from disk: there are never two writers.
+//! The handlers are short: the actor lends its [`Chain`] to the import threads for one job at a
+//! time. When the actor fails, its job is interrupted at the next block, and the restarted actor
+//! waits for the writer to be free before it opens the chain from disk: there are never two
+//! writers.
 
 mod job;
 
@@ -30,8 +31,8 @@ use actoreum_chain::{BadBlock, Chain, ChainEvent, ChainOptions, ChainReader, Imp
 use actoreum_consensus::Engine;
 use actoreum_messages::{
     chain::{
-        AdoptState, BlockOrigin, GetBadBlocks, GetImportStats, ImportBlocks, ImportRefused,
-        Imported, KeepBlocks, SetHead,
+        BlockOrigin, CommitPivotState, GetBadBlocks, GetImportStats, ImportBlocks, ImportRefused,
+        Imported, InsertReceiptChain, SetHead,
     },
     events::{ChainCause, ChainChanged},
 };
@@ -39,29 +40,27 @@ use actoreum_primitives::B256;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{error, info, warn};
 
+use crate::clock;
 use crate::log_limit::LogLimit;
-use crate::{
-    clock,
-    supervision::{
-        Actor, Ctx, Exit, Failure, Handles, Later, Message, Pool, Recipient, Replier, WhenFull,
-    },
+use actoreum_supervision::{
+    Actor, Ctx, Exit, Failure, Handles, Later, Message, Pool, Recipient, Replier, WhenFull,
 };
-use job::{Done, Job, Outcome};
+use job::{Job, JobDone, Outcome};
 
-/// Imports that may wait in line. Each holds its blocks in memory; a caller that is refused keeps
-/// them and asks again.
-pub const WAITING_IMPORTS: usize = 64;
+/// Maximum number of queued imports. Each holds its blocks in memory; a caller that is refused
+/// keeps them and asks again.
+pub const MAX_QUEUED_IMPORTS: usize = 64;
 
-/// What every generation of a ChainActor is made from.
+/// Arguments of ChainActor, which survive its restarts.
 #[derive(Clone)]
 pub struct ChainSetup {
-    /// What readers hold; it outlives every generation.
-    pub reader: ChainReader,
-    /// Who may seal, and how a header must look.
+    /// The published chain that readers hold.
+    pub chain_reader: ChainReader,
+    /// Verifies headers and seals.
     pub engine: Arc<dyn Engine>,
-    /// Where imports run.
-    pub pool: Pool,
-    /// Who hears of changes, in this order.
+    /// The import threads.
+    pub threads: Pool,
+    /// Actors that are notified of changes, in this order.
     pub followers: Vec<Recipient<ChainChanged>>,
     /// Hashes that blocks with these numbers must have (`--whitelist`).
     pub required: BTreeMap<u64, B256>,
@@ -69,27 +68,29 @@ pub struct ChainSetup {
 }
 
 impl ChainSetup {
-    /// A setup without followers.
-    pub fn new(reader: ChainReader, engine: Arc<dyn Engine>, pool: Pool) -> Self {
+    /// Creates a setup without followers.
+    pub fn new(chain_reader: ChainReader, engine: Arc<dyn Engine>, threads: Pool) -> Self {
         Self {
-            reader,
+            chain_reader,
             engine,
-            pool,
+            threads,
             followers: Vec::new(),
             required: BTreeMap::new(),
             writer: Arc::new(Semaphore::new(1)),
         }
     }
 
-    /// Adds somebody who hears of changes.
+    /// Adds an actor that is notified of changes.
     pub fn follower(mut self, follower: Recipient<ChainChanged>) -> Self {
         self.followers.push(follower);
         self
     }
 
-    /// Makes the next generation: waits for the writer of the one before, then reads the head
-    /// from disk.
-    pub async fn open(self) -> Result<ChainActor, Failure> {
+    /// Creates the actor: waits for the writer of its predecessor, then reads the head from disk.
+    ///
+    /// # Errors
+    /// The chain cannot be opened.
+    pub async fn start(self) -> Result<ChainActor, Failure> {
         let permit = Arc::clone(&self.writer).acquire_owned().await?;
         let interrupt = Arc::new(AtomicBool::new(false));
         let options = ChainOptions {
@@ -97,7 +98,7 @@ impl ChainSetup {
             interrupt: Arc::clone(&interrupt),
             now: clock::unix_seconds,
         };
-        let mut chain = Chain::open(self.reader.clone(), options)?;
+        let mut chain = Chain::open(self.chain_reader.clone(), options)?;
         chain.require(self.required.clone());
         let head = chain.head();
         info!(number = head.number, hash = %head.hash(), "chain opened");
@@ -110,7 +111,7 @@ impl ChainSetup {
             writer: Some(writer),
             setup: self,
             interrupt,
-            waiting: VecDeque::new(),
+            queue: VecDeque::new(),
             running: None,
             bad_blocks: Vec::new(),
             future_blocks: 0,
@@ -118,7 +119,7 @@ impl ChainSetup {
     }
 }
 
-/// The chain with the right to write it.
+/// The chain with the exclusive right to write it.
 struct Writer {
     chain: Chain,
     _permit: OwnedSemaphorePermit,
@@ -126,54 +127,52 @@ struct Writer {
 
 type Answer = Result<Imported, ImportRefused>;
 
-/// See the module.
+/// Actor that imports blocks; see the module.
 pub struct ChainActor {
     setup: ChainSetup,
-    /// `None` while it is lent to the pool.
+    /// `None` while a job has it.
     writer: Option<Writer>,
     interrupt: Arc<AtomicBool>,
-    waiting: VecDeque<(Job, Option<Replier<Answer>>)>,
+    queue: VecDeque<(Job, Option<Replier<Answer>>)>,
     running: Option<Replier<Answer>>,
     stats: ImportStats,
     bad_blocks: Vec<BadBlock>,
-    /// Blocks that wait for their time.
+    /// Number of queued blocks from the future.
     future_blocks: usize,
 }
 
-/// Time between two tries of blocks that came before their time, as in geth.
+/// Interval of the retries of blocks from the future, as in geth.
 const FUTURE_PERIOD: Duration = Duration::from_secs(5);
 
-/// After a restart, until the head is told: those that stand on the chain start behind it.
-const TELL_HEAD_AFTER: Duration = Duration::from_secs(1);
+/// Time from a restart to the announcement of the head: actors that depend on the chain start after
+/// it.
+const ANNOUNCE_HEAD_DELAY: Duration = Duration::from_secs(1);
 
-/// Blocks that came before their time may be due.
+/// Timer message: blocks from the future may be due.
 #[derive(Message)]
-#[rtype(result = "()")]
 struct RetryFuture;
 
-/// Followers may have missed the last change.
+/// Timer message: followers may have missed the last change.
 #[derive(Message)]
-#[rtype(result = "()")]
-struct TellHead;
+struct AnnounceHead;
 
 impl ChainActor {
-    fn take(&mut self, job: Job, ctx: &mut Ctx<Self>) -> Later<Answer> {
+    fn enqueue(&mut self, job: Job, ctx: &mut Ctx<Self>) -> Later<Answer> {
         let (replier, later) = Later::channel();
-        if self.waiting.len() >= WAITING_IMPORTS {
-            replier.reply(Err(ImportRefused::Busy(self.waiting.len())));
+        if self.queue.len() >= MAX_QUEUED_IMPORTS {
+            replier.reply(Err(ImportRefused::Busy(self.queue.len())));
             return later;
         }
-        self.waiting.push_back((job, Some(replier)));
+        self.queue.push_back((job, Some(replier)));
         self.run_next(ctx);
         later
     }
 
     fn run_next(&mut self, ctx: &mut Ctx<Self>) {
-        if self.writer.is_none() || self.waiting.is_empty() {
+        if self.writer.is_none() || self.queue.is_empty() {
             return;
         }
-        let (Some(mut writer), Some((job, replier))) =
-            (self.writer.take(), self.waiting.pop_front())
+        let (Some(mut writer), Some((job, replier))) = (self.writer.take(), self.queue.pop_front())
         else {
             return;
         };
@@ -184,8 +183,8 @@ impl ChainActor {
         };
         let submitted = self
             .setup
-            .pool
-            .submit(ctx.me(), work, |result| Done { result });
+            .threads
+            .submit(ctx.me(), work, |result| JobDone { result });
         if let Err(error) = submitted {
             ctx.fail(error);
         }
@@ -197,15 +196,15 @@ impl ChainActor {
         }
     }
 
-    fn tell_followers(&self, outcome: &mut Outcome) {
+    fn notify_followers(&self, outcome: &mut Outcome) {
         for reorg in &outcome.report.reorgs {
             log_reorg(reorg);
         }
         let events = mem::take(&mut outcome.report.events);
-        self.tell(events, outcome.cause());
+        self.notify(events, outcome.cause());
     }
 
-    fn tell(&self, events: Vec<ChainEvent>, cause: ChainCause) {
+    fn notify(&self, events: Vec<ChainEvent>, cause: ChainCause) {
         if events.is_empty() {
             return;
         }
@@ -213,19 +212,19 @@ impl ChainActor {
         let changed = ChainChanged { events, cause };
         for follower in &self.setup.followers {
             if let Err(error) = follower.tell(changed.clone())
-                && let Some(left_out) = NOT_DELIVERED.admit()
+                && let Some(suppressed) = NOT_DELIVERED.admit()
             {
                 let follower = follower.path();
-                warn!(follower, %error, left_out, "chain events not delivered");
+                warn!(follower, %error, suppressed, "chain events not delivered");
             }
         }
     }
 }
 
-/// Followers that peers keep busy, or that start again, miss events.
+/// Followers that peers keep busy, or that are restarting, miss events.
 static NOT_DELIVERED: LogLimit = LogLimit::new();
 
-/// Says so where blocks lost their place: an operator wants to know how deep it went.
+/// Logs a reorg: an operator wants to know its depth.
 fn log_reorg(reorg: &Reorg) {
     warn!(
         removed = reorg.removed,
@@ -242,7 +241,7 @@ impl Actor for ChainActor {
     fn started(&mut self, ctx: &mut Ctx<Self>) -> Result<(), Failure> {
         ctx.notify_every(FUTURE_PERIOD, || RetryFuture);
         if ctx.generation() > 1 {
-            ctx.notify_after(TELL_HEAD_AFTER, TellHead);
+            ctx.notify_after(ANNOUNCE_HEAD_DELAY, AnnounceHead);
         }
         Ok(())
     }
@@ -250,18 +249,21 @@ impl Actor for ChainActor {
     async fn stopped(self, _: &Exit) {
         self.interrupt.store(true, Ordering::Relaxed);
         if self.writer.is_none() {
-            // The job sees the interrupt at its next block and gives the writer back.
+            // The job sees the interrupt at its next block and returns the writer.
             let _ = self.setup.writer.acquire().await;
         }
-        if let Err(error) = self.setup.reader.store().flush() {
+        if let Err(error) = self.setup.chain_reader.store().flush() {
             error!(%error, "database not flushed");
         }
-        info!(number = self.setup.reader.head().number, "chain closed");
+        info!(
+            number = self.setup.chain_reader.head().number,
+            "chain closed"
+        );
     }
 }
 
 impl Drop for ChainActor {
-    /// Also after a panic: a job of a failed generation must not go on for long.
+    /// Also after a panic: a job of a failed actor must not go on for long.
     fn drop(&mut self) {
         self.interrupt.store(true, Ordering::Relaxed);
     }
@@ -272,24 +274,24 @@ impl Handles<ImportBlocks> for ChainActor {
     const WHEN_FULL: WhenFull = WhenFull::Wait;
 
     fn handle(&mut self, message: ImportBlocks, ctx: &mut Ctx<Self>) -> Self::Answer {
-        self.take(Job::Import(message), ctx)
+        self.enqueue(Job::Import(message), ctx)
     }
 }
 
-impl Handles<KeepBlocks> for ChainActor {
+impl Handles<InsertReceiptChain> for ChainActor {
     type Answer = Later<Answer>;
     const WHEN_FULL: WhenFull = WhenFull::Wait;
 
-    fn handle(&mut self, message: KeepBlocks, ctx: &mut Ctx<Self>) -> Self::Answer {
-        self.take(Job::Keep(message), ctx)
+    fn handle(&mut self, message: InsertReceiptChain, ctx: &mut Ctx<Self>) -> Self::Answer {
+        self.enqueue(Job::InsertReceiptChain(message), ctx)
     }
 }
 
-impl Handles<AdoptState> for ChainActor {
+impl Handles<CommitPivotState> for ChainActor {
     type Answer = Later<Answer>;
 
-    fn handle(&mut self, message: AdoptState, ctx: &mut Ctx<Self>) -> Self::Answer {
-        self.take(Job::Adopt(message), ctx)
+    fn handle(&mut self, message: CommitPivotState, ctx: &mut Ctx<Self>) -> Self::Answer {
+        self.enqueue(Job::CommitPivotState(message), ctx)
     }
 }
 
@@ -297,7 +299,7 @@ impl Handles<SetHead> for ChainActor {
     type Answer = Later<Answer>;
 
     fn handle(&mut self, message: SetHead, ctx: &mut Ctx<Self>) -> Self::Answer {
-        self.take(Job::SetHead(message), ctx)
+        self.enqueue(Job::SetHead(message), ctx)
     }
 }
 
@@ -306,26 +308,26 @@ impl Handles<RetryFuture> for ChainActor {
 
     fn handle(&mut self, _: RetryFuture, ctx: &mut Ctx<Self>) {
         let is_waiting = |(job, _): &(Job, _)| matches!(job, Job::Future);
-        if self.future_blocks > 0 && !self.waiting.iter().any(is_waiting) {
-            self.waiting.push_back((Job::Future, None));
+        if self.future_blocks > 0 && !self.queue.iter().any(is_waiting) {
+            self.queue.push_back((Job::Future, None));
             self.run_next(ctx);
         }
     }
 }
 
-impl Handles<TellHead> for ChainActor {
+impl Handles<AnnounceHead> for ChainActor {
     type Answer = ();
 
-    fn handle(&mut self, _: TellHead, _: &mut Ctx<Self>) {
-        let head = ChainEvent::Head(self.setup.reader.head());
-        self.tell(vec![head], ChainCause::Import(BlockOrigin::Bulk));
+    fn handle(&mut self, _: AnnounceHead, _: &mut Ctx<Self>) {
+        let head = ChainEvent::Head(self.setup.chain_reader.head());
+        self.notify(vec![head], ChainCause::Import(BlockOrigin::Bulk));
     }
 }
 
-impl Handles<Done> for ChainActor {
+impl Handles<JobDone> for ChainActor {
     type Answer = ();
 
-    fn handle(&mut self, message: Done, ctx: &mut Ctx<Self>) {
+    fn handle(&mut self, message: JobDone, ctx: &mut Ctx<Self>) {
         let (writer, mut outcome) = match message.result {
             Ok(done) => done,
             Err(error) => {
@@ -338,11 +340,11 @@ impl Handles<Done> for ChainActor {
         self.bad_blocks = writer.chain.bad_blocks().cloned().collect();
         self.future_blocks = writer.chain.future_blocks();
         self.writer = Some(writer);
-        self.tell_followers(&mut outcome);
-        let fault = outcome.fault();
+        self.notify_followers(&mut outcome);
+        let failure = outcome.failure();
         self.answer(outcome.into_answer());
-        match fault {
-            Some(fault) => ctx.fail(fault),
+        match failure {
+            Some(failure) => ctx.fail(failure),
             None => self.run_next(ctx),
         }
     }

@@ -1,47 +1,49 @@
-//! The eth protocol: who has which blocks and transactions, and how they get here and from here.
+//! The eth protocol: sessions with peers, and the actors that fetch and gossip blocks and
+//! transactions.
 //!
 //! ```text
 //!   PeerActor (a connection)
-//!       `- conversation ----- requests of the peer ----> serving (a pool) -> ChainReader, pool
+//!       `- session ---------- requests of the peer ----> serving (threads) -> ChainReader, pool
 //!              |   `--------- answers --------------+
 //!              |  joins, leaves                     |
 //!              v                                    v
-//!           EthPeers  ----- list, best ------->  EthPeer::headers, bodies, ...   <- whoever asks
+//!           EthPeers  ----- list, best ------->  EthPeer::headers, bodies, ...   <- any caller
 //!
-//!   conversation -- blocks, announcements --> FetcherActor -- ImportBlocks --> ChainActor
-//!        `--------- transactions -----------> the pool           |                 |
-//!                                                                v PropagateBlock  v ChainChanged
-//!   peers <--- blocks, transactions, announcements --- ProtocolManagerActor <---- NewTransactions
+//!   session -- blocks, announcements --> FetcherActor -- ImportBlocks --> ChainActor
+//!        `---- transactions -----------> the pool           |                 |
+//!                                                           v PropagateBlock  v ChainChanged
+//!   peers <--- blocks, transactions, announcements --- ProtocolManagerActor <-- NewTransactions
 //! ```
 //!
 //! ```text
 //! eth                    rest_for_one
 //! |- serving             the threads that read, decode and check for peers
-//! |- protocol manager    ProtocolManagerActor: who is told what
-//! |- fetcher             FetcherActor: what peers announce
-//! `- downloader          DownloaderActor: what peers have and we do not
+//! |- protocol manager    ProtocolManagerActor: gossip of blocks and transactions
+//! |- fetcher             FetcherActor: announced blocks and transactions
+//! `- downloader          DownloaderActor: synchronisation
 //! ```
 //!
-//! A conversation runs in its peer's actor. Whoever wants something of a peer takes an
-//! [`EthPeer`] from [`EthPeers`] and awaits the answer in a future of its own; no mailbox is
-//! between. Every bound is in [`limits`].
+//! A session runs in the PeerActor of its peer. A caller that wants something from a peer takes an
+//! [`EthPeer`] from [`EthPeers`] and awaits the answer in its own future, without a mailbox
+//! between. Sessions and actors share the references of [`EthShared`]; what only one of them needs
+//! is in its own set-up. Every bound is in [`limits`].
 
-mod conversation;
 pub mod downloader;
 pub mod fetcher;
-mod greeting;
 pub mod limits;
 mod peer;
 mod peers;
 mod propagated;
 pub mod protocol_manager;
 mod serve;
-mod setup;
-mod state_library;
+mod session;
+mod shared;
+mod state_node_cache;
+mod status_handshake;
 mod transactions;
 
-pub use conversation::EthProtocol;
-pub use greeting::{Greeter, Greeting};
-pub use peer::{EthPeer, PeerHead, RequestError};
+pub use peer::{EthInfo, EthPeer, PeerHead, RequestError};
 pub use peers::EthPeers;
-pub use setup::EthSetup;
+pub use session::EthProtocol;
+pub use shared::EthShared;
+pub use status_handshake::{NegotiatedStatus, StatusHandshake};

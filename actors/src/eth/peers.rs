@@ -1,4 +1,4 @@
-//! The peers that speak eth.
+//! Set of the peers that speak eth.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -10,18 +10,18 @@ use tokio::sync::watch;
 
 use super::peer::EthPeer;
 
-/// The peers that speak eth on our chain, shared by conversations, actors and RPC. A peer is in it
-/// from its status on until its conversation ends, in whatever way. Cheap to clone.
+/// The peers that speak eth on our chain, shared by sessions, actors and RPC. A peer is a member
+/// from its accepted status until its session ends, in whatever way. Cheap to clone.
 #[derive(Clone)]
 pub struct EthPeers(Arc<Inner>);
 
 struct Inner {
     list: ArcSwap<Vec<EthPeer>>,
-    /// One channel for each follower of joins, leaves and new heads.
+    /// Channels to the followers of joins, leaves and new heads, one for each.
     followers: Mutex<Vec<watch::Sender<()>>>,
-    /// Our chain was up with theirs once.
+    /// Set once our chain has reached that of the peers.
     has_caught_up: AtomicBool,
-    /// Their chain is being fetched.
+    /// Set while a sync is under way.
     is_fetching: AtomicBool,
 }
 
@@ -37,58 +37,60 @@ impl Default for EthPeers {
 }
 
 impl EthPeers {
-    /// The peers at this moment, in the order in which they came.
+    /// Returns the current peers, in the order in which they joined.
     pub fn list(&self) -> Arc<Vec<EthPeer>> {
         self.0.list.load_full()
     }
 
-    /// The peer with this id.
+    /// Returns the peer with this node id.
     pub fn get(&self, id: &NodeId) -> Option<EthPeer> {
         self.list().iter().find(|peer| peer.id() == *id).cloned()
     }
 
-    /// Who says that it has the most total difficulty; of several the one that came first.
+    /// Returns the peer that claims the most total difficulty; of several the one that joined
+    /// first.
     pub fn best(&self) -> Option<EthPeer> {
         let list = self.list();
         let total_difficulty = |peer: &&EthPeer| peer.head().total_difficulty;
         list.iter().rev().max_by_key(total_difficulty).cloned()
     }
 
-    /// Whether our chain was up with that of the peers once.
+    /// Returns whether our chain has ever reached that of the peers.
     pub fn has_caught_up(&self) -> bool {
         self.0.has_caught_up.load(Relaxed)
     }
 
-    /// Our chain is up with that of the peers.
-    pub(super) fn caught_up(&self) {
+    /// Records that our chain has reached that of the peers.
+    pub(super) fn set_caught_up(&self) {
         self.0.has_caught_up.store(true, Relaxed);
     }
 
-    /// Whether a sync is under way: what peers send cannot be judged by our state then.
+    /// Returns whether a sync is under way: our state cannot judge what peers send then.
     pub fn is_fetching(&self) -> bool {
         self.0.is_fetching.load(Relaxed)
     }
 
-    /// A sync begins or ends.
+    /// Records the beginning or the end of a sync.
     pub(super) fn set_fetching(&self, is_fetching: bool) {
         self.0.is_fetching.store(is_fetching, Relaxed);
     }
 
-    /// Returns a receiver that sees a change whenever a peer has joined, left, or announced a better
-    /// head since it last looked. Followers are woken in the order in which they subscribed.
+    /// Returns a receiver that sees a change whenever a peer has joined, left, or claimed a better
+    /// block since its last look. Followers are woken in the order in which they subscribed.
     pub fn changes(&self) -> watch::Receiver<()> {
-        // A channel each: one with several receivers wakes them in a random order, and a seed of
-        // the network simulation would not give the same run twice.
+        // Each follower has its own channel: a channel with several receivers wakes them in a
+        // random order, and a seed of the network simulation would not give the same run twice.
         let (follower, changes) = watch::channel(());
         self.0.followers.lock().push(follower);
         changes
     }
 
-    /// A peer has a better block than before.
-    pub(super) fn head_moved(&self) {
+    /// Notifies the receivers of [`Self::changes`] of a peer's better block.
+    pub(super) fn notify_new_head(&self) {
         self.notify();
     }
 
+    /// Notifies the followers, and removes those whose receiver was dropped.
     fn notify(&self) {
         let mut followers = self.0.followers.lock();
         followers.retain(|follower| follower.send(()).is_ok());
@@ -109,7 +111,7 @@ impl EthPeers {
     }
 }
 
-/// A peer's place in the set.
+/// Membership of a peer in the set; dropping it removes the peer and fails its requests.
 pub(super) struct Membership {
     peers: EthPeers,
     peer: EthPeer,

@@ -1,5 +1,5 @@
-//! Checks of a block that a peer sends whole, before it is queued: the cheapest first, and nothing
-//! of its body is decoded.
+//! Checks of a propagated block before it is queued: the cheapest first, and nothing of its body is
+//! decoded.
 //!
 //! ```text
 //!   number near our head -> header against itself -> size against the header -> seal, where the
@@ -10,7 +10,7 @@ use actoreum_chain::ChainReader;
 use actoreum_consensus::{ConsensusError, Disposition, Engine, HeaderChain as _};
 use actoreum_primitives::Header;
 use actoreum_sync::fetcher::is_near;
-use actoreum_sync::{BlockParcel, BodyParcel, HashedHeader};
+use actoreum_sync::{HashedHeader, RawBlock, RawBody};
 use actoreum_wire::eth::NewBlock;
 use actoreum_wire::limits::MAX_ENCODED_HEADER;
 
@@ -19,17 +19,17 @@ use super::limits::{
     ORPHAN_GAS_LIMIT_RATIO,
 };
 
-/// Why a block is not queued.
+/// Reason why a block is not queued.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum BlockRefusal {
-    /// It cannot be valid: whoever passes it on has not checked it.
+    /// The block cannot be valid: the peer that passes it on has not checked it.
     #[error("sent a block: {0}")]
     Invalid(String),
-    /// It may be valid, and is not worth being kept here.
+    /// The block may be valid, but is not worth queueing.
     #[error("{0}")]
     Useless(&'static str),
-    /// It is here already.
-    #[error("the block is here")]
+    /// The block is in our chain already.
+    #[error("the block is known")]
     Known,
 }
 
@@ -37,25 +37,24 @@ fn invalid<T>(why: impl Into<String>) -> Result<T, BlockRefusal> {
     Err(BlockRefusal::Invalid(why.into()))
 }
 
-/// The check that needs nothing but the number and the hash; made before anything else is looked
-/// at.
+/// Checks number and hash alone, before anything else is looked at.
 pub(super) fn check_number(chain: &ChainReader, block: &NewBlock) -> Result<(), BlockRefusal> {
     if !is_near(block.header.number, chain.head_number()) {
         return Err(BlockRefusal::Useless("blocks far from our head"));
     }
     match chain.header_by_hash(&block.hash()) {
         Ok(Some(_)) => Err(BlockRefusal::Known),
-        // What cannot be read is found missing by the import.
+        // An unreadable header is found missing by the import.
         Ok(None) | Err(_) => Ok(()),
     }
 }
 
-/// All other checks; they belong on a thread. The block, ready to be queued.
+/// Runs all other checks and returns the block, ready to be queued. To be run on a thread pool.
 pub(super) fn check(
     chain: &ChainReader,
     engine: &dyn Engine,
     block: &NewBlock,
-) -> Result<BlockParcel, BlockRefusal> {
+) -> Result<RawBlock, BlockRefusal> {
     let header = &block.header;
     let head = chain.head();
     let Some(parent_number) = header.number.checked_sub(1) else {
@@ -66,12 +65,12 @@ pub(super) fn check(
     if !has_parent {
         check_orphan(chain, engine, &head, header)?;
     }
-    let body = BodyParcel::read(&block.encoded_body());
+    let body = RawBody::read(&block.encoded_body());
     let body = body.or_else(|error| invalid(error.to_string()))?;
     if !body.belongs_to(header) {
         return invalid("its body is not that of its header");
     }
-    Ok(BlockParcel {
+    Ok(RawBlock {
         header: HashedHeader {
             header: header.clone(),
             hash: block.hash(),
@@ -81,8 +80,8 @@ pub(super) fn check(
     })
 }
 
-/// The size of the body against the gas that the header says was used: each transaction and each
-/// byte of data costs some.
+/// Checks the size of the body against the gas used by its header: each transaction and each byte
+/// of data costs some.
 fn check_size(block: &NewBlock) -> Result<(), BlockRefusal> {
     let header = &block.header;
     if header.gas_used > header.gas_limit {
@@ -102,13 +101,14 @@ fn check_size(block: &NewBlock) -> Result<(), BlockRefusal> {
     let bound = paid
         .saturating_add(transactions.saturating_mul(MAX_TRANSACTION_OVERHEAD))
         .saturating_add(MAX_OMMERS * MAX_ENCODED_HEADER + MAX_BODY_OVERHEAD);
-    match block.body_size() > bound {
-        true => invalid("it has more data than its gas pays for"),
-        false => Ok(()),
+    if block.body_size() > bound {
+        invalid("it has more data than its gas pays for")
+    } else {
+        Ok(())
     }
 }
 
-/// Whether a block is worth being kept until its parent comes.
+/// Checks whether a block is worth queueing until its parent arrives.
 fn check_orphan(
     chain: &ChainReader,
     engine: &dyn Engine,

@@ -1,4 +1,5 @@
-//! Answers from our chain and our pool, within the limits that eth's clients keep.
+//! Answers to peers' requests from our chain and our transaction pool, within the limits that
+//! clients of eth keep.
 
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use actoreum_primitives::{B256, Bytes as Value, PooledTransaction};
 use actoreum_storage::StorageError;
 use actoreum_txpool::{PoolReader, PoolTx};
 use actoreum_wire::eth::{
-    BlockOrigin, BlockReceipts, EthMessage, GetBlockHeaders, LazyList, WireItem,
+    BlockReceipts, EthMessage, GetBlockHeaders, HashOrNumber, LazyList, WireItem,
 };
 use actoreum_wire::limits::{
     ESTIMATED_HEADER_SIZE, MAX_BODIES, MAX_NODE_DATA, MAX_POOLED_TRANSACTIONS, MAX_RECEIPTS,
@@ -17,22 +18,22 @@ use actoreum_wire::limits::{
 };
 use tracing::warn;
 
-use super::state_library::StateLibrary;
+use super::state_node_cache::StateNodeCache;
 use crate::log_limit::LogLimit;
 
-/// What is served from. Its reads belong on a pool.
+/// Answers requests of peers. It reads from disk, so it is to be run on a thread pool.
 #[derive(Clone)]
-pub(super) struct Library {
-    pub(super) chain: ChainReader,
+pub(super) struct EthRequestHandler {
+    pub(super) chain_reader: ChainReader,
     pub(super) pool: PoolReader,
-    pub(super) states: Arc<StateLibrary>,
+    pub(super) state_nodes: Arc<StateNodeCache>,
 }
 
-impl Library {
-    /// The answer to a request; `None` to what is none. What cannot be read is left out, as what
-    /// is not there.
+impl EthRequestHandler {
+    /// Returns the answer to a request; `None` for a message that is no request. What cannot be
+    /// read is left out, like what is absent.
     pub(super) fn answer(&self, request: EthMessage) -> Option<EthMessage> {
-        self.states.forget_idle();
+        self.state_nodes.forget_idle();
         Some(match request {
             EthMessage::GetBlockHeaders(id, request) => {
                 EthMessage::BlockHeaders(id, self.headers(&request))
@@ -57,14 +58,14 @@ impl Library {
     }
 
     fn headers(&self, request: &GetBlockHeaders) -> LazyList<actoreum_primitives::Header> {
-        let most = SOFT_RESPONSE_LIMIT / ESTIMATED_HEADER_SIZE;
+        let max = SOFT_RESPONSE_LIMIT / ESTIMATED_HEADER_SIZE;
         let mut encoded = Vec::new();
         let mut walk = self.first(request).unwrap_or_else(unreadable);
         while let Some(header) = walk {
             let mut out = Vec::new();
             header.encode(&mut out);
             encoded.push(out);
-            if encoded.len() >= request.served().min(most) {
+            if encoded.len() >= request.served().min(max) {
                 break;
             }
             walk = self.next(request, &header).unwrap_or_else(unreadable);
@@ -77,13 +78,13 @@ impl Library {
             return Ok(None);
         }
         match request.origin {
-            BlockOrigin::Number(number) => self.chain.header_by_number(number),
-            BlockOrigin::Hash(hash) => self.chain.header_by_hash(&hash),
+            HashOrNumber::Number(number) => self.chain_reader.header_by_number(number),
+            HashOrNumber::Hash(hash) => self.chain_reader.header_by_hash(&hash),
         }
     }
 
-    /// On the branch of `header`: a canonical one has a successor, one of a side branch has
-    /// ancestors alone.
+    /// Returns the next header of the answer, on the branch of `header`: a canonical header has
+    /// descendants; one of a side branch has only ancestors.
     fn next(
         &self,
         request: &GetBlockHeaders,
@@ -92,23 +93,23 @@ impl Library {
         let Some(number) = request.next_number(header.number) else {
             return Ok(None);
         };
-        if self.chain.canonical_hash(header.number)? == Some(header.hash()) {
-            return self.chain.header_by_number(number);
+        if self.chain_reader.canonical_hash(header.number)? == Some(header.hash()) {
+            return self.chain_reader.header_by_number(number);
         }
         if !request.reverse {
             return Ok(None);
         }
         let mut walk = header.clone();
-        // A side branch is short: where it is not, the run ends.
-        for _ in 0..SIDE_BRANCH {
+        // The walk along a side branch is bounded; the answer ends there.
+        for _ in 0..MAX_SIDE_BRANCH {
             if walk.number == number {
                 return Ok(Some(walk));
             }
-            let Some(parent) = self.chain.header_by_hash(&walk.parent_hash)? else {
+            let Some(parent) = self.chain_reader.header_by_hash(&walk.parent_hash)? else {
                 return Ok(None);
             };
-            if self.chain.canonical_hash(parent.number)? == Some(parent.hash()) {
-                return self.chain.header_by_number(number);
+            if self.chain_reader.canonical_hash(parent.number)? == Some(parent.hash()) {
+                return self.chain_reader.header_by_number(number);
             }
             walk = parent;
         }
@@ -116,17 +117,17 @@ impl Library {
     }
 
     fn body(&self, hash: &B256) -> Result<Option<Vec<u8>>, StorageError> {
-        match self.chain.store().number_of(hash)? {
-            Some(number) => self.chain.store().body_rlp(hash, number),
+        match self.chain_reader.store().number_of(hash)? {
+            Some(number) => self.chain_reader.store().body_rlp(hash, number),
             None => Ok(None),
         }
     }
 
     fn receipts(&self, hash: &B256) -> Result<Option<Vec<u8>>, StorageError> {
-        let receipts = match self.chain.receipts(hash)? {
+        let receipts = match self.chain_reader.receipts(hash)? {
             Some(receipts) => BlockReceipts(Vec::clone(&receipts)),
             None => {
-                let header = self.chain.header_by_hash(hash)?;
+                let header = self.chain_reader.header_by_hash(hash)?;
                 if header.is_none_or(|it| it.receipts_root != EMPTY_ROOT_HASH) {
                     return Ok(None);
                 }
@@ -137,10 +138,10 @@ impl Library {
     }
 
     fn value(&self, hash: &B256) -> Result<Option<Vec<u8>>, StorageError> {
-        if let Some(node) = self.states.node(&self.chain, hash)? {
+        if let Some(node) = self.state_nodes.node(&self.chain_reader, hash)? {
             return Ok(Some(encoded::<Value>(&node.into())));
         }
-        let code = self.chain.store().find_code(hash)?;
+        let code = self.chain_reader.store().find_code(hash)?;
         Ok(code.map(|code| encoded::<Value>(&code)))
     }
 
@@ -151,8 +152,8 @@ impl Library {
     }
 }
 
-/// Blocks of a side branch that are walked for one header.
-const SIDE_BRANCH: usize = 1024;
+/// Maximum number of blocks of a side branch that are walked for one header.
+const MAX_SIDE_BRANCH: usize = 1024;
 
 fn encoded<T: WireItem>(item: &T) -> Vec<u8> {
     let mut out = Vec::new();
@@ -160,25 +161,25 @@ fn encoded<T: WireItem>(item: &T) -> Vec<u8> {
     out
 }
 
-/// Each request of a peer can cause as many lines as it names hashes.
+/// A request of a peer can cause as many lines as it has hashes.
 static NOT_SERVED: LogLimit = LogLimit::new();
 
 fn unreadable<T: Default>(error: StorageError) -> T {
-    if let Some(left_out) = NOT_SERVED.admit() {
-        warn!(%error, left_out, "a peer's request was not served");
+    if let Some(suppressed) = NOT_SERVED.admit() {
+        warn!(%error, suppressed, "a peer's request was not served");
     }
     T::default()
 }
 
-/// What is found of these, until there is enough for one answer.
+/// Collects the items that are found, until there are enough for one answer.
 fn collect<T: WireItem>(
     hashes: &[B256],
-    most: usize,
+    max: usize,
     find: impl Fn(&B256) -> Result<Option<Vec<u8>>, StorageError>,
 ) -> LazyList<T> {
     let (mut items, mut size) = (Vec::new(), 0);
     for hash in hashes {
-        if items.len() >= most || size >= SOFT_RESPONSE_LIMIT {
+        if items.len() >= max || size >= SOFT_RESPONSE_LIMIT {
             break;
         }
         if let Some(item) = find(hash).unwrap_or_else(unreadable) {

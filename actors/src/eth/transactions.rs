@@ -1,14 +1,14 @@
-//! Transactions on their way from a peer's conversation to the pool.
+//! Checks the transactions that a peer sends and submits them to the pool.
 //!
 //! ```text
-//!   conversation -- message --> Intake -- Unchecked --> check: slice by slice --> the pool
-//!                               (bounded in bytes)             (TransactionVerifier)
+//!   session -- message --> Intake -- Unchecked --> check: slice by slice --> the pool
+//!                          (bounded in bytes)             (TransactionVerifier)
 //! ```
 
 use std::sync::Arc;
 
 use actoreum_primitives::{B256, Transaction, TxType};
-use actoreum_txpool::Waste;
+use actoreum_txpool::PeerFault;
 use actoreum_wire::eth::LazyList;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::sleep;
@@ -19,20 +19,21 @@ use super::limits::{
     WASTE_PAUSE,
 };
 use super::peer::EthPeer;
-use super::setup::EthSetup;
+use super::shared::EthShared;
 use crate::txpool::limits::{
     MIN_UNCHECKED_COST, PEER_UNCHECKED_BYTES, SLICE_BYTES, SLICE_TRANSACTIONS,
 };
 use crate::txpool::{RawTransaction, RemoteError, Submitted, TransactionVerifier};
 
-/// Transactions of a message, not decoded, with the room that they take until they are checked.
+/// Undecoded transactions of one message, with a permit for the bytes that they occupy until they
+/// are checked.
 pub(super) struct Unchecked {
     list: LazyList<Transaction>,
     _room: OwnedSemaphorePermit,
 }
 
-/// Messages of one peer that wait to be checked: few bytes of its own, and a part of what all
-/// peers share where one message has more.
+/// Queue of one peer's messages that wait to be checked. The peer has a few bytes of its own; a
+/// larger message takes bytes of the budget that all peers share.
 pub(super) struct Intake {
     room: Arc<Semaphore>,
     verifier: TransactionVerifier,
@@ -40,7 +41,7 @@ pub(super) struct Intake {
 }
 
 impl Intake {
-    /// An empty one, and its other end.
+    /// Returns an empty queue and its receiving end.
     pub(super) fn new(verifier: TransactionVerifier) -> (Self, mpsc::UnboundedReceiver<Unchecked>) {
         let (unchecked, to_check) = mpsc::unbounded_channel();
         let intake = Self {
@@ -51,9 +52,11 @@ impl Intake {
         (intake, to_check)
     }
 
-    /// Takes a message in. Waits for room where it is small enough to have a part of the peer's
-    /// own: its peer is not read meanwhile. Of a larger one, for which there is no room among what
-    /// all share, only the beginning is taken: how many transactions were dropped.
+    /// Queues a message and returns the number of transactions that were dropped.
+    ///
+    /// A message that fits into the peer's own bytes waits for room; its peer is not read
+    /// meanwhile. A larger message takes room of the shared budget; where there is none, only its
+    /// beginning is queued.
     pub(super) async fn take(&self, list: LazyList<Transaction>) -> usize {
         let (all, bytes) = (list.len(), list.encoded_len());
         if bytes > PEER_UNCHECKED_BYTES
@@ -62,16 +65,17 @@ impl Intake {
             self.push(list, room);
             return 0;
         }
-        let list = match bytes > PEER_UNCHECKED_BYTES {
-            true => list.prefix(PEER_UNCHECKED_BYTES),
-            false => list,
+        let list = if bytes > PEER_UNCHECKED_BYTES {
+            list.prefix(PEER_UNCHECKED_BYTES)
+        } else {
+            list
         };
         let cost = list
             .encoded_len()
             .clamp(MIN_UNCHECKED_COST, PEER_UNCHECKED_BYTES);
         let cost = u32::try_from(cost).unwrap_or(u32::MAX);
         let dropped = all - list.len();
-        // It is never closed.
+        // The semaphore is never closed.
         if let Ok(room) = Arc::clone(&self.room).acquire_many_owned(cost).await {
             self.push(list, room);
         }
@@ -80,70 +84,74 @@ impl Intake {
 
     fn push(&self, list: LazyList<Transaction>, room: OwnedSemaphorePermit) {
         let unchecked = Unchecked { list, _room: room };
-        // The other end lives as long as this one.
+        // The receiving end lives as long as this one.
         let _ = self.unchecked.send(unchecked);
     }
 }
 
-/// Room for an answer of a peer until it is checked: where it is small, that of the one answer that
-/// a peer gives at a time; else a part of what all share, if there is some.
-pub(super) fn room(setup: &EthSetup, bytes: usize) -> Option<Option<OwnedSemaphorePermit>> {
-    match bytes > PEER_UNCHECKED_BYTES {
-        true => setup.pool.verifier.reserve(bytes).map(Some),
-        false => Some(None),
+/// Reserves room for a peer's answer until it is checked. A small answer needs none (`Some(None)`):
+/// a peer answers one request of transactions at a time. A larger one takes bytes of the budget
+/// that all peers share; `None` where there are not enough.
+pub(super) fn reserve(shared: &EthShared, bytes: usize) -> Option<Option<OwnedSemaphorePermit>> {
+    if bytes > PEER_UNCHECKED_BYTES {
+        shared.txpool.verifier.reserve(bytes).map(Some)
+    } else {
+        Some(None)
     }
 }
 
-/// What a peer sent breaks the protocol: the end of its conversation.
+/// Protocol violation by a peer, which ends its session.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Violation {
     /// A transaction does not decode.
     #[error("Invalid message - Transactions: {0}")]
     Malformed(String),
-    /// Blob transactions are announced, never sent unasked (EIP-4844); geth's words.
+    /// Blob transactions are announced, never broadcast (EIP-4844). The text is geth's.
     #[error("disallowed broadcast blob transaction")]
     BlobBroadcast,
 }
 
-/// Checks and submits what a peer sends unasked, one message after the other.
+/// Checks and submits broadcast transactions, one message after the other. `arrived` is called with
+/// the results of each slice. Returns only on a violation.
 pub(super) async fn check_broadcasts(
-    setup: &EthSetup,
+    shared: &EthShared,
     peer: &EthPeer,
     mut to_check: mpsc::UnboundedReceiver<Unchecked>,
+    arrived: impl Fn(&[Submitted]),
 ) -> Violation {
     while let Some(unchecked) = to_check.recv().await {
         if unchecked.list.raw().any(is_blob) {
             return Violation::BlobBroadcast;
         }
-        let tell = |submitted: &[Submitted]| setup.tell_arrived(peer, submitted);
-        if let Err(violation) = submit(setup, peer, &unchecked.list, tell).await {
+        if let Err(violation) = submit(shared, peer, &unchecked.list, &arrived).await {
             return violation;
         }
     }
-    // The conversation has ended, and this with it.
+    // The session has ended; this future is dropped with it.
     std::future::pending().await
 }
 
-/// Whether an encoded transaction is one with blobs: an RLP string that begins with its type.
+/// Returns whether an encoded transaction is a blob transaction: an RLP string that begins with the
+/// blob type byte.
 fn is_blob(mut raw: &[u8]) -> bool {
     let content = actoreum_primitives::rlp::decode_str(&mut raw);
     content.is_ok_and(|content| content.first() == Some(&(TxType::Blob as u8)))
 }
 
-/// Hands what a peer sent to the pool, slice by slice, and counts against the peer what nobody
-/// could have taken. `each` sees what came of each slice. Ends early where the pool does not answer
-/// or the peer has left.
+/// Submits a peer's transactions to the pool, slice by slice, and counts the useless ones against
+/// the peer. `each` is called with the results of each slice. Returns early where the pool does not
+/// answer or the peer has left.
 ///
 /// # Errors
-/// A transaction cannot be decoded; those before it may have been taken.
+/// A transaction cannot be decoded; those before it may have been accepted.
 pub(super) async fn submit<T: RawTransaction>(
-    setup: &EthSetup,
+    shared: &EthShared,
     peer: &EthPeer,
     list: &LazyList<T>,
     mut each: impl FnMut(&[Submitted]),
 ) -> Result<(), Violation> {
     for slice in list.split(SLICE_TRANSACTIONS, SLICE_BYTES) {
-        let submitted = match setup.pool.submit_remote(peer.id().0, slice).await {
+        let submitted = match shared.txpool.submit_remote(peer.id().0, slice).await {
             Ok(submitted) => submitted,
             Err(RemoteError::Malformed(error)) => {
                 return Err(Violation::Malformed(error.to_string()));
@@ -155,33 +163,33 @@ pub(super) async fn submit<T: RawTransaction>(
         };
         peer.mark_transactions(submitted.iter().map(|it| &it.hash));
         each(&submitted);
-        judge(setup, peer, &submitted).await;
+        count_useless(shared, peer, &submitted).await;
     }
     Ok(())
 }
 
-/// Counts useless transactions against their peer, and makes it wait where there are too many.
-/// While a sync is under way they may be those of a state that we do not have yet: it waits, and
-/// nothing is counted.
-async fn judge(setup: &EthSetup, peer: &EthPeer, submitted: &[Submitted]) {
+/// Counts useless and invalid transactions against their peer, and pauses where there are too many.
+/// During a sync the transactions may be valid on a state that this node does not have yet: there
+/// is a pause, and nothing is counted.
+async fn count_useless(shared: &EthShared, peer: &EthPeer, submitted: &[Submitted]) {
     let errors = || submitted.iter().filter_map(|it| it.result.as_ref().err());
-    if let Some(error) = errors().find(|it| it.is_fault()) {
+    if let Some(error) = errors().find(|it| it.is_always_invalid()) {
         peer.penalise(INVALID_POINTS, &format!("sent a transaction: {error}"));
     }
-    let count = |waste| errors().filter(|it| it.waste() == waste).count();
-    let (useless, invalid) = (count(Waste::Useless), count(Waste::Invalid));
+    let count = |waste| errors().filter(|it| it.peer_fault() == waste).count();
+    let (useless, invalid) = (count(PeerFault::Useless), count(PeerFault::Invalid));
     let units =
         useless * USELESS_TRANSACTION_UNITS as usize + invalid * INVALID_TRANSACTION_UNITS as usize;
     if units == 0 {
         return;
     }
-    if setup.peers.is_fetching() {
+    if shared.peers.is_fetching() {
         if useless + invalid > submitted.len() / 4 {
             sleep(WASTE_PAUSE).await;
         }
         return;
     }
-    let example = errors().find(|it| it.waste() != Waste::None);
+    let example = errors().find(|it| it.peer_fault() != PeerFault::None);
     let example = example.map(ToString::to_string).unwrap_or_default();
     let why = format!("sent too many useless transactions, the last one: {example}");
     let units = u32::try_from(units).unwrap_or(u32::MAX);
@@ -190,7 +198,7 @@ async fn judge(setup: &EthSetup, peer: &EthPeer, submitted: &[Submitted]) {
     }
 }
 
-/// Counts against a peer what was dropped of its message.
+/// Counts the dropped transactions of a message against its peer.
 pub(super) async fn count_dropped(peer: &EthPeer, dropped: usize) {
     let units = dropped.saturating_mul(USELESS_TRANSACTION_UNITS as usize);
     let units = u32::try_from(units).unwrap_or(u32::MAX);
@@ -205,16 +213,17 @@ pub(super) async fn count_dropped(peer: &EthPeer, dropped: usize) {
 }
 
 impl Violation {
-    /// Counts it against the peer; the text for its farewell.
-    pub(super) fn blame(&self, peer: &EthPeer) -> String {
+    /// Penalises the peer; returns the text of the disconnect.
+    pub(super) fn penalise(&self, peer: &EthPeer) -> String {
         let why = self.to_string();
         peer.penalise(MALFORMED_POINTS, &why);
         why
     }
 }
 
-/// Hashes of what was submitted, with type and size: what an announcement is held to.
-pub(super) fn described(submitted: &[Submitted]) -> Vec<(B256, u8, u32)> {
+/// Returns hash, type and size of each submitted transaction, which announcements are compared
+/// with.
+pub(super) fn descriptions(submitted: &[Submitted]) -> Vec<(B256, u8, u32)> {
     let describe = |it: &Submitted| {
         let size = u32::try_from(it.size).unwrap_or(u32::MAX);
         (it.hash, it.tx_type as u8, size)

@@ -1,26 +1,27 @@
-//! FilterActor: keeps filters that are polled and subscriptions that are told.
+//! FilterActor: polled filters and subscriptions (`eth_newFilter`, `eth_subscribe` and related
+//! methods).
 //!
 //! | message | what happens |
 //! |---|---|
-//! | [`ChainChanged`] | removed logs, added logs, then the new heads go to those who wait for them |
-//! | `CatchUp` | the next blocks that no event told are read from the chain, and told likewise |
-//! | [`NewTransactions`] | their hashes, likewise |
-//! | [`SyncChanged`] | goes to those who wait for it |
-//! | [`InstallFilter`], [`TakeChanges`], [`GetLogFilter`], [`UninstallFilter`] | filters that are polled |
+//! | [`ChainChanged`] | removed logs, added logs, then the new heads are sent to the subscribers that want them |
+//! | `CatchUp` | the next blocks without an event are read from the chain and sent likewise |
+//! | [`NewTransactions`] | their hashes are sent likewise |
+//! | [`SyncChanged`] | sent to the subscribers that want it |
+//! | [`InstallFilter`], [`TakeChanges`], [`GetLogFilter`], [`UninstallFilter`] | polled filters |
 //! | [`Subscribe`], [`Unsubscribe`] | subscriptions |
-//! | `LookAtPending`, `PendingBuilt` | logs of the pending block go to those who want them |
-//! | `Expire` | filters that nobody polls any more go; it is looked whether the chain went on unheard |
+//! | `CheckPending`, `PendingBuilt` | logs of the pending block are sent to the subscribers that want them |
+//! | `Expire` | filters that are no longer polled are removed; missed chain changes are looked for |
 //!
-//! Every block is told, in its order, also of a sync: that one is announced by its newest block
-//! alone, and events give way when the mailbox is full. Such events do not lead from the last block
-//! that was told to the head: what is between is read from the chain, some blocks a turn
-//! (`resync`), and what comes late is known by then. So nothing is held for those who listen, and
-//! where nobody does nothing is read. Where the head is too far away ([`limits`]), the blocks in
-//! between are left out: filters say so once when they are polled, and connections that subscribed
-//! to their logs end.
+//! Every block is sent, in order, including those of a sync. A sync announces its newest block
+//! alone, and events are dropped when the mailbox is full: such events do not lead from the last
+//! block that was sent to the head. The blocks between are read from the chain, some at a time
+//! (`resync`); late events are recognised as known. So nothing is buffered for subscribers, and
+//! nothing is read where there are none. Where the head is too far away ([`limits`]), the blocks in
+//! between are skipped: filters report that once when they are polled, and connections that
+//! subscribed to their logs are closed.
 //!
-//! Whoever sees a head has seen its logs. Nothing here waits for anybody: a subscriber that
-//! takes no more is dropped, and a filter that holds too much goes. When a generation fails,
+//! A subscriber that gets a head has got its logs before. Handlers never wait for subscribers: one
+//! that takes no more is dropped, and so is a filter that holds too much. When the actor restarts,
 //! its subscribers are told that events are lost, and connect again.
 
 pub mod limits;
@@ -33,48 +34,47 @@ mod tests;
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
-use actoreum_chain::{ChainEvent, ChainReader, ExecutedBlock, PlacedLog, SealedHeader};
+use actoreum_chain::{ChainEvent, ChainReader, ExecutedBlock, LogWithMeta, SealedHeader};
 use actoreum_messages::events::{ChainCause, ChainChanged, NewTransactions, SyncChanged};
 use actoreum_messages::filter::{
-    Change, Event, FilterId, GetLogFilter, InstallFilter, LogRange, MissedBlocks, PendingLogs,
-    Subscribe, Subscriber, TakeChanges, Taken, TooManyFilters, Topic, UninstallFilter, Unsubscribe,
+    Change, CollectedChanges, Event, FilterId, GetLogFilter, InstallFilter, LogRange, MissedBlocks,
+    PendingLogs, Subscribe, Subscriber, TakeChanges, TooManyFilters, Topic, UninstallFilter,
+    Unsubscribe,
 };
 use actoreum_primitives::{B256, Bloom};
 use tracing::{debug, warn};
 
-use crate::supervision::{Actor, Ctx, Exit, Failure, Handles, Message, WhenFull};
+use actoreum_supervision::{Actor, Ctx, Exit, Failure, Handles, Message, WhenFull};
 use limits::{EXPIRY_CHECK, MAX_FILTERS, PENDING_PERIOD};
 pub use pending::PendingSource;
-use pending::{LookAtPending, ToldPending};
+use pending::{CheckPending, PendingState};
 use polled::PolledFilters;
-use resync::{Lost, Step, Told};
+use resync::{NotifiedBlock, ResyncError, Step};
 
-/// Look for filters that nobody polls any more.
+/// Timer message: remove filters that are no longer polled.
 #[derive(Debug, Message)]
-#[rtype(result = "()")]
 struct Expire;
 
-/// Tell the next blocks that no event told.
+/// Message to itself: send the next blocks of which no event arrived.
 #[derive(Debug, Message)]
-#[rtype(result = "()")]
 struct CatchUp;
 
-/// See the module.
+/// Actor of filters and subscriptions; see the module.
 pub struct FilterActor {
-    reader: ChainReader,
-    /// The last block that was told.
-    told: Told,
-    /// A `CatchUp` is on its way.
+    chain_reader: ChainReader,
+    /// The last block that was sent.
+    notified: NotifiedBlock,
+    /// A `CatchUp` is queued.
     is_catching_up: bool,
-    /// The same at the last look, where the chain was ahead of it already then.
+    /// The value of `notified` at the last check, if the chain was ahead of it then.
     behind_since: Option<B256>,
     polled: PolledFilters,
     subscriptions: HashMap<FilterId, Subscription>,
     pending: Option<PendingSource>,
-    told_pending: ToldPending,
+    pending_state: PendingState,
 }
 
-/// Somebody who is told. Dropped with its actor, it says that events are lost.
+/// A subscription. Its subscriber is told that events are lost when it is dropped with the actor.
 struct Subscription {
     topic: Topic,
     subscriber: Arc<dyn Subscriber>,
@@ -90,28 +90,30 @@ impl Drop for Subscription {
 }
 
 impl FilterActor {
-    /// An actor without filters, which tells what `reader`'s chain does from now on.
-    pub fn new(reader: ChainReader) -> Self {
+    /// Creates an actor without filters, which sends the changes of `chain_reader`'s chain from now
+    /// on.
+    pub fn new(chain_reader: ChainReader) -> Self {
         Self {
-            told: Told::from(&reader.head()),
+            notified: NotifiedBlock::from(&chain_reader.head()),
             is_catching_up: false,
-            reader,
+            chain_reader,
             behind_since: None,
             polled: PolledFilters::default(),
             subscriptions: HashMap::new(),
             pending: None,
-            told_pending: ToldPending::default(),
+            pending_state: PendingState::default(),
         }
     }
 
-    /// The same, which also tells the logs of the pending block to those who want them.
+    /// Also sends the logs of the pending block of `source`.
     pub fn with_pending(mut self, source: PendingSource) -> Self {
         self.pending = Some(source);
         self
     }
 
-    /// Tells every subscription that `wants` the event; those that take no more are dropped.
-    fn tell(&mut self, event: &Arc<Event>, wants: impl Fn(&Topic) -> bool) {
+    /// Sends an event to every subscription whose topic `wants` it; subscribers that take no more
+    /// are dropped.
+    fn notify(&mut self, event: &Arc<Event>, wants: impl Fn(&Topic) -> bool) {
         self.subscriptions.retain(|id, subscription| {
             if !wants(&subscription.topic) || subscription.subscriber.deliver(*id, event) {
                 return true;
@@ -122,18 +124,21 @@ impl FilterActor {
         });
     }
 
-    fn tell_logs(&mut self, block: &ExecutedBlock, removed: bool) {
+    fn notify_logs(&mut self, block: &ExecutedBlock, removed: bool) {
         if block.header.logs_bloom.is_zero() {
             return;
         }
-        self.tell_placed_logs(|range| match covers(range, block.header.number) {
-            true => block.logs(&range.criteria, removed),
-            false => Vec::new(),
+        self.notify_logs_with_meta(|range| {
+            if covers(range, block.header.number) {
+                block.logs(&range.criteria, removed)
+            } else {
+                Vec::new()
+            }
         });
     }
 
-    /// Tells what `logs` selects for each.
-    fn tell_placed_logs(&mut self, logs: impl Fn(&LogRange) -> Vec<PlacedLog>) {
+    /// Sends each filter and subscription the logs that `logs` selects.
+    fn notify_logs_with_meta(&mut self, logs: impl Fn(&LogRange) -> Vec<LogWithMeta>) {
         self.polled.add_logs(&logs);
         self.subscriptions.retain(|id, subscription| {
             let Topic::Logs(range) = &subscription.topic else {
@@ -149,10 +154,10 @@ impl FilterActor {
         });
     }
 
-    fn tell_head(&mut self, head: &SealedHeader) {
+    fn notify_head(&mut self, head: &SealedHeader) {
         self.polled.add_hashes(&Topic::Heads, &[head.hash()]);
         let event = event(Change::Head(head.clone()));
-        self.tell(&event, |topic| *topic == Topic::Heads);
+        self.notify(&event, |topic| *topic == Topic::Heads);
     }
 }
 
@@ -172,7 +177,7 @@ fn event(change: Change) -> Arc<Event> {
 impl Actor for FilterActor {
     fn started(&mut self, ctx: &mut Ctx<Self>) -> Result<(), Failure> {
         ctx.notify_every(EXPIRY_CHECK, || Expire);
-        ctx.notify_every(PENDING_PERIOD, || LookAtPending);
+        ctx.notify_every(PENDING_PERIOD, || CheckPending);
         Ok(())
     }
 
@@ -180,72 +185,73 @@ impl Actor for FilterActor {
         debug!(
             filters = self.polled.len(),
             subscriptions = self.subscriptions.len(),
-            "filters end"
+            "filters stopped"
         );
     }
 }
 
 impl FilterActor {
-    /// Tells steps from the last block that was told on: removed and added logs, then the heads.
-    fn tell_steps(&mut self, steps: &[Step]) {
+    /// Sends steps that begin at the last block that was sent: removed and added logs, then the
+    /// heads.
+    fn notify_steps(&mut self, steps: &[Step]) {
         for step in steps {
             if let Some(block) = &step.block {
-                self.tell_logs(block, step.is_removed);
+                self.notify_logs(block, step.is_removed);
             }
-            self.told = step.end();
+            self.notified = step.end();
         }
         for step in steps.iter().filter(|step| !step.is_removed) {
-            self.tell_head(&step.header);
+            self.notify_head(&step.header);
         }
     }
 
-    /// Tells of a step back to an earlier head: it was told as a head before.
-    fn tell_rewind(&mut self, events: &[ChainEvent]) {
+    /// Sends a rewind to an earlier head, which was sent as a head before.
+    fn notify_rewind(&mut self, events: &[ChainEvent]) {
         for event in events {
             match event {
-                ChainEvent::Removed(block) => self.tell_logs(block, true),
-                ChainEvent::Head(head) => self.told = Told::from(head),
+                ChainEvent::Removed(block) => self.notify_logs(block, true),
+                ChainEvent::Head(head) => self.notified = NotifiedBlock::from(head),
                 ChainEvent::Added(_) | ChainEvent::Side(_) => {}
             }
         }
     }
 
-    /// Tells what the chain did since the last block that was told: a slice of it, and the next
-    /// one behind what waits in the mailbox.
+    /// Sends what the chain did since the last block that was sent: one slice of it, and the next
+    /// one after the messages in the mailbox.
     fn catch_up(&mut self, ctx: &mut Ctx<Self>) {
-        if !self.has_listeners() {
-            self.told = Told::from(&self.reader.head());
+        if !self.has_subscribers() {
+            self.notified = NotifiedBlock::from(&self.chain_reader.head());
             return;
         }
         let wants_logs = |number: u64, bloom: &Bloom| self.wants_logs(number, bloom);
-        match resync::next_steps(&self.reader, self.told, wants_logs) {
+        match resync::next_steps(&self.chain_reader, self.notified, wants_logs) {
             Ok(steps) if steps.is_empty() => {}
             Ok(steps) => {
                 debug!(
-                    from = self.told.number,
+                    from = self.notified.number,
                     steps = steps.len(),
-                    "chain events told late"
+                    "sending missed chain changes"
                 );
-                self.tell_steps(&steps);
+                self.notify_steps(&steps);
                 if !self.is_catching_up {
                     self.is_catching_up = true;
                     ctx.notify(CatchUp);
                 }
             }
-            Err(why) => self.leave_out(&why),
+            Err(why) => self.skip_blocks(&why),
         }
     }
 
-    /// Goes on from the chain's head. Those who wanted the logs in between learn which blocks are
-    /// left out; a head shows it by its number.
-    fn leave_out(&mut self, why: &Lost) {
-        let head = self.reader.head();
-        let (told, now) = (self.told.number, head.number);
+    /// Continues at the chain's head. Filters and subscriptions that wanted the logs in between
+    /// learn which blocks are skipped; a subscriber of heads sees it by the number.
+    fn skip_blocks(&mut self, why: &ResyncError) {
+        let head = self.chain_reader.head();
+        let (notified, now) = (self.notified.number, head.number);
         let missed = MissedBlocks {
-            first: told.min(now).saturating_add(1).min(told.max(now)),
-            last: told.max(now),
+            first: notified.min(now).saturating_add(1).min(notified.max(now)),
+            last: notified.max(now),
         };
-        let filters = self.polled.miss(missed);
+        let filters = self.polled.mark_missed(missed);
         let before = self.subscriptions.len();
         self.subscriptions
             .retain(|_, subscription| match &subscription.topic {
@@ -259,35 +265,36 @@ impl FilterActor {
             filters,
             subscriptions,
             %why,
-            "blocks left out of filters and subscriptions"
+            "blocks skipped in filters and subscriptions"
         );
-        self.told = Told::from(&head);
-        self.tell_head(&head);
+        self.notified = NotifiedBlock::from(&head);
+        self.notify_head(&head);
     }
 
-    /// Before the first follower of the chain comes: what was done while there was none, and was not
-    /// told, is no news to it.
-    fn begin_at_head(&mut self) {
-        if self.has_listeners() {
+    /// Skips to the head before the first filter or subscription is added: earlier blocks are no
+    /// news to it.
+    fn skip_to_head(&mut self) {
+        if self.has_subscribers() {
             return;
         }
-        let head = Told::from(&self.reader.head());
-        let canonical = self.reader.canonical_hash(self.told.number);
-        if head.number > self.told.number
-            && matches!(canonical, Ok(hash) if hash == Some(self.told.hash))
+        let head = NotifiedBlock::from(&self.chain_reader.head());
+        let canonical = self.chain_reader.canonical_hash(self.notified.number);
+        if head.number > self.notified.number
+            && matches!(canonical, Ok(hash) if hash == Some(self.notified.hash))
         {
-            self.told = head;
+            self.notified = head;
         }
     }
 
-    /// Whether anybody follows the chain.
-    fn has_listeners(&self) -> bool {
+    /// Returns whether a filter or subscription follows the chain.
+    fn has_subscribers(&self) -> bool {
         let follows = |topic: &Topic| matches!(topic, Topic::Heads | Topic::Logs(_));
         let mut subscriptions = self.subscriptions.values();
         self.polled.any(follows) || subscriptions.any(|it| follows(&it.topic))
     }
 
-    /// Whether somebody may want a log of the block with this number and bloom.
+    /// Returns whether a filter or subscription may want a log of the block with this number and
+    /// bloom.
     fn wants_logs(&self, number: u64, bloom: &Bloom) -> bool {
         if bloom.is_zero() {
             return false;
@@ -300,19 +307,19 @@ impl FilterActor {
         self.polled.any(wants) || subscriptions.any(|it| wants(&it.topic))
     }
 
-    /// The events after the last head that was told may have been refused, all of them. They wait
-    /// in the mailbox for less time than passes between two looks.
-    fn look_whether_behind(&mut self, ctx: &mut Ctx<Self>) {
-        let told = self.told.hash;
-        let is_behind = self.reader.head().hash() != told;
-        if is_behind && self.behind_since == Some(told) {
+    /// Catches up where all events after the last sent head may have been dropped. Events wait in
+    /// the mailbox for less time than passes between two checks.
+    fn check_if_behind(&mut self, ctx: &mut Ctx<Self>) {
+        let notified = self.notified.hash;
+        let is_behind = self.chain_reader.head().hash() != notified;
+        if is_behind && self.behind_since == Some(notified) {
             self.catch_up(ctx);
         }
-        self.behind_since = is_behind.then_some(told);
+        self.behind_since = is_behind.then_some(notified);
     }
 }
 
-/// Whether a range holds one of these blocks.
+/// Returns whether a range includes one of these blocks.
 fn overlaps(range: &LogRange, missed: MissedBlocks) -> bool {
     range.pending != PendingLogs::Only
         && range.from.is_none_or(|from| from <= missed.last)
@@ -321,17 +328,19 @@ fn overlaps(range: &LogRange, missed: MissedBlocks) -> bool {
 
 impl Handles<ChainChanged> for FilterActor {
     type Answer = ();
-    // What is dropped is read from the chain when the next one comes.
+    // Dropped events are read from the chain when the next one comes.
     const WHEN_FULL: WhenFull = WhenFull::DropOldest;
 
     fn handle(&mut self, ChainChanged { events, cause }: ChainChanged, ctx: &mut Ctx<Self>) {
         match cause {
-            ChainCause::Rewind(rewound) if rewound.from == self.told.hash && rewound.is_whole => {
-                self.tell_rewind(&events);
+            ChainCause::Rewind(rewound)
+                if rewound.from == self.notified.hash && rewound.is_complete =>
+            {
+                self.notify_rewind(&events);
             }
             ChainCause::Rewind(_) | ChainCause::Import(_) => {
-                match resync::steps_of(&events, self.told) {
-                    Some(steps) => self.tell_steps(&steps),
+                match resync::steps_of(&events, self.notified) {
+                    Some(steps) => self.notify_steps(&steps),
                     None => self.catch_up(ctx),
                 }
             }
@@ -350,7 +359,7 @@ impl Handles<CatchUp> for FilterActor {
 
 impl Handles<NewTransactions> for FilterActor {
     type Answer = ();
-    // Gossip: who misses some still sees them mined.
+    // Best effort: a subscriber that misses a transaction still sees it mined.
     const WHEN_FULL: WhenFull = WhenFull::DropOldest;
 
     fn handle(&mut self, message: NewTransactions, _: &mut Ctx<Self>) {
@@ -358,18 +367,18 @@ impl Handles<NewTransactions> for FilterActor {
         let hashes: Arc<[B256]> = hashes.collect();
         self.polled.add_hashes(&Topic::Transactions, &hashes);
         let event = event(Change::Transactions(hashes));
-        self.tell(&event, |topic| *topic == Topic::Transactions);
+        self.notify(&event, |topic| *topic == Topic::Transactions);
     }
 }
 
 impl Handles<SyncChanged> for FilterActor {
     type Answer = ();
-    // Gossip: `eth_syncing` tells what holds.
+    // Best effort: `eth_syncing` returns the current state.
     const WHEN_FULL: WhenFull = WhenFull::DropOldest;
 
     fn handle(&mut self, message: SyncChanged, _: &mut Ctx<Self>) {
         let event = event(Change::Sync(message));
-        self.tell(&event, |topic| *topic == Topic::Syncing);
+        self.notify(&event, |topic| *topic == Topic::Syncing);
     }
 }
 
@@ -384,7 +393,7 @@ impl Handles<InstallFilter> for FilterActor {
         if self.polled.len() >= MAX_FILTERS {
             return Err(TooManyFilters(MAX_FILTERS));
         }
-        self.begin_at_head();
+        self.skip_to_head();
         let id = FilterId(rand::random());
         self.polled.install(id, topic);
         Ok(id)
@@ -392,7 +401,7 @@ impl Handles<InstallFilter> for FilterActor {
 }
 
 impl Handles<TakeChanges> for FilterActor {
-    type Answer = Option<Taken>;
+    type Answer = Option<CollectedChanges>;
 
     fn handle(&mut self, TakeChanges { id }: TakeChanges, _: &mut Ctx<Self>) -> Self::Answer {
         self.polled.take(id)
@@ -419,7 +428,7 @@ impl Handles<Subscribe> for FilterActor {
     type Answer = ();
 
     fn handle(&mut self, message: Subscribe, _: &mut Ctx<Self>) {
-        self.begin_at_head();
+        self.skip_to_head();
         let subscription = Subscription {
             topic: message.topic,
             subscriber: message.subscriber,
@@ -431,7 +440,7 @@ impl Handles<Subscribe> for FilterActor {
 
 impl Handles<Unsubscribe> for FilterActor {
     type Answer = ();
-    // It makes room; a connection that ends cannot wait.
+    // It frees room; a connection that ends cannot wait.
     const WHEN_FULL: WhenFull = WhenFull::Reject;
 
     fn handle(&mut self, Unsubscribe { id }: Unsubscribe, _: &mut Ctx<Self>) {
@@ -450,6 +459,6 @@ impl Handles<Expire> for FilterActor {
         if expired > 0 {
             debug!(expired, "filters expired");
         }
-        self.look_whether_behind(ctx);
+        self.check_if_behind(ctx);
     }
 }

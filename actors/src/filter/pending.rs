@@ -1,4 +1,4 @@
-//! Logs of the pending block, for those who want them.
+//! Logs of the pending block, for the filters and subscriptions that want them.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -8,30 +8,30 @@ use actoreum_primitives::B256;
 use tracing::warn;
 
 use super::FilterActor;
-use crate::supervision::{Ctx, Handles, JobError, Message, Pool, WhenFull};
-use crate::worker::PendingBlock;
+use crate::sealing::worker::PendingBlock;
+use actoreum_supervision::{Ctx, Handles, JobError, Message, Pool, WhenFull};
 
-/// Where the pending block comes from.
+/// Source of the pending block.
 #[derive(Clone)]
 pub struct PendingSource {
-    /// Where it is built.
-    pub pool: Pool,
-    /// Builds it, where it is not built yet; `None` where none can be built now.
+    /// Threads that build it.
+    pub threads: Pool,
+    /// Returns the pending block, built where it is not yet; `None` where none can be built now.
     pub build: Arc<dyn Fn() -> Option<Arc<PendingBlock>> + Send + Sync>,
 }
 
-/// What was told of the pending block.
+/// State of the notifications about the pending block.
 #[derive(Default)]
-pub(super) struct ToldPending {
+pub(super) struct PendingState {
     block: Option<Arc<PendingBlock>>,
-    /// The transactions of it whose logs were told.
+    /// Transactions of the block whose logs were sent.
     transactions: HashSet<B256>,
     is_building: bool,
 }
 
-impl ToldPending {
-    /// Takes another block in, and returns which of its transactions are new: all of them where it
-    /// follows another head.
+impl PendingState {
+    /// Takes the next pending block, and returns which of its transactions are new: all of them
+    /// where the block follows another head.
     fn take(&mut self, block: &Arc<PendingBlock>) -> HashSet<B256> {
         let parent_of = |block: &Arc<PendingBlock>| block.block.header.parent_hash;
         let is_same_head = self.block.as_ref().map(parent_of) == Some(parent_of(block));
@@ -39,15 +39,16 @@ impl ToldPending {
         let now: HashSet<B256> = transactions.map(|transaction| transaction.hash()).collect();
         let before = std::mem::replace(&mut self.transactions, now.clone());
         self.block = Some(Arc::clone(block));
-        match is_same_head {
-            true => now.difference(&before).copied().collect(),
-            false => now,
+        if is_same_head {
+            now.difference(&before).copied().collect()
+        } else {
+            now
         }
     }
 
-    fn is_told(&self, block: &Arc<PendingBlock>) -> bool {
-        let mut told = self.block.iter();
-        told.any(|told| Arc::ptr_eq(told, block))
+    fn was_sent(&self, block: &Arc<PendingBlock>) -> bool {
+        let mut notified = self.block.iter();
+        notified.any(|notified| Arc::ptr_eq(notified, block))
     }
 }
 
@@ -56,27 +57,27 @@ fn wants_pending(topic: &Topic) -> bool {
 }
 
 impl FilterActor {
-    fn look_at_pending(&mut self, ctx: &mut Ctx<Self>) {
+    fn check_pending(&mut self, ctx: &mut Ctx<Self>) {
         let Some(source) = &self.pending else { return };
         let mut topics = self
             .subscriptions
             .values()
             .map(|subscription| &subscription.topic);
         if !topics.any(wants_pending) && !self.polled.any(wants_pending) {
-            self.told_pending = ToldPending::default();
+            self.pending_state = PendingState::default();
             return;
         }
-        if self.told_pending.is_building {
+        if self.pending_state.is_building {
             return;
         }
         let build = Arc::clone(&source.build);
         let message = |result| PendingBuilt { result };
-        let submitted = source.pool.submit(ctx.me(), move || build(), message);
-        self.told_pending.is_building = submitted.is_ok();
+        let submitted = source.threads.submit(ctx.me(), move || build(), message);
+        self.pending_state.is_building = submitted.is_ok();
     }
 
-    fn tell_pending(&mut self, block: &Arc<PendingBlock>) {
-        let new = self.told_pending.take(block);
+    fn notify_pending(&mut self, block: &Arc<PendingBlock>) {
+        let new = self.pending_state.take(block);
         if new.is_empty() {
             return;
         }
@@ -86,27 +87,25 @@ impl FilterActor {
                 block.logs(&range.criteria, |transaction| new.contains(transaction))
             }
         };
-        self.tell_placed_logs(logs);
+        self.notify_logs_with_meta(logs);
     }
 }
 
-/// Time to look at the pending block.
+/// Timer message: look at the pending block.
 #[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub(super) struct LookAtPending;
+pub(super) struct CheckPending;
 
-impl Handles<LookAtPending> for FilterActor {
+impl Handles<CheckPending> for FilterActor {
     type Answer = ();
     const WHEN_FULL: WhenFull = WhenFull::DropOldest;
 
-    fn handle(&mut self, _: LookAtPending, ctx: &mut Ctx<Self>) {
-        self.look_at_pending(ctx);
+    fn handle(&mut self, _: CheckPending, ctx: &mut Ctx<Self>) {
+        self.check_pending(ctx);
     }
 }
 
-/// The pool is done with the pending block.
+/// Result of building the pending block.
 #[derive(Message)]
-#[rtype(result = "()")]
 pub(super) struct PendingBuilt {
     result: Result<Option<Arc<PendingBlock>>, JobError>,
 }
@@ -115,9 +114,9 @@ impl Handles<PendingBuilt> for FilterActor {
     type Answer = ();
 
     fn handle(&mut self, PendingBuilt { result }: PendingBuilt, _: &mut Ctx<Self>) {
-        self.told_pending.is_building = false;
+        self.pending_state.is_building = false;
         match result {
-            Ok(Some(block)) if !self.told_pending.is_told(&block) => self.tell_pending(&block),
+            Ok(Some(block)) if !self.pending_state.was_sent(&block) => self.notify_pending(&block),
             Ok(_) => {}
             Err(error) => warn!(%error, "pending block not built"),
         }

@@ -1,9 +1,11 @@
-//! Filters that are polled: what each collected since it was last asked.
+//! Polled filters: the changes that each collected since its last poll.
 
 use std::collections::HashMap;
 
-use actoreum_chain::PlacedLog;
-use actoreum_messages::filter::{Collected, FilterId, LogRange, MissedBlocks, Taken, Topic};
+use actoreum_chain::LogWithMeta;
+use actoreum_messages::filter::{
+    Collected, CollectedChanges, FilterId, LogRange, MissedBlocks, Topic,
+};
 use actoreum_primitives::B256;
 use tokio::time::Instant;
 use tracing::debug;
@@ -11,13 +13,13 @@ use tracing::debug;
 use super::limits::{FILTER_LIFETIME, MAX_COLLECTED_BYTES};
 use super::overlaps;
 
-/// What a log takes beside its data and topics.
+/// Bytes of a log beside its data and topics.
 const LOG_BYTES: usize = 256;
 
 #[derive(Default)]
 pub(super) struct PolledFilters {
     filters: HashMap<FilterId, Polled>,
-    /// Of all filters together.
+    /// Bytes of all filters together.
     bytes: usize,
 }
 
@@ -25,8 +27,8 @@ struct Polled {
     topic: Topic,
     collected: Collected,
     bytes: usize,
-    asked_at: Instant,
-    /// Blocks that it was not told of.
+    polled_at: Instant,
+    /// Blocks that the filter was not notified of.
     missed: Option<MissedBlocks>,
 }
 
@@ -35,7 +37,7 @@ impl PolledFilters {
         self.filters.len()
     }
 
-    /// Whether a filter is about such a topic.
+    /// Returns whether there is a filter with such a topic.
     pub(super) fn any(&self, of: impl Fn(&Topic) -> bool) -> bool {
         self.filters.values().any(|filter| of(&filter.topic))
     }
@@ -45,7 +47,7 @@ impl PolledFilters {
             collected: empty(&topic),
             topic,
             bytes: 0,
-            asked_at: Instant::now(),
+            polled_at: Instant::now(),
             missed: None,
         };
         self.filters.insert(id, filter);
@@ -57,8 +59,9 @@ impl PolledFilters {
         removed.is_some()
     }
 
-    /// Has the filters that these blocks concern say that they were left out; how many.
-    pub(super) fn miss(&mut self, missed: MissedBlocks) -> usize {
+    /// Marks these blocks as missed in the filters that they concern. Returns the number of those
+    /// filters.
+    pub(super) fn mark_missed(&mut self, missed: MissedBlocks) -> usize {
         let mut concerned = 0;
         for filter in self.filters.values_mut() {
             let is_concerned = match &filter.topic {
@@ -78,9 +81,9 @@ impl PolledFilters {
         concerned
     }
 
-    pub(super) fn take(&mut self, id: FilterId) -> Option<Taken> {
+    pub(super) fn take(&mut self, id: FilterId) -> Option<CollectedChanges> {
         let filter = self.filters.get_mut(&id)?;
-        filter.asked_at = Instant::now();
+        filter.polled_at = Instant::now();
         if let Some(missed) = filter.missed.take() {
             return Some(Err(missed));
         }
@@ -111,14 +114,14 @@ impl PolledFilters {
         self.make_room();
     }
 
-    /// Adds what `logs` selects for each log filter.
-    pub(super) fn add_logs(&mut self, logs: impl Fn(&LogRange) -> Vec<PlacedLog>) {
+    /// Adds the logs that `logs` selects to each log filter.
+    pub(super) fn add_logs(&mut self, logs: impl Fn(&LogRange) -> Vec<LogWithMeta>) {
         for filter in self.filters.values_mut() {
             if let (Topic::Logs(range), Collected::Logs(collected)) =
                 (&filter.topic, &mut filter.collected)
             {
                 let new = logs(range);
-                let bytes: usize = new.iter().map(weight).sum();
+                let bytes: usize = new.iter().map(log_bytes).sum();
                 collected.extend(new);
                 filter.bytes += bytes;
                 self.bytes += bytes;
@@ -133,14 +136,14 @@ impl PolledFilters {
             let Some((id, filter)) = fullest.map(|(id, filter)| (*id, filter)) else {
                 return;
             };
-            debug!(filter = %id, bytes = filter.bytes, "filter dropped: nobody fetches its changes");
+            debug!(filter = %id, bytes = filter.bytes, "filter dropped: its changes are not polled");
             self.uninstall(id);
         }
     }
 
-    /// Removes filters that nobody polled for too long; how many.
+    /// Removes filters that were not polled for [`FILTER_LIFETIME`]. Returns their number.
     pub(super) fn expire(&mut self) -> usize {
-        self.remove_where(|filter| filter.asked_at.elapsed() >= FILTER_LIFETIME)
+        self.remove_where(|filter| filter.polled_at.elapsed() >= FILTER_LIFETIME)
     }
 
     fn remove_where(&mut self, is_over: impl Fn(&Polled) -> bool) -> usize {
@@ -164,6 +167,6 @@ fn empty(topic: &Topic) -> Collected {
     }
 }
 
-fn weight(placed: &PlacedLog) -> usize {
-    LOG_BYTES + placed.log.data.len() + size_of_val(placed.log.topics.as_slice())
+fn log_bytes(log: &LogWithMeta) -> usize {
+    LOG_BYTES + log.log.data.len() + size_of_val(log.log.topics.as_slice())
 }

@@ -2,7 +2,7 @@ use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
-use actoreum_chain::{LogCriteria, PlacedLog, Rewound, genesis};
+use actoreum_chain::{LogCriteria, LogWithMeta, Rewound, genesis};
 use actoreum_messages::chain::BlockOrigin;
 use actoreum_messages::filter::Collected;
 use actoreum_primitives::{
@@ -14,17 +14,17 @@ use parking_lot::Mutex;
 
 use super::limits::FILTER_LIFETIME;
 use super::*;
-use crate::supervision::{ActorRef, ChildSpec, Strategy, SupervisorSpec, Tree, TreeOptions};
+use actoreum_supervision::{ActorRef, ChildSpec, Strategy, SupervisorSpec, Tree, TreeOptions};
 
-/// A chain that has only its genesis.
+/// Returns a chain that has only its genesis.
 fn new_chain() -> (Store, ChainReader) {
     let store = Store::memory();
     genesis::init(&store, &Genesis::mainnet()).unwrap();
-    let reader = ChainReader::open(store.clone()).unwrap();
-    (store, reader)
+    let chain_reader = ChainReader::open(store.clone()).unwrap();
+    (store, chain_reader)
 }
 
-/// A block with a log of the contract `emitter`.
+/// Returns a block with a log of the contract `emitter`.
 fn block(parent: &SealedHeader, branch: u8, emitter: u8) -> ExecutedBlock {
     let number = parent.number + 1;
     let logs = vec![Log {
@@ -68,19 +68,19 @@ fn changed(events: Vec<ChainEvent>) -> ChainChanged {
     }
 }
 
-fn rewound(from: &ExecutedBlock, is_whole: bool, events: Vec<ChainEvent>) -> ChainChanged {
+fn rewound(from: &ExecutedBlock, is_complete: bool, events: Vec<ChainEvent>) -> ChainChanged {
     let from = from.header.hash();
     ChainChanged {
         events: events.into(),
-        cause: ChainCause::Rewind(Rewound { from, is_whole }),
+        cause: ChainCause::Rewind(Rewound { from, is_complete }),
     }
 }
 
-/// Block 1 of branch `a`, which is told, gives way to blocks 1 and 2 of branch `b`.
+/// Block 1 of branch `a`, which was sent, is replaced by blocks 1 and 2 of branch `b`.
 struct Reorg {
     old: ExecutedBlock,
     new: Vec<ExecutedBlock>,
-    told: ChainChanged,
+    notified: ChainChanged,
     change: ChainChanged,
 }
 
@@ -96,22 +96,22 @@ fn reorg(genesis: &SealedHeader) -> Reorg {
         ChainEvent::Head(head),
     ];
     Reorg {
-        told: changed(vec![ChainEvent::Added(old.clone())]),
+        notified: changed(vec![ChainEvent::Added(old.clone())]),
         old,
         new,
         change: changed(events),
     }
 }
 
-/// Writes down what it hears, in short.
+/// Records the events that it gets, in short.
 #[derive(Default)]
-struct Ear {
-    heard: Mutex<Vec<String>>,
+struct RecordingSubscriber {
+    events: Mutex<Vec<String>>,
     is_full: AtomicBool,
     has_lost: AtomicBool,
 }
 
-impl Subscriber for Ear {
+impl Subscriber for RecordingSubscriber {
     fn deliver(&self, subscription: FilterId, event: &Arc<Event>) -> bool {
         if self.is_full.load(SeqCst) {
             return false;
@@ -121,7 +121,7 @@ impl Subscriber for Ear {
                 format!("head {}{}", header.number, header.extra_data[0] as char)
             }
             Change::Logs(logs) => {
-                let sign = |log: &PlacedLog| if log.removed { '-' } else { '+' };
+                let sign = |log: &LogWithMeta| if log.removed { '-' } else { '+' };
                 let numbers = logs
                     .iter()
                     .map(|log| format!("{}{}", sign(log), log.block_number));
@@ -131,7 +131,7 @@ impl Subscriber for Ear {
             Change::Peer(peer) => format!("peer {:?}", peer.peer),
             Change::Sync(change) => format!("sync {change:?}"),
         };
-        self.heard.lock().push(format!("{subscription}: {line}"));
+        self.events.lock().push(format!("{subscription}: {line}"));
         true
     }
 
@@ -140,37 +140,36 @@ impl Subscriber for Ear {
     }
 }
 
-/// From now on the actor reads the chain through another reader: nobody writes here, and a reader
-/// sees only what its own writer published.
+/// Message to replace the actor's reader: a reader sees only what its own writer published, and
+/// there is no writer in these tests.
 #[derive(Message)]
-#[rtype(result = "()")]
-struct ReadThrough(ChainReader);
+struct UseReader(ChainReader);
 
-impl Handles<ReadThrough> for FilterActor {
+impl Handles<UseReader> for FilterActor {
     type Answer = ();
 
-    fn handle(&mut self, ReadThrough(reader): ReadThrough, _: &mut Ctx<Self>) {
-        self.reader = reader;
+    fn handle(&mut self, UseReader(chain_reader): UseReader, _: &mut Ctx<Self>) {
+        self.chain_reader = chain_reader;
     }
 }
 
-/// Runs a test against the real actor over a new chain, with a clock that jumps.
+/// Runs a test against the real actor over a new chain, with a paused clock.
 fn with_actor<F: Future<Output = ()>>(test: impl FnOnce(ActorRef<FilterActor>, SealedHeader) -> F) {
-    let (_, reader) = new_chain();
-    let head = reader.head();
-    with_actor_over(reader, |filters| test(filters, head));
+    let (_, chain_reader) = new_chain();
+    let head = chain_reader.head();
+    with_actor_over(chain_reader, |filters| test(filters, head));
 }
 
 fn with_actor_over<F: Future<Output = ()>>(
-    reader: ChainReader,
+    chain_reader: ChainReader,
     test: impl FnOnce(ActorRef<FilterActor>) -> F,
 ) {
-    actix::System::new().block_on(async {
+    actoreum_supervision::block_on(async {
         tokio::time::pause();
         let filters = ActorRef::new("filters");
         let spec = SupervisorSpec::new("test", Strategy::OneForOne)
             .child(ChildSpec::new(&filters, move || {
-                FilterActor::new(reader.clone())
+                FilterActor::new(chain_reader.clone())
             }));
         let tree: Tree = TreeOptions::default()
             .single_thread()
@@ -193,18 +192,18 @@ fn logs_of(emitter: u8) -> Topic {
 }
 
 #[test]
-fn a_reorg_tells_removed_logs_then_added_ones_then_heads() {
+fn a_reorg_sends_removed_logs_then_added_logs_then_heads() {
     with_actor(|filters, genesis| async move {
         let Reorg {
             old,
             new,
-            told,
+            notified,
             change,
         } = reorg(&genesis);
-        filters.ask(told).await.unwrap();
-        let ear = Arc::new(Ear::default());
+        filters.ask(notified).await.unwrap();
+        let recorder = Arc::new(RecordingSubscriber::default());
         for (id, topic) in [(1, Topic::Heads), (2, logs_of(7)), (3, logs_of(9))] {
-            let subscriber: Arc<dyn Subscriber> = ear.clone();
+            let subscriber: Arc<dyn Subscriber> = recorder.clone();
             let id = FilterId(id);
             let message = Subscribe {
                 id,
@@ -228,7 +227,7 @@ fn a_reorg_tells_removed_logs_then_added_ones_then_heads() {
             "0x1: head 1b",
             "0x1: head 2b",
         ];
-        assert_eq!(*ear.heard.lock(), expected);
+        assert_eq!(*recorder.events.lock(), expected);
 
         let take = |id| filters.ask(TakeChanges { id });
         let hashes: Vec<B256> = new.iter().map(|block| block.header.hash()).collect();
@@ -265,7 +264,7 @@ fn a_reorg_tells_removed_logs_then_added_ones_then_heads() {
 }
 
 #[test]
-fn a_filter_lives_while_it_is_polled_and_their_number_is_capped() {
+fn filters_expire_when_not_polled_and_are_capped() {
     with_actor(|filters, _| async move {
         let topic = Topic::Heads;
         let id = filters.ask(InstallFilter { topic }).await.unwrap().unwrap();
@@ -287,12 +286,17 @@ fn a_filter_lives_while_it_is_polled_and_their_number_is_capped() {
 }
 
 #[test]
-fn who_takes_no_more_is_told_no_more_and_nobody_else_is_touched() {
+fn a_full_subscriber_is_dropped_and_others_are_not() {
     with_actor(|filters, genesis| async move {
-        let Reorg { told, change, .. } = reorg(&genesis);
-        let (full, other) = (Arc::new(Ear::default()), Arc::new(Ear::default()));
-        for (id, ear) in [(1, &full), (2, &other), (3, &other)] {
-            let subscriber: Arc<dyn Subscriber> = ear.clone();
+        let Reorg {
+            notified, change, ..
+        } = reorg(&genesis);
+        let (full, other) = (
+            Arc::new(RecordingSubscriber::default()),
+            Arc::new(RecordingSubscriber::default()),
+        );
+        for (id, recorder) in [(1, &full), (2, &other), (3, &other)] {
+            let subscriber: Arc<dyn Subscriber> = recorder.clone();
             let (id, topic) = (FilterId(id), Topic::Heads);
             let message = Subscribe {
                 id,
@@ -303,23 +307,23 @@ fn who_takes_no_more_is_told_no_more_and_nobody_else_is_touched() {
         }
         full.is_full.store(true, SeqCst);
         filters.ask(Unsubscribe { id: FilterId(3) }).await.unwrap();
-        for events in [told, change] {
+        for events in [notified, change] {
             filters.ask(events).await.unwrap();
             full.is_full.store(false, SeqCst);
         }
         assert!(
-            full.heard.lock().is_empty(),
+            full.events.lock().is_empty(),
             "it was dropped at its first refusal"
         );
-        assert_eq!(other.heard.lock().len(), 3);
+        assert_eq!(other.events.lock().len(), 3);
         assert!(!full.has_lost.load(SeqCst) && !other.has_lost.load(SeqCst));
     });
 }
 
 #[test]
-fn a_subscription_that_ends_with_its_actor_is_lost() {
-    let ear = Arc::new(Ear::default());
-    let subscriber: Arc<dyn Subscriber> = ear.clone();
+fn a_subscriber_learns_that_its_actor_stopped() {
+    let recorder = Arc::new(RecordingSubscriber::default());
+    let subscriber: Arc<dyn Subscriber> = recorder.clone();
     with_actor(|filters, _| async move {
         let (id, topic) = (FilterId(1), Topic::Heads);
         let message = Subscribe {
@@ -329,11 +333,11 @@ fn a_subscription_that_ends_with_its_actor_is_lost() {
         };
         filters.ask(message).await.unwrap();
     });
-    assert!(ear.has_lost.load(SeqCst));
+    assert!(recorder.has_lost.load(SeqCst));
 }
 
 #[test]
-fn what_nobody_fetches_is_bounded() {
+fn unfetched_changes_are_bounded() {
     let mut polled = PolledFilters::default();
     let (greedy, modest) = (FilterId(1), FilterId(2));
     polled.install(greedy, Topic::Heads);
@@ -351,7 +355,7 @@ fn what_nobody_fetches_is_bounded() {
     assert!(polled.take(greedy).is_some());
 }
 
-/// Writes a branch with its state left out; the canonical one, where it is asked to be.
+/// Writes a branch without its state, as the canonical one where `is_canonical`.
 fn write(store: &Store, blocks: &[ExecutedBlock], is_canonical: bool) {
     let mut commit = Commit::new();
     for executed in blocks {
@@ -383,10 +387,10 @@ fn branch(parent: &SealedHeader, name: u8, blocks: usize) -> Vec<ExecutedBlock> 
 }
 
 /// Subscribes to heads and to logs of the contract that all branches call.
-async fn listen(filters: &ActorRef<FilterActor>) -> Arc<Ear> {
-    let ear = Arc::new(Ear::default());
+async fn listen(filters: &ActorRef<FilterActor>) -> Arc<RecordingSubscriber> {
+    let recorder = Arc::new(RecordingSubscriber::default());
     for (id, topic) in [(1, Topic::Heads), (2, logs_of(7))] {
-        let subscriber: Arc<dyn Subscriber> = ear.clone();
+        let subscriber: Arc<dyn Subscriber> = recorder.clone();
         let message = Subscribe {
             id: FilterId(id),
             topic,
@@ -394,27 +398,27 @@ async fn listen(filters: &ActorRef<FilterActor>) -> Arc<Ear> {
         };
         filters.ask(message).await.unwrap();
     }
-    ear
+    recorder
 }
 
 #[test]
-fn events_that_were_dropped_are_told_late_in_their_order_and_once() {
-    let (store, reader) = new_chain();
-    let a = branch(&reader.head(), b'a', 3);
+fn dropped_events_are_sent_late_in_order_and_once() {
+    let (store, chain_reader) = new_chain();
+    let a = branch(&chain_reader.head(), b'a', 3);
     let b = branch(&a[0].header, b'b', 3);
     write(&store, &a[1..], false);
     write(&store, &[&a[..1], &b].concat(), true);
     let now = ChainReader::open(store).unwrap();
     with_actor_over(now, |filters| async move {
-        // The actor was told of branch a, and then of nothing until the last block of b.
+        // The actor was sent branch a, and then nothing until the last block of b.
         let back = [&b[2], &b[1], &b[0], &a[0]].map(|it| ChainEvent::Removed(it.clone()));
-        let genesis = ChainEvent::Head(reader.head());
+        let genesis = ChainEvent::Head(chain_reader.head());
         let back = back.into_iter().chain([genesis]).collect();
         filters.ask(changed(back)).await.unwrap();
         let forth = a.iter().map(|it| ChainEvent::Added(it.clone())).collect();
         let stale = changed(forth);
         filters.ask(stale.clone()).await.unwrap();
-        let ear = listen(&filters).await;
+        let recorder = listen(&filters).await;
         let last = changed(vec![ChainEvent::Added(b[2].clone())]);
         filters.ask(last.clone()).await.unwrap();
         let expected = [
@@ -427,73 +431,80 @@ fn events_that_were_dropped_are_told_late_in_their_order_and_once() {
             "0x1: head 3b",
             "0x1: head 4b",
         ];
-        assert_eq!(*ear.heard.lock(), expected);
+        assert_eq!(*recorder.events.lock(), expected);
         filters.ask(last).await.unwrap();
         filters.ask(stale).await.unwrap();
-        assert_eq!(ear.heard.lock().len(), expected.len(), "nothing twice");
+        assert_eq!(
+            recorder.events.lock().len(),
+            expected.len(),
+            "nothing twice"
+        );
     });
 }
 
 #[test]
-fn a_chain_that_went_on_unheard_is_noticed() {
-    let (store, reader) = new_chain();
-    let blocks = branch(&reader.head(), b'a', 2);
+fn a_missed_chain_change_is_noticed() {
+    let (store, chain_reader) = new_chain();
+    let blocks = branch(&chain_reader.head(), b'a', 2);
     write(&store, &blocks, true);
     let now = ChainReader::open(store).unwrap();
     with_actor_over(now, |filters| async move {
-        let ear = listen(&filters).await;
+        let recorder = listen(&filters).await;
         let back = vec![
             ChainEvent::Removed(blocks[1].clone()),
             ChainEvent::Head(blocks[0].header.clone()),
         ];
         filters.ask(changed(back)).await.unwrap();
-        assert_eq!(std::mem::take(&mut *ear.heard.lock()), ["0x2: logs -2"]);
+        assert_eq!(
+            std::mem::take(&mut *recorder.events.lock()),
+            ["0x2: logs -2"]
+        );
         tokio::time::sleep(EXPIRY_CHECK * 2 + Duration::from_secs(1)).await;
-        assert_eq!(*ear.heard.lock(), ["0x2: logs +2", "0x1: head 2a"]);
+        assert_eq!(*recorder.events.lock(), ["0x2: logs +2", "0x1: head 2a"]);
     });
 }
 
 #[test]
-fn the_first_follower_is_not_told_what_came_before_it() {
-    let (store, reader) = new_chain();
-    let blocks = branch(&reader.head(), b'a', 3);
-    with_actor_over(reader, |filters| async move {
+fn the_first_subscriber_gets_no_earlier_blocks() {
+    let (store, chain_reader) = new_chain();
+    let blocks = branch(&chain_reader.head(), b'a', 3);
+    with_actor_over(chain_reader, |filters| async move {
         write(&store, &blocks[..2], true);
         let now = ChainReader::open(store.clone()).unwrap();
-        filters.ask(ReadThrough(now)).await.unwrap();
-        let ear = listen(&filters).await;
+        filters.ask(UseReader(now)).await.unwrap();
+        let recorder = listen(&filters).await;
         let late = changed(vec![ChainEvent::Head(blocks[1].header.clone())]);
         filters.ask(late).await.unwrap();
-        assert!(ear.heard.lock().is_empty());
+        assert!(recorder.events.lock().is_empty());
         let next = changed(vec![ChainEvent::Added(blocks[2].clone())]);
         filters.ask(next).await.unwrap();
-        assert_eq!(*ear.heard.lock(), ["0x2: logs +3", "0x1: head 3a"]);
+        assert_eq!(*recorder.events.lock(), ["0x2: logs +3", "0x1: head 3a"]);
     });
 }
 
-/// Makes the actor believe that it told `blocks`, which are on no disk, from genesis on.
-async fn believe(filters: &ActorRef<FilterActor>, blocks: &[ExecutedBlock]) {
+/// Sends the actor `blocks` from genesis on, which are not in the store.
+async fn notify_blocks(filters: &ActorRef<FilterActor>, blocks: &[ExecutedBlock]) {
     let forth = blocks.iter().map(|it| ChainEvent::Added(it.clone()));
     filters.ask(changed(forth.collect())).await.unwrap();
 }
 
 #[test]
-fn every_block_of_a_sync_is_told_though_its_head_alone_is_announced() {
-    let (store, reader) = new_chain();
-    let genesis = reader.head();
+fn every_block_of_a_sync_is_sent() {
+    let (store, chain_reader) = new_chain();
+    let genesis = chain_reader.head();
     let old = branch(&genesis, b'o', 3);
     let new = branch(&genesis, b'n', limits::RESYNC_BLOCKS * 3 + 5);
     write(&store, &old, false);
     let before = ChainReader::open(store.clone()).unwrap();
     with_actor_over(before, |filters| async move {
-        believe(&filters, &old).await;
-        let ear = listen(&filters).await;
+        notify_blocks(&filters, &old).await;
+        let recorder = listen(&filters).await;
         let ask = |topic| filters.ask(InstallFilter { topic });
         let heads = ask(Topic::Heads).await.unwrap().unwrap();
         write(&store, &new, true);
-        // What readers see moves with the writer; here nobody writes.
+        // Published heads move with the writer; there is none in this test.
         let now = ChainReader::open(store.clone()).unwrap();
-        filters.ask(ReadThrough(now)).await.unwrap();
+        filters.ask(UseReader(now)).await.unwrap();
         let head = new.last().unwrap().header.clone();
         let sync = ChainChanged {
             events: vec![ChainEvent::Head(head)].into(),
@@ -501,37 +512,37 @@ fn every_block_of_a_sync_is_told_though_its_head_alone_is_announced() {
         };
         filters.ask(sync).await.unwrap();
         tokio::time::sleep(Duration::from_secs(1)).await;
-        let heard = std::mem::take(&mut *ear.heard.lock());
-        let logs = heard.iter().filter(|line| line.starts_with("0x2: "));
+        let events = std::mem::take(&mut *recorder.events.lock());
+        let logs = events.iter().filter(|line| line.starts_with("0x2: "));
         let removed = (1..=3).rev().map(|number| format!("0x2: logs -{number}"));
         let added = (1..=new.len()).map(|number| format!("0x2: logs +{number}"));
         assert_eq!(
             logs.cloned().collect::<Vec<_>>(),
             removed.chain(added).collect::<Vec<_>>()
         );
-        let told = heard.iter().filter(|line| line.starts_with("0x1: "));
+        let notified = events.iter().filter(|line| line.starts_with("0x1: "));
         let expected = (1..=new.len()).map(|number| format!("0x1: head {number}n"));
         assert_eq!(
-            told.cloned().collect::<Vec<_>>(),
+            notified.cloned().collect::<Vec<_>>(),
             expected.collect::<Vec<_>>()
         );
         let hashes = new.iter().map(|block| block.header.hash()).collect();
         let taken = filters.ask(TakeChanges { id: heads }).await.unwrap();
         assert_eq!(taken, Some(Ok(Collected::Hashes(hashes))));
-        assert!(!ear.has_lost.load(SeqCst));
+        assert!(!recorder.has_lost.load(SeqCst));
     });
 }
 
 #[test]
-fn a_step_back_removes_logs_and_ends_no_filter() {
+fn a_rewind_removes_logs_and_ends_no_filter() {
     with_actor(|filters, genesis| async move {
         let blocks = branch(&genesis, b'a', 3);
-        believe(&filters, &blocks).await;
-        let ear = listen(&filters).await;
+        notify_blocks(&filters, &blocks).await;
+        let recorder = listen(&filters).await;
         let ask = |topic| filters.ask(InstallFilter { topic });
         let heads = ask(Topic::Heads).await.unwrap().unwrap();
         let logs = ask(logs_of(7)).await.unwrap().unwrap();
-        // The block in the middle held nothing.
+        // The block in the middle had no logs.
         let events = vec![
             ChainEvent::Removed(blocks[2].clone()),
             ChainEvent::Removed(blocks[0].clone()),
@@ -553,7 +564,7 @@ fn a_step_back_removes_logs_and_ends_no_filter() {
             "0x2: logs +1",
             "0x1: head 1b",
         ];
-        assert_eq!(*ear.heard.lock(), expected);
+        assert_eq!(*recorder.events.lock(), expected);
         let take = |id| filters.ask(TakeChanges { id });
         let taken = take(heads).await.unwrap();
         assert_eq!(taken, Some(Ok(Collected::Hashes(vec![hash]))));
@@ -561,27 +572,28 @@ fn a_step_back_removes_logs_and_ends_no_filter() {
             panic!("a log filter collects logs");
         };
         assert_eq!(found.len(), 3);
-        assert!(!ear.has_lost.load(SeqCst));
+        assert!(!recorder.has_lost.load(SeqCst));
     });
 }
 
-/// What was left out is said: once to filters, to subscribers of logs by the end of theirs.
-async fn says_what_is_left_out(
+/// Asserts that skipped blocks are reported: once by filters, and to subscribers of logs by the end
+/// of their subscription.
+async fn assert_reports_skipped_blocks(
     filters: &ActorRef<FilterActor>,
     now: Option<ChainReader>,
     change: ChainChanged,
 ) -> MissedBlocks {
-    let ear = listen(filters).await;
+    let recorder = listen(filters).await;
     let ask = |topic| filters.ask(InstallFilter { topic });
     let heads = ask(Topic::Heads).await.unwrap().unwrap();
     let logs = ask(logs_of(7)).await.unwrap().unwrap();
     let pending = ask(Topic::Transactions).await.unwrap().unwrap();
     if let Some(now) = now {
-        filters.ask(ReadThrough(now)).await.unwrap();
+        filters.ask(UseReader(now)).await.unwrap();
     }
     filters.ask(change).await.unwrap();
-    assert!(ear.has_lost.load(SeqCst));
-    assert_eq!(ear.heard.lock().len(), 1, "the head alone");
+    assert!(recorder.has_lost.load(SeqCst));
+    assert_eq!(recorder.events.lock().len(), 1, "the head alone");
     let take = |id| filters.ask(TakeChanges { id });
     let Some(Err(missed)) = take(heads).await.unwrap() else {
         panic!("a filter says that blocks were left out");
@@ -594,9 +606,9 @@ async fn says_what_is_left_out(
 }
 
 #[test]
-fn who_follows_the_chain_learns_which_blocks_were_left_out() {
-    let (store, reader) = new_chain();
-    let mut far = block(&reader.head(), b'f', 7);
+fn filters_report_which_blocks_were_skipped() {
+    let (store, chain_reader) = new_chain();
+    let mut far = block(&chain_reader.head(), b'f', 7);
     let header = Header {
         number: limits::MAX_BLOCKS_BEHIND + 1,
         ..Header::clone(&far.header)
@@ -606,11 +618,11 @@ fn who_follows_the_chain_learns_which_blocks_were_left_out() {
         header,
         body: Body::default(),
     });
-    with_actor_over(reader, |filters| async move {
+    with_actor_over(chain_reader, |filters| async move {
         write(&store, std::slice::from_ref(&far), true);
         let now = ChainReader::open(store.clone()).unwrap();
         let change = changed(vec![ChainEvent::Head(far.header.clone())]);
-        let missed = says_what_is_left_out(&filters, Some(now), change).await;
+        let missed = assert_reports_skipped_blocks(&filters, Some(now), change).await;
         let expected = MissedBlocks {
             first: 1,
             last: limits::MAX_BLOCKS_BEHIND + 1,
@@ -620,12 +632,12 @@ fn who_follows_the_chain_learns_which_blocks_were_left_out() {
 }
 
 #[test]
-fn a_step_back_that_is_too_long_says_which_blocks_were_left_out() {
+fn a_long_rewind_reports_which_blocks_were_skipped() {
     with_actor(|filters, genesis| async move {
         let blocks = branch(&genesis, b'a', 3);
-        believe(&filters, &blocks).await;
+        notify_blocks(&filters, &blocks).await;
         let change = rewound(&blocks[2], false, vec![ChainEvent::Head(genesis)]);
-        let missed = says_what_is_left_out(&filters, None, change).await;
+        let missed = assert_reports_skipped_blocks(&filters, None, change).await;
         assert_eq!(missed, MissedBlocks { first: 1, last: 3 });
     });
 }

@@ -1,187 +1,191 @@
-//! Every bound of the network's actors, with its reason. Those of the bytes themselves are in
-//! `actoreum_wire::limits`.
+//! Every bound of the network's actors, with its reason. The bounds of the protocols themselves are
+//! in `actoreum_wire::limits`.
 
 use std::time::Duration;
 
 // --- connections ----------------------------------------------------------------
 
-/// Handshakes of strangers at a time unless the operator says otherwise. With all in use, further
-/// connections wait for a place: see [`WAITING_CONNECTIONS`].
-pub const PENDING_PEERS: usize = 50;
+/// The default number of concurrent inbound handshakes (`--maxpendpeers`). While all slots are in
+/// use, further connections wait for a slot: see [`MAX_WAITING_CONNECTIONS`].
+pub const DEFAULT_MAX_PENDING_PEERS: usize = 50;
 
-/// Connections that wait for one of [`PENDING_PEERS`] places, in the order of fairness to their
-/// address ranges, which the kernel's backlog does not know. Each is a socket and nothing else.
-pub const WAITING_CONNECTIONS: usize = 256;
+/// Connections that wait for one of the [`DEFAULT_MAX_PENDING_PEERS`] handshake slots. They are
+/// served fairly by address range, which the kernel's backlog does not do. Each costs a socket
+/// and nothing else.
+pub const MAX_WAITING_CONNECTIONS: usize = 256;
 
-/// Time that a handshake keeps its place while others of no larger range wait: the three round
-/// trips of a distant peer, with the work of both sides. Without anybody that waits it has
-/// `actoreum_wire::limits::HANDSHAKE_TIMEOUT`.
-pub const HANDSHAKE_UNDER_PRESSURE: Duration = Duration::from_secs(1);
+/// Time that a handshake keeps its slot while connections of address ranges with no more slots
+/// wait: the three round trips of a distant peer, with the work of both sides. While no
+/// connection waits, a handshake has `actoreum_wire::limits::HANDSHAKE_TIMEOUT`.
+pub const CONTENDED_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The same on a local network, whose round trips take no time.
-pub const LAN_HANDSHAKE_UNDER_PRESSURE: Duration = Duration::from_millis(250);
+/// The [`CONTENDED_HANDSHAKE_TIMEOUT`] on a local network, whose round trips take no time.
+pub const CONTENDED_LAN_HANDSHAKE_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// One in so many places is for nodes that we dial, the rest is for those that dial us.
+/// One peer in this many may be a dialled one; the other slots are for inbound peers.
 pub const DIAL_RATIO: usize = 3;
 
 /// Time between two connections that are accepted from one address outside the local network, so
-/// that one host cannot take all handshake places.
+/// that one host cannot take all handshake slots.
 pub const INBOUND_THROTTLE: Duration = Duration::from_secs(30);
 
-/// Addresses remembered for [`INBOUND_THROTTLE`]; the oldest goes. More than can connect in that
-/// time through [`PENDING_PEERS`] places.
-pub const THROTTLED_ADDRESSES: usize = 4096;
+/// Addresses remembered for [`INBOUND_THROTTLE`]; the oldest is removed for a new one. More than
+/// can connect in that time through [`DEFAULT_MAX_PENDING_PEERS`] handshake slots.
+pub const MAX_THROTTLED_ADDRESSES: usize = 4096;
 
-/// Pause after an accept that failed, mostly for want of file descriptors: some are free later.
+/// Pause after a failed accept, which is mostly due to a lack of file descriptors: some are free
+/// later.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Connections, with those in their handshake, at a time: a backstop behind the places and the
-/// handshakes' own bounds.
-pub const CONNECTIONS: usize = 4096;
+/// Connections at a time, including those in their handshake: a backstop behind the bounds on peers
+/// and on handshakes.
+pub const MAX_CONNECTIONS: usize = 4096;
 
 /// Bytes read from a socket at once.
 pub const READ_BUFFER: usize = 16 * 1024;
 
 /// Bytes of one connection that are read, decrypted and handed on, or written, in one turn of its
-/// task, before the other connections of the thread get theirs: some 0.3 ms of work. A peer that sends without
-/// end delays each of the others by one such turn, however many there are of it.
+/// task, before the other connections of the thread get their turn: some 0.3 ms of work. Each peer
+/// that sends without end delays every other one by one such turn.
 pub const TURN_BYTES: usize = 64 * 1024;
 
-/// What a message counts against [`TURN_BYTES`] at least: its way to the protocol, which is what
-/// small messages cost.
+/// The minimum that a message counts against [`TURN_BYTES`]: the cost of handing a small message to
+/// its protocol.
 pub const MIN_TURN_COST: usize = 4 * 1024;
 
-/// Messages are encrypted together until there are so many bytes, then written. What is encrypted
-/// cannot be overtaken by a pong, so this is small.
+/// Bytes of queued messages that are encrypted together and then written. A pong cannot overtake
+/// encrypted bytes, so this is small.
 pub const WRITE_BATCH: usize = 64 * 1024;
 
-/// Time that a batch gets to leave for the socket. A peer that reads slower is given up.
+/// Time that the socket may take to accept a batch. A peer that reads more slowly is disconnected.
 pub const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Time that a farewell gets: to be written, and for the other side to close first, since closing
-/// on unread bytes would take the farewell back.
-pub const FAREWELL: Duration = Duration::from_secs(1);
+/// Time for sending the disconnect message and for the peer to close the socket first: closing a
+/// socket with unread bytes resets it, so that the peer could lose the message.
+pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Bytes that wait to be sent to one peer: one message of the largest kind and some small ones.
-/// Beyond it a sender waits, or drops what it has.
+/// Bytes queued for sending to one peer: one message of the largest kind and some small ones.
+/// While the budget is used up, a sender waits or drops its message.
 pub const SEND_BUDGET: usize = 12 * 1024 * 1024;
 
-/// What a message counts against [`SEND_BUDGET`] at least: its place in the queue.
+/// The minimum that a message counts against [`SEND_BUDGET`]: its entry in the queue.
 pub const MIN_SEND_COST: usize = 256;
 
-/// Messages that a peer's protocol has not taken yet. The next is not read from the socket: a
-/// slow protocol slows its peer.
-pub const UNTAKEN_MESSAGES: usize = 1;
+/// Received messages that may wait for a peer's protocol. While the queue is full, nothing is read
+/// from the socket: a slow protocol slows its peer.
+pub const INCOMING_QUEUE: usize = 1;
 
-/// Messages that may wait for a PeerActor: it gets wishes to disconnect, and nothing else.
+/// Messages that a PeerActor's mailbox holds: requests to disconnect, and nothing else.
 pub const PEER_MAILBOX: usize = 8;
 
-/// The score at which a peer is sent away and not connected to for [`BAN_TIME`].
-pub const WORST_SCORE: i64 = -100;
+/// The score at which a peer is disconnected and banned for [`BAN_TIME`].
+pub const BAN_SCORE: i64 = -100;
 
-/// See [`WORST_SCORE`].
+/// The duration of a ban for misbehaviour. See [`BAN_SCORE`].
 pub const BAN_TIME: Duration = Duration::from_secs(10 * 60);
 
-/// A peer that was of no use, and meant no harm as far as is known, is not connected to for so
-/// long: its place is free for somebody else, and who was slow for a moment comes back.
-pub const USELESS_TIME: Duration = Duration::from_secs(60);
+/// The duration of the ban of a useless peer that is not known to misbehave: its slot is free for
+/// another node, and a peer that was slow for a moment may come back.
+pub const USELESS_BAN_TIME: Duration = Duration::from_secs(60);
 
-/// Reasons remembered of what was counted against a peer, for `admin_peers` and the page.
+/// Penalty reasons remembered of a peer, for `admin_peers` and the admin page.
 pub const MAX_NOTES: usize = 8;
 
-/// Characters of such a reason: part of it may be the peer's words.
-pub const MAX_NOTE: usize = 200;
+/// Characters of a penalty reason, which may quote the peer.
+pub const MAX_NOTE_CHARS: usize = 200;
 
-/// Nodes that are remembered as sent away, about half a megabyte; the one that is let in again
-/// first goes.
-pub const DROPPED_NODES: usize = 1024;
+/// Dropped and banned nodes that are remembered, about half a megabyte. The one whose ban ends
+/// first is removed for a new one.
+pub const MAX_DROPPED_PEERS: usize = 1024;
 
-/// Who was sent away and may come back is shown for so long.
-pub const DROPPED_SHOWN: Duration = Duration::from_secs(60 * 60);
+/// Time that a dropped peer without a ban is still shown.
+pub const DROPPED_PEER_RETENTION: Duration = Duration::from_secs(60 * 60);
 
-/// The oldest version of the base protocol that is spoken: 4 has no snappy and is otherwise the
-/// same.
-pub const OLDEST_P2P_VERSION: u64 = 4;
+/// The oldest supported version of the p2p base protocol: 4 has no snappy compression and is
+/// otherwise the same as 5.
+pub const MIN_P2P_VERSION: u64 = 4;
 
 /// Subscriptions to peer events at a time.
-pub const EVENT_SUBSCRIBERS: usize = 1024;
+pub const MAX_EVENT_SUBSCRIBERS: usize = 1024;
 
 // --- dialling -------------------------------------------------------------------
 
 /// Dials and lookups at a time.
-pub const ACTIVE_DIALS: usize = 16;
+pub const MAX_ACTIVE_DIALS: usize = 16;
 
-/// Time that a TCP connection gets to stand.
+/// Time to establish a TCP connection.
 pub const DIAL_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// A node that was dialled is left alone for so long.
+/// Time before a node is dialled again.
 pub const DIAL_HISTORY: Duration = Duration::from_secs(30);
 
-/// A random part of this comes on top, so that two nodes that dial each other at the same moment,
-/// and refuse each other's connection for their own, do not do so for ever.
+/// A random part of this is added to [`DIAL_HISTORY`], so that two nodes that dial each other at
+/// the same moment, and each refuse the other's connection for their own, do not repeat this for
+/// ever.
 pub const DIAL_JITTER: Duration = Duration::from_secs(5);
 
-/// Without a single peer for so long, bootnodes are dialled too.
+/// Time without a single peer after which bootnodes are dialled, too.
 pub const BOOTNODE_FALLBACK: Duration = Duration::from_secs(20);
 
-/// Between two lookups for somebody to dial.
+/// Time between two lookups for nodes to dial.
 pub const LOOKUP_PERIOD: Duration = Duration::from_secs(4);
 
-/// A static node that cannot be reached is looked up again after this; then after twice as long.
+/// Time before an unreachable static node is looked up again; it doubles with each failed lookup.
 pub const FIRST_RESOLVE_DELAY: Duration = Duration::from_secs(60);
 
 /// The longest pause between two lookups of a static node.
 pub const MAX_RESOLVE_DELAY: Duration = Duration::from_secs(60 * 60);
 
-/// Time that a lookup gets: its queries end by themselves, so this only covers a discovery that
-/// is being restarted.
+/// Timeout of a lookup. Its queries time out by themselves, so this only covers a discovery actor
+/// that is being restarted.
 pub const LOOKUP_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How often the dialer looks around without being asked to: history ends, pauses end.
+/// Period of the dialer's own check, which notices the ends of histories and of pauses.
 pub const DIAL_TICK: Duration = Duration::from_secs(1);
 
-/// Dials that wait for one of [`ACTIVE_DIALS`] places.
-pub const WAITING_DIALS: usize = 1024;
+/// Dials that wait for one of the [`MAX_ACTIVE_DIALS`].
+pub const MAX_WAITING_DIALS: usize = 1024;
 
 // --- discovery ------------------------------------------------------------------
 
-/// Datagrams handled in one turn, before timers and questions have theirs.
+/// Datagrams handled in one turn, before timers and lookups get their turn.
 pub const DATAGRAM_BATCH: usize = 32;
 
-/// How often the table is published for the page and the dialer.
+/// Period of publishing the table for the admin page and the dialer.
 pub const TABLE_PERIOD: Duration = Duration::from_secs(1);
 
-/// How often settled nodes are copied into the node database.
+/// Period of copying settled nodes into the node database.
 pub const COPY_PERIOD: Duration = Duration::from_secs(30);
 
-/// A node is worth remembering once it has been in the table for so long.
+/// Time in the table after which a node is copied into the node database.
 pub const SETTLED_AFTER: Duration = Duration::from_secs(5 * 60);
 
-/// How often the node database is written to its file, where it has changed.
+/// Period of writing a changed node database to its file.
 pub const SAVE_PERIOD: Duration = Duration::from_secs(5 * 60);
 
-/// How often expired nodes leave the database.
+/// Period of removing expired nodes from the database.
 pub const EXPIRE_PERIOD: Duration = Duration::from_secs(60 * 60);
 
-/// Nodes remembered at most: about 1.5 MB. A table holds 272.
-pub const REMEMBERED_NODES: usize = 10_000;
+/// Nodes that the node database holds at most: about 1.5 MB. A table holds 272.
+pub const MAX_DATABASE_NODES: usize = 10_000;
 
 /// The longest file of nodes that is read.
 pub const MAX_NODES_FILE: u64 = 8 * 1024 * 1024;
 
-/// Unanswered requests in a row after which the clock is suspected: packets carry the time.
-pub const CLOCK_SUSPICION: u32 = 32;
+/// Unanswered requests in a row after which a wrong system clock is suspected: discovery packets
+/// carry an expiration time.
+pub const CLOCK_WARNING_TIMEOUTS: u32 = 32;
 
 /// Time between two warnings about the clock.
 pub const CLOCK_WARNING_PERIOD: Duration = Duration::from_secs(10 * 60);
 
 // --- the router -----------------------------------------------------------------
 
-/// How long the router keeps a port open for us.
+/// Lifetime of a port mapping at the router.
 pub const MAPPING_LIFETIME: Duration = Duration::from_secs(20 * 60);
 
-/// How often ports are opened anew: well within [`MAPPING_LIFETIME`].
+/// Period of renewing port mappings: well within [`MAPPING_LIFETIME`].
 pub const MAPPING_REFRESH: Duration = Duration::from_secs(15 * 60);
 
-/// Time that a router gets to answer the search, and to close a port at our stop.
+/// Time that a router has to answer the search, and to close the ports when the node stops.
 pub const ROUTER_TIMEOUT: Duration = Duration::from_secs(3);

@@ -1,46 +1,51 @@
-//! ListenerActor: takes connections, a few at a time.
+//! ListenerActor: accepts inbound connections and limits their concurrent handshakes.
 //!
-//! A connection needs a place among the handshakes before it costs more than a socket. With all in
-//! use it waits, in the order that `places` gives. The place goes with the connection and comes
-//! back when its handshakes are over, however they end.
+//! A connection needs a handshake slot before it costs more than a socket. While all slots are in
+//! use it waits, in the order that `HandshakeSlots` gives. The slot is held by the connection and
+//! returned when its handshakes are over, however they end.
 //!
-//! It takes no messages; its work is one loop, whose end is its failure.
+//! The actor takes no messages. Its work is one loop; the actor fails when the loop ends.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use actoreum_messages::discovery::LocalNodeChanged;
+use actoreum_messages::peer::Direction;
 use actoreum_wire::discv4::is_lan;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{debug, info, warn};
 
-use super::Shared;
-use super::limits::{ACCEPT_PAUSE, INBOUND_THROTTLE, THROTTLED_ADDRESSES};
-use super::peer::{self, Beginning, Direction};
-use super::places::{AddressRange, Place, Places, Waiting};
+use super::handshake_slots::{AddressRange, HandshakeSlot, HandshakeSlots, Waiting};
+use super::limits::{ACCEPT_PAUSE, INBOUND_THROTTLE, MAX_THROTTLED_ADDRESSES};
+use super::peer::{ConnectionArgs, Connections};
+use super::shared::Shared;
 use super::transport::{Listen, Wire};
 use crate::log_limit::LogLimit;
-use crate::supervision::{Actor, Ctx, Failure};
+use actoreum_supervision::{Actor, Ctx, Failure, Recipient};
 
-/// See the module.
+/// The actor that accepts inbound connections; see the module.
 pub struct ListenerActor {
-    shared: Arc<Shared>,
+    connections: Connections,
+    discovery: Recipient<LocalNodeChanged>,
     listener: Option<Box<dyn Listen>>,
 }
 
 impl ListenerActor {
-    /// An actor that listens where the settings say.
+    /// Creates an actor that listens at the configured address.
     ///
     /// # Errors
-    /// Where the port is taken.
-    pub(super) fn open(shared: Arc<Shared>) -> Result<Self, Failure> {
+    /// Where the port is in use.
+    pub(super) fn open(
+        connections: Connections,
+        discovery: Recipient<LocalNodeChanged>,
+    ) -> Result<Self, Failure> {
+        let shared = &connections.shared;
         let listener = shared.transport.listen(shared.listen_address())?;
         let address = listener.address();
         shared.local.set_tcp(address.port());
-        // Discovery binds its port next: the URL in the log has that one, or where any free port
-        // will do, discovery tells the URL.
+        // Discovery binds its port next: the URL in the log contains that port. Where the port is
+        // any free one, discovery logs the URL instead.
         match (shared.settings.is_discovering, shared.settings.udp_port()) {
             (true, 0) => info!(%address, "listening for peers"),
             (is_discovering, port) => {
@@ -51,7 +56,8 @@ impl ListenerActor {
             }
         }
         Ok(Self {
-            shared,
+            connections,
+            discovery,
             listener: Some(listener),
         })
     }
@@ -60,18 +66,19 @@ impl ListenerActor {
 impl Actor for ListenerActor {
     fn started(&mut self, ctx: &mut Ctx<Self>) -> Result<(), Failure> {
         let listener = self.listener.take().ok_or("a listener listens once")?;
-        // Where discovery is off nobody else needs to know.
-        let _ = self.shared.discovery.tell(LocalNodeChanged);
-        let accepting = accept(Arc::clone(&self.shared), listener);
+        // Where discovery is off, no other actor needs the port.
+        let _ = self.discovery.tell(LocalNodeChanged);
+        let accepting = accept(self.connections.clone(), listener);
         ctx.spawn_then(accepting, |_, (), ctx| {
-            ctx.fail("nobody accepts connections any more");
+            ctx.fail("the accept loop ended");
         });
         Ok(())
     }
 }
 
-async fn accept(shared: Arc<Shared>, mut listener: Box<dyn Listen>) {
-    let (mut places, mut released) = Places::new(shared.settings.max_pending);
+async fn accept(connections: Connections, mut listener: Box<dyn Listen>) {
+    let shared = &connections.shared;
+    let (mut slots, mut released) = HandshakeSlots::new(shared.settings.max_pending);
     let mut waiting = Waiting::default();
     let mut throttle = Throttle::default();
     let mut look_again: Option<Instant> = None;
@@ -84,27 +91,27 @@ async fn accept(shared: Arc<Shared>, mut listener: Box<dyn Listen>) {
         };
         tokio::select! {
             biased;
-            Some(id) = released.recv() => places.release(id),
+            Some(id) = released.recv() => slots.release(id),
             () = is_due => {}
             accepted = listener.accept() => match accepted {
                 Ok(wire) => {
-                    if is_welcome(&shared, &mut throttle, &wire) {
+                    if is_welcome(shared, &mut throttle, &wire) {
                         waiting.push(AddressRange::of(wire.remote.ip()), wire);
                     }
                 }
                 Err(error) => {
-                    if let Some(left_out) = NOT_ACCEPTED.admit() {
-                        warn!(%error, left_out, "connection not accepted");
+                    if let Some(suppressed) = NOT_ACCEPTED.admit() {
+                        warn!(%error, suppressed, "connection not accepted");
                     }
                     sleep(ACCEPT_PAUSE).await;
                 }
             },
         }
-        release_all(&mut places, &mut released);
+        release_all(&mut slots, &mut released);
         look_again = None;
-        while let Some((index, range)) = waiting.next(&places) {
-            match places.take(range, Instant::now()) {
-                Ok(place) => begin(&shared, waiting.remove(index), place).await,
+        while let Some((index, range)) = waiting.next(&slots) {
+            match slots.take(range, Instant::now()) {
+                Ok(slot) => begin(&connections, waiting.remove(index), slot).await,
                 Err(then) => {
                     look_again = Some(then);
                     break;
@@ -114,12 +121,12 @@ async fn accept(shared: Arc<Shared>, mut listener: Box<dyn Listen>) {
     }
 }
 
-/// The listener's lines in the log that others can cause.
+/// The limit on the listener's log lines that remote hosts can cause.
 static NOT_ACCEPTED: LogLimit = LogLimit::new();
 
-fn release_all(places: &mut Places, released: &mut mpsc::UnboundedReceiver<u64>) {
+fn release_all(slots: &mut HandshakeSlots, released: &mut mpsc::UnboundedReceiver<u64>) {
     while let Ok(id) = released.try_recv() {
-        places.release(id);
+        slots.release(id);
     }
 }
 
@@ -136,28 +143,27 @@ fn is_welcome(shared: &Shared, throttle: &mut Throttle, wire: &Wire) -> bool {
     true
 }
 
-async fn begin(shared: &Arc<Shared>, wire: Wire, place: Place) {
+async fn begin(connections: &Connections, wire: Wire, slot: HandshakeSlot) {
     let remote = wire.remote;
-    let beginning = Beginning {
+    let args = ConnectionArgs {
         wire,
         direction: Direction::Inbound,
         expected: None,
-        place: Some(place),
+        slot: Some(slot),
         set_up: None,
     };
-    let started = shared.connections.start(peer::child(shared, beginning));
-    if let Err(error) = started.await
-        && let Some(left_out) = NOT_ACCEPTED.admit()
+    if let Err(error) = connections.start(args).await
+        && let Some(suppressed) = NOT_ACCEPTED.admit()
     {
-        warn!(%remote, %error, left_out, "connection not taken");
+        warn!(%remote, %error, suppressed, "connection not taken");
     }
 }
 
-/// Which addresses connected a short while ago. Local networks are not limited.
+/// The addresses that connected lately. Addresses of local networks are not limited.
 #[derive(Debug, Default)]
 struct Throttle {
     until: HashMap<IpAddr, Instant>,
-    /// The same, first to end first.
+    /// The same entries, in the order in which they end.
     order: VecDeque<(Instant, IpAddr)>,
 }
 
@@ -168,7 +174,7 @@ impl Throttle {
             return true;
         }
         while let Some((until, first)) = self.order.front().copied() {
-            let is_over = until <= now || self.order.len() >= THROTTLED_ADDRESSES;
+            let is_over = until <= now || self.order.len() >= MAX_THROTTLED_ADDRESSES;
             if !is_over {
                 break;
             }
@@ -190,7 +196,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_outside_connects_once_in_its_time_and_one_inside_as_it_likes() {
+    fn only_addresses_outside_local_networks_are_throttled() {
         let (mut throttle, now) = (Throttle::default(), Instant::now());
         let outside = IpAddr::from([8, 8, 8, 8]);
         assert!(throttle.admits(outside, now));
@@ -203,13 +209,13 @@ mod tests {
     }
 
     #[test]
-    fn its_memory_is_bounded() {
+    fn the_throttle_is_bounded_in_memory() {
         let (mut throttle, now) = (Throttle::default(), Instant::now());
         for number in 0..10_000_u32 {
             let address = IpAddr::from((0x0800_0000 + number).to_be_bytes());
             assert!(throttle.admits(address, now));
         }
-        assert!(throttle.until.len() <= THROTTLED_ADDRESSES);
+        assert!(throttle.until.len() <= MAX_THROTTLED_ADDRESSES);
         assert_eq!(throttle.until.len(), throttle.order.len());
     }
 }

@@ -1,4 +1,4 @@
-//! What the node says of itself: its URL and its record.
+//! The local node: its enode URL and its node record (ENR).
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -9,11 +9,11 @@ use actoreum_wire::nodes::{Enode, EnodeEndpoint, Enr, EnrBuilder, NodeId};
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
-/// The node's own key, address and ports, and the signed record of them. Those who learn a part
-/// set it; everybody reads the whole without waiting.
+/// The node's own key, address and ports, and the signed record of them. Actors set the parts that
+/// they learn; readers get the published whole without a lock.
 pub struct LocalNode {
     key: SecretKey,
-    /// Pairs of the record beside address and ports.
+    /// Further pairs of the record, besides address and ports.
     entries: Vec<(String, Vec<u8>)>,
     parts: Mutex<Parts>,
     shown: ArcSwap<LocalInfo>,
@@ -21,33 +21,33 @@ pub struct LocalNode {
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Parts {
-    /// Told by the operator or by the router.
+    /// The external address, from the operator or from the router.
     external: Option<IpAddr>,
-    /// Told by enough peers.
+    /// The external address that discovery predicts from the answers of other nodes.
     predicted: Option<IpAddr>,
     tcp: u16,
     udp: u16,
     seq: u64,
 }
 
-/// One state of the node's statements about itself.
+/// A state of the local node.
 #[derive(Debug, Clone)]
 pub struct LocalInfo {
-    /// The node's id.
+    /// The node id.
     pub id: NodeId,
-    /// Its URL. Without a known address it names the loopback, as geth's does.
+    /// The enode URL. Without a known address it contains the loopback address, as geth's does.
     pub enode: Enode,
-    /// Where it is, with that address.
+    /// The endpoint, with the same address.
     pub endpoint: EnodeEndpoint,
     /// The signed record.
     pub record: Enr,
 }
 
 impl LocalNode {
-    /// A node without ports. `entries` are further pairs of its record, RLP-encoded.
+    /// Creates a node without ports. `entries` are further pairs of its record, RLP-encoded.
     ///
-    /// The record's sequence number begins with the time, so that it grows over restarts
-    /// without being kept anywhere.
+    /// The record's sequence number starts at the time in milliseconds, so that it grows over
+    /// restarts without being stored.
     pub fn new(key: SecretKey, entries: Vec<(String, Vec<u8>)>) -> Self {
         let since = SystemTime::now()
             .duration_since(UNIX_EPOCH)
@@ -65,32 +65,33 @@ impl LocalNode {
         }
     }
 
-    /// The statements as they are now.
+    /// Returns the current state.
     pub fn info(&self) -> Arc<LocalInfo> {
         self.shown.load_full()
     }
 
-    /// The node's key.
+    /// Returns the node's key.
     pub fn key(&self) -> &SecretKey {
         &self.key
     }
 
-    /// Sets the port of the listener.
+    /// Sets the TCP port of the listener.
     pub fn set_tcp(&self, port: u16) {
         self.change(|parts| parts.tcp = port);
     }
 
-    /// Sets the port of discovery.
+    /// Sets the UDP port of discovery.
     pub fn set_udp(&self, port: u16) {
         self.change(|parts| parts.udp = port);
     }
 
-    /// Sets the address that the operator or the router told; it outweighs what peers say.
+    /// Sets the external address given by the operator or by the router. It takes precedence over
+    /// the predicted one.
     pub fn set_external(&self, address: Option<IpAddr>) {
         self.change(|parts| parts.external = address);
     }
 
-    /// Sets the address that peers agree on. True where that changed anything.
+    /// Sets the external address that peers agree on. Returns whether the endpoint changed.
     pub fn set_predicted(&self, address: Option<IpAddr>) -> bool {
         let before = self.info().endpoint;
         self.change(|parts| parts.predicted = address);
@@ -142,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_told_address_outweighs_a_predicted_one_and_each_change_is_a_new_record() {
+    fn an_external_address_takes_precedence_over_a_predicted_one() {
         let fork_id = ("eth".to_owned(), vec![0xc0]);
         let local = LocalNode::new(SecretKey::random(), vec![fork_id]);
         let seq = local.info().record.seq();
@@ -151,16 +152,16 @@ mod tests {
         local.set_tcp(30303);
         assert_eq!(local.info().record.seq(), seq + 1);
 
-        let (seen, told) = (IpAddr::from([9, 9, 9, 9]), IpAddr::from([8, 8, 8, 8]));
-        assert!(local.set_predicted(Some(seen)));
-        assert_eq!(local.info().endpoint.address, seen);
-        local.set_external(Some(told));
+        let (predicted, external) = (IpAddr::from([9, 9, 9, 9]), IpAddr::from([8, 8, 8, 8]));
+        assert!(local.set_predicted(Some(predicted)));
+        assert_eq!(local.info().endpoint.address, predicted);
+        local.set_external(Some(external));
         assert!(!local.set_predicted(None));
         let info = local.info();
-        assert_eq!(info.endpoint.address, told);
+        assert_eq!(info.endpoint.address, external);
         assert_eq!(
             info.record.endpoint(),
-            Some(EnodeEndpoint::new(told, 30303, 0))
+            Some(EnodeEndpoint::new(external, 30303, 0))
         );
         assert_eq!(info.record.raw("eth"), Some([0xc0].as_slice()));
     }

@@ -1,217 +1,204 @@
-//! The network: connections to peers, and the search for them.
+//! The p2p network: connections to peers, and node discovery.
 //!
 //! ```text
 //! network                one_for_one
-//! |- connections         rest_for_one: what ServerActor has forgotten must not live on
+//! |- connections         rest_for_one: connections end when ServerActor loses the set of peers
 //! |   |- server          ServerActor: the set of peers, the checkpoints
 //! |   |- peers           one PeerActor a connection, temporary, never restarted
 //! |   `- edges           one_for_one
-//! |       |- listener    ListenerActor: takes connections
-//! |       `- dialer      DialerActor: makes them
-//! |- discovery           UdpDiscoveryActor: the datagrams' socket, the table, lookups
-//! `- nat                 NatActor: the router's help, where it is wanted
+//! |       |- listener    ListenerActor: accepts connections
+//! |       `- dialer      DialerActor: dials nodes
+//! |- discovery           UdpDiscoveryActor: the UDP socket, the node table, lookups
+//! `- nat                 NatActor: port mappings at the router, where configured
 //! ```
 //!
 //! ```text
 //!   socket --> ListenerActor --+                      +--> UdpDiscoveryActor <--> socket
 //!                              v        lookups, the table |
 //!                          PeerActor  <-------------- DialerActor
-//!                              |  Admit, Greet             ^
-//!                              v                           | PeersChanged
+//!           PostHandshakeCheck |                           ^
+//!                 AddPeerCheck v                           | PeerSetChanged
 //!                         ServerActor ---------------------+
 //!                              |  publishes the set of peers
 //!                              v
 //!                     RPC, the admin page, protocols
 //! ```
 //!
-//! Protocols plug in through [`protocol::ProtocolHandler`]. The bytes themselves are
-//! `actoreum_wire`'s; sockets come from a [`transport::Transport`], so that tests can bring a
-//! network of their own. Every bound is in [`limits`].
+//! Protocols plug in through [`protocol::ProtocolHandler`]; nothing here knows one of them. The
+//! bytes themselves are `actoreum_wire`'s; sockets come from a [`transport::Transport`], so that
+//! tests can use an in-memory network. Every bound is in [`limits`].
+//!
+//! The actors share the state of `shared.rs`, which contains no actor. Each gets the references to
+//! others that it needs from [`assemble`]. ServerActor refers to DialerActor, and the control of a
+//! peer to its connection, by message only (`Recipient`), so that the modules depend on each other
+//! in one direction: `shared` <- `server` <- `peer` <- `listener`, `dialer`.
 
+pub mod ban_list;
 pub mod dialer;
 pub mod discovery;
-pub mod dropped;
+mod handshake_slots;
 pub mod limits;
 pub mod listener;
 pub mod local;
 pub mod nat;
 pub mod peer;
-mod places;
+mod peer_control;
 pub mod protocol;
+pub mod record;
 pub mod restrict;
-pub mod roster;
 pub mod server;
 pub mod settings;
+mod shared;
+pub mod static_and_trusted;
 pub mod tcp;
 pub mod transport;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
-
+use self::ban_list::DroppedPeer;
 use self::dialer::DialerActor;
 use self::discovery::{TableView, UdpDiscoveryActor};
-use self::dropped::{DroppedPeer, DroppedPeers};
 use self::listener::ListenerActor;
-use self::local::LocalNode;
 use self::nat::{Nat, NatActor};
-use self::peer::PeerRecord;
+use self::peer::Connections;
 use self::protocol::ProtocolHandler;
-use self::roster::Roster;
-use self::server::ServerActor;
+use self::record::PeerRecord;
+use self::server::{DialerRecipients, ServerActor};
 use self::settings::NetworkSettings;
-use self::transport::{ListenAddress, Transport};
-use crate::supervision::{ActorRef, ChildSpec, DynamicRef, Strategy, SupervisorSpec};
+use self::shared::{ARBITER, Shared};
+use self::transport::Transport;
+use actoreum_supervision::{ActorRef, ChildSpec, DynamicRef, Strategy, SupervisorSpec};
 
-/// The thread of everything that reads sockets.
-const ARBITER: &str = "network";
-
-/// Messages that may wait for UdpDiscoveryActor: questions of the dialer; datagrams wait outside.
+/// Messages that UdpDiscoveryActor's mailbox holds: the dialer's lookups. Datagrams wait in the
+/// kernel's buffer.
 const DISCOVERY_MAILBOX: usize = 256;
 
-/// The network never gives up: a node without peers still serves its chain. Its pauses grow.
+/// Restarts within [`PERIOD`]: the network never gives up, since a node without peers still serves
+/// its chain. The pauses between restarts grow.
 const RESTARTS: u32 = u32::MAX;
-/// See [`RESTARTS`].
+/// The period of [`RESTARTS`].
 const PERIOD: Duration = Duration::from_secs(600);
 
-/// What the network's actors have in common.
-pub(crate) struct Shared {
-    settings: NetworkSettings,
-    transport: Arc<dyn Transport>,
-    handler: Arc<dyn ProtocolHandler>,
-    local: Arc<LocalNode>,
-    roster: Arc<Roster>,
-    dropped: DroppedPeers,
-    server: ActorRef<ServerActor>,
-    dialer: ActorRef<DialerActor>,
-    discovery: ActorRef<UdpDiscoveryActor>,
-    connections: DynamicRef,
-    /// The set of peers, by id.
-    peers: ArcSwap<Vec<Arc<PeerRecord>>>,
-    table: ArcSwap<TableView>,
-}
-
-impl Shared {
-    /// Where to listen. A generation behind the first keeps the port that others know.
-    fn listen_address(&self) -> ListenAddress {
-        match self.local.info().endpoint.tcp {
-            0 => self.settings.listen,
-            port => ListenAddress {
-                port,
-                ..self.settings.listen
-            },
-        }
-    }
-}
-
-/// What others hold of the network: its state without a mailbox, and who takes orders.
+/// The public handle of the network: its published state, readable without a mailbox, and
+/// references to its actors.
 #[derive(Clone)]
 pub struct NetworkHandle {
     shared: Arc<Shared>,
+    server: ActorRef<ServerActor>,
+    discovery: ActorRef<UdpDiscoveryActor>,
+    connections: DynamicRef,
 }
 
 impl NetworkHandle {
-    /// The peers at this moment, by id.
+    /// Returns the connected peers, sorted by id.
     pub fn peers(&self) -> Arc<Vec<Arc<PeerRecord>>> {
         self.shared.peers.load_full()
     }
 
-    /// Peers that were sent away lately, the last one first.
+    /// Returns the peers that were dropped or banned lately, the last one first.
     pub fn dropped(&self) -> Vec<DroppedPeer> {
-        self.shared.dropped.list()
+        self.shared.bans.list()
     }
 
-    /// The table of nodes, at most a second old.
+    /// Returns the node table of discovery, at most a second old.
     pub fn table(&self) -> Arc<TableView> {
         self.shared.table.load_full()
     }
 
-    /// What the node says of itself.
+    /// Returns the node's own URL, endpoint and record.
     pub fn local(&self) -> Arc<local::LocalInfo> {
         self.shared.local.info()
     }
 
-    /// What the operator decided.
+    /// Returns the network's configuration.
     pub fn settings(&self) -> &NetworkSettings {
         &self.shared.settings
     }
 
-    /// The owner of the set of peers.
+    /// Returns the reference to the owner of the set of peers.
     pub fn server(&self) -> &ActorRef<ServerActor> {
-        &self.shared.server
+        &self.server
     }
 
-    /// Who finds nodes.
+    /// Returns the reference to the actor that finds nodes.
     pub fn discovery(&self) -> &ActorRef<UdpDiscoveryActor> {
-        &self.shared.discovery
+        &self.discovery
     }
 
-    /// Connections that stand or are being set up.
+    /// Returns the number of connections, including those in their handshake.
     pub fn connections(&self) -> usize {
-        self.shared.connections.children()
+        self.connections.children()
     }
 }
 
-/// Puts the network together: what is to be started, and what others hold of it.
+/// Creates the specification of the network's supervisor, and the network's handle.
 pub fn assemble(
     settings: NetworkSettings,
     transport: Arc<dyn Transport>,
     handler: Arc<dyn ProtocolHandler>,
 ) -> (SupervisorSpec, NetworkHandle) {
-    let local = LocalNode::new(settings.key.clone(), handler.record_entries());
-    if let Nat::External(address) = settings.nat {
-        local.set_external(Some(address));
+    let shared = Arc::new(Shared::new(settings, transport, handler));
+    if let Nat::External(address) = shared.settings.nat {
+        shared.local.set_external(Some(address));
     }
-    let shared = Arc::new(Shared {
-        local: Arc::new(local),
-        roster: Arc::new(Roster::new(&settings.static_nodes, &settings.trusted_nodes)),
-        dropped: DroppedPeers::default(),
+    let handle = NetworkHandle {
         server: ActorRef::new("server"),
-        dialer: ActorRef::new("dialer"),
         discovery: ActorRef::new("discovery"),
-        connections: DynamicRef::with_limit("peers", limits::CONNECTIONS),
-        peers: ArcSwap::default(),
-        table: ArcSwap::default(),
-        settings,
-        transport,
-        handler,
-    });
+        connections: DynamicRef::with_limit("peers", limits::MAX_CONNECTIONS),
+        shared: Arc::clone(&shared),
+    };
     let mut network =
         SupervisorSpec::new("network", Strategy::OneForOne).intensity(RESTARTS, PERIOD);
-    // Before discovery, whose first ping already tells the listener's port.
-    network = network.child(connections(&shared));
+    // Started before discovery, whose first ping contains the listener's port.
+    network = network.child(connections_spec(&handle));
     if shared.settings.is_discovering {
         let of = Arc::clone(&shared);
         let open = move || UdpDiscoveryActor::open(Arc::clone(&of));
-        let child = ChildSpec::new(&shared.discovery, open)
+        let child = ChildSpec::new(&handle.discovery, open)
             .arbiter(ARBITER)
             .mailbox(DISCOVERY_MAILBOX);
         network = network.child(child);
     }
     if shared.settings.nat.asks_router() {
-        let of = Arc::clone(&shared);
+        let discovery = handle.discovery.recipient();
         let nat = ChildSpec::new(&ActorRef::new("nat"), move || {
-            NatActor::new(Arc::clone(&of))
+            NatActor::new(Arc::clone(&shared), discovery.clone())
         });
         network = network.child(nat.arbiter(ARBITER));
     }
-    (network, NetworkHandle { shared })
+    (network, handle)
 }
 
-fn connections(shared: &Arc<Shared>) -> SupervisorSpec {
-    let (of, listens, dials) = (Arc::clone(shared), Arc::clone(shared), Arc::clone(shared));
-    let server = ChildSpec::new(&shared.server, move || ServerActor::new(Arc::clone(&of)));
-    let listen = move || ListenerActor::open(Arc::clone(&listens));
+fn connections_spec(network: &NetworkHandle) -> SupervisorSpec {
+    let shared = Arc::clone(&network.shared);
+    let dialer = ActorRef::new("dialer");
+    let dialer_recipients = DialerRecipients {
+        add_static: dialer.recipient(),
+        remove_static: dialer.recipient(),
+        peer_set_changed: dialer.recipient(),
+    };
+    let admit = move || ServerActor::new(Arc::clone(&shared), dialer_recipients.clone());
+    let server = ChildSpec::new(&network.server, admit);
+
+    let connections = Connections {
+        shared: Arc::clone(&network.shared),
+        server: network.server.clone(),
+        supervisor: network.connections.clone(),
+    };
+    let (inbound, local_changes) = (connections.clone(), network.discovery.recipient());
+    let listen = move || ListenerActor::open(inbound.clone(), local_changes.clone());
     let listener = ChildSpec::new(&ActorRef::new("listener"), listen);
-    let dialer = ChildSpec::new(&shared.dialer, move || DialerActor::new(Arc::clone(&dials)));
+    let discovery = network.discovery.clone();
+    let dial = move || DialerActor::new(connections.clone(), discovery.clone());
+    let dialer = ChildSpec::new(&dialer, dial);
     let edges = SupervisorSpec::new("edges", Strategy::OneForOne)
         .child(listener.arbiter(ARBITER))
         .child(dialer.arbiter(ARBITER))
         .intensity(RESTARTS, PERIOD);
     SupervisorSpec::new("connections", Strategy::RestForOne)
         .child(server.arbiter(ARBITER))
-        .child(SupervisorSpec::dynamic(&shared.connections))
+        .child(SupervisorSpec::dynamic(&network.connections))
         .child(edges)
         .intensity(RESTARTS, PERIOD)
 }

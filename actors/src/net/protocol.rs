@@ -1,91 +1,91 @@
-//! The seam between the network and what is spoken over it.
+//! The interface between the network and the protocols above the p2p base protocol.
 //!
-//! A [`ProtocolHandler`] says what it can speak and, for each peer that speaks it too, runs one
-//! conversation: a future that lives in the peer's actor. It gets a [`Link`]:
+//! A [`ProtocolHandler`] offers capabilities and, for each peer that shares one, runs a
+//! session: a future inside the peer's actor. The session gets a [`Link`]:
 //!
 //! ```text
-//!   socket -> PeerActor -> (one message, untaken) -> Link::receive -+
-//!                                                                    conversation
-//!   socket <- PeerActor <- (queue bounded in bytes) <- PeerHandle::send, try_send
-//!                                                                    any actor
+//!   socket -> PeerActor -> (queue of one message) -> Link::receive -> session
+//!
+//!   socket <- PeerActor <- (queue bounded in bytes) <- PeerHandle::send, try_send <- any actor
 //! ```
 //!
-//! - The next message is read from the socket when the conversation has taken the last: a slow
-//!   conversation slows its peer and nobody else.
-//! - [`PeerHandle`] is what others hold: cheap to clone, usable from any thread. `try_send` says
-//!   that there is no room, and the caller drops what it has (gossip); `send` waits (answers).
-//! - A conversation that ends ends the connection, with the reason that it returns. When the
-//!   connection ends otherwise, the conversation is dropped where it waits: what it must take
-//!   back (a place in a set of peers) belongs into a guard with a `Drop`.
+//! - The next message is read from the socket when the session has received the last one: a slow
+//!   session slows its own peer only.
+//! - [`PeerHandle`] is cheap to clone and usable from any thread. While the queue is full,
+//!   `try_send` fails, and the caller drops the message (gossip); `send` waits (answers).
+//! - When a session ends, the connection ends for the reason that the session returns. When the
+//!   connection ends otherwise, the session's future is dropped at its current await: cleanup
+//!   (such as the removal from a set of peers) belongs in the `Drop` of a guard.
 //!
 //! The future runs on the network's thread, which all connections share by turns
-//! ([`super::limits::TURN_BYTES`]). What takes longer than a tenth of a millisecond belongs on a
-//! pool, the decompression of a large payload, too: it comes as it travelled.
+//! ([`super::limits::TURN_BYTES`]). Work that takes longer than a tenth of a millisecond belongs on
+//! a thread pool. So does the decompression of a large payload, which is passed on compressed.
 
+use std::any::Any;
 use std::sync::Arc;
 
-use actoreum_primitives::{B256, U256};
 use actoreum_wire::p2p::{self, Capability, DisconnectReason, Payload};
 use bytes::Bytes;
 use futures_util::future::LocalBoxFuture;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::limits::{MIN_SEND_COST, SEND_BUDGET};
-use super::peer::PeerRecord;
+use super::peer_control::PeerControl;
+use super::record::PeerRecord;
 
-/// What is spoken above the base protocol, in all of its versions.
+/// A protocol above the p2p base protocol, in all of its versions.
 pub trait ProtocolHandler: Send + Sync + 'static {
-    /// Its versions, as capabilities to offer; all of one name.
+    /// Returns the versions as capabilities to offer, all of one name.
     fn offered(&self) -> Vec<p2p::Protocol>;
 
-    /// Pairs for the node's record, RLP-encoded.
+    /// Returns the protocol's pairs for the node's record (ENR), RLP-encoded.
     fn record_entries(&self) -> Vec<(String, Vec<u8>)> {
         Vec::new()
     }
 
-    /// Speaks with a peer until the end of one of them. Called when both handshakes are over and
-    /// the peer is in the set of peers.
-    fn converse(&self, link: Link) -> LocalBoxFuture<'static, ConversationEnd>;
+    /// Runs the protocol with a peer until the session or the connection ends. Called when both
+    /// handshakes are over and the peer is in the set of peers.
+    fn run_session(&self, link: Link) -> LocalBoxFuture<'static, SessionExit>;
 }
 
-/// Why a conversation ended, and what the peer is told.
+/// The reason why a session ended, which decides the disconnect reason sent to the peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ConversationEnd {
-    /// There is nothing more to say: `client quitting`.
+pub enum SessionExit {
+    /// The session is done: `client quitting` is sent.
     Quit,
-    /// For one of devp2p's reasons.
+    /// One of devp2p's reasons, which is sent.
     Disconnect(DisconnectReason),
-    /// The peer did something wrong: `subprotocol error`. The text is for the log.
+    /// The peer violated the protocol: `subprotocol error` is sent. The text is for the log.
     Error(String),
 }
 
 /// A message of the protocol.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Incoming {
-    /// Its code within the protocol.
+    /// The message code within the protocol.
     pub id: u64,
-    /// Its payload. A large one is decompressed on a pool: see the module.
+    /// The payload. A large one is to be decompressed on a thread pool: see the module.
     pub payload: Payload,
 }
 
-/// One conversation's end of a connection.
+/// A session's side of the connection to its peer.
 pub struct Link {
-    /// The peer, for this conversation and for whoever else shall send to it.
+    /// The handle for sending to the peer, which may be cloned for other actors.
     pub peer: PeerHandle,
     pub(super) incoming: mpsc::Receiver<Incoming>,
 }
 
 impl Link {
-    /// The next message; `None` once the connection has ended.
+    /// Receives the next message; `None` once the connection has ended.
     pub async fn receive(&mut self) -> Option<Incoming> {
         self.incoming.recv().await
     }
 }
 
-/// Why a message was not queued.
+/// The error of a message that was not queued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
-    /// The peer does not read as fast as we write: drop the message.
+    /// The queue is full: the peer reads more slowly than messages are sent.
     #[error("the peer's queue is full")]
     Full,
     /// The connection has ended.
@@ -93,12 +93,12 @@ pub enum SendError {
     Gone,
 }
 
-/// A message on its way to the socket.
+/// A message queued for the socket.
 pub(super) struct Outgoing {
     pub(super) capability: usize,
     pub(super) id: u64,
     pub(super) payload: Bytes,
-    /// Its share of the queue's bytes, given back once it is encrypted.
+    /// The message's share of the queue's bytes, released once the message is encrypted.
     _cost: OwnedSemaphorePermit,
 }
 
@@ -116,7 +116,7 @@ impl SendQueue {
         (Self { messages, budget }, queued)
     }
 
-    /// Senders that wait hear that the peer is gone.
+    /// Closes the queue: waiting senders get [`SendError::Gone`].
     pub(super) fn close(&self) {
         self.budget.close();
     }
@@ -126,33 +126,33 @@ impl SendQueue {
     }
 }
 
-/// What a message takes of the budget: its bytes, or all where it is larger than that.
+/// Returns a message's share of the budget: its bytes, at most the whole budget.
 fn cost(payload: &Bytes) -> u32 {
     let bytes = payload.len().clamp(MIN_SEND_COST, SEND_BUDGET);
     u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 
-/// A connected peer, as a protocol sees it.
+/// The handle of a connected peer for one protocol.
 #[derive(Debug, Clone)]
 pub struct PeerHandle {
-    pub(super) record: Arc<PeerRecord>,
+    pub(super) control: PeerControl,
     pub(super) capability: usize,
     pub(super) negotiated: Capability,
     pub(super) queue: SendQueue,
 }
 
 impl PeerHandle {
-    /// Who it is, how it is connected, and what was measured.
+    /// Returns the peer's record: identity, connection and counters.
     pub fn record(&self) -> &Arc<PeerRecord> {
-        &self.record
+        &self.control.record
     }
 
-    /// The protocol and the version that is spoken.
+    /// Returns the negotiated capability: protocol and version.
     pub fn capability(&self) -> &Capability {
         &self.negotiated
     }
 
-    /// Queues a message, if there is room.
+    /// Queues a message, unless the queue is full.
     ///
     /// # Errors
     /// [`SendError`]; the message is not sent.
@@ -172,11 +172,11 @@ impl PeerHandle {
         })
     }
 
-    /// Queues a message, after waiting for room in line with others. Dropping the future takes
-    /// the message back.
+    /// Queues a message, after waiting for room in the queue; senders are served in order.
+    /// Dropping the future takes the message back.
     ///
     /// # Errors
-    /// [`SendError::Gone`]: the connection ended first.
+    /// [`SendError::Gone`] where the connection ended first.
     pub async fn send(&self, id: u64, payload: Bytes) -> Result<(), SendError> {
         let budget = Arc::clone(&self.queue.budget);
         let acquired = budget.acquire_many_owned(cost(&payload)).await;
@@ -190,34 +190,24 @@ impl PeerHandle {
 
     /// Ends the connection.
     pub fn disconnect(&self, reason: DisconnectReason) {
-        self.record.disconnect(reason);
+        self.control.disconnect(reason);
     }
 
-    /// Counts something against the peer (points above zero), or in its favour (below). At
-    /// [`super::limits::WORST_SCORE`] it is sent away, and not connected to for a while.
+    /// Lowers the peer's score by `points`, or raises it where they are negative. At
+    /// [`super::limits::BAN_SCORE`] the peer is disconnected and banned for
+    /// [`super::limits::BAN_TIME`].
     pub fn penalise(&self, points: i64, why: &str) {
-        self.record.penalise(points, why);
+        self.control.penalise(points, why);
     }
 
-    /// Ends the connection with a peer that is of no use, and keeps it away for
-    /// [`super::limits::USELESS_TIME`].
-    pub fn send_away(&self, why: &str) {
-        self.record.send_away(why);
+    /// Disconnects a useless peer, and bans it for [`super::limits::USELESS_BAN_TIME`].
+    pub fn disconnect_useless(&self, why: &str) {
+        self.control.disconnect_useless(why);
     }
 
-    /// Says what `admin_peers` shows of the conversation.
-    pub fn show(&self, info: EthInfo) {
-        *self.record.eth.lock() = Some(info);
+    /// Publishes the protocol's details about the peer with the peer's record; `admin_peers` shows
+    /// them.
+    pub fn publish<T: Any + Send + Sync>(&self, info: T) {
+        self.record().protocol_info.set(info);
     }
-}
-
-/// What an eth conversation shows of its peer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EthInfo {
-    /// The version that is spoken.
-    pub version: u64,
-    /// The total difficulty of its best block, as it says.
-    pub total_difficulty: U256,
-    /// The hash of that block.
-    pub head: B256,
 }

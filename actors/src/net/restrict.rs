@@ -1,22 +1,22 @@
-//! `--netrestrict`: the networks that may be talked to.
+//! `--netrestrict`: the IP networks that communication is restricted to.
 
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-/// Networks in CIDR notation, such as `10.0.0.0/8`.
+/// A list of IP networks in CIDR notation, such as `10.0.0.0/8`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct NetRestrict {
     networks: Vec<(IpAddr, u32)>,
 }
 
-/// A text that is no list of networks.
+/// The error of a text that is not a list of CIDR networks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("invalid CIDR address: {0}")]
 pub struct RestrictError(pub String);
 
 impl NetRestrict {
-    /// Whether an address lies in one of the networks.
+    /// Returns whether an address lies in one of the networks.
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.networks
@@ -36,7 +36,7 @@ impl NetRestrict {
 impl FromStr for NetRestrict {
     type Err = RestrictError;
 
-    /// Reads networks with commas between them.
+    /// Parses a comma-separated list of networks.
     fn from_str(text: &str) -> Result<Self, RestrictError> {
         let mut networks = Vec::new();
         for part in text.split(',').map(str::trim).filter(|it| !it.is_empty()) {
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn networks_hold_their_addresses_and_no_others() {
+    fn networks_contain_their_addresses_and_no_others() {
         let restrict: NetRestrict = "10.0.0.0/8, 192.168.1.0/24,fd00::/8".parse().unwrap();
         for (address, is_in) in [
             ("10.255.1.2", true),
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_network_is_named() {
+    fn an_invalid_network_is_named_in_the_error() {
         for text in ["10.0.0.0", "10.0.0.0/33", "x/8", "fd00::/129", "1.2.3.4/-1"] {
             let error = text.parse::<NetRestrict>().unwrap_err();
             assert!(error.to_string().contains(text), "{error}");

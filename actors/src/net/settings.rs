@@ -1,4 +1,4 @@
-//! What the operator decides about the network.
+//! Configuration of the network.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -6,47 +6,47 @@ use std::path::PathBuf;
 use actoreum_primitives::SecretKey;
 use actoreum_wire::nodes::Enode;
 
-use super::limits::{DIAL_RATIO, PENDING_PEERS};
-use super::nat::Nat;
+use super::limits::{DEFAULT_MAX_PENDING_PEERS, DIAL_RATIO};
+use super::nat::mechanism::Nat;
 use super::restrict::NetRestrict;
 use super::transport::ListenAddress;
-use crate::supervision::Chance;
+use actoreum_supervision::SeededRng;
 
-/// The operator's decisions.
+/// Configuration of the network.
 #[derive(Debug, Clone)]
 pub struct NetworkSettings {
     /// The node's static key.
     pub key: SecretKey,
-    /// What the node calls itself.
+    /// The client name in the Hello message.
     pub client_name: String,
-    /// Where connections and datagrams are taken.
+    /// The address for inbound connections and datagrams.
     pub listen: ListenAddress,
-    /// Where datagrams are taken, if elsewhere (`--discovery.port`).
+    /// The UDP port of discovery, where it differs from the TCP port (`--discovery.port`).
     pub discovery_port: Option<u16>,
-    /// Whether nodes are looked for (`--nodiscover` says no).
+    /// Whether discovery is on (`--nodiscover` turns it off).
     pub is_discovering: bool,
-    /// Peers at most, beside static and trusted ones.
+    /// The maximum number of peers, not counting static and trusted ones.
     pub max_peers: usize,
-    /// Handshakes of strangers at a time.
+    /// The maximum number of concurrent inbound handshakes.
     pub max_pending: usize,
-    /// Whom to ask while nobody else is known.
+    /// The nodes that discovery starts from.
     pub bootnodes: Vec<Enode>,
-    /// Nodes to stay connected with.
+    /// Nodes that the node always dials.
     pub static_nodes: Vec<Enode>,
-    /// Nodes to let in always.
+    /// Nodes that may connect above the maximum number of peers.
     pub trusted_nodes: Vec<Enode>,
-    /// The networks that may be talked to; `None`: all.
+    /// The IP networks that communication is restricted to; `None`: all (`--netrestrict`).
     pub restrict: Option<NetRestrict>,
-    /// How the outside address becomes known.
+    /// The mechanism that determines the external address.
     pub nat: Nat,
-    /// What decides by chance: keys of a session, pauses, whom to dial.
-    pub chance: Chance,
-    /// Where discovery remembers nodes over restarts; `None`: nowhere.
+    /// The randomness of session keys, of pauses, and of the choice of nodes to dial.
+    pub rng: SeededRng,
+    /// The file in which discovery keeps nodes over restarts; `None`: no file.
     pub nodes_file: Option<PathBuf>,
 }
 
 impl NetworkSettings {
-    /// geth's defaults, listening at any free port of all addresses.
+    /// Returns geth's defaults, listening at any free port of all addresses.
     pub fn new(key: SecretKey, client_name: impl Into<String>) -> Self {
         Self {
             key,
@@ -55,33 +55,34 @@ impl NetworkSettings {
             discovery_port: None,
             is_discovering: true,
             max_peers: 25,
-            max_pending: PENDING_PEERS,
+            max_pending: DEFAULT_MAX_PENDING_PEERS,
             bootnodes: Vec::new(),
             static_nodes: Vec::new(),
             trusted_nodes: Vec::new(),
             restrict: None,
             nat: Nat::None,
-            chance: Chance::default(),
+            rng: SeededRng::default(),
             nodes_file: None,
         }
     }
 
-    /// Whether there is anybody to connect to: static nodes, or nodes that discovery begins with.
+    /// Returns whether any node to connect to is known: static nodes, or nodes that discovery
+    /// starts from.
     pub fn knows_nodes(&self) -> bool {
         let remembers = || {
             let file = self.nodes_file.as_deref();
-            file.is_some_and(super::discovery::remembers_nodes)
+            file.is_some_and(super::discovery::store::remembers_nodes)
         };
         !self.static_nodes.is_empty()
             || self.max_dialled() > 0 && (!self.bootnodes.is_empty() || remembers())
     }
 
-    /// The port of discovery, where it is known before its socket is bound; 0: any free one.
+    /// Returns the configured UDP port of discovery; 0: any free one.
     pub fn udp_port(&self) -> u16 {
         self.discovery_port.unwrap_or(self.listen.port)
     }
 
-    /// How many peers are dialled without being static.
+    /// Returns the maximum number of dialled peers that are not static.
     pub fn max_dialled(&self) -> usize {
         if self.is_discovering {
             self.max_peers / DIAL_RATIO
@@ -90,12 +91,12 @@ impl NetworkSettings {
         }
     }
 
-    /// How many peers may be such as dialled us.
+    /// Returns the maximum number of inbound peers.
     pub fn max_inbound(&self) -> usize {
         self.max_peers.saturating_sub(self.max_dialled())
     }
 
-    /// Whether an address may be talked to.
+    /// Returns whether communication with an address is allowed.
     pub fn allows(&self, address: IpAddr) -> bool {
         self.restrict
             .as_ref()

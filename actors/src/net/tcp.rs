@@ -1,4 +1,4 @@
-//! The operating system's network.
+//! The [`Transport`] of the operating system.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -10,22 +10,22 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::io::ReadBuf;
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 
-use super::transport::{Datagrams, Listen, ListenAddress, Transport, Wire};
-use crate::kept_socket::KeptSocket;
+use super::transport::{BindError, DatagramSocket, Listen, ListenAddress, Transport, Wire};
+use crate::shared_socket::SharedSocket;
 
-/// Connections that the kernel holds for us before they are accepted. They are accepted at once,
-/// so this only covers a moment in which the thread is busy.
+/// Backlog of the listening socket. Connections are accepted at once, so this only covers moments
+/// in which the thread is busy.
 const BACKLOG: i32 = 1024;
 
-/// Sockets of the machine. Addresses that it shows are canonical: an IPv4 peer of a socket for
-/// both families shows its IPv4 address.
+/// TCP and UDP sockets of the machine. Addresses are canonical: an IPv4 peer of a dual-stack socket
+/// has its IPv4 address.
 ///
-/// It is one node's: the sockets that it opened once at [`Transport::listen`] and
-/// [`Transport::bind`] are those that it gives ever after.
+/// A transport belongs to one node: [`Transport::listen`] and [`Transport::bind`] open a socket at
+/// the first call and return the same socket at each later one.
 #[derive(Debug, Clone, Default)]
 pub struct OsTransport {
-    listener: KeptSocket,
-    datagrams: KeptSocket,
+    listener: SharedSocket,
+    datagrams: SharedSocket,
 }
 
 impl Transport for OsTransport {
@@ -48,7 +48,7 @@ impl Transport for OsTransport {
         }))
     }
 
-    fn bind(&self, at: ListenAddress) -> io::Result<Box<dyn Datagrams>> {
+    fn bind(&self, at: ListenAddress) -> io::Result<Box<dyn DatagramSocket>> {
         let socket = self.datagrams.get(|| bound(at, Type::DGRAM));
         let socket = socket.and_then(|socket| UdpSocket::from_std(socket.into()));
         let socket = socket.map_err(|error| explained("udp", at, &error))?;
@@ -61,8 +61,7 @@ impl Transport for OsTransport {
     }
 }
 
-/// A socket with its address, for both families where the machine has both and no address is
-/// asked for.
+/// Returns a bound socket, a dual-stack one where no address is given and the machine has IPv6.
 fn bound(at: ListenAddress, kind: Type) -> io::Result<Socket> {
     let open = |ip: IpAddr| {
         let address = SocketAddr::new(ip, at.port);
@@ -72,7 +71,7 @@ fn bound(at: ListenAddress, kind: Type) -> io::Result<Socket> {
             socket.set_only_v6(at.ip.is_some())?;
         }
         if kind == Type::STREAM {
-            // A port whose last connections are still closing is free for us.
+            // A port whose last connections are still closing can be bound.
             socket.set_reuse_address(true)?;
         }
         socket.set_nonblocking(true)?;
@@ -92,14 +91,19 @@ fn bound(at: ListenAddress, kind: Type) -> io::Result<Socket> {
     }
 }
 
-fn explained(network: &str, at: ListenAddress, error: &io::Error) -> io::Error {
-    let why = match error.kind() {
+fn explained(network: &'static str, at: ListenAddress, error: &io::Error) -> io::Error {
+    let reason = match error.kind() {
         io::ErrorKind::AddrInUse => "address already in use".to_owned(),
         io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
         io::ErrorKind::AddrNotAvailable => "cannot assign requested address".to_owned(),
         _ => error.to_string(),
     };
-    io::Error::new(error.kind(), format!("listen {network} {at}: bind: {why}"))
+    let explained = BindError {
+        network,
+        at,
+        reason,
+    };
+    io::Error::new(error.kind(), explained)
 }
 
 fn canonical(address: SocketAddr) -> SocketAddr {
@@ -107,7 +111,7 @@ fn canonical(address: SocketAddr) -> SocketAddr {
 }
 
 fn wire(stream: TcpStream) -> io::Result<Wire> {
-    // Messages are written whole: waiting for more to put beside them only delays them.
+    // Messages are written in one piece: Nagle's algorithm would only delay them.
     stream.set_nodelay(true)?;
     Ok(Wire {
         local: canonical(stream.local_addr()?),
@@ -137,7 +141,7 @@ struct Udp {
     socket: UdpSocket,
 }
 
-impl Datagrams for Udp {
+impl DatagramSocket for Udp {
     fn address(&self) -> SocketAddr {
         self.address
     }
@@ -147,7 +151,7 @@ impl Datagrams for Udp {
             (true, IpAddr::V4(ip)) => SocketAddr::new(ip.to_ipv6_mapped().into(), to.port()),
             _ => to,
         };
-        // Past the runtime, which would say `WouldBlock` until it has looked at the socket once.
+        // Bypasses the runtime, which returns `WouldBlock` until it has polled the socket once.
         SockRef::from(&self.socket)
             .send_to(datagram, &to.into())
             .map(drop)

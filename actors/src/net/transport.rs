@@ -1,4 +1,4 @@
-//! What the actors need of a network: the operating system's, or one in memory for tests.
+//! The abstraction over sockets: the operating system's, or an in-memory network for tests.
 
 use std::io;
 use std::net::SocketAddr;
@@ -7,42 +7,43 @@ use std::task::{Context, Poll};
 use futures_util::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-/// A connection's bytes.
+/// The byte stream of a connection.
 pub trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for T {}
 
-/// A connection that stands.
+/// An established connection.
 pub struct Wire {
-    /// Its bytes.
+    /// The byte stream.
     pub stream: Box<dyn ByteStream>,
-    /// Our end.
+    /// The local address.
     pub local: SocketAddr,
-    /// The other end.
+    /// The remote address.
     pub remote: SocketAddr,
 }
 
-/// Takes connections.
+/// A listening socket.
 pub trait Listen: Send {
-    /// Where it listens.
+    /// Returns the address that the socket listens at.
     fn address(&self) -> SocketAddr;
 
-    /// Waits for the next connection. Dropping the future loses none.
+    /// Waits for the next connection. Dropping the future loses no connection.
     fn accept(&mut self) -> BoxFuture<'_, io::Result<Wire>>;
 }
 
-/// Sends and takes datagrams.
-pub trait Datagrams: Send + Sync {
-    /// Where they arrive.
+/// A socket for datagrams.
+pub trait DatagramSocket: Send + Sync {
+    /// Returns the address that the socket is bound to.
     fn address(&self) -> SocketAddr;
 
-    /// Sends one, or fails at once.
+    /// Sends a datagram, or fails at once.
     ///
     /// # Errors
-    /// Those of the socket; `WouldBlock` where there is no room now.
+    /// The socket's errors; `WouldBlock` where its buffer is full.
     fn try_send(&self, to: SocketAddr, datagram: &[u8]) -> io::Result<()>;
 
-    /// Takes one; what is longer than `buffer` is cut.
+    /// Receives a datagram; a longer one is cut to the length of `buffer`. Returns its length and
+    /// its sender.
     fn poll_receive(
         &self,
         cx: &mut Context<'_>,
@@ -50,7 +51,7 @@ pub trait Datagrams: Send + Sync {
     ) -> Poll<io::Result<(usize, SocketAddr)>>;
 }
 
-/// A network.
+/// A network that connections and datagrams go through.
 pub trait Transport: Send + Sync {
     /// Connects to an address.
     fn connect(&self, to: SocketAddr) -> BoxFuture<'_, io::Result<Wire>>;
@@ -58,22 +59,35 @@ pub trait Transport: Send + Sync {
     /// Listens at an address; port 0 means any.
     ///
     /// # Errors
-    /// Those of the socket, in geth's words: `listen tcp :30303: bind: address already in use`.
+    /// The socket's errors, with geth's text: `listen tcp :30303: bind: address already in use`.
     fn listen(&self, at: ListenAddress) -> io::Result<Box<dyn Listen>>;
 
     /// Opens a socket for datagrams; port 0 means any.
     ///
     /// # Errors
     /// As [`Transport::listen`].
-    fn bind(&self, at: ListenAddress) -> io::Result<Box<dyn Datagrams>>;
+    fn bind(&self, at: ListenAddress) -> io::Result<Box<dyn DatagramSocket>>;
 }
 
-/// Where to listen: at one address, or at all of this machine.
+/// The reason for which a transport cannot listen: the error inside of the [`io::Error`] of
+/// [`Transport::listen`] and [`Transport::bind`], in geth's words.
+#[derive(Debug, thiserror::Error)]
+#[error("listen {network} {at}: bind: {reason}")]
+pub struct BindError {
+    /// The network: `tcp` or `udp`.
+    pub network: &'static str,
+    /// The address.
+    pub at: ListenAddress,
+    /// The system's reason, in its usual words.
+    pub reason: String,
+}
+
+/// The address to listen at: one address, or all addresses of this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ListenAddress {
     /// `None`: all addresses, IPv4 and IPv6.
     pub ip: Option<std::net::IpAddr>,
-    /// 0: any that is free.
+    /// The port; 0: any free one.
     pub port: u16,
 }
 
@@ -89,7 +103,7 @@ impl std::fmt::Display for ListenAddress {
 impl std::str::FromStr for ListenAddress {
     type Err = String;
 
-    /// Reads `:30303` or `127.0.0.1:30303`.
+    /// Parses `:30303` or `127.0.0.1:30303`.
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong =
             || format!("{text:?} is no address to listen at; use \":30303\" or \"IP:PORT\"");

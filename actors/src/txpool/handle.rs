@@ -1,4 +1,4 @@
-//! How everybody else reaches the pool.
+//! Handle to the transaction pool for other components.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,104 +10,104 @@ use actoreum_txpool::{AddError, PeerId, PoolReader, PoolTx, Snapshot, Status};
 use actoreum_wire::eth::LazyList;
 use tokio::time::{Instant, sleep};
 
-use super::limits::{RECENT_BLOCKS, RETRIES, RETRY_PAUSE};
+use super::limits::{MAX_RETRIES, RECENT_BLOCKS, RETRY_PAUSE};
 use super::verifier::{Checked, RawTransaction, SliceRules, TransactionVerifier, check_slice};
 use super::{TxPoolActor, sender_rules};
-use crate::supervision::{ActorRef, AskError, JobError, Pool, PoolError};
+use actoreum_supervision::{ActorRef, AskError, JobError, Pool, PoolError};
 
-/// How long a submission waits for an actor that is starting again, and for its answer. See
+/// Timeout of a submission, during which the actor may restart and answer. See
 /// [`BACKOFF`](super::BACKOFF).
-const PATIENCE: Duration = Duration::from_secs(10);
-/// How often a submission is made again after the actor went down while it was at it: it may be
-/// the transaction that brings it down.
-const INTERRUPTIONS: u32 = 1;
+const SUBMIT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Maximum number of retries of a submission during which the actor failed: the transaction itself
+/// may be the cause.
+const MAX_INTERRUPTIONS: u32 = 1;
 
-/// Why a transaction was not submitted.
+/// Reason why a local transaction was not submitted.
 #[derive(Debug, thiserror::Error)]
 pub enum SubmitError {
-    /// The pool does not take it.
+    /// The pool refuses the transaction.
     #[error(transparent)]
     Refused(#[from] AddError),
-    /// The pool did not answer. Whether it took the transaction is not known only where
-    /// [`AskError::was_never_handled`] is false.
+    /// The pool did not answer. It is unknown whether it accepted the transaction, unless
+    /// [`AskError::was_never_handled`] is true.
     #[error("transaction pool: {0}")]
     NoAnswer(#[from] AskError),
-    /// The threads that check signatures did not answer; nothing has happened.
+    /// The threads that check signatures did not answer; the transaction was not submitted.
     #[error("transaction pool: {0}")]
     NotPrepared(#[from] JobError),
 }
 
-/// Why a peer's transactions were not submitted.
+/// Reason why a peer's transactions were not submitted.
 #[derive(Debug, thiserror::Error)]
 pub enum RemoteError {
-    /// One of them cannot be decoded.
+    /// A transaction cannot be decoded.
     #[error("malformed transaction: {0}")]
     Malformed(#[from] DecodeError),
     /// The threads that check signatures did not answer, or the peer has left.
     #[error("transaction pool: {0}")]
     NotChecked(#[from] JobError),
-    /// The pool did not answer; it may have taken some.
+    /// The pool did not answer; it may have accepted some.
     #[error("transaction pool: {0}")]
     NoAnswer(#[from] AskError),
 }
 
-/// What came of a transaction that a peer sent.
+/// Result of a transaction that a peer sent.
 #[derive(Debug)]
 pub struct Submitted {
-    /// Its hash.
+    /// Hash of the transaction.
     pub hash: B256,
-    /// Its type (EIP-2718).
+    /// Type of the transaction (EIP-2718).
     pub tx_type: TxType,
     /// Bytes of its encoding (EIP-2718) with its blobs.
     pub size: usize,
-    /// Where it stands in the pool, or why it was not taken.
+    /// Status in the pool, or the reason of the refusal.
     pub result: Result<Status, AddError>,
 }
 
-/// The pool, for those who submit and those who read. Cloning is cheap; it outlives every
-/// generation of the actor.
+/// Handle to the pool, to submit and to read transactions. Cheap to clone; it survives restarts of
+/// the actor.
 #[derive(Clone)]
 pub struct TxPoolHandle {
-    /// Who decides.
+    /// Owner of the pool.
     pub actor: ActorRef<TxPoolActor>,
-    /// What readers see.
+    /// The published snapshot.
     pub reader: PoolReader,
     /// Checks what peers send.
     pub verifier: TransactionVerifier,
-    chain: ChainReader,
+    chain_reader: ChainReader,
 }
 
 impl TxPoolHandle {
-    /// `signatures` are the threads that check what peers send.
+    /// Creates a handle; `signatures` are the threads that check what peers send.
     pub fn new(
         actor: ActorRef<TxPoolActor>,
         reader: PoolReader,
-        chain: ChainReader,
+        chain_reader: ChainReader,
         signatures: Pool,
     ) -> Self {
         Self {
             actor,
             reader,
             verifier: TransactionVerifier::new(signatures),
-            chain,
+            chain_reader,
         }
     }
 
-    /// The pool at this moment; `None` before it has started.
+    /// Returns the current snapshot; `None` before the pool has started.
     pub fn snapshot(&self) -> Option<Arc<Snapshot>> {
         self.reader.snapshot()
     }
 
-    /// Submits a transaction of this node's own user. When this returns its hash, it is in the
-    /// pool and in the journal.
+    /// Submits a transaction of a user of this node. When this returns its hash, the transaction is
+    /// in the pool and in the journal.
     ///
-    /// Its signature is checked on the caller's thread, which takes some 50 microseconds; blobs
-    /// are checked elsewhere.
+    /// The signature is checked on the caller's thread, which takes some 50 microseconds; blobs are
+    /// checked on the verifier's threads.
     ///
     /// # Errors
     /// [`SubmitError`]
     pub async fn submit(&self, pooled: PooledTransaction) -> Result<B256, SubmitError> {
-        let rules = sender_rules(&self.chain);
+        let rules = sender_rules(&self.chain_reader);
         let transaction = if pooled.sidecar.is_some() {
             let prepare = move || PoolTx::prepare(pooled, &rules);
             self.verifier.run_local(prepare).await??
@@ -121,28 +121,31 @@ impl TxPoolHandle {
         }
     }
 
-    /// Asks until there is an answer: the actor may go down before it comes to the message, and
-    /// while it is at it.
+    /// Asks until there is an answer: the actor may fail before it handles the message, and while
+    /// it does.
     async fn add_local(&self, transaction: Arc<PoolTx>) -> Result<Added, AskError> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + SUBMIT_TIMEOUT;
         let mut interruptions = 0;
         loop {
-            let patience = deadline.saturating_duration_since(Instant::now());
+            let timeout = deadline.saturating_duration_since(Instant::now());
             let transactions = vec![Arc::clone(&transaction)];
             let message = AddLocal { transactions };
-            match self.actor.within(patience).ask(message).await {
-                Err(error) if error.was_never_handled() && !patience.is_zero() => {}
-                Err(AskError::Interrupted) if interruptions < INTERRUPTIONS => interruptions += 1,
-                // It was taken before the actor went down, and came back from the journal.
+            match self.actor.within(timeout).ask(message).await {
+                Err(error) if error.was_never_handled() && !timeout.is_zero() => {}
+                Err(AskError::Interrupted) if interruptions < MAX_INTERRUPTIONS => {
+                    interruptions += 1
+                }
+                // The transaction was added before the actor failed, and came back from the
+                // journal.
                 Ok(added) if interruptions > 0 && is_known(&added) => return Ok(Added::new()),
                 answer => return answer,
             }
         }
     }
 
-    /// Hands on a slice of what a peer sent, which must have joined the
-    /// [verifier](Self::verifier); what came of each, in order. Signatures are checked on threads
-    /// of their own, of what the pool does not know yet.
+    /// Submits a slice of a peer's transactions, and returns their results in order. The peer must
+    /// have joined the [verifier](Self::verifier). Signatures of unknown transactions are checked
+    /// on the verifier's threads.
     ///
     /// # Errors
     /// [`RemoteError`]
@@ -159,7 +162,7 @@ impl TxPoolHandle {
                 hash: checked.hash,
                 tx_type: checked.tx_type,
                 size: checked.size,
-                // Until the pool says more.
+                // Replaced by the pool's answer.
                 result: result
                     .as_ref()
                     .map(|_| Status::Queued)
@@ -172,30 +175,34 @@ impl TxPoolHandle {
         }
         let (places, transactions): (Vec<usize>, Vec<_>) = transactions.into_iter().unzip();
         let message = AddRemote { peer, transactions };
-        let added = self.actor.within(PATIENCE).ask(message).await?;
+        let added = self.actor.within(SUBMIT_TIMEOUT).ask(message).await?;
         for (place, result) in places.into_iter().zip(added) {
             if let Some(submitted) = submitted.get_mut(place) {
                 submitted.result = result;
             }
         }
-        self.find_sealed(peer, &mut submitted).await?;
+        self.mark_sealed_as_known(peer, &mut submitted).await?;
         Ok(submitted)
     }
 
-    /// A nonce that is too low may be that of a transaction which was sealed while it was on its
-    /// way here: then it is known.
-    async fn find_sealed(&self, peer: PeerId, all: &mut [Submitted]) -> Result<(), JobError> {
+    /// Marks transactions as known whose nonce is too low because they were sealed a short time
+    /// ago.
+    async fn mark_sealed_as_known(
+        &self,
+        peer: PeerId,
+        all: &mut [Submitted],
+    ) -> Result<(), JobError> {
         let is_used = |it: &&mut Submitted| matches!(it.result, Err(AddError::NonceTooLow));
         let used: Vec<&mut Submitted> = all.iter_mut().filter(is_used).collect();
         if used.is_empty() {
             return Ok(());
         }
-        let (chain, hashes) = (self.chain.clone(), used.iter().map(|it| it.hash));
+        let (chain_reader, hashes) = (self.chain_reader.clone(), used.iter().map(|it| it.hash));
         let hashes: Vec<B256> = hashes.collect();
         let look_up = move || -> Vec<bool> {
-            let oldest = chain.head_number().saturating_sub(RECENT_BLOCKS);
+            let oldest = chain_reader.head_number().saturating_sub(RECENT_BLOCKS);
             let is_recent = |hash: &B256| {
-                let block = chain.store().transaction_block(hash);
+                let block = chain_reader.store().transaction_block(hash);
                 block.is_ok_and(|number| number.is_some_and(|number| number >= oldest))
             };
             hashes.iter().map(is_recent).collect()
@@ -209,7 +216,7 @@ impl TxPoolHandle {
         Ok(())
     }
 
-    /// Checks a slice when its turn comes; again where the threads went down before.
+    /// Checks a slice when its turn comes, and again where the threads were down.
     async fn check<T: RawTransaction>(
         &self,
         peer: PeerId,
@@ -217,15 +224,19 @@ impl TxPoolHandle {
     ) -> Result<Vec<Checked>, RemoteError> {
         let mut retries = 0;
         loop {
-            let (chain, reader, slice) = (self.chain.clone(), self.reader.clone(), slice.clone());
+            let (chain_reader, reader, slice) = (
+                self.chain_reader.clone(),
+                self.reader.clone(),
+                slice.clone(),
+            );
             let check = move || {
-                // What cannot be read here is left to the pool.
-                let state = chain.state_at(chain.head_number()).ok();
-                let rules = SliceRules::new(sender_rules(&chain), reader.snapshot(), state);
+                // Without the state the pool alone checks the funds.
+                let state = chain_reader.state_at(chain_reader.head_number()).ok();
+                let rules = SliceRules::new(sender_rules(&chain_reader), reader.snapshot(), state);
                 check_slice(&slice, &rules)
             };
             match self.verifier.run(peer, check).await {
-                Err(JobError::NotRun(PoolError::Closed)) if retries < RETRIES => {
+                Err(JobError::NotRun(PoolError::Closed)) if retries < MAX_RETRIES => {
                     retries += 1;
                     sleep(RETRY_PAUSE).await;
                 }

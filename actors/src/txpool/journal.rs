@@ -1,4 +1,5 @@
-//! The actor's journal: what goes wrong with the file is said, and the pool goes on.
+//! The actor's journal of local transactions. Errors of the file are logged, and the pool
+//! continues.
 
 use std::{
     io,
@@ -10,20 +11,30 @@ use actoreum_txpool::{AddError, Journal, Origin, Pool, PoolTx};
 use tracing::{error, info, warn};
 
 use super::{TxPoolActor, sender_rules};
-use crate::supervision::Failure;
+use actoreum_supervision::Failure;
 
-/// Where local transactions are written down.
+/// The error of a journal that cannot be read or opened.
+#[derive(Debug, thiserror::Error)]
+#[error("transaction journal {}: {error}", .path.display())]
+pub struct JournalError {
+    /// The journal's file.
+    pub path: PathBuf,
+    /// The file's error.
+    pub error: io::Error,
+}
+
+/// Journal of local transactions.
 pub(super) struct LocalJournal(Journal);
 
 impl LocalJournal {
-    /// Puts what the journal holds into the pool, then what `more` adds, and opens it to go on. A
-    /// file with a damaged end gives what stands before.
+    /// Adds the journal's transactions to the pool, then those of `more`, and opens the file for
+    /// appending. Of a file with a damaged end the intact beginning is loaded.
     pub(super) fn open(
         actor: &mut TxPoolActor,
         path: PathBuf,
         more: impl FnOnce(&mut TxPoolActor),
     ) -> Result<Self, Failure> {
-        let rules = sender_rules(&actor.setup.chain);
+        let rules = sender_rules(&actor.setup.chain_reader);
         let (mut loaded, mut dropped) = (0, 0);
         let is_whole = Journal::load(&path, |batch| {
             for pooled in batch {
@@ -36,13 +47,13 @@ impl LocalJournal {
                 }
             }
         })
-        .map_err(|error| failure(&path, &error))?;
+        .map_err(|error| failure(&path, error))?;
         if !is_whole {
             warn!(path = %path.display(), "transaction journal is damaged at its end");
         }
         info!(loaded, dropped, "transaction journal loaded");
         more(actor);
-        let journal = Journal::open(&path).map_err(|error| failure(&path, &error))?;
+        let journal = Journal::open(&path).map_err(|error| failure(&path, error))?;
         let mut journal = Self(journal);
         journal.rotate(&actor.pool);
         Ok(journal)
@@ -66,12 +77,13 @@ impl LocalJournal {
         match self.0.rotate(local.map(|transaction| &**transaction)) {
             Ok(transactions) => info!(transactions, "transaction journal regenerated"),
             Err(error) => {
-                error!(%error, "transaction journal not regenerated, the old one goes on")
+                error!(%error, "transaction journal not regenerated, keeping the old one")
             }
         }
     }
 }
 
-fn failure(path: &Path, error: &io::Error) -> Failure {
-    format!("transaction journal {}: {error}", path.display()).into()
+fn failure(path: &Path, error: io::Error) -> Failure {
+    let path = path.to_path_buf();
+    JournalError { path, error }.into()
 }

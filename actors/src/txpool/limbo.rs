@@ -1,5 +1,6 @@
-//! Blob transactions that are in a block, with their sidecars, which no block holds: a reorg that
-//! takes the block back needs them. geth's blob pool has a limbo for the same.
+//! Included blob transactions with their sidecars. Blocks do not contain sidecars, but after a
+//! reorg the transactions return to the pool with them. geth's blob pool has a limbo for the same
+//! purpose.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,20 +11,20 @@ use parking_lot::Mutex;
 
 use super::limits::{LIMBO_BLOCKS, MAX_LIMBO_BYTES};
 
-/// See the module. It outlives every generation of the pool; cloning it is cheap.
+/// Store of included blob transactions. It survives restarts of the pool; clones share the content.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Limbo(Arc<Mutex<Included>>);
 
 #[derive(Debug, Default)]
 struct Included {
-    /// Each with the number of the block that it was first seen in.
+    /// Transactions by hash, each with the number of the block that it was first seen in.
     transactions: HashMap<B256, (u64, Arc<PoolTx>)>,
     bytes: usize,
 }
 
 impl Limbo {
-    /// Keeps the blob transactions that left the pool between two moments because they are in a
-    /// block: `block_of` knows its number. Those that are in the pool again are let go.
+    /// Adds the blob transactions that are in `before` but not in `after` because a block includes
+    /// them: `block_of` returns the number of that block. Removes those that are in the pool again.
     pub(super) fn keep_included(
         &self,
         before: &Snapshot,
@@ -55,15 +56,15 @@ impl Limbo {
         }
     }
 
-    /// The blob transaction with this hash, with its sidecar.
+    /// Returns the blob transaction with this hash, with its sidecar.
     pub(super) fn get(&self, hash: &B256) -> Option<Arc<PoolTx>> {
         let included = self.0.lock();
         let (_, transaction) = included.transactions.get(hash)?;
         Some(Arc::clone(transaction))
     }
 
-    /// Drops what is buried under [`LIMBO_BLOCKS`] blocks, and the oldest until the rest has at most
-    /// [`MAX_LIMBO_BYTES`].
+    /// Removes the transactions that are more than [`LIMBO_BLOCKS`] blocks below `head`, and the
+    /// oldest until the rest has at most [`MAX_LIMBO_BYTES`].
     pub(super) fn prune(&self, head: u64) {
         let mut included = self.0.lock();
         let mut by_age: Vec<(u64, B256)> = included
@@ -73,8 +74,8 @@ impl Limbo {
             .collect();
         by_age.sort_unstable();
         for (number, hash) in by_age {
-            let is_buried = number.saturating_add(LIMBO_BLOCKS) < head;
-            if !is_buried && included.bytes <= MAX_LIMBO_BYTES {
+            let is_too_old = number.saturating_add(LIMBO_BLOCKS) < head;
+            if !is_too_old && included.bytes <= MAX_LIMBO_BYTES {
                 return;
             }
             included.remove(&hash);
@@ -108,11 +109,11 @@ mod tests {
 
     use super::*;
 
-    /// The versioned hash of a blob of zeros.
+    /// Versioned hash of a blob of zeros.
     const ZERO_BLOB: B256 =
         b256!("010657f37554c781402a22917dee2f75def7ab966d7b770905398eba3c444014");
 
-    /// A state in which everybody is rich and has sent so many transactions.
+    /// State in which every account has one ether and this nonce.
     struct Sent(u64);
 
     impl StateReader for Sent {
@@ -132,7 +133,11 @@ mod tests {
     }
 
     fn head(number: u64) -> Head {
-        let config = ChainConfig::active_from_genesis(1337, Fork::Cancun);
+        let config = ChainConfig {
+            // Chains that have not merged have no blobs.
+            terminal_total_difficulty: Some(U256::ZERO),
+            ..ChainConfig::active_from_genesis(1337, Fork::Cancun)
+        };
         let header = Header {
             number,
             gas_limit: 30_000_000,
@@ -142,7 +147,8 @@ mod tests {
         Head::new(&config, &header, header.hash(), 7)
     }
 
-    /// A transaction with a blob of zeros, whose commitment and proof are the point at infinity.
+    /// Returns a transaction with a blob of zeros, whose commitment and proof are the point at
+    /// infinity.
     fn blob_transaction(nonce: u64) -> Arc<PoolTx> {
         let infinity = || {
             let mut point = FixedBytes::<48>::ZERO;

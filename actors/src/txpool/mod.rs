@@ -1,24 +1,23 @@
-//! TxPoolActor: owns the transaction pool.
+//! TxPoolActor: owner of the transaction pool.
 //!
 //! | message | what happens |
 //! |---|---|
-//! | [`AddLocal`] | taken or refused, one by one; written to the journal, shown to readers, told to followers, then answered |
-//! | [`AddRemote`] | the same without the journal; the oldest give way in a full mailbox |
-//! | [`ChainChanged`] | the pool stands on the new head; what a reorg took back returns, blob transactions with the sidecars that the limbo kept |
-//! | [`SetPriceLimit`] | what offers less leaves |
-//! | `Evict`, each minute | what has waited too long leaves; a head that was missed is followed |
-//! | `Rejournal`, each hour | the journal is written anew, without what has left the pool |
+//! | [`AddLocal`] | accepted or refused, one by one; written to the journal, published, sent to followers, then answered |
+//! | [`AddRemote`] | the same without the journal; a full mailbox drops the oldest |
+//! | [`ChainChanged`] | the pool follows the new head; transactions of a reorg return, blob transactions with the sidecars that the limbo keeps |
+//! | [`SetPriceLimit`] | cheaper transactions are dropped |
+//! | `Evict`, each minute | transactions that are queued too long are dropped; a missed head is followed |
+//! | `Rejournal`, each hour | the journal is rewritten, without the transactions that have left the pool |
 //!
-//! Reads are no messages: they go through the published snapshot. What takes long (signatures,
-//! blobs) was done before a transaction comes here, by [`TxPoolHandle`] and its
-//! [`TransactionVerifier`].
+//! Readers use the published snapshot, not messages. Expensive checks (signatures, blobs) are done
+//! before a transaction reaches the actor, by [`TxPoolHandle`] and its [`TransactionVerifier`].
 //!
-//! A new generation begins with the journal and the state of the head: local transactions are
-//! back before the first message is handled, those of peers come again from peers. At a takeover
-//! geth's journal is read once, after our own.
+//! A restarted actor begins with the journal and the state of the head: local transactions are back
+//! before the first message is handled, those of peers come again from peers. At a takeover geth's
+//! journal is read once, after our own.
 
+mod geth_journal;
 mod handle;
-mod inherited;
 mod journal;
 mod limbo;
 pub mod limits;
@@ -49,147 +48,146 @@ use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use crate::log_limit::LogLimit;
-use crate::supervision::{
+use actoreum_supervision::{
     Actor, Backoff, Ctx, Exit, Failure, Handles, Message, Recipient, TellError, WhenAbandoned,
     WhenFull,
 };
+pub use geth_journal::GethJournal;
+use geth_journal::GethTakeover;
 pub use handle::{RemoteError, SubmitError, Submitted, TxPoolHandle};
-use inherited::Inherited;
-pub use inherited::InheritedJournal;
+pub use journal::JournalError;
 use journal::LocalJournal;
 use limbo::Limbo;
-use reorg::{Room, StoodOn};
-pub use verifier::{Lane, RawTransaction, TransactionVerifier};
+use reorg::{Capacity, LastHead};
+pub use verifier::{RawTransaction, TransactionVerifier, VerifierMembership};
 
-/// Time between two looks for transactions that have waited too long, as in geth.
+/// Interval of the eviction of transactions that are queued too long, as in geth.
 const EVICT_PERIOD: Duration = Duration::from_secs(60);
-/// The least time between two rotations of the journal, as in geth.
-const LEAST_REJOURNAL: Duration = Duration::from_secs(1);
+/// Minimum interval of the journal's rotation, as in geth.
+const MIN_REJOURNAL: Duration = Duration::from_secs(1);
 
-/// For the pool's supervisor: the pauses before a crashed pool begins again are so much shorter
-/// than what a submission waits for it that no user hears of a crash.
+/// Backoff for the pool's supervisor: its pauses are so much shorter than the timeout of a
+/// submission that a crash is invisible to users.
 pub const BACKOFF: Backoff = Backoff {
     first: Duration::from_millis(50),
     max: Duration::from_secs(2),
     healthy_after: Duration::from_secs(30),
 };
 
-/// What every generation of a TxPoolActor is made from.
+/// Arguments of TxPoolActor, which survive its restarts.
 #[derive(Clone)]
 pub struct TxPoolSetup {
-    /// The chain that it follows.
-    pub chain: ChainReader,
-    /// Where readers see the pool; it outlives every generation.
+    /// The chain that the pool follows.
+    pub chain_reader: ChainReader,
+    /// The published snapshot.
     pub reader: PoolReader,
     /// The pool's settings.
     pub config: PoolConfig,
-    /// The file that local transactions survive in; `None`: they don't.
+    /// Path of the journal of local transactions; `None`: they do not survive a restart.
     pub journal: Option<PathBuf>,
-    /// The journal of the node that ran here before. Without a journal of our own it is not read.
-    pub inherited: Option<InheritedJournal>,
-    /// Time between two rotations of the journal.
+    /// The journal of the geth that ran here before. It is not read without a journal of our own.
+    pub geth_journal: Option<GethJournal>,
+    /// Interval of the journal's rotation.
     pub rejournal: Duration,
-    /// Who hears of transactions that can be executed.
+    /// Actors that are notified of executable transactions.
     pub followers: Vec<Recipient<NewTransactions>>,
-    /// What [`SetPriceLimit`] set; it outlives every generation, in wei a gas.
+    /// Price limit in wei per gas, as [`SetPriceLimit`] set it; it survives restarts.
     price_limit: Arc<AtomicU64>,
-    /// The block that the last generation stood on.
-    stood_on: StoodOn,
-    /// Blob transactions that are in a block.
+    /// The last head of the pool before a restart.
+    last_head: LastHead,
+    /// Blob transactions that are in recent blocks.
     limbo: Limbo,
-    /// The zero of the pool's clock.
+    /// Zero of the pool's clock.
     epoch: Instant,
 }
 
 impl TxPoolSetup {
-    /// A pool with geth's settings, without a journal and followers.
-    pub fn new(chain: ChainReader, reader: PoolReader, config: PoolConfig) -> Self {
+    /// Creates a setup with geth's settings, without a journal and followers.
+    pub fn new(chain_reader: ChainReader, reader: PoolReader, config: PoolConfig) -> Self {
         Self {
-            chain,
+            chain_reader,
             reader,
             price_limit: Arc::new(AtomicU64::new(config.price_limit)),
             config,
             journal: None,
-            inherited: None,
+            geth_journal: None,
             rejournal: Duration::from_secs(3600),
             followers: Vec::new(),
-            stood_on: StoodOn::default(),
+            last_head: LastHead::default(),
             limbo: Limbo::default(),
             epoch: Instant::now(),
         }
     }
 
-    /// Adds somebody who hears of transactions that can be executed.
+    /// Adds an actor that is notified of executable transactions.
     pub fn follower(mut self, follower: Recipient<NewTransactions>) -> Self {
         self.followers.push(follower);
         self
     }
 
-    /// Makes the next generation: the head's state, then the journal.
+    /// Creates the actor: reads the state of the head, then the journal.
     ///
     /// # Errors
-    /// The state can't be read, or the journal can't be opened.
-    pub fn open(self) -> Result<TxPoolActor, Failure> {
-        let header = self.chain.head();
-        let state = self.chain.state_at(header.number)?;
+    /// The state cannot be read, or the journal cannot be opened.
+    pub fn start(self) -> Result<TxPoolActor, Failure> {
+        let header = self.chain_reader.head();
+        let state = self.chain_reader.state_at(header.number)?;
         let mut config = self.config.clone();
         config.price_limit = self.price_limit.load(Relaxed);
-        let pool = Pool::new(config, pool_head(&self.chain, &header));
+        let pool = Pool::new(config, pool_head(&self.chain_reader, &header));
         let mut actor = TxPoolActor {
             setup: self,
             pool,
             state,
             journal: None,
-            inherited: None,
+            takeover: None,
         };
         if let Some(path) = actor.setup.journal.clone() {
-            let read = |actor: &mut TxPoolActor| actor.inherited = Inherited::read(actor);
+            let read = |actor: &mut TxPoolActor| actor.takeover = GethTakeover::read(actor);
             actor.journal = Some(LocalJournal::open(&mut actor, path, read)?);
         }
-        if let Some(stood_on) = actor.setup.stood_on.get() {
-            actor.follow_from(&stood_on, None)?;
+        if let Some(last_head) = actor.setup.last_head.get() {
+            actor.follow_from(&last_head, None)?;
         }
-        actor.setup.stood_on.set(actor.pool.head().hash);
+        actor.setup.last_head.set(actor.pool.head().hash);
         actor.publish();
         Ok(actor)
     }
 }
 
-/// What the pool's rules need of a head.
-fn pool_head(chain: &ChainReader, header: &SealedHeader) -> Head {
-    let next_base_fee = next_base_fee(chain.config(), header);
-    Head::new(chain.config(), header, header.hash(), next_base_fee)
+/// Returns the fields of a head that the pool's rules need.
+fn pool_head(chain_reader: &ChainReader, header: &SealedHeader) -> Head {
+    let next_base_fee = next_base_fee(chain_reader.config(), header);
+    Head::new(chain_reader.config(), header, header.hash(), next_base_fee)
 }
 
-/// The signatures that the block after the head allows.
-fn sender_rules(chain: &ChainReader) -> SenderRules {
-    let head = chain.head();
-    SenderRules::at(chain.config(), head.number + 1, head.timestamp)
+/// Returns the signature rules of the block after the head.
+fn sender_rules(chain_reader: &ChainReader) -> SenderRules {
+    let head = chain_reader.head();
+    SenderRules::at(chain_reader.config(), head.number + 1, head.timestamp)
 }
 
-/// See the module.
+/// Actor that owns the transaction pool; see the module.
 pub struct TxPoolActor {
     setup: TxPoolSetup,
     pool: Pool,
     /// The state after the pool's head.
     state: StateView,
     journal: Option<LocalJournal>,
-    /// What is left of a former node's journal.
-    inherited: Option<Inherited>,
+    /// The takeover of geth's journal, until it has ended.
+    takeover: Option<GethTakeover>,
 }
 
-/// A minute has passed.
+/// Timer message: evict transactions.
 #[derive(Message)]
-#[rtype(result = "()")]
 struct Evict;
 
-/// It is time to rotate the journal.
+/// Timer message: rotate the journal.
 #[derive(Message)]
-#[rtype(result = "()")]
 struct Rejournal;
 
 impl TxPoolActor {
-    /// Seconds of the pool's clock.
+    /// Returns the pool's clock in seconds.
     fn now(&self) -> u64 {
         self.setup.epoch.elapsed().as_secs()
     }
@@ -200,7 +198,7 @@ impl TxPoolActor {
             .map(|transaction| self.add(transaction, origin))
             .collect();
         if added.iter().any(Result::is_ok) {
-            self.settle();
+            self.publish_changes();
         }
         added
     }
@@ -211,7 +209,7 @@ impl TxPoolActor {
             .pool
             .add(Arc::clone(&transaction), origin, &self.state, now);
         match added {
-            // A reorg took the state of the pool's head away, and is still to be told.
+            // A reorg removed the state of the pool's head, and its event is still to come.
             Err(AddError::State(_)) if self.is_behind() => {
                 self.follow(None)?;
                 self.pool.add(transaction, origin, &self.state, now)
@@ -221,41 +219,42 @@ impl TxPoolActor {
     }
 
     fn is_behind(&self) -> bool {
-        self.setup.chain.head().hash() != self.pool.head().hash
+        self.setup.chain_reader.head().hash() != self.pool.head().hash
     }
 
-    /// Stands on the chain's head, with what came back from blocks that left it.
+    /// Moves the pool to the chain's head, with the transactions of blocks that left it.
     fn follow(&mut self, changed: Option<&ChainChanged>) -> Result<(), StateError> {
-        let stood_on = self.pool.head().hash;
-        self.follow_from(&stood_on, changed)
+        let last_head = self.pool.head().hash;
+        self.follow_from(&last_head, changed)
     }
 
     fn follow_from(
         &mut self,
-        stood_on: &B256,
+        last_head: &B256,
         changed: Option<&ChainChanged>,
     ) -> Result<(), StateError> {
-        let room = Room::of(self.pool.config());
+        let capacity = Capacity::of(self.pool.config());
+        let chain_reader = &self.setup.chain_reader;
         let limbo = &self.setup.limbo;
-        let removed = reorg::returned(&self.setup.chain, stood_on, changed, room, limbo);
+        let removed = reorg::reinjected(chain_reader, last_head, changed, capacity, limbo);
         let before = self.pool.snapshot();
-        let header = self.setup.chain.head();
-        let state = self.setup.chain.state_at(header.number)?;
-        let head = pool_head(&self.setup.chain, &header);
+        let header = chain_reader.head();
+        let state = chain_reader.state_at(header.number)?;
+        let head = pool_head(chain_reader, &header);
         let now = self.now();
         self.pool.reset(head, &state, removed, now)?;
-        // What cannot be read is not kept: it would be lost without the limbo, too.
-        let block_of = |hash: &B256| self.setup.chain.store().transaction_block(hash).ok()?;
+        // If a block cannot be read, its transactions are not kept: a reorg loses their sidecars.
+        let block_of = |hash: &B256| chain_reader.store().transaction_block(hash).ok()?;
         limbo.keep_included(&before, &self.pool.snapshot(), block_of);
         limbo.prune(head.number);
         self.state = state;
-        self.setup.stood_on.set(head.hash);
+        self.setup.last_head.set(head.hash);
         Ok(())
     }
 
-    /// Makes lasting, shows and tells what changed, in this order. Returns whether the journal has
-    /// what it should.
-    fn settle(&mut self) -> bool {
+    /// Journals, publishes and announces what changed, in this order. Returns whether the journal
+    /// is complete.
+    fn publish_changes(&mut self) -> bool {
         let changes = self.pool.take_changes();
         let journal = self.journal.as_mut();
         let is_lasting = journal.is_none_or(|journal| journal.append(&changes.journal));
@@ -263,20 +262,21 @@ impl TxPoolActor {
         if changes.pending.is_empty() {
             return is_lasting;
         }
-        let news = NewTransactions {
+        let message = NewTransactions {
             transactions: changes.pending.into(),
         };
         for follower in &self.setup.followers {
-            match follower.tell(news.clone()) {
+            match follower.tell(message.clone()) {
                 Ok(()) => {}
-                // It looks at the pool when it starts: at the node's start, after the journal.
+                // A follower that is down looks at the pool when it starts: at the node's start,
+                // after the journal.
                 Err(TellError::Unavailable(_)) => {
                     debug!(follower = follower.path(), "follower of the pool is down");
                 }
                 Err(error @ TellError::Full(_)) => {
-                    if let Some(left_out) = NOT_DELIVERED.admit() {
+                    if let Some(suppressed) = NOT_DELIVERED.admit() {
                         let follower = follower.path();
-                        warn!(follower, %error, left_out, "new transactions not delivered");
+                        warn!(follower, %error, suppressed, "new transactions not delivered");
                     }
                 }
             }
@@ -284,20 +284,20 @@ impl TxPoolActor {
         is_lasting
     }
 
-    /// Tries what is left of a former node's journal again.
-    fn retry_inherited(&mut self) {
-        let Some(mut inherited) = self.inherited.take() else {
+    /// Tries the waiting transactions of geth's journal again.
+    fn retry_takeover(&mut self) {
+        let Some(mut takeover) = self.takeover.take() else {
             return;
         };
-        inherited.retry(self);
-        self.inherited = Some(inherited);
+        takeover.retry(self);
+        self.takeover = Some(takeover);
     }
 
-    /// Notes that a former node's journal was read, if all of it was dealt with and what was taken
-    /// is in our own.
-    fn finish_inherited(&mut self, is_lasting: bool) {
+    /// Ends the takeover of geth's journal, if none of its transactions waits and those accepted
+    /// are in our own journal.
+    fn finish_takeover(&mut self, is_lasting: bool) {
         if is_lasting {
-            self.inherited = self.inherited.take().and_then(Inherited::finish);
+            self.takeover = self.takeover.take().and_then(GethTakeover::finish);
         }
     }
 
@@ -306,18 +306,18 @@ impl TxPoolActor {
     }
 }
 
-/// Followers that peers keep busy, or that start again, miss transactions.
+/// Followers that peers keep busy, or that are restarting, miss transactions.
 static NOT_DELIVERED: LogLimit = LogLimit::new();
 
 impl Actor for TxPoolActor {
     fn started(&mut self, ctx: &mut Ctx<Self>) -> Result<(), Failure> {
         ctx.notify_every(EVICT_PERIOD, || Evict);
         if self.journal.is_some() {
-            let period = self.setup.rejournal.max(LEAST_REJOURNAL);
+            let period = self.setup.rejournal.max(MIN_REJOURNAL);
             ctx.notify_every(period, || Rejournal);
         }
-        let is_lasting = self.settle();
-        self.finish_inherited(is_lasting);
+        let is_lasting = self.publish_changes();
+        self.finish_takeover(is_lasting);
         Ok(())
     }
 
@@ -355,11 +355,13 @@ impl Handles<ChainChanged> for TxPoolActor {
         }
         match self.follow(Some(&message)) {
             Ok(()) => {
-                if self.inherited.is_some() && inherited::is_current(&self.setup.chain.head()) {
-                    self.retry_inherited();
+                if self.takeover.is_some()
+                    && geth_journal::is_current(&self.setup.chain_reader.head())
+                {
+                    self.retry_takeover();
                 }
-                let is_lasting = self.settle();
-                self.finish_inherited(is_lasting);
+                let is_lasting = self.publish_changes();
+                self.finish_takeover(is_lasting);
             }
             Err(error) => warn!(%error, "pool could not follow the chain, waits for the next head"),
         }
@@ -374,7 +376,7 @@ impl Handles<SetPriceLimit> for TxPoolActor {
         let left = self.pool.set_price_limit(message.price_limit);
         let price_limit = message.price_limit;
         info!(price_limit, left, "pool price limit updated");
-        self.settle();
+        self.publish_changes();
         left
     }
 }
@@ -393,13 +395,13 @@ impl Handles<Evict> for TxPoolActor {
         if left > 0 {
             info!(left, "queued transactions expired");
         }
-        self.retry_inherited();
-        let is_lasting = self.settle();
-        let head = self.setup.chain.head();
-        if let Some(inherited) = &mut self.inherited {
-            inherited.minute_passed(&head);
+        self.retry_takeover();
+        let is_lasting = self.publish_changes();
+        let head = self.setup.chain_reader.head();
+        if let Some(takeover) = &mut self.takeover {
+            takeover.on_minute(&head);
         }
-        self.finish_inherited(is_lasting);
+        self.finish_takeover(is_lasting);
     }
 }
 

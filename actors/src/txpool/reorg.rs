@@ -1,7 +1,7 @@
-//! The transactions of blocks that left the chain, on their way back into the pool.
+//! Reinjection of the transactions of blocks that left the chain.
 //!
-//! They are found by walking from the block that the pool stood on down to the chain, whatever
-//! moved it: an event that got lost, or that told a large reorg in short, loses no transaction.
+//! They are found by walking from the pool's last head down to the chain, whatever moved the chain:
+//! no transaction is lost with an event that was dropped or that shortened a large reorg.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -18,12 +18,12 @@ use tracing::{info, warn};
 use super::limbo::Limbo;
 use super::sender_rules;
 
-/// The block that the pool stands on: it outlives every generation, so that a reorg that comes
-/// while the pool is down is noticed when it is up again.
+/// The last head of the pool. It survives restarts of the actor, so that a reorg during a restart
+/// is noticed.
 #[derive(Debug, Clone, Default)]
-pub(super) struct StoodOn(Arc<Mutex<Option<B256>>>);
+pub(super) struct LastHead(Arc<Mutex<Option<B256>>>);
 
-impl StoodOn {
+impl LastHead {
     pub(super) fn get(&self) -> Option<B256> {
         *self.0.lock()
     }
@@ -33,14 +33,14 @@ impl StoodOn {
     }
 }
 
-/// Room for transactions: more than the pool holds would be dropped there.
+/// Capacity of the pool: more transactions would be dropped there.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Room {
+pub(super) struct Capacity {
     pub(super) transactions: u64,
     pub(super) bytes: usize,
 }
 
-impl Room {
+impl Capacity {
     pub(super) fn of(config: &PoolConfig) -> Self {
         Self {
             transactions: config.global_slots.saturating_add(config.global_queue),
@@ -48,7 +48,7 @@ impl Room {
         }
     }
 
-    /// Takes the place of a transaction; false where there is none.
+    /// Takes the place of a transaction. Returns false where there is none.
     fn take(&mut self, transaction: &Transaction) -> bool {
         let bytes = self.bytes.checked_sub(transaction.length());
         let (Some(transactions), Some(bytes)) = (self.transactions.checked_sub(1), bytes) else {
@@ -62,26 +62,26 @@ impl Room {
     }
 }
 
-/// The transactions that came back since the chain's head was `stood_on`, by nonce: those of the
-/// oldest blocks where there is no room for all, for the later ones of a sender stand on the
-/// earlier ones.
-pub(super) fn returned(
-    chain: &ChainReader,
-    stood_on: &B256,
+/// Returns the transactions that left the chain since its head was `last_head`, by nonce: those of
+/// the oldest blocks where there is no room for all, since a sender's later transactions depend on
+/// the earlier ones.
+pub(super) fn reinjected(
+    chain_reader: &ChainReader,
+    last_head: &B256,
     changed: Option<&ChainChanged>,
-    room: Room,
+    capacity: Capacity,
     limbo: &Limbo,
 ) -> Vec<Arc<PoolTx>> {
-    let told = changed.map(|changed| deleted_blocks(chain, changed));
-    let told = told.unwrap_or_default();
-    let transactions = match oldest_transactions(chain, stood_on, told, room) {
+    let deleted = changed.map(|changed| deleted_blocks(chain_reader, changed));
+    let deleted = deleted.unwrap_or_default();
+    let transactions = match oldest_transactions(chain_reader, last_head, deleted, capacity) {
         Ok(transactions) => transactions,
         Err(error) => {
             warn!(%error, "transactions of a reorg not read, they do not return to the pool");
             return Vec::new();
         }
     };
-    let rules = sender_rules(chain);
+    let rules = sender_rules(chain_reader);
     let prepared = transactions.into_iter().filter_map(|transaction| {
         if transaction.tx_type() == TxType::Blob {
             return limbo.get(&transaction.hash());
@@ -95,11 +95,11 @@ pub(super) fn returned(
     prepared.collect()
 }
 
-/// Blocks that a step back deleted: nobody can look them up. The user of a development chain means
-/// them to be gone, as in Hardhat, anvil and geth; an operator's users do not.
-fn deleted_blocks(chain: &ChainReader, changed: &ChainChanged) -> HashMap<B256, Arc<Block>> {
+/// Returns the blocks that a rewind deleted, which are in the event only. The user of a development
+/// chain wants them gone, as in Hardhat, anvil and geth; the users of an operator's node do not.
+fn deleted_blocks(chain_reader: &ChainReader, changed: &ChainChanged) -> HashMap<B256, Arc<Block>> {
     let is_rewind = matches!(changed.cause, ChainCause::Rewind(_));
-    if !is_rewind || chain.config().is_development {
+    if !is_rewind || chain_reader.config().is_development {
         return HashMap::new();
     }
     let removed = changed.events.iter().filter_map(|event| match event {
@@ -112,12 +112,12 @@ fn deleted_blocks(chain: &ChainReader, changed: &ChainChanged) -> HashMap<B256, 
 }
 
 fn oldest_transactions(
-    chain: &ChainReader,
-    stood_on: &B256,
+    chain_reader: &ChainReader,
+    last_head: &B256,
     deleted: HashMap<B256, Arc<Block>>,
-    mut room: Room,
+    mut capacity: Capacity,
 ) -> Result<Vec<Transaction>, StorageError> {
-    let left = blocks_that_left(chain, stood_on)?;
+    let left = reverted_blocks(chain_reader, last_head)?;
     let mut blocks: Vec<(u64, Arc<Block>)> = Vec::new();
     let mut seen: HashSet<B256> = HashSet::new();
     for (hash, block) in deleted {
@@ -129,11 +129,11 @@ fn oldest_transactions(
     blocks.sort_by_key(|(number, _)| *number);
     let mut add = |block: &Block| -> Result<(), StorageError> {
         for transaction in &block.body.transactions {
-            let is_mined = chain
+            let is_mined = chain_reader
                 .store()
                 .transaction_block(&transaction.hash())?
                 .is_some();
-            if !is_mined && room.take(transaction) {
+            if !is_mined && capacity.take(transaction) {
                 transactions.push(transaction.clone());
             }
         }
@@ -143,7 +143,7 @@ fn oldest_transactions(
         add(block)?;
     }
     for hash in left.iter().rev().filter(|hash| !seen.contains(*hash)) {
-        if let Some(block) = chain.block_by_hash(hash)? {
+        if let Some(block) = chain_reader.block_by_hash(hash)? {
             add(&block)?;
         }
     }
@@ -154,18 +154,22 @@ fn oldest_transactions(
             "transactions of blocks that left the chain return to the pool"
         );
     }
-    // Blocks hold a sender's transactions in the order of their nonces; this holds for several.
+    // Blocks have a sender's transactions in the order of their nonces; this sort keeps that across
+    // blocks.
     transactions.sort_by_key(Transaction::nonce);
     Ok(transactions)
 }
 
-/// Hashes of the blocks from `stood_on` down to the chain, newest first, as far as the database
-/// holds them.
-fn blocks_that_left(chain: &ChainReader, stood_on: &B256) -> Result<Vec<B256>, StorageError> {
+/// Returns the hashes of the blocks from `last_head` down to the chain, newest first, as far as the
+/// database has them.
+fn reverted_blocks(
+    chain_reader: &ChainReader,
+    last_head: &B256,
+) -> Result<Vec<B256>, StorageError> {
     let mut left = Vec::new();
-    let mut walk = *stood_on;
-    while let Some(header) = chain.header_by_hash(&walk)? {
-        if chain.canonical_hash(header.number)? == Some(walk) {
+    let mut walk = *last_head;
+    while let Some(header) = chain_reader.header_by_hash(&walk)? {
+        if chain_reader.canonical_hash(header.number)? == Some(walk) {
             break;
         }
         left.push(walk);

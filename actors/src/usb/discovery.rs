@@ -1,5 +1,4 @@
-//! Self-derivation: accounts that a wallet's owner used before are found by what the chain says of
-//! them.
+//! Self-derivation: finds the accounts of a wallet that are in use on the chain.
 
 use actoreum_chain::ChainReader;
 use actoreum_primitives::{Address, StateReader as _};
@@ -11,13 +10,14 @@ use tracing::{info, warn};
 
 use super::{limits::MAX_FOUND_AT_ONCE, wallet::Account};
 
-/// Paths whose accounts are used one after another, and where the search stands.
+/// A series of derivation paths whose accounts are used one after another, and the position of the
+/// search in it.
 #[derive(Debug, Clone)]
 pub(super) struct Series {
     next: DerivationPath,
-    /// The account at `next`, where it is known already.
+    /// The address of the account at `next`, where it was derived already.
     address: Option<Address>,
-    /// Whether its first unused account is listed, for its owner to use.
+    /// Whether the first unused account is listed, so that it can be used next.
     lists_unused: bool,
 }
 
@@ -30,7 +30,8 @@ impl Series {
         }
     }
 
-    /// The series of a brand: the one of BIP-44, and what Ledger's first application used.
+    /// Returns the series of a brand: that of BIP-44, and for Ledger also that of its legacy
+    /// application.
     pub(super) fn of(brand: Brand) -> Vec<Self> {
         let of_bip44 = Self::new(DerivationPath::account(0), true);
         match brand {
@@ -39,17 +40,17 @@ impl Series {
         }
     }
 
-    /// Finds accounts up to the first that was never used.
+    /// Finds accounts up to the first unused one.
     fn advance(
         &mut self,
         driver: &mut dyn Driver,
-        chain: &ChainReader,
+        chain_reader: &ChainReader,
         found: &mut Vec<Account>,
     ) -> Result<(), WalletError> {
-        let state = match chain.state_at(chain.head_number()) {
+        let state = match chain_reader.state_at(chain_reader.head_number()) {
             Ok(state) => state,
             Err(error) => {
-                warn!(%error, "hardware wallet does not look for accounts");
+                warn!(%error, "hardware wallet self-derivation failed");
                 return Ok(());
             }
         };
@@ -62,7 +63,7 @@ impl Series {
             let account = match state.account(&address) {
                 Ok(account) => account.unwrap_or_default(),
                 Err(error) => {
-                    warn!(%error, %address, "hardware wallet does not look for accounts");
+                    warn!(%error, %address, "hardware wallet self-derivation failed");
                     return Ok(());
                 }
             };
@@ -91,21 +92,21 @@ impl Series {
     }
 }
 
-/// What a search came to: accounts, and where the next one goes on.
-pub(super) struct Found {
+/// The result of a search: the accounts found, and the series at which the next search continues.
+pub(super) struct SearchResult {
     pub(super) accounts: Vec<Account>,
     pub(super) series: Vec<Series>,
 }
 
-/// Looks for accounts in use. Blocks.
+/// Searches for accounts in use. Blocks.
 pub(super) fn search(
     driver: &mut dyn Driver,
-    chain: &ChainReader,
+    chain_reader: &ChainReader,
     mut series: Vec<Series>,
-) -> Result<Found, WalletError> {
+) -> Result<SearchResult, WalletError> {
     let mut accounts = Vec::new();
     for one in &mut series {
-        one.advance(driver, chain, &mut accounts)?;
+        one.advance(driver, chain_reader, &mut accounts)?;
     }
-    Ok(Found { accounts, series })
+    Ok(SearchResult { accounts, series })
 }

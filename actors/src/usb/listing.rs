@@ -1,10 +1,10 @@
-//! What is plugged in: looked at every second, and when somebody asks for the wallets.
+//! The listing of attached devices: every second, and when a caller asks for the wallets.
 
 use std::sync::Arc;
 
 use actoreum_wallet::{
     Password,
-    hardware::{Attached, DeviceError, WalletError},
+    hardware::{AttachedDevice, DeviceError, WalletError},
     trezor::TrezorError,
 };
 use tokio::time::Instant;
@@ -15,10 +15,10 @@ use super::{
     limits::MAX_WALLETS,
     wallet::{Wallet, WalletId},
 };
-use crate::supervision::{Ctx, Handles, JobError, Message};
+use actoreum_supervision::{Ctx, Handles, JobError, Message};
 
 impl UsbHubActor {
-    /// Looks at what is plugged in, unless that is being done.
+    /// Starts a listing of the attached devices, unless one is running.
     pub(super) fn list(&mut self, ctx: &mut Ctx<Self>) {
         if self.is_listing {
             return;
@@ -26,12 +26,12 @@ impl UsbHubActor {
         let bus = Arc::clone(&self.setup.bus);
         let work = move || bus.list();
         let message = |result| Listed { result };
-        let submitted = self.setup.pool.submit(ctx.me(), work, message);
+        let submitted = self.setup.threads.submit(ctx.me(), work, message);
         self.is_listing = submitted.is_ok();
     }
 
-    /// Takes what is plugged in now.
-    fn see(&mut self, attached: Vec<Attached>, ctx: &mut Ctx<Self>) {
+    /// Adds the new wallets among the attached devices, and removes the detached ones.
+    fn update_wallets(&mut self, attached: Vec<AttachedDevice>, ctx: &mut Ctx<Self>) {
         let gone: Vec<WalletId> = self
             .wallets
             .values()
@@ -59,20 +59,20 @@ impl UsbHubActor {
         }
     }
 
-    /// It was unplugged.
+    /// Removes a detached wallet.
     fn forget(&mut self, id: &WalletId, ctx: &mut Ctx<Self>) {
         let Some(mut wallet) = self.wallets.remove(&id.url) else {
             return;
         };
         info!(url = id.url, "hardware wallet is gone");
-        // Dropped before anything else is asked of it.
+        // Closed first, so that the queued tasks fail.
         wallet.close(WalletError::Closed);
-        while let Some(turn) = wallet.next_turn() {
-            turn(self, ctx);
+        while let Some(task) = wallet.next_task() {
+            task(self, ctx);
         }
     }
 
-    /// Opens a wallet that nobody asked for yet, as far as that goes without a secret.
+    /// Opens a newly attached wallet, as far as possible without a PIN or passphrase.
     fn open_by_itself(&mut self, id: &WalletId, ctx: &mut Ctx<Self>) {
         let opened = id.clone();
         self.open(id, Password::default(), ctx, move |hub, result, _| {
@@ -83,10 +83,10 @@ impl UsbHubActor {
                     let Some(wallet) = hub.find_mut(&opened) else {
                         return;
                     };
-                    // The system's rules may come a moment after the device; a thread of the last
-                    // generation may hold it a moment longer.
-                    wallet.refusals += 1;
-                    if wallet.refusals == 2 {
+                    // A first failure is not logged: the system may set the device's permissions a
+                    // moment later, and a thread of the last generation may still hold the device.
+                    wallet.failed_opens += 1;
+                    if wallet.failed_opens == 2 {
                         warn!(url, %error, "hardware wallet can't be opened");
                     }
                 }
@@ -99,8 +99,8 @@ impl UsbHubActor {
     }
 }
 
+/// Lists the devices and sends heartbeats. Sent by the actor's own timer.
 #[derive(Message)]
-#[rtype(result = "()")]
 pub(super) struct Poll;
 
 impl Handles<Poll> for UsbHubActor {
@@ -112,7 +112,7 @@ impl Handles<Poll> for UsbHubActor {
             let Some(wallet) = self.find_mut(&id) else {
                 continue;
             };
-            if wallet.is_refused() {
+            if wallet.is_to_be_reopened() {
                 self.open_by_itself(&id, ctx);
             } else if wallet.is_open && wallet.is_idle() {
                 self.with_driver(&id, ctx, |driver| driver.heartbeat(), |_, _, _| {});
@@ -121,11 +121,10 @@ impl Handles<Poll> for UsbHubActor {
     }
 }
 
-/// What is plugged in.
+/// The result of a listing. Sent by the thread pool.
 #[derive(Message)]
-#[rtype(result = "()")]
 struct Listed {
-    result: Result<Result<Vec<Attached>, DeviceError>, JobError>,
+    result: Result<Result<Vec<AttachedDevice>, DeviceError>, JobError>,
 }
 
 impl Handles<Listed> for UsbHubActor {
@@ -136,14 +135,14 @@ impl Handles<Listed> for UsbHubActor {
         self.listed_at = Some(Instant::now());
         let failure = match result {
             Ok(Ok(attached)) => {
-                self.see(attached, ctx);
+                self.update_wallets(attached, ctx);
                 None
             }
             Ok(Err(error)) => Some(error.to_string()),
             Err(error) => Some(error.to_string()),
         };
         if let Some(error) = failure.as_ref().filter(|_| failure != self.list_failure) {
-            warn!(error, "no look at what is plugged in");
+            warn!(error, "hardware wallets not listed");
         }
         self.list_failure = failure;
         for listener in std::mem::take(&mut self.listeners) {

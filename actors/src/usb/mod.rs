@@ -1,22 +1,22 @@
-//! UsbHubActor: looks for hardware wallets, and has them sign.
+//! UsbHubActor: finds hardware wallets, derives their accounts, and signs with them.
 //!
-//! | message | what happens |
+//! | message | effect |
 //! |---|---|
-//! | [`ListWallets`] | answered after another look at what is plugged in |
+//! | [`ListWallets`] | answered after the attached devices were listed again |
 //! | [`GetWalletAccounts`] | answered from memory |
-//! | [`OpenWallet`], [`DeriveAccount`], [`SignWithWallet`] | when the device is free, on a thread: its owner may take minutes |
-//! | `Poll` | every second: what is plugged in is looked at, open wallets give a sign of life |
-//! | `Listed` | wallets that came are opened, those that went are forgotten |
+//! | [`OpenWallet`], [`DeriveAccount`], [`SignWithWallet`] | run on a thread when the device is free: its user may take minutes |
+//! | `Poll` | every second: devices are listed, open wallets get a heartbeat |
+//! | `Listed` | new wallets are opened, detached ones are removed |
 //!
-//! A device that fails, says nonsense, or is unplugged in the middle is closed, and whoever waits
-//! hears why.
+//! A device that fails, sends malformed data, or is unplugged during a request is closed, and
+//! waiting callers get the error.
 //!
-//! A new generation opens the devices anew; a Trezor may want its PIN again.
+//! A new generation of the actor opens the devices again; a Trezor may ask for its PIN again.
 
 mod discovery;
+mod driver_tasks;
 mod limits;
 mod listing;
-mod turns;
 mod wallet;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -36,23 +36,23 @@ use self::{
     listing::Poll,
     wallet::{Account, Wallet, WalletId},
 };
-use crate::supervision::{Actor, Ctx, Failure, Handles, Later, Pool, Replier, WhenAbandoned};
+use actoreum_supervision::{Actor, Ctx, Failure, Handles, Later, Pool, Replier, WhenAbandoned};
 
 pub use self::limits::DEVICE_THREADS;
 
-/// What every generation of a UsbHubActor is made from.
+/// The parts that every generation of a UsbHubActor is created from.
 #[derive(Clone)]
 pub struct UsbSetup {
-    /// Where devices are plugged in.
+    /// The bus that devices are attached to.
     pub bus: Arc<dyn Bus>,
-    /// Threads that wait for devices: [`DEVICE_THREADS`].
-    pub pool: Pool,
-    /// Says which accounts are in use.
-    pub chain: ChainReader,
+    /// The threads that wait for devices: [`DEVICE_THREADS`].
+    pub threads: Pool,
+    /// The reader of the chain, which shows which accounts are in use.
+    pub chain_reader: ChainReader,
 }
 
 impl UsbSetup {
-    /// Makes the next generation.
+    /// Creates the next generation of the actor.
     pub fn start(self) -> UsbHubActor {
         UsbHubActor {
             setup: self,
@@ -67,20 +67,20 @@ impl UsbSetup {
     }
 }
 
-/// See the module.
+/// The actor of hardware wallets; see the module.
 pub struct UsbHubActor {
     setup: UsbSetup,
-    /// Ends the waits of this generation's threads.
+    /// Interrupts the waits of this generation's threads.
     stop: StopFlag,
-    /// What is plugged in, by URL.
+    /// The attached wallets, by URL.
     wallets: BTreeMap<String, Wallet>,
-    /// Wallets that ever were.
+    /// The number of wallets ever attached, from which serial numbers are taken.
     serial: u64,
     listed_at: Option<Instant>,
     is_listing: bool,
-    /// Who waits for the next look at what is plugged in.
+    /// Callers that wait for the next listing.
     listeners: Vec<Replier<Vec<WalletStatus>>>,
-    /// Why the last look failed.
+    /// The error of the last listing, if it failed.
     list_failure: Option<String>,
 }
 
@@ -133,9 +133,10 @@ impl Handles<ListWallets> for UsbHubActor {
             self.list(ctx);
         }
         let (replier, later) = Later::channel();
-        match self.is_listing {
-            true => self.listeners.push(replier),
-            false => replier.reply(self.statuses()),
+        if self.is_listing {
+            self.listeners.push(replier);
+        } else {
+            replier.reply(self.statuses());
         }
         later
     }
@@ -191,11 +192,11 @@ impl Handles<DeriveAccount> for UsbHubActor {
             replier.reply(result.and_then(|address| {
                 let wallet = hub.find_mut(&id).ok_or(WalletError::Closed)?;
                 let account = Account { address, path };
-                let told = wallet.told(&account);
+                let status = wallet.describe(&account);
                 if is_pinned {
                     wallet.pin(account);
                 }
-                Ok(told)
+                Ok(status)
             }));
         });
         later

@@ -1,4 +1,4 @@
-//! A hardware wallet that is plugged in.
+//! The state of an attached hardware wallet.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -6,30 +6,30 @@ use actoreum_messages::usb::{WalletAccount, WalletStatus};
 use actoreum_primitives::Address;
 use actoreum_wallet::{
     DerivationPath,
-    hardware::{Attached, Driver, WalletError},
+    hardware::{AttachedDevice, Driver, WalletError},
 };
 use tokio::time::Instant;
 
 use super::{UsbHubActor, discovery::Series, limits::MAX_WAITING};
-use crate::supervision::Ctx;
+use actoreum_supervision::Ctx;
 
-/// What is done once the device is free.
-pub(super) type Turn = Box<dyn FnOnce(&mut UsbHubActor, &mut Ctx<UsbHubActor>)>;
+/// A task that runs in the actor once the device is free.
+pub(super) type DriverTask = Box<dyn FnOnce(&mut UsbHubActor, &mut Ctx<UsbHubActor>)>;
 
-/// Which wallet: one that is unplugged and plugged in again is another.
+/// The id of an attached wallet. A wallet that is unplugged and attached again gets another one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct WalletId {
     pub(super) url: String,
     pub(super) serial: u64,
 }
 
-/// Where the wallet's driver is.
-pub(super) enum Slot {
-    /// There is none: the wallet is closed.
+/// The state of a wallet's driver.
+pub(super) enum DriverSlot {
+    /// The wallet is closed and has no driver.
     Closed,
-    /// Here, and the device has nothing to do.
+    /// The device is idle.
     Idle(Box<dyn Driver>),
-    /// With a thread that waits for the device.
+    /// A thread holds the driver and waits for the device.
     Busy,
 }
 
@@ -42,34 +42,34 @@ pub(super) struct Account {
 /// A hardware wallet.
 pub(super) struct Wallet {
     pub(super) id: WalletId,
-    pub(super) attached: Attached,
-    pub(super) slot: Slot,
-    /// Whether all that it wanted to be opened was given.
+    pub(super) attached: AttachedDevice,
+    pub(super) slot: DriverSlot,
+    /// Whether the wallet is open: it got every PIN and passphrase that it asked for.
     pub(super) is_open: bool,
     pub(super) accounts: Vec<Account>,
-    /// Where further accounts are looked for.
+    /// The series in which further accounts are searched.
     pub(super) series: Vec<Series>,
-    /// When they were looked for last.
+    /// The time of the last search for accounts.
     pub(super) searched_at: Option<Instant>,
-    /// Times that it could not be reached when we opened it by ourselves, one after another.
-    pub(super) refusals: u32,
-    waiting: VecDeque<Turn>,
-    /// The driver's, as of when it was here last.
+    /// Failed attempts in a row to open the device automatically.
+    pub(super) failed_opens: u32,
+    waiting: VecDeque<DriverTask>,
+    /// The status text of the driver, as of its last return.
     status: String,
     failure: Option<WalletError>,
 }
 
 impl Wallet {
-    pub(super) fn new(id: WalletId, attached: Attached) -> Self {
+    pub(super) fn new(id: WalletId, attached: AttachedDevice) -> Self {
         Self {
             id,
             attached,
-            slot: Slot::Closed,
+            slot: DriverSlot::Closed,
             is_open: false,
             accounts: Vec::new(),
             series: Vec::new(),
             searched_at: None,
-            refusals: 0,
+            failed_opens: 0,
             waiting: VecDeque::new(),
             status: "Closed".to_owned(),
             failure: None,
@@ -81,11 +81,11 @@ impl Wallet {
             url: self.id.url.clone(),
             status: self.status.clone(),
             failure: self.failure.clone(),
-            accounts: self.accounts.iter().map(|one| self.told(one)).collect(),
+            accounts: self.accounts.iter().map(|one| self.describe(one)).collect(),
         }
     }
 
-    pub(super) fn told(&self, account: &Account) -> WalletAccount {
+    pub(super) fn describe(&self, account: &Account) -> WalletAccount {
         WalletAccount {
             address: account.address,
             url: format!("{}/{}", self.id.url, account.path),
@@ -105,54 +105,54 @@ impl Wallet {
     }
 
     pub(super) fn is_idle(&self) -> bool {
-        matches!(self.slot, Slot::Idle(_))
+        matches!(self.slot, DriverSlot::Idle(_))
     }
 
-    /// Whether this much time has passed since it looked for accounts.
-    pub(super) fn has_rested(&self, pause: Duration) -> bool {
+    /// Returns whether `pause` has passed since the last search for accounts.
+    pub(super) fn search_is_due(&self, pause: Duration) -> bool {
         self.searched_at.is_none_or(|at| at.elapsed() >= pause)
     }
 
-    /// Whether it is closed because it could not be reached, and is to be tried again.
-    pub(super) fn is_refused(&self) -> bool {
-        matches!(self.slot, Slot::Closed) && self.refusals > 0
+    /// Returns whether the wallet could not be opened and is to be tried again.
+    pub(super) fn is_to_be_reopened(&self) -> bool {
+        matches!(self.slot, DriverSlot::Closed) && self.failed_opens > 0
     }
 
     pub(super) fn has_room(&self) -> bool {
         self.waiting.len() < MAX_WAITING
     }
 
-    /// Keeps a turn for when the device is free.
-    pub(super) fn wait(&mut self, turn: Turn) {
-        self.waiting.push_back(turn);
+    /// Queues a task until the device is free.
+    pub(super) fn enqueue(&mut self, task: DriverTask) {
+        self.waiting.push_back(task);
     }
 
-    pub(super) fn next_turn(&mut self) -> Option<Turn> {
+    pub(super) fn next_task(&mut self) -> Option<DriverTask> {
         match self.slot {
-            Slot::Busy => None,
-            Slot::Idle(_) | Slot::Closed => self.waiting.pop_front(),
+            DriverSlot::Busy => None,
+            DriverSlot::Idle(_) | DriverSlot::Closed => self.waiting.pop_front(),
         }
     }
 
-    /// The device is busy with being opened; what failed last stands until that is done.
+    /// Marks the wallet as being opened. An earlier failure is shown until that is done.
     pub(super) fn begin_opening(&mut self) {
-        self.slot = Slot::Busy;
+        self.slot = DriverSlot::Busy;
         if self.failure.is_none() {
             "Opening".clone_into(&mut self.status);
         }
     }
 
-    /// The driver is back.
+    /// Takes the driver back from a thread.
     pub(super) fn put_back(&mut self, driver: Box<dyn Driver>) {
         self.status = driver.status();
         self.failure = driver.failure();
-        self.refusals = 0;
-        self.slot = Slot::Idle(driver);
+        self.failed_opens = 0;
+        self.slot = DriverSlot::Idle(driver);
     }
 
-    /// The driver is gone.
+    /// Closes the wallet, whose driver is gone.
     pub(super) fn close(&mut self, failure: WalletError) {
-        self.slot = Slot::Closed;
+        self.slot = DriverSlot::Closed;
         self.is_open = false;
         self.accounts.clear();
         self.series.clear();

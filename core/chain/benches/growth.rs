@@ -1,11 +1,13 @@
-//! Whether import grows linearly: the same workload, and ten times as much of it, on each engine.
+//! A benchmark of the growth of import time: the same workload at two sizes, ten times apart, on
+//! each engine.
 //!
-//! Two workloads: that of clique-bench (the same contract, the same mix of transfers, token
-//! transfers, storage fills and hashing loops), and one that makes an account or a slot with each
-//! transaction. Prints wall time, processor time (which other load on the machine disturbs less)
-//! and bytes on disk. `ACTOREUM_GROWTH_BLOCKS` is the size of the small run, `ACTOREUM_GROWTH_CACHE`
-//! the engine's cache in MB, `ACTOREUM_GROWTH_FOLDER` where the chains are left as files, for
-//! `actoreum import` and for the next run, which then need not make them.
+//! There are two workloads: that of clique-bench (the same contract, the same mix of transfers,
+//! token transfers, storage fills and hashing loops), and one that creates an account or a slot
+//! with each transaction. The benchmark prints wall time, processor time (less disturbed by other
+//! load on the machine) and bytes on disk. `ACTOREUM_GROWTH_BLOCKS` is the size of the small run,
+//! `ACTOREUM_GROWTH_CACHE` the engine's cache in MB, `ACTOREUM_GROWTH_FOLDER` the folder where the
+//! chains are stored as files, for `actoreum import` and for the next run, which need not generate
+//! them again.
 
 #![allow(
     missing_docs,
@@ -31,20 +33,20 @@ use actoreum_storage::{Engine, Store, StoreOptions, limits::CACHE_BYTES};
 use rayon::prelude::*;
 use serde_json::{Value, json};
 
-/// Blocks of the small workload; clique-bench has some 150 that are not empty. The big one has ten
-/// times as many.
+/// Number of blocks of the small workload; clique-bench has some 150 that are not empty. The big
+/// workload is ten times as large.
 const BLOCKS: u64 = 151;
 const TIMES: u64 = 10;
-/// In a block.
+/// Transactions per block.
 const TRANSACTIONS: u64 = 199;
 const GAS: u64 = 2_000_000;
-/// Who sends transactions; the first deploys the contract and gives tokens to all.
+/// Number of senders; the first deploys the contract and gives tokens to all.
 const SENDERS: u64 = 200;
 const CHAIN_ID: u64 = 1_337;
-/// In a tick of `/proc/self/stat`.
+/// Duration of a tick of `/proc/self/stat`.
 const TICK: Duration = Duration::from_millis(10);
 
-/// The transaction with an index, over all blocks.
+/// A function from the index of a transaction, over all blocks, to the transaction.
 type Workload<'w> = &'w (dyn Fn(u64) -> (u64, Option<Address>, Bytes, u64) + Sync);
 
 fn key(number: u64) -> SecretKey {
@@ -60,7 +62,7 @@ fn fixtures() -> Option<PathBuf> {
     folder.is_dir().then_some(folder.join("clique-bench"))
 }
 
-/// clique-bench's genesis with keys of ours.
+/// Returns clique-bench's genesis with the keys of this benchmark.
 fn genesis_json(folder: &Path, keys: &[SecretKey]) -> Value {
     let text = fs::read_to_string(folder.join("genesis.json")).unwrap();
     let mut genesis: Value = serde_json::from_str(&text).unwrap();
@@ -77,8 +79,8 @@ fn call(selector: [u8; 4], words: &[B256]) -> Bytes {
     [&selector[..], &words.concat()].concat().into()
 }
 
-/// What clique-bench does: of 1,000 transactions 449 transfers, a third of them to new accounts,
-/// 454 token transfers, 68 fills of 1 to 11 slots, 29 hashing loops.
+/// Returns a transaction of clique-bench's mix: of 1,000 transactions 449 are transfers, a third of
+/// them to new accounts, 454 token transfers, 68 fills of 1 to 11 slots, 29 hashing loops.
 fn as_clique_bench(
     index: u64,
     keys: &[SecretKey],
@@ -118,7 +120,7 @@ fn as_clique_bench(
     (number % SENDERS, Some(to), input, value)
 }
 
-/// Pays a new account, or fills a new slot, in turn.
+/// Returns a payment to a new account, or a fill of a new slot, in turn.
 fn as_new_state(
     index: u64,
     keys: &[SecretKey],
@@ -205,7 +207,7 @@ fn make(count: u64, genesis: &Genesis, keys: &[SecretKey], workload: Workload<'_
 
 fn processor_time() -> Duration {
     let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    // The name before the last bracket may hold anything.
+    // The name before the last bracket may hold any character.
     let fields = stat.rsplit(')').next().unwrap_or_default();
     let ticks = fields.split_whitespace().skip(11).take(2);
     ticks
@@ -214,7 +216,7 @@ fn processor_time() -> Duration {
         * TICK
 }
 
-/// Imports into a new database: wall time, processor time, bytes on disk.
+/// Imports into a new database. Returns wall time, processor time and bytes on disk.
 fn import(engine: Engine, genesis: &Genesis, blocks: &[Block]) -> (Duration, Duration, u64) {
     let folder = tempfile::tempdir().unwrap();
     let options = StoreOptions {
@@ -225,16 +227,16 @@ fn import(engine: Engine, genesis: &Genesis, blocks: &[Block]) -> (Duration, Dur
         ..StoreOptions::default()
     };
     let (mut chain, _) = open(Store::open(folder.path(), options).unwrap(), genesis);
-    // Made anew: a transaction remembers its hash.
+    // Decoded anew: a transaction caches its hash.
     let blocks: Vec<Block> = blocks
         .iter()
         .map(|block| rlp::decode_exact(&rlp::encode(block)).unwrap())
         .collect();
-    let (begun, used) = (Instant::now(), processor_time());
+    let (started, used) = (Instant::now(), processor_time());
     let report = chain.import(&blocks, Detail::HeadOnly);
     assert!(report.refused.is_none());
     chain.reader().store().flush().unwrap();
-    let (wall, used) = (begun.elapsed(), processor_time() - used);
+    let (wall, used) = (started.elapsed(), processor_time() - used);
     assert_eq!(chain.head().hash(), blocks.last().unwrap().hash());
     (wall, used, chain.reader().store().size().unwrap().0)
 }
@@ -265,8 +267,8 @@ fn measure(name: &str, genesis: &Genesis, big: &[Block], blocks: u64) {
     }
 }
 
-/// Blocks that were left in a file, or are made and left there.
-fn kept(path: &Path, make: impl FnOnce() -> Vec<Block>) -> Vec<Block> {
+/// Reads blocks from a file, or makes them and writes the file.
+fn load_or_make(path: &Path, make: impl FnOnce() -> Vec<Block>) -> Vec<Block> {
     if let Ok(bytes) = fs::read(path) {
         let mut rest = bytes.as_slice();
         let next = || (!rest.is_empty()).then(|| Block::decode(&mut rest).unwrap());
@@ -304,7 +306,7 @@ fn main() {
     fs::write(folder.join("genesis.json"), json.to_string()).unwrap();
     for (name, workload) in workloads {
         let path = folder.join(format!("{name}, big.rlp"));
-        let blocks = kept(&path, || make(small * TIMES, &genesis, &keys, workload));
+        let blocks = load_or_make(&path, || make(small * TIMES, &genesis, &keys, workload));
         let path = folder.join(format!("{name}, small.rlp"));
         fs::write(path, encoded(&blocks[..small as usize])).unwrap();
         measure(name, &genesis, &blocks, small);

@@ -1,6 +1,6 @@
-//! Import into a new database of each engine: the clique-bench chain (269 blocks, 30,051
-//! transactions, 1,391.6 Mgas), where the throughput is in gas (1 Gelem/s is 1,000 Mgas/s), and
-//! mainnet's first 1,000 blocks, where it is in blocks, each with its proof of work.
+//! Benchmark of import into a new database of each engine: the clique-bench chain (269 blocks,
+//! 30,051 transactions, 1,391.6 Mgas), with the throughput in gas (1 Gelem/s is 1,000 Mgas/s), and
+//! mainnet's first 1,000 blocks, with the throughput in blocks, each with its proof of work.
 
 #![allow(
     missing_docs,
@@ -11,7 +11,7 @@
 use std::{fs, path::PathBuf, sync::Arc};
 
 use actoreum_chain::{Chain, ChainOptions, ChainReader, Detail, genesis};
-use actoreum_consensus::{EthashOptions, engine_for};
+use actoreum_consensus::{EngineOptions, engine_for};
 use actoreum_primitives::{Block, Genesis, rlp::Decode};
 use actoreum_storage::{Engine, Store, StoreOptions};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
@@ -41,7 +41,7 @@ fn open(genesis_block: &Genesis, engine: Engine, folder: &tempfile::TempDir) -> 
     let store = Store::open(folder.path(), options).unwrap();
     genesis::init(&store, genesis_block).unwrap();
     let reader = ChainReader::open(store).unwrap();
-    let engine = engine_for(reader.config(), EthashOptions::default(), None);
+    let engine = engine_for(reader.config(), EngineOptions::default()).engine;
     let options = ChainOptions {
         engine,
         interrupt: Arc::default(),
@@ -83,7 +83,7 @@ fn measure(criterion: &mut Criterion, name: &str, genesis: &Genesis, bytes: &[u8
             bencher.iter_batched(
                 || {
                     let folder = tempfile::tempdir().unwrap();
-                    // Decoded anew: a transaction remembers its sender.
+                    // Decoded anew: a transaction caches its sender.
                     (open(genesis, engine, &folder), blocks(bytes), folder)
                 },
                 |(mut chain, blocks, folder)| {

@@ -1,4 +1,4 @@
-//! Addresses behind the hashes under which the state keeps its accounts.
+//! Recovery of account addresses from the hashes that key the state.
 
 use std::collections::HashMap;
 
@@ -7,21 +7,22 @@ use actoreum_storage::StorageError;
 
 use crate::{ChainReader, genesis::stored_accounts};
 
-/// Every address that the blocks up to `last` name, by its hash: accounts of the genesis, those
-/// who sealed, sent, received, were created by a transaction or logged. Reads all of these
-/// blocks. A contract that another contract created and that never logged stays unknown, since
-/// no preimages are kept.
+/// Returns the addresses that appear in blocks 0 to `last`, keyed by their Keccak-256 hash: genesis
+/// accounts, beneficiaries, withdrawal recipients, senders, recipients, contracts that a
+/// transaction created, and contracts that logged. Reads all of these blocks. A contract that
+/// another contract created and that never logged stays unknown, since the state holds no
+/// preimages.
 pub fn known_addresses(
     reader: &ChainReader,
     last: u64,
 ) -> Result<HashMap<B256, Address>, StorageError> {
-    let mut known = HashMap::new();
-    let mut learn = |address: Address| {
-        known.entry(keccak256(address)).or_insert(address);
+    let mut addresses = HashMap::new();
+    let mut add_address = |address: Address| {
+        addresses.entry(keccak256(address)).or_insert(address);
     };
     stored_accounts(reader.store())?
         .into_iter()
-        .for_each(&mut learn);
+        .for_each(&mut add_address);
     for number in 0..=last {
         let Some(hash) = reader.canonical_hash(number)? else {
             break;
@@ -30,22 +31,22 @@ pub fn known_addresses(
         let (Some(block), Some(senders)) = (block, senders) else {
             continue;
         };
-        learn(block.header.beneficiary);
+        add_address(block.header.beneficiary);
         block
             .body
             .ommers
             .iter()
-            .for_each(|ommer| learn(ommer.beneficiary));
+            .for_each(|ommer| add_address(ommer.beneficiary));
         let withdrawals = block.body.withdrawals.iter().flatten();
-        withdrawals.for_each(|withdrawal| learn(withdrawal.address));
+        withdrawals.for_each(|withdrawal| add_address(withdrawal.address));
         for (transaction, sender) in block.body.transactions.iter().zip(senders.iter()) {
-            learn(*sender);
+            add_address(*sender);
             let created = || contract_address(sender, transaction.nonce());
-            learn(transaction.to().unwrap_or_else(created));
+            add_address(transaction.to().unwrap_or_else(created));
         }
         for receipt in reader.receipts(&hash)?.iter().flat_map(|list| list.iter()) {
-            receipt.logs.iter().for_each(|log| learn(log.address));
+            receipt.logs.iter().for_each(|log| add_address(log.address));
         }
     }
-    Ok(known)
+    Ok(addresses)
 }

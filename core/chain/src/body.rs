@@ -1,4 +1,4 @@
-//! The checks of a body against its header, before anything is executed.
+//! Checks of a body against its header, before execution.
 
 use actoreum_consensus::rules::verify_block_size;
 use actoreum_primitives::{
@@ -43,7 +43,7 @@ pub(crate) fn check_body(config: &ChainConfig, block: &Block) -> Result<(), Bloc
     }
 }
 
-/// The root of an index-keyed trie.
+/// Returns the root of an index-keyed trie of `items`.
 pub(crate) fn root(items: &[Vec<u8>]) -> Result<actoreum_primitives::B256, BlockError> {
     if items.is_empty() {
         return Ok(EMPTY_ROOT_HASH);

@@ -1,8 +1,8 @@
-//! Branches: blocks beside the canonical chain, and the moment when one takes its place.
+//! Side chains, and the reorg to one of them.
 //!
-//! A branch is stored without its state. When its total difficulty wins, the state goes back to
-//! where the branch begins, the branch is executed, and all of it becomes one commit: before it
-//! the old chain stands, after it the new one.
+//! A side chain is stored without its state. When its total difficulty wins, the state is reverted
+//! to that of the common ancestor, the side chain is executed, and all of it becomes one commit:
+//! before the commit the old chain is canonical, after it the new one.
 
 use std::{cmp::Ordering, sync::Arc};
 
@@ -17,31 +17,31 @@ use crate::{
     body::check_body,
     commit::Canonical,
     import::prepare,
-    limits::{LOUD_REORG, TOLD_BLOCKS, TOLD_GAS, TOLD_REMOVED_BLOCKS},
+    limits::{MAX_EVENT_BLOCKS, MAX_EVENT_GAS, MAX_REWIND_EVENT_BLOCKS, REORG_WARNING_BLOCKS},
 };
 
-/// A branch that is to become the chain.
-struct Plan {
-    /// The last block that both chains have.
+/// A reorg to be carried out.
+struct ReorgPlan {
+    /// The newest block that both chains share.
     ancestor: SealedHeader,
-    /// Blocks of the canonical chain above it, newest first.
+    /// Blocks of the canonical chain above the ancestor, newest first.
     old: Vec<SealedHeader>,
-    /// Blocks of the branch above it, oldest first.
+    /// Blocks of the new chain above the ancestor, oldest first.
     new: Vec<Block>,
 }
 
-impl Plan {
-    /// Whether each of its blocks becomes an event.
-    fn is_told_in_full(&self) -> bool {
+impl ReorgPlan {
+    /// Returns true if each block of the reorg gets an event of its own.
+    fn has_full_events(&self) -> bool {
         let old = self.old.iter().map(|header| header.gas_used);
         let new = self.new.iter().map(|block| block.header.gas_used);
         let gas = old.chain(new).fold(0, u64::saturating_add);
-        self.old.len() + self.new.len() <= TOLD_BLOCKS && gas <= TOLD_GAS
+        self.old.len() + self.new.len() <= MAX_EVENT_BLOCKS && gas <= MAX_EVENT_GAS
     }
 }
 
 impl Chain {
-    /// Stores blocks beside the canonical chain; where they win, makes them the chain.
+    /// Stores blocks as a side chain; if its total difficulty wins, makes it canonical.
     pub(crate) fn branch(
         &mut self,
         blocks: &[Block],
@@ -74,22 +74,22 @@ impl Chain {
             );
             return Ok(());
         }
-        let Err((culprit, error)) = self.adopt(last.hash(), report) else {
+        let Err((invalid_hash, error)) = self.reorg_to(last.hash(), report) else {
             return Ok(());
         };
         let index = blocks
             .iter()
-            .position(|block| block.hash() == culprit)
+            .position(|block| block.hash() == invalid_hash)
             .unwrap_or(0);
         if let Some(before) = index.checked_sub(1).map(|before| &blocks[before]) {
-            self.adopt_if_it_wins(before, report)
+            self.reorg_if_it_wins(before, report)
                 .map_err(|(_, error)| (index, error))?;
         }
         Err((index, error))
     }
 
-    /// What stands before a refused block may win by itself.
-    fn adopt_if_it_wins(
+    /// Reorgs to the block before a refused one, if that block wins by itself.
+    fn reorg_if_it_wins(
         &mut self,
         tip: &Block,
         report: &mut ImportReport,
@@ -97,12 +97,12 @@ impl Chain {
         let hash = tip.hash();
         let total = self.store.total_difficulty(&hash, tip.header.number);
         match total.map_err(|error| (hash, error.into()))? {
-            Some(total) if self.wins(total, tip) => self.adopt(hash, report),
+            Some(total) if self.wins(total, tip) => self.reorg_to(hash, report),
             _ => Ok(()),
         }
     }
 
-    /// Stores the blocks and gives the total difficulty of the last.
+    /// Stores the blocks and returns the total difficulty of the last one.
     fn store_branch(&mut self, blocks: &[Block]) -> Result<U256, StorageError> {
         let mut total = self.total_below(blocks)?;
         let mut commit = Commit::new();
@@ -116,9 +116,11 @@ impl Chain {
         Ok(total)
     }
 
-    /// geth's rule: more total difficulty wins; of equal ones the lower number; of equal numbers
-    /// a coin toss, which here is the lower hash, so that all nodes toss alike. After the merge
-    /// the newest block always wins: there, choosing was the beacon chain's work.
+    /// Returns true if the chain that ends with `last` replaces the canonical one.
+    ///
+    /// geth's rule: more total difficulty wins; of equal total difficulties the lower number; of
+    /// equal numbers geth tosses a coin. Here the lower hash wins, so that all nodes decide alike.
+    /// After the merge the newest block always wins: the beacon chain made the choice there.
     fn wins(&self, total: U256, last: &Block) -> bool {
         if self.config.is_terminal(total) {
             return true;
@@ -134,20 +136,20 @@ impl Chain {
         }
     }
 
-    /// Makes the branch that ends with the block `tip` the chain. On an error, which names the
-    /// block that is to blame, the chain stands as before.
-    fn adopt(&mut self, tip: B256, report: &mut ImportReport) -> Result<(), (B256, BlockError)> {
+    /// Makes the side chain that ends with the block `tip` canonical. On an error, which names the
+    /// block at fault, the canonical chain is unchanged.
+    fn reorg_to(&mut self, tip: B256, report: &mut ImportReport) -> Result<(), (B256, BlockError)> {
         let at_tip = |error: BlockError| (tip, error);
         let plan = self.plan(tip).map_err(at_tip)?;
-        // Whichever way the blocks came: a reorg is no news that may be told in short.
-        let removed = match plan.is_told_in_full() {
-            true => self
-                .removed(&plan.old)
-                .map_err(|error| at_tip(error.into()))?,
-            false => Vec::new(),
+        // A reorg gets events whatever the `Detail` of its import.
+        let removed = if plan.has_full_events() {
+            self.removed_events(&plan.old)
+                .map_err(|error| at_tip(error.into()))?
+        } else {
+            Vec::new()
         };
         let from = self.head.clone();
-        if plan.old.len() > LOUD_REORG {
+        if plan.old.len() > REORG_WARNING_BLOCKS {
             warn!(
                 number = plan.ancestor.number, hash = %plan.ancestor.hash(),
                 drop = plan.old.len(), add = plan.new.len(), "chain split detected"
@@ -158,7 +160,7 @@ impl Chain {
                 drop = plan.old.len(), add = plan.new.len(), "chain split detected"
             );
         }
-        match self.switch(&plan) {
+        match self.apply_reorg(&plan) {
             Ok(added) => {
                 report.imported += plan.new.len();
                 report.events.extend(removed);
@@ -179,8 +181,8 @@ impl Chain {
                 if error.disposition() == Disposition::Bad
                     && let Some(block) = plan.new.get(index)
                 {
-                    self.remember_bad(block, hash, error.to_string());
-                    self.forget_branch(&plan.new[index..])
+                    self.remember_bad_block(block, hash, error.to_string());
+                    self.delete_side_chain(&plan.new[index..])
                         .map_err(|error| (hash, error.into()))?;
                 }
                 Err((hash, error))
@@ -188,24 +190,24 @@ impl Chain {
         }
     }
 
-    /// Walks both chains down to where they part.
-    fn plan(&self, tip: B256) -> Result<Plan, BlockError> {
-        let lost = |hash: B256| StorageError::Corrupt(format!("block {hash} is not there"));
+    /// Walks both chains down to their common ancestor.
+    fn plan(&self, tip: B256) -> Result<ReorgPlan, BlockError> {
+        let missing = |hash: B256| StorageError::Corrupt(format!("block {hash} is not there"));
         let mut new = Vec::new();
-        let mut walk = tip;
+        let mut cursor = tip;
         let ancestor = loop {
             let header = self
                 .reader
-                .header_by_hash(&walk)?
-                .ok_or_else(|| lost(walk))?;
-            if self.reader.canonical_hash(header.number)? == Some(walk) {
+                .header_by_hash(&cursor)?
+                .ok_or_else(|| missing(cursor))?;
+            if self.reader.canonical_hash(header.number)? == Some(cursor) {
                 break header;
             }
             let block = self
                 .reader
-                .block_by_hash(&walk)?
-                .ok_or_else(|| lost(walk))?;
-            walk = header.parent_hash;
+                .block_by_hash(&cursor)?
+                .ok_or_else(|| missing(cursor))?;
+            cursor = header.parent_hash;
             new.push(Arc::unwrap_or_clone(block));
         };
         new.reverse();
@@ -216,13 +218,14 @@ impl Chain {
         if ancestor.number < self.store.oldest_state() {
             return Err(BlockError::PrunedAncestor(ancestor.number));
         }
-        Ok(Plan { ancestor, old, new })
+        Ok(ReorgPlan { ancestor, old, new })
     }
 
-    /// Takes the old blocks back, executes the new ones, commits, and returns the events of the new
-    /// ones, where they are told in full. On an error the index of the
-    /// new block that is to blame; the buffers are to be dropped then.
-    fn switch(&mut self, plan: &Plan) -> Result<Vec<ChainEvent>, (usize, BlockError)> {
+    /// Reverts the old blocks, executes the new ones, commits, and returns the events of the new
+    /// blocks, unless the reorg is too large for events.
+    ///
+    /// On an error, returns the index of the new block at fault; the caller drops the buffers then.
+    fn apply_reorg(&mut self, plan: &ReorgPlan) -> Result<Vec<ChainEvent>, (usize, BlockError)> {
         for header in &plan.old {
             let inverse = self
                 .trie
@@ -248,14 +251,15 @@ impl Chain {
         let executed = self
             .commit(&plan.new, &hashes, progress.executed, canonical)
             .map_err(|error| (0, error))?;
-        Ok(match plan.is_told_in_full() {
-            true => self.added(&plan.new, &hashes, executed),
-            false => Vec::new(),
+        Ok(if plan.has_full_events() {
+            self.added_events(&plan.new, &hashes, executed)
+        } else {
+            Vec::new()
         })
     }
 
-    /// The events of blocks that leave the canonical chain, newest first.
-    fn removed(&self, old: &[SealedHeader]) -> Result<Vec<ChainEvent>, StorageError> {
+    /// Returns the events of blocks that leave the canonical chain, newest first.
+    fn removed_events(&self, old: &[SealedHeader]) -> Result<Vec<ChainEvent>, StorageError> {
         let mut events = Vec::with_capacity(old.len());
         for header in old {
             let block = self.reader.block_by_hash(&header.hash())?;
@@ -272,8 +276,8 @@ impl Chain {
         Ok(events)
     }
 
-    /// Deletes blocks of a branch that turned out bad, and what was built on it.
-    fn forget_branch(&mut self, blocks: &[Block]) -> Result<(), StorageError> {
+    /// Deletes the blocks of a side chain that proved invalid, from the invalid block on.
+    fn delete_side_chain(&mut self, blocks: &[Block]) -> Result<(), StorageError> {
         let mut commit = Commit::new();
         for block in blocks {
             commit.remove_block(block.header.number, &block.hash());
@@ -281,7 +285,7 @@ impl Chain {
         self.store.commit(commit)
     }
 
-    /// Makes an earlier canonical block the head and forgets everything above it.
+    /// Makes an earlier canonical block the head and deletes every block above it.
     pub fn set_head(&mut self, number: u64) -> Result<ImportReport, OpenError> {
         let mut report = ImportReport::default();
         let Some(target) = self.reader.header_by_number(number)? else {
@@ -300,44 +304,42 @@ impl Chain {
             return Err(StorageError::MissingState(number).into());
         }
         let from = self.head.hash();
-        let told = self.removed_for_good(&old)?;
-        self.go_back(&target, &old)
+        let rewound_events = self.rewind_events(&old)?;
+        self.rewind(&target, &old)
             .inspect_err(|_| self.drop_buffers())?;
         report.rewound = Some(Rewound {
             from,
-            is_whole: told.is_some(),
+            is_complete: rewound_events.is_some(),
         });
-        report.events.extend(told.into_iter().flatten());
+        report.events.extend(rewound_events.into_iter().flatten());
         report.events.push(ChainEvent::Head(target));
         Ok(report)
     }
 
-    /// The events of blocks that are about to be deleted, newest first, without those that hold
-    /// nothing; `None` where they are too many.
-    fn removed_for_good(
-        &self,
-        old: &[SealedHeader],
-    ) -> Result<Option<Vec<ChainEvent>>, StorageError> {
+    /// Returns the events of blocks that are about to be deleted, newest first, leaving out blocks
+    /// without transactions or logs; `None` if they exceed the limits for events.
+    fn rewind_events(&self, old: &[SealedHeader]) -> Result<Option<Vec<ChainEvent>>, StorageError> {
         let holds_something =
             |header: &&SealedHeader| header.gas_used > 0 || !header.logs_bloom.is_zero();
         let full: Vec<SealedHeader> = old.iter().filter(holds_something).cloned().collect();
         let gas = full.iter().map(|header| header.gas_used);
         let gas = gas.fold(0, u64::saturating_add);
-        if full.len() > TOLD_REMOVED_BLOCKS || gas > TOLD_GAS {
+        if full.len() > MAX_REWIND_EVENT_BLOCKS || gas > MAX_EVENT_GAS {
             return Ok(None);
         }
-        let events = self.removed(&full)?;
+        let events = self.removed_events(&full)?;
         Ok((events.len() == full.len()).then_some(events))
     }
 
-    fn go_back(&mut self, target: &SealedHeader, old: &[SealedHeader]) -> Result<(), OpenError> {
+    /// Reverts the state to that of `target`, deletes the `old` blocks, and commits.
+    fn rewind(&mut self, target: &SealedHeader, old: &[SealedHeader]) -> Result<(), OpenError> {
         for header in old {
             let inverse = self.trie.revert(header.number)?;
             self.flat.revert(&inverse);
         }
         let mut commit = Commit::new();
-        self.uncanonical(old, &mut commit)?;
-        self.store.forget_blocks_above(target.number, &mut commit)?;
+        self.remove_from_canonical(old, &mut commit)?;
+        self.store.delete_blocks_above(target.number, &mut commit)?;
         self.commit_head(target, commit)
     }
 }

@@ -1,4 +1,4 @@
-//! Building a block that lacks nothing but its seal.
+//! Building of unsealed blocks.
 
 use actoreum_consensus::{ConsensusError, Engine, rules::gas_limit};
 use actoreum_evm::{BlockBuilder, BlockOutcome, ExecutionError, IntermediateRoots};
@@ -12,31 +12,31 @@ use crate::{
     Ancestors, BlockError, ChainReader, SealedHeader, StateEdit, body::root, pipeline::RootsInBlock,
 };
 
-/// What a block is built from.
+/// The inputs of a block to be built.
 #[derive(Debug, Clone)]
 pub struct BuildPlan {
-    /// The head that it follows.
+    /// The parent: the current head.
     pub parent: SealedHeader,
-    /// The least time that it may have, in seconds since 1970.
+    /// The lowest timestamp that the block may have, in seconds since 1970.
     pub time: u64,
-    /// Where the gas limit should move.
+    /// The target that the gas limit moves towards.
     pub gas_limit: u64,
-    /// Vanity.
+    /// The vanity part of the extra data.
     pub extra_data: Bytes,
-    /// Who gets the fees, and is what COINBASE returns: in clique the signer.
+    /// The recipient of the fees, and the value of COINBASE: in clique the signer.
     pub author: Address,
-    /// What the user of a development chain changes in the state. Such a block has no
+    /// A change of the state by the user of a development chain. A block with an edit has no
     /// transactions, and its vanity is the edit's hash.
     pub edit: Option<StateEdit>,
 }
 
-/// Why there is no block.
+/// An error that stopped the building of a block.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
-    /// A new head made it pointless.
+    /// A new head made the block obsolete.
     #[error("interrupted")]
     Interrupted,
-    /// The engine can't prepare it.
+    /// The engine could not prepare the header.
     #[error(transparent)]
     Engine(#[from] ConsensusError),
     /// The state could not be read.
@@ -45,7 +45,7 @@ pub enum BuildError {
     /// The store failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
-    /// What comes before or after the transactions failed.
+    /// A system call before or after the transactions failed.
     #[error(transparent)]
     Execution(#[from] ExecutionError),
     /// A root could not be computed.
@@ -53,30 +53,32 @@ pub enum BuildError {
     Block(#[from] BlockError),
 }
 
-/// Builds a block on the head. `fill` gets its header as far as it is known, and adds
-/// transactions: each to the builder and, where that took it, to the body; or ommers.
+/// Builds an unsealed block on the head.
+///
+/// `fill` gets the header as far as it is known, and adds transactions (to the builder and, if the
+/// builder accepts one, to the body) or ommers.
 pub fn build(
     reader: &ChainReader,
     engine: &dyn Engine,
     plan: BuildPlan,
     fill: impl FnOnce(&Header, &mut BlockBuilder<'_>, &mut Body) -> Result<(), BuildError>,
 ) -> Result<Block, BuildError> {
-    build_whole(reader, engine, plan, fill).map(|built| built.block)
+    build_with_outcome(reader, engine, plan, fill).map(|built| built.block)
 }
 
-/// A block that lacks nothing but its seal, and what its execution left.
+/// An unsealed block with the result of its execution.
 #[derive(Debug)]
 pub struct BuiltBlock {
     /// The block.
     pub block: Block,
-    /// What it changes in the state.
+    /// The state changes that it makes.
     pub diff: StateDiff,
     /// The receipts of its transactions.
     pub receipts: Vec<Receipt>,
 }
 
-/// As [`build`], with what the block's execution left.
-pub fn build_whole(
+/// Builds a block like [`build`], and returns the result of its execution with it.
+pub fn build_with_outcome(
     reader: &ChainReader,
     engine: &dyn Engine,
     plan: BuildPlan,
@@ -123,15 +125,16 @@ pub fn build_whole(
     let rewards = engine.rewards(config, &header, &body.ommers);
     let mut outcome = builder.finish(&rewards, &[])?;
     if let Some(edit) = &plan.edit {
-        // Before the block is sealed: whoever executes it, even after a crash, finds the edit.
+        // The edit is recorded before the block is sealed, so that every execution of the block
+        // finds it, also after a crash.
         edit.record(reader.store())?;
         let diff = edit.diff(&state, &outcome.diff)?;
         outcome.diff.merge(diff);
     }
-    conclude(&mut header, &body, &outcome)?;
-    header.state_root = trie.peek(&outcome.diff)?;
+    complete_header(&mut header, &body, &outcome)?;
+    header.state_root = trie.root_after(&outcome.diff)?;
     if reader.head().hash() != parent.hash() {
-        // The tries moved on while they were read.
+        // A new head was committed while the tries were read.
         return Err(BuildError::Interrupted);
     }
     Ok(BuiltBlock {
@@ -141,8 +144,12 @@ pub fn build_whole(
     })
 }
 
-/// Puts into the header what the execution left, save the state root.
-fn conclude(header: &mut Header, body: &Body, outcome: &BlockOutcome) -> Result<(), BuildError> {
+/// Writes the results of the execution into the header, except the state root.
+fn complete_header(
+    header: &mut Header,
+    body: &Body,
+    outcome: &BlockOutcome,
+) -> Result<(), BuildError> {
     header.gas_used = outcome.gas_used;
     header.blob_gas_used = header.blob_gas_used.map(|_| outcome.blob_gas_used);
     header.requests_hash = outcome.requests_hash();

@@ -1,4 +1,4 @@
-//! The one writer of a chain.
+//! The single writer of a chain.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -15,33 +15,33 @@ use crate::{
     genesis::stored_config, limits::BAD_BLOCKS,
 };
 
-/// A block that was refused, with the reason.
+/// A block that was refused as invalid, with the reason.
 #[derive(Debug, Clone)]
 pub struct BadBlock {
     /// The block.
     pub block: Arc<Block>,
     /// Its hash.
     pub hash: B256,
-    /// Why it was refused.
+    /// The error text.
     pub reason: String,
 }
 
-/// What a chain is opened over.
+/// The collaborators of a chain.
 #[derive(Clone)]
 pub struct ChainOptions {
-    /// Who may seal, and how a header must look.
+    /// The consensus rules: headers, seals and rewards.
     pub engine: Arc<dyn Engine>,
-    /// Set to make a running import stop at the next block.
+    /// A flag that stops a running import at the next block.
     pub interrupt: Arc<AtomicBool>,
-    /// The clock: seconds since 1970.
+    /// The clock, in seconds since 1970.
     pub now: fn() -> u64,
 }
 
-/// The one writer of a chain: imports blocks, moves the head, publishes what readers see.
+/// The single writer of a chain: imports blocks, moves the head, publishes the view for readers.
 ///
-/// There must be one at a time for a store. Beside blocks that wait for their time and those that
-/// were refused it keeps nothing that is not in the store or can't be worked out from it: after a
-/// crash, a new one over the same store goes on.
+/// There must be at most one per store. Except for queued future blocks and the recent bad blocks,
+/// it holds nothing in memory that is not in the store or derived from it: after a crash, a new
+/// `Chain` over the same store continues from the last commit.
 pub struct Chain {
     pub(crate) store: Store,
     pub(crate) config: Arc<ChainConfig>,
@@ -58,14 +58,14 @@ pub struct Chain {
 }
 
 impl ChainReader {
-    /// A reader of the chain in a store, at its head.
+    /// Opens a reader of the chain in a store, at its head.
     pub fn open(store: Store) -> Result<Self, OpenError> {
         let config = stored_config(&store)?;
         Self::open_with(store, config)
     }
 
-    /// As [`Self::open`], of a development chain whose user is at work: it may hold
-    /// transactions in the name of others and edits of the state.
+    /// Opens a reader like [`Self::open`], of a development chain: its blocks may hold impersonated
+    /// transactions and state edits.
     pub fn open_development(store: Store) -> Result<Self, OpenError> {
         let mut config = stored_config(&store)?;
         config.is_development = true;
@@ -74,10 +74,10 @@ impl ChainReader {
 
     fn open_with(store: Store, config: ChainConfig) -> Result<Self, OpenError> {
         let config = Arc::new(config);
-        if let Some(size) = store.finish_adoption()? {
+        if let Some(size) = store.finish_pivot_commit()? {
             info!(
                 accounts = size.accounts,
-                "state adopted that was being adopted"
+                "interrupted commit of the pivot state finished"
             );
         }
         let (head, total_difficulty) = stored_head(&store)?;
@@ -93,11 +93,11 @@ impl ChainReader {
 }
 
 impl Chain {
-    /// Opens the chain that `reader` reads, for writing, at the head that is on disk. The reader
-    /// sees what the chain does.
+    /// Opens the chain of `reader` for writing, at the head that is on disk. The reader sees every
+    /// commit.
     pub fn open(reader: ChainReader, options: ChainOptions) -> Result<Self, OpenError> {
         let store = reader.store().clone();
-        store.finish_adoption()?;
+        store.finish_pivot_commit()?;
         let (head, total_difficulty) = stored_head(&store)?;
         reader.publish(head.clone(), total_difficulty);
         Ok(Self {
@@ -116,37 +116,38 @@ impl Chain {
         })
     }
 
-    /// What readers hold.
+    /// Returns the handle for readers.
     pub fn reader(&self) -> &ChainReader {
         &self.reader
     }
 
-    /// The engine.
+    /// Returns the consensus engine.
     pub fn engine(&self) -> &Arc<dyn Engine> {
         &self.options.engine
     }
 
-    /// The newest block.
+    /// Returns the newest block.
     pub fn head(&self) -> &SealedHeader {
         &self.head
     }
 
-    /// Where the time of all imports went.
+    /// Returns the work and time of all imports by stage.
     pub fn stats(&self) -> ImportStats {
         self.stats
     }
 
-    /// The last blocks that were refused, oldest first.
+    /// Returns the most recent bad blocks, oldest first.
     pub fn bad_blocks(&self) -> impl Iterator<Item = &BadBlock> {
         self.bad_blocks.iter()
     }
 
-    /// Moves up to `limit` blocks that are old enough to the ancient files.
+    /// Moves up to `limit` blocks that are old enough to the ancient files, and returns how many
+    /// were moved.
     pub fn migrate_ancient(&mut self, limit: u64) -> Result<u64, StorageError> {
         self.store.migrate_ancient(limit)
     }
 
-    pub(crate) fn remember_bad(&mut self, block: &Block, hash: B256, reason: String) {
+    pub(crate) fn remember_bad_block(&mut self, block: &Block, hash: B256, reason: String) {
         if self.bad_blocks.iter().any(|bad| bad.hash == hash) {
             return;
         }
@@ -160,7 +161,7 @@ impl Chain {
         });
     }
 
-    /// Forgets what was executed and not committed.
+    /// Discards state changes that were executed but not committed.
     pub(crate) fn drop_buffers(&mut self) {
         self.flat = FlatBuffer::new(self.store.clone());
         self.trie = TrieBuffer::new(self.store.clone());

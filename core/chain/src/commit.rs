@@ -1,4 +1,4 @@
-//! From executed blocks to one durable commit and a new view.
+//! Commits: from executed blocks to one durable write and a new view.
 
 use std::{
     sync::Arc,
@@ -10,44 +10,44 @@ use actoreum_storage::{Commit, FrozenState, HeadRecord, StorageError, Store};
 
 use crate::{BlockError, Chain, OpenError, SealedHeader, pipeline::Executed};
 
-/// What blocks do to the canonical chain.
+/// The effect of new blocks on the canonical chain.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Canonical<'a> {
-    /// They follow the head.
+    /// The blocks extend the head.
     Extends,
-    /// They follow an ancestor of the head: these blocks give way to them, newest first.
+    /// The blocks follow an ancestor of the head and replace these blocks, newest first.
     Replaces(&'a [SealedHeader]),
 }
 
-/// A commit that is ready to be written, on whatever thread.
-pub(crate) struct Draft<'a> {
+/// A commit that is ready to be written, on any thread.
+pub(crate) struct PendingCommit<'a> {
     blocks: &'a [Block],
     hashes: &'a [B256],
     executed: Vec<Executed>,
-    /// The total difficulty of the first block's parent.
+    /// Total difficulty of the first block's parent.
     total_below: U256,
     commit: Commit,
     state: Arc<FrozenState>,
-    /// The newest change of the flat state that the commit holds.
+    /// Position of the newest flat state change that the commit contains.
     mark: u64,
     store: Store,
 }
 
-/// A commit that was written, or failed.
-pub(crate) struct Written {
+/// The result of writing a [`PendingCommit`].
+pub(crate) struct WrittenCommit {
     outcome: Result<(), StorageError>,
     executed: Vec<Executed>,
-    /// The last block; `None` where there was none.
+    /// The last block; `None` if there was none.
     head: Option<SealedHeader>,
     total_difficulty: U256,
     mark: u64,
     time: Duration,
 }
 
-impl Draft<'_> {
-    /// Writes everything, durably. The blocks that follow may be executed meanwhile.
-    pub(crate) fn write(self) -> Written {
-        let begun = Instant::now();
+impl PendingCommit<'_> {
+    /// Writes the commit durably. The following blocks may be executed meanwhile.
+    pub(crate) fn write(self) -> WrittenCommit {
+        let started = Instant::now();
         let mut commit = self.commit;
         let mut total = self.total_below;
         let mut lookups = Vec::new();
@@ -61,7 +61,7 @@ impl Draft<'_> {
             let transactions = block.body.transactions.iter();
             lookups.extend(transactions.map(|transaction| (transaction.hash(), number)));
         }
-        // Neighbours in the database are written one after another.
+        // Sorted keys are written to neighbouring places of the database.
         lookups.sort_unstable();
         for (transaction, number) in lookups {
             commit.put_tx_lookup(&transaction, number);
@@ -77,32 +77,32 @@ impl Draft<'_> {
                 state_root: head.state_root,
             });
         }
-        Written {
+        WrittenCommit {
             outcome: self.store.commit(commit),
             executed: self.executed,
             head,
             total_difficulty: total,
             mark: self.mark,
-            time: begun.elapsed(),
+            time: started.elapsed(),
         }
     }
 }
 
 impl Chain {
-    /// Sets aside what the buffers hold, as the state after blocks that were executed: for a
-    /// commit. It must be written and ended ([`Self::end_commit`]) before the next one begins.
+    /// Freezes the buffered state, which is that after the executed blocks, for a commit. The
+    /// commit must be written and ended ([`Self::end_commit`]) before the next one begins.
     pub(crate) fn begin_commit<'a>(
         &mut self,
         blocks: &'a [Block],
         hashes: &'a [B256],
         executed: Vec<Executed>,
         canonical: Canonical<'_>,
-    ) -> Result<Draft<'a>, BlockError> {
+    ) -> Result<PendingCommit<'a>, BlockError> {
         let mut commit = Commit::new();
         if let Canonical::Replaces(old) = canonical {
-            self.uncanonical(old, &mut commit)?;
+            self.remove_from_canonical(old, &mut commit)?;
         }
-        Ok(Draft {
+        Ok(PendingCommit {
             blocks,
             hashes,
             executed,
@@ -115,8 +115,11 @@ impl Chain {
     }
 
     /// Makes the last block of a written commit the head, and publishes it. After an error the
-    /// buffers are to be dropped.
-    pub(crate) fn end_commit(&mut self, written: Written) -> Result<Vec<Executed>, BlockError> {
+    /// caller drops the buffers.
+    pub(crate) fn end_commit(
+        &mut self,
+        written: WrittenCommit,
+    ) -> Result<Vec<Executed>, BlockError> {
         self.stats.commit += written.time;
         written.outcome?;
         self.trie.committed();
@@ -127,8 +130,8 @@ impl Chain {
         Ok(written.executed)
     }
 
-    /// Commits blocks that were executed, with the state that the buffers hold, makes the last
-    /// of them the head, and publishes it. After an error the buffers are to be dropped.
+    /// Commits executed blocks with the buffered state, makes the last one the head, and publishes
+    /// it. After an error the caller drops the buffers.
     pub(crate) fn commit(
         &mut self,
         blocks: &[Block],
@@ -136,11 +139,11 @@ impl Chain {
         executed: Vec<Executed>,
         canonical: Canonical<'_>,
     ) -> Result<Vec<Executed>, BlockError> {
-        let draft = self.begin_commit(blocks, hashes, executed, canonical)?;
-        self.end_commit(draft.write())
+        let pending = self.begin_commit(blocks, hashes, executed, canonical)?;
+        self.end_commit(pending.write())
     }
 
-    /// Commits the state that the buffers hold as that of an earlier block.
+    /// Commits the buffered state as the state of an earlier block, and makes that block the head.
     pub(crate) fn commit_head(
         &mut self,
         target: &SealedHeader,
@@ -164,13 +167,14 @@ impl Chain {
         Ok(())
     }
 
+    /// Sets the head and publishes it to readers.
     pub(crate) fn move_head(&mut self, head: SealedHeader, total_difficulty: U256) {
         self.head = head;
         self.total_difficulty = total_difficulty;
         self.reader.publish(self.head.clone(), total_difficulty);
     }
 
-    /// The total difficulty of the parent of the first block.
+    /// Returns the total difficulty of the first block's parent; zero without blocks.
     pub(crate) fn total_below(&self, blocks: &[Block]) -> Result<U256, StorageError> {
         let Some(first) = blocks.first() else {
             return Ok(U256::ZERO);
@@ -182,8 +186,8 @@ impl Chain {
             .ok_or_else(|| StorageError::Corrupt(format!("block {parent} has no total difficulty")))
     }
 
-    /// Takes blocks out of the canonical chain, newest first, with their transactions.
-    pub(crate) fn uncanonical(
+    /// Removes blocks from the canonical chain, newest first, with their transaction lookups.
+    pub(crate) fn remove_from_canonical(
         &self,
         blocks: &[SealedHeader],
         commit: &mut Commit,

@@ -1,14 +1,14 @@
-//! Why a block was not imported, and what that says about it.
+//! Errors of import and of opening a chain, and the classification of import errors.
 
 use actoreum_consensus::{ConsensusError, Disposition};
 use actoreum_evm::ExecutionError;
 use actoreum_primitives::{B256, Bloom, SenderError, StateError};
 use actoreum_storage::StorageError;
 
-/// Why a block was refused. Texts are those of geth where it has one.
+/// The reason why a block was refused. Texts are geth's where geth has the same error.
 #[derive(Debug, thiserror::Error)]
 pub enum BlockError {
-    /// The header, its seal or its ommers break a rule.
+    /// The header, its seal or its ommers violate a consensus rule.
     #[error(transparent)]
     Consensus(#[from] ConsensusError),
     /// The blocks of one import do not follow each other.
@@ -16,120 +16,120 @@ pub enum BlockError {
     NotContiguous {
         /// Number of the block that does not follow.
         number: u64,
-        /// Its hash.
+        /// Hash of that block.
         hash: B256,
-        /// The block that it was given after.
+        /// Hash of the block before it in the list.
         parent: B256,
     },
-    /// The body's ommers are not those of the header.
+    /// The body's ommers do not match the header's hash of them.
     #[error("uncle root hash mismatch: have {have}, want {want}")]
     OmmersHash {
-        /// Of the body.
+        /// Hash of the body's ommers.
         have: B256,
-        /// Of the header.
+        /// Hash in the header.
         want: B256,
     },
-    /// The body's transactions are not those of the header.
+    /// The body's transactions do not match the header's root.
     #[error("transaction root hash mismatch: have {have}, want {want}")]
     TransactionsRoot {
-        /// Of the body.
+        /// Root of the body's transactions.
         have: B256,
-        /// Of the header.
+        /// Root in the header.
         want: B256,
     },
-    /// The body's withdrawals are not those of the header.
+    /// The body's withdrawals do not match the header's root.
     #[error("withdrawals root hash mismatch: have {have}, want {want}")]
     WithdrawalsRoot {
-        /// Of the body.
+        /// Root of the body's withdrawals.
         have: B256,
-        /// Of the header.
+        /// Root in the header.
         want: B256,
     },
-    /// The body has withdrawals and the header no root of them, or the other way round.
+    /// The body has withdrawals and the header has no withdrawals root, or the reverse.
     #[error("withdrawals of the body and of the header do not match")]
     WithdrawalsPresence,
-    /// A chain that seals its own blocks has nobody to withdraw from.
+    /// The block has withdrawals on a chain without a beacon chain.
     #[error("withdrawals are not allowed on a chain that seals its own blocks")]
     WithdrawalsNotAllowed,
     /// A transaction's signature is not valid at this block.
     #[error("could not apply tx {index}: {error}")]
     Sender {
-        /// Its place in the block.
+        /// The transaction's index in the block.
         index: usize,
-        /// What is wrong with it.
+        /// The error of the signature.
         error: SenderError,
     },
-    /// A transaction can't be executed.
+    /// A transaction could not be executed.
     #[error(transparent)]
     Execution(ExecutionError),
-    /// The header claims other gas than was used.
+    /// The header's gas used differs from that of the execution.
     #[error("invalid gas used (remote: {remote} local: {local})")]
     GasUsed {
-        /// Of the header.
+        /// Gas in the header.
         remote: u64,
-        /// Of the execution.
+        /// Gas of the execution.
         local: u64,
     },
-    /// The header claims other blob gas than its transactions carry.
+    /// The header's blob gas used differs from that of its transactions.
     #[error("blob gas used mismatch (header {remote}, calculated {local})")]
     BlobGasUsed {
-        /// Of the header.
+        /// Blob gas in the header.
         remote: u64,
-        /// Of the transactions.
+        /// Blob gas of the transactions.
         local: u64,
     },
-    /// The header's bloom is not that of the logs.
+    /// The header's bloom differs from that of the logs.
     #[error("invalid bloom (remote: {remote}  local: {local})")]
     LogsBloom {
-        /// Of the header.
+        /// Bloom in the header.
         remote: Box<Bloom>,
-        /// Of the execution.
+        /// Bloom of the execution.
         local: Box<Bloom>,
     },
-    /// The header's receipts root is not that of the receipts.
+    /// The header's receipts root differs from that of the receipts.
     #[error("invalid receipt root hash (remote: {remote} local: {local})")]
     ReceiptsRoot {
-        /// Of the header.
+        /// Root in the header.
         remote: B256,
-        /// Of the execution.
+        /// Root of the execution.
         local: B256,
     },
-    /// The header's requests hash is not that of the requests (EIP-7685).
+    /// The header's requests hash differs from that of the requests (EIP-7685).
     #[error("invalid requests hash (remote: {remote:?} local: {local:?})")]
     RequestsHash {
-        /// Of the header.
+        /// Hash in the header.
         remote: Option<B256>,
-        /// Of the execution.
+        /// Hash of the execution.
         local: Option<B256>,
     },
-    /// The header's state root is not that of the state.
+    /// The header's state root differs from that of the state.
     #[error("invalid merkle root (remote: {remote} local: {local})")]
     StateRoot {
-        /// Of the header.
+        /// Root in the header.
         remote: B256,
-        /// Of the execution.
+        /// Root of the execution.
         local: B256,
     },
-    /// Another block is required at this number.
+    /// `--whitelist` requires another block at this number.
     #[error("whitelist mismatch: block {number} must be {want}, not {have}")]
-    Unwanted {
-        /// The number.
+    WhitelistMismatch {
+        /// The block number.
         number: u64,
         /// The block's hash.
         have: B256,
-        /// The hash that `--whitelist` names.
+        /// The hash that `--whitelist` requires.
         want: B256,
     },
-    /// The block, or an ancestor of it, was refused before.
+    /// The block's parent is among the bad blocks.
     #[error("block is on a chain that was refused before: {0}")]
     KnownBad(B256),
-    /// The state of the block from which this one branches off is no longer held.
+    /// The state of the common ancestor of a side chain is no longer stored.
     #[error("pruned ancestor: the state of block {0} is no longer kept")]
     PrunedAncestor(u64),
-    /// The store failed; nothing is known against the block.
+    /// The store failed; the block may be valid.
     #[error(transparent)]
     Storage(#[from] StorageError),
-    /// The import was told to stop; nothing is known against the block.
+    /// The import was interrupted; the block may be valid.
     #[error("interrupted")]
     Interrupted,
 }
@@ -154,9 +154,9 @@ impl From<StateError> for BlockError {
 }
 
 impl BlockError {
-    /// Whether the body is at fault and not the header: another body under the same hash may be
-    /// right, so the hash is not to be remembered as bad.
-    pub fn blames_body(&self) -> bool {
+    /// Returns true if the body is at fault and not the header: another body under the same hash
+    /// may be valid, so the hash must not be remembered as bad.
+    pub fn is_body_error(&self) -> bool {
         matches!(
             self,
             Self::OmmersHash { .. }
@@ -168,7 +168,8 @@ impl BlockError {
         )
     }
 
-    /// What to do with the block.
+    /// Returns the classification of this error: whether the block is invalid, early, an orphan, or
+    /// the failure is internal to this node.
     pub fn disposition(&self) -> Disposition {
         match self {
             Self::Consensus(error) => error.disposition(),
@@ -182,22 +183,22 @@ impl BlockError {
     }
 }
 
-/// The first block of an import that was refused. All before it are imported.
+/// The first block of an import that was refused. All blocks before it were imported.
 #[derive(Debug, thiserror::Error)]
 #[error("invalid block {number} [{hash}]: {error}")]
 pub struct ImportError {
-    /// Its place in the list that was given.
+    /// The block's index in the list of the import.
     pub index: usize,
-    /// Its number.
+    /// The block's number.
     pub number: u64,
-    /// Its hash.
+    /// The block's hash.
     pub hash: B256,
-    /// Why.
+    /// The reason.
     #[source]
     pub error: BlockError,
 }
 
-/// Why a chain could not be opened.
+/// An error that prevented a chain from being opened or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The database belongs to another chain.
@@ -206,18 +207,18 @@ pub enum OpenError {
          choose another --datadir, or run `actoreum removedb` first"
     )]
     GenesisMismatch {
-        /// The genesis in the database.
+        /// Hash of the genesis block in the database.
         have: B256,
-        /// The genesis that was asked for.
+        /// Hash of the genesis block that was given.
         new: B256,
     },
-    /// There is nothing in the database, and no genesis was given.
+    /// The database is empty, and no genesis was given.
     #[error("the data directory holds no chain: run `actoreum init genesis.json` first")]
     Empty,
-    /// The genesis does not fit its engine.
+    /// The genesis is invalid for its engine.
     #[error("genesis: {0}")]
     Genesis(String),
-    /// A new config can't be applied to the chain as it stands.
+    /// A new config or a change of the head can't be applied to the chain.
     #[error("{0}")]
     Config(String),
     /// The store failed.

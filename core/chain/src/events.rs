@@ -1,4 +1,4 @@
-//! What an import changed, for whoever follows the chain.
+//! Events and reports of an import, for components that follow the chain.
 
 use std::sync::Arc;
 
@@ -6,69 +6,71 @@ use actoreum_primitives::{B256, Block, Receipt};
 
 use crate::{ImportError, SealedHeader};
 
-/// A block with what its execution left.
+/// A block with the result of its execution.
 #[derive(Debug, Clone)]
 pub struct ExecutedBlock {
-    /// Its header with its hash.
+    /// The header with its hash.
     pub header: SealedHeader,
     /// The block.
     pub block: Arc<Block>,
-    /// One a transaction.
+    /// One receipt per transaction.
     pub receipts: Arc<Vec<Receipt>>,
 }
 
-/// A change of the chain, in the order in which it must be told.
+/// A change of the chain. Events are delivered in order.
 #[derive(Debug, Clone)]
 pub enum ChainEvent {
-    /// The block is no longer canonical; its logs are removed. A reorg that is too large to be
-    /// told in full ([`crate::limits::TOLD_BLOCKS`]) leaves these and [`Self::Added`] out.
+    /// The block is no longer canonical; its logs are removed. A reorg that exceeds the limits
+    /// ([`crate::limits::MAX_EVENT_BLOCKS`], [`crate::limits::MAX_EVENT_GAS`]) has no events of
+    /// this kind and no [`Self::Added`].
     Removed(ExecutedBlock),
     /// The block became canonical.
     Added(ExecutedBlock),
-    /// The block is stored on a side chain.
+    /// The block was stored on a side chain.
     Side(SealedHeader),
-    /// The head, once an import, after everything above.
+    /// The new head: once per import, after all other events.
     Head(SealedHeader),
 }
 
-/// Blocks of the canonical chain that gave way to others.
+/// A replacement of canonical blocks by those of a side chain.
 #[derive(Debug, Clone)]
 pub struct Reorg {
     /// The head before.
     pub from: SealedHeader,
     /// The head after.
     pub to: SealedHeader,
-    /// How many blocks left the chain.
+    /// Number of blocks that left the canonical chain.
     pub removed: usize,
-    /// How many blocks took their place.
+    /// Number of blocks that joined it.
     pub added: usize,
 }
 
-/// A step back to an earlier head.
+/// A move of the head to an earlier block (`debug_setHead`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rewound {
     /// Hash of the head before.
     pub from: B256,
-    /// Whether the events hold every block with transactions or logs that left the chain: they are
-    /// deleted, so that nobody can look up what is left out.
-    pub is_whole: bool,
+    /// Whether the events hold every block with transactions or logs that left the chain. These
+    /// blocks are deleted, so that a block without an event can't be looked up any more.
+    pub is_complete: bool,
 }
 
-/// How an import went.
+/// The outcome of an import.
 #[derive(Debug, Default)]
 pub struct ImportReport {
-    /// Blocks that were new.
+    /// Number of blocks that were new.
     pub imported: usize,
-    /// Blocks that were there already.
+    /// Number of blocks that were known already.
     pub known: usize,
-    /// Blocks that are kept until their time comes: none of a bulk import.
+    /// Number of blocks that were queued until their time; zero for an import with
+    /// [`crate::Detail::HeadOnly`].
     pub queued: usize,
-    /// What changed, as far as [`crate::Detail`] asks for it; a new head always.
+    /// The changes, as far as [`crate::Detail`] asks for them; a new head is always included.
     pub events: Vec<ChainEvent>,
-    /// The reorgs among the changes, also those whose blocks are not among the events.
+    /// The reorgs, including those whose blocks have no events.
     pub reorgs: Vec<Reorg>,
-    /// The head before [`Chain::set_head`](crate::Chain::set_head), where that moved it.
+    /// The rewind, if [`Chain::set_head`](crate::Chain::set_head) moved the head.
     pub rewound: Option<Rewound>,
-    /// The first block that was refused. All before it are imported.
+    /// The first block that was refused. All blocks before it were imported.
     pub refused: Option<ImportError>,
 }

@@ -1,4 +1,4 @@
-//! Blocks whose time has not come yet.
+//! The queue of future blocks: blocks whose timestamp is ahead of the clock.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -8,10 +8,10 @@ use tracing::debug;
 
 use crate::{
     BlockError, Chain, Detail, ImportReport,
-    limits::{FUTURE_BLOCKS, FUTURE_BYTES, FUTURE_SECONDS, FUTURE_TRIED_AHEAD},
+    limits::{FUTURE_BLOCKS, FUTURE_BYTES, FUTURE_RETRY_AHEAD, FUTURE_SECONDS},
 };
 
-/// The queue: by number, so that parents come first.
+/// Queued future blocks, ordered by number, so that parents come first.
 #[derive(Default)]
 pub(crate) struct FutureBlocks {
     blocks: BTreeMap<(u64, B256), Block>,
@@ -25,7 +25,7 @@ impl FutureBlocks {
         self.blocks.get(&(*number, *hash))
     }
 
-    /// Keeps a block; where there is no room, those furthest ahead go.
+    /// Queues a block; on overflow, drops the blocks with the highest numbers.
     fn insert(&mut self, block: Block) {
         let (number, hash) = (block.header.number, block.hash());
         self.remove(&hash);
@@ -47,7 +47,7 @@ impl FutureBlocks {
         Some(block)
     }
 
-    /// Blocks whose time is `until` at the latest, parents first.
+    /// Returns the hashes of blocks with a timestamp of at most `until`, parents first.
     fn ready(&self, until: u64) -> Vec<B256> {
         let ready = self.blocks.iter();
         ready
@@ -58,14 +58,14 @@ impl FutureBlocks {
 }
 
 impl Chain {
-    /// Blocks that wait for their time, of at most 256.
+    /// Returns the number of queued future blocks (at most [`FUTURE_BLOCKS`]).
     pub fn future_blocks(&self) -> usize {
         self.future.blocks.len()
     }
 
-    /// Keeps those of the first blocks that nothing but their time (30 s ahead at most) speaks
-    /// against, on top of the chain or of what is kept already; how many.
-    pub(crate) fn keep_for_later(&mut self, blocks: &[Block]) -> usize {
+    /// Queues the leading blocks that are valid except for their time (at most [`FUTURE_SECONDS`]
+    /// ahead), on top of the chain or of queued blocks. Returns how many were queued.
+    pub(crate) fn queue_future_blocks(&mut self, blocks: &[Block]) -> usize {
         let Some(first) = blocks.first() else {
             return 0;
         };
@@ -86,25 +86,25 @@ impl Chain {
         let batch = BatchChain::of_blocks(&self.reader, &run);
         let engine = &self.options.engine;
         let headers = engine.verify_headers(&batch, latest);
-        let sound = headers.map_or_else(|error| error.index, |()| run.len());
-        let batch = BatchChain::of_blocks(&self.reader, &run[..sound]);
+        let valid = headers.map_or_else(|error| error.index, |()| run.len());
+        let batch = BatchChain::of_blocks(&self.reader, &run[..valid]);
         let seals = engine.verify_seals(&batch);
-        let sound = seals.map_or_else(|error| error.index, |()| sound);
-        let mut kept = 0;
-        for block in run.drain(..sound).skip(below) {
+        let valid = seals.map_or_else(|error| error.index, |()| valid);
+        let mut queued = 0;
+        for block in run.drain(..valid).skip(below) {
             debug!(
                 number = block.header.number,
                 ahead = block.header.timestamp.saturating_sub(now),
-                "block kept until its time comes"
+                "future block queued"
             );
             self.future.insert(block);
-            kept += 1;
+            queued += 1;
         }
-        kept
+        queued
     }
 
-    /// Whether an error means that a block may be right later on.
-    pub(crate) fn may_come_later(&self, error: &BlockError, block: &Block) -> bool {
+    /// Returns true if the block may become valid later on.
+    pub(crate) fn may_become_valid(&self, error: &BlockError, block: &Block) -> bool {
         match error.disposition() {
             Disposition::Future => true,
             Disposition::UnknownAncestor => self.future.get(&block.header.parent_hash).is_some(),
@@ -112,11 +112,13 @@ impl Chain {
         }
     }
 
-    /// Imports the kept blocks whose time has come; to be called every few seconds while there
-    /// are any. One that is refused is forgotten. What the report refuses is a fault of this node.
+    /// Imports the queued blocks whose time has come.
+    ///
+    /// The caller calls this every few seconds while blocks are queued. A block that is invalid is
+    /// dropped; `refused` in the report is an internal failure of this node.
     pub fn import_future(&mut self) -> ImportReport {
         let mut all = ImportReport::default();
-        let until = (self.options.now)().saturating_add(FUTURE_TRIED_AHEAD);
+        let until = (self.options.now)().saturating_add(FUTURE_RETRY_AHEAD);
         for hash in self.future.ready(until) {
             let Some(block) = self.future.remove(&hash) else {
                 continue;
@@ -132,25 +134,25 @@ impl Chain {
                     all.refused = Some(refused);
                     break;
                 }
-                Some(refused) => debug!(%refused, "block that waited for its time"),
+                Some(refused) => debug!(%refused, "future block refused"),
                 None => {}
             }
         }
         all
     }
 
-    /// Blocks that may stand at these numbers, and no others (geth's `--whitelist`).
+    /// Sets the block hashes that are required at certain numbers (geth's `--whitelist`).
     pub fn require(&mut self, blocks: BTreeMap<u64, B256>) {
         self.required = blocks;
     }
 
-    /// The first block that is not the one required at its number.
-    pub(crate) fn first_unwanted(&self, blocks: &[Block]) -> Option<(usize, BlockError)> {
+    /// Returns the index and error of the first block that is not the required one at its number.
+    pub(crate) fn first_whitelist_mismatch(&self, blocks: &[Block]) -> Option<(usize, BlockError)> {
         blocks.iter().enumerate().find_map(|(index, block)| {
             let number = block.header.number;
             let want = *self.required.get(&number)?;
             let have = block.hash();
-            let error = BlockError::Unwanted { number, have, want };
+            let error = BlockError::WhitelistMismatch { number, have, want };
             (have != want).then_some((index, error))
         })
     }

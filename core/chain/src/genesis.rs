@@ -1,29 +1,30 @@
-//! The first block of a chain, and the config that a chain keeps.
+//! The genesis block, and the stored chain config.
 
 use actoreum_primitives::{Address, B256, ChainConfig, Genesis, config::EngineConfig};
 use actoreum_storage::{Commit, HeadRecord, StorageError, Store, TrieBuffer};
 
 use crate::{OpenError, SealedHeader};
 
-/// Under this name the store keeps the chain config, as JSON.
+/// Name of the record that holds the chain config, as JSON.
 const CONFIG: &str = "chain config";
 
-/// Under this name the store keeps the addresses of the genesis' accounts, one after another:
-/// the state knows their hashes alone.
+/// Name of the record that holds the concatenated addresses of the genesis accounts; the state
+/// itself is keyed by their hashes.
 const ACCOUNTS: &str = "genesis accounts";
 
-/// Vanity (32 bytes) and seal (65 bytes) around the signers in a clique genesis (EIP-225).
+/// Length of vanity (32 bytes) and seal (65 bytes) around the signers in a clique genesis
+/// (EIP-225).
 const CLIQUE_EXTRA_BYTES: usize = 32 + 65;
 
-/// Writes the genesis to an empty store, or checks that the store's chain begins with it.
-/// Returns the header of block 0.
+/// Writes the genesis to an empty store, or checks that the stored chain begins with it. Returns
+/// the header of block 0.
 ///
-/// In a store that has a chain already, a config that differs replaces the stored one if it
-/// changes nothing that already happened.
+/// If the store has a chain, a different config replaces the stored one, provided that it changes
+/// nothing for blocks that exist already.
 pub fn init(store: &Store, genesis: &Genesis) -> Result<SealedHeader, OpenError> {
     check(genesis)?;
     let stored = store.canonical_hash(0)?;
-    // Over a chain that is there already, the root is worked out beside it.
+    // If a chain exists, the root is computed in a separate store.
     let below = match stored {
         Some(_) => Store::memory(),
         None => store.clone(),
@@ -63,21 +64,21 @@ pub fn init(store: &Store, genesis: &Genesis) -> Result<SealedHeader, OpenError>
     Ok(header)
 }
 
-/// The hash of the block that a genesis makes.
+/// Returns the hash of the genesis block.
 pub fn genesis_hash(genesis: &Genesis) -> Result<B256, StorageError> {
     let mut tries = TrieBuffer::new(Store::memory());
     let state_root = tries.apply(0, &genesis.state_diff())?;
     Ok(genesis.header(state_root).hash())
 }
 
-/// The addresses of the genesis' accounts; none where an older version made the store.
+/// Returns the addresses of the genesis accounts; empty if an older version wrote the store.
 pub(crate) fn stored_accounts(store: &Store) -> Result<Vec<Address>, StorageError> {
     let addresses = store.meta(ACCOUNTS)?.unwrap_or_default();
     let (addresses, _) = addresses.as_chunks::<20>();
     Ok(addresses.iter().map(Address::from).collect())
 }
 
-/// The config that the store keeps.
+/// Reads the chain config from the store.
 pub(crate) fn stored_config(store: &Store) -> Result<ChainConfig, OpenError> {
     let json = store.meta(CONFIG)?.ok_or(OpenError::Empty)?;
     let corrupt = |what: String| StorageError::Corrupt(format!("the chain config: {what}"));

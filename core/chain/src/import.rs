@@ -1,4 +1,4 @@
-//! Importing blocks: on top of the head, or as a branch that may become the chain.
+//! Import of blocks: on top of the head, or as a side chain that may become canonical.
 //!
 //! ```text
 //! known? -> headers, seals -> bodies, ommers, senders -> execution -> roots -> commit -> publish
@@ -26,26 +26,28 @@ use crate::{
     Ancestors, BlockError, Chain, ChainEvent, ChainReader, ExecutedBlock, ImportError,
     ImportReport, ImportStats, SealedHeader,
     body::check_body,
-    commit::{Canonical, Written},
-    limits::{COMMIT_BLOCKS, COMMIT_GAS, COMMIT_SHARE, MOST_COMMIT_GAS, SEGMENT_BLOCKS},
+    commit::{Canonical, WrittenCommit},
+    limits::{COMMIT_BLOCKS, COMMIT_GAS, COMMIT_SHARE, MAX_COMMIT_GAS, SEGMENT_BLOCKS},
     pipeline::{Executed, Pipeline, Progress},
 };
 
-/// How an import tells what it did.
+/// The level of detail of an import's events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Detail {
-    /// Of blocks that follow the head, the last one alone: for long runs of old blocks. Those who
-    /// follow the chain read what is left out from the database, if anybody asked for it. A reorg
-    /// is told as with [`Self::EveryBlock`].
+    /// Of blocks that extend the head, an event for the last one only: for long runs of old blocks.
+    /// Components that follow the chain read the others from the database when they need them. A
+    /// reorg gets the same events as with [`Self::EveryBlock`].
     HeadOnly,
-    /// Every block that became canonical or was stored, with its receipts, save for a reorg of more
-    /// than [`crate::limits::TOLD_BLOCKS`]: of that the new head alone.
+    /// An event for every block that became canonical or was stored, with its receipts. Of a reorg
+    /// beyond [`crate::limits::MAX_EVENT_BLOCKS`] or [`crate::limits::MAX_EVENT_GAS`], an event for
+    /// the new head only.
     EveryBlock,
 }
 
 impl Chain {
-    /// Imports blocks, each the child of the one before. Those that can't become part of the
-    /// chain now are stored as a branch. What the report counts is on disk.
+    /// Imports blocks, each the child of the one before. Blocks that do not extend the head are
+    /// stored as a side chain, which becomes canonical if it wins. Blocks that the report counts as
+    /// imported are on disk.
     pub fn import(&mut self, blocks: &[Block], detail: Detail) -> ImportReport {
         let mut report = ImportReport::default();
         let before = self.head.hash();
@@ -53,12 +55,12 @@ impl Chain {
             self.future.remove(&block.hash());
         }
         if let Err((index, error)) = self.import_all(blocks, detail, &mut report) {
-            if detail == Detail::EveryBlock && self.may_come_later(&error, &blocks[index]) {
-                report.queued = self.keep_for_later(&blocks[index..]);
+            if detail == Detail::EveryBlock && self.may_become_valid(&error, &blocks[index]) {
+                report.queued = self.queue_future_blocks(&blocks[index..]);
             }
             let index = index + report.queued;
             if let Some(block) = blocks.get(index) {
-                report.refused = Some(self.refused(index, block, error));
+                report.refused = Some(self.import_error(index, block, error));
             }
         }
         if self.head.hash() != before {
@@ -67,15 +69,16 @@ impl Chain {
         report
     }
 
-    pub(crate) fn refused(
+    /// Turns a block's error into the report's, and remembers an invalid block.
+    pub(crate) fn import_error(
         &mut self,
         index: usize,
         block: &Block,
         error: BlockError,
     ) -> ImportError {
         let hash = block.hash();
-        if error.disposition() == Disposition::Bad && !error.blames_body() {
-            self.remember_bad(block, hash, error.to_string());
+        if error.disposition() == Disposition::Bad && !error.is_body_error() {
+            self.remember_bad_block(block, hash, error.to_string());
         }
         ImportError {
             index,
@@ -108,20 +111,20 @@ impl Chain {
             return Err((skipped, BlockError::KnownBad(bad.hash)));
         }
 
-        let begun = Instant::now();
-        let (sound, refused) = self.check_headers(blocks);
-        self.stats.headers += begun.elapsed();
-        let blocks = &blocks[..sound];
+        let started = Instant::now();
+        let (valid, refused) = self.check_headers(blocks);
+        self.stats.headers += started.elapsed();
+        let blocks = &blocks[..valid];
         let imported = if first.header.parent_hash == self.head.hash() {
             self.extend(blocks, detail, report)
         } else {
             self.branch(blocks, report)
         };
         imported.map_err(|(index, error)| (skipped + index, error))?;
-        refused.map_or(Ok(()), |error| Err((skipped + sound, error)))
+        refused.map_or(Ok(()), |error| Err((skipped + valid, error)))
     }
 
-    /// How many of the first blocks are in the canonical chain already.
+    /// Returns how many of the leading blocks are canonical already.
     fn count_known(&self, blocks: &[Block]) -> Result<usize, StorageError> {
         for (index, block) in blocks.iter().enumerate() {
             let number = block.header.number;
@@ -134,30 +137,31 @@ impl Chain {
         Ok(blocks.len())
     }
 
-    /// Checks headers and seals; how many of the first are sound, and what the next one lacks.
+    /// Checks headers and seals. Returns the number of valid leading blocks and the error of the
+    /// next one.
     pub(crate) fn check_headers(&self, blocks: &[Block]) -> (usize, Option<BlockError>) {
         let engine = &self.options.engine;
         let batch = BatchChain::of_blocks(&self.reader, blocks);
-        let mut sound = blocks.len();
+        let mut valid = blocks.len();
         let mut refused = None;
         if let Err(error) = engine.verify_headers(&batch, (self.options.now)()) {
-            sound = error.index;
+            valid = error.index;
             refused = Some(error.error.into());
         }
-        let batch = BatchChain::of_blocks(&self.reader, &blocks[..sound]);
+        let batch = BatchChain::of_blocks(&self.reader, &blocks[..valid]);
         if let Err(error) = engine.verify_seals(&batch) {
-            sound = error.index;
+            valid = error.index;
             refused = Some(error.error.into());
         }
-        if let Some((index, error)) = self.first_unwanted(&blocks[..sound]) {
-            sound = index;
+        if let Some((index, error)) = self.first_whitelist_mismatch(&blocks[..valid]) {
+            valid = index;
             refused = Some(error);
         }
-        (sound, refused)
+        (valid, refused)
     }
 
-    /// Executes blocks on top of the head, window after window; while one executes, the one
-    /// before it is committed.
+    /// Executes blocks on top of the head, in windows; while one window executes, the one before it
+    /// is committed.
     fn extend(
         &mut self,
         blocks: &[Block],
@@ -187,8 +191,8 @@ impl Chain {
         outcome
     }
 
-    /// Runs the pipeline on blocks that follow each other, the first on what the buffers hold.
-    /// `hashes` are those of the blocks from number `first` on, which are not in the store yet.
+    /// Runs the pipeline on consecutive blocks, the first on the buffered state. `hashes` are those
+    /// of the blocks from number `first` on, which are not in the store yet.
     pub(crate) fn execute(
         &mut self,
         blocks: &[Block],
@@ -208,8 +212,9 @@ impl Chain {
         pipeline.run(blocks, senders)
     }
 
-    /// The events of blocks that became canonical. They are also what readers ask for next.
-    pub(crate) fn added(
+    /// Returns the events of blocks that became canonical, and caches these blocks: readers ask for
+    /// them next.
+    pub(crate) fn added_events(
         &self,
         blocks: &[Block],
         hashes: &[B256],
@@ -219,7 +224,7 @@ impl Chain {
             let header = SealedHeader::with_hash(block.header.clone(), *hash);
             let block = Arc::new(block.clone());
             self.reader
-                .remember(*hash, block.clone(), executed.receipts.clone());
+                .cache_block(*hash, block.clone(), executed.receipts.clone());
             ChainEvent::Added(ExecutedBlock {
                 header,
                 block,
@@ -230,7 +235,7 @@ impl Chain {
     }
 }
 
-/// Blocks that are to follow the head.
+/// An import of blocks that extend the head.
 struct Extension<'x> {
     chain: &'x mut Chain,
     blocks: &'x [Block],
@@ -240,8 +245,8 @@ struct Extension<'x> {
     report: &'x mut ImportReport,
 }
 
-/// A commit that is being written: its blocks' places, and who writes it.
-type InFlight<'scope> = (Range<usize>, ScopedJoinHandle<'scope, Written>);
+/// A commit that is being written: the indices of its blocks, and the writing thread.
+type InFlight<'scope> = (Range<usize>, ScopedJoinHandle<'scope, WrittenCommit>);
 
 impl<'x> Extension<'x> {
     fn run<'scope>(&mut self, scope: &'scope Scope<'scope, '_>) -> Result<(), (usize, BlockError)>
@@ -254,36 +259,38 @@ impl<'x> Extension<'x> {
             let window = done..done + window_of(&self.blocks[done..], self.chain.stats.gas).len();
             let mut known = Vec::with_capacity(window.len());
             let mut progress = self.execute(window.clone(), Some(&mut known));
-            self.settle(in_flight.take())?;
-            let right = window.start..window.start + progress.executed.len();
-            if progress.refused.is_some() && right.end < window.end {
-                // Execution went on past the refused block: begin again, up to that block.
+            self.finish_commit(in_flight.take())?;
+            let valid = window.start..window.start + progress.executed.len();
+            if progress.refused.is_some() && valid.end < window.end {
+                // Execution went on past the refused block: discard it and execute again up to that
+                // block.
                 self.chain.drop_buffers();
-                known.truncate(right.len());
-                self.senders.put_back(right.start, known);
-                let again = self.execute(right.clone(), None);
+                known.truncate(valid.len());
+                self.senders.put_back(valid.start, known);
+                let again = self.execute(valid.clone(), None);
                 if let Some(error) = again.refused {
-                    return Err((right.start, error));
+                    return Err((valid.start, error));
                 }
                 progress.executed = again.executed;
             }
             self.chain.stats += progress.stats;
-            if !right.is_empty() {
+            if !valid.is_empty() {
                 in_flight = Some((
-                    right.clone(),
-                    self.begin(right.clone(), progress.executed, scope)?,
+                    valid.clone(),
+                    self.begin(valid.clone(), progress.executed, scope)?,
                 ));
             }
             if let Some(error) = progress.refused {
-                self.settle(in_flight.take())?;
-                return Err((right.end, error));
+                self.finish_commit(in_flight.take())?;
+                return Err((valid.end, error));
             }
-            done = right.end;
+            done = valid.end;
         }
-        self.settle(in_flight)
+        self.finish_commit(in_flight)
     }
 
-    /// Executes a window on what the buffers hold. The senders that it used go to `used`.
+    /// Executes a window on the buffered state. The senders that it consumes are appended to
+    /// `used`.
     fn execute(
         &mut self,
         window: Range<usize>,
@@ -301,26 +308,29 @@ impl<'x> Extension<'x> {
         })
     }
 
-    /// Sets the state aside and has it written.
+    /// Freezes the state and writes it on another thread.
     fn begin<'scope>(
         &mut self,
         window: Range<usize>,
         executed: Vec<Executed>,
         scope: &'scope Scope<'scope, '_>,
-    ) -> Result<ScopedJoinHandle<'scope, Written>, (usize, BlockError)>
+    ) -> Result<ScopedJoinHandle<'scope, WrittenCommit>, (usize, BlockError)>
     where
         'x: 'scope,
     {
         let (blocks, hashes) = (&self.blocks[window.clone()], &self.hashes[window.clone()]);
-        let draft = self
+        let pending = self
             .chain
             .begin_commit(blocks, hashes, executed, Canonical::Extends)
             .map_err(|error| self.failed(&window, error))?;
-        Ok(scope.spawn(|| draft.write()))
+        Ok(scope.spawn(|| pending.write()))
     }
 
     /// Waits for the commit that is being written, and makes its last block the head.
-    fn settle(&mut self, in_flight: Option<InFlight<'_>>) -> Result<(), (usize, BlockError)> {
+    fn finish_commit(
+        &mut self,
+        in_flight: Option<InFlight<'_>>,
+    ) -> Result<(), (usize, BlockError)> {
         let Some((window, writing)) = in_flight else {
             return Ok(());
         };
@@ -329,7 +339,7 @@ impl<'x> Extension<'x> {
         self.report.imported += window.len();
         if self.detail == Detail::EveryBlock {
             let (blocks, hashes) = (&self.blocks[window.clone()], &self.hashes[window]);
-            let events = self.chain.added(blocks, hashes, executed);
+            let events = self.chain.added_events(blocks, hashes, executed);
             self.report.events.extend(events);
         }
         Ok(())
@@ -364,14 +374,15 @@ pub(crate) fn check_contiguous(blocks: &[Block]) -> Result<(), (usize, BlockErro
     Ok(())
 }
 
-/// The first blocks that are committed together, where `imported` is the gas of all before them.
+/// Returns the leading blocks that are committed together, where `imported` is the gas imported
+/// before them.
 fn window_of(blocks: &[Block], imported: u64) -> &[Block] {
-    let most = (imported / COMMIT_SHARE).clamp(COMMIT_GAS, MOST_COMMIT_GAS);
+    let max_gas = (imported / COMMIT_SHARE).clamp(COMMIT_GAS, MAX_COMMIT_GAS);
     let mut gas = 0_u64;
     let end = blocks.iter().take(COMMIT_BLOCKS).take_while(|block| {
-        let is_in = gas < most;
+        let fits = gas < max_gas;
         gas = gas.saturating_add(block.header.gas_used);
-        is_in
+        fits
     });
     &blocks[..end.count()]
 }
@@ -379,10 +390,10 @@ fn window_of(blocks: &[Block], imported: u64) -> &[Block] {
 /// Segments that may be prepared ahead of their execution.
 const SEGMENTS_AHEAD: usize = 2;
 
-/// A block's senders, or why the block can't be executed.
+/// The senders of a block, or the reason why it can't be executed.
 pub(crate) type Prepared = Result<Vec<Address>, BlockError>;
 
-/// Checks bodies and ommers, and recovers senders, segment after segment.
+/// Checks bodies and ommers and recovers senders, segment by segment.
 fn prepare_all(
     reader: &ChainReader,
     engine: &dyn Engine,
@@ -401,7 +412,7 @@ fn prepare_all(
     stats
 }
 
-/// Checks bodies and ommers of a segment, and recovers the senders of its transactions.
+/// Checks the bodies and ommers of a segment, and recovers the senders of its transactions.
 pub(crate) fn prepare(
     reader: &ChainReader,
     engine: &dyn Engine,
@@ -409,7 +420,7 @@ pub(crate) fn prepare(
     segment: &[Block],
     stats: &mut ImportStats,
 ) -> Vec<Prepared> {
-    let begun = Instant::now();
+    let started = Instant::now();
     let bodies: Vec<Result<(), BlockError>> = segment
         .par_iter()
         .map(|block| {
@@ -419,10 +430,10 @@ pub(crate) fn prepare(
                 .map_err(BlockError::Consensus)
         })
         .collect();
-    stats.headers += begun.elapsed();
-    let begun = Instant::now();
+    stats.headers += started.elapsed();
+    let started = Instant::now();
     let senders = recover_senders(reader.config(), segment);
-    stats.senders += begun.elapsed();
+    stats.senders += started.elapsed();
     bodies
         .into_iter()
         .zip(senders)
@@ -433,7 +444,7 @@ pub(crate) fn prepare(
         .collect()
 }
 
-/// The senders of the blocks of an import, in order, as they are prepared.
+/// The senders of the blocks of an import, received in order as segments are prepared.
 struct Senders {
     prepared: Receiver<Vec<Prepared>>,
     segment: std::vec::IntoIter<Prepared>,
@@ -449,8 +460,8 @@ impl Senders {
         }
     }
 
-    /// Takes senders again that were handed out: those of the blocks from `index` on. What
-    /// follows them is not asked for any more.
+    /// Puts back senders that were taken, those of the blocks from `index` on. Senders after these
+    /// are not needed any more.
     fn put_back(&mut self, index: usize, senders: Vec<Vec<Address>>) {
         self.next = index;
         self.segment = senders.into_iter().map(Ok).collect::<Vec<_>>().into_iter();

@@ -9,20 +9,23 @@
 //!                    ChainReader::view() --> any number of readers, no lock
 //! ```
 //!
-//! [`Chain`] keeps nothing that is not on disk: after a crash, [`Chain::open`] over the same store
-//! goes on from the last commit. A view is published after its commit is durable.
+//! [`Chain`] is the single writer. It holds no state that is not on disk: after a crash,
+//! [`Chain::open`] over the same store continues from the last commit. A [`ChainView`] is published
+//! after its commit is durable. Blocks off the head are stored as side chains, without state, and
+//! executed when a reorg makes them canonical; fast sync stores blocks with receipts and without
+//! execution up to the pivot block.
 //!
 //! ```
 //! use std::sync::Arc;
 //! use actoreum_chain::{Chain, ChainOptions, ChainReader, Detail, genesis};
-//! use actoreum_consensus::{EthashOptions, engine_for};
+//! use actoreum_consensus::{EngineOptions, engine_for};
 //! use actoreum_primitives::Genesis;
 //! use actoreum_storage::Store;
 //!
 //! let store = Store::memory();
 //! let header = genesis::init(&store, &Genesis::mainnet())?;
 //! let reader = ChainReader::open(store)?;
-//! let engine = engine_for(reader.config(), EthashOptions::default(), None);
+//! let engine = engine_for(reader.config(), EngineOptions::default()).engine;
 //! let options = ChainOptions { engine, interrupt: Arc::default(), now: || 1_438_269_988 };
 //! let mut chain = Chain::open(reader.clone(), options)?;
 //!
@@ -44,23 +47,23 @@ mod events;
 mod future;
 pub mod genesis;
 mod import;
-mod kept;
 pub mod limits;
 mod logs;
 mod pipeline;
+mod receipt_chain;
 mod sealed;
 mod state_edit;
 mod stats;
 mod view;
 
 pub use addresses::known_addresses;
-pub use build::{BuildError, BuildPlan, BuiltBlock, build, build_whole};
+pub use build::{BuildError, BuildPlan, BuiltBlock, build, build_with_outcome};
 pub use chain::{BadBlock, Chain, ChainOptions};
 pub use error::{BlockError, ImportError, OpenError};
 pub use events::{ChainEvent, ExecutedBlock, ImportReport, Reorg, Rewound};
 pub use import::Detail;
-pub use logs::{LogCriteria, PlacedLog};
+pub use logs::{LogCriteria, LogWithMeta};
 pub use sealed::SealedHeader;
 pub use state_edit::{Edit, StateEdit};
 pub use stats::ImportStats;
-pub use view::{Ancestors, ChainReader, ChainView, TransactionPlace};
+pub use view::{Ancestors, ChainReader, ChainView, TransactionLocation};

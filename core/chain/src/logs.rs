@@ -1,21 +1,21 @@
-//! Which logs somebody wants, and logs with their place in the chain.
+//! Log filter criteria, and logs with their position in the chain.
 
 use actoreum_primitives::alloy_primitives::BloomInput;
 use actoreum_primitives::{Address, B256, Block, Bloom, Log, Receipt};
 
 use crate::ExecutedBlock;
 
-/// What a log must look like.
+/// Criteria that select logs by address and topics.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LogCriteria {
-    /// Contracts of which one must have emitted it; any where empty.
+    /// Addresses of which one must have emitted the log; empty matches any.
     pub addresses: Vec<Address>,
-    /// For each topic position, the values of which one must stand there; any where empty.
+    /// For each topic position, the values of which one must match; empty matches any.
     pub topics: Vec<Vec<B256>>,
 }
 
 impl LogCriteria {
-    /// Whether a log fits.
+    /// Returns true if the log matches.
     pub fn matches(&self, log: &Log) -> bool {
         (self.addresses.is_empty() || self.addresses.contains(&log.address))
             && self.topics.len() <= log.topics.len()
@@ -26,10 +26,10 @@ impl LogCriteria {
                 .all(|(wanted, topic)| wanted.is_empty() || wanted.contains(topic))
     }
 
-    /// Whether a block with this bloom may hold a log that fits.
+    /// Returns true if a block with this bloom may hold a matching log.
     pub fn may_match(&self, bloom: &Bloom) -> bool {
         let has = |bytes: &[u8]| bloom.contains_input(BloomInput::Raw(bytes));
-        // A block without logs has none that fits, not even where anything would.
+        // A block without logs has no match, even if the criteria are empty.
         !bloom.is_zero()
             && (self.addresses.is_empty()
                 || self.addresses.iter().any(|address| has(address.as_slice())))
@@ -39,14 +39,14 @@ impl LogCriteria {
                 .all(|wanted| wanted.is_empty() || wanted.iter().any(|topic| has(topic.as_slice())))
     }
 
-    /// The logs of a block that fit, in order.
+    /// Returns the matching logs of a block, in order.
     pub fn select<'a>(
         &'a self,
         hash: B256,
         block: &'a Block,
         receipts: &'a [Receipt],
         removed: bool,
-    ) -> impl Iterator<Item = PlacedLog> + 'a {
+    ) -> impl Iterator<Item = LogWithMeta> + 'a {
         let mut next_index = 0;
         let transactions = block.body.transactions.iter().zip(receipts).enumerate();
         transactions.flat_map(move |(index, (transaction, receipt))| {
@@ -54,7 +54,7 @@ impl LogCriteria {
             next_index += receipt.logs.len() as u64;
             let logs = receipt.logs.iter().zip(first..);
             logs.filter(|(log, _)| self.matches(log))
-                .map(move |(log, log_index)| PlacedLog {
+                .map(move |(log, log_index)| LogWithMeta {
                     log: log.clone(),
                     block_hash: hash,
                     block_number: block.header.number,
@@ -67,28 +67,28 @@ impl LogCriteria {
     }
 }
 
-/// A log and where in the chain it stands.
+/// A log with its position in the chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PlacedLog {
+pub struct LogWithMeta {
     /// The log.
     pub log: Log,
-    /// Of its block.
+    /// Hash of the block.
     pub block_hash: B256,
-    /// Of its block.
+    /// Number of the block.
     pub block_number: u64,
-    /// Of its transaction.
+    /// Hash of the transaction.
     pub transaction_hash: B256,
-    /// The position of its transaction in the block.
+    /// Index of the transaction in the block.
     pub transaction_index: u64,
-    /// Its position among the logs of the block.
+    /// Index among the logs of the block.
     pub log_index: u64,
-    /// Whether a reorg took its block from the chain.
+    /// Whether a reorg removed the block from the canonical chain.
     pub removed: bool,
 }
 
 impl ExecutedBlock {
-    /// The logs that fit, in order; `removed` where the block left the chain.
-    pub fn logs(&self, criteria: &LogCriteria, removed: bool) -> Vec<PlacedLog> {
+    /// Returns the matching logs, in order; `removed` marks those of a block that left the chain.
+    pub fn logs(&self, criteria: &LogCriteria, removed: bool) -> Vec<LogWithMeta> {
         if !criteria.may_match(&self.header.logs_bloom) {
             return Vec::new();
         }
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn matching_follows_positions_and_the_bloom_never_misses() {
+    fn matching_uses_positions_and_blooms_have_no_false_negatives() {
         let log = Log {
             address: Address::repeat_byte(1),
             topics: vec![B256::repeat_byte(2), B256::repeat_byte(3)],

@@ -1,4 +1,4 @@
-//! Executing a run of blocks: execution on this thread, roots on another.
+//! The execution pipeline of consecutive blocks: execution on this thread, roots on another.
 //!
 //! ```text
 //!   senders (all cores) --> execute over FlatBuffer --> state and receipts roots over TrieBuffer
@@ -25,13 +25,13 @@ use actoreum_storage::{FlatBuffer, TrieBuffer};
 
 use crate::{BlockError, StateEdit, body, limits::PIPELINE_DEPTH, stats::ImportStats};
 
-/// A block that was executed and whose roots are right.
+/// A block that was executed and whose roots match its header.
 #[derive(Debug)]
 pub(crate) struct Executed {
     pub receipts: Arc<Vec<Receipt>>,
 }
 
-/// What a pipeline works on.
+/// The inputs of a pipeline.
 pub(crate) struct Pipeline<'a> {
     pub config: &'a ChainConfig,
     pub engine: &'a dyn Engine,
@@ -41,7 +41,7 @@ pub(crate) struct Pipeline<'a> {
     pub trie: &'a mut TrieBuffer,
 }
 
-/// How far a pipeline came: a block for each that is right, and why the next is not.
+/// The result of a pipeline: the valid blocks, and the error of the first invalid one.
 pub(crate) struct Progress {
     pub executed: Vec<Executed>,
     pub refused: Option<BlockError>,
@@ -49,9 +49,8 @@ pub(crate) struct Progress {
 }
 
 impl Pipeline<'_> {
-    /// Executes `blocks`, each the child of the one before, on the state of the first one's
-    /// parent. After a refusal the buffers may be ahead of the last right block: the caller
-    /// drops them.
+    /// Executes `blocks`, each the child of the one before, on the state of the first one's parent.
+    /// After a refusal the buffers may be ahead of the last valid block: the caller drops them.
     pub(crate) fn run(
         self,
         blocks: &[Block],
@@ -61,7 +60,7 @@ impl Pipeline<'_> {
             .iter()
             .any(|block| needs_intermediate_roots(self.config, block))
         {
-            return self.run_in_step(blocks, senders);
+            return self.run_sequential(blocks, senders);
         }
         let Self {
             config,
@@ -83,12 +82,12 @@ impl Pipeline<'_> {
                     Ok(senders) => senders,
                     Err(error) => return Some(error),
                 };
-                let begun = Instant::now();
+                let started = Instant::now();
                 let outcome = execute(config, engine, hashes, flat, block, &senders, None);
                 let sent = outcome.and_then(|mut outcome| {
                     edit(config, flat, block, &mut outcome)?;
                     flat.apply(&outcome.diff);
-                    execution += begun.elapsed();
+                    execution += started.elapsed();
                     send(&to_roots, outcome)
                 });
                 sent.err()
@@ -98,15 +97,15 @@ impl Pipeline<'_> {
                 Ok(progress) => progress,
                 Err(panic) => std::panic::resume_unwind(panic),
             };
-            // A refusal by the roots is of an earlier block than one by the execution.
+            // A block refused by the roots comes before one refused by the execution.
             progress.refused = progress.refused.or(refused);
             progress.stats.execution = execution;
             progress
         })
     }
 
-    /// As [`Self::run`] on one thread: before Byzantium, receipts hold state roots.
-    fn run_in_step(
+    /// Runs like [`Self::run`], on one thread: before Byzantium, receipts hold state roots.
+    fn run_sequential(
         self,
         blocks: &[Block],
         mut senders: impl FnMut(usize) -> Result<Vec<Address>, BlockError>,
@@ -129,7 +128,7 @@ impl Pipeline<'_> {
                 progress.refused = Some(BlockError::Interrupted);
                 break;
             }
-            let begun = Instant::now();
+            let started = Instant::now();
             let mut roots = RootsInBlock {
                 trie: &*trie,
                 diff: StateDiff::default(),
@@ -149,7 +148,7 @@ impl Pipeline<'_> {
                 .and_then(|mut outcome| {
                     edit(config, flat, block, &mut outcome)?;
                     flat.apply(&outcome.diff);
-                    progress.stats.execution += begun.elapsed();
+                    progress.stats.execution += started.elapsed();
                     check_block(trie, block, outcome, &mut progress.stats)
                 });
             match checked {
@@ -164,12 +163,14 @@ impl Pipeline<'_> {
     }
 }
 
+/// Returns true if the block's receipts hold intermediate state roots (before Byzantium).
 fn needs_intermediate_roots(config: &ChainConfig, block: &Block) -> bool {
     let header = &block.header;
     !block.body.transactions.is_empty()
         && config.fork_at(header.number, header.timestamp) < Fork::Byzantium
 }
 
+/// Executes a block and compares gas, blob gas and requests hash with its header.
 fn execute<'a>(
     config: &'a ChainConfig,
     engine: &dyn Engine,
@@ -217,7 +218,7 @@ fn execute<'a>(
     Ok(outcome)
 }
 
-/// Adds the edit that a block of a development chain commits to.
+/// Merges the state edit that a block of a development chain commits to.
 fn edit(
     config: &ChainConfig,
     flat: &FlatBuffer,
@@ -234,8 +235,8 @@ fn edit(
     Ok(())
 }
 
-/// Hands an outcome to the thread of the roots. That thread ends early only where it refused a
-/// block, and says so itself.
+/// Sends an outcome to the root thread. That thread ends early only if it refused a block, and
+/// reports the error itself.
 fn send(to_roots: &SyncSender<BlockOutcome>, outcome: BlockOutcome) -> Result<(), BlockError> {
     to_roots.send(outcome).map_err(|_| BlockError::Interrupted)
 }
@@ -262,14 +263,14 @@ fn check_roots(
     progress
 }
 
-/// Compares what the execution left with what the header says.
+/// Compares bloom, receipts root and state root of an executed block with its header.
 fn check_block(
     trie: &mut TrieBuffer,
     block: &Block,
     outcome: BlockOutcome,
     stats: &mut ImportStats,
 ) -> Result<Executed, BlockError> {
-    let begun = Instant::now();
+    let started = Instant::now();
     let header = &block.header;
     let bloom = outcome.logs_bloom();
     if bloom != header.logs_bloom {
@@ -295,13 +296,14 @@ fn check_block(
     stats.blocks += 1;
     stats.transactions += block.body.transactions.len() as u64;
     stats.gas += header.gas_used;
-    stats.roots += begun.elapsed();
+    stats.roots += started.elapsed();
     Ok(Executed {
         receipts: Arc::new(outcome.receipts),
     })
 }
 
-/// State roots between the transactions of a block: the changes so far, over the parent's trie.
+/// State roots between the transactions of a block: the changes so far, applied to the parent's
+/// trie.
 pub(crate) struct RootsInBlock<'a> {
     pub(crate) trie: &'a TrieBuffer,
     pub(crate) diff: StateDiff,
@@ -310,6 +312,6 @@ pub(crate) struct RootsInBlock<'a> {
 impl IntermediateRoots for RootsInBlock<'_> {
     fn root(&mut self, diff: &StateDiff) -> Result<B256, StateError> {
         self.diff.merge(diff.clone());
-        Ok(self.trie.peek(&self.diff)?)
+        Ok(self.trie.root_after(&self.diff)?)
     }
 }

@@ -1,10 +1,10 @@
-//! A header that knows its hash.
+//! A header with its cached hash.
 
 use std::{ops::Deref, sync::Arc};
 
 use actoreum_primitives::{B256, Header};
 
-/// A header with its hash, computed once. Cheap to clone.
+/// A header with its hash, which is computed once. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SealedHeader {
     hash: B256,
@@ -20,7 +20,7 @@ impl SealedHeader {
         }
     }
 
-    /// A header whose hash is known.
+    /// Combines a header with its known hash.
     pub fn with_hash(header: Header, hash: B256) -> Self {
         debug_assert_eq!(header.hash(), hash);
         Self {
@@ -29,7 +29,7 @@ impl SealedHeader {
         }
     }
 
-    /// The block's hash.
+    /// Returns the block hash.
     pub const fn hash(&self) -> B256 {
         self.hash
     }

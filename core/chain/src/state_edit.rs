@@ -1,8 +1,8 @@
-//! Edits of the state by the user of a development chain.
+//! State edits by the user of a development chain (`hardhat_setBalance` and the like).
 //!
-//! An edit is a block of its own, without transactions. Its header commits to the edit: the
-//! vanity of its extra data is the edit's hash. The edit itself lies in the store, where whoever
-//! executes the block finds it by that hash. A chain that is not a development chain never looks.
+//! An edit is a block of its own, without transactions. The vanity of the header's extra data is
+//! the edit's hash. The edit itself is a record in the store, found by that hash when the block is
+//! executed. A chain that is not a development chain never looks for edits.
 
 use actoreum_primitives::{
     AccountChange, AccountInfo, Address, B256, Bytes, EMPTY_CODE_HASH, Header, SlotChange,
@@ -10,29 +10,29 @@ use actoreum_primitives::{
 };
 use actoreum_storage::{Commit, StorageError, Store};
 
-/// A change of one account that no transaction makes.
+/// A change of one account outside of transactions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StateEdit {
     /// The account.
     pub address: Address,
-    /// What becomes of it.
+    /// The change.
     pub change: Edit,
 }
 
-/// What an edit changes.
+/// The field that an edit changes, and its new value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Edit {
-    /// The balance is now this, in wei.
+    /// Sets the balance, in wei.
     Balance(U256),
-    /// The nonce is now this.
+    /// Sets the nonce.
     Nonce(u64),
-    /// The code is now this; empty: none.
+    /// Sets the code; empty removes it.
     Code(Bytes),
-    /// A slot of the storage now holds a value.
+    /// Sets a storage slot (the first value) to the second value.
     Slot(U256, U256),
 }
 
-/// An edit on disk. The kinds never change meaning.
+/// The stored form of an edit. A number of `kind` never changes its meaning.
 struct Encoded {
     address: Address,
     kind: u64,
@@ -50,19 +50,19 @@ rlp_struct!(Encoded {
 });
 
 impl StateEdit {
-    /// What the header of the edit's block commits to: Keccak-256 of the edit's encoding.
+    /// Returns the Keccak-256 hash of the edit's encoding, to which the block's header commits.
     pub fn hash(&self) -> B256 {
         keccak256(self.encode())
     }
 
-    /// Puts the edit where those who execute its block look for it.
+    /// Writes the edit to the store, for executions of its block.
     pub fn record(&self, store: &Store) -> Result<(), StorageError> {
         let mut commit = Commit::new();
         commit.put_meta(&name(&self.hash()), &self.encode());
         store.commit(commit)
     }
 
-    /// The edit that a block of a development chain commits to.
+    /// Returns the edit that a block of a development chain commits to.
     pub(crate) fn of_block(store: &Store, header: &Header) -> Result<Option<Self>, StorageError> {
         let Some(vanity) = header.extra_data.get(..B256::len_bytes()) else {
             return Ok(None);
@@ -76,7 +76,8 @@ impl StateEdit {
         }
     }
 
-    /// What the edit changes in the state that `executed` left over `state`.
+    /// Returns the state changes of the edit, given the changes `executed` by the block so far over
+    /// the parent state `state`.
     pub fn diff(
         &self,
         state: &dyn StateReader,
@@ -113,7 +114,7 @@ impl StateEdit {
                 has_storage |= !value.is_zero();
             }
         }
-        // An account that holds nothing is none (EIP-161).
+        // An empty account is deleted (EIP-161).
         change.after = (has_storage || !AccountInfo::is_empty(&after)).then_some(after);
         diff.accounts.insert(self.address, change);
         Ok(diff)
@@ -152,7 +153,7 @@ impl StateEdit {
     }
 }
 
-/// The record's name: the hash in hexadecimal.
+/// Returns the name of an edit's record: its hash in hexadecimal.
 fn name(hash: &B256) -> String {
     hex::encode(hash)
 }

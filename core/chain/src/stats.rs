@@ -1,26 +1,26 @@
-//! Where the time of imports went.
+//! Work and time of imports, by stage.
 
 use std::{ops::AddAssign, time::Duration};
 
 /// Work and wall time by stage, summed over imports. Stages overlap: their sum may exceed the
-/// time that passed.
+/// elapsed time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ImportStats {
-    /// Blocks executed.
+    /// Number of blocks executed.
     pub blocks: u64,
-    /// Transactions executed.
+    /// Number of transactions executed.
     pub transactions: u64,
-    /// Gas used by them.
+    /// Gas used by these transactions.
     pub gas: u64,
-    /// Checking headers, seals, ommers and bodies.
+    /// Time of checking headers, seals, ommers and bodies.
     pub headers: Duration,
-    /// Recovering senders.
+    /// Time of recovering senders.
     pub senders: Duration,
-    /// Executing.
+    /// Time of execution.
     pub execution: Duration,
-    /// State and receipts roots.
+    /// Time of computing state and receipts roots.
     pub roots: Duration,
-    /// Committing.
+    /// Time of committing.
     pub commit: Duration,
 }
 

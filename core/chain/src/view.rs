@@ -1,4 +1,4 @@
-//! What readers see of the chain.
+//! The readers' view of the chain.
 
 use std::{num::NonZeroUsize, sync::Arc};
 
@@ -18,19 +18,19 @@ use crate::{
     limits::{BLOCK_CACHE, HEAD_ACCOUNTS, RECEIPT_CACHE},
 };
 
-/// Where a transaction stands in the canonical chain.
+/// The location of a transaction in the canonical chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TransactionPlace {
-    /// Hash of the block that holds it.
+pub struct TransactionLocation {
+    /// Hash of the block.
     pub block_hash: B256,
-    /// Number of that block.
+    /// Number of the block.
     pub block_number: u64,
-    /// Its place in the block, from zero.
+    /// Index in the block, from zero.
     pub index: usize,
 }
 
-/// A handle for readers: gives the newest view, without a lock and without a mailbox. It
-/// outlives whoever writes.
+/// A handle for readers, which returns the newest view without a lock and without a mailbox. It may
+/// outlive the writer.
 #[derive(Clone)]
 pub struct ChainReader(Arc<Shared>);
 
@@ -60,12 +60,12 @@ impl Caches {
     }
 }
 
-/// The chain at one head. What it says about the head and below stays true while a writer goes
-/// on, save for blocks that a reorg takes out of the canonical chain.
+/// The chain at one head. Its answers about the head and below stay true while the writer goes on,
+/// except for blocks that a reorg removes from the canonical chain.
 pub struct ChainView {
     head: SealedHeader,
     total_difficulty: U256,
-    /// Accounts at the head that were asked for. A new head begins with none.
+    /// Accounts at the head that were read; a new head begins with none.
     accounts: Mutex<AddressMap<Option<AccountInfo>>>,
 }
 
@@ -92,42 +92,42 @@ impl ChainReader {
         self.0.current.store(Arc::new(view));
     }
 
-    pub(crate) fn remember(&self, hash: B256, block: Arc<Block>, receipts: Arc<Vec<Receipt>>) {
+    pub(crate) fn cache_block(&self, hash: B256, block: Arc<Block>, receipts: Arc<Vec<Receipt>>) {
         self.0.caches.blocks.lock().put(hash, block);
         self.0.caches.receipts.lock().put(hash, receipts);
     }
 
-    /// The newest view.
+    /// Returns the newest view.
     pub fn view(&self) -> Arc<ChainView> {
         self.0.current.load_full()
     }
 
-    /// The chain's rules.
+    /// Returns the chain config.
     pub fn config(&self) -> &Arc<ChainConfig> {
         &self.0.config
     }
 
-    /// Hash of block 0.
+    /// Returns the hash of block 0.
     pub fn genesis_hash(&self) -> B256 {
         self.0.genesis_hash
     }
 
-    /// The store below, for its statistics.
+    /// Returns the underlying store.
     pub fn store(&self) -> &Store {
         &self.0.store
     }
 
-    /// The newest block.
+    /// Returns the newest block.
     pub fn head(&self) -> SealedHeader {
         self.0.current.load().head.clone()
     }
 
-    /// The number of the newest block.
+    /// Returns the number of the newest block.
     pub fn head_number(&self) -> u64 {
         self.0.current.load().head.number
     }
 
-    /// The hash of the canonical block with this number; `None` above the head.
+    /// Returns the hash of the canonical block at `number`; `None` above the head.
     pub fn canonical_hash(&self, number: u64) -> Result<Option<B256>, StorageError> {
         let view = self.0.current.load();
         if number > view.head.number {
@@ -139,7 +139,7 @@ impl ChainReader {
         self.0.store.canonical_hash(number)
     }
 
-    /// The header with this hash, canonical or not.
+    /// Returns the header with this hash, canonical or not.
     pub fn header_by_hash(&self, hash: &B256) -> Result<Option<SealedHeader>, StorageError> {
         let view = self.0.current.load();
         if *hash == view.head.hash() {
@@ -152,7 +152,7 @@ impl ChainReader {
         Ok(header.map(|header| SealedHeader::with_hash(header, *hash)))
     }
 
-    /// The canonical header with this number.
+    /// Returns the canonical header at `number`.
     pub fn header_by_number(&self, number: u64) -> Result<Option<SealedHeader>, StorageError> {
         match self.canonical_hash(number)? {
             Some(hash) => self.header_by_hash(&hash),
@@ -160,7 +160,7 @@ impl ChainReader {
         }
     }
 
-    /// The block with this hash, canonical or not.
+    /// Returns the block with this hash, canonical or not.
     pub fn block_by_hash(&self, hash: &B256) -> Result<Option<Arc<Block>>, StorageError> {
         if let Some(block) = self.0.caches.blocks.lock().get(hash) {
             return Ok(Some(block.clone()));
@@ -177,7 +177,7 @@ impl ChainReader {
         Ok(Some(block))
     }
 
-    /// The canonical block with this number.
+    /// Returns the canonical block at `number`.
     pub fn block_by_number(&self, number: u64) -> Result<Option<Arc<Block>>, StorageError> {
         match self.canonical_hash(number)? {
             Some(hash) => self.block_by_hash(&hash),
@@ -185,7 +185,7 @@ impl ChainReader {
         }
     }
 
-    /// The receipts of a block that was executed.
+    /// Returns the receipts of a block; `None` if the block was not executed.
     pub fn receipts(&self, hash: &B256) -> Result<Option<Arc<Vec<Receipt>>>, StorageError> {
         if let Some(receipts) = self.0.caches.receipts.lock().get(hash) {
             return Ok(Some(receipts.clone()));
@@ -201,7 +201,8 @@ impl ChainReader {
         Ok(Some(receipts))
     }
 
-    /// The senders of a block's transactions, recovered once while the block is in use.
+    /// Returns the senders of a block's transactions. They are recovered on the first call and
+    /// cached.
     pub fn senders(&self, hash: &B256) -> Result<Option<Arc<Vec<Address>>>, StorageError> {
         if let Some(senders) = self.0.caches.senders.lock().get(hash) {
             return Ok(Some(senders.clone()));
@@ -221,7 +222,7 @@ impl ChainReader {
         Ok(Some(senders))
     }
 
-    /// The sum of the difficulties up to this block, itself included.
+    /// Returns the total difficulty of a block: the sum of all difficulties up to and including it.
     pub fn total_difficulty(&self, hash: &B256) -> Result<Option<U256>, StorageError> {
         let view = self.0.current.load();
         if *hash == view.head.hash() {
@@ -233,8 +234,8 @@ impl ChainReader {
         }
     }
 
-    /// Where a transaction stands in the canonical chain.
-    pub fn transaction(&self, hash: &B256) -> Result<Option<TransactionPlace>, StorageError> {
+    /// Returns the location of a transaction in the canonical chain.
+    pub fn transaction(&self, hash: &B256) -> Result<Option<TransactionLocation>, StorageError> {
         let Some(block_number) = self.0.store.transaction_block(hash)? else {
             return Ok(None);
         };
@@ -249,20 +250,20 @@ impl ChainReader {
             .transactions
             .iter()
             .position(|tx| tx.hash() == *hash);
-        Ok(index.map(|index| TransactionPlace {
+        Ok(index.map(|index| TransactionLocation {
             block_hash,
             block_number,
             index,
         }))
     }
 
-    /// The state after the canonical block with this number.
+    /// Returns the state after the canonical block at `number`.
     pub fn state_at(&self, number: u64) -> Result<StateView, StateError> {
         Ok(self.0.store.state_at(number)?)
     }
 
-    /// An account at the head. Those that are asked for again and again are not read again: a
-    /// lookup instead of a hash and a walk through the database.
+    /// Returns an account at the head. The view caches accounts: a repeated read costs a lookup
+    /// instead of a hash and a database walk.
     pub fn head_account(&self, address: &Address) -> Result<Option<AccountInfo>, StateError> {
         let view = self.0.current.load();
         if let Some(known) = view.accounts.lock().get(address) {
@@ -286,17 +287,17 @@ impl ChainView {
         }
     }
 
-    /// The newest block.
+    /// Returns the newest block.
     pub fn head(&self) -> &SealedHeader {
         &self.head
     }
 
-    /// The head's number.
+    /// Returns the number of the head.
     pub fn head_number(&self) -> u64 {
         self.head.number
     }
 
-    /// The sum of all difficulties up to the head.
+    /// Returns the total difficulty of the head.
     pub fn total_difficulty(&self) -> U256 {
         self.total_difficulty
     }
@@ -326,19 +327,19 @@ impl HeaderChain for ChainReader {
     }
 }
 
-/// The hashes of the ancestors of one block, on whichever branch it stands.
+/// The hashes of a block's ancestors, on any branch.
 pub struct Ancestors<'a> {
     reader: &'a ChainReader,
     /// Number of the first block of the batch that is being executed.
     first: u64,
     /// Hashes of the batch, in order.
     batch: &'a [B256],
-    /// Blocks between the branch's root and the batch, from newest to oldest.
+    /// Hashes of the blocks between the common ancestor and the batch, newest first.
     branch: Vec<B256>,
 }
 
 impl<'a> Ancestors<'a> {
-    /// Of a batch of blocks that follow the canonical block before `first`.
+    /// Creates the ancestors of a batch of blocks that follow the canonical block before `first`.
     pub fn of_batch(reader: &'a ChainReader, first: u64, batch: &'a [B256]) -> Self {
         Self {
             reader,
@@ -348,16 +349,16 @@ impl<'a> Ancestors<'a> {
         }
     }
 
-    /// Of whatever comes after the block `parent`, canonical or not.
+    /// Creates the ancestors of a child of `parent`, canonical or not.
     pub fn after(reader: &'a ChainReader, parent: &SealedHeader) -> Result<Self, StorageError> {
         let mut branch = Vec::new();
-        let mut walk = parent.clone();
-        while walk.number > 0 && reader.canonical_hash(walk.number)? != Some(walk.hash()) {
-            branch.push(walk.hash());
-            let Some(next) = reader.header_by_hash(&walk.parent_hash)? else {
+        let mut cursor = parent.clone();
+        while cursor.number > 0 && reader.canonical_hash(cursor.number)? != Some(cursor.hash()) {
+            branch.push(cursor.hash());
+            let Some(next) = reader.header_by_hash(&cursor.parent_hash)? else {
                 break;
             };
-            walk = next;
+            cursor = next;
         }
         Ok(Self {
             reader,

@@ -1,10 +1,11 @@
-//! Real chains through the whole pipeline: mainnet's first blocks and a chain sealed by geth.
+//! Imports of real chains through the whole pipeline: mainnet's first blocks and a chain sealed by
+//! geth.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::{fs, path::PathBuf, sync::Arc};
 
 use actoreum_chain::{Chain, ChainEvent, ChainOptions, ChainReader, Detail, genesis};
-use actoreum_consensus::{EthashOptions, engine_for};
+use actoreum_consensus::{EngineOptions, engine_for};
 use actoreum_primitives::{Block, Genesis, rlp::Decode};
 use actoreum_storage::Store;
 
@@ -33,7 +34,7 @@ fn open(genesis_block: &Genesis) -> Chain {
     let store = Store::memory();
     genesis::init(&store, genesis_block).unwrap();
     let reader = ChainReader::open(store).unwrap();
-    let engine = engine_for(reader.config(), EthashOptions::default(), None);
+    let engine = engine_for(reader.config(), EngineOptions::default()).engine;
     let options = ChainOptions {
         engine,
         interrupt: Arc::default(),
@@ -43,7 +44,7 @@ fn open(genesis_block: &Genesis) -> Chain {
 }
 
 #[test]
-fn mainnet_imports_with_every_seal_and_root_and_a_false_seal_is_refused() {
+fn mainnet_imports_and_an_invalid_seal_is_refused() {
     let Some(bytes) = fixture("mainnet/first-1000.rlp") else {
         return;
     };

@@ -1,4 +1,5 @@
-//! What ethash costs: a light cache, a seal alone and in bulk, a page of the dataset.
+//! Benchmarks of ethash: generation of a light cache, verification of seals one by one and in bulk,
+//! computation of a dataset page.
 
 use std::hint::black_box;
 

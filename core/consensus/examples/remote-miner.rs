@@ -1,13 +1,12 @@
-//! A remote miner: asks a node for work over HTTP, searches, and hands in what it finds.
+//! A remote miner: fetches work from a node over HTTP, searches for a nonce, and submits solutions.
 //!
 //! ```text
 //! remote-miner http://127.0.0.1:8545 [--dags FOLDER] [--threads N]
 //! ```
 //!
-//! All that it knows of the node is `eth_getWork`, `eth_submitWork` and `eth_submitHashRate`,
-//! which geth serves too. It needs the dataset of the chain's epoch, and makes it where it is not in
-//! the folder (default: `~/.ethash`). It runs until it is killed; a node that is not there is waited
-//! for.
+//! It uses only `eth_getWork`, `eth_submitWork` and `eth_submitHashRate`, which geth serves too. It
+//! needs the dataset of the chain's epoch, and generates it if it is not in the folder (default:
+//! `~/.ethash`). It runs until it is killed; while the node is unreachable, it retries.
 
 #![allow(
     clippy::expect_used,
@@ -37,12 +36,12 @@ use actoreum_consensus::{
 use actoreum_primitives::{B256, U256};
 use serde_json::{Value, json};
 
-/// Time between two questions for work.
+/// Interval between requests for work.
 const POLL_PERIOD: Duration = Duration::from_millis(250);
-/// Time between two words about the rate; a node forgets them after ten seconds.
+/// Interval between reports of the hash rate; a node forgets them after ten seconds.
 const RATE_PERIOD: Duration = Duration::from_secs(3);
-/// How long a node may take to answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Read timeout of a node's answer.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 const USAGE: &str = "usage: remote-miner http://HOST:PORT [--dags FOLDER] [--threads N]";
 
@@ -91,8 +90,8 @@ impl Node {
         let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
         let body = body.to_string();
         let mut stream = TcpStream::connect(&self.0)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        // An answer to HTTP 1.0 is not cut into chunks.
+        stream.set_read_timeout(Some(TIMEOUT))?;
+        // An HTTP 1.0 answer is not chunked.
         write!(
             stream,
             "POST / HTTP/1.0\r\nHost: {}\r\nContent-Type: application/json\r\n\
@@ -118,7 +117,7 @@ impl Node {
     }
 }
 
-/// What a node wants a seal for.
+/// A block header that a node wants sealed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Work {
     seal_hash: B256,
@@ -130,8 +129,8 @@ impl Work {
     fn read(answer: &Value) -> Option<Self> {
         let word = |at: usize| answer.get(at)?.as_str()?.parse::<B256>().ok();
         let target = U256::from_be_bytes(word(2)?.0);
-        let is_whole = !target.is_zero();
-        is_whole.then_some(Self {
+        let is_valid = !target.is_zero();
+        is_valid.then_some(Self {
             seal_hash: word(0)?,
             seed: word(1)?,
             target,
@@ -142,12 +141,13 @@ impl Work {
         (0..=MAX_EPOCH).find(|epoch| seed_hash(*epoch) == self.seed.0)
     }
 
-    /// 2^256 divided by the target: what the target was made of.
+    /// Returns the difficulty: 2^256 divided by the target.
     fn difficulty(&self) -> U256 {
         let (quotient, remainder) = U256::MAX.div_rem(self.target);
-        match remainder + U256::ONE == self.target {
-            true => quotient + U256::ONE,
-            false => quotient,
+        if remainder + U256::ONE == self.target {
+            quotient + U256::ONE
+        } else {
+            quotient
         }
     }
 }
@@ -155,7 +155,7 @@ impl Work {
 struct Miner {
     settings: Settings,
     ethash: Ethash,
-    /// What is searched for, and what ends the search.
+    /// The work being searched for, and the flag that ends the search.
     current: Option<(Work, Arc<AtomicBool>)>,
     attempts: Arc<AtomicU64>,
     found: (Sender<Found>, Receiver<Found>),
@@ -180,7 +180,7 @@ impl Miner {
 
     fn run(mut self) -> ExitCode {
         let name = B256::from(rand::random::<[u8; 32]>());
-        let mut told = (Instant::now(), 0);
+        let mut last_report = (Instant::now(), 0);
         loop {
             match self.settings.node.work() {
                 Ok(work) => self.search_for(work),
@@ -190,19 +190,19 @@ impl Miner {
                 }
             }
             match self.found.1.recv_timeout(POLL_PERIOD) {
-                Ok((work, solution)) => self.hand_in(&work, &solution),
+                Ok((work, solution)) => self.submit(&work, &solution),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return ExitCode::FAILURE,
             }
-            let (at, before) = told;
+            let (at, before) = last_report;
             if at.elapsed() >= RATE_PERIOD {
                 let attempts = self.attempts.load(Relaxed);
                 let rate = (attempts - before) as f64 / at.elapsed().as_secs_f64();
-                let said = json!([format!("{:#x}", rate as u64), name]);
-                if let Err(error) = self.settings.node.call("eth_submitHashRate", said) {
+                let params = json!([format!("{:#x}", rate as u64), name]);
+                if let Err(error) = self.settings.node.call("eth_submitHashRate", params) {
                     println!("rate not taken: {error}");
                 }
-                told = (Instant::now(), attempts);
+                last_report = (Instant::now(), attempts);
             }
         }
     }
@@ -227,11 +227,11 @@ impl Miner {
         for _ in 0..self.settings.threads {
             let (dataset, stop) = (Arc::clone(&dataset), Arc::clone(&stop));
             let (attempts, found) = (Arc::clone(&self.attempts), self.found.0.clone());
-            thread::spawn(move || search_alone(&dataset, work, &stop, &attempts, &found));
+            thread::spawn(move || search_thread(&dataset, work, &stop, &attempts, &found));
         }
     }
 
-    fn hand_in(&mut self, work: &Work, solution: &Solution) {
+    fn submit(&mut self, work: &Work, solution: &Solution) {
         let nonce = format!("0x{:016x}", solution.nonce);
         let params = json!([nonce, work.seal_hash, solution.mix_digest]);
         match self.settings.node.call("eth_submitWork", params) {
@@ -244,8 +244,8 @@ impl Miner {
     }
 }
 
-/// Searches from a place of its own.
-fn search_alone(
+/// Searches from a random nonce on.
+fn search_thread(
     dataset: &Dataset,
     work: Work,
     stop: &AtomicBool,
@@ -258,7 +258,7 @@ fn search_alone(
     let solution = search(dataset, work.seal_hash, difficulty, nonces, stop, attempts);
     if let Some(solution) = solution {
         stop.store(true, Relaxed);
-        // A miner that ends has no use for it.
+        // After the miner has ended, nobody receives the solution.
         let _ = found.send((work, solution));
     }
 }

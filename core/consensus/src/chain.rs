@@ -1,37 +1,37 @@
-//! What an engine may ask about the chain, and a batch of headers on top of it.
+//! The engines' access to the chain, and batches of headers on top of it.
 
 use actoreum_primitives::{B256, Block, ChainConfig, Header, U256};
 use rayon::prelude::*;
 
-/// The chain as far as the rules need it. Answers come without waiting for a writer.
+/// The part of the chain that the consensus rules need. Reads do not wait for a writer.
 pub trait HeaderChain: Sync {
-    /// The header with this hash and number, on any branch.
+    /// Returns the header with this hash and number, on any branch.
     fn header(&self, hash: &B256, number: u64) -> Option<Header>;
-    /// The header with this number on the canonical branch.
+    /// Returns the canonical header at `number`.
     fn header_by_number(&self, number: u64) -> Option<Header>;
-    /// The ommers that the block with this hash and number includes.
+    /// Returns the ommers of the block with this hash and number.
     fn ommers(&self, hash: &B256, number: u64) -> Option<Vec<Header>>;
-    /// The sum of the difficulties from genesis to this block, itself included.
+    /// Returns the total difficulty of a block: the sum from genesis up to and including it.
     fn total_difficulty(&self, hash: &B256, number: u64) -> Option<U256>;
-    /// The rules of this chain.
+    /// Returns the chain config.
     fn config(&self) -> &ChainConfig;
 }
 
-/// A run of headers that is being verified, as an extension of the chain: each finds
-/// its ancestors among those before it, and what lies below in the chain.
+/// A run of headers that is verified as an extension of the chain: each header finds its ancestors
+/// in the batch or in the chain below it.
 ///
-/// The headers should be ascending and each the child of the one before; where they
-/// are not, the bulk checks say [`crate::ConsensusError::UnknownAncestor`].
+/// The headers should be ascending and each the child of the one before; otherwise the bulk checks
+/// return [`crate::ConsensusError::UnknownAncestor`].
 pub struct BatchChain<'a> {
     chain: &'a dyn HeaderChain,
     headers: Vec<&'a Header>,
     hashes: Vec<B256>,
-    /// Empty where the batch was made of headers only.
+    /// The ommers of each block; empty for a batch of headers only.
     ommers: Vec<&'a [Header]>,
 }
 
 impl<'a> BatchChain<'a> {
-    /// A batch of headers whose bodies are not at hand.
+    /// Creates a batch of headers without bodies.
     pub fn of_headers(
         chain: &'a dyn HeaderChain,
         headers: impl IntoIterator<Item = &'a Header>,
@@ -39,7 +39,7 @@ impl<'a> BatchChain<'a> {
         Self::new(chain, headers.into_iter().collect(), Vec::new())
     }
 
-    /// A batch of whole blocks.
+    /// Creates a batch of blocks.
     pub fn of_blocks(chain: &'a dyn HeaderChain, blocks: &'a [Block]) -> Self {
         let headers = blocks.iter().map(|block| &block.header).collect();
         let ommers = blocks
@@ -67,18 +67,18 @@ impl<'a> BatchChain<'a> {
         }
     }
 
-    /// The headers of the batch.
+    /// Returns the headers of the batch.
     pub fn headers(&self) -> &[&'a Header] {
         &self.headers
     }
 
-    /// Their hashes.
+    /// Returns the hashes of the headers.
     pub fn hashes(&self) -> &[B256] {
         &self.hashes
     }
 
-    /// The parent of the batch's header at `index`: the one before it, or, of the first,
-    /// one from the chain. `None` where it is not known or the batch is not contiguous.
+    /// Returns the parent of the batch's header at `index`: the header before it, or, for the
+    /// first, one from the chain. `None` if the parent is unknown or the batch is not contiguous.
     pub fn parent(&self, index: usize) -> Option<Header> {
         let header = self.headers.get(index)?;
         match index.checked_sub(1) {
@@ -91,7 +91,7 @@ impl<'a> BatchChain<'a> {
         }
     }
 
-    /// The batch's first `count` headers.
+    /// Returns the first `count` headers as a batch.
     pub(crate) fn first(&self, count: usize) -> BatchChain<'_> {
         BatchChain {
             chain: self.chain,
@@ -101,7 +101,7 @@ impl<'a> BatchChain<'a> {
         }
     }
 
-    /// The batch without its first `count` headers, which become part of the chain below.
+    /// Returns the batch without its first `count` headers, which become part of the chain below.
     pub(crate) fn after(&self, count: usize) -> BatchChain<'_> {
         BatchChain {
             chain: self,

@@ -1,4 +1,4 @@
-//! The trait of engines.
+//! The `Engine` trait.
 
 use std::fmt::Debug;
 
@@ -7,17 +7,17 @@ use rayon::prelude::*;
 
 use crate::{BatchChain, BatchError, ConsensusError, HeaderChain};
 
-/// Who may seal a block, and how a header must look.
+/// A consensus engine: verifies headers and seals, and prepares headers for sealing.
 ///
-/// Cheap checks and dear ones are apart, so that a caller refuses nonsense before it pays
-/// for a seal: [`verify_header`](Self::verify_header) first, then
-/// [`verify_seal`](Self::verify_seal). In bulk the same, over a [`BatchChain`].
+/// Cheap and expensive checks are separate, so that a caller can refuse malformed input before it
+/// pays for the seal: [`verify_header`](Self::verify_header) first, then
+/// [`verify_seal`](Self::verify_seal); likewise for a [`BatchChain`] in bulk.
 pub trait Engine: Debug + Send + Sync {
-    /// Who made the block: the beneficiary, or in clique the signer.
+    /// Returns the author of the block: the beneficiary, or in clique the signer.
     fn author(&self, header: &Header) -> Result<Address, ConsensusError>;
 
-    /// Everything but the seal: the header alone, and against its parent. `now` is in
-    /// seconds since 1970.
+    /// Verifies everything but the seal, both of the header alone and against its parent. `now` is
+    /// in seconds since 1970.
     fn verify_header(
         &self,
         chain: &dyn HeaderChain,
@@ -26,13 +26,14 @@ pub trait Engine: Debug + Send + Sync {
         now: u64,
     ) -> Result<(), ConsensusError>;
 
-    /// The seal of a header that [`verify_header`](Self::verify_header) found sound.
+    /// Verifies the seal of a header that [`verify_header`](Self::verify_header) accepted.
     fn verify_seal(&self, chain: &dyn HeaderChain, header: &Header) -> Result<(), ConsensusError>;
 
-    /// What can be said of the seal of a header whose parent is not known, close to our head: a
-    /// header that fails is not worth being kept until its parent comes. A valid one can fail
-    /// where the chain changed much in between (clique: a signer that was voted in meanwhile); its
-    /// block then comes with a sync.
+    /// Checks the seal of an orphan header (one whose parent is unknown) that is near the head, as
+    /// far as possible: an orphan that fails is not worth queueing.
+    ///
+    /// A valid header can fail if the chain changed much in between (clique: a signer that was
+    /// voted in meanwhile); its block then arrives with a sync.
     fn verify_orphan_seal(
         &self,
         chain: &dyn HeaderChain,
@@ -40,24 +41,24 @@ pub trait Engine: Debug + Send + Sync {
         header: &Header,
     ) -> Result<(), ConsensusError>;
 
-    /// [`verify_header`](Self::verify_header) for a whole batch, on all cores. The error is
-    /// the one with the lowest index.
+    /// Runs [`verify_header`](Self::verify_header) on a whole batch, on all cores. Returns the
+    /// error with the lowest index.
     fn verify_headers(&self, batch: &BatchChain<'_>, now: u64) -> Result<(), BatchError>;
 
-    /// [`verify_seal`](Self::verify_seal) for a whole batch, on all cores. The error is the
-    /// one with the lowest index.
+    /// Runs [`verify_seal`](Self::verify_seal) on a whole batch, on all cores. Returns the error
+    /// with the lowest index.
     fn verify_seals(&self, batch: &BatchChain<'_>) -> Result<(), BatchError>;
 
-    /// The block's ommers, seals included. That the header commits to them is checked with
-    /// the body.
+    /// Verifies the block's ommers, including their seals. The ommers hash of the header is checked
+    /// with the body.
     fn verify_ommers(&self, chain: &dyn HeaderChain, block: &Block) -> Result<(), ConsensusError>;
 
-    /// Fills in what the engine and the forks decide about a header that will be sealed:
-    /// difficulty, base fee, the fields of later forks, and for clique also beneficiary,
-    /// nonce, extra data and time.
+    /// Fills the fields that the engine and the forks determine in a header that will be sealed:
+    /// difficulty, base fee, the fields of later forks, and for clique also beneficiary, nonce,
+    /// extra data and time.
     ///
-    /// Parent hash, number, timestamp, gas limit, beneficiary and extra data should be set.
-    /// A timestamp that is too early is moved.
+    /// Parent hash, number, timestamp, gas limit, beneficiary and extra data should be set. A
+    /// timestamp that is too early is moved.
     fn prepare(
         &self,
         chain: &dyn HeaderChain,
@@ -65,7 +66,8 @@ pub trait Engine: Debug + Send + Sync {
         now: u64,
     ) -> Result<(), ConsensusError>;
 
-    /// Who gets how much wei for the block, in the order in which it is credited.
+    /// Returns the recipients of the block reward with their amounts in wei, in the order in which
+    /// they are credited.
     fn rewards(
         &self,
         config: &ChainConfig,
@@ -73,7 +75,7 @@ pub trait Engine: Debug + Send + Sync {
         ommers: &[Header],
     ) -> Vec<(Address, U256)>;
 
-    /// The difficulty of a block after `parent` with this timestamp; with clique, of one
+    /// Returns the difficulty of a block after `parent` with this timestamp; with clique, of one
     /// that the configured signer seals.
     fn difficulty(
         &self,
@@ -82,12 +84,12 @@ pub trait Engine: Debug + Send + Sync {
         parent: &Header,
     ) -> Result<U256, ConsensusError>;
 
-    /// What is sealed: Keccak-256 of the header without its seal. `None` where the extra
-    /// data has no room for a clique seal.
+    /// Returns the seal hash: Keccak-256 of the header without its seal. `None` if the extra data
+    /// has no room for a clique seal.
     fn seal_hash(&self, header: &Header) -> Option<B256>;
 }
 
-/// The parent of a header that is not part of a batch.
+/// Returns the parent of a header that is not part of a batch.
 pub(crate) fn parent_of(
     chain: &dyn HeaderChain,
     header: &Header,
@@ -99,8 +101,8 @@ pub(crate) fn parent_of(
         .ok_or(ConsensusError::UnknownAncestor)
 }
 
-/// Runs a check on every header of a batch with its parent, on all cores; the error is
-/// the one with the lowest index.
+/// Runs a check on every header of a batch with its parent, on all cores. Returns the error with
+/// the lowest index.
 pub(crate) fn verify_each(
     batch: &BatchChain<'_>,
     verify: impl Fn(&Header, &Header) -> Result<(), ConsensusError> + Sync,

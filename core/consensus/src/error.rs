@@ -1,13 +1,13 @@
-//! Why a header or block is refused, and what the caller should do about it.
+//! Errors of the consensus rules, and their classification.
 
 use actoreum_primitives::{B256, U256};
 
 use crate::clique::CliqueError;
 
-/// Why a header or block is refused. Texts are those of geth where it has one.
+/// The reason why a header or block is refused. Texts are geth's where geth has the same error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConsensusError {
-    /// The parent (or an ancestor that the rule needs) is not known here.
+    /// The parent, or an ancestor that the rule needs, is unknown.
     #[error("unknown ancestor")]
     UnknownAncestor,
     /// The timestamp is too far ahead of the local clock.
@@ -16,89 +16,89 @@ pub enum ConsensusError {
     /// The number is not the parent's plus one.
     #[error("invalid block number")]
     InvalidNumber,
-    /// The number lies past the last epoch that ethash can compute.
+    /// The number is past the last epoch that ethash can compute.
     #[error("block number {0} is past the last ethash epoch")]
     EpochOutOfRange(u64),
 
     /// The timestamp equals the parent's.
     #[error("timestamp equals parent's")]
     TimestampEqualsParent,
-    /// The timestamp lies before the parent's.
+    /// The timestamp is before the parent's.
     #[error("timestamp older than parent")]
     TimestampOlderThanParent,
 
-    /// The difficulty is not what the rules give.
+    /// The difficulty differs from that of the rules.
     #[error("invalid difficulty: have {have}, want {want}")]
     InvalidDifficulty {
-        /// The header's.
+        /// The header's difficulty.
         have: U256,
-        /// What the rules give.
+        /// The difficulty by the rules.
         want: U256,
     },
-    /// The difficulty is zero where a seal needs one.
+    /// The difficulty is zero, and the seal needs one.
     #[error("non-positive difficulty")]
     ZeroDifficulty,
 
     /// The gas limit is above 2^63 - 1.
     #[error("invalid gasLimit: have {have}, max {max}")]
     GasLimitTooHigh {
-        /// The header's.
+        /// The header's gas limit.
         have: u64,
-        /// The largest allowed.
+        /// The maximum gas limit.
         max: u64,
     },
-    /// The gas limit moved too far from the parent's, or below the minimum.
+    /// The gas limit moved too far from the parent's, or is below the minimum.
     #[error("invalid gas limit: have {have}, want {parent} += {bound}")]
     InvalidGasLimit {
-        /// The header's.
+        /// The header's gas limit.
         have: u64,
-        /// The parent's (doubled in the first London block).
+        /// The parent's gas limit (doubled in the first London block).
         parent: u64,
-        /// The difference must be below this.
+        /// The exclusive upper bound of the difference.
         bound: u64,
     },
-    /// More gas used than the limit.
+    /// The gas used exceeds the gas limit.
     #[error("invalid gasUsed: have {have}, gasLimit {limit}")]
     GasUsedAboveLimit {
-        /// The header's.
+        /// The header's gas used.
         have: u64,
-        /// The header's limit.
+        /// The header's gas limit.
         limit: u64,
     },
 
-    /// A London header without a base fee.
+    /// A London header has no base fee.
     #[error("header is missing baseFee")]
     MissingBaseFee,
-    /// A base fee before London.
+    /// A header before London has a base fee.
     #[error("invalid baseFee before fork: have {0}, want <nil>")]
     UnexpectedBaseFee(u64),
-    /// The base fee is not what the parent gives.
+    /// The base fee differs from the one that follows from the parent.
     #[error(
         "invalid baseFee: have {have}, want {want}, parentBaseFee {parent}, parentGasUsed {parent_gas_used}"
     )]
     InvalidBaseFee {
-        /// The header's, in wei.
+        /// The header's base fee, in wei.
         have: u64,
-        /// What EIP-1559 gives, in wei.
+        /// The base fee by EIP-1559, in wei.
         want: u64,
-        /// The parent's, in wei; zero where it has none.
+        /// The parent's base fee, in wei; zero if it has none.
         parent: u64,
         /// The parent's gas used.
         parent_gas_used: u64,
     },
 
-    /// More extra data than allowed.
+    /// The extra data is too long.
     #[error("extra-data too long: {have} > {max}")]
     ExtraDataTooLong {
-        /// Bytes in the header.
+        /// Length of the extra data in bytes.
         have: usize,
-        /// Bytes allowed.
+        /// Maximum length in bytes.
         max: usize,
     },
-    /// A block of the DAO fork's range without the marker.
+    /// A block in the DAO fork's range lacks the marker.
     #[error("bad DAO pro-fork extra-data")]
     BadDaoProForkExtra,
-    /// A block of the DAO fork's range with the marker, on a chain without the fork.
+    /// A block in the DAO fork's range has the marker, on a chain without the fork.
     #[error("bad DAO no-fork extra-data")]
     BadDaoNoForkExtra,
     /// The block at the EIP-150 fork is not the configured one.
@@ -110,16 +110,16 @@ pub enum ConsensusError {
         want: B256,
     },
 
-    /// A field that the active fork demands is not there.
+    /// A field that the active fork requires is missing.
     #[error("header is missing {0}")]
     MissingField(&'static str),
-    /// A field that only a later fork brings is there.
+    /// A field of a later fork is present.
     #[error("invalid {0}: field is not yet part of the header")]
     UnexpectedField(&'static str),
-    /// A field that a self-sealing chain fixes has another value.
+    /// A field that is fixed on a self-sealing chain has another value.
     #[error("invalid {field}: have {have}, want {want}")]
     WrongFixedField {
-        /// The field, in geth's spelling.
+        /// The field's name, in geth's spelling.
         field: &'static str,
         /// The header's value.
         have: B256,
@@ -127,77 +127,77 @@ pub enum ConsensusError {
         want: B256,
     },
 
-    /// More blob gas than the schedule allows.
+    /// The blob gas exceeds the maximum of the blob schedule.
     #[error("blob gas used {have} exceeds maximum allowance {max}")]
     BlobGasAboveMaximum {
-        /// The header's.
+        /// The header's blob gas used.
         have: u64,
-        /// What the schedule allows.
+        /// The maximum of the schedule.
         max: u64,
     },
-    /// Blob gas that is not a whole number of blobs.
+    /// The blob gas is not a multiple of the gas per blob.
     #[error("blob gas used {0} not a multiple of blob gas per blob")]
     BlobGasNotWhole(u64),
-    /// The excess blob gas is not what the parent gives.
+    /// The excess blob gas differs from the one that follows from the parent.
     #[error("invalid excessBlobGas: have {have}, want {want}")]
     InvalidExcessBlobGas {
-        /// The header's.
+        /// The header's excess blob gas.
         have: u64,
-        /// What EIP-4844 (from Osaka on with EIP-7918) gives.
+        /// The excess by EIP-4844 (from Osaka on with EIP-7918).
         want: u64,
     },
 
-    /// More than two ommers, or any after the merge.
+    /// The block has more than two ommers, or any after the merge.
     #[error("too many uncles")]
     TooManyOmmers,
-    /// Ommers on a clique chain.
+    /// A block of a clique chain has ommers.
     #[error("uncles not allowed")]
     OmmersNotAllowed,
-    /// An ommer that was already included, here or in an ancestor.
+    /// An ommer was already included, in this block or in an ancestor.
     #[error("duplicate uncle")]
     DuplicateOmmer,
-    /// An ommer that is an ancestor.
+    /// An ommer is an ancestor.
     #[error("uncle is ancestor")]
     OmmerIsAncestor,
-    /// An ommer whose parent is not a recent ancestor, or is the block's own parent.
+    /// An ommer's parent is not a recent ancestor, or is the block's own parent.
     #[error("uncle's parent is not ancestor")]
     DanglingOmmer,
 
-    /// The header claims another mix digest than hashimoto gives.
+    /// The mix digest differs from that of hashimoto.
     #[error("invalid mix digest")]
     InvalidMixDigest,
-    /// The hash does not meet the difficulty.
+    /// The proof-of-work result does not meet the difficulty.
     #[error("invalid proof-of-work")]
     InvalidProofOfWork,
 
-    /// A merged header whose nonce is not zero.
+    /// A merged header has a nonce other than zero.
     #[error("invalid nonce")]
     MergedNonce,
-    /// A merged header with ommers.
+    /// A merged header has ommers.
     #[error("invalid uncle hash")]
     MergedOmmersHash,
-    /// A merged header that is not younger than its parent.
+    /// A merged header is not younger than its parent.
     #[error("invalid timestamp")]
     MergedTimestamp,
-    /// The engine has no say over merged blocks.
+    /// Merged blocks are sealed by the beacon chain, not by the engine.
     #[error("block is sealed by the beacon chain, not by this node")]
     SealedByBeaconChain,
 
     /// The block is larger than EIP-7934 allows.
     #[error("block RLP-encoded size exceeds maximum: {have} > {max}")]
     BlockTooLarge {
-        /// Bytes of the block.
+        /// Size of the block in bytes.
         have: usize,
-        /// Bytes allowed.
+        /// Maximum size in bytes.
         max: usize,
     },
 
-    /// A rule of EIP-225.
+    /// A clique rule (EIP-225) is violated.
     #[error(transparent)]
     Clique(#[from] CliqueError),
 }
 
-/// Which rule an error comes from.
+/// The rule that an error is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorClass {
     /// Parent or ancestors.
@@ -230,25 +230,25 @@ pub enum ErrorClass {
     Merge,
     /// Size of the block (EIP-7934).
     Size,
-    /// Nothing is known against the block: this node failed.
+    /// A failure of this node; the block may be valid.
     Internal,
 }
 
-/// What to do with the block.
+/// The handling of a refused block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Disposition {
-    /// Breaks a rule for ever: remember it as bad, penalise who sent it.
+    /// Permanently invalid: remember the block as bad, and penalize the peer that sent it.
     Bad,
-    /// May become valid when the clock reaches it: queue it.
+    /// Possibly valid once the clock reaches its timestamp: queue it.
     Future,
-    /// May become valid when its ancestors arrive: ask for them.
+    /// Possibly valid once its ancestors are known: request them.
     UnknownAncestor,
-    /// Says nothing about the block: report it, keep the block.
+    /// No statement about the block: report the error, and keep the block.
     Internal,
 }
 
 impl ConsensusError {
-    /// Which rule was broken.
+    /// Returns the class of the violated rule.
     pub fn class(&self) -> ErrorClass {
         match self {
             Self::UnknownAncestor => ErrorClass::Ancestry,
@@ -287,7 +287,7 @@ impl ConsensusError {
         }
     }
 
-    /// What to do with the block.
+    /// Returns the handling of the block.
     pub fn disposition(&self) -> Disposition {
         match self {
             Self::UnknownAncestor => Disposition::UnknownAncestor,
@@ -303,9 +303,9 @@ impl ConsensusError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("header {index} of the batch: {error}")]
 pub struct BatchError {
-    /// Its place in the batch, from zero. All before it are sound.
+    /// The header's index in the batch, from zero. All headers before it are valid.
     pub index: usize,
-    /// What is wrong with it.
+    /// The error of that header.
     #[source]
     pub error: ConsensusError,
 }

@@ -1,5 +1,5 @@
-//! The rules of merged headers (EIP-3675), and the change from a chain's own engine to
-//! them at the terminal total difficulty.
+//! The rules of merged headers (EIP-3675), and the transition to them at the terminal total
+//! difficulty.
 
 use std::sync::Arc;
 
@@ -14,18 +14,18 @@ use crate::{
     rules::{self, fork_fields, fork_fields::Sealer},
 };
 
-/// A chain that merges: its own engine up to the block whose total difficulty reaches the
-/// terminal one, the constants of merged headers after it.
+/// An engine for a chain that merges: the inner engine up to the block whose total difficulty
+/// reaches the terminal one, the constants of merged headers after it.
 ///
-/// The beacon chain's own statements (who proposed, withdrawals, its root) cannot be
-/// checked here; that is its clients' work.
+/// The beacon chain's statements (proposer, withdrawals, beacon root) cannot be verified here;
+/// beacon clients do that.
 #[derive(Debug, Clone)]
 pub struct Merge {
     inner: Arc<dyn Engine>,
 }
 
 impl Merge {
-    /// Puts the change over the engine that seals before it.
+    /// Wraps the engine of the blocks before the merge.
     pub fn new(inner: Arc<dyn Engine>) -> Self {
         Self { inner }
     }
@@ -59,14 +59,14 @@ impl Merge {
     }
 }
 
-/// Whether the block after `parent` is a merged one: the parent's total difficulty has
-/// reached the terminal one.
+/// Returns true if the block after `parent` is a merged one, because the parent's total difficulty
+/// has reached the terminal one.
 fn is_merged_after(chain: &dyn HeaderChain, parent: &Header) -> Result<bool, ConsensusError> {
     let config = chain.config();
     if config.terminal_total_difficulty == Some(U256::ZERO) {
         return Ok(true);
     }
-    // A merged parent was found so by this very rule.
+    // A merged parent was verified by this same rule.
     if parent.number > 0 && config.is_proof_of_stake(parent) {
         return Ok(true);
     }
@@ -76,9 +76,10 @@ fn is_merged_after(chain: &dyn HeaderChain, parent: &Header) -> Result<bool, Con
 
 impl Engine for Merge {
     fn author(&self, header: &Header) -> Result<Address, ConsensusError> {
-        match header.difficulty.is_zero() {
-            true => Ok(header.beneficiary),
-            false => self.inner.author(header),
+        if header.difficulty.is_zero() {
+            Ok(header.beneficiary)
+        } else {
+            self.inner.author(header)
         }
     }
 
@@ -89,16 +90,18 @@ impl Engine for Merge {
         parent: &Header,
         now: u64,
     ) -> Result<(), ConsensusError> {
-        match is_merged_after(chain, parent)? {
-            true => Self::verify_merged(chain.config(), header, parent),
-            false => self.inner.verify_header(chain, header, parent, now),
+        if is_merged_after(chain, parent)? {
+            Self::verify_merged(chain.config(), header, parent)
+        } else {
+            self.inner.verify_header(chain, header, parent, now)
         }
     }
 
     fn verify_seal(&self, chain: &dyn HeaderChain, header: &Header) -> Result<(), ConsensusError> {
-        match is_merged_after(chain, &parent_of(chain, header)?)? {
-            true => Ok(()),
-            false => self.inner.verify_seal(chain, header),
+        if is_merged_after(chain, &parent_of(chain, header)?)? {
+            Ok(())
+        } else {
+            self.inner.verify_seal(chain, header)
         }
     }
 
@@ -108,10 +111,11 @@ impl Engine for Merge {
         head: &Header,
         header: &Header,
     ) -> Result<(), ConsensusError> {
-        match header.difficulty.is_zero() || head.difficulty.is_zero() {
-            // Peers do not tell each other of merged blocks.
-            true => Err(ConsensusError::UnknownAncestor),
-            false => self.inner.verify_orphan_seal(chain, head, header),
+        if header.difficulty.is_zero() || head.difficulty.is_zero() {
+            // Merged blocks are not propagated between peers.
+            Err(ConsensusError::UnknownAncestor)
+        } else {
+            self.inner.verify_orphan_seal(chain, head, header)
         }
     }
 
@@ -136,9 +140,10 @@ impl Engine for Merge {
         if !block.header.difficulty.is_zero() {
             return self.inner.verify_ommers(chain, block);
         }
-        match block.body.ommers.is_empty() {
-            true => Ok(()),
-            false => Err(ConsensusError::TooManyOmmers),
+        if block.body.ommers.is_empty() {
+            Ok(())
+        } else {
+            Err(ConsensusError::TooManyOmmers)
         }
     }
 
@@ -148,9 +153,10 @@ impl Engine for Merge {
         header: &mut Header,
         now: u64,
     ) -> Result<(), ConsensusError> {
-        match is_merged_after(chain, &parent_of(chain, header)?)? {
-            true => Err(ConsensusError::SealedByBeaconChain),
-            false => self.inner.prepare(chain, header, now),
+        if is_merged_after(chain, &parent_of(chain, header)?)? {
+            Err(ConsensusError::SealedByBeaconChain)
+        } else {
+            self.inner.prepare(chain, header, now)
         }
     }
 
@@ -160,9 +166,10 @@ impl Engine for Merge {
         header: &Header,
         ommers: &[Header],
     ) -> Vec<(Address, U256)> {
-        match header.difficulty.is_zero() {
-            true => Vec::new(),
-            false => self.inner.rewards(config, header, ommers),
+        if header.difficulty.is_zero() {
+            Vec::new()
+        } else {
+            self.inner.rewards(config, header, ommers)
         }
     }
 
@@ -172,9 +179,10 @@ impl Engine for Merge {
         timestamp: u64,
         parent: &Header,
     ) -> Result<U256, ConsensusError> {
-        match is_merged_after(chain, parent)? {
-            true => Ok(U256::ZERO),
-            false => self.inner.difficulty(chain, timestamp, parent),
+        if is_merged_after(chain, parent)? {
+            Ok(U256::ZERO)
+        } else {
+            self.inner.difficulty(chain, timestamp, parent)
         }
     }
 
@@ -183,7 +191,7 @@ impl Engine for Merge {
     }
 }
 
-/// The index of the batch's first merged header; its length where it has none.
+/// Returns the index of the batch's first merged header, or the batch's length if it has none.
 fn first_merged(batch: &BatchChain<'_>) -> Result<usize, BatchError> {
     let headers = batch.headers();
     if headers.is_empty() {

@@ -1,4 +1,4 @@
-//! What a call touches, as an access list (EIP-2930).
+//! Access list of a call (EIP-2930).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use revm::bytecode::opcode;
 use revm::interpreter::Interpreter;
 use revm::interpreter::interpreter_types::{InputsTr, Jumps};
 
-/// Notes every account and slot that the instructions touch. Accounts that are warm anyway
+/// Records every account and slot that the instructions access. Accounts that are always warm
 /// (sender, recipient, precompiles) are listed only for their slots.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct AccessListInspector {
@@ -17,7 +17,7 @@ pub(crate) struct AccessListInspector {
 }
 
 impl AccessListInspector {
-    /// Starts from what is listed already.
+    /// Creates an inspector whose list begins with `listed`.
     pub(crate) fn new(warm: BTreeSet<Address>, listed: &[AccessListItem]) -> Self {
         let mut inspector = Self {
             warm,
@@ -42,7 +42,7 @@ impl AccessListInspector {
         }
     }
 
-    /// The list, in order of the addresses and slots.
+    /// Returns the list, ordered by address and slot.
     pub(crate) fn list(&self) -> Vec<AccessListItem> {
         let items = self.touched.iter().map(|(address, keys)| AccessListItem {
             address: *address,

@@ -1,4 +1,4 @@
-//! A whole block at once.
+//! Execution of a whole block.
 
 use actoreum_primitives::{
     Address, B256, BlockHashes, Bloom, Body, Bytes, ChainConfig, Header, Receipt, StateDiff,
@@ -9,12 +9,12 @@ use crate::builder::BlockBuilder;
 use crate::error::{ExecutionError, TxError};
 use crate::system::requests_hash;
 
-/// What the execution of a block leaves.
+/// The result of the execution of a block.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BlockOutcome {
-    /// One a transaction.
+    /// Receipts, one for each transaction.
     pub receipts: Vec<Receipt>,
-    /// What changed in the state.
+    /// Changes of the state.
     pub diff: StateDiff,
     /// Gas used by the transactions.
     pub gas_used: u64,
@@ -25,7 +25,7 @@ pub struct BlockOutcome {
 }
 
 impl BlockOutcome {
-    /// The bloom over all logs of the block.
+    /// Returns the bloom over all logs of the block.
     pub fn logs_bloom(&self) -> Bloom {
         let mut bloom = Bloom::ZERO;
         for receipt in &self.receipts {
@@ -34,30 +34,31 @@ impl BlockOutcome {
         bloom
     }
 
-    /// The header's commitment to the requests (EIP-7685); `None` before Prague.
+    /// Returns the header's commitment to the requests (EIP-7685); `None` before Prague.
     pub fn requests_hash(&self) -> Option<B256> {
         self.requests.as_ref().map(requests_hash)
     }
 }
 
-/// Whoever keeps the trie: before Byzantium each receipt holds the state root after its
-/// transaction.
+/// Computes state roots in the middle of a block: before Byzantium each receipt holds the state
+/// root after its transaction. The keeper of the trie implements it.
 pub trait IntermediateRoots {
-    /// The state root after `diff`, which holds the changes since the last call (for the first,
-    /// since the parent block). An account or a slot that changed and changed back is in it, so
-    /// it can also be laid over what is there already.
+    /// Returns the state root after `diff`, which holds the changes since the last call (for the
+    /// first call, since the parent block). The diff also contains an account or a slot that
+    /// changed and changed back, so that it can be applied on top of earlier diffs.
     fn root(&mut self, diff: &StateDiff) -> Result<B256, StateError>;
 }
 
-/// Executes a block on the state of its parent: system calls, transactions, requests,
-/// withdrawals, rewards.
+/// Executes a block on the state of its parent: system calls, transactions, requests, withdrawals,
+/// rewards.
 ///
-/// - `senders`: one a transaction, whose signatures the fork allows.
-/// - `beneficiary`: gets the fees and is what COINBASE returns (on clique: the signer).
+/// - `senders`: the sender of each transaction. The caller has checked that the fork allows the
+///   signatures.
+/// - `beneficiary`: receives the fees and is returned by COINBASE (on clique: the signer).
 /// - `rewards`: wei for each address that the engine rewards (ethash), in order.
-/// - `roots`: needed before Byzantium, unused from then on.
+/// - `roots`: required before Byzantium, unused afterwards.
 ///
-/// What the header says about the outcome (gas used, roots, bloom) is not compared here.
+/// The outcome is not compared with the header's gas used, roots and bloom.
 #[allow(
     clippy::too_many_arguments,
     reason = "each is a different part of the block's context"

@@ -1,4 +1,4 @@
-//! A block, one transaction after another.
+//! Execution of a block, one transaction after another.
 
 use actoreum_primitives::{
     AccountChange, Address, BlockHashes, Bytes, ChainConfig, Fork, Header, Receipt, ReceiptOutcome,
@@ -19,11 +19,11 @@ use crate::system::{BEACON_ROOTS_ADDRESS, HISTORY_STORAGE_ADDRESS, collect_reque
 use crate::trace::{Trace, TraceError, Tracer};
 use crate::tx;
 
-/// Executes a block step by step: [`BlockBuilder::begin`] does what comes before the
-/// transactions, [`BlockBuilder::try_transaction`] adds one, [`BlockBuilder::finish`] does what
-/// comes after them.
+/// Executes a block step by step: [`BlockBuilder::begin`] runs the system calls before the
+/// transactions, [`BlockBuilder::try_transaction`] adds a transaction, [`BlockBuilder::finish`]
+/// does everything that follows the transactions.
 ///
-/// It holds one machine for the whole block, and it is not [`Send`].
+/// It holds one EVM for the whole block, and it is not [`Send`].
 pub struct BlockBuilder<'a> {
     config: &'a ChainConfig,
     rules: Rules,
@@ -48,10 +48,10 @@ impl std::fmt::Debug for BlockBuilder<'_> {
 impl<'a> BlockBuilder<'a> {
     /// Starts a block on the state of its parent.
     ///
-    /// Of `header` these fields count: parent hash, number, timestamp, gas limit, difficulty,
-    /// mix hash, base fee, excess blob gas and parent beacon block root. `beneficiary` gets the
-    /// fees and is what COINBASE returns: on clique the block's signer. `roots` is needed before
-    /// Byzantium.
+    /// It uses these fields of `header`: parent hash, number, timestamp, gas limit, difficulty, mix
+    /// hash, base fee, excess blob gas and parent beacon block root. `beneficiary` receives the
+    /// fees and is returned by COINBASE: on clique it is the block's signer. `roots` is required
+    /// before Byzantium.
     pub fn begin(
         config: &'a ChainConfig,
         header: &Header,
@@ -77,13 +77,14 @@ impl<'a> BlockBuilder<'a> {
         Ok(builder)
     }
 
-    /// Lets `interrupt` stop the transactions that follow.
-    pub fn interrupted_by(mut self, interrupt: Interrupt<'a>) -> Self {
+    /// Sets an interrupt that can stop the following transactions.
+    pub fn with_interrupt(mut self, interrupt: Interrupt<'a>) -> Self {
         self.machine.set_interrupt(interrupt);
         self
     }
 
-    /// What the transactions so far changed, where the block is not to be finished.
+    /// Returns the changes of the transactions so far. It is used for a block that will not be
+    /// finished.
     pub fn into_diff(self) -> StateDiff {
         self.machine.into_overlay().into_diff()
     }
@@ -91,7 +92,7 @@ impl<'a> BlockBuilder<'a> {
     fn before_transactions(&mut self, header: &Header) -> Result<(), ExecutionError> {
         if self.config.dao_fork_support && self.config.dao_fork_block == Some(header.number) {
             let diff = self.move_dao_ether()?;
-            // The receipts of the same block hold roots over this change.
+            // The receipts of the same block hold roots after this change.
             if let Some(roots) = self.roots.as_mut() {
                 roots.root(&diff)?;
             }
@@ -115,11 +116,11 @@ impl<'a> BlockBuilder<'a> {
         Ok(())
     }
 
-    /// The irregular change of the DAO fork.
+    /// Makes the irregular state change of the DAO fork.
     fn move_dao_ether(&mut self) -> Result<StateDiff, StateError> {
         let overlay = self.overlay();
         let mut diff = StateDiff::default();
-        let mut note = |address, before, after| {
+        let mut record = |address, before, after| {
             let change = AccountChange {
                 before,
                 after,
@@ -133,11 +134,11 @@ impl<'a> BlockBuilder<'a> {
             let balance = overlay.drain(address)?;
             overlay.add_balance(DAO_REFUND_CONTRACT, balance)?;
             if before.is_some() {
-                note(address, before, overlay.account(address)?);
+                record(address, before, overlay.account(address)?);
             }
         }
         let refunds_after = overlay.account(DAO_REFUND_CONTRACT)?;
-        note(DAO_REFUND_CONTRACT, refunds_before, refunds_after);
+        record(DAO_REFUND_CONTRACT, refunds_before, refunds_after);
         Ok(diff)
     }
 
@@ -145,9 +146,10 @@ impl<'a> BlockBuilder<'a> {
         self.machine.overlay()
     }
 
-    /// Executes one transaction as the block's next. On an error the block stands as before.
+    /// Executes one transaction as the next one of the block. After an error the block is
+    /// unchanged.
     ///
-    /// Whether the signature is allowed at this fork is not asked here (see
+    /// The signature is not checked against the fork's rules (see
     /// `actoreum_primitives::SenderRules`).
     pub fn try_transaction(
         &mut self,
@@ -158,11 +160,11 @@ impl<'a> BlockBuilder<'a> {
         let result = self.machine.transact(tx_env);
         let changes = self.machine.take_changes();
         let result = result.map_err(|error| self.tx_error(error))?;
-        self.settle(transaction, result, changes)?;
+        self.commit_transaction(transaction, result, changes)?;
         Ok(&self.receipts[self.receipts.len() - 1])
     }
 
-    /// As [`Self::try_transaction`], with a tracer looking on.
+    /// Executes a transaction like [`Self::try_transaction`], under a tracer.
     pub(crate) fn trace_transaction(
         mut self,
         transaction: &Transaction,
@@ -177,11 +179,11 @@ impl<'a> BlockBuilder<'a> {
         (self.machine, tracer) = machine.replace_inspector(());
         let result = result.map_err(|error| self.tx_error(error))?;
         let trace = tracer.finish(&tx_env, &result, &changes, self.machine.overlay())?;
-        self.settle(transaction, result, changes)?;
+        self.commit_transaction(transaction, result, changes)?;
         Ok((self, trace))
     }
 
-    /// The transaction in revm's terms, where the block has room for it.
+    /// Converts the transaction for revm, or returns an error if the block has no room for it.
     fn tx_env(&self, transaction: &Transaction, sender: Address) -> Result<TxEnv, TxError> {
         if self.rules.fork < Fork::Byzantium && self.roots.is_none() {
             return Err(TxError::MissingRoots);
@@ -191,7 +193,8 @@ impl<'a> BlockBuilder<'a> {
         }
         let blob_gas = transaction.blob_gas();
         let blob_gas_limit = self.rules.blob_gas_limit();
-        // One that is too much for any block is refused with the other rules of its type.
+        // A transaction with too many blobs for any block is refused later, with the other rules of
+        // its type.
         if blob_gas <= blob_gas_limit && self.blob_gas_used + blob_gas > blob_gas_limit {
             return Err(TxError::BlobGasLimitReached {
                 used: self.blob_gas_used,
@@ -202,8 +205,8 @@ impl<'a> BlockBuilder<'a> {
         tx::tx_env(transaction, sender)
     }
 
-    /// Takes over what a transaction changed, and writes its receipt.
-    fn settle(
+    /// Commits the changes of a transaction and adds its receipt.
+    fn commit_transaction(
         &mut self,
         transaction: &Transaction,
         result: ExecutionResult,
@@ -248,27 +251,27 @@ impl<'a> BlockBuilder<'a> {
         )
     }
 
-    /// Gas used so far.
+    /// Returns the gas used so far.
     pub fn gas_used(&self) -> u64 {
         self.gas_used
     }
 
-    /// Gas that is left for transactions.
+    /// Returns the gas that is left for transactions.
     pub fn gas_left(&self) -> u64 {
         self.gas_limit - self.gas_used
     }
 
-    /// Blob gas used so far (EIP-4844).
+    /// Returns the blob gas used so far (EIP-4844).
     pub fn blob_gas_used(&self) -> u64 {
         self.blob_gas_used
     }
 
-    /// The receipts so far.
+    /// Returns the receipts so far.
     pub fn receipts(&self) -> &[Receipt] {
         &self.receipts
     }
 
-    /// The next nonce of an account, after the transactions so far.
+    /// Returns the next nonce of an account, after the transactions so far.
     pub fn nonce(&mut self, address: Address) -> Result<u64, ExecutionError> {
         Ok(self
             .overlay()
@@ -276,7 +279,7 @@ impl<'a> BlockBuilder<'a> {
             .map_or(0, |account| account.nonce))
     }
 
-    /// The balance of an account in wei, after the transactions so far.
+    /// Returns the balance of an account in wei, after the transactions so far.
     pub fn balance(&mut self, address: Address) -> Result<U256, ExecutionError> {
         Ok(self
             .overlay()
@@ -284,8 +287,8 @@ impl<'a> BlockBuilder<'a> {
             .map_or(U256::ZERO, |account| account.balance))
     }
 
-    /// Collects the requests, credits withdrawals and `rewards` (wei, by the engine), and closes
-    /// the block.
+    /// Collects the requests, credits withdrawals and `rewards` (in wei, given by the engine), and
+    /// ends the block.
     pub fn finish(
         mut self,
         rewards: &[(Address, U256)],

@@ -1,4 +1,4 @@
-//! Calls: code that runs on a state and leaves nothing behind.
+//! Calls: code that runs on a state and does not change it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,99 +24,99 @@ use crate::overlay::Overlay;
 use crate::spec::{Rules, block_env};
 use crate::tx;
 
-/// A call as `eth_call` takes it: a transaction without nonce and signature.
+/// The parameters of an `eth_call`: a transaction without nonce and signature.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CallRequest {
-    /// Who calls; the zero address where it is `None`.
+    /// Sender of the call; `None` stands for the zero address.
     pub from: Option<Address>,
-    /// What is called; `None` creates a contract.
+    /// Recipient; `None` creates a contract.
     pub to: Option<Address>,
-    /// The most gas that it may use; as much as [`CallEnv::gas_cap`] allows where it is `None`.
+    /// Maximum amount of gas; `None` stands for [`CallEnv::gas_cap`].
     pub gas: Option<u64>,
-    /// Wei a gas, of a legacy transaction.
+    /// Price per gas of a legacy transaction, in wei.
     pub gas_price: Option<U256>,
-    /// The most wei a gas (EIP-1559).
+    /// Maximum fee per gas in wei (EIP-1559).
     pub max_fee_per_gas: Option<U256>,
-    /// The most wei a gas for the beneficiary (EIP-1559).
+    /// Maximum tip per gas for the beneficiary in wei (EIP-1559).
     pub max_priority_fee_per_gas: Option<U256>,
-    /// Wei that go along.
+    /// Transferred value in wei.
     pub value: U256,
-    /// Call data, or creation code.
+    /// Data of the call, or init code.
     pub input: Bytes,
-    /// EIP-2930.
+    /// Accounts and slots that the call declares to access (EIP-2930).
     pub access_list: Vec<AccessListItem>,
-    /// The most wei a blob gas (EIP-4844).
+    /// Maximum fee per blob gas in wei (EIP-4844).
     pub max_fee_per_blob_gas: Option<U256>,
-    /// EIP-4844.
+    /// Versioned hashes of the blobs (EIP-4844).
     pub blob_hashes: Vec<B256>,
-    /// EIP-7702.
+    /// Authorizations to set code (EIP-7702).
     pub authorization_list: Vec<Authorization>,
 }
 
-/// An account made different for one call.
+/// Changes to an account for one call.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AccountOverride {
-    /// The nonce.
+    /// New nonce.
     pub nonce: Option<u64>,
-    /// The balance in wei.
+    /// New balance in wei.
     pub balance: Option<U256>,
-    /// The code.
+    /// New code.
     pub code: Option<Bytes>,
-    /// The whole storage: every other slot is zero.
+    /// New storage: every slot that is not listed becomes zero.
     pub state: Option<BTreeMap<B256, B256>>,
-    /// Single slots.
+    /// New values of single slots; the other slots are unchanged.
     pub state_diff: Option<BTreeMap<B256, B256>>,
-    /// Where the precompile of this address answers instead.
+    /// Address to which the precompile at the account's address moves.
     pub move_precompile_to: Option<Address>,
 }
 
-/// Accounts made different for one call.
+/// Changes to accounts for one call.
 pub type StateOverrides = BTreeMap<Address, AccountOverride>;
 
-/// What the block tells the call's code, made different.
+/// Changes to the block that a call's code sees.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BlockOverrides {
-    /// The number.
+    /// Block number.
     pub number: Option<U256>,
-    /// The difficulty.
+    /// Difficulty.
     pub difficulty: Option<U256>,
-    /// The timestamp.
+    /// Timestamp in seconds.
     pub time: Option<u64>,
-    /// The gas limit.
+    /// Gas limit.
     pub gas_limit: Option<u64>,
-    /// The beneficiary.
+    /// Beneficiary.
     pub coinbase: Option<Address>,
-    /// PREVRANDAO.
+    /// Value of PREVRANDAO.
     pub random: Option<B256>,
-    /// The base fee in wei a gas.
+    /// Base fee per gas in wei.
     pub base_fee: Option<u64>,
-    /// The blob base fee in wei a blob gas.
+    /// Blob base fee per blob gas in wei.
     pub blob_base_fee: Option<u128>,
 }
 
-/// Where a call runs.
+/// The block, state and options of a call.
 #[derive(Clone, Copy)]
 pub struct CallEnv<'a> {
-    /// The chain's rules.
+    /// Config of the chain.
     pub config: &'a ChainConfig,
-    /// The block whose number, time and so on the code sees.
+    /// Header of the block whose number, time and other fields the code sees.
     pub header: &'a Header,
-    /// That block's beneficiary (on clique: its signer).
+    /// Beneficiary of that block (on clique: its signer).
     pub beneficiary: Address,
-    /// The state that the code runs on.
+    /// State on which the code runs.
     pub state: &'a dyn StateReader,
-    /// For BLOCKHASH.
+    /// Block hashes for BLOCKHASH.
     pub hashes: &'a dyn BlockHashes,
-    /// Accounts made different.
+    /// Changes to accounts.
     pub state_overrides: &'a StateOverrides,
-    /// The block made different.
+    /// Changes to the block.
     pub block_overrides: &'a BlockOverrides,
-    /// The most gas of a call, whatever it asks for.
+    /// Maximum amount of gas of a call, whatever it asks for.
     pub gas_cap: u64,
-    /// Whether the caller must own the value that it sends (and the gas, where the call names a
-    /// price), as in geth from 1.9.14 on. Without it, the caller is given what it lacks.
+    /// Whether the caller must own the value that it sends (and the gas, if the call has a price),
+    /// as in geth from 1.9.14 on. Without the check, the caller is credited with what it lacks.
     pub check_balance: bool,
-    /// What may stop the call.
+    /// An interrupt that can stop the call.
     pub interrupt: Option<Interrupt<'a>>,
 }
 
@@ -129,32 +129,32 @@ impl std::fmt::Debug for CallEnv<'_> {
     }
 }
 
-/// What a call returned.
+/// The result of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallOutcome {
-    /// The return data, that of a revert too; of a creation the code.
+    /// Return data, also of a revert; the code if the call created a contract.
     pub output: Bytes,
-    /// Gas used, refunds taken off.
+    /// Gas used, after refunds.
     pub gas_used: u64,
-    /// Gas that was refunded.
+    /// Refunded gas.
     pub gas_refunded: u64,
-    /// The logs; none where it failed.
+    /// Logs; none if the call failed.
     pub logs: Vec<Log>,
-    /// The contract that a creation made.
+    /// Address of the created contract, if the call created one.
     pub created: Option<Address>,
-    /// Why the code failed; `None` where it did not.
+    /// Reason of the failure; `None` if the code succeeded.
     pub failure: Option<Failure>,
-    /// Whether the failure is a lack of gas, so that more of it may help.
+    /// Whether the failure is a lack of gas, so that more gas may help.
     pub is_out_of_gas: bool,
 }
 
-/// Runs a call. An error means that it could not even start.
+/// Runs a call. An error means that the call could not start.
 pub fn call(env: &CallEnv<'_>, request: &CallRequest) -> Result<CallOutcome, TxError> {
     let (mut machine, tx) = env.machine(request, ())?;
     let result = machine.transact(tx);
     let result = result.map_err(|error| env.tx_error(&mut machine, error))?;
     let step = match &result {
-        ExecutionResult::Halt { reason, .. } if failure::wants_step(reason) => {
+        ExecutionResult::Halt { reason, .. } if failure::needs_step(reason) => {
             env.failed_step(request)?
         }
         _ => None,
@@ -162,8 +162,8 @@ pub fn call(env: &CallEnv<'_>, request: &CallRequest) -> Result<CallOutcome, TxE
     Ok(outcome(result, step))
 }
 
-/// The most gas that the sender can pay for at the price that the call names, after its value and
-/// its blobs; `None` where the call names no price, or where a u64 cannot hold it.
+/// Returns the amount of gas that the sender can pay at the price of the call, after its value and
+/// its blobs; `None` if the call has no price, or if the amount exceeds a u64.
 pub fn affordable_gas(env: &CallEnv<'_>, request: &CallRequest) -> Result<Option<u64>, TxError> {
     if !env.check_balance {
         return Ok(None);
@@ -194,16 +194,17 @@ pub fn affordable_gas(env: &CallEnv<'_>, request: &CallRequest) -> Result<Option
     Ok(u64::try_from(available / U256::from(tx.gas_price)).ok())
 }
 
-/// The access list that makes a call cheapest (or dearest: that is not weighed), with what the
-/// call returns when it names that list, as `eth_createAccessList`.
+/// Returns the access list of the accounts and slots that a call accesses, and the outcome of the
+/// call with that list, for `eth_createAccessList`. It does not check whether the list makes the
+/// call cheaper or more expensive.
 pub fn create_access_list(
     env: &CallEnv<'_>,
     request: &CallRequest,
 ) -> Result<(Vec<AccessListItem>, CallOutcome), TxError> {
     let mut request = request.clone();
     let warm = env.warm_addresses(&request)?;
-    // With a longer list the code takes another path at most as often as it can see the gas that
-    // it has; in practice the second round finds nothing new.
+    // The code may take another path with a longer list only if it depends on its gas; in practice
+    // the second round finds nothing new.
     for _ in 0..ACCESS_LIST_ROUNDS {
         let inspector = AccessListInspector::new(warm.clone(), &request.access_list);
         let (result, _, inspector) = env.inspect(&request, inspector)?;
@@ -217,8 +218,8 @@ pub fn create_access_list(
     Ok((request.access_list, outcome))
 }
 
-/// Rounds after which [`create_access_list`] takes the list that it has: each runs the whole
-/// call.
+/// Number of rounds after which [`create_access_list`] returns the list that it has; each round
+/// runs the whole call.
 const ACCESS_LIST_ROUNDS: usize = 16;
 
 pub(crate) fn outcome(result: ExecutionResult, step: Option<FailedStep>) -> CallOutcome {
@@ -252,7 +253,7 @@ pub(crate) fn outcome(result: ExecutionResult, step: Option<FailedStep>) -> Call
 }
 
 impl<'a> CallEnv<'a> {
-    /// Runs a call under an inspector; the changes come back instead of being thrown away.
+    /// Runs a call under an inspector, and returns the changes instead of discarding them.
     pub(crate) fn inspect<I>(
         &self,
         request: &CallRequest,
@@ -306,7 +307,7 @@ impl<'a> CallEnv<'a> {
         Ok(warm)
     }
 
-    /// A machine for the request, and the request as its transaction.
+    /// Creates the EVM for a request, and the transaction for the request.
     pub(crate) fn machine<I>(
         &self,
         request: &CallRequest,
@@ -366,12 +367,13 @@ impl<'a> CallEnv<'a> {
         let has_fee_cap =
             request.max_fee_per_gas.is_some() || request.max_priority_fee_per_gas.is_some();
         let tip = price(request.max_priority_fee_per_gas)?;
-        let gas_price = match has_fee_cap {
-            false => price(request.gas_price)?,
-            true => match request.max_fee_per_gas {
+        let gas_price = if has_fee_cap {
+            match request.max_fee_per_gas {
                 Some(fee_cap) => price(Some(fee_cap))?,
                 None => tip.saturating_add(u128::from(block.basefee)),
-            },
+            }
+        } else {
+            price(request.gas_price)?
         };
         let tx_type = if !request.authorization_list.is_empty() && rules.spec >= SpecId::PRAGUE {
             TxType::SetCode
@@ -448,7 +450,7 @@ impl<'a> CallEnv<'a> {
     }
 }
 
-/// Remembers the last instruction of the outermost frame.
+/// An inspector that records the last instruction of the outermost frame.
 #[derive(Debug, Default)]
 struct LastStep {
     depth: usize,

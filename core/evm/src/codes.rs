@@ -1,4 +1,4 @@
-//! Contract code with its jump table, kept between blocks.
+//! A cache of contract code with its jump table, shared by all blocks.
 
 use std::num::NonZeroUsize;
 use std::sync::LazyLock;
@@ -10,8 +10,9 @@ use revm::state::Bytecode;
 
 use crate::limits::{CODE_CACHE_BYTES, CODE_CACHE_ENTRIES};
 
-/// Analysed code by its hash: what a hash stands for never changes, so one cache serves every
-/// block, call and trace. The least recently used entry goes first, by count and by bytes.
+/// A cache of analysed code by its hash. The code of a hash never changes, so one cache serves
+/// every block, call and trace. The least recently used entries are evicted when the number of
+/// entries or their bytes exceed the limits.
 #[derive(Debug)]
 pub struct CodeCache {
     inner: Mutex<Inner>,
@@ -25,7 +26,7 @@ struct Inner {
 }
 
 impl CodeCache {
-    /// A cache bounded by both a number of codes (at least one) and their bytes.
+    /// Creates a cache bounded by the number of codes (at least one) and by their bytes.
     pub fn new(entries: usize, bytes: usize) -> Self {
         let entries = NonZeroUsize::new(entries).unwrap_or(NonZeroUsize::MIN);
         let codes = LruCache::new(entries);
@@ -38,24 +39,24 @@ impl CodeCache {
         }
     }
 
-    /// The cache that every execution of this process shares.
+    /// Returns the cache that all executions of this process share.
     pub fn shared() -> &'static Self {
         static SHARED: LazyLock<CodeCache> =
             LazyLock::new(|| CodeCache::new(CODE_CACHE_ENTRIES, CODE_CACHE_BYTES));
         &SHARED
     }
 
-    /// Codes held now.
+    /// Returns the number of cached codes.
     pub fn len(&self) -> usize {
         self.inner.lock().codes.len()
     }
 
-    /// Whether no code is held.
+    /// Returns true if no code is cached.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Bytes held now, as they count against the limit.
+    /// Returns the size of the cached codes in bytes, as it counts against the limit.
     pub fn bytes(&self) -> usize {
         self.inner.lock().bytes
     }
@@ -64,7 +65,7 @@ impl CodeCache {
         self.inner.lock().codes.get(code_hash).cloned()
     }
 
-    /// Analyses `code` as legacy EVM code and remembers it.
+    /// Analyses `code` as legacy EVM code and caches it.
     pub(crate) fn analyse(&self, code_hash: B256, code: Bytes) -> Bytecode {
         let code = Bytecode::new_legacy(code);
         self.insert(code_hash, code.clone());
@@ -86,7 +87,7 @@ impl CodeCache {
     }
 }
 
-/// The code and one bit a byte for its jump table.
+/// Returns the size of an entry: the code and one bit per byte for its jump table.
 fn weight(code: &Bytecode) -> usize {
     code.len() + code.len() / 8
 }
@@ -100,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn stays_within_its_bytes() {
+    fn the_cache_stays_within_its_byte_limit() {
         let cache = CodeCache::new(100, 3_000);
         for byte in 0..50 {
             let (hash, bytes) = code(byte, 800);
@@ -113,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_a_code_that_comes_twice_once() {
+    fn a_code_inserted_twice_counts_once() {
         let cache = CodeCache::new(100, 3_000);
         for _ in 0..10 {
             let (hash, bytes) = code(7, 800);
@@ -123,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn stays_within_its_entries() {
+    fn the_cache_stays_within_its_entry_limit() {
         let cache = CodeCache::new(2, usize::MAX);
         for byte in 0..5 {
             let (hash, bytes) = code(byte, 8);

@@ -3,7 +3,7 @@
 use actoreum_primitives::Address;
 use revm::primitives::address;
 
-/// Receives the balances of [`DAO_ACCOUNTS`]: from it the holders withdraw.
+/// The contract that receives the balances of [`DAO_ACCOUNTS`], from which their holders withdraw.
 pub(crate) const DAO_REFUND_CONTRACT: Address =
     address!("0xbf4ed7b27f1d666546e30d74d50d173d20bca754");
 

@@ -1,4 +1,4 @@
-//! Why a transaction, or the block around it, cannot stand.
+//! Errors of transactions and of blocks.
 
 use actoreum_primitives::{Address, B256, StateError, U256};
 use revm::context::BlockEnv;
@@ -6,207 +6,206 @@ use revm::context::TxEnv;
 use revm::context_interface::Transaction as _;
 use revm::context_interface::result::{EVMError, InvalidHeader, InvalidTransaction};
 
-use crate::interrupt::INTERRUPTED;
 use crate::overlay::OverlayError;
 use crate::precompiles::OverrideError;
 
-/// Why a transaction cannot be part of a block (nothing of it was executed). The texts are
-/// geth's where geth has one, so that clients which match on them go on working.
+/// The reason why a transaction cannot be included in a block; nothing of the transaction was
+/// executed. The texts are geth's wherever geth has one, because clients match them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TxError {
-    /// The sender has sent a transaction with this nonce before.
+    /// The sender has already sent a transaction with this nonce.
     #[error("nonce too low: address {sender}, tx: {tx} state: {state}")]
     NonceTooLow {
-        /// Who sent it.
+        /// Sender of the transaction.
         sender: Address,
-        /// The transaction's nonce.
+        /// Nonce of the transaction.
         tx: u64,
-        /// The next nonce of the sender.
+        /// Next nonce of the sender.
         state: u64,
     },
     /// An earlier transaction of the sender is missing.
     #[error("nonce too high: address {sender}, tx: {tx} state: {state}")]
     NonceTooHigh {
-        /// Who sent it.
+        /// Sender of the transaction.
         sender: Address,
-        /// The transaction's nonce.
+        /// Nonce of the transaction.
         tx: u64,
-        /// The next nonce of the sender.
+        /// Next nonce of the sender.
         state: u64,
     },
-    /// EIP-2681: a nonce stays below 2^64 - 1.
+    /// The nonce is not below 2^64 - 1 (EIP-2681).
     #[error("nonce has max value: address {sender}, nonce: {nonce}")]
     NonceMax {
-        /// Who sent it.
+        /// Sender of the transaction.
         sender: Address,
-        /// The transaction's nonce.
+        /// Nonce of the transaction.
         nonce: u64,
     },
     /// The block has less gas left than the transaction may use.
     #[error("gas limit reached")]
     GasLimitReached,
-    /// EIP-4844: the block has less room for blobs than the transaction brings.
+    /// The block has less room for blobs than the transaction needs (EIP-4844).
     #[error("blob gas limit reached: {used} used, {tx} more, limit {limit}")]
     BlobGasLimitReached {
-        /// Blob gas of the block so far.
+        /// Blob gas used by the block so far.
         used: u64,
         /// Blob gas of this transaction.
         tx: u64,
-        /// The most that the schedule allows in one block.
+        /// Maximum blob gas of a block by the schedule.
         limit: u64,
     },
-    /// EIP-7825: one transaction may not use more gas than this.
+    /// The gas limit exceeds the maximum for one transaction (EIP-7825).
     #[error("transaction gas limit too high (cap: {cap}, tx: {gas_limit})")]
     GasLimitCap {
-        /// The most gas that one transaction may ask for.
+        /// Maximum gas limit of a transaction.
         cap: u64,
-        /// What it asks for.
+        /// Gas limit of this transaction.
         gas_limit: u64,
     },
     /// The sender cannot pay for gas, blobs and value together.
     #[error("insufficient funds for gas * price + value: address {sender} have {have} want {want}")]
     InsufficientFunds {
-        /// Who sent it.
+        /// Sender of the transaction.
         sender: Address,
-        /// The sender's balance in wei.
+        /// Balance of the sender in wei.
         have: U256,
-        /// The most that the transaction can cost, in wei; 2^256 - 1 where it is more.
+        /// Maximum cost of the transaction in wei; 2^256 - 1 if it is more.
         want: U256,
     },
     /// The sender cannot pay for the value alone, or has nothing left for the gas.
     #[error("insufficient funds for transfer")]
     InsufficientFundsForTransfer,
-    /// The gas limit does not cover what the transaction costs before its first instruction.
+    /// The gas limit does not cover the transaction's cost before its first instruction.
     #[error("intrinsic gas too low: have {have}, want {want}")]
     IntrinsicGas {
-        /// The gas limit.
+        /// Gas limit of the transaction.
         have: u64,
-        /// The intrinsic gas.
+        /// Intrinsic gas of the transaction.
         want: u64,
     },
-    /// EIP-7623: the gas limit does not cover the floor price of the call data.
+    /// The gas limit does not cover the floor cost of the call data (EIP-7623).
     #[error("insufficient gas for floor data gas cost: have {have}, want {want}")]
     FloorDataGas {
-        /// The gas limit.
+        /// Gas limit of the transaction.
         have: u64,
-        /// The floor.
+        /// Floor cost in gas.
         want: u64,
     },
-    /// The transaction's type comes with a later fork, or does not exist.
+    /// A later fork introduces the transaction's type, or the type does not exist.
     #[error("transaction type not supported")]
     TypeNotSupported,
     /// The transaction is signed for another chain.
     #[error("invalid chain id for signer: have {have} want {want}")]
     ChainId {
-        /// The transaction's chain.
+        /// Chain id of the transaction.
         have: u64,
-        /// This chain.
+        /// Chain id of this chain.
         want: u64,
     },
-    /// EIP-1559: the priority fee is part of the fee cap and cannot exceed it.
+    /// The priority fee exceeds the fee cap, which includes it (EIP-1559).
     #[error(
         "max priority fee per gas higher than max fee per gas: address {sender}, \
          maxPriorityFeePerGas: {tip}, maxFeePerGas: {fee_cap}"
     )]
     TipAboveFeeCap {
-        /// Who sent it.
+        /// Sender of the transaction.
         sender: Address,
-        /// The most that goes to the beneficiary, in wei a gas.
+        /// Maximum tip per gas for the beneficiary, in wei.
         tip: U256,
-        /// The most that is paid, in wei a gas.
+        /// Maximum fee per gas in wei.
         fee_cap: U256,
     },
-    /// EIP-1559: the fee cap does not reach the block's base fee.
+    /// The fee cap is below the block's base fee (EIP-1559).
     #[error(
         "max fee per gas less than block base fee: address {sender}, maxFeePerGas: {fee_cap}, \
          baseFee: {base_fee}"
     )]
     FeeCapBelowBaseFee {
-        /// Who sent it.
+        /// Sender of the transaction.
         sender: Address,
-        /// The most that is paid, in wei a gas.
+        /// Maximum fee per gas in wei.
         fee_cap: u128,
-        /// The block's base fee, in wei a gas.
+        /// Base fee of the block per gas, in wei.
         base_fee: u64,
     },
-    /// EIP-3607: an account with code sends nothing (an EIP-7702 delegation aside).
+    /// The sender is an account with code other than an EIP-7702 delegation (EIP-3607).
     #[error("sender not an eoa: address {sender}, codehash: {code_hash}")]
     SenderNotEoa {
-        /// Who sent it.
+        /// Sender of the transaction.
         sender: Address,
-        /// The hash of its code.
+        /// Hash of the sender's code.
         code_hash: B256,
     },
-    /// EIP-3860: more than 49,152 bytes of creation code.
+    /// The init code is longer than 49,152 bytes (EIP-3860).
     #[error("max initcode size exceeded: code size {size} limit {limit}")]
     InitcodeSize {
-        /// Bytes given.
+        /// Size of the init code in bytes.
         size: usize,
-        /// Bytes allowed.
+        /// Maximum size of the init code in bytes.
         limit: usize,
     },
-    /// EIP-4844: the blob fee cap does not reach the block's blob base fee.
+    /// The blob fee cap is below the block's blob base fee (EIP-4844).
     #[error(
         "max fee per blob gas less than block blob gas fee: address {sender} \
          blobGasFeeCap: {fee_cap}, blobBaseFee: {base_fee}"
     )]
     BlobFeeCapBelowBaseFee {
-        /// Who sent it.
+        /// Sender of the transaction.
         sender: Address,
-        /// The most that is paid, in wei a blob gas.
+        /// Maximum fee per blob gas in wei.
         fee_cap: u128,
-        /// The block's price, in wei a blob gas.
+        /// Blob base fee of the block per blob gas, in wei.
         base_fee: u128,
     },
-    /// EIP-4844: a blob transaction has at least one blob.
+    /// A blob transaction has no blob (EIP-4844).
     #[error("blob transaction missing blob hashes")]
     NoBlobs,
-    /// EIP-4844, EIP-7594: more blobs than one transaction may bring.
+    /// A transaction has too many blobs (EIP-4844, EIP-7594).
     #[error("too many blobs in transaction (have {have}, max {max})")]
     TooManyBlobs {
-        /// Blobs brought.
+        /// Number of blobs of the transaction.
         have: usize,
-        /// Blobs allowed.
+        /// Maximum number of blobs.
         max: usize,
     },
-    /// EIP-4844: a versioned hash starts with the version, 0x01.
+    /// A versioned hash does not start with the version, 0x01 (EIP-4844).
     #[error("blob hash version mismatch (supported 1)")]
     BlobVersion,
-    /// EIP-4844: a blob transaction has a recipient.
+    /// A blob transaction has no recipient (EIP-4844).
     #[error("blob transaction of type create")]
     BlobCreate,
-    /// EIP-7702: the authorization list is what the type is for.
+    /// A set-code transaction has an empty authorization list (EIP-7702).
     #[error("EIP-7702 transaction with empty auth list (sender {sender})")]
     EmptyAuthorizationList {
-        /// Who sent it.
+        /// Sender of the transaction.
         sender: Address,
     },
-    /// EIP-7702: such a transaction has a recipient.
+    /// A set-code transaction has no recipient (EIP-7702).
     #[error("EIP-7702 transaction cannot be used to create contract (sender {sender})")]
     SetCodeCreate {
-        /// Who sent it.
+        /// Sender of the transaction.
         sender: Address,
     },
-    /// Before Byzantium each receipt holds the state root after its transaction, which only the
-    /// keeper of the trie can compute.
+    /// No [`crate::IntermediateRoots`] was given for a block before Byzantium, whose receipts hold
+    /// the state root after each transaction.
     #[error("a state root after each transaction is needed before byzantium")]
     MissingRoots,
-    /// The caller's interrupt stopped it while it ran.
-    #[error("{}", crate::interrupt::INTERRUPTED)]
+    /// The caller's interrupt stopped the execution.
+    #[error("execution aborted")]
     Interrupted,
     /// The state overrides of a call contradict each other or the rules.
     #[error(transparent)]
     Override(#[from] OverrideError),
-    /// A rule of revm that has no name here.
+    /// revm returned an error for which this type has no variant.
     #[error("{0}")]
     Other(String),
-    /// The state could not be read: this says nothing about the transaction.
+    /// The state could not be read, which says nothing about the transaction.
     #[error(transparent)]
     State(#[from] StateFailure),
 }
 
-/// [`StateError`] as a part of errors that can be compared.
+/// A [`StateError`] that can be compared, as a part of the errors in this module.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error(transparent)]
 pub struct StateFailure(#[from] pub StateError);
@@ -225,45 +224,45 @@ impl From<StateError> for TxError {
     }
 }
 
-/// Why a block cannot be executed.
+/// The reason why a block cannot be executed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExecutionError {
-    /// The block holds a transaction that cannot be there.
+    /// The block holds an invalid transaction.
     #[error("could not apply tx {index}: {error}")]
     Transaction {
-        /// Its place in the block, from zero.
+        /// Index of the transaction in the block, from zero.
         index: usize,
-        /// What is wrong with it.
+        /// Error of the transaction.
         error: TxError,
     },
-    /// As many senders as transactions must be given.
+    /// The number of senders differs from the number of transactions.
     #[error("{senders} senders for {transactions} transactions")]
     SenderCount {
-        /// Transactions in the body.
+        /// Number of transactions in the body.
         transactions: usize,
-        /// Senders given.
+        /// Number of senders given.
         senders: usize,
     },
     /// The header lacks a field that its fork requires.
     #[error("header has no {0}")]
     MissingHeaderField(&'static str),
-    /// EIP-7002, EIP-7251: the contract that collects requests is not deployed, or failed. On a
+    /// The contract that collects requests is not deployed, or failed (EIP-7002, EIP-7251). On a
     /// chain with a beacon chain such a block is invalid.
     #[error("system contract {address} {reason}")]
     SystemContract {
-        /// The contract.
+        /// Address of the contract.
         address: Address,
-        /// What is wrong with it.
+        /// Description of the problem.
         reason: &'static str,
     },
-    /// EIP-6110: a log of the deposit contract is not laid out as a deposit.
+    /// A log of the deposit contract does not have the layout of a deposit (EIP-6110).
     #[error("invalid deposit event layout")]
     DepositLayout,
-    /// revm refused to run at all: a fault of this program.
+    /// revm could not run at all, which is a bug in this program.
     #[error("evm failed: {0}")]
     Evm(String),
-    /// The state could not be read: this says nothing about the block.
+    /// The state could not be read, which says nothing about the block.
     #[error(transparent)]
     State(#[from] StateFailure),
 }
@@ -275,16 +274,17 @@ impl From<StateError> for ExecutionError {
 }
 
 impl ExecutionError {
-    /// From an error of a system call, which has no transaction that could be wrong.
+    /// Converts the error of a system call, which has no transaction that could be invalid.
     pub(crate) fn from_system_call(error: EVMError<OverlayError>) -> Self {
         match error {
-            EVMError::Database(error) => error.0.into(),
+            EVMError::Database(OverlayError::State(error)) => error.into(),
+            EVMError::Database(error) => Self::Evm(error.to_string()),
             other => Self::Evm(other.to_string()),
         }
     }
 }
 
-/// What revm says about a transaction, in our words.
+/// Converts revm's error about a transaction.
 pub(crate) fn tx_error(
     error: EVMError<OverlayError>,
     tx: &TxEnv,
@@ -295,11 +295,11 @@ pub(crate) fn tx_error(
     let sender = tx.caller;
     let invalid = match error {
         EVMError::Transaction(invalid) => invalid,
-        EVMError::Database(error) => return error.0.into(),
+        EVMError::Database(OverlayError::State(error)) => return error.into(),
+        EVMError::Database(OverlayError::Interrupted) => return TxError::Interrupted,
         EVMError::Header(InvalidHeader::PrevrandaoNotSet | InvalidHeader::ExcessBlobGasNotSet) => {
             return TxError::Other("header lacks a field that its fork requires".into());
         }
-        EVMError::Custom(text) if text == INTERRUPTED => return TxError::Interrupted,
         EVMError::Custom(text) => return TxError::Other(text),
         EVMError::CustomAny(error) => return TxError::Other(error.to_string()),
     };

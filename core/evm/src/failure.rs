@@ -1,4 +1,4 @@
-//! What went wrong inside a call, in geth's words.
+//! Failures inside a call, with geth's texts.
 
 use std::fmt;
 
@@ -7,26 +7,26 @@ use revm::bytecode::OpCode;
 use revm::context_interface::result::{HaltReason, OutOfGasError};
 use revm::interpreter::InstructionResult;
 
-/// The most items that the stack takes.
+/// Maximum number of items on the stack.
 const STACK_LIMIT: usize = 1_024;
 /// The selector of `Error(string)`.
 const ERROR_SELECTOR: [u8; 4] = [0x08, 0xc3, 0x79, 0xa0];
 /// The selector of `Panic(uint256)`.
 const PANIC_SELECTOR: [u8; 4] = [0x4e, 0x48, 0x7b, 0x71];
 
-/// Why a call's code did not end well. (The call itself was allowed: the failure is part of the
-/// result, and of a block.)
+/// The reason why a call's code failed. (The call itself was valid: the failure is part of its
+/// result, and a block may contain it.)
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
-    /// The code took its changes back and left this message.
+    /// The code reverted its changes and returned this data.
     Revert(Bytes),
-    /// The code broke a rule of the machine; all gas is gone.
+    /// The code violated a rule of the EVM; all gas is used up.
     Halt(String),
 }
 
 impl Failure {
-    /// The message of a revert: the text of `Error(string)`, or what the code of
-    /// `Panic(uint256)` stands for. `None` for anything else.
+    /// Returns the message of a revert: the text of `Error(string)`, or the meaning of the code in
+    /// `Panic(uint256)`. Returns `None` for anything else.
     pub fn revert_reason(&self) -> Option<String> {
         match self {
             Self::Revert(output) => revert_reason(output),
@@ -35,7 +35,7 @@ impl Failure {
     }
 }
 
-/// As geth writes it: `execution reverted: <reason>`, `out of gas`, …
+/// Writes geth's text: `execution reverted: <reason>`, `out of gas`, …
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -53,9 +53,9 @@ impl std::error::Error for Failure {}
 /// Decodes the return data of a revert; see [`Failure::revert_reason`].
 pub fn revert_reason(output: &[u8]) -> Option<String> {
     if let Some(arguments) = output.strip_prefix(&ERROR_SELECTOR) {
-        let offset = small(arguments.get(..32)?)?;
+        let offset = to_usize(arguments.get(..32)?)?;
         let tail = arguments.get(offset..)?;
-        let length = small(tail.get(..32)?)?;
+        let length = to_usize(tail.get(..32)?)?;
         let text = tail.get(32..)?.get(..length)?;
         return Some(String::from_utf8_lossy(text).into_owned());
     }
@@ -77,18 +77,18 @@ pub fn revert_reason(output: &[u8]) -> Option<String> {
     Some(text.to_owned())
 }
 
-fn small(word: &[u8]) -> Option<usize> {
+fn to_usize(word: &[u8]) -> Option<usize> {
     usize::try_from(U256::from_be_slice(word)).ok()
 }
 
-/// An instruction and the height of the stack before it.
+/// An instruction with the height of the stack before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FailedStep {
     pub(crate) opcode: u8,
     pub(crate) stack: usize,
 }
 
-/// The text for a frame's end; `step` is the instruction that it ended with, where known.
+/// Returns the text for the end of a frame; `step` is the last instruction, if it is known.
 pub(crate) fn result_text(result: InstructionResult, step: Option<FailedStep>) -> String {
     use InstructionResult as Result;
     match result {
@@ -119,8 +119,8 @@ pub(crate) fn result_text(result: InstructionResult, step: Option<FailedStep>) -
         Result::StackOverflow => match step {
             Some(step) => {
                 let growth = OpCode::info_by_op(step.opcode).map_or(0, |info| info.io_diff());
-                let most = STACK_LIMIT.saturating_sub(usize::try_from(growth).unwrap_or(0));
-                format!("stack limit reached {} ({most})", step.stack)
+                let limit = STACK_LIMIT.saturating_sub(usize::try_from(growth).unwrap_or(0));
+                format!("stack limit reached {} ({limit})", step.stack)
             }
             None => "stack limit reached".into(),
         },
@@ -135,7 +135,7 @@ pub(crate) fn result_text(result: InstructionResult, step: Option<FailedStep>) -
     }
 }
 
-/// The text for the end of a whole call.
+/// Returns the text for the end of a whole call.
 pub(crate) fn halt_text(reason: HaltReason, step: Option<FailedStep>) -> String {
     match reason {
         HaltReason::PrecompileErrorWithContext(text) => text,
@@ -143,8 +143,8 @@ pub(crate) fn halt_text(reason: HaltReason, step: Option<FailedStep>) -> String 
     }
 }
 
-/// Whether [`halt_text`] can say more when it knows the instruction.
-pub(crate) fn wants_step(reason: &HaltReason) -> bool {
+/// Returns true if the instruction adds information to [`halt_text`].
+pub(crate) fn needs_step(reason: &HaltReason) -> bool {
     matches!(
         reason,
         HaltReason::OpcodeNotFound
@@ -155,14 +155,14 @@ pub(crate) fn wants_step(reason: &HaltReason) -> bool {
     )
 }
 
-/// Whether gas ran out, of whatever kind.
+/// Returns true if the code ran out of gas, for any cost.
 pub(crate) fn is_out_of_gas(reason: &HaltReason) -> bool {
     matches!(reason, HaltReason::OutOfGas(kind) if *kind != OutOfGasError::InvalidOperand)
 }
 
-/// The name of an instruction, whatever the fork.
+/// Returns the name of an instruction, whatever the fork.
 pub(crate) fn opcode_name(opcode: u8) -> std::borrow::Cow<'static, str> {
-    // revm names instructions of Amsterdam already.
+    // revm already names instructions of Amsterdam.
     let is_planned = matches!(opcode, 0x4b | 0xe6..=0xe8);
     match OpCode::info_by_op(opcode) {
         Some(info) if !is_planned => info.name().into(),
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_is_named() {
+    fn a_panic_code_is_decoded() {
         let mut output = PANIC_SELECTOR.to_vec();
         output.extend(U256::from(0x11).to_be_bytes::<32>());
         assert_eq!(
@@ -198,10 +198,10 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_has_no_reason() {
-        let mut lying = ERROR_SELECTOR.to_vec();
-        lying.extend(U256::MAX.to_be_bytes::<32>());
-        for output in [vec![], vec![1, 2, 3], ERROR_SELECTOR.to_vec(), lying] {
+    fn malformed_revert_data_has_no_reason() {
+        let mut overlong = ERROR_SELECTOR.to_vec();
+        overlong.extend(U256::MAX.to_be_bytes::<32>());
+        for output in [vec![], vec![1, 2, 3], ERROR_SELECTOR.to_vec(), overlong] {
             assert_eq!(revert_reason(&output), None);
         }
         assert_eq!(

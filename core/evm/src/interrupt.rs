@@ -1,31 +1,31 @@
-//! Code that runs too long, told to stop.
+//! Interruption of code that runs too long.
 
 use revm::context_interface::context::ContextError;
 use revm::interpreter::interpreter::EthInterpreter;
 use revm::interpreter::{InstructionContext, InstructionExecResult, InstructionResult};
 
 use crate::machine::EvmContext;
+use crate::overlay::OverlayError;
 
-/// Asked again and again while code runs: true stops it ([`crate::TxError::Interrupted`]).
+/// A function that is called repeatedly while code runs and stops the code when it returns true
+/// ([`crate::TxError::Interrupted`]).
 ///
-/// Where code knows of none, nothing is asked and nothing is slower.
+/// Without an interrupt there is no check and no cost.
 pub type Interrupt<'a> = &'a dyn Fn() -> bool;
 
-/// What tells an interrupt from revm's own errors on its way out.
-pub(crate) const INTERRUPTED: &str = "execution aborted";
+/// Number of jumps between two checks of the interrupt. A check usually reads a clock (about 25
+/// ns); a round of the shortest loop takes about as long, so checking at each jump would double its
+/// time.
+const JUMPS_PER_CHECK: u32 = 256;
 
-/// Jumps between two looks at the interrupt. It usually reads a clock (some 25 ns); a round of the
-/// shortest loop takes about as long, so looking at each would double it.
-const JUMPS_A_LOOK: u32 = 256;
-
-/// The interrupt of one machine, with how long ago it was asked.
+/// The interrupt of one EVM, with the number of jumps since its last check.
 #[derive(Default)]
-pub(crate) struct Watch<'a> {
+pub(crate) struct InterruptCheck<'a> {
     interrupt: Option<Interrupt<'a>>,
     jumps: u32,
 }
 
-impl<'a> Watch<'a> {
+impl<'a> InterruptCheck<'a> {
     pub(crate) fn new(interrupt: Interrupt<'a>) -> Self {
         Self {
             interrupt: Some(interrupt),
@@ -33,24 +33,29 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// Whether to stop; asked in each frame.
+    /// Returns true if the execution must stop. It is called in each frame.
     pub(crate) fn is_due(&self) -> bool {
         self.interrupt.is_some_and(|interrupt| interrupt())
     }
 
     fn is_due_at_jump(&mut self) -> bool {
         self.jumps = self.jumps.wrapping_add(1);
-        self.jumps.is_multiple_of(JUMPS_A_LOOK) && self.is_due()
+        self.jumps.is_multiple_of(JUMPS_PER_CHECK) && self.is_due()
     }
 }
 
-/// JUMPDEST, which every loop passes, with a look at the interrupt.
+/// The JUMPDEST instruction, which every loop passes, with a check of the interrupt.
 pub(crate) fn jumpdest<'a>(
     context: InstructionContext<'_, EvmContext<'a>, EthInterpreter>,
 ) -> InstructionExecResult {
     let context = context.host;
-    if context.journaled_state.database.watch.is_due_at_jump() {
-        context.error = Err(ContextError::Custom(INTERRUPTED.to_owned()));
+    if context
+        .journaled_state
+        .database
+        .interrupt_check
+        .is_due_at_jump()
+    {
+        context.error = Err(ContextError::Db(OverlayError::Interrupted));
         return Err(InstructionResult::FatalExternalError);
     }
     Ok(())

@@ -1,6 +1,6 @@
-//! The one door to revm: execute a block, a transaction, a call, a trace.
+//! The EVM: execution of blocks, transactions and calls, and traces of them, with revm.
 //!
-//! Nothing outside this crate names a type of revm's, so that its version can change here alone.
+//! This crate is the only one that uses revm's types, so that revm can be upgraded here alone.
 //!
 //! ```text
 //!   header, body, senders            state of the parent (StateReader)
@@ -13,14 +13,14 @@
 //!      receipts, gas, requests                             StateDiff
 //! ```
 //!
-//! - [`execute_block`] runs a whole block; [`BlockBuilder`] is the same step by step, for the
-//!   one who seals. Which rules hold follows from the chain's config and the header; on a chain
-//!   that seals its own blocks the newest forks run too (`docs/self-sealing-forks.md`).
-//! - [`call`] and [`create_access_list`] run code that leaves nothing behind.
-//! - [`trace`] runs either of them under a tracer.
+//! - [`execute_block`] executes a whole block; [`BlockBuilder`] does the same step by step, for
+//!   sealing. The rules follow from the chain's config and the header; the newest forks are also
+//!   available on a chain that seals its own blocks (`docs/self-sealing-forks.md`).
+//! - [`call`] and [`create_access_list`] run code without changing the state.
+//! - [`trace`] runs a transaction or a call under a tracer.
 //!
-//! What a block's transaction may not do is a [`TxError`]; what code that ran did wrong is a
-//! [`Failure`]. Both speak geth's words.
+//! A [`TxError`] is the reason why a transaction cannot be in a block; a [`Failure`] is the reason
+//! why code that ran has failed. The texts of both are geth's.
 //!
 //! ```
 //! use actoreum_evm::execute_block;

@@ -1,25 +1,25 @@
-//! Bounds on what executing for others may cost this node.
+//! Limits on the cost of executing untrusted code.
 
-/// Analysed contract codes that [`crate::CodeCache`] keeps. A busy chain runs a few hundred
-/// contracts again and again; past that, analysing 24 KB once more costs some 20 µs.
+/// Maximum number of analysed codes in [`crate::CodeCache`]. A busy chain runs a few hundred
+/// contracts over and over. If a code is not cached, analysing its 24 KB takes about 20 µs.
 pub const CODE_CACHE_ENTRIES: usize = 4_096;
 
-/// Bytes of code (jump tables included, an eighth more) that [`crate::CodeCache`] keeps. It
-/// stops a contract factory that deploys one 24 KB contract after another from holding
-/// `CODE_CACHE_ENTRIES` of them, 110 MB, in memory.
+/// Maximum size in bytes of the code in [`crate::CodeCache`], including the jump tables, which take
+/// another eighth. It prevents a contract factory that deploys one 24 KB contract after another
+/// from filling the cache with `CODE_CACHE_ENTRIES` of them, 110 MB.
 pub const CODE_CACHE_BYTES: usize = 32 << 20;
 
-/// Stacks, memory and fields, in bytes, that the struct logs of a transaction, or of all transactions
-/// of a block, may hold before they are refused.
-/// A block's gas buys gigabytes of memory dumps (each step repeats the whole memory); the caller
-/// can ask again without memory, or with a `limit` on the steps.
-pub const STRUCT_LOG_BYTES: usize = 256 << 20;
+/// Maximum size in bytes of the struct logs (stacks, memory and fields) of a transaction, or of all
+/// transactions of a block. A larger trace is refused. The gas of a block buys gigabytes of memory
+/// dumps (each step repeats the whole memory). The caller can ask again without memory, or with a
+/// `limit` on the steps.
+pub const MAX_STRUCT_LOG_BYTES: usize = 256 << 20;
 
-/// Frames that one call trace may hold. A call costs at least 700 gas (100 where warm), so a
-/// block of 30 million gas can make 300,000; each is some 300 bytes.
-pub const CALL_FRAMES: usize = 500_000;
+/// Maximum number of frames in a call trace. A call costs at least 700 gas (100 if it is warm), so
+/// a block of 30 million gas can make 300,000; each takes about 300 bytes.
+pub const MAX_CALL_FRAMES: usize = 500_000;
 
-/// Gas of a call that the protocol itself makes to a system contract (EIP-4788, EIP-2935, EIP-7002,
-/// EIP-7251). It is not part of the block's gas; a request contract that needs more makes the
-/// block invalid.
+/// Gas of a system call, which the protocol makes to a system contract (EIP-4788, EIP-2935,
+/// EIP-7002, EIP-7251). It does not count against the block's gas limit. A block is invalid if a
+/// request contract needs more.
 pub const SYSTEM_CALL_GAS: u64 = 30_000_000;

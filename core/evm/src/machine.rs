@@ -1,5 +1,5 @@
-//! revm put together for one block: its context over our overlay, the instructions that it no
-//! longer has, and the one rule of contract creation that it never had.
+//! revm configured for one block: its context over the overlay, instructions of earlier forks that
+//! revm no longer has, and the rule of contract creation that revm lacks (EIP-7610).
 
 use revm::bytecode::opcode::{CREATE, JUMPDEST, SELFDESTRUCT, SSTORE};
 use revm::context::{BlockEnv, CfgEnv, ContextSetters, Evm, FrameStack, TxEnv};
@@ -28,7 +28,7 @@ use revm::state::EvmState;
 use revm::{Context, Inspector, MainBuilder};
 
 use crate::call::StateOverrides;
-use crate::interrupt::{INTERRUPTED, Interrupt, Watch, jumpdest};
+use crate::interrupt::{Interrupt, InterruptCheck, jumpdest};
 use crate::limits::SYSTEM_CALL_GAS;
 use crate::overlay::{Overlay, OverlayError};
 use crate::precompiles::{OverrideError, Precompiles};
@@ -40,7 +40,7 @@ pub(crate) type EvmError = EVMError<OverlayError>;
 type Frame = EthFrame<EthInterpreter>;
 type Instructions<'a> = EthInstructions<EthInterpreter, EvmContext<'a>>;
 
-/// The machine for one block (or for calls at it).
+/// The EVM for one block, or for calls at that block.
 pub(crate) struct Machine<'a, INSPECTOR = ()> {
     inner: Evm<EvmContext<'a>, INSPECTOR, Instructions<'a>, Precompiles, Frame>,
 }
@@ -59,7 +59,8 @@ impl<'a, INSPECTOR> Machine<'a, INSPECTOR> {
         cfg.blob_base_fee_update_fraction = Some(rules.blobs.base_fee_update_fraction);
         if let Some(limit) = rules.code_size_limit {
             cfg.limit_contract_code_size = Some(limit);
-            // Besu's limit is one of code alone; that of its initialisation stays EIP-3860's.
+            // Besu's limit applies only to the code; the limit of the init code remains that of
+            // EIP-3860.
             cfg.limit_contract_initcode_size = Some(revm::primitives::eip3860::MAX_INITCODE_SIZE);
         }
         if rules.net_metering_1283 {
@@ -75,7 +76,7 @@ impl<'a, INSPECTOR> Machine<'a, INSPECTOR> {
             .build_mainnet_with_inspector(inspector)
             .with_precompiles(Precompiles::new(rules.spec));
         if rules.net_metering_1283 {
-            // Its gas is charged inside, as that of revm's own SSTORE.
+            // The gas is charged inside the instruction, as in revm's own SSTORE.
             let sstore = Instruction::new(sstore_net_metered);
             inner.instruction.insert_instruction(SSTORE, sstore, 0);
         }
@@ -90,9 +91,9 @@ impl<'a, INSPECTOR> Machine<'a, INSPECTOR> {
         Self { inner }
     }
 
-    /// Lets `interrupt` stop what runs from here on.
+    /// Sets an interrupt that can stop everything that runs afterwards.
     pub(crate) fn set_interrupt(&mut self, interrupt: Interrupt<'a>) {
-        self.overlay().watch = Watch::new(interrupt);
+        self.overlay().interrupt_check = InterruptCheck::new(interrupt);
         let instruction = Instruction::new(jumpdest);
         let gas = revm::interpreter::gas::JUMPDEST as u16;
         self.inner
@@ -123,7 +124,7 @@ impl<'a, INSPECTOR> Machine<'a, INSPECTOR> {
         )
     }
 
-    /// The same machine with another inspector, and the one that it had.
+    /// Returns the same EVM with another inspector, and the previous inspector.
     pub(crate) fn replace_inspector<OTHER>(
         self,
         inspector: OTHER,
@@ -149,7 +150,7 @@ impl<'a, INSPECTOR> Machine<'a, INSPECTOR> {
         &self.inner.precompiles
     }
 
-    /// Removes and moves precompiles as the overrides of a call say.
+    /// Removes and moves precompiles according to the overrides of a call.
     pub(crate) fn override_precompiles(
         &mut self,
         overrides: &StateOverrides,
@@ -157,14 +158,14 @@ impl<'a, INSPECTOR> Machine<'a, INSPECTOR> {
         self.inner.precompiles.apply(overrides)
     }
 
-    /// Runs a transaction. Its changes wait in the journal for [`Self::take_changes`], which
-    /// must follow, on an error too.
+    /// Runs a transaction. Its changes stay in the journal until [`Self::take_changes`], which the
+    /// caller must call afterwards, also after an error.
     pub(crate) fn transact(&mut self, tx: TxEnv) -> Result<ExecutionResult, EvmError> {
         self.inner.ctx.set_tx(tx);
         MainnetHandler::<Self, EvmError, Frame>::default().run(self)
     }
 
-    /// As [`Self::transact`], with the inspector looking on.
+    /// Runs a transaction like [`Self::transact`], under the inspector.
     pub(crate) fn inspect(&mut self, tx: TxEnv) -> Result<ExecutionResult, EvmError>
     where
         INSPECTOR: Inspector<EvmContext<'a>>,
@@ -173,29 +174,29 @@ impl<'a, INSPECTOR> Machine<'a, INSPECTOR> {
         MainnetHandler::<Self, EvmError, Frame>::default().inspect_run(self)
     }
 
-    /// Calls a contract as the system: without fees, nonce and limits of the block.
+    /// Calls a contract as the system: without fees, nonce and the block's limits.
     pub(crate) fn system_call(
         &mut self,
         contract: Address,
         input: Bytes,
     ) -> Result<ExecutionResult, EvmError> {
         let mut tx = TxEnv::new_system_tx(contract, input);
-        // revm's own limit has room for a fork to come.
+        // revm's own limit includes a reserve for a future fork.
         tx.gas_limit = SYSTEM_CALL_GAS;
         self.inner.ctx.set_tx(tx);
         MainnetHandler::<Self, EvmError, Frame>::default().run_system_call(self)
     }
 
-    /// What the last run changed; the journal is empty afterwards.
+    /// Returns the changes of the last run. The journal is empty afterwards.
     pub(crate) fn take_changes(&mut self) -> EvmState {
         self.inner.ctx.journaled_state.finalize()
     }
 
-    /// The address of a contract about to be created, where nothing but storage stands in its
-    /// way (EIP-7610): revm lets such a creation pass.
+    /// Returns the address of a contract that is about to be created, if only existing storage
+    /// forbids the creation (EIP-7610): revm would allow it.
     ///
-    /// The EIP holds for all of the past, since no chain has such an account. The official vectors
-    /// have some, and those of Istanbul to London were made by a client that let them pass.
+    /// The EIP applies to the whole past, since no chain has such an account. The official vectors
+    /// have some; those of Istanbul to London were made by a client that allowed the creation.
     fn storage_collision(&mut self, input: &FrameInput) -> Result<Option<Address>, OverlayError> {
         let FrameInput::Create(inputs) = input else {
             return Ok(None);
@@ -247,21 +248,21 @@ impl<'a, INSPECTOR> EvmTr for Machine<'a, INSPECTOR> {
         &mut self,
         input: FrameInit,
     ) -> Result<FrameInitResult<'_, Frame>, ContextDbError<Self::Context>> {
-        if self.overlay().watch.is_due() {
-            let text = INTERRUPTED.to_owned();
-            return Err(ContextDbError::<Self::Context>::Custom(text));
+        if self.overlay().interrupt_check.is_due() {
+            let interrupted = OverlayError::Interrupted;
+            return Err(ContextDbError::<Self::Context>::Db(interrupted));
         }
         let Some(created) = self.storage_collision(&input.frame_input)? else {
             return self.inner.frame_init(input);
         };
-        // For the moment of the check the account gets a nonce, which revm does see.
+        // During the check the account gets a nonce, which revm does detect.
         let journal = &mut self.inner.ctx.journaled_state;
         journal.load_account(created)?;
         set_nonce(&mut journal.inner.state, created, 1);
         let result = match self.inner.frame_init(input)? {
             ItemOrResult::Result(result) => result,
             ItemOrResult::Item(_) => {
-                let text = "a creation passed over a nonce".to_owned();
+                let text = "a contract creation ignored a nonce".to_owned();
                 return Err(ContextDbError::<Self::Context>::Custom(text));
             }
         };
@@ -315,12 +316,13 @@ impl<'a, INSPECTOR: Inspector<EvmContext<'a>>> InspectorEvmTr for Machine<'a, IN
     }
 }
 
-/// CREATE before EIP-150: the new contract gets all gas that is left, and not all but a 64th.
+/// CREATE before EIP-150: the new contract gets all remaining gas instead of all but a 64th.
 fn create_with_all_gas<H: Host + ?Sized>(
     context: InstructionContext<'_, H, EthInterpreter>,
 ) -> InstructionExecResult {
     let spec = context.interpreter.runtime_flag.spec_id;
-    // The one rule that revm's CREATE takes from a fork up to Petersburg is that of the 64th.
+    // The rule of the 64th is the only one up to Petersburg for which revm's CREATE checks the
+    // fork.
     context.interpreter.runtime_flag.spec_id = SpecId::HOMESTEAD;
     let InstructionContext { interpreter, host } = context;
     let result = create::<false, _, _>(InstructionContext {
@@ -331,8 +333,8 @@ fn create_with_all_gas<H: Host + ?Sized>(
     result
 }
 
-/// The prices of EIP-1283, in the terms of EIP-2200: a read costs 200, and what a first write
-/// costs more than a read comes back when the slot returns to its original value.
+/// Returns the gas costs of EIP-1283 in terms of EIP-2200: a read costs 200, and the additional
+/// cost of a first write is refunded when the slot returns to its original value.
 fn net_metering_gas(spec: SpecId) -> GasParams {
     const READ: u64 = 200;
     const SET: u64 = 20_000;
@@ -348,8 +350,8 @@ fn net_metering_gas(spec: SpecId) -> GasParams {
     gas
 }
 
-/// SSTORE as Constantinople had it (EIP-1283) until Petersburg took it back: EIP-2200 without
-/// the rule that 2,300 gas must be left.
+/// SSTORE of Constantinople (EIP-1283), which Petersburg revoked: EIP-2200 without the rule that
+/// 2,300 gas must be left.
 fn sstore_net_metered<IT: InterpreterTypes, H: Host + ?Sized>(
     context: InstructionContext<'_, H, IT>,
 ) -> InstructionExecResult {

@@ -1,9 +1,9 @@
-//! The state that a block changes, over the state that it starts from.
+//! The changes of a block on top of the state of its parent.
 //!
 //! revm keeps the changes of one transaction in its journal and hands them over when the
-//! transaction ends. [`Overlay`] is the layer below: it answers revm's reads, takes each
-//! transaction's changes, and turns them all into one [`StateDiff`] at the end. Every account
-//! and slot is read from below at most once a block.
+//! transaction ends. [`Overlay`] is the layer below: it answers revm's reads, collects each
+//! transaction's changes, and turns them into one [`StateDiff`] at the end. It reads every account
+//! and slot from the state below at most once a block.
 
 use std::collections::HashMap;
 
@@ -17,40 +17,46 @@ use revm::primitives::{AddressMap, B256Map, StorageKeyMap};
 use revm::state::{Account, AccountId, AccountInfo as EvmAccountInfo, Bytecode, EvmState};
 
 use crate::codes::CodeCache;
-use crate::interrupt::Watch;
+use crate::interrupt::InterruptCheck;
 
-/// [`StateError`] as revm wants its database errors.
+/// The error that revm hands through as one of its database.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error(transparent)]
-pub(crate) struct OverlayError(#[from] pub(crate) StateError);
+pub(crate) enum OverlayError {
+    /// The state cannot be read.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The [`Interrupt`](crate::Interrupt) stopped the execution.
+    #[error("execution aborted")]
+    Interrupted,
+}
 
 impl DBErrorMarker for OverlayError {}
 
-/// An account as it was and as it is.
+/// An account before the block and now.
 #[derive(Debug)]
 struct Entry {
     address: Address,
     before: Option<AccountInfo>,
     now: Option<AccountInfo>,
-    /// Nothing that the state below holds in this account's storage counts any longer.
+    /// Whether the storage in the state below is wiped for this account.
     wiped: bool,
     slots: StorageKeyMap<SlotChange>,
 }
 
-/// See the module's documentation.
+/// The changed state of a block; see the module's documentation.
 pub(crate) struct Overlay<'a> {
     state: &'a dyn StateReader,
     hashes: &'a dyn BlockHashes,
-    /// EIP-161: an empty account that was touched goes.
+    /// EIP-161: a touched account that is empty is deleted.
     state_clearing: bool,
-    /// EIP-7702: code that starts with 0xef0100 names another account's code.
+    /// EIP-7702: code that starts with 0xef0100 refers to another account's code.
     delegations: bool,
     entries: Vec<Entry>,
     index: AddressMap<usize>,
     codes: B256Map<Bytecode>,
     deployed: HashMap<B256, Bytes>,
     block_hashes: HashMap<u64, B256>,
-    pub(crate) watch: Watch<'a>,
+    pub(crate) interrupt_check: InterruptCheck<'a>,
 }
 
 impl std::fmt::Debug for Overlay<'_> {
@@ -78,7 +84,7 @@ impl<'a> Overlay<'a> {
             codes: B256Map::default(),
             deployed: HashMap::new(),
             block_hashes: HashMap::new(),
-            watch: Watch::default(),
+            interrupt_check: InterruptCheck::default(),
         }
     }
 
@@ -99,13 +105,13 @@ impl<'a> Overlay<'a> {
         Ok(index)
     }
 
-    /// The account as it stands now.
+    /// Returns the current account.
     pub(crate) fn account(&mut self, address: Address) -> Result<Option<AccountInfo>, StateError> {
         let index = self.entry_index(address)?;
         Ok(self.entries[index].now)
     }
 
-    /// The code of an account as it stands now.
+    /// Returns the current code of an account.
     pub(crate) fn account_code(&mut self, address: Address) -> Result<Bytecode, StateError> {
         match self.account(address)? {
             Some(account) => self.code(account.code_hash),
@@ -133,7 +139,7 @@ impl<'a> Overlay<'a> {
         Ok(value)
     }
 
-    /// A storage slot as it stands now.
+    /// Returns the current value of a storage slot.
     pub(crate) fn storage_value(
         &mut self,
         address: Address,
@@ -143,8 +149,8 @@ impl<'a> Overlay<'a> {
         self.slot(index, key)
     }
 
-    /// Whether a contract cannot be created here for storage that is left (EIP-7610). Nonce and
-    /// code, the usual reasons, are revm's to see.
+    /// Returns true if only existing storage forbids the creation of a contract at this address
+    /// (EIP-7610). revm checks nonce and code, the usual reasons.
     pub(crate) fn has_only_storage(&mut self, address: Address) -> Result<bool, StateError> {
         let index = self.entry_index(address)?;
         let entry = &self.entries[index];
@@ -158,7 +164,8 @@ impl<'a> Overlay<'a> {
         Ok(holds_below || entry.slots.values().any(|slot| !slot.after.is_zero()))
     }
 
-    fn code(&mut self, code_hash: B256) -> Result<Bytecode, StateError> {
+    /// Returns the code with this hash.
+    pub(crate) fn code(&mut self, code_hash: B256) -> Result<Bytecode, StateError> {
         if code_hash == EMPTY_CODE_HASH || code_hash.is_zero() {
             return Ok(Bytecode::default());
         }
@@ -182,10 +189,10 @@ impl<'a> Overlay<'a> {
         Ok(code)
     }
 
-    /// Adds `amount` wei and touches the account: from EIP-161 on an account that is empty
-    /// afterwards goes, before that it comes into being even for nothing.
+    /// Adds `amount` wei and touches the account: from EIP-161 on, an account that is empty
+    /// afterwards is deleted; before, it is created even by an amount of zero.
     ///
-    /// A sum past 2^256 wraps, as it does in every other client.
+    /// A sum above 2^256 wraps, as in every other client.
     pub(crate) fn add_balance(&mut self, address: Address, amount: U256) -> Result<(), StateError> {
         let index = self.entry_index(address)?;
         let mut account = self.entries[index].now.unwrap_or_default();
@@ -195,7 +202,7 @@ impl<'a> Overlay<'a> {
         Ok(())
     }
 
-    /// Takes the whole balance out of an account.
+    /// Takes the whole balance out of an account and returns it.
     pub(crate) fn drain(&mut self, address: Address) -> Result<U256, StateError> {
         let index = self.entry_index(address)?;
         let Some(mut account) = self.entries[index].now else {
@@ -214,7 +221,7 @@ impl<'a> Overlay<'a> {
         }
     }
 
-    /// Puts an account in place of what is there, for calls with state overrides.
+    /// Changes an account, for calls with state overrides.
     pub(crate) fn override_account(
         &mut self,
         address: Address,
@@ -225,7 +232,7 @@ impl<'a> Overlay<'a> {
         Ok(())
     }
 
-    /// Gives an account code that the state below does not hold.
+    /// Sets an account's code to code that the state below need not have.
     pub(crate) fn override_code(
         &mut self,
         address: Address,
@@ -242,7 +249,7 @@ impl<'a> Overlay<'a> {
         self.override_account(address, |account| account.code_hash = code_hash)
     }
 
-    /// Sets slots of an account; with `wiped` no other slot keeps its value.
+    /// Sets slots of an account. With `wiped` all other slots become zero.
     pub(crate) fn override_storage(
         &mut self,
         address: Address,
@@ -262,8 +269,8 @@ impl<'a> Overlay<'a> {
         Ok(())
     }
 
-    /// Takes what one transaction (or system call) left in revm's journal. With `diff` the
-    /// changes are noted there as well.
+    /// Applies the changes that one transaction (or system call) left in revm's journal. If `diff`
+    /// is given, the changes are recorded there as well.
     pub(crate) fn commit(
         &mut self,
         changes: EvmState,
@@ -285,7 +292,7 @@ impl<'a> Overlay<'a> {
     ) -> Result<(), StateError> {
         let index = self.entry_index(address)?;
         let before = self.entries[index].now;
-        // Before EIP-161 revm leaves no account touched that is empty and shall stay.
+        // Before EIP-161 revm does not mark an empty account as touched if the account must stay.
         let gone = account.is_selfdestructed() || (account.is_empty() && !account.is_created());
         let after = (!gone).then_some(AccountInfo {
             nonce: account.info.nonce,
@@ -347,7 +354,7 @@ impl<'a> Overlay<'a> {
         Ok(())
     }
 
-    /// Everything that changed since the start. What changed and changed back is left out.
+    /// Returns all changes since the start. Values that changed and changed back are omitted.
     pub(crate) fn into_diff(self) -> StateDiff {
         let mut accounts = HashMap::new();
         for entry in self.entries {
@@ -390,8 +397,8 @@ fn wipe(entry: &mut Entry) {
     }
 }
 
-/// The account that 0xef0100 and an address delegate to (EIP-7702). Before that fork the same
-/// bytes, which a chain without EIP-3541 may well hold, are ordinary code.
+/// Returns the account that a code of 0xef0100 and an address delegates to (EIP-7702). Before that
+/// fork the same bytes, which may occur on a chain without EIP-3541, are ordinary code.
 fn delegation(enabled: bool, code: &[u8]) -> Option<Address> {
     let delegated = code.strip_prefix(&[0xef, 0x01, 0x00])?;
     (enabled && delegated.len() == Address::len_bytes()).then(|| Address::from_slice(delegated))

@@ -1,4 +1,4 @@
-//! The precompiles of a block's rules, as the state overrides of a call change them.
+//! The precompiles of a block, with the changes of a call's state overrides.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use revm::primitives::hardfork::SpecId;
 
 use crate::call::StateOverrides;
 
-/// Why the state overrides of a call cannot be applied, in geth's words.
+/// An error about the state overrides of a call, with geth's text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OverrideError {
     /// Only a precompile can be moved.
@@ -22,21 +22,21 @@ pub enum OverrideError {
     AlreadyOverridden(Address),
 }
 
-/// The precompiles that a machine runs with.
+/// The precompiles of an EVM.
 ///
-/// An account with overrides is no precompile during the call, as in geth: its code is what the
-/// overrides or the state say. A precompile that moves answers at its new address. Which addresses
-/// are warm (EIP-2929) stays as the rules have it.
+/// An account with overrides is not a precompile during the call, as in geth: its code is that of
+/// the overrides or of the state. A moved precompile answers at its new address. The set of warm
+/// addresses (EIP-2929) does not change.
 #[derive(Debug)]
 pub(crate) struct Precompiles {
     inner: EthPrecompiles,
-    /// For an address that changed: the precompile that answers there now, by the address that it
-    /// has in the rules; `None` where none answers any more. Empty for all but a few calls.
+    /// Changed addresses, each with the original address of the precompile that now answers there;
+    /// `None` if none answers any more. It is empty for almost all calls.
     changed: BTreeMap<Address, Option<Address>>,
 }
 
 impl Precompiles {
-    /// The precompiles of these rules.
+    /// Creates the precompiles of a fork.
     pub(crate) fn new(spec: SpecId) -> Self {
         Self {
             inner: EthPrecompiles::new(spec),
@@ -44,7 +44,7 @@ impl Precompiles {
         }
     }
 
-    /// Removes and moves precompiles as the overrides of a call say.
+    /// Removes and moves precompiles according to the overrides of a call.
     pub(crate) fn apply(&mut self, overrides: &StateOverrides) -> Result<(), OverrideError> {
         for (address, account) in overrides {
             let is_precompile = self.inner.contains(address);
@@ -64,7 +64,7 @@ impl Precompiles {
         Ok(())
     }
 
-    /// Addresses that are warm from the start.
+    /// Returns the addresses that are warm from the start.
     pub(crate) fn warm_addresses(&self) -> &AddressSet {
         self.inner.warm_addresses()
     }

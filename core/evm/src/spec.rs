@@ -1,8 +1,8 @@
-//! Which rules hold in a block, and what revm calls them.
+//! The rules of a block and their names in revm.
 //!
-//! The fork decides what the EVM does; the engine decides only where a few values come from.
-//! A chain that seals its own blocks has no beacon chain, so PREVRANDAO is the block's
-//! difficulty there (as DIFFICULTY was), and what only a beacon chain can ask for is optional.
+//! The fork determines the behaviour of the EVM; the engine determines only the origin of a few
+//! values. On a chain that seals its own blocks PREVRANDAO is the block's difficulty (as DIFFICULTY
+//! was), and everything that requires a beacon chain is optional.
 
 use actoreum_primitives::config::BlobParams;
 use actoreum_primitives::{Address, B256, ChainConfig, Fork, GAS_PER_BLOB, Header, U256};
@@ -10,7 +10,7 @@ use revm::context::BlockEnv;
 use revm::context_interface::block::BlobExcessGasAndPrice;
 use revm::primitives::hardfork::SpecId;
 
-/// The most blobs of one transaction from Osaka on (EIP-7594).
+/// Maximum number of blobs in a transaction from Osaka on (EIP-7594).
 const MAX_BLOBS_PER_TX: u64 = 6;
 
 /// The rules of a block.
@@ -19,16 +19,16 @@ pub(crate) struct Rules {
     pub(crate) fork: Fork,
     pub(crate) spec: SpecId,
     pub(crate) chain_id: u64,
-    /// Constantinople's SSTORE (EIP-1283), which revm does not know.
+    /// Whether SSTORE has the gas costs of Constantinople (EIP-1283), which revm does not support.
     pub(crate) net_metering_1283: bool,
-    /// EIP-158 without EIP-150, as only geth 1.8 lets a config have it.
+    /// Whether EIP-158 is active without EIP-150, which only geth 1.8 permits.
     pub(crate) lacks_eip150: bool,
-    /// Bytes of a contract's code at most, where the config does not leave it at EIP-170's.
+    /// Maximum size of a contract's code in bytes, if the config changes EIP-170's limit.
     pub(crate) code_size_limit: Option<usize>,
-    /// The chain's own engine made the block, no beacon chain.
+    /// Whether the chain's own engine made the block, not a beacon chain.
     pub(crate) self_sealed: bool,
     pub(crate) blobs: BlobParams,
-    /// A development chain, on which contracts send what its user sends in their name.
+    /// Whether this is a development chain, whose user may send from contracts.
     pub(crate) is_development: bool,
 }
 
@@ -52,12 +52,12 @@ impl Rules {
         }
     }
 
-    /// EIP-161: an account that is empty after it was touched goes.
+    /// Returns true if EIP-161 is active: a touched account that is empty is deleted.
     pub(crate) fn state_clearing(&self) -> bool {
         self.fork >= Fork::SpuriousDragon
     }
 
-    /// EIP-7702.
+    /// Returns true if EIP-7702 is active.
     pub(crate) fn delegations(&self) -> bool {
         self.fork >= Fork::Prague
     }
@@ -75,8 +75,8 @@ impl Rules {
     }
 }
 
-/// revm's name of a fork. Paris changes one instruction and only where a beacon chain leads,
-/// which the header shows by its missing difficulty.
+/// Returns revm's name of a fork. Paris changes one instruction, and only under a beacon chain,
+/// which the header shows by a difficulty of zero.
 fn spec_id(fork: Fork, without_difficulty: bool) -> SpecId {
     match fork {
         Fork::Frontier => SpecId::FRONTIER,
@@ -99,7 +99,7 @@ fn spec_id(fork: Fork, without_difficulty: bool) -> SpecId {
     }
 }
 
-/// What the block's own fields are to its code.
+/// Returns the block's fields as its code sees them.
 pub(crate) fn block_env(rules: &Rules, header: &Header, beneficiary: Address) -> BlockEnv {
     let prevrandao = if rules.self_sealed {
         B256::from(header.difficulty)
@@ -128,9 +128,10 @@ pub(crate) fn block_env(rules: &Rules, header: &Header, beneficiary: Address) ->
     }
 }
 
-/// Wei a blob gas: e to the power of `excess_blob_gas / fraction`, rounded as EIP-4844 rounds it
-/// (`fake_exponential`). What does not fit is 2^128 - 1, more than anybody pays: an excess that
-/// only an invalid header has must not keep the series going for minutes.
+/// Returns the blob base fee in wei per blob gas: e to the power of `excess_blob_gas / fraction`,
+/// rounded like `fake_exponential` of EIP-4844. A value that does not fit becomes 2^128 - 1, more
+/// than anybody can pay. This also prevents an excess that only an invalid header has from running
+/// the series for minutes.
 fn blob_base_fee(excess_blob_gas: u64, fraction: u64) -> u128 {
     /// e^89 is more than 2^128.
     const MAX_EXPONENT: u64 = 89;
@@ -198,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn the_blob_base_fee_follows_eip_4844_and_ends() {
+    fn the_blob_base_fee_follows_eip_4844_and_terminates() {
         use revm::context_interface::block::calc_blob_gasprice;
         let fraction = BlobParams::CANCUN.base_fee_update_fraction;
         for excess in [0, 1, 131_072, 2_314_057, 2_314_058, 10_485_760, 148_099_578] {
@@ -229,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn paris_shows_in_the_header_alone() {
+    fn paris_is_recognised_by_the_header_alone() {
         let config = ChainConfig {
             london_block: Some(0),
             terminal_total_difficulty: Some(U256::from(1_000)),

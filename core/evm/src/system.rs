@@ -1,5 +1,5 @@
-//! The contracts that the protocol itself calls before and after a block's transactions, and
-//! the requests to the consensus layer that come out of them.
+//! System contracts, which the protocol calls before and after a block's transactions, and the
+//! requests to the consensus layer that they return.
 
 use actoreum_primitives::{Address, B256, Bytes, Log};
 use revm::primitives::{address, b256};
@@ -8,36 +8,36 @@ use sha2::{Digest, Sha256};
 use crate::error::ExecutionError;
 use crate::machine::Machine;
 
-/// Keeps the roots of the beacon chain's blocks (EIP-4788).
+/// Contract that stores the roots of beacon blocks (EIP-4788).
 pub const BEACON_ROOTS_ADDRESS: Address = address!("0x000F3df6D732807Ef1319fB7B8bB8522d0Beac02");
-/// Keeps the hashes of the last 8,191 blocks (EIP-2935).
+/// Contract that stores the hashes of the last 8,191 blocks (EIP-2935).
 pub const HISTORY_STORAGE_ADDRESS: Address = address!("0x0000F90827F1C53a10cb7A02335B175320002935");
-/// Queues withdrawals that validators ask for (EIP-7002).
+/// Contract that queues the withdrawal requests of validators (EIP-7002).
 pub const WITHDRAWAL_REQUESTS_ADDRESS: Address =
     address!("0x00000961Ef480Eb55e80D19ad83579A64c007002");
-/// Queues consolidations of validators (EIP-7251).
+/// Contract that queues the consolidation requests of validators (EIP-7251).
 pub const CONSOLIDATION_REQUESTS_ADDRESS: Address =
     address!("0x0000BBdDc7CE488642fb579F8B00f3a590007251");
 
-/// The type of a deposit request (EIP-6110).
+/// Type of a deposit request (EIP-6110).
 const DEPOSIT_REQUEST: u8 = 0;
-/// The type of a withdrawal request (EIP-7002).
+/// Type of a withdrawal request (EIP-7002).
 const WITHDRAWAL_REQUEST: u8 = 1;
-/// The type of a consolidation request (EIP-7251).
+/// Type of a consolidation request (EIP-7251).
 const CONSOLIDATION_REQUEST: u8 = 2;
 
-/// `DepositEvent(bytes,bytes,bytes,bytes,bytes)` of the deposit contract.
+/// Topic of the deposit contract's `DepositEvent(bytes,bytes,bytes,bytes,bytes)`.
 const DEPOSIT_EVENT: B256 =
     b256!("0x649bbc62d0e31342afea4e5cd82d4049e7e1ee912fc0889aa790803be39038c5");
 
-/// The fields of a deposit event: where its length stands in the data, and what it must be.
-/// Public key, withdrawal credentials, amount, signature, index.
+/// Fields of a deposit event: the offset of the field's length in the data, and the required
+/// length. Public key, withdrawal credentials, amount, signature, index.
 const DEPOSIT_FIELDS: [(usize, usize); 5] = [(160, 48), (256, 32), (320, 8), (384, 96), (512, 8)];
-/// Bytes of a deposit event's data.
+/// Size of a deposit event's data in bytes.
 const DEPOSIT_EVENT_LENGTH: usize = 576;
 
-/// Calls `contract` with `input` as the system address and keeps what it changes. Without code
-/// there is nothing to call, which is `None`; a failure of the contract is `Err` of its name.
+/// Calls `contract` with `input` as the system address and commits its changes. Returns `None` if
+/// the contract has no code.
 fn call<INSPECTOR>(
     machine: &mut Machine<'_, INSPECTOR>,
     contract: Address,
@@ -50,10 +50,12 @@ fn call<INSPECTOR>(
     let changes = machine.take_changes();
     let result = result.map_err(ExecutionError::from_system_call)?;
     machine.overlay().commit(changes, None)?;
-    Ok(Some(match result.is_success() {
-        true => SystemCallResult::Output(result.into_output().unwrap_or_default()),
-        false => SystemCallResult::Failed,
-    }))
+    let output = if result.is_success() {
+        SystemCallResult::Output(result.into_output().unwrap_or_default())
+    } else {
+        SystemCallResult::Failed
+    };
+    Ok(Some(output))
 }
 
 enum SystemCallResult {
@@ -61,8 +63,8 @@ enum SystemCallResult {
     Failed,
 }
 
-/// Hands a hash to one of the contracts that keep hashes. Where it is not deployed, or fails,
-/// nothing happens (EIP-2935, EIP-4788).
+/// Passes a hash to one of the contracts that store hashes. If the contract is not deployed, or
+/// fails, nothing happens (EIP-2935, EIP-4788).
 pub(crate) fn record_hash<INSPECTOR>(
     machine: &mut Machine<'_, INSPECTOR>,
     contract: Address,
@@ -71,10 +73,10 @@ pub(crate) fn record_hash<INSPECTOR>(
     call(machine, contract, Bytes::copy_from_slice(hash.as_slice())).map(|_| ())
 }
 
-/// The requests of a block (EIP-7685): type byte and data each, only those with data.
+/// Returns the requests of a block (EIP-7685): type byte and data of each request that has data.
 ///
-/// With `required` the contracts must be deployed and succeed, as on a chain with a beacon
-/// chain; without it a missing contract has no requests, and a failing one neither.
+/// With `required` the contracts must be deployed and succeed, as on a chain with a beacon chain;
+/// otherwise a missing or failing contract has no requests.
 pub(crate) fn collect_requests<'l, INSPECTOR>(
     machine: &mut Machine<'_, INSPECTOR>,
     deposit_contract: Option<Address>,
@@ -121,7 +123,7 @@ pub(crate) fn collect_requests<'l, INSPECTOR>(
 }
 
 /// Appends the fields of a deposit event to `deposits`, without their padding (EIP-6110). The
-/// layout is fixed: an event that differs in one offset or length makes its block invalid.
+/// layout is fixed: a block is invalid if an event differs in one offset or length.
 fn append_deposit(data: &[u8], deposits: &mut Vec<u8>) -> Result<(), ExecutionError> {
     if data.len() != DEPOSIT_EVENT_LENGTH {
         return Err(ExecutionError::DepositLayout);
@@ -145,8 +147,8 @@ fn append_deposit(data: &[u8], deposits: &mut Vec<u8>) -> Result<(), ExecutionEr
     Ok(())
 }
 
-/// The commitment to a block's requests in its header (EIP-7685): SHA-256 over the SHA-256 of
-/// each request; one without data (the type byte alone) does not count.
+/// Returns the header's commitment to a block's requests (EIP-7685): SHA-256 over the SHA-256 of
+/// each request. A request without data (the type byte alone) does not count.
 pub fn requests_hash<R: AsRef<[u8]>>(requests: impl IntoIterator<Item = R>) -> B256 {
     let mut outer = Sha256::new();
     for request in requests {
@@ -199,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn no_requests_hash_to_the_sha256_of_nothing() {
+    fn no_requests_hash_to_the_sha256_of_the_empty_string() {
         let empty = b256!("0xe3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
         assert_eq!(requests_hash::<&[u8]>([]), empty);
         assert_eq!(requests_hash([[1_u8]]), empty);

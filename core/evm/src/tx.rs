@@ -1,4 +1,4 @@
-//! Our transactions in revm's terms.
+//! Conversion of transactions to revm's types.
 
 use actoreum_primitives::{
     AccessListItem, Address, Authorization, Log, Transaction, TxPayload, U256,
@@ -13,8 +13,8 @@ use revm::primitives::TxKind;
 
 use crate::error::TxError;
 
-/// A transaction as revm takes it. A price past 2^128 wei a gas, which revm cannot hold, counts
-/// as what it is: more than anybody has.
+/// Converts a transaction for revm. A price above 2^128 wei per gas, which revm cannot hold, is an
+/// error: no sender can pay it.
 pub(crate) fn tx_env(tx: &Transaction, sender: Address) -> Result<TxEnv, TxError> {
     let price = |wei: U256| {
         u128::try_from(wei).map_err(|_| TxError::InsufficientFunds {
@@ -64,7 +64,8 @@ pub(crate) fn access_list(items: &[AccessListItem]) -> AccessList {
     AccessList(items.collect())
 }
 
-/// The authorizations with their authorities recovered. revm skips those without one.
+/// Converts the authorizations with their recovered authorities. revm skips an authorization
+/// without authority.
 pub(crate) fn authorization_list(
     authorizations: &[Authorization],
 ) -> Vec<Either<revm::context_interface::transaction::SignedAuthorization, RecoveredAuthorization>>

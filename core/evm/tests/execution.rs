@@ -1,6 +1,6 @@
-//! Blocks, calls and traces on small states of our own.
+//! Tests of blocks, calls and traces on small states.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod common;
 
@@ -14,10 +14,10 @@ use actoreum_evm::{
 use actoreum_primitives::config::CliqueConfig;
 use actoreum_primitives::transaction::LegacyTx;
 use actoreum_primitives::{
-    AccountInfo, Address, B256, Bytes, ChainConfig, Header, SecretKey, Transaction, TxPayload,
-    U256, keccak256,
+    AccountInfo, Address, B256, Bytes, ChainConfig, Header, SecretKey, StateDiff, Transaction,
+    TxPayload, U256, keccak256,
 };
-use common::{MemoryState, NumberHashes};
+use common::{MemoryState, NumberHashes, cancun_config, cancun_header};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -25,40 +25,22 @@ const SIGNER: Address = Address::repeat_byte(0xcc);
 const CONTRACT: Address = Address::repeat_byte(0xaa);
 const OTHER: Address = Address::repeat_byte(0xbb);
 
-/// A clique chain at Prague.
+/// Returns the config of a clique chain at Prague.
 fn config() -> ChainConfig {
     ChainConfig {
-        chain_id: 1337,
-        homestead_block: Some(0),
-        eip150_block: Some(0),
-        eip155_block: Some(0),
-        eip158_block: Some(0),
-        byzantium_block: Some(0),
-        constantinople_block: Some(0),
-        istanbul_block: Some(0),
-        berlin_block: Some(0),
-        london_block: Some(0),
-        shanghai_time: Some(0),
-        cancun_time: Some(0),
         prague_time: Some(0),
         clique: Some(CliqueConfig {
             period: 0,
             epoch: 30_000,
         }),
-        ..ChainConfig::default()
+        ..cancun_config()
     }
 }
 
 fn header() -> Header {
     Header {
-        number: 5,
-        timestamp: 1_000,
-        gas_limit: 30_000_000,
         difficulty: U256::from(2),
-        base_fee_per_gas: Some(7),
-        excess_blob_gas: Some(0),
-        parent_beacon_block_root: Some(B256::ZERO),
-        ..Header::default()
+        ..cancun_header()
     }
 }
 
@@ -104,13 +86,17 @@ fn legacy(seed: u8, nonce: u64, to: Option<Address>, value: u64, input: &[u8]) -
     payload.sign(&key(seed))
 }
 
-fn run(state: &MemoryState, test: impl FnOnce(&CallEnv<'_>, &ChainConfig)) {
-    let config = config();
-    let header = header();
+/// Runs a test with the environment of calls in a block of [`SIGNER`].
+fn with_env<T>(
+    config: &ChainConfig,
+    header: &Header,
+    state: &MemoryState,
+    test: impl FnOnce(&CallEnv<'_>) -> T,
+) -> T {
     let (state_overrides, block_overrides) = Default::default();
-    let env = CallEnv {
-        config: &config,
-        header: &header,
+    test(&CallEnv {
+        config,
+        header,
         beneficiary: SIGNER,
         state,
         hashes: &NumberHashes,
@@ -119,8 +105,12 @@ fn run(state: &MemoryState, test: impl FnOnce(&CallEnv<'_>, &ChainConfig)) {
         gas_cap: 1_000_000,
         check_balance: true,
         interrupt: None,
-    };
-    test(&env, &config);
+    })
+}
+
+fn run(state: &MemoryState, test: impl FnOnce(&CallEnv<'_>, &ChainConfig)) {
+    let config = config();
+    with_env(&config, &header(), state, |env| test(env, &config));
 }
 
 fn to(address: Address) -> CallRequest {
@@ -130,7 +120,7 @@ fn to(address: Address) -> CallRequest {
     }
 }
 
-/// Returns the word on the stack.
+/// Code that returns the word on the stack.
 const RETURN_TOP: [u8; 8] = [0x5f, 0x52, 0x60, 0x20, 0x5f, 0xf3, 0, 0];
 
 #[test]
@@ -174,7 +164,7 @@ fn failures_have_the_texts_of_geth() {
 }
 
 #[test]
-fn a_call_needs_the_value_that_it_sends_unless_told_otherwise() {
+fn a_call_needs_its_value_unless_the_check_is_off() {
     run(&with_code(&[]), |env, _| {
         let request = CallRequest {
             from: Some(Address::repeat_byte(0x77)),
@@ -197,7 +187,7 @@ fn a_call_needs_the_value_that_it_sends_unless_told_otherwise() {
 }
 
 #[test]
-fn a_call_sees_overrides() {
+fn a_call_uses_state_and_block_overrides() {
     let code = [&[0x5f, 0x54][..], &RETURN_TOP].concat();
     run(&with_code(&[(CONTRACT, &code)]), |env, _| {
         let slot = BTreeMap::from([(B256::ZERO, B256::from(U256::from(9)))]);
@@ -238,8 +228,8 @@ fn a_call_sees_overrides() {
 }
 
 #[test]
-fn an_access_list_names_what_the_code_touches() {
-    // Reads slot 3, asks for the balance of OTHER.
+fn an_access_list_names_the_accessed_accounts_and_slots() {
+    // The code reads slot 3 and the balance of OTHER.
     let code = [&[0x60, 3, 0x54, 0x73][..], OTHER.as_slice(), &[0x31, 0x00]].concat();
     run(&with_code(&[(CONTRACT, &code)]), |env, _| {
         let (list, outcome) = create_access_list(env, &to(CONTRACT)).unwrap();
@@ -252,7 +242,7 @@ fn an_access_list_names_what_the_code_touches() {
 }
 
 #[test]
-fn a_refused_transaction_leaves_no_trace() {
+fn a_refused_transaction_changes_nothing() {
     let state = with_code(&[]);
     let (config, header) = (config(), header());
     let mut builder =
@@ -298,13 +288,13 @@ fn a_refused_transaction_leaves_no_trace() {
 }
 
 #[test]
-fn what_is_created_and_destroyed_in_one_transaction_was_never_there() {
+fn a_contract_destroyed_in_its_creation_is_not_in_the_diff() {
     let state = with_code(&[]);
     let (config, header) = (config(), header());
     let mut builder =
         BlockBuilder::begin(&config, &header, SIGNER, &state, &NumberHashes, None).unwrap();
     let sender = key(1).address();
-    // Writes a slot, then destroys itself in favour of OTHER.
+    // The code writes a slot and then self-destructs in favour of OTHER.
     let code = [&[0x60, 1, 0x5f, 0x55, 0x73][..], OTHER.as_slice(), &[0xff]].concat();
     let receipt = builder
         .try_transaction(&legacy(1, 0, None, 5, &code), sender)
@@ -320,14 +310,14 @@ fn what_is_created_and_destroyed_in_one_transaction_was_never_there() {
 }
 
 #[test]
-fn a_delegation_is_code_and_can_be_taken_back() {
+fn a_delegation_runs_the_code_of_another_account() {
     let delegated = [&[0xef, 0x01, 0x00][..], CONTRACT.as_slice()].concat();
     let code = [&[0x60, 42][..], &RETURN_TOP].concat();
     let state = with_code(&[(CONTRACT, &code), (OTHER, &delegated)]);
     run(&state, |env, config| {
         let outcome = call(env, &to(OTHER)).unwrap();
         assert_eq!(U256::from_be_slice(&outcome.output), U256::from(42));
-        // Before Prague the same bytes are code, and bad code at that.
+        // Before Prague the same bytes are code, and invalid code at that.
         let cancun = ChainConfig {
             prague_time: None,
             ..config.clone()
@@ -346,7 +336,7 @@ fn a_delegation_is_code_and_can_be_taken_back() {
 
 #[test]
 fn call_traces_nest() {
-    // Calls OTHER with three wei of gas to spare, which reverts.
+    // The code calls OTHER, which reverts, with 0xffff gas.
     let outer = [
         &[0x5f, 0x5f, 0x5f, 0x5f, 0x5f, 0x73][..],
         OTHER.as_slice(),
@@ -376,7 +366,7 @@ fn call_traces_nest() {
 }
 
 #[test]
-fn struct_logs_come_in_both_shapes() {
+fn struct_logs_have_both_formats() {
     let code: &[u8] = &[0x60, 7, 0x60, 1, 0x55, 0x60, 1, 0x54, 0x00];
     run(&with_code(&[(CONTRACT, code)]), |env, _| {
         let mut options = TraceOptions::default();
@@ -430,8 +420,8 @@ fn a_prestate_diff_shows_both_sides() {
     });
 }
 
-/// SSTORE, SLOAD and SELFDESTRUCT at the caller's wish: the first word is a key, the second a
-/// value to write, a third byte destroys.
+/// A contract that runs SSTORE, SLOAD and SELFDESTRUCT as the call data say: the first word is a
+/// key, the second a value to write, and a further byte destroys the contract.
 const TOY: &[u8] = &[
     0x60, 0x20, 0x35, 0x5f, 0x35, 0x55, // sstore(calldata[0], calldata[32])
     0x60, 0x40, 0x36, 0x11, 0x60, 0x0e, 0x57, 0x00, // if calldatasize > 64 jump 14
@@ -482,8 +472,8 @@ fn step() -> impl Strategy<Value = Step> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// One block of many transactions leaves the same state as one block for each; the diff
-    /// starts from the state it was made on, and ether neither comes nor goes but for fees.
+    /// One block of many transactions leaves the same state as one block for each transaction. The
+    /// diff starts from the state on which it was made, and no ether is created.
     #[test]
     fn prop_a_block_equals_its_transactions_one_by_one(
         steps in proptest::collection::vec(step(), 1..20),
@@ -532,6 +522,42 @@ fn total(state: &MemoryState) -> U256 {
         .fold(U256::ZERO, |sum, (info, _)| sum + info.balance)
 }
 
+impl MemoryState {
+    /// Applies a diff; panics if the diff does not start from this state.
+    fn apply(&mut self, diff: &StateDiff) {
+        self.codes
+            .extend(diff.codes.iter().map(|(hash, code)| (*hash, code.clone())));
+        for (address, change) in &diff.accounts {
+            let before = self.accounts.get(address).map(|(info, _)| *info);
+            assert_eq!(before, change.before, "account {address} before the change");
+            let Some(after) = change.after else {
+                let (_, slots) = self.accounts.remove(address).unwrap_or_default();
+                assert!(
+                    change.storage_wiped || slots.is_empty(),
+                    "{address} left storage"
+                );
+                continue;
+            };
+            let (info, slots) = self.accounts.entry(*address).or_default();
+            *info = after;
+            if change.storage_wiped {
+                slots.clear();
+            }
+            for (key, slot) in &change.storage {
+                if !change.storage_wiped {
+                    let before = slots.get(key).copied().unwrap_or_default();
+                    assert_eq!(before, slot.before, "slot {key} of {address}");
+                }
+                if slot.after.is_zero() {
+                    slots.remove(key);
+                } else {
+                    slots.insert(*key, slot.after);
+                }
+            }
+        }
+    }
+}
+
 fn execute(
     config: &ChainConfig,
     header: &Header,
@@ -552,7 +578,7 @@ fn execute(
 #[test]
 fn an_interrupt_stops_a_loop_and_a_chain_of_calls() {
     let endless: &[u8] = &[0x5b, 0x5f, 0x56];
-    // Calls itself with all its gas, again and again.
+    // The code calls itself with all its gas, over and over.
     let calling: &[u8] = &[0x5f, 0x5f, 0x5f, 0x5f, 0x5f, 0x30, 0x5a, 0xf1, 0x5f, 0x56];
     run(
         &with_code(&[(CONTRACT, endless), (OTHER, calling)]),
@@ -564,24 +590,27 @@ fn an_interrupt_stops_a_loop_and_a_chain_of_calls() {
             };
             for contract in [CONTRACT, OTHER] {
                 asked.set(0);
-                let watched = CallEnv {
+                let interruptible = CallEnv {
                     gas_cap: 1 << 40,
                     interrupt: Some(&due),
                     ..*env
                 };
-                assert_eq!(call(&watched, &to(contract)), Err(TxError::Interrupted));
-                let patient = CallEnv {
+                assert_eq!(
+                    call(&interruptible, &to(contract)),
+                    Err(TxError::Interrupted)
+                );
+                let uninterrupted = CallEnv {
                     interrupt: Some(&|| false),
                     ..*env
                 };
-                let unwatched = call(env, &to(contract)).unwrap();
-                assert_eq!(call(&patient, &to(contract)).unwrap(), unwatched);
+                let expected = call(env, &to(contract)).unwrap();
+                assert_eq!(call(&uninterrupted, &to(contract)).unwrap(), expected);
             }
         },
     );
 }
 
-/// A config of Spurious Dragon with EIP-150, or without: geth 1.8 takes both.
+/// Returns a config of Spurious Dragon with or without EIP-150; geth 1.8 accepts both.
 fn spurious_dragon(eip150_block: Option<u64>) -> ChainConfig {
     ChainConfig {
         chain_id: 1337,
@@ -601,27 +630,16 @@ fn called_at(config: &ChainConfig, code: &[u8]) -> (Bytes, u64) {
         parent_beacon_block_root: None,
         ..header()
     };
-    let (state_overrides, block_overrides) = Default::default();
-    let env = CallEnv {
-        config,
-        header: &header,
-        beneficiary: SIGNER,
-        state: &state,
-        hashes: &NumberHashes,
-        state_overrides: &state_overrides,
-        block_overrides: &block_overrides,
-        gas_cap: 1_000_000,
-        check_balance: true,
-        interrupt: None,
-    };
-    let outcome = call(&env, &to(CONTRACT)).unwrap();
+    let outcome = with_env(config, &header, &state, |env| {
+        call(env, &to(CONTRACT)).unwrap()
+    });
     assert_eq!(outcome.failure, None);
     (outcome.output, outcome.gas_used)
 }
 
 #[test]
-fn without_eip150_a_creation_gets_all_gas() {
-    // The new contract's code is the gas that its constructor saw; it is copied and returned.
+fn without_eip150_a_creation_gets_all_remaining_gas() {
+    // The code of the new contract is the gas that its constructor saw; it is copied and returned.
     let code = hex_code("685a60005260206000f3600052600960176000f0602060006000833c60206000f3");
     let seen = |eip150| {
         let (output, _) = called_at(&spurious_dragon(eip150), &code);
@@ -637,7 +655,7 @@ fn without_eip150_a_creation_gets_all_gas() {
 fn without_eip150_a_selfdestruct_is_free() {
     let code = [0x30, 0xff];
     let used = |eip150| called_at(&spurious_dragon(eip150), &code).1;
-    // Half of it comes back.
+    // Half of the cost is refunded.
     assert_eq!(used(None), 10_501);
     assert_eq!(used(Some(0)), 13_001);
 }
@@ -651,8 +669,8 @@ fn hex_code(digits: &str) -> Vec<u8> {
 }
 
 #[test]
-fn a_configs_limit_of_code_size_holds() {
-    // Returns code of 24,577 bytes: one more than EIP-170 allows.
+fn the_code_size_limit_of_the_config_applies() {
+    // The init code returns code of 24,577 bytes, one more than EIP-170 allows.
     let code = hex_code("6160016000f3");
     for (limit, is_taken) in [(None, false), (Some(0x7fff_ffff), true)] {
         let config = ChainConfig {
@@ -664,25 +682,18 @@ fn a_configs_limit_of_code_size_holds() {
             ..header()
         };
         let state = with_code(&[]);
-        let (state_overrides, block_overrides) = Default::default();
-        let env = CallEnv {
-            config: &config,
-            header: &header,
-            beneficiary: SIGNER,
-            state: &state,
-            hashes: &NumberHashes,
-            state_overrides: &state_overrides,
-            block_overrides: &block_overrides,
-            gas_cap: 10_000_000,
-            check_balance: true,
-            interrupt: None,
-        };
         let request = CallRequest {
             to: None,
             input: Bytes::from(code.clone()),
             ..CallRequest::default()
         };
-        let outcome = call(&env, &request).unwrap();
+        let outcome = with_env(&config, &header, &state, |env| {
+            let env = CallEnv {
+                gas_cap: 10_000_000,
+                ..*env
+            };
+            call(&env, &request).unwrap()
+        });
         assert_eq!(outcome.failure.is_none(), is_taken, "{:?}", outcome.failure);
     }
 }

@@ -1,8 +1,7 @@
-//! State overrides that reach precompiles, and what a sender can pay for.
+//! Tests of state overrides of precompiles, and of the gas that a sender can pay for.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
-#[allow(dead_code, reason = "shared with tests that need more of it")]
 mod common;
 
 use std::collections::BTreeMap;
@@ -12,47 +11,25 @@ use actoreum_evm::{
     AccountOverride, BlockOverrides, CallEnv, CallRequest, OverrideError, StateOverrides, TxError,
     affordable_gas, call,
 };
-use actoreum_primitives::{AccountInfo, Address, B256, Bytes, ChainConfig, Header, U256};
-use common::{MemoryState, NumberHashes};
+use actoreum_primitives::{AccountInfo, Address, B256, Bytes, ChainConfig, U256};
+use common::{MemoryState, NumberHashes, cancun_config, cancun_header};
 
 const SENDER: Address = Address::repeat_byte(0x55);
 const TARGET: Address = Address::repeat_byte(0x77);
-/// Returns what it is given.
+/// Address of the identity precompile, which returns its input.
 const IDENTITY: Address = Address::with_last_byte(4);
-/// MSIZE, MSTORE at 0, RETURN 32 bytes: something else than the identity returns.
+/// Code that stores 7 and returns 32 bytes, unlike the identity.
 const CODE: [u8; 8] = [0x60, 7, 0x5f, 0x52, 0x60, 0x20, 0x5f, 0xf3];
 
 fn config() -> ChainConfig {
     ChainConfig {
-        chain_id: 1337,
-        homestead_block: Some(0),
-        eip150_block: Some(0),
-        eip155_block: Some(0),
-        eip158_block: Some(0),
-        byzantium_block: Some(0),
-        constantinople_block: Some(0),
-        petersburg_block: Some(0),
-        istanbul_block: Some(0),
-        berlin_block: Some(0),
-        london_block: Some(0),
-        shanghai_time: Some(0),
-        cancun_time: Some(0),
         terminal_total_difficulty: Some(U256::ZERO),
-        ..ChainConfig::default()
+        ..cancun_config()
     }
 }
 
 fn with_env<T>(overrides: &StateOverrides, test: impl FnOnce(&CallEnv<'_>) -> T) -> T {
     let (config, block_overrides) = (config(), BlockOverrides::default());
-    let header = Header {
-        number: 5,
-        timestamp: 1_000,
-        gas_limit: 30_000_000,
-        base_fee_per_gas: Some(7),
-        excess_blob_gas: Some(0),
-        parent_beacon_block_root: Some(B256::ZERO),
-        ..Header::default()
-    };
     let mut state = MemoryState::default();
     let rich = AccountInfo {
         balance: U256::from(1_000_000),
@@ -61,7 +38,7 @@ fn with_env<T>(overrides: &StateOverrides, test: impl FnOnce(&CallEnv<'_>) -> T)
     state.accounts.insert(SENDER, (rich, BTreeMap::new()));
     test(&CallEnv {
         config: &config,
-        header: &header,
+        header: &cancun_header(),
         beneficiary: Address::ZERO,
         state: &state,
         hashes: &NumberHashes,
@@ -101,7 +78,7 @@ fn a_precompile_moves_and_leaves_its_address() {
     let moved = moved(IDENTITY, TARGET);
     assert_eq!(output(&moved, TARGET), Bytes::from_static(b"echo"));
     assert_eq!(output(&moved, IDENTITY), Bytes::from_static(b""));
-    // The code that the move makes room for.
+    // Code at the address that the precompile left.
     let mut with_code = moved;
     with_code.get_mut(&IDENTITY).unwrap().code = Some(Bytes::from_static(&CODE));
     assert_eq!(output(&with_code, TARGET), Bytes::from_static(b"echo"));
@@ -114,7 +91,7 @@ fn a_precompile_moves_and_leaves_its_address() {
 }
 
 #[test]
-fn a_moved_precompile_takes_the_place_of_another() {
+fn a_moved_precompile_replaces_another() {
     let sha256 = Address::with_last_byte(2);
     let moved = moved(IDENTITY, sha256);
     assert_eq!(output(&moved, sha256), Bytes::from_static(b"echo"));
@@ -122,14 +99,14 @@ fn a_moved_precompile_takes_the_place_of_another() {
 }
 
 #[test]
-fn code_takes_the_place_of_a_precompile() {
+fn code_replaces_a_precompile() {
     let account = AccountOverride {
         code: Some(Bytes::from_static(&CODE)),
         ..AccountOverride::default()
     };
     let overrides = StateOverrides::from([(IDENTITY, account)]);
     assert_eq!(output(&overrides, IDENTITY).last(), Some(&7));
-    // As in geth, whose precompile goes with any override.
+    // As in geth, any override of an account disables its precompile.
     let account = AccountOverride {
         balance: Some(U256::ONE),
         ..AccountOverride::default()
@@ -139,7 +116,7 @@ fn code_takes_the_place_of_a_precompile() {
 }
 
 #[test]
-fn moves_that_contradict_are_refused_in_geths_words() {
+fn contradictory_moves_are_refused_with_the_text_of_geth() {
     let error = |overrides: &StateOverrides| {
         with_env(overrides, |env| call(env, &request(TARGET)).unwrap_err())
     };
@@ -162,7 +139,7 @@ fn moves_that_contradict_are_refused_in_geths_words() {
         error(&moved(IDENTITY, IDENTITY)),
         TxError::Override(OverrideError::AlreadyOverridden(IDENTITY))
     ));
-    // A precompile of a fork to come is none yet.
+    // A precompile of a later fork does not exist yet.
     let prague = Address::with_last_byte(0x0b);
     assert!(matches!(
         error(&moved(prague, TARGET)),
@@ -171,7 +148,7 @@ fn moves_that_contradict_are_refused_in_geths_words() {
 }
 
 #[test]
-fn gas_is_capped_by_what_its_sender_can_pay() {
+fn affordable_gas_is_what_the_sender_can_pay_for() {
     let none = StateOverrides::new();
     let of = |change: &dyn Fn(&mut CallRequest)| {
         let mut request = CallRequest {
@@ -192,7 +169,7 @@ fn gas_is_capped_by_what_its_sender_can_pay() {
         it.value = U256::from(400_000);
     };
     assert_eq!(of(&capped), Ok(Some(60_000)));
-    // All that there is.
+    // The whole balance.
     let all = |it: &mut CallRequest| {
         capped(it);
         it.value = U256::from(1_000_000);
@@ -200,16 +177,19 @@ fn gas_is_capped_by_what_its_sender_can_pay() {
     assert_eq!(of(&all), Err(TxError::InsufficientFundsForTransfer));
     let text = of(&all).unwrap_err().to_string();
     assert_eq!(text, "insufficient funds for transfer");
-    // 131,072 blob gas for 3 wei each leave 206,784 wei.
+    // 131,072 blob gas at 3 wei each leave 206,784 wei.
     let blobs = |it: &mut CallRequest| {
         capped(it);
         it.blob_hashes = vec![B256::with_last_byte(1)];
         it.max_fee_per_blob_gas = Some(U256::from(3));
     };
     assert_eq!(of(&blobs), Ok(Some(20_678)));
-    let dear = |it: &mut CallRequest| {
+    let expensive = |it: &mut CallRequest| {
         blobs(it);
         it.max_fee_per_blob_gas = Some(U256::from(5));
     };
-    assert!(matches!(of(&dear), Err(TxError::InsufficientFunds { .. })));
+    assert!(matches!(
+        of(&expensive),
+        Err(TxError::InsufficientFunds { .. })
+    ));
 }

@@ -1,5 +1,5 @@
-//! Keccak-256, and sender recovery: one signature with each backend, and a block's worth on
-//! all cores.
+//! Benchmarks of Keccak-256 and of sender recovery: one signature with each backend, and the
+//! transactions of a block on all cores.
 
 use std::hint::black_box;
 
@@ -63,7 +63,7 @@ fn recovery(c: &mut Criterion) {
         .throughput(Throughput::Elements(BLOCK_TRANSACTIONS))
         .sample_size(20);
     group.bench_function("block of 1000, all cores", |b| {
-        // A transaction keeps its sender, so each round needs new ones.
+        // A transaction caches its sender, so each round needs new ones.
         let fresh = || {
             let mut block = Block::default();
             block.body.transactions = transactions

@@ -1,4 +1,4 @@
-//! Makes `data/mainnet-allocations.rlp.zst` from a `genesis.json`.
+//! Creates `data/mainnet-allocations.rlp.zst` from a `genesis.json`.
 
 use std::error::Error;
 

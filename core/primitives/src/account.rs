@@ -1,4 +1,4 @@
-//! The account as the state trie holds it.
+//! The account record of the state trie.
 
 use alloy_primitives::{B256, U256};
 
@@ -7,11 +7,11 @@ use crate::{AccountInfo, EMPTY_CODE_HASH, EMPTY_ROOT_HASH, rlp_struct};
 /// A leaf of the state trie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Account {
-    /// Transactions sent (or contracts created) so far.
+    /// Number of transactions that the account sent (for a contract: contracts that it created).
     pub nonce: u64,
-    /// In wei.
+    /// Balance in wei.
     pub balance: U256,
-    /// The root of the account's storage trie.
+    /// Root of the account's storage trie.
     pub storage_root: B256,
     /// Keccak-256 of the code.
     pub code_hash: B256,
@@ -36,7 +36,7 @@ impl Default for Account {
 }
 
 impl Account {
-    /// The leaf of an account whose storage has this root.
+    /// Returns the leaf of an account whose storage trie has the root `storage_root`.
     pub fn new(info: AccountInfo, storage_root: B256) -> Self {
         Self {
             nonce: info.nonce,
@@ -46,7 +46,7 @@ impl Account {
         }
     }
 
-    /// The account without its storage root.
+    /// Returns the account without its storage root.
     pub fn info(&self) -> AccountInfo {
         AccountInfo {
             nonce: self.nonce,

@@ -5,21 +5,21 @@ use alloy_primitives::B256;
 use crate::rlp::{self, Decode, DecodeError, Encode, List};
 use crate::{EMPTY_OMMERS_HASH, Header, Transaction, Withdrawal, keccak256, rlp_struct};
 
-/// What a block holds beside its header.
+/// The content of a block apart from its header.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Body {
-    /// In the order of their execution.
+    /// Transactions in the order of their execution.
     pub transactions: Vec<Transaction>,
     /// Headers of stale blocks that are rewarded; at most two.
     pub ommers: Vec<Header>,
-    /// From Shanghai on (EIP-4895); the list may be empty.
+    /// Withdrawals, from Shanghai on (EIP-4895); the list may be empty.
     pub withdrawals: Option<Vec<Withdrawal>>,
 }
 
 rlp_struct!(Body { transactions, ommers } optional { withdrawals });
 
 impl Body {
-    /// Keccak-256 of the RLP list of ommers: what the header's `ommers_hash` must be.
+    /// Returns Keccak-256 of the RLP list of ommers, which the header's `ommers_hash` must equal.
     pub fn ommers_hash(&self) -> B256 {
         if self.ommers.is_empty() {
             return EMPTY_OMMERS_HASH;
@@ -28,18 +28,18 @@ impl Body {
     }
 }
 
-/// A block. Its encoding (wire, export files) is one list: the header, then the body's
+/// A block. Its encoding (on the wire and in export files) is one list: the header, then the body's
 /// fields.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Block {
     /// The header.
     pub header: Header,
-    /// The rest.
+    /// The transactions, ommers and withdrawals.
     pub body: Body,
 }
 
 impl Block {
-    /// The header's hash.
+    /// Returns the header's hash. It is computed on every call.
     pub fn hash(&self) -> B256 {
         self.header.hash()
     }
@@ -84,12 +84,12 @@ impl Decode for Block {
     }
 }
 
-/// The values of the transactions trie, in the order of their index.
+/// Returns the values of the transactions trie, in the order of their index.
 pub fn transaction_trie_items(transactions: &[Transaction]) -> Vec<Vec<u8>> {
     transactions.iter().map(Transaction::encode_2718).collect()
 }
 
-/// The values of the withdrawals trie, in the order of their index.
+/// Returns the values of the withdrawals trie, in the order of their index.
 pub fn withdrawal_trie_items(withdrawals: &[Withdrawal]) -> Vec<Vec<u8>> {
     withdrawals.iter().map(rlp::encode).collect()
 }

@@ -1,8 +1,8 @@
-//! Hashes of empty things, and amounts that the protocol fixes.
+//! Hashes of empty values, and amounts that the protocol fixes.
 
 use alloy_primitives::{B256, b256};
 
-/// Keccak-256 of nothing: the code hash of an account without code.
+/// Keccak-256 of the empty string: the code hash of an account without code.
 pub const EMPTY_CODE_HASH: B256 =
     b256!("c5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470");
 /// The root of an empty trie: Keccak-256 of an empty RLP string.
@@ -11,7 +11,7 @@ pub const EMPTY_ROOT_HASH: B256 =
 /// The hash of an empty list of ommers: Keccak-256 of an empty RLP list.
 pub const EMPTY_OMMERS_HASH: B256 =
     b256!("1dcc4de8dec75d7aab85b567b6ccd41ad312451b948a7413f0a142fd40d49347");
-/// The hash of an empty list of execution requests: SHA-256 of nothing (EIP-7685).
+/// The hash of an empty list of execution requests: SHA-256 of the empty string (EIP-7685).
 pub const EMPTY_REQUESTS_HASH: B256 =
     b256!("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
 

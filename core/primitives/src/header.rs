@@ -4,51 +4,52 @@ use alloy_primitives::{Address, B64, B256, Bloom, Bytes, U256};
 
 use crate::{EMPTY_OMMERS_HASH, EMPTY_ROOT_HASH, keccak256, rlp, rlp_struct};
 
-/// A block header. The optional fields came with later forks and stand at the end of the
-/// encoding in this order; one may be set only where all before it are.
+/// A block header. The optional fields were added by later forks and stand at the end of the
+/// encoding in this order. A field may be set only if all optional fields before it are set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
-    /// The hash of the block before.
+    /// Hash of the parent block.
     pub parent_hash: B256,
     /// Keccak-256 of the RLP list of ommer headers.
     pub ommers_hash: B256,
-    /// Who is paid for the block ("coinbase"); in clique the candidate that is voted on.
+    /// Account that receives the block's reward and fees ("coinbase"); in clique the candidate that
+    /// is voted on.
     pub beneficiary: Address,
-    /// The root of the state after the block.
+    /// Root of the state after the block.
     pub state_root: B256,
-    /// The root of the trie of transactions.
+    /// Root of the trie of transactions.
     pub transactions_root: B256,
-    /// The root of the trie of receipts.
+    /// Root of the trie of receipts.
     pub receipts_root: B256,
-    /// The union of the receipts' blooms.
+    /// Union of the receipts' blooms.
     pub logs_bloom: Bloom,
-    /// Zero after the merge.
+    /// Difficulty of the seal; zero after the merge.
     pub difficulty: U256,
-    /// Blocks between this one and genesis.
+    /// Number of ancestors: zero for genesis.
     pub number: u64,
-    /// The gas that the block may use.
+    /// Maximum amount of gas that the block may use.
     pub gas_limit: u64,
-    /// The gas that its transactions used.
+    /// Gas that the block's transactions used.
     pub gas_used: u64,
-    /// Seconds since 1970.
+    /// Unix time in seconds.
     pub timestamp: u64,
-    /// At most 32 bytes, save with clique (vanity, signers at a checkpoint, seal).
+    /// Extra data of at most 32 bytes; longer with clique (vanity, signers at a checkpoint, seal).
     pub extra_data: Bytes,
     /// Part of the ethash seal; the beacon chain's randomness after the merge.
     pub mix_hash: B256,
     /// Part of the ethash seal; a vote in clique.
     pub nonce: B64,
-    /// Wei per gas that is burnt (London, EIP-1559).
+    /// Fee in wei per gas that is burnt (London, EIP-1559).
     pub base_fee_per_gas: Option<u64>,
-    /// The root of the trie of withdrawals (Shanghai, EIP-4895).
+    /// Root of the trie of withdrawals (Shanghai, EIP-4895).
     pub withdrawals_root: Option<B256>,
-    /// The gas of the block's blobs (Cancun, EIP-4844).
+    /// Gas of the block's blobs (Cancun, EIP-4844).
     pub blob_gas_used: Option<u64>,
-    /// The running excess of blob gas over the target (Cancun, EIP-4844).
+    /// Running excess of blob gas over the target (Cancun, EIP-4844).
     pub excess_blob_gas: Option<u64>,
-    /// The root of the parent beacon block (Cancun, EIP-4788).
+    /// Root of the parent beacon block (Cancun, EIP-4788).
     pub parent_beacon_block_root: Option<B256>,
-    /// The hash of the execution requests (Prague, EIP-7685).
+    /// Hash of the execution requests (Prague, EIP-7685).
     pub requests_hash: Option<B256>,
 }
 
@@ -107,12 +108,12 @@ impl Default for Header {
 }
 
 impl Header {
-    /// Keccak-256 of the RLP encoding: the block's hash. Computed on every call.
+    /// Returns the block's hash: Keccak-256 of the RLP encoding. It is computed on every call.
     pub fn hash(&self) -> B256 {
         keccak256(rlp::encode(self))
     }
 
-    /// The ethash nonce as a number.
+    /// Returns the ethash nonce as a number (eight bytes, big-endian).
     pub fn nonce_number(&self) -> u64 {
         u64::from_be_bytes(self.nonce.0)
     }

@@ -1,7 +1,7 @@
-//! The types of Ethereum, their encodings, and the rules that choose the rules.
+//! The data types of Ethereum, their encodings, and the chain config.
 //!
-//! This is the lowest floor: every other crate stands on it, and it knows nothing of tries,
-//! stores, the EVM or the network.
+//! This crate is the lowest floor: every other crate depends on it, and it depends on none of them.
+//! It has no tries, no database, no EVM and no network.
 //!
 //! ```text
 //!   genesis.json --> Genesis --------> Header, Block      StateDiff (what genesis allots)
@@ -15,10 +15,11 @@
 //!                   crypto: keccak256, SecretKey, PublicKey, Signature
 //! ```
 //!
-//! [`rlp`] is the one bridge between fastrlp and these types; what decodes is canonical, so
-//! that it encodes to the same bytes. [`crypto`] is the one door to Keccak and secp256k1.
-//! [`config`] says which [`Fork`] a block is in, and [`genesis`] what a chain starts from.
-//! [`state`] has the types that the crates above pass to each other.
+//! [`rlp`] adapts fastrlp to these types. The decoders accept canonical encodings only, so that a
+//! decoded value encodes to the same bytes. [`crypto`] wraps Keccak-256 and secp256k1; no other
+//! crate calls those libraries. [`config`] tells which [`Fork`] is active in a block, and
+//! [`genesis`] reads the first block and its state. [`state`] has the types that the crates above
+//! pass to each other.
 //!
 //! ```
 //! use actoreum_primitives::{

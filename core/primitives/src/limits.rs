@@ -1,9 +1,9 @@
-//! Sizes that inputs from outside are held to.
+//! Limits on the size of untrusted input.
 
-/// Bytes in a blob (EIP-4844: 4096 field elements of 32 bytes). A sidecar with a blob of
-/// another size is refused while it is decoded.
+/// Number of bytes in a blob (EIP-4844: 4096 field elements of 32 bytes). The decoder refuses a
+/// sidecar that holds a blob of another size.
 pub const BLOB_BYTES: usize = 4096 * 32;
 
-/// Characters of a value that an error about a genesis quotes: enough to recognise an
-/// address or a hash, not so many that the error stops being one line.
+/// Maximum number of characters of a value that an error about a genesis quotes: enough to
+/// recognise an address or a hash, but few enough to keep the error on one line.
 pub const QUOTED_VALUE_CHARS: usize = 80;

@@ -4,14 +4,14 @@ use alloy_primitives::{Address, B256, Bloom, BloomInput, Bytes};
 
 use crate::rlp_struct;
 
-/// What a LOG instruction left behind.
+/// An event log: the record that a LOG instruction emits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {
-    /// The contract that logged.
+    /// Address of the contract that emitted the log.
     pub address: Address,
-    /// None to four.
+    /// Indexed topics; at most four.
     pub topics: Vec<B256>,
-    /// The unindexed data.
+    /// Unindexed data.
     pub data: Bytes,
 }
 
@@ -31,7 +31,7 @@ impl Log {
     }
 }
 
-/// The bloom filter (2048 bits, three a value) over the logs' addresses and topics.
+/// Returns the bloom filter (2048 bits, three bits a value) over the logs' addresses and topics.
 pub fn logs_bloom<'a>(logs: impl IntoIterator<Item = &'a Log>) -> Bloom {
     let mut bloom = Bloom::ZERO;
     for log in logs {

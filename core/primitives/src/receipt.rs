@@ -1,4 +1,4 @@
-//! What a transaction did.
+//! Transaction receipts.
 
 use alloy_primitives::{B256, Bloom};
 
@@ -6,17 +6,18 @@ use crate::rlp::{self, Decode, DecodeError, Encode, List};
 use crate::transaction::{TxType, decode_enveloped, encode_enveloped, enveloped_length};
 use crate::{Log, logs_bloom};
 
-/// Whether a transaction succeeded, as far as its receipt says.
+/// The outcome of a transaction as its receipt states it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReceiptOutcome {
-    /// Before Byzantium: the state root after the transaction.
+    /// The state root after the transaction (before Byzantium).
     StateRoot(B256),
-    /// From Byzantium on (EIP-658): true where it succeeded.
+    /// The status, true for success (from Byzantium on, EIP-658).
     Status(bool),
 }
 
 impl ReceiptOutcome {
-    /// Whether the transaction failed for certain.
+    /// Returns true if the receipt states that the transaction failed. A receipt from before
+    /// Byzantium never states it.
     pub fn is_failure(&self) -> bool {
         *self == Self::Status(false)
     }
@@ -57,16 +58,16 @@ pub struct Receipt {
     pub tx_type: TxType,
     /// Status or state root.
     pub outcome: ReceiptOutcome,
-    /// Gas used in the block up to and with this transaction.
+    /// Gas used in the block by all transactions up to and including this one.
     pub cumulative_gas_used: u64,
     /// The bloom of `logs`.
     pub logs_bloom: Bloom,
-    /// In the order of their emission.
+    /// Logs in the order of their emission.
     pub logs: Vec<Log>,
 }
 
 impl Receipt {
-    /// A receipt with the bloom of its logs.
+    /// Creates a receipt and computes the bloom of its logs.
     pub fn new(
         tx_type: TxType,
         outcome: ReceiptOutcome,
@@ -111,8 +112,8 @@ impl Receipt {
         Ok(receipt)
     }
 
-    /// The encoding of EIP-2718 (a type byte before the list, none for legacy): the value in
-    /// the receipts trie.
+    /// Returns the encoding of EIP-2718 (a type byte before the list; none for a legacy
+    /// transaction), which is the value in the receipts trie.
     pub fn encode_2718(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(1 + rlp::list_length(self.payload_length()));
         if self.tx_type != TxType::Legacy {
@@ -122,19 +123,19 @@ impl Receipt {
         out
     }
 
-    /// Reads the encoding of [`Receipt::encode_2718`], with nothing behind it.
+    /// Decodes the encoding of [`Receipt::encode_2718`]. Trailing bytes are an error.
     pub fn decode_2718(bytes: &[u8]) -> Result<Self, DecodeError> {
         let (tx_type, mut payload) = TxType::split(bytes)?;
         let receipt = Self::decode_payload(tx_type, &mut payload)?;
         if payload.is_empty() {
             Ok(receipt)
         } else {
-            Err(DecodeError::Custom("trailing bytes"))
+            Err(DecodeError::TrailingBytes)
         }
     }
 }
 
-/// As an item of a list (eth/63 `Receipts`): a typed receipt is wrapped in a string.
+/// The encoding of an item of a list (eth/63 `Receipts`): a typed receipt is wrapped in a string.
 impl Encode for Receipt {
     fn encode(&self, out: &mut Vec<u8>) {
         let payload_length = rlp::list_length(self.payload_length());
@@ -154,7 +155,7 @@ impl Decode for Receipt {
     }
 }
 
-/// The values of the receipts trie, in the order of their index.
+/// Returns the values of the receipts trie, in the order of their index.
 pub fn receipt_trie_items(receipts: &[Receipt]) -> Vec<Vec<u8>> {
     receipts.iter().map(Receipt::encode_2718).collect()
 }

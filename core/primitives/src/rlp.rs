@@ -1,63 +1,148 @@
-//! The one bridge between fastrlp and the types of this workspace.
+//! RLP encoding and decoding: an adapter between fastrlp and the types of this workspace.
 //!
-//! fastrlp's traits cannot be implemented here for `alloy_primitives` types (both are
-//! foreign), so [`Encode`] and [`Decode`] stand over fastrlp's codec: its [`Header`] reads
-//! and writes every length, its integer codec every number. What fastrlp accepts and this
-//! bridge does not:
+//! fastrlp's traits cannot be implemented here for `alloy_primitives` types (both are foreign), so
+//! [`Encode`] and [`Decode`] wrap fastrlp's codec: its [`Header`] reads and writes every length,
+//! its integer codec every number. This module is stricter than fastrlp:
 //!
-//! - bytes after the item: [`decode_exact`] refuses them, [`List::finish`] inside a list;
-//! - `Vec<u8>` read as a string: here a `Vec` is always a list, a string is [`Bytes`]
-//!   (which is why `u8` has no codec: use `u64` or [`decode_u8`]);
-//! - a fixed-size value of another size, or a `U256` with leading zeros.
+//! - bytes after an item are an error: see [`decode_exact`], and [`List::finish`] inside a list;
+//! - a `Vec` is always a list, never a string; a string is [`Bytes`] (this is why `u8` has no
+//!   codec: use `u64` or [`decode_u8`]);
+//! - a fixed-size value of another size, or a `U256` with leading zeros, is an error.
 //!
-//! Nothing is allocated before the input that pays for it has been seen: a string is
-//! copied only once its bytes are known to be there, a list grows item by item.
+//! A decoder allocates no more than its input warrants: a string is copied only once its bytes are
+//! known to be present, and a list grows item by item.
 
 #[cfg(test)]
 mod tests;
 
-use alloy_primitives::{Address, B64, B256, B512, Bloom, Bytes, FixedBytes, U256};
-pub use fastrlp::{DecodeError, Header};
+use std::num::NonZeroUsize;
 
-/// The encoding of an empty string, and of zero.
+use alloy_primitives::{Address, B64, B256, B512, Bloom, Bytes, FixedBytes, U256};
+pub use fastrlp::Header;
+
+/// The encoding of an empty string and of zero.
 pub const EMPTY_STRING: u8 = 0x80;
 /// The encoding of an empty list.
 pub const EMPTY_LIST: u8 = 0xc0;
+
+/// The error of a decoder: fastrlp's errors, and those of the types of this crate that callers
+/// tell apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// A number does not fit its type.
+    #[error("overflow")]
+    Overflow,
+    /// A number begins with a zero byte.
+    #[error("leading zero")]
+    LeadingZero,
+    /// The input ends inside of an item.
+    #[error("input too short{}", missing(*.needed))]
+    InputTooShort {
+        /// The number of missing bytes, where it is known.
+        needed: Option<NonZeroUsize>,
+    },
+    /// A byte that is its own encoding has a header.
+    #[error("non-canonical single byte")]
+    NonCanonicalSingleByte,
+    /// A length is not encoded in its shortest form.
+    #[error("non-canonical size")]
+    NonCanonicalSize,
+    /// A string has another length than its type.
+    #[error("unexpected length")]
+    UnexpectedLength,
+    /// A string stands in the place of a list.
+    #[error("unexpected string")]
+    UnexpectedString,
+    /// A list stands in the place of a string.
+    #[error("unexpected list")]
+    UnexpectedList,
+    /// A list has another length than its type.
+    #[error("list length mismatch: expected {expected}, got {got}")]
+    ListLengthMismatch {
+        /// The length of the type.
+        expected: usize,
+        /// The length of the list.
+        got: usize,
+    },
+    /// A list ends before its last required item.
+    #[error("list has too few items")]
+    TooFewItems,
+    /// A list has items after its last known one.
+    #[error("list has too many items")]
+    TooManyItems,
+    /// Bytes follow the item.
+    #[error("trailing bytes")]
+    TrailingBytes,
+    /// The byte before an envelope (EIP-2718) is no known transaction type.
+    #[error("transaction type not supported")]
+    UnsupportedTxType,
+    /// The `v` of a transaction's signature is not one of those that its type allows.
+    #[error("invalid transaction v")]
+    InvalidV,
+    /// Another violation of a type's rules.
+    #[error("{0}")]
+    Custom(&'static str),
+}
+
+/// Returns the end of the text of [`DecodeError::InputTooShort`], in fastrlp's words.
+fn missing(needed: Option<NonZeroUsize>) -> String {
+    needed.map_or_else(String::new, |needed| format!(": need {needed} more bytes"))
+}
+
+impl From<fastrlp::DecodeError> for DecodeError {
+    fn from(error: fastrlp::DecodeError) -> Self {
+        use fastrlp::DecodeError as Error;
+        match error {
+            Error::Overflow => Self::Overflow,
+            Error::LeadingZero => Self::LeadingZero,
+            Error::InputTooShort { needed } => Self::InputTooShort { needed },
+            Error::NonCanonicalSingleByte => Self::NonCanonicalSingleByte,
+            Error::NonCanonicalSize => Self::NonCanonicalSize,
+            Error::UnexpectedLength => Self::UnexpectedLength,
+            Error::UnexpectedString => Self::UnexpectedString,
+            Error::UnexpectedList => Self::UnexpectedList,
+            Error::ListLengthMismatch { expected, got } => {
+                Self::ListLengthMismatch { expected, got }
+            }
+            Error::Custom(text) => Self::Custom(text),
+        }
+    }
+}
 
 /// A value with an RLP encoding.
 pub trait Encode {
     /// Appends the encoding to `out`.
     fn encode(&self, out: &mut Vec<u8>);
-    /// The encoding's size in bytes.
+    /// Returns the encoding's size in bytes.
     fn length(&self) -> usize;
 }
 
-/// A value that is read from its canonical RLP encoding.
+/// A value that can be decoded from its canonical RLP encoding.
 pub trait Decode: Sized {
-    /// Reads one item from the front of `buf` and moves `buf` behind it. `buf` is
+    /// Decodes one item at the front of `buf` and advances `buf` past it. The content of `buf` is
     /// unspecified after an error.
     fn decode(buf: &mut &[u8]) -> Result<Self, DecodeError>;
 }
 
-/// The encoding of `value`.
+/// Returns the encoding of `value`.
 pub fn encode<T: Encode + ?Sized>(value: &T) -> Vec<u8> {
     let mut out = Vec::with_capacity(value.length());
     value.encode(&mut out);
     out
 }
 
-/// Decodes the one item that `bytes` must hold, with nothing behind it.
+/// Decodes `bytes`, which must hold one item and nothing after it.
 pub fn decode_exact<T: Decode>(bytes: &[u8]) -> Result<T, DecodeError> {
     let mut rest = bytes;
     let value = T::decode(&mut rest)?;
     if rest.is_empty() {
         Ok(value)
     } else {
-        Err(DecodeError::Custom("trailing bytes"))
+        Err(DecodeError::TrailingBytes)
     }
 }
 
-/// Reads a string's content without copying it.
+/// Reads a string and returns its content without copying it.
 pub fn decode_str<'a>(buf: &mut &'a [u8]) -> Result<&'a [u8], DecodeError> {
     let header = Header::decode(buf)?;
     if header.list {
@@ -66,8 +151,8 @@ pub fn decode_str<'a>(buf: &mut &'a [u8]) -> Result<&'a [u8], DecodeError> {
     take(buf, header.payload_length)
 }
 
-/// Reads one item of either kind and returns its whole encoding, header included. The
-/// content of a list is not looked into.
+/// Reads one item, a string or a list, and returns its whole encoding, header included. The content
+/// of a list is not validated.
 pub fn decode_raw<'a>(buf: &mut &'a [u8]) -> Result<&'a [u8], DecodeError> {
     let start = *buf;
     let header = Header::decode(buf)?;
@@ -76,12 +161,12 @@ pub fn decode_raw<'a>(buf: &mut &'a [u8]) -> Result<&'a [u8], DecodeError> {
     take(&mut { start }, header_length + header.payload_length)
 }
 
-/// Reads a number that fits one byte.
+/// Decodes an integer that fits one byte.
 pub fn decode_u8(buf: &mut &[u8]) -> Result<u8, DecodeError> {
-    fastrlp::Decodable::decode(buf)
+    Ok(fastrlp::Decodable::decode(buf)?)
 }
 
-/// Writes a list's header for a content of `payload_length` bytes.
+/// Appends the header of a list whose content has `payload_length` bytes.
 pub fn encode_list_header(payload_length: usize, out: &mut Vec<u8>) {
     Header {
         list: true,
@@ -90,17 +175,17 @@ pub fn encode_list_header(payload_length: usize, out: &mut Vec<u8>) {
     .encode(out);
 }
 
-/// Writes `bytes` as a string.
+/// Appends `bytes` as a string.
 pub fn encode_str(bytes: &[u8], out: &mut Vec<u8>) {
     fastrlp::Encodable::encode(&bytes, out);
 }
 
-/// The size of `bytes` written as a string.
+/// Returns the encoded size of `bytes` as a string.
 pub fn str_length(bytes: &[u8]) -> usize {
     fastrlp::Encodable::length(&bytes)
 }
 
-/// The size of a list or a long string with a content of `payload_length` bytes.
+/// Returns the encoded size of a list or a long string whose content has `payload_length` bytes.
 pub const fn list_length(payload_length: usize) -> usize {
     fastrlp::length_of_length(payload_length) + payload_length
 }
@@ -113,14 +198,14 @@ fn take<'a>(buf: &mut &'a [u8], length: usize) -> Result<&'a [u8], DecodeError> 
     Ok(head)
 }
 
-/// A list that is being read, item by item.
+/// A reader of the items of one list.
 #[derive(Debug, Clone, Copy)]
 pub struct List<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> List<'a> {
-    /// Opens the list at the front of `buf` and moves `buf` behind it.
+    /// Opens the list at the front of `buf` and advances `buf` past it.
     pub fn open(buf: &mut &'a [u8]) -> Result<Self, DecodeError> {
         let header = Header::decode(buf)?;
         if !header.list {
@@ -131,30 +216,30 @@ impl<'a> List<'a> {
         })
     }
 
-    /// Opens the list that `bytes` must hold, with nothing behind it.
+    /// Opens the list in `bytes`, which must hold one list and nothing after it.
     pub fn open_exact(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         let mut rest = bytes;
         let list = Self::open(&mut rest)?;
         if rest.is_empty() {
             Ok(list)
         } else {
-            Err(DecodeError::Custom("trailing bytes"))
+            Err(DecodeError::TrailingBytes)
         }
     }
 
-    /// Reads the next item, which must be there.
+    /// Decodes the next item. The end of the list is an error.
     #[expect(
         clippy::should_implement_trait,
-        reason = "each item may be of another type, which no iterator can say"
+        reason = "each item may have another type, unlike the items of an iterator"
     )]
     pub fn next<T: Decode>(&mut self) -> Result<T, DecodeError> {
         if self.rest.is_empty() {
-            return Err(DecodeError::Custom("list has too few items"));
+            return Err(DecodeError::TooFewItems);
         }
         T::decode(&mut self.rest)
     }
 
-    /// Reads the next item, or `None` at the list's end.
+    /// Decodes the next item, or returns `None` at the end of the list.
     pub fn next_optional<T: Decode>(&mut self) -> Result<Option<T>, DecodeError> {
         if self.rest.is_empty() {
             Ok(None)
@@ -163,33 +248,34 @@ impl<'a> List<'a> {
         }
     }
 
-    /// The next item's whole encoding, not looked into.
+    /// Returns the next item's whole encoding. Its content is not validated.
     pub fn next_raw(&mut self) -> Result<&'a [u8], DecodeError> {
         if self.rest.is_empty() {
-            return Err(DecodeError::Custom("list has too few items"));
+            return Err(DecodeError::TooFewItems);
         }
         decode_raw(&mut self.rest)
     }
 
-    /// The next item, which must be a list.
+    /// Opens the next item, which must be a list.
     pub fn next_list(&mut self) -> Result<List<'a>, DecodeError> {
         if self.rest.is_empty() {
-            return Err(DecodeError::Custom("list has too few items"));
+            return Err(DecodeError::TooFewItems);
         }
         Self::open(&mut self.rest)
     }
 
-    /// Whether every item was read.
+    /// Returns true if no item is left.
     pub fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
 
-    /// The encoding of the items that were not read yet.
+    /// Returns the encoding of the items that were not read yet.
     pub fn remaining(&self) -> &'a [u8] {
         self.rest
     }
 
-    /// How many items were not read yet. Walks their headers, allocates nothing.
+    /// Returns the number of items that were not read yet. It walks their headers and allocates
+    /// nothing.
     pub fn count(&self) -> Result<usize, DecodeError> {
         let mut rest = self.rest;
         let mut count = 0;
@@ -200,19 +286,19 @@ impl<'a> List<'a> {
         Ok(count)
     }
 
-    /// Ends the reading: an item that is left is an error.
+    /// Ends the reading. Items that were not read are an error.
     pub fn finish(self) -> Result<(), DecodeError> {
         if self.rest.is_empty() {
             Ok(())
         } else {
-            Err(DecodeError::Custom("list has too many items"))
+            Err(DecodeError::TooManyItems)
         }
     }
 }
 
-/// Implements [`Encode`] and [`Decode`] for a struct as the list of the named fields, in
-/// that order. Fields under `optional` are `Option`s at the list's end: they are written up
-/// to the last one that is set, and read while the list goes on.
+/// Implements [`Encode`] and [`Decode`] for a struct as the list of the named fields, in that
+/// order. Fields under `optional` are `Option`s at the end of the list: the encoder writes them up
+/// to the last one that is set, and the decoder reads them until the list ends.
 ///
 /// ```
 /// use actoreum_primitives::{B256, rlp, rlp_struct};
@@ -335,7 +421,7 @@ macro_rules! integer_codec {
 
         impl Decode for $type {
             fn decode(buf: &mut &[u8]) -> Result<Self, DecodeError> {
-                fastrlp::Decodable::decode(buf)
+                Ok(fastrlp::Decodable::decode(buf)?)
             }
         }
     )+};
@@ -430,7 +516,7 @@ impl Decode for String {
     }
 }
 
-/// A call's target: an empty string where a contract is created.
+/// A transaction's recipient: an empty string for a contract creation.
 impl Encode for Option<Address> {
     fn encode(&self, out: &mut Vec<u8>) {
         match self {

@@ -1,7 +1,8 @@
-//! Accounts, and the change that a block makes to the state.
+//! Accounts and state diffs.
 //!
-//! These types stand between the crates that execute (`core/evm`), that keep
-//! (`core/storage`) and that order (`core/chain`), which know nothing of each other.
+//! These types are the interface between the crates that execute blocks (`core/evm`), store them
+//! (`core/storage`) and import them (`core/chain`). Those crates do not depend on one another for
+//! it.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -11,11 +12,11 @@ use alloy_primitives::{Address, B256, Bytes, U256};
 /// An account as the EVM sees it: without its storage root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AccountInfo {
-    /// Transactions sent (or contracts created) so far.
+    /// Number of transactions that the account sent (for a contract: contracts that it created).
     pub nonce: u64,
-    /// In wei.
+    /// Balance in wei.
     pub balance: U256,
-    /// Keccak-256 of the code; [`crate::EMPTY_CODE_HASH`] where there is none.
+    /// Keccak-256 of the code; [`crate::EMPTY_CODE_HASH`] for an account without code.
     pub code_hash: B256,
 }
 
@@ -30,7 +31,7 @@ impl Default for AccountInfo {
 }
 
 impl AccountInfo {
-    /// Empty in the sense of EIP-161: no nonce, no balance, no code.
+    /// Returns true if the account is empty in the sense of EIP-161: no nonce, no balance, no code.
     pub fn is_empty(&self) -> bool {
         self.nonce == 0 && self.balance.is_zero() && self.code_hash == crate::EMPTY_CODE_HASH
     }
@@ -48,31 +49,31 @@ pub struct SlotChange {
 /// An account before and after a change, with the slots that changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AccountChange {
-    /// The account before the change; `None` where it did not exist.
+    /// The account before the change; `None` if it did not exist.
     pub before: Option<AccountInfo>,
-    /// The account after the change; `None` where it no longer exists.
+    /// The account after the change; `None` if it no longer exists.
     pub after: Option<AccountInfo>,
-    /// All storage from before was wiped (self-destruct, or re-creation);
-    /// `storage` then holds what was written afterwards, with `before` as it was
-    /// where that is known and zero elsewhere.
+    /// True if all earlier storage was wiped (self-destruct, or re-creation). `storage` then holds
+    /// the slots written afterwards; their `before` is the value before the wipe if it is known,
+    /// otherwise zero.
     pub storage_wiped: bool,
-    /// Slots by key.
+    /// Changed slots by key.
     pub storage: HashMap<U256, SlotChange>,
 }
 
-/// Everything that a block (or a run of blocks) changes in the state.
+/// All changes that a block (or a run of blocks) makes to the state.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StateDiff {
-    /// Changed accounts.
+    /// Changed accounts by address.
     pub accounts: HashMap<Address, AccountChange>,
-    /// Code that was deployed, by its hash.
+    /// Deployed code by its hash.
     pub codes: HashMap<B256, Bytes>,
 }
 
 impl StateDiff {
-    /// Adds a change that came after this one, so that both together are one: what was before
-    /// is this diff's where it knows it, what is after is the later one's. What ends as it
-    /// began stays listed.
+    /// Merges a later diff into this one. The value before a change is taken from this diff if it
+    /// has one, the value after a change from the later diff. An entry whose two values are equal
+    /// stays in the diff.
     pub fn merge(&mut self, later: Self) {
         for (address, change) in later.accounts {
             match self.accounts.entry(address) {
@@ -91,8 +92,8 @@ impl AccountChange {
         self.after = later.after;
         if later.storage_wiped {
             self.storage_wiped = true;
-            // What this change wrote is gone. The slots stay listed: they know what was
-            // before.
+            // The wipe removes what the earlier change wrote. The slots stay listed, because they
+            // hold the values from before.
             for slot in self.storage.values_mut() {
                 slot.after = U256::ZERO;
             }
@@ -106,36 +107,36 @@ impl AccountChange {
     }
 }
 
-/// A state that can be read: the store at a block, a buffer over it, a test's map.
+/// A readable state: the store at a block, a buffer over it, or a test's map.
 pub trait StateReader {
-    /// The account, or `None` where it does not exist.
+    /// Returns the account, or `None` if it does not exist.
     fn account(&self, address: &Address) -> Result<Option<AccountInfo>, StateError>;
-    /// A storage slot's value; zero where it was never written.
+    /// Returns the value of a storage slot; zero if it was never written.
     fn storage(&self, address: &Address, slot: &U256) -> Result<U256, StateError>;
-    /// Code by its hash; empty for [`crate::EMPTY_CODE_HASH`].
+    /// Returns code by its hash; empty for [`crate::EMPTY_CODE_HASH`].
     fn code(&self, code_hash: &B256) -> Result<Bytes, StateError>;
-    /// Whether any slot of the account's storage is not zero. Asked only of an account without
-    /// nonce and code that a contract is about to be created at (EIP-7610): such storage can
-    /// stand in a genesis, and in test vectors.
+    /// Returns true if any slot of the account's storage is not zero. The caller asks only about an
+    /// account without nonce and code at whose address a contract is about to be created
+    /// (EIP-7610). Such storage can occur in a genesis and in test vectors.
     fn has_storage(&self, address: &Address) -> Result<bool, StateError> {
         let _ = address;
         Ok(false)
     }
 }
 
-/// The hashes of earlier blocks, for the BLOCKHASH instruction.
+/// Reader of the hashes of earlier blocks, for the BLOCKHASH instruction.
 pub trait BlockHashes {
-    /// The hash of the ancestor with this number.
+    /// Returns the hash of the ancestor with this number.
     fn block_hash(&self, number: u64) -> Result<B256, StateError>;
 }
 
-/// Why a state could not be read. A caller cannot mend it: the operation fails.
+/// An error of reading the state. The caller cannot recover from it: the operation fails.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StateError {
-    /// The state of that block is no longer (or not yet) held.
+    /// The state of that block was pruned or was never executed.
     #[error("state of block {0} is not available: it was pruned or never executed")]
     Missing(u64),
-    /// What was read contradicts itself: the database needs `actoreum db repair`.
+    /// The stored data are inconsistent; the operator must run `actoreum db repair`.
     #[error("corrupt state: {0}")]
     Corrupt(String),
     /// The storage engine failed.

@@ -1,4 +1,4 @@
-//! Random values of every type, for the property tests.
+//! Proptest strategies for every type of the crate.
 
 use alloy_primitives::{Address, B64, B256, Bloom, Bytes, FixedBytes, U256};
 use proptest::collection::vec;
@@ -12,7 +12,7 @@ use crate::{
     Transaction, TxPayload, TxType, Withdrawal, limits,
 };
 
-/// Numbers of every length, zero among them.
+/// Integers of every bit length, including zero.
 pub(crate) fn u64s() -> impl Strategy<Value = u64> {
     (any::<u64>(), 0..=64u32).prop_map(|(number, shift)| number.checked_shr(shift).unwrap_or(0))
 }
@@ -136,7 +136,7 @@ pub(crate) fn transactions() -> impl Strategy<Value = Transaction> {
     })
 }
 
-/// Transactions as pools exchange them, with at most one blob.
+/// Transactions in the form that transaction pools exchange, with at most one blob.
 pub(crate) fn pooled() -> impl Strategy<Value = PooledTransaction> {
     let fixed =
         || any::<[u8; 24]>().prop_map(|half| FixedBytes::<48>::from_slice(&[half, half].concat()));

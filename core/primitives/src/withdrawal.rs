@@ -7,13 +7,13 @@ use crate::{GWEI, rlp_struct};
 /// A push of ether from the beacon chain into an account (EIP-4895).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Withdrawal {
-    /// Counts every withdrawal of the chain.
+    /// Index of the withdrawal in the whole chain, counted from zero.
     pub index: u64,
-    /// The validator it comes from.
+    /// Index of the validator whose ether is withdrawn.
     pub validator_index: u64,
-    /// The account that is credited.
+    /// Account that is credited.
     pub address: Address,
-    /// In gwei.
+    /// Amount in gwei.
     pub amount: u64,
 }
 
@@ -25,7 +25,7 @@ rlp_struct!(Withdrawal {
 });
 
 impl Withdrawal {
-    /// The amount in wei.
+    /// Returns the amount in wei.
     pub fn amount_wei(&self) -> U256 {
         U256::from(self.amount) * U256::from(GWEI)
     }

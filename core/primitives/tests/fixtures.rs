@@ -1,6 +1,6 @@
-//! Real chains: what is read from the files of the fixtures is written again bit by bit.
+//! Tests with real chains: every decoded block encodes to the same bytes.
 
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![expect(clippy::unwrap_used, reason = "tests may panic")]
 
 mod common;
 
@@ -10,7 +10,7 @@ use actoreum_primitives::{
     recover_senders,
 };
 
-/// Reads blocks that stand one after another, and checks that each is written as it was.
+/// Decodes consecutive blocks and checks that each encodes to the same bytes.
 fn read_chain(bytes: &[u8]) -> Vec<Block> {
     let mut rest = bytes;
     let mut blocks = Vec::new();
@@ -39,7 +39,7 @@ fn assert_linked(blocks: &[Block]) {
 }
 
 #[test]
-fn mainnets_first_blocks() {
+fn mainnet_blocks_encode_to_the_same_bytes() {
     let Some(bytes) = common::read("mainnet/first-1000.rlp") else {
         return;
     };
@@ -55,13 +55,13 @@ fn mainnets_first_blocks() {
             .any(|block| block.header.ommers_hash != EMPTY_OMMERS_HASH)
     );
 
-    // The embedded genesis is the first of them.
+    // The embedded genesis is the first block.
     let genesis = Genesis::mainnet().block(blocks[0].header.state_root);
     assert_eq!(genesis, blocks[0]);
 }
 
 #[test]
-fn mainnets_allocations() {
+fn mainnet_allocations_match_the_genesis_file() {
     let Some(json) = common::read("mainnet/genesis.json") else {
         return;
     };
@@ -69,7 +69,7 @@ fn mainnets_allocations() {
     assert_eq!(fixture.alloc, Genesis::mainnet().alloc);
     assert_eq!(fixture.config.check_fork_order(), Ok(()));
 
-    // The fixture's config says less than ours, and nothing else.
+    // The fixture's config is a subset of the built-in one.
     let ours = ChainConfig::mainnet();
     for fork in Fork::ALL {
         if let Some(activation) = fixture.config.activation(fork) {
@@ -87,7 +87,7 @@ fn mainnets_allocations() {
 }
 
 #[test]
-fn a_chain_of_geth_1_8() {
+fn a_chain_of_geth_1_8_decodes_with_its_senders() {
     let (Some(chain), Some(json)) = (
         common::read("clique-bench/chain.rlp"),
         common::read("clique-bench/genesis.json"),

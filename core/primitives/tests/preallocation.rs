@@ -1,9 +1,8 @@
-//! A decoder allocates no more than its input pays for.
+//! Tests that a decoder allocates no more than its input warrants.
 //!
-//! Each input is hostile: it claims more than it holds, or holds the smallest items there
-//! are. The allocator counts; what is held at the peak is bounded by a multiple of the
-//! input, which is the type's size over its smallest encoding, and what a vector's growth
-//! costs.
+//! Each input is hostile: it claims to be longer than it is, or holds items of the smallest size.
+//! The allocator counts. The peak of allocated bytes must stay below a multiple of the input: the
+//! type's size divided by its smallest encoding, plus the cost of a vector's growth.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -45,7 +44,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// The most bytes that `work` held at once.
+/// Returns the maximum number of bytes that `work` held at once.
 fn peak_of<T>(work: impl FnOnce() -> T) -> usize {
     HELD.set(0);
     PEAK.set(0);
@@ -62,10 +61,10 @@ fn list(content: &[u8]) -> Vec<u8> {
     out
 }
 
-/// As deep as the types go: a block, its transactions, one of them, its access list.
+/// Maximum nesting of the types: a block, its transactions, one of them, its access list.
 const NESTING: usize = 4;
 
-/// Lists and strings that claim far more than they hold, alone and nested.
+/// Returns lists and strings, alone and nested, that claim to be far longer than they are.
 fn overclaims() -> Vec<Vec<u8>> {
     let mut inputs = vec![
         vec![0xff; 9],
@@ -92,7 +91,7 @@ fn assert_overclaims_are_refused<T: Decode>() {
 }
 
 #[test]
-fn prealloc_a_claim_allocates_nothing() {
+fn prealloc_an_overlong_claim_allocates_nothing() {
     assert_overclaims_are_refused::<Header>();
     assert_overclaims_are_refused::<Block>();
     assert_overclaims_are_refused::<Body>();
@@ -108,7 +107,7 @@ fn prealloc_a_claim_allocates_nothing() {
     assert_overclaims_are_refused::<Bytes>();
 }
 
-/// Decodes `count` of the smallest `T` in a list, and says how many bytes were held for each
+/// Decodes `count` of the smallest `T` in a list and returns the number of allocated bytes for each
 /// byte of input.
 fn amplification<T: Decode>(smallest: &[u8], count: usize) -> usize {
     let input = list(&smallest.repeat(count));
@@ -120,16 +119,16 @@ fn amplification<T: Decode>(smallest: &[u8], count: usize) -> usize {
     });
     assert_eq!(items, count);
     let factor = peak.div_ceil(input.len());
-    // A vector doubles: while it moves, one and a half times its final capacity is held.
+    // A vector doubles: while it is moved, one and a half times its final capacity is allocated.
     let fair = (3 * size_of::<T>()).div_ceil(smallest.len()) + 1;
     assert!(factor <= fair, "{factor} bytes for each, {fair} expected");
     factor
 }
 
 #[test]
-fn prealloc_the_smallest_items_cost_what_they_are() {
+fn prealloc_the_smallest_items_bound_the_amplification() {
     const COUNT: usize = 10_000;
-    // Nine fields of one byte: v is 27.
+    // Nine fields of one byte; v is 27.
     let transaction = list(&[0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 27, 0x80, 0x80]);
     let access_list_item = list(&[&[0x94][..], &[0; 20], &[0xc0]].concat());
     let log = list(&[&[0x94][..], &[0; 20], &[0xc0, 0x80]].concat());
@@ -158,7 +157,7 @@ fn prealloc_the_smallest_items_cost_what_they_are() {
 }
 
 #[test]
-fn prealloc_a_genesis_costs_what_it_says() {
+fn prealloc_a_genesis_is_bounded() {
     let account = r#""0x00000000000000000000000000000000000000aa": {"balance": "0x1"}"#;
     let json = format!(
         r#"{{"config": {{"chainId": 1}}, "gasLimit": 1, "difficulty": 1, "alloc": {{{account}}}}}"#
@@ -169,14 +168,14 @@ fn prealloc_a_genesis_costs_what_it_says() {
         genesis
     });
     assert!(peak < 16 * 1024, "{peak}");
-    // Deep nesting is refused or passed over, never followed.
+    // Deep nesting is refused or skipped without recursion.
     let deep = "[".repeat(100_000);
     let peak = peak_of(|| assert!(Genesis::from_json(&deep).is_err()));
     assert!(peak < 256 * 1024, "{peak}");
 }
 
 #[test]
-fn a_signed_transaction_is_not_bigger_than_it_must_be() {
+fn a_transaction_stays_small_in_memory() {
     assert!(size_of::<TxPayload>() <= 272, "{}", size_of::<TxPayload>());
     assert!(
         size_of::<Transaction>() <= 432,

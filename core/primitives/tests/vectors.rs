@@ -1,6 +1,6 @@
-//! The community's vectors for RLP, transactions, keys and genesis headers.
+//! Community test vectors for RLP, transactions, keys and genesis headers.
 
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![expect(clippy::unwrap_used, reason = "tests may panic")]
 
 mod common;
 
@@ -14,10 +14,10 @@ use actoreum_primitives::{
 };
 use serde_json::Value;
 
-/// The window of the archives.
+/// Base-2 logarithm of the window with which the archives are compressed.
 const WINDOW_LOG: u32 = 27;
 
-/// The JSON files below `folder`, by path.
+/// Returns the JSON files in `folder`, by path.
 fn files(folder: &str) -> Option<BTreeMap<String, Value>> {
     let archive = common::read("vectors/units.tar.zst")?;
     let mut decoder = zstd::Decoder::new(archive.as_slice()).unwrap();
@@ -40,7 +40,7 @@ fn bytes(hex: &str) -> Vec<u8> {
     hex::decode(hex.trim_start_matches("0x")).unwrap()
 }
 
-/// Any RLP item.
+/// An RLP item of any kind.
 #[derive(Debug, PartialEq)]
 enum Item {
     String(Vec<u8>),
@@ -65,7 +65,7 @@ impl Item {
         if bytes.is_empty() {
             Ok(item)
         } else {
-            Err(DecodeError::Custom("trailing bytes"))
+            Err(DecodeError::TrailingBytes)
         }
     }
 
@@ -82,7 +82,7 @@ impl Item {
         out
     }
 
-    /// The `in` of a test: strings, numbers (big ones after a `#`) and lists of them.
+    /// Parses the `in` of a test: strings, numbers (big ones after a `#`) and lists of them.
     fn from_json(value: &Value) -> Self {
         let number = |text: &str| {
             let number = text.parse::<U512>().unwrap();
@@ -101,7 +101,7 @@ impl Item {
 }
 
 #[test]
-fn rlp_vectors() {
+fn rlp_items_match_the_community_vectors() {
     let Some(files) = files("RLPTests/") else {
         return;
     };
@@ -127,8 +127,8 @@ fn rlp_vectors() {
     assert!(valid > 20 && invalid > 20);
 }
 
-/// What is wrong in these cannot be seen without running the transaction's fees and gas.
-const OUTSIDE_OF_THE_TYPES: [&str; 5] = [
+/// Exceptions that depend on the rules for fees and gas and not on the transaction alone.
+const EXECUTION_EXCEPTIONS: [&str; 5] = [
     "GASLIMIT_PRICE_PRODUCT_OVERFLOW",
     "INITCODE_SIZE_EXCEEDED",
     "INTRINSIC_GAS_TOO_LOW",
@@ -137,7 +137,7 @@ const OUTSIDE_OF_THE_TYPES: [&str; 5] = [
 ];
 
 #[test]
-fn transaction_vectors() {
+fn transactions_match_the_community_vectors() {
     let Some(files) = files("TransactionTests/") else {
         return;
     };
@@ -164,7 +164,7 @@ fn transaction_vectors() {
                     valid += 1;
                     continue;
                 };
-                if OUTSIDE_OF_THE_TYPES
+                if EXECUTION_EXCEPTIONS
                     .iter()
                     .any(|reason| exception.ends_with(reason))
                 {
@@ -191,7 +191,7 @@ fn fork(name: &str) -> Fork {
 }
 
 #[test]
-fn key_vectors() {
+fn addresses_match_the_community_vectors() {
     let Some(files) = files("BasicTests/keyaddrtest.json") else {
         return;
     };
@@ -206,7 +206,7 @@ fn key_vectors() {
 }
 
 #[test]
-fn signed_transaction_vectors() {
+fn signed_transactions_match_the_community_vectors() {
     let Some(files) = files("BasicTests/txtest.json") else {
         return;
     };
@@ -224,9 +224,9 @@ fn signed_transaction_vectors() {
     }
 }
 
-/// The header that a genesis makes, with the published state root put in.
+/// Compares a genesis block with the published one, taking the state root from the latter.
 #[test]
-fn genesis_vectors() {
+fn genesis_blocks_match_the_community_vectors() {
     let Some(files) = files("GenesisTests/") else {
         return;
     };

@@ -1,9 +1,9 @@
-//! The state on sled and on redb side by side: accounts inserted, the root and the
-//! commit of a block that touches 10,000 accounts, and cold historic reads.
+//! Benchmarks of the state on sled and on redb: inserting accounts, the root and the commit of a
+//! block that touches 10,000 accounts, and cold historic reads.
 //!
-//! `ACTOREUM_BENCH_ACCOUNTS` sets how many accounts the state has (default 100,000),
-//! `ACTOREUM_BENCH_ENGINE` which engine is measured (default both), `ACTOREUM_BENCH_CACHE` how
-//! many megabytes of pages it caches (default as a store's).
+//! `ACTOREUM_BENCH_ACCOUNTS` sets the number of accounts in the state (default 100,000),
+//! `ACTOREUM_BENCH_ENGINE` the engine to measure (default both), `ACTOREUM_BENCH_CACHE` the page
+//! cache in megabytes (default that of a store).
 
 #![expect(missing_docs, reason = "criterion's macros make a public item")]
 
@@ -17,7 +17,7 @@ use actoreum_storage::{Commit, Engine, HeadRecord, Store, StoreOptions, TrieBuff
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 const TOUCHED: u64 = 10_000;
-/// Accounts in one commit while the state is filled.
+/// Number of accounts in one commit while the state is filled.
 const FILL: u64 = 20_000;
 
 fn account_count() -> u64 {
@@ -31,7 +31,7 @@ fn address(index: u64) -> Address {
     Address::from_word(keccak256(index.to_be_bytes()))
 }
 
-/// Accounts `first` and every `step`th after it, each with a new balance.
+/// Returns a diff of account `first` and every `step`th account after it, each with a new balance.
 fn diff(first: u64, step: u64, count: u64, balance: u64) -> StateDiff {
     let mut diff = StateDiff::default();
     for index in (0..count).map(|index| first + index * step) {
@@ -59,7 +59,7 @@ fn commit(store: &Store, tries: &mut TrieBuffer, number: u64) {
         hash: state_root,
         state_root,
     });
-    store.commit(commit).expect("the disk takes the commit");
+    store.commit(commit).expect("the commit succeeds");
     tries.committed();
 }
 
@@ -68,7 +68,7 @@ fn fill(store: &Store, accounts: u64) -> (TrieBuffer, u64) {
     let mut number = 0;
     for first in (0..accounts).step_by(FILL as usize) {
         let diff = diff(first, 1, FILL.min(accounts - first), 1);
-        tries.apply(number, &diff).expect("the state is sound");
+        tries.apply(number, &diff).expect("the state is valid");
         commit(store, &mut tries, number);
         number += 1;
     }
@@ -101,7 +101,7 @@ fn storage(criterion: &mut Criterion) {
         let store = open(engine, folder.path());
         let begun = Instant::now();
         let (mut tries, mut number) = fill(&store, accounts);
-        store.flush().expect("the disk takes a flush");
+        store.flush().expect("the flush succeeds");
         let (bytes, _) = store.size().expect("the folder is readable");
         println!(
             "{}: {accounts} accounts inserted in {:.2?}, {} bytes an account on disk, {} MB resident",
@@ -114,7 +114,7 @@ fn storage(criterion: &mut Criterion) {
         group.throughput(Throughput::Elements(TOUCHED.min(accounts)));
         group.bench_function("root_of_10000_touched", |bencher| {
             let block = diff(0, step, TOUCHED.min(accounts), 1_000);
-            bencher.iter(|| tries.peek(&block).expect("the state is sound"));
+            bencher.iter(|| tries.root_after(&block).expect("the state is valid"));
         });
         group.bench_function("commit_of_10000_touched", |bencher| {
             bencher.iter_custom(|rounds| {
@@ -123,7 +123,7 @@ fn storage(criterion: &mut Criterion) {
                     number += 1;
                     let block = diff(0, step, TOUCHED.min(accounts), number * 1_000);
                     let begun = Instant::now();
-                    tries.apply(number, &block).expect("the state is sound");
+                    tries.apply(number, &block).expect("the state is valid");
                     commit(&store, &mut tries, number);
                     spent += begun.elapsed();
                 }
@@ -139,7 +139,7 @@ fn storage(criterion: &mut Criterion) {
             let mut index = 0;
             bencher.iter(|| {
                 index = (index + 7_919) % accounts;
-                black_box(view.account(&address(index)).expect("the state is sound"))
+                black_box(view.account(&address(index)).expect("the state is valid"))
             });
         });
         drop(store);

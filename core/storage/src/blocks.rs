@@ -1,23 +1,23 @@
-//! Reading blocks, from the database or the ancient files.
+//! Reads and deletion of blocks, in the database and in the ancient files.
 
 use std::ops::ControlFlow;
 
 use actoreum_primitives::rlp::{self, Decode, DecodeError, Encode, List};
 use actoreum_primitives::{B256, Body, Header, Receipt, TxType, U256};
 
-use crate::ancient::{Ancient, Kind};
+use crate::ancient::{Ancient, RecordKind};
 use crate::store::ANCIENT_COUNT;
 use crate::tables::Table;
 use crate::{Commit, StorageError, Store};
 
 impl Store {
-    /// The hash of the canonical block with this number.
+    /// Returns the hash of the canonical block with this number.
     pub fn canonical_hash(&self, number: u64) -> Result<Option<B256>, StorageError> {
         let key = Table::Canonical.key(&[&number.to_be_bytes()]);
         let hash = match self.database().get(&key)? {
             Some(hash) => Some(hash),
             None => self
-                .ancient_record(Kind::Hashes, number)?
+                .ancient_record(RecordKind::Hashes, number)?
                 .map(|mut record| {
                     record.truncate(32);
                     record
@@ -25,10 +25,10 @@ impl Store {
         };
         hash.map(|hash| B256::try_from(hash.as_slice()))
             .transpose()
-            .map_err(|_| StorageError::Corrupt(format!("the hash of block {number} is cut short")))
+            .map_err(|_| StorageError::Corrupt(format!("the hash of block {number} is truncated")))
     }
 
-    /// The number of a block, canonical or not.
+    /// Returns the number of a block, canonical or not.
     pub fn number_of(&self, hash: &B256) -> Result<Option<u64>, StorageError> {
         let number = self
             .database()
@@ -39,7 +39,7 @@ impl Store {
             .map_err(|_| StorageError::Corrupt(format!("the number of block {hash} is unreadable")))
     }
 
-    /// The number of the canonical block that holds a transaction.
+    /// Returns the number of the canonical block that holds a transaction.
     pub fn transaction_block(&self, transaction: &B256) -> Result<Option<u64>, StorageError> {
         let number = self
             .database()
@@ -51,7 +51,7 @@ impl Store {
         }))
     }
 
-    /// A header.
+    /// Returns a header.
     pub fn header(&self, hash: &B256, number: u64) -> Result<Option<Header>, StorageError> {
         decode(
             self.header_rlp(hash, number)?,
@@ -61,12 +61,12 @@ impl Store {
         )
     }
 
-    /// A header's RLP.
+    /// Returns a header's RLP.
     pub fn header_rlp(&self, hash: &B256, number: u64) -> Result<Option<Vec<u8>>, StorageError> {
-        self.block_record(Table::Headers, Kind::Headers, hash, number)
+        self.block_record(Table::Headers, RecordKind::Headers, hash, number)
     }
 
-    /// A body.
+    /// Returns a body.
     pub fn body(&self, hash: &B256, number: u64) -> Result<Option<Body>, StorageError> {
         decode(
             self.body_rlp(hash, number)?,
@@ -76,24 +76,24 @@ impl Store {
         )
     }
 
-    /// A body's RLP.
+    /// Returns a body's RLP.
     pub fn body_rlp(&self, hash: &B256, number: u64) -> Result<Option<Vec<u8>>, StorageError> {
-        self.block_record(Table::Bodies, Kind::Bodies, hash, number)
+        self.block_record(Table::Bodies, RecordKind::Bodies, hash, number)
     }
 
-    /// A block's receipts.
+    /// Returns a block's receipts.
     pub fn receipts(&self, hash: &B256, number: u64) -> Result<Option<Vec<Receipt>>, StorageError> {
-        let receipts = self.block_record(Table::Receipts, Kind::Receipts, hash, number)?;
+        let receipts = self.block_record(Table::Receipts, RecordKind::Receipts, hash, number)?;
         decode(receipts, "receipts", number, decode_receipts)
     }
 
-    /// The sum of the difficulties of a block and all before it.
+    /// Returns the total difficulty: the sum of the difficulties of a block and all its ancestors.
     pub fn total_difficulty(&self, hash: &B256, number: u64) -> Result<Option<U256>, StorageError> {
         let key = Table::TotalDifficulty.key(&[&number.to_be_bytes(), hash.as_slice()]);
         let record = match self.database().get(&key)? {
             Some(record) => Some(record),
             None => self
-                .ancient_record(Kind::Hashes, number)?
+                .ancient_record(RecordKind::Hashes, number)?
                 .filter(|record| record.starts_with(hash.as_slice()))
                 .map(|record| record[32..].to_vec()),
         };
@@ -102,8 +102,7 @@ impl Store {
         })
     }
 
-    /// The hashes of all blocks with this number that the database holds, side chains
-    /// included.
+    /// Returns the hashes of all blocks with this number in the database, including side chains.
     pub fn hashes_at(&self, number: u64) -> Result<Vec<B256>, StorageError> {
         let mut hashes = Vec::new();
         self.visit_prefix(&Table::Headers.key(&[&number.to_be_bytes()]), |key, _| {
@@ -116,13 +115,13 @@ impl Store {
         Ok(hashes)
     }
 
-    /// Number of blocks in the ancient files: those from genesis to below it.
+    /// Returns the number of blocks in the ancient files, which hold the chain from genesis on.
     pub fn ancient_blocks(&self) -> u64 {
         self.ancient().map_or(0, Ancient::count)
     }
 
-    /// Moves up to `limit` blocks that are old enough to the ancient files; how many
-    /// were moved. The files are durable before the database lets go of a block.
+    /// Moves up to `limit` blocks that are old enough to the ancient files, and returns the number
+    /// of moved blocks. A block is deleted from the database after the files are durable.
     pub fn migrate_ancient(&self, limit: u64) -> Result<u64, StorageError> {
         let (Some(ancient), Some(depth)) = (self.ancient(), self.options().ancient_depth) else {
             return Ok(0);
@@ -138,7 +137,7 @@ impl Store {
         let mut commit = Commit::new();
         for number in first..end {
             self.append_ancient(ancient, number)?;
-            self.forget_block(number, &mut commit)?;
+            self.delete_block(number, &mut commit)?;
         }
         ancient.sync()?;
         commit.put(Table::Meta, &[ANCIENT_COUNT], &end.to_be_bytes());
@@ -163,13 +162,14 @@ impl Store {
                 &[hash.as_slice(), &difficulty].concat(),
                 &get(Table::Headers, "header")?,
                 &get(Table::Bodies, "body")?,
-                &self.receipts_or_none(&hash, number)?,
+                &self.encoded_receipts(&hash, number)?,
             ],
         )
     }
 
-    /// Genesis has no receipts, and a header-only import none either.
-    fn receipts_or_none(&self, hash: &B256, number: u64) -> Result<Vec<u8>, StorageError> {
+    /// Returns a block's encoded receipts; an empty list if there are none, as for genesis and
+    /// after a header-only import.
+    fn encoded_receipts(&self, hash: &B256, number: u64) -> Result<Vec<u8>, StorageError> {
         let key = Table::Receipts.key(&[&number.to_be_bytes(), hash.as_slice()]);
         Ok(self
             .database()
@@ -177,8 +177,8 @@ impl Store {
             .unwrap_or_else(|| encode_receipts(&[])))
     }
 
-    /// Deletes a number's blocks, those of side chains with their number entries.
-    fn forget_block(&self, number: u64, commit: &mut Commit) -> Result<(), StorageError> {
+    /// Deletes all blocks with a number; for side-chain blocks also their number entries.
+    fn delete_block(&self, number: u64, commit: &mut Commit) -> Result<(), StorageError> {
         let canonical = self.canonical_hash(number)?;
         let block = number.to_be_bytes();
         for hash in self.hashes_at(number)? {
@@ -198,8 +198,8 @@ impl Store {
         Ok(())
     }
 
-    /// Checks every record of the ancient files against its checksum, and each header
-    /// against its hash and its parent.
+    /// Checks every record of the ancient files against its checksum, and each header against its
+    /// hash and its parent. Returns the number of checked blocks.
     pub fn check_ancient(&self) -> Result<u64, StorageError> {
         let Some(ancient) = self.ancient() else {
             return Ok(0);
@@ -215,7 +215,7 @@ impl Store {
                 .header(&hash, number)?
                 .ok_or_else(|| corrupt("has no header"))?;
             if header.hash() != hash || header.number != number {
-                return Err(corrupt("has another header"));
+                return Err(corrupt("has a wrong header"));
             }
             if parent.is_some_and(|parent| parent != header.parent_hash) {
                 return Err(corrupt("does not follow its parent"));
@@ -229,10 +229,10 @@ impl Store {
         Ok(ancient.count())
     }
 
-    /// Deletes every block of the database above `number` (headers, bodies, receipts,
-    /// canonical hashes): what `db repair` and `debug_setHead` do once the state is at
-    /// `number`. Returns how many canonical blocks went.
-    pub fn forget_blocks_above(
+    /// Deletes every block of the database above `number` (headers, bodies, receipts, canonical
+    /// hashes), as `db repair` and `debug_setHead` do once the state is at `number`. Returns the
+    /// number of deleted canonical blocks.
+    pub fn delete_blocks_above(
         &self,
         number: u64,
         commit: &mut Commit,
@@ -259,7 +259,7 @@ impl Store {
                     commit.remove_tx_lookup(&transaction.hash());
                 }
             }
-            self.forget_block(*number, commit)?;
+            self.delete_block(*number, commit)?;
         }
         Ok(numbers.len() as u64)
     }
@@ -267,7 +267,7 @@ impl Store {
     fn block_record(
         &self,
         table: Table,
-        kind: Kind,
+        kind: RecordKind,
         hash: &B256,
         number: u64,
     ) -> Result<Option<Vec<u8>>, StorageError> {
@@ -275,14 +275,18 @@ impl Store {
         if let Some(record) = self.database().get(&key)? {
             return Ok(Some(record));
         }
-        let canonical = self.ancient_record(Kind::Hashes, number)?;
+        let canonical = self.ancient_record(RecordKind::Hashes, number)?;
         if !canonical.is_some_and(|canonical| canonical.starts_with(hash.as_slice())) {
             return Ok(None);
         }
         self.ancient_record(kind, number)
     }
 
-    fn ancient_record(&self, kind: Kind, number: u64) -> Result<Option<Vec<u8>>, StorageError> {
+    fn ancient_record(
+        &self,
+        kind: RecordKind,
+        number: u64,
+    ) -> Result<Option<Vec<u8>>, StorageError> {
         match self.ancient() {
             Some(ancient) => ancient.get(kind, number),
             None => Ok(None),
@@ -306,8 +310,8 @@ fn decode<T>(
         })
 }
 
-/// A list of receipts without their blooms, which follow from the logs: of each the
-/// type, the outcome, the cumulative gas and the logs.
+/// Encodes a list of receipts without their blooms, which follow from the logs. Each receipt has
+/// its type, its outcome, the cumulative gas and the logs.
 pub(crate) fn encode_receipts(receipts: &[Receipt]) -> Vec<u8> {
     let fields_length = |receipt: &Receipt| {
         1 + receipt.outcome.length() + receipt.cumulative_gas_used.length() + receipt.logs.length()
@@ -339,7 +343,7 @@ pub(crate) fn decode_receipts(bytes: &[u8]) -> Result<Vec<Receipt>, DecodeError>
             Ok(byte) => TxType::from_prefix(byte),
             Err(_) => None,
         };
-        let tx_type = tx_type.ok_or(DecodeError::Custom("transaction type not supported"))?;
+        let tx_type = tx_type.ok_or(DecodeError::UnsupportedTxType)?;
         let (outcome, gas) = (fields.next()?, fields.next()?);
         receipts.push(Receipt::new(tx_type, outcome, gas, fields.next()?));
         fields.finish()?;
@@ -379,20 +383,20 @@ mod tests {
 
     proptest! {
         #[test]
-        fn prop_receipts_come_back(receipts in receipts()) {
+        fn prop_receipts_survive_a_round_trip(receipts in receipts()) {
             let bytes = encode_receipts(&receipts);
             prop_assert_eq!(decode_receipts(&bytes).unwrap(), receipts);
             prop_assert!(decode_receipts(&bytes[..bytes.len() - 1]).is_err());
         }
 
         #[test]
-        fn prop_any_bytes_are_survived(bytes: Vec<u8>) {
+        fn prop_arbitrary_bytes_do_not_panic(bytes: Vec<u8>) {
             let _ = decode_receipts(&bytes);
         }
     }
 
     #[test]
-    fn prealloc_a_list_that_claims_more_than_it_holds_is_refused() {
+    fn prealloc_an_overlong_list_is_refused() {
         for claim in ["fb7fffffff", "c5fb7fffff", "c6c5fb7fffffff"] {
             let bytes: Bytes = claim.parse().unwrap();
             assert!(decode_receipts(&bytes).is_err(), "{claim}");

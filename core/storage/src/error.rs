@@ -1,4 +1,4 @@
-//! Why storage failed, and what can be done about it.
+//! Errors of the storage, with advice for the operator.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,86 +7,88 @@ use std::sync::Arc;
 use actoreum_primitives::StateError;
 use actoreum_trie::TrieError;
 
-/// A storage failure. Nothing that was committed before is lost by any of them.
+/// An error of the storage. None of them loses data that was committed before.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
-    /// The disk is full: free space and start again.
+    /// The disk is full. The operator must free space and restart.
     #[error("no space left on the device that holds {}: free some and start again", .0.display())]
     NoSpace(PathBuf),
-    /// The folder lies on a read-only file system: choose another.
+    /// The folder is on a read-only file system. The operator must choose another.
     #[error(
         "{} is on a read-only file system: make it writable, or choose another folder with --datadir",
         .0.display()
     )]
     ReadOnly(PathBuf),
-    /// The folder belongs to somebody else: change its owner or choose another.
+    /// The process has no permission to use the folder. The operator must change its owner or
+    /// choose another.
     #[error(
         "no permission to use {}: change its owner, or choose another folder with --datadir",
         .0.display()
     )]
     PermissionDenied(PathBuf),
-    /// Another process holds the folder: stop it or choose another folder.
+    /// Another process has locked the folder. The operator must stop it or choose another folder.
     #[error(
         "datadir already used by another process: {}: stop that one, or choose another folder with \
          --datadir",
         .0.display()
     )]
     Locked(PathBuf),
-    /// Written by a newer version: upgrade, or choose another folder.
+    /// A newer version wrote the database. The operator must upgrade or choose another folder.
     #[error(
         "the database is of format {found}, this version reads up to format {supported}: \
          use a newer actoreum"
     )]
     NewerFormat {
-        /// The format on disk.
+        /// Format on disk.
         found: u32,
-        /// The newest that this version knows.
+        /// Newest format that this version supports.
         supported: u32,
     },
-    /// Made with another engine: pass that engine's name.
+    /// Another engine wrote the database. The operator must select that engine.
     #[error("the database was made with engine {found}, not {wanted}: use --db.engine {found}")]
     OtherEngine {
-        /// The engine on disk.
+        /// Engine on disk.
         found: String,
-        /// The engine that was asked for.
+        /// Configured engine.
         wanted: String,
     },
-    /// What was read contradicts itself: repair.
+    /// The stored data are damaged or inconsistent. The operator must run a repair.
     #[error("corrupt database: {0}; run `actoreum db repair`")]
     Corrupt(String),
-    /// Damaged, and nothing to mend it with is kept: begin anew.
+    /// The stored data are damaged and cannot be repaired. The operator must import the chain
+    /// again.
     #[error(
         "the database can't be repaired: {0}; run `actoreum removedb` and import again (where the \
          database still opens, `actoreum export` saves its first blocks before)"
     )]
     BeyondRepair(String),
-    /// Any other failure of the file system.
+    /// The file system failed in another way.
     #[error("{}: {source}", path.display())]
     Io {
-        /// The file or folder.
+        /// Path of the file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the operating system.
         source: io::Error,
     },
-    /// Any other failure of an engine.
+    /// The engine failed in another way.
     #[error("storage engine: {0}")]
     Engine(String),
     /// The trie is damaged, or its store failed.
     #[error("state trie: {0}")]
     Trie(#[from] TrieError),
-    /// The state of a block is not held.
+    /// The state of a block is not available.
     #[error("state of block {0} is not available: it was pruned or never executed")]
     MissingState(u64),
-    /// A commit failed before, for the reason within: open the store again.
+    /// An earlier commit failed with the contained error. The store must be opened again.
     #[error("{0}")]
-    Ended(Arc<StorageError>),
-    /// A call out of order: a mistake in the program, never in the data.
+    Stopped(Arc<StorageError>),
+    /// A call came in the wrong order, which is an error in the program and not in the data.
     #[error("storage misused: {0}")]
     Misuse(&'static str),
 }
 
 impl StorageError {
-    /// An error of the file system, with the file or folder that it is about.
+    /// Converts an error of the file system, with the file or folder that it concerns.
     pub fn io(path: impl Into<PathBuf>, source: io::Error) -> Self {
         let path = path.into();
         match source.kind() {

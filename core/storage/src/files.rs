@@ -1,4 +1,4 @@
-//! Small files that are there as a whole or not at all, and folders for their owner alone.
+//! Atomic writes of small files, and private folders.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -6,88 +6,89 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// Mode of a file that its owner alone may read: keys, passwords, what was signed.
+/// Mode of a file that only its owner may read: keys, passwords, the record of signed blocks.
 pub const PRIVATE_FILE: u32 = 0o600;
 /// Mode of a file that everybody may read.
 pub const PUBLIC_FILE: u32 = 0o644;
-/// Mode of a folder of this node's, as in geth.
+/// Mode of a folder of this node, as in geth.
 const PRIVATE_FOLDER: u32 = 0o700;
 
-/// Makes a folder, with those above it that are missing, for its owner alone (0700), whatever the
-/// umask allows to others. One that is there is left as it is.
+/// Creates a folder and its missing parents with mode 0700, whatever the umask. An existing folder
+/// is not changed.
 ///
 /// # Errors
-/// Those of the file system.
+/// Returns the errors of the file system.
 pub fn create_private_folder(folder: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();
     builder.recursive(true).mode(PRIVATE_FOLDER).create(folder)
 }
 
-/// Puts a file in the place of the one at `path`, if any: durably, and as a whole or not at all.
+/// Writes a file durably and atomically, replacing the file at `path` if there is one.
 ///
 /// # Errors
-/// Those of the file system; the file at `path` is then the old one or the new one.
+/// Returns the errors of the file system. The file at `path` is then the old one or the new one.
 pub fn replace_file(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
-    place(path, content, mode, |draft| fs::rename(draft, path))
+    write_and_move(path, content, mode, |temporary| fs::rename(temporary, path))
 }
 
-/// Writes a file that is not there yet: durably, and as a whole or not at all.
+/// Writes a new file durably and atomically.
 ///
 /// # Errors
-/// [`ErrorKind::AlreadyExists`] where there is a file at `path`, which stays; those of the file
-/// system.
+/// Returns [`ErrorKind::AlreadyExists`] if there is a file at `path`, which is not changed, and the
+/// errors of the file system.
 pub fn create_file(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
-    place(path, content, mode, |draft| {
-        match fs::hard_link(draft, path) {
-            Ok(()) => fs::remove_file(draft),
+    write_and_move(path, content, mode, |temporary| {
+        match fs::hard_link(temporary, path) {
+            Ok(()) => fs::remove_file(temporary),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(error),
-            // A file system without links.
+            // The file system has no hard links.
             Err(_) if path.symlink_metadata().is_ok() => Err(ErrorKind::AlreadyExists.into()),
-            Err(_) => fs::rename(draft, path),
+            Err(_) => fs::rename(temporary, path),
         }
     })
 }
 
-fn place(
+fn write_and_move(
     path: &Path,
     content: &[u8],
     mode: u32,
-    put: impl FnOnce(&Path) -> io::Result<()>,
+    move_to_target: impl FnOnce(&Path) -> io::Result<()>,
 ) -> io::Result<()> {
-    let draft = draft_of(path)?;
-    let placed = write_draft(&draft, content, mode).and_then(|()| put(&draft));
-    if let Err(error) = placed {
-        // The first error is what matters; a draft is nothing that anybody reads.
-        let _ = fs::remove_file(&draft);
+    let temporary = temporary_path(path)?;
+    let written =
+        write_temporary(&temporary, content, mode).and_then(|()| move_to_target(&temporary));
+    if let Err(error) = written {
+        // The first error is the one to report. No reader uses a temporary file that stays behind.
+        let _ = fs::remove_file(&temporary);
         return Err(error);
     }
-    // A name is on disk once its folder is.
+    // A directory entry is durable only after its folder is synced.
     File::open(folder_of(path))?.sync_all()
 }
 
-fn write_draft(draft: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+fn write_temporary(temporary: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     let mut options = OpenOptions::new();
     let mut file = options
         .write(true)
         .create_new(true)
         .mode(mode)
-        .open(draft)?;
+        .open(temporary)?;
     file.write_all(content)?;
     file.sync_all()
 }
 
-/// A hidden name in the same folder, which no other draft has: neither one of this process nor one
-/// that a crash left behind.
-fn draft_of(path: &Path) -> io::Result<PathBuf> {
+/// Returns a hidden path in the same folder that no other temporary file has, neither one of this
+/// process nor one that a crash left behind.
+fn temporary_path(path: &Path) -> io::Result<PathBuf> {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let name = path.file_name().ok_or(ErrorKind::InvalidInput)?;
     let name = name.to_string_lossy();
     let (process, folder) = (std::process::id(), folder_of(path));
     loop {
         let number = NEXT.fetch_add(1, Relaxed);
-        let draft = folder.join(format!(".{name}.{process}-{number}.tmp"));
-        if draft.symlink_metadata().is_err() {
-            return Ok(draft);
+        let temporary = folder.join(format!(".{name}.{process}-{number}.tmp"));
+        if temporary.symlink_metadata().is_err() {
+            return Ok(temporary);
         }
     }
 }
@@ -110,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_replaced_with_its_mode_and_no_draft_stays() {
+    fn a_file_is_replaced_with_its_mode_and_no_temporary_stays() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key");
         replace_file(&path, b"old", PRIVATE_FILE).unwrap();
@@ -121,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_there_is_not_created_again() {
+    fn an_existing_file_is_not_created_again() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key");
         create_file(&path, b"first", PRIVATE_FILE).unwrap();
@@ -132,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_write_leaves_the_old_file_and_no_draft() {
+    fn a_failed_write_leaves_the_old_file_and_no_temporary() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("taken");
         fs::create_dir(&path).unwrap();
@@ -145,10 +146,10 @@ mod tests {
     }
 
     #[test]
-    fn a_draft_of_a_crash_is_not_in_the_way() {
+    fn a_temporary_file_of_a_crash_does_not_disturb() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key");
-        let next = draft_of(&path).unwrap();
+        let next = temporary_path(&path).unwrap();
         let (stem, number) = next
             .to_str()
             .unwrap()
@@ -164,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn made_folders_are_their_owners_alone() {
+    fn created_folders_are_private_to_their_owner() {
         let folder = tempfile::tempdir().unwrap();
         let inner = folder.path().join("a/b");
         create_private_folder(&inner).unwrap();

@@ -1,4 +1,4 @@
-//! The format file: which version and which engine wrote the folder.
+//! The format file, which records the version and the engine that wrote the folder.
 
 use std::fs::File;
 use std::io::Write;
@@ -7,22 +7,23 @@ use std::path::Path;
 use crate::StorageError;
 use crate::db::Engine;
 
-/// The format that this version writes, and the newest that it reads. Format 1 had no checksums
-/// on redb's values; it is read, and kept as it is.
+/// The format that this version writes, and the newest that it reads. Format 1 had no checksums on
+/// redb's values; this version reads it and does not convert it.
 pub const FORMAT_VERSION: u32 = 2;
 
-/// Checks that the folder is this version's and this engine's, or marks a new one.
+/// Checks that the folder has a supported format and the configured engine. A new folder gets a
+/// format file.
 pub(crate) fn check_or_write(folder: &Path, engine: Engine) -> Result<(), StorageError> {
     let path = folder.join("FORMAT");
     let io = |error| StorageError::io(&path, error);
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let draft = folder.join("FORMAT.new");
-            let mut file = File::create(&draft).map_err(io)?;
+            let temporary = folder.join("FORMAT.new");
+            let mut file = File::create(&temporary).map_err(io)?;
             writeln!(file, "format {FORMAT_VERSION}\nengine {}", engine.name()).map_err(io)?;
             file.sync_all().map_err(io)?;
-            std::fs::rename(&draft, &path).map_err(io)?;
+            std::fs::rename(&temporary, &path).map_err(io)?;
             return File::open(folder)
                 .and_then(|folder| folder.sync_all())
                 .map_err(io);
@@ -50,7 +51,7 @@ pub(crate) fn check_or_write(folder: &Path, engine: Engine) -> Result<(), Storag
     Ok(())
 }
 
-/// The engine that made the database in `folder`, where there is one.
+/// Returns the engine of the database in `folder`, if there is a database.
 pub fn engine_of(folder: &Path) -> Option<Engine> {
     let text = std::fs::read_to_string(folder.join("FORMAT")).ok()?;
     text.lines()

@@ -1,25 +1,25 @@
-//! The head record: what the database's state belongs to.
+//! The head record: the block that the database's state belongs to.
 
 use actoreum_primitives::B256;
 
 use crate::StorageError;
 
-/// The newest block whose state is in the database. Written last in every commit that
-/// moves it, with a checksum.
+/// The newest block whose state is in the database. Every commit that moves the head writes the
+/// record last, with a checksum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HeadRecord {
-    /// The block's number.
+    /// Number of the block.
     pub number: u64,
-    /// The block's hash.
+    /// Hash of the block.
     pub hash: B256,
-    /// The state root after the block.
+    /// State root after the block.
     pub state_root: B256,
 }
 
 impl HeadRecord {
     const BYTES: usize = 8 + 32 + 32 + 4;
 
-    /// Number, hash, root, then the CRC-32 of those.
+    /// Encodes the record: number, hash, state root, then the CRC-32 of those.
     pub(crate) fn encode(&self) -> [u8; Self::BYTES] {
         let mut bytes = [0; Self::BYTES];
         bytes[..8].copy_from_slice(&self.number.to_be_bytes());
@@ -59,7 +59,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn prop_records_come_back(number: u64, hashes: [[u8; 32]; 2], at: prop::sample::Index, change in 1_u8..) {
+        fn prop_records_survive_a_round_trip_and_damage_is_detected(number: u64, hashes: [[u8; 32]; 2], at: prop::sample::Index, change in 1_u8..) {
             let record = HeadRecord {
                 number,
                 hash: hashes[0].into(),

@@ -1,10 +1,10 @@
-//! A state that comes from elsewhere, node by node, and takes the place of ours when all of it is
-//! there.
+//! The state of a fast sync's pivot: it arrives node by node and replaces the store's state once it
+//! is complete.
 //!
-//! Nodes wait under their hashes, beside the state that is in use. When the whole trie is there,
-//! [`Store::adopt_state`] writes the state anew from it: flat values, nodes by path, and last the
-//! head. A record says that this is under way; what was cut short begins again when the store is
-//! opened the next time ([`Store::finish_adoption`]).
+//! The nodes are stored under their hashes, next to the state in use. When the whole trie is
+//! present, [`Store::commit_pivot_state`] rewrites the state from it: flat values, nodes by path,
+//! and the head last. A record marks that the rewrite is in progress; if it was interrupted,
+//! [`Store::finish_pivot_commit`] starts it again at the next opening of the store.
 
 use actoreum_primitives::{Account, B256, EMPTY_ROOT_HASH, U256, keccak256, rlp};
 use actoreum_trie::{Link, Path, links};
@@ -13,14 +13,14 @@ use crate::state::{encode_account, encode_slot, node_key};
 use crate::tables::Table;
 use crate::{Commit, HeadRecord, StorageError, Store};
 
-/// There while a state is being written anew: the head that it belongs to.
-const ADOPTING: &[u8] = b"adopting";
+/// Name of the record that exists while the state is being rewritten. Its value is the new head.
+const PIVOT_COMMIT: &[u8] = b"adopting";
 
-/// Bytes that are written in one commit.
+/// Maximum size of one commit in bytes.
 const COMMIT_BYTES: usize = 4 << 20;
 
-/// Every table that belongs to one state and its past.
-const OF_A_STATE: [Table; 7] = [
+/// The tables that belong to a state and its history.
+const STATE_TABLES: [Table; 7] = [
     Table::Accounts,
     Table::Slots,
     Table::AccountNodes,
@@ -30,37 +30,37 @@ const OF_A_STATE: [Table; 7] = [
     Table::Changes,
 ];
 
-/// What a state consists of.
+/// The size of a state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct StateSize {
-    /// Accounts.
+    /// Number of accounts.
     pub accounts: u64,
-    /// Slots that are not zero.
+    /// Number of slots that are not zero.
     pub slots: u64,
-    /// Nodes of all tries.
+    /// Number of nodes of all tries.
     pub nodes: u64,
 }
 
 impl Commit {
-    /// A trie node that waits until its state is whole.
+    /// Writes a trie node of a state that is not complete yet.
     pub fn put_incoming_node(&mut self, hash: &B256, rlp: &[u8]) {
         self.put(Table::IncomingNodes, &[hash.as_slice()], rlp);
     }
 }
 
 impl Store {
-    /// A trie node that waits until its state is whole.
+    /// Returns a trie node of a state that is not complete yet.
     pub fn incoming_node(&self, hash: &B256) -> Result<Option<Vec<u8>>, StorageError> {
         let key = Table::IncomingNodes.key(&[hash.as_slice()]);
         self.database().get(&key)
     }
 
-    /// Makes the state whose nodes have come ours, and `head` the head. The codes must be there.
-    /// Nothing else may be committed meanwhile.
+    /// Replaces the store's state by the one whose nodes arrived, and the head by `head`. The codes
+    /// must be present. The caller must not commit anything else meanwhile.
     ///
     /// # Errors
-    /// [`StorageError::MissingState`] where a node has not come: then nothing has changed.
-    pub fn adopt_state(&self, head: HeadRecord) -> Result<StateSize, StorageError> {
+    /// Returns [`StorageError::MissingState`] if a node is missing; nothing has changed then.
+    pub fn commit_pivot_state(&self, head: HeadRecord) -> Result<StateSize, StorageError> {
         let mut missing = false;
         self.walk_incoming(head.state_root, &mut |_, _, _| Ok(()))
             .or_else(|error| match error {
@@ -74,40 +74,42 @@ impl Store {
             return Err(StorageError::MissingState(head.number));
         }
         let mut commit = Commit::new();
-        commit.put(Table::Meta, &[ADOPTING], &head.encode());
+        commit.put(Table::Meta, &[PIVOT_COMMIT], &head.encode());
         self.commit(commit)?;
-        self.write_adopted(head)
+        self.write_pivot_state(head)
     }
 
-    /// Goes on with an adoption that was cut short, where there is one.
-    pub fn finish_adoption(&self) -> Result<Option<StateSize>, StorageError> {
-        match self.database().get(&Table::Meta.key(&[ADOPTING]))? {
-            Some(record) => self.write_adopted(HeadRecord::decode(&record)?).map(Some),
+    /// Finishes a rewrite of the state that was interrupted, if there is one.
+    pub fn finish_pivot_commit(&self) -> Result<Option<StateSize>, StorageError> {
+        match self.database().get(&Table::Meta.key(&[PIVOT_COMMIT]))? {
+            Some(record) => self
+                .write_pivot_state(HeadRecord::decode(&record)?)
+                .map(Some),
             None => Ok(None),
         }
     }
 
-    fn write_adopted(&self, head: HeadRecord) -> Result<StateSize, StorageError> {
-        for table in OF_A_STATE {
+    fn write_pivot_state(&self, head: HeadRecord) -> Result<StateSize, StorageError> {
+        for table in STATE_TABLES {
             self.clear(table)?;
         }
         let mut size = StateSize::default();
-        let mut writer = Writer {
+        let mut writer = BoundedWriter {
             store: self,
             commit: Commit::new(),
             bytes: 0,
         };
         self.walk_incoming(head.state_root, &mut |account, path, part| match part {
-            Part::Node(rlp) => {
+            StatePart::Node(rlp) => {
                 size.nodes += 1;
                 writer.put(node_key(account, path), rlp)
             }
-            Part::Account(value) => {
+            StatePart::Account(value) => {
                 size.accounts += 1;
                 let key = Table::Accounts.key(&[path.packed()]);
                 writer.put(key, &encode_account(value))
             }
-            Part::Slot(value) => {
+            StatePart::Slot(value) => {
                 size.slots += 1;
                 let account = account.map_or(&[][..], |account| account.as_slice());
                 let key = Table::Slots.key(&[account, path.packed()]);
@@ -115,7 +117,7 @@ impl Store {
             }
         })?;
         let mut commit = std::mem::take(&mut writer.commit);
-        commit.delete(Table::Meta, &[ADOPTING]);
+        commit.delete(Table::Meta, &[PIVOT_COMMIT]);
         commit.begin_history(head.number);
         commit.set_head(head);
         self.commit(commit)?;
@@ -123,35 +125,38 @@ impl Store {
         Ok(size)
     }
 
-    /// Calls `visitor` with every node and value of a state that has come.
+    /// Calls `visitor` with every node and value of a state that arrived.
     fn walk_incoming(&self, root: B256, visitor: &mut Visitor<'_>) -> Result<(), StorageError> {
-        // The next one to visit is the last: a stack as deep as both tries, times their width.
-        let mut waiting = vec![(None, Path::EMPTY, root)];
-        while let Some((account, path, hash)) = waiting.pop() {
+        // A depth-first stack whose last element is visited next. Its size is bounded by the depth
+        // of both tries times their width.
+        let mut pending = vec![(None, Path::EMPTY, root)];
+        while let Some((account, path, hash)) = pending.pop() {
             if hash == EMPTY_ROOT_HASH {
                 continue;
             }
             let rlp = self.incoming_node(&hash)?;
             let rlp = rlp.ok_or(StorageError::MissingState(0))?;
             if keccak256(&rlp) != hash {
-                return Err(StorageError::Corrupt(format!("incoming node {hash}")));
+                return Err(StorageError::Corrupt(format!(
+                    "fetched trie node {hash} does not have this hash"
+                )));
             }
-            visitor(account.as_ref(), &path, Part::Node(&rlp))?;
+            visitor(account.as_ref(), &path, StatePart::Node(&rlp))?;
             for (path, link) in links(&path, &rlp)? {
                 match (link, account) {
-                    (Link::Node(hash), _) => waiting.push((account, path, hash)),
+                    (Link::Node(hash), _) => pending.push((account, path, hash)),
                     (Link::Value(value), None) => {
                         let value: Account = rlp::decode_exact(&value).map_err(unreadable)?;
-                        visitor(None, &path, Part::Account(&value))?;
+                        visitor(None, &path, StatePart::Account(&value))?;
                         let key = B256::try_from(path.packed());
                         let key = key.map_err(|_| {
-                            StorageError::Corrupt("an account's key is cut short".into())
+                            StorageError::Corrupt("an account's key is truncated".into())
                         })?;
-                        waiting.push((Some(key), Path::EMPTY, value.storage_root));
+                        pending.push((Some(key), Path::EMPTY, value.storage_root));
                     }
                     (Link::Value(value), Some(_)) => {
                         let value: U256 = rlp::decode_exact(&value).map_err(unreadable)?;
-                        visitor(account.as_ref(), &path, Part::Slot(&value))?;
+                        visitor(account.as_ref(), &path, StatePart::Slot(&value))?;
                     }
                 }
             }
@@ -169,9 +174,10 @@ impl Store {
                 .visit(&table.prefix(), end.as_deref(), &mut |key, _| {
                     commit.batch.delete(&[key]);
                     bytes += key.len();
-                    match bytes < COMMIT_BYTES {
-                        true => std::ops::ControlFlow::Continue(()),
-                        false => std::ops::ControlFlow::Break(()),
+                    if bytes < COMMIT_BYTES {
+                        std::ops::ControlFlow::Continue(())
+                    } else {
+                        std::ops::ControlFlow::Break(())
                     }
                 })?;
             if commit.is_empty() {
@@ -183,27 +189,28 @@ impl Store {
 }
 
 fn unreadable(error: rlp::DecodeError) -> StorageError {
-    StorageError::Corrupt(format!("a value of an incoming state: {error}"))
+    StorageError::Corrupt(format!("a value of a fetched state is unreadable: {error}"))
 }
 
-/// What a walk calls, with the account whose trie it is in (none: the state's) and the path.
-type Visitor<'a> = dyn FnMut(Option<&B256>, &Path, Part<'_>) -> Result<(), StorageError> + 'a;
+/// The visitor of a traversal. Its arguments are the account whose storage trie it is in (`None`
+/// for the state trie), the path, and the part of the state.
+type Visitor<'a> = dyn FnMut(Option<&B256>, &Path, StatePart<'_>) -> Result<(), StorageError> + 'a;
 
-/// What a walk comes by.
-enum Part<'a> {
+/// A part of a state that a traversal visits.
+enum StatePart<'a> {
     Node(&'a [u8]),
     Account(&'a Account),
     Slot(&'a U256),
 }
 
-/// Writes much, in commits of a bounded size.
-struct Writer<'a> {
+/// A writer that splits many writes into commits of bounded size.
+struct BoundedWriter<'a> {
     store: &'a Store,
     commit: Commit,
     bytes: usize,
 }
 
-impl Writer<'_> {
+impl BoundedWriter<'_> {
     fn put(&mut self, key: Vec<u8>, value: &[u8]) -> Result<(), StorageError> {
         self.bytes += key.len() + value.len();
         self.commit.batch.put(&[&key], value);

@@ -1,4 +1,5 @@
-//! The Database trait with sled and redb, tables, ancient files, the flat state with its trie.
+//! Storage of blocks and state: the [`Database`] trait with its engines (sled, redb, memory), the
+//! tables, the ancient files, and the flat state with its tries.
 //!
 //! ```text
 //!        executing thread                trie thread                 any reader
@@ -16,10 +17,10 @@
 //!                                  redb, memory        old blocks
 //! ```
 //!
-//! State is flat: an account or slot is one lookup of its hashed key. Trie nodes lie
-//! under their paths. What a block overwrites goes to the history, keyed by what
-//! changed and then by block: the value at block B is the first entry of a block after
-//! B, or else the flat value.
+//! State is flat: reading an account or slot is one lookup of its hashed key. Trie nodes are stored
+//! under their paths. The values that a block overwrites go to the history, keyed by account or
+//! slot and then by block. The value at block B is the first history entry of a block after B, or
+//! the flat value if there is none.
 //!
 //! ```
 //! use actoreum_primitives::{AccountChange, AccountInfo, Address, B256, StateDiff, StateReader, U256};
@@ -67,6 +68,6 @@ pub use incoming::StateSize;
 pub use lock::FolderLock;
 pub use state::{
     AccountProof, FlatBuffer, FrozenState, HashedAccount, HashedDiff, HashedSlot, SlotProof, Slots,
-    StateView, TrieBuffer, WholeState,
+    StateSnapshot, StateView, TrieBuffer,
 };
 pub use store::{Store, StoreOptions, TableStats};

@@ -1,4 +1,4 @@
-//! One process a folder.
+//! The lock of a data folder: only one process may use it.
 
 use std::fs::{File, OpenOptions};
 use std::path::Path;
@@ -14,7 +14,7 @@ pub struct FolderLock {
 }
 
 impl FolderLock {
-    /// Takes the lock, or fails at once where another process has it.
+    /// Acquires the lock, or returns an error at once if another process has it.
     pub fn acquire(folder: &Path) -> Result<Self, StorageError> {
         std::fs::create_dir_all(folder).map_err(|error| StorageError::io(folder, error))?;
         let path = folder.join("LOCK");

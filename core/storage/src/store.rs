@@ -19,26 +19,26 @@ use crate::state::ChangeList;
 use crate::tables::{BLOOM_HEADS, Table, after_prefix, bloom_key};
 use crate::{Commit, StorageError, format};
 
-/// What the caller keeps in [`Table::Meta`] lies under this prefix.
+/// Prefix of the caller's records in [`Table::Meta`].
 pub(crate) const USER_META: &[u8] = b"user/";
 const HEAD: &[u8] = b"head";
 pub(crate) const OLDEST_STATE: &[u8] = b"oldest state";
 pub(crate) const ANCIENT_COUNT: &[u8] = b"ancient count";
-/// There while a repair is under way.
+/// Name of the record that exists while a repair is in progress.
 pub(crate) const REPAIRING: &[u8] = b"repairing";
 
-/// How a store is kept.
+/// The options of a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreOptions {
-    /// The database engine.
+    /// Database engine.
     pub engine: Engine,
-    /// Blocks behind the head whose state can be read and returned to; `None` keeps
-    /// all (`--gcmode archive`).
+    /// Number of blocks behind the head whose state can be read and reverted to; `None` keeps all
+    /// (`--gcmode archive`).
     pub history: Option<u64>,
-    /// Blocks behind the head from which blocks move to the ancient files; `None`
-    /// leaves them all in the database.
+    /// Number of blocks behind the head from which blocks move to the ancient files; `None` leaves
+    /// all blocks in the database.
     pub ancient_depth: Option<u64>,
-    /// Bytes of pages that the engine may cache.
+    /// Size of the engine's page cache in bytes.
     pub cache_bytes: u64,
 }
 
@@ -53,19 +53,19 @@ impl Default for StoreOptions {
     }
 }
 
-/// Size and entries of a table ([`Store::table_stats`]).
+/// The size of a table ([`Store::table_stats`]).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableStats {
-    /// The table.
+    /// Name of the table.
     pub name: &'static str,
-    /// Entries in it.
+    /// Number of entries.
     pub entries: u64,
-    /// Bytes of all keys and values.
+    /// Total size of keys and values in bytes.
     pub bytes: u64,
 }
 
-/// Blocks and state on disk. A handle: clones share one store, any thread may read
-/// through any of them, and one thread at a time commits.
+/// Blocks and state on disk. It is a handle: clones share one store. Any number of threads may
+/// read, and one thread at a time commits.
 #[derive(Clone)]
 pub struct Store(Arc<Shared>);
 
@@ -80,19 +80,19 @@ struct Shared {
     /// The greatest block number whose commit has begun.
     newest_begun: AtomicU64,
     oldest_state: AtomicU64,
-    /// Commits that undo blocks: odd while one runs.
+    /// Counter of commits that revert blocks; odd while one is running.
     revert_phase: AtomicU64,
     reverts: Mutex<Vec<(u64, u64)>>,
-    // Dropped last: the folder stays locked until the engine has let go.
+    // This field is dropped last, so that the folder stays locked until the engine has closed.
     _lock: Option<FolderLock>,
 }
 
 impl Store {
-    /// Opens the store in a folder, or makes one there.
+    /// Opens the store in a folder, or creates one there.
     pub fn open(folder: &Path, options: StoreOptions) -> Result<Self, StorageError> {
         match options.engine {
             Engine::Sled | Engine::Redb => {}
-            Engine::Fleeting => {
+            Engine::Ephemeral => {
                 let database = options.engine.open(folder, options.cache_bytes)?;
                 let database = Arc::new(FailStop::new(database));
                 return Self::assemble(database, None, None, options, None);
@@ -106,7 +106,7 @@ impl Store {
             .open(&folder.join("database"), options.cache_bytes)?;
         let database: Arc<dyn Database> = Arc::new(FailStop::new(database));
         if database.get(&Table::Meta.key(&[REPAIRING]))?.is_some() {
-            let what = "a repair of it was not finished".into();
+            let what = "a repair was not finished".into();
             return Err(StorageError::Corrupt(what));
         }
         let confirmed = read_number(database.as_ref(), ANCIENT_COUNT)?.unwrap_or(0);
@@ -115,7 +115,7 @@ impl Store {
         Self::assemble(database, head, Some(ancient), options, Some(lock))
     }
 
-    /// Opens what there is of a damaged store, for a repair: no record of it is trusted.
+    /// Opens a damaged store for a repair. None of its records is trusted.
     pub(crate) fn open_damaged(
         folder: &Path,
         options: &StoreOptions,
@@ -135,16 +135,16 @@ impl Store {
         Self::assemble(database, head, Some(ancient), options.clone(), Some(lock))
     }
 
-    /// A store that is gone with its last handle.
+    /// Creates a store in memory, which is dropped with its last handle.
     pub fn memory() -> Self {
         let options = StoreOptions {
             engine: Engine::Memory,
             ..StoreOptions::default()
         };
-        Self::memory_with(options).expect("because an empty map holds nothing unreadable")
+        Self::memory_with(options).expect("because an empty map has no unreadable record")
     }
 
-    /// A store in memory that keeps history as `options` say.
+    /// Creates a store in memory that keeps history according to `options`.
     pub fn memory_with(options: StoreOptions) -> Result<Self, StorageError> {
         let database = Engine::Memory.open(Path::new(""), options.cache_bytes)?;
         Self::assemble(database, None, None, options, None)
@@ -175,14 +175,14 @@ impl Store {
         })))
     }
 
-    /// The block that the committed state belongs to; `None` in an empty store.
+    /// Returns the block that the committed state belongs to; `None` in an empty store.
     pub fn head(&self) -> Option<HeadRecord> {
         self.0.head.load().as_deref().copied()
     }
 
-    /// Writes a commit, atomically and durably: when this returns, neither a crash nor
-    /// a power cut undoes it. After an error of the engine the store answers nothing but
-    /// that error; opened again it holds all of the commit or none.
+    /// Writes a commit atomically and durably: after this function returns, neither a crash nor a
+    /// power failure undoes the commit. After an error of the engine every call returns that error;
+    /// once opened again, the store holds all of the commit or none of it.
     pub fn commit(&self, mut commit: Commit) -> Result<(), StorageError> {
         let _one_at_a_time = self.0.committing.lock();
         let oldest = match commit.history_from {
@@ -217,8 +217,8 @@ impl Store {
         outcome
     }
 
-    /// Adds the deletion of history that is too old to a commit; the oldest block
-    /// whose state is readable after it.
+    /// Adds to a commit the deletion of history that is too old. Returns the oldest block whose
+    /// state is readable after the commit.
     fn prune(&self, commit: &mut Commit) -> Result<u64, StorageError> {
         let oldest = self.0.oldest_state.load(Ordering::SeqCst);
         let (Some(keep), Some(head)) = (self.0.options.history, commit.head) else {
@@ -247,54 +247,55 @@ impl Store {
         Ok(target.max(oldest))
     }
 
-    /// A record that [`Commit::put_meta`] wrote.
+    /// Returns a record that [`Commit::put_meta`] wrote.
     pub fn meta(&self, name: &str) -> Result<Option<Vec<u8>>, StorageError> {
         self.0
             .database
             .get(&Table::Meta.key(&[USER_META, name.as_bytes()]))
     }
 
-    /// A clique snapshot by its block's hash.
+    /// Returns a clique snapshot by its block's hash.
     pub fn snapshot(&self, hash: &B256) -> Result<Option<Vec<u8>>, StorageError> {
         self.0
             .database
             .get(&Table::Snapshots.key(&[hash.as_slice()]))
     }
 
-    /// The blocks of a bloom index section whose bloom has a bit, as
-    /// [`Commit::put_bloom_bits`] wrote them.
+    /// Returns which blocks of a bloom index section have a bit in their bloom, as
+    /// [`Commit::put_bloom_bits`] wrote it.
     pub fn bloom_bits(&self, bit: u16, section: u64) -> Result<Option<Vec<u8>>, StorageError> {
         self.0.database.get(&bloom_key(bit, section))
     }
 
-    /// The hash of the last block of a bloom index section, where the section is stored.
+    /// Returns the hash of the last block of a bloom index section, if the section is stored.
     pub fn bloom_section(&self, section: u64) -> Result<Option<B256>, StorageError> {
         let hash = self.0.database.get(&bloom_key(BLOOM_HEADS, section))?;
         hash.map(|hash| B256::try_from(hash.as_slice()))
             .transpose()
             .map_err(|_| {
-                let what = format!("the head of bloom section {section} is cut short");
+                let what = format!("the head of bloom section {section} is truncated");
                 StorageError::Corrupt(what)
             })
     }
 
-    /// The oldest block whose state can be read.
+    /// Returns the oldest block whose state can be read.
     pub fn oldest_state(&self) -> u64 {
         self.0.oldest_state.load(Ordering::SeqCst)
     }
 
-    /// Leaves the engine nothing to do at the next start.
+    /// Flushes the engine, so that the next start has nothing to recover.
     pub fn flush(&self) -> Result<(), StorageError> {
         self.0.database.flush()
     }
 
-    /// Bytes on disk: the database, then the ancient files.
+    /// Returns the size on disk in bytes: of the database, then of the ancient files.
     pub fn size(&self) -> Result<(u64, u64), StorageError> {
         let ancient = self.0.ancient.as_ref().map_or(Ok(0), Ancient::size)?;
         Ok((self.0.database.size()?, ancient))
     }
 
-    /// Entries and bytes of every table. Reads everything: not for a busy node.
+    /// Returns entries and bytes of every table. It reads the whole database and is too slow for a
+    /// busy node.
     pub fn table_stats(&self) -> Result<Vec<TableStats>, StorageError> {
         let stats = |(table, name): &(Table, &'static str)| {
             let mut stats = TableStats {
@@ -312,13 +313,13 @@ impl Store {
         Table::ALL.iter().map(stats).collect()
     }
 
-    /// Whether fewer blocks are in the ancient files than the database has let go of.
-    pub(crate) fn is_ancient_short(&self) -> Result<bool, StorageError> {
+    /// Returns true if the ancient files hold fewer blocks than the database has moved there.
+    pub(crate) fn is_ancient_truncated(&self) -> Result<bool, StorageError> {
         let confirmed = read_number(self.database(), ANCIENT_COUNT)?;
         Ok(confirmed.unwrap_or(0) > self.ancient_blocks())
     }
 
-    /// Copies everything in this store into an empty one, of whichever engine.
+    /// Copies everything in this store into an empty one, which may have another engine.
     pub fn copy_to(&self, target: &Self) -> Result<(), StorageError> {
         const BATCH_BYTES: usize = 8 << 20;
         let (first, last) = (Table::Meta.prefix(), Table::IncomingNodes.prefix());
@@ -347,7 +348,7 @@ impl Store {
         if let (Some(from), Some(to)) = (&self.0.ancient, &target.0.ancient) {
             from.copy_to(to)?;
         }
-        // The head comes last: a copy that was cut short is empty, not wrong.
+        // The head comes last, so that an interrupted copy is empty and not wrong.
         batch.append(&meta);
         target.0.database.commit(&batch)?;
         let head = read_head(target.0.database.as_ref())?;
@@ -363,7 +364,7 @@ impl Store {
         Ok(())
     }
 
-    /// The engine, for reads of the crate's own tables.
+    /// Returns the engine, for reads of the crate's own tables.
     pub(crate) fn database(&self) -> &dyn Database {
         self.0.database.as_ref()
     }
@@ -404,7 +405,7 @@ impl Store {
         self.reverts_begun() % 2 == 1
     }
 
-    /// The lowest block that any revert since `phase` went back to.
+    /// Returns the lowest block that any revert since `phase` went back to.
     pub(crate) fn lowest_revert_since(&self, phase: u64) -> u64 {
         let reverts = self.0.reverts.lock();
         let since = reverts.iter().filter(|(begun, _)| *begun >= phase);
@@ -426,6 +427,6 @@ fn read_number(database: &dyn Database, name: &[u8]) -> Result<Option<u64>, Stor
     let number = |record: Vec<u8>| record.try_into().map(u64::from_be_bytes);
     record.map(number).transpose().map_err(|_| {
         let name = String::from_utf8_lossy(name);
-        StorageError::Corrupt(format!("the record {name:?} is no number"))
+        StorageError::Corrupt(format!("the record {name:?} is not a number"))
     })
 }

@@ -1,6 +1,6 @@
-//! The tables, each under its own first byte of the key.
+//! The tables of the database. Each has its own first byte of the key.
 
-/// A table. The numbers are on disk: they never change meaning.
+/// A table. The numbers are on disk and must never change their meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Table {
@@ -34,22 +34,22 @@ pub(crate) enum Table {
     AccountHistory = 13,
     /// keccak(address), keccak(slot), block -> the value before that block.
     SlotHistory = 14,
-    /// Number -> what the block changed in the state.
+    /// Number -> list of the accounts and slots that the block changed.
     Changes = 15,
-    /// Block hash -> clique snapshot, as its engine wrote it.
+    /// Block hash -> clique snapshot in the engine's encoding.
     Snapshots = 16,
-    /// Bit of a bloom (2 bytes), section (8 bytes) -> the blocks of the section whose bloom has
-    /// the bit. Under [`BLOOM_HEADS`] in the place of a bit -> hash of the section's last block.
+    /// Bit of a bloom (2 bytes), section (8 bytes) -> blocks of the section whose bloom has the
+    /// bit. [`BLOOM_HEADS`] instead of a bit -> hash of the section's last block.
     BloomBits = 17,
     /// Hash -> trie node of a state that is being fetched from peers.
     IncomingNodes = 18,
 }
 
-/// See [`Table::BloomBits`]: no bloom has so many bits.
+/// Marker for the heads of [`Table::BloomBits`]; no bloom has a bit with this number.
 pub(crate) const BLOOM_HEADS: u16 = u16::MAX;
 
 impl Table {
-    /// Every table, with the name that statistics show.
+    /// Every table with its name in the statistics.
     pub(crate) const ALL: [(Self, &'static str); 19] = [
         (Self::Meta, "meta"),
         (Self::Headers, "headers"),
@@ -72,12 +72,12 @@ impl Table {
         (Self::IncomingNodes, "incoming trie nodes"),
     ];
 
-    /// The table's byte, as the first part of a key.
+    /// Returns the table's byte, which is the first part of each key.
     pub(crate) const fn prefix(self) -> [u8; 1] {
         [self as u8]
     }
 
-    /// A key of this table, from its parts.
+    /// Builds a key of this table from its parts.
     pub(crate) fn key(self, parts: &[&[u8]]) -> Vec<u8> {
         let length = 1 + parts.iter().map(|part| part.len()).sum::<usize>();
         let mut key = Vec::with_capacity(length);
@@ -89,13 +89,12 @@ impl Table {
     }
 }
 
-/// A key of [`Table::BloomBits`].
+/// Builds a key of [`Table::BloomBits`].
 pub(crate) fn bloom_key(bit: u16, section: u64) -> Vec<u8> {
     Table::BloomBits.key(&[&bit.to_be_bytes(), &section.to_be_bytes()])
 }
 
-/// The smallest key that is greater than every key that begins with `prefix`; `None`
-/// where there is none.
+/// Returns the smallest key that is greater than every key with `prefix`; `None` if there is none.
 pub(crate) fn after_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
     let last = prefix.iter().rposition(|byte| *byte != 0xff)?;
     let mut end = prefix[..=last].to_vec();
@@ -108,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_end_of_a_prefix_is_above_all_its_keys() {
+    fn the_end_of_a_prefix_is_above_all_keys_with_it() {
         assert_eq!(after_prefix(&[1, 2]), Some(vec![1, 3]));
         assert_eq!(after_prefix(&[1, 0xff]), Some(vec![2]));
         assert_eq!(after_prefix(&[0xff, 0xff]), None);

@@ -1,9 +1,6 @@
-//! One suite for every engine.
+//! Tests that every engine must pass.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "helpers of tests, too, stop at the unexpected"
-)]
+#![allow(clippy::unwrap_used, reason = "test helpers may panic")]
 
 mod folder;
 
@@ -18,14 +15,19 @@ use folder::copy_folder;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-const ENGINES: [Engine; 4] = [Engine::Sled, Engine::Redb, Engine::Fleeting, Engine::Memory];
+const ENGINES: [Engine; 4] = [
+    Engine::Sled,
+    Engine::Redb,
+    Engine::Ephemeral,
+    Engine::Memory,
+];
 const ON_DISK: [Engine; 2] = [Engine::Sled, Engine::Redb];
 
-/// Bytes of cache: less than the tests write.
+/// Cache size in bytes: less than the tests write.
 const CACHE: u64 = 1 << 20;
 
-/// Longer than anything here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Longer than any step takes on a busy machine.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 type Entries = BTreeMap<Vec<u8>, Vec<u8>>;
 
@@ -59,9 +61,9 @@ fn for_each_engine(test: impl Fn(Engine, Arc<dyn Database>)) {
 }
 
 #[test]
-fn what_is_fleeting_leaves_no_file() {
+fn an_ephemeral_database_leaves_no_file() {
     let folder = tempfile::tempdir().unwrap();
-    let open = || Engine::Fleeting.open(folder.path(), CACHE).unwrap();
+    let open = || Engine::Ephemeral.open(folder.path(), CACHE).unwrap();
     let (first, second) = (open(), open());
     first.commit(&batch(&[(b"a", Some(b"1"))])).unwrap();
     assert!(all(second.as_ref()).is_empty());
@@ -131,7 +133,7 @@ fn ranges_are_ordered_and_bounded() {
 }
 
 #[test]
-fn readers_go_on_during_commits() {
+fn readers_are_not_blocked_by_commits() {
     for_each_engine(|_, database| {
         let value = vec![7; 200];
         let key = |index: u32| index.to_be_bytes();
@@ -157,7 +159,7 @@ fn readers_go_on_during_commits() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_written_is_a_clear_error() {
+fn a_folder_that_cannot_be_written_is_an_error() {
     for engine in ON_DISK {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
@@ -171,7 +173,7 @@ fn a_folder_that_cannot_be_written_is_a_clear_error() {
 }
 
 #[test]
-fn a_commit_cut_short_is_none_and_a_damaged_one_is_refused() {
+fn a_truncated_commit_is_dropped_and_a_damaged_one_refused() {
     let folder = tempfile::tempdir().unwrap();
     let live = folder.path().join("live");
     let database = Engine::Sled.open(&live, CACHE).unwrap();
@@ -223,7 +225,7 @@ fn commits() -> impl Strategy<Value = Vec<Operations>> {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(24) })]
 
-    /// After a crash behind any commit all of it is there, and so after a clean stop.
+    /// After a crash behind any commit all of the commit is present, and so after a clean stop.
     #[test]
     fn commits_survive_a_crash(commits in commits()) {
         for engine in ON_DISK {
@@ -258,7 +260,7 @@ proptest! {
 }
 
 #[test]
-fn what_sled_was_writing_when_it_was_killed_is_no_damage() {
+fn unfinished_sled_files_of_a_kill_are_not_damage() {
     let folder = tempfile::tempdir().unwrap();
     let open = || Engine::Sled.open(folder.path(), CACHE).unwrap();
     let database = open();
@@ -276,10 +278,10 @@ fn what_sled_was_writing_when_it_was_killed_is_no_damage() {
     }
 }
 
-/// sled keeps a value that is too large for its log in a file of its own. Where that can't be written,
-/// the log waits for ever for what was to be said of it.
+/// sled keeps a value that is too large for its log in a file of its own. If that file cannot be
+/// written, the log waits forever for the space that it reserved for the value.
 #[test]
-fn sled_is_closed_also_after_a_value_that_could_not_be_written() {
+fn sled_closes_after_a_value_could_not_be_written() {
     let folder = tempfile::tempdir().unwrap();
     let database = Engine::Sled.open(folder.path(), CACHE).unwrap();
     database.commit(&batch(&[(b"small", Some(b"1"))])).unwrap();
@@ -294,5 +296,5 @@ fn sled_is_closed_also_after_a_value_that_could_not_be_written() {
         drop(database);
         closed.send(()).unwrap();
     });
-    is_closed.recv_timeout(PATIENCE).expect("it is closed");
+    is_closed.recv_timeout(TIMEOUT).expect("it is closed");
 }

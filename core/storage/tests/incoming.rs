@@ -1,5 +1,5 @@
-//! A state that comes node by node and takes the place of another.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+//! Tests of a pivot state that arrives node by node and replaces another state.
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 use std::collections::HashMap;
 
@@ -9,8 +9,8 @@ use actoreum_primitives::{
 use actoreum_storage::{Commit, Engine, HeadRecord, StorageError, Store, StoreOptions};
 use actoreum_trie::{Builder, Path, encode_uint};
 
-/// A state: nodes by hash, and its root.
-struct Made {
+/// A complete state: its nodes by hash, its root, and the head that it belongs to.
+struct TestState {
     nodes: HashMap<B256, Vec<u8>>,
     root: B256,
     head: HeadRecord,
@@ -32,7 +32,7 @@ fn trie(entries: Vec<(B256, Vec<u8>)>, nodes: &mut HashMap<B256, Vec<u8>>) -> B2
     builder.finish().unwrap()
 }
 
-fn make(accounts: u8, number: u64) -> Made {
+fn make_state(accounts: u8, number: u64) -> TestState {
     let mut nodes = HashMap::new();
     let mut leaves = Vec::new();
     let addresses: Vec<Address> = (0..accounts).map(Address::repeat_byte).collect();
@@ -51,7 +51,7 @@ fn make(accounts: u8, number: u64) -> Made {
         leaves.push((keccak256(address), rlp::encode(&account)));
     }
     let root = trie(leaves, &mut nodes);
-    Made {
+    TestState {
         root,
         head: HeadRecord {
             number,
@@ -63,15 +63,15 @@ fn make(accounts: u8, number: u64) -> Made {
     }
 }
 
-fn put(store: &Store, made: &Made, leave_out: usize) {
+fn put(store: &Store, made: &TestState, skipped: usize) {
     let mut commit = Commit::new();
-    for (hash, rlp) in made.nodes.iter().skip(leave_out) {
+    for (hash, rlp) in made.nodes.iter().skip(skipped) {
         commit.put_incoming_node(hash, rlp);
     }
     store.commit(commit).unwrap();
 }
 
-fn holds(store: &Store, made: &Made) {
+fn assert_holds(store: &Store, made: &TestState) {
     assert_eq!(store.head(), Some(made.head));
     assert_eq!(store.compute_state_root().unwrap(), made.root);
     let state = store.state_at(made.head.number).unwrap();
@@ -93,30 +93,30 @@ fn holds(store: &Store, made: &Made) {
 }
 
 #[test]
-fn a_state_that_is_whole_takes_the_place_of_the_one_before() {
+fn a_complete_state_replaces_the_earlier_one() {
     let store = Store::memory();
     for (accounts, number) in [(40, 7), (90, 11), (3, 20)] {
-        let made = make(accounts, number);
+        let made = make_state(accounts, number);
         put(&store, &made, 0);
-        let size = store.adopt_state(made.head).unwrap();
+        let size = store.commit_pivot_state(made.head).unwrap();
         assert_eq!(size.accounts, u64::from(accounts));
         // Equal storage tries have the same nodes, each under a path of its own.
         assert!(size.nodes >= made.nodes.len() as u64);
-        holds(&store, &made);
-        assert_eq!(store.finish_adoption().unwrap(), None);
+        assert_holds(&store, &made);
+        assert_eq!(store.finish_pivot_commit().unwrap(), None);
     }
 }
 
 #[test]
-fn where_a_node_has_not_come_nothing_changes() {
+fn a_missing_node_leaves_the_state_unchanged() {
     let store = Store::memory();
-    let first = make(20, 5);
+    let first = make_state(20, 5);
     put(&store, &first, 0);
-    store.adopt_state(first.head).unwrap();
-    let second = make(60, 9);
+    store.commit_pivot_state(first.head).unwrap();
+    let second = make_state(60, 9);
     put(&store, &second, 1);
     assert!(matches!(
-        store.adopt_state(second.head),
+        store.commit_pivot_state(second.head),
         Err(StorageError::MissingState(9))
     ));
     assert_eq!(store.head(), Some(first.head));
@@ -124,20 +124,20 @@ fn where_a_node_has_not_come_nothing_changes() {
 }
 
 #[test]
-fn an_adopted_state_outlives_the_process() {
+fn a_committed_pivot_state_survives_a_restart() {
     for engine in [Engine::Sled, Engine::Redb] {
         let folder = tempfile::tempdir().unwrap();
         let options = StoreOptions {
             engine,
             ..StoreOptions::default()
         };
-        let made = make(50, 8);
+        let made = make_state(50, 8);
         let store = Store::open(folder.path(), options.clone()).unwrap();
         put(&store, &made, 0);
-        store.adopt_state(made.head).unwrap();
+        store.commit_pivot_state(made.head).unwrap();
         drop(store);
         let store = Store::open(folder.path(), options).unwrap();
         assert_eq!(store.oldest_state(), 8);
-        holds(&store, &made);
+        assert_holds(&store, &made);
     }
 }

@@ -1,9 +1,6 @@
-//! The state against a model that keeps every block's state whole.
+//! Tests of the state against a model that stores the full state of every block.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "helpers of tests, too, stop at the unexpected"
-)]
+#![allow(clippy::unwrap_used, reason = "test helpers may panic")]
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -55,7 +52,7 @@ fn root(entries: impl Iterator<Item = (B256, Option<Vec<u8>>)>) -> B256 {
         .root
 }
 
-/// What happens to one account in a block.
+/// A change to one account in a block.
 #[derive(Debug, Clone)]
 enum Touch {
     Pay(u64),
@@ -75,7 +72,7 @@ fn touch() -> impl Strategy<Value = (u8, Touch)> {
     (0..ADDRESSES, touch)
 }
 
-/// A block's change, as an executor would state it.
+/// Returns a block's diff in the form that an executor reports.
 fn diff_of(model: &Model, touches: &[(u8, Touch)]) -> (StateDiff, Model) {
     let mut after = model.clone();
     let mut wiped = HashMap::new();
@@ -137,7 +134,7 @@ fn diff_of(model: &Model, touches: &[(u8, Touch)]) -> (StateDiff, Model) {
                 .unwrap_or_default()
         };
         let slot_change = |slot: &U256| {
-            // Of a wiped account the executor does not always know the old value.
+            // For a wiped account the executor does not always know the old value.
             let before = if storage_wiped {
                 U256::ZERO
             } else {
@@ -186,7 +183,7 @@ fn assert_state(reader: &impl StateReader, model: &Model, what: &str) {
     }
 }
 
-/// A node in small: both buffers, the store, and the model of every block.
+/// A minimal node: both buffers, the store, and the model of every block.
 struct Node {
     store: Store,
     flat: FlatBuffer,
@@ -221,7 +218,7 @@ impl Node {
         let empty = Model::new();
         let (diff, after) = diff_of(self.models.last().unwrap_or(&empty), touches);
         let root = model_root(&after);
-        assert_eq!(self.tries.peek(&diff).unwrap(), root);
+        assert_eq!(self.tries.root_after(&diff).unwrap(), root);
         self.flat.apply(&diff);
         assert_eq!(
             self.tries.apply(self.models.len() as u64, &diff).unwrap(),
@@ -351,10 +348,10 @@ proptest! {
         node.check_proofs(proof.index(node.models.len()));
     }
 
-    /// No node and no history entry is left behind: after a full revert the store holds
-    /// what it held at genesis.
+    /// After a full revert the store holds exactly what it held at genesis: no trie node and no
+    /// history entry is left.
     #[test]
-    fn reverts_leave_nothing_behind(blocks in vec(vec(touch(), 0..6), 1..6)) {
+    fn a_full_revert_leaves_no_entries(blocks in vec(vec(touch(), 0..6), 1..6)) {
         let mut node = Node::new(Store::memory());
         let entries = |node: &Node| -> Vec<_> {
             let stats = node.store.table_stats().unwrap();
@@ -401,7 +398,7 @@ fn blocks_go_on_while_a_commit_is_in_flight() {
 }
 
 #[test]
-fn history_is_pruned_and_says_so() {
+fn pruned_history_is_reported_as_missing() {
     let options = StoreOptions {
         engine: Engine::Memory,
         history: Some(3),
@@ -461,9 +458,9 @@ fn a_view_of_an_undone_block_is_missing() {
     node.check_committed();
 }
 
-/// Readers of old blocks while the writer commits and undoes.
+/// Readers read old blocks while the writer commits and reverts.
 #[test]
-fn views_hold_still_under_a_writer() {
+fn views_are_stable_under_a_concurrent_writer() {
     let mut node = Node::new(Store::memory());
     for block in 0..5 {
         node.apply(&[
@@ -504,7 +501,7 @@ fn views_hold_still_under_a_writer() {
 }
 
 #[test]
-fn slots_of_an_old_block_are_found_in_order_with_those_that_went_since() {
+fn range_queries_include_slots_deleted_later() {
     let store = Store::memory();
     let mut tries = TrieBuffer::new(store.clone());
     let slots = |number: u64, values: &[(u64, u64, u64)]| {

@@ -1,9 +1,6 @@
-//! Folders, formats, heads, blocks and ancient files.
+//! Tests of folders, formats, heads, blocks and ancient files.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "helpers of tests, too, stop at the unexpected"
-)]
+#![allow(clippy::unwrap_used, reason = "test helpers may panic")]
 
 use std::path::Path;
 
@@ -48,7 +45,7 @@ fn receipt(number: u64) -> Receipt {
     )
 }
 
-/// Blocks 0 to `last`, each with a stale sibling, and their hashes.
+/// Writes the blocks 0 to `last`, each with a stale sibling, and returns their hashes.
 fn fill(store: &Store, last: u64) -> Vec<B256> {
     let mut hashes = Vec::new();
     let mut commit = Commit::new();
@@ -110,7 +107,7 @@ fn assert_blocks(store: &Store, hashes: &[B256]) {
 }
 
 #[test]
-fn blocks_come_back_before_and_after_migration() {
+fn blocks_are_readable_before_and_after_migration() {
     for engine in ON_DISK {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path(), options(engine, 10)).unwrap();
@@ -157,20 +154,19 @@ fn a_copy_on_the_other_engine_is_the_same() {
 }
 
 #[test]
-fn blocks_above_a_number_can_be_forgotten() {
+fn blocks_above_a_number_can_be_deleted() {
     let store = Store::memory();
     let hashes = fill(&store, 9);
     let mut commit = Commit::new();
-    assert_eq!(store.forget_blocks_above(5, &mut commit).unwrap(), 4);
+    assert_eq!(store.delete_blocks_above(5, &mut commit).unwrap(), 4);
     store.commit(commit).unwrap();
     assert_blocks(&store, &hashes[..6]);
     assert_eq!(store.number_of(&hashes[6]).unwrap(), None);
 }
 
-/// Bytes behind what the database confirmed are the trace of a crash; fewer bytes than
-/// that, or other ones, are damage.
+/// Bytes after the confirmed records were left by a crash; missing or changed bytes are damage.
 #[test]
-fn torn_tails_of_ancient_files_are_cut_and_damage_is_refused() {
+fn ancient_files_drop_torn_tails_and_refuse_damage() {
     let folder = tempfile::tempdir().unwrap();
     let open = || Store::open(folder.path(), options(Engine::Sled, 10));
     let store = open().unwrap();
@@ -180,16 +176,16 @@ fn torn_tails_of_ancient_files_are_cut_and_damage_is_refused() {
     for name in ["hashes", "headers", "bodies", "receipts"] {
         for kind in ["data", "index"] {
             let path = folder.path().join(format!("ancient/{name}.{kind}"));
-            let sound = std::fs::read(&path).unwrap();
-            let torn = [sound.as_slice(), &[0xaa; 17]].concat();
+            let intact = std::fs::read(&path).unwrap();
+            let torn = [intact.as_slice(), &[0xaa; 17]].concat();
             std::fs::write(&path, torn).unwrap();
             assert_blocks(&open().unwrap(), &hashes);
             assert_eq!(
                 std::fs::read(&path).unwrap(),
-                sound,
+                intact,
                 "{name}.{kind} keeps its torn tail"
             );
-            for damaged in [&sound[..sound.len() - 1], &[], &flipped(&sound)] {
+            for damaged in [&intact[..intact.len() - 1], &[], &flipped(&intact)] {
                 std::fs::write(&path, damaged).unwrap();
                 let outcome = open().and_then(|store| store.check_ancient());
                 let error = outcome.unwrap_err();
@@ -198,20 +194,20 @@ fn torn_tails_of_ancient_files_are_cut_and_damage_is_refused() {
                     "{name}.{kind}: {error}"
                 );
             }
-            std::fs::write(&path, sound).unwrap();
+            std::fs::write(&path, intact).unwrap();
         }
     }
     assert_eq!(open().unwrap().check_ancient().unwrap(), 21);
 }
 
-fn flipped(sound: &[u8]) -> Vec<u8> {
-    let mut damaged = sound.to_vec();
-    damaged[sound.len() / 2] ^= 0x10;
+fn flipped(intact: &[u8]) -> Vec<u8> {
+    let mut damaged = intact.to_vec();
+    damaged[intact.len() / 2] ^= 0x10;
     damaged
 }
 
 #[test]
-fn one_process_a_folder() {
+fn a_folder_is_locked_by_one_process() {
     let folder = tempfile::tempdir().unwrap();
     let _store = Store::open(folder.path(), options(Engine::Sled, 10)).unwrap();
     let second = Store::open(folder.path(), options(Engine::Sled, 10))

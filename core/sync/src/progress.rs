@@ -1,16 +1,16 @@
-//! How far a sync is.
+//! Progress of a sync.
 
-/// What `eth_syncing` tells.
+/// Progress of a sync, as `eth_syncing` reports it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SyncProgress {
-    /// Number of the block that the sync began at.
+    /// Number of the block at which the sync began.
     pub starting_block: u64,
-    /// Number of the newest block that we have.
+    /// Number of the newest local block.
     pub current_block: u64,
-    /// Number of the block that the sync ends at.
+    /// Number of the block at which the sync ends.
     pub highest_block: u64,
-    /// State values that were fetched; zero in a full sync.
+    /// State values fetched so far; zero in a full sync.
     pub pulled_states: u64,
-    /// State values that are known to be needed; zero in a full sync.
+    /// State values known to be needed; zero in a full sync.
     pub known_states: u64,
 }

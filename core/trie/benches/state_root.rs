@@ -1,4 +1,5 @@
-//! The trie alone: a root from scratch, and a block's worth of changes to a big trie.
+//! Benchmarks of the trie alone: a root built from nothing, and the changes of a block to a big
+//! trie.
 
 #![expect(missing_docs, reason = "criterion's macros make a public item")]
 

@@ -1,4 +1,4 @@
-//! A trie from scratch, from entries that arrive in order.
+//! A builder of tries from sorted entries.
 
 use actoreum_primitives::{B256, EMPTY_ROOT_HASH, keccak256};
 
@@ -6,12 +6,11 @@ use crate::node::{Branch, Child, child_of, encode_branch, encode_extension, enco
 use crate::path::{nibble, shared_nibbles};
 use crate::{Path, TrieError};
 
-/// Builds a trie from sorted entries and holds only the branches of the path that it
-/// is on: a million accounts cost no more memory than one.
+/// Builds a trie from sorted entries. It holds only the branches on the current path, so that its
+/// memory does not grow with the number of entries.
 ///
-/// No key may be the beginning of another (all hashed keys and all RLP integers are
-/// safe). Each finished node of 32 bytes or more, and the root, goes to the sink with
-/// its path.
+/// No key may be a prefix of another (hashed keys and RLP integers never are). Each finished node
+/// of 32 bytes or more, and the root, is passed to the sink with its path.
 pub struct Builder<F> {
     sink: F,
     key: Vec<u8>,
@@ -21,7 +20,7 @@ pub struct Builder<F> {
 }
 
 impl<F: FnMut(&Path, Vec<u8>)> Builder<F> {
-    /// A builder whose nodes go to `sink`.
+    /// Creates a builder that passes its nodes to `sink`.
     pub fn new(sink: F) -> Self {
         Self {
             sink,
@@ -32,7 +31,7 @@ impl<F: FnMut(&Path, Vec<u8>)> Builder<F> {
         }
     }
 
-    /// Adds an entry, whose key (at most 32 bytes) is greater than all before.
+    /// Adds an entry. The key has at most 32 bytes and must be greater than all earlier keys.
     pub fn push(&mut self, key: &[u8], value: &[u8]) -> Result<(), TrieError> {
         if key.len() > 32 {
             return Err(TrieError::KeyTooLong(key.len()));
@@ -43,7 +42,7 @@ impl<F: FnMut(&Path, Vec<u8>)> Builder<F> {
             }
             let shared = shared_nibbles(&self.key, key, 0);
             if shared >= self.key.len() * 2 {
-                return Err(TrieError::Malformed("a key is the beginning of another"));
+                return Err(TrieError::Malformed("a key is a prefix of another"));
             }
             self.close_down_to(shared)?;
         }
@@ -55,7 +54,7 @@ impl<F: FnMut(&Path, Vec<u8>)> Builder<F> {
         Ok(())
     }
 
-    /// The root over all entries.
+    /// Returns the root over all entries.
     pub fn finish(mut self) -> Result<B256, TrieError> {
         if !self.started {
             return Ok(EMPTY_ROOT_HASH);
@@ -66,7 +65,7 @@ impl<F: FnMut(&Path, Vec<u8>)> Builder<F> {
             let depth = self.open[0].0;
             self.close_down_to(depth)?;
             let Some((_, branch)) = self.open.pop() else {
-                return Err(TrieError::Malformed("the builder lost its root"));
+                return Err(TrieError::Malformed("the builder has no root"));
             };
             let rlp = encode_branch(&branch);
             if depth == 0 {
@@ -82,14 +81,14 @@ impl<F: FnMut(&Path, Vec<u8>)> Builder<F> {
         Ok(root)
     }
 
-    /// Hangs the pending leaf in, closes every branch deeper than `depth`, and leaves
-    /// one open at `depth`.
+    /// Attaches the pending leaf, closes every branch deeper than `depth`, and leaves a branch open
+    /// at `depth`.
     fn close_down_to(&mut self, depth: usize) -> Result<(), TrieError> {
         let deepest = self.open.last().map(|(depth, _)| *depth);
         let parent = deepest.map_or(depth, |deepest| deepest.max(depth));
         let suffix = Path::key_range(&self.key, parent + 1, self.key.len() * 2)?;
         let leaf = encode_leaf(&suffix, &self.value);
-        self.hang(parent, parent + 1, leaf)?;
+        self.attach(parent, parent + 1, leaf)?;
         while let Some((at, branch)) = self.open.pop_if(|(at, _)| *at > depth) {
             let above = self
                 .open
@@ -100,14 +99,14 @@ impl<F: FnMut(&Path, Vec<u8>)> Builder<F> {
                 let child = self.store(&Path::key_range(&self.key, 0, at)?, rlp);
                 rlp = encode_extension(&Path::key_range(&self.key, above + 1, at)?, &child);
             }
-            self.hang(above, above + 1, rlp)?;
+            self.attach(above, above + 1, rlp)?;
         }
         Ok(())
     }
 
-    /// Hangs a node that lies at the current key's first `end` nibbles into the
-    /// branch at `depth`, which is opened where it is not.
-    fn hang(&mut self, depth: usize, end: usize, rlp: Vec<u8>) -> Result<(), TrieError> {
+    /// Attaches a node, whose path is the first `end` nibbles of the current key, to the branch at
+    /// `depth`. The branch is opened if it is not open yet.
+    fn attach(&mut self, depth: usize, end: usize, rlp: Vec<u8>) -> Result<(), TrieError> {
         let child = self.store(&Path::key_range(&self.key, 0, end)?, rlp);
         if self.open.last().is_none_or(|(open, _)| *open < depth) {
             self.open.push((depth, Branch::default()));
@@ -127,8 +126,8 @@ impl<F: FnMut(&Path, Vec<u8>)> Builder<F> {
     }
 }
 
-/// The root of a list keyed by the RLP of each index: transactions, receipts or
-/// withdrawals, each item as it is encoded for the trie.
+/// Returns the root of a list keyed by the RLP of each index: transactions, receipts or
+/// withdrawals. Each item is given as it is encoded for the trie.
 pub fn ordered_root<T: AsRef<[u8]>>(items: &[T]) -> Result<B256, TrieError> {
     let mut builder = Builder::new(|_: &Path, _| ());
     let one_byte = 1..items.len().min(0x80);

@@ -1,4 +1,4 @@
-//! Every entry of a stored trie, in order.
+//! Traversal of all entries of a stored trie.
 
 use actoreum_primitives::{B256, EMPTY_ROOT_HASH};
 
@@ -8,8 +8,8 @@ use crate::update::load_rlp;
 use crate::{Path, TrieError};
 
 /// Calls `visitor` with each key and value of the trie below `root`, in ascending order. Each
-/// stored node is checked against the hash that its parent states: what is visited before an
-/// error is in the trie, what would have come after it is not known.
+/// stored node is checked against the hash that its parent states. If the function returns an
+/// error, the entries visited before it are in the trie, and the later ones are unknown.
 pub fn leaves<S: NodeSource>(
     source: &S,
     root: B256,
@@ -18,9 +18,10 @@ pub fn leaves<S: NodeSource>(
     if root == EMPTY_ROOT_HASH {
         return Ok(());
     }
-    // The next one to visit is the last: a stack as deep as the trie, times its width.
-    let mut waiting = vec![(Path::EMPTY, Child::Hash(root))];
-    while let Some((path, child)) = waiting.pop() {
+    // A depth-first stack whose last element is visited next. Its size is bounded by the trie's
+    // depth times its width.
+    let mut pending = vec![(Path::EMPTY, Child::Hash(root))];
+    while let Some((path, child)) = pending.pop() {
         let node = match child {
             Child::Empty => continue,
             Child::Hash(hash) => Node::decode(&load_rlp(source, &path, &hash)?)?,
@@ -29,13 +30,13 @@ pub fn leaves<S: NodeSource>(
         };
         match node {
             Node::Leaf { suffix, value } => visitor(path.join(&suffix)?.packed(), &value),
-            Node::Extension { prefix, child } => waiting.push((path.join(&prefix)?, child)),
+            Node::Extension { prefix, child } => pending.push((path.join(&prefix)?, child)),
             Node::Branch(branch) => {
                 if let Some(value) = &branch.value {
                     visitor(path.packed(), value);
                 }
                 for (nibble, child) in (0..16).zip(branch.children).rev() {
-                    waiting.push((path.child(nibble)?, child));
+                    pending.push((path.child(nibble)?, child));
                 }
             }
         }
@@ -67,7 +68,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn prop_what_was_built_is_visited_and_damage_is_an_error(
+        fn prop_all_leaves_are_visited_and_a_missing_node_is_an_error(
             entries in btree_map(any::<[u8; 3]>(), proptest::collection::vec(any::<u8>(), 1..40), 0..60),
             damaged: prop::sample::Index,
         ) {

@@ -1,8 +1,8 @@
-//! Merkle-Patricia trie: roots, incremental commit, proofs.
+//! The Merkle-Patricia trie: state roots, incremental updates, proofs.
 //!
-//! A trie here is keyed by path: a node is kept under the nibbles that lead to it
-//! (for a storage trie, below the account's hashed key), so that a new version of a
-//! node overwrites the old one and nothing is ever left to collect.
+//! Nodes are keyed by path: a node is stored under the nibbles that lead to it (for a storage trie,
+//! below the account's hashed key). A new version of a node overwrites the old one, so that no
+//! garbage collection is needed.
 //!
 //! ```text
 //!   sorted changes ──> update(source, root, changes) ──> new root, changed nodes by path

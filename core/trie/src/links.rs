@@ -1,34 +1,34 @@
-//! What a node that somebody else sent names below itself.
+//! Decoding of a node's references to its children, for nodes that a peer sent.
 
 use actoreum_primitives::B256;
 
 use crate::node::{Child, Node};
 use crate::{Path, TrieError};
 
-/// Something below a node.
+/// A child of a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Link {
-    /// A node that is stored by itself, by its hash.
+    /// The hash of a child node that is stored separately.
     Node(B256),
-    /// The value of the key that ends here.
+    /// The value of the key that ends at the child's path.
     Value(Vec<u8>),
 }
 
-/// Everything that a node at `path` names: nodes and values, each with its own path. Nodes that
-/// lie inside it are gone through.
+/// Returns the children of the node at `path`, nodes and values, each with its own path. Embedded
+/// nodes are traversed.
 ///
 /// # Errors
-/// Where it is no node, or leads to keys of more than 32 bytes.
+/// Returns an error if `rlp` is not a trie node or if a child's key is longer than 32 bytes.
 pub fn links(path: &Path, rlp: &[u8]) -> Result<Vec<(Path, Link)>, TrieError> {
     let mut links = Vec::new();
-    let mut waiting = vec![(*path, Node::decode(rlp)?)];
-    while let Some((path, node)) = waiting.pop() {
+    let mut pending = vec![(*path, Node::decode(rlp)?)];
+    while let Some((path, node)) = pending.pop() {
         let mut follow = |path: Path, child: Child| -> Result<(), TrieError> {
             match child {
                 Child::Empty => {}
                 Child::Hash(hash) => links.push((path, Link::Node(hash))),
-                Child::Inline(rlp) => waiting.push((path, Node::decode(&rlp)?)),
-                Child::Virtual(node) => waiting.push((path, *node)),
+                Child::Inline(rlp) => pending.push((path, Node::decode(&rlp)?)),
+                Child::Virtual(node) => pending.push((path, *node)),
             }
             Ok(())
         };
@@ -61,7 +61,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn links_from_the_root_lead_to_every_entry_and_every_stored_node(
+        fn following_links_reaches_every_entry_and_stored_node(
             entries in btree_map(any::<[u8; 3]>(), proptest::collection::vec(any::<u8>(), 1..40), 1..60),
         ) {
             let mut nodes = HashMap::new();
@@ -72,10 +72,10 @@ mod tests {
             let root = builder.finish().unwrap();
             let mut found = BTreeMap::new();
             let mut visited = 0;
-            let mut waiting = vec![(Path::EMPTY, root)];
-            while let Some((path, hash)) = waiting.pop() {
+            let mut pending = vec![(Path::EMPTY, root)];
+            while let Some((path, hash)) = pending.pop() {
                 let Some(rlp) = nodes.get(&path) else {
-                    // A root of less than 32 bytes is stored nowhere.
+                    // A root of less than 32 bytes is not stored.
                     prop_assert!(path.is_empty());
                     return Ok(());
                 };
@@ -83,7 +83,7 @@ mod tests {
                 prop_assert_eq!(keccak256(rlp), hash);
                 for (path, link) in links(&path, rlp).unwrap() {
                     match link {
-                        Link::Node(hash) => waiting.push((path, hash)),
+                        Link::Node(hash) => pending.push((path, hash)),
                         Link::Value(value) => {
                             found.insert(<[u8; 3]>::try_from(path.packed()).unwrap(), value);
                         }
@@ -95,7 +95,7 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_survived(bytes: Vec<u8>) {
+        fn arbitrary_bytes_do_not_panic(bytes: Vec<u8>) {
             let _ = links(&Path::EMPTY, &bytes);
         }
     }

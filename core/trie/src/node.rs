@@ -1,4 +1,4 @@
-//! A trie node: leaf, extension or branch, and its RLP.
+//! Trie nodes (leaf, extension, branch) and their RLP.
 
 use actoreum_primitives::{B256, keccak256};
 use smallvec::SmallVec;
@@ -6,20 +6,20 @@ use smallvec::SmallVec;
 use crate::rlp::{header_length, put_list_header, put_string, split_item, string_length};
 use crate::{Path, TrieError};
 
-/// A node's RLP below 32 bytes, which lies inside its parent.
+/// The RLP of a node of less than 32 bytes, which is embedded in its parent.
 pub(crate) type Embedded = SmallVec<[u8; 32]>;
 
-/// What a branch or an extension holds of the node below it.
+/// A branch's or an extension's reference to a child node.
 #[derive(Debug, Clone, Default)]
 pub(crate) enum Child {
-    /// Nothing.
+    /// No child.
     #[default]
     Empty,
     /// The hash of a node that is stored under its own path.
     Hash(B256),
-    /// The node itself.
+    /// An embedded node.
     Inline(Embedded),
-    /// A node that exists in memory alone, in the middle of an update.
+    /// A node that exists only in memory, during an update.
     Virtual(Box<Node>),
 }
 
@@ -29,8 +29,8 @@ impl Child {
     }
 }
 
-/// A branch: sixteen children, and the value of the key that ends here (which keys
-/// of one length never do).
+/// A branch: sixteen children, and the value of the key that ends at the branch (which cannot occur
+/// if all keys have the same length).
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Branch {
     pub(crate) children: [Child; 16],
@@ -45,11 +45,11 @@ pub(crate) enum Node {
 }
 
 impl Node {
-    /// Reads a node; anything but its one canonical form is an error.
+    /// Decodes a node. An encoding that is not canonical is an error.
     pub(crate) fn decode(rlp: &[u8]) -> Result<Self, TrieError> {
         let (list, rest) = split_item(rlp)?;
         if !list.is_list || !rest.is_empty() {
-            return Err(TrieError::Malformed("it is not one list"));
+            return Err(TrieError::Malformed("the node is not a single list"));
         }
         let (first, after_first) = split_item(list.payload)?;
         let (second, after_second) = split_item(after_first)?;
@@ -69,7 +69,7 @@ impl Node {
             }
             let child = decode_child(second.is_list, second.payload, second.raw)?;
             if path.is_empty() || child.is_empty() {
-                return Err(TrieError::Malformed("an extension leads nowhere"));
+                return Err(TrieError::Malformed("an extension has no path or no child"));
             }
             return Ok(Self::Extension {
                 prefix: path,
@@ -85,13 +85,13 @@ impl Node {
         }
         let (value, rest) = split_item(rest)?;
         if value.is_list || !rest.is_empty() {
-            return Err(TrieError::Malformed("a branch has not 17 items"));
+            return Err(TrieError::Malformed("a branch does not have 17 items"));
         }
         branch.value = (!value.payload.is_empty()).then(|| value.payload.to_vec());
         Ok(Self::Branch(branch))
     }
 
-    /// The node's RLP.
+    /// Returns the node's RLP.
     pub(crate) fn encode(&self) -> Vec<u8> {
         match self {
             Self::Leaf { suffix, value } => encode_leaf(suffix, value),
@@ -133,8 +133,8 @@ pub(crate) fn encode_branch(branch: &Branch) -> Vec<u8> {
     out
 }
 
-/// What a parent holds of a node with this RLP: its hash, or the node itself where
-/// it is shorter than a hash.
+/// Returns a parent's reference to a node with this RLP: its hash, or the node itself if it is
+/// shorter than a hash.
 pub(crate) fn child_of(rlp: &[u8]) -> Child {
     if rlp.len() < 32 {
         Child::Inline(Embedded::from_slice(rlp))
@@ -180,7 +180,7 @@ fn decode_child(is_list: bool, payload: &[u8], raw: &[u8]) -> Result<Child, Trie
     }
 }
 
-/// The hex-prefix form of the yellow paper, appendix C.
+/// Encodes a partial path in the hex-prefix form of the yellow paper, appendix C.
 fn encode_partial_path(path: &Path, is_leaf: bool) -> SmallVec<[u8; 36]> {
     let flag = if is_leaf { 0x20 } else { 0x00 };
     let mut out = SmallVec::new();

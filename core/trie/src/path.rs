@@ -3,7 +3,7 @@
 use crate::TrieError;
 use crate::limits::MAX_NIBBLES;
 
-/// Up to 64 nibbles, packed two to a byte from the front, the rest zero.
+/// A path of up to 64 nibbles, packed two to a byte from the front; the unused nibbles are zero.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Path {
     bytes: [u8; MAX_NIBBLES / 2],
@@ -11,46 +11,46 @@ pub struct Path {
 }
 
 impl Path {
-    /// The path of the root.
+    /// Path of the root.
     pub const EMPTY: Self = Self {
         bytes: [0; MAX_NIBBLES / 2],
         len: 0,
     };
 
-    /// Number of nibbles.
+    /// Returns the number of nibbles.
     #[inline]
     pub const fn len(&self) -> usize {
         self.len as usize
     }
 
-    /// Whether this is the root's path.
+    /// Returns true if this is the root's path.
     #[inline]
     pub const fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// The nibble at `index`, which is below [`Self::len`].
+    /// Returns the nibble at `index`, which must be below [`Self::len`].
     #[inline]
     pub fn at(&self, index: usize) -> u8 {
         debug_assert!(index < self.len());
         nibble(&self.bytes, index)
     }
 
-    /// The packed nibbles; with an odd length the last low nibble is zero.
+    /// Returns the packed nibbles; with an odd length the last low nibble is zero.
     #[inline]
     pub fn packed(&self) -> &[u8] {
         &self.bytes[..self.len().div_ceil(2)]
     }
 
-    /// The key of a database entry for a node at this path: the packed nibbles,
-    /// then their number. Distinct paths have distinct keys, and nodes that lie
-    /// close in the trie lie close in the database.
+    /// Appends the database key of a node at this path: the packed nibbles, then their number.
+    /// Distinct paths have distinct keys, and nodes that are close in the trie are close in the
+    /// database.
     pub fn append_to(&self, key: &mut Vec<u8>) {
         key.extend_from_slice(self.packed());
         key.push(self.len);
     }
 
-    /// Reads what [`Self::append_to`] wrote; `None` where it is nothing of the kind.
+    /// Decodes the key that [`Self::append_to`] wrote; `None` if `key` is not of that form.
     pub fn from_stored(key: &[u8]) -> Option<Self> {
         let (len, packed) = key.split_last()?;
         let mut path = Self {
@@ -64,12 +64,12 @@ impl Path {
         (path.len().is_multiple_of(2) || packed.last()? & 0x0f == 0).then_some(path)
     }
 
-    /// All nibbles of a key of at most 32 bytes.
+    /// Returns the path of all nibbles of a key of at most 32 bytes.
     pub(crate) fn from_key(key: &[u8]) -> Result<Self, TrieError> {
         Self::key_range(key, 0, key.len() * 2)
     }
 
-    /// The nibbles of `key` in `start..end`.
+    /// Returns the nibbles of `key` in `start..end`.
     pub(crate) fn key_range(key: &[u8], start: usize, end: usize) -> Result<Self, TrieError> {
         let len = end - start;
         if len > MAX_NIBBLES {
@@ -94,20 +94,20 @@ impl Path {
         Ok(path)
     }
 
-    /// The nibbles in `start..end`.
+    /// Returns the nibbles in `start..end`.
     pub(crate) fn range(&self, start: usize, end: usize) -> Self {
         debug_assert!(start <= end && end <= self.len());
         Self::key_range(&self.bytes, start, end).unwrap_or(Self::EMPTY)
     }
 
-    /// This path and one nibble more.
+    /// Returns this path followed by one nibble.
     pub(crate) fn child(&self, nibble: u8) -> Result<Self, TrieError> {
         let mut path = *self;
         path.push(nibble)?;
         Ok(path)
     }
 
-    /// This path followed by another.
+    /// Returns this path followed by another path.
     pub(crate) fn join(&self, tail: &Self) -> Result<Self, TrieError> {
         let mut path = *self;
         if self.len() + tail.len() > MAX_NIBBLES {
@@ -140,7 +140,7 @@ impl Path {
         Ok(())
     }
 
-    /// Number of leading nibbles that this path shares with `key` from `start` on.
+    /// Returns the number of leading nibbles that this path shares with `key` from `start` on.
     pub(crate) fn shared_with_key(&self, key: &[u8], start: usize) -> usize {
         let limit = self.len().min((key.len() * 2).saturating_sub(start));
         (0..limit)
@@ -155,7 +155,7 @@ impl std::fmt::Debug for Path {
     }
 }
 
-/// Nibble `index` of a key, high nibbles first.
+/// Returns the nibble of a key at `index`, high nibbles first.
 #[inline]
 pub(crate) fn nibble(key: &[u8], index: usize) -> u8 {
     let byte = key[index / 2];
@@ -166,7 +166,7 @@ pub(crate) fn nibble(key: &[u8], index: usize) -> u8 {
     }
 }
 
-/// Number of leading nibbles, counted from `start`, that two keys share.
+/// Returns the number of leading nibbles, counted from `start`, that two keys share.
 pub(crate) fn shared_nibbles(left: &[u8], right: &[u8], start: usize) -> usize {
     let limit = left.len().min(right.len()) * 2;
     let mut index = start;

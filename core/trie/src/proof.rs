@@ -1,4 +1,4 @@
-//! Reading one key, and proving what it holds.
+//! Lookup of one key, and Merkle proofs of its value.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use crate::source::NodeSource;
 use crate::update::load_rlp;
 use crate::{Path, TrieError};
 
-/// The value of a key in the trie below `root`.
+/// Returns the value of a key in the trie below `root`.
 pub fn get<S: NodeSource>(
     source: &S,
     root: B256,
@@ -19,8 +19,8 @@ pub fn get<S: NodeSource>(
     walk(root, key, |path, hash| load_rlp(source, path, hash))
 }
 
-/// The stored nodes on the way to a key, root first, each as its RLP: a proof of the
-/// key's value, or that it has none. Of an empty trie the proof is empty.
+/// Returns the stored nodes on the path to a key, root first, each as its RLP. They prove the key's
+/// value or its absence. The proof of an empty trie is empty.
 pub fn prove<S: NodeSource>(source: &S, root: B256, key: &[u8]) -> Result<Vec<Vec<u8>>, TrieError> {
     let mut proof = Vec::new();
     walk(root, key, |path, hash| {
@@ -31,8 +31,8 @@ pub fn prove<S: NodeSource>(source: &S, root: B256, key: &[u8]) -> Result<Vec<Ve
     Ok(proof)
 }
 
-/// Checks a proof (root first, no node too many) and returns the value that it
-/// proves, or `None` where it proves that the key has none.
+/// Verifies a proof (root first, no superfluous nodes) and returns the value that it proves, or
+/// `None` if it proves that the key is absent.
 pub fn verify<N: AsRef<[u8]>>(
     root: B256,
     key: &[u8],
@@ -56,9 +56,7 @@ pub fn verify<N: AsRef<[u8]>>(
         Ok(Cow::Borrowed(rlp))
     })?;
     if left.next().is_some() {
-        return Err(TrieError::Malformed(
-            "the proof has nodes that lead nowhere",
-        ));
+        return Err(TrieError::Malformed("the proof has superfluous nodes"));
     }
     Ok(value)
 }

@@ -1,20 +1,20 @@
-//! The little RLP that trie nodes need, strict: one encoding for each value.
+//! The part of RLP that trie nodes need. Decoding is strict: a value has one valid encoding.
 
 use crate::TrieError;
 
 /// An RLP item, borrowed from its input.
 pub(crate) struct Item<'a> {
-    /// Whether it is a list.
+    /// Whether the item is a list.
     pub(crate) is_list: bool,
-    /// What it holds, without its header.
+    /// Content without the header.
     pub(crate) payload: &'a [u8],
-    /// All of it, with its header.
+    /// Whole encoding, including the header.
     pub(crate) raw: &'a [u8],
 }
 
-/// Splits the first item off `input`.
+/// Splits the first item off `input` and returns it with the rest.
 pub(crate) fn split_item(input: &[u8]) -> Result<(Item<'_>, &[u8]), TrieError> {
-    const SHORT: TrieError = TrieError::Malformed("it ends too early");
+    const SHORT: TrieError = TrieError::Malformed("the input is truncated");
     let first = *input.first().ok_or(SHORT)?;
     let (is_list, header, length) = match first {
         0x00..=0x7f => (false, 0, 1),
@@ -43,24 +43,22 @@ fn long_length(input: &[u8], length_bytes: u8) -> Result<(usize, usize), TrieErr
     let header = 1 + usize::from(length_bytes);
     let digits = input
         .get(1..header)
-        .ok_or(TrieError::Malformed("it ends too early"))?;
+        .ok_or(TrieError::Malformed("the input is truncated"))?;
     if digits.len() > 4 || digits[0] == 0 {
         return Err(TrieError::Malformed(
-            "a length has leading zeros or is absurd",
+            "a length has leading zeros or is too large",
         ));
     }
     let length = digits
         .iter()
         .fold(0, |length, digit| length << 8 | usize::from(*digit));
     if length < 56 {
-        return Err(TrieError::Malformed(
-            "a short length is written the long way",
-        ));
+        return Err(TrieError::Malformed("a short length has the long form"));
     }
     Ok((header, length))
 }
 
-/// Bytes that a header takes for a payload of this length.
+/// Returns the size of the header of a payload of this length, in bytes.
 pub(crate) const fn header_length(payload: usize) -> usize {
     match payload {
         0..56 => 1,
@@ -71,7 +69,7 @@ pub(crate) const fn header_length(payload: usize) -> usize {
     }
 }
 
-/// Bytes that a string takes with its header.
+/// Returns the size of a string with its header, in bytes.
 pub(crate) fn string_length(string: &[u8]) -> usize {
     match string {
         [byte] if *byte < 0x80 => 1,
@@ -104,8 +102,8 @@ pub(crate) fn put_string(out: &mut Vec<u8>, string: &[u8]) {
     }
 }
 
-/// The RLP of a big-endian integer whose leading zeros are dropped: the form of a
-/// storage slot's value in its trie.
+/// Encodes a big-endian integer without its leading zeros, which is the form of a storage slot's
+/// value in its trie.
 pub fn encode_uint(big_endian: &[u8]) -> Vec<u8> {
     let zeros = big_endian.iter().take_while(|byte| **byte == 0).count();
     let significant = &big_endian[zeros..];

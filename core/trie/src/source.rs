@@ -1,4 +1,4 @@
-//! Where the nodes of a trie come from.
+//! The interface through which tries read their nodes.
 
 use std::borrow::Cow;
 
@@ -6,58 +6,58 @@ use actoreum_primitives::B256;
 
 use crate::Path;
 
-/// Why a trie could not be read or changed.
+/// An error of reading or updating a trie.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TrieError {
-    /// A node that its parent names is not there: the database needs repair.
+    /// A node that its parent refers to is missing: the database needs repair.
     #[error("trie node {hash} at path {path:?} is missing")]
     Missing {
-        /// Where the node should be.
+        /// Path of the missing node.
         path: Path,
-        /// The hash that its parent (or the root) states.
+        /// Hash that the parent (or the root) states.
         hash: B256,
     },
-    /// A node is there, but is not the one that its parent names: repair.
+    /// A node does not have the hash that its parent states: the database needs repair.
     #[error("trie node at path {path:?} hashes to {found}, its parent states {hash}")]
     Corrupt {
-        /// Where the node lies.
+        /// Path of the node.
         path: Path,
-        /// The hash that its parent (or the root) states.
+        /// Hash that the parent (or the root) states.
         hash: B256,
-        /// The hash of what was found.
+        /// Hash of the node that was read.
         found: B256,
     },
-    /// Bytes that are no trie node: repair, or refuse the proof they came in.
+    /// Bytes are not a trie node. A database needs repair; a proof is invalid.
     #[error("malformed trie node: {0}")]
     Malformed(&'static str),
-    /// A key of more bytes than a path can hold.
+    /// A key has more than 32 bytes.
     #[error("trie keys hold at most 32 bytes, this one has {0}")]
     KeyTooLong(usize),
-    /// Changes or entries out of order, or twice the same key: the caller's mistake.
+    /// Changes or entries are not sorted, or have a duplicate key: an error of the caller.
     #[error("trie keys must be sorted and distinct")]
     Unsorted,
-    /// The store below failed.
+    /// The underlying store failed.
     #[error("reading trie nodes failed: {0}")]
     Backend(String),
 }
 
-/// A node as a source hands it out.
+/// A node that a source returned.
 #[derive(Debug, Clone)]
 pub struct Fetched<'a> {
     /// The node's RLP.
     pub rlp: Cow<'a, [u8]>,
-    /// Whether the source itself made these bytes (a buffer of nodes just hashed), so
-    /// that they need not be hashed again. Bytes from a disk are never verified.
+    /// Whether the source computed these bytes itself (a buffer of nodes that were just hashed), so
+    /// that they need not be hashed again. Bytes read from disk are never verified.
     pub verified: bool,
 }
 
-/// A store of trie nodes by path.
+/// A reader of trie nodes by path.
 pub trait NodeSource: Sync {
-    /// The node at `path`, or `None` where there is none.
+    /// Returns the node at `path`, or `None` if there is none.
     fn node(&self, path: &Path) -> Result<Option<Fetched<'_>>, TrieError>;
 }
 
-/// The source of a trie that starts empty.
+/// A source without nodes, for an empty trie.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct EmptySource;
 

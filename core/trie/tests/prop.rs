@@ -1,23 +1,22 @@
-//! Random inserts and deletes over several commits against the definition.
+//! Property tests: random inserts and deletes over several commits, compared with the definition.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "helpers of tests, too, stop at the unexpected"
-)]
+#![allow(clippy::unwrap_used, reason = "test helpers may panic")]
 
 mod common;
 
 use std::collections::BTreeMap;
 
 use actoreum_primitives::{B256, EMPTY_ROOT_HASH, keccak256};
-use actoreum_trie::{TrieError, get, ordered_root, plain_root, prove, update, verify};
+use actoreum_trie::{
+    Builder, Path, TrieError, get, ordered_root, plain_root, prove, update, verify,
+};
 use common::{Nodes, naive_root};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 
 type Changes = BTreeMap<B256, Option<Vec<u8>>>;
 
-/// Keys that share long beginnings, so that extensions split and branches collapse.
+/// Keys with long common prefixes, so that extensions split and branches collapse.
 fn key() -> impl Strategy<Value = B256> {
     prop_oneof![
         (0_u8..40).prop_map(|seed| keccak256([seed])),
@@ -29,7 +28,20 @@ fn key() -> impl Strategy<Value = B256> {
     ]
 }
 
-/// Short values make embedded nodes, which hashed keys alone never do.
+/// Returns the nodes and the root of a trie that is built at once.
+fn built(entries: &BTreeMap<Vec<u8>, Vec<u8>>) -> (Nodes, B256) {
+    let mut nodes = Nodes::default();
+    let mut builder = Builder::new(|path: &Path, rlp| {
+        nodes.0.insert(*path, rlp);
+    });
+    for (key, value) in entries {
+        builder.push(key, value).unwrap();
+    }
+    let root = builder.finish().unwrap();
+    (nodes, root)
+}
+
+/// Short values lead to embedded nodes, which do not occur with hashed keys alone.
 fn commits() -> impl Strategy<Value = Vec<Changes>> {
     let value = prop_oneof![
         2 => vec(1_u8.., 1..3).prop_map(Some),
@@ -43,7 +55,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(400) })]
 
     #[test]
-    fn commits_agree_with_the_definition(commits in commits()) {
+    fn incremental_commits_agree_with_the_definition(commits in commits()) {
         let mut model = BTreeMap::new();
         let mut nodes = Nodes::default();
         let mut root = EMPTY_ROOT_HASH;
@@ -59,9 +71,9 @@ proptest! {
                 };
             }
             prop_assert_eq!(root, naive_root(&model));
-            let (built, built_root) = Nodes::built(&model);
+            let (at_once, built_root) = built(&model);
             prop_assert_eq!(built_root, root);
-            prop_assert_eq!(&nodes, &built, "nodes left behind, or missing");
+            prop_assert_eq!(&nodes, &at_once, "nodes left behind, or missing");
         }
         for seed in 0_u8..40 {
             let key = keccak256([seed]);
@@ -90,12 +102,12 @@ proptest! {
         prop_assert_eq!(ordered_root(&items).unwrap(), naive_root(&model));
     }
 
-    /// A flipped bit anywhere is an error or out of the way, never another answer.
+    /// A flipped bit gives an error or is on another path; it never changes an answer.
     #[test]
-    fn damage_is_found(seed in 0_u8..40, node in any::<prop::sample::Index>(), bit in any::<usize>()) {
+    fn a_flipped_bit_is_detected(seed in 0_u8..40, node in any::<prop::sample::Index>(), bit in any::<usize>()) {
         let model: BTreeMap<_, _> =
             (0_u8..40).map(|seed| (keccak256([seed]).to_vec(), vec![seed | 1; 40])).collect();
-        let (mut nodes, root) = Nodes::built(&model);
+        let (mut nodes, root) = built(&model);
         let path = *nodes.0.keys().nth(node.index(nodes.0.len())).unwrap();
         let rlp = nodes.0.get_mut(&path).unwrap();
         let at = bit % (rlp.len() * 8);
@@ -116,9 +128,9 @@ proptest! {
         }
     }
 
-    /// Proofs come from strangers.
+    /// A proof is untrusted input.
     #[test]
-    fn any_bytes_are_survived_as_a_proof(nodes in vec(vec(any::<u8>(), 0..80), 0..4)) {
+    fn arbitrary_bytes_as_a_proof_do_not_panic(nodes in vec(vec(any::<u8>(), 0..80), 0..4)) {
         let root = nodes.first().map_or(B256::ZERO, keccak256);
         let _ = verify(root, &[1, 2, 3], &nodes);
         let _ = verify(root, keccak256([1]).as_slice(), &nodes);
@@ -150,9 +162,9 @@ fn large_updates_in_parallel_agree_with_the_builder() {
         };
     }
     let model = model.into_iter().map(|(k, v)| (k.to_vec(), v)).collect();
-    let (built, root) = Nodes::built(&model);
+    let (at_once, root) = built(&model);
     assert_eq!(second.root, root);
-    assert_eq!(nodes, built);
+    assert_eq!(nodes, at_once);
 }
 
 #[test]

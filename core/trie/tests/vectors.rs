@@ -1,9 +1,6 @@
-//! The official trie vectors, and mainnet's genesis.
+//! The official trie vectors, and the state root of mainnet's genesis.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "helpers of tests, too, stop at the unexpected"
-)]
+#![allow(clippy::unwrap_used, reason = "test helpers may panic")]
 
 mod common;
 
@@ -59,7 +56,7 @@ fn bytes(value: &Value) -> Option<Vec<u8>> {
     ))
 }
 
-/// Steps in their order: a list of pairs, or an object where any order must do.
+/// Returns the steps in their order: a list of pairs, or an object, for which any order is valid.
 fn steps(input: &Value) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
     match input {
         Value::Array(pairs) => pairs
@@ -118,7 +115,7 @@ fn vectors_trie() {
     assert!(count > 20, "only {count} vectors were found");
 }
 
-/// Every step as a commit of its own, where the keys are hashed.
+/// Applies every step as a commit of its own, for tries with hashed keys.
 fn one_by_one(steps: &[(Vec<u8>, Option<Vec<u8>>)], is_secure: bool, expected: B256, name: &str) {
     if !is_secure {
         return;

@@ -1,5 +1,5 @@
-//! What a transaction costs on its way in, by what is in the pool already; and a flood of a
-//! million distinct senders.
+//! Benchmarks of adding a transaction, by the pool's contents, and a flood of a million distinct
+//! senders.
 #![expect(missing_docs, reason = "criterion's macros make a public item")]
 
 use std::hint::black_box;
@@ -11,7 +11,7 @@ use actoreum_txpool::{Head, Origin, Pool, PoolConfig, PoolTx};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use rayon::prelude::*;
 
-/// Everybody has an ether.
+/// A state in which every account has one ether.
 struct Rich;
 
 impl StateReader for Rich {
@@ -62,7 +62,7 @@ fn pooled(transaction: Transaction) -> PooledTransaction {
     }
 }
 
-/// 20,000 transfers of some senders, in the order of their nonces.
+/// Returns 20,000 transfers of `senders` senders, in the order of their nonces.
 fn transfers(senders: u64) -> Vec<Arc<PoolTx>> {
     let keys: Vec<SecretKey> = (0..senders).map(|_| SecretKey::random()).collect();
     let rules = head().senders;
@@ -77,8 +77,9 @@ fn transfers(senders: u64) -> Vec<Arc<PoolTx>> {
         .expect("they are signed")
 }
 
-/// Distinct senders, each for the price of one recovery: a made-up signature belongs to somebody.
-fn strangers(count: u64, gas_price: u64) -> Vec<Arc<PoolTx>> {
+/// Returns transactions of distinct senders, each for the cost of one recovery: a random signature
+/// recovers to some address.
+fn unique_transfers(count: u64, gas_price: u64) -> Vec<Arc<PoolTx>> {
     let rules = head().senders;
     let payload = transfer(0, gas_price);
     let of = |index: u64| {
@@ -97,13 +98,13 @@ fn strangers(count: u64, gas_price: u64) -> Vec<Arc<PoolTx>> {
 }
 
 fn add_all(pool: &mut Pool, transactions: &[Arc<PoolTx>], origin: Origin) -> usize {
-    let mut taken = 0;
+    let mut added = 0;
     for tx in transactions {
-        taken += usize::from(pool.add(Arc::clone(tx), origin, &Rich, 0).is_ok());
-        // As the actor does for its readers.
+        added += usize::from(pool.add(Arc::clone(tx), origin, &Rich, 0).is_ok());
+        // The actor takes a snapshot for its readers in the same way.
         black_box(pool.snapshot());
     }
-    taken
+    added
 }
 
 fn ingest(criterion: &mut Criterion) {
@@ -156,33 +157,33 @@ fn prepare(criterion: &mut Criterion) {
     });
 }
 
-/// A flood is too long for criterion's samples: it runs once and prints its figures.
+/// A flood takes too long for criterion's samples: it runs once and prints its figures.
 fn flood(_: &mut Criterion) {
-    const STRANGERS: u64 = 1_000_000;
+    const FLOOD_SIZE: u64 = 1_000_000;
     let honest = transfers(200);
     let honest = &honest[..3_200];
     let mut pool = pool();
-    let taken = add_all(&mut pool, honest, Origin::Reorg);
-    assert_eq!(taken, honest.len());
-    let begun = Instant::now();
-    let flood = strangers(STRANGERS, GWEI - 1);
-    let prepared = begun.elapsed();
-    let begun = Instant::now();
+    let added = add_all(&mut pool, honest, Origin::Reorg);
+    assert_eq!(added, honest.len());
+    let started = Instant::now();
+    let flood = unique_transfers(FLOOD_SIZE, GWEI - 1);
+    let prepared = started.elapsed();
+    let started = Instant::now();
     for (index, tx) in flood.iter().enumerate() {
         let peer = B256::repeat_byte((index % 50) as u8);
         let _ = pool.add(Arc::clone(tx), Origin::Remote(peer), &Rich, 0);
     }
-    let elapsed = begun.elapsed();
+    let elapsed = started.elapsed();
     let snapshot = pool.snapshot();
-    let left = honest
+    let remaining = honest
         .iter()
         .filter(|tx| snapshot.get(&tx.hash()).is_some());
     println!(
-        "flood: {} distinct senders, prepared in {prepared:.1?} on all cores, refused or taken \
-         in {elapsed:.1?} ({:.2?} each); {} of {} honest ones left, {} bytes",
+        "flood: {} distinct senders, prepared in {prepared:.1?} on all cores, refused or added \
+         in {elapsed:.1?} ({:.2?} each); {} of {} honest ones remaining, {} bytes",
         flood.len(),
         elapsed / u32::try_from(flood.len()).unwrap_or(u32::MAX),
-        left.count(),
+        remaining.count(),
         honest.len(),
         pool.bytes(),
     );

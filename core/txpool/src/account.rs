@@ -1,4 +1,4 @@
-//! The transactions of one sender.
+//! A sender's account with its transactions in the pool.
 
 use std::sync::Arc;
 
@@ -10,23 +10,23 @@ use crate::transaction::PoolTx;
 /// The node id of a peer.
 pub type PeerId = B256;
 
-/// Where a transaction came from.
+/// The origin of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
-    /// Submitted here: over RPC, from a wallet of this node, from the journal.
+    /// Submitted to this node: over RPC, from a wallet of this node, or from the journal.
     Local,
-    /// Sent by a peer.
+    /// Received from a peer.
     Remote(PeerId),
-    /// Taken back out of a block by a reorg.
+    /// Returned to the pool by a reorg.
     Reorg,
 }
 
-/// Whether a transaction can be executed.
+/// The sub-pool of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Lane {
-    /// With those before it, it follows the state's nonce.
+pub(crate) enum SubPool {
+    /// Executable: its nonce follows the state's nonce and the pending transactions before it.
     Pending,
-    /// An earlier nonce is missing.
+    /// Not executable yet: an earlier nonce is missing.
     Queued,
 }
 
@@ -34,30 +34,31 @@ pub(crate) enum Lane {
 #[derive(Debug, Clone)]
 pub(crate) struct Entry {
     pub tx: Arc<PoolTx>,
-    /// Who sent it, where a peer did: it counts against that peer.
+    /// The peer that sent the transaction, whose share of the pool it counts against.
     pub peer: Option<PeerId>,
-    /// The order of arrival.
+    /// The sequence number of its arrival.
     pub seq: u64,
 }
 
 /// A sender with its transactions by nonce. Those from the state's nonce on without a gap are
-/// pending, the rest is queued: the border is a number, and no transaction is in two places.
+/// pending, the rest is queued: one number marks the border, so that no transaction can be in both
+/// sub-pools.
 #[derive(Debug, Clone)]
 pub(crate) struct Account {
-    /// The state's nonce.
+    /// The account's nonce in the state.
     pub nonce: u64,
-    /// The state's balance, in wei.
+    /// The account's balance in the state, in wei.
     pub balance: U256,
-    /// Whether its code is a delegation (EIP-7702).
+    /// Whether the account's code is a delegation (EIP-7702).
     pub is_delegated: bool,
-    /// Whether its transactions are local ones.
+    /// Whether the account's transactions are local.
     pub is_local: bool,
     pub txs: RedBlackTreeMapSync<u64, Entry>,
-    /// How many of `txs`, from the first one on, are pending.
+    /// The number of pending transactions, which are the first ones in `txs`.
     pub pending: u64,
-    /// The sum of what all of them can cost, in wei. Never more than the balance.
+    /// The sum of the maximum costs of all transactions, in wei. Never more than the balance.
     pub cost: U256,
-    /// When it last got a transaction, in seconds of the caller's clock.
+    /// The time of the last new transaction, in seconds of the caller's clock.
     pub active_at: u64,
 }
 
@@ -75,21 +76,21 @@ impl Account {
         }
     }
 
-    /// The same sender without a transaction.
+    /// Returns the same account without transactions.
     pub(crate) fn emptied(&self) -> Self {
         Self::new(self.nonce, self.balance, self.is_delegated, self.is_local)
     }
 
-    /// The first nonce that no pending transaction has.
+    /// Returns the first nonce after the pending transactions.
     pub(crate) fn next_nonce(&self) -> u64 {
         self.nonce.saturating_add(self.pending)
     }
 
-    pub(crate) fn lane(&self, nonce: u64) -> Lane {
+    pub(crate) fn sub_pool(&self, nonce: u64) -> SubPool {
         if (self.nonce..self.next_nonce()).contains(&nonce) {
-            Lane::Pending
+            SubPool::Pending
         } else {
-            Lane::Queued
+            SubPool::Queued
         }
     }
 
@@ -104,7 +105,7 @@ impl Account {
     }
 
     pub(crate) fn queued_entries(&self) -> impl Iterator<Item = &Entry> {
-        let is_queued = |(nonce, _): &(&u64, &Entry)| self.lane(**nonce) == Lane::Queued;
+        let is_queued = |(nonce, _): &(&u64, &Entry)| self.sub_pool(**nonce) == SubPool::Queued;
         self.txs.iter().filter(is_queued).map(|(_, entry)| entry)
     }
 }

@@ -10,34 +10,35 @@ use crate::account::{Account, Entry};
 use crate::snapshot::Snapshot;
 use crate::transaction::PoolTx;
 
-/// Pending transactions by price and nonce: local ones first, then the best tip; of equal tips
-/// the one that came first. Made by [`Snapshot::best`].
+/// An iterator over pending transactions by price and nonce, made by [`Snapshot::best`]: local
+/// transactions first, then the highest tip; of equal tips the earliest arrival.
 ///
-/// One whose fee does not reach the base fee is left out, with those of its sender that follow.
+/// A transaction whose fee cap is below the base fee is left out, with the later ones of its
+/// sender.
 #[derive(Debug)]
-pub struct Best {
+pub struct BestTransactions {
     snapshot: Snapshot,
     base_fee: Option<u64>,
-    local: BinaryHeap<Front>,
-    remote: BinaryHeap<Front>,
+    local: BinaryHeap<NextTx>,
+    remote: BinaryHeap<NextTx>,
     skipped: HashSet<Address>,
 }
 
 /// The next transaction of a sender.
 #[derive(Debug)]
-struct Front {
+struct NextTx {
     tip: U256,
     seq: Reverse<u64>,
     tx: Arc<PoolTx>,
 }
 
-impl Best {
+impl BestTransactions {
     pub(crate) fn new(snapshot: Snapshot, base_fee: Option<u64>) -> Self {
         let fronts = |is_local: bool| {
             let accounts = snapshot.accounts.values();
             accounts
                 .filter(|account| account.is_local == is_local)
-                .filter_map(|account| front(account, account.nonce, base_fee))
+                .filter_map(|account| next_tx(account, account.nonce, base_fee))
                 .collect()
         };
         let (local, remote) = (fronts(true), fronts(false));
@@ -50,13 +51,13 @@ impl Best {
         }
     }
 
-    /// Leaves out whatever else this sender has: its last one can't stand in the block.
+    /// Leaves out all further transactions of this sender, whose last one can't be included.
     pub fn skip_sender(&mut self, sender: Address) {
         self.skipped.insert(sender);
     }
 }
 
-impl Iterator for Best {
+impl Iterator for BestTransactions {
     type Item = Arc<PoolTx>;
 
     fn next(&mut self) -> Option<Arc<PoolTx>> {
@@ -72,41 +73,43 @@ impl Iterator for Best {
                 continue;
             }
             let account = self.snapshot.accounts.get(&tx.sender());
-            let next = account.and_then(|it| front(it, tx.nonce() + 1, self.base_fee));
+            let next = account.and_then(|it| next_tx(it, tx.nonce() + 1, self.base_fee));
             fronts.extend(next);
             return Some(tx);
         }
     }
 }
 
-fn front(account: &Account, nonce: u64, base_fee: Option<u64>) -> Option<Front> {
+/// Returns the transaction of an account at `nonce`, if it is pending and its fee cap reaches the
+/// base fee.
+fn next_tx(account: &Account, nonce: u64, base_fee: Option<u64>) -> Option<NextTx> {
     if nonce >= account.next_nonce() {
         return None;
     }
     let Entry { tx, seq, .. } = account.txs.get(&nonce)?;
-    Some(Front {
+    Some(NextTx {
         tip: tx.transaction().effective_tip(base_fee)?,
         seq: Reverse(*seq),
         tx: Arc::clone(tx),
     })
 }
 
-impl Ord for Front {
+impl Ord for NextTx {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         (self.tip, self.seq).cmp(&(other.tip, other.seq))
     }
 }
 
-impl PartialOrd for Front {
+impl PartialOrd for NextTx {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl PartialEq for Front {
+impl PartialEq for NextTx {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other).is_eq()
     }
 }
 
-impl Eq for Front {}
+impl Eq for NextTx {}

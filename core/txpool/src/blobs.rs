@@ -1,4 +1,4 @@
-//! Whether a transaction's blobs are what it says (EIP-4844, EIP-7594).
+//! Validation of blob sidecars (EIP-4844, EIP-7594).
 
 use actoreum_primitives::alloy_primitives::FixedBytes;
 use actoreum_primitives::{B256, BlobSidecar, Bytes, SidecarProofs};
@@ -7,10 +7,11 @@ use sha2::{Digest, Sha256};
 
 use crate::error::AddError;
 
-/// The first byte of a versioned hash (EIP-4844).
+/// The version byte of a versioned hash (EIP-4844).
 const VERSION: u8 = 0x01;
 
-/// Checks counts, then hashes, then proofs: the cheapest first.
+/// Checks a sidecar against the transaction's blob hashes: counts, then hashes, then proofs, the
+/// cheapest first.
 pub(crate) fn check(hashes: &[B256], sidecar: &BlobSidecar) -> Result<(), AddError> {
     let count = hashes.len();
     let (proofs, proofs_wanted) = match &sidecar.proofs {
@@ -49,8 +50,8 @@ pub(crate) fn check(hashes: &[B256], sidecar: &BlobSidecar) -> Result<(), AddErr
     }
 }
 
-/// Computes what every check of blobs needs, once for the process. It takes some seconds, which
-/// otherwise the first blob transaction waits.
+/// Loads the trusted setup, once per process. It takes some seconds, which the first blob
+/// transaction waits otherwise.
 pub fn prepare_blob_checks() {
     ethereum_kzg_settings(0);
 }
@@ -123,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn true_blobs_pass_and_every_false_part_is_refused() {
+    fn valid_blobs_pass_and_every_invalid_part_is_refused() {
         for with_cells in [false, true] {
             let (hashes, good) = sidecar(with_cells);
             assert!(check(&hashes, &good).is_ok());

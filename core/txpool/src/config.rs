@@ -1,4 +1,4 @@
-//! What the operator decides.
+//! The settings of the pool.
 
 use std::time::Duration;
 
@@ -9,25 +9,26 @@ use crate::limits::{DEFAULT_MAX_BYTES, PEER_QUEUE_SHARE_PERCENT, PEER_SHARE_PERC
 /// The pool's settings, with geth's names and defaults.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PoolConfig {
-    /// Senders that are local from the start.
+    /// Accounts to treat as local from the start.
     pub locals: Vec<Address>,
-    /// Treat what is submitted here like what peers send.
+    /// Disables the exemptions for locally submitted transactions.
     pub no_locals: bool,
-    /// The least tip, in wei a gas, of a transaction that is not local. At least 1.
+    /// Minimum tip, in wei per gas, of a transaction that is not local. At least 1.
     pub price_limit: u64,
-    /// By how many hundredths a replacement must pay more. At least 1.
+    /// Price bump in percent to replace an existing transaction. At least 1.
     pub price_bump: u64,
-    /// Executable transactions that an account keeps however full the pool is. At least 1.
+    /// Number of executable transactions guaranteed per account. At least 1.
     pub account_slots: u64,
-    /// Executable transactions in all. At least 1.
+    /// Maximum number of executable transactions of all accounts. At least 1.
     pub global_slots: u64,
-    /// Transactions of one account that wait for an earlier nonce. At least 1.
+    /// Maximum number of non-executable transactions per account. At least 1.
     pub account_queue: u64,
-    /// Transactions in all that wait for an earlier nonce. At least 1.
+    /// Maximum number of non-executable transactions of all accounts. At least 1.
     pub global_queue: u64,
-    /// How long a transaction waits for an earlier nonce after its account's last activity.
+    /// Maximum time that non-executable transactions are queued after their account's last
+    /// activity.
     pub lifetime: Duration,
-    /// Bytes of memory, local transactions included.
+    /// Maximum memory in bytes, local transactions included.
     pub max_bytes: usize,
 }
 
@@ -49,7 +50,7 @@ impl Default for PoolConfig {
 }
 
 impl PoolConfig {
-    /// The same with every number that must not be zero raised to 1, as geth does.
+    /// Raises every number that must not be zero to at least 1, as geth does.
     pub fn sanitized(mut self) -> Self {
         for number in [
             &mut self.price_limit,
@@ -64,26 +65,26 @@ impl PoolConfig {
         self
     }
 
-    /// Slots of all transactions that are not local.
+    /// Returns the maximum slots of all transactions that are not local.
     pub(crate) fn slots(&self) -> u64 {
         self.global_slots.saturating_add(self.global_queue)
     }
 
-    /// Slots of one peer's transactions.
+    /// Returns the maximum slots of one peer's transactions.
     pub(crate) fn peer_slots(&self) -> u64 {
         share(self.slots(), PEER_SHARE_PERCENT)
     }
 
-    /// Transactions of one peer that wait for an earlier nonce.
+    /// Returns the maximum number of one peer's queued transactions.
     pub(crate) fn peer_queue(&self) -> u64 {
         share(self.global_queue, PEER_QUEUE_SHARE_PERCENT)
     }
 
-    /// The least that a replacement of something that offered `old` must offer.
-    pub(crate) fn bumped(&self, old: U256) -> U256 {
+    /// Returns the minimum price that a replacement of a transaction with price `old` must offer.
+    pub(crate) fn min_replacement_price(&self, old: U256) -> U256 {
         let percent = U256::from(self.price_bump.saturating_add(100));
-        let bumped = old.checked_mul(percent).unwrap_or(U256::MAX);
-        (bumped / U256::from(100)).max(old.saturating_add(U256::from(1)))
+        let min_replacement_price = old.checked_mul(percent).unwrap_or(U256::MAX);
+        (min_replacement_price / U256::from(100)).max(old.saturating_add(U256::from(1)))
     }
 }
 

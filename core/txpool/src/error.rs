@@ -1,160 +1,165 @@
-//! Why a transaction is not taken.
+//! Errors of adding a transaction to the pool.
 
 use actoreum_primitives::{Address, B256, Fork, SenderError, StateError, U256};
 
-/// Why a transaction is not taken. The texts are geth 1.8.27's, and later ones' for what came
-/// later, so that clients which match on them go on working.
+/// The reason why the pool refused a transaction. The texts are those of geth 1.8.27, and of later
+/// versions for later features, because clients match on them.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum AddError {
-    /// It is in the pool already.
+    /// The pool has the transaction already.
     #[error("known transaction: {0:x}")]
     Known(B256),
-    /// It is larger than any transaction may be.
+    /// The transaction exceeds the size limit.
     #[error("oversized data")]
     Oversized,
-    /// Its type comes with a later fork, or this chain takes none of it.
+    /// The transaction's type needs a later fork, or is not supported by this chain.
     #[error("transaction type not supported: type {tx_type} rejected, pool not yet in {since:?}")]
     TypeNotSupported {
         /// The EIP-2718 type byte.
         tx_type: u8,
-        /// The fork that brings it.
+        /// The fork that introduces the type.
         since: Fork,
     },
-    /// The chain has Cancun's rules and no room for blobs.
+    /// The chain has Cancun's rules and no blob schedule.
     #[error("transaction type not supported: this chain takes no blobs")]
     NoBlobMarket,
-    /// It asks for more gas than a block has.
+    /// The transaction's gas limit exceeds the block gas limit.
     #[error("exceeds block gas limit")]
     GasLimit,
-    /// It asks for more gas than a transaction may (EIP-7825).
+    /// The transaction's gas limit exceeds the cap per transaction (EIP-7825).
     #[error("transaction gas limit too high (cap: {cap}, tx: {have})")]
     GasLimitCap {
-        /// Gas that a transaction may ask for.
+        /// Maximum gas limit of a transaction.
         cap: u64,
-        /// Gas that it asks for.
+        /// Gas limit of the transaction.
         have: u64,
     },
-    /// Its signature is not valid here.
+    /// The signature of a legacy transaction is invalid on this chain.
     #[error("invalid sender")]
     InvalidSender,
-    /// The signature of a typed transaction is not valid here.
+    /// The signature of a typed transaction is invalid on this chain.
     #[error("invalid sender: {0}")]
     InvalidTypedSender(SenderError),
     /// The sender is a contract (EIP-3607).
     #[error("sender not an eoa: address {sender}, codehash: {code_hash}")]
     SenderNotEoa {
-        /// Who sent it.
+        /// The sender's address.
         sender: Address,
-        /// The hash of its code.
+        /// The hash of the sender's code.
         code_hash: B256,
     },
-    /// It offers less than the pool asks for, or less than everything in a full pool.
+    /// The transaction's tip is below the pool's minimum, or its price is below every price in a
+    /// full pool.
     #[error("transaction underpriced")]
     Underpriced,
-    /// It takes the place of another one and does not offer enough more.
+    /// The transaction would replace another one and does not bump its price enough.
     #[error("replacement transaction underpriced")]
     ReplacementUnderpriced,
-    /// The tip is part of the fee and can't be more (EIP-1559).
+    /// The priority fee exceeds the fee cap (EIP-1559).
     #[error("max priority fee per gas higher than max fee per gas")]
     TipAboveFeeCap,
-    /// The sender has used this nonce.
+    /// The nonce is below the account's nonce in the state.
     #[error("nonce too low")]
     NonceTooLow,
-    /// A nonce stays below 2^64 - 1 (EIP-2681).
+    /// The nonce is 2^64 - 1, which EIP-2681 excludes.
     #[error("nonce has max value")]
     NonceMax,
-    /// The sender can't pay for it at all.
+    /// The sender's balance does not cover the transaction.
     #[error("insufficient funds for gas * price + value")]
     InsufficientFunds,
-    /// The sender can't pay for it together with what it has in the pool.
+    /// The sender's balance does not cover the transaction together with the sender's other
+    /// transactions in the pool.
     #[error(
         "insufficient funds for gas * price + value: balance {balance}, queued cost {queued}, \
          tx cost {cost}, overshot {overshot}"
     )]
     Overdraft {
-        /// What the sender has, in wei.
+        /// The sender's balance, in wei.
         balance: U256,
-        /// What its other transactions may cost, in wei.
+        /// The maximum cost of the sender's other transactions, in wei.
         queued: U256,
-        /// What this one may cost, in wei.
+        /// The maximum cost of this transaction, in wei.
         cost: U256,
-        /// What is missing, in wei.
+        /// The missing amount, in wei.
         overshot: U256,
     },
-    /// It can't pay for what it costs before its first instruction.
+    /// The gas limit is below the intrinsic gas.
     #[error("intrinsic gas too low")]
     IntrinsicGas,
-    /// It can't pay for the least price of its data (EIP-7623).
+    /// The gas limit is below the floor price of the data (EIP-7623).
     #[error("insufficient gas for floor data gas cost: gas {have}, minimum needed {want}")]
     FloorDataGas {
-        /// Gas that it asks for.
+        /// Gas limit of the transaction.
         have: u64,
-        /// Gas that it needs.
+        /// Minimum gas limit.
         want: u64,
     },
-    /// Its creation code is too long (EIP-3860).
+    /// The init code is too long (EIP-3860).
     #[error("max initcode size exceeded: code size {have}, limit {limit}")]
     InitcodeSize {
-        /// Bytes given.
+        /// Length of the init code in bytes.
         have: usize,
-        /// Bytes allowed.
+        /// Maximum length in bytes.
         limit: usize,
     },
-    /// A blob transaction comes with its blobs.
+    /// A blob transaction came without its sidecar.
     #[error("missing sidecar in blob transaction")]
     MissingSidecar,
-    /// Its blobs are not what it says.
+    /// The sidecar does not match the transaction's blob hashes.
     #[error("{0}")]
     Sidecar(String),
-    /// A blob transaction has a blob at least.
+    /// A blob transaction has no blobs.
     #[error("blobless blob transaction")]
     Blobless,
-    /// It has more blobs than a transaction may.
+    /// The transaction has too many blobs.
     #[error("transaction blob limit exceeded: blob count {have}, limit {limit}")]
     TooManyBlobs {
-        /// Blobs brought.
+        /// Number of blobs.
         have: usize,
-        /// Blobs allowed.
+        /// Maximum number of blobs.
         limit: usize,
     },
-    /// A transaction that sets code says whose (EIP-7702).
+    /// A set-code transaction has no authorizations (EIP-7702).
     #[error("set code tx must have at least one authorization tuple")]
     NoAuthorizations,
-    /// The account has as many transactions waiting as it may.
+    /// The account's queue is full.
     #[error("account limit exceeded")]
     AccountLimit,
-    /// Others can spend what a delegated account has (EIP-7702), so one at a time is taken.
+    /// A delegated account has a transaction in the pool already. Others can spend the balance of
+    /// such an account (EIP-7702), so the pool holds one of its transactions at a time.
     #[error("in-flight transaction limit reached for delegated accounts")]
     DelegatedInFlight,
-    /// An account whose code it sets has several transactions here, which would become worthless
-    /// together (EIP-7702).
+    /// An authority of the transaction has several transactions in the pool, all of which the new
+    /// delegation could invalidate (EIP-7702).
     #[error("authority already reserved")]
     AuthorityReserved,
-    /// From a delegated account only the next nonce is taken.
+    /// The transaction of a delegated account does not have the next nonce.
     #[error("gapped-nonce tx from delegated accounts")]
     DelegatedGap,
-    /// The pool is full of executable transactions, which this one, that can't be executed yet,
-    /// does not push out.
+    /// The pool is full of executable transactions, and this one, which is not executable yet,
+    /// can't replace any of them.
     #[error("future transaction tries to replace pending")]
     FutureReplacesPending,
-    /// There is no room, whatever it offers.
+    /// There is no room, whatever the transaction's price.
     #[error("txpool is full")]
     Full,
-    /// The peer that sent it has as many in the pool as one peer may.
+    /// The peer has as many transactions in the pool as a peer may have.
     #[error("too many transactions of one peer")]
     PeerLimit,
-    /// The state could not be read: this says nothing about the transaction.
+    /// The state could not be read; the transaction may be valid.
     #[error(transparent)]
     State(#[from] StateError),
 }
 
 impl AddError {
-    /// Whether no pool can have taken the transaction, at no head of the chain: whoever passed it
-    /// on did not check it. A signature that is not valid here is not among these: nodes of one
-    /// network may differ in their chain id, which no handshake compares before eth/64, and then
-    /// honest ones pass such transactions on. See [`Self::waste`].
-    pub fn is_fault(&self) -> bool {
+    /// Returns true if the transaction is invalid for every pool, at every head of the chain: the
+    /// peer that sent it did not validate it.
+    ///
+    /// An invalid signature is not among these errors: nodes of one network may differ in their
+    /// chain id, which no handshake compares before eth/64, and then honest nodes propagate such
+    /// transactions. See [`Self::peer_fault`].
+    pub fn is_always_invalid(&self) -> bool {
         matches!(
             self,
             Self::Oversized
@@ -166,11 +171,12 @@ impl AddError {
         )
     }
 
-    /// What a remote transaction with this error says of the peer that passed it on. Honest peers
-    /// pass some on: heads differ for a moment, accounts are emptied meanwhile. What is here
-    /// already, what competes with it and what the pool's settings refuse (the least tip, its room)
-    /// says nothing.
-    pub fn waste(&self) -> Waste {
+    /// Returns the fault of the peer that sent a transaction with this error.
+    ///
+    /// Honest peers send some such transactions: heads differ for a moment, and accounts are
+    /// emptied meanwhile. A transaction that is known, that competes with one in the pool, or that
+    /// the pool's settings refuse (minimum tip, limits) is no fault.
+    pub fn peer_fault(&self) -> PeerFault {
         match self {
             Self::InsufficientFunds
             | Self::Overdraft { .. }
@@ -182,20 +188,20 @@ impl AddError {
             | Self::NoAuthorizations
             | Self::TooManyBlobs { .. }
             | Self::GasLimit
-            | Self::GasLimitCap { .. } => Waste::Useless,
-            Self::InvalidSender | Self::InvalidTypedSender(_) => Waste::Invalid,
-            _ => Waste::None,
+            | Self::GasLimitCap { .. } => PeerFault::Useless,
+            Self::InvalidSender | Self::InvalidTypedSender(_) => PeerFault::Invalid,
+            _ => PeerFault::None,
         }
     }
 }
 
-/// What a peer's transaction that was refused says of the peer; see [`AddError::waste`].
+/// The fault of a peer that sent a refused transaction; see [`AddError::peer_fault`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Waste {
-    /// Nothing.
+pub enum PeerFault {
+    /// No fault.
     None,
-    /// It can't be executed at our head. It may have been possible at the peer's.
+    /// The transaction is not executable at this node's head. It may have been at the peer's.
     Useless,
-    /// Its signature is not valid on this chain.
+    /// The transaction's signature is invalid on this chain.
     Invalid,
 }

@@ -1,30 +1,30 @@
-//! What the pool knows of the head.
+//! The head of the chain, as far as the pool needs it.
 
 use actoreum_primitives::{B256, BlobParams, ChainConfig, Fork, Header, SenderRules};
 
-/// The head that the pool stands on, as far as the rules of the next block follow from it.
+/// The pool's head, with the rules of the next block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Head {
-    /// Its hash.
+    /// Hash of the head block.
     pub hash: B256,
-    /// Its number.
+    /// Number of the head block.
     pub number: u64,
-    /// Its gas limit.
+    /// Gas limit of the head block.
     pub gas_limit: u64,
-    /// The base fee of the next block, in wei a gas; `None` before London.
+    /// The base fee of the next block, in wei per gas; `None` before London.
     pub base_fee_per_gas: Option<u64>,
-    /// The fork of the next block. One that is scheduled by time counts once the head has
-    /// reached it: when the next block is made nobody knows.
+    /// The fork of the next block. A fork that is scheduled by time counts once the head's
+    /// timestamp has reached it, because the timestamp of the next block is unknown.
     pub fork: Fork,
-    /// The blob market of the next block; `None` where it takes no blobs.
+    /// The blob parameters of the next block; `None` if it can't hold blobs.
     pub blobs: Option<BlobParams>,
-    /// The signatures that the next block allows.
+    /// The signature rules of the next block.
     pub senders: SenderRules,
 }
 
 impl Head {
-    /// The block with this header as head. `next_base_fee` is the next block's, in wei a gas,
-    /// and does not count before London.
+    /// Creates the head from a block's header. `next_base_fee` is the base fee of the next block,
+    /// in wei per gas; it is ignored before London.
     pub fn new(config: &ChainConfig, header: &Header, hash: B256, next_base_fee: u64) -> Self {
         let next = header.number.saturating_add(1);
         let fork = config.fork_at(next, header.timestamp);
@@ -40,7 +40,8 @@ impl Head {
         }
     }
 
-    /// Whether the same transactions are valid after both heads, balances and nonces aside.
+    /// Returns true if every transaction that was valid at the head `other` is valid at this one,
+    /// apart from balances and nonces.
     pub(crate) fn has_rules_of(&self, other: &Self) -> bool {
         self.fork == other.fork
             && self.blobs == other.blobs

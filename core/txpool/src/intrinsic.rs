@@ -1,31 +1,31 @@
-//! The gas of a transaction before its first instruction.
+//! The intrinsic gas of a transaction: its cost before the first instruction.
 
 use actoreum_primitives::{Fork, Transaction};
 
-/// Of every transaction (Yellow Paper, G_transaction).
+/// Gas of every transaction (Yellow Paper, G_transaction).
 const TX: u64 = 21_000;
-/// More for a creation, from Homestead on (EIP-2).
+/// Additional gas of a contract creation, from Homestead on (EIP-2).
 const CREATE: u64 = 32_000;
-/// A zero byte of data (Yellow Paper).
+/// Gas of a zero byte of data (Yellow Paper, G_txdatazero).
 const ZERO_BYTE: u64 = 4;
-/// Another byte of data, before Istanbul.
+/// Gas of a non-zero byte of data, before Istanbul.
 const NON_ZERO_BYTE_FRONTIER: u64 = 68;
-/// Another byte of data, from Istanbul on (EIP-2028).
+/// Gas of a non-zero byte of data, from Istanbul on (EIP-2028).
 const NON_ZERO_BYTE: u64 = 16;
-/// 32 bytes of creation code, from Shanghai on (EIP-3860).
+/// Gas of 32 bytes of init code, from Shanghai on (EIP-3860).
 const INITCODE_WORD: u64 = 2;
-/// An address of the access list (EIP-2930).
+/// Gas of an address in the access list (EIP-2930).
 const ACCESS_LIST_ADDRESS: u64 = 2_400;
-/// A storage key of the access list (EIP-2930).
+/// Gas of a storage key in the access list (EIP-2930).
 const ACCESS_LIST_KEY: u64 = 1_900;
-/// An authorization (EIP-7702, PER_EMPTY_ACCOUNT_COST).
+/// Gas of an authorization (EIP-7702, PER_EMPTY_ACCOUNT_COST).
 const AUTHORIZATION: u64 = 25_000;
-/// A token of data at least, from Prague on (EIP-7623).
+/// Minimum gas of a token of data, from Prague on (EIP-7623).
 const FLOOR_TOKEN: u64 = 10;
-/// Tokens of a byte that is not zero (EIP-7623).
+/// Tokens of a non-zero byte (EIP-7623).
 const TOKENS_NON_ZERO_BYTE: u64 = 4;
 
-/// What the price of a transaction's data follows from, counted once.
+/// The number of zero and non-zero bytes of a transaction's data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct DataBytes {
     zero: u64,
@@ -42,8 +42,8 @@ impl DataBytes {
         }
     }
 
-    /// The gas that the transaction costs before it runs. Sizes are bounded by
-    /// [`crate::limits::MAX_TX_BYTES`], so that nothing here can overflow.
+    /// Returns the intrinsic gas. It can't overflow, because [`crate::limits::MAX_TX_BYTES`] bounds
+    /// the sizes.
     pub(crate) fn intrinsic_gas(self, transaction: &Transaction, fork: Fork) -> u64 {
         let non_zero = if fork >= Fork::Istanbul {
             NON_ZERO_BYTE
@@ -63,7 +63,7 @@ impl DataBytes {
         gas + transaction.authorization_list().len() as u64 * AUTHORIZATION
     }
 
-    /// The least that the transaction's data costs (EIP-7623); zero before Prague.
+    /// Returns the floor gas of the transaction's data (EIP-7623); zero before Prague.
     pub(crate) fn floor_gas(self, fork: Fork) -> u64 {
         if fork < Fork::Prague {
             return 0;
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn data_and_creation_cost_what_their_fork_says() {
+    fn gas_of_data_and_creation_follows_the_fork() {
         let call = Some(Address::ZERO);
         assert_eq!(gas(vec![], call, Fork::Frontier), (21_000, 0));
         assert_eq!(gas(vec![0, 1], call, Fork::Byzantium), (21_072, 0));

@@ -1,7 +1,7 @@
 //! The journal: local transactions on disk, in the format of geth's `transactions.rlp`.
 //!
-//! The file is a row of RLP items, one a transaction, in the order of their arrival. A crash in
-//! the middle of a write leaves a torn last item, which is left out when it is read.
+//! The file is a sequence of RLP items, one per transaction, in the order of arrival. A crash
+//! during a write leaves a truncated last item, which is ignored when the file is read.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
@@ -14,22 +14,22 @@ use actoreum_primitives::rlp::{self, Encode};
 use crate::limits::{JOURNAL_BATCH, JOURNAL_BATCH_BYTES, MAX_JOURNAL_RECORD_BYTES};
 use crate::transaction::PoolTx;
 
-/// Reads a journal and hands its transactions on in batches. Returns false where it ends in
-/// something that is no transaction; what stands before that has been handed on.
+/// Reads a journal and passes its transactions to `take` in batches. Returns false if the journal
+/// ends in something that is not a transaction; everything before that has been passed on.
 ///
 /// # Errors
-/// Those of the reader, save an early end.
+/// Those of the reader, except an early end.
 pub fn read_journal(
     mut journal: impl Read,
     mut take: impl FnMut(Vec<PooledTransaction>),
 ) -> io::Result<bool> {
     let mut batch = Vec::new();
     let mut batch_bytes = 0;
-    let is_whole = loop {
+    let is_complete = loop {
         let item = match read_item(&mut journal)? {
-            Item::Whole(item) => item,
+            Item::Complete(item) => item,
             Item::End => break true,
-            Item::Torn => break false,
+            Item::Truncated => break false,
         };
         let Ok(transaction) = rlp::decode_exact(&item) else {
             break false;
@@ -44,13 +44,13 @@ pub fn read_journal(
     if !batch.is_empty() {
         take(batch);
     }
-    Ok(is_whole)
+    Ok(is_complete)
 }
 
 enum Item {
-    Whole(Vec<u8>),
+    Complete(Vec<u8>),
     End,
-    Torn,
+    Truncated,
 }
 
 /// Reads the next RLP item: a string or a list, with its header.
@@ -67,7 +67,7 @@ fn read_item(journal: &mut impl Read) -> io::Result<Item> {
             let length_bytes =
                 u64::from(first.saturating_sub(if first < 0xc0 { 0xb7 } else { 0xf7 }));
             if !read_more(journal, length_bytes, &mut item)? {
-                return Ok(Item::Torn);
+                return Ok(Item::Truncated);
             }
             let bytes = item.iter().skip(1);
             bytes.fold(0, |length: u64, byte| {
@@ -76,21 +76,22 @@ fn read_item(journal: &mut impl Read) -> io::Result<Item> {
         }
     };
     if payload > MAX_JOURNAL_RECORD_BYTES || !read_more(journal, payload, &mut item)? {
-        return Ok(Item::Torn);
+        return Ok(Item::Truncated);
     }
-    Ok(Item::Whole(item))
+    Ok(Item::Complete(item))
 }
 
-/// Appends exactly `bytes` bytes, or says that there are not so many. Takes no more memory than
-/// there is to read.
+/// Appends exactly `bytes` bytes to `item`; returns false if the journal has fewer. Allocates no
+/// more memory than there is to read.
 fn read_more(journal: &mut impl Read, bytes: u64, item: &mut Vec<u8>) -> io::Result<bool> {
     let read = journal.take(bytes).read_to_end(item)?;
     Ok(read as u64 == bytes)
 }
 
-/// Opens a file to read it, if there is one.
+/// Opens a file for reading; `None` if it does not exist.
 fn open_regular(path: &Path) -> io::Result<Option<File>> {
-    // Before it is opened: a pipe would have us wait for its other end.
+    // The file type is checked before opening: opening a pipe would block until its other end
+    // opens.
     match fs::metadata(path) {
         Ok(found) if found.is_file() => File::open(path).map(Some),
         Ok(_) => {
@@ -102,35 +103,35 @@ fn open_regular(path: &Path) -> io::Result<Option<File>> {
     }
 }
 
-/// A journal that is written to.
+/// A journal that is open for writing.
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
     file: File,
-    /// Bytes that are whole transactions.
+    /// Length of the complete transactions in the file, in bytes.
     length: u64,
 }
 
 impl Journal {
-    /// Opens the journal at `path`, which need not be there, to append to it.
+    /// Opens the journal at `path` for appending; creates it if it does not exist.
     ///
     /// # Errors
     /// Those of the file.
     pub fn open(path: impl Into<PathBuf>) -> io::Result<Self> {
         let path = path.into();
         let mut options = OpenOptions::new();
-        // For its owner alone: it says what is about to be sent.
+        // Readable by its owner alone: the file shows which transactions are about to be sent.
         let options = options.create(true).append(true).mode(0o600);
         let file = options.open(&path)?;
         let length = file.metadata()?.len();
         Ok(Self { path, file, length })
     }
 
-    /// Reads the journal at `path` as [`read_journal`] does; one that is not there is empty.
+    /// Reads the journal at `path` like [`read_journal`]; a missing file is empty.
     ///
     /// # Errors
-    /// Those of the file; [`ErrorKind::InvalidInput`] where it is not a regular one: a pipe could
-    /// not be read to its end, and a device must not be replaced by [`rotate`](Self::rotate).
+    /// Those of the file; [`ErrorKind::InvalidInput`] if it is not a regular file: a pipe could not
+    /// be read to its end, and a device must not be replaced by [`rotate`](Self::rotate).
     pub fn load(path: &Path, take: impl FnMut(Vec<PooledTransaction>)) -> io::Result<bool> {
         match open_regular(path)? {
             Some(file) => read_journal(io::BufReader::new(file), take),
@@ -138,8 +139,8 @@ impl Journal {
         }
     }
 
-    /// As [`load`](Self::load), of a file that another program wrote: no more than `max_bytes` of it
-    /// are read. Returns false for a longer one, too.
+    /// Reads a journal like [`load`](Self::load) that another program wrote: reads at most
+    /// `max_bytes` of it. Returns false for a longer file, too.
     ///
     /// # Errors
     /// As [`load`](Self::load).
@@ -153,15 +154,15 @@ impl Journal {
         };
         // The bound may fall between two transactions.
         let is_all = file.metadata()?.len() <= max_bytes;
-        let is_whole = read_journal(io::BufReader::new(file.take(max_bytes)), take)?;
-        Ok(is_whole && is_all)
+        let is_complete = read_journal(io::BufReader::new(file.take(max_bytes)), take)?;
+        Ok(is_complete && is_all)
     }
 
-    /// Appends transactions in one write. When this returns they survive a crash of the
-    /// process; a crash of the machine can still take the last ones.
+    /// Appends transactions in one write. When this returns they survive a crash of the process; a
+    /// crash of the machine can still lose the last ones.
     ///
     /// # Errors
-    /// Those of the file, which then holds none of them.
+    /// Those of the file, which then holds none of these transactions.
     pub fn append<'a>(
         &mut self,
         transactions: impl IntoIterator<Item = &'a PoolTx>,
@@ -171,7 +172,7 @@ impl Journal {
             tx.pooled().encode(&mut bytes);
         }
         if let Err(error) = self.file.write_all(&bytes) {
-            // What follows a torn item could never be read again.
+            // An item after a truncated one could never be read again.
             self.file.set_len(self.length)?;
             return Err(error);
         }
@@ -179,11 +180,12 @@ impl Journal {
         Ok(())
     }
 
-    /// Replaces the journal's content, so that what has left the pool leaves the file. The old
-    /// file stands until the new one is on disk.
+    /// Replaces the journal's content, so that transactions that left the pool leave the file. The
+    /// old file stays in place until the new one is on disk. Returns the number of transactions
+    /// written.
     ///
     /// # Errors
-    /// Those of the files; the old one then goes on.
+    /// Those of the files; the old file stays in use then.
     pub fn rotate<'a>(
         &mut self,
         transactions: impl IntoIterator<Item = &'a PoolTx>,
@@ -209,7 +211,7 @@ impl Journal {
         Ok(count)
     }
 
-    /// Bytes in the file.
+    /// Returns the length of the file in bytes.
     pub fn length(&self) -> u64 {
         self.length
     }

@@ -6,24 +6,24 @@
 //!   one owner            v
 //!                   Pool::add(state) ---> Changes: newly executable (announce), local (journal)
 //!   head moved ---> Pool::reset(state)
-//!   a minute ------> Pool::evict_expired
+//!   every minute --> Pool::evict_expired
 //!                        |
 //!                        v
 //!                   Pool::snapshot --> PoolReader --> any number of readers, no lock
 //!                                          `--> best(base fee): the sealer's order
 //! ```
 //!
-//! It has no clock, no threads and no state of its own: whoever owns it brings them. Only
-//! [`Journal`] touches files.
+//! The pool has no clock, no threads and no chain state of its own: its owner passes them in. Only
+//! [`Journal`] accesses files.
 //!
-//! # What holds, whatever comes in
+//! # Invariants
 //!
-//! - An account's pending transactions have the nonces from the state's on, without a gap.
-//! - What an account's transactions can cost together is within its balance.
+//! - An account's pending transactions have the nonces from the state's nonce on, without a gap.
+//! - The maximum costs of an account's transactions together are within its balance.
 //! - Slots, queue, an account's queue, a peer's share and memory stay within their limits.
-//!   Local transactions stand outside all but the last.
-//! - A transaction that can't be executed yet pushes out no pending one, and nothing pushes out
-//!   what offers as much as itself.
+//!   Local transactions are exempt from all limits but the last.
+//! - A transaction that is not executable yet never evicts a pending one, and no transaction
+//!   evicts one that offers at least the same price.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -80,10 +80,10 @@ mod tally;
 mod transaction;
 
 pub use account::{Origin, PeerId};
-pub use best::Best;
+pub use best::BestTransactions;
 pub use blobs::prepare_blob_checks;
 pub use config::PoolConfig;
-pub use error::{AddError, Waste};
+pub use error::{AddError, PeerFault};
 pub use head::Head;
 pub use journal::{Journal, read_journal};
 pub use pool::{Changes, Pool};

@@ -1,4 +1,4 @@
-//! Which transaction is the cheapest.
+//! The order of remote transactions by price.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -6,10 +6,10 @@ use std::mem;
 
 use actoreum_primitives::{Address, Transaction, U256};
 
-use crate::account::{Entry, Lane};
+use crate::account::{Entry, SubPool};
 
-/// What a block's sealer earns with a transaction: first whether its fee reaches the base fee,
-/// then the tip that is left, then the fee. Wei a gas, cut at 2^128, which nobody has.
+/// A transaction's price for a sealer: first whether the fee cap reaches the base fee, then the
+/// effective tip, then the fee cap. In wei per gas, saturated at 2^128.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Price {
     reaches_base_fee: bool,
@@ -22,12 +22,12 @@ impl Price {
         let tip = transaction.effective_tip(base_fee);
         Self {
             reaches_base_fee: tip.is_some(),
-            tip: cut(tip.unwrap_or_default()),
-            fee: cut(transaction.max_fee_per_gas()),
+            tip: saturating_u128(tip.unwrap_or_default()),
+            fee: saturating_u128(transaction.max_fee_per_gas()),
         }
     }
 
-    /// More than anybody offers.
+    /// A price above every offer.
     pub(crate) const MAX: Self = Self {
         reaches_base_fee: true,
         tip: u128::MAX,
@@ -35,12 +35,12 @@ impl Price {
     };
 }
 
-fn cut(wei: U256) -> u128 {
+fn saturating_u128(wei: U256) -> u128 {
     u128::try_from(wei).unwrap_or(u128::MAX)
 }
 
-/// The order in which transactions are given up: the cheapest first; of equal ones the highest
-/// nonce, which no other waits for, and then the latest.
+/// The order of eviction: the lowest price first; of equal prices the highest nonce, on which no
+/// other transaction depends, and then the latest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
     price: Price,
@@ -48,7 +48,7 @@ struct Key {
     seq: Reverse<u64>,
 }
 
-/// What giving a transaction up would free.
+/// A transaction that may be evicted, with the slots and bytes that this would free.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Priced {
     pub price: Price,
@@ -58,7 +58,7 @@ pub(crate) struct Priced {
     pub bytes: usize,
 }
 
-/// The transactions that may be given up, by price.
+/// The transactions that may be evicted, ordered by price.
 #[derive(Debug, Default)]
 pub(crate) struct Prices {
     pending: BTreeMap<Key, Priced>,
@@ -72,7 +72,7 @@ impl Prices {
         self.base_fee
     }
 
-    pub(crate) fn insert(&mut self, lane: Lane, entry: &Entry) {
+    pub(crate) fn insert(&mut self, sub_pool: SubPool, entry: &Entry) {
         let key = self.key(entry);
         let priced = Priced {
             price: key.price,
@@ -81,31 +81,35 @@ impl Prices {
             slots: entry.tx.slots(),
             bytes: entry.tx.bytes(),
         };
-        self.lane_mut(lane).insert(key, priced);
+        self.sub_pool_mut(sub_pool).insert(key, priced);
     }
 
-    pub(crate) fn remove(&mut self, lane: Lane, entry: &Entry) {
+    pub(crate) fn remove(&mut self, sub_pool: SubPool, entry: &Entry) {
         let key = self.key(entry);
-        let removed = self.lane_mut(lane).remove(&key);
-        debug_assert!(removed.is_some(), "every remote transaction is in its lane");
+        let removed = self.sub_pool_mut(sub_pool).remove(&key);
+        debug_assert!(
+            removed.is_some(),
+            "every remote transaction is in its sub-pool"
+        );
     }
 
-    /// From the cheapest on.
-    pub(crate) fn cheapest(&self, lane: Lane) -> impl Iterator<Item = &Priced> {
-        match lane {
-            Lane::Pending => self.pending.values(),
-            Lane::Queued => self.queued.values(),
+    /// Iterates from the cheapest transaction on.
+    pub(crate) fn cheapest(&self, sub_pool: SubPool) -> impl Iterator<Item = &Priced> {
+        match sub_pool {
+            SubPool::Pending => self.pending.values(),
+            SubPool::Queued => self.queued.values(),
         }
     }
 
-    pub(crate) fn len(&self, lane: Lane) -> usize {
-        match lane {
-            Lane::Pending => self.pending.len(),
-            Lane::Queued => self.queued.len(),
+    pub(crate) fn len(&self, sub_pool: SubPool) -> usize {
+        match sub_pool {
+            SubPool::Pending => self.pending.len(),
+            SubPool::Queued => self.queued.len(),
         }
     }
 
-    /// Orders everything anew. `transaction` finds an entry.
+    /// Sets the base fee and orders all transactions again. `entry` finds the entry of a
+    /// transaction.
     pub(crate) fn set_base_fee<'a>(
         &mut self,
         base_fee: Option<u64>,
@@ -115,11 +119,11 @@ impl Prices {
             return;
         }
         self.base_fee = base_fee;
-        for lane in [Lane::Pending, Lane::Queued] {
-            let old = mem::take(self.lane_mut(lane));
+        for sub_pool in [SubPool::Pending, SubPool::Queued] {
+            let old = mem::take(self.sub_pool_mut(sub_pool));
             for priced in old.values() {
                 if let Some(entry) = entry(priced) {
-                    self.insert(lane, entry);
+                    self.insert(sub_pool, entry);
                 }
             }
         }
@@ -133,10 +137,10 @@ impl Prices {
         }
     }
 
-    fn lane_mut(&mut self, lane: Lane) -> &mut BTreeMap<Key, Priced> {
-        match lane {
-            Lane::Pending => &mut self.pending,
-            Lane::Queued => &mut self.queued,
+    fn sub_pool_mut(&mut self, sub_pool: SubPool) -> &mut BTreeMap<Key, Priced> {
+        match sub_pool {
+            SubPool::Pending => &mut self.pending,
+            SubPool::Queued => &mut self.queued,
         }
     }
 }

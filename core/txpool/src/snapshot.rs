@@ -1,4 +1,4 @@
-//! What readers see of the pool.
+//! The readers' view of the pool.
 
 use std::sync::Arc;
 
@@ -6,13 +6,13 @@ use actoreum_primitives::{Address, B256};
 use arc_swap::ArcSwapOption;
 use rpds::HashTrieMapSync;
 
-use crate::account::{Account, Lane};
-use crate::best::Best;
+use crate::account::{Account, SubPool};
+use crate::best::BestTransactions;
 use crate::head::Head;
 use crate::transaction::PoolTx;
 
-/// The pool at one moment. Taking one, and cloning it, costs as much as a few pointers: its maps
-/// share their nodes with the pool's.
+/// The pool at one moment. Creating and cloning a snapshot costs a few pointers: its maps share
+/// their nodes with the pool's.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     pub(crate) head: Head,
@@ -23,16 +23,16 @@ pub struct Snapshot {
     pub(crate) price_limit: u64,
 }
 
-/// Where a transaction stands in the pool.
+/// The status of a transaction in the pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
-    /// It can be executed.
+    /// Executable.
     Pending,
-    /// It waits for an earlier nonce.
+    /// Waiting for an earlier nonce.
     Queued,
 }
 
-/// A sender's transactions.
+/// A sender with its transactions.
 #[derive(Debug, Clone, Copy)]
 pub struct Sender<'a> {
     address: Address,
@@ -51,53 +51,53 @@ impl Snapshot {
         }
     }
 
-    /// The head that it stands on.
+    /// Returns the pool's head.
     pub fn head(&self) -> &Head {
         &self.head
     }
 
-    /// The least tip of a transaction that is not local, in wei a gas.
+    /// Returns the minimum tip of a transaction that is not local, in wei per gas.
     pub fn price_limit(&self) -> u64 {
         self.price_limit
     }
 
-    /// Transactions that can be executed.
+    /// Returns the number of executable transactions.
     pub fn pending_count(&self) -> u64 {
         self.pending
     }
 
-    /// Transactions that wait for an earlier nonce.
+    /// Returns the number of transactions that wait for an earlier nonce.
     pub fn queued_count(&self) -> u64 {
         self.queued
     }
 
-    /// Senders with a transaction here.
+    /// Returns the number of senders with transactions in the pool.
     pub fn sender_count(&self) -> usize {
         self.accounts.size()
     }
 
-    /// The transaction with this hash.
+    /// Returns the transaction with this hash.
     pub fn get(&self, hash: &B256) -> Option<&Arc<PoolTx>> {
         self.by_hash.get(hash)
     }
 
-    /// Where the transaction with this hash stands; `None` where it is not in the pool.
+    /// Returns the status of the transaction with this hash; `None` if it is not in the pool.
     pub fn status(&self, hash: &B256) -> Option<Status> {
         let tx = self.get(hash)?;
         let account = self.accounts.get(&tx.sender())?;
-        Some(match account.lane(tx.nonce()) {
-            Lane::Pending => Status::Pending,
-            Lane::Queued => Status::Queued,
+        Some(match account.sub_pool(tx.nonce()) {
+            SubPool::Pending => Status::Pending,
+            SubPool::Queued => Status::Queued,
         })
     }
 
-    /// The nonce after a sender's pending transactions; `None` for one without any transaction
-    /// here, whose next nonce is the state's.
+    /// Returns the nonce after a sender's pending transactions; `None` for a sender without
+    /// transactions in the pool, whose next nonce is the state's.
     pub fn next_nonce(&self, sender: &Address) -> Option<u64> {
         self.accounts.get(sender).map(Account::next_nonce)
     }
 
-    /// A sender with a transaction here.
+    /// Returns a sender; `None` if it has no transaction in the pool.
     pub fn sender(&self, address: &Address) -> Option<Sender<'_>> {
         let account = self.accounts.get(address)?;
         Some(Sender {
@@ -106,7 +106,7 @@ impl Snapshot {
         })
     }
 
-    /// All senders, in no order.
+    /// Returns all senders, in no particular order.
     pub fn senders(&self) -> impl Iterator<Item = Sender<'_>> {
         self.accounts.iter().map(|(address, account)| Sender {
             address: *address,
@@ -114,57 +114,57 @@ impl Snapshot {
         })
     }
 
-    /// What a sealer should take, in order: local transactions first, then by tip in a block
-    /// with this base fee (wei a gas), each sender's by nonce.
-    pub fn best(&self, base_fee: Option<u64>) -> Best {
-        Best::new(self.clone(), base_fee)
+    /// Returns the transactions for a sealer, in order: local transactions first, then by tip in a
+    /// block with this base fee (wei per gas), each sender's by nonce.
+    pub fn best(&self, base_fee: Option<u64>) -> BestTransactions {
+        BestTransactions::new(self.clone(), base_fee)
     }
 }
 
 impl<'a> Sender<'a> {
-    /// Who it is.
+    /// Returns the sender's address.
     pub fn address(&self) -> Address {
         self.address
     }
 
-    /// Whether its transactions are local ones.
+    /// Returns true if the sender's transactions are local.
     pub fn is_local(&self) -> bool {
         self.account.is_local
     }
 
-    /// How many of its transactions can be executed.
+    /// Returns the number of executable transactions.
     pub fn pending_count(&self) -> u64 {
         self.account.pending
     }
 
-    /// How many wait for an earlier nonce.
+    /// Returns the number of transactions that wait for an earlier nonce.
     pub fn queued_count(&self) -> u64 {
         self.account.queued()
     }
 
-    /// Transactions that can be executed, by nonce.
+    /// Returns the executable transactions, by nonce.
     pub fn pending(&self) -> impl Iterator<Item = &'a Arc<PoolTx>> + use<'a> {
         self.account.pending_entries().map(|entry| &entry.tx)
     }
 
-    /// Transactions that wait for an earlier nonce, by nonce.
+    /// Returns the transactions that wait for an earlier nonce, by nonce.
     pub fn queued(&self) -> impl Iterator<Item = &'a Arc<PoolTx>> + use<'a> {
         self.account.queued_entries().map(|entry| &entry.tx)
     }
 }
 
-/// A handle for readers: gives the newest snapshot, without a lock and without a mailbox. It
-/// outlives every pool that publishes to it.
+/// A handle for readers, which returns the newest snapshot without a lock and without a mailbox. It
+/// may outlive every pool that publishes to it.
 #[derive(Debug, Clone, Default)]
 pub struct PoolReader(Arc<ArcSwapOption<Snapshot>>);
 
 impl PoolReader {
-    /// The newest snapshot; `None` before there has been a pool.
+    /// Returns the newest snapshot; `None` before the first pool published one.
     pub fn snapshot(&self) -> Option<Arc<Snapshot>> {
         self.0.load_full()
     }
 
-    /// What readers see from now on.
+    /// Publishes a snapshot to all readers.
     pub fn publish(&self, snapshot: Snapshot) {
         self.0.store(Some(Arc::new(snapshot)));
     }

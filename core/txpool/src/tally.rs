@@ -1,35 +1,35 @@
-//! What the pool holds, counted.
+//! The counters of the pool.
 
 use std::collections::{BTreeSet, HashMap};
 
 use actoreum_primitives::Address;
 
-use crate::account::{Account, Entry, Lane, PeerId};
+use crate::account::{Account, Entry, PeerId, SubPool};
 use crate::limits::ACCOUNT_BYTES;
 use crate::prices::Prices;
 
-/// Counts that follow every transaction in and out. Local ones count in memory alone: they take
-/// no slot from others, and are never given up.
+/// Counters that change with every insertion and removal. Local transactions count only in memory:
+/// they take no slot from others, and are never evicted.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
-    /// Memory of everything, in bytes.
+    /// Memory of all transactions and accounts, in bytes.
     pub bytes: usize,
-    /// Transactions that are pending, local ones included.
+    /// Number of pending transactions, local ones included.
     pub pending: u64,
-    /// Transactions that are queued, local ones included.
+    /// Number of queued transactions, local ones included.
     pub queued: u64,
-    /// Slots of what is not local.
+    /// Slots of transactions that are not local.
     pub slots: u64,
-    /// By price, what is not local.
+    /// Transactions that are not local, by price.
     pub prices: Prices,
     peers: HashMap<PeerId, PeerUse>,
-    /// How many transactions set the code of an account (EIP-7702).
+    /// Number of transactions that delegate each account (EIP-7702).
     authorities: HashMap<Address, u64>,
     /// Accounts with more pending transactions than their guaranteed slots, smallest first.
-    crowded: BTreeSet<(u64, Address)>,
+    over_guarantee: BTreeSet<(u64, Address)>,
 }
 
-/// What one peer's transactions take.
+/// The slots and queued transactions of one peer.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct PeerUse {
     pub slots: u64,
@@ -37,9 +37,9 @@ pub(crate) struct PeerUse {
 }
 
 impl Tally {
-    pub(crate) fn enter(&mut self, lane: Lane, entry: &Entry, is_local: bool) {
+    pub(crate) fn enter(&mut self, sub_pool: SubPool, entry: &Entry, is_local: bool) {
         self.bytes += entry.tx.bytes();
-        *self.count(lane) += 1;
+        *self.count(sub_pool) += 1;
         for authority in entry.tx.authorities() {
             *self.authorities.entry(*authority).or_default() += 1;
         }
@@ -47,17 +47,17 @@ impl Tally {
             return;
         }
         self.slots += entry.tx.slots();
-        self.prices.insert(lane, entry);
+        self.prices.insert(sub_pool, entry);
         if let Some(peer) = entry.peer {
             let used = self.peers.entry(peer).or_default();
             used.slots += entry.tx.slots();
-            used.queued += u64::from(lane == Lane::Queued);
+            used.queued += u64::from(sub_pool == SubPool::Queued);
         }
     }
 
-    pub(crate) fn leave(&mut self, lane: Lane, entry: &Entry, is_local: bool) {
+    pub(crate) fn leave(&mut self, sub_pool: SubPool, entry: &Entry, is_local: bool) {
         self.bytes -= entry.tx.bytes();
-        *self.count(lane) -= 1;
+        *self.count(sub_pool) -= 1;
         for authority in entry.tx.authorities() {
             if let Some(count) = self.authorities.get_mut(authority) {
                 *count -= 1;
@@ -70,24 +70,24 @@ impl Tally {
             return;
         }
         self.slots -= entry.tx.slots();
-        self.prices.remove(lane, entry);
+        self.prices.remove(sub_pool, entry);
         if let Some(peer) = entry.peer
             && let Some(used) = self.peers.get_mut(&peer)
         {
             used.slots -= entry.tx.slots();
-            used.queued -= u64::from(lane == Lane::Queued);
+            used.queued -= u64::from(sub_pool == SubPool::Queued);
             if used.slots == 0 {
                 self.peers.remove(&peer);
             }
         }
     }
 
-    /// Whether a transaction here sets the code of this account.
+    /// Returns true if a transaction in the pool delegates this account.
     pub(crate) fn is_authority(&self, address: &Address) -> bool {
         self.authorities.contains_key(address)
     }
 
-    /// Accounts whose code is set by a transaction here.
+    /// Returns the accounts that a transaction in the pool delegates.
     #[cfg(test)]
     pub(crate) fn authorities(&self) -> &HashMap<Address, u64> {
         &self.authorities
@@ -101,34 +101,36 @@ impl Tally {
         self.bytes -= ACCOUNT_BYTES;
     }
 
-    /// An account has another number of pending transactions than `before`.
+    /// Updates the order of accounts by pending transactions; `before` is the account's previous
+    /// number of them.
     pub(crate) fn resize(&mut self, account: &Account, sender: Address, before: u64, slots: u64) {
         if before > slots {
-            self.crowded.remove(&(before, sender));
+            self.over_guarantee.remove(&(before, sender));
         }
         if account.pending > slots && !account.is_local {
-            self.crowded.insert((account.pending, sender));
+            self.over_guarantee.insert((account.pending, sender));
         }
     }
 
-    /// The account with the most pending transactions, where it has more than are guaranteed.
-    pub(crate) fn most_crowded(&self) -> Option<(u64, Address)> {
-        self.crowded.last().copied()
+    /// Returns the account with the most pending transactions, if it has more than the guaranteed
+    /// slots.
+    pub(crate) fn largest_account(&self) -> Option<(u64, Address)> {
+        self.over_guarantee.last().copied()
     }
 
     pub(crate) fn of_peer(&self, peer: &PeerId) -> PeerUse {
         self.peers.get(peer).copied().unwrap_or_default()
     }
 
-    /// Transactions in a lane that are not local.
-    pub(crate) fn remote(&self, lane: Lane) -> u64 {
-        self.prices.len(lane) as u64
+    /// Returns the number of transactions in a sub-pool that are not local.
+    pub(crate) fn remote(&self, sub_pool: SubPool) -> u64 {
+        self.prices.len(sub_pool) as u64
     }
 
-    fn count(&mut self, lane: Lane) -> &mut u64 {
-        match lane {
-            Lane::Pending => &mut self.pending,
-            Lane::Queued => &mut self.queued,
+    fn count(&mut self, sub_pool: SubPool) -> &mut u64 {
+        match sub_pool {
+            SubPool::Pending => &mut self.pending,
+            SubPool::Queued => &mut self.queued,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A transaction as the pool holds it.
+//! A transaction in the pool.
 
 use actoreum_primitives::{
     Address, B256, Fork, PooledTransaction, SenderRules, Transaction, TxType, U256, rlp::Encode,
@@ -13,8 +13,8 @@ use crate::limits::{
     RECORD_BYTES, SLOT_BYTES,
 };
 
-/// A transaction whose signature and blobs were checked: everything about it that takes long
-/// and needs no state. Whoever brings a transaction makes one, on a thread of its own choice.
+/// A transaction whose signature and blobs were checked: all expensive checks that need no state.
+/// The caller creates it on a thread of its own choice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PoolTx {
     pooled: PooledTransaction,
@@ -27,12 +27,12 @@ pub struct PoolTx {
 
 impl PoolTx {
     /// Makes the checks of a remote transaction that need neither its sender nor the state, the
-    /// cheapest first: whoever takes transactions from peers makes them before it recovers a
-    /// signature. The least tip counts, too, whoever sent it (as in later geths; geth 1.8 takes a
-    /// local account's transaction from a peer whatever it pays).
+    /// cheapest first: to be called before a signature is recovered. The minimum tip applies to
+    /// every sender (as in later versions of geth; geth 1.8 exempts a local account's transaction
+    /// that comes from a peer).
     ///
     /// # Errors
-    /// What [`Pool::add`](crate::Pool::add) would refuse it for.
+    /// Those that [`Pool::add`](crate::Pool::add) would return.
     pub fn precheck(
         pooled: &PooledTransaction,
         head: &Head,
@@ -55,12 +55,12 @@ impl PoolTx {
         Self::prepare_funded(pooled, rules, |_, _| Ok(()))
     }
 
-    /// As [`Self::prepare`]. Where more than the one signature is to be checked (blobs,
-    /// authorizations), `is_funded` is asked first, with the sender and the most that the
-    /// transaction can cost it: what nobody pays for is not worth the work.
+    /// Prepares a transaction like [`Self::prepare`]. Before checks beyond the one signature
+    /// (blobs, authorizations), `is_funded` is called with the sender and the maximum cost of the
+    /// transaction: an unfunded transaction is not worth the work.
     ///
     /// # Errors
-    /// As [`Self::prepare`], and that of `is_funded`.
+    /// Those of [`Self::prepare`], and that of `is_funded`.
     pub fn prepare_funded(
         pooled: PooledTransaction,
         rules: &SenderRules,
@@ -92,62 +92,63 @@ impl PoolTx {
         })
     }
 
-    /// The transaction as it will stand in a block.
+    /// Returns the transaction as it stands in a block.
     pub fn transaction(&self) -> &Transaction {
         &self.pooled.transaction
     }
 
-    /// The transaction as pools exchange it.
+    /// Returns the transaction in its network encoding, with its sidecar.
     pub fn pooled(&self) -> &PooledTransaction {
         &self.pooled
     }
 
-    /// Its hash.
+    /// Returns the transaction hash.
     pub fn hash(&self) -> B256 {
         self.pooled.transaction.hash()
     }
 
-    /// Who signed it.
+    /// Returns the sender.
     pub fn sender(&self) -> Address {
         self.sender
     }
 
-    /// Its nonce.
+    /// Returns the nonce.
     pub fn nonce(&self) -> u64 {
         self.pooled.transaction.nonce()
     }
 
-    /// The most that it can cost its sender, in wei: gas, blobs and value.
+    /// Returns the maximum cost for the sender, in wei: gas, blobs and value.
     pub fn cost(&self) -> U256 {
         self.cost
     }
 
-    /// Whose code it sets (EIP-7702), each once; of those whose signatures are valid.
+    /// Returns the authorities whose code the transaction sets (EIP-7702), without duplicates and
+    /// without those of invalid signatures.
     pub fn authorities(&self) -> &[Address] {
         &self.authorities
     }
 
-    /// Bytes on the wire, blobs included.
+    /// Returns the size on the wire in bytes, blobs included.
     pub fn size(&self) -> usize {
         self.size
     }
 
-    /// Slots that it takes: one for each 32 KiB that it begins.
+    /// Returns the number of slots: one for each started 32 KiB.
     pub fn slots(&self) -> u64 {
         self.size.div_ceil(SLOT_BYTES).max(1) as u64
     }
 
-    /// Bytes of memory that it is counted with.
+    /// Returns the memory in bytes that the pool counts for the transaction.
     pub(crate) fn bytes(&self) -> usize {
         self.size + RECORD_BYTES
     }
 
-    /// The rules that need the head, and no state.
+    /// Checks the rules that need the head and no state.
     pub(crate) fn check(&self, head: &Head) -> Result<(), AddError> {
         check(&self.pooled, head)
     }
 
-    /// The gas that it needs before it runs. geth 1.8 asks this after the balance.
+    /// Checks the gas limit against the intrinsic gas. geth 1.8 checks it after the balance.
     pub(crate) fn check_intrinsic_gas(&self, fork: Fork) -> Result<(), AddError> {
         check_intrinsic_gas(self.transaction(), self.data, fork)
     }
@@ -156,9 +157,10 @@ impl PoolTx {
 fn check_size(pooled: &PooledTransaction) -> Result<(), AddError> {
     let is_oversized = pooled.transaction.encode_2718_length() > MAX_TX_BYTES
         || pooled.length() > MAX_BLOB_TX_BYTES;
-    match is_oversized {
-        true => Err(AddError::Oversized),
-        false => Ok(()),
+    if is_oversized {
+        Err(AddError::Oversized)
+    } else {
+        Ok(())
     }
 }
 
@@ -261,7 +263,7 @@ fn authorities(transaction: &Transaction) -> Vec<Address> {
     authorities
 }
 
-/// Saturates where nobody could pay.
+/// Returns the maximum cost in wei; saturates.
 fn cost(transaction: &Transaction) -> U256 {
     let gas = U256::from(transaction.gas_limit());
     let gas_cost = transaction.max_fee_per_gas().saturating_mul(gas);

@@ -1,8 +1,8 @@
-//! What it costs to open a key file, beside the key derivation alone, which is what makes a guess
-//! expensive: all the rest should be lost in it.
+//! Benchmark of decrypting a key file against the key derivation alone, which makes a guess
+//! expensive: the rest should be negligible.
 //!
-//! scrypt waits for memory, whose speed drifts by a tenth within seconds. So the two take turns, and
-//! the medians of all turns are compared.
+//! scrypt waits for memory, whose speed drifts by a tenth within seconds. So the two alternate, and
+//! the medians of all rounds are compared.
 
 use std::{
     hint::black_box,
@@ -33,25 +33,25 @@ fn main() {
         let open = || {
             black_box(keys.open(&account, &password)).expect("because the password is right");
         };
-        let (alone, whole): (Vec<_>, Vec<_>) =
+        let (derivation, total): (Vec<_>, Vec<_>) =
             (0..turns).map(|_| (time(derive), time(open))).unzip();
-        let (alone, whole) = (median(alone), median(whole));
+        let (derivation, total) = (median(derivation), median(total));
         println!(
             "{name}: scrypt alone {:.1} ms, a key file opened in {:.1} ms, {:.3} of it",
-            alone * 1e3,
-            whole * 1e3,
-            whole / alone,
+            derivation * 1e3,
+            total * 1e3,
+            total / derivation,
         );
     }
 }
 
 fn time(work: impl Fn()) -> Duration {
-    let begun = Instant::now();
+    let started = Instant::now();
     work();
-    begun.elapsed()
+    started.elapsed()
 }
 
-/// In seconds.
+/// Returns the median in seconds.
 fn median(mut times: Vec<Duration>) -> f64 {
     times.sort_unstable();
     times[times.len() / 2].as_secs_f64()

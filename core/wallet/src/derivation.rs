@@ -1,69 +1,69 @@
-//! Paths of hierarchical wallets (BIP-32, BIP-44), as people write them.
+//! Derivation paths of hierarchical wallets (BIP-32, BIP-44), in text form.
 
 use crate::limits::MAX_PATH_COMPONENTS;
 
-/// A component from here on is hardened.
+/// The first hardened component.
 const HARDENED: u32 = 0x8000_0000;
 
 /// A path from a wallet's seed to a key: `m/44'/60'/0'/0/0`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DerivationPath(Vec<u32>);
 
-/// Why a path can't be read. The texts are geth's.
+/// The reason why a path can't be parsed. The texts are geth's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PathError {
-    /// There are no components.
+    /// The path has no components.
     #[error("empty derivation path")]
     Empty,
-    /// It begins with a slash.
+    /// The path begins with a slash.
     #[error(
         "ambiguous path: use 'm/' prefix for absolute paths, or no leading '/' for relative ones"
     )]
     Ambiguous,
-    /// A component is no number.
+    /// A component is not a number.
     #[error("invalid component: {0}")]
     Component(String),
-    /// A component is too large.
+    /// A component is out of range.
     #[error("component {value} out of allowed {kind}range [0, {max}]")]
     OutOfRange {
-        /// The component.
+        /// The component's value.
         value: i128,
-        /// `hardened ` where it has an apostrophe.
+        /// `hardened ` for a component with an apostrophe, otherwise empty.
         kind: &'static str,
-        /// The largest that could be.
+        /// The maximum value.
         max: u32,
     },
-    /// It is longer than any wallet's.
+    /// The path has more components than wallets support.
     #[error("too many components in the derivation path")]
     TooLong,
 }
 
 impl DerivationPath {
-    /// The path to account `index` of a wallet (BIP-44, EIP-84): `m/44'/60'/0'/0/index`.
+    /// Returns the path of account `index` (BIP-44, EIP-84): `m/44'/60'/0'/0/index`.
     pub fn account(index: u32) -> Self {
         let mut path = Self::root();
         path.0.push(index);
         path
     }
 
-    /// The path that Ledger's first application used: `m/44'/60'/0'/index`.
+    /// Returns the path that Ledger's first application used: `m/44'/60'/0'/index`.
     pub fn legacy_ledger(index: u32) -> Self {
         Self(vec![HARDENED + 44, HARDENED + 60, HARDENED, index])
     }
 
-    /// `m/44'/60'/0'/0`, to which relative paths are appended.
+    /// Returns `m/44'/60'/0'/0`, to which relative paths are appended.
     fn root() -> Self {
         Self::legacy_ledger(0)
     }
 
-    /// The path beside it: its last component is one larger. `None` after the last.
+    /// Returns the path whose last component is one larger; `None` at the maximum.
     pub fn next(&self) -> Option<Self> {
         let (last, before) = self.0.split_last()?;
         let next = last.checked_add(1)?;
         Some(Self([before, &[next]].concat()))
     }
 
-    /// The components; those that are hardened have the highest bit set.
+    /// Returns the components; hardened ones have the highest bit set.
     pub fn components(&self) -> &[u32] {
         &self.0
     }
@@ -72,7 +72,7 @@ impl DerivationPath {
 impl std::str::FromStr for DerivationPath {
     type Err = PathError;
 
-    /// Reads a path: from `m/` on, or relative to `m/44'/60'/0'/0`.
+    /// Parses a path: absolute from `m/` on, otherwise relative to `m/44'/60'/0'/0`.
     fn from_str(text: &str) -> Result<Self, PathError> {
         let mut parts = text.split('/').map(str::trim).peekable();
         let mut path = match parts.peek() {
@@ -113,7 +113,7 @@ fn component(text: &str) -> Result<u32, PathError> {
     }
 }
 
-/// A number as Go reads it: hexadecimal after 0x, octal after 0, else decimal.
+/// Parses a number by Go's rules: hexadecimal after 0x, octal after 0, otherwise decimal.
 fn number(text: &str) -> Option<i128> {
     let (sign, digits) = match text.strip_prefix('-') {
         Some(digits) => (-1, digits),
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn vectors_paths_are_read_as_geth_reads_them() {
+    fn vectors_paths_are_parsed_like_geth() {
         for (text, want) in [
             ("m/44'/60'/0'/0", "m/44'/60'/0'/0"),
             ("m/44'/60'/0'/128'", "m/44'/60'/0'/128'"),
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn named_paths() {
+    fn named_paths_have_their_text_form() {
         assert_eq!(DerivationPath::account(3).to_string(), "m/44'/60'/0'/0/3");
         assert_eq!(
             DerivationPath::legacy_ledger(3).to_string(),

@@ -1,4 +1,4 @@
-//! The folder with the key files.
+//! The folder of key files.
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
@@ -14,8 +14,8 @@ use crate::{
     KeyAccount, KeyError, KeyFile, KeyIndex, Password, ScryptCost, index, name::file_name,
 };
 
-/// A folder of key files, shared with geth. It holds nothing in memory: what another program does
-/// to the folder is seen at the next look.
+/// A folder of key files, shared with geth. It caches nothing in memory: changes by other programs
+/// are seen at the next call.
 #[derive(Debug, Clone)]
 pub struct KeyDirectory {
     folder: PathBuf,
@@ -23,8 +23,8 @@ pub struct KeyDirectory {
 }
 
 impl KeyDirectory {
-    /// The directory at `folder`, which is made (mode 0700) with its first key. New keys are
-    /// encrypted at `cost`.
+    /// Creates a handle for the directory at `folder`. The folder is created (mode 0700) with its
+    /// first key. New keys are encrypted at `cost`.
     pub fn new(folder: impl Into<PathBuf>, cost: ScryptCost) -> Self {
         Self {
             folder: folder.into(),
@@ -32,22 +32,22 @@ impl KeyDirectory {
         }
     }
 
-    /// Where it is.
+    /// Returns the path of the folder.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Every account, by path.
+    /// Returns every account, by path.
     pub fn list(&self) -> Result<Vec<KeyAccount>, KeyError> {
         Ok(self.scan(&KeyIndex::default())?.accounts())
     }
 
-    /// The accounts now; files that `before` has seen unchanged are not read again.
+    /// Scans the folder; files that are unchanged since `before` are not read again.
     pub fn scan(&self, before: &KeyIndex) -> Result<KeyIndex, KeyError> {
         KeyIndex::scan(&self.folder, before)
     }
 
-    /// The one account with this address, in the file at `path` where one is named.
+    /// Returns the only account with this address, restricted to the file at `path` if given.
     pub fn find(&self, address: Address, path: Option<&Path>) -> Result<KeyAccount, KeyError> {
         self.scan(&KeyIndex::default())?.find(address, path)
     }
@@ -56,21 +56,22 @@ impl KeyDirectory {
     pub fn open(&self, account: &KeyAccount, password: &Password) -> Result<SecretKey, KeyError> {
         let file = KeyFile::parse(&index::read(&account.path)?)?;
         let key = file.decrypt(password)?;
-        match key.address() == account.address {
-            true => Ok(key),
-            false => Err(KeyError::WrongAddress {
+        if key.address() == account.address {
+            Ok(key)
+        } else {
+            Err(KeyError::WrongAddress {
                 have: key.address(),
                 want: account.address,
-            }),
+            })
         }
     }
 
-    /// Makes a new key, in a new file.
+    /// Creates a new key in a new file.
     pub fn create(&self, password: &Password) -> Result<KeyAccount, KeyError> {
         self.add(&SecretKey::random(), password)
     }
 
-    /// Writes a key to a new file, where no file holds it yet.
+    /// Writes a key to a new file, unless a file holds the key already.
     pub fn import(&self, key: &SecretKey, password: &Password) -> Result<KeyAccount, KeyError> {
         match self.find(key.address(), None) {
             Err(KeyError::NotFound) => self.add(key, password),
@@ -79,7 +80,7 @@ impl KeyDirectory {
         }
     }
 
-    /// Encrypts an account's key anew, in its file.
+    /// Encrypts an account's key with a new password, in its file.
     pub fn update(
         &self,
         account: &KeyAccount,
@@ -90,7 +91,7 @@ impl KeyDirectory {
         self.write(&account.path, &KeyFile::encrypt(&key, new, self.cost)?)
     }
 
-    /// Removes an account's file, where the password is right.
+    /// Deletes an account's file, if the password is right.
     pub fn delete(&self, account: &KeyAccount, password: &Password) -> Result<(), KeyError> {
         self.open(account, password)?;
         fs::remove_file(&account.path).map_err(KeyError::at(&account.path))
@@ -104,8 +105,7 @@ impl KeyDirectory {
         Ok(KeyAccount { path, address })
     }
 
-    /// Writes a file (mode 0600) so that it is there as a whole or not at all: nobody must find
-    /// half a key after a power cut.
+    /// Writes a file (mode 0600) atomically: a power cut must not leave half a key.
     fn write(&self, path: &Path, file: &KeyFile) -> Result<(), KeyError> {
         DirBuilder::new()
             .recursive(true)
@@ -121,7 +121,8 @@ impl KeyDirectory {
             .and_then(|()| fs::rename(&temporary, path))
             .and_then(|()| File::open(&self.folder)?.sync_all());
         if written.is_err() {
-            // What matters is told below; a leftover is ignored by its name.
+            // The error of the write is returned below; a leftover file is ignored because of its
+            // name.
             let _ = fs::remove_file(&temporary);
         }
         written.map_err(KeyError::at(path))
@@ -136,8 +137,9 @@ fn write_durably(path: &Path, content: &[u8]) -> std::io::Result<()> {
         .open(path)?;
     file.write_all(content)?;
     file.sync_all()?;
-    match fs::read(path)? == content {
-        true => Ok(()),
-        false => Err(std::io::Error::other("the file reads back differently")),
+    if fs::read(path)? == content {
+        Ok(())
+    } else {
+        Err(std::io::Error::other("the file reads back differently"))
     }
 }

@@ -1,17 +1,17 @@
-//! What can be wrong with a key.
+//! Errors of key files and keys.
 
 use std::{fmt::Write, io, path::PathBuf};
 
 use actoreum_primitives::Address;
 
-/// Why a key could not be read, written, opened or used. Texts are those of geth where it has
-/// one; none tells more about a secret than that it was not right.
+/// The reason why a key could not be read, written, decrypted or used. Texts are geth's where geth
+/// has the same error; no text reveals more about a secret than that it was wrong.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// No file holds the key.
     #[error("no key for given address or file")]
     NotFound,
-    /// More than one file holds it: name one.
+    /// More than one file holds the key; the caller must name one.
     #[error("multiple keys match address ({})", list(.0))]
     Ambiguous(Vec<PathBuf>),
     /// A file holds the key already.
@@ -23,58 +23,58 @@ pub enum KeyError {
     /// The key is locked, and no password was given.
     #[error("authentication needed: password or unlock")]
     Locked,
-    /// The file holds another key than it says.
+    /// The file holds the key of another address than it states.
     #[error("key content mismatch: have account {have:x}, want {want:x}")]
     WrongAddress {
-        /// Of the key.
+        /// Address of the decrypted key.
         have: Address,
-        /// Of the file.
+        /// Address that the file states.
         want: Address,
     },
-    /// The file is none of keystore version 3 or 1.
+    /// The file is neither of keystore version 3 nor 1.
     #[error("Version not supported: {0}")]
     Version(String),
-    /// The file is encrypted with something else.
+    /// The file uses an unsupported cipher.
     #[error("Cipher not supported: {0}")]
     Cipher(String),
-    /// The key is derived by something else.
+    /// The file uses an unsupported key derivation function.
     #[error("Unsupported KDF: {0}")]
     Kdf(String),
-    /// The key is derived with another function than HMAC-SHA-256.
+    /// The file uses a PBKDF2 function other than HMAC-SHA-256.
     #[error("Unsupported PBKDF2 PRF: {0}")]
     Prf(String),
-    /// The file asks for more than is sensible, or for what is impossible.
+    /// The file exceeds a limit, or its parameters are impossible.
     #[error("key file refused: {0}")]
     Limit(&'static str),
-    /// It is no key file.
+    /// The content is not a key file.
     #[error("not a key file: {0}")]
     Format(String),
-    /// A member of the file is missing, or is not what it must be.
+    /// A member of the file is missing or invalid.
     #[error("not a key file: {member} {problem}")]
     Member {
-        /// The names of the member and of the objects around it, with dots between.
+        /// Path of the member: its name and those of the enclosing objects, separated by dots.
         member: String,
-        /// What is wrong with it.
+        /// The problem with the member.
         problem: String,
     },
-    /// It is no wallet of the presale.
+    /// The content is not a presale wallet.
     #[error("{0}")]
     Presale(&'static str),
-    /// What was decrypted, or given, is no key.
+    /// The decrypted or given bytes are not a valid private key.
     #[error("invalid private key")]
     InvalidKey,
-    /// The mnemonic is none.
+    /// The mnemonic is invalid.
     #[error("invalid mnemonic: {0}")]
     Mnemonic(String),
-    /// The typed data breaks a rule of EIP-712.
+    /// The typed data violates EIP-712.
     #[error("invalid typed data: {0}")]
     TypedData(String),
-    /// The operating system refused.
+    /// The operating system returned an error.
     #[error("{}: {error}", path.display())]
     Io {
-        /// The file or the folder.
+        /// The file or folder.
         path: PathBuf,
-        /// Why.
+        /// The error.
         error: io::Error,
     },
 }

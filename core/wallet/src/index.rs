@@ -1,4 +1,4 @@
-//! Which accounts a folder of key files holds.
+//! The index of accounts in a folder of key files.
 
 use std::{
     collections::BTreeMap,
@@ -20,43 +20,43 @@ use crate::{
 /// An account and the file with its key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct KeyAccount {
-    /// Where the key is.
+    /// The path of the key file.
     pub path: PathBuf,
-    /// Whose it is.
+    /// The account's address.
     pub address: Address,
 }
 
 impl KeyAccount {
-    /// As geth shows it: `keystore://<path>`.
+    /// Returns the URL in geth's format: `keystore://<path>`.
     pub fn url(&self) -> String {
         format!("keystore://{}", self.path.display())
     }
 }
 
-/// The accounts of a folder at one moment, by path. A file that did not change since the last
-/// look is not read again.
+/// The accounts of a folder at one moment, by path. A scan does not read files again that are
+/// unchanged since the previous one.
 #[derive(Debug, Clone, Default)]
 pub struct KeyIndex {
     folder: PathBuf,
-    /// By their names, which compare faster than paths do.
-    files: BTreeMap<OsString, Seen>,
-    /// There are more files than are looked at.
-    is_cut: bool,
+    /// The files by name; names compare faster than paths.
+    files: BTreeMap<OsString, IndexedFile>,
+    /// Whether the folder has more files than are indexed.
+    is_truncated: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Seen {
+struct IndexedFile {
     modified: Option<SystemTime>,
     bytes: u64,
-    /// `None` where it is no key file.
+    /// The address in the file; `None` if it is not a key file.
     address: Option<Address>,
-    /// The system did not let us read it; it may do so at the next look, without any sign of a
-    /// change.
-    is_refused: bool,
+    /// Whether the system refused to read the file; it may succeed at the next scan without any
+    /// change of the file.
+    is_unreadable: bool,
 }
 
 impl KeyIndex {
-    /// Looks at a folder. Where there is none, there are no accounts.
+    /// Scans a folder. A missing folder has no accounts.
     pub fn scan(folder: &Path, before: &Self) -> Result<Self, KeyError> {
         let mut index = Self {
             folder: folder.to_owned(),
@@ -74,7 +74,7 @@ impl KeyIndex {
             if bytes.starts_with(b".") || bytes.ends_with(b"~") {
                 continue;
             }
-            // Of a symbolic link this is the link's own metadata: links are left out, as in geth.
+            // For a symbolic link this is the metadata of the link: links are ignored, as in geth.
             let Ok(metadata) = entry.metadata() else {
                 continue;
             };
@@ -82,49 +82,52 @@ impl KeyIndex {
                 continue;
             }
             if index.files.len() == MAX_KEY_FILES {
-                if !before.is_cut {
+                if !before.is_truncated {
                     let folder = folder.display();
-                    warn!(%folder, most = MAX_KEY_FILES, "too many key files: not all are used");
+                    warn!(%folder, limit = MAX_KEY_FILES, "too many key files: not all are used");
                 }
-                index.is_cut = true;
+                index.is_truncated = true;
                 break;
             }
-            let mut seen = Seen {
+            let mut file = IndexedFile {
                 modified: metadata.modified().ok(),
                 bytes: metadata.len(),
                 address: None,
-                is_refused: false,
+                is_unreadable: false,
             };
-            let known = before.files.get(&name).filter(|known| known.is_as(&seen));
+            let known = before
+                .files
+                .get(&name)
+                .filter(|known| known.is_unchanged_since(&file));
             match known {
-                Some(known) if !known.is_refused => seen = known.clone(),
-                known => seen.look_into(&entry.path(), known.is_some()),
+                Some(known) if !known.is_unreadable => file = known.clone(),
+                known => file.read_address(&entry.path(), known.is_some()),
             }
-            index.files.insert(name, seen);
+            index.files.insert(name, file);
         }
         Ok(index)
     }
 
-    /// The accounts that came since another look, and those that are gone.
+    /// Returns the accounts that were added since `before`, and those that were removed.
     pub fn changes_since(&self, before: &Self) -> (Vec<KeyAccount>, Vec<KeyAccount>) {
         (self.without(before), before.without(self))
     }
 
     fn without(&self, other: &Self) -> Vec<KeyAccount> {
         self.select(|name, address| {
-            let there = other.files.get(name);
-            there.and_then(|seen| seen.address) != Some(*address)
+            let known = other.files.get(name);
+            known.and_then(|file| file.address) != Some(*address)
         })
     }
 
-    /// The accounts, by path.
+    /// Returns the accounts, by path.
     pub fn accounts(&self) -> Vec<KeyAccount> {
         self.select(|_, _| true)
     }
 
-    fn select(&self, is_meant: impl Fn(&OsString, &Address) -> bool) -> Vec<KeyAccount> {
-        let account = |(name, seen): (&OsString, &Seen)| {
-            let address = seen.address.filter(|address| is_meant(name, address))?;
+    fn select(&self, is_selected: impl Fn(&OsString, &Address) -> bool) -> Vec<KeyAccount> {
+        let account = |(name, file): (&OsString, &IndexedFile)| {
+            let address = file.address.filter(|address| is_selected(name, address))?;
             Some(KeyAccount {
                 path: self.folder.join(name),
                 address,
@@ -133,7 +136,7 @@ impl KeyIndex {
         self.files.iter().filter_map(account).collect()
     }
 
-    /// The one account with this address, in the file at `path` where one is named.
+    /// Returns the only account with this address, restricted to the file at `path` if given.
     pub fn find(&self, address: Address, path: Option<&Path>) -> Result<KeyAccount, KeyError> {
         let mut matching = self.select(|_, one| *one == address);
         matching.retain(|account| path.is_none_or(|path| account.path == path));
@@ -147,19 +150,19 @@ impl KeyIndex {
     }
 }
 
-impl Seen {
-    fn is_as(&self, other: &Self) -> bool {
+impl IndexedFile {
+    fn is_unchanged_since(&self, other: &Self) -> bool {
         self.modified == other.modified && self.bytes == other.bytes
     }
 
-    /// Reads whose key the file holds. What is wrong with it is told once.
-    fn look_into(&mut self, path: &Path, was_told: bool) {
+    /// Reads the address in the file. Logs a read error once per file.
+    fn read_address(&mut self, path: &Path, was_logged: bool) {
         match read(path).map(|json| key_file::address_in(&json)) {
             Ok(Ok(address)) => self.address = address.filter(|address| !address.is_zero()),
-            Ok(Err(error)) => debug!(path = %path.display(), %error, "no key file"),
+            Ok(Err(error)) => debug!(path = %path.display(), %error, "not a key file"),
             Err(error) => {
-                self.is_refused = true;
-                if !was_told {
+                self.is_unreadable = true;
+                if !was_logged {
                     warn!(%error, "key file can't be read");
                 }
             }
@@ -167,7 +170,7 @@ impl Seen {
     }
 }
 
-/// Reads a file of which no more than a key file's size is wanted.
+/// Reads a file up to just above the maximum size of a key file.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, KeyError> {
     let file = fs::File::open(path).map_err(KeyError::at(path))?;
     let mut content = Vec::new();

@@ -1,4 +1,4 @@
-//! From a password to the key that encrypts a key.
+//! Key derivation functions: from a password to the key that encrypts a private key.
 
 use eth_keystore::{KdfType, KdfparamsType};
 use hmac::Hmac;
@@ -13,13 +13,13 @@ use crate::{
 
 mod small_blocks;
 
-/// The first 16 bytes encrypt, the next 16 go into the checksum.
+/// A derived key: the first 16 bytes encrypt, the next 16 go into the checksum.
 pub(crate) type DerivedKey = Zeroizing<[u8; DERIVED_KEY_BYTES]>;
 
-/// scrypt's r in every file of geth's.
+/// scrypt's parameter r in every file of geth.
 const SCRYPT_R: u32 = 8;
 
-/// What it costs to try one password.
+/// The scrypt cost of deriving a key from a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ScryptCost {
     /// The binary logarithm of scrypt's n.
@@ -29,12 +29,12 @@ pub struct ScryptCost {
 }
 
 impl ScryptCost {
-    /// geth's: 256 MB and about a second.
+    /// geth's standard cost: 256 MB and about a second.
     pub const STANDARD: Self = Self { log_n: 18, p: 1 };
-    /// geth's `--lightkdf`: 4 MB and about a tenth of a second.
+    /// The cost of geth's `--lightkdf`: 4 MB and about a tenth of a second.
     pub const LIGHT: Self = Self { log_n: 12, p: 6 };
 
-    /// As a file states it.
+    /// Returns the parameters in the form of a key file.
     pub(crate) fn params(self, salt: Vec<u8>) -> KdfparamsType {
         KdfparamsType::Scrypt {
             dklen: DERIVED_KEY_BYTES as u8,
@@ -46,9 +46,9 @@ impl ScryptCost {
     }
 }
 
-/// Reads `crypto.kdfparams` of a file, as `crypto.kdf` says.
+/// Reads `crypto.kdfparams` of a file, for the function in `crypto.kdf`.
 pub(crate) fn params(kdf: &KdfType, members: &Members) -> Result<KdfparamsType, KeyError> {
-    // Nothing beyond the first bytes is used, so that a greater length makes no difference.
+    // Only the first bytes are used, so that a greater length makes no difference.
     let dklen = u8::try_from(members.number("dklen")?).unwrap_or(u8::MAX);
     let salt = members.bytes("salt")?;
     match kdf {
@@ -68,7 +68,7 @@ pub(crate) fn params(kdf: &KdfType, members: &Members) -> Result<KdfparamsType, 
     }
 }
 
-/// Derives what the file asks for, where it asks for something sensible.
+/// Derives the key with the file's parameters, unless they exceed the limits.
 pub(crate) fn derive(params: &KdfparamsType, password: &Password) -> Result<DerivedKey, KeyError> {
     let mut key = Zeroizing::new([0; DERIVED_KEY_BYTES]);
     match params {
@@ -81,7 +81,8 @@ pub(crate) fn derive(params: &KdfparamsType, password: &Password) -> Result<Deri
         } => {
             check_length(*dklen)?;
             check_scrypt(*n, *r, *p)?;
-            // The crate keeps to a bound of RFC 7914 that geth, and a published vector, do not.
+            // The `scrypt` crate enforces a bound of RFC 7914 that geth and a published vector do
+            // not.
             match scrypt::Params::new(n.trailing_zeros() as u8, *r, *p) {
                 Ok(params) => {
                     scrypt::scrypt(password.as_bytes(), salt, &params, key.as_mut_slice())
@@ -103,7 +104,7 @@ pub(crate) fn derive(params: &KdfparamsType, password: &Password) -> Result<Deri
         } => {
             check_length(*dklen)?;
             if prf != "hmac-sha256" {
-                return Err(KeyError::Prf(shown(prf)));
+                return Err(KeyError::Prf(truncated(prf)));
             }
             if *c == 0 || *c > MAX_PBKDF2_ROUNDS {
                 return Err(KeyError::Limit("pbkdf2 wants none or too many rounds"));
@@ -114,16 +115,18 @@ pub(crate) fn derive(params: &KdfparamsType, password: &Password) -> Result<Deri
     Ok(key)
 }
 
-/// Of a longer key the first bytes are the same, and no others are used.
+/// Checks the length of the derived key. A longer key has the same first bytes, and no others are
+/// used.
 fn check_length(bytes: u8) -> Result<(), KeyError> {
-    match usize::from(bytes) >= DERIVED_KEY_BYTES {
-        true => Ok(()),
-        false => Err(KeyError::Limit("the derived key must have 32 bytes")),
+    if usize::from(bytes) >= DERIVED_KEY_BYTES {
+        Ok(())
+    } else {
+        Err(KeyError::Limit("the derived key must have 32 bytes"))
     }
 }
 
 fn check_scrypt(n: u32, r: u32, p: u32) -> Result<(), KeyError> {
-    // What a file says beyond 32 bits is read as their greatest value.
+    // Numbers beyond 32 bits were read as the maximum.
     if n == u32::MAX {
         return Err(KeyError::Limit("scrypt wants too much memory or time"));
     }
@@ -143,7 +146,7 @@ fn check_scrypt(n: u32, r: u32, p: u32) -> Result<(), KeyError> {
     Ok(())
 }
 
-/// A foreign word, cut to what an error may repeat.
-pub(crate) fn shown(word: &str) -> String {
+/// Truncates text from a file to the length that an error may repeat.
+pub(crate) fn truncated(word: &str) -> String {
     word.chars().take(40).collect()
 }

@@ -1,4 +1,4 @@
-//! One key file: keystore version 3, as geth writes it, or version 1, as it wrote in 2015.
+//! A key file: keystore version 3, as geth writes it, or version 1 of 2015.
 
 use actoreum_primitives::{Address, SecretKey, keccak256};
 use eth_keystore::{CipherparamsJson, CryptoJson, EthKeystore, KdfType};
@@ -10,34 +10,34 @@ use zeroize::Zeroizing;
 use crate::{
     KeyError, Password, ScryptCost,
     cipher::{BLOCK_BYTES, apply_ctr, decrypt_cbc},
-    kdf::{self, DerivedKey, shown},
+    kdf::{self, DerivedKey, truncated},
     members::{Members, without_0x},
 };
 
 const VERSION: u8 = 3;
 const CIPHER: &str = "aes-128-ctr";
-/// Read, and never written.
+/// The old version, which is read but not written.
 const OLD_VERSION: u8 = 1;
 const OLD_CIPHER: &str = "aes-128-cbc";
 const SALT_BYTES: usize = 32;
 const KEY_BYTES: usize = 32;
 const MAC_BYTES: usize = 32;
-/// A key with its padding, in the old cipher.
+/// Length of a key with its padding, in the old cipher.
 const PADDED_KEY_BYTES: usize = KEY_BYTES + BLOCK_BYTES;
 
-/// A key file that was read, or is to be written. The key in it is encrypted.
+/// A key file that was read, or is to be written. Its key is encrypted.
 #[derive(Debug)]
 pub struct KeyFile {
-    /// Whose key it is, where the file says so.
+    /// The address of the key, if the file states it.
     pub address: Option<Address>,
     content: EthKeystore,
 }
 
 impl KeyFile {
-    /// Reads a key file. Nothing is decrypted.
+    /// Parses a key file, without decrypting anything.
     ///
     /// # Errors
-    /// It is none; the error names the member that is missing or wrong.
+    /// If the content is not a key file; the error names the member that is missing or invalid.
     pub fn parse(json: &[u8]) -> Result<Self, KeyError> {
         let file = Members::of_file(json)?;
         let address = address_of(&file)?;
@@ -84,20 +84,20 @@ impl KeyFile {
         })
     }
 
-    /// The key. Takes as long as the file's key derivation.
+    /// Decrypts the key. Takes as long as the file's key derivation.
     pub fn decrypt(&self, password: &Password) -> Result<SecretKey, KeyError> {
         let crypto = &self.content.crypto;
         let derived = kdf::derive(&crypto.kdfparams, password)?;
         if checksum(&derived, &crypto.ciphertext) != crypto.mac {
             return Err(KeyError::WrongPassword);
         }
-        let plain = self.plain(&derived)?;
+        let plaintext = self.plaintext(&derived)?;
         // Old files hold keys without their leading zeros.
         let mut bytes = Zeroizing::new([0; KEY_BYTES]);
         let start = KEY_BYTES
-            .checked_sub(plain.len())
+            .checked_sub(plaintext.len())
             .ok_or(KeyError::InvalidKey)?;
-        bytes[start..].copy_from_slice(&plain);
+        bytes[start..].copy_from_slice(&plaintext);
         let key = SecretKey::from_bytes(&bytes).map_err(|_| KeyError::InvalidKey)?;
         let have = key.address();
         match self.address {
@@ -106,8 +106,8 @@ impl KeyFile {
         }
     }
 
-    /// What is encrypted with a derived key.
-    fn plain(&self, derived: &DerivedKey) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+    /// Decrypts the ciphertext with a derived key.
+    fn plaintext(&self, derived: &DerivedKey) -> Result<Zeroizing<Vec<u8>>, KeyError> {
         let crypto = &self.content.crypto;
         let (key, iv) = (&derived[..BLOCK_BYTES], &crypto.cipherparams.iv);
         if self.content.version == OLD_VERSION {
@@ -116,12 +116,12 @@ impl KeyFile {
             key.copy_from_slice(&hash[..BLOCK_BYTES]);
             return decrypt_cbc(&key, iv, &crypto.ciphertext).ok_or(KeyError::WrongPassword);
         }
-        let mut plain = Zeroizing::new(crypto.ciphertext.clone());
-        apply_ctr(key, iv, &mut plain)?;
-        Ok(plain)
+        let mut plaintext = Zeroizing::new(crypto.ciphertext.clone());
+        apply_ctr(key, iv, &mut plaintext)?;
+        Ok(plaintext)
     }
 
-    /// The file's content.
+    /// Returns the file's content as JSON.
     pub fn to_json(&self) -> Result<Vec<u8>, KeyError> {
         let malformed = |error: serde_json::Error| KeyError::Format(error.to_string());
         let mut value = serde_json::to_value(&self.content).map_err(malformed)?;
@@ -137,8 +137,8 @@ impl KeyFile {
     }
 }
 
-/// The address that a file names, whatever else it holds: geth lists a file for that alone, and
-/// tells what is wrong with it when it is opened.
+/// Returns the address that a file states, whatever else it holds: like geth, a scan lists a file
+/// by its address alone, and other errors show when the key is decrypted.
 pub(crate) fn address_in(json: &[u8]) -> Result<Option<Address>, KeyError> {
     address_of(&Members::of_file(json)?)
 }
@@ -146,16 +146,16 @@ pub(crate) fn address_in(json: &[u8]) -> Result<Option<Address>, KeyError> {
 fn read_crypto(crypto: &Members, is_old: bool) -> Result<CryptoJson, KeyError> {
     let cipher = crypto.text("cipher")?;
     if cipher != if is_old { OLD_CIPHER } else { CIPHER } {
-        return Err(KeyError::Cipher(shown(cipher)));
+        return Err(KeyError::Cipher(truncated(cipher)));
     }
     let kdf = match crypto.text("kdf")? {
         "scrypt" => KdfType::Scrypt,
         "pbkdf2" => KdfType::Pbkdf2,
-        other => return Err(KeyError::Kdf(shown(other))),
+        other => return Err(KeyError::Kdf(truncated(other))),
     };
     let ciphertext = crypto.bytes("ciphertext")?;
-    let most = if is_old { PADDED_KEY_BYTES } else { KEY_BYTES };
-    if ciphertext.is_empty() || ciphertext.len() > most {
+    let max_length = if is_old { PADDED_KEY_BYTES } else { KEY_BYTES };
+    if ciphertext.is_empty() || ciphertext.len() > max_length {
         return Err(crypto.wrong("ciphertext", "is no key of 32 bytes"));
     }
     let iv = crypto.object("cipherparams")?.bytes_of("iv", BLOCK_BYTES)?;
@@ -169,7 +169,7 @@ fn read_crypto(crypto: &Members, is_old: bool) -> Result<CryptoJson, KeyError> {
     })
 }
 
-/// With or without 0x; `None` where there is none.
+/// Returns the address, with or without 0x in the file; `None` if it has none.
 fn address_of(file: &Members) -> Result<Option<Address>, KeyError> {
     let Some(Value::String(text)) = file.get("address") else {
         return Ok(None);
@@ -184,21 +184,21 @@ fn address_of(file: &Members) -> Result<Option<Address>, KeyError> {
     Ok(Some(address))
 }
 
-/// Nothing depends on the id; geth does not miss it either.
+/// Returns the file's id, or the nil id: nothing depends on it, and geth accepts files without it.
 fn id_of(file: &Members) -> Uuid {
     let id = file.get("id").and_then(Value::as_str);
     id.and_then(|id| Uuid::parse_str(id).ok())
         .unwrap_or(Uuid::nil())
 }
 
-/// The number 3, or the text 1: so they were written.
+/// Returns the version, which is the number 3 or the text 1.
 fn version_of(file: &Members) -> Result<u8, KeyError> {
     match file.get("version") {
         Some(Value::Number(number)) if number.as_f64() == Some(f64::from(VERSION)) => Ok(VERSION),
         Some(Value::String(text)) if text == "3" => Ok(VERSION),
         Some(Value::String(text)) if text == "1" => Ok(OLD_VERSION),
-        Some(Value::Number(other)) => Err(KeyError::Version(shown(&other.to_string()))),
-        Some(Value::String(other)) => Err(KeyError::Version(shown(other))),
+        Some(Value::Number(other)) => Err(KeyError::Version(truncated(&other.to_string()))),
+        Some(Value::String(other)) => Err(KeyError::Version(truncated(other))),
         _ => Err(KeyError::Version("none".into())),
     }
 }

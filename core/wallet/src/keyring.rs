@@ -1,4 +1,4 @@
-//! Keys that lie open.
+//! The keys that are unlocked.
 
 use std::{
     collections::BTreeMap,
@@ -9,66 +9,69 @@ use actoreum_primitives::{Address, SecretKey};
 
 use crate::KeyError;
 
-/// Keys that can be used without a password, each until its time is over. A key that leaves is
-/// zeroed. The clock is the caller's.
+/// The unlocked keys, which can be used without a password until they expire. A key that is locked
+/// or expires is zeroed. The caller supplies the clock.
 #[derive(Debug, Default)]
 pub struct Keyring {
-    keys: BTreeMap<Address, Open>,
+    keys: BTreeMap<Address, UnlockedKey>,
 }
 
 #[derive(Debug)]
-struct Open {
+struct UnlockedKey {
     key: SecretKey,
-    /// `None`: until it is locked.
+    /// The time of expiry; `None` if the key stays unlocked until it is locked.
     until: Option<Instant>,
 }
 
 impl Keyring {
-    /// Lays a key open: for a time, or until it is locked. A key that lies open without an end
-    /// keeps doing so; any other takes the new time, longer or shorter.
+    /// Unlocks a key for a duration, or without expiry. A key that is unlocked without expiry stays
+    /// so; any other gets the new time of expiry, later or earlier.
     pub fn unlock(&mut self, key: SecretKey, duration: Option<Duration>, now: Instant) {
         self.expire(now);
         let address = key.address();
-        let is_endless = self
+        let has_no_expiry = self
             .keys
             .get(&address)
-            .is_some_and(|open| open.until.is_none());
-        if is_endless {
+            .is_some_and(|unlocked| unlocked.until.is_none());
+        if has_no_expiry {
             return;
         }
         let until = duration.and_then(|duration| now.checked_add(duration));
-        self.keys.insert(address, Open { key, until });
+        self.keys.insert(address, UnlockedKey { key, until });
     }
 
-    /// Locks a key; whether it lay open.
+    /// Locks a key; returns true if it was unlocked.
     pub fn lock(&mut self, address: &Address) -> bool {
         self.keys.remove(address).is_some()
     }
 
-    /// Locks what is over.
+    /// Locks the keys that have expired.
     pub fn expire(&mut self, now: Instant) {
         self.keys
-            .retain(|_, open| open.until.is_none_or(|until| now < until));
+            .retain(|_, unlocked| unlocked.until.is_none_or(|until| now < until));
     }
 
-    /// When the next key is over.
+    /// Returns the next time of expiry.
     pub fn next_expiry(&self) -> Option<Instant> {
-        self.keys.values().filter_map(|open| open.until).min()
+        self.keys
+            .values()
+            .filter_map(|unlocked| unlocked.until)
+            .min()
     }
 
-    /// An open key.
+    /// Returns an unlocked key.
     pub fn key(&self, address: &Address, now: Instant) -> Result<&SecretKey, KeyError> {
         match self.keys.get(address) {
-            Some(open) if open.until.is_none_or(|until| now < until) => Ok(&open.key),
+            Some(unlocked) if unlocked.until.is_none_or(|until| now < until) => Ok(&unlocked.key),
             _ => Err(KeyError::Locked),
         }
     }
 
-    /// Whose keys lie open.
+    /// Returns the addresses of the unlocked keys.
     pub fn addresses(&self, now: Instant) -> Vec<Address> {
         self.keys
             .iter()
-            .filter(|(_, open)| open.until.is_none_or(|until| now < until))
+            .filter(|(_, unlocked)| unlocked.until.is_none_or(|until| now < until))
             .map(|(address, _)| *address)
             .collect()
     }
@@ -81,7 +84,7 @@ mod tests {
     const MINUTE: Duration = Duration::from_secs(60);
 
     #[test]
-    fn a_key_lies_open_for_its_time_and_no_longer() {
+    fn a_key_is_unlocked_until_its_expiry() {
         let (mut ring, now, key) = (Keyring::default(), Instant::now(), SecretKey::random());
         let address = key.address();
         assert!(matches!(ring.key(&address, now), Err(KeyError::Locked)));
@@ -97,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_timed_unlock_does_not_shorten_an_endless_one() {
+    fn a_timed_unlock_does_not_shorten_an_unlimited_one() {
         let (mut ring, now, key) = (Keyring::default(), Instant::now(), SecretKey::random());
         let address = key.address();
         ring.unlock(key.clone(), Some(10 * MINUTE), now);

@@ -1,4 +1,4 @@
-//! Keys: the files that hold them, the time that they lie open, and what they sign.
+//! Keys and wallets: key files, unlocked keys, signing, and hardware wallets.
 //!
 //! ```text
 //!   <datadir>/keystore/UTC--...--<address>      mnemonic (development chains)
@@ -12,10 +12,10 @@
 //!   /dev/hidraw* --hardware::Bus--> Driver: Ledger, Trezor (keys that never leave a device)
 //! ```
 //!
-//! The files are geth's in format, name and mode, so that a directory can be used by both.
-//! `eth-keystore` brings the format; deriving and encrypting is done here, because its own
-//! functions panic on a short key, take any amount of memory that a file asks for, write a cost
-//! that is not geth's, leave secrets in memory, and know neither modes nor atomic writes.
+//! The files have geth's format, names and modes, so that both can use a directory. `eth-keystore`
+//! provides the format; key derivation and encryption are done here, because the functions of that
+//! crate panic on a short key, allocate any amount of memory that a file asks for, write a cost
+//! that is not geth's, leave secrets in memory, and support neither modes nor atomic writes.
 //!
 //! ```
 //! use actoreum_wallet::{KeyDirectory, Password, ScryptCost, signing};

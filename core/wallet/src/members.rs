@@ -1,28 +1,28 @@
-//! The members of a key file's JSON, read one by one, so that an error names the one that is wrong.
+//! The members of a key file's JSON, read one by one, so that an error names the invalid one.
 
 use serde_json::{Map, Value};
 
-use crate::{KeyError, kdf::shown, limits::MAX_KEY_FILE_BYTES};
+use crate::{KeyError, kdf::truncated, limits::MAX_KEY_FILE_BYTES};
 
-/// What editors of Windows put before UTF-8.
+/// The byte order mark that Windows editors put before UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-/// What they put before UTF-16.
+/// The byte order marks of UTF-16.
 const UTF16_MARKS: [&[u8]; 2] = [b"\xff\xfe", b"\xfe\xff"];
 
-/// An object of a key file. Its members are found in any case of letters: wallets write `Crypto`,
-/// `kdfParams` or `dkLen`. Where two members differ in case alone, the one in lower case counts.
+/// A JSON object of a key file. Member names are case-insensitive: wallets write `Crypto`,
+/// `kdfParams` or `dkLen`. Of two members that differ in case only, the lower-case one counts.
 #[derive(Debug)]
 pub(crate) struct Members {
-    /// The names of the objects around this one, with a dot behind each.
+    /// The names of the enclosing objects, each followed by a dot.
     path: String,
     fields: Map<String, Value>,
 }
 
 impl Members {
-    /// The members of a whole file.
+    /// Parses the members of a whole file.
     ///
     /// # Errors
-    /// The file is too large, or no JSON object.
+    /// If the file is too large, or not a JSON object.
     pub(crate) fn of_file(bytes: &[u8]) -> Result<Self, KeyError> {
         if bytes.len() as u64 > MAX_KEY_FILE_BYTES {
             return Err(KeyError::Limit("it is too large"));
@@ -39,7 +39,7 @@ impl Members {
         })
     }
 
-    /// A member, unless it is missing or null.
+    /// Returns a member; `None` if it is missing or null.
     pub(crate) fn get(&self, name: &str) -> Option<&Value> {
         let exact = self.fields.get(name);
         let found = exact.or_else(|| {
@@ -50,7 +50,7 @@ impl Members {
         found.filter(|value| !value.is_null())
     }
 
-    /// A member that must be there and be an object.
+    /// Returns a required member that must be an object.
     pub(crate) fn object(&self, name: &str) -> Result<Self, KeyError> {
         match self.needed(name)? {
             Value::Object(fields) => Ok(Self {
@@ -61,29 +61,30 @@ impl Members {
         }
     }
 
-    /// A member that must be there and be text.
+    /// Returns a required member that must be text.
     pub(crate) fn text(&self, name: &str) -> Result<&str, KeyError> {
         let text = self.needed(name)?.as_str();
         text.ok_or_else(|| self.wrong(name, "must be text"))
     }
 
-    /// A member that must be there and be bytes in hex, with or without 0x.
+    /// Returns a required member that must be bytes in hex, with or without 0x.
     pub(crate) fn bytes(&self, name: &str) -> Result<Vec<u8>, KeyError> {
         hex::decode(without_0x(self.text(name)?))
             .map_err(|error| self.wrong(name, &format!("must be bytes in hex: {error}")))
     }
 
-    /// As [`bytes`](Self::bytes), of one length alone.
+    /// Returns a required member like [`bytes`](Self::bytes), which must have this length.
     pub(crate) fn bytes_of(&self, name: &str, length: usize) -> Result<Vec<u8>, KeyError> {
         let bytes = self.bytes(name)?;
-        match bytes.len() == length {
-            true => Ok(bytes),
-            false => Err(self.wrong(name, &format!("must have {length} bytes in hex"))),
+        if bytes.len() == length {
+            Ok(bytes)
+        } else {
+            Err(self.wrong(name, &format!("must have {length} bytes in hex")))
         }
     }
 
-    /// A member that must be there and be a whole number that is not negative; `1024.0` is one. What
-    /// is greater than a `u32` counts as its greatest value, which is more than any member may be.
+    /// Returns a required member that must be a non-negative whole number; `1024.0` is valid.
+    /// Numbers above `u32::MAX` are returned as `u32::MAX`, which exceeds every limit.
     pub(crate) fn number(&self, name: &str) -> Result<u32, KeyError> {
         let value = self.needed(name)?;
         let number = match (value.as_u64(), value.as_f64()) {
@@ -93,12 +94,12 @@ impl Members {
             _ => None,
         };
         number.ok_or_else(|| {
-            let have = shown(&value.to_string());
+            let have = truncated(&value.to_string());
             self.wrong(name, &format!("must be a whole number, not {have}"))
         })
     }
 
-    /// An error about a member.
+    /// Returns an error about a member.
     pub(crate) fn wrong(&self, name: &str, problem: &str) -> KeyError {
         KeyError::Member {
             member: format!("{}{name}", self.path),
@@ -112,7 +113,7 @@ impl Members {
     }
 }
 
-/// Hexadecimal digits without their prefix.
+/// Returns hexadecimal digits without their prefix.
 pub(crate) fn without_0x(digits: &str) -> &str {
     let stripped = digits
         .strip_prefix("0x")

@@ -8,13 +8,13 @@ use zeroize::Zeroizing;
 
 use crate::{KeyError, limits::MAX_MNEMONIC_KEYS};
 
-/// The mnemonic that development tools share. Its keys are known to everybody.
+/// The mnemonic that development tools share. Its keys are public.
 pub const DEVELOPMENT: &str = "test test test test test test test test test test test junk";
 
-/// Bytes of a new mnemonic's entropy: twelve words.
+/// Bytes of entropy of a new mnemonic, which give twelve words.
 const ENTROPY_BYTES: usize = 16;
 
-/// A new mnemonic of twelve words.
+/// Generates a mnemonic of twelve words.
 pub fn generate() -> Zeroizing<String> {
     let mut entropy = Zeroizing::new([0_u8; ENTROPY_BYTES]);
     rand::rng().fill(entropy.as_mut_slice());
@@ -23,7 +23,7 @@ pub fn generate() -> Zeroizing<String> {
     Zeroizing::new(mnemonic.to_string())
 }
 
-/// The first `count` keys of a mnemonic, at `m/44'/60'/0'/0/n` (BIP-44).
+/// Derives the first `count` keys of a mnemonic, at `m/44'/60'/0'/0/n` (BIP-44).
 pub fn keys(phrase: &str, count: u32) -> Result<Vec<SecretKey>, KeyError> {
     if count > MAX_MNEMONIC_KEYS {
         return Err(KeyError::Limit("too many keys of one mnemonic"));
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_mnemonic_is_refused() {
+    fn invalid_mnemonics_are_refused() {
         assert!(matches!(keys("test test", 1), Err(KeyError::Mnemonic(_))));
         assert!(matches!(
             keys(DEVELOPMENT, u32::MAX),

@@ -4,12 +4,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use actoreum_primitives::Address;
 
-/// Days from 0000-03-01 to 1970-01-01.
+/// Number of days from 0000-03-01 to 1970-01-01.
 const DAYS_BEFORE_1970: u64 = 719_468;
 const DAYS_IN_400_YEARS: u64 = 146_097;
 
-/// `UTC--<created>--<address>`, as geth names it: `2016-03-22T12-57-55.920751759Z` with hyphens
-/// where ISO 8601 has colons, and an address of 40 hex digits.
+/// Returns geth's name for a key file, `UTC--<created>--<address>`:
+/// `2016-03-22T12-57-55.920751759Z` with hyphens instead of the colons of ISO 8601, and an address
+/// of 40 hex digits.
 pub(crate) fn file_name(address: &Address, created: SystemTime) -> String {
     let since = created.duration_since(UNIX_EPOCH).unwrap_or_default();
     let (year, month, day) = civil(since.as_secs() / 86_400);
@@ -22,8 +23,8 @@ pub(crate) fn file_name(address: &Address, created: SystemTime) -> String {
     )
 }
 
-/// Year, month and day of a day since 1970, in the Gregorian calendar. Years are counted from
-/// March, so that the leap day is the last of a year.
+/// Converts days since 1970 to year, month and day of the Gregorian calendar. Years are counted
+/// from March, so that the leap day is the last day of a year.
 fn civil(days_since_1970: u64) -> (u64, u64, u64) {
     let days = days_since_1970 + DAYS_BEFORE_1970;
     let era = days / DAYS_IN_400_YEARS;

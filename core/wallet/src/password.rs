@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 pub struct Password(Zeroizing<Vec<u8>>);
 
 impl Password {
-    /// The bytes that keys are derived from.
+    /// Returns the bytes that keys are derived from.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_never_printed() {
+    fn passwords_are_never_printed() {
         let password = Password::from("hunter2");
         assert_eq!(
             format!("{password:?} {:?}", Some(&password)),

@@ -1,4 +1,4 @@
-//! Wallets of the presale of 2014: a seed in AES-128-CBC, whose hash is the key.
+//! Presale wallets of 2014: a seed in AES-128-CBC, whose hash is the key.
 
 use actoreum_primitives::{Address, SecretKey, keccak256};
 use hmac::Hmac;
@@ -12,13 +12,13 @@ use crate::{
     members::{Members, without_0x},
 };
 
-/// Rounds of PBKDF2, as the presale's tool fixed them.
+/// Number of PBKDF2 rounds of the presale tool.
 const ROUNDS: u32 = 2_000;
 
-/// The key in a presale wallet (a JSON object with `encseed` and `ethaddr`).
+/// Decrypts the key of a presale wallet (a JSON object with `encseed` and `ethaddr`).
 ///
 /// # Errors
-/// Where it is none, or the password is wrong.
+/// If it is not a presale wallet, or the password is wrong.
 pub fn decrypt(json: &[u8], password: &Password) -> Result<SecretKey, KeyError> {
     let wallet = Members::of_file(json)?;
     let field = |name| without_0x(wallet.get(name).and_then(Value::as_str).unwrap_or(""));
@@ -31,7 +31,7 @@ pub fn decrypt(json: &[u8], password: &Password) -> Result<SecretKey, KeyError> 
     hex::decode_to_slice(field("ethaddr"), want.as_mut_slice())
         .map_err(|_| KeyError::Presale("invalid ethAddr"))?;
 
-    // The salt is the password itself: the tool had it so.
+    // The presale tool used the password itself as salt.
     let mut derived = Zeroizing::new([0; BLOCK_BYTES]);
     let bytes = password.as_bytes();
     pbkdf2::pbkdf2::<Hmac<Sha256>>(bytes, bytes, ROUNDS, derived.as_mut_slice());
@@ -39,9 +39,10 @@ pub fn decrypt(json: &[u8], password: &Password) -> Result<SecretKey, KeyError> 
     let secret = Zeroizing::new(keccak256(plain.as_slice()).0);
     let key = SecretKey::from_bytes(&secret).map_err(|_| KeyError::InvalidKey)?;
     // One wrong password in 256 leaves a padding that looks right.
-    match key.address() == want {
-        true => Ok(key),
-        false => Err(KeyError::WrongPassword),
+    if key.address() == want {
+        Ok(key)
+    } else {
+        Err(KeyError::WrongPassword)
     }
 }
 
@@ -55,7 +56,7 @@ mod tests {
 
     use super::*;
 
-    /// A wallet as the presale's tool wrote it, and whose it is.
+    /// Returns a wallet in the presale tool's format, and its address.
     fn wallet(seed: &[u8], password: &str) -> (Value, Address) {
         let mut derived = [0; BLOCK_BYTES];
         let bytes = password.as_bytes();
@@ -84,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn the_seed_is_found_with_its_password_alone() {
+    fn a_seed_decrypts_only_with_its_password() {
         for seed in [&b"a seed of any length"[..], &[3; 32], b""] {
             let (json, address) = wallet(seed, "secret");
             assert_eq!(open(&json, "secret").unwrap().address(), address);
@@ -95,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_presale_wallet_is_refused() {
+    fn invalid_presale_wallets_are_refused() {
         let text = |change: &dyn Fn(&mut Value)| {
             let (mut json, _) = wallet(&[3; 32], "secret");
             change(&mut json);

@@ -1,4 +1,4 @@
-//! Key files: the official vectors, geth's directory, and what strangers put into files.
+//! Key files: the official vectors, geth's directory, and files with untrusted content.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -9,7 +9,7 @@ use actoreum_wallet::{KeyDirectory, KeyError, KeyFile, Password, ScryptCost};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-/// The folder of the fixtures, where there is one.
+/// Returns the folder of the fixtures, if it exists.
 fn fixtures() -> Option<PathBuf> {
     let folder = match std::env::var_os("ACTOREUM_FIXTURES") {
         Some(folder) => PathBuf::from(folder),
@@ -28,7 +28,7 @@ fn directory() -> (tempfile::TempDir, KeyDirectory) {
     (folder, keys)
 }
 
-/// A file that opens quickly.
+/// Returns a key file that decrypts quickly.
 fn quick_file() -> Value {
     let derived = "0".repeat(64);
     json!({
@@ -75,7 +75,7 @@ fn vectors_official_keystore_tests() {
 }
 
 #[test]
-fn a_key_that_geth_wrote_opens() {
+fn a_key_written_by_geth_decrypts() {
     let Some(fixtures) = fixtures() else { return };
     let folder = fixtures.join("clique-bench");
     let password = fs::read_to_string(folder.join("password.txt")).unwrap();
@@ -151,7 +151,7 @@ fn the_directory_finds_imports_updates_and_deletes() {
 }
 
 #[test]
-fn other_files_are_left_out_and_changes_are_seen() {
+fn other_files_are_ignored_and_changes_are_seen() {
     let (_folder, keys) = directory();
     let account = keys.create(&Password::from("a")).unwrap();
     let folder = keys.folder();
@@ -171,7 +171,7 @@ fn other_files_are_left_out_and_changes_are_seen() {
 }
 
 #[test]
-fn a_file_is_refused_for_what_it_says() {
+fn files_with_invalid_members_are_refused() {
     let refused = |change: &dyn Fn(&mut Value)| {
         let mut file = quick_file();
         change(&mut file);
@@ -247,7 +247,7 @@ const VERSION_1: &str = r#"{
 }"#;
 
 #[test]
-fn a_file_of_version_1_opens_and_an_update_makes_it_one_of_version_3() {
+fn a_version_1_file_decrypts_and_updates_to_version_3() {
     let (_folder, keys) = directory();
     fs::create_dir(keys.folder()).unwrap();
     let path = keys.folder().join("old");
@@ -273,7 +273,7 @@ fn a_file_of_version_1_opens_and_an_update_makes_it_one_of_version_3() {
 }
 
 #[test]
-fn a_file_is_listed_by_its_address_alone_and_says_what_is_wrong_when_it_is_opened() {
+fn a_file_is_listed_by_address_and_fails_when_decrypted() {
     let (_folder, keys) = directory();
     fs::create_dir(keys.folder()).unwrap();
     let address = address!("460121576cc7df020759730751f92bd62fd78dd6");
@@ -304,7 +304,7 @@ fn a_file_is_listed_by_its_address_alone_and_says_what_is_wrong_when_it_is_opene
 }
 
 #[test]
-fn a_file_without_an_id_or_with_a_longer_derived_key_opens() {
+fn a_file_without_id_or_with_a_longer_derived_key_decrypts() {
     let key = SecretKey::random();
     let password = Password::from("x");
     let written = KeyFile::encrypt(&key, &password, ScryptCost::LIGHT).unwrap();
@@ -325,7 +325,7 @@ fn a_file_without_an_id_or_with_a_longer_derived_key_opens() {
 }
 
 #[test]
-fn a_file_that_changes_or_becomes_readable_is_read_again() {
+fn changed_or_newly_readable_files_are_read_again() {
     let (_folder, keys) = directory();
     let account = keys.create(&Password::from("a")).unwrap();
     let index = keys.scan(&Default::default()).unwrap();
@@ -341,7 +341,7 @@ fn a_file_that_changes_or_becomes_readable_is_read_again() {
     let none = keys.scan(&changed).unwrap().changes_since(&changed);
     assert_eq!(none, (vec![], vec![]));
 
-    // Nobody but root reads it: there the first look succeeds.
+    // Root can read the file regardless: then the first scan succeeds.
     let secret = fs::Permissions::from_mode(0o000);
     fs::set_permissions(&account.path, secret).unwrap();
     let hidden = keys.scan(&Default::default()).unwrap();
@@ -350,7 +350,7 @@ fn a_file_that_changes_or_becomes_readable_is_read_again() {
 }
 
 #[test]
-fn a_file_of_another_wallet_with_capitals_and_no_id_order_opens() {
+fn a_file_of_another_wallet_decrypts() {
     let mut file = quick_file();
     let crypto = file["crypto"].take();
     let fields = file.as_object_mut().unwrap();
@@ -363,7 +363,7 @@ fn a_file_of_another_wallet_with_capitals_and_no_id_order_opens() {
     );
 }
 
-/// A file that `key` was encrypted into, as JSON.
+/// Returns a file that `key` was encrypted into, as JSON.
 fn encrypted(key: &SecretKey) -> Value {
     let written = KeyFile::encrypt(key, &Password::from("x"), ScryptCost::LIGHT).unwrap();
     serde_json::from_slice(&written.to_json().unwrap()).unwrap()
@@ -373,7 +373,7 @@ fn opened(json: &[u8]) -> Result<SecretKey, KeyError> {
     KeyFile::parse(json)?.decrypt(&Password::from("x"))
 }
 
-/// Gives a member, or one of an object within, another name.
+/// Renames a member of an object.
 fn rename(object: &mut Value, old: &str, new: &str) {
     let fields = object.as_object_mut().unwrap();
     let value = fields.remove(old).unwrap();
@@ -397,7 +397,7 @@ fn numbers_of_the_kdf_may_be_written_as_floats() {
 }
 
 #[test]
-fn members_are_found_in_any_case_of_letters() {
+fn member_names_are_case_insensitive() {
     let key = SecretKey::random();
     let mut file = encrypted(&key);
     let kdfparams = &mut file["crypto"]["kdfparams"];
@@ -415,7 +415,7 @@ fn members_are_found_in_any_case_of_letters() {
 }
 
 #[test]
-fn a_byte_order_mark_blanks_and_prefixes_make_no_difference() {
+fn byte_order_mark_blanks_and_prefixes_are_ignored() {
     let (_folder, keys) = directory();
     fs::create_dir(keys.folder()).unwrap();
     let key = SecretKey::random();
@@ -445,7 +445,7 @@ fn a_byte_order_mark_blanks_and_prefixes_make_no_difference() {
 }
 
 #[test]
-fn an_error_names_the_member_that_is_wrong() {
+fn an_error_names_the_invalid_member() {
     const MISSING: Value = Value::Null;
     let text = json!("text");
     for (pointer, value, part) in [
@@ -534,7 +534,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(8))]
 
     #[test]
-    fn prop_what_is_encrypted_opens_with_its_password_alone(password: String, other: String) {
+    fn prop_a_key_decrypts_only_with_its_password(password: String, other: String) {
         prop_assume!(password != other);
         let key = SecretKey::random();
         let password = Password::from(password);

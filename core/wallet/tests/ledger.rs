@@ -1,5 +1,5 @@
-//! A Ledger that speaks real packets: exchanges that were recorded with devices, refusals, locks,
-//! and what a broken or foreign device could send.
+//! A simulated Ledger with real packets: exchanges recorded with devices, refusals, locks, and
+//! packets of a broken or foreign device.
 //!
 //! The recorded exchanges are data of public test suites: LedgerHQ's ledgerjs (hw-app-eth) and
 //! Frame's.
@@ -21,7 +21,7 @@ use actoreum_wallet::{
 };
 use proptest::prelude::*;
 
-/// A device with a script: APDUs that it expects, and what it answers.
+/// A device with a script: the APDUs that it expects, and its answers.
 struct Device {
     script: VecDeque<(Vec<u8>, Vec<u8>)>,
     received: Vec<u8>,
@@ -39,7 +39,7 @@ impl Device {
         }
     }
 
-    /// Takes a packet; the packets of the answer, once the APDU is whole.
+    /// Takes a packet; returns the packets of the answer once the APDU is complete.
     fn write(&mut self, packet: &Packet) -> Vec<Packet> {
         assert_eq!(packet[..3], [1, 1, 5]);
         let number = usize::from(u16::from_be_bytes([packet[3], packet[4]]));
@@ -148,7 +148,7 @@ fn vectors_a_transaction_of_type_2() {
     assert_eq!(keccak256(&unsigned), hash, "it is that transaction");
     let command = Command::sign_transaction(&DerivationPath::account(0), &unsigned);
     let answer = Device::new(&[(asked, answer)]).run(command).unwrap();
-    // The device said that the parity is even.
+    // The device returned an even parity.
     let mut bytes = [0; 65];
     bytes[..64].copy_from_slice(&answer[1..]);
     let signer = Signature::from_bytes(&bytes)
@@ -202,7 +202,7 @@ fn version_and_typed_data() {
 }
 
 #[test]
-fn long_data_goes_in_parts_that_are_each_answered() {
+fn long_data_is_sent_in_parts_that_are_each_answered() {
     let message = vec![7; 700];
     let mut data = hex::decode("058000002c8000003c800000000000000000000000000002bc").unwrap();
     data.extend(&message);
@@ -224,14 +224,14 @@ fn long_data_goes_in_parts_that_are_each_answered() {
     let command = Command::sign_message(&DerivationPath::account(0), &message).unwrap();
     assert_eq!(device.run(command).unwrap().len(), 65);
 
-    // Its owner says no in the middle: nothing more is sent.
+    // The user refuses in the middle: nothing more is sent.
     let mut device = Device::new(&[(&parts[0], "9000"), (&parts[1], "6985")]);
     let command = Command::sign_message(&DerivationPath::account(0), &message).unwrap();
     assert_eq!(device.run(command), Err(LedgerError::Refused));
 }
 
 #[test]
-fn the_end_of_a_legacy_transaction_never_travels_alone() {
+fn the_end_of_a_legacy_transaction_is_never_sent_alone() {
     let account = DerivationPath::account(0);
     for length in 0..600 {
         let unsigned = vec![1; 20 + length];
@@ -261,7 +261,7 @@ fn packets_of_status(status: u16) -> Packet {
 }
 
 #[test]
-fn a_device_that_does_not_answer_says_why() {
+fn status_words_become_errors() {
     for (status, want) in [
         (0x6985, LedgerError::Refused),
         (0x5515, LedgerError::Locked),
@@ -290,7 +290,7 @@ fn a_device_that_does_not_answer_says_why() {
 
 proptest! {
     #[test]
-    fn prop_no_device_makes_it_panic(
+    fn prop_no_device_causes_a_panic(
         mut stream in proptest::collection::vec(any::<[u8; 32]>(), 0..40),
         length: u16,
         ordered: bool,
@@ -317,7 +317,7 @@ proptest! {
     }
 
     #[test]
-    fn prop_no_answer_makes_it_panic(answer in proptest::collection::vec(any::<u8>(), 0..200)) {
+    fn prop_no_answer_causes_a_panic(answer in proptest::collection::vec(any::<u8>(), 0..200)) {
         let _ = read_address(&answer);
         let _ = read_version(&answer);
         let _ = read_signature(&answer, B256::ZERO, Address::ZERO);

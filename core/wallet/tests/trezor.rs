@@ -1,5 +1,5 @@
-//! Trezor's packets and messages, and what a broken or foreign device could send. The devices that
-//! answer are in `tests/src/usb` of the workspace.
+//! Trezor's packets and messages, and those of a broken or foreign device. The simulated devices
+//! are in `tests/src/usb` of the workspace.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -31,7 +31,7 @@ fn message(kind: u16, content: &[u8]) -> Message {
 
 #[test]
 fn vectors_requests_in_packets() {
-    // Initialize, as every session of trezorlib begins.
+    // Initialize, the first message of every trezorlib session.
     let [packet] = packets(&Request::Initialize.encode())[..] else {
         panic!("one packet")
     };
@@ -54,7 +54,7 @@ fn vectors_requests_in_packets() {
 }
 
 #[test]
-fn replies_of_old_and_new_firmwares_are_read() {
+fn replies_of_old_and_new_firmwares_are_decoded() {
     let want = address!("73d0385F4d8E00C5e6504C6030F47BF6212736A8");
     let old = [&[0x0a, 20][..], want.as_slice()].concat();
     let new = [&[0x12, 42][..], want.to_string().as_bytes()].concat();
@@ -73,14 +73,14 @@ fn replies_of_old_and_new_firmwares_are_read() {
         let missing = TrezorError::Malformed("missing derived address");
         assert_eq!(Reply::decode(&message(57, broken)), Err(missing));
     }
-    let features = b"\x10\x02\x18\x08\x20\x01\x52\x07my\nkeys\x38\x01";
-    let told = Features {
+    let encoded = b"\x10\x02\x18\x08\x20\x01\x52\x07my\nkeys\x38\x01";
+    let features = Features {
         version: [2, 8, 1],
         label: "mykeys".to_owned(),
     };
     assert_eq!(
-        Reply::decode(&message(17, features)),
-        Ok(Reply::Features(told))
+        Reply::decode(&message(17, encoded)),
+        Ok(Reply::Features(features))
     );
     let failed = |content: &[u8]| Reply::decode(&message(3, content)).unwrap_err();
     let refused = TrezorError::Refused("Cancelled".to_owned());
@@ -94,7 +94,7 @@ fn replies_of_old_and_new_firmwares_are_read() {
 }
 
 #[test]
-fn a_device_may_not_ask_for_more_than_fits_nor_sign_with_nothing() {
+fn oversized_requests_and_empty_signatures_are_refused() {
     let decode = |content: &[u8]| Reply::decode(&message(59, content));
     assert_eq!(
         decode(b"\x08\x80\x08"),
@@ -116,16 +116,16 @@ fn a_device_may_not_ask_for_more_than_fits_nor_sign_with_nothing() {
 }
 
 #[test]
-fn prealloc_a_length_is_bounded_before_anything_is_kept() {
+fn prealloc_a_length_is_bounded_before_allocation() {
     let header = |length: u32| {
         let mut packet = [0; 64];
         packet[..5].copy_from_slice(b"?##\0\x02");
         packet[5..9].copy_from_slice(&length.to_be_bytes());
         packet
     };
-    let most = MAX_TREZOR_MESSAGE_BYTES as u32;
-    assert_eq!(Assembly::default().push(&header(most)), Ok(None));
-    for length in [most + 1, u32::MAX] {
+    let max = MAX_TREZOR_MESSAGE_BYTES as u32;
+    assert_eq!(Assembly::default().push(&header(max)), Ok(None));
+    for length in [max + 1, u32::MAX] {
         let refused = Assembly::default().push(&header(length));
         assert_eq!(refused, Err(TrezorError::TooLong(length)));
     }
@@ -138,7 +138,7 @@ fn prealloc_a_length_is_bounded_before_anything_is_kept() {
 
 proptest! {
     #[test]
-    fn prop_messages_travel_in_packets(
+    fn prop_messages_round_trip_in_packets(
         kind: u16,
         content in proptest::collection::vec(any::<u8>(), 0..2_000),
     ) {
@@ -146,13 +146,13 @@ proptest! {
         let mut assembly = Assembly::default();
         let packets = packets(&sent);
         for (index, packet) in packets.iter().enumerate() {
-            let whole = assembly.push(packet).unwrap();
-            prop_assert_eq!(whole, (index + 1 == packets.len()).then(|| sent.clone()));
+            let message_so_far = assembly.push(packet).unwrap();
+            prop_assert_eq!(message_so_far, (index + 1 == packets.len()).then(|| sent.clone()));
         }
     }
 
     #[test]
-    fn prop_no_device_makes_it_panic(
+    fn prop_no_device_causes_a_panic(
         stream in proptest::collection::vec(any::<[u8; 32]>(), 0..40),
         has_header: bool,
         length in 0_u32..3_000,
@@ -179,7 +179,7 @@ proptest! {
     }
 
     #[test]
-    fn prop_no_reply_makes_it_panic(
+    fn prop_no_reply_causes_a_panic(
         kind in prop_oneof![Just(3_u16), Just(17), Just(57), Just(59), Just(66), Just(469)],
         content in proptest::collection::vec(any::<u8>(), 0..200),
     ) {

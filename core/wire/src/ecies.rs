@@ -1,4 +1,4 @@
-//! ECIES as RLPx uses it: an ephemeral key agreement, AES-128-CTR and HMAC-SHA256.
+//! ECIES as used by RLPx: an ephemeral key agreement, AES-128-CTR and HMAC-SHA256.
 //!
 //! A message is `04 ‖ x ‖ y` of the ephemeral key (65 bytes), the initial counter (16),
 //! the ciphertext, and the tag (32) over counter, ciphertext and `associated` data.
@@ -18,19 +18,19 @@ const KEY_LENGTH: usize = 65;
 const IV_LENGTH: usize = 16;
 const TAG_LENGTH: usize = 32;
 
-/// How much longer a message is than its plaintext.
+/// Bytes by which a message is longer than its plaintext.
 pub const OVERHEAD: usize = KEY_LENGTH + IV_LENGTH + TAG_LENGTH;
 
-/// Why an ECIES message was refused. The sender is wrong or hostile: disconnect.
+/// Reason why an ECIES message was refused. The sender is faulty or hostile: disconnect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum EciesError {
-    /// Shorter than its own fields.
+    /// The message is shorter than its own fields.
     #[error("encrypted message too short")]
     TooShort,
     /// The ephemeral key is not a point of the curve.
     #[error("invalid public key in encrypted message")]
     InvalidPublicKey,
-    /// Changed on the way, or meant for another key.
+    /// The message was changed in transit, or was encrypted for another key.
     #[error("encrypted message has a wrong tag")]
     WrongTag,
 }
@@ -40,7 +40,7 @@ struct MessageKeys {
     tag: Zeroizing<[u8; 32]>,
 }
 
-/// The concatenation key derivation of NIST SP 800-56, for one round of SHA-256.
+/// Derives keys with the concatenation key derivation of NIST SP 800-56, for one round of SHA-256.
 fn derive_keys(shared: &[u8; 32]) -> MessageKeys {
     let mut material = Zeroizing::new([0; 32]);
     let round = Sha256::new()

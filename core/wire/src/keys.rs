@@ -1,11 +1,11 @@
-//! Small helpers over the workspace's keys and Keccak.
+//! Helpers for keys and Keccak.
 
 use actoreum_primitives::SecretKey;
 use actoreum_primitives::crypto::Keccak256;
 use rand::RngCore;
 use zeroize::Zeroizing;
 
-/// A fresh key. `random` must be fit for keys.
+/// Generates a secret key. `random` must be cryptographically secure.
 pub fn generate_key(random: &mut impl RngCore) -> SecretKey {
     let mut bytes = Zeroizing::new([0; 32]);
     loop {
@@ -16,7 +16,7 @@ pub fn generate_key(random: &mut impl RngCore) -> SecretKey {
     }
 }
 
-/// Keccak-256 of the parts, one after another.
+/// Returns Keccak-256 of the concatenated parts.
 pub fn keccak_of(parts: &[&[u8]]) -> [u8; 32] {
     let mut hasher = Keccak256::new();
     for part in parts {

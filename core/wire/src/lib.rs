@@ -1,7 +1,7 @@
-//! The protocols that a node speaks, as state machines: bytes and a clock in, events and
-//! bytes out. No sockets, no timers, no tasks: those live in the actors.
+//! The network protocols of a node as sans-IO state machines: bytes and a clock in, events and
+//! bytes out. Sockets, timers and tasks live in the actors.
 //!
-//! # What flows where
+//! # Data flow
 //!
 //! ```text
 //!   TCP bytes                                                UDP datagrams
@@ -26,17 +26,17 @@
 //!      lists stay encoded until they are read             NodeDatabase
 //! ```
 //!
-//! # What strangers may do
+//! # Untrusted input
 //!
-//! Everything here reads what strangers send. Three rules hold throughout: a number from
-//! outside is only used in checked arithmetic; a size is checked against [`limits`] before
-//! anything is allocated for it; a slice is only taken with `get` or a checked split
-//! (`clippy::indexing_slicing` is denied). Each hole that is known from other nodes has a test
-//! that sends it.
+//! All input of this crate comes from untrusted peers. Three rules hold throughout: a number from
+//! outside is only used in checked arithmetic; a size is checked against [`limits`] before anything
+//! is allocated for it; a slice is only taken with `get` or a checked split
+//! (`clippy::indexing_slicing` is denied). Each vulnerability that is known from other nodes has a
+//! test that sends the attack.
 //!
 //! # Example
 //!
-//! Two sessions that talk over byte vectors:
+//! Two sessions that exchange bytes through vectors:
 //!
 //! ```
 //! use std::time::Instant;

@@ -1,14 +1,14 @@
-//! What the wire needs beyond `actoreum_primitives::rlp`: bounds before allocation, and
-//! writing lists whose elements have different types.
+//! RLP helpers beyond `actoreum_primitives::rlp`: bounds before allocation, and writing of lists
+//! whose elements have different types.
 
 use actoreum_primitives::rlp::{
     Decode, DecodeError, List, decode_raw, decode_str, encode_list_header,
 };
 
-/// A list that is longer than its kind may be. The sender broke the protocol.
+/// Error of a list that is longer than its kind may be. The sender broke the protocol.
 pub const TOO_MANY_ELEMENTS: DecodeError = DecodeError::Custom("list has more than its limit");
 
-/// A list whose elements are shorter than any valid one.
+/// Error of a list whose elements are shorter than any valid one.
 pub const IMPLAUSIBLE_ELEMENTS: DecodeError =
     DecodeError::Custom("list elements are too short to be valid");
 
@@ -17,8 +17,8 @@ pub fn open_tolerant(mut input: &[u8]) -> Result<List<'_>, DecodeError> {
     List::open(&mut input)
 }
 
-/// How many items are left in the list, or an error once there are more than `limit`.
-/// Looks at item headers alone: nothing is allocated, nothing is decoded.
+/// Returns the number of items that are left in the list, or an error if there are more than
+/// `limit`. Reads item headers alone: nothing is allocated, nothing is decoded.
 pub fn count_bounded(list: &List<'_>, limit: usize) -> Result<usize, DecodeError> {
     let mut rest = list.remaining();
     let mut count = 0;
@@ -32,8 +32,8 @@ pub fn count_bounded(list: &List<'_>, limit: usize) -> Result<usize, DecodeError
     Ok(count)
 }
 
-/// [`count_bounded`], and no element may be shorter on average than `minimum` bytes. It
-/// keeps an input from growing when it is decoded into bigger structs.
+/// Does the same as [`count_bounded`], and fails if the elements are shorter than `minimum` bytes
+/// on average. This bounds how much an input grows when it is decoded into bigger structs.
 pub fn count_plausible(
     list: &List<'_>,
     limit: usize,
@@ -46,7 +46,7 @@ pub fn count_plausible(
     Ok(count)
 }
 
-/// The items that are left, at most `limit` of them.
+/// Decodes the items that are left, at most `limit` of them.
 pub fn decode_bounded<T: Decode>(mut list: List<'_>, limit: usize) -> Result<Vec<T>, DecodeError> {
     let mut items = Vec::with_capacity(count_bounded(&list, limit)?);
     while let Some(item) = list.next_optional()? {
@@ -55,12 +55,12 @@ pub fn decode_bounded<T: Decode>(mut list: List<'_>, limit: usize) -> Result<Vec
     Ok(items)
 }
 
-/// The content of the next item, which must be a string.
+/// Returns the content of the next item, which must be a string.
 pub fn next_str<'a>(list: &mut List<'a>) -> Result<&'a [u8], DecodeError> {
     decode_str(&mut list.next_raw()?)
 }
 
-/// The content of the next item, which must be a string of `N` bytes.
+/// Returns the content of the next item, which must be a string of `N` bytes.
 pub fn next_fixed<const N: usize>(list: &mut List<'_>) -> Result<[u8; N], DecodeError> {
     next_str(list)?
         .try_into()
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_list_that_claims_a_billion_elements_is_refused_without_reading_them() {
+    fn a_list_that_claims_a_billion_elements_is_refused() {
         let claim = [0xfb, 0x3b, 0x9a, 0xca, 0x00];
         assert!(open_tolerant(&claim).is_err());
         assert!(open_tolerant(&[0xff; 9]).is_err());

@@ -1,8 +1,9 @@
-//! What the tests of this crate share.
+//! Helpers for the tests of this crate.
 
 use std::path::PathBuf;
 
-/// A fixture as JSON, or `None` (and a line that says so) where the folder is not there.
+/// Returns a fixture as JSON; prints a line and returns `None` if the fixtures folder does not
+/// exist.
 pub fn fixture(name: &str) -> Option<serde_json::Value> {
     let folder = std::env::var_os("ACTOREUM_FIXTURES").map_or_else(
         || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/fixtures"),
@@ -16,7 +17,7 @@ pub fn fixture(name: &str) -> Option<serde_json::Value> {
     Some(serde_json::from_str(&text).expect("the fixture is JSON"))
 }
 
-/// The bytes of a JSON string of hexadecimal digits.
+/// Returns the bytes of a JSON string of hexadecimal digits.
 pub fn unhex(value: &serde_json::Value) -> Vec<u8> {
     let digits = value.as_str().expect("a string");
     digits

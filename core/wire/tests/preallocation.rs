@@ -1,7 +1,7 @@
-//! A decoder allocates no more than its input pays for.
+//! Decoders allocate no more than their input warrants.
 //!
-//! Each input claims more than it holds, or holds the smallest items there are. The allocator
-//! counts what is held at the peak.
+//! Each input claims more than it holds, or holds the smallest possible items. The allocator
+//! measures the peak.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -44,7 +44,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// The most bytes that `work` held at once, beyond what was held before.
+/// Returns the peak of the bytes that `work` held, beyond what was held before.
 fn peak_of<T>(work: impl FnOnce() -> T) -> usize {
     HELD.set(0);
     PEAK.set(0);
@@ -54,7 +54,7 @@ fn peak_of<T>(work: impl FnOnce() -> T) -> usize {
     peak
 }
 
-/// What a decoder may hold for an input of a few bytes.
+/// Maximum bytes that a decoder may hold for an input of a few bytes.
 const SMALL: usize = 4096;
 
 fn list(content: &[u8]) -> Vec<u8> {
@@ -64,7 +64,7 @@ fn list(content: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Inputs of a few bytes that claim up to 2^64.
+/// Returns inputs of a few bytes that claim sizes up to 2^64.
 fn claims() -> Vec<Vec<u8>> {
     let mut claims = Vec::new();
     for head in [0xfb_u8, 0xbb] {
@@ -93,7 +93,7 @@ fn decode_all(version: EthVersion, code: u64, payload: &Bytes) {
 }
 
 #[test]
-fn claims_in_eth_messages_allocate_nothing() {
+fn size_claims_in_eth_messages_allocate_nothing() {
     for version in EthVersion::ALL {
         for message in MessageId::ALL {
             for claim in claims() {
@@ -133,8 +133,8 @@ fn ten_mebibytes_of_the_smallest_items_do_not_grow() {
 }
 
 #[test]
-fn the_smallest_transactions_that_pass_grow_by_a_bounded_factor() {
-    // Nine fields, padded to the least average size in the input.
+fn decoded_transactions_grow_by_a_bounded_factor() {
+    // Nine fields, padded to the minimum average size in the input.
     let mut transaction = vec![0xc0 + 31, 0x80, 0x80, 0x80, 0x80, 0x80, 0x96];
     transaction.extend([1; 22]);
     transaction.extend([27, 1, 1]);
@@ -152,7 +152,7 @@ fn the_smallest_transactions_that_pass_grow_by_a_bounded_factor() {
     });
     assert_eq!(decoded, MAX_TRANSACTIONS);
     assert!(peak < 32 * payload.len(), "{peak} for {}", payload.len());
-    // One at a time, they hold no more than one.
+    // Decoded one at a time, they hold no more than one.
     let peak = peak_of(|| {
         let message = EthMessage::decode(EthVersion::Eth63, 2, &payload).unwrap();
         let EthMessage::Transactions(list) = message else {
@@ -164,7 +164,7 @@ fn the_smallest_transactions_that_pass_grow_by_a_bounded_factor() {
 }
 
 #[test]
-fn claims_in_discovery_packets_and_records_allocate_nothing() {
+fn size_claims_in_discovery_packets_allocate_nothing() {
     for type_byte in 0..=7 {
         for claim in claims() {
             let content = [&[type_byte], claim.as_slice()].concat();
@@ -185,7 +185,7 @@ fn claims_in_discovery_packets_and_records_allocate_nothing() {
 }
 
 #[test]
-fn claims_in_a_hello_allocate_nothing() {
+fn size_claims_in_a_hello_allocate_nothing() {
     for claim in claims() {
         assert!(peak_of(|| assert!(Hello::decode_payload(&claim).is_err())) < SMALL);
     }
@@ -203,7 +203,7 @@ fn claims_in_a_hello_allocate_nothing() {
 }
 
 #[test]
-fn a_handshake_that_claims_much_allocates_nothing() {
+fn a_handshake_size_claim_allocates_nothing() {
     let mut responder = Handshake::respond(key(2), [4; 32]);
     for size in [0u16, 306, 307, 4096, 4097, u16::MAX] {
         let mut bytes = size.to_be_bytes().to_vec();

@@ -1,37 +1,38 @@
-//! The admin page's server as a child of the tree.
+//! AdminActor: the server of the admin page as a child of the supervision tree.
 
 use std::{future::Future, net::SocketAddr, pin::Pin};
 
 use actix_web::dev::{Server, ServerHandle};
-use actoreum_actors::kept_socket::KeptSocket;
-use actoreum_actors::supervision::{Actor, Ctx, Exit, Failure};
+use actoreum_actors::shared_socket::SharedSocket;
+use actoreum_supervision::{Actor, Ctx, Exit, Failure};
 use tracing::info;
 
-/// Runs the page's server: bound before it starts, stopped gracefully, restarted by its supervisor
-/// like any actor. It handles no messages; its work is done on the server's own thread.
+/// Actor that runs the page's server: it is bound before the actor starts, stopped gracefully, and
+/// restarted by the supervisor as any actor. It handles no messages; requests are served on the
+/// server's own thread.
 pub struct AdminActor {
     address: SocketAddr,
-    socket: KeptSocket,
+    socket: SharedSocket,
     server: Option<Server>,
     handle: ServerHandle,
-    beside: Option<Pin<Box<dyn Future<Output = ()>>>>,
+    background: Option<Pin<Box<dyn Future<Output = ()>>>>,
 }
 
 impl AdminActor {
-    /// Takes a server that is bound to `address` by `socket` and not yet polled.
-    pub fn new(address: SocketAddr, socket: KeptSocket, server: Server) -> Self {
+    /// Returns an actor for a server that is bound to `address` by `socket` and not yet polled.
+    pub fn new(address: SocketAddr, socket: SharedSocket, server: Server) -> Self {
         Self {
             address,
             socket,
             handle: server.handle(),
             server: Some(server),
-            beside: None,
+            background: None,
         }
     }
 
-    /// Runs a future beside the server, on the actor's thread, until the generation ends.
-    pub fn beside(mut self, future: impl Future<Output = ()> + 'static) -> Self {
-        self.beside = Some(Box::pin(future));
+    /// Adds a future that runs on the actor's thread until the generation ends.
+    pub fn with_background(mut self, future: impl Future<Output = ()> + 'static) -> Self {
+        self.background = Some(Box::pin(future));
         self
     }
 }
@@ -39,8 +40,8 @@ impl AdminActor {
 impl Actor for AdminActor {
     fn started(&mut self, ctx: &mut Ctx<Self>) -> Result<(), Failure> {
         info!(url = %format_args!("http://{}", self.address), "admin page opened");
-        if let Some(beside) = self.beside.take() {
-            ctx.spawn(beside);
+        if let Some(background) = self.background.take() {
+            ctx.spawn(background);
         }
         if let Some(server) = self.server.take() {
             ctx.spawn_then(server, |_, ended, ctx| match ended {
@@ -61,7 +62,8 @@ impl Actor for AdminActor {
 }
 
 impl Drop for AdminActor {
-    /// After a panic nobody calls `stopped`: only the next generation may accept connections.
+    /// Stops the server after a panic, when `stopped` is not called: only the next generation may
+    /// accept connections.
     fn drop(&mut self) {
         drop(self.handle.stop(false));
     }

@@ -1,4 +1,4 @@
-//! The last blocks, for the charts.
+//! The newest blocks, for the charts.
 
 use std::collections::BTreeMap;
 
@@ -6,10 +6,10 @@ use actoreum_chain::ChainReader;
 use actoreum_primitives::B256;
 use serde::Serialize;
 
-/// Blocks in the charts.
+/// Number of blocks in the charts.
 const CHART_BLOCKS: u64 = 60;
 
-/// What is shown of a block.
+/// Figures of a block.
 #[derive(Debug, Clone, Serialize)]
 pub struct BlockStatus {
     number: u64,
@@ -17,19 +17,19 @@ pub struct BlockStatus {
     timestamp: u64,
     gas_used: u64,
     gas_limit: u64,
-    /// In wei a gas; `None` before London.
+    /// Base fee in wei per gas; `None` before London.
     base_fee: Option<u64>,
     transactions: usize,
 }
 
-/// The blocks of the last look: one that is still canonical is not read again.
+/// Cache of the blocks of the last refresh: a block that is still canonical is not read again.
 #[derive(Debug, Default)]
 pub struct Chart(BTreeMap<u64, BlockStatus>);
 
 impl Chart {
-    /// The last blocks, oldest first. A block that can't be read leaves a gap; the reader of the
-    /// chain logs the reason.
-    pub fn look(&mut self, chain: &ChainReader) -> Vec<BlockStatus> {
+    /// Returns the newest blocks, oldest first. A block that can't be read leaves a gap; the chain
+    /// reader logs the reason.
+    pub fn refresh(&mut self, chain: &ChainReader) -> Vec<BlockStatus> {
         let newest = chain.head_number();
         let oldest = newest.saturating_sub(CHART_BLOCKS - 1);
         let mut blocks = BTreeMap::new();

@@ -1,13 +1,13 @@
-//! The last fifteen minutes, for the sparklines.
+//! Samples of the last fifteen minutes, for the sparklines.
 
 use std::collections::{HashMap, VecDeque};
 
-use actoreum_actors::supervision::NodeSnapshot;
+use actoreum_supervision::NodeSnapshot;
 use serde::Serialize;
 
-/// Seconds between two samples.
+/// Interval between two samples, in seconds.
 pub const SAMPLE_SECONDS: u64 = 5;
-/// Samples kept: fifteen minutes.
+/// Number of samples in a series: fifteen minutes.
 const SAMPLES: usize = 180;
 
 /// A series of samples, oldest first.
@@ -20,30 +20,30 @@ impl Series {
         if self.0.len() == SAMPLES {
             self.0.pop_front();
         }
-        // A thousandth is finer than any line that is drawn of it, and short on the wire.
+        // Three decimals are finer than the line that is drawn of them, and short in the JSON.
         self.0.push_back((value * 1e3).round() / 1e3);
     }
 }
 
-/// What is kept of one actor.
+/// Samples of one actor.
 #[derive(Debug, Default, Clone, Serialize)]
 pub struct ActorHistory {
     rate: Series,
     depth: Series,
 }
 
-/// What is sampled of the whole node.
+/// One sample of the whole node.
 #[derive(Debug, Clone, Copy)]
 pub struct Sample {
     /// Resident memory, in bytes.
     pub memory: f64,
-    /// On disk, in bytes.
+    /// Size of the database and the ancient files, in bytes.
     pub disk: f64,
-    /// RPC requests a second.
+    /// RPC requests per second.
     pub requests: f64,
-    /// Transactions in the pool that can be executed.
+    /// Executable transactions in the pool.
     pub pending: f64,
-    /// Transactions in the pool that wait.
+    /// Queued (not yet executable) transactions in the pool.
     pub queued: f64,
 }
 
@@ -57,7 +57,7 @@ struct NodeHistory {
     queued: Series,
 }
 
-/// Samples by the actor's path, and of the node.
+/// Samples of each actor, by its path, and of the node.
 #[derive(Debug, Default, Clone, Serialize)]
 pub struct History {
     actors: HashMap<String, ActorHistory>,
@@ -65,7 +65,7 @@ pub struct History {
 }
 
 impl History {
-    /// Takes a sample. What is no longer in the tree is forgotten.
+    /// Adds a sample. The samples of actors that are no longer in the tree are removed.
     pub fn add(&mut self, tree: &NodeSnapshot, sample: Sample) {
         let nodes = tree.walk();
         self.actors

@@ -1,16 +1,16 @@
-//! The admin page: the node looked at from inside.
+//! The admin page: shows the internal state of the node, and serves metrics and health checks.
 //!
-//! | path | what |
+//! | path | content |
 //! |---|---|
 //! | `/` | the page; its style and script are in the binary |
-//! | `/api/events` | server-sent events, one a second: all that the page draws |
-//! | `/api/actors` | the supervision tree with every figure, as JSON |
+//! | `/api/events` | server-sent events, one per second, with everything that the page draws |
+//! | `/api/actors` | the supervision tree with all figures, as JSON |
 //! | `/api/status` | chain, pool, RPC, memory and disk, as JSON |
 //! | `/api/crash` | makes an actor panic (`--admin.chaos` alone) |
-//! | `/metrics` | Prometheus |
-//! | `/health`, `/ready` | for whoever restarts or routes to this process |
+//! | `/metrics` | metrics in the text format of Prometheus |
+//! | `/health`, `/ready` | liveness and readiness, for service managers and load balancers |
 //!
-//! Nothing here asks an actor: the page works when every actor is stuck.
+//! No request sends a message to an actor, so that the page works when every actor is stuck.
 
 mod actor;
 mod chart;
@@ -31,11 +31,11 @@ use std::{
 };
 
 use actix_web::{App, dev::Server, web};
-use actoreum_actors::kept_socket::KeptSocket;
+use actoreum_actors::shared_socket::SharedSocket;
 use actoreum_rpc::{
-    http::{Hosts, ServerLimits, serve},
-    method::Method,
     node::Node,
+    server::http::{Hosts, ListenError, ServerLimits, serve},
+    server::method::Method,
 };
 use parking_lot::Mutex;
 
@@ -46,22 +46,22 @@ pub use routes::keep_history;
 
 use crate::open_files::server_limits;
 
-/// Connections that wait until they are accepted: those of a few pages.
+/// Backlog of the listener: the connections of a few pages.
 const BACKLOG: i32 = 64;
 
-/// What every request may read.
+/// State that the request handlers share.
 pub struct AdminState {
     /// The chain and the tree.
     pub node: Arc<Node>,
-    /// The methods with their counters.
+    /// The RPC methods with their counters.
     pub methods: Arc<[Arc<Method<Node>>]>,
     /// Whether `/api/crash` is served.
     pub chaos: bool,
-    /// Names under which the page may be opened: keeps pages of other sites out.
+    /// Host names under which the page may be opened, against DNS rebinding by other sites.
     pub hosts: Hosts,
-    /// When the process began.
-    pub begun: Instant,
-    /// Event streams that are open.
+    /// Start time of the process.
+    pub started_at: Instant,
+    /// Number of open event streams.
     streams: Arc<AtomicUsize>,
     chart: Mutex<Chart>,
     history: Mutex<History>,
@@ -69,7 +69,7 @@ pub struct AdminState {
 }
 
 impl AdminState {
-    /// A state without history.
+    /// Returns a state without history.
     pub fn new(
         node: Arc<Node>,
         methods: Arc<[Arc<Method<Node>>]>,
@@ -81,7 +81,7 @@ impl AdminState {
             methods,
             chaos,
             hosts,
-            begun: Instant::now(),
+            started_at: Instant::now(),
             streams: Arc::default(),
             chart: Mutex::default(),
             history: Mutex::default(),
@@ -90,15 +90,17 @@ impl AdminState {
     }
 }
 
-/// Binds the page's server, or takes the socket over; the address comes back with the port that
-/// was taken. One thread serves it: it must not take the place of real work.
+/// Binds the page's server, or takes over the socket of the previous generation. Returns the
+/// address with the actual port. One thread serves the page, so that it does not compete with the
+/// node's work.
 pub fn bind(
     address: SocketAddr,
-    socket: &KeptSocket,
+    socket: &SharedSocket,
     state: Arc<AdminState>,
-) -> io::Result<(SocketAddr, Server)> {
-    let explained = |error: io::Error| {
-        io::Error::new(error.kind(), format!("listen tcp {address}: bind: {error}"))
+) -> Result<(SocketAddr, Server), ListenError> {
+    let explained = |error: io::Error| ListenError::Bind {
+        address,
+        reason: error.to_string(),
     };
     let listener = socket.listening(address, BACKLOG).map_err(explained)?;
     let taken = listener.local_addr().unwrap_or(address);

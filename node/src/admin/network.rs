@@ -1,29 +1,32 @@
-//! Peers and the table of nodes in the status.
+//! Peers and the node table of discovery, as the page shows them.
 
-use actoreum_actors::net::dropped::DroppedPeer;
-use actoreum_actors::net::{NetworkHandle, peer::Direction, peer::PeerRecord};
+use actoreum_actors::net::NetworkHandle;
+use actoreum_actors::net::ban_list::DroppedPeer;
+use actoreum_actors::net::record::{Direction, PeerRecord};
 use serde::Serialize;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-/// Peers that were sent away and are drawn: the page is for a glance, `admin_peers` has all.
-const DROPPED_DRAWN: usize = 32;
+/// Bounds the dropped peers that the page shows; their number is shown too.
+const MAX_DROPPED_SHOWN: usize = 32;
 
-/// What the page says of the network.
+/// Status of the network.
 #[derive(Debug, Serialize)]
 pub struct NetworkStatus {
     enode: String,
     max_peers: usize,
-    /// Connections that stand or are being set up.
+    /// Connections that are established or in their handshake.
     connections: usize,
     peers: Vec<PeerStatus>,
-    /// The last ones that were sent away, the newest first, and how many are remembered.
+    /// The peers that were dropped most recently, newest first.
     dropped: Vec<DroppedStatus>,
+    /// Number of dropped peers that are remembered.
     dropped_count: usize,
-    /// Closest first; none without discovery.
+    /// Buckets of the node table, closest first; empty without discovery.
     buckets: Vec<BucketStatus>,
-    /// Discovery's requests in flight, and its datagrams.
+    /// Pending requests of discovery.
     pending: usize,
+    /// Datagrams that discovery handled and refused.
     handled: u64,
     refused: u64,
 }
@@ -42,7 +45,7 @@ struct PeerStatus {
     messages_out: u64,
     latency_us: Option<u64>,
     score: i64,
-    /// The last things that were counted against it.
+    /// The most recent reasons for which the score was lowered.
     notes: Vec<String>,
     up_ms: u64,
 }
@@ -55,7 +58,7 @@ struct DroppedStatus {
     why: String,
     times: u64,
     ago_ms: u64,
-    /// `None`: it may come back.
+    /// Remaining time of the ban; `None` if the peer may reconnect.
     left_ms: Option<u64>,
 }
 
@@ -69,12 +72,12 @@ struct BucketStatus {
 struct NodeStatus {
     id: String,
     address: String,
-    /// Pings that it has answered.
+    /// Number of pings that the node has answered.
     checks: u32,
 }
 
 impl NetworkStatus {
-    /// The network at this moment.
+    /// Returns the current status of the network.
     pub fn of(network: &NetworkHandle) -> Self {
         let table = network.table();
         let dropped = network.dropped();
@@ -94,8 +97,12 @@ impl NetworkStatus {
             enode: network.local().enode.to_string(),
             max_peers: network.settings().max_peers,
             connections: network.connections(),
-            peers: network.peers().iter().map(|it| describe(it)).collect(),
-            dropped: dropped.iter().take(DROPPED_DRAWN).map(sent_away).collect(),
+            peers: network.peers().iter().map(|it| peer_status(it)).collect(),
+            dropped: dropped
+                .iter()
+                .take(MAX_DROPPED_SHOWN)
+                .map(dropped_status)
+                .collect(),
             dropped_count: dropped.len(),
             buckets: buckets.collect(),
             pending: table.pending,
@@ -109,20 +116,20 @@ fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn sent_away(peer: &DroppedPeer) -> DroppedStatus {
-    let seen = peer.seen.as_ref();
+fn dropped_status(peer: &DroppedPeer) -> DroppedStatus {
+    let summary = peer.summary.as_ref();
     DroppedStatus {
         id: format!("{:?}", peer.id),
-        client: seen.map_or_else(String::new, |it| it.client_name.clone()),
-        remote: seen.map_or_else(String::new, |it| it.remote.to_string()),
-        why: peer.why.clone(),
+        client: summary.map_or_else(String::new, |it| it.client_name.clone()),
+        remote: summary.map_or_else(String::new, |it| it.remote.to_string()),
+        why: peer.reason.clone(),
         times: peer.times,
         ago_ms: millis(peer.at.elapsed()),
         left_ms: peer.left().map(millis),
     }
 }
 
-fn describe(peer: &PeerRecord) -> PeerStatus {
+fn peer_status(peer: &PeerRecord) -> PeerStatus {
     let traffic = &peer.traffic;
     PeerStatus {
         id: format!("{:?}", peer.id),

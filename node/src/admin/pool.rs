@@ -1,4 +1,4 @@
-//! The transaction pool, as the page shows it.
+//! Status of the transaction pool, as the page shows it.
 
 use std::cmp::Reverse;
 
@@ -6,25 +6,25 @@ use actoreum_primitives::U256;
 use actoreum_txpool::{Sender, Snapshot};
 use serde::Serialize;
 
-/// Senders that are shown: those with the most transactions.
-const SENDERS_SHOWN: usize = 10;
-/// Pending transactions whose prices are looked at. The page draws once a second; a pool that
-/// holds more is not walked whole for it.
-const PRICED: usize = 2_000;
+/// Bounds the senders that are shown: those with the most transactions.
+const MAX_SENDERS_SHOWN: usize = 10;
+/// Bounds the pending transactions whose prices are read. The page is drawn once per second, which
+/// is too often to walk through a large pool.
+const MAX_PRICED_TRANSACTIONS: usize = 2_000;
 
-/// The pool at one moment.
+/// Status of the pool.
 #[derive(Debug, Default, Serialize)]
 pub struct PoolStatus {
     pub pending: u64,
     pub queued: u64,
     sender_count: usize,
-    /// In wei a gas; `None` before London.
+    /// Base fee in wei per gas; `None` before London.
     next_base_fee: Option<u64>,
     prices: Option<Prices>,
     senders: Vec<SenderStatus>,
 }
 
-/// What pending transactions would pay in the next block, in wei a gas.
+/// Effective gas prices of pending transactions in the next block, in wei per gas.
 #[derive(Debug, Serialize)]
 struct Prices {
     lowest: f64,
@@ -41,7 +41,7 @@ struct SenderStatus {
 }
 
 impl PoolStatus {
-    /// What is shown of a pool.
+    /// Returns the status of a snapshot of the pool.
     pub fn of(pool: &Snapshot) -> Self {
         let next_base_fee = pool.head().base_fee_per_gas;
         Self {
@@ -60,7 +60,7 @@ impl Prices {
         let pending = pool.senders().flat_map(|sender| sender.pending());
         let price = |price: U256| price.saturating_to::<u128>() as f64;
         let mut prices: Vec<f64> = pending
-            .take(PRICED)
+            .take(MAX_PRICED_TRANSACTIONS)
             .map(|it| price(it.transaction().effective_gas_price(base_fee)))
             .collect();
         prices.sort_unstable_by(f64::total_cmp);
@@ -78,7 +78,7 @@ fn senders(pool: &Snapshot) -> Vec<SenderStatus> {
     senders.sort_unstable_by_key(|sender| (Reverse(total(sender)), sender.address()));
     senders
         .into_iter()
-        .take(SENDERS_SHOWN)
+        .take(MAX_SENDERS_SHOWN)
         .map(|sender| SenderStatus {
             address: sender.address().to_checksum(None),
             is_local: sender.is_local(),

@@ -1,13 +1,13 @@
-//! What the operating system says about this process.
+//! Memory of this process, as the operating system reports it.
 
 use std::fs;
 
-/// Resident memory in bytes; zero where the system does not say (it has no `/proc`).
+/// Returns the resident memory in bytes; zero on a system without `/proc`.
 pub fn resident_bytes() -> u64 {
     field("VmRSS:")
 }
 
-/// The most memory that was ever resident, in bytes; zero where the system does not say.
+/// Returns the peak resident memory in bytes; zero on a system without `/proc`.
 pub fn peak_resident_bytes() -> u64 {
     field("VmHWM:")
 }

@@ -1,15 +1,15 @@
-//! `/metrics`, in the text format of Prometheus.
+//! `/metrics` in the text format of Prometheus.
 
 use std::fmt::Write;
 
-use actoreum_actors::supervision::{NodeSnapshot, snapshot::State};
+use actoreum_supervision::{NodeSnapshot, snapshot::State};
 
 use super::{AdminState, process};
 
 /// A family of metrics: name, type, help.
 struct Family(&'static str, &'static str, &'static str);
 
-/// The page of all metrics.
+/// Renders all metrics.
 pub fn render(tree: &NodeSnapshot, state: &AdminState) -> String {
     let mut out = String::new();
     actors(&mut out, tree);
@@ -66,7 +66,7 @@ fn actors(out: &mut String, tree: &NodeSnapshot) {
             Family(
                 "actoreum_actor_generation",
                 "gauge",
-                "How often it was started.",
+                "Number of times the actor was started.",
             ),
             |node| Some(node.generation as f64),
         ),
@@ -74,7 +74,7 @@ fn actors(out: &mut String, tree: &NodeSnapshot) {
             Family(
                 "actoreum_actor_restarts_total",
                 "counter",
-                "How often it was started again.",
+                "Number of times the actor was restarted.",
             ),
             |node| Some(node.restarts as f64),
         ),
@@ -82,7 +82,7 @@ fn actors(out: &mut String, tree: &NodeSnapshot) {
             Family(
                 "actoreum_actor_uptime_seconds",
                 "gauge",
-                "Time since its generation began.",
+                "Time since the current generation of the actor started.",
             ),
             |node| node.uptime_ms.map(|ms| ms as f64 / 1e3),
         ),
@@ -90,7 +90,7 @@ fn actors(out: &mut String, tree: &NodeSnapshot) {
             Family(
                 "actoreum_actor_mailbox_depth",
                 "gauge",
-                "Messages that wait.",
+                "Messages waiting in the mailbox.",
             ),
             |node| node.mailbox.map(|mailbox| mailbox.depth as f64),
         ),
@@ -115,11 +115,7 @@ fn messages(out: &mut String, tree: &NodeSnapshot) {
     };
     family(
         out,
-        Family(
-            "actoreum_messages_total",
-            "counter",
-            "Messages by what became of them.",
-        ),
+        Family("actoreum_messages_total", "counter", "Messages by outcome."),
     );
     for (node, row) in rows() {
         let outcomes = [
@@ -144,12 +140,12 @@ fn messages(out: &mut String, tree: &NodeSnapshot) {
     for (name, help, is_queue) in [
         (
             "actoreum_message_queue_seconds",
-            "Time in the mailbox.",
+            "Time that messages wait in the mailbox.",
             true,
         ),
         (
             "actoreum_message_handling_seconds",
-            "Time in the handler.",
+            "Time that messages take in the handler.",
             false,
         ),
     ] {
@@ -180,30 +176,34 @@ fn messages(out: &mut String, tree: &NodeSnapshot) {
 }
 
 fn chain(out: &mut String, state: &AdminState) {
-    let head = state.node.chain.head();
+    let head = state.node.chain_reader.head();
     let figures = [
         (
-            Family(
-                "actoreum_head_number",
-                "gauge",
-                "Number of the newest block.",
-            ),
+            Family("actoreum_head_number", "gauge", "Number of the head block."),
             head.number,
         ),
         (
             Family(
                 "actoreum_head_timestamp_seconds",
                 "gauge",
-                "Its time since 1970.",
+                "Unix time of the head block.",
             ),
             head.timestamp,
         ),
         (
-            Family("actoreum_head_gas_used", "gauge", "Gas that it used."),
+            Family(
+                "actoreum_head_gas_used",
+                "gauge",
+                "Gas used by the head block.",
+            ),
             head.gas_used,
         ),
         (
-            Family("actoreum_head_gas_limit", "gauge", "Gas that it could use."),
+            Family(
+                "actoreum_head_gas_limit",
+                "gauge",
+                "Gas limit of the head block.",
+            ),
             head.gas_limit,
         ),
     ];
@@ -216,9 +216,9 @@ fn chain(out: &mut String, state: &AdminState) {
 
 fn pool(out: &mut String, state: &AdminState) {
     let name = "actoreum_txpool_transactions";
-    let help = "Transactions that can be executed (pending), or wait for an earlier nonce.";
+    let help = "Transactions that are executable (pending) or wait for an earlier nonce (queued).";
     family(out, Family(name, "gauge", help));
-    let (pending, queued) = state.lanes();
+    let (pending, queued) = state.transaction_counts();
     for (lane, count) in [("pending", pending), ("queued", queued)] {
         value(out, name, &[("lane", lane)], count as f64);
     }
@@ -236,7 +236,7 @@ fn rpc(out: &mut String, state: &AdminState) {
         Family(
             "actoreum_rpc_requests_total",
             "counter",
-            "Requests by method.",
+            "RPC requests by method.",
         ),
     );
     for (method, metrics) in &rows {
@@ -248,7 +248,7 @@ fn rpc(out: &mut String, state: &AdminState) {
         Family(
             "actoreum_rpc_errors_total",
             "counter",
-            "Answers that are errors.",
+            "RPC requests that were answered with an error.",
         ),
     );
     for (method, metrics) in &rows {
@@ -260,7 +260,10 @@ fn rpc(out: &mut String, state: &AdminState) {
         );
     }
     let name = "actoreum_rpc_seconds";
-    family(out, Family(name, "summary", "Time to the answer."));
+    family(
+        out,
+        Family(name, "summary", "Time from an RPC request to its answer."),
+    );
     for (method, metrics) in &rows {
         for (quantile, time) in [("0.5", metrics.p50), ("0.99", metrics.p99)] {
             let labels = [("method", *method), ("quantile", quantile)];
@@ -285,7 +288,11 @@ fn rpc(out: &mut String, state: &AdminState) {
 fn process_metrics(out: &mut String, state: &AdminState) {
     family(
         out,
-        Family("process_resident_memory_bytes", "gauge", "Resident memory."),
+        Family(
+            "process_resident_memory_bytes",
+            "gauge",
+            "Resident memory in bytes.",
+        ),
     );
     value(
         out,
@@ -293,10 +300,10 @@ fn process_metrics(out: &mut String, state: &AdminState) {
         &[],
         process::resident_bytes() as f64,
     );
-    let (database, ancient) = state.node.chain.store().size().unwrap_or_default();
+    let (database, ancient) = state.node.chain_reader.store().size().unwrap_or_default();
     family(
         out,
-        Family("actoreum_disk_bytes", "gauge", "Bytes on disk."),
+        Family("actoreum_disk_bytes", "gauge", "Bytes on disk by part."),
     );
     value(
         out,

@@ -1,4 +1,4 @@
-//! The admin page's paths.
+//! Routes of the admin page.
 
 use std::{
     sync::{
@@ -20,7 +20,7 @@ use actix_web::{
     middleware::{Next, from_fn},
     web::{self, Bytes, Data},
 };
-use actoreum_actors::supervision::{CrashError, NodeSnapshot, snapshot::State};
+use actoreum_supervision::{CrashError, NodeSnapshot, snapshot::State};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -32,10 +32,10 @@ use super::{
     prometheus,
 };
 
-/// Time between two events.
+/// Interval between two events.
 const EVENT_PERIOD: Duration = Duration::from_secs(1);
 
-/// Adds every path.
+/// Adds every route.
 pub fn configure(app: &mut web::ServiceConfig) {
     app.service(
         web::scope("")
@@ -54,13 +54,14 @@ pub fn configure(app: &mut web::ServiceConfig) {
     );
 }
 
-/// A form of another site can't send this content type without asking first.
+/// Requires the content type of JSON, which a form of another site can't send without a CORS
+/// preflight.
 fn json_body() -> impl guard::Guard {
     guard::Header("content-type", "application/json")
 }
 
-/// What every answer says to browsers: nothing of it is shown in a page of another site, read by
-/// one, or taken for something else than it says it is.
+/// Security headers of every response: other sites may not embed or read it, and browsers may not
+/// guess its content type.
 const HEADERS: [(HeaderName, &str); 6] = [
     (
         header::CONTENT_SECURITY_POLICY,
@@ -74,7 +75,8 @@ const HEADERS: [(HeaderName, &str); 6] = [
     (header::CROSS_ORIGIN_RESOURCE_POLICY, "same-origin"),
 ];
 
-/// Adds [`HEADERS`] to whatever is answered, refusals included. What may be kept says so itself.
+/// Adds [`HEADERS`] to every response, errors included. Responses without a `Cache-Control` header
+/// get `no-store`.
 async fn add_headers<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
@@ -90,7 +92,7 @@ async fn add_headers<B: MessageBody + 'static>(
     Ok(response)
 }
 
-/// Refuses requests under foreign names: a page whose name was pointed at this address.
+/// Refuses requests with an unknown host name, against DNS rebinding.
 async fn check_host<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
@@ -134,7 +136,7 @@ fn asset(content_type: &'static str, body: &'static str) -> HttpResponse {
         .body(body)
 }
 
-/// The tree, or a word that it does not stand yet.
+/// Returns a snapshot of the tree, or an error response if it has not started.
 fn tree(state: &AdminState) -> Result<NodeSnapshot, HttpResponse> {
     match state.node.tree.get() {
         Some(tree) => Ok(tree.snapshot()),
@@ -162,22 +164,22 @@ async fn metrics(state: Data<AdminState>) -> HttpResponse {
     }
 }
 
-/// Alive: this answer is the proof.
+/// Answers the liveness check.
 async fn health() -> HttpResponse {
     HttpResponse::Ok().body("ok\n")
 }
 
-/// Ready: every actor runs and answers its probe.
+/// Answers the readiness check: every actor is running and answers its probe.
 async fn ready(state: Data<AdminState>) -> HttpResponse {
     let tree = match tree(&state) {
         Ok(tree) => tree,
         Err(starting) => return starting,
     };
-    let unwell = tree
+    let unhealthy = tree
         .walk()
         .into_iter()
         .find(|node| node.stuck.is_some() || node.state != State::Running);
-    match unwell {
+    match unhealthy {
         None => HttpResponse::Ok().body("ready\n"),
         Some(node) => {
             let why = if node.stuck.is_some() {
@@ -196,7 +198,7 @@ struct Crash {
 }
 
 async fn crash(state: Data<AdminState>, request: HttpRequest, body: web::Payload) -> HttpResponse {
-    // Every check that needs no body comes before it.
+    // The checks that need no body come before the body is read.
     if !state.chaos {
         return HttpResponse::Forbidden()
             .body("start the node with --admin.chaos to crash actors\n");
@@ -221,7 +223,7 @@ async fn crash(state: Data<AdminState>, request: HttpRequest, body: web::Payload
     }
 }
 
-/// Reads the body as it arrives: actix's own extractors inflate a compressed one first.
+/// Reads the body without decompressing it: actix's extractors decompress a body first.
 async fn read_crash(
     request: &HttpRequest,
     body: web::Payload,
@@ -230,7 +232,7 @@ async fn read_crash(
     if encoding.is_some_and(|encoding| encoding != "identity") {
         return Err((
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "compressed bodies are not taken\n",
+            "compressed bodies are not accepted\n",
         ));
     }
     let read = timeout(BODY_TIMEOUT, body.to_bytes_limited(MAX_BODY_BYTES)).await;
@@ -248,18 +250,18 @@ async fn read_crash(
     })
 }
 
-/// One event a second with everything that the page draws.
+/// Streams one event per second with everything that the page draws.
 async fn events(state: Data<AdminState>) -> HttpResponse {
-    let Some(place) = StreamPlace::take(&state.streams) else {
+    let Some(slot) = StreamSlot::acquire(&state.streams) else {
         return HttpResponse::ServiceUnavailable().body("too many pages are open\n");
     };
     let mut ticks = interval(EVENT_PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let begin = (state, ticks, place);
-    let stream = futures_util::stream::unfold(begin, |(state, mut ticks, place)| async move {
+    let begin = (state, ticks, slot);
+    let stream = futures_util::stream::unfold(begin, |(state, mut ticks, slot)| async move {
         ticks.tick().await;
         let event = event(&state);
-        Some((Ok::<_, Error>(Bytes::from(event)), (state, ticks, place)))
+        Some((Ok::<_, Error>(Bytes::from(event)), (state, ticks, slot)))
     });
     HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, "text/event-stream"))
@@ -267,18 +269,18 @@ async fn events(state: Data<AdminState>) -> HttpResponse {
         .streaming(stream)
 }
 
-/// One of the [`MAX_EVENT_STREAMS`], until it is dropped.
-struct StreamPlace(Arc<AtomicUsize>);
+/// Slot for one of the [`MAX_EVENT_STREAMS`], released on drop.
+struct StreamSlot(Arc<AtomicUsize>);
 
-impl StreamPlace {
-    fn take(streams: &Arc<AtomicUsize>) -> Option<Self> {
-        let more = |open: usize| (open < MAX_EVENT_STREAMS).then_some(open + 1);
-        streams.fetch_update(Relaxed, Relaxed, more).ok()?;
+impl StreamSlot {
+    fn acquire(streams: &Arc<AtomicUsize>) -> Option<Self> {
+        let add_one = |open: usize| (open < MAX_EVENT_STREAMS).then_some(open + 1);
+        streams.fetch_update(Relaxed, Relaxed, add_one).ok()?;
         Some(Self(Arc::clone(streams)))
     }
 }
 
-impl Drop for StreamPlace {
+impl Drop for StreamSlot {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Relaxed);
     }

@@ -1,4 +1,4 @@
-//! Chain, pool, RPC, memory and disk in one JSON object.
+//! Status of the chain, pool, network, RPC, memory and disk in one JSON object.
 
 use std::{
     collections::HashMap,
@@ -12,10 +12,10 @@ use super::{
     process,
 };
 
-/// Time over which request rates are taken.
+/// Period over which request rates are measured.
 const RATE_PERIOD: Duration = Duration::from_secs(5);
 
-/// What `/api/status` says.
+/// Answer of `/api/status`.
 #[derive(Debug, Serialize)]
 pub struct Status {
     version: String,
@@ -25,10 +25,11 @@ pub struct Status {
     chaos: bool,
     /// Oldest first; the last one is the head.
     blocks: Vec<BlockStatus>,
-    /// That a clique chain stands still, and for want of whom; `None` where it goes on.
+    /// Message that a clique chain is stalled, with the signers that are missing; `None` if it is
+    /// not.
     stall: Option<String>,
     pool: PoolStatus,
-    /// `None`: this node has no network.
+    /// `None` for a node without a network.
     network: Option<NetworkStatus>,
     rpc: RpcStatus,
     memory_bytes: u64,
@@ -53,29 +54,29 @@ struct MethodStatus {
     p99_us: f64,
 }
 
-/// Requests by method at the begin of the period before and of this one.
+/// Request counts by method at the beginning of the previous period and of the current one.
 #[derive(Debug, Default)]
 pub struct Rates {
     earlier: HashMap<&'static str, u64>,
     latest: HashMap<&'static str, u64>,
-    turned: Option<(Instant, Duration)>,
+    rotated: Option<(Instant, Duration)>,
 }
 
 impl Rates {
-    fn turn(&mut self, counts: impl Iterator<Item = (&'static str, u64)>) {
+    fn rotate(&mut self, counts: impl Iterator<Item = (&'static str, u64)>) {
         let now = Instant::now();
-        let span = match self.turned {
+        let span = match self.rotated {
             Some((at, _)) if now - at < RATE_PERIOD => return,
             Some((at, _)) => now - at,
             None => Duration::ZERO,
         };
         self.earlier = std::mem::take(&mut self.latest);
         self.latest = counts.collect();
-        self.turned = Some((now, span));
+        self.rotated = Some((now, span));
     }
 
     fn per_second(&self, method: &str) -> f64 {
-        let seconds = self.turned.map_or(0.0, |(_, span)| span.as_secs_f64());
+        let seconds = self.rotated.map_or(0.0, |(_, span)| span.as_secs_f64());
         if seconds == 0.0 {
             return 0.0;
         }
@@ -86,17 +87,17 @@ impl Rates {
 }
 
 impl AdminState {
-    /// The state of the node at this moment.
+    /// Returns the current status of the node.
     pub fn status(&self) -> Status {
-        let chain = &self.node.chain;
+        let chain = &self.node.chain_reader;
         let (database_bytes, ancient_bytes) = chain.store().size().unwrap_or_default();
         Status {
             version: self.node.settings.client_version.clone(),
             chain_id: chain.config().chain_id,
             network_id: self.node.settings.network_id,
-            uptime_ms: u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+            uptime_ms: u64::try_from(self.started_at.elapsed().as_millis()).unwrap_or(u64::MAX),
             chaos: self.chaos,
-            blocks: self.chart.lock().look(chain),
+            blocks: self.chart.lock().refresh(chain),
             stall: self.stall(),
             pool: self.pool(),
             network: self.node.network.get().map(NetworkStatus::of),
@@ -113,16 +114,16 @@ impl AdminState {
         Some(stall.to_string())
     }
 
-    /// The pool; empty before it has started.
+    /// Returns the status of the pool; empty before it has started.
     pub fn pool(&self) -> PoolStatus {
         let pool = self.node.txpool.get().and_then(|pool| pool.snapshot());
         pool.map_or_else(PoolStatus::default, |pool| PoolStatus::of(&pool))
     }
 
-    /// One sample for the sparklines.
+    /// Takes a sample for the sparklines.
     pub fn sample(&self) -> Sample {
-        let (pending, queued) = self.lanes();
-        let (database, ancient) = self.node.chain.store().size().unwrap_or_default();
+        let (pending, queued) = self.transaction_counts();
+        let (database, ancient) = self.node.chain_reader.store().size().unwrap_or_default();
         Sample {
             memory: process::resident_bytes() as f64,
             disk: (database + ancient) as f64,
@@ -132,15 +133,15 @@ impl AdminState {
         }
     }
 
-    /// Transactions in the pool that can be executed, and that wait.
-    pub fn lanes(&self) -> (u64, u64) {
+    /// Returns the numbers of executable and of queued transactions in the pool.
+    pub fn transaction_counts(&self) -> (u64, u64) {
         let pool = self.node.txpool.get().and_then(|pool| pool.snapshot());
         pool.map_or((0, 0), |pool| (pool.pending_count(), pool.queued_count()))
     }
 
     fn rpc(&self) -> RpcStatus {
         let mut rates = self.rates.lock();
-        rates.turn(
+        rates.rotate(
             self.methods
                 .iter()
                 .map(|row| (row.name, row.metrics.snapshot().requests)),

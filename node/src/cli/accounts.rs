@@ -1,4 +1,4 @@
-//! The command lines of `account` and `wallet`.
+//! Command lines of `account` and `wallet`.
 
 use std::path::PathBuf;
 
@@ -7,44 +7,45 @@ use clap::{Args, Subcommand};
 /// `account <what>`
 #[derive(Debug, Args)]
 pub struct AccountArgs {
-    /// What to do
+    /// Subcommand
     #[command(subcommand)]
     pub what: AccountCommand,
 }
 
-/// What can be done with accounts.
+/// The subcommands of `account`.
 #[derive(Debug, Subcommand)]
 pub enum AccountCommand {
-    /// Print every account and its key file
+    /// Print summary of existing accounts
     List,
-    /// Make a new account, encrypted with a password
+    /// Create a new account
     New,
-    /// Encrypt accounts' key files anew, with another password
+    /// Update existing accounts: encrypt their key files with another password
     ///
-    /// Asks for the old and the new password. With --password the file's first line is both.
+    /// Asks for the old and the new password. With --password the file's first line is used for
+    /// both.
     Update {
-        /// Addresses, or places in the list
+        /// Addresses, or indexes in the list of accounts
         #[arg(value_name = "ADDRESS")]
         accounts: Vec<String>,
     },
-    /// Make an account of a private key: 64 hex digits in a file, not encrypted
+    /// Import a private key into a new account: 64 hex digits in a file, not encrypted
     Import {
-        /// The file with the key
+        /// File with the private key
         #[arg(value_name = "KEYFILE")]
         file: Option<PathBuf>,
     },
-    /// Write an account's private key, not encrypted, as 64 hex digits
+    /// Export an account's private key, not encrypted, as 64 hex digits
     ///
-    /// Asks for the password and for a confirmation that has to be typed. Whoever reads the key
-    /// owns the account.
+    /// Asks for the password and for a confirmation that has to be typed. The private key gives
+    /// full control over the account.
     Export {
-        /// Address, or place in the list
+        /// Address, or index in the list of accounts
         #[arg(value_name = "ADDRESS")]
         account: Option<String>,
-        /// The file to write; it must not exist, and only its owner may read it
+        /// File to write, with mode 0600; it must not exist
         #[arg(value_name = "KEYFILE", conflicts_with = "terminal")]
         file: Option<PathBuf>,
-        /// Print the key instead
+        /// Print the key to the terminal instead
         #[arg(long)]
         terminal: bool,
     },
@@ -53,17 +54,17 @@ pub enum AccountCommand {
 /// `wallet <what>`
 #[derive(Debug, Args)]
 pub struct WalletArgs {
-    /// What to do
+    /// Subcommand
     #[command(subcommand)]
     pub what: WalletCommand,
 }
 
-/// What can be done with presale wallets.
+/// The subcommands of `wallet`.
 #[derive(Debug, Subcommand)]
 pub enum WalletCommand {
-    /// Make an account of a presale wallet, under the same password
+    /// Import Ethereum presale wallet, with the same password
     Import {
-        /// The wallet
+        /// Wallet file
         #[arg(value_name = "KEYFILE")]
         file: Option<PathBuf>,
     },

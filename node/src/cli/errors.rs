@@ -1,4 +1,4 @@
-//! A wrong command line in one line: what is wrong, and how to mend it.
+//! Errors of the command line in one line: the error and a hint.
 
 use std::num::{IntErrorKind, ParseIntError};
 
@@ -41,18 +41,20 @@ pub fn one_line(error: &Error) -> String {
         }
         _ => first_line(error),
     };
-    format!("Fatal: {what}; {}", way_out(error))
+    format!("Fatal: {what}; {}", hint(error))
 }
 
-fn way_out(error: &Error) -> String {
+/// Returns the hint that follows the error: a replacement, the valid values, a suggestion or
+/// `--help`.
+fn hint(error: &Error) -> String {
     let arg = text(error, ContextKind::InvalidArg);
     let command = text(error, ContextKind::InvalidSubcommand);
     let unexpected = (error.kind() == ErrorKind::UnknownArgument).then_some(arg.as_str());
-    let way_out = geth_only::refusal(&arg)
+    let hint = geth_only::refusal(&arg)
         .or_else(|| geth_groups::command_refusal(&command))
         .or_else(|| unexpected.and_then(geth_groups::command_refusal));
-    if let Some(way_out) = way_out {
-        return way_out.to_owned();
+    if let Some(hint) = hint {
+        return hint.to_owned();
     }
     let valid = text(error, ContextKind::ValidValue);
     if !valid.is_empty() {
@@ -68,8 +70,8 @@ fn way_out(error: &Error) -> String {
     "see actoreum --help".to_string()
 }
 
-/// The flag or the command that was meant, where what was written is a slip of the hand: a word
-/// that is merely alike misleads.
+/// Returns the flag or command that was probably meant, if the argument is a typing mistake of it.
+/// A suggestion that is merely similar would mislead.
 fn suggestion(arg: &str, command: &str) -> Option<String> {
     let cli = Cli::command();
     if let Some(flag) = arg.strip_prefix("--") {

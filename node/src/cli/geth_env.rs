@@ -1,7 +1,7 @@
-//! geth's environment variables: each flag can be set by one, from geth 1.11 on.
+//! The environment variables of geth 1.11 and later, one for each flag.
 //!
-//! A variable is named after its flag: `GETH_HTTP_PORT` sets `--http.port`. A flag of the command line
-//! wins over its variable, in any of its spellings.
+//! A variable is named after its flag: `GETH_HTTP_PORT` sets `--http.port`. A flag of the command
+//! line overrides its variable, in any of its spellings.
 
 use std::ffi::{OsStr, OsString};
 
@@ -9,20 +9,20 @@ use clap::Command;
 
 use super::geth_groups::{IGNORED, REFUSED};
 
-/// What the names of variables begin with.
+/// Prefix of the names of the variables.
 const PREFIX: &str = "GETH_";
 
 /// A command line with the flags that the environment sets.
 #[derive(Debug)]
 pub struct WithEnvironment {
-    /// The program, the environment's flags, then the others.
+    /// The program, then the flags of the environment, then the given arguments.
     pub arguments: Vec<OsString>,
-    /// A line for the log for each variable that is no flag's.
+    /// One log line for each variable that belongs to no flag.
     pub unknown: Vec<String>,
 }
 
-/// Adds the flags that `variables` set to `arguments`, whose first is the program. A variable that
-/// is empty counts as not set.
+/// Adds the flags that `variables` set to `arguments`, the first of which is the program. An empty
+/// variable counts as not set.
 pub fn add(
     arguments: impl IntoIterator<Item = OsString>,
     variables: impl IntoIterator<Item = (OsString, OsString)>,
@@ -36,7 +36,7 @@ pub fn add(
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
         .filter(|(name, value)| name.starts_with(PREFIX) && !value.is_empty())
         .collect();
-    // The environment is in no order, and what is said about it should be.
+    // The environment has no order, but the log lines about it should have one.
     variables.sort_unstable();
     let (mut added, mut unknown) = (Vec::new(), Vec::new());
     for (name, value) in variables {
@@ -57,7 +57,7 @@ pub fn add(
     }
 }
 
-/// The flag that a variable sets, as the variable names it and in all its spellings.
+/// Returns the flag that a variable sets, in the spelling of the variable, and all its spellings.
 fn flag_of<'a>(variable: &str, command: &'a Command) -> Option<(&'a str, Vec<&'a str>)> {
     let is_named_after = |flag: &str| variable_name(flag) == variable;
     let of_ours = command.get_arguments().find_map(|argument| {
@@ -73,13 +73,13 @@ fn flag_of<'a>(variable: &str, command: &'a Command) -> Option<(&'a str, Vec<&'a
     of_ours.or_else(of_geth)
 }
 
-/// geth's name for the variable of a flag.
+/// Returns geth's name for the variable of a flag.
 fn variable_name(flag: &str) -> String {
     let name = flag.replace(['.', '-'], "_").to_uppercase();
     format!("{PREFIX}{name}")
 }
 
-/// Whether a command line has a flag in one of these spellings, with one dash or two.
+/// Returns whether a command line has a flag in one of these spellings, with one dash or two.
 fn is_given(arguments: &[OsString], spellings: &[&str]) -> bool {
     let flags = arguments.iter().take_while(|argument| *argument != "--");
     flags
@@ -109,29 +109,29 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_sets_its_flag_and_the_flag_wins() {
+    fn a_variable_sets_its_flag_unless_the_flag_is_given() {
         let set = [
             ("GETH_HTTP_PORT", "9000"),
             ("GETH_DATADIR", "/env"),
             ("HOME", "/x"),
         ];
         let cli = parse("", &set).unwrap();
-        assert_eq!(cli.flags.http_port, Some(9000));
+        assert_eq!(cli.flags.servers.http_port, Some(9000));
         assert_eq!(cli.flags.datadir, Some("/env".into()));
         let cli = parse("init --http.port 1 -datadir=/flag genesis.json", &set).unwrap();
-        assert_eq!(cli.flags.http_port, Some(1));
+        assert_eq!(cli.flags.servers.http_port, Some(1));
         assert_eq!(cli.flags.datadir, Some("/flag".into()));
         let old = parse("--rpcport 2", &set).unwrap();
-        assert_eq!(old.flags.http_port, Some(2), "another spelling");
+        assert_eq!(old.flags.servers.http_port, Some(2), "another spelling");
         let empty = parse("", &[("GETH_HTTP_PORT", "")]).unwrap();
-        assert_eq!(empty.flags.http_port, None);
+        assert_eq!(empty.flags.servers.http_port, None);
         assert!(empty.ignored.is_empty());
     }
 
     #[test]
     fn a_list_of_a_variable_is_replaced_by_the_flags() {
         let set = [("GETH_HTTP_API", "eth,debug")];
-        let api = |line: &str| parse(line, &set).unwrap().flags.http_api.unwrap();
+        let api = |line: &str| parse(line, &set).unwrap().flags.servers.http_api.unwrap();
         assert_eq!(api(""), ["eth", "debug"]);
         assert_eq!(api("--http.api net"), ["net"]);
     }
@@ -140,23 +140,23 @@ mod tests {
     fn switches_take_booleans_of_variables() {
         for (value, is_on) in [("true", true), ("1", true), ("false", false)] {
             let cli = parse("", &[("GETH_HTTP", value)]).unwrap();
-            assert_eq!(cli.flags.http, is_on, "{value}");
+            assert_eq!(cli.flags.servers.http, is_on, "{value}");
         }
         let off = parse("--http=false", &[("GETH_HTTP", "true")]).unwrap();
-        assert!(!off.flags.http);
+        assert!(!off.flags.servers.http);
         let error = parse("", &[("GETH_HTTP", "maybe")]).unwrap_err();
         assert!(error.contains("--http"), "{error}");
     }
 
     #[test]
-    fn variables_of_ignored_and_refused_flags_are_told() {
+    fn variables_of_ignored_and_refused_flags_are_reported() {
         let cli = parse("", &[("GETH_METRICS", "true"), ("GETH_VMODULE", "a=5")]).unwrap();
         assert_eq!(cli.ignored.len(), 2, "{:?}", cli.ignored);
         let error = parse("", &[("GETH_SYNCTARGET", "x")]).unwrap_err();
         assert!(error.contains("--synctarget"), "{error}");
         let cli = parse("", &[("GETH_VERSION", "1.13"), ("GET_X", "y")]).unwrap();
-        let told = ["unknown config environment variable GETH_VERSION"];
-        assert_eq!(cli.ignored, told);
+        let expected = ["unknown config environment variable GETH_VERSION"];
+        assert_eq!(cli.ignored, expected);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The flags of geth, from 1.8 to 1.17, that have nothing to act on here, or that are refused.
+//! The flags of geth 1.8 to 1.17 that are ignored, because they have no effect here, or refused.
 
 /// Whether a flag of geth is followed by a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,13 +11,13 @@ pub(super) enum Takes {
 
 use Takes::{Nothing, Value};
 
-/// Flags with one reason to be without effect, or to be refused.
+/// Flags that are ignored or refused for the same reason.
 pub(super) struct Group {
     pub(super) reason: &'static str,
     pub(super) flags: &'static [(&'static str, Takes)],
 }
 
-/// Every flag that is ignored. A name stands once.
+/// The flags that are ignored. Each name occurs once.
 pub(super) const IGNORED: &[Group] = &[
     Group {
         reason: "memory goes where it is needed, within --cache",
@@ -32,7 +32,7 @@ pub(super) const IGNORED: &[Group] = &[
         ],
     },
     Group {
-        reason: "the cache of the state is not kept over restarts",
+        reason: "the cache of the state is not kept across restarts",
         flags: &[
             ("cache.trie.journal", Value),
             ("cache.trie.rejournal", Value),
@@ -51,7 +51,7 @@ pub(super) const IGNORED: &[Group] = &[
         flags: &[("fdlimit", Value)],
     },
     Group {
-        reason: "the database decides by itself when it is compacted",
+        reason: "the database decides when it is compacted",
         flags: &[("nocompaction", Nothing)],
     },
     Group {
@@ -68,7 +68,7 @@ pub(super) const IGNORED: &[Group] = &[
         ],
     },
     Group {
-        reason: "the state is always flat, and --gcmode alone says how much of it is kept",
+        reason: "the state is always flat, and --gcmode alone sets how much of it is kept",
         flags: &[
             ("bintrie.groupdepth", Value),
             ("history.state", Value),
@@ -96,7 +96,7 @@ pub(super) const IGNORED: &[Group] = &[
         flags: &[("ignore-legacy-receipts", Nothing)],
     },
     Group {
-        reason: "measurements of every actor are on the admin page, and at its /metrics: --admin",
+        reason: "metrics are on the admin page, and at its /metrics: --admin",
         flags: &[
             ("dashboard", Nothing),
             ("dashboard.addr", Value),
@@ -122,7 +122,7 @@ pub(super) const IGNORED: &[Group] = &[
         ],
     },
     Group {
-        reason: "nothing is reported to a server; measurements are at /metrics of --admin",
+        reason: "nothing is reported to a server; metrics are at /metrics of --admin",
         flags: &[
             ("ethstats", Value),
             ("rpc.telemetry", Nothing),
@@ -197,7 +197,7 @@ pub(super) const IGNORED: &[Group] = &[
         ],
     },
     Group {
-        reason: "no tracer runs along with imports; debug_trace* traces afterwards",
+        reason: "no tracer runs during imports; debug_trace* traces afterwards",
         flags: &[
             ("stateless-self-validation", Nothing),
             ("vmtrace", Value),
@@ -222,15 +222,15 @@ pub(super) const IGNORED: &[Group] = &[
         ],
     },
     Group {
-        reason: "hardware wallets are looked for with --usb alone",
+        reason: "hardware wallets are enabled with --usb",
         flags: &[("nousb", Nothing)],
     },
     Group {
-        reason: "smart cards are not read",
+        reason: "smart cards are not supported",
         flags: &[("pcscdpath", Value)],
     },
     Group {
-        reason: "Whisper and Swarm are not spoken",
+        reason: "Whisper and Swarm are not supported",
         flags: &[
             ("shh", Nothing),
             ("shh.maxmessagesize", Value),
@@ -239,7 +239,7 @@ pub(super) const IGNORED: &[Group] = &[
         ],
     },
     Group {
-        reason: "discovery version 5 is not spoken; version 4 is",
+        reason: "discovery version 5 is not supported; version 4 is",
         flags: &[
             ("bootnodesv5", Value),
             ("discovery.v5", Nothing),
@@ -248,11 +248,11 @@ pub(super) const IGNORED: &[Group] = &[
         ],
     },
     Group {
-        reason: "lists of nodes in DNS are not read; name nodes with --bootnodes",
+        reason: "DNS discovery is not supported; name nodes with --bootnodes",
         flags: &[("discovery.dns", Value)],
     },
     Group {
-        reason: "snap is not spoken; --syncmode fast fetches a state from eth/63 to eth/66 peers",
+        reason: "snap is not supported; --syncmode fast gets a state from eth/63 to eth/66 peers",
         flags: &[("snap.v2", Nothing)],
     },
     Group {
@@ -301,7 +301,7 @@ pub(super) const IGNORED: &[Group] = &[
         ],
     },
     Group {
-        reason: "personal_* is there where --http.api or --ws.api names it",
+        reason: "personal_* is served if --http.api or --ws.api names it",
         flags: &[("rpc.enabledeprecatedpersonal", Nothing)],
     },
     Group {
@@ -325,11 +325,12 @@ pub(super) const IGNORED: &[Group] = &[
     },
 ];
 
-/// Why forks are not moved by a flag.
+/// The reason to refuse the flags that move a fork.
 const OVERRIDE: &str =
     "write the fork into the genesis file and run actoreum init again: the blocks stay";
 
-/// Every flag that is refused: it would change the chain, who signs, or what others are told.
+/// The flags that are refused, because they would change the chain, the signer, or what other nodes
+/// and miners are told.
 pub(super) const REFUSED: &[Group] = &[
     Group {
         reason: "this public network was shut down; for a network of its kind give its genesis \
@@ -377,7 +378,7 @@ pub(super) const REFUSED: &[Group] = &[
         flags: &[("override.genesis", Value)],
     },
     Group {
-        reason: "there is no external signer; accounts are opened from key files with --unlock",
+        reason: "there is no external signer; accounts are unlocked from key files with --unlock",
         flags: &[("signer", Value)],
     },
     Group {
@@ -411,7 +412,7 @@ pub(super) const REFUSED: &[Group] = &[
     },
 ];
 
-/// What geth runs and this node does not, with a way out.
+/// Returns the hint for a command of geth that this node does not have.
 pub(super) fn command_refusal(command: &str) -> Option<&'static str> {
     Some(match command {
         "attach" | "console" | "js" => {
@@ -426,10 +427,10 @@ pub(super) fn command_refusal(command: &str) -> Option<&'static str> {
             "the state is always flat, and pruned while the node runs (--gcmode)"
         }
         "inspect" => "use actoreum db stats",
-        "monitor" => "measurements are on the admin page, and at its /metrics: --admin",
+        "monitor" => "metrics are on the admin page, and at its /metrics: --admin",
         "bug" | "version-check" => "see actoreum version",
         "show-deprecated-flags" => {
-            "geth's flags are taken, and the log names those without effect: docs/takeover.md"
+            "geth's flags are accepted, and the log names those without effect: docs/takeover.md"
         }
         "upgradedb" | "dao" | "gpuinfo" | "gpubench" | "lightclient" => {
             "no geth since 1.8 has this command"

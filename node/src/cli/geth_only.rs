@@ -1,30 +1,32 @@
-//! geth's command line, brought into the form that ours has.
+//! Translates geth's command line into this node's.
 //!
-//! A node that took over from geth is started by the same script or unit file, and must not stay
-//! down for a flag that tunes a part that it does not have. Such a flag is taken out of the command
-//! line, with its value, and the log says so. What would change the chain, who signs, or whom the
-//! node talks to, is never ignored: it is refused with a way out.
+//! A node that replaces geth is started by the same script or unit file, and must not fail because
+//! of a flag that tunes a part that it does not have. Such a flag is removed from the command line,
+//! with its value, and the log says so. A flag that would change the chain, the signer or the peers
+//! is never ignored: it is refused with a hint.
 
 use std::{ffi::OsString, iter::Peekable};
 
 use clap::{ArgAction, Command};
 
 use super::geth_groups::{Group, IGNORED, REFUSED, Takes};
+use crate::boolean;
 
-/// A command line without what only geth knows.
+/// A command line without the flags that only geth has.
 #[derive(Debug, Default)]
 pub struct Settled {
-    /// What is left.
+    /// The remaining arguments.
     pub arguments: Vec<OsString>,
     /// A line for the log for each flag that has no effect.
     pub ignored: Vec<String>,
 }
 
-/// Takes the flags without effect out of a command line, and gives switches with a value
-/// (`--http=false`) the form without one.
+/// Removes the flags without effect from a command line, and rewrites switches with a value
+/// (`--http=false`) to the form without one.
 ///
 /// # Errors
-/// Where a flag is refused, or a switch has a value that is no boolean: a line about it.
+/// Returns a line for the operator if a flag is refused or a switch has a value that is not a
+/// boolean.
 pub fn settle(
     arguments: impl Iterator<Item = OsString>,
     command: &Command,
@@ -43,7 +45,7 @@ pub fn settle(
             continue;
         };
         if let Some((flag, takes, reason)) = find(REFUSED, flag) {
-            if takes == Takes::Nothing && value.and_then(go_bool) == Some(false) {
+            if takes == Takes::Nothing && value.and_then(boolean::go_bool) == Some(false) {
                 continue;
             }
             return Err(format!("unknown flag --{flag}; {reason}"));
@@ -66,7 +68,7 @@ pub fn settle(
             continue;
         }
         match (value, switch(command, flag)) {
-            (Some(value), Some(spellings)) => match go_bool(value) {
+            (Some(value), Some(spellings)) => match boolean::go_bool(value) {
                 Some(true) => settled.arguments.push(format!("--{flag}").into()),
                 Some(false) => settled.arguments.retain(|earlier| {
                     let name = earlier.to_str().and_then(|it| it.strip_prefix("--"));
@@ -85,27 +87,20 @@ pub fn settle(
     Ok(settled)
 }
 
-/// Why a flag of geth that stands where no flag is expected is refused.
+/// Returns the reason for which a flag of geth is refused, for a flag at a place where none is
+/// expected.
 pub fn refusal(argument: &str) -> Option<&'static str> {
     let (flag, _) = split(argument)?;
     find(REFUSED, flag).map(|(_, _, reason)| reason)
 }
 
-/// A boolean as Go's flags have it.
-pub fn go_bool(text: &str) -> Option<bool> {
-    match text {
-        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
-        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
-        _ => None,
-    }
-}
-
-/// A flag's value goes with it, unless the next flag stands in its place.
+/// Removes the value of an ignored flag, unless the next flag is in its place.
 fn skip_value(arguments: &mut Peekable<impl Iterator<Item = OsString>>) {
     arguments.next_if(|next| !next.to_str().unwrap_or_default().starts_with("--"));
 }
 
-/// Takes one of geth's engines as the value of `--db.engine`. False where it is none.
+/// Returns true if the value of `--db.engine` is one of geth's engines, and removes it if it is a
+/// separate argument.
 fn takes_engine_of_geth(
     value: Option<&str>,
     arguments: &mut Peekable<impl Iterator<Item = OsString>>,
@@ -119,7 +114,7 @@ fn takes_engine_of_geth(
     }
 }
 
-/// The name and the value in `--name` and `--name=value`.
+/// Splits `--name` and `--name=value` into name and value.
 fn split(argument: &str) -> Option<(&str, Option<&str>)> {
     let flag = argument.strip_prefix("--")?;
     Some(match flag.split_once('=') {
@@ -135,7 +130,7 @@ fn find(groups: &[Group], flag: &str) -> Option<(&'static str, Takes, &'static s
     })
 }
 
-/// All spellings of a flag of ours that takes no value.
+/// Returns all spellings of a flag of this node that takes no value.
 fn switch<'a>(command: &'a Command, flag: &str) -> Option<Vec<&'a str>> {
     command.get_arguments().find_map(|argument| {
         let mut spellings = argument.get_all_aliases().unwrap_or_default();
@@ -160,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rest_of_a_command_line_stays() {
+    fn ignored_flags_are_removed_and_the_rest_is_kept() {
         let line =
             "actoreum --cache.gc 25 --metrics --datadir d --pprof=false --cache.trie=9 init g";
         let (left, ignored) = settled(line).unwrap();
@@ -170,13 +165,13 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_value_takes_no_other_flag_with_it() {
+    fn an_ignored_flag_without_its_value_keeps_the_next_flag() {
         let (left, ignored) = settled("actoreum --ethstats --http").unwrap();
         assert_eq!((left.as_str(), ignored.len()), ("actoreum --http", 1));
     }
 
     #[test]
-    fn a_switch_may_have_a_boolean_for_its_value() {
+    fn a_switch_may_have_a_boolean_value() {
         for (line, expected) in [
             ("--http=true", "--http"),
             ("--http=1 --ws=T", "--http --ws"),
@@ -194,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn geths_engines_are_ignored_and_others_are_not() {
+    fn the_engines_of_geth_are_ignored() {
         for line in ["--db.engine pebble --http", "--db.engine=leveldb --http"] {
             let (left, ignored) = settled(line).unwrap();
             assert_eq!((left.as_str(), ignored.len()), ("--http", 1), "{line}");
@@ -205,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_flag_says_why_unless_it_is_switched_off() {
+    fn a_refused_flag_has_a_reason_unless_it_is_false() {
         for line in [
             "--goerli",
             "--goerli=true",
@@ -219,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn no_flag_of_ours_is_ignored_and_none_stands_twice() {
+    fn no_supported_flag_is_ignored_and_no_name_occurs_twice() {
         let command = Cli::command();
         let groups = IGNORED.iter().chain(REFUSED);
         let mut names: Vec<&str> = groups

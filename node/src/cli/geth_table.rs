@@ -1,12 +1,13 @@
-//! Every flag of geth, from 1.8.27 to 1.17.5, given to the real parser.
+//! Tests that give every flag of geth, from 1.8.27 to 1.17.5, to the parser.
 //!
-//! `geth_flags.tsv` has a flag a line: its name (or an alias), the geths that have it, a sample of
-//! its value (`-` for a switch), and what becomes of it here.
+//! `geth_flags.tsv` has one flag per line: its name (or an alias), the versions of geth that have
+//! it, a sample of its value (`-` for a switch), and the outcome here (`taken`, `ignored` or
+//! `refused`).
 
 use std::ffi::OsString;
 
 use super::{Cli, Parsed, parse};
-use crate::config::Config;
+use crate::{config::Config, tree};
 
 const TABLE: &str = include_str!("geth_flags.tsv");
 
@@ -40,21 +41,23 @@ fn run(arguments: &[&str]) -> Result<Cli, String> {
     }
 }
 
-/// What becomes of a command line: taken, ignored with a reason, or refused with one.
+/// Returns the outcome of a command line: taken, ignored with a reason, or refused with one.
 fn outcome(arguments: &[&str]) -> (&'static str, String) {
     let cli = match run(arguments) {
         Ok(cli) => cli,
         Err(line) => return ("refused", line),
     };
-    // The one file that is read at once is not there.
+    // The file of --config, the only one that is read at once, does not exist.
     let config = match cli.flags.config {
         Some(_) => Config::default(),
         None => Config::from_flags(&cli.flags).unwrap(),
     };
+    tree::check(&config).unwrap();
     let warnings = [cli.ignored, config.warnings].concat();
-    match warnings.is_empty() {
-        true => ("taken", String::new()),
-        false => ("ignored", warnings.join("\n")),
+    if warnings.is_empty() {
+        ("taken", String::new())
+    } else {
+        ("ignored", warnings.join("\n"))
     }
 }
 
@@ -95,7 +98,7 @@ fn every_flag_of_geth_is_taken_ignored_or_refused() {
 }
 
 #[test]
-fn a_switch_of_geth_that_is_switched_off_has_no_effect() {
+fn a_switch_of_geth_set_to_false_has_no_effect() {
     for row in rows().filter(|row| row.sample == "-" && row.name != "dev") {
         let flag = format!("--{}=false", row.name);
         let cli = run(&[&flag]).unwrap_or_else(|line| panic!("{line}"));

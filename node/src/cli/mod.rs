@@ -1,8 +1,7 @@
-//! The command line: geth's flags and subcommands, and what a wrong one gets to read.
+//! The command line: geth's flags and subcommands, and the error messages for invalid ones.
 
 mod accounts;
 mod errors;
-mod flags;
 mod geth_env;
 mod geth_groups;
 mod geth_only;
@@ -14,8 +13,9 @@ use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::config::node::NodeFlags;
+
 pub use accounts::{AccountArgs, AccountCommand, WalletArgs, WalletCommand};
-pub use flags::{EngineFlag, GcModeFlag, LogFormatFlag, NodeFlags, SyncModeFlag};
 pub use network::{NetworkArgs, NetworkCommand, NewNetworkArgs, SealingFlag};
 
 /// The whole command line.
@@ -25,63 +25,63 @@ pub use network::{NetworkArgs, NetworkCommand, NewNetworkArgs, SealingFlag};
     version,
     about = "The Ethereum node that seals its own blocks",
     long_about = "The Ethereum node that seals its own blocks.\n\n\
-        Without a subcommand it runs the node. Flags carry geth's names, may stand before or\n\
-        after a subcommand, and may be written with one dash.",
+        Without a subcommand it runs the node. Flags have geth's names, may precede or follow a\n\
+        subcommand, and may be written with one dash.",
     disable_help_subcommand = true,
     args_override_self = true,
     args_conflicts_with_subcommands = false
 )]
 pub struct Cli {
-    /// Flags of the node; all of them may also follow a subcommand.
+    /// Flags of the node, which may also follow a subcommand.
     #[command(flatten)]
     pub flags: NodeFlags,
-    /// What to do instead of running the node.
+    /// Subcommand; without one the binary runs the node.
     #[command(subcommand)]
     pub command: Option<Command>,
-    /// A line for the log for each of geth's flags that has no effect here.
+    /// One log line for each flag of geth that has no effect here.
     #[arg(skip)]
     pub ignored: Vec<String>,
 }
 
-/// What the binary can do besides running the node.
+/// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Write a genesis block to a new data directory
+    /// Bootstrap and initialize a new genesis block
     Init(InitArgs),
-    /// Import blocks from RLP files, plain or gzip
+    /// Import blockchain files of RLP blocks, plain or gzip
     Import(ImportArgs),
-    /// Write canonical blocks to an RLP file (gzip if its name ends in .gz)
+    /// Export blockchain into an RLP file (gzip if its name ends in .gz)
     ///
-    /// With a first and a last block the file is appended to where it exists.
+    /// With a first and a last block, the blocks are appended to an existing file.
     Export(ExportArgs),
-    /// Copy another database into the data directory, also to another --db.engine
+    /// Copy a database into the data directory, also to another --db.engine
     Copydb(CopydbArgs),
     /// Print the accounts after given blocks as JSON
     ///
     /// Blocks are given by number or hash. The state is keyed by hashes: an account whose address
-    /// no block names is shown as "pre(HASH)", and slots stand under the hashes of their keys.
+    /// is not known is printed as "pre(HASH)", and slots are printed with the hashes of their keys.
     Dump(DumpArgs),
     /// Generate an ethash verification cache in a directory
     Makecache(MakeFileArgs),
     /// Generate an ethash mining dataset in a directory
     Makedag(MakeFileArgs),
-    /// Print the configuration as TOML, as --config reads it
+    /// Print the configuration values in TOML format, for --config
     Dumpconfig,
     /// Check, measure or repair the database
     Db(DbArgs),
-    /// Delete the block database (keys are kept)
+    /// Remove the blockchain and state database (keys are kept)
     Removedb(RemovedbArgs),
-    /// Manage accounts: list, make, import, change or export them
+    /// Manage accounts: list, create, import, update or export them
     Account(AccountArgs),
-    /// Manage wallets of the presale of 2014
+    /// Manage Ethereum presale wallets
     Wallet(WalletArgs),
-    /// Begin a network of one's own
+    /// Create a private network
     Network(NetworkArgs),
-    /// Measure this machine
+    /// Measure the performance of this machine
     Bench(BenchArgs),
-    /// Print the version
+    /// Print version numbers
     Version,
-    /// Print the licence
+    /// Display license information
     License,
 }
 
@@ -96,7 +96,7 @@ pub struct InitArgs {
 /// `import <file>...`
 #[derive(Debug, Args)]
 pub struct ImportArgs {
-    /// Files of RLP blocks one after another
+    /// Files of consecutive RLP blocks
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
 }
@@ -104,7 +104,7 @@ pub struct ImportArgs {
 /// `copydb <sourceChaindataDir>`
 #[derive(Debug, Args)]
 pub struct CopydbArgs {
-    /// The chaindata folder to copy, or the data directory around it
+    /// Chaindata folder to copy, or the data directory that contains it
     #[arg(value_name = "DIR")]
     pub source: Option<PathBuf>,
 }
@@ -120,7 +120,7 @@ pub struct DumpArgs {
 /// `makecache <block number> <outputdir>`, and the same for `makedag`
 #[derive(Debug, Args)]
 pub struct MakeFileArgs {
-    /// A block of the epoch, and the directory for the file
+    /// Number of a block of the epoch, and the directory for the file
     #[arg(value_names = ["BLOCK", "DIR"], num_args = 0..)]
     pub args: Vec<String>,
 }
@@ -140,7 +140,7 @@ pub struct ExportArgs {
 /// `removedb`
 #[derive(Debug, Args)]
 pub struct RemovedbArgs {
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long)]
     pub force: bool,
 }
@@ -148,36 +148,36 @@ pub struct RemovedbArgs {
 /// `db <what>`
 #[derive(Debug, Args)]
 pub struct DbArgs {
-    /// What to do
+    /// Subcommand
     #[command(subcommand)]
     pub what: DbCommand,
 }
 
-/// What `db` does.
+/// The subcommands of `db`.
 #[derive(Debug, Clone, Copy, Subcommand)]
 pub enum DbCommand {
-    /// Read everything and verify it: blocks, indexes, ancient files, state, history
+    /// Verify the whole database: blocks, indexes, ancient files, state, history
     Check,
     /// Print the sizes of the tables and files
     Stats,
-    /// Mend what can be mended, else go back to the last sound block; says what was dropped
+    /// Repair the database, else go back to the last valid block; prints which blocks were dropped
     Repair,
 }
 
 /// `bench <what>`
 #[derive(Debug, Args)]
 pub struct BenchArgs {
-    /// What to measure
+    /// Subcommand
     #[command(subcommand)]
     pub what: BenchCommand,
 }
 
-/// What `bench` measures.
+/// The subcommands of `bench`.
 #[derive(Debug, Subcommand)]
 pub enum BenchCommand {
-    /// Import a file into a throw-away database; print Mgas/s and the share of each stage
+    /// Import a file into a temporary database; print Mgas/s and the share of each stage
     Import {
-        /// File of RLP blocks one after another
+        /// File of consecutive RLP blocks
         #[arg(value_name = "FILE")]
         file: PathBuf,
         /// Genesis of the chain (default: genesis.json beside FILE)
@@ -186,13 +186,13 @@ pub enum BenchCommand {
     },
 }
 
-/// What the process should do, or a line to print before it ends.
+/// Result of parsing the command line.
 pub enum Parsed {
-    /// Run.
+    /// Run this command line.
     Run(Box<Cli>),
-    /// `--help` or `--version` was asked for: print it and end with 0.
+    /// Output of `--help` or `--version`: print it to stdout and exit with 0.
     Print(String),
-    /// The command line is wrong: print it to stderr and end with 1.
+    /// Error message for an invalid command line: print it to stderr and exit with 1.
     Wrong(String),
 }
 
@@ -227,14 +227,10 @@ pub fn parse_with(
     }
 }
 
-/// A boolean as a flag's value, in Go's spellings.
-pub fn parse_bool(text: &str) -> Result<bool, String> {
-    geth_only::go_bool(text).ok_or_else(|| format!("{text:?} is no boolean; use true or false"))
-}
-
-/// geth takes `-datadir` for `--datadir`; short flags of one letter stay as they are.
+/// Rewrites `-datadir` to `--datadir`, because geth accepts both. Short flags of one letter are
+/// kept.
 fn two_dashes(arg: OsString) -> OsString {
-    // What is not UTF-8 is a path.
+    // An argument that is not UTF-8 can only be a path.
     let mut chars = arg.to_str().unwrap_or_default().chars();
     let long_with_one_dash = chars.next() == Some('-')
         && chars.next().is_some_and(|c| c.is_ascii_alphabetic())
@@ -280,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_stand_before_or_after_the_subcommand_with_one_dash_or_two() {
+    fn flags_may_precede_or_follow_the_subcommand() {
         for line in [
             "--datadir /tmp/x init genesis.json",
             "init --datadir /tmp/x genesis.json",
@@ -295,23 +291,23 @@ mod tests {
     }
 
     #[test]
-    fn old_spellings_mean_the_new_flags() {
+    fn deprecated_names_are_aliases_of_the_new_flags() {
         let cli = run("--rpc --rpcaddr 0.0.0.0 --rpcport 9000 --rpcapi eth,net --rpcvhosts a,b");
-        assert!(cli.flags.http);
-        assert_eq!(cli.flags.http_addr.as_deref(), Some("0.0.0.0"));
-        assert_eq!(cli.flags.http_port, Some(9000));
+        assert!(cli.flags.servers.http);
+        assert_eq!(cli.flags.servers.http_addr.as_deref(), Some("0.0.0.0"));
+        assert_eq!(cli.flags.servers.http_port, Some(9000));
         assert_eq!(
-            cli.flags.http_api,
+            cli.flags.servers.http_api,
             Some(vec!["eth".to_string(), "net".to_string()])
         );
         assert_eq!(
-            cli.flags.http_vhosts,
+            cli.flags.servers.http_vhosts,
             Some(vec!["a".to_string(), "b".to_string()])
         );
     }
 
     #[test]
-    fn a_wrong_flag_or_value_is_one_line_with_a_way_out() {
+    fn an_invalid_flag_or_value_gives_one_line_with_a_hint() {
         for line in [
             "--datadri x",
             "--http.port many",
@@ -336,8 +332,8 @@ mod tests {
     }
 
     #[test]
-    fn the_last_of_two_values_counts() {
+    fn the_last_of_two_values_is_used() {
         let cli = run("--http --http --http.port 1 --http.port 2");
-        assert_eq!(cli.flags.http_port, Some(2));
+        assert_eq!(cli.flags.servers.http_port, Some(2));
     }
 }

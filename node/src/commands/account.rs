@@ -1,4 +1,4 @@
-//! `account` and `wallet`: the key files, managed without a running node, in geth's words.
+//! `account` and `wallet`: manage the key files without a running node, with geth's messages.
 
 use std::{
     fs::File,
@@ -23,13 +23,13 @@ Do not forget this password.";
 
 /// Hex digits of a private key.
 const KEY_DIGITS: usize = 64;
-/// Bytes that may follow them: the end of a line.
+/// Bytes that may follow the digits: a line ending.
 const LINE_END_BYTES: usize = 2;
 
-/// What has to be typed before a key is shown.
+/// The word that has to be typed before a key is exported.
 const CONFIRMATION: &str = "export";
 
-/// Does what `account` was asked for.
+/// Runs a subcommand of `account`.
 pub fn run(config: &Config, command: AccountCommand) -> eyre::Result<()> {
     let keys = config.keys()?;
     let mut passwords = Passwords::new(config.password_file.as_deref())?;
@@ -56,13 +56,13 @@ pub fn run(config: &Config, command: AccountCommand) -> eyre::Result<()> {
     }
 }
 
-/// Does what `wallet` was asked for.
+/// Runs a subcommand of `wallet`.
 pub fn run_wallet(config: &Config, command: WalletCommand) -> eyre::Result<()> {
     let WalletCommand::Import { file } = command;
     let file = file.ok_or_else(no_file)?;
     let json = read_secret(&file, MAX_KEY_FILE_BYTES)
-        .map_err(|error| eyre!("Could not read wallet file: {}", opening(&file, &error)))?;
-    let password = Passwords::new(config.password_file.as_deref())?.existing("", 0)?;
+        .map_err(|error| eyre!("Could not read wallet file: {}", open_error(&file, &error)))?;
+    let password = Passwords::new(config.password_file.as_deref())?.prompt("", 0)?;
     let key = presale::decrypt(&json, &password)?;
     show(&config.keys()?.import(&key, &password)?);
     Ok(())
@@ -78,7 +78,7 @@ fn list(keys: &KeyDirectory) -> eyre::Result<()> {
 }
 
 fn create(keys: &KeyDirectory, passwords: &mut Passwords) -> eyre::Result<()> {
-    let password = passwords.new_one(NEW_PASSWORD)?;
+    let password = passwords.prompt_new(NEW_PASSWORD)?;
     let account = keys
         .create(&password)
         .wrap_err("Failed to create account")?;
@@ -92,7 +92,8 @@ fn update(keys: &KeyDirectory, passwords: &mut Passwords, accounts: &[String]) -
     }
     for name in accounts {
         let opened = passwords.open(keys, name, 0)?;
-        let new = passwords.new_one("Please give a new password. Do not forget this password.")?;
+        let new =
+            passwords.prompt_new("Please give a new password. Do not forget this password.")?;
         keys.update(&opened.account, &opened.password, &new)
             .wrap_err("Could not update the account")?;
     }
@@ -102,7 +103,7 @@ fn update(keys: &KeyDirectory, passwords: &mut Passwords, accounts: &[String]) -
 fn import(keys: &KeyDirectory, passwords: &mut Passwords, file: Option<&Path>) -> eyre::Result<()> {
     let file = file.ok_or_else(no_file)?;
     let key = read_key(file).wrap_err("Failed to load the private key")?;
-    let password = passwords.new_one(NEW_PASSWORD)?;
+    let password = passwords.prompt_new(NEW_PASSWORD)?;
     let account = keys
         .import(&key, &password)
         .wrap_err("Could not create the account")?;
@@ -118,7 +119,7 @@ fn export(
 ) -> eyre::Result<()> {
     let opened = passwords.open(keys, name, 0)?;
     println!(
-        "This writes the private key of {} without encryption. Whoever reads it owns the account.",
+        "This writes the private key of {} without encryption. It gives full control over the account.",
         opened.account.address
     );
     let question = format!("Type {CONFIRMATION} to go on: ");
@@ -135,7 +136,7 @@ fn export(
             write_key(&file, &digits).map_err(|error| {
                 eyre!(
                     "Could not write the private key: {}",
-                    opening(&file, &error)
+                    open_error(&file, &error)
                 )
             })?;
             println!("Private key written to {}", file.display());
@@ -153,8 +154,8 @@ fn no_file() -> eyre::Report {
     eyre!("keyfile must be given as argument")
 }
 
-/// An error as Go names it.
-fn opening(path: &Path, error: &io::Error) -> String {
+/// Returns the text of an open error in Go's form.
+fn open_error(path: &Path, error: &io::Error) -> String {
     let reason = match error.kind() {
         io::ErrorKind::NotFound => "no such file or directory".to_owned(),
         io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
@@ -164,9 +165,9 @@ fn opening(path: &Path, error: &io::Error) -> String {
     format!("open {}: {reason}", path.display())
 }
 
-/// Reads a private key of 64 hex digits, and the end of the line where there is one.
+/// Reads a private key of 64 hex digits, with or without a line ending.
 fn read_key(path: &Path) -> eyre::Result<SecretKey> {
-    let file = File::open(path).map_err(|error| eyre!("{}", opening(path, &error)))?;
+    let file = File::open(path).map_err(|error| eyre!("{}", open_error(path, &error)))?;
     let mut content = Zeroizing::new(Vec::with_capacity(KEY_DIGITS + LINE_END_BYTES + 1));
     file.take((KEY_DIGITS + LINE_END_BYTES + 1) as u64)
         .read_to_end(&mut content)
@@ -178,13 +179,13 @@ fn read_key(path: &Path) -> eyre::Result<SecretKey> {
         bail!("key file too long, want 64 hex characters");
     }
     let mut bytes = Zeroizing::new([0; KEY_DIGITS / 2]);
-    // What is wrong with a digit could be part of a secret.
+    // The error is not shown, because it would print a part of the secret.
     hex::decode_to_slice(digits, bytes.as_mut_slice())
         .map_err(|_| eyre!("invalid character in the key file, want 64 hex characters"))?;
     SecretKey::from_bytes(&bytes).map_err(|_| eyre!("invalid private key"))
 }
 
-/// Writes a file that only its owner reads, and that was not there.
+/// Creates a file with mode 0600; fails if it exists.
 fn write_key(path: &Path, digits: &str) -> io::Result<()> {
     create_file(path, digits.as_bytes(), PRIVATE_FILE)
 }

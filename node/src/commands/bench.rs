@@ -1,4 +1,4 @@
-//! `bench import`: the import pipeline alone, with the share of each stage.
+//! `bench import`: measures the import pipeline without actors, with the share of each stage.
 
 use std::{
     fs,
@@ -8,14 +8,14 @@ use std::{
 };
 
 use actoreum_chain::{Chain, ChainOptions, ChainReader, Detail, ImportStats, genesis};
-use actoreum_consensus::{EthashOptions, SealCheck};
+use actoreum_consensus::{EngineOptions, engine_for};
 use actoreum_storage::Store;
 use eyre::{bail, eyre};
 
 use super::{blocks::BlockFile, init};
-use crate::{config::Config, datadir, tree};
+use crate::{config::Config, datadir, tree::snapshots::StoredSnapshots};
 
-/// Imports a file into a database that is thrown away.
+/// Imports a file into a temporary database and prints the speed.
 pub fn import(config: &Config, file: &Path, genesis: Option<PathBuf>) -> eyre::Result<()> {
     let mut input = BlockFile::open(file)?;
     let genesis = genesis.unwrap_or_else(|| file.with_file_name("genesis.json"));
@@ -52,11 +52,12 @@ fn measure(
     let store = Store::open(folder, options)?;
     genesis::init(&store, genesis)?;
     let reader = ChainReader::open(store.clone())?;
-    let engine = tree::engine(
+    let engine = engine_for(
         reader.config(),
-        &store,
-        EthashOptions::default(),
-        SealCheck::Full,
+        EngineOptions {
+            snapshots: Some(Arc::new(StoredSnapshots(store))),
+            ..EngineOptions::default()
+        },
     );
     let options = ChainOptions {
         engine: engine.engine,

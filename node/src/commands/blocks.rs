@@ -1,4 +1,4 @@
-//! Files of RLP blocks, one after another, plain or gzip.
+//! Reader of files with consecutive RLP blocks, plain or gzip.
 
 use std::{
     fs::File,
@@ -14,27 +14,27 @@ use actoreum_primitives::{Block, rlp::Decode};
 use eyre::{WrapErr, eyre};
 use flate2::bufread::MultiGzDecoder;
 
-/// No block is larger: geth's wire limit is 10 MiB, and mainnet's largest is far below. Bounds
-/// what a broken file makes us allocate.
+/// Bounds the encoded bytes of a block, and with it the allocation that a broken file can cause.
+/// geth's limit for a message is 10 MiB, and the largest block of mainnet is far below that.
 const MAX_BLOCK_BYTES: usize = 64 << 20;
 
-/// Reads blocks from a file.
+/// Reads blocks from a file of RLP blocks.
 pub struct BlockFile {
     path: PathBuf,
     input: Box<dyn BufRead + Send>,
     read: u64,
-    /// Read, and not yet part of what was handed out.
-    ahead: Option<eyre::Result<Block>>,
+    /// The next block, or an error, that was read but not yet returned.
+    peeked: Option<eyre::Result<Block>>,
     consumed: Arc<AtomicU64>,
 }
 
-/// A file that counts what was read of it.
-struct Counted {
+/// A file that counts the bytes read from it.
+struct CountingReader {
     file: File,
     consumed: Arc<AtomicU64>,
 }
 
-impl Read for Counted {
+impl Read for CountingReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.file.read(buffer)?;
         self.consumed.fetch_add(count as u64, Ordering::Relaxed);
@@ -43,12 +43,12 @@ impl Read for Counted {
 }
 
 impl BlockFile {
-    /// Opens a file; gzip is known by its first bytes.
+    /// Opens a file; gzip is recognised by its first bytes.
     pub fn open(path: &Path) -> eyre::Result<Self> {
         let cant_read = || format!("file {} can't be read", path.display());
         let file = File::open(path).wrap_err_with(cant_read)?;
         let consumed = Arc::new(AtomicU64::new(0));
-        let counted = Counted {
+        let counted = CountingReader {
             file,
             consumed: Arc::clone(&consumed),
         };
@@ -57,29 +57,30 @@ impl BlockFile {
             .fill_buf()
             .wrap_err_with(cant_read)?
             .starts_with(&[0x1f, 0x8b]);
-        let input: Box<dyn BufRead + Send> = match is_gzip {
-            true => Box::new(BufReader::with_capacity(
+        let input: Box<dyn BufRead + Send> = if is_gzip {
+            Box::new(BufReader::with_capacity(
                 1 << 20,
                 MultiGzDecoder::new(plain),
-            )),
-            false => Box::new(plain),
+            ))
+        } else {
+            Box::new(plain)
         };
         Ok(Self {
             path: path.to_path_buf(),
             input,
             read: 0,
-            ahead: None,
+            peeked: None,
             consumed,
         })
     }
 
-    /// The next blocks, numbered one after the other: at most `count` of them, and no more once
-    /// they hold `bytes`. An error comes after all blocks before it.
+    /// Returns the next consecutively numbered blocks: at most `count` of them, and no further one
+    /// once they have `bytes` encoded bytes. An error is returned after all blocks before it.
     pub fn next_blocks(&mut self, count: usize, bytes: usize) -> eyre::Result<Vec<Block>> {
         let mut blocks: Vec<Block> = Vec::new();
         let mut size = 0;
         while blocks.len() < count && size < bytes {
-            let next = match self.ahead.take() {
+            let next = match self.peeked.take() {
                 Some(next) => Some(next),
                 None => self.next_block(&mut size).transpose(),
             };
@@ -87,13 +88,13 @@ impl BlockFile {
                 (None, _) => break,
                 (Some(Err(error)), None) => return Err(error),
                 (Some(Err(error)), Some(_)) => {
-                    self.ahead = Some(Err(error));
+                    self.peeked = Some(Err(error));
                     break;
                 }
                 (Some(Ok(block)), Some(last))
                     if last.header.number.checked_add(1) != Some(block.header.number) =>
                 {
-                    self.ahead = Some(Ok(block));
+                    self.peeked = Some(Ok(block));
                     break;
                 }
                 (Some(Ok(block)), _) => blocks.push(block),
@@ -114,7 +115,7 @@ impl BlockFile {
         Ok(Some(block))
     }
 
-    /// How far into the file on disk the reading is, in bytes; not exact.
+    /// Returns the approximate position in the file on disk, in bytes.
     pub fn position(&self) -> u64 {
         self.consumed.load(Ordering::Relaxed)
     }
@@ -127,7 +128,7 @@ impl BlockFile {
         )
     }
 
-    /// The bytes of the next RLP list; `None` at the end of the file.
+    /// Returns the bytes of the next RLP list; `None` at the end of the file.
     fn next_item(&mut self) -> io::Result<Option<Vec<u8>>> {
         let invalid = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_string());
         let mut first = [0];
@@ -139,7 +140,7 @@ impl BlockFile {
             prefix @ 0xc0..=0xf7 => usize::from(prefix - 0xc0),
             prefix @ 0xf8.. => {
                 let mut digits = vec![0; usize::from(prefix - 0xf7)];
-                self.exactly(&mut digits)?;
+                self.read_exactly(&mut digits)?;
                 encoded.extend_from_slice(&digits);
                 digits
                     .iter()
@@ -157,11 +158,11 @@ impl BlockFile {
         }
         let begin = encoded.len();
         encoded.resize(begin + payload, 0);
-        self.exactly(&mut encoded[begin..])?;
+        self.read_exactly(&mut encoded[begin..])?;
         Ok(Some(encoded))
     }
 
-    fn exactly(&mut self, buffer: &mut [u8]) -> io::Result<()> {
+    fn read_exactly(&mut self, buffer: &mut [u8]) -> io::Result<()> {
         self.input
             .read_exact(buffer)
             .map_err(|error| match error.kind() {

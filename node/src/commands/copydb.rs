@@ -1,4 +1,4 @@
-//! `copydb`: a database into another data directory, also of another engine.
+//! `copydb`: copies a database into another data directory, also to another storage engine.
 
 use std::{
     fs,
@@ -15,7 +15,7 @@ use crate::{
     datadir::{self, DataDir},
 };
 
-/// Copies everything from `source`, a `chaindata` folder or the data directory around one.
+/// Copies the database in `source`, which is a `chaindata` folder or the data directory around one.
 pub fn run(config: &Config, source: Option<&Path>) -> eyre::Result<()> {
     let Some(source) = source else {
         bail!("source chaindata directory path argument missing: actoreum copydb DIR");
@@ -38,7 +38,7 @@ pub fn run(config: &Config, source: Option<&Path>) -> eyre::Result<()> {
     let Some(head) = from.head() else {
         bail!("{} holds no chain", source.display());
     };
-    make_room(config, &datadir)?;
+    clear_target(config, &datadir)?;
     let to = datadir.open_store(config)?;
     info!(from = %source.display(), to = %target.display(), head = head.number, "copying database");
     from.copy_to(&to)?;
@@ -60,8 +60,9 @@ fn chaindata_in(source: &Path) -> eyre::Result<PathBuf> {
     );
 }
 
-/// What a copy that was cut short left would mix with the next one.
-fn make_room(config: &Config, datadir: &DataDir) -> eyre::Result<()> {
+/// Removes the rest of an interrupted copy, which would mix with the new one. Refuses a target that
+/// holds a chain.
+fn clear_target(config: &Config, datadir: &DataDir) -> eyre::Result<()> {
     let target = datadir.chaindata();
     if !target.exists() {
         return Ok(());

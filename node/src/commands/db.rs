@@ -1,4 +1,4 @@
-//! `db check`, `db stats`, `db repair`.
+//! `db check`, `db stats` and `db repair`.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -14,16 +14,16 @@ use crate::{
     datadir::{self, DataDir},
 };
 
-/// Checks everything that lies in the database.
+/// Verifies the whole content of the database, and prints the damage.
 pub fn check(config: &Config) -> eyre::Result<()> {
     let (datadir, options) = existing(config)?;
     let folder = datadir.chaindata();
     let begun = Instant::now();
     println!("checking {} ({})", folder.display(), options.engine.name());
-    let report = caught(|| {
+    let report = catch_panic(|| {
         let store = Store::open(&folder, options)?;
         let mut report = store.check(&mut |step| println!("checking {step}"))?;
-        if report.is_sound() && report.head.is_some() {
+        if report.is_valid() && report.head.is_some() {
             println!("checking bloom index");
             let reader = ChainReader::open(store)?;
             let sections = bloom_index::damaged_sections(&reader)?;
@@ -36,11 +36,11 @@ pub fn check(config: &Config) -> eyre::Result<()> {
         Ok(report)
     })?;
     show(&report);
-    if !report.is_sound() {
+    if !report.is_valid() {
         let count = report.faults.len() as u64 + report.more_faults;
         bail!("the database is damaged, see the {count} lines above; run `actoreum db repair`");
     }
-    println!("the database is sound ({:.1?})", begun.elapsed());
+    println!("the database is valid ({:.1?})", begun.elapsed());
     Ok(())
 }
 
@@ -62,7 +62,7 @@ fn show(report: &CheckReport) {
     }
 }
 
-/// Prints what lies in the database, and how much of it.
+/// Prints the sizes of the database and of its tables.
 pub fn stats(config: &Config) -> eyre::Result<()> {
     let (datadir, options) = existing(config)?;
     let folder = datadir.chaindata();
@@ -87,12 +87,12 @@ pub fn stats(config: &Config) -> eyre::Result<()> {
     Ok(())
 }
 
-/// Makes the database sound again, and says what was dropped for it.
+/// Repairs the database, and prints which blocks were dropped for it.
 pub fn repair(config: &Config) -> eyre::Result<()> {
     let (datadir, options) = existing(config)?;
     let folder = datadir.chaindata();
     println!("repairing {} ({})", folder.display(), options.engine.name());
-    let report = caught(|| {
+    let report = catch_panic(|| {
         Ok(Store::repair(&folder, &options, &mut |step| {
             println!("repairing {step}");
         })?)
@@ -115,7 +115,7 @@ pub fn repair(config: &Config) -> eyre::Result<()> {
     Ok(())
 }
 
-/// A data directory that holds a database, with its engine.
+/// Returns the data directory, which must hold a database, and the store options with its engine.
 fn existing(config: &Config) -> eyre::Result<(DataDir, StoreOptions)> {
     let datadir = DataDir::of(config);
     let folder = datadir.chaindata();
@@ -133,8 +133,8 @@ fn existing(config: &Config) -> eyre::Result<(DataDir, StoreOptions)> {
     Ok((datadir, options))
 }
 
-/// An engine may give up with a panic over bytes that it never wrote.
-fn caught<T>(work: impl FnOnce() -> eyre::Result<T>) -> eyre::Result<T> {
+/// Runs `work` and turns a panic into an error: a storage engine may panic over corrupt files.
+fn catch_panic<T>(work: impl FnOnce() -> eyre::Result<T>) -> eyre::Result<T> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
         let what = "its engine can't read its files";
         Err(eyre!(StorageError::BeyondRepair(what.into())))

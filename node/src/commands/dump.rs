@@ -1,4 +1,4 @@
-//! `dump`: the accounts after a block, as geth's JSON.
+//! `dump`: prints the accounts after a block as JSON in geth's format.
 
 use std::{
     collections::HashMap,
@@ -7,12 +7,12 @@ use std::{
 
 use actoreum_chain::{ChainReader, SealedHeader, known_addresses};
 use actoreum_primitives::{Account, Address, B256, rlp};
-use actoreum_storage::{StorageError, WholeState};
+use actoreum_storage::{StateSnapshot, StorageError};
 use eyre::{WrapErr, eyre};
 
 use crate::{config::Config, datadir::DataDir};
 
-/// Prints the state after each block, which is given by number or hash.
+/// Prints the state after each block. Blocks are given by number or hash.
 pub fn run(config: &Config, blocks: &[String]) -> eyre::Result<()> {
     let store = DataDir::of(config).open_store(config)?;
     let reader = ChainReader::open(store)?;
@@ -29,7 +29,7 @@ pub fn run(config: &Config, blocks: &[String]) -> eyre::Result<()> {
     Ok(output.flush()?)
 }
 
-/// What does not read as a number is a hash, as in geth.
+/// Finds a block by number or, if the text is not a number, by hash, as geth does.
 fn find(reader: &ChainReader, block: &str) -> eyre::Result<Option<SealedHeader>> {
     if let Ok(number) = block.parse::<u64>() {
         return Ok(reader.header_by_number(number)?);
@@ -50,10 +50,10 @@ fn find(reader: &ChainReader, block: &str) -> eyre::Result<Option<SealedHeader>>
     Ok(Some(header))
 }
 
-/// Accounts in the order of their names, as geth sorts them. One at a time is held; their names
-/// and hashes all of them.
+/// Writes the accounts in the order of their names, as geth sorts them. It holds the names and
+/// hashes of all accounts in memory, but only one account at a time.
 fn dump(reader: &ChainReader, header: &SealedHeader, output: &mut dyn Write) -> eyre::Result<()> {
-    let state = reader.store().whole_state_at(header.number)?;
+    let state = reader.store().state_snapshot_at(header.number)?;
     let known = known_addresses(reader, header.number)?;
     let mut names = Vec::new();
     state.visit(|key, _, _| {
@@ -69,8 +69,8 @@ fn dump(reader: &ChainReader, header: &SealedHeader, output: &mut dyn Write) -> 
     write!(output, "    \"accounts\": {{")?;
     for (index, (name, key)) in names.iter().enumerate() {
         let comma = if index == 0 { "" } else { "," };
-        let lost = || StorageError::Corrupt(format!("account {key} is not there"));
-        let account = state.account(key)?.ok_or_else(lost)?;
+        let missing = || StorageError::Corrupt(format!("account {key} is not there"));
+        let account = state.account(key)?.ok_or_else(missing)?;
         write!(output, "{comma}\n        \"{name}\": ")?;
         write_account(reader, &state, key, &account, output)?;
     }
@@ -79,7 +79,8 @@ fn dump(reader: &ChainReader, header: &SealedHeader, output: &mut dyn Write) -> 
     Ok(())
 }
 
-/// The address, or where nothing tells it, its hash as later versions of geth write it.
+/// Returns the address as hex or, if it is not known, its hash in the form of later versions of
+/// geth.
 fn name_of(known: &HashMap<B256, Address>, key: &B256) -> String {
     match known.get(key) {
         Some(address) => hex::encode(address),
@@ -89,7 +90,7 @@ fn name_of(known: &HashMap<B256, Address>, key: &B256) -> String {
 
 fn write_account(
     reader: &ChainReader,
-    state: &WholeState,
+    state: &StateSnapshot,
     key: &B256,
     account: &Account,
     output: &mut dyn Write,
@@ -113,7 +114,7 @@ fn write_account(
     write!(output, "            \"storage\": {{")?;
     for (index, (slot, value)) in slots.iter().enumerate() {
         let comma = if index == 0 { "" } else { "," };
-        // geth shows a value as it lies in the trie.
+        // geth prints a value as it is encoded in the trie.
         let (slot, value) = (hex::encode(slot), hex::encode(rlp::encode(value)));
         write!(output, "{comma}\n                \"{slot}\": \"{value}\"")?;
     }

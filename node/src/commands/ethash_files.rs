@@ -1,4 +1,4 @@
-//! `makecache` and `makedag`: ethash' files, as geth lays them out.
+//! `makecache` and `makedag`: generate ethash files in geth's format.
 
 use std::{num::IntErrorKind, path::Path};
 
@@ -8,7 +8,7 @@ use actoreum_consensus::{
 };
 use eyre::{WrapErr, bail, eyre};
 
-/// Makes the file of a block's epoch in a folder: `<block number> <outputdir>`.
+/// Generates the file of a block's epoch; `args` are `<block number> <outputdir>`.
 pub fn run(kind: FileKind, args: &[String]) -> eyre::Result<()> {
     let name = match kind {
         FileKind::Cache => "makecache",
@@ -29,7 +29,7 @@ pub fn run(kind: FileKind, args: &[String]) -> eyre::Result<()> {
     Ok(())
 }
 
-/// Decimal, or with `0x` in front hexadecimal.
+/// Parses a decimal number, or a hexadecimal one with the prefix `0x`.
 fn parse_number(text: &str) -> Result<u64, &'static str> {
     let parsed = match text.strip_prefix("0x") {
         Some(digits) => u64::from_str_radix(digits, 16),

@@ -1,4 +1,4 @@
-//! `export`: canonical blocks become a file.
+//! `export`: writes canonical blocks to a file.
 
 use std::{
     fs::File,
@@ -13,8 +13,8 @@ use tracing::info;
 
 use crate::{cli::ExportArgs, config::Config, datadir::DataDir};
 
-/// Writes blocks `first` to `last`, both included. As in geth, a range is appended to a file that
-/// is there already.
+/// Writes blocks `first` to `last`, both inclusive. As in geth, a range is appended to an existing
+/// file.
 pub fn run(config: &Config, args: &ExportArgs) -> eyre::Result<()> {
     let Some(path) = &args.file else {
         bail!("this command requires an argument: actoreum export FILE [FIRST] [LAST]");
@@ -39,17 +39,14 @@ pub fn run(config: &Config, args: &ExportArgs) -> eyre::Result<()> {
         .wrap_err_with(|| format!("file {} can't be written", path.display()))?;
     let plain = BufWriter::with_capacity(1 << 20, file);
     let is_gzip = path.extension().is_some_and(|extension| extension == "gz");
-    let written = match is_gzip {
-        true => {
-            let mut gzip = GzEncoder::new(plain, Compression::default());
-            write_blocks(&reader, first, last, &mut gzip)?;
-            gzip.finish().and_then(|mut plain| plain.flush())
-        }
-        false => {
-            let mut plain = plain;
-            write_blocks(&reader, first, last, &mut plain)?;
-            plain.flush()
-        }
+    let written = if is_gzip {
+        let mut gzip = GzEncoder::new(plain, Compression::default());
+        write_blocks(&reader, first, last, &mut gzip)?;
+        gzip.finish().and_then(|mut plain| plain.flush())
+    } else {
+        let mut plain = plain;
+        write_blocks(&reader, first, last, &mut plain)?;
+        plain.flush()
     };
     written.wrap_err_with(|| format!("file {} can't be written", path.display()))?;
     info!(first, last, file = %path.display(), "exported blockchain");

@@ -1,4 +1,4 @@
-//! `import`: blocks from files, through the same tree as the running node.
+//! `import`: imports blocks from files, through the same actors as in the running node.
 
 use std::{
     path::{Path, PathBuf},
@@ -22,24 +22,24 @@ use super::{
 use crate::{
     config::Config,
     datadir::DataDir,
-    tree::{self, Assembled},
+    tree::{self, Assembled, NodeParts, Role, keys::Keys},
 };
 
-/// Blocks in one message to ChainActor, as geth's import batch.
+/// Maximum blocks in one message to ChainActor, as in geth's import batch.
 const BATCH_BLOCKS: usize = 2_500;
-/// Bytes in one message: bounds the memory of batches of full blocks.
+/// Bytes after which a message gets no further block: bounds the memory of batches of full blocks.
 const BATCH_BYTES: usize = 8 << 20;
-/// Batches that are read from the file ahead of the import.
+/// Number of batches that are read from the file ahead of the import.
 const BATCHES_AHEAD: usize = 1;
-/// Time between two lines about the progress.
+/// Interval between two log lines about the progress.
 const REPORT_PERIOD: Duration = Duration::from_secs(8);
-/// How long an import waits for a chain that is being rebuilt.
-const REBUILD_PATIENCE: Duration = Duration::from_secs(60);
-/// Pause before a batch is tried again after a fault of the node.
+/// Time that an import waits for a chain that is being rebuilt.
+const REBUILD_TIMEOUT: Duration = Duration::from_secs(60);
+/// Pause before a batch is retried after an internal error.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
-/// Imports every file. As in geth, one of several that can't be imported does not keep the others
-/// from it; the exit code tells.
+/// Imports every file. As in geth, a failed import of one of several files does not stop the
+/// others; the first error is returned at the end.
 pub fn run(config: &Config, files: &[PathBuf]) -> eyre::Result<ExitCode> {
     if files.is_empty() {
         bail!("this command requires an argument: actoreum import FILE...");
@@ -49,10 +49,16 @@ pub fn run(config: &Config, files: &[PathBuf]) -> eyre::Result<ExitCode> {
         BlockFile::open(file)?;
     }
     let store = open(config, &datadir)?;
-    // Another node may be about to open the socket; an import has no use for it.
+    // The import does not need the IPC socket, and another node may be about to open it.
     let mut without_ipc = config.clone();
     without_ipc.node.ipc_path.clear();
-    let assembled = tree::assemble(&without_ipc, store, Some(&datadir))?;
+    let assembled = tree::assemble(NodeParts {
+        config: &without_ipc,
+        store,
+        datadir: Some(&datadir),
+        keys: &Keys::locked(&without_ipc)?,
+        role: Role::Import,
+    })?;
     with_tree(assembled, async |assembled| {
         let mut failed = None;
         for file in files {
@@ -89,11 +95,11 @@ pub async fn import_file(assembled: &Assembled, path: &Path) -> eyre::Result<()>
         })?;
     let mut progress = Progress::new(total_bytes);
     loop {
-        // The reading thread is a batch ahead; this seldom waits.
+        // The reading thread is a batch ahead, so that this seldom waits.
         let (batch, position) = receiver
             .recv()
             .map_err(|_| eyre!("reading of the file ended"))?;
-        let blocks = batch.wrap_err_with(|| stands_at(assembled))?;
+        let blocks = batch.wrap_err_with(|| ended_at(assembled))?;
         if blocks.is_empty() {
             break;
         }
@@ -102,18 +108,18 @@ pub async fn import_file(assembled: &Assembled, path: &Path) -> eyre::Result<()>
         progress.report(assembled);
     }
     drop(receiver);
-    // It has sent its last batch.
+    // The thread ends after its last batch, which has been received.
     let _ = reading.join();
     progress.finish(assembled);
     Ok(())
 }
 
-/// Imports a batch; after a fault of the node, goes on from where the chain stands.
+/// Imports a batch; retries it after an internal error, once the chain is available again.
 async fn import_batch(assembled: &Assembled, blocks: Vec<Block>) -> eyre::Result<()> {
     let chain = &assembled.chain;
     loop {
         chain
-            .within(REBUILD_PATIENCE)
+            .within(REBUILD_TIMEOUT)
             .available()
             .await
             .map_err(|_| eyre!("the chain is down and was not rebuilt"))?;
@@ -133,7 +139,7 @@ async fn import_batch(assembled: &Assembled, blocks: Vec<Block>) -> eyre::Result
     }
 }
 
-/// A refused block in the words that an operator needs.
+/// Returns the error for an invalid block, with a hint for the operator.
 fn refused(error: &ImportError, assembled: &Assembled) -> eyre::Report {
     let genesis = assembled.reader.genesis_hash();
     let hint = match error.error.disposition() {
@@ -143,19 +149,19 @@ fn refused(error: &ImportError, assembled: &Assembled) -> eyre::Report {
         ),
         Disposition::UnknownAncestor => {
             format!(
-                "; is it of the chain with genesis {genesis}, and is nothing left out before it?"
+                "; is it of the chain with genesis {genesis}, and is no block missing before it?"
             )
         }
         _ => String::new(),
     };
-    eyre!("{}: {error}{hint}", stands_at(assembled))
+    eyre!("{}: {error}{hint}", ended_at(assembled))
 }
 
-fn stands_at(assembled: &Assembled) -> String {
+fn ended_at(assembled: &Assembled) -> String {
     format!("import ended at block {}", assembled.reader.head().number)
 }
 
-/// What the operator reads while blocks are imported.
+/// Progress of an import, for the log.
 struct Progress {
     begun: Instant,
     reported: Instant,
@@ -223,7 +229,7 @@ impl Progress {
     }
 }
 
-/// Mgas a second, to one decimal.
+/// Returns Mgas per second, rounded to one decimal.
 fn rate(gas: u64, seconds: f64) -> f64 {
     (gas as f64 / seconds / 1e5).round() / 10.0
 }

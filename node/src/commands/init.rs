@@ -1,4 +1,4 @@
-//! `init`: a genesis file becomes a data directory.
+//! `init`: writes the genesis block of a genesis file to a data directory.
 
 use std::{
     fs,
@@ -12,12 +12,11 @@ use tracing::{info, warn};
 
 use crate::{
     bounded::{MAX_GENESIS_BYTES, read_text},
-    config::Config,
+    config::{Config, network::BOOTNODES_FILE},
     datadir::DataDir,
-    network::BOOTNODES_FILE,
 };
 
-/// Writes the genesis block.
+/// Writes the genesis block, and the bootnodes that the file names.
 pub fn run(config: &Config, path: Option<PathBuf>) -> eyre::Result<()> {
     let Some(path) = path else {
         bail!("must supply path to genesis JSON file: actoreum init genesis.json");
@@ -41,7 +40,7 @@ pub fn read(path: &Path) -> eyre::Result<Genesis> {
     Ok(read_file(path)?.genesis)
 }
 
-/// Reads a genesis file, and logs what is odd about it.
+/// Reads a genesis file and logs its warnings.
 fn read_file(path: &Path) -> eyre::Result<GenesisFile> {
     let json = read_text(path, MAX_GENESIS_BYTES)
         .wrap_err_with(|| format!("genesis file {} can't be read", path.display()))?;
@@ -53,11 +52,11 @@ fn read_file(path: &Path) -> eyre::Result<GenesisFile> {
     Ok(file)
 }
 
-/// Keeps the nodes to begin with that the file names, for when no others are given.
+/// Writes the bootnodes that the genesis file names. They are used when no others are given.
 fn write_bootnodes(datadir: &DataDir, urls: &[String]) -> eyre::Result<()> {
     let path = datadir.instance().join(BOOTNODES_FILE);
     fs::write(&path, serde_json::to_string_pretty(urls)?)
         .wrap_err_with(|| format!("{} can't be written", path.display()))?;
-    info!(file = %path.display(), nodes = urls.len(), "kept the genesis file's bootnodes");
+    info!(file = %path.display(), nodes = urls.len(), "wrote the bootnodes of the genesis file");
     Ok(())
 }

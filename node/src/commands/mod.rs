@@ -1,4 +1,4 @@
-//! The subcommands, one a file.
+//! The subcommands, one per file.
 
 mod account;
 mod bench;
@@ -24,7 +24,7 @@ use crate::{
     version,
 };
 
-/// Does what the command line asks for.
+/// Runs the subcommand of the command line, or the node without one.
 pub fn run(cli: Cli, config: Config) -> eyre::Result<ExitCode> {
     let Some(command) = cli.command else {
         return run::run(&config);

@@ -1,4 +1,4 @@
-//! `removedb`: the database goes, the keys stay.
+//! `removedb`: deletes the database and keeps the keys.
 
 use std::{
     fs,
@@ -10,7 +10,7 @@ use eyre::WrapErr;
 
 use crate::{config::Config, datadir::DataDir};
 
-/// Deletes the database, after a question.
+/// Deletes the database after a confirmation; with `force` without one.
 pub fn run(config: &Config, force: bool) -> eyre::Result<()> {
     let datadir = DataDir::of(config);
     let folder = datadir.chaindata();

@@ -1,15 +1,19 @@
-//! Without a subcommand: the node runs until a signal, or until its tree gives up.
+//! Runs the node until a signal, or until its tree gives up: the binary without a subcommand.
 
 use std::{
+    io,
     path::Path,
     process::ExitCode,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use actoreum_actors::supervision::{Tree, TreeHandle};
+use actoreum_actors::{net::transport::BindError, txpool::JournalError};
 use actoreum_chain::{ChainReader, genesis};
 use actoreum_primitives::{Genesis, genesis::MAINNET_GENESIS_HASH};
+use actoreum_rpc::server::http;
+use actoreum_rpc::server::ipc;
 use actoreum_storage::Store;
+use actoreum_supervision::{Exit, StartError, Tree, TreeHandle};
 use eyre::{bail, eyre};
 use tracing::{error, info};
 
@@ -17,19 +21,17 @@ use crate::{
     blobs,
     config::{Config, DevConfig},
     datadir::DataDir,
-    dev,
-    keys::Keys,
-    signals,
-    tree::{self, Assembled},
+    dev, signals,
+    tree::{self, Assembled, NodeParts, Role, keys::Keys, miner::Sealing},
     version,
 };
 
-/// How often `--exitwhensynced` looks at the sync.
+/// Interval at which `--exitwhensynced` polls the synchronisation.
 const SYNC_POLL: Duration = Duration::from_millis(200);
-/// How long peers have nothing to fetch before the node counts as synced: longer than the ten
-/// seconds after which a sync with a peer that is ahead begins at the latest.
+/// Time without a sync after which a node with peers counts as synced. It is longer than the ten
+/// seconds within which a sync with a peer that is ahead begins.
 const IDLE_PERIOD: Duration = Duration::from_secs(15);
-/// The age of the head up to which the node counts as synced, as in geth.
+/// Largest age of the head at which the node counts as synced, as in geth.
 const MAX_HEAD_AGE: Duration = Duration::from_secs(600);
 
 /// Runs the node.
@@ -39,12 +41,12 @@ pub fn run(config: &Config) -> eyre::Result<ExitCode> {
     }
     info!(version = version::NUMBER, datadir = %config.node.data_dir.display(), "starting actoreum");
     let datadir = DataDir::of(config);
-    // Before anything is written: a geth that runs here keeps what it has.
+    // The lock precedes every write, so that a geth that runs here is not disturbed.
     let _lock = datadir.lock()?;
     let store = open(config, &datadir)?;
     let keys = Keys::unlocked(config)?;
     let reader = ChainReader::open(store.clone())?;
-    if config.is_mainnet_wanted && reader.genesis_hash() != MAINNET_GENESIS_HASH {
+    if config.requires_mainnet && reader.genesis_hash() != MAINNET_GENESIS_HASH {
         bail!(
             "database contains incompatible genesis (have {}, new {MAINNET_GENESIS_HASH}); leave \
              out --mainnet, or choose another directory with --datadir",
@@ -52,32 +54,40 @@ pub fn run(config: &Config) -> eyre::Result<ExitCode> {
         );
     }
     let head = reader.head();
-    let sealing =
-        config
-            .eth
-            .miner
-            .sealing(reader.config(), (head.number, head.timestamp), &keys)?;
-    let assembled = tree::assemble_connected(config, store, &datadir, &keys, &sealing)?;
+    let sealing = Sealing::at_start(
+        &config.eth.miner,
+        reader.config(),
+        (head.number, head.timestamp),
+        &keys,
+    )?;
+    let assembled = tree::assemble(NodeParts {
+        config,
+        store,
+        datadir: Some(&datadir),
+        keys: &keys,
+        role: Role::Network(&sealing),
+    })?;
     if config.http_ip().is_none() && config.admin_ip().is_none() {
-        info!("no server is open; start with --http for JSON-RPC, with --admin for the admin page");
+        info!("no server is enabled; use --http for JSON-RPC, --admin for the admin page");
     }
     serve(assembled, config.exits_when_synced)
 }
 
-/// Runs the tree until a signal, or until the chain is synced where `exits_when_synced` asks for it.
+/// Runs the tree until a signal, or with `exits_when_synced` until the chain is synced.
 fn serve(assembled: Assembled, exits_when_synced: bool) -> eyre::Result<ExitCode> {
     with_tree(assembled, async |assembled| {
-        blobs::prepare(assembled.node.chain.config());
-        match exits_when_synced {
-            true => until_synced(assembled).await,
-            false => std::future::pending::<()>().await,
+        blobs::prepare(assembled.node.chain_reader.config());
+        if exits_when_synced {
+            until_synced(assembled).await;
+        } else {
+            std::future::pending::<()>().await;
         }
         Ok(())
     })
 }
 
-/// Waits until the node has the chain of its peers: a sync is over, or there was nothing to fetch
-/// for [`IDLE_PERIOD`] from peers that are there, and the head is recent, as in geth.
+/// Waits until the node has the chain of its peers: a sync has ended, or the connected peers had
+/// nothing to fetch for [`IDLE_PERIOD`], and the head is recent, as in geth.
 async fn until_synced(assembled: &Assembled) {
     let first = assembled.reader.head().number;
     let (mut has_synced, mut idle) = (false, Duration::ZERO);
@@ -108,9 +118,10 @@ async fn until_synced(assembled: &Assembled) {
 
 /// Runs a development chain.
 fn run_dev(config: &Config, dev: &DevConfig) -> eyre::Result<ExitCode> {
-    let _lock = match dev.in_memory {
-        true => None,
-        false => Some(DataDir::of(config).lock()?),
+    let _lock = if dev.in_memory {
+        None
+    } else {
+        Some(DataDir::of(config).lock()?)
     };
     let node = dev::open(config, dev)?;
     info!(
@@ -119,24 +130,30 @@ fn run_dev(config: &Config, dev: &DevConfig) -> eyre::Result<ExitCode> {
         period = dev.period,
         "starting a development chain"
     );
-    let datadir = node.datadir.as_ref();
-    let assembled = tree::assemble_sealing(config, node.store, datadir, &node.keys, &node.sealing)?;
+    let assembled = tree::assemble(NodeParts {
+        config,
+        store: node.store,
+        datadir: node.datadir.as_ref(),
+        keys: &node.keys,
+        role: Role::Development(&node.sealing),
+    })?;
     serve(assembled, config.exits_when_synced)
 }
 
-/// The store with a chain in it: mainnet's, where there was none.
+/// Opens the store with its chain. An empty store gets mainnet's genesis block.
 pub fn open(config: &Config, datadir: &DataDir) -> eyre::Result<Store> {
     let store = datadir.open_store(config)?;
     if store.head().is_none() {
-        refuse_to_guess(&config.node.data_dir)?;
+        refuse_geth_database(&config.node.data_dir)?;
         info!("writing mainnet's genesis block");
         genesis::init(&store, &Genesis::mainnet())?;
     }
     Ok(store)
 }
 
-/// Where geth ran, its network is meant, and only its genesis says which one that is.
-fn refuse_to_guess(data_dir: &Path) -> eyre::Result<()> {
+/// Refuses a data directory with a database of geth: its network is the one that is meant, and only
+/// its genesis file tells which one that is.
+fn refuse_geth_database(data_dir: &Path) -> eyre::Result<()> {
     let of_geth = data_dir.join("geth").join("chaindata");
     if of_geth.exists() {
         bail!(
@@ -149,17 +166,20 @@ fn refuse_to_guess(data_dir: &Path) -> eyre::Result<()> {
     Ok(())
 }
 
-/// Starts the tree, does `work`, and stops the tree in order: when the work is done, at a
-/// signal, or because the tree gave up. The exit code tells whether all of it went well.
+/// Starts the tree, runs `work`, and stops the tree in order: when the work is done, at a signal,
+/// or because the tree gave up.
+///
+/// # Errors
+/// Fails if the tree can't start or gives up, or if the work fails.
 pub fn with_tree(
     assembled: Assembled,
     work: impl AsyncFnOnce(&Assembled) -> eyre::Result<()>,
 ) -> eyre::Result<ExitCode> {
     let signal = signals::listen()?;
-    actix::System::new().block_on(async move {
+    actoreum_supervision::block_on(async move {
         let tree = Tree::start(assembled.spec.clone())
             .await
-            .map_err(|error| eyre!("{error}{}", way_out(&error.to_string())))?;
+            .map_err(|error| eyre!("{error}{}", start_hint(&error)))?;
         let handle: TreeHandle = tree.handle().clone();
         // Set once: there is one tree.
         let _ = assembled.node.tree.set(handle.clone());
@@ -182,7 +202,7 @@ pub fn with_tree(
             error!(%failure, "not done");
         }
         match failure {
-            // What ended the tree is also what kept the work from its end.
+            // The failure that ended the tree is also the cause of the unfinished work.
             _ if !outcome.is_clean() => Err(eyre!("the node stopped: {outcome}")),
             Some(failure) => Err(failure),
             None => Ok(ExitCode::SUCCESS),
@@ -190,22 +210,33 @@ pub fn with_tree(
     })
 }
 
-/// How to mend a start that failed, where its server could not listen.
-fn way_out(error: &str) -> String {
-    if error.starts_with("node/network/") && error.contains(": bind: ") {
+/// Returns a hint for a start that failed, such as a server that could not listen; may be empty.
+fn start_hint(error: &StartError) -> String {
+    let StartError::Failed {
+        path,
+        exit: Exit::StartFailed(cause),
+    } = error
+    else {
+        return String::new();
+    };
+    let io_cause = cause.downcast_ref::<io::Error>();
+    if io_cause.is_some_and(|error| error.get_ref().is_some_and(|inner| inner.is::<BindError>())) {
         return "; choose another port with --port".to_owned();
     }
-    if error.starts_with("node/rpc/ipc ") && error.contains("cannot listen at ") {
+    if cause.is::<ipc::ListenError>() {
         return "; choose another path with --ipcpath, or start without with --ipcdisable"
             .to_owned();
     }
-    if error.contains("transaction journal ") {
+    if cause.is::<JournalError>() {
         return "; choose another file with --txpool.journal".to_owned();
     }
-    let server = ["http", "ws", "admin"].into_iter().find(|server| {
-        error.starts_with(&format!("node/rpc/{server} ")) && error.contains("listen tcp")
-    });
-    server.map_or_else(String::new, |server| {
-        format!("; choose another address or port with --{server}.addr and --{server}.port")
-    })
+    match (
+        cause.downcast_ref::<http::ListenError>(),
+        path.strip_prefix("node/rpc/"),
+    ) {
+        (Some(http::ListenError::Bind { .. }), Some(server)) => {
+            format!("; choose another address or port with --{server}.addr and --{server}.port")
+        }
+        _ => String::new(),
+    }
 }

@@ -1,4 +1,4 @@
-//! The configuration as a TOML file, in geth's sections.
+//! Reads and writes the configuration as TOML, with geth's sections.
 
 use std::path::Path;
 
@@ -9,7 +9,10 @@ use super::{Config, geth_keys};
 use crate::bounded::{MAX_CONFIG_BYTES, read_text};
 
 impl Config {
-    /// Reads a TOML file. Errors name the file and the field.
+    /// Reads a TOML file.
+    ///
+    /// # Errors
+    /// Fails if the file can't be read or parsed; the error names the file and the field.
     pub fn read(path: &Path) -> eyre::Result<Self> {
         let text = read_text(path, MAX_CONFIG_BYTES)
             .wrap_err_with(|| format!("config file {} can't be read", path.display()))?;
@@ -26,7 +29,7 @@ impl Config {
         let mut config: Self = Value::Table(table)
             .try_into()
             .map_err(|error: toml::de::Error| eyre!("{}", one_line(&error)))?;
-        // Later geths write 0 for the chain id.
+        // Later versions of geth write 0, which means the chain id.
         config.eth.network_id = config.eth.network_id.filter(|id| *id != 0);
         if !ignored.is_empty() {
             let keys = ignored.join(", ");
@@ -36,13 +39,14 @@ impl Config {
         Ok(config)
     }
 
-    /// The configuration as TOML.
+    /// Returns the configuration as TOML.
     pub fn to_toml(&self) -> eyre::Result<String> {
         toml::to_string(self).wrap_err("the configuration can't be written as TOML")
     }
 }
 
-/// geth 1.8 has the keys of `[Eth.Miner]` in `[Eth]`, each with `Miner` before it.
+/// Moves the miner's keys of geth 1.8 to `[Eth.Miner]`: geth 1.8 has them in `[Eth]`, with the
+/// prefix `Miner`.
 fn move_miner(table: &mut Table) {
     let Some(eth) = table.get_mut("Eth").and_then(|eth| eth.as_table_mut()) else {
         return;
@@ -66,7 +70,8 @@ fn move_miner(table: &mut Table) {
     }
 }
 
-/// From 1.10 on geth has one gas limit that blocks move to, `GasCeil`, and writes 0 for the other.
+/// Sets a `GasFloor` of 0 to `GasCeil`: geth 1.10 and later have only `GasCeil`, and write 0 for
+/// the other.
 fn settle_gas_floor(table: &mut Table) {
     let miner = table
         .get_mut("Eth")
@@ -82,7 +87,7 @@ fn settle_gas_floor(table: &mut Table) {
     }
 }
 
-/// What is wrong and where: the line of the file, or (once it is a table) the key.
+/// Returns an error in one line, with its position in the file or, for a parsed table, the key.
 fn one_line(error: &toml::de::Error) -> String {
     let rendered = error.to_string();
     let mut lines = rendered

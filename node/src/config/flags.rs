@@ -1,21 +1,29 @@
-//! What flags say over the file and the defaults.
+//! Applies the flags, which override the file and the defaults.
 
 use actoreum_primitives::{DevChain, Fork};
 
-use super::{Config, DevConfig, check_host};
-use crate::cli::{EngineFlag, GcModeFlag, LogFormatFlag, NodeFlags};
+use super::{
+    Config, DevConfig,
+    admin::AdminFlags,
+    check_host,
+    logging::{LogFlags, LogFormatFlag},
+    node::{EngineFlag, GcModeFlag, NodeFlags},
+    rpc::ServerFlags,
+};
 
-/// Namespaces that a development chain offers besides the usual ones: those of development tools.
-/// What geth offers only when it is asked to (`debug`, `personal`), is asked for here too.
+/// Namespaces of development tools, which a development chain serves in addition to the default
+/// ones. Namespaces that geth serves only on request (`debug`, `personal`) must be requested here
+/// too.
 const DEV_MODULES: [&str; 3] = ["evm", "anvil", "hardhat"];
 
-/// Megabytes for the cache of a development chain, whose state is small.
+/// Cache of a development chain, in megabytes. Its state is small.
 const DEV_CACHE: u64 = 8;
-/// The same for one without a data directory: what it does not cache is in the system's memory too.
-const FLEETING_CACHE: u64 = 1;
+/// Cache of a development chain without a data directory, in megabytes. The data that is not cached
+/// is in the system's memory too.
+const EPHEMERAL_CACHE: u64 = 1;
 
 impl Config {
-    /// The configuration that a command line asks for.
+    /// Returns the configuration for a command line.
     pub fn from_flags(flags: &NodeFlags) -> eyre::Result<Self> {
         let mut config = match &flags.config {
             Some(path) => Self::read(path)?,
@@ -49,13 +57,13 @@ impl Config {
         if flags.dev && flags.config.is_none() {
             self.eth.database_cache = match flags.datadir {
                 Some(_) => DEV_CACHE,
-                None => FLEETING_CACHE,
+                None => EPHEMERAL_CACHE,
             };
         }
         set(&mut self.eth.database_cache, &flags.cache);
         self.eth.apply_rpc(&flags.rpc);
         self.node.apply_rpc(&flags.rpc);
-        self.is_mainnet_wanted = flags.mainnet;
+        self.requires_mainnet = flags.mainnet;
         self.exits_when_synced = flags.exitwhensynced;
         set(&mut self.eth.database_freezer, &flags.datadir_ancient);
         self.eth.tx_pool.apply(&flags.txpool);
@@ -71,36 +79,13 @@ impl Config {
                 EngineFlag::Redb => "redb".into(),
             };
         }
-        set(&mut self.actoreum.verbosity, &flags.verbosity);
-        self.actoreum.log_json |= flags.log_json || flags.log_format == Some(LogFormatFlag::Json);
-        set(&mut self.actoreum.log_file, &flags.log_file);
-
-        endpoint(&mut self.node.http_host, flags.http, &flags.http_addr);
-        set(&mut self.node.http_port, &flags.http_port);
-        set_list(&mut self.node.http_cors, &flags.http_corsdomain);
-        set_list(&mut self.node.http_virtual_hosts, &flags.http_vhosts);
-        set_list(&mut self.node.http_modules, &flags.http_api);
-        set(&mut self.node.http_path_prefix, &flags.http_rpcprefix);
-        set(&mut self.node.ws_path_prefix, &flags.ws_rpcprefix);
-
-        endpoint(&mut self.node.ws_host, flags.ws, &flags.ws_addr);
-        set(&mut self.node.ws_port, &flags.ws_port);
-        set(&mut self.node.ws_origins, &flags.ws_origins);
-        set(&mut self.node.ws_modules, &flags.ws_api);
-        set(&mut self.node.ipc_path, &flags.ipcpath);
-        if flags.ipcdisable {
-            self.node.ipc_path.clear();
-        }
-
-        let admin = flags.admin || flags.admin_chaos;
-        endpoint(&mut self.actoreum.admin_host, admin, &flags.admin_addr);
-        set(&mut self.actoreum.admin_port, &flags.admin_port);
-        self.actoreum.admin_chaos |= flags.admin_chaos;
-
+        self.apply_logging(&flags.logging);
+        self.apply_servers(&flags.servers);
+        self.apply_admin(&flags.admin);
         self.node.p2p.apply(&flags.network);
         for (flag, addr) in [
-            ("http.addr", &flags.http_addr),
-            ("admin.addr", &flags.admin_addr),
+            ("http.addr", &flags.servers.http_addr),
+            ("admin.addr", &flags.admin.admin_addr),
         ] {
             if let Some(addr) = addr {
                 check_host(flag, addr)?;
@@ -109,7 +94,40 @@ impl Config {
         self.check()
     }
 
-    /// A development chain is there to be tried out: it offers the namespaces for that too.
+    fn apply_logging(&mut self, flags: &LogFlags) {
+        set(&mut self.actoreum.verbosity, &flags.verbosity);
+        self.actoreum.log_json |= flags.log_json || flags.log_format == Some(LogFormatFlag::Json);
+        set(&mut self.actoreum.log_file, &flags.log_file);
+    }
+
+    fn apply_servers(&mut self, flags: &ServerFlags) {
+        let node = &mut self.node;
+        endpoint(&mut node.http_host, flags.http, &flags.http_addr);
+        set(&mut node.http_port, &flags.http_port);
+        set_list(&mut node.http_cors, &flags.http_corsdomain);
+        set_list(&mut node.http_virtual_hosts, &flags.http_vhosts);
+        set_list(&mut node.http_modules, &flags.http_api);
+        set(&mut node.http_path_prefix, &flags.http_rpcprefix);
+        set(&mut node.ws_path_prefix, &flags.ws_rpcprefix);
+
+        endpoint(&mut node.ws_host, flags.ws, &flags.ws_addr);
+        set(&mut node.ws_port, &flags.ws_port);
+        set(&mut node.ws_origins, &flags.ws_origins);
+        set(&mut node.ws_modules, &flags.ws_api);
+        set(&mut node.ipc_path, &flags.ipcpath);
+        if flags.ipcdisable {
+            node.ipc_path.clear();
+        }
+    }
+
+    fn apply_admin(&mut self, flags: &AdminFlags) {
+        let is_enabled = flags.admin || flags.admin_chaos;
+        endpoint(&mut self.actoreum.admin_host, is_enabled, &flags.admin_addr);
+        set(&mut self.actoreum.admin_port, &flags.admin_port);
+        self.actoreum.admin_chaos |= flags.admin_chaos;
+    }
+
+    /// Applies `--dev` and `--dev.*`, and adds the namespaces of development tools.
     fn apply_dev(&mut self, flags: &NodeFlags) {
         self.dev = Some(DevConfig {
             in_memory: flags.datadir.is_none(),
@@ -127,7 +145,7 @@ impl Config {
     }
 }
 
-/// As [`set`], without the blanks that may stand around a comma.
+/// Sets a list as [`set`] does, without blanks around the values and without empty values.
 fn set_list(target: &mut Vec<String>, flag: &Option<Vec<String>>) {
     if let Some(values) = flag {
         let trimmed = values.iter().map(|value| value.trim());
@@ -138,13 +156,15 @@ fn set_list(target: &mut Vec<String>, flag: &Option<Vec<String>>) {
     }
 }
 
+/// Sets a value if the flag is given.
 fn set<T: Clone>(target: &mut T, flag: &Option<T>) {
     if let Some(value) = flag {
         target.clone_from(value);
     }
 }
 
-/// A server is switched on by its flag, or by a host in the TOML file; its address alone does not.
+/// Sets the host of a server. The server is enabled by its flag or by a host in the TOML file, not
+/// by its address flag alone.
 fn endpoint(host: &mut String, on: bool, addr: &Option<String>) {
     if on && host.is_empty() {
         *host = "127.0.0.1".into();

@@ -1,24 +1,24 @@
-//! Keys of geth's TOML, from 1.8 to 1.17: which have a meaning here, which have none, and which
-//! must not be passed over because they change the chain or who signs.
+//! The keys of geth's TOML, from 1.8 to 1.17: those that are read, those that are ignored, and
+//! those that are refused because they change the chain or the signer.
 
 use toml::{Table, Value};
 
 use crate::nearest::nearest;
 
-/// A section, by its path, and its keys.
+/// A section of the TOML and its keys, identified by its path.
 struct Section {
     path: &'static str,
     /// Keys that are read.
     read: &'static [&'static str],
-    /// Keys without a meaning here. A whole section among them is passed over.
+    /// Keys that have no effect here. Such a key may be a whole section.
     ignored: &'static [&'static str],
-    /// Keys that are refused, and the way out; `false`, `0` and what is empty are passed over.
+    /// Keys that are refused, each with a hint. The values `false`, `0` and empty ones are ignored.
     refused: &'static [(&'static str, &'static str)],
 }
 
-/// The way out for a fork that is moved by the configuration.
+/// Hint for a key that moves a fork.
 const OVERRIDE: &str = "write the fork into the genesis file and run actoreum init again";
-/// Where geth's ethash section has a setting of the miner.
+/// Hint for a miner setting in geth's ethash section.
 const NOTIFY_FULL: &str = "write it in the section Eth.Miner";
 
 const SECTIONS: &[Section] = &[
@@ -156,7 +156,7 @@ const SECTIONS: &[Section] = &[
         refused: &[
             (
                 "PowMode",
-                "a proof of work is verified as usual, or taken as good with --fakepow",
+                "proofs of work are verified, or accepted without verification with --fakepow",
             ),
             ("NotifyFull", NOTIFY_FULL),
         ],
@@ -228,7 +228,7 @@ const SECTIONS: &[Section] = &[
         ],
         refused: &[(
             "ExternalSigner",
-            "accounts are opened from key files; there is no external signer",
+            "accounts are unlocked from key files; there is no external signer",
         )],
     },
     Section {
@@ -273,10 +273,10 @@ const SECTIONS: &[Section] = &[
     },
 ];
 
-/// Takes keys without a meaning out of the table, and names them.
+/// Removes the keys that have no effect from the table, and returns their names.
 ///
 /// # Errors
-/// One that names every key that is unknown or refused.
+/// Fails if a key is unknown or refused; the error names all of them.
 pub(super) fn take_out(table: &mut Table) -> Result<Vec<String>, String> {
     let (mut ignored, mut unknown, mut refused) = (Vec::new(), Vec::new(), Vec::new());
     for section in SECTIONS {
@@ -289,14 +289,14 @@ pub(super) fn take_out(table: &mut Table) -> Result<Vec<String>, String> {
                 "" => key.to_owned(),
                 path => format!("{path}.{key}"),
             };
-            let way_out = section.refused.iter().find(|(it, _)| *it == key);
+            let refusal = section.refused.iter().find(|(it, _)| *it == key);
             if section.read.contains(&key.as_str()) {
                 continue;
             }
-            if let Some((_, way_out)) = way_out {
+            if let Some((_, hint)) = refusal {
                 match place.remove(&key) {
-                    Some(value) if !says_nothing(&value) => {
-                        refused.push(format!("{} is refused: {way_out}", name(&key)));
+                    Some(value) if !is_default_value(&value) => {
+                        refused.push(format!("{} is refused: {hint}", name(&key)));
                     }
                     _ => ignored.push(name(&key)),
                 }
@@ -314,9 +314,10 @@ pub(super) fn take_out(table: &mut Table) -> Result<Vec<String>, String> {
         let plural = if unknown.len() == 1 { "" } else { "s" };
         refused.insert(0, format!("unknown key{plural}: {}", unknown.join(", ")));
     }
-    match refused.is_empty() {
-        true => Ok(ignored),
-        false => Err(refused.join("; ")),
+    if refused.is_empty() {
+        Ok(ignored)
+    } else {
+        Err(refused.join("; "))
     }
 }
 
@@ -328,8 +329,8 @@ fn section_of<'a>(table: &'a mut Table, path: &str) -> Option<&'a mut Table> {
     Some(place)
 }
 
-/// Whether a value is what a key without an effect has.
-fn says_nothing(value: &Value) -> bool {
+/// Returns true for a value without an effect: `false`, zero, or an empty one.
+fn is_default_value(value: &Value) -> bool {
     match value {
         Value::Boolean(is_set) => !is_set,
         Value::Integer(number) => *number == 0,
@@ -345,10 +346,11 @@ mod tests {
     use crate::config::Config;
 
     #[test]
-    fn each_key_that_is_read_is_one_of_the_configuration() {
+    fn every_key_that_is_read_is_a_field_of_the_configuration() {
         for section in SECTIONS {
             for key in section.read {
-                // A date is the value of no key, save of a path.
+                // No key but a path takes a date: parsing may fail, but not because of an unknown
+                // key.
                 let text = match section.path {
                     "" => continue,
                     path => format!("[{path}]\n{key} = 1979-05-27\n"),
@@ -361,7 +363,7 @@ mod tests {
         }
     }
 
-    /// A version of geth, a section, and the keys of its struct a line.
+    /// One line for each version of geth and section: the version, the section and its keys.
     const KEYS: &str = include_str!("geth_config_keys.tsv");
 
     #[test]
@@ -385,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn no_key_stands_twice() {
+    fn no_key_occurs_twice() {
         for section in SECTIONS {
             let refused = section.refused.iter().map(|(key, _)| key);
             let all = section.read.iter().chain(section.ignored).chain(refused);

@@ -1,10 +1,20 @@
-//! The configuration: defaults, then `--config` (TOML in geth's sections), then flags.
+//! The configuration: defaults, overridden by `--config` (TOML with geth's sections), overridden by
+//! flags.
 
+pub mod accounts;
+pub mod admin;
+pub mod ethash;
 mod file;
 mod flags;
 mod geth_keys;
+pub mod logging;
+pub mod miner;
+pub mod network;
+pub mod node;
+pub mod rpc;
 #[cfg(test)]
 mod tests;
+pub mod txpool;
 
 use std::{
     collections::BTreeMap,
@@ -13,121 +23,121 @@ use std::{
 };
 
 use actoreum_primitives::{B256, Fork};
-use actoreum_rpc::limits::{MAX_BATCH_ITEMS, MAX_RESPONSE_BYTES};
+use actoreum_rpc::server::limits::{MAX_BATCH_ITEMS, MAX_RESPONSE_BYTES};
 use actoreum_wallet::{KeyDirectory, ScryptCost};
 use eyre::{WrapErr, bail};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    cli::SyncModeFlag, ethash::EthashConfig, miner::MinerConfig, network::P2pConfig,
-    rpc_limits::OracleConfig, txpool::TxPoolConfig,
+use self::{
+    ethash::EthashConfig, miner::MinerConfig, network::P2pConfig, node::SyncModeFlag,
+    rpc::OracleConfig, txpool::TxPoolConfig,
 };
 
-/// Everything that can be configured, as `dumpconfig` prints it and `--config` reads it.
+/// The whole configuration, as `dumpconfig` prints it and `--config` reads it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
 pub struct Config {
-    /// The chain.
+    /// Settings of the chain.
     pub eth: EthConfig,
-    /// The process and its endpoints.
+    /// Settings of the process and its endpoints.
     pub node: NodeConfig,
-    /// What geth does not have.
+    /// Settings that geth does not have.
     pub actoreum: ActoreumConfig,
-    /// Whether the storage engine was asked for by flag or file, and not by default.
+    /// Whether the storage engine was chosen explicitly, not by default.
     #[serde(skip)]
     pub is_engine_explicit: bool,
-    /// Accounts that lie open from the start: addresses, or places in the list.
+    /// Accounts to unlock at the start: addresses, or indexes in the list of accounts.
     #[serde(skip)]
     pub unlock: Vec<String>,
-    /// The file with passwords, where there is one.
+    /// Password file, if one is given.
     #[serde(skip)]
     pub password_file: Option<PathBuf>,
-    /// What the log is to say of the configuration, once there is one.
+    /// Warnings about the configuration, to be logged once logging has started.
     #[serde(skip)]
     pub warnings: Vec<String>,
-    /// The chain must be Ethereum's main network.
+    /// Whether the chain must be Ethereum mainnet.
     #[serde(skip)]
-    pub is_mainnet_wanted: bool,
-    /// End the node once it has the chain that its peers have.
+    pub requires_mainnet: bool,
+    /// Whether the node exits once it is synced with its peers.
     #[serde(skip)]
     pub exits_when_synced: bool,
-    /// The development chain, where one was asked for.
+    /// Settings of the development chain, with `--dev`.
     #[serde(skip)]
     pub dev: Option<DevConfig>,
 }
 
-/// `--dev` and its companions.
+/// Settings of `--dev` and `--dev.*`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DevConfig {
     /// Whether everything is kept in memory: no `--datadir` was given.
     pub in_memory: bool,
-    /// Seconds between blocks; 0: a block when a transaction arrives.
+    /// Seconds between blocks; 0: a block is sealed when a transaction arrives.
     pub period: u64,
-    /// The gas limit of its blocks.
+    /// Gas limit of its blocks.
     pub gas_limit: u64,
-    /// Accounts of the development mnemonic that hold ether.
+    /// Number of pre-funded accounts of the development mnemonic.
     pub accounts: u32,
-    /// The newest fork that is active.
+    /// Newest fork that is active.
     pub fork: Fork,
 }
 
-/// `[Eth]`
+/// Section `[Eth]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
 pub struct EthConfig {
-    /// Network id; the chain id of the genesis where it is not given.
+    /// Network id; `None`: the chain id of the genesis.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network_id: Option<u64>,
-    /// Keep the state of every block (`--gcmode archive`).
+    /// Keeps the state of every block (`--gcmode archive`).
     pub no_pruning: bool,
-    /// Megabytes for the database's cache.
+    /// Size of the database's cache, in megabytes.
     pub database_cache: u64,
-    /// Where the ancient files are; empty: in the database's folder.
+    /// Directory of the ancient files; empty: in the database's folder.
     #[serde(skip_serializing_if = "is_empty")]
     pub database_freezer: PathBuf,
-    /// Gas that a call may use; 0 for no cap.
+    /// Cap on the gas of a call; 0: no cap.
     #[serde(rename = "RPCGasCap")]
     pub rpc_gas_cap: u64,
-    /// Time that a call may take, in nanoseconds as in geth; 0 for no limit.
+    /// Timeout of a call, in nanoseconds as in geth; 0: no limit.
     #[serde(rename = "RPCEVMTimeout")]
     pub rpc_evm_timeout: u64,
-    /// Ether that a transaction may pay for gas; 0 for no cap.
+    /// Cap on the fee of a transaction, in ether; 0: no cap.
     #[serde(rename = "RPCTxFeeCap")]
     pub rpc_tx_fee_cap: f64,
-    /// How a gas price is suggested.
+    /// Gas price oracle.
     #[serde(rename = "GPO")]
     pub gpo: OracleConfig,
     /// The transaction pool.
     pub tx_pool: TxPoolConfig,
-    /// Caches and datasets of proof of work.
+    /// Ethash caches and datasets.
     pub ethash: EthashConfig,
     /// Sealing.
     pub miner: MinerConfig,
-    /// How an empty chain is filled.
+    /// Sync mode of an empty chain.
     pub sync_mode: SyncModeFlag,
-    /// Hashes that blocks with these numbers must have: of the command line alone, as in geth.
+    /// Required hashes of blocks, by number. Only a flag sets them, as in geth.
     #[serde(skip)]
     pub whitelist: BTreeMap<u64, B256>,
 }
 
-/// `[Node]`
+/// Section `[Node]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
 pub struct NodeConfig {
-    /// Where the database and the keys are.
+    /// Directory of the database and the key files.
     pub data_dir: PathBuf,
-    /// A name that this node adds to its own; empty: none.
+    /// Custom name in the client version; empty: none.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub user_ident: String,
-    /// Where the key files are; empty: in the data directory.
+    /// Directory of the key files; empty: in the data directory.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub key_store_dir: String,
-    /// Encrypt new key files cheaply.
+    /// Encrypts new key files with light scrypt parameters.
     #[serde(rename = "UseLightweightKDF")]
     pub use_lightweight_kdf: bool,
-    /// Open accounts although HTTP or WebSocket is served.
+    /// Allows unlocked accounts although HTTP or WebSocket is served.
     pub insecure_unlock_allowed: bool,
-    /// Look for hardware wallets.
+    /// Enables hardware wallets.
     #[serde(rename = "USB")]
     pub usb: bool,
     /// Address of the HTTP server; empty: none.
@@ -136,16 +146,16 @@ pub struct NodeConfig {
     /// Port of the HTTP server.
     #[serde(rename = "HTTPPort")]
     pub http_port: u16,
-    /// Origins from which browsers may call.
+    /// Origins that may send cross-origin requests.
     #[serde(rename = "HTTPCors")]
     pub http_cors: Vec<String>,
-    /// Names that may stand in the Host header.
+    /// Host names that are accepted in the Host header.
     #[serde(rename = "HTTPVirtualHosts")]
     pub http_virtual_hosts: Vec<String>,
     /// Namespaces over HTTP.
     #[serde(rename = "HTTPModules")]
     pub http_modules: Vec<String>,
-    /// Where the path of a request over HTTP begins; empty: every path is served.
+    /// Path prefix of requests over HTTP; empty: every path is served.
     #[serde(rename = "HTTPPathPrefix", skip_serializing_if = "String::is_empty")]
     pub http_path_prefix: String,
     /// Address of the WebSocket server; empty: none.
@@ -154,22 +164,22 @@ pub struct NodeConfig {
     /// Port of the WebSocket server.
     #[serde(rename = "WSPort")]
     pub ws_port: u16,
-    /// Origins of pages that may connect; empty: those of this machine.
+    /// Origins that may connect over WebSocket; empty: those of this machine.
     #[serde(rename = "WSOrigins")]
     pub ws_origins: Vec<String>,
-    /// Where the path of a WebSocket begins; empty: every path is served.
+    /// Path prefix of WebSocket; empty: every path is served.
     #[serde(rename = "WSPathPrefix", skip_serializing_if = "String::is_empty")]
     pub ws_path_prefix: String,
-    /// Whether transactions without a chain id (EIP-155) are taken over RPC.
+    /// Whether transactions without a chain id (EIP-155) are accepted over RPC.
     pub allow_unprotected_txs: bool,
-    /// Requests of a batch at most; 0: no limit but that of the body.
+    /// Maximum number of requests in a batch; 0: no limit but that of the body.
     pub batch_request_limit: usize,
-    /// Bytes of an answer at most, to a batch too; 0: no limit.
+    /// Maximum bytes of an answer to a request or a batch; 0: no limit.
     pub batch_response_max_size: usize,
     /// Namespaces over WebSocket.
     #[serde(rename = "WSModules")]
     pub ws_modules: Vec<String>,
-    /// The IPC socket: a name in the data directory, or a path; empty: none.
+    /// IPC socket: a name in the data directory, or a path; empty: none.
     #[serde(rename = "IPCPath")]
     pub ipc_path: String,
     /// Peer-to-peer settings.
@@ -177,7 +187,7 @@ pub struct NodeConfig {
     pub p2p: P2pConfig,
 }
 
-/// `[Actoreum]`
+/// Section `[Actoreum]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
 pub struct ActoreumConfig {
@@ -192,9 +202,9 @@ pub struct ActoreumConfig {
     pub admin_chaos: bool,
     /// Log level, 0 to 5.
     pub verbosity: u8,
-    /// Log one JSON object a line.
+    /// Logs one JSON object per line.
     pub log_json: bool,
-    /// A file that the log goes to as well; empty: none.
+    /// File to which logs are appended in addition to stderr; empty: none.
     #[serde(skip_serializing_if = "is_empty")]
     pub log_file: PathBuf,
 }
@@ -262,7 +272,7 @@ impl Default for ActoreumConfig {
     }
 }
 
-/// geth's default, so that a binary swapped for geth's finds the same keys.
+/// Returns geth's default data directory, so that a node that replaces geth finds the same keys.
 fn default_data_dir() -> PathBuf {
     match std::env::var_os("HOME") {
         Some(home) => PathBuf::from(home).join(".ethereum"),
@@ -270,15 +280,16 @@ fn default_data_dir() -> PathBuf {
     }
 }
 
-/// Namespaces of any geth from 1.8 to 1.13, and of development nodes. Those that are not served
-/// (yet) offer no methods, as in a geth that was started without them; any other name is a mistake.
+/// Namespaces of geth 1.8 to 1.13 and of development nodes. Namespaces that are not served have no
+/// methods, as in a geth that was started without them; any other name is an error.
 const NAMESPACES: [&str; 21] = [
     "admin", "anvil", "bzz", "clique", "db", "debug", "dev", "engine", "eth", "ethash", "evm",
     "hardhat", "les", "miner", "net", "personal", "rpc", "shh", "txpool", "vflux", "web3",
 ];
 
 impl Config {
-    /// The key files: beside the database unless a folder is named, as geth has them.
+    /// Returns the directory of the key files: the configured one, or `keystore` in the data
+    /// directory, as in geth.
     pub fn keys(&self) -> eyre::Result<KeyDirectory> {
         let folder = match self.node.key_store_dir.as_str() {
             "" => self.node.data_dir.join("keystore"),
@@ -286,9 +297,10 @@ impl Config {
         };
         let folder = std::path::absolute(&folder)
             .wrap_err_with(|| format!("the folder of the key files, {}", folder.display()))?;
-        let cost = match self.node.use_lightweight_kdf {
-            true => ScryptCost::LIGHT,
-            false => ScryptCost::STANDARD,
+        let cost = if self.node.use_lightweight_kdf {
+            ScryptCost::LIGHT
+        } else {
+            ScryptCost::STANDARD
         };
         Ok(KeyDirectory::new(folder, cost))
     }
@@ -334,24 +346,25 @@ impl Config {
         Ok(())
     }
 
-    /// Whether no key may be laid open, because strangers could use it.
+    /// Returns whether unlocking accounts is forbidden, because clients of HTTP or WebSocket could
+    /// use them.
     pub fn is_unlocking_forbidden(&self) -> bool {
         let is_reached = self.http_ip().is_some() || self.ws_ip().is_some();
         is_reached && !self.node.insecure_unlock_allowed
     }
 
-    /// Address of the HTTP server, where there shall be one.
+    /// Returns the address of the HTTP server, if it is enabled.
     pub fn http_ip(&self) -> Option<IpAddr> {
         parse_host(&self.node.http_host)
     }
 
-    /// Address of the WebSocket server, where there shall be one.
+    /// Returns the address of the WebSocket server, if it is enabled.
     pub fn ws_ip(&self) -> Option<IpAddr> {
         parse_host(&self.node.ws_host)
     }
 
-    /// The IPC socket, where there shall be one: a bare name lies in the data directory, and
-    /// without one there is none.
+    /// Returns the path of the IPC socket, if it is enabled. A bare name is relative to the data
+    /// directory; a chain in memory has no data directory and no socket for such a name.
     pub fn ipc_socket(&self) -> Option<PathBuf> {
         let name = &self.node.ipc_path;
         if name.is_empty() {
@@ -364,13 +377,13 @@ impl Config {
         (!in_memory).then(|| self.node.data_dir.join(name))
     }
 
-    /// Address of the admin page, where there shall be one.
+    /// Returns the address of the admin page, if it is enabled.
     pub fn admin_ip(&self) -> Option<IpAddr> {
         parse_host(&self.actoreum.admin_host)
     }
 }
 
-/// An IP address, an IPv6 one also in the brackets that a URL puts around it.
+/// Parses an IP address or `localhost`. An IPv6 address may be in brackets, as in a URL.
 fn parse_host(host: &str) -> Option<IpAddr> {
     if host == "localhost" {
         return Some(IpAddr::from([127, 0, 0, 1]));

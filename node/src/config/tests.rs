@@ -1,11 +1,13 @@
-use super::*;
-use crate::cli::NodeFlags;
+use super::{admin::AdminFlags, node::NodeFlags, rpc::ServerFlags, *};
 
 #[test]
-fn what_dumpconfig_prints_reads_back() {
+fn the_output_of_dumpconfig_can_be_read_back() {
     let flags = NodeFlags {
-        http: true,
-        http_port: Some(9999),
+        servers: ServerFlags {
+            http: true,
+            http_port: Some(9999),
+            ..ServerFlags::default()
+        },
         networkid: Some(7),
         datadir: Some("/tmp/somewhere".into()),
         ..NodeFlags::default()
@@ -19,7 +21,7 @@ fn what_dumpconfig_prints_reads_back() {
 }
 
 #[test]
-fn a_file_made_by_geth_is_taken() {
+fn a_file_of_geth_is_read() {
     let text = "[Eth]\nNetworkId = 1337\nSyncMode = \"fast\"\nDatabaseCache = 768\n\
         MinerGasFloor = 9000000\nEtherbase = \"0x00000000000000000000000000000000000000aa\"\n\
         [Eth.Ethash]\nCacheDir = \"ethash\"\n[Shh]\nMaxMessageSize = 1048576\n\
@@ -50,9 +52,12 @@ fn an_unknown_key_and_a_wrong_type_are_named() {
 }
 
 #[test]
-fn a_namespace_that_no_geth_has_is_refused_by_name() {
+fn an_unknown_namespace_is_refused_by_name() {
     let flags = |names: &str| NodeFlags {
-        http_api: Some(names.split(',').map(String::from).collect()),
+        servers: ServerFlags {
+            http_api: Some(names.split(',').map(String::from).collect()),
+            ..ServerFlags::default()
+        },
         ..Default::default()
     };
     let config = Config::from_flags(&flags("eth, net ,personal")).unwrap();
@@ -64,15 +69,21 @@ fn a_namespace_that_no_geth_has_is_refused_by_name() {
 }
 
 #[test]
-fn an_ipv6_address_is_taken_with_and_without_brackets() {
+fn an_ipv6_address_may_have_brackets() {
     let config = |address: &str| {
         Config::from_flags(&NodeFlags {
-            http: true,
-            http_addr: Some(address.into()),
-            ws: true,
-            ws_addr: Some(address.into()),
-            admin: true,
-            admin_addr: Some(address.into()),
+            servers: ServerFlags {
+                http: true,
+                http_addr: Some(address.into()),
+                ws: true,
+                ws_addr: Some(address.into()),
+                ..ServerFlags::default()
+            },
+            admin: AdminFlags {
+                admin: true,
+                admin_addr: Some(address.into()),
+                ..AdminFlags::default()
+            },
             ..Default::default()
         })
     };
@@ -88,9 +99,12 @@ fn an_ipv6_address_is_taken_with_and_without_brackets() {
 }
 
 #[test]
-fn an_address_that_is_none_is_refused_with_a_way_out() {
+fn an_invalid_address_is_refused_with_a_hint() {
     let flags = NodeFlags {
-        http_addr: Some("nowhere".into()),
+        servers: ServerFlags {
+            http_addr: Some("nowhere".into()),
+            ..ServerFlags::default()
+        },
         ..Default::default()
     };
     let error = Config::from_flags(&flags).unwrap_err().to_string();
@@ -117,7 +131,7 @@ fn all_unknown_keys_are_named_in_one_error() {
 }
 
 #[test]
-fn keys_without_a_meaning_are_named_in_one_warning() {
+fn ignored_keys_are_named_in_one_warning() {
     let text = "[Eth]\nNetworkId = 0\nStateScheme = \"path\"\nOverrideCancun = 0\n\
         [Eth.BlobPool]\nDatacap = 5\n[Node]\nDBEngine = \"pebble\"\nAuthPort = 8551\n\
         BatchRequestLimit = 7\nAllowUnprotectedTxs = false\n[Node.P2P]\nDiscoveryV4 = false\n\
@@ -144,7 +158,7 @@ fn keys_without_a_meaning_are_named_in_one_warning() {
 }
 
 #[test]
-fn what_would_change_the_chain_is_refused_with_a_way_out() {
+fn keys_that_change_the_chain_are_refused_with_a_hint() {
     for (text, parts) in [
         (
             "[Eth]\nOverrideCancun = 5\n",
@@ -174,7 +188,7 @@ fn what_would_change_the_chain_is_refused_with_a_way_out() {
 }
 
 #[test]
-fn a_gas_floor_of_later_geths_is_their_gas_limit() {
+fn a_gas_floor_of_zero_becomes_the_gas_ceiling() {
     let miner = |text: &str| Config::from_toml(text).unwrap().eth.miner;
     let later = miner("[Eth.Miner]\nGasFloor = 0\nGasCeil = 30000000\n");
     assert_eq!(later.gas_floor, 30_000_000);
@@ -185,7 +199,7 @@ fn a_gas_floor_of_later_geths_is_their_gas_limit() {
 }
 
 #[test]
-fn files_that_geths_wrote_are_taken_as_they_are() {
+fn files_written_by_geth_are_read_unchanged() {
     let fixtures = std::env::var_os("ACTOREUM_FIXTURES").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/fixtures"),
         PathBuf::from,
@@ -220,7 +234,10 @@ fn files_that_geths_wrote_are_taken_as_they_are() {
 fn a_path_prefix_begins_with_a_slash() {
     for (prefix, is_taken) in [("/rpc", true), ("/", true), ("rpc", false), ("/a?b", false)] {
         let flags = NodeFlags {
-            http_rpcprefix: Some(prefix.to_owned()),
+            servers: ServerFlags {
+                http_rpcprefix: Some(prefix.to_owned()),
+                ..ServerFlags::default()
+            },
             ..NodeFlags::default()
         };
         assert_eq!(Config::from_flags(&flags).is_ok(), is_taken, "{prefix}");
@@ -228,7 +245,7 @@ fn a_path_prefix_begins_with_a_slash() {
 }
 
 #[test]
-fn a_configuration_without_an_end_is_refused() {
+fn an_endless_configuration_file_is_refused() {
     let flags = NodeFlags {
         config: Some("/dev/zero".into()),
         ..NodeFlags::default()

@@ -1,4 +1,4 @@
-//! `account` and `wallet`, alone and beside a real geth on the same key files.
+//! The commands `account` and `wallet`, alone and beside a real geth on the same key files.
 
 use std::{
     ffi::OsStr,
@@ -19,21 +19,21 @@ Do not forget this password.\n";
 const WARNING: &str = "!! Unsupported terminal, password will be echoed.\n";
 const ASKED_TWICE: &str = "Passphrase: \nRepeat passphrase: \n";
 
-/// A wallet of the presale, under the password "presale secret".
+/// A presale wallet, encrypted with the password "presale secret".
 pub const PRESALE: &str = r#"{
     "encseed": "000102030405060708090a0b0c0d0e0f736752052132ba6a3db082d8628b4ffeee17f5ac32a7b988ccecb9047b50831a724ddcd6cd6d1ff34ed2a98c83409cb7",
     "ethaddr": "40c91d5e25b1e86b3e765d801c9cf199334986b2",
     "email": "somebody@example.org", "btcaddr": "1"
 }"#;
 
-/// Runs a command with answers on its standard input.
+/// Runs a command with `answers` on its standard input.
 fn answer(mut command: Command, answers: &str) -> Ended {
     command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    // Who ends early does not read.
+    // A command that exits early does not read its input.
     let _ = child.stdin.take().unwrap().write_all(answers.as_bytes());
     let output = child.wait_with_output().unwrap();
     Ended {
@@ -43,12 +43,12 @@ fn answer(mut command: Command, answers: &str) -> Ended {
     }
 }
 
-/// A program over key files: this one, or geth.
+/// A program that manages key files: the binary under test, or geth.
 pub struct Program(Option<PathBuf>);
 
 impl Program {
     pub fn run(&self, datadir: &Path, args: &[impl AsRef<OsStr>], answers: &str) -> Ended {
-        // Before the rest: geth reads no flags after arguments.
+        // The flag comes first, since geth reads no flags after arguments.
         let mut all = vec![OsStr::new("--datadir"), datadir.as_os_str()];
         all.extend(args.iter().map(AsRef::as_ref));
         let command = match &self.0 {
@@ -65,7 +65,7 @@ impl Program {
 
 pub const OURS: Program = Program(None);
 
-/// Those of `ACTOREUM_GETH` whose version is 1.8.
+/// Returns the binaries of `ACTOREUM_GETH` whose version is 1.8.
 pub fn geth_binaries() -> Vec<PathBuf> {
     let Some(value) = std::env::var_os("ACTOREUM_GETH") else {
         println!("skipped: ACTOREUM_GETH names no binary");
@@ -86,7 +86,7 @@ fn geths() -> impl Iterator<Item = Program> {
     geth_binaries().into_iter().map(|path| Program(Some(path)))
 }
 
-/// A folder with files.
+/// A temporary folder with files.
 pub struct Files(TempDir);
 
 impl Files {
@@ -108,7 +108,7 @@ impl Files {
     }
 }
 
-/// The one key file of a data directory.
+/// Returns the only key file of a data directory.
 pub fn key_file(datadir: &Path) -> PathBuf {
     let files: Vec<_> = fs::read_dir(datadir.join("keystore")).unwrap().collect();
     let [Ok(file)] = &files[..] else {
@@ -121,8 +121,8 @@ pub fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
 }
 
-/// The address in `Address: {...}`.
-pub fn made(stdout: &str) -> Address {
+/// Returns the address in `Address: {...}`.
+pub fn created_address(stdout: &str) -> Address {
     let (_, rest) = stdout.split_once("Address: {").unwrap();
     rest.split_once("}\n").unwrap().0.parse().unwrap()
 }
@@ -132,8 +132,8 @@ fn new_key() -> (String, Address) {
     (hex::encode(key.to_bytes().as_slice()), key.address())
 }
 
-/// The key that `account export` writes.
-fn exported(files: &Files, datadir: &Path, address: Address, password: &str) -> String {
+/// Returns the key that `account export` writes, in hex.
+fn exported_key(files: &Files, datadir: &Path, address: Address, password: &str) -> String {
     let (target, address) = (files.text("exported"), hex::encode(address));
     let args = ["account", "export", &address, &target];
     OURS.run(datadir, &args, &format!("{password}\nexport\n"))
@@ -145,7 +145,7 @@ fn exported(files: &Files, datadir: &Path, address: Address, password: &str) -> 
 }
 
 #[test]
-fn an_account_is_made_listed_changed_exported_and_imported() {
+fn an_account_is_created_listed_updated_exported_and_imported() {
     let files = Files::new();
     let data = files.path("data");
     assert_eq!(OURS.run(&data, &["account", "list"], "").ok(), "");
@@ -153,7 +153,7 @@ fn an_account_is_made_listed_changed_exported_and_imported() {
     let shown = OURS
         .run(&data, &["account", "new", "--lightkdf"], "first\nfirst\n")
         .ok();
-    let address = made(&shown);
+    let address = created_address(&shown);
     let plain = hex::encode(address);
     let want = format!("{TITLE}{WARNING}{ASKED_TWICE}Address: {{{plain}}}\n");
     assert_eq!(shown, want);
@@ -180,7 +180,7 @@ fn an_account_is_made_listed_changed_exported_and_imported() {
     let args = ["account", "export", "0", "--terminal"];
     let shown = OURS.run(&data, &args, "second\nexport\n").ok();
     let digits = shown.lines().last().unwrap();
-    assert_eq!(digits, exported(&files, &data, address, "second"));
+    assert_eq!(digits, exported_key(&files, &data, address, "second"));
     let taken = files.write("taken", "");
     let args = ["account", "export", &plain, &taken];
     OURS.run(&data, &args, "second\nexport\n")
@@ -191,11 +191,14 @@ fn an_account_is_made_listed_changed_exported_and_imported() {
     OURS.run(&data, &args, "x\nx\n")
         .fatal(&["Could not create the account: account already exists"]);
     let other = files.path("other");
-    assert_eq!(made(&OURS.run(&other, &args, "x\nx\n").ok()), address);
+    assert_eq!(
+        created_address(&OURS.run(&other, &args, "x\nx\n").ok()),
+        address
+    );
 }
 
 #[test]
-fn what_is_wrong_is_said_in_one_line_that_tells_nothing_about_a_secret() {
+fn errors_take_one_line_and_reveal_no_secret() {
     let files = Files::new();
     let data = files.path("data");
     let (digits, _) = new_key();
@@ -209,7 +212,7 @@ fn what_is_wrong_is_said_in_one_line_that_tells_nothing_about_a_secret() {
         &password,
         &key,
     ];
-    let address = hex::encode(made(&OURS.run(&data, &import, "").ok()));
+    let address = hex::encode(created_address(&OURS.run(&data, &import, "").ok()));
 
     let refused = |args: &[&str], answers: &str, part: &str| {
         let ended = OURS.run(&data, args, answers);
@@ -313,17 +316,17 @@ fn a_presale_wallet_becomes_an_account() {
         shown,
         format!("{WARNING}Passphrase: \nAddress: {{{address}}}\n")
     );
-    let digits = exported(&files, &data, address.parse().unwrap(), "presale secret");
+    let digits = exported_key(&files, &data, address.parse().unwrap(), "presale secret");
     let bytes: [u8; 32] = hex::decode(digits).unwrap().try_into().unwrap();
     let key = SecretKey::from_bytes(&bytes).unwrap();
     assert_eq!(hex::encode(key.address()), address);
 }
 
 #[test]
-fn of_two_files_with_one_key_the_one_that_opens_is_taken() {
+fn of_two_files_of_one_account_the_one_that_decrypts_is_used() {
     let files = Files::new();
     let data = files.path("data");
-    let address = made(
+    let address = created_address(
         &OURS
             .run(&data, &["account", "new", "--lightkdf"], "a\na\n")
             .ok(),
@@ -349,10 +352,10 @@ fn of_two_files_with_one_key_the_one_that_opens_is_taken() {
     assert!(shown.contains(&want), "{shown}");
 }
 
-/// What a user sees of both, save the address that was made.
-fn same_shape(ours: &Ended, geth: &Ended) {
+/// Asserts that both programs print the same, apart from the address that was created.
+fn assert_same_output(ours: &Ended, geth: &Ended) {
     let shape = |ended: &Ended| {
-        // geth shows what is fatal on both outputs.
+        // geth prints fatal errors to both outputs.
         let lines = ended
             .stdout
             .lines()
@@ -371,7 +374,7 @@ fn geth_and_this_node_use_each_others_keys() {
         for (maker, user) in [(&geth, &OURS), (&OURS, &geth)] {
             let files = Files::new();
             let data = files.path("data");
-            let address = made(
+            let address = created_address(
                 &maker
                     .run(&data, &["account", "new", "--lightkdf"], "a\na\n")
                     .ok(),
@@ -395,18 +398,21 @@ fn geth_and_this_node_use_each_others_keys() {
             user.run(&data, &update, "a\nb\nb\n").ok();
             assert_eq!((key_file(&data), mode(&file)), (file, 0o600));
             maker.run(&data, &update, "b\nc\nc\n").ok();
-            let digits = exported(&files, &data, address, "c");
+            let digits = exported_key(&files, &data, address, "c");
             let key = files.write("key", &digits);
             let import = ["account", "import", "--lightkdf", &key];
             let other = files.path("other");
-            assert_eq!(made(&user.run(&other, &import, "d\nd\n").ok()), address);
-            assert_eq!(exported(&files, &other, address, "d"), digits);
+            assert_eq!(
+                created_address(&user.run(&other, &import, "d\nd\n").ok()),
+                address
+            );
+            assert_eq!(exported_key(&files, &other, address, "d"), digits);
         }
     }
 }
 
 #[test]
-fn geth_asks_and_answers_alike() {
+fn account_commands_print_what_geth_prints() {
     for geth in geths() {
         let files = Files::new();
         let (digits, _) = new_key();
@@ -443,7 +449,7 @@ fn geth_asks_and_answers_alike() {
                 OURS.run(&ours, args, answers),
                 geth.run(&theirs, args, answers),
             );
-            same_shape(&ours, &theirs);
+            assert_same_output(&ours, &theirs);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The admin page's port against those who reach it and should not.
+//! Malformed and excessive requests to the port of the admin page.
 
 use std::{
     io::{Read, Write},
@@ -11,12 +11,12 @@ use flate2::{Compression, write::GzEncoder};
 
 use crate::{http, process::Running};
 
-/// Longer than an answer takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// What a compressed body inflates to.
+/// Bound on each wait, longer than an answer takes on a busy machine.
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// Size of a compressed body after decompression.
 const INFLATED_BYTES: usize = 200 << 20;
-/// Memory that such bodies may take, all together.
-const MOST_GROWTH: u64 = 64 << 20;
+/// Maximum growth of the node's memory by all such bodies together, in bytes.
+const MAX_GROWTH: u64 = 64 << 20;
 
 fn start(more: &[&str]) -> (Running, SocketAddr) {
     let args = ["--dev", "--ipcdisable", "--admin", "--admin.port", "0"];
@@ -27,11 +27,11 @@ fn start(more: &[&str]) -> (Running, SocketAddr) {
 
 fn connect(admin: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(admin).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
     stream
 }
 
-/// Sends a request; the head of the answer.
+/// Sends a request and returns the head of the answer, in lower case.
 fn send(admin: SocketAddr, head: &str, body: &[u8]) -> String {
     let mut stream = connect(admin);
     let length = body.len();
@@ -39,7 +39,7 @@ fn send(admin: SocketAddr, head: &str, body: &[u8]) -> String {
         "{head}\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
     );
     stream.write_all(head.as_bytes()).unwrap();
-    // The node may answer, and hang up, before it has read all of it.
+    // The node may answer and close the connection before it has read the whole body.
     let _ = stream.write_all(body);
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
@@ -72,20 +72,20 @@ fn compressed_bodies_on_the_admin_page_are_refused_unread() {
                 scope.spawn(|| {
                     let head = format!("{CRASH}\r\ncontent-encoding: gzip");
                     let answer = send(admin, &head, &bomb);
-                    // Where it hung up first, the answer is lost at times.
+                    // The answer is lost at times if the node closes the connection first.
                     assert!(answer.is_empty() || answer.contains(status), "{answer}");
                 });
             }
         });
         let grown = node.peak_bytes().saturating_sub(before);
-        assert!(grown < MOST_GROWTH, "{flags:?}: {} MB more", grown >> 20);
+        assert!(grown < MAX_GROWTH, "{flags:?}: {} MB more", grown >> 20);
         let (status, _) = http::request(admin, "GET", "/health", "").unwrap();
         assert_eq!(status, 200);
     }
 }
 
 #[test]
-fn long_slow_and_malformed_bodies_of_a_crash_are_refused() {
+fn large_slow_and_malformed_crash_requests_are_refused() {
     let (_node, admin) = start(&["--admin.chaos"]);
     for (body, status) in [
         (vec![b'x'; 1 << 20], "413"),
@@ -108,7 +108,7 @@ fn long_slow_and_malformed_bodies_of_a_crash_are_refused() {
 }
 
 #[test]
-fn every_answer_of_the_admin_page_is_for_its_own_origin_alone() {
+fn every_admin_answer_is_restricted_to_its_own_origin() {
     let (_node, admin) = start(&[]);
     for path in [
         "/",
@@ -139,7 +139,7 @@ fn every_answer_of_the_admin_page_is_for_its_own_origin_alone() {
 }
 
 #[test]
-fn event_streams_have_a_bound() {
+fn event_streams_are_limited() {
     let (_node, admin) = start(&[]);
     let open = |count: usize| -> Vec<(TcpStream, String)> {
         let streams = (0..count).map(|_| {
@@ -155,14 +155,14 @@ fn event_streams_have_a_bound() {
     let streams = open(40);
     let count = |status: &str| streams.iter().filter(|it| it.1.ends_with(status)).count();
     assert_eq!((count("200"), count("503")), (32, 8));
-    // Whoever leaves makes room.
+    // A stream that is closed makes room for another one.
     for (stream, _) in &streams {
         stream.shutdown(Shutdown::Both).unwrap();
     }
     drop(streams);
     let begun = std::time::Instant::now();
     while !open(1)[0].1.ends_with("200") {
-        assert!(begun.elapsed() < PATIENCE, "no room again");
+        assert!(begun.elapsed() < TIMEOUT, "no room again");
         thread::sleep(Duration::from_millis(200));
     }
 }

@@ -1,12 +1,12 @@
-//! A byzantine peer: real RLPx handshakes and an eth status, then whatever bytes a test wants to
-//! send. Blocking, on a socket of the loopback.
+//! A byzantine peer: it completes the real RLPx handshakes and the eth status exchange, then sends
+//! whatever bytes a test gives it. It is blocking and uses a loopback socket.
 //!
 //! ```text
-//!   let target = Target::of(url)                      // an enode URL
+//!   let target = Target::of(url);                     // an enode URL
 //!   let mut attacker = Attacker::join(&target, EthVersion::Eth68)?;
 //!   let payload = Payload::new(&encoded);             // compressed once, sent many times
 //!   attacker.send(MessageId::NewBlock, &payload)?;
-//!   attacker.wait_for_disconnect(TIMEOUT)             // the reason that the node gives
+//!   attacker.wait_for_disconnect(TIMEOUT);            // the reason that the node gives
 //! ```
 
 use std::io::{self, Read, Write};
@@ -24,18 +24,18 @@ use actoreum_wire::p2p::{BASE_PROTOCOL_LENGTH, Compression, DisconnectReason, He
 use actoreum_wire::rlpx::{FrameCodec, Handshake, HandshakeFormat};
 use socket2::{Domain, Socket, Type};
 
-/// Time for each step of the handshakes, and for the node to take some bytes of a message.
+/// Bound on each step of the handshakes, and on each write of a part of a message.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Lets one attack at a time run: two at once would measure each other.
+/// Serializes the attacks, which would otherwise distort each other's measurements.
 pub fn one_at_a_time() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How many times longer than promised an answer may take: the whole test suite keeps the machine
-/// busy beside an attack. Nothing where somebody measures, on a quiet machine, with
-/// `ACTOREUM_ATTACK_SECONDS` or `ACTOREUM_FLOOD_SECONDS`.
+/// Returns the factor by which an answer may exceed its time limit, since the rest of the test
+/// suite keeps the machine busy beside an attack. It is 1 if `ACTOREUM_ATTACK_SECONDS` or
+/// `ACTOREUM_FLOOD_SECONDS` is set, which asks for a measurement on an idle machine.
 pub fn slack() -> u32 {
     let is_measured = ["ACTOREUM_ATTACK_SECONDS", "ACTOREUM_FLOOD_SECONDS"]
         .iter()
@@ -48,10 +48,10 @@ const DISCONNECT: u64 = 1;
 const PING: u64 = 2;
 const PONG: u64 = 3;
 
-/// The name that an attacker gives itself, as logs and `admin_peers` show it.
+/// Client name of an attacker, as logs and `admin_peers` show it.
 pub const NAME: &str = "attacker";
 
-/// The node that is attacked.
+/// The node under attack.
 #[derive(Debug, Clone, Copy)]
 pub struct Target {
     pub address: SocketAddr,
@@ -59,7 +59,7 @@ pub struct Target {
 }
 
 impl Target {
-    /// Reads an enode URL; whatever address it names, the loopback is attacked.
+    /// Reads an enode URL. The address in it is replaced by the loopback address.
     pub fn of(url: &str) -> Self {
         let enode: Enode = url.parse().unwrap();
         let port = enode.endpoint.unwrap().tcp;
@@ -69,7 +69,7 @@ impl Target {
         }
     }
 
-    /// Opens a TCP connection from an address of the loopback (`127.0.0.0/8`).
+    /// Opens a TCP connection from a loopback address (`127.0.0.0/8`).
     pub fn connect_from(&self, from: Ipv4Addr) -> io::Result<TcpStream> {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
         socket.bind(&SocketAddr::from((from, 0)).into())?;
@@ -78,10 +78,10 @@ impl Target {
     }
 }
 
-/// What a message carries, compressed once.
+/// Payload of a message, compressed once and sent many times.
 pub struct Payload {
     compressed: Vec<u8>,
-    /// Bytes before the compression.
+    /// Size in bytes before the compression.
     pub size: usize,
 }
 
@@ -97,12 +97,12 @@ impl Payload {
         }
     }
 
-    /// An encoded message of the eth protocol, with its id.
+    /// Encodes a message of the eth protocol; returns its id and its payload.
     pub fn of(message: &EthMessage, version: EthVersion) -> (MessageId, Self) {
         (message.id(), Self::new(&message.encode(version).unwrap()))
     }
 
-    /// Bytes that are sent as they stand in the place of a snappy block.
+    /// Wraps bytes that are sent unchanged in the place of a snappy block.
     pub fn raw(bytes: Vec<u8>) -> Self {
         Self {
             size: bytes.len(),
@@ -110,20 +110,20 @@ impl Payload {
         }
     }
 
-    /// Bytes that travel.
+    /// Returns the size in bytes on the wire.
     pub fn sent(&self) -> usize {
         self.compressed.len()
     }
 }
 
-/// What the node said.
+/// A message that the node sent.
 #[derive(Debug)]
-pub enum Said {
+pub enum Incoming {
     Message(u64, Bytes),
     Disconnected(DisconnectReason),
 }
 
-/// A connection behind its handshakes.
+/// A connection whose handshakes are complete.
 pub struct Attacker {
     stream: TcpStream,
     codec: FrameCodec,
@@ -131,20 +131,20 @@ pub struct Attacker {
     input: BytesMut,
     is_compressed: bool,
     pub version: EthVersion,
-    /// What the node said of itself.
+    /// Status of the node.
     pub status: Status,
 }
 
 impl Attacker {
-    /// Connects with a fresh key and echoes the node's status: the same chain, as long as its own.
+    /// Connects with a fresh key and echoes the node's status: the same chain at the same head.
     ///
     /// # Errors
-    /// Those of the connection, and its end by the node: it lets nobody in.
+    /// Fails if the connection fails or the node disconnects.
     pub fn join(target: &Target, version: EthVersion) -> io::Result<Self> {
         Self::join_as(target, version, &SecretKey::random(), |status| status)
     }
 
-    /// As [`Attacker::join`], with a key and with a status made of the node's own.
+    /// As [`Attacker::join`], with the given key and a status that is derived from the node's.
     pub fn join_as(
         target: &Target,
         version: EthVersion,
@@ -155,7 +155,7 @@ impl Attacker {
         Self::join_over(stream, target, version, key, status)
     }
 
-    /// As [`Attacker::join_as`], over a connection that stands already.
+    /// As [`Attacker::join_as`], over an existing connection.
     pub fn join_over(
         mut stream: TcpStream,
         target: &Target,
@@ -210,7 +210,7 @@ impl Attacker {
         }
         loop {
             match attacker.read()? {
-                Said::Message(id, payload) => {
+                Incoming::Message(id, payload) => {
                     let message = EthMessage::decode(version, id, &payload);
                     let Ok(EthMessage::Status(theirs)) = message else {
                         continue;
@@ -220,7 +220,7 @@ impl Attacker {
                     attacker.send(id, &payload)?;
                     return Ok(attacker);
                 }
-                Said::Disconnected(reason) => {
+                Incoming::Disconnected(reason) => {
                     return Err(io::Error::other(format!("disconnected: {reason}")));
                 }
             }
@@ -230,21 +230,22 @@ impl Attacker {
     /// Sends a message.
     ///
     /// # Errors
-    /// Those of the connection: after its end by the node, mostly a broken pipe.
+    /// Fails if the connection fails; a broken pipe mostly means that the node disconnected.
     pub fn send(&mut self, id: MessageId, payload: &Payload) -> io::Result<()> {
         self.write_frame(BASE_PROTOCOL_LENGTH + id.code(), &payload.compressed)
     }
 
-    /// Sends a message that is compressed for this once.
+    /// Encodes, compresses and sends a message.
     ///
     /// # Errors
     /// As [`Attacker::send`].
-    pub fn say(&mut self, message: &EthMessage) -> io::Result<()> {
+    pub fn send_message(&mut self, message: &EthMessage) -> io::Result<()> {
         let (id, payload) = Payload::of(message, self.version);
         self.send(id, &payload)
     }
 
-    /// Sends a frame as it stands, under a code of the base protocol.
+    /// Sends a frame with `payload` unchanged, under an absolute message code: those of the base
+    /// protocol begin at 0.
     ///
     /// # Errors
     /// As [`Attacker::send`].
@@ -258,15 +259,15 @@ impl Attacker {
         self.stream.write_all(&frame)
     }
 
-    /// The next thing that the node says; pings are answered.
+    /// Returns the next message of the node. Pings are answered.
     ///
     /// # Errors
-    /// Those of the connection, and its end without a word.
-    pub fn read(&mut self) -> io::Result<Said> {
+    /// Fails if the connection fails or ends without a Disconnect.
+    pub fn read(&mut self) -> io::Result<Incoming> {
         loop {
             let (code, payload) = self.read_frame()?;
             match code {
-                DISCONNECT => return Ok(Said::Disconnected(reason(&payload))),
+                DISCONNECT => return Ok(Incoming::Disconnected(reason(&payload))),
                 PING => {
                     let mut pong = Vec::new();
                     self.compression
@@ -275,29 +276,30 @@ impl Attacker {
                     self.write_frame(PONG, &pong)?;
                 }
                 code if code >= BASE_PROTOCOL_LENGTH => {
-                    let payload = match self.is_compressed {
-                        true => Compression::decompress(&payload).map_err(io::Error::other)?,
-                        false => payload,
+                    let payload = if self.is_compressed {
+                        Compression::decompress(&payload).map_err(io::Error::other)?
+                    } else {
+                        payload
                     };
-                    return Ok(Said::Message(code - BASE_PROTOCOL_LENGTH, payload));
+                    return Ok(Incoming::Message(code - BASE_PROTOCOL_LENGTH, payload));
                 }
                 _ => {}
             }
         }
     }
 
-    /// Takes what the node has said by now, without waiting for more: an attacker that never reads
-    /// is not read from, either.
+    /// Discards the messages that have arrived, without waiting for more. The node stops reading
+    /// from an attacker that never reads.
     ///
     /// # Errors
-    /// Those of the connection, and its end by the node.
-    pub fn skip_what_came(&mut self) -> io::Result<()> {
+    /// Fails if the connection fails or the node disconnects.
+    pub fn discard_received(&mut self) -> io::Result<()> {
         use io::ErrorKind::{TimedOut, WouldBlock};
         self.stream.set_nonblocking(true)?;
         let read = loop {
             match self.read() {
-                Ok(Said::Message(..)) => {}
-                Ok(Said::Disconnected(reason)) => {
+                Ok(Incoming::Message(..)) => {}
+                Ok(Incoming::Disconnected(reason)) => {
                     break Err(io::Error::other(format!("disconnected: {reason}")));
                 }
                 Err(error) if matches!(error.kind(), WouldBlock | TimedOut) => break Ok(()),
@@ -308,8 +310,8 @@ impl Attacker {
         read
     }
 
-    /// Reads until the node ends the connection: the reason that it gives, where it gives one.
-    /// `None` where it does not end it within `time`.
+    /// Reads until the node ends the connection; returns the reason of its Disconnect, if it sent
+    /// one. Returns `None` if the node does not end the connection within `time`.
     pub fn wait_for_disconnect(&mut self, time: Duration) -> Option<Option<DisconnectReason>> {
         let by = Instant::now() + time;
         loop {
@@ -319,8 +321,8 @@ impl Attacker {
             }
             self.stream.set_read_timeout(Some(left)).ok()?;
             match self.read() {
-                Ok(Said::Disconnected(reason)) => return Some(Some(reason)),
-                Ok(Said::Message(..)) => {}
+                Ok(Incoming::Disconnected(reason)) => return Some(Some(reason)),
+                Ok(Incoming::Message(..)) => {}
                 Err(error) => {
                     use io::ErrorKind::{TimedOut, WouldBlock};
                     let is_late = matches!(error.kind(), TimedOut | WouldBlock);
@@ -330,16 +332,16 @@ impl Attacker {
         }
     }
 
-    /// Asks for the headers from block 0 on and waits for the answer: how long it took.
+    /// Requests header 0 and returns the time until the answer.
     ///
     /// # Errors
-    /// Those of the connection, and its end by the node.
+    /// Fails if the connection fails or the node disconnects.
     pub fn probe(&mut self) -> io::Result<Duration> {
         let begun = Instant::now();
-        self.say(&EthMessage::GetBlockHeaders(
+        self.send_message(&EthMessage::GetBlockHeaders(
             77,
             actoreum_wire::eth::GetBlockHeaders {
-                origin: actoreum_wire::eth::BlockOrigin::Number(0),
+                origin: actoreum_wire::eth::HashOrNumber::Number(0),
                 amount: 1,
                 skip: 0,
                 reverse: false,
@@ -347,11 +349,11 @@ impl Attacker {
         ))?;
         loop {
             match self.read()? {
-                Said::Message(id, _) if id == MessageId::BlockHeaders.code() => {
+                Incoming::Message(id, _) if id == MessageId::BlockHeaders.code() => {
                     return Ok(begun.elapsed());
                 }
-                Said::Message(..) => {}
-                Said::Disconnected(reason) => {
+                Incoming::Message(..) => {}
+                Incoming::Disconnected(reason) => {
                     return Err(io::Error::other(format!("disconnected: {reason}")));
                 }
             }
@@ -382,10 +384,10 @@ fn read_more(stream: &mut TcpStream, input: &mut BytesMut) -> io::Result<()> {
     }
 }
 
-/// The reason in a Disconnect, which some clients compress and some do not.
+/// Returns the reason in a Disconnect, which some clients compress and some do not.
 fn reason(payload: &Bytes) -> DisconnectReason {
     let plain = Compression::decompress(payload).unwrap_or_else(|_| payload.clone());
-    // A number, or a list that holds one.
+    // The payload is a number, or a list that holds one.
     let code = plain.last().copied().unwrap_or(u8::MAX);
     DisconnectReason::from_code(if code >= 0x80 { 0 } else { code })
 }
@@ -397,8 +399,8 @@ fn refused(payload: &Bytes) -> io::Error {
     )
 }
 
-/// The payload of a NewBlock with this header, whose body is given encoded: the content of the
-/// list of transactions, byte for byte. The header need not belong to it.
+/// Encodes a NewBlock. `transactions` is the encoded content of the list of transactions, byte for
+/// byte. The header need not belong to it.
 pub fn new_block(header: &Header, transactions: &[u8], total_difficulty: U256) -> Vec<u8> {
     let mut block = Vec::new();
     header.encode(&mut block);

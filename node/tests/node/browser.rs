@@ -1,4 +1,4 @@
-//! As much of a headless Chromium as the tests need: its DevTools protocol over two pipes.
+//! A minimal driver of a headless Chromium: the DevTools protocol over two pipes.
 
 use std::{
     collections::VecDeque,
@@ -13,9 +13,9 @@ use std::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// Longer than anything here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(120);
-/// Names under which Chromium is installed.
+/// Bound on each wait, longer than any step takes on a busy machine.
+const TIMEOUT: Duration = Duration::from_secs(120);
+/// Names of the executable of an installed Chromium.
 const NAMES: [&str; 6] = [
     "chromium",
     "chromium-browser",
@@ -25,7 +25,7 @@ const NAMES: [&str; 6] = [
     "headless_shell",
 ];
 
-/// A page in a browser of its own. Both end when it is dropped.
+/// A page in its own browser process, which is killed on drop.
 pub struct Page {
     browser: Child,
     commands: ChildStdin,
@@ -36,7 +36,7 @@ pub struct Page {
     _profile: TempDir,
 }
 
-/// `ACTOREUM_CHROMIUM`, or what is installed.
+/// Returns `ACTOREUM_CHROMIUM`, or an installed Chromium.
 fn executable() -> Option<PathBuf> {
     if let Some(path) = std::env::var_os("ACTOREUM_CHROMIUM") {
         return Some(path.into());
@@ -50,7 +50,7 @@ fn executable() -> Option<PathBuf> {
 }
 
 impl Page {
-    /// Opens an address; where there is no Chromium, a line says so.
+    /// Opens a URL. Prints a line and returns `None` if no Chromium is installed.
     pub fn open(url: &str) -> Option<Self> {
         let Some(chromium) = executable() else {
             println!("skipped: no Chromium");
@@ -120,7 +120,7 @@ impl Page {
         loop {
             let mut answer = self
                 .answers
-                .recv_timeout(PATIENCE)
+                .recv_timeout(TIMEOUT)
                 .unwrap_or_else(|error| panic!("no answer to {command}: {error}"));
             if answer["id"] == self.last_id {
                 assert!(answer["error"].is_null(), "{command}: {answer}");
@@ -130,7 +130,7 @@ impl Page {
         }
     }
 
-    /// The value of an expression in the page.
+    /// Returns the value of a JavaScript expression in the page.
     #[track_caller]
     pub fn value(&mut self, expression: &str) -> Value {
         let question = json!({"expression": expression, "returnByValue": true});
@@ -140,12 +140,12 @@ impl Page {
         answer["result"]["value"].take()
     }
 
-    /// Waits until an expression is true.
+    /// Waits until a JavaScript expression is true.
     #[track_caller]
     pub fn wait_for(&mut self, expression: &str) {
         let begun = Instant::now();
         while self.value(expression) != json!(true) {
-            let is_over = begun.elapsed() > PATIENCE;
+            let is_over = begun.elapsed() > TIMEOUT;
             assert!(
                 !is_over,
                 "never true: {expression}\n{}",
@@ -155,7 +155,7 @@ impl Page {
         }
     }
 
-    /// Presses the left button over the middle of an element, for a while.
+    /// Holds the left mouse button over the middle of an element for the time `hold`.
     pub fn press(&mut self, selector: &str, hold: Duration) {
         let place = format!(
             "(() => {{ const it = document.querySelector({selector:?}); \
@@ -172,7 +172,7 @@ impl Page {
         }
     }
 
-    /// Presses a key.
+    /// Presses and releases a key.
     pub fn key(&mut self, name: &str) {
         for kind in ["keyDown", "keyUp"] {
             let event = json!({"type": kind, "key": name, "code": name});
@@ -180,7 +180,7 @@ impl Page {
         }
     }
 
-    /// Parameters of every event called `method` so far.
+    /// Returns the parameters of every event `method` so far.
     pub fn events(&self, method: &str) -> Vec<&Value> {
         let events = self.events.iter();
         let events = events.filter(|event| event["method"] == method);
@@ -190,7 +190,7 @@ impl Page {
 
 impl Drop for Page {
     fn drop(&mut self) {
-        // It may have ended already.
+        // The browser may have exited already.
         let _ = self.browser.kill();
         let _ = self.browser.wait();
     }

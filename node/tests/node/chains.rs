@@ -1,14 +1,16 @@
-//! The chains of the fixtures, and how a data directory is checked from outside.
+//! The chains of the fixtures, genesis files for tests, and checks of a data directory from
+//! outside.
 
 use std::path::{Path, PathBuf};
 
 use actoreum_primitives::{B256, b256};
 use actoreum_storage::{Store, StoreOptions, engine_of};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
-use crate::{folder::copy_folder, process::run};
+use crate::{accounts::created_address, folder::copy_folder, process::run};
 
-/// A chain in a file.
+/// A chain in a fixture file.
 #[derive(Clone)]
 pub struct Chain {
     pub name: &'static str,
@@ -18,7 +20,7 @@ pub struct Chain {
     pub head_hash: B256,
 }
 
-/// The fixtures, where there are any; otherwise a line that says so.
+/// Returns the folder of the fixtures. Prints a line and returns `None` if there is none.
 pub fn fixtures() -> Option<PathBuf> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/fixtures");
     let folder = std::env::var_os("ACTOREUM_FIXTURES").map_or(beside, PathBuf::from);
@@ -29,7 +31,7 @@ pub fn fixtures() -> Option<PathBuf> {
     None
 }
 
-/// The first 999 blocks of mainnet: proof of work, few transactions.
+/// Returns the first 999 blocks of mainnet: proof of work, few transactions.
 pub fn mainnet() -> Option<Chain> {
     let folder = fixtures()?.join("mainnet");
     Some(Chain {
@@ -41,7 +43,7 @@ pub fn mainnet() -> Option<Chain> {
     })
 }
 
-/// 269 blocks sealed by geth's clique, full of transactions.
+/// Returns 269 blocks that geth sealed with clique, full of transactions.
 pub fn clique() -> Option<Chain> {
     let folder = fixtures()?.join("clique-bench");
     Some(Chain {
@@ -60,22 +62,36 @@ impl Chain {
         run(&["init", "--datadir", datadir, "--db.engine", engine, genesis]).ok();
     }
 
-    /// Asserts that a data directory, which no process holds, ends at this chain's head.
+    /// Returns a new data directory with the genesis.
+    pub fn new_datadir(&self, engine: &str) -> TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        self.init(folder.path().to_str().unwrap(), engine);
+        folder
+    }
+
+    /// Imports the blocks into a data directory.
+    #[track_caller]
+    pub fn import(&self, datadir: &str) {
+        let blocks = self.blocks.to_str().unwrap();
+        run(&["import", "--datadir", datadir, blocks]).ok();
+    }
+
+    /// Asserts that a data directory, which no process holds, has this chain's head.
     #[track_caller]
     pub fn assert_complete(&self, datadir: &str) {
-        let head = sound_head(Path::new(datadir));
+        let head = verified_head(Path::new(datadir));
         assert_eq!(head, Some((self.head_number, self.head_hash)));
     }
 }
 
-/// Number and hash of the head of a data directory that no process holds, after a proof that
-/// the flat state makes exactly the state root of the head's header. `None` where not even a
+/// Returns number and hash of the head of a data directory that no process holds, after it asserts
+/// that the flat state hashes to the state root of the head's header. Returns `None` if not even a
 /// genesis was written.
 ///
-/// It is a copy that is opened: a lock that this process takes lives on for a moment in a child
-/// that another test is about to start, and the original stays as the binary left it.
+/// A copy of the database is opened: a lock that this process takes is inherited for a moment by a
+/// child that another test is about to start, and the original stays as the binary left it.
 #[track_caller]
-pub fn sound_head(datadir: &Path) -> Option<(u64, B256)> {
+pub fn verified_head(datadir: &Path) -> Option<(u64, B256)> {
     let chaindata = datadir.join("actoreum/chaindata");
     let engine = engine_of(&chaindata)?;
     let copy = tempfile::tempdir().unwrap();
@@ -94,8 +110,8 @@ pub fn sound_head(datadir: &Path) -> Option<(u64, B256)> {
     Some((head.number, head.hash))
 }
 
-/// Moves the blocks of a data directory that are `depth` or more behind its head to the ancient
-/// files, as a node does with those that are 90,000 behind.
+/// Moves the blocks of a data directory that are `depth` or more blocks behind its head to the
+/// ancient files, as a node does with blocks that are 90,000 behind.
 pub fn migrate(datadir: &Path, depth: u64) {
     let folder = datadir.join("actoreum/chaindata");
     let options = StoreOptions {
@@ -109,7 +125,7 @@ pub fn migrate(datadir: &Path, depth: u64) {
         .unwrap();
 }
 
-/// A genesis of a clique chain that nobody seals, for tests without fixtures.
+/// A genesis of a clique chain whose signer's key no test has, for tests without fixtures.
 pub const SMALL_GENESIS: &str = r#"{
     "config": {"chainId": 7, "homesteadBlock": 0, "clique": {"period": 15, "epoch": 30000}},
     "difficulty": "0x1", "gasLimit": "0x47b760",
@@ -117,11 +133,11 @@ pub const SMALL_GENESIS: &str = r#"{
     "alloc": {"7df9a875a174b3bc565e6424a0050ebc1b2d1d82": {"balance": "1000"}}
 }"#;
 
-/// The id of the chains that tests make.
+/// Chain id of the genesis files that tests generate.
 pub const CHAIN_ID: u64 = 4321;
 
-/// A genesis with Byzantium's rules: clique with so many seconds between blocks, and these signers
-/// (40 hex digits each).
+/// Returns a Byzantium genesis of a clique chain with `period` seconds between blocks and the given
+/// signers (40 hex digits each).
 pub fn clique_genesis(period: u64, signers: &[impl AsRef<str>], alloc: Value) -> Value {
     let mut signers: Vec<String> = signers
         .iter()
@@ -143,12 +159,12 @@ pub fn clique_genesis(period: u64, signers: &[impl AsRef<str>], alloc: Value) ->
     genesis
 }
 
-/// A clique genesis whose signer is somebody else.
+/// Returns a clique genesis whose signer's key no test has.
 pub fn foreign_genesis(alloc: Value) -> Value {
     clique_genesis(15, &["11".repeat(20)], alloc)
 }
 
-/// A genesis with Byzantium's rules: proof of work at the least difficulty.
+/// Returns a Byzantium genesis of a proof-of-work chain at the minimum difficulty.
 pub fn pow_genesis() -> Value {
     json!({
         "config": {"chainId": CHAIN_ID, "homesteadBlock": 0, "eip150Block": 0, "eip155Block": 0,
@@ -157,11 +173,50 @@ pub fn pow_genesis() -> Value {
     })
 }
 
-/// Writes a genesis to the data directory in this folder, and says where that is.
+/// Initializes the data directory `node` in `folder` with a genesis; returns its path.
 pub fn init(folder: &Path, genesis: &Value) -> String {
     let datadir = folder.join("node").to_str().unwrap().to_owned();
     let file = folder.join("genesis.json");
-    std::fs::write(&file, genesis.to_string()).unwrap();
-    run(&["init", "--datadir", &datadir, file.to_str().unwrap()]).ok();
+    write_genesis(&file, &datadir, genesis);
     datadir
+}
+
+/// Initializes a folder as a data directory with a genesis.
+pub fn init_datadir(folder: &Path, genesis: &Value) {
+    let file = folder.join("genesis.json");
+    write_genesis(&file, folder.to_str().unwrap(), genesis);
+}
+
+/// Returns a new data directory with a genesis.
+pub fn new_datadir(genesis: &Value) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    init_datadir(folder.path(), genesis);
+    folder
+}
+
+fn write_genesis(file: &Path, datadir: &str, genesis: &Value) {
+    std::fs::write(file, genesis.to_string()).unwrap();
+    run(&["init", "--datadir", datadir, file.to_str().unwrap()]).ok();
+}
+
+/// Writes the file with the password of the accounts of [`new_account`]; returns its path.
+pub fn password_file(folder: &Path) -> String {
+    let file = folder.join("password");
+    std::fs::write(&file, "secret\n").unwrap();
+    file.to_str().unwrap().to_owned()
+}
+
+/// Creates an account in a data directory; returns its address in 40 hex digits.
+pub fn new_account(datadir: &Path, password_file: &str) -> String {
+    let output = run(&[
+        "account",
+        "new",
+        "--lightkdf",
+        "--datadir",
+        datadir.to_str().unwrap(),
+        "--password",
+        password_file,
+    ])
+    .ok();
+    hex::encode(created_address(&output))
 }

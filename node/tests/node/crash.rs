@@ -1,4 +1,4 @@
-//! Actors that crash while the node works.
+//! Crashes of actors while the node works.
 
 use std::{
     net::{SocketAddr, TcpStream},
@@ -17,7 +17,7 @@ use crate::{
 const CHAIN: &str = "node/core/chain";
 const HTTP: &str = "node/rpc/http";
 const FILTERS: &str = "node/followers/filters";
-/// Rebuilds from disk that the tree allows the chain in ten minutes.
+/// Maximum number of restarts of the chain within ten minutes, after which the node stops.
 const REBUILDS: u32 = 3;
 
 fn import_with_chaos(chain: &Chain, datadir: &str) -> Running {
@@ -37,7 +37,7 @@ fn import_with_chaos(chain: &Chain, datadir: &str) -> Running {
     ])
 }
 
-/// Crashes the chain up to `times`, at random moments; how often it was up.
+/// Crashes the chain up to `times` times at random moments; returns the number of crashes.
 fn crash_chain(node: &mut Running, admin: SocketAddr, times: u32) -> u32 {
     let mut crashed = 0;
     while crashed < times && !node.has_ended() {
@@ -48,7 +48,7 @@ fn crash_chain(node: &mut Running, admin: SocketAddr, times: u32) -> u32 {
 }
 
 #[test]
-fn a_chain_that_crashes_in_an_import_goes_on_from_disk() {
+fn a_chain_that_crashes_during_an_import_resumes_from_disk() {
     let Some(chain) = chains::clique() else {
         return;
     };
@@ -73,7 +73,7 @@ fn a_chain_that_crashes_in_an_import_goes_on_from_disk() {
 }
 
 #[test]
-fn a_chain_that_crashes_too_often_ends_the_node_in_order() {
+fn too_many_chain_crashes_stop_the_node_in_order() {
     let Some(chain) = chains::clique() else {
         return;
     };
@@ -83,7 +83,7 @@ fn a_chain_that_crashes_too_often_ends_the_node_in_order() {
     let mut node = import_with_chaos(&chain, datadir);
     let admin = node.wait_for_admin();
     while !node.has_ended() {
-        // The node is about to end: it need not answer.
+        // The node is about to stop and need not answer.
         let _ = http::crash(admin, CHAIN);
         thread::sleep(Duration::from_millis(5));
     }
@@ -104,7 +104,7 @@ fn a_chain_that_crashes_too_often_ends_the_node_in_order() {
     };
     assert!(at("HTTP endpoint closed") < at("the node stopped"));
 
-    let (number, _) = chains::sound_head(folder.path()).unwrap();
+    let (number, _) = chains::verified_head(folder.path()).unwrap();
     assert!(number < chain.head_number);
     let node = import_with_chaos(&chain, datadir);
     node.wait().ok();
@@ -112,7 +112,7 @@ fn a_chain_that_crashes_too_often_ends_the_node_in_order() {
 }
 
 #[test]
-fn a_storm_on_the_rpc_server_never_touches_the_chain() {
+fn crashes_of_the_rpc_server_never_restart_the_chain() {
     let Some(chain) = chains::clique() else {
         return;
     };
@@ -123,7 +123,7 @@ fn a_storm_on_the_rpc_server_never_touches_the_chain() {
     let admin = node.wait_for_admin();
     let mut crashed = 0;
     while !node.has_ended() {
-        // What falls into the pause before a restart is refused.
+        // A crash request during the pause before a restart is refused.
         crashed += u32::from(http::crash(admin, HTTP).unwrap_or(false));
         if let Ok(chain) = http::actor(admin, CHAIN) {
             assert_eq!(chain["generation"], 1, "{chain}");
@@ -166,7 +166,7 @@ fn a_crashed_rpc_server_answers_again_on_the_same_port() {
             let refused = TcpStream::connect(address).err();
             assert!(
                 refused.is_none(),
-                "whoever comes meanwhile waits: {refused:?}"
+                "a connection during the restart is refused: {refused:?}"
             );
             thread::sleep(Duration::from_millis(1));
         }
@@ -175,7 +175,7 @@ fn a_crashed_rpc_server_answers_again_on_the_same_port() {
     assert_eq!(http::actor(admin, CHAIN).unwrap()["generation"], 1);
 }
 
-/// A development chain whose log is JSON, and whose filters have crashed.
+/// Runs a development chain whose filters crash; returns its log, which is JSON.
 fn log_of_a_crash(backtrace: Option<&str>) -> Vec<Value> {
     let mut command = actoreum(&[
         "--dev",
@@ -206,7 +206,7 @@ fn log_of_a_crash(backtrace: Option<&str>) -> Vec<Value> {
 }
 
 #[test]
-fn a_panic_is_one_line_of_the_log_and_brings_its_backtrace_only_where_one_is_asked_for() {
+fn a_panic_is_one_log_line_with_a_backtrace_only_on_request() {
     for (setting, has_backtrace) in [(None, false), (Some("1"), true)] {
         let lines = log_of_a_crash(setting);
         let panics: Vec<&Value> = lines

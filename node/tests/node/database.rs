@@ -1,4 +1,4 @@
-//! `db check`, `db stats` and `db repair` over data directories that were damaged.
+//! The commands `db check`, `db stats` and `db repair` over damaged data directories.
 
 use std::{
     fs,
@@ -12,7 +12,7 @@ use crate::{
     process::run,
 };
 
-/// A data directory with a whole chain in it, whose oldest blocks are in the ancient files.
+/// A data directory with a whole chain, whose oldest blocks are in the ancient files.
 struct Directory {
     folder: TempDir,
 }
@@ -23,13 +23,7 @@ impl Directory {
         let directory = Self { folder };
         let datadir = directory.path();
         chain.init(&datadir, engine);
-        run(&[
-            "import",
-            "--datadir",
-            &datadir,
-            chain.blocks.to_str().unwrap(),
-        ])
-        .ok();
+        chain.import(&datadir);
         chains::migrate(directory.folder.path(), chain.head_number / 2);
         directory
     }
@@ -48,14 +42,14 @@ impl Directory {
 }
 
 #[test]
-fn a_sound_database_is_checked_measured_and_left_as_it_is() {
+fn db_check_and_stats_leave_a_valid_database_unchanged() {
     let Some(chain) = chains::clique() else {
         return;
     };
     for engine in ["sled", "redb"] {
         let directory = Directory::new(&chain, engine);
         let checked = directory.db("check").ok();
-        assert!(checked.contains("the database is sound"), "{checked}");
+        assert!(checked.contains("the database is valid"), "{checked}");
         assert!(checked.contains("blocks        270"), "{checked}");
         let stats = directory.db("stats").ok();
         for part in [
@@ -74,13 +68,13 @@ fn a_sound_database_is_checked_measured_and_left_as_it_is() {
 }
 
 #[test]
-fn damage_is_found_and_repaired_and_the_import_goes_on() {
+fn damage_is_found_and_repaired_and_the_import_resumes() {
     let Some(chain) = chains::clique() else {
         return;
     };
     for engine in ["sled", "redb"] {
         let directory = Directory::new(&chain, engine);
-        // A byte that changed: nothing is lost.
+        // One byte changes, and nothing is lost.
         let bodies = directory.file("ancient/bodies.data");
         let mut bytes = fs::read(&bodies).unwrap();
         let middle = bytes.len() / 2;
@@ -90,11 +84,11 @@ fn damage_is_found_and_repaired_and_the_import_goes_on() {
         checked.fatal(&["damaged", "actoreum db repair"]);
         assert!(checked.stdout.contains("damage: record"), "{checked:#?}");
         let repaired = directory.db("repair").ok();
-        assert!(repaired.contains("mended"), "{repaired}");
+        assert!(repaired.contains("restored"), "{repaired}");
         assert!(repaired.contains("dropped: nothing"), "{repaired}");
         directory.db("check").ok();
 
-        // A tail that is gone: back to the block before, whose state is kept.
+        // The end of a file is lost: the repair goes back to the block before, whose state is kept.
         let length = fs::metadata(&bodies).unwrap().len();
         let file = fs::File::options().write(true).open(&bodies).unwrap();
         file.set_len(length - 7).unwrap();
@@ -110,16 +104,18 @@ fn damage_is_found_and_repaired_and_the_import_goes_on() {
             "{repaired}"
         );
         directory.db("check").ok();
-        assert_eq!(chains::sound_head(directory.folder.path()).unwrap().0, 134);
-        let blocks = chain.blocks.to_str().unwrap();
-        run(&["import", "--datadir", &directory.path(), blocks]).ok();
+        assert_eq!(
+            chains::verified_head(directory.folder.path()).unwrap().0,
+            134
+        );
+        chain.import(&directory.path());
         chain.assert_complete(&directory.path());
         directory.db("check").ok();
     }
 }
 
 #[test]
-fn a_folder_without_a_database_is_refused_and_not_made_one() {
+fn db_commands_refuse_a_missing_database_and_create_none() {
     let folder = tempfile::tempdir().unwrap();
     let datadir = folder.path().join("none");
     for what in ["check", "stats", "repair"] {
@@ -131,7 +127,7 @@ fn a_folder_without_a_database_is_refused_and_not_made_one() {
 }
 
 #[test]
-fn a_database_that_is_not_for_this_process_is_refused_by_every_command() {
+fn every_command_refuses_a_locked_or_newer_database() {
     for engine in ["sled", "redb"] {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
@@ -174,6 +170,6 @@ fn a_database_that_is_not_for_this_process_is_refused_by_every_command() {
         holder.lock().unwrap();
         refuse(&["already used by another process", "--datadir"]);
         holder.unlock().unwrap();
-        assert!(chains::sound_head(Path::new(&datadir)).is_some());
+        assert!(chains::verified_head(Path::new(&datadir)).is_some());
     }
 }

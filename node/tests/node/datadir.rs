@@ -1,5 +1,5 @@
-//! A data directory that geth had: what is used of it, what stays as it was, and that the two never
-//! run on it at a time.
+//! A data directory that geth used: what the node takes over, what it leaves unchanged, and the
+//! lock that keeps both from running on it at the same time.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -26,9 +26,9 @@ use crate::{
 };
 
 const NODE_KEY: &str = "b71c71a67e1177ad4e901695e1b4b9ee17ae16c6668d313eac2f96dbcda3f291";
-/// The beginning of the public key of [`NODE_KEY`].
+/// First digits of the public key of [`NODE_KEY`], in an enode URL.
 const PUBLIC_KEY: &str = "enode://ca634cae0d49acb401d8a4c6b6fe8c55b70d115bf400769c";
-/// Longer than anything here takes on a busy machine.
+/// Bound on each wait, longer than any step takes on a busy machine.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A data directory with geth's files in it, and a genesis.
@@ -37,7 +37,8 @@ struct Site {
 }
 
 impl Site {
-    /// Everything of geth's but its journal. `balance` is what [`sender`] has.
+    /// Creates all files of geth except its journal. `balance` is the balance of [`sender`], in
+    /// wei.
     fn new(balance: U256) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let site = Self { folder };
@@ -93,7 +94,7 @@ impl Site {
         (node, http)
     }
 
-    /// Every file in geth's folder, with what stands in it and when it was written.
+    /// Returns every file in geth's folder, with its content and its modification time.
     fn geths_files(&self) -> Vec<(PathBuf, Vec<u8>, i64)> {
         let (mut files, mut folders) = (Vec::new(), vec![self.geth()]);
         while let Some(folder) = folders.pop() {
@@ -117,7 +118,7 @@ fn sender() -> SecretKey {
     SecretKey::from_bytes(&[7; 32]).unwrap()
 }
 
-/// A transaction as geth has it in its journal, and its hash.
+/// Returns a transaction as encoded in geth's journal, and its hash.
 fn transaction(nonce: u64) -> (Vec<u8>, Value) {
     let payload = LegacyTx {
         chain_id: Some(CHAIN_ID),
@@ -141,7 +142,7 @@ fn ether() -> U256 {
     U256::from(10).pow(U256::from(18))
 }
 
-/// Pending and queued transactions.
+/// Returns the numbers of pending and queued transactions.
 fn pool(http: SocketAddr) -> (Value, Value) {
     let mut status = http::call(http, "txpool_status", json!([])).unwrap();
     (status["pending"].take(), status["queued"].take())
@@ -171,12 +172,12 @@ fn a_data_directory_that_geth_holds_is_refused() {
             "--datadir",
         ]);
         let own = format!("(process {}) holds", std::process::id());
-        let is_told = Path::new("/proc/locks").exists();
-        assert!(!is_told || ended.stderr.contains(&own), "{ended:?}");
+        let is_reported = Path::new("/proc/locks").exists();
+        assert!(!is_reported || ended.stderr.contains(&own), "{ended:?}");
     }
     assert!(UnixStream::connect(&ipc).is_ok(), "its socket answers");
     drop(socket);
-    // A new data directory of geth's keeps what it has, and gets nothing.
+    // A data directory without files of this node is left unchanged.
     fs::remove_dir_all(site.data().join("actoreum")).unwrap();
     run(&["--datadir", site.datadir()]).fatal(&["already used"]);
     assert!(!site.data().join("actoreum").exists());
@@ -193,13 +194,7 @@ fn blocks_can_be_imported_while_geth_runs() {
     let lock = File::create(folder.path().join("geth/LOCK")).unwrap();
     lock.lock().unwrap();
     chain.init(datadir, "sled");
-    run(&[
-        "import",
-        "--datadir",
-        datadir,
-        chain.blocks.to_str().unwrap(),
-    ])
-    .ok();
+    chain.import(datadir);
     chain.assert_complete(datadir);
 }
 
@@ -228,7 +223,7 @@ fn a_running_node_holds_the_lock_of_geth() {
 fn a_second_node_leaves_the_socket_of_the_first() {
     let (one, two) = (Site::new(ether()), Site::new(ether()));
     let path = one.folder.path().join("shared.ipc");
-    // What a killed node left behind.
+    // A killed node leaves such a socket behind.
     drop(UnixListener::bind(&path).unwrap());
     let (node, _) = one.start(&["--ipcpath", path.to_str().unwrap()]);
     let inode = path.metadata().unwrap().ino();
@@ -250,7 +245,7 @@ fn a_second_node_leaves_the_socket_of_the_first() {
     assert_eq!(path.metadata().unwrap().ino(), inode);
     assert!(UnixStream::connect(&path).is_ok());
 
-    // geth takes a socket whoever listens: what it puts there outlives the node.
+    // geth replaces a socket even if a process listens on it. Its socket outlives the node.
     fs::remove_file(&path).unwrap();
     let of_geth = UnixListener::bind(&path).unwrap();
     stop(node);
@@ -275,14 +270,14 @@ fn a_file_beside_the_socket_is_left_alone() {
 }
 
 #[test]
-fn geths_local_transactions_are_taken_over_once() {
+fn geths_local_transactions_are_imported_once() {
     let site = Site::new(ether());
     let ((first, first_hash), (second, second_hash)) = (transaction(0), transaction(1));
     fs::write(site.journal(), [first, second].concat()).unwrap();
     let before = site.geths_files();
 
     let (mut node, http) = site.start(&[]);
-    node.wait_for("geth's local transactions taken over");
+    node.wait_for("local transactions of geth imported");
     assert_eq!(pool(http), (json!("0x2"), json!("0x0")));
     for hash in [&first_hash, &second_hash] {
         let found = http::call(http, "eth_getTransactionByHash", json!([hash])).unwrap();
@@ -290,24 +285,24 @@ fn geths_local_transactions_are_taken_over_once() {
         assert!(found["blockNumber"].is_null());
     }
     stop(node);
-    assert_eq!(site.geths_files(), before, "nothing of geth's is changed");
+    assert_eq!(site.geths_files(), before, "geth's files are unchanged");
 
-    // They are ours now.
+    // The node has the transactions in its own journal now.
     let (node, http) = site.start(&[]);
     assert_eq!(pool(http), (json!("0x2"), json!("0x0")));
-    assert!(node.line("geth's local transactions").is_none());
+    assert!(node.line("local transactions of geth").is_none());
     stop(node);
 
-    // Back to geth and here again: it has others by now.
+    // The operator went back to geth and returns: geth's journal has another transaction.
     fs::write(site.journal(), transaction(2).0).unwrap();
     let (mut node, http) = site.start(&[]);
-    node.wait_for("geth's local transactions taken over");
+    node.wait_for("local transactions of geth imported");
     assert_eq!(pool(http), (json!("0x3"), json!("0x0")));
     stop(node);
 }
 
 #[test]
-fn a_malformed_journal_of_geth_is_read_to_the_damage() {
+fn a_malformed_geth_journal_is_read_up_to_the_damage() {
     let site = Site::new(ether());
     let malformed = [
         transaction(0).0,
@@ -330,13 +325,13 @@ fn a_malformed_journal_of_geth_is_read_to_the_damage() {
 }
 
 #[test]
-fn transactions_wait_for_a_chain_that_is_not_there_yet() {
-    // On the genesis nobody has funds; the blocks that bring them are still to be fetched.
+fn geths_transactions_wait_until_the_chain_is_synced() {
+    // At the genesis the sender has no funds; the blocks that pay it are not synced yet.
     let site = Site::new(U256::ZERO);
     fs::write(site.journal(), transaction(0).0).unwrap();
     for _ in 0..2 {
         let (mut node, http) = site.start(&[]);
-        let line = node.wait_for("geth's local transactions taken over");
+        let line = node.wait_for("local transactions of geth imported");
         assert!(line.contains("waiting_for_head=1"), "{line}");
         assert_eq!(pool(http), (json!("0x0"), json!("0x0")));
         stop(node);
@@ -350,7 +345,7 @@ fn transactions_wait_for_a_chain_that_is_not_there_yet() {
 }
 
 #[test]
-fn transactions_are_taken_when_the_chain_has_come() {
+fn geths_transactions_are_imported_after_the_sync() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, content: String| {
         let path = folder.path().join(name);
@@ -417,7 +412,7 @@ fn transactions_are_taken_when_the_chain_has_come() {
     fs::create_dir(Path::new(&data[1]).join("geth")).unwrap();
     fs::write(Path::new(&data[1]).join("geth/transactions.rlp"), bytes).unwrap();
     let (mut follower, two) = start(&data[1], &[]);
-    let line = follower.wait_for("geth's local transactions taken over");
+    let line = follower.wait_for("local transactions of geth imported");
     assert!(line.contains("waiting_for_head=1"), "{line}");
     let info = http::call(one, "admin_nodeInfo", json!([])).unwrap();
     http::call(two, "admin_addPeer", json!([info["enode"]])).unwrap();
@@ -434,7 +429,7 @@ fn transactions_are_taken_when_the_chain_has_come() {
 }
 
 #[test]
-fn a_node_keeps_the_identity_and_the_nodes_of_geth() {
+fn a_node_keeps_the_identity_of_geth() {
     let site = Site::new(ether());
     let before = site.geths_files();
     let (node, http) = site.start(&[]);
@@ -443,9 +438,9 @@ fn a_node_keeps_the_identity_and_the_nodes_of_geth() {
     assert!(enode.starts_with(PUBLIC_KEY), "{enode}");
     assert!(!site.data().join("actoreum/nodekey").exists());
     stop(node);
-    assert_eq!(site.geths_files(), before, "nothing of geth's is changed");
+    assert_eq!(site.geths_files(), before, "geth's files are unchanged");
 
-    // geth 1.4 had them in the data directory itself, and later ones use them there.
+    // geth 1.4 kept the node key in the data directory itself, and later versions read it there.
     fs::rename(site.geth().join("nodekey"), site.data().join("nodekey")).unwrap();
     let (node, http) = site.start(&[]);
     let info = http::call(http, "admin_nodeInfo", json!([])).unwrap();
@@ -455,7 +450,7 @@ fn a_node_keeps_the_identity_and_the_nodes_of_geth() {
 }
 
 #[test]
-fn a_database_of_geth_alone_is_no_chain_to_guess() {
+fn a_database_of_geth_alone_is_refused_with_instructions() {
     let site = Site::new(ether());
     fs::remove_dir_all(site.data().join("actoreum")).unwrap();
     let before = site.geths_files();
@@ -470,7 +465,7 @@ fn a_database_of_geth_alone_is_no_chain_to_guess() {
 }
 
 #[test]
-fn keys_of_geth_are_listed_whatever_wrote_them() {
+fn key_files_of_other_programs_are_listed() {
     let Some(fixtures) = chains::fixtures() else {
         return;
     };

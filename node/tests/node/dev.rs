@@ -1,4 +1,4 @@
-//! The development chain: what its user did to it is there after `kill -9`.
+//! The development chain: its edits, snapshots and interval mining, also after `kill -9`.
 
 use std::{
     thread,
@@ -11,8 +11,8 @@ use crate::{http, process::Running};
 
 const SOMEBODY: &str = "0x2222222222222222222222222222222222222222";
 const HOUR: u64 = 3_600;
-/// Longer than anything here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Bound on each wait, longer than any step takes on a busy machine.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 fn start(datadir: &str) -> Running {
     Running::start(&[
@@ -65,7 +65,7 @@ fn edits_impersonation_and_a_moved_clock_survive_kills() {
         (&json!(SOMEBODY), &json!("0x1"))
     );
 
-    // Raw, such a signature is worth nothing, whoever may be impersonated.
+    // Submitted raw, the signature of an impersonated account is invalid.
     let raw = call("debug_getRawTransaction", json!([hash]));
     let body = json!({"id": 1, "method": "eth_sendRawTransaction", "params": [raw]});
     let (_, answer) = http::request(address, "POST", "/", &body.to_string()).unwrap();
@@ -90,7 +90,7 @@ fn edits_impersonation_and_a_moved_clock_survive_kills() {
 }
 
 #[test]
-fn debug_and_personal_are_served_only_where_they_are_asked_for() {
+fn debug_and_personal_are_served_only_on_request() {
     let modules = |more: &[&str]| {
         let flags = [&["--dev", "--http", "--http.port", "0"], more].concat();
         let mut node = Running::start(&flags);
@@ -106,7 +106,7 @@ fn debug_and_personal_are_served_only_where_they_are_asked_for() {
 }
 
 #[test]
-fn a_snapshot_takes_back_state_time_and_what_was_edited() {
+fn evm_revert_restores_state_time_and_edits() {
     let mut node = Running::start(&["--dev", "--http", "--http.port", "0"]);
     let address = node.wait_for_http();
     let call = |method: &str, params: Value| http::call(address, method, params).unwrap();
@@ -131,7 +131,7 @@ fn a_snapshot_takes_back_state_time_and_what_was_edited() {
 }
 
 #[test]
-fn blocks_come_every_so_often_also_after_a_crash_of_the_worker() {
+fn interval_mining_survives_a_crash_of_the_worker() {
     let mut node = Running::start(&[
         "--dev",
         "--http",
@@ -147,7 +147,7 @@ fn blocks_come_every_so_often_also_after_a_crash_of_the_worker() {
     let wait_for = |number: u64| {
         let begun = Instant::now();
         while http::block_number(address).unwrap() < number {
-            assert!(begun.elapsed() < PATIENCE, "no block {number}");
+            assert!(begun.elapsed() < TIMEOUT, "no block {number}");
             thread::sleep(Duration::from_millis(10));
         }
     };
@@ -166,7 +166,7 @@ fn blocks_come_every_so_often_also_after_a_crash_of_the_worker() {
 }
 
 #[test]
-fn what_is_pending_is_the_block_that_would_be_sealed_next() {
+fn the_pending_block_is_the_block_that_is_sealed_next() {
     let http = ["--dev", "--http", "--http.port", "0", "--ipcdisable"];
     let mut node = Running::start(&http);
     let address = node.wait_for_http();
@@ -182,7 +182,7 @@ fn what_is_pending_is_the_block_that_would_be_sealed_next() {
         if block["transactions"] == json!([hash]) {
             break block;
         }
-        assert!(begun.elapsed() < PATIENCE, "{block}");
+        assert!(begun.elapsed() < TIMEOUT, "{block}");
         thread::sleep(Duration::from_millis(10));
     };
     assert!(pending["hash"].is_null() && pending["miner"].is_null());
@@ -191,7 +191,7 @@ fn what_is_pending_is_the_block_that_would_be_sealed_next() {
     assert_eq!(count, "0x1");
     let whole = call("eth_getBlockByNumber", json!(["pending", true]));
     assert_eq!(whole["transactions"][0]["from"], from);
-    // Returns the balance of SOMEBODY.
+    // This code returns the balance of SOMEBODY.
     let code = format!("0x73{}3160005260206000f3", &SOMEBODY[2..]);
     for (block, balance, nonce) in [("latest", 0, 0), ("pending", 7, 1)] {
         let have = call("eth_getBalance", json!([SOMEBODY, block]));

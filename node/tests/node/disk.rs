@@ -1,4 +1,4 @@
-//! Disks that are full or read-only: small file systems of their own, where the tests may mount.
+//! Full and read-only disks: small tmpfs file systems, if the tests are permitted to mount.
 
 use std::{
     path::{Path, PathBuf},
@@ -12,13 +12,13 @@ use crate::{
     process::run,
 };
 
-/// A file system in memory, for as long as this lives.
+/// A file system in memory, which is unmounted on drop.
 struct Disk {
     folder: TempDir,
 }
 
 impl Disk {
-    /// `None`, and a line that says so, where mounting is not permitted.
+    /// Mounts the file system. Prints a line and returns `None` if mounting is not permitted.
     fn mount(test: &str, options: &str) -> Option<Self> {
         let disk = Self {
             folder: tempfile::tempdir().unwrap(),
@@ -46,7 +46,7 @@ impl Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        // It is not mounted where mounting was not permitted.
+        // Nothing is mounted if mounting was not permitted.
         let _ = Command::new("umount").arg("-l").arg(self.path()).output();
     }
 }
@@ -81,7 +81,7 @@ fn a_disk_that_fills_up_loses_nothing() {
             full.fatal(&["no space left", "free some"]);
 
             disk.remount("size=500m");
-            let head = chains::sound_head(&data);
+            let head = chains::verified_head(&data);
             let (number, _) = head.unwrap();
             println!("{engine}: {megabytes} MB were full, block {number} stands");
             run(&import).ok();
@@ -101,7 +101,7 @@ fn a_read_only_folder_is_named_and_left_alone() {
     let genesis = disk.path().join("genesis.json");
     std::fs::write(&genesis, SMALL_GENESIS).unwrap();
     run(&["init", "--datadir", datadir, genesis.to_str().unwrap()]).ok();
-    let before = chains::sound_head(&data);
+    let before = chains::verified_head(&data);
 
     disk.remount("ro");
     run(&["--datadir", datadir]).fatal(&["Read-only", datadir, "--datadir"]);
@@ -111,5 +111,5 @@ fn a_read_only_folder_is_named_and_left_alone() {
 
     disk.remount("rw");
     assert!(before.is_some());
-    assert_eq!(chains::sound_head(&data), before);
+    assert_eq!(chains::verified_head(&data), before);
 }

@@ -1,12 +1,12 @@
-//! geth's flags: those that work, and those that have nothing to act on.
+//! geth's flags: those that take effect, and those without an effect here.
 
 use serde_json::{Value, json};
 
 use crate::{http, process::Running};
 
-/// geth 1.8's own way to start a node, with most of what an operator adds.
+/// The command line is one for geth 1.8, with most flags that an operator adds.
 #[test]
-fn a_command_line_of_geths_starts_the_node() {
+fn a_geth_command_line_starts_the_node() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("geth.log");
     let mut node = Running::start(&[

@@ -1,5 +1,5 @@
-//! Those who follow a development chain by filters and subscriptions: going back ends neither, and
-//! a connection with many subscriptions hears of every block.
+//! Filters and subscriptions of a development chain: a rewind ends neither, and a connection with
+//! many subscriptions receives every block.
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
@@ -10,28 +10,28 @@ use serde_json::{Value, json};
 
 use crate::process::Running;
 
-/// Longer than anything here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(120);
-/// PUSH1 7, PUSH1 0, PUSH1 0, LOG1: by a contract that is about to be made.
+/// Bound on each wait, longer than any step takes on a busy machine.
+const TIMEOUT: Duration = Duration::from_secs(120);
+/// Init code that emits a log: PUSH1 7, PUSH1 0, PUSH1 0, LOG1.
 const LOGS: &str = "0x600760006000a1";
 
 /// A connection to the node's IPC socket.
 struct Connection {
     stream: UnixStream,
     lines: BufReader<UnixStream>,
-    /// Notifications that came before an answer.
-    told: Vec<Value>,
+    /// Notifications that arrived before the answer to a call.
+    notifications: Vec<Value>,
 }
 
 impl Connection {
     fn open(datadir: &Path) -> Self {
         let stream = UnixStream::connect(datadir.join("geth.ipc")).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
         let lines = BufReader::new(stream.try_clone().unwrap());
         Self {
             stream,
             lines,
-            told: Vec::new(),
+            notifications: Vec::new(),
         }
     }
 
@@ -49,7 +49,7 @@ impl Connection {
         loop {
             let mut answer = self.read();
             if answer["method"] == "eth_subscription" {
-                self.told.push(answer);
+                self.notifications.push(answer);
                 continue;
             }
             assert!(answer.get("error").is_none(), "{method}: {answer}");
@@ -57,14 +57,14 @@ impl Connection {
         }
     }
 
-    /// The next notifications.
-    fn told(&mut self, count: usize) -> Vec<Value> {
-        while self.told.len() < count {
+    /// Returns the next `count` notifications.
+    fn notifications(&mut self, count: usize) -> Vec<Value> {
+        while self.notifications.len() < count {
             let next = self.read();
             assert_eq!(next["method"], "eth_subscription", "{next}");
-            self.told.push(next);
+            self.notifications.push(next);
         }
-        self.told.drain(..count).collect()
+        self.notifications.drain(..count).collect()
     }
 }
 
@@ -85,7 +85,7 @@ fn start(datadir: &Path) -> Running {
 }
 
 #[test]
-fn going_back_ends_no_filter_and_no_subscription() {
+fn a_rewind_ends_no_filter_and_no_subscription() {
     let folder = tempfile::tempdir().unwrap();
     let node = start(folder.path());
     let mut follower = Connection::open(folder.path());
@@ -96,7 +96,7 @@ fn going_back_ends_no_filter_and_no_subscription() {
     }
     let heads = user.call("eth_newBlockFilter", json!([]));
     let logs = user.call("eth_newFilter", json!([{}]));
-    // Each test of a suite goes back to its fixture.
+    // A suite of tests goes back to its fixture for each test in the same way.
     let mut height = 0;
     for round in 0..6 {
         let snapshot = user.call("evm_snapshot", json!([]));
@@ -107,7 +107,7 @@ fn going_back_ends_no_filter_and_no_subscription() {
             .call("eth_getTransactionReceipt", json!([hash]))
             .is_null()
         {
-            assert!(begun.elapsed() < PATIENCE);
+            assert!(begun.elapsed() < TIMEOUT);
         }
         user.call("hardhat_mine", json!(["0x12c"]));
         match round % 2 {
@@ -124,10 +124,14 @@ fn going_back_ends_no_filter_and_no_subscription() {
         user.call("evm_mine", json!([]));
         height += 1;
 
-        let told = follower.told(304);
-        let removed = |told: &&Value| told["params"]["result"]["removed"] == true;
-        assert_eq!(told.iter().filter(removed).count(), 1, "round {round}");
-        let last = &told[303]["params"]["result"];
+        let notifications = follower.notifications(304);
+        let removed = |it: &&Value| it["params"]["result"]["removed"] == true;
+        assert_eq!(
+            notifications.iter().filter(removed).count(),
+            1,
+            "round {round}"
+        );
+        let last = &notifications[303]["params"]["result"];
         assert_eq!(last["number"], format!("{height:#x}"));
 
         let changes = user.call("eth_getFilterChanges", json!([logs]));
@@ -147,7 +151,7 @@ fn going_back_ends_no_filter_and_no_subscription() {
 }
 
 #[test]
-fn two_hundred_subscriptions_hear_of_every_block() {
+fn two_hundred_subscriptions_receive_every_block() {
     const SUBSCRIPTIONS: usize = 200;
     const BLOCKS: usize = 100;
     let folder = tempfile::tempdir().unwrap();
@@ -158,8 +162,8 @@ fn two_hundred_subscriptions_hear_of_every_block() {
         follower.call("eth_subscribe", json!(["newHeads"]));
     }
     user.call("hardhat_mine", json!([format!("{BLOCKS:#x}")]));
-    let told = follower.told(SUBSCRIPTIONS * BLOCKS);
-    for (at, of_block) in told.chunks(SUBSCRIPTIONS).enumerate() {
+    let notifications = follower.notifications(SUBSCRIPTIONS * BLOCKS);
+    for (at, of_block) in notifications.chunks(SUBSCRIPTIONS).enumerate() {
         let number = format!("{:#x}", at + 1);
         let is_next = |it: &Value| it["params"]["result"]["number"] == number;
         assert!(of_block.iter().all(is_next), "{number}");

@@ -1,4 +1,5 @@
-//! What else may lie in a folder of key files, and folders that are none.
+//! Hostile key files and keystores: links, devices, oversized and malformed files, paths that are
+//! no folders.
 
 use std::{
     fs::{self, File},
@@ -11,23 +12,23 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
-    accounts::{Files, OURS, key_file, made},
+    accounts::{Files, OURS, created_address, key_file},
     http,
     process::Running,
 };
 
-/// What no refusal takes, on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Bound on all refusals of a test together, on a busy machine.
+const TIMEOUT: Duration = Duration::from_secs(60);
 const GIGABYTE: u64 = 1 << 30;
 
 fn address(number: usize) -> String {
     format!("{number:040x}")
 }
 
-/// Key files that ask for what nobody gives, and what is said of each.
-fn greedy(sound: &Value) -> Vec<(Value, &'static str)> {
+/// Returns invalid key files, some with excessive parameters, and a part of the error of each.
+fn invalid_keys(valid: &Value) -> Vec<(Value, &'static str)> {
     let change = |pointer: &str, value: Value| {
-        let mut file = sound.clone();
+        let mut file = valid.clone();
         *file.pointer_mut(pointer).unwrap() = value;
         file
     };
@@ -35,7 +36,7 @@ fn greedy(sound: &Value) -> Vec<(Value, &'static str)> {
     let scrypt =
         |n: u64, r: u64, p: u64| json!({"dklen": 32, "n": n, "r": r, "p": p, "salt": "00"});
     let (much, impossible) = ("too much memory or time", "impossible");
-    let mut empty = sound.clone();
+    let mut empty = valid.clone();
     empty["crypto"] = json!({});
     vec![
         (change(params, scrypt(1 << 31, 8, 1)), much),
@@ -71,7 +72,7 @@ fn greedy(sound: &Value) -> Vec<(Value, &'static str)> {
 }
 
 #[test]
-fn a_folder_full_of_traps_is_listed_at_once_and_each_says_what_is_wrong() {
+fn a_hostile_keystore_is_listed_fast_and_each_key_has_an_error() {
     let files = Files::new();
     let data = files.path("data");
     let password = files.write("password", "x\n");
@@ -79,10 +80,12 @@ fn a_folder_full_of_traps_is_listed_at_once_and_each_says_what_is_wrong() {
         let all = [&["--password", &password], args].concat();
         OURS.run(&data, &all, "")
     };
-    let plain = hex::encode(made(&with_password(&["account", "new", "--lightkdf"]).ok()));
+    let plain = hex::encode(created_address(
+        &with_password(&["account", "new", "--lightkdf"]).ok(),
+    ));
     let good = key_file(&data);
     let folder = good.parent().unwrap();
-    let sound: Value = serde_json::from_slice(&fs::read(&good).unwrap()).unwrap();
+    let valid: Value = serde_json::from_slice(&fs::read(&good).unwrap()).unwrap();
 
     symlink(&good, folder.join("link")).unwrap();
     symlink("/dev/zero", folder.join("endless")).unwrap();
@@ -104,26 +107,26 @@ fn a_folder_full_of_traps_is_listed_at_once_and_each_says_what_is_wrong() {
     ] {
         fs::write(folder.join(name), content).unwrap();
     }
-    let greedy = greedy(&sound);
-    for (index, (file, _)) in greedy.iter().enumerate() {
+    let invalid_keys = invalid_keys(&valid);
+    for (index, (file, _)) in invalid_keys.iter().enumerate() {
         let mut file = file.clone();
         file["address"] = json!(address(index + 1));
-        fs::write(folder.join(format!("trap-{index}")), file.to_string()).unwrap();
+        fs::write(folder.join(format!("invalid-{index}")), file.to_string()).unwrap();
     }
 
     let begun = Instant::now();
     let listed = with_password(&["account", "list"]).ok();
-    assert_eq!(listed.lines().count(), 1 + greedy.len(), "{listed}");
+    assert_eq!(listed.lines().count(), 1 + invalid_keys.len(), "{listed}");
     assert!(listed.contains(&plain), "{listed}");
-    for (index, (_, text)) in greedy.iter().enumerate() {
+    for (index, (_, text)) in invalid_keys.iter().enumerate() {
         let refused = with_password(&["account", "update", "--lightkdf", &address(index + 1)]);
         refused.fatal(&["Fatal: Failed to unlock account", text]);
         assert!(refused.stderr.len() < 500, "{refused:?}");
     }
-    assert!(begun.elapsed() < PATIENCE, "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < TIMEOUT, "{:?}", begun.elapsed());
     with_password(&["account", "update", "--lightkdf", &plain]).ok();
 
-    // A running node says the same, and goes on.
+    // A running node reports the same errors and keeps running.
     let datadir = data.to_str().unwrap();
     let args = ["--dev", "--datadir", datadir, "--http", "--http.port", "0"];
     let more = ["--http.api", "eth,personal", "--allow-insecure-unlock"];
@@ -134,7 +137,7 @@ fn a_folder_full_of_traps_is_listed_at_once_and_each_says_what_is_wrong() {
         let (_, answer) = http::request(http, "POST", "/", &body.to_string()).unwrap();
         serde_json::from_str::<Value>(&answer).unwrap()
     };
-    for (index, (_, text)) in greedy.iter().enumerate() {
+    for (index, (_, text)) in invalid_keys.iter().enumerate() {
         let who = format!("0x{}", address(index + 1));
         let answer = ask("personal_unlockAccount", json!([who, "x"]));
         let refused = answer["error"]["message"].as_str().unwrap();
@@ -147,7 +150,7 @@ fn a_folder_full_of_traps_is_listed_at_once_and_each_says_what_is_wrong() {
 }
 
 #[test]
-fn a_folder_that_is_none_is_named() {
+fn a_keystore_that_is_no_folder_is_named_in_the_error() {
     let files = Files::new();
     let data = files.path("data");
     let file = files.write("file", "");
@@ -156,16 +159,16 @@ fn a_folder_that_is_none_is_named() {
         OURS.run(&data, &[&["--keystore", folder], args].concat(), "a\na\n")
     };
     assert_eq!(keystore(&none, &["account", "list"]).ok(), "");
-    assert!(!Path::new(&none).exists(), "a look makes no folder");
+    assert!(!Path::new(&none).exists(), "account list creates no folder");
     keystore(&file, &["account", "list"]).fatal(&[&file]);
     keystore(&file, &["account", "new"]).fatal(&["Failed to create account", &file]);
-    // Nobody writes there, not even root.
+    // Not even root can write there.
     let forbidden = "/proc/actoreum/keystore";
     keystore(forbidden, &["account", "new"]).fatal(&["Failed to create account", forbidden]);
 }
 
 #[test]
-fn files_that_are_given_are_read_no_further_than_they_make_sense() {
+fn oversized_and_endless_input_files_are_refused() {
     let files = Files::new();
     let data = files.path("data");
     let large = files.path("large");
@@ -192,14 +195,17 @@ fn files_that_are_given_are_read_no_further_than_they_make_sense() {
     );
     let args = ["account", "new", "--password", &folder];
     refused(&args, &["Failed to read password file", &folder]);
-    assert!(begun.elapsed() < PATIENCE, "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < TIMEOUT, "{:?}", begun.elapsed());
 
-    // A line for each account, whatever ends it; the last for all that come after.
+    // The password file has a line for each account, with any line ending. The last line is used
+    // for all further accounts.
     let mut names = Vec::new();
     for (password, content) in [("one", "one"), ("two", "two\r\n"), ("three", "three\r\n\n")] {
         let path = files.write(password, content);
         let args = ["account", "new", "--lightkdf", "--password", &path];
-        names.push(hex::encode(made(&OURS.run(&data, &args, "").ok())));
+        names.push(hex::encode(created_address(
+            &OURS.run(&data, &args, "").ok(),
+        )));
     }
     let all = files.write("all", "one\r\ntwo\r\nthree\r\n");
     let names = names.join(",");

@@ -1,4 +1,4 @@
-//! As much of an HTTP client as the tests need.
+//! A minimal HTTP and JSON-RPC client.
 
 use std::{
     io::{self, Read, Write},
@@ -8,17 +8,17 @@ use std::{
 
 use serde_json::{Value, json};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Sends a request; the status and the body of the answer.
+/// Sends a request; returns the status and the body of the answer.
 pub fn request(
     address: SocketAddr,
     method: &str,
     path: &str,
     body: &str,
 ) -> io::Result<(u16, String)> {
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
     write!(
         stream,
         "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
@@ -33,7 +33,7 @@ pub fn request(
     Ok((status.ok_or_else(cut_short)?, body.to_owned()))
 }
 
-/// Calls a method; its result.
+/// Calls a JSON-RPC method; returns the result.
 pub fn call(address: SocketAddr, method: &str, params: Value) -> io::Result<Value> {
     let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
     let (_, answer) = request(address, "POST", "/", &body.to_string())?;
@@ -41,7 +41,7 @@ pub fn call(address: SocketAddr, method: &str, params: Value) -> io::Result<Valu
     Ok(answer["result"].take())
 }
 
-/// `eth_blockNumber`
+/// Returns the result of `eth_blockNumber`.
 pub fn block_number(address: SocketAddr) -> io::Result<u64> {
     let number = call(address, "eth_blockNumber", json!([]))?;
     let digits = number.as_str().and_then(|hex| hex.strip_prefix("0x"));
@@ -50,7 +50,7 @@ pub fn block_number(address: SocketAddr) -> io::Result<u64> {
         .ok_or_else(|| io::Error::other(format!("not a number: {number}")))
 }
 
-/// Asks the admin page to crash an actor; whether it was up to be crashed.
+/// Asks the admin page to crash an actor; returns whether the actor was running.
 pub fn crash(admin: SocketAddr, path: &str) -> io::Result<bool> {
     let body = json!({ "path": path }).to_string();
     match request(admin, "POST", "/api/crash", &body)? {
@@ -60,7 +60,7 @@ pub fn crash(admin: SocketAddr, path: &str) -> io::Result<bool> {
     }
 }
 
-/// An actor of the tree, as the admin page shows it.
+/// Returns an actor of the tree, as the admin page shows it.
 pub fn actor(admin: SocketAddr, path: &str) -> io::Result<Value> {
     fn find(node: &Value, path: &str) -> Option<Value> {
         if node["path"] == path {

@@ -1,8 +1,8 @@
 //! `kill -9` at random moments of an import.
 //!
-//! After each, a copy of the data directory is opened and its whole state hashed; then the
-//! binary starts over the original, recovers by itself and goes on. `ACTOREUM_KILLS` is the number of kills for each
-//! engine and chain.
+//! After each kill, a copy of the data directory is opened and its whole state hashed; then the
+//! binary starts on the original, recovers by itself and continues. `ACTOREUM_KILLS` is the number
+//! of kills for each engine and chain.
 
 use std::{
     path::Path,
@@ -41,14 +41,14 @@ fn redb_survives_kills_of_a_mainnet_import() {
     chains::mainnet().inspect(|chain| kill_repeatedly(chain, "redb"));
 }
 
-/// What was seen over all kills.
+/// Counters over all kills.
 #[derive(Default)]
 struct Tally {
     kills: u32,
     imports: u32,
-    /// Kills after which the head was above genesis and below the last block.
+    /// Number of kills after which the head was above genesis and below the last block.
     midway: u32,
-    /// Answers of eth_blockNumber.
+    /// Number of answers to `eth_blockNumber`.
     answers: u64,
     /// Longest time from start to the first answer.
     slowest_start: Duration,
@@ -58,7 +58,7 @@ fn kill_repeatedly(chain: &Chain, engine: &str) {
     let wanted = std::env::var("ACTOREUM_KILLS").ok();
     let wanted = wanted.map_or(KILLS, |kills| kills.parse().unwrap());
     let mut tally = Tally::default();
-    let span = import_until_it_ends_or(None, &new_datadir(chain, engine), chain, 0, &mut tally);
+    let span = import_until_it_ends_or(None, &chain.new_datadir(engine), chain, 0, &mut tally);
     let span = span.time.max(Duration::from_millis(200));
     while tally.kills < wanted {
         import_through_kills(chain, engine, wanted, span, &mut tally);
@@ -76,13 +76,7 @@ fn kill_repeatedly(chain: &Chain, engine: &str) {
     );
 }
 
-fn new_datadir(chain: &Chain, engine: &str) -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    chain.init(folder.path().to_str().unwrap(), engine);
-    folder
-}
-
-/// One import from genesis to the head, killed and resumed until it ends.
+/// Runs one import from genesis to the head, which is killed and resumed until it ends.
 fn import_through_kills(
     chain: &Chain,
     engine: &str,
@@ -90,7 +84,7 @@ fn import_through_kills(
     span: Duration,
     tally: &mut Tally,
 ) {
-    let datadir = new_datadir(chain, engine);
+    let datadir = chain.new_datadir(engine);
     let mut reported = 0;
     tally.imports += 1;
     loop {
@@ -98,22 +92,22 @@ fn import_through_kills(
         let attempt = import_until_it_ends_or(moment, &datadir, chain, reported, tally);
         reported = attempt.reported;
         if attempt.has_ended {
-            assert_eq!(chains_head(datadir.path()), chain.head_number);
+            assert_eq!(verified_head_number(datadir.path()), chain.head_number);
             return chain.assert_complete(datadir.path().to_str().unwrap());
         }
         tally.kills += 1;
-        let head = chains_head(datadir.path());
+        let head = verified_head_number(datadir.path());
         assert!(
             head >= reported,
-            "block {reported} was reported, {head} is there"
+            "block {reported} was reported, the head is {head}"
         );
         tally.midway += u32::from(head > 0 && head < chain.head_number);
     }
 }
 
 #[track_caller]
-fn chains_head(datadir: &Path) -> u64 {
-    chains::sound_head(datadir).unwrap().0
+fn verified_head_number(datadir: &Path) -> u64 {
+    chains::verified_head(datadir).unwrap().0
 }
 
 struct Attempt {
@@ -122,8 +116,8 @@ struct Attempt {
     time: Duration,
 }
 
-/// Imports while asking for the block number all the time, which must never be below
-/// `reported`; kills the process after `moment`.
+/// Imports and polls the block number, which must never be below `reported`; kills the process
+/// after `moment`.
 fn import_until_it_ends_or(
     moment: Option<Duration>,
     datadir: &TempDir,

@@ -1,11 +1,11 @@
-//! The binary as its users meet it: command lines, disks, signals, crashes and `kill -9`.
+//! Tests of the binary as its users run it: command lines, disks, signals, crashes and `kill -9`.
 //!
-//! Tests that need the fixtures print `skipped: fixtures not found` where there are none. What
-//! takes long is repeated a few times here; `ACTOREUM_KILLS=100` asks for more.
+//! Tests that need the fixtures print `skipped: fixtures not found` without them. Slow scenarios
+//! are repeated a few times; `ACTOREUM_KILLS=100` asks for more.
 
 #![allow(
     clippy::unwrap_used,
-    reason = "helpers of tests, too, stop at the unexpected"
+    reason = "helpers of tests may panic like the tests themselves"
 )]
 
 mod accounts;
@@ -13,6 +13,7 @@ mod admin;
 mod attacker;
 mod browser;
 mod chains;
+mod cli_reference;
 mod crash;
 mod database;
 mod datadir;

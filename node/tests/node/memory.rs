@@ -1,8 +1,8 @@
-//! Memory of a development chain.
+//! Memory usage of a development chain.
 //!
 //! `ACTOREUM_MEMORY_TXS` is the number of transactions (100,000 takes a minute),
 //! `ACTOREUM_MEMORY_BLOCKS` the number of blocks after the caches are full,
-//! `ACTOREUM_MEMORY_SECONDS` for how long one-second blocks are watched.
+//! `ACTOREUM_MEMORY_SECONDS` the duration of the measurement with one-second blocks.
 
 use std::{
     net::SocketAddr,
@@ -14,27 +14,27 @@ use serde_json::{Value, json};
 
 use crate::{http, process::Running};
 
-/// The most that an idle development chain may hold, in bytes.
-const IDLE: u64 = 80_000_000;
-/// The most that one with 100,000 transactions in it may hold once it is idle again, in bytes.
-const SEALED: u64 = 150_000_000;
-/// The most by which one-second blocks may let it grow in an hour, in bytes, from the start on:
-/// the caches fill.
-const HOURLY: f64 = 20e6;
-/// Blocks until the smallest caches are full.
+/// Limit of the memory of an idle development chain, in bytes.
+const MAX_IDLE_BYTES: u64 = 80_000_000;
+/// Limit of the memory of a development chain with 100,000 transactions that is idle again, in
+/// bytes.
+const MAX_SEALED_BYTES: u64 = 150_000_000;
+/// Limit of the growth by one-second blocks in the first hour, in which the caches fill, in bytes.
+const MAX_HOURLY_GROWTH: f64 = 20e6;
+/// Number of blocks until the smallest caches are full.
 const WARM_UP: u64 = 1_500;
 const BLOCKS: u64 = 1_500;
-/// The most that a block may add after that, in bytes. A header alone has 600, and with its history
-/// a block takes 1,800; what there is comes of a heap that grows in steps.
-const A_BLOCK: f64 = 1_000.0;
+/// Limit of the growth by each later block, in bytes. A retained header alone would take 600 and a
+/// block with its history 1,800; the limit allows for a heap that grows in steps.
+const MAX_BYTES_PER_BLOCK: f64 = 1_000.0;
 const TRANSACTIONS: u64 = 5_000;
 const SECONDS: u64 = 10;
-/// Longer than anything here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(300);
-/// Transactions in one request.
+/// Bound on each wait, longer than any step takes on a busy machine.
+const TIMEOUT: Duration = Duration::from_secs(300);
+/// Number of transactions in one request.
 const BATCH: u64 = 100;
-/// Accounts that are paid in turn.
-const PAID: u64 = 20_000;
+/// Number of accounts that are paid in turn.
+const RECEIVERS: u64 = 20_000;
 
 fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().unwrap())
@@ -59,10 +59,10 @@ fn start(more: &[&str]) -> (Running, SocketAddr) {
     (process, node)
 }
 
-/// Sends `count` transfers of one wei, each of which must be accepted.
+/// Sends `count` transfers of one wei and asserts that each is accepted.
 fn send(node: SocketAddr, from: &Value, first: u64, count: u64) {
     let transfer = |number: u64| {
-        let to = format!("{:#042x}", 0x1000 + number % PAID);
+        let to = format!("{:#042x}", 0x1000 + number % RECEIVERS);
         let transfer = json!([{"from": from, "to": to, "value": "0x1", "gas": "0x5208"}]);
         json!({"jsonrpc": "2.0", "id": number, "method": "eth_sendTransaction", "params": transfer})
     };
@@ -82,13 +82,13 @@ fn wait_until_sealed(node: SocketAddr) {
         if status["pending"] == "0x0" {
             return;
         }
-        assert!(begun.elapsed() < PATIENCE, "{status}");
+        assert!(begun.elapsed() < TIMEOUT, "{status}");
         thread::sleep(Duration::from_millis(20));
     }
 }
 
 #[test]
-fn a_development_chain_is_small_idle_and_after_much_work() {
+fn a_development_chain_stays_within_its_memory_limits() {
     let transactions = setting("ACTOREUM_MEMORY_TXS", TRANSACTIONS);
     let (process, node) = start(&[]);
     thread::sleep(Duration::from_secs(1));
@@ -101,7 +101,7 @@ fn a_development_chain_is_small_idle_and_after_much_work() {
     }
     wait_until_sealed(node);
     let seconds = begun.elapsed().as_secs_f64();
-    while process.resident_bytes() >= SEALED && begun.elapsed() < PATIENCE {
+    while process.resident_bytes() >= MAX_SEALED_BYTES && begun.elapsed() < TIMEOUT {
         thread::sleep(Duration::from_millis(100));
     }
     let sealed = process.resident_bytes();
@@ -112,11 +112,11 @@ fn a_development_chain_is_small_idle_and_after_much_work() {
         megabytes(most),
         megabytes(sealed)
     );
-    assert!(idle < IDLE, "{idle}");
-    assert!(sealed < SEALED, "{sealed}");
+    assert!(idle < MAX_IDLE_BYTES, "{idle}");
+    assert!(sealed < MAX_SEALED_BYTES, "{sealed}");
 }
 
-/// The slope of a line through points, by least squares.
+/// Returns the slope of the least-squares line through points.
 fn slope(points: &[(f64, f64)]) -> f64 {
     let count = points.len() as f64;
     let mean = |of: fn(&(f64, f64)) -> f64| points.iter().map(of).sum::<f64>() / count;
@@ -130,7 +130,7 @@ fn slope(points: &[(f64, f64)]) -> f64 {
 }
 
 #[test]
-fn a_block_leaves_nothing_in_memory() {
+fn sealed_blocks_do_not_accumulate_in_memory() {
     let blocks = setting("ACTOREUM_MEMORY_BLOCKS", BLOCKS);
     let (process, node) = start(&["--cache", "1"]);
     let mine = |count: u64| {
@@ -142,7 +142,7 @@ fn a_block_leaves_nothing_in_memory() {
     let before = mine(WARM_UP);
     let after = mine(blocks);
     assert_eq!(http::block_number(node).unwrap(), WARM_UP + blocks);
-    // An early block and its state are there as ever.
+    // An early block and its state are still served.
     let early = http::call(node, "eth_getBlockByNumber", json!(["0x64", true])).unwrap();
     assert_eq!(early["number"], "0x64");
     let zero = format!("{:#042x}", 0);
@@ -154,11 +154,11 @@ fn a_block_leaves_nothing_in_memory() {
         megabytes(before),
         megabytes(after)
     );
-    assert!(a_block < A_BLOCK, "{a_block}");
+    assert!(a_block < MAX_BYTES_PER_BLOCK, "{a_block}");
 }
 
 #[test]
-fn one_second_blocks_let_it_grow_by_what_they_weigh() {
+fn memory_grows_only_by_the_size_of_one_second_blocks() {
     let seconds = setting("ACTOREUM_MEMORY_SECONDS", SECONDS);
     let (process, node) = start(&["--dev.period", "1"]);
     let from = http::call(node, "eth_accounts", json!([])).unwrap()[0].take();
@@ -170,15 +170,15 @@ fn one_second_blocks_let_it_grow_by_what_they_weigh() {
     }
     let head = http::block_number(node).unwrap();
     assert!(head > 0);
-    // Caches and arenas fill in the beginning.
+    // The first half is left out, since caches and arenas fill in it.
     let hourly = slope(&points[points.len() / 2..]) * 3_600.0;
     println!(
         "{head} blocks in {seconds} s: {:.1} MB in the end; {:.1} MB an hour",
         megabytes(process.resident_bytes()),
         hourly / 1e6
     );
-    // A short run says nothing of an hour.
+    // A short run does not predict an hour.
     if seconds > SECONDS {
-        assert!(hourly < HOURLY, "{hourly}");
+        assert!(hourly < MAX_HOURLY_GROWTH, "{hourly}");
     }
 }

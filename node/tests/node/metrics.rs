@@ -1,4 +1,4 @@
-//! `/metrics`, and the dashboard that is drawn of it: what a panel asks for must be there.
+//! `/metrics` and the dashboard: every metric and label that a panel queries must be exported.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{http, process::Running};
 
-/// Words of the query language that are not metrics.
+/// Keywords and functions of the query language (PromQL).
 const WORDS: [&str; 11] = [
     "and",
     "bool",
@@ -26,14 +26,14 @@ const WORDS: [&str; 11] = [
     "without",
 ];
 
-/// Values of each label of each metric.
+/// Values by label by metric.
 type Metrics = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 
 fn is_word(letter: char) -> bool {
     letter.is_ascii_alphanumeric() || "_:".contains(letter)
 }
 
-/// `name="value"` of a metric, `name!~"value"` of a query.
+/// A label `name="value"` of a metric, or a matcher such as `name!~"value"` of a query.
 #[derive(Debug, PartialEq)]
 struct Label {
     name: String,
@@ -79,8 +79,7 @@ fn read(page: &str) -> Metrics {
     metrics
 }
 
-/// What a query names: metrics with the labels that they are asked for, and labels that the
-/// result keeps.
+/// A parsed query: metrics with their label matchers, and the labels that the result keeps.
 #[derive(Debug, Default)]
 struct Query {
     metrics: Vec<(String, Vec<Label>)>,
@@ -127,7 +126,7 @@ fn parse(query: &str) -> Query {
     parsed
 }
 
-/// Asserts that the metrics hold all that a query names, and that its legend can be written.
+/// Asserts that the metrics and labels of a query exist, and that its legend can be rendered.
 fn check(metrics: &Metrics, query: &str, legend: &str) {
     let Query {
         metrics: asked,
@@ -166,7 +165,7 @@ fn check(metrics: &Metrics, query: &str, legend: &str) {
 }
 
 #[test]
-fn every_panel_of_the_dashboard_asks_for_what_a_running_node_tells() {
+fn every_dashboard_panel_queries_metrics_that_a_node_exports() {
     let mut process = Running::start(&[
         "--dev",
         "--ipcdisable",
@@ -212,7 +211,7 @@ fn every_panel_of_the_dashboard_asks_for_what_a_running_node_tells() {
 }
 
 #[test]
-fn a_query_is_taken_apart() {
+fn a_query_is_parsed_into_metrics_and_labels() {
     let query = parse(r#"sum by (a, b) (rate(m_total{x="1",y!~"2|3"}[5m])) / 2 > 0 or other"#);
     let names: Vec<&str> = query
         .metrics
@@ -227,12 +226,12 @@ fn a_query_is_taken_apart() {
 
 #[test]
 #[should_panic(expected = "there is no metric absent")]
-fn a_metric_that_is_not_there_is_noticed() {
+fn a_missing_metric_is_detected() {
     check(&read("present{label=\"1\"} 2"), "rate(absent[1m])", "");
 }
 
 #[test]
 #[should_panic(expected = "has no label other")]
-fn a_label_that_is_not_there_is_noticed() {
+fn a_missing_label_is_detected() {
     check(&read("present{label=\"1\"} 2"), r#"present{other="1"}"#, "");
 }

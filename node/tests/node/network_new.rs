@@ -1,4 +1,4 @@
-//! `network new`: what it writes runs.
+//! The command `network new`, and the network that it writes.
 
 use std::{
     ffi::OsStr,
@@ -18,14 +18,14 @@ use serde_json::Value;
 
 use crate::process::{Ended, actoreum, free_port, run};
 
-/// Longer than anything here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(90);
+/// Bound on each wait, longer than any step takes on a busy machine.
+const TIMEOUT: Duration = Duration::from_secs(90);
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
 }
 
-/// A script with its children, which end with it.
+/// A running start script. The script and its children are ended on drop.
 struct Script(Child);
 
 impl Script {
@@ -48,13 +48,13 @@ fn wait_for_line(log: &Path, text: &str) {
     let begun = Instant::now();
     while !fs::read_to_string(log).unwrap_or_default().contains(text) {
         let log = fs::read_to_string(log).unwrap_or_default();
-        assert!(begun.elapsed() < PATIENCE, "no {text:?} in {log}");
+        assert!(begun.elapsed() < TIMEOUT, "no {text:?} in {log}");
         thread::sleep(Duration::from_millis(50));
     }
 }
 
 #[test]
-fn a_new_network_of_one_signer_seals_as_its_script_starts_it() {
+fn the_script_of_a_new_network_starts_a_sealing_signer() {
     let parent = tempfile::tempdir().unwrap();
     let folder = parent.path().join("net");
     let dir = folder.to_str().unwrap();
@@ -76,10 +76,10 @@ fn a_new_network_of_one_signer_seals_as_its_script_starts_it() {
         "--dir",
         dir,
     ];
-    let told = run(&args).ok();
+    let output = run(&args).ok();
     assert!(
-        told.contains("start.sh") && told.contains("compose.yaml"),
-        "{told}"
+        output.contains("start.sh") && output.contains("compose.yaml"),
+        "{output}"
     );
     run(&args).fatal(&["not empty", "--dir"]);
 
@@ -144,7 +144,7 @@ fn a_new_network_has_its_genesis_keys_peers_and_scripts() {
     run(&["network", "new"]).fatal(&["--dir"]);
 }
 
-/// Runs a command line for somebody who has typed this at a terminal.
+/// Runs a command line on a terminal at which `typed` was typed.
 fn run_typed(args: &[&str], typed: &str) -> Ended {
     let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&keyboard).unwrap();
@@ -163,7 +163,7 @@ fn run_typed(args: &[&str], typed: &str) -> Ended {
 }
 
 #[test]
-fn a_folder_in_use_is_refused_before_anything_else_is_asked() {
+fn a_folder_in_use_is_refused_before_the_other_questions() {
     let parent = tempfile::tempdir().unwrap();
     fs::write(parent.path().join("something"), "mine").unwrap();
     let (used, fresh) = (parent.path(), parent.path().join("net"));
@@ -171,15 +171,15 @@ fn a_folder_in_use_is_refused_before_anything_else_is_asked() {
     let new = ["network", "new", "--accounts", "0", "--first-port", "64000"];
     let refused = run_typed(&[&new[..], &["--dir", used]].concat(), "");
     refused.fatal(&["not empty", "--dir"]);
-    assert!(!refused.stdout.contains("Who seals"), "{refused:?}");
+    assert!(!refused.stdout.contains("Consensus engine"), "{refused:?}");
 
-    // Who seals: nobody; then ethash. How many: one. The rest: as it is.
+    // The answers: an invalid engine, ethash, one node, and the defaults for the rest.
     let typed = format!("{used}\n{}\nnobody\nethash\n1\n\n\n", fresh.display());
-    let told = run_typed(&new, &typed).ok();
-    assert_eq!(told.matches("Folder [net]: ").count(), 2, "{told}");
-    assert_eq!(told.matches("not empty").count(), 1, "{told}");
-    assert!(told.contains("\"nobody\" is neither"), "{told}");
-    assert!(told.contains("start.sh"), "{told}");
+    let output = run_typed(&new, &typed).ok();
+    assert_eq!(output.matches("Folder [net]: ").count(), 2, "{output}");
+    assert_eq!(output.matches("not empty").count(), 1, "{output}");
+    assert!(output.contains("\"nobody\" is neither"), "{output}");
+    assert!(output.contains("start.sh"), "{output}");
     let genesis = fs::read_to_string(fresh.join("genesis.json")).unwrap();
     assert!(
         Genesis::from_json(&genesis)
@@ -192,7 +192,7 @@ fn a_folder_in_use_is_refused_before_anything_else_is_asked() {
 }
 
 #[test]
-fn ports_that_are_taken_are_named_with_what_to_do() {
+fn ports_in_use_are_named_with_a_remedy() {
     let parent = tempfile::tempdir().unwrap();
     let neighbours = || Some((free_port(), free_port())).filter(|(one, other)| one + 1 == *other);
     let (port, next) = std::iter::repeat_with(neighbours).flatten().next().unwrap();
@@ -210,12 +210,12 @@ fn ports_that_are_taken_are_named_with_what_to_do() {
         "--dir",
         folder,
     ];
-    let told = run(&args).ok();
-    let taken = format!("Warning: port {next} is taken");
-    let free = format!("Warning: port {port} is taken");
+    let output = run(&args).ok();
+    let taken = format!("Warning: port {next} is in use");
+    let free = format!("Warning: port {port} is in use");
     assert!(
-        told.contains(&taken) && told.contains("--first-port"),
-        "{told}"
+        output.contains(&taken) && output.contains("--first-port"),
+        "{output}"
     );
-    assert!(!told.contains(&free), "{told}");
+    assert!(!output.contains(&free), "{output}");
 }

@@ -1,4 +1,4 @@
-//! The admin page in a headless Chromium, as its reader meets it.
+//! The admin page in a headless Chromium.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::{browser::Page, http, process::Running};
 
 const FILTERS: &str = "node/followers/filters";
-/// Longer than the time between two redraws: a press under way must survive them.
+/// Longer than the time between two redraws, which must not interrupt a press.
 const LONG_PRESS: Duration = Duration::from_millis(1_500);
 
 fn dev_chain() -> (Running, String) {
@@ -24,12 +24,12 @@ fn dev_chain() -> (Running, String) {
     (node, origin)
 }
 
-/// An expression: the text of a part of an actor's row in the tree.
+/// Returns a JavaScript expression for the text of a part of an actor's row in the tree.
 fn cell(path: &str, part: &str) -> String {
     format!("document.querySelector('[data-path=\"{path}\"] {part}')?.innerText")
 }
 
-/// An expression: the figure under a heading of an actor's row.
+/// Returns a JavaScript expression for the figure under a heading of an actor's row.
 fn figure(path: &str, label: &str) -> String {
     format!(
         "[...document.querySelectorAll('[data-path=\"{path}\"] .num')]\
@@ -38,7 +38,7 @@ fn figure(path: &str, label: &str) -> String {
 }
 
 #[test]
-fn an_actor_that_is_crashed_on_the_page_comes_back_on_the_page() {
+fn the_page_shows_the_restart_of_an_actor_that_it_crashed() {
     let (node, origin) = dev_chain();
     let Some(mut page) = Page::open(&origin) else {
         return;
@@ -59,10 +59,10 @@ fn an_actor_that_is_crashed_on_the_page_comes_back_on_the_page() {
     assert_eq!(
         page.value("document.querySelectorAll('.why').length"),
         1,
-        "nobody else was touched"
+        "no other actor has failed"
     );
 
-    // The rest without a mouse.
+    // The rest uses the keyboard only.
     let focus = format!("document.querySelector('[data-path=\"{FILTERS}\"]').focus()");
     page.value(&focus);
     page.key("Enter");
@@ -86,7 +86,7 @@ fn an_actor_that_is_crashed_on_the_page_comes_back_on_the_page() {
 }
 
 #[test]
-fn the_page_fits_a_phone_has_two_colour_schemes_and_loads_nothing_from_elsewhere() {
+fn the_page_fits_a_phone_in_both_schemes_without_external_loads() {
     let (_node, origin) = dev_chain();
     let Some(mut page) = Page::open(&origin) else {
         return;

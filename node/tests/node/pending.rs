@@ -1,4 +1,4 @@
-//! What is pending at a node that seals nothing.
+//! The pending block and pending logs of a node without mining.
 
 use std::time::{Duration, Instant};
 
@@ -9,8 +9,8 @@ use crate::chains::{self, CHAIN_ID};
 use crate::http;
 use crate::process::Running;
 
-/// Longer than anything here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(90);
+/// Bound on each wait, longer than any step takes on a busy machine.
+const TIMEOUT: Duration = Duration::from_secs(90);
 const RECEIVER: Address = Address::repeat_byte(0x77);
 
 fn transfer(key: &SecretKey, nonce: u64) -> Value {
@@ -30,21 +30,13 @@ fn transfer(key: &SecretKey, nonce: u64) -> Value {
 }
 
 #[test]
-fn a_node_that_seals_nothing_knows_the_state_after_what_is_pending() {
+fn a_node_without_mining_serves_the_pending_state() {
     let key = SecretKey::random();
     let sender = key.address();
     let alloc = json!({hex::encode(sender): {"balance": "0xde0b6b3a7640000"}});
     let folder = tempfile::tempdir().unwrap();
     let datadir = chains::init(folder.path(), &chains::foreign_genesis(alloc));
-    let mut process = Running::start(&[
-        "--datadir",
-        &datadir,
-        "--ipcdisable",
-        "--http",
-        "--http.port",
-        "0",
-    ]);
-    let node = process.wait_for_http();
+    let (_process, node) = Running::start_http(&datadir, &[]);
     let call = |method: &str, params: Value| http::call(node, method, params).unwrap();
     let sent: Vec<Value> = (0..2)
         .map(|nonce| call("eth_sendRawTransaction", json!([transfer(&key, nonce)])))
@@ -58,7 +50,7 @@ fn a_node_that_seals_nothing_knows_the_state_after_what_is_pending() {
     let pending = call("eth_getBlockByNumber", json!(["pending", false]));
     assert_eq!(pending["number"], "0x1");
     assert_eq!(pending["transactions"], json!(sent));
-    // BALANCE of the receiver, returned: code that is deployed for the call alone.
+    // Init code, run by the call alone, that returns BALANCE of the receiver.
     let code = format!("0x73{}3160005260206000f3", hex::encode(RECEIVER));
     let balance = call(
         "eth_call",
@@ -69,21 +61,12 @@ fn a_node_that_seals_nothing_knows_the_state_after_what_is_pending() {
 }
 
 #[test]
-fn logs_of_what_is_pending_are_told_to_who_wants_them() {
+fn pending_logs_are_delivered_to_pending_filters_only() {
     let key = SecretKey::random();
     let alloc = json!({hex::encode(key.address()): {"balance": "0xde0b6b3a7640000"}});
     let folder = tempfile::tempdir().unwrap();
     let datadir = chains::init(folder.path(), &chains::foreign_genesis(alloc));
-    let args = [
-        "--datadir",
-        &datadir,
-        "--ipcdisable",
-        "--http",
-        "--http.port",
-        "0",
-    ];
-    let mut process = Running::start(&args);
-    let node = process.wait_for_http();
+    let (process, node) = Running::start_http(&datadir, &[]);
     let call = |method: &str, params: Value| http::call(node, method, params).unwrap();
     let [pending, also, mined] = [
         json!({"fromBlock": "pending", "toBlock": "pending"}),
@@ -92,7 +75,7 @@ fn logs_of_what_is_pending_are_told_to_who_wants_them() {
     ];
     let filters = [&pending, &also, &mined].map(|range| call("eth_newFilter", json!([range])));
     let changes = |filter: &Value| call("eth_getFilterChanges", json!([filter]));
-    // PUSH1 7, PUSH1 0, PUSH1 0, LOG1: by a contract that is about to be made.
+    // Init code that emits a log: PUSH1 7, PUSH1 0, PUSH1 0, LOG1.
     let mut sent = Vec::new();
     for nonce in 0..2 {
         let payload = TxPayload::Legacy(LegacyTx {
@@ -112,12 +95,12 @@ fn logs_of_what_is_pending_are_told_to_who_wants_them() {
                 if told != json!([]) {
                     break told;
                 }
-                assert!(begun.elapsed() < PATIENCE, "nothing is told");
+                assert!(begun.elapsed() < TIMEOUT, "no pending log is delivered");
             };
             assert_eq!(
                 told.as_array().unwrap().len(),
                 1,
-                "what was told is not told again"
+                "a log is delivered only once"
             );
             assert_eq!(told[0]["transactionHash"], sent[nonce as usize]);
             assert_eq!(told[0]["blockNumber"], "0x1");
@@ -148,30 +131,20 @@ fn logs_of_what_is_pending_are_told_to_who_wants_them() {
 }
 
 #[test]
-fn what_is_pending_is_shown_by_index_raw_and_traced() {
+fn pending_transactions_are_served_by_index_raw_and_traced() {
     let key = SecretKey::random();
     let alloc = json!({hex::encode(key.address()): {"balance": "0xde0b6b3a7640000"}});
     let folder = tempfile::tempdir().unwrap();
     let datadir = chains::init(folder.path(), &chains::foreign_genesis(alloc));
-    let args = [
-        "--datadir",
-        &datadir,
-        "--ipcdisable",
-        "--http",
-        "--http.port",
-        "0",
-        "--http.api",
-        "eth,debug",
-    ];
-    let mut process = Running::start(&args);
-    let node = process.wait_for_http();
+    let (_process, node) = Running::start_http(&datadir, &["--http.api", "eth,debug"]);
     let call = |method: &str, params: Value| http::call(node, method, params).unwrap();
     let raw: Vec<Value> = (0..2).map(|nonce| transfer(&key, nonce)).collect();
     let sent: Vec<Value> = raw
         .iter()
         .map(|raw| call("eth_sendRawTransaction", json!([raw])))
         .collect();
-    // PUSH1 9, PUSH2 0x1000, MSTORE, SSTORE of the same, LOG0: memory, storage and a log.
+    // Init code that uses memory and storage and emits a log: PUSH1 9, PUSH2 0x1000, MSTORE, SSTORE
+    // of the same, LOG0.
     let payload = TxPayload::Legacy(LegacyTx {
         chain_id: Some(CHAIN_ID),
         nonce: 2,
@@ -242,7 +215,8 @@ fn what_is_pending_is_shown_by_index_raw_and_traced() {
     assert_eq!((traced.len(), &traced[2]["txHash"]), (3, &created));
     let steps = &traced[2]["result"]["structLogs"];
     assert_eq!(steps.as_array().unwrap().len(), 7);
-    // Under these rules geth had memory unless it was told not to, in the words of any geth.
+    // Under these rules geth traced memory unless the options disabled it. The option names of all
+    // versions of geth are accepted.
     let words = |traced: &Value| {
         let memory = &traced[2]["result"]["structLogs"][4]["memory"];
         memory.as_array().map(Vec::len)
@@ -269,12 +243,12 @@ fn what_is_pending_is_shown_by_index_raw_and_traced() {
     assert_eq!(call("eth_blockNumber", json!([])), "0x0");
 }
 
-/// Adds one to its slot 0 whenever it is called.
+/// Code that adds one to its slot 0 on each call.
 const COUNTER_CODE: &str = "0x60005460010160005500";
 const COUNTER: Address = Address::repeat_byte(0xcc);
 
-/// A node with four transactions in its pool: two transfers, a call of the counter, and the making of
-/// a contract with the code `01`.
+/// A node with four transactions in its pool: two transfers, a call of the counter, and the
+/// creation of a contract with the code `01`.
 struct PendingNode {
     _process: Running,
     _folder: tempfile::TempDir,
@@ -296,10 +270,7 @@ impl PendingNode {
             genesis["config"][format!("{fork}Block")] = json!(0);
         }
         let datadir = chains::init(folder.path(), &genesis);
-        let api = ["--http.port", "0", "--http.api", "eth,debug"];
-        let base = ["--datadir", &datadir, "--ipcdisable", "--http"];
-        let mut process = Running::start(&[&base[..], &api].concat());
-        let address = process.wait_for_http();
+        let (process, address) = Running::start_http(&datadir, &["--http.api", "eth,debug"]);
         let deploy = [0x60, 1, 0x60, 0, 0x53, 0x60, 1, 0x60, 0, 0xf3].to_vec();
         for (nonce, to, input) in [
             (0, Some(RECEIVER), Vec::new()),
@@ -334,7 +305,7 @@ impl PendingNode {
 }
 
 #[test]
-fn every_method_with_a_block_knows_what_is_pending() {
+fn every_method_with_a_block_serves_the_pending_block() {
     let node = PendingNode::start();
     let sender = node.sender;
     let created = sender.create(3);
@@ -346,12 +317,12 @@ fn every_method_with_a_block_knows_what_is_pending() {
     let itself = item("");
     let length = |result: Value| Some(json!(result.as_array().map_or(0, Vec::len)));
     type Part<'a> = &'a dyn Fn(Value) -> Option<Value>;
-    // What stands before the block and behind it; the part that is looked at; what it is at the
-    // head and at the pending block.
+    // Method, parameters before and after the block, the compared part of the result, and its
+    // values at the head and at the pending block.
     type Row<'a> = (&'a str, Vec<Value>, Vec<Value>, Part<'a>, [Value; 2]);
     let number = item("/number");
     let slot = item("/storageProof/0/value");
-    // To write a slot costs 20,000 gas where it was zero, and 5,000 where it was not.
+    // A write to a slot costs 20,000 gas if it was zero, and 5,000 otherwise.
     let is_cheap = |gas: Value| {
         let digits = gas.as_str()?.strip_prefix("0x")?;
         let gas = u64::from_str_radix(digits, 16).ok()?;

@@ -1,7 +1,7 @@
-//! A flood of transactions from distinct senders, over JSON-RPC: honest ones stay, and memory
-//! stays within what the operator allows.
+//! A flood of transactions from distinct senders over JSON-RPC: honest transactions stay in the
+//! pool, and memory stays within the operator's limit.
 //!
-//! `ACTOREUM_STRANGERS` is the number of senders.
+//! `ACTOREUM_FLOOD_SENDERS` sets the number of senders.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -14,12 +14,12 @@ use crate::chains::{self, CHAIN_ID};
 use crate::http;
 use crate::process::Running;
 
-const STRANGERS: u64 = 20_000;
-/// Requests in a batch.
+const SENDERS: u64 = 20_000;
+/// Number of requests in a batch.
 const BATCH: usize = 100;
-/// Megabytes that the pool may take: less than its slots allow.
+/// Memory limit of the pool in megabytes, less than its slots would take.
 const POOL: u64 = 4;
-/// Megabytes that caches, buffers and the allocator take beside it.
+/// Limit of the growth of caches, buffers and the allocator, in megabytes.
 const REST: u64 = 60;
 const HONEST_ACCOUNTS: u32 = 8;
 const HONEST_EACH: u64 = 16;
@@ -39,15 +39,16 @@ fn encoded(transaction: &Transaction) -> Value {
     json!(format!("0x{}", hex::encode(transaction.encode_2718())))
 }
 
-/// Transactions of distinct senders, with their addresses: every r that is on the curve makes a
-/// signature of somebody. Half pay a little less than the honest ones, half pay a lot and have to
-/// wait for an earlier nonce.
-fn strangers(count: u64) -> Vec<(Address, Value)> {
+/// Returns transactions of distinct senders, with their addresses: every `r` on the curve gives a
+/// signature of some sender. Half pay a little less than the honest ones; half pay a lot and are
+/// queued behind a missing nonce.
+fn flood(count: u64) -> Vec<(Address, Value)> {
     let some = |from: u64| {
         let transactions = (from..2 * count).step_by(2).filter_map(|index| {
-            let payload = match index % 4 < 2 {
-                true => transfer(0, 99),
-                false => transfer(1, 1_000_000),
+            let payload = if index % 4 < 2 {
+                transfer(0, 99)
+            } else {
+                transfer(1, 1_000_000)
             };
             let signature = Signature {
                 y_parity: false,
@@ -79,7 +80,7 @@ fn honest() -> Vec<(Address, Value)> {
     all.collect()
 }
 
-/// Submits in batches; the answers.
+/// Submits transactions in batches; returns the answers.
 fn submit(node: SocketAddr, transactions: &[(Address, Value)]) -> Vec<Value> {
     let mut answers = Vec::new();
     for batch in transactions.chunks(BATCH) {
@@ -98,10 +99,10 @@ fn status(node: SocketAddr) -> Value {
 }
 
 #[test]
-fn strangers_push_out_no_honest_transaction_and_take_no_more_memory_than_allowed() {
-    let count = std::env::var("ACTOREUM_STRANGERS").map(|it| it.parse().unwrap());
-    let (strangers, honest) = (strangers(count.unwrap_or(STRANGERS)), honest());
-    let accounts = strangers.iter().chain(&honest).map(|(address, _)| {
+fn a_flood_evicts_no_honest_transaction_and_stays_within_memory() {
+    let count = std::env::var("ACTOREUM_FLOOD_SENDERS").map(|it| it.parse().unwrap());
+    let (flood, honest) = (flood(count.unwrap_or(SENDERS)), honest());
+    let accounts = flood.iter().chain(&honest).map(|(address, _)| {
         let address = hex::encode(address);
         (address, json!({"balance": "0xde0b6b3a7640000"}))
     });
@@ -120,10 +121,10 @@ fn strangers_push_out_no_honest_transaction_and_take_no_more_memory_than_allowed
         "0",
         "--http.api",
         "eth,txpool",
-        // The accounts of a million senders would fill any cache of the database.
+        // The cache is small, since the accounts of a million senders would fill any cache.
         "--cache",
         "16",
-        // All are treated like those of peers.
+        // All transactions are treated like those of peers.
         "--txpool.nolocals",
         "--txpool.memory",
         &memory,
@@ -136,21 +137,21 @@ fn strangers_push_out_no_honest_transaction_and_take_no_more_memory_than_allowed
     );
     let before = process.resident_bytes();
 
-    let answers = submit(node, &strangers);
+    let answers = submit(node, &flood);
     let taken = answers.iter().filter(|it| it["result"].is_string()).count();
     let grown = process.resident_bytes().saturating_sub(before) >> 20;
     println!(
-        "{} strangers, {taken} of them taken for a while, {}, {grown} MB more",
-        strangers.len(),
+        "{} senders, {taken} transactions accepted for a while, {}, {grown} MB more",
+        flood.len(),
         status(node)
     );
-    assert!(taken > 0 && taken < strangers.len());
+    assert!(taken > 0 && taken < flood.len());
     assert!(grown < POOL + REST, "{grown} MB");
     for (address, _) in honest.iter().step_by(HONEST_EACH as usize) {
         let of_it = http::call(node, "txpool_contentFrom", json!([address])).unwrap();
         let pending = of_it["pending"].as_object().unwrap();
         assert_eq!(pending.len() as u64, HONEST_EACH, "{of_it}");
-        // Nobody seals here.
+        // Nothing is sealed, so the latest nonce stays 0.
         for (at, nonce) in [("latest", 0), ("pending", HONEST_EACH)] {
             let counted = http::call(node, "eth_getTransactionCount", json!([address, at]));
             assert_eq!(counted.unwrap(), json!(format!("{nonce:#x}")), "{at}");

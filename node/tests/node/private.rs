@@ -1,5 +1,5 @@
-//! What the node makes on a disk that others use too: folders for its user alone, nothing left over,
-//! no core dumps.
+//! Privacy on a shared disk: folders are readable by the node's user only, nothing is left over, no
+//! core dumps are written.
 
 use std::{
     fs,
@@ -15,7 +15,7 @@ use crate::{
     process::{Running, alone, run},
 };
 
-/// A command line under an umask that takes nothing away.
+/// Returns a command that runs with an umask of 0.
 fn under_open_umask(command: &Command) -> Command {
     let mut shell = Command::new("sh");
     shell.args(["-c", "umask 0; exec \"$0\" \"$@\""]);
@@ -33,7 +33,7 @@ fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
 }
 
-/// Everything below a folder.
+/// Collects all files and folders below a folder.
 fn all_below(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -62,7 +62,7 @@ fn start_dev(temporary: &Path) -> Running {
 }
 
 #[test]
-fn a_dev_folder_is_private_and_goes_also_after_a_kill() {
+fn a_dev_folder_is_private_and_removed_even_after_a_kill() {
     let temporary = tempfile::tempdir().unwrap();
     let killed = start_dev(temporary.path());
     let left = dev_folders(temporary.path());
@@ -70,13 +70,13 @@ fn a_dev_folder_is_private_and_goes_also_after_a_kill() {
     assert_eq!(mode(&left[0]), 0o700);
     assert_eq!(mode(&left[0].join("keystore")), 0o700);
     killed.kill();
-    assert!(left[0].exists(), "nobody was there to remove it");
+    assert!(left[0].exists(), "a killed node removes nothing");
 
     let node = start_dev(temporary.path());
     assert!(!left[0].exists(), "the next start removes it");
     let living = dev_folders(temporary.path());
     let second = start_dev(temporary.path());
-    assert!(living[0].exists(), "that of a node that runs stays");
+    assert!(living[0].exists(), "the folder of a running node stays");
     for node in [node, second] {
         node.signal("TERM");
         node.wait().ok();
@@ -85,7 +85,7 @@ fn a_dev_folder_is_private_and_goes_also_after_a_kill() {
 }
 
 #[test]
-fn a_data_directory_is_its_owners_alone_whatever_the_umask() {
+fn a_data_directory_is_private_whatever_the_umask() {
     let folder = tempfile::tempdir().unwrap();
     let (datadir, genesis) = (
         folder.path().join("a/b"),
@@ -121,7 +121,7 @@ fn a_data_directory_is_its_owners_alone_whatever_the_umask() {
 }
 
 #[test]
-fn a_new_networks_secrets_are_its_owners_alone() {
+fn the_secrets_of_a_new_network_are_private() {
     let folder = tempfile::tempdir().unwrap();
     let network = folder.path().join("net");
     let args = [
@@ -148,14 +148,14 @@ fn a_new_networks_secrets_are_its_owners_alone() {
         secrets += u32::from(is_secret);
         assert!(!is_secret || mode(&path) == 0o600, "{}", path.display());
         assert!(!name.ends_with(".tmp"), "{}", path.display());
-        // Below the database its engine decides, and nobody else gets there.
+        // The modes inside of the database's folder are the engine's. The folder itself is private.
         let is_ours = path.is_dir() && !path.to_str().unwrap().contains("chaindata/");
         assert!(!is_ours || mode(&path) == 0o700, "{}", path.display());
     }
     assert!(secrets >= 5, "{secrets}");
 }
 
-/// The soft limit of a process for core files.
+/// Returns the soft limit of a process for core files.
 #[cfg(target_os = "linux")]
 fn core_limit(process: &str) -> String {
     let limits = fs::read_to_string(format!("/proc/{process}/limits")).unwrap();
@@ -184,13 +184,13 @@ fn a_node_writes_no_core_dump_unless_it_is_allowed() {
     let node = start(&[]);
     assert_eq!(core_limit(&node.id().to_string()), "0");
     node.signal("ABRT");
-    let ended = node.ended_how();
+    let ended = node.exit_status();
     assert!(ended.signal().is_some() && !ended.core_dumped(), "{ended}");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
 #[test]
-fn dev_in_a_foreign_keystore_refuses_before_it_writes_a_key() {
+fn a_failed_dev_start_writes_no_key_to_another_keystore() {
     let folder = tempfile::tempdir().unwrap();
     let (datadir, keystore) = (folder.path().join("data"), folder.path().join("keys"));
     for (more, part) in [

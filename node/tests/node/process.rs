@@ -1,4 +1,4 @@
-//! The binary as a process.
+//! Runs the binary under test as a process and reads its output.
 
 use std::{
     ffi::OsStr,
@@ -16,8 +16,8 @@ use std::{
 
 use parking_lot::Mutex;
 
-/// Longer than anything here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(240);
+/// Bound on each wait, longer than any step takes on a busy machine.
+const TIMEOUT: Duration = Duration::from_secs(240);
 
 /// The binary under test: `ACTOREUM_BIN`, or the one that cargo built for this test.
 fn binary() -> PathBuf {
@@ -25,7 +25,7 @@ fn binary() -> PathBuf {
         .map_or_else(|| env!("CARGO_BIN_EXE_actoreum").into(), PathBuf::from)
 }
 
-/// A command line whose home is nobody's, and whose log is what an operator's is.
+/// Returns a command line with a home folder that does not exist and with the default log settings.
 pub fn actoreum(args: &[impl AsRef<OsStr>]) -> Command {
     let mut command = Command::new(binary());
     command
@@ -37,14 +37,28 @@ pub fn actoreum(args: &[impl AsRef<OsStr>]) -> Command {
     command
 }
 
-/// A node that takes any free port and looks for nobody, unless `args` say otherwise.
+/// Returns the command line of a node with any free port and without discovery, unless `args` say
+/// otherwise.
 pub fn alone(args: &[impl AsRef<OsStr>]) -> Command {
     let first = ["--port", "0", "--nodiscover", "--nat", "none"].map(OsStr::new);
     let args = first.into_iter().chain(args.iter().map(AsRef::as_ref));
     actoreum(&args.collect::<Vec<_>>())
 }
 
-/// What a process that has ended left behind.
+/// Returns the command line of [`alone`] with JSON-RPC over HTTP at any free port and without IPC.
+pub fn http_only(datadir: &str, more: &[&str]) -> Command {
+    let args = [
+        "--datadir",
+        datadir,
+        "--ipcdisable",
+        "--http",
+        "--http.port",
+        "0",
+    ];
+    alone(&[&args[..], more].concat())
+}
+
+/// Exit code and output of a process that has ended.
 #[derive(Debug)]
 pub struct Ended {
     pub code: Option<i32>,
@@ -52,7 +66,7 @@ pub struct Ended {
     pub stderr: String,
 }
 
-/// Runs a command line to its end.
+/// Runs a command line until it exits.
 pub fn run(args: &[impl AsRef<OsStr>]) -> Ended {
     let output = actoreum(args).output().unwrap();
     Ended {
@@ -63,7 +77,7 @@ pub fn run(args: &[impl AsRef<OsStr>]) -> Ended {
 }
 
 impl Ended {
-    /// Asserts success; the standard output.
+    /// Asserts success; returns the standard output.
     #[track_caller]
     pub fn ok(self) -> String {
         assert_eq!(self.code, Some(0), "{self:#?}");
@@ -71,7 +85,8 @@ impl Ended {
         self.stdout
     }
 
-    /// Asserts exit code 1 and one line that begins with `Fatal: `, which holds each of `parts`.
+    /// Asserts exit code 1 and a single line that begins with `Fatal: ` and contains each of
+    /// `parts`.
     #[track_caller]
     pub fn fatal(&self, parts: &[&str]) {
         assert_eq!(self.code, Some(1), "{self:#?}");
@@ -94,7 +109,7 @@ impl Ended {
     }
 }
 
-/// A running process, whose log is read all the time. Killed when dropped.
+/// A running process whose log is collected by a thread. It is killed on drop.
 pub struct Running {
     child: Child,
     pub begun: Instant,
@@ -103,9 +118,18 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts [`alone`].
+    /// Starts a node with the command line of [`alone`].
     pub fn start(args: &[impl AsRef<OsStr>]) -> Self {
         Self::start_command(alone(args))
+    }
+
+    /// Starts a node with the command line of [`http_only`]; returns it with the address of its
+    /// JSON-RPC server.
+    #[track_caller]
+    pub fn start_http(datadir: &str, more: &[&str]) -> (Self, SocketAddr) {
+        let mut process = Self::start_command(http_only(datadir, more));
+        let address = process.wait_for_http();
+        (process, address)
     }
 
     pub fn start_command(mut command: Command) -> Self {
@@ -131,13 +155,13 @@ impl Running {
         }
     }
 
-    /// The first line with `text` in it, where there is one by now.
+    /// Returns the first line of the log so far that contains `text`.
     pub fn line(&self, text: &str) -> Option<String> {
         let log = self.log.lock();
         log.iter().find(|line| line.contains(text)).cloned()
     }
 
-    /// All lines with `text` in them, by now.
+    /// Returns all lines of the log so far that contain `text`.
     pub fn lines(&self, text: &str) -> Vec<String> {
         let log = self.log.lock();
         log.iter()
@@ -146,7 +170,7 @@ impl Running {
             .collect()
     }
 
-    /// Waits for a line with `text` in it.
+    /// Waits for a line of the log that contains `text`.
     #[track_caller]
     pub fn wait_for(&mut self, text: &str) -> String {
         let begun = Instant::now();
@@ -154,24 +178,24 @@ impl Running {
             if let Some(line) = self.line(text) {
                 return line;
             }
-            let is_over = self.has_ended() || begun.elapsed() > PATIENCE;
+            let is_over = self.has_ended() || begun.elapsed() > TIMEOUT;
             assert!(!is_over, "no line {text:?}: {:#?}", self.log.lock());
             thread::sleep(Duration::from_millis(1));
         }
     }
 
-    /// Where the JSON-RPC server listens, once it does.
+    /// Returns the address of the JSON-RPC server, if it listens already.
     pub fn http(&self) -> Option<SocketAddr> {
         self.line("HTTP endpoint opened").map(|line| address(&line))
     }
 
-    /// Where the admin page listens.
+    /// Waits for the admin page; returns its address.
     #[track_caller]
     pub fn wait_for_admin(&mut self) -> SocketAddr {
         address(&self.wait_for("admin page opened"))
     }
 
-    /// Where the JSON-RPC server listens.
+    /// Waits for the JSON-RPC server; returns its address.
     #[track_caller]
     pub fn wait_for_http(&mut self) -> SocketAddr {
         address(&self.wait_for("HTTP endpoint opened"))
@@ -181,12 +205,12 @@ impl Running {
         self.child.try_wait().unwrap().is_some()
     }
 
-    /// Waits for the end; how the process ended, a signal included.
-    pub fn ended_how(mut self) -> std::process::ExitStatus {
+    /// Waits for the end; returns the exit status, which includes a signal.
+    pub fn exit_status(mut self) -> std::process::ExitStatus {
         self.child.wait().unwrap()
     }
 
-    /// The process's number.
+    /// Returns the process id.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
@@ -202,13 +226,13 @@ impl Running {
         self.child.wait().unwrap();
     }
 
-    /// Waits for the end.
+    /// Waits for the end; returns the exit code and the log.
     #[track_caller]
     pub fn wait(mut self) -> Ended {
         let begun = Instant::now();
         while !self.has_ended() {
             let log = self.log.lock();
-            assert!(begun.elapsed() < PATIENCE, "does not end: {log:#?}");
+            assert!(begun.elapsed() < TIMEOUT, "does not end: {log:#?}");
             drop(log);
             thread::sleep(Duration::from_millis(2));
         }
@@ -222,14 +246,23 @@ impl Running {
         }
     }
 
-    /// Resident memory, in bytes.
+    /// Returns the resident memory, in bytes.
     pub fn resident_bytes(&self) -> u64 {
         self.status_bytes("VmRSS:")
     }
 
-    /// The most resident memory so far, in bytes.
+    /// Returns the peak of the resident memory so far, in bytes.
     pub fn peak_bytes(&self) -> u64 {
         self.status_bytes("VmHWM:")
+    }
+
+    /// Returns the processor time that the process has used so far.
+    pub fn processor_time(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        let (_, fields) = stat.rsplit_once(')').unwrap();
+        let fields: Vec<&str> = fields.split_whitespace().collect();
+        let ticks = |index: usize| fields[index].parse::<u64>().unwrap();
+        Duration::from_millis((ticks(11) + ticks(12)) * 10)
     }
 
     fn status_bytes(&self, field: &str) -> u64 {
@@ -245,13 +278,13 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It may have ended already.
+        // The process may have exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// The address in a line of the log, for people or as JSON: `… url=http://127.0.0.1:1234`.
+/// Returns the address in a line of the log, as text or as JSON: `… url=http://127.0.0.1:1234`.
 fn address(line: &str) -> SocketAddr {
     let (_, rest) = line.split_once("http://").unwrap();
     let is_part = |letter: char| letter.is_ascii_digit() || ".:".contains(letter);
@@ -259,8 +292,8 @@ fn address(line: &str) -> SocketAddr {
     rest[..end].parse().unwrap()
 }
 
-/// A port that nobody listens on, by now: not one of those that the kernel gives to whoever asks
-/// for any, and each time another one.
+/// Returns a port on which no process listens at the moment, outside of the range of ephemeral
+/// ports, and another one on each call.
 pub fn free_port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let is_free = |port: u16| {

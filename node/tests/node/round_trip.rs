@@ -1,4 +1,4 @@
-//! `init`, `import`, `export`, `dumpconfig`, `removedb`: what goes in comes out.
+//! Round trips of `init`, `import`, `export`, `dumpconfig` and `removedb`.
 
 use std::{fs, io::Read, process::Stdio};
 
@@ -58,7 +58,7 @@ fn an_export_is_byte_for_byte_what_was_imported() {
 }
 
 #[test]
-fn blocks_that_are_there_already_are_passed_over() {
+fn an_import_skips_known_blocks() {
     let Some(chain) = chains::mainnet() else {
         return;
     };
@@ -71,7 +71,7 @@ fn blocks_that_are_there_already_are_passed_over() {
 }
 
 #[test]
-fn clique_blocks_come_out_as_they_went_in() {
+fn exported_clique_blocks_equal_the_imported_blocks() {
     let Some(chain) = chains::clique() else {
         return;
     };
@@ -109,7 +109,7 @@ fn what_dumpconfig_prints_reads_back() {
 }
 
 #[test]
-fn removedb_takes_the_blocks_and_leaves_the_keys() {
+fn removedb_removes_the_blocks_and_keeps_the_keys() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let (datadir, genesis) = (path("data"), path("genesis.json"));
@@ -124,7 +124,7 @@ fn removedb_takes_the_blocks_and_leaves_the_keys() {
         asked.contains("[y/N]") && asked.contains("aborted"),
         "{asked}"
     );
-    assert!(chains::sound_head(folder.path().join("data").as_path()).is_some());
+    assert!(chains::verified_head(folder.path().join("data").as_path()).is_some());
 
     let mut command = actoreum(&["removedb", "--datadir", &datadir]);
     let mut child = command
@@ -134,7 +134,7 @@ fn removedb_takes_the_blocks_and_leaves_the_keys() {
         .unwrap();
     std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"y\n").unwrap();
     assert!(child.wait().unwrap().success());
-    assert!(chains::sound_head(folder.path().join("data").as_path()).is_none());
+    assert!(chains::verified_head(folder.path().join("data").as_path()).is_none());
     assert_eq!(fs::read_to_string(&key).unwrap(), "{}");
 
     let nothing = run(&["removedb", "--force", "--datadir", &datadir]).ok();
@@ -142,7 +142,7 @@ fn removedb_takes_the_blocks_and_leaves_the_keys() {
 }
 
 #[test]
-fn version_license_and_help_say_what_they_should() {
+fn version_license_and_help_print_the_expected_text() {
     let version = run(&["version"]).ok();
     assert!(version.starts_with("Actoreum\nVersion: 0."), "{version}");
     assert!(run(&["license"]).ok().contains("Apache"));

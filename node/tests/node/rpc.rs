@@ -1,4 +1,4 @@
-//! Calls and estimates as wallets make them, against the development chain.
+//! Calls and gas estimates as wallets make them, on the development chain.
 
 use std::net::SocketAddr;
 
@@ -10,7 +10,7 @@ const SOMEBODY: &str = "0x2222222222222222222222222222222222222222";
 const TARGET: &str = "0x7777777777777777777777777777777777777777";
 const IDENTITY: &str = "0x0000000000000000000000000000000000000004";
 
-/// The result, or code and text of the error.
+/// Calls a method; returns the result, or the code and the text of the error.
 fn answer(address: SocketAddr, method: &str, params: Value) -> Result<Value, (i64, String)> {
     let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
     let (_, answer) = http::request(address, "POST", "/", &body.to_string()).unwrap();
@@ -38,7 +38,7 @@ fn start() -> (Running, SocketAddr) {
 }
 
 #[test]
-fn gas_is_estimated_for_senders_that_are_not_rich() {
+fn gas_is_estimated_for_senders_with_little_ether() {
     let (_node, address) = start();
     let call = |method: &str, params: Value| answer(address, method, params);
     // 0.01 ether.
@@ -62,9 +62,9 @@ fn gas_is_estimated_for_senders_that_are_not_rich() {
         let listed = call("eth_createAccessList", json!([with(price.clone())])).unwrap();
         assert_eq!(listed["gasUsed"], "0x5208", "{price}");
     }
-    // What it has buys 10,000 gas.
-    let dear = with(json!({"gasPrice": "0xe8d4a51000"}));
-    let (code, text) = call("eth_estimateGas", json!([dear])).unwrap_err();
+    // The sender's balance buys 10,000 gas.
+    let expensive = with(json!({"gasPrice": "0xe8d4a51000"}));
+    let (code, text) = call("eth_estimateGas", json!([expensive])).unwrap_err();
     assert_eq!(code, -32000);
     assert!(
         text.starts_with("gas required exceeds allowance (9999)"),
@@ -83,7 +83,7 @@ fn gas_is_estimated_for_senders_that_are_not_rich() {
 }
 
 #[test]
-fn a_call_goes_by_input_and_a_transaction_that_differs_is_refused() {
+fn calls_prefer_input_and_transactions_refuse_unequal_data() {
     let (_node, address) = start();
     let call = |method: &str, params: Value| answer(address, method, params);
     let both = json!({"to": IDENTITY, "data": "0x02", "input": "0x01"});
@@ -139,11 +139,11 @@ fn overrides_move_and_replace_precompiles() {
 }
 
 #[test]
-fn the_kzg_setup_is_loaded_before_a_blob_comes() {
+fn the_kzg_setup_is_loaded_before_the_first_blob() {
     let args = ["--dev", "--http", "--http.port", "0", "--verbosity", "4"];
     let mut node = Running::start(&args);
     node.wait_for("KZG setup loaded");
-    // Not before the node serves.
+    // The setup is loaded only after the node serves requests.
     let position = |text: &str| {
         let lines = node.lines("");
         lines.iter().position(|line| line.contains(text)).unwrap()

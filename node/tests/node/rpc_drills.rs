@@ -1,4 +1,4 @@
-//! Clients that hold what others need, or leave while their work runs.
+//! Clients that hold connections, or disconnect while their work runs.
 
 use std::{
     io::{Read, Write},
@@ -14,19 +14,10 @@ use serde_json::json;
 
 use crate::{
     chains, http,
-    process::{Running, alone},
+    process::{Running, http_only},
 };
 
-/// Processor time that the process has used so far.
-fn processor_time(node: &Running) -> Duration {
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", node.id())).unwrap();
-    let (_, fields) = stat.rsplit_once(')').unwrap();
-    let fields: Vec<&str> = fields.split_whitespace().collect();
-    let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
-    Duration::from_millis(ticks * 10)
-}
-
-/// The command with this limit of open files.
+/// Returns the command with a limit of open files.
 fn with_open_files(command: &Command, limit: u32) -> Command {
     let mut limited = Command::new("sh");
     limited
@@ -40,20 +31,16 @@ fn with_open_files(command: &Command, limit: u32) -> Command {
 }
 
 #[test]
-fn rpc_clients_and_the_admin_page_have_places_of_their_own() {
-    // More than a server has with so few files.
+fn rpc_and_admin_page_have_separate_connection_limits() {
+    // More connections than a server may hold with this limit of open files.
     const HELD: usize = 150;
     const OPEN_FILES: u32 = 400;
-    // Shorter than those who only hold a place are left alone.
+    // Shorter than the time after which idle connections are closed.
     const PROMPT: Duration = Duration::from_secs(4);
     let folder = tempfile::tempdir().unwrap();
     let datadir = chains::init(folder.path(), &chains::foreign_genesis(json!({})));
-    let args = ["--datadir", &datadir, "--ipcdisable"];
-    let args =
-        args.into_iter()
-            .chain(["--http", "--http.port", "0", "--admin", "--admin.port", "0"]);
-    let args: Vec<&str> = args.collect();
-    let mut node = Running::start_command(with_open_files(&alone(&args), OPEN_FILES));
+    let command = http_only(&datadir, &["--admin", "--admin.port", "0"]);
+    let mut node = Running::start_command(with_open_files(&command, OPEN_FILES));
     let (rpc, admin) = (node.wait_for_http(), node.wait_for_admin());
     let hold = |address: SocketAddr| -> Vec<TcpStream> {
         let held = (0..HELD).map(|_| TcpStream::connect(address).unwrap());
@@ -83,19 +70,12 @@ fn rpc_clients_and_the_admin_page_have_places_of_their_own() {
 #[test]
 fn bodies_that_never_end_do_not_keep_others_out() {
     const HELD: usize = 150;
-    // geth ends them after 30 seconds.
+    // geth ends such requests after 30 seconds.
     const DUE: Duration = Duration::from_secs(45);
     let folder = tempfile::tempdir().unwrap();
     let datadir = chains::init(folder.path(), &chains::foreign_genesis(json!({})));
-    let args = [
-        "--datadir",
-        &datadir,
-        "--ipcdisable",
-        "--http",
-        "--http.port",
-        "0",
-    ];
-    let mut node = Running::start_command(with_open_files(&alone(&args), 200));
+    let command = with_open_files(&http_only(&datadir, &[]), 200);
+    let mut node = Running::start_command(command);
     let address = node.wait_for_http();
     let head = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
                 Content-Length: 1000\r\n\r\n{";
@@ -115,11 +95,11 @@ fn bodies_that_never_end_do_not_keep_others_out() {
     };
     assert_eq!(number, 0);
     assert!(begun.elapsed() < DUE, "{:?}", begun.elapsed());
-    // They are all ended, and cost nobody a descriptor.
+    // All of them are ended, and no other client was short of a descriptor.
     for mut stream in held {
         stream.set_read_timeout(Some(DUE)).unwrap();
         let mut answer = Vec::new();
-        // A reset is an end, too.
+        // A reset also ends the connection.
         let _ = stream.read_to_end(&mut answer);
         assert!(!answer.starts_with(b"HTTP/1.1 200"));
     }
@@ -127,7 +107,8 @@ fn bodies_that_never_end_do_not_keep_others_out() {
     assert!(!node.has_ended());
 }
 
-/// A thousand calls, each as long as the gas cap lets it: JUMPDEST, PUSH1 0, JUMP.
+/// Returns a batch of a thousand calls, each of which runs up to the gas cap: JUMPDEST, PUSH1 0,
+/// JUMP.
 fn heavy_batch() -> String {
     let to = "0x7777777777777777777777777777777777777777";
     let call = json!({
@@ -137,7 +118,7 @@ fn heavy_batch() -> String {
     format!("[{}]", vec![call.to_string(); 1_000].join(","))
 }
 
-/// A masked frame of text.
+/// Returns a masked text frame.
 fn frame(payload: &[u8]) -> Vec<u8> {
     let mut bytes = vec![0x81, 0x80 | 127];
     bytes.extend((payload.len() as u64).to_be_bytes());
@@ -183,14 +164,14 @@ fn over_ipc(path: &Path) -> UnixStream {
     stream
 }
 
-/// Asserts that the node works while the connection is there, and not after it is gone.
+/// Asserts that the node works while the connection is open, and not after it is closed.
 #[track_caller]
 fn assert_work_ends<T>(node: &Running, name: &str, connect: impl FnOnce() -> T) {
     const WINDOW: Duration = Duration::from_secs(3);
-    let idle = processor_time(node);
+    let idle = node.processor_time();
     let connection = connect();
     let begun = Instant::now();
-    while processor_time(node) < idle + Duration::from_millis(500) {
+    while node.processor_time() < idle + Duration::from_millis(500) {
         assert!(
             begun.elapsed() < Duration::from_secs(60),
             "{name}: no work is done"
@@ -198,11 +179,11 @@ fn assert_work_ends<T>(node: &Running, name: &str, connect: impl FnOnce() -> T) 
         thread::sleep(Duration::from_millis(20));
     }
     drop(connection);
-    // What runs may take notice.
+    // Running work may take a moment to notice.
     thread::sleep(Duration::from_millis(500));
-    let before = processor_time(node);
+    let before = node.processor_time();
     thread::sleep(WINDOW);
-    let used = processor_time(node) - before;
+    let used = node.processor_time() - before;
     assert!(used < WINDOW / 4, "{name}: {used:?} of {WINDOW:?}");
 }
 
@@ -224,7 +205,7 @@ fn a_heavy_batch_ends_when_its_client_leaves() {
         "0",
     ]);
     let address = node.wait_for_http();
-    // Both are served on one port, since both may take any.
+    // HTTP and WebSocket share one port, since both are given port 0.
     let line = node.wait_for("WebSocket endpoint opened");
     let (_, url) = line.split_once("ws://").unwrap();
     let websocket: SocketAddr = url.split_whitespace().next().unwrap().parse().unwrap();

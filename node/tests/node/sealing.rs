@@ -22,25 +22,25 @@ use crate::{chains, http, process::Running};
 
 const CHAIN: &str = "node/core/chain";
 const KILLS: u32 = 4;
-/// Longer than anything here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// Bound on each wait, longer than any step takes on a busy machine.
+const TIMEOUT: Duration = Duration::from_secs(120);
 
-/// What a client was told. The chain must not forget it.
+/// Transactions and blocks that the node reported to a client, which the chain must not lose.
 #[derive(Default)]
-struct Told {
+struct Observed {
     /// Hashes of transactions that were accepted.
     accepted: Vec<String>,
     /// Hashes of blocks by number.
     blocks: HashMap<u64, String>,
 }
 
-impl Told {
+impl Observed {
     fn highest(&self) -> u64 {
         self.blocks.keys().copied().max().unwrap_or(0)
     }
 
-    /// Takes note of the head; a height never has two blocks.
-    fn look_at_head(&mut self, node: SocketAddr) -> io::Result<()> {
+    /// Records the head, and asserts that a height never has two blocks.
+    fn record_head(&mut self, node: SocketAddr) -> io::Result<()> {
         let head = http::call(node, "eth_getBlockByNumber", json!(["latest", false]))?;
         let (Some(number), Some(hash)) = (quantity(&head["number"]), head["hash"].as_str()) else {
             return Ok(());
@@ -64,12 +64,12 @@ impl Told {
         Ok(())
     }
 
-    /// Asserts that all of it is on the chain, in blocks that hang together.
+    /// Asserts that all of them are on the chain, and that its blocks are linked.
     fn check(&self, node: SocketAddr) {
         let begun = Instant::now();
         for hash in &self.accepted {
             while !is_sealed(node, hash) {
-                assert!(begun.elapsed() < PATIENCE, "{hash} was accepted and lost");
+                assert!(begun.elapsed() < TIMEOUT, "{hash} was accepted and lost");
                 thread::sleep(Duration::from_millis(10));
             }
         }
@@ -80,13 +80,13 @@ impl Told {
                 number == 0 || block["parentHash"] == parent,
                 "block {number}"
             );
-            if let Some(told) = self.blocks.get(&number) {
-                assert_eq!(block["hash"], *told, "block {number} was another one");
+            if let Some(observed) = self.blocks.get(&number) {
+                assert_eq!(block["hash"], *observed, "block {number} was another one");
             }
             parent = block["hash"].clone();
         }
         let received = http::call(node, "eth_getBalance", json!([SOMEBODY, "latest"])).unwrap();
-        // A transaction whose answer was lost counts, too.
+        // Transactions whose answer was lost arrive, too.
         assert!(quantity(&received).unwrap() >= self.accepted.len() as u64);
     }
 }
@@ -107,7 +107,7 @@ fn block(node: SocketAddr, number: u64) -> Value {
     http::call(node, "eth_getBlockByNumber", params).unwrap()
 }
 
-/// The account that the node signs with; `None` where it ends before it has said so.
+/// Returns the account that the node signs with; `None` if `is_over` is set first.
 fn signer(node: SocketAddr, is_over: &AtomicBool) -> Option<Value> {
     while !is_over.load(SeqCst) {
         match http::call(node, "eth_accounts", json!([])) {
@@ -118,61 +118,62 @@ fn signer(node: SocketAddr, is_over: &AtomicBool) -> Option<Value> {
     None
 }
 
-/// Sends transactions and looks at the head until it is told to stop. Errors are what crashes
-/// make of requests under way.
+/// A thread that sends transactions and records the head until it is stopped. It ignores errors,
+/// which crashes cause in pending requests.
 struct Client {
-    told: Arc<Mutex<Told>>,
+    observed: Arc<Mutex<Observed>>,
     is_over: Arc<AtomicBool>,
     running: JoinHandle<()>,
 }
 
 impl Client {
-    fn start(node: SocketAddr, told: Told) -> Self {
-        let told = Arc::new(Mutex::new(told));
+    fn start(node: SocketAddr, observed: Observed) -> Self {
+        let observed = Arc::new(Mutex::new(observed));
         let is_over = Arc::new(AtomicBool::new(false));
-        let (its_told, ends) = (Arc::clone(&told), Arc::clone(&is_over));
+        let (thread_observed, ends) = (Arc::clone(&observed), Arc::clone(&is_over));
         let running = thread::spawn(move || {
             let Some(from) = signer(node, &ends) else {
                 return;
             };
             while !ends.load(SeqCst) {
-                let mut told = its_told.lock();
-                let _ = told.send(node, &from);
-                let _ = told.look_at_head(node);
-                drop(told);
+                let mut observed = thread_observed.lock();
+                let _ = observed.send(node, &from);
+                let _ = observed.record_head(node);
+                drop(observed);
                 thread::sleep(Duration::from_millis(3));
             }
         });
         Self {
-            told,
+            observed,
             is_over,
             running,
         }
     }
 
-    /// Waits until transactions that are sent from now on are on the chain.
+    /// Waits until a transaction that is sent from now on is on the chain.
     fn wait_for_progress(&self, node: SocketAddr, after: &str) {
-        let (begun, sent) = (Instant::now(), self.told.lock().accepted.len());
+        let (begun, sent) = (Instant::now(), self.observed.lock().accepted.len());
         loop {
-            // Not the newest: while they come faster than blocks, that one is never sealed.
-            let fresh = self.told.lock().accepted.get(sent + 3).cloned();
+            // The newest transaction would not be sealed while transactions arrive faster than
+            // blocks.
+            let fresh = self.observed.lock().accepted.get(sent + 3).cloned();
             if fresh.is_some_and(|hash| is_sealed(node, &hash)) {
                 return;
             }
-            let is_over = self.running.is_finished() || begun.elapsed() > PATIENCE;
+            let is_over = self.running.is_finished() || begun.elapsed() > TIMEOUT;
             assert!(!is_over, "sealing does not go on after {after}");
             thread::sleep(Duration::from_millis(5));
         }
     }
 
-    fn stop(self) -> Told {
+    fn stop(self) -> Observed {
         self.is_over.store(true, SeqCst);
         self.running.join().unwrap();
-        std::mem::take(&mut *self.told.lock())
+        std::mem::take(&mut *self.observed.lock())
     }
 }
 
-/// Every actor of the tree: path and restarts.
+/// Returns path and number of restarts of every actor of the tree.
 fn actors(admin: SocketAddr) -> Vec<(String, u64)> {
     fn add(node: &Value, to: &mut Vec<(String, u64)>) {
         if node["kind"] == "actor" {
@@ -189,7 +190,7 @@ fn actors(admin: SocketAddr) -> Vec<(String, u64)> {
     all
 }
 
-/// Waits until an actor runs in a later generation than this.
+/// Waits until an actor runs in a later generation than `generation`.
 pub fn wait_for_restart(admin: SocketAddr, path: &str, generation: u64) {
     let begun = Instant::now();
     loop {
@@ -199,7 +200,7 @@ pub fn wait_for_restart(admin: SocketAddr, path: &str, generation: u64) {
         {
             return;
         }
-        assert!(begun.elapsed() < PATIENCE, "{path} does not come back");
+        assert!(begun.elapsed() < TIMEOUT, "{path} does not come back");
         thread::sleep(Duration::from_millis(5));
     }
 }
@@ -216,7 +217,7 @@ fn crash_every_actor(place: &[&str]) {
     ];
     let mut process = Running::start(&[&servers[..], place].concat());
     let (node, admin) = (process.wait_for_http(), process.wait_for_admin());
-    let client = Client::start(node, Told::default());
+    let client = Client::start(node, Observed::default());
     client.wait_for_progress(node, "the start");
     let all = actors(admin);
     assert!(all.len() > 10, "{all:?}");
@@ -227,8 +228,8 @@ fn crash_every_actor(place: &[&str]) {
         wait_for_restart(admin, path, generation.unwrap());
         client.wait_for_progress(node, path);
     }
-    let told = client.stop();
-    told.check(node);
+    let observed = client.stop();
+    observed.check(node);
     for (path, restarts) in actors(admin) {
         assert!(restarts >= 1, "{path}");
     }
@@ -237,41 +238,41 @@ fn crash_every_actor(place: &[&str]) {
     println!(
         "{} actors crashed; {} transactions accepted, {} blocks: none lost",
         all.len(),
-        told.accepted.len(),
-        told.highest()
+        observed.accepted.len(),
+        observed.highest()
     );
     ended.ok();
 }
 
 #[test]
-fn every_actor_crashes_and_a_chain_on_disk_loses_no_transaction_and_no_block() {
+fn a_chain_on_disk_survives_a_crash_of_every_actor() {
     let folder = tempfile::tempdir().unwrap();
     crash_every_actor(&["--datadir", folder.path().to_str().unwrap()]);
 }
 
 #[test]
-fn every_actor_crashes_and_a_chain_in_memory_loses_no_transaction_and_no_block() {
+fn a_chain_in_memory_survives_a_crash_of_every_actor() {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("ipc");
     crash_every_actor(&["--ipcpath", socket.to_str().unwrap()]);
 }
 
 #[test]
-fn a_storm_on_one_actor_ends_in_an_ordered_stop_and_the_chain_goes_on_from_there() {
+fn repeated_crashes_stop_the_node_in_order_and_it_resumes() {
     let folder = tempfile::tempdir().unwrap();
     let datadir = folder.path().to_str().unwrap();
     let chain = ["--dev", "--datadir", datadir, "--http", "--http.port", "0"];
     let chaos = ["--admin.chaos", "--admin.port", "0"];
     let mut process = Running::start(&[&chain[..], &chaos[..]].concat());
     let (node, admin) = (process.wait_for_http(), process.wait_for_admin());
-    let client = Client::start(node, Told::default());
+    let client = Client::start(node, Observed::default());
     client.wait_for_progress(node, "the start");
     while !process.has_ended() {
-        // The node is about to end: it need not answer.
+        // The node is about to stop and need not answer.
         let _ = http::crash(admin, CHAIN);
         thread::sleep(Duration::from_millis(5));
     }
-    let told = client.stop();
+    let observed = client.stop();
     let ended = process.wait();
     ended.fatal(&[CHAIN, "too many restarts"]);
     let closed = ended.stderr.find("HTTP endpoint closed");
@@ -282,7 +283,7 @@ fn a_storm_on_one_actor_ends_in_an_ordered_stop_and_the_chain_goes_on_from_there
 
     let mut process = Running::start(&chain);
     let node = process.wait_for_http();
-    told.check(node);
+    observed.check(node);
     process.signal("TERM");
     process.wait().ok();
 }
@@ -313,27 +314,27 @@ fn kill_repeatedly(engine: &str) {
         "--http.port",
         "0",
     ];
-    let mut told = Told::default();
+    let mut observed = Observed::default();
     let mut slowest_start = Duration::ZERO;
     for _ in 0..wanted {
         let mut process = Running::start(&args);
         let node = process.wait_for_http();
         slowest_start = slowest_start.max(process.begun.elapsed());
-        let client = Client::start(node, told);
+        let client = Client::start(node, observed);
         thread::sleep(Duration::from_millis(rand::random_range(5..600)));
         process.kill();
-        told = client.stop();
-        assert_head_is_there(folder.path(), &told);
+        observed = client.stop();
+        assert_head_is_there(folder.path(), &observed);
     }
     let mut process = Running::start(&args);
     let node = process.wait_for_http();
-    told.check(node);
+    observed.check(node);
     println!(
         "{engine}: {wanted} kills of a sealing chain; {} transactions accepted, {} heads reported \
          up to block {}: all there; slowest start {} ms",
-        told.accepted.len(),
-        told.blocks.len(),
-        told.highest(),
+        observed.accepted.len(),
+        observed.blocks.len(),
+        observed.highest(),
         slowest_start.as_millis()
     );
     process.signal("TERM");
@@ -341,14 +342,14 @@ fn kill_repeatedly(engine: &str) {
 }
 
 #[track_caller]
-fn assert_head_is_there(datadir: &Path, told: &Told) {
-    let (number, hash) = chains::sound_head(datadir).unwrap();
-    let highest = told.highest();
+fn assert_head_is_there(datadir: &Path, observed: &Observed) {
+    let (number, hash) = chains::verified_head(datadir).unwrap();
+    let highest = observed.highest();
     assert!(
         number >= highest,
         "{highest} was reported, {number} is there"
     );
-    let reported = told.blocks.get(&number);
+    let reported = observed.blocks.get(&number);
     assert!(
         reported.is_none_or(|reported| *reported == hash.to_string()),
         "block {number}"

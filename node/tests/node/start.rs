@@ -1,14 +1,12 @@
-//! How long a start takes, and what an idle node holds: printed, not asserted, as both depend
-//! on the machine.
+//! Start-up time and memory of an idle node. Both are printed and not asserted, as they depend on
+//! the machine.
 
 use std::{path::Path, thread, time::Duration};
 
-use crate::{
-    chains, http,
-    process::{Running, run},
-};
+use crate::{chains, http, process::Running};
 
-/// Starts over a data directory; time from exec to the first answer.
+/// Starts on a data directory; returns the node, the time from exec to the first answer, and the
+/// block number in the answer.
 fn first_answer(datadir: &Path) -> (Running, Duration, u64) {
     let datadir = datadir.to_str().unwrap();
     let mut node = Running::start(&["--datadir", datadir, "--http", "--http.port", "0"]);
@@ -18,7 +16,7 @@ fn first_answer(datadir: &Path) -> (Running, Duration, u64) {
 }
 
 #[test]
-fn a_new_data_directory_is_mainnets() {
+fn a_new_data_directory_is_for_mainnet() {
     let folder = tempfile::tempdir().unwrap();
     let (node, time, number) = first_answer(folder.path());
     assert_eq!(number, 0);
@@ -38,13 +36,7 @@ fn a_killed_node_answers_with_its_head() {
     };
     let folder = tempfile::tempdir().unwrap();
     let datadir = folder.path().to_str().unwrap();
-    run(&[
-        "import",
-        "--datadir",
-        datadir,
-        chain.blocks.to_str().unwrap(),
-    ])
-    .ok();
+    chain.import(datadir);
     for _ in 0..2 {
         let (node, time, number) = first_answer(folder.path());
         assert_eq!(number, chain.head_number);

@@ -1,4 +1,4 @@
-//! Signals.
+//! Stops by signals.
 
 use std::{thread, time::Duration};
 
@@ -11,7 +11,7 @@ use crate::{
 
 const SERVERS: [&str; 6] = ["--http", "--http.port", "0", "--admin", "--admin.port", "0"];
 
-/// Asserts that the lines stand in the log in this order.
+/// Asserts that the texts are in the log in this order.
 #[track_caller]
 fn assert_in_order(ended: &Ended, texts: &[&str]) {
     let places = texts.iter().map(|text| ended.stderr.find(text));
@@ -41,12 +41,12 @@ fn either_signal_stops_the_node_in_order() {
             ],
         );
         ended.ok();
-        assert_eq!(chains::sound_head(folder.path()).unwrap().0, 0);
+        assert_eq!(chains::verified_head(folder.path()).unwrap().0, 0);
     }
 }
 
 #[test]
-fn a_signal_ends_an_import_at_a_block_from_which_it_goes_on() {
+fn an_interrupted_import_stops_at_a_block_and_resumes_there() {
     let Some(chain) = chains::clique() else {
         return;
     };
@@ -69,7 +69,7 @@ fn a_signal_ends_an_import_at_a_block_from_which_it_goes_on() {
         &["got interrupt", "chain closed", "stopped in order"],
     );
     ended.ok();
-    let (number, _) = chains::sound_head(folder.path()).unwrap();
+    let (number, _) = chains::verified_head(folder.path()).unwrap();
     println!("stopped at block {number}");
     assert!(number < chain.head_number);
     Running::start(&args).wait().ok();
@@ -87,7 +87,7 @@ fn ten_more_signals_end_the_node_at_once() {
     ];
     let mut node = Running::start(&[&args[..], &SERVERS[..]].concat());
     let address = node.wait_for_http();
-    // A contract that never ends (JUMPDEST, PUSH1 0, JUMP) holds an ordered stop up.
+    // An endless contract (JUMPDEST, PUSH1 0, JUMP) delays an ordered stop.
     let endless = json!([{"data": "0x5b600056", "gas": "0xffffffffffff"}, "latest"]);
     thread::spawn(move || http::call(address, "eth_call", endless));
     thread::sleep(Duration::from_millis(300));

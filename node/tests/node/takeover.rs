@@ -1,4 +1,4 @@
-//! What an operator brings from geth or from Besu: genesis files, configurations, flags.
+//! Genesis files, configurations and flags that an operator brings from geth or Besu.
 
 use std::{fs, path::Path};
 
@@ -59,7 +59,7 @@ fn besus_genesis_gives_period_epoch_and_bootnodes() {
 }
 
 #[test]
-fn odd_genesis_files_are_taken_with_warnings() {
+fn unusual_genesis_files_are_accepted_with_warnings() {
     let folder = tempfile::tempdir().unwrap();
     let text = SMALL_GENESIS
         .replace("\"chainId\": 7,", "\"eip155Block\": 0, \"eip158Block\": 0,")
@@ -87,7 +87,7 @@ fn odd_genesis_files_are_taken_with_warnings() {
 }
 
 #[test]
-fn files_without_an_end_are_refused() {
+fn endless_files_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let datadir = folder.path().to_str().unwrap();
     let data = ["--datadir", datadir];
@@ -97,22 +97,22 @@ fn files_without_an_end_are_refused() {
 }
 
 #[test]
-fn ancient_files_lie_where_they_are_wanted() {
+fn datadir_ancient_sets_the_place_of_the_ancient_files() {
     let folder = tempfile::tempdir().unwrap();
     let (ancient, node) = (folder.path().join("ancient"), folder.path().join("node"));
     let (wanted, datadir) = (ancient.to_str().unwrap(), node.to_str().unwrap());
-    // What geth has there is left alone.
+    // geth's files there are left unchanged.
     fs::create_dir_all(&ancient).unwrap();
     fs::write(ancient.join("headers.0000.cdat"), "geth's").unwrap();
     let genesis = write(folder.path(), "genesis.json", SMALL_GENESIS);
     let with = ["--datadir", datadir, "--datadir.ancient", wanted];
-    // A script that says so only later finds files without blocks, which make room.
+    // The flag may be given only at a later `init`, while the ancient files hold no blocks.
     run(&["--datadir", datadir, "init", &genesis]).ok();
     run(&[&with[..], &["init", &genesis]].concat()).ok();
     let files = || fs::read_dir(ancient.join("actoreum")).map(Iterator::count);
     assert!(files().unwrap() > 4, "an index beside each data file");
 
-    // Found again without the flag, and not looked for in another place.
+    // The files are found again without the flag, and with a flag that names another place.
     run(&["--datadir", datadir, "db", "check"]).ok();
     let other = folder.path().join("other");
     let elsewhere = [
@@ -130,7 +130,7 @@ fn ancient_files_lie_where_they_are_wanted() {
 }
 
 #[test]
-fn another_chain_is_no_mainnet() {
+fn another_chain_is_refused_with_the_mainnet_flag() {
     let folder = tempfile::tempdir().unwrap();
     let datadir = chains::init(folder.path(), &serde_json::from_str(SMALL_GENESIS).unwrap());
     run(&[
@@ -171,7 +171,7 @@ fn limits_of_batches_prefixes_and_unprotected_transactions_hold() {
     let block = r#"{"id":1,"method":"eth_getBlockByNumber","params":["0x0",false]}"#;
     let (_, answer) = ask("/rpc", block);
     assert!(answer.contains("response too large"), "{answer}");
-    // Signed for no chain in particular: the deployer of a well-known factory.
+    // The unprotected transaction that deploys a well-known factory.
     let raw = "0xf8a58085174876e800830186a08080b853604580600e600039806000f350fe7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffe03601600081602082378035828234f58015156039578182fd5b8082525050506014600cf31ba02222222222222222222222222222222222222222222222222222222222222222a02222222222222222222222222222222222222222222222222222222222222222";
     let send = json!({"id": 1, "method": "eth_sendRawTransaction", "params": [raw]});
     let (_, answer) = ask("/rpc", &send.to_string());
@@ -183,7 +183,7 @@ fn limits_of_batches_prefixes_and_unprotected_transactions_hold() {
 }
 
 #[test]
-fn nodes_by_name_or_record_are_left_out_of_a_start() {
+fn bootnodes_with_a_host_name_or_record_are_skipped() {
     let folder = tempfile::tempdir().unwrap();
     let datadir = chains::init(folder.path(), &serde_json::from_str(SMALL_GENESIS).unwrap());
     let by_name = URL.replace("127.0.0.1", "node.example");
@@ -208,7 +208,7 @@ fn nodes_by_name_or_record_are_left_out_of_a_start() {
 }
 
 #[test]
-fn the_url_in_the_log_has_the_port_of_discovery() {
+fn the_logged_enode_url_has_the_discovery_port() {
     let start = |ports: &[&str]| {
         let mut command = actoreum(&["--dev=false", "--nat", "none", "--bootnodes", ""]);
         let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Questions on a real terminal: what whoever sits at it sees, and what not.
+//! Questions on a real terminal: what is shown, and what is not.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -18,22 +18,22 @@ use rustix::{
 };
 
 use crate::{
-    accounts::{Files, PRESALE, key_file, made, mode},
+    accounts::{Files, PRESALE, created_address, key_file, mode},
     process::actoreum,
 };
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 const NEW: &str = "Your new account is locked with a password. Please give a password. \
 Do not forget this password.\r\n";
 const ASKED_TWICE: &str = "Passphrase: \r\nRepeat passphrase: \r\n";
 
-/// A process on a terminal of its own.
+/// A process on its own terminal.
 struct Terminal {
     keyboard: File,
     child: Child,
     screen: Arc<Mutex<Vec<u8>>>,
     reading: JoinHandle<()>,
-    /// Bytes of the screen that were waited for.
+    /// Number of bytes of the screen before the end of the last text that was waited for.
     seen: usize,
     before: LocalModes,
 }
@@ -67,7 +67,7 @@ impl Terminal {
             .unwrap();
         let screen = Arc::new(Mutex::new(Vec::new()));
         let (mut from, into) = (keyboard.try_clone().unwrap(), Arc::clone(&screen));
-        // Reading fails once nobody has the other side.
+        // Reading fails when the other side is closed.
         let reading = thread::spawn(move || {
             let mut part = [0; 4_096];
             while let Ok(length) = from.read(&mut part) {
@@ -94,12 +94,12 @@ impl Terminal {
                 return;
             }
             drop(screen);
-            assert!(begun.elapsed() < PATIENCE, "{text:?} is not in {rest:?}");
+            assert!(begun.elapsed() < TIMEOUT, "{text:?} is not in {rest:?}");
             thread::sleep(Duration::from_millis(5));
         }
     }
 
-    /// Waits for a question, and answers it: keys are not shown any more.
+    /// Waits for a question, asserts that the terminal does not echo, and types the answer.
     fn answer(&mut self, question: &str, keys: &[u8]) {
         self.wait_for(question);
         assert!(
@@ -109,7 +109,8 @@ impl Terminal {
         self.keyboard.write_all(keys).unwrap();
     }
 
-    /// Its exit code and all that was shown. The terminal is as it was.
+    /// Waits for the end and asserts that the terminal's modes are restored; returns the exit code
+    /// and the screen.
     fn end(mut self) -> (Option<i32>, String) {
         let code = self.child.wait().unwrap().code();
         self.reading.join().unwrap();
@@ -130,14 +131,14 @@ fn a_password_is_asked_for_twice_and_never_shown() {
     terminal.answer("Repeat passphrase: ", b"hun\x1b[Cter\r");
     let (code, screen) = terminal.end();
     assert_eq!(code, Some(0), "{screen}");
-    let address = made(&screen.replace('\r', ""));
+    let address = created_address(&screen.replace('\r', ""));
     let plain = hex::encode(address);
     assert_eq!(
         screen,
         format!("{NEW}{ASKED_TWICE}Address: {{{plain}}}\r\n")
     );
 
-    // What was typed is the password, and export shows what it was asked to.
+    // The typed password opens the key, and export shows the question and its answer.
     let key = files.text("key");
     for target in [&key[..], "--terminal"] {
         let mut terminal = Terminal::start(&data, &["account", "export", &plain, target]);
@@ -161,7 +162,7 @@ fn a_password_is_asked_for_twice_and_never_shown() {
     terminal.answer("Passphrase: ", b"a\r");
     terminal.answer("Repeat passphrase: ", b"a\r");
     let (_, screen) = terminal.end();
-    assert_eq!(made(&screen.replace('\r', "")), address);
+    assert_eq!(created_address(&screen.replace('\r', "")), address);
 
     let wallet = files.write("wallet", PRESALE);
     let mut terminal = Terminal::start(&other, &["wallet", "import", "--lightkdf", &wallet]);
@@ -175,7 +176,7 @@ fn a_password_is_asked_for_twice_and_never_shown() {
 }
 
 #[test]
-fn whoever_gives_up_or_mistypes_hears_it_and_has_their_terminal_back() {
+fn aborts_and_typos_are_reported_and_the_terminal_is_restored() {
     let files = Files::new();
     let data = files.path("data");
     let fails = |args: &[&str], answers: &[(&str, &[u8])], text: &str| {
@@ -207,7 +208,7 @@ fn whoever_gives_up_or_mistypes_hears_it_and_has_their_terminal_back() {
     let mut terminal = Terminal::start(&data, &new);
     terminal.answer(first, b"right\r");
     terminal.answer(second, b"right\r");
-    let plain = hex::encode(made(&terminal.end().1.replace('\r', "")));
+    let plain = hex::encode(created_address(&terminal.end().1.replace('\r', "")));
     let file = fs::read(key_file(&data)).unwrap();
     let wrong: [(&str, &[u8]); 3] = [
         ("Attempt 1/3\r\nPassphrase: ", b"hunter1\r"),
@@ -233,11 +234,15 @@ fn whoever_gives_up_or_mistypes_hears_it_and_has_their_terminal_back() {
     ];
     let update = ["account", "update", "--lightkdf", &plain];
     fails(&update, &answers, "Passphrases do not match");
-    assert_eq!(fs::read(key_file(&data)).unwrap(), file, "it is as it was");
+    assert_eq!(
+        fs::read(key_file(&data)).unwrap(),
+        file,
+        "the key file is unchanged"
+    );
 }
 
 #[test]
-fn a_node_asks_for_the_passwords_of_the_accounts_that_it_unlocks() {
+fn a_node_prompts_for_the_passwords_of_accounts_to_unlock() {
     let files = Files::new();
     let data = files.path("data");
     let mut names = Vec::new();
@@ -245,7 +250,9 @@ fn a_node_asks_for_the_passwords_of_the_accounts_that_it_unlocks() {
         let path = files.write("password", password);
         let args = ["account", "new", "--lightkdf", "--password", &path];
         let terminal = Terminal::start(&data, &args);
-        names.push(hex::encode(made(&terminal.end().1.replace('\r', ""))));
+        names.push(hex::encode(created_address(
+            &terminal.end().1.replace('\r', ""),
+        )));
     }
     let (first, second) = (&names[0], &names[1]);
     let both = format!("{first},{second}");

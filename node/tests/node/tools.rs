@@ -1,4 +1,5 @@
-//! `copydb`, `dump`, `makecache` and `makedag`, `export` and `import` of several files.
+//! The commands `copydb`, `dump`, `makecache` and `makedag`, and `export` and `import` of several
+//! files.
 
 use std::{fs, path::Path};
 
@@ -10,7 +11,7 @@ use crate::{
 };
 
 #[test]
-fn a_copy_on_the_other_engine_goes_on_where_the_original_ends() {
+fn a_copy_to_the_other_engine_continues_from_the_same_head() {
     let Some(chain) = chains::clique() else {
         return;
     };
@@ -18,8 +19,7 @@ fn a_copy_on_the_other_engine_goes_on_where_the_original_ends() {
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let (first, second, third) = (path("first"), path("second"), path("third"));
     chain.init(&first, "sled");
-    let blocks = chain.blocks.to_str().unwrap();
-    run(&["import", "--datadir", &first, blocks]).ok();
+    chain.import(&first);
 
     let copied = run(&[
         "copydb",
@@ -51,7 +51,7 @@ fn a_copy_on_the_other_engine_goes_on_where_the_original_ends() {
 }
 
 #[test]
-fn a_copy_that_was_cut_short_is_begun_anew() {
+fn an_interrupted_copy_starts_over() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let genesis = path("genesis.json");
@@ -62,8 +62,8 @@ fn a_copy_that_was_cut_short_is_begun_anew() {
     run(&["export", "--datadir", &empty, "/dev/null"]).fatal(&["holds no chain"]);
     run(&["copydb", "--datadir", &empty, &path("first")]).ok();
     assert_eq!(
-        chains::sound_head(Path::new(&empty)),
-        chains::sound_head(Path::new(&path("first")))
+        chains::verified_head(Path::new(&empty)),
+        chains::verified_head(Path::new(&path("first")))
     );
     run(&["copydb", "--datadir", &path("third"), &path("fourth")]).fatal(&["no database"]);
 }
@@ -76,13 +76,7 @@ fn a_dump_is_the_state_of_its_block() {
     let folder = tempfile::tempdir().unwrap();
     let datadir = folder.path().join("data").to_str().unwrap().to_owned();
     chain.init(&datadir, "sled");
-    run(&[
-        "import",
-        "--datadir",
-        &datadir,
-        chain.blocks.to_str().unwrap(),
-    ])
-    .ok();
+    chain.import(&datadir);
     let dump = |block: &str| -> Value {
         let text = run(&["dump", "--datadir", &datadir, block]).ok();
         serde_json::from_str(&text).unwrap()
@@ -113,7 +107,7 @@ fn a_dump_is_the_state_of_its_block() {
 }
 
 #[test]
-fn makecache_and_makedag_say_how_they_are_called() {
+fn makecache_and_makedag_print_their_usage() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path().to_str().unwrap();
     for name in ["makecache", "makedag"] {
@@ -127,7 +121,7 @@ fn makecache_and_makedag_say_how_they_are_called() {
 }
 
 #[test]
-fn a_cache_is_made_in_geths_layout() {
+fn makecache_writes_the_layout_of_geth() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().to_str().unwrap();
     let printed = run(&["makecache", "29999", path]).ok();
@@ -135,11 +129,11 @@ fn a_cache_is_made_in_geths_layout() {
     assert_eq!(printed.trim_end(), file.to_str().unwrap());
     let bytes = fs::read(&file).unwrap();
     assert_eq!(bytes.len(), 8 + 16_776_896);
-    // Of the file that geth 1.8.27 makes.
+    // The checksum is that of geth's file.
     assert_eq!(crc32(&bytes), GETH_CACHE_OF_EPOCH_0);
 }
 
-/// CRC-32 of geth 1.8.27's `cache-R23-0000000000000000`.
+/// CRC-32 of the file `cache-R23-0000000000000000` that geth 1.8.27 writes.
 const GETH_CACHE_OF_EPOCH_0: u32 = 0xa2d381f5;
 
 fn crc32(bytes: &[u8]) -> u32 {
@@ -156,13 +150,7 @@ fn an_export_of_a_range_is_appended() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let (first, second) = (path("first"), path("second"));
-    run(&[
-        "import",
-        "--datadir",
-        &first,
-        chain.blocks.to_str().unwrap(),
-    ])
-    .ok();
+    chain.import(&first);
     for name in ["all.rlp", "all.rlp.gz"] {
         let file = path(name);
         for (from, to) in [("0", "499"), ("500", "998"), ("999", "999")] {
@@ -180,7 +168,7 @@ fn an_export_of_a_range_is_appended() {
 }
 
 #[test]
-fn one_wrong_file_of_several_does_not_keep_the_others_out() {
+fn an_invalid_file_does_not_stop_the_import_of_the_others() {
     let Some(chain) = chains::mainnet() else {
         return;
     };

@@ -1,9 +1,9 @@
-//! Kills in the middle of imports and rewinds, with blocks on their way to the ancient files, and
-//! disks that lose or change what was written last.
+//! Kills during imports and rewinds, with blocks that move to the ancient files, and disks that
+//! lose or change the last writes.
 //!
-//! After each, the database is sound, or `db check` finds the damage and `db repair` mends it or
-//! goes back, or refuses in words. What is accepted is hashed from outside. `ACTOREUM_KILLS` is
-//! the number of rounds for each engine.
+//! After each, the database is valid, or `db check` finds the damage and `db repair` repairs it in
+//! place, goes back to an earlier block, or refuses with an error. The state of an accepted
+//! database is hashed from outside. `ACTOREUM_KILLS` is the number of rounds for each engine.
 
 use std::{
     fs,
@@ -13,7 +13,6 @@ use std::{
 };
 
 use rand::random_range;
-use tempfile::TempDir;
 
 use crate::{
     chains::{self, Chain},
@@ -21,36 +20,36 @@ use crate::{
     process::{Ended, Running, run},
 };
 
-/// Longer than the import of the chain takes on an idle machine.
-const LONGEST_RUN: u64 = 4_000;
+/// Maximum time before a kill, in milliseconds: longer than the import takes on an idle machine.
+const MAX_RUN_MS: u64 = 4_000;
 const ROUNDS: u32 = 4;
 
 #[test]
-fn sled_is_mended_after_torn_writes() {
+fn sled_is_repaired_after_torn_writes() {
     chains::clique().inspect(|chain| tear_repeatedly(chain, "sled"));
 }
 
 #[test]
-fn redb_is_mended_after_torn_writes() {
+fn redb_is_repaired_after_torn_writes() {
     chains::clique().inspect(|chain| tear_repeatedly(chain, "redb"));
 }
 
-/// What was seen over all rounds.
+/// Counters over all rounds.
 #[derive(Debug, Default)]
 struct Tally {
     rounds: u32,
-    /// Sound in spite of the damage: it hit what no commit had confirmed, or nothing at all.
-    sound: u32,
-    mended: u32,
-    /// Mended by going back.
-    went_back: u32,
+    /// Valid in spite of the damage, which hit unconfirmed writes or unused bytes.
+    valid: u32,
+    repaired_in_place: u32,
+    /// Repaired by going back to an earlier block.
+    rewound: u32,
     refused: u32,
 }
 
 fn tear_repeatedly(chain: &Chain, engine: &str) {
     let wanted = std::env::var("ACTOREUM_KILLS").map_or(ROUNDS, |kills| kills.parse().unwrap());
     let mut tally = Tally::default();
-    let mut directory = new_directory(chain, engine);
+    let mut directory = chain.new_datadir(engine);
     while tally.rounds < wanted {
         tally.rounds += 1;
         let datadir = directory.path().to_str().unwrap().to_owned();
@@ -59,46 +58,34 @@ fn tear_repeatedly(chain: &Chain, engine: &str) {
         } else {
             kill_a_rewind(&datadir);
         }
-        if chains::sound_head(directory.path()).is_some_and(|(number, _)| number > 60) {
+        if chains::verified_head(directory.path()).is_some_and(|(number, _)| number > 60) {
             chains::migrate(directory.path(), 40);
         }
         let torn = tear(&directory.path().join("actoreum/chaindata"));
         println!("round {}: {torn}", tally.rounds);
-        if !is_sound_again(&datadir, &mut tally) {
-            directory = new_directory(chain, engine);
+        if !check_or_repair(&datadir, &mut tally) {
+            directory = chain.new_datadir(engine);
         }
-        assert!(chains::sound_head(directory.path()).is_some());
+        assert!(chains::verified_head(directory.path()).is_some());
     }
     let datadir = directory.path().to_str().unwrap();
-    run(&[
-        "import",
-        "--datadir",
-        datadir,
-        chain.blocks.to_str().unwrap(),
-    ])
-    .ok();
+    chain.import(datadir);
     chain.assert_complete(datadir);
     run(&["db", "check", "--datadir", datadir]).ok();
     println!("{engine}: {tally:?}");
 }
 
-fn new_directory(chain: &Chain, engine: &str) -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    chain.init(folder.path().to_str().unwrap(), engine);
-    folder
-}
-
 fn kill_an_import(chain: &Chain, datadir: &str) {
     let blocks = chain.blocks.to_str().unwrap();
     let mut node = Running::start(&["import", "--datadir", datadir, blocks]);
-    let moment = Duration::from_millis(random_range(0..LONGEST_RUN));
+    let moment = Duration::from_millis(random_range(0..MAX_RUN_MS));
     while node.begun.elapsed() < moment && !node.has_ended() {
         thread::sleep(Duration::from_millis(1));
     }
     node.kill();
 }
 
-/// Takes blocks back, as a reorg does, and is killed meanwhile.
+/// Rewinds the chain, as a reorg does, and kills the node meanwhile.
 fn kill_a_rewind(datadir: &str) {
     let api = ["--http", "--http.port", "0", "--http.api", "eth,debug"];
     let mut node = Running::start(&[&["--datadir", datadir][..], &api].concat());
@@ -118,7 +105,7 @@ fn kill_a_rewind(datadir: &str) {
     asking.join().unwrap();
 }
 
-/// Cuts off or changes bytes at the end of one of the files; what was done.
+/// Cuts off or changes bytes at the end of one of the files; returns a description of the damage.
 fn tear(folder: &Path) -> String {
     let mut files = Vec::new();
     list(folder, &mut files);
@@ -143,18 +130,19 @@ fn tear(folder: &Path) -> String {
 fn list(folder: &Path, files: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        match path.is_dir() {
-            true => list(&path, files),
-            false => files.push(path),
+        if path.is_dir() {
+            list(&path, files);
+        } else {
+            files.push(path);
         }
     }
 }
 
-/// Checks and, where that finds something, repairs. `false` where the repair refused.
-fn is_sound_again(datadir: &str, tally: &mut Tally) -> bool {
+/// Checks the database and repairs it if needed. Returns `false` if the repair refused.
+fn check_or_repair(datadir: &str, tally: &mut Tally) -> bool {
     let checked = run(&["db", "check", "--datadir", datadir]);
     if checked.code == Some(0) {
-        tally.sound += 1;
+        tally.valid += 1;
         return true;
     }
     println!("  {}", fatal_line(&checked));
@@ -170,15 +158,15 @@ fn is_sound_again(datadir: &str, tally: &mut Tally) -> bool {
         println!("  {line}");
     }
     if repaired.stdout.contains("dropped: nothing") {
-        tally.mended += 1;
+        tally.repaired_in_place += 1;
     } else {
-        tally.went_back += 1;
+        tally.rewound += 1;
     }
     run(&["db", "check", "--datadir", datadir]).ok();
     true
 }
 
-/// The one line that says why it ended.
+/// Returns the line with the reason of the exit.
 #[track_caller]
 fn fatal_line(ended: &Ended) -> String {
     assert_eq!(ended.code, Some(1), "{ended:#?}");

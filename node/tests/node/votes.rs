@@ -1,4 +1,4 @@
-//! `clique_*` over JSON-RPC, on a chain that seals.
+//! The methods `clique_*` on a chain that seals.
 
 use serde_json::{Value, json};
 
@@ -59,7 +59,7 @@ fn a_vote_over_rpc_goes_into_the_next_block() {
     assert_eq!(voting["miner"], candidate);
     assert_eq!(voting["nonce"], "0xffffffffffffffff");
 
-    // Of one signer one vote is more than half.
+    // With one signer, one vote is a majority.
     let signers = call("clique_getSigners", none.clone());
     assert_eq!(signers.as_array().unwrap().len(), 2);
     assert!(signers.as_array().unwrap().contains(&json!(candidate)));

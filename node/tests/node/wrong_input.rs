@@ -1,4 +1,4 @@
-//! Wrong flags, values, files and folders: one line that says what is wrong and how to mend it.
+//! Wrong flags, values, files and folders: one line names the error and the remedy.
 
 use std::{ffi::OsString, fs, net::TcpListener, os::unix::ffi::OsStringExt, path::PathBuf};
 
@@ -10,21 +10,21 @@ use crate::{
     process::{Running, run},
 };
 
-/// A data directory with a small chain in it, which a wrong start must leave as it is.
-struct Kept {
+/// A data directory with a small chain, which a failed start must leave unchanged.
+struct Fixture {
     folder: TempDir,
     head: Option<(u64, B256)>,
 }
 
-impl Kept {
+impl Fixture {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let kept = Self { folder, head: None };
-        let genesis = kept.write("genesis.json", SMALL_GENESIS);
-        run(&["init", "--datadir", &kept.datadir(), &genesis]).ok();
-        let head = chains::sound_head(&kept.data());
+        let fixture = Self { folder, head: None };
+        let genesis = fixture.write("genesis.json", SMALL_GENESIS);
+        run(&["init", "--datadir", &fixture.datadir(), &genesis]).ok();
+        let head = chains::verified_head(&fixture.data());
         assert!(head.is_some());
-        Self { head, ..kept }
+        Self { head, ..fixture }
     }
 
     fn data(&self) -> PathBuf {
@@ -35,20 +35,20 @@ impl Kept {
         self.data().to_str().unwrap().to_owned()
     }
 
-    /// Writes a file beside the data directory; its path.
+    /// Writes a file beside the data directory; returns its path.
     fn write(&self, name: &str, content: impl AsRef<[u8]>) -> String {
         let path = self.folder.path().join(name);
         fs::write(&path, content).unwrap();
         path.to_str().unwrap().to_owned()
     }
 
-    /// Runs over the data directory: it must fail with these words and change nothing.
+    /// Runs on the data directory, and asserts that it fails with these texts and changes nothing.
     #[track_caller]
     fn refuses(&self, args: &[&str], parts: &[&str]) {
         let datadir = self.datadir();
         run(&[&["--datadir", &datadir], args].concat()).fatal(parts);
         assert_eq!(
-            chains::sound_head(&self.data()),
+            chains::verified_head(&self.data()),
             self.head,
             "after {args:?}"
         );
@@ -56,7 +56,7 @@ impl Kept {
 }
 
 #[test]
-fn a_wrong_command_line_is_one_line_with_the_way_out() {
+fn a_wrong_command_line_is_reported_in_one_line_with_a_hint() {
     let cases: &[(&str, &[&str])] = &[
         (
             "--datadri x",
@@ -140,14 +140,14 @@ fn a_wrong_command_line_is_one_line_with_the_way_out() {
 }
 
 #[test]
-fn an_argument_that_is_not_utf8_is_an_argument() {
+fn arguments_need_not_be_utf8() {
     let name = OsString::from_vec(b"/nonexistent\xff".to_vec());
     run(&[OsString::from("import"), name]).fatal(&["/nonexistent", "No such file"]);
     run(&[OsString::from_vec(b"--no\xffsuch".to_vec())]).fatal(&["--help"]);
 }
 
 #[test]
-fn flags_for_what_comes_later_are_taken() {
+fn a_private_network_starts_with_geths_flags() {
     let folder = tempfile::tempdir().unwrap();
     let args = "--networkid 5 --ipcdisable --nodiscover --port 30399 --maxpeers 0 --rpc \
         --rpcaddr 127.0.0.1 --rpcport 0 --rpcapi eth,net,web3,personal,miner --rpcvhosts * \
@@ -166,7 +166,7 @@ fn flags_for_what_comes_later_are_taken() {
 
 #[test]
 fn a_wrong_config_file_names_file_and_key() {
-    let kept = Kept::new();
+    let fixture = Fixture::new();
     for (text, parts) in [
         ("[Node]\nHTTPPrt = 1\n", &["HTTPPrt", "HTTPPort"][..]),
         ("[Node]\nHTTPPort = \"x\"\n", &["HTTPPort", "u16"]),
@@ -176,9 +176,9 @@ fn a_wrong_config_file_names_file_and_key() {
         ("[Node.P2P]\nMaxPeers = [1]\n", &["MaxPeers"]),
         ("[Nodes]\n", &["Nodes"]),
     ] {
-        let file = kept.write("config.toml", text);
+        let file = fixture.write("config.toml", text);
         let parts = [&["config.toml"], parts].concat();
-        kept.refuses(&["--config", &file], &parts);
+        fixture.refuses(&["--config", &file], &parts);
     }
     for (text, parts) in [
         (
@@ -191,14 +191,14 @@ fn a_wrong_config_file_names_file_and_key() {
             &["http.addr", "nowhere", "127.0.0.1"],
         ),
     ] {
-        let file = kept.write("config.toml", text);
-        kept.refuses(&["--config", &file], parts);
+        let file = fixture.write("config.toml", text);
+        fixture.refuses(&["--config", &file], parts);
     }
 }
 
 #[test]
 fn a_wrong_genesis_names_file_and_field() {
-    let kept = Kept::new();
+    let fixture = Fixture::new();
     let with = |from: &str, to: &str| {
         assert!(SMALL_GENESIS.contains(from), "{from}");
         SMALL_GENESIS.replace(from, to)
@@ -239,33 +239,39 @@ fn a_wrong_genesis_names_file_and_field() {
         ),
     ];
     for (json, parts) in cases {
-        let file = kept.write("wrong.json", json);
+        let file = fixture.write("wrong.json", json);
         let parts = [&["wrong.json"], *parts].concat();
-        kept.refuses(&["init", &file], &parts);
-        let new = kept.folder.path().join("new");
+        fixture.refuses(&["init", &file], &parts);
+        let new = fixture.folder.path().join("new");
         run(&["init", "--datadir", new.to_str().unwrap(), &file]).fatal(&parts);
-        assert_eq!(chains::sound_head(&new), None);
+        assert_eq!(chains::verified_head(&new), None);
     }
-    let file = kept.write("wrong.json", b"\xff\xfe");
-    kept.refuses(&["init", &file], &["wrong.json", "UTF-8"]);
+    let file = fixture.write("wrong.json", b"\xff\xfe");
+    fixture.refuses(&["init", &file], &["wrong.json", "UTF-8"]);
 }
 
 #[test]
 fn another_genesis_over_a_database_is_refused() {
-    let kept = Kept::new();
+    let fixture = Fixture::new();
     let other = SMALL_GENESIS.replace("\"1000\"", "\"1001\"");
-    let file = kept.write("other.json", other);
-    kept.refuses(
+    let file = fixture.write("other.json", other);
+    fixture.refuses(
         &["init", &file],
         &["incompatible genesis", "--datadir", "removedb"],
     );
-    let same = kept.folder.path().join("genesis.json");
-    run(&["init", "--datadir", &kept.datadir(), same.to_str().unwrap()]).ok();
+    let same = fixture.folder.path().join("genesis.json");
+    run(&[
+        "init",
+        "--datadir",
+        &fixture.datadir(),
+        same.to_str().unwrap(),
+    ])
+    .ok();
 }
 
 #[test]
 fn files_that_hold_no_blocks_are_refused() {
-    let kept = Kept::new();
+    let fixture = Fixture::new();
     for (name, content, parts) in [
         (
             "text.rlp",
@@ -289,10 +295,10 @@ fn files_that_hold_no_blocks_are_refused() {
             &["cut.rlp.gz", "block 0"],
         ),
     ] {
-        let file = kept.write(name, content);
-        kept.refuses(&["import", &file], parts);
+        let file = fixture.write(name, content);
+        fixture.refuses(&["import", &file], parts);
     }
-    kept.refuses(&["import", "/"], &["Is a directory"]);
+    fixture.refuses(&["import", "/"], &["Is a directory"]);
 }
 
 #[test]
@@ -300,13 +306,13 @@ fn blocks_of_another_chain_are_refused_with_a_hint() {
     let Some(chain) = chains::mainnet() else {
         return;
     };
-    let kept = Kept::new();
+    let fixture = Fixture::new();
     let blocks = chain.blocks.to_str().unwrap();
-    kept.refuses(&["import", blocks], &["another chain", "actoreum init"]);
+    fixture.refuses(&["import", blocks], &["another chain", "actoreum init"]);
 }
 
 #[test]
-fn a_file_that_is_cut_short_is_imported_as_far_as_it_goes() {
+fn a_truncated_file_is_imported_up_to_its_last_whole_block() {
     let Some(chain) = chains::mainnet() else {
         return;
     };
@@ -323,7 +329,7 @@ fn a_file_that_is_cut_short_is_imported_as_far_as_it_goes() {
         "import ended at block 998",
     ]);
     assert_eq!(
-        chains::sound_head(folder.path().join("data").as_path())
+        chains::verified_head(folder.path().join("data").as_path())
             .unwrap()
             .0,
         998
@@ -340,34 +346,34 @@ fn a_wrong_seal_is_refused_with_the_reason() {
     let bad = chain.blocks.with_file_name("bad-pow.rlp");
     let ended = run(&["import", "--datadir", datadir, bad.to_str().unwrap()]);
     ended.fatal(&["invalid block 1", "import ended at block 0"]);
-    assert_eq!(chains::sound_head(folder.path()).unwrap().0, 0);
+    assert_eq!(chains::verified_head(folder.path()).unwrap().0, 0);
 }
 
 #[test]
-fn an_export_out_of_range_or_out_of_reach_is_refused() {
-    let kept = Kept::new();
-    let out = kept.folder.path().join("out.rlp");
+fn an_export_out_of_range_or_to_an_invalid_path_is_refused() {
+    let fixture = Fixture::new();
+    let out = fixture.folder.path().join("out.rlp");
     let out = out.to_str().unwrap();
-    kept.refuses(&["export", out, "5", "3"], &["first is above the last"]);
-    kept.refuses(&["export", out, "0", "3"], &["block 3", "ends at block 0"]);
-    kept.refuses(
+    fixture.refuses(&["export", out, "5", "3"], &["first is above the last"]);
+    fixture.refuses(&["export", out, "0", "3"], &["block 3", "ends at block 0"]);
+    fixture.refuses(
         &["export", "/nonexistent/out.rlp"],
         &["/nonexistent/out.rlp"],
     );
-    let empty = kept.folder.path().join("empty");
+    let empty = fixture.folder.path().join("empty");
     run(&["export", "--datadir", empty.to_str().unwrap(), out]).fatal(&["holds no chain", "init"]);
 }
 
 #[test]
 fn a_port_in_use_is_named_with_the_flag_to_change() {
-    let kept = Kept::new();
+    let fixture = Fixture::new();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
-    kept.refuses(
+    fixture.refuses(
         &["--http", "--http.port", &port],
         &[&port, "in use", "--http.port"],
     );
-    kept.refuses(
+    fixture.refuses(
         &["--admin", "--admin.port", &port],
         &[&port, "in use", "--admin.port"],
     );
@@ -375,20 +381,20 @@ fn a_port_in_use_is_named_with_the_flag_to_change() {
 
 #[test]
 fn a_database_of_a_newer_format_is_left_alone() {
-    let kept = Kept::new();
-    let file = kept.data().join("actoreum/chaindata/FORMAT");
+    let fixture = Fixture::new();
+    let file = fixture.data().join("actoreum/chaindata/FORMAT");
     let format = fs::read_to_string(&file).unwrap();
     fs::write(&file, format.replace("format 2", "format 99")).unwrap();
-    let datadir = kept.datadir();
+    let datadir = fixture.datadir();
     run(&["--datadir", &datadir]).fatal(&["format 99", "newer actoreum"]);
     fs::write(&file, format).unwrap();
-    assert_eq!(chains::sound_head(&kept.data()), kept.head);
+    assert_eq!(chains::verified_head(&fixture.data()), fixture.head);
 }
 
 #[test]
-fn another_engine_than_the_databases_is_refused() {
-    let kept = Kept::new();
-    kept.refuses(
+fn an_engine_other_than_that_of_the_database_is_refused() {
+    let fixture = Fixture::new();
+    fixture.refuses(
         &["--db.engine", "redb"],
         &["sled", "redb", "--db.engine sled"],
     );
@@ -396,11 +402,11 @@ fn another_engine_than_the_databases_is_refused() {
 
 #[test]
 fn a_data_directory_that_is_in_use_is_refused() {
-    let kept = Kept::new();
-    let datadir = kept.datadir();
+    let fixture = Fixture::new();
+    let datadir = fixture.datadir();
     let mut node = Running::start(&["--datadir", &datadir]);
     node.wait_for("chain opened");
-    let out = kept.folder.path().join("out.rlp");
+    let out = fixture.folder.path().join("out.rlp");
     for args in [
         &[][..],
         &["export", out.to_str().unwrap()],
@@ -411,18 +417,18 @@ fn a_data_directory_that_is_in_use_is_refused() {
     }
     node.signal("INT");
     node.wait().ok();
-    assert_eq!(chains::sound_head(&kept.data()), kept.head);
+    assert_eq!(chains::verified_head(&fixture.data()), fixture.head);
 }
 
 #[test]
-fn a_data_directory_that_can_not_be_is_refused() {
-    let kept = Kept::new();
-    let file = kept.write("file", "");
+fn a_data_directory_that_is_a_file_is_refused() {
+    let fixture = Fixture::new();
+    let file = fixture.write("file", "");
     run(&["--datadir", &file]).fatal(&["file", "--datadir"]);
 }
 
 #[test]
-fn without_arguments_it_is_a_mainnet_node_in_the_home() {
+fn without_arguments_a_mainnet_node_starts_in_the_home_folder() {
     let home = tempfile::tempdir().unwrap();
     let mut command = crate::process::actoreum(&["export", "/dev/null"]);
     let output = command.env("HOME", home.path()).output().unwrap();
@@ -438,7 +444,7 @@ fn without_arguments_it_is_a_mainnet_node_in_the_home() {
 }
 
 #[test]
-fn where_geth_ran_no_network_is_guessed() {
+fn no_network_is_guessed_in_a_data_directory_of_geth() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir_all(folder.path().join("geth/chaindata")).unwrap();
     let datadir = folder.path().to_str().unwrap();

@@ -4,23 +4,24 @@ use actoreum_chain::SealedHeader;
 use actoreum_primitives::rlp::Encode as _;
 use actoreum_primitives::{Address, B256, Block, Body, Header, U256, Withdrawal};
 
-use super::transaction::{TransactionPlace, write_transaction};
-use crate::json::{JsonOut, ObjectWriter, WriteJson};
+use super::transaction::{TransactionMeta, write_transaction};
+use crate::server::json::{JsonOut, ObjectWriter, WriteJson};
 
-/// A block and what its JSON shows beside it.
+/// A block with the data that its JSON shows beside it.
 #[derive(Debug, Clone, Copy)]
 pub struct BlockView<'a> {
     /// The block.
     pub block: &'a Block,
-    /// Its hash.
+    /// The hash of the block.
     pub hash: B256,
-    /// The difficulties of it and its ancestors.
+    /// The total difficulty: the sum of the difficulties of the block and its ancestors.
     pub total_difficulty: Option<U256>,
-    /// Who sent its transactions, one each: shows them whole. Without, by hash.
+    /// The senders of the transactions, one for each, to show the transactions in full. With `None`
+    /// the transactions are shown by their hashes.
     pub senders: Option<&'a [Address]>,
 }
 
-/// Writes a block, as `eth_getBlockByNumber` returns it.
+/// Writes a block as `eth_getBlockByNumber` returns it.
 pub fn write_block(out: &mut JsonOut, view: &BlockView<'_>) {
     let header = &view.block.header;
     let mut object = out.object();
@@ -29,7 +30,7 @@ pub fn write_block(out: &mut JsonOut, view: &BlockView<'_>) {
     write_block_members(object, view);
 }
 
-/// Writes a block that is not sealed yet, as `eth_getBlockByNumber` returns the pending one.
+/// Writes an unsealed block as `eth_getBlockByNumber` returns the pending one.
 pub fn write_pending_block(out: &mut JsonOut, view: &BlockView<'_>) {
     let mut object = out.object();
     for name in ["hash", "nonce", "miner"] {
@@ -48,7 +49,7 @@ fn write_block_members(mut object: ObjectWriter<'_>, view: &BlockView<'_>) {
             .key("transactions")
             .array(body.transactions.iter().map(|tx| tx.hash())),
         Some(senders) => {
-            let place = |index: usize| TransactionPlace {
+            let meta = |index: usize| TransactionMeta {
                 block_hash: view.hash,
                 block_number: header.number,
                 index: index as u64,
@@ -59,7 +60,7 @@ fn write_block_members(mut object: ObjectWriter<'_>, view: &BlockView<'_>) {
                 .key("transactions")
                 .array(transactions.map(|(index, (transaction, sender))| {
                     Writer(move |out: &mut JsonOut| {
-                        write_transaction(out, transaction, *sender, Some(&place(index)));
+                        write_transaction(out, transaction, *sender, Some(&meta(index)));
                     })
                 }));
         }
@@ -73,8 +74,7 @@ fn write_block_members(mut object: ObjectWriter<'_>, view: &BlockView<'_>) {
     object.end();
 }
 
-/// Writes an ommer, as `eth_getUncleByBlockHashAndIndex` returns it: a block
-/// without its body.
+/// Writes an ommer as `eth_getUncleByBlockHashAndIndex` returns it: a block without its body.
 pub fn write_ommer(out: &mut JsonOut, header: &Header, total_difficulty: Option<U256>) {
     let alone = Block {
         header: header.clone(),
@@ -92,7 +92,7 @@ pub fn write_ommer(out: &mut JsonOut, header: &Header, total_difficulty: Option<
     object.end();
 }
 
-/// Writes a header, as `eth_getHeaderByNumber` returns it.
+/// Writes a header as `eth_getHeaderByNumber` returns it.
 pub fn write_header(out: &mut JsonOut, header: &Header, total_difficulty: Option<U256>) {
     let mut object = out.object();
     object
@@ -103,7 +103,7 @@ pub fn write_header(out: &mut JsonOut, header: &Header, total_difficulty: Option
     object.field("totalDifficulty", total_difficulty).end();
 }
 
-/// Writes a header that is not sealed yet, as `eth_getHeaderByNumber` returns the pending one.
+/// Writes an unsealed header as `eth_getHeaderByNumber` returns the pending one.
 pub fn write_pending_header(out: &mut JsonOut, header: &Header) {
     let mut object = out.object();
     for name in ["hash", "nonce", "miner"] {
@@ -113,8 +113,7 @@ pub fn write_pending_header(out: &mut JsonOut, header: &Header) {
     object.field("totalDifficulty", None::<U256>).end();
 }
 
-/// Writes a new head, as a `newHeads` subscription tells of it: a header without what stands
-/// beside it.
+/// Writes a new head as a `newHeads` subscription shows it: a header without its total difficulty.
 pub fn write_head(out: &mut JsonOut, header: &SealedHeader) {
     let mut object = out.object();
     object
@@ -125,8 +124,8 @@ pub fn write_head(out: &mut JsonOut, header: &SealedHeader) {
     object.end();
 }
 
-/// Writes the members that a header has of itself, but `hash`, `nonce` and `miner`,
-/// which a pending block shows as null.
+/// Writes the members of a header except `hash`, `nonce` and `miner`, which a pending block shows
+/// as null.
 fn write_header_members(object: &mut ObjectWriter<'_>, header: &Header) {
     object
         .quantity("number", header.number)
@@ -173,7 +172,7 @@ impl WriteJson for Withdrawal {
     }
 }
 
-/// A result that a closure writes.
+/// A result that is written by a closure.
 struct Writer<F>(F);
 
 impl<F: Fn(&mut JsonOut)> WriteJson for Writer<F> {

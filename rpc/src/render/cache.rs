@@ -1,4 +1,4 @@
-//! Rendered blocks, kept for the next reader.
+//! A cache of rendered blocks.
 
 use std::sync::Arc;
 
@@ -6,8 +6,8 @@ use actoreum_primitives::B256;
 use lru::LruCache;
 use parking_lot::Mutex;
 
-/// The JSON of blocks by hash, bounded by its size. A block never changes, so an
-/// entry is never wrong; it only leaves to make room.
+/// The JSON of blocks by hash, bounded by its size. A block never changes, so an entry is never
+/// stale and leaves only to make room.
 #[derive(Debug)]
 pub struct BlockCache {
     entries: Mutex<Entries>,
@@ -20,11 +20,11 @@ struct Entries {
     bytes: usize,
 }
 
-/// A block, and whether its transactions are shown whole.
+/// The hash of a block, and whether its transactions are shown in full.
 type Key = (B256, bool);
 
 impl BlockCache {
-    /// A cache that holds at most `limit` bytes of JSON.
+    /// Creates a cache that holds at most `limit` bytes of JSON.
     pub fn new(limit: usize) -> Self {
         let entries = Entries {
             by_key: LruCache::unbounded(),
@@ -36,20 +36,20 @@ impl BlockCache {
         }
     }
 
-    /// The JSON of a block, where it is kept.
-    pub fn get(&self, hash: B256, whole: bool) -> Option<Arc<[u8]>> {
-        self.entries.lock().by_key.get(&(hash, whole)).cloned()
+    /// Returns the JSON of a block if it is in the cache.
+    pub fn get(&self, hash: B256, full: bool) -> Option<Arc<[u8]>> {
+        self.entries.lock().by_key.get(&(hash, full)).cloned()
     }
 
-    /// Keeps the JSON of a block, and returns it; what was not read for longest makes room.
-    pub fn put(&self, hash: B256, whole: bool, json: Vec<u8>) -> Arc<[u8]> {
+    /// Stores the JSON of a block and returns it. The least recently used entries make room.
+    pub fn put(&self, hash: B256, full: bool, json: Vec<u8>) -> Arc<[u8]> {
         let json: Arc<[u8]> = json.into();
         if json.len() > self.limit {
             return json;
         }
         let mut entries = self.entries.lock();
         entries.bytes += json.len();
-        if let Some((_, replaced)) = entries.by_key.push((hash, whole), Arc::clone(&json)) {
+        if let Some((_, replaced)) = entries.by_key.push((hash, full), Arc::clone(&json)) {
             entries.bytes -= replaced.len();
         }
         while entries.bytes > self.limit {
@@ -61,7 +61,7 @@ impl BlockCache {
         json
     }
 
-    /// Bytes that are kept.
+    /// Returns the size of the cached JSON, in bytes.
     pub fn bytes(&self) -> usize {
         self.entries.lock().bytes
     }
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_cache_stays_within_its_limit_and_keeps_what_was_read_last() {
+    fn the_cache_evicts_the_least_recently_used_block() {
         let cache = BlockCache::new(100);
         let hash = B256::repeat_byte;
         cache.put(hash(1), true, vec![1; 40]);

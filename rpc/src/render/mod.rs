@@ -1,5 +1,5 @@
-//! Blocks, transactions, receipts and logs as JSON: the members of geth 1.8, and
-//! those that later geths added where a block or a transaction has them.
+//! Renders blocks, transactions, receipts and logs as JSON: with the members of geth 1.8, and with
+//! those that later geths added for the blocks and transactions that have them.
 
 mod block;
 mod cache;
@@ -13,5 +13,5 @@ pub use block::{
     write_pending_header,
 };
 pub use cache::BlockCache;
-pub use receipt::{LogPlace, ReceiptView, write_log, write_placed_log, write_receipt};
-pub use transaction::{TransactionPlace, write_transaction};
+pub use receipt::{LogMeta, ReceiptView, write_log, write_log_with_meta, write_receipt};
+pub use transaction::{TransactionMeta, write_transaction};

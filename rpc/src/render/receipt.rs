@@ -1,39 +1,39 @@
 //! Receipts and logs.
 
-use actoreum_chain::PlacedLog;
+use actoreum_chain::LogWithMeta;
 use actoreum_primitives::{
     Address, B256, Log, Receipt, ReceiptOutcome, Transaction, TxType, U256, contract_address,
 };
 
-use super::transaction::TransactionPlace;
-use crate::json::{JsonOut, WriteJson};
+use super::transaction::TransactionMeta;
+use crate::server::json::{JsonOut, WriteJson};
 
-/// A receipt and what its JSON shows beside it.
+/// A receipt with the data that its JSON shows beside it.
 #[derive(Debug, Clone, Copy)]
 pub struct ReceiptView<'a> {
     /// The receipt.
     pub receipt: &'a Receipt,
-    /// Its transaction.
+    /// The transaction of the receipt.
     pub transaction: &'a Transaction,
-    /// Who sent the transaction.
+    /// The sender of the transaction.
     pub sender: Address,
-    /// Where the transaction stands.
-    pub place: TransactionPlace,
-    /// Gas that the transaction used.
+    /// The position of the transaction in the chain.
+    pub meta: TransactionMeta,
+    /// The gas that the transaction used.
     pub gas_used: u64,
-    /// Logs of the block before the first of this receipt.
+    /// The number of logs of the block before the first log of this receipt.
     pub logs_before: u64,
-    /// Wei a blob gas in the block, where it has a price.
+    /// The price of blob gas in the block, in wei; `None` before Cancun.
     pub blob_gas_price: Option<U256>,
 }
 
-/// Writes a receipt, as `eth_getTransactionReceipt` returns it.
+/// Writes a receipt as `eth_getTransactionReceipt` returns it.
 pub fn write_receipt(out: &mut JsonOut, view: &ReceiptView<'_>) {
     let ReceiptView {
         receipt,
         transaction,
         sender,
-        place,
+        meta,
         ..
     } = view;
     let hash = transaction.hash();
@@ -42,10 +42,10 @@ pub fn write_receipt(out: &mut JsonOut, view: &ReceiptView<'_>) {
         .then(|| contract_address(sender, transaction.nonce()));
     let mut object = out.object();
     object
-        .field("blockHash", place.block_hash)
-        .quantity("blockNumber", place.block_number)
+        .field("blockHash", meta.block_hash)
+        .quantity("blockNumber", meta.block_number)
         .field("transactionHash", hash)
-        .quantity("transactionIndex", place.index)
+        .quantity("transactionIndex", meta.index)
         .field("from", sender)
         .field("to", transaction.to())
         .quantity("gasUsed", view.gas_used)
@@ -58,7 +58,7 @@ pub fn write_receipt(out: &mut JsonOut, view: &ReceiptView<'_>) {
     };
     object.quantity("type", transaction.tx_type() as u64).field(
         "effectiveGasPrice",
-        transaction.effective_gas_price(place.base_fee_per_gas),
+        transaction.effective_gas_price(meta.base_fee_per_gas),
     );
     if transaction.tx_type() == TxType::Blob {
         object
@@ -72,78 +72,79 @@ pub fn write_receipt(out: &mut JsonOut, view: &ReceiptView<'_>) {
             .zip(view.logs_before..)
             .map(|(log, index)| LogOfReceipt {
                 log,
-                place: LogPlace::new(place, hash, index),
+                meta: LogMeta::new(meta, hash, index),
             }),
     );
     object.end();
 }
 
-/// Where in the chain a log stands.
+/// The position of a log in the chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LogPlace {
-    /// Of its block.
+pub struct LogMeta {
+    /// The hash of its block.
     pub block_hash: B256,
-    /// Of its block.
+    /// The number of its block.
     pub block_number: u64,
-    /// Of its transaction.
+    /// The hash of its transaction.
     pub transaction_hash: B256,
-    /// The position of its transaction in the block.
+    /// The index of its transaction in the block.
     pub transaction_index: u64,
-    /// Its position among the logs of the block.
+    /// The index of the log among the logs of the block.
     pub log_index: u64,
-    /// Whether a reorganisation took its block from the chain.
+    /// Whether a reorganisation removed its block from the chain.
     pub removed: bool,
 }
 
-impl LogPlace {
-    fn new(place: &TransactionPlace, transaction_hash: B256, log_index: u64) -> Self {
+impl LogMeta {
+    fn new(meta: &TransactionMeta, transaction_hash: B256, log_index: u64) -> Self {
         Self {
-            block_hash: place.block_hash,
-            block_number: place.block_number,
+            block_hash: meta.block_hash,
+            block_number: meta.block_number,
             transaction_hash,
-            transaction_index: place.index,
+            transaction_index: meta.index,
             log_index,
             removed: false,
         }
     }
 }
 
-/// Writes a log, as `eth_getLogs` returns it.
-pub fn write_log(out: &mut JsonOut, log: &Log, place: &LogPlace) {
+/// Writes a log as `eth_getLogs` returns it.
+pub fn write_log(out: &mut JsonOut, log: &Log, meta: &LogMeta) {
     let mut object = out.object();
     object.field("address", log.address);
     object.key("topics").array(&log.topics);
     object
         .field("data", &log.data)
-        .quantity("blockNumber", place.block_number)
-        .field("transactionHash", place.transaction_hash)
-        .quantity("transactionIndex", place.transaction_index)
-        .field("blockHash", place.block_hash)
-        .quantity("logIndex", place.log_index)
-        .field("removed", place.removed)
+        .quantity("blockNumber", meta.block_number)
+        .field("transactionHash", meta.transaction_hash)
+        .quantity("transactionIndex", meta.transaction_index)
+        .field("blockHash", meta.block_hash)
+        .quantity("logIndex", meta.log_index)
+        .field("removed", meta.removed)
         .end();
 }
 
-/// Writes a log that knows its place.
-pub fn write_placed_log(out: &mut JsonOut, placed: &PlacedLog) {
-    let place = LogPlace {
-        block_hash: placed.block_hash,
-        block_number: placed.block_number,
-        transaction_hash: placed.transaction_hash,
-        transaction_index: placed.transaction_index,
-        log_index: placed.log_index,
-        removed: placed.removed,
+/// Writes a log that carries its position.
+pub fn write_log_with_meta(out: &mut JsonOut, entry: &LogWithMeta) {
+    let meta = LogMeta {
+        block_hash: entry.block_hash,
+        block_number: entry.block_number,
+        transaction_hash: entry.transaction_hash,
+        transaction_index: entry.transaction_index,
+        log_index: entry.log_index,
+        removed: entry.removed,
     };
-    write_log(out, &placed.log, &place);
+    write_log(out, &entry.log, &meta);
 }
 
+/// A log of a receipt, with its position.
 struct LogOfReceipt<'a> {
     log: &'a Log,
-    place: LogPlace,
+    meta: LogMeta,
 }
 
 impl WriteJson for LogOfReceipt<'_> {
     fn write_json(&self, out: &mut JsonOut) {
-        write_log(out, self.log, &self.place);
+        write_log(out, self.log, &self.meta);
     }
 }

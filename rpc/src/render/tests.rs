@@ -6,7 +6,7 @@ use actoreum_primitives::{Address, Block, U256};
 use serde_json::Value;
 
 use super::*;
-use crate::json::JsonOut;
+use crate::server::json::JsonOut;
 
 fn fixtures() -> Option<PathBuf> {
     let folder = std::env::var_os("ACTOREUM_FIXTURES").map_or_else(
@@ -20,7 +20,7 @@ fn fixtures() -> Option<PathBuf> {
     None
 }
 
-/// The benchmark's blocks by number, each with its total difficulty.
+/// Returns the blocks of the benchmark by number, each with its total difficulty.
 fn clique_bench(folder: &std::path::Path) -> HashMap<u64, (Block, U256)> {
     let bytes = std::fs::read(folder.join("clique-bench/chain.rlp")).unwrap();
     let mut rest = bytes.as_slice();
@@ -34,7 +34,7 @@ fn clique_bench(folder: &std::path::Path) -> HashMap<u64, (Block, U256)> {
     blocks
 }
 
-/// What geth 1.8.27 answered to a method: parameters and result.
+/// Returns the recorded answers of geth 1.8.27 to a method: parameters and results.
 fn answers(folder: &std::path::Path, method: &str) -> Vec<(Value, Value)> {
     let packed = std::fs::read(folder.join("geth-answers/clique-bench-1.8.27.jsonl.zst")).unwrap();
     let mut decoder = zstd::Decoder::new(packed.as_slice()).unwrap();
@@ -74,7 +74,7 @@ fn assert_covers(ours: &Value, theirs: &Value, place: &str) {
 }
 
 #[test]
-fn blocks_are_those_of_geth() {
+fn rendered_blocks_equal_those_of_geth() {
     let Some(folder) = fixtures() else { return };
     let blocks = clique_bench(&folder);
     let mut compared = 0;

@@ -4,43 +4,43 @@ use actoreum_primitives::{
     AccessListItem, Address, Authorization, B256, Transaction, TxType, U256,
 };
 
-use crate::json::{JsonOut, WriteJson};
+use crate::server::json::{JsonOut, WriteJson};
 
-/// Where in the chain a transaction stands.
+/// The position of a transaction in the chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TransactionPlace {
-    /// Of its block.
+pub struct TransactionMeta {
+    /// The hash of its block.
     pub block_hash: B256,
-    /// Of its block.
+    /// The number of its block.
     pub block_number: u64,
-    /// Its position in the block.
+    /// The index of the transaction in the block.
     pub index: u64,
-    /// Of its block, in wei.
+    /// The base fee of its block, in wei.
     pub base_fee_per_gas: Option<u64>,
 }
 
-/// Writes a transaction, as `eth_getTransactionByHash` returns it. One that waits in
-/// the pool has no place, and shows null for it, as in geth from 1.9 on.
+/// Writes a transaction as `eth_getTransactionByHash` returns it. A transaction in the pool has no
+/// position and shows null for it, as in geth from 1.9 on.
 pub fn write_transaction(
     out: &mut JsonOut,
     transaction: &Transaction,
     sender: Address,
-    place: Option<&TransactionPlace>,
+    meta: Option<&TransactionMeta>,
 ) {
     let tx_type = transaction.tx_type();
     let signature = transaction.signature();
     let mut object = out.object();
     object
-        .field("blockHash", place.map(|place| place.block_hash))
-        .field("blockNumber", place.map(|place| place.block_number))
+        .field("blockHash", meta.map(|meta| meta.block_hash))
+        .field("blockNumber", meta.map(|meta| meta.block_number))
         .field("from", sender)
         .quantity("gas", transaction.gas_limit())
-        .field("gasPrice", gas_price(transaction, place))
+        .field("gasPrice", gas_price(transaction, meta))
         .field("hash", transaction.hash())
         .field("input", transaction.input())
         .quantity("nonce", transaction.nonce())
         .field("to", transaction.to())
-        .field("transactionIndex", place.map(|place| place.index))
+        .field("transactionIndex", meta.map(|meta| meta.index))
         .field("value", transaction.value())
         .quantity("type", tx_type as u64);
     if let Some(chain_id) = transaction.chain_id() {
@@ -78,10 +78,10 @@ pub fn write_transaction(
     object.end();
 }
 
-/// What is paid a gas: settled in a block, the most that is offered before.
-fn gas_price(transaction: &Transaction, place: Option<&TransactionPlace>) -> U256 {
-    match place {
-        Some(place) => transaction.effective_gas_price(place.base_fee_per_gas),
+/// Returns the price per gas: the effective price in a block, else the maximum that is offered.
+fn gas_price(transaction: &Transaction, meta: Option<&TransactionMeta>) -> U256 {
+    match meta {
+        Some(meta) => transaction.effective_gas_price(meta.base_fee_per_gas),
         None => transaction.max_fee_per_gas(),
     }
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.20;
 
-/// What the Hardhat project and the Foundry script deploy: a call, a log, a revert with a reason,
-/// a custom error, a panic.
+/// The contract that the Hardhat project and the Foundry script deploy: a call, a log, a revert
+/// with a reason, a custom error, a panic.
 contract Ledger {
     error TooMuch(uint256 asked, uint256 held);
 

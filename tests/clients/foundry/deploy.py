@@ -1,4 +1,4 @@
-"""forge runs the script against the node; what it left there is looked at."""
+"""forge runs the script against the node; then the deployed contract is checked."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 KEY = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
 OWNER = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
-STRANGER = "0x00000000000000000000000000000000000057a9"
+RECIPIENT = "0x00000000000000000000000000000000000057a9"
 HTTP = os.environ["RPC_HTTP"]
 
 
@@ -38,7 +38,7 @@ with tempfile.TemporaryDirectory() as folder:
     ledger = deployment["contractAddress"]
     print("ok both transactions are mined")
 
-for who, amount in ((OWNER, 990), (STRANGER, 10)):
+for who, amount in ((OWNER, 990), (RECIPIENT, 10)):
     held = run(os.environ["CAST"], "call", ledger, "held(address)(uint256)", who, "--rpc-url", HTTP)
     assert held == str(amount), held
 print("ok the contract holds what the script said")

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// The compiler as forge runs one, from the package on npm: forge's own way is a download.
+// The compiler as forge runs one, from the package on npm: forge itself would download one.
 
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";

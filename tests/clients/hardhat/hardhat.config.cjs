@@ -1,4 +1,4 @@
-// The compiler comes from npm: Hardhat's own way is a download.
+// The compiler comes from npm: Hardhat itself would download one.
 
 const { subtask } = require("hardhat/config");
 const { TASK_COMPILE_SOLIDITY_GET_SOLC_BUILD } = require("hardhat/builtin-tasks/task-names");

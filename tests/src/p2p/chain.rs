@@ -1,4 +1,4 @@
-//! The chains of networks in memory, and how blocks are made on them.
+//! Chains of in-memory networks, and the making of their blocks.
 
 use std::sync::Arc;
 
@@ -12,35 +12,35 @@ use rand::rngs::StdRng;
 
 use super::node::key;
 
-/// The id of the chain and of its network.
+/// Id of the chain and of its network.
 pub const NETWORK_ID: u64 = 1337;
 
-/// The keys of the nodes with these numbers hold ether.
-const RICH: std::ops::Range<u32> = 1..17;
+/// Numbers of the nodes whose keys hold ether.
+const FUNDED_NODES: std::ops::Range<u32> = 1..17;
 
-/// The contract that payments go to; it logs who pays.
-pub(super) const PAID: Address = Address::repeat_byte(0x77);
+/// Contract that payments go to; it logs the payer.
+pub(super) const PAYMENT_CONTRACT: Address = Address::repeat_byte(0x77);
 /// CALLER, PUSH1 0, PUSH1 0, LOG1, STOP.
-const PAID_CODE: &str = "3360006000a100";
+const PAYMENT_CONTRACT_CODE: &str = "3360006000a100";
 
-/// Seconds between a block and its parent where everybody may seal.
+/// Seconds between a block and its parent where every node may seal.
 const BLOCK_TIME: u64 = 13;
 
-/// Who may seal.
+/// The nodes that may seal.
 #[derive(Debug, Clone)]
 pub enum Sealers {
-    /// Whoever has a node: the chain is one of ethash, and nobody checks the work.
-    Everybody,
-    /// The nodes with these numbers, by clique. The chain began long ago, so that blocks can be
-    /// made without waiting.
+    /// Every node: the engine is ethash, and the proof of work is not checked.
+    AnyNode,
+    /// The nodes with these numbers, by clique. The genesis is old, so that blocks can be made
+    /// without waiting.
     Signers(Vec<u32>),
 }
 
 impl Sealers {
-    /// The genesis of their chain.
+    /// Returns the genesis of their chain.
     pub fn genesis(&self) -> Genesis {
         let (engine, difficulty, extra_data) = match self {
-            Self::Everybody => ("\"ethash\":{}", "0x20000", String::new()),
+            Self::AnyNode => ("\"ethash\":{}", "0x20000", String::new()),
             Self::Signers(numbers) => {
                 let signers = numbers.iter().map(|it| key(*it).address());
                 let mut signers: Vec<Address> = signers.collect();
@@ -51,15 +51,15 @@ impl Sealers {
                 (engine, "0x1", format!("{vanity}{signers}{seal}"))
             }
         };
-        let mut alloc: Vec<String> = RICH
+        let mut alloc: Vec<String> = FUNDED_NODES
             .map(|number| {
                 let address = hex::encode(key(number).address());
                 format!("\"{address}\":{{\"balance\":\"0xd3c21bcecceda1000000\"}}")
             })
             .collect();
-        let paid = hex::encode(PAID);
+        let paid = hex::encode(PAYMENT_CONTRACT);
         alloc.push(format!(
-            "\"{paid}\":{{\"balance\":\"0x0\",\"code\":\"0x{PAID_CODE}\"}}"
+            "\"{paid}\":{{\"balance\":\"0x0\",\"code\":\"0x{PAYMENT_CONTRACT_CODE}\"}}"
         ));
         let json = format!(
             r#"{{"config":{{"chainId":{NETWORK_ID},"homesteadBlock":0,"eip150Block":0,
@@ -72,19 +72,19 @@ impl Sealers {
     }
 }
 
-/// The engine of a node, with which it makes its blocks.
+/// Makes the blocks of a node.
 #[derive(Clone)]
-pub(super) struct Maker {
+pub(super) struct BlockMaker {
     pub engine: Arc<dyn Engine>,
     /// The same engine, where it is clique.
     clique: Option<Arc<Clique>>,
     key: SecretKey,
 }
 
-impl Maker {
-    /// The engine that the chain's configuration asks for, with a node's key to sign.
-    pub fn new(reader: &ChainReader, key: SecretKey) -> Self {
-        if let EngineConfig::Clique(settings) = reader.config().engine() {
+impl BlockMaker {
+    /// Creates the engine of the chain's configuration, with a node's key to sign.
+    pub fn new(chain_reader: &ChainReader, key: SecretKey) -> Self {
+        if let EngineConfig::Clique(settings) = chain_reader.config().engine() {
             let clique = Arc::new(Clique::new(settings, None));
             clique.set_signer(Some(key.address()));
             return Self {
@@ -101,10 +101,10 @@ impl Maker {
         }
     }
 
-    /// A block on a chain's head that nobody else makes, with what a pool offers; `None` where it
-    /// is not the key's turn to seal.
-    pub fn make_block(&self, reader: &ChainReader, pool: &Snapshot) -> Option<Block> {
-        let parent = reader.head();
+    /// Returns a block on the chain's head, which no other node makes, with the transactions of a
+    /// pool; `None` where it is not the key's turn to seal.
+    pub fn make_block(&self, chain_reader: &ChainReader, pool: &Snapshot) -> Option<Block> {
+        let parent = chain_reader.head();
         let plan = BuildPlan {
             time: parent.timestamp + BLOCK_TIME,
             gas_limit: parent.gas_limit,
@@ -113,15 +113,20 @@ impl Maker {
             edit: None,
             parent,
         };
-        let block = build(reader, self.engine.as_ref(), plan, |_, builder, body| {
-            for offer in pool.best(None) {
-                let transaction = offer.transaction();
-                if builder.try_transaction(transaction, offer.sender()).is_ok() {
-                    body.transactions.push(transaction.clone());
+        let block = build(
+            chain_reader,
+            self.engine.as_ref(),
+            plan,
+            |_, builder, body| {
+                for offer in pool.best(None) {
+                    let transaction = offer.transaction();
+                    if builder.try_transaction(transaction, offer.sender()).is_ok() {
+                        body.transactions.push(transaction.clone());
+                    }
                 }
-            }
-            Ok(())
-        });
+                Ok(())
+            },
+        );
         let mut block = block.unwrap();
         let Some(clique) = &self.clique else {
             return Some(block);
@@ -129,7 +134,7 @@ impl Maker {
         let now = actoreum_actors::clock::now();
         let mut random = StdRng::seed_from_u64(1);
         clique
-            .plan_seal(reader, &block.header, true, now, &mut random)
+            .plan_seal(chain_reader, &block.header, true, now, &mut random)
             .ok()?;
         let sign = |hash: B256| Ok::<_, CliqueError>(self.key.sign(hash));
         clique.seal(&mut block.header, sign).unwrap();

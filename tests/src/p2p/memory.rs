@@ -1,4 +1,4 @@
-//! A network in memory, with what real ones do to their messages.
+//! In-memory network with the delays, losses and partitions of real ones.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -9,26 +9,26 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use actoreum_actors::net::transport::{Datagrams, Listen, ListenAddress, Transport, Wire};
-use actoreum_actors::supervision::Chance;
+use actoreum_actors::net::transport::{DatagramSocket, Listen, ListenAddress, Transport, Wire};
+use actoreum_supervision::SeededRng;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
-/// Bytes that a stream holds for a reader that does not read.
+/// Bytes that a stream buffers for a reader that does not read.
 const STREAM_BUFFER: usize = 64 * 1024;
 
-/// Connections that wait to be accepted.
+/// Maximum number of connections that wait to be accepted.
 const BACKLOG: usize = 128;
 
-/// Datagrams that a socket holds.
+/// Maximum number of datagrams that a socket buffers.
 const DATAGRAM_BUFFER: usize = 1024;
 
 type Future_<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// The network. Cloning is cheap.
+/// The network. Cheap to clone.
 #[derive(Clone)]
 pub struct MemoryNet {
     state: Arc<Mutex<State>>,
@@ -38,7 +38,7 @@ pub struct MemoryNet {
 struct State {
     delay: Duration,
     loss: f64,
-    /// Which part of a divided network an address is in; 0 where it is in none.
+    /// Partition that an address is in; 0 where it is in none.
     parts: HashMap<IpAddr, u32>,
     listeners: HashMap<SocketAddr, mpsc::Sender<Wire>>,
     sockets: HashMap<SocketAddr, mpsc::Sender<(SocketAddr, Vec<u8>)>>,
@@ -48,13 +48,13 @@ struct State {
 }
 
 impl MemoryNet {
-    /// A network whose messages take `delay`.
+    /// Creates a network whose messages take `delay`.
     pub fn new(delay: Duration) -> Self {
         Self::seeded(delay, 1)
     }
 
-    /// As [`new`](Self::new); what is lost, and what the nodes decide by chance, follows from a
-    /// seed.
+    /// Creates a network as [`new`](Self::new) does; a seed determines losses and the random
+    /// choices of the nodes.
     pub fn seeded(delay: Duration, seed: u64) -> Self {
         Self {
             seed,
@@ -75,38 +75,38 @@ impl MemoryNet {
         self.state.lock().unwrap()
     }
 
-    /// What the node with a number decides by.
-    pub fn chance(&self, number: u32) -> Chance {
-        Chance::seeded(self.seed.wrapping_mul(1 << 32) ^ u64::from(number))
+    /// Returns the random generator of the node with this number.
+    pub fn rng(&self, number: u32) -> SeededRng {
+        SeededRng::seeded(self.seed.wrapping_mul(1 << 32) ^ u64::from(number))
     }
 
-    /// From now on messages take so long.
-    pub fn delay(&self, delay: Duration) {
+    /// Sets the delay of messages.
+    pub fn set_delay(&self, delay: Duration) {
         self.state().delay = delay;
     }
 
-    /// Loses this share of the datagrams from now on.
-    pub fn lose(&self, share: f64) {
+    /// Sets the share of datagrams that is lost.
+    pub fn set_loss(&self, share: f64) {
         self.state().loss = share;
     }
 
-    /// Cuts these addresses off from all others. What is sent across waits (streams) or is lost
-    /// (datagrams).
+    /// Separates these addresses from all others. Bytes of streams between them wait; datagrams are
+    /// lost.
     pub fn cut_off(&self, addresses: &[IpAddr]) {
         self.state().parts = addresses.iter().map(|it| (*it, 1)).collect();
     }
 
-    /// Joins what was cut off.
+    /// Ends the partition.
     pub fn heal(&self) {
         self.state().parts.clear();
     }
 
-    /// Streams that are open.
+    /// Returns the number of open streams.
     pub fn streams(&self) -> usize {
         self.state().streams
     }
 
-    /// Sockets and listeners that are open.
+    /// Returns the number of open sockets and listeners.
     pub fn sockets(&self) -> usize {
         let mut state = self.state();
         state.sockets.retain(|_, socket| !socket.is_closed());
@@ -114,7 +114,7 @@ impl MemoryNet {
         state.sockets.len() + state.listeners.len()
     }
 
-    /// A host with this address.
+    /// Returns a host with this address.
     pub fn host(&self, address: IpAddr) -> Host {
         Host {
             net: self.clone(),
@@ -138,7 +138,7 @@ impl State {
     }
 }
 
-/// A host of the network: what a node there sees of it.
+/// A host of the network: the [`Transport`] of a node.
 #[derive(Clone)]
 pub struct Host {
     net: MemoryNet,
@@ -146,15 +146,15 @@ pub struct Host {
 }
 
 impl Host {
-    /// Sends a datagram from any port, as somebody without a node may.
+    /// Sends a datagram from any port, without a node.
     pub fn send(&self, from_port: u16, to: SocketAddr, datagram: Vec<u8>) {
         let from = SocketAddr::new(self.address, from_port);
         deliver(&self.net, from, to, datagram);
     }
 }
 
-/// Carries bytes one way, with the network's delay, until one end closes. True where nobody is
-/// there any more to take them: then nothing is carried back either.
+/// Carries bytes one way, with the network's delay, until one end closes. Returns true where the
+/// receiver is gone: then nothing is carried back either.
 async fn carry(
     net: MemoryNet,
     (one, other): (IpAddr, IpAddr),
@@ -178,10 +178,10 @@ async fn carry(
     to.shutdown().await.is_err()
 }
 
-/// Counts an open stream.
-struct Counted(MemoryNet);
+/// Guard that counts an open stream.
+struct StreamGuard(MemoryNet);
 
-impl Drop for Counted {
+impl Drop for StreamGuard {
     fn drop(&mut self) {
         self.0.state().streams -= 1;
     }
@@ -205,7 +205,7 @@ impl Transport for Host {
             let (near_read, near_write) = tokio::io::split(near);
             let (far_read, far_write) = tokio::io::split(far);
             self.net.state().streams += 1;
-            let counted = Counted(self.net.clone());
+            let counted = StreamGuard(self.net.clone());
             let ends = (self.address, to.ip());
             let there = carry(self.net.clone(), ends, near_read, far_write);
             let back = carry(self.net.clone(), ends, far_read, near_write);
@@ -248,7 +248,7 @@ impl Transport for Host {
         }))
     }
 
-    fn bind(&self, at: ListenAddress) -> io::Result<Box<dyn Datagrams>> {
+    fn bind(&self, at: ListenAddress) -> io::Result<Box<dyn DatagramSocket>> {
         let mut state = self.net.state();
         let address = SocketAddr::new(self.address, state.take_port(at.port));
         let taken = state.sockets.get(&address);
@@ -302,12 +302,12 @@ fn deliver(net: &MemoryNet, from: SocketAddr, to: SocketAddr, datagram: Vec<u8>)
     let Some(socket) = socket else { return };
     actix::spawn(async move {
         sleep(delay).await;
-        // A full buffer loses it, as a kernel's does.
+        // A full buffer loses the datagram, as a kernel's does.
         let _ = socket.try_send((from, datagram));
     });
 }
 
-impl Datagrams for Socket {
+impl DatagramSocket for Socket {
     fn address(&self) -> SocketAddr {
         self.address
     }

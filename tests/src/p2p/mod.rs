@@ -9,22 +9,22 @@
 //!   MemoryNet: hosts with addresses, streams and datagrams with a delay, loss, partitions
 //! ```
 //!
-//! Everything runs on the thread of the test, so that the test can pause the clock: minutes of
-//! the network pass in the time that its messages cost. Nothing but messages and published views
-//! is used to drive and to look at a node.
+//! Everything runs on the thread of the test, so that the test can pause the clock: minutes of the
+//! network pass in the time that its messages cost. A node is driven and observed by messages and
+//! published views only.
 
 mod chain;
 mod chat;
+mod filter_client;
 mod full;
-mod listener;
 mod memory;
 mod node;
-mod stranger;
+mod raw_peer;
 
 pub use chain::{NETWORK_ID, Sealers};
 pub use chat::Chat;
+pub use filter_client::FilterClient;
 pub use full::FullNode;
-pub use listener::Listener;
 pub use memory::{Host, MemoryNet};
 pub use node::{TestNode, key, run, run_paused, settle, until};
-pub use stranger::{Stranger, UNCOMPRESSED, hello};
+pub use raw_peer::{RawPeer, UNCOMPRESSED, hello};

@@ -1,4 +1,4 @@
-//! A node of the network: the real actors, and what a test may see of them.
+//! A node of the network: the real actors, and the views of them that a test may use.
 
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -11,30 +11,31 @@ use actoreum_actors::net::protocol::ProtocolHandler;
 use actoreum_actors::net::settings::NetworkSettings;
 use actoreum_actors::net::transport::{ListenAddress, Transport};
 use actoreum_actors::net::{self, NetworkHandle, nat::Nat};
-use actoreum_actors::supervision::{Strategy, SupervisorSpec, Tree, TreeOptions};
 use actoreum_messages::server::AddPeer;
 use actoreum_primitives::SecretKey;
+use actoreum_supervision::{Strategy, SupervisorSpec, Tree, TreeOptions};
 use actoreum_wire::nodes::{Enode, NodeId};
 
 use super::chat::{Chat, ChatHandler};
 use super::memory::MemoryNet;
 
-/// Real time in which a paused clock goes on, however busy the machine is.
-const STANDSTILL: Duration = Duration::from_secs(120);
+/// Real time after which a paused clock that does not advance counts as stuck, however busy the
+/// machine is.
+const STUCK_AFTER: Duration = Duration::from_secs(120);
 
-/// The port of every node.
+/// Port of every node.
 const PORT: u16 = 30303;
 
-/// A node's key by its number.
+/// Returns the key of the node with this number.
 pub fn key(number: u32) -> SecretKey {
     let mut bytes = [7; 32];
     bytes[28..].copy_from_slice(&number.to_be_bytes());
     SecretKey::from_bytes(&bytes).unwrap()
 }
 
-/// The settings of the node with a number, and its address.
+/// Returns the settings of the node with this number, and its address.
 fn settings(number: u32) -> (NetworkSettings, IpAddr) {
-    // Public networks: every node in a /24 of its own, as the table wants it.
+    // Public networks: every node has a /24 of its own, as the table of nodes requires.
     let [_, high, middle, low] = number.to_be_bytes();
     let address = IpAddr::V4(Ipv4Addr::new(50 + high, middle, low, 1));
     let mut settings = NetworkSettings::new(key(number), format!("test/{number}"));
@@ -46,11 +47,11 @@ fn settings(number: u32) -> (NetworkSettings, IpAddr) {
     (settings, address)
 }
 
-/// A node that runs.
+/// A running node.
 pub struct TestNode {
-    /// Its address.
+    /// Its IP address.
     pub address: IpAddr,
-    /// What others hold of its network.
+    /// Handle to its network.
     pub network: NetworkHandle,
     /// Its protocol.
     pub chat: Arc<Chat>,
@@ -58,19 +59,20 @@ pub struct TestNode {
 }
 
 impl TestNode {
-    /// A node with a number: its key and its address come from it. `change` sees its settings.
+    /// Starts the node with this number, which determines its key and address. `change` may edit
+    /// its settings.
     pub async fn start(
         net: &MemoryNet,
         number: u32,
         change: impl FnOnce(&mut NetworkSettings),
     ) -> Self {
         let (mut settings, address) = settings(number);
-        settings.chance = net.chance(number);
+        settings.rng = net.rng(number);
         change(&mut settings);
         Self::with(settings, Arc::new(net.host(address))).await
     }
 
-    /// A node on a network of the caller's, or on the machine's own.
+    /// Starts a node on the given transport.
     pub async fn with(settings: NetworkSettings, transport: Arc<dyn Transport>) -> Self {
         let chat = Arc::new(Chat::default());
         let handler = Arc::new(ChatHandler(Arc::clone(&chat)));
@@ -79,9 +81,9 @@ impl TestNode {
         node
     }
 
-    /// As [`start`](Self::start), of a node that does not search for others and speaks something
-    /// else. `below` is what its protocol stands on, started before the network.
-    pub async fn speaking(
+    /// Starts a node that does not search for others, with another protocol. `below` are the actors
+    /// that the protocol depends on, started before the network.
+    pub async fn with_protocol(
         net: &MemoryNet,
         number: u32,
         handler: Arc<dyn ProtocolHandler>,
@@ -89,7 +91,7 @@ impl TestNode {
     ) -> Self {
         let (mut settings, address) = settings(number);
         settings.is_discovering = false;
-        settings.chance = net.chance(number);
+        settings.rng = net.rng(number);
         Self::run(settings, Arc::new(net.host(address)), handler, below).await
     }
 
@@ -99,7 +101,7 @@ impl TestNode {
         handler: Arc<dyn ProtocolHandler>,
         below: Vec<SupervisorSpec>,
     ) -> Self {
-        let options = TreeOptions::default().chance(settings.chance.clone());
+        let options = TreeOptions::default().rng(settings.rng.clone());
         let (network_spec, network) = net::assemble(settings, transport, handler);
         let mut spec = SupervisorSpec::new("node", Strategy::OneForOne);
         for part in below {
@@ -115,39 +117,39 @@ impl TestNode {
         }
     }
 
-    /// Its id.
+    /// Returns the node id.
     pub fn id(&self) -> NodeId {
         self.network.local().id
     }
 
-    /// Its URL.
+    /// Returns the enode URL.
     pub fn enode(&self) -> Enode {
         self.network.local().enode
     }
 
-    /// Where it takes connections and datagrams.
+    /// Returns the socket address of its TCP and UDP ports.
     pub fn socket(&self) -> SocketAddr {
         SocketAddr::new(self.address, self.network.local().endpoint.tcp)
     }
 
-    /// How many peers it has.
+    /// Returns the number of its peers.
     pub fn peers(&self) -> usize {
         self.network.peers().len()
     }
 
-    /// Whether a node is its peer.
+    /// Returns whether `other` is its peer.
     pub fn has_peer(&self, other: &Self) -> bool {
         let id = other.id();
         self.network.peers().iter().any(|peer| peer.id == id)
     }
 
-    /// Asks it to stay connected with another.
+    /// Adds `other` as a static peer.
     pub async fn add_peer(&self, other: &Self) {
         let server = self.network.server();
         server.ask(AddPeer(other.enode())).await.unwrap();
     }
 
-    /// Makes the actor at a path below `node/` panic. False where it is down already.
+    /// Makes the actor at a path below `node/` panic. Returns false where it is down already.
     pub fn try_crash(&self, path: &str) -> bool {
         self.tree.handle().crash(&format!("node/{path}")).is_ok()
     }
@@ -160,14 +162,14 @@ impl TestNode {
             .unwrap();
     }
 
-    /// How often the actor at a path below `node/network/` was started.
+    /// Returns the number of starts of the actor at a path below `node/network/`.
     pub fn generation(&self, path: &str) -> u64 {
         let path = format!("node/network/{path}");
         let snapshot = self.tree.handle().snapshot();
         snapshot.find(&path).map_or(0, |node| node.generation)
     }
 
-    /// The paths of the actors of its connections.
+    /// Returns the paths of the actors of its connections.
     pub fn connections(&self) -> Vec<String> {
         let snapshot = self.tree.handle().snapshot();
         let peers = snapshot.find("node/network/connections/peers");
@@ -177,7 +179,7 @@ impl TestNode {
         children.iter().map(|child| child.path.clone()).collect()
     }
 
-    /// Messages that wait in all of its mailboxes.
+    /// Returns the number of messages that wait in all of its mailboxes.
     pub fn waiting(&self) -> u64 {
         let snapshot = self.tree.handle().snapshot();
         let mailboxes = snapshot
@@ -187,7 +189,7 @@ impl TestNode {
         mailboxes.map(|mailbox| mailbox.depth).sum()
     }
 
-    /// Stops it in order.
+    /// Shuts the node down.
     pub async fn stop(self) {
         let outcome = self.tree.shutdown().await;
         assert!(outcome.is_clean(), "{outcome}");
@@ -196,19 +198,20 @@ impl TestNode {
 
 /// Runs a test in an actix system of its own.
 pub fn run<F: Future>(test: F) -> F::Output {
-    actix::System::new().block_on(test)
+    actoreum_supervision::block_on(test)
 }
 
-/// As [`run`], on a paused clock, within `limit` of that clock.
+/// Runs a test as [`run`] does, on a paused clock, within `limit` of that clock.
 ///
-/// Where the clock stands still for minutes, since something keeps the thread busy, the process
-/// says so and ends.
+/// Where the clock does not advance for minutes, since something keeps the thread busy, the process
+/// reports that and exits.
 pub fn run_paused<F: Future>(name: &str, limit: Duration, test: F) -> F::Output {
     let seconds = Arc::new(AtomicU64::new(0));
     let (_is_over, over) = mpsc::channel::<()>();
     let (watched, watched_name) = (Arc::clone(&seconds), name.to_owned());
     thread::spawn(move || watch(&watched_name, &watched, &over));
-    // Paused from its first moment on: no fraction of a millisecond differs from run to run.
+    // The clock is paused from its first moment on: no fraction of a millisecond differs from run
+    // to run.
     let paused = || {
         let mut runtime = tokio::runtime::Builder::new_current_thread();
         runtime.enable_all().start_paused(true).build().unwrap()
@@ -225,10 +228,10 @@ pub fn run_paused<F: Future>(name: &str, limit: Duration, test: F) -> F::Output 
     })
 }
 
-/// Ends the process when a paused clock stands still.
+/// Exits the process when a paused clock no longer advances.
 fn watch(name: &str, seconds: &AtomicU64, over: &mpsc::Receiver<()>) {
     let mut before = None;
-    while over.recv_timeout(STANDSTILL) == Err(mpsc::RecvTimeoutError::Timeout) {
+    while over.recv_timeout(STUCK_AFTER) == Err(mpsc::RecvTimeoutError::Timeout) {
         let now = seconds.load(Relaxed);
         if before.replace(now) == Some(now) {
             eprintln!("{name}: something is busy for ever in second {now} of its clock");

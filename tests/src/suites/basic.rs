@@ -1,5 +1,4 @@
-//! `BasicTests`, save those about the difficulty: keys, transactions, nibbles, mainnet's
-//! genesis.
+//! `BasicTests`, except those of the difficulty: keys, transactions, nibbles, mainnet's genesis.
 
 use actoreum_primitives::rlp::{self, Encode, List};
 use actoreum_primitives::transaction::TxPayload;
@@ -10,19 +9,22 @@ use actoreum_trie::{EmptySource, update};
 use serde::Deserialize;
 
 use crate::archive::ArchivedFile;
-use crate::exceptions::not_held;
+use crate::exceptions::skip_reason;
 use crate::json::{self, Hex, Number};
 use crate::report::{Difference, Report, same};
 
 /// Runs a file of `BasicTests` that is not about the difficulty.
 pub fn run(file: &ArchivedFile, report: &Report) {
-    if let Some(reason) = not_held(&file.path) {
+    if let Some(reason) = skip_reason(&file.path) {
         report.except(&file.path, reason);
         return;
     }
     if file.path.ends_with("keyaddrtest.json") {
         let name = format!("{} sig_of_emptystring", file.path);
-        report.except(&name, not_held(&name).expect("because it is in the list"));
+        report.except(
+            &name,
+            skip_reason(&name).expect("because it is in the list"),
+        );
     }
     let outcomes = match file.path.rsplit('/').next() {
         Some("keyaddrtest.json") => each(&file.content, key_and_address),
@@ -157,8 +159,8 @@ struct Nibbles {
     out: Hex,
 }
 
-/// The compact form of nibbles shows in trie nodes: in an extension where two keys share
-/// the nibbles, in a leaf where the keys end with them.
+/// Checks the compact encoding of nibbles in trie nodes: in an extension where two keys share the
+/// nibbles, in a leaf where the keys end with them.
 fn nibbles(vector: Nibbles) -> Result<(), Difference> {
     const KEY_NIBBLES: usize = 64;
     let before = if vector.term {
@@ -169,9 +171,10 @@ fn nibbles(vector: Nibbles) -> Result<(), Difference> {
     let after = KEY_NIBBLES - 1 - vector.seq.len() - before;
     let key = |fork: u8| {
         let mut nibbles = vec![7; before];
-        match vector.term {
-            true => nibbles.extend([&[fork][..], &vector.seq].concat()),
-            false => nibbles.extend([&vector.seq[..], &[fork]].concat()),
+        if vector.term {
+            nibbles.extend([&[fork][..], &vector.seq].concat())
+        } else {
+            nibbles.extend([&vector.seq[..], &[fork]].concat())
         }
         nibbles.extend(vec![7; after]);
         let bytes: Vec<u8> = nibbles

@@ -24,15 +24,15 @@ use crate::refusals::{of_block, same_reason};
 use crate::report::{Difference, Report, same};
 use crate::state_map::{StateMap, VectorState};
 
-/// Later than any block of the vectors, so that none lies in the future.
+/// Clock of the import: later than any block of the vectors, so that none is from the future.
 const NOW: u64 = u64::MAX - 1_000_000;
 
-/// The store under the chain.
+/// Kind of the chain's store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Backing {
+pub enum StoreKind {
     /// In memory.
     Memory,
-    /// sled, in a folder of its own.
+    /// sled, in a temporary folder.
     Disk,
 }
 
@@ -87,17 +87,17 @@ struct GenesisHeader {
     excess_blob_gas: Option<Number>,
 }
 
-/// A block of a vector: its bytes, and whether it must be refused.
+/// A block of a vector: its bytes, and the expected exceptions.
 struct VectorBlock {
     rlp: String,
-    /// The vector describes the block's header: it decodes, and unless an exception is named
-    /// it is valid.
+    /// Whether the vector describes the block's header: then the block decodes, and it is valid
+    /// unless an exception is named.
     has_header: bool,
-    /// Exceptions by the suffix of their key: none for every network, `ALL`, or a network.
+    /// Exceptions by the suffix of their key: empty for every network, `ALL`, or a network.
     exceptions: Vec<(String, String)>,
 }
 
-/// The keys are many and most are of no use here: they are skipped, not kept.
+/// Blocks have many keys, most of which are unused: they are skipped, not kept.
 impl<'de> Deserialize<'de> for VectorBlock {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct BlockVisitor;
@@ -133,7 +133,7 @@ impl<'de> Deserialize<'de> for VectorBlock {
     }
 }
 
-/// What must become of a block.
+/// Expected result of a block.
 #[derive(Debug, PartialEq, Eq)]
 enum Expectation<'a> {
     Accepted,
@@ -209,7 +209,7 @@ impl Vector {
     }
 
     fn engine(&self, config: &ChainConfig) -> Arc<dyn Engine> {
-        // One for all vectors: the cache of the first epoch is generated once.
+        // One engine for all vectors: the cache of the first epoch is generated once.
         static WITH_SEALS: OnceLock<Ethash> = OnceLock::new();
         let ethash = match self.seal_engine.as_deref() {
             Some("Ethash") => {
@@ -225,7 +225,7 @@ impl Vector {
     }
 }
 
-/// Why a block did not become part of the chain.
+/// Reason why a block was not imported.
 enum Refused {
     Bytes(String),
     Block(BlockError),
@@ -252,15 +252,15 @@ fn import(chain: &mut Chain, block: Block) -> Result<(), Refused> {
         .map_or(Ok(()), |refused| Err(Refused::Block(refused.error)))
 }
 
-/// Imports a block that a bad transaction is said to make invalid. Some fillers left such a
+/// Imports a block that is expected to be invalid because of a transaction. Some fillers left the
 /// transaction out of the header's root, so that the block is refused for that before the
-/// transaction is looked at: then the root is mended, and the transaction must be refused.
+/// transaction is checked: the root is then corrected, and the transaction must be refused.
 fn import_with_bad_transaction(chain: &mut Chain, block: Block) -> Result<(), Refused> {
     match import(chain, block.clone()) {
         Err(Refused::Block(BlockError::TransactionsRoot { have, .. })) => {
-            let mut mended = block;
-            mended.header.transactions_root = have;
-            import(chain, mended)
+            let mut corrected = block;
+            corrected.header.transactions_root = have;
+            import(chain, corrected)
         }
         outcome => outcome,
     }
@@ -309,7 +309,7 @@ fn failed(what: &str) -> impl Fn(&dyn fmt::Display) -> Difference {
     move |error| Difference::new(what, "to succeed", error)
 }
 
-/// The first account or slot in which the head's state is not `expected`.
+/// Compares the head's state with `expected`.
 fn compare_state(reader: &ChainReader, expected: &VectorState) -> Result<(), Difference> {
     let failed = failed("reading the state");
     let view = reader.view();
@@ -365,8 +365,8 @@ fn begin(vector: &Vector, store: &Store) -> Result<(), Difference> {
     }
 }
 
-/// Puts another header in place of the genesis header. Some vectors begin before Cancun with
-/// a header that has blob gas already, which no genesis file can ask for.
+/// Replaces the genesis header. Some vectors begin before Cancun with a header that has blob gas
+/// already, which no genesis file can express.
 fn begin_with_blob_gas(
     store: &Store,
     genesis: &Genesis,
@@ -420,10 +420,10 @@ fn run_on(vector: &Vector, store: Store) -> Result<(), Difference> {
         .map_or(Ok(()), |state| compare_state(&reader, state))
 }
 
-fn run_one(vector: &Vector, backing: Backing) -> Result<(), Difference> {
-    match backing {
-        Backing::Memory => run_on(vector, Store::memory()),
-        Backing::Disk => {
+fn run_one(vector: &Vector, store_kind: StoreKind) -> Result<(), Difference> {
+    match store_kind {
+        StoreKind::Memory => run_on(vector, Store::memory()),
+        StoreKind::Disk => {
             let folder = tempfile::tempdir().map_err(|error| failed("temporary folder")(&error))?;
             let store = Store::open(folder.path(), StoreOptions::default())
                 .map_err(|error| failed("store")(&error))?;
@@ -433,10 +433,10 @@ fn run_one(vector: &Vector, backing: Backing) -> Result<(), Difference> {
 }
 
 /// Runs a file of blockchain tests.
-pub fn run(file: &ArchivedFile, backing: Backing, report: &Report) {
-    let suite = match backing {
-        Backing::Memory => "blockchain, in memory",
-        Backing::Disk => "blockchain, on disk",
+pub fn run(file: &ArchivedFile, store_kind: StoreKind, report: &Report) {
+    let suite = match store_kind {
+        StoreKind::Memory => "blockchain, in memory",
+        StoreKind::Disk => "blockchain, on disk",
     };
     let vectors = json::named_vectors(&file.content).expect("a blockchain file is an object");
     let vectors: Vec<_> = vectors.into_iter().collect();
@@ -451,7 +451,7 @@ pub fn run(file: &ArchivedFile, backing: Backing, report: &Report) {
         };
         let exceptions = vector.blocks.iter().flat_map(|block| &block.exceptions);
         exceptions.for_each(|(_, exception)| report.note_exception(exception));
-        report.record(suite, &vector.network, &name, run_one(&vector, backing));
+        report.record(suite, &vector.network, &name, run_one(&vector, store_kind));
     });
 }
 

@@ -6,12 +6,12 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::archive::ArchivedFile;
-use crate::exceptions::not_held;
+use crate::exceptions::skip_reason;
 use crate::json::Number;
 use crate::network::chain_config;
 use crate::report::{Difference, Report, same};
 
-/// No block of ethash has less.
+/// Minimum difficulty of ethash.
 const MINIMUM_DIFFICULTY: u64 = 131_072;
 
 #[derive(Deserialize)]
@@ -27,7 +27,7 @@ struct Vector {
     parent_uncles: Number,
 }
 
-/// The rules of a file of `BasicTests`.
+/// Returns the configuration of a file of `BasicTests`.
 fn config_of_basic_file(path: &str) -> ChainConfig {
     let mainnet = ChainConfig {
         homestead_block: Some(1_150_000),
@@ -82,7 +82,7 @@ fn run_vectors(
         }
         let vector = Vector::deserialize(vector).expect("a difficulty vector is read");
         if vector.parent_difficulty.as_u256() < U256::from(MINIMUM_DIFFICULTY)
-            && let Some(reason) = not_held(&file.path)
+            && let Some(reason) = skip_reason(&file.path)
         {
             report.except(&file.path, reason);
             continue;
@@ -126,7 +126,7 @@ pub fn run(file: &ArchivedFile, report: &Report) {
     }
 }
 
-/// Whether [`run`] takes this file.
-pub fn takes(path: &str) -> bool {
+/// Returns whether [`run`] handles this file.
+pub fn is_handled(path: &str) -> bool {
     path.starts_with("DifficultyTests/") || path.starts_with("BasicTests/difficulty")
 }

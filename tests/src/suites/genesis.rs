@@ -27,7 +27,7 @@ struct Vector {
 
 #[derive(Deserialize)]
 struct Account {
-    /// The balance, in an older spelling.
+    /// The balance under its older name.
     wei: Option<Number>,
     #[serde(flatten)]
     account: VectorAccount,

@@ -1,4 +1,4 @@
-//! `KeyStoreTests`: key files of several clients, each opened with its password.
+//! `KeyStoreTests`: key files of several clients, each decrypted with its password.
 
 use actoreum_primitives::B256;
 use actoreum_wallet::{KeyFile, Password, ScryptCost};

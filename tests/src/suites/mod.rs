@@ -1,4 +1,4 @@
-//! The suites, one a module: each parses its kind of vector, runs it and compares.
+//! The suites, one module each: each parses its kind of vector, runs it and compares.
 
 pub mod basic;
 pub mod blockchain;

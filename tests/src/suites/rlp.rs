@@ -1,4 +1,4 @@
-//! `RLPTests`: encodings, and what must not decode.
+//! `RLPTests`: valid encodings, and invalid ones that must not decode.
 
 use actoreum_primitives::rlp::{self, Decode, DecodeError, Encode, List};
 use actoreum_primitives::{Bytes, U256};
@@ -45,7 +45,7 @@ impl Decode for Item {
     }
 }
 
-/// Big endian without leading zeros, of a decimal number of any size.
+/// Returns a decimal number of any size in big endian without leading zeros.
 fn big_endian(decimal: &str) -> Vec<u8> {
     let mut bytes = Vec::<u8>::new();
     for digit in decimal.bytes() {

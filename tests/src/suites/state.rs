@@ -112,8 +112,7 @@ impl Env {
 }
 
 impl Template {
-    /// The transaction that the indexes choose; `None` where no transaction can be it, since
-    /// a field does not fit its type.
+    /// Returns the transaction that the indexes choose; `None` where a field does not fit its type.
     fn payload(&self, indexes: &Indexes) -> Option<TxPayload> {
         let chain_id = 1;
         let nonce = self.nonce.value()?.try_into().ok()?;
@@ -184,7 +183,8 @@ impl Template {
         })
     }
 
-    /// The vector's own signed transaction where it has one, else the template's, signed.
+    /// Returns the vector's own signed transaction where it has one, otherwise the template's,
+    /// signed.
     fn transaction(&self, outcome: &Outcome) -> Result<Option<Transaction>, Difference> {
         let payload = self.payload(&outcome.indexes);
         let given = outcome
@@ -194,7 +194,7 @@ impl Template {
         match (payload, given) {
             (Some(mut payload), Some(Ok(transaction))) => {
                 if let TxPayload::Legacy(legacy) = &mut payload {
-                    // Some fillers bind old transactions to the chain, some do not.
+                    // Some fillers use EIP-155 for legacy transactions, some do not.
                     legacy.chain_id = transaction.chain_id();
                 }
                 same("transaction's bytes", &payload, transaction.payload())?;
@@ -215,8 +215,8 @@ enum Refused {
     Transaction(TxError),
 }
 
-/// The state root after each transaction, which receipts hold before Byzantium, is nothing
-/// that a state test asks for.
+/// Supplies no state root after each transaction, which receipts before Byzantium have: state tests
+/// do not check it.
 struct NoRoots;
 
 impl actoreum_evm::IntermediateRoots for NoRoots {
@@ -254,7 +254,7 @@ fn execute(
             },
         },
     };
-    // Touches the beneficiary even where it gets nothing.
+    // Touches the beneficiary even where its reward is zero.
     let rewards = [(header.beneficiary, U256::ZERO)];
     let outcome = builder
         .finish(&rewards, &[])

@@ -1,5 +1,4 @@
-//! `TransactionTests`: what each fork says about the bytes of a transaction, before it meets
-//! any state.
+//! `TransactionTests`: validity of encoded transactions under each fork, without a state.
 
 use std::collections::BTreeMap;
 
@@ -34,12 +33,12 @@ struct Expected {
     intrinsic_gas: Number,
 }
 
-/// A state in which every account can pay for everything and has the nonce that it needs.
-struct Rich {
+/// A state in which every account can pay everything and has the required nonce.
+struct UnlimitedState {
     nonce: u64,
 }
 
-impl StateReader for Rich {
+impl StateReader for UnlimitedState {
     fn account(&self, _address: &Address) -> Result<Option<AccountInfo>, StateError> {
         let balance = U256::MAX >> 1;
         Ok(Some(AccountInfo {
@@ -66,7 +65,7 @@ impl actoreum_evm::IntermediateRoots for NoRoots {
     }
 }
 
-/// Executes the transaction where nothing but its own fields can speak against it.
+/// Executes the transaction in a state where only its own fields can make it invalid.
 fn execute(
     config: &ChainConfig,
     transaction: &Transaction,
@@ -83,7 +82,7 @@ fn execute(
         parent_beacon_block_root: config.cancun_time.map(|_| B256::ZERO),
         ..Header::default()
     };
-    let state = Rich {
+    let state = UnlimitedState {
         nonce: transaction.nonce(),
     };
     let mut roots = NoRoots;
@@ -99,8 +98,8 @@ fn execute(
     builder.try_transaction(transaction, sender).map(|_| ())
 }
 
-/// Whether the transaction could be executed where its sender had any amount of wei. What
-/// it costs may come near 2^256, but has to be a number of 256 bits.
+/// Checks that the transaction could be executed if its sender had any amount of wei. Its cost may
+/// come near 2^256, but has to fit 256 bits.
 fn validate(
     config: &ChainConfig,
     transaction: &Transaction,
@@ -117,7 +116,7 @@ fn validate(
     }
 }
 
-/// The fields of every type that are changed here.
+/// The fields of every transaction type that are changed here.
 struct Fields<'a> {
     gas_limit: &'a mut u64,
     value: &'a mut U256,
@@ -133,7 +132,7 @@ impl Fields<'_> {
     }
 }
 
-/// The transaction with other fields, whatever becomes of its signature.
+/// Returns the transaction with other fields; its signature is not updated.
 fn changed(transaction: &Transaction, change: impl FnOnce(Fields<'_>)) -> Transaction {
     let mut payload = transaction.payload().clone();
     let (gas_limit, value, prices) = match &mut payload {
@@ -160,7 +159,7 @@ fn changed(transaction: &Transaction, change: impl FnOnce(Fields<'_>)) -> Transa
     Transaction::new(payload, *transaction.signature())
 }
 
-/// What the transaction costs before it runs: what is missing where its gas limit is zero.
+/// Returns the intrinsic gas: the amount that is reported as missing where the gas limit is zero.
 fn intrinsic_gas(config: &ChainConfig, transaction: &Transaction, sender: Address) -> Option<u64> {
     let without_gas = changed(transaction, |fields| {
         *fields.gas_limit = 0;

@@ -10,10 +10,10 @@ use crate::archive::ArchivedFile;
 use crate::json::{self, parse_hex};
 use crate::report::{Difference, Report, same};
 
-/// Key and value in the order of the vector; `None` removes.
+/// Keys and values in the order of the vector; `None` removes.
 type Steps = Vec<(Vec<u8>, Option<Vec<u8>>)>;
 
-/// Trie nodes by path, as a store would hold them.
+/// Trie nodes by path, as a store holds them.
 #[derive(Default)]
 struct Nodes(HashMap<Path, Vec<u8>>);
 
@@ -27,9 +27,10 @@ impl NodeSource for Nodes {
 }
 
 fn bytes(text: &str) -> Vec<u8> {
-    match text.starts_with("0x") {
-        true => parse_hex(text).expect("the vector's hexadecimal").to_vec(),
-        false => text.as_bytes().to_vec(),
+    if text.starts_with("0x") {
+        parse_hex(text).expect("the vector's hexadecimal").to_vec()
+    } else {
+        text.as_bytes().to_vec()
     }
 }
 
@@ -45,7 +46,7 @@ fn steps(input: &Value) -> Steps {
     }
 }
 
-/// The root after all steps at once, of a trie whose keys are as they are.
+/// Returns the root of a plain trie after all steps in one update.
 fn plain(steps: &Steps) -> Result<B256, TrieError> {
     let mut entries = BTreeMap::new();
     for (key, value) in steps {
@@ -57,7 +58,7 @@ fn plain(steps: &Steps) -> Result<B256, TrieError> {
     plain_root(&entries.into_iter().collect::<Vec<_>>())
 }
 
-/// The root after each step on its own, over a store of nodes, of a trie of hashed keys.
+/// Returns the root of a secure trie (with hashed keys) after single updates on a store of nodes.
 fn secure<'a>(
     steps: impl Iterator<Item = &'a (Vec<u8>, Option<Vec<u8>>)>,
 ) -> Result<B256, TrieError> {
@@ -76,7 +77,7 @@ fn secure<'a>(
     Ok(root)
 }
 
-/// The root after all steps in one update, of a trie of hashed keys.
+/// Returns the root of a secure trie (with hashed keys) after all steps in one update.
 fn secure_at_once(steps: &Steps) -> Result<B256, TrieError> {
     let last: BTreeMap<B256, Option<Vec<u8>>> = steps
         .iter()

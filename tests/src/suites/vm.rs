@@ -1,7 +1,7 @@
-//! `VMTests`: code that runs on its own, without the transaction around it.
+//! `VMTests`: code that runs on its own, without a transaction.
 //!
-//! The code is called with a transaction here, since the machine has no other door, and what
-//! the transaction costs is taken off again.
+//! The code is called by a transaction here, since the EVM has no other entry point, and the
+//! intrinsic gas of the transaction is subtracted.
 
 use actoreum_evm::{BlockBuilder, BlockOverrides, CallEnv, CallRequest, StateOverrides, call};
 use actoreum_primitives::transaction::{LegacyTx, TxPayload};
@@ -20,7 +20,7 @@ use crate::state_map::{StateMap, VectorAccount, VectorBlockHashes, VectorState};
 struct Vector {
     env: Env,
     exec: Exec,
-    /// What is left of the gas; absent where the code fails.
+    /// Gas that is left; absent where the code fails.
     gas: Option<Number>,
     logs: Option<B256>,
     out: Option<Hex>,
@@ -50,8 +50,7 @@ struct Exec {
     value: Number,
 }
 
-/// What a transaction with this data costs before its code runs, as long as VM tests were
-/// made.
+/// Returns the intrinsic gas of a transaction with this data under the forks of the VM tests.
 fn intrinsic_gas(data: &[u8]) -> u64 {
     const TRANSACTION: u64 = 21_000;
     let bytes = data.iter().map(|byte| if *byte == 0 { 4 } else { 68 });
@@ -71,8 +70,8 @@ fn config() -> ChainConfig {
     }
 }
 
-/// The state before: the code in its place, a caller who can pay, and the value not yet
-/// there (the vector's balances have it, the transaction brings it).
+/// Returns the state before the call: the code at its address, a caller with enough funds, and the
+/// balance without the value (the vector's balances include it, the transaction transfers it).
 fn state_before(vector: &Vector) -> StateMap {
     let Exec {
         address,
@@ -88,7 +87,7 @@ fn state_before(vector: &Vector) -> StateMap {
     account.balance = Number(Some(balance));
     let caller: &mut VectorAccount = accounts.entry(*caller).or_default();
     caller.balance = Number(Some(U256::MAX >> 1));
-    // A VM test may be called by a contract, a transaction may not be sent by one.
+    // A VM test may be called by a contract; a transaction may not be sent by one.
     caller.code = Hex::default();
     StateMap::new(&accounts)
 }
@@ -101,7 +100,7 @@ impl actoreum_evm::IntermediateRoots for NoRoots {
     }
 }
 
-/// The change of the state by a transaction that calls the code.
+/// Returns the state diff of a transaction that calls the code.
 fn execute(
     vector: &Vector,
     header: &Header,

@@ -1,41 +1,41 @@
-//! A Ledger with its Ethereum application, after LedgerHQ's `doc/ethapp.adoc`.
+//! A simulated Ledger with its Ethereum application, after LedgerHQ's `doc/ethapp.adoc`.
 
 use actoreum_primitives::{SecretKey, keccak256};
 use actoreum_wallet::{hardware::Packet, signing};
 
-use super::{Fault, Firmware, Habit, Owner, key_at, rlp::item_length};
+use super::{Fault, Firmware, Owner, OwnerResponse, key_at, rlp::item_length};
 
 const OK: u16 = 0x9000;
 const REFUSED: u16 = 0x6985;
 const WRONG_DATA: u16 = 0x6a80;
 
-/// See the module.
+/// Firmware of the simulated Ledger.
 pub struct LedgerFirmware {
     phrase: String,
     owner: Owner,
-    /// Of the application: major, minor, patch.
+    /// Version of the application: major, minor, patch.
     pub version: [u8; 3],
-    /// What it answers instead, where the application is not open or the device is locked.
-    pub away: Option<u16>,
-    /// An APDU of which packets arrive.
+    /// Status word of every answer while the application is not open or the device is locked.
+    pub error_status: Option<u16>,
+    /// Received packets of an incomplete APDU.
     incoming: Vec<u8>,
-    /// The data of a command in parts.
+    /// Data of a command in parts.
     data: Vec<u8>,
-    /// What is answered when the owner says yes.
-    shown: Option<Vec<u8>>,
+    /// Answer that is sent when the owner accepts.
+    pending_answer: Option<Vec<u8>>,
 }
 
 impl LedgerFirmware {
-    /// A device with the keys of a mnemonic.
+    /// Creates a device with the keys of a mnemonic.
     pub fn new(phrase: &str, owner: &Owner) -> Self {
         Self {
             phrase: phrase.to_owned(),
             owner: owner.clone(),
             version: [1, 12, 0],
-            away: None,
+            error_status: None,
             incoming: Vec::new(),
             data: Vec::new(),
-            shown: None,
+            pending_answer: None,
         }
     }
 
@@ -44,8 +44,8 @@ impl LedgerFirmware {
             return Some(status(0x6e00));
         };
         assert_eq!(usize::from(*length), data.len(), "the length is right");
-        if let Some(away) = self.away {
-            return Some(status(away));
+        if let Some(error_status) = self.error_status {
+            return Some(status(error_status));
         }
         if *instruction == 0x06 {
             let [major, minor, patch] = self.version;
@@ -93,11 +93,11 @@ impl LedgerFirmware {
     }
 
     fn ask_owner(&mut self, answer: Vec<u8>) -> Option<Vec<u8>> {
-        match self.owner.habit() {
-            Habit::Agrees => Some(answer),
-            Habit::Refuses => Some(status(REFUSED)),
-            Habit::Thinks => {
-                self.shown = Some(answer);
+        match self.owner.response() {
+            OwnerResponse::Accept => Some(answer),
+            OwnerResponse::Reject => Some(status(REFUSED)),
+            OwnerResponse::Wait => {
+                self.pending_answer = Some(answer);
                 None
             }
         }
@@ -112,7 +112,7 @@ fn answer(data: &[u8]) -> Vec<u8> {
     [data, &OK.to_be_bytes()].concat()
 }
 
-/// The path that data begin with, and what comes after it.
+/// Reads the derivation path at the beginning of the data; returns the path and the rest.
 fn path(data: &[u8]) -> Option<(Vec<u32>, &[u8])> {
     let (count, rest) = data.split_first()?;
     let (path, rest) = rest.split_at_checked(usize::from(*count) * 4)?;
@@ -121,7 +121,7 @@ fn path(data: &[u8]) -> Option<(Vec<u32>, &[u8])> {
     Some((path.collect(), rest))
 }
 
-/// v, r and s, once the transaction is whole.
+/// Returns v, r and s, once the transaction is complete.
 fn signed_transaction(key: &SecretKey, unsigned: &[u8]) -> Option<Vec<u8>> {
     let is_typed = *unsigned.first()? < 0xc0;
     let list = &unsigned[usize::from(is_typed)..];
@@ -129,11 +129,11 @@ fn signed_transaction(key: &SecretKey, unsigned: &[u8]) -> Option<Vec<u8>> {
         return None;
     }
     let signature = key.sign(keccak256(unsigned)).to_bytes();
-    // Of a legacy transaction the lowest byte of what EIP-155 makes of it; the chains here have
-    // small ids.
-    let v = match is_typed {
-        true => signature[64],
-        false => 37 + signature[64],
+    // For a legacy transaction, the lowest byte of EIP-155's v; the chains here have small ids.
+    let v = if is_typed {
+        signature[64]
+    } else {
+        37 + signature[64]
     };
     Some([&[v], &signature[..64]].concat())
 }
@@ -165,14 +165,18 @@ impl Firmware for LedgerFirmware {
     }
 
     fn is_asking(&self) -> bool {
-        self.shown.is_some()
+        self.pending_answer.is_some()
     }
 
     fn press(&mut self, is_yes: bool) -> Vec<Packet> {
-        let answer = self.shown.take().expect("because something is shown");
-        match is_yes {
-            true => packets(&answer),
-            false => packets(&status(REFUSED)),
+        let answer = self
+            .pending_answer
+            .take()
+            .expect("because something is shown");
+        if is_yes {
+            packets(&answer)
+        } else {
+            packets(&status(REFUSED))
         }
     }
 }

@@ -1,8 +1,8 @@
-//! Hardware wallets in software: devices that speak the real reports, with keys of a mnemonic, and
-//! an owner who presses the buttons as a test wants.
+//! Simulated hardware wallets: devices that speak the real reports, with keys of a mnemonic, and an
+//! owner who presses the buttons as a test wants.
 //!
 //! ```text
-//!   driver --reports--> SoftBus --reports--> Firmware (LedgerFirmware, TrezorFirmware)
+//!   driver --reports--> SimulatedBus --reports--> Firmware (LedgerFirmware, TrezorFirmware)
 //!                          ^                     | "may I?"
 //!                        a test: plug, unplug, Owner::{set, press}
 //! ```
@@ -19,7 +19,7 @@ use std::sync::Arc;
 use actoreum_primitives::SecretKey;
 use bip32::{DerivationPath, XPrv};
 use bip39::Mnemonic;
-pub use bus::SoftBus;
+pub use bus::SimulatedBus;
 pub use ledger::LedgerFirmware;
 use parking_lot::Mutex;
 pub use trezor::TrezorFirmware;
@@ -27,9 +27,9 @@ pub use trezor::TrezorFirmware;
 use actoreum_wallet::hardware::Packet;
 
 /// The mnemonic of the tests of Trezor's firmware.
-pub const ALL_ALL: &str = "all all all all all all all all all all all all";
+pub const TEST_MNEMONIC: &str = "all all all all all all all all all all all all";
 
-/// The key of a mnemonic at a path, given by its components.
+/// Returns the key of a mnemonic at a path, given by its components.
 pub fn key_at(phrase: &str, passphrase: &str, path: &[u32]) -> SecretKey {
     let seed = Mnemonic::parse(phrase).unwrap().to_seed(passphrase);
     let components = path.iter().map(|component| match component >> 31 {
@@ -43,88 +43,88 @@ pub fn key_at(phrase: &str, passphrase: &str, path: &[u32]) -> SecretKey {
     SecretKey::from_bytes(&key.to_bytes()).unwrap()
 }
 
-/// What the owner does when the device asks.
+/// Reaction of the owner to a request of the device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Habit {
-    /// Yes, at once.
-    Agrees,
-    /// No, at once.
-    Refuses,
-    /// Nothing, until [`SoftBus::press`].
-    Thinks,
+pub enum OwnerResponse {
+    /// Accepts at once.
+    Accept,
+    /// Rejects at once.
+    Reject,
+    /// Waits for [`SimulatedBus::press`].
+    Wait,
 }
 
-/// What is wrong with the device.
+/// Malfunction of the device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// Nothing.
+    /// No malfunction.
     None,
-    /// It answers with noise.
+    /// The device answers with random bytes.
     Noise,
-    /// It announces more than it could ever send.
+    /// The device announces a longer answer than it could ever send.
     Endless,
 }
 
-/// The device's owner, and its state of health.
+/// The owner of a device, and its malfunction.
 #[derive(Debug, Clone)]
-pub struct Owner(Arc<Mutex<Moment>>);
+pub struct Owner(Arc<Mutex<OwnerState>>);
 
-/// What a device meets with now.
+/// Current state of the owner and the device.
 #[derive(Debug)]
-struct Moment {
-    habit: Habit,
+struct OwnerState {
+    response: OwnerResponse,
     fault: Fault,
     /// The device is to lock itself.
-    is_tired: bool,
+    auto_locked: bool,
 }
 
 impl Default for Owner {
     fn default() -> Self {
-        Self(Arc::new(Mutex::new(Moment {
-            habit: Habit::Agrees,
+        Self(Arc::new(Mutex::new(OwnerState {
+            response: OwnerResponse::Accept,
             fault: Fault::None,
-            is_tired: false,
+            auto_locked: false,
         })))
     }
 }
 
 impl Owner {
-    /// From now on the owner does this.
-    pub fn set(&self, habit: Habit) {
-        self.0.lock().habit = habit;
+    /// Sets the owner's reaction.
+    pub fn set(&self, response: OwnerResponse) {
+        self.0.lock().response = response;
     }
 
-    /// From now on this is wrong.
-    pub fn break_with(&self, fault: Fault) {
+    /// Sets the malfunction.
+    pub fn set_fault(&self, fault: Fault) {
         self.0.lock().fault = fault;
     }
 
-    /// Nobody used the device for long: it locks itself.
-    pub fn leave_alone(&self) {
-        self.0.lock().is_tired = true;
+    /// Locks the device, as it does after a time without use.
+    pub fn auto_lock(&self) {
+        self.0.lock().auto_locked = true;
     }
 
-    fn habit(&self) -> Habit {
-        self.0.lock().habit
+    fn response(&self) -> OwnerResponse {
+        self.0.lock().response
     }
 
     fn fault(&self) -> Fault {
         self.0.lock().fault
     }
 
-    fn was_away(&self) -> bool {
-        std::mem::take(&mut self.0.lock().is_tired)
+    fn take_auto_lock(&self) -> bool {
+        std::mem::take(&mut self.0.lock().auto_locked)
     }
 }
 
-/// What runs on a device.
+/// Firmware of a simulated device.
 pub trait Firmware: Send {
-    /// Takes a report; those that answer it.
+    /// Handles a report; returns those that answer it.
     fn receive(&mut self, packet: &Packet) -> Vec<Packet>;
 
-    /// Whether the owner is asked something.
+    /// Returns whether the device waits for its owner.
     fn is_asking(&self) -> bool;
 
-    /// The owner says yes or no to what is shown; the reports that follow.
+    /// Accepts or rejects the shown request; returns the reports that follow.
     fn press(&mut self, is_yes: bool) -> Vec<Packet>;
 }

@@ -1,4 +1,4 @@
-//! Protocol Buffers, as a device reads and writes them.
+//! The part of Protocol Buffers that a simulated device reads and writes.
 
 pub(super) type Fields = Vec<(u64, Field)>;
 

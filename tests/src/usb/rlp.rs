@@ -1,6 +1,7 @@
-//! As much of RLP as a device needs to know where a transaction ends.
+//! The part of RLP that a device needs to find the end of a transaction.
 
-/// The length of the item that begins here, with its header; `None` where that is yet to come.
+/// Returns the length of the item at the beginning of `bytes`, with its header; `None` where the
+/// header is incomplete.
 pub(super) fn item_length(bytes: &[u8]) -> Option<usize> {
     let first = usize::from(*bytes.first()?);
     let long = |count: usize| {

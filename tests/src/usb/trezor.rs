@@ -1,4 +1,4 @@
-//! A Trezor, after its firmware's `common/protob`.
+//! A simulated Trezor, after its firmware's `common/protob`.
 
 use actoreum_primitives::{
     AccessListItem, Address, B256, Bytes, DynamicFeeTx, LegacyTx, SecretKey, TxPayload, U256,
@@ -7,43 +7,43 @@ use actoreum_primitives::{
 use actoreum_wallet::{hardware::Packet, signing};
 
 use super::{
-    Fault, Firmware, Habit, Owner, key_at,
+    Fault, Firmware, Owner, OwnerResponse, key_at,
     protobuf::{Field, Fields, amount, blob, bytes, decode, number},
-    typed_data::Told,
+    typed_data::ReceivedTypedData,
 };
 
-/// See the module.
+/// Firmware of the simulated Trezor.
 pub struct TrezorFirmware {
     phrase: String,
     owner: Owner,
     /// The PIN as places on the grid; `None`: there is none.
     pub pin: Option<String>,
-    /// Its firmware's version. The first model's begins with 1.
+    /// Version of the firmware. The first model's begins with 1.
     pub version: [u64; 3],
-    /// Whether a passphrase is wanted.
-    pub wants_passphrase: bool,
+    /// Whether a passphrase is required.
+    pub requires_passphrase: bool,
     is_unlocked: bool,
-    /// The session's.
+    /// Passphrase of the session.
     passphrase: Option<String>,
     incoming: Vec<u8>,
-    /// What goes on once the secrets are there, or the owner agrees.
+    /// Request that continues once the secrets are entered, or the owner accepts.
     asked: Option<(u16, Fields)>,
-    /// A transaction's input, as far as it came.
+    /// Received part of a transaction's input.
     input: Vec<u8>,
-    /// Typed data, as far as it came.
-    typed_data: Option<Told>,
+    /// Received part of typed data.
+    typed_data: Option<ReceivedTypedData>,
     is_shown: bool,
 }
 
 impl TrezorFirmware {
-    /// A device with the keys of a mnemonic, without PIN or passphrase.
+    /// Creates a device with the keys of a mnemonic, without PIN or passphrase.
     pub fn new(phrase: &str, owner: &Owner) -> Self {
         Self {
             phrase: phrase.to_owned(),
             owner: owner.clone(),
             pin: None,
             version: [1, 12, 1],
-            wants_passphrase: false,
+            requires_passphrase: false,
             is_unlocked: false,
             passphrase: None,
             incoming: Vec::new(),
@@ -56,7 +56,7 @@ impl TrezorFirmware {
 
     fn message(&mut self, kind: u16, content: &[u8]) -> Vec<Packet> {
         let fields = decode(content);
-        if self.owner.was_away() {
+        if self.owner.take_auto_lock() {
             self.is_unlocked = false;
         }
         match kind {
@@ -84,19 +84,19 @@ impl TrezorFirmware {
                     return failure(7, "PIN invalid");
                 }
                 self.is_unlocked = true;
-                self.go_on()
+                self.continue_request()
             }
             42 => {
                 self.passphrase = Some(String::from_utf8(blob(&fields, 1)).unwrap());
-                self.go_on()
+                self.continue_request()
             }
-            27 => match self.owner.habit() {
-                Habit::Agrees => self.agreed(),
-                Habit::Refuses => {
+            27 => match self.owner.response() {
+                OwnerResponse::Accept => self.on_accepted(),
+                OwnerResponse::Reject => {
                     self.asked = None;
                     failure(4, "Cancelled")
                 }
-                Habit::Thinks => {
+                OwnerResponse::Wait => {
                     self.is_shown = true;
                     Vec::new()
                 }
@@ -106,24 +106,24 @@ impl TrezorFirmware {
                 self.sign_or_ask_for_more()
             }
             466 | 468 => {
-                let told = self.typed_data.as_mut().unwrap();
-                told.take(kind, &fields);
+                let data = self.typed_data.as_mut().unwrap();
+                data.take(kind, &fields);
                 self.sign_or_ask_for_parts()
             }
             _ => {
                 self.asked = Some((kind, fields));
                 self.typed_data = None;
-                self.go_on()
+                self.continue_request()
             }
         }
     }
 
-    /// The next secret, or what was asked for.
-    fn go_on(&mut self) -> Vec<Packet> {
+    /// Asks for the next secret, or continues the request.
+    fn continue_request(&mut self) -> Vec<Packet> {
         if self.pin.is_some() && !self.is_unlocked {
             return reply(18, &number(1, 1));
         }
-        if self.wants_passphrase && self.passphrase.is_none() {
+        if self.requires_passphrase && self.passphrase.is_none() {
             return reply(41, &[]);
         }
         match &self.asked {
@@ -139,7 +139,7 @@ impl TrezorFirmware {
         }
     }
 
-    fn agreed(&mut self) -> Vec<Packet> {
+    fn on_accepted(&mut self) -> Vec<Packet> {
         let Some((kind, fields)) = self.asked.clone() else {
             return failure(1, "Unexpected message");
         };
@@ -157,11 +157,11 @@ impl TrezorFirmware {
                 let primary_type = String::from_utf8(blob(&fields, 2)).unwrap();
                 match &mut self.typed_data {
                     None => {
-                        self.typed_data = Some(Told::new(primary_type));
+                        self.typed_data = Some(ReceivedTypedData::new(primary_type));
                         self.sign_or_ask_for_parts()
                     }
-                    Some(told) => {
-                        let hash = told.hash().ok().expect("because it was told all");
+                    Some(data) => {
+                        let hash = data.hash().ok().expect("because all parts were received");
                         reply(469, &bytes(1, &signature_bytes(&key, hash)))
                     }
                 }
@@ -174,7 +174,7 @@ impl TrezorFirmware {
         }
     }
 
-    /// What is missing; once nothing is, the owner is asked again.
+    /// Asks for the next missing part, or for the owner's consent.
     fn sign_or_ask_for_parts(&mut self) -> Vec<Packet> {
         match self.typed_data.as_mut().unwrap().hash() {
             Ok(_) => reply(26, &number(1, 8)),
@@ -309,12 +309,11 @@ impl Firmware for TrezorFirmware {
 
     fn press(&mut self, is_yes: bool) -> Vec<Packet> {
         assert!(std::mem::take(&mut self.is_shown), "something is shown");
-        match is_yes {
-            true => self.agreed(),
-            false => {
-                self.asked = None;
-                failure(4, "Cancelled")
-            }
+        if is_yes {
+            self.on_accepted()
+        } else {
+            self.asked = None;
+            failure(4, "Cancelled")
         }
     }
 }

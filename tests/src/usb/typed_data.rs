@@ -1,5 +1,5 @@
-//! How a Trezor from firmware 2.4.3 on hashes typed data: it asks for structs and values, and
-//! trusts nobody's hash.
+//! Hashing of typed data as a Trezor does it from firmware 2.4.3 on: it asks for structs and
+//! values, and does not rely on a hash of the host.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,25 +7,25 @@ use actoreum_primitives::{B256, keccak256};
 
 use super::protobuf::{Field, Fields, amount, blob, bytes, decode, number};
 
-/// Data that it was told of, so far.
+/// The received part of typed data.
 #[derive(Default)]
-pub(super) struct Told {
+pub(super) struct ReceivedTypedData {
     primary_type: String,
     structs: BTreeMap<String, Vec<Member>>,
     values: BTreeMap<Vec<u32>, Vec<u8>>,
-    /// What the next answer is about.
-    open: Option<Ask>,
+    /// The part that the next answer contains.
+    open: Option<MissingPart>,
 }
 
-/// What is missing.
+/// A missing part.
 #[derive(Clone, PartialEq)]
-pub(super) enum Ask {
+pub(super) enum MissingPart {
     Struct(String),
     Value(Vec<u32>),
 }
 
-impl Ask {
-    /// The type and the content of the message that asks.
+impl MissingPart {
+    /// Returns the type and the content of the message that asks for the part.
     pub(super) fn encode(&self) -> (u16, Vec<u8>) {
         match self {
             Self::Struct(name) => (465, bytes(1, name.as_bytes())),
@@ -78,7 +78,7 @@ impl FieldType {
         }
     }
 
-    /// The struct at the bottom of it.
+    /// Returns the name of the innermost struct.
     fn root(&self) -> Option<&str> {
         match (&self.entry, self.data_type) {
             (Some(entry), _) => entry.root(),
@@ -88,7 +88,7 @@ impl FieldType {
     }
 }
 
-impl Told {
+impl ReceivedTypedData {
     pub(super) fn new(primary_type: String) -> Self {
         Self {
             primary_type,
@@ -96,10 +96,10 @@ impl Told {
         }
     }
 
-    /// Takes an answer.
+    /// Adds an answer.
     pub(super) fn take(&mut self, kind: u16, fields: &Fields) {
         match (kind, self.open.take()) {
-            (466, Some(Ask::Struct(name))) => {
+            (466, Some(MissingPart::Struct(name))) => {
                 let members = fields.iter().map(|field| {
                     let (1, Field::Bytes(member)) = field else {
                         panic!("no member")
@@ -112,21 +112,21 @@ impl Told {
                 });
                 self.structs.insert(name, members.collect());
             }
-            (468, Some(Ask::Value(path))) => {
+            (468, Some(MissingPart::Value(path))) => {
                 self.values.insert(path, blob(fields, 1));
             }
-            _ => panic!("nobody asked for message {kind}"),
+            _ => panic!("unexpected message {kind}"),
         }
     }
 
-    /// The hash to sign, or what is missing for it.
-    pub(super) fn hash(&mut self) -> Result<B256, Ask> {
+    /// Returns the hash to sign, or the next missing part.
+    pub(super) fn hash(&mut self) -> Result<B256, MissingPart> {
         let hash = self.hash_all();
         self.open = hash.clone().err();
         hash
     }
 
-    fn hash_all(&self) -> Result<B256, Ask> {
+    fn hash_all(&self) -> Result<B256, MissingPart> {
         let domain = "EIP712Domain";
         self.collect(domain, &mut BTreeSet::new())?;
         self.collect(&self.primary_type, &mut BTreeSet::new())?;
@@ -138,18 +138,18 @@ impl Told {
         Ok(keccak256(signed))
     }
 
-    fn members(&self, name: &str) -> Result<&[Member], Ask> {
+    fn members(&self, name: &str) -> Result<&[Member], MissingPart> {
         let members = self.structs.get(name).map(Vec::as_slice);
-        members.ok_or_else(|| Ask::Struct(name.to_owned()))
+        members.ok_or_else(|| MissingPart::Struct(name.to_owned()))
     }
 
-    fn value(&self, path: &[u32]) -> Result<&[u8], Ask> {
+    fn value(&self, path: &[u32]) -> Result<&[u8], MissingPart> {
         let value = self.values.get(path).map(Vec::as_slice);
-        value.ok_or_else(|| Ask::Value(path.to_vec()))
+        value.ok_or_else(|| MissingPart::Value(path.to_vec()))
     }
 
-    /// The names of a struct and of all within it.
-    fn collect(&self, name: &str, names: &mut BTreeSet<String>) -> Result<(), Ask> {
+    /// Collects the names of a struct and of all structs within it.
+    fn collect(&self, name: &str, names: &mut BTreeSet<String>) -> Result<(), MissingPart> {
         if !names.insert(name.to_owned()) {
             return Ok(());
         }
@@ -161,7 +161,7 @@ impl Told {
         Ok(())
     }
 
-    fn encode_type(&self, name: &str) -> Result<String, Ask> {
+    fn encode_type(&self, name: &str) -> Result<String, MissingPart> {
         let mut names = BTreeSet::new();
         self.collect(name, &mut names)?;
         names.remove(name);
@@ -175,7 +175,7 @@ impl Told {
         Ok(encoded)
     }
 
-    fn hash_struct(&self, name: &str, path: &[u32]) -> Result<B256, Ask> {
+    fn hash_struct(&self, name: &str, path: &[u32]) -> Result<B256, MissingPart> {
         let mut data = keccak256(self.encode_type(name)?).to_vec();
         for (at, member) in (0..).zip(self.members(name)?) {
             data.extend(self.word(&member.of_type, &[path, &[at]].concat())?);
@@ -183,8 +183,8 @@ impl Told {
         Ok(keccak256(data))
     }
 
-    /// The 32 bytes that a value counts with.
-    fn word(&self, of_type: &FieldType, path: &[u32]) -> Result<B256, Ask> {
+    /// Returns the encoding of a value in 32 bytes (EIP-712).
+    fn word(&self, of_type: &FieldType, path: &[u32]) -> Result<B256, MissingPart> {
         let padded = |value: &[u8], filler: u8| {
             let mut word = [filler; 32];
             word[32 - value.len()..].copy_from_slice(value);

@@ -1,4 +1,4 @@
-//! Nodes that look for each other, and datagrams from those who mean no good.
+//! Discovery between nodes, and hostile datagrams.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::{DELAY, SECOND, on_network};
 
-/// Nodes that all know the first alone.
+/// Starts nodes that know only the first.
 async fn start(net: &MemoryNet, count: u32, max_peers: usize) -> Vec<TestNode> {
     let boot = TestNode::start(net, 1, |settings| settings.max_peers = max_peers).await;
     let bootnode = boot.enode();
@@ -41,7 +41,7 @@ async fn stop(nodes: Vec<TestNode>) {
     }
 }
 
-/// Asks a node to find another by its key: whether it did.
+/// Returns whether a node finds another by its key.
 async fn finds(node: &TestNode, number: u32) -> bool {
     let target = key(number).public_key();
     let lookup = Lookup {
@@ -52,15 +52,15 @@ async fn finds(node: &TestNode, number: u32) -> bool {
 }
 
 #[test]
-fn nodes_find_each_other_by_discovery_alone_in_spite_of_loss() {
+fn nodes_find_each_other_by_discovery_despite_loss() {
     on_network(async |net| {
-        net.lose(0.1);
+        net.set_loss(0.1);
         let nodes = start(&net, 30, 25).await;
-        until("everybody has peers", || {
+        until("all nodes have peers", || {
             nodes.iter().all(|node| node.peers() >= 3)
         })
         .await;
-        until("everybody knows some", || {
+        until("all nodes know some", || {
             nodes.iter().all(|node| known(node) >= 8)
         })
         .await;
@@ -70,14 +70,14 @@ fn nodes_find_each_other_by_discovery_alone_in_spite_of_loss() {
 }
 
 #[test]
-fn two_hundred_nodes_fill_their_tables_and_find_a_target_in_few_hops() {
+fn two_hundred_nodes_find_targets_in_few_hops() {
     on_network(async |net| {
         let nodes = start(&net, 200, 0).await;
         until("every table holds more than a bucket", || {
             nodes.iter().all(|node| known(node) > BUCKET_SIZE)
         })
         .await;
-        // Neighbours are told once they were seen to be alive.
+        // Neighbours are sent once they were seen to be alive.
         settle(Duration::from_secs(120)).await;
         let round_trip = 2 * DELAY;
         let mut slowest = Duration::ZERO;
@@ -87,8 +87,8 @@ fn two_hundred_nodes_fill_their_tables_and_find_a_target_in_few_hops() {
             assert!(finds(node, target).await, "{index} does not find {target}");
             slowest = slowest.max(begun.elapsed());
         }
-        // On this clock a lookup takes what its round trips take: a hop is one, and a node that
-        // was never spoken to costs two more, to prove the endpoint to it.
+        // On this clock a lookup takes the time of its round trips: a hop is one, and a node
+        // without an endpoint proof costs two more.
         let round_trips = slowest.as_millis() / round_trip.as_millis();
         println!("a lookup took {slowest:?}, {round_trips} round trips, at most");
         assert!(slowest < 40 * round_trip + RESPONSE_TIMEOUT, "{slowest:?}");
@@ -100,7 +100,7 @@ fn two_hundred_nodes_fill_their_tables_and_find_a_target_in_few_hops() {
 }
 
 #[test]
-fn a_node_remembers_over_a_restart_whom_it_knew() {
+fn known_nodes_survive_a_restart() {
     on_network(async |net| {
         let nodes = start(&net, 6, 25).await;
         let folder = tempfile::tempdir().unwrap();
@@ -112,12 +112,12 @@ fn a_node_remembers_over_a_restart_whom_it_knew() {
             remembering(settings);
         })
         .await;
-        until("it knows everybody", || known(&node) == 6).await;
-        // Nodes are worth remembering once they have been there for a while.
+        until("it knows all nodes", || known(&node) == 6).await;
+        // Nodes are stored once they have been in the table for a while.
         settle(2 * SETTLED_AFTER).await;
         node.stop().await;
         assert!(file.exists());
-        // The bootnode is gone, and nobody names it.
+        // The bootnode is stopped, and is not configured any more.
         let mut nodes = nodes;
         nodes.remove(0).stop().await;
         let node = TestNode::start(&net, 7, remembering).await;
@@ -153,8 +153,8 @@ fn a_node_learns_its_address_from_its_peers() {
     });
 }
 
-/// What strangers send: noise, a packet of another's that is sent again, one that has expired,
-/// one whose signature is nobody's, and a question without proof.
+/// Hostile datagrams: noise, a replayed packet of another node, an expired packet, a packet with a
+/// forged signature, and a request without an endpoint proof.
 fn hostile() -> [Vec<u8>; 5] {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     let unix = since.unwrap().as_secs();
@@ -187,7 +187,7 @@ fn hostile() -> [Vec<u8>; 5] {
 }
 
 #[test]
-fn a_flood_of_hostile_datagrams_does_not_stop_honest_lookups() {
+fn hostile_datagrams_do_not_stop_honest_lookups() {
     on_network(async |net| {
         let nodes = start(&net, 12, 25).await;
         until("the table is filled", || known(&nodes[1]) >= 8).await;

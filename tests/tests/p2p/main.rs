@@ -1,4 +1,4 @@
-//! Nodes in one process, on a network in memory, with a clock that does not wait.
+//! Nodes in one process, on an in-memory network with a paused clock.
 
 #![allow(
     clippy::unwrap_used,
@@ -7,7 +7,7 @@
 
 mod discovery;
 mod reasons;
-mod strangers;
+mod untrusted;
 
 use std::time::Duration;
 
@@ -20,12 +20,12 @@ use bytes::Bytes;
 const DELAY: Duration = Duration::from_millis(20);
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Runs a test on a network with a paused clock. Every line of the log is made, and read by
-/// nobody: what strangers send must not break that either.
+/// Runs a test on a network with a paused clock. Every log line is formatted and discarded:
+/// untrusted input must not break the log, either.
 fn on_network<F: Future<Output = ()>>(test: impl FnOnce(MemoryNet) -> F) {
     let log =
         tracing_subscriber::fmt().with_max_level(tracing_subscriber::filter::LevelFilter::TRACE);
-    // Another test may have begun it.
+    // Another test may have set the subscriber already.
     let _ = log.with_writer(std::io::sink).try_init();
     run(async {
         tokio::time::pause();
@@ -33,14 +33,17 @@ fn on_network<F: Future<Output = ()>>(test: impl FnOnce(MemoryNet) -> F) {
     });
 }
 
-async fn quiet(net: &MemoryNet, number: u32) -> TestNode {
+async fn without_discovery(net: &MemoryNet, number: u32) -> TestNode {
     TestNode::start(net, number, |settings| settings.is_discovering = false).await
 }
 
 #[test]
-fn two_nodes_connect_talk_and_part() {
+fn two_nodes_connect_exchange_messages_and_disconnect() {
     on_network(async |net| {
-        let (one, two) = (quiet(&net, 1).await, quiet(&net, 2).await);
+        let (one, two) = (
+            without_discovery(&net, 1).await,
+            without_discovery(&net, 2).await,
+        );
         one.add_peer(&two).await;
         until("both are connected", || {
             one.has_peer(&two) && two.has_peer(&one)
@@ -50,16 +53,19 @@ fn two_nodes_connect_talk_and_part() {
         for number in 0..100_u8 {
             peer.send(0, Bytes::from(vec![number; 1000])).await.unwrap();
         }
-        until("all was heard", || two.chat.heard().len() == 100).await;
-        let heard = two.chat.heard();
+        until("all messages are received", || {
+            two.chat.received().len() == 100
+        })
+        .await;
+        let received = two.chat.received();
         assert!(
-            heard
+            received
                 .iter()
                 .zip(0..)
                 .all(|((from, text), number)| { *from == one.id() && *text == vec![number; 1000] })
         );
 
-        // Longer than the silence after which a peer is given up: pings keep it.
+        // Longer than the idle timeout: pings keep the peer.
         settle(Duration::from_secs(120)).await;
         assert!(one.has_peer(&two));
         let latency = one.network.peers()[0].traffic.latency().unwrap();
@@ -70,12 +76,9 @@ fn two_nodes_connect_talk_and_part() {
             .ask(RemovePeer(two.enode()))
             .await
             .unwrap();
-        until("both have parted", || one.peers() + two.peers() == 0).await;
+        until("both are disconnected", || one.peers() + two.peers() == 0).await;
         settle(3 * DIAL_HISTORY).await;
-        assert_eq!(
-            (one.peers(), one.chat.conversations(), net.streams()),
-            (0, 0, 0)
-        );
+        assert_eq!((one.peers(), one.chat.sessions(), net.streams()), (0, 0, 0));
         one.stop().await;
         two.stop().await;
         assert_eq!(net.sockets(), 0);
@@ -83,9 +86,12 @@ fn two_nodes_connect_talk_and_part() {
 }
 
 #[test]
-fn two_nodes_that_dial_each_other_at_once_end_with_one_connection() {
+fn two_nodes_that_dial_each_other_keep_one_connection() {
     on_network(async |net| {
-        let (one, two) = (quiet(&net, 1).await, quiet(&net, 2).await);
+        let (one, two) = (
+            without_discovery(&net, 1).await,
+            without_discovery(&net, 2).await,
+        );
         one.add_peer(&two).await;
         two.add_peer(&one).await;
         until("both are connected", || {
@@ -100,14 +106,17 @@ fn two_nodes_that_dial_each_other_at_once_end_with_one_connection() {
 }
 
 #[test]
-fn places_are_given_in_order_and_trusted_nodes_need_none() {
+fn trusted_peers_need_no_free_slot() {
     on_network(async |net| {
         let full = TestNode::start(&net, 1, |settings| {
             settings.is_discovering = false;
             settings.max_peers = 1;
         })
         .await;
-        let (first, second) = (quiet(&net, 2).await, quiet(&net, 3).await);
+        let (first, second) = (
+            without_discovery(&net, 2).await,
+            without_discovery(&net, 3).await,
+        );
         first.add_peer(&full).await;
         until("the first is in", || full.has_peer(&first)).await;
         second.add_peer(&full).await;
@@ -126,9 +135,12 @@ fn places_are_given_in_order_and_trusted_nodes_need_none() {
 }
 
 #[test]
-fn a_static_peer_comes_back_after_a_cut() {
+fn a_static_peer_is_redialled_after_a_partition() {
     on_network(async |net| {
-        let (one, two) = (quiet(&net, 1).await, quiet(&net, 2).await);
+        let (one, two) = (
+            without_discovery(&net, 1).await,
+            without_discovery(&net, 2).await,
+        );
         one.add_peer(&two).await;
         until("they are connected", || {
             one.has_peer(&two) && two.has_peer(&one)
@@ -151,20 +163,23 @@ fn a_static_peer_comes_back_after_a_cut() {
 }
 
 #[test]
-fn a_peer_that_does_not_read_holds_nobody_else_and_is_given_up() {
+fn a_peer_that_does_not_read_delays_no_other() {
     on_network(async |net| {
-        let (one, two, deaf) = (
-            quiet(&net, 1).await,
-            quiet(&net, 2).await,
-            quiet(&net, 3).await,
+        let (one, two, stalled) = (
+            without_discovery(&net, 1).await,
+            without_discovery(&net, 2).await,
+            without_discovery(&net, 3).await,
         );
         one.add_peer(&two).await;
-        one.add_peer(&deaf).await;
-        until("both are in", || one.has_peer(&two) && one.has_peer(&deaf)).await;
-        deaf.chat.stop_listening();
-        until("both talk", || one.chat.conversations() == 2).await;
+        one.add_peer(&stalled).await;
+        until("both are in", || {
+            one.has_peer(&two) && one.has_peer(&stalled)
+        })
+        .await;
+        stalled.chat.stop_listening();
+        until("both talk", || one.chat.sessions() == 2).await;
 
-        let slow = one.chat.peer(&deaf.id()).unwrap();
+        let slow = one.chat.peer(&stalled.id()).unwrap();
         let message = || Bytes::from(vec![1; 64 * 1024]);
         let mut queued = 0;
         let refused = loop {
@@ -185,7 +200,10 @@ fn a_peer_that_does_not_read_holds_nobody_else_and_is_given_up() {
             .send(0, Bytes::from_static(b"still here"))
             .await
             .unwrap();
-        until("the other heard", || two.chat.heard().len() == 1).await;
+        until("the other peer has received it", || {
+            two.chat.received().len() == 1
+        })
+        .await;
 
         settle(2 * WRITE_TIMEOUT).await;
         assert!(one.has_peer(&two));
@@ -196,24 +214,24 @@ fn a_peer_that_does_not_read_holds_nobody_else_and_is_given_up() {
                 .any(|peer| { peer.connection == slow.record().connection })
         );
         assert_eq!(slow.send(0, message()).await, Err(SendError::Gone));
-        for node in [one, two, deaf] {
+        for node in [one, two, stalled] {
             node.stop().await;
         }
     });
 }
 
 #[test]
-fn a_conversation_that_panics_takes_its_connection_alone() {
+fn a_panic_in_a_session_ends_only_its_connection() {
     on_network(async |net| {
         let (one, two, three) = (
-            quiet(&net, 1).await,
-            quiet(&net, 2).await,
-            quiet(&net, 3).await,
+            without_discovery(&net, 1).await,
+            without_discovery(&net, 2).await,
+            without_discovery(&net, 3).await,
         );
         two.add_peer(&one).await;
         three.add_peer(&one).await;
         until("both are in", || {
-            one.peers() == 2 && one.chat.conversations() == 2
+            one.peers() == 2 && one.chat.sessions() == 2
         })
         .await;
         let talker = two.chat.peer(&one.id()).unwrap();
@@ -222,7 +240,7 @@ fn a_conversation_that_panics_takes_its_connection_alone() {
         assert!(one.has_peer(&three));
         assert_eq!(one.generation("connections/server"), 1);
         until("it came back", || {
-            one.has_peer(&two) && one.chat.conversations() == 2
+            one.has_peer(&two) && one.chat.sessions() == 2
         })
         .await;
         for node in [one, two, three] {
@@ -232,11 +250,14 @@ fn a_conversation_that_panics_takes_its_connection_alone() {
 }
 
 #[test]
-fn a_bad_score_sends_a_peer_away_for_a_while() {
+fn a_peer_with_a_bad_score_is_banned_for_a_while() {
     on_network(async |net| {
-        let (one, two) = (quiet(&net, 1).await, quiet(&net, 2).await);
+        let (one, two) = (
+            without_discovery(&net, 1).await,
+            without_discovery(&net, 2).await,
+        );
         two.add_peer(&one).await;
-        until("it is in", || one.chat.conversations() == 1).await;
+        until("it is in", || one.chat.sessions() == 1).await;
         let peer = one.chat.peer(&two.id()).unwrap();
         peer.penalise(60, "once");
         settle(SECOND).await;
@@ -254,7 +275,7 @@ fn a_bad_score_sends_a_peer_away_for_a_while() {
 }
 
 #[test]
-fn crashed_actors_come_back_with_their_peers_and_leave_nothing() {
+fn crashed_actors_restart_with_their_peers_and_leak_nothing() {
     on_network(async |net| {
         let boot = TestNode::start(&net, 1, |_| {}).await;
         let bootnode = boot.enode();
@@ -285,7 +306,7 @@ fn crashed_actors_come_back_with_their_peers_and_leave_nothing() {
         until("its peers are back", is_whole).await;
         settle(10 * SECOND).await;
         let node = &nodes[1];
-        assert_eq!(node.chat.conversations(), node.peers());
+        assert_eq!(node.chat.sessions(), node.peers());
         assert_eq!(node.connections().len(), node.peers());
         assert_eq!(node.waiting(), 0);
         for node in nodes {

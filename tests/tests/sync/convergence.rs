@@ -1,8 +1,8 @@
-//! Ten nodes that seal on their own chains, on a network that delays and cuts, while actors crash:
-//! they end with one chain.
+//! Ten nodes seal on their own chains, on a network with delays and partitions, while actors crash:
+//! they converge to one chain.
 //!
-//! `ACTOREUM_SEEDS=200` tries that many schedules on each kind of chain; `ACTOREUM_SEED=17` tries
-//! that one again.
+//! `ACTOREUM_SEEDS=200` runs 200 schedules on each kind of chain; `ACTOREUM_SEED=17` runs schedule
+//! 17 again.
 
 use std::net::IpAddr;
 use std::sync::atomic::Ordering::Relaxed;
@@ -14,24 +14,24 @@ use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{Rng, SeedableRng};
 use tokio::time::Instant;
 
-use super::{CRASHED, DELAY, on_seeded_network, seeds, stop};
+use super::{CRASHED, DELAY, for_each_seed, on_seeded_network, seeds, stop};
 
 const NODES: u32 = 10;
 const STEPS: usize = 20;
-/// On the paused clock. Longer than a cut connection takes to be noticed and dialled anew.
-const PATIENCE: Duration = Duration::from_secs(600);
-/// What is tried where nobody asks for more.
+/// Time of the paused clock. Longer than a broken connection takes to be noticed and dialled anew.
+const TIMEOUT: Duration = Duration::from_secs(600);
+/// Number of seeds without `ACTOREUM_SEEDS`.
 const SEEDS: u64 = 3;
 
-/// A node's head and weight, and the weights that its peers have told it.
+/// Describes a node's head and total difficulty, and the total difficulties that its peers claimed.
 fn describe(node: &FullNode) -> String {
-    let (head, own) = (node.reader.head(), node.total_difficulty());
+    let (head, own) = (node.chain_reader.head(), node.total_difficulty());
     let peers = node.eth.peers.list();
-    let told = peers.iter().map(|it| it.head().total_difficulty);
-    let told: Vec<_> = told.map(|it| it.to_string()).collect();
+    let subscribed = peers.iter().map(|it| it.head().total_difficulty);
+    let subscribed: Vec<_> = subscribed.map(|it| it.to_string()).collect();
     let syncs = node.sync.progress().is_some();
     let (number, hash) = (head.number, head.hash());
-    format!("{number} {hash:x} {own}, of its peers {told:?}, syncs: {syncs}")
+    format!("{number} {hash:x} {own}, of its peers {subscribed:?}, syncs: {syncs}")
 }
 
 fn is_one(nodes: &[FullNode]) -> bool {
@@ -39,7 +39,7 @@ fn is_one(nodes: &[FullNode]) -> bool {
     nodes.iter().all(|node| node.head() == first)
 }
 
-/// Each node is connected with two to four others.
+/// Starts nodes that are connected with two to four others each.
 async fn network(net: &MemoryNet, sealers: &Sealers, random: &mut StdRng) -> Vec<FullNode> {
     let mut nodes = Vec::new();
     for number in 1..=NODES {
@@ -48,25 +48,26 @@ async fn network(net: &MemoryNet, sealers: &Sealers, random: &mut StdRng) -> Vec
     let mut order: Vec<usize> = (0..nodes.len()).collect();
     order.shuffle(random);
     for (at, one) in order.iter().enumerate() {
-        // A ring, so that everybody can be reached, with shortcuts.
+        // A ring, so that every node can be reached, with shortcuts.
         for step in [1, random.random_range(2..5)] {
             let other = order[(at + step) % order.len()];
             nodes[*one].node.add_peer(&nodes[other].node).await;
         }
     }
-    until("all have peers", || {
+    until("all nodes have peers", || {
         nodes.iter().all(|node| node.eth.peers.list().len() >= 2)
     })
     .await;
     nodes
 }
 
-/// What a run looks like from outside, down to the bytes that each connection has carried.
+/// Observable states of a run: each node's head, what it knows of its peers' chains, and the bytes
+/// that each connection has carried.
 #[derive(Debug, Default)]
 struct Trace(Vec<String>);
 
 impl Trace {
-    fn look(&mut self, begun: Instant, nodes: &[FullNode]) {
+    fn record(&mut self, begun: Instant, nodes: &[FullNode]) {
         for node in nodes {
             let peers = node.node.network.peers();
             let carried = peers.iter().map(|it| it.traffic.bytes_in.load(Relaxed));
@@ -78,7 +79,7 @@ impl Trace {
     }
 }
 
-/// What the network does to its nodes, and they to each other.
+/// Runs a random schedule of payments, blocks, delays, partitions and crashes.
 async fn schedule(net: &MemoryNet, nodes: &[FullNode], random: &mut StdRng, trace: &mut Trace) {
     let begun = Instant::now();
     let mut addresses: Vec<IpAddr> = nodes.iter().map(|node| node.node.address).collect();
@@ -87,12 +88,12 @@ async fn schedule(net: &MemoryNet, nodes: &[FullNode], random: &mut StdRng, trac
         match random.random_range(0..14) {
             0..8 => {
                 for _ in 0..random.random_range(1..4) {
-                    // What a reorg made of its last ones may stand in the way of this one.
+                    // The reorg of earlier payments may make this one invalid.
                     let _ = node.pay(node.next_nonce()).await;
                     node.seal().await;
                 }
             }
-            8 => net.delay(Duration::from_millis(random.random_range(1..400))),
+            8 => net.set_delay(Duration::from_millis(random.random_range(1..400))),
             9 | 10 => {
                 addresses.shuffle(random);
                 let part = random.random_range(1..addresses.len());
@@ -104,11 +105,11 @@ async fn schedule(net: &MemoryNet, nodes: &[FullNode], random: &mut StdRng, trac
             }
         }
         settle(Duration::from_millis(random.random_range(0..20_000))).await;
-        trace.look(begun, nodes);
+        trace.record(begun, nodes);
     }
 }
 
-/// A block on the heaviest chain on which somebody may seal now.
+/// Seals a block on the heaviest chain on which a node may seal now.
 async fn seal_on_the_heaviest(nodes: &[FullNode]) {
     let mut order: Vec<&FullNode> = nodes.iter().collect();
     order.sort_by_key(|node| std::cmp::Reverse(node.total_difficulty()));
@@ -117,7 +118,7 @@ async fn seal_on_the_heaviest(nodes: &[FullNode]) {
             return;
         }
     }
-    panic!("nobody may seal");
+    panic!("no node may seal");
 }
 
 async fn converges(net: &MemoryNet, name: &str, sealers: &Sealers, seed: u64) -> Trace {
@@ -126,16 +127,17 @@ async fn converges(net: &MemoryNet, name: &str, sealers: &Sealers, seed: u64) ->
     schedule(net, &nodes, &mut random, &mut trace).await;
 
     net.heal();
-    net.delay(DELAY);
+    net.set_delay(DELAY);
     settle(Duration::from_secs(60)).await;
-    // Branches may weigh the same: the next blocks decide. Who is on another branch does not know
-    // a block's parent, and learns of its weight from the one behind it, as geth does.
-    let most = match sealers {
-        Sealers::Everybody => 2,
-        // Who is on the heaviest chain may not be the one whose turn it is.
+    // Branches may have the same total difficulty: the next blocks decide. A node on another branch
+    // does not know a block's parent, and learns of its total difficulty from the next block, as
+    // geth does.
+    let max = match sealers {
+        Sealers::AnyNode => 2,
+        // The node on the heaviest chain may not be the one whose turn it is.
         Sealers::Signers(_) => 30,
     };
-    for _ in 0..most {
+    for _ in 0..max {
         seal_on_the_heaviest(&nodes).await;
         settle(Duration::from_secs(15)).await;
         if is_one(&nodes) {
@@ -145,15 +147,15 @@ async fn converges(net: &MemoryNet, name: &str, sealers: &Sealers, seed: u64) ->
     let begun = Instant::now();
     while !is_one(&nodes) {
         assert!(
-            begun.elapsed() < PATIENCE,
+            begun.elapsed() < TIMEOUT,
             "{name} does not converge: {:#?}",
             nodes.iter().map(describe).collect::<Vec<_>>()
         );
         settle(Duration::from_millis(500)).await;
     }
-    trace.look(begun, &nodes);
-    let head = nodes[0].reader.head();
-    let mut roots = nodes.iter().map(|it| it.reader.head().state_root);
+    trace.record(begun, &nodes);
+    let head = nodes[0].chain_reader.head();
+    let mut roots = nodes.iter().map(|it| it.chain_reader.head().state_root);
     assert!(roots.all(|root| root == head.state_root));
     println!(
         "{name}: block {} after {:.1?}",
@@ -165,21 +167,18 @@ async fn converges(net: &MemoryNet, name: &str, sealers: &Sealers, seed: u64) ->
 }
 
 fn all_converge(kind: &str, sealers: &Sealers) {
-    for seed in seeds(SEEDS) {
-        let name = format!("ACTOREUM_SEED={seed} of {kind}");
-        on_seeded_network(&name, seed, async |net| {
-            converges(&net, &name, sealers, seed).await;
-        });
-    }
+    for_each_seed(SEEDS, kind, async |net, name, seed| {
+        converges(&net, &name, sealers, seed).await;
+    });
 }
 
 #[test]
-fn ten_nodes_that_all_may_seal_end_with_one_chain_after_every_schedule() {
-    all_converge("nodes that all may seal", &Sealers::Everybody);
+fn ten_ethash_nodes_converge_after_every_schedule() {
+    all_converge("nodes that all may seal", &Sealers::AnyNode);
 }
 
 #[test]
-fn ten_signers_end_with_one_chain_after_every_schedule() {
+fn ten_signers_converge_after_every_schedule() {
     all_converge("signers", &Sealers::Signers((1..=NODES).collect()));
 }
 
@@ -189,7 +188,7 @@ fn a_seed_gives_the_same_run_each_time() {
         let name = format!("ACTOREUM_SEED={seed}");
         let [first, second] = [(); 2].map(|()| {
             on_seeded_network(&name, seed, async |net| {
-                converges(&net, &name, &Sealers::Everybody, seed).await
+                converges(&net, &name, &Sealers::AnyNode, seed).await
             })
         });
         for (one, other) in first.0.iter().zip(&second.0) {

@@ -1,14 +1,14 @@
-//! Blocks and transactions from neighbour to neighbour.
+//! Gossip of blocks and transactions from neighbour to neighbour.
 
 use std::time::Duration;
 
-use actoreum_actors::supervision::{Actor, ActorRef};
+use actoreum_supervision::{Actor, ActorRef};
 use actoreum_tests::p2p::{FullNode, MemoryNet, Sealers, settle, until};
 use tokio::time::Instant;
 
 use super::{on_network, stop};
 
-/// Nodes in a row, each connected with the next.
+/// Starts nodes in a row, each connected with the next.
 async fn row(net: &MemoryNet, count: u32, sealers: &Sealers) -> Vec<FullNode> {
     let mut nodes = Vec::new();
     for number in 1..=count {
@@ -17,9 +17,12 @@ async fn row(net: &MemoryNet, count: u32, sealers: &Sealers) -> Vec<FullNode> {
     for pair in nodes.windows(2) {
         pair[0].node.add_peer(&pair[1].node).await;
     }
-    let neighbours = |at: usize| match at == 0 || at + 1 == nodes.len() {
-        true => 1,
-        false => 2,
+    let neighbours = |at: usize| {
+        if at == 0 || at + 1 == nodes.len() {
+            1
+        } else {
+            2
+        }
     };
     until("all are connected", || {
         let mut nodes = nodes.iter().enumerate();
@@ -29,38 +32,38 @@ async fn row(net: &MemoryNet, count: u32, sealers: &Sealers) -> Vec<FullNode> {
     nodes
 }
 
-async fn same_head(nodes: &[FullNode]) {
-    until("all stand on one block", || {
+async fn until_same_head(nodes: &[FullNode]) {
+    until("all nodes have one head", || {
         nodes.iter().all(|node| node.head() == nodes[0].head())
     })
     .await;
 }
 
 #[test]
-fn blocks_and_transactions_cross_nodes_that_know_their_neighbours_alone() {
+fn blocks_and_transactions_cross_a_row_of_nodes() {
     on_network("a row", async |net| {
         let nodes = row(&net, 6, &Sealers::Signers(vec![1, 6])).await;
         let (first, last) = (&nodes[0], &nodes[5]);
         let paid = last.pay(0).await.unwrap();
         until("a transaction arrives at the other end", || {
-            let snapshot = first.pool.snapshot();
+            let snapshot = first.txpool.snapshot();
             snapshot.is_some_and(|it| it.get(&paid).is_some())
         })
         .await;
         let begun = Instant::now();
         assert!(first.seal().await);
-        same_head(&nodes).await;
+        until_same_head(&nodes).await;
         assert!(
             begun.elapsed() < Duration::from_secs(5),
             "no hop waits for an announcement"
         );
-        assert!(last.reader.transaction(&paid).unwrap().is_some());
+        assert!(last.chain_reader.transaction(&paid).unwrap().is_some());
         for number in 0..20 {
             let sealer = if number % 2 == 0 { last } else { first };
             assert!(sealer.seal().await, "{number}");
-            same_head(&nodes).await;
+            until_same_head(&nodes).await;
         }
-        assert_eq!(first.reader.head_number(), 21);
+        assert_eq!(first.chain_reader.head_number(), 21);
         let peers = nodes.iter().flat_map(|it| it.node.network.peers().to_vec());
         for peer in peers {
             assert_eq!((peer.traffic.score(), peer.notes()), (0, Vec::new()));
@@ -70,7 +73,7 @@ fn blocks_and_transactions_cross_nodes_that_know_their_neighbours_alone() {
 }
 
 #[test]
-fn a_peer_that_joins_is_told_of_the_pool() {
+fn a_joining_peer_gets_the_pool() {
     on_network("a pool", async |net| {
         let sealers = Sealers::Signers(vec![1]);
         let one = FullNode::start(&net, 1, &sealers).await;
@@ -79,8 +82,8 @@ fn a_peer_that_joins_is_told_of_the_pool() {
             one.pay(nonce).await.unwrap();
         }
         two.node.add_peer(&one.node).await;
-        until("the pool is told", || {
-            let snapshot = two.pool.snapshot();
+        until("the pool is synced", || {
+            let snapshot = two.txpool.snapshot();
             snapshot.is_some_and(|it| it.pending_count() == 16)
         })
         .await;
@@ -88,48 +91,48 @@ fn a_peer_that_joins_is_told_of_the_pool() {
     });
 }
 
-async fn goes_down<A: Actor>(actor: &ActorRef<A>) {
+async fn until_down<A: Actor>(actor: &ActorRef<A>) {
     while actor.is_available() {
         settle(Duration::from_millis(1)).await;
     }
 }
 
 #[test]
-fn a_block_that_came_while_nobody_took_it_is_fetched_later() {
+fn a_block_missed_during_a_crash_is_fetched_later() {
     on_network("a crash", async |net| {
-        let nodes = row(&net, 2, &Sealers::Everybody).await;
-        // What comes arrives at once.
-        net.delay(Duration::from_millis(1));
+        let nodes = row(&net, 2, &Sealers::AnyNode).await;
+        // With a short delay messages arrive during the restart.
+        net.set_delay(Duration::from_millis(1));
         for node in &nodes {
             assert!(node.seal().await);
-            same_head(&nodes).await;
+            until_same_head(&nodes).await;
         }
         assert!(nodes[1].crash("eth/fetcher"));
-        goes_down(&nodes[1].eth.fetcher).await;
+        until_down(&nodes[1].eth.fetcher).await;
         assert!(nodes[0].seal().await);
         settle(Duration::from_millis(10)).await;
         assert!(
             !nodes[1].eth.fetcher.is_available(),
             "it came back too early"
         );
-        same_head(&nodes).await;
+        until_same_head(&nodes).await;
         stop(nodes).await;
     });
 }
 
 #[test]
-fn what_was_accepted_while_nobody_could_tell_peers_is_told_later() {
+fn transactions_accepted_during_a_crash_are_sent_later() {
     on_network("a crash", async |net| {
-        let nodes = row(&net, 2, &Sealers::Everybody).await;
+        let nodes = row(&net, 2, &Sealers::AnyNode).await;
         assert!(nodes[0].crash("eth/protocol manager"));
-        goes_down(&nodes[0].eth.manager).await;
+        until_down(&nodes[0].eth.manager).await;
         let paid = nodes[0].pay(0).await.unwrap();
         assert!(
             !nodes[0].eth.manager.is_available(),
             "it came back too early"
         );
         until("the transaction arrives", || {
-            let snapshot = nodes[1].pool.snapshot();
+            let snapshot = nodes[1].txpool.snapshot();
             snapshot.is_some_and(|it| it.get(&paid).is_some())
         })
         .await;

@@ -1,15 +1,14 @@
-//! Whole nodes in one process, on a network in memory: many that seal, some that lie, and some
-//! whose actors crash.
+//! Networks of full nodes in one process: nodes that seal, byzantine peers, and crashes of actors.
 
 #![allow(
     clippy::unwrap_used,
     reason = "helpers of tests, too, stop at the unexpected"
 )]
 
+mod byzantine;
 mod convergence;
 mod crashes;
 mod gossip;
-mod liars;
 mod partitions;
 
 use std::ops::Range;
@@ -18,10 +17,10 @@ use std::time::Duration;
 use actoreum_tests::p2p::{FullNode, MemoryNet, run_paused};
 
 const DELAY: Duration = Duration::from_millis(20);
-/// What a test may take of the paused clock. None takes half of it.
+/// Maximum duration of a test on the paused clock. None takes half of it.
 const LIMIT: Duration = Duration::from_secs(3_600);
 
-/// Actors that come back when they crash, below `node/`.
+/// Actors that restart when they crash, below `node/`.
 const CRASHED: [&str; 4] = [
     "core/txpool/pool",
     "eth/protocol manager",
@@ -33,7 +32,7 @@ fn on_network<F: Future<Output = ()>>(name: &str, test: impl FnOnce(MemoryNet) -
     on_seeded_network(name, 1, test);
 }
 
-/// On a network that does the same each time, as far as the test does.
+/// Runs a test on a network that does the same each time, as far as the test does.
 fn on_seeded_network<F: Future>(
     name: &str,
     seed: u64,
@@ -44,8 +43,18 @@ fn on_seeded_network<F: Future>(
     })
 }
 
-/// Random schedules to try: `ACTOREUM_SEED=17` that one alone, `ACTOREUM_SEEDS=200` so many from
-/// zero on, `ACTOREUM_SEEDS=59..200` those; otherwise a few.
+/// Runs a test of networks of some kind once for each seed of [`seeds`], with the network, a name
+/// and the seed.
+fn for_each_seed<F: Future>(few: u64, kind: &str, test: impl Fn(MemoryNet, String, u64) -> F) {
+    for seed in seeds(few) {
+        let name = format!("ACTOREUM_SEED={seed} of {kind}");
+        on_seeded_network(&name, seed, |net| test(net, name.clone(), seed));
+    }
+}
+
+/// Returns the seeds of random schedules: `ACTOREUM_SEED=17` runs that one alone,
+/// `ACTOREUM_SEEDS=200` that many from zero on, `ACTOREUM_SEEDS=59..200` that range; otherwise a
+/// few.
 fn seeds(few: u64) -> Range<u64> {
     let number = |text: &str| text.parse::<u64>().unwrap();
     if let Ok(seed) = std::env::var("ACTOREUM_SEED") {

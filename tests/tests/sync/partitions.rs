@@ -1,48 +1,48 @@
-//! Networks that are cut in two, seal on both sides, and heal: no payment is lost, and those who
+//! Networks are partitioned, seal on both sides, and heal: no payment is lost, and clients that
 //! follow a chain by its events end with the chain that won.
 //!
-//! `ACTOREUM_SEEDS=200` tries that many schedules on each kind of chain; `ACTOREUM_SEED=17` tries
-//! that one again.
+//! `ACTOREUM_SEEDS=200` runs 200 schedules on each kind of chain; `ACTOREUM_SEED=17` runs schedule
+//! 17 again.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use actoreum_primitives::B256;
-use actoreum_tests::p2p::{FullNode, Listener, MemoryNet, Sealers, settle, until};
+use actoreum_tests::p2p::{FilterClient, FullNode, MemoryNet, Sealers, settle, until};
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{Rng, SeedableRng};
 
-use super::{DELAY, on_seeded_network, seeds, stop};
+use super::{DELAY, for_each_seed, on_seeded_network, stop};
 
 const NODES: u32 = 6;
-/// Times that the network is cut.
+/// Number of partitions.
 const CUTS: usize = 3;
-/// What is tried where nobody asks for more.
+/// Number of seeds without `ACTOREUM_SEEDS`.
 const SEEDS: u64 = 2;
-/// Actors that a sync stands on, below `node/`.
+/// Actors that a sync depends on, below `node/`.
 const CRASHED: [&str; 3] = ["eth/protocol manager", "eth/fetcher", "eth/downloader"];
 /// Rounds in which the healed network must agree and mine every payment.
 const ROUNDS: usize = 120;
 
-/// A network with its clients.
-struct World {
+/// A network with a client at each node.
+struct TestNetwork {
     nodes: Vec<FullNode>,
-    listeners: Vec<Listener>,
-    /// Where each payment was submitted.
+    clients: Vec<FilterClient>,
+    /// Node that each payment was submitted to.
     paid: HashMap<B256, usize>,
     /// Whether blocks are sealed by clique.
     has_signers: bool,
     name: String,
 }
 
-impl World {
+impl TestNetwork {
     async fn start(net: &MemoryNet, sealers: &Sealers, name: &str) -> Self {
-        let (mut nodes, mut listeners) = (Vec::new(), Vec::new());
+        let (mut nodes, mut clients) = (Vec::new(), Vec::new());
         for number in 1..=NODES {
             let node = FullNode::start(net, number, sealers).await;
-            listeners.push(Listener::new(&node.filters, &node.reader).await);
+            clients.push(FilterClient::new(&node.filters, &node.chain_reader).await);
             nodes.push(node);
         }
         for (at, node) in nodes.iter().enumerate() {
@@ -58,7 +58,7 @@ impl World {
         .await;
         Self {
             nodes,
-            listeners,
+            clients,
             paid: HashMap::new(),
             has_signers: matches!(sealers, Sealers::Signers(_)),
             name: name.to_owned(),
@@ -72,43 +72,44 @@ impl World {
         }
     }
 
-    /// Lets time pass, and compares what a pool, a chain and its followers say.
-    async fn look(&self, time: Duration) {
+    /// Lets time pass, and compares each pool with its payments and each chain with its client's
+    /// events.
+    async fn check(&self, time: Duration) {
         settle(time).await;
-        // A pool follows its chain a message later: in between, a transaction of a block that has
+        // A pool follows its chain one message later: in between, a transaction of a block that has
         // just left the chain is in neither.
         until("the pools stand on the heads of their chains", || {
             self.nodes.iter().all(|node| {
-                let snapshot = node.pool.snapshot();
+                let snapshot = node.txpool.snapshot();
                 snapshot.is_some_and(|it| it.head().hash == node.head())
             })
         })
         .await;
-        for listener in &self.listeners {
-            listener.poll().await;
+        for client in &self.clients {
+            client.poll().await;
         }
         for (hash, at) in &self.paid {
             let node = &self.nodes[*at];
-            let is_mined = node.reader.transaction(hash).unwrap().is_some();
+            let is_mined = node.chain_reader.transaction(hash).unwrap().is_some();
             let is_pooled = || {
-                let snapshot = node.pool.snapshot();
+                let snapshot = node.txpool.snapshot();
                 snapshot.is_some_and(|it| it.get(hash).is_some())
             };
             assert!(is_mined || is_pooled(), "{}: {hash} is lost", self.name);
         }
-        for (node, listener) in self.nodes.iter().zip(&self.listeners) {
-            listener.assert_has_the_chain(&format!("{}, {}", self.name, node.node.address));
+        for (node, client) in self.nodes.iter().zip(&self.clients) {
+            client.assert_matches_the_chain(&format!("{}, {}", self.name, node.node.address));
         }
     }
 
-    /// Seals on one side of a cut, and pays there.
+    /// Seals and pays on one side of a partition.
     async fn seal(&mut self, side: &[usize], blocks: usize, random: &mut StdRng) {
         for _ in 0..blocks {
             for _ in 0..random.random_range(0..3) {
                 self.pay(*side.choose(random).unwrap()).await;
             }
             settle(Duration::from_millis(100)).await;
-            // By clique not everybody may seal now.
+            // With clique, not every node may seal now.
             let mut order = side.to_vec();
             order.shuffle(random);
             for at in order {
@@ -124,28 +125,28 @@ impl World {
         let mut order: Vec<usize> = (0..self.nodes.len()).collect();
         order.shuffle(random);
         let mut size = random.random_range(1..order.len());
-        // By clique, halves of equal total difficulty whose signers have all signed recently stand
-        // still for good, with geth too: one side keeps a majority of the signers.
+        // With clique, halves of equal total difficulty whose signers have all signed recently are
+        // stuck for good, with geth too: one side keeps a majority of the signers.
         if self.has_signers && 2 * size == order.len() {
             size -= 1;
         }
         let (one, other) = order.split_at(size);
         let addresses: Vec<IpAddr> = one.iter().map(|at| self.nodes[*at].node.address).collect();
         net.cut_off(&addresses);
-        // Mostly short; some are deeper than geth gives transactions back from.
-        let most = if random.random_bool(0.1) { 90 } else { 12 };
+        // Most branches are short; some are deeper than those whose transactions geth reinjects.
+        let max = if random.random_bool(0.1) { 90 } else { 12 };
         for side in [one, other] {
-            let blocks = random.random_range(0..most);
+            let blocks = random.random_range(0..max);
             self.seal(side, blocks, random).await;
         }
-        self.look(Duration::from_secs(random.random_range(0..60)))
+        self.check(Duration::from_secs(random.random_range(0..60)))
             .await;
         net.heal();
         if random.random_bool(0.3) {
             let node = self.nodes.choose(random).unwrap();
             node.crash(CRASHED.choose(random).unwrap());
         }
-        self.look(Duration::from_secs(random.random_range(1..30)))
+        self.check(Duration::from_secs(random.random_range(1..30)))
             .await;
     }
 
@@ -156,15 +157,15 @@ impl World {
 
     fn is_all_mined(&self) -> bool {
         let is_mined = |hash| {
-            let place = |node: &FullNode| node.reader.transaction(hash).unwrap();
+            let place = |node: &FullNode| node.chain_reader.transaction(hash).unwrap();
             self.nodes.iter().all(|node| place(node).is_some())
         };
         self.paid.keys().all(is_mined)
     }
 
-    async fn agree(&mut self) {
+    async fn until_agreed(&mut self) {
         for _ in 0..ROUNDS {
-            self.look(Duration::from_secs(15)).await;
+            self.check(Duration::from_secs(15)).await;
             if self.is_one() && self.is_all_mined() {
                 return;
             }
@@ -179,9 +180,15 @@ impl World {
         let heads: Vec<_> = self
             .nodes
             .iter()
-            .map(|it| it.reader.head().number)
+            .map(|it| it.chain_reader.head().number)
             .collect();
-        let mined = |hash: &&B256| self.nodes[0].reader.transaction(hash).unwrap().is_some();
+        let mined = |hash: &&B256| {
+            self.nodes[0]
+                .chain_reader
+                .transaction(hash)
+                .unwrap()
+                .is_some()
+        };
         let count = self.paid.keys().filter(mined).count();
         panic!(
             "{}: heads {heads:?}, {count} of {} mined",
@@ -191,35 +198,32 @@ impl World {
     }
 }
 
-async fn heals(net: &MemoryNet, name: &str, sealers: &Sealers, seed: u64) {
+async fn run_schedule(net: &MemoryNet, name: &str, sealers: &Sealers, seed: u64) {
     let mut random = StdRng::seed_from_u64(seed);
-    let mut world = World::start(net, sealers, name).await;
+    let mut network = TestNetwork::start(net, sealers, name).await;
     for _ in 0..CUTS {
-        world.cut_and_heal(net, &mut random).await;
+        network.cut_and_heal(net, &mut random).await;
     }
-    net.delay(DELAY);
-    world.agree().await;
-    let syncs: usize = world.listeners.iter().map(Listener::syncs).sum();
+    net.set_delay(DELAY);
+    network.until_agreed().await;
+    let syncs: usize = network.clients.iter().map(FilterClient::syncs).sum();
     println!(
         "{name}: {} payments in {} blocks, {syncs} syncs",
-        world.paid.len(),
-        world.nodes[0].reader.head_number(),
+        network.paid.len(),
+        network.nodes[0].chain_reader.head_number(),
     );
-    stop(world.nodes).await;
+    stop(network.nodes).await;
 }
 
 fn all_heal(kind: &str, sealers: &Sealers) {
-    for seed in seeds(SEEDS) {
-        let name = format!("ACTOREUM_SEED={seed} of {kind}");
-        on_seeded_network(&name, seed, async |net| {
-            heals(&net, &name, sealers, seed).await;
-        });
-    }
+    for_each_seed(SEEDS, kind, async |net, name, seed| {
+        run_schedule(&net, &name, sealers, seed).await;
+    });
 }
 
 #[test]
 fn a_healed_network_of_miners_loses_no_payment_and_no_event() {
-    all_heal("nodes that all may seal", &Sealers::Everybody);
+    all_heal("nodes that all may seal", &Sealers::AnyNode);
 }
 
 #[test]
@@ -230,32 +234,32 @@ fn a_healed_network_of_signers_loses_no_payment_and_no_event() {
 #[test]
 fn a_reorg_while_the_pool_is_down_loses_no_payment() {
     on_seeded_network("a crash", 1, async |net| {
-        let mut world = World::start(&net, &Sealers::Everybody, "a crash").await;
-        let address = world.nodes[0].node.address;
+        let mut network = TestNetwork::start(&net, &Sealers::AnyNode, "a crash").await;
+        let address = network.nodes[0].node.address;
         net.cut_off(&[address]);
         for _ in 0..3 {
-            world.pay(0).await;
+            network.pay(0).await;
         }
         settle(Duration::from_secs(1)).await;
-        assert!(world.nodes[0].seal().await);
+        assert!(network.nodes[0].seal().await);
         for _ in 0..3 {
-            assert!(world.nodes[1].seal().await);
+            assert!(network.nodes[1].seal().await);
         }
-        let (lost, won) = (world.nodes[0].head(), world.nodes[1].head());
-        world.look(Duration::from_secs(1)).await;
-        // The journal forgets what is mined when the pool begins again.
-        assert!(world.nodes[0].crash("core/txpool/pool"));
-        world.look(Duration::from_secs(5)).await;
+        let (lost, won) = (network.nodes[0].head(), network.nodes[1].head());
+        network.check(Duration::from_secs(1)).await;
+        // The journal drops mined transactions when the pool restarts.
+        assert!(network.nodes[0].crash("core/txpool/pool"));
+        network.check(Duration::from_secs(5)).await;
         net.heal();
         let mut crashes = 0;
-        while world.nodes[0].head() == lost {
-            crashes += usize::from(world.nodes[0].crash("core/txpool/pool"));
+        while network.nodes[0].head() == lost {
+            crashes += usize::from(network.nodes[0].crash("core/txpool/pool"));
             settle(Duration::from_millis(5)).await;
         }
-        assert_eq!(world.nodes[0].head(), won);
+        assert_eq!(network.nodes[0].head(), won);
         assert!(crashes > 0);
-        world.look(Duration::from_secs(10)).await;
-        world.agree().await;
-        stop(world.nodes).await;
+        network.check(Duration::from_secs(10)).await;
+        network.until_agreed().await;
+        stop(network.nodes).await;
     });
 }

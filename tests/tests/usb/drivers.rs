@@ -1,4 +1,4 @@
-//! Drivers, on what devices answer.
+//! Tests of the drivers against simulated devices.
 
 use std::time::Duration;
 
@@ -7,7 +7,8 @@ use actoreum_primitives::{
     address,
 };
 use actoreum_tests::usb::{
-    ALL_ALL, Fault, Habit, LedgerFirmware, Owner, SoftBus, TrezorFirmware, key_at,
+    Fault, LedgerFirmware, Owner, OwnerResponse, SimulatedBus, TEST_MNEMONIC, TrezorFirmware,
+    key_at,
 };
 use actoreum_wallet::{
     DerivationPath, Password, TypedData,
@@ -21,14 +22,14 @@ use actoreum_wallet::{
 };
 use serde_json::json;
 
-fn open(bus: &SoftBus) -> Box<dyn Driver> {
+fn open(bus: &SimulatedBus) -> Box<dyn Driver> {
     let attached = &bus.list().unwrap()[0];
     let device = bus.open(attached).unwrap();
     driver(attached.brand, device, StopFlag::default())
 }
 
-fn ledger(change: impl FnOnce(&mut LedgerFirmware)) -> (SoftBus, Owner, Box<dyn Driver>) {
-    let (bus, owner) = (SoftBus::default(), Owner::default());
+fn ledger(change: impl FnOnce(&mut LedgerFirmware)) -> (SimulatedBus, Owner, Box<dyn Driver>) {
+    let (bus, owner) = (SimulatedBus::default(), Owner::default());
     let mut firmware = LedgerFirmware::new(DEVELOPMENT, &owner);
     change(&mut firmware);
     bus.plug(Brand::Ledger, 5, firmware);
@@ -36,16 +37,16 @@ fn ledger(change: impl FnOnce(&mut LedgerFirmware)) -> (SoftBus, Owner, Box<dyn 
     (bus, owner, driver)
 }
 
-pub fn trezor(change: impl FnOnce(&mut TrezorFirmware)) -> (SoftBus, Owner, Box<dyn Driver>) {
-    let (bus, owner) = (SoftBus::default(), Owner::default());
-    let mut firmware = TrezorFirmware::new(ALL_ALL, &owner);
+pub fn trezor(change: impl FnOnce(&mut TrezorFirmware)) -> (SimulatedBus, Owner, Box<dyn Driver>) {
+    let (bus, owner) = (SimulatedBus::default(), Owner::default());
+    let mut firmware = TrezorFirmware::new(TEST_MNEMONIC, &owner);
     change(&mut firmware);
     bus.plug(Brand::Trezor, 6, firmware);
     let driver = open(&bus);
     (bus, owner, driver)
 }
 
-pub fn nothing() -> Password {
+pub fn no_secret() -> Password {
     Password::default()
 }
 
@@ -67,7 +68,8 @@ pub fn ethers(nonce: u64, input: Vec<u8>) -> TxPayload {
     })
 }
 
-/// The example of the EIP, with the addresses that the tests of Trezor's firmware have in it.
+/// Returns the example of EIP-712, with the addresses that the tests of Trezor's firmware have in
+/// it.
 pub fn mail() -> TypedData {
     let json = include_str!("../../../core/wallet/tests/data/eip712-mail.json");
     let json = json
@@ -87,9 +89,9 @@ pub fn mail() -> TypedData {
 }
 
 #[test]
-fn a_trezor_is_not_told_of_what_it_has_no_room_for_and_can_be_used_on() {
+fn too_large_typed_data_is_not_sent_to_a_trezor() {
     let (_bus, _owner, mut driver) = trezor(|firmware| firmware.version = [2, 8, 1]);
-    driver.open(&nothing()).unwrap();
+    driver.open(&no_secret()).unwrap();
     let first = DerivationPath::account(0);
     let signer = driver.derive(&first).unwrap();
     let many = json!({
@@ -104,9 +106,9 @@ fn a_trezor_is_not_told_of_what_it_has_no_room_for_and_can_be_used_on() {
 }
 
 #[test]
-fn long_input_goes_to_a_trezor_in_chunks_and_access_lists_go_along() {
+fn a_trezor_gets_long_input_in_chunks_and_access_lists() {
     let (_bus, _owner, mut driver) = trezor(|_| {});
-    driver.open(&nothing()).unwrap();
+    driver.open(&no_secret()).unwrap();
     let first = DerivationPath::account(0);
     let signer = driver.derive(&first).unwrap();
     for length in [1, 1023, 1024, 1025, 2048, 4099] {
@@ -135,7 +137,7 @@ fn long_input_goes_to_a_trezor_in_chunks_and_access_lists_go_along() {
 #[test]
 fn a_ledger_signs_each_type() {
     let (_bus, _owner, mut driver) = ledger(|_| {});
-    driver.open(&nothing()).unwrap();
+    driver.open(&no_secret()).unwrap();
     assert_eq!(driver.status(), "Ethereum app v1.12.0 online");
     let (to, input) = (Some(Address::repeat_byte(7)), Bytes::from(vec![0x5a; 700]));
     let legacy = |chain_id| {
@@ -175,7 +177,7 @@ fn a_ledger_signs_each_type() {
 }
 
 #[test]
-fn an_old_application_is_told_from_a_new_one() {
+fn an_old_application_refuses_newer_requests() {
     let signer = Address::ZERO;
     let at = DerivationPath::account(0);
     let request = |payload| SignRequest::Transaction(payload);
@@ -210,7 +212,7 @@ fn an_old_application_is_told_from_a_new_one() {
         ),
     ] {
         let (_bus, _owner, mut driver) = ledger(|firmware| firmware.version = version);
-        driver.open(&nothing()).unwrap();
+        driver.open(&no_secret()).unwrap();
         let error = driver.sign(&at, signer, &request).unwrap_err().to_string();
         let [major, minor, patch] = version;
         let want = format!(
@@ -221,14 +223,14 @@ fn an_old_application_is_told_from_a_new_one() {
 }
 
 #[test]
-fn a_locked_ledger_and_one_without_its_application_say_so() {
+fn a_locked_ledger_and_a_closed_application_are_reported() {
     for (word, error) in [
         (0x5515, LedgerError::Locked),
         (0x6e00, LedgerError::OtherApplication),
         (0x6d00, LedgerError::OtherApplication),
     ] {
-        let (_bus, _owner, mut driver) = ledger(|firmware| firmware.away = Some(word));
-        driver.open(&nothing()).unwrap();
+        let (_bus, _owner, mut driver) = ledger(|firmware| firmware.error_status = Some(word));
+        driver.open(&no_secret()).unwrap();
         assert_eq!(driver.status(), "Ethereum app offline");
         let at = DerivationPath::account(0);
         assert_eq!(driver.derive(&at), Err(error.clone().into()));
@@ -239,17 +241,17 @@ fn a_locked_ledger_and_one_without_its_application_say_so() {
 }
 
 #[test]
-fn a_trezor_wants_its_pin_and_then_its_passphrase() {
+fn a_trezor_asks_for_its_pin_and_then_its_passphrase() {
     let (_bus, _owner, mut driver) = trezor(|firmware| {
         firmware.pin = Some("7139".to_owned());
-        firmware.wants_passphrase = true;
+        firmware.requires_passphrase = true;
     });
     let pin_needed = Err(TrezorError::PinNeeded.into());
     assert_eq!(driver.status(), "Closed");
-    assert_eq!(driver.open(&nothing()), pin_needed);
-    assert_eq!(driver.open(&nothing()), pin_needed, "it waits");
+    assert_eq!(driver.open(&no_secret()), pin_needed);
+    assert_eq!(driver.open(&no_secret()), pin_needed, "it waits");
     assert_eq!(driver.status(), "Trezor v1.12.1 'mine' waiting for PIN");
-    // Whatever else is asked does not disturb it.
+    // Other requests do not disturb it.
     let at = DerivationPath::account(0);
     assert_eq!(driver.derive(&at), Err(TrezorError::PinNeeded.into()));
     assert_eq!(driver.heartbeat(), Ok(()));
@@ -257,53 +259,53 @@ fn a_trezor_wants_its_pin_and_then_its_passphrase() {
     let wrong = Err(TrezorError::Failure("PIN invalid".to_owned()).into());
     assert_eq!(driver.open(&Password::from("1111")), wrong);
     assert_eq!(driver.status(), "Failed: trezor: PIN invalid");
-    assert_eq!(driver.open(&nothing()), pin_needed, "once more");
+    assert_eq!(driver.open(&no_secret()), pin_needed, "once more");
     let passphrase_needed = Err(TrezorError::PassphraseNeeded.into());
     assert_eq!(driver.open(&Password::from("7139")), passphrase_needed);
     assert_eq!(driver.open(&Password::from("TREZOR")), Ok(()));
     assert_eq!(driver.status(), "Trezor v1.12.1 'mine' online");
-    let want = key_at(ALL_ALL, "TREZOR", at.components()).address();
+    let want = key_at(TEST_MNEMONIC, "TREZOR", at.components()).address();
     assert_eq!(driver.derive(&at), Ok(want));
 }
 
 #[test]
-fn a_trezor_that_locked_itself_wants_its_pin_again_and_keeps_its_passphrase() {
+fn an_auto_locked_trezor_asks_for_its_pin_alone() {
     let (_bus, owner, mut driver) = trezor(|firmware| {
         firmware.pin = Some("7139".to_owned());
-        firmware.wants_passphrase = true;
+        firmware.requires_passphrase = true;
     });
-    driver.open(&nothing()).unwrap_err();
+    driver.open(&no_secret()).unwrap_err();
     driver.open(&Password::from("7139")).unwrap_err();
     driver.open(&Password::from("TREZOR")).unwrap();
     assert!(!driver.is_locked());
-    owner.leave_alone();
+    owner.auto_lock();
     let at = DerivationPath::account(0);
-    let signer = key_at(ALL_ALL, "TREZOR", at.components()).address();
+    let signer = key_at(TEST_MNEMONIC, "TREZOR", at.components()).address();
     let request = SignRequest::Message(Bytes::new());
     let pin_needed = WalletError::from(TrezorError::PinNeeded);
     assert_eq!(driver.sign(&at, signer, &request), Err(pin_needed.clone()));
     assert!(driver.is_locked() && !pin_needed.is_fatal());
     assert_eq!(driver.heartbeat(), Ok(()));
-    assert_eq!(driver.open(&nothing()), Err(pin_needed));
+    assert_eq!(driver.open(&no_secret()), Err(pin_needed));
     assert_eq!(driver.open(&Password::from("7139")), Ok(()));
     assert!(driver.sign(&at, signer, &request).is_ok());
 }
 
 #[test]
-fn an_empty_passphrase_is_one() {
-    let (_bus, _owner, mut driver) = trezor(|firmware| firmware.wants_passphrase = true);
+fn an_empty_passphrase_is_valid() {
+    let (_bus, _owner, mut driver) = trezor(|firmware| firmware.requires_passphrase = true);
     let needed = Err(TrezorError::PassphraseNeeded.into());
-    assert_eq!(driver.open(&nothing()), needed);
-    assert_eq!(driver.open(&nothing()), Ok(()));
+    assert_eq!(driver.open(&no_secret()), needed);
+    assert_eq!(driver.open(&no_secret()), Ok(()));
     let at = DerivationPath::account(0);
     assert_eq!(
         driver.derive(&at),
-        Ok(key_at(ALL_ALL, "", at.components()).address())
+        Ok(key_at(TEST_MNEMONIC, "", at.components()).address())
     );
 }
 
 #[test]
-fn an_owner_who_refuses_is_heard_and_can_be_asked_again() {
+fn a_rejection_is_reported_and_is_not_fatal() {
     let refusals: [(_, WalletError); 2] = [
         (ledger(|_| {}), LedgerError::Refused.into()),
         (
@@ -312,10 +314,10 @@ fn an_owner_who_refuses_is_heard_and_can_be_asked_again() {
         ),
     ];
     for ((_bus, owner, mut driver), refusal) in refusals {
-        driver.open(&nothing()).unwrap();
+        driver.open(&no_secret()).unwrap();
         let at = DerivationPath::account(0);
         let signer = driver.derive(&at).unwrap();
-        owner.set(Habit::Refuses);
+        owner.set(OwnerResponse::Reject);
         for request in [
             SignRequest::Transaction(ethers(0, vec![7; 2_000])),
             SignRequest::Message(Bytes::new()),
@@ -325,7 +327,7 @@ fn an_owner_who_refuses_is_heard_and_can_be_asked_again() {
             assert_eq!(refused, Err(refusal.clone()));
             assert!(!refusal.is_fatal());
         }
-        owner.set(Habit::Agrees);
+        owner.set(OwnerResponse::Accept);
         let request = SignRequest::Message(Bytes::new());
         assert!(driver.sign(&at, signer, &request).is_ok());
         assert_eq!(driver.heartbeat(), Ok(()));
@@ -333,31 +335,31 @@ fn an_owner_who_refuses_is_heard_and_can_be_asked_again() {
 }
 
 #[test]
-fn noise_and_endless_answers_end_the_line() {
+fn random_and_endless_answers_are_fatal() {
     let at = DerivationPath::account(0);
     for brand in ["ledger", "trezor"] {
         let (_bus, owner, mut driver) = match brand {
             "ledger" => ledger(|_| {}),
             _ => trezor(|_| {}),
         };
-        driver.open(&nothing()).unwrap();
-        owner.break_with(Fault::Noise);
+        driver.open(&no_secret()).unwrap();
+        owner.set_fault(Fault::Noise);
         let noise = driver.derive(&at).unwrap_err();
         assert!(noise.is_fatal(), "{noise}");
         assert_eq!(noise.to_string(), format!("{brand}: invalid reply header"));
-        // A Ledger's length has two bytes: nobody has to bound it.
+        // A Ledger's length has two bytes and needs no bound.
         if brand == "trezor" {
-            owner.break_with(Fault::Endless);
+            owner.set_fault(Fault::Endless);
             let endless = TrezorError::TooLong(u32::MAX);
             assert_eq!(driver.derive(&at), Err(endless.into()));
         }
     }
 }
 
-/// Says nothing, at once.
-struct Mute;
+/// A device that never answers.
+struct SilentDevice;
 
-impl Device for Mute {
+impl Device for SilentDevice {
     fn write(&mut self, _: &Packet) -> Result<(), DeviceError> {
         Ok(())
     }
@@ -368,14 +370,14 @@ impl Device for Mute {
 }
 
 #[test]
-fn a_silent_device_is_given_up_and_a_stop_ends_every_wait() {
+fn a_silent_device_times_out_and_a_stop_ends_every_wait() {
     for brand in [Brand::Ledger, Brand::Trezor] {
         let stop = StopFlag::default();
-        let mut device = driver(brand, Box::new(Mute), stop.clone());
-        let silent = DeviceError::Silent(Duration::from_secs(10));
-        assert_eq!(device.open(&nothing()), Err(silent.into()));
+        let mut device = driver(brand, Box::new(SilentDevice), stop.clone());
+        let silent = DeviceError::Timeout(Duration::from_secs(10));
+        assert_eq!(device.open(&no_secret()), Err(silent.into()));
         stop.stop();
-        let error = device.open(&nothing()).unwrap_err();
+        let error = device.open(&no_secret()).unwrap_err();
         assert_eq!(error, DeviceError::Stopping.into());
         assert!(error.is_fatal());
     }

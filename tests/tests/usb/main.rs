@@ -1,5 +1,5 @@
-//! Hardware wallets, from the reports of a device to JSON-RPC. The devices are in software
-//! (`actoreum_tests::usb`) and speak what real ones speak.
+//! Hardware wallets, from the reports of a device to JSON-RPC. The devices are simulated
+//! (`actoreum_tests::usb`) and use the protocols of real ones.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 

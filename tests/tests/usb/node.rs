@@ -1,10 +1,9 @@
-//! A node with everything that a wallet's request passes through, and a bus in software.
+//! A node with all components that a wallet's request passes through, and a simulated bus.
 
 use std::{sync::Arc, time::Duration};
 
 use actoreum_actors::{
-    accounts::{AccountsSetup, StandingKeys},
-    supervision::{ActorRef, ChildSpec, Pool, Strategy, SupervisorSpec, Tree},
+    accounts::{AccountsSetup, UnlockedKeys},
     txpool::{TxPoolHandle, TxPoolSetup},
     usb::{DEVICE_THREADS, UsbSetup},
 };
@@ -12,26 +11,27 @@ use actoreum_chain::{ChainReader, genesis};
 use actoreum_consensus::Clique;
 use actoreum_primitives::{Address, Genesis, config::EngineConfig};
 use actoreum_rpc::{
-    dispatch::{DispatchLimits, Dispatcher},
     namespaces,
+    namespaces::sealing::Keys,
     node::{Node, NodeSettings},
-    pool::HeavyPool,
-    sealing::Keys,
+    server::dispatch::{DispatchLimits, Dispatcher},
+    server::pool::HeavyPool,
 };
 use actoreum_storage::Store;
-use actoreum_tests::usb::SoftBus;
+use actoreum_supervision::{ActorRef, ChildSpec, Pool, Strategy, SupervisorSpec, Tree};
+use actoreum_tests::usb::SimulatedBus;
 use actoreum_txpool::{PoolConfig, PoolReader};
 use actoreum_wallet::{KeyDirectory, ScryptCost};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// Longer than anything here takes on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+/// Timeout that is longer than any wait here on a busy machine.
+pub const TIMEOUT: Duration = Duration::from_secs(60);
 const CHAIN_ID: u64 = 1337;
 
-/// See the module.
+/// A node with a simulated bus.
 pub struct WalletNode {
-    pub bus: SoftBus,
+    pub bus: SimulatedBus,
     pub tree: Tree,
     dispatcher: Dispatcher<Node>,
     _keys: TempDir,
@@ -58,8 +58,8 @@ fn genesis_of(rich: &[Address]) -> Genesis {
 }
 
 impl WalletNode {
-    /// Starts it, on a chain where these accounts have ether.
-    pub async fn start(bus: SoftBus, rich: &[Address]) -> Self {
+    /// Starts a node on a chain where these accounts have ether.
+    pub async fn start(bus: SimulatedBus, rich: &[Address]) -> Self {
         let store = Store::memory();
         genesis::init(&store, &genesis_of(rich)).unwrap();
         let reader = ChainReader::open(store).unwrap();
@@ -85,15 +85,15 @@ impl WalletNode {
         let (scrypt, accounts) = (Pool::new("scrypt", 1), ActorRef::new("accounts"));
         let key_files = AccountsSetup {
             keys: KeyDirectory::new(folder.path().to_owned(), ScryptCost::LIGHT),
-            pool: scrypt.clone(),
-            open: StandingKeys::default(),
-            held: Vec::new(),
+            threads: scrypt.clone(),
+            unlocked: UnlockedKeys::default(),
+            mnemonic_keys: Vec::new(),
         };
         let (devices, hub) = (Pool::new("devices", DEVICE_THREADS), ActorRef::new("hub"));
         let usb = UsbSetup {
             bus: Arc::new(bus.clone()),
-            pool: devices.clone(),
-            chain: reader,
+            threads: devices.clone(),
+            chain_reader: reader,
         };
         let _ = node
             .keys
@@ -101,7 +101,7 @@ impl WalletNode {
         let spec = SupervisorSpec::new("node", Strategy::OneForOne)
             .child(signatures.child())
             .child(scrypt.child())
-            .child(ChildSpec::new(&pool, move || txpool.clone().open()))
+            .child(ChildSpec::new(&pool, move || txpool.clone().start()))
             .child(ChildSpec::new_async(&accounts, move || {
                 key_files.clone().start()
             }))
@@ -127,7 +127,7 @@ impl WalletNode {
         }
     }
 
-    /// What a method answers: its result, or its error's text.
+    /// Calls a method; returns its result, or its error's text.
     pub async fn call(&self, method: &str, params: Value) -> Result<Value, String> {
         let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
         let answer = self.dispatcher.answer(body.to_string().as_bytes()).await;
@@ -138,14 +138,14 @@ impl WalletNode {
         }
     }
 
-    /// The wallet with this URL, as it is listed.
+    /// Returns the wallet with this URL, as it is listed.
     pub async fn wallet(&self, url: &str) -> Option<Value> {
         let all = self.call("personal_listWallets", json!([])).await.unwrap();
         let all = all.as_array().unwrap();
         all.iter().find(|wallet| wallet["url"] == url).cloned()
     }
 
-    /// Waits until the wallet, or null where there is none, is as wanted.
+    /// Waits until the wallet (null where there is none) satisfies `is_wanted`.
     pub async fn wait_for(&self, url: &str, is_wanted: impl Fn(&Value) -> bool) -> Value {
         let begun = tokio::time::Instant::now();
         loop {
@@ -153,7 +153,7 @@ impl WalletNode {
             if is_wanted(&wallet) {
                 return wallet;
             }
-            assert!(begun.elapsed() < PATIENCE, "{wallet}");
+            assert!(begun.elapsed() < TIMEOUT, "{wallet}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -170,7 +170,7 @@ impl WalletNode {
             {
                 return;
             }
-            assert!(begun.elapsed() < PATIENCE, "{all} lacks {account}");
+            assert!(begun.elapsed() < TIMEOUT, "{all} lacks {account}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }

@@ -4,15 +4,16 @@ use std::{future::Future, time::Duration};
 
 use actoreum_primitives::{Address, Signature, Transaction, alloy_primitives::hex};
 use actoreum_tests::usb::{
-    ALL_ALL, Fault, Habit, LedgerFirmware, Owner, SoftBus, TrezorFirmware, key_at,
+    Fault, LedgerFirmware, Owner, OwnerResponse, SimulatedBus, TEST_MNEMONIC, TrezorFirmware,
+    key_at,
 };
 use actoreum_wallet::{DerivationPath, TypedData, hardware::Brand, mnemonic::DEVELOPMENT};
 use serde_json::{Value, json};
 
-use crate::node::{PATIENCE, WalletNode};
+use crate::node::{TIMEOUT, WalletNode};
 
 fn run(test: impl Future<Output = ()>) {
-    actix::System::new().block_on(test);
+    actoreum_supervision::block_on(test);
 }
 
 fn account(phrase: &str, path: &DerivationPath) -> Address {
@@ -23,9 +24,9 @@ fn ledger_account(index: u32) -> Address {
     account(DEVELOPMENT, &DerivationPath::account(index))
 }
 
-/// A node with a Ledger, its first account funded and listed.
+/// Starts a node with a Ledger, its first account funded and listed.
 async fn with_ledger() -> (WalletNode, Owner, String) {
-    let (bus, owner) = (SoftBus::default(), Owner::default());
+    let (bus, owner) = (SimulatedBus::default(), Owner::default());
     let url = bus.plug(Brand::Ledger, 5, LedgerFirmware::new(DEVELOPMENT, &owner));
     let node = WalletNode::start(bus, &[ledger_account(0)]).await;
     node.wait_for_account(ledger_account(0)).await;
@@ -57,7 +58,7 @@ const TYPED_DATA: &str = r#"{
     "primaryType": "Note", "domain": {"name": "Notes"}, "message": {"text": "hello"}
 }"#;
 
-/// Has everything signed that can be, and sees who signed.
+/// Signs each kind of request, and checks the signer.
 async fn sign_everything(node: &WalletNode, signer: Address, prices: &[Value]) {
     for price in prices {
         let asked = json!([transaction(signer, price.clone())]);
@@ -85,9 +86,9 @@ async fn sign_everything(node: &WalletNode, signer: Address, prices: &[Value]) {
 }
 
 #[test]
-fn a_ledger_is_found_and_signs_what_rpc_asks_for() {
+fn a_ledger_is_found_and_signs_requests_of_rpc() {
     run(async {
-        let (bus, owner) = (SoftBus::default(), Owner::default());
+        let (bus, owner) = (SimulatedBus::default(), Owner::default());
         let url = bus.plug(Brand::Ledger, 5, LedgerFirmware::new(DEVELOPMENT, &owner));
         assert_eq!(url, "ledger://0001:0005:00");
         let legacy = account(DEVELOPMENT, &DerivationPath::legacy_ledger(0));
@@ -96,7 +97,7 @@ fn a_ledger_is_found_and_signs_what_rpc_asks_for() {
         for account in rich {
             node.wait_for_account(account).await;
         }
-        // The first that was never used is listed, and none on the old path.
+        // The first unused account is listed, and none on the old path.
         node.wait_for_account(ledger_account(2)).await;
         let wallet = node.wallet(&url).await.unwrap();
         assert_eq!(wallet["status"], "Ethereum app v1.12.0 online");
@@ -124,20 +125,20 @@ fn a_ledger_is_found_and_signs_what_rpc_asks_for() {
 
         let path = "m/44'/60'/0'/0/77";
         let other = account(DEVELOPMENT, &path.parse().unwrap());
-        let told = json!({
+        let derived_account = json!({
             "address": other.to_string().to_lowercase(), "url": format!("{url}/{path}")
         });
         let unknown = json!([other, "0x00"]);
         let derived = node
             .call("personal_deriveAccount", json!([url, path]))
             .await;
-        assert_eq!(derived, Ok(told.clone()));
+        assert_eq!(derived, Ok(derived_account.clone()));
         let refused = node.call("eth_sign", unknown.clone()).await;
         assert_eq!(refused, Err("unknown account".to_owned()));
         let derived = node
             .call("personal_deriveAccount", json!([url, path, true]))
             .await;
-        assert_eq!(derived, Ok(told));
+        assert_eq!(derived, Ok(derived_account));
         assert!(node.call("eth_sign", unknown).await.is_ok());
 
         for (method, params, text) in [
@@ -173,10 +174,10 @@ fn a_ledger_is_found_and_signs_what_rpc_asks_for() {
 #[test]
 fn a_trezor_is_opened_with_pin_and_passphrase_and_signs() {
     run(async {
-        let (bus, owner) = (SoftBus::default(), Owner::default());
-        let mut firmware = TrezorFirmware::new(ALL_ALL, &owner);
+        let (bus, owner) = (SimulatedBus::default(), Owner::default());
+        let mut firmware = TrezorFirmware::new(TEST_MNEMONIC, &owner);
         firmware.pin = Some("7139".to_owned());
-        firmware.wants_passphrase = true;
+        firmware.requires_passphrase = true;
         let url = bus.plug(Brand::Trezor, 6, firmware);
         let node = WalletNode::start(bus, &[]).await;
         let waiting = "Trezor v1.12.1 'mine' waiting for PIN";
@@ -200,7 +201,7 @@ fn a_trezor_is_opened_with_pin_and_passphrase_and_signs() {
         assert_eq!(open("TREZOR").await, Err("wallet already open".to_owned()));
 
         let path = DerivationPath::account(0);
-        let signer = key_at(ALL_ALL, "TREZOR", path.components()).address();
+        let signer = key_at(TEST_MNEMONIC, "TREZOR", path.components()).address();
         node.wait_for_account(signer).await;
         let prices = [
             json!({"gasPrice": "0x77359400"}),
@@ -208,7 +209,7 @@ fn a_trezor_is_opened_with_pin_and_passphrase_and_signs() {
         ];
         sign_everything(&node, signer, &prices).await;
 
-        owner.leave_alone();
+        owner.auto_lock();
         let asked = json!([signer, "0x01"]);
         let locked = node.call("eth_sign", asked.clone()).await;
         assert_eq!(locked, Err("trezor: pin needed".to_owned()));
@@ -222,34 +223,34 @@ fn a_trezor_is_opened_with_pin_and_passphrase_and_signs() {
 }
 
 #[test]
-fn a_refusal_reaches_the_caller_and_the_wallet_goes_on() {
+fn a_rejection_reaches_the_caller_and_keeps_the_wallet_open() {
     run(async {
         let (node, owner, _) = with_ledger().await;
-        owner.set(Habit::Refuses);
+        owner.set(OwnerResponse::Reject);
         let asked = json!([ledger_account(0), "0x01"]);
         let refused = node.call("eth_sign", asked.clone()).await;
         assert_eq!(refused, Err("ledger: refused on the device".to_owned()));
-        owner.set(Habit::Agrees);
+        owner.set(OwnerResponse::Accept);
         assert!(node.call("eth_sign", asked).await.is_ok());
         stop(node).await;
     });
 }
 
-/// Waits until the owner is asked something.
+/// Waits until the device waits for its owner.
 async fn until_asked(node: &WalletNode, url: &str) {
     let begun = tokio::time::Instant::now();
     while !node.bus.is_asking(url) {
-        assert!(begun.elapsed() < PATIENCE, "nobody is asked");
+        assert!(begun.elapsed() < TIMEOUT, "the device asks for nothing");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
 #[test]
-fn a_device_that_is_pulled_out_in_the_middle_fails_the_request_and_comes_back() {
+fn unplugging_fails_the_request_and_plugging_in_recovers() {
     run(async {
         for brand in [Brand::Ledger, Brand::Trezor] {
-            let (bus, owner) = (SoftBus::default(), Owner::default());
-            let plug = |bus: &SoftBus, place| match brand {
+            let (bus, owner) = (SimulatedBus::default(), Owner::default());
+            let plug = |bus: &SimulatedBus, place| match brand {
                 Brand::Ledger => bus.plug(brand, place, LedgerFirmware::new(DEVELOPMENT, &owner)),
                 Brand::Trezor => bus.plug(brand, place, TrezorFirmware::new(DEVELOPMENT, &owner)),
             };
@@ -257,11 +258,11 @@ fn a_device_that_is_pulled_out_in_the_middle_fails_the_request_and_comes_back() 
             let signer = ledger_account(0);
             let node = WalletNode::start(bus.clone(), &[signer]).await;
             node.wait_for_account(signer).await;
-            owner.set(Habit::Thinks);
+            owner.set(OwnerResponse::Wait);
             let sign = node.call("eth_sign", json!([signer, "0x01"]));
             let pull = async {
                 until_asked(&node, &url).await;
-                // Meanwhile others hear of the wallet, without waiting for its owner.
+                // Meanwhile other callers can list the wallet, without waiting for its owner.
                 assert!(node.wallet(&url).await.is_some());
                 bus.unplug(&url);
             };
@@ -286,10 +287,10 @@ fn a_device_that_is_pulled_out_in_the_middle_fails_the_request_and_comes_back() 
 }
 
 #[test]
-fn a_device_that_makes_noise_is_closed_and_can_be_opened_again() {
+fn a_device_with_random_answers_is_closed_and_can_be_reopened() {
     run(async {
         let (node, owner, url) = with_ledger().await;
-        owner.break_with(Fault::Noise);
+        owner.set_fault(Fault::Noise);
         let closed = |wallet: &Value| {
             wallet["status"] == "Closed" && wallet["failure"] == "ledger: invalid reply header"
         };
@@ -300,7 +301,7 @@ fn a_device_that_makes_noise_is_closed_and_can_be_opened_again() {
         let refused = node.call("personal_deriveAccount", json!([url, "0"])).await;
         assert_eq!(refused, Err("wallet closed".to_owned()));
 
-        owner.break_with(Fault::None);
+        owner.set_fault(Fault::None);
         let opened = node.call("personal_openWallet", json!([url])).await;
         assert_eq!(opened, Ok(Value::Null));
         node.wait_for_account(ledger_account(0)).await;
@@ -310,11 +311,11 @@ fn a_device_that_makes_noise_is_closed_and_can_be_opened_again() {
 }
 
 #[test]
-fn a_device_that_may_not_be_opened_names_the_rule_and_opens_once_it_may() {
+fn missing_permission_names_the_udev_rule_and_is_retried() {
     run(async {
-        let (bus, owner) = (SoftBus::default(), Owner::default());
+        let (bus, owner) = (SimulatedBus::default(), Owner::default());
         let url = bus.plug(Brand::Ledger, 5, LedgerFirmware::new(DEVELOPMENT, &owner));
-        bus.forbid(&url, true);
+        bus.set_forbidden(&url, true);
         let node = WalletNode::start(bus.clone(), &[]).await;
         let refused = |wallet: &Value| {
             let failure = wallet["failure"].as_str().unwrap_or_default();
@@ -323,32 +324,32 @@ fn a_device_that_may_not_be_opened_names_the_rule_and_opens_once_it_may() {
         node.wait_for(&url, refused).await;
         let opened = node.call("personal_openWallet", json!([url])).await;
         assert!(opened.unwrap_err().starts_with("no permission to open "));
-        bus.forbid(&url, false);
+        bus.set_forbidden(&url, false);
         node.wait_for_account(ledger_account(0)).await;
         stop(node).await;
     });
 }
 
 #[test]
-fn a_device_that_somebody_else_holds_opens_once_it_is_let_go() {
+fn a_busy_device_opens_once_it_is_free() {
     run(async {
-        let (bus, owner) = (SoftBus::default(), Owner::default());
+        let (bus, owner) = (SimulatedBus::default(), Owner::default());
         let url = bus.plug(Brand::Trezor, 5, TrezorFirmware::new(DEVELOPMENT, &owner));
-        bus.hold(&url, true);
+        bus.set_busy(&url, true);
         let node = WalletNode::start(bus.clone(), &[]).await;
         let busy = |wallet: &Value| wallet["failure"] == "the device is busy";
         node.wait_for(&url, busy).await;
-        bus.hold(&url, false);
+        bus.set_busy(&url, false);
         node.wait_for_account(ledger_account(0)).await;
         stop(node).await;
     });
 }
 
 #[test]
-fn who_waits_behind_an_owner_is_bounded_and_a_stop_waits_for_no_owner() {
+fn waiting_requests_are_bounded_and_a_stop_ends_them() {
     run(async {
         let (node, owner, url) = with_ledger().await;
-        owner.set(Habit::Thinks);
+        owner.set(OwnerResponse::Wait);
         let asked = || node.call("personal_sign", json!(["0x01", ledger_account(0), ""]));
         let first = asked();
         let more = async {
@@ -357,7 +358,7 @@ fn who_waits_behind_an_owner_is_bounded_and_a_stop_waits_for_no_owner() {
             let all = futures_util::future::join_all(all);
             let decide = async {
                 tokio::time::sleep(Duration::from_millis(500)).await;
-                owner.set(Habit::Refuses);
+                owner.set(OwnerResponse::Reject);
                 node.bus.press(&url, true);
             };
             tokio::join!(all, decide).0
@@ -372,7 +373,7 @@ fn who_waits_behind_an_owner_is_bounded_and_a_stop_waits_for_no_owner() {
         assert!((1..=16).contains(&waited), "{more:?}");
         assert_eq!(waited + count("too many requests wait for this wallet"), 40);
 
-        owner.set(Habit::Thinks);
+        owner.set(OwnerResponse::Wait);
         let sign = node.call("eth_sign", json!([ledger_account(0), "0x01"]));
         let stop = async {
             until_asked(&node, &url).await;
@@ -386,10 +387,10 @@ fn who_waits_behind_an_owner_is_bounded_and_a_stop_waits_for_no_owner() {
 }
 
 #[test]
-fn a_hub_that_crashes_opens_its_wallets_again() {
+fn a_restarted_hub_opens_its_wallets_again() {
     run(async {
         let (node, owner, url) = with_ledger().await;
-        owner.set(Habit::Thinks);
+        owner.set(OwnerResponse::Wait);
         let sign = node.call("eth_sign", json!([ledger_account(0), "0x01"]));
         let crash = async {
             until_asked(&node, &url).await;
@@ -397,7 +398,7 @@ fn a_hub_that_crashes_opens_its_wallets_again() {
         };
         let (signed, ()) = tokio::join!(sign, crash);
         assert!(signed.is_err(), "its caller is not left waiting");
-        owner.set(Habit::Agrees);
+        owner.set(OwnerResponse::Accept);
         node.wait_for_account(ledger_account(0)).await;
         let asked = json!([ledger_account(0), "0x01"]);
         assert!(node.call("eth_sign", asked).await.is_ok());

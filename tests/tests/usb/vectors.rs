@@ -1,12 +1,12 @@
-//! Drivers, on what the makers of devices publish.
+//! Tests of the drivers against vectors that the makers of devices publish.
 
 use actoreum_primitives::{Address, Bytes, LegacyTx, Signature, TxPayload, U256, address};
-use actoreum_tests::usb::Habit;
+use actoreum_tests::usb::OwnerResponse;
 use actoreum_wallet::{DerivationPath, TypedData, hardware::SignRequest, trezor::TrezorError};
 
-use crate::drivers::{ethers, mail, nothing, path, trezor};
+use crate::drivers::{ethers, mail, no_secret, path, trezor};
 
-/// r and s, as hex digits.
+/// Returns r and s as hex digits.
 fn parts(signature: Signature) -> (String, String) {
     let hex = |part: U256| hex::encode(part.to_be_bytes::<32>());
     (hex(signature.r), hex(signature.s))
@@ -16,11 +16,11 @@ fn pair(r: &str, s: &str) -> (String, String) {
     (r.to_owned(), s.to_owned())
 }
 
-/// What Trezor's firmware is tested with: `common/tests/fixtures/ethereum` of trezor-firmware.
+/// Vectors of Trezor's firmware: `common/tests/fixtures/ethereum` of trezor-firmware.
 #[test]
-fn vectors_a_trezor_signs_what_its_firmwares_tests_say() {
+fn vectors_a_trezor_signs_as_in_its_firmwares_tests() {
     let (_bus, _owner, mut driver) = trezor(|_| {});
-    driver.open(&nothing()).unwrap();
+    driver.open(&no_secret()).unwrap();
     assert_eq!(driver.status(), "Trezor v1.12.1 'mine' online");
     for (at, want) in [
         ("m/44'/60'/0'", "dA0b608bdb1a4A154325C854607c68950b4F1a34"),
@@ -149,10 +149,10 @@ const NOTHING: (&str, &str, &str) = (
 );
 
 #[test]
-fn vectors_both_models_sign_the_same_typed_data_one_by_its_hashes_one_by_its_parts() {
+fn vectors_both_models_sign_the_same_typed_data() {
     for version in [[1, 12, 1], [2, 8, 1]] {
         let (_bus, owner, mut driver) = trezor(|firmware| firmware.version = version);
-        driver.open(&nothing()).unwrap();
+        driver.open(&no_secret()).unwrap();
         let first = DerivationPath::account(0);
         let signer = driver.derive(&first).unwrap();
         for (json, r, s) in [COMPLEX, ELEMENTS, NOTHING] {
@@ -160,7 +160,7 @@ fn vectors_both_models_sign_the_same_typed_data_one_by_its_hashes_one_by_its_par
             let signature = driver.sign(&first, signer, &request).unwrap();
             assert_eq!(parts(signature), pair(r, s), "{version:?}");
         }
-        owner.set(Habit::Refuses);
+        owner.set(OwnerResponse::Reject);
         let request = SignRequest::TypedData(mail());
         let refused = TrezorError::Refused("Cancelled".to_owned());
         assert_eq!(driver.sign(&first, signer, &request), Err(refused.into()));

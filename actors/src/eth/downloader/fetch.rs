@@ -1,80 +1,89 @@
-//! One request to a peer, from the question to what the rules can use.
+//! One request to a peer, from the query to the answer that the state machine takes.
 
 use actoreum_primitives::rlp::DecodeError;
 use actoreum_primitives::{Body, Header};
-use actoreum_sync::downloader::{Query, Unanswered};
+use actoreum_sync::downloader::{Query, RequestFailure};
 use actoreum_sync::state::HashedValue;
-use actoreum_sync::{BodyParcel, HashedHeader, ReceiptsParcel};
-use actoreum_wire::eth::{BlockOrigin, BlockReceipts, LazyList, WireItem};
+use actoreum_sync::{HashedHeader, RawBody, RawReceipts};
+use actoreum_wire::eth::{BlockReceipts, HashOrNumber, LazyList, WireItem};
 use tokio::time::Instant;
 
 use crate::eth::{EthPeer, RequestError};
-use crate::supervision::{JobError, Pool};
+use actoreum_supervision::{JobError, Pool};
 
-/// What a peer sent.
+/// Answer of a peer.
 #[derive(Debug)]
 pub(super) enum Answer {
     Headers(Vec<HashedHeader>),
-    Bodies(Vec<BodyParcel>),
-    Receipts(Vec<ReceiptsParcel>),
+    Bodies(Vec<RawBody>),
+    Receipts(Vec<RawReceipts>),
     Values(Vec<HashedValue>),
 }
 
-/// Asks, waits, and takes hashes and roots on the pool.
+/// Sends a query, waits for the answer, and computes hashes and roots on the thread pool.
 pub(super) async fn fetch(
     peer: EthPeer,
     query: Query,
     deadline: Instant,
-    pool: Pool,
-) -> Result<Answer, Unanswered> {
+    threads: Pool,
+) -> Result<Answer, RequestFailure> {
     match query {
         Query::Header(hash) => {
-            let origin = BlockOrigin::Hash(hash);
+            let origin = HashOrNumber::Hash(hash);
             let list = peer.raw_headers(origin, 1, 0, false, deadline).await;
-            read_headers(list, &pool).await
+            read_headers(list, &threads).await
         }
         Query::Headers(query) => {
-            let origin = BlockOrigin::Number(query.first);
+            let origin = HashOrNumber::Number(query.first);
             let asked = peer.raw_headers(origin, query.amount, query.skip, query.reverse, deadline);
-            read_headers(asked.await, &pool).await
+            read_headers(asked.await, &threads).await
         }
         Query::Bodies(hashes) => {
-            let list = peer.raw_bodies(hashes, deadline).await.map_err(why)?;
-            let read = move || -> Result<Vec<BodyParcel>, DecodeError> {
+            let list = peer
+                .raw_bodies(hashes, deadline)
+                .await
+                .map_err(request_failure)?;
+            let read = move || -> Result<Vec<RawBody>, DecodeError> {
                 list.raw()
                     .map(|raw| {
                         Body::check(raw)?;
-                        BodyParcel::read(raw)
+                        RawBody::read(raw)
                     })
                     .collect()
             };
-            readable(pool.run(read).await).map(Answer::Bodies)
+            decoded(threads.run(read).await).map(Answer::Bodies)
         }
         Query::Receipts(hashes) => {
-            let list = peer.raw_receipts(hashes, deadline).await.map_err(why)?;
-            let read = move || -> Result<Vec<ReceiptsParcel>, DecodeError> {
+            let list = peer
+                .raw_receipts(hashes, deadline)
+                .await
+                .map_err(request_failure)?;
+            let read = move || -> Result<Vec<RawReceipts>, DecodeError> {
                 list.raw()
                     .map(|raw| {
                         BlockReceipts::check(raw)?;
-                        ReceiptsParcel::read(raw)
+                        RawReceipts::read(raw)
                     })
                     .collect()
             };
-            readable(pool.run(read).await).map(Answer::Receipts)
+            decoded(threads.run(read).await).map(Answer::Receipts)
         }
         Query::Values(hashes) => {
-            let values = peer.node_data(hashes, deadline).await.map_err(why)?;
+            let values = peer
+                .node_data(hashes, deadline)
+                .await
+                .map_err(request_failure)?;
             let read = move || Ok(values.into_iter().map(HashedValue::new).collect());
-            readable(pool.run(read).await).map(Answer::Values)
+            decoded(threads.run(read).await).map(Answer::Values)
         }
     }
 }
 
 async fn read_headers(
     list: Result<LazyList<Header>, RequestError>,
-    pool: &Pool,
-) -> Result<Answer, Unanswered> {
-    let list = list.map_err(why)?;
+    threads: &Pool,
+) -> Result<Answer, RequestFailure> {
+    let list = list.map_err(request_failure)?;
     let read = move || -> Result<Vec<HashedHeader>, DecodeError> {
         list.raw()
             .map(|raw| {
@@ -83,22 +92,22 @@ async fn read_headers(
             })
             .collect()
     };
-    readable(pool.run(read).await).map(Answer::Headers)
+    decoded(threads.run(read).await).map(Answer::Headers)
 }
 
-fn readable<T>(read: Result<Result<T, DecodeError>, JobError>) -> Result<T, Unanswered> {
+fn decoded<T>(read: Result<Result<T, DecodeError>, JobError>) -> Result<T, RequestFailure> {
     match read {
         Ok(Ok(read)) => Ok(read),
-        Ok(Err(_)) => Err(Unanswered::Garbage),
-        // Of this node: it stops, or has too much to do. The peer is asked again.
-        Err(_) => Err(Unanswered::Unread),
+        Ok(Err(_)) => Err(RequestFailure::Malformed),
+        // Failure of this node: it stops, or is overloaded. The peer is asked again.
+        Err(_) => Err(RequestFailure::Unreadable),
     }
 }
 
-fn why(error: RequestError) -> Unanswered {
+fn request_failure(error: RequestError) -> RequestFailure {
     match error {
-        RequestError::Timeout | RequestError::Busy => Unanswered::Expired,
-        RequestError::Gone | RequestError::NotSpoken(_) => Unanswered::Gone,
-        RequestError::Wrong(_) => Unanswered::Garbage,
+        RequestError::Timeout | RequestError::Busy => RequestFailure::Expired,
+        RequestError::Gone | RequestError::NotSpoken(_) => RequestFailure::Disconnected,
+        RequestError::Wrong(_) => RequestFailure::Malformed,
     }
 }

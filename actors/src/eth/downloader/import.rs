@@ -1,17 +1,16 @@
-//! What has come, on its way into the chain: windows of blocks, pieces of a state, the state as a
-//! whole.
+//! Import of fetched data: windows of blocks, values of a state, the complete pivot state.
 
 use actoreum_chain::{BlockError, ImportError};
 use actoreum_consensus::Disposition;
 use actoreum_messages::chain::{
-    AdoptState, BlockOrigin, ImportBlocks, ImportRefused, Imported, KeepBlocks,
+    BlockOrigin, CommitPivotState, ImportBlocks, ImportRefused, Imported, InsertReceiptChain,
 };
 use actoreum_primitives::rlp::DecodeError;
 use actoreum_primitives::{B256, Block, Receipt};
 use actoreum_storage::Commit;
-use actoreum_sync::BlockParcel;
+use actoreum_sync::RawBlock;
 use actoreum_sync::downloader::{ImportFailure, Window};
-use actoreum_sync::state::{self, Piece};
+use actoreum_sync::state::{self, StateValue};
 use futures_util::FutureExt;
 use tokio::sync::oneshot;
 use tracing::{debug, info};
@@ -19,115 +18,122 @@ use tracing::{debug, info};
 use super::DownloaderActor;
 use super::local::Local;
 use super::report::Content;
-use crate::supervision::{AskError, Ctx, JobError};
+use actoreum_supervision::{AskError, Ctx, JobError};
 
 impl DownloaderActor {
-    /// Decodes a window and hands it to ChainActor, behind the one before.
-    pub(super) fn import(&mut self, window: Window, way: Way, ctx: &mut Ctx<Self>) {
+    /// Decodes a window and hands it to ChainActor, behind the previous one.
+    pub(super) fn import(&mut self, window: Window, mode: ImportMode, ctx: &mut Ctx<Self>) {
         let Window { id, blocks } = window;
         let last = blocks.last().map(|block| {
             let header = &block.header;
             (header.header.number, header.hash)
         });
-        let (tell, heard) = oneshot::channel();
-        let before = self.handed_over.replace(heard);
-        let decoded = self.setup.pool.run(move || decode(blocks));
-        let chain = self.setup.chain.clone();
+        let (handed_over_tx, handed_over) = oneshot::channel();
+        let before = self.handed_over.replace(handed_over);
+        let decoded = self.setup.threads.run(move || decode(blocks));
+        let chain_actor = self.setup.chain_actor.clone();
         let imported = async move {
             let decoded = decoded.await;
             if let Some(before) = before {
-                // An error says the same: the one before is no longer in the way.
+                // An error means the same: the previous window was handed over or dropped.
                 let _ = before.await;
             }
             let (blocks, receipts) = decoded.map_err(stopped)??;
             let content = content_of(&blocks);
             let origin = BlockOrigin::Bulk;
-            let asked = match way {
-                Way::Execute => chain.ask(ImportBlocks { blocks, origin }).left_future(),
-                Way::Keep => chain.ask(KeepBlocks { blocks, receipts }).right_future(),
+            let asked = match mode {
+                ImportMode::Execute => chain_actor
+                    .ask(ImportBlocks { blocks, origin })
+                    .left_future(),
+                ImportMode::InsertReceiptChain => chain_actor
+                    .ask(InsertReceiptChain { blocks, receipts })
+                    .right_future(),
             };
-            drop(tell);
+            drop(handed_over_tx);
             outcome(asked.await).map(|_| content)
         };
         ctx.spawn_then(imported, move |actor: &mut Self, result, ctx| {
             if let (Ok(content), Some((number, hash))) = (&result, last) {
                 debug!(number, %hash, blocks = content.blocks, "imported chain segment");
-                if let Some(progress) = actor.rules.progress(&Local(&actor.setup.reader)) {
+                if let Some(progress) = actor.rules.progress(&Local(&actor.setup.chain_reader)) {
                     actor.report.add(*content, &progress);
                 }
             }
             let result = result.map(|_| ());
-            actor.tell_rules(ctx, |rules, chain, now| {
+            actor.step(ctx, |rules, chain, now| {
                 rules.on_imported(id, result, chain, now);
             });
         });
     }
 
-    /// Writes pieces of a state, on the pool.
-    pub(super) fn write_state(&mut self, id: u64, pieces: Vec<Piece>, ctx: &mut Ctx<Self>) {
-        let store = self.setup.reader.store().clone();
+    /// Writes values of a state, on the thread pool.
+    pub(super) fn write_state(&mut self, id: u64, values: Vec<StateValue>, ctx: &mut Ctx<Self>) {
+        let store = self.setup.chain_reader.store().clone();
         let write = move || {
             let mut commit = Commit::new();
-            for piece in &pieces {
-                match piece.kind {
-                    state::Kind::Code => commit.put_code(&piece.hash, &piece.data),
-                    state::Kind::AccountNode | state::Kind::StorageNode => {
-                        commit.put_incoming_node(&piece.hash, &piece.data);
+            for value in &values {
+                match value.kind {
+                    state::ValueKind::Code => commit.put_code(&value.hash, &value.data),
+                    state::ValueKind::AccountNode | state::ValueKind::StorageNode => {
+                        commit.put_incoming_node(&value.hash, &value.data);
                     }
                 }
             }
             store.commit(commit)
         };
-        let written = self.setup.pool.run(write);
+        let written = self.setup.threads.run(write);
         ctx.spawn_then(written, move |actor: &mut Self, result, ctx| {
             let result = match result {
                 Ok(Ok(())) => Ok(()),
                 Ok(Err(error)) => Err(error.to_string()),
                 Err(error) => Err(error.to_string()),
             };
-            actor.tell_rules(ctx, |rules, chain, now| {
+            actor.step(ctx, |rules, chain, now| {
                 rules.on_written(id, result, chain, now);
             });
         });
     }
 
-    pub(super) fn adopt(&mut self, id: u64, hash: B256, ctx: &mut Ctx<Self>) {
-        info!(block = %hash, "state is whole, adopting it");
-        let asked = self.setup.chain.ask(AdoptState { hash });
+    pub(super) fn commit_pivot(&mut self, id: u64, hash: B256, ctx: &mut Ctx<Self>) {
+        info!(block = %hash, "state is complete, committing the fast sync pivot");
+        let asked = self.setup.chain_actor.ask(CommitPivotState { hash });
         ctx.spawn_then(asked, move |actor: &mut Self, answer, ctx| {
             let result = outcome(answer).map(|_| ());
             if result.is_ok() {
-                let number = actor.setup.reader.head_number();
-                info!(number, "state adopted, executing blocks from here on");
+                let number = actor.setup.chain_reader.head_number();
+                info!(
+                    number,
+                    "fast sync pivot committed, executing blocks from here on"
+                );
             }
-            actor.tell_rules(ctx, |rules, chain, now| {
+            actor.step(ctx, |rules, chain, now| {
                 rules.on_imported(id, result, chain, now);
             });
         });
     }
 }
 
-/// What becomes of a window.
+/// Treatment of a window of blocks.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Way {
+pub(super) enum ImportMode {
     Execute,
-    Keep,
+    InsertReceiptChain,
 }
 
 /// Blocks of a window, and the receipts that came with each.
 type Decoded = (Vec<Block>, Vec<Vec<Receipt>>);
 
-fn decode(parcels: Vec<BlockParcel>) -> Result<Decoded, ImportFailure> {
-    let mut decoded = (Vec::with_capacity(parcels.len()), Vec::new());
-    for parcel in parcels {
-        let (number, hash) = (parcel.header.header.number, parcel.header.hash);
-        let bad = |error: DecodeError| ImportFailure::Bad {
+fn decode(raw_blocks: Vec<RawBlock>) -> Result<Decoded, ImportFailure> {
+    let mut decoded = (Vec::with_capacity(raw_blocks.len()), Vec::new());
+    for raw in raw_blocks {
+        let (number, hash) = (raw.header.header.number, raw.header.hash);
+        let bad = |error: DecodeError| ImportFailure::InvalidBlock {
             number,
             hash,
             reason: error.to_string(),
         };
-        decoded.1.push(parcel.decode_receipts().map_err(bad)?);
-        decoded.0.push(parcel.into_block().map_err(bad)?);
+        decoded.1.push(raw.decode_receipts().map_err(bad)?);
+        decoded.0.push(raw.into_block().map_err(bad)?);
     }
     Ok(decoded)
 }
@@ -145,7 +151,7 @@ fn stopped(error: JobError) -> ImportFailure {
     ImportFailure::Stopped(error.to_string())
 }
 
-/// What ChainActor's answer says about the blocks.
+/// Converts ChainActor's answer to the state machine's import result.
 fn outcome(
     answer: Result<Result<Imported, ImportRefused>, AskError>,
 ) -> Result<Imported, ImportFailure> {
@@ -158,14 +164,15 @@ fn outcome(
 }
 
 fn refusal(refused: &ImportError) -> ImportFailure {
-    // Nobody may make us go back behind the states that are kept.
+    // A branch that forks below the kept states cannot be executed: it counts as bad.
     let is_too_deep = matches!(refused.error, BlockError::PrunedAncestor(_));
-    match refused.error.disposition() == Disposition::Bad || is_too_deep {
-        true => ImportFailure::Bad {
+    if refused.error.disposition() == Disposition::Bad || is_too_deep {
+        ImportFailure::InvalidBlock {
             number: refused.number,
             hash: refused.hash,
             reason: refused.error.to_string(),
-        },
-        false => ImportFailure::Stopped(refused.to_string()),
+        }
+    } else {
+        ImportFailure::Stopped(refused.to_string())
     }
 }

@@ -1,4 +1,4 @@
-//! Our chain as the downloader's rules see it.
+//! Our chain, as the downloader's state machine reads it.
 
 use actoreum_chain::ChainReader;
 use actoreum_primitives::{B256, U256};
@@ -7,8 +7,8 @@ use actoreum_sync::downloader::LocalChain;
 use actoreum_sync::state::StateStore;
 use tracing::error;
 
-/// Reads through the published view and the store. What cannot be read counts as not there: it is
-/// fetched again.
+/// [`LocalChain`] and [`StateStore`] over the published view and the store. What cannot be read
+/// counts as absent and is fetched again.
 pub(super) struct Local<'a>(pub(super) &'a ChainReader);
 
 fn unreadable<T: Default>(error: StorageError) -> T {
@@ -43,19 +43,19 @@ impl LocalChain for Local<'_> {
 
     fn has_block(&self, hash: &B256, number: u64) -> bool {
         let header = self.0.header_by_hash(hash).unwrap_or_else(unreadable);
-        header.is_some_and(|header| header.number == number) && !self.is_kept(hash, number)
+        header.is_some_and(|header| header.number == number) && !self.has_fast_block(hash, number)
     }
 
-    fn newest_kept(&self) -> Option<(u64, B256)> {
-        let newest = self.0.newest_kept().unwrap_or_else(unreadable)?;
+    fn current_fast_block(&self) -> Option<(u64, B256)> {
+        let newest = self.0.newest_receipt_block().unwrap_or_else(unreadable)?;
         Some((newest.number, newest.hash()))
     }
 
-    fn is_kept(&self, hash: &B256, number: u64) -> bool {
+    fn has_fast_block(&self, hash: &B256, number: u64) -> bool {
         if number <= self.0.head_number() {
             return false;
         }
-        let newest = self.newest_kept().map_or(0, |(number, _)| number);
+        let newest = self.current_fast_block().map_or(0, |(number, _)| number);
         let canonical = self.0.store().canonical_hash(number);
         number <= newest && canonical.unwrap_or_else(unreadable) == Some(*hash)
     }

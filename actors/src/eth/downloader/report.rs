@@ -1,4 +1,4 @@
-//! What the log says of a sync: one line every few seconds, with an estimate.
+//! Log lines of a sync: one every few seconds, with an estimate of the time left.
 
 use std::time::Duration;
 
@@ -6,22 +6,22 @@ use actoreum_sync::SyncProgress;
 use tokio::time::Instant;
 use tracing::info;
 
-/// Between two lines, as geth's `statsReportLimit`.
+/// Interval of the log lines, geth's `statsReportLimit`.
 const REPORT_PERIOD: Duration = Duration::from_secs(8);
 
-/// Counts what a sync imports.
+/// Counters of what a sync imports.
 #[derive(Debug)]
 pub(super) struct Report {
-    began: Instant,
+    epoch: Instant,
     last: Instant,
     blocks: u64,
     transactions: u64,
     gas: u64,
-    /// Of all since the sync began.
+    /// Blocks since the sync began.
     total: u64,
 }
 
-/// What a window held.
+/// Contents of a window.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Content {
     pub blocks: u64,
@@ -33,7 +33,7 @@ impl Report {
     pub fn new() -> Self {
         let now = Instant::now();
         Self {
-            began: now,
+            epoch: now,
             last: now,
             blocks: 0,
             transactions: 0,
@@ -42,7 +42,7 @@ impl Report {
         }
     }
 
-    /// A window was imported.
+    /// Adds an imported window; logs where a line is due.
     pub fn add(&mut self, content: Content, progress: &SyncProgress) {
         self.blocks += content.blocks;
         self.transactions += content.transactions;
@@ -63,7 +63,7 @@ impl Report {
             .saturating_sub(progress.starting_block)
             .max(1);
         let synced = 100.0 - missing as f64 * 100.0 / all as f64;
-        let eta = estimate(self.began.elapsed(), self.total, missing);
+        let eta = estimate(self.epoch.elapsed(), self.total, missing);
         info!(
             synced = format!("{synced:.2}%"),
             number = progress.current_block,
@@ -80,18 +80,18 @@ impl Report {
         self.gas = 0;
     }
 
-    /// The sync has ended well.
+    /// Logs the end of a successful sync.
     pub fn done(&self, number: u64) {
         info!(
             number,
             blocks = self.total,
-            elapsed = ?self.began.elapsed(),
+            elapsed = ?self.epoch.elapsed(),
             "sync complete"
         );
     }
 }
 
-/// The time that is left, if the rest goes as fast as what was done.
+/// Estimates the time left from the speed so far. `None` where nothing was done yet.
 fn estimate(took: Duration, done: u64, missing: u64) -> Option<Duration> {
     let seconds = took.as_secs_f64() / done as f64 * missing as f64;
     Duration::try_from_secs_f64(seconds).ok()
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_estimate_goes_by_what_was_done() {
+    fn the_estimate_extrapolates_the_speed_so_far() {
         let took = Duration::from_secs(10);
         assert_eq!(estimate(took, 100, 50), Some(Duration::from_secs(5)));
         assert_eq!(estimate(took, 100, 0), Some(Duration::ZERO));

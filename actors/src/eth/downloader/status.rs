@@ -1,16 +1,16 @@
-//! What others see of a sync.
+//! Published progress of a sync.
 
 use std::sync::Arc;
 
 use actoreum_sync::SyncProgress;
 use arc_swap::ArcSwapOption;
 
-/// How far the sync is, for whoever asks: no mailbox is between. Cheap to clone.
+/// Progress of the sync, readable from any thread without a message. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct SyncStatus(Arc<ArcSwapOption<SyncProgress>>);
 
 impl SyncStatus {
-    /// The sync that runs; `None` where there is nothing to fetch.
+    /// Returns the progress of the running sync; `None` where nothing is fetched.
     pub fn progress(&self) -> Option<SyncProgress> {
         let progress = self.0.load();
         progress.as_deref().copied()

@@ -1,4 +1,4 @@
-//! The way of one block from a peer into the chain.
+//! Import of a single block from a peer.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,39 +8,41 @@ use actoreum_consensus::{ConsensusError, Disposition, Engine, HeaderChain as _};
 use actoreum_messages::chain::{BlockOrigin, ImportBlocks, ImportRefused};
 use actoreum_messages::protocol_manager::PropagateBlock;
 use actoreum_primitives::{B256, Block, Header};
-use actoreum_sync::BlockParcel;
+use actoreum_sync::RawBlock;
 use tokio::time::Instant;
 use tracing::{debug, info};
 
+use super::FetcherSetup;
 use crate::clock;
-use crate::eth::setup::EthSetup;
 
-/// Checks a block's header, decodes its body, propagates the block, imports it. What whoever sent
-/// it is to be blamed for.
-pub(super) async fn import(setup: EthSetup, block: BlockParcel) -> Option<String> {
+/// Checks a block's header, decodes its body, propagates the block, imports it. Returns the reason
+/// to penalise its sender, if there is one.
+pub(super) async fn import(setup: FetcherSetup, block: RawBlock) -> Option<String> {
     let number = block.header.header.number;
-    let (engine, chain) = (Arc::clone(&setup.engine), setup.chain.clone());
+    let shared = &setup.shared;
+    let (engine, chain) = (Arc::clone(&shared.engine), shared.chain_reader.clone());
     let check = move || {
         let checked = check(engine.as_ref(), &chain, &block.header.header);
         let is_future = match checked.as_ref().map_err(ConsensusError::disposition) {
             Ok(()) => false,
-            // The chain keeps it until its time has come.
+            // ChainActor queues the block until its time has come.
             Err(Disposition::Future) => true,
             Err(Disposition::Bad | Disposition::UnknownAncestor | Disposition::Internal) => {
                 return Err(checked.err());
             }
         };
-        // Decoded it may be ten times as large: not before its seal was found sound.
+        // A decoded block may be ten times as large: it is not decoded before its seal was
+        // verified.
         let block = block.into_block();
         let block = block.map_err(|_| None::<ConsensusError>)?;
         Ok((Arc::new(block), is_future))
     };
-    // A pool that is down comes back, and the block with a sync.
-    let block = match setup.serving.run(check).await.ok()? {
+    // Threads that are down are restarted, and the block comes with a sync.
+    let block = match shared.threads.run(check).await.ok()? {
         Ok((block, is_future)) => {
             if !is_future {
                 let block = Arc::clone(&block);
-                // Gossip: somebody else propagates it.
+                // Best effort: another node propagates the block otherwise.
                 let _ = setup.manager.tell(PropagateBlock { block });
             }
             block
@@ -50,7 +52,7 @@ pub(super) async fn import(setup: EthSetup, block: BlockParcel) -> Option<String
             if error.disposition() == Disposition::Bad {
                 return Some(format!("sent a block: {error}"));
             }
-            debug!(number, %error, "block left out");
+            debug!(number, %error, "block skipped");
             return None;
         }
     };
@@ -59,11 +61,11 @@ pub(super) async fn import(setup: EthSetup, block: BlockParcel) -> Option<String
         blocks: vec![Arc::unwrap_or_clone(block)],
         origin: BlockOrigin::Live,
     };
-    match setup.writer.ask(import).await {
+    match setup.chain_actor.ask(import).await {
         Ok(Ok(imported)) => {
             if imported.imported > 0 {
                 summary.log(begun.elapsed());
-                setup.synced();
+                shared.peers.set_caught_up();
             }
             None
         }
@@ -82,7 +84,7 @@ pub(super) async fn import(setup: EthSetup, block: BlockParcel) -> Option<String
     }
 }
 
-/// What the log says of a block.
+/// Fields of the log line of an imported block.
 struct Summary {
     number: u64,
     hash: B256,
@@ -117,7 +119,7 @@ fn check(engine: &dyn Engine, chain: &ChainReader, header: &Header) -> Result<()
     let parent = parent.ok_or(ConsensusError::UnknownAncestor)?;
     let verified = engine.verify_header(chain, header, &parent, clock::unix_seconds());
     if verified.is_ok() || verified == Err(ConsensusError::FutureBlock) {
-        // A block that is to be kept until its time has come has its seal already.
+        // A future block, which is queued, must have a valid seal already.
         engine.verify_seal(chain, header)?;
     }
     verified

@@ -1,18 +1,18 @@
-//! FetcherActor: fetches blocks and transactions that peers announce, and imports blocks that
-//! arrive one by one.
+//! FetcherActor: fetches blocks and transactions that peers announce, and imports single blocks
+//! that peers propagate.
 //!
 //! | message | what happens |
 //! |---|---|
-//! | [`BlocksAnnounced`] | remembered; asked for when they do not come by themselves |
+//! | [`BlocksAnnounced`] | remembered; requested when the blocks do not arrive by themselves |
 //! | [`BlockPropagated`] | waits for its parent, then: header checked, decoded, propagated, imported |
-//! | [`TransactionsAnnounced`] | remembered; asked for when they do not come by themselves |
-//! | [`TransactionsArrived`] | not asked for any more; a peer that described them falsely is banned |
+//! | [`TransactionsAnnounced`] | remembered; requested when they do not arrive by themselves |
+//! | [`TransactionsArrived`] | not requested any more; a peer that announced a false type or size is banned |
 //! | [`ChainChanged`] | blocks that wait for a parent look for it |
-//! | `Due` | it is time for one of those |
-//! | `PeersMoved` | what came from peers that have gone goes, too |
+//! | `PollDue` | the timer of the next request expired |
+//! | `PeerSetChanged` | announcements and blocks of peers that have left are dropped |
 //!
-//! The rules are [`BlockFetcher`] and [`TransactionFetcher`]. What was announced last is remembered
-//! with the peer, too: a new generation begins with what of it is not here.
+//! The rules are in [`BlockFetcher`] and [`TransactionFetcher`]. The last announcements are also
+//! remembered with the peer: after a restart, the actor begins with those that are still missing.
 
 mod import;
 
@@ -23,14 +23,15 @@ use actoreum_messages::events::ChainChanged;
 use actoreum_messages::fetcher::{
     BlockPropagated, BlocksAnnounced, TransactionsAnnounced, TransactionsArrived,
 };
+use actoreum_messages::protocol_manager::PropagateBlock;
 use actoreum_primitives::rlp::DecodeError;
 use actoreum_primitives::{B256, Body};
-use actoreum_sync::BodyParcel;
+use actoreum_sync::RawBody;
 use actoreum_sync::fetcher::limits::FETCH_TIMEOUT;
 use actoreum_sync::fetcher::{BlockFetcher, FetchAction, PeerId, Propagated};
-use actoreum_sync::transactions::{Description, FetchTransactions, TransactionFetcher};
+use actoreum_sync::transactions::{FetchTransactions, TransactionFetcher, TxMetadata};
 use actoreum_txpool::AddError;
-use actoreum_wire::eth::{BlockOrigin, LazyList, TransactionAnnouncement, WireItem as _};
+use actoreum_wire::eth::{HashOrNumber, LazyList, TransactionAnnouncement, WireItem as _};
 use actoreum_wire::nodes::NodeId;
 use futures_util::stream;
 use rand::Rng;
@@ -38,43 +39,57 @@ use tokio::time::Instant;
 
 use super::limits::{
     FALSE_ANNOUNCEMENT_POINTS, INVALID_POINTS, MISMATCH_POINTS, NOISE_POINTS, REFUSED_TRANSACTIONS,
-    VAIN_ANNOUNCEMENT_UNITS,
+    USELESS_ANNOUNCEMENT_UNITS,
 };
 use super::peer::{EthPeer, KnownHashes};
-use super::setup::EthSetup;
+use super::shared::EthShared;
 use super::transactions;
-use crate::supervision::{Actor, Ctx, Failure, Handles, Message, TaskHandle, WhenFull};
+use crate::chain::ChainActor;
 use crate::txpool::Submitted;
+use actoreum_supervision::{
+    Actor, ActorRef, Ctx, Failure, Handles, Message, Recipient, SeededRng, TaskHandle, WhenFull,
+};
 
-/// Between two looks at least: what is due within it is done together.
-const LEAST_PAUSE: Duration = Duration::from_millis(10);
+/// Shortest pause between two polls; what is due within it is done together.
+const MIN_PAUSE: Duration = Duration::from_millis(10);
 
-/// Something is due.
+/// Timer message: a request or an import is due.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "()")]
-struct Due;
+struct PollDue;
 
-/// Peers came or went, or one has another head.
+/// A peer joined, left, or has another head.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "()")]
-struct PeersMoved;
+struct PeerSetChanged;
 
-/// See the module.
+/// Arguments of FetcherActor, which survive its restarts.
+#[derive(Clone)]
+pub struct FetcherSetup {
+    /// References that the actors of the eth protocol share.
+    pub shared: EthShared,
+    /// Imports blocks.
+    pub chain_actor: ActorRef<ChainActor>,
+    /// Propagates blocks whose header is valid: ProtocolManagerActor.
+    pub manager: Recipient<PropagateBlock>,
+    /// Random choices: the peer that is asked first.
+    pub rng: SeededRng,
+}
+
+/// Actor that fetches announced blocks and transactions; see the module.
 pub struct FetcherActor {
-    setup: EthSetup,
+    setup: FetcherSetup,
     blocks: BlockFetcher,
     transactions: TransactionFetcher,
-    /// Announced transactions that the pool did not take.
+    /// Announced transactions that the pool did not accept.
     refused: KnownHashes,
-    /// The zero of the rules' clock.
+    /// Zero of the clock of the state machines.
     epoch: Instant,
     timer: Option<(Duration, TaskHandle)>,
 }
 
 impl FetcherActor {
-    /// A generation.
-    pub fn new(setup: EthSetup) -> Self {
-        let seed = setup.chance.choose(|random| random.random());
+    /// Creates the actor, without announcements.
+    pub fn new(setup: FetcherSetup) -> Self {
+        let seed = setup.rng.with(|random| random.random());
         Self {
             setup,
             blocks: BlockFetcher::new(seed),
@@ -90,23 +105,23 @@ impl FetcherActor {
     }
 
     fn height(&self) -> u64 {
-        self.setup.chain.head_number()
+        self.setup.shared.chain_reader.head_number()
     }
 
     fn peer(&self, id: &PeerId) -> Option<EthPeer> {
-        self.setup.peers.get(&NodeId(*id))
+        self.setup.shared.peers.get(&NodeId(*id))
     }
 
-    /// Does what is to be done now, and comes back when something else is.
-    fn turn(&mut self, ctx: &mut Ctx<Self>) {
+    /// Polls both state machines, performs their actions, and sets the timer for the next ones.
+    fn poll(&mut self, ctx: &mut Ctx<Self>) {
         let (now, height) = (self.now(), self.height());
-        let chain = self.setup.chain.clone();
-        // What cannot be read is not fetched either.
+        let chain = self.setup.shared.chain_reader.clone();
+        // A header that cannot be read counts as present: it is not fetched.
         let has = |hash: &B256| !matches!(chain.header_by_hash(hash), Ok(None));
         for action in self.blocks.poll(now, height, has) {
-            self.act(action, ctx);
+            self.perform(action, ctx);
         }
-        let snapshot = self.setup.pool.snapshot();
+        let snapshot = self.setup.shared.txpool.snapshot();
         let refused = &self.refused;
         let has = |hash: &B256| {
             refused.contains(hash) || snapshot.as_ref().is_some_and(|it| it.get(hash).is_some())
@@ -118,9 +133,13 @@ impl FetcherActor {
         self.set_timer(ctx);
     }
 
-    /// Conversations tell what arrives only where somebody waits for it.
+    /// Publishes the number of announced transactions. Sessions report arrived transactions only
+    /// where it is not zero.
     fn publish_announced(&self) {
-        self.setup.announced.store(self.transactions.len(), Relaxed);
+        self.setup
+            .shared
+            .announced
+            .store(self.transactions.len(), Relaxed);
     }
 
     fn set_timer(&mut self, ctx: &mut Ctx<Self>) {
@@ -139,26 +158,26 @@ impl FetcherActor {
         if let Some((_, timer)) = self.timer.take() {
             timer.cancel();
         }
-        let pause = next.saturating_sub(now).max(LEAST_PAUSE);
-        self.timer = Some((now + pause, ctx.notify_after(pause, Due)));
+        let pause = next.saturating_sub(now).max(MIN_PAUSE);
+        self.timer = Some((now + pause, ctx.notify_after(pause, PollDue)));
     }
 
-    /// A peer that is asked for something has gone.
+    /// Drops the requests to a peer that has left.
     fn peer_left(&mut self, peer: &PeerId, ctx: &mut Ctx<Self>) {
         self.blocks.peer_left(self.now(), peer);
         self.transactions.peer_left(peer);
-        ctx.notify(Due);
+        ctx.notify(PollDue);
     }
 
-    fn blame(&self, peer: &PeerId, points: i64, why: &str) {
+    fn penalise(&self, peer: &PeerId, points: i64, why: &str) {
         if let Some(peer) = self.peer(peer) {
             peer.penalise(points, why);
         }
     }
 
-    fn act(&mut self, action: FetchAction, ctx: &mut Ctx<Self>) {
+    fn perform(&mut self, action: FetchAction, ctx: &mut Ctx<Self>) {
         match action {
-            FetchAction::Blame { peer, why } => self.blame(&peer, MISMATCH_POINTS, why),
+            FetchAction::Penalise { peer, why } => self.penalise(&peer, MISMATCH_POINTS, why),
             FetchAction::Header { peer, hash } => self.fetch_header(peer, hash, ctx),
             FetchAction::Bodies { peer, hashes } => self.fetch_bodies(peer, hashes, ctx),
             FetchAction::Import { peer, block } => {
@@ -166,10 +185,10 @@ impl FetcherActor {
                 let import = import::import(self.setup.clone(), *block);
                 ctx.spawn_then(import, move |actor, fault, ctx| {
                     if let Some(fault) = fault {
-                        actor.blame(&peer, INVALID_POINTS, &fault);
+                        actor.penalise(&peer, INVALID_POINTS, &fault);
                     }
-                    actor.blocks.done(&hash);
-                    actor.turn(ctx);
+                    actor.blocks.on_import_end(&hash);
+                    actor.poll(ctx);
                 });
             }
         }
@@ -181,17 +200,17 @@ impl FetcherActor {
         };
         let deadline = Instant::now() + FETCH_TIMEOUT;
         let ask = async move {
-            let origin = BlockOrigin::Hash(hash);
+            let origin = HashOrNumber::Hash(hash);
             let headers = peer.headers(origin, 1, 0, false, deadline).await;
             headers.ok().and_then(|headers| headers.into_iter().next())
         };
         ctx.spawn_then(ask, move |actor, header, ctx| {
             let (now, height) = (actor.now(), actor.height());
-            let blame = actor.blocks.header_came(now, height, id, hash, header);
+            let blame = actor.blocks.on_header(now, height, id, hash, header);
             if let Some(action) = blame {
-                actor.act(action, ctx);
+                actor.perform(action, ctx);
             }
-            actor.turn(ctx);
+            actor.poll(ctx);
         });
     }
 
@@ -200,12 +219,12 @@ impl FetcherActor {
             return self.peer_left(&id, ctx);
         };
         let deadline = Instant::now() + FETCH_TIMEOUT;
-        let serving = self.setup.serving.clone();
+        let threads = self.setup.shared.threads.clone();
         let asked = hashes.clone();
         let ask = async move {
             let bodies = peer.raw_bodies(asked, deadline).await.ok()?;
             let take_roots = move || with_roots(&bodies);
-            match serving.run(take_roots).await.ok()? {
+            match threads.run(take_roots).await.ok()? {
                 Ok(bodies) => Some(bodies),
                 Err(error) => {
                     peer.malformed(&error);
@@ -215,8 +234,8 @@ impl FetcherActor {
         };
         ctx.spawn_then(ask, move |actor, bodies, ctx| {
             let bodies = bodies.unwrap_or_default();
-            actor.blocks.bodies_came(actor.now(), id, &hashes, bodies);
-            actor.turn(ctx);
+            actor.blocks.on_bodies(actor.now(), id, &hashes, bodies);
+            actor.poll(ctx);
         });
     }
 
@@ -225,66 +244,70 @@ impl FetcherActor {
         let Some(peer) = self.peer(&id) else {
             return self.peer_left(&id, ctx);
         };
-        let ask = fetch_transactions(self.setup.clone(), peer, hashes);
+        let ask = fetch_transactions(self.setup.shared.clone(), peer, hashes);
         ctx.spawn_then(ask, move |actor, fetched: Fetched, ctx| {
-            for (hash, description) in fetched.arrived {
-                actor.arrived(&hash, &id, description);
+            for (hash, metadata) in fetched.arrived {
+                actor.arrived(&hash, &id, metadata);
             }
             for hash in fetched.refused {
                 actor.refused.insert(&hash);
             }
-            let missing = actor.transactions.came(&id);
+            let missing = actor.transactions.on_response(&id);
             if fetched.is_answered {
-                actor.count_vain(&id, missing, "announces transactions that it does not have");
+                actor.count_useless_announcements(
+                    &id,
+                    missing,
+                    "announces transactions that it does not deliver",
+                );
             }
-            actor.turn(ctx);
+            actor.poll(ctx);
         });
     }
 
-    /// Takes an announcement down. False where the peer has announced too much.
+    /// Adds an announcement. Returns false where the peer has announced too much.
     fn announce(&mut self, now: Duration, peer: PeerId, it: &TransactionAnnouncement) -> bool {
-        let description = it
-            .kind_and_size
-            .map(|(tx_type, size)| Description { tx_type, size });
-        self.transactions.announce(now, peer, it.hash, description)
+        let metadata = it
+            .type_and_size
+            .map(|(tx_type, size)| TxMetadata { tx_type, size });
+        self.transactions.announce(now, peer, it.hash, metadata)
     }
 
-    /// A transaction is here; a peer that announced it with another type or size is banned, as
-    /// geth 1.13 does.
-    fn arrived(&mut self, hash: &B256, from: &PeerId, came: Description) {
-        for peer in self.transactions.arrived(hash, from, came) {
+    /// Handles the arrival of a transaction. A peer that announced it with another type or size is
+    /// banned, as geth 1.13 does.
+    fn arrived(&mut self, hash: &B256, from: &PeerId, came: TxMetadata) {
+        for peer in self.transactions.on_transaction(hash, from, came) {
             let why = format!(
                 "announced transaction {hash} with another type or size: it has type {} and {} \
                  bytes",
                 came.tx_type, came.size
             );
-            self.blame(&peer, FALSE_ANNOUNCEMENT_POINTS, &why);
+            self.penalise(&peer, FALSE_ANNOUNCEMENT_POINTS, &why);
         }
     }
 
-    /// Counts announcements against a peer that were of no use.
-    fn count_vain(&self, peer: &PeerId, count: usize, why: &str) {
+    /// Counts useless announcements against a peer.
+    fn count_useless_announcements(&self, peer: &PeerId, count: usize, why: &str) {
         if let (Some(peer), 1..) = (self.peer(peer), count) {
             let count = u32::try_from(count).unwrap_or(u32::MAX);
-            // It is not asked, so that there is no pause to make.
-            let _ = peer.count_waste(count.saturating_mul(VAIN_ANNOUNCEMENT_UNITS), why);
+            // The peer sent nothing that could be delayed, so the pause is not made.
+            let _ = peer.count_waste(count.saturating_mul(USELESS_ANNOUNCEMENT_UNITS), why);
         }
     }
 }
 
-/// What came of a request for transactions.
+/// Result of a request for transactions.
 #[derive(Debug, Default)]
 struct Fetched {
-    /// The peer has answered, be it with nothing.
+    /// The peer has answered, even if with nothing.
     is_answered: bool,
-    /// What came.
-    arrived: Vec<(B256, Description)>,
-    /// What of it is not to be asked for again.
+    /// Transactions of the answer.
+    arrived: Vec<(B256, TxMetadata)>,
+    /// Those of them that are not requested again.
     refused: Vec<B256>,
 }
 
-/// Asks a peer for transactions and hands them to the pool.
-async fn fetch_transactions(setup: EthSetup, peer: EthPeer, hashes: Vec<B256>) -> Fetched {
+/// Requests transactions from a peer and submits them to the pool.
+async fn fetch_transactions(shared: EthShared, peer: EthPeer, hashes: Vec<B256>) -> Fetched {
     let deadline = Instant::now() + FETCH_TIMEOUT;
     let mut fetched = Fetched::default();
     let answer = peer.raw_pooled_transactions(hashes.clone(), deadline).await;
@@ -292,10 +315,10 @@ async fn fetch_transactions(setup: EthSetup, peer: EthPeer, hashes: Vec<B256>) -
         return fetched;
     };
     fetched.is_answered = true;
-    // The peer's own part of what may wait to be checked, or a part of what all share.
+    // The answer takes the peer's own room for unchecked bytes, or a part of the shared budget.
     let bytes = transactions.encoded_len();
-    let Some(_room) = transactions::room(&setup, bytes) else {
-        // Nothing against the peer: another one is asked.
+    let Some(_room) = transactions::reserve(&shared, bytes) else {
+        // The peer is not to blame: another one is asked.
         fetched.is_answered = false;
         return fetched;
     };
@@ -303,34 +326,34 @@ async fn fetch_transactions(setup: EthSetup, peer: EthPeer, hashes: Vec<B256>) -
     let each = |submitted: &[Submitted]| {
         is_asked &= submitted.iter().all(|it| hashes.contains(&it.hash));
         for it in submitted {
-            let description = Description {
+            let metadata = TxMetadata {
                 tx_type: it.tx_type as u8,
                 size: u32::try_from(it.size).unwrap_or(u32::MAX),
             };
             match &it.result {
-                // The hash does not cover the blobs: somebody else may send the right ones.
+                // The hash does not cover the blobs: another peer may send the right ones.
                 Err(AddError::Sidecar(_)) => continue,
                 Ok(_) | Err(AddError::Known(_)) => {}
-                // What is refused for the moment's sake may be taken later, when it comes again.
+                // A refused transaction may be accepted later, when it is announced again.
                 Err(_) => fetched.refused.push(it.hash),
             }
-            fetched.arrived.push((it.hash, description));
+            fetched.arrived.push((it.hash, metadata));
         }
     };
-    if let Err(violation) = transactions::submit(&setup, &peer, &transactions, each).await {
-        violation.blame(&peer);
+    if let Err(violation) = transactions::submit(&shared, &peer, &transactions, each).await {
+        violation.penalise(&peer);
     }
     if !is_asked {
-        peer.penalise(MISMATCH_POINTS, "transactions that were not asked for");
+        peer.penalise(MISMATCH_POINTS, "transactions that were not requested");
     }
     fetched
 }
 
-/// The bodies with their roots, still encoded.
-fn with_roots(bodies: &LazyList<Body>) -> Result<Vec<BodyParcel>, DecodeError> {
+/// Splits bodies into raw bodies with their roots.
+fn with_roots(bodies: &LazyList<Body>) -> Result<Vec<RawBody>, DecodeError> {
     let with_root = |raw| {
         Body::check(raw)?;
-        BodyParcel::read(raw)
+        RawBody::read(raw)
     };
     bodies.raw().map(with_root).collect()
 }
@@ -338,14 +361,14 @@ fn with_roots(bodies: &LazyList<Body>) -> Result<Vec<BodyParcel>, DecodeError> {
 impl Actor for FetcherActor {
     fn started(&mut self, ctx: &mut Ctx<Self>) -> Result<(), Failure> {
         let (now, height) = (self.now(), self.height());
-        for peer in self.setup.peers.list().iter() {
+        for peer in self.setup.shared.peers.list().iter() {
             for it in peer.announced_blocks() {
                 let id = peer.id().0;
                 self.blocks.announce(now, height, id, it.hash, it.number);
             }
             for it in peer.announced_transactions() {
-                // One that cannot be read is fetched in vain.
-                let is_sealed = self.setup.chain.transaction(&it.hash);
+                // A transaction that cannot be looked up is fetched needlessly, which does no harm.
+                let is_sealed = self.setup.shared.chain_reader.transaction(&it.hash);
                 if is_sealed.is_ok_and(|found| found.is_some()) {
                     continue;
                 }
@@ -354,10 +377,10 @@ impl Actor for FetcherActor {
         }
         self.publish_announced();
         self.set_timer(ctx);
-        let changes = self.setup.peers.changes();
+        let changes = self.setup.shared.peers.changes();
         ctx.attach(stream::unfold(changes, |mut changes| async move {
             changes.changed().await.ok()?;
-            Some((PeersMoved, changes))
+            Some((PeerSetChanged, changes))
         }));
         Ok(())
     }
@@ -373,9 +396,9 @@ impl Handles<BlocksAnnounced> for FetcherActor {
         let is_too_much =
             blocks.any(|it| !self.blocks.announce(now, height, peer, it.hash, it.number));
         if is_too_much {
-            self.blame(&peer, NOISE_POINTS, "announces too many blocks");
+            self.penalise(&peer, NOISE_POINTS, "announces too many blocks");
         }
-        self.turn(ctx);
+        self.poll(ctx);
     }
 }
 
@@ -386,28 +409,28 @@ impl Handles<BlockPropagated> for FetcherActor {
     fn handle(&mut self, message: BlockPropagated, ctx: &mut Ctx<Self>) {
         let BlockPropagated { peer, block } = message;
         let size = block.body.as_ref().map_or(0, |body| body.len());
-        let useless = match self.blocks.propagated(self.height(), peer.0, block) {
-            Propagated::Taken => None,
-            Propagated::Far => Some("blocks far from our head"),
-            Propagated::Full => Some("more blocks than are kept"),
+        let useless = match self.blocks.on_block(self.height(), peer.0, block) {
+            Propagated::Accepted => None,
+            Propagated::TooFar => Some("blocks far from our head"),
+            Propagated::PeerFull => Some("more blocks than are kept"),
         };
         if let (Some(what), Some(peer)) = (useless, self.peer(&peer.0)) {
             peer.charge_useless(size, what);
         }
-        self.turn(ctx);
-        // It may have gone while its block was on the way here.
+        self.poll(ctx);
+        // The peer may have left while its block was in the mailbox.
         if self.peer(&peer.0).is_none() {
             self.blocks.peer_left(self.now(), &peer.0);
         }
     }
 }
 
-impl Handles<PeersMoved> for FetcherActor {
+impl Handles<PeerSetChanged> for FetcherActor {
     type Answer = ();
     const WHEN_FULL: WhenFull = WhenFull::DropOldest;
 
-    fn handle(&mut self, _: PeersMoved, ctx: &mut Ctx<Self>) {
-        let peers = self.setup.peers.list();
+    fn handle(&mut self, _: PeerSetChanged, ctx: &mut Ctx<Self>) {
+        let peers = self.setup.shared.peers.list();
         for id in self.blocks.peers() {
             if !peers.iter().any(|peer| peer.id().0 == id) {
                 self.peer_left(&id, ctx);
@@ -427,23 +450,23 @@ impl Handles<TransactionsAnnounced> for FetcherActor {
             if self.refused.contains(&it.hash) {
                 continue;
             }
-            // What is more than can be remembered is announced by others, or mined.
+            // Announcements beyond the limit are repeated by other peers, or mined.
             dropped += usize::from(!self.announce(now, peer, it));
         }
-        self.count_vain(&peer, dropped, "announces too many transactions");
-        self.turn(ctx);
+        self.count_useless_announcements(&peer, dropped, "announces too many transactions");
+        self.poll(ctx);
     }
 }
 
 impl Handles<TransactionsArrived> for FetcherActor {
     type Answer = ();
-    // What is here is seen before it is asked for.
+    // Whether a transaction is present is checked again before it is requested.
     const WHEN_FULL: WhenFull = WhenFull::DropOldest;
 
     fn handle(&mut self, message: TransactionsArrived, _: &mut Ctx<Self>) {
         let from = message.peer.0;
         for (hash, tx_type, size) in message.transactions {
-            self.arrived(&hash, &from, Description { tx_type, size });
+            self.arrived(&hash, &from, TxMetadata { tx_type, size });
         }
         self.publish_announced();
     }
@@ -451,20 +474,20 @@ impl Handles<TransactionsArrived> for FetcherActor {
 
 impl Handles<ChainChanged> for FetcherActor {
     type Answer = ();
-    // Each says the same.
+    // All these messages say the same.
     const WHEN_FULL: WhenFull = WhenFull::DropOldest;
 
     fn handle(&mut self, _: ChainChanged, ctx: &mut Ctx<Self>) {
-        self.blocks.chain_moved();
-        self.turn(ctx);
+        self.blocks.on_chain_changed();
+        self.poll(ctx);
     }
 }
 
-impl Handles<Due> for FetcherActor {
+impl Handles<PollDue> for FetcherActor {
     type Answer = ();
     const WHEN_FULL: WhenFull = WhenFull::DropOldest;
 
-    fn handle(&mut self, _: Due, ctx: &mut Ctx<Self>) {
-        self.turn(ctx);
+    fn handle(&mut self, _: PollDue, ctx: &mut Ctx<Self>) {
+        self.poll(ctx);
     }
 }

@@ -1,11 +1,11 @@
-//! Hashes that are remembered for a while.
+//! Bounded set of recent hashes.
 
 use std::collections::{HashSet, VecDeque};
 
 use actoreum_primitives::B256;
 
-/// The last so many hashes. Of each the first eight bytes are kept: whoever finds two hashes
-/// that begin alike hides one of them from itself.
+/// The last `limit` hashes. Of each hash the first eight bytes are kept: whoever crafts two hashes
+/// with the same first bytes hides one of them from itself.
 pub(in crate::eth) struct KnownHashes {
     hashes: HashSet<u64>,
     order: VecDeque<u64>,
@@ -25,7 +25,7 @@ impl KnownHashes {
         self.hashes.contains(&short(hash))
     }
 
-    /// Remembers a hash, and forgets the oldest where there are too many. False where it was
+    /// Adds a hash, and drops the oldest where there are too many. Returns false where it was
     /// known.
     pub(in crate::eth) fn insert(&mut self, hash: &B256) -> bool {
         let hash = short(hash);
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_oldest_is_forgotten() {
+    fn the_oldest_hash_is_dropped() {
         let mut known = KnownHashes::new(3);
         let hash = |byte| B256::repeat_byte(byte);
         for byte in [1, 2, 1, 3, 4] {

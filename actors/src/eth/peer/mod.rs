@@ -1,4 +1,4 @@
-//! A peer that speaks eth, as those hold it who ask it for something.
+//! Handle to a peer that speaks eth.
 
 mod known;
 mod requests;
@@ -14,7 +14,7 @@ use actoreum_primitives::{
     B256, Body, Bytes as Value, Header, PooledTransaction, U256, rlp::DecodeError,
 };
 use actoreum_wire::eth::{
-    BlockAnnouncement, BlockOrigin, BlockReceipts, EthMessage, EthVersion, GetBlockHeaders,
+    BlockAnnouncement, BlockReceipts, EthMessage, EthVersion, GetBlockHeaders, HashOrNumber,
     LazyList, MessageId, RequestId, TransactionAnnouncement, WireItem,
 };
 use actoreum_wire::nodes::NodeId;
@@ -28,19 +28,19 @@ use self::requests::{Delivery, Requests};
 use self::useless::UselessBudget;
 use self::waste::{Verdict, WasteMeter};
 use super::limits::{
-    ANSWER_CREDIT, KNOWN_BLOCKS, KNOWN_TRANSACTIONS, MALFORMED_POINTS, MISMATCH_POINTS,
-    POOLED_ANSWER_BYTES, REMEMBERED_BLOCKS, REMEMBERED_TRANSACTIONS, TIMEOUT_POINTS,
+    ANSWER_CREDIT, KNOWN_BLOCKS, KNOWN_TRANSACTIONS, MALFORMED_POINTS, MAX_POOLED_ANSWER_BYTES,
+    MISMATCH_POINTS, REMEMBERED_BLOCKS, REMEMBERED_TRANSACTIONS, TIMEOUT_POINTS,
     UNSOLICITED_POINTS, USELESS_POINTS, WASTE_PAUSE, WASTE_POINTS,
 };
-use crate::net::protocol::{EthInfo, PeerHandle, SendError};
+use crate::net::protocol::{PeerHandle, SendError};
 
-/// A peer that speaks eth. Cheap to clone, usable from any thread and after the peer has gone.
+/// A peer that speaks eth. Cheap to clone, usable from any thread and after the peer has left.
 ///
-/// A request's future is its owner: it ends with the answer, at its deadline, or with the peer;
-/// whoever drops it takes the question back, and nobody else gets its answer. Answers are held to
-/// what was asked for: what cannot be decoded, is more, or is something else counts against the
-/// peer, and the asker gets an error. An answer with less than was asked for, or nothing, is the
-/// asker's to judge.
+/// A request ends with the answer, at its deadline, or with the session; dropping its future
+/// abandons the request, and no other caller gets its answer. Answers are checked against the
+/// request: one that cannot be decoded, has more items than requested, or others, counts against
+/// the peer, and the caller gets an error. An answer with fewer items than requested, or none, is
+/// left to the caller's judgement.
 #[derive(Clone)]
 pub struct EthPeer(Arc<Inner>);
 
@@ -57,45 +57,57 @@ struct Inner {
     waste: Mutex<WasteMeter>,
 }
 
-/// The best block of a peer, as it says.
+/// The best block that a peer claims.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PeerHead {
-    /// Its hash.
+    /// Hash of the block.
     pub hash: B256,
-    /// The sum of the difficulties up to it.
+    /// Total difficulty of the block.
     pub total_difficulty: U256,
 }
 
-/// Why a request has no answer.
+/// The details of a peer's eth session, published with the peer's record once its status message
+/// was received.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EthInfo {
+    /// The negotiated version.
+    pub version: u64,
+    /// The total difficulty of the peer's best block, as the peer claims.
+    pub total_difficulty: U256,
+    /// The hash of that block.
+    pub head: B256,
+}
+
+/// Reason why a request has no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
-    /// There was none in time; counted against the peer.
+    /// There was no answer in time; counted against the peer.
     #[error("timeout")]
     Timeout,
     /// The connection has ended.
     #[error("the peer is gone")]
     Gone,
-    /// The version that is spoken has no such request.
+    /// The negotiated version has no such request.
     #[error("eth/{0} has no such request")]
     NotSpoken(u64),
     /// Too many requests to this peer wait for their answers.
     #[error("too many requests wait for this peer")]
     Busy,
-    /// The answer cannot be one to this request; counted against the peer.
+    /// The answer does not fit the request; counted against the peer.
     #[error("wrong answer: {0}")]
     Wrong(String),
 }
 
-/// Adds to the last so many.
-fn remember<T: Copy>(remembered: &Mutex<VecDeque<T>>, more: &[T], most: usize) {
+/// Appends to a queue that keeps the last `max` items.
+fn remember<T: Copy>(remembered: &Mutex<VecDeque<T>>, more: &[T], max: usize) {
     let mut remembered = remembered.lock();
     remembered.extend(more);
-    let too_many = remembered.len().saturating_sub(most);
+    let too_many = remembered.len().saturating_sub(max);
     remembered.drain(..too_many);
 }
 
 impl EthPeer {
-    /// A peer whose status has come.
+    /// Creates the handle of a peer whose status was accepted.
     pub(super) fn new(handle: PeerHandle, version: EthVersion, head: PeerHead) -> Self {
         Self(Arc::new(Inner {
             handle,
@@ -111,38 +123,39 @@ impl EthPeer {
         }))
     }
 
-    /// The node's id.
+    /// Returns the node id.
     pub fn id(&self) -> NodeId {
         self.0.handle.record().id
     }
 
-    /// The version that is spoken.
+    /// Returns the negotiated version.
     pub fn version(&self) -> EthVersion {
         self.0.version
     }
 
-    /// What it calls itself.
+    /// Returns the client name that the peer sent.
     pub fn name(&self) -> &str {
         &self.0.handle.record().client_name
     }
 
-    /// The connection below.
+    /// Returns the connection.
     pub fn handle(&self) -> &PeerHandle {
         &self.0.handle
     }
 
-    /// Its best block, as it said last.
+    /// Returns the best block that the peer claimed last.
     pub fn head(&self) -> PeerHead {
         *self.0.head.lock()
     }
 
-    /// It says that it has a better block. Less than it said before is not taken; false then.
+    /// Sets the best block of the peer. A head with less total difficulty than the known one is
+    /// ignored; returns false then.
     pub(super) fn set_head(&self, head: PeerHead) -> bool {
         let mut known = self.0.head.lock();
         let is_better = head.total_difficulty > known.total_difficulty;
         if is_better {
             *known = head;
-            self.0.handle.show(EthInfo {
+            self.0.handle.publish(EthInfo {
                 version: self.0.version.number(),
                 total_difficulty: head.total_difficulty,
                 head: head.hash,
@@ -151,22 +164,22 @@ impl EthPeer {
         is_better
     }
 
-    /// Whether it has a block: it was sent one way or the other.
+    /// Returns whether the peer has a block: it was sent one way or the other.
     pub fn knows_block(&self, hash: &B256) -> bool {
         self.0.known_blocks.lock().contains(hash)
     }
 
-    /// Remembers that it has a block. False where that was known.
+    /// Remembers that the peer has a block. Returns false where that was known.
     pub(super) fn mark_block(&self, hash: &B256) -> bool {
         self.0.known_blocks.lock().insert(hash)
     }
 
-    /// Whether it has a transaction: it was sent one way or the other.
+    /// Returns whether the peer has a transaction: it was sent one way or the other.
     pub fn knows_transaction(&self, hash: &B256) -> bool {
         self.0.known_transactions.lock().contains(hash)
     }
 
-    /// Remembers that it has these transactions.
+    /// Remembers that the peer has these transactions.
     pub(super) fn mark_transactions<'a>(&self, hashes: impl IntoIterator<Item = &'a B256>) {
         let mut known = self.0.known_transactions.lock();
         for hash in hashes {
@@ -174,80 +187,83 @@ impl EthPeer {
         }
     }
 
-    /// The last blocks that it sent or announced.
+    /// Returns the last blocks that the peer sent or announced.
     pub(super) fn announced_blocks(&self) -> Vec<BlockAnnouncement> {
         Vec::from(self.0.announced_blocks.lock().clone())
     }
 
-    /// Remembers that it sent or announced these blocks.
+    /// Remembers blocks that the peer sent or announced.
     pub(super) fn mark_announced_blocks(&self, blocks: &[BlockAnnouncement]) {
         remember(&self.0.announced_blocks, blocks, REMEMBERED_BLOCKS);
     }
 
-    /// The last transactions that it announced and that were not here then.
+    /// Returns the last announced transactions that were unknown to us.
     pub(super) fn announced_transactions(&self) -> Vec<TransactionAnnouncement> {
         Vec::from(self.0.announced_transactions.lock().clone())
     }
 
-    /// Remembers that it announced these transactions.
+    /// Remembers transactions that the peer announced.
     pub(super) fn mark_announced_transactions(&self, transactions: &[TransactionAnnouncement]) {
         let remembered = &self.0.announced_transactions;
         remember(remembered, transactions, REMEMBERED_TRANSACTIONS);
     }
 
-    /// Whether both are the same connection, not only the same node.
+    /// Returns whether both are the same connection, not only the same node.
     pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// Requests that wait for their answers, those with them whose asker has given up.
+    /// Returns the number of outstanding requests, including abandoned ones.
     pub fn outstanding(&self) -> usize {
         self.0.requests.len()
     }
 
-    /// Counts something against the peer: above zero, of 100 points at which it is sent away and
-    /// not connected to for a while. Below zero in its favour.
+    /// Adds penalty points to the peer's score; at 100 it is disconnected and banned for a while.
+    /// Negative points count in its favour.
     pub fn penalise(&self, points: i64, why: &str) {
         self.0.handle.penalise(points, why);
     }
 
-    /// It sent so many bytes that are of no use and break no rule. Counts against it beyond a
-    /// budget that fills up with time.
+    /// Charges the peer for bytes that are useless and break no rule. Penalised beyond a budget
+    /// that refills with time.
     pub(super) fn charge_useless(&self, bytes: usize, what: &str) {
         let is_within = self.0.useless.lock().take(bytes, Instant::now());
         if !is_within {
-            self.penalise(USELESS_POINTS, &format!("sends too much of no use: {what}"));
+            self.penalise(
+                USELESS_POINTS,
+                &format!("sends too much useless data: {what}"),
+            );
         }
     }
 
-    /// Whether an answer of this kind may be one to a request that it was sent.
-    pub(super) fn expects(&self, answer: MessageId) -> bool {
-        self.0.requests.expects(answer)
+    /// Returns whether the peer was sent a request that this kind of message answers.
+    pub(super) fn is_waiting_for(&self, answer: MessageId) -> bool {
+        self.0.requests.is_waiting_for(answer)
     }
 
-    /// It sent an answer that nobody asked for.
+    /// Penalises an answer without a request.
     pub(super) fn unsolicited(&self, answer: MessageId) {
-        let why = format!("{answer:?} that nobody asked for");
+        let why = format!("unsolicited {answer:?}");
         self.penalise(UNSOLICITED_POINTS, &why);
     }
 
-    /// Counts what the peer made us do in vain, in the units of
-    /// [`WASTE_BURST_UNITS`](super::limits::WASTE_BURST_UNITS). How long it is to be left alone
-    /// where it is too much; where that was so too often, it is banned.
+    /// Counts useless work that the peer caused, in the units of
+    /// [`WASTE_BURST_UNITS`](super::limits::WASTE_BURST_UNITS). Returns a pause before the peer's
+    /// next message where it is too much; a peer that exceeds the limit too often is banned.
     pub(super) fn count_waste(&self, units: u32, why: &str) -> Option<Duration> {
         let verdict = self.0.waste.lock().add(Instant::now(), units);
         let points = match verdict {
             Verdict::Tolerated => return None,
-            Verdict::Excessive => WASTE_POINTS,
-            Verdict::Incorrigible => MALFORMED_POINTS,
+            Verdict::Pause => WASTE_POINTS,
+            Verdict::Ban => MALFORMED_POINTS,
         };
         self.penalise(points, why);
         Some(WASTE_PAUSE)
     }
 
-    /// Ends the connection with a peer that is of no use, and keeps it away for a minute.
-    pub fn send_away(&self, why: &str) {
-        self.0.handle.send_away(why);
+    /// Disconnects a useless peer and bans it for a minute.
+    pub fn disconnect_useless(&self, why: &str) {
+        self.0.handle.disconnect_useless(why);
     }
 
     /// Ends the connection.
@@ -255,15 +271,15 @@ impl EthPeer {
         self.0.handle.disconnect(reason);
     }
 
-    /// Asks for `amount` headers from `origin` on, each `skip` + 1 blocks further, towards genesis
-    /// where `reverse`. The answer begins at `origin` and has that distance between its numbers;
-    /// nothing more is checked.
+    /// Requests `amount` headers from `origin` on, with `skip` blocks left out between two, towards
+    /// genesis where `reverse` is set. The answer begins at `origin` and has that distance between
+    /// its numbers; nothing more is checked.
     ///
     /// # Errors
     /// [`RequestError`]
     pub async fn headers(
         &self,
-        origin: BlockOrigin,
+        origin: HashOrNumber,
         amount: u64,
         skip: u64,
         reverse: bool,
@@ -285,13 +301,14 @@ impl EthPeer {
         Ok(headers)
     }
 
-    /// As [`Self::headers`], still encoded; nothing is checked but their number.
+    /// Requests headers as [`Self::headers`] does, and returns them undecoded; nothing is checked
+    /// but their number.
     ///
     /// # Errors
     /// [`RequestError`]
     pub async fn raw_headers(
         &self,
-        origin: BlockOrigin,
+        origin: HashOrNumber,
         amount: u64,
         skip: u64,
         reverse: bool,
@@ -313,7 +330,8 @@ impl EthPeer {
         }
     }
 
-    /// As [`Self::bodies`], still encoded; nothing is checked but their number.
+    /// Requests bodies as [`Self::bodies`] does, and returns them undecoded; nothing is checked but
+    /// their number.
     ///
     /// # Errors
     /// [`RequestError`]
@@ -331,8 +349,8 @@ impl EthPeer {
         }
     }
 
-    /// Asks for the receipts of blocks by their hashes, still encoded; nothing is checked but their
-    /// number. Those that it does not have are left out. From eth/63 on.
+    /// Requests the receipts of blocks by their hashes, and returns them undecoded; nothing is
+    /// checked but their number. Receipts that the peer lacks are left out. Since eth/63.
     ///
     /// # Errors
     /// [`RequestError`]
@@ -350,7 +368,7 @@ impl EthPeer {
         }
     }
 
-    /// Asks for the bodies of blocks by their hashes; those that it does not have are left out.
+    /// Requests the bodies of blocks by their hashes; those that the peer lacks are left out.
     ///
     /// # Errors
     /// [`RequestError`]
@@ -363,8 +381,8 @@ impl EthPeer {
         list.decode().map_err(|error| self.malformed(&error))
     }
 
-    /// Asks for trie nodes and code by their hashes, in any order; those that it does not have
-    /// are left out. eth/63 to eth/66.
+    /// Requests trie nodes and code by their hashes, in any order; those that the peer lacks are
+    /// left out. eth/63 to eth/66.
     ///
     /// # Errors
     /// [`RequestError`]
@@ -382,9 +400,9 @@ impl EthPeer {
         }
     }
 
-    /// Asks for announced transactions, still encoded; nothing is checked but their number and
-    /// that an answer has no more bytes than any client sends. Those that it does not have any
-    /// more are left out. From eth/65 on.
+    /// Requests announced transactions, and returns them undecoded; nothing is checked but their
+    /// number and the size of the answer ([`MAX_POOLED_ANSWER_BYTES`]). Transactions that the peer
+    /// no longer has are left out. Since eth/65.
     ///
     /// # Errors
     /// [`RequestError`]
@@ -399,9 +417,10 @@ impl EthPeer {
         let EthMessage::PooledTransactions(_, list) = answer.await? else {
             return Err(self.wrong("another message"));
         };
-        match list.encoded_len() > POOLED_ANSWER_BYTES {
-            true => Err(self.wrong("more bytes of transactions than an answer has")),
-            false => self.bounded(list, asked),
+        if list.encoded_len() > MAX_POOLED_ANSWER_BYTES {
+            Err(self.wrong("more bytes of transactions than an answer has"))
+        } else {
+            self.bounded(list, asked)
         }
     }
 
@@ -415,17 +434,17 @@ impl EthPeer {
         if !inner.version.has(answer) {
             return Err(RequestError::NotSpoken(inner.version.number()));
         }
-        let (mut begun, receiver) = inner.requests.begin(answer)?;
-        let question = question(begun.id);
+        let (mut pending, receiver) = inner.requests.begin(answer)?;
+        let question = question(pending.id);
         let code = question.id().code();
         let payload = question.encode(inner.version);
         let payload = payload.map_err(|_| RequestError::NotSpoken(inner.version.number()))?;
-        // Requests are sent in the order in which they began: the queue's places are given in
-        // line, and this one is taken at the first poll.
+        // Requests are sent in the order in which they began: the queue is fair, and the place in
+        // it is taken at the first poll.
         let answered = timeout_at(deadline, async {
             let sent = inner.handle.send(code, Bytes::from(payload));
             sent.await.map_err(|_| RequestError::Gone)?;
-            begun.sent();
+            pending.sent();
             receiver.await.map_err(|_| RequestError::Gone)
         });
         match answered.await {
@@ -448,9 +467,10 @@ impl EthPeer {
         list: LazyList<T>,
         asked: usize,
     ) -> Result<LazyList<T>, RequestError> {
-        match list.len() > asked {
-            true => Err(self.wrong("more than was asked for")),
-            false => Ok(list),
+        if list.len() > asked {
+            Err(self.wrong("more than was asked for"))
+        } else {
+            Ok(list)
         }
     }
 
@@ -470,8 +490,8 @@ impl EthPeer {
             return Ok(());
         };
         let is_first = match request.origin {
-            BlockOrigin::Hash(hash) => first.hash() == hash,
-            BlockOrigin::Number(number) => first.number == number,
+            HashOrNumber::Hash(hash) => first.hash() == hash,
+            HashOrNumber::Number(number) => first.number == number,
         };
         if !is_first {
             return Err(self.wrong("headers from another block on"));
@@ -480,9 +500,10 @@ impl EthPeer {
             [one, next] => request.next_number(one.number) == Some(next.number),
             _ => true,
         });
-        match are_steps {
-            true => Ok(()),
-            false => Err(self.wrong("headers of other blocks")),
+        if are_steps {
+            Ok(())
+        } else {
+            Err(self.wrong("headers of other blocks"))
         }
     }
 
@@ -491,22 +512,22 @@ impl EthPeer {
         RequestError::Wrong(why.to_owned())
     }
 
-    /// Something that does not decode came from this peer.
+    /// Penalises a peer that sent something undecodable.
     pub(super) fn malformed(&self, error: &DecodeError) -> RequestError {
         let why = error.to_string();
         self.penalise(MALFORMED_POINTS, &why);
         RequestError::Wrong(why)
     }
 
-    /// Brings an answer to whoever asked.
-    pub(super) fn answered(&self, message: EthMessage) {
+    /// Passes an answer to the caller that waits for it.
+    pub(super) fn on_answer(&self, message: EthMessage) {
         let answer = message.id();
         if self.0.requests.deliver(self.0.version, message) == Delivery::Unsolicited {
             self.unsolicited(answer);
         }
     }
 
-    /// The conversation has ended.
+    /// Fails all outstanding requests: the session has ended.
     pub(super) fn close(&self) {
         self.0.requests.close();
     }
@@ -519,7 +540,7 @@ impl EthPeer {
         self.try_send_encoded(message.id(), Bytes::from(payload))
     }
 
-    /// As [`try_send`](Self::try_send), of a message that is encoded already.
+    /// Queues an encoded message, if there is room.
     pub(super) fn try_send_encoded(&self, id: MessageId, payload: Bytes) -> Result<(), SendError> {
         self.0.handle.try_send(id.code(), payload)
     }

@@ -1,16 +1,17 @@
-//! Requests that wait for their answers.
+//! Requests to one peer that wait for their answers.
 
 use actoreum_wire::eth::{EthMessage, EthVersion, MessageId, RequestId};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use super::RequestError;
-use crate::eth::limits::OUTSTANDING_REQUESTS;
+use crate::eth::limits::MAX_OUTSTANDING_REQUESTS;
 
-/// The requests to one peer, oldest first.
+/// The outstanding requests to one peer, oldest first.
 ///
-/// From eth/66 on an answer names its request. Before it the answers of a kind come in the order
-/// of the requests, so that one whose asker has given up keeps its place until its answer came.
+/// From eth/66 on an answer carries the id of its request. Before eth/66 the answers of a kind
+/// arrive in the order of the requests, so an abandoned request keeps its place until its answer
+/// has arrived.
 #[derive(Default)]
 pub(super) struct Requests {
     state: Mutex<State>,
@@ -25,59 +26,60 @@ struct State {
 
 struct Waiting {
     id: RequestId,
-    /// Which message answers it.
+    /// The kind of message that answers the request.
     answer: MessageId,
-    /// `None` where the asker has given up.
-    asker: Option<oneshot::Sender<EthMessage>>,
+    /// `None` where the caller has given up.
+    caller: Option<oneshot::Sender<EthMessage>>,
 }
 
-/// What became of an answer.
+/// Outcome of the delivery of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Delivery {
-    /// Its asker has it.
+    /// The caller has the answer.
     Taken,
-    /// Its asker had given up.
+    /// The caller had given up.
     Late,
-    /// Nobody had asked.
+    /// There was no such request.
     Unsolicited,
 }
 
 impl Requests {
-    /// A request that is about to be sent. It is forgotten when the guard is dropped unsent.
+    /// Registers a request that is about to be sent. It is removed again when the guard is dropped
+    /// before [`PendingRequest::sent`].
     pub(super) fn begin(
         &self,
         answer: MessageId,
-    ) -> Result<(Begun<'_>, oneshot::Receiver<EthMessage>), RequestError> {
+    ) -> Result<(PendingRequest<'_>, oneshot::Receiver<EthMessage>), RequestError> {
         let mut state = self.state.lock();
         if state.is_closed {
             return Err(RequestError::Gone);
         }
-        if state.waiting.len() >= OUTSTANDING_REQUESTS {
+        if state.waiting.len() >= MAX_OUTSTANDING_REQUESTS {
             return Err(RequestError::Busy);
         }
-        let (asker, receiver) = oneshot::channel();
+        let (caller, receiver) = oneshot::channel();
         state.last_id = state.last_id.wrapping_add(1);
         let id = state.last_id;
         state.waiting.push(Waiting {
             id,
             answer,
-            asker: Some(asker),
+            caller: Some(caller),
         });
-        let begun = Begun {
+        let pending = PendingRequest {
             requests: self,
             id,
             is_sent: false,
         };
-        Ok((begun, receiver))
+        Ok((pending, receiver))
     }
 
-    /// Whether a request waits that a message of this kind answers.
-    pub(super) fn expects(&self, answer: MessageId) -> bool {
+    /// Returns whether a request waits for an answer of this kind.
+    pub(super) fn is_waiting_for(&self, answer: MessageId) -> bool {
         let state = self.state.lock();
         state.waiting.iter().any(|waiting| waiting.answer == answer)
     }
 
-    /// Brings an answer to whoever asked.
+    /// Passes an answer to the caller that waits for it.
     pub(super) fn deliver(&self, version: EthVersion, message: EthMessage) -> Delivery {
         let mut state = self.state.lock();
         let answer = message.id();
@@ -88,47 +90,47 @@ impl Requests {
         let Some(place) = place else {
             return Delivery::Unsolicited;
         };
-        let asker = state.waiting.remove(place).asker;
-        match asker.map(|asker| asker.send(message)) {
+        let caller = state.waiting.remove(place).caller;
+        match caller.map(|caller| caller.send(message)) {
             Some(Ok(())) => Delivery::Taken,
             Some(Err(_)) | None => Delivery::Late,
         }
     }
 
-    /// Nobody will be answered any more.
+    /// Fails all requests, now and later.
     pub(super) fn close(&self) {
         let mut state = self.state.lock();
         state.is_closed = true;
         state.waiting.clear();
     }
 
-    /// How many wait.
+    /// Returns the number of outstanding requests.
     pub(super) fn len(&self) -> usize {
         self.state.lock().waiting.len()
     }
 }
 
-/// A request from its beginning to its end, whatever ends it.
-pub(super) struct Begun<'a> {
+/// Guard of an outstanding request.
+pub(super) struct PendingRequest<'a> {
     requests: &'a Requests,
     pub(super) id: RequestId,
     is_sent: bool,
 }
 
-impl Begun<'_> {
-    /// From here on an answer will come.
+impl PendingRequest<'_> {
+    /// Records that the request was sent: an answer will come.
     pub(super) fn sent(&mut self) {
         self.is_sent = true;
     }
 }
 
-impl Drop for Begun<'_> {
+impl Drop for PendingRequest<'_> {
     fn drop(&mut self) {
         let mut state = self.requests.state.lock();
         let place = state.waiting.iter().position(|it| it.id == self.id);
         let Some(place) = place else { return };
         if self.is_sent {
-            state.waiting[place].asker = None;
+            state.waiting[place].caller = None;
         } else {
             state.waiting.remove(place);
         }
@@ -145,10 +147,10 @@ mod tests {
         EthMessage::BlockBodies(id, LazyList::from_items([]))
     }
 
-    fn ask(requests: &Requests) -> (Begun<'_>, oneshot::Receiver<EthMessage>) {
-        let (mut begun, answer) = requests.begin(MessageId::BlockBodies).unwrap();
-        begun.sent();
-        (begun, answer)
+    fn ask(requests: &Requests) -> (PendingRequest<'_>, oneshot::Receiver<EthMessage>) {
+        let (mut pending, answer) = requests.begin(MessageId::BlockBodies).unwrap();
+        pending.sent();
+        (pending, answer)
     }
 
     #[test]
@@ -165,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn without_ids_the_answer_of_one_that_gave_up_is_not_given_to_the_next() {
+    fn without_ids_an_abandoned_request_keeps_its_place() {
         let requests = Requests::default();
         let (first, _) = ask(&requests);
         let (_second, mut second_answer) = ask(&requests);
@@ -181,11 +183,11 @@ mod tests {
     }
 
     #[test]
-    fn what_was_never_sent_is_forgotten_and_a_silent_peer_is_not_asked_for_ever() {
+    fn unsent_requests_are_dropped_and_outstanding_bounded() {
         let requests = Requests::default();
         drop(requests.begin(MessageId::BlockBodies).unwrap());
         assert_eq!(requests.len(), 0);
-        for _ in 0..OUTSTANDING_REQUESTS {
+        for _ in 0..MAX_OUTSTANDING_REQUESTS {
             drop(ask(&requests));
         }
         let refused = requests.begin(MessageId::NodeData).err();

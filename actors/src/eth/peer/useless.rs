@@ -1,33 +1,33 @@
-//! What a peer may send of blocks that are of no use.
+//! Budget of useless block data that a peer may send.
 
 use tokio::time::Instant;
 
 use crate::eth::limits::{MIN_USELESS_COST, USELESS_BUDGET, USELESS_RATE};
 
-/// A budget in bytes that fills up with time.
+/// A budget in bytes that refills with time.
 #[derive(Debug)]
 pub(super) struct UselessBudget {
     left: u64,
-    at: Instant,
+    updated_at: Instant,
 }
 
 impl UselessBudget {
-    /// A full one.
+    /// Returns a full budget.
     pub(super) fn new(now: Instant) -> Self {
         Self {
             left: USELESS_BUDGET,
-            at: now,
+            updated_at: now,
         }
     }
 
-    /// Takes what something of so many bytes costs. False where there is not so much left.
+    /// Charges for `bytes`. Returns false where the budget is exceeded.
     pub(super) fn take(&mut self, bytes: usize, now: Instant) -> bool {
-        let elapsed = now.saturating_duration_since(self.at);
+        let elapsed = now.saturating_duration_since(self.updated_at);
         let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
         let filled = millis.saturating_mul(USELESS_RATE) / 1000;
         if filled > 0 {
             self.left = self.left.saturating_add(filled).min(USELESS_BUDGET);
-            self.at = now;
+            self.updated_at = now;
         }
         let cost = u64::try_from(bytes.max(MIN_USELESS_COST)).unwrap_or(u64::MAX);
         let is_enough = cost <= self.left;
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_chain_that_grows_fast_elsewhere_stays_within_the_budget() {
+    fn blocks_of_a_fast_chain_stay_within_the_budget() {
         let start = Instant::now();
         let mut budget = UselessBudget::new(start);
         for second in 0..1_000 {
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_of_large_or_of_small_blocks_is_above_it() {
+    fn a_flood_of_large_or_small_blocks_exceeds_the_budget() {
         let start = Instant::now();
         let count = |bytes: usize| {
             let mut budget = UselessBudget::new(start);

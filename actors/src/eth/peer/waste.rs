@@ -1,4 +1,4 @@
-//! How much of our work a peer has wasted lately.
+//! Meter of the useless work that a peer has caused lately.
 
 use std::time::Duration;
 
@@ -6,38 +6,38 @@ use tokio::time::Instant;
 
 use crate::eth::limits::{WASTE_BURST_UNITS, WASTE_STRIKES, WASTE_UNITS_PER_SECOND};
 
-/// A bucket that fills with what was done in vain and empties with time.
+/// A leaky bucket: it fills with useless work and drains with time.
 #[derive(Debug)]
 pub(super) struct WasteMeter {
     units: f64,
-    at: Instant,
+    updated_at: Instant,
     strikes: u32,
 }
 
-/// What follows from more waste.
+/// Consequence of more useless work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// Honest peers do as much.
+    /// Within what honest peers cause.
     Tolerated,
-    /// The bucket was full already.
-    Excessive,
-    /// It was so too often in a row.
-    Incorrigible,
+    /// The bucket is full: the peer is paused.
+    Pause,
+    /// The bucket was full too often in a row: the peer is banned.
+    Ban,
 }
 
 impl WasteMeter {
     pub(super) fn new(now: Instant) -> Self {
         Self {
             units: 0.0,
-            at: now,
+            updated_at: now,
             strikes: 0,
         }
     }
 
-    /// Counts some waste.
+    /// Adds useless work.
     pub(super) fn add(&mut self, now: Instant, units: u32) -> Verdict {
-        self.leak(now.saturating_duration_since(self.at));
-        self.at = now;
+        self.leak(now.saturating_duration_since(self.updated_at));
+        self.updated_at = now;
         let (burst, units) = (f64::from(WASTE_BURST_UNITS), f64::from(units));
         let was_full = self.units + units > burst;
         self.units = (self.units + units).min(burst);
@@ -45,9 +45,10 @@ impl WasteMeter {
             return Verdict::Tolerated;
         }
         self.strikes += 1;
-        match self.strikes >= WASTE_STRIKES {
-            true => Verdict::Incorrigible,
-            false => Verdict::Excessive,
+        if self.strikes >= WASTE_STRIKES {
+            Verdict::Ban
+        } else {
+            Verdict::Pause
         }
     }
 
@@ -68,37 +69,32 @@ mod tests {
     const SLICE: u32 = 64 * USELESS_TRANSACTION_UNITS;
 
     #[tokio::test(start_paused = true)]
-    async fn a_whole_stale_pool_is_tolerated_and_a_steady_sender_is_not() {
-        let begun = Instant::now();
-        let mut meter = WasteMeter::new(begun);
+    async fn a_stale_pool_is_tolerated_a_steady_sender_is_banned() {
+        let start = Instant::now();
+        let mut meter = WasteMeter::new(start);
         for _ in 0..64 {
-            assert_eq!(meter.add(begun, SLICE), Verdict::Tolerated);
+            assert_eq!(meter.add(start, SLICE), Verdict::Tolerated);
         }
         let mut verdicts = (1..=20).map(|turn| {
-            let now = begun + Duration::from_millis(200 * turn);
+            let now = start + Duration::from_millis(200 * turn);
             meter.add(now, SLICE)
         });
-        assert!(
-            verdicts
-                .by_ref()
-                .take(19)
-                .all(|it| it == Verdict::Excessive)
-        );
-        assert_eq!(verdicts.next(), Some(Verdict::Incorrigible));
+        assert!(verdicts.by_ref().take(19).all(|it| it == Verdict::Pause));
+        assert_eq!(verdicts.next(), Some(Verdict::Ban));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn time_makes_up_for_it() {
-        let begun = Instant::now();
-        let mut meter = WasteMeter::new(begun);
+    async fn useless_work_is_forgiven_with_time() {
+        let start = Instant::now();
+        let mut meter = WasteMeter::new(start);
         for _ in 0..70 {
-            meter.add(begun, SLICE);
+            meter.add(start, SLICE);
         }
         assert_eq!(meter.strikes, 6);
-        let later = begun + Duration::from_secs(33);
+        let later = start + Duration::from_secs(33);
         assert_eq!(meter.add(later, SLICE), Verdict::Tolerated);
         assert_eq!(meter.strikes, 0);
-        // As much as leaks goes on for ever.
+        // A peer that causes as much as leaks is tolerated for ever.
         for second in 0..10_000 {
             let now = later + Duration::from_secs(second);
             assert_eq!(meter.add(now, SLICE), Verdict::Tolerated);

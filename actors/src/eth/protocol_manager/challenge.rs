@@ -1,16 +1,18 @@
-//! Questions that show whether a peer is on our chain.
+//! Challenges: header requests that show whether a peer is on our chain.
+
+use std::collections::BTreeMap;
 
 use actoreum_consensus::rules::dao::DAO_FORK_EXTRA;
+use actoreum_primitives::config::ChainConfig;
 use actoreum_primitives::{B256, Header};
-use actoreum_wire::eth::BlockOrigin;
+use actoreum_wire::eth::HashOrNumber;
 use tokio::time::Instant;
 use tracing::debug;
 
 use crate::eth::limits::CHALLENGE_TIMEOUT;
 use crate::eth::peer::{EthPeer, RequestError};
-use crate::eth::setup::EthSetup;
 
-/// A block that must be as we know it.
+/// A block that the peer must have in the expected form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Challenge {
     number: u64,
@@ -19,20 +21,19 @@ pub(super) struct Challenge {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Expected {
-    /// `--whitelist` names its hash.
+    /// The hash given by `--whitelist`.
     Hash(B256),
-    /// The first block with or without the marker of the DAO fork.
+    /// The first block after the DAO fork, with or without its marker.
     DaoFork { is_supported: bool },
 }
 
 impl Challenge {
-    /// All that peers have to pass.
-    pub(super) fn all(setup: &EthSetup) -> Vec<Self> {
-        let required = setup.required.iter().map(|(number, hash)| Self {
+    /// Returns all challenges that a peer has to pass.
+    pub(super) fn all(required: &BTreeMap<u64, B256>, config: &ChainConfig) -> Vec<Self> {
+        let required = required.iter().map(|(number, hash)| Self {
             number: *number,
             expected: Expected::Hash(*hash),
         });
-        let config = setup.chain.config();
         let is_supported = config.dao_fork_support;
         let dao = config.dao_fork_block.map(|number| Self {
             number,
@@ -51,11 +52,11 @@ impl Challenge {
         }
     }
 
-    /// Asks, and ends the connection where the answer is wrong. A peer that does not have the
-    /// block yet passes; one that does not answer at all goes.
-    pub(super) async fn pose(self, peer: EthPeer) {
+    /// Requests the header, and disconnects the peer where the answer is wrong or does not come in
+    /// time. A peer that does not have the block yet passes.
+    pub(super) async fn run(self, peer: EthPeer) {
         let deadline = Instant::now() + CHALLENGE_TIMEOUT;
-        let origin = BlockOrigin::Number(self.number);
+        let origin = HashOrNumber::Number(self.number);
         let why = match peer.headers(origin, 1, 0, false, deadline).await {
             Ok(headers) => headers.first().and_then(|header| self.refuses(header)),
             Err(RequestError::Timeout) => Some("does not say which chain it is on"),
@@ -63,7 +64,7 @@ impl Challenge {
         };
         if let Some(why) = why {
             debug!(peer = ?peer.id(), number = self.number, why, "peer refused");
-            peer.send_away(why);
+            peer.disconnect_useless(why);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Which peers are told what, and how.
+//! Selection of the peers that get a block or a transaction, in full or as an announcement.
 
 use std::sync::Arc;
 
@@ -12,15 +12,15 @@ use actoreum_wire::limits::TRANSACTION_ANNOUNCEMENTS_SENT;
 use bytes::Bytes;
 use rand::seq::SliceRandom;
 
-use crate::eth::limits::{LEAST_BLOCK_RECEIVERS, SENT_TRANSACTION, TRANSACTION_PACK};
+use crate::eth::limits::{MAX_SENT_TRANSACTION, MAX_TRANSACTION_PACK, MIN_BLOCK_RECEIVERS};
 use crate::eth::peer::EthPeer;
-use crate::supervision::Chance;
+use actoreum_supervision::SeededRng;
 
-/// Sends a block whole to the square root of the number of those that do not have it. How many
-/// that were.
+/// Sends the full block to the square root of the number of peers that lack it. Returns the number
+/// of peers that it was sent to.
 pub(super) fn propagate(
     peers: &[EthPeer],
-    chance: &Chance,
+    rng: &SeededRng,
     hash: &B256,
     block: &Block,
     total_difficulty: U256,
@@ -29,10 +29,10 @@ pub(super) fn propagate(
     if receivers.is_empty() {
         return 0;
     }
-    chance.choose(|random| receivers.shuffle(random));
-    receivers.truncate(receivers.len().isqrt().max(LEAST_BLOCK_RECEIVERS));
+    rng.with(|random| receivers.shuffle(random));
+    receivers.truncate(receivers.len().isqrt().max(MIN_BLOCK_RECEIVERS));
     let message = EthMessage::NewBlock(Box::new(NewBlock::new(block, total_difficulty)));
-    // It is the same in all versions.
+    // The encoding is the same in all versions.
     let Ok(payload) = message.encode(EthVersion::Eth62) else {
         return 0;
     };
@@ -50,27 +50,28 @@ pub(super) fn propagate(
     sent
 }
 
-/// Tells those that do not have a block that we do. How many that were.
+/// Announces a block to the peers that lack it. Returns the number of peers that it was announced
+/// to.
 pub(super) fn announce(peers: &[EthPeer], hash: B256, number: u64) -> usize {
     let message = EthMessage::NewBlockHashes(vec![BlockAnnouncement { hash, number }]);
-    let mut told = 0;
+    let mut sent = 0;
     for peer in peers.iter().filter(|it| !it.knows_block(&hash)) {
         if peer.try_send(&message).is_ok() {
             peer.mark_block(&hash);
-            told += 1;
+            sent += 1;
         }
     }
-    told
+    sent
 }
 
-/// Tells peers of transactions: those that speak no eth/65 get them whole, of the others the
-/// square root of their number does, and the rest the hashes.
-pub(super) fn broadcast(peers: &[EthPeer], chance: &Chance, transactions: &[Arc<PoolTx>]) {
+/// Sends transactions to peers: in full to peers below eth/65 and to the square root of the number
+/// of the others, as hashes to the rest.
+pub(super) fn broadcast(peers: &[EthPeer], rng: &SeededRng, transactions: &[Arc<PoolTx>]) {
     let mut peers: Vec<&EthPeer> = peers.iter().collect();
-    chance.choose(|random| peers.shuffle(random));
+    rng.with(|random| peers.shuffle(random));
     let takes_hashes = |peer: &EthPeer| peer.version().has(MessageId::NewPooledTransactionHashes);
     let modern = peers.iter().filter(|peer| takes_hashes(peer)).count();
-    let mut whole = modern.isqrt();
+    let mut full_sends_left = modern.isqrt();
     for peer in peers {
         let unknown = transactions.iter();
         let unknown: Vec<&Arc<PoolTx>> = unknown
@@ -79,51 +80,54 @@ pub(super) fn broadcast(peers: &[EthPeer], chance: &Chance, transactions: &[Arc<
         if unknown.is_empty() {
             continue;
         }
-        let gets_whole = !takes_hashes(peer) || whole > 0;
-        if takes_hashes(peer) && gets_whole {
-            whole -= 1;
+        let gets_full = !takes_hashes(peer) || full_sends_left > 0;
+        if takes_hashes(peer) && gets_full {
+            full_sends_left -= 1;
         }
         let (mut sent, mut announced) = (Vec::new(), Vec::new());
         for transaction in unknown {
-            if gets_whole && may_be_sent(transaction, peer.version()) {
+            if gets_full && may_be_sent(transaction, peer.version()) {
                 sent.push(transaction);
             } else if takes_hashes(peer) {
                 announced.push(transaction);
             }
         }
         for pack in packs(&sent) {
-            let message = whole_message(&pack);
+            let message = full_message(&pack);
             if peer.try_send(&message).is_ok() {
                 peer.mark_transactions(hashes(&pack).iter());
             }
         }
-        for some in announced.chunks(TRANSACTION_ANNOUNCEMENTS_SENT) {
-            if peer.try_send(&hashes_message(some)).is_ok() {
-                peer.mark_transactions(hashes(some).iter());
+        for part in announced.chunks(TRANSACTION_ANNOUNCEMENTS_SENT) {
+            if peer.try_send(&hashes_message(part)).is_ok() {
+                peer.mark_transactions(hashes(part).iter());
             }
         }
     }
 }
 
-/// Whether a transaction is sent unasked: no blobs, and nothing large to those that could fetch
-/// it.
+/// Returns whether a transaction may be broadcast in full: never a blob transaction, and no large
+/// one to a peer that could fetch it.
 fn may_be_sent(transaction: &PoolTx, version: EthVersion) -> bool {
     let is_blob = transaction.transaction().tx_type() == TxType::Blob;
     let can_be_fetched = version.has(MessageId::GetPooledTransactions);
-    !is_blob && (transaction.size() <= SENT_TRANSACTION || !can_be_fetched)
+    !is_blob && (transaction.size() <= MAX_SENT_TRANSACTION || !can_be_fetched)
 }
 
-/// The messages that tell a peer of a whole pool.
-pub(super) fn introduction(peer: &EthPeer, pool: &[Arc<PoolTx>]) -> Vec<Introduction> {
+/// Returns the messages of the initial transaction sync with a peer.
+pub(super) fn initial_transactions(
+    peer: &EthPeer,
+    pool: &[Arc<PoolTx>],
+) -> Vec<InitialTransactions> {
     let unknown: Vec<&Arc<PoolTx>> = pool
         .iter()
         .filter(|it| !peer.knows_transaction(&it.hash()))
         .collect();
-    let own = |some: Vec<&Arc<PoolTx>>| some.into_iter().map(Arc::clone).collect::<Vec<_>>();
+    let own = |part: Vec<&Arc<PoolTx>>| part.into_iter().map(Arc::clone).collect::<Vec<_>>();
     if peer.version().has(MessageId::NewPooledTransactionHashes) {
         let parts = unknown.chunks(TRANSACTION_ANNOUNCEMENTS_SENT);
         return parts
-            .map(|some| Introduction::Hashes(own(some.to_vec())))
+            .map(|part| InitialTransactions::Hashes(own(part.to_vec())))
             .collect();
     }
     let version = peer.version();
@@ -133,27 +137,27 @@ pub(super) fn introduction(peer: &EthPeer, pool: &[Arc<PoolTx>]) -> Vec<Introduc
         .collect();
     packs(&sent)
         .into_iter()
-        .map(|pack| Introduction::Whole(own(pack)))
+        .map(|pack| InitialTransactions::Full(own(pack)))
         .collect()
 }
 
-/// A part of the pool for a peer that has just come.
-pub(super) enum Introduction {
+/// One message of the initial transaction sync.
+pub(super) enum InitialTransactions {
     Hashes(Vec<Arc<PoolTx>>),
-    Whole(Vec<Arc<PoolTx>>),
+    Full(Vec<Arc<PoolTx>>),
 }
 
-impl Introduction {
-    /// The message, and the hashes that it makes known.
+impl InitialTransactions {
+    /// Returns the message, and the hashes that the peer knows from it.
     pub(super) fn message(&self) -> (EthMessage, Vec<B256>) {
         match self {
-            Self::Hashes(some) => {
-                let some: Vec<&Arc<PoolTx>> = some.iter().collect();
-                (hashes_message(&some), hashes(&some))
+            Self::Hashes(part) => {
+                let part: Vec<&Arc<PoolTx>> = part.iter().collect();
+                (hashes_message(&part), hashes(&part))
             }
-            Self::Whole(some) => {
-                let some: Vec<&Arc<PoolTx>> = some.iter().collect();
-                (whole_message(&some), hashes(&some))
+            Self::Full(part) => {
+                let part: Vec<&Arc<PoolTx>> = part.iter().collect();
+                (full_message(&part), hashes(&part))
             }
         }
     }
@@ -163,7 +167,7 @@ fn packs<'a>(transactions: &[&'a Arc<PoolTx>]) -> Vec<Vec<&'a Arc<PoolTx>>> {
     let mut packs = Vec::new();
     let (mut pack, mut size) = (Vec::new(), 0);
     for transaction in transactions {
-        if size + transaction.size() > TRANSACTION_PACK && !pack.is_empty() {
+        if size + transaction.size() > MAX_TRANSACTION_PACK && !pack.is_empty() {
             packs.push(std::mem::take(&mut pack));
             size = 0;
         }
@@ -180,7 +184,7 @@ fn hashes(transactions: &[&Arc<PoolTx>]) -> Vec<B256> {
     transactions.iter().map(|it| it.hash()).collect()
 }
 
-fn whole_message(transactions: &[&Arc<PoolTx>]) -> EthMessage {
+fn full_message(transactions: &[&Arc<PoolTx>]) -> EthMessage {
     let transactions = transactions.iter().map(|it| it.transaction());
     EthMessage::Transactions(LazyList::from_items(transactions))
 }
@@ -188,7 +192,7 @@ fn whole_message(transactions: &[&Arc<PoolTx>]) -> EthMessage {
 fn hashes_message(transactions: &[&Arc<PoolTx>]) -> EthMessage {
     let announcement = |it: &&Arc<PoolTx>| TransactionAnnouncement {
         hash: it.hash(),
-        kind_and_size: Some((
+        type_and_size: Some((
             it.transaction().tx_type() as u8,
             u32::try_from(it.size()).unwrap_or(u32::MAX),
         )),

@@ -1,28 +1,30 @@
-//! ProtocolManagerActor: decides which peer is told what.
+//! ProtocolManagerActor: decides which blocks and transactions are sent to which peer.
 //!
 //! | message | what happens |
 //! |---|---|
-//! | [`PropagateBlock`] | a sound block goes whole to the square root of the peers that lack it |
+//! | [`PropagateBlock`] | a verified block is sent in full to the square root of the peers that lack it |
 //! | [`ChainChanged`] | a new block is propagated, if it was not, and announced to the rest |
-//! | [`NewTransactions`] | sent or announced to those that lack them |
-//! | [`PeerJoined`] | it is told of the pool, and asked for the blocks that show its chain |
-//! | `PeersMoved` | who follows the peers hears of it |
+//! | [`NewTransactions`] | sent or announced to the peers that lack them |
+//! | [`PeerJoined`] | initial transaction sync, and challenges that show the peer's chain |
+//! | `PeerSetChanged` | the actors that follow the peers are notified |
 //!
-//! What a peer knows is remembered with the peer ([`EthPeer`](super::EthPeer)), so that a new
-//! generation begins with it: all peers are welcomed again, and told what they were not told
-//! while nobody was here. Nothing here waits: a peer whose queue is full is told nothing.
+//! The blocks and transactions that a peer knows are remembered with the peer
+//! ([`EthPeer`](super::EthPeer)) and survive a restart of this actor: the actor then starts all peers
+//! again and sends what they still lack. No handler waits: a peer whose queue is full is skipped.
 
 mod challenge;
 mod gossip;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use actoreum_chain::ChainEvent;
+use actoreum_chain::{ChainEvent, ChainReader};
 use actoreum_messages::chain::BlockOrigin;
-use actoreum_messages::downloader::PeersChanged;
+use actoreum_messages::downloader::EthPeersChanged;
 use actoreum_messages::events::{ChainCause, ChainChanged, NewTransactions};
 use actoreum_messages::protocol_manager::{PeerJoined, PropagateBlock};
 use actoreum_primitives::{B256, Block};
+use actoreum_txpool::{PoolReader, PoolTx};
 use futures_util::stream;
 use tokio::time::sleep;
 use tracing::{debug, trace};
@@ -30,51 +32,67 @@ use tracing::{debug, trace};
 use self::challenge::Challenge;
 use super::limits::{PROPAGATED_BLOCKS, TRANSACTION_SYNC_PAUSE};
 use super::peer::{EthPeer, KnownHashes};
-use super::setup::EthSetup;
-use crate::supervision::{Actor, Ctx, Failure, Handles, Message, WhenFull};
+use super::peers::EthPeers;
+use actoreum_supervision::{Actor, Ctx, Failure, Handles, Message, Recipient, SeededRng, WhenFull};
 
-/// The set of peers, or what one of them says of its head, is another one.
+/// A peer joined, left, or has another head.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "()")]
-struct PeersMoved;
+struct PeerSetChanged;
 
-/// See the module.
+/// Arguments of ProtocolManagerActor, which survive its restarts.
+#[derive(Clone)]
+pub struct ProtocolManagerSetup {
+    /// Read access to our chain.
+    pub chain_reader: ChainReader,
+    /// Read access to our transaction pool.
+    pub pool: PoolReader,
+    /// The peers that speak eth.
+    pub peers: EthPeers,
+    /// Hashes that blocks with these numbers must have (`--whitelist`).
+    pub required: BTreeMap<u64, B256>,
+    /// Actors that are notified when peers join, leave, or have a better block.
+    pub followers: Vec<Recipient<EthPeersChanged>>,
+    /// Random choices: the receivers of full blocks and transactions.
+    pub rng: SeededRng,
+}
+
+/// Actor that gossips blocks and transactions; see the module.
 pub struct ProtocolManagerActor {
     challenges: Vec<Challenge>,
     propagated: KnownHashes,
-    setup: EthSetup,
+    setup: ProtocolManagerSetup,
 }
 
 impl ProtocolManagerActor {
-    /// A generation.
-    pub fn new(setup: EthSetup) -> Self {
+    /// Creates the actor.
+    pub fn new(setup: ProtocolManagerSetup) -> Self {
         Self {
-            challenges: Challenge::all(&setup),
+            challenges: Challenge::all(&setup.required, setup.chain_reader.config()),
             propagated: KnownHashes::new(PROPAGATED_BLOCKS),
             setup,
         }
     }
 
-    /// Sends a block to some peers, once.
+    /// Sends a full block to some peers, once for each block.
     fn propagate(&mut self, hash: &B256, block: &Block) {
         if !self.propagated.insert(hash) {
             return;
         }
         let parent = block.header.parent_hash;
-        let Ok(Some(difficulty)) = self.setup.chain.total_difficulty(&parent) else {
+        let Ok(Some(difficulty)) = self.setup.chain_reader.total_difficulty(&parent) else {
             debug!(number = block.header.number, %hash, "block without a parent not propagated");
             return;
         };
         let total_difficulty = difficulty.saturating_add(block.header.difficulty);
         let peers = self.setup.peers.list();
-        let sent = gossip::propagate(&peers, &self.setup.chance, hash, block, total_difficulty);
+        let sent = gossip::propagate(&peers, &self.setup.rng, hash, block, total_difficulty);
         trace!(number = block.header.number, %hash, sent, "block propagated");
     }
 
-    /// Asks a peer for the blocks that show its chain, and tells it of the pool.
-    fn welcome(&self, peer: &EthPeer, ctx: &mut Ctx<Self>) {
+    /// Starts the challenges and the initial transaction sync of a peer.
+    fn start_peer(&self, peer: &EthPeer, ctx: &mut Ctx<Self>) {
         for challenge in &self.challenges {
-            ctx.spawn(challenge.pose(peer.clone()));
+            ctx.spawn(challenge.run(peer.clone()));
         }
         let snapshot = self.setup.pool.snapshot();
         let pending = snapshot.iter().flat_map(|it| it.senders());
@@ -82,30 +100,30 @@ impl ProtocolManagerActor {
             .flat_map(|it| it.pending())
             .map(Arc::clone)
             .collect();
-        // A sender's stay in their order; the senders have none of their own.
+        // A stable sort: a sender's transactions stay in their order; senders need no order.
         pending.sort_by_key(|it| it.sender());
         if !pending.is_empty() {
-            ctx.spawn(introduce(peer.clone(), pending));
+            ctx.spawn(send_initial_transactions(peer.clone(), pending));
         }
     }
 
     fn announce(&self, hash: B256, number: u64) {
-        let told = gossip::announce(&self.setup.peers.list(), hash, number);
-        trace!(number, %hash, told, "block announced");
+        let sent = gossip::announce(&self.setup.peers.list(), hash, number);
+        trace!(number, %hash, sent, "block announced");
     }
 }
 
 impl Actor for ProtocolManagerActor {
     fn started(&mut self, ctx: &mut Ctx<Self>) -> Result<(), Failure> {
         let mut changes = self.setup.peers.changes();
-        // What happened before this generation is told too.
+        // Followers are notified of what happened before this start, too.
         changes.mark_changed();
         for peer in self.setup.peers.list().iter() {
-            self.welcome(peer, ctx);
+            self.start_peer(peer, ctx);
         }
         ctx.attach(stream::unfold(changes, |mut changes| async move {
             changes.changed().await.ok()?;
-            Some((PeersMoved, changes))
+            Some((PeerSetChanged, changes))
         }));
         Ok(())
     }
@@ -113,7 +131,7 @@ impl Actor for ProtocolManagerActor {
 
 impl Handles<PropagateBlock> for ProtocolManagerActor {
     type Answer = ();
-    // The next hop gets it from somebody else.
+    // The next hop gets the block from another node.
     const WHEN_FULL: WhenFull = WhenFull::DropOldest;
 
     fn handle(&mut self, PropagateBlock { block }: PropagateBlock, _: &mut Ctx<Self>) {
@@ -126,7 +144,7 @@ impl Handles<ChainChanged> for ProtocolManagerActor {
     const WHEN_FULL: WhenFull = WhenFull::DropOldest;
 
     fn handle(&mut self, ChainChanged { events, cause }: ChainChanged, _: &mut Ctx<Self>) {
-        // What a sync fetched from peers is not sent back to them, and what was taken back is not
+        // Blocks that a sync fetched are not sent back to peers, and reverted blocks are not
         // announced: the new head is, as at the end of geth's syncs.
         let is_live = cause == ChainCause::Import(BlockOrigin::Live);
         let has_blocks = events.iter().any(|it| matches!(it, ChainEvent::Added(_)));
@@ -140,7 +158,7 @@ impl Handles<ChainChanged> for ProtocolManagerActor {
                 ChainEvent::Side(header) if is_live => {
                     let hash = header.hash();
                     // A sealer's own block on a side branch is still to be propagated.
-                    if let Ok(Some(block)) = self.setup.chain.block_by_hash(&hash) {
+                    if let Ok(Some(block)) = self.setup.chain_reader.block_by_hash(&hash) {
                         self.propagate(&hash, &block);
                     }
                     self.announce(hash, header.number);
@@ -160,7 +178,7 @@ impl Handles<NewTransactions> for ProtocolManagerActor {
 
     fn handle(&mut self, NewTransactions { transactions }: NewTransactions, _: &mut Ctx<Self>) {
         let peers = self.setup.peers.list();
-        gossip::broadcast(&peers, &self.setup.chance, &transactions);
+        gossip::broadcast(&peers, &self.setup.rng, &transactions);
     }
 }
 
@@ -170,14 +188,14 @@ impl Handles<PeerJoined> for ProtocolManagerActor {
 
     fn handle(&mut self, PeerJoined { peer }: PeerJoined, ctx: &mut Ctx<Self>) {
         if let Some(peer) = self.setup.peers.get(&peer) {
-            self.welcome(&peer, ctx);
+            self.start_peer(&peer, ctx);
         }
     }
 }
 
-/// Tells a peer of our pool, part by part.
-async fn introduce(peer: EthPeer, pending: Vec<Arc<actoreum_txpool::PoolTx>>) {
-    for part in gossip::introduction(&peer, &pending) {
+/// Sends the pending transactions to a peer that has joined, message by message.
+async fn send_initial_transactions(peer: EthPeer, pending: Vec<Arc<PoolTx>>) {
+    for part in gossip::initial_transactions(&peer, &pending) {
         let (message, hashes) = part.message();
         if peer.send(&message).await.is_err() {
             return;
@@ -187,13 +205,13 @@ async fn introduce(peer: EthPeer, pending: Vec<Arc<actoreum_txpool::PoolTx>>) {
     }
 }
 
-impl Handles<PeersMoved> for ProtocolManagerActor {
+impl Handles<PeerSetChanged> for ProtocolManagerActor {
     type Answer = ();
 
-    fn handle(&mut self, _: PeersMoved, _: &mut Ctx<Self>) {
+    fn handle(&mut self, _: PeerSetChanged, _: &mut Ctx<Self>) {
         for follower in &self.setup.followers {
-            // Where it is down, it looks at the peers when it starts.
-            let _ = follower.tell(PeersChanged);
+            // A follower that is down looks at the peers when it starts.
+            let _ = follower.tell(EthPeersChanged);
         }
     }
 }

@@ -1,22 +1,23 @@
-//! DialerActor: connects to static nodes, and to as many others as are wanted.
+//! DialerActor: dials static nodes, and other nodes up to the wanted number.
 //!
-//! | message | what happens |
+//! | message | effect |
 //! |---|---|
 //! | [`AddStatic`], [`RemoveStatic`] | the list of static nodes |
-//! | [`PeersChanged`], `Tick` | the rules of [`state`] say what to do; dials and lookups begin |
+//! | [`PeerSetChanged`], `Tick` | the rules of [`state`] say what to do; dials and lookups begin |
 //!
-//! A dial is a future of this actor: the TCP connection, then the wait for the connection's own
-//! actor to say how its handshakes ended, which it does after ServerActor has added the peer or
-//! refused it. So a node is at any time being dialled, a peer, in the history, or neither of
-//! them, and never on its way unseen.
+//! A dial is a future of this actor: it establishes the TCP connection, then waits for the result
+//! of the handshakes from the connection's actor, which comes after ServerActor has added or
+//! refused the peer. So a node that is being connected is always known as being dialled or as a
+//! peer.
 
 pub mod state;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use actoreum_messages::dialer::{AddStatic, PeersChanged, RemoveStatic};
+use actoreum_messages::dialer::{AddStatic, PeerSetChanged, RemoveStatic};
 use actoreum_messages::discovery::Lookup;
+use actoreum_messages::peer::{Direction, DisconnectCause};
 use actoreum_wire::discv4::Node;
 use actoreum_wire::nodes::{Enode, NodeId};
 use futures_util::FutureExt;
@@ -26,40 +27,43 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 use tracing::{debug, trace};
 
-use self::state::{DialState, Surroundings, Task};
-use super::Shared;
+use self::state::{DialContext, DialState, Task};
+use super::discovery::UdpDiscoveryActor;
 use super::limits::{
-    ACTIVE_DIALS, DIAL_JITTER, DIAL_TICK, DIAL_TIMEOUT, LOOKUP_TIMEOUT, WAITING_DIALS,
+    DIAL_JITTER, DIAL_TICK, DIAL_TIMEOUT, LOOKUP_TIMEOUT, MAX_ACTIVE_DIALS, MAX_WAITING_DIALS,
 };
-use super::peer::{self, Beginning, Direction, End};
-use crate::supervision::{Actor, Ctx, Failure, Handles, Message, WhenFull};
+use super::peer::{ConnectionArgs, Connections};
+use super::shared::Shared;
+use actoreum_supervision::{Actor, ActorRef, Ctx, Failure, Handles, Message, WhenFull};
 
-/// Look around. From: the actor's own timer.
+/// Starts due dials. Sent by the actor's own timer.
 #[derive(Debug, Message)]
-#[rtype(result = "()")]
 struct Tick;
 
-/// See the module.
+/// The actor that dials nodes; see the module.
 pub struct DialerActor {
     shared: Arc<Shared>,
+    connections: Connections,
+    discovery: ActorRef<UdpDiscoveryActor>,
     state: DialState,
     waiting: VecDeque<Task>,
     running: usize,
 }
 
-/// How a dial ended.
+/// The outcome of a dial.
 enum Dialled {
-    /// The connection stood; how its handshakes ended.
-    SetUp(Result<(), End>),
-    /// It did not come to stand.
+    /// The connection was established; the result of its handshakes.
+    SetUp(Result<(), DisconnectCause>),
+    /// No connection was established.
     Unreachable(String),
-    /// The actor that was to end the dial has gone.
+    /// The connection's actor ended without a result.
     Gone,
 }
 
 impl DialerActor {
-    /// An actor that begins with the static nodes of the roster.
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
+    /// Creates an actor that starts with the configured static nodes.
+    pub(super) fn new(connections: Connections, discovery: ActorRef<UdpDiscoveryActor>) -> Self {
+        let shared = Arc::clone(&connections.shared);
         let settings = &shared.settings;
         let mut state = DialState::new(
             shared.local.info().id,
@@ -67,38 +71,40 @@ impl DialerActor {
             &settings.bootnodes,
             Instant::now(),
         );
-        for node in shared.roster.statics() {
+        for node in shared.static_and_trusted.statics() {
             state.add_static(node);
         }
         Self {
             shared,
+            connections,
+            discovery,
             state,
             waiting: VecDeque::new(),
             running: 0,
         }
     }
 
-    /// Begins what the rules ask for, as far as there are places.
+    /// Starts the dials and lookups that the rules of [`state`] return, up to [`MAX_ACTIVE_DIALS`].
     fn schedule(&mut self, ctx: &mut Ctx<Self>) {
         self.begin_waiting(ctx);
-        if self.running >= ACTIVE_DIALS {
+        if self.running >= MAX_ACTIVE_DIALS {
             return;
         }
         let shared = Arc::clone(&self.shared);
         let peers = shared.peers.load();
         let dynamic = peers.iter().filter(|it| it.direction == Direction::Dynamic);
-        let mut around = Surroundings {
+        let mut context = DialContext {
             is_connected: &|id| peers.binary_search_by_key(id, |peer| peer.id).is_ok(),
-            is_kept_away: &|id| shared.dropped.is_kept_away(id) && !shared.roster.is_trusted(id),
+            is_banned: &|id| shared.bans.is_banned(id) && !shared.static_and_trusted.is_trusted(id),
             allows: &|address| shared.settings.allows(address),
             random: &mut |count| random_nodes(&shared, count),
             dynamic: dynamic.count(),
             peers: peers.len(),
         };
-        let tasks = self.state.next(&mut around, Instant::now());
+        let tasks = self.state.next(&mut context, Instant::now());
         for task in tasks {
             match task {
-                Task::Dial { node, .. } if self.waiting.len() >= WAITING_DIALS => {
+                Task::Dial { node, .. } if self.waiting.len() >= MAX_WAITING_DIALS => {
                     self.state.not_dialled(&node.id());
                 }
                 task => self.waiting.push_back(task),
@@ -108,7 +114,7 @@ impl DialerActor {
     }
 
     fn begin_waiting(&mut self, ctx: &mut Ctx<Self>) {
-        while self.running < ACTIVE_DIALS
+        while self.running < MAX_ACTIVE_DIALS
             && let Some(task) = self.waiting.pop_front()
         {
             self.running += 1;
@@ -125,7 +131,7 @@ impl DialerActor {
     }
 
     fn begin_lookup(&mut self, ctx: &mut Ctx<Self>) {
-        let looking = look_up(Arc::clone(&self.shared), None);
+        let looking = look_up(self.discovery.clone(), None);
         ctx.spawn_then(looking, |actor, nodes, ctx| {
             trace!(found = nodes.len(), "lookup ended");
             actor.state.looked_up(nodes);
@@ -138,7 +144,7 @@ impl DialerActor {
             self.begin_resolve(node, direction, ctx);
             return;
         }
-        let dialling = dial(Arc::clone(&self.shared), node, direction);
+        let dialling = dial(self.connections.clone(), node, direction);
         ctx.spawn_then(dialling, move |actor, dialled, ctx| {
             debug!(peer = ?node.id(), ?direction, outcome = %dialled, "dial ended");
             let is_lost = matches!(dialled, Dialled::Unreachable(_));
@@ -150,7 +156,7 @@ impl DialerActor {
         });
     }
 
-    /// Looks a static node up that cannot be reached, and dials it once more where it is now.
+    /// Looks up an unreachable static node, and dials it once more at its new address.
     fn begin_resolve(&mut self, node: Enode, direction: Direction, ctx: &mut Ctx<Self>) {
         let id = node.id();
         let may_resolve =
@@ -159,7 +165,7 @@ impl DialerActor {
             self.dialled(id, ctx);
             return;
         }
-        let looking = look_up(Arc::clone(&self.shared), Some(node));
+        let looking = look_up(self.discovery.clone(), Some(node));
         ctx.spawn_then(looking, move |actor, nodes, ctx| {
             let found = nodes
                 .into_iter()
@@ -171,7 +177,7 @@ impl DialerActor {
                 return;
             };
             debug!(peer = ?id, at = %found, "static node found elsewhere");
-            let dialling = dial(Arc::clone(&actor.shared), found, direction);
+            let dialling = dial(actor.connections.clone(), found, direction);
             ctx.spawn_then(dialling, move |actor, dialled, ctx| {
                 debug!(peer = ?id, ?direction, outcome = %dialled, "dial ended");
                 actor.dialled(id, ctx);
@@ -180,7 +186,7 @@ impl DialerActor {
     }
 
     fn dialled(&mut self, id: NodeId, ctx: &mut Ctx<Self>) {
-        let jitter = self.shared.settings.chance.choose(|random| random.random());
+        let jitter = self.shared.settings.rng.with(|random| random.random());
         let jitter = DIAL_JITTER.mul_f64(jitter);
         self.state.dialled(id, Instant::now(), jitter);
         self.ended(ctx);
@@ -201,38 +207,37 @@ impl std::fmt::Display for Dialled {
 fn random_nodes(shared: &Shared, count: usize) -> Vec<Node> {
     let table = shared.table.load();
     let nodes: Vec<Node> = table.nodes().collect();
-    let chance = &shared.settings.chance;
-    chance.choose(|random| nodes.choose_multiple(random, count).copied().collect())
+    let rng = &shared.settings.rng;
+    rng.with(|random| nodes.choose_multiple(random, count).copied().collect())
 }
 
-/// A lookup by discovery: for a node, or for anybody.
-async fn look_up(shared: Arc<Shared>, node: Option<Enode>) -> Vec<Node> {
+/// Looks up a node by discovery, or random nodes for `None`.
+async fn look_up(discovery: ActorRef<UdpDiscoveryActor>, node: Option<Enode>) -> Vec<Node> {
     let target = node.map(|node| node.public_key);
-    let discovery = shared.discovery.within(LOOKUP_TIMEOUT);
-    // Without discovery, and where it is down for long, nobody is found.
+    let discovery = discovery.within(LOOKUP_TIMEOUT);
+    // Without discovery, or where it stays down, no node is found.
     discovery.ask(Lookup { target }).await.unwrap_or_default()
 }
 
-async fn dial(shared: Arc<Shared>, node: Enode, direction: Direction) -> Dialled {
+async fn dial(connections: Connections, node: Enode, direction: Direction) -> Dialled {
     let Some(endpoint) = node.endpoint else {
         return Dialled::Unreachable("no address".to_owned());
     };
-    let connecting = shared.transport.connect(endpoint.tcp_address());
+    let connecting = connections.shared.transport.connect(endpoint.tcp_address());
     let wire = match timeout(DIAL_TIMEOUT, connecting).await {
         Ok(Ok(wire)) => wire,
         Ok(Err(error)) => return Dialled::Unreachable(error.to_string()),
         Err(_) => return Dialled::Unreachable("i/o timeout".to_owned()),
     };
     let (set_up, outcome) = oneshot::channel();
-    let beginning = Beginning {
+    let args = ConnectionArgs {
         wire,
         direction,
         expected: Some(node.public_key),
-        place: None,
+        slot: None,
         set_up: Some(set_up),
     };
-    let started = shared.connections.start(peer::child(&shared, beginning));
-    if started.await.is_err() {
+    if connections.start(args).await.is_err() {
         return Dialled::Gone;
     }
     outcome
@@ -257,12 +262,12 @@ impl Handles<Tick> for DialerActor {
     }
 }
 
-impl Handles<PeersChanged> for DialerActor {
+impl Handles<PeerSetChanged> for DialerActor {
     type Answer = ();
-    // The next tick does the same.
+    // A dropped message does no harm: the next tick has the same effect.
     const WHEN_FULL: WhenFull = WhenFull::DropOldest;
 
-    fn handle(&mut self, PeersChanged: PeersChanged, ctx: &mut Ctx<Self>) {
+    fn handle(&mut self, PeerSetChanged: PeerSetChanged, ctx: &mut Ctx<Self>) {
         self.schedule(ctx);
     }
 }

@@ -1,14 +1,15 @@
-//! Whom to dial next: the rules, without a socket.
+//! The rules that select the nodes to dial, as a state machine without sockets.
 //!
-//! Static nodes come first, whatever the limits. What is missing to the wanted number of dialled
-//! peers comes, in this order, from the bootnodes (when there has been no peer at all for a
-//! while), half of it from the table at random, and the rest from the results of lookups. Nobody
-//! is dialled twice at a time or again within [`DIAL_HISTORY`].
+//! Static nodes come first, regardless of the limits. The missing dialled peers come, in this
+//! order, from the bootnodes (where there has been no peer at all for
+//! [`BOOTNODE_FALLBACK`]), half of the rest from random nodes of the table, and then from the
+//! results of lookups. No node is dialled twice at a time or again within [`DIAL_HISTORY`].
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
+use actoreum_messages::peer::Direction;
 use actoreum_wire::discv4::Node;
 use actoreum_wire::nodes::{Enode, NodeId};
 use tokio::time::Instant;
@@ -16,32 +17,31 @@ use tokio::time::Instant;
 use crate::net::limits::{
     BOOTNODE_FALLBACK, DIAL_HISTORY, FIRST_RESOLVE_DELAY, LOOKUP_PERIOD, MAX_RESOLVE_DELAY,
 };
-use crate::net::peer::Direction;
 
-/// The network around the dialer, as it is when it decides.
-pub struct Surroundings<'a> {
-    /// Whether a node is a peer.
+/// The state of the network at the time of a decision.
+pub struct DialContext<'a> {
+    /// Returns whether a node is a peer.
     pub is_connected: &'a dyn Fn(&NodeId) -> bool,
-    /// Whether a node was sent away, and is not to come back yet.
-    pub is_kept_away: &'a dyn Fn(&NodeId) -> bool,
-    /// Whether an address may be talked to.
+    /// Returns whether a node is banned.
+    pub is_banned: &'a dyn Fn(&NodeId) -> bool,
+    /// Returns whether communication with an address is allowed (`--netrestrict`).
     pub allows: &'a dyn Fn(IpAddr) -> bool,
-    /// So many nodes of the table, at random.
+    /// Returns up to this many random nodes of the table.
     pub random: &'a mut dyn FnMut(usize) -> Vec<Node>,
-    /// Peers that we dialled without being static.
+    /// The number of dialled peers that are not static.
     pub dynamic: usize,
-    /// All peers.
+    /// The number of all peers.
     pub peers: usize,
 }
 
-/// Something to do.
+/// A task of the dialer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Task {
     /// Dial a node.
     Dial {
-        /// Whom. A static node may have no address: it is to be looked up first.
+        /// The node. A static node may have no address: it has to be looked up first.
         node: Enode,
-        /// As what.
+        /// The direction of the connection: static or dynamic.
         direction: Direction,
     },
     /// Look for nodes.
@@ -55,7 +55,7 @@ struct StaticNode {
     resolve_delay: Duration,
 }
 
-/// The state behind the decisions.
+/// The state of the dialer's rules.
 #[derive(Debug)]
 pub struct DialState {
     own_id: NodeId,
@@ -64,7 +64,7 @@ pub struct DialState {
     dialling: HashMap<NodeId, Direction>,
     history: HashMap<NodeId, Instant>,
     bootnodes: VecDeque<Enode>,
-    /// Found, not yet dialled.
+    /// Nodes found by lookups and not dialled yet.
     found: VecDeque<Node>,
     is_looking: bool,
     next_lookup: Instant,
@@ -72,7 +72,7 @@ pub struct DialState {
 }
 
 impl DialState {
-    /// A state in which nobody was dialled.
+    /// Creates a state without dials.
     pub fn new(own_id: NodeId, max_dynamic: usize, bootnodes: &[Enode], now: Instant) -> Self {
         Self {
             own_id,
@@ -88,7 +88,7 @@ impl DialState {
         }
     }
 
-    /// Adds a static node. One that is there begins anew.
+    /// Adds a static node. Replaces an existing entry and resets its lookup delay.
     pub fn add_static(&mut self, node: Enode) {
         let fresh = StaticNode {
             node,
@@ -98,52 +98,52 @@ impl DialState {
         self.statics.insert(node.id(), fresh);
     }
 
-    /// Removes a static node, and forgets when it was dialled.
+    /// Removes a static node, and its dial history.
     pub fn remove_static(&mut self, id: &NodeId) {
         self.statics.remove(id);
         self.history.remove(id);
     }
 
-    /// Whether this node is in the list of static ones.
+    /// Returns whether a node is static.
     pub fn is_static(&self, id: &NodeId) -> bool {
         self.statics.contains_key(id)
     }
 
-    /// Nodes that are being dialled.
+    /// Returns the number of nodes that are being dialled.
     pub fn dialling(&self) -> usize {
         self.dialling.len()
     }
 
-    /// What to do now. Each dial is to be ended with [`DialState::dialled`], a lookup with
-    /// [`DialState::looked_up`].
-    pub fn next(&mut self, around: &mut Surroundings<'_>, now: Instant) -> Vec<Task> {
+    /// Returns the tasks to start now. The end of each dial must be reported with
+    /// [`DialState::dialled`], that of a lookup with [`DialState::looked_up`].
+    pub fn next(&mut self, context: &mut DialContext<'_>, now: Instant) -> Vec<Task> {
         self.history.retain(|_, until| *until > now);
-        let mut tasks = self.static_dials(around);
+        let mut tasks = self.static_dials(context);
         let dynamic = |direction: &&Direction| **direction == Direction::Dynamic;
         let under_way = self.dialling.values().filter(dynamic).count();
         let mut wanted = self
             .max_dynamic
-            .saturating_sub(around.dynamic)
+            .saturating_sub(context.dynamic)
             .saturating_sub(under_way);
 
-        let is_alone = around.peers == 0 && now - self.began > BOOTNODE_FALLBACK;
+        let is_alone = context.peers == 0 && now - self.began > BOOTNODE_FALLBACK;
         if wanted > 0
             && is_alone
             && let Some(bootnode) = self.bootnodes.pop_front()
         {
             self.bootnodes.push_back(bootnode);
-            wanted -= usize::from(self.try_dial(bootnode, around, &mut tasks));
+            wanted -= usize::from(self.try_dial(bootnode, context, &mut tasks));
         }
         let at_random = wanted / 2;
         if at_random > 0 {
-            for node in (around.random)(at_random) {
-                wanted -= usize::from(self.try_dial(node.to_enode(), around, &mut tasks));
+            for node in (context.random)(at_random) {
+                wanted -= usize::from(self.try_dial(node.to_enode(), context, &mut tasks));
             }
         }
         while wanted > 0
             && let Some(node) = self.found.pop_front()
         {
-            wanted -= usize::from(self.try_dial(node.to_enode(), around, &mut tasks));
+            wanted -= usize::from(self.try_dial(node.to_enode(), context, &mut tasks));
         }
         if self.found.len() < wanted && !self.is_looking && now >= self.next_lookup {
             self.is_looking = true;
@@ -153,8 +153,8 @@ impl DialState {
         tasks
     }
 
-    fn static_dials(&mut self, around: &Surroundings<'_>) -> Vec<Task> {
-        let (own_id, allows) = (self.own_id, around.allows);
+    fn static_dials(&mut self, context: &DialContext<'_>) -> Vec<Task> {
+        let (own_id, allows) = (self.own_id, context.allows);
         self.statics.retain(|id, it| {
             let is_allowed = it.node.endpoint.is_none_or(|at| allows(at.address));
             *id != own_id && is_allowed
@@ -162,7 +162,7 @@ impl DialState {
         let nodes: Vec<Enode> = self.statics.values().map(|it| it.node).collect();
         let mut tasks = Vec::new();
         for node in nodes {
-            if self.may_dial(&node, around) {
+            if self.may_dial(&node, context) {
                 self.dialling.insert(node.id(), Direction::Static);
                 tasks.push(Task::Dial {
                     node,
@@ -173,10 +173,10 @@ impl DialState {
         tasks
     }
 
-    fn try_dial(&mut self, node: Enode, around: &Surroundings<'_>, tasks: &mut Vec<Task>) -> bool {
+    fn try_dial(&mut self, node: Enode, context: &DialContext<'_>, tasks: &mut Vec<Task>) -> bool {
         // A port of 0 says that the node takes no connections.
         let is_complete = node.endpoint.is_some_and(|at| at.tcp != 0);
-        if !is_complete || !self.may_dial(&node, around) {
+        if !is_complete || !self.may_dial(&node, context) {
             return false;
         }
         self.dialling.insert(node.id(), Direction::Dynamic);
@@ -187,36 +187,36 @@ impl DialState {
         true
     }
 
-    fn may_dial(&self, node: &Enode, around: &Surroundings<'_>) -> bool {
+    fn may_dial(&self, node: &Enode, context: &DialContext<'_>) -> bool {
         let id = node.id();
-        let is_allowed = node.endpoint.is_none_or(|at| (around.allows)(at.address));
+        let is_allowed = node.endpoint.is_none_or(|at| (context.allows)(at.address));
         !self.dialling.contains_key(&id)
-            && !(around.is_connected)(&id)
-            && !(around.is_kept_away)(&id)
+            && !(context.is_connected)(&id)
+            && !(context.is_banned)(&id)
             && id != self.own_id
             && is_allowed
             && !self.history.contains_key(&id)
     }
 
-    /// A dial has ended, one way or the other; the node is left alone for [`DIAL_HISTORY`] and
-    /// `jitter`.
+    /// Records the end of a dial, successful or not. The node is not dialled again for
+    /// [`DIAL_HISTORY`] plus `jitter`.
     pub fn dialled(&mut self, id: NodeId, now: Instant, jitter: Duration) {
         self.dialling.remove(&id);
         self.history.insert(id, now + DIAL_HISTORY + jitter);
     }
 
-    /// A dial that was not tried: it may be asked for again at once.
+    /// Records that a dial was not attempted: the node may be dialled at once.
     pub fn not_dialled(&mut self, id: &NodeId) {
         self.dialling.remove(id);
     }
 
-    /// A lookup has ended.
+    /// Records the end of a lookup and the nodes found.
     pub fn looked_up(&mut self, nodes: impl IntoIterator<Item = Node>) {
         self.is_looking = false;
         self.found.extend(nodes);
     }
 
-    /// Whether a static node may be looked up now; if so, that counts as done.
+    /// Returns whether a static node may be looked up now; if so, records the lookup.
     pub fn may_resolve(&mut self, id: &NodeId, now: Instant) -> bool {
         let Some(it) = self.statics.get_mut(id) else {
             return false;
@@ -230,8 +230,8 @@ impl DialState {
         is_due
     }
 
-    /// What came of looking a static node up: where it is now, or nothing, after which the next
-    /// attempt waits twice as long.
+    /// Records the result of a static node's lookup: its new address, or `None`, after which the
+    /// delay of the next lookup doubles.
     pub fn resolved(&mut self, id: &NodeId, found: Option<Enode>) {
         let Some(it) = self.statics.get_mut(id) else {
             return;

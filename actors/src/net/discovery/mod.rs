@@ -1,25 +1,25 @@
-//! UdpDiscoveryActor: finds nodes, and answers those that look for some.
+//! UdpDiscoveryActor: runs the node discovery protocol (discv4) on a UDP socket.
 //!
-//! | message | what happens |
+//! | message | effect |
 //! |---|---|
-//! | `Arrived` | datagrams go through the engine of `actoreum_wire::discv4`, which limits, matches and answers them |
-//! | `Due` | the engine's timers: replies that did not come, revalidation, refresh |
-//! | [`Lookup`] | a search begins; its end is the answer |
-//! | [`LocalNodeChanged`] | the engine says from now on what we know of ourselves |
+//! | `Arrived` | datagrams are passed to `actoreum_wire::discv4`, which limits, matches and answers them |
+//! | `Due` | the protocol's timers: request timeouts, revalidation, refresh |
+//! | [`Lookup`] | a lookup is started, and answered when it ends |
+//! | [`LocalNodeChanged`] | the protocol uses the node's new endpoint and record |
 //! | `Publish`, `Copy`, `Save`, `Expire` | the table's view and the node database |
 //!
-//! All rules are the engine's. The actor owns the socket and one timer, set to what the engine
-//! names. Nothing is spawned for a datagram, and none waits here: what comes while the actor is
-//! busy waits in the kernel's buffer, or is dropped there.
+//! All rules are in `actoreum_wire::discv4`, a sans-IO state machine. The actor owns the socket and
+//! one timer, set to the state machine's next timeout. Nothing is spawned for a datagram, and none
+//! is queued here: datagrams that arrive while the actor is busy wait in the kernel's buffer, or are
+//! dropped there.
 
-mod store;
-mod view;
+pub(super) mod store;
+pub(super) mod view;
 
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -34,59 +34,47 @@ use tracing::{debug, info, trace, warn};
 
 use self::store::FileStore;
 pub use self::view::{BucketView, TableView};
-use super::Shared;
 use super::limits::{
-    ACCEPT_PAUSE, CLOCK_SUSPICION, CLOCK_WARNING_PERIOD, COPY_PERIOD, DATAGRAM_BATCH,
-    EXPIRE_PERIOD, REMEMBERED_NODES, SAVE_PERIOD, SETTLED_AFTER, TABLE_PERIOD,
+    ACCEPT_PAUSE, CLOCK_WARNING_PERIOD, CLOCK_WARNING_TIMEOUTS, COPY_PERIOD, DATAGRAM_BATCH,
+    EXPIRE_PERIOD, MAX_DATABASE_NODES, SAVE_PERIOD, SETTLED_AFTER, TABLE_PERIOD,
 };
-use super::transport::{Datagrams, ListenAddress};
-use crate::supervision::{
+use super::shared::Shared;
+use super::transport::{DatagramSocket, ListenAddress};
+use actoreum_supervision::{
     Actor, Ctx, Exit, Failure, Handles, Later, Message, Replier, TaskHandle, WhenAbandoned,
     WhenFull,
 };
 
-/// Whether a file of remembered nodes holds any.
-pub(super) fn remembers_nodes(file: &Path) -> bool {
-    let database = NodeDatabase::open(FileStore::read(file));
-    database.is_ok_and(|database| database.len().is_ok_and(|count| count > 0))
-}
-
-/// Datagrams with their senders. From: the socket.
+/// Received datagrams with their senders. Sent by the socket's stream.
 #[derive(Debug, Message)]
-#[rtype(result = "()")]
 struct Arrived(Vec<(SocketAddr, Box<[u8]>)>);
 
-/// A timer of the engine is due.
+/// Reports that a timer of the discovery protocol is due.
 #[derive(Debug, Message)]
-#[rtype(result = "()")]
 struct Due;
 
-/// Publish the table. From: the actor's own timer, as the next three.
+/// Publishes the table's view. Sent by the actor's own timer, as the next three.
 #[derive(Debug, Message)]
-#[rtype(result = "()")]
 struct Publish;
 
-/// Copy settled nodes into the database.
+/// Copies settled nodes into the database.
 #[derive(Debug, Message)]
-#[rtype(result = "()")]
 struct Copy;
 
-/// Write the database to its file.
+/// Writes the database to its file.
 #[derive(Debug, Message)]
-#[rtype(result = "()")]
 struct Save;
 
-/// Drop expired nodes from the database.
+/// Removes expired nodes from the database.
 #[derive(Debug, Message)]
-#[rtype(result = "()")]
 struct Expire;
 
-/// See the module.
+/// The actor of node discovery; see the module.
 pub struct UdpDiscoveryActor {
     shared: Arc<Shared>,
     engine: Discovery,
-    socket: Arc<dyn Datagrams>,
-    /// The engine's timer that is set, and when it is due.
+    socket: Arc<dyn DatagramSocket>,
+    /// The protocol's timer, and when it is due.
     timer: Option<(Instant, TaskHandle)>,
     lookups: HashMap<LookupId, Replier<Vec<Node>>>,
     database: NodeDatabase<FileStore>,
@@ -105,12 +93,12 @@ fn now() -> Now {
 }
 
 impl UdpDiscoveryActor {
-    /// An actor with a socket where the settings say, and the nodes of the last run.
+    /// Creates an actor with a socket at the configured address, and the nodes of the last run.
     ///
     /// # Errors
-    /// Where the port is taken.
+    /// Where the port is in use.
     pub(super) fn open(shared: Arc<Shared>) -> Result<Self, Failure> {
-        // A generation behind the first keeps the port that others know.
+        // After a restart the actor keeps its port, which other nodes know.
         let port = match shared.local.info().endpoint.udp {
             0 => shared.settings.udp_port(),
             port => port,
@@ -119,7 +107,7 @@ impl UdpDiscoveryActor {
             port,
             ..shared.settings.listen
         };
-        let socket: Arc<dyn Datagrams> = Arc::from(shared.transport.bind(at)?);
+        let socket: Arc<dyn DatagramSocket> = Arc::from(shared.transport.bind(at)?);
         shared.local.set_udp(socket.address().port());
         if shared.settings.udp_port() == 0 {
             let enode = shared.local.info().enode;
@@ -135,7 +123,7 @@ impl UdpDiscoveryActor {
             .iter()
             .filter_map(Node::from_enode);
         let local = shared.local.info();
-        let (settings, chance) = (shared.settings.clone(), &shared.settings.chance);
+        let (settings, rng) = (shared.settings.clone(), &shared.settings.rng);
         let mut engine = Discovery::new(
             DiscoveryConfig {
                 key: shared.local.key().clone(),
@@ -143,11 +131,11 @@ impl UdpDiscoveryActor {
                 record: Some(local.record.clone()),
                 bootnodes: bootnodes.collect(),
                 allows: Box::new(move |address| settings.allows(address)),
-                entropy: chance.choose(|random| random.random()),
+                entropy: rng.with(|random| random.random()),
             },
             now,
         );
-        let seeds = chance.choose(|random| database.seeds(now.unix, SEED_COUNT, random))?;
+        let seeds = rng.with(|random| database.seeds(now.unix, SEED_COUNT, random))?;
         let seeds: Vec<Node> = seeds
             .iter()
             .map(|entry| Node::new(entry.public_key, entry.endpoint))
@@ -168,11 +156,11 @@ impl UdpDiscoveryActor {
         })
     }
 
-    /// Adds nodes that were known before: all others have left the table. The engine adds the
-    /// bootnodes.
+    /// Adds the nodes of the database to the table after all nodes have left it. The engine adds
+    /// the bootnodes.
     fn add_seeds(&mut self) {
-        let (now, chance) = (now(), &self.shared.settings.chance);
-        match chance.choose(|random| self.database.seeds(now.unix, SEED_COUNT, random)) {
+        let (now, rng) = (now(), &self.shared.settings.rng);
+        match rng.with(|random| self.database.seeds(now.unix, SEED_COUNT, random)) {
             Ok(seeds) => {
                 let seeds: Vec<Node> = seeds
                     .iter()
@@ -184,13 +172,13 @@ impl UdpDiscoveryActor {
         }
     }
 
-    /// Does what the engine wants done, and sets its timer.
+    /// Executes the protocol's outputs, and sets its timer.
     fn drain(&mut self, ctx: &mut Ctx<Self>) {
         while let Some(output) = self.engine.poll_output() {
             match output {
                 Output::Send { to, datagram } => {
                     if let Err(error) = self.socket.try_send(to, &datagram) {
-                        // As good as lost on the way: whoever waits asks again.
+                        // Treated as lost in the network: the protocol times out and retries.
                         trace!(%to, %error, "datagram not sent");
                     }
                 }
@@ -231,8 +219,8 @@ impl UdpDiscoveryActor {
         }));
     }
 
-    /// Says from now on what is known of the own address.
-    fn tell_engine(&mut self) {
+    /// Passes the node's current endpoint and record to the protocol.
+    fn update_engine(&mut self) {
         let info = self.shared.local.info();
         self.engine.set_endpoint(info.endpoint);
         self.engine.set_record(info.record.clone());
@@ -242,16 +230,16 @@ impl UdpDiscoveryActor {
         let is_quiet = self
             .warned_at
             .is_none_or(|at| now.instant.saturating_duration_since(at) >= CLOCK_WARNING_PERIOD);
-        if self.engine.consecutive_timeouts() >= CLOCK_SUSPICION && is_quiet {
+        if self.engine.consecutive_timeouts() >= CLOCK_WARNING_TIMEOUTS && is_quiet {
             self.warned_at = Some(now.instant);
             warn!(
                 unanswered = self.engine.consecutive_timeouts(),
-                "nobody answers discovery; check the network, and that the system's clock is right"
+                "no discovery request is answered; check the network and the system clock"
             );
         }
     }
 
-    /// Copies nodes that have been alive for a while into the database.
+    /// Copies nodes that have been in the table for [`SETTLED_AFTER`] into the database.
     fn remember(&mut self, now: Now) -> Result<(), Failure> {
         let settled = self.engine.table().settled(SETTLED_AFTER, now.instant);
         let entries: Vec<NodeEntry> = settled
@@ -262,7 +250,7 @@ impl UdpDiscoveryActor {
                 failures: entry.failures,
             })
             .collect();
-        let mut room = REMEMBERED_NODES.saturating_sub(self.database.len()?);
+        let mut room = MAX_DATABASE_NODES.saturating_sub(self.database.len()?);
         for entry in &entries {
             let is_known = self.database.node(&entry.id())?.is_some();
             if is_known || room > 0 {
@@ -274,7 +262,7 @@ impl UdpDiscoveryActor {
         Ok(())
     }
 
-    /// The database's bytes, where they are to be written.
+    /// Returns the file and the database's bytes, where there are unsaved changes.
     fn unsaved(&mut self) -> Option<(std::path::PathBuf, Vec<u8>)> {
         let path = self.shared.settings.nodes_file.clone()?;
         std::mem::take(&mut self.is_changed).then(|| (path, self.database.store().to_bytes()))
@@ -293,8 +281,8 @@ async fn save((path, bytes): (std::path::PathBuf, Vec<u8>)) {
     }
 }
 
-/// Datagrams as they come, a batch at a time.
-async fn next_batch(socket: &dyn Datagrams, buffer: &mut [u8]) -> io::Result<Arrived> {
+/// Waits for datagrams and returns a batch of them.
+async fn next_batch(socket: &dyn DatagramSocket, buffer: &mut [u8]) -> io::Result<Arrived> {
     let mut batch = Vec::new();
     poll_fn(|cx| {
         while batch.len() < DATAGRAM_BATCH {
@@ -318,7 +306,7 @@ async fn next_batch(socket: &dyn Datagrams, buffer: &mut [u8]) -> io::Result<Arr
 
 impl Actor for UdpDiscoveryActor {
     fn started(&mut self, ctx: &mut Ctx<Self>) -> Result<(), Failure> {
-        // One byte more than the longest packet: what is longer is seen to be.
+        // One byte more than the longest packet, so that longer ones are recognised.
         let buffer = vec![0; MAX_DISCV4_PACKET + 1];
         let batches = stream::unfold(
             (Arc::clone(&self.socket), buffer),
@@ -345,7 +333,7 @@ impl Actor for UdpDiscoveryActor {
     }
 
     async fn stopped(mut self, _: &Exit) {
-        // The table outlives what was copied last.
+        // The table may hold nodes that settled after the last copy.
         if let Err(error) = self.remember(now()) {
             warn!(%error, "nodes not remembered");
         }
@@ -406,7 +394,7 @@ impl Handles<Lookup> for UdpDiscoveryActor {
             Some(id) => {
                 self.lookups.insert(id, replier);
             }
-            // As many run as may.
+            // The maximum number of lookups is running.
             None => replier.reply(Vec::new()),
         }
         self.drain(ctx);
@@ -418,7 +406,7 @@ impl Handles<LocalNodeChanged> for UdpDiscoveryActor {
     type Answer = ();
 
     fn handle(&mut self, LocalNodeChanged: LocalNodeChanged, _: &mut Ctx<Self>) {
-        self.tell_engine();
+        self.update_engine();
     }
 }
 
@@ -431,7 +419,7 @@ impl Handles<Publish> for UdpDiscoveryActor {
         let predicted = self.engine.predicted_endpoint(now()).map(|it| it.ip());
         if predicted.is_some() && self.shared.local.set_predicted(predicted) {
             info!(enode = %self.shared.local.info().enode, "peers see us at a new address");
-            self.tell_engine();
+            self.update_engine();
         }
     }
 }

@@ -1,26 +1,33 @@
-//! The node database's store: in memory, with a file that it is read from and written to whole.
+//! The node database's store: in memory, loaded from and saved to one file.
 //!
-//! The file is a run of pairs, each of two byte strings with their length (four bytes, big-endian)
-//! before them. A file that breaks off or is too long is as good as none: nodes are found again.
+//! The file is a sequence of pairs of byte strings, each string after its length (four bytes,
+//! big-endian). A file that is too long is ignored, and a truncated one is read up to its last
+//! whole pair: the missing nodes are found again.
 
 use std::fs;
 use std::io;
 use std::path::Path;
 
 use actoreum_storage::files::{PRIVATE_FILE, replace_file};
-use actoreum_wire::nodes::{KeyValueStore, MemoryStore, StoreError};
+use actoreum_wire::nodes::{KeyValueStore, MemoryStore, NodeDatabase, StoreError};
 use tracing::warn;
 
 use crate::net::limits::MAX_NODES_FILE;
 
-/// See the module.
+/// Returns whether a node database file holds any nodes.
+pub(in crate::net) fn remembers_nodes(file: &Path) -> bool {
+    let database = NodeDatabase::open(FileStore::read(file));
+    database.is_ok_and(|database| database.len().is_ok_and(|count| count > 0))
+}
+
+/// A key-value store in memory that can be read from and written to a file; see the module.
 #[derive(Debug, Clone, Default)]
 pub(super) struct FileStore {
     pairs: MemoryStore,
 }
 
 impl FileStore {
-    /// What a file holds; nothing where there is none.
+    /// Reads a file; returns an empty store where there is none.
     pub(super) fn read(path: &Path) -> Self {
         let mut store = Self::default();
         let length = match fs::metadata(path) {
@@ -36,13 +43,13 @@ impl FileStore {
         };
         let mut rest = bytes.as_slice();
         while let (Some(key), Some(value)) = (next(&mut rest), next(&mut rest)) {
-            // A store in memory takes every pair.
+            // A store in memory accepts every pair.
             let _ = store.pairs.put(key, value);
         }
         store
     }
 
-    /// The file's content.
+    /// Returns the content of the file.
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         let mut out = Vec::new();
         // A store in memory can always be read.
@@ -66,7 +73,7 @@ fn next<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     Some(part)
 }
 
-/// Replaces a file by another content, whole or not at all.
+/// Replaces the content of a file atomically.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     replace_file(path, bytes, PRIVATE_FILE)
 }
@@ -98,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_reads_back_and_a_broken_one_reads_as_far_as_it_is_whole() {
+    fn a_file_reads_back_and_a_truncated_one_in_part() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("nodes");
         assert!(FileStore::read(&path).to_bytes().is_empty());

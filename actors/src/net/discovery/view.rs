@@ -1,8 +1,8 @@
-//! The table of nodes as others see it.
+//! The published view of discovery's node table.
 
 use actoreum_wire::discv4::{Node, Table};
 
-/// One state of the table, published once a second.
+/// A view of the node table, published once a second.
 #[derive(Debug, Clone, Default)]
 pub struct TableView {
     /// The buckets, closest first; none where there is no discovery.
@@ -11,16 +11,16 @@ pub struct TableView {
     pub pending: usize,
     /// Datagrams that were handled.
     pub handled: u64,
-    /// Datagrams that were refused: by limits, or because they are wrong.
+    /// Datagrams that were refused: by limits, or as invalid.
     pub refused: u64,
 }
 
-/// One bucket.
+/// A view of one bucket of the table.
 #[derive(Debug, Clone, Default)]
 pub struct BucketView {
-    /// Its nodes, most recently heard of first, each with the pings that it has answered.
+    /// The nodes, most recently seen first, each with the number of its answered pings.
     pub nodes: Vec<(Node, u32)>,
-    /// Nodes that wait for a place.
+    /// The number of replacement nodes.
     pub replacements: usize,
 }
 
@@ -39,7 +39,7 @@ impl TableView {
             .collect()
     }
 
-    /// All nodes in the buckets.
+    /// Returns all nodes in the buckets.
     pub fn nodes(&self) -> impl Iterator<Item = Node> {
         let nodes = self.buckets.iter().flat_map(|bucket| &bucket.nodes);
         nodes.map(|(node, _)| *node)

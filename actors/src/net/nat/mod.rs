@@ -1,19 +1,18 @@
-//! NatActor: asks the router for the outside address and for open ports.
+//! NatActor: gets the external address and port mappings from the router (UPnP or NAT-PMP).
 //!
-//! | message | what happens |
+//! | message | effect |
 //! |---|---|
-//! | `Refresh` | a router is looked for where there is none; it tells its address and opens the ports, for a while |
+//! | `Refresh` | a router is searched for where none is known; its external address is read, and the ports are mapped for [`super::limits::MAPPING_LIFETIME`] |
 //!
-//! All of it is beside the node's work: without a router, or with one that refuses, the node goes
-//! on, and peers that connect tell its address. At its stop the ports are closed again.
+//! Port mapping is optional: without a router, or with one that refuses, the node runs on, and
+//! learns its address from other nodes. The mappings are removed when the actor stops.
 
+pub(super) mod mechanism;
 mod router;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
-use std::str::FromStr;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use actoreum_messages::discovery::LocalNodeChanged;
@@ -22,82 +21,26 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tracing::{debug, info};
 
+pub use self::mechanism::Nat;
 use self::router::{Port, Router};
-use super::Shared;
 use super::limits::{MAPPING_REFRESH, ROUTER_TIMEOUT};
-use crate::supervision::{Actor, Ctx, Exit, Failure, Handles, Message};
+use super::shared::Shared;
+use actoreum_supervision::{Actor, Ctx, Exit, Failure, Handles, Message, Recipient};
 
-/// How the outside address becomes known, and who opens the ports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Nat {
-    /// Nobody: peers that connect tell it.
-    None,
-    /// The operator says it.
-    External(IpAddr),
-    /// Whichever router answers.
-    #[default]
-    Any,
-    /// A router that speaks UPnP.
-    Upnp,
-    /// A router that speaks NAT-PMP: this one, or the one that the system's default route names.
-    Pmp(Option<Ipv4Addr>),
-}
-
-impl FromStr for Nat {
-    type Err = String;
-
-    /// Reads geth's forms: `any`, `none`, `upnp`, `pmp`, `pmp:IP`, `extip:IP`.
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (kind, ip) = text.split_once(':').unwrap_or((text, ""));
-        let wrong = |_| format!("{text:?}: {ip:?} is no IP address");
-        match (kind.to_ascii_lowercase().as_str(), ip) {
-            ("" | "none" | "off", "") => Ok(Self::None),
-            ("any" | "auto" | "on", "") => Ok(Self::Any),
-            ("upnp", "") => Ok(Self::Upnp),
-            ("pmp" | "natpmp" | "nat-pmp", "") => Ok(Self::Pmp(None)),
-            ("pmp" | "natpmp" | "nat-pmp", _) => Ok(Self::Pmp(Some(ip.parse().map_err(wrong)?))),
-            ("extip" | "ip", _) => Ok(Self::External(ip.parse().map_err(wrong)?)),
-            _ => Err(format!(
-                "{text:?} is no way through a router; use any, none, upnp, pmp or extip:IP"
-            )),
-        }
-    }
-}
-
-impl fmt::Display for Nat {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::None => f.write_str("none"),
-            Self::External(address) => write!(f, "extip:{address}"),
-            Self::Any => f.write_str("any"),
-            Self::Upnp => f.write_str("upnp"),
-            Self::Pmp(None) => f.write_str("pmp"),
-            Self::Pmp(Some(address)) => write!(f, "pmp:{address}"),
-        }
-    }
-}
-
-impl Nat {
-    /// Whether a router is to be asked.
-    pub(super) fn asks_router(self) -> bool {
-        matches!(self, Self::Any | Self::Upnp | Self::Pmp(_))
-    }
-}
-
-/// Ask the router again. From: the actor's own timer.
+/// Renews the port mappings. Sent by the actor's own timer.
 #[derive(Debug, Message)]
-#[rtype(result = "()")]
 struct Refresh;
 
-/// See the module.
+/// The actor of port mappings; see the module.
 pub struct NatActor {
     shared: Arc<Shared>,
+    discovery: Recipient<LocalNodeChanged>,
     router: Option<Arc<Router>>,
-    /// Ports that were opened.
+    /// The mapped ports.
     open: Vec<Port>,
 }
 
-/// What came of asking the router.
+/// The result of a refresh.
 struct Refreshed {
     router: Option<Arc<Router>>,
     address: Option<IpAddr>,
@@ -105,10 +48,11 @@ struct Refreshed {
 }
 
 impl NatActor {
-    /// An actor that knows no router yet.
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
+    /// Creates an actor that knows no router yet.
+    pub(super) fn new(shared: Arc<Shared>, discovery: Recipient<LocalNodeChanged>) -> Self {
         Self {
             shared,
+            discovery,
             router: None,
             open: Vec::new(),
         }
@@ -119,16 +63,19 @@ impl NatActor {
         self.open = refreshed.open;
         if let Some(address) = refreshed.address {
             self.shared.local.set_external(Some(address));
-            // Where discovery is off nobody else needs to know.
-            let _ = self.shared.discovery.tell(LocalNodeChanged);
+            // Where discovery is off, no other actor needs the address.
+            let _ = self.discovery.tell(LocalNodeChanged);
         }
         ctx.notify_after(MAPPING_REFRESH, Refresh);
     }
 }
 
-/// Runs work that blocks on a thread of its own, which nobody waits for at the node's stop: a
-/// router may take its time. An error says that it panicked, or that there is no thread.
-async fn beside<T: Send + 'static>(
+/// Runs blocking work on a new thread, which is not joined when the node stops, since a router may
+/// be slow.
+///
+/// # Errors
+/// Where the work panicked, or no thread could be started.
+async fn run_blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Failure> {
     let (sender, done) = oneshot::channel();
@@ -138,8 +85,8 @@ async fn beside<T: Send + 'static>(
     Ok(done.await?)
 }
 
-/// Finds a router where there is none, learns the address, and opens the ports anew.
-/// It takes seconds, on a thread of its own.
+/// Finds a router where none is known, reads the external address, and maps the ports. Blocks for
+/// seconds.
 fn refresh(nat: Nat, known: Option<Arc<Router>>, ports: Vec<Port>) -> Refreshed {
     let mut refreshed = Refreshed {
         router: known,
@@ -154,25 +101,25 @@ fn refresh(nat: Nat, known: Option<Arc<Router>>, ports: Vec<Port>) -> Refreshed 
         return refreshed;
     };
     match router.external_address() {
-        // A router behind another router does not know it.
-        Ok(address) if is_lan(address) => debug!(%address, "the router is inside, too"),
+        // A router behind another router does not know the external address.
+        Ok(address) if is_lan(address) => debug!(%address, "the router's address is private"),
         Ok(address) => {
-            info!(%address, %router, "the router tells our address");
+            info!(%address, %router, "external address from the router");
             refreshed.address = Some(address);
         }
         Err(error) => {
-            debug!(%error, %router, "the router does not tell our address");
-            // It may be gone: the next time another is looked for.
+            debug!(%error, %router, "no external address from the router");
+            // The router may be gone: the next refresh searches for another one.
             refreshed.router = None;
         }
     }
     for port in ports {
         match router.open(port) {
             Ok(outside) => {
-                info!(%port, outside, %router, "port opened at the router");
+                info!(%port, outside, %router, "port mapped at the router");
                 refreshed.open.push(port);
             }
-            Err(error) => debug!(%port, %error, %router, "port not opened at the router"),
+            Err(error) => debug!(%port, %error, %router, "port not mapped at the router"),
         }
     }
     refreshed
@@ -186,13 +133,13 @@ impl Actor for NatActor {
 
     async fn stopped(self, _: &Exit) {
         let Some(router) = self.router else { return };
-        let closing = beside(move || {
+        let closing = run_blocking(move || {
             for port in self.open {
                 let closed = router.close(port);
-                debug!(%port, is_closed = closed.is_ok(), "port given back");
+                debug!(%port, is_closed = closed.is_ok(), "port mapping removed");
             }
         });
-        // A router that does not answer closes them when their time is over.
+        // Where the router does not answer, the mappings end with their lifetime.
         let _ = timeout(ROUTER_TIMEOUT, closing).await;
     }
 }
@@ -206,7 +153,7 @@ impl Handles<Refresh> for NatActor {
         let ports = ports.into_iter().filter(|port| port.number() != 0);
         let ports = ports.collect();
         let (nat, router) = (self.shared.settings.nat, self.router.clone());
-        let refreshing = beside(move || refresh(nat, router, ports));
+        let refreshing = run_blocking(move || refresh(nat, router, ports));
         ctx.spawn_then(refreshing, |actor, refreshed, ctx| match refreshed {
             Ok(refreshed) => actor.refreshed(refreshed, ctx),
             Err(error) => ctx.fail(error),

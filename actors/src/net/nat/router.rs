@@ -1,5 +1,4 @@
-//! A router that opens ports, by UPnP or by NAT-PMP. All of it blocks: it belongs on a thread of
-//! its own.
+//! Port mapping by UPnP or NAT-PMP. All functions block: they must run on a separate thread.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
@@ -10,16 +9,16 @@ use igd_next::{Gateway, PortMappingProtocol, SearchOptions, search_gateway};
 use natpmp::{Natpmp, Protocol, Response};
 use tracing::debug;
 
-use super::Nat;
+use super::mechanism::Nat;
 use crate::net::limits::{MAPPING_LIFETIME, ROUTER_TIMEOUT};
 
-/// What the mapping is called in a router's list.
+/// The description of the mapping in the router's list.
 const DESCRIPTION: &str = "actoreum";
 
-/// Pause between two looks for an answer.
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// Pause between two polls for an answer.
+const POLL_PERIOD: Duration = Duration::from_millis(20);
 
-/// A port of ours.
+/// A local port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Port {
     Tcp(u16),
@@ -47,13 +46,13 @@ impl fmt::Display for Port {
 pub(super) enum Router {
     Upnp {
         gateway: Box<Gateway>,
-        /// Our address in its network.
+        /// This machine's address in the router's network.
         local: IpAddr,
     },
     Pmp(Ipv4Addr),
 }
 
-/// Why a router did not do what it was asked.
+/// The error of a request to a router.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct RouterError(String);
@@ -63,8 +62,8 @@ fn failed(error: impl fmt::Display) -> RouterError {
 }
 
 impl Router {
-    /// Looks for a router; `None` where none answers. NAT-PMP says soonest that it is not there,
-    /// so it is asked first.
+    /// Searches for a router; returns `None` where none answers. NAT-PMP is tried first, since its
+    /// absence is known soonest.
     pub(super) fn find(nat: Nat) -> Option<Self> {
         match nat {
             Nat::None | Nat::External(_) => None,
@@ -101,7 +100,7 @@ impl Router {
         }
     }
 
-    /// The router's address outside.
+    /// Returns the router's external address.
     pub(super) fn external_address(&self) -> Result<IpAddr, RouterError> {
         match self {
             Self::Upnp { gateway, .. } => gateway.get_external_ip().map_err(failed),
@@ -112,8 +111,8 @@ impl Router {
         }
     }
 
-    /// Opens a port of ours under the same number outside, or under another where NAT-PMP says
-    /// so, for [`MAPPING_LIFETIME`]. The number.
+    /// Maps a port to the same external port, or to another one that a NAT-PMP router assigns, for
+    /// [`MAPPING_LIFETIME`]. Returns the external port.
     pub(super) fn open(&self, port: Port) -> Result<u16, RouterError> {
         let seconds = u32::try_from(MAPPING_LIFETIME.as_secs()).unwrap_or(u32::MAX);
         let number = port.number();
@@ -128,14 +127,14 @@ impl Router {
         }
     }
 
-    /// Closes a port that was opened.
+    /// Removes the mapping of a port.
     pub(super) fn close(&self, port: Port) -> Result<(), RouterError> {
         match self {
             Self::Upnp { gateway, .. } => {
                 let closed = gateway.remove_port(upnp(port), port.number());
                 closed.map_err(failed)
             }
-            // RFC 6886, 3.4: no lifetime and no number outside.
+            // RFC 6886, 3.4: lifetime and external port are zero.
             Self::Pmp(address) => map(*address, port, 0, 0).map(drop),
         }
     }
@@ -148,7 +147,7 @@ fn upnp(port: Port) -> PortMappingProtocol {
     }
 }
 
-/// A mapping by NAT-PMP. The number outside.
+/// Maps a port by NAT-PMP. Returns the external port.
 fn map(router: Ipv4Addr, port: Port, outside: u16, seconds: u32) -> Result<u16, RouterError> {
     let protocol = match port {
         Port::Tcp(_) => Protocol::TCP,
@@ -163,17 +162,17 @@ fn map(router: Ipv4Addr, port: Port, outside: u16, seconds: u32) -> Result<u16, 
     }
 }
 
-/// Asks a NAT-PMP router, again and again until it answers or its time is over.
+/// Sends a request to a NAT-PMP router, and retries until it answers or [`ROUTER_TIMEOUT`] is over.
 fn pmp(
     router: Ipv4Addr,
     request: impl FnOnce(&mut Natpmp) -> natpmp::Result<()>,
 ) -> Result<Response, RouterError> {
     let mut client = Natpmp::new_with(router).map_err(failed)?;
     request(&mut client).map_err(failed)?;
-    let looks = ROUTER_TIMEOUT.as_millis() / LOOK_AGAIN.as_millis();
-    for _ in 0..looks {
+    let polls = ROUTER_TIMEOUT.as_millis() / POLL_PERIOD.as_millis();
+    for _ in 0..polls {
         match client.read_response_or_retry() {
-            Err(natpmp::Error::NATPMP_TRYAGAIN) => thread::sleep(LOOK_AGAIN),
+            Err(natpmp::Error::NATPMP_TRYAGAIN) => thread::sleep(POLL_PERIOD),
             answer => return answer.map_err(failed),
         }
     }
@@ -189,7 +188,7 @@ impl fmt::Display for Router {
     }
 }
 
-/// The address that this machine shows to another: nothing is sent for it.
+/// Returns this machine's address in the direction of `other`. Sends nothing.
 fn local_towards(other: SocketAddr) -> std::io::Result<IpAddr> {
     let any: SocketAddr = match other {
         SocketAddr::V4(_) => ([0, 0, 0, 0], 0).into(),
@@ -200,12 +199,12 @@ fn local_towards(other: SocketAddr) -> std::io::Result<IpAddr> {
     Ok(socket.local_addr()?.ip())
 }
 
-/// The gateway of the system's default route (Linux; elsewhere the operator names it).
+/// Returns the gateway of the system's default route (Linux only; elsewhere it must be configured).
 fn default_gateway() -> Option<Ipv4Addr> {
     gateway_in(&std::fs::read_to_string("/proc/net/route").ok()?)
 }
 
-/// The gateway of the route to everywhere in the kernel's table: the address is in hexadecimal,
+/// Returns the gateway of the default route in the kernel's table, whose addresses are hexadecimal,
 /// in the machine's byte order.
 pub(super) fn gateway_in(routes: &str) -> Option<Ipv4Addr> {
     routes.lines().skip(1).find_map(|line| {

@@ -13,14 +13,14 @@ use tokio::net::UdpSocket;
 use super::router::gateway_in;
 use super::*;
 use crate::net::limits::MAPPING_LIFETIME;
-use crate::net::protocol::{ConversationEnd, Link, ProtocolHandler};
+use crate::net::protocol::{Link, ProtocolHandler, SessionExit};
 use crate::net::settings::NetworkSettings;
 use crate::net::tcp::OsTransport;
 use crate::net::transport::ListenAddress;
-use crate::supervision::{Strategy, SupervisorSpec, TreeOptions};
+use actoreum_supervision::{Strategy, SupervisorSpec, TreeOptions};
 
 #[test]
-fn geths_forms_are_read_and_written() {
+fn geths_nat_forms_are_parsed_and_displayed() {
     for text in [
         "any",
         "none",
@@ -47,9 +47,9 @@ fn the_default_route_names_the_gateway() {
     assert_eq!(gateway_in("x\nlo zz"), None);
 }
 
-/// A router on the loopback that speaks NAT-PMP (RFC 6886): it notes the ports that it opens and
-/// closes. `None` where its port is taken.
-async fn pmp_router(heard: tokio::sync::mpsc::UnboundedSender<String>) -> Option<()> {
+/// Starts a NAT-PMP router (RFC 6886) on the loopback that reports the ports that it maps and
+/// unmaps. Returns `None` where its port is in use.
+async fn pmp_router(requests: tokio::sync::mpsc::UnboundedSender<String>) -> Option<()> {
     let socket = UdpSocket::bind("127.0.0.1:5351").await.ok()?;
     actix::spawn(async move {
         let mut packet = [0; 64];
@@ -62,7 +62,7 @@ async fn pmp_router(heard: tokio::sync::mpsc::UnboundedSender<String>) -> Option
                 let lifetime = u32::from_be_bytes(request[8..12].try_into().unwrap());
                 let inside = u16::from_be_bytes([request[4], request[5]]);
                 let name = if code == 1 { "udp" } else { "tcp" };
-                heard
+                requests
                     .send(format!("{name} {inside} for {lifetime}"))
                     .unwrap();
                 answer.extend(&request[4..6]);
@@ -77,10 +77,10 @@ async fn pmp_router(heard: tokio::sync::mpsc::UnboundedSender<String>) -> Option
 }
 
 #[actix_rt::test]
-async fn a_nat_pmp_router_tells_the_address_and_opens_and_closes_ports() {
-    let (heard, mut log) = tokio::sync::mpsc::unbounded_channel();
-    if pmp_router(heard).await.is_none() {
-        println!("skipped: port 5351 is taken");
+async fn a_nat_pmp_router_gives_the_address_and_maps_ports() {
+    let (requests, mut log) = tokio::sync::mpsc::unbounded_channel();
+    if pmp_router(requests).await.is_none() {
+        println!("skipped: port 5351 is in use");
         return;
     }
     let mut settings = NetworkSettings::new(SecretKey::random(), "test".to_owned());
@@ -98,23 +98,23 @@ async fn a_nat_pmp_router_tells_the_address_and_opens_and_closes_ports() {
     let port = network.local().endpoint.tcp;
     let opened = format!("tcp {port} for {}", MAPPING_LIFETIME.as_secs());
     assert_eq!(log.recv().await.unwrap(), opened);
-    let told = IpAddr::from([8, 8, 4, 4]);
-    while network.local().endpoint.address != told {
+    let external = IpAddr::from([8, 8, 4, 4]);
+    while network.local().endpoint.address != external {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     for _ in 0..2 {
         tokio::time::pause();
         tokio::time::advance(MAPPING_REFRESH).await;
         tokio::time::resume();
-        assert_eq!(log.recv().await.unwrap(), opened, "it is opened anew");
-        // The actor hears of it after the router.
+        assert_eq!(log.recv().await.unwrap(), opened, "it is mapped again");
+        // The actor gets the answer after the router has reported it.
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
     assert!(tree.shutdown().await.is_clean());
     assert_eq!(log.recv().await.unwrap(), format!("tcp {port} for 0"));
 }
 
-/// Speaks a protocol that nobody else does.
+/// The handler of a protocol that no peer shares.
 struct Silent;
 
 impl ProtocolHandler for Silent {
@@ -126,17 +126,17 @@ impl ProtocolHandler for Silent {
         }]
     }
 
-    fn converse(&self, _: Link) -> Pin<Box<dyn Future<Output = ConversationEnd>>> {
+    fn run_session(&self, _: Link) -> Pin<Box<dyn Future<Output = SessionExit>>> {
         Box::pin(std::future::pending())
     }
 }
 
 #[test]
-fn a_upnp_router_tells_the_address_and_opens_and_closes_ports() {
-    let (heard, log) = mpsc::channel();
+fn a_upnp_router_gives_the_address_and_maps_ports() {
+    let (requests, log) = mpsc::channel();
     let mut options = SearchOptions::default();
-    options.broadcast_address = igd::start(heard);
-    // Nobody else's router is on the loopback, so that it is not believed unasked.
+    options.broadcast_address = igd::start(requests);
+    // The search accepts a router on the loopback only where its address is allowed explicitly.
     options.allowed_gateway_ips = vec![Ipv4Addr::LOCALHOST.into()];
     let router = Router::find_upnp(options).expect("it answers");
     let ports = vec![Port::Tcp(30303), Port::Udp(30304)];
@@ -145,12 +145,12 @@ fn a_upnp_router_tells_the_address_and_opens_and_closes_ports() {
     assert_eq!(refreshed.open, ports);
     let router = refreshed.router.unwrap();
     router.close(Port::Udp(30304)).unwrap();
-    let heard: Vec<String> = log.try_iter().collect();
+    let requests: Vec<String> = log.try_iter().collect();
     let expected = [
         "GetExternalIPAddress",
         "AddPortMapping TCP 30303 127.0.0.1 1200",
         "AddPortMapping UDP 30304 127.0.0.1 1200",
         "DeletePortMapping UDP 30304",
     ];
-    assert_eq!(heard, expected);
+    assert_eq!(requests, expected);
 }

@@ -1,4 +1,4 @@
-//! A session on its socket: bytes both ways, deadlines, and the farewell.
+//! An RLPx session on its socket: reading, writing, deadlines, and the disconnect message.
 
 use std::future::poll_fn;
 use std::io;
@@ -7,103 +7,29 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-use actoreum_wire::p2p::{DisconnectReason, Event, Session, SessionError};
+use actoreum_messages::peer::DisconnectCause;
+use actoreum_wire::p2p::{DisconnectReason, Event, Session};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{self, timeout};
 
-use super::record::Traffic;
-use crate::net::limits::{FAREWELL, READ_BUFFER, WRITE_TIMEOUT};
+use crate::net::limits::{CLOSE_TIMEOUT, READ_BUFFER, WRITE_TIMEOUT};
+use crate::net::record::Traffic;
 use crate::net::transport::ByteStream;
 
-/// Why a connection ended.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum End {
-    /// The other side said so.
-    #[error("{0}")]
-    Remote(DisconnectReason),
-    /// We said so.
-    #[error("{0}")]
-    Local(DisconnectReason),
-    /// The other side broke the protocol, or was silent.
-    #[error(transparent)]
-    Session(#[from] SessionError),
-    /// The socket was closed.
-    #[error("EOF")]
-    Closed,
-    /// The socket failed.
-    #[error("{0}")]
-    Socket(String),
-    /// The other side does not read.
-    #[error("write timeout")]
-    WriteTimeout,
-    /// A conversation found something wrong.
-    #[error("{0}")]
-    Conversation(String),
-    /// Its handshake took long while others waited for its place.
-    #[error("handshake took long while others waited")]
-    Evicted,
-    /// ServerActor is not there.
-    #[error("server stopped")]
-    ServerStopped,
-}
-
-impl End {
-    /// Whether the other side did something wrong, or nothing where it had to: it was sent away.
-    pub fn blames_peer(&self) -> bool {
-        match self {
-            Self::Local(reason) => matches!(
-                reason,
-                DisconnectReason::ProtocolBreach
-                    | DisconnectReason::UselessPeer
-                    | DisconnectReason::ReadTimeout
-                    | DisconnectReason::SubprotocolError
-            ),
-            Self::Session(_) | Self::WriteTimeout | Self::Conversation(_) => true,
-            Self::Remote(_)
-            | Self::Closed
-            | Self::Socket(_)
-            | Self::Evicted
-            | Self::ServerStopped => false,
-        }
-    }
-
-    /// What to tell the other side, where it can still hear.
-    pub fn reason(&self) -> Option<DisconnectReason> {
-        match self {
-            Self::Local(reason) => Some(*reason),
-            Self::Session(error) => error.disconnect_reason(),
-            Self::Conversation(_) => Some(DisconnectReason::SubprotocolError),
-            Self::ServerStopped => Some(DisconnectReason::Quitting),
-            // Nothing is said to one that was evicted: a farewell would take a second.
-            Self::Remote(_)
-            | Self::Closed
-            | Self::Socket(_)
-            | Self::WriteTimeout
-            | Self::Evicted => None,
-        }
-    }
-}
-
-impl From<io::Error> for End {
-    fn from(error: io::Error) -> Self {
-        Self::Socket(error.to_string())
-    }
-}
-
-/// The clock that tests can pause.
+/// Reads tokio's clock, which tests can pause.
 pub(super) fn now() -> Instant {
     time::Instant::now().into_std()
 }
 
-/// A session with its socket.
+/// An RLPx session with its socket.
 pub(super) struct Connection {
     pub(super) session: Session,
     stream: Box<dyn ByteStream>,
-    /// Encrypted bytes, and how many of them the socket has.
+    /// Encrypted bytes; the first `written` of them were accepted by the socket.
     output: Vec<u8>,
     written: usize,
     input: Box<[u8]>,
-    /// When the output must be written; `None` while there is none.
+    /// The deadline for writing the output; `None` while there is none.
     write_by: Option<Instant>,
     is_over: bool,
 }
@@ -121,13 +47,13 @@ impl Connection {
         }
     }
 
-    /// Whether nothing waits to be written.
+    /// Returns whether nothing waits to be written.
     pub(super) fn is_flushed(&self) -> bool {
         self.output.is_empty() && self.session.output_len() == 0
     }
 
-    /// The next event; reads and writes until there is one.
-    pub(super) async fn event(&mut self, traffic: &Traffic) -> Result<Event, End> {
+    /// Returns the next event; reads and writes until there is one.
+    pub(super) async fn event(&mut self, traffic: &Traffic) -> Result<Event, DisconnectCause> {
         loop {
             if let Some(event) = self.session.poll(now())? {
                 return Ok(event);
@@ -136,12 +62,17 @@ impl Connection {
         }
     }
 
-    /// Moves some bytes, or waits until a timer is due. Dropping the future loses nothing.
-    pub(super) async fn turn(&mut self, reads: bool, traffic: &Traffic) -> Result<(), End> {
+    /// Reads or writes some bytes, or waits until a timer is due. Dropping the future loses
+    /// nothing.
+    pub(super) async fn turn(
+        &mut self,
+        reads: bool,
+        traffic: &Traffic,
+    ) -> Result<(), DisconnectCause> {
         self.fetch_output();
         let due = self.session.next_timeout().into_iter().chain(self.write_by);
         let due = due.min();
-        // A peer that always has something to read must not keep the timers from being seen.
+        // Checked first, so that a peer that sends without end does not delay the timers.
         if due.is_some_and(|due| now() >= due) {
             return self.on_timer();
         }
@@ -160,10 +91,10 @@ impl Connection {
         Ok(())
     }
 
-    fn on_timer(&mut self) -> Result<(), End> {
+    fn on_timer(&mut self) -> Result<(), DisconnectCause> {
         let now = now();
         if self.write_by.is_some_and(|by| now >= by) {
-            return Err(End::WriteTimeout);
+            return Err(DisconnectCause::WriteTimeout);
         }
         self.session.handle_timeout(now)?;
         Ok(())
@@ -183,7 +114,7 @@ impl Connection {
         cx: &mut Context<'_>,
         reads: bool,
         traffic: &Traffic,
-    ) -> Poll<Result<(), End>> {
+    ) -> Poll<Result<(), DisconnectCause>> {
         let has_written = self.poll_write(cx, traffic)?;
         if reads {
             let mut buffer = ReadBuf::new(&mut self.input);
@@ -191,7 +122,7 @@ impl Connection {
                 read?;
                 let bytes = buffer.filled();
                 if bytes.is_empty() {
-                    return Poll::Ready(Err(End::Closed));
+                    return Poll::Ready(Err(DisconnectCause::Closed));
                 }
                 traffic.bytes_in.fetch_add(bytes.len() as u64, Relaxed);
                 self.session.receive(bytes);
@@ -205,13 +136,17 @@ impl Connection {
         }
     }
 
-    /// Writes what the socket takes. True where it took anything.
-    fn poll_write(&mut self, cx: &mut Context<'_>, traffic: &Traffic) -> Result<bool, End> {
+    /// Writes the bytes that the socket accepts. Returns whether it accepted any.
+    fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        traffic: &Traffic,
+    ) -> Result<bool, DisconnectCause> {
         let before = self.written;
         let mut has_written = false;
         while let Some(rest) = self.output.get(self.written..).filter(|it| !it.is_empty()) {
             match Pin::new(&mut self.stream).poll_write(cx, rest) {
-                Poll::Ready(Ok(0)) => return Err(End::Closed),
+                Poll::Ready(Ok(0)) => return Err(DisconnectCause::Closed),
                 Poll::Ready(Ok(count)) => self.written += count,
                 Poll::Ready(Err(error)) => return Err(error.into()),
                 Poll::Pending => break,
@@ -228,29 +163,30 @@ impl Connection {
         Ok(has_written)
     }
 
-    /// Says why, waits a moment for the other side to have read it, and closes.
+    /// Sends the disconnect reason, waits at most [`CLOSE_TIMEOUT`] for the peer to close, and
+    /// closes.
     pub(super) async fn close(mut self, reason: Option<DisconnectReason>) {
         self.is_over = true;
         let Some(reason) = reason else { return };
         self.fetch_output();
         self.session.disconnect(reason);
         self.output.extend(self.session.take_output());
-        let farewell = async {
+        let closing = async {
             let rest = self.output.get(self.written..).unwrap_or_default();
             self.stream.write_all(rest).await?;
             self.stream.shutdown().await?;
-            // Closing on bytes that were not read would reset the connection, and take back
-            // what the other side has not read yet.
+            // Closing a socket with unread bytes would reset the connection, so that the peer could
+            // lose the disconnect message.
             while self.stream.read(&mut self.input).await? > 0 {}
             io::Result::Ok(())
         };
-        // Where it does not get through, the other side sees a closed socket.
-        let _ = timeout(FAREWELL, farewell).await;
+        // Where the message does not get through, the peer sees a closed socket.
+        let _ = timeout(CLOSE_TIMEOUT, closing).await;
     }
 }
 
-/// A connection that is dropped unclosed belongs to an actor that was stopped: it says so if the
-/// socket takes it at once.
+/// A connection that is dropped without [`Connection::close`] belongs to an actor that was stopped:
+/// it sends `Quitting`, if the socket accepts the message at once.
 impl Drop for Connection {
     fn drop(&mut self) {
         if self.is_over || std::thread::panicking() {

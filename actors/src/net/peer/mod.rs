@@ -1,112 +1,132 @@
-//! PeerActor: one connection, from its first byte to its last.
+//! PeerActor: one connection, from its first byte to its last byte.
 //!
 //! ```text
 //!   accepted or dialled
 //!         |  RLPx handshake
 //!         v
-//!   first checkpoint (ServerActor: is there a place for this key?)
+//!   first checkpoint (ServerActor: PostHandshakeCheck)
 //!         |  Hello
 //!         v
-//!   second checkpoint (something in common, and again a place)  -> in the set of peers
+//!   second checkpoint (ServerActor: AddPeerCheck)  -> in the set of peers
 //!         |
 //!         v
-//!   conversations, pings, until one side ends it  -> out of the set
+//!   protocol sessions, pings, until one side disconnects  -> out of the set
 //! ```
 //!
-//! Everything of a connection is in its actor: the socket, the session, the conversations. When
-//! the actor ends, in whatever way, all of it is gone, and ServerActor hears of it from the
-//! supervisor. It is temporary: a lost peer is dialled again, not restarted.
+//! The actor owns all parts of a connection: the socket, the RLPx session, the protocol sessions.
+//! When the actor ends, in whatever way, all of them are dropped, and the supervisor notifies
+//! ServerActor. The actor is temporary: a lost peer is dialled again, not restarted.
 //!
-//! | message | what happens |
+//! | message | effect |
 //! |---|---|
-//! | `Disconnect` | the other side is told the reason, and the actor ends |
+//! | [`Disconnect`] | the reason is sent to the peer, and the actor ends |
 
 mod connection;
-mod live;
-mod record;
+mod session;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use actoreum_messages::peer::{ConnectionId, Direction, Disconnect, DisconnectCause};
+use actoreum_messages::server::ConnectionEnded;
 use actoreum_primitives::PublicKey;
 use actoreum_wire::p2p::DisconnectReason;
 use parking_lot::Mutex;
 use tokio::sync::{oneshot, watch};
 
-pub use connection::End;
-pub use record::{ConnectionId, Direction, PeerRecord, Traffic};
-
-use super::Shared;
-use super::limits::{FAREWELL, PEER_MAILBOX};
-use super::places::Place;
-use super::server::ConnectionEnded;
+use super::handshake_slots::HandshakeSlot;
+use super::limits::{CLOSE_TIMEOUT, PEER_MAILBOX};
+use super::server::ServerActor;
+use super::shared::{ARBITER, Shared};
 use super::transport::Wire;
-use crate::supervision::{Actor, ActorRef, ChildSpec, Ctx, Failure, Handles, Message};
+use actoreum_supervision::{
+    Actor, ActorRef, ChildSpec, Ctx, DynamicRef, Failure, Handles, StartError,
+};
 
-/// End the connection, for this reason. From: ServerActor, and whoever holds the peer's handle.
-#[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "()")]
-pub(super) struct Disconnect(pub DisconnectReason);
-
-/// What a connection begins with.
-pub(super) struct Beginning {
+/// The arguments of a new connection's actor.
+pub(super) struct ConnectionArgs {
     pub wire: Wire,
     pub direction: Direction,
-    /// Whom we dialled.
+    /// The public key of the dialled node; `None` for an inbound connection.
     pub expected: Option<PublicKey>,
-    /// A stranger's place among the handshakes; given back when its handshakes are over.
-    pub place: Option<Place>,
-    /// Hears how the handshakes ended: after the peer was added, or refused.
-    pub set_up: Option<oneshot::Sender<Result<(), End>>>,
+    /// The handshake slot of an inbound connection, released when its handshakes are over.
+    pub slot: Option<HandshakeSlot>,
+    /// Gets the result of the handshakes, after the peer was added or refused.
+    pub set_up: Option<oneshot::Sender<Result<(), DisconnectCause>>>,
 }
 
 static CONNECTIONS: AtomicU64 = AtomicU64::new(1);
 
-/// The specification of a connection's actor.
-pub(super) fn child(shared: &Arc<Shared>, beginning: Beginning) -> ChildSpec {
-    let id = ConnectionId(CONNECTIONS.fetch_add(1, Relaxed));
-    let me = ActorRef::new(&format!("{}", id.0));
-    let beginning = Mutex::new(Some(beginning));
-    let factory = {
-        let (shared, me) = (Arc::clone(shared), me.clone());
-        move || {
-            let beginning = beginning.lock().take().ok_or("a connection begins once")?;
-            Ok::<_, Failure>(PeerActor {
-                id,
-                shared: Arc::clone(&shared),
-                me: me.clone(),
-                beginning: Some(beginning),
-                wish: watch::Sender::new(None),
-            })
-        }
-    };
-    ChildSpec::new(&me, factory)
-        .arbiter(super::ARBITER)
-        .mailbox(PEER_MAILBOX)
-        .stop_timeout(FAREWELL)
-        .tell_exit(&shared.server, move |_| ConnectionEnded(id))
+/// Starts the actors of connections. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Connections {
+    pub(super) shared: Arc<Shared>,
+    /// Admits peers.
+    pub(super) server: ActorRef<ServerActor>,
+    /// The supervisor of the connections' actors.
+    pub(super) supervisor: DynamicRef,
 }
 
-/// See the module.
+impl Connections {
+    /// Starts the actor of a connection.
+    ///
+    /// # Errors
+    /// The bound on connections is reached, or their supervisor is down.
+    pub(super) fn start(
+        &self,
+        args: ConnectionArgs,
+    ) -> impl Future<Output = Result<(), StartError>> + Send + use<> {
+        self.supervisor.start(self.child(args))
+    }
+
+    fn child(&self, args: ConnectionArgs) -> ChildSpec {
+        let id = ConnectionId(CONNECTIONS.fetch_add(1, Relaxed));
+        let me = ActorRef::new(&format!("{}", id.0));
+        let args = Mutex::new(Some(args));
+        let factory = {
+            let (shared, server, me) = (Arc::clone(&self.shared), self.server.clone(), me.clone());
+            move || {
+                let args = args.lock().take().ok_or("a connection begins once")?;
+                Ok::<_, Failure>(PeerActor {
+                    id,
+                    shared: Arc::clone(&shared),
+                    server: server.clone(),
+                    me: me.clone(),
+                    args: Some(args),
+                    disconnect_request: watch::Sender::new(None),
+                })
+            }
+        };
+        ChildSpec::new(&me, factory)
+            .arbiter(ARBITER)
+            .mailbox(PEER_MAILBOX)
+            .stop_timeout(CLOSE_TIMEOUT)
+            .tell_exit(&self.server, move |_| ConnectionEnded(id))
+    }
+}
+
+/// The actor of one connection; see the module.
 pub struct PeerActor {
     id: ConnectionId,
     shared: Arc<Shared>,
+    server: ActorRef<ServerActor>,
     me: ActorRef<PeerActor>,
-    beginning: Option<Beginning>,
-    /// The wish that the connection ends.
-    wish: watch::Sender<Option<DisconnectReason>>,
+    args: Option<ConnectionArgs>,
+    /// The request that the connection ends, if any.
+    disconnect_request: watch::Sender<Option<DisconnectReason>>,
 }
 
 impl Actor for PeerActor {
     fn started(&mut self, ctx: &mut Ctx<Self>) -> Result<(), Failure> {
-        let beginning = self.beginning.take().ok_or("a connection begins once")?;
-        let life = live::Life {
+        let args = self.args.take().ok_or("a connection begins once")?;
+        let session = session::PeerSession {
             id: self.id,
             shared: Arc::clone(&self.shared),
-            actor: self.me.clone(),
-            wish: self.wish.subscribe(),
+            server: self.server.clone(),
+            actor: self.me.recipient(),
+            disconnect_request: self.disconnect_request.subscribe(),
         };
-        ctx.spawn_then(life.run(beginning), |_, (), ctx| ctx.stop());
+        ctx.spawn_then(session.run(args), |_, (), ctx| ctx.stop());
         Ok(())
     }
 }
@@ -115,9 +135,9 @@ impl Handles<Disconnect> for PeerActor {
     type Answer = ();
 
     fn handle(&mut self, Disconnect(reason): Disconnect, _: &mut Ctx<Self>) {
-        self.wish.send_if_modified(|wish| {
-            let is_first = wish.is_none();
-            wish.get_or_insert(reason);
+        self.disconnect_request.send_if_modified(|request| {
+            let is_first = request.is_none();
+            request.get_or_insert(reason);
             is_first
         });
     }

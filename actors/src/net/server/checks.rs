@@ -1,34 +1,37 @@
-//! Who may join the set of peers.
+//! The rules for joining the set of peers.
 
+use actoreum_messages::peer::Direction;
 use actoreum_wire::p2p::DisconnectReason;
 
-use crate::net::peer::Direction;
-
-/// What counts.
+/// The facts that decide whether a node may become a peer.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Applicant {
+pub(super) struct PeerCandidate {
     pub is_trusted: bool,
     pub direction: Direction,
     pub is_connected: bool,
     pub is_self: bool,
-    /// It was sent away, and its time is not over.
-    pub is_kept_away: bool,
-    /// Peers now.
+    /// Whether the node is banned now.
+    pub is_banned: bool,
+    /// The number of peers.
     pub peers: usize,
-    /// Those of them that dialled us.
+    /// The number of inbound peers among them.
     pub inbound: usize,
     pub max_peers: usize,
     pub max_inbound: usize,
 }
 
-/// The checks of both checkpoints in geth's order, behind the one that geth does not have.
-pub(super) fn may_join(applicant: &Applicant) -> Result<(), DisconnectReason> {
-    let Applicant {
+/// Checks whether a node may become a peer: first its ban, which geth does not have, then geth's
+/// checks in geth's order.
+///
+/// # Errors
+/// Returns the disconnect reason to send.
+pub(super) fn may_join(applicant: &PeerCandidate) -> Result<(), DisconnectReason> {
+    let PeerCandidate {
         is_trusted,
         direction,
         ..
     } = *applicant;
-    if applicant.is_kept_away && !is_trusted {
+    if applicant.is_banned && !is_trusted {
         return Err(DisconnectReason::UselessPeer);
     }
     let has_own_place = is_trusted || direction == Direction::Static;
@@ -52,12 +55,12 @@ pub(super) fn may_join(applicant: &Applicant) -> Result<(), DisconnectReason> {
 mod tests {
     use super::*;
 
-    const STRANGER: Applicant = Applicant {
+    const INBOUND: PeerCandidate = PeerCandidate {
         is_trusted: false,
         direction: Direction::Inbound,
         is_connected: false,
         is_self: false,
-        is_kept_away: false,
+        is_banned: false,
         peers: 3,
         inbound: 2,
         max_peers: 10,
@@ -65,52 +68,52 @@ mod tests {
     };
 
     #[test]
-    fn the_checks_come_in_geths_order() {
+    fn the_checks_are_in_geths_order() {
         use DisconnectReason as Reason;
-        let full = Applicant {
+        let full = PeerCandidate {
             peers: 10,
             is_connected: true,
             is_self: true,
-            ..STRANGER
+            ..INBOUND
         };
-        let inbound_full = Applicant {
+        let inbound_full = PeerCandidate {
             inbound: 5,
             is_self: true,
-            ..STRANGER
+            ..INBOUND
         };
         let cases = [
-            (STRANGER, Ok(())),
+            (INBOUND, Ok(())),
             (full, Err(Reason::TooManyPeers)),
             (inbound_full, Err(Reason::TooManyPeers)),
             (
-                Applicant {
+                PeerCandidate {
                     direction: Direction::Dynamic,
                     ..inbound_full
                 },
                 Err(Reason::Self_),
             ),
             (
-                Applicant {
+                PeerCandidate {
                     direction: Direction::Static,
                     ..full
                 },
                 Err(Reason::AlreadyConnected),
             ),
             (
-                Applicant {
+                PeerCandidate {
                     is_trusted: true,
-                    is_kept_away: true,
+                    is_banned: true,
                     peers: 10,
                     inbound: 10,
-                    ..STRANGER
+                    ..INBOUND
                 },
                 Ok(()),
             ),
             (
-                Applicant {
-                    is_kept_away: true,
+                PeerCandidate {
+                    is_banned: true,
                     peers: 10,
-                    ..STRANGER
+                    ..INBOUND
                 },
                 Err(Reason::UselessPeer),
             ),

@@ -1,20 +1,20 @@
-//! ServerActor: owns the set of peers, and says who may join it.
+//! ServerActor: owns the set of peers, and decides which connections join it.
 //!
-//! | message | what happens |
+//! | message | effect |
 //! |---|---|
-//! | `Admit` | the first checkpoint, once a key is proven: is there a place? |
-//! | `Greet` | the second, once the Hello is there: the same again, and something in common; the peer is in the set before the answer goes out |
-//! | `PeerLeft` | the peer leaves the set, for a reason |
-//! | `ConnectionEnded` | the same from the supervisor, where the peer had no time to say so |
-//! | [`AddPeer`], [`RemovePeer`] | the list of static nodes, the dialer, and on removal the connection; who is added is no longer kept away |
+//! | [`PostHandshakeCheck`] | first checkpoint, after the RLPx handshake: bans and limits |
+//! | `AddPeerCheck` | second checkpoint, after the Hello messages: the same checks, and a shared capability; the peer is in the set before the answer is sent |
+//! | [`PeerLeft`] | the peer is removed from the set, with a reason |
+//! | [`ConnectionEnded`] | the same, sent by the supervisor when a connection's actor has ended |
+//! | [`AddPeer`], [`RemovePeer`] | the list of static nodes, the dialer, and on removal the connection; adding a node lifts its ban |
 //! | [`AddTrusted`], [`RemoveTrusted`] | the list of trusted nodes, and the flag of a connection |
-//! | [`Ban`] | a node is kept away for a while; it is remembered why |
-//! | [`SubscribePeers`], [`Unsubscribe`] | who is told of peers that come and go |
+//! | [`Ban`] | a node is banned for a while, with a reason |
+//! | [`SubscribePeers`], [`Unsubscribe`] | subscriptions to added and removed peers |
 //!
-//! The set is published with each change; readers take it without a mailbox. The checks are made
-//! twice because other connections change the set in between. An answer to `Greet` comes after
-//! the peer is in the published set or refused: a dial ends after that, so the dialer never finds
-//! a node neither being dialled nor connected that is about to join.
+//! The set is published with each change; readers load it without a mailbox. The checks are made
+//! twice because other connections change the set in between. `AddPeerCheck` is answered after
+//! the peer is in the published set or refused, and a dial ends after that: so the dialer never
+//! sees a node as neither being dialled nor connected while it is about to join.
 
 mod checks;
 
@@ -23,67 +23,58 @@ use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering::Relaxed;
 
-use actoreum_messages::dialer::{AddStatic, PeersChanged, RemoveStatic};
+use actoreum_messages::dialer::{AddStatic, PeerSetChanged, RemoveStatic};
 use actoreum_messages::filter::{Change, Event, FilterId, Subscriber, Unsubscribe};
+use actoreum_messages::peer::{ConnectionId, Direction};
 use actoreum_messages::server::{
-    AddPeer, AddTrusted, Ban, PeerEvent, RemovePeer, RemoveTrusted, SubscribePeers,
+    AddPeer, AddTrusted, Ban, ConnectionEnded, PeerEvent, PeerLeft, PostHandshakeCheck, RemovePeer,
+    RemoveTrusted, SubscribePeers,
 };
 use actoreum_wire::nodes::NodeId;
 use actoreum_wire::p2p::DisconnectReason;
 use tracing::{debug, info};
 
-use super::Shared;
-use super::limits::EVENT_SUBSCRIBERS;
-use super::peer::{ConnectionId, Direction, End, PeerRecord};
+use super::limits::MAX_EVENT_SUBSCRIBERS;
+use super::peer_control::PeerControl;
+use super::shared::Shared;
 use crate::log_limit::{self, LogLimit};
-use crate::supervision::{Actor, Ctx, Failure, Handles, Message};
+use actoreum_supervision::{Actor, Ctx, Failure, Handles, Message, Recipient};
 
-/// A key is proven: may it go on? From: PeerActor. In the place of geth's `posthandshake`.
-#[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "Result<(), DisconnectReason>")]
-pub(super) struct Admit {
-    pub connection: ConnectionId,
-    pub id: NodeId,
-    pub direction: Direction,
-}
-
-/// The Hello is there: may it join? From: PeerActor. In the place of geth's `addpeer`.
+/// The second checkpoint: whether a connection may join the set of peers once its Hello was
+/// received. Sent by PeerActor. Corresponds to geth's `checkpointAddPeer`. Unlike the other messages
+/// between actors it is not in `actoreum_messages`: it contains the live record of the connection.
 #[derive(Debug, Clone, Message)]
-#[rtype(result = "Result<(), DisconnectReason>")]
-pub(super) struct Greet {
-    pub record: Arc<PeerRecord>,
+#[answer(Result<(), DisconnectReason>)]
+pub(super) struct AddPeerCheck {
+    pub peer: PeerControl,
 }
 
-/// A peer's connection ends. From: PeerActor. In the place of geth's `delpeer`.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "()")]
-pub(super) struct PeerLeft {
-    pub connection: ConnectionId,
-    pub why: End,
+/// DialerActor, as the recipient of ServerActor's messages.
+#[derive(Clone)]
+pub(super) struct DialerRecipients {
+    pub add_static: Recipient<AddStatic>,
+    pub remove_static: Recipient<RemoveStatic>,
+    pub peer_set_changed: Recipient<PeerSetChanged>,
 }
 
-/// A connection's actor has ended. From: the supervisor.
-#[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "()")]
-pub(super) struct ConnectionEnded(pub ConnectionId);
-
-/// See the module.
+/// The actor that owns the set of peers; see the module.
 pub struct ServerActor {
     shared: Arc<Shared>,
-    peers: HashMap<NodeId, Arc<PeerRecord>>,
+    dialer: DialerRecipients,
+    peers: HashMap<NodeId, PeerControl>,
     subscribers: HashMap<FilterId, Subscription>,
-    /// The lines "peer connected" and "peer banned": anybody can cause as many as it likes.
+    /// Limits on the log lines "peer connected" and "peer banned", which remote nodes can cause
+    /// without end.
     connected: LogLimit,
     banned: LogLimit,
     is_summary_due: bool,
 }
 
-/// A period of the log's limits is over.
+/// Logs the number of suppressed lines. Sent by the actor's own timer.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "()")]
 struct LogSummary;
 
-/// Somebody who is told. Dropped with its actor, it says that events are lost.
+/// A subscription to peer events. Unless it was ended, its drop reports that events are lost.
 struct Subscription {
     subscriber: Arc<dyn Subscriber>,
     is_ended: bool,
@@ -98,10 +89,11 @@ impl Drop for Subscription {
 }
 
 impl ServerActor {
-    /// An actor without peers.
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
+    /// Creates an actor without peers.
+    pub(super) fn new(shared: Arc<Shared>, dialer: DialerRecipients) -> Self {
         Self {
             shared,
+            dialer,
             peers: HashMap::new(),
             subscribers: HashMap::new(),
             connected: LogLimit::new(),
@@ -110,7 +102,7 @@ impl ServerActor {
         }
     }
 
-    /// A line was left out of the log: how many there were is said later.
+    /// Schedules the summary of suppressed log lines.
     fn summarise_later(&mut self, ctx: &mut Ctx<Self>) {
         if !self.is_summary_due {
             self.is_summary_due = true;
@@ -119,11 +111,15 @@ impl ServerActor {
     }
 
     fn publish(&self) {
-        let mut peers: Vec<_> = self.peers.values().cloned().collect();
+        let mut peers: Vec<_> = self
+            .peers
+            .values()
+            .map(|it| Arc::clone(&it.record))
+            .collect();
         peers.sort_by_key(|peer| peer.id);
         self.shared.peers.store(Arc::new(peers));
         // A dialer that is down looks at the set when it starts.
-        let _ = self.shared.dialer.tell(PeersChanged);
+        let _ = self.dialer.peer_set_changed.tell(PeerSetChanged);
     }
 
     fn tell(&mut self, peer: NodeId, dropped: Option<String>) {
@@ -142,14 +138,17 @@ impl ServerActor {
     }
 
     fn remove(&mut self, connection: ConnectionId, why: &str, is_its_fault: bool) {
-        let is_it = |peer: &Arc<PeerRecord>| peer.connection == connection;
-        let Some(id) = self.peers.values().find(|peer| is_it(peer)).map(|it| it.id) else {
+        let mut records = self.peers.values().map(|it| &it.record);
+        let Some(id) = records
+            .find(|it| it.connection == connection)
+            .map(|it| it.id)
+        else {
             return;
         };
         if let Some(peer) = self.peers.remove(&id)
             && is_its_fault
         {
-            self.shared.dropped.drop_peer(&peer, why.to_owned());
+            self.shared.bans.note_dropped(&peer.record, why.to_owned());
         }
         self.publish();
         self.tell(id, Some(why.to_owned()));
@@ -158,13 +157,13 @@ impl ServerActor {
 
     fn check(&self, id: &NodeId, direction: Direction) -> Result<(), DisconnectReason> {
         let settings = &self.shared.settings;
-        let is_inbound = |peer: &&Arc<PeerRecord>| peer.direction == Direction::Inbound;
-        checks::may_join(&checks::Applicant {
-            is_trusted: self.shared.roster.is_trusted(id),
+        let is_inbound = |peer: &&PeerControl| peer.record.direction == Direction::Inbound;
+        checks::may_join(&checks::PeerCandidate {
+            is_trusted: self.shared.static_and_trusted.is_trusted(id),
             direction,
             is_connected: self.peers.contains_key(id),
             is_self: *id == self.shared.local.info().id,
-            is_kept_away: self.shared.dropped.is_kept_away(id),
+            is_banned: self.shared.bans.is_banned(id),
             peers: self.peers.len(),
             inbound: self.peers.values().filter(is_inbound).count(),
             max_peers: settings.max_peers,
@@ -179,32 +178,33 @@ impl Actor for ServerActor {
         Ok(())
     }
 
-    async fn stopped(self, _: &crate::supervision::Exit) {
+    async fn stopped(self, _: &actoreum_supervision::Exit) {
         self.shared.peers.store(Arc::default());
     }
 }
 
-impl Handles<Admit> for ServerActor {
+impl Handles<PostHandshakeCheck> for ServerActor {
     type Answer = Result<(), DisconnectReason>;
 
-    fn handle(&mut self, admit: Admit, _: &mut Ctx<Self>) -> Self::Answer {
-        let answer = self.check(&admit.id, admit.direction);
+    fn handle(&mut self, check: PostHandshakeCheck, _: &mut Ctx<Self>) -> Self::Answer {
+        let answer = self.check(&check.id, check.direction);
         if let Err(reason) = answer {
-            debug!(connection = admit.connection.0, peer = ?admit.id, %reason, "refused");
+            debug!(connection = check.connection.0, peer = ?check.id, %reason, "refused");
         }
         answer
     }
 }
 
-impl Handles<Greet> for ServerActor {
+impl Handles<AddPeerCheck> for ServerActor {
     type Answer = Result<(), DisconnectReason>;
 
-    fn handle(&mut self, Greet { record }: Greet, ctx: &mut Ctx<Self>) -> Self::Answer {
+    fn handle(&mut self, AddPeerCheck { peer }: AddPeerCheck, ctx: &mut Ctx<Self>) -> Self::Answer {
+        let record = &peer.record;
         if record.shared.is_empty() {
             return Err(DisconnectReason::UselessPeer);
         }
         self.check(&record.id, record.direction)?;
-        let is_trusted = self.shared.roster.is_trusted(&record.id);
+        let is_trusted = self.shared.static_and_trusted.is_trusted(&record.id);
         record.is_trusted.store(is_trusted, Relaxed);
         if self.connected.admit().is_some() {
             info!(
@@ -215,7 +215,7 @@ impl Handles<Greet> for ServerActor {
             self.summarise_later(ctx);
         }
         let id = record.id;
-        self.peers.insert(id, record);
+        self.peers.insert(id, peer);
         self.publish();
         self.tell(id, None);
         Ok(())
@@ -225,8 +225,8 @@ impl Handles<Greet> for ServerActor {
 impl Handles<PeerLeft> for ServerActor {
     type Answer = ();
 
-    fn handle(&mut self, PeerLeft { connection, why }: PeerLeft, _: &mut Ctx<Self>) {
-        self.remove(connection, &why.to_string(), why.blames_peer());
+    fn handle(&mut self, PeerLeft { connection, cause }: PeerLeft, _: &mut Ctx<Self>) {
+        self.remove(connection, &cause.to_string(), cause.is_peer_fault());
     }
 }
 
@@ -242,10 +242,10 @@ impl Handles<AddPeer> for ServerActor {
     type Answer = ();
 
     fn handle(&mut self, AddPeer(node): AddPeer, _: &mut Ctx<Self>) {
-        self.shared.roster.add_static(node);
-        self.shared.dropped.forgive(&node.id());
+        self.shared.static_and_trusted.add_static(node);
+        self.shared.bans.unban(&node.id());
         // A dialer that is down reads the list when it starts.
-        let _ = self.shared.dialer.tell(AddStatic(node));
+        let _ = self.dialer.add_static.tell(AddStatic(node));
     }
 }
 
@@ -254,8 +254,8 @@ impl Handles<RemovePeer> for ServerActor {
 
     fn handle(&mut self, RemovePeer(node): RemovePeer, _: &mut Ctx<Self>) {
         let id = node.id();
-        self.shared.roster.remove_static(&id);
-        let _ = self.shared.dialer.tell(RemoveStatic(id));
+        self.shared.static_and_trusted.remove_static(&id);
+        let _ = self.dialer.remove_static.tell(RemoveStatic(id));
         if let Some(peer) = self.peers.get(&id) {
             peer.disconnect(DisconnectReason::Requested);
         }
@@ -280,9 +280,9 @@ impl Handles<RemoveTrusted> for ServerActor {
 
 impl ServerActor {
     fn set_trusted(&mut self, id: NodeId, is_trusted: bool) {
-        self.shared.roster.set_trusted(id, is_trusted);
+        self.shared.static_and_trusted.set_trusted(id, is_trusted);
         if let Some(peer) = self.peers.get(&id) {
-            peer.is_trusted.store(is_trusted, Relaxed);
+            peer.record.is_trusted.store(is_trusted, Relaxed);
         }
     }
 }
@@ -304,8 +304,8 @@ impl Handles<Ban> for ServerActor {
         } else {
             self.summarise_later(ctx);
         }
-        let peer = self.peers.get(&id).map(Arc::as_ref);
-        self.shared.dropped.keep_away(id, peer, why, time);
+        let peer = self.peers.get(&id).map(|it| it.record.as_ref());
+        self.shared.bans.ban(id, peer, why, time);
     }
 }
 
@@ -314,7 +314,10 @@ impl Handles<LogSummary> for ServerActor {
 
     fn handle(&mut self, _: LogSummary, _: &mut Ctx<Self>) {
         self.is_summary_due = false;
-        let (connected, banned) = (self.connected.take_left_out(), self.banned.take_left_out());
+        let (connected, banned) = (
+            self.connected.take_suppressed(),
+            self.banned.take_suppressed(),
+        );
         let seconds = log_limit::PERIOD.as_secs();
         if connected > 0 {
             info!(count = connected, seconds, "more peers connected");
@@ -333,8 +336,8 @@ impl Handles<SubscribePeers> for ServerActor {
             subscriber: message.subscriber,
             is_ended: false,
         };
-        // Beyond the bound it is dropped at once, and hears that events are lost.
-        if self.subscribers.len() < EVENT_SUBSCRIBERS {
+        // Above the bound the subscription is dropped at once, which reports lost events.
+        if self.subscribers.len() < MAX_EVENT_SUBSCRIBERS {
             self.subscribers.insert(message.id, subscription);
         }
     }

@@ -1,15 +1,15 @@
-//! Checks transactions before they come to the pool: on threads, slice by slice, in fair turns.
+//! Checks of transactions before they reach the pool: on threads, slice by slice, in fair turns.
 //!
 //! ```text
-//!   conversation of a peer --- slice ---> lane of the peer --+
+//!   session of a peer --- slice ---> queue of the peer ------+
 //!   FetcherActor --- slice of an answer --^                  |  FairQueue     signatures
-//!   RPC: blobs of a local transaction -----------> local ----+------------>   (a Pool)
+//!   RPC: blobs of a local transaction -----------> local ----+------------>   (threads)
 //! ```
 //!
-//! A slice is a bounded number of transactions, still encoded. A producer hands over the next one
-//! when it knows what came of the last: a peer has a few slices here, never messages, and is read
-//! no faster than they are checked. What waits goes with its peer ([`Lane`]), and with the future
-//! that waits for it.
+//! A slice is a bounded number of transactions, still encoded. A producer submits the next one when
+//! it has the results of the last: a peer has a few slices here, never messages, and is read no
+//! faster than they are checked. Waiting jobs are removed when their peer leaves
+//! ([`VerifierMembership`]), and when the future that waits for them is dropped.
 
 mod queue;
 mod slice;
@@ -22,13 +22,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::Instant;
 
 use self::queue::{FairQueue, JobId};
-use super::limits::{LOCAL_UNCHECKED, SHARED_UNCHECKED_BYTES};
-use crate::supervision::{JobError, Pool, PoolError};
+use super::limits::{MAX_LOCAL_UNCHECKED, SHARED_UNCHECKED_BYTES};
+use actoreum_supervision::{JobError, Pool, PoolError};
 
 pub use self::slice::RawTransaction;
 pub(super) use self::slice::{Checked, SliceRules, check_slice};
 
-/// See the module. Cheap to clone.
+/// Verifier of transactions; see the module. Cheap to clone.
 #[derive(Clone)]
 pub struct TransactionVerifier(Arc<Shared>);
 
@@ -43,46 +43,46 @@ struct Shared {
 #[derive(Default)]
 struct State {
     queue: FairQueue<Job>,
-    /// Turns that the threads have been given and have not ended.
+    /// Number of turns on the threads that have not ended.
     turns: usize,
 }
 
-/// Runs, or says why it does not.
+/// A job: runs, or passes on the error that prevents it.
 type Job = Box<dyn FnOnce(Option<JobError>) + Send>;
 
 impl TransactionVerifier {
-    /// Has `threads` check.
+    /// Creates a verifier that runs on `threads`.
     pub fn new(threads: Pool) -> Self {
         Self(Arc::new(Shared {
             threads,
             state: Mutex::default(),
-            local: Semaphore::new(LOCAL_UNCHECKED),
+            local: Semaphore::new(MAX_LOCAL_UNCHECKED),
             bytes: Arc::new(Semaphore::new(SHARED_UNCHECKED_BYTES)),
         }))
     }
 
-    /// A peer's place, from its coming to its leaving.
-    pub fn join(&self, peer: PeerId) -> Lane {
+    /// Adds a peer for as long as the returned guard lives.
+    pub fn join(&self, peer: PeerId) -> VerifierMembership {
         self.0.state.lock().queue.join(peer);
-        Lane {
+        VerifierMembership {
             shared: Arc::clone(&self.0),
             peer,
         }
     }
 
-    /// Room for a large message until the permit is dropped; `None` where there is none.
+    /// Reserves room for a large message until the permit is dropped; `None` where there is none.
     pub fn reserve(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
         let bytes = u32::try_from(bytes).ok()?;
         Arc::clone(&self.0.bytes).try_acquire_many_owned(bytes).ok()
     }
 
-    /// Bytes of large messages that are held.
+    /// Returns the number of reserved bytes of large messages.
     pub fn reserved_bytes(&self) -> usize {
         SHARED_UNCHECKED_BYTES - self.0.bytes.available_permits()
     }
 
-    /// Runs the check of a local transaction, before those of peers. Dropping the future takes it
-    /// back where it has not begun.
+    /// Runs the check of a local transaction, before those of peers. Dropping the future removes a
+    /// check that has not begun.
     pub(super) async fn run_local<T: Send + 'static>(
         &self,
         check: impl FnOnce() -> T + Send + 'static,
@@ -92,8 +92,8 @@ impl TransactionVerifier {
         self.run_job(None, check).await
     }
 
-    /// Runs the check of a slice of a peer's when its turn comes. Dropping the future takes it back
-    /// where it has not begun; it fails where the peer has left or leaves.
+    /// Runs the check of a peer's slice when its turn comes. Dropping the future removes a check
+    /// that has not begun; it fails where the peer has left or leaves.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         peer: PeerId,
@@ -113,7 +113,7 @@ impl TransactionVerifier {
                 None => Ok(check()),
                 Some(error) => Err(error),
             };
-            // Nobody waits any more where its peer has left.
+            // The receiver is gone where the peer has left.
             let _ = sender.send(result);
         });
         let id = {
@@ -123,16 +123,16 @@ impl TransactionVerifier {
                 None => state.queue.push_local(job),
             }
         };
-        let _waiting = Waiting {
+        let _pending = PendingJob {
             shared: &self.0,
             peer,
             id,
         };
-        self.0.give_turn();
+        self.0.start_turn();
         receiver.await.unwrap_or_else(|_| Err(unfinished()))
     }
 
-    /// Jobs that have not begun.
+    /// Returns whether no job waits or runs.
     #[cfg(test)]
     fn is_idle(&self) -> bool {
         let state = self.0.state.lock();
@@ -140,14 +140,14 @@ impl TransactionVerifier {
     }
 }
 
-/// Its peer has left, or it panicked: it is not tried again.
+/// Error of a job whose peer has left, or that panicked: it is not tried again.
 fn unfinished() -> JobError {
     JobError::Panicked("a transaction's check was not finished".to_owned())
 }
 
 impl Shared {
-    /// Has a thread take the next job, unless all of them are about to.
-    fn give_turn(self: &Arc<Self>) {
+    /// Gives a turn to a thread, unless there are as many turns as threads.
+    fn start_turn(self: &Arc<Self>) {
         {
             let mut state = self.state.lock();
             if state.queue.is_empty() || state.turns >= self.threads.threads().max(1) {
@@ -157,22 +157,22 @@ impl Shared {
         }
         let turn = Turn {
             shared: Arc::clone(self),
-            has_begun: false,
+            is_started: false,
         };
-        // The job is its own: a pool that is down drops it, and with it the turn.
+        // The future is not needed: threads that are down drop the job, and with it the turn.
         drop(self.threads.run(move || turn.take()));
     }
 }
 
-/// One job's turn on a thread. At its end, however it ends, the next one is given.
+/// One job's turn on a thread. When it ends, in whatever way, the next turn is given.
 struct Turn {
     shared: Arc<Shared>,
-    has_begun: bool,
+    is_started: bool,
 }
 
 impl Turn {
     fn take(mut self) {
-        self.has_begun = true;
+        self.is_started = true;
         let next = self.shared.state.lock().queue.pop();
         let Some((peer, job)) = next else {
             return;
@@ -192,30 +192,31 @@ impl Drop for Turn {
         let refused = {
             let mut state = self.shared.state.lock();
             state.turns -= 1;
-            match self.has_begun {
-                true => Vec::new(),
-                false => state.queue.drain(),
+            if self.is_started {
+                Vec::new()
+            } else {
+                state.queue.drain()
             }
         };
         for job in refused {
             job(Some(JobError::NotRun(PoolError::Closed)));
         }
-        if self.has_begun {
-            self.shared.give_turn();
+        if self.is_started {
+            self.shared.start_turn();
         }
     }
 }
 
-/// A job whose result is waited for.
-struct Waiting<'a> {
+/// Guard of a job whose result is awaited.
+struct PendingJob<'a> {
     shared: &'a Shared,
     peer: Option<PeerId>,
     id: JobId,
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for PendingJob<'_> {
     fn drop(&mut self) {
-        // Outside of the lock: the job may hold anything.
+        // Dropped outside of the lock: the job may own anything.
         let _removed = {
             let mut state = self.shared.state.lock();
             state.queue.remove(self.peer.as_ref(), self.id)
@@ -223,15 +224,15 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// A peer's place among those whose transactions are checked. Dropping it takes back what waits.
-pub struct Lane {
+/// A peer's membership in the verifier. Dropping it removes the peer's waiting jobs.
+pub struct VerifierMembership {
     shared: Arc<Shared>,
     peer: PeerId,
 }
 
-impl Drop for Lane {
+impl Drop for VerifierMembership {
     fn drop(&mut self) {
-        // Outside of the lock: jobs may hold anything.
+        // Dropped outside of the lock: jobs may own anything.
         let _jobs = { self.shared.state.lock().queue.leave(&self.peer) };
     }
 }

@@ -1,39 +1,39 @@
-//! What waits for the threads that check transactions, in a fair order.
+//! Fair queue of the jobs that check transactions.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
 use actoreum_txpool::PeerId;
 
-use crate::txpool::limits::LOCAL_IN_A_ROW;
+use crate::txpool::limits::MAX_LOCAL_IN_A_ROW;
 
-/// Jobs that wait. Those of this node come first; among peers the one whose jobs have taken the
-/// least time is next, so that each has an equal share of the threads, whatever its jobs cost.
+/// Queue of waiting jobs. Jobs of this node come first; among peers the one whose jobs have taken
+/// the least time is next, so that each has an equal share of the threads, whatever its jobs cost.
 ///
-/// A peer that had nothing to do begins again with the time of whoever was served last: it is next,
-/// and cannot save up time. What is remembered of a peer lasts while it is a [member](Self::join).
+/// A peer that had no jobs begins again with the time of the peer that was served last: it is next,
+/// and cannot save up time. A peer is remembered while it is a [member](Self::join).
 #[derive(Debug)]
 pub(super) struct FairQueue<J> {
     local: VecDeque<(JobId, J)>,
     local_in_a_row: u32,
-    lanes: HashMap<PeerId, Lane<J>>,
-    /// The lanes with jobs: by the time they have taken, then in the order in which they came.
+    peers: HashMap<PeerId, PeerQueue<J>>,
+    /// The peers with jobs: by the time that they have taken, then in the order of arrival.
     ready: BTreeSet<(Duration, JobId, PeerId)>,
-    /// The time of the lane that was served last.
+    /// The time of the peer that was served last.
     floor: Duration,
     last_id: u64,
 }
 
-/// Names a job of a queue.
+/// Identifier of a job in a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct JobId(u64);
 
 #[derive(Debug)]
-struct Lane<J> {
+struct PeerQueue<J> {
     waiting: VecDeque<(JobId, J)>,
-    /// What its jobs have taken.
+    /// Time that the peer's jobs have taken.
     time: Duration,
-    /// How often it was joined and not left.
+    /// Number of joins without a leave.
     members: u32,
 }
 
@@ -42,7 +42,7 @@ impl<J> Default for FairQueue<J> {
         Self {
             local: VecDeque::new(),
             local_in_a_row: 0,
-            lanes: HashMap::new(),
+            peers: HashMap::new(),
             ready: BTreeSet::new(),
             floor: Duration::ZERO,
             last_id: 0,
@@ -51,29 +51,30 @@ impl<J> Default for FairQueue<J> {
 }
 
 impl<J> FairQueue<J> {
-    /// A peer has come.
+    /// Adds a peer.
     pub fn join(&mut self, peer: PeerId) {
         let floor = self.floor;
-        let lane = self.lanes.entry(peer).or_insert_with(|| Lane {
+        let queue = self.peers.entry(peer).or_insert_with(|| PeerQueue {
             waiting: VecDeque::new(),
             time: floor,
             members: 0,
         });
-        lane.members += 1;
+        queue.members += 1;
     }
 
-    /// A peer has left, as often as it came: its jobs, which do not run any more.
+    /// Removes a peer that has left as often as it joined. Returns its jobs, which do not run any
+    /// more.
     pub fn leave(&mut self, peer: &PeerId) -> Vec<J> {
-        let Some(lane) = self.lanes.get_mut(peer) else {
+        let Some(queue) = self.peers.get_mut(peer) else {
             return Vec::new();
         };
-        lane.members = lane.members.saturating_sub(1);
-        if lane.members > 0 {
+        queue.members = queue.members.saturating_sub(1);
+        if queue.members > 0 {
             return Vec::new();
         }
-        let time = lane.time;
-        let lane = self.lanes.remove(peer);
-        let waiting = lane.map(|it| it.waiting).unwrap_or_default();
+        let time = queue.time;
+        let queue = self.peers.remove(peer);
+        let waiting = queue.map(|it| it.waiting).unwrap_or_default();
         if let Some((first, _)) = waiting.front() {
             self.ready.remove(&(time, *first, *peer));
         }
@@ -87,76 +88,76 @@ impl<J> FairQueue<J> {
         id
     }
 
-    /// Adds a job of a peer; `None` where it has left.
+    /// Adds a job of a peer; `None` where the peer has left.
     pub fn push(&mut self, peer: PeerId, job: J) -> Option<JobId> {
         let (id, floor) = (self.next_id(), self.floor);
-        let lane = self.lanes.get_mut(&peer)?;
-        let is_idle = lane.waiting.is_empty();
-        lane.waiting.push_back((id, job));
+        let queue = self.peers.get_mut(&peer)?;
+        let is_idle = queue.waiting.is_empty();
+        queue.waiting.push_back((id, job));
         if is_idle {
-            lane.time = lane.time.max(floor);
-            let time = lane.time;
+            queue.time = queue.time.max(floor);
+            let time = queue.time;
             self.ready.insert((time, id, peer));
         }
         Some(id)
     }
 
-    /// Takes the job whose turn it is, and whose it is: `None` is this node.
+    /// Takes the next job, with its peer; `None` is this node.
     pub fn pop(&mut self) -> Option<(Option<PeerId>, J)> {
-        let is_locals_turn = self.local_in_a_row < LOCAL_IN_A_ROW || self.ready.is_empty();
-        if is_locals_turn && let Some((_, job)) = self.local.pop_front() {
+        let is_local_turn = self.local_in_a_row < MAX_LOCAL_IN_A_ROW || self.ready.is_empty();
+        if is_local_turn && let Some((_, job)) = self.local.pop_front() {
             self.local_in_a_row += 1;
             return Some((None, job));
         }
         self.local_in_a_row = 0;
         let (time, _, peer) = self.ready.pop_first()?;
         self.floor = self.floor.max(time);
-        let lane = self.lanes.get_mut(&peer)?;
-        let (_, job) = lane.waiting.pop_front()?;
-        if let Some((next, _)) = lane.waiting.front() {
+        let queue = self.peers.get_mut(&peer)?;
+        let (_, job) = queue.waiting.pop_front()?;
+        if let Some((next, _)) = queue.waiting.front() {
             self.ready.insert((time, *next, peer));
         }
         Some((Some(peer), job))
     }
 
-    /// A job of a peer has taken this time.
+    /// Charges a peer for the time of a job.
     pub fn charge(&mut self, peer: &PeerId, time: Duration) {
-        let Some(lane) = self.lanes.get_mut(peer) else {
+        let Some(queue) = self.peers.get_mut(peer) else {
             return;
         };
-        let before = lane.time;
-        lane.time = before.saturating_add(time);
-        if let Some((first, _)) = lane.waiting.front() {
-            let (first, after) = (*first, lane.time);
+        let before = queue.time;
+        queue.time = before.saturating_add(time);
+        if let Some((first, _)) = queue.waiting.front() {
+            let (first, after) = (*first, queue.time);
             self.ready.remove(&(before, first, *peer));
             self.ready.insert((after, first, *peer));
         }
     }
 
-    /// Takes a job back that has not had its turn.
+    /// Removes a job that has not had its turn.
     pub fn remove(&mut self, peer: Option<&PeerId>, id: JobId) -> Option<J> {
         let Some(peer) = peer else {
             let place = self.local.iter().position(|(it, _)| *it == id)?;
             return self.local.remove(place).map(|(_, job)| job);
         };
-        let lane = self.lanes.get_mut(peer)?;
-        let place = lane.waiting.iter().position(|(it, _)| *it == id)?;
-        let (_, job) = lane.waiting.remove(place)?;
+        let queue = self.peers.get_mut(peer)?;
+        let place = queue.waiting.iter().position(|(it, _)| *it == id)?;
+        let (_, job) = queue.waiting.remove(place)?;
         if place == 0 {
-            self.ready.remove(&(lane.time, id, *peer));
-            if let Some((next, _)) = lane.waiting.front() {
-                self.ready.insert((lane.time, *next, *peer));
+            self.ready.remove(&(queue.time, id, *peer));
+            if let Some((next, _)) = queue.waiting.front() {
+                self.ready.insert((queue.time, *next, *peer));
             }
         }
         Some(job)
     }
 
-    /// Takes all jobs.
+    /// Removes all jobs.
     pub fn drain(&mut self) -> Vec<J> {
         self.ready.clear();
         let mut jobs: Vec<J> = self.local.drain(..).map(|(_, job)| job).collect();
-        for lane in self.lanes.values_mut() {
-            jobs.extend(lane.waiting.drain(..).map(|(_, job)| job));
+        for queue in self.peers.values_mut() {
+            jobs.extend(queue.waiting.drain(..).map(|(_, job)| job));
         }
         jobs
     }
@@ -165,10 +166,10 @@ impl<J> FairQueue<J> {
         self.local.is_empty() && self.ready.is_empty()
     }
 
-    /// Lanes that are remembered.
+    /// Returns the number of peers that are remembered.
     #[cfg(test)]
-    pub fn lanes(&self) -> usize {
-        self.lanes.len()
+    pub fn peers(&self) -> usize {
+        self.peers.len()
     }
 
     fn next_id(&mut self) -> JobId {
@@ -187,7 +188,7 @@ mod tests {
     const B: PeerId = B256::repeat_byte(0xbb);
     const MS: Duration = Duration::from_millis(1);
 
-    /// Has jobs run that take what `cost` says; the order.
+    /// Runs jobs whose time is given by `cost`. Returns their order.
     fn run(queue: &mut FairQueue<u32>, count: usize, cost: impl Fn(u32) -> Duration) -> Vec<u32> {
         let mut order = Vec::new();
         while order.len() < count
@@ -202,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn peers_share_the_time_and_not_the_turns() {
+    fn peers_share_time_not_turns() {
         let mut queue = FairQueue::default();
         queue.join(A);
         queue.join(B);
@@ -220,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn who_comes_late_is_next_and_cannot_save_up_time() {
+    fn a_new_peer_is_next_and_cannot_save_up_time() {
         let mut queue = FairQueue::default();
         queue.join(A);
         for job in 0..100 {
@@ -238,11 +239,11 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_that_sends_one_at_a_time_has_its_past_counted() {
+    fn past_time_counts_for_a_peer_with_single_jobs() {
         let mut queue = FairQueue::default();
         queue.join(A);
         queue.join(B);
-        // A always has one job, B comes now and then.
+        // A always has one job, B sometimes.
         for job in 0..50 {
             queue.push(A, job);
             run(&mut queue, 1, |_| 10 * MS);
@@ -253,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn local_jobs_come_first_but_do_not_stop_the_others() {
+    fn local_jobs_come_first_without_starving_peers() {
         let mut queue = FairQueue::default();
         queue.join(A);
         queue.push(A, 1_000);
@@ -262,11 +263,11 @@ mod tests {
         }
         let order = run(&mut queue, 21, |_| MS);
         let turn = order.iter().position(|job| *job == 1_000);
-        assert_eq!(turn, Some(LOCAL_IN_A_ROW as usize));
+        assert_eq!(turn, Some(MAX_LOCAL_IN_A_ROW as usize));
     }
 
     #[test]
-    fn jobs_of_a_peer_that_left_are_given_back() {
+    fn leaving_returns_the_jobs_of_a_peer() {
         let mut queue = FairQueue::default();
         queue.join(A);
         queue.join(A);
@@ -281,11 +282,11 @@ mod tests {
         assert_eq!(run(&mut queue, 9, |_| MS), [9]);
         assert!(queue.is_empty());
         queue.leave(&B);
-        assert_eq!(queue.lanes(), 0);
+        assert_eq!(queue.peers(), 0);
     }
 
     #[test]
-    fn a_job_can_be_taken_back() {
+    fn a_waiting_job_can_be_removed() {
         let mut queue = FairQueue::default();
         queue.join(A);
         let first = queue.push(A, 1).unwrap();

@@ -1,4 +1,4 @@
-//! A slice of a peer's transactions: what is checked in one turn.
+//! Checks of a slice: the transactions of a peer that are checked in one turn.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -17,14 +17,14 @@ const STRING_HEADER: usize = 4;
 
 /// A transaction in a message, still encoded.
 pub trait RawTransaction: WireItem + Send + 'static {
-    /// The longest encoding that is decoded at all.
+    /// Maximum number of bytes that are decoded.
     const MAX_BYTES: usize;
 
-    /// The transaction as pools exchange it.
+    /// Returns the transaction as pools exchange it.
     fn into_pooled(self) -> PooledTransaction;
 }
 
-/// Of a Transactions message.
+/// Of a `Transactions` message.
 impl RawTransaction for Transaction {
     const MAX_BYTES: usize = MAX_TX_BYTES + STRING_HEADER;
 
@@ -36,7 +36,7 @@ impl RawTransaction for Transaction {
     }
 }
 
-/// Of a PooledTransactions message.
+/// Of a `PooledTransactions` message.
 impl RawTransaction for PooledTransaction {
     const MAX_BYTES: usize = MAX_BLOB_TX_BYTES + STRING_HEADER;
 
@@ -45,20 +45,20 @@ impl RawTransaction for PooledTransaction {
     }
 }
 
-/// A remote transaction after the checks that need no pool.
+/// A peer's transaction after the checks that need no pool.
 #[derive(Debug)]
 pub struct Checked {
-    /// Its hash.
+    /// Hash of the transaction.
     pub hash: B256,
-    /// Its type (EIP-2718).
+    /// Type of the transaction (EIP-2718).
     pub tx_type: TxType,
-    /// Bytes of its encoding (EIP-2718) with its blobs: what eth/68 announces as its size.
+    /// Bytes of its encoding (EIP-2718) with its blobs: the size that eth/68 announces.
     pub size: usize,
-    /// Ready for the pool, or why it is not taken.
+    /// The transaction, ready for the pool, or the reason of the refusal.
     pub result: Result<Arc<PoolTx>, AddError>,
 }
 
-/// What a slice is checked against.
+/// Context of the checks of a slice.
 pub struct SliceRules {
     pub(super) senders: SenderRules,
     pub(super) snapshot: Option<Arc<Snapshot>>,
@@ -66,7 +66,8 @@ pub struct SliceRules {
 }
 
 impl SliceRules {
-    /// The rules after the head, with the pool and the state as far as they can be read.
+    /// Creates the context of the block after the head, with the pool and the state as far as they
+    /// can be read.
     pub fn new(
         senders: SenderRules,
         snapshot: Option<Arc<Snapshot>>,
@@ -91,15 +92,16 @@ impl SliceRules {
         }
     }
 
-    /// Whether a sender has as much as its transaction can cost. The pool looks again.
+    /// Checks that a sender has the maximum cost of its transaction. The pool checks it again.
     fn is_funded(&self, sender: &Address, cost: U256) -> Result<(), AddError> {
         let Some(state) = &self.state else {
             return Ok(());
         };
         let account = state.account(sender)?.unwrap_or_default();
-        match cost > account.balance {
-            true => Err(AddError::InsufficientFunds),
-            false => Ok(()),
+        if cost > account.balance {
+            Err(AddError::InsufficientFunds)
+        } else {
+            Ok(())
         }
     }
 }
@@ -109,7 +111,7 @@ impl SliceRules {
 /// more than that only where the sender can pay.
 ///
 /// # Errors
-/// One of them cannot be decoded.
+/// A transaction cannot be decoded.
 pub fn check_slice<T: RawTransaction>(
     slice: &LazyList<T>,
     rules: &SliceRules,
@@ -126,9 +128,10 @@ pub fn check_slice<T: RawTransaction>(
         let pooled = rlp::decode_exact::<T>(raw)?.into_pooled();
         let hash = pooled.transaction.hash();
         let tx_type = pooled.transaction.tx_type();
-        let result = match seen.insert(hash) && !rules.is_known(&hash) {
-            true => check_one(pooled, rules).map(Arc::new),
-            false => Err(AddError::Known(hash)),
+        let result = if seen.insert(hash) && !rules.is_known(&hash) {
+            check_one(pooled, rules).map(Arc::new)
+        } else {
+            Err(AddError::Known(hash))
         };
         all.push(Checked {
             hash,
@@ -147,8 +150,8 @@ fn check_one(pooled: PooledTransaction, rules: &SliceRules) -> Result<PoolTx, Ad
     })
 }
 
-/// Bytes of the EIP-2718 encoding: a typed transaction stands in a string, whose header is not
-/// counted.
+/// Returns the bytes of the EIP-2718 encoding: a typed transaction is in an RLP string, whose
+/// header is not counted.
 fn announced_size(raw: &[u8]) -> usize {
     let mut rest = raw;
     rlp::decode_str(&mut rest).map_or(raw.len(), <[u8]>::len)

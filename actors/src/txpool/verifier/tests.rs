@@ -1,9 +1,7 @@
-//! The verifier on real threads.
+//! Tests of the verifier on real threads.
 
-use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc;
-use std::time::Duration;
 
 use actoreum_primitives::B256;
 use futures_util::FutureExt;
@@ -11,14 +9,11 @@ use futures_util::future::join_all;
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::supervision::{Strategy, SupervisorSpec, Tree};
+use crate::txpool::tests::{run, until};
+use actoreum_supervision::{Strategy, SupervisorSpec, Tree};
 
 const A: PeerId = B256::repeat_byte(0xaa);
 const B: PeerId = B256::repeat_byte(0xbb);
-
-fn run<F: Future>(test: F) -> F::Output {
-    actix::System::new().block_on(test)
-}
 
 async fn start() -> (Tree, TransactionVerifier) {
     let threads = Pool::new("signatures", 1);
@@ -27,17 +22,7 @@ async fn start() -> (Tree, TransactionVerifier) {
     (tree, TransactionVerifier::new(threads))
 }
 
-async fn until(condition: impl Fn() -> bool) {
-    for _ in 0..10_000 {
-        if condition() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-    panic!("it never came true");
-}
-
-/// Holds the thread until the sender is dropped.
+/// Blocks the thread until the sender is dropped.
 async fn hold(verifier: &TransactionVerifier) -> (mpsc::Sender<()>, JoinHandle<()>) {
     let (release, held) = mpsc::channel::<()>();
     let (begin, begun) = mpsc::channel();
@@ -45,7 +30,7 @@ async fn hold(verifier: &TransactionVerifier) -> (mpsc::Sender<()>, JoinHandle<(
     let holding = tokio::task::spawn_local(async move {
         let wait = move || {
             begin.send(()).unwrap();
-            // An error says that it is released.
+            // An error means that the sender was dropped.
             let _ = held.recv();
         };
         verifier.run(A, wait).await.unwrap();
@@ -58,7 +43,7 @@ async fn hold(verifier: &TransactionVerifier) -> (mpsc::Sender<()>, JoinHandle<(
 fn jobs_of_a_peer_that_leaves_do_not_run() {
     run(async {
         let (tree, verifier) = start().await;
-        let (_lane, lane) = (verifier.join(A), verifier.join(B));
+        let (_membership, queue) = (verifier.join(A), verifier.join(B));
         let (release, holding) = hold(&verifier).await;
         let ran = Arc::new(AtomicUsize::new(0));
         let job = || {
@@ -68,12 +53,12 @@ fn jobs_of_a_peer_that_leaves_do_not_run() {
         let waiting: Vec<_> = (0..3).map(|_| verifier.run(B, job())).collect();
         let mut waiting = Box::pin(join_all(waiting));
         assert!(waiting.as_mut().now_or_never().is_none());
-        // One whose asker gives up before.
+        // One job is cancelled by its caller.
         let mut given_up = Box::pin(verifier.run(A, job()));
         assert!(given_up.as_mut().now_or_never().is_none());
         drop(given_up);
 
-        drop(lane);
+        drop(queue);
         assert!(waiting.await.iter().all(Result::is_err));
         drop(release);
         holding.await.unwrap();
@@ -89,7 +74,7 @@ fn jobs_of_a_peer_that_leaves_do_not_run() {
 fn a_light_peer_does_not_wait_behind_a_heavy_one() {
     run(async {
         let (tree, verifier) = start().await;
-        let _lanes = (verifier.join(A), verifier.join(B));
+        let _memberships = (verifier.join(A), verifier.join(B));
         let (release, holding) = hold(&verifier).await;
         let order = Arc::new(Mutex::new(Vec::new()));
         let job = |who: char| {
@@ -110,11 +95,11 @@ fn a_light_peer_does_not_wait_behind_a_heavy_one() {
 }
 
 #[test]
-fn a_check_that_panics_stops_no_other() {
+fn a_panic_of_a_check_stops_no_other_check() {
     run(async {
         let (tree, verifier) = start().await;
-        let _lane = verifier.join(A);
-        let panics = verifier.run(A, || panic!("a transaction that nobody foresaw"));
+        let _membership = verifier.join(A);
+        let panics = verifier.run(A, || panic!("a failing check"));
         let others: Vec<_> = (0..3).map(|it| verifier.run(A, move || it)).collect();
         let (panicked, others) = tokio::join!(panics, join_all(others));
         assert!(matches!(panicked, Err::<(), _>(JobError::Panicked(_))));
@@ -125,10 +110,10 @@ fn a_check_that_panics_stops_no_other() {
 }
 
 #[test]
-fn where_the_threads_are_down_a_check_fails_at_once() {
+fn a_check_fails_at_once_while_the_threads_are_down() {
     run(async {
         let verifier = TransactionVerifier::new(Pool::new("signatures", 1));
-        let _lane = verifier.join(A);
+        let _membership = verifier.join(A);
         let refused = JobError::NotRun(PoolError::Closed);
         assert_eq!(verifier.run(A, || ()).await, Err(refused.clone()));
         assert_eq!(verifier.run_local(|| ()).await, Err(refused));
@@ -137,7 +122,7 @@ fn where_the_threads_are_down_a_check_fails_at_once() {
 }
 
 #[test]
-fn large_messages_share_their_room() {
+fn large_messages_share_a_budget() {
     let verifier = TransactionVerifier::new(Pool::new("signatures", 1));
     let mut held: Vec<_> = (0..4).filter_map(|_| verifier.reserve(10 << 20)).collect();
     assert_eq!((held.len(), verifier.reserved_bytes()), (3, 30 << 20));

@@ -1,4 +1,4 @@
-//! Which blocks of a section may hold the logs that somebody looks for.
+//! Search for the blocks of a section that may hold certain logs.
 
 use std::collections::HashMap;
 
@@ -7,18 +7,18 @@ use actoreum_primitives::{B256, keccak256};
 use super::BlockSet;
 use crate::LogCriteria;
 
-/// The bits of a bloom that one value sets.
+/// The three bloom bits that one value sets.
 type Bits = [u16; 3];
 
-/// [`LogCriteria`] as bits of blooms.
+/// [`LogCriteria`] as bloom bits.
 #[derive(Debug, Clone)]
 pub struct Matcher {
-    /// All must hold; of each, one alternative.
+    /// Groups of alternatives: every group must match, each by one of its alternatives.
     groups: Vec<Vec<Bits>>,
 }
 
 impl Matcher {
-    /// Looks for what `criteria` describe.
+    /// Converts `criteria` to bloom bits.
     pub fn new(criteria: &LogCriteria) -> Self {
         let addresses = criteria.addresses.iter().map(keccak256);
         let mut groups = vec![addresses.map(bits).collect()];
@@ -29,13 +29,13 @@ impl Matcher {
         Self { groups }
     }
 
-    /// Whether every block may hold what is looked for: the index tells nothing then.
-    pub fn is_anything(&self) -> bool {
+    /// Returns true if every block matches: the index can't narrow the search then.
+    pub fn matches_all(&self) -> bool {
         self.groups.is_empty()
     }
 
-    /// The blocks of a section that may hold what is looked for. `read` gives the blocks whose
-    /// bloom has a bit; it is asked at most once for each.
+    /// Returns the blocks of a section that may match. `read` returns the blocks whose bloom has a
+    /// given bit; it is called at most once per bit.
     pub fn blocks<E>(
         &self,
         mut read: impl FnMut(u16) -> Result<BlockSet, E>,
@@ -68,8 +68,8 @@ impl Matcher {
     }
 }
 
-/// The bits that a value with this hash sets: of each of the first three pairs of bytes, the
-/// lower eleven bits (yellow paper, 4.3.1).
+/// Returns the bloom bits of a value with this hash: the lower eleven bits of each of the first
+/// three pairs of bytes (yellow paper, 4.3.1).
 fn bits(hash: B256) -> Bits {
     let pair = |at: usize| u16::from_be_bytes([hash[at], hash[at + 1]]) & 0x7ff;
     [pair(0), pair(2), pair(4)]

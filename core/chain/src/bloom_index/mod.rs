@@ -1,4 +1,4 @@
-//! The bloom index: which blocks may hold a log, without reading each of them.
+//! The bloom index: narrows down the blocks that may hold a log, without reading each of them.
 //!
 //! ```text
 //!   4,096 headers, each with a bloom of 2,048 bits        one section, turned on its side
@@ -8,12 +8,11 @@
 //!   block 2    1 0 0 0 ...                                bit 3      1 1 0 ...
 //! ```
 //!
-//! A value sets three bits of a bloom; the blocks that may hold it are the AND of three
-//! vectors of 512 bytes. Alternatives are ORed, positions ANDed.
+//! A value sets three bits of a bloom; the blocks that may hold it are the AND of three vectors of
+//! 512 bytes. Alternatives are ORed, positions ANDed.
 //!
-//! A section is stored under the hash of its last block. It counts only while that block is
-//! canonical, so a reorg, however deep, makes a section wrong for nobody: it is unknown until
-//! it is made again.
+//! A section is stored under the hash of its last block. It is valid only while that block is
+//! canonical: after a reorg the section counts as missing until it is built again.
 
 mod matcher;
 mod section;
@@ -30,17 +29,17 @@ pub use matcher::Matcher;
 pub use section::{BlockSet, SectionBuilder};
 pub use verify::damaged_sections;
 
-/// Blocks in a section, as geth's `BloomBitsBlocks`.
+/// Number of blocks in a section (geth's `BloomBitsBlocks`).
 pub const SECTION_BLOCKS: u64 = 4_096;
 
-/// Blocks that must stand over a section before it is made, as geth's `BloomConfirms`: reorgs
-/// end above that, so that hardly a section is made twice.
+/// Number of blocks above a section before it is built (geth's `BloomConfirms`): hardly any reorg
+/// is deeper, so that sections are rarely built twice.
 pub const SECTION_CONFIRMS: u64 = 256;
 
-/// Why a section was not made.
+/// The reason why a section was not built.
 #[derive(Debug, thiserror::Error)]
 pub enum IndexError {
-    /// A canonical block is not there, or a reorg changed the section while it was read.
+    /// A canonical block is missing, or a reorg changed the section while it was read.
     #[error("the chain changed while section {0} was read")]
     Changed(u64),
     /// The store failed.
@@ -48,18 +47,18 @@ pub enum IndexError {
     Storage(#[from] StorageError),
 }
 
-/// Sections that the chain is long enough for.
+/// Returns the number of complete sections of a chain with this head number.
 pub const fn due_sections(head: u64) -> u64 {
     (head + 1).saturating_sub(SECTION_CONFIRMS) / SECTION_BLOCKS
 }
 
-/// The first block of a section and its last.
+/// Returns the numbers of a section's first and last block.
 const fn bounds(section: u64) -> (u64, u64) {
     let first = section * SECTION_BLOCKS;
     (first, first + (SECTION_BLOCKS - 1))
 }
 
-/// Whether a section is stored for the chain as it is now.
+/// Returns true if a section is stored and matches the canonical chain.
 pub fn is_indexed(reader: &ChainReader, section: u64) -> Result<bool, StorageError> {
     let Some(stored) = reader.store().bloom_section(section)? else {
         return Ok(false);
@@ -68,7 +67,7 @@ pub fn is_indexed(reader: &ChainReader, section: u64) -> Result<bool, StorageErr
     Ok(reader.canonical_hash(last)? == Some(stored))
 }
 
-/// Reads a section's headers and stores its vectors. Takes some tens of milliseconds.
+/// Reads a section's headers and stores its bit vectors. Takes some tens of milliseconds.
 pub fn index_section(reader: &ChainReader, section: u64) -> Result<(), IndexError> {
     let (first, last) = bounds(section);
     let changed = || IndexError::Changed(section);
@@ -89,7 +88,7 @@ pub fn index_section(reader: &ChainReader, section: u64) -> Result<(), IndexErro
             break;
         };
         if blocks.is_empty() {
-            // One from before a reorg may lie there.
+            // A vector from before a reorg may be stored there.
             commit.remove_bloom_bits(bit, section);
         } else {
             commit.put_bloom_bits(bit, section, &blocks.encode());
@@ -99,8 +98,7 @@ pub fn index_section(reader: &ChainReader, section: u64) -> Result<(), IndexErro
     Ok(())
 }
 
-/// The blocks of a section that may hold what `matcher` looks for, ascending; `None` where the
-/// section is not indexed.
+/// Returns the blocks of a section that may match, ascending; `None` if the section is not indexed.
 pub fn candidates(
     reader: &ChainReader,
     section: u64,

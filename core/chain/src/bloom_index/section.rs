@@ -1,14 +1,14 @@
-//! A section: blooms of 4,096 blocks, read by bit.
+//! A section: the blooms of 4,096 blocks, transposed.
 
 use actoreum_primitives::Bloom;
 
 use super::SECTION_BLOCKS;
 
-/// Bytes with a bit for each block of a section.
+/// Size of a bit vector with one bit per block of a section.
 const SET_BYTES: usize = (SECTION_BLOCKS / 8) as usize;
 const BLOOM_BITS: usize = 2_048;
 
-/// Blocks of a section, by their place in it.
+/// A set of blocks of a section, by their index in it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct BlockSet([u8; SET_BYTES]);
 
@@ -25,31 +25,31 @@ impl std::fmt::Debug for BlockSet {
 }
 
 impl BlockSet {
-    /// Every block of the section.
+    /// Returns the set of all blocks of the section.
     pub const fn all() -> Self {
         Self([0xff; SET_BYTES])
     }
 
-    /// Whether no block is in it.
+    /// Returns true if the set is empty.
     pub fn is_empty(&self) -> bool {
         self.0.iter().all(|byte| *byte == 0)
     }
 
-    /// Keeps what is also in `other`.
+    /// Removes the blocks that are not in `other`.
     pub fn intersect(&mut self, other: &Self) {
         for (byte, other) in self.0.iter_mut().zip(&other.0) {
             *byte &= other;
         }
     }
 
-    /// Adds what is in `other`.
+    /// Adds the blocks of `other`.
     pub fn unite(&mut self, other: &Self) {
         for (byte, other) in self.0.iter_mut().zip(&other.0) {
             *byte |= other;
         }
     }
 
-    /// The places in the section, ascending.
+    /// Returns the block indices, ascending.
     pub fn iter(&self) -> impl Iterator<Item = u64> + '_ {
         let bytes = (0..).zip(&self.0).filter(|(_, byte)| **byte != 0);
         bytes.flat_map(|(index, byte): (u64, &u8)| {
@@ -65,7 +65,8 @@ impl BlockSet {
         }
     }
 
-    /// As stored: two bytes (big-endian) a block where that is shorter, or else all 512.
+    /// Encodes the set for storage: two bytes (big-endian) per block if that is shorter, otherwise
+    /// the bit vector of 512 bytes.
     pub fn encode(&self) -> Vec<u8> {
         let places: Vec<u8> = self
             .iter()
@@ -79,10 +80,10 @@ impl BlockSet {
         }
     }
 
-    /// Reads what [`Self::encode`] wrote; `None` where it is anything else.
+    /// Decodes the output of [`Self::encode`]; `None` if the bytes are malformed.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
-        if let Ok(whole) = bytes.try_into() {
-            return Some(Self(whole));
+        if let Ok(full) = bytes.try_into() {
+            return Some(Self(full));
         }
         let (places, rest) = bytes.as_chunks::<2>();
         if !rest.is_empty() || bytes.len() > SET_BYTES {
@@ -100,9 +101,9 @@ impl BlockSet {
     }
 }
 
-/// Turns the blooms of a section on their side. A megabyte while it works.
+/// Transposes the blooms of a section. Takes a megabyte of memory.
 pub struct SectionBuilder {
-    /// By bit of the bloom.
+    /// One set per bit of the bloom.
     sets: Vec<BlockSet>,
     added: u64,
 }
@@ -125,7 +126,7 @@ impl Default for SectionBuilder {
 }
 
 impl SectionBuilder {
-    /// Adds the next block's bloom; past the section's end it is passed over.
+    /// Adds the next block's bloom; blooms past the end of the section are ignored.
     pub fn add(&mut self, bloom: &Bloom) {
         // Byte 255 holds the bits 0 to 7.
         for (index, byte) in bloom.as_slice().iter().rev().enumerate() {
@@ -141,7 +142,7 @@ impl SectionBuilder {
         self.added += 1;
     }
 
-    /// The blocks whose bloom has a bit set; `None` where a bloom has no such bit.
+    /// Returns the blocks whose bloom has this bit set; `None` if blooms have no such bit.
     pub fn blocks_with(&self, bit: u16) -> Option<&BlockSet> {
         self.sets.get(usize::from(bit))
     }

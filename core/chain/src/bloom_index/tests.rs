@@ -17,7 +17,7 @@ fn log(address: u8, topics: &[u8]) -> Log {
 }
 
 #[test]
-fn sections_are_due_when_they_are_deep_enough() {
+fn sections_are_due_below_the_confirmations() {
     assert_eq!(due_sections(0), 0);
     assert_eq!(due_sections(4_096 + 254), 0);
     assert_eq!(due_sections(4_096 + 255), 1);
@@ -25,7 +25,7 @@ fn sections_are_due_when_they_are_deep_enough() {
 }
 
 #[test]
-fn a_set_is_stored_short_where_it_is_sparse() {
+fn a_sparse_set_is_stored_as_indices() {
     let mut builder = SectionBuilder::default();
     let mut bloom = Bloom::ZERO;
     bloom.accrue(BloomInput::Raw(b"value"));
@@ -44,7 +44,7 @@ fn a_set_is_stored_short_where_it_is_sparse() {
 
 proptest! {
     #[test]
-    fn sets_come_back(places in hash_set(0u16..4096, 0..600)) {
+    fn sets_round_trip(places in hash_set(0u16..4096, 0..600)) {
         let mut bytes: Vec<u8> = vec![0; 512];
         for place in &places {
             bytes[usize::from(place / 8)] |= 1 << (place % 8);
@@ -59,11 +59,11 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_survived(bytes: Vec<u8>) {
+    fn decoding_any_bytes_does_not_panic(bytes: Vec<u8>) {
         let _ = BlockSet::decode(&bytes);
     }
 
-    /// The index says of each block what its bloom says.
+    /// Checks that the index and each block's bloom give the same answer.
     #[test]
     fn the_index_agrees_with_each_bloom(
         logs in vec(vec((0u8..6, vec(0u8..6, 0..3)), 0..3), 1..40),
@@ -92,7 +92,7 @@ proptest! {
         }
         let read = |bit| Ok::<_, Infallible>(builder.blocks_with(bit).unwrap().clone());
         let found: Vec<u64> = matcher.blocks(read).unwrap().iter().collect();
-        if matcher.is_anything() {
+        if matcher.matches_all() {
             prop_assert_eq!(found.len(), 4096);
         } else {
             prop_assert_eq!(found, expected);

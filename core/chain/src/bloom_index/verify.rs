@@ -1,23 +1,23 @@
-//! Whether the stored sections say what the headers say.
+//! Verification of the stored sections against the headers.
 
 use actoreum_storage::StorageError;
 
 use super::{BlockSet, SectionBuilder, bounds, due_sections, is_indexed};
 use crate::ChainReader;
 
-/// Sections that are stored for the chain as it is and do not hold what its headers say. Reads
-/// every header of every stored section.
+/// Returns the stored sections of the canonical chain that do not match its headers. Reads every
+/// header of every stored section.
 pub fn damaged_sections(reader: &ChainReader) -> Result<Vec<u64>, StorageError> {
     let mut damaged = Vec::new();
     for section in 0..due_sections(reader.head_number()) {
-        if is_indexed(reader, section)? && !is_right(reader, section)? {
+        if is_indexed(reader, section)? && !is_valid(reader, section)? {
             damaged.push(section);
         }
     }
     Ok(damaged)
 }
 
-fn is_right(reader: &ChainReader, section: u64) -> Result<bool, StorageError> {
+fn is_valid(reader: &ChainReader, section: u64) -> Result<bool, StorageError> {
     let (first, last) = bounds(section);
     let mut builder = SectionBuilder::default();
     for number in first..=last {

@@ -1,6 +1,6 @@
-//! A clique chain and an ethash chain that cross every fork from Frontier to Osaka, executed:
-//! what each fork brings fails before it and works from it on, and docs/self-sealing-forks.md
-//! holds in every block. Each chain is then imported from nothing by other databases.
+//! A clique chain and an ethash chain that cross every fork from Frontier to Osaka, executed. What
+//! each fork brings fails before the fork and works from it on, and every block follows
+//! docs/self-sealing-forks.md. Other databases then import each chain from genesis.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 
 use crate::maker::{Filling, GAS_PRICE, Maker, Recipe, START, Seals, engine, genesis_of, import};
 use crate::maker::{key, open};
-use crate::probes::{self, Found, Kind, PROBE_GAS, Probe};
+use crate::probes::{self, Found, PROBE_GAS, Probe, ProbeKind};
 
 const PERIOD: u64 = 5;
 const CHAIN_ID: u64 = 9;
@@ -39,28 +39,28 @@ const FORKS: [Fork; 14] = [
     Fork::Osaka,
 ];
 
-/// Sends to the probes.
+/// Sender of the calls to the probes.
 const CALLER: u8 = 4;
-/// Lets others set its code.
+/// Signer of the EIP-7702 authorization.
 const AUTHORITY: u8 = 5;
-/// Sends what may be refused.
-const ADVENTURER: u8 = 6;
+/// Sender of transactions that may be refused.
+const RISKY_SENDER: u8 = 6;
 
 const BEACON_ROOTS: &str = "0x000f3df6d732807ef1319fb7b8bb8522d0beac02";
 const BLOCK_HASHES: &str = "0x0000f90827f1c53a10cb7a02335b175320002935";
 const WITHDRAWAL_REQUESTS: &str = "0x00000961ef480eb55e80d19ad83579a64c007002";
 const CONSOLIDATION_REQUESTS: &str = "0x0000bbddc7ce488642fb579f8b00f3a590007251";
-/// Logs its input as the deposit contract logs a deposit (EIP-6110).
+/// Contract that logs its input as the deposit contract logs a deposit (EIP-6110).
 const DEPOSIT_CONTRACT: Address = Address::repeat_byte(0xde);
-/// CALLDATACOPY of all of it to 0, then LOG1 with the event's topic.
+/// Code: CALLDATACOPY of the whole input to memory at 0, then LOG1 with the event's topic.
 const DEPOSIT_CODE: &str =
     "0x365f5f377f649bbc62d0e31342afea4e5cd82d4049e7e1ee912fc0889aa790803be39038c5365fa100";
-/// Public key, withdrawal credentials, amount, signature and index of a deposit, by length.
+/// Lengths of a deposit's public key, withdrawal credentials, amount, signature and index.
 const DEPOSIT_FIELDS: [usize; 5] = [48, 32, 8, 96, 8];
-/// Slots of each ring of a system contract.
+/// Number of slots in each ring buffer of a system contract.
 const RING: u64 = 8_191;
 
-/// Counts its calls in slot 0: what the authority's code is set to.
+/// Contract that counts its calls in slot 0: the authority delegates to it.
 const COUNTER: Address = Address::repeat_byte(0xcc);
 const COUNTER_CODE: [u8; 9] = [0x60, 0, 0x54, 0x60, 1, 0x01, 0x60, 0, 0x55];
 
@@ -68,7 +68,7 @@ fn at(address: &str) -> Address {
     address.parse().unwrap()
 }
 
-/// The fork at index `i` begins with block `(i + 1) * spacing`.
+/// Returns a config whose fork at index `i` begins with block `(i + 1) * spacing`.
 fn config(spacing: u64) -> ChainConfig {
     let number = |fork: Fork| {
         let index = FORKS.iter().position(|other| *other == fork).unwrap();
@@ -98,13 +98,13 @@ fn config(spacing: u64) -> ChainConfig {
     }
 }
 
-/// The fields of a deposit, one after another.
+/// Returns the concatenated fields of a deposit.
 fn deposit() -> Vec<u8> {
     let field = |(number, length): (usize, &usize)| vec![number as u8 + 0x51; *length];
     DEPOSIT_FIELDS.iter().enumerate().flat_map(field).collect()
 }
 
-/// The same as the contract's event has them: as five values of type `bytes`.
+/// Returns the same deposit in the encoding of the contract's event: five values of type `bytes`.
 fn deposit_event() -> Vec<u8> {
     let word = |number: usize| U256::from(number).to_be_bytes::<32>();
     let (mut offsets, mut fields) = (Vec::new(), Vec::new());
@@ -121,7 +121,7 @@ fn deposit_event() -> Vec<u8> {
     [offsets, fields].concat()
 }
 
-/// With the probes and, where the chain is to have them, the contracts that blocks call.
+/// Returns a genesis with the probes and, on demand, the system contracts.
 fn chain_genesis(config: ChainConfig, has_system_contracts: bool) -> Genesis {
     let mut genesis = genesis_of(config);
     if has_system_contracts {
@@ -150,7 +150,7 @@ fn chain_genesis(config: ChainConfig, has_system_contracts: bool) -> Genesis {
     genesis
 }
 
-/// What was sent in each block.
+/// Adds a block's transactions: a call of each probe, a delegation and a blob transaction.
 fn fill(filling: &mut Filling<'_, '_>, probes: &[Probe], fork: Fork, has_blobs: bool) {
     for (index, probe) in probes.iter().enumerate() {
         let to = Some(probes::address_of(index));
@@ -175,14 +175,14 @@ fn fill(filling: &mut Filling<'_, '_>, probes: &[Probe], fork: Fork, has_blobs: 
     }
 }
 
-/// Sets the authority's code to the counter's and calls it.
+/// Delegates the authority's account to the counter and calls it.
 fn delegate(filling: &mut Filling<'_, '_>, fork: Fork) {
     let authority = key(AUTHORITY);
     let nonce = filling.nonce(AUTHORITY);
     let chain_id = U256::from(CHAIN_ID);
     let payload = TxPayload::SetCode(SetCodeTx {
         chain_id: CHAIN_ID,
-        nonce: filling.nonce(ADVENTURER),
+        nonce: filling.nonce(RISKY_SENDER),
         max_priority_fee_per_gas: U256::from(2),
         max_fee_per_gas: U256::from(GAS_PRICE),
         gas_limit: PROBE_GAS,
@@ -190,7 +190,7 @@ fn delegate(filling: &mut Filling<'_, '_>, fork: Fork) {
         authorization_list: vec![Authorization::sign(&authority, chain_id, COUNTER, nonce)],
         ..SetCodeTx::default()
     });
-    let outcome = filling.add(payload.sign(&key(ADVENTURER)));
+    let outcome = filling.add(payload.sign(&key(RISKY_SENDER)));
     assert_eq!(
         outcome.is_ok(),
         fork >= Fork::Prague,
@@ -212,16 +212,16 @@ fn blob_transaction(nonce: u64) -> actoreum_primitives::Transaction {
         blob_versioned_hashes: vec![blob_hash],
         ..BlobTx::default()
     });
-    payload.sign(&key(ADVENTURER))
+    payload.sign(&key(RISKY_SENDER))
 }
 
-fn send_blob(filling: &mut Filling<'_, '_>, is_welcome: bool) {
-    let nonce = filling.nonce(ADVENTURER);
+fn send_blob(filling: &mut Filling<'_, '_>, is_accepted: bool) {
+    let nonce = filling.nonce(RISKY_SENDER);
     let outcome: Result<(), Option<TxError>> = filling.add(blob_transaction(nonce));
-    assert_eq!(outcome.is_ok(), is_welcome, "{outcome:?}");
+    assert_eq!(outcome.is_ok(), is_accepted, "{outcome:?}");
 }
 
-struct Made {
+struct ForkChain {
     genesis: Genesis,
     seals: Seals,
     blocks: Vec<Block>,
@@ -229,7 +229,7 @@ struct Made {
     has_system_contracts: bool,
 }
 
-impl Made {
+impl ForkChain {
     fn make(seals: Seals, genesis: Genesis, length: u64, has_system_contracts: bool) -> Self {
         let has_blobs = !genesis.config.blob_schedule.is_empty();
         let mut maker = Maker::new(seals, &genesis, Store::memory());
@@ -267,7 +267,7 @@ impl Made {
         self.genesis.config.fork_at(header.number, header.timestamp)
     }
 
-    /// Imports the chain from nothing, at once and block by block, and checks each block.
+    /// Imports the chain from genesis, at once and block by block, and checks each block.
     fn import_and_check(&self, on: Engine) {
         let folder = tempfile::tempdir().unwrap();
         let store = |name: &str| {
@@ -277,14 +277,17 @@ impl Made {
             };
             Store::open(&folder.path().join(name), options).unwrap()
         };
-        let mut whole = self.open(store("whole"));
-        assert_eq!(import(&mut whole, &self.blocks).imported, self.blocks.len());
+        let mut at_once = self.open(store("whole"));
+        assert_eq!(
+            import(&mut at_once, &self.blocks).imported,
+            self.blocks.len()
+        );
         let mut single = self.open(store("single"));
         for block in &self.blocks {
             import(&mut single, std::slice::from_ref(block));
         }
         let last = self.blocks.last().unwrap();
-        for chain in [&whole, &single] {
+        for chain in [&at_once, &single] {
             let reader = chain.reader();
             assert_eq!(chain.head().hash(), last.hash());
             assert_eq!(
@@ -319,7 +322,7 @@ impl Made {
         for (index, probe) in probes::all().iter().enumerate() {
             let what = format!("{what}: {}", probe.name);
             let address = probes::address_of(index);
-            let is_there = fork >= probe.since;
+            let is_available = fork >= probe.since;
             let found = state.storage(&address, &U256::ZERO).unwrap();
             let expected = (probe.expected)(&Found {
                 header,
@@ -330,12 +333,12 @@ impl Made {
                 code: &probe.code,
             });
             match expected {
-                _ if !is_there => assert_eq!(found, U256::ZERO, "{what}"),
+                _ if !is_available => assert_eq!(found, U256::ZERO, "{what}"),
                 Some(expected) => assert_eq!(found, expected, "{what}"),
                 None => assert_ne!(found, U256::ZERO, "{what}"),
             }
             let gas = gas_of(&receipts, index);
-            let fails = !is_there && matches!(probe.kind, Kind::Opcode);
+            let fails = !is_available && matches!(probe.kind, ProbeKind::Opcode);
             assert_eq!(gas == PROBE_GAS, fails, "{what}: {gas} gas");
             if fork >= Fork::Byzantium {
                 assert_eq!(receipts[index].outcome.is_failure(), fails, "{what}");
@@ -407,24 +410,32 @@ impl Made {
         let slot =
             |address: &str, slot: u64| state.storage(&at(address), &U256::from(slot)).unwrap();
         let place = header.timestamp % RING;
-        let told = slot(BEACON_ROOTS, place);
-        let is_told = fork >= Fork::Cancun && self.has_system_contracts;
-        let expected = if is_told { header.timestamp } else { 0 };
-        assert_eq!(told, U256::from(expected), "{what}: beacon root's time");
+        let stored_time = slot(BEACON_ROOTS, place);
+        let is_stored = fork >= Fork::Cancun && self.has_system_contracts;
+        let expected = if is_stored { header.timestamp } else { 0 };
+        assert_eq!(
+            stored_time,
+            U256::from(expected),
+            "{what}: beacon root's time"
+        );
         assert_eq!(
             slot(BEACON_ROOTS, place + RING),
             U256::ZERO,
             "{what}: beacon root"
         );
 
-        let kept = slot(BLOCK_HASHES, (header.number - 1) % RING);
+        let stored_hash = slot(BLOCK_HASHES, (header.number - 1) % RING);
         let is_kept = fork >= Fork::Prague && self.has_system_contracts;
         let parent = if is_kept {
             header.parent_hash
         } else {
             B256::ZERO
         };
-        assert_eq!(kept, U256::from_be_bytes(parent.0), "{what}: parent hash");
+        assert_eq!(
+            stored_hash,
+            U256::from_be_bytes(parent.0),
+            "{what}: parent hash"
+        );
 
         let Some(requests_hash) = header.requests_hash else {
             return;
@@ -446,7 +457,7 @@ impl Made {
         assert!(reader.header_by_hash(&block.hash()).unwrap().is_some());
     }
 
-    /// Fees go to the author; in clique the candidate that a header names gets nothing.
+    /// Checks that fees go to the author; in clique the candidate that a header names gets nothing.
     fn check_fees(
         &self,
         reader: &ChainReader,
@@ -474,7 +485,8 @@ impl Made {
         }
     }
 
-    /// The block with this number, changed and sealed again, on a chain that ends before it.
+    /// Returns the error of importing the block at `number`, changed by `change` and sealed again,
+    /// on a chain that ends before it.
     fn refusal(&self, number: usize, change: impl FnOnce(&mut Block)) -> String {
         let mut chain = self.open(Store::memory());
         import(&mut chain, &self.blocks[..number - 1]);
@@ -497,27 +509,27 @@ impl Made {
         report.refused.unwrap().error.to_string()
     }
 
-    /// What must not come in from a stranger, either.
+    /// Checks that blocks from peers which use features outside of their fork are refused.
     fn check_refusals(&self) {
         let number = |time: Option<u64>| ((time.unwrap() - START) / PERIOD) as usize;
         let config = &self.genesis.config;
         let prague = number(config.prague_time);
         // A transaction of type 4 in the last block before Prague.
-        let late = self.blocks[prague - 1].body.transactions.iter();
-        let late: Vec<_> = late
+        let delegating = self.blocks[prague - 1].body.transactions.iter();
+        let delegating: Vec<_> = delegating
             .filter(|tx| !tx.authorization_list().is_empty())
             .collect();
         let error = self.refusal(prague - 1, |block| {
-            block.body.transactions.push(late[0].clone());
+            block.body.transactions.push(delegating[0].clone());
         });
         assert!(error.contains("transaction type not supported"), "{error}");
-        // Blobs without a schedule.
+        // A blob transaction on a chain without a blob schedule.
         let error = self.refusal(prague - 1, |block| {
             block.body.transactions.push(blob_transaction(0));
         });
         println!("blobs: {error}");
         assert!(error.contains("blob"), "{error}");
-        // A withdrawal, with the header's word for it and without.
+        // A withdrawal, with and without a withdrawals root in the header.
         let withdrawal = Withdrawal {
             index: 0,
             validator_index: 0,
@@ -543,7 +555,7 @@ impl Made {
     }
 }
 
-/// Gas that the transaction at `index` used.
+/// Returns the gas that the transaction at `index` used.
 fn gas_of(receipts: &Arc<Vec<Receipt>>, index: usize) -> u64 {
     let before = index
         .checked_sub(1)
@@ -558,17 +570,17 @@ fn a_clique_chain_of_200_blocks_executes_every_fork() {
         period: PERIOD,
         epoch: 64,
     });
-    let made = Made::make(Seals::Clique, chain_genesis(config, true), 200, true);
+    let made = ForkChain::make(Seals::Clique, chain_genesis(config, true), 200, true);
     made.import_and_check(Engine::Sled);
     made.import_and_check(Engine::Redb);
     made.check_refusals();
 }
 
-/// Its seals are searched for and checked, with ethash's small data. It never deployed the
-/// contracts that blocks call, and goes on all the same.
+/// The chain is mined and verified with ethash's small dataset. It lacks the system contracts, and
+/// works nevertheless.
 #[test]
 fn an_ethash_chain_executes_every_fork() {
-    let made = Made::make(Seals::Ethash, chain_genesis(config(3), false), 45, false);
+    let made = ForkChain::make(Seals::Ethash, chain_genesis(config(3), false), 45, false);
     made.import_and_check(Engine::Sled);
     made.import_and_check(Engine::Redb);
 }
@@ -583,6 +595,6 @@ fn a_blob_schedule_lets_blobs_in() {
         period: PERIOD,
         epoch: 64,
     });
-    let made = Made::make(Seals::Clique, chain_genesis(config, true), 18, true);
+    let made = ForkChain::make(Seals::Clique, chain_genesis(config, true), 18, true);
     made.import_and_check(Engine::Redb);
 }

@@ -1,4 +1,4 @@
-//! Blocks that come before their time, and blocks that are not the ones required.
+//! Future blocks, and blocks that `--whitelist` excludes.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -32,7 +32,7 @@ fn config(is_clique: bool) -> ChainConfig {
     }
 }
 
-/// Blocks 1 to 5, each [`PERIOD`] seconds after the one before.
+/// Returns blocks 1 to 5, each [`PERIOD`] seconds after the one before.
 fn blocks(seals: Seals) -> (Genesis, Vec<Block>) {
     let genesis = genesis_of(config(seals == Seals::Clique));
     let mut maker = Maker::new(seals, &genesis, Store::memory());
@@ -63,11 +63,12 @@ fn import(chain: &mut Chain, blocks: &[Block]) -> (usize, usize, Option<Disposit
 
 #[test]
 fn a_block_that_comes_early_waits_for_its_time() {
-    // Clique takes a block when its time has come, ethash 15 seconds before.
+    // Clique accepts a block at its timestamp, ethash 15 seconds before.
     for (seals, early) in [(Seals::Clique, 0), (Seals::Ethash, 15)] {
         let (genesis, blocks) = blocks(seals);
         let mut chain = open(seals, &genesis);
-        // The second to fourth are 10, 20 and 30 seconds early; the fifth is too much so.
+        // The second to fourth are 10, 20 and 30 seconds early and are queued; the fifth is too
+        // early.
         set_clock(blocks[0].header.timestamp);
         if seals == Seals::Clique {
             let (imported, queued, refused) = import(&mut chain, &blocks);
@@ -96,7 +97,7 @@ fn a_block_that_comes_early_waits_for_its_time() {
         assert!(chain.bad_blocks().next().is_none());
         assert_eq!(chain.future_blocks(), 1);
 
-        // The fifth comes on top of one that waits.
+        // The fifth comes on top of a queued block.
         set_clock(blocks[2].header.timestamp);
         assert_eq!(import(&mut chain, &blocks[4..]), (0, 1, None));
         set_clock(blocks[4].header.timestamp);
@@ -106,28 +107,28 @@ fn a_block_that_comes_early_waits_for_its_time() {
 }
 
 #[test]
-fn only_what_may_be_right_is_kept() {
+fn only_blocks_that_may_become_valid_are_queued() {
     let (genesis, blocks) = blocks(Seals::Clique);
     let mut chain = open(Seals::Clique, &genesis);
     set_clock(START);
-    // Of a file nothing is kept: whoever reads it wants to know.
+    // A bulk import queues nothing.
     let report = chain.import(&blocks[..2], Detail::HeadOnly);
     assert_eq!((report.queued, report.imported), (0, 0));
     assert!(report.refused.is_some());
-    // An early block that nobody signed.
+    // An early block with an invalid signature.
     let mut unsigned = blocks[0].clone();
     unsigned.header.gas_used = 1;
     assert_eq!(
         import(&mut chain, &[unsigned]),
         (0, 0, Some(Disposition::Future))
     );
-    // One whose parent nobody knows.
+    // A block with an unknown parent.
     assert_eq!(
         import(&mut chain, &blocks[1..2]),
         (0, 0, Some(Disposition::UnknownAncestor))
     );
     assert_eq!(chain.future_blocks(), 0);
-    // Twice the same, and one that arrives again when its time has come.
+    // The same block twice, and again when its time has come.
     for _ in 0..2 {
         assert_eq!(import(&mut chain, &blocks[..1]), (0, 1, None));
     }
@@ -138,11 +139,11 @@ fn only_what_may_be_right_is_kept() {
 }
 
 #[test]
-fn the_queue_has_an_end_and_drops_what_is_furthest_ahead() {
+fn a_full_queue_drops_the_highest_block_numbers() {
     let genesis = genesis_of(config(false));
     let mut maker = Maker::new(Seals::Unsealed, &genesis, Store::memory());
     let mut chain = open(Seals::Unsealed, &genesis);
-    // Siblings, all early; above them a child of one.
+    // Siblings, all early, and a child of one of them.
     let sibling = |vanity: u16| {
         let recipe = Recipe {
             seconds: 40,
@@ -183,8 +184,8 @@ fn a_block_that_is_not_the_required_one_is_refused() {
     let (genesis, blocks) = blocks(Seals::Clique);
     set_clock(u64::MAX / 2);
     let mut chain = open(Seals::Clique, &genesis);
-    let right = blocks[1].hash();
-    chain.require(BTreeMap::from([(2, right), (4, B256::repeat_byte(4))]));
+    let required = blocks[1].hash();
+    chain.require(BTreeMap::from([(2, required), (4, B256::repeat_byte(4))]));
     let report = chain.import(&blocks, Detail::EveryBlock);
     assert_eq!(report.imported, 3);
     let refused = report.refused.unwrap();

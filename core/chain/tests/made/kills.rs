@@ -1,6 +1,6 @@
 //! `kill -9` in the middle of reorgs and of repairs.
 //!
-//! The process that is killed is this test binary again, told by its environment what to do.
+//! The killed process is this test binary again, with its task in environment variables.
 //! `ACTOREUM_KILLS` is the number of kills for each engine.
 
 use std::{
@@ -23,21 +23,21 @@ const KILLS: u32 = 6;
 const TASK: &str = "ACTOREUM_KILLED_TASK";
 const FOLDER: &str = "ACTOREUM_KILLED_FOLDER";
 const ENGINE: &str = "ACTOREUM_KILLED_ENGINE";
-/// Blocks that both branches begin with, and blocks of each.
+/// Number of common blocks of the two branches, and number of blocks of each.
 const COMMON: usize = 5;
 const LENGTH: usize = 60;
-/// The branches overtake each other by so many blocks.
+/// Number of blocks by which the branches overtake each other.
 const STEP: usize = 4;
 const ON_DISK: [Engine; 2] = [Engine::Sled, Engine::Redb];
-/// One test at a time: a process that another one starts holds the locks of this process for a
-/// moment.
-static ALONE: Mutex<()> = Mutex::new(());
+/// A lock that makes the tests run one at a time: a process that another test starts holds the
+/// locks of this process for a moment.
+static SERIAL: Mutex<()> = Mutex::new(());
 
 fn genesis() -> Genesis {
     genesis_of(ChainConfig::active_from_genesis(9, Fork::Berlin))
 }
 
-/// Two chains of one length with the first blocks in common.
+/// Returns two chains of the same length with their first blocks in common.
 fn branches() -> [Vec<Block>; 2] {
     let genesis = genesis();
     let mut maker = Maker::new(Seals::Unsealed, &genesis, Store::memory());
@@ -96,7 +96,7 @@ fn open_chain(folder: &Path, on: Engine) -> Chain {
     open(store, &genesis, engine(Seals::Unsealed, &genesis).0)
 }
 
-/// What the killed process does; nothing where nobody told it.
+/// The task of the killed process; without the environment variables it does nothing.
 #[test]
 fn task_of_the_killed_process() {
     let (Ok(task), Some(folder)) = (std::env::var(TASK), std::env::var_os(FOLDER)) else {
@@ -111,7 +111,7 @@ fn task_of_the_killed_process() {
     }
 }
 
-/// Lets the branches overtake each other, and notes each head once it is told.
+/// Makes the branches overtake each other, and writes each reported head to a file.
 fn reorganize(folder: &Path, engine: Engine) {
     let [first, second] = ["first", "second"].map(|name| {
         let bytes = fs::read(folder.join(name)).unwrap();
@@ -132,7 +132,7 @@ fn reorganize(folder: &Path, engine: Engine) {
 }
 
 fn start(task: &str, folder: &Path, engine: Engine) -> Child {
-    // It may be there from the process before.
+    // The file may be left over from the previous process.
     let _ = fs::remove_file(folder.join("begun"));
     let child = Command::new(std::env::current_exe().unwrap())
         .args(["kills::task_of_the_killed_process", "--exact"])
@@ -149,9 +149,10 @@ fn start(task: &str, folder: &Path, engine: Engine) -> Child {
     child
 }
 
-/// Kills the process after a while, a different one each round; whether it was still at it.
+/// Kills the process after a delay that differs each round. Returns whether the process was still
+/// running.
 fn kill(mut child: Child, round: u32) -> bool {
-    // The golden ratio spreads the moments evenly.
+    // The golden ratio spreads the delays evenly.
     let share = (f64::from(round) * 0.618_034).fract();
     thread::sleep(Duration::from_millis(400).mul_f64(share * share));
     let is_running = child.try_wait().unwrap().is_none();
@@ -166,8 +167,8 @@ fn kills() -> u32 {
 }
 
 #[test]
-fn a_reorg_that_is_killed_is_there_whole_or_not_at_all() {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+fn a_killed_reorg_is_complete_or_absent() {
+    let _serial = SERIAL.lock().unwrap_or_else(PoisonError::into_inner);
     let branches = branches();
     for engine in ON_DISK {
         let folder = tempfile::tempdir().unwrap();
@@ -177,13 +178,16 @@ fn a_reorg_that_is_killed_is_there_whole_or_not_at_all() {
         }
         for round in 1..=kills() {
             midway += u32::from(kill(start("reorg", folder.path(), engine), round));
-            let told = fs::read_to_string(folder.path().join("heads")).unwrap_or_default();
-            let told: u64 = told.lines().last().map_or(0, |line| line.parse().unwrap());
+            let reported = fs::read_to_string(folder.path().join("heads")).unwrap_or_default();
+            let reported: u64 = reported
+                .lines()
+                .last()
+                .map_or(0, |line| line.parse().unwrap());
             let chain = open_chain(folder.path(), engine);
             let head = chain.head();
             assert!(
-                head.number >= told,
-                "{} was told, {told} is there",
+                head.number >= reported,
+                "{} was reported, {reported} is there",
                 head.number
             );
             let is_of = |blocks: &Vec<Block>| {
@@ -192,7 +196,7 @@ fn a_reorg_that_is_killed_is_there_whole_or_not_at_all() {
             assert!(branches.iter().any(is_of));
             let report = chain.reader().store().check(&mut |_| {}).unwrap();
             assert_eq!(report.faults, Vec::<String>::new(), "{engine:?}");
-            reorgs += told / STEP as u64;
+            reorgs += reported / STEP as u64;
             if head.number as usize + STEP >= LENGTH {
                 drop(chain);
                 fs::remove_dir_all(folder.path().join("chain")).unwrap();
@@ -210,9 +214,9 @@ fn a_reorg_that_is_killed_is_there_whole_or_not_at_all() {
 }
 
 #[test]
-fn a_repair_that_is_killed_is_done_again() {
+fn a_killed_repair_is_done_again() {
     const ACCOUNT_NODES: u8 = 11;
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _serial = SERIAL.lock().unwrap_or_else(PoisonError::into_inner);
     let [blocks, _] = branches();
     for engine in ON_DISK {
         let folder = tempfile::tempdir().unwrap();
@@ -220,7 +224,7 @@ fn a_repair_that_is_killed_is_done_again() {
         import(&mut open_chain(folder.path(), engine), &blocks);
         let (mut midway, mut unfinished) = (0, 0);
         for round in 1..=kills() {
-            // Half of the state trie's nodes: the repair has much to write.
+            // Delete half of the state trie's nodes, so that the repair has much to write.
             let database = engine.open(&path.join("database"), 1 << 20).unwrap();
             let mut batch = WriteBatch::default();
             let mut is_next = false;

@@ -1,4 +1,4 @@
-//! Makes blocks as a node does: built on the head, sealed by the engine, imported.
+//! Generator of blocks, which works like a node: built on the head, sealed by the engine, imported.
 
 use std::sync::{
     Arc,
@@ -19,26 +19,26 @@ use actoreum_primitives::{
 };
 use actoreum_storage::Store;
 
-/// Above every timestamp that is made here.
-const LATE: u64 = 4_000_000_000;
+/// A clock value above every generated timestamp.
+const FAR_FUTURE: u64 = 4_000_000_000;
 /// The first timestamp.
 pub const START: u64 = 1_000_000;
-/// What every transaction pays: above any base fee that comes up here.
+/// Gas price of every transaction: above any base fee of these chains.
 pub const GAS_PRICE: u64 = 100_000_000_000;
 
 pub fn key(number: u8) -> SecretKey {
     SecretKey::from_bytes(&[number; 32]).unwrap()
 }
 
-/// Who seals on a clique chain: keys 1 to 3.
+/// Returns the signers of a clique chain, sorted: the keys 1 to 3.
 pub fn signers() -> Vec<Address> {
     let mut signers: Vec<_> = (1..=3).map(|number| key(number).address()).collect();
     signers.sort();
     signers
 }
 
-/// A genesis with ether for the keys 1 to 6, whose extra data lists the signers where the config
-/// says clique.
+/// Returns a genesis with ether for the keys 1 to 6; its extra data lists the signers if the config
+/// is clique.
 pub fn genesis_of(config: actoreum_primitives::ChainConfig) -> Genesis {
     let rich = |number| {
         let balance = U256::from(10).pow(U256::from(24));
@@ -63,18 +63,18 @@ pub fn genesis_of(config: actoreum_primitives::ChainConfig) -> Genesis {
     }
 }
 
-/// How seals are made and checked.
+/// The kind of seals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Seals {
-    /// Signed by clique's signers.
+    /// Clique signatures.
     Clique,
-    /// Searched for with ethash's small data, and checked.
+    /// Ethash proof of work with the small dataset, verified.
     Ethash,
-    /// Ethash's rules without seals.
+    /// Ethash rules without verification of seals.
     Unsealed,
 }
 
-/// An engine that nothing is known to yet.
+/// Returns a new engine and a sealer for it.
 pub fn engine(seals: Seals, genesis: &Genesis) -> (Arc<dyn Engine>, Sealer) {
     let ethash = |check| {
         let options = EthashOptions {
@@ -99,19 +99,19 @@ pub fn engine(seals: Seals, genesis: &Genesis) -> (Arc<dyn Engine>, Sealer) {
     }
 }
 
-/// Opens the chain in a store, or begins it there.
+/// Opens the chain in a store, or initializes it there.
 pub fn open(store: Store, genesis_of: &Genesis, engine: Arc<dyn Engine>) -> Chain {
     genesis::init(&store, genesis_of).unwrap();
     let reader = ChainReader::open(store).unwrap();
     let options = ChainOptions {
         engine,
         interrupt: Arc::default(),
-        now: || LATE,
+        now: || FAR_FUTURE,
     };
     Chain::open(reader, options).unwrap()
 }
 
-/// Imports blocks that must be right.
+/// Imports blocks that must be valid.
 pub fn import(chain: &mut Chain, blocks: &[Block]) -> ImportReport {
     let report = chain.import(blocks, Detail::EveryBlock);
     assert!(report.refused.is_none(), "{:?}", report.refused);
@@ -125,7 +125,7 @@ pub enum Sealer {
 }
 
 impl Sealer {
-    /// Puts a seal on a header; on clique, by the signer of this address.
+    /// Seals a header; on clique, as this signer.
     pub fn seal(&self, header: &mut Header, signer: Address) {
         match self {
             Self::Clique(clique) => {
@@ -151,16 +151,17 @@ impl Sealer {
     }
 }
 
-/// What a block is to be like.
+/// The parameters of a block.
 #[derive(Debug, Clone, Default)]
 pub struct Recipe {
-    /// Seconds after the parent, at least.
+    /// Minimum number of seconds after the parent.
     pub seconds: u64,
-    /// Vanity.
+    /// The vanity byte.
     pub vanity: u8,
-    /// On clique, whose turn it is tried to be; then that of the next who may.
+    /// On clique, the index of the preferred signer; the next signer that is allowed seals
+    /// otherwise.
     pub signer: usize,
-    /// Who may become ommers.
+    /// Candidates for ommers.
     pub ommers: Vec<Header>,
 }
 
@@ -180,7 +181,8 @@ impl Maker {
         }
     }
 
-    /// Who gets the fees of the next block: on clique the signer, who is set, too.
+    /// Returns the recipient of the next block's fees: on clique the signer, which is set in the
+    /// engine too.
     fn author(&self, recipe: &Recipe) -> Address {
         let Sealer::Clique(clique) = &self.sealer else {
             return Address::repeat_byte(0xee);
@@ -257,7 +259,7 @@ impl Filling<'_, '_> {
         self.builder.nonce(key(number).address()).unwrap()
     }
 
-    /// A transaction that is valid on every chain and in every fork.
+    /// Adds a transaction that is valid on every chain and in every fork.
     pub fn send(&mut self, from: u8, to: Option<Address>, gas_limit: u64, input: Bytes) {
         self.pay(from, to, gas_limit, input, U256::ZERO);
     }
@@ -283,8 +285,8 @@ impl Filling<'_, '_> {
         self.add(payload.sign(&key(from))).unwrap();
     }
 
-    /// Adds a transaction, or says why it may not stand in this block: by its type or by what the
-    /// builder says.
+    /// Adds a transaction. Returns an error if the block can't hold its type (`None`), or the
+    /// builder's error.
     pub fn add(&mut self, transaction: Transaction) -> Result<(), Option<TxError>> {
         let alone = Block {
             header: self.header.clone(),

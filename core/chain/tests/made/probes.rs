@@ -1,19 +1,19 @@
-//! Small contracts, each of which shows whether one opcode or one precompile is there.
+//! Small contracts, each of which shows whether one opcode or one precompile is available.
 
 use actoreum_primitives::{Address, B256, Bytes, Fork, Header, U256, keccak256};
 
-/// Gas of a call to a probe: more than any needs.
+/// Gas of a call to a probe: more than any of them needs.
 pub const PROBE_GAS: u64 = 300_000;
 
-/// What a probe finds.
-pub enum Kind {
+/// The subject of a probe.
+pub enum ProbeKind {
     /// An opcode: before its fork the call fails and uses all gas.
     Opcode,
-    /// A precompile: before its fork the call reaches an empty account and gives nothing.
+    /// A precompile: before its fork the call reaches an empty account and returns nothing.
     Precompile,
 }
 
-/// What the block tells of what a probe must have found.
+/// The facts of a block that determine what a probe in it must find.
 pub struct Found<'h> {
     pub header: &'h Header,
     pub author: Address,
@@ -23,17 +23,17 @@ pub struct Found<'h> {
     pub code: &'h Bytes,
 }
 
-/// A contract that writes what it found to slot 0.
+/// A contract that writes its finding to slot 0.
 pub struct Probe {
     pub name: &'static str,
-    pub kind: Kind,
+    pub kind: ProbeKind,
     pub since: Fork,
     pub code: Bytes,
     pub input: Bytes,
     pub expected: fn(&Found<'_>) -> Option<U256>,
 }
 
-/// Puts what is on the stack into slot 0.
+/// Code that stores the top of the stack in slot 0.
 const STORE_IT: &str = "600055 00";
 
 fn bytes(hex: &str) -> Bytes {
@@ -49,7 +49,7 @@ fn opcode(
 ) -> Probe {
     Probe {
         name,
-        kind: Kind::Opcode,
+        kind: ProbeKind::Opcode,
         since,
         code: bytes(&[code, STORE_IT].concat()),
         input: Bytes::new(),
@@ -57,7 +57,7 @@ fn opcode(
     }
 }
 
-/// Calls `address` with the probe's own input and finds the first word that comes back.
+/// Returns a probe that calls `address` with its own input and finds the first returned word.
 fn precompile(
     name: &'static str,
     since: Fork,
@@ -69,7 +69,7 @@ fn precompile(
     let call = format!("6020 610400 36 6000 6000 61{address:04x} 62020000 f1 50 610400 51");
     Probe {
         name,
-        kind: Kind::Precompile,
+        kind: ProbeKind::Precompile,
         since,
         code: bytes(&[copy_input, &call, STORE_IT].concat()),
         input: bytes(input),
@@ -85,7 +85,8 @@ fn word(address: Address) -> Option<U256> {
     Some(U256::from_be_bytes(address.into_word().0))
 }
 
-/// BALANCE of COINBASE, with what is around it: warm from Shanghai on (EIP-3651).
+/// Returns the gas of BALANCE of COINBASE and its surrounding code: warm from Shanghai on
+/// (EIP-3651).
 fn coinbase_gas(fork: Fork) -> u64 {
     let balance = match fork {
         Fork::Frontier | Fork::Homestead => 20,
@@ -97,7 +98,7 @@ fn coinbase_gas(fork: Fork) -> u64 {
     balance + 6
 }
 
-/// The point at infinity is the commitment to the polynomial that is zero everywhere, and the
+/// Returns an input in which the point at infinity is the commitment to the zero polynomial and the
 /// proof of each of its values.
 fn point_evaluation_input() -> String {
     use sha2::{Digest, Sha256};
@@ -114,7 +115,7 @@ const G1: &str = "
     00000000000000000000000000000000
     08b3f481e3aaa0f1a09e30ed741d8ae4fcf5e095d5d00af600db18cb2c04b3edd03cc744a2888ae40caa232946c5e7e1";
 
-/// A hash, r, s, x and y that belong together (EIP-7951).
+/// A matching hash, r, s, x and y (EIP-7951).
 const P256: &str = "
     4cee90eb86eaa050036147a12d49004b6b9c72bd725d39d4785011fe190f0b4d
     a73bd4903f0ce3b639bbbf6e8e80d16931ff4bcf5993d58468e8fb19086e8cac
@@ -122,7 +123,7 @@ const P256: &str = "
     4aebd3099c618202fcfe16ae7770b0c49ab5eadf74b754204a3bb6060e44eff3
     7618b065f9832de4ca6ca971a7a1adc826d0f7c00181a5fb2ddf79ae00b4e10e";
 
-/// Every probe. [`address_of`] says where each one lies.
+/// Returns every probe; [`address_of`] returns their addresses.
 pub fn all() -> Vec<Probe> {
     let zeros = |count: usize| "00".repeat(count);
     let g1_and_infinity = format!("{G1}{}", zeros(128));
@@ -158,7 +159,7 @@ pub fn all() -> Vec<Probe> {
         opcode("EXTCODEHASH", Fork::Constantinople, "30 3f", |found| {
             Some(U256::from_be_bytes(keccak256(found.code).0))
         }),
-        // The block's number is the salt.
+        // The salt is the block number.
         opcode(
             "CREATE2",
             Fork::Constantinople,
@@ -182,7 +183,7 @@ pub fn all() -> Vec<Probe> {
             "602a 6001 5d 6001 5c",
             |_| number(42),
         ),
-        // From one transaction to the next nothing of it is left.
+        // Transient storage does not survive the transaction.
         opcode(
             "TLOAD of what was written before",
             Fork::Cancun,
@@ -246,7 +247,7 @@ pub fn all() -> Vec<Probe> {
     ]
 }
 
-/// Where the probe at `index` of [`all`] lies.
+/// Returns the address of the probe at `index` of [`all`].
 pub fn address_of(index: usize) -> Address {
     Address::left_padding_from(&[0xab, index as u8])
 }

@@ -1,5 +1,5 @@
-//! Random trees of blocks, imported in random orders: the same chain comes out, and after each
-//! step its flat state, its tries, its history and its events agree.
+//! Random trees of blocks, imported in random orders. The same canonical chain results, and after
+//! each step its flat state, its tries, its history and its events agree.
 
 use std::collections::BTreeMap;
 
@@ -19,15 +19,15 @@ const SALTS: u8 = 3;
 const SLOTS: u8 = 4;
 const GAS: u64 = 200_000;
 
-/// Writes the word at byte 32 of its input to the slot at byte 0.
+/// Contract that writes the word at byte 32 of its input to the slot at byte 0.
 const WRITER: Address = Address::repeat_byte(0xa1);
 const WRITER_CODE: [u8; 8] = [0x60, 0x20, 0x35, 0x60, 0x00, 0x35, 0x55, 0x00];
 
-/// Makes a child (CREATE2) with the word at byte 0 of its input as salt.
+/// Contract that makes a child (CREATE2) with the word at byte 0 of its input as salt.
 const FACTORY: Address = Address::repeat_byte(0xa2);
 
-/// A child writes its block's number to slot 1, and then does as [`WRITER`] does. Without input it
-/// destroys itself.
+/// Returns the code of a child, which writes its block's number to slot 1 and then does as
+/// [`WRITER`] does. Without input it destroys itself.
 fn child_init_code() -> Vec<u8> {
     let runtime = [
         &[0x36, 0x60, 0x06, 0x57, 0x33, 0xff, 0x5b],
@@ -64,63 +64,67 @@ fn words(words: &[u8]) -> Bytes {
 }
 
 #[derive(Debug, Clone)]
-enum Deed {
+enum Action {
     Pay(u8),
     Write(u8, u8),
     Make(u8),
     WriteToChild(u8, u8, u8),
     Destroy(u8),
-    /// A contract by a transaction.
+    /// Creates a contract by a transaction.
     Deploy,
 }
 
-fn deeds() -> impl Strategy<Value = Vec<(u8, Deed)>> {
-    let deed = prop_oneof![
-        2 => (0_u8..4).prop_map(Deed::Pay),
-        3 => (0..SLOTS, 0_u8..3).prop_map(|(slot, value)| Deed::Write(slot, value)),
-        3 => (0..SALTS).prop_map(Deed::Make),
-        3 => (0..SALTS, 0..SLOTS, 0_u8..3).prop_map(|(salt, slot, value)| Deed::WriteToChild(salt, slot, value)),
-        2 => (0..SALTS).prop_map(Deed::Destroy),
-        1 => Just(Deed::Deploy),
+fn actions() -> impl Strategy<Value = Vec<(u8, Action)>> {
+    let action = prop_oneof![
+        2 => (0_u8..4).prop_map(Action::Pay),
+        3 => (0..SLOTS, 0_u8..3).prop_map(|(slot, value)| Action::Write(slot, value)),
+        3 => (0..SALTS).prop_map(Action::Make),
+        3 => (0..SALTS, 0..SLOTS, 0_u8..3).prop_map(|(salt, slot, value)| Action::WriteToChild(salt, slot, value)),
+        2 => (0..SALTS).prop_map(Action::Destroy),
+        1 => Just(Action::Deploy),
     ];
-    vec((4_u8..7, deed), 0..6)
+    vec((4_u8..7, action), 0..6)
 }
 
-fn perform(filling: &mut Filling<'_, '_>, deeds: &[(u8, Deed)]) {
-    for (from, deed) in deeds {
-        let (to, input, value) = match deed {
-            Deed::Pay(to) => (Some(Address::repeat_byte(0xb0 + to)), Bytes::new(), 7),
-            Deed::Write(slot, value) => (Some(WRITER), words(&[*slot, *value]), 0),
-            Deed::Make(salt) => (Some(FACTORY), words(&[*salt]), 0),
-            Deed::WriteToChild(salt, slot, value) => {
+fn perform_actions(filling: &mut Filling<'_, '_>, actions: &[(u8, Action)]) {
+    for (from, action) in actions {
+        let (to, input, value) = match action {
+            Action::Pay(to) => (Some(Address::repeat_byte(0xb0 + to)), Bytes::new(), 7),
+            Action::Write(slot, value) => (Some(WRITER), words(&[*slot, *value]), 0),
+            Action::Make(salt) => (Some(FACTORY), words(&[*salt]), 0),
+            Action::WriteToChild(salt, slot, value) => {
                 (Some(child(*salt)), words(&[*slot, *value]), 0)
             }
-            Deed::Destroy(salt) => (Some(child(*salt)), Bytes::new(), 0),
-            Deed::Deploy => (None, child_init_code().into(), 0),
+            Action::Destroy(salt) => (Some(child(*salt)), Bytes::new(), 0),
+            Action::Deploy => (None, child_init_code().into(), 0),
         };
         filling.pay(*from, to, GAS, input, U256::from(value));
     }
 }
 
-/// A block of a tree: which block it follows, and what is in it.
+/// A block of a tree: its parent and its contents.
 #[derive(Debug, Clone)]
-struct Plan {
+struct BlockPlan {
     parent: prop::sample::Index,
     seconds: u64,
     signer: usize,
-    deeds: Vec<(u8, Deed)>,
+    actions: Vec<(u8, Action)>,
 }
 
-fn plans(most: usize) -> impl Strategy<Value = Vec<Plan>> {
-    let plan = (any::<prop::sample::Index>(), 1_u64..30, 0_usize..3, deeds()).prop_map(
-        |(parent, seconds, signer, deeds)| Plan {
+fn block_plans(max: usize) -> impl Strategy<Value = Vec<BlockPlan>> {
+    let plan = (
+        any::<prop::sample::Index>(),
+        1_u64..30,
+        0_usize..3,
+        actions(),
+    )
+        .prop_map(|(parent, seconds, signer, actions)| BlockPlan {
             parent,
             seconds,
             signer,
-            deeds,
-        },
-    );
-    vec(plan, 1..most)
+            actions,
+        });
+    vec(plan, 1..max)
 }
 
 fn config(fork: Fork, seals: Seals) -> ChainConfig {
@@ -152,7 +156,7 @@ fn tree_genesis(config: ChainConfig) -> Genesis {
     genesis
 }
 
-/// Everything that a state holds, by hashed keys.
+/// The complete contents of a state, by hashed keys.
 type State = BTreeMap<B256, (Account, BTreeMap<B256, U256>)>;
 
 fn state_of(store: &Store) -> State {
@@ -170,7 +174,7 @@ struct Node {
     block: Block,
     total: U256,
     state: State,
-    /// Places in the tree from genesis (which has none) to this block, itself included.
+    /// Indices in the tree from genesis (which has none) to this block, inclusive.
     path: Vec<usize>,
 }
 
@@ -181,14 +185,14 @@ struct Tree {
 }
 
 impl Tree {
-    fn grow((fork, seals): (Fork, Seals), plans: &[Plan]) -> Self {
+    fn grow((fork, seals): (Fork, Seals), block_plans: &[BlockPlan]) -> Self {
         let mut tree = Self {
             genesis: tree_genesis(config(fork, seals)),
             seals,
             nodes: Vec::new(),
         };
         let mut maker = tree.maker(&[]);
-        for (place, plan) in plans.iter().enumerate() {
+        for (place, plan) in block_plans.iter().enumerate() {
             let mut path = match plan.parent.index(place + 1).checked_sub(1) {
                 Some(parent) => tree.nodes[parent].path.clone(),
                 None => Vec::new(),
@@ -211,7 +215,7 @@ impl Tree {
                 signer: plan.signer,
                 ommers,
             };
-            let block = maker.make(&recipe, |filling| perform(filling, &plan.deeds));
+            let block = maker.make(&recipe, |filling| perform_actions(filling, &plan.actions));
             path.push(place);
             let hash = block.hash();
             tree.nodes.push(Node {
@@ -229,7 +233,7 @@ impl Tree {
         tree
     }
 
-    /// A maker at the end of a path.
+    /// Returns a maker at the end of a path.
     fn maker(&self, path: &[usize]) -> Maker {
         let mut maker = Maker::new(self.seals, &self.genesis, Store::memory());
         import(&mut maker.chain, &self.blocks(path));
@@ -242,7 +246,8 @@ impl Tree {
             .collect()
     }
 
-    /// The block that must win: most difficulty, then the lower number, then the lower hash.
+    /// Returns the block that must win: highest total difficulty, then lower number, then lower
+    /// hash.
     fn best(&self) -> &Node {
         let nodes = self.nodes.iter();
         nodes
@@ -258,12 +263,12 @@ impl Tree {
     }
 }
 
-/// A chain that imports a tree, and what its events tell.
+/// A chain that imports a tree, and the canonical chain according to its events.
 struct Follower<'t> {
     tree: &'t Tree,
     chain: Chain,
-    /// Hashes of the canonical chain without genesis, as the events have it.
-    told: Vec<B256>,
+    /// Hashes of the canonical chain without genesis, according to the events.
+    canonical: Vec<B256>,
 }
 
 impl<'t> Follower<'t> {
@@ -271,7 +276,7 @@ impl<'t> Follower<'t> {
         Self {
             tree,
             chain: Self::open(tree, store),
-            told: Vec::new(),
+            canonical: Vec::new(),
         }
     }
 
@@ -279,7 +284,7 @@ impl<'t> Follower<'t> {
         open(store, &tree.genesis, engine(tree.seals, &tree.genesis).0)
     }
 
-    /// Imports blocks that follow each other; false where their parent is not there.
+    /// Imports consecutive blocks. Returns false if their parent is unknown.
     fn import(&mut self, blocks: &[Block]) -> bool {
         let report = self.chain.import(blocks, Detail::EveryBlock);
         self.follow(&report);
@@ -294,51 +299,51 @@ impl<'t> Follower<'t> {
         for event in &report.events {
             match event {
                 ChainEvent::Removed(block) => {
-                    assert_eq!(self.told.pop(), Some(block.header.hash()));
+                    assert_eq!(self.canonical.pop(), Some(block.header.hash()));
                 }
                 ChainEvent::Added(block) => {
-                    assert_eq!(block.header.number, self.told.len() as u64 + 1);
-                    let parent = self.told.last().copied();
+                    assert_eq!(block.header.number, self.canonical.len() as u64 + 1);
+                    let parent = self.canonical.last().copied();
                     let genesis = self.chain.reader().genesis_hash();
                     assert_eq!(block.header.parent_hash, parent.unwrap_or(genesis));
                     assert_eq!(block.receipts.len(), block.block.body.transactions.len());
-                    self.told.push(block.header.hash());
+                    self.canonical.push(block.header.hash());
                 }
-                ChainEvent::Side(header) => assert!(!self.told.contains(&header.hash())),
+                ChainEvent::Side(header) => assert!(!self.canonical.contains(&header.hash())),
                 ChainEvent::Head(header) => {
-                    assert_eq!(self.told.last(), Some(&header.hash()));
+                    assert_eq!(self.canonical.last(), Some(&header.hash()));
                 }
             }
         }
     }
 
-    /// The head's state is the one that its maker had, flat and by the tries.
+    /// Checks that the head's state equals its maker's, both flat and in the tries.
     fn check_head(&self) {
         let (head, store) = (self.chain.head(), self.chain.reader().store());
         assert_eq!(store.compute_state_root().unwrap(), head.state_root);
         if let Some(node) = self.tree.node(&head.hash()) {
             assert_eq!(state_of(store), node.state);
         }
-        for (index, hash) in self.told.iter().enumerate() {
+        for (index, hash) in self.canonical.iter().enumerate() {
             let number = index as u64 + 1;
             assert_eq!(
                 self.chain.reader().canonical_hash(number).unwrap(),
                 Some(*hash)
             );
         }
-        let above = self.told.len() as u64 + 1;
+        let above = self.canonical.len() as u64 + 1;
         assert_eq!(self.chain.reader().canonical_hash(above).unwrap(), None);
     }
 
-    /// The state after each canonical block is the one that its maker had, and each transaction is
-    /// found where it stands.
+    /// Checks that the state after each canonical block equals its maker's, and that each
+    /// transaction is found at its location.
     fn check_history(&self) {
         let reader = self.chain.reader();
         let nodes = self.tree.nodes.iter();
         let mut keys: Vec<_> = nodes.flat_map(|node| node.state.keys()).collect();
         keys.sort();
         keys.dedup();
-        for hash in &self.told {
+        for hash in &self.canonical {
             let node = self.tree.node(hash).unwrap();
             let view = reader.store().state_at(node.block.header.number).unwrap();
             for key in &keys {
@@ -354,14 +359,14 @@ impl<'t> Follower<'t> {
                 assert_eq!((place.block_hash, place.index), (*hash, index));
             }
         }
-        let gone = self
+        let removed = self
             .tree
             .nodes
             .iter()
-            .filter(|node| !self.told.contains(&node.block.hash()));
-        for transaction in gone.flat_map(|node| &node.block.body.transactions) {
+            .filter(|node| !self.canonical.contains(&node.block.hash()));
+        for transaction in removed.flat_map(|node| &node.block.body.transactions) {
             let place = reader.transaction(&transaction.hash()).unwrap();
-            assert!(place.is_none_or(|place| self.told.contains(&place.block_hash)));
+            assert!(place.is_none_or(|place| self.canonical.contains(&place.block_hash)));
         }
     }
 
@@ -374,7 +379,7 @@ impl<'t> Follower<'t> {
     }
 }
 
-/// Blocks in any order, each as soon as its parent is there.
+/// Imports blocks in any order, each as soon as its parent is known.
 fn import_in_order(
     follower: &mut Follower<'_>,
     order: &[u32],
@@ -386,21 +391,21 @@ fn import_in_order(
     while !waiting.is_empty() {
         let before = waiting.len();
         waiting.retain(|place| {
-            let is_in = follower.import(std::slice::from_ref(&tree.nodes[*place].block));
-            if is_in {
+            let is_imported = follower.import(std::slice::from_ref(&tree.nodes[*place].block));
+            if is_imported {
                 check(follower);
             }
-            !is_in
+            !is_imported
         });
         assert!(waiting.len() < before, "no block finds its parent");
     }
 }
 
 fn orders() -> impl Strategy<Value = Vec<u32>> {
-    vec(any::<u32>(), MOST_BLOCKS)
+    vec(any::<u32>(), MAX_BLOCKS)
 }
 
-const MOST_BLOCKS: usize = 14;
+const MAX_BLOCKS: usize = 14;
 
 fn cases(count: u32) -> ProptestConfig {
     ProptestConfig {
@@ -414,9 +419,9 @@ proptest! {
 
     #[test]
     fn any_order_of_import_ends_at_the_same_head(
-        rules in rules(), plans in plans(MOST_BLOCKS), first in orders(), second in orders(),
+        rules in rules(), block_plans in block_plans(MAX_BLOCKS), first in orders(), second in orders(),
     ) {
-        let tree = Tree::grow(rules, &plans);
+        let tree = Tree::grow(rules, &block_plans);
         for order in [first, second] {
             let mut follower = Follower::new(&tree, Store::memory());
             import_in_order(&mut follower, &order, |follower| follower.check_head());
@@ -424,18 +429,18 @@ proptest! {
         }
     }
 
-    /// Whole branches at once, some blocks again and again, some after the head was set back.
+    /// Whole branches at once, some blocks repeatedly, some after `set_head`.
     #[test]
-    fn branches_and_heads_set_back_end_at_the_same_head(
-        rules in rules(), plans in plans(MOST_BLOCKS),
+    fn branches_and_set_head_end_at_the_same_head(
+        rules in rules(), block_plans in block_plans(MAX_BLOCKS),
         steps in vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), 0_u8..5), 1..10),
     ) {
-        let tree = Tree::grow(rules, &plans);
+        let tree = Tree::grow(rules, &block_plans);
         let mut follower = Follower::new(&tree, Store::memory());
         for (place, back, kind) in steps {
             if kind == 0 {
-                let number = back.index(follower.told.len() + 1);
-                let gone = follower.told.split_off(number);
+                let number = back.index(follower.canonical.len() + 1);
+                let reverted = follower.canonical.split_off(number);
                 let report = follower.chain.set_head(number as u64).unwrap();
                 let holds_something = |hash: &&B256| {
                     let block = &tree.node(hash).unwrap().block;
@@ -445,7 +450,7 @@ proptest! {
                     ChainEvent::Removed(block) => Some(block.header.hash()),
                     _ => None,
                 });
-                let expected = gone.iter().rev().filter(holds_something).copied();
+                let expected = reverted.iter().rev().filter(holds_something).copied();
                 prop_assert_eq!(removed.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
             } else {
                 let path = &tree.nodes[place.index(tree.nodes.len())].path;
@@ -462,11 +467,11 @@ proptest! {
     #![proptest_config(cases(6))]
 
     #[test]
-    fn on_disk_and_over_restarts_the_same_head_comes_out(
-        rules in rules(), plans in plans(MOST_BLOCKS), order in orders(),
+    fn restarts_on_disk_end_at_the_same_head(
+        rules in rules(), block_plans in block_plans(MAX_BLOCKS), order in orders(),
         on in prop::sample::select(vec![Engine::Sled, Engine::Redb]), restarts: u16,
     ) {
-        let tree = Tree::grow(rules, &plans);
+        let tree = Tree::grow(rules, &block_plans);
         let folder = tempfile::tempdir().unwrap();
         let open = || {
             let options = StoreOptions { engine: on, ..StoreOptions::default() };
@@ -477,7 +482,7 @@ proptest! {
         import_in_order(&mut follower, &order, |follower| {
             imports += 1;
             if restarts >> (imports % 16) & 1 == 1 {
-                // A folder is open once at a time.
+                // A folder can be open only once at a time.
                 follower.chain = Follower::open(&tree, Store::memory());
                 follower.chain = Follower::open(&tree, open());
             }
@@ -487,27 +492,27 @@ proptest! {
     }
 }
 
-/// What the properties above rest on: the trees do what they are meant to.
+/// Checks an assumption of the properties above: the trees create and destroy contracts.
 #[test]
-fn children_are_made_and_destroyed() {
+fn contracts_are_created_and_destroyed() {
     let tree = tree_genesis(config(Fork::Petersburg, Seals::Unsealed));
     let mut maker = Maker::new(Seals::Unsealed, &tree, Store::memory());
     let mut states = Vec::new();
-    for deeds in [
+    for actions in [
         &[
-            Deed::Make(1),
-            Deed::WriteToChild(1, 2, 2),
-            Deed::Write(3, 1),
+            Action::Make(1),
+            Action::WriteToChild(1, 2, 2),
+            Action::Write(3, 1),
         ][..],
-        &[Deed::Destroy(1), Deed::Pay(0)],
-        &[Deed::Make(1)],
+        &[Action::Destroy(1), Action::Pay(0)],
+        &[Action::Make(1)],
     ] {
-        let deeds: Vec<_> = deeds.iter().map(|deed| (4, deed.clone())).collect();
+        let actions: Vec<_> = actions.iter().map(|action| (4, action.clone())).collect();
         let recipe = Recipe {
             seconds: 5,
             ..Recipe::default()
         };
-        maker.make(&recipe, |filling| perform(filling, &deeds));
+        maker.make(&recipe, |filling| perform_actions(filling, &actions));
         states.push(state_of(maker.chain.reader().store()));
     }
     let slots = |state: &State| {

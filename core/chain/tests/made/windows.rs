@@ -1,4 +1,4 @@
-//! A bulk import executes a window of blocks while the one before it is committed.
+//! Bulk imports, in which a window of blocks executes while the one before it is committed.
 
 use actoreum_chain::{Detail, limits::COMMIT_GAS};
 use actoreum_primitives::{
@@ -8,11 +8,12 @@ use actoreum_storage::Store;
 
 use crate::maker::{Maker, Recipe, Seals, engine, genesis_of, import, open};
 
-/// Keeps the hash of the block ten before the current one under its number.
-const HISTORIAN: Address = Address::repeat_byte(0xa3);
-const HISTORIAN_CODE: [u8; 7] = [0x60, BACK, 0x43, 0x03, 0x40, 0x43, 0x55];
+/// Contract that stores the hash of the block ten before the current one, at the slot of its
+/// number.
+const HASH_RECORDER: Address = Address::repeat_byte(0xa3);
+const HASH_RECORDER_CODE: [u8; 7] = [0x60, BACK, 0x43, 0x03, 0x40, 0x43, 0x55];
 const BACK: u8 = 10;
-/// Uses all gas that it gets.
+/// Contract that uses all gas of its call.
 const BURNER: Address = Address::repeat_byte(0xa4);
 const BURNER_CODE: [u8; 4] = [0x5b, 0x60, 0x00, 0x56];
 const BURNT: u64 = 28_000_000;
@@ -20,7 +21,10 @@ const LENGTH: u64 = 30;
 
 fn burning_genesis() -> Genesis {
     let mut genesis = genesis_of(ChainConfig::active_from_genesis(9, Fork::Berlin));
-    let codes = [(HISTORIAN, &HISTORIAN_CODE[..]), (BURNER, &BURNER_CODE[..])];
+    let codes = [
+        (HASH_RECORDER, &HASH_RECORDER_CODE[..]),
+        (BURNER, &BURNER_CODE[..]),
+    ];
     for (address, code) in codes {
         let account = GenesisAccount {
             code: Bytes::copy_from_slice(code),
@@ -39,7 +43,7 @@ fn burning_blocks(genesis: &Genesis) -> Vec<Block> {
     };
     let block = |_| {
         maker.make(&recipe, |filling| {
-            filling.send(4, Some(HISTORIAN), 100_000, Bytes::new());
+            filling.send(4, Some(HASH_RECORDER), 100_000, Bytes::new());
             filling.send(5, Some(BURNER), BURNT, Bytes::new());
         })
     };
@@ -47,7 +51,7 @@ fn burning_blocks(genesis: &Genesis) -> Vec<Block> {
 }
 
 #[test]
-fn windows_see_the_blocks_that_are_being_committed() {
+fn windows_see_blocks_in_flight() {
     const { assert!(LENGTH * BURNT > 3 * COMMIT_GAS, "there are four windows") };
     const {
         assert!(
@@ -70,12 +74,13 @@ fn windows_see_the_blocks_that_are_being_committed() {
     assert_eq!(report.imported, blocks.len());
     let state = chain.reader().state_at(LENGTH).unwrap();
     for number in u64::from(BACK) + 1..=LENGTH {
-        let kept = state.storage(&HISTORIAN, &U256::from(number)).unwrap();
+        let recorded = state.storage(&HASH_RECORDER, &U256::from(number)).unwrap();
         let hash = blocks[(number - u64::from(BACK)) as usize - 1].hash();
-        assert_eq!(B256::from(kept), hash, "block {number}");
+        assert_eq!(B256::from(recorded), hash, "block {number}");
     }
 
-    // A false block anywhere leaves all before it, whatever was under way.
+    // An invalid block at any position leaves all blocks before it imported, whatever was in
+    // flight.
     for place in [0, 6, 7, 8, 15, 20, LENGTH as usize - 1] {
         let mut with_false = blocks[..=place].to_vec();
         with_false[place].header.state_root = B256::repeat_byte(1);

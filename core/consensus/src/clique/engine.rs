@@ -1,4 +1,4 @@
-//! The engine.
+//! The clique engine.
 
 use std::{collections::BTreeMap, num::NonZeroUsize, sync::Arc};
 
@@ -29,12 +29,12 @@ use crate::{
 pub struct Clique {
     pub(super) config: CliqueConfig,
     snapshots: Snapshots,
-    /// Signers by header hash.
+    /// Recovered signers by header hash.
     signatures: Mutex<LruCache<B256, Address>>,
     pub(super) sealing: RwLock<Sealing>,
 }
 
-/// What the owner of this node wants.
+/// The sealing settings of this node.
 #[derive(Debug, Default)]
 pub(super) struct Sealing {
     pub(super) signer: Option<Address>,
@@ -42,7 +42,8 @@ pub(super) struct Sealing {
 }
 
 impl Clique {
-    /// An engine that keeps every 1,024th snapshot in `store`, or all in memory only.
+    /// Creates an engine that saves every 1,024th snapshot in `store`; without a store it keeps
+    /// snapshots in memory only.
     pub fn new(config: CliqueConfig, store: Option<Arc<dyn SnapshotStore>>) -> Self {
         let signatures = NonZeroUsize::new(CLIQUE_SIGNATURES_IN_MEMORY)
             .expect("because the limit is a constant above zero");
@@ -58,14 +59,14 @@ impl Clique {
         }
     }
 
-    /// The snapshot after the block with this hash and number.
+    /// Returns the snapshot after the block with this hash and number.
     pub fn snapshot(
         &self,
         chain: &dyn HeaderChain,
         number: u64,
         hash: B256,
     ) -> Result<Arc<Snapshot>, ConsensusError> {
-        let mut gathered: Vec<(B256, Header)> = Vec::new();
+        let mut collected: Vec<(B256, Header)> = Vec::new();
         let (mut number, mut hash) = (number, hash);
         let base = loop {
             if let Some(snapshot) = self.snapshots.find(number, &hash) {
@@ -74,51 +75,51 @@ impl Clique {
             let header = chain
                 .header(&hash, number)
                 .ok_or(ConsensusError::UnknownAncestor)?;
-            if self.is_trusted_checkpoint(chain, &header, gathered.len()) {
+            if self.is_trusted_checkpoint(chain, &header, collected.len()) {
                 let signers = ExtraParts::of(&header)?.signer_list()?;
                 let snapshot = Snapshot::at_checkpoint(number, hash, signers);
-                self.snapshots.store_if_due(&snapshot)?;
-                break self.snapshots.remember(snapshot);
+                self.snapshots.store_if_interval(&snapshot)?;
+                break self.snapshots.cache_snapshot(snapshot);
             }
             let parent_hash = header.parent_hash;
-            gathered.push((hash, header));
+            collected.push((hash, header));
             hash = parent_hash;
             number = number
                 .checked_sub(1)
                 .ok_or(ConsensusError::UnknownAncestor)?;
         };
-        if gathered.is_empty() {
+        if collected.is_empty() {
             return Ok(base);
         }
-        gathered
+        collected
             .par_iter()
             .try_for_each(|(hash, header)| self.signer_of(header, *hash).map(drop))?;
         let mut snapshot = Snapshot::clone(&base);
-        for (hash, header) in gathered.iter().rev() {
+        for (hash, header) in collected.iter().rev() {
             let signer = self.signer_of(header, *hash)?;
             snapshot.apply(header, *hash, signer, self.config.epoch)?;
-            self.snapshots.store_if_due(&snapshot)?;
+            self.snapshots.store_if_interval(&snapshot)?;
         }
-        Ok(self.snapshots.remember(snapshot))
+        Ok(self.snapshots.cache_snapshot(snapshot))
     }
 
-    /// Genesis is the word of whoever set up the chain. So is a checkpoint below which
-    /// nothing is known, or so deep that it will not be reorganised any more.
+    /// Returns true if the signer list of this header is trusted without its ancestors: genesis, a
+    /// checkpoint whose parent is unknown, and a checkpoint that is too deep for a reorg.
     fn is_trusted_checkpoint(
         &self,
         chain: &dyn HeaderChain,
         header: &Header,
-        gathered: usize,
+        collected: usize,
     ) -> bool {
         let Some(parent_number) = header.number.checked_sub(1) else {
             return true;
         };
         header.number.is_multiple_of(self.config.epoch)
-            && (gathered > CLIQUE_MAX_REPLAY
+            && (collected > CLIQUE_MAX_REPLAY
                 || chain.header(&header.parent_hash, parent_number).is_none())
     }
 
-    /// Who signed the header with this hash, from memory where it was asked for before.
+    /// Returns the signer of the header with this hash, from the cache if possible.
     fn signer_of(&self, header: &Header, hash: B256) -> Result<Address, CliqueError> {
         if let Some(signer) = self.signatures.lock().get(&hash) {
             return Ok(*signer);
@@ -128,8 +129,8 @@ impl Clique {
         Ok(signer)
     }
 
-    /// The checks that need nothing but the header, in geth's order.
-    fn verify_alone(&self, header: &Header, now: u64) -> Result<(), ConsensusError> {
+    /// Checks the header without its parent, in geth's order.
+    fn verify_standalone(&self, header: &Header, now: u64) -> Result<(), ConsensusError> {
         if header.timestamp > now {
             return Err(ConsensusError::FutureBlock);
         }
@@ -162,8 +163,8 @@ impl Clique {
         Ok(())
     }
 
-    /// The seal, and the signers that a checkpoint lists, against the parent's snapshot.
-    fn verify_against(
+    /// Checks the signer, and the signer list of a checkpoint, against the parent's snapshot.
+    fn verify_signer(
         &self,
         snapshot: &Snapshot,
         header: &Header,
@@ -181,14 +182,15 @@ impl Clique {
         if snapshot.signed_recently(header.number, &signer) {
             return Err(CliqueError::RecentlySigned);
         }
-        match header.difficulty == snapshot.difficulty_for(header.number, &signer) {
-            true => Ok(()),
-            false => Err(CliqueError::WrongDifficulty),
+        if header.difficulty == snapshot.difficulty_for(header.number, &signer) {
+            Ok(())
+        } else {
+            Err(CliqueError::WrongDifficulty)
         }
     }
 
-    /// Verifies and counts the batch's headers one after the other, up to the first bad one.
-    fn count_batch(
+    /// Verifies the batch's headers and applies them to the snapshot, up to the first invalid one.
+    fn apply_batch(
         &self,
         batch: &BatchChain<'_>,
         signers: &[Result<Address, CliqueError>],
@@ -197,15 +199,16 @@ impl Clique {
         for (index, header) in batch.headers().iter().enumerate() {
             let hash = batch.hashes()[index];
             let is_next = index == 0 || header.parent_hash == snapshot.hash;
-            let verified = match is_next {
-                true => Ok(()),
-                false => Err(ConsensusError::UnknownAncestor),
+            let verified = if is_next {
+                Ok(())
+            } else {
+                Err(ConsensusError::UnknownAncestor)
             };
             let counted = verified.and_then(|()| {
                 let signer = signers[index].clone()?;
-                self.verify_against(snapshot, header, signer)?;
+                self.verify_signer(snapshot, header, signer)?;
                 snapshot.apply(header, hash, signer, self.config.epoch)?;
-                Ok(self.snapshots.store_if_due(snapshot)?)
+                Ok(self.snapshots.store_if_interval(snapshot)?)
             });
             counted.map_err(|error| BatchError { index, error })?;
         }
@@ -225,7 +228,7 @@ impl Engine for Clique {
         parent: &Header,
         now: u64,
     ) -> Result<(), ConsensusError> {
-        self.verify_alone(header, now)?;
+        self.verify_standalone(header, now)?;
         let config = chain.config();
         rules::verify_fork_hash(config, header)?;
         rules::verify_number(header, parent)?;
@@ -243,10 +246,10 @@ impl Engine for Clique {
             .ok_or(CliqueError::UnknownBlock)?;
         let snapshot = self.snapshot(chain, parent_number, header.parent_hash)?;
         let signer = self.signer_of(header, header.hash())?;
-        Ok(self.verify_against(&snapshot, header, signer)?)
+        Ok(self.verify_signer(&snapshot, header, signer)?)
     }
 
-    /// One of the signers at our head signed it.
+    /// Checks that one of the signers at the head signed the header.
     fn verify_orphan_seal(
         &self,
         chain: &dyn HeaderChain,
@@ -254,11 +257,12 @@ impl Engine for Clique {
         header: &Header,
     ) -> Result<(), ConsensusError> {
         let snapshot = self.snapshot(chain, head.number, head.hash())?;
-        // Not from the memory of signers: byzantine peers would fill it.
+        // Bypasses the cache of signers: byzantine peers would fill it.
         let signer = recover_signer(header)?;
-        match snapshot.signers.contains(&signer) {
-            true => Ok(()),
-            false => Err(CliqueError::UnauthorizedSigner.into()),
+        if snapshot.signers.contains(&signer) {
+            Ok(())
+        } else {
+            Err(CliqueError::UnauthorizedSigner.into())
         }
     }
 
@@ -285,15 +289,16 @@ impl Engine for Clique {
             .map(|(header, hash)| self.signer_of(header, *hash))
             .collect();
         let mut snapshot = Snapshot::clone(&base);
-        self.count_batch(batch, &signers, &mut snapshot)?;
-        self.snapshots.remember(snapshot);
+        self.apply_batch(batch, &signers, &mut snapshot)?;
+        self.snapshots.cache_snapshot(snapshot);
         Ok(())
     }
 
     fn verify_ommers(&self, _chain: &dyn HeaderChain, block: &Block) -> Result<(), ConsensusError> {
-        match block.body.ommers.is_empty() {
-            true => Ok(()),
-            false => Err(ConsensusError::OmmersNotAllowed),
+        if block.body.ommers.is_empty() {
+            Ok(())
+        } else {
+            Err(ConsensusError::OmmersNotAllowed)
         }
     }
 

@@ -1,71 +1,71 @@
-//! What EIP-225 forbids.
+//! Errors of the clique rules (EIP-225).
 
 use crate::ErrorClass;
 
-/// A broken rule of EIP-225, in geth's words.
+/// A violation of EIP-225, with geth's texts.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CliqueError {
-    /// Genesis has no seal.
+    /// The genesis block, which has no seal, was to be verified.
     #[error("unknown block")]
     UnknownBlock,
-    /// A checkpoint that votes on somebody.
+    /// A checkpoint has a beneficiary, which would be a vote.
     #[error("beneficiary in checkpoint block non-zero")]
     CheckpointBeneficiary,
-    /// A nonce that is neither of the two votes.
+    /// The nonce is neither of the two votes.
     #[error("vote nonce not 0x00..0 or 0xff..f")]
     InvalidVote,
-    /// A checkpoint with a vote.
+    /// A checkpoint has the nonce of a vote.
     #[error("vote nonce in checkpoint block non-zero")]
     CheckpointVote,
-    /// Less extra data than the vanity.
+    /// The extra data is shorter than the vanity.
     #[error("extra-data 32 byte vanity prefix missing")]
     MissingVanity,
-    /// No room for the signature behind the vanity.
+    /// The extra data has no room for the signature after the vanity.
     #[error("extra-data 65 byte signature suffix missing")]
     MissingSignature,
-    /// Something between vanity and signature of a block that is no checkpoint.
+    /// The extra data of a block that is not a checkpoint has more than vanity and signature.
     #[error("non-checkpoint block contains extra signer list")]
     ExtraSigners,
-    /// A checkpoint's list is no list of addresses.
+    /// A checkpoint's signer list is not a whole number of addresses.
     #[error("invalid signer list on checkpoint block")]
     InvalidCheckpointSigners,
-    /// A checkpoint's list is not that of the signers.
+    /// A checkpoint's signer list differs from the signers of the snapshot.
     #[error("mismatching signer list on checkpoint block")]
     MismatchingCheckpointSigners,
-    /// A mix digest that is not zero.
+    /// The mix digest is not zero.
     #[error("non-zero mix digest")]
     NonZeroMixDigest,
-    /// A header that commits to ommers.
+    /// The header commits to ommers.
     #[error("non empty uncle hash")]
     NonEmptyOmmersHash,
-    /// A difficulty that is neither 1 nor 2.
+    /// The difficulty is neither 1 nor 2.
     #[error("invalid difficulty")]
     InvalidDifficulty,
-    /// A difficulty that does not fit whose turn it is.
+    /// The difficulty does not match the signer's turn.
     #[error("wrong difficulty")]
     WrongDifficulty,
-    /// Less than the period after the parent.
+    /// The block is less than the period after its parent.
     #[error("invalid timestamp")]
     InvalidTimestamp,
-    /// Headers that do not follow each other were to be counted.
+    /// A header was to be applied to a snapshot of another block than its parent.
     #[error("invalid voting chain")]
     InvalidVotingChain,
-    /// The seal is no signature.
+    /// The seal is not a valid signature.
     #[error("recovery failed")]
     InvalidSignature,
-    /// Signed by somebody who is no signer.
+    /// The signer is not authorized.
     #[error("unauthorized signer")]
     UnauthorizedSigner,
-    /// Signed by somebody who signed one of the last blocks.
+    /// The signer signed one of the most recent blocks.
     #[error("recently signed")]
     RecentlySigned,
-    /// This node may not seal yet: it signed one of the last blocks.
+    /// This node signed one of the most recent blocks, and must wait for other signers.
     #[error("signed recently, must wait for others")]
     MustWaitForOthers,
-    /// A chain without period seals nothing while there is nothing to seal.
+    /// A chain without a period seals nothing until there is a transaction.
     #[error("sealing paused, waiting for transactions")]
     WaitingForTransactions,
-    /// No signer was configured.
+    /// No signer is configured.
     #[error("signer missing")]
     NoSigner,
     /// A snapshot could not be stored.
@@ -74,7 +74,7 @@ pub enum CliqueError {
 }
 
 impl CliqueError {
-    /// Which rule was broken.
+    /// Returns the class of the violated rule.
     pub fn class(&self) -> ErrorClass {
         match self {
             Self::UnknownBlock => ErrorClass::Number,

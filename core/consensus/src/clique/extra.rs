@@ -1,17 +1,17 @@
-//! Extra data: 32 bytes of vanity, at a checkpoint the signers, and the seal's 65 bytes.
+//! Extra data: 32 bytes of vanity, at a checkpoint the signers, and the 65-byte seal.
 
 use actoreum_primitives::{Address, Bytes, Header};
 
 use super::CliqueError;
 
-/// Bytes that the sealer may use as it likes.
+/// Length of the vanity, which the sealer may fill freely.
 pub const VANITY_BYTES: usize = 32;
-/// Bytes of the signature: r, s, recovery id.
+/// Length of the signature in bytes: r, s, recovery id.
 pub const SEAL_BYTES: usize = 65;
 
-/// The three parts of a header's extra data.
+/// The parts of a header's extra data after the vanity.
 pub(super) struct ExtraParts<'a> {
-    /// What lies between vanity and seal.
+    /// The bytes between vanity and seal.
     pub(super) signers: &'a [u8],
     /// The signature.
     pub(super) seal: &'a [u8; SEAL_BYTES],
@@ -29,7 +29,7 @@ impl<'a> ExtraParts<'a> {
         Ok(Self { signers, seal })
     }
 
-    /// The signers that a checkpoint (or genesis) lists.
+    /// Returns the signers that a checkpoint (or genesis) lists.
     pub(super) fn signer_list(&self) -> Result<Vec<Address>, CliqueError> {
         let (addresses, rest) = self.signers.as_chunks::<20>();
         match rest {
@@ -39,8 +39,8 @@ impl<'a> ExtraParts<'a> {
     }
 }
 
-/// Extra data with room for a seal: the first 32 bytes of `vanity`, filled up with zeros,
-/// the signers, and 65 zeros.
+/// Returns extra data with room for a seal: the first 32 bytes of `vanity`, padded with zeros, the
+/// signers, and 65 zeros.
 pub fn unsealed_extra(vanity: &[u8], signers: impl IntoIterator<Item = Address>) -> Bytes {
     let mut extra = vanity.get(..VANITY_BYTES).unwrap_or(vanity).to_vec();
     extra.resize(VANITY_BYTES, 0);

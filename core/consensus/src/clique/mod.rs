@@ -7,8 +7,8 @@
 //!                                        signers, recents, votes, tally
 //! ```
 //!
-//! A snapshot is the state of the votes after a block. The newest are in memory, every
-//! 1,024th goes to a [`SnapshotStore`], any other is worked out from the headers between.
+//! A snapshot is the state of the votes after a block. The newest are in memory, every 1,024th is
+//! saved in a [`SnapshotStore`], any other is rebuilt from the headers between.
 
 mod engine;
 mod error;

@@ -1,4 +1,4 @@
-//! What is signed, and by whom.
+//! The signature of a clique header.
 
 use actoreum_primitives::{Address, B256, Header, Signature, keccak256, rlp};
 
@@ -7,10 +7,10 @@ use super::{
     extra::{ExtraParts, SEAL_BYTES},
 };
 
-/// The RLP that a signer signs: the whole header with the signature cut off the extra
-/// data. Every optional field that is set is part of it, in the header's order: for base
-/// fees that is geth's rule, for later fields this project's
-/// (`docs/self-sealing-forks.md`). `None` where the extra data has no room for a seal.
+/// Returns the RLP that a signer signs: the whole header without the signature in its extra data.
+/// Every optional field that is set is part of it, in the header's order: for base fees that is
+/// geth's rule, for later fields this project's (`docs/self-sealing-forks.md`). `None` if the extra
+/// data has no room for a seal.
 pub fn seal_rlp(header: &Header) -> Option<Vec<u8>> {
     let end = header.extra_data.len().checked_sub(SEAL_BYTES)?;
     let unsealed = Header {
@@ -20,12 +20,12 @@ pub fn seal_rlp(header: &Header) -> Option<Vec<u8>> {
     Some(rlp::encode(&unsealed))
 }
 
-/// Keccak-256 of [`seal_rlp`].
+/// Returns the Keccak-256 hash of [`seal_rlp`].
 pub fn seal_hash(header: &Header) -> Option<B256> {
     seal_rlp(header).map(keccak256)
 }
 
-/// Who signed the header.
+/// Recovers the signer of the header.
 pub fn recover_signer(header: &Header) -> Result<Address, CliqueError> {
     let seal = ExtraParts::of(header)?.seal;
     let signature = Signature::from_bytes(seal).map_err(|_| CliqueError::InvalidSignature)?;
@@ -35,7 +35,7 @@ pub fn recover_signer(header: &Header) -> Result<Address, CliqueError> {
         .map_err(|_| CliqueError::InvalidSignature)
 }
 
-/// Puts a signature into the header, which must have room for it.
+/// Writes a signature into the header, whose extra data must have room for it.
 pub fn put_seal(header: &mut Header, signature: &Signature) -> Result<(), CliqueError> {
     let mut extra = header.extra_data.to_vec();
     let seal = extra

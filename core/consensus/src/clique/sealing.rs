@@ -1,4 +1,4 @@
-//! Sealing: votes to cast, what goes into a header, when to publish it.
+//! Sealing: proposals, header preparation, and the time of publication.
 
 use std::time::Duration;
 
@@ -16,41 +16,41 @@ use crate::{
     rules::fork_fields,
 };
 
-/// That this node may seal a block, and when it should publish it.
+/// The plan for sealing a block with this node's signer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SealPlan {
-    /// Who signs.
+    /// The signing address.
     pub signer: Address,
-    /// How long to wait before the sealed block is published. The signature is made before
-    /// the wait, so that an account that is locked meanwhile does no harm.
+    /// The delay before the sealed block is published. The signature is made before the delay, so
+    /// that locking the account meanwhile does no harm.
     pub delay: Duration,
-    /// Whether the block is the signer's in turn.
+    /// Whether the signer is in turn.
     pub in_turn: bool,
 }
 
 impl Clique {
-    /// Sets who seals on this node.
+    /// Sets the address that seals on this node.
     pub fn set_signer(&self, signer: Option<Address>) {
         self.sealing.write().signer = signer;
     }
 
-    /// Who seals on this node.
+    /// Returns the address that seals on this node.
     pub fn signer(&self) -> Option<Address> {
         self.sealing.read().signer
     }
 
-    /// Votes from now on to authorise (or to drop) an address, in each block sealed here
-    /// whose vote would count, until it is discarded.
+    /// Proposes to authorize (or to drop) an address: each block sealed here votes for it if the
+    /// vote would count, until the proposal is discarded.
     pub fn propose(&self, address: Address, authorize: bool) {
         self.sealing.write().proposals.insert(address, authorize);
     }
 
-    /// Ends the voting about an address.
+    /// Discards the proposal about an address.
     pub fn discard(&self, address: &Address) {
         self.sealing.write().proposals.remove(address);
     }
 
-    /// What is voted for, by address.
+    /// Returns the current proposals by address.
     pub fn proposals(&self) -> Vec<(Address, bool)> {
         self.sealing
             .read()
@@ -60,9 +60,11 @@ impl Clique {
             .collect()
     }
 
-    /// Whether this node's signer may seal a prepared header, and when. `now` is the time
-    /// since 1970, `random` the source of the wiggle that keeps signers out of turn from
-    /// sealing all at once: up to 500 ms for each of n/2 + 1 signers.
+    /// Returns the plan for sealing a prepared header, or the reason why this node's signer may not
+    /// seal it.
+    ///
+    /// `now` is the time since 1970; `random` is the source of the wiggle, which keeps out-of-turn
+    /// signers from sealing all at once: up to 500 ms for each of n/2 + 1 signers.
     pub fn plan_seal(
         &self,
         chain: &dyn HeaderChain,
@@ -100,7 +102,7 @@ impl Clique {
         })
     }
 
-    /// Seals a prepared header with what `sign` makes of its seal hash.
+    /// Seals a prepared header with the signature that `sign` returns for its seal hash.
     pub fn seal<E: From<CliqueError>>(
         &self,
         header: &mut Header,
@@ -112,11 +114,12 @@ impl Clique {
     }
 }
 
-/// Milliseconds, exclusive.
+/// Returns the exclusive upper bound of the wiggle, in milliseconds.
 fn max_wiggle(snapshot: &Snapshot) -> u64 {
     (snapshot.signers.len() as u64 / 2 + 1) * CLIQUE_WIGGLE_MILLIS
 }
 
+/// Fills the fields of a header that the clique rules determine.
 pub(super) fn prepare(
     clique: &Clique,
     chain: &dyn HeaderChain,
@@ -133,7 +136,7 @@ pub(super) fn prepare(
     };
     header.beneficiary = vote.map_or(Address::ZERO, |(address, _)| address);
     header.nonce = vote.map_or(NONCE_DROP, |(_, authorize)| nonce_of(authorize));
-    // Without a signer the block is only to be looked at: what is pending.
+    // Without a signer the block is only built for the pending state, and is not sealed.
     let signer = clique.signer().unwrap_or_default();
     header.difficulty = snapshot.difficulty_for(header.number, &signer);
     let listed = is_checkpoint.then(|| snapshot.signers.iter().copied());
@@ -156,7 +159,7 @@ fn nonce_of(authorize: bool) -> B64 {
     }
 }
 
-/// One of the proposals whose vote would count, by chance, so that each gets its turn.
+/// Returns a random proposal whose vote would count, so that all proposals get votes over time.
 fn choose_vote(clique: &Clique, snapshot: &Snapshot) -> Option<(Address, bool)> {
     let mut proposals = clique.proposals();
     proposals.retain(|(address, authorize)| snapshot.is_valid_vote(address, *authorize));

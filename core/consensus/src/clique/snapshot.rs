@@ -1,4 +1,4 @@
-//! Who may sign after a block, and the votes about it. (EIP-225.)
+//! The authorized signers after a block, and the votes that change them (EIP-225).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,59 +7,59 @@ use serde::{Deserialize, Serialize};
 
 use super::CliqueError;
 
-/// The nonce of a vote to authorise the beneficiary.
+/// The nonce of a vote to authorize the beneficiary.
 pub const NONCE_AUTHORIZE: B64 = B64::repeat_byte(0xff);
-/// The nonce of a vote to drop the beneficiary, or of no vote where it is zero.
+/// The nonce of a vote to drop the beneficiary; with a zero beneficiary, of no vote.
 pub const NONCE_DROP: B64 = B64::ZERO;
 
-/// The difficulty of a block that its signer seals in turn.
+/// The difficulty of a block sealed in turn.
 pub const DIFFICULTY_IN_TURN: U256 = U256::from_limbs([2, 0, 0, 0]);
-/// The difficulty of a block that another signer seals.
+/// The difficulty of a block sealed out of turn.
 pub const DIFFICULTY_OUT_OF_TURN: U256 = U256::ONE;
 
 /// A vote that counts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Vote {
-    /// Who voted.
+    /// The voting signer.
     pub signer: Address,
-    /// In which block.
+    /// The number of the block with the vote.
     pub block: u64,
-    /// About whom.
+    /// The address that the vote is about.
     pub address: Address,
-    /// To authorise, or to drop.
+    /// Whether the vote is to authorize; otherwise it is to drop.
     pub authorize: bool,
 }
 
-/// How a vote stands.
+/// The count of the votes about one address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
-    /// To authorise, or to drop.
+    /// Whether the votes are to authorize; otherwise they are to drop.
     pub authorize: bool,
-    /// Votes for it.
+    /// The number of votes.
     pub votes: usize,
 }
 
-/// The signers and votes after a block. Its JSON is geth's, in the store and over RPC.
+/// The signers and votes after a block. Its JSON is geth's, both in the store and over RPC.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
     /// The block's number.
     pub number: u64,
     /// The block's hash.
     pub hash: B256,
-    /// Who may sign, in ascending order: the order of their turns.
+    /// The authorized signers, in ascending order, which is the order of their turns.
     #[serde(with = "address_set")]
     pub signers: BTreeSet<Address>,
-    /// Who signed the last blocks, by block number.
+    /// The signers of the most recent blocks, by block number.
     pub recents: BTreeMap<u64, Address>,
-    /// Votes that count, oldest first.
+    /// The votes that count, oldest first.
     pub votes: Vec<Vote>,
-    /// The votes counted, by whom they are about.
+    /// The counts of votes, by the address that they are about.
     pub tally: BTreeMap<Address, Tally>,
 }
 
 impl Snapshot {
-    /// The state after a checkpoint (or genesis) that lists these signers. Who signed
-    /// before it is not known.
+    /// Creates the snapshot after a checkpoint (or genesis) with these signers. The signers of the
+    /// blocks before it are unknown.
     pub fn at_checkpoint(
         number: u64,
         hash: B256,
@@ -75,22 +75,23 @@ impl Snapshot {
         }
     }
 
-    /// Whether it is the signer's turn to seal the block with this number.
+    /// Returns true if the signer is in turn for the block at `number`.
     pub fn is_in_turn(&self, number: u64, signer: &Address) -> bool {
         let place = self.signers.iter().position(|address| address == signer);
         place.is_some_and(|place| number % self.signers.len() as u64 == place as u64)
     }
 
-    /// The difficulty of the block with this number if the signer seals it.
+    /// Returns the difficulty of the block at `number` if the signer seals it.
     pub fn difficulty_for(&self, number: u64, signer: &Address) -> U256 {
-        match self.is_in_turn(number, signer) {
-            true => DIFFICULTY_IN_TURN,
-            false => DIFFICULTY_OUT_OF_TURN,
+        if self.is_in_turn(number, signer) {
+            DIFFICULTY_IN_TURN
+        } else {
+            DIFFICULTY_OUT_OF_TURN
         }
     }
 
-    /// Whether the signer signed so lately that it may not sign the block with this number:
-    /// of any run of n/2 + 1 blocks a signer signs at most one.
+    /// Returns true if the signer signed too recently to sign the block at `number`: of any n/2 + 1
+    /// consecutive blocks a signer may sign at most one.
     pub fn signed_recently(&self, number: u64, signer: &Address) -> bool {
         let limit = self.recents_limit();
         let is_within = |seen: &u64| number < limit || *seen > number - limit;
@@ -99,13 +100,13 @@ impl Snapshot {
             .any(|(seen, address)| address == signer && is_within(seen))
     }
 
-    /// Whether a vote says something new: signers can be dropped, others authorised.
+    /// Returns true if the vote would change something: a signer can be dropped, another address
+    /// authorized.
     pub fn is_valid_vote(&self, address: &Address, authorize: bool) -> bool {
         self.signers.contains(address) != authorize
     }
 
-    /// Counts the next block, which `signer` signed. After an error the snapshot is of no
-    /// further use.
+    /// Applies the next block, signed by `signer`. After an error the snapshot must not be used.
     pub(super) fn apply(
         &mut self,
         header: &Header,
@@ -143,7 +144,7 @@ impl Snapshot {
             address: candidate,
             authorize,
         });
-        self.conclude(candidate, number);
+        self.apply_majority(candidate, number);
         self.number = number;
         self.hash = hash;
         Ok(())
@@ -171,7 +172,7 @@ impl Snapshot {
         self.votes.push(vote);
     }
 
-    /// Takes votes back, and out of the tally where they were counted.
+    /// Removes votes, and subtracts them from the tally.
     fn withdraw_votes(&mut self, is_withdrawn: impl Fn(&Vote) -> bool) {
         let tally = &mut self.tally;
         self.votes.retain(|vote| {
@@ -190,9 +191,9 @@ impl Snapshot {
         });
     }
 
-    /// Changes the signers where more than half of them agree about the candidate. Only the
-    /// account that this block voted on can change.
-    fn conclude(&mut self, candidate: Address, number: u64) {
+    /// Changes the signers if a majority of them agrees about the candidate. Only the address that
+    /// the block voted on can change.
+    fn apply_majority(&mut self, candidate: Address, number: u64) {
         let Some(tally) = self.tally.get(&candidate).copied() else {
             return;
         };
@@ -211,7 +212,7 @@ impl Snapshot {
     }
 }
 
-/// geth's form of a set: an object whose values are empty objects.
+/// geth's JSON form of a set: an object whose values are empty objects.
 mod address_set {
     use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! Snapshots in memory and in the store.
+//! The snapshot cache, and its store.
 
 use std::{fmt, num::NonZeroUsize, sync::Arc};
 
@@ -10,15 +10,15 @@ use tracing::warn;
 use super::{CliqueError, Snapshot};
 use crate::limits::{CLIQUE_CHECKPOINT_INTERVAL, CLIQUE_SNAPSHOTS_IN_MEMORY};
 
-/// Keeps snapshots over restarts. What is lost is worked out again from headers.
+/// Storage of snapshots across restarts. A lost snapshot is rebuilt from headers.
 pub trait SnapshotStore: Send + Sync {
-    /// The blob that was saved for the block with this hash.
+    /// Returns the blob that was saved for the block with this hash.
     fn load(&self, block_hash: &B256) -> Result<Option<Vec<u8>>, String>;
-    /// Saves the blob of a block, by its hash.
+    /// Saves a blob for the block with this hash.
     fn save(&self, block_hash: &B256, blob: &[u8]) -> Result<(), String>;
 }
 
-/// The newest snapshots, over a store of every 1,024th.
+/// The newest snapshots in memory, and a store of every 1,024th.
 pub(super) struct Snapshots {
     memory: Mutex<LruCache<B256, Arc<Snapshot>>>,
     store: Option<Arc<dyn SnapshotStore>>,
@@ -54,24 +54,24 @@ impl Snapshots {
         let blob = match self.store.as_ref()?.load(hash) {
             Ok(blob) => blob?,
             Err(error) => {
-                warn!(number, %hash, error, "clique snapshot not readable, working it out again");
+                warn!(number, %hash, error, "failed to read clique snapshot, rebuilding it from headers");
                 return None;
             }
         };
         match serde_json::from_slice::<Snapshot>(&blob) {
             Ok(snapshot) if snapshot.hash == *hash && snapshot.number == number => {
-                Some(self.remember(snapshot))
+                Some(self.cache_snapshot(snapshot))
             }
             Ok(_) => None,
             Err(error) => {
-                warn!(number, %hash, %error, "clique snapshot damaged, working it out again");
+                warn!(number, %hash, %error, "clique snapshot corrupt, rebuilding it from headers");
                 None
             }
         }
     }
 
-    /// Saves a snapshot if it is one of those that go to the store.
-    pub(super) fn store_if_due(&self, snapshot: &Snapshot) -> Result<(), CliqueError> {
+    /// Saves the snapshot if its number is a multiple of the checkpoint interval.
+    pub(super) fn store_if_interval(&self, snapshot: &Snapshot) -> Result<(), CliqueError> {
         if !snapshot.number.is_multiple_of(CLIQUE_CHECKPOINT_INTERVAL) {
             return Ok(());
         }
@@ -85,8 +85,8 @@ impl Snapshots {
             .map_err(CliqueError::Store)
     }
 
-    /// Keeps a snapshot in memory.
-    pub(super) fn remember(&self, snapshot: Snapshot) -> Arc<Snapshot> {
+    /// Caches a snapshot in memory.
+    pub(super) fn cache_snapshot(&self, snapshot: Snapshot) -> Arc<Snapshot> {
         let snapshot = Arc::new(snapshot);
         self.memory.lock().put(snapshot.hash, Arc::clone(&snapshot));
         snapshot

@@ -1,4 +1,4 @@
-//! The full dataset of an epoch: what a miner reads instead of computing it.
+//! The full dataset of an epoch, which a miner reads instead of computing its pages.
 
 use std::{
     path::Path,
@@ -17,10 +17,11 @@ use super::{
     sizes::{PAGE_BYTES, dataset_bytes},
 };
 
-/// Pages computed at once, so that the waits of one are filled with work of the others.
+/// Number of pages computed together, so that memory latencies overlap.
 const PAGES_AT_ONCE: usize = 8;
 
-/// Pages of 128 bytes in a block of 4 KiB, the least that disks and file systems lose.
+/// Number of 128-byte pages in a block of 4 KiB, the smallest unit that disks and file systems
+/// lose.
 const PAGES_A_BLOCK: usize = 4_096 / PAGE_BYTES as usize;
 
 /// Every page of an epoch's dataset: 1 GiB at genesis, 8 MiB more each epoch.
@@ -30,9 +31,9 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// Generates the dataset of an epoch from its cache on `threads` threads (at least
-    /// one). `progress` hears the percentage after each further percent, in order but
-    /// from any of the threads.
+    /// Generates the dataset of an epoch from its cache on `threads` threads (at least one).
+    /// `progress` is called with the percentage after each further percent, in order, on any of the
+    /// threads.
     pub fn generate(
         epoch: u64,
         cache: &LightCache,
@@ -42,7 +43,7 @@ impl Dataset {
         Self::generate_sized(cache, dataset_bytes(epoch), threads, progress)
     }
 
-    /// Generates a dataset of any size, for tests and private modes with small data.
+    /// Generates a dataset of any size, for tests and for private modes with small data.
     pub(crate) fn generate_sized(
         cache: &LightCache,
         bytes: u64,
@@ -66,8 +67,7 @@ impl Dataset {
         Self { rows }
     }
 
-    /// An epoch's dataset out of its file, where that is sound. `cache` is asked for only where the
-    /// file has no checksum.
+    /// Reads an epoch's dataset from its file. `cache` is called only if the file has no checksum.
     pub(super) fn read(
         path: &Path,
         bytes: u64,
@@ -76,8 +76,9 @@ impl Dataset {
     ) -> Result<Self, FileError> {
         let rows = match files::read(path, bytes) {
             Err(FileError::NoChecksum) => {
-                let rows = files::adopt(path, bytes, |rows| agree(rows, &cache(), threads))?;
-                info!(path = %path.display(), "ethash dataset without a checksum taken over");
+                let rows =
+                    files::read_unchecked(path, bytes, |rows| rows_match(rows, &cache(), threads))?;
+                info!(path = %path.display(), "verified an ethash dataset without a checksum");
                 rows
             }
             read => read?,
@@ -89,7 +90,7 @@ impl Dataset {
         &self.rows
     }
 
-    /// The dataset's size.
+    /// Returns the dataset's size in bytes.
     pub fn bytes(&self) -> u64 {
         size_of_val(self.rows.as_slice()) as u64
     }
@@ -102,9 +103,9 @@ impl Dataset {
     }
 }
 
-/// Whether rows are what the cache gives, as far as one page of each block of a disk tells: what
-/// was lost is lost by such blocks.
-fn agree(rows: &[Row], cache: &LightCache, threads: usize) -> bool {
+/// Returns true if the rows match the cache. Checks one page per block of a disk, since data is
+/// lost by such blocks.
+fn rows_match(rows: &[Row], cache: &LightCache, threads: usize) -> bool {
     let (pages, _) = rows.as_chunks::<PAGE_ROWS>();
     let share = pages
         .len()
@@ -113,7 +114,7 @@ fn agree(rows: &[Row], cache: &LightCache, threads: usize) -> bool {
     std::thread::scope(|scope| {
         let shares = pages.chunks(share.max(1)).enumerate();
         let checks: Vec<_> = shares
-            .map(|(index, pages)| scope.spawn(move || share_agrees(cache, pages, index * share)))
+            .map(|(index, pages)| scope.spawn(move || share_matches(cache, pages, index * share)))
             .collect();
         checks
             .into_iter()
@@ -121,9 +122,9 @@ fn agree(rows: &[Row], cache: &LightCache, threads: usize) -> bool {
     })
 }
 
-fn share_agrees(cache: &LightCache, pages: &[Page], first: usize) -> bool {
-    let looked_at: Vec<usize> = (0..pages.len()).step_by(PAGES_A_BLOCK).collect();
-    looked_at.chunks(PAGES_AT_ONCE).all(|positions| {
+fn share_matches(cache: &LightCache, pages: &[Page], first: usize) -> bool {
+    let sampled: Vec<usize> = (0..pages.len()).step_by(PAGES_A_BLOCK).collect();
+    sampled.chunks(PAGES_AT_ONCE).all(|positions| {
         let last = positions.len() - 1;
         let positions: [usize; PAGES_AT_ONCE] =
             std::array::from_fn(|ahead| positions[ahead.min(last)]);
@@ -168,7 +169,7 @@ mod tests {
     use std::sync::Mutex;
 
     #[test]
-    fn a_file_without_a_checksum_is_taken_where_its_rows_are_right() {
+    fn a_file_without_a_checksum_is_accepted_if_its_rows_are_valid() {
         const BYTES: u64 = 32 * 1024;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("full");
@@ -177,15 +178,15 @@ mod tests {
         let read = |threads| Dataset::read(&path, BYTES, threads, || Arc::clone(&cache));
         let dataset = Dataset::generate_sized(&cache, BYTES, 1, &|_| {});
         files::write(&path, dataset.rows()).unwrap();
-        let sound = std::fs::read(&path).unwrap();
+        let valid = std::fs::read(&path).unwrap();
         for threads in 1..4 {
             std::fs::remove_file(&checksum).unwrap();
             assert_eq!(read(threads).unwrap().rows, dataset.rows);
             assert!(checksum.exists());
         }
-        for block in 0..sound.len() / 4_096 {
+        for block in 0..valid.len() / 4_096 {
             std::fs::remove_file(&checksum).unwrap_or_default();
-            let mut damaged = sound.clone();
+            let mut damaged = valid.clone();
             damaged[block * 4_096 + 8..][..4_096].fill(0);
             std::fs::write(&path, damaged).unwrap();
             assert!(matches!(read(2), Err(FileError::WrongRows)), "{block}");
@@ -194,15 +195,15 @@ mod tests {
     }
 
     #[test]
-    fn is_the_same_on_any_number_of_threads_and_reports_its_progress() {
+    fn generation_is_independent_of_threads_and_reports_progress() {
         let cache = LightCache::generate_sized(1024, &seed_hash(3));
-        let heard = Mutex::new(Vec::new());
+        let reported = Mutex::new(Vec::new());
         let alone = Dataset::generate_sized(&cache, 32 * 1024, 1, &|percent| {
-            heard.lock().unwrap().push(percent);
+            reported.lock().unwrap().push(percent);
         });
-        let heard = heard.into_inner().unwrap();
-        assert!(heard.is_sorted(), "{heard:?}");
-        assert_eq!(heard.last(), Some(&100));
+        let reported = reported.into_inner().unwrap();
+        assert!(reported.is_sorted(), "{reported:?}");
+        assert_eq!(reported.last(), Some(&100));
         for threads in [0, 2, 3, 7] {
             let shared = Dataset::generate_sized(&cache, 32 * 1024, threads, &|_| {});
             assert_eq!(shared.rows, alone.rows, "{threads} threads");

@@ -1,4 +1,4 @@
-//! The engine.
+//! The ethash engine.
 
 use std::sync::Arc;
 
@@ -20,18 +20,18 @@ use crate::{
     rules::{self, dao, difficulty::difficulty, fork_fields, fork_fields::Sealer, ommers},
 };
 
-/// Seals verified at once on one core: their chains of dependent reads overlap and their
+/// Number of seals verified together on one core: their chains of dependent reads overlap and their
 /// Keccaks share instructions, which makes each about five times as fast as alone.
 const SEALS_AT_ONCE: usize = 8;
 
-/// Whether seals are looked at.
+/// The verification of seals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SealCheck {
     /// Every seal is verified.
     #[default]
     Full,
-    /// Any seal is taken as good: for chains that were made without proof of work (geth's
-    /// `--fakepow`, the official vectors with `sealEngine: NoProof`). All other rules hold.
+    /// No seal is verified: for chains without proof of work (geth's `--fakepow`, the official
+    /// vectors with `sealEngine: NoProof`). All other rules apply.
     None,
 }
 
@@ -43,7 +43,7 @@ pub struct Ethash {
 }
 
 impl Ethash {
-    /// An engine that generates or reads nothing before it is needed.
+    /// Creates an engine; data is read or generated when it is first needed.
     pub fn new(options: EthashOptions, seals: SealCheck) -> Self {
         Self {
             data: Arc::new(DataStore::new(options)),
@@ -51,15 +51,15 @@ impl Ethash {
         }
     }
 
-    /// The light cache of an epoch, from memory, disk or generated: up to a second at
-    /// first, and longer in late epochs.
+    /// Returns the light cache of an epoch, from memory, from disk or generated: generating takes
+    /// up to a second for the first epoch, and longer for later ones.
     pub fn cache(&self, epoch: u64) -> Result<Arc<LightCache>, ConsensusError> {
         verify_epoch(epoch)?;
         Ok(self.data.cache(epoch))
     }
 
-    /// The dataset of an epoch, from memory, disk or generated, which takes minutes;
-    /// `progress` then hears the percentage.
+    /// Returns the dataset of an epoch, from memory, from disk or generated. Generating takes
+    /// minutes; `progress` is called with the percentage then.
     pub fn dataset(
         &self,
         epoch: u64,
@@ -69,13 +69,13 @@ impl Ethash {
         Ok(self.data.dataset(epoch, progress))
     }
 
-    /// Whether [`Self::dataset`] answers at once.
+    /// Returns true if the dataset is in memory, so that [`Self::dataset`] returns at once.
     pub fn has_dataset(&self, epoch: u64) -> bool {
         self.data.has_dataset(epoch)
     }
 
-    /// Starts to read or generate the cache for a block in the background, so that the first
-    /// seal need not wait for it: a node calls it for its head when it starts.
+    /// Starts to read or generate the cache for a block in the background, so that the first seal
+    /// need not wait for it. A node calls it for its head at start.
     pub fn prepare_cache(&self, block_number: u64) {
         let epoch = epoch_of(block_number);
         if self.seals == SealCheck::Full && epoch <= limits::MAX_EPOCH {
@@ -83,8 +83,8 @@ impl Ethash {
         }
     }
 
-    /// Where the block lies near its epoch's end: starts to put the next epoch's dataset on
-    /// disk, in the background. A miner calls it for each block; it does so once.
+    /// Starts to write the next epoch's dataset to disk in the background, if the block is near the
+    /// end of its epoch. A miner calls it for each block; the dataset is written once.
     pub fn prepare_next_dataset(&self, block_number: u64) {
         let epoch = epoch_of(block_number);
         if blocks_left(block_number) <= limits::DATASET_PREPARE_BLOCKS && epoch < limits::MAX_EPOCH
@@ -93,7 +93,7 @@ impl Ethash {
         }
     }
 
-    /// A header's seal against a full dataset, which must be the one of its epoch.
+    /// Verifies a header's seal with the full dataset of its epoch.
     pub fn verify_seal_full(
         &self,
         dataset: &Dataset,
@@ -114,7 +114,7 @@ impl Ethash {
         Ok(cache)
     }
 
-    /// The first bad seal among headers of one epoch.
+    /// Returns the first invalid seal among headers of one epoch.
     fn first_bad_seal(
         &self,
         cache: &LightCache,
@@ -123,7 +123,7 @@ impl Ethash {
     ) -> Option<(usize, ConsensusError)> {
         let chunks = headers.par_chunks(SEALS_AT_ONCE).enumerate();
         chunks.find_map_first(|(chunk, headers)| {
-            let outputs = hash_several(cache, dataset_bytes, headers);
+            let outputs = hash_chunk(cache, dataset_bytes, headers);
             headers
                 .iter()
                 .zip(outputs)
@@ -192,19 +192,19 @@ impl Engine for Ethash {
         verify_output(header, &output)
     }
 
-    /// It has the work of its difficulty, and that is not far below our head's: over the few blocks
-    /// in between it can fall to about a quarter.
+    /// Checks that the header has the work of its difficulty, and that its difficulty is not far
+    /// below the head's: over the few blocks in between it can fall to about a quarter.
     fn verify_orphan_seal(
         &self,
         chain: &dyn HeaderChain,
         head: &Header,
         header: &Header,
     ) -> Result<(), ConsensusError> {
-        let least = head.difficulty / U256::from(limits::ORPHAN_DIFFICULTY_DIVISOR);
-        if header.difficulty < least {
+        let min_difficulty = head.difficulty / U256::from(limits::ORPHAN_DIFFICULTY_DIVISOR);
+        if header.difficulty < min_difficulty {
             return Err(ConsensusError::InvalidDifficulty {
                 have: header.difficulty,
-                want: least,
+                want: min_difficulty,
             });
         }
         self.verify_seal(chain, header)
@@ -223,8 +223,8 @@ impl Engine for Ethash {
         let mut start = 0;
         let same_epoch = |a: &&Header, b: &&Header| epoch_of(a.number) == epoch_of(b.number);
         for headers in batch.headers().chunk_by(same_epoch) {
-            // Every number is looked at here and not on the cores: the last tells whether
-            // the next epoch should be prepared.
+            // `cache_for` is called with the last number of each epoch, which determines whether
+            // the next epoch is prepared.
             let last = headers.last().map_or(0, |header| header.number);
             let cache = self.cache_for(last).map_err(|error| BatchError {
                 index: start,
@@ -289,19 +289,21 @@ impl Engine for Ethash {
 }
 
 fn verify_epoch(epoch: u64) -> Result<(), ConsensusError> {
-    match epoch <= limits::MAX_EPOCH {
-        true => Ok(()),
-        false => Err(ConsensusError::EpochOutOfRange(
+    if epoch <= limits::MAX_EPOCH {
+        Ok(())
+    } else {
+        Err(ConsensusError::EpochOutOfRange(
             epoch.saturating_mul(EPOCH_BLOCKS),
-        )),
+        ))
     }
 }
 
 fn verify_extra_data(header: &Header) -> Result<(), ConsensusError> {
     let (have, max) = (header.extra_data.len(), limits::MAX_EXTRA_DATA_BYTES);
-    match have <= max {
-        true => Ok(()),
-        false => Err(ConsensusError::ExtraDataTooLong { have, max }),
+    if have <= max {
+        Ok(())
+    } else {
+        Err(ConsensusError::ExtraDataTooLong { have, max })
     }
 }
 
@@ -312,9 +314,9 @@ fn input_of(header: &Header) -> PowInput {
     }
 }
 
-/// Hashes up to [`SEALS_AT_ONCE`] headers. A full set goes together, what is left over one
-/// by one: each as cheap as that number allows.
-fn hash_several(cache: &LightCache, dataset_bytes: u64, headers: &[&Header]) -> Vec<PowOutput> {
+/// Hashes up to [`SEALS_AT_ONCE`] headers: a full set together, a smaller one header by header,
+/// whichever is cheapest for that number.
+fn hash_chunk(cache: &LightCache, dataset_bytes: u64, headers: &[&Header]) -> Vec<PowOutput> {
     match <&[&Header; SEALS_AT_ONCE]>::try_from(headers) {
         Ok(headers) => {
             let inputs = headers.map(input_of);
@@ -334,9 +336,10 @@ fn verify_output(header: &Header, output: &PowOutput) -> Result<(), ConsensusErr
     if output.mix_digest != header.mix_hash {
         return Err(ConsensusError::InvalidMixDigest);
     }
-    match output.meets(header.difficulty) {
-        true => Ok(()),
-        false => Err(ConsensusError::InvalidProofOfWork),
+    if output.meets(header.difficulty) {
+        Ok(())
+    } else {
+        Err(ConsensusError::InvalidProofOfWork)
     }
 }
 

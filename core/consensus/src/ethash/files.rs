@@ -1,15 +1,15 @@
-//! Caches and datasets as files, in geth's layout.
+//! Files of caches and datasets, in geth's layout.
 //!
-//! `cache-R23-<first 8 bytes of the seed in hex>` (datasets: `full-R23-…`) holds the
-//! magic words `0xbaddcafe 0xfee1dead` and then the rows, everything in 32-bit little
-//! endian words. geth reads these files as they are. The checksum that geth's layout
-//! lacks stands beside it in `<name>.crc32` (the CRC-32 of the rows, eight hex digits and
-//! a line feed): a trailer would change the row count that geth derives from the size. A
-//! dataset of geth's gets one, once a page of each of its disk blocks was computed again.
+//! `cache-R23-<first 8 bytes of the seed in hex>` (datasets: `full-R23-…`) holds the magic words
+//! `0xbaddcafe 0xfee1dead` and then the rows, everything in 32-bit little-endian words. geth reads
+//! these files as they are. The checksum, which geth's layout lacks, is in `<name>.crc32` beside
+//! the file (the CRC-32 of the rows, eight hex digits and a line feed): a trailer would change the
+//! row count that geth derives from the size. A dataset written by geth gets a checksum after one
+//! page of each of its disk blocks was recomputed.
 //!
-//! A file is written under another name, synced and renamed, so it is never seen half
-//! written. The rows are read into memory, not mapped: behind the 8 bytes of magic, mapped
-//! rows would straddle two cache lines each, and a truncated file would kill the process.
+//! A file is written under another name, synced and renamed, so that it is never seen half written.
+//! The rows are read into memory, not mapped: after the 8 bytes of magic, mapped rows would
+//! straddle two cache lines each, and a truncated file would kill the process.
 
 use std::{
     fs::{self, File},
@@ -30,11 +30,11 @@ const ALGORITHM_REVISION: u32 = 23;
 const MAGIC: [u32; 2] = [0xbadd_cafe, 0xfee1_dead];
 const MAGIC_BYTES: u64 = 8;
 const ROWS_AT_ONCE: usize = 4096;
-/// A temporary file this old was left behind by a process that died: writing takes
-/// seconds, since generation is done before it starts.
+/// The age from which a temporary file counts as left over from a dead process: writing takes
+/// seconds, since generation is finished before it starts.
 const STALE_TEMPORARY: Duration = Duration::from_secs(3600);
 
-/// What a file holds.
+/// The kind of data in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileKind {
     /// A light cache.
@@ -43,40 +43,40 @@ pub enum FileKind {
     Dataset,
 }
 
-/// Why a file cannot be used. All but the first mean that it should be generated again.
+/// The reason why a file can't be used. For all but the first, the file should be generated again.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    /// The operating system failed, or there is no such file.
+    /// The operating system failed, or the file does not exist.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// The file has another size than its epoch gives.
+    /// The size differs from that of the file's epoch.
     #[error("file has {have} bytes instead of {want}")]
     WrongSize {
-        /// Bytes of the file.
+        /// Size of the file in bytes.
         have: u64,
-        /// Bytes that it should have.
+        /// Expected size in bytes.
         want: u64,
     },
     /// The file does not begin with the magic words.
     #[error("file does not begin with the dump magic")]
     WrongMagic,
-    /// There is no checksum beside the file (geth writes none).
+    /// The file has no checksum beside it (geth writes none).
     #[error("file has no checksum beside it")]
     NoChecksum,
-    /// Rows of a file without a checksum are not those of its epoch.
+    /// The rows of a file without a checksum are not those of its epoch.
     #[error("file holds other rows than its epoch has")]
     WrongRows,
     /// The rows do not match the checksum.
     #[error("file does not match its checksum: have {have:08x}, want {want:08x}")]
     WrongChecksum {
-        /// Of the rows.
+        /// Checksum of the rows.
         have: u32,
-        /// What the side file says.
+        /// Checksum in the checksum file.
         want: u32,
     },
 }
 
-/// The path of an epoch's file in a folder.
+/// Returns the path of an epoch's file in a folder.
 pub fn path_of(folder: &Path, kind: FileKind, epoch: u64) -> PathBuf {
     path_of_seed(folder, kind, &seed_hash(epoch))
 }
@@ -96,20 +96,21 @@ fn checksum_path(path: &Path) -> PathBuf {
     name.into()
 }
 
-/// Reads the rows of a file that must hold `bytes` of them.
+/// Reads the rows of a file that must hold `bytes` bytes of them.
 pub(super) fn read(path: &Path, bytes: u64) -> Result<Vec<Row>, FileError> {
     let file = open(path, bytes)?;
     let want = read_checksum(path)?;
     let (rows, have) = read_rows(file, bytes)?;
-    match have == want {
-        true => Ok(rows),
-        false => Err(FileError::WrongChecksum { have, want }),
+    if have == want {
+        Ok(rows)
+    } else {
+        Err(FileError::WrongChecksum { have, want })
     }
 }
 
-/// Reads the rows of a file without a checksum, such as geth's, and gives it one where the rows
-/// are sound.
-pub(super) fn adopt(
+/// Reads the rows of a file without a checksum, such as geth's, and writes its checksum if the rows
+/// are valid.
+pub(super) fn read_unchecked(
     path: &Path,
     bytes: u64,
     is_sound: impl FnOnce(&[Row]) -> bool,
@@ -119,7 +120,7 @@ pub(super) fn adopt(
         return Err(FileError::WrongRows);
     }
     if let Err(error) = write_checksum(path, checksum) {
-        warn!(path = %path.display(), %error, "ethash file gets no checksum");
+        warn!(path = %path.display(), %error, "failed to write the checksum of an ethash file");
     }
     Ok(rows)
 }
@@ -127,13 +128,14 @@ pub(super) fn adopt(
 fn open(path: &Path, bytes: u64) -> Result<File, FileError> {
     let file = File::open(path)?;
     let (have, want) = (file.metadata()?.len(), MAGIC_BYTES + bytes);
-    match have == want {
-        true => Ok(file),
-        false => Err(FileError::WrongSize { have, want }),
+    if have == want {
+        Ok(file)
+    } else {
+        Err(FileError::WrongSize { have, want })
     }
 }
 
-/// The rows, and their checksum.
+/// Reads the rows and computes their checksum.
 fn read_rows(file: File, bytes: u64) -> Result<(Vec<Row>, u32), FileError> {
     let mut reader = BufReader::with_capacity(ROWS_AT_ONCE * ROW_BYTES as usize, file);
     let mut magic = [0; MAGIC_BYTES as usize];
@@ -165,7 +167,7 @@ fn read_checksum(path: &Path) -> Result<u32, FileError> {
     u32::from_str_radix(text.trim_end(), 16).map_err(|_| FileError::NoChecksum)
 }
 
-/// Writes a file and its checksum, each whole or not at all.
+/// Writes a file and its checksum, each atomically.
 pub(super) fn write(path: &Path, rows: &[Row]) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
@@ -215,20 +217,25 @@ fn write_renamed(
         fs::rename(&temporary, path)
     })();
     if written.is_err() {
-        // The error that matters is the one above.
+        // The error that matters is that of the write.
         let _ = fs::remove_file(&temporary);
     }
     written
 }
 
-/// Removes the files of epochs that lie `keep` or more behind `epoch`, and temporary
-/// files that a dead process left.
-pub(super) fn remove_old(folder: &Path, kind: FileKind, epoch: u64, keep: u64) -> io::Result<()> {
+/// Removes the files of epochs that are `keep_epochs` or more behind `epoch`, and temporary files that a
+/// dead process left.
+pub(super) fn remove_old(
+    folder: &Path,
+    kind: FileKind,
+    epoch: u64,
+    keep_epochs: u64,
+) -> io::Result<()> {
     let mut seed = seed_hash(0);
-    for _ in 0..(epoch + 1).saturating_sub(keep) {
+    for _ in 0..(epoch + 1).saturating_sub(keep_epochs) {
         let path = path_of_seed(folder, kind, &seed);
         for path in [checksum_path(&path), path] {
-            remove_if_there(&path)?;
+            remove_if_exists(&path)?;
         }
         seed = super::keccak::keccak256_of_32(&seed);
     }
@@ -238,7 +245,7 @@ pub(super) fn remove_old(folder: &Path, kind: FileKind, epoch: u64, keep: u64) -
         let Some(name) = name.to_str() else { continue };
         let ours = name.starts_with("cache-R") || name.starts_with("full-R");
         if ours && name.ends_with(".tmp") && is_stale(&entry) {
-            remove_if_there(&entry.path())?;
+            remove_if_exists(&entry.path())?;
         }
     }
     Ok(())
@@ -253,7 +260,7 @@ fn is_stale(entry: &fs::DirEntry) -> bool {
     })
 }
 
-fn remove_if_there(path: &Path) -> io::Result<()> {
+fn remove_if_exists(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
@@ -305,11 +312,11 @@ mod tests {
     }
 
     #[test]
-    fn damage_is_found() {
+    fn damaged_files_are_detected() {
         let (_folder, path, _) = written();
-        let sound = fs::read(&path).unwrap();
-        for position in [8, 500, sound.len() - 1] {
-            let mut flipped = sound.clone();
+        let valid = fs::read(&path).unwrap();
+        for position in [8, 500, valid.len() - 1] {
+            let mut flipped = valid.clone();
             flipped[position] ^= 0x10;
             fs::write(&path, &flipped).unwrap();
             assert!(matches!(
@@ -317,16 +324,16 @@ mod tests {
                 Err(FileError::WrongChecksum { .. })
             ));
         }
-        let mut wrong_magic = sound.clone();
+        let mut wrong_magic = valid.clone();
         wrong_magic[0] ^= 1;
         fs::write(&path, &wrong_magic).unwrap();
         assert!(matches!(read(&path, BYTES), Err(FileError::WrongMagic)));
-        fs::write(&path, &sound[..sound.len() - 1]).unwrap();
+        fs::write(&path, &valid[..valid.len() - 1]).unwrap();
         assert!(matches!(
             read(&path, BYTES),
             Err(FileError::WrongSize { .. })
         ));
-        fs::write(&path, &sound).unwrap();
+        fs::write(&path, &valid).unwrap();
         assert!(read(&path, BYTES).is_ok());
         fs::write(checksum_path(&path), "not hex").unwrap();
         assert!(matches!(read(&path, BYTES), Err(FileError::NoChecksum)));
@@ -337,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn old_epochs_and_stale_temporaries_go() {
+    fn old_epochs_and_stale_temporary_files_are_removed() {
         let folder = tempfile::tempdir().unwrap();
         let cache = LightCache::generate_sized(BYTES, &seed_hash(0));
         for epoch in 0..6 {

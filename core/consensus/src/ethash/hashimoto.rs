@@ -1,5 +1,5 @@
-//! Hashimoto: from a header's seal hash and nonce to the digest that the header
-//! claims and the result that must lie under the target.
+//! Hashimoto: computes the mix digest and the proof-of-work result from a header's seal hash and
+//! nonce.
 
 use actoreum_primitives::{B256, U256};
 
@@ -14,33 +14,33 @@ use super::{
 const ACCESSES: usize = 64;
 const MIX_WORDS: usize = ROW_WORDS * PAGE_ROWS;
 
-/// What is hashed: a header without its seal, and a nonce.
+/// The input of hashimoto: the hash of an unsealed header, and a nonce.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PowInput {
-    /// Keccak-256 of the header without mix hash and nonce.
+    /// The seal hash: Keccak-256 of the header without mix hash and nonce.
     pub seal_hash: B256,
     /// The nonce, as a number.
     pub nonce: u64,
 }
 
-/// What comes out.
+/// The output of hashimoto.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PowOutput {
-    /// Goes into the header as `mix_hash`.
+    /// The value of the header's `mix_hash`.
     pub mix_digest: B256,
-    /// As a big endian number at most 2^256 / difficulty.
+    /// The proof-of-work result: as a big-endian number it must be at most 2^256 / difficulty.
     pub result: B256,
 }
 
 impl PowOutput {
-    /// Whether the result is good enough for a difficulty. Zero is never met.
+    /// Returns true if the result meets a difficulty. A difficulty of zero is never met.
     pub fn meets(&self, difficulty: U256) -> bool {
         target(difficulty).is_some_and(|target| U256::from_be_bytes(self.result.0) <= target)
     }
 }
 
-/// The largest result that a difficulty allows, 2^256 / difficulty rounded down (at
-/// difficulty 1 the largest number there is); `None` at difficulty zero.
+/// Returns the largest result that a difficulty allows: 2^256 / difficulty, rounded down (at
+/// difficulty 1 the largest 256-bit number); `None` at difficulty zero.
 pub fn target(difficulty: U256) -> Option<U256> {
     if difficulty.is_zero() {
         return None;
@@ -57,8 +57,8 @@ pub fn target(difficulty: U256) -> Option<U256> {
     })
 }
 
-/// Hashes with a light cache; `dataset_bytes` is the size of the dataset that the cache
-/// stands for. A few inputs at a time take less time each than one alone.
+/// Hashes with a light cache; `dataset_bytes` is the size of the corresponding dataset. Several
+/// inputs together take less time per input than one alone.
 pub fn hashimoto_light<const COUNT: usize>(
     cache: &LightCache,
     dataset_bytes: u64,
@@ -140,7 +140,7 @@ mod tests {
         LightCache::generate_sized(SMALL_CACHE_BYTES, &seed_hash(0))
     }
 
-    /// The one input that geth's tests publish for its small test sizes.
+    /// The vector that geth's tests publish for the small test sizes.
     #[test]
     fn vectors_small_hashimoto() {
         let cache = small_cache();
@@ -171,7 +171,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn prop_light_and_full_agree_and_several_equal_one(
+        fn prop_light_full_and_batched_hashing_agree(
             hashes: [[u8; 32]; 4], nonces: [u64; 4],
         ) {
             let cache = small_cache();

@@ -1,12 +1,12 @@
 //! Keccak over the four input lengths that ethash hashes.
 //!
-//! Each input is shorter than the sponge's rate, so a hash is one permutation over
-//! words: no buffering, no copying of bytes. Light verification and cache generation
-//! spend a good part of their time here.
+//! Each input is shorter than the sponge's rate, so that a hash is one permutation over words,
+//! without buffering or copying of bytes. Light verification and cache generation spend a good part
+//! of their time here.
 
 use actoreum_primitives::crypto::keccak_f1600;
 
-/// A 64-byte value as eight little endian words.
+/// A 64-byte value as eight little-endian words.
 pub(super) type Words = [u64; 8];
 
 const RATE_256: usize = 17;
@@ -39,7 +39,7 @@ pub(super) fn keccak512_of_32(input: &[u8; 32]) -> Words {
     first_words(&absorb_once::<4, RATE_512>(&words_of_32(input)))
 }
 
-/// Keccak-512 of a 32-byte hash and a nonce in little endian.
+/// Keccak-512 of a 32-byte hash and a little-endian nonce.
 pub(super) fn keccak512_of_hash_and_nonce(hash: &[u8; 32], nonce: u64) -> Words {
     let [a, b, c, d] = words_of_32(hash);
     first_words(&absorb_once::<5, RATE_512>(&[a, b, c, d, nonce]))

@@ -1,8 +1,8 @@
-//! Keccak-512 of eight rows at once, a lane of 512 bits each word.
+//! Keccak-512 of eight rows together, in the lanes of 512-bit vectors.
 //!
-//! The rows of a few dataset pages are independent of each other: eight permutations side
-//! by side take about as long as one alone. Written with intrinsics, since what the compiler
-//! makes of loops over arrays differs by a factor of ten with their form.
+//! The rows of a few dataset pages are independent of each other: eight permutations in parallel
+//! take about as long as one alone. The code uses intrinsics, because the speed of compiled loops
+//! over arrays differs by a factor of ten with their form.
 
 use std::arch::x86_64::{
     __m512i, _mm512_rol_epi64, _mm512_set1_epi64, _mm512_setzero_si512, _mm512_ternarylogic_epi64,
@@ -13,7 +13,7 @@ use actoreum_primitives::crypto::ROUND_CONSTANTS;
 
 use super::row::Row;
 
-/// Rows that are hashed at once.
+/// Number of rows that are hashed together.
 pub(super) const LANES: usize = 8;
 
 /// Truth table of `a ^ b ^ c`.
@@ -21,8 +21,8 @@ const XOR3: i32 = 0x96;
 /// Truth table of `a ^ (!b & c)`.
 const CHI: i32 = 0xd2;
 
-/// Runs a block once for each value, with the index known when it is compiled: the state
-/// then stays in registers.
+/// Expands a block once for each value, with the index known at compile time: the state then stays
+/// in registers.
 macro_rules! each {
     ($index:ident in [$($value:literal)*] $block:block) => {
         $({
@@ -32,20 +32,20 @@ macro_rules! each {
     };
 }
 
-/// Steps rho and pi: each word in turn moves to the next place, rotated.
+/// Steps rho and pi: each word in turn moves to its next position, rotated.
 macro_rules! rho_pi {
     ($state:ident, $($place:literal <<< $bits:literal),*) => {
-        let mut moved = $state[1];
+        let mut adjusted = $state[1];
         $(
             let next = $state[$place];
-            $state[$place] = _mm512_rol_epi64::<$bits>(moved);
-            moved = next;
+            $state[$place] = _mm512_rol_epi64::<$bits>(adjusted);
+            adjusted = next;
         )*
-        let _ = moved;
+        let _ = adjusted;
     };
 }
 
-/// Keccak-512 of each row.
+/// Replaces each row by its Keccak-512.
 #[target_feature(enable = "avx512f")]
 pub(super) fn keccak512_of_eight(rows: &mut [Row; LANES]) {
     let inputs = rows.map(Row::to_words);

@@ -1,4 +1,4 @@
-//! The light cache of an epoch, and dataset rows computed from it.
+//! The light cache of an epoch, and the computation of dataset pages from it.
 
 #[cfg(target_arch = "x86_64")]
 use super::keccak_avx512::{LANES, keccak512_of_eight};
@@ -10,15 +10,15 @@ use super::{
 
 const CACHE_ROUNDS: usize = 3;
 const PARENTS: u32 = 256;
-/// Times that the progress of one pass over the rows is told.
+/// Number of progress reports per pass over the rows.
 const REPORTS_A_PASS: usize = 100;
 
-/// Rows of a dataset page.
+/// Number of rows in a dataset page.
 pub(super) const PAGE_ROWS: usize = 2;
 /// A page of the dataset: two neighbouring rows.
 pub(super) type Page = [Row; PAGE_ROWS];
 
-/// The cache from which any row of the epoch's dataset can be computed.
+/// The cache from which every row of the epoch's dataset can be computed.
 #[derive(Debug)]
 pub struct LightCache {
     rows: Vec<Row>,
@@ -26,17 +26,18 @@ pub struct LightCache {
 }
 
 impl LightCache {
-    /// Generates the cache of an epoch: 0.3 to 0.6 s for the first.
+    /// Generates the cache of an epoch: takes 0.3 to 0.6 s for the first epoch.
     pub fn generate(epoch: u64) -> Self {
         Self::generate_sized(cache_bytes(epoch), &seed_hash(epoch))
     }
 
-    /// Generates a cache of any size, for tests and private modes with small data.
+    /// Generates a cache of any size, for tests and for private modes with small data.
     pub(crate) fn generate_sized(bytes: u64, seed: &[u8; 32]) -> Self {
         Self::generate_reporting(bytes, seed, &|_| {})
     }
 
-    /// As [`Self::generate_sized`]; `progress` hears the percentage now and then.
+    /// Generates like [`Self::generate_sized`]; `progress` is called with the percentage at
+    /// intervals.
     pub(super) fn generate_reporting(bytes: u64, seed: &[u8; 32], progress: &dyn Fn(u8)) -> Self {
         let count = usize::try_from(bytes / ROW_BYTES).expect("because caches stay under 4 GiB");
         Self::from_rows(generate_rows(count, seed, progress))
@@ -54,8 +55,8 @@ impl LightCache {
         &self.rows
     }
 
-    /// Computes dataset pages by number, several at a time: each is a chain of 256
-    /// dependent reads, so the waits of one are filled with the work of the others.
+    /// Computes dataset pages by number, several together: each page is a chain of 256 dependent
+    /// reads, so that the memory latencies of several pages overlap.
     pub(super) fn pages<const COUNT: usize>(&self, numbers: [u32; COUNT]) -> [Page; COUNT] {
         #[cfg(target_arch = "x86_64")]
         {
@@ -114,7 +115,7 @@ fn keccak512_of_each(rows: &mut [Row]) {
     }
 }
 
-/// Compiled once for each set of processor features above.
+/// Computes pages; inlined into each of the functions above, once per set of processor features.
 #[inline(always)]
 fn compute_pages<const COUNT: usize>(
     cache: &[Row],
@@ -147,8 +148,8 @@ fn compute_pages<const COUNT: usize>(
     pages
 }
 
-/// Fills the rows in a chain, then three passes of a low-round RandMemoHash. Every
-/// step needs the one before: this cannot run on more than one core.
+/// Fills the rows in a chain, then runs three passes of a low-round RandMemoHash. Every step needs
+/// the one before: this cannot run on more than one core.
 fn generate_rows(count: usize, seed: &[u8; 32], progress: &dyn Fn(u8)) -> Vec<Row> {
     let stride = (count / REPORTS_A_PASS).max(1);
     let report = |pass: usize, index: usize| {
@@ -187,8 +188,7 @@ mod tests {
         LightCache::generate_sized(1024, &seed_hash(0))
     }
 
-    /// The first and last row of the 1,024-byte caches of epochs 0 and 1, as geth's
-    /// tests publish them.
+    /// The first and last row of the 1,024-byte caches of epochs 0 and 1, from geth's tests.
     #[test]
     fn vectors_small_caches() {
         let row = |text: &str| {

@@ -1,4 +1,4 @@
-//! Files made on request: `makecache` and `makedag`.
+//! Generation of files on request: `makecache` and `makedag`.
 
 use std::{
     cell::OnceCell,
@@ -14,11 +14,11 @@ use super::{
     store::{DataSizes, logged_progress, threads_of},
 };
 
-/// Puts an epoch's file, with its checksum, into a folder, and says where. A sound file that is
-/// there already is kept, geth's too; files of other epochs are left alone.
+/// Writes an epoch's file with its checksum into a folder, and returns its path. A valid file that
+/// exists already is kept, also one of geth's; files of other epochs are left alone.
 ///
-/// Generating logs its progress; a dataset takes minutes on `threads` threads (zero: one for
-/// each core). The epoch is at most [`crate::limits::MAX_EPOCH`].
+/// Generating logs its progress; a dataset takes minutes on `threads` threads (zero: one per core).
+/// The epoch is at most [`crate::limits::MAX_EPOCH`].
 pub fn make_file(
     kind: FileKind,
     epoch: u64,
@@ -65,23 +65,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_made_once_and_made_again_where_it_is_damaged() {
+    fn a_file_is_made_once_and_again_if_damaged() {
         let folder = tempfile::tempdir().unwrap();
         for kind in [FileKind::Cache, FileKind::Dataset] {
             let make = || make_file(kind, 3, DataSizes::Small, folder.path(), 1).unwrap();
             let path = make();
-            let sound = fs::read(&path).unwrap();
+            let valid = fs::read(&path).unwrap();
             let modified = fs::metadata(&path).unwrap().modified().unwrap();
             assert_eq!(make(), path);
             assert_eq!(fs::metadata(&path).unwrap().modified().unwrap(), modified);
-            fs::write(&path, &sound[..sound.len() - 1]).unwrap();
+            fs::write(&path, &valid[..valid.len() - 1]).unwrap();
             make();
-            assert_eq!(fs::read(&path).unwrap(), sound);
+            assert_eq!(fs::read(&path).unwrap(), valid);
         }
     }
 
     #[test]
-    fn a_folder_that_can_not_be_is_an_error() {
+    fn an_impossible_folder_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
         fs::write(&file, "in the way").unwrap();

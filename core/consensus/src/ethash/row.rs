@@ -1,19 +1,19 @@
-//! A 64-byte row of a cache or dataset, and reduction by a fixed modulus.
+//! A 64-byte row of a cache or dataset, and remainders by a fixed divisor.
 
 use super::keccak::{Words, keccak512_of_64};
 
-/// Words of 32 bits in a row.
+/// Number of 32-bit words in a row.
 pub(super) const ROW_WORDS: usize = 16;
 
 const FNV_PRIME: u32 = 0x0100_0193;
 
-/// Ethash's FNV step: the prime times all of `a`, then exclusive or with `b`.
+/// The FNV step of ethash: the prime times `a`, then exclusive or with `b`.
 #[inline(always)]
 pub(super) const fn fnv(a: u32, b: u32) -> u32 {
     a.wrapping_mul(FNV_PRIME) ^ b
 }
 
-/// A row: one cache line, so that reading it costs one access to memory.
+/// A row: one cache line, so that reading it costs one memory access.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(align(64))]
 pub struct Row(pub(super) [u32; ROW_WORDS]);
@@ -49,10 +49,10 @@ impl Row {
     }
 }
 
-/// Remainder by a divisor that stays the same, without a division.
+/// Remainder by a fixed divisor, without a division.
 ///
-/// Exact for every 32-bit number and divisor (Lemire, Kaser, Kurz: "Faster remainder
-/// by direct computation", 2019).
+/// Exact for every 32-bit number and divisor (Lemire, Kaser, Kurz: "Faster remainder by direct
+/// computation", 2019).
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Modulus {
     divisor: u32,
@@ -60,7 +60,7 @@ pub(super) struct Modulus {
 }
 
 impl Modulus {
-    /// `divisor` is at least 2.
+    /// Precomputes the reciprocal; `divisor` is at least 2.
     pub(super) fn new(divisor: u32) -> Self {
         debug_assert!(divisor >= 2);
         Self {
@@ -83,7 +83,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn prop_reduces_as_a_division(number: u32, divisor in 2u32..) {
+        fn prop_reduction_equals_division(number: u32, divisor in 2u32..) {
             let expected = (number % divisor) as usize;
             prop_assert_eq!(Modulus::new(divisor).reduce(number), expected);
             let last = (u32::MAX % divisor) as usize;

@@ -1,10 +1,10 @@
-//! What an ethash seal is made over.
+//! The hash that an ethash seal is made over.
 
 use actoreum_primitives::{B256, Header, keccak256, rlp, rlp::Encode};
 
-/// Keccak-256 of the header's RLP without mix hash and nonce. Fields of later forks follow
-/// in the header's own order, each if it is set; up to London that is geth's rule, beyond
-/// it this project's (`docs/self-sealing-forks.md`).
+/// Returns the Keccak-256 hash of the header's RLP without mix hash and nonce. Fields of later
+/// forks follow in the header's order, each if it is set; up to London that is geth's rule, for
+/// later fields this project's (`docs/self-sealing-forks.md`).
 pub fn seal_hash(header: &Header) -> B256 {
     let mut payload = Vec::with_capacity(1024);
     header.parent_hash.encode(&mut payload);

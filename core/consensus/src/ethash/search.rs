@@ -12,7 +12,7 @@ use super::{
     hashimoto::{PowInput, hashimoto_full},
 };
 
-/// Nonces tried at once, so that the waits for memory overlap.
+/// Number of nonces tried together, so that memory latencies overlap.
 const NONCES_AT_ONCE: u64 = 4;
 
 /// A seal that meets the difficulty.
@@ -20,22 +20,22 @@ const NONCES_AT_ONCE: u64 = 4;
 pub struct Solution {
     /// The nonce.
     pub nonce: u64,
-    /// The digest that belongs to it.
+    /// The mix digest of that nonce.
     pub mix_digest: B256,
 }
 
 impl Solution {
-    /// Puts the seal into the header that was searched for.
+    /// Writes the seal into the header that was searched for.
     pub fn seal(&self, header: &mut Header) {
         header.nonce = B64::from(self.nonce.to_be_bytes());
         header.mix_hash = self.mix_digest;
     }
 }
 
-/// Tries the nonces of a range in order and returns the first that meets the difficulty,
-/// or `None` at the range's end or once `stop` is set. `attempts` counts what was tried.
+/// Tries the nonces of a range in order and returns the first that meets the difficulty, or `None`
+/// at the range's end or once `stop` is set. Adds the number of tried nonces to `attempts`.
 ///
-/// One call uses one core: give each thread its own range.
+/// One call uses one core: each thread needs a range of its own.
 pub fn search(
     dataset: &Dataset,
     seal_hash: B256,
@@ -74,7 +74,7 @@ mod tests {
     const BYTES: u64 = 32 * 1024;
 
     #[test]
-    fn finds_the_first_nonce_and_counts() {
+    fn search_finds_the_first_nonce_and_counts_attempts() {
         let cache = LightCache::generate_sized(1024, &seed_hash(0));
         let dataset = Dataset::generate_sized(&cache, BYTES, 1, &|_| {});
         let (seal_hash, difficulty) = (B256::repeat_byte(7), U256::from(50));

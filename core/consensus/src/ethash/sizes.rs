@@ -2,11 +2,11 @@
 
 use super::keccak::keccak256_of_32;
 
-/// Blocks in an epoch.
+/// Number of blocks in an epoch.
 pub const EPOCH_BLOCKS: u64 = 30_000;
-/// Bytes of a row: the unit of the cache, and half a page of the dataset.
+/// Size of a row in bytes: the unit of the cache, and half a page of the dataset.
 pub const ROW_BYTES: u64 = 64;
-/// Bytes of a dataset page: what one step of hashimoto reads.
+/// Size of a dataset page in bytes: the unit that one step of hashimoto reads.
 pub const PAGE_BYTES: u64 = 128;
 
 const CACHE_BYTES_AT_GENESIS: u64 = 1 << 24;
@@ -14,26 +14,26 @@ const CACHE_BYTES_PER_EPOCH: u64 = 1 << 17;
 const DATASET_BYTES_AT_GENESIS: u64 = 1 << 30;
 const DATASET_BYTES_PER_EPOCH: u64 = 1 << 23;
 
-/// The epoch of a block.
+/// Returns the epoch of a block.
 pub const fn epoch_of(block_number: u64) -> u64 {
     block_number / EPOCH_BLOCKS
 }
 
-/// Bytes of the epoch's light cache: the largest below the linear growth whose row
-/// count is prime.
+/// Returns the size of the epoch's light cache in bytes: the largest below the linear growth whose
+/// row count is prime.
 pub fn cache_bytes(epoch: u64) -> u64 {
     let linear = CACHE_BYTES_AT_GENESIS + CACHE_BYTES_PER_EPOCH * epoch - ROW_BYTES;
     largest_with_prime_count(linear, ROW_BYTES)
 }
 
-/// Bytes of the epoch's dataset: the largest below the linear growth whose page
+/// Returns the size of the epoch's dataset in bytes: the largest below the linear growth whose page
 /// count is prime.
 pub fn dataset_bytes(epoch: u64) -> u64 {
     let linear = DATASET_BYTES_AT_GENESIS + DATASET_BYTES_PER_EPOCH * epoch - PAGE_BYTES;
     largest_with_prime_count(linear, PAGE_BYTES)
 }
 
-/// The seed of the epoch: Keccak-256 applied `epoch` times to 32 zero bytes.
+/// Returns the seed of the epoch: Keccak-256 applied `epoch` times to 32 zero bytes.
 pub fn seed_hash(epoch: u64) -> [u8; 32] {
     let mut seed = [0; 32];
     for _ in 0..epoch {
@@ -50,7 +50,7 @@ fn largest_with_prime_count(bytes: u64, unit: u64) -> u64 {
     count * unit
 }
 
-/// Trial division: counts stay below 2^32, so at most 32,768 odd divisors are tried.
+/// Trial division: counts stay below 2^32, so that at most 32,768 odd divisors are tried.
 fn is_prime(number: u64) -> bool {
     if number < 4 {
         return number >= 2;
@@ -72,8 +72,8 @@ fn is_prime(number: u64) -> bool {
 mod tests {
     use super::*;
 
-    /// Checksums of the two tables of 2,048 sizes that the ethash specification
-    /// publishes (its appendix; the same as geth's), each size as 8 little endian bytes.
+    /// Checksums of the two tables of 2,048 sizes that the ethash specification publishes (its
+    /// appendix; the same as geth's), each size as 8 little-endian bytes.
     #[test]
     fn vectors_all_published_sizes() {
         let checksum = |size: fn(u64) -> u64| {
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_go_on_past_the_published_tables() {
+    fn sizes_continue_past_the_published_tables() {
         for epoch in [2048, 2049, 4096, 8192, crate::limits::MAX_EPOCH] {
             let cache_rows = cache_bytes(epoch) / ROW_BYTES;
             let pages = dataset_bytes(epoch) / PAGE_BYTES;

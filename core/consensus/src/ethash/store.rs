@@ -19,22 +19,22 @@ use super::{
 };
 use crate::limits;
 
-/// Where ethash keeps its data, and how much of it.
+/// The location and the number of stored caches and datasets.
 #[derive(Debug, Clone)]
 pub struct EthashOptions {
     /// Folder of the light caches; `None` keeps them in memory only.
     pub cache_folder: Option<PathBuf>,
-    /// Light caches held in memory; at least one.
+    /// Number of light caches held in memory; at least one.
     pub caches_in_memory: usize,
-    /// Light caches kept on disk.
+    /// Number of light caches kept on disk.
     pub caches_on_disk: u64,
     /// Folder of the datasets; `None` keeps them in memory only.
     pub dataset_folder: Option<PathBuf>,
-    /// Datasets held in memory; at least one.
+    /// Number of datasets held in memory; at least one.
     pub datasets_in_memory: usize,
-    /// Datasets kept on disk.
+    /// Number of datasets kept on disk.
     pub datasets_on_disk: u64,
-    /// Threads that generate a dataset; zero means one for each core.
+    /// Number of threads that generate a dataset; zero means one per core.
     pub threads: usize,
     /// Sizes of the data.
     pub sizes: DataSizes,
@@ -55,19 +55,19 @@ impl Default for EthashOptions {
     }
 }
 
-/// How large caches and datasets are.
+/// The sizes of caches and datasets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DataSizes {
-    /// As the specification says: what every network uses.
+    /// The sizes of the specification, which every network uses.
     #[default]
     Published,
-    /// A cache of 1 KiB and a dataset of 32 KiB in every epoch, as in geth's test mode:
-    /// seals made so are worth nothing elsewhere.
+    /// A cache of 1 KiB and a dataset of 32 KiB in every epoch, as in geth's test mode: such seals
+    /// are invalid elsewhere.
     Small,
 }
 
 impl DataSizes {
-    /// Bytes of the light cache of an epoch.
+    /// Returns the size of an epoch's light cache in bytes.
     pub fn cache_bytes(self, epoch: u64) -> u64 {
         match self {
             Self::Published => cache_bytes(epoch),
@@ -75,7 +75,7 @@ impl DataSizes {
         }
     }
 
-    /// Bytes of the dataset of an epoch.
+    /// Returns the size of an epoch's dataset in bytes.
     pub fn dataset_bytes(self, epoch: u64) -> u64 {
         match self {
             Self::Published => dataset_bytes(epoch),
@@ -84,18 +84,18 @@ impl DataSizes {
     }
 }
 
-/// Time between two lines about a generation that goes on.
+/// Interval between progress logs of a generation.
 const PROGRESS_PERIOD: Duration = Duration::from_secs(3);
 
 type Slots<T> = Mutex<LruCache<u64, Arc<OnceLock<Arc<T>>>>>;
 
-/// Caches and datasets by epoch. Whoever asks first generates; who asks meanwhile waits.
+/// Caches and datasets by epoch. The first caller generates; concurrent callers wait.
 #[derive(Debug)]
 pub(super) struct DataStore {
     options: EthashOptions,
     caches: Slots<LightCache>,
     datasets: Slots<Dataset>,
-    /// The epoch of the next dataset that is being put on disk, or was.
+    /// The epoch of the last dataset that was prepared on disk.
     prepared_dataset: Mutex<Option<u64>>,
 }
 
@@ -120,19 +120,20 @@ impl DataStore {
             .clone()
     }
 
-    /// The dataset of an epoch; it takes minutes where it must be generated first.
+    /// Returns the dataset of an epoch; generating it takes minutes.
     pub(super) fn dataset(&self, epoch: u64, progress: &(dyn Fn(u8) + Sync)) -> Arc<Dataset> {
         let load = || Arc::new(self.load_dataset(epoch, progress));
         slot(&self.datasets, epoch).get_or_init(load).clone()
     }
 
-    /// Whether the dataset of an epoch is in memory.
+    /// Returns true if the dataset of an epoch is in memory.
     pub(super) fn has_dataset(&self, epoch: u64) -> bool {
         let slots = self.datasets.lock();
         slots.peek(&epoch).is_some_and(|slot| slot.get().is_some())
     }
 
-    /// Generates the cache of an epoch in the background, unless it is held or on its way.
+    /// Generates the cache of an epoch in the background, unless it is in memory or being
+    /// generated.
     pub(super) fn prepare_cache(self: &Arc<Self>, epoch: u64) {
         if self.caches.lock().contains(&epoch) {
             return;
@@ -144,8 +145,8 @@ impl DataStore {
         });
     }
 
-    /// Puts the dataset of an epoch on disk in the background, unless that was done
-    /// before. Not into memory: it would push out the one that is being mined with.
+    /// Writes the dataset of an epoch to disk in the background, unless that was done before. The
+    /// dataset does not go to memory, where it would evict the one that is being mined with.
     pub(super) fn prepare_dataset(self: &Arc<Self>, epoch: u64) {
         if self.options.dataset_folder.is_none() || self.datasets.lock().contains(&epoch) {
             return;
@@ -189,11 +190,11 @@ impl DataStore {
         let generate = || {
             let cache = self.cache(epoch);
             let log = logged_progress("ethash dataset", epoch);
-            let tell = |percent| {
+            let report = |percent| {
                 log(percent);
                 progress(percent);
             };
-            Dataset::generate_sized(&cache, bytes, threads_of(self.options.threads), &tell)
+            Dataset::generate_sized(&cache, bytes, threads_of(self.options.threads), &report)
         };
         let Some(folder) = &self.options.dataset_folder else {
             return generate();
@@ -218,7 +219,7 @@ impl DataStore {
     }
 }
 
-/// Zero means one for each core.
+/// Returns the number of threads to use; zero means one per core.
 pub(super) fn threads_of(threads: usize) -> usize {
     match threads {
         0 => std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
@@ -226,7 +227,7 @@ pub(super) fn threads_of(threads: usize) -> usize {
     }
 }
 
-/// Logs how far a generation is, now and then.
+/// Returns a function that logs the progress of a generation at intervals.
 pub(super) fn logged_progress(what: &'static str, epoch: u64) -> impl Fn(u8) + Sync {
     let started = Instant::now();
     let logged = Mutex::new(started);
@@ -248,24 +249,24 @@ fn in_background(name: &str, work: impl FnOnce() + Send + 'static) {
         .name(name.to_owned())
         .spawn(work)
     {
-        warn!(%error, name, "no thread to prepare the next epoch; it is generated when needed");
+        warn!(%error, name, "failed to start a thread for the next epoch, generating it when needed");
     }
 }
 
 fn log_unusable(path: &Path, error: &FileError) {
     match error {
         FileError::Io(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        error => warn!(path = %path.display(), %error, "ethash file not usable, generating again"),
+        error => warn!(path = %path.display(), %error, "ethash file unusable, generating it again"),
     }
 }
 
-/// A file that cannot be written costs a generation after the next start, nothing else.
-fn save(folder: &Path, kind: FileKind, epoch: u64, keep: u64, rows: &[super::row::Row]) {
+/// Saves a file. A failure costs a generation after the next start, nothing else.
+fn save(folder: &Path, kind: FileKind, epoch: u64, keep_epochs: u64, rows: &[super::row::Row]) {
     let path = files::path_of(folder, kind, epoch);
-    let saved =
-        files::write(&path, rows).and_then(|()| files::remove_old(folder, kind, epoch, keep));
+    let saved = files::write(&path, rows)
+        .and_then(|()| files::remove_old(folder, kind, epoch, keep_epochs));
     if let Err(error) = saved {
-        warn!(path = %path.display(), %error, "ethash file not saved");
+        warn!(path = %path.display(), %error, "failed to save ethash file");
     }
 }
 
@@ -285,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_shared_over_restarts_and_repaired() {
+    fn files_survive_restarts_and_are_repaired() {
         let folder = tempfile::tempdir().unwrap();
         let first = DataStore::new(small(folder.path()));
         let cache = first.cache(2);
@@ -294,8 +295,8 @@ mod tests {
         assert!(first.has_dataset(2) && !first.has_dataset(1));
         for kind in [FileKind::Cache, FileKind::Dataset] {
             let path = files::path_of(folder.path(), kind, 2);
-            let sound = fs::read(&path).unwrap();
-            let mut damaged = sound.clone();
+            let valid = fs::read(&path).unwrap();
+            let mut damaged = valid.clone();
             damaged[100] ^= 1;
             fs::write(&path, &damaged).unwrap();
             let second = DataStore::new(small(folder.path()));
@@ -305,12 +306,12 @@ mod tests {
                     assert_eq!(second.dataset(2, &|_| {}).rows(), dataset.rows());
                 }
             }
-            assert_eq!(fs::read(&path).unwrap(), sound, "written again");
+            assert_eq!(fs::read(&path).unwrap(), valid, "written again");
         }
     }
 
     #[test]
-    fn a_file_is_read_and_not_generated_again() {
+    fn an_existing_file_is_read_not_generated() {
         let folder = tempfile::tempdir().unwrap();
         DataStore::new(small(folder.path())).cache(0);
         let other = LightCache::generate_sized(1024, &seed_hash(7));
@@ -342,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unwritable_folder_is_no_obstacle() {
+    fn an_unwritable_folder_does_not_stop_generation() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
         fs::write(&file, "in the way").unwrap();

@@ -5,11 +5,11 @@ use actoreum_primitives::{ChainConfig, Fork, Header, INITIAL_BASE_FEE};
 use super::{gas_limit::ELASTICITY_MULTIPLIER, is_active};
 use crate::ConsensusError;
 
-/// The base fee moves by at most this fraction of itself a block.
+/// Divisor of the maximum change of the base fee per block.
 const CHANGE_DENOMINATOR: u128 = 8;
 
-/// The base fee in wei of the block after `parent`, which must be a London block for
-/// anything but the initial fee. Saturates at the largest number.
+/// Returns the base fee in wei of the block after `parent`; the initial base fee if `parent` is
+/// before London. Saturates.
 pub fn next_base_fee(config: &ChainConfig, parent: &Header) -> u64 {
     if !is_active(config, Fork::London, parent) {
         return INITIAL_BASE_FEE;
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn presence_goes_by_the_fork() {
+    fn the_base_fee_is_present_from_london_on() {
         let header = |number, base_fee_per_gas| Header {
             number,
             base_fee_per_gas,
@@ -131,14 +131,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn prop_moves_by_an_eighth_at_most(
+        fn prop_the_base_fee_moves_by_an_eighth_at_most(
             limit in 2..u64::MAX, share in 0.0..=1.0_f64, base_fee in 0..u64::MAX / 2,
         ) {
             let used = (limit as f64 * share) as u64;
             let next = next_base_fee(&london(), &parent(6, limit, used.min(limit), base_fee));
-            // The target is rounded down, so that a full odd limit is just over twice it.
-            let most = base_fee / 8 + base_fee / (limit / 2) / 8 + 2;
-            prop_assert!(next.abs_diff(base_fee) <= most);
+            // The target is rounded down, so that a full odd limit is just over twice the target.
+            let max_change = base_fee / 8 + base_fee / (limit / 2) / 8 + 2;
+            prop_assert!(next.abs_diff(base_fee) <= max_change);
         }
     }
 }

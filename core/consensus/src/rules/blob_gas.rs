@@ -1,4 +1,4 @@
-//! Blob gas: EIP-4844, with the schedules of EIP-7840 and 7892 and the reserve price of
+//! Blob gas: EIP-4844, with the schedules of EIP-7840 and EIP-7892 and the reserve price of
 //! EIP-7918.
 
 use actoreum_primitives::{
@@ -8,33 +8,33 @@ use actoreum_primitives::{
 use super::is_active;
 use crate::ConsensusError;
 
-/// The least price of blob gas, in wei.
+/// Minimum price of blob gas, in wei.
 const MIN_BLOB_BASE_FEE: u64 = 1;
-/// Gas whose price at the base fee a blob costs at least. (EIP-7918.)
+/// Gas whose price at the base fee is the minimum price of a blob (EIP-7918).
 const BLOB_BASE_COST: u64 = 1 << 13;
-/// Above this exponent, e^x is past 256 bits.
+/// The exponent above which e^x exceeds 256 bits.
 const MAX_EXPONENT: u64 = 178;
 
-/// The blob market of the header's block: on a chain that seals its own blocks and has no
-/// blob schedule, one without blobs.
+/// Returns the blob parameters of the header's block; without blobs on a self-sealing chain that
+/// has no blob schedule.
 fn params(config: &ChainConfig, header: &Header) -> BlobParams {
     config
         .blob_params_at(header.number, header.timestamp)
         .unwrap_or(BlobParams::NONE)
 }
 
-/// The price of blob gas in wei that follows from the excess. Saturates.
+/// Returns the price of blob gas in wei that follows from the excess. Saturates.
 pub fn blob_base_fee(excess_blob_gas: u64, update_fraction: u64) -> U256 {
     fake_exponential(MIN_BLOB_BASE_FEE, excess_blob_gas, update_fraction)
 }
 
-/// `factor * e ^ (numerator / denominator)` by the Taylor series of EIP-4844.
+/// Returns `factor * e ^ (numerator / denominator)` by the Taylor series of EIP-4844.
 fn fake_exponential(factor: u64, numerator: u64, denominator: u64) -> U256 {
     if denominator == 0 || numerator / denominator >= MAX_EXPONENT {
         return U256::MAX;
     }
-    // No term is above 2^64 * e^178 * 2^64, so that 512 bits hold each of them, times a
-    // further 64-bit number.
+    // No term is above 2^64 * e^178 * 2^64, so that 512 bits hold each of them, times another
+    // 64-bit number.
     let (numerator, denominator) = (U512::from(numerator), U512::from(denominator));
     let mut sum = U512::ZERO;
     let mut term = U512::from(factor) * denominator;
@@ -48,7 +48,8 @@ fn fake_exponential(factor: u64, numerator: u64, denominator: u64) -> U256 {
     U256::saturating_from(value)
 }
 
-/// The excess blob gas of a block after `parent`, for the block's number and timestamp.
+/// Returns the excess blob gas of a block after `parent`, given a header with the block's number
+/// and timestamp.
 pub fn next_excess_blob_gas(config: &ChainConfig, header: &Header, parent: &Header) -> u64 {
     let params = params(config, header);
     let parent_excess = parent.excess_blob_gas.unwrap_or(0);
@@ -71,7 +72,7 @@ pub fn next_excess_blob_gas(config: &ChainConfig, header: &Header, parent: &Head
     sum - target
 }
 
-/// The two blob fields of a Cancun header.
+/// Verifies the two blob fields of a Cancun header.
 pub(crate) fn verify(
     config: &ChainConfig,
     header: &Header,
@@ -199,12 +200,12 @@ mod tests {
         assert_eq!(
             next(1_000_000_000, 5 * BLOB, 0),
             0,
-            "below the target nothing is kept"
+            "below the target the excess is zero"
         );
         assert_eq!(
             next(17, 5_007_716 * 20, 6 * BLOB),
             5_007_716 * 20,
-            "dear blobs: as before"
+            "expensive blobs: as before"
         );
     }
 
@@ -261,7 +262,7 @@ mod tests {
         }
 
         #[test]
-        fn prop_no_parent_makes_it_overflow(used: u64, excess: u64, base_fee: u64, max: u64) {
+        fn prop_excess_blob_gas_never_overflows(used: u64, excess: u64, base_fee: u64, max: u64) {
             let params = BlobParams { target: max / 2, max, base_fee_update_fraction: 5_007_716 };
             let parent = header(used, excess, base_fee);
             next_excess_blob_gas(&osaka(Some(params)), &header(0, 0, 7), &parent);

@@ -1,4 +1,4 @@
-//! The marker in the extra data of the ten blocks from the DAO fork on.
+//! The extra data marker of the ten blocks from the DAO fork on.
 
 use actoreum_primitives::{Bytes, ChainConfig, Header};
 
@@ -6,7 +6,7 @@ use crate::ConsensusError;
 
 /// The marker: "dao-hard-fork".
 pub const DAO_FORK_EXTRA: &[u8; 13] = b"dao-hard-fork";
-/// Blocks that carry it, the fork block first.
+/// Number of blocks with the marker, the fork block first.
 pub const DAO_FORK_EXTRA_BLOCKS: u64 = 10;
 
 fn is_in_range(config: &ChainConfig, number: u64) -> bool {
@@ -16,8 +16,8 @@ fn is_in_range(config: &ChainConfig, number: u64) -> bool {
         .is_some_and(|blocks| blocks < DAO_FORK_EXTRA_BLOCKS)
 }
 
-/// Puts the marker into the extra data where it must stand, and takes it out where it
-/// must not.
+/// Writes the marker into the extra data if the block requires it, and clears it if the block
+/// forbids it.
 pub(crate) fn mark(config: &ChainConfig, header: &mut Header) {
     match verify(config, header) {
         Err(ConsensusError::BadDaoProForkExtra) => {

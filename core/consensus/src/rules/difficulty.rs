@@ -1,31 +1,31 @@
-//! The difficulty of ethash blocks: four formulas, and six delays of the bomb.
+//! The difficulty of ethash blocks: three formulas, and six delays of the bomb.
 
 use actoreum_primitives::{ChainConfig, EMPTY_OMMERS_HASH, Fork, Header, U256};
 
 use crate::limits::MIN_DIFFICULTY;
 
-/// How much of the parent's difficulty one step is.
+/// Divisor of the parent's difficulty that gives one step.
 const BOUND_DIVISOR: u64 = 2048;
-/// Blocks after which the bomb doubles.
+/// Number of blocks after which the bomb doubles.
 const BOMB_PERIOD: u64 = 100_000;
-/// The most steps that one block can go down.
+/// Maximum number of steps down per block.
 const MAX_STEPS_DOWN: i128 = -99;
-/// Seconds under which a Frontier block raises the difficulty.
+/// Seconds below which a Frontier block raises the difficulty.
 const FRONTIER_FAST_BLOCK: i128 = 13;
 
 /// A formula for the difficulty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Formula {
-    /// Up or down by one step. (Yellow Paper of 2015.)
+    /// Up or down by one step (Yellow Paper of 2015).
     Frontier,
-    /// Steps by the block's time. (EIP-2.)
+    /// Steps by the block's time (EIP-2).
     Homestead,
-    /// Also by the parent's ommers (EIP-100), with the bomb set back by a number of
-    /// blocks (EIP-649, 1234, 2384, 3554, 4345, 5133).
+    /// Steps also by the parent's ommers (EIP-100), with the bomb delayed by a number of blocks
+    /// (EIP-649, 1234, 2384, 3554, 4345, 5133).
     Delayed(u64),
 }
 
-/// The fork of each delay, and its blocks, newest first.
+/// The delays: fork and number of blocks, newest first.
 const DELAYS: [(Fork, u64); 6] = [
     (Fork::GrayGlacier, 11_400_000),
     (Fork::ArrowGlacier, 10_700_000),
@@ -36,8 +36,8 @@ const DELAYS: [(Fork, u64); 6] = [
 ];
 
 impl Formula {
-    /// The formula for the block with this number. Each fork is asked for by its own
-    /// block: a chain may well have Berlin and no Muir Glacier.
+    /// Returns the formula of the block at `number`. Each fork is checked by its own block number:
+    /// a chain may have Berlin without Muir Glacier.
     pub fn at(config: &ChainConfig, number: u64) -> Self {
         let is_active = |fork| config.is_active(fork, number, 0);
         match DELAYS.into_iter().find(|(fork, _)| is_active(*fork)) {
@@ -47,7 +47,7 @@ impl Formula {
         }
     }
 
-    /// The difficulty of a block after `parent` with this timestamp.
+    /// Returns the difficulty of a block after `parent` with this timestamp.
     pub fn difficulty(self, timestamp: u64, parent: &Header) -> U256 {
         let seconds = i128::from(timestamp) - i128::from(parent.timestamp);
         let steps = match self {
@@ -60,21 +60,21 @@ impl Formula {
             }
         };
         let minimum = U256::from(MIN_DIFFICULTY);
-        let moved = moved(parent.difficulty, steps);
-        // A parent below the minimum, which only a genesis can be, is not brought up to it
-        // before the bomb is added: so say the oldest vectors.
+        let adjusted = adjusted(parent.difficulty, steps);
+        // If the parent is below the minimum, which only a genesis can be, the minimum is not
+        // applied before the bomb is added: the oldest test vectors require this.
         let is_bounded = parent.difficulty >= minimum;
         let without_bomb = if is_bounded {
-            moved.max(minimum)
+            adjusted.max(minimum)
         } else {
-            moved
+            adjusted
         };
         without_bomb
             .saturating_add(self.bomb(parent.number))
             .max(minimum)
     }
 
-    /// The exponential part of the block after the one with this number.
+    /// Returns the exponential part of the difficulty of the block after `parent_number`.
     fn bomb(self, parent_number: u64) -> U256 {
         let number = parent_number.saturating_add(1);
         let counted = match self {
@@ -89,7 +89,7 @@ impl Formula {
     }
 }
 
-fn moved(difficulty: U256, steps: i128) -> U256 {
+fn adjusted(difficulty: U256, steps: i128) -> U256 {
     let step = difficulty / U256::from(BOUND_DIVISOR);
     let distance = step.saturating_mul(U256::from(steps.unsigned_abs()));
     if steps >= 0 {
@@ -99,7 +99,7 @@ fn moved(difficulty: U256, steps: i128) -> U256 {
     }
 }
 
-/// The difficulty of a block after `parent` with this timestamp.
+/// Returns the difficulty of a block after `parent` with this timestamp.
 pub fn difficulty(config: &ChainConfig, timestamp: u64, parent: &Header) -> U256 {
     Formula::at(config, parent.number.saturating_add(1)).difficulty(timestamp, parent)
 }

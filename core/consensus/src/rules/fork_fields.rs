@@ -1,6 +1,6 @@
-//! The header fields that forks from Shanghai on brought.
+//! The header fields of the forks from Shanghai on.
 //!
-//! Where no beacon chain speaks, the fields it would fill are fixed: see
+//! Without a beacon chain, the fields that it would fill are fixed: see
 //! `docs/self-sealing-forks.md`.
 
 use actoreum_primitives::{B256, ChainConfig, EMPTY_REQUESTS_HASH, EMPTY_ROOT_HASH, Fork, Header};
@@ -8,16 +8,16 @@ use actoreum_primitives::{B256, ChainConfig, EMPTY_REQUESTS_HASH, EMPTY_ROOT_HAS
 use super::{base_fee::next_base_fee, blob_gas, is_active};
 use crate::ConsensusError;
 
-/// Who made the block, and so what its beacon fields hold.
+/// The sealer of a block, which determines its beacon fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sealer {
     /// This chain's own engine: the beacon fields are fixed.
     Engine,
-    /// A beacon chain: they are its own.
+    /// A beacon chain, which sets the beacon fields.
     BeaconChain,
 }
 
-/// Presence of each field by its fork, and the values that can be known without the body.
+/// Verifies the presence of each field by its fork, and the values that do not depend on the body.
 pub(crate) fn verify(
     config: &ChainConfig,
     header: &Header,
@@ -55,11 +55,11 @@ pub(crate) fn verify(
 }
 
 fn verify_presence(
-    is_wanted: bool,
-    is_there: bool,
+    is_required: bool,
+    is_present: bool,
     field: &'static str,
 ) -> Result<(), ConsensusError> {
-    match (is_wanted, is_there) {
+    match (is_required, is_present) {
         (true, false) => Err(ConsensusError::MissingField(field)),
         (false, true) => Err(ConsensusError::UnexpectedField(field)),
         _ => Ok(()),
@@ -73,9 +73,9 @@ fn verify_fixed(field: &'static str, have: Option<B256>, want: B256) -> Result<(
     }
 }
 
-/// Fills every field that a fork brought, for a block that this chain's engine will seal:
-/// base fee and excess blob gas from the parent, the beacon fields as they are fixed, no
-/// blobs and no requests yet (who executes the block puts in what it finds).
+/// Fills every field of a fork in a header that this chain's engine will seal: base fee and excess
+/// blob gas from the parent, the fixed beacon fields, no blobs and no requests yet (the execution
+/// of the block fills these).
 ///
 /// `header` needs number and timestamp, which choose the forks.
 pub fn fill(config: &ChainConfig, header: &mut Header, parent: &Header) {
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_filled_is_valid_in_every_fork() {
+    fn filled_fields_are_valid_in_every_fork() {
         for timestamp in 5..50 {
             let (header, parent) = filled(timestamp);
             for sealer in [Sealer::Engine, Sealer::BeaconChain] {
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_is_wanted_from_its_fork_on_and_not_before() {
+    fn a_field_is_required_from_its_fork_on_only() {
         type Change = fn(&mut Header, bool);
         let fields: [(u64, &str, Change); 5] = [
             (10, "withdrawalsHash", |header, set| {
@@ -175,11 +175,11 @@ mod tests {
     }
 
     #[test]
-    fn beacon_fields_are_fixed_where_the_engine_seals() {
-        let (sound, parent) = filled(40);
-        let mut with_root = sound.clone();
+    fn beacon_fields_are_fixed_if_the_engine_seals() {
+        let (valid, parent) = filled(40);
+        let mut with_root = valid.clone();
         with_root.parent_beacon_block_root = Some(B256::repeat_byte(1));
-        let mut with_withdrawals = sound;
+        let mut with_withdrawals = valid;
         with_withdrawals.withdrawals_root = Some(B256::repeat_byte(1));
         for header in [with_root, with_withdrawals] {
             let check = |sealer| verify(&config(), &header, &parent, sealer);

@@ -1,4 +1,4 @@
-//! The gas limit: how far it may move, and where a sealer moves it.
+//! The gas limit: its bounds, and its target for a sealer.
 
 use std::ops::RangeInclusive;
 
@@ -10,11 +10,11 @@ use crate::{
     limits::{GAS_LIMIT_BOUND_DIVISOR, MAX_GAS_LIMIT, MIN_GAS_LIMIT},
 };
 
-/// What the parent's gas target is multiplied with to give the limit. (EIP-1559.)
+/// The factor between the gas target and the gas limit (EIP-1559).
 pub const ELASTICITY_MULTIPLIER: u64 = 2;
 
-/// The limit from which the header's may differ: the parent's, doubled in the first
-/// London block so that the target stays where the limit was.
+/// Returns the limit from which the header's may differ: the parent's, doubled in the first London
+/// block so that the target equals the previous limit.
 fn reference_limit(config: &ChainConfig, header: &Header, parent: &Header) -> u64 {
     let begins_london =
         is_active(config, Fork::London, header) && !is_active(config, Fork::London, parent);
@@ -25,7 +25,7 @@ fn reference_limit(config: &ChainConfig, header: &Header, parent: &Header) -> u6
     }
 }
 
-/// The limit must differ from the parent's by less than 1/1024 and be at least 5,000.
+/// Checks that the limit differs from the parent's by less than 1/1024 and is at least 5,000.
 pub(crate) fn verify(
     config: &ChainConfig,
     header: &Header,
@@ -44,7 +44,7 @@ pub(crate) fn verify(
     Ok(())
 }
 
-/// The limit for a new block, as near to `desired` as the rule lets it come.
+/// Returns the limit of a new block, as close to `desired` as the rule allows.
 ///
 /// `header` needs number and timestamp, which choose the fork.
 pub fn towards(config: &ChainConfig, header: &Header, parent: &Header, desired: u64) -> u64 {
@@ -57,9 +57,9 @@ pub fn towards(config: &ChainConfig, header: &Header, parent: &Header, desired: 
     )
 }
 
-/// Where a sealer that keeps the limit within `bounds` wants it: from London on at the upper one;
-/// before, upwards while blocks are more than two thirds full, and downwards otherwise. (geth's
-/// `CalcGasLimit`.) `timestamp` is that of the new block.
+/// Returns the limit that a sealer aims at within `bounds`: from London on the upper bound; before,
+/// upwards while blocks are more than two thirds full, and downwards otherwise (geth's
+/// `CalcGasLimit`). `timestamp` is that of the new block.
 pub fn desired(
     config: &ChainConfig,
     parent: &Header,
@@ -72,8 +72,8 @@ pub fn desired(
     }
     let decay = (parent.gas_limit / GAS_LIMIT_BOUND_DIVISOR).saturating_sub(1);
     let used = parent.gas_used.saturating_add(parent.gas_used / 2);
-    let wanted = (parent.gas_limit - decay).saturating_add(used / GAS_LIMIT_BOUND_DIVISOR);
-    wanted.clamp(floor.min(ceiling), ceiling)
+    let target = (parent.gas_limit - decay).saturating_add(used / GAS_LIMIT_BOUND_DIVISOR);
+    target.clamp(floor.min(ceiling), ceiling)
 }
 
 #[cfg(test)]
@@ -89,7 +89,7 @@ mod tests {
         }
     }
 
-    /// geth 1.8.27's `CalcGasLimit`, one step.
+    /// One step of geth 1.8.27's `CalcGasLimit`.
     #[test]
     fn vectors_desired() {
         let config = ChainConfig::default();
@@ -98,7 +98,7 @@ mod tests {
             ..with_limit(7, 8_000_000)
         };
         let desired = |used, bounds| desired(&config, &parent(used), 0, bounds);
-        // 7,812 down, 3/2 of what was used up.
+        // 7,812 down, 3/2 of the gas used up.
         assert_eq!(desired(0, 1..=u64::MAX), 8_000_000 - 7_811);
         assert_eq!(desired(8_000_000, 1..=u64::MAX), 8_000_000 - 7_811 + 11_718);
         assert_eq!(desired(0, 8_000_000..=8_000_000), 8_000_000);
@@ -148,7 +148,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn prop_a_sealer_keeps_the_rule(
+        fn prop_towards_obeys_the_limit_rule(
             parent in 5_000..MAX_GAS_LIMIT / 2, desired: u64, number in 4..7_u64,
         ) {
             let config = ChainConfig { london_block: Some(5), ..ChainConfig::default() };

@@ -1,4 +1,4 @@
-//! The rules of headers and blocks that no engine owns.
+//! The rules of headers and blocks that do not depend on the engine.
 
 pub mod base_fee;
 pub mod blob_gas;
@@ -13,8 +13,7 @@ use actoreum_primitives::{ChainConfig, Fork, Header};
 
 use crate::{ConsensusError, limits};
 
-/// The checks of amounts that every kind of header shares, in geth's order: gas limit,
-/// gas used, base fee.
+/// Checks gas limit, gas used and base fee, which every kind of header shares, in geth's order.
 pub(crate) fn verify_gas_and_base_fee(
     config: &ChainConfig,
     header: &Header,
@@ -32,16 +31,17 @@ pub(crate) fn verify_gas_and_base_fee(
     base_fee::verify(config, header, parent)
 }
 
-/// The number must be the parent's plus one.
+/// Checks that the number is the parent's plus one.
 pub(crate) fn verify_number(header: &Header, parent: &Header) -> Result<(), ConsensusError> {
-    match parent.number.checked_add(1) == Some(header.number) {
-        true => Ok(()),
-        false => Err(ConsensusError::InvalidNumber),
+    if parent.number.checked_add(1) == Some(header.number) {
+        Ok(())
+    } else {
+        Err(ConsensusError::InvalidNumber)
     }
 }
 
-/// The block at the EIP-150 fork must be the configured one, where one is configured.
-/// Ommers are exempt: they may be the block that lost.
+/// Checks that the block at the EIP-150 fork is the configured one, if one is configured. Ommers
+/// are exempt: they may be the block that lost.
 pub(crate) fn verify_fork_hash(
     config: &ChainConfig,
     header: &Header,
@@ -53,13 +53,14 @@ pub(crate) fn verify_fork_hash(
         return Ok(());
     }
     let have = header.hash();
-    match have == want {
-        true => Ok(()),
-        false => Err(ConsensusError::WrongForkHash { have, want }),
+    if have == want {
+        Ok(())
+    } else {
+        Err(ConsensusError::WrongForkHash { have, want })
     }
 }
 
-/// A whole block's size in RLP, from Osaka on. (EIP-7934.)
+/// Checks the RLP size of a whole block, from Osaka on (EIP-7934).
 pub fn verify_block_size(
     config: &ChainConfig,
     header: &Header,
@@ -75,7 +76,7 @@ pub fn verify_block_size(
     Ok(())
 }
 
-/// Whether exactly this fork has begun in the header's block.
+/// Returns true if this fork is active in the header's block.
 pub(crate) fn is_active(config: &ChainConfig, fork: Fork, header: &Header) -> bool {
     config.is_active(fork, header.number, header.timestamp)
 }

@@ -1,4 +1,4 @@
-//! Which ommers a block may include. (Yellow Paper 11.1.)
+//! The rules of ommers (Yellow Paper 11.1).
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,10 +9,10 @@ use crate::{
     limits::{MAX_OMMERS, OMMER_GENERATIONS},
 };
 
-/// Checks count, repetition and ancestry of the block's ommers; `verify_ommer` gets each
-/// with its parent for the rules of headers and seals.
+/// Checks number, uniqueness and ancestry of the block's ommers; `verify_ommer` is called with each
+/// ommer and its parent for the rules of headers and seals.
 ///
-/// Ommers that ancestors included are looked for as far back as the chain knows them.
+/// Ommers of ancestors are searched as far back as the chain knows them.
 pub(crate) fn verify(
     chain: &dyn HeaderChain,
     block: &Block,
@@ -25,17 +25,17 @@ pub(crate) fn verify(
     if ommers.is_empty() {
         return Ok(());
     }
-    let mut family = Family::of(chain, &block.header);
+    let mut lineage = Lineage::of(chain, &block.header);
     for ommer in ommers {
         let hash = ommer.hash();
-        if !family.included.insert(hash) {
+        if !lineage.included.insert(hash) {
             return Err(ConsensusError::DuplicateOmmer);
         }
-        if family.ancestors.contains_key(&hash) {
+        if lineage.ancestors.contains_key(&hash) {
             return Err(ConsensusError::OmmerIsAncestor);
         }
         let is_sibling = ommer.parent_hash == block.header.parent_hash;
-        match family.ancestors.get(&ommer.parent_hash) {
+        match lineage.ancestors.get(&ommer.parent_hash) {
             Some(parent) if !is_sibling => verify_ommer(ommer, parent)?,
             _ => return Err(ConsensusError::DanglingOmmer),
         }
@@ -43,16 +43,16 @@ pub(crate) fn verify(
     Ok(())
 }
 
-/// Ancestors within reach, and every ommer that was included up to here.
-struct Family {
+/// The ancestors within reach, and every ommer that they or this block included.
+struct Lineage {
     ancestors: HashMap<B256, Header>,
     included: HashSet<B256>,
 }
 
-impl Family {
+impl Lineage {
     fn of(chain: &dyn HeaderChain, header: &Header) -> Self {
         let own_hash = header.hash();
-        let mut family = Self {
+        let mut lineage = Self {
             ancestors: HashMap::from([(own_hash, header.clone())]),
             included: HashSet::from([own_hash]),
         };
@@ -69,12 +69,12 @@ impl Family {
                 let Some(ommers) = chain.ommers(&hash, number) else {
                     break;
                 };
-                family.included.extend(ommers.iter().map(Header::hash));
+                lineage.included.extend(ommers.iter().map(Header::hash));
             }
             let parent_hash = ancestor.parent_hash;
-            family.ancestors.insert(hash, ancestor);
+            lineage.ancestors.insert(hash, ancestor);
             hash = parent_hash;
         }
-        family
+        lineage
     }
 }

@@ -2,8 +2,8 @@
 
 use actoreum_primitives::{Address, ChainConfig, ETHER, Fork, Header, U256};
 
-/// What the miner of a block without ommers gets, in wei: 5 ether, 3 from Byzantium on
-/// (EIP-649), 2 from Constantinople on (EIP-1234).
+/// Returns the reward of a block without ommers, in wei: 5 ether, 3 from Byzantium on (EIP-649), 2
+/// from Constantinople on (EIP-1234).
 pub fn block_reward(config: &ChainConfig, number: u64) -> U256 {
     let is_active = |fork| config.is_active(fork, number, 0);
     let ether = if is_active(Fork::Constantinople) {
@@ -16,8 +16,9 @@ pub fn block_reward(config: &ChainConfig, number: u64) -> U256 {
     U256::from(ether) * U256::from(ETHER)
 }
 
-/// Who gets how much wei: each ommer's miner (8 - age) / 8 of the reward, the block's own
-/// miner the reward and 1/32 of it for each ommer. In geth's order, ommers first.
+/// Returns the recipients of the block reward with their amounts in wei, in geth's order, ommers
+/// first: each ommer's miner gets `(8 - age) / 8` of the reward, and the block's miner gets the
+/// reward and 1/32 of it per ommer.
 pub fn ethash_rewards(
     config: &ChainConfig,
     header: &Header,

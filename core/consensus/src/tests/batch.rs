@@ -1,4 +1,4 @@
-//! A batch as an extension of the chain.
+//! Tests of a batch as an extension of the chain.
 
 use actoreum_primitives::{B256, Block, Body, ChainConfig, Header, U256};
 

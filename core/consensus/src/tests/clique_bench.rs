@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{BatchChain, Clique, CliqueError, ConsensusError, Engine, HeaderChain, SnapshotStore};
 
-const LATE: u64 = 2_000_000_000;
+const FAR_FUTURE: u64 = 2_000_000_000;
 
 struct Fixture {
     chain: MemoryChain,
@@ -36,7 +36,7 @@ fn load() -> Option<Fixture> {
     Some(Fixture { chain, headers })
 }
 
-/// The genesis block that geth made of the file: the first header must be its child.
+/// Returns the genesis header as geth made it from the file: the first header must be its child.
 fn genesis_header(genesis: &Genesis, first: &Header) -> Header {
     let state_root = b256!("45ee0f47445b782a242fe7b9fe19f66f3fe017c0205f6983e5607e945c4cf91f");
     let header = genesis.header(state_root);
@@ -56,7 +56,7 @@ fn vectors_clique_chain_verifies_in_bulk() {
     assert_eq!(headers.len(), 269);
     let engine = engine(&chain, None);
     let batch = BatchChain::of_headers(&chain, &headers);
-    engine.verify_headers(&batch, LATE).unwrap();
+    engine.verify_headers(&batch, FAR_FUTURE).unwrap();
     let started = Instant::now();
     engine.verify_seals(&batch).unwrap();
     println!(
@@ -72,7 +72,7 @@ fn vectors_clique_chain_verifies_in_bulk() {
 }
 
 #[test]
-fn vectors_clique_chain_verifies_one_by_one_and_in_any_batches() {
+fn vectors_clique_chain_verifies_in_any_batches() {
     let Some(Fixture { mut chain, headers }) = load() else {
         return;
     };
@@ -80,14 +80,16 @@ fn vectors_clique_chain_verifies_one_by_one_and_in_any_batches() {
     let mut parent = chain.header_by_number(0).unwrap();
     let (singly, batched) = headers.split_at(20);
     for header in singly {
-        engine.verify_header(&chain, header, &parent, LATE).unwrap();
+        engine
+            .verify_header(&chain, header, &parent, FAR_FUTURE)
+            .unwrap();
         engine.verify_seal(&chain, header).unwrap();
         chain.push(header.clone());
         parent = header.clone();
     }
     for headers in batched.chunks(7) {
         let batch = BatchChain::of_headers(&chain, headers);
-        engine.verify_headers(&batch, LATE).unwrap();
+        engine.verify_headers(&batch, FAR_FUTURE).unwrap();
         engine.verify_seals(&batch).unwrap();
         for header in headers {
             chain.push(header.clone());
@@ -95,7 +97,7 @@ fn vectors_clique_chain_verifies_one_by_one_and_in_any_batches() {
     }
 }
 
-/// geth's answer to clique_getSnapshot for block 2.
+/// geth's answer to `clique_getSnapshot` for block 2.
 #[test]
 fn vectors_snapshot_json_is_geths() {
     let Some(Fixture { chain, headers }) = load() else {

@@ -98,7 +98,8 @@ fn verify(name: &str, config: &ChainConfig, case: &Value) {
     assert_eq!(have, number("currentDifficulty"), "{name}");
 }
 
-/// Either a hash, or whether there are any. Absent means none.
+/// Returns the parent's ommers hash from a field with a hash, or with a flag for whether there are
+/// ommers. Absent means none.
 fn parent_ommers(case: &Value) -> B256 {
     match case.get("parentUncles").and_then(Value::as_str) {
         None | Some("0x00") => EMPTY_OMMERS_HASH,

@@ -1,4 +1,4 @@
-//! Where the fixtures lie.
+//! Access to the test fixtures.
 
 use std::{
     fs,
@@ -8,7 +8,7 @@ use std::{
 
 use actoreum_primitives::{Block, rlp};
 
-/// A file of the fixtures, or `None`, said aloud, where there are none.
+/// Returns the path of a fixture file, or `None` with a printed note if there are no fixtures.
 pub(crate) fn fixture(path: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("ACTOREUM_FIXTURES")
         .map(PathBuf::from)
@@ -21,7 +21,7 @@ pub(crate) fn fixture(path: &str) -> Option<PathBuf> {
     None
 }
 
-/// Every block of an export file.
+/// Decodes every block of an export file.
 pub(crate) fn blocks(path: &Path) -> Vec<Block> {
     let bytes = fs::read(path).unwrap();
     let mut rest = bytes.as_slice();
@@ -32,7 +32,7 @@ pub(crate) fn blocks(path: &Path) -> Vec<Block> {
     blocks
 }
 
-/// The JSON files of an archive whose name contains `part`.
+/// Returns the JSON files of an archive whose name contains `part`.
 pub(crate) fn archived(archive: &Path, part: &str) -> Vec<(String, serde_json::Value)> {
     let file = fs::File::open(archive).unwrap();
     let mut decoder = zstd::Decoder::new(file).unwrap();

@@ -1,4 +1,4 @@
-//! The first blocks of the real network.
+//! The first blocks of mainnet.
 
 use std::time::Instant;
 
@@ -12,7 +12,7 @@ use crate::{
     BatchChain, ConsensusError, Engine, ErrorClass, Ethash, EthashOptions, HeaderChain, SealCheck,
 };
 
-const LATE: u64 = 2_000_000_000;
+const FAR_FUTURE: u64 = 2_000_000_000;
 
 fn mainnet() -> ChainConfig {
     ChainConfig {
@@ -39,7 +39,7 @@ fn vectors_first_thousand_mainnet_headers() {
     let chain = chain_of(&blocks[0]);
     let batch = BatchChain::of_blocks(&chain, &blocks[1..]);
     let engine = ethash();
-    engine.verify_headers(&batch, LATE).unwrap();
+    engine.verify_headers(&batch, FAR_FUTURE).unwrap();
     engine.cache(0).unwrap();
     let started = Instant::now();
     engine.verify_seals(&batch).unwrap();
@@ -77,7 +77,7 @@ fn vectors_bad_proof_of_work_is_refused() {
     assert_eq!((error.index, error.error), (0, alone));
 }
 
-/// Damage at any place is found, and the first is the one that is told.
+/// Any damaged header is found, and the first one is reported.
 #[test]
 fn vectors_damaged_mainnet_headers_are_refused() {
     let Some(path) = fixture("mainnet/first-1000.rlp") else {
@@ -98,7 +98,7 @@ fn vectors_damaged_mainnet_headers_are_refused() {
         let error = engine.verify_seals(&batch).unwrap_err();
         assert_eq!(error.index, first_bad);
         assert_eq!(error.error, ConsensusError::InvalidMixDigest);
-        let error = engine.verify_headers(&batch, LATE);
+        let error = engine.verify_headers(&batch, FAR_FUTURE);
         let broken = error.map_err(|error| (error.index, error.error));
         let expected = match first_bad {
             98 => Ok(()),
@@ -109,7 +109,7 @@ fn vectors_damaged_mainnet_headers_are_refused() {
 }
 
 #[test]
-fn vectors_a_header_from_the_future_waits() {
+fn vectors_a_future_header_has_its_own_error() {
     let Some(path) = fixture("mainnet/first-1000.rlp") else {
         return;
     };

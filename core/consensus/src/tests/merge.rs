@@ -1,4 +1,4 @@
-//! The change from a chain's own engine to merged blocks.
+//! The transition from a chain's own engine to merged blocks.
 
 use std::sync::Arc;
 
@@ -10,10 +10,10 @@ use crate::{
     rules::fork_fields,
 };
 
-const LATE: u64 = 2_000_000_000;
+const FAR_FUTURE: u64 = 2_000_000_000;
 const DIFFICULTY: u64 = 131_072;
 
-/// Terminal after the third block of own making.
+/// Returns a config whose third block is the terminal one.
 fn config() -> ChainConfig {
     ChainConfig {
         homestead_block: Some(0),
@@ -81,29 +81,29 @@ fn a_batch_crosses_the_terminal_block() {
             below.push(header.clone());
         }
         let batch = BatchChain::of_headers(&below, &headers[start..]);
-        engine.verify_headers(&batch, LATE).unwrap();
+        engine.verify_headers(&batch, FAR_FUTURE).unwrap();
         engine.verify_seals(&batch).unwrap();
     }
     for pair in headers.windows(2) {
         engine
-            .verify_header(&chain, &pair[1], &pair[0], LATE)
+            .verify_header(&chain, &pair[1], &pair[0], FAR_FUTURE)
             .unwrap();
         engine.verify_seal(&chain, &pair[1]).unwrap();
     }
     let mut bad = headers[1..].to_vec();
     bad[7].nonce = B64::repeat_byte(1);
     let batch = BatchChain::of_headers(&below, &bad);
-    let error = engine.verify_headers(&batch, LATE).unwrap_err();
+    let error = engine.verify_headers(&batch, FAR_FUTURE).unwrap_err();
     assert_eq!((error.index, error.error), (7, ConsensusError::MergedNonce));
 }
 
 #[test]
-fn each_side_of_the_terminal_block_refuses_the_other_kind() {
+fn blocks_of_the_wrong_kind_are_refused_around_the_merge() {
     let (chain, headers) = crossing();
     let engine = engine();
     let verify = |header: &Header, parent: &Header| {
         engine
-            .verify_header(&chain, header, parent, LATE)
+            .verify_header(&chain, header, parent, FAR_FUTURE)
             .unwrap_err()
     };
     let too_early = child(&chain, &headers[2], true);
@@ -129,9 +129,9 @@ fn each_side_of_the_terminal_block_refuses_the_other_kind() {
 #[test]
 fn the_constants_of_merged_headers() {
     let (chain, headers) = crossing();
-    let (parent, sound) = (&headers[6], &headers[7]);
+    let (parent, valid) = (&headers[6], &headers[7]);
     let check = |change: fn(&mut Header)| {
-        let mut header = sound.clone();
+        let mut header = valid.clone();
         change(&mut header);
         engine()
             .verify_header(&chain, &header, parent, 0)
@@ -160,7 +160,7 @@ fn the_constants_of_merged_headers() {
         check(|header| header.requests_hash = Some(B256::ZERO)),
         "invalid requestsHash: field is not yet part of the header"
     );
-    let mut with_withdrawals = sound.clone();
+    let mut with_withdrawals = valid.clone();
     assert_eq!(with_withdrawals.withdrawals_root, Some(EMPTY_ROOT_HASH));
     with_withdrawals.withdrawals_root = Some(B256::repeat_byte(1));
     assert_eq!(
@@ -186,7 +186,7 @@ fn merged_blocks_have_no_ommers_and_no_rewards() {
     assert!(engine().rewards(&config(), &headers[7], &[]).is_empty());
     assert_eq!(engine().rewards(&config(), &headers[2], &[]).len(), 1);
     assert_eq!(
-        engine().difficulty(&chain, LATE, &headers[3]),
+        engine().difficulty(&chain, FAR_FUTURE, &headers[3]),
         Ok(U256::ZERO)
     );
 }

@@ -1,4 +1,4 @@
-//! Which ommers may be included.
+//! The rules of ommers.
 
 use actoreum_primitives::{Block, Body, ChainConfig, EMPTY_OMMERS_HASH, Header};
 use proptest::prelude::*;
@@ -7,13 +7,13 @@ use super::chain::MemoryChain;
 use crate::{ConsensusError, rules::ommers};
 
 /// A chain of empty blocks, with one sibling of each; the sibling of block n is `siblings[n]`.
-struct Family {
+struct Lineage {
     chain: MemoryChain,
     blocks: Vec<Header>,
     siblings: Vec<Header>,
 }
 
-fn family(length: u64) -> Family {
+fn lineage(length: u64) -> Lineage {
     let genesis = Header::default();
     let mut chain = MemoryChain::new(ChainConfig::default(), genesis.clone());
     let (mut blocks, mut siblings) = (vec![genesis.clone()], vec![genesis]);
@@ -32,15 +32,15 @@ fn family(length: u64) -> Family {
         blocks.push(header);
         siblings.push(sibling);
     }
-    Family {
+    Lineage {
         chain,
         blocks,
         siblings,
     }
 }
 
-fn verify(family: &Family, ommers: Vec<Header>) -> Result<(), ConsensusError> {
-    let parent = family.blocks.last().unwrap();
+fn verify(lineage: &Lineage, ommers: Vec<Header>) -> Result<(), ConsensusError> {
+    let parent = lineage.blocks.last().unwrap();
     let header = Header {
         parent_hash: parent.hash(),
         number: parent.number + 1,
@@ -53,20 +53,20 @@ fn verify(family: &Family, ommers: Vec<Header>) -> Result<(), ConsensusError> {
             ..Body::default()
         },
     };
-    ommers::verify(&family.chain, &block, |_, _| Ok(()))
+    ommers::verify(&lineage.chain, &block, |_, _| Ok(()))
 }
 
 #[test]
 fn vectors_depth() {
-    let family = family(12);
-    for (number, sibling) in family.siblings.iter().enumerate().skip(1) {
+    let lineage = lineage(12);
+    for (number, sibling) in lineage.siblings.iter().enumerate().skip(1) {
         let expected = match number {
-            // The block is 13, and an ommer's age at most 6.
+            // The block's number is 13, and an ommer's age at most 6.
             7..=12 => Ok(()),
             _ => Err(ConsensusError::DanglingOmmer),
         };
         assert_eq!(
-            verify(&family, vec![sibling.clone()]),
+            verify(&lineage, vec![sibling.clone()]),
             expected,
             "ommer {number}"
         );
@@ -75,22 +75,22 @@ fn vectors_depth() {
 
 #[test]
 fn vectors_refusals() {
-    let mut family = family(12);
-    let siblings = family.siblings.clone();
+    let mut lineage = lineage(12);
+    let siblings = lineage.siblings.clone();
     let three = vec![
         siblings[10].clone(),
         siblings[11].clone(),
         siblings[12].clone(),
     ];
-    assert_eq!(verify(&family, three), Err(ConsensusError::TooManyOmmers));
+    assert_eq!(verify(&lineage, three), Err(ConsensusError::TooManyOmmers));
     let twice = vec![siblings[11].clone(), siblings[11].clone()];
-    assert_eq!(verify(&family, twice), Err(ConsensusError::DuplicateOmmer));
-    let ancestor = vec![family.blocks[11].clone()];
+    assert_eq!(verify(&lineage, twice), Err(ConsensusError::DuplicateOmmer));
+    let ancestor = vec![lineage.blocks[11].clone()];
     assert_eq!(
-        verify(&family, ancestor),
+        verify(&lineage, ancestor),
         Err(ConsensusError::OmmerIsAncestor)
     );
-    let parent = family.blocks[12].hash();
+    let parent = lineage.blocks[12].hash();
     let own_sibling = Header {
         parent_hash: parent,
         number: 13,
@@ -98,7 +98,7 @@ fn vectors_refusals() {
         ..Header::default()
     };
     assert_eq!(
-        verify(&family, vec![own_sibling]),
+        verify(&lineage, vec![own_sibling]),
         Err(ConsensusError::DanglingOmmer)
     );
     assert_eq!(
@@ -111,33 +111,33 @@ fn vectors_refusals() {
         ..Body::default()
     };
     let header = Header {
-        parent_hash: family.blocks[12].hash(),
+        parent_hash: lineage.blocks[12].hash(),
         number: 13,
         ommers_hash: body.ommers_hash(),
         ..Header::default()
     };
     assert_ne!(header.ommers_hash, EMPTY_OMMERS_HASH);
-    family.chain.push_block(&Block {
+    lineage.chain.push_block(&Block {
         header: header.clone(),
         body,
     });
-    family.blocks.push(header);
+    lineage.blocks.push(header);
     let again = vec![siblings[12].clone()];
-    assert_eq!(verify(&family, again), Err(ConsensusError::DuplicateOmmer));
-    assert_eq!(verify(&family, vec![siblings[11].clone()]), Ok(()));
+    assert_eq!(verify(&lineage, again), Err(ConsensusError::DuplicateOmmer));
+    assert_eq!(verify(&lineage, vec![siblings[11].clone()]), Ok(()));
 }
 
 #[test]
-fn what_the_header_rules_say_of_an_ommer_counts() {
-    let family = family(3);
-    let parent = family.blocks.last().unwrap();
+fn ommers_must_obey_the_header_rules() {
+    let lineage = lineage(3);
+    let parent = lineage.blocks.last().unwrap();
     let header = Header {
         parent_hash: parent.hash(),
         number: 4,
         ..Header::default()
     };
     let body = Body {
-        ommers: vec![family.siblings[3].clone()],
+        ommers: vec![lineage.siblings[3].clone()],
         ..Body::default()
     };
     let block = Block { header, body };
@@ -145,19 +145,19 @@ fn what_the_header_rules_say_of_an_ommer_counts() {
         assert_eq!(ommer.parent_hash, parent.hash());
         Err(ConsensusError::InvalidProofOfWork)
     };
-    let error = ommers::verify(&family.chain, &block, refuse).unwrap_err();
+    let error = ommers::verify(&lineage.chain, &block, refuse).unwrap_err();
     assert_eq!(error, ConsensusError::InvalidProofOfWork);
 }
 
 proptest! {
-    /// Two ommers are good exactly if each is good and they differ.
+    /// Two ommers are valid exactly if each is valid and they differ.
     #[test]
     fn prop_two_ommers(length in 1..15_u64, first in 0..16_usize, second in 0..16_usize) {
-        let family = family(length);
-        let pick = |index: usize| family.siblings[index % family.siblings.len()].clone();
+        let lineage = lineage(length);
+        let pick = |index: usize| lineage.siblings[index % lineage.siblings.len()].clone();
         let (first, second) = (pick(first), pick(second));
-        let alone = |ommer: &Header| verify(&family, vec![ommer.clone()]).is_ok();
+        let alone = |ommer: &Header| verify(&lineage, vec![ommer.clone()]).is_ok();
         let expected = alone(&first) && alone(&second) && first != second;
-        prop_assert_eq!(verify(&family, vec![first, second]).is_ok(), expected);
+        prop_assert_eq!(verify(&lineage, vec![first, second]).is_ok(), expected);
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     clique::unsealed_extra, rules::gas_limit,
 };
 
-const LATE: u64 = 2_000_000_000;
+const FAR_FUTURE: u64 = 2_000_000_000;
 const START: u64 = 1_000_000;
 const PERIOD: u64 = 5;
 const LENGTH: u64 = 200;
@@ -58,7 +58,7 @@ fn genesis() -> Header {
     }
 }
 
-/// Seals a block with whichever key is in turn.
+/// Seals a block with the key that is in turn.
 fn next(chain: &MemoryChain, engine: &Clique, parent: &Header) -> Header {
     let mut header = Header {
         parent_hash: parent.hash(),
@@ -76,7 +76,7 @@ fn next(chain: &MemoryChain, engine: &Clique, parent: &Header) -> Header {
             return header;
         }
     }
-    panic!("somebody is in turn");
+    panic!("no signer is in turn");
 }
 
 fn sealed_chain(config: ChainConfig) -> (MemoryChain, Clique, Vec<Header>) {
@@ -106,7 +106,7 @@ fn a_clique_chain_crosses_every_fork() {
     let fresh = Clique::new(config().clique.unwrap(), None);
     let chain = MemoryChain::new(config(), genesis());
     let batch = BatchChain::of_headers(&chain, &headers[1..]);
-    fresh.verify_headers(&batch, LATE).unwrap();
+    fresh.verify_headers(&batch, FAR_FUTURE).unwrap();
     fresh.verify_seals(&batch).unwrap();
     for header in &headers[1..] {
         assert_eq!(fresh.author(header), fresh.author(header));
@@ -137,21 +137,21 @@ fn the_signature_covers_every_later_field() {
         let error = engine.verify_seal(&chain, &header).unwrap_err();
         assert_eq!(error.class(), ErrorClass::Seal, "field {index}");
     }
-    // The signature itself is not part of what is signed.
+    // The signature itself is not part of the signed data.
     let mut unsealed = last.clone();
     unsealed.extra_data = unsealed_extra(&last.extra_data, []);
     assert_eq!(engine.seal_hash(&unsealed), engine.seal_hash(last));
 }
 
 #[test]
-fn what_a_beacon_chain_would_say_is_fixed() {
+fn beacon_fields_are_fixed() {
     let (chain, engine, headers) = sealed_chain(config());
     let (parent, last) = (&headers[headers.len() - 2], headers.last().unwrap());
     let check = |change: fn(&mut Header)| {
         let mut header = last.clone();
         change(&mut header);
         engine
-            .verify_header(&chain, &header, parent, LATE)
+            .verify_header(&chain, &header, parent, FAR_FUTURE)
             .unwrap_err()
     };
     let root = check(|header| header.parent_beacon_block_root = Some(B256::repeat_byte(1)));
@@ -192,7 +192,14 @@ fn a_blob_schedule_lets_blobs_in() {
     let (parent, last) = (&headers[headers.len() - 2], headers.last().unwrap());
     let mut header = last.clone();
     header.blob_gas_used = Some(6 << 17);
-    assert_eq!(engine.verify_header(&chain, &header, parent, LATE), Ok(()));
+    assert_eq!(
+        engine.verify_header(&chain, &header, parent, FAR_FUTURE),
+        Ok(())
+    );
     header.blob_gas_used = Some(7 << 17);
-    assert!(engine.verify_header(&chain, &header, parent, LATE).is_err());
+    assert!(
+        engine
+            .verify_header(&chain, &header, parent, FAR_FUTURE)
+            .is_err()
+    );
 }

@@ -1,4 +1,4 @@
-//! The tree of calls.
+//! `callTracer`: the tree of calls.
 
 use actoreum_primitives::{Address, Bytes, U256};
 use revm::context::TxEnv;
@@ -15,10 +15,10 @@ use serde::{Serialize, Serializer};
 
 use super::{TraceError, TraceStyle, TracerConfig};
 use crate::failure::{FailedStep, result_text, revert_reason};
-use crate::limits::CALL_FRAMES;
+use crate::limits::MAX_CALL_FRAMES;
 use crate::machine::EvmContext;
 
-/// A call, a creation or a self-destruction, with what it called in turn.
+/// A call, a contract creation or a self-destruct, with its inner calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallFrame {
     kind: &'static str,
@@ -33,7 +33,7 @@ pub struct CallFrame {
     revert_reason: Option<String>,
     calls: Vec<CallFrame>,
     logs: Vec<CallLog>,
-    /// Code ran, so that geth 1.8 knew the gas.
+    /// Whether code ran, in which case geth 1.8 reports the gas.
     has_code: bool,
     style: TraceStyle,
 }
@@ -41,15 +41,16 @@ pub struct CallFrame {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct CallLog {
     log: Log,
-    /// Calls of the frame that came before it.
+    /// Number of the frame's calls before the log.
     position: usize,
 }
 
+/// An inspector that builds the tree of calls.
 #[derive(Debug)]
 pub(crate) struct CallTracer {
     style: TraceStyle,
     config: TracerConfig,
-    /// The frames that run, outermost first.
+    /// Running frames, outermost first.
     open: Vec<CallFrame>,
     top: Option<CallFrame>,
     frames: usize,
@@ -70,7 +71,7 @@ impl CallTracer {
         }
     }
 
-    /// Remembers the instruction: the last one of a frame that breaks a rule is the culprit.
+    /// Records the instruction. The last one of a frame that violates a rule caused the failure.
     pub(crate) fn step(&mut self, interpreter: &Interpreter) {
         let opcode = interpreter.bytecode.opcode();
         self.last_step = Some(FailedStep {
@@ -129,23 +130,23 @@ impl CallTracer {
         self.open.push(frame);
     }
 
-    pub(crate) fn leave_call(&mut self, outcome: &CallOutcome) {
-        // To geth 1.8 a precompile is but a costly instruction.
+    pub(crate) fn exit_call(&mut self, outcome: &CallOutcome) {
+        // geth 1.8 treats the call of a precompile as a single instruction.
         let is_hidden = self.style == TraceStyle::Geth18
             && outcome.was_precompile_called
             && self.open.len() > 1;
-        self.leave(&outcome.result, None, is_hidden);
+        self.exit(&outcome.result, None, is_hidden);
     }
 
-    pub(crate) fn leave_create(&mut self, outcome: &CreateOutcome) {
-        self.leave(&outcome.result, outcome.address, false);
+    pub(crate) fn exit_create(&mut self, outcome: &CreateOutcome) {
+        self.exit(&outcome.result, outcome.address, false);
     }
 
-    fn leave(&mut self, result: &InterpreterResult, created: Option<Address>, is_hidden: bool) {
+    fn exit(&mut self, result: &InterpreterResult, created: Option<Address>, is_hidden: bool) {
         let Some(mut frame) = self.open.pop() else {
             return;
         };
-        // Refused before anything began, which geth does not report as a call.
+        // The call was refused before it began, and geth does not report such a call.
         let is_refused = matches!(
             result.result,
             InstructionResult::CallTooDeep
@@ -153,9 +154,10 @@ impl CallTracer {
                 | InstructionResult::CreateCollision
                 | InstructionResult::NonceOverflow
         );
-        frame.gas_used = match result.is_halt() {
-            true => frame.gas,
-            false => frame.gas.saturating_sub(result.gas.remaining()),
+        frame.gas_used = if result.is_halt() {
+            frame.gas
+        } else {
+            frame.gas.saturating_sub(result.gas.remaining())
         };
         if created.is_some() {
             frame.to = created;
@@ -179,13 +181,13 @@ impl CallTracer {
         }
     }
 
-    /// Hands a finished frame to the one that runs.
+    /// Adds a finished frame to the running one.
     fn add(&mut self, frame: CallFrame) {
         if self.config.only_top_call || self.is_too_large {
             return;
         }
         self.frames += 1;
-        self.is_too_large = self.frames > CALL_FRAMES;
+        self.is_too_large = self.frames > MAX_CALL_FRAMES;
         if let Some(parent) = self.open.last_mut() {
             parent.calls.push(frame);
         }
@@ -235,7 +237,7 @@ impl CallTracer {
     }
 }
 
-/// A call that failed, or whose caller did, has logged nothing.
+/// Removes the logs of calls that failed or whose caller failed.
 fn drop_failed_logs(frame: &mut CallFrame, has_failed: bool) {
     let has_failed = has_failed || frame.error.is_some();
     if has_failed {

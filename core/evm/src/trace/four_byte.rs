@@ -1,4 +1,4 @@
-//! Which selectors were called, and how often.
+//! `4byteTracer`: the called selectors and their counts.
 
 use std::collections::BTreeMap;
 
@@ -8,24 +8,25 @@ use revm::primitives::hex;
 
 use crate::machine::EvmContext;
 
-/// Counts `selector-bytes of arguments`; calls of precompiles do not count.
+/// Counts keys of the form `selector-bytes of arguments`. Calls of precompiles do not count.
 #[derive(Debug, Default)]
 pub(crate) struct FourByteTracer {
     counts: BTreeMap<String, u64>,
-    /// What each running frame called, to be counted when it turns out to be no precompile.
+    /// Key of each running frame; it is counted when the frame ends, unless the callee is a
+    /// precompile.
     calls: Vec<Option<String>>,
 }
 
 impl FourByteTracer {
     pub(crate) fn enter_call(&mut self, context: &EvmContext<'_>, inputs: &CallInputs) {
-        // The outermost call is the transaction, whose data is at hand in the end.
+        // The outermost call is the transaction; `finish` counts its data.
         let key = (!self.calls.is_empty())
             .then(|| key(&inputs.input.as_bytes(context)))
             .flatten();
         self.calls.push(key);
     }
 
-    pub(crate) fn leave_call(&mut self, outcome: &CallOutcome) {
+    pub(crate) fn exit_call(&mut self, outcome: &CallOutcome) {
         if let Some(Some(key)) = self.calls.pop()
             && !outcome.was_precompile_called
         {
@@ -37,7 +38,7 @@ impl FourByteTracer {
         self.calls.push(None);
     }
 
-    pub(crate) fn leave_create(&mut self) {
+    pub(crate) fn exit_create(&mut self) {
         self.calls.pop();
     }
 

@@ -1,8 +1,8 @@
-//! Traces: what a transaction or a call did, step by step or in outline, in geth's shapes.
+//! Traces of transactions and calls, step by step or as a summary, in geth's formats.
 //!
-//! One tracer looks on while the machine runs ([`Tracer`], an inspector of revm's), then
-//! [`Tracer::finish`] turns what it saw into a [`Trace`], which serialises as geth's
-//! `debug_trace*` methods return it.
+//! A [`Tracer`] is an inspector of revm that observes the execution. Afterwards [`Tracer::finish`]
+//! turns its observations into a [`Trace`], which serialises to the result of geth's `debug_trace*`
+//! methods.
 
 mod call_tracer;
 mod four_byte;
@@ -41,24 +41,24 @@ use four_byte::FourByteTracer;
 use prestate_by_step::StepPrestateTracer;
 use struct_logger::StructLogger;
 
-/// What a tracer saw.
+/// The result of a tracer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum Trace {
-    /// Every instruction (no tracer named).
+    /// All instructions; used without a named tracer.
     StructLogs(StructLogTrace),
-    /// `callTracer`.
+    /// The result of `callTracer`.
     Calls(Box<CallFrame>),
-    /// `prestateTracer`.
+    /// The result of `prestateTracer`.
     Prestate(PrestateTrace),
-    /// `4byteTracer`: how often each selector was called with so many bytes of arguments, as
+    /// The result of `4byteTracer`: number of calls by selector and size of the arguments, as
     /// `0x27dc297e-128`.
     FourByte(BTreeMap<String, u64>),
-    /// `noopTracer`: an empty object.
+    /// The result of `noopTracer`: an empty object.
     Noop {},
 }
 
-/// Why there is no trace.
+/// The reason why there is no trace.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TraceError {
@@ -67,16 +67,16 @@ pub enum TraceError {
         "tracer {0:?} not found: there are callTracer, prestateTracer, 4byteTracer, noopTracer"
     )]
     UnknownTracer(String),
-    /// The trace outgrew its limit.
+    /// The trace exceeds its limit.
     #[error("trace is too large: ask for fewer steps (limit), without memory, or for less")]
     TooLarge,
-    /// The block has no such transaction.
+    /// The block has no transaction with this index.
     #[error("transaction index {0} out of range for block")]
     NoSuchTransaction(usize),
-    /// The transaction or call cannot run.
+    /// The transaction or call cannot be executed.
     #[error(transparent)]
     Transaction(#[from] TxError),
-    /// The block around it cannot run.
+    /// The block around the transaction cannot be executed.
     #[error(transparent)]
     Block(#[from] ExecutionError),
 }
@@ -87,7 +87,7 @@ impl From<StateError> for TraceError {
     }
 }
 
-/// The tracer that the options ask for.
+/// A tracer selected by the options.
 pub(crate) enum Tracer {
     StructLogs(StructLogger),
     Calls(CallTracer),
@@ -116,7 +116,7 @@ impl Tracer {
         })
     }
 
-    /// Concludes. `changes` have not been committed to `overlay` yet.
+    /// Returns the trace. `changes` are not committed to `overlay` yet.
     pub(crate) fn finish(
         self,
         tx: &TxEnv,
@@ -177,7 +177,7 @@ impl<'a> Inspector<EvmContext<'a>> for Tracer {
         _result: &mut FrameResult,
     ) {
         if let Self::StructLogs(logger) = self {
-            logger.leave();
+            logger.exit();
         }
     }
 
@@ -201,8 +201,8 @@ impl<'a> Inspector<EvmContext<'a>> for Tracer {
         outcome: &mut CallOutcome,
     ) {
         match self {
-            Self::Calls(tracer) => tracer.leave_call(outcome),
-            Self::FourByte(tracer) => tracer.leave_call(outcome),
+            Self::Calls(tracer) => tracer.exit_call(outcome),
+            Self::FourByte(tracer) => tracer.exit_call(outcome),
             _ => {}
         }
     }
@@ -227,8 +227,8 @@ impl<'a> Inspector<EvmContext<'a>> for Tracer {
         outcome: &mut CreateOutcome,
     ) {
         match self {
-            Self::Calls(tracer) => tracer.leave_create(outcome),
-            Self::FourByte(tracer) => tracer.leave_create(),
+            Self::Calls(tracer) => tracer.exit_create(outcome),
+            Self::FourByte(tracer) => tracer.exit_create(),
             _ => {}
         }
     }

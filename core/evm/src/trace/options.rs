@@ -1,41 +1,41 @@
-//! What to trace, and how it shall look.
+//! Options of traces.
 
 use serde::Deserialize;
 
-/// Which geth's shapes and habits a trace follows.
+/// The geth version whose format and conventions a trace follows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum TraceStyle {
-    /// As geth 1.8: struct logs hold the whole memory and all changed storage at each step, a
-    /// call trace counts gas without the transaction's own.
+    /// geth 1.8: struct logs hold the whole memory and all changed storage at each step; a call
+    /// trace counts gas without the transaction's intrinsic gas.
     Geth18,
-    /// As geth from 1.10 on.
+    /// geth from 1.10 on.
     #[default]
     Current,
 }
 
-/// The second parameter of the `debug_trace*` methods. Fields that are not known (`timeout`,
-/// `reexec`) are passed over.
+/// The second parameter of the `debug_trace*` methods. Unknown fields (`timeout`, `reexec`) are
+/// ignored.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TraceOptions {
-    /// The tracer's name; struct logs where it is `None`.
+    /// Name of the tracer; `None` stands for struct logs.
     pub tracer: Option<String>,
-    /// The tracer's own options.
+    /// Options of the named tracer.
     pub tracer_config: TracerConfig,
-    /// Struct logs without storage.
+    /// Omits the storage from struct logs.
     pub disable_storage: bool,
-    /// Struct logs without the stack.
+    /// Omits the stack from struct logs.
     pub disable_stack: bool,
-    /// Struct logs without memory: geth up to 1.9.
+    /// Omits the memory from struct logs (geth up to 1.9).
     pub disable_memory: bool,
-    /// Struct logs with memory, or without: geth from 1.10 on. Where it is not said,
-    /// [`TraceStyle::Geth18`] has it and [`TraceStyle::Current`] does not.
+    /// Includes the memory in struct logs (geth from 1.10 on). With `None`, [`TraceStyle::Geth18`]
+    /// includes it and [`TraceStyle::Current`] does not.
     pub enable_memory: Option<bool>,
-    /// Struct logs with the return data of the last call.
+    /// Includes the return data of the last call in struct logs.
     pub enable_return_data: bool,
-    /// The most steps that are noted; all where it is zero.
+    /// Maximum number of recorded steps; zero stands for all.
     pub limit: usize,
-    /// The shape; not part of the request.
+    /// Format of the trace; not part of the request.
     #[serde(skip)]
     pub style: TraceStyle,
 }
@@ -44,10 +44,10 @@ pub struct TraceOptions {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TracerConfig {
-    /// `callTracer`: the outermost call alone.
+    /// `callTracer`: traces only the outermost call.
     pub only_top_call: bool,
-    /// `callTracer`: with the logs of each call.
+    /// `callTracer`: includes the logs of each call.
     pub with_log: bool,
-    /// `prestateTracer`: what changed, before and after.
+    /// `prestateTracer`: returns the changes, before and after.
     pub diff_mode: bool,
 }

@@ -1,27 +1,26 @@
-//! The accounts and slots that a transaction touched, as they were before it.
+//! `prestateTracer`: the accounts and slots that a transaction accessed, with their earlier values.
 
 use std::collections::BTreeMap;
 
 use actoreum_primitives::{Address, B256, Bytes, StateError, U256};
-use revm::Database;
 use revm::state::{Account, AccountInfo, EvmState};
 use serde::Serialize;
 
 use crate::overlay::Overlay;
 
-/// An account in a prestate trace. What is `None` or empty is left out.
+/// An account in a prestate trace. Fields that are `None` are omitted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct PrestateAccount {
-    /// In wei.
+    /// Balance in wei.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub balance: Option<U256>,
-    /// The code.
+    /// Code of the account.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<Bytes>,
-    /// The nonce.
+    /// Nonce of the account.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nonce: Option<u64>,
-    /// Slots and their values.
+    /// Storage slots with their values.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub storage: Option<BTreeMap<B256, B256>>,
 }
@@ -32,13 +31,13 @@ type Accounts = BTreeMap<Address, PrestateAccount>;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum PrestateTrace {
-    /// What was touched, as it was before.
+    /// Accessed accounts, with their values before the transaction.
     Pre(Accounts),
-    /// What changed.
+    /// Changed accounts.
     Diff {
-        /// The changed parts afterwards.
+        /// The changed parts after the transaction.
         post: Accounts,
-        /// The changed accounts before.
+        /// The changed accounts before the transaction.
         pre: Accounts,
     },
 }
@@ -53,7 +52,7 @@ pub(crate) fn finish(
     for (address, account) in changes {
         let before = account.original_info();
         let code_before = code(&before, overlay)?;
-        // What a transaction itself creates was not there before.
+        // An account that the transaction itself creates did not exist before.
         let is_new = account.is_created() && before.is_empty();
         if !diff_mode {
             if !is_new {
@@ -61,7 +60,10 @@ pub(crate) fn finish(
                     .storage
                     .iter()
                     .map(|(key, slot)| (key, slot.original_value));
-                pre.insert(*address, described(&before, code_before, storage(slots)));
+                pre.insert(
+                    *address,
+                    to_prestate_account(&before, code_before, storage(slots)),
+                );
             }
             continue;
         }
@@ -75,7 +77,10 @@ pub(crate) fn finish(
             continue;
         }
         if !is_new {
-            pre.insert(*address, described(&before, code_before, slots_before));
+            pre.insert(
+                *address,
+                to_prestate_account(&before, code_before, slots_before),
+            );
         }
         if let Some(after) = after
             && !is_deleted
@@ -83,13 +88,14 @@ pub(crate) fn finish(
             post.insert(*address, after);
         }
     }
-    Ok(match diff_mode {
-        true => PrestateTrace::Diff { post, pre },
-        false => PrestateTrace::Pre(pre),
+    Ok(if diff_mode {
+        PrestateTrace::Diff { post, pre }
+    } else {
+        PrestateTrace::Pre(pre)
     })
 }
 
-/// The parts of an account that differ; `None` where none does.
+/// Returns the parts of an account that differ; `None` if there are none.
 fn changed(
     account: &Account,
     before: &AccountInfo,
@@ -114,7 +120,7 @@ fn changed(
     }))
 }
 
-fn described(
+fn to_prestate_account(
     info: &AccountInfo,
     code: Bytes,
     storage: Option<BTreeMap<B256, B256>>,
@@ -138,8 +144,5 @@ fn code(info: &AccountInfo, overlay: &mut Overlay<'_>) -> Result<Bytes, StateErr
     if let Some(code) = &info.code {
         return Ok(code.original_bytes());
     }
-    let code = overlay
-        .code_by_hash(info.code_hash)
-        .map_err(|error| error.0)?;
-    Ok(code.original_bytes())
+    Ok(overlay.code(info.code_hash)?.original_bytes())
 }

@@ -1,4 +1,4 @@
-//! The prestate as geth 1.8 gathers it: each account as it is when an instruction names it, the
+//! `prestateTracer` of geth 1.8: it records each account when an instruction refers to it, and the
 //! sender last.
 
 use std::collections::BTreeMap;
@@ -17,6 +17,7 @@ use super::prestate::{PrestateAccount, PrestateTrace};
 use crate::machine::EvmContext;
 use crate::overlay::Overlay;
 
+/// An inspector that collects accounts and slots during the execution.
 #[derive(Debug, Default)]
 pub(crate) struct StepPrestateTracer {
     accounts: BTreeMap<Address, PrestateAccount>,
@@ -26,12 +27,12 @@ pub(crate) struct StepPrestateTracer {
 
 impl StepPrestateTracer {
     pub(crate) fn step(&mut self, interpreter: &Interpreter, context: &mut EvmContext<'_>) {
-        if let Err(error) = self.look(interpreter, context) {
+        if let Err(error) = self.record_accesses(interpreter, context) {
             self.failure.get_or_insert(error);
         }
     }
 
-    fn look(
+    fn record_accesses(
         &mut self,
         interpreter: &Interpreter,
         context: &mut EvmContext<'_>,
@@ -39,37 +40,37 @@ impl StepPrestateTracer {
         let own = interpreter.input.target_address();
         if self.accounts.is_empty() {
             self.created = Some(own);
-            self.note(own, context)?;
+            self.record(own, context)?;
         }
         let top = |index| interpreter.stack.peek(index).ok();
         let address = |item: U256| Address::from_word(B256::from(item));
         match interpreter.bytecode.opcode() {
             opcode::EXTCODECOPY | opcode::EXTCODESIZE | opcode::BALANCE => {
                 if let Some(item) = top(0) {
-                    self.note(address(item), context)?;
+                    self.record(address(item), context)?;
                 }
             }
             opcode::CREATE => {
                 let nonce = context.journaled_state.inner.state.get(&own);
                 let nonce = nonce.map_or(0, |account| account.info.nonce);
-                self.note(own.create(nonce), context)?;
+                self.record(own.create(nonce), context)?;
             }
             opcode::CREATE2 => {
                 if let (Some(offset), Some(size), Some(salt)) = (top(1), top(2), top(3)) {
                     let init_code = memory(interpreter, offset, size);
                     let created = own.create2_from_code(B256::from(salt), init_code);
-                    self.note(created, context)?;
+                    self.record(created, context)?;
                 }
             }
             opcode::CALL | opcode::CALLCODE | opcode::DELEGATECALL | opcode::STATICCALL => {
                 if let Some(item) = top(1) {
-                    self.note(address(item), context)?;
+                    self.record(address(item), context)?;
                 }
             }
             opcode::SLOAD | opcode::SSTORE => {
                 if let Some(key) = top(0) {
-                    self.note(own, context)?;
-                    self.note_slot(own, key, context)?;
+                    self.record(own, context)?;
+                    self.record_slot(own, key, context)?;
                 }
             }
             _ => {}
@@ -77,7 +78,7 @@ impl StepPrestateTracer {
         Ok(())
     }
 
-    fn note(&mut self, address: Address, context: &mut EvmContext<'_>) -> Result<(), StateError> {
+    fn record(&mut self, address: Address, context: &mut EvmContext<'_>) -> Result<(), StateError> {
         if self.accounts.contains_key(&address) {
             return Ok(());
         }
@@ -92,11 +93,11 @@ impl StepPrestateTracer {
         };
         let code = overlay.account_code(address)?.original_bytes();
         self.accounts
-            .insert(address, described(nonce, balance, code));
+            .insert(address, to_prestate_account(nonce, balance, code));
         Ok(())
     }
 
-    fn note_slot(
+    fn record_slot(
         &mut self,
         address: Address,
         key: U256,
@@ -128,7 +129,7 @@ impl StepPrestateTracer {
             let info = changes.get(&sender).map(|account| &account.info);
             let (nonce, balance) = info.map_or((0, U256::ZERO), |it| (it.nonce, it.balance));
             let code = overlay.account_code(sender)?.original_bytes();
-            entry.insert(described(nonce, balance, code));
+            entry.insert(to_prestate_account(nonce, balance, code));
         }
         let to = match tx.kind {
             TxKind::Call(to) => Some(to),
@@ -148,8 +149,8 @@ impl StepPrestateTracer {
     }
 }
 
-/// Every field is there, the empty ones too.
-fn described(nonce: u64, balance: U256, code: Bytes) -> PrestateAccount {
+/// Returns an account with all fields, including the empty ones.
+fn to_prestate_account(nonce: u64, balance: U256, code: Bytes) -> PrestateAccount {
     PrestateAccount {
         balance: Some(balance),
         code: Some(code),
@@ -158,7 +159,7 @@ fn described(nonce: u64, balance: U256, code: Bytes) -> PrestateAccount {
     }
 }
 
-/// A piece of memory; empty where it reaches past its end.
+/// Returns a range of the memory; empty if the range exceeds the memory.
 fn memory(interpreter: &Interpreter, offset: U256, size: U256) -> Vec<u8> {
     let memory = interpreter.memory.context_memory();
     let range = || {

@@ -1,4 +1,4 @@
-//! Runs calls, transactions and whole blocks under a tracer.
+//! Execution of calls, transactions and whole blocks under a tracer.
 
 use actoreum_primitives::{
     Address, B256, BlockHashes, Body, ChainConfig, Header, StateDiff, StateError, StateReader,
@@ -9,7 +9,7 @@ use crate::block::IntermediateRoots;
 use crate::builder::BlockBuilder;
 use crate::call::{CallEnv, CallRequest};
 use crate::interrupt::Interrupt;
-use crate::limits::STRUCT_LOG_BYTES;
+use crate::limits::MAX_STRUCT_LOG_BYTES;
 
 /// Traces a call.
 pub fn trace_call(
@@ -25,24 +25,24 @@ pub fn trace_call(
     tracer.finish(&tx, &result, &changes, &mut overlay)
 }
 
-/// The block whose transactions are traced, on the state of its parent.
+/// A block whose transactions are traced, on the state of its parent.
 #[derive(Clone, Copy)]
 pub struct TracedBlock<'a> {
-    /// The chain's rules.
+    /// Config of the chain.
     pub config: &'a ChainConfig,
-    /// The block's header.
+    /// Header of the block.
     pub header: &'a Header,
-    /// Its transactions.
+    /// Body of the block.
     pub body: &'a Body,
-    /// Their senders.
+    /// Senders of the transactions.
     pub senders: &'a [Address],
-    /// Its beneficiary (on clique: its signer).
+    /// Beneficiary of the block (on clique: its signer).
     pub beneficiary: Address,
-    /// The state of the parent.
+    /// State of the parent.
     pub state: &'a dyn StateReader,
-    /// For BLOCKHASH.
+    /// Block hashes for BLOCKHASH.
     pub hashes: &'a dyn BlockHashes,
-    /// What may stop the transactions.
+    /// An interrupt that can stop the transactions.
     pub interrupt: Option<Interrupt<'a>>,
 }
 
@@ -62,7 +62,7 @@ pub fn trace_block(
     run(block, options, None)
 }
 
-/// Traces one transaction of a block, after running those before it.
+/// Traces one transaction of a block, after running the transactions before it.
 pub fn trace_transaction(
     block: &TracedBlock<'_>,
     index: usize,
@@ -92,7 +92,7 @@ fn run(
     let mut builder =
         BlockBuilder::begin(config, header, beneficiary, state, hashes, Some(&mut roots))?;
     if let Some(interrupt) = interrupt {
-        builder = builder.interrupted_by(interrupt);
+        builder = builder.with_interrupt(interrupt);
     }
     let mut traces = Vec::new();
     let mut bytes = 0;
@@ -104,10 +104,10 @@ fn run(
         let tracer = Tracer::new(options)?;
         let trace;
         (builder, trace) = builder.trace_transaction(transaction, *sender, tracer)?;
-        // Each is bounded; so are those of a block together.
+        // Each trace is bounded by itself; their total in a block is bounded here.
         if let Trace::StructLogs(logs) = &trace {
             bytes += logs.bytes();
-            if bytes > STRUCT_LOG_BYTES {
+            if bytes > MAX_STRUCT_LOG_BYTES {
                 return Err(TraceError::TooLarge);
             }
         }
@@ -119,7 +119,7 @@ fn run(
     Ok(traces)
 }
 
-/// Nobody reads the receipts of a trace.
+/// A source of roots for traces, whose receipts are not used.
 struct NoRoots;
 
 impl IntermediateRoots for NoRoots {

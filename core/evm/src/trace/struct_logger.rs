@@ -1,4 +1,4 @@
-//! Every instruction with the machine's state before it.
+//! Struct logs: every instruction with the EVM's state before it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -14,33 +14,33 @@ use serde::{Serialize, Serializer};
 
 use super::{TraceError, TraceOptions, TraceStyle};
 use crate::failure::{FailedStep, opcode_name, result_text};
-use crate::limits::STRUCT_LOG_BYTES;
+use crate::limits::MAX_STRUCT_LOG_BYTES;
 
 type Slots = BTreeMap<U256, U256>;
 
-/// The result without a tracer.
+/// The trace without a named tracer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StructLogTrace {
     /// Gas used by the transaction.
     pub gas: u64,
-    /// Whether it failed.
+    /// Whether the transaction failed.
     pub failed: bool,
-    /// What it returned, or reverted with.
+    /// Return data of the call or of its revert.
     pub return_value: Bytes,
-    /// The steps.
+    /// Steps in the order of their execution.
     pub struct_logs: Vec<StructLog>,
-    /// Bytes that the steps hold, roughly.
+    /// Approximate size of the steps in bytes.
     bytes: usize,
 }
 
 impl StructLogTrace {
-    /// Bytes that the trace holds, roughly.
+    /// Returns the approximate size of the trace in bytes.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 }
 
-/// One instruction.
+/// One step: an instruction with the EVM's state before it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StructLog {
     pc: u64,
@@ -57,6 +57,7 @@ pub struct StructLog {
     style: TraceStyle,
 }
 
+/// An inspector that records every step.
 #[derive(Debug)]
 pub(crate) struct StructLogger {
     options: TraceOptions,
@@ -64,10 +65,10 @@ pub(crate) struct StructLogger {
     logs: Vec<StructLog>,
     bytes: usize,
     is_too_large: bool,
-    /// Whether the last step was noted.
-    is_noted: bool,
+    /// Whether the last step was recorded.
+    is_recorded: bool,
     storage: HashMap<Address, Arc<Slots>>,
-    /// The refund counter of the frames around the running one, outermost first.
+    /// Refund counter at the start of each running frame, outermost first.
     refunds: Vec<i64>,
     refund: i64,
 }
@@ -82,7 +83,7 @@ impl StructLogger {
             logs: Vec::new(),
             bytes: 0,
             is_too_large: false,
-            is_noted: false,
+            is_recorded: false,
             storage: HashMap::new(),
             refunds: Vec::new(),
             refund: 0,
@@ -93,15 +94,15 @@ impl StructLogger {
         self.refunds.push(self.refund);
     }
 
-    pub(crate) fn leave(&mut self) {
+    pub(crate) fn exit(&mut self) {
         self.refunds.pop();
     }
 
     pub(crate) fn step(&mut self, interpreter: &Interpreter) {
         self.refund = self.refunds.last().copied().unwrap_or_default() + interpreter.gas.refunded();
         let is_full = self.options.limit != 0 && self.logs.len() >= self.options.limit;
-        self.is_noted = !is_full && !self.is_too_large;
-        if !self.is_noted {
+        self.is_recorded = !is_full && !self.is_too_large;
+        if !self.is_recorded {
             return;
         }
         let opcode = interpreter.bytecode.opcode();
@@ -130,11 +131,11 @@ impl StructLogger {
             style: self.options.style,
         };
         self.bytes += log.weight();
-        self.is_too_large = self.bytes > STRUCT_LOG_BYTES;
+        self.is_too_large = self.bytes > MAX_STRUCT_LOG_BYTES;
         self.logs.push(log);
     }
 
-    /// What SSTORE is about to write, with all that was written before.
+    /// Returns the storage written so far, including the slot that SSTORE is about to write.
     fn written_storage(&mut self, interpreter: &Interpreter, opcode: u8) -> Option<Arc<Slots>> {
         if self.options.disable_storage {
             return None;
@@ -156,7 +157,7 @@ impl StructLogger {
     }
 
     pub(crate) fn step_end(&mut self, interpreter: &mut Interpreter) {
-        if !self.is_noted {
+        if !self.is_recorded {
             return;
         }
         let Some(log) = self.logs.last_mut() else {
@@ -164,7 +165,7 @@ impl StructLogger {
         };
         let mut cost = log.gas.saturating_sub(interpreter.gas.remaining());
         match interpreter.bytecode.action() {
-            // What goes along into a creation is taken off as well, but is no cost.
+            // The gas for a contract creation is subtracted as well, but it is not a cost.
             Some(InterpreterAction::NewFrame(FrameInput::Create(inputs))) => {
                 cost = cost.saturating_sub(inputs.gas_limit());
             }
@@ -175,7 +176,7 @@ impl StructLogger {
         }
         log.gas_cost = cost;
         match self.options.style {
-            // geth 1.8 looks after the memory has grown and before it is written.
+            // geth 1.8 reads the memory after it has grown and before it is written.
             TraceStyle::Geth18 => {
                 if let Some(memory) = &mut log.memory
                     && memory.len() < interpreter.memory.len()
@@ -216,8 +217,8 @@ impl StructLogger {
     }
 }
 
-/// The error that stands in a step: only one that stopped the instruction before it began. Any
-/// other shows in what follows.
+/// Returns the error to show in a step. Only an error that stopped the instruction before it began
+/// is shown; the steps that follow show any other.
 fn early_error(result: InstructionResult, log: &StructLog) -> Option<String> {
     use InstructionResult as Result;
     let is_early = match result {
@@ -247,7 +248,7 @@ fn early_error(result: InstructionResult, log: &StructLog) -> Option<String> {
 }
 
 impl StructLog {
-    /// Bytes that the step holds, roughly.
+    /// Returns the approximate size of the step in bytes.
     fn weight(&self) -> usize {
         let stack = self.stack.as_ref().map_or(0, |stack| stack.len() * 32);
         let memory = self.memory.as_ref().map_or(0, Vec::len);
@@ -320,16 +321,17 @@ impl Serialize for Stack<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut list = serializer.serialize_seq(Some(self.items.len()))?;
         for item in self.items {
-            match self.is_padded {
-                true => list.serialize_element(&format_args!("{item:064x}"))?,
-                false => list.serialize_element(&format_args!("{item:#x}"))?,
+            if self.is_padded {
+                list.serialize_element(&format_args!("{item:064x}"))?;
+            } else {
+                list.serialize_element(&format_args!("{item:#x}"))?;
             }
         }
         list.end()
     }
 }
 
-/// Memory in words of 32 bytes, without prefix.
+/// Memory in words of 32 bytes, as hexadecimal digits without a prefix.
 struct Memory<'a>(&'a [u8]);
 
 impl Serialize for Memory<'_> {
@@ -338,7 +340,7 @@ impl Serialize for Memory<'_> {
     }
 }
 
-/// Slots and values of 64 digits, without prefix.
+/// Slots and values of 64 hexadecimal digits, without a prefix.
 struct Storage<'a>(&'a Slots);
 
 impl Serialize for Storage<'_> {

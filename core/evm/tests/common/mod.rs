@@ -1,51 +1,16 @@
-//! A state in memory.
+//! An in-memory state and a chain config for the tests.
 
 use std::collections::BTreeMap;
 
 use actoreum_primitives::{
-    AccountInfo, Address, B256, BlockHashes, Bytes, StateDiff, StateError, StateReader, U256,
-    keccak256,
+    AccountInfo, Address, B256, BlockHashes, Bytes, ChainConfig, Header, StateError, StateReader,
+    U256, keccak256,
 };
 
 #[derive(Debug, Clone, Default)]
 pub struct MemoryState {
     pub accounts: BTreeMap<Address, (AccountInfo, BTreeMap<U256, U256>)>,
     pub codes: BTreeMap<B256, Bytes>,
-}
-
-impl MemoryState {
-    /// Lays a diff over the state; panics where it does not start from it.
-    pub fn apply(&mut self, diff: &StateDiff) {
-        self.codes
-            .extend(diff.codes.iter().map(|(hash, code)| (*hash, code.clone())));
-        for (address, change) in &diff.accounts {
-            let before = self.accounts.get(address).map(|(info, _)| *info);
-            assert_eq!(before, change.before, "account {address} before the change");
-            let Some(after) = change.after else {
-                let (_, slots) = self.accounts.remove(address).unwrap_or_default();
-                assert!(
-                    change.storage_wiped || slots.is_empty(),
-                    "{address} left storage"
-                );
-                continue;
-            };
-            let (info, slots) = self.accounts.entry(*address).or_default();
-            *info = after;
-            if change.storage_wiped {
-                slots.clear();
-            }
-            for (key, slot) in &change.storage {
-                if !change.storage_wiped {
-                    let before = slots.get(key).copied().unwrap_or_default();
-                    assert_eq!(before, slot.before, "slot {key} of {address}");
-                }
-                match slot.after.is_zero() {
-                    true => slots.remove(key),
-                    false => slots.insert(*key, slot.after),
-                };
-            }
-        }
-    }
 }
 
 impl StateReader for MemoryState {
@@ -73,11 +38,45 @@ impl StateReader for MemoryState {
     }
 }
 
-/// Block hashes as the state tests have them: of the number in decimal.
+/// Block hashes of the official state tests: the hash of the number in decimal.
 pub struct NumberHashes;
 
 impl BlockHashes for NumberHashes {
     fn block_hash(&self, number: u64) -> Result<B256, StateError> {
         Ok(keccak256(number.to_string()))
+    }
+}
+
+/// Returns the config of a chain with every fork up to Cancun from its genesis on, and without a
+/// consensus engine.
+pub fn cancun_config() -> ChainConfig {
+    ChainConfig {
+        chain_id: 1337,
+        homestead_block: Some(0),
+        eip150_block: Some(0),
+        eip155_block: Some(0),
+        eip158_block: Some(0),
+        byzantium_block: Some(0),
+        constantinople_block: Some(0),
+        petersburg_block: Some(0),
+        istanbul_block: Some(0),
+        berlin_block: Some(0),
+        london_block: Some(0),
+        shanghai_time: Some(0),
+        cancun_time: Some(0),
+        ..ChainConfig::default()
+    }
+}
+
+/// Returns the header of a block at Cancun or later.
+pub fn cancun_header() -> Header {
+    Header {
+        number: 5,
+        timestamp: 1_000,
+        gas_limit: 30_000_000,
+        base_fee_per_gas: Some(7),
+        excess_blob_gas: Some(0),
+        parent_beacon_block_root: Some(B256::ZERO),
+        ..Header::default()
     }
 }

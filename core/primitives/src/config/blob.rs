@@ -1,44 +1,45 @@
-//! How many blobs a block takes (EIP-4844, EIP-7840).
+//! Blob parameters: target, maximum and fee of blobs by fork (EIP-4844, EIP-7840).
 
 use super::{ChainConfig, Fork};
 
-/// The blob market of a fork.
+/// The blob parameters of a fork.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BlobParams {
-    /// Blobs a block at which the blob fee stays as it is.
+    /// Number of blobs in a block at which the blob fee stays the same.
     pub target: u64,
-    /// The most blobs of a block.
+    /// Maximum number of blobs in a block.
     pub max: u64,
-    /// How slowly the blob fee moves: the denominator of its exponent.
+    /// Denominator of the exponent in the blob fee's formula; a larger value makes the fee change
+    /// more slowly.
     pub base_fee_update_fraction: u64,
 }
 
 impl BlobParams {
-    /// Cancun's on mainnet (EIP-4844).
+    /// Mainnet's parameters of Cancun (EIP-4844).
     pub const CANCUN: Self = Self {
         target: 3,
         max: 6,
         base_fee_update_fraction: 3_338_477,
     };
-    /// Prague's on mainnet (EIP-7691).
+    /// Mainnet's parameters of Prague (EIP-7691).
     pub const PRAGUE: Self = Self {
         target: 6,
         max: 9,
         base_fee_update_fraction: 5_007_716,
     };
-    /// The first blob parameter fork's on mainnet (EIP-7892).
+    /// Mainnet's parameters of the first blob parameter fork (EIP-7892).
     pub const BPO1: Self = Self {
         target: 10,
         max: 15,
         base_fee_update_fraction: 8_346_193,
     };
-    /// The second blob parameter fork's on mainnet (EIP-7892).
+    /// Mainnet's parameters of the second blob parameter fork (EIP-7892).
     pub const BPO2: Self = Self {
         target: 14,
         max: 21,
         base_fee_update_fraction: 11_684_671,
     };
-    /// No blobs: of a chain that seals its own blocks and has no blob schedule.
+    /// No blobs: for a chain that seals its own blocks and has no blob schedule.
     pub const NONE: Self = Self {
         target: 0,
         max: 0,
@@ -47,10 +48,10 @@ impl BlobParams {
 }
 
 impl ChainConfig {
-    /// The blob market of a block; `None` before Cancun. The newest entry of the blob
-    /// schedule whose fork has begun holds. Without one, a chain that merges has mainnet's
-    /// parameters of Cancun or Prague, and a chain that seals its own blocks for ever takes
-    /// no blobs.
+    /// Returns the blob parameters of a block; `None` before Cancun. They come from the newest
+    /// entry of the blob schedule whose fork is active. Without such an entry, a chain that merges
+    /// has mainnet's parameters of Cancun or Prague, and a chain that always seals its own blocks
+    /// allows no blobs.
     pub fn blob_params_at(&self, number: u64, timestamp: u64) -> Option<BlobParams> {
         if !self.is_active(Fork::Cancun, number, timestamp) {
             return None;

@@ -1,30 +1,30 @@
-//! What a changed config does to a chain that was made under another.
+//! Compatibility of a new config with the blocks that an old config validated.
 
 use std::fmt;
 
 use super::order::describe;
 use super::{Activation, ChainConfig, Fork};
 
-/// How far back a chain must go before a changed config can rule it.
+/// The point to which a chain must be rewound before a changed config can apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rewind {
-    /// To the block of this number.
+    /// The block with this number.
     ToBlock(u64),
-    /// To the last block whose timestamp is not later than this.
+    /// The last block whose timestamp is not later than this Unix time.
     ToTime(u64),
 }
 
-/// A config that would change what already happened.
+/// A changed config that contradicts blocks which the chain already has.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("mismatching {what} in database: {}; rewind to {rewind}", difference(*stored, *wanted))]
 pub struct ConfigCompatError {
-    /// What differs.
+    /// The setting that differs.
     pub what: &'static str,
-    /// When the stored config has it begin.
+    /// Activation in the stored config.
     pub stored: Option<Activation>,
-    /// When the new config has it begin.
+    /// Activation in the new config.
     pub wanted: Option<Activation>,
-    /// What must be undone before the new config can hold.
+    /// The point to which the chain must be rewound.
     pub rewind: Rewind,
 }
 
@@ -46,9 +46,9 @@ impl fmt::Display for Rewind {
 }
 
 impl ChainConfig {
-    /// Whether `new` may replace this config of a chain whose head has this number and
-    /// timestamp: yes, while all that differs is still ahead. The error names the earliest
-    /// conflict, that is, the deepest rewind.
+    /// Checks that `new` may replace this config of a chain whose head has this number and
+    /// timestamp. It may if every difference is still ahead of the head. The error names the
+    /// earliest conflict, that is, the deepest rewind.
     pub fn check_compatible(
         &self,
         new: &Self,
@@ -58,8 +58,8 @@ impl ChainConfig {
         let mut number = head_number;
         let mut timestamp = head_timestamp;
         let mut deepest: Option<ConfigCompatError> = None;
-        // The first conflict in the order of the forks need not be the earliest in time: look
-        // for another one before the point that it rewinds to.
+        // The first conflict in the order of the forks need not be the earliest in time: search for
+        // another one before the point of its rewind.
         while let Some(conflict) = self.first_conflict(new, number, timestamp) {
             if deepest
                 .as_ref()
@@ -91,7 +91,7 @@ impl ChainConfig {
         };
         let conflict_of =
             |what, fork| conflict_between(what, self.activation(fork), new.activation(fork));
-        // A flag or number that has counted since a block, and differs.
+        // A flag or number that has been in force since a block, and differs.
         let conflict_since = |what, is_equal: bool, since: Option<u64>| {
             let since = since.map(Activation::Block);
             (begun(since) && !is_equal).then(|| ConfigCompatError::new(what, since, since))
@@ -144,7 +144,7 @@ impl ChainConfig {
 }
 
 impl ConfigCompatError {
-    /// The chain must go back to right before the first of both activations.
+    /// The chain must be rewound to the block right before the earlier of the two activations.
     fn new(what: &'static str, stored: Option<Activation>, wanted: Option<Activation>) -> Self {
         let moment = |at| match at {
             Activation::Block(block) => block,

@@ -1,17 +1,17 @@
-//! The forks, in their order.
+//! The forks of the protocol.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A fork of the protocol. Ordered, so that a rule reads `fork >= Fork::London`.
+/// A fork of the protocol. Forks are ordered, so that a rule reads `fork >= Fork::London`.
 ///
-/// The glaciers changed nothing but the difficulty bomb. Paris is where a network stopped to
-/// seal its own blocks; a chain of clique or ethash may run Shanghai and later forks without
-/// it, so `fork >= Fork::Paris` does not say that a block came from a beacon chain: that is
-/// [`ChainConfig::is_proof_of_stake`](super::ChainConfig::is_proof_of_stake).
+/// The glacier forks changed nothing but the difficulty bomb. Paris is the fork at which a network
+/// stopped sealing its own blocks. A chain of clique or ethash may run Shanghai and later forks
+/// without Paris, so `fork >= Fork::Paris` does not mean that a block came from a beacon chain; use
+/// [`ChainConfig::is_proof_of_stake`](super::ChainConfig::is_proof_of_stake) for that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Fork {
-    /// The first rules.
+    /// The rules of mainnet's genesis.
     Frontier,
     /// EIP-2, EIP-7, EIP-8.
     Homestead,
@@ -27,15 +27,15 @@ pub enum Fork {
     Petersburg,
     /// EIP-1679.
     Istanbul,
-    /// EIP-2384: the bomb, delayed.
+    /// EIP-2384: delays the difficulty bomb.
     MuirGlacier,
     /// EIP-2565, EIP-2718, EIP-2929, EIP-2930.
     Berlin,
     /// EIP-1559, EIP-3198, EIP-3529, EIP-3541, EIP-3554.
     London,
-    /// EIP-4345: the bomb, delayed.
+    /// EIP-4345: delays the difficulty bomb.
     ArrowGlacier,
-    /// EIP-5133: the bomb, delayed.
+    /// EIP-5133: delays the difficulty bomb.
     GrayGlacier,
     /// The merge (EIP-3675, EIP-4399).
     Paris,
@@ -47,29 +47,29 @@ pub enum Fork {
     Prague,
     /// EIP-7607.
     Osaka,
-    /// Blob parameters alone (EIP-7892).
+    /// First fork that changes only blob parameters (EIP-7892).
     Bpo1,
-    /// Blob parameters alone (EIP-7892).
+    /// Second fork that changes only blob parameters (EIP-7892).
     Bpo2,
-    /// Blob parameters alone (EIP-7892).
+    /// Third fork that changes only blob parameters (EIP-7892).
     Bpo3,
-    /// Blob parameters alone (EIP-7892).
+    /// Fourth fork that changes only blob parameters (EIP-7892).
     Bpo4,
-    /// Blob parameters alone (EIP-7892).
+    /// Fifth fork that changes only blob parameters (EIP-7892).
     Bpo5,
 }
 
-/// When a fork begins.
+/// The block or time at which a fork begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activation {
-    /// With the block of this number.
+    /// The block with this number.
     Block(u64),
-    /// With the first block whose timestamp is this or later.
+    /// The first block whose timestamp is this Unix time or later.
     Time(u64),
 }
 
 impl Activation {
-    /// Whether it has begun in a block.
+    /// Returns true if the block with this number and timestamp is at or after the activation.
     pub fn is_active(&self, number: u64, timestamp: u64) -> bool {
         match *self {
             Self::Block(block) => block <= number,
@@ -106,7 +106,7 @@ impl Fork {
         Self::Bpo5,
     ];
 
-    /// The fork's name, as one word in camel case.
+    /// Returns the fork's name as one word in camel case.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Frontier => "frontier",
@@ -142,12 +142,12 @@ impl fmt::Display for Fork {
     }
 }
 
-/// No fork has this name.
+/// The error for a name that no fork has.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("no fork is called {0:?}: frontier, homestead, … london, shanghai, cancun, prague, osaka")]
 pub struct UnknownFork(pub String);
 
-/// Reads a fork's name, in any case.
+/// Parses a fork's name, ignoring case.
 impl FromStr for Fork {
     type Err = UnknownFork;
 

@@ -5,33 +5,34 @@ use alloy_primitives::{B256, FixedBytes};
 use super::{Activation, ChainConfig, Fork};
 use crate::rlp_struct;
 
-/// The timestamp of mainnet's genesis. A `next` above it is a time, below it a block number
+/// The timestamp of mainnet's genesis. A `next` above it is a time, one below it a block number
 /// (EIP-6122).
 const TIMESTAMP_THRESHOLD: u64 = 1_438_269_973;
 
-/// Tells the past forks of a chain, and the next one, in twelve bytes (EIP-2124).
+/// A fork identifier: a digest of the chain's past forks and the next fork, twelve bytes
+/// (EIP-2124).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ForkId {
     /// CRC-32 of the genesis hash and of every passed fork's block or time.
     pub hash: FixedBytes<4>,
-    /// The next fork's block or time; zero where none is known.
+    /// Block or time of the next fork; zero if none is known.
     pub next: u64,
 }
 
 rlp_struct!(ForkId { hash, next });
 
-/// Why a peer's chain cannot be ours.
+/// The reason why a peer's fork identifier is incompatible with the local chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ForkIdError {
-    /// The peer has not passed a fork that this chain has, and does not know of it.
+    /// The peer has not passed a fork that the local chain has passed, and does not announce it.
     #[error("remote needs update")]
     RemoteStale,
-    /// The peer is on another chain, or has passed a fork that is not known here.
+    /// The peer is on another chain, or has passed a fork that is unknown locally.
     #[error("local incompatible or needs update")]
     LocalIncompatibleOrStale,
 }
 
-/// The forks of a chain as EIP-2124 sees them, without those that hold from genesis on.
+/// The fork schedule of EIP-2124, without the forks that are active from genesis on.
 struct Schedule {
     by_block: Vec<u64>,
     by_time: Vec<u64>,
@@ -39,7 +40,7 @@ struct Schedule {
 
 impl Schedule {
     fn new(config: &ChainConfig, genesis_timestamp: u64) -> Self {
-        // Paris is not a fork by block number: its netsplit block is.
+        // Paris is not a fork by block number; its netsplit block is.
         let scheduled = Fork::ALL
             .into_iter()
             .filter(|fork| *fork != Fork::Paris)
@@ -65,7 +66,7 @@ impl Schedule {
         Self { by_block, by_time }
     }
 
-    /// Every fork, with the head's progress that it is compared to.
+    /// Returns every fork with the head's number or timestamp that it is compared to.
     fn with_progress(&self, number: u64, timestamp: u64) -> impl Iterator<Item = (u64, u64)> {
         let by_block = self.by_block.iter().map(move |fork| (*fork, number));
         let by_time = self.by_time.iter().map(move |fork| (*fork, timestamp));
@@ -84,7 +85,7 @@ fn digest(hasher: &crc32fast::Hasher) -> FixedBytes<4> {
 }
 
 impl ForkId {
-    /// The identifier of a chain whose head has this number and timestamp.
+    /// Returns the identifier of a chain whose head has this number and timestamp.
     pub fn new(
         config: &ChainConfig,
         genesis_hash: &B256,
@@ -110,19 +111,19 @@ impl ForkId {
     }
 }
 
-/// Says whether peers can be on this chain, by their fork identifier.
+/// A filter that tells by their fork identifiers which peers can be on the local chain.
 #[derive(Debug, Clone)]
 pub struct ForkFilter {
-    /// The forks to come, first to last: by block, then by time.
+    /// The fork schedule: forks by block, then forks by time, each ascending.
     forks: Vec<u64>,
-    /// How many of `forks` are by block.
+    /// Number of entries of `forks` that are by block.
     by_block: usize,
-    /// The checksum before each fork, and the one after all.
+    /// The checksum before each fork, followed by the one after the last fork.
     sums: Vec<FixedBytes<4>>,
 }
 
 impl ForkFilter {
-    /// A filter for the chain with this config and genesis.
+    /// Creates the filter of a chain with this config and genesis.
     pub fn new(config: &ChainConfig, genesis_hash: &B256, genesis_timestamp: u64) -> Self {
         let Schedule {
             by_block: mut forks,
@@ -144,7 +145,7 @@ impl ForkFilter {
         }
     }
 
-    /// Validates a peer's identifier against this chain with a head of this number and
+    /// Validates a peer's identifier against the local chain, whose head has this number and
     /// timestamp, by the four rules of EIP-2124.
     pub fn validate(
         &self,
@@ -177,7 +178,7 @@ impl ForkFilter {
         }
         let position = self.sums.iter().position(|sum| *sum == remote.hash);
         match position {
-            // The peer is behind: it must know the fork that comes next for it.
+            // The peer is behind: it must announce the fork that comes next for it.
             Some(behind) if behind < passed => {
                 if self.forks.get(behind) == Some(&remote.next) {
                     Ok(())
@@ -185,7 +186,7 @@ impl ForkFilter {
                     Err(ForkIdError::RemoteStale)
                 }
             }
-            // The peer is ahead, on forks that are known here.
+            // The peer is ahead, on forks that are known locally.
             Some(_) => Ok(()),
             None => Err(ForkIdError::LocalIncompatibleOrStale),
         }

@@ -1,4 +1,4 @@
-//! The config's JSON: the `config` of geth's `genesis.json`.
+//! JSON of the chain config: the `config` object of geth's `genesis.json`.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,10 @@ use super::{BlobParams, ChainConfig, CliqueConfig, DEFAULT_CLIQUE_EPOCH, Fork};
 use crate::genesis::GenesisError;
 use crate::genesis::json::{Node, Object};
 
-type Slot = fn(&mut ChainConfig) -> &mut Option<u64>;
+type ActivationField = fn(&mut ChainConfig) -> &mut Option<u64>;
 
 /// The members that are a block number or a time, in geth's order.
-const MOMENTS: [(&str, Slot); 24] = [
+const ACTIVATION_MEMBERS: [(&str, ActivationField); 24] = [
     ("homesteadBlock", |config| &mut config.homestead_block),
     ("daoForkBlock", |config| &mut config.dao_fork_block),
     ("eip150Block", |config| &mut config.eip150_block),
@@ -46,9 +46,9 @@ const MOMENTS: [(&str, Slot); 24] = [
 ];
 
 impl ChainConfig {
-    /// Reads a config's JSON. Numbers may be numbers, decimal strings or hexadecimal ones;
-    /// members that are not known are passed over. The order of the forks is not checked
-    /// ([`ChainConfig::check_fork_order`]).
+    /// Parses a config's JSON. Numbers may be JSON numbers, decimal strings or hexadecimal strings.
+    /// Unknown members are ignored. The order of the forks is not checked (see
+    /// [`ChainConfig::check_fork_order`]).
     pub fn from_json(json: &str) -> Result<Self, GenesisError> {
         Self::read(&Node::root(json)?.at("config"))
     }
@@ -56,11 +56,11 @@ impl ChainConfig {
     pub(crate) fn read(node: &Node<'_>) -> Result<Self, GenesisError> {
         let object = node.object()?;
         let mut config = Self {
-            // geth 1.8 takes a config without one, whose transactions are bound to chain 0.
+            // geth 1.8 accepts a config without a chain id; its transactions are bound to chain 0.
             chain_id: object.read("chainId", Node::u64)?.unwrap_or(0),
             ..Self::default()
         };
-        for (name, slot) in MOMENTS {
+        for (name, slot) in ACTIVATION_MEMBERS {
             *slot(&mut config) = object.read(name, Node::u64)?;
         }
         config.dao_fork_support = object.read("daoForkSupport", Node::bool)?.unwrap_or(false);
@@ -88,7 +88,7 @@ impl ChainConfig {
     }
 }
 
-/// Besu's member of `clique` for signers that seal no empty blocks.
+/// Name of Besu's member of `clique` that is `false` for signers that seal no empty blocks.
 const CREATE_EMPTY_BLOCKS: &str = "createEmptyBlocks";
 
 fn read_clique(node: &Node<'_>) -> Result<CliqueConfig, GenesisError> {
@@ -105,7 +105,7 @@ fn read_blob_schedule(node: &Node<'_>) -> Result<BTreeMap<Fork, BlobParams>, Gen
     let object = node.object()?;
     let mut schedule = BTreeMap::new();
     for (name, entry) in object.members() {
-        // Entries of forks that are not known here are passed over, like their times.
+        // Entries of unknown forks are ignored, like their activation times.
         let Ok(fork) = name.parse::<Fork>() else {
             continue;
         };
@@ -129,7 +129,7 @@ impl Serialize for ChainConfig {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("chainId", &self.chain_id)?;
         let mut config = self.clone();
-        for (name, slot) in MOMENTS {
+        for (name, slot) in ACTIVATION_MEMBERS {
             if let Some(moment) = slot(&mut config) {
                 map.serialize_entry(name, moment)?;
             }
@@ -143,7 +143,7 @@ impl Serialize for ChainConfig {
             }
         }
         if let Some(difficulty) = self.terminal_total_difficulty {
-            // A number of more than 64 bits has to be written as it stands.
+            // serde_json's numbers hold at most 64 bits, so the digits are written as raw JSON.
             let digits =
                 RawValue::from_string(difficulty.to_string()).map_err(serde::ser::Error::custom)?;
             map.serialize_entry("terminalTotalDifficulty", &digits)?;

@@ -1,6 +1,6 @@
-//! The chain config: which rules hold from which block or time on, and who seals.
+//! The chain config: fork activations, consensus engine and chain id.
 //!
-//! Its JSON is the `config` of geth's `genesis.json`.
+//! Its JSON is the `config` object of geth's `genesis.json`.
 
 mod blob;
 mod compat;
@@ -24,106 +24,107 @@ pub use fork::{Activation, Fork, UnknownFork};
 pub use fork_id::{ForkFilter, ForkId, ForkIdError};
 pub use order::ForkOrderError;
 
-/// Blocks between clique's checkpoints where the config gives none (EIP-225).
+/// Number of blocks between clique's checkpoints if the config gives none (EIP-225).
 pub const DEFAULT_CLIQUE_EPOCH: u64 = 30_000;
 
-/// Bytes of a contract's code at most where the config does not say otherwise (EIP-170).
+/// Maximum size of a contract's code in bytes if the config does not set another (EIP-170).
 pub const DEFAULT_CODE_SIZE_LIMIT: u64 = 0x6000;
 
-/// Proof of authority (EIP-225).
+/// The parameters of clique, the proof-of-authority engine (EIP-225).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CliqueConfig {
-    /// The least number of seconds between two blocks; with zero, blocks are sealed when
-    /// there are transactions.
+    /// Minimum number of seconds between two blocks. With zero, a block is sealed only if there are
+    /// transactions.
     pub period: u64,
-    /// Blocks between two checkpoints, at which votes are reset. Never zero.
+    /// Number of blocks between two checkpoints, at which votes are reset. Never zero.
     pub epoch: u64,
 }
 
-/// Who seals a chain's blocks (before the merge, where it has one).
+/// The consensus engine that seals a chain's blocks (before the merge, if the chain merges).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EngineConfig {
-    /// Proof of work.
+    /// Proof of work (ethash).
     Ethash,
-    /// Proof of authority.
+    /// Proof of authority (clique).
     Clique(CliqueConfig),
 }
 
-/// The rules of a chain. A fork that is `None` never comes.
+/// The rules of a chain. A fork whose activation is `None` never begins.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ChainConfig {
-    /// Binds transactions to this chain (EIP-155).
+    /// Chain id that replay-protected transactions are bound to (EIP-155).
     pub chain_id: u64,
-    /// Homestead.
+    /// Block at which Homestead begins.
     pub homestead_block: Option<u64>,
-    /// The DAO fork: where headers carry a marker.
+    /// Block of the DAO fork; headers from there on carry a marker in their extra data.
     pub dao_fork_block: Option<u64>,
-    /// Whether this chain moved the DAO's ether at `dao_fork_block`.
+    /// Whether the chain moved the DAO's ether at `dao_fork_block`.
     pub dao_fork_support: bool,
-    /// Tangerine Whistle.
+    /// Block at which Tangerine Whistle begins.
     pub eip150_block: Option<u64>,
-    /// The hash that the block at `eip150_block` must have, for a light client's sake.
+    /// Hash that the block at `eip150_block` must have; it is meant for light clients.
     pub eip150_hash: Option<B256>,
-    /// The first half of Spurious Dragon: replay protection.
+    /// Block of the first half of Spurious Dragon: replay protection.
     pub eip155_block: Option<u64>,
-    /// The second half of Spurious Dragon: state clearing and all the rest.
+    /// Block of the second half of Spurious Dragon: state clearing and the other changes.
     pub eip158_block: Option<u64>,
-    /// Byzantium.
+    /// Block at which Byzantium begins.
     pub byzantium_block: Option<u64>,
-    /// Constantinople.
+    /// Block at which Constantinople begins.
     pub constantinople_block: Option<u64>,
-    /// Petersburg; with Constantinople where it is `None`.
+    /// Block at which Petersburg begins; the same as Constantinople's if it is `None`.
     pub petersburg_block: Option<u64>,
-    /// Istanbul.
+    /// Block at which Istanbul begins.
     pub istanbul_block: Option<u64>,
-    /// Muir Glacier.
+    /// Block at which Muir Glacier begins.
     pub muir_glacier_block: Option<u64>,
-    /// Berlin.
+    /// Block at which Berlin begins.
     pub berlin_block: Option<u64>,
-    /// London.
+    /// Block at which London begins.
     pub london_block: Option<u64>,
-    /// Arrow Glacier.
+    /// Block at which Arrow Glacier begins.
     pub arrow_glacier_block: Option<u64>,
-    /// Gray Glacier.
+    /// Block at which Gray Glacier begins.
     pub gray_glacier_block: Option<u64>,
-    /// A block after the merge by which networks tell each other apart (EIP-2124).
+    /// Block after the merge by which networks tell each other apart (EIP-2124).
     pub merge_netsplit_block: Option<u64>,
-    /// The total difficulty from which on the beacon chain leads; `None` where the chain
-    /// seals its own blocks for ever.
+    /// Total difficulty at which the beacon chain takes over; `None` for a chain that always seals
+    /// its own blocks.
     pub terminal_total_difficulty: Option<U256>,
-    /// Whether the network is known to be merged.
+    /// Whether the network is known to have merged.
     pub terminal_total_difficulty_passed: bool,
-    /// Shanghai.
+    /// Unix time at which Shanghai begins.
     pub shanghai_time: Option<u64>,
-    /// Cancun.
+    /// Unix time at which Cancun begins.
     pub cancun_time: Option<u64>,
-    /// Prague.
+    /// Unix time at which Prague begins.
     pub prague_time: Option<u64>,
-    /// Osaka.
+    /// Unix time at which Osaka begins.
     pub osaka_time: Option<u64>,
-    /// The forks that change blob parameters alone, first to fifth (EIP-7892).
+    /// Unix times of the forks that change only blob parameters, first to fifth (EIP-7892).
     pub bpo_times: [Option<u64>; 5],
-    /// How many blobs a block takes, by the fork that says so (EIP-7840).
+    /// Blob parameters by the fork that introduces them (EIP-7840).
     pub blob_schedule: BTreeMap<Fork, BlobParams>,
-    /// The contract whose logs are deposit requests (EIP-6110).
+    /// Address of the contract whose logs are deposit requests (EIP-6110).
     pub deposit_contract_address: Option<Address>,
-    /// Bytes of a contract's code at most, in place of EIP-170's: Besu's `contractSizeLimit`.
+    /// Maximum size of a contract's code in bytes, instead of EIP-170's: Besu's
+    /// `contractSizeLimit`.
     pub code_size_limit: Option<u64>,
-    /// Proof of authority; proof of work where it is `None`.
+    /// Parameters of proof of authority; `None` on a chain of proof of work.
     pub clique: Option<CliqueConfig>,
-    /// Whether clique signers seal no block without transactions: Besu's `createEmptyBlocks: false`.
-    /// Other signers' empty blocks are valid.
+    /// Whether clique signers seal no block without transactions: Besu's `createEmptyBlocks:
+    /// false`. Empty blocks of other signers are valid.
     pub skips_empty_blocks: bool,
-    /// Whether the chain's user may send in the name of others and edit the state. Set by
-    /// `--dev` while it runs; neither read from a genesis nor written anywhere, so that no file
-    /// can ask for it.
+    /// Whether the RPC user may send transactions from any account and edit the state. `--dev` sets
+    /// it at run time. It is neither read from a genesis nor stored, so that no file can enable it.
     pub is_development: bool,
 }
 
 impl ChainConfig {
-    /// A chain of proof of work on which every fork up to `fork` (none that changes blob
-    /// parameters alone) is active from genesis on, and no later one ever comes. It does not
-    /// merge: for a beacon chain's, set `terminal_total_difficulty` to zero.
+    /// Returns the config of a proof-of-work chain on which every fork up to `fork` is active from
+    /// genesis on (except those that change only blob parameters) and no later fork ever begins.
+    /// The chain does not merge; set `terminal_total_difficulty` to zero for a chain under a beacon
+    /// chain.
     pub fn active_from_genesis(chain_id: u64, fork: Fork) -> Self {
         let since = |first: Fork| (fork >= first).then_some(0);
         Self {
@@ -134,7 +135,7 @@ impl ChainConfig {
             eip158_block: since(Fork::SpuriousDragon),
             byzantium_block: since(Fork::Byzantium),
             constantinople_block: since(Fork::Constantinople),
-            // Left out, Petersburg would come along with Constantinople.
+            // Without this value Petersburg would begin together with Constantinople.
             petersburg_block: match fork {
                 Fork::Constantinople => Some(u64::MAX),
                 _ => since(Fork::Petersburg),
@@ -153,18 +154,18 @@ impl ChainConfig {
         }
     }
 
-    /// Who seals the blocks (before the merge, where there is one).
+    /// Returns the consensus engine that seals the blocks (before the merge, if there is one).
     pub fn engine(&self) -> EngineConfig {
         self.clique
             .map_or(EngineConfig::Ethash, EngineConfig::Clique)
     }
 
-    /// Settles what geth 1.8 takes and later rules can't, and says so: a sentence each.
+    /// Adjusts a config that geth 1.8 accepts and later versions refuse, and returns one warning, a
+    /// sentence, for each adjustment.
     ///
-    /// A terminal total difficulty of zero without London in the first block is left out: geth
-    /// 1.8 does not know it, and such a chain cannot have merged, because the merge builds upon
-    /// London.
-    pub fn settle_as_geth_1_8(&mut self) -> Vec<String> {
+    /// A terminal total difficulty of zero without London at genesis is removed: geth 1.8 does not
+    /// know that setting, and such a chain cannot have merged, because the merge requires London.
+    pub fn adjust_as_geth_1_8(&mut self) -> Vec<String> {
         let mut warnings = Vec::new();
         if self.chain_id == 0 {
             warnings.push(
@@ -193,15 +194,15 @@ impl ChainConfig {
         warnings
     }
 
-    /// Whether the rules of EIP-158 hold without those of EIP-150, as only geth 1.8 has it.
+    /// Returns true if EIP-158 is active without EIP-150, which only geth 1.8 permits.
     pub fn lacks_eip150(&self, number: u64) -> bool {
         let begun = |block: Option<u64>| block.is_some_and(|block| block <= number);
         begun(self.eip158_block) && !begun(self.eip150_block)
     }
 
-    /// When a fork begins; `None` where it never does. Frontier begins with block 0. Paris
-    /// begins at the netsplit block, or with block 0 where the terminal total difficulty is
-    /// zero: elsewhere its block is not known beforehand.
+    /// Returns the activation of a fork; `None` if it never begins. Frontier begins with block 0.
+    /// Paris begins at the netsplit block, or with block 0 if the terminal total difficulty is
+    /// zero; otherwise its block is not known in advance.
     pub fn activation(&self, fork: Fork) -> Option<Activation> {
         let block = match fork {
             Fork::Frontier => Some(0),
@@ -231,8 +232,8 @@ impl ChainConfig {
         block.map(Activation::Block)
     }
 
-    /// Whether exactly this fork has begun in a block. A fork that is scheduled by time
-    /// waits for London, as in geth.
+    /// Returns true if exactly this fork has begun in a block. A fork that is scheduled by time
+    /// also requires London, as in geth.
     pub fn is_active(&self, fork: Fork, number: u64, timestamp: u64) -> bool {
         let Some(activation) = self.activation(fork) else {
             return false;
@@ -242,9 +243,9 @@ impl ChainConfig {
             && (matches!(activation, Activation::Block(_)) || is_london())
     }
 
-    /// The newest fork that has begun in a block. A fork that the config leaves out is
-    /// passed over: `fork >= Fork::MuirGlacier` holds from Berlin on even where
-    /// Muir Glacier never came ([`ChainConfig::is_active`] tells).
+    /// Returns the newest fork that has begun in a block. Forks that the config leaves out are
+    /// skipped: `fork >= Fork::MuirGlacier` holds from Berlin on even if Muir Glacier never began
+    /// (use [`ChainConfig::is_active`] to ask for a single fork).
     pub fn fork_at(&self, number: u64, timestamp: u64) -> Fork {
         Fork::ALL
             .into_iter()
@@ -253,8 +254,9 @@ impl ChainConfig {
             .unwrap_or(Fork::Frontier)
     }
 
-    /// The newest fork that has begun in the block of this header: [`ChainConfig::fork_at`],
-    /// and Paris where the header itself shows that the beacon chain leads.
+    /// Returns the newest fork that has begun in the block of this header:
+    /// [`ChainConfig::fork_at`], or at least Paris if the header shows that it came from a beacon
+    /// chain.
     pub fn fork_of(&self, header: &Header) -> Fork {
         let scheduled = self.fork_at(header.number, header.timestamp);
         if self.is_proof_of_stake(header) {
@@ -264,27 +266,27 @@ impl ChainConfig {
         }
     }
 
-    /// Whether EIP-155 has begun.
+    /// Returns true if EIP-155 is active in the block with this number.
     pub fn is_eip155_active(&self, number: u64) -> bool {
         self.eip155_block
             .or(self.eip158_block)
             .is_some_and(|block| block <= number)
     }
 
-    /// Whether the DAO fork has begun.
+    /// Returns true if the block with this number is at or after the DAO fork.
     pub fn is_dao_fork_active(&self, number: u64) -> bool {
         self.dao_fork_block.is_some_and(|block| block <= number)
     }
 
-    /// Whether a block of this total difficulty is the last (or a later one) that the chain's
-    /// own engine sealed.
+    /// Returns true if a block of this total difficulty is the last (or a later) block that the
+    /// chain's own engine seals.
     pub fn is_terminal(&self, total_difficulty: U256) -> bool {
         self.terminal_total_difficulty
             .is_some_and(|terminal| total_difficulty >= terminal)
     }
 
-    /// Whether a beacon chain made the block of this header: the chain merges some day, and
-    /// the header has no difficulty (which no engine of its own would leave out).
+    /// Returns true if a beacon chain produced the block of this header: the chain is configured to
+    /// merge, and the header's difficulty is zero (which the chain's own engine never produces).
     pub fn is_proof_of_stake(&self, header: &Header) -> bool {
         self.terminal_total_difficulty.is_some() && header.difficulty.is_zero()
     }

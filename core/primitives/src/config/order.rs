@@ -1,34 +1,34 @@
-//! Whether the forks of a config come in their order.
+//! Validation of the order of a config's forks.
 
 use super::{Activation, ChainConfig, Fork};
 
-/// A config whose forks do not come in their order.
+/// An error about forks that are not in their order.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ForkOrderError {
-    /// A fork is left out, but a later one, which builds upon it, is set.
+    /// A fork is missing, but a later fork, which builds upon it, is set.
     #[error("fork order: {later} is set ({at}), but {missing} before it is not", at = describe(*at))]
     Missing {
-        /// The fork that is left out, by its name in the config.
+        /// Name of the missing fork's setting in the config.
         missing: &'static str,
-        /// The later one.
+        /// Name of the later fork's setting.
         later: &'static str,
-        /// When the later one begins.
+        /// Activation of the later fork.
         at: Activation,
     },
-    /// A fork begins after one that builds upon it.
+    /// A fork begins after a fork that builds upon it.
     #[error(
         "fork order: {earlier} ({earlier_at}) begins after {later} ({later_at})",
         earlier_at = describe(*earlier_at),
         later_at = describe(*later_at)
     )]
     Reversed {
-        /// The fork that must come first, by its name in the config.
+        /// Name of the setting of the fork that must come first.
         earlier: &'static str,
-        /// When it begins.
+        /// Activation of that fork.
         earlier_at: Activation,
-        /// The one that builds upon it.
+        /// Name of the setting of the fork that builds upon it.
         later: &'static str,
-        /// When that begins.
+        /// Activation of the fork that builds upon it.
         later_at: Activation,
     },
 }
@@ -41,12 +41,11 @@ pub(super) fn describe(at: Activation) -> String {
 }
 
 impl ChainConfig {
-    /// Refuses forks that are out of order or skipped. `eip150Block` may be missing, or come late,
-    /// as long as Istanbul has not begun: geth 1.8, which knows no later fork, does not mind
-    /// ([`ChainConfig::lacks_eip150`]). The glaciers, the DAO fork, the
-    /// netsplit block and the blob parameter forks may be left out. As everywhere,
-    /// `eip155Block` stands for itself or for `eip158Block`, and Constantinople and Petersburg
-    /// for one another, where one is left out.
+    /// Checks that no fork is out of order or missing. `eip150Block` may be missing or late as long
+    /// as Istanbul has not begun, because geth 1.8, which knows no later fork, accepts that
+    /// ([`ChainConfig::lacks_eip150`]). The glacier forks, the DAO fork, the netsplit block and the
+    /// blob parameter forks may be missing. As everywhere, `eip155Block` stands for itself or for
+    /// `eip158Block`, and Constantinople and Petersburg for each other if one of them is missing.
     pub fn check_fork_order(&self) -> Result<(), ForkOrderError> {
         let block = |at: Option<u64>| at.map(Activation::Block);
         let of = |fork| self.activation(fork);
@@ -132,7 +131,7 @@ impl ChainConfig {
     }
 }
 
-/// Whether `first` surely begins after `second`. Blocks and times do not compare.
+/// Returns true if `first` certainly begins after `second`. A block and a time cannot be compared.
 fn begins_after(first: Activation, second: Activation) -> bool {
     match (first, second) {
         (Activation::Block(first), Activation::Block(second))

@@ -1,4 +1,4 @@
-//! Forks, their order, compatibility, fork identifiers.
+//! Tests of fork activation, fork order, config compatibility and fork identifiers.
 
 use alloy_primitives::{B256, U256, b256};
 
@@ -8,7 +8,7 @@ use crate::{Genesis, MAINNET_GENESIS_HASH};
 const MAINNET_TIME: u64 = 1_681_338_455;
 
 #[test]
-fn mainnets_forks() {
+fn mainnet_forks_begin_at_their_blocks() {
     let config = ChainConfig::mainnet();
     assert_eq!(config.check_fork_order(), Ok(()));
     for (number, timestamp, fork) in [
@@ -41,7 +41,7 @@ fn mainnets_forks() {
 }
 
 #[test]
-fn mainnets_blob_parameters() {
+fn mainnet_blob_parameters_follow_the_schedule() {
     let config = ChainConfig::mainnet();
     let at = |time| config.blob_params_at(24_000_000, time);
     assert_eq!(at(1_710_338_134), None);
@@ -70,7 +70,7 @@ fn a_chain_that_never_merges_takes_blobs_only_by_its_schedule() {
 }
 
 #[test]
-fn being_merged_is_not_a_matter_of_the_fork() {
+fn proof_of_stake_follows_from_the_header_not_the_fork() {
     let mut clique = ChainConfig::active_from_genesis(1, Fork::Osaka);
     clique.clique = Some(CliqueConfig {
         period: 5,
@@ -123,7 +123,7 @@ fn every_fork_can_be_the_newest_of_a_chain() {
 }
 
 #[test]
-fn petersburg_comes_with_constantinople_where_it_is_left_out() {
+fn a_missing_petersburg_begins_with_constantinople() {
     let config = ChainConfig {
         constantinople_block: Some(5),
         ..ChainConfig::default()
@@ -159,7 +159,7 @@ fn forks_out_of_order_are_refused() {
         refused(|config| config.prague_time = None),
         "fork order: osakaTime is set (time 1764798551), but pragueTime before it is not"
     );
-    // A fork that may be left out still has its place.
+    // An optional fork is still subject to the order.
     assert!(refused(|config| config.muir_glacier_block = Some(1)).contains("istanbulBlock"));
 
     let mut config = ChainConfig::mainnet();
@@ -186,7 +186,7 @@ fn a_changed_config_rewinds_to_before_the_first_difference() {
         stored.check_compatible(&new, number, timestamp).err()
     };
     assert_eq!(conflict(|_| (), 1_000, 0), None);
-    // What is still ahead may change.
+    // A fork that is still ahead may change.
     assert_eq!(conflict(|new| new.homestead_block = Some(20), 9, 0), None);
     assert_eq!(conflict(|new| new.homestead_block = None, 29, 0), None);
 
@@ -200,7 +200,7 @@ fn a_changed_config_rewinds_to_before_the_first_difference() {
     let gone = conflict(|new| new.homestead_block = None, 40, 0).unwrap();
     assert_eq!(gone.rewind, Rewind::ToBlock(29));
     assert!(gone.to_string().contains("want never"));
-    // Two conflicts: the one that goes further back counts.
+    // Of two conflicts the error names the one that goes further back.
     let both = conflict(
         |new| {
             new.homestead_block = None;
@@ -214,24 +214,24 @@ fn a_changed_config_rewinds_to_before_the_first_difference() {
         (both.what, both.rewind),
         ("EIP-150 fork block", Rewind::ToBlock(9))
     );
-    // The chain id counts from EIP-158 on.
+    // The chain id is in force from EIP-158 on.
     assert_eq!(conflict(|new| new.chain_id = 8, 9, 0), None);
     let chain_id = conflict(|new| new.chain_id = 8, 10, 0).unwrap();
     assert_eq!(
         chain_id.to_string(),
         "mismatching EIP-158 chain id in database: in force since block 10; rewind to block 9"
     );
-    // A fork at genesis cannot go further back.
+    // A conflict at genesis cannot rewind further back.
     let at_genesis = conflict(|new| new.byzantium_block = Some(0), 0, 0).unwrap();
     assert_eq!(at_genesis.rewind, Rewind::ToBlock(0));
-    // By time.
+    // Forks by time.
     assert_eq!(conflict(|new| new.shanghai_time = Some(100), 0, 99), None);
     let by_time = conflict(|new| new.shanghai_time = Some(100), 0, 100).unwrap();
     assert_eq!(by_time.rewind, Rewind::ToTime(99));
 }
 
 #[test]
-fn petersburg_may_be_written_out_later() {
+fn a_missing_petersburg_block_may_be_added_later() {
     let stored = ChainConfig {
         constantinople_block: Some(3),
         ..ChainConfig::default()
@@ -262,9 +262,9 @@ fn id(hash: u32, next: u64) -> ForkId {
     }
 }
 
-/// The checksums that EIP-2124, EIP-6122 and geth's tests publish for mainnet.
+/// Vectors that EIP-2124, EIP-6122 and geth's tests publish for mainnet.
 #[test]
-fn mainnets_fork_ids() {
+fn mainnet_fork_ids_match_the_published_vectors() {
     for (number, timestamp, expected) in [
         (0, 0, id(0xfc64ec04, 1_150_000)),
         (1_149_999, 0, id(0xfc64ec04, 1_150_000)),
@@ -296,9 +296,9 @@ fn mainnets_fork_ids() {
 }
 
 #[test]
-fn peers_are_told_apart_by_their_fork_id() {
+fn the_fork_filter_follows_the_rules_of_eip_2124() {
     use ForkIdError::{LocalIncompatibleOrStale, RemoteStale};
-    // A chain that knows nothing beyond Petersburg, as in the examples of EIP-2124.
+    // A chain that knows no fork after Petersburg, as in the examples of EIP-2124.
     let until_petersburg = ChainConfig {
         istanbul_block: None,
         muir_glacier_block: None,
@@ -315,25 +315,26 @@ fn peers_are_told_apart_by_their_fork_id() {
     };
     let old = ForkFilter::new(&until_petersburg, &MAINNET_GENESIS_HASH, 0);
     for (head, remote, expected) in [
-        // The same, with or without a next fork.
+        // The same fork, with or without a next fork.
         (7_987_396, id(0x668db0af, 0), Ok(())),
         (7_987_396, id(0x668db0af, u64::MAX), Ok(())),
-        // Both in Byzantium; the peer does not know of Petersburg, or says another block.
+        // Both are in Byzantium; the peer does not know of Petersburg, or announces another block
+        // for it.
         (7_279_999, id(0xa00bc324, 0), Ok(())),
         (7_279_999, id(0xa00bc324, 7_280_000), Ok(())),
         (7_279_999, id(0xa00bc324, u64::MAX), Ok(())),
-        // The peer is behind, and knows or does not know what comes next for it.
+        // The peer is behind, and does or does not announce the fork that comes next for it.
         (7_987_396, id(0xa00bc324, 7_280_000), Ok(())),
         (7_987_396, id(0x3edd5b10, 4_370_000), Ok(())),
         (7_987_396, id(0xa00bc324, 0), Err(RemoteStale)),
         // The peer is ahead.
         (7_279_999, id(0x668db0af, 0), Ok(())),
         (4_369_999, id(0xa00bc324, 0), Ok(())),
-        // Another chain.
+        // The peer is on another chain.
         (7_987_396, id(0x5cddc0e1, 0), Err(LocalIncompatibleOrStale)),
         (7_279_999, id(0x5cddc0e1, 0), Err(LocalIncompatibleOrStale)),
         (7_987_396, id(0xafec6b27, 0), Err(LocalIncompatibleOrStale)),
-        // The peer announces a fork that was passed here without knowing it.
+        // The peer announces an unknown fork at a block that the local chain has passed.
         (
             88_888_888,
             id(0x668db0af, 88_888_888),
@@ -403,7 +404,7 @@ fn peers_are_told_apart_by_their_fork_id() {
 }
 
 #[test]
-fn forks_from_genesis_on_are_no_part_of_the_fork_id() {
+fn the_fork_id_omits_forks_that_begin_at_genesis() {
     let genesis = b256!("0101010101010101010101010101010101010101010101010101010101010101");
     let config = ChainConfig::active_from_genesis(1, Fork::Osaka);
     let bare = ChainConfig {
@@ -420,7 +421,7 @@ fn forks_from_genesis_on_are_no_part_of_the_fork_id() {
 }
 
 #[test]
-fn json_comes_back() {
+fn a_config_survives_a_json_round_trip() {
     let mut clique = ChainConfig::active_from_genesis(1337, Fork::Osaka);
     clique.clique = Some(CliqueConfig {
         period: 3,

@@ -1,16 +1,16 @@
-//! Key agreement.
+//! Elliptic-curve Diffie-Hellman on secp256k1.
 
 use zeroize::Zeroizing;
 
 use super::{PublicKey, SecretKey};
 
-/// What two keys have in common: the x coordinate, 32 bytes, big-endian. Zeroed when dropped,
-/// never printed.
+/// The shared secret of two keys: the x coordinate, 32 bytes, big-endian. It is zeroed when dropped
+/// and never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SharedSecret(Zeroizing<[u8; 32]>);
 
 impl SharedSecret {
-    /// The 32 bytes.
+    /// Returns the 32 bytes.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
@@ -23,8 +23,8 @@ impl std::fmt::Debug for SharedSecret {
 }
 
 impl SecretKey {
-    /// Elliptic-curve Diffie-Hellman: the x coordinate of the product of this key and the
-    /// other's point, not hashed (as RLPx wants it).
+    /// Returns the x coordinate of the product of this key and the other key's point. It is not
+    /// hashed, as RLPx requires.
     pub fn ecdh(&self, other: &PublicKey) -> SharedSecret {
         let scalar = Zeroizing::new(self.0.to_nonzero_scalar());
         let shared = k256::ecdh::diffie_hellman(*scalar, other.0.as_affine());

@@ -1,7 +1,7 @@
 //! Keccak-256 and secp256k1.
 //!
-//! Keys, signing and ECDH are k256's. Recovery, which a node does for every transaction it
-//! sees, goes through libsecp256k1 (`docs/adr/0002-libsecp256k1-for-recovery.md`).
+//! k256 implements keys, signing and ECDH. libsecp256k1 implements recovery, which a node runs for
+//! every transaction that it receives (`docs/adr/0002-libsecp256k1-for-recovery.md`).
 
 mod ecdh;
 mod keccak;
@@ -19,16 +19,16 @@ pub use public_key::PublicKey;
 pub use secret_key::SecretKey;
 pub use signature::Signature;
 
-/// Why a key or a signature is not usable.
+/// An error about a key or a signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CryptoError {
-    /// Zero, or not below the order of the group.
+    /// The secret key is zero, or not below the order of the group.
     #[error("invalid secret key")]
     InvalidSecretKey,
-    /// Not a point on the curve, or of the wrong size.
+    /// The public key is not a point on the curve, or has the wrong size.
     #[error("invalid public key")]
     InvalidPublicKey,
-    /// r or s out of range, or no key signed this.
+    /// r or s is out of range, or no public key can be recovered.
     #[error("invalid transaction v, r, s values")]
     InvalidSignature,
     /// s is in the upper half of the group, which EIP-2 forbids from Homestead on.

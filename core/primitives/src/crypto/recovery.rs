@@ -1,4 +1,4 @@
-//! Public keys from signatures: with libsecp256k1, and with k256 as the reference.
+//! Recovery of public keys from signatures, with libsecp256k1 and with k256 as the reference.
 
 use alloy_primitives::B256;
 use secp256k1::ecdsa::{RecoverableSignature, RecoveryId};
@@ -6,7 +6,7 @@ use secp256k1::{Message, SECP256K1};
 
 use super::{CryptoError, PublicKey, Signature};
 
-/// The signer's public key: x and y, big-endian.
+/// Returns the signer's public key: x and y, big-endian.
 pub(super) fn recover(hash: &B256, signature: &Signature) -> Result<[u8; 64], CryptoError> {
     let recovery_id = if signature.y_parity {
         RecoveryId::One
@@ -24,8 +24,8 @@ pub(super) fn recover(hash: &B256, signature: &Signature) -> Result<[u8; 64], Cr
     Ok(coordinates)
 }
 
-/// The same with k256, which refuses a high s; `(r, n - s)` with the other parity is the same
-/// signature.
+/// Recovers with k256, which refuses a high s: the call passes the equivalent signature `(r, n -
+/// s)` with the opposite parity instead.
 pub(super) fn recover_with_k256(
     hash: &B256,
     signature: &Signature,

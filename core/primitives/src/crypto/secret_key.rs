@@ -11,21 +11,22 @@ use super::{CryptoError, PublicKey, Signature};
 pub struct SecretKey(pub(super) k256::SecretKey);
 
 impl SecretKey {
-    /// Reads 32 bytes, big-endian. Zero and what is not below the group's order are refused.
+    /// Creates a key from 32 bytes, big-endian. Zero and values not below the group's order are
+    /// errors.
     pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self, CryptoError> {
         k256::SecretKey::from_bytes(bytes.into())
             .map(Self)
             .map_err(|_| CryptoError::InvalidSecretKey)
     }
 
-    /// A new key from the operating system's randomness.
+    /// Creates a key from the operating system's randomness.
     pub fn random() -> Self {
         Self(k256::SecretKey::random(
             &mut k256::elliptic_curve::rand_core::OsRng,
         ))
     }
 
-    /// The key's 32 bytes, big-endian, zeroed when dropped.
+    /// Returns the key's 32 bytes, big-endian, zeroed when dropped.
     pub fn to_bytes(&self) -> Zeroizing<[u8; 32]> {
         let field_bytes = Zeroizing::new(self.0.to_bytes());
         let mut bytes = Zeroizing::new([0; 32]);
@@ -33,12 +34,12 @@ impl SecretKey {
         bytes
     }
 
-    /// The public key.
+    /// Returns the public key.
     pub fn public_key(&self) -> PublicKey {
         PublicKey(self.0.public_key())
     }
 
-    /// The account of this key.
+    /// Returns the address of the key's account.
     pub fn address(&self) -> Address {
         self.public_key().address()
     }

@@ -8,23 +8,24 @@ use super::{CryptoError, PublicKey, recovery};
 const HALF_ORDER: U256 =
     uint!(0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0_U256);
 
-/// Begins the r of a signature that stands for a sender without a key. An r of a real signature
-/// that begins so takes 2^96 attempts.
+/// Prefix of the r of a signature that stands for an impersonated sender, whose key the node does
+/// not have. A real signature whose r has this prefix takes 2^96 attempts.
 const IMPERSONATION: [u8; 12] = *b"impersonated";
 
-/// A recoverable ECDSA signature over secp256k1. Any value can be held; recovery checks it.
+/// A recoverable ECDSA signature over secp256k1. The fields may hold any value; recovery validates
+/// them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Signature {
-    /// Whether the y of the nonce point is odd.
+    /// Whether the y coordinate of the nonce point is odd.
     pub y_parity: bool,
-    /// The x of the nonce point.
+    /// The x coordinate of the nonce point.
     pub r: U256,
-    /// The proof.
+    /// The signature's proof value.
     pub s: U256,
 }
 
 impl Signature {
-    /// Reads 65 bytes: r, s (big-endian), then 0 or 1.
+    /// Creates a signature from 65 bytes: r, s (big-endian), then 0 or 1.
     pub fn from_bytes(bytes: &[u8; 65]) -> Result<Self, CryptoError> {
         let (r, rest) = bytes.split_at(32);
         let (s, parity) = rest.split_at(32);
@@ -40,7 +41,7 @@ impl Signature {
         })
     }
 
-    /// In the place of a signature, on a development chain: names the sender.
+    /// Creates a placeholder for a signature that names the sender, for use on a development chain.
     pub fn impersonating(sender: Address) -> Self {
         let mut r = [0; 32];
         r[..12].copy_from_slice(&IMPERSONATION);
@@ -52,14 +53,14 @@ impl Signature {
         }
     }
 
-    /// The sender that [`Self::impersonating`] names; `None` where this is anything else.
+    /// Returns the sender that [`Self::impersonating`] encoded; `None` for a real signature.
     pub fn impersonated(&self) -> Option<Address> {
         let r = self.r.to_be_bytes::<32>();
         let sender = r.strip_prefix(&IMPERSONATION)?;
         (!self.y_parity && self.s == U256::from(1)).then(|| Address::from_slice(sender))
     }
 
-    /// 65 bytes: r, s (big-endian), then 0 or 1.
+    /// Returns 65 bytes: r, s (big-endian), then 0 or 1.
     pub fn to_bytes(&self) -> [u8; 65] {
         let mut bytes = [0; 65];
         bytes[..32].copy_from_slice(&self.r.to_be_bytes::<32>());
@@ -68,23 +69,22 @@ impl Signature {
         bytes
     }
 
-    /// Whether s is in the upper half of the group (EIP-2 forbids it from Homestead on).
+    /// Returns true if s is in the upper half of the group (EIP-2 forbids it from Homestead on).
     pub fn has_high_s(&self) -> bool {
         self.s > HALF_ORDER
     }
 
-    /// The key that signed `hash`.
+    /// Returns the public key that signed `hash`.
     pub fn recover(&self, hash: B256) -> Result<PublicKey, CryptoError> {
         PublicKey::from_uncompressed(&recovery::recover(&hash, self)?)
     }
 
-    /// [`Signature::recover`] with k256 in place of libsecp256k1: the reference that tests and
-    /// the benchmark compare with.
+    /// Recovers with k256 instead of libsecp256k1. Tests and the benchmark compare the two.
     pub fn recover_with_k256(&self, hash: B256) -> Result<PublicKey, CryptoError> {
         recovery::recover_with_k256(&hash, self)
     }
 
-    /// The address of the key that signed `hash`.
+    /// Returns the address of the key that signed `hash`.
     pub fn recover_address(&self, hash: B256) -> Result<Address, CryptoError> {
         Ok(super::public_key::address_of(&recovery::recover(
             &hash, self,

@@ -1,4 +1,4 @@
-//! Keys, signatures and Keccak.
+//! Tests of keys, signatures and Keccak.
 
 use alloy_primitives::{B256, U256, address, b256, hex};
 use proptest::prelude::*;
@@ -8,7 +8,7 @@ use crate::EMPTY_CODE_HASH;
 use crate::strategies::{b256s, u256s};
 
 #[test]
-fn keccak_is_the_one_from_before_sha_3() {
+fn keccak256_uses_the_padding_from_before_sha_3() {
     assert_eq!(keccak256([]), EMPTY_CODE_HASH);
     assert_eq!(
         keccak256("abc"),
@@ -58,7 +58,7 @@ fn secrets_are_not_printed() {
 }
 
 #[test]
-fn the_address_of_a_well_known_key() {
+fn the_address_of_a_known_key_is_right() {
     let bytes = hex!("4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318");
     let key = SecretKey::from_bytes(&bytes).unwrap();
     assert_eq!(
@@ -69,7 +69,7 @@ fn the_address_of_a_well_known_key() {
 }
 
 #[test]
-fn signatures_that_nobody_made_are_refused_by_both_backends() {
+fn both_backends_refuse_unrecoverable_signatures() {
     let order = U256::from_be_bytes(hex!(
         "fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141"
     ));
@@ -159,7 +159,7 @@ proptest! {
     }
 
     #[test]
-    fn prop_public_keys_come_back(key in keys()) {
+    fn prop_public_keys_survive_a_round_trip(key in keys()) {
         let public = key.public_key();
         prop_assert_eq!(PublicKey::from_uncompressed(&public.to_uncompressed()), Ok(public));
         prop_assert_eq!(PublicKey::from_sec1(&public.to_compressed()), Ok(public));

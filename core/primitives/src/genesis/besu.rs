@@ -1,19 +1,19 @@
-//! Besu's members of a genesis file: other names of clique's settings, forks that include those
-//! before them, and nodes to begin with.
+//! The members of a genesis file that only Besu has: other names for clique's settings, forks that
+//! include the forks before them, and bootnodes.
 //!
-//! The meaning of each is that of Besu's `JsonGenesisConfigOptions` and
-//! `JsonCliqueConfigOptions`.
+//! Each has the meaning that Besu's `JsonGenesisConfigOptions` and `JsonCliqueConfigOptions` give
+//! it.
 
 use super::json::{GenesisError, Node, Object};
 use crate::config::{CliqueConfig, DEFAULT_CLIQUE_EPOCH, DEFAULT_CODE_SIZE_LIMIT};
 use crate::{ChainConfig, U256};
 
-/// Besu's seconds between clique blocks where the file gives none.
+/// Number of seconds between clique blocks that Besu assumes if the file gives none.
 const DEFAULT_PERIOD: u64 = 15;
-/// Slots of the EVM's stack, which no chain here changes.
+/// Number of slots of the EVM's stack, which this node does not make configurable.
 const STACK_SIZE: u64 = 1024;
 
-/// Members of `config` that Besu alone has.
+/// Members of `config` that only Besu has.
 const MEMBERS: [&str; 8] = [
     "constantinopleFixBlock",
     "contractSizeLimit",
@@ -24,9 +24,9 @@ const MEMBERS: [&str; 8] = [
     "transitions",
     "zeroBaseFee",
 ];
-/// Members of `config.clique` that Besu alone has.
+/// Members of `config.clique` that only Besu has.
 const CLIQUE_MEMBERS: [&str; 3] = ["blockPeriodSeconds", "epochLength", "createEmptyBlocks"];
-/// Forks of Ethereum Classic, and of experiments, by Besu's names.
+/// Forks of Ethereum Classic and of experiments, by Besu's names.
 const FOREIGN_FORKS: [&str; 17] = [
     "classicForkBlock",
     "ecip1015Block",
@@ -47,9 +47,9 @@ const FOREIGN_FORKS: [&str; 17] = [
     "experimentalEipsTime",
 ];
 
-/// Adds to `config` what only Besu's members say, and returns the URLs of nodes to begin with.
-/// A file without such members is left as it is.
-pub(super) fn complete(
+/// Adds Besu's settings to `config` and returns the URLs of the bootnodes. A file without Besu's
+/// members is left unchanged.
+pub(super) fn apply_members(
     object: &Object<'_>,
     config: &mut ChainConfig,
     warnings: &mut Vec<String>,
@@ -66,7 +66,7 @@ pub(super) fn complete(
     if let Some(block) = object.read("constantinopleFixBlock", Node::u64)? {
         config.petersburg_block.get_or_insert(block);
     }
-    // Besu moves the ether wherever it is told of the fork.
+    // Besu moves the DAO's ether whenever the fork is configured.
     config.dao_fork_support |= config.dao_fork_block.is_some();
     include_earlier_forks(config);
     config.code_size_limit = object
@@ -88,7 +88,7 @@ fn has_one_of(object: &Object<'_>, names: &[&str]) -> bool {
     names.iter().any(|name| object.get(name).is_some())
 }
 
-/// The first of two spellings that is there.
+/// Returns the first of the two spellings that is present.
 fn either<'a>(object: &Object<'a>, besu: &str, geth: &str) -> Option<Node<'a>> {
     object.get(besu).or_else(|| object.get(geth))
 }
@@ -111,29 +111,29 @@ fn read_clique(clique: &Object<'_>) -> Result<CliqueConfig, GenesisError> {
     })
 }
 
-/// Refuses rules that no geth has either.
+/// Refuses rules that geth does not support either.
 fn refuse_unsupported(object: &Object<'_>) -> Result<(), GenesisError> {
     for name in FOREIGN_FORKS {
         if let Some(node) = object.get(name) {
-            return Err(node.error("this fork of Besu's is not supported"));
+            return Err(node.error("this fork of Besu is not supported"));
         }
     }
     for name in ["zeroBaseFee", "fixedBaseFee"] {
         if let Some(node) = object.get(name)
             && node.bool()?
         {
-            return Err(node.error("the base fee is always EIP-1559's here"));
+            return Err(node.error("only the base fee of EIP-1559 is supported"));
         }
     }
     if let Some(node) = object.get("evmStackSize")
         && node.u64()? != STACK_SIZE
     {
-        return Err(node.error("the EVM's stack has 1024 slots here"));
+        return Err(node.error("only a stack of 1024 slots is supported"));
     }
     if let Some(node) = object.get("ecCurve")
         && node.string()? != "secp256k1"
     {
-        return Err(node.error("signatures are made on secp256k1 here"));
+        return Err(node.error("only secp256k1 is supported"));
     }
     if let Some(transitions) = object.get("transitions") {
         for (_, node) in transitions.object()?.members() {
@@ -145,15 +145,15 @@ fn refuse_unsupported(object: &Object<'_>) -> Result<(), GenesisError> {
     if let Some(ethash) = object.read("ethash", Node::object)?
         && let Some(node) = ethash.get("fixedDifficulty")
     {
-        return Err(node.error("the difficulty of ethash is not fixed here"));
+        return Err(node.error("a fixed difficulty of ethash is not supported"));
     }
     Ok(())
 }
 
-/// A fork of Besu's file has all that came before it, so that one line is enough there: each fork
-/// that is left out begins with the next one that is not.
+/// Activates the forks that Besu's file implies: a fork includes all forks before it, so each fork
+/// that is missing begins with the next one that is present.
 fn include_earlier_forks(config: &mut ChainConfig) {
-    // From London on a fork by time begins with the first block at the earliest.
+    // From London on, a fork by time begins with the first block at the earliest.
     let by_time = [
         &mut config.shanghai_time,
         &mut config.cancun_time,
@@ -167,14 +167,14 @@ fn include_earlier_forks(config: &mut ChainConfig) {
     }
     let glaciers = [config.arrow_glacier_block, config.gray_glacier_block];
     let mut next = match next {
-        // London and the merge came before Shanghai.
+        // London and the merge precede Shanghai.
         Some(0) => Some(0),
-        // At what block a time comes is not known: London is asked for by name.
+        // The block at which a time is reached is unknown, so London must be set explicitly.
         Some(_) => None,
         None if config.terminal_total_difficulty == Some(U256::ZERO) => Some(0),
         None => glaciers.into_iter().flatten().min(),
     };
-    // The rule of Constantinople that Petersburg took back holds until then.
+    // The rule of Constantinople that Petersburg revoked is in force until Petersburg.
     let has_constantinople = config.constantinople_block.is_some();
     let by_block = [
         &mut config.homestead_block,

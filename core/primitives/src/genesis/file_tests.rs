@@ -1,9 +1,9 @@
-//! Genesis files as they are met: Besu's, tutorials', other clients'.
+//! Tests with genesis files of Besu, of tutorials and of other clients.
 
 use super::*;
 use crate::config::{CliqueConfig, ForkOrderError};
 
-/// A file with this `config`, and further members before it.
+/// Returns a genesis file with this `config` and the members `more` before it.
 fn file(config: &str, more: &str) -> String {
     format!(
         "{{{more} \"config\": {config}, \"gasLimit\": \"0x47b760\", \"difficulty\": \"0x1\", \
@@ -24,7 +24,7 @@ fn refused(config: &str, parts: &[&str]) {
 }
 
 #[test]
-fn besus_clique_members_are_read() {
+fn clique_members_of_besu_are_read() {
     let of = |clique: &str| {
         let file = read(&format!("{{\"chainId\": 5, \"clique\": {clique}}}"));
         file.genesis.config.clique.unwrap()
@@ -59,7 +59,7 @@ fn besus_create_empty_blocks_is_kept() {
 }
 
 #[test]
-fn a_fork_of_besus_includes_those_before_it() {
+fn a_fork_in_a_besu_file_includes_the_earlier_forks() {
     let clique = r#""clique": {"blockperiodseconds": 7}"#;
     let config = read(&format!(
         "{{\"chainId\": 5, \"berlinBlock\": 0, \"londonBlock\": 9, {clique}}}"
@@ -98,7 +98,7 @@ fn a_fork_of_besus_includes_those_before_it() {
 }
 
 #[test]
-fn besus_bootnodes_and_code_size_limit_are_kept() {
+fn bootnodes_and_code_size_limit_of_besu_are_kept() {
     let file = read(
         r#"{"chainId": 5, "berlinBlock": 0, "contractSizeLimit": 2147483647,
             "discovery": {"bootnodes": ["enode://a@1.2.3.4:5"], "dns": "enrtree://x"},
@@ -115,7 +115,7 @@ fn besus_bootnodes_and_code_size_limit_are_kept() {
 }
 
 #[test]
-fn rules_of_besu_that_are_not_here_are_refused() {
+fn unsupported_rules_of_besu_are_refused() {
     for (member, field) in [
         (r#""zeroBaseFee": true"#, "config.zeroBaseFee"),
         (
@@ -171,21 +171,21 @@ fn a_missing_chain_id_is_zero_with_a_warning() {
 }
 
 #[test]
-fn text_after_the_closing_brace_is_not_read() {
+fn text_after_the_closing_brace_is_ignored() {
     let json = file(r#"{"chainId": 5}"#, "");
     let clean = GenesisFile::from_json(&format!("{json}\n \n")).unwrap();
     assert!(clean.warnings.is_empty());
     let file = GenesisFile::from_json(&format!("{json}\n}} // end")).unwrap();
     assert_eq!(file.genesis, clean.genesis);
     assert!(file.warnings[0].contains("closing brace"));
-    for wrong in ["", "  ", "{", "nonsense"] {
+    for wrong in ["", "  ", "{", "no JSON"] {
         let error = GenesisFile::from_json(wrong).unwrap_err().to_string();
         assert!(error.contains("not valid JSON"), "{error}");
     }
 }
 
 #[test]
-fn a_gas_limit_of_zero_is_geths_default() {
+fn a_gas_limit_of_zero_becomes_the_default_of_geth() {
     let json = file(r#"{"chainId": 5}"#, "").replace("0x47b760", "0x0");
     let file = GenesisFile::from_json(&json).unwrap();
     assert_eq!(file.genesis.header(B256::ZERO).gas_limit, 4_712_388);
@@ -214,7 +214,7 @@ fn a_total_difficulty_of_zero_needs_london() {
     assert_eq!(difficulty, Some(U256::ZERO));
     assert!(merged.warnings.is_empty());
 
-    // Where a config was made by hand, the first header is geth's all the same.
+    // A hand-made config gives geth's first header too.
     let mut genesis = config("\"londonBlock\": 100,").genesis;
     genesis.config.terminal_total_difficulty = Some(U256::ZERO);
     assert_eq!(genesis.header(B256::ZERO).base_fee_per_gas, None);
@@ -232,13 +232,13 @@ fn eip150_may_be_missing_before_istanbul() {
 
     let later = "\"byzantiumBlock\": 0, \"constantinopleBlock\": 0, \"petersburgBlock\": 0, \
                  \"istanbulBlock\": 50";
-    let mended = read(&format!(
+    let corrected = read(&format!(
         "{{\"chainId\": 5, {forks}, {later}, \"eip150Block\": 50}}"
     ));
-    let mended = mended.genesis.config;
-    mended.check_fork_order().unwrap();
-    assert!(mended.lacks_eip150(49) && !mended.lacks_eip150(50));
-    config.check_compatible(&mended, 0, 0).unwrap_err();
+    let corrected = corrected.genesis.config;
+    corrected.check_fork_order().unwrap();
+    assert!(corrected.lacks_eip150(49) && !corrected.lacks_eip150(50));
+    config.check_compatible(&corrected, 0, 0).unwrap_err();
     let without = read(&format!("{{\"chainId\": 5, {forks}, {later}}}"));
     let error = without.genesis.config.check_fork_order().unwrap_err();
     assert!(matches!(

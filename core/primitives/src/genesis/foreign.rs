@@ -1,8 +1,8 @@
-//! Genesis files of other clients and engines, which are refused with what to convert.
+//! Rejection of genesis files for other clients and engines, with advice on converting them.
 
 use super::json::{GenesisError, Object};
 
-/// Engines that seal neither by clique nor by ethash: their member of `config`, and whose it is.
+/// Unsupported consensus engines: the member of `config` that selects the engine, and its name.
 const ENGINES: [(&str, &str); 13] = [
     ("ibft2", "IBFT 2.0 (Besu)"),
     ("qbft", "QBFT (Besu, GoQuorum)"),
@@ -19,7 +19,7 @@ const ENGINES: [(&str, &str); 13] = [
     ("taiko", "Taiko"),
 ];
 
-/// Refuses the chain specifications that Parity, OpenEthereum, Nethermind and Aleth read.
+/// Refuses the chain specifications of Parity, OpenEthereum, Nethermind and Aleth.
 pub(super) fn refuse_chain_spec(root: &Object<'_>) -> Result<(), GenesisError> {
     let has = |name: &str| root.get(name).is_some();
     if has("config") {
@@ -30,14 +30,15 @@ pub(super) fn refuse_chain_spec(root: &Object<'_>) -> Result<(), GenesisError> {
     if !is_parity && !is_aleth {
         return Ok(());
     }
-    let whose = match is_parity {
-        true => "Parity's (OpenEthereum's, Nethermind's)",
-        false => "Aleth's (cpp-ethereum's)",
+    let source = if is_parity {
+        "Parity's (OpenEthereum's, Nethermind's)"
+    } else {
+        "Aleth's (cpp-ethereum's)"
     };
     Err(GenesisError::new(
         "",
         format!(
-            "this is a chain specification of {whose}, not a genesis file of geth's; convert it: \
+            "this is a chain specification of {source}, not a genesis file of geth's; convert it: \
              params.networkID (chainID) to config.chainId; params.eip150Transition, \
              eip155Transition, eip161abcTransition, eip140Transition, eip145Transition, ... to \
              config.eip150Block, eip155Block, eip158Block, byzantiumBlock, constantinopleBlock, \
@@ -49,8 +50,8 @@ pub(super) fn refuse_chain_spec(root: &Object<'_>) -> Result<(), GenesisError> {
     ))
 }
 
-/// Refuses configs that name another engine, or Quorum's rules: read as geth's, such a chain
-/// would be one of proof of work.
+/// Refuses configs that name another engine or Quorum's rules. Without this check such a chain
+/// would be taken for one of proof of work.
 pub(super) fn refuse_engine(config: &Object<'_>) -> Result<(), GenesisError> {
     for (member, engine) in ENGINES {
         if let Some(node) = config.get(member) {

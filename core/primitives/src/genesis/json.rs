@@ -1,4 +1,4 @@
-//! A JSON value that knows where it stands, so that an error can name the field.
+//! A JSON reader whose values know their path, so that an error can name the field.
 
 use std::fmt;
 
@@ -8,13 +8,13 @@ use serde_json::value::RawValue;
 
 use crate::limits::QUOTED_VALUE_CHARS;
 
-/// Why a genesis (or a chain config) cannot be used, and which field is to blame.
+/// An error about a field of a genesis or a chain config.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("genesis: {}{reason}", if field.is_empty() { String::new() } else { format!("{field}: ") })]
 pub struct GenesisError {
-    /// The path of the field, such as `config.londonBlock`; empty for the whole file.
+    /// Path of the field, such as `config.londonBlock`; empty for the whole file.
     pub field: String,
-    /// What is wrong with it.
+    /// Description of the problem.
     pub reason: String,
 }
 
@@ -27,20 +27,20 @@ impl GenesisError {
     }
 }
 
-/// A value that was not looked into yet.
+/// A JSON value with its path, parsed on demand.
 pub(crate) struct Node<'a> {
     path: String,
     raw: &'a str,
 }
 
-/// An object's members, in their order.
+/// The members of an object, in their order.
 pub(crate) struct Object<'a> {
     path: String,
     members: Vec<(String, &'a RawValue)>,
 }
 
 impl<'a> Node<'a> {
-    /// The value at the root of a file.
+    /// Parses the single value of a file.
     pub(crate) fn root(json: &'a str) -> Result<Self, GenesisError> {
         let raw: &RawValue = serde_json::from_str(json)
             .map_err(|error| GenesisError::new("", format!("not valid JSON: {error}")))?;
@@ -50,8 +50,8 @@ impl<'a> Node<'a> {
         })
     }
 
-    /// The first value of a text, and whether anything but blanks follows it. Go's decoder,
-    /// with which geth reads its file, leaves that unread.
+    /// Parses the first value of a text and tells whether anything but whitespace follows it. Go's
+    /// decoder, with which geth reads its file, ignores such text.
     pub(crate) fn first(json: &'a str) -> Result<(Self, bool), GenesisError> {
         let mut values = serde_json::Deserializer::from_str(json).into_iter::<&RawValue>();
         let raw = match values.next() {
@@ -69,7 +69,7 @@ impl<'a> Node<'a> {
         Ok((node, !rest.trim().is_empty()))
     }
 
-    /// The same value under another name.
+    /// Returns the value with another path.
     pub(crate) fn at(self, path: &str) -> Self {
         Self {
             path: path.to_owned(),
@@ -109,7 +109,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// A string's content, or the digits of a number.
+    /// Returns a string's content, or the digits of a number.
     fn text(&self, wanted: &str) -> Result<String, GenesisError> {
         let first = self.raw.as_bytes().first();
         match first {
@@ -119,7 +119,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// A number, or a string with a decimal number or a hexadecimal one after `0x`.
+    /// Parses a number, or a string with a decimal number or, after `0x`, a hexadecimal one.
     pub(crate) fn u256(&self) -> Result<U256, GenesisError> {
         const WANTED: &str = "a whole number below 2^256 (decimal, or hexadecimal with 0x)";
         let text = self.text(WANTED)?;
@@ -131,7 +131,7 @@ impl<'a> Node<'a> {
         if !is_number {
             return Err(self.unexpected(WANTED));
         }
-        // No digits at all mean zero, as old genesis files have it.
+        // A string without digits means zero, as in old genesis files.
         U256::from_str_radix(digits, u64::from(radix)).map_err(|_| self.unexpected(WANTED))
     }
 
@@ -143,19 +143,19 @@ impl<'a> Node<'a> {
         serde_json::from_str(self.raw).map_err(|_| self.unexpected("a string"))
     }
 
-    /// A list of strings.
+    /// Parses a list of strings.
     pub(crate) fn strings(&self) -> Result<Vec<String>, GenesisError> {
         serde_json::from_str(self.raw).map_err(|_| self.unexpected("a list of strings"))
     }
 
-    /// Whether this is an empty list or object.
+    /// Returns true if the value is an empty list or object.
     pub(crate) fn is_empty(&self) -> bool {
         let inside = |open, close| self.raw.strip_prefix(open)?.strip_suffix(close);
         let content = inside('{', '}').or_else(|| inside('[', ']'));
         content.is_some_and(|content| content.trim().is_empty())
     }
 
-    /// A string of hexadecimal digits, two a byte, with or without `0x`.
+    /// Parses a string of hexadecimal digits, two a byte, with or without `0x`.
     pub(crate) fn bytes(&self) -> Result<Bytes, GenesisError> {
         const WANTED: &str = "hexadecimal bytes";
         let text = self.text(WANTED)?;
@@ -175,7 +175,7 @@ impl<'a> Node<'a> {
         B256::try_from(bytes.as_slice()).map_err(|_| self.unexpected(WANTED))
     }
 
-    /// At most 32 bytes, filled up with zeros at the left.
+    /// Parses at most 32 bytes, padded with zeros at the left.
     pub(crate) fn word(&self) -> Result<B256, GenesisError> {
         const WANTED: &str = "at most 32 bytes in hexadecimal";
         parse_word(&self.text(WANTED)?).ok_or_else(|| self.unexpected(WANTED))
@@ -183,8 +183,8 @@ impl<'a> Node<'a> {
 }
 
 impl<'a> Object<'a> {
-    /// The member of this name, whatever its case (Go's JSON does not mind either); the last
-    /// one where it stands twice. A null counts as absent.
+    /// Returns the member with this name, ignoring case as Go's JSON decoder does. Of several
+    /// members with the name the last one counts. A null counts as absent.
     pub(crate) fn get(&self, name: &str) -> Option<Node<'a>> {
         let (_, value) = self
             .members
@@ -205,7 +205,7 @@ impl<'a> Object<'a> {
             .map(|(key, value)| (key.as_str(), self.node(key, value)))
     }
 
-    /// An optional member, read by `read`.
+    /// Parses an optional member with `read`.
     pub(crate) fn read<T>(
         &self,
         name: &str,

@@ -1,6 +1,6 @@
-//! The genesis: a chain's config, its first header and what its first accounts hold.
+//! The genesis: a chain's config, its first header and its first accounts.
 //!
-//! Its JSON is geth's `genesis.json`; Besu's is read too.
+//! The JSON format is that of geth's `genesis.json`; Besu's files are read too.
 
 mod besu;
 mod foreign;
@@ -29,64 +29,64 @@ pub use networks::{DevChain, MAINNET_GENESIS_HASH};
 pub use private::{PrivateChain, PrivateSealing};
 pub use read::GenesisFile;
 
-/// The gas limit of a first block whose genesis gives 0 (geth's `params.GenesisGasLimit`).
+/// The gas limit of the first block if the genesis gives 0 (geth's `params.GenesisGasLimit`).
 pub const DEFAULT_GAS_LIMIT: u64 = 4_712_388;
 
 /// An account of the genesis state.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GenesisAccount {
-    /// In wei.
+    /// Balance in wei.
     pub balance: U256,
-    /// Mostly zero.
+    /// Nonce; usually zero.
     pub nonce: u64,
-    /// Empty where it is no contract.
+    /// Code; empty if the account is not a contract.
     pub code: Bytes,
-    /// Values by slot; a zero is as good as none.
+    /// Values by slot; a zero value is the same as a missing slot.
     pub storage: BTreeMap<B256, B256>,
 }
 
-/// A chain's first block and its rules.
+/// A chain's first block and its config.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Genesis {
-    /// The rules.
+    /// The chain's rules.
     pub config: ChainConfig,
-    /// The header's nonce.
+    /// Nonce of the header.
     pub nonce: u64,
-    /// Seconds since 1970.
+    /// Unix time of the header in seconds.
     pub timestamp: u64,
-    /// In clique: 32 bytes, the signers, 65 bytes.
+    /// Extra data of the header. In clique: 32 bytes of vanity, the signers, 65 bytes for a seal.
     pub extra_data: Bytes,
-    /// The header's gas limit; [`DEFAULT_GAS_LIMIT`] where it is zero.
+    /// Gas limit of the header; zero stands for [`DEFAULT_GAS_LIMIT`].
     pub gas_limit: u64,
-    /// The header's difficulty.
+    /// Difficulty of the header.
     pub difficulty: U256,
-    /// The header's mix hash.
+    /// Mix hash of the header.
     pub mix_hash: B256,
-    /// The header's beneficiary.
+    /// Beneficiary of the header.
     pub coinbase: Address,
-    /// The state's accounts.
+    /// Accounts of the genesis state.
     pub alloc: BTreeMap<Address, GenesisAccount>,
-    /// Zero, save in tests.
+    /// Number of the header; zero except in tests.
     pub number: u64,
-    /// Zero, save in tests.
+    /// Gas used of the header; zero except in tests.
     pub gas_used: u64,
-    /// Zero, save in tests.
+    /// Parent hash of the header; zero except in tests.
     pub parent_hash: B256,
-    /// The base fee, where London is active in the first block; 1 gwei where it is `None`.
+    /// Base fee if London is active in the first block; `None` stands for 1 gwei.
     pub base_fee_per_gas: Option<u64>,
-    /// Where Cancun is active in the first block; zero where it is `None`.
+    /// Excess blob gas if Cancun is active in the first block; `None` stands for zero.
     pub excess_blob_gas: Option<u64>,
-    /// Where Cancun is active in the first block; zero where it is `None`.
+    /// Blob gas used if Cancun is active in the first block; `None` stands for zero.
     pub blob_gas_used: Option<u64>,
 }
 
 impl Genesis {
-    /// The header over a state with this root, with the fields that the forks which are
-    /// active from the start ask for.
+    /// Returns the header over a state with this root, with the fields that the forks active at
+    /// genesis require.
     pub fn header(&self, state_root: B256) -> Header {
         let fork = self.config.fork_at(self.number, self.timestamp);
         let since = |first: Fork| fork >= first;
-        // A config may have Paris begin before London: the base fee is London's (as in geth).
+        // A config may have Paris before London; the base fee begins with London (as in geth).
         let is_london = self
             .config
             .is_active(Fork::London, self.number, self.timestamp);
@@ -115,7 +115,7 @@ impl Genesis {
         }
     }
 
-    /// The block over a state with this root.
+    /// Returns the block over a state with this root.
     pub fn block(&self, state_root: B256) -> Block {
         let header = self.header(state_root);
         let withdrawals = header.withdrawals_root.map(|_| Vec::new());
@@ -128,8 +128,8 @@ impl Genesis {
         }
     }
 
-    /// The change from nothing to the genesis state. An account that is listed exists even
-    /// where it is empty, as in geth.
+    /// Returns the change from the empty state to the genesis state. A listed account exists even
+    /// if it is empty, as in geth.
     pub fn state_diff(&self) -> StateDiff {
         let mut diff = StateDiff::default();
         for (address, account) in &self.alloc {

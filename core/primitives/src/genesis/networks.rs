@@ -1,4 +1,4 @@
-//! The networks that are built in.
+//! Built-in networks: mainnet and the development chain.
 
 use std::collections::BTreeMap;
 
@@ -12,11 +12,11 @@ use crate::{ChainConfig, rlp, rlp_struct};
 pub const MAINNET_GENESIS_HASH: B256 =
     b256!("d4e56740f876aef8c010b86a40d5f56745a118d0906a34e69aec8c0db1cb8fa3");
 
-/// What mainnet's first accounts hold: an RLP list of pairs, compressed with zstd. How it was
-/// made is told in `data/README.md`.
+/// The balances of mainnet's genesis accounts: an RLP list of pairs, compressed with zstd.
+/// `data/README.md` tells how the file was made.
 const MAINNET_ALLOCATIONS: &[u8] = include_bytes!("../../data/mainnet-allocations.rlp.zst");
 
-/// An account and its wei.
+/// An account and its balance in wei.
 struct Allocation {
     address: Address,
     balance: U256,
@@ -25,7 +25,7 @@ struct Allocation {
 rlp_struct!(Allocation { address, balance });
 
 impl ChainConfig {
-    /// Mainnet's rules.
+    /// Returns mainnet's config.
     pub fn mainnet() -> Self {
         Self {
             chain_id: 1,
@@ -64,7 +64,7 @@ impl ChainConfig {
 }
 
 impl Genesis {
-    /// Mainnet's genesis, with its 8,893 allocations.
+    /// Returns mainnet's genesis, with its 8,893 allocations.
     pub fn mainnet() -> Self {
         let encoded = zstd::decode_all(MAINNET_ALLOCATIONS)
             .expect("because the embedded data is a whole zstd frame");
@@ -94,29 +94,29 @@ impl Genesis {
     }
 }
 
-/// What a development chain starts with: chain id 1337, sealed by one clique signer, every
-/// fork active from genesis on.
+/// Parameters of a development chain: chain id 1337, one clique signer, every fork up to `fork`
+/// active from genesis on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DevChain {
-    /// The only signer.
+    /// Address of the only signer.
     pub signer: Address,
-    /// Seconds between blocks; zero seals as soon as there are transactions.
+    /// Seconds between blocks; with zero, a block is sealed as soon as there are transactions.
     pub period: u64,
-    /// The gas limit of the first block.
+    /// Gas limit of the first block.
     pub gas_limit: u64,
-    /// The newest fork that is active.
+    /// Newest active fork.
     pub fork: Fork,
-    /// Accounts that hold ether from the start, in wei.
+    /// Initial balances in wei.
     pub accounts: BTreeMap<Address, U256>,
 }
 
 impl DevChain {
-    /// The chain id.
+    /// Chain id of a development chain.
     pub const CHAIN_ID: u64 = 1337;
-    /// The gas limit where none is asked for.
+    /// Default gas limit.
     pub const GAS_LIMIT: u64 = 30_000_000;
 
-    /// A chain with every fork, whose signer holds a million million ether.
+    /// Creates a chain with every fork, whose signer has 10^12 ether.
     pub fn new(signer: Address) -> Self {
         let balance = U256::from(10).pow(U256::from(30));
         Self {
@@ -128,7 +128,7 @@ impl DevChain {
         }
     }
 
-    /// The genesis.
+    /// Returns the genesis.
     pub fn genesis(&self) -> Genesis {
         let chain = PrivateChain {
             chain_id: Self::CHAIN_ID,

@@ -1,4 +1,4 @@
-//! Chains that somebody begins for a few nodes.
+//! Genesis of private chains.
 
 use std::collections::BTreeMap;
 
@@ -8,40 +8,40 @@ use super::{Genesis, GenesisAccount, system_contracts};
 use crate::config::{CliqueConfig, Fork};
 use crate::{ChainConfig, INITIAL_BASE_FEE};
 
-/// Who seals a private chain.
+/// The consensus engine of a private chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PrivateSealing {
-    /// These signers, which sign in turn.
+    /// Proof of authority: these signers seal in turn.
     Clique {
-        /// Period and epoch.
+        /// Clique's period and epoch.
         config: CliqueConfig,
-        /// At least one.
+        /// Addresses of the signers; at least one.
         signers: Vec<Address>,
     },
-    /// Whoever finds a proof of work of this difficulty at first.
+    /// Proof of work with this initial difficulty.
     Ethash(U256),
 }
 
-/// What a private chain starts with: every fork up to `fork` is active from its first block on,
-/// and the contracts that these forks ask for are there.
+/// Parameters of a private chain. Every fork up to `fork` is active from the first block on, and
+/// the system contracts of these forks are in the genesis state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PrivateChain {
-    /// The chain id.
+    /// Chain id.
     pub chain_id: u64,
-    /// Who seals.
+    /// Consensus engine.
     pub sealing: PrivateSealing,
-    /// The gas limit of the first block.
+    /// Gas limit of the first block.
     pub gas_limit: u64,
-    /// The newest fork that is active.
+    /// Newest active fork.
     pub fork: Fork,
-    /// Seconds since 1970.
+    /// Unix time of the genesis in seconds.
     pub timestamp: u64,
-    /// Accounts that hold ether from the start, in wei.
+    /// Initial balances in wei.
     pub accounts: BTreeMap<Address, U256>,
 }
 
 impl PrivateChain {
-    /// The genesis. Precompiled contracts hold one wei, so that calls to them cost the same
+    /// Returns the genesis. Precompiled contracts hold one wei, so that calls to them cost the same
     /// as on a chain where they were used.
     pub fn genesis(&self) -> Genesis {
         let mut config = ChainConfig::active_from_genesis(self.chain_id, self.fork);
@@ -81,7 +81,7 @@ impl PrivateChain {
     }
 }
 
-/// 32 bytes of vanity, the signers, 65 bytes for a seal.
+/// Returns clique's extra data: 32 bytes of vanity, the signers, 65 bytes for a seal.
 fn clique_extra_data(signers: &[Address]) -> Vec<u8> {
     let mut extra_data = vec![0; 32];
     extra_data.extend(signers.iter().flatten());

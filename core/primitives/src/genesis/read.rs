@@ -1,4 +1,4 @@
-//! Reading and writing `genesis.json`.
+//! Reader and writer of `genesis.json`.
 
 use std::collections::BTreeMap;
 
@@ -9,25 +9,25 @@ use super::json::{GenesisError, Node, parse_address, parse_word};
 use super::{DEFAULT_GAS_LIMIT, Genesis, GenesisAccount, besu, foreign};
 use crate::ChainConfig;
 
-/// A genesis file as it was read: the genesis, and what its reader should be told about it.
+/// A parsed genesis file: the genesis, and warnings and bootnodes for the operator.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GenesisFile {
     /// The genesis.
     pub genesis: Genesis,
-    /// Oddities that were taken as geth 1.8 takes them, a sentence each.
+    /// Warnings about settings that were interpreted as geth 1.8 does, a sentence each.
     pub warnings: Vec<String>,
-    /// URLs of nodes to begin with: Besu's `config.discovery.bootnodes`.
+    /// URLs of bootnodes from Besu's `config.discovery.bootnodes`.
     pub bootnodes: Vec<String>,
 }
 
 impl GenesisFile {
-    /// Reads geth's `genesis.json`, or Besu's for clique and ethash.
+    /// Parses geth's `genesis.json`, or Besu's for clique and ethash.
     ///
-    /// Numbers may be numbers, decimal strings or hexadecimal ones, addresses and hashes may
-    /// lack their `0x`; members that are not known are passed over. `config`, `gasLimit`,
-    /// `difficulty` and `alloc` must be there. The order of the forks is not checked
-    /// ([`ChainConfig::check_fork_order`]). Files of other clients and engines are refused with
-    /// what would have to be converted.
+    /// Numbers may be JSON numbers, decimal strings or hexadecimal strings; addresses and hashes
+    /// may lack their `0x`. Unknown members are ignored. `config`, `gasLimit`, `difficulty` and
+    /// `alloc` are required. The order of the forks is not checked (see
+    /// [`ChainConfig::check_fork_order`]). For a file of another client or engine the error says
+    /// what to convert.
     pub fn from_json(json: &str) -> Result<Self, GenesisError> {
         let (root, has_rest) = Node::first(json)?;
         let object = root.object()?;
@@ -37,11 +37,11 @@ impl GenesisFile {
 
         let mut warnings = Vec::new();
         if has_rest {
-            warnings.push("what follows the closing brace is not read".to_owned());
+            warnings.push("text after the closing brace is ignored".to_owned());
         }
         let mut config_read = ChainConfig::read(&config)?;
-        let bootnodes = besu::complete(&config.object()?, &mut config_read, &mut warnings)?;
-        warnings.extend(config_read.settle_as_geth_1_8());
+        let bootnodes = besu::apply_members(&config.object()?, &mut config_read, &mut warnings)?;
+        warnings.extend(config_read.adjust_as_geth_1_8());
 
         let gas_limit = object.require("gasLimit")?.u64()?;
         if gas_limit == 0 {
@@ -75,7 +75,8 @@ impl GenesisFile {
 }
 
 impl Genesis {
-    /// Reads a genesis file, as [`GenesisFile::from_json`] does, without what stands beside it.
+    /// Parses a genesis file as [`GenesisFile::from_json`] does, and drops the warnings and
+    /// bootnodes.
     pub fn from_json(json: &str) -> Result<Self, GenesisError> {
         Ok(GenesisFile::from_json(json)?.genesis)
     }

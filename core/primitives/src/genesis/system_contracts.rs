@@ -1,19 +1,19 @@
-//! The contracts that blocks call by themselves, as their EIPs publish them.
+//! The system contracts, with the code that their EIPs publish.
 
 use alloy_primitives::{Address, Bytes, address, bytes};
 
 use super::GenesisAccount;
 use crate::Fork;
 
-/// A contract that blocks call from a fork on.
+/// A contract that every block calls from a fork on.
 struct SystemContract {
     since: Fork,
     address: Address,
     code: Bytes,
 }
 
-/// The accounts of the system contracts of every fork up to `fork`. Their nonce is one, as
-/// that of every contract (EIP-161).
+/// Returns the accounts of the system contracts of every fork up to `fork`. Their nonce is one,
+/// like that of every contract (EIP-161).
 pub(super) fn accounts_until(fork: Fork) -> impl Iterator<Item = (Address, GenesisAccount)> {
     all()
         .into_iter()

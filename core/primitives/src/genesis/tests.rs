@@ -1,4 +1,4 @@
-//! Genesis files and networks.
+//! Tests of genesis files and built-in networks.
 
 use alloy_primitives::address;
 use proptest::prelude::*;
@@ -8,7 +8,7 @@ use crate::config::{CliqueConfig, DEFAULT_CLIQUE_EPOCH};
 use crate::{rlp, strategies};
 
 #[test]
-fn mainnets_genesis_has_its_hash() {
+fn mainnet_genesis_has_the_published_hash() {
     let genesis = Genesis::mainnet();
     assert_eq!(genesis.alloc.len(), 8_893);
     let wei: U256 = genesis.alloc.values().map(|account| account.balance).sum();
@@ -18,7 +18,7 @@ fn mainnets_genesis_has_its_hash() {
         "the sold ether"
     );
 
-    // The state root is what the trie makes of the allocations; the header commits to it.
+    // The trie computes the state root from the allocations; the header commits to it.
     let state_root = b256("d7f8974fb5ac78d9ac099b9ad5018bedc2ce0a72dad1827a1709da30580f0544");
     assert_eq!(genesis.header(state_root).hash(), MAINNET_GENESIS_HASH);
 }
@@ -28,7 +28,7 @@ fn b256(hex: &str) -> B256 {
 }
 
 #[test]
-fn a_file_of_geth_1_8() {
+fn a_genesis_file_of_geth_1_8_is_read() {
     let genesis = Genesis::from_json(
         r#"{
             "config": {
@@ -179,7 +179,7 @@ fn an_error_names_the_field() {
 }
 
 #[test]
-fn the_header_has_the_fields_of_the_forks_that_are_active() {
+fn the_header_has_the_fields_of_the_active_forks() {
     let header_of = |fork| {
         let config = ChainConfig::active_from_genesis(1, fork);
         Genesis {
@@ -208,7 +208,7 @@ fn the_header_has_the_fields_of_the_forks_that_are_active() {
 }
 
 #[test]
-fn the_dev_chain() {
+fn the_dev_chain_has_every_fork_and_one_signer() {
     let signer = address!("a399062b811633da6800777094e01354e0f3ad36");
     let dev = DevChain {
         period: 3,
@@ -255,9 +255,9 @@ fn the_dev_chain() {
     );
 }
 
-/// The code of each system contract, by the Keccak-256 that the deployed ones have.
+/// The system contracts' code, compared by Keccak-256 with the deployed code.
 #[test]
-fn the_system_contracts_are_those_of_their_eips() {
+fn the_system_contracts_have_the_code_of_their_eips() {
     let hashes: Vec<_> = system_contracts::accounts_until(Fork::Osaka)
         .map(|(address, account)| (address, keccak256(&account.code)))
         .collect();
@@ -313,7 +313,7 @@ prop_compose! {
 
 proptest! {
     #[test]
-    fn prop_a_written_genesis_comes_back(genesis in geneses()) {
+    fn prop_a_genesis_survives_a_json_round_trip(genesis in geneses()) {
         let json = serde_json::to_string(&genesis).unwrap();
         prop_assert_eq!(Genesis::from_json(&json), Ok(genesis));
     }

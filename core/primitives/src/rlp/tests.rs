@@ -1,4 +1,4 @@
-//! The codec's rules, item by item.
+//! Tests of the RLP codec.
 
 use alloy_primitives::hex;
 use proptest::prelude::*;
@@ -11,7 +11,7 @@ fn refused<T: Decode>(encoded: &str) -> bool {
 }
 
 #[test]
-fn what_is_not_canonical_is_refused() {
+fn non_canonical_encodings_are_refused() {
     // A single byte below 0x80 that is wrapped in a string.
     assert!(refused::<u64>("8101"));
     assert!(refused::<Bytes>("8100"));
@@ -21,7 +21,7 @@ fn what_is_not_canonical_is_refused() {
     assert!(refused::<Vec<u64>>("f80101"));
     assert!(refused::<Bytes>(&format!("b90038{}", "ff".repeat(56))));
     assert!(refused::<Vec<u64>>(&format!("f90038{}", "01".repeat(56))));
-    // Numbers with leading zeros, zero among them.
+    // Numbers with leading zeros, including zero as a byte.
     for encoded in ["00", "820001", "83000100"] {
         assert!(refused::<u64>(encoded), "{encoded}");
         assert!(refused::<U256>(encoded), "{encoded}");
@@ -31,7 +31,7 @@ fn what_is_not_canonical_is_refused() {
     assert!(refused::<u64>("89010000000000000000"));
     assert!(refused::<U256>(&format!("a1{}", "01".repeat(33))));
     assert!(refused::<bool>("02"));
-    // Another kind, another size.
+    // An item of another kind or size.
     assert!(refused::<u64>("c0"));
     assert!(refused::<Bytes>("c0"));
     assert!(refused::<Vec<u64>>("80"));
@@ -43,7 +43,7 @@ fn what_is_not_canonical_is_refused() {
     )));
     assert!(refused::<B256>(&format!("9f{}", "11".repeat(31))));
     assert!(refused::<String>("81ff"));
-    // Something behind the item.
+    // Trailing bytes.
     assert!(refused::<u64>("0100"));
     assert!(refused::<Vec<u64>>("c000"));
 }
@@ -76,7 +76,7 @@ fn a_length_beyond_the_input_is_refused() {
             "{encoded}"
         );
     }
-    // An item that reaches over the end of its list.
+    // An item that extends past the end of its list.
     assert!(refused::<Vec<u64>>("c182ffff"));
     assert!(refused::<Vec<Bytes>>("c183ff"));
 }
@@ -98,7 +98,7 @@ fn a_list_is_read_item_by_item() {
 }
 
 #[test]
-fn a_count_does_not_trust_the_items() {
+fn counting_items_validates_their_headers() {
     let encoded = hex::decode("c20183").unwrap();
     assert!(List::open_exact(&encoded).unwrap().count().is_err());
 }
@@ -142,7 +142,7 @@ fn round_trip<T: Encode + Decode + PartialEq + std::fmt::Debug>(
 
 proptest! {
     #[test]
-    fn prop_values_come_back(
+    fn prop_values_survive_a_round_trip(
         small in any::<u64>(),
         shift in 0..256usize,
         big in any::<[u8; 32]>(),
@@ -162,7 +162,7 @@ proptest! {
     }
 
     #[test]
-    fn prop_what_decodes_encodes_to_the_same(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
+    fn prop_decoded_values_encode_to_the_same_bytes(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
         if let Ok(value) = decode_exact::<U256>(&bytes) {
             prop_assert_eq!(&encode(&value), &bytes);
         }

@@ -1,4 +1,4 @@
-//! Merged diffs, against a state that is a plain map.
+//! Tests of merged diffs against a model state, a plain map.
 
 use std::collections::BTreeMap;
 
@@ -6,10 +6,10 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Balance and slots of an account.
+/// Balance and slots by account.
 type Model = BTreeMap<u8, (u64, BTreeMap<u8, u64>)>;
 
-/// One step of a block.
+/// One step in the execution of a block.
 #[derive(Debug, Clone)]
 enum Step {
     SetBalance(u8, u64),
@@ -52,8 +52,8 @@ fn info(account: Option<&(u64, BTreeMap<u8, u64>)>) -> Option<AccountInfo> {
     })
 }
 
-/// The diff of a block as an executor reports it: an account that was destroyed in it is
-/// wiped, and lists only what was written afterwards.
+/// Returns the diff of a block as an executor reports it: an account that was destroyed in the
+/// block is wiped and lists only the slots written afterwards.
 fn diff(before: &Model, after: &Model, steps: &[Step]) -> StateDiff {
     let mut diff = StateDiff::default();
     for account in 0..4u8 {
@@ -127,7 +127,7 @@ fn apply(state: &mut Model, diff: &StateDiff) {
 
 proptest! {
     #[test]
-    fn prop_merged_diffs_do_what_each_did_in_turn(
+    fn prop_a_merged_diff_equals_the_diffs_applied_in_turn(
         blocks in prop::collection::vec(prop::collection::vec(step(), 0..8), 1..6),
     ) {
         let start = Model::new();
@@ -144,7 +144,7 @@ proptest! {
     }
 
     #[test]
-    fn prop_what_was_before_is_the_first_diffs(
+    fn prop_a_merged_diff_keeps_the_first_earlier_values(
         first in prop::collection::vec(step(), 0..8),
         second in prop::collection::vec(step(), 0..8),
         third in prop::collection::vec(step(), 0..8),
@@ -172,7 +172,7 @@ proptest! {
 }
 
 #[test]
-fn a_slot_that_was_wiped_later_keeps_what_it_was() {
+fn a_slot_that_is_wiped_later_keeps_its_earlier_value() {
     let address = Address::with_last_byte(1);
     let slot = U256::from(7);
     let change = |before: u64, after: u64| SlotChange {
@@ -209,7 +209,7 @@ fn a_slot_that_was_wiped_later_keeps_what_it_was() {
 }
 
 #[test]
-fn codes_come_together() {
+fn merging_unites_the_codes() {
     let mut first = StateDiff::default();
     first
         .codes

@@ -4,12 +4,12 @@ use alloy_primitives::{Address, B256};
 
 use crate::rlp_struct;
 
-/// An account that a transaction says it will touch, with slots of its storage (EIP-2930).
+/// An account, with slots of its storage, that a transaction declares to access (EIP-2930).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessListItem {
-    /// The account.
+    /// Address of the account.
     pub address: Address,
-    /// Slots, big-endian.
+    /// Storage slots, big-endian.
     pub storage_keys: Vec<B256>,
 }
 

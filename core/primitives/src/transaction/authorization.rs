@@ -5,20 +5,20 @@ use alloy_primitives::{Address, B256, U256};
 use crate::rlp::{self, Decode, DecodeError, Encode, List};
 use crate::{CryptoError, Signature, keccak256};
 
-/// The byte before an authorization's signed list (EIP-7702).
+/// The byte before the RLP list that an authorization's signature covers (EIP-7702).
 const MAGIC: u8 = 0x05;
 
-/// An account's signed wish to run the code of `address` (EIP-7702). One that is not valid is
-/// skipped when the transaction runs; it does not make the transaction invalid.
+/// An account's signed permission to run the code of `address` as its own (EIP-7702). An invalid
+/// authorization is skipped when the transaction runs; it does not make the transaction invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Authorization {
-    /// The chain that it is meant for; zero means any.
+    /// Chain id; zero means any chain.
     pub chain_id: U256,
-    /// Whose code is to run; zero takes the delegation back.
+    /// Address of the code to run; zero revokes the delegation.
     pub address: Address,
-    /// The authority's nonce.
+    /// Nonce of the authority.
     pub nonce: u64,
-    /// 0 or 1 where it is valid.
+    /// Parity of the signature; a valid authorization has 0 or 1.
     pub y_parity: u8,
     /// The signature's r.
     pub r: U256,
@@ -27,7 +27,7 @@ pub struct Authorization {
 }
 
 impl Authorization {
-    /// Signs `address` for an account's own use.
+    /// Signs an authorization to run the code of `address` as the signer's own.
     pub fn sign(key: &crate::SecretKey, chain_id: U256, address: Address, nonce: u64) -> Self {
         let unsigned = Self {
             chain_id,
@@ -46,7 +46,7 @@ impl Authorization {
         }
     }
 
-    /// The hash that the authority signed.
+    /// Returns the hash that the authority signed.
     pub fn signing_hash(&self) -> B256 {
         let payload_length = self.chain_id.length() + self.address.length() + self.nonce.length();
         let mut out = Vec::with_capacity(1 + rlp::list_length(payload_length));
@@ -58,7 +58,7 @@ impl Authorization {
         keccak256(out)
     }
 
-    /// The account that signed. A high s is refused (EIP-2).
+    /// Returns the account that signed. A high s is an error (EIP-2).
     pub fn recover_authority(&self) -> Result<Address, CryptoError> {
         let y_parity = match self.y_parity {
             0 => false,

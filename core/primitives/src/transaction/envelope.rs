@@ -3,7 +3,7 @@
 use super::TxType;
 use crate::rlp::{self, DecodeError, EMPTY_LIST, Header};
 
-/// Writes a legacy list as it is, a typed one with its type byte inside a string.
+/// Encodes a legacy item as its list, and a typed item as a string of its type byte and its list.
 pub(crate) fn encode_enveloped(
     tx_type: TxType,
     list_length: usize,
@@ -21,7 +21,7 @@ pub(crate) fn encode_enveloped(
     encode_list(out);
 }
 
-/// The size of what [`encode_enveloped`] writes.
+/// Returns the size of the encoding of [`encode_enveloped`].
 pub(crate) fn enveloped_length(tx_type: TxType, list_length: usize) -> usize {
     if tx_type == TxType::Legacy {
         list_length
@@ -30,7 +30,7 @@ pub(crate) fn enveloped_length(tx_type: TxType, list_length: usize) -> usize {
     }
 }
 
-/// Reads what [`encode_enveloped`] wrote.
+/// Decodes the encoding of [`encode_enveloped`].
 pub(crate) fn decode_enveloped<T>(
     buf: &mut &[u8],
     decode_list: impl FnOnce(TxType, &mut &[u8]) -> Result<T, DecodeError>,
@@ -46,6 +46,6 @@ pub(crate) fn decode_enveloped<T>(
     if list.is_empty() {
         Ok(value)
     } else {
-        Err(DecodeError::Custom("trailing bytes"))
+        Err(DecodeError::TrailingBytes)
     }
 }

@@ -1,11 +1,11 @@
 //! The five transaction types.
 //!
-//! A [`Transaction`] is a [`TxPayload`] (what the sender signed) with its [`Signature`]. It is
-//! immutable, so its hash and its sender, once computed, stay with it.
+//! A [`Transaction`] is a [`TxPayload`] (the signed fields) with its [`Signature`]. It is
+//! immutable, so it caches its hash and its sender.
 //!
-//! There are three encodings: [`Transaction::encode_2718`] is the canonical one (hashed, put
-//! into the trie, sent over RPC); [`rlp::Encode`] is the item of a list (a block, a wire
-//! message), where a typed transaction is wrapped in a string; [`PooledTransaction`] adds the
+//! There are three encodings. [`Transaction::encode_2718`] is the canonical one: it is hashed, put
+//! into the trie and sent over RPC. [`rlp::Encode`] gives the item of a list (a block, a wire
+//! message), where a typed transaction is wrapped in a string. [`PooledTransaction`] adds the
 //! blobs.
 
 mod access_list;
@@ -45,7 +45,7 @@ pub struct Transaction {
 }
 
 impl Transaction {
-    /// A transaction with a signature from elsewhere, which is not checked here.
+    /// Creates a transaction with an existing signature, which is not verified.
     pub fn new(payload: TxPayload, signature: Signature) -> Self {
         Self {
             payload,
@@ -55,28 +55,28 @@ impl Transaction {
         }
     }
 
-    /// What was signed.
+    /// Returns the signed fields.
     pub fn payload(&self) -> &TxPayload {
         &self.payload
     }
 
-    /// The signature.
+    /// Returns the signature.
     pub fn signature(&self) -> &Signature {
         &self.signature
     }
 
-    /// Keccak-256 of [`Transaction::encode_2718`]; computed once.
+    /// Returns Keccak-256 of [`Transaction::encode_2718`]; it is computed once.
     pub fn hash(&self) -> B256 {
         *self.hash.get_or_init(|| keccak256(self.encode_2718()))
     }
 
-    /// The hash that was signed.
+    /// Returns the hash that was signed.
     pub fn signing_hash(&self) -> B256 {
         self.payload.signing_hash()
     }
 
-    /// The address that signed; computed once. Which signatures are allowed changes with the
-    /// fork: [`SenderRules`] asks that too.
+    /// Returns the address that signed; it is computed once. The fork decides which signatures are
+    /// valid: [`SenderRules`] checks that too.
     pub fn recover_sender(&self) -> Result<Address, CryptoError> {
         if let Some(sender) = self.sender.get() {
             return Ok(*sender);
@@ -85,100 +85,102 @@ impl Transaction {
         Ok(*self.sender.get_or_init(|| sender))
     }
 
-    /// The transaction's type (EIP-2718).
+    /// Returns the transaction's type (EIP-2718).
     pub fn tx_type(&self) -> TxType {
         self.payload.tx_type()
     }
 
-    /// The chain that it is bound to; `None` for a legacy one without EIP-155.
+    /// Returns the chain id that the transaction is bound to; `None` for a legacy transaction
+    /// without EIP-155.
     pub fn chain_id(&self) -> Option<u64> {
         self.payload.chain_id()
     }
 
-    /// Transactions that the sender sent before.
+    /// Returns the nonce: the number of transactions that the sender sent before.
     pub fn nonce(&self) -> u64 {
         self.payload.nonce()
     }
 
-    /// The most gas that it may use.
+    /// Returns the maximum amount of gas that the transaction may use.
     pub fn gas_limit(&self) -> u64 {
         self.payload.gas_limit()
     }
 
-    /// The gas price of a legacy or EIP-2930 transaction, in wei.
+    /// Returns the gas price of a legacy or EIP-2930 transaction, in wei.
     pub fn gas_price(&self) -> Option<U256> {
         self.payload.gas_price()
     }
 
-    /// The most wei per gas that the sender pays in all; the gas price before EIP-1559.
+    /// Returns the maximum fee per gas in wei, base fee included; the gas price before EIP-1559.
     pub fn max_fee_per_gas(&self) -> U256 {
         self.payload.max_fee_per_gas()
     }
 
-    /// The most wei per gas that the beneficiary gets; the gas price before EIP-1559.
+    /// Returns the maximum tip per gas for the beneficiary in wei; the gas price before EIP-1559.
     pub fn max_priority_fee_per_gas(&self) -> U256 {
         self.payload.max_priority_fee_per_gas()
     }
 
-    /// The most wei per blob gas that the sender pays (EIP-4844).
+    /// Returns the maximum fee per blob gas in wei (EIP-4844).
     pub fn max_fee_per_blob_gas(&self) -> Option<U256> {
         self.payload.max_fee_per_blob_gas()
     }
 
-    /// What the sender pays per gas in a block with this base fee, in wei.
+    /// Returns the price per gas that the sender pays in a block with this base fee, in wei.
     pub fn effective_gas_price(&self, base_fee_per_gas: Option<u64>) -> U256 {
         self.payload.effective_gas_price(base_fee_per_gas)
     }
 
-    /// What the beneficiary gets per gas in a block with this base fee, in wei; `None` where
-    /// the sender does not pay even the base fee.
+    /// Returns the tip per gas that the beneficiary gets in a block with this base fee, in wei;
+    /// `None` if the maximum fee is below the base fee.
     pub fn effective_tip(&self, base_fee_per_gas: Option<u64>) -> Option<U256> {
         let base_fee = U256::from(base_fee_per_gas.unwrap_or(0));
         let most = self.max_fee_per_gas().checked_sub(base_fee)?;
         Some(most.min(self.max_priority_fee_per_gas()))
     }
 
-    /// The account that is called; `None` creates a contract.
+    /// Returns the recipient; `None` for a contract creation.
     pub fn to(&self) -> Option<Address> {
         self.payload.to()
     }
 
-    /// Whether it creates a contract.
+    /// Returns true if the transaction creates a contract.
     pub fn is_create(&self) -> bool {
         self.to().is_none()
     }
 
-    /// Wei that go along.
+    /// Returns the transferred value in wei.
     pub fn value(&self) -> U256 {
         self.payload.value()
     }
 
-    /// The call's data or the contract's init code.
+    /// Returns the call's data or the contract's init code.
     pub fn input(&self) -> &Bytes {
         self.payload.input()
     }
 
-    /// What the sender says it will touch (EIP-2930); empty for legacy.
+    /// Returns the accounts and slots that the sender declares to access (EIP-2930); empty for a
+    /// legacy transaction.
     pub fn access_list(&self) -> &[AccessListItem] {
         self.payload.access_list()
     }
 
-    /// The versioned hashes of the blobs (EIP-4844); empty for other types.
+    /// Returns the versioned hashes of the blobs (EIP-4844); empty for other types.
     pub fn blob_hashes(&self) -> &[B256] {
         self.payload.blob_hashes()
     }
 
-    /// The gas of the blobs (EIP-4844).
+    /// Returns the gas of the blobs (EIP-4844).
     pub fn blob_gas(&self) -> u64 {
         self.blob_hashes().len() as u64 * crate::GAS_PER_BLOB
     }
 
-    /// The authorizations to set code (EIP-7702); empty for other types.
+    /// Returns the authorizations to set code (EIP-7702); empty for other types.
     pub fn authorization_list(&self) -> &[Authorization] {
         self.payload.authorization_list()
     }
 
-    /// The `v` of the encoding: 27 or 28, EIP-155's chain id × 2 + 35 or 36, or a typed
+    /// Returns the `v` of the encoding: 27 or 28, EIP-155's chain id × 2 + 35 or 36, or a typed
     /// transaction's y parity.
     pub fn v(&self) -> u128 {
         match &self.payload {
@@ -187,7 +189,8 @@ impl Transaction {
         }
     }
 
-    /// The canonical encoding of EIP-2718: a type byte before the list, none for legacy.
+    /// Returns the canonical encoding of EIP-2718: a type byte before the list; none for a legacy
+    /// transaction.
     pub fn encode_2718(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.encode_2718_length());
         if self.tx_type() != TxType::Legacy {
@@ -197,17 +200,17 @@ impl Transaction {
         out
     }
 
-    /// The size of [`Transaction::encode_2718`] in bytes.
+    /// Returns the size of [`Transaction::encode_2718`] in bytes.
     pub fn encode_2718_length(&self) -> usize {
         usize::from(self.tx_type() != TxType::Legacy) + self.list_length()
     }
 
-    /// Reads the encoding of [`Transaction::encode_2718`], with nothing behind it.
+    /// Decodes the encoding of [`Transaction::encode_2718`]. Trailing bytes are an error.
     pub fn decode_2718(bytes: &[u8]) -> Result<Self, DecodeError> {
         let (tx_type, mut list) = TxType::split(bytes)?;
         let transaction = Self::decode_list(tx_type, &mut list)?;
         if !list.is_empty() {
-            return Err(DecodeError::Custom("trailing bytes"));
+            return Err(DecodeError::TrailingBytes);
         }
         Ok(transaction.with_hash_of(bytes))
     }
@@ -251,7 +254,7 @@ impl Transaction {
     }
 }
 
-/// As an item of a list: a typed transaction is wrapped in a string.
+/// The encoding of an item of a list: a typed transaction is wrapped in a string.
 impl Encode for Transaction {
     fn encode(&self, out: &mut Vec<u8>) {
         encode_enveloped(self.tx_type(), self.list_length(), out, |out| {

@@ -1,4 +1,4 @@
-//! What a transaction's sender signs, by type.
+//! The signed fields of a transaction, by type.
 
 use alloy_primitives::{Address, B256, Bytes, U256};
 
@@ -6,7 +6,8 @@ use super::{AccessListItem, Authorization, Transaction, TxType};
 use crate::rlp::{self, DecodeError, Encode, List};
 use crate::{SecretKey, keccak256};
 
-/// The fields of a type, in the order of their encoding, without the signature.
+/// Codec of the fields of a transaction type, in the order of their encoding, without the
+/// signature.
 trait Fields: Sized {
     fn fields_length(&self) -> usize;
     fn encode_fields(&self, out: &mut Vec<u8>);
@@ -34,19 +35,19 @@ macro_rules! fields {
 /// A transaction from before EIP-2718.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LegacyTx {
-    /// The chain that it is bound to (EIP-155); `None` where it is valid on every chain.
+    /// Chain id that the transaction is bound to (EIP-155); `None` if it is valid on every chain.
     pub chain_id: Option<u64>,
-    /// Transactions that the sender sent before.
+    /// Number of transactions that the sender sent before.
     pub nonce: u64,
-    /// Wei per gas.
+    /// Price per gas in wei.
     pub gas_price: U256,
-    /// The most gas that it may use.
+    /// Maximum amount of gas that the transaction may use.
     pub gas_limit: u64,
-    /// The account that is called; `None` creates a contract.
+    /// Recipient; `None` for a contract creation.
     pub to: Option<Address>,
-    /// Wei that go along.
+    /// Transferred value in wei.
     pub value: U256,
-    /// The call's data or the contract's init code.
+    /// Data of the call, or init code of the contract.
     pub input: Bytes,
 }
 
@@ -54,7 +55,7 @@ pub struct LegacyTx {
 fields!(LegacyTx { nonce, gas_price, gas_limit, to, value, input } chain_id);
 
 impl LegacyTx {
-    /// The `v` of the encoding (EIP-155).
+    /// Returns the `v` of the encoding (EIP-155).
     pub(super) fn v(&self, y_parity: bool) -> u128 {
         let parity = u128::from(y_parity);
         self.chain_id
@@ -65,21 +66,21 @@ impl LegacyTx {
 /// A transaction with an access list (EIP-2930, type 1).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AccessListTx {
-    /// The chain that it is bound to.
+    /// Chain id that the transaction is bound to.
     pub chain_id: u64,
-    /// Transactions that the sender sent before.
+    /// Number of transactions that the sender sent before.
     pub nonce: u64,
-    /// Wei per gas.
+    /// Price per gas in wei.
     pub gas_price: U256,
-    /// The most gas that it may use.
+    /// Maximum amount of gas that the transaction may use.
     pub gas_limit: u64,
-    /// The account that is called; `None` creates a contract.
+    /// Recipient; `None` for a contract creation.
     pub to: Option<Address>,
-    /// Wei that go along.
+    /// Transferred value in wei.
     pub value: U256,
-    /// The call's data or the contract's init code.
+    /// Data of the call, or init code of the contract.
     pub input: Bytes,
-    /// What it will touch.
+    /// Accounts and slots that the transaction declares to access.
     pub access_list: Vec<AccessListItem>,
 }
 
@@ -97,23 +98,23 @@ fields!(AccessListTx {
 /// A transaction of the fee market (EIP-1559, type 2).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DynamicFeeTx {
-    /// The chain that it is bound to.
+    /// Chain id that the transaction is bound to.
     pub chain_id: u64,
-    /// Transactions that the sender sent before.
+    /// Number of transactions that the sender sent before.
     pub nonce: u64,
-    /// The most wei per gas for the beneficiary.
+    /// Maximum tip per gas for the beneficiary, in wei.
     pub max_priority_fee_per_gas: U256,
-    /// The most wei per gas in all.
+    /// Maximum fee per gas in wei, base fee included.
     pub max_fee_per_gas: U256,
-    /// The most gas that it may use.
+    /// Maximum amount of gas that the transaction may use.
     pub gas_limit: u64,
-    /// The account that is called; `None` creates a contract.
+    /// Recipient; `None` for a contract creation.
     pub to: Option<Address>,
-    /// Wei that go along.
+    /// Transferred value in wei.
     pub value: U256,
-    /// The call's data or the contract's init code.
+    /// Data of the call, or init code of the contract.
     pub input: Bytes,
-    /// What it will touch.
+    /// Accounts and slots that the transaction declares to access.
     pub access_list: Vec<AccessListItem>,
 }
 
@@ -129,31 +130,30 @@ fields!(DynamicFeeTx {
     access_list,
 });
 
-/// A transaction that carries blobs (EIP-4844, type 3), as it stands in a block: without
-/// them.
+/// A transaction with blobs (EIP-4844, type 3) in the form of a block, that is, without the blobs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BlobTx {
-    /// The chain that it is bound to.
+    /// Chain id that the transaction is bound to.
     pub chain_id: u64,
-    /// Transactions that the sender sent before.
+    /// Number of transactions that the sender sent before.
     pub nonce: u64,
-    /// The most wei per gas for the beneficiary.
+    /// Maximum tip per gas for the beneficiary, in wei.
     pub max_priority_fee_per_gas: U256,
-    /// The most wei per gas in all.
+    /// Maximum fee per gas in wei, base fee included.
     pub max_fee_per_gas: U256,
-    /// The most gas that it may use.
+    /// Maximum amount of gas that the transaction may use.
     pub gas_limit: u64,
-    /// The account that is called.
+    /// Recipient.
     pub to: Address,
-    /// Wei that go along.
+    /// Transferred value in wei.
     pub value: U256,
-    /// The call's data.
+    /// Data of the call.
     pub input: Bytes,
-    /// What it will touch.
+    /// Accounts and slots that the transaction declares to access.
     pub access_list: Vec<AccessListItem>,
-    /// The most wei per blob gas.
+    /// Maximum fee per blob gas in wei.
     pub max_fee_per_blob_gas: U256,
-    /// A version byte and the hash of each blob's commitment.
+    /// Versioned hash of each blob: a version byte and the hash of the blob's commitment.
     pub blob_versioned_hashes: Vec<B256>,
 }
 
@@ -174,25 +174,25 @@ fields!(BlobTx {
 /// A transaction that sets the code of accounts (EIP-7702, type 4).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SetCodeTx {
-    /// The chain that it is bound to.
+    /// Chain id that the transaction is bound to.
     pub chain_id: u64,
-    /// Transactions that the sender sent before.
+    /// Number of transactions that the sender sent before.
     pub nonce: u64,
-    /// The most wei per gas for the beneficiary.
+    /// Maximum tip per gas for the beneficiary, in wei.
     pub max_priority_fee_per_gas: U256,
-    /// The most wei per gas in all.
+    /// Maximum fee per gas in wei, base fee included.
     pub max_fee_per_gas: U256,
-    /// The most gas that it may use.
+    /// Maximum amount of gas that the transaction may use.
     pub gas_limit: u64,
-    /// The account that is called.
+    /// Recipient.
     pub to: Address,
-    /// Wei that go along.
+    /// Transferred value in wei.
     pub value: U256,
-    /// The call's data.
+    /// Data of the call.
     pub input: Bytes,
-    /// What it will touch.
+    /// Accounts and slots that the transaction declares to access.
     pub access_list: Vec<AccessListItem>,
-    /// What the accounts allowed.
+    /// Authorizations that the accounts signed.
     pub authorization_list: Vec<Authorization>,
 }
 
@@ -209,7 +209,7 @@ fields!(SetCodeTx {
     authorization_list,
 });
 
-/// What a transaction's sender signs.
+/// The signed fields of a transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TxPayload {
     /// Type 0.
@@ -224,7 +224,7 @@ pub enum TxPayload {
     SetCode(SetCodeTx),
 }
 
-/// Evaluates one expression over the type inside, whichever it is.
+/// Evaluates one expression over the payload's inner type.
 macro_rules! each {
     ($self:expr, $tx:ident => $expression:expr) => {
         match $self {
@@ -238,19 +238,21 @@ macro_rules! each {
 }
 
 impl TxPayload {
-    /// Signs it.
+    /// Signs the payload.
     pub fn sign(self, key: &SecretKey) -> Transaction {
         let signature = key.sign(self.signing_hash());
         Transaction::new(self, signature)
     }
 
-    /// The hash that the sender signs, of [`encode_for_signing`](Self::encode_for_signing).
+    /// Returns the hash that the sender signs: that of
+    /// [`encode_for_signing`](Self::encode_for_signing).
     pub fn signing_hash(&self) -> B256 {
         keccak256(self.encode_for_signing())
     }
 
-    /// The fields without signature, with the type byte (EIP-2718) or, for a legacy one that is
-    /// bound to a chain, with its id (EIP-155).
+    /// Returns the encoding that is hashed for signing: the fields without a signature, after the
+    /// type byte (EIP-2718). For a legacy transaction that is bound to a chain, the chain id
+    /// follows the fields (EIP-155).
     pub fn encode_for_signing(&self) -> Vec<u8> {
         let replay_protection = match self {
             Self::Legacy(LegacyTx { chain_id, .. }) => *chain_id,
@@ -291,10 +293,9 @@ impl TxPayload {
         })
     }
 
-    /// Takes the chain id out of an encoded `v`, where it is part of it, and returns the y
-    /// parity.
+    /// Extracts the chain id from an encoded `v`, if `v` contains it, and returns the y parity.
     pub(super) fn take_v(&mut self, v: u128) -> Result<bool, DecodeError> {
-        const INVALID: DecodeError = DecodeError::Custom("invalid transaction v");
+        const INVALID: DecodeError = DecodeError::InvalidV;
         let Self::Legacy(tx) = self else {
             return match v {
                 0 => Ok(false),
@@ -312,7 +313,7 @@ impl TxPayload {
         }
     }
 
-    /// The type (EIP-2718).
+    /// Returns the type (EIP-2718).
     pub fn tx_type(&self) -> TxType {
         match self {
             Self::Legacy(_) => TxType::Legacy,
@@ -323,7 +324,8 @@ impl TxPayload {
         }
     }
 
-    /// The chain that it is bound to; `None` for a legacy one without EIP-155.
+    /// Returns the chain id that the transaction is bound to; `None` for a legacy transaction
+    /// without EIP-155.
     pub fn chain_id(&self) -> Option<u64> {
         match self {
             Self::Legacy(tx) => tx.chain_id,
@@ -334,17 +336,17 @@ impl TxPayload {
         }
     }
 
-    /// Transactions that the sender sent before.
+    /// Returns the nonce: the number of transactions that the sender sent before.
     pub fn nonce(&self) -> u64 {
         each!(self, tx => tx.nonce)
     }
 
-    /// The most gas that it may use.
+    /// Returns the maximum amount of gas that the transaction may use.
     pub fn gas_limit(&self) -> u64 {
         each!(self, tx => tx.gas_limit)
     }
 
-    /// The gas price of a legacy or EIP-2930 transaction, in wei.
+    /// Returns the gas price of a legacy or EIP-2930 transaction, in wei.
     pub fn gas_price(&self) -> Option<U256> {
         match self {
             Self::Legacy(tx) => Some(tx.gas_price),
@@ -353,7 +355,7 @@ impl TxPayload {
         }
     }
 
-    /// The most wei per gas that the sender pays in all; the gas price before EIP-1559.
+    /// Returns the maximum fee per gas in wei, base fee included; the gas price before EIP-1559.
     pub fn max_fee_per_gas(&self) -> U256 {
         match self {
             Self::Legacy(tx) => tx.gas_price,
@@ -364,7 +366,7 @@ impl TxPayload {
         }
     }
 
-    /// The most wei per gas that the beneficiary gets; the gas price before EIP-1559.
+    /// Returns the maximum tip per gas for the beneficiary in wei; the gas price before EIP-1559.
     pub fn max_priority_fee_per_gas(&self) -> U256 {
         match self {
             Self::Legacy(tx) => tx.gas_price,
@@ -375,7 +377,7 @@ impl TxPayload {
         }
     }
 
-    /// The most wei per blob gas that the sender pays (EIP-4844).
+    /// Returns the maximum fee per blob gas in wei (EIP-4844).
     pub fn max_fee_per_blob_gas(&self) -> Option<U256> {
         match self {
             Self::Blob(tx) => Some(tx.max_fee_per_blob_gas),
@@ -383,7 +385,8 @@ impl TxPayload {
         }
     }
 
-    /// What the sender pays per gas in a block with this base fee, in wei (EIP-1559).
+    /// Returns the price per gas that the sender pays in a block with this base fee, in wei
+    /// (EIP-1559).
     pub fn effective_gas_price(&self, base_fee_per_gas: Option<u64>) -> U256 {
         let Some(base_fee) = base_fee_per_gas else {
             return self.max_fee_per_gas();
@@ -393,7 +396,7 @@ impl TxPayload {
             .min(self.max_fee_per_gas())
     }
 
-    /// The account that is called; `None` creates a contract.
+    /// Returns the recipient; `None` for a contract creation.
     pub fn to(&self) -> Option<Address> {
         match self {
             Self::Legacy(tx) => tx.to,
@@ -404,17 +407,18 @@ impl TxPayload {
         }
     }
 
-    /// Wei that go along.
+    /// Returns the transferred value in wei.
     pub fn value(&self) -> U256 {
         each!(self, tx => tx.value)
     }
 
-    /// The call's data or the contract's init code.
+    /// Returns the call's data or the contract's init code.
     pub fn input(&self) -> &Bytes {
         each!(self, tx => &tx.input)
     }
 
-    /// What it will touch (EIP-2930); empty for legacy.
+    /// Returns the accounts and slots that the transaction declares to access (EIP-2930); empty for
+    /// a legacy transaction.
     pub fn access_list(&self) -> &[AccessListItem] {
         match self {
             Self::Legacy(_) => &[],
@@ -425,7 +429,7 @@ impl TxPayload {
         }
     }
 
-    /// The versioned hashes of the blobs (EIP-4844); empty for other types.
+    /// Returns the versioned hashes of the blobs (EIP-4844); empty for other types.
     pub fn blob_hashes(&self) -> &[B256] {
         match self {
             Self::Blob(tx) => &tx.blob_versioned_hashes,
@@ -433,7 +437,7 @@ impl TxPayload {
         }
     }
 
-    /// The authorizations to set code (EIP-7702); empty for other types.
+    /// Returns the authorizations to set code (EIP-7702); empty for other types.
     pub fn authorization_list(&self) -> &[Authorization] {
         match self {
             Self::SetCode(tx) => &tx.authorization_list,

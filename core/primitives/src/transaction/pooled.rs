@@ -1,4 +1,4 @@
-//! Transactions as they travel between pools: with their blobs (EIP-4844, EIP-7594).
+//! Transactions in the form that pools exchange: with their blobs (EIP-4844, EIP-7594).
 
 use alloy_primitives::{Bytes, FixedBytes};
 
@@ -12,20 +12,20 @@ const CELL_PROOFS_VERSION: u8 = 1;
 /// The KZG proofs of a sidecar.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SidecarProofs {
-    /// One a blob (EIP-4844).
+    /// One proof for each blob (EIP-4844).
     Blob(Vec<FixedBytes<48>>),
-    /// 128 a blob, one a cell (EIP-7594, Osaka).
+    /// 128 proofs for each blob, one for each cell (EIP-7594, Osaka).
     Cell(Vec<FixedBytes<48>>),
 }
 
-/// The blobs of a transaction, with what proves them.
+/// The blobs of a transaction with their commitments and proofs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlobSidecar {
-    /// 131,072 bytes each.
+    /// Blobs of 131,072 bytes each.
     pub blobs: Vec<Bytes>,
-    /// The KZG commitment to each blob.
+    /// KZG commitment to each blob.
     pub commitments: Vec<FixedBytes<48>>,
-    /// What proves the commitments.
+    /// KZG proofs of the commitments.
     pub proofs: SidecarProofs,
 }
 
@@ -41,17 +41,17 @@ impl BlobSidecar {
     }
 }
 
-/// A transaction as pools exchange it: one with blobs carries them along.
+/// A transaction in the form that pools exchange. A blob transaction includes its blobs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PooledTransaction {
-    /// As it will stand in a block.
+    /// The transaction as a block contains it.
     pub transaction: Transaction,
-    /// With every blob transaction, and with no other.
+    /// The sidecar: present for every blob transaction, absent for every other.
     pub sidecar: Option<BlobSidecar>,
 }
 
 impl PooledTransaction {
-    /// The canonical encoding of EIP-2718 in the network form.
+    /// Returns the canonical encoding of EIP-2718 in the network form.
     pub fn encode_2718(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(1 + self.list_length());
         if self.transaction.tx_type() != TxType::Legacy {
@@ -61,15 +61,15 @@ impl PooledTransaction {
         out
     }
 
-    /// Reads the encoding of [`PooledTransaction::encode_2718`], with nothing behind it. A
-    /// blob transaction without its blobs is refused.
+    /// Decodes the encoding of [`PooledTransaction::encode_2718`]. Trailing bytes and a blob
+    /// transaction without its blobs are errors.
     pub fn decode_2718(bytes: &[u8]) -> Result<Self, DecodeError> {
         let (tx_type, mut list) = TxType::split(bytes)?;
         let pooled = Self::decode_list(tx_type, &mut list)?;
         if list.is_empty() {
             Ok(pooled)
         } else {
-            Err(DecodeError::Custom("trailing bytes"))
+            Err(DecodeError::TrailingBytes)
         }
     }
 

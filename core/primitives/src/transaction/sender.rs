@@ -1,4 +1,4 @@
-//! Who sent a transaction, and whether the fork allows its signature.
+//! Senders of transactions, and the rules of the forks for their signatures.
 
 use alloy_primitives::Address;
 use rayon::prelude::*;
@@ -7,26 +7,26 @@ use super::{Transaction, TxType};
 use crate::rlp::{self, Encode};
 use crate::{Block, ChainConfig, CryptoError, Fork, keccak256};
 
-/// Why a transaction has no valid sender.
+/// The reason why a transaction has no valid sender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SenderError {
-    /// The type came with a later fork.
+    /// A later fork introduces the transaction's type.
     #[error("transaction type not supported")]
     TypeNotSupported,
-    /// It is bound to another chain, or to one before EIP-155.
+    /// The transaction is bound to another chain.
     #[error("invalid chain id for signer: have {have} want {want}")]
     WrongChain {
-        /// The transaction's.
+        /// Chain id of the transaction.
         have: u64,
-        /// This chain's.
+        /// Chain id of this chain.
         want: u64,
     },
-    /// The signature is not valid.
+    /// The signature is invalid.
     #[error(transparent)]
     Signature(#[from] CryptoError),
 }
 
-/// Which signatures a block's fork allows.
+/// The rules for signatures in a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SenderRules {
     chain_id: u64,
@@ -36,7 +36,7 @@ pub struct SenderRules {
 }
 
 impl SenderRules {
-    /// The rules of a block.
+    /// Returns the rules of a block.
     pub fn at(config: &ChainConfig, number: u64, timestamp: u64) -> Self {
         Self {
             chain_id: config.chain_id,
@@ -46,8 +46,8 @@ impl SenderRules {
         }
     }
 
-    /// The sender, where the type, the chain and the signature are allowed. From Homestead on
-    /// a high s is refused (EIP-2).
+    /// Returns the sender. The type, the chain id and the signature must be valid. From Homestead
+    /// on a high s is an error (EIP-2).
     pub fn sender(&self, transaction: &Transaction) -> Result<Address, SenderError> {
         self.check(transaction)?;
         let impersonated = transaction.signature().impersonated();
@@ -57,8 +57,8 @@ impl SenderRules {
         Ok(transaction.recover_sender()?)
     }
 
-    /// Whether an account with code may send: on a development chain, where its user sends in
-    /// its name.
+    /// Returns true if an account with code may send a transaction, which holds on a development
+    /// chain, where the user may impersonate any account.
     pub const fn allows_contracts(&self) -> bool {
         self.is_development
     }
@@ -93,9 +93,9 @@ impl SenderRules {
     }
 }
 
-/// The senders of every transaction of `blocks`, block by block, recovered on all cores of
-/// the current rayon pool. A block with a transaction that has no valid sender gives the
-/// error of its first such transaction, with its index.
+/// Recovers the senders of all transactions of `blocks`, block by block, in parallel on the current
+/// rayon pool. The result of a block is its senders in order, or the index and error of its first
+/// transaction without a valid sender.
 pub fn recover_senders(
     config: &ChainConfig,
     blocks: &[Block],
@@ -128,7 +128,7 @@ pub fn recover_senders(
         .collect()
 }
 
-/// The address of the contract that an account creates with a transaction (or a CREATE) of
+/// Returns the address of the contract that an account creates with a transaction (or a CREATE) of
 /// this nonce: the last 20 bytes of Keccak-256 of the RLP list of both.
 pub fn contract_address(sender: &Address, nonce: u64) -> Address {
     let mut encoded = Vec::with_capacity(32);

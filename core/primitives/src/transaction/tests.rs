@@ -1,4 +1,4 @@
-//! Transactions, receipts and blocks: round trips, senders, prices.
+//! Tests of transactions, receipts and blocks: round trips, senders, prices.
 
 use alloy_primitives::{address, hex};
 use proptest::prelude::*;
@@ -9,8 +9,8 @@ use crate::{
     strategies,
 };
 
-/// `value` comes back from its encoding, the length is right, and each shorter input and one
-/// longer by a byte is refused.
+/// Checks that `value` survives a round trip, that its length is right, and that truncated input
+/// and input with a trailing byte are refused.
 fn round_trip<T: Encode + Decode + PartialEq + std::fmt::Debug>(
     value: &T,
 ) -> Result<(), TestCaseError> {
@@ -27,23 +27,23 @@ fn round_trip<T: Encode + Decode + PartialEq + std::fmt::Debug>(
 
 proptest! {
     #[test]
-    fn prop_headers_come_back(header in strategies::headers()) {
+    fn prop_headers_survive_a_round_trip(header in strategies::headers()) {
         round_trip(&header)?;
     }
 
     #[test]
-    fn prop_blocks_come_back(block in strategies::blocks()) {
+    fn prop_blocks_survive_a_round_trip(block in strategies::blocks()) {
         round_trip(&block)?;
         round_trip(&block.body)?;
     }
 
     #[test]
-    fn prop_withdrawals_come_back(withdrawal in strategies::withdrawals()) {
+    fn prop_withdrawals_survive_a_round_trip(withdrawal in strategies::withdrawals()) {
         round_trip::<Withdrawal>(&withdrawal)?;
     }
 
     #[test]
-    fn prop_transactions_come_back(transaction in strategies::transactions()) {
+    fn prop_transactions_survive_a_round_trip(transaction in strategies::transactions()) {
         round_trip(&transaction)?;
         let encoded = transaction.encode_2718();
         prop_assert_eq!(encoded.len(), transaction.encode_2718_length());
@@ -56,7 +56,7 @@ proptest! {
     }
 
     #[test]
-    fn prop_receipts_come_back(receipt in strategies::receipts()) {
+    fn prop_receipts_survive_a_round_trip(receipt in strategies::receipts()) {
         round_trip(&receipt)?;
         let encoded = receipt.encode_2718();
         prop_assert_eq!(Receipt::decode_2718(&encoded).unwrap(), receipt);
@@ -64,7 +64,7 @@ proptest! {
     }
 
     #[test]
-    fn prop_what_they_are_made_of_comes_back(
+    fn prop_access_lists_and_logs_survive_a_round_trip(
         transaction in strategies::transactions(),
         receipt in strategies::receipts(),
     ) {
@@ -74,13 +74,13 @@ proptest! {
         for log in &receipt.logs {
             round_trip(log)?;
         }
-        // A status is one byte: it can't be cut short.
+        // A status is one byte and cannot be truncated.
         let outcome = rlp::encode(&receipt.outcome);
         prop_assert_eq!(rlp::decode_exact(&outcome), Ok(receipt.outcome));
     }
 
     #[test]
-    fn prop_accounts_and_fork_ids_come_back(
+    fn prop_accounts_and_fork_ids_survive_a_round_trip(
         number: u64,
         balance: [u8; 32],
         shift in 0..256_usize,
@@ -97,7 +97,7 @@ proptest! {
     }
 
     #[test]
-    fn prop_authorizations_come_back(authorization in strategies::authorizations()) {
+    fn prop_authorizations_survive_a_round_trip(authorization in strategies::authorizations()) {
         round_trip(&authorization)?;
     }
 
@@ -112,7 +112,7 @@ proptest! {
             let index = index.index(encoded.len());
             encoded[index] = *byte;
         }
-        // What still decodes is canonical.
+        // Whatever still decodes is canonical.
         if let Ok(block) = rlp::decode_exact::<Block>(&encoded) {
             prop_assert_eq!(rlp::encode(&block), encoded);
         }
@@ -167,7 +167,7 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
     #[test]
-    fn prop_pooled_transactions_come_back(pooled in strategies::pooled()) {
+    fn prop_pooled_transactions_survive_a_round_trip(pooled in strategies::pooled()) {
         round_trip(&pooled)?;
         let decoded = PooledTransaction::decode_2718(&pooled.encode_2718()).unwrap();
         prop_assert_eq!(decoded, pooled);
@@ -176,7 +176,7 @@ proptest! {
 
 /// The example of EIP-155.
 #[test]
-fn the_example_of_eip_155() {
+fn the_example_of_eip_155_encodes_as_published() {
     let key = SecretKey::from_bytes(&[0x46; 32]).unwrap();
     let payload = TxPayload::Legacy(LegacyTx {
         chain_id: Some(1),
@@ -211,7 +211,7 @@ fn a_block_wraps_typed_transactions_in_a_string() {
     let mut rest = in_list.as_slice();
     assert_eq!(rlp::decode_str(&mut rest).unwrap(), canonical);
 
-    // Not wrapped, or wrapped though legacy, or of a type that is none.
+    // The item is not wrapped, or legacy but wrapped, or of an unknown type.
     assert!(rlp::decode_exact::<Transaction>(&canonical).is_err());
     let legacy = rlp::encode(&TxPayload::Legacy(LegacyTx::default()).sign(&key));
     assert!(rlp::decode_exact::<Transaction>(&rlp::encode(&Bytes::from(legacy))).is_err());
@@ -224,7 +224,7 @@ fn a_block_wraps_typed_transactions_in_a_string() {
 }
 
 #[test]
-fn a_pool_does_not_take_a_blob_transaction_without_its_blobs() {
+fn a_pooled_blob_transaction_requires_its_blobs() {
     let key = SecretKey::from_bytes(&[7; 32]).unwrap();
     let transaction = TxPayload::Blob(BlobTx::default()).sign(&key);
     assert!(Transaction::decode_2718(&transaction.encode_2718()).is_ok());
@@ -343,7 +343,7 @@ fn replay_protection_comes_with_spurious_dragon() {
 }
 
 #[test]
-fn v_of_any_chain_id_comes_back() {
+fn v_of_any_chain_id_survives_a_round_trip() {
     let key = SecretKey::from_bytes(&[7; 32]).unwrap();
     for chain_id in [0, 1, 1337, u64::from(u32::MAX), u64::MAX] {
         let payload = LegacyTx {
@@ -367,7 +367,7 @@ fn v_of_any_chain_id_comes_back() {
 }
 
 #[test]
-fn the_senders_of_blocks_come_in_order_with_their_errors() {
+fn recovered_senders_are_in_order_with_their_errors() {
     let config = ChainConfig::active_from_genesis(1, Fork::London);
     let keys: Vec<_> = (1..=5_u8)
         .map(|byte| SecretKey::from_bytes(&[byte; 32]).unwrap())
@@ -402,9 +402,9 @@ fn the_senders_of_blocks_come_in_order_with_their_errors() {
     );
 }
 
-/// The first two contracts of the account of the CREATE example that every client carries.
+/// The first two contracts of the account in the CREATE example that many clients test.
 #[test]
-fn contract_addresses() {
+fn contract_addresses_follow_from_sender_and_nonce() {
     let sender = address!("6ac7ea33f8831ea9dcc53393aaa88b25a785dbf0");
     let expected = [
         address!("cd234a471b72ba2f1ccf0a70fcaba648a5eecd8d"),
@@ -416,7 +416,7 @@ fn contract_addresses() {
 }
 
 #[test]
-fn an_authority_is_who_signed() {
+fn the_authority_is_the_signer() {
     let key = SecretKey::from_bytes(&[9; 32]).unwrap();
     let authorization = Authorization::sign(&key, U256::from(1), Address::repeat_byte(1), 3);
     assert_eq!(authorization.recover_authority(), Ok(key.address()));

@@ -6,15 +6,15 @@ use crate::rlp::{DecodeError, EMPTY_LIST};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum TxType {
-    /// From before EIP-2718.
+    /// A transaction from before EIP-2718.
     Legacy = 0,
-    /// With an access list (EIP-2930, Berlin).
+    /// A transaction with an access list (EIP-2930, Berlin).
     AccessList = 1,
-    /// With a fee market (EIP-1559, London).
+    /// A transaction with a fee market (EIP-1559, London).
     DynamicFee = 2,
-    /// With blobs (EIP-4844, Cancun).
+    /// A transaction with blobs (EIP-4844, Cancun).
     Blob = 3,
-    /// With authorizations to set code (EIP-7702, Prague).
+    /// A transaction with authorizations to set code (EIP-7702, Prague).
     SetCode = 4,
 }
 
@@ -28,7 +28,7 @@ impl TxType {
         Self::SetCode,
     ];
 
-    /// The type behind a type byte that stands before an envelope: never legacy.
+    /// Returns the type for the byte before an envelope; it is never legacy.
     pub fn from_prefix(byte: u8) -> Option<Self> {
         match byte {
             1 => Some(Self::AccessList),
@@ -39,8 +39,8 @@ impl TxType {
         }
     }
 
-    /// Splits an encoding of EIP-2718 into type and payload: a first byte from 0xc0 on is a
-    /// legacy list, below it a type.
+    /// Splits an encoding of EIP-2718 into type and payload. A first byte of 0xc0 or above begins a
+    /// legacy list; a lower one is a type.
     pub(crate) fn split(bytes: &[u8]) -> Result<(Self, &[u8]), DecodeError> {
         let (&first, rest) = bytes
             .split_first()
@@ -48,8 +48,7 @@ impl TxType {
         if first >= EMPTY_LIST {
             return Ok((Self::Legacy, bytes));
         }
-        let tx_type = Self::from_prefix(first)
-            .ok_or(DecodeError::Custom("transaction type not supported"))?;
+        let tx_type = Self::from_prefix(first).ok_or(DecodeError::UnsupportedTxType)?;
         Ok((tx_type, rest))
     }
 }

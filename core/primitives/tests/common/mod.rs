@@ -1,8 +1,9 @@
-//! Where the fixtures are.
+//! Access to the test fixtures.
 
 use std::path::PathBuf;
 
-/// The content of a fixture, or `None` (said aloud) where the fixtures are not there.
+/// Returns the content of a fixture. If the fixtures are missing, it prints a notice and returns
+/// `None`.
 pub fn read(path: &str) -> Option<Vec<u8>> {
     let folder = std::env::var_os("ACTOREUM_FIXTURES").map_or_else(
         || {

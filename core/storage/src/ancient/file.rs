@@ -1,4 +1,4 @@
-//! One kind of record: a data file and its index.
+//! The ancient file of one kind of record: a data file and its index.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
@@ -11,7 +11,7 @@ use crate::limits::MAX_ANCIENT_RECORD;
 
 const ENTRY: u64 = 12;
 
-/// Records that only ever grow in number. Reads take no lock.
+/// An append-only sequence of records. Reads take no lock.
 pub(super) struct AncientFile {
     path: PathBuf,
     data: File,
@@ -42,7 +42,7 @@ impl AncientFile {
         })
     }
 
-    /// Opens the file with `confirmed` records; what lies behind them is cut off.
+    /// Opens the file with `confirmed` records; whatever follows them is truncated.
     pub(super) fn open(folder: &Path, name: &str, confirmed: u64) -> Result<Self, StorageError> {
         let file = Self::open_both(folder, name)?;
         let short = || {
@@ -67,7 +67,7 @@ impl AncientFile {
         }
         file.count.store(confirmed, Ordering::Release);
         file.end.store(end, Ordering::Release);
-        // Before anything is cut off: the index itself may be damaged.
+        // The index itself may be damaged, so the last record is checked before the truncation.
         if confirmed > 0 {
             file.get(confirmed - 1)?;
         }
@@ -81,8 +81,8 @@ impl AncientFile {
         Ok(file)
     }
 
-    /// Opens the file for a repair: with as many of the `confirmed` records as are there, and
-    /// nothing cut off.
+    /// Opens the file for a repair, with as many of the `confirmed` records as are present. Nothing
+    /// is truncated.
     pub(super) fn open_damaged(
         folder: &Path,
         name: &str,
@@ -100,9 +100,10 @@ impl AncientFile {
         Ok(file)
     }
 
-    /// Corrects a record whose checksum fails, where `is_right` knows it again: the record as it
-    /// is (then its checksum was damaged), or with one byte changed back. Whether it was.
-    pub(super) fn mend(
+    /// Repairs a record whose checksum fails and returns true if it succeeded. The function
+    /// `is_right` recognises the correct record, which is either the stored record (its checksum
+    /// was damaged) or the stored record with one byte changed back.
+    pub(super) fn repair(
         &self,
         number: u64,
         is_right: &dyn Fn(&[u8]) -> bool,
@@ -148,7 +149,7 @@ impl AncientFile {
         self.count.load(Ordering::Acquire)
     }
 
-    /// Reads a record below [`Self::count`] and checks it.
+    /// Reads the record with a number below [`Self::count`] and verifies its checksum.
     pub(super) fn get(&self, number: u64) -> Result<Vec<u8>, StorageError> {
         let start = if number == 0 {
             0
@@ -178,15 +179,17 @@ impl AncientFile {
         Ok(record)
     }
 
-    /// Writes the next record, which must be `number`; a rest that an earlier failure
-    /// left behind is overwritten.
+    /// Writes the next record, which must be `number`. Bytes that an earlier failure left behind
+    /// are overwritten.
     pub(super) fn append(&self, number: u64, record: &[u8]) -> Result<(), StorageError> {
         let count = self.count();
         if number < count {
             return Ok(());
         }
         if number > count {
-            return Err(StorageError::Misuse("ancient blocks are appended in order"));
+            return Err(StorageError::Misuse(
+                "ancient blocks must be appended in order",
+            ));
         }
         let start = self.end.load(Ordering::Acquire);
         let end = start + record.len() as u64;
@@ -215,7 +218,7 @@ impl AncientFile {
         sum.map_err(|error| self.io(error))
     }
 
-    /// Where a record ends, and its checksum.
+    /// Returns the end of a record in the data file, and its checksum.
     fn entry(&self, number: u64) -> Result<(u64, u32), StorageError> {
         let mut entry = [0; ENTRY as usize];
         self.index

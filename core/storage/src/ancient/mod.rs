@@ -1,10 +1,10 @@
 //! Old blocks in append-only files.
 //!
-//! For each kind of record a data file (records one after another) and an index (for
-//! each record where it ends in the data file, 8 bytes, and its CRC-32, 4 bytes, both
-//! little-endian; record N is block N). The database says how many blocks it has let
-//! go of: those must be here, whole; what lies behind them is the trace of a migration
-//! that a crash cut short, and is dropped when the files are opened.
+//! Each kind of record has a data file (the records one after another) and an index. The index has
+//! for each record its end in the data file (8 bytes) and its CRC-32 (4 bytes), both little-endian;
+//! record N is block N. The database records how many blocks it has moved here: those must be
+//! present and complete. Whatever follows them was left by a migration that a crash interrupted,
+//! and is truncated when the files are opened.
 
 mod file;
 
@@ -18,14 +18,14 @@ use crate::StorageError;
 
 /// A kind of record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// The block's hash (32 bytes), then its total difficulty.
+pub(crate) enum RecordKind {
+    /// Block hash (32 bytes), then total difficulty.
     Hashes,
     /// Header RLP.
     Headers,
     /// Body RLP.
     Bodies,
-    /// Receipts as the database holds them.
+    /// Receipts in the encoding of the database.
     Receipts,
 }
 
@@ -34,13 +34,13 @@ const NAMES: [&str; 4] = ["hashes", "headers", "bodies", "receipts"];
 /// The ancient files of a store.
 pub(crate) struct Ancient {
     files: [AncientFile; 4],
-    /// Blocks that readers may see.
+    /// Number of blocks that are visible to readers.
     count: AtomicU64,
     appending: Mutex<()>,
 }
 
 impl Ancient {
-    /// Opens the files in `folder`, of which `confirmed` blocks must be there.
+    /// Opens the files in `folder`, which must hold `confirmed` blocks.
     pub(crate) fn open(folder: &Path, confirmed: u64) -> Result<Self, StorageError> {
         std::fs::create_dir_all(folder).map_err(|error| StorageError::io(folder, error))?;
         let open = |name: &str| AncientFile::open(folder, name, confirmed);
@@ -82,34 +82,38 @@ impl Ancient {
         })
     }
 
-    /// Corrects a damaged record where `is_right` knows it again; whether it was.
-    pub(crate) fn mend(
+    /// Repairs a damaged record that `is_right` recognises, and returns true if it succeeded.
+    pub(crate) fn repair(
         &self,
-        kind: Kind,
+        kind: RecordKind,
         number: u64,
         is_right: &dyn Fn(&[u8]) -> bool,
     ) -> Result<bool, StorageError> {
         if number >= self.count() {
             return Ok(false);
         }
-        self.files[kind as usize].mend(number, is_right)
+        self.files[kind as usize].repair(number, is_right)
     }
 
-    /// Number of blocks.
+    /// Returns the number of blocks.
     pub(crate) fn count(&self) -> u64 {
         self.count.load(Ordering::Acquire)
     }
 
-    /// A block's record; `None` where the block is not here.
-    pub(crate) fn get(&self, kind: Kind, number: u64) -> Result<Option<Vec<u8>>, StorageError> {
+    /// Returns a block's record; `None` if the block is not in the files.
+    pub(crate) fn get(
+        &self,
+        kind: RecordKind,
+        number: u64,
+    ) -> Result<Option<Vec<u8>>, StorageError> {
         if number >= self.count() {
             return Ok(None);
         }
         self.files[kind as usize].get(number).map(Some)
     }
 
-    /// Appends a block's records, in the order of [`Kind`]; seen by readers, and
-    /// durable, after [`Self::sync`].
+    /// Appends a block's records in the order of [`RecordKind`]. They are durable and visible to
+    /// readers after [`Self::sync`].
     pub(crate) fn append(&self, number: u64, records: &[&[u8]; 4]) -> Result<(), StorageError> {
         let _one_at_a_time = self.appending.lock();
         self.files
@@ -118,7 +122,7 @@ impl Ancient {
             .try_for_each(|(file, record)| file.append(number, record))
     }
 
-    /// Makes everything that was appended durable, and shows it to readers.
+    /// Makes all appended records durable and visible to readers.
     pub(crate) fn sync(&self) -> Result<(), StorageError> {
         let _one_at_a_time = self.appending.lock();
         self.files.iter().try_for_each(AncientFile::sync)?;
@@ -127,12 +131,12 @@ impl Ancient {
         Ok(())
     }
 
-    /// Bytes on disk.
+    /// Returns the size on disk in bytes.
     pub(crate) fn size(&self) -> Result<u64, StorageError> {
         self.files.iter().map(AncientFile::size).sum()
     }
 
-    /// Copies every block to files that have none.
+    /// Copies every block to files that are empty.
     pub(crate) fn copy_to(&self, target: &Self) -> Result<(), StorageError> {
         for number in 0..self.count() {
             for (from, to) in self.files.iter().zip(&target.files) {

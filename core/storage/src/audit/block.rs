@@ -1,4 +1,4 @@
-//! One canonical block: whether all that the store says of it is true.
+//! Validation of one canonical block against the hashes and indexes.
 
 use actoreum_primitives::{
     B256, Block, EMPTY_ROOT_HASH, Header, Receipt, U256, receipt_trie_items,
@@ -8,21 +8,21 @@ use actoreum_trie::ordered_root;
 
 use crate::{StorageError, Store};
 
-/// A block whose header, body and receipts belong together.
-pub(super) struct SoundBlock {
+/// A block whose header, body and receipts match.
+pub(super) struct ValidBlock {
     pub(super) hash: B256,
     pub(super) block: Block,
     pub(super) total_difficulty: U256,
 }
 
-/// What the block before says about the next one.
+/// The parent's values that the next block must match.
 #[derive(Clone, Copy)]
 pub(super) struct Parent {
     pub(super) hash: B256,
     pub(super) total_difficulty: U256,
 }
 
-impl SoundBlock {
+impl ValidBlock {
     pub(super) const fn as_parent(&self) -> Parent {
         Parent {
             hash: self.hash,
@@ -31,30 +31,32 @@ impl SoundBlock {
     }
 }
 
-/// Why a block is not sound; the store failing in another way than by what it holds is apart.
-pub(super) enum Unsound {
-    Fault(String),
+/// The reason why a block could not be validated: it is damaged, or the store failed.
+pub(super) enum CheckError {
+    /// The stored data are missing, damaged or inconsistent.
+    Invalid(String),
+    /// The store failed for another reason.
     Failed(StorageError),
 }
 
-impl From<StorageError> for Unsound {
+impl From<StorageError> for CheckError {
     fn from(error: StorageError) -> Self {
         match error {
-            StorageError::Corrupt(what) => Self::Fault(what),
-            StorageError::Trie(error) => Self::Fault(error.to_string()),
+            StorageError::Corrupt(what) => Self::Invalid(what),
+            StorageError::Trie(error) => Self::Invalid(error.to_string()),
             other => Self::Failed(other),
         }
     }
 }
 
 impl Store {
-    /// Reads a canonical block with all that its header commits to.
-    pub(super) fn sound_block(
+    /// Reads a canonical block with everything that its header commits to.
+    pub(super) fn valid_block(
         &self,
         number: u64,
         parent: Option<Parent>,
-    ) -> Result<SoundBlock, Unsound> {
-        let fault = |what: &str| Unsound::Fault(format!("block {number}: {what}"));
+    ) -> Result<ValidBlock, CheckError> {
+        let fault = |what: &str| CheckError::Invalid(format!("block {number}: {what}"));
         let hash = self
             .canonical_hash(number)?
             .ok_or_else(|| fault("its canonical hash is missing"))?;
@@ -62,50 +64,50 @@ impl Store {
             .header(&hash, number)?
             .ok_or_else(|| fault("its header is missing"))?;
         if header.hash() != hash || header.number != number {
-            return Err(fault("its header is another block's"));
+            return Err(fault("its header belongs to another block"));
         }
         if parent.is_some_and(|parent| parent.hash != header.parent_hash) {
-            return Err(fault("it does not follow the block before it"));
+            return Err(fault(
+                "its parent hash is not the hash of the block before it",
+            ));
         }
         let body = self
             .body(&hash, number)?
             .ok_or_else(|| fault("its body is missing"))?;
         let block = Block { header, body };
-        if !body_is_of(&block)? {
-            return Err(fault("its body is not the one that its header commits to"));
+        if !body_matches(&block)? {
+            return Err(fault("its body does not match its header"));
         }
         let receipts = match self.receipts(&hash, number)? {
             Some(receipts) => receipts,
             None if block.header.receipts_root == EMPTY_ROOT_HASH => Vec::new(),
             None => return Err(fault("its receipts are missing")),
         };
-        if !receipts_are_of(&block.header, &receipts)? {
-            return Err(fault(
-                "its receipts are not those that its header commits to",
-            ));
+        if !receipts_match(&block.header, &receipts)? {
+            return Err(fault("its receipts do not match its header"));
         }
         let below = parent.map_or(U256::ZERO, |parent| parent.total_difficulty);
-        Ok(SoundBlock {
+        Ok(ValidBlock {
             hash,
             total_difficulty: below.saturating_add(block.header.difficulty),
             block,
         })
     }
 
-    /// What the indexes say about a block and should not.
-    pub(super) fn index_faults(&self, sound: &SoundBlock) -> Result<Vec<String>, StorageError> {
-        let number = sound.block.header.number;
+    /// Returns the indexes' errors about a block.
+    pub(super) fn index_faults(&self, block: &ValidBlock) -> Result<Vec<String>, StorageError> {
+        let number = block.block.header.number;
         let mut faults = Vec::new();
-        let total = self.total_difficulty(&sound.hash, number);
-        if readable(total)? != Some(Some(sound.total_difficulty)) {
+        let total = self.total_difficulty(&block.hash, number);
+        if none_if_damaged(total)? != Some(Some(block.total_difficulty)) {
             faults.push(format!("block {number}: its total difficulty is wrong"));
         }
-        if readable(self.number_of(&sound.hash))? != Some(Some(number)) {
+        if none_if_damaged(self.number_of(&block.hash))? != Some(Some(number)) {
             faults.push(format!("block {number}: its hash is not in the index"));
         }
-        for transaction in &sound.block.body.transactions {
+        for transaction in &block.block.body.transactions {
             let hash = transaction.hash();
-            if readable(self.transaction_block(&hash))? != Some(Some(number)) {
+            if none_if_damaged(self.transaction_block(&hash))? != Some(Some(number)) {
                 faults.push(format!(
                     "transaction {hash} of block {number} is not in the index"
                 ));
@@ -115,17 +117,19 @@ impl Store {
     }
 }
 
-/// `None` for what can't be read because it is damaged.
-pub(super) fn readable<T>(outcome: Result<T, StorageError>) -> Result<Option<T>, StorageError> {
-    match outcome.map_err(Unsound::from) {
+/// Returns `None` for data that cannot be read because they are damaged.
+pub(super) fn none_if_damaged<T>(
+    outcome: Result<T, StorageError>,
+) -> Result<Option<T>, StorageError> {
+    match outcome.map_err(CheckError::from) {
         Ok(value) => Ok(Some(value)),
-        Err(Unsound::Fault(_)) => Ok(None),
-        Err(Unsound::Failed(error)) => Err(error),
+        Err(CheckError::Invalid(_)) => Ok(None),
+        Err(CheckError::Failed(error)) => Err(error),
     }
 }
 
-/// Whether a body is the one that its header commits to.
-pub(super) fn body_is_of(block: &Block) -> Result<bool, StorageError> {
+/// Returns true if a block's body matches its header.
+pub(super) fn body_matches(block: &Block) -> Result<bool, StorageError> {
     let (header, body) = (&block.header, &block.body);
     let withdrawals_root = body.withdrawals.as_deref().map(withdrawal_trie_items);
     let withdrawals_root = withdrawals_root.as_deref().map(root).transpose()?;
@@ -134,8 +138,8 @@ pub(super) fn body_is_of(block: &Block) -> Result<bool, StorageError> {
         && withdrawals_root == header.withdrawals_root)
 }
 
-/// Whether receipts are those that a header commits to.
-pub(super) fn receipts_are_of(header: &Header, receipts: &[Receipt]) -> Result<bool, StorageError> {
+/// Returns true if receipts match a header.
+pub(super) fn receipts_match(header: &Header, receipts: &[Receipt]) -> Result<bool, StorageError> {
     Ok(root(&receipt_trie_items(receipts))? == header.receipts_root)
 }
 

@@ -1,40 +1,40 @@
-//! Finding what is wrong.
+//! The check of a whole database.
 
-use crate::state::WholeState;
+use crate::state::StateSnapshot;
 use crate::tables::Table;
 use crate::{HeadRecord, StorageError, Store};
 
-use super::block::Unsound;
+use super::block::CheckError;
 
-/// Faults that are told in full; of more, the number alone.
+/// Maximum number of faults that a report lists; further ones are only counted.
 const MAX_FAULTS: usize = 100;
 
-/// What a check read, and what it found.
+/// The result of a check.
 #[derive(Debug, Clone, Default)]
 pub struct CheckReport {
-    /// The head, where there is one.
+    /// Head, if there is one.
     pub head: Option<HeadRecord>,
-    /// Canonical blocks.
+    /// Number of canonical blocks.
     pub blocks: u64,
-    /// Those of them that are in the ancient files.
+    /// Number of canonical blocks in the ancient files.
     pub ancient_blocks: u64,
-    /// Accounts of the head's state.
+    /// Number of accounts in the head's state.
     pub accounts: u64,
-    /// Slots of the head's state.
+    /// Number of slots in the head's state.
     pub slots: u64,
-    /// Nodes of its tries.
+    /// Number of nodes in the head's tries.
     pub nodes: u64,
-    /// The oldest block whose state can be read.
+    /// Oldest block whose state can be read.
     pub oldest_state: u64,
-    /// The first faults that were found, a line each.
+    /// The first faults, a line each.
     pub faults: Vec<String>,
-    /// How many there are beside those.
+    /// Number of further faults.
     pub more_faults: u64,
 }
 
 impl CheckReport {
-    /// Whether nothing is wrong.
-    pub const fn is_sound(&self) -> bool {
+    /// Returns true if no fault was found.
+    pub const fn is_valid(&self) -> bool {
         self.faults.is_empty()
     }
 
@@ -46,42 +46,43 @@ impl CheckReport {
         }
     }
 
-    /// Takes in the outcome of a step; what it can't read for damage is a fault.
+    /// Records the outcome of a step. Data that cannot be read because they are damaged are a
+    /// fault.
     fn step(&mut self, outcome: Result<(), StorageError>) -> Result<(), StorageError> {
-        match outcome.map_err(Unsound::from) {
+        match outcome.map_err(CheckError::from) {
             Ok(()) => Ok(()),
-            Err(Unsound::Fault(what)) => {
+            Err(CheckError::Invalid(what)) => {
                 self.fault(what);
                 Ok(())
             }
-            Err(Unsound::Failed(error)) => Err(error),
+            Err(CheckError::Failed(error)) => Err(error),
         }
     }
 }
 
 impl Store {
-    /// Reads everything and checks what can be checked: each entry of the database, blocks and
-    /// their indexes, ancient files, the state at the head with its tries and codes, history.
-    /// `tell` hears what is looked at next. Nothing may be committed meanwhile.
-    pub fn check(&self, tell: &mut dyn FnMut(&str)) -> Result<CheckReport, StorageError> {
+    /// Reads and checks the whole store: each entry of the database, blocks and their indexes,
+    /// ancient files, the state at the head with its tries and codes, and the history. `progress`
+    /// is called with the name of each step. The caller must not commit anything meanwhile.
+    pub fn check(&self, progress: &mut dyn FnMut(&str)) -> Result<CheckReport, StorageError> {
         let mut report = CheckReport {
             head: self.head(),
             ancient_blocks: self.ancient_blocks(),
             oldest_state: self.oldest_state(),
             ..CheckReport::default()
         };
-        tell("entries");
+        progress("entries");
         let entries = self.table_stats().map(drop);
         report.step(entries)?;
         let Some(head) = report.head else {
             return Ok(report);
         };
-        tell("blocks");
+        progress("blocks");
         self.check_blocks(&head, &mut report)?;
-        tell("state");
+        progress("state");
         let state = self.check_state(&head, &mut report);
         report.step(state)?;
-        tell("history");
+        progress("history");
         let history = self.check_history(&head, &mut report);
         report.step(history)?;
         Ok(report)
@@ -94,26 +95,26 @@ impl Store {
     ) -> Result<(), StorageError> {
         let mut parent = None;
         for number in 0..=head.number {
-            match self.sound_block(number, parent) {
-                Ok(sound) => {
-                    for fault in self.index_faults(&sound)? {
+            match self.valid_block(number, parent) {
+                Ok(block) => {
+                    for fault in self.index_faults(&block)? {
                         report.fault(fault);
                     }
                     let is_head = number == head.number;
-                    if is_head && sound.hash != head.hash {
+                    if is_head && block.hash != head.hash {
                         report.fault("the head record names another block than the newest one");
                     }
-                    if is_head && sound.block.header.state_root != head.state_root {
+                    if is_head && block.block.header.state_root != head.state_root {
                         report.fault("the head record has another state root than its header");
                     }
-                    parent = Some(sound.as_parent());
+                    parent = Some(block.as_parent());
                     report.blocks += 1;
                 }
-                Err(Unsound::Fault(what)) => {
+                Err(CheckError::Invalid(what)) => {
                     report.fault(what);
                     parent = None;
                 }
-                Err(Unsound::Failed(error)) => return Err(error),
+                Err(CheckError::Failed(error)) => return Err(error),
             }
         }
         if let Some(above) = self
@@ -142,12 +143,12 @@ impl Store {
         report.nodes = tries.nodes;
         if tries.root != head.state_root {
             report.fault(format!(
-                "the accounts make state root {}, the head has {}",
+                "the accounts have state root {}, the head has {}",
                 tries.root, head.state_root
             ));
         } else if !tries.are_none() {
             report.fault(format!(
-                "of {} trie nodes {} are missing and {} wrong; {} belong to nothing",
+                "of {} trie nodes {} are missing and {} wrong; {} belong to no trie",
                 tries.nodes, tries.missing, tries.wrong, tries.extra
             ));
         }
@@ -156,7 +157,7 @@ impl Store {
 
     fn count_state(
         &self,
-        state: &WholeState,
+        state: &StateSnapshot,
         report: &mut CheckReport,
     ) -> Result<(), StorageError> {
         state.visit(|_, _, slots| {
@@ -166,8 +167,9 @@ impl Store {
         })
     }
 
-    /// Each block above the oldest state has its list of changes, each entry of a list is there,
-    /// and together they lead from the flat values to the oldest state's root.
+    /// Checks that each block above the oldest state has its list of changes, that each entry of a
+    /// list is present, and that together they lead from the flat values to the oldest state's
+    /// root.
     fn check_history(
         &self,
         head: &HeadRecord,
@@ -184,7 +186,7 @@ impl Store {
             expected = number + 1;
             for key in list.history_keys(number) {
                 if self.database().get(&key)?.is_none() {
-                    report.fault(format!("history of block {number} is missing in part"));
+                    report.fault(format!("history of block {number} is incomplete"));
                     break;
                 }
             }
@@ -209,7 +211,7 @@ impl Store {
         Ok(())
     }
 
-    /// The greatest number with a canonical hash.
+    /// Returns the greatest number with a canonical hash.
     pub(super) fn newest_canonical(&self) -> Result<Option<u64>, StorageError> {
         let mut newest = self.ancient_blocks().checked_sub(1);
         self.visit_prefix(&Table::Canonical.prefix(), |key, _| {

@@ -1,4 +1,4 @@
-//! History that does not lead back as far as it should.
+//! Repair of a history that is damaged.
 
 use std::ops::ControlFlow;
 
@@ -10,12 +10,12 @@ use crate::store::OLDEST_STATE;
 use crate::tables::Table;
 use crate::{Commit, StorageError, Store};
 
-use super::block::readable;
-use super::forget::number_of;
+use super::block::none_if_damaged;
+use super::delete::number_of;
 
 impl Store {
-    /// Drops the history that can't be read or leads to another state than it should; `roots`
-    /// are the state roots of all blocks up to `head`.
+    /// Deletes the history that cannot be read or leads to a wrong state. `roots` holds the hashes
+    /// and state roots of all blocks up to `head`.
     pub(super) fn repair_history(
         &self,
         head: u64,
@@ -23,19 +23,21 @@ impl Store {
         done: &mut Vec<String>,
     ) -> Result<(), StorageError> {
         let oldest = self.oldest_state();
-        let mut reach = self.history_reach(oldest, head)?;
-        let is_sound = |number: u64| self.state_is(number, roots[number as usize].1);
-        if reach < head && !is_sound(reach)? {
-            // The state at the head is sound; the nearer to it, the less history counts.
-            let (mut unsound, mut sound) = (reach, head);
-            while sound - unsound > 1 {
-                let middle = unsound + (sound - unsound) / 2;
-                match is_sound(middle)? {
-                    true => sound = middle,
-                    false => unsound = middle,
+        let mut reach = self.oldest_with_history(oldest, head)?;
+        let is_valid = |number: u64| self.is_state_valid(number, roots[number as usize].1);
+        if reach < head && !is_valid(reach)? {
+            // The state at the head is valid; the closer a block is to the head, the less history
+            // its state depends on.
+            let (mut invalid, mut valid) = (reach, head);
+            while valid - invalid > 1 {
+                let middle = invalid + (valid - invalid) / 2;
+                if is_valid(middle)? {
+                    valid = middle;
+                } else {
+                    invalid = middle;
                 }
             }
-            reach = sound;
+            reach = valid;
         }
         if reach == oldest {
             return Ok(());
@@ -44,21 +46,25 @@ impl Store {
             "states before block {reach} can't be read any more: their history was damaged"
         ));
         let mut commit = Commit::new();
-        self.forget_history_to(reach, &mut commit.batch)?;
+        self.delete_history_to(reach, &mut commit.batch)?;
         commit.put(Table::Meta, &[OLDEST_STATE], &reach.to_be_bytes());
         self.database().commit(&commit.batch)
     }
 
-    /// The oldest block to which every list of changes and every entry of them is there.
-    fn history_reach(&self, oldest: u64, head: u64) -> Result<u64, StorageError> {
+    /// Returns the oldest block down to which every list of changes and every entry of the lists is
+    /// present.
+    fn oldest_with_history(&self, oldest: u64, head: u64) -> Result<u64, StorageError> {
         for number in (oldest + 1..=head).rev() {
             let list = self.database().get(&ChangeList::key(number));
             let list = list.and_then(|list| list.map(|list| ChangeList::decode(&list)).transpose());
-            let Some(list) = readable(list)?.flatten() else {
+            let Some(list) = none_if_damaged(list)?.flatten() else {
                 return Ok(number);
             };
             for key in list.history_keys(number) {
-                if readable(self.database().get(&key))?.flatten().is_none() {
+                if none_if_damaged(self.database().get(&key))?
+                    .flatten()
+                    .is_none()
+                {
                     return Ok(number);
                 }
             }
@@ -67,7 +73,7 @@ impl Store {
     }
 
     /// Adds the deletion of the history of all blocks up to `number`.
-    fn forget_history_to(&self, number: u64, batch: &mut WriteBatch) -> Result<(), StorageError> {
+    fn delete_history_to(&self, number: u64, batch: &mut WriteBatch) -> Result<(), StorageError> {
         let mut delete = |key: &[u8], _: &[u8]| {
             batch.delete(&[key]);
             ControlFlow::Continue(())

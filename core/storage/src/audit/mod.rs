@@ -1,4 +1,4 @@
-//! Whether what is on disk is sound, and making it so.
+//! Check and repair of a database.
 //!
 //! ```text
 //!            blocks                     state at the head              history
@@ -8,20 +8,20 @@
 //!        |                                 |                            |
 //!        '--------------- Store::check: a list of faults ---------------'
 //!
-//!   Store::repair: mend a changed byte | write indexes, tries, flat values anew from each other
-//!                  | else go back to the last block that is sound, and say what was dropped
+//!   Store::repair: restore a changed byte | rebuild indexes, tries, flat values from each other
+//!                  | else revert to the last valid block, and report the dropped blocks
 //! ```
 
 mod block;
+mod byte_repair;
 mod check;
 mod damaged;
+mod delete;
 mod flat;
-mod forget;
 mod history;
-mod mend;
 mod repair;
 mod tries;
 
+pub(crate) use byte_repair::changes_of_one_byte;
 pub use check::CheckReport;
-pub(crate) use mend::changes_of_one_byte;
 pub use repair::RepairReport;

@@ -1,4 +1,4 @@
-//! Making a damaged database sound again.
+//! The repair of a damaged database.
 
 use std::path::Path;
 
@@ -10,51 +10,52 @@ use crate::store::{ANCIENT_COUNT, REPAIRING};
 use crate::tables::Table;
 use crate::{Commit, HeadRecord, StorageError, Store, StoreOptions};
 
-use super::block::{Parent, SoundBlock, Unsound};
+use super::block::{CheckError, Parent, ValidBlock};
 
-/// What a repair did.
+/// The result of a repair.
 #[derive(Debug, Clone)]
 pub struct RepairReport {
-    /// The head after it.
+    /// Head after the repair.
     pub head: HeadRecord,
-    /// The first and the last block that were dropped, where any were.
+    /// The first and the last block that were dropped, if any were.
     pub dropped: Option<(u64, u64)>,
-    /// What was found and what was done about it, a line each; empty where all was sound.
+    /// Faults that were found, with what was done about them, a line each; empty if there were
+    /// none.
     pub done: Vec<String>,
 }
 
-/// The sound part of the chain, and what its indexes lack.
+/// The valid part of the chain, and the index entries that it lacks.
 struct Walk {
-    /// Headers' hashes and state roots by number.
+    /// Hash and state root of each block, by number.
     blocks: Vec<(B256, B256)>,
     indexes: Commit,
-    /// The newest block that was looked for.
+    /// The newest block that the walk looked for.
     last: u64,
 }
 
 impl Store {
-    /// Makes the database in a folder sound: mends what its checksums and hashes tell, writes
-    /// flat values, tries and indexes anew from each other, and where that is not enough goes
-    /// back to the last block that is sound with its state. `tell` hears what is done next.
+    /// Repairs the database in a folder. It restores single bytes by checksums and hashes, rebuilds
+    /// flat values, tries and indexes from each other, and if that is not enough reverts to the
+    /// last valid block with a valid state. `progress` is called with the name of each step.
     ///
     /// # Errors
-    /// [`StorageError::BeyondRepair`] where no block is sound with a state that is kept: then
-    /// no block, index or state was changed; or where the engine can't read its own files.
+    /// Returns [`StorageError::BeyondRepair`] if no block is valid with a state that is available
+    /// (no block, index or state was changed then), or if the engine cannot read its own files.
     pub fn repair(
         folder: &Path,
         options: &StoreOptions,
-        tell: &mut dyn FnMut(&str),
+        progress: &mut dyn FnMut(&str),
     ) -> Result<RepairReport, StorageError> {
         let mut repair = || {
             let store = Self::open_damaged(folder, options)?;
-            let report = store.repair_all(tell)?;
+            let report = store.repair_all(progress)?;
             store.flush()?;
             drop(store);
-            // What lies behind the last ancient block is cut off now.
+            // This opening truncates whatever follows the last ancient block.
             Self::open(folder, options.clone())?;
             Ok(report)
         };
-        // What is still in the way after everything that a repair knows stays there.
+        // Damage that remains after the repair cannot be repaired.
         repair().map_err(|error| match error {
             StorageError::Corrupt(what) => StorageError::BeyondRepair(what),
             StorageError::Trie(error) => StorageError::BeyondRepair(error.to_string()),
@@ -62,15 +63,15 @@ impl Store {
         })
     }
 
-    fn repair_all(&self, tell: &mut dyn FnMut(&str)) -> Result<RepairReport, StorageError> {
+    fn repair_all(&self, progress: &mut dyn FnMut(&str)) -> Result<RepairReport, StorageError> {
         let mut done = Vec::new();
-        tell("blocks");
+        progress("blocks");
         let walk = self.walk_blocks(&mut done)?;
-        tell("state");
-        let (target, made) = self.sound_state(&walk, &mut done)?;
+        progress("state");
+        let (target, writes) = self.newest_valid_state(&walk, &mut done)?;
         let mut batch = WriteBatch::default();
-        self.drop_damaged(&mut done)?;
-        batch.append(&made);
+        self.remove_damaged(&mut done)?;
+        batch.append(&writes);
         let (hash, state_root) = walk.blocks[target as usize];
         let head = HeadRecord {
             number: target,
@@ -81,24 +82,24 @@ impl Store {
         let is_above = self.newest_canonical()? > Some(target);
         let has_history_above = !self.change_lists_above(target)?.is_empty();
         if dropped.is_some() || is_above || has_history_above {
-            self.go_back(target, &mut batch)?;
+            self.revert_to(target, &mut batch)?;
         }
         batch.append(&walk.indexes.batch);
         if self.head() != Some(head) && dropped.is_none() {
-            done.push(format!("wrote the head record anew: block {target}"));
+            done.push(format!("rewrote the head record: block {target}"));
         }
         let mut commit = Commit::new();
         commit.put(Table::Meta, &[REPAIRING], &[1]);
         commit.batch.append(&batch);
-        if self.ancient_blocks() > target + 1 || self.is_ancient_short()? {
+        if self.ancient_blocks() > target + 1 || self.is_ancient_truncated()? {
             let count = self.ancient_blocks().min(target + 1);
             commit.put(Table::Meta, &[ANCIENT_COUNT], &count.to_be_bytes());
         }
         commit.set_head(head);
         self.commit(commit)?;
-        tell("tries");
+        progress("tries");
         self.repair_tries(&mut done)?;
-        tell("history");
+        progress("history");
         self.repair_history(target, &walk.blocks, &mut done)?;
         let mut commit = Commit::new();
         commit.delete(Table::Meta, &[REPAIRING]);
@@ -110,14 +111,15 @@ impl Store {
         })
     }
 
-    /// From genesis up to the first block that is not sound and can't be mended.
+    /// Validates the blocks from genesis up to the first one that is invalid and cannot be
+    /// repaired.
     fn walk_blocks(&self, done: &mut Vec<String>) -> Result<Walk, StorageError> {
         let newest = match self.head() {
             Some(head) => Some(head.number),
             None => self.newest_canonical()?,
         };
         let last = newest.ok_or_else(|| {
-            StorageError::BeyondRepair("no block is in it, not even a genesis".into())
+            StorageError::BeyondRepair("it has no blocks, not even a genesis".into())
         })?;
         let mut walk = Walk {
             blocks: Vec::new(),
@@ -126,50 +128,47 @@ impl Store {
         };
         let mut parent = None;
         for number in 0..=last {
-            let sound = match self.mended_block(number, parent, done) {
-                Ok(sound) => sound,
-                Err(Unsound::Fault(what)) => {
+            let valid = match self.repaired_block(number, parent, done) {
+                Ok(valid) => valid,
+                Err(CheckError::Invalid(what)) => {
                     done.push(what);
                     break;
                 }
-                Err(Unsound::Failed(error)) => return Err(error),
+                Err(CheckError::Failed(error)) => return Err(error),
             };
-            let faults = self.index_faults(&sound)?;
+            let faults = self.index_faults(&valid)?;
             if !faults.is_empty() {
-                done.extend(
-                    faults
-                        .into_iter()
-                        .map(|fault| format!("{fault}: written anew")),
-                );
-                index(&sound, &mut walk.indexes);
+                done.extend(faults.into_iter().map(|fault| format!("{fault}: rebuilt")));
+                write_indexes(&valid, &mut walk.indexes);
             }
-            parent = Some(sound.as_parent());
+            parent = Some(valid.as_parent());
             walk.blocks
-                .push((sound.hash, sound.block.header.state_root));
+                .push((valid.hash, valid.block.header.state_root));
         }
         Ok(walk)
     }
 
-    fn mended_block(
+    fn repaired_block(
         &self,
         number: u64,
         parent: Option<Parent>,
         done: &mut Vec<String>,
-    ) -> Result<SoundBlock, Unsound> {
-        let fault = match self.sound_block(number, parent) {
-            Err(Unsound::Fault(what)) => what,
+    ) -> Result<ValidBlock, CheckError> {
+        let fault = match self.valid_block(number, parent) {
+            Err(CheckError::Invalid(what)) => what,
             outcome => return outcome,
         };
-        if !self.mend_ancient(number, parent)? {
-            return Err(Unsound::Fault(fault));
+        if !self.repair_ancient(number, parent)? {
+            return Err(CheckError::Invalid(fault));
         }
-        let sound = self.sound_block(number, parent)?;
-        done.push(format!("{fault}: mended"));
-        Ok(sound)
+        let valid = self.valid_block(number, parent)?;
+        done.push(format!("{fault}: restored"));
+        Ok(valid)
     }
 
-    /// The newest sound block whose state is there or can be made, and the writes that make it.
-    fn sound_state(
+    /// Returns the newest valid block whose state is valid or can be rebuilt, and the writes that
+    /// rebuild it.
+    fn newest_valid_state(
         &self,
         walk: &Walk,
         done: &mut Vec<String>,
@@ -178,8 +177,8 @@ impl Store {
             let what = "the genesis block is damaged".into();
             return Err(StorageError::BeyondRepair(what));
         };
-        let is_sound = |number: u64| self.state_is(number, walk.blocks[number as usize].1);
-        if is_sound(newest)? {
+        let is_valid = |number: u64| self.is_state_valid(number, walk.blocks[number as usize].1);
+        if is_valid(newest)? {
             return Ok((newest, WriteBatch::default()));
         }
         let is_head = self.head().is_some_and(|head| head.number == newest);
@@ -188,26 +187,24 @@ impl Store {
             && !batch.is_empty()
         {
             done.push(format!(
-                "accounts or slots did not make the state root of block {newest}: {} written anew \
-                 from the tries",
+                "accounts or slots did not match the state root of block {newest}: {} rebuilt from \
+                 the tries",
                 batch.len()
             ));
             return Ok((newest, batch));
         }
-        done.push(format!(
-            "the state of block {newest} is not there or not sound"
-        ));
+        done.push(format!("the state of block {newest} is missing or damaged"));
         let oldest = self.oldest_state();
-        let target = last_sound(oldest, newest, is_sound)?.ok_or_else(|| {
+        let target = last_valid(oldest, newest, is_valid)?.ok_or_else(|| {
             StorageError::BeyondRepair(format!(
-                "blocks are sound up to {newest}, but no state from block {oldest} on is"
+                "blocks are valid up to {newest}, but no state from block {oldest} on is"
             ))
         })?;
         Ok((target, WriteBatch::default()))
     }
 
-    /// Adds what takes the state and the blocks back to `target`.
-    fn go_back(&self, target: u64, batch: &mut WriteBatch) -> Result<(), StorageError> {
+    /// Adds the writes that revert the state and the blocks to `target`.
+    fn revert_to(&self, target: u64, batch: &mut WriteBatch) -> Result<(), StorageError> {
         let state = self.state_without_changes_above(target)?;
         let (accounts, slots) = state.overwritten();
         for (key, account) in accounts {
@@ -220,21 +217,25 @@ impl Store {
         for (account, slots) in slots {
             for (slot, value) in slots {
                 let key: &[&[u8]] = &[&Table::Slots.prefix(), account.as_slice(), slot.as_slice()];
-                match value.is_zero() {
-                    true => batch.delete(key),
-                    false => batch.put(key, &encode_slot(value)),
+                if value.is_zero() {
+                    batch.delete(key);
+                } else {
+                    batch.put(key, &encode_slot(value));
                 }
             }
         }
-        self.forget_all_above(target, batch)
+        self.delete_all_above(target, batch)
     }
 
-    /// Writes the tries anew where they are not those of the flat state, after which nothing is
-    /// left of what belongs to no account.
+    /// Rebuilds the tries if they differ from those of the flat state, after removing the slots
+    /// that belong to no account.
     fn repair_tries(&self, done: &mut Vec<String>) -> Result<(), StorageError> {
         let orphans = self.orphan_slots()?;
         if !orphans.is_empty() {
-            done.push(format!("removed {} slots of no account", orphans.len()));
+            done.push(format!(
+                "removed {} slots that belong to no account",
+                orphans.len()
+            ));
             let mut batch = WriteBatch::default();
             orphans.iter().for_each(|key| batch.delete(&[key]));
             self.database().commit(&batch)?;
@@ -243,7 +244,7 @@ impl Store {
         let faults = self.trie_faults(&state)?;
         if !faults.are_none() {
             done.push(format!(
-                "of {} trie nodes {} were missing, {} wrong, {} of no trie: written anew",
+                "of {} trie nodes {} were missing, {} wrong, {} belong to no trie: rebuilt",
                 faults.nodes, faults.missing, faults.wrong, faults.extra
             ));
             self.rebuild_tries(&state)?;
@@ -252,47 +253,49 @@ impl Store {
     }
 }
 
-/// The newest block of `oldest..newest` that is sound. A damaged value is behind us once we have
-/// gone back before the block that last wrote it: if a block is sound, those before it are.
-fn last_sound(
+/// Returns the newest valid block of `oldest..newest`. The search relies on this: reverting to
+/// before the block that last wrote a damaged value removes the damage, so if a block is valid, all
+/// earlier ones are.
+fn last_valid(
     oldest: u64,
     newest: u64,
-    is_sound: impl Fn(u64) -> Result<bool, StorageError>,
+    is_valid: impl Fn(u64) -> Result<bool, StorageError>,
 ) -> Result<Option<u64>, StorageError> {
-    let (mut unsound, mut step) = (newest, 1);
-    let mut sound = loop {
-        if unsound <= oldest {
+    let (mut invalid, mut step) = (newest, 1);
+    let mut valid = loop {
+        if invalid <= oldest {
             return Ok(None);
         }
-        let number = unsound.saturating_sub(step).max(oldest);
-        if is_sound(number)? {
+        let number = invalid.saturating_sub(step).max(oldest);
+        if is_valid(number)? {
             break number;
         }
-        (unsound, step) = (number, step * 2);
+        (invalid, step) = (number, step * 2);
     };
-    while unsound - sound > 1 {
-        let middle = sound + (unsound - sound) / 2;
-        match is_sound(middle)? {
-            true => sound = middle,
-            false => unsound = middle,
+    while invalid - valid > 1 {
+        let middle = valid + (invalid - valid) / 2;
+        if is_valid(middle)? {
+            valid = middle;
+        } else {
+            invalid = middle;
         }
     }
-    Ok(Some(sound))
+    Ok(Some(valid))
 }
 
-fn index(sound: &SoundBlock, commit: &mut Commit) {
-    let number = sound.block.header.number;
+fn write_indexes(valid: &ValidBlock, commit: &mut Commit) {
+    let number = valid.block.header.number;
     commit.put(
         Table::Numbers,
-        &[sound.hash.as_slice()],
+        &[valid.hash.as_slice()],
         &number.to_be_bytes(),
     );
     commit.put(
         Table::TotalDifficulty,
-        &[&number.to_be_bytes(), sound.hash.as_slice()],
-        &sound.total_difficulty.to_be_bytes_trimmed_vec(),
+        &[&number.to_be_bytes(), valid.hash.as_slice()],
+        &valid.total_difficulty.to_be_bytes_trimmed_vec(),
     );
-    for transaction in &sound.block.body.transactions {
+    for transaction in &valid.block.body.transactions {
         commit.put_tx_lookup(&transaction.hash(), number);
     }
 }
@@ -302,14 +305,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_sound_block_is_found_wherever_it_lies() {
+    fn the_last_valid_block_is_found_at_any_position() {
         for oldest in [0, 3] {
             for newest in oldest..60 {
                 for last in oldest..newest {
-                    let found = last_sound(oldest, newest, |number| Ok(number <= last)).unwrap();
+                    let found = last_valid(oldest, newest, |number| Ok(number <= last)).unwrap();
                     assert_eq!(found, Some(last), "{oldest} {newest}");
                 }
-                let none = last_sound(oldest, newest, |_| Ok(false)).unwrap();
+                let none = last_valid(oldest, newest, |_| Ok(false)).unwrap();
                 assert_eq!(none, None);
             }
         }

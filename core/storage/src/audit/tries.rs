@@ -1,26 +1,26 @@
-//! The stored tries, compared with what the flat state makes, and written anew.
+//! Comparison of the stored tries with those of the flat state, and their rebuild.
 
 use std::collections::HashSet;
 
 use actoreum_primitives::{B256, EMPTY_CODE_HASH, keccak256};
 
 use crate::db::WriteBatch;
-use crate::state::{WholeState, node_key};
+use crate::state::{StateSnapshot, node_key};
 use crate::tables::Table;
 use crate::{StorageError, Store};
 
-/// Bytes that are written at once.
+/// Maximum size of one write in bytes.
 const BATCH_BYTES: usize = 8 << 20;
 
-/// How the stored tries differ from those that the flat state makes.
+/// The differences between the stored tries and those of the flat state.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct TrieFaults {
-    /// The root that the flat state makes.
+    /// Root of the flat state's trie.
     pub(super) root: B256,
     pub(super) nodes: u64,
     pub(super) missing: u64,
     pub(super) wrong: u64,
-    /// Stored, and part of no trie.
+    /// Number of stored nodes that are part of no trie.
     pub(super) extra: u64,
 }
 
@@ -31,12 +31,12 @@ impl TrieFaults {
 }
 
 impl Store {
-    /// Compares every node of the tries with the stored one.
-    pub(super) fn trie_faults(&self, state: &WholeState) -> Result<TrieFaults, StorageError> {
+    /// Compares every node of the flat state's tries with the stored one.
+    pub(super) fn trie_faults(&self, state: &StateSnapshot) -> Result<TrieFaults, StorageError> {
         let mut faults = TrieFaults::default();
         faults.root = state.tries(|account, path, rlp| {
             faults.nodes += 1;
-            match super::block::readable(self.database().get(&node_key(account, path)))? {
+            match super::block::none_if_damaged(self.database().get(&node_key(account, path)))? {
                 Some(None) => faults.missing += 1,
                 Some(Some(stored)) if stored == rlp => {}
                 _ => faults.wrong += 1,
@@ -54,8 +54,8 @@ impl Store {
         Ok(faults)
     }
 
-    /// Replaces the stored tries by those that the flat state makes.
-    pub(super) fn rebuild_tries(&self, state: &WholeState) -> Result<(), StorageError> {
+    /// Replaces the stored tries by those of the flat state.
+    pub(super) fn rebuild_tries(&self, state: &StateSnapshot) -> Result<(), StorageError> {
         let mut batch = WriteBatch::default();
         for table in [Table::AccountNodes, Table::SlotNodes] {
             let mut keys = Vec::new();
@@ -83,14 +83,14 @@ impl Store {
         self.database().commit(&std::mem::take(batch))
     }
 
-    /// Codes that accounts name and that are not there, or are other bytes.
-    pub(super) fn code_faults(&self, state: &WholeState) -> Result<Vec<B256>, StorageError> {
+    /// Returns the hashes of codes that accounts refer to and that are missing or damaged.
+    pub(super) fn code_faults(&self, state: &StateSnapshot) -> Result<Vec<B256>, StorageError> {
         let mut seen = HashSet::from([EMPTY_CODE_HASH]);
         let mut faults = Vec::new();
         state.visit(|_, account, _| {
             if seen.insert(account.code_hash) {
                 let key = Table::Codes.key(&[account.code_hash.as_slice()]);
-                let code = super::block::readable(self.database().get(&key))?;
+                let code = super::block::none_if_damaged(self.database().get(&key))?;
                 if code.flatten().map(keccak256) != Some(account.code_hash) {
                     faults.push(account.code_hash);
                 }
@@ -100,13 +100,13 @@ impl Store {
         Ok(faults)
     }
 
-    /// Whether the flat state, seen through the history above `number`, is the one with this
-    /// root, with all of its codes.
-    pub(super) fn state_is(&self, number: u64, root: B256) -> Result<bool, StorageError> {
+    /// Returns true if the state at `number`, which is the flat state with the history above
+    /// `number` undone, has this root and all of its codes.
+    pub(super) fn is_state_valid(&self, number: u64, root: B256) -> Result<bool, StorageError> {
         let verify = || {
             let state = self.state_without_changes_above(number)?;
             Ok(state.root()? == root && self.code_faults(&state)?.is_empty())
         };
-        Ok(super::block::readable(verify())?.unwrap_or(false))
+        Ok(super::block::none_if_damaged(verify())?.unwrap_or(false))
     }
 }

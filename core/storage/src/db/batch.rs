@@ -1,35 +1,35 @@
-//! Puts and deletes that happen together.
+//! A batch of puts and deletes that are applied together.
 
-/// A list of operations, held as the bytes that a journal writes: for each, the key's
-/// length (2 bytes), the value's length (4 bytes, [`DELETED`] for a deletion), both
-/// little-endian, the key, the value.
+/// A list of operations, stored in the encoding that a journal writes. Each operation has the key's
+/// length (2 bytes), the value's length (4 bytes, [`DELETED`] for a deletion), both little-endian,
+/// the key, and the value.
 #[derive(Debug, Clone, Default)]
 pub struct WriteBatch {
     bytes: Vec<u8>,
     count: usize,
 }
 
-/// The length that marks a deletion.
+/// Length that marks a deletion.
 const DELETED: u32 = u32::MAX;
 const HEADER: usize = 6;
 
 /// One operation of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Operation<'a> {
-    /// The key, with its table's byte.
+    /// Key, including its table's byte.
     pub key: &'a [u8],
-    /// The value; `None` deletes the key.
+    /// Value; `None` deletes the key.
     pub value: Option<&'a [u8]>,
 }
 
 impl WriteBatch {
-    /// Sets a key; the key is given in parts.
+    /// Adds a put. The key is given in parts.
     pub fn put(&mut self, key: &[&[u8]], value: &[u8]) {
         self.key(key, value.len() as u32);
         self.bytes.extend_from_slice(value);
     }
 
-    /// Removes a key; the key is given in parts.
+    /// Adds a deletion. The key is given in parts.
     pub fn delete(&mut self, key: &[&[u8]]) {
         self.key(key, DELETED);
     }
@@ -51,17 +51,17 @@ impl WriteBatch {
         self.count += other.count;
     }
 
-    /// Number of operations.
+    /// Returns the number of operations.
     pub const fn len(&self) -> usize {
         self.count
     }
 
-    /// Whether there is nothing to do.
+    /// Returns true if the batch has no operation.
     pub const fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    /// The operations in their order.
+    /// Returns the operations in their order.
     pub fn operations(&self) -> impl Iterator<Item = Operation<'_>> {
         let mut rest = self.bytes.as_slice();
         std::iter::from_fn(move || split_operation(&mut rest))
@@ -71,7 +71,7 @@ impl WriteBatch {
         &self.bytes
     }
 
-    /// Reads what [`Self::as_bytes`] gave; `None` where it is anything else.
+    /// Decodes the bytes that [`Self::as_bytes`] returned; `None` if they are not a batch.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let mut rest = bytes;
         let mut count = 0;
@@ -110,7 +110,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn prop_batches_come_back(
+        fn prop_batches_survive_a_round_trip(
             operations in vec((vec(any::<u8>(), 0..40), prop::option::of(vec(any::<u8>(), 0..60))), 0..12),
         ) {
             let mut batch = WriteBatch::default();
@@ -134,13 +134,13 @@ mod tests {
         }
 
         #[test]
-        fn prop_any_bytes_are_survived(bytes: Vec<u8>) {
+        fn prop_arbitrary_bytes_do_not_panic(bytes: Vec<u8>) {
             let _ = WriteBatch::from_bytes(&bytes);
         }
     }
 
     #[test]
-    fn prealloc_a_claim_is_refused() {
+    fn prealloc_an_overlong_length_is_refused() {
         let claim = [
             &u16::MAX.to_le_bytes()[..],
             &(DELETED - 1).to_le_bytes(),

@@ -1,16 +1,17 @@
-//! What holds once a commit has failed: nothing, until the database is opened again.
+//! Fail-stop behaviour: after a failed commit the database must be opened again.
 
 use std::sync::{Arc, OnceLock};
 
 use super::{Database, Visitor, WriteBatch};
 use crate::StorageError;
 
-/// A database that ends with its first failed commit: every later call gets that error.
+/// A database that stops at its first failed commit: every later call returns that error.
 ///
-/// An engine that could not finish a commit may hold a part of it in memory, and on disk all
-/// of it (sled: the batch is in the journal, half of it in the tree). A commit that is worked
-/// out from what is read then mixes two states, and the journal makes that mixture durable.
-/// Opened again, the engine recovers, and either all of the failed commit is there or none.
+/// An engine that could not finish a commit may hold a part of it in memory and all of it on disk
+/// (sled: the batch is in the journal, half of it in the tree). A later commit that is computed
+/// from what is read would mix two states, and the journal would make that mixture durable. When
+/// the engine is opened again it recovers, and either all of the failed commit is present or none
+/// of it.
 pub(crate) struct FailStop {
     database: Arc<dyn Database>,
     failed: OnceLock<Arc<StorageError>>,
@@ -24,24 +25,24 @@ impl FailStop {
         }
     }
 
-    fn sound(&self) -> Result<&dyn Database, StorageError> {
+    fn running(&self) -> Result<&dyn Database, StorageError> {
         match self.failed.get() {
             None => Ok(self.database.as_ref()),
-            Some(first) => Err(StorageError::Ended(Arc::clone(first))),
+            Some(first) => Err(StorageError::Stopped(Arc::clone(first))),
         }
     }
 }
 
 impl Database for FailStop {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
-        let value = self.sound()?.get(key)?;
-        // A commit may have failed half-way while this was read.
-        self.sound().map(|_| value)
+        let value = self.running()?.get(key)?;
+        // A commit may have failed half-way during this read.
+        self.running().map(|_| value)
     }
 
     fn get_many(&self, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>, StorageError> {
-        let values = self.sound()?.get_many(keys)?;
-        self.sound().map(|_| values)
+        let values = self.running()?.get_many(keys)?;
+        self.running().map(|_| values)
     }
 
     fn visit(
@@ -50,31 +51,31 @@ impl Database for FailStop {
         end: Option<&[u8]>,
         visitor: &mut Visitor<'_>,
     ) -> Result<(), StorageError> {
-        self.sound()?.visit(start, end, visitor)?;
-        self.sound().map(|_| ())
+        self.running()?.visit(start, end, visitor)?;
+        self.running().map(|_| ())
     }
 
     fn commit(&self, batch: &WriteBatch) -> Result<(), StorageError> {
-        self.sound()?.commit(batch).map_err(|error| {
+        self.running()?.commit(batch).map_err(|error| {
             let first = self.failed.get_or_init(|| Arc::new(error));
-            StorageError::Ended(Arc::clone(first))
+            StorageError::Stopped(Arc::clone(first))
         })
     }
 
     fn flush(&self) -> Result<(), StorageError> {
-        self.sound()?.flush()
+        self.running()?.flush()
     }
 
     fn damaged_keys(&self) -> Result<Vec<Vec<u8>>, StorageError> {
-        self.sound()?.damaged_keys()
+        self.running()?.damaged_keys()
     }
 
-    fn drop_damaged(
+    fn remove_damaged(
         &self,
         is_kept: &dyn Fn(&[u8]) -> bool,
         more: &WriteBatch,
     ) -> Result<(), StorageError> {
-        self.sound()?.drop_damaged(is_kept, more)
+        self.running()?.remove_damaged(is_kept, more)
     }
 
     fn size(&self) -> Result<u64, StorageError> {
@@ -89,14 +90,14 @@ mod tests {
     use super::*;
     use crate::db::MemoryDatabase;
 
-    /// Applies every batch, and reports some as failed.
+    /// A database that applies every batch and reports some commits as failed.
     #[derive(Default)]
-    struct Unsound {
+    struct FailingDatabase {
         memory: MemoryDatabase,
         is_full: AtomicBool,
     }
 
-    impl Database for Unsound {
+    impl Database for FailingDatabase {
         fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
             self.memory.get(key)
         }
@@ -112,9 +113,10 @@ mod tests {
 
         fn commit(&self, batch: &WriteBatch) -> Result<(), StorageError> {
             self.memory.commit(batch)?;
-            match self.is_full.load(Ordering::Relaxed) {
-                true => Err(StorageError::NoSpace("/disk".into())),
-                false => Ok(()),
+            if self.is_full.load(Ordering::Relaxed) {
+                Err(StorageError::NoSpace("/disk".into()))
+            } else {
+                Ok(())
             }
         }
 
@@ -134,8 +136,8 @@ mod tests {
     }
 
     #[test]
-    fn after_a_failed_commit_nothing_is_read_and_nothing_is_written() {
-        let engine = Arc::new(Unsound::default());
+    fn a_failed_commit_stops_reads_and_writes() {
+        let engine = Arc::new(FailingDatabase::default());
         let database = FailStop::new(engine.clone());
         database.commit(&put(b"before")).unwrap();
         assert!(database.get(b"before").unwrap().is_some());

@@ -1,4 +1,4 @@
-//! A redo journal: batches that are durable before an engine has them.
+//! A redo journal: it makes batches durable before an engine applies them.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -7,38 +7,39 @@ use std::path::{Path, PathBuf};
 use super::WriteBatch;
 use crate::StorageError;
 
-/// Magic of a record; a run of zeros, as a crash may leave it, is none.
+/// Magic of a record. It distinguishes a record from a run of zeros, which a crash may leave.
 const MAGIC: [u8; 4] = *b"ajr1";
-/// Magic of the file: then the number of the commit before the first record (8 bytes,
-/// little-endian), CRC-32 of that number (4 bytes).
+/// Magic of the file. The number of the commit before the first record follows (8 bytes,
+/// little-endian), then the CRC-32 of that number (4 bytes).
 const FILE_MAGIC: [u8; 4] = *b"ajb1";
 const FILE_HEADER: usize = 16;
-/// Magic, payload length (8 bytes), CRC-32 of both length and payload (4 bytes).
+/// Size of a record's header: magic, payload length (8 bytes), CRC-32 of length and payload (4
+/// bytes).
 const HEADER: usize = 16;
 
-/// A file of records, each a batch with its length and checksum. A record that is cut
-/// short or whose checksum fails was never acknowledged: it and what follows is dropped.
+/// A file of records, each a batch with its length and checksum. A record that is truncated or
+/// whose checksum fails was never acknowledged: it and everything after it is dropped.
 pub(super) struct Journal {
     path: PathBuf,
     file: File,
     length: u64,
-    /// Length without any record.
+    /// Length of the file without any record.
     empty_length: u64,
 }
 
-/// What a journal held when it was opened.
-pub(super) struct Recorded {
-    /// The number of the last commit before the first record; `None` where the file says
-    /// nothing, because it is new or a crash cut its beginning short.
+/// The content of a journal when it was opened.
+pub(super) struct JournalContent {
+    /// Number of the last commit before the first record; `None` if the file has no header, because
+    /// it is new or a crash truncated its beginning.
     pub(super) base: Option<u64>,
-    /// The batches, oldest first.
+    /// Batches, oldest first.
     pub(super) batches: Vec<WriteBatch>,
 }
 
 impl Journal {
-    /// Opens the journal and reads what is in it. With `salvage`, what follows a damaged
-    /// record is dropped; without, it is an error.
-    pub(super) fn open(path: &Path, salvage: bool) -> Result<(Self, Recorded), StorageError> {
+    /// Opens the journal and reads its content. With `salvage`, records after a damaged one are
+    /// dropped; without it, they are an error.
+    pub(super) fn open(path: &Path, salvage: bool) -> Result<(Self, JournalContent), StorageError> {
         let io = |error| StorageError::io(path, error);
         let mut file = OpenOptions::new()
             .read(true)
@@ -74,21 +75,21 @@ impl Journal {
             length,
             empty_length: empty_length as u64,
         };
-        Ok((journal, Recorded { base, batches }))
+        Ok((journal, JournalContent { base, batches }))
     }
 
-    /// Bytes in the journal.
+    /// Returns the size of the journal in bytes.
     pub(super) const fn length(&self) -> u64 {
         self.length
     }
 
-    /// Whether no record is in it.
+    /// Returns true if the journal has no record.
     pub(super) const fn is_empty(&self) -> bool {
         self.length == self.empty_length
     }
 
-    /// Appends a batch; when this returns it is durable. After an error the journal is
-    /// as it was before.
+    /// Appends a batch, which is durable when the function returns. After an error the journal is
+    /// unchanged.
     pub(super) fn append(&mut self, batch: &WriteBatch) -> Result<(), StorageError> {
         let payload = batch.as_bytes();
         let length = (payload.len() as u64).to_le_bytes();
@@ -114,7 +115,7 @@ impl Journal {
         self.file.sync_data()
     }
 
-    /// Empties the journal: the engine has everything up to commit `base`, durably.
+    /// Empties the journal. The engine must have made everything up to commit `base` durable.
     pub(super) fn clear(&mut self, base: u64) -> Result<(), StorageError> {
         let mut header = [0; FILE_HEADER];
         header[..4].copy_from_slice(&FILE_MAGIC);
@@ -148,8 +149,8 @@ fn split_base(bytes: &[u8]) -> Option<u64> {
     let (header, _) = bytes.split_at_checked(FILE_HEADER)?;
     let base: [u8; 8] = header[4..12].try_into().ok()?;
     let crc = u32::from_le_bytes(header[12..].try_into().ok()?);
-    let is_sound = header[..4] == FILE_MAGIC && crc32fast::hash(&base) == crc;
-    is_sound.then(|| u64::from_le_bytes(base))
+    let is_valid = header[..4] == FILE_MAGIC && crc32fast::hash(&base) == crc;
+    is_valid.then(|| u64::from_le_bytes(base))
 }
 
 fn split_record(rest: &mut &[u8]) -> Option<WriteBatch> {
@@ -166,8 +167,8 @@ fn split_record(rest: &mut &[u8]) -> Option<WriteBatch> {
     Some(batch)
 }
 
-/// A commit is acknowledged before the next begins: where a sound record follows one
-/// that is not, that one was damaged after it was written.
+/// Returns true if a valid record follows damaged bytes. A commit is acknowledged before the next
+/// one begins, so those bytes were damaged after they were written.
 fn is_followed_by_record(damaged: &[u8]) -> bool {
     damaged
         .windows(MAGIC.len())

@@ -1,4 +1,4 @@
-//! The engine without a disk.
+//! The engine in memory.
 
 use std::borrow::Borrow;
 use std::cmp::Ordering;
@@ -11,14 +11,14 @@ use super::{Database, Visitor, WriteBatch};
 use crate::StorageError;
 use crate::limits::MAX_KEY_BYTES;
 
-/// An ordered set of records behind a lock.
+/// A database in memory: an ordered set of records behind a lock.
 #[derive(Debug, Default)]
 pub struct MemoryDatabase {
     records: RwLock<BTreeSet<Record>>,
 }
 
-/// A key and its value in one allocation: the key's length in a byte, the key, the value. Most
-/// records are small, so that two allocations, with room to grow, would cost more than they hold.
+/// A key and its value in one allocation: the key's length (1 byte), the key, the value. Most
+/// records are small, so that two allocations with spare capacity would take more than the content.
 #[derive(Debug)]
 struct Record(Box<[u8]>);
 

@@ -1,4 +1,4 @@
-//! A key-value database: what the store asks of an engine.
+//! The interface of key-value engines, and the engines.
 
 mod batch;
 mod fail_stop;
@@ -6,7 +6,7 @@ mod journal;
 mod memory;
 mod redb;
 mod sled;
-mod unnamed;
+mod unlinked;
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -21,28 +21,28 @@ pub use memory::MemoryDatabase;
 pub use redb::RedbDatabase;
 pub use sled::SledDatabase;
 
-/// What [`Database::visit`] calls with each key and value; it may break off.
+/// The visitor of [`Database::visit`]; it can end the visit.
 pub type Visitor<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
 
 /// A key and its value.
 pub type Record = (Vec<u8>, Vec<u8>);
 
-/// An ordered key-value store with one kind of write.
+/// An ordered key-value store whose only write is a batch.
 ///
-/// Reads never block on a commit. A commit is atomic over crashes: after one, all of
-/// it is there or none. While it runs, other threads may see its operations one by
-/// one, in the order of the batch.
+/// Reads never block on a commit. A commit is atomic over crashes: afterwards all of it is present
+/// or none of it. While a commit runs, other threads may see its operations one by one, in the
+/// order of the batch.
 pub trait Database: Send + Sync {
-    /// The value of a key.
+    /// Returns the value of a key.
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError>;
 
-    /// The values of many keys, in their order.
+    /// Returns the values of many keys, in the order of the keys.
     fn get_many(&self, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>, StorageError> {
         keys.iter().map(|key| self.get(key)).collect()
     }
 
-    /// Calls `visitor` with every entry from `start` on (up to but without `end`, if
-    /// given), in ascending order, until it breaks off.
+    /// Calls `visitor` with every entry from `start` on (and below `end`, if given) in ascending
+    /// order, until the visitor breaks.
     fn visit(
         &self,
         start: &[u8],
@@ -50,7 +50,7 @@ pub trait Database: Send + Sync {
         visitor: &mut Visitor<'_>,
     ) -> Result<(), StorageError>;
 
-    /// The first entry with a key of `start` or above.
+    /// Returns the first entry with a key of `start` or above.
     fn seek(&self, start: &[u8]) -> Result<Option<Record>, StorageError> {
         let mut found = None;
         self.visit(start, None, &mut |key, value| {
@@ -60,23 +60,24 @@ pub trait Database: Send + Sync {
         Ok(found)
     }
 
-    /// Applies a batch, atomically and durably: when this returns, a power cut does
-    /// not undo it.
+    /// Applies a batch atomically and durably: after the function returns, a power failure does not
+    /// undo it.
     fn commit(&self, batch: &WriteBatch) -> Result<(), StorageError>;
 
-    /// Settles what the engine would otherwise have to do after a crash.
+    /// Flushes the engine, so that it has nothing to recover after a crash.
     fn flush(&self) -> Result<(), StorageError>;
 
-    /// Keys of values that fail their checksum, where the engine keeps one (not there for readers
-    /// that were opened for a repair, an error for others), and of those that a walk over all
-    /// entries meets and a search does not find.
+    /// Returns the keys of damaged values. A value is damaged if it fails its checksum (an engine
+    /// without checksums reports none), or if a traversal of all entries meets it but a lookup does
+    /// not find it. In a database that is opened for a repair such values are absent for readers;
+    /// otherwise reading them is an error.
     fn damaged_keys(&self) -> Result<Vec<Vec<u8>>, StorageError> {
         Ok(Vec::new())
     }
 
-    /// Removes what [`Self::damaged_keys`] names and what `is_kept` refuses, and applies `more`:
-    /// all of it durably, or nothing.
-    fn drop_damaged(
+    /// Removes the entries that [`Self::damaged_keys`] lists and those for which `is_kept` returns
+    /// false, and applies `more`. All of this is done atomically and durably.
+    fn remove_damaged(
         &self,
         is_kept: &dyn Fn(&[u8]) -> bool,
         more: &WriteBatch,
@@ -95,47 +96,48 @@ pub trait Database: Send + Sync {
         self.commit(&batch)
     }
 
-    /// Bytes on disk (in memory, for the engine that has no disk).
+    /// Returns the size on disk in bytes (in memory, for the engine without a disk).
     fn size(&self) -> Result<u64, StorageError>;
 }
 
-/// An engine by name.
+/// A database engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Engine {
-    /// sled: the default.
+    /// sled, the default.
     #[default]
     Sled,
     /// redb.
     Redb,
-    /// redb in a file without a name, which is gone with its last handle: a chain that is to
-    /// outgrow memory, but not to outlive the process.
-    Fleeting,
-    /// Nothing on disk: for tests.
+    /// redb in a file without a directory entry, which is deleted with its last handle: for a chain
+    /// that may outgrow memory but need not outlive the process.
+    Ephemeral,
+    /// Memory only: for tests.
     Memory,
 }
 
 impl Engine {
-    /// The name as `--db.engine` takes it.
+    /// Returns the name as `--db.engine` accepts it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Sled => "sled",
             Self::Redb => "redb",
-            Self::Fleeting => "fleeting",
+            Self::Ephemeral => "ephemeral",
             Self::Memory => "memory",
         }
     }
 
-    /// Opens (or makes) the engine's database in `folder`; it may cache `cache_bytes` of pages.
+    /// Opens or creates the engine's database in `folder`, with a page cache of `cache_bytes`.
     pub fn open(self, folder: &Path, cache_bytes: u64) -> Result<Arc<dyn Database>, StorageError> {
         Ok(match self {
             Self::Sled => Arc::new(SledDatabase::open(folder, cache_bytes)?),
             Self::Redb => Arc::new(RedbDatabase::open(folder, cache_bytes)?),
-            Self::Fleeting => Arc::new(RedbDatabase::unnamed(folder, cache_bytes)?),
+            Self::Ephemeral => Arc::new(RedbDatabase::ephemeral(folder, cache_bytes)?),
             Self::Memory => Arc::new(MemoryDatabase::default()),
         })
     }
 
-    /// As [`Self::open`], for a repair: opens also where the newest commits are there in part.
+    /// Opens the database like [`Self::open`], but for a repair: also if the newest commits are
+    /// incomplete.
     pub(crate) fn open_damaged(
         self,
         folder: &Path,
@@ -144,7 +146,7 @@ impl Engine {
         Ok(match self {
             Self::Sled => Arc::new(SledDatabase::open_damaged(folder, cache_bytes)?),
             Self::Redb => Arc::new(RedbDatabase::open_damaged(folder, cache_bytes)?),
-            Self::Fleeting | Self::Memory => return self.open(folder, cache_bytes),
+            Self::Ephemeral | Self::Memory => return self.open(folder, cache_bytes),
         })
     }
 }
@@ -164,7 +166,7 @@ impl FromStr for Engine {
     }
 }
 
-/// Sum of the sizes of all files below a folder.
+/// Returns the total size of all files below a folder in bytes.
 fn folder_size(folder: &Path) -> Result<u64, StorageError> {
     let io = |error| StorageError::io(folder, error);
     let mut total = 0;

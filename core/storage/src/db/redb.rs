@@ -1,8 +1,8 @@
 //! The redb engine.
 //!
-//! redb does not look at its own checksums when it reads. Each value therefore carries the
-//! CRC-32 of key and value (4 bytes, little-endian, behind it), so that a byte that changed on
-//! disk is an error and not another balance.
+//! redb does not verify its own checksums when it reads. Therefore the CRC-32 of key and value (4
+//! bytes, little-endian) follows each value, so that a byte that changed on disk is an error and
+//! not another balance.
 
 use std::fs::File;
 use std::io::ErrorKind;
@@ -13,45 +13,45 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use redb::{ReadableDatabase, TableDefinition};
 
-use super::unnamed::UnnamedFile;
+use super::unlinked::UnlinkedFile;
 use super::{Database, Visitor, WriteBatch, folder_size};
 use crate::StorageError;
 
 type Definition = TableDefinition<'static, &'static [u8], &'static [u8]>;
 
-/// Entries with checksums.
+/// Table of entries with checksums.
 const CHECKED: Definition = TableDefinition::new("checked entries");
-/// Entries without, as databases of format 1 have them.
+/// Table of entries without checksums, as in databases of format 1.
 const UNCHECKED: Definition = TableDefinition::new("entries");
 const CHECKSUM: usize = 4;
 const FILE: &str = "data.redb";
-/// The file while it is made anew.
+/// Name of the file that replaces the old one after a repair.
 const NEW_FILE: &str = "data.redb.new";
-/// Bytes of a page of redb's.
+/// Size of redb's pages in bytes.
 const PAGE: u64 = 4_096;
 
-/// redb 4 in a folder.
+/// A redb 4 database in a folder.
 pub struct RedbDatabase {
     folder: PathBuf,
     cache_bytes: u64,
     database: ArcSwap<redb::Database>,
     is_checked: bool,
-    /// Whether damaged values are passed over as if they were not there.
+    /// Whether damaged values are skipped as if they were absent.
     salvage: bool,
-    /// The file, where it has no name.
-    unnamed: Option<UnnamedFile>,
+    /// The file, if it has no directory entry.
+    ephemeral: Option<UnlinkedFile>,
 }
 
 impl RedbDatabase {
-    /// Opens or makes the database.
+    /// Opens or creates the database.
     pub fn open(folder: &Path, cache_bytes: u64) -> Result<Self, StorageError> {
         Self::open_with(folder, cache_bytes, false)
     }
 
-    /// A database that is gone with its last handle, in a file without a name on the disk that
-    /// `folder` is on.
-    pub(crate) fn unnamed(folder: &Path, cache_bytes: u64) -> Result<Self, StorageError> {
-        let file = UnnamedFile::make(folder).map_err(|error| StorageError::io(folder, error))?;
+    /// Creates a database that is deleted with its last handle, in a file without a directory entry
+    /// on the disk of `folder`.
+    pub(crate) fn ephemeral(folder: &Path, cache_bytes: u64) -> Result<Self, StorageError> {
+        let file = UnlinkedFile::create(folder).map_err(|error| StorageError::io(folder, error))?;
         let open = || {
             let database = builder(cache_bytes).create_with_backend(file.clone())?;
             let opened = Self {
@@ -60,7 +60,7 @@ impl RedbDatabase {
                 database: ArcSwap::from_pointee(database),
                 is_checked: true,
                 salvage: false,
-                unnamed: Some(file),
+                ephemeral: Some(file),
             };
             opened.write(&WriteBatch::default())?;
             Ok::<_, redb::Error>(opened)
@@ -68,10 +68,11 @@ impl RedbDatabase {
         open().map_err(|error| redb_error(folder, error))
     }
 
-    /// As [`Self::open`], for a repair: values that fail their checksum are as if not there.
+    /// Opens the database like [`Self::open`], but for a repair: values that fail their checksum
+    /// count as absent.
     ///
-    /// redb does not open a file that ends in the middle of a page: one whose tail was cut off
-    /// gets it back as zeros, which the checksums tell from what was there.
+    /// redb does not open a file that ends in the middle of a page. A truncated file is therefore
+    /// padded with zeros, which the checksums distinguish from the lost content.
     pub(crate) fn open_damaged(folder: &Path, cache_bytes: u64) -> Result<Self, StorageError> {
         let path = folder.join(FILE);
         if let Ok(file) = File::options().write(true).open(&path) {
@@ -95,7 +96,7 @@ impl RedbDatabase {
                 database: ArcSwap::from_pointee(database),
                 is_checked,
                 salvage,
-                unnamed: None,
+                ephemeral: None,
             };
             opened.write(&WriteBatch::default())?;
             Ok::<_, redb::Error>(opened)
@@ -106,23 +107,20 @@ impl RedbDatabase {
     }
 
     const fn table(&self) -> Definition {
-        match self.is_checked {
-            true => CHECKED,
-            false => UNCHECKED,
-        }
+        if self.is_checked { CHECKED } else { UNCHECKED }
     }
 
-    /// The value without its checksum; `None` where it is damaged and passed over.
+    /// Returns the value without its checksum; `None` if it is damaged and must be skipped.
     fn checked<'v>(&self, key: &[u8], stored: &'v [u8]) -> Result<Option<&'v [u8]>, redb::Error> {
         if !self.is_checked {
             return Ok(Some(stored));
         }
-        if let Some(value) = sound_value(key, stored) {
+        if let Some(value) = verified_value(key, stored) {
             return Ok(Some(value));
         }
         let what = format!("the value of key {key:02x?} fails its checksum");
         if self.salvage {
-            tracing::warn!("{what}: it is taken as lost");
+            tracing::warn!("{what}: treated as lost");
             return Ok(None);
         }
         Err(redb::Error::Corrupted(what))
@@ -130,8 +128,8 @@ impl RedbDatabase {
 
     fn write(&self, batch: &WriteBatch) -> Result<(), redb::Error> {
         let mut transaction = self.database.load().begin_write()?;
-        // Without it a crash is followed by a walk over the whole file.
-        transaction.set_quick_repair(self.unnamed.is_none());
+        // Without quick repair, redb walks over the whole file after a crash.
+        transaction.set_quick_repair(self.ephemeral.is_none());
         self.apply(&mut transaction.open_table(self.table())?, batch)?;
         Ok(transaction.commit()?)
     }
@@ -153,9 +151,10 @@ impl RedbDatabase {
         Ok(())
     }
 
-    /// Copies what is sound and wanted to a new file. Where bytes of a key changed, redb holds
-    /// entries in another order than it searches them, and can neither find nor remove them.
-    fn write_anew(
+    /// Copies the undamaged entries for which `is_kept` returns true to a new file. If bytes of a
+    /// key changed, redb stores entries in another order than it searches them, and can neither
+    /// find nor remove them.
+    fn rewrite(
         &self,
         path: &Path,
         is_kept: &dyn Fn(&[u8]) -> bool,
@@ -174,7 +173,7 @@ impl RedbDatabase {
             for entry in old.range::<&[u8]>(..)? {
                 let (key, stored) = entry?;
                 let (key, stored) = (key.value(), stored.value());
-                if sound_value(key, stored).is_some() && is_kept(key) {
+                if verified_value(key, stored).is_some() && is_kept(key) {
                     entries.insert(key, stored)?;
                 }
             }
@@ -223,8 +222,8 @@ impl RedbDatabase {
     }
 }
 
-/// A value without its checksum; `None` where that fails.
-fn sound_value<'v>(key: &[u8], stored: &'v [u8]) -> Option<&'v [u8]> {
+/// Returns a value without its checksum; `None` if the checksum fails.
+fn verified_value<'v>(key: &[u8], stored: &'v [u8]) -> Option<&'v [u8]> {
     let (value, crc) = stored.split_at_checked(stored.len().checked_sub(CHECKSUM)?)?;
     (crc == checksum(key, value)).then_some(value)
 }
@@ -298,7 +297,7 @@ impl Database for RedbDatabase {
                 let (key, value) = (key.value(), value.value());
                 let found = table.get(key)?;
                 let is_found = found.is_some_and(|found| found.value() == value);
-                if !is_found || sound_value(key, value).is_none() {
+                if !is_found || verified_value(key, value).is_none() {
                     damaged.push(key.to_vec());
                 }
             }
@@ -306,19 +305,19 @@ impl Database for RedbDatabase {
         })
     }
 
-    fn drop_damaged(
+    fn remove_damaged(
         &self,
         is_kept: &dyn Fn(&[u8]) -> bool,
         more: &WriteBatch,
     ) -> Result<(), StorageError> {
-        if self.unnamed.is_some() {
+        if self.ephemeral.is_some() {
             return Err(StorageError::Misuse(
-                "a file without a name is not repaired",
+                "an ephemeral database cannot be repaired",
             ));
         }
         let path = self.folder.join(NEW_FILE);
         let database = self
-            .write_anew(&path, is_kept, more)
+            .rewrite(&path, is_kept, more)
             .map_err(|error| redb_error(&self.folder, error))?;
         std::fs::rename(&path, self.folder.join(FILE))
             .and_then(|()| File::open(&self.folder)?.sync_all())
@@ -328,7 +327,7 @@ impl Database for RedbDatabase {
     }
 
     fn size(&self) -> Result<u64, StorageError> {
-        if let Some(file) = &self.unnamed {
+        if let Some(file) = &self.ephemeral {
             let length = file.length();
             return length.map_err(|error| StorageError::io(&self.folder, error));
         }

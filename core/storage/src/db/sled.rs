@@ -1,15 +1,15 @@
-//! The sled engine, behind a journal of its own.
+//! The sled engine with a journal of its own.
 //!
-//! sled's `apply_batch` takes a lock that stops every reader of the process until the
-//! batch is in, and its flush leaves the last write to `sync_file_range`, which does
-//! not survive a power cut (docs/adr/0003-sled-journal.md). So a commit goes to a
-//! journal first and is durable there; then its operations enter the tree one by one,
-//! beside the readers. The journal is replayed after a crash, and emptied once sled
-//! has everything on disk.
+//! sled's `apply_batch` takes a lock that stops every reader of the process until the batch is
+//! applied, and its flush leaves the last write to `sync_file_range`, which does not survive a
+//! power failure (docs/adr/0003-sled-journal.md). Therefore a commit is first made durable in a
+//! journal. Then its operations are applied to the tree one by one, concurrently with the readers.
+//! The journal is replayed after a crash, and emptied once sled has everything on disk.
 //!
-//! Commits are numbered. sled's log notes the number before a commit's first operation and
-//! after its last, the journal the number that it begins after: a log or a journal that lost
-//! its newest bytes, which each by itself would not notice, is found when both are opened.
+//! Commits are numbered. sled's log records the number before a commit's first operation and after
+//! its last one; the journal records the number of the commit before its first record. If the log
+//! or the journal lost its newest bytes, which neither would notice alone, the comparison at the
+//! opening detects it.
 
 use std::fs::File;
 use std::mem;
@@ -21,42 +21,43 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use super::journal::{Journal, Recorded};
+use super::journal::{Journal, JournalContent};
 use super::{Database, Visitor, WriteBatch, folder_size};
 use crate::StorageError;
-use crate::limits::{JOURNAL_BYTES, SLED_LOCK_PATIENCE};
+use crate::limits::{JOURNAL_BYTES, SLED_LOCK_TIMEOUT};
 
-/// sled 0.34 in a folder.
+/// A sled 0.34 database in a folder.
 pub struct SledDatabase {
     folder: PathBuf,
     database: sled::Db,
-    /// [`BEGUN`] and [`ENDED`].
+    /// Tree with the marks [`BEGUN`] and [`ENDED`].
     commits: sled::Tree,
-    /// sled's own log, for an fsync that sled does not make.
+    /// sled's own log, for an fsync that sled omits.
     log: File,
     state: Mutex<State>,
-    /// Whether something could not be written to sled's files.
+    /// Whether a write to sled's files failed.
     has_failed: AtomicBool,
 }
 
 struct State {
     journal: Journal,
-    /// The number of the newest commit.
+    /// Number of the newest commit.
     newest: u64,
 }
 
-/// The number of the newest commit of which an operation may be in the tree.
+/// Key of the number of the newest commit of which an operation may be in the tree.
 const BEGUN: &[u8] = b"begun";
-/// The number of the newest commit of which all operations are in the tree.
+/// Key of the number of the newest commit of which all operations are in the tree.
 const ENDED: &[u8] = b"ended";
 
 impl SledDatabase {
-    /// Opens or makes the database, and finishes the commits that a crash cut short.
+    /// Opens or creates the database, and finishes the commits that a crash interrupted.
     pub fn open(folder: &Path, cache_bytes: u64) -> Result<Self, StorageError> {
         Self::open_with(folder, cache_bytes, false)
     }
 
-    /// As [`Self::open`], for a repair: opens also where commits are lost or there in part.
+    /// Opens the database like [`Self::open`], but for a repair: also if commits are lost or
+    /// incomplete.
     pub(crate) fn open_damaged(folder: &Path, cache_bytes: u64) -> Result<Self, StorageError> {
         Self::open_with(folder, cache_bytes, true)
     }
@@ -82,7 +83,7 @@ impl SledDatabase {
         };
         let mut opened = open();
         let begun = Instant::now();
-        while matches!(opened, Err(StorageError::Locked(_))) && begun.elapsed() < SLED_LOCK_PATIENCE
+        while matches!(opened, Err(StorageError::Locked(_))) && begun.elapsed() < SLED_LOCK_TIMEOUT
         {
             thread::sleep(Duration::from_millis(5));
             opened = open();
@@ -112,8 +113,8 @@ impl SledDatabase {
         Ok(opened)
     }
 
-    /// Brings tree and journal together.
-    fn recover(&mut self, recorded: Recorded, salvage: bool) -> Result<(), StorageError> {
+    /// Replays the journal into the tree and checks that both agree.
+    fn recover(&mut self, recorded: JournalContent, salvage: bool) -> Result<(), StorageError> {
         let (begun, ended) = (self.number(BEGUN)?, self.number(ENDED)?);
         let base = recorded.base.unwrap_or(ended);
         let last = base + recorded.batches.len() as u64;
@@ -123,7 +124,7 @@ impl SledDatabase {
             ))
         } else if begun > last && begun != ended {
             Some(format!(
-                "commit {begun} is there in part, and the journal ends with {last}"
+                "commit {begun} is incomplete, and the journal ends with {last}"
             ))
         } else {
             None
@@ -131,7 +132,8 @@ impl SledDatabase {
         if let Some(fault) = fault.filter(|_| !salvage) {
             return Err(StorageError::Corrupt(fault));
         }
-        // Where sled holds more than the journal, the journal's older values must not go over it.
+        // If sled holds newer commits than the journal, the journal's older values must not
+        // overwrite them.
         let first = base + 1;
         if begun <= last {
             for (batch, number) in recorded.batches.iter().zip(first..) {
@@ -247,15 +249,16 @@ impl Database for SledDatabase {
 }
 
 impl Drop for SledDatabase {
-    /// Leaves sled as it is once a write failed: a value that is too large for its log goes into a
-    /// file of its own, and where that can't be written, sled's log waits for ever for the place
-    /// that was kept for it. Its own `drop` would wait, too, so sled lives, and holds its lock, until
-    /// the process ends.
+    /// Flushes sled, or leaks it after a failed write. A value that is too large for sled's log
+    /// goes into a file of its own; if that file cannot be written, sled's log waits forever for
+    /// the space that it reserved, and sled's own `drop` would wait too. A leaked sled holds its
+    /// lock until the process ends.
     fn drop(&mut self) {
         let has_failed = || self.has_failed.load(Ordering::Relaxed);
-        let flushed = match has_failed() {
-            true => Err("a write failed before".to_owned()),
-            false => self.flush().map_err(|error| error.to_string()),
+        let flushed = if has_failed() {
+            Err("a write failed before".to_owned())
+        } else {
+            self.flush().map_err(|error| error.to_string())
         };
         if let Err(error) = flushed {
             tracing::warn!(
@@ -269,9 +272,9 @@ impl Drop for SledDatabase {
     }
 }
 
-/// Removes the files that sled was writing when it was killed, and then takes for damage. It
-/// needs neither: `snap.*.generating` is a snapshot before its rename (sled 0.34.7 leaves
-/// another suffix out when it looks for snapshots), and `conf` is written anew from our settings.
+/// Removes the files that sled was writing when it was killed, which it would take for damage. It
+/// needs neither of them: `snap.*.generating` is a snapshot before its rename (sled 0.34.7 excludes
+/// another suffix when it searches for snapshots), and `conf` is written again from the settings.
 fn remove_unfinished(tree: &Path) -> Result<(), StorageError> {
     let io = |error| StorageError::io(tree, error);
     if !tree.is_dir() {
@@ -291,7 +294,7 @@ fn remove_unfinished(tree: &Path) -> Result<(), StorageError> {
     Ok(())
 }
 
-/// Whether a CRC-32 of all that stands before it ends these bytes, as sled writes one.
+/// Returns true if the bytes end with a CRC-32 of all bytes before it, as sled writes one.
 fn ends_with_crc(bytes: &[u8]) -> bool {
     let Some((text, crc)) = bytes.split_last_chunk::<4>() else {
         return false;
@@ -299,14 +302,15 @@ fn ends_with_crc(bytes: &[u8]) -> bool {
     crc32fast::hash(text) == u32::from_le_bytes(*crc)
 }
 
-/// Removes what sled wrote to read less of its log at the next start; whether anything was.
+/// Removes sled's snapshots, which only let it read less of its log at the next start. Returns true
+/// if there were any.
 fn remove_snapshots(tree: &Path) -> Result<bool, StorageError> {
     let io = |error| StorageError::io(tree, error);
     let mut is_removed = false;
     for entry in std::fs::read_dir(tree).map_err(io)? {
         let entry = entry.map_err(io)?;
         if entry.file_name().to_string_lossy().starts_with("snap.") {
-            tracing::warn!(path = %entry.path().display(), "removed a damaged snapshot of sled's");
+            tracing::warn!(path = %entry.path().display(), "removed a damaged sled snapshot");
             std::fs::remove_file(entry.path()).map_err(io)?;
             is_removed = true;
         }
@@ -316,7 +320,7 @@ fn remove_snapshots(tree: &Path) -> Result<bool, StorageError> {
 
 fn sled_error(folder: &Path, error: sled::Error) -> StorageError {
     match error {
-        // The kind of sled's error is `Other`, whatever the system's was.
+        // The kind of sled's error is always `Other`, whatever the system's was.
         sled::Error::Io(error) if error.to_string().starts_with("could not acquire lock") => {
             StorageError::Locked(folder.to_path_buf())
         }

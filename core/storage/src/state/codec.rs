@@ -1,4 +1,4 @@
-//! How accounts and slots lie in the database.
+//! Encoding of accounts and slots in the database.
 
 use actoreum_primitives::{Account, B256, EMPTY_CODE_HASH, EMPTY_ROOT_HASH, U256};
 
@@ -7,9 +7,9 @@ use crate::StorageError;
 const HAS_CODE: u8 = 0x10;
 const HAS_STORAGE: u8 = 0x20;
 
-/// A flag byte (bytes of the nonce in its low half, then [`HAS_CODE`], [`HAS_STORAGE`]),
-/// the balance's length, nonce, balance (both big-endian without leading zeros), and
-/// the hashes that are not those of nothing.
+/// Encodes an account: a flag byte (length of the nonce in its low half, then [`HAS_CODE`],
+/// [`HAS_STORAGE`]), the balance's length, nonce, balance (both big-endian without leading zeros),
+/// and the code hash and storage root unless they are those of an empty account.
 pub(crate) fn encode_account(account: &Account) -> Vec<u8> {
     let nonce = significant(account.nonce.to_be_bytes());
     let balance = significant(account.balance.to_be_bytes::<32>());
@@ -30,7 +30,7 @@ pub(crate) fn encode_account(account: &Account) -> Vec<u8> {
     out
 }
 
-/// Reads what [`encode_account`] wrote; an empty value is no account.
+/// Decodes the bytes of [`encode_account`]; an empty value means that there is no account.
 pub(crate) fn decode_account(bytes: &[u8]) -> Result<Option<Account>, StorageError> {
     if bytes.is_empty() {
         return Ok(None);
@@ -61,12 +61,12 @@ pub(crate) fn decode_account(bytes: &[u8]) -> Result<Option<Account>, StorageErr
         .ok_or_else(|| StorageError::Corrupt("an account is unreadable".into()))
 }
 
-/// A slot's value; zero is an empty value.
+/// Encodes a slot's value (big-endian without leading zeros); zero is an empty value.
 pub(crate) fn encode_slot(value: &U256) -> Vec<u8> {
     significant(value.to_be_bytes::<32>())
 }
 
-/// Reads what [`encode_slot`] wrote.
+/// Decodes the bytes of [`encode_slot`].
 pub(crate) fn decode_slot(bytes: &[u8]) -> Result<U256, StorageError> {
     U256::try_from_be_slice(bytes)
         .ok_or_else(|| StorageError::Corrupt("a storage slot is longer than 32 bytes".into()))
@@ -85,7 +85,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn accounts_come_back(
+        fn accounts_survive_a_round_trip(
             nonce: u64, balance: [u8; 32], shift in 0_usize..256, code: bool, storage: bool,
         ) {
             let account = Account {
@@ -102,7 +102,7 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_survived(bytes: Vec<u8>) {
+        fn arbitrary_bytes_do_not_panic(bytes: Vec<u8>) {
             let _ = decode_account(&bytes);
             let _ = decode_slot(&bytes);
         }

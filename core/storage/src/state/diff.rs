@@ -1,44 +1,45 @@
-//! What a block changes, by hashed keys, with the tries' roots: what the database
-//! and the tries need, worked out once.
+//! A block's state diff by hashed keys, with the tries' roots. It is computed once, for the
+//! database and for the tries.
 
 use actoreum_primitives::{Account, B256, Bytes, U256};
 
-/// A slot's value before and after.
+/// A slot's value before and after a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HashedSlot {
-    /// keccak(slot).
+    /// Hashed slot: keccak(slot).
     pub key: B256,
-    /// The value before; zero where there was none.
+    /// Value before the change; zero if there was none.
     pub before: U256,
-    /// The value after; zero where there is none.
+    /// Value after the change; zero if there is none.
     pub after: U256,
 }
 
-/// An account before and after, with its storage root, and every slot that changed
-/// (where storage was wiped: every slot that it had).
+/// An account before and after a change, with its storage root and every slot that changed (if its
+/// storage was wiped: every slot that it had).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HashedAccount {
-    /// keccak(address).
+    /// Hashed address: keccak(address).
     pub key: B256,
-    /// The account before; `None` where it did not exist.
+    /// The account before; `None` if it did not exist.
     pub before: Option<Account>,
-    /// The account after; `None` where it no longer exists.
+    /// The account after; `None` if it no longer exists.
     pub after: Option<Account>,
-    /// Sorted by key.
+    /// Changed slots, sorted by key.
     pub slots: Vec<HashedSlot>,
 }
 
-/// A [`actoreum_primitives::StateDiff`] ready for the database.
+/// A [`actoreum_primitives::StateDiff`] with hashed keys, ready for the database.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HashedDiff {
-    /// Sorted by key.
+    /// Changed accounts, sorted by key.
     pub accounts: Vec<HashedAccount>,
-    /// Code by its hash.
+    /// Deployed code with its hash.
     pub codes: Vec<(B256, Bytes)>,
 }
 
 impl HashedDiff {
-    /// The change that undoes this one. Codes stay: they hurt nobody.
+    /// Returns the diff that undoes this one. Codes are not removed, because unused codes do no
+    /// harm.
     pub fn inverse(&self) -> Self {
         let undo_slot = |slot: &HashedSlot| HashedSlot {
             key: slot.key,
@@ -58,12 +59,12 @@ impl HashedDiff {
     }
 }
 
-/// A step that the state took since the last commit.
+/// A step of the state since the last commit.
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
     /// The block with this number was applied.
     Apply(u64, HashedDiff),
-    /// The block with this number, which is in the database, was undone.
+    /// The block with this number, which is in the database, was reverted.
     Revert(u64, HashedDiff),
 }
 

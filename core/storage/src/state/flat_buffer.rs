@@ -1,4 +1,4 @@
-//! The flat state ahead of the database.
+//! The flat state of blocks that are not committed yet.
 
 use actoreum_primitives::{
     AccountInfo, Address, B256, Bytes, EMPTY_CODE_HASH, EMPTY_ROOT_HASH, StateDiff, StateError,
@@ -10,7 +10,7 @@ use super::diff::HashedDiff;
 use crate::Store;
 use crate::limits::{CACHE_BYTES_PER_SLOT, FLAT_CACHE_SLOTS};
 
-/// What was written, and with which mark.
+/// A value with the mark of the change that wrote it.
 #[derive(Debug, Clone, Copy)]
 struct Marked<T> {
     value: T,
@@ -20,15 +20,15 @@ struct Marked<T> {
 #[derive(Debug, Default)]
 struct BufferedAccount {
     info: Option<Marked<Option<AccountInfo>>>,
-    /// Storage of before this mark is gone: what `slots` does not know is zero.
+    /// Mark of the change that wiped the storage. Slots that are not in `slots` are zero then.
     wiped: Option<u64>,
     slots: FxHashMap<U256, Marked<U256>>,
 }
 
-/// The state of the newest executed block, of which the newest changes are in memory.
+/// The flat state of the newest executed block; its newest changes are in memory.
 ///
-/// [`Self::apply`] is cheap: it hashes nothing. Each change has a mark; when a commit
-/// that holds it is done, [`Self::committed`] makes it a mere cache entry.
+/// [`Self::apply`] is cheap, because it hashes nothing. Each change has a mark. When a commit that
+/// contains the change is done, [`Self::committed`] turns the change into a cache entry.
 pub struct FlatBuffer {
     store: Store,
     mark: u64,
@@ -36,21 +36,21 @@ pub struct FlatBuffer {
     accounts: FxHashMap<Address, BufferedAccount>,
     slots: usize,
     codes: FxHashMap<B256, Marked<Bytes>>,
-    undone: UndoneLayer,
+    reverted: RevertedLayer,
 }
 
-/// What reverts brought back, by hashed keys: below `accounts`, above the store.
+/// Values that reverts restored, by hashed keys. The layer is below `accounts` and above the store.
 #[derive(Debug, Default)]
-struct UndoneLayer {
+struct RevertedLayer {
     mark: u64,
     accounts: FxHashMap<B256, Option<AccountInfo>>,
-    /// Accounts of whose storage nothing below this layer counts.
+    /// Accounts whose storage in the layers below is wiped.
     wiped: FxHashSet<B256>,
     slots: FxHashMap<(B256, B256), U256>,
 }
 
 impl FlatBuffer {
-    /// A buffer over the store's head.
+    /// Creates a buffer over the store's head.
     pub fn new(store: Store) -> Self {
         Self {
             store,
@@ -59,11 +59,11 @@ impl FlatBuffer {
             accounts: FxHashMap::default(),
             slots: 0,
             codes: FxHashMap::default(),
-            undone: UndoneLayer::default(),
+            reverted: RevertedLayer::default(),
         }
     }
 
-    /// Applies a block's change and returns its mark.
+    /// Applies a block's diff and returns its mark.
     pub fn apply(&mut self, diff: &StateDiff) -> u64 {
         self.mark += 1;
         let mark = self.mark;
@@ -101,7 +101,7 @@ impl FlatBuffer {
         mark
     }
 
-    /// Applies what [`crate::TrieBuffer::revert`] returned, and returns the mark.
+    /// Applies the diff that [`crate::TrieBuffer::revert`] returned, and returns its mark.
     pub fn revert(&mut self, inverse: &HashedDiff) -> u64 {
         self.mark += 1;
         let addresses: Vec<_> = self.accounts.keys().copied().collect();
@@ -109,15 +109,15 @@ impl FlatBuffer {
             .into_iter()
             .map(|address| (keccak256(address), address))
             .collect();
-        self.undone.mark = self.mark;
+        self.reverted.mark = self.mark;
         for account in &inverse.accounts {
             if let Some(address) = by_hash.get(&account.key) {
                 self.demote(account.key, *address);
             }
             let info = account.after.map(|account| account.info());
-            self.undone.accounts.insert(account.key, info);
+            self.reverted.accounts.insert(account.key, info);
             for slot in &account.slots {
-                self.undone
+                self.reverted
                     .slots
                     .insert((account.key, slot.key), slot.after);
             }
@@ -132,25 +132,28 @@ impl FlatBuffer {
         };
         self.slots -= account.slots.len();
         if account.wiped.is_some() {
-            self.undone.wiped.insert(key);
-            self.undone.slots.retain(|(account, _), _| *account != key);
+            self.reverted.wiped.insert(key);
+            self.reverted
+                .slots
+                .retain(|(account, _), _| *account != key);
         }
         for (slot, value) in account.slots {
             let slot = keccak256(slot.to_be_bytes::<32>());
-            self.undone.slots.insert((key, slot), value.value);
+            self.reverted.slots.insert((key, slot), value.value);
         }
     }
 
-    /// The mark of the newest change: what a commit begun now will hold.
+    /// Returns the mark of the newest change, up to which a commit that begins now contains all
+    /// changes.
     pub const fn mark(&self) -> u64 {
         self.mark
     }
 
-    /// Everything up to `mark` is in the database now.
+    /// Reports that everything up to `mark` is in the database.
     pub fn committed(&mut self, mark: u64) {
         self.committed = mark;
-        if self.undone.mark <= mark {
-            self.undone = UndoneLayer::default();
+        if self.reverted.mark <= mark {
+            self.reverted = RevertedLayer::default();
         }
         self.codes.retain(|_, code| code.mark > mark);
         for account in self.accounts.values_mut() {
@@ -175,7 +178,7 @@ impl FlatBuffer {
             .sum();
     }
 
-    /// The store below.
+    /// Returns the store below the buffer.
     pub const fn store(&self) -> &Store {
         &self.store
     }
@@ -187,7 +190,7 @@ impl StateReader for FlatBuffer {
             return Ok(info.value);
         }
         let key = keccak256(address);
-        if let Some(info) = self.undone.accounts.get(&key) {
+        if let Some(info) = self.reverted.accounts.get(&key) {
             return Ok(*info);
         }
         Ok(self.store.flat_account(&key)?.map(|account| account.info()))
@@ -203,17 +206,18 @@ impl StateReader for FlatBuffer {
             }
         }
         let (account, slot) = (keccak256(address), keccak256(slot.to_be_bytes::<32>()));
-        if let Some(value) = self.undone.slots.get(&(account, slot)) {
+        if let Some(value) = self.reverted.slots.get(&(account, slot)) {
             return Ok(*value);
         }
-        if self.undone.wiped.contains(&account) {
+        if self.reverted.wiped.contains(&account) {
             return Ok(U256::ZERO);
         }
         Ok(self.store.flat_slot(&account, &slot)?)
     }
 
-    /// By the root that the store knows, where the buffer holds none of the account's slots: an
-    /// account without code, of which alone this is asked, changes no slot.
+    /// Answers from the storage root in the store if the buffer holds none of the account's slots.
+    /// That is correct because the caller asks only about accounts without code, and such an
+    /// account changes no slot.
     fn has_storage(&self, address: &Address) -> Result<bool, StateError> {
         if let Some(account) = self.accounts.get(address) {
             if account.slots.values().any(|slot| !slot.value.is_zero()) {
@@ -224,11 +228,11 @@ impl StateReader for FlatBuffer {
             }
         }
         let key = keccak256(address);
-        let mut undone = self.undone.slots.iter();
-        if undone.any(|((account, _), value)| *account == key && !value.is_zero()) {
+        let mut reverted = self.reverted.slots.iter();
+        if reverted.any(|((account, _), value)| *account == key && !value.is_zero()) {
             return Ok(true);
         }
-        if self.undone.wiped.contains(&key) {
+        if self.reverted.wiped.contains(&key) {
             return Ok(false);
         }
         let account = self.store.flat_account(&key)?;

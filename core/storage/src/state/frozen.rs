@@ -1,4 +1,4 @@
-//! State that waits for its commit, and how it becomes writes.
+//! State that is frozen for its commit, and its conversion to writes.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::nodes::{TrieNodes, node_key};
 use crate::db::WriteBatch;
 use crate::tables::Table;
 
-/// What blocks changed in the state, set aside by [`crate::TrieBuffer::freeze`].
+/// The state changes of several blocks, frozen by [`crate::TrieBuffer::freeze`].
 #[derive(Debug)]
 pub struct FrozenState {
     pub(crate) root: B256,
@@ -22,12 +22,12 @@ pub struct FrozenState {
 }
 
 impl FrozenState {
-    /// The state root.
+    /// Returns the state root.
     pub const fn root(&self) -> B256 {
         self.root
     }
 
-    /// The block before the oldest one that was undone, where one was.
+    /// Returns the parent of the oldest reverted block, if a block was reverted.
     pub(crate) fn reverted_to(&self) -> Option<u64> {
         let reverted = |step: &Step| match step {
             Step::Revert(number, _) => Some(number.saturating_sub(1)),
@@ -36,25 +36,26 @@ impl FrozenState {
         self.steps.iter().filter_map(reverted).min()
     }
 
-    /// History first, then codes, flat values and nodes, so that a reader in between
-    /// finds the old value of whatever it already sees changed. Returns the deletions
-    /// of undone history, which must come last.
+    /// Writes history first, then codes, flat values and nodes, so that a concurrent reader finds
+    /// the old value of everything that it already sees changed. Returns the deletions of reverted
+    /// history, which must come last.
     pub(crate) fn write(&self, batch: &mut WriteBatch) -> WriteBatch {
         let mut history = Vec::new();
-        let mut undone = Vec::new();
+        let mut reverted = Vec::new();
         for step in &self.steps {
             match step {
-                // Nothing was before genesis, so nothing is kept of it.
+                // Genesis has no earlier state, so it has no history.
                 Step::Apply(0, _) => {}
                 Step::Apply(number, diff) => add_history(*number, diff, &mut history),
                 Step::Revert(number, diff) => {
-                    undone.extend(ChangeList::of(diff).history_keys(*number));
-                    undone.push(ChangeList::key(*number));
+                    reverted.extend(ChangeList::of(diff).history_keys(*number));
+                    reverted.push(ChangeList::key(*number));
                 }
             }
         }
-        // In the order of the keys: one after another, neighbours are found and written faster.
-        // A block that was undone and made again has two entries under a key, and the last holds.
+        // The entries are sorted by key, because neighbouring keys are found and written faster in
+        // sequence. A block that was reverted and applied again has two entries under a key; the
+        // last one counts.
         history.sort_by(|(left, _), (right, _)| left.cmp(right));
         for (key, value) in &history {
             batch.put(&[key], value);
@@ -68,7 +69,7 @@ impl FrozenState {
                 .binary_search_by(|(other, _)| other.cmp(key))
                 .is_ok()
         };
-        for key in undone.iter().filter(|key| !is_written(key)) {
+        for key in reverted.iter().filter(|key| !is_written(key)) {
             last.delete(&[key]);
         }
         last
@@ -137,7 +138,7 @@ impl FrozenState {
     }
 }
 
-/// Adds the entries that block `number` writes to the history, by their keys.
+/// Adds the history entries of block `number`, with their keys.
 fn add_history(number: u64, diff: &HashedDiff, history: &mut Vec<(Vec<u8>, Vec<u8>)>) {
     let block = number.to_be_bytes();
     for account in &diff.accounts {

@@ -1,4 +1,4 @@
-//! The list of what a block changed: to undo it, and to prune its history.
+//! The list of a block's changes, which is needed to revert the block and to prune its history.
 
 use actoreum_primitives::B256;
 
@@ -6,7 +6,7 @@ use super::diff::HashedDiff;
 use crate::StorageError;
 use crate::tables::Table;
 
-/// Hashed addresses, each with whether the account itself changed and its changed slots.
+/// The accounts that a block changed, each with its changed slots.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ChangeList {
     pub(crate) accounts: Vec<ChangedAccount>,
@@ -38,8 +38,8 @@ impl ChangeList {
         Self { accounts }
     }
 
-    /// For each account: its key, the number of slots (4 bytes, big-endian, the top bit
-    /// set where the account itself changed), the slots' keys.
+    /// Encodes for each account: its key, the number of slots (4 bytes, big-endian, the top bit set
+    /// if the account itself changed), the slots' keys.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let keys: usize = self
             .accounts
@@ -66,7 +66,7 @@ impl ChangeList {
         let mut rest = bytes;
         let mut take = |length: usize| {
             let (taken, after) = rest.split_at_checked(length).ok_or_else(|| {
-                StorageError::Corrupt("a block's change list is cut short".into())
+                StorageError::Corrupt("a block's change list is truncated".into())
             })?;
             rest = after;
             Ok::<_, StorageError>((taken, after.is_empty()))
@@ -95,7 +95,7 @@ impl ChangeList {
         Ok(Self { accounts })
     }
 
-    /// The keys of all history entries of block `number`.
+    /// Returns the keys of all history entries of block `number`.
     pub(crate) fn history_keys(&self, number: u64) -> Vec<Vec<u8>> {
         let block = number.to_be_bytes();
         let mut keys = Vec::new();
@@ -123,7 +123,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn lists_come_back(accounts in vec((any::<[u8; 32]>(), any::<bool>(), vec(any::<[u8; 32]>(), 0..4)), 0..5)) {
+        fn lists_survive_a_round_trip(accounts in vec((any::<[u8; 32]>(), any::<bool>(), vec(any::<[u8; 32]>(), 0..4)), 0..5)) {
             let accounts = accounts
                 .into_iter()
                 .map(|(key, has_changed, slots)| ChangedAccount {
@@ -137,7 +137,7 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_survived(bytes: Vec<u8>) {
+        fn arbitrary_bytes_do_not_panic(bytes: Vec<u8>) {
             let _ = ChangeList::decode(&bytes);
         }
     }

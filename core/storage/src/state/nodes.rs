@@ -1,5 +1,4 @@
-//! Trie nodes on top of the database: those not yet committed, those committed not
-//! long ago, and the rest on disk.
+//! Layers of trie nodes above the database: nodes not yet committed, and recently committed ones.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -11,10 +10,10 @@ use rustc_hash::FxHashMap;
 use crate::Store;
 use crate::tables::Table;
 
-/// Changed nodes of one trie; `None` where a node is gone.
+/// Changed nodes of one trie; `None` for a removed node.
 pub(crate) type NodeMap = FxHashMap<Path, Option<Vec<u8>>>;
 
-/// Changed nodes of the state trie and of storage tries, by hashed address.
+/// Changed nodes of the state trie, and of storage tries by hashed address.
 #[derive(Debug, Default)]
 pub(crate) struct TrieNodes {
     pub(crate) accounts: NodeMap,
@@ -30,7 +29,7 @@ impl TrieNodes {
         nodes.get(path).map(Option::as_deref)
     }
 
-    /// Takes in the nodes that an update changed.
+    /// Adds the nodes that an update changed.
     pub(crate) fn put(&mut self, account: Option<B256>, changes: Vec<NodeChange>) {
         if changes.is_empty() {
             return;
@@ -51,7 +50,7 @@ impl TrieNodes {
         count(&self.accounts) + self.storages.values().map(count).sum::<usize>()
     }
 
-    fn absorb(&mut self, newer: Arc<Self>) {
+    fn merge(&mut self, newer: Arc<Self>) {
         let newer = Arc::try_unwrap(newer).unwrap_or_else(|shared| Self {
             accounts: shared.accounts.clone(),
             storages: shared.storages.clone(),
@@ -63,8 +62,8 @@ impl TrieNodes {
     }
 }
 
-/// Nodes that are in the database too. Two generations: when the young one is full the
-/// old one goes, and what was used for long without being written is read again.
+/// A cache of nodes that are in the database too. It has two generations: when the young one is
+/// full, the old one is dropped. A node that was not written for long is then read again.
 #[derive(Debug, Default)]
 pub(crate) struct CleanNodes {
     young: TrieNodes,
@@ -79,10 +78,10 @@ impl CleanNodes {
             .or_else(|| self.old.get(account, path))
     }
 
-    /// Keeps nodes that were just committed.
-    pub(crate) fn keep(&mut self, nodes: Arc<TrieNodes>, limit: usize) {
+    /// Adds nodes that were just committed.
+    pub(crate) fn insert(&mut self, nodes: Arc<TrieNodes>, limit: usize) {
         self.young_bytes += nodes.bytes();
-        self.young.absorb(nodes);
+        self.young.merge(nodes);
         if self.young_bytes > limit / 2 {
             self.old = std::mem::take(&mut self.young);
             self.young_bytes = 0;
@@ -90,13 +89,13 @@ impl CleanNodes {
     }
 }
 
-/// One trie as its buffer sees it: the newest layer that knows a path wins.
+/// The source of one trie's nodes. The newest layer that knows a path wins.
 pub(crate) struct LayeredSource<'b> {
     pub(crate) store: &'b Store,
     pub(crate) dirty: &'b TrieNodes,
     pub(crate) frozen: Option<&'b TrieNodes>,
     pub(crate) clean: &'b CleanNodes,
-    /// The account whose storage trie this is; `None` for the state trie.
+    /// Account whose storage trie this is; `None` for the state trie.
     pub(crate) account: Option<B256>,
 }
 
@@ -126,7 +125,7 @@ impl NodeSource for LayeredSource<'_> {
     }
 }
 
-/// The database key of a node.
+/// Returns the database key of a node.
 pub(crate) fn node_key(account: Option<&B256>, path: &Path) -> Vec<u8> {
     let mut key = match account {
         None => Table::AccountNodes.key(&[]),

@@ -1,4 +1,4 @@
-//! Proofs of accounts and slots (`eth_getProof`, EIP-1186), also at old blocks.
+//! Proofs of accounts and slots (`eth_getProof`, EIP-1186) at any available block.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,36 +9,36 @@ use super::TrieBuffer;
 use super::diff::{HashedAccount, HashedDiff, HashedSlot};
 use crate::{StorageError, Store};
 
-/// An account and the nodes that prove it.
+/// An account with its Merkle proof.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountProof {
-    /// The account; `None` where the proof shows that there is none.
+    /// The account; `None` if the proof shows that it does not exist.
     pub account: Option<Account>,
     /// RLP of the state trie's nodes from the root to the account.
     pub proof: Vec<Vec<u8>>,
-    /// The slots that were asked for, in their order.
+    /// Proofs of the requested slots, in their order.
     pub slots: Vec<SlotProof>,
 }
 
-/// A slot's value and the nodes that prove it.
+/// A slot's value with its Merkle proof.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SlotProof {
-    /// The slot.
+    /// Storage slot.
     pub slot: U256,
-    /// Its value.
+    /// Value of the slot.
     pub value: U256,
     /// RLP of the storage trie's nodes from the root to the slot.
     pub proof: Vec<Vec<u8>>,
 }
 
-/// Tries at a proof that a commit may disturb: each waits for the commit to end.
+/// Number of attempts at a proof that a commit disturbs. Each attempt waits for the commit to end.
 const PROOF_RETRIES: usize = 4;
 
 impl Store {
-    /// Proves an account and slots of it at block `number`.
+    /// Proves an account and some of its slots at block `number`.
     ///
-    /// The tries are on disk at the head alone: for an older block everything that
-    /// changed since is undone in memory, so the cost grows with the distance.
+    /// Only the head's tries are on disk. For an older block all later changes are undone in
+    /// memory, so the cost grows with the distance.
     pub fn prove(
         &self,
         number: u64,
@@ -48,11 +48,11 @@ impl Store {
         self.retry_after_commits(number, || prove_in(&self.tries_at(number)?, address, slots))
     }
 
-    /// Proves an account and slots of it in the state that block `number` and `diff` on top of it
-    /// lead to: that of a block which is not on the chain yet.
+    /// Proves an account and some of its slots in the state of block `number` with `diff` applied:
+    /// the state of a block that is not on the chain yet.
     ///
-    /// `None` where they do not lead to the state root `root`, because another block has this
-    /// number by now.
+    /// Returns `None` if the resulting state root is not `root`, because another block has become
+    /// block `number`.
     pub fn prove_after(
         &self,
         number: u64,
@@ -70,7 +70,8 @@ impl Store {
         })
     }
 
-    /// Reads the tries of block `number`, again where a commit disturbed it.
+    /// Calls `read`, which reads the tries of block `number`, again if it fails because of a commit
+    /// in between.
     fn retry_after_commits<T>(
         &self,
         number: u64,
@@ -88,7 +89,7 @@ impl Store {
         outcome
     }
 
-    /// The tries as they were after block `number`, in memory over those of the head.
+    /// Returns the tries after block `number`, in memory over those of the head.
     fn tries_at(&self, number: u64) -> Result<TrieBuffer, StorageError> {
         let view = self.state_at(number)?;
         let head = self.head().ok_or(StorageError::MissingState(number))?;
@@ -133,7 +134,7 @@ impl Store {
     }
 }
 
-/// Proves an account and slots of it in the state of `buffer`.
+/// Proves an account and some of its slots in the state of `buffer`.
 fn prove_in(
     buffer: &TrieBuffer,
     address: &Address,

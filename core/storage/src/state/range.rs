@@ -1,19 +1,19 @@
-//! An account's slots at a block, in order.
+//! Range queries over an account's slots at a block.
 
 use actoreum_primitives::{B256, U256};
 
 use super::view::StateView;
-use crate::limits::RANGE_STEPS;
+use crate::limits::MAX_RANGE_STEPS;
 use crate::tables::Table;
 use crate::{StorageError, Store};
 
 impl Store {
-    /// The first `limit` slots of an account that are not zero in `view`, by hashed address and
-    /// from the hashed slot `start` on: what `debug_storageRangeAt` shows.
+    /// Returns the first `limit` slots of an account that are not zero in `view`, from the hashed
+    /// slot `start` on, as `debug_storageRangeAt` shows them. `account` is the hashed address.
     ///
-    /// A slot lies in the flat table, in the history, or in both; those that history alone
-    /// knows were zero again later. Where the walk meets too many slots that are zero at this
-    /// block, it ends early with fewer.
+    /// A slot can be in the flat table, in the history, or in both; one that is only in the history
+    /// became zero later. If the query meets too many slots that are zero at this block, it returns
+    /// fewer.
     pub fn slots_from(
         &self,
         view: &StateView,
@@ -23,7 +23,7 @@ impl Store {
     ) -> Result<Vec<(B256, U256)>, StorageError> {
         let mut found = Vec::new();
         let mut from = Some(start);
-        for _ in 0..RANGE_STEPS.max(limit) {
+        for _ in 0..MAX_RANGE_STEPS.max(limit) {
             let Some(start) = from.filter(|_| found.len() < limit) else {
                 break;
             };
@@ -43,7 +43,7 @@ impl Store {
         Ok(found)
     }
 
-    /// The first slot of an account from `start` on that a table knows.
+    /// Returns the first slot of an account in a table from `start` on.
     fn next_slot(
         &self,
         table: Table,

@@ -1,4 +1,4 @@
-//! The store's reads of state.
+//! Reads of the state from the store.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -14,10 +14,10 @@ use crate::tables::{Table, after_prefix};
 use crate::{StorageError, Store};
 
 impl Store {
-    /// The state after block `number` of the canonical chain.
+    /// Returns the state after block `number` of the canonical chain.
     ///
     /// # Errors
-    /// [`StorageError::MissingState`] above the head, and where history was pruned.
+    /// Returns [`StorageError::MissingState`] above the head and where history was pruned.
     pub fn state_at(&self, number: u64) -> Result<StateView, StorageError> {
         let reverts = self.reverts_begun();
         let head = self.head().ok_or(StorageError::MissingState(number))?;
@@ -27,7 +27,7 @@ impl Store {
         Ok(StateView::new(self.clone(), number, reverts))
     }
 
-    /// Code by its hash; empty for the hash of nothing.
+    /// Returns code by its hash; empty for the hash of the empty code.
     pub fn code(&self, hash: &B256) -> Result<Bytes, StorageError> {
         if *hash == EMPTY_CODE_HASH {
             return Ok(Bytes::new());
@@ -36,7 +36,7 @@ impl Store {
         code.ok_or_else(|| StorageError::Corrupt(format!("code {hash} is missing")))
     }
 
-    /// Code by a hash that somebody else names; `None` where there is none with it.
+    /// Returns code by a hash that a peer gave; `None` if there is no such code.
     pub fn find_code(&self, hash: &B256) -> Result<Option<Bytes>, StorageError> {
         if let Some(code) = self.cached_code(hash) {
             return Ok(Some(code));
@@ -50,7 +50,7 @@ impl Store {
         Ok(Some(code))
     }
 
-    /// The newest committed value of an account, by its hashed address.
+    /// Returns the newest committed value of an account, by its hashed address.
     pub(crate) fn flat_account(&self, key: &B256) -> Result<Option<Account>, StorageError> {
         let value = self
             .database()
@@ -58,19 +58,20 @@ impl Store {
         decode_account(value.as_deref().unwrap_or_default())
     }
 
-    /// The newest committed value of a slot, by its hashed keys.
+    /// Returns the newest committed value of a slot, by its hashed keys.
     pub(crate) fn flat_slot(&self, account: &B256, slot: &B256) -> Result<U256, StorageError> {
         let key = Table::Slots.key(&[account.as_slice(), slot.as_slice()]);
         let value = self.database().get(&key)?;
         decode_slot(value.as_deref().unwrap_or_default())
     }
 
-    /// Every committed slot of an account, by its hashed address.
+    /// Returns every committed slot of an account, by its hashed address.
     pub fn flat_slots(&self, account: &B256) -> Result<BTreeMap<B256, U256>, StorageError> {
         let mut slots = BTreeMap::new();
         self.visit_prefix(&Table::Slots.key(&[account.as_slice()]), |key, value| {
             let slot = key.get(33..65).map(B256::from_slice);
-            let slot = slot.ok_or_else(|| StorageError::Corrupt("a slot's key is cut".into()))?;
+            let slot =
+                slot.ok_or_else(|| StorageError::Corrupt("a slot's key is truncated".into()))?;
             slots.insert(slot, decode_slot(value)?);
             Ok(())
         })?;
@@ -111,13 +112,13 @@ impl Store {
         outcome
     }
 
-    /// What block `number` changed.
+    /// Returns the list of changes of block `number`.
     pub(crate) fn change_list(&self, number: u64) -> Result<ChangeList, StorageError> {
         let list = self.database().get(&ChangeList::key(number))?;
         ChangeList::decode(&list.ok_or(StorageError::MissingState(number.saturating_sub(1)))?)
     }
 
-    /// The change that undoes committed block `number`, on top of `buffer`.
+    /// Returns the diff that reverts committed block `number`, on top of `buffer`.
     pub(crate) fn inverse_of(
         &self,
         number: u64,

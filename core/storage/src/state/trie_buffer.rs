@@ -1,4 +1,4 @@
-//! The state tries ahead of the database.
+//! The state tries of blocks that are not committed yet.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,11 +16,12 @@ use super::nodes::{CleanNodes, LayeredSource, TrieNodes};
 use crate::limits::{TRIE_CACHE_BYTES, TRIE_CACHE_THIRDS};
 use crate::{StorageError, Store};
 
-/// Keeps the state root of blocks that are not yet committed.
+/// Computes the state roots of blocks that are not yet committed.
 ///
-/// [`Self::apply`] each block, [`Self::freeze`] now and then and hand the frozen state
-/// to whoever commits ([`crate::Commit::state`]), go on applying meanwhile, and report
-/// with [`Self::committed`]. One frozen state at a time.
+/// The caller applies each block with [`Self::apply`], calls [`Self::freeze`] from time to time and
+/// passes the frozen state to the committing thread ([`crate::Commit::state`]). It may apply
+/// further blocks meanwhile, and reports the end of the commit with [`Self::committed`]. Only one
+/// state may be frozen at a time.
 pub struct TrieBuffer {
     store: Store,
     root: B256,
@@ -32,7 +33,7 @@ pub struct TrieBuffer {
 }
 
 impl TrieBuffer {
-    /// A buffer over the store's head (over the empty state in a store without one).
+    /// Creates a buffer over the store's head (over the empty state if the store has no head).
     pub fn new(store: Store) -> Self {
         let root = store.head().map_or(EMPTY_ROOT_HASH, |head| head.state_root);
         Self {
@@ -46,18 +47,18 @@ impl TrieBuffer {
         }
     }
 
-    /// The state root after everything applied so far.
+    /// Returns the state root after everything that was applied.
     pub const fn root(&self) -> B256 {
         self.root
     }
 
-    /// Whether something was applied that is not frozen.
+    /// Returns true if a change was applied that is not frozen.
     pub fn is_dirty(&self) -> bool {
         !self.steps.is_empty()
     }
 
-    /// Applies the change of block `number`; the state root after it. After an error
-    /// the buffer is as before.
+    /// Applies the diff of block `number` and returns the state root after it. After an error the
+    /// buffer is unchanged.
     pub fn apply(&mut self, number: u64, diff: &StateDiff) -> Result<B256, StorageError> {
         let mut hashed = self.hash(diff)?;
         self.advance(&mut hashed)?;
@@ -65,16 +66,16 @@ impl TrieBuffer {
         Ok(self.root)
     }
 
-    /// The root that the state would have with `diff` on top; nothing is kept. For
-    /// receipts before Byzantium, which state a root after each transaction.
-    pub fn peek(&self, diff: &StateDiff) -> Result<B256, StorageError> {
+    /// Returns the root that the state would have after `diff`, without applying it. It is needed
+    /// for receipts before Byzantium, which have a state root after each transaction.
+    pub fn root_after(&self, diff: &StateDiff) -> Result<B256, StorageError> {
         let mut hashed = self.hash(diff)?;
         Ok(self.tries_after(&mut hashed)?.0.root)
     }
 
-    /// Undoes block `number`, the newest one, whether it is committed or not, and
-    /// returns the change that undid it (for [`crate::FlatBuffer::revert`]). A commit
-    /// in flight must be finished first.
+    /// Reverts block `number`, which must be the newest, whether it is committed or not. Returns
+    /// the diff that reverts it (for [`crate::FlatBuffer::revert`]). A commit that is in flight
+    /// must be finished first.
     pub fn revert(&mut self, number: u64) -> Result<HashedDiff, StorageError> {
         if let Some(Step::Apply(newest, diff)) = self.steps.last() {
             if *newest != number {
@@ -94,7 +95,7 @@ impl TrieBuffer {
         Ok(inverse)
     }
 
-    /// Sets everything applied so far aside for a commit.
+    /// Freezes everything that was applied, for a commit.
     pub fn freeze(&mut self) -> Result<Arc<FrozenState>, StorageError> {
         if self.frozen.is_some() {
             return Err(StorageError::Misuse("a commit is in flight"));
@@ -109,7 +110,7 @@ impl TrieBuffer {
         Ok(frozen)
     }
 
-    /// The frozen state is in the database now.
+    /// Reports that the frozen state is in the database.
     pub fn committed(&mut self) {
         if let Some(frozen) = self.frozen.take() {
             let nodes = match Arc::try_unwrap(frozen) {
@@ -119,11 +120,11 @@ impl TrieBuffer {
             let thirds = self.store.options().cache_bytes / 3 * TRIE_CACHE_THIRDS;
             let limit = usize::try_from(thirds)
                 .map_or(TRIE_CACHE_BYTES, |of_cache| of_cache.min(TRIE_CACHE_BYTES));
-            self.clean.keep(nodes, limit);
+            self.clean.insert(nodes, limit);
         }
     }
 
-    /// The nodes of the state trie, or of an account's storage trie.
+    /// Returns the source of the nodes of the state trie, or of an account's storage trie.
     pub(crate) fn source(&self, account: Option<B256>) -> LayeredSource<'_> {
         LayeredSource {
             store: &self.store,
@@ -134,7 +135,7 @@ impl TrieBuffer {
         }
     }
 
-    /// An account by its hashed address, at the buffer's state.
+    /// Returns an account by its hashed address, in the buffer's state.
     pub(crate) fn account(&self, key: &B256) -> Result<Option<Account>, StorageError> {
         if let Some(account) = self.accounts.get(key) {
             return Ok(*account);
@@ -154,7 +155,7 @@ impl TrieBuffer {
         frozen.chain(&self.steps).map(Step::diff)
     }
 
-    /// A slot by its hashed keys, at the buffer's state.
+    /// Returns a slot by its hashed keys, in the buffer's state.
     pub(crate) fn slot(&self, account: &B256, slot: &B256) -> Result<U256, StorageError> {
         let pending = self.pending_diffs().rev().find_map(|diff| {
             let slots = &find_account(diff, account)?.slots;
@@ -164,7 +165,7 @@ impl TrieBuffer {
         pending.map_or_else(|| self.store.flat_slot(account, slot), Ok)
     }
 
-    /// Every slot that an account has, at the buffer's state.
+    /// Returns every slot of an account, in the buffer's state.
     fn slots(&self, account: &B256) -> Result<BTreeMap<B256, U256>, StorageError> {
         let mut slots = self.store.flat_slots(account)?;
         for diff in self.pending_diffs() {
@@ -177,7 +178,7 @@ impl TrieBuffer {
         Ok(slots)
     }
 
-    /// The diff by hashed keys, with what the state holds now as `before`.
+    /// Converts a diff to hashed keys. `before` is the value in the buffer's state.
     fn hash(&self, diff: &StateDiff) -> Result<HashedDiff, StorageError> {
         let hash = |(address, change): (&Address, &AccountChange)| {
             self.hash_account(keccak256(address), change)
@@ -257,14 +258,14 @@ impl TrieBuffer {
         })
     }
 
-    /// Applies a change that is no block's, to look at what comes of it.
+    /// Applies a change that is not a block's, in order to inspect the resulting state.
     pub(crate) fn advance_to(&mut self, mut diff: HashedDiff) -> Result<(), StorageError> {
         self.advance(&mut diff)?;
         self.steps.push(Step::Apply(0, diff));
         Ok(())
     }
 
-    /// Applies a diff to the tries; fills in the storage roots.
+    /// Applies a diff to the tries and fills in the storage roots.
     fn advance(&mut self, diff: &mut HashedDiff) -> Result<(), StorageError> {
         let (accounts, storages) = self.tries_after(diff)?;
         self.root = accounts.root;
@@ -346,9 +347,9 @@ impl TrieBuffer {
     }
 }
 
-/// Accounts in a block from which they are hashed in parallel.
+/// Minimum number of changed accounts in a block for which they are hashed in parallel.
 const PARALLEL_ACCOUNTS: usize = 64;
-/// Changed slots in a block from which storage tries are worked on in parallel.
+/// Minimum number of changed slots in a block for which storage tries are updated in parallel.
 const PARALLEL_SLOTS: usize = 128;
 
 fn find_account<'d>(diff: &'d HashedDiff, key: &B256) -> Option<&'d HashedAccount> {

@@ -1,4 +1,4 @@
-//! The state after a block, for readers.
+//! A read-only view of the state after a block.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,17 +13,17 @@ use crate::limits::READ_RETRIES;
 use crate::tables::Table;
 use crate::{StorageError, Store};
 
-/// The state after one block. Cheap to clone; many threads may read through it while
-/// the writer commits, and none of them takes a lock.
+/// The state after one block. It is cheap to clone. Many threads may read through it while the
+/// writer commits, and none of them takes a lock.
 ///
-/// A value at block B is the first history entry of a block after B, or else the flat
-/// value. The flat value is read first: a commit writes history before flat values, so
-/// whoever saw a value of after B also finds the entry that says what was before.
+/// The value at block B is the first history entry of a block after B, or the flat value if there
+/// is none. The flat value is read first: a commit writes history before flat values, so a reader
+/// that saw a value from after B also finds the entry with the earlier value.
 #[derive(Clone)]
 pub struct StateView {
     store: Store,
     number: u64,
-    /// The number of reverts when this view was last known to be untouched by them.
+    /// Counter of reverts when this view was last known to be unaffected by them.
     reverts: Arc<AtomicU64>,
 }
 
@@ -36,18 +36,18 @@ impl StateView {
         }
     }
 
-    /// The block's number.
+    /// Returns the block's number.
     pub const fn number(&self) -> u64 {
         self.number
     }
 
-    /// The account with its storage root, by its hashed address.
+    /// Returns the account with its storage root, by its hashed address.
     pub fn hashed_account(&self, key: &B256) -> Result<Option<Account>, StorageError> {
         let flat = Table::Accounts.key(&[key.as_slice()]);
         self.read(&flat, Table::AccountHistory, decode_account)
     }
 
-    /// A slot's value, by hashed address and hashed slot.
+    /// Returns a slot's value, by hashed address and hashed slot.
     pub fn hashed_slot(&self, account: &B256, slot: &B256) -> Result<U256, StorageError> {
         let flat = Table::Slots.key(&[account.as_slice(), slot.as_slice()]);
         self.read(&flat, Table::SlotHistory, decode_slot)
@@ -94,7 +94,7 @@ impl StateView {
         })
     }
 
-    /// A revert to below this view's block takes its state away.
+    /// Returns an error if a revert went below this view's block, which removed the view's state.
     fn check_reverts(&self, now: u64) -> Result<(), StorageError> {
         let known = self.reverts.load(Ordering::Relaxed);
         if known == now {

@@ -1,8 +1,8 @@
-//! Data directories as the tests need them.
+//! Copies of data directories for the tests.
 
 use std::path::Path;
 
-/// Copies the files: what a crash at this moment would leave.
+/// Copies the files as they are, which simulates a crash at this moment.
 pub fn copy_folder(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {

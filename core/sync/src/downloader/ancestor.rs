@@ -1,4 +1,4 @@
-//! The search for the newest block that a peer and we have in common.
+//! Search for the common ancestor: the newest block that the master and the local chain share.
 
 use actoreum_primitives::B256;
 
@@ -6,30 +6,30 @@ use super::limits::{ANCESTOR_SPAN, MAX_FORK_ANCESTRY};
 use super::{HeaderQuery, SyncError};
 use crate::HashedHeader;
 
-/// First a look at recent headers, where the chains part in nearly all cases; then a binary
-/// search below them.
+/// State of the search. Recent headers come first, since most chains diverge there; then a binary
+/// search goes below them.
 #[derive(Debug)]
 pub(super) struct AncestorSearch {
-    /// The newest block that can still be the answer without being looked at.
+    /// The newest block that can be the ancestor without having been requested.
     low: u64,
-    /// Blocks from this one on are not common.
+    /// Blocks from this number on are not common.
     high: u64,
-    /// The newest common block that was seen.
+    /// The newest common block found so far.
     found: Option<(u64, B256)>,
     is_probing: bool,
 }
 
-/// What follows from an answer.
+/// Next step of the search.
 #[derive(Debug)]
 pub(super) enum Step {
     Ask(HeaderQuery),
-    /// The number and the hash of the newest common block.
+    /// Number and hash of the newest common block.
     Found(u64, B256),
     Failed(SyncError),
 }
 
 impl AncestorSearch {
-    /// Begins with the heights of both chains.
+    /// Starts a search from the heights of both chains.
     pub fn begin(local: u64, remote: u64) -> (Self, HeaderQuery) {
         let top = local.min(remote);
         let search = Self {
@@ -41,16 +41,18 @@ impl AncestorSearch {
         (search, HeaderQuery::down(top, ANCESTOR_SPAN.min(top + 1)))
     }
 
-    /// Takes the peer's answer to what was asked last. `has` tells what we have; `genesis` is ours.
+    /// Takes the answer to the last request. `has` returns true if a header's block is stored
+    /// locally; `genesis` is the local genesis hash.
     pub fn on_headers(
         &mut self,
         headers: &[HashedHeader],
         has: &dyn Fn(&HashedHeader) -> bool,
         genesis: Option<B256>,
     ) -> Step {
-        match self.is_probing {
-            false => self.on_recent(headers, has, genesis),
-            true => self.on_probe(headers, has, genesis),
+        if self.is_probing {
+            self.on_probe(headers, has, genesis)
+        } else {
+            self.on_recent(headers, has, genesis)
         }
     }
 
@@ -89,12 +91,11 @@ impl AncestorSearch {
         if number != self.middle() {
             return Step::Failed(SyncError::BadPeer("another header than asked for"));
         }
-        match has(header) {
-            true => {
-                self.low = number;
-                self.found = Some((number, header.hash));
-            }
-            false => self.high = number,
+        if has(header) {
+            self.low = number;
+            self.found = Some((number, header.hash));
+        } else {
+            self.high = number;
         }
         self.next(genesis)
     }
@@ -110,7 +111,7 @@ impl AncestorSearch {
         }
         match (self.found, self.low, genesis) {
             (Some((number, hash)), ..) => Step::Found(number, hash),
-            // Both statuses named the same genesis block.
+            // The status handshake has checked that both chains have the same genesis block.
             (None, 0, Some(genesis)) => Step::Found(0, genesis),
             _ => Step::Failed(SyncError::InvalidAncestor),
         }

@@ -1,4 +1,4 @@
-//! What the answers of peers mean.
+//! Handling of the peers' answers.
 
 use std::time::Duration;
 
@@ -6,17 +6,17 @@ use actoreum_primitives::B256;
 use tracing::{debug, info};
 
 use super::ancestor::{AncestorSearch, Step};
-use super::headers::{Fault, HeaderFetch};
+use super::headers::{HeaderFault, HeaderFetch};
 use super::limits::{
     PIVOT_DEPTH, POINTS_EMPTY, POINTS_OTHER_CHAIN, TIME_PER_HEADER, TIME_PER_VALUE,
 };
-use super::peers::Kind;
+use super::peers::RequestKind;
 use super::queue::BlockQueue;
 use super::{
-    Content, Downloader, Fast, LocalChain, PeerKey, Pending, Query, Stage, SyncError, Task,
+    Content, Downloader, Fast, LocalChain, Pending, Query, Stage, SyncError, SyncPeerId, Task,
 };
 use crate::HashedHeader;
-use crate::parcel::Parcel;
+use crate::raw_block::BlockPart;
 use crate::state::{self, HashedValue, StateSync};
 
 impl Downloader {
@@ -39,14 +39,14 @@ impl Downloader {
         }
     }
 
-    /// An answer to another question than the one that was asked.
+    /// Drops a peer whose answer is of another kind than its request.
     fn refuse(&mut self, pending: &Pending, now: Duration) {
-        self.take_back(pending.kind, &pending.task);
+        self.requeue(pending.kind, &pending.task);
         let reason = SyncError::BadPeer("another answer than asked for");
         self.drop_peer(pending.peer, reason, now);
     }
 
-    /// The header of the promised head is here: the search for what is common begins.
+    /// Takes the header of the master's head, and begins the search for the common ancestor.
     pub(super) fn on_height(
         &mut self,
         header: &HashedHeader,
@@ -59,18 +59,19 @@ impl Downloader {
         let number = header.header.number;
         sync.height = number;
         sync.is_fast &= number > PIVOT_DEPTH;
-        let kept = chain.newest_kept().filter(|_| sync.is_fast);
-        let local = kept.map_or_else(|| chain.head_number(), |(number, _)| number);
+        let fast_block = chain.current_fast_block().filter(|_| sync.is_fast);
+        let local = fast_block.map_or_else(|| chain.head_number(), |(number, _)| number);
         if chain.canonical_hash(number) == Some(header.hash) {
             return self.begin_content((number, header.hash), chain);
         }
         if chain.has_block(&header.hash, number) {
-            // It stands on a branch that should have become the chain: its import was cut short.
+            // The block is on a branch that should have become canonical: its import was
+            // interrupted.
             let parent = (number.saturating_sub(1), header.header.parent_hash);
             return self.begin_content(parent, chain);
         }
         if let (0, Some(genesis)) = (local, chain.canonical_hash(0)) {
-            // Both statuses named the same genesis block.
+            // The status handshake has checked that both chains have the same genesis block.
             return self.begin_content((0, genesis), chain);
         }
         let (search, query) = AncestorSearch::begin(local, number);
@@ -94,7 +95,7 @@ impl Downloader {
         };
         let has = |header: &HashedHeader| {
             let (hash, number) = (&header.hash, header.header.number);
-            chain.has_block(hash, number) || is_fast && chain.is_kept(hash, number)
+            chain.has_block(hash, number) || is_fast && chain.has_fast_block(hash, number)
         };
         match search.on_headers(headers, &has, chain.canonical_hash(0)) {
             Step::Ask(query) => {
@@ -120,14 +121,14 @@ impl Downloader {
             "common ancestor found"
         );
         let total = chain.total_difficulty_of(&ancestor.1).unwrap_or_default();
-        sync.began_at = ancestor.0;
-        let target = (sync.height, sync.promised.hash);
+        sync.starting_block = ancestor.0;
+        let target = (sync.height, sync.claimed_head.hash);
         let mut fast = sync.is_fast.then(|| Fast {
             pivot: sync.height.saturating_sub(PIVOT_DEPTH).max(ancestor.0),
             hash: None,
             state: None,
             writing: None,
-            adopting: None,
+            committing: None,
         });
         if let Some(Fast { pivot, .. }) = fast {
             match self.last_pivot.replace(pivot) {
@@ -167,17 +168,17 @@ impl Downloader {
         self.queue_headers(taken, chain, now)
     }
 
-    /// Puts headers of the chain that is fetched into the queue.
+    /// Queues headers of the chain that is fetched.
     pub(super) fn queue_headers(
         &mut self,
-        taken: Result<Vec<HashedHeader>, Fault>,
+        taken: Result<Vec<HashedHeader>, HeaderFault>,
         chain: &dyn LocalChain,
         now: Duration,
     ) -> Result<(), SyncError> {
         let headers = match taken {
             Ok(headers) => headers,
-            Err(Fault::Lie(error)) => return Err(error),
-            Err(Fault::Moved | Fault::OtherChain) => return Err(self.moved()),
+            Err(HeaderFault::Invalid(error)) => return Err(error),
+            Err(HeaderFault::Moved | HeaderFault::OtherChain) => return Err(self.moved()),
         };
         self.note_delivered(TIME_PER_HEADER, headers.len(), now);
         let Some(content) = self.content() else {
@@ -192,27 +193,29 @@ impl Downloader {
                 fast.hash = Some(header.hash);
                 fast.state = Some(StateSync::new(header.header.state_root, chain));
             }
-            let is_kept = content.pivot().is_some_and(|pivot| number <= pivot);
-            content.queue.push(header, is_kept);
+            let with_receipts = content.pivot().is_some_and(|pivot| number <= pivot);
+            content.queue.push(header, with_receipts);
         }
         Ok(())
     }
 
-    /// The peer that is followed has another chain than before: a reorganisation, the first time.
+    /// Returns the error for a master whose chain changed: a reorg the first time, an invalid chain
+    /// after that.
     pub(super) fn moved(&mut self) -> SyncError {
         let master = self.sync.as_ref().map(|sync| sync.master);
         let Some(peer) = master.and_then(|master| self.peers.get_mut(master)) else {
             return SyncError::ChainMoved;
         };
-        match std::mem::replace(&mut peer.has_moved, true) {
-            true => SyncError::InvalidChain("headers change from answer to answer"),
-            false => SyncError::ChainMoved,
+        if std::mem::replace(&mut peer.has_moved, true) {
+            SyncError::InvalidChain("headers change from answer to answer")
+        } else {
+            SyncError::ChainMoved
         }
     }
 
     pub(super) fn on_fill(
         &mut self,
-        peer: PeerKey,
+        peer: SyncPeerId,
         first: u64,
         headers: Vec<HashedHeader>,
         chain: &dyn LocalChain,
@@ -224,22 +227,17 @@ impl Downloader {
         let is_empty = headers.is_empty();
         match content.headers.on_fill(first, headers) {
             Ok(()) => {}
-            Err(Fault::Lie(error)) => return self.drop_peer(peer, error, now),
-            Err(Fault::Moved | Fault::OtherChain) => {
+            Err(HeaderFault::Invalid(error)) => return self.drop_peer(peer, error, now),
+            Err(HeaderFault::Moved | HeaderFault::OtherChain) => {
                 if self.sync.as_ref().is_some_and(|sync| sync.master == peer) {
                     let error = SyncError::InvalidChain("headers do not lead to their anchor");
                     return self.drop_peer(peer, error, now);
                 }
-                self.peers.give_up(peer, Kind::Headers);
-                return match is_empty {
-                    true => self.blame_if_it_should(peer, POINTS_EMPTY, "no headers"),
-                    false => {
-                        self.blame_if_it_should(
-                            peer,
-                            POINTS_OTHER_CHAIN,
-                            "headers of another chain",
-                        );
-                    }
+                self.peers.give_up(peer, RequestKind::Headers);
+                return if is_empty {
+                    self.penalise_if_claimed(peer, POINTS_EMPTY, "no headers")
+                } else {
+                    self.penalise_if_claimed(peer, POINTS_OTHER_CHAIN, "headers of another chain");
                 };
             }
         }
@@ -253,10 +251,10 @@ impl Downloader {
         }
     }
 
-    pub(super) fn take_parts<P: Parcel>(
+    pub(super) fn take_parts<P: BlockPart>(
         &mut self,
         pending: Pending,
-        kind: Kind,
+        kind: RequestKind,
         parts: Vec<P>,
         now: Duration,
     ) {
@@ -268,9 +266,9 @@ impl Downloader {
             return;
         };
         let delivery = content.queue.deliver(kind, numbers, parts);
-        if delivery.has_junk {
+        if delivery.has_unexpected {
             let reason = match kind {
-                Kind::Receipts => SyncError::InvalidReceipt,
+                RequestKind::Receipts => SyncError::InvalidReceipt,
                 _ => SyncError::InvalidBody,
             };
             return self.drop_peer(peer, reason, now);
@@ -279,7 +277,7 @@ impl Downloader {
         let is_useless = self.peers.measure(peer, kind, delivery.taken, took);
         let missing = match delivery.taken {
             0 => numbers.as_slice(),
-            // What stood behind the last one may have found no room in the answer.
+            // Items after the last one may have found no room in the answer.
             _ => numbers.get(..delivery.behind_last).unwrap_or_default(),
         };
         let lacking = missing
@@ -290,17 +288,17 @@ impl Downloader {
         self.peers.mark_lacking(peer, kind, lacking.into_iter());
         if delivery.taken == 0 {
             let why = match kind {
-                Kind::Receipts => "no receipts",
+                RequestKind::Receipts => "no receipts",
                 _ => "no bodies",
             };
-            self.blame_if_it_should(peer, POINTS_EMPTY, why);
+            self.penalise_if_claimed(peer, POINTS_EMPTY, why);
         }
         if is_useless {
             self.peers.give_up(peer, kind);
         }
     }
 
-    pub(super) fn is_wanted(&self, kind: Kind, number: u64) -> bool {
+    pub(super) fn is_wanted(&self, kind: RequestKind, number: u64) -> bool {
         match self.sync.as_ref().map(|sync| &sync.stage) {
             Some(Stage::Content(content)) => content.queue.is_wanted(kind, number),
             _ => false,
@@ -325,10 +323,10 @@ impl Downloader {
         let took = now.saturating_sub(pending.sent);
         match taken {
             Ok(taken) => {
-                self.peers.measure(peer, Kind::State, taken, took);
+                self.peers.measure(peer, RequestKind::State, taken, took);
                 self.note_delivered(TIME_PER_VALUE, taken, now);
             }
-            Err(state::Junk) => {
+            Err(state::UnexpectedData) => {
                 self.drop_peer(peer, SyncError::BadPeer("state values not asked for"), now);
             }
         }

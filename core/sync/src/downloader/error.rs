@@ -1,74 +1,76 @@
-//! Why a sync ends early, in geth's words.
+//! Errors of a sync, with geth's texts.
 
 use actoreum_primitives::B256;
 
-/// Why a sync ended before its end, or a peer was dropped from it.
+/// Reason why a sync ended early, or why a peer was dropped from it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SyncError {
-    /// A peer let a request, or several, expire.
+    /// A peer did not answer one or several requests in time.
     #[error("timeout")]
     Timeout,
-    /// A peer's answer cannot be one to what it was asked.
+    /// A peer's answer does not match the request.
     #[error("action from bad peer ignored: {0}")]
     BadPeer(&'static str),
-    /// The peer that the sync follows delivers next to nothing, and another one is to be tried.
+    /// The master delivers too little, and another peer is to become the master.
     #[error("peer delivers too slowly, following another one")]
     TooSlow,
-    /// A peer's total difficulty is more than that of the blocks that it has.
+    /// A peer announced a total difficulty that is more than that of its blocks.
     #[error("peer is stalling")]
     StallingPeer,
-    /// A peer has no headers where it must have some.
+    /// A peer sent no headers although it must have some.
     #[error("empty header set by peer")]
     EmptyHeaderSet,
-    /// Nobody has what is missing.
+    /// No peer has what is missing.
     #[error("no peers available or all tried for download")]
     PeersUnavailable,
-    /// The peer that the sync follows has left.
+    /// The master disconnected.
     #[error("no peers to keep download active")]
     NoPeers,
-    /// The chains part further down than we are willing to go.
+    /// The common ancestor lies deeper than
+    /// [`MAX_FORK_ANCESTRY`](super::limits::MAX_FORK_ANCESTRY).
     #[error("retrieved ancestor is invalid")]
     InvalidAncestor,
-    /// A peer's headers are no chain, or not the one that it announced.
+    /// A peer's headers are not linked, or are not those of the chain that it announced.
     #[error("retrieved hash chain is invalid: {0}")]
     InvalidChain(&'static str),
-    /// A block was refused.
+    /// A block is invalid.
     #[error("retrieved hash chain is invalid: block {number} [{hash}]: {reason}")]
     InvalidBlock {
-        /// Its number.
+        /// Number of the block.
         number: u64,
-        /// Its hash.
+        /// Hash of the block.
         hash: B256,
-        /// Why.
+        /// The rule that the block breaks.
         reason: String,
     },
-    /// A peer sent a body that nobody asked it for.
+    /// A peer sent a body that was not requested.
     #[error("retrieved block body is invalid")]
     InvalidBody,
-    /// A peer's receipts are not those of the block.
+    /// A peer's receipts do not belong to the block.
     #[error("retrieved receipt is invalid")]
     InvalidReceipt,
-    /// None of so many peers has the state any more: a newer one is tried.
+    /// None of this many peers has the pivot's state any more: the next sync tries a newer pivot.
     #[error("state node failed with all {0} peers")]
     StateUnavailable(usize),
-    /// The peer changed its chain while we fetched it; nothing is known against it.
+    /// The peer's chain changed during the sync; nothing is known against the peer.
     #[error("the peer's chain changed during the sync")]
     ChainMoved,
-    /// Nothing is known against anybody: a block's time has not come, or this node failed.
+    /// The import stopped for a reason that is not the peer's: a block's time has not come, or this
+    /// node failed.
     #[error("import stopped: {0}")]
     ImportStopped(String),
-    /// It was told to end.
+    /// The sync was canceled.
     #[error("download canceled (requested)")]
     Canceled,
 }
 
 impl SyncError {
-    /// Whether the peer that the sync followed is tried after others the next time.
+    /// Returns true if the master is to be tried after others in the next sync.
     pub(super) fn demotes_master(&self) -> bool {
         self.blames_master() || matches!(self, Self::TooSlow | Self::NoPeers)
     }
 
-    /// Whether the peer that the sync followed is to blame.
+    /// Returns true if the master is to blame.
     pub fn blames_master(&self) -> bool {
         match self {
             Self::Timeout

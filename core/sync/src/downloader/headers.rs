@@ -1,36 +1,36 @@
-//! Fetching headers: a skeleton of anchors from the peer that is followed, the gaps from all.
+//! Header fetch: a skeleton of anchors from the master, and the gaps between them from all peers.
 //!
 //! ```text
 //!   last queued      anchor 0         anchor 1         anchor 2     ... target
 //!       |---- fill 0 ----|---- fill 1 ----|---- fill 2 ----|  plain  |
-//!        192 headers, from any peer         ... or from the peer that is followed
+//!        192 headers, from any peer         ... or from the master
 //! ```
 //!
-//! Anchors are the word of one peer, and decide what a fill must end with: whoever fills a gap
-//! with something else is found out at once, and the peer that is followed is found out when its
-//! own anchors do not fit together.
+//! Only the master vouches for the anchors, and an anchor determines the last header of the gap
+//! before it: a peer that fills a gap with anything else is detected at once, and the master is
+//! detected when its own anchors do not link up.
 
 use actoreum_primitives::B256;
 
-use super::limits::{HEADERS_PER_REQUEST, MOVING_TOP, SKELETON_ANCHORS};
+use super::limits::{HEADERS_PER_REQUEST, REORG_THRESHOLD, SKELETON_ANCHORS};
 use super::{HeaderQuery, SyncError};
 use crate::HashedHeader;
 
-/// How far the headers are.
+/// Progress of the header fetch.
 #[derive(Debug)]
 pub(super) struct HeaderFetch {
-    /// The newest header that was handed on.
+    /// Number and hash of the newest header that was accepted.
     last: (u64, B256),
-    /// The last header to fetch, and its hash.
+    /// Number and hash of the last header to fetch.
     target: (u64, B256),
     stage: Stage,
 }
 
 #[derive(Debug)]
 enum Stage {
-    /// The peer that is followed is to be asked, or is being asked.
+    /// The next request goes to the master, or is pending.
     Master { is_asked: bool },
-    /// Gaps are being filled, the first of them first.
+    /// Gaps are being filled, in ascending order.
     Fill(Vec<Gap>),
 }
 
@@ -48,19 +48,19 @@ enum GapState {
     Filled(Vec<HashedHeader>),
 }
 
-/// What a wrong answer says.
+/// Reason why headers were not accepted.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Fault {
-    /// No honest peer answers so.
-    Lie(SyncError),
-    /// The peer that is followed has another chain than before.
+pub(super) enum HeaderFault {
+    /// No honest peer sends this answer.
+    Invalid(SyncError),
+    /// The master's chain changed since its last answer.
     Moved,
-    /// The peer is on another chain than the one that is fetched, or has not got so far.
+    /// The peer is on another chain than the one that is fetched, or has a lower head.
     OtherChain,
 }
 
 impl HeaderFetch {
-    /// Headers above the block `ancestor`, up to `target`.
+    /// Creates the fetch of the headers above the block `ancestor`, up to `target`.
     pub fn new(ancestor: (u64, B256), target: (u64, B256)) -> Self {
         Self {
             last: ancestor,
@@ -69,12 +69,12 @@ impl HeaderFetch {
         }
     }
 
-    /// Whether all headers were handed on.
+    /// Returns true if all headers were accepted.
     pub fn is_done(&self) -> bool {
         self.last.0 >= self.target.0
     }
 
-    /// What the peer that is followed is to be asked for next, if it is its turn.
+    /// Returns the next request to the master, if it is the master's turn.
     pub fn ask_master(&mut self) -> Option<HeaderQuery> {
         if self.is_done() || !matches!(self.stage, Stage::Master { is_asked: false }) {
             return None;
@@ -97,25 +97,29 @@ impl HeaderFetch {
         }
     }
 
-    /// The peer that is followed has not answered: it is to be asked again.
+    /// Notes that the master did not answer: it is asked again.
     pub fn master_unanswered(&mut self) {
         if let Stage::Master { is_asked } = &mut self.stage {
             *is_asked = false;
         }
     }
 
-    /// The answer of the peer that is followed: headers that can be handed on, or none where they
-    /// were anchors.
-    pub fn on_master(&mut self, headers: Vec<HashedHeader>) -> Result<Vec<HashedHeader>, Fault> {
+    /// Takes the master's answer. Returns the accepted headers: none if they are anchors.
+    pub fn on_master(
+        &mut self,
+        headers: Vec<HashedHeader>,
+    ) -> Result<Vec<HashedHeader>, HeaderFault> {
         let query = self.master_query();
         if headers.is_empty() {
-            return Err(Fault::Lie(SyncError::EmptyHeaderSet));
+            return Err(HeaderFault::Invalid(SyncError::EmptyHeaderSet));
         }
         let is_asked = (0..query.amount)
             .zip(&headers)
             .all(|(index, header)| header.header.number == query.first + index * (query.skip + 1));
         if !is_asked || headers.len() as u64 > query.amount {
-            return Err(Fault::Lie(SyncError::BadPeer("headers not asked for")));
+            return Err(HeaderFault::Invalid(SyncError::BadPeer(
+                "headers not asked for",
+            )));
         }
         if query.skip > 0 {
             self.check_target(&headers)?;
@@ -129,15 +133,18 @@ impl HeaderFetch {
         }
         self.stage = Stage::Master { is_asked: false };
         if !is_chain(&headers) {
-            return Err(Fault::Lie(SyncError::InvalidChain(
+            return Err(HeaderFault::Invalid(SyncError::InvalidChain(
                 "headers do not follow each other",
             )));
         }
-        self.hand_on(headers)
+        self.accept_headers(headers)
     }
 
-    /// Headers that follow each other are taken as the next ones.
-    fn hand_on(&mut self, headers: Vec<HashedHeader>) -> Result<Vec<HashedHeader>, Fault> {
+    /// Accepts linked headers as the next ones.
+    fn accept_headers(
+        &mut self,
+        headers: Vec<HashedHeader>,
+    ) -> Result<Vec<HashedHeader>, HeaderFault> {
         let follows = headers
             .first()
             .is_none_or(|first| first.header.parent_hash == self.last.1);
@@ -151,7 +158,7 @@ impl HeaderFetch {
         Ok(headers)
     }
 
-    fn check_target(&self, headers: &[HashedHeader]) -> Result<(), Fault> {
+    fn check_target(&self, headers: &[HashedHeader]) -> Result<(), HeaderFault> {
         let target = headers
             .iter()
             .find(|header| header.header.number == self.target.0);
@@ -161,17 +168,19 @@ impl HeaderFetch {
         }
     }
 
-    /// Near its head a peer's chain may change between two answers, further down it may not.
-    fn does_not_fit(&self) -> Fault {
-        match self.target.0 - self.last.0 <= MOVING_TOP + HEADERS_PER_REQUEST {
-            true => Fault::Moved,
-            false => Fault::Lie(SyncError::InvalidChain(
+    /// Returns the reason for headers that do not fit: near its head a peer's chain may change
+    /// between two answers, further down it may not.
+    fn does_not_fit(&self) -> HeaderFault {
+        if self.target.0 - self.last.0 <= REORG_THRESHOLD + HEADERS_PER_REQUEST {
+            HeaderFault::Moved
+        } else {
+            HeaderFault::Invalid(SyncError::InvalidChain(
                 "headers do not follow those before",
-            )),
+            ))
         }
     }
 
-    /// The first numbers of the gaps that nobody was asked for.
+    /// Returns the first numbers of the gaps for which no request is pending.
     pub fn open_gaps(&self) -> impl Iterator<Item = u64> {
         let gaps = match &self.stage {
             Stage::Fill(gaps) => gaps.as_slice(),
@@ -182,7 +191,7 @@ impl HeaderFetch {
             .map(|gap| gap.first)
     }
 
-    /// Marks a gap as asked for; what to ask.
+    /// Marks a gap as requested. Returns the request.
     pub fn ask_gap(&mut self, first: u64) -> HeaderQuery {
         if let Some(gap) = self.gap_mut(first) {
             gap.state = GapState::Asked;
@@ -190,7 +199,7 @@ impl HeaderFetch {
         HeaderQuery::up(first, HEADERS_PER_REQUEST)
     }
 
-    /// The peer that was asked for a gap has not filled it.
+    /// Marks a gap as open again if its request was pending.
     pub fn gap_unanswered(&mut self, first: u64) {
         if let Some(gap) = self.gap_mut(first)
             && matches!(gap.state, GapState::Asked)
@@ -206,34 +215,36 @@ impl HeaderFetch {
         }
     }
 
-    /// A peer's answer for a gap. An error leaves the gap open.
-    pub fn on_fill(&mut self, first: u64, headers: Vec<HashedHeader>) -> Result<(), Fault> {
+    /// Takes a peer's answer for a gap. An error leaves the gap open.
+    pub fn on_fill(&mut self, first: u64, headers: Vec<HashedHeader>) -> Result<(), HeaderFault> {
         self.gap_unanswered(first);
         let Some(gap) = self.gap_mut(first) else {
             return Ok(());
         };
         let Some(begin) = headers.first() else {
-            return Err(Fault::OtherChain);
+            return Err(HeaderFault::OtherChain);
         };
         if begin.header.number != first || headers.len() as u64 > HEADERS_PER_REQUEST {
-            return Err(Fault::Lie(SyncError::BadPeer("headers not asked for")));
+            return Err(HeaderFault::Invalid(SyncError::BadPeer(
+                "headers not asked for",
+            )));
         }
         if !is_chain(&headers) {
-            return Err(Fault::Lie(SyncError::InvalidChain(
+            return Err(HeaderFault::Invalid(SyncError::InvalidChain(
                 "headers do not follow each other",
             )));
         }
-        let is_whole = headers.len() as u64 == HEADERS_PER_REQUEST;
-        if !is_whole || headers.last().map(|last| last.hash) != Some(gap.anchor) {
-            return Err(Fault::OtherChain);
+        let is_complete = headers.len() as u64 == HEADERS_PER_REQUEST;
+        if !is_complete || headers.last().map(|last| last.hash) != Some(gap.anchor) {
+            return Err(HeaderFault::OtherChain);
         }
         gap.state = GapState::Filled(headers);
         Ok(())
     }
 
-    /// The headers of the first gaps, as far as they are filled. An error is of the peer that is
-    /// followed: its anchors are of several chains.
-    pub fn take_filled(&mut self) -> Result<Vec<HashedHeader>, Fault> {
+    /// Returns the headers of the first gaps, as far as they are filled. An error is the master's:
+    /// its anchors are of several chains.
+    pub fn take_filled(&mut self) -> Result<Vec<HashedHeader>, HeaderFault> {
         let Stage::Fill(gaps) = &mut self.stage else {
             return Ok(Vec::new());
         };
@@ -246,13 +257,13 @@ impl HeaderFetch {
         let mut all = Vec::new();
         for gap in filled {
             if let GapState::Filled(headers) = gap.state {
-                all.extend(self.hand_on(headers)?);
+                all.extend(self.accept_headers(headers)?);
             }
         }
         Ok(all)
     }
 
-    /// Headers that gaps hold: how many bytes.
+    /// Returns the number of bytes of the headers that gaps hold.
     pub fn held_bytes(&self) -> usize {
         let Stage::Fill(gaps) = &self.stage else {
             return 0;

@@ -1,56 +1,59 @@
-//! What a driver tells the downloader, and what it is asked to do.
+//! Input and output of the downloader: the local chain, queries, actions and results.
 
 use std::time::Duration;
 
 use actoreum_primitives::{B256, U256};
 
-use super::{PeerKey, SyncError};
-use crate::BlockParcel;
-use crate::state::{Piece, StateStore};
+use super::{SyncError, SyncPeerId};
+use crate::RawBlock;
+use crate::state::{StateStore, StateValue};
 
-/// Joins an answer to its request.
+/// Number that joins an answer to its request.
 pub type RequestId = u64;
 
-/// How a chain is fetched.
+/// Sync mode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Mode {
     /// Every block is executed.
     #[default]
     Full,
-    /// An empty chain begins with a state that peers have.
+    /// An empty chain begins with the state of a recent block, fetched from peers.
     Fast,
 }
 
-/// Our chain, as far as a sync must know it.
+/// The local chain, as far as a sync must know it.
 pub trait LocalChain: StateStore {
-    /// The number of our head.
+    /// Returns the number of the head.
     fn head_number(&self) -> u64;
-    /// The sum of the difficulties up to our head.
+    /// Returns the total difficulty of the head.
     fn total_difficulty(&self) -> U256;
-    /// The sum of the difficulties up to a block that we have.
+    /// Returns the total difficulty of a block, if it is stored.
     fn total_difficulty_of(&self, hash: &B256) -> Option<U256>;
-    /// Whether we have this block, canonical or not. Not where it is only kept.
+    /// Returns true if this block is in the chain, canonical or not. False for fast-sync blocks,
+    /// which are stored with receipts and without state.
     fn has_block(&self, hash: &B256, number: u64) -> bool;
-    /// The number and the hash of the newest block that is kept without its state, above the head.
-    fn newest_kept(&self) -> Option<(u64, B256)>;
-    /// Whether a block is kept without its state.
-    fn is_kept(&self, hash: &B256, number: u64) -> bool;
-    /// The state root of a block that we have or keep.
+    /// Returns the number and the hash of the newest block above the head that is stored with its
+    /// receipts and without its state (geth's `CurrentFastBlock`).
+    fn current_fast_block(&self) -> Option<(u64, B256)>;
+    /// Returns true if a block above the head is stored with its receipts and without its state
+    /// (geth's `HasFastBlock`).
+    fn has_fast_block(&self, hash: &B256, number: u64) -> bool;
+    /// Returns the state root of a block, executed or not, if it is stored.
     fn state_root(&self, hash: &B256) -> Option<B256>;
-    /// The hash of the canonical block with this number.
+    /// Returns the hash of the canonical block with this number.
     fn canonical_hash(&self, number: u64) -> Option<B256>;
 }
 
-/// Which headers a peer is asked for.
+/// A request for headers by number (GetBlockHeaders).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HeaderQuery {
-    /// The number of the first.
+    /// Number of the first header.
     pub first: u64,
-    /// How many.
+    /// Number of headers.
     pub amount: u64,
-    /// How many blocks to leave out between two.
+    /// Number of blocks to leave out between two headers.
     pub skip: u64,
-    /// Towards genesis.
+    /// True if the numbers descend.
     pub reverse: bool,
 }
 
@@ -72,7 +75,7 @@ impl HeaderQuery {
     }
 }
 
-/// What a peer is asked for.
+/// Content of a request to a peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Query {
     /// The header with this hash.
@@ -87,62 +90,64 @@ pub enum Query {
     Values(Vec<B256>),
 }
 
-/// What a driver is to do.
+/// An action for the driver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// Ask a peer; its answer goes to [`Downloader::on_headers`], [`Downloader::on_bodies`],
-    /// [`Downloader::on_receipts`] or [`Downloader::on_values`], its failure to
-    /// [`Downloader::on_unanswered`].
+    /// Sends a request to a peer. The answer goes to [`Downloader::on_headers`],
+    /// [`Downloader::on_bodies`], [`Downloader::on_receipts`] or [`Downloader::on_values`], a
+    /// failure to [`Downloader::on_request_failed`].
     Request {
-        /// To be named with the answer.
+        /// Id of the request.
         id: RequestId,
-        /// Whom to ask.
-        peer: PeerKey,
-        /// For what.
+        /// Peer to ask.
+        peer: SyncPeerId,
+        /// Content of the request.
         query: Query,
-        /// How long the downloader will wait.
-        patience: Duration,
+        /// Time that the downloader will wait for the answer.
+        timeout: Duration,
     },
-    /// Import these blocks; how that ended goes to [`Downloader::on_imported`]. Windows are
-    /// imported in the order in which they come.
+    /// Imports blocks; the result goes to [`Downloader::on_imported`]. Windows are imported in the
+    /// order in which they come.
     Import(Window),
-    /// Keep these blocks with their receipts, without executing them; otherwise as an import.
-    Keep(Window),
-    /// Write pieces of a state, durably, in this order; then comes [`Downloader::on_written`].
+    /// Stores blocks with their receipts, without executing them; the result goes to
+    /// [`Downloader::on_imported`], and the order is that of imports.
+    InsertReceiptChain(Window),
+    /// Writes values of a state durably and in this order; the result goes to
+    /// [`Downloader::on_written`].
     WriteState {
-        /// To be named when they are written.
+        /// Id of the write.
         id: u64,
-        /// The pieces.
-        pieces: Vec<Piece>,
+        /// The values.
+        values: Vec<StateValue>,
     },
-    /// Make the state of a kept block ours and the block the head; how that ended goes to
-    /// [`Downloader::on_imported`].
-    Adopt {
-        /// To be named with how it ended.
+    /// Makes a fast-sync block the head, with its state, all of which has been written; the result
+    /// goes to [`Downloader::on_imported`].
+    CommitPivotState {
+        /// Id of the action.
         id: u64,
-        /// The block's hash.
+        /// Hash of the block.
         hash: B256,
     },
-    /// Send a peer away. It is no peer of the downloader's any more.
-    Drop {
-        /// Whom.
-        peer: PeerKey,
-        /// Why.
+    /// Disconnects a peer. The downloader has removed it already.
+    DropPeer {
+        /// The peer.
+        peer: SyncPeerId,
+        /// Reason.
         reason: SyncError,
     },
-    /// Count something against a peer.
+    /// Counts points against a peer.
     Penalise {
-        /// Whom.
-        peer: PeerKey,
-        /// How much; 100 is enough to send it away.
+        /// The peer.
+        peer: SyncPeerId,
+        /// Points; at 100 the peer is disconnected.
         points: i64,
-        /// What for.
+        /// Reason, for the log.
         why: &'static str,
     },
     /// A sync began.
     Started {
-        /// The peer that it follows.
-        master: PeerKey,
+        /// The master peer: the peer whose chain is fetched.
+        master: SyncPeerId,
     },
     /// The sync ended.
     Ended(Result<(), SyncError>),
@@ -151,37 +156,37 @@ pub enum Action {
 /// Blocks to import together, each the child of the one before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Window {
-    /// To be named with how it ended.
+    /// Id of the window.
     pub id: u64,
-    /// The blocks, ascending; never none.
-    pub blocks: Vec<BlockParcel>,
+    /// The blocks, ascending; at least one.
+    pub blocks: Vec<RawBlock>,
 }
 
-/// Why a window was not imported to its end.
+/// Reason why a window was not imported to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ImportFailure {
-    /// A block breaks a rule.
-    Bad {
-        /// Its number.
+    /// A block is invalid.
+    InvalidBlock {
+        /// Number of the block.
         number: u64,
-        /// Its hash.
+        /// Hash of the block.
         hash: B256,
-        /// The rule.
+        /// The rule that the block breaks.
         reason: String,
     },
-    /// Nothing is known against the blocks.
+    /// The import ended for another reason; nothing is known against the blocks.
     Stopped(String),
 }
 
-/// Why a request has no answer.
+/// Failure of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unanswered {
-    /// The peer let it expire, as its connection sees it.
+pub enum RequestFailure {
+    /// The peer did not answer in time.
     Expired,
-    /// The peer has gone.
-    Gone,
-    /// The answer cannot be decoded.
-    Garbage,
-    /// The answer could not be read, for a reason of this node's.
-    Unread,
+    /// The peer disconnected.
+    Disconnected,
+    /// The answer does not decode.
+    Malformed,
+    /// The answer could not be read, for a local reason.
+    Unreadable,
 }

@@ -1,27 +1,29 @@
-//! The downloader: fetches the chain of the peer with the most total difficulty, with the help of
-//! all others.
+//! The downloader: fetches the chain of the peer with the most total difficulty, the master peer,
+//! with the help of all others (geth's `eth/downloader`).
 //!
 //! ```text
 //!   probe -> common ancestor -> headers (skeleton, fill) -> bodies -> windows -> import
-//!   |        '- from the peer that is followed -'   '------ from all peers -----'
-//!   '- of several: who has the head that it promises
+//!   |        '------ from the master -----------'   '------ from all peers -----'
+//!   '- several peers are asked for the header of their head
 //! ```
 //!
-//! Who is followed must deliver: a peer is followed when it has shown the header of its head, and
-//! as long as it keeps us waiting no more than its deliveries are worth ([`limits::STALL_WINDOW`]).
-//! With `n` peers that promise everything and deliver nothing, one that does deliver is followed
-//! after `n` times that window at the most, and after a few seconds where they are silent.
+//! The master peer must deliver. A peer becomes the master when it has shown the header of its
+//! head, and stays the master as long as it does not keep the sync waiting for more than its
+//! deliveries are worth ([`limits::STALL_WINDOW`]). With `n` peers that claim a high total
+//! difficulty and deliver nothing, one that does deliver becomes the master after `n` times that
+//! window at most, and after a few seconds if they are silent.
 //!
-//! A [`Downloader`] is told what happens (peers come and go, answers arrive, time passes, an
-//! import ends) and asked what to do ([`Downloader::next_action`]). It has no clock: times are
-//! since whenever its driver likes. The same calls give the same actions.
+//! A [`Downloader`] takes events (peers come and go, answers arrive, time passes, an import ends)
+//! and returns actions ([`Downloader::next_action`]). It has no clock: times are durations since a
+//! fixed moment of the driver's choice. The same calls give the same actions.
 //!
-//! What it holds is bounded, whatever peers send: [`limits`].
+//! All that it holds is bounded, whatever peers send: see [`limits`].
 //!
 //! A fast sync ([`Mode::Fast`]) of an empty chain fetches receipts with the blocks up to the pivot,
-//! 64 below the head, and beside them the state after it. Those blocks are kept, not executed; when
-//! the state is whole it is adopted, and the rest goes on as a full sync. A pivot whose state
-//! nobody has any more ends the sync; the next one has a newer pivot, and all that was fetched.
+//! 64 below the head, and at the same time the state after the pivot. Those blocks are stored with
+//! their receipts and not executed. Once the state is complete, the pivot becomes the head, and the
+//! rest is a full sync. If no peer has the pivot's state any more, the sync ends; the next one has
+//! a newer pivot, and all that was fetched.
 
 mod ancestor;
 mod answers;
@@ -42,60 +44,60 @@ use std::time::Duration;
 use actoreum_primitives::{B256, U256};
 
 use crate::state::{self, HashedValue, StateSync};
-use crate::{BodyParcel, HashedHeader, ReceiptsParcel, SyncProgress};
+use crate::{HashedHeader, RawBody, RawReceipts, SyncProgress};
 use ancestor::AncestorSearch;
 use headers::HeaderFetch;
-use limits::{EXPIRED_IN_A_ROW, PAUSE_AFTER_FAILURE, POINTS_SLOW, SLOW_ANSWER, TRIAL_TIME};
-use peers::{Kind, Peers};
+use limits::{MAX_EXPIRED_IN_A_ROW, PAUSE_AFTER_FAILURE, POINTS_SLOW, SLOW_ANSWER, TRIAL_TIME};
+use peers::{Peers, RequestKind};
 use queue::BlockQueue;
 
 pub use error::SyncError;
 pub use interface::*;
-pub use peers::{PeerHead, PeerKey, Serves};
+pub use peers::{PeerHead, ServedData, SyncPeerId};
 
 /// A request whose answer is awaited.
 #[derive(Debug)]
 struct Pending {
-    peer: PeerKey,
-    kind: Kind,
+    peer: SyncPeerId,
+    kind: RequestKind,
     task: Task,
     sent: Duration,
     deadline: Duration,
-    /// What it asks for may be asked of others, too.
+    /// True if another peer may be asked for the same.
     is_shared: bool,
 }
 
-/// What a request was for.
+/// Purpose of a request.
 #[derive(Debug)]
 enum Task {
-    /// The header of the head that the peer promised.
+    /// The header of the head that the peer announced.
     Probe(PeerHead),
     Ancestor,
     Master,
     Gap(u64),
     Parts(Vec<u64>),
-    State(Vec<(state::Kind, B256)>),
+    State(Vec<(state::ValueKind, B256)>),
 }
 
-/// A sync.
+/// A running sync.
 #[derive(Debug)]
 struct Sync {
-    master: PeerKey,
-    promised: PeerHead,
-    began_at: u64,
+    master: SyncPeerId,
+    claimed_head: PeerHead,
+    starting_block: u64,
     height: u64,
     is_fast: bool,
     stage: Stage,
-    /// When another peer is followed, unless the one that is followed delivers.
+    /// Time at which another peer becomes the master, unless this one delivers.
     stalls_at: Duration,
-    /// Since when blocks are imported: that time is not counted.
+    /// Start of the imports that are running; their time does not count against the master.
     imports_since: Option<Duration>,
 }
 
 #[derive(Debug)]
 enum Stage {
     /// The height is known.
-    Begun,
+    Started,
     Ancestor(AncestorSearch),
     Content(Box<Content>),
 }
@@ -104,38 +106,39 @@ enum Stage {
 struct Content {
     headers: HeaderFetch,
     queue: BlockQueue,
-    /// The total difficulty of the newest header that is queued or was.
+    /// Total difficulty of the newest header that has been queued.
     total: U256,
-    /// Until the pivot's state is ours.
+    /// The fast part of the sync, until the pivot's state is committed.
     fast: Option<Fast>,
 }
 
 /// The first part of a fast sync.
 #[derive(Debug)]
 struct Fast {
-    /// The block whose state is fetched, and its hash once its header is there.
+    /// Number of the block whose state is fetched, and its hash once its header is known.
     pivot: u64,
     hash: Option<B256>,
     state: Option<StateSync>,
-    /// What is being written, under its id.
-    writing: Option<(u64, Vec<(state::Kind, B256)>)>,
-    adopting: Option<u64>,
+    /// The values that are being written, with the id of the write.
+    writing: Option<(u64, Vec<(state::ValueKind, B256)>)>,
+    committing: Option<u64>,
 }
 
 impl Content {
-    /// The last block that is kept and not executed; `None`: all are executed.
+    /// Returns the number of the last block that is stored with its receipts and not executed;
+    /// `None` if all are executed.
     fn pivot(&self) -> Option<u64> {
         self.fast.as_ref().map(|fast| fast.pivot)
     }
 }
 
-/// See the module.
+/// The downloader; see the [module](self).
 #[derive(Debug, Default)]
 pub struct Downloader {
     mode: Mode,
-    /// Fast syncs in a row that found no state value.
+    /// Number of fast syncs in a row that found no state value.
     stateless: u32,
-    /// Of the last fast sync.
+    /// Pivot of the last fast sync.
     last_pivot: Option<u64>,
     peers: Peers,
     sync: Option<Sync>,
@@ -143,19 +146,20 @@ pub struct Downloader {
     actions: VecDeque<Action>,
     next_request: RequestId,
     next_window: u64,
-    /// Windows that are being imported, also of a sync that has ended: the next one begins when
-    /// it is known where our head is.
+    /// Windows that are being imported, also of a sync that has ended: the next sync begins when
+    /// the local head is known.
     importing: VecDeque<u64>,
-    /// No sync begins before.
+    /// No sync begins before this time.
     pause_until: Duration,
-    /// When further peers are asked for the header of their head; `None`: nobody was asked yet.
+    /// Time at which further peers are asked for the header of their head; `None` if no peer was
+    /// asked yet.
     next_probe: Option<Duration>,
-    /// Syncs in a row that came to nothing.
+    /// Number of syncs in a row that failed.
     failures: u32,
 }
 
 impl Downloader {
-    /// Without peers.
+    /// Creates a downloader without peers.
     pub fn new(mode: Mode) -> Self {
         Self {
             mode,
@@ -163,12 +167,12 @@ impl Downloader {
         }
     }
 
-    /// What to do next.
+    /// Returns the next action.
     pub fn next_action(&mut self) -> Option<Action> {
         self.actions.pop_front()
     }
 
-    /// When [`Self::on_time`] must be called at the latest.
+    /// Returns the time at which [`Self::on_time`] must be called at the latest.
     pub fn next_deadline(&self) -> Option<Duration> {
         let requests = self.pending.values().map(|pending| pending.deadline);
         let trials = self.pending.values().filter(|it| self.is_trial(it));
@@ -183,17 +187,17 @@ impl Downloader {
         requests.chain(trials).chain(timers).min()
     }
 
-    /// How far the sync is, where there is one.
+    /// Returns the progress of the running sync.
     pub fn progress(&self, chain: &dyn LocalChain) -> Option<SyncProgress> {
         let sync = self.sync.as_ref()?;
-        let kept = chain.newest_kept().filter(|_| sync.is_fast);
-        let current = kept.map_or_else(|| chain.head_number(), |(number, _)| number);
+        let fast_block = chain.current_fast_block().filter(|_| sync.is_fast);
+        let current = fast_block.map_or_else(|| chain.head_number(), |(number, _)| number);
         let state = match &sync.stage {
             Stage::Content(content) => content.fast.as_ref().and_then(|fast| fast.state.as_ref()),
             _ => None,
         };
         Some(SyncProgress {
-            starting_block: sync.began_at,
+            starting_block: sync.starting_block,
             current_block: current,
             highest_block: sync.height.max(current),
             pulled_states: state.map_or(0, StateSync::pulled),
@@ -201,38 +205,38 @@ impl Downloader {
         })
     }
 
-    /// A peer joined, or says something else of its head.
+    /// Adds a peer, or updates what it announced as its head.
     pub fn on_peer(
         &mut self,
-        peer: PeerKey,
+        peer: SyncPeerId,
         head: PeerHead,
-        serves: Serves,
+        serves: ServedData,
         chain: &dyn LocalChain,
         now: Duration,
     ) {
         self.peers.upsert(peer, head, serves);
-        self.pump(chain, now);
+        self.advance(chain, now);
     }
 
-    /// A peer has gone.
-    pub fn on_peer_gone(&mut self, peer: PeerKey, chain: &dyn LocalChain, now: Duration) {
+    /// Removes a peer that disconnected.
+    pub fn on_peer_left(&mut self, peer: SyncPeerId, chain: &dyn LocalChain, now: Duration) {
         if self.peers.remove(peer) {
             self.forget_peer(peer, now);
-            self.pump(chain, now);
+            self.advance(chain, now);
         }
     }
 
-    /// The peers that it knows.
-    pub fn peers(&self) -> Vec<PeerKey> {
+    /// Returns the peers.
+    pub fn peers(&self) -> Vec<SyncPeerId> {
         self.peers.keys()
     }
 
-    /// Ends the sync.
+    /// Cancels the running sync.
     pub fn cancel(&mut self, now: Duration) {
         self.end(Err(SyncError::Canceled), now);
     }
 
-    /// Time has passed.
+    /// Ends requests whose time is over, and moves on.
     pub fn on_time(&mut self, chain: &dyn LocalChain, now: Duration) {
         let expired: Vec<RequestId> = self
             .pending
@@ -241,24 +245,24 @@ impl Downloader {
             .map(|(id, _)| *id)
             .collect();
         for id in expired {
-            self.unanswered(id, Unanswered::Expired, now);
+            self.unanswered(id, RequestFailure::Expired, now);
         }
-        self.pump(chain, now);
+        self.advance(chain, now);
     }
 
-    /// A request has no answer.
-    pub fn on_unanswered(
+    /// Takes the failure of a request.
+    pub fn on_request_failed(
         &mut self,
         id: RequestId,
-        why: Unanswered,
+        why: RequestFailure,
         chain: &dyn LocalChain,
         now: Duration,
     ) {
         self.unanswered(id, why, now);
-        self.pump(chain, now);
+        self.advance(chain, now);
     }
 
-    /// A peer sent headers.
+    /// Takes an answer with headers.
     pub fn on_headers(
         &mut self,
         id: RequestId,
@@ -266,44 +270,45 @@ impl Downloader {
         chain: &dyn LocalChain,
         now: Duration,
     ) {
-        if let Some(pending) = self.settle(id) {
+        if let Some(pending) = self.take_pending(id) {
             let took = now.saturating_sub(pending.sent);
             let peer = pending.peer;
-            self.peers.measure(peer, Kind::Headers, headers.len(), took);
+            self.peers
+                .measure(peer, RequestKind::Headers, headers.len(), took);
             self.take_headers(pending, headers, chain, now);
         }
-        self.pump(chain, now);
+        self.advance(chain, now);
     }
 
-    /// A peer sent bodies.
+    /// Takes an answer with bodies.
     pub fn on_bodies(
         &mut self,
         id: RequestId,
-        bodies: Vec<BodyParcel>,
+        bodies: Vec<RawBody>,
         chain: &dyn LocalChain,
         now: Duration,
     ) {
-        if let Some(pending) = self.settle(id) {
-            self.take_parts(pending, Kind::Bodies, bodies, now);
+        if let Some(pending) = self.take_pending(id) {
+            self.take_parts(pending, RequestKind::Bodies, bodies, now);
         }
-        self.pump(chain, now);
+        self.advance(chain, now);
     }
 
-    /// A peer sent receipts.
+    /// Takes an answer with receipts.
     pub fn on_receipts(
         &mut self,
         id: RequestId,
-        receipts: Vec<ReceiptsParcel>,
+        receipts: Vec<RawReceipts>,
         chain: &dyn LocalChain,
         now: Duration,
     ) {
-        if let Some(pending) = self.settle(id) {
-            self.take_parts(pending, Kind::Receipts, receipts, now);
+        if let Some(pending) = self.take_pending(id) {
+            self.take_parts(pending, RequestKind::Receipts, receipts, now);
         }
-        self.pump(chain, now);
+        self.advance(chain, now);
     }
 
-    /// A peer sent trie nodes and codes.
+    /// Takes an answer with trie nodes and codes.
     pub fn on_values(
         &mut self,
         id: RequestId,
@@ -311,13 +316,13 @@ impl Downloader {
         chain: &dyn LocalChain,
         now: Duration,
     ) {
-        if let Some(pending) = self.settle(id) {
+        if let Some(pending) = self.take_pending(id) {
             self.take_values(pending, values, chain, now);
         }
-        self.pump(chain, now);
+        self.advance(chain, now);
     }
 
-    /// Pieces of a state were written, or could not be.
+    /// Takes the result of [`Action::WriteState`].
     pub fn on_written(
         &mut self,
         id: u64,
@@ -327,18 +332,19 @@ impl Downloader {
     ) {
         let fast = self.content().and_then(|content| content.fast.as_mut());
         if let Some(fast) = fast
-            && let Some((_, pieces)) = fast.writing.take_if(|(writing, _)| *writing == id)
+            && let Some((_, values)) = fast.writing.take_if(|(writing, _)| *writing == id)
         {
             match (result, &mut fast.state) {
-                (Ok(()), Some(state)) => state.written(&pieces),
+                (Ok(()), Some(state)) => state.written(&values),
                 (Ok(()), None) => {}
                 (Err(why), _) => self.end(Err(SyncError::ImportStopped(why)), now),
             }
         }
-        self.pump(chain, now);
+        self.advance(chain, now);
     }
 
-    /// A window was imported, or not.
+    /// Takes the result of [`Action::Import`], [`Action::InsertReceiptChain`] or
+    /// [`Action::CommitPivotState`].
     pub fn on_imported(
         &mut self,
         window: u64,
@@ -348,7 +354,7 @@ impl Downloader {
     ) {
         if result.is_ok()
             && let Some(content) = self.content()
-            && content.fast.as_ref().and_then(|fast| fast.adopting) == Some(window)
+            && content.fast.as_ref().and_then(|fast| fast.committing) == Some(window)
         {
             content.fast = None;
         }
@@ -359,7 +365,7 @@ impl Downloader {
             && let Err(failure) = result
         {
             let error = match failure {
-                ImportFailure::Bad {
+                ImportFailure::InvalidBlock {
                     number,
                     hash,
                     reason,
@@ -372,58 +378,59 @@ impl Downloader {
             };
             self.end(Err(error), now);
         }
-        self.pump(chain, now);
+        self.advance(chain, now);
     }
 
-    /// The request is over; what it was.
-    fn settle(&mut self, id: RequestId) -> Option<Pending> {
+    /// Removes an ended request from the pending ones.
+    fn take_pending(&mut self, id: RequestId) -> Option<Pending> {
         let pending = self.pending.remove(&id)?;
         self.peers.mark_idle(pending.peer, pending.kind, id);
         Some(pending)
     }
 
-    fn unanswered(&mut self, id: RequestId, why: Unanswered, now: Duration) {
-        let Some(pending) = self.settle(id) else {
+    fn unanswered(&mut self, id: RequestId, why: RequestFailure, now: Duration) {
+        let Some(pending) = self.take_pending(id) else {
             return;
         };
         let peer = pending.peer;
-        self.take_back(pending.kind, &pending.task);
+        self.requeue(pending.kind, &pending.task);
         match why {
-            Unanswered::Unread => {}
-            Unanswered::Gone => {
+            RequestFailure::Unreadable => {}
+            RequestFailure::Disconnected => {
                 self.peers.remove(peer);
                 self.forget_peer(peer, now);
             }
-            Unanswered::Garbage => {
+            RequestFailure::Malformed => {
                 self.drop_peer(
                     peer,
                     SyncError::BadPeer("an answer that does not decode"),
                     now,
                 );
             }
-            Unanswered::Expired => {
+            RequestFailure::Expired => {
                 let in_a_row = self.peers.expire(peer, pending.kind);
-                let is_followed =
+                let is_of_master =
                     matches!(pending.task, Task::Probe(_) | Task::Ancestor | Task::Master);
-                match is_followed || in_a_row >= EXPIRED_IN_A_ROW {
-                    true => self.drop_peer(peer, SyncError::Timeout, now),
-                    false => self.penalise(peer, POINTS_SLOW, "a request expired"),
+                if is_of_master || in_a_row >= MAX_EXPIRED_IN_A_ROW {
+                    self.drop_peer(peer, SyncError::Timeout, now);
+                } else {
+                    self.penalise(peer, POINTS_SLOW, "a request expired");
                 }
             }
         }
     }
 
-    /// What was asked for can be asked of others.
-    fn take_back(&mut self, kind: Kind, task: &Task) {
+    /// Makes what a request asked for available for other peers.
+    fn requeue(&mut self, kind: RequestKind, task: &Task) {
         let Some(content) = self.content() else {
             return;
         };
         match task {
             Task::Gap(first) => content.headers.gap_unanswered(*first),
-            Task::Parts(numbers) => content.queue.give_back(kind, numbers),
+            Task::Parts(numbers) => content.queue.requeue(kind, numbers),
             Task::State(values) => {
                 if let Some(state) = content.fast.as_mut().and_then(|fast| fast.state.as_mut()) {
-                    state.give_back(values);
+                    state.requeue(values);
                 }
             }
             Task::Master => content.headers.master_unanswered(),
@@ -438,12 +445,12 @@ impl Downloader {
         }
     }
 
-    /// Ends the sync, if there is one, and blames who is to blame.
+    /// Ends the running sync, and drops its master if the master is to blame.
     fn end(&mut self, result: Result<(), SyncError>, now: Duration) {
         let Some(sync) = self.sync.take() else {
             return;
         };
-        // Who was asked for its head still has to answer.
+        // A peer that was asked for its head still has to answer.
         let is_probe = |pending: &Pending| matches!(pending.task, Task::Probe(_));
         let is_late = |it: &&Pending| now.saturating_sub(it.sent) >= SLOW_ANSWER && !is_probe(it);
         for late in self.pending.values().filter(is_late) {
@@ -457,7 +464,7 @@ impl Downloader {
         if let Err(error) = &result {
             self.pause_until = now.saturating_add(PAUSE_AFTER_FAILURE);
             if error.blames_master() && self.peers.remove(sync.master) {
-                self.actions.push_back(Action::Drop {
+                self.actions.push_back(Action::DropPeer {
                     peer: sync.master,
                     reason: error.clone(),
                 });
@@ -466,18 +473,19 @@ impl Downloader {
         self.actions.push_back(Action::Ended(result));
     }
 
-    fn drop_peer(&mut self, peer: PeerKey, reason: SyncError, now: Duration) {
+    fn drop_peer(&mut self, peer: SyncPeerId, reason: SyncError, now: Duration) {
         if self.sync.as_ref().is_some_and(|sync| sync.master == peer) {
             return self.end(Err(reason), now);
         }
         if self.peers.remove(peer) {
-            self.actions.push_back(Action::Drop { peer, reason });
+            self.actions.push_back(Action::DropPeer { peer, reason });
             self.forget_peer(peer, now);
         }
     }
 
-    /// What a peer that has gone was asked for is free again.
-    fn forget_peer(&mut self, peer: PeerKey, now: Duration) {
+    /// Makes what a peer was asked for available for others. Ends the sync if the peer was its
+    /// master.
+    fn forget_peer(&mut self, peer: SyncPeerId, now: Duration) {
         let of_peer = |pending: &Pending| pending.peer == peer;
         let gone: Vec<RequestId> = self
             .pending
@@ -487,7 +495,7 @@ impl Downloader {
             .collect();
         for id in gone {
             if let Some(pending) = self.pending.remove(&id) {
-                self.take_back(pending.kind, &pending.task);
+                self.requeue(pending.kind, &pending.task);
             }
         }
         if self.sync.as_ref().is_some_and(|sync| sync.master == peer) {
@@ -495,20 +503,20 @@ impl Downloader {
         }
     }
 
-    fn penalise(&mut self, peer: PeerKey, points: i64, why: &'static str) {
+    fn penalise(&mut self, peer: SyncPeerId, points: i64, why: &'static str) {
         self.actions
             .push_back(Action::Penalise { peer, points, why });
     }
 
-    /// Counts something against a peer that says to have as much as the one that is followed. One
-    /// that is behind cannot have what it is asked for.
-    fn blame_if_it_should(&mut self, peer: PeerKey, points: i64, why: &'static str) {
-        let promised = self
+    /// Counts points against a peer if it claims at least the total difficulty of the master. A
+    /// peer that is behind need not have what it is asked for.
+    fn penalise_if_claimed(&mut self, peer: SyncPeerId, points: i64, why: &'static str) {
+        let needed = self
             .sync
             .as_ref()
-            .map(|sync| sync.promised.total_difficulty);
+            .map(|sync| sync.claimed_head.total_difficulty);
         let claimed = self.peers.get(peer).map(|peer| peer.head.total_difficulty);
-        if claimed >= promised {
+        if claimed >= needed {
             self.penalise(peer, points, why);
         }
     }

@@ -1,4 +1,4 @@
-//! What is known of the peers: how fast they answer, what they lack, what they are busy with.
+//! The peers of the downloader: throughput, missing items, pending requests.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,47 +8,47 @@ use actoreum_primitives::{B256, U256};
 
 use super::RequestId;
 use super::limits::{
-    BODIES_PER_REQUEST, EMPTY_IN_A_ROW, FIRST_ITEMS, FIRST_ROUND_TRIP, HEADERS_PER_REQUEST,
+    BODIES_PER_REQUEST, FIRST_ITEMS, FIRST_ROUND_TRIP, HEADERS_PER_REQUEST, MAX_EMPTY_IN_A_ROW,
     MAX_ROUND_TRIP, MAX_TIMEOUT, MEASUREMENT_IMPACT, MIN_ROUND_TRIP, RECEIPTS_PER_REQUEST,
     TIMEOUT_ROUND_TRIPS, VALUES_PER_REQUEST,
 };
 
-/// A peer, as whoever drives the machine numbers its connections.
+/// Number of a peer's connection, chosen by the driver. A peer that reconnects has another number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PeerKey(pub u64);
+pub struct SyncPeerId(pub u64);
 
-/// What a peer says of its best block.
+/// Head that a peer announced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PeerHead {
-    /// The block's hash.
+    /// Hash of the block.
     pub hash: B256,
-    /// The sum of the difficulties up to it.
+    /// Total difficulty of the block, as the peer claims.
     pub total_difficulty: U256,
 }
 
-/// What a peer can be asked for in the version that it speaks.
+/// Optional data that a peer serves in its protocol version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Serves {
+pub struct ServedData {
     /// Receipts: from eth/63 on.
     pub receipts: bool,
     /// State values: eth/63 to eth/66.
     pub state: bool,
 }
 
-/// Kinds of requests. A peer has one of each kind at a time.
+/// Kind of a request. A peer has at most one request of each kind at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Kind {
+pub(super) enum RequestKind {
     Headers,
     Bodies,
     Receipts,
     State,
 }
 
-impl Kind {
+impl RequestKind {
     const ALL: [Self; 4] = [Self::Headers, Self::Bodies, Self::Receipts, Self::State];
 
-    /// Items in one request.
-    fn most(self) -> usize {
+    /// Returns the maximum number of items in one request.
+    fn max_items(self) -> usize {
         match self {
             Self::Headers => HEADERS_PER_REQUEST as usize,
             Self::Bodies => BODIES_PER_REQUEST,
@@ -58,36 +58,36 @@ impl Kind {
     }
 }
 
-/// How a peer does at one kind of request.
+/// State of one kind of request at a peer.
 #[derive(Debug, Default)]
 struct Service {
     busy: Option<RequestId>,
-    /// Items a second; `None`: not measured yet.
+    /// Items a second; `None` if not measured yet, zero after a request that expired.
     throughput: Option<f64>,
     empty_in_a_row: u32,
-    /// Numbers of blocks that it was asked for and did not have, in this sync.
+    /// Numbers of blocks that the peer was asked for and did not have, in this sync.
     lacks: BTreeSet<u64>,
-    /// It is not asked again in this sync.
+    /// The peer is not asked for this kind again in this sync.
     is_given_up: bool,
 }
 
 #[derive(Debug)]
 pub(super) struct Peer {
     pub head: PeerHead,
-    serves: Serves,
+    serves: ServedData,
     services: [Service; 4],
     round_trip: Option<Duration>,
     pub expired_in_a_row: u32,
-    /// It has changed its chain under a sync before.
+    /// The peer's chain has changed during a sync before.
     pub has_moved: bool,
-    /// How often a sync that followed it came to nothing since the last that did not.
+    /// Number of failed syncs with this master since the last successful one.
     pub failures: u32,
-    /// A sync that followed it came to its end.
+    /// True if a sync with this master succeeded.
     is_proven: bool,
 }
 
 impl Peer {
-    fn new(head: PeerHead, serves: Serves, failures: u32) -> Self {
+    fn new(head: PeerHead, serves: ServedData, failures: u32) -> Self {
         Self {
             head,
             serves,
@@ -100,87 +100,91 @@ impl Peer {
         }
     }
 
-    fn service(&self, kind: Kind) -> &Service {
+    fn service(&self, kind: RequestKind) -> &Service {
         &self.services[kind as usize]
     }
 
-    fn can(&self, kind: Kind) -> bool {
+    fn can(&self, kind: RequestKind) -> bool {
         match kind {
-            Kind::Headers | Kind::Bodies => true,
-            Kind::Receipts => self.serves.receipts,
-            Kind::State => self.serves.state,
+            RequestKind::Headers | RequestKind::Bodies => true,
+            RequestKind::Receipts => self.serves.receipts,
+            RequestKind::State => self.serves.state,
         }
     }
 
-    fn service_mut(&mut self, kind: Kind) -> &mut Service {
+    fn service_mut(&mut self, kind: RequestKind) -> &mut Service {
         &mut self.services[kind as usize]
     }
 }
 
-/// The peers.
+/// All peers.
 #[derive(Debug, Default)]
 pub(super) struct Peers {
-    all: BTreeMap<PeerKey, Peer>,
+    all: BTreeMap<SyncPeerId, Peer>,
 }
 
 impl Peers {
-    /// Adds a peer, or takes down what it says of its head now.
-    pub fn upsert(&mut self, key: PeerKey, head: PeerHead, serves: Serves) {
-        // Who comes while others fail waits behind them: nobody gets ahead by coming anew.
-        let most = self.all.values().map(|peer| peer.failures).max();
-        let new = || Peer::new(head, serves, most.unwrap_or_default());
+    /// Adds a peer, or updates its head.
+    pub fn upsert(&mut self, key: SyncPeerId, head: PeerHead, serves: ServedData) {
+        // A new peer starts with the failures of the worst peer: reconnecting does not put a peer
+        // ahead.
+        let max = self.all.values().map(|peer| peer.failures).max();
+        let new = || Peer::new(head, serves, max.unwrap_or_default());
         let peer = self.all.entry(key).or_insert_with(new);
         peer.head = head;
     }
 
-    pub fn remove(&mut self, key: PeerKey) -> bool {
+    pub fn remove(&mut self, key: SyncPeerId) -> bool {
         self.all.remove(&key).is_some()
     }
 
-    pub fn get(&self, key: PeerKey) -> Option<&Peer> {
+    pub fn get(&self, key: SyncPeerId) -> Option<&Peer> {
         self.all.get(&key)
     }
 
-    pub fn get_mut(&mut self, key: PeerKey) -> Option<&mut Peer> {
+    pub fn get_mut(&mut self, key: SyncPeerId) -> Option<&mut Peer> {
         self.all.get_mut(&key)
     }
 
-    pub fn keys(&self) -> Vec<PeerKey> {
+    pub fn keys(&self) -> Vec<SyncPeerId> {
         self.all.keys().copied().collect()
     }
 
-    /// Those that say to have more than `total`, the one to follow first: who has failed less
-    /// often, then who has carried a sync to its end, then who says to have most. `is_in_doubt`,
-    /// while syncs fail: a promise costs nothing, and of those who came first one is honest.
-    pub fn candidates(&self, total: U256, is_in_doubt: bool) -> Vec<(PeerKey, PeerHead)> {
+    /// Returns the peers that claim more than `total`, the best master first: by fewest failures,
+    /// then those with a successful sync, then by the claimed total difficulty. While syncs fail
+    /// (`is_in_doubt`), the claim does not count: a claim costs nothing, and among the peers that
+    /// connected first is an honest one.
+    pub fn candidates(&self, total: U256, is_in_doubt: bool) -> Vec<(SyncPeerId, PeerHead)> {
         let all = self.all.iter();
         let better = all.filter(|(_, peer)| peer.head.total_difficulty > total);
-        let mut better: Vec<(&PeerKey, &Peer)> = better.collect();
+        let mut better: Vec<(&SyncPeerId, &Peer)> = better.collect();
         better.sort_by_key(|(key, peer)| {
-            let promised = match is_in_doubt {
-                true => U256::ZERO,
-                false => peer.head.total_difficulty,
+            let claimed = if is_in_doubt {
+                U256::ZERO
+            } else {
+                peer.head.total_difficulty
             };
-            (peer.failures, !peer.is_proven, Reverse(promised), **key)
+            (peer.failures, !peer.is_proven, Reverse(claimed), **key)
         });
         let named = better.into_iter().map(|(key, peer)| (*key, peer.head));
         named.collect()
     }
 
-    /// A sync that followed a peer has come to an end, its own or another.
-    pub fn mark_followed(&mut self, key: PeerKey, has_succeeded: bool) {
+    /// Notes the outcome of a sync for its master.
+    pub fn note_sync_outcome(&mut self, key: SyncPeerId, has_succeeded: bool) {
         if let Some(peer) = self.all.get_mut(&key) {
-            match has_succeeded {
-                true => (peer.failures, peer.is_proven) = (0, true),
-                false => peer.failures = peer.failures.saturating_add(1),
+            if has_succeeded {
+                (peer.failures, peer.is_proven) = (0, true)
+            } else {
+                peer.failures = peer.failures.saturating_add(1)
             }
         }
     }
 
-    /// A new sync begins: what a peer lacked in the last one says nothing.
+    /// Resets what peers lacked in the last sync.
     pub fn begin_sync(&mut self) {
         for peer in self.all.values_mut() {
-            for kind in Kind::ALL {
+            for kind in RequestKind::ALL {
                 let service = peer.service_mut(kind);
                 service.lacks.clear();
                 service.is_given_up = false;
@@ -189,18 +193,18 @@ impl Peers {
         }
     }
 
-    /// Peers that can be asked for this kind in this sync.
-    pub fn able(&self, kind: Kind) -> Vec<PeerKey> {
+    /// Returns the peers that can be asked for this kind in this sync.
+    pub fn able(&self, kind: RequestKind) -> Vec<SyncPeerId> {
         let able = |peer: &Peer| peer.can(kind) && !peer.service(kind).is_given_up;
         let all = self.all.iter().filter(|(_, peer)| able(peer));
         all.map(|(key, _)| *key).collect()
     }
 
-    /// Peers that have no request of this kind, the fastest first; what is needed first is not
-    /// asked of those that have delivered nothing yet.
-    pub fn idle(&self, kind: Kind) -> Vec<PeerKey> {
+    /// Returns the peers without a pending request of this kind, the fastest first. Peers that have
+    /// delivered nothing yet come last, so that what is needed first is not requested from them.
+    pub fn idle(&self, kind: RequestKind) -> Vec<SyncPeerId> {
         let is_idle = |service: &Service| service.busy.is_none() && !service.is_given_up;
-        let mut idle: Vec<(PeerKey, f64)> = self
+        let mut idle: Vec<(SyncPeerId, f64)> = self
             .all
             .iter()
             .filter(|(_, peer)| peer.can(kind))
@@ -212,12 +216,12 @@ impl Peers {
         idle.into_iter().map(|(key, _)| key).collect()
     }
 
-    pub fn is_idle(&self, key: PeerKey, kind: Kind) -> bool {
+    pub fn is_idle(&self, key: SyncPeerId, kind: RequestKind) -> bool {
         let peer = self.all.get(&key);
         peer.is_some_and(|peer| peer.service(kind).busy.is_none())
     }
 
-    pub fn lacks(&self, key: PeerKey, kind: Kind, number: u64) -> bool {
+    pub fn lacks(&self, key: SyncPeerId, kind: RequestKind, number: u64) -> bool {
         let peer = self.all.get(&key);
         peer.is_none_or(|peer| {
             let service = peer.service(kind);
@@ -225,19 +229,19 @@ impl Peers {
         })
     }
 
-    /// Whether no peer is left that may have this.
-    pub fn all_lack(&self, kind: Kind, number: u64) -> bool {
+    /// Returns true if no peer is left that may have this.
+    pub fn all_lack(&self, kind: RequestKind, number: u64) -> bool {
         self.all.keys().all(|key| self.lacks(*key, kind, number))
     }
 
-    pub fn mark_busy(&mut self, key: PeerKey, kind: Kind, request: RequestId) {
+    pub fn mark_busy(&mut self, key: SyncPeerId, kind: RequestKind, request: RequestId) {
         if let Some(peer) = self.all.get_mut(&key) {
             peer.service_mut(kind).busy = Some(request);
         }
     }
 
-    /// The request is over, however it ended.
-    pub fn mark_idle(&mut self, key: PeerKey, kind: Kind, request: RequestId) {
+    /// Notes that a request has ended, in whatever way.
+    pub fn mark_idle(&mut self, key: SyncPeerId, kind: RequestKind, request: RequestId) {
         if let Some(peer) = self.all.get_mut(&key) {
             let service = peer.service_mut(kind);
             if service.busy == Some(request) {
@@ -246,13 +250,18 @@ impl Peers {
         }
     }
 
-    pub fn mark_lacking(&mut self, key: PeerKey, kind: Kind, numbers: impl Iterator<Item = u64>) {
+    pub fn mark_lacking(
+        &mut self,
+        key: SyncPeerId,
+        kind: RequestKind,
+        numbers: impl Iterator<Item = u64>,
+    ) {
         if let Some(peer) = self.all.get_mut(&key) {
             peer.service_mut(kind).lacks.extend(numbers);
         }
     }
 
-    /// Blocks below this one are no longer asked for.
+    /// Forgets lacking blocks below this number, which are no longer requested.
     pub fn forget_lacking_below(&mut self, number: u64) {
         for peer in self.all.values_mut() {
             for service in &mut peer.services {
@@ -261,7 +270,7 @@ impl Peers {
         }
     }
 
-    /// Nobody is asked for anything any more but in these requests.
+    /// Forgets all pending requests except those that `but` selects.
     pub fn forget_requests(&mut self, but: impl Fn(RequestId) -> bool) {
         for peer in self.all.values_mut() {
             for service in &mut peer.services {
@@ -270,15 +279,22 @@ impl Peers {
         }
     }
 
-    /// Do not ask the peer for this kind again in this sync.
-    pub fn give_up(&mut self, key: PeerKey, kind: Kind) {
+    /// Stops asking the peer for this kind in this sync.
+    pub fn give_up(&mut self, key: SyncPeerId, kind: RequestKind) {
         if let Some(peer) = self.all.get_mut(&key) {
             peer.service_mut(kind).is_given_up = true;
         }
     }
 
-    /// An answer of so many items after so long. Whether it was one empty answer too many.
-    pub fn measure(&mut self, key: PeerKey, kind: Kind, items: usize, took: Duration) -> bool {
+    /// Measures an answer of `items` items after `took`. Returns true if it is the last tolerated
+    /// empty answer in a row.
+    pub fn measure(
+        &mut self,
+        key: SyncPeerId,
+        kind: RequestKind,
+        items: usize,
+        took: Duration,
+    ) -> bool {
         let Some(peer) = self.all.get_mut(&key) else {
             return false;
         };
@@ -286,7 +302,7 @@ impl Peers {
         if items == 0 {
             let service = peer.service_mut(kind);
             service.empty_in_a_row += 1;
-            return service.empty_in_a_row >= EMPTY_IN_A_ROW;
+            return service.empty_in_a_row >= MAX_EMPTY_IN_A_ROW;
         }
         peer.round_trip = Some(match peer.round_trip {
             Some(before) => {
@@ -305,8 +321,9 @@ impl Peers {
         false
     }
 
-    /// A request expired: the peer is asked for little from now on. How many expired in a row.
-    pub fn expire(&mut self, key: PeerKey, kind: Kind) -> u32 {
+    /// Notes that a request expired: the peer is asked for little from now on. Returns how many
+    /// requests expired in a row.
+    pub fn expire(&mut self, key: SyncPeerId, kind: RequestKind) -> u32 {
         let Some(peer) = self.all.get_mut(&key) else {
             return 0;
         };
@@ -315,38 +332,41 @@ impl Peers {
         peer.expired_in_a_row
     }
 
-    /// Whether it has answered no request of this kind, or not the last one.
-    pub fn is_untried(&self, key: PeerKey, kind: Kind) -> bool {
+    /// Returns true if the peer has answered no request of this kind, or not the last one.
+    pub fn is_untried(&self, key: SyncPeerId, kind: RequestKind) -> bool {
         let service = self.all.get(&key).map(|peer| peer.service(kind));
         service.is_some_and(|service| service.throughput.is_none_or(|it| it == 0.0))
     }
 
-    /// Whether the last request of this kind was not answered in time.
-    pub fn is_slow(&self, key: PeerKey, kind: Kind) -> bool {
+    /// Returns true if the peer did not answer the last request of this kind in time.
+    pub fn is_slow(&self, key: SyncPeerId, kind: RequestKind) -> bool {
         let service = self.all.get(&key).map(|peer| peer.service(kind));
         service.is_some_and(|service| service.throughput == Some(0.0))
     }
 
-    /// A request was given up that had no answer for a while: others are asked first.
-    pub fn mark_slow(&mut self, key: PeerKey, kind: Kind) {
+    /// Notes that a request ended that was unanswered for a while: others are asked first from now
+    /// on.
+    pub fn mark_slow(&mut self, key: SyncPeerId, kind: RequestKind) {
         if let Some(peer) = self.all.get_mut(&key) {
             peer.service_mut(kind).throughput = Some(0.0);
         }
     }
 
-    /// Items that a peer may be asked for at once: what it delivers in one round trip time.
-    pub fn capacity(&self, key: PeerKey, kind: Kind) -> usize {
+    /// Returns the number of items that a peer may be asked for at once: what it delivers in one
+    /// round trip time.
+    pub fn capacity(&self, key: SyncPeerId, kind: RequestKind) -> usize {
         let service = self.all.get(&key).map(|peer| peer.service(kind));
         match service.and_then(|service| service.throughput) {
             None => FIRST_ITEMS,
             Some(throughput) => {
                 let items = 1.0 + (throughput * 0.9 * self.round_trip().as_secs_f64()).max(1.0);
-                (items as usize).min(kind.most())
+                (items as usize).min(kind.max_items())
             }
         }
     }
 
-    /// The median of the round trip times, within its bounds.
+    /// Returns the median of the peers' round trip times, within [`MIN_ROUND_TRIP`] and
+    /// [`MAX_ROUND_TRIP`].
     fn round_trip(&self) -> Duration {
         let mut all: Vec<Duration> = self
             .all
@@ -360,8 +380,8 @@ impl Peers {
             .clamp(MIN_ROUND_TRIP, MAX_ROUND_TRIP)
     }
 
-    /// The time that a request to a peer has.
-    pub fn patience(&self, key: PeerKey) -> Duration {
+    /// Returns the timeout of a request to a peer.
+    pub fn timeout(&self, key: SyncPeerId) -> Duration {
         let own = self.all.get(&key).and_then(|peer| peer.round_trip);
         let round_trip = self.round_trip().max(own.unwrap_or_default());
         round_trip

@@ -1,4 +1,4 @@
-//! Whom to follow, and for how long.
+//! Choice of the master peer, and its replacement when it stalls.
 
 use std::time::Duration;
 
@@ -6,15 +6,15 @@ use super::limits::{
     MAX_SAVED_TIME, MAX_STALL_WINDOW, POINTS_STALLED, PROBE_STEP, PROBES_PER_STEP, SLOW_ANSWER,
     STALL_WINDOW,
 };
-use super::peers::Kind;
+use super::peers::RequestKind;
 use super::{
-    Action, Downloader, LocalChain, Mode, PeerHead, PeerKey, Query, Stage, Sync, SyncError, Task,
+    Action, Downloader, LocalChain, Mode, PeerHead, Query, Stage, Sync, SyncError, SyncPeerId, Task,
 };
 use crate::HashedHeader;
 
 impl Downloader {
-    /// Asks those that say to have more than we for the header of their head: the best one, and
-    /// others beside it while nobody answers.
+    /// Asks peers that claim a higher total difficulty than the local chain's for the header of
+    /// their head: the best one first, and others beside it while none answers.
     pub(super) fn start(&mut self, chain: &dyn LocalChain, now: Duration) {
         if self.sync.is_some() || !self.importing.is_empty() || now < self.pause_until {
             self.next_probe = None;
@@ -25,60 +25,65 @@ impl Downloader {
             .peers
             .candidates(chain.total_difficulty(), self.failures > 0);
         let all = candidates.len();
-        candidates.retain(|(key, _)| self.peers.is_idle(*key, Kind::Headers));
+        candidates.retain(|(key, _)| self.peers.is_idle(*key, RequestKind::Headers));
         if candidates.is_empty() {
-            // Whoever comes while others are asked waits for its step.
-            let next = self.next_probe.map(|time| match time <= now {
-                true => now.saturating_add(PROBE_STEP),
-                false => time,
+            // A peer that connects while others are asked waits for the next step.
+            let next = self.next_probe.map(|time| {
+                if time <= now {
+                    now.saturating_add(PROBE_STEP)
+                } else {
+                    time
+                }
             });
             self.next_probe = next.filter(|_| all > 0);
             return;
         }
-        let is_anybody_asked = candidates.len() < all;
+        let is_any_pending = candidates.len() < all;
         let count = match self.next_probe {
-            Some(time) if time > now && is_anybody_asked => return,
-            Some(_) if is_anybody_asked => PROBES_PER_STEP,
+            Some(time) if time > now && is_any_pending => return,
+            Some(_) if is_any_pending => PROBES_PER_STEP,
             _ => 1,
         };
         self.next_probe = Some(now.saturating_add(PROBE_STEP));
         for (peer, head) in candidates.into_iter().take(count) {
             let query = Query::Header(head.hash);
-            self.request(peer, Kind::Headers, Task::Probe(head), query, now);
+            self.request(peer, RequestKind::Headers, Task::Probe(head), query, now);
         }
     }
 
-    /// A peer's answer to what it was asked in [`Self::start`]: the first is followed.
+    /// Takes the answer to a request of [`Self::start`]. The first peer that answers becomes the
+    /// master.
     pub(super) fn on_probe(
         &mut self,
-        peer: PeerKey,
-        promised: PeerHead,
+        peer: SyncPeerId,
+        claimed_head: PeerHead,
         headers: &[HashedHeader],
         chain: &dyn LocalChain,
         now: Duration,
     ) -> Result<(), SyncError> {
         let [header] = headers else {
-            return Err(match headers.is_empty() {
-                true => SyncError::EmptyHeaderSet,
-                false => SyncError::BadPeer("not the one header that was asked for"),
+            return Err(if headers.is_empty() {
+                SyncError::EmptyHeaderSet
+            } else {
+                SyncError::BadPeer("not the one header that was asked for")
             });
         };
-        if header.hash != promised.hash {
+        if header.hash != claimed_head.hash {
             return Err(SyncError::BadPeer("another header than asked for"));
         }
         let is_free = self.sync.is_none() && self.importing.is_empty() && now >= self.pause_until;
-        if !is_free || promised.total_difficulty <= chain.total_difficulty() {
+        if !is_free || claimed_head.total_difficulty <= chain.total_difficulty() {
             return Ok(());
         }
         self.next_probe = None;
         self.peers.begin_sync();
         self.sync = Some(Sync {
             master: peer,
-            promised,
-            began_at: chain.head_number(),
+            claimed_head,
+            starting_block: chain.head_number(),
             height: 0,
             is_fast: self.mode == Mode::Fast && chain.head_number() == 0,
-            stage: Stage::Begun,
+            stage: Stage::Started,
             stalls_at: now.saturating_add(self.stall_window(peer)),
             imports_since: None,
         });
@@ -86,46 +91,46 @@ impl Downloader {
         self.on_height(header, chain, now)
     }
 
-    /// Whether a peer still has to show its head.
-    pub(super) fn is_probed(&self, peer: PeerKey) -> bool {
+    /// Returns true if a peer has been asked for its head and has not answered.
+    pub(super) fn is_probed(&self, peer: SyncPeerId) -> bool {
         let mut pending = self.pending.values();
         pending.any(|it| it.peer == peer && matches!(it.task, Task::Probe(_)))
     }
 
-    /// Whether a peer has left a request without an answer for a while.
-    fn is_late(&self, peer: PeerKey, now: Duration) -> bool {
+    /// Returns true if a peer has had a request unanswered for a while.
+    fn is_late(&self, peer: SyncPeerId, now: Duration) -> bool {
         let is_late = |sent: Duration| now.saturating_sub(sent) >= SLOW_ANSWER;
         let mut pending = self.pending.values();
         self.is_probed(peer) || pending.any(|it| it.peer == peer && is_late(it.sent))
     }
 
-    /// How long a peer may keep us waiting: longer after each time that it was tried.
-    fn stall_window(&self, peer: PeerKey) -> Duration {
+    /// Returns how long a peer may keep a sync waiting: twice as long after each failure.
+    fn stall_window(&self, peer: SyncPeerId) -> Duration {
         let failures = self.peers.get(peer).map_or(0, |peer| peer.failures);
         let factor = 1_u32.checked_shl(failures).unwrap_or(u32::MAX);
         STALL_WINDOW.saturating_mul(factor).min(MAX_STALL_WINDOW)
     }
 
-    /// So much was delivered: the peer that is followed has so much more time.
+    /// Extends the master's stall deadline by `worth` for a delivery.
     pub(super) fn note_delivery(&mut self, worth: Duration, now: Duration) {
         let window = self
             .sync
             .as_ref()
             .map(|sync| self.stall_window(sync.master));
-        let most = now.saturating_add(window.unwrap_or_default().max(MAX_SAVED_TIME));
+        let max = now.saturating_add(window.unwrap_or_default().max(MAX_SAVED_TIME));
         if let Some(sync) = &mut self.sync {
             let longer = sync.stalls_at.saturating_add(worth);
-            sync.stalls_at = sync.stalls_at.max(longer.min(most));
+            sync.stalls_at = sync.stalls_at.max(longer.min(max));
         }
     }
 
-    /// As [`Self::note_delivery`], of a number of items.
+    /// Extends the master's stall deadline by `each` for each of `items` items.
     pub(super) fn note_delivered(&mut self, each: Duration, items: usize, now: Duration) {
         let items = u32::try_from(items).unwrap_or(u32::MAX);
         self.note_delivery(each.saturating_mul(items), now);
     }
 
-    /// Blocks are being imported from now on, if there are some.
+    /// Notes that imports are running, if there are some.
     pub(super) fn note_import_begin(&mut self, now: Duration) {
         if self.importing.is_empty() {
             return;
@@ -135,7 +140,7 @@ impl Downloader {
         }
     }
 
-    /// The last import has ended, if it was that: its time is given back.
+    /// Adds the time of the imports to the master's stall deadline once the last one has ended.
     pub(super) fn note_import_end(&mut self, now: Duration) {
         if !self.importing.is_empty() {
             return;
@@ -148,8 +153,8 @@ impl Downloader {
         }
     }
 
-    /// Ends a sync whose peer keeps us waiting where another one may do better.
-    pub(super) fn follow_another(&mut self, chain: &dyn LocalChain, now: Duration) {
+    /// Ends the sync if its master stalls and another peer may do better.
+    pub(super) fn replace_stalled_master(&mut self, chain: &dyn LocalChain, now: Duration) {
         let Some(sync) = &self.sync else {
             return;
         };
@@ -157,18 +162,14 @@ impl Downloader {
             return;
         }
         let master = sync.master;
-        let failures = |key: PeerKey| self.peers.get(key).map_or(0, |peer| peer.failures);
+        let failures = |key: SyncPeerId| self.peers.get(key).map_or(0, |peer| peer.failures);
         let candidates = self.peers.candidates(chain.total_difficulty(), true);
         let is_better = candidates.iter().any(|(key, _)| {
             *key != master && failures(*key) <= failures(master) && !self.is_late(*key, now)
         });
         let window = self.stall_window(master);
         if is_better {
-            self.penalise(
-                master,
-                POINTS_STALLED,
-                "it was followed and delivered too slowly",
-            );
+            self.penalise(master, POINTS_STALLED, "master stalled");
             return self.end(Err(SyncError::TooSlow), now);
         }
         if let Some(sync) = &mut self.sync {
@@ -176,16 +177,16 @@ impl Downloader {
         }
     }
 
-    /// A sync that followed a peer has ended.
-    pub(super) fn note_outcome(&mut self, master: PeerKey, result: &Result<(), SyncError>) {
+    /// Notes the outcome of a sync.
+    pub(super) fn note_outcome(&mut self, master: SyncPeerId, result: &Result<(), SyncError>) {
         match result {
             Ok(()) => {
                 self.failures = 0;
-                self.peers.mark_followed(master, true);
+                self.peers.note_sync_outcome(master, true);
             }
             Err(error) if error.demotes_master() => {
                 self.failures = self.failures.saturating_add(1);
-                self.peers.mark_followed(master, false);
+                self.peers.note_sync_outcome(master, false);
             }
             Err(_) => {}
         }

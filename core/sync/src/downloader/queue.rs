@@ -1,39 +1,39 @@
-//! Blocks between their header and their import.
+//! Queue of blocks between the arrival of the header and the import.
 
 use std::collections::{BTreeSet, VecDeque};
 
 use actoreum_primitives::{B256, Bytes, EMPTY_ROOT_HASH};
 
 use super::limits::{FETCHED_BLOCKS, FETCHED_BYTES, WINDOW_BLOCKS, WINDOW_BYTES};
-use super::peers::Kind;
-use crate::parcel::Parcel;
-use crate::{BlockParcel, HashedHeader};
+use super::peers::RequestKind;
+use crate::raw_block::BlockPart;
+use crate::{HashedHeader, RawBlock};
 
-/// Headers in the order of their numbers, each with what is known of its body and, where they are
-/// fetched, its receipts.
+/// Headers in ascending order, each with the state of its body and, if they are fetched, of its
+/// receipts.
 #[derive(Debug)]
 pub(super) struct BlockQueue {
     slots: VecDeque<Slot>,
-    /// The number of the first slot.
+    /// Number of the block in the first slot.
     first: u64,
-    bodies: Lane,
-    receipts: Lane,
+    bodies: PartQueue,
+    receipts: PartQueue,
     header_bytes: usize,
     part_bytes: usize,
 }
 
-/// One kind of parts.
+/// Requests for one kind of parts.
 #[derive(Debug)]
-struct Lane {
-    /// Numbers of blocks whose parts are to be asked for.
+struct PartQueue {
+    /// Numbers of blocks whose parts are to be requested.
     wanted: BTreeSet<u64>,
-    /// Parts that are asked for.
+    /// Number of parts with a pending request.
     asked: usize,
-    /// Bytes of a part, on the average of the last ones.
+    /// Moving average of the size of a part, in bytes.
     average: f64,
 }
 
-impl Lane {
+impl PartQueue {
     fn new() -> Self {
         Self {
             wanted: BTreeSet::new(),
@@ -51,9 +51,9 @@ struct Slot {
 }
 
 impl Slot {
-    fn part_mut(&mut self, kind: Kind) -> &mut Part {
+    fn part_mut(&mut self, kind: RequestKind) -> &mut Part {
         match kind {
-            Kind::Receipts => &mut self.receipts,
+            RequestKind::Receipts => &mut self.receipts,
             _ => &mut self.body,
         }
     }
@@ -61,7 +61,7 @@ impl Slot {
 
 #[derive(Debug)]
 enum Part {
-    /// There is nothing to fetch.
+    /// The part is empty or not needed.
     Empty,
     Wanted,
     Asked,
@@ -69,7 +69,7 @@ enum Part {
 }
 
 impl Part {
-    /// Its bytes, where it is there.
+    /// Returns the size in bytes, if the part is not missing.
     fn size(&self) -> Option<usize> {
         match self {
             Self::Empty => Some(0),
@@ -86,32 +86,32 @@ impl Part {
     }
 }
 
-/// Weight of a body in the average (geth's `blockCacheSizeWeight`).
+/// Weight of a new part in the average (geth's `blockCacheSizeWeight`).
 const AVERAGE_WEIGHT: f64 = 0.1;
 
 impl BlockQueue {
-    /// An empty queue for the blocks from `first` on.
+    /// Creates an empty queue for the blocks from `first` on.
     pub fn new(first: u64) -> Self {
         Self {
             slots: VecDeque::new(),
             first,
-            bodies: Lane::new(),
-            receipts: Lane::new(),
+            bodies: PartQueue::new(),
+            receipts: PartQueue::new(),
             header_bytes: 0,
             part_bytes: 0,
         }
     }
 
-    fn lane(&self, kind: Kind) -> &Lane {
+    fn part_queue(&self, kind: RequestKind) -> &PartQueue {
         match kind {
-            Kind::Receipts => &self.receipts,
+            RequestKind::Receipts => &self.receipts,
             _ => &self.bodies,
         }
     }
 
-    fn lane_mut(&mut self, kind: Kind) -> &mut Lane {
+    fn part_queue_mut(&mut self, kind: RequestKind) -> &mut PartQueue {
         match kind {
-            Kind::Receipts => &mut self.receipts,
+            RequestKind::Receipts => &mut self.receipts,
             _ => &mut self.bodies,
         }
     }
@@ -128,20 +128,21 @@ impl BlockQueue {
         self.header_bytes
     }
 
-    /// The number of the first block that is not handed over.
+    /// Returns the number of the first block that has not been taken.
     pub fn first(&self) -> u64 {
         self.first
     }
 
-    /// Adds the header of the next block; whether its receipts are wanted, too.
+    /// Adds the header of the next block; `with_receipts` if its receipts are fetched, too.
     pub fn push(&mut self, header: HashedHeader, with_receipts: bool) {
         debug_assert_eq!(header.header.number, self.first + self.slots.len() as u64);
         self.header_bytes += header.memory();
         let number = header.header.number;
-        let part = |lane: &mut Lane, is_empty: bool| match is_empty {
-            true => Part::Empty,
-            false => {
-                lane.wanted.insert(number);
+        let part = |part_queue: &mut PartQueue, is_empty: bool| {
+            if is_empty {
+                Part::Empty
+            } else {
+                part_queue.wanted.insert(number);
                 Part::Wanted
             }
         };
@@ -155,31 +156,37 @@ impl BlockQueue {
         });
     }
 
-    /// Up to `most` numbers whose parts may be asked for now, of those that are not `lacking`.
-    /// The first block of all is always among what may be asked for, whatever is held.
-    pub fn ask(&mut self, kind: Kind, most: usize, lacking: impl Fn(u64) -> bool) -> Vec<u64> {
+    /// Takes up to `max` numbers whose parts may be requested now, leaving out those that are
+    /// `lacking`. The first block of the queue may always be requested, however many bytes are
+    /// held.
+    pub fn ask(
+        &mut self,
+        kind: RequestKind,
+        max: usize,
+        lacking: impl Fn(u64) -> bool,
+    ) -> Vec<u64> {
         let room = FETCHED_BYTES.saturating_sub(self.part_bytes) as f64;
         let end = self.first.saturating_add(FETCHED_BLOCKS as u64);
         let first = self.first;
-        let lane = self.lane(kind);
-        let room = ((room / lane.average.max(1.0)) as usize).saturating_sub(lane.asked);
-        let numbers: Vec<u64> = lane
+        let part_queue = self.part_queue(kind);
+        let room = ((room / part_queue.average.max(1.0)) as usize).saturating_sub(part_queue.asked);
+        let numbers: Vec<u64> = part_queue
             .wanted
             .range(..end)
             .copied()
             .filter(|number| !lacking(*number))
             .enumerate()
-            .take(most)
+            .take(max)
             .take_while(|(index, number)| *index < room || *number == first)
             .map(|(_, number)| number)
             .collect();
         for number in &numbers {
-            self.lane_mut(kind).wanted.remove(number);
+            self.part_queue_mut(kind).wanted.remove(number);
             if let Some(slot) = self.slot_mut(*number) {
                 *slot.part_mut(kind) = Part::Asked;
             }
         }
-        self.lane_mut(kind).asked += numbers.len();
+        self.part_queue_mut(kind).asked += numbers.len();
         numbers
     }
 
@@ -188,36 +195,42 @@ impl BlockQueue {
         self.slots.get_mut(usize::try_from(index).ok()?)
     }
 
-    /// The hash of a block in the queue.
+    /// Returns the hash of a block in the queue.
     pub fn hash(&self, number: u64) -> Option<B256> {
         let index = number.checked_sub(self.first)?;
         let slot = self.slots.get(usize::try_from(index).ok()?)?;
         Some(slot.header.hash)
     }
 
-    /// Whether a part is to be asked for.
-    pub fn is_wanted(&self, kind: Kind, number: u64) -> bool {
-        self.lane(kind).wanted.contains(&number)
+    /// Returns true if a part is missing and not requested.
+    pub fn is_wanted(&self, kind: RequestKind, number: u64) -> bool {
+        self.part_queue(kind).wanted.contains(&number)
     }
 
-    /// These were asked for, and did not come.
-    pub fn give_back(&mut self, kind: Kind, numbers: &[u64]) {
+    /// Takes back the numbers of a request that did not bring them.
+    pub fn requeue(&mut self, kind: RequestKind, numbers: &[u64]) {
         for number in numbers {
             if let Some(slot) = self.slot_mut(*number)
                 && matches!(slot.part_mut(kind), Part::Asked)
             {
                 *slot.part_mut(kind) = Part::Wanted;
-                let lane = self.lane_mut(kind);
-                lane.wanted.insert(*number);
-                lane.asked -= 1;
+                let part_queue = self.part_queue_mut(kind);
+                part_queue.wanted.insert(*number);
+                part_queue.asked -= 1;
             }
         }
     }
 
-    /// Takes an answer to a request for parts of these blocks. They come in the order of the
-    /// request, and some may be left out. Others may have been asked for the same: parts of blocks
-    /// that have been handed over meanwhile cannot be told from others, and are let pass.
-    pub fn deliver<P: Parcel>(&mut self, kind: Kind, numbers: &[u64], parts: Vec<P>) -> Delivery {
+    /// Takes an answer to a request for parts of these blocks. The parts come in the order of the
+    /// request, and some may be left out. Several peers may have been asked for the same: parts of
+    /// blocks that have been taken meanwhile cannot be matched any more, and are accepted without
+    /// check.
+    pub fn deliver<P: BlockPart>(
+        &mut self,
+        kind: RequestKind,
+        numbers: &[u64],
+        parts: Vec<P>,
+    ) -> Delivery {
         let mut delivery = Delivery::default();
         let mut passed = numbers.iter().filter(|it| **it < self.first).count();
         let mut open = numbers.iter().enumerate();
@@ -233,44 +246,45 @@ impl BlockQueue {
                     delivery.taken += 1;
                     continue;
                 }
-                delivery.has_junk = true;
+                delivery.has_unexpected = true;
                 break;
             };
             open = ahead;
             let raw = part.into_raw();
             let size = raw.len();
-            let lane = self.lane_mut(kind);
-            lane.average += (size as f64 - lane.average) * AVERAGE_WEIGHT;
+            let part_queue = self.part_queue_mut(kind);
+            part_queue.average += (size as f64 - part_queue.average) * AVERAGE_WEIGHT;
             if let Some(slot) = self.slot_mut(*number)
                 && matches!(slot.part_mut(kind), Part::Asked)
             {
                 *slot.part_mut(kind) = Part::Have(raw);
-                self.lane_mut(kind).asked -= 1;
+                self.part_queue_mut(kind).asked -= 1;
                 self.part_bytes += size;
             }
             delivery.taken += 1;
             delivery.behind_last = index + 1;
         }
-        self.give_back(kind, numbers);
+        self.requeue(kind, numbers);
         delivery
     }
 
-    /// A block whose part nobody was asked for, and that the import waits for.
-    pub fn waits_for(&self, kind: Kind) -> Option<u64> {
-        self.lane(kind)
+    /// Returns the first block of the queue if its part is missing and not requested: the import
+    /// waits for it.
+    pub fn waits_for(&self, kind: RequestKind) -> Option<u64> {
+        self.part_queue(kind)
             .wanted
             .first()
             .copied()
             .filter(|number| *number == self.first)
     }
 
-    /// How many blocks from the first on are whole, and the bytes of their parts, as far as they
-    /// fit one window. No block above `last` is among them.
+    /// Returns how many blocks from the first on are complete, and the bytes of their parts, as far
+    /// as they fit one window. No block above `last` is counted.
     pub fn ready(&self, last: u64) -> (usize, usize) {
         let (mut blocks, mut bytes) = (0, 0);
-        let most = (last + 1).saturating_sub(self.first);
-        let most = usize::try_from(most).unwrap_or(usize::MAX);
-        for slot in self.slots.iter().take(WINDOW_BLOCKS.min(most)) {
+        let max = (last + 1).saturating_sub(self.first);
+        let max = usize::try_from(max).unwrap_or(usize::MAX);
+        for slot in self.slots.iter().take(WINDOW_BLOCKS.min(max)) {
             let (Some(body), Some(receipts)) = (slot.body.size(), slot.receipts.size()) else {
                 break;
             };
@@ -284,21 +298,21 @@ impl BlockQueue {
         (blocks, bytes)
     }
 
-    /// Takes the first blocks, which are whole.
-    pub fn take(&mut self, blocks: usize) -> Vec<BlockParcel> {
-        let taken: Vec<BlockParcel> = self
+    /// Takes the first `blocks` blocks, which must be complete.
+    pub fn take(&mut self, blocks: usize) -> Vec<RawBlock> {
+        let taken: Vec<RawBlock> = self
             .slots
             .drain(..blocks)
-            .map(|slot| BlockParcel {
+            .map(|slot| RawBlock {
                 header: slot.header,
                 body: slot.body.into_raw(),
                 receipts: slot.receipts.into_raw(),
             })
             .collect();
         self.first += taken.len() as u64;
-        for parcel in &taken {
-            self.header_bytes -= parcel.header.memory();
-            let parts = [&parcel.body, &parcel.receipts];
+        for block in &taken {
+            self.header_bytes -= block.header.memory();
+            let parts = [&block.body, &block.receipts];
             let sizes = parts.map(|part| part.as_ref().map_or(0, |raw| raw.len()));
             self.part_bytes -= sizes.iter().sum::<usize>();
         }
@@ -306,13 +320,13 @@ impl BlockQueue {
     }
 }
 
-/// What an answer with bodies was worth.
+/// Outcome of an answer with parts.
 #[derive(Debug, Default)]
 pub(super) struct Delivery {
-    /// Bodies that belong to blocks that were asked for.
+    /// Number of parts that belong to requested blocks.
     pub taken: usize,
-    /// The place in the request behind the last one that came.
+    /// Index in the request after the last part that arrived.
     pub behind_last: usize,
-    /// There was one that belongs to none.
-    pub has_junk: bool,
+    /// True if a part belongs to no requested block.
+    pub has_unexpected: bool,
 }

@@ -1,32 +1,33 @@
-//! What is asked next, of whom, and what is handed over.
+//! Choice of the next requests, and of the blocks to import.
 
 use std::time::Duration;
 
 use super::limits::{
-    HEADERS_PER_REQUEST, QUEUED_HEADER_BYTES, QUEUED_HEADERS, STATE_COMMIT_BYTES, STATELESS_SYNCS,
-    TIME_PER_BLOCK, TIME_PER_KIB, TRIAL_TIME, WINDOWS_AHEAD, WORTHWHILE_BLOCKS, WORTHWHILE_BYTES,
+    HEADERS_PER_REQUEST, MAX_IMPORTING_WINDOWS, MAX_STATELESS_SYNCS, MIN_WINDOW_BLOCKS,
+    MIN_WINDOW_BYTES, QUEUED_HEADER_BYTES, QUEUED_HEADERS, STATE_COMMIT_BYTES, TIME_PER_BLOCK,
+    TIME_PER_KIB, TRIAL_TIME,
 };
-use super::peers::Kind;
+use super::peers::RequestKind;
 use super::{
-    Action, Downloader, LocalChain, Mode, PeerKey, Pending, Query, Stage, Sync, SyncError, Task,
+    Action, Downloader, LocalChain, Mode, Pending, Query, Stage, Sync, SyncError, SyncPeerId, Task,
     Window,
 };
 use crate::state::StateSync;
 
 impl Downloader {
-    /// Does whatever can be done now.
-    pub(super) fn pump(&mut self, chain: &dyn LocalChain, now: Duration) {
+    /// Takes every step that is possible now.
+    pub(super) fn advance(&mut self, chain: &dyn LocalChain, now: Duration) {
         self.start(chain, now);
         self.share_trials(now);
         self.ask_for_headers(now);
-        self.ask_for_parts(Kind::Bodies, now);
-        self.ask_for_parts(Kind::Receipts, now);
+        self.ask_for_parts(RequestKind::Bodies, now);
+        self.ask_for_parts(RequestKind::Receipts, now);
         self.ask_for_state(now);
-        self.hand_over(now);
-        self.adopt();
+        self.submit_windows(now);
+        self.commit_pivot();
         self.finish(chain, now);
         self.note_import_begin(now);
-        self.follow_another(chain, now);
+        self.replace_stalled_master(chain, now);
         if self.sync.is_none() {
             self.start(chain, now);
         }
@@ -34,15 +35,15 @@ impl Downloader {
 
     pub(super) fn request(
         &mut self,
-        peer: PeerKey,
-        kind: Kind,
+        peer: SyncPeerId,
+        kind: RequestKind,
         task: Task,
         query: Query,
         now: Duration,
     ) {
         let id = self.next_request;
         self.next_request += 1;
-        let patience = self.peers.patience(peer);
+        let timeout = self.peers.timeout(peer);
         self.peers.mark_busy(peer, kind, id);
         self.pending.insert(
             id,
@@ -51,7 +52,7 @@ impl Downloader {
                 kind,
                 task,
                 sent: now,
-                deadline: now.saturating_add(patience),
+                deadline: now.saturating_add(timeout),
                 is_shared: false,
             },
         );
@@ -59,30 +60,31 @@ impl Downloader {
             id,
             peer,
             query,
-            patience,
+            timeout,
         });
     }
 
-    /// Whether a peer is to be asked now. One that let its last request expire, or has not shown
-    /// its head yet, is asked when nobody else is, for what is asked of it is not here when it is
-    /// needed.
-    fn is_worth_asking(&self, peer: PeerKey, kind: Kind) -> bool {
+    /// Returns true if a peer is to be asked now. A peer that let its last request expire, or has
+    /// not shown its head yet, is asked only if no request of this kind is pending: what it is
+    /// asked for might not arrive when it is needed.
+    fn is_worth_asking(&self, peer: SyncPeerId, kind: RequestKind) -> bool {
         let is_of_kind = |it: &Pending| it.kind == kind && !matches!(it.task, Task::Probe(_));
         !self.is_doubtful(peer, kind) || !self.pending.values().any(is_of_kind)
     }
 
-    fn is_doubtful(&self, peer: PeerKey, kind: Kind) -> bool {
+    fn is_doubtful(&self, peer: SyncPeerId, kind: RequestKind) -> bool {
         self.peers.is_slow(peer, kind) || self.is_probed(peer)
     }
 
-    /// Whether a request is the first of its kind to a peer, and what it asks for can be asked of
-    /// others.
+    /// Returns true if a peer has not proven itself at this kind of request, and other peers can be
+    /// asked for the same.
     pub(super) fn is_trial(&self, pending: &Pending) -> bool {
         let can_be_shared = matches!(pending.task, Task::Gap(_) | Task::Parts(_));
         can_be_shared && !pending.is_shared && self.peers.is_untried(pending.peer, pending.kind)
     }
 
-    /// Has what untried peers do not answer asked of others, too. Whoever answers first counts.
+    /// Makes what untried peers have not answered in [`TRIAL_TIME`] available for others as well.
+    /// The first answer counts.
     fn share_trials(&mut self, now: Duration) {
         let is_late = |it: &Pending| now.saturating_sub(it.sent) >= TRIAL_TIME && self.is_trial(it);
         let late = self.pending.iter().filter(|(_, it)| is_late(it));
@@ -90,7 +92,7 @@ impl Downloader {
             let Some(mut pending) = self.pending.remove(&id) else {
                 continue;
             };
-            self.take_back(pending.kind, &pending.task);
+            self.requeue(pending.kind, &pending.task);
             pending.is_shared = true;
             self.pending.insert(id, pending);
         }
@@ -98,7 +100,7 @@ impl Downloader {
 
     pub(super) fn ask_master_for(&mut self, task: Task, query: Query, now: Duration) {
         if let Some(master) = self.sync.as_ref().map(|sync| sync.master) {
-            self.request(master, Kind::Headers, task, query, now);
+            self.request(master, RequestKind::Headers, task, query, now);
         }
     }
 
@@ -114,7 +116,7 @@ impl Downloader {
         }
         let held = content.queue.header_bytes() + content.headers.held_bytes();
         let is_full = held >= QUEUED_HEADER_BYTES;
-        if !is_full && self.peers.is_idle(master, Kind::Headers) {
+        if !is_full && self.peers.is_idle(master, RequestKind::Headers) {
             let query = self.content().and_then(|it| it.headers.ask_master());
             if let Some(query) = query {
                 self.ask_master_for(Task::Master, Query::Headers(query), now);
@@ -129,10 +131,10 @@ impl Downloader {
             budget = budget.max(1);
         }
         let open: Vec<u64> = content.headers.open_gaps().take(budget).collect();
-        let mut idle = self.peers.idle(Kind::Headers);
+        let mut idle = self.peers.idle(RequestKind::Headers);
         for first in open {
-            idle.retain(|peer| self.is_worth_asking(*peer, Kind::Headers));
-            let able = |peer: &PeerKey| !self.peers.lacks(*peer, Kind::Headers, first);
+            idle.retain(|peer| self.is_worth_asking(*peer, RequestKind::Headers));
+            let able = |peer: &SyncPeerId| !self.peers.lacks(*peer, RequestKind::Headers, first);
             let Some(place) = idle.iter().position(able) else {
                 break;
             };
@@ -143,7 +145,7 @@ impl Downloader {
             let query = content.headers.ask_gap(first);
             self.request(
                 peer,
-                Kind::Headers,
+                RequestKind::Headers,
                 Task::Gap(first),
                 Query::Headers(query),
                 now,
@@ -151,7 +153,7 @@ impl Downloader {
         }
     }
 
-    pub(super) fn ask_for_parts(&mut self, kind: Kind, now: Duration) {
+    pub(super) fn ask_for_parts(&mut self, kind: RequestKind, now: Duration) {
         if self.content().is_none() {
             return;
         }
@@ -178,7 +180,7 @@ impl Downloader {
                 .iter()
                 .filter_map(|number| content.queue.hash(*number));
             let query = match kind {
-                Kind::Receipts => Query::Receipts(hashes.collect()),
+                RequestKind::Receipts => Query::Receipts(hashes.collect()),
                 _ => Query::Bodies(hashes.collect()),
             };
             self.request(peer, kind, Task::Parts(numbers), query, now);
@@ -191,13 +193,13 @@ impl Downloader {
         }
     }
 
-    /// Asks for values of the pivot's state, and has written what is whole.
+    /// Requests values of the pivot's state, and writes finished ones.
     pub(super) fn ask_for_state(&mut self, now: Duration) {
         if self.state().is_none() {
             return;
         }
-        for peer in self.peers.idle(Kind::State) {
-            let capacity = self.peers.capacity(peer, Kind::State);
+        for peer in self.peers.idle(RequestKind::State) {
+            let capacity = self.peers.capacity(peer, RequestKind::State);
             let asked = self.state().map(|state| state.ask(peer, capacity));
             let asked = asked.unwrap_or_default();
             if asked.is_empty() {
@@ -206,23 +208,20 @@ impl Downloader {
             let hashes = asked.iter().map(|(_, hash)| *hash).collect();
             self.request(
                 peer,
-                Kind::State,
+                RequestKind::State,
                 Task::State(asked),
                 Query::Values(hashes),
                 now,
             );
         }
         self.write_state();
-        let able = self.peers.able(Kind::State);
+        let able = self.peers.able(RequestKind::State);
         if let Some(state) = self.state()
             && state.is_stuck(&able)
         {
             let has_found = state.pulled() > 0;
-            self.stateless = match has_found {
-                true => 0,
-                false => self.stateless + 1,
-            };
-            if self.stateless >= STATELESS_SYNCS {
+            self.stateless = if has_found { 0 } else { self.stateless + 1 };
+            if self.stateless >= MAX_STATELESS_SYNCS {
                 self.mode = Mode::Full;
             }
             self.end(Err(SyncError::StateUnavailable(able.len())), now);
@@ -242,15 +241,16 @@ impl Downloader {
         if fast.writing.is_some() || !(is_enough || is_last) {
             return;
         }
-        let pieces = state.take_finished();
-        let named = pieces.iter().map(|piece| (piece.kind, piece.hash));
+        let values = state.take_finished();
+        let named = values.iter().map(|value| (value.kind, value.hash));
         fast.writing = Some((id, named.collect()));
         self.next_window += 1;
-        self.actions.push_back(Action::WriteState { id, pieces });
+        self.actions.push_back(Action::WriteState { id, values });
     }
 
-    /// Has the state adopted that is whole, when all blocks up to its own are kept.
-    pub(super) fn adopt(&mut self) {
+    /// Commits the pivot with its state, once the state is complete and all blocks up to the pivot
+    /// are stored.
+    pub(super) fn commit_pivot(&mut self) {
         let id = self.next_window;
         if !self.importing.is_empty() {
             return;
@@ -262,20 +262,24 @@ impl Downloader {
         let Some(fast) = &mut content.fast else {
             return;
         };
-        let is_whole = fast.state.as_ref().is_some_and(StateSync::is_done);
-        let (Some(hash), true, None) = (fast.hash, is_whole && first > fast.pivot, fast.adopting)
-        else {
+        let is_complete = fast.state.as_ref().is_some_and(StateSync::is_done);
+        let (Some(hash), true, None) = (
+            fast.hash,
+            is_complete && first > fast.pivot,
+            fast.committing,
+        ) else {
             return;
         };
-        fast.adopting = Some(id);
+        fast.committing = Some(id);
         self.next_window += 1;
         self.importing.push_back(id);
-        self.actions.push_back(Action::Adopt { id, hash });
+        self.actions
+            .push_back(Action::CommitPivotState { id, hash });
     }
 
-    /// Hands whole blocks over for import.
-    pub(super) fn hand_over(&mut self, now: Duration) {
-        while self.importing.len() < WINDOWS_AHEAD {
+    /// Submits complete blocks for import.
+    pub(super) fn submit_windows(&mut self, now: Duration) {
+        while self.importing.len() < MAX_IMPORTING_WINDOWS {
             let is_waited_for = self.importing.is_empty();
             let Some(content) = self.content() else {
                 return;
@@ -289,7 +293,7 @@ impl Downloader {
             let ends = first.saturating_add(blocks as u64);
             let is_last = content.headers.is_done() && blocks == content.queue.len()
                 || pivot.is_some_and(|pivot| ends > pivot);
-            let is_worthwhile = blocks >= WORTHWHILE_BLOCKS || bytes >= WORTHWHILE_BYTES;
+            let is_worthwhile = blocks >= MIN_WINDOW_BLOCKS || bytes >= MIN_WINDOW_BYTES;
             if blocks == 0 || !(is_waited_for || is_last || is_worthwhile) {
                 return;
             }
@@ -305,7 +309,7 @@ impl Downloader {
             self.note_delivery(worth, now);
             let window = Window { id, blocks };
             self.actions.push_back(match pivot {
-                Some(_) => Action::Keep(window),
+                Some(_) => Action::InsertReceiptChain(window),
                 None => Action::Import(window),
             });
         }
@@ -324,18 +328,18 @@ impl Downloader {
         if !content.headers.is_done() || !content.queue.is_empty() || content.fast.is_some() {
             return;
         }
-        let promised = sync.promised.total_difficulty;
-        let result = match content.total >= promised {
-            true if chain.total_difficulty() < promised => {
-                let why = "the chain did not take the branch".to_owned();
-                Err(SyncError::ImportStopped(why))
-            }
-            true => Ok(()),
-            false => Err(SyncError::StallingPeer),
+        let claimed = sync.claimed_head.total_difficulty;
+        let result = if content.total < claimed {
+            Err(SyncError::StallingPeer)
+        } else if chain.total_difficulty() < claimed {
+            let why = "the chain did not take the branch".to_owned();
+            Err(SyncError::ImportStopped(why))
+        } else {
+            Ok(())
         };
         self.end(result, now);
     }
 }
 
-/// Memory that the headers of one gap take, on any chain of today.
+/// Bytes of memory that the headers of one gap take, on any chain of today.
 const GAP_BYTES: usize = HEADERS_PER_REQUEST as usize * 1_024;

@@ -1,4 +1,4 @@
-//! A block that was announced or sent, and where it stands on its way.
+//! An announced or received block, and its stage.
 
 use std::time::Duration;
 
@@ -6,20 +6,21 @@ use actoreum_primitives::Header;
 
 use super::PeerId;
 use super::limits::{ARRIVE_TIMEOUT, GATHER_SLACK};
-use crate::BlockParcel;
+use crate::RawBlock;
 
-/// A block on its way.
+/// A block between its announcement and the end of its import.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub number: u64,
-    /// Who has it, as they say, and did not fail to give it. Empty once it is queued.
+    /// Peers that have announced the block and have not failed to deliver it. Empty once the block
+    /// is queued.
     pub announcers: Vec<PeerId>,
     pub stage: Stage,
-    /// Whose header or block is held, and its bytes.
+    /// The peer whose header or block is held, and the number of bytes held.
     pub held: Option<(PeerId, usize)>,
 }
 
-/// Where it stands.
+/// Stage of a block.
 #[derive(Debug)]
 pub(super) enum Stage {
     Announced {
@@ -29,7 +30,7 @@ pub(super) enum Stage {
         peer: PeerId,
         since: Duration,
     },
-    HeaderHere {
+    HeaderFetched {
         header: Box<Header>,
         since: Duration,
     },
@@ -40,8 +41,8 @@ pub(super) enum Stage {
     },
     Queued {
         peer: PeerId,
-        block: Box<BlockParcel>,
-        /// The move at which its parent was missing.
+        block: Box<RawBlock>,
+        /// Value of the fetcher's `chain_changes` when the parent was last found missing.
         orphan_at: Option<u64>,
     },
     Importing {
@@ -50,7 +51,7 @@ pub(super) enum Stage {
 }
 
 impl Entry {
-    /// An announced block.
+    /// Returns the entry of an announced block.
     pub fn announced(number: u64, since: Duration) -> Self {
         Self {
             number,
@@ -60,17 +61,17 @@ impl Entry {
         }
     }
 
-    /// When something is to be asked for it.
+    /// Returns the time at which the next request for the block is due, if there is one.
     pub fn due(&self) -> Option<Duration> {
         match self.stage {
             Stage::Announced { since } => Some(since + ARRIVE_TIMEOUT - GATHER_SLACK),
-            Stage::HeaderHere { since, .. } => Some(since + GATHER_SLACK),
+            Stage::HeaderFetched { since, .. } => Some(since + GATHER_SLACK),
             _ => None,
         }
     }
 
-    /// Whether the block is here, queued or on its way into the chain.
-    pub fn is_here(&self) -> bool {
+    /// Returns true if the block has been received: it is queued or being imported.
+    pub fn is_received(&self) -> bool {
         matches!(self.stage, Stage::Queued { .. } | Stage::Importing { .. })
     }
 }

@@ -1,39 +1,42 @@
-//! What the fetcher holds its inputs to, with the reasons. The numbers are geth's.
+//! Limits of the block fetcher, with their reasons. The numbers are geth's.
 
 use std::time::Duration;
 
-/// An announced block is asked for after this: mostly it comes by itself before.
+/// Delay between the announcement of a block and its request: most blocks arrive by themselves
+/// before.
 pub const ARRIVE_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// What is due within this is asked for together.
+/// Requests that are due within this time of each other are sent together.
 pub const GATHER_SLACK: Duration = Duration::from_millis(100);
 
-/// An answer that did not come in this time is asked of another peer, where one has announced the
-/// block too.
+/// Time after which an unanswered request goes to another peer that has announced the block.
 pub const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A block so far below our head is of no use any more, not even as an ommer.
+/// Maximum distance of a block below the local head. Blocks further below are of no use, not even
+/// as ommers.
 pub const MAX_UNCLE_DISTANCE: u64 = 7;
 
-/// A block so far above our head comes with a sync. Bounds what can be queued under nonsense
-/// numbers.
+/// Maximum distance of a block above the local head. Blocks further above come with a sync. Bounds
+/// what a peer can queue under false block numbers.
 pub const MAX_QUEUE_DISTANCE: u64 = 32;
 
-/// Announced blocks of one peer that are remembered.
+/// Maximum number of announced blocks that are remembered for one peer.
 pub const HASH_LIMIT: usize = 256;
 
-/// Blocks of one peer that wait to be imported: whole blocks are large.
+/// Maximum number of blocks of one peer that wait for import: full blocks are large.
 pub const BLOCK_LIMIT: usize = 64;
 
-/// Bytes of headers and blocks of one peer that are held, from the header's arrival to the end of
-/// the import. Room for one block of the largest kind (10 MiB) and the ordinary ones around it.
+/// Maximum number of bytes of headers and blocks held for one peer, from the header's arrival to
+/// the end of the import. This leaves room for one block of the largest kind (10 MiB) and the
+/// ordinary ones around it.
 pub const MAX_PEER_BYTES: usize = 16 << 20;
 
-/// The same of all peers. With a full share for every peer, 50 of them could have 800 MiB held.
-/// What is over goes from the peer that holds most, so that byzantine peers that fill it lose
-/// their own blocks to the next honest one.
+/// Maximum number of bytes of headers and blocks held for all peers together. Without it, 50 peers
+/// with a full share each could have 800 MiB held. Blocks above the limit are evicted from the peer
+/// that holds most, so that byzantine peers that fill it lose their own blocks to the next honest
+/// one.
 pub const MAX_TOTAL_BYTES: usize = 64 << 20;
 
-/// What a held block takes beside its body and the extra data of its header: the header's fields
-/// and the places in the maps.
+/// Bytes that a held block takes beside its body and the extra data of its header: the header's
+/// fields and the map entries.
 pub const ENTRY_BYTES: usize = 1024;

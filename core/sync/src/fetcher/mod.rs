@@ -1,20 +1,21 @@
-//! Blocks that peers announce and propagate, one by one, at the head of the chain.
+//! Block fetcher: fetches blocks that peers announce one by one at the head of the chain, and
+//! queues those and propagated blocks for import (geth's `eth/fetcher`).
 //!
 //! ```text
-//!   announced --500 ms--> header asked --> header here --100 ms--> body asked --+
-//!                                |  (an empty body needs no fetching)           v
-//!   propagated -----------------------------------------------------------> queued
-//!                                                        parent there? ------> import
+//!   announced --500 ms--> fetching header --> header fetched --100 ms--> fetching body --+
+//!                                           |  (an empty body needs no fetching)        v
+//!   propagated --------------------------------------------------------------------> queued
+//!                                                       once the parent is known --> import
 //! ```
 //!
-//! A hash is in one stage only, so that a block is asked for once at a time, and imported once.
-//! Bodies stay encoded, and what is held of a peer and of all is bounded in bytes.
+//! A hash is in one stage only, so that a block is requested from one peer at a time, and imported
+//! once. Bodies stay encoded, and the bytes held are bounded per peer and in total.
 
 mod entry;
-mod held;
 pub mod limits;
 #[cfg(test)]
 mod tests;
+mod usage;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -22,106 +23,107 @@ use std::time::Duration;
 use actoreum_primitives::{B256, Header};
 
 use self::entry::{Entry, Stage};
-use self::held::Held;
 use self::limits::{
     ARRIVE_TIMEOUT, ENTRY_BYTES, FETCH_TIMEOUT, GATHER_SLACK, HASH_LIMIT, MAX_QUEUE_DISTANCE,
     MAX_UNCLE_DISTANCE,
 };
-use crate::{BlockParcel, BodyParcel, HashedHeader};
+use self::usage::PeerUsage;
+use crate::{HashedHeader, RawBlock, RawBody};
 
-/// The node id of a peer.
+/// Node id of a peer: Keccak-256 of its public key.
 pub type PeerId = B256;
 
-/// What is to be done now.
+/// An action for the driver of [`BlockFetcher`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum FetchAction {
-    /// Ask a peer for a header; report to [`BlockFetcher::header_came`].
+    /// Requests a header; the answer goes to [`BlockFetcher::on_header`].
     Header {
-        /// Whom.
+        /// Peer to ask.
         peer: PeerId,
-        /// Of which block.
+        /// Hash of the header.
         hash: B256,
     },
-    /// Ask a peer for bodies; report to [`BlockFetcher::bodies_came`].
+    /// Requests bodies; the answer goes to [`BlockFetcher::on_bodies`].
     Bodies {
-        /// Whom.
+        /// Peer to ask.
         peer: PeerId,
-        /// Of which blocks.
+        /// Hashes of the blocks.
         hashes: Vec<B256>,
     },
-    /// Check the header, propagate and import the block; report to [`BlockFetcher::done`].
+    /// Checks the header, propagates and imports the block; then comes
+    /// [`BlockFetcher::on_import_end`].
     Import {
-        /// Who sent it.
+        /// Peer that sent the block.
         peer: PeerId,
-        /// The block, whose body belongs to its header.
-        block: Box<BlockParcel>,
+        /// The block. Its body belongs to its header.
+        block: Box<RawBlock>,
     },
-    /// A peer said something that cannot be.
-    Blame {
-        /// Who.
+    /// Counts a provably false statement against a peer.
+    Penalise {
+        /// The peer.
         peer: PeerId,
-        /// What.
+        /// Reason, for the log.
         why: &'static str,
     },
 }
 
-/// What became of a block that a peer sent whole.
+/// Outcome of [`BlockFetcher::on_block`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Propagated {
-    /// It waits for its parent or its import; or it was here already.
-    Taken,
-    /// Its number is too far from our head's.
-    Far,
-    /// Too many blocks, or bytes, of this peer wait already.
-    Full,
+    /// The block is queued, or was received before.
+    Accepted,
+    /// The block's number is too far from the local head's.
+    TooFar,
+    /// The limit of blocks or bytes of this peer is reached.
+    PeerFull,
 }
 
-/// See the module. Times are since any fixed moment, the same for all calls.
+/// The block fetcher. Times are durations since a fixed moment of the driver's choice.
 #[derive(Debug)]
 pub struct BlockFetcher {
     entries: BTreeMap<B256, Entry>,
-    held: Held,
-    /// Our head's number when it was last seen.
+    usage: PeerUsage,
+    /// Number of the local head at the last poll.
     height: u64,
-    /// How often the chain got blocks: queued ones look for their parents once each time.
-    moves: u64,
+    /// Number of times that the chain changed: queued blocks look for their parents once each time.
+    chain_changes: u64,
     random: u64,
 }
 
 impl BlockFetcher {
-    /// A fetcher that knows of nothing. With the same seed it asks the same peers.
+    /// Creates an empty fetcher. Fetchers with the same seed ask the same peers.
     pub fn new(seed: u64) -> Self {
         Self {
             entries: BTreeMap::new(),
-            held: Held::default(),
+            usage: PeerUsage::default(),
             height: 0,
-            moves: 0,
+            chain_changes: 0,
             random: seed | 1,
         }
     }
 
-    /// Blocks that are announced, fetched or queued.
+    /// Returns the number of blocks that are announced, fetched or queued.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether there is nothing to do.
+    /// Returns true if no block is announced, fetched or queued.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// Bytes of headers and blocks that are held.
+    /// Returns the number of bytes of headers and blocks that are held.
     pub fn held_bytes(&self) -> usize {
-        self.held.bytes()
+        self.usage.bytes()
     }
 
-    /// Peers that announced or sent something that is not done with.
+    /// Returns the peers of which a block is announced, fetched or queued.
     pub fn peers(&self) -> Vec<PeerId> {
-        self.held.peers().copied().collect()
+        self.usage.peers().copied().collect()
     }
 
-    /// A peer says that it has a block. `height` is our head's number. False where the peer has
-    /// announced too much already.
+    /// Takes a peer's announcement of a block. `height` is the local head's number. Returns false
+    /// if the peer has announced [`HASH_LIMIT`](limits::HASH_LIMIT) blocks already.
     pub fn announce(
         &mut self,
         now: Duration,
@@ -130,7 +132,7 @@ impl BlockFetcher {
         hash: B256,
         number: u64,
     ) -> bool {
-        if self.held.announced(&peer) >= HASH_LIMIT {
+        if self.usage.announced(&peer) >= HASH_LIMIT {
             return false;
         }
         if !is_near(number, height) {
@@ -138,39 +140,40 @@ impl BlockFetcher {
         }
         let entry = self.entries.entry(hash);
         let entry = entry.or_insert_with(|| Entry::announced(number, now));
-        // Who names another number than the first did has no part in it.
-        if !entry.is_here() && entry.number == number && !entry.announcers.contains(&peer) {
+        // An announcer whose number differs from the first one's is not asked.
+        if !entry.is_received() && entry.number == number && !entry.announcers.contains(&peer) {
             entry.announcers.push(peer);
-            self.held.add_announced(peer);
+            self.usage.add_announced(peer);
         }
         true
     }
 
-    /// A peer sent a whole block.
-    pub fn propagated(&mut self, height: u64, peer: PeerId, block: Box<BlockParcel>) -> Propagated {
+    /// Takes a full block that a peer sent unasked (NewBlock). `height` is the local head's number.
+    pub fn on_block(&mut self, height: u64, peer: PeerId, block: Box<RawBlock>) -> Propagated {
         if !is_near(block.header.header.number, height) {
-            return Propagated::Far;
+            return Propagated::TooFar;
         }
-        match self.queue(peer, block) {
-            true => Propagated::Taken,
-            false => Propagated::Full,
+        if self.queue(peer, block) {
+            Propagated::Accepted
+        } else {
+            Propagated::PeerFull
         }
     }
 
-    /// Queues a block. False where there is no room for it.
-    fn queue(&mut self, peer: PeerId, block: Box<BlockParcel>) -> bool {
+    /// Queues a block. Returns false if there is no room for it.
+    fn queue(&mut self, peer: PeerId, block: Box<RawBlock>) -> bool {
         let hash = block.header.hash;
-        if self.entries.get(&hash).is_some_and(Entry::is_here) {
+        if self.entries.get(&hash).is_some_and(Entry::is_received) {
             return true;
         }
         let (bytes, number) = (size_of_block(&block), block.header.header.number);
-        if !self.held.has_place(&peer) || !self.make_room(&peer, number, bytes) {
+        if !self.usage.has_block_room(&peer) || !self.make_room(&peer, number, bytes) {
             return false;
         }
-        // Its announcements, and its header where that was held.
+        // Removes the block's announcements, and its header if that was held.
         self.forget(&hash);
-        self.held.add_block(peer);
-        self.held.add_bytes(peer, bytes);
+        self.usage.add_block(peer);
+        self.usage.add_bytes(peer, bytes);
         let entry = Entry {
             number: block.header.header.number,
             announcers: Vec::new(),
@@ -185,19 +188,19 @@ impl BlockFetcher {
         true
     }
 
-    /// Makes room for so many bytes of a peer and a block of this number, at the cost of the peer
-    /// that holds most. Where that would be this one, what others hold that is further from the
-    /// chain gives way: peers that share all room evenly do not keep out the next block. False where
-    /// neither is there.
+    /// Makes room for `bytes` of a peer's block with this number by evicting blocks of the peer
+    /// that holds most. If that peer is this one, blocks of others with a higher number are
+    /// evicted: peers that share all room evenly do not keep out the next block. Returns false if
+    /// no room could be made.
     fn make_room(&mut self, peer: &PeerId, number: u64, bytes: usize) -> bool {
-        if !self.held.has_room(peer, bytes) {
+        if !self.usage.has_room(peer, bytes) {
             return false;
         }
-        while self.held.is_over(bytes) {
-            let Some(largest) = self.held.largest() else {
+        while self.usage.is_over(bytes) {
+            let Some(largest) = self.usage.largest() else {
                 return false;
             };
-            let is_ours = self.held.bytes_of(&largest) <= self.held.bytes_of(peer) + bytes;
+            let is_ours = self.usage.bytes_of(&largest) <= self.usage.bytes_of(peer) + bytes;
             let of_largest = self.furthest(|holder| !is_ours && *holder == largest);
             let further = || {
                 let of_others = self.furthest(|holder| holder != peer);
@@ -211,7 +214,8 @@ impl BlockFetcher {
         true
     }
 
-    /// The block that is furthest from its import, with its number, among those of some peers.
+    /// Returns the held block with the highest number among those of the peers that `is_holder`
+    /// selects, and its number.
     fn furthest(&self, is_holder: impl Fn(&PeerId) -> bool) -> Option<(B256, u64)> {
         let is_held = |entry: &Entry| entry.held.is_some_and(|(holder, _)| is_holder(&holder));
         let is_importing = |entry: &Entry| matches!(entry.stage, Stage::Importing { .. });
@@ -221,8 +225,8 @@ impl BlockFetcher {
         furthest.map(|(hash, entry)| (*hash, entry.number))
     }
 
-    /// What came of [`FetchAction::Header`]; `None`: nothing, for whatever reason.
-    pub fn header_came(
+    /// Takes the answer to [`FetchAction::Header`]; `None` if there was none, for whatever reason.
+    pub fn on_header(
         &mut self,
         now: Duration,
         height: u64,
@@ -242,12 +246,12 @@ impl BlockFetcher {
         if header.hash() != hash {
             self.failed(now, &hash, &peer);
             let why = "another header than was asked for";
-            return Some(FetchAction::Blame { peer, why });
+            return Some(FetchAction::Penalise { peer, why });
         }
         if header.number != entry.number {
             self.forget(&hash);
             let why = "announced a block under another number";
-            return Some(FetchAction::Blame { peer, why });
+            return Some(FetchAction::Penalise { peer, why });
         }
         if !is_near(header.number, height) {
             self.forget(&hash);
@@ -255,7 +259,7 @@ impl BlockFetcher {
         }
         let header = HashedHeader { header, hash };
         if header.is_empty() {
-            let parts = BlockParcel {
+            let parts = RawBlock {
                 header,
                 body: None,
                 receipts: None,
@@ -268,24 +272,25 @@ impl BlockFetcher {
             self.forget(&hash);
             return None;
         }
-        // Making room has not taken it: this peer holds less than the one that did.
+        // Making room has not evicted this entry: this peer holds less than the one that lost
+        // blocks.
         let entry = self.entries.get_mut(&hash)?;
-        self.held.add_bytes(peer, bytes);
+        self.usage.add_bytes(peer, bytes);
         entry.held = Some((peer, bytes));
         let header = Box::new(header.header);
-        entry.stage = Stage::HeaderHere { header, since: now };
+        entry.stage = Stage::HeaderFetched { header, since: now };
         None
     }
 
-    /// What came of [`FetchAction::Bodies`].
-    pub fn bodies_came(
+    /// Takes the answer to [`FetchAction::Bodies`].
+    pub fn on_bodies(
         &mut self,
         now: Duration,
         peer: PeerId,
         hashes: &[B256],
-        bodies: Vec<BodyParcel>,
+        bodies: Vec<RawBody>,
     ) {
-        let mut bodies: Vec<Option<BodyParcel>> = bodies.into_iter().map(Some).collect();
+        let mut bodies: Vec<Option<RawBody>> = bodies.into_iter().map(Some).collect();
         for hash in hashes {
             let Some(entry) = self.entries.get(hash) else {
                 continue;
@@ -298,12 +303,12 @@ impl BlockFetcher {
                 } if *asked == peer => header,
                 _ => continue,
             };
-            let fits = |body: &BodyParcel| body.belongs_to(header);
+            let fits = |body: &RawBody| body.belongs_to(header);
             let found = bodies.iter_mut().find(|it| it.as_ref().is_some_and(fits));
             match found.and_then(Option::take) {
                 Some(found) => {
                     let (header, hash) = (Header::clone(header), *hash);
-                    let parts = BlockParcel {
+                    let parts = RawBlock {
                         header: HashedHeader { header, hash },
                         body: Some(found.raw),
                         receipts: None,
@@ -315,20 +320,20 @@ impl BlockFetcher {
         }
     }
 
-    /// The block is imported, or was refused.
-    pub fn done(&mut self, hash: &B256) {
+    /// Removes a block that was imported or refused.
+    pub fn on_import_end(&mut self, hash: &B256) {
         self.forget(hash);
-        self.chain_moved();
+        self.on_chain_changed();
     }
 
-    /// The chain has blocks that it did not have: one may be the parent that a queued one waits
-    /// for, whoever brought it.
-    pub fn chain_moved(&mut self) {
-        self.moves += 1;
+    /// Notes that the chain has new blocks: one of them may be the parent that a queued block waits
+    /// for.
+    pub fn on_chain_changed(&mut self) {
+        self.chain_changes += 1;
     }
 
-    /// A peer has gone. Its blocks that wait for a parent go with it: nobody is left to be blamed
-    /// for them, and those that are on the chain come with a sync.
+    /// Removes a peer that disconnected. Its queued blocks are removed with it: no peer is left to
+    /// be blamed for them, and those that are on the chain come with a sync.
     pub fn peer_left(&mut self, now: Duration, peer: &PeerId) {
         let hashes: Vec<B256> = self.entries.keys().copied().collect();
         for hash in hashes {
@@ -340,7 +345,8 @@ impl BlockFetcher {
         }
     }
 
-    /// What is to be done now. `height` is our head's number, `has` says whether we have a block.
+    /// Returns the actions that are due. `height` is the local head's number; `has` returns true if
+    /// a block is in the local chain.
     pub fn poll(
         &mut self,
         now: Duration,
@@ -349,7 +355,7 @@ impl BlockFetcher {
     ) -> Vec<FetchAction> {
         if self.height != height {
             self.height = height;
-            self.chain_moved();
+            self.on_chain_changed();
         }
         self.expire(now);
         let mut actions = Vec::new();
@@ -375,7 +381,7 @@ impl BlockFetcher {
     }
 
     fn ask(&mut self, now: Duration, has: &impl Fn(&B256) -> bool, actions: &mut Vec<FetchAction>) {
-        // What is due soon goes along with what is due.
+        // Requests that are due soon are sent together with those that are due.
         let soon = now + GATHER_SLACK;
         if self.due().is_none_or(|due| due > now) {
             return;
@@ -406,7 +412,7 @@ impl BlockFetcher {
                     entry.stage = Stage::FetchingHeader { peer, since };
                     actions.push(FetchAction::Header { peer, hash });
                 }
-                Stage::HeaderHere { header, .. } => {
+                Stage::HeaderFetched { header, .. } => {
                     entry.stage = Stage::FetchingBody {
                         header,
                         peer,
@@ -427,9 +433,9 @@ impl BlockFetcher {
         has: &impl Fn(&B256) -> bool,
         actions: &mut Vec<FetchAction>,
     ) {
-        let moves = self.moves;
+        let chain_changes = self.chain_changes;
         let is_to_be_looked_at = |entry: &Entry| match entry.stage {
-            Stage::Queued { orphan_at, .. } => orphan_at != Some(moves),
+            Stage::Queued { orphan_at, .. } => orphan_at != Some(chain_changes),
             _ => false,
         };
         let queued = self.entries.iter();
@@ -455,7 +461,7 @@ impl BlockFetcher {
                 continue;
             };
             if !has(&block.header.header.parent_hash) {
-                *orphan_at = Some(moves);
+                *orphan_at = Some(chain_changes);
                 continue;
             }
             let peer = *peer;
@@ -466,7 +472,7 @@ impl BlockFetcher {
         }
     }
 
-    /// When [`poll`](Self::poll) has something to do next, unless something comes in before.
+    /// Returns the time of the next call of [`poll`](Self::poll), if nothing arrives before.
     pub fn next_timeout(&self) -> Option<Duration> {
         let expiry = self.entries.values().filter_map(|entry| match entry.stage {
             Stage::FetchingHeader { since, .. } | Stage::FetchingBody { since, .. } => {
@@ -481,7 +487,8 @@ impl BlockFetcher {
         self.entries.values().filter_map(Entry::due).min()
     }
 
-    /// A peer did not give what it has, as it said: others are asked, where there are any.
+    /// Notes that a peer did not deliver a block that it announced: the other announcers are asked,
+    /// if there are any.
     fn failed(&mut self, now: Duration, hash: &B256, peer: &PeerId) {
         let Some(entry) = self.entries.get_mut(hash) else {
             return;
@@ -489,19 +496,19 @@ impl BlockFetcher {
         let before = entry.announcers.len();
         entry.announcers.retain(|it| it != peer);
         if entry.announcers.len() < before {
-            self.held.remove_announced(peer);
+            self.usage.remove_announced(peer);
         }
         let is_asked = matches!(entry.stage,
             Stage::FetchingHeader { peer: asked, .. } | Stage::FetchingBody { peer: asked, .. }
                 if asked == *peer);
-        if entry.announcers.is_empty() && !entry.is_here() {
+        if entry.announcers.is_empty() && !entry.is_received() {
             self.forget(hash);
         } else if is_asked {
-            // Due at once: time enough has passed.
+            // The next request is due at once: the delay for arrivals has passed.
             let since = now.saturating_sub(ARRIVE_TIMEOUT);
             let stage = std::mem::replace(&mut entry.stage, Stage::Announced { since });
             if let Stage::FetchingBody { header, .. } = stage {
-                entry.stage = Stage::HeaderHere { header, since };
+                entry.stage = Stage::HeaderFetched { header, since };
             }
         }
     }
@@ -511,18 +518,18 @@ impl BlockFetcher {
             return;
         };
         for peer in &entry.announcers {
-            self.held.remove_announced(peer);
+            self.usage.remove_announced(peer);
         }
         if let Stage::Queued { peer, .. } | Stage::Importing { peer } = entry.stage {
-            self.held.remove_block(&peer);
+            self.usage.remove_block(&peer);
         }
         if let Some((peer, bytes)) = entry.held {
-            self.held.remove_bytes(&peer, bytes);
+            self.usage.remove_bytes(&peer, bytes);
         }
     }
 
     fn next_random(&mut self) -> u64 {
-        // xorshift64: whom of several to ask needs no better.
+        // xorshift64 is good enough to choose one of several peers.
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;
         self.random ^= self.random << 17;
@@ -530,15 +537,15 @@ impl BlockFetcher {
     }
 }
 
-/// Whether a block with this number is of use one by one, with our head at `height`: as a block, or
-/// as an ommer. One further ahead comes with a sync.
+/// Returns true if a block with this number is of use with the local head at `height`: as the next
+/// blocks, or as an ommer. Blocks further ahead come with a sync.
 pub fn is_near(number: u64, height: u64) -> bool {
     number.saturating_add(MAX_UNCLE_DISTANCE) >= height
         && number <= height.saturating_add(MAX_QUEUE_DISTANCE)
 }
 
-/// Bytes that a held block takes, about.
-fn size_of_block(block: &BlockParcel) -> usize {
+/// Returns the approximate number of bytes that a held block takes.
+fn size_of_block(block: &RawBlock) -> usize {
     let body = block.body.as_ref().map_or(0, |body| body.len());
     ENTRY_BYTES + block.header.memory() + body
 }

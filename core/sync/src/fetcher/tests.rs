@@ -28,20 +28,21 @@ fn hashed(header: Header) -> HashedHeader {
     HashedHeader { header, hash }
 }
 
-fn block_of(header: Header) -> Box<BlockParcel> {
-    Box::new(BlockParcel {
+fn block_of(header: Header) -> Box<RawBlock> {
+    Box::new(RawBlock {
         header: hashed(header),
         body: None,
         receipts: None,
     })
 }
 
-fn block(number: u64) -> Box<BlockParcel> {
+fn block(number: u64) -> Box<RawBlock> {
     block_of(empty(number))
 }
 
-/// A block whose parent is missing, with a body of so many bytes; `branch` makes it another one.
-fn orphan(number: u64, branch: u64, body: usize) -> Box<BlockParcel> {
+/// Returns a block whose parent is missing, with a body of `body` bytes. Blocks of different
+/// `branch` have different hashes.
+fn orphan(number: u64, branch: u64, body: usize) -> Box<RawBlock> {
     let mut block = block_of(Header {
         parent_hash: B256::repeat_byte(3),
         timestamp: branch,
@@ -51,13 +52,13 @@ fn orphan(number: u64, branch: u64, body: usize) -> Box<BlockParcel> {
     block
 }
 
-/// The parent of all of these blocks is there, and nothing else.
+/// Returns true for the parent of the other test blocks alone.
 fn none(hash: &B256) -> bool {
     hash.is_zero()
 }
 
 #[test]
-fn an_announced_block_is_fetched_after_its_time_and_imported() {
+fn an_announced_block_is_fetched_after_its_delay_and_imported() {
     let mut fetcher = BlockFetcher::new(1);
     let root = B256::repeat_byte(7);
     let (wanted, hash) = (header(101, root), header(101, root).hash());
@@ -67,42 +68,42 @@ fn an_announced_block_is_fetched_after_its_time_and_imported() {
     let asked = fetcher.poll(at(400), HEIGHT, none);
     assert_eq!(asked, [FetchAction::Header { peer: A, hash }]);
     assert_eq!(fetcher.poll(at(410), HEIGHT, none), [], "asked once");
-    // What another peer answers is not what was asked for.
+    // The answer of a peer that was not asked is ignored.
     assert_eq!(
-        fetcher.header_came(at(420), HEIGHT, B, hash, Some(wanted.clone())),
+        fetcher.on_header(at(420), HEIGHT, B, hash, Some(wanted.clone())),
         None
     );
     assert_eq!(
-        fetcher.header_came(at(420), HEIGHT, A, hash, Some(wanted.clone())),
+        fetcher.on_header(at(420), HEIGHT, A, hash, Some(wanted.clone())),
         None
     );
     let asked = fetcher.poll(at(520), HEIGHT, none);
     let hashes = vec![hash];
     assert_eq!(asked, [FetchAction::Bodies { peer: A, hashes }]);
-    let body = BodyParcel {
+    let body = RawBody {
         transactions_root: root,
         ommers_hash: EMPTY_OMMERS_HASH,
         withdrawals_root: None,
         raw: Bytes::new(),
     };
-    fetcher.bodies_came(at(530), A, &[hash], vec![body]);
+    fetcher.on_bodies(at(530), A, &[hash], vec![body]);
     let actions = fetcher.poll(at(530), HEIGHT, none);
     let [FetchAction::Import { peer: A, block }] = &actions[..] else {
         panic!("{actions:?}");
     };
     assert_eq!(block.header.header, wanted);
     assert_eq!(fetcher.poll(at(9999), HEIGHT, none), [], "imported once");
-    fetcher.done(&hash);
+    fetcher.on_import_end(&hash);
     assert_nothing_is_held(&fetcher);
 }
 
 #[test]
-fn an_empty_block_needs_no_body_and_one_that_arrived_by_itself_no_header() {
+fn an_empty_block_needs_no_body() {
     let mut fetcher = BlockFetcher::new(1);
     let hash = empty(101).hash();
     fetcher.announce(at(0), HEIGHT, A, hash, 101);
     fetcher.poll(at(500), HEIGHT, none);
-    fetcher.header_came(at(510), HEIGHT, A, hash, Some(empty(101)));
+    fetcher.on_header(at(510), HEIGHT, A, hash, Some(empty(101)));
     let actions = fetcher.poll(at(510), HEIGHT, none);
     assert!(
         matches!(actions[..], [FetchAction::Import { .. }]),
@@ -111,13 +112,13 @@ fn an_empty_block_needs_no_body_and_one_that_arrived_by_itself_no_header() {
 }
 
 #[test]
-fn a_block_waits_for_its_parent_wherever_that_comes_from() {
+fn a_queued_block_is_imported_once_its_parent_is_there() {
     let mut fetcher = BlockFetcher::new(1);
     let parent = B256::repeat_byte(3);
     let orphan = orphan(101, 0, 10);
     fetcher.announce(at(0), HEIGHT, A, orphan.header.hash, 101);
-    let propagated = fetcher.propagated(HEIGHT, B, orphan);
-    assert_eq!(propagated, Propagated::Taken);
+    let propagated = fetcher.on_block(HEIGHT, B, orphan);
+    assert_eq!(propagated, Propagated::Accepted);
     assert_eq!(fetcher.poll(at(1), HEIGHT, none), []);
     let looks = std::cell::Cell::new(0);
     let has_parent = |hash: &B256| {
@@ -126,8 +127,8 @@ fn a_block_waits_for_its_parent_wherever_that_comes_from() {
     };
     assert_eq!(fetcher.poll(at(2), HEIGHT, has_parent), []);
     assert_eq!(looks.get(), 0, "nothing has come since the last look");
-    // It came on a branch as long as ours.
-    fetcher.chain_moved();
+    // The parent arrived on a branch as long as the local chain.
+    fetcher.on_chain_changed();
     let actions = fetcher.poll(at(3), HEIGHT, has_parent);
     assert!(
         matches!(actions[..], [FetchAction::Import { peer: B, .. }]),
@@ -136,7 +137,7 @@ fn a_block_waits_for_its_parent_wherever_that_comes_from() {
 }
 
 #[test]
-fn who_does_not_answer_is_not_asked_again_and_the_next_is() {
+fn a_silent_peer_is_replaced_by_another_announcer() {
     let mut fetcher = BlockFetcher::new(1);
     let hash = empty(101).hash();
     fetcher.announce(at(0), HEIGHT, A, hash, 101);
@@ -149,15 +150,12 @@ fn who_does_not_answer_is_not_asked_again_and_the_next_is() {
     let again = fetcher.poll(at(400) + FETCH_TIMEOUT, HEIGHT, none);
     let other = if first == A { B } else { A };
     assert_eq!(again, [FetchAction::Header { peer: other, hash }]);
-    assert_eq!(
-        fetcher.header_came(at(6000), HEIGHT, other, hash, None),
-        None
-    );
+    assert_eq!(fetcher.on_header(at(6000), HEIGHT, other, hash, None), None);
     assert_nothing_is_held(&fetcher);
 }
 
 #[test]
-fn nonsense_is_bounded_by_distance_and_by_peer() {
+fn far_or_excess_blocks_of_a_peer_are_refused() {
     let mut fetcher = BlockFetcher::new(1);
     let far = [
         HEIGHT - MAX_UNCLE_DISTANCE - 1,
@@ -167,8 +165,8 @@ fn nonsense_is_bounded_by_distance_and_by_peer() {
     ];
     for number in far {
         assert!(fetcher.announce(at(0), HEIGHT, A, empty(number).hash(), number));
-        let propagated = fetcher.propagated(HEIGHT, A, block(number));
-        assert_eq!(propagated, Propagated::Far);
+        let propagated = fetcher.on_block(HEIGHT, A, block(number));
+        assert_eq!(propagated, Propagated::TooFar);
     }
     assert!(fetcher.is_empty());
     let hashes = (0..1000u64).map(|it| B256::left_padding_from(&it.to_be_bytes()));
@@ -176,8 +174,8 @@ fn nonsense_is_bounded_by_distance_and_by_peer() {
     assert_eq!(taken.count(), HASH_LIMIT);
     let blocks = (0..1000).map(|branch| orphan(102, branch, 10));
     let taken = blocks
-        .map(|block| fetcher.propagated(HEIGHT, A, block))
-        .filter(|propagated| *propagated == Propagated::Taken);
+        .map(|block| fetcher.on_block(HEIGHT, A, block))
+        .filter(|propagated| *propagated == Propagated::Accepted);
     assert_eq!(taken.count(), BLOCK_LIMIT);
     assert!(
         fetcher.announce(at(0), HEIGHT, B, B256::ZERO, 101),
@@ -197,27 +195,27 @@ fn assert_nothing_is_held(fetcher: &BlockFetcher) {
 }
 
 #[test]
-fn orphans_are_bounded_in_bytes_by_peer_and_in_all() {
+fn orphan_bytes_are_bounded_per_peer_and_in_total() {
     const BODY: usize = 5 << 20;
     let mut fetcher = BlockFetcher::new(1);
     let peer = |number: u8| B256::repeat_byte(number);
     let mut branch = 0;
     let mut send = |fetcher: &mut BlockFetcher, from: PeerId, number: u64| {
         branch += 1;
-        fetcher.propagated(HEIGHT, from, orphan(number, branch, BODY))
+        fetcher.on_block(HEIGHT, from, orphan(number, branch, BODY))
     };
     for number in 0..15 {
         for height in HEIGHT + 20..HEIGHT + 32 {
             send(&mut fetcher, peer(number), height);
         }
-        let held = fetcher.held.bytes_of(&peer(number));
+        let held = fetcher.usage.bytes_of(&peer(number));
         assert!(held <= MAX_PEER_BYTES, "{held}");
         assert!(fetcher.held_bytes() <= MAX_TOTAL_BYTES);
     }
     assert!(fetcher.held_bytes() > MAX_TOTAL_BYTES - 2 * BODY);
-    // An honest peer's block still finds a place, at the cost of who holds most.
+    // An honest peer's block still finds room, at the cost of the peer that holds most.
     let honest = send(&mut fetcher, peer(99), HEIGHT + 2);
-    assert_eq!(honest, Propagated::Taken);
+    assert_eq!(honest, Propagated::Accepted);
     assert!(fetcher.held_bytes() <= MAX_TOTAL_BYTES);
     for peer in fetcher.peers() {
         fetcher.peer_left(at(0), &peer);
@@ -240,7 +238,7 @@ fn long_headers_without_bodies_are_bounded_in_bytes() {
     assert_eq!(asked.len(), HASH_LIMIT);
     for branch in 0..HASH_LIMIT as u64 {
         let (header, hash) = (long(branch), long(branch).hash());
-        fetcher.header_came(at(510), HEIGHT, A, hash, Some(header));
+        fetcher.on_header(at(510), HEIGHT, A, hash, Some(header));
     }
     assert!(fetcher.held_bytes() <= MAX_PEER_BYTES);
     assert!(fetcher.held_bytes() > MAX_PEER_BYTES / 2);
@@ -249,37 +247,37 @@ fn long_headers_without_bodies_are_bounded_in_bytes() {
 }
 
 #[test]
-fn a_full_peer_does_not_push_out_what_others_announced() {
+fn a_refused_block_keeps_other_peers_announcements() {
     let mut fetcher = BlockFetcher::new(1);
     let wanted = orphan(101, 7, MAX_PEER_BYTES);
     fetcher.announce(at(0), HEIGHT, B, wanted.header.hash, 101);
-    let refused = fetcher.propagated(HEIGHT, A, wanted);
-    assert_eq!(refused, Propagated::Full);
+    let refused = fetcher.on_block(HEIGHT, A, wanted);
+    assert_eq!(refused, Propagated::PeerFull);
     assert_eq!((fetcher.len(), fetcher.peers()), (1, vec![B]));
 }
 
 #[test]
-fn a_lie_about_the_number_is_blamed() {
+fn a_false_block_number_is_penalised() {
     let mut fetcher = BlockFetcher::new(1);
     let hash = empty(103).hash();
     fetcher.announce(at(0), HEIGHT, A, hash, 101);
     fetcher.poll(at(500), HEIGHT, none);
-    let blamed = fetcher.header_came(at(510), HEIGHT, A, hash, Some(empty(103)));
+    let blamed = fetcher.on_header(at(510), HEIGHT, A, hash, Some(empty(103)));
     assert!(
-        matches!(blamed, Some(FetchAction::Blame { peer: A, .. })),
+        matches!(blamed, Some(FetchAction::Penalise { peer: A, .. })),
         "{blamed:?}"
     );
     assert_nothing_is_held(&fetcher);
 }
 
 #[test]
-fn what_is_known_or_old_is_not_fetched_or_imported() {
+fn known_or_old_blocks_are_not_fetched_or_imported() {
     let mut fetcher = BlockFetcher::new(1);
     fetcher.announce(at(0), HEIGHT, A, empty(101).hash(), 101);
-    fetcher.propagated(HEIGHT, A, block(99));
+    fetcher.on_block(HEIGHT, A, block(99));
     assert_eq!(fetcher.poll(at(500), HEIGHT, |_| true), []);
     assert!(fetcher.is_empty());
-    fetcher.propagated(HEIGHT, A, block(99));
+    fetcher.on_block(HEIGHT, A, block(99));
     assert_eq!(fetcher.poll(at(500), HEIGHT + 20, none), []);
     assert_nothing_is_held(&fetcher);
 }

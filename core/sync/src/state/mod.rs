@@ -1,9 +1,10 @@
-//! Fetching a state by the hashes of its nodes.
+//! State sync: fetches a state trie, its storage tries and contract codes by hash (GetNodeData;
+//! geth's `trie.Sync`).
 //!
-//! The trie is gone through from its root. A node whose hash is right is kept until everything
-//! below it has come; then it is written, and never before: a node that is in the store therefore
-//! stands for all that is below it, and a fetch that was cut short, or whose root has changed,
-//! asks only for what is not there. What is deep goes first, so that little waits at a time.
+//! The trie is traversed from its root. A node with the right hash is held until everything below
+//! it has been received and is then written, never before: a stored node therefore implies that all
+//! of its subtree is stored, and a sync that was interrupted, or whose root has changed, requests
+//! only what is missing. The deepest nodes are requested first, so that few are held at a time.
 
 #[cfg(test)]
 mod tests;
@@ -14,19 +15,19 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use actoreum_primitives::{Account, B256, Bytes, EMPTY_CODE_HASH, EMPTY_ROOT_HASH, keccak256, rlp};
 use actoreum_trie::{Link, Path, links};
 
-use crate::downloader::PeerKey;
+use crate::downloader::SyncPeerId;
 
-/// What is there already of a state that is being fetched.
+/// The part of a state that is stored already.
 pub trait StateStore {
-    /// Whether a trie node, and with it everything below, is there.
+    /// Returns true if a trie node, and with it its whole subtree, is stored.
     fn has_node(&self, hash: &B256) -> bool;
-    /// Whether a contract's code is there.
+    /// Returns true if a contract's code is stored.
     fn has_code(&self, hash: &B256) -> bool;
 }
 
-/// What a hash stands for.
+/// Kind of a state value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
+pub enum ValueKind {
     /// A node of the state trie.
     AccountNode,
     /// A node of a storage trie.
@@ -35,28 +36,29 @@ pub enum Kind {
     Code,
 }
 
-/// A piece of a state that can be written: all that is below it can be written before it.
+/// A state value that can be written: all values below it are stored, or come before it in the list
+/// of finished values.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Piece {
-    /// What it is.
-    pub kind: Kind,
-    /// Its hash.
+pub struct StateValue {
+    /// Kind of the value.
+    pub kind: ValueKind,
+    /// Keccak-256 of `data`.
     pub hash: B256,
-    /// The node or the code.
+    /// The RLP encoding of the node, or the code.
     pub data: Bytes,
 }
 
-/// A value with its hash, as a peer sent it.
+/// A value as a peer sent it, with its hash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HashedValue {
     /// Keccak-256 of `data`.
     pub hash: B256,
-    /// What was sent.
+    /// The value.
     pub data: Bytes,
 }
 
 impl HashedValue {
-    /// Takes the hash.
+    /// Hashes a value.
     pub fn new(data: Bytes) -> Self {
         Self {
             hash: keccak256(&data),
@@ -65,101 +67,105 @@ impl HashedValue {
     }
 }
 
-/// Why values were refused: no honest peer sends them.
+/// Error of an answer that no honest peer sends: it has values that were not requested, or that are
+/// not what their parent says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a state value that nobody asked for")]
-pub struct Junk;
+#[error("unexpected state value")]
+pub struct UnexpectedData;
 
-/// A code and a node may have the same bytes: both are wanted then.
+/// Key of a value: whether it is a code, and its hash. A code and a node may have the same bytes;
+/// both are requested then.
 type Id = (bool, B256);
 
-fn id(kind: Kind, hash: B256) -> Id {
-    (kind == Kind::Code, hash)
+fn id(kind: ValueKind, hash: B256) -> Id {
+    (kind == ValueKind::Code, hash)
 }
 
 #[derive(Debug)]
 struct Wanted {
-    kind: Kind,
+    kind: ValueKind,
     depth: u32,
-    place: u64,
-    /// What came, while something below it is missing.
+    sequence: u64,
+    /// The value, held while values below it are missing.
     data: Option<Bytes>,
     missing: usize,
     parents: Vec<Id>,
-    tried: BTreeSet<PeerKey>,
+    tried: BTreeSet<SyncPeerId>,
 }
 
-/// See the module.
+/// The state of a sync; see the [module](self).
 #[derive(Debug)]
 pub struct StateSync {
     root: B256,
     wanted: HashMap<Id, Wanted>,
-    /// What nobody is asked for: the deepest first, then in the order in which it was found.
+    /// Values that no peer is being asked for: the deepest first, then in the order in which they
+    /// were found.
     queue: BTreeMap<(Reverse<u32>, u64), Id>,
     asked: usize,
-    next_place: u64,
-    finished: Vec<Piece>,
+    next_sequence: u64,
+    finished: Vec<StateValue>,
     finished_bytes: usize,
-    /// Finished, and not known to be written.
+    /// Values that are finished and not known to be written.
     unwritten: HashSet<Id>,
     pulled: u64,
 }
 
 impl StateSync {
-    /// Of the state with this root.
+    /// Starts the sync of the state with this root.
     pub fn new(root: B256, store: &dyn StateStore) -> Self {
         let mut sync = Self {
             root,
             wanted: HashMap::new(),
             queue: BTreeMap::new(),
             asked: 0,
-            next_place: 0,
+            next_sequence: 0,
             finished: Vec::new(),
             finished_bytes: 0,
             unwritten: HashSet::new(),
             pulled: 0,
         };
-        sync.want(Kind::AccountNode, root, 0, None, store);
+        sync.want(ValueKind::AccountNode, root, 0, None, store);
         sync
     }
 
-    /// The root.
+    /// Returns the state root.
     pub fn root(&self) -> B256 {
         self.root
     }
 
-    /// Whether everything has come and was written.
+    /// Returns true if everything was received and written.
     pub fn is_done(&self) -> bool {
         self.wanted.is_empty() && self.unwritten.is_empty()
     }
 
-    /// Whether everything has come.
+    /// Returns true if everything was received.
     pub fn has_all(&self) -> bool {
         self.wanted.is_empty()
     }
 
-    /// Values that came.
+    /// Returns the number of values received.
     pub fn pulled(&self) -> u64 {
         self.pulled
     }
 
-    /// Values that came or are known to be missing.
+    /// Returns the number of values received or known to be missing.
     pub fn known(&self) -> u64 {
         self.pulled + (self.queue.len() + self.asked) as u64
     }
 
-    /// Wants something, where it is not there and not wanted already. True: it is missing.
+    /// Adds a value to the missing ones, unless it is stored or added already. Returns true if the
+    /// value is missing.
     fn want(
         &mut self,
-        kind: Kind,
+        kind: ValueKind,
         hash: B256,
         depth: u32,
         parent: Option<Id>,
         store: &dyn StateStore,
     ) -> bool {
         let is_nothing = match kind {
-            Kind::Code => hash == EMPTY_CODE_HASH,
-            Kind::AccountNode | Kind::StorageNode => hash == EMPTY_ROOT_HASH,
+            ValueKind::Code => hash == EMPTY_CODE_HASH,
+            ValueKind::AccountNode | ValueKind::StorageNode => hash == EMPTY_ROOT_HASH,
         };
         let id = id(kind, hash);
         if is_nothing || self.unwritten.contains(&id) {
@@ -170,21 +176,21 @@ impl StateSync {
             return true;
         }
         let is_there = match kind {
-            Kind::Code => store.has_code(&hash),
-            Kind::AccountNode | Kind::StorageNode => store.has_node(&hash),
+            ValueKind::Code => store.has_code(&hash),
+            ValueKind::AccountNode | ValueKind::StorageNode => store.has_node(&hash),
         };
         if is_there {
             return false;
         }
-        let place = self.next_place;
-        self.next_place += 1;
-        self.queue.insert((Reverse(depth), place), id);
+        let sequence = self.next_sequence;
+        self.next_sequence += 1;
+        self.queue.insert((Reverse(depth), sequence), id);
         self.wanted.insert(
             id,
             Wanted {
                 kind,
                 depth,
-                place,
+                sequence,
                 data: None,
                 missing: 0,
                 parents: parent.into_iter().collect(),
@@ -194,36 +200,37 @@ impl StateSync {
         true
     }
 
-    /// Up to `most` hashes to ask a peer for, of those that it was not asked for in vain.
-    pub fn ask(&mut self, peer: PeerKey, most: usize) -> Vec<(Kind, B256)> {
+    /// Takes up to `max` hashes to request from a peer, leaving out those that the peer was asked
+    /// for in vain.
+    pub fn ask(&mut self, peer: SyncPeerId, max: usize) -> Vec<(ValueKind, B256)> {
         let wanted = &self.wanted;
         let is_new = |id: &Id| wanted.get(id).is_some_and(|it| !it.tried.contains(&peer));
         let chosen: Vec<((Reverse<u32>, u64), Id)> = self
             .queue
             .iter()
             .filter(|(_, id)| is_new(id))
-            .take(most)
-            .map(|(place, id)| (*place, *id))
+            .take(max)
+            .map(|(sequence, id)| (*sequence, *id))
             .collect();
         self.asked += chosen.len();
         chosen
             .into_iter()
-            .filter_map(|(place, id)| {
-                self.queue.remove(&place);
+            .filter_map(|(sequence, id)| {
+                self.queue.remove(&sequence);
                 self.wanted.get(&id).map(|wanted| (wanted.kind, id.1))
             })
             .collect()
     }
 
-    /// A request was not answered: its hashes can be asked of anybody.
-    pub fn give_back(&mut self, asked: &[(Kind, B256)]) {
+    /// Takes back the hashes of an unanswered request: any peer can be asked for them.
+    pub fn requeue(&mut self, asked: &[(ValueKind, B256)]) {
         for (kind, hash) in asked {
             let id = id(*kind, *hash);
             if let Some(wanted) = self.wanted.get(&id)
                 && wanted.data.is_none()
                 && self
                     .queue
-                    .insert((Reverse(wanted.depth), wanted.place), id)
+                    .insert((Reverse(wanted.depth), wanted.sequence), id)
                     .is_none()
             {
                 self.asked = self.asked.saturating_sub(1);
@@ -231,18 +238,20 @@ impl StateSync {
         }
     }
 
-    /// A peer's answer. What it left out is asked of others. How many values it brought.
+    /// Takes a peer's answer. Values that it left out are requested from others. Returns the number
+    /// of values that it brought.
     ///
     /// # Errors
-    /// [`Junk`]: it has values that were not asked for. What was right before them is taken.
+    /// [`UnexpectedData`] if it has values that were not requested, or that are not what their
+    /// parent says. The right values before them are kept.
     pub fn deliver(
         &mut self,
-        peer: PeerKey,
-        asked: &[(Kind, B256)],
+        peer: SyncPeerId,
+        asked: &[(ValueKind, B256)],
         values: Vec<HashedValue>,
         store: &dyn StateStore,
-    ) -> Result<usize, Junk> {
-        let mut open: HashMap<B256, Vec<Kind>> = HashMap::new();
+    ) -> Result<usize, UnexpectedData> {
+        let mut open: HashMap<B256, Vec<ValueKind>> = HashMap::new();
         for (kind, hash) in asked {
             open.entry(*hash).or_default().push(*kind);
         }
@@ -250,12 +259,12 @@ impl StateSync {
         let mut outcome = Ok(());
         for value in values {
             let Some(kinds) = open.remove(&value.hash) else {
-                outcome = Err(Junk);
+                outcome = Err(UnexpectedData);
                 break;
             };
             for kind in kinds {
                 if self.take(kind, &value, store).is_err() {
-                    outcome = Err(Junk);
+                    outcome = Err(UnexpectedData);
                 }
                 taken += 1;
             }
@@ -265,20 +274,20 @@ impl StateSync {
                 if let Some(wanted) = self.wanted.get_mut(&id(kind, hash)) {
                     wanted.tried.insert(peer);
                 }
-                self.give_back(&[(kind, hash)]);
+                self.requeue(&[(kind, hash)]);
             }
         }
         outcome.map(|()| taken)
     }
 
-    /// Takes a value whose hash is right. An error: it is not what its parent says that it is; the
-    /// root is of no state then.
+    /// Takes a value whose hash is right. Fails if the value is not of the kind that its parent
+    /// says; then the root is of no state.
     fn take(
         &mut self,
-        kind: Kind,
+        kind: ValueKind,
         value: &HashedValue,
         store: &dyn StateStore,
-    ) -> Result<(), Junk> {
+    ) -> Result<(), UnexpectedData> {
         let id = id(kind, value.hash);
         let Some(wanted) = self.wanted.get(&id) else {
             return Ok(());
@@ -287,13 +296,13 @@ impl StateSync {
             return Ok(());
         }
         let depth = wanted.depth;
-        let place = wanted.place;
-        self.queue.remove(&(Reverse(depth), place));
+        let sequence = wanted.sequence;
+        self.queue.remove(&(Reverse(depth), sequence));
         self.asked = self.asked.saturating_sub(1);
         self.pulled += 1;
-        let below = below(kind, &value.data)?;
+        let children = child_values(kind, &value.data)?;
         let mut missing = 0;
-        for (kind, hash) in below {
+        for (kind, hash) in children {
             missing += usize::from(self.want(kind, hash, depth + 1, Some(id), store));
         }
         if let Some(wanted) = self.wanted.get_mut(&id) {
@@ -304,26 +313,27 @@ impl StateSync {
         Ok(())
     }
 
-    /// Puts what is whole, and then what was waiting for it, among what can be written.
+    /// Moves a value, and then its ancestors, to the finished ones if nothing below them is
+    /// missing.
     fn finish(&mut self, id: Id) {
         let mut ids = vec![id];
         while let Some(id) = ids.pop() {
-            let is_whole = |wanted: &Wanted| wanted.data.is_some() && wanted.missing == 0;
-            if !self.wanted.get(&id).is_some_and(is_whole) {
+            let is_complete = |wanted: &Wanted| wanted.data.is_some() && wanted.missing == 0;
+            if !self.wanted.get(&id).is_some_and(is_complete) {
                 continue;
             }
-            let Some(whole) = self.wanted.remove(&id) else {
+            let Some(complete) = self.wanted.remove(&id) else {
                 continue;
             };
-            let data = whole.data.unwrap_or_default();
+            let data = complete.data.unwrap_or_default();
             self.finished_bytes += data.len() + 32;
             self.unwritten.insert(id);
-            self.finished.push(Piece {
-                kind: whole.kind,
+            self.finished.push(StateValue {
+                kind: complete.kind,
                 hash: id.1,
                 data,
             });
-            for parent in whole.parents {
+            for parent in complete.parents {
                 if let Some(wanted) = self.wanted.get_mut(&parent) {
                     wanted.missing = wanted.missing.saturating_sub(1);
                     ids.push(parent);
@@ -332,27 +342,28 @@ impl StateSync {
         }
     }
 
-    /// Bytes that can be written.
+    /// Returns the number of bytes of finished values.
     pub fn finished_bytes(&self) -> usize {
         self.finished_bytes
     }
 
-    /// Takes what can be written; it is to be written in this order, and told then
-    /// ([`Self::written`]).
-    pub fn take_finished(&mut self) -> Vec<Piece> {
+    /// Takes the finished values. They are to be written in this order, and then reported to
+    /// [`Self::written`].
+    pub fn take_finished(&mut self) -> Vec<StateValue> {
         self.finished_bytes = 0;
         std::mem::take(&mut self.finished)
     }
 
-    /// These were written.
-    pub fn written(&mut self, pieces: &[(Kind, B256)]) {
-        for (kind, hash) in pieces {
+    /// Notes that values were written.
+    pub fn written(&mut self, values: &[(ValueKind, B256)]) {
+        for (kind, hash) in values {
             self.unwritten.remove(&id(*kind, *hash));
         }
     }
 
-    /// Whether nothing is on its way, and there is something that none of these peers has.
-    pub fn is_stuck(&self, peers: &[PeerKey]) -> bool {
+    /// Returns true if no request is under way, and each missing value was requested from all of
+    /// these peers in vain.
+    pub fn is_stuck(&self, peers: &[SyncPeerId]) -> bool {
         let all_tried = |id: &Id| {
             let wanted = self.wanted.get(id);
             wanted.is_some_and(|it| peers.iter().all(|peer| it.tried.contains(peer)))
@@ -361,22 +372,22 @@ impl StateSync {
     }
 }
 
-/// What a value names.
-fn below(kind: Kind, data: &[u8]) -> Result<Vec<(Kind, B256)>, Junk> {
-    if kind == Kind::Code {
+/// Returns the values that a value refers to.
+fn child_values(kind: ValueKind, data: &[u8]) -> Result<Vec<(ValueKind, B256)>, UnexpectedData> {
+    if kind == ValueKind::Code {
         return Ok(Vec::new());
     }
-    let mut below = Vec::new();
-    for (_, link) in links(&Path::EMPTY, data).map_err(|_| Junk)? {
+    let mut children = Vec::new();
+    for (_, link) in links(&Path::EMPTY, data).map_err(|_| UnexpectedData)? {
         match link {
-            Link::Node(hash) => below.push((kind, hash)),
-            Link::Value(value) if kind == Kind::AccountNode => {
-                let account: Account = rlp::decode_exact(&value).map_err(|_| Junk)?;
-                below.push((Kind::StorageNode, account.storage_root));
-                below.push((Kind::Code, account.code_hash));
+            Link::Node(hash) => children.push((kind, hash)),
+            Link::Value(value) if kind == ValueKind::AccountNode => {
+                let account: Account = rlp::decode_exact(&value).map_err(|_| UnexpectedData)?;
+                children.push((ValueKind::StorageNode, account.storage_root));
+                children.push((ValueKind::Code, account.code_hash));
             }
             Link::Value(_) => {}
         }
     }
-    Ok(below)
+    Ok(children)
 }

@@ -12,15 +12,15 @@ use super::*;
 struct Store(RefCell<HashMap<Id, Bytes>>);
 
 impl Store {
-    fn write(&self, pieces: &[Piece]) {
-        for piece in pieces {
-            // All that is below it is there.
-            for (kind, hash) in below(piece.kind, &piece.data).unwrap() {
+    fn write(&self, finished: &[StateValue]) {
+        for value in finished {
+            // Everything below it is written already.
+            for (kind, hash) in child_values(value.kind, &value.data).unwrap() {
                 let is_nothing = hash == EMPTY_CODE_HASH || hash == EMPTY_ROOT_HASH;
                 assert!(is_nothing || self.0.borrow().contains_key(&id(kind, hash)));
             }
-            let id = id(piece.kind, piece.hash);
-            self.0.borrow_mut().insert(id, piece.data.clone());
+            let id = id(value.kind, value.hash);
+            self.0.borrow_mut().insert(id, value.data.clone());
         }
     }
 }
@@ -49,7 +49,7 @@ fn trie(mut entries: Vec<(B256, Vec<u8>)>, values: &mut HashMap<B256, Bytes>) ->
     builder.finish().unwrap()
 }
 
-/// A state of so many accounts: its root and all its values.
+/// Returns the root and all values of a state of `accounts` accounts.
 fn state(accounts: u64) -> (B256, HashMap<B256, Bytes>) {
     let mut values = HashMap::new();
     let mut leaves = Vec::new();
@@ -73,24 +73,24 @@ fn state(accounts: u64) -> (B256, HashMap<B256, Bytes>) {
     (root, values)
 }
 
-/// Fetches with peers that leave things out and do not answer, until done or `most` requests.
+/// Fetches from peers that leave values out or do not answer, until done or after `max` requests.
 fn fetch(
     root: B256,
     values: &HashMap<B256, Bytes>,
     store: &Store,
     rng: &mut StdRng,
-    most: usize,
+    max: usize,
 ) -> (StateSync, usize) {
     let mut sync = StateSync::new(root, store);
-    let honest = PeerKey(0);
-    for request in 0..most {
+    let honest = SyncPeerId(0);
+    for request in 0..max {
         if sync.is_done() {
             return (sync, request);
         }
-        let peer = PeerKey(rng.random_range(0..4));
+        let peer = SyncPeerId(rng.random_range(0..4));
         let asked = sync.ask(peer, rng.random_range(1..50));
         if peer != honest && rng.random_bool(0.3) {
-            sync.give_back(&asked);
+            sync.requeue(&asked);
             continue;
         }
         let leaves_out = if peer == honest { 0.0 } else { 0.4 };
@@ -103,17 +103,17 @@ fn fetch(
         answer.dedup_by_key(|value| value.hash);
         sync.deliver(peer, &asked, answer, store).unwrap();
         if rng.random_bool(0.3) {
-            let pieces = sync.take_finished();
-            store.write(&pieces);
-            let written: Vec<_> = pieces.iter().map(|it| (it.kind, it.hash)).collect();
+            let finished = sync.take_finished();
+            store.write(&finished);
+            let written: Vec<_> = finished.iter().map(|it| (it.kind, it.hash)).collect();
             sync.written(&written);
         }
     }
-    (sync, most)
+    (sync, max)
 }
 
 #[test]
-fn everything_comes_and_is_written_from_below_and_a_cut_loses_little() {
+fn a_state_is_written_children_first_and_resumes_after_a_cut() {
     for seed in 0..30 {
         let mut rng = StdRng::seed_from_u64(seed);
         let (root, values) = state(rng.random_range(1..300));
@@ -135,7 +135,7 @@ fn everything_comes_and_is_written_from_below_and_a_cut_loses_little() {
             "seed {seed}"
         );
         assert_eq!(second.pulled() as usize + before, store.0.borrow().len());
-        // Another root, most of which is there.
+        // Another root, most of whose values are stored.
         let (next, more) = state(301);
         let (third, _) = fetch(next, &more, &store, &mut rng, 100_000);
         assert!(third.is_done() && third.pulled() < more.len() as u64);
@@ -143,31 +143,40 @@ fn everything_comes_and_is_written_from_below_and_a_cut_loses_little() {
 }
 
 #[test]
-fn junk_is_refused_and_what_nobody_has_is_found_out() {
+fn unrequested_values_are_refused_and_stuck_is_detected() {
     let (root, values) = state(50);
     let store = Store::default();
     let mut sync = StateSync::new(root, &store);
-    let asked = sync.ask(PeerKey(1), 10);
-    let junk = vec![HashedValue::new(Bytes::from_static(b"junk"))];
-    assert_eq!(sync.deliver(PeerKey(1), &asked, junk, &store), Err(Junk));
-    let asked = sync.ask(PeerKey(2), 10);
-    assert_eq!(asked, [(Kind::AccountNode, root)]);
-    assert_eq!(sync.deliver(PeerKey(2), &asked, Vec::new(), &store), Ok(0));
-    assert!(sync.is_stuck(&[PeerKey(1), PeerKey(2)]));
-    assert!(!sync.is_stuck(&[PeerKey(1), PeerKey(2), PeerKey(3)]));
-    let asked = sync.ask(PeerKey(3), 10);
+    let asked = sync.ask(SyncPeerId(1), 10);
+    let unexpected = vec![HashedValue::new(Bytes::from_static(b"unexpected"))];
+    assert_eq!(
+        sync.deliver(SyncPeerId(1), &asked, unexpected, &store),
+        Err(UnexpectedData)
+    );
+    let asked = sync.ask(SyncPeerId(2), 10);
+    assert_eq!(asked, [(ValueKind::AccountNode, root)]);
+    assert_eq!(
+        sync.deliver(SyncPeerId(2), &asked, Vec::new(), &store),
+        Ok(0)
+    );
+    assert!(sync.is_stuck(&[SyncPeerId(1), SyncPeerId(2)]));
+    assert!(!sync.is_stuck(&[SyncPeerId(1), SyncPeerId(2), SyncPeerId(3)]));
+    let asked = sync.ask(SyncPeerId(3), 10);
     let right = vec![HashedValue::new(values[&root].clone())];
-    assert_eq!(sync.deliver(PeerKey(3), &asked, right, &store), Ok(1));
-    assert!(!sync.is_stuck(&[PeerKey(1), PeerKey(2), PeerKey(3)]));
+    assert_eq!(sync.deliver(SyncPeerId(3), &asked, right, &store), Ok(1));
+    assert!(!sync.is_stuck(&[SyncPeerId(1), SyncPeerId(2), SyncPeerId(3)]));
 }
 
 #[test]
-fn a_root_of_no_state_is_refused() {
+fn a_root_of_invalid_data_is_refused() {
     let store = Store::default();
     let data = Bytes::from_static(b"this is no trie node");
     let root = keccak256(&data);
     let mut sync = StateSync::new(root, &store);
-    let asked = sync.ask(PeerKey(1), 1);
+    let asked = sync.ask(SyncPeerId(1), 1);
     let answer = vec![HashedValue::new(data)];
-    assert_eq!(sync.deliver(PeerKey(1), &asked, answer, &store), Err(Junk));
+    assert_eq!(
+        sync.deliver(SyncPeerId(1), &asked, answer, &store),
+        Err(UnexpectedData)
+    );
 }

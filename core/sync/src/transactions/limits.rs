@@ -1,34 +1,35 @@
-//! What the fetcher of transactions holds its inputs to, with the reasons.
+//! Limits of the transaction fetcher, with their reasons.
 
 use std::time::Duration;
 
-/// An announced transaction is asked for after this: it may come by itself before (geth's).
+/// Delay between the announcement of a transaction and its request (geth's `txArriveTimeout`): the
+/// transaction may arrive by itself before.
 pub const ARRIVE_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// An answer that did not come in this time is asked of another peer (geth's).
+/// Time after which an unanswered request goes to another peer (geth's `txFetchTimeout`).
 pub const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Announced transactions of one peer that are remembered (geth's): each takes some 250 bytes, so
-/// that this is 1 MiB a peer.
+/// Maximum number of announced transactions that are remembered for one peer (geth's
+/// `maxTxAnnounces`). Each takes some 250 bytes, so that this is 1 MiB a peer.
 pub const ANNOUNCED_PER_PEER: usize = 4096;
 
-/// Transactions asked for at once (geth's).
+/// Maximum number of transactions in one request (geth's `maxTxRetrievals`).
 pub const HASHES_PER_REQUEST: usize = 256;
 
-/// Bytes asked for at once, by what peers say of the sizes: an answer ends at 2 MiB, and what it
-/// leaves out is asked for twice.
+/// Maximum number of bytes in one request, by the announced sizes. An answer ends at 2 MiB, and
+/// what it leaves out must be requested again.
 pub const BYTES_PER_REQUEST: usize = 128 * 1024;
 
-/// What a transaction is counted with where its peer did not say.
+/// Size in bytes assumed for a transaction whose announcement has no size.
 pub const ASSUMED_BYTES: u32 = 256;
 
-/// Bytes by which an announced size may differ from that of what comes (geth's): clients disagree
-/// on what counts.
+/// Maximum difference in bytes between the announced size of a transaction and its real one (geth's
+/// rule): clients disagree on what counts.
 pub const SIZE_TOLERANCE: u32 = 8;
 
-/// The newest transaction type that can be read (EIP-7702's). What has another one is not asked
-/// for: its answer would not decode, and count against a peer that is merely newer.
+/// Newest transaction type that can be decoded (EIP-7702). Transactions of a newer type are not
+/// requested: the answer would not decode, and would count against a peer that is merely newer.
 pub const MAX_KNOWN_TYPE: u8 = 4;
 
-/// The type of transactions with blobs (EIP-4844).
+/// Type of transactions with blobs (EIP-4844).
 pub const BLOB_TYPE: u8 = 3;

@@ -1,11 +1,12 @@
-//! Transactions that peers announce by their hashes (eth/65 and later).
+//! Transaction fetcher: fetches transactions that peers announce by their hashes (eth/65 and later;
+//! geth's `TxFetcher`).
 //!
-//! A transaction is asked of one peer at a time, and a peer has one request to answer at a time.
-//! Who does not give what it announced is not asked for it again. What eth/68 announces beside the
-//! hash, type and size, must be true.
+//! A transaction is requested from one peer at a time, and a peer has one request to answer at a
+//! time. A peer that does not deliver a transaction that it announced is not asked for it again.
+//! The type and size that eth/68 announces beside the hash must be true.
 //!
-//! However much is announced, each step costs little: an announcement, an answer and each
-//! transaction that is asked for touch the records that they are about, and no others.
+//! The cost of a step does not depend on how much is announced: an announcement, an answer and each
+//! requested transaction touch only the records that they are about.
 
 pub mod limits;
 #[cfg(test)]
@@ -22,40 +23,41 @@ use self::limits::{
 };
 use crate::fetcher::PeerId;
 
-/// Ask a peer for transactions; report to [`TransactionFetcher::came`].
+/// A request to a peer; the answer goes to [`TransactionFetcher::on_response`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FetchTransactions {
-    /// Whom.
+    /// Peer to ask.
     pub peer: PeerId,
-    /// For which.
+    /// Hashes of the transactions.
     pub hashes: Vec<B256>,
 }
 
-/// What eth/68 announces beside a hash.
+/// Type and size of a transaction, which eth/68 announces beside the hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Description {
-    /// The type (EIP-2718).
+pub struct TxMetadata {
+    /// Type (EIP-2718).
     pub tx_type: u8,
-    /// Bytes of the encoding (EIP-2718) with its blobs.
+    /// Size in bytes of the encoding (EIP-2718) with its blobs.
     pub size: u32,
 }
 
-impl Description {
-    /// Whether an announcement is true of what came. Sizes may differ by a few bytes, since clients
-    /// disagree on what counts (geth's rule). The size of blobs counts for whoever sent them alone:
-    /// the hash does not cover them, and there are two forms of their proofs.
-    fn matches(&self, came: &Self, is_own: bool) -> bool {
-        let is_size_true = self.size.abs_diff(came.size) <= SIZE_TOLERANCE;
-        let is_size_free = came.tx_type == BLOB_TYPE && !is_own;
-        self.tx_type == came.tx_type && (is_size_true || is_size_free)
+impl TxMetadata {
+    /// Returns true if an announcement is true of the transaction `received`. Sizes may differ by a
+    /// few bytes, since clients disagree on what counts (geth's rule). The size of a blob
+    /// transaction is checked only for the peer that sent the transaction (`is_own`): the hash does
+    /// not cover the blobs, and there are two forms of their proofs.
+    fn matches(&self, received: &Self, is_own: bool) -> bool {
+        let is_size_true = self.size.abs_diff(received.size) <= SIZE_TOLERANCE;
+        let is_size_free = received.tx_type == BLOB_TYPE && !is_own;
+        self.tx_type == received.tx_type && (is_size_true || is_size_free)
     }
 }
 
-/// See the module. Times are since any fixed moment, the same for all calls.
+/// The transaction fetcher. Times are durations since a fixed moment of the driver's choice.
 #[derive(Debug, Default)]
 pub struct TransactionFetcher {
-    /// Transactions that are announced and not here. Nothing goes through them in their order,
-    /// which is none.
+    /// Announced transactions that have not been received. Nothing iterates over them, so that
+    /// their order does not matter.
     wanted: HashMap<B256, Wanted>,
     announcers: BTreeMap<PeerId, Announcer>,
 }
@@ -67,49 +69,50 @@ struct Wanted {
     asked_of: Option<PeerId>,
 }
 
-/// A peer with something announced, or asked for something.
+/// A peer that has announced transactions or was asked for some.
 #[derive(Debug, Default)]
 struct Announcer {
     announced: HashMap<B256, Announcement>,
-    /// What may be asked of it, and from when on. Some of it may be forgotten meanwhile.
+    /// Hashes to request from the peer, and when each is due. Some may be forgotten meanwhile.
     due: VecDeque<(Duration, B256)>,
-    /// What it was asked for, and when.
+    /// Time and hashes of the request that the peer has to answer.
     asked: Option<(Duration, Vec<B256>)>,
 }
 
 #[derive(Debug)]
 struct Announcement {
-    description: Option<Description>,
-    /// It stands in [`Announcer::due`].
+    metadata: Option<TxMetadata>,
+    /// True if the hash is in [`Announcer::due`].
     is_due: bool,
 }
 
 impl TransactionFetcher {
-    /// Transactions that are announced and not here yet.
+    /// Returns the number of announced transactions that have not been received.
     pub fn len(&self) -> usize {
         self.wanted.len()
     }
 
-    /// Whether there is nothing to do.
+    /// Returns true if no announced transaction is outstanding.
     pub fn is_empty(&self) -> bool {
         self.wanted.is_empty()
     }
 
-    /// A peer says that it has a transaction, and what kind of one where it says that. False where
-    /// it has announced too much already. One of a type that is not known here cannot be read, and
-    /// is not wanted.
+    /// Takes a peer's announcement of a transaction, with its type and size from eth/68 on. Returns
+    /// false if the peer has announced [`ANNOUNCED_PER_PEER`] transactions already. Transactions of
+    /// an unknown type cannot be decoded, and are ignored.
     pub fn announce(
         &mut self,
         now: Duration,
         peer: PeerId,
         hash: B256,
-        description: Option<Description>,
+        metadata: Option<TxMetadata>,
     ) -> bool {
-        if description.is_some_and(|it| it.tx_type > MAX_KNOWN_TYPE) {
+        if metadata.is_some_and(|it| it.tx_type > MAX_KNOWN_TYPE) {
             return true;
         }
         let announcer = self.announcers.entry(peer).or_default();
-        // The first word counts: who describes it twice, once truly, is held to that.
+        // The first announcement counts: a peer that announces a hash twice, once with its true
+        // type and size, is held to the first.
         if announcer.announced.contains_key(&hash) {
             return true;
         }
@@ -123,7 +126,7 @@ impl TransactionFetcher {
         });
         wanted.announcers.push(peer);
         let announcement = Announcement {
-            description,
+            metadata,
             is_due: true,
         };
         announcer.announced.insert(hash, announcement);
@@ -133,24 +136,29 @@ impl TransactionFetcher {
         true
     }
 
-    /// A transaction has come from a peer: it is not wanted any more. Who announced it as something
-    /// else.
-    pub fn arrived(&mut self, hash: &B256, from: &PeerId, came: Description) -> Vec<PeerId> {
+    /// Removes a transaction that a peer sent. Returns the peers that announced it with another
+    /// type or size.
+    pub fn on_transaction(
+        &mut self,
+        hash: &B256,
+        from: &PeerId,
+        received: TxMetadata,
+    ) -> Vec<PeerId> {
         let Some(wanted) = self.wanted.get(hash) else {
             return Vec::new();
         };
         let is_false = |peer: &&PeerId| {
             let announcer = self.announcers.get(*peer);
             let announcement = announcer.and_then(|it| it.announced.get(hash));
-            let description = announcement.and_then(|it| it.description);
-            description.is_some_and(|it| !it.matches(&came, *peer == from))
+            let metadata = announcement.and_then(|it| it.metadata);
+            metadata.is_some_and(|it| !it.matches(&received, *peer == from))
         };
         let wrong = wanted.announcers.iter().filter(is_false).copied().collect();
         self.forget(hash);
         wrong
     }
 
-    /// A transaction is here, or is not wanted any more.
+    /// Removes a transaction that is in the pool, or is not wanted any more.
     pub fn forget(&mut self, hash: &B256) {
         let Some(wanted) = self.wanted.remove(hash) else {
             return;
@@ -160,32 +168,32 @@ impl TransactionFetcher {
         }
     }
 
-    /// A peer answered, or failed to: what it was asked for and is not here is asked of others. How
-    /// many that are.
-    pub fn came(&mut self, peer: &PeerId) -> usize {
+    /// Ends a peer's request, answered or not: transactions that it asked for and that have not
+    /// been received are requested from other announcers. Returns how many those are.
+    pub fn on_response(&mut self, peer: &PeerId) -> usize {
         let announcer = self.announcers.get_mut(peer);
         let Some((since, hashes)) = announcer.and_then(|it| it.asked.take()) else {
             return 0;
         };
         let mut missing = 0;
         for hash in hashes {
-            // It may be here, and be announced anew.
+            // The transaction may have been received and announced again since.
             let wanted = self.wanted.get_mut(&hash);
             let Some(wanted) = wanted.filter(|it| it.asked_of == Some(*peer)) else {
                 continue;
             };
             missing += 1;
             wanted.asked_of = None;
-            self.take_back(peer, &hash);
+            self.remove_announcer(peer, &hash);
             self.offer_to_others(since, &hash);
         }
         self.forget_idle(peer);
         missing
     }
 
-    /// A peer has gone.
+    /// Removes a peer that disconnected.
     pub fn peer_left(&mut self, peer: &PeerId) {
-        self.came(peer);
+        self.on_response(peer);
         let Some(announcer) = self.announcers.remove(peer) else {
             return;
         };
@@ -199,7 +207,8 @@ impl TransactionFetcher {
         }
     }
 
-    /// What to ask now, and of whom. `has` says whether a transaction is here, or was refused.
+    /// Returns the requests that are due. `has` returns true if a transaction is in the pool or was
+    /// refused.
     pub fn poll(&mut self, now: Duration, has: impl Fn(&B256) -> bool) -> Vec<FetchTransactions> {
         let is_late = |it: &Announcer| {
             let asked = it.asked.as_ref();
@@ -207,7 +216,7 @@ impl TransactionFetcher {
         };
         let late = self.announcers.iter().filter(|(_, it)| is_late(it));
         for peer in late.map(|(peer, _)| *peer).collect::<Vec<_>>() {
-            self.came(&peer);
+            self.on_response(&peer);
         }
         let idle = self.announcers.iter().filter(|(_, it)| it.asked.is_none());
         let mut requests = Vec::new();
@@ -237,7 +246,7 @@ impl TransactionFetcher {
                 continue;
             };
             announcement.is_due = false;
-            let size = announcement.description.map_or(ASSUMED_BYTES, |it| it.size);
+            let size = announcement.metadata.map_or(ASSUMED_BYTES, |it| it.size);
             if has(&hash) {
                 self.forget(&hash);
                 continue;
@@ -245,7 +254,7 @@ impl TransactionFetcher {
             let Some(wanted) = self.wanted.get_mut(&hash) else {
                 continue;
             };
-            // Where another one is asked for it, it is due again when that fails.
+            // If another peer is being asked for it, it is due again when that request fails.
             if wanted.asked_of.is_none() {
                 wanted.asked_of = Some(*peer);
                 bytes += usize::try_from(size)
@@ -258,7 +267,7 @@ impl TransactionFetcher {
         hashes
     }
 
-    /// When [`poll`](Self::poll) has something to do next, unless something comes in before.
+    /// Returns the time of the next call of [`poll`](Self::poll), if nothing arrives before.
     pub fn next_timeout(&self) -> Option<Duration> {
         let next = |announcer: &Announcer| match &announcer.asked {
             Some((since, _)) => Some(*since + FETCH_TIMEOUT),
@@ -267,7 +276,7 @@ impl TransactionFetcher {
         self.announcers.values().filter_map(next).min()
     }
 
-    /// Whoever else announced a transaction may be asked for it, before what it announced later.
+    /// Makes a transaction due for its other announcers, before what they announced later.
     fn offer_to_others(&mut self, since: Duration, hash: &B256) {
         let Some(wanted) = self.wanted.get(hash) else {
             return;
@@ -285,8 +294,8 @@ impl TransactionFetcher {
         }
     }
 
-    /// A peer has no part in a transaction any more.
-    fn take_back(&mut self, peer: &PeerId, hash: &B256) {
+    /// Removes a peer from the announcers of a transaction.
+    fn remove_announcer(&mut self, peer: &PeerId, hash: &B256) {
         self.remove_announced(peer, hash);
         if let Some(wanted) = self.wanted.get_mut(hash) {
             wanted.announcers.retain(|it| it != peer);
@@ -308,7 +317,7 @@ impl TransactionFetcher {
         self.forget_idle(peer);
     }
 
-    /// A peer with nothing announced and nothing asked for is not remembered.
+    /// Forgets a peer that has nothing announced and no request to answer.
     fn forget_idle(&mut self, peer: &PeerId) {
         let is_idle = |it: &Announcer| it.announced.is_empty() && it.asked.is_none();
         if self.announcers.get(peer).is_some_and(is_idle) {

@@ -12,7 +12,7 @@ fn hash(number: u64) -> B256 {
     B256::left_padding_from(&number.to_be_bytes())
 }
 
-const LEGACY: Description = Description {
+const LEGACY: TxMetadata = TxMetadata {
     tx_type: 0,
     size: 100,
 };
@@ -32,7 +32,7 @@ fn a_transaction_is_asked_of_one_peer_and_then_of_the_next() {
     assert_eq!(asked.len(), 1, "{asked:?}");
     let first = asked[0].peer;
     assert_eq!(fetcher.poll(at(600), none), []);
-    assert_eq!(fetcher.came(&first), 1);
+    assert_eq!(fetcher.on_response(&first), 1);
     let asked = fetcher.poll(at(700), none);
     let other = if first == A { B } else { A };
     let hashes = vec![hash(1)];
@@ -44,12 +44,12 @@ fn a_transaction_is_asked_of_one_peer_and_then_of_the_next() {
         }]
     );
     let asked = fetcher.poll(at(700) + FETCH_TIMEOUT, none);
-    assert_eq!(asked, [], "nobody is left");
+    assert_eq!(asked, [], "no announcer is left");
     assert!(fetcher.is_empty() && fetcher.announcers.is_empty());
 }
 
 #[test]
-fn what_came_by_itself_or_was_refused_is_not_asked_for() {
+fn received_or_refused_transactions_are_not_requested() {
     let mut fetcher = TransactionFetcher::default();
     fetcher.announce(at(0), A, hash(1), None);
     fetcher.announce(at(0), A, hash(2), None);
@@ -71,63 +71,66 @@ fn requests_and_announcements_are_bounded() {
     assert!(fetcher.is_empty() && fetcher.announcers.is_empty());
 
     for number in 0..100 {
-        let description = Description {
+        let metadata = TxMetadata {
             size: u32::MAX,
             ..LEGACY
         };
-        fetcher.announce(at(0), B, hash(number), Some(description));
+        fetcher.announce(at(0), B, hash(number), Some(metadata));
     }
     assert_eq!(fetcher.poll(at(500), none)[0].hashes.len(), 1);
 }
 
 #[test]
-fn false_types_and_sizes_are_found_out_whoever_delivers() {
+fn false_types_and_sizes_are_detected_for_any_sender() {
     let mut fetcher = TransactionFetcher::default();
     let peers: [PeerId; 6] = std::array::from_fn(|it| B256::repeat_byte(it as u8 + 1));
     let announced = [
         Some(LEGACY),
-        Some(Description {
+        Some(TxMetadata {
             tx_type: 3,
             ..LEGACY
         }),
-        Some(Description {
+        Some(TxMetadata {
             size: 109,
             ..LEGACY
         }),
-        Some(Description {
+        Some(TxMetadata {
             size: 108,
             ..LEGACY
         }),
-        Some(Description { size: 91, ..LEGACY }),
+        Some(TxMetadata { size: 91, ..LEGACY }),
         None,
     ];
-    for (peer, description) in peers.iter().zip(announced) {
-        fetcher.announce(at(0), *peer, hash(1), description);
-        // A second word does not take back the first.
+    for (peer, metadata) in peers.iter().zip(announced) {
+        fetcher.announce(at(0), *peer, hash(1), metadata);
+        // A second announcement does not replace the first.
         fetcher.announce(at(0), *peer, hash(1), Some(LEGACY));
     }
-    let mut wrong = fetcher.arrived(&hash(1), &peers[0], LEGACY);
+    let mut wrong = fetcher.on_transaction(&hash(1), &peers[0], LEGACY);
     wrong.sort();
     assert_eq!(wrong, [peers[1], peers[2], peers[4]]);
     assert!(fetcher.is_empty() && fetcher.announcers.is_empty());
-    assert!(fetcher.arrived(&hash(1), &A, LEGACY).is_empty());
+    assert!(fetcher.on_transaction(&hash(1), &A, LEGACY).is_empty());
 }
 
 #[test]
-fn the_size_of_blobs_is_held_against_their_sender_alone() {
-    let blobs = |size| Description { tx_type: 3, size };
+fn a_false_blob_size_counts_against_its_sender_alone() {
+    let blobs = |size| TxMetadata { tx_type: 3, size };
     for (sender, wrong) in [(A, vec![A]), (B, vec![])] {
         let mut fetcher = TransactionFetcher::default();
         fetcher.announce(at(0), A, hash(1), Some(blobs(131_000)));
         fetcher.announce(at(0), B, hash(1), Some(blobs(137_000)));
-        assert_eq!(fetcher.arrived(&hash(1), &sender, blobs(137_000)), wrong);
+        assert_eq!(
+            fetcher.on_transaction(&hash(1), &sender, blobs(137_000)),
+            wrong
+        );
     }
 }
 
 #[test]
-fn a_type_that_cannot_be_read_is_not_asked_for() {
+fn an_unknown_transaction_type_is_not_requested() {
     let mut fetcher = TransactionFetcher::default();
-    let newer = Description {
+    let newer = TxMetadata {
         tx_type: 5,
         ..LEGACY
     };
@@ -136,7 +139,7 @@ fn a_type_that_cannot_be_read_is_not_asked_for() {
 }
 
 #[test]
-fn what_a_silent_peer_holds_up_is_asked_of_the_next_at_once() {
+fn a_timeout_moves_requests_to_the_next_peer_at_once() {
     let mut fetcher = TransactionFetcher::default();
     for number in 0..200 {
         fetcher.announce(at(0), A, hash(number), None);
@@ -149,15 +152,15 @@ fn what_a_silent_peer_holds_up_is_asked_of_the_next_at_once() {
     }
     let timeout = at(500) + FETCH_TIMEOUT;
     assert_eq!(fetcher.poll(at(1_000), none)[0].hashes.len(), 10);
-    fetcher.came(&B);
+    fetcher.on_response(&B);
     let next = fetcher.poll(timeout, none);
     assert_eq!((next.len(), next[0].peer), (1, B));
     assert_eq!(next[0].hashes.len(), 200);
 }
 
-/// Whatever happens, the records of both sides agree, and nothing is left at the end.
+/// The records of transactions and of peers agree after every event, and none is left at the end.
 #[test]
-fn no_sequence_of_events_leaves_something_behind() {
+fn records_agree_and_end_empty_after_random_events() {
     use rand::{Rng, SeedableRng};
     for seed in 0..200 {
         let mut random = rand::rngs::StdRng::seed_from_u64(seed);
@@ -176,7 +179,7 @@ fn no_sequence_of_events_leaves_something_behind() {
                 5 => fetcher.forget(&number),
                 6 => fetcher.peer_left(&peer),
                 7 => {
-                    fetcher.came(&peer);
+                    fetcher.on_response(&peer);
                     asked.retain(|it| it.peer != peer);
                 }
                 _ => asked.extend(fetcher.poll(now, none)),
@@ -192,7 +195,7 @@ fn no_sequence_of_events_leaves_something_behind() {
                 for (hash, announcement) in &announcer.announced {
                     let wanted = &fetcher.wanted[hash];
                     assert!(wanted.announcers.contains(peer));
-                    // Nothing is stuck: it will be asked for, or somebody is asked for it.
+                    // Nothing is stuck: the hash is due, or a peer is being asked for it.
                     assert!(
                         announcement.is_due || wanted.asked_of.is_some(),
                         "seed {seed}"

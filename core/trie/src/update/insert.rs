@@ -1,4 +1,4 @@
-//! Subtrees where nothing, or a single leaf, was before.
+//! Insertion into an empty subtree or one that is a single leaf.
 
 use rayon::prelude::*;
 
@@ -8,7 +8,7 @@ use crate::node::{Branch, Child, Node};
 use crate::path::{nibble, shared_nibbles};
 use crate::{Path, TrieError};
 
-/// A new subtree of all keys that get a value.
+/// Builds a new subtree from the changes that have a value.
 pub(super) fn insert_all(
     path: &Path,
     changes: &[Change<'_>],
@@ -25,7 +25,7 @@ pub(super) fn insert_all(
     build(path, &inserts, nodes)
 }
 
-/// The changes together with the one leaf that was there.
+/// Builds a new subtree from the changes and the existing leaf.
 pub(super) fn leaf(
     path: &Path,
     suffix: &Path,
@@ -35,7 +35,9 @@ pub(super) fn leaf(
 ) -> Result<Outcome, TrieError> {
     let full = path.join(suffix)?;
     if full.len() % 2 != 0 {
-        return Err(TrieError::Malformed("a leaf's key ends within a byte"));
+        return Err(TrieError::Malformed(
+            "a leaf's key has an odd number of nibbles",
+        ));
     }
     let position = changes.partition_point(|change| change.key < full.packed());
     if changes
@@ -54,7 +56,7 @@ pub(super) fn leaf(
     insert_all(path, &all, nodes)
 }
 
-/// A subtree from scratch; every change has a value.
+/// Builds a new subtree; every change has a value.
 fn build(
     path: &Path,
     inserts: &[Change<'_>],

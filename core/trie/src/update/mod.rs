@@ -1,4 +1,4 @@
-//! A new root from an old one and sorted changes.
+//! Incremental update of a trie: applies sorted changes to an old root.
 
 mod insert;
 
@@ -14,25 +14,24 @@ use crate::path::nibble;
 use crate::source::NodeSource;
 use crate::{EmptySource, Path, TrieError};
 
-/// What happened to the node at a path: its new RLP, or `None` where no node is
-/// stored there any more.
+/// A path with the node's new RLP, or with `None` if no node is stored there any more.
 pub type NodeChange = (Path, Option<Vec<u8>>);
 
-/// The outcome of [`update`].
+/// The result of [`update`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TrieUpdate {
-    /// The new root; [`EMPTY_ROOT_HASH`] where nothing is left.
+    /// New root; [`EMPTY_ROOT_HASH`] if the trie is empty.
     pub root: B256,
-    /// Every node that was written or removed, each path once.
+    /// Nodes that were written or removed, each path once.
     pub nodes: Vec<NodeChange>,
 }
 
 /// Applies changes to the trie below `root`.
 ///
-/// `changes` are sorted by key, each key once: a value (an RLP item, never empty), or
-/// `None` to remove the key; removing what is not there changes nothing. Nodes are
-/// read from `source` only along the changed paths, and each is checked against the
-/// hash that its parent states. Large updates are hashed on all cores.
+/// `changes` are sorted by key, each key once. A change has a value (an RLP item, never empty), or
+/// `None` to remove the key; removing an absent key changes nothing. Nodes are read from `source`
+/// only along the changed paths, and each is checked against the hash that its parent states. Large
+/// updates are hashed on all cores.
 pub fn update<S: NodeSource>(
     source: &S,
     root: B256,
@@ -48,8 +47,8 @@ pub fn update<S: NodeSource>(
     apply(source, root, &changes)
 }
 
-/// The root of a trie whose keys are no hashes and may differ in length (up to 32
-/// bytes): the plain trie of the yellow paper. `entries` are sorted, each key once.
+/// Returns the root of a trie whose keys are not hashed and may differ in length (up to 32 bytes):
+/// the plain trie of the yellow paper. `entries` are sorted, each key once.
 pub fn plain_root<K: AsRef<[u8]>, V: AsRef<[u8]>>(entries: &[(K, V)]) -> Result<B256, TrieError> {
     let changes: Vec<_> = entries
         .iter()
@@ -95,13 +94,13 @@ fn apply<S: NodeSource>(
             root
         }
         Outcome::Branch(Child::Empty | Child::Virtual(_)) => {
-            return Err(TrieError::Malformed("a branch came out as nothing"));
+            return Err(TrieError::Malformed("a branch has an empty outcome"));
         }
     };
     Ok(TrieUpdate { root, nodes })
 }
 
-/// A root is stored and hashed however short it is.
+/// Stores and hashes the root, which happens however short it is.
 fn store_root(node: &Node, nodes: &mut Vec<NodeChange>) -> B256 {
     let rlp = node.encode();
     let root = keccak256(&rlp);
@@ -109,33 +108,33 @@ fn store_root(node: &Node, nodes: &mut Vec<NodeChange>) -> B256 {
     root
 }
 
-/// One key's new value.
+/// A key with its new value; `None` removes the key.
 #[derive(Clone, Copy)]
 struct Change<'a> {
     key: &'a [u8],
     value: Option<&'a [u8]>,
 }
 
-/// What came of a subtree.
+/// The result of updating a subtree.
 enum Outcome {
-    /// Nothing is left of it.
+    /// The subtree is empty.
     Empty,
-    /// A leaf or an extension, which its parent may have to swallow, and so is not
-    /// stored yet; and whether a node was stored at its path before.
+    /// A leaf or an extension, with a flag that tells whether a node was stored at its path before.
+    /// It is not stored yet, because its parent may have to merge it.
     Short(Node, bool),
-    /// A branch, stored already.
+    /// A branch, which is already stored.
     Branch(Child),
 }
 
-/// An outcome for each child of a branch that had changes.
-type Touched = [Option<Outcome>; 16];
+/// The outcome of each child of a branch; `None` for a child without changes.
+type UpdatedChildren = [Option<Outcome>; 16];
 
 struct Updater<'s, S> {
     source: &'s S,
 }
 
 impl<S: NodeSource> Updater<'_, S> {
-    /// Applies changes to whatever hangs at `path`.
+    /// Applies changes to the child at `path`.
     fn child(
         &self,
         path: &Path,
@@ -205,7 +204,7 @@ impl<S: NodeSource> Updater<'_, S> {
                 Outcome::Short(Node::Extension { prefix, child }, false)
             }
             Outcome::Short(node, was_stored) => {
-                forget(&end, was_stored, nodes);
+                record_removal(&end, was_stored, nodes);
                 Outcome::Short(prepend(&prefix.range(0, shared), node)?, false)
             }
         };
@@ -227,18 +226,18 @@ impl<S: NodeSource> Updater<'_, S> {
             branch.value = first.value.map(<[u8]>::to_vec);
             changes = rest;
         }
-        let mut touched = self.touch_children(path, &mut branch, changes, nodes)?;
+        let mut updated = self.update_children(path, &mut branch, changes, nodes)?;
         let mut is_rebuilt = [false; 16];
         for (nibble, child) in branch.children.iter_mut().enumerate() {
-            if let Some(Outcome::Branch(done)) = &mut touched[nibble] {
+            if let Some(Outcome::Branch(done)) = &mut updated[nibble] {
                 *child = std::mem::take(done);
                 is_rebuilt[nibble] = true;
-                touched[nibble] = None;
+                updated[nibble] = None;
             }
         }
         let is_left = |nibble: &usize| {
             !branch.children[*nibble].is_empty()
-                || matches!(touched[*nibble], Some(Outcome::Short(..)))
+                || matches!(updated[*nibble], Some(Outcome::Short(..)))
         };
         let mut left = (0..16_usize).filter(is_left);
         let outcome = match (left.next(), left.next(), branch.value.take()) {
@@ -257,13 +256,13 @@ impl<S: NodeSource> Updater<'_, S> {
             }
             (Some(only), None, None) => {
                 let child = std::mem::take(&mut branch.children[only]);
-                self.collapse(path, only as u8, child, touched[only].take(), nodes)?
+                self.collapse(path, only as u8, child, updated[only].take(), nodes)?
             }
             (_, _, value) => {
                 branch.value = value;
                 for (nibble, child) in branch.children.iter_mut().enumerate() {
                     let path = || path.child(nibble as u8);
-                    if let Some(Outcome::Short(node, was_stored)) = touched[nibble].take() {
+                    if let Some(Outcome::Short(node, was_stored)) = updated[nibble].take() {
                         *child = store(&path()?, &node, was_stored, nodes);
                     } else if let Child::Virtual(node) = child {
                         *child = store(&path()?, node, false, nodes);
@@ -276,15 +275,15 @@ impl<S: NodeSource> Updater<'_, S> {
         Ok(replaced(path, outcome, was_stored, nodes))
     }
 
-    /// Takes each child that has changes out of the branch and applies them.
-    fn touch_children(
+    /// Takes each child that has changes out of the branch and updates it.
+    fn update_children(
         &self,
         path: &Path,
         branch: &mut Branch,
         changes: &[Change<'_>],
         nodes: &mut Vec<NodeChange>,
-    ) -> Result<Touched, TrieError> {
-        let mut touched = Touched::default();
+    ) -> Result<UpdatedChildren, TrieError> {
+        let mut updated = UpdatedChildren::default();
         let depth = path.len();
         let groups =
             changes.chunk_by(|left, right| nibble(left.key, depth) == nibble(right.key, depth));
@@ -299,9 +298,9 @@ impl<S: NodeSource> Updater<'_, S> {
         if changes.len() < PARALLEL_CHANGES {
             for (nibble, child, group) in tasks {
                 let outcome = self.child(&path.child(nibble)?, child, group, nodes)?;
-                touched[usize::from(nibble)] = Some(outcome);
+                updated[usize::from(nibble)] = Some(outcome);
             }
-            return Ok(touched);
+            return Ok(updated);
         }
         let tasks: Vec<_> = tasks.collect();
         let results: Vec<_> = tasks
@@ -313,24 +312,24 @@ impl<S: NodeSource> Updater<'_, S> {
             })
             .collect::<Result<_, TrieError>>()?;
         for (nibble, outcome, mut more) in results {
-            touched[usize::from(nibble)] = Some(outcome);
+            updated[usize::from(nibble)] = Some(outcome);
             nodes.append(&mut more);
         }
-        Ok(touched)
+        Ok(updated)
     }
 
-    /// A branch that is left with one child becomes a leaf or an extension.
+    /// Replaces a branch that has only one child left by a leaf or an extension.
     fn collapse(
         &self,
         path: &Path,
         nibble: u8,
         child: Child,
-        touched: Option<Outcome>,
+        updated: Option<Outcome>,
         nodes: &mut Vec<NodeChange>,
     ) -> Result<Outcome, TrieError> {
         let child_path = path.child(nibble)?;
         let prefix = Path::EMPTY.child(nibble)?;
-        let (node, was_stored) = match (touched, child) {
+        let (node, was_stored) = match (updated, child) {
             (Some(Outcome::Short(node, was_stored)), _) => (node, was_stored),
             (_, Child::Hash(hash)) => match load(self.source, &child_path, &hash)? {
                 Node::Branch(_) => {
@@ -349,12 +348,12 @@ impl<S: NodeSource> Updater<'_, S> {
             (_, Child::Virtual(node)) => (*node, false),
             (_, Child::Empty) => return Ok(Outcome::Empty),
         };
-        forget(&child_path, was_stored, nodes);
+        record_removal(&child_path, was_stored, nodes);
         Ok(Outcome::Short(prepend(&prefix, node)?, false))
     }
 }
 
-/// Loads a node and checks that it is the one that its parent names.
+/// Loads a node and checks it against the hash that its parent states.
 pub(crate) fn load<S: NodeSource>(source: &S, path: &Path, hash: &B256) -> Result<Node, TrieError> {
     Node::decode(&load_rlp(source, path, hash)?)
 }
@@ -382,7 +381,7 @@ pub(crate) fn load_rlp<'s, S: NodeSource>(
     Ok(fetched.rlp)
 }
 
-/// Puts nibbles before a leaf or an extension.
+/// Prepends nibbles to the path of a leaf or an extension.
 fn prepend(prefix: &Path, node: Node) -> Result<Node, TrieError> {
     Ok(match node {
         Node::Leaf { suffix, value } => Node::Leaf {
@@ -396,28 +395,28 @@ fn prepend(prefix: &Path, node: Node) -> Result<Node, TrieError> {
             prefix: prefix.join(&more)?,
             child,
         },
-        Node::Branch(_) => return Err(TrieError::Malformed("a branch takes no prefix")),
+        Node::Branch(_) => return Err(TrieError::Malformed("a branch cannot have a prefix")),
     })
 }
 
-/// Encodes a finished node and records it where it is long enough to be stored.
+/// Encodes a finished node and records it if it is long enough to be stored.
 fn store(path: &Path, node: &Node, was_stored: bool, nodes: &mut Vec<NodeChange>) -> Child {
     let rlp = node.encode();
     let child = child_of(&rlp);
     match child {
         Child::Hash(_) => nodes.push((*path, Some(rlp))),
-        _ => forget(path, was_stored, nodes),
+        _ => record_removal(path, was_stored, nodes),
     }
     child
 }
 
-fn forget(path: &Path, was_stored: bool, nodes: &mut Vec<NodeChange>) {
+fn record_removal(path: &Path, was_stored: bool, nodes: &mut Vec<NodeChange>) {
     if was_stored {
         nodes.push((*path, None));
     }
 }
 
-/// Carries on that a node was stored at `path`, or records that none is any more.
+/// Adds to the outcome that a node was stored at `path`, or records its removal.
 fn replaced(
     path: &Path,
     outcome: Outcome,
@@ -426,13 +425,13 @@ fn replaced(
 ) -> Outcome {
     match outcome {
         Outcome::Empty => {
-            forget(path, was_stored, nodes);
+            record_removal(path, was_stored, nodes);
             Outcome::Empty
         }
         Outcome::Short(node, earlier) => Outcome::Short(node, was_stored || earlier),
         Outcome::Branch(child) => {
             if matches!(child, Child::Inline(_)) {
-                forget(path, was_stored, nodes);
+                record_removal(path, was_stored, nodes);
             }
             Outcome::Branch(child)
         }

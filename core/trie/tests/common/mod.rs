@@ -1,12 +1,12 @@
-//! A trie by the yellow paper's appendix D, as slow and as plain as it can be, and a
-//! store of nodes that knows when a node is asked for.
+//! A simple reference implementation of the trie, after the yellow paper's appendix D, and a store
+//! of nodes in memory.
 
 use std::collections::BTreeMap;
 
 use actoreum_primitives::{B256, EMPTY_ROOT_HASH, keccak256};
-use actoreum_trie::{Builder, Fetched, NodeSource, Path, TrieError, TrieUpdate};
+use actoreum_trie::{Fetched, NodeSource, Path, TrieError, TrieUpdate};
 
-/// The root by the definition: every key expanded, every node built.
+/// Returns the root by the definition: expands every key and builds every node.
 pub fn naive_root(entries: &BTreeMap<Vec<u8>, Vec<u8>>) -> B256 {
     if entries.is_empty() {
         return EMPTY_ROOT_HASH;
@@ -111,20 +111,6 @@ impl Nodes {
                 None => self.0.remove(path),
             };
         }
-    }
-
-    /// The nodes of a trie that is built at once.
-    #[allow(dead_code, reason = "not every test binary builds")]
-    pub fn built(entries: &BTreeMap<Vec<u8>, Vec<u8>>) -> (Self, B256) {
-        let mut nodes = Self::default();
-        let mut builder = Builder::new(|path: &Path, rlp| {
-            nodes.0.insert(*path, rlp);
-        });
-        for (key, value) in entries {
-            builder.push(key, value).unwrap();
-        }
-        let root = builder.finish().unwrap();
-        (nodes, root)
     }
 }
 

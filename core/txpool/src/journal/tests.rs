@@ -41,14 +41,14 @@ fn hashes(transactions: &[Arc<PoolTx>]) -> Vec<B256> {
 
 fn load(path: &Path) -> (Vec<B256>, bool) {
     let mut loaded = Vec::new();
-    let is_whole = Journal::load(path, |batch| {
+    let is_complete = Journal::load(path, |batch| {
         loaded.extend(batch.iter().map(|pooled| pooled.transaction.hash()));
     });
-    (loaded, is_whole.expect("the file can be read"))
+    (loaded, is_complete.expect("the file can be read"))
 }
 
 #[test]
-fn what_is_appended_is_loaded_in_order() {
+fn appended_transactions_are_loaded_in_order() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("transactions.rlp");
     assert_eq!(load(&path), (vec![], true), "no file is an empty one");
@@ -62,7 +62,7 @@ fn what_is_appended_is_loaded_in_order() {
 }
 
 #[test]
-fn the_file_is_geths_a_row_of_list_items() {
+fn the_file_format_is_geths() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("transactions.rlp");
     let all = transactions(2);
@@ -74,7 +74,7 @@ fn the_file_is_geths_a_row_of_list_items() {
 }
 
 #[test]
-fn a_rotated_journal_holds_what_it_was_given_and_goes_on() {
+fn a_rotated_journal_has_new_content_and_stays_open() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("transactions.rlp");
     let all = transactions(10);
@@ -93,7 +93,7 @@ fn a_rotated_journal_holds_what_it_was_given_and_goes_on() {
 }
 
 #[test]
-fn a_crash_in_a_write_loses_the_torn_one_alone() {
+fn a_truncated_write_loses_only_the_last_transaction() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("transactions.rlp");
     let all = transactions(3);
@@ -111,7 +111,7 @@ fn a_crash_in_a_write_loses_the_torn_one_alone() {
 }
 
 #[test]
-fn a_length_that_is_a_lie_allocates_nothing() {
+fn an_invalid_length_allocates_nothing() {
     for bytes in [
         &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1][..],
         &[0xfb, 0x7f, 0xff, 0xff, 0xff],
@@ -124,7 +124,7 @@ fn a_length_that_is_a_lie_allocates_nothing() {
 }
 
 #[test]
-fn a_journal_of_another_program_is_read_up_to_a_bound() {
+fn load_bounded_stops_at_its_bound() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("transactions.rlp");
     let bounded = |max_bytes| {
@@ -176,14 +176,14 @@ fn a_batch_is_bounded_in_bytes() {
         pooled.encode(&mut bytes);
     }
     let mut batches = Vec::new();
-    let is_whole = read_journal(&bytes[..], |batch| batches.push(batch.len())).unwrap();
-    assert!(is_whole);
+    let is_complete = read_journal(&bytes[..], |batch| batches.push(batch.len())).unwrap();
+    assert!(is_complete);
     assert_eq!(batches, [9, 9, 2]);
 }
 
 proptest! {
     #[test]
-    fn any_bytes_are_read_without_a_panic(bytes: Vec<u8>) {
+    fn reading_any_bytes_does_not_panic(bytes: Vec<u8>) {
         let mut count = 0;
         let _ = read_journal(&bytes[..], |batch| count += batch.len());
         prop_assert!(count <= bytes.len());

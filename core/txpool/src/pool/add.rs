@@ -1,29 +1,29 @@
-//! How a transaction gets in.
+//! Adding a transaction.
 
 use std::sync::Arc;
 
 use actoreum_primitives::{Address, EMPTY_CODE_HASH, SenderRules, StateReader, U256};
 
 use super::Pool;
-use super::room::Room;
-use crate::account::{Account, Entry, Lane, Origin};
+use super::room::Excess;
+use crate::account::{Account, Entry, Origin, SubPool};
 use crate::error::AddError;
 use crate::limits::ACCOUNT_BYTES;
 use crate::prices::Price;
 use crate::snapshot::Status;
 use crate::transaction::PoolTx;
 
-/// What the code of a delegated account starts with (EIP-7702); an address follows.
+/// The first bytes of a delegated account's code (EIP-7702); an address follows.
 const DELEGATION: [u8; 3] = [0xef, 0x01, 0x00];
-/// Bytes of the code of a delegated account.
+/// Length of a delegated account's code in bytes.
 const DELEGATION_BYTES: usize = 23;
 
 impl Pool {
-    /// Takes a transaction in, or says why not. `state` is that of [`Pool::head`], `now` in
-    /// seconds of any clock that goes forward.
+    /// Adds a transaction to the pool. `state` is the state of [`Pool::head`]; `now` is in seconds
+    /// of any monotonic clock.
     ///
     /// # Errors
-    /// The pool is then as it was before.
+    /// The pool is unchanged then.
     pub fn add(
         &mut self,
         tx: Arc<PoolTx>,
@@ -39,8 +39,8 @@ impl Pool {
         let is_local =
             (origin == Origin::Local && !self.config.no_locals) || self.locals.contains(&sender);
         tx.check(&self.view.head)?;
-        let least_tip = U256::from(self.config.price_limit);
-        if !is_local && tx.transaction().max_priority_fee_per_gas() < least_tip {
+        let min_tip = U256::from(self.config.price_limit);
+        if !is_local && tx.transaction().max_priority_fee_per_gas() < min_tip {
             return Err(AddError::Underpriced);
         }
         let account = match self.view.accounts.get(&sender) {
@@ -57,58 +57,64 @@ impl Pool {
             self.check_bump(&old.tx, &tx)?;
         }
 
-        let place = Place {
-            lane: match tx.nonce() <= account.next_nonce() {
-                true => Lane::Pending,
-                false => Lane::Queued,
+        let placement = Placement {
+            sub_pool: if tx.nonce() <= account.next_nonce() {
+                SubPool::Pending
+            } else {
+                SubPool::Queued
             },
             is_local,
             account,
             replaced,
         };
-        let given_up = self.find_room(&place, origin, &tx)?;
-        self.give_up(&given_up);
+        let evicted = self.find_evictions(&placement, origin, &tx)?;
+        self.evict(&evicted);
 
         if is_local {
             self.make_local(sender);
             self.changes.journal.push(Arc::clone(&tx));
         }
-        self.arrived += 1;
+        self.added_count += 1;
         let entry = Entry {
             tx,
             peer: match origin {
                 Origin::Remote(peer) => Some(peer),
                 Origin::Local | Origin::Reorg => None,
             },
-            seq: self.arrived,
+            seq: self.added_count,
         };
-        match &place.replaced {
+        match &placement.replaced {
             Some(old) => self.replace(old, entry, now),
-            None => self.insert(place.account.emptied(), entry, now),
+            None => self.insert(placement.account.emptied(), entry, now),
         }
         self.trim_pending();
         self.view.status(&hash).ok_or(AddError::Full)
     }
 
-    /// Setting the code of an account makes all but one of its transactions worthless: who has
-    /// more here can't be an authority.
+    /// Refuses a transaction if an authority of it has more than one transaction in the pool: a
+    /// delegation can invalidate all but one of them.
     fn check_authorities(&self, tx: &PoolTx) -> Result<(), AddError> {
         let transactions =
             |address: &Address| self.view.accounts.get(address).map(|it| it.txs.size());
         let is_reserved = |address: &Address| transactions(address).is_some_and(|count| count > 1);
-        match tx.authorities().iter().any(is_reserved) {
-            true => Err(AddError::AuthorityReserved),
-            false => Ok(()),
+        if tx.authorities().iter().any(is_reserved) {
+            Err(AddError::AuthorityReserved)
+        } else {
+            Ok(())
         }
     }
 
     fn check_bump(&self, old: &PoolTx, new: &PoolTx) -> Result<(), AddError> {
         let (old, new) = (old.transaction(), new.transaction());
-        let is_enough = new.max_fee_per_gas() >= self.config.bumped(old.max_fee_per_gas())
-            && new.max_priority_fee_per_gas() >= self.config.bumped(old.max_priority_fee_per_gas());
+        let is_enough = new.max_fee_per_gas()
+            >= self.config.min_replacement_price(old.max_fee_per_gas())
+            && new.max_priority_fee_per_gas()
+                >= self
+                    .config
+                    .min_replacement_price(old.max_priority_fee_per_gas());
         let blob_fees = (old.max_fee_per_blob_gas(), new.max_fee_per_blob_gas());
         let is_enough_for_blobs = match blob_fees {
-            (Some(old), Some(new)) => new >= self.config.bumped(old),
+            (Some(old), Some(new)) => new >= self.config.min_replacement_price(old),
             _ => true,
         };
         if is_enough && is_enough_for_blobs {
@@ -118,59 +124,62 @@ impl Pool {
         }
     }
 
-    /// Which transactions leave so that `tx` may come, or why it may not.
-    fn find_room(
+    /// Returns the transactions to evict so that `tx` fits into the pool, or the reason why it
+    /// can't be added.
+    fn find_evictions(
         &self,
-        place: &Place,
+        placement: &Placement,
         origin: Origin,
         tx: &PoolTx,
     ) -> Result<Vec<(Address, u64)>, AddError> {
-        let mut given_up = Vec::new();
-        let mut room = Room {
-            bytes: (self.tally.bytes + tx.bytes() + place.new_account_bytes())
-                .saturating_sub(place.replaced_bytes() + self.config.max_bytes),
-            ..Room::default()
+        let mut evicted = Vec::new();
+        let mut excess = Excess {
+            bytes: (self.tally.bytes + tx.bytes() + placement.new_account_bytes())
+                .saturating_sub(placement.replaced_bytes() + self.config.max_bytes),
+            ..Excess::default()
         };
-        if !place.is_local {
-            if place.replaced.is_none() {
-                self.check_peer(place.lane, origin, tx)?;
-                match place.lane {
-                    Lane::Pending => self.check_crowd(&place.account)?,
-                    Lane::Queued => {
-                        given_up.extend(self.room_in_account(&place.account, tx)?);
-                        let is_full = self.tally.remote(Lane::Queued) >= self.config.global_queue;
-                        room.queued = u64::from(is_full && given_up.is_empty());
+        if !placement.is_local {
+            if placement.replaced.is_none() {
+                self.check_peer(placement.sub_pool, origin, tx)?;
+                match placement.sub_pool {
+                    SubPool::Pending => self.check_pending_limit(&placement.account)?,
+                    SubPool::Queued => {
+                        evicted.extend(self.account_queue_eviction(&placement.account, tx)?);
+                        let is_full =
+                            self.tally.remote(SubPool::Queued) >= self.config.global_queue;
+                        excess.queued = u64::from(is_full && evicted.is_empty());
                     }
                 }
             }
-            room.slots = (self.tally.slots + tx.slots())
-                .saturating_sub(place.replaced_slots() + self.config.slots());
+            excess.slots = (self.tally.slots + tx.slots())
+                .saturating_sub(placement.replaced_slots() + self.config.slots());
         }
-        if room.is_none() {
-            return Ok(given_up);
+        if excess.is_none() {
+            return Ok(evicted);
         }
-        let price = match place.is_local {
-            true => Price::MAX,
-            false => Price::of(tx.transaction(), self.tally.prices.base_fee()),
+        let price = if placement.is_local {
+            Price::MAX
+        } else {
+            Price::of(tx.transaction(), self.tally.prices.base_fee())
         };
-        match self.cheaper_ones(room, price, place.lane, tx.sender()) {
-            Some(cheaper) => given_up.extend(cheaper),
-            None if place.is_local => return Err(AddError::Full),
-            None if place.lane == Lane::Queued && self.is_any_pending_below(price) => {
+        match self.evictions_below(excess, price, placement.sub_pool, tx.sender()) {
+            Some(cheaper) => evicted.extend(cheaper),
+            None if placement.is_local => return Err(AddError::Full),
+            None if placement.sub_pool == SubPool::Queued && self.is_any_pending_below(price) => {
                 return Err(AddError::FutureReplacesPending);
             }
             None => return Err(AddError::Underpriced),
         }
-        Ok(given_up)
+        Ok(evicted)
     }
 
-    fn check_peer(&self, lane: Lane, origin: Origin, tx: &PoolTx) -> Result<(), AddError> {
+    fn check_peer(&self, sub_pool: SubPool, origin: Origin, tx: &PoolTx) -> Result<(), AddError> {
         let Origin::Remote(peer) = origin else {
             return Ok(());
         };
         let used = self.tally.of_peer(&peer);
         let is_over = used.slots + tx.slots() > self.config.peer_slots()
-            || (lane == Lane::Queued && used.queued >= self.config.peer_queue());
+            || (sub_pool == SubPool::Queued && used.queued >= self.config.peer_queue());
         if is_over {
             Err(AddError::PeerLimit)
         } else {
@@ -178,22 +187,23 @@ impl Pool {
         }
     }
 
-    /// In a pool full of pending transactions the account with the most of them gives up its
-    /// last one. Where that is the one to come, it need not come.
-    fn check_crowd(&self, account: &Account) -> Result<(), AddError> {
-        if self.tally.remote(Lane::Pending) < self.config.global_slots {
+    /// Checks the limit of pending transactions. In a full pool the account with the most pending
+    /// transactions loses its last one; if that would be the new transaction, it is refused.
+    fn check_pending_limit(&self, account: &Account) -> Result<(), AddError> {
+        if self.tally.remote(SubPool::Pending) < self.config.global_slots {
             return Ok(());
         }
         let after = account.pending + 1;
-        let most = self.tally.most_crowded().map_or(0, |(count, _)| count);
-        if after > self.config.account_slots && after > most {
+        let max_count = self.tally.largest_account().map_or(0, |(count, _)| count);
+        if after > self.config.account_slots && after > max_count {
             return Err(AddError::Full);
         }
         Ok(())
     }
 
-    /// An account with too many queued transactions gives up its last one.
-    fn room_in_account(
+    /// Returns the queued transaction with the highest nonce, to evict, if the account's queue is
+    /// full.
+    fn account_queue_eviction(
         &self,
         account: &Account,
         tx: &PoolTx,
@@ -208,17 +218,17 @@ impl Pool {
     }
 }
 
-/// Where a transaction is about to go.
-struct Place {
-    lane: Lane,
+/// The place of a new transaction in the pool.
+struct Placement {
+    sub_pool: SubPool,
     is_local: bool,
-    /// As it is before.
+    /// The account before the transaction is added.
     account: Account,
-    /// What has the nonce now.
+    /// The transaction that has the nonce now.
     replaced: Option<Entry>,
 }
 
-impl Place {
+impl Placement {
     fn new_account_bytes(&self) -> usize {
         if self.account.txs.is_empty() {
             ACCOUNT_BYTES
@@ -263,7 +273,7 @@ fn read_account(
     ))
 }
 
-/// Nonce, and what all of the sender's transactions can cost together.
+/// Checks the nonce, and that the balance covers the costs of all of the sender's transactions.
 fn check_funds(account: &Account, replaced: Option<&Entry>, tx: &PoolTx) -> Result<(), AddError> {
     if tx.nonce() < account.nonce {
         return Err(AddError::NonceTooLow);
@@ -287,7 +297,8 @@ fn check_funds(account: &Account, replaced: Option<&Entry>, tx: &PoolTx) -> Resu
     Ok(())
 }
 
-/// Whoever a delegated account runs code of can spend its balance and use its nonces. One that is
+/// Limits a delegated account to one transaction at a time, with the next nonce: every contract
+/// that such an account's code calls may spend its balance and use its nonces. An account that is
 /// about to be delegated is treated alike.
 fn check_delegated(
     account: &Account,

@@ -1,16 +1,16 @@
-//! What leaves because time passes, or because the operator says so.
+//! Eviction by age and by the minimum tip.
 
 use actoreum_primitives::{Address, U256};
 
 use super::Pool;
 
 impl Pool {
-    /// Gives up what has waited for an earlier nonce for longer than
-    /// [`crate::PoolConfig::lifetime`]; local ones wait on. Returns how many left. `now` is of
-    /// the clock of [`Pool::add`].
+    /// Evicts queued transactions whose account has been idle for longer than
+    /// [`crate::PoolConfig::lifetime`], except local ones. Returns the number of evicted
+    /// transactions. `now` is of the clock of [`Pool::add`].
     ///
-    /// geth up to 1.8 did not note when an account got a queued transaction, and gave it up at
-    /// the next minute's tick; here as in later ones every new transaction counts as activity.
+    /// geth up to 1.8 did not record the time of a queued transaction, and evicted it at the next
+    /// tick; here, as in later versions, every new transaction counts as activity.
     pub fn evict_expired(&mut self, now: u64) -> usize {
         let lifetime = self.config.lifetime.as_secs();
         let mut expired: Vec<(Address, u64)> = Vec::new();
@@ -27,18 +27,18 @@ impl Pool {
         expired.len()
     }
 
-    /// Sets the least tip, in wei a gas, and gives up what offers less; local ones stay.
-    /// Returns how many left.
+    /// Sets the minimum tip, in wei per gas, and evicts transactions that offer less, except local
+    /// ones. Returns the number of evicted transactions.
     pub fn set_price_limit(&mut self, price_limit: u64) -> usize {
         self.config.price_limit = price_limit.max(1);
-        let least = U256::from(self.config.price_limit);
+        let min_tip = U256::from(self.config.price_limit);
         let remote = self.view.accounts.values().filter(|it| !it.is_local);
         let entries = remote.flat_map(|account| account.txs.values());
         let below: Vec<(Address, u64)> = entries
-            .filter(|entry| entry.tx.transaction().max_priority_fee_per_gas() < least)
+            .filter(|entry| entry.tx.transaction().max_priority_fee_per_gas() < min_tip)
             .map(|entry| (entry.tx.sender(), entry.tx.nonce()))
             .collect();
-        self.give_up(&below);
+        self.evict(&below);
         below.len()
     }
 }

@@ -1,4 +1,4 @@
-//! The pool itself. Its rules are in one file for each thing that happens to it.
+//! The pool. Each submodule holds one operation.
 
 mod add;
 mod evict;
@@ -20,20 +20,20 @@ use crate::snapshot::{Snapshot, Status};
 use crate::tally::Tally;
 use crate::transaction::PoolTx;
 
-/// Local senders that are remembered, before those without a transaction are forgotten: the
-/// set must not grow with everybody who ever used this node's RPC.
-const LOCALS_REMEMBERED: usize = 65_536;
+/// Number of local senders above which those without transactions are dropped from the set: it must
+/// not grow with every sender that ever used this node's RPC.
+const LOCALS_PRUNE_SIZE: usize = 65_536;
 
-/// What happened since it was last asked.
+/// Changes since the last call of [`Pool::take_changes`].
 #[derive(Debug, Default)]
 pub struct Changes {
-    /// Transactions that became executable, in order: to be told to others.
+    /// Transactions that became executable, in order: to be announced to peers.
     pub pending: Vec<Arc<PoolTx>>,
     /// Transactions that became local: to be written to the journal.
     pub journal: Vec<Arc<PoolTx>>,
 }
 
-/// The transaction pool. See the crate's first page.
+/// The transaction pool; see the crate's documentation.
 #[derive(Debug)]
 pub struct Pool {
     config: PoolConfig,
@@ -41,46 +41,46 @@ pub struct Pool {
     tally: Tally,
     /// Senders whose transactions are local.
     locals: HashSet<Address>,
-    /// `locals` is tidied up when it gets this long.
-    locals_bound: usize,
-    /// Transactions that arrived so far.
-    arrived: u64,
+    /// Size of `locals` at which senders without transactions are dropped.
+    locals_prune_size: usize,
+    /// Number of transactions that were added so far.
+    added_count: u64,
     changes: Changes,
 }
 
 impl Pool {
-    /// An empty pool.
+    /// Creates an empty pool.
     pub fn new(config: PoolConfig, head: Head) -> Self {
         let config = config.sanitized();
         let mut tally = Tally::default();
         tally.prices.set_base_fee(head.base_fee_per_gas, |_| None);
         Self {
             locals: config.locals.iter().copied().collect(),
-            locals_bound: LOCALS_REMEMBERED,
+            locals_prune_size: LOCALS_PRUNE_SIZE,
             config,
             view: Snapshot::new(head),
             tally,
-            arrived: 0,
+            added_count: 0,
             changes: Changes::default(),
         }
     }
 
-    /// The settings.
+    /// Returns the settings.
     pub fn config(&self) -> &PoolConfig {
         &self.config
     }
 
-    /// The head that it stands on.
+    /// Returns the pool's head.
     pub fn head(&self) -> &Head {
         &self.view.head
     }
 
-    /// Memory that it is counted with, in bytes.
+    /// Returns the memory that the pool counts, in bytes.
     pub fn bytes(&self) -> usize {
         self.tally.bytes
     }
 
-    /// The pool at this moment, at the cost of a few pointers.
+    /// Returns a snapshot of the pool, at the cost of a few pointers.
     pub fn snapshot(&self) -> Snapshot {
         let mut snapshot = self.view.clone();
         snapshot.pending = self.tally.pending;
@@ -89,7 +89,7 @@ impl Pool {
         snapshot
     }
 
-    /// The transactions of local senders, each sender's by nonce: what a journal holds.
+    /// Returns the local transactions, each sender's by nonce: the content of the journal.
     pub fn local_transactions(&self) -> impl Iterator<Item = &Arc<PoolTx>> {
         let locals = self
             .view
@@ -99,8 +99,8 @@ impl Pool {
         locals.flat_map(|account| account.txs.values().map(|entry| &entry.tx))
     }
 
-    /// What happened since this was last called. What became pending and has left meanwhile is
-    /// not in it.
+    /// Returns and clears the changes. Transactions that became pending and have left meanwhile are
+    /// left out.
     pub fn take_changes(&mut self) -> Changes {
         let mut changes = mem::take(&mut self.changes);
         let is_pending = |tx: &Arc<PoolTx>| self.view.status(&tx.hash()) == Some(Status::Pending);

@@ -1,45 +1,47 @@
-//! Who leaves when the pool is full.
+//! Eviction for lack of room.
 
 use actoreum_primitives::Address;
 
 use super::Pool;
-use crate::account::Lane;
+use crate::account::SubPool;
 use crate::prices::Price;
 
-/// What must become free.
+/// The amounts by which the pool exceeds its limits.
 #[derive(Debug, Default, Clone, Copy)]
-pub(super) struct Room {
+pub(super) struct Excess {
     pub slots: u64,
     pub bytes: usize,
-    /// Places in the queue.
+    /// Number of queued transactions.
     pub queued: u64,
 }
 
-impl Room {
+impl Excess {
     pub(super) const fn is_none(self) -> bool {
         self.slots == 0 && self.bytes == 0 && self.queued == 0
     }
 }
 
 impl Pool {
-    /// Transactions below `price` that together free `room`, as few as there are; `None` where
-    /// there are not enough. Queued ones go first, however much they offer: they earn nobody
-    /// anything now. For the sake of one that is queued itself, only queued ones go. A
-    /// sender's own stay: the one to come may need them before it.
-    pub(super) fn cheaper_ones(
+    /// Returns the cheapest transactions below `price` whose eviction removes the excess; `None` if
+    /// they are too few.
+    ///
+    /// Queued transactions go first, whatever their price: a sealer can't use them now. For a new
+    /// transaction that is queued itself, only queued ones go. The sender's own transactions stay:
+    /// the new one may depend on them.
+    pub(super) fn evictions_below(
         &self,
-        mut room: Room,
+        mut excess: Excess,
         price: Price,
-        for_lane: Lane,
+        for_sub_pool: SubPool,
         sender: Address,
     ) -> Option<Vec<(Address, u64)>> {
-        let lanes: &[Lane] = match for_lane {
-            Lane::Pending => &[Lane::Queued, Lane::Pending],
-            Lane::Queued => &[Lane::Queued],
+        let sub_pools: &[SubPool] = match for_sub_pool {
+            SubPool::Pending => &[SubPool::Queued, SubPool::Pending],
+            SubPool::Queued => &[SubPool::Queued],
         };
         let mut found = Vec::new();
-        for lane in lanes {
-            for cheap in self.tally.prices.cheapest(*lane) {
+        for sub_pool in sub_pools {
+            for cheap in self.tally.prices.cheapest(*sub_pool) {
                 if cheap.price >= price {
                     break;
                 }
@@ -47,10 +49,12 @@ impl Pool {
                     continue;
                 }
                 found.push((cheap.sender, cheap.nonce));
-                room.slots = room.slots.saturating_sub(cheap.slots);
-                room.bytes = room.bytes.saturating_sub(cheap.bytes);
-                room.queued = room.queued.saturating_sub(u64::from(*lane == Lane::Queued));
-                if room.is_none() {
+                excess.slots = excess.slots.saturating_sub(cheap.slots);
+                excess.bytes = excess.bytes.saturating_sub(cheap.bytes);
+                excess.queued = excess
+                    .queued
+                    .saturating_sub(u64::from(*sub_pool == SubPool::Queued));
+                if excess.is_none() {
                     return Some(found);
                 }
             }
@@ -59,13 +63,13 @@ impl Pool {
     }
 
     pub(super) fn is_any_pending_below(&self, price: Price) -> bool {
-        let cheapest = self.tally.prices.cheapest(Lane::Pending).next();
+        let cheapest = self.tally.prices.cheapest(SubPool::Pending).next();
         cheapest.is_some_and(|cheapest| cheapest.price < price)
     }
 
-    /// Takes transactions out. Those that were pending behind them are queued now, which may
-    /// be too many.
-    pub(super) fn give_up(&mut self, transactions: &[(Address, u64)]) {
+    /// Evicts transactions. Pending transactions behind them become queued, which may exceed the
+    /// limits of the queue.
+    pub(super) fn evict(&mut self, transactions: &[(Address, u64)]) {
         for (sender, nonce) in transactions {
             self.remove(*sender, *nonce);
         }
@@ -77,11 +81,11 @@ impl Pool {
         }
     }
 
-    /// Brings pending transactions down to their limit, at the cost of whoever has the most of
-    /// them; never below an account's guaranteed slots.
+    /// Evicts pending transactions above the limit, from the accounts with the most of them, and
+    /// never below an account's guaranteed slots.
     pub(super) fn trim_pending(&mut self) {
-        while self.tally.remote(Lane::Pending) > self.config.global_slots {
-            let Some((_, sender)) = self.tally.most_crowded() else {
+        while self.tally.remote(SubPool::Pending) > self.config.global_slots {
+            let Some((_, sender)) = self.tally.largest_account() else {
                 return;
             };
             let account = self.view.accounts.get(&sender);
@@ -92,17 +96,17 @@ impl Pool {
         }
     }
 
-    /// Brings the queue down to its limit, from the cheapest on.
+    /// Evicts queued transactions above the limit, the cheapest first.
     pub(super) fn trim_queue(&mut self) {
-        while self.tally.remote(Lane::Queued) > self.config.global_queue {
-            let Some(cheapest) = self.tally.prices.cheapest(Lane::Queued).next().copied() else {
+        while self.tally.remote(SubPool::Queued) > self.config.global_queue {
+            let Some(cheapest) = self.tally.prices.cheapest(SubPool::Queued).next().copied() else {
                 return;
             };
             self.remove(cheapest.sender, cheapest.nonce);
         }
     }
 
-    /// Brings an account's queue down to its limit, from the highest nonce on.
+    /// Evicts an account's queued transactions above the limit, the highest nonce first.
     pub(super) fn trim_account_queue(&mut self, sender: Address) {
         loop {
             let Some(account) = self.view.accounts.get(&sender) else {

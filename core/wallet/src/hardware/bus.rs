@@ -1,24 +1,24 @@
-//! What a hardware wallet is spoken to through: reports of 64 bytes, each way.
+//! Access to hardware wallets: reports of 64 bytes in each direction.
 
 use std::{fmt, time::Duration};
 
-/// Bytes of a report, without the report id that hidapi puts before it.
+/// Length of a report in bytes, without the report id that hidapi prepends.
 pub const PACKET_BYTES: usize = 64;
 
-/// A report: what travels to a device and back at once.
+/// A report: the unit of transfer to and from a device.
 pub type Packet = [u8; PACKET_BYTES];
 
-/// Whose device it is, and so what it speaks.
+/// The brand of a device, which determines its protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Brand {
-    /// A Ledger with its Ethereum application.
+    /// A Ledger with the Ethereum application.
     Ledger,
     /// A Trezor.
     Trezor,
 }
 
 impl Brand {
-    /// The scheme of its wallets' URLs.
+    /// Returns the URL scheme of the brand's wallets.
     pub fn scheme(self) -> &'static str {
         match self {
             Self::Ledger => "ledger",
@@ -38,32 +38,34 @@ impl fmt::Display for Brand {
 
 /// A device that is plugged in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Attached {
-    /// Whose it is.
+pub struct AttachedDevice {
+    /// The brand.
     pub brand: Brand,
-    /// Where it is plugged in: bus, address and interface as geth writes them
-    /// (`0001:0005:00`), or the path where the system does not tell those.
-    pub place: String,
-    /// Its file.
+    /// The USB location: bus, address and interface in geth's format (`0001:0005:00`), or the path
+    /// if the system does not report them.
+    pub location: String,
+    /// The device file.
     pub path: String,
-    /// Whether it is a HID device.
+    /// Whether the device is a HID device.
     pub is_hid: bool,
-    /// USB vendor id.
+    /// The USB vendor id.
     pub vendor: u16,
 }
 
-impl Attached {
-    /// The wallet's URL: `ledger://0001:0005:00`.
+impl AttachedDevice {
+    /// Returns the wallet's URL: `ledger://0001:0005:00`.
     pub fn url(&self) -> String {
-        format!("{}://{}", self.brand.scheme(), self.place)
+        format!("{}://{}", self.brand.scheme(), self.location)
     }
 
-    /// What whoever may not open it hears.
-    pub fn refused(&self) -> DeviceError {
+    /// Returns the error for a user without permission to open the device, with the udev rule that
+    /// grants it.
+    pub fn permission_error(&self) -> DeviceError {
         let vendor = self.vendor;
-        let which = match self.is_hid {
-            true => format!("KERNEL==\"hidraw*\", ATTRS{{idVendor}}==\"{vendor:04x}\""),
-            false => format!("SUBSYSTEM==\"usb\", ATTR{{idVendor}}==\"{vendor:04x}\""),
+        let which = if self.is_hid {
+            format!("KERNEL==\"hidraw*\", ATTRS{{idVendor}}==\"{vendor:04x}\"")
+        } else {
+            format!("SUBSYSTEM==\"usb\", ATTR{{idVendor}}==\"{vendor:04x}\"")
         };
         DeviceError::Permission {
             path: self.path.clone(),
@@ -72,54 +74,54 @@ impl Attached {
     }
 }
 
-/// Why a device can't be reached.
+/// The reason why a device can't be reached.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DeviceError {
-    /// The system lets this user not open it.
+    /// The user has no permission to open the device.
     #[error("no permission to open {path}: it needs the udev rule {rule}")]
     Permission {
-        /// The device's file.
+        /// The device file.
         path: String,
-        /// What would allow it.
+        /// The udev rule that grants the permission.
         rule: String,
     },
-    /// It was unplugged, or the system failed.
+    /// The device was unplugged, or the system failed.
     #[error("{0}")]
     Io(String),
-    /// It said nothing for this long.
+    /// The device did not answer within this time.
     #[error("no answer from the device within {} s", .0.as_secs())]
-    Silent(Duration),
-    /// The node stops.
+    Timeout(Duration),
+    /// The node is stopping.
     #[error("the node is stopping")]
     Stopping,
 }
 
-/// A device that is open. Dropping it closes it.
+/// An open device. Dropping it closes the device.
 pub trait Device: Send {
     /// Sends a report.
     ///
     /// # Errors
-    /// Where it is unplugged.
+    /// If the device is unplugged.
     fn write(&mut self, packet: &Packet) -> Result<(), DeviceError>;
 
-    /// Waits for a report, no longer than this; `None`: there was none.
+    /// Waits for a report until `timeout`; `None` if there was none.
     ///
     /// # Errors
-    /// Where it is unplugged.
-    fn read(&mut self, patience: Duration) -> Result<Option<Packet>, DeviceError>;
+    /// If the device is unplugged.
+    fn read(&mut self, timeout: Duration) -> Result<Option<Packet>, DeviceError>;
 }
 
-/// Where devices are plugged in.
+/// The bus that devices are plugged into.
 pub trait Bus: Send + Sync {
-    /// The hardware wallets that are there now.
+    /// Returns the hardware wallets that are plugged in now.
     ///
     /// # Errors
-    /// Where the system does not tell.
-    fn list(&self) -> Result<Vec<Attached>, DeviceError>;
+    /// If the system can't list devices.
+    fn list(&self) -> Result<Vec<AttachedDevice>, DeviceError>;
 
-    /// Opens one.
+    /// Opens a device.
     ///
     /// # Errors
-    /// Where the system refuses, or it is gone.
-    fn open(&self, device: &Attached) -> Result<Box<dyn Device>, DeviceError>;
+    /// If the system refuses, or the device is gone.
+    fn open(&self, device: &AttachedDevice) -> Result<Box<dyn Device>, DeviceError>;
 }

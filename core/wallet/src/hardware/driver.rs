@@ -1,39 +1,41 @@
-//! A device that is open.
+//! The driver of an open device.
 
 use actoreum_primitives::{Address, Signature};
 
 use super::{
-    Brand, Device, SignRequest, StopFlag, WalletError, ledger::LedgerDriver, line::Line,
-    trezor::TrezorDriver,
+    Brand, Device, SignRequest, StopFlag, WalletError, connection::Connection,
+    ledger::LedgerDriver, trezor::TrezorDriver,
 };
 use crate::{DerivationPath, Password};
 
-/// An open device. Every method but `status` and `failure` blocks while the device is busy.
+/// The driver of an open device. Every method but `status`, `failure` and `is_locked` blocks while
+/// the device is busy.
 ///
-/// After an error that [is fatal](WalletError::is_fatal) the driver is of no use: drop it.
+/// After an error that [is fatal](WalletError::is_fatal) the driver must be dropped.
 pub trait Driver: Send {
-    /// Gets the wallet ready. A Trezor wants this more than once: with its PIN, with its passphrase.
+    /// Opens the wallet. A Trezor needs several calls: with its PIN, with its passphrase.
     ///
     /// # Errors
-    /// What is missing yet, or why it does not work.
+    /// The secret that is still needed, or the failure.
     fn open(&mut self, secret: &Password) -> Result<(), WalletError>;
 
-    /// Asks whether it is still there.
+    /// Checks that the device is still connected.
     ///
     /// # Errors
-    /// Where it is not.
+    /// If it is not.
     fn heartbeat(&mut self) -> Result<(), WalletError>;
 
-    /// The address at a path.
+    /// Returns the address at a path.
     ///
     /// # Errors
-    /// Where the device does not tell.
+    /// If the device does not return it.
     fn derive(&mut self, path: &DerivationPath) -> Result<Address, WalletError>;
 
-    /// A signature by `signer`, whose key is at `path`. Its owner has to agree on the device.
+    /// Returns the signature of `signer`, whose key is at `path`. The user has to confirm on the
+    /// device.
     ///
     /// # Errors
-    /// Where the owner does not, or the device can't, or the signature is somebody else's.
+    /// If the user refuses, the device can't sign, or the signature is not by `signer`.
     fn sign(
         &mut self,
         path: &DerivationPath,
@@ -41,21 +43,21 @@ pub trait Driver: Send {
         request: &SignRequest,
     ) -> Result<Signature, WalletError>;
 
-    /// Its state, in geth's words.
+    /// Returns the wallet's status, with geth's texts.
     fn status(&self) -> String;
 
-    /// What failed last, and is to be mended by opening it again.
+    /// Returns the last failure, if the wallet has to be opened again because of it.
     fn failure(&self) -> Option<WalletError>;
 
-    /// Whether it was opened, and then locked itself: it has to be opened again.
+    /// Returns true if the wallet locked itself after it was opened: it has to be opened again.
     fn is_locked(&self) -> bool;
 }
 
-/// The driver of an open device of this brand. The flag ends its waits.
+/// Creates the driver for an open device of this brand. `stop` ends its waits.
 pub fn driver(brand: Brand, device: Box<dyn Device>, stop: StopFlag) -> Box<dyn Driver> {
-    let line = Line::new(device, stop);
+    let connection = Connection::new(device, stop);
     match brand {
-        Brand::Ledger => Box::new(LedgerDriver::new(line)),
-        Brand::Trezor => Box::new(TrezorDriver::new(line)),
+        Brand::Ledger => Box::new(LedgerDriver::new(connection)),
+        Brand::Trezor => Box::new(TrezorDriver::new(connection)),
     }
 }

@@ -1,9 +1,10 @@
-//! Why a wallet did not do what it was asked for.
+//! Errors of hardware wallets.
 
 use super::DeviceError;
 use crate::{ledger::LedgerError, trezor::TrezorError};
 
-/// Why a hardware wallet did not do what it was asked for. Texts are geth's where it has one.
+/// The reason why a request to a hardware wallet failed. Texts are geth's where geth has the same
+/// error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WalletError {
     /// No wallet has this account.
@@ -12,31 +13,32 @@ pub enum WalletError {
     /// No wallet has this URL.
     #[error("unknown wallet")]
     UnknownWallet,
-    /// It was opened before.
+    /// The wallet is open already.
     #[error("wallet already open")]
     AlreadyOpen,
-    /// It is yet to be opened, or it was unplugged.
+    /// The wallet is not open, or it was unplugged.
     #[error("wallet closed")]
     Closed,
-    /// It does not do that.
+    /// The wallet does not support the request.
     #[error("not supported")]
     NotSupported,
-    /// Its owner has enough to answer.
+    /// Too many requests are waiting for the user's answer.
     #[error("too many requests wait for this wallet")]
     Busy,
-    /// The Ledger says so.
+    /// An error of the Ledger protocol.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
-    /// The Trezor says so.
+    /// An error of the Trezor protocol.
     #[error(transparent)]
     Trezor(#[from] TrezorError),
-    /// The device is out of reach.
+    /// The device can't be reached.
     #[error(transparent)]
     Device(#[from] DeviceError),
 }
 
 impl WalletError {
-    /// Whether the line to the device is of no use any more: it has to be closed and opened anew.
+    /// Returns true if the connection to the device is unusable: the wallet has to be closed and
+    /// opened again.
     pub fn is_fatal(&self) -> bool {
         match self {
             Self::Device(_) => true,

@@ -1,46 +1,46 @@
-//! A Ledger that is open.
+//! The driver of Ledger devices.
 
 use std::time::Duration;
 
 use actoreum_primitives::{Address, Signature, TxType};
 
-use super::{Driver, SignRequest, WalletError, line::Line};
+use super::{Driver, SignRequest, WalletError, connection::Connection};
 use crate::{
     DerivationPath, Password,
     ledger::{
         Command, Exchange, LedgerError, Step, Version, read_address, read_signature, read_version,
     },
-    limits::{ANSWER_PATIENCE, OWNER_PATIENCE},
+    limits::{ANSWER_TIMEOUT, OWNER_TIMEOUT},
 };
 
-/// What an application that does not tell its version may be.
+/// The version that is assumed if an application does not report its own.
 const OLDEST: Version = Version([1, 0, 0]);
 
-/// A Ledger, and the application that runs on it.
+/// The driver of a Ledger and of the application that runs on it.
 pub(super) struct LedgerDriver {
-    line: Line,
-    /// `None` where the Ethereum application is not open.
+    connection: Connection,
+    /// The version of the Ethereum application; `None` if it is not open.
     version: Option<Version>,
     is_in_browser_mode: bool,
 }
 
 impl LedgerDriver {
-    pub(super) fn new(line: Line) -> Self {
+    pub(super) fn new(connection: Connection) -> Self {
         Self {
-            line,
+            connection,
             version: None,
             is_in_browser_mode: false,
         }
     }
 
-    fn ask(&mut self, command: Command, patience: Duration) -> Result<Vec<u8>, WalletError> {
+    fn ask(&mut self, command: Command, timeout: Duration) -> Result<Vec<u8>, WalletError> {
         let (mut exchange, mut packets) = Exchange::begin(command);
         loop {
             for packet in &packets {
-                self.line.send(packet)?;
+                self.connection.send(packet)?;
             }
             packets = loop {
-                let packet = self.line.receive(patience)?;
+                let packet = self.connection.receive(timeout)?;
                 match exchange.receive(&packet)? {
                     Step::Wait => {}
                     Step::Send(packets) => break packets,
@@ -51,16 +51,16 @@ impl LedgerDriver {
     }
 
     fn address(&mut self, path: &DerivationPath) -> Result<Address, WalletError> {
-        let answer = self.ask(Command::address(path), ANSWER_PATIENCE)?;
+        let answer = self.ask(Command::address(path), ANSWER_TIMEOUT)?;
         Ok(read_address(&answer)?)
     }
 
     fn ask_version(&mut self) -> Result<Version, WalletError> {
-        let answer = self.ask(Command::version(), ANSWER_PATIENCE)?;
+        let answer = self.ask(Command::version(), ANSWER_TIMEOUT)?;
         Ok(read_version(&answer)?)
     }
 
-    /// The version of the application, which may have been opened since.
+    /// Returns the version of the application, which may have been opened meanwhile.
     fn online(&mut self) -> Result<Version, WalletError> {
         match self.version {
             Some(version) => Ok(version),
@@ -70,8 +70,8 @@ impl LedgerDriver {
 }
 
 impl Driver for LedgerDriver {
-    /// Asks for the first address, which tells whether the application is open; there is nothing
-    /// to unlock from here.
+    /// Requests the first address, which shows whether the application is open. A Ledger is not
+    /// unlocked from here.
     fn open(&mut self, _: &Password) -> Result<(), WalletError> {
         match self.address(&DerivationPath::account(0)) {
             Ok(_) => {}
@@ -98,7 +98,7 @@ impl Driver for LedgerDriver {
                 Ok(())
             }
             Err(WalletError::Ledger(LedgerError::OtherApplication | LedgerError::Locked)) => {
-                // The oldest ones answer so, too.
+                // The oldest applications return these errors, too.
                 if self.version != Some(OLDEST) {
                     self.version = None;
                 }
@@ -139,12 +139,12 @@ impl Driver for LedgerDriver {
             }
             SignRequest::TypedData(data) => {
                 version.at_least(Version([1, 5, 0]), "typed data")?;
-                // It is told the hash of a message, or nothing.
+                // The application needs the hash of a message.
                 let message = data.message_hash().ok_or(WalletError::NotSupported)?;
                 Command::sign_typed_data(path, data.domain_hash(), message)
             }
         };
-        let answer = self.ask(command, OWNER_PATIENCE)?;
+        let answer = self.ask(command, OWNER_TIMEOUT)?;
         Ok(read_signature(&answer, request.hash(), signer)?)
     }
 

@@ -1,31 +1,31 @@
-//! Hardware wallets: what can be asked of a device, whatever it speaks.
+//! Hardware wallets: device discovery, and a common driver interface for all brands.
 //!
 //! ```text
-//!   Bus::list --> Attached --Bus::open--> Device --driver--> Driver
-//!   (what is plugged in)                  (reports)           | open, derive, sign, heartbeat
-//!                                                             v
-//!                                    ledger::Exchange, trezor::{Request, Reply} (sans IO)
+//!   Bus::list --> AttachedDevice --Bus::open--> Device --driver--> Driver
+//!   (plugged-in devices)                      (reports)              | open, derive, sign, heartbeat
+//!                                                                    v
+//!                                           ledger::Exchange, trezor::{Request, Reply} (sans IO)
 //! ```
 //!
-//! A [`Driver`] blocks its thread while the device thinks, and for as long as its owner takes to
-//! press a button: it lives where that hurts nobody. [`SystemBus`] is this machine's devices; tests
-//! bring a bus of their own.
+//! A [`Driver`] blocks its thread while the device computes, and until the user presses a button:
+//! it needs a thread of its own. [`SystemBus`] lists this machine's devices; tests use a simulated
+//! bus.
 
 mod bus;
+mod connection;
 mod driver;
 mod error;
 mod hid;
 mod ledger;
-mod line;
-mod place;
 mod request;
 mod system;
 mod trezor;
+mod usb_location;
 mod webusb;
 
-pub use bus::{Attached, Brand, Bus, Device, DeviceError, PACKET_BYTES, Packet};
+pub use bus::{AttachedDevice, Brand, Bus, Device, DeviceError, PACKET_BYTES, Packet};
+pub use connection::StopFlag;
 pub use driver::{Driver, driver};
 pub use error::WalletError;
-pub use line::StopFlag;
 pub use request::SignRequest;
 pub use system::SystemBus;

@@ -1,10 +1,10 @@
-//! What a wallet is asked to sign.
+//! Requests to sign.
 
 use actoreum_primitives::{B256, Bytes, TxPayload};
 
 use crate::{TypedData, signing};
 
-/// What is to be signed, with all that a device shows to its owner.
+/// The data to be signed, with everything that a device shows to the user.
 #[derive(Debug, Clone, PartialEq)]
 pub enum SignRequest {
     /// A transaction.
@@ -16,7 +16,7 @@ pub enum SignRequest {
 }
 
 impl SignRequest {
-    /// The hash that a signature is of.
+    /// Returns the hash to be signed.
     pub fn hash(&self) -> B256 {
         match self {
             Self::Transaction(payload) => payload.signing_hash(),

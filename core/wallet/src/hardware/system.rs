@@ -1,17 +1,17 @@
 //! The devices of this machine.
 
-use super::{Attached, Bus, Device, DeviceError, hid::HidBus, webusb};
+use super::{AttachedDevice, Bus, Device, DeviceError, hid::HidBus, webusb};
 
-/// The devices of this machine: those that are HID devices, and Trezors that no longer are.
+/// The devices of this machine: HID devices, and Trezors with a WebUSB interface.
 pub struct SystemBus {
     hid: HidBus,
 }
 
 impl SystemBus {
-    /// Prepares to look for devices.
+    /// Initializes the access to devices.
     ///
     /// # Errors
-    /// Where the system knows no HID devices.
+    /// If the system has no access to HID devices.
     pub fn new() -> Result<Self, DeviceError> {
         Ok(Self {
             hid: HidBus::new()?,
@@ -20,16 +20,17 @@ impl SystemBus {
 }
 
 impl Bus for SystemBus {
-    fn list(&self) -> Result<Vec<Attached>, DeviceError> {
+    fn list(&self) -> Result<Vec<AttachedDevice>, DeviceError> {
         let mut found = self.hid.list()?;
         found.extend(webusb::list()?);
         Ok(found)
     }
 
-    fn open(&self, device: &Attached) -> Result<Box<dyn Device>, DeviceError> {
-        match device.is_hid {
-            true => self.hid.open(device),
-            false => webusb::open(device),
+    fn open(&self, device: &AttachedDevice) -> Result<Box<dyn Device>, DeviceError> {
+        if device.is_hid {
+            self.hid.open(device)
+        } else {
+            webusb::open(device)
         }
     }
 }

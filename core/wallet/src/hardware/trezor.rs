@@ -1,13 +1,13 @@
-//! A Trezor that is open.
+//! The driver of Trezor devices.
 
 use std::time::Duration;
 
 use actoreum_primitives::{Address, Signature, U256};
 
-use super::{Driver, SignRequest, WalletError, line::Line};
+use super::{Driver, SignRequest, WalletError, connection::Connection};
 use crate::{
     DerivationPath, Password, TypedData,
-    limits::{ANSWER_PATIENCE, MAX_BUTTON_REQUESTS, MAX_PART_REQUESTS, OWNER_PATIENCE},
+    limits::{ANSWER_TIMEOUT, MAX_BUTTON_REQUESTS, MAX_PART_REQUESTS, OWNER_TIMEOUT},
     signing,
     trezor::{
         Assembly, Features, MAX_DATA_CHUNK, Message, Reply, Request, TrezorError, TxRequest,
@@ -15,78 +15,79 @@ use crate::{
     },
 };
 
-/// The major version of the firmwares that hash typed data themselves; the first model's are of 1.
-const FIRST_WITH_PARTS: u64 = 2;
+/// The first major firmware version that hashes typed data on the device; the first model's
+/// firmware has major version 1.
+const FIRST_HASHING_VERSION: u64 = 2;
 
-/// What the device waits for, in the middle of being opened.
+/// The secret that the device waits for while it is being opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Secret {
     Pin,
     Passphrase,
 }
 
-/// A Trezor and its session.
+/// The driver of a Trezor and its session.
 pub(super) struct TrezorDriver {
-    line: Line,
-    /// Who it is, once it has said so.
+    connection: Connection,
+    /// The device's features, once it has reported them.
     features: Option<Features>,
-    waits_for: Option<Secret>,
-    /// It locked itself after it was opened.
+    pending_secret: Option<Secret>,
+    /// Whether the device locked itself after it was opened.
     is_locked: bool,
     failure: Option<TrezorError>,
 }
 
 impl TrezorDriver {
-    pub(super) fn new(line: Line) -> Self {
+    pub(super) fn new(connection: Connection) -> Self {
         Self {
-            line,
+            connection,
             features: None,
-            waits_for: None,
+            pending_secret: None,
             is_locked: false,
             failure: None,
         }
     }
 
     fn send(&mut self, message: &Message) -> Result<(), WalletError> {
-        Ok(message.send(|packet| self.line.send(packet))?)
+        Ok(message.send(|packet| self.connection.send(packet))?)
     }
 
-    fn receive(&mut self, patience: Duration) -> Result<Reply, WalletError> {
+    fn receive(&mut self, timeout: Duration) -> Result<Reply, WalletError> {
         let mut assembly = Assembly::default();
         loop {
-            let packet = self.line.receive(patience)?;
+            let packet = self.connection.receive(timeout)?;
             if let Some(message) = assembly.push(&packet)? {
                 return Ok(Reply::decode(&message)?);
             }
         }
     }
 
-    /// Asks, lets the device ask its owner, and returns what it answers then.
-    fn call(&mut self, message: &Message, patience: Duration) -> Result<Reply, WalletError> {
+    /// Sends a message, confirms button requests, and returns the reply after them.
+    fn call(&mut self, message: &Message, timeout: Duration) -> Result<Reply, WalletError> {
         self.send(message)?;
-        let mut reply = self.receive(patience)?;
+        let mut reply = self.receive(timeout)?;
         for _ in 0..MAX_BUTTON_REQUESTS {
             if reply != Reply::ButtonRequest {
                 return Ok(reply);
             }
             self.send(&Request::ButtonAck.encode())?;
-            reply = self.receive(OWNER_PATIENCE)?;
+            reply = self.receive(OWNER_TIMEOUT)?;
         }
-        Err(TrezorError::TooManyQuestions.into())
+        Err(TrezorError::TooManyRequests.into())
     }
 
-    /// As [`call`](Self::call), once the wallet is open. A device that locked itself since asks for
-    /// its PIN first, which is not known here: then it is told to forget what was asked.
-    fn ask(&mut self, message: &Message, patience: Duration) -> Result<Reply, WalletError> {
+    /// Calls the device like [`call`](Self::call), once the wallet is open. A device that has
+    /// locked itself requests its PIN first, which is unknown here: then the request is cancelled.
+    fn ask(&mut self, message: &Message, timeout: Duration) -> Result<Reply, WalletError> {
         self.check_open()?;
-        let reply = self.call(message, patience)?;
+        let reply = self.call(message, timeout)?;
         let needed = match reply {
             Reply::PinMatrixRequest => TrezorError::PinNeeded,
             Reply::PassphraseRequest => TrezorError::PassphraseNeeded,
             reply => return Ok(reply),
         };
         self.is_locked = true;
-        match self.call(&Request::Cancel.encode(), ANSWER_PATIENCE) {
+        match self.call(&Request::Cancel.encode(), ANSWER_TIMEOUT) {
             Err(WalletError::Trezor(TrezorError::Refused(_) | TrezorError::Failure(_))) | Ok(_) => {
                 Err(needed.into())
             }
@@ -94,9 +95,9 @@ impl TrezorDriver {
         }
     }
 
-    /// Whoever disturbs a device that waits for a secret makes it forget that it does.
+    /// Returns an error if the device waits for a secret: another message would cancel that wait.
     fn check_open(&self) -> Result<(), TrezorError> {
-        match self.waits_for {
+        match self.pending_secret {
             Some(Secret::Passphrase) => Err(TrezorError::PassphraseNeeded),
             Some(Secret::Pin) => Err(TrezorError::PinNeeded),
             None if self.is_locked => Err(TrezorError::PinNeeded),
@@ -105,23 +106,23 @@ impl TrezorDriver {
     }
 
     fn next_step(&mut self, secret: &Password) -> Result<Message, WalletError> {
-        match self.waits_for.take() {
+        match self.pending_secret.take() {
             Some(Secret::Passphrase) => return Ok(Request::PassphraseAck(secret).encode()),
             Some(Secret::Pin) if secret.as_bytes().is_empty() => {
-                self.waits_for = Some(Secret::Pin);
+                self.pending_secret = Some(Secret::Pin);
                 return Err(TrezorError::PinNeeded.into());
             }
             Some(Secret::Pin) => return Ok(Request::PinMatrixAck(secret).encode()),
             None => {}
         }
-        // A second time it would forget the passphrase.
+        // A second initialization would make the device forget the passphrase.
         if self.features.is_none() {
-            match self.call(&Request::Initialize.encode(), ANSWER_PATIENCE)? {
+            match self.call(&Request::Initialize.encode(), ANSWER_TIMEOUT)? {
                 Reply::Features(features) => self.features = Some(features),
                 other => return Err(unexpected("Features", &other)),
             }
         }
-        // Every firmware wants the PIN and the passphrase for an address.
+        // Every firmware requires PIN and passphrase before it returns an address.
         Ok(Request::GetAddress(&DerivationPath::account(0)).encode())
     }
 
@@ -130,7 +131,7 @@ impl TrezorDriver {
         request: &Message,
         mut rest: &[u8],
     ) -> Result<(U256, U256), WalletError> {
-        let mut reply = self.ask(request, OWNER_PATIENCE)?;
+        let mut reply = self.ask(request, OWNER_TIMEOUT)?;
         loop {
             let more = match reply {
                 Reply::TxRequest(TxRequest::More(more)) => more,
@@ -142,48 +143,48 @@ impl TrezorDriver {
             let too_much = TrezorError::Malformed("it asks for more input than there is");
             let (chunk, left) = rest.split_at_checked(more).ok_or(too_much)?;
             rest = left;
-            reply = self.ask(&Request::TxAck(chunk).encode(), OWNER_PATIENCE)?;
+            reply = self.ask(&Request::TxAck(chunk).encode(), OWNER_TIMEOUT)?;
         }
     }
 
-    /// By the hashes, where the device is of the first model; else it asks for every part.
+    /// Signs typed data: by its hashes on the first model; other devices request every part.
     fn sign_typed_data(
         &mut self,
         path: &DerivationPath,
         data: &TypedData,
     ) -> Result<(U256, U256), WalletError> {
         let features = self.features.as_ref();
-        if features.is_some_and(|features| features.version[0] < FIRST_WITH_PARTS) {
+        if features.is_some_and(|features| features.version[0] < FIRST_HASHING_VERSION) {
             let (domain, message) = (data.domain_hash(), data.message_hash());
             return self.sign_other(Request::SignTypedHash(path, domain, message));
         }
         let request = Request::SignTypedData(path, data.primary_type());
-        let mut reply = self.ask(&request.encode(), OWNER_PATIENCE)?;
+        let mut reply = self.ask(&request.encode(), OWNER_TIMEOUT)?;
         for _ in 0..MAX_PART_REQUESTS {
             let part = match reply {
                 Reply::PartRequest(part) => part,
                 other => return signature_of("EthereumTypedDataSignature", other),
             };
-            let told = match part.of(data) {
-                Ok(told) => told,
+            let part_message = match part.of(data) {
+                Ok(part_message) => part_message,
                 Err(error) => {
-                    // It goes on waiting otherwise.
-                    let _ = self.call(&Request::Cancel.encode(), ANSWER_PATIENCE);
+                    // The device would keep waiting for the part otherwise.
+                    let _ = self.call(&Request::Cancel.encode(), ANSWER_TIMEOUT);
                     return Err(error.into());
                 }
             };
-            reply = self.ask(&told, OWNER_PATIENCE)?;
+            reply = self.ask(&part_message, OWNER_TIMEOUT)?;
         }
-        Err(TrezorError::TooManyQuestions.into())
+        Err(TrezorError::TooManyRequests.into())
     }
 
     fn sign_other(&mut self, request: Request<'_>) -> Result<(U256, U256), WalletError> {
-        let reply = self.ask(&request.encode(), OWNER_PATIENCE)?;
+        let reply = self.ask(&request.encode(), OWNER_TIMEOUT)?;
         signature_of("EthereumMessageSignature", reply)
     }
 }
 
-/// r and s of an answer that has to be a signature.
+/// Returns r and s of a reply that has to be a signature.
 fn signature_of(expected: &'static str, reply: Reply) -> Result<(U256, U256), WalletError> {
     match reply {
         Reply::Signature(bytes) => {
@@ -200,22 +201,22 @@ fn unexpected(expected: &'static str, reply: &Reply) -> WalletError {
 }
 
 impl Driver for TrezorDriver {
-    /// The first call, with nothing, makes the device show its grid; the next takes the PIN, and
-    /// one more the passphrase.
+    /// The first call, with an empty secret, makes the device show its PIN matrix; the next call
+    /// takes the PIN, and one more the passphrase.
     fn open(&mut self, secret: &Password) -> Result<(), WalletError> {
         let step = self.next_step(secret)?;
         self.failure = None;
-        match self.call(&step, ANSWER_PATIENCE) {
+        match self.call(&step, ANSWER_TIMEOUT) {
             Ok(Reply::Address(_)) => {
                 self.is_locked = false;
                 Ok(())
             }
             Ok(Reply::PinMatrixRequest) => {
-                self.waits_for = Some(Secret::Pin);
+                self.pending_secret = Some(Secret::Pin);
                 Err(TrezorError::PinNeeded.into())
             }
             Ok(Reply::PassphraseRequest) => {
-                self.waits_for = Some(Secret::Passphrase);
+                self.pending_secret = Some(Secret::Passphrase);
                 Err(TrezorError::PassphraseNeeded.into())
             }
             Ok(other) => Err(unexpected("EthereumAddress", &other)),
@@ -231,17 +232,17 @@ impl Driver for TrezorDriver {
         if self.check_open().is_err() {
             return Ok(());
         }
-        match self.ask(&Request::Ping.encode(), ANSWER_PATIENCE) {
+        match self.ask(&Request::Ping.encode(), ANSWER_TIMEOUT) {
             Ok(Reply::Success) => Ok(()),
             Ok(other) => Err(unexpected("Success", &other)),
             Err(error) if error.is_fatal() => Err(error),
-            // It has other things to do, and says so.
+            // The device is busy, and said so.
             Err(_) => Ok(()),
         }
     }
 
     fn derive(&mut self, path: &DerivationPath) -> Result<Address, WalletError> {
-        match self.ask(&Request::GetAddress(path).encode(), ANSWER_PATIENCE)? {
+        match self.ask(&Request::GetAddress(path).encode(), ANSWER_TIMEOUT)? {
             Reply::Address(address) => Ok(address),
             other => Err(unexpected("EthereumAddress", &other)),
         }

@@ -1,4 +1,4 @@
-//! Trezors that are no HID devices: all but the first one with an old firmware.
+//! Trezors with a WebUSB interface: all but the first model with an old firmware.
 
 use std::{io, time::Duration};
 
@@ -9,21 +9,21 @@ use nusb::{
 
 use zeroize::Zeroize;
 
-use super::{Attached, Brand, Device, DeviceError, PACKET_BYTES, Packet};
-use crate::limits::ANSWER_PATIENCE;
+use super::{AttachedDevice, Brand, Device, DeviceError, PACKET_BYTES, Packet};
+use crate::limits::ANSWER_TIMEOUT;
 
-/// The vendor id that pid.codes gives to open devices, and Trezor's product among them.
+/// The vendor id that pid.codes gives to open devices, and Trezor's product id.
 const TREZOR: (u16, u16) = (0x1209, 0x53c1);
-/// The interface that speaks its protocol, and its endpoints.
+/// The interface for Trezor's protocol, and its endpoints.
 const INTERFACE: u8 = 0;
 const ENDPOINT_IN: u8 = 0x81;
 const ENDPOINT_OUT: u8 = 0x01;
 
-/// What the system says (`ENOENT`) on a machine without USB, which has no list of devices.
+/// The system error (`ENOENT`) on a machine without USB, which has no list of devices.
 const NO_USB: u32 = 2;
 
-/// The Trezors that are there now.
-pub(super) fn list() -> Result<Vec<Attached>, DeviceError> {
+/// Returns the Trezors that are plugged in now.
+pub(super) fn list() -> Result<Vec<AttachedDevice>, DeviceError> {
     Ok(devices()?.iter().map(attached).collect())
 }
 
@@ -37,28 +37,28 @@ fn devices() -> Result<Vec<DeviceInfo>, DeviceError> {
     Ok(all.filter(is_trezor).collect())
 }
 
-fn attached(info: &DeviceInfo) -> Attached {
+fn attached(info: &DeviceInfo) -> AttachedDevice {
     let (bus, address) = (info.bus_id(), info.device_address());
-    let place = match bus.parse::<u16>() {
+    let location = match bus.parse::<u16>() {
         Ok(bus) => format!("{bus:04x}:{address:04x}:{INTERFACE:02x}"),
         Err(_) => format!("{bus}:{address:04x}:{INTERFACE:02x}"),
     };
-    Attached {
+    AttachedDevice {
         brand: Brand::Trezor,
         path: format!("/dev/bus/usb/{bus}/{address:03}"),
-        place,
+        location,
         is_hid: false,
         vendor: info.vendor_id(),
     }
 }
 
-/// Opens one.
-pub(super) fn open(wanted: &Attached) -> Result<Box<dyn Device>, DeviceError> {
+/// Opens a device.
+pub(super) fn open(wanted: &AttachedDevice) -> Result<Box<dyn Device>, DeviceError> {
     let devices = devices()?;
     let info = devices.iter().find(|info| attached(info) == *wanted);
     let info = info.ok_or_else(|| DeviceError::Io("it is not plugged in any more".to_owned()))?;
     let refused = |error: nusb::Error| match error.kind() {
-        ErrorKind::PermissionDenied => wanted.refused(),
+        ErrorKind::PermissionDenied => wanted.permission_error(),
         _ => DeviceError::Io(error.to_string()),
     };
     let device = info.open().wait().map_err(refused)?;
@@ -84,8 +84,8 @@ impl Device for WebUsb {
     fn write(&mut self, packet: &Packet) -> Result<(), DeviceError> {
         let mut sent = self
             .outgoing
-            .transfer_blocking(Buffer::from(packet.as_slice()), ANSWER_PATIENCE);
-        // It may be a PIN.
+            .transfer_blocking(Buffer::from(packet.as_slice()), ANSWER_TIMEOUT);
+        // The report may contain a PIN.
         sent.buffer[..].zeroize();
         sent.status?;
         match sent.actual_len {
@@ -94,11 +94,11 @@ impl Device for WebUsb {
         }
     }
 
-    fn read(&mut self, patience: Duration) -> Result<Option<Packet>, DeviceError> {
+    fn read(&mut self, timeout: Duration) -> Result<Option<Packet>, DeviceError> {
         if self.incoming.pending() == 0 {
             self.incoming.submit(Buffer::new(PACKET_BYTES));
         }
-        let Some(completion) = self.incoming.wait_next_complete(patience) else {
+        let Some(completion) = self.incoming.wait_next_complete(timeout) else {
             return Ok(None);
         };
         let buffer = completion.into_result()?;

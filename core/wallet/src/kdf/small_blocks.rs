@@ -1,18 +1,19 @@
-//! scrypt (RFC 7914) for any n over any r.
+//! scrypt (RFC 7914) for any combination of n and r.
 //!
-//! The RFC wants n below 2^(16 r), and the `scrypt` crate refuses the rest; geth does not ask, and
-//! files with n = 2^18 and r = 1 exist. This plain form serves them alone.
+//! The RFC requires n below 2^(16 r), and the `scrypt` crate refuses other values; geth does not
+//! check, and files with n = 2^18 and r = 1 exist. This plain implementation is for these files
+//! only.
 
 use hmac::Hmac;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-/// Words of 32 bits in a block of Salsa20.
+/// Number of 32-bit words in a block of Salsa20.
 const WORDS: usize = 16;
 
 type Block = [u32; WORDS];
 
-/// The derived key for parameters (n, r, p) that were found sensible.
+/// Derives a key with the parameters (n, r, p), which must be within the limits.
 pub(super) fn scrypt(password: &[u8], salt: &[u8], (n, r, p): (u32, u32, u32), key: &mut [u8]) {
     let lane_blocks = 2 * r as usize;
     let lane_bytes = lane_blocks * size_of::<Block>();
@@ -25,7 +26,7 @@ pub(super) fn scrypt(password: &[u8], salt: &[u8], (n, r, p): (u32, u32, u32), k
     pbkdf2::pbkdf2::<Hmac<Sha256>>(password, &mixed, 1, key);
 }
 
-/// scryptROMix: fills the table, then visits it in an order that only its content tells.
+/// scryptROMix: fills the table, then reads it in an order that depends on its content.
 fn mix(lane: &mut [u8], table: &mut [Block], lane_blocks: usize) {
     let mut state = Zeroizing::new(vec![[0; WORDS]; lane_blocks]);
     let mut shuffled = Zeroizing::new(vec![[0; WORDS]; lane_blocks]);
@@ -42,7 +43,7 @@ fn mix(lane: &mut [u8], table: &mut [Block], lane_blocks: usize) {
     }
     let rows = table.len() / lane_blocks;
     for _ in 0..rows {
-        // The table has a power of two of rows, so the low word decides.
+        // The number of rows is a power of two, so that the low word determines the row.
         let row = state[lane_blocks - 1][0] as usize % rows * lane_blocks;
         let row = &table[row..row + lane_blocks];
         for (word, other) in state.as_flattened_mut().iter_mut().zip(row.as_flattened()) {
@@ -69,7 +70,7 @@ fn mix_blocks(state: &mut [Block], shuffled: &mut [Block]) {
     state.copy_from_slice(shuffled);
 }
 
-/// Eight rounds of Salsa20.
+/// Salsa20/8: eight rounds of Salsa20.
 fn salsa20_8(block: &mut Block) {
     const COLUMNS: [[usize; 4]; 4] = [[0, 4, 8, 12], [5, 9, 13, 1], [10, 14, 2, 6], [15, 3, 7, 11]];
     const ROWS: [[usize; 4]; 4] = [[0, 1, 2, 3], [5, 6, 7, 4], [10, 11, 8, 9], [15, 12, 13, 14]];
@@ -103,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn it_agrees_with_the_crate() {
+    fn small_blocks_agree_with_the_scrypt_crate() {
         for (log_n, r, p) in [(1, 1, 1), (4, 1, 3), (6, 2, 2), (10, 8, 1)] {
             let (mut ours, mut theirs) = ([0; 32], [0; 32]);
             scrypt(b"x", b"salt", (1 << log_n, r, p), &mut ours);

@@ -1,6 +1,6 @@
-//! Ledger's Ethereum application, as its documentation (`doc/ethapp.adoc` of LedgerHQ's
-//! app-ethereum) describes it: commands, answers and their packets. Whoever holds the device
-//! writes and reads the packets.
+//! The protocol of Ledger's Ethereum application (`doc/ethapp.adoc` of LedgerHQ's app-ethereum),
+//! sans IO: commands, answers and their packets. The owner of the device writes and reads the
+//! packets.
 //!
 //! ```text
 //!   Command --Exchange::begin--> packets --> device
@@ -15,7 +15,7 @@ use actoreum_primitives::{Address, B256, Signature, U256};
 use crate::{DerivationPath, signing};
 pub use packets::{Exchange, Step};
 
-/// The class of all of the application's commands.
+/// The class byte of all of the application's commands.
 const CLASS: u8 = 0xe0;
 const GET_ADDRESS: u8 = 0x02;
 const SIGN_TRANSACTION: u8 = 0x04;
@@ -25,39 +25,39 @@ const SIGN_TYPED_DATA: u8 = 0x0c;
 
 /// P1 of a command's first part.
 const FIRST: u8 = 0x00;
-/// P1 of its further parts.
+/// P1 of a command's further parts.
 const FURTHER: u8 = 0x80;
 
-/// Bytes of data in an APDU.
+/// Maximum length of the data in an APDU, in bytes.
 const MAX_DATA_BYTES: usize = 255;
-/// Bytes of the chain id, r and s that end a legacy transaction (EIP-155).
+/// Length of chain id, r and s at the end of a legacy transaction (EIP-155), in bytes.
 const PROTECTION_BYTES: usize = 3;
 
-/// The status word of an answer that is fine.
+/// The status word of success.
 const OK: u16 = 0x9000;
 
-/// What the device is asked for: APDUs, each to be answered before the next.
+/// A command to the device: a list of APDUs, each of which is answered before the next is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
     parts: Vec<Vec<u8>>,
 }
 
 impl Command {
-    /// The address at a path, without a question to the device's owner.
+    /// Requests the address at a path, without confirmation by the user.
     pub fn address(path: &DerivationPath) -> Self {
         Self::new(GET_ADDRESS, &path_bytes(path), MAX_DATA_BYTES)
     }
 
-    /// The application's version.
+    /// Requests the application's version.
     pub fn version() -> Self {
         Self::new(GET_CONFIGURATION, &[], MAX_DATA_BYTES)
     }
 
-    /// A signature of a transaction, given without one: as it is hashed for signing.
+    /// Requests the signature of a transaction, given in its encoding for signing.
     pub fn sign_transaction(path: &DerivationPath, unsigned: &[u8]) -> Self {
         let data = [&path_bytes(path)[..], unsigned].concat();
-        // The application errs where nothing but the end of a legacy transaction, or a part of
-        // it, is left for the last part.
+        // The application fails if the last part holds only the end of a legacy transaction, or a
+        // fraction of it.
         let mut size = MAX_DATA_BYTES;
         while data.len() % size <= PROTECTION_BYTES {
             size -= 1;
@@ -65,15 +65,16 @@ impl Command {
         Self::new(SIGN_TRANSACTION, &data, size)
     }
 
-    /// A signature of a personal message (EIP-191). `None` where the message is too long for the
-    /// device to be told its length.
+    /// Requests the signature of a personal message (EIP-191). `None` if the length of the message
+    /// exceeds 32 bits.
     pub fn sign_message(path: &DerivationPath, message: &[u8]) -> Option<Self> {
         let length = u32::try_from(message.len()).ok()?.to_be_bytes();
         let data = [&path_bytes(path)[..], &length, message].concat();
         Some(Self::new(SIGN_MESSAGE, &data, MAX_DATA_BYTES))
     }
 
-    /// A signature of typed data (EIP-712), given by the hashes of its domain and its message.
+    /// Requests the signature of typed data (EIP-712), given by the hashes of its domain and its
+    /// message.
     pub fn sign_typed_data(path: &DerivationPath, domain: B256, message: B256) -> Self {
         let data = [&path_bytes(path)[..], domain.as_slice(), message.as_slice()].concat();
         Self::new(SIGN_TYPED_DATA, &data, MAX_DATA_BYTES)
@@ -95,7 +96,7 @@ impl Command {
     }
 }
 
-/// The number of components, then each in four bytes, big-endian.
+/// Encodes a path: the number of components, then each in four bytes, big-endian.
 fn path_bytes(path: &DerivationPath) -> Vec<u8> {
     let components = path.components();
     let mut bytes = vec![u8::try_from(components.len()).expect("because a path has at most ten")];
@@ -110,7 +111,7 @@ fn path_bytes(path: &DerivationPath) -> Vec<u8> {
 /// Reads the answer to [`Command::address`].
 ///
 /// # Errors
-/// Where there is no address in it.
+/// If the answer has no valid address.
 pub fn read_address(answer: &[u8]) -> Result<Address, LedgerError> {
     let field = |bytes: &[u8]| {
         let (length, rest) = bytes.split_first()?;
@@ -127,10 +128,10 @@ pub fn read_address(answer: &[u8]) -> Result<Address, LedgerError> {
     Ok(address)
 }
 
-/// Reads the answer to [`Command::version`]: major, minor, patch.
+/// Reads the answer to [`Command::version`].
 ///
 /// # Errors
-/// Where there is no version in it.
+/// If the answer has no version.
 pub fn read_version(answer: &[u8]) -> Result<Version, LedgerError> {
     match answer {
         [_flags, major, minor, patch] => Ok(Version([*major, *minor, *patch])),
@@ -143,10 +144,10 @@ pub fn read_version(answer: &[u8]) -> Result<Version, LedgerError> {
 pub struct Version(pub [u8; 3]);
 
 impl Version {
-    /// Whether the application is new enough to sign `what`.
+    /// Checks that the application is new enough to sign `what`.
     ///
     /// # Errors
-    /// Where it is not.
+    /// If it is not.
     pub fn at_least(self, needed: Self, what: &'static str) -> Result<(), LedgerError> {
         if self >= needed {
             return Ok(());
@@ -166,11 +167,12 @@ impl std::fmt::Display for Version {
     }
 }
 
-/// Reads the answer to a command that signs: the signature of `hash` by `address`. What the device
-/// says about the parity is a part of a chain id or cut off; the address decides.
+/// Reads the answer to a signing command: the signature of `hash` by `address`. The parity that the
+/// device returns may be part of a chain id or truncated, so that it is determined from the
+/// address.
 ///
 /// # Errors
-/// Where it is no signature, or that of another key.
+/// If the answer is not a signature, or is that of another key.
 pub fn read_signature(
     answer: &[u8],
     hash: B256,
@@ -187,58 +189,59 @@ pub fn read_signature(
     signing::signature_by(address, hash, r, s).ok_or(LedgerError::WrongSigner)
 }
 
-/// Why a Ledger did not do what it was asked for.
+/// The reason why a request to a Ledger failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LedgerError {
-    /// The device is in browser mode, or another program talks to it.
+    /// The device is in browser mode, or another program is using it.
     #[error("ledger: invalid reply header")]
     InvalidHeader,
-    /// What it says makes no sense.
+    /// The content of an answer is malformed.
     #[error("ledger: {0}")]
     Malformed(&'static str),
-    /// The packets of an answer make no sense.
+    /// The packets of an answer are malformed.
     #[error("ledger: {0}")]
     Framing(&'static str),
-    /// Its owner said no.
+    /// The user refused on the device.
     #[error("ledger: refused on the device")]
     Refused,
-    /// It waits for its PIN.
+    /// The device waits for its PIN.
     #[error("ledger: the device is locked")]
     Locked,
     /// Another application is open, or none.
     #[error("ledger: the Ethereum application is not open on the device")]
     OtherApplication,
-    /// The application does not take this.
+    /// The application refused the data.
     #[error("ledger: the application refused the data (is blind signing allowed there?)")]
     InvalidData,
-    /// Its owner said no to typed data or, with an old firmware, it is locked.
+    /// The user refused to sign typed data or, with an old firmware, the device is locked.
     #[error("ledger: refused on the device, or the device is locked")]
     NotAllowed,
-    /// The application does not know the transaction's type.
+    /// The application does not support the transaction's type.
     #[error("ledger: the application does not sign this type of transaction")]
     TransactionType,
-    /// The application is too old for this. The text is geth's.
+    /// The application is too old for the request. The text is geth's.
     #[error(
         "Ledger {have} doesn't support signing this {what}, please update to {needed} at least"
     )]
     TooOld {
         /// The application's version.
         have: Version,
-        /// The first that would do.
+        /// The first version that supports the request.
         needed: Version,
-        /// What was to be signed.
+        /// The kind of data that was to be signed.
         what: &'static str,
     },
     /// The signature is that of another key: another device was plugged in.
     #[error("ledger: signed by another account")]
     WrongSigner,
-    /// Anything else, by its status word.
+    /// Any other status word.
     #[error("ledger: status {0:#06x}")]
     Status(u16),
 }
 
 impl LedgerError {
-    /// Whether what was read is no answer, so that nothing that follows can be trusted to be one.
+    /// Returns true if the packets read were not an answer, so that no later packet can be trusted
+    /// to be one.
     pub fn is_fatal(&self) -> bool {
         matches!(self, Self::InvalidHeader | Self::Framing(_))
     }

@@ -1,38 +1,38 @@
-//! A command on its way to the device and its answer on the way back, in packets of 64 bytes.
+//! Commands and answers in packets of 64 bytes.
 
 use std::collections::VecDeque;
 
 use super::{Command, LedgerError};
 use crate::hardware::{PACKET_BYTES, Packet};
 
-/// Channel 0x0101, tag 5 (APDU). Another channel means that the device talks to a browser.
+/// Channel 0x0101, tag 5 (APDU). Another channel means that the device is in use by a browser.
 const CHANNEL_AND_TAG: [u8; 3] = [0x01, 0x01, 0x05];
-/// With the number of the packet, big-endian.
+/// Length of the header: channel, tag, and the number of the packet, big-endian.
 const HEADER_BYTES: usize = 5;
-/// The length that stands before an APDU, big-endian.
+/// Length of an APDU's length prefix, big-endian.
 const LENGTH_BYTES: usize = 2;
-/// The status word that ends an answer.
+/// Length of the status word at the end of an answer.
 const STATUS_BYTES: usize = 2;
 
-/// What is to be done next.
+/// The next step of an exchange.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// Wait for another packet.
     Wait,
     /// Send these packets, then wait.
     Send(Vec<Packet>),
-    /// The command is done; its answer.
+    /// The command is complete, with this answer.
     Done(Vec<u8>),
 }
 
-/// One command and its answer. The device is asked one thing at a time.
+/// One command and its answer. A device handles one exchange at a time.
 #[derive(Debug)]
 pub struct Exchange {
     parts: VecDeque<Vec<u8>>,
     answer: Answer,
 }
 
-/// An answer of which packets arrive.
+/// An answer that is being received.
 #[derive(Debug, Default)]
 struct Answer {
     packets: u16,
@@ -41,7 +41,7 @@ struct Answer {
 }
 
 impl Exchange {
-    /// Begins; the packets to send.
+    /// Starts an exchange; returns the packets to send.
     pub fn begin(command: Command) -> (Self, Vec<Packet>) {
         let mut exchange = Self {
             parts: command.parts.into(),
@@ -51,10 +51,10 @@ impl Exchange {
         (exchange, packets)
     }
 
-    /// Takes a packet of the device.
+    /// Handles a packet from the device.
     ///
     /// # Errors
-    /// Where the device refuses, or says what makes no sense. The exchange is over then.
+    /// If the device refuses, or its packet is malformed. The exchange has ended then.
     pub fn receive(&mut self, packet: &Packet) -> Result<Step, LedgerError> {
         let Some(mut content) = self.answer.push(packet)? else {
             return Ok(Step::Wait);
@@ -94,7 +94,7 @@ fn packets_of(apdu: &[u8]) -> Vec<Packet> {
 }
 
 impl Answer {
-    /// Adds a packet; the whole answer with its status word, once it is there.
+    /// Adds a packet; returns the whole answer with its status word once it is complete.
     fn push(&mut self, packet: &Packet) -> Result<Option<Vec<u8>>, LedgerError> {
         let (header, mut content) = packet.split_at(HEADER_BYTES);
         let (channel, number) = header.split_at(CHANNEL_AND_TAG.len());
@@ -114,7 +114,7 @@ impl Answer {
             }
             content = rest;
         }
-        // 65,535 bytes, which the length allows, are 1,111 packets.
+        // The counter can't overflow: the maximum length of 65,535 bytes takes 1,111 packets.
         self.packets += 1;
         let missing = self.length - self.content.len();
         self.content

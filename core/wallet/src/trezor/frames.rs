@@ -1,5 +1,5 @@
-//! Messages in packets: a question mark, then 63 bytes of two number signs, the message's type and
-//! length, and its content.
+//! Messages in packets: each packet is a question mark and 63 bytes of a stream of two number
+//! signs, the message's type and length, and its content.
 
 use std::fmt;
 
@@ -11,19 +11,20 @@ use crate::{
     limits::MAX_TREZOR_MESSAGE_BYTES,
 };
 
-/// Begins each packet.
+/// The first byte of each packet.
 const REPORT_ID: u8 = b'?';
-/// Begins the content of a message's first packet.
+/// The first bytes of a message.
 const MAGIC: [u8; 2] = *b"##";
-/// With the type and the length of the message, both big-endian.
+/// Length of the header: magic, type and length of the message, both big-endian.
 const HEADER_BYTES: usize = 8;
 
-/// A message, encoded. Its memory is zeroed after use and it is never printed: it may be a PIN.
+/// An encoded message. Its memory is zeroed after use and it is never printed, because it may
+/// contain a PIN.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Message {
-    /// Its type.
+    /// The message type.
     pub kind: u16,
-    /// Its fields.
+    /// The encoded fields.
     pub content: Zeroizing<Vec<u8>>,
 }
 
@@ -38,7 +39,7 @@ impl Message {
     /// Calls `send` with each packet of the message.
     ///
     /// # Errors
-    /// The first of `send`.
+    /// The first error of `send`.
     pub fn send<E>(&self, mut send: impl FnMut(&Packet) -> Result<(), E>) -> Result<(), E> {
         let length = u32::try_from(self.content.len())
             .expect("because what is signed is shorter than a message may be");
@@ -57,19 +58,19 @@ impl Message {
     }
 }
 
-/// A message of which packets arrive.
+/// A message that is being received.
 #[derive(Debug, Default)]
 pub struct Assembly {
-    /// Its type and its length, once the first packet is there.
+    /// The type and length of the message, once the first packet has arrived.
     header: Option<(u16, usize)>,
     content: Vec<u8>,
 }
 
 impl Assembly {
-    /// Takes a packet; the message, once it is whole.
+    /// Adds a packet; returns the message once it is complete.
     ///
     /// # Errors
-    /// Where the packet is none of the message, or the message is too long.
+    /// If the packet does not belong to a message, or the message is too long.
     pub fn push(&mut self, packet: &Packet) -> Result<Option<Message>, TrezorError> {
         let [REPORT_ID, body @ ..] = packet else {
             return Err(TrezorError::InvalidHeader);

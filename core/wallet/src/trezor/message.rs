@@ -1,4 +1,4 @@
-//! What is asked, and what is answered.
+//! Requests and replies.
 
 use actoreum_primitives::{Address, B256};
 
@@ -33,44 +33,44 @@ const VALUE_REQUEST: u16 = 467;
 const TYPED_DATA_SIGNATURE: u16 = 469;
 const SIGN_TYPED_HASH: u16 = 470;
 
-/// `FailureType`s that are its owner's decision.
+/// The `FailureType`s of a refusal by the user.
 const ACTION_CANCELLED: u64 = 4;
 const PIN_CANCELLED: u64 = 6;
 
-/// The most bytes of a transaction's input in one message.
+/// Maximum length of a transaction's input in one message, in bytes.
 pub const MAX_DATA_CHUNK: usize = 1024;
 
-/// What is asked of the device, save for transactions.
+/// The requests to the device, except transactions.
 #[derive(Debug, Clone, Copy)]
 pub enum Request<'a> {
-    /// Who it is; forgets passphrases.
+    /// Requests the features; the device forgets passphrases.
     Initialize,
-    /// Whether it is there.
+    /// Checks the connection.
     Ping,
-    /// Forget what was asked.
+    /// Cancels the current request.
     Cancel,
-    /// Its owner may be asked now.
+    /// Acknowledges a button request: the device may ask the user now.
     ButtonAck,
-    /// The PIN, as places on the grid.
+    /// The PIN, as positions in the matrix.
     PinMatrixAck(&'a Password),
     /// The passphrase.
     PassphraseAck(&'a Password),
-    /// The address at a path, without a question to its owner.
+    /// Requests the address at a path, without confirmation by the user.
     GetAddress(&'a DerivationPath),
-    /// More of a transaction's input.
+    /// The next chunk of a transaction's input.
     TxAck(&'a [u8]),
-    /// A signature of a personal message (EIP-191).
+    /// Requests the signature of a personal message (EIP-191).
     SignMessage(&'a DerivationPath, &'a [u8]),
-    /// A signature of typed data (EIP-712) whose message is of this type; the device asks for its
-    /// parts.
+    /// Requests the signature of typed data (EIP-712) with this primary type; the device requests
+    /// its parts.
     SignTypedData(&'a DerivationPath, &'a str),
-    /// A signature of typed data, by the hashes of its domain and its message. Firmwares of the first
-    /// model alone know it.
+    /// Requests the signature of typed data, given by the hashes of its domain and its message.
+    /// Supported by firmwares of the first model only.
     SignTypedHash(&'a DerivationPath, B256, Option<B256>),
 }
 
 impl Request<'_> {
-    /// The message that says so.
+    /// Encodes the request.
     pub fn encode(self) -> Message {
         let fields = Encoder::default();
         let (kind, fields) = match self {
@@ -107,43 +107,43 @@ impl Request<'_> {
     }
 }
 
-/// What the device says about itself.
+/// The features that the device reports.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Features {
-    /// Of its firmware: major, minor, patch.
+    /// The firmware version: major, minor, patch.
     pub version: [u64; 3],
-    /// The name that its owner gave it.
+    /// The name that the user gave the device.
     pub label: String,
 }
 
-/// Either more input is asked for, or the signature is there.
+/// A reply while a transaction is being signed: a request for more input, or the signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TxRequest {
-    /// So many more bytes.
+    /// The number of further bytes requested.
     More(usize),
-    /// r and s, each big-endian and at most 32 bytes. What is said about the parity depends on the
-    /// firmware and is not read.
+    /// r and s, each big-endian and at most 32 bytes. The parity depends on the firmware and is not
+    /// read.
     Signature(Vec<u8>, Vec<u8>),
 }
 
-/// What the device answers.
+/// The replies of the device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
-    /// Done.
+    /// Success.
     Success,
-    /// It shows the grid for its PIN.
+    /// The device shows its PIN matrix.
     PinMatrixRequest,
-    /// It wants the passphrase.
+    /// The device requests the passphrase.
     PassphraseRequest,
-    /// It wants to ask its owner.
+    /// The device needs a confirmation by the user.
     ButtonRequest,
-    /// Who it is.
+    /// The features.
     Features(Features),
-    /// The address that was asked for.
+    /// The requested address.
     Address(Address),
-    /// How signing a transaction goes on.
+    /// The next step of signing a transaction.
     TxRequest(TxRequest),
-    /// It asks for a part of typed data.
+    /// A request for a part of typed data.
     PartRequest(Part),
     /// A signature of a message or of typed data: 65 bytes.
     Signature([u8; 65]),
@@ -152,10 +152,10 @@ pub enum Reply {
 }
 
 impl Reply {
-    /// Reads a message.
+    /// Decodes a message.
     ///
     /// # Errors
-    /// Where it makes no sense, and where it says that the device failed.
+    /// If the message is malformed, or reports a failure of the device.
     pub fn decode(message: &Message) -> Result<Self, TrezorError> {
         let content = message.content.as_slice();
         Ok(match message.kind {
@@ -175,7 +175,7 @@ impl Reply {
         })
     }
 
-    /// The message's name in the protocol.
+    /// Returns the message's name in the protocol.
     pub fn name(&self) -> String {
         match self {
             Self::Success => "Success",
@@ -194,7 +194,7 @@ impl Reply {
     }
 }
 
-/// A text of the device, fit to be shown.
+/// Converts a text of the device for display.
 fn text(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let shown = text.chars().filter(|char| !char.is_control());
@@ -235,7 +235,7 @@ fn features(content: &[u8]) -> Result<Features, TrezorError> {
     Ok(features)
 }
 
-/// Old firmwares answer with the address's bytes, new ones with its hex digits.
+/// Reads the address. Old firmwares return the bytes, new ones the hex digits.
 fn address(content: &[u8]) -> Result<Address, TrezorError> {
     let none = TrezorError::Malformed("missing derived address");
     let mut address = None;
@@ -276,9 +276,10 @@ fn tx_request(content: &[u8]) -> Result<TxRequest, TrezorError> {
         };
     }
     let fits = |part: &Vec<u8>| !part.is_empty() && part.len() <= 32;
-    match fits(&r) && fits(&s) {
-        true => Ok(TxRequest::Signature(r, s)),
-        false => Err(lacking),
+    if fits(&r) && fits(&s) {
+        Ok(TxRequest::Signature(r, s))
+    } else {
+        Err(lacking)
     }
 }
 

@@ -1,6 +1,5 @@
-//! Trezor's protocol, as its firmware's `common/protob` describes it: messages in Protocol Buffers,
-//! of which this has the few that a wallet needs, and the packets that they travel in. Whoever holds
-//! the device writes and reads the packets.
+//! Trezor's protocol (`common/protob` of its firmware), sans IO: the messages in Protocol Buffers
+//! that a wallet needs, and their packets. The owner of the device writes and reads the packets.
 //!
 //! ```text
 //!   Request::encode --> Message --> packets --> device
@@ -18,67 +17,68 @@ pub use message::{Features, MAX_DATA_CHUNK, Reply, Request, TxRequest};
 pub use transaction::sign_transaction;
 pub use typed_data::Part;
 
-/// Why a Trezor did not do what it was asked for. Texts are geth's where it has one.
+/// The reason why a request to a Trezor failed. Texts are geth's where geth has the same error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TrezorError {
-    /// It shows a grid: the PIN is to be given as places on it.
+    /// The device shows its PIN matrix and waits for the PIN, as positions in the matrix.
     #[error("trezor: pin needed")]
     PinNeeded,
-    /// It wants the passphrase of the wallet; the empty one counts.
+    /// The device waits for the passphrase of the wallet, which may be empty.
     #[error("trezor: passphrase needed")]
     PassphraseNeeded,
-    /// What came is no packet of this protocol, or none of this message.
+    /// The packet does not belong to this protocol or to this message.
     #[error("trezor: invalid reply header")]
     InvalidHeader,
-    /// A message is longer than any that a device sends.
+    /// A message is longer than any message of a device.
     #[error("trezor: a reply of {0} bytes is too long")]
     TooLong(u32),
-    /// What it says makes no sense.
+    /// The content of a reply is malformed.
     #[error("trezor: {0}")]
     Malformed(&'static str),
-    /// It answers something else.
+    /// The reply is of an unexpected type.
     #[error("trezor: expected reply types [{expected}], got {got}")]
     Unexpected {
-        /// What would have been an answer.
+        /// The expected types.
         expected: &'static str,
-        /// What came.
+        /// The received type.
         got: String,
     },
-    /// Its owner said no.
+    /// The user refused on the device.
     #[error("trezor: refused on the device: {0}")]
     Refused(String),
-    /// It failed, in its own words.
+    /// The device reported a failure with this text.
     #[error("trezor: {0}")]
     Failure(String),
-    /// It signs no values of one of the types.
+    /// The device does not support one of the types.
     #[error("trezor: typed data with a type that it does not know")]
-    NoSuchType,
-    /// An array is longer than its protocol can say.
+    UnsupportedType,
+    /// An array is longer than the protocol can express.
     #[error("trezor: typed data with an array of more than 65535 elements")]
     TooManyElements,
-    /// It asks its owner more often than anybody would answer.
+    /// The device sends more requests than any user would answer.
     #[error("trezor: too many questions on the device")]
-    TooManyQuestions,
+    TooManyRequests,
     /// The signature is that of another key: another device was plugged in, or the passphrase is
-    /// another.
+    /// different.
     #[error("trezor: signed by another account")]
     WrongSigner,
 }
 
 impl TrezorError {
-    /// Whether what was read is no answer, so that nothing that follows can be trusted to be one.
+    /// Returns true if the packets read were not a reply, so that no later packet can be trusted to
+    /// be one.
     pub fn is_fatal(&self) -> bool {
         match self {
             Self::InvalidHeader
             | Self::TooLong(_)
             | Self::Malformed(_)
             | Self::Unexpected { .. }
-            | Self::TooManyQuestions => true,
+            | Self::TooManyRequests => true,
             Self::PinNeeded
             | Self::PassphraseNeeded
             | Self::Refused(_)
             | Self::Failure(_)
-            | Self::NoSuchType
+            | Self::UnsupportedType
             | Self::TooManyElements
             | Self::WrongSigner => false,
         }

@@ -1,4 +1,4 @@
-//! As much of Protocol Buffers' encoding as the messages need: numbers and byte strings.
+//! The part of the Protocol Buffers encoding that the messages need: numbers and byte strings.
 
 use zeroize::Zeroizing;
 
@@ -10,10 +10,10 @@ const FIXED_64: u64 = 1;
 const LENGTH_DELIMITED: u64 = 2;
 const FIXED_32: u64 = 5;
 
-/// What is wrong with fields that end too early, or have no known encoding.
-const BROKEN: TrezorError = TrezorError::Malformed("a reply that can't be decoded");
+/// The error for fields that end too early or have an unknown encoding.
+const MALFORMED: TrezorError = TrezorError::Malformed("a reply that can't be decoded");
 
-/// Fields that are written one after another.
+/// An encoder, which writes fields one after another.
 #[derive(Default)]
 pub(super) struct Encoder(Zeroizing<Vec<u8>>);
 
@@ -32,7 +32,7 @@ impl Encoder {
         self
     }
 
-    /// A field for each number.
+    /// Writes a field for each number.
     pub(super) fn numbers(self, field: u32, values: &[u32]) -> Self {
         let each = values.iter().map(|value| u64::from(*value));
         each.fold(self, |encoder, value| encoder.number(field, value))
@@ -51,7 +51,7 @@ impl Encoder {
         self.0.push(value as u8);
     }
 
-    /// Makes room without leaving a copy of a secret behind.
+    /// Reserves capacity without leaving a copy of a secret behind.
     fn reserve(&mut self, more: usize) {
         if self.0.capacity() - self.0.len() < more {
             let mut grown = Vec::with_capacity((self.0.len() + more) * 2);
@@ -61,7 +61,7 @@ impl Encoder {
     }
 }
 
-/// What a field holds.
+/// The value of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Value<'a> {
     Number(u64),
@@ -72,19 +72,19 @@ impl<'a> Value<'a> {
     pub(super) fn number(self) -> Result<u64, TrezorError> {
         match self {
             Self::Number(number) => Ok(number),
-            Self::Bytes(_) => Err(BROKEN),
+            Self::Bytes(_) => Err(MALFORMED),
         }
     }
 
     pub(super) fn bytes(self) -> Result<&'a [u8], TrezorError> {
         match self {
             Self::Bytes(bytes) => Ok(bytes),
-            Self::Number(_) => Err(BROKEN),
+            Self::Number(_) => Err(MALFORMED),
         }
     }
 }
 
-/// Calls `each` with the fields of a message, in their order. Nothing is copied.
+/// Calls `each` with the fields of a message, in order. Nothing is copied.
 pub(super) fn decode<'a>(
     mut rest: &'a [u8],
     mut each: impl FnMut(u64, Value<'a>) -> Result<(), TrezorError>,
@@ -99,7 +99,7 @@ pub(super) fn decode<'a>(
                 Value::Bytes(take(&mut rest, length)?)
             }
             FIXED_32 => Value::Bytes(take(&mut rest, 4)?),
-            _ => return Err(BROKEN),
+            _ => return Err(MALFORMED),
         };
         each(key >> 3, value)?;
     }
@@ -107,8 +107,8 @@ pub(super) fn decode<'a>(
 }
 
 fn take<'a>(rest: &mut &'a [u8], length: u64) -> Result<&'a [u8], TrezorError> {
-    let length = usize::try_from(length).map_err(|_| BROKEN)?;
-    let (taken, left) = rest.split_at_checked(length).ok_or(BROKEN)?;
+    let length = usize::try_from(length).map_err(|_| MALFORMED)?;
+    let (taken, left) = rest.split_at_checked(length).ok_or(MALFORMED)?;
     *rest = left;
     Ok(taken)
 }
@@ -116,18 +116,18 @@ fn take<'a>(rest: &mut &'a [u8], length: u64) -> Result<&'a [u8], TrezorError> {
 fn varint(rest: &mut &[u8]) -> Result<u64, TrezorError> {
     let mut value = 0_u64;
     for shift in (0..64).step_by(7) {
-        let (byte, left) = rest.split_first().ok_or(BROKEN)?;
+        let (byte, left) = rest.split_first().ok_or(MALFORMED)?;
         *rest = left;
         let bits = u64::from(byte & 0x7f);
         if bits.leading_zeros() < shift {
-            return Err(BROKEN);
+            return Err(MALFORMED);
         }
         value |= bits << shift;
         if byte & 0x80 == 0 {
             return Ok(value);
         }
     }
-    Err(BROKEN)
+    Err(MALFORMED)
 }
 
 #[cfg(test)]
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ends_too_early_or_is_too_large_is_refused() {
+    fn truncated_or_oversized_fields_are_refused() {
         for broken in [
             &[0x08][..],
             &[0x08, 0x80],
@@ -177,13 +177,13 @@ mod tests {
             &[0x0b],
             &[0x09, 1, 2, 3],
         ] {
-            assert_eq!(fields(broken), Err(BROKEN), "{broken:x?}");
+            assert_eq!(fields(broken), Err(MALFORMED), "{broken:x?}");
         }
     }
 
     proptest! {
         #[test]
-        fn prop_fields_come_back(number: u64, bytes: Vec<u8>, field in 1_u32..1000) {
+        fn prop_fields_round_trip(number: u64, bytes: Vec<u8>, field in 1_u32..1000) {
             let encoded = Encoder::default().number(field, number).bytes(field + 1, &bytes).finish();
             let field = u64::from(field);
             prop_assert_eq!(
@@ -193,7 +193,7 @@ mod tests {
         }
 
         #[test]
-        fn prop_nothing_makes_it_panic(bytes: Vec<u8>) {
+        fn prop_decoding_never_panics(bytes: Vec<u8>) {
             let _ = fields(&bytes);
         }
     }

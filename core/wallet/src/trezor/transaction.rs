@@ -1,4 +1,4 @@
-//! Transactions, as the device is told of them.
+//! Requests to sign transactions.
 
 use actoreum_primitives::{AccessListItem, Address, TxPayload, U256};
 
@@ -8,8 +8,8 @@ use crate::DerivationPath;
 const SIGN_LEGACY: u16 = 58;
 const SIGN_DYNAMIC_FEE: u16 = 452;
 
-/// Asks for a signature of a transaction, with the first [`MAX_DATA_CHUNK`] bytes of its input; the
-/// device asks for the rest. `None` where no firmware knows the transaction's type.
+/// Encodes the request to sign a transaction, with the first [`MAX_DATA_CHUNK`] bytes of its input;
+/// the device requests the rest. `None` if no firmware supports the transaction's type.
 pub fn sign_transaction(path: &DerivationPath, payload: &TxPayload) -> Option<Message> {
     let fields = Encoder::default().numbers(1, path.components());
     let first = payload.input();
@@ -60,12 +60,12 @@ pub fn sign_transaction(path: &DerivationPath, payload: &TxPayload) -> Option<Me
     })
 }
 
-/// A number in its least bytes, big-endian.
+/// Writes a number in its minimal big-endian bytes.
 fn integer(fields: Encoder, field: u32, value: U256) -> Encoder {
     fields.bytes(field, &value.to_be_bytes_trimmed_vec())
 }
 
-/// An address as hex digits with their checksum (EIP-55).
+/// Returns an address as hex digits with their checksum (EIP-55).
 fn digits(address: &Address) -> Vec<u8> {
     address.to_string().into_bytes()
 }

@@ -1,5 +1,5 @@
-//! Typed data (EIP-712), as firmwares from 2.4.3 on ask for it: what a struct consists of, then the
-//! values one by one, so that each can be shown and the device hashes them itself.
+//! Typed data (EIP-712) for firmwares from 2.4.3 on, which request the members of each struct, then
+//! the values one by one, so that the device can show each value and compute the hashes itself.
 
 use alloy_dyn_abi::{DynSolType, DynSolValue};
 
@@ -9,7 +9,7 @@ use crate::TypedData;
 const STRUCT_ACK: u16 = 466;
 const VALUE_ACK: u16 = 468;
 
-/// `EthereumDataType`.
+/// Values of `EthereumDataType`.
 const UINT: u64 = 1;
 const INT: u64 = 2;
 const BYTES: u64 = 3;
@@ -19,20 +19,20 @@ const ADDRESS: u64 = 6;
 const ARRAY: u64 = 7;
 const STRUCT: u64 = 8;
 
-/// What the device asks for.
+/// A part of typed data that the device requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Part {
-    /// The members of the struct of this name.
+    /// The members of the struct with this name.
     Struct(String),
-    /// The value at this path, or how many elements it has.
+    /// The value at this path, or the number of elements of an array.
     Value(Vec<u32>),
 }
 
 impl Part {
-    /// The message that tells it.
+    /// Encodes the message with this part.
     ///
     /// # Errors
-    /// Where there is no such part, or none that the protocol has room for.
+    /// If the part does not exist, or the protocol can't express it.
     pub fn of(&self, data: &TypedData) -> Result<Message, TrezorError> {
         match self {
             Self::Struct(name) => members(data, name),
@@ -56,7 +56,7 @@ fn members(data: &TypedData, name: &str) -> Result<Message, TrezorError> {
     })
 }
 
-/// An `EthereumFieldType`.
+/// Encodes an `EthereumFieldType`.
 fn field_type(of_type: &DynSolType) -> Result<Vec<u8>, TrezorError> {
     let of = |data_type| Encoder::default().number(1, data_type);
     let sized = |data_type, size: usize| of(data_type).number(2, size as u64);
@@ -73,7 +73,7 @@ fn field_type(of_type: &DynSolType) -> Result<Vec<u8>, TrezorError> {
         DynSolType::CustomStruct { name, tuple, .. } => {
             sized(STRUCT, tuple.len()).bytes(4, name.as_bytes())
         }
-        DynSolType::Function | DynSolType::Tuple(_) => return Err(TrezorError::NoSuchType),
+        DynSolType::Function | DynSolType::Tuple(_) => return Err(TrezorError::UnsupportedType),
     };
     Ok(fields.finish().to_vec())
 }
@@ -93,7 +93,9 @@ fn value(data: &TypedData, path: &[u32]) -> Result<Message, TrezorError> {
             count.to_be_bytes().to_vec()
         }
         DynSolValue::CustomStruct { .. } => return Err(none),
-        DynSolValue::Function(_) | DynSolValue::Tuple(_) => return Err(TrezorError::NoSuchType),
+        DynSolValue::Function(_) | DynSolValue::Tuple(_) => {
+            return Err(TrezorError::UnsupportedType);
+        }
     };
     Ok(Message {
         kind: VALUE_ACK,
@@ -101,7 +103,7 @@ fn value(data: &TypedData, path: &[u32]) -> Result<Message, TrezorError> {
     })
 }
 
-/// The last bytes of a number: those of its type.
+/// Returns the last `size` bytes of a number, those of its type.
 fn last(bytes: &[u8; 32], size: usize) -> &[u8] {
     &bytes[32 - size..]
 }

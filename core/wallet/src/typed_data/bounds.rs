@@ -1,7 +1,7 @@
-//! What types may ask for. A struct whose members are two of the next struct, and so on, doubles
-//! with each line of JSON; brackets and structs within structs are gone through recursively by
-//! whoever reads them; all types are hashed for each struct of the message. All of that is looked at
-//! here first, at the cost of reading it.
+//! Limits of the types in typed data, checked before anything expands them. A struct whose members
+//! are two of the next struct, and so on, doubles with each line of JSON; readers process brackets
+//! and nested structs recursively; all types are hashed for each struct of the message. The check
+//! itself takes no longer than reading the JSON.
 
 use std::collections::HashMap;
 
@@ -9,21 +9,21 @@ use serde_json::Value;
 
 use crate::limits::{MAX_TYPE_DEPTH, MAX_TYPE_MEMBERS, MAX_TYPE_NAME_BYTES, MAX_TYPE_WORK};
 
-/// The members of each struct: the types that they name, without brackets.
+/// The members of each struct: the names of their types, without brackets.
 type Types<'a> = HashMap<&'a str, Vec<&'a str>>;
 
-/// A struct, written out.
+/// The size of a struct with its nested structs.
 #[derive(Debug, Clone, Copy)]
 struct Extent {
     members: usize,
     depth: usize,
 }
 
-/// Looks at the types of typed data.
+/// Checks the types of typed data against the limits.
 ///
 /// # Errors
-/// Where one is too deep, too large, or its name too long. What is not of the right shape is left
-/// for the reader to refuse.
+/// If a type is too deep, too large, or its name too long. Types of the wrong shape are left to the
+/// reader to refuse.
 pub(super) fn check(data: &Value) -> Result<(), String> {
     let Some(types) = data.get("types").and_then(Value::as_object) else {
         return Ok(());
@@ -49,15 +49,16 @@ pub(super) fn check(data: &Value) -> Result<(), String> {
     }
     let listed: usize = members.values().map(Vec::len).sum();
     let values = data.get("message").map_or(0, values);
-    match values.saturating_mul(listed) > MAX_TYPE_WORK {
-        true => Err(format!(
+    if values.saturating_mul(listed) > MAX_TYPE_WORK {
+        Err(format!(
             "a message of {values} values is too much for types of {listed} members"
-        )),
-        false => Ok(()),
+        ))
+    } else {
+        Ok(())
     }
 }
 
-/// How many values there are in a value, itself included. Its depth is bounded by the reader of JSON.
+/// Returns the number of values in a value, itself included. The JSON reader bounds its depth.
 fn values(value: &Value) -> usize {
     let inner: usize = match value {
         Value::Array(elements) => elements.iter().map(values).sum(),
@@ -87,7 +88,7 @@ fn check_name(name: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// The extent of a struct that is so deep in others. A cycle is too deep.
+/// Returns the extent of a struct that is nested `above` levels deep. A cycle exceeds the limit.
 fn measure<'a>(
     name: &'a str,
     types: &Types<'a>,
@@ -99,9 +100,10 @@ fn measure<'a>(
         return Err(too_deep());
     }
     if let Some(extent) = known.get(name) {
-        return match above + extent.depth > MAX_TYPE_DEPTH {
-            true => Err(too_deep()),
-            false => Ok(*extent),
+        return if above + extent.depth > MAX_TYPE_DEPTH {
+            Err(too_deep())
+        } else {
+            Ok(*extent)
         };
     }
     let Some(members) = types.get(name) else {
@@ -141,11 +143,14 @@ mod tests {
             .to_string()
     }
 
-    /// A chain of structs, each with so many members of the next.
+    /// Returns a chain of structs, each with `width` members of the next.
     fn chain(length: usize, width: usize) -> serde_json::Value {
-        let of = |at: usize| match at + 1 == length {
-            true => "bool".to_owned(),
-            false => format!("S{}", at + 1),
+        let of = |at: usize| {
+            if at + 1 == length {
+                "bool".to_owned()
+            } else {
+                format!("S{}", at + 1)
+            }
         };
         let members = |at| {
             let each =
@@ -159,13 +164,13 @@ mod tests {
     }
 
     #[test]
-    fn prealloc_types_that_double_are_refused_before_they_are_written_out() {
+    fn prealloc_doubling_types_are_refused_before_expansion() {
         let error = error(chain(30, 2), "S0");
         assert!(error.contains("has more than 10000 members"), "{error}");
     }
 
     #[test]
-    fn depth_is_bounded_before_anybody_recurs() {
+    fn depth_is_bounded_before_recursion() {
         let deep = "structs are nested more than 32 deep";
         for types in [
             chain(50_000, 1),
@@ -185,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn types_are_not_hashed_more_often_than_is_bearable() {
+    fn the_work_of_hashing_types_is_bounded() {
         let members = |count| {
             let each = (0..count).map(|at| json!({"name": format!("m{at}"), "type": "bool"}));
             json!(each.collect::<Vec<_>>())
@@ -207,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn what_people_sign_is_well_within() {
+    fn realistic_typed_data_is_within_the_limits() {
         let types = chain(20, 1);
         let mut message = json!({"m0": true});
         for _ in 1..20 {
@@ -215,7 +220,7 @@ mod tests {
         }
         let data = json!({"types": types, "primaryType": "S0", "domain": {}, "message": message});
         assert!(TypedData::from_json(&data.to_string()).is_ok());
-        // One dimension of many places takes none of them.
+        // A large array dimension allocates nothing.
         let huge = json!({"S0": [{"name": "a", "type": "uint8[4294967295]"}]});
         assert!(error(huge, "S0").contains("invalid typed data"));
     }

@@ -1,4 +1,5 @@
-//! Typed data (EIP-712): its hashes, and what a device asks for that hashes by itself.
+//! Typed data (EIP-712): its hashes, and the parts that a device requests in order to hash them
+//! itself.
 
 mod bounds;
 
@@ -11,16 +12,16 @@ use crate::KeyError;
 /// The name of the domain's type.
 const DOMAIN: &str = "EIP712Domain";
 
-/// Typed data that follows the EIP.
+/// Valid typed data (EIP-712).
 #[derive(Debug, Clone, PartialEq)]
 pub struct TypedData {
     data: Box<Data>,
     domain: Struct,
-    /// `None` where the domain is all there is.
+    /// The message; `None` if the typed data is a domain only.
     message: Option<Struct>,
 }
 
-/// A struct of it.
+/// A struct with its hash.
 #[derive(Debug, Clone, PartialEq)]
 struct Struct {
     hash: B256,
@@ -28,11 +29,11 @@ struct Struct {
 }
 
 impl TypedData {
-    /// Reads the JSON that `eth_signTypedData_v4` takes. What its types ask for in time and memory
-    /// is bounded first.
+    /// Parses the JSON of `eth_signTypedData_v4`. The time and memory that its types take are
+    /// limited first.
     ///
     /// # Errors
-    /// Where it breaks a rule of the EIP, or goes beyond [`limits`](crate::limits).
+    /// If it violates the EIP, or exceeds [`limits`](crate::limits).
     pub fn from_json(json: &str) -> Result<Self, KeyError> {
         Self::read(json).map_err(KeyError::TypedData)
     }
@@ -67,30 +68,30 @@ impl TypedData {
         })
     }
 
-    /// The domain separator.
+    /// Returns the domain separator.
     pub fn domain_hash(&self) -> B256 {
         self.domain.hash
     }
 
-    /// `hashStruct(message)`; `None` where the domain is all there is.
+    /// Returns `hashStruct(message)`; `None` if the typed data is a domain only.
     pub fn message_hash(&self) -> Option<B256> {
         self.message.as_ref().map(|message| message.hash)
     }
 
-    /// The hash that is signed.
+    /// Returns the hash to be signed.
     pub fn signing_hash(&self) -> B256 {
         let message = self.message_hash();
         let message = message.as_ref().map_or(&[][..], B256::as_slice);
         keccak256([b"\x19\x01", self.domain.hash.as_slice(), message].concat())
     }
 
-    /// The name of the message's type.
+    /// Returns the name of the message's type.
     pub(crate) fn primary_type(&self) -> &str {
         &self.data.primary_type
     }
 
-    /// The members of a struct, by its name: their names and types. `None` where there is none of
-    /// that name. Those of the domain are those that are there.
+    /// Returns the members of the struct with this name: their names and types. `None` if there is
+    /// no such struct. For the domain, returns the members that are present.
     pub(crate) fn members(&self, name: &str) -> Option<Vec<(String, DynSolType)>> {
         if name == DOMAIN {
             let (types, names, _) = domain_members(&self.data);
@@ -104,8 +105,8 @@ impl TypedData {
         }
     }
 
-    /// The value at a path: 0 is the domain and 1 the message, then come places in structs and
-    /// arrays. `None` where nothing is there.
+    /// Returns the value at a path: first 0 for the domain or 1 for the message, then indices in
+    /// structs and arrays. `None` if the path does not exist.
     pub(crate) fn value_at(&self, path: &[u32]) -> Option<&DynSolValue> {
         let (root, rest) = path.split_first()?;
         let root = match root {
@@ -125,7 +126,7 @@ impl TypedData {
     }
 }
 
-/// The domain's members that are there, in the order of the EIP: types, names, values.
+/// Returns the domain's members that are present, in the order of the EIP: types, names, values.
 fn domain_members(data: &Data) -> (Vec<DynSolType>, Vec<String>, Vec<DynSolValue>) {
     let domain = &data.domain;
     let text = |text: &Option<_>| {
@@ -184,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_where_its_path_says() {
+    fn values_are_found_by_path() {
         let json = include_str!("../../tests/data/eip712-mail.json");
         let data = TypedData::from_json(json).unwrap();
         let text = |text: &str| DynSolValue::String(text.to_owned());
@@ -201,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_typed_data_is_refused() {
+    fn malformed_typed_data_is_refused() {
         for json in [
             "",
             "{}",

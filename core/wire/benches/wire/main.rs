@@ -1,4 +1,4 @@
-//! What the wire costs: frames beside the bare cipher and hash under them, handshakes,
+//! Benchmarks of the wire protocols: frames compared with the bare cipher and hash, handshakes,
 //! discovery packets.
 
 #![allow(missing_docs, reason = "criterion makes the public functions")]
@@ -29,7 +29,7 @@ fn key(byte: u8) -> SecretKey {
     SecretKey::from_bytes(&[byte; 32]).expect("because the key is small")
 }
 
-/// Half noise, half zeros: compresses to about half, as block data does.
+/// Returns a payload of half noise and half zeros: it compresses to about half, as block data does.
 fn payload(size: usize) -> Vec<u8> {
     let noise = |index: usize| (index.wrapping_mul(2_654_435_761) >> 15) as u8;
     (0..size)
@@ -52,7 +52,7 @@ fn codecs() -> (FrameCodec, FrameCodec) {
     )
 }
 
-/// Two open sessions of a base protocol version: 5 compresses, 4 does not.
+/// Returns two open sessions of a base protocol version: 5 compresses, 4 does not.
 fn sessions(version: u64) -> (Session, Session) {
     let now = Instant::now();
     let config = |byte: u8| {
@@ -83,7 +83,8 @@ fn sessions(version: u64) -> (Session, Session) {
     (dialer, listener)
 }
 
-/// One side encrypts, the other decrypts: each byte goes through cipher and hash twice.
+/// Measures frames that one side encrypts and the other decrypts: each byte passes cipher and hash
+/// twice.
 fn frames(criterion: &mut Criterion) {
     for (name, size) in SIZES {
         let mut group = criterion.benchmark_group(format!("rlpx/{name}"));
@@ -215,7 +216,7 @@ fn discovery(criterion: &mut Criterion) {
     group.bench_function("engine_ping_to_pong", |bencher| {
         bencher.iter_batched(
             || {
-                // Another source and another second now and then, so that no limit stops it.
+                // The source and the second change now and then, so that no limit applies.
                 sent += 1;
                 second += u64::from(sent % 1000 == 0);
                 let from = Ipv4Addr::from(0x0900_0000 + (sent % 100) as u32);

@@ -1,5 +1,5 @@
-//! Messages over TCP on loopback, one thread a side, beside a bare copy of as many bytes: the
-//! shape of go-ethereum's `BenchmarkThroughput`.
+//! Messages over TCP on loopback, one thread per side, compared with a bare copy of as many bytes
+//! (modelled on go-ethereum's `BenchmarkThroughput`).
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -23,14 +23,14 @@ fn pipe() -> (TcpStream, TcpStream) {
     (near, far)
 }
 
-/// Bytes that do not compress, as in geth's benchmark.
+/// Returns bytes that do not compress, as in geth's benchmark.
 fn noise(size: usize) -> Vec<u8> {
     let mut bytes = vec![0; size];
     StdRng::seed_from_u64(1337).fill_bytes(&mut bytes);
     bytes
 }
 
-/// Sends on one thread and takes on another; how long it takes until all has come.
+/// Sends on one thread and receives on another. Returns the time until everything has arrived.
 fn timed(send: impl FnOnce() + Send, take: impl FnOnce()) -> Duration {
     let begun = Instant::now();
     std::thread::scope(|scope| {

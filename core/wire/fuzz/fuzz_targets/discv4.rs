@@ -11,7 +11,7 @@ use actoreum_wire::nodes::EnodeEndpoint;
 use actoreum_wire_fuzz::{BEGUN, key};
 use libfuzzer_sys::fuzz_target;
 
-/// Hash and signature.
+/// Length of hash and signature.
 const ENVELOPE: usize = 97;
 
 fuzz_target!(|data: &[u8]| {
@@ -23,7 +23,7 @@ fuzz_target!(|data: &[u8]| {
         assert_eq!(decode_unsigned(&again), Ok((packet, again.clone())));
     }
 
-    // Under a right hash and signature, for an engine.
+    // With a valid hash and signature, for an engine.
     let signature = key(1).sign(keccak256(data)).to_bytes();
     let hashed = [signature.as_slice(), data].concat();
     let datagram = [keccak256(&hashed).as_slice(), &hashed].concat();

@@ -8,7 +8,7 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
     let (mut session, mut codec) = open_listener();
-    // As a stream: nothing but an error may come of it.
+    // As a stream: only errors are possible.
     assert!(
         codec
             .clone()

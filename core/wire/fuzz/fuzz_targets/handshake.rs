@@ -8,7 +8,7 @@ use actoreum_wire::rlpx::{Handshake, HandshakeFormat};
 use actoreum_wire_fuzz::key;
 use libfuzzer_sys::fuzz_target;
 
-/// Randomness that is the same in every run.
+/// Fixed randomness, the same in every run.
 struct Constant;
 
 impl rand::RngCore for Constant {
@@ -25,15 +25,15 @@ impl rand::RngCore for Constant {
     }
 }
 
-/// What both sides begin with. Making their keys would be most of an input's time.
+/// Initial state of both sides. Generating their keys would take most of an input's time.
 static SIDES: LazyLock<(Handshake, Handshake)> = LazyLock::new(|| {
     let remote = key(1).public_key();
     let (initiator, _) = Handshake::initiate(key(2), remote, HandshakeFormat::Eip8, [3; 32]);
     (initiator, Handshake::respond(key(2), [4; 32]))
 });
 
-/// Inputs that begin so are encrypted, too, as a peer with our key can do. It takes a thousand
-/// times as long.
+/// Inputs with this first byte are also encrypted, as a peer that knows the local key can do.
+/// Encryption takes a thousand times as long.
 const SEALED: u8 = 0xff;
 
 fuzz_target!(|data: &[u8]| {

@@ -7,7 +7,7 @@ fuzz_target!(|data: &[u8]| {
     if let Ok(hello) = Hello::decode_payload(data) {
         let mut payload = Vec::new();
         hello.encode_payload(&mut payload);
-        // A name of many bytes may have been cut, but what was read stays.
+        // A long name may have been cut, but the rest round-trips.
         if payload.len() <= actoreum_wire::limits::MAX_BASE_MESSAGE_SIZE {
             assert_eq!(Hello::decode_payload(&payload), Ok(hello));
         }

@@ -1,4 +1,4 @@
-//! What the targets share: keys, and a session that has been opened.
+//! Helpers of the fuzz targets: keys, and an open session.
 
 use std::sync::LazyLock;
 use std::time::Instant;
@@ -7,19 +7,19 @@ use actoreum_primitives::SecretKey;
 use actoreum_wire::p2p::{Capability, Event, Hello, Protocol, Session, SessionConfig};
 use actoreum_wire::rlpx::{FrameCodec, Handshake, HandshakeFormat};
 
-/// A key from one byte.
+/// Returns a key made from one byte.
 pub fn key(byte: u8) -> SecretKey {
     SecretKey::from_bytes(&[byte; 32]).expect("a small key is valid")
 }
 
-/// A session of key 2 that waits for a Hello of key 1, and the codec to send it with. The handshake
-/// is made once: it would be most of every input's time.
+/// Returns a session of key 2 that waits for a Hello of key 1, and the codec to send it with. The
+/// handshake is made once: it would take most of every input's time.
 pub fn listener() -> (Session, FrameCodec) {
     static LISTENER: LazyLock<(Session, FrameCodec)> = LazyLock::new(shake_hands);
     LISTENER.clone()
 }
 
-/// The same behind its Hello.
+/// Returns the same after the Hello.
 pub fn open_listener() -> (Session, FrameCodec) {
     static OPEN: LazyLock<(Session, FrameCodec)> = LazyLock::new(|| {
         let (mut session, mut codec) = listener();

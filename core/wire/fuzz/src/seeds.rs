@@ -11,7 +11,7 @@ use actoreum_wire::discv4::{
     encode_packet,
 };
 use actoreum_wire::eth::{
-    BlockAnnouncement, BlockOrigin, EthMessage, EthVersion, GetBlockHeaders, LazyList, NewBlock,
+    BlockAnnouncement, HashOrNumber, EthMessage, EthVersion, GetBlockHeaders, LazyList, NewBlock,
     Status, TransactionAnnouncement,
 };
 use actoreum_wire::nodes::{EnodeEndpoint, EnrBuilder};
@@ -19,7 +19,7 @@ use actoreum_wire::p2p::{Capability, Hello};
 use actoreum_wire::rlpx::{Handshake, HandshakeFormat};
 use actoreum_wire_fuzz::key;
 
-/// Where a datagram's type stands: behind hash and signature.
+/// Offset of a datagram's type, after hash and signature.
 const TYPE_POSITION: usize = 97;
 
 fn list(items: &[&[u8]]) -> Vec<u8> {
@@ -43,7 +43,7 @@ fn handshake() -> Vec<Vec<u8>> {
         [&signature[..], &[1; 32], &key_bytes, &[7; 32], &[0]].concat(),
         [&key_bytes[..], &[7; 32], &[0]].concat(),
     ];
-    // To be encrypted as well.
+    // Inputs that are encrypted as well.
     let sealed: Vec<_> = seeds.iter().map(|seed| [&[0xff][..], seed].concat()).collect();
     seeds.extend(sealed);
     for format in [HandshakeFormat::Plain, HandshakeFormat::Eip8] {
@@ -165,7 +165,7 @@ fn eth() -> Vec<Vec<u8>> {
         genesis: hash,
         fork_id: None,
     };
-    let origin = BlockOrigin::Number(5);
+    let origin = HashOrNumber::Number(5);
     let request = GetBlockHeaders {
         origin,
         amount: 10,
@@ -174,7 +174,7 @@ fn eth() -> Vec<Vec<u8>> {
     };
     let announcement = TransactionAnnouncement {
         hash,
-        kind_and_size: Some((2, 100)),
+        type_and_size: Some((2, 100)),
     };
     let messages = [
         EthMessage::Status(status),

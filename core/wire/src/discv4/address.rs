@@ -1,4 +1,4 @@
-//! Addresses in packets, and which of them may be trusted.
+//! Addresses in packets, and checks of addresses that other nodes report.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -6,7 +6,7 @@ use actoreum_primitives::rlp::{self, DecodeError, Encode, List};
 
 use crate::rlp::{next_str, put_list};
 
-/// Reads 4 or 16 bytes, big-endian. An IPv4 address that is mapped into IPv6 is unmapped.
+/// Decodes 4 or 16 bytes, big-endian. An IPv4 address that is mapped into IPv6 is unmapped.
 pub fn decode_address(bytes: &[u8]) -> Option<IpAddr> {
     if let Ok(octets) = <[u8; 4]>::try_from(bytes) {
         return Some(IpAddr::V4(Ipv4Addr::from(octets)));
@@ -22,19 +22,19 @@ pub(super) fn encode_address(address: IpAddr, out: &mut Vec<u8>) {
     }
 }
 
-/// An endpoint as a packet states it: nobody vouches for it.
+/// An endpoint as a packet states it, unverified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Endpoint {
-    /// The address; `None` where the packet has none, or one of another length.
+    /// Address; `None` if the packet has none, or one of another length.
     pub address: Option<IpAddr>,
-    /// The discovery port.
+    /// UDP port of discovery.
     pub udp: u16,
-    /// The RLPx port; 0 where it is not known.
+    /// TCP port of RLPx; 0 if unknown.
     pub tcp: u16,
 }
 
 impl Endpoint {
-    /// An endpoint of a socket.
+    /// Creates the endpoint of a socket.
     pub fn new(address: SocketAddr, tcp: u16) -> Self {
         Self {
             address: Some(address.ip().to_canonical()),
@@ -54,7 +54,7 @@ impl Endpoint {
         });
     }
 
-    /// Elements behind the three are ignored.
+    /// Decodes an endpoint. List elements after the three are ignored.
     pub(super) fn decode(list: &mut List<'_>) -> Result<Self, DecodeError> {
         let mut fields = list.next_list()?;
         let address = decode_address(next_str(&mut fields)?);
@@ -66,25 +66,25 @@ impl Endpoint {
     }
 }
 
-/// Why an address that somebody told us is not used.
+/// Reason why an address that another node reported is not used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RelayError {
-    /// All zero.
+    /// The address is unspecified.
     #[error("zero address")]
     Unspecified,
-    /// Multicast, broadcast, documentation and the like.
+    /// The address is multicast, broadcast, documentation or the like.
     #[error("special network")]
     Special,
-    /// A loopback address that a node elsewhere told.
+    /// A loopback address was reported by a node on another host.
     #[error("loopback address from non-loopback host")]
     Loopback,
-    /// A local address that a node outside told.
+    /// A LAN address was reported by a WAN host.
     #[error("LAN address from WAN host")]
     Lan,
 }
 
-/// Whether an address that `sender` told may be contacted: nobody outside can point us at
-/// hosts inside.
+/// Checks whether an address that `sender` reported may be contacted: WAN hosts cannot direct
+/// packets to hosts of the LAN.
 pub fn check_relayed(sender: IpAddr, address: IpAddr) -> Result<(), RelayError> {
     if address.is_unspecified() {
         return Err(RelayError::Unspecified);
@@ -101,12 +101,12 @@ pub fn check_relayed(sender: IpAddr, address: IpAddr) -> Result<(), RelayError> 
     Ok(())
 }
 
-/// A prefix of an IPv4 address: network and bits.
+/// An IPv4 prefix: network and number of bits.
 type Net4 = ([u8; 4], u32);
-/// A prefix of an IPv6 address: its first segments and bits.
+/// An IPv6 prefix: network in 16-bit segments, and number of bits.
 type Net6 = ([u16; 8], u32);
 
-/// Networks behind a router (RFC 5735): this, and the private ones.
+/// LAN prefixes (RFC 5735): this network, and the private ones.
 const LAN4: &[Net4] = &[
     ([0, 0, 0, 0], 8),
     ([10, 0, 0, 0], 8),
@@ -114,13 +114,13 @@ const LAN4: &[Net4] = &[
     ([192, 168, 0, 0], 16),
 ];
 
-/// Link-local and unique local (RFC 4291, RFC 4193).
+/// LAN prefixes of IPv6: link-local and unique local (RFC 4291, RFC 4193).
 const LAN6: &[Net6] = &[
     ([0xfe80, 0, 0, 0, 0, 0, 0, 0], 10),
     ([0xfc00, 0, 0, 0, 0, 0, 0, 0], 7),
 ];
 
-/// The special-purpose registry of IANA, as far as no node can be there.
+/// Prefixes of IANA's special-purpose registry in which no node can be.
 const SPECIAL4: &[Net4] = &[
     ([192, 0, 0, 0], 29),
     ([192, 0, 0, 9], 32),
@@ -165,18 +165,17 @@ fn contains(nets4: &[Net4], nets6: &[Net6], address: IpAddr) -> bool {
     }
 }
 
-/// Whether an address is on a local network (or this host).
+/// Returns true if an address is on a local network or this host.
 pub fn is_lan(address: IpAddr) -> bool {
     address.is_loopback() || contains(LAN4, LAN6, address)
 }
 
-/// Whether no node can be at an address: multicast, broadcast, documentation.
+/// Returns true if no node can have an address: multicast, broadcast, documentation.
 pub fn is_special(address: IpAddr) -> bool {
     address.is_multicast() || contains(SPECIAL4, SPECIAL6, address)
 }
 
-/// The network whose nodes count as one source: the /24 of an IPv4 address, the /64 of an
-/// IPv6 one.
+/// The network whose nodes count as one source: the /24 of an IPv4 address, the /64 of an IPv6 one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Subnet {
     /// The upper 24 bits.
@@ -186,7 +185,7 @@ pub enum Subnet {
 }
 
 impl Subnet {
-    /// The network of an address.
+    /// Returns the network of an address.
     pub fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V4(address) => {
@@ -207,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_outside_points_us_inside() {
+    fn a_wan_host_cannot_relay_lan_addresses() {
         let cases = [
             ("127.0.0.1", "1.2.3.4", Ok(())),
             ("1.2.3.4", "127.0.0.1", Err(RelayError::Loopback)),

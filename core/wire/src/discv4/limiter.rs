@@ -1,4 +1,4 @@
-//! How many datagrams are read, from whom.
+//! Rate limits of datagrams, per source and in total.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -12,16 +12,16 @@ use crate::limits::{
 
 const WINDOW: Duration = Duration::from_secs(1);
 
-/// Who counts as one source.
+/// Addresses that count as one source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Source {
-    /// One address outside.
+    /// One public IPv4 address.
     Address(std::net::Ipv4Addr),
     /// One IPv6 network, since a host can have all its addresses.
     Network(Subnet),
     /// One socket of a local network: many nodes may share a host there.
     Socket(SocketAddr),
-    /// Whoever is left when too many sources are counted.
+    /// All further sources once [`MAX_COUNTED_SOURCES`] are counted.
     Others,
 }
 
@@ -35,8 +35,8 @@ impl Source {
     }
 }
 
-/// Several sources that one party is likely to have: the neighbours of an address outside. On
-/// local networks each source is its own.
+/// Sources that probably belong to one party: the subnet of a public address. On local networks
+/// each source is a range of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Range {
     Subnet(Subnet),
@@ -54,14 +54,14 @@ impl Range {
 
 /// Counts datagrams in windows of a second. Unknown sources share the total evenly, and so do
 /// address ranges: the share of each follows from how many there were in the window before, so
-/// that a flood from many sources does not use up a window before a newcomer has sent its ping.
+/// that a flood from many sources does not use up a window before a new node has sent its ping.
 #[derive(Debug)]
 pub(super) struct Limiter {
     window_start: Instant,
-    /// Datagrams of each unknown source in this window.
+    /// Maximum number of datagrams of each unknown source in this window.
     share: u32,
     sources: HashMap<Source, u32>,
-    /// Datagrams of each address range in this window.
+    /// Maximum number of datagrams of each address range in this window.
     range_share: u32,
     ranges: HashMap<Range, u32>,
     total: u32,
@@ -81,8 +81,8 @@ impl Limiter {
         }
     }
 
-    /// Whether a datagram may be read. `is_known` is asked only when strangers have used up
-    /// their share.
+    /// Returns true if a datagram may be read. `is_known` is called only when unknown sources have
+    /// used up their share.
     pub(super) fn admit(
         &mut self,
         from: SocketAddr,
@@ -90,7 +90,7 @@ impl Limiter {
         is_known: impl Fn() -> bool,
     ) -> bool {
         if now.saturating_duration_since(self.window_start) >= WINDOW {
-            // One more than there were: a newcomer's.
+            // One share more than there were sources: that of a new node.
             let share_among = |count: usize| {
                 let count = u32::try_from(count).unwrap_or(u32::MAX);
                 MAX_PACKETS_TOTAL / count.saturating_add(1)
@@ -119,10 +119,10 @@ impl Limiter {
         if count > self.share {
             return count <= MAX_PACKETS_PER_SOURCE && is_known();
         }
-        // What its source's share has refused already costs the neighbours nothing.
-        let of_range = self.ranges.entry(Range::of(source)).or_insert(0);
-        *of_range = of_range.saturating_add(1);
-        *of_range <= self.range_share || is_known()
+        // Datagrams over the source's own share are not charged to its range.
+        let range_count = self.ranges.entry(Range::of(source)).or_insert(0);
+        *range_count = range_count.saturating_add(1);
+        *range_count <= self.range_share || is_known()
     }
 
     fn admit_in_all(&mut self, is_known: &impl Fn() -> bool) -> bool {
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_of_strangers_leaves_room_for_known_nodes() {
+    fn a_flood_of_unknown_sources_leaves_room_for_known_nodes() {
         let now = Instant::now();
         let mut limiter = Limiter::new(now);
         for number in 0..MAX_PACKETS_TOTAL {
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_newcomer_is_read_in_the_midst_of_a_flood() {
+    fn a_new_source_is_read_during_a_flood() {
         let (begun, mut sent, mut admitted) = (Instant::now(), 0, 0);
         let mut limiter = Limiter::new(begun);
         for millisecond in 0..3_000 {
@@ -194,7 +194,7 @@ mod tests {
                 let flooding = address((millisecond as u32 * 10 + packet) % 250);
                 limiter.admit(flooding, now, || false);
             }
-            // Once the flood has been seen for a second, at whatever moment it comes.
+            // From one second after the start of the flood, at any moment of a window.
             if millisecond >= 1_000 && millisecond % 150 == 0 {
                 sent += 1;
                 admitted += u32::from(limiter.admit(address(9_999), now, || false));
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn nodes_of_one_local_host_count_apart() {
+    fn nodes_of_one_local_host_are_counted_separately() {
         let now = Instant::now();
         let mut limiter = Limiter::new(now);
         for port in 1..=200 {

@@ -6,9 +6,9 @@ use super::Node;
 use crate::limits::{BUCKET_SIZE, LOOKUP_CONCURRENCY, MAX_LOOKUP_QUERIES};
 use crate::nodes::NodeId;
 
-/// A lookup: asks the closest nodes known for closer ones, three at a time, until the sixteen
-/// closest were all asked. It sends nothing: its owner asks whom [`Lookup::next_query`] names
-/// and reports every end with [`Lookup::answered`].
+/// A lookup: queries the closest known nodes for closer ones, three at a time, until the sixteen
+/// closest were all queried. It sends nothing: its owner queries the nodes that
+/// [`Lookup::next_query`] returns, and reports every result to [`Lookup::answered`].
 #[derive(Debug)]
 pub struct Lookup {
     target: NodeId,
@@ -20,7 +20,8 @@ pub struct Lookup {
 }
 
 impl Lookup {
-    /// A lookup that starts from `known`. The own node is never asked or found.
+    /// Creates a lookup that starts from `known`. The local node (`own_id`) is never queried or
+    /// found.
     pub fn new(target: NodeId, own_id: NodeId, known: &[Node]) -> Self {
         let mut lookup = Self {
             target,
@@ -33,7 +34,7 @@ impl Lookup {
         lookup
     }
 
-    /// What is searched.
+    /// Returns the target.
     pub fn target(&self) -> NodeId {
         self.target
     }
@@ -51,7 +52,8 @@ impl Lookup {
         }
     }
 
-    /// Whom to ask now; `None` while enough are in flight, or when all were asked.
+    /// Returns the next node to query; `None` while enough queries are pending, or if all nodes
+    /// were queried.
     pub fn next_query(&mut self) -> Option<Node> {
         if self.in_flight.len() >= LOOKUP_CONCURRENCY || self.asked.len() >= MAX_LOOKUP_QUERIES {
             return None;
@@ -65,14 +67,14 @@ impl Lookup {
         Some(node)
     }
 
-    /// A query ended: with the nodes that were told, or none for a failure.
+    /// Ends a query with the nodes of its answer, or none for a failure.
     pub fn answered(&mut self, from: &NodeId, nodes: &[Node]) {
         if self.in_flight.remove(from) {
             nodes.iter().for_each(|node| self.insert(*node));
         }
     }
 
-    /// Whether nobody is left to ask and nothing is in flight.
+    /// Returns true if no node is left to query and no query is pending.
     pub fn is_finished(&self) -> bool {
         let exhausted = self.asked.len() >= MAX_LOOKUP_QUERIES;
         let all_asked = self
@@ -82,12 +84,12 @@ impl Lookup {
         self.in_flight.is_empty() && (exhausted || all_asked)
     }
 
-    /// How many nodes were asked so far.
+    /// Returns the number of nodes queried so far.
     pub fn queries(&self) -> usize {
         self.asked.len()
     }
 
-    /// The closest nodes so far, closest first.
+    /// Returns the closest nodes so far, the closest first.
     pub fn closest(&self) -> &[Node] {
         &self.closest
     }

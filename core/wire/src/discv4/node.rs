@@ -1,4 +1,4 @@
-//! A node as discovery handles it.
+//! Nodes as discovery handles them.
 
 use std::net::SocketAddr;
 
@@ -7,19 +7,19 @@ use actoreum_primitives::PublicKey;
 use super::NeighborNode;
 use crate::nodes::{Enode, EnodeEndpoint, NodeId};
 
-/// A node with an endpoint. The id is kept beside the key, since every distance needs it.
+/// A node with an endpoint. The id is stored beside the key, since every distance needs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Node {
-    /// The hash of the key.
+    /// Id of the node: the hash of its key.
     pub id: NodeId,
-    /// The key.
+    /// Public key of the node.
     pub public_key: PublicKey,
-    /// Where the node is.
+    /// Endpoint of the node.
     pub endpoint: EnodeEndpoint,
 }
 
 impl Node {
-    /// A node.
+    /// Creates a node.
     pub fn new(public_key: PublicKey, endpoint: EnodeEndpoint) -> Self {
         Self {
             id: NodeId::of(&public_key),
@@ -28,12 +28,12 @@ impl Node {
         }
     }
 
-    /// The node of a complete URL; `None` for an incomplete one.
+    /// Returns the node of a complete enode URL; `None` for an incomplete one.
     pub fn from_enode(enode: &Enode) -> Option<Self> {
         Some(Self::new(enode.public_key, enode.endpoint?))
     }
 
-    /// The node as an URL would name it.
+    /// Returns the node as an enode URL describes it.
     pub fn to_enode(&self) -> Enode {
         Enode {
             public_key: self.public_key,
@@ -41,7 +41,7 @@ impl Node {
         }
     }
 
-    /// Where its discovery packets go.
+    /// Returns the address for discovery packets.
     pub fn udp_address(&self) -> SocketAddr {
         self.endpoint.udp_address()
     }

@@ -1,5 +1,5 @@
-//! The packets of discovery v4, tolerant as EIP-8 asks: extra list elements and bytes after
-//! the list are ignored, and so is the version of a ping.
+//! The packets of discovery v4, decoded tolerantly as EIP-8 asks: extra list elements and bytes
+//! after the list are ignored, and so is the version of a ping.
 //!
 //! ```text
 //!   hash (32)   signature (65)   type (1)   data (RLP list)
@@ -20,55 +20,54 @@ use crate::rlp::{next_fixed, next_str, open_tolerant, put_list};
 const HASH_LENGTH: usize = 32;
 const SIGNATURE_LENGTH: usize = 65;
 
-/// The version that pings carry. Nobody may look at it.
+/// Version written into pings; receivers ignore it.
 const PING_VERSION: u64 = 4;
 
-/// "Are you there, and is this your endpoint?"
+/// A ping: asks whether a node is alive at an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ping {
-    /// The sender, as it sees itself.
+    /// Endpoint of the sender, as the sender sees it.
     pub from: Endpoint,
-    /// The recipient, as the sender sees it.
+    /// Endpoint of the recipient, as the sender sees it.
     pub to: Endpoint,
-    /// Seconds since 1970 after which the packet is void.
+    /// Time after which the packet is invalid, in seconds since 1970.
     pub expiration: u64,
-    /// The sequence number of the sender's record (EIP-868), where it says.
+    /// Sequence number of the sender's node record (EIP-868), if the packet has it.
     pub enr_seq: Option<u64>,
 }
 
-/// The answer to a ping.
+/// A pong: the answer to a ping.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pong {
-    /// The recipient, as the sender sees it.
+    /// Endpoint of the recipient, as the sender sees it.
     pub to: Endpoint,
-    /// The hash of the ping packet.
+    /// Hash of the ping packet.
     pub ping_hash: B256,
-    /// Seconds since 1970 after which the packet is void.
+    /// Time after which the packet is invalid, in seconds since 1970.
     pub expiration: u64,
-    /// The sequence number of the sender's record (EIP-868), where it says.
+    /// Sequence number of the sender's node record (EIP-868), if the packet has it.
     pub enr_seq: Option<u64>,
 }
 
-/// "Which nodes do you know near this target?"
+/// A request for the known nodes closest to a target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FindNode {
-    /// 64 bytes whose Keccak-256 hash is the place to search; often a public key, but any
-    /// bytes will do.
+    /// 64 bytes whose Keccak-256 hash is the target; often a public key, but any bytes will do.
     pub target: [u8; 64],
-    /// Seconds since 1970 after which the packet is void.
+    /// Time after which the packet is invalid, in seconds since 1970.
     pub expiration: u64,
 }
 
-/// A node that somebody told us.
+/// A node in a [`Neighbors`] packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NeighborNode {
-    /// Its address.
+    /// IP address.
     pub address: IpAddr,
-    /// Its discovery port.
+    /// UDP port of discovery.
     pub udp: u16,
-    /// Its RLPx port.
+    /// TCP port of RLPx.
     pub tcp: u16,
-    /// Its key.
+    /// Public key.
     pub public_key: PublicKey,
 }
 
@@ -77,21 +76,21 @@ pub struct NeighborNode {
 pub struct Neighbors {
     /// The nodes with a valid key and address; the first [`MAX_NEIGHBORS_DECODED`].
     pub nodes: Vec<NeighborNode>,
-    /// Seconds since 1970 after which the packet is void.
+    /// Time after which the packet is invalid, in seconds since 1970.
     pub expiration: u64,
 }
 
-/// "Send me your record" (EIP-868).
+/// A request for a node's record (EIP-868).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EnrRequest {
-    /// Seconds since 1970 after which the packet is void.
+    /// Time after which the packet is invalid, in seconds since 1970.
     pub expiration: u64,
 }
 
 /// The answer to a request for a record (EIP-868).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EnrResponse {
-    /// The hash of the request packet.
+    /// Hash of the request packet.
     pub request_hash: B256,
     /// The sender's record, verified.
     pub record: Enr,
@@ -112,40 +111,40 @@ pub enum Packet {
     EnrResponse(EnrResponse),
 }
 
-/// A packet with what its envelope proves.
+/// A packet with the sender and the hash of its envelope.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedPacket {
     /// The content.
     pub packet: Packet,
-    /// The key that signed it.
+    /// Public key that signed the packet.
     pub sender: PublicKey,
-    /// The packet's hash, by which answers name it.
+    /// Hash of the packet, which answers refer to.
     pub hash: B256,
 }
 
 impl SignedPacket {
-    /// The sender's id.
+    /// Returns the sender's node id.
     pub fn sender_id(&self) -> NodeId {
         NodeId::of(&self.sender)
     }
 }
 
-/// Why a datagram was refused. Ignore it: its source address proves nothing.
+/// Reason why a datagram was refused. Ignore it: its source address may be spoofed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PacketError {
-    /// Shorter than the envelope.
+    /// The datagram is shorter than the envelope.
     #[error("too small")]
     TooSmall,
-    /// Above [`MAX_DISCV4_PACKET`].
+    /// The datagram is larger than [`MAX_DISCV4_PACKET`].
     #[error("too big")]
     TooLarge,
     /// The hash is not that of the content.
     #[error("bad hash")]
     BadHash,
-    /// No key made the signature.
+    /// The signature is invalid.
     #[error("bad signature")]
     BadSignature,
-    /// A type that is not known.
+    /// The packet type is unknown.
     #[error("unknown type: {0}")]
     UnknownType(u8),
     /// The data does not decode.
@@ -168,7 +167,8 @@ impl Packet {
         }
     }
 
-    /// When the packet is void, in seconds since 1970. A record has no end.
+    /// Returns the time after which the packet is invalid, in seconds since 1970. An ENR response
+    /// has none.
     pub fn expiration(&self) -> Option<u64> {
         match self {
             Self::Ping(packet) => Some(packet.expiration),
@@ -220,7 +220,7 @@ impl Packet {
         let mut list = open_tolerant(data)?;
         Ok(match type_byte {
             1 => {
-                // The version, which any number of bytes may spell.
+                // The version, a string of any length.
                 next_str(&mut list)?;
                 Self::Ping(Ping {
                     from: Endpoint::decode(&mut list)?,
@@ -268,13 +268,14 @@ fn encode_optional(value: Option<u64>, out: &mut Vec<u8>) {
     }
 }
 
-/// What stands where EIP-868 puts the sequence number may be something else to an older or a
-/// newer sender: it is `None` then.
+/// Decodes the optional sequence number of EIP-868. Older or newer senders may put something else
+/// in its place: it is `None` then.
 fn decode_optional(list: &mut List<'_>) -> Option<u64> {
     rlp::decode_exact(list.next_raw().ok()?).ok()
 }
 
-/// Nodes that are no use (a key off the curve, an address of another length) are left out.
+/// Decodes neighbors. Nodes that are of no use (a key off the curve, an address of another length)
+/// are left out.
 fn decode_neighbors(mut list: List<'_>) -> Result<Vec<NeighborNode>, DecodeError> {
     let mut nodes = Vec::with_capacity(MAX_NEIGHBORS_DECODED);
     while !list.is_empty() && nodes.len() < MAX_NEIGHBORS_DECODED {
@@ -305,11 +306,11 @@ impl NeighborNode {
     }
 }
 
-/// Reads a packet's type and data without an envelope around them; the data that it is written
-/// with again.
+/// Decodes a packet's type and data without the envelope. Returns the packet, and its type and data
+/// encoded again.
 ///
 /// # Errors
-/// Those of [`decode_packet`] behind its envelope.
+/// Those of [`decode_packet`] after its envelope.
 #[cfg(feature = "fuzz")]
 pub fn decode_unsigned(signed: &[u8]) -> Result<(Packet, Vec<u8>), PacketError> {
     let (type_byte, data) = signed.split_first().ok_or(PacketError::TooSmall)?;
@@ -338,13 +339,13 @@ pub fn encode_packet(packet: &Packet, key: &SecretKey) -> (Vec<u8>, B256) {
     (datagram, hash)
 }
 
-/// Reads a datagram. The cheap checks come first: size, hash, type, and only then the
-/// signature. Expiration is the caller's to check.
+/// Decodes a datagram. The cheap checks come first: size, hash, type, and only then the signature.
+/// The caller must check the expiration.
 pub fn decode_packet(datagram: &[u8]) -> Result<SignedPacket, PacketError> {
     decode_unverified(datagram)?.verify()
 }
 
-/// A packet whose signature was not looked at: anybody may have made it.
+/// A packet whose signature is not verified yet: its sender is unknown.
 pub(super) struct UnverifiedPacket<'a> {
     pub(super) packet: Packet,
     hash: B256,
@@ -353,7 +354,7 @@ pub(super) struct UnverifiedPacket<'a> {
 }
 
 impl UnverifiedPacket<'_> {
-    /// Recovers the signer, which takes about 0.1 ms.
+    /// Recovers the sender from the signature, which takes about 0.1 ms.
     pub(super) fn verify(self) -> Result<SignedPacket, PacketError> {
         let sender = Signature::from_bytes(self.signature)
             .and_then(|signature| signature.recover(keccak256(self.signed)))
@@ -366,7 +367,7 @@ impl UnverifiedPacket<'_> {
     }
 }
 
-/// Reads a datagram up to its signature.
+/// Decodes a datagram without verifying its signature.
 pub(super) fn decode_unverified(datagram: &[u8]) -> Result<UnverifiedPacket<'_>, PacketError> {
     if datagram.len() > MAX_DISCV4_PACKET {
         return Err(PacketError::TooLarge);

@@ -1,27 +1,28 @@
-//! Our own address, as other nodes see it.
+//! Prediction of the local node's external endpoint from what other nodes report (geth's
+//! `netutil.IPTracker`).
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-/// How long a statement counts.
+/// Time after which a statement no longer counts.
 const STATEMENT_LIFETIME: Duration = Duration::from_secs(5 * 60);
 
-/// Hosts that must agree before they are believed: an attacker needs as many networks.
+/// Minimum number of hosts that must agree: an attacker needs as many networks.
 const MIN_STATEMENTS: usize = 10;
 
-/// Statements remembered; the oldest goes.
+/// Maximum number of statements that are remembered; the oldest is dropped.
 const MAX_STATEMENTS: usize = 512;
 
-/// Collects what nodes say about our endpoint in their pings and pongs. One host has one
-/// voice, the latest.
+/// Collects what nodes state about the local endpoint in their pings and pongs. One host has one
+/// vote, the latest.
 #[derive(Debug, Default)]
 pub struct EndpointPredictor {
     statements: HashMap<IpAddr, (SocketAddr, Instant)>,
 }
 
 impl EndpointPredictor {
-    /// The node at `host` says that we are at `endpoint`.
+    /// Adds a statement: the node at `host` sees the local node at `endpoint`.
     pub fn add_statement(&mut self, host: IpAddr, endpoint: SocketAddr, now: Instant) {
         self.statements
             .retain(|_, (_, said_at)| now.saturating_duration_since(*said_at) < STATEMENT_LIFETIME);
@@ -38,7 +39,7 @@ impl EndpointPredictor {
         self.statements.insert(host, (endpoint, now));
     }
 
-    /// The endpoint that most hosts name, if enough of them do.
+    /// Returns the endpoint that most hosts state, if enough of them do.
     pub fn predict(&self, now: Instant) -> Option<SocketAddr> {
         let mut votes: HashMap<SocketAddr, usize> = HashMap::new();
         for (endpoint, said_at) in self.statements.values() {
@@ -60,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn ten_hosts_are_believed_and_one_that_repeats_itself_is_not() {
+    fn ten_hosts_must_agree_and_each_has_one_vote() {
         let now = Instant::now();
         let ours: SocketAddr = "9.9.9.9:30303".parse().unwrap();
         let wrong: SocketAddr = "6.6.6.6:30303".parse().unwrap();

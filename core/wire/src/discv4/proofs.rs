@@ -1,4 +1,4 @@
-//! Who has proven its endpoint, and to whom we have.
+//! Endpoint proofs: of remote nodes, and of the local node to others.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -10,11 +10,11 @@ use crate::nodes::NodeId;
 /// A node at an address. The port does not count: routers change it.
 type Key = (NodeId, IpAddr);
 
-/// Times by key, the newest [`MAX_TRACKED_ENDPOINTS`] of them.
+/// Times by key; the newest [`MAX_TRACKED_ENDPOINTS`] of them are remembered.
 #[derive(Debug, Default)]
 struct RecentTimes {
     times: HashMap<Key, Instant>,
-    /// In the order of writing; a key that was written again stands there more than once.
+    /// In the order of writing; a key that was written again occurs more than once.
     order: VecDeque<(Key, Instant)>,
 }
 
@@ -52,33 +52,34 @@ pub struct EndpointProofs {
 }
 
 impl EndpointProofs {
-    /// A node answered our ping from this address: the address is its own.
+    /// Notes that a node answered a ping from this address: the address is its own.
     pub fn pong_received(&mut self, id: NodeId, address: IpAddr, now: Instant) {
         self.pongs.set((id, address), now);
     }
 
-    /// A node pinged us from this address: it has our pong, so our address is proven to it.
+    /// Notes that a node pinged from this address: it gets a pong, which proves the local address
+    /// to it.
     pub fn ping_received(&mut self, id: NodeId, address: IpAddr, now: Instant) {
         self.pings.set((id, address), now);
     }
 
-    /// Whether a node has proven that this address is its own. Nobody else gets an answer
-    /// that is bigger than its question.
+    /// Returns true if a node has proven that this address is its own. Other nodes get no answer
+    /// that is bigger than their request.
     pub fn is_proven(&self, id: NodeId, address: IpAddr, now: Instant) -> bool {
         self.pongs.is_recent(&(id, address), now)
     }
 
-    /// Whether we have proven our address to a node, as far as we know.
+    /// Returns true if the local address has been proven to a node, as far as is known.
     pub fn is_proven_to(&self, id: NodeId, address: IpAddr, now: Instant) -> bool {
         self.pings.is_recent(&(id, address), now)
     }
 
-    /// How many endpoints are remembered, of either kind.
+    /// Returns the number of remembered endpoints of either kind.
     pub fn len(&self) -> usize {
         self.pongs.times.len() + self.pings.times.len()
     }
 
-    /// Whether nothing is remembered.
+    /// Returns true if no endpoint is remembered.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -1,9 +1,9 @@
-//! The Kademlia table: who is known, by distance.
+//! The Kademlia table of known nodes, by distance.
 //!
-//! Seventeen buckets of sixteen nodes: one for each of the sixteen furthest distances and one
-//! for everything closer, which random ids hardly ever are. A full bucket remembers ten more
-//! as replacements. Within a bucket the most recently heard of stands first; revalidation
-//! pings the last.
+//! Seventeen buckets of sixteen nodes: one for each of the sixteen furthest distances and one for
+//! everything closer, which random ids hardly ever are. A full bucket has ten more nodes as
+//! replacements. Within a bucket the node that was seen last comes first; revalidation pings the
+//! last node.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -21,10 +21,10 @@ use crate::limits::{
 };
 use crate::nodes::NodeId;
 
-/// Buckets in a table.
+/// Number of buckets in a table.
 pub const BUCKET_COUNT: usize = 17;
 
-/// The log distance that the first bucket ends with.
+/// Log distance with which the first bucket ends.
 const FIRST_BUCKET_DISTANCE: usize = 256 - BUCKET_COUNT + 1;
 
 /// A node in the table.
@@ -32,17 +32,18 @@ const FIRST_BUCKET_DISTANCE: usize = 256 - BUCKET_COUNT + 1;
 pub struct TableEntry {
     /// The node.
     pub node: Node,
-    /// Pings that it answered since it was added. Only nodes with one are told to others.
+    /// Number of pings that the node answered since it was added. Only nodes with at least one are
+    /// returned to other nodes.
     pub liveness_checks: u32,
-    /// When it was added.
+    /// Time at which the node was added.
     pub added_at: Instant,
-    /// When it was last known to be alive; `None` while it was only told of.
-    pub heard_at: Option<Instant>,
-    /// Find-node requests in a row that it did not answer.
+    /// Time of the node's last sign of life; `None` if it is only known from other nodes.
+    pub last_seen_at: Option<Instant>,
+    /// Number of find-node requests in a row that the node did not answer.
     pub failures: u32,
 }
 
-/// How many nodes of each network there are.
+/// Number of nodes of each network.
 #[derive(Debug, Default)]
 struct SubnetCounts {
     counts: HashMap<Subnet, u32>,
@@ -70,10 +71,10 @@ impl SubnetCounts {
     }
 }
 
-/// The nodes of some distances.
+/// A bucket: the nodes of a range of distances.
 #[derive(Debug, Default)]
 pub struct Bucket {
-    /// Most recently heard of first.
+    /// Most recently seen first.
     entries: Vec<TableEntry>,
     /// Newest first.
     replacements: Vec<Node>,
@@ -81,12 +82,12 @@ pub struct Bucket {
 }
 
 impl Bucket {
-    /// The nodes, most recently heard of first.
+    /// Returns the nodes, the most recently seen first.
     pub fn entries(&self) -> &[TableEntry] {
         &self.entries
     }
 
-    /// The nodes that wait for a place, newest first.
+    /// Returns the replacements, the newest first.
     pub fn replacements(&self) -> &[Node] {
         &self.replacements
     }
@@ -96,7 +97,8 @@ impl Bucket {
     }
 }
 
-/// The table. It sends nothing: its owner pings whom [`Table::next_to_revalidate`] names.
+/// The table. It sends nothing: its owner pings the nodes that [`Table::next_to_revalidate`]
+/// returns.
 #[derive(Debug)]
 pub struct Table {
     own_id: NodeId,
@@ -106,7 +108,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// An empty table of the node `own_id`.
+    /// Creates an empty table of the node `own_id`.
     pub fn new(own_id: NodeId, random: StdRng) -> Self {
         let buckets = std::array::from_fn(|_| Bucket::default());
         Self {
@@ -117,41 +119,41 @@ impl Table {
         }
     }
 
-    /// The buckets, closest first.
+    /// Returns the buckets, the closest first.
     pub fn buckets(&self) -> &[Bucket] {
         &self.buckets
     }
 
-    /// How many nodes are in the buckets.
+    /// Returns the number of nodes in the buckets.
     pub fn len(&self) -> usize {
         self.buckets.iter().map(|bucket| bucket.entries.len()).sum()
     }
 
-    /// Whether no node is in the buckets.
+    /// Returns true if no node is in the buckets.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// All nodes in the buckets.
+    /// Returns all nodes in the buckets.
     pub fn entries(&self) -> impl Iterator<Item = &TableEntry> {
         self.buckets.iter().flat_map(|bucket| &bucket.entries)
     }
 
-    /// The entry of a node, if it is in a bucket.
+    /// Returns the entry of a node, if it is in a bucket.
     pub fn entry(&self, id: &NodeId) -> Option<&TableEntry> {
         let bucket = self.buckets.get(self.bucket_index(id))?;
         bucket.entries.get(bucket.position(id)?)
     }
 
-    /// The bucket that a node belongs to.
+    /// Returns the index of the bucket of a node.
     pub fn bucket_index(&self, id: &NodeId) -> usize {
         self.own_id
             .log_distance(id)
             .saturating_sub(FIRST_BUCKET_DISTANCE)
     }
 
-    /// Adds a node that somebody named, at the end of its bucket, or among the replacements of
-    /// a full one. A node that is there already stays as it is.
+    /// Adds a node that another node reported, at the end of its bucket, or among the replacements
+    /// of a full one. A node that is in the bucket stays as it is.
     pub fn add_seen(&mut self, node: Node, now: Instant) {
         let Some(slot) = self.slot_for(&node) else {
             return;
@@ -160,7 +162,7 @@ impl Table {
             node,
             liveness_checks: 0,
             added_at: now,
-            heard_at: None,
+            last_seen_at: None,
             failures: 0,
         };
         if let Some(bucket) = self.buckets.get_mut(slot) {
@@ -181,7 +183,7 @@ impl Table {
             node,
             liveness_checks: 1,
             added_at: now,
-            heard_at: Some(now),
+            last_seen_at: Some(now),
             failures: 0,
         };
         if let Some(bucket) = self.buckets.get_mut(slot) {
@@ -189,8 +191,8 @@ impl Table {
         }
     }
 
-    /// The bucket with a free place for a node that is not in it; the node's network is
-    /// counted. A node without a place may become a replacement.
+    /// Returns the bucket with room for a node that is not in it, and counts the node's network. A
+    /// node without room may become a replacement.
     fn slot_for(&mut self, node: &Node) -> Option<usize> {
         if node.id == self.own_id {
             return None;
@@ -259,7 +261,8 @@ impl Table {
         }
     }
 
-    /// Moves a node that is in its bucket to the front, as one that answered a ping.
+    /// Moves a node to the front of its bucket, as one that answered a ping. Returns false if it is
+    /// not in the bucket.
     fn bump(&mut self, node: &Node, now: Instant) -> bool {
         let slot = self.bucket_index(&node.id);
         let Some(bucket) = self.buckets.get(slot) else {
@@ -276,7 +279,7 @@ impl Table {
         if old_address != new_address {
             self.release(slot, old_address);
             if !self.claim(slot, new_address) {
-                // The new address has no room: the node stays where it was known.
+                // The new address has no room: the node keeps its old endpoint.
                 self.claim(slot, old_address);
                 endpoint = old.node.endpoint;
             }
@@ -289,7 +292,7 @@ impl Table {
                     ..old.node
                 },
                 liveness_checks: old.liveness_checks.saturating_add(1),
-                heard_at: Some(now),
+                last_seen_at: Some(now),
                 failures: 0,
                 ..old
             };
@@ -316,7 +319,7 @@ impl Table {
                 node,
                 liveness_checks: 0,
                 added_at: now,
-                heard_at: None,
+                last_seen_at: None,
                 failures: 0,
             };
             bucket.entries.push(entry);
@@ -324,11 +327,13 @@ impl Table {
         self.release(slot, dead.node.endpoint.address);
     }
 
-    /// The last node of a random bucket: whom to ping next. One that was heard of within
+    /// Returns the last node of a random bucket, to be pinged next. A node that was seen within
     /// [`REVALIDATION_PAUSE`] needs no ping.
     pub fn next_to_revalidate(&mut self, now: Instant) -> Option<Node> {
         let is_due = |entry: &&TableEntry| {
-            let silence = entry.heard_at.map(|at| now.saturating_duration_since(at));
+            let silence = entry
+                .last_seen_at
+                .map(|at| now.saturating_duration_since(at));
             silence.is_none_or(|silence| silence >= REVALIDATION_PAUSE)
         };
         let random = &mut self.random;
@@ -339,8 +344,8 @@ impl Table {
         last.filter(is_due).map(|entry| entry.node).choose(random)
     }
 
-    /// What came of the ping to a node that [`Table::next_to_revalidate`] named. A dead one
-    /// that was heard of meanwhile stays.
+    /// Takes the result of the ping to a node that [`Table::next_to_revalidate`] returned. A dead
+    /// one that was seen meanwhile stays.
     pub fn revalidated(&mut self, node: &Node, alive: bool, now: Instant) {
         if alive {
             self.bump(node, now);
@@ -355,8 +360,8 @@ impl Table {
         }
     }
 
-    /// Counts a find-node request that a node did or did not answer; the fifth in a row that
-    /// it did not removes it.
+    /// Counts a find-node request that a node did or did not answer. The fifth in a row without an
+    /// answer removes the node.
     pub fn count_findnode(&mut self, id: &NodeId, answered: bool, now: Instant) {
         let slot = self.bucket_index(id);
         let Some(bucket) = self.buckets.get_mut(slot) else {
@@ -371,8 +376,8 @@ impl Table {
         }
     }
 
-    /// The nodes closest to `target`, closest first: with `only_live` those alone that have
-    /// answered a ping.
+    /// Returns the nodes closest to `target`, the closest first; with `only_live` only those that
+    /// have answered a ping.
     pub fn closest(&self, target: &NodeId, count: usize, only_live: bool) -> Vec<Node> {
         let mut nodes: Vec<Node> = self
             .entries()
@@ -384,7 +389,7 @@ impl Table {
         nodes
     }
 
-    /// Up to `count` different nodes, from all buckets alike.
+    /// Returns up to `count` different nodes, evenly from all buckets.
     pub fn random_nodes(&mut self, count: usize) -> Vec<Node> {
         let mut slots: Vec<usize> = (0..BUCKET_COUNT).collect();
         slots.shuffle(&mut self.random);
@@ -403,15 +408,15 @@ impl Table {
         chosen
     }
 
-    /// The nodes that have been alive in the table for at least `age`: those worth
-    /// remembering over a restart.
+    /// Returns the nodes that have been alive in the table for at least `age`: those worth
+    /// remembering across restarts.
     pub fn settled(&self, age: Duration, now: Instant) -> impl Iterator<Item = &TableEntry> {
         self.entries().filter(move |entry| {
             entry.liveness_checks > 0 && now.saturating_duration_since(entry.added_at) >= age
         })
     }
 
-    /// A random delay below `limit`, for the owner's timers.
+    /// Returns a random delay below `limit`, for the owner's timers.
     pub(super) fn random_delay(&mut self, limit: Duration) -> Duration {
         limit.mul_f64(self.random.random_range(0.0..1.0))
     }

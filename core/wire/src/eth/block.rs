@@ -1,4 +1,4 @@
-//! Blocks that are told without being asked for.
+//! Block propagation: NewBlockHashes and NewBlock.
 
 use actoreum_primitives::rlp::{DecodeError, Encode, List, encode_list_header};
 use actoreum_primitives::{B256, Block, Header, U256, rlp, rlp_struct};
@@ -10,34 +10,35 @@ use crate::limits::{
 };
 use crate::rlp::put_list;
 
-/// A block of which only the name is told.
+/// An announced block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct BlockAnnouncement {
-    /// The block's hash.
+    /// Hash of the block.
     pub hash: B256,
-    /// The block's number, which nobody has checked.
+    /// Number of the block, unchecked.
     pub number: u64,
 }
 
 rlp_struct!(BlockAnnouncement { hash, number });
 
-/// A block that is sent whole. Its header is decoded, its body is not: a body of a few megabytes
-/// becomes ten times as much, and most of what a byzantine peer sends is refused for its header.
+/// A full block that is sent unasked. Its header is decoded, its body is not: a body of a few
+/// megabytes takes ten times as much when it is decoded, and most of what a byzantine peer sends is
+/// refused for its header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewBlock {
-    /// The block's header.
+    /// Header of the block.
     pub header: Header,
-    /// The total difficulty of its chain, with it, as the sender says.
+    /// Total difficulty of the chain up to this block, as the sender claims.
     pub total_difficulty: U256,
     /// Keccak-256 of the header.
     hash: B256,
-    /// The lists of transactions, ommers and, where there is one, withdrawals, encoded one after
-    /// the other. Their shape was checked, and that no element is shorter than a valid one.
+    /// The lists of transactions, ommers and, if there is one, withdrawals, encoded one after the
+    /// other. Their structure was checked, and that no element is shorter than a valid one.
     body_fields: Bytes,
 }
 
 impl NewBlock {
-    /// The message that carries a block.
+    /// Creates the message for a block.
     pub fn new(block: &Block, total_difficulty: U256) -> Self {
         let mut body_fields = Vec::new();
         block.body.transactions.encode(&mut body_fields);
@@ -53,17 +54,17 @@ impl NewBlock {
         }
     }
 
-    /// The block's hash.
+    /// Returns the block's hash.
     pub fn hash(&self) -> B256 {
         self.hash
     }
 
-    /// Bytes of the encoded body.
+    /// Returns the size of the encoded body in bytes.
     pub fn body_size(&self) -> usize {
         self.body_fields.len()
     }
 
-    /// The encoded body, in memory of its own.
+    /// Returns a copy of the encoded body.
     pub fn encoded_body(&self) -> Vec<u8> {
         let mut body = Vec::with_capacity(rlp::list_length(self.body_fields.len()));
         encode_list_header(self.body_fields.len(), &mut body);
@@ -71,7 +72,7 @@ impl NewBlock {
         body
     }
 
-    /// How many transactions and how many ommers the body has. Walks their headers, decodes
+    /// Returns the number of transactions and of ommers in the body. Reads their headers, decodes
     /// nothing.
     ///
     /// # Errors
@@ -92,7 +93,7 @@ impl NewBlock {
         });
     }
 
-    /// Decodes the header, and checks the shape of the rest and the numbers that no chain can
+    /// Decodes the header, and checks the structure of the rest and the numbers that no chain can
     /// reach.
     pub(super) fn decode(message: &Bytes) -> Result<Self, DecodeError> {
         let mut list = List::open_exact(message)?;

@@ -1,4 +1,4 @@
-//! What stands in the lists of messages, and the bounds of each.
+//! Items of the lists in messages, and the bounds of each.
 
 use actoreum_primitives::rlp::{Decode, DecodeError, Encode, List};
 use actoreum_primitives::{Body, Bytes, Header, PooledTransaction, Receipt, Transaction};
@@ -10,14 +10,14 @@ use crate::limits::{
 };
 use crate::rlp::count_plausible;
 
-/// An element of a list that a stranger sends.
+/// An item of a list in a message from a peer.
 pub trait WireItem: Encode + Decode {
-    /// The most of them in a message.
+    /// Maximum number of items in a message.
     const LIMIT: usize;
-    /// No valid one is shorter, on average.
+    /// Minimum size of a valid item, on average.
     const MIN_SIZE: usize;
 
-    /// Looks at the shape of an encoding before it is decoded: bounds what decoding allocates.
+    /// Checks the structure of an encoding before it is decoded: bounds what decoding allocates.
     fn check(_raw: &[u8]) -> Result<(), DecodeError> {
         Ok(())
     }
@@ -28,9 +28,10 @@ impl WireItem for Header {
     const MIN_SIZE: usize = MIN_HEADER_SIZE;
 
     fn check(raw: &[u8]) -> Result<(), DecodeError> {
-        match raw.len() > MAX_ENCODED_HEADER {
-            true => Err(DecodeError::Custom("header is too long")),
-            false => Ok(()),
+        if raw.len() > MAX_ENCODED_HEADER {
+            Err(DecodeError::Custom("header is too long"))
+        } else {
+            Ok(())
         }
     }
 }
@@ -50,7 +51,7 @@ impl WireItem for Bytes {
     const MIN_SIZE: usize = 1;
 }
 
-/// Two empty lists in a list.
+/// Size of two empty lists in a list.
 const MIN_BODY_SIZE: usize = 3;
 
 impl WireItem for Body {
@@ -63,7 +64,7 @@ impl WireItem for Body {
     }
 }
 
-/// Bounds transactions, ommers and withdrawals by the bytes that hold them.
+/// Bounds the numbers of transactions, ommers and withdrawals by the bytes that hold them.
 pub(super) fn check_body_fields(fields: &mut List<'_>) -> Result<(), DecodeError> {
     for minimum in [MIN_TRANSACTION_SIZE, MIN_HEADER_SIZE] {
         count_plausible(&fields.next_list()?, usize::MAX, minimum)?;

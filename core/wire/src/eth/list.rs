@@ -1,4 +1,4 @@
-//! Lists from the wire that are decoded item by item, when somebody asks.
+//! Lists of messages, decoded item by item on demand.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -9,10 +9,10 @@ use bytes::Bytes;
 use super::WireItem;
 use crate::rlp::count_plausible;
 
-/// A list whose items stay encoded. Their number and their headers were checked when the list
-/// was read; each item is checked and decoded when it is reached. What arrives for a few bytes
-/// does not become many before somebody wants it, and a hash or a root can be taken of the
-/// bytes as they came.
+/// A list whose items stay encoded. Their number and the headers of their encodings were checked
+/// when the list was read; each item is checked and decoded when it is reached. A small message
+/// therefore does not take much memory before its items are used, and a hash or a root can be taken
+/// of the bytes as they arrived.
 pub struct LazyList<T> {
     content: Bytes,
     count: usize,
@@ -20,7 +20,7 @@ pub struct LazyList<T> {
 }
 
 impl<T: WireItem> LazyList<T> {
-    /// Takes the rest of `list`, which reads bytes of `message`.
+    /// Creates a list from the rest of `list`, which reads bytes of `message`.
     pub(super) fn of_content(message: &Bytes, list: &List<'_>) -> Result<Self, DecodeError> {
         let count = count_plausible(list, T::LIMIT, T::MIN_SIZE)?;
         let content = message.slice_ref(list.remaining());
@@ -31,8 +31,7 @@ impl<T: WireItem> LazyList<T> {
         })
     }
 
-    /// A list of these items, as we send it. Keeping to the other side's limit is up to the
-    /// caller.
+    /// Creates a list of these items to send. The caller must respect the receiver's limit.
     pub fn from_items<'a>(items: impl IntoIterator<Item = &'a T>) -> Self
     where
         T: 'a,
@@ -50,8 +49,7 @@ impl<T: WireItem> LazyList<T> {
         }
     }
 
-    /// A list of items that are encoded already, as the database holds them. The caller
-    /// vouches for them.
+    /// Creates a list of encoded items, as the database holds them. The caller vouches for them.
     pub fn from_encoded<'a>(items: impl IntoIterator<Item = &'a [u8]>) -> Self {
         let mut content = Vec::new();
         let mut count = 0;
@@ -66,28 +64,29 @@ impl<T: WireItem> LazyList<T> {
         }
     }
 
-    /// How many items there are.
+    /// Returns the number of items.
     pub fn len(&self) -> usize {
         self.count
     }
 
-    /// Whether there are none.
+    /// Returns true if there are no items.
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    /// The size of all items' encodings.
+    /// Returns the size of all items' encodings in bytes.
     pub fn encoded_len(&self) -> usize {
         self.content.len()
     }
 
-    /// The items' encodings.
+    /// Returns the items' encodings.
     pub fn raw(&self) -> impl Iterator<Item = &[u8]> {
         let mut rest = self.content.as_ref();
         std::iter::from_fn(move || decode_raw(&mut rest).ok())
     }
 
-    /// The items. An error is of one item; it says that the sender broke the protocol.
+    /// Decodes the items one by one. An error concerns one item; it means that the sender broke the
+    /// protocol.
     pub fn iter(&self) -> impl Iterator<Item = Result<T, DecodeError>> {
         self.raw().map(|raw| {
             T::check(raw)?;
@@ -95,20 +94,20 @@ impl<T: WireItem> LazyList<T> {
         })
     }
 
-    /// The list in parts of at most `most_items` items and `most_bytes` bytes, in order; an item
-    /// that is larger is a part of its own. The parts share the message's bytes.
-    pub fn split(&self, most_items: usize, most_bytes: usize) -> Parts<T> {
+    /// Splits the list into parts of at most `max_items` items and `max_bytes` bytes, in order; a
+    /// larger item is a part of its own. The parts share the message's bytes.
+    pub fn split(&self, max_items: usize, max_bytes: usize) -> Parts<T> {
         Parts {
             rest: self.clone(),
-            most_items: most_items.max(1),
-            most_bytes,
+            max_items: max_items.max(1),
+            max_bytes,
         }
     }
 
-    /// The first items, up to `most_bytes` bytes, in memory of their own: the message that they
-    /// came with is not held by them.
-    pub fn prefix(&self, most_bytes: usize) -> Self {
-        let (count, bytes) = self.first_items(usize::MAX, most_bytes);
+    /// Returns a copy of the first items, up to `max_bytes` bytes. It does not keep the message in
+    /// memory.
+    pub fn prefix(&self, max_bytes: usize) -> Self {
+        let (count, bytes) = self.first_items(usize::MAX, max_bytes);
         let content = self.content.get(..bytes).unwrap_or_default();
         Self {
             content: Bytes::copy_from_slice(content),
@@ -117,11 +116,11 @@ impl<T: WireItem> LazyList<T> {
         }
     }
 
-    /// How many of the first items are within both bounds, and how many bytes they have.
-    fn first_items(&self, most_items: usize, most_bytes: usize) -> (usize, usize) {
+    /// Returns how many of the first items are within both bounds, and their size in bytes.
+    fn first_items(&self, max_items: usize, max_bytes: usize) -> (usize, usize) {
         let (mut count, mut bytes) = (0, 0);
-        for raw in self.raw().take(most_items) {
-            if bytes + raw.len() > most_bytes {
+        for raw in self.raw().take(max_items) {
+            if bytes + raw.len() > max_bytes {
                 break;
             }
             bytes += raw.len();
@@ -130,7 +129,7 @@ impl<T: WireItem> LazyList<T> {
         (count, bytes)
     }
 
-    /// All items, or the first error.
+    /// Decodes all items; returns the first error.
     pub fn decode(&self) -> Result<Vec<T>, DecodeError> {
         self.iter().collect()
     }
@@ -141,18 +140,18 @@ impl<T: WireItem> LazyList<T> {
     }
 }
 
-/// The parts of a list; see [`LazyList::split`].
+/// Iterator over the parts of a list; see [`LazyList::split`].
 pub struct Parts<T> {
     rest: LazyList<T>,
-    most_items: usize,
-    most_bytes: usize,
+    max_items: usize,
+    max_bytes: usize,
 }
 
 impl<T: WireItem> Iterator for Parts<T> {
     type Item = LazyList<T>;
 
     fn next(&mut self) -> Option<LazyList<T>> {
-        let (mut count, mut bytes) = self.rest.first_items(self.most_items, self.most_bytes);
+        let (mut count, mut bytes) = self.rest.first_items(self.max_items, self.max_bytes);
         if count == 0 {
             bytes = self.rest.raw().next()?.len();
             count = 1;
@@ -185,7 +184,7 @@ impl<T> PartialEq for LazyList<T> {
 
 impl<T> Eq for LazyList<T> {}
 
-/// Never the items: they are a stranger's, and may be large.
+/// Writes no items: they come from a peer, and may be large.
 impl<T> fmt::Debug for LazyList<T> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(

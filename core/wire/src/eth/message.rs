@@ -1,4 +1,4 @@
-//! Messages, and their encoding in every version.
+//! Messages of the eth protocol, and their encoding in every version.
 
 use actoreum_primitives::rlp::{DecodeError, Encode, List};
 use actoreum_primitives::{B256, Body, Bytes as Value, Header, PooledTransaction, Transaction};
@@ -11,11 +11,11 @@ use super::{
 use crate::limits::{MAX_BLOCK_ANNOUNCEMENTS, MAX_ETH_MESSAGE, MAX_REQUEST_HASHES};
 use crate::rlp::{decode_bounded, put_list};
 
-/// Joins a response to its request. Versions before eth/66 have none: it is 0 there, and
+/// Id that joins a response to its request. Versions before eth/66 have none: it is 0 there, and
 /// responses come in the order of the requests.
 pub type RequestId = u64;
 
-/// The code of a message within the protocol.
+/// Code of a message within the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 #[allow(
@@ -60,12 +60,12 @@ impl MessageId {
         Self::Receipts,
     ];
 
-    /// The message with this code.
+    /// Returns the message with this code.
     pub fn from_code(code: u64) -> Option<Self> {
         Self::ALL.into_iter().find(|message| message.code() == code)
     }
 
-    /// Whether it answers a request.
+    /// Returns true if the message is an answer to a request.
     pub fn is_answer(self) -> bool {
         matches!(
             self,
@@ -77,7 +77,7 @@ impl MessageId {
         )
     }
 
-    /// The message's code.
+    /// Returns the message's code.
     pub fn code(self) -> u64 {
         u64::from(self as u8)
     }
@@ -86,7 +86,7 @@ impl MessageId {
 /// A message of the protocol.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EthMessage {
-    /// Who the sender is; once, first.
+    /// Chain and head of the sender; sent once, first.
     Status(Status),
     /// Blocks that the sender has.
     NewBlockHashes(Vec<BlockAnnouncement>),
@@ -100,7 +100,7 @@ pub enum EthMessage {
     GetBlockBodies(RequestId, Vec<B256>),
     /// Bodies, in the order of the request; unknown ones are left out.
     BlockBodies(RequestId, LazyList<Body>),
-    /// A whole block that was just made.
+    /// A full block that was just sealed.
     NewBlock(Box<NewBlock>),
     /// Transactions that the sender has (eth/65).
     NewPooledTransactionHashes(Vec<TransactionAnnouncement>),
@@ -118,30 +118,30 @@ pub enum EthMessage {
     Receipts(RequestId, LazyList<BlockReceipts>),
 }
 
-/// Why a message was refused: disconnect. The texts are geth's.
+/// Reason why a message was refused: disconnect. The texts are geth's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EthError {
-    /// Above [`MAX_ETH_MESSAGE`].
+    /// The message is larger than [`MAX_ETH_MESSAGE`].
     #[error("Message too long - {size} > {MAX_ETH_MESSAGE}")]
     TooLarge {
-        /// Its bytes.
+        /// Size of the message in bytes.
         size: usize,
     },
     /// The version has no message with this code.
     #[error("Invalid message code - {0}")]
     InvalidCode(u64),
-    /// It does not decode, or breaks a limit.
+    /// The message does not decode, or breaks a limit.
     #[error("Invalid message - {message:?}: {error}")]
     Invalid {
-        /// Which message.
+        /// The message.
         message: MessageId,
-        /// What is wrong with it.
+        /// The error.
         error: DecodeError,
     },
 }
 
 impl EthMessage {
-    /// Which message it is.
+    /// Returns which message this is.
     pub fn id(&self) -> MessageId {
         match self {
             Self::Status(_) => MessageId::Status,
@@ -162,7 +162,7 @@ impl EthMessage {
         }
     }
 
-    /// The id that joins request and response; `None` for messages that are neither.
+    /// Returns the id that joins request and response; `None` for messages that are neither.
     pub fn request_id(&self) -> Option<RequestId> {
         match self {
             Self::GetBlockHeaders(id, _)
@@ -183,8 +183,8 @@ impl EthMessage {
         }
     }
 
-    /// The payload in a version. A message that the version does not have is an error of the
-    /// caller's.
+    /// Encodes the payload for a version. Fails for a message that the version does not have, a
+    /// mistake of the caller.
     pub fn encode(&self, version: EthVersion) -> Result<Vec<u8>, EthError> {
         if !version.has(self.id()) {
             return Err(EthError::InvalidCode(self.id().code()));
@@ -216,7 +216,7 @@ impl EthMessage {
         Ok(out)
     }
 
-    /// Reads the payload of the message with this code.
+    /// Decodes the payload of the message with this code.
     pub fn decode(version: EthVersion, code: u64, payload: &Bytes) -> Result<Self, EthError> {
         let size = payload.len();
         if size > MAX_ETH_MESSAGE {
@@ -336,7 +336,7 @@ fn read_hashes(version: EthVersion, payload: &[u8]) -> Result<(RequestId, Vec<B2
     ))
 }
 
-/// The request id and the item that the version puts behind it.
+/// Returns the request id and the item after it.
 fn split_id(version: EthVersion, payload: &[u8]) -> Result<(RequestId, &[u8]), DecodeError> {
     if !version.has_request_ids() {
         return Ok((0, payload));

@@ -1,4 +1,4 @@
-//! The eth protocol, versions 62 to 68, as one codec with the version as data.
+//! The eth protocol, versions 62 to 68, as one codec with the version as a parameter.
 
 mod block;
 mod item;
@@ -13,7 +13,7 @@ pub use block::{BlockAnnouncement, NewBlock};
 pub use item::{BlockReceipts, WireItem};
 pub use list::LazyList;
 pub use message::{EthError, EthMessage, MessageId, RequestId};
-pub use request::{BlockOrigin, GetBlockHeaders};
+pub use request::{GetBlockHeaders, HashOrNumber};
 pub use status::{Status, StatusError};
 pub use transaction::TransactionAnnouncement;
 pub use version::EthVersion;

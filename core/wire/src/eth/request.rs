@@ -1,4 +1,4 @@
-//! Requests for headers.
+//! Requests for headers (GetBlockHeaders).
 
 use actoreum_primitives::B256;
 use actoreum_primitives::rlp::{self, DecodeError, Encode, List, decode_str};
@@ -6,38 +6,38 @@ use actoreum_primitives::rlp::{self, DecodeError, Encode, List, decode_str};
 use crate::limits::MAX_HEADERS;
 use crate::rlp::put_list;
 
-/// Where a run of headers starts.
+/// Origin of a request for headers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum BlockOrigin {
-    /// At the block with this hash.
+pub enum HashOrNumber {
+    /// The block with this hash.
     Hash(B256),
-    /// At the canonical block with this number.
+    /// The canonical block with this number.
     Number(u64),
 }
 
-/// Asks for headers: `amount` of them from `origin` on, each `skip` + 1 blocks further.
+/// A request for `amount` headers from `origin` on, each `skip` + 1 blocks further.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct GetBlockHeaders {
-    /// The first header.
-    pub origin: BlockOrigin,
-    /// How many; nobody has to send that many.
+    /// Block of the first header.
+    pub origin: HashOrNumber,
+    /// Number of headers; the responder may send fewer.
     pub amount: u64,
-    /// How many blocks to leave out between two.
+    /// Number of blocks to leave out between two headers.
     pub skip: u64,
-    /// Towards genesis instead of away from it.
+    /// True if the numbers descend.
     pub reverse: bool,
 }
 
 impl GetBlockHeaders {
-    /// How many headers to send at most: `amount`, or our limit.
+    /// Returns the maximum number of headers to send: `amount`, or [`MAX_HEADERS`].
     pub fn served(&self) -> usize {
         usize::try_from(self.amount)
             .unwrap_or(usize::MAX)
             .min(MAX_HEADERS)
     }
 
-    /// The number of the header behind the one with `number`; `None` where the run leaves the
-    /// numbers that there are. Whatever a stranger wrote into `skip`, this does not overflow.
+    /// Returns the number of the header after the one with `number`; `None` if there is no such
+    /// number. No value of `skip` overflows.
     pub fn next_number(&self, number: u64) -> Option<u64> {
         let step = self.skip.checked_add(1)?;
         if self.reverse {
@@ -47,7 +47,7 @@ impl GetBlockHeaders {
         }
     }
 
-    /// The numbers of the headers to send, if the first has the number `first`.
+    /// Returns the numbers of the headers to send, if the first has the number `first`.
     pub fn numbers(&self, first: u64) -> impl Iterator<Item = u64> {
         std::iter::successors(Some(first), |&number| self.next_number(number)).take(self.served())
     }
@@ -55,8 +55,8 @@ impl GetBlockHeaders {
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         put_list(out, |out| {
             match self.origin {
-                BlockOrigin::Hash(hash) => hash.encode(out),
-                BlockOrigin::Number(number) => number.encode(out),
+                HashOrNumber::Hash(hash) => hash.encode(out),
+                HashOrNumber::Number(number) => number.encode(out),
             }
             self.amount.encode(out);
             self.skip.encode(out);
@@ -68,8 +68,8 @@ impl GetBlockHeaders {
         let mut fields = List::open_exact(message)?;
         let raw_origin = fields.next_raw()?;
         let origin = match B256::try_from(decode_str(&mut { raw_origin })?) {
-            Ok(hash) => BlockOrigin::Hash(hash),
-            Err(_) => BlockOrigin::Number(rlp::decode_exact(raw_origin)?),
+            Ok(hash) => HashOrNumber::Hash(hash),
+            Err(_) => HashOrNumber::Number(rlp::decode_exact(raw_origin)?),
         };
         let request = Self {
             origin,

@@ -1,4 +1,4 @@
-//! The first message of each side.
+//! Status, the first message of each side.
 
 use actoreum_primitives::config::ForkId;
 use actoreum_primitives::rlp::{DecodeError, Encode, List};
@@ -8,62 +8,61 @@ use super::EthVersion;
 use crate::limits::MAX_TOTAL_DIFFICULTY_BITS;
 use crate::rlp::put_list;
 
-/// Which chain a node is on, and how far.
+/// Chain and head of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Status {
-    /// The version that is spoken: the negotiated one.
+    /// Negotiated version of the protocol.
     pub version: u64,
-    /// The network's id; 1 is mainnet.
+    /// Network id; 1 is mainnet.
     pub network_id: u64,
-    /// The total difficulty of the best block.
+    /// Total difficulty of the head.
     pub total_difficulty: U256,
-    /// The hash of the best block.
+    /// Hash of the head.
     pub head: B256,
-    /// The hash of the genesis block.
+    /// Hash of the genesis block.
     pub genesis: B256,
-    /// The forks passed and the next; from eth/64 on.
+    /// Fork id (EIP-2124): the passed forks and the next one; from eth/64 on.
     pub fork_id: Option<ForkId>,
 }
 
-/// Why a peer's status ends the connection. The texts are geth's.
+/// Reason why a peer's status ends the connection. The texts are geth's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StatusError {
-    /// Another chain.
+    /// The peer has another genesis block.
     #[error("Genesis block mismatch - {theirs:x} (!= {ours:x})")]
     Genesis {
         /// The peer's genesis hash.
         theirs: B256,
-        /// Ours.
+        /// The local value.
         ours: B256,
     },
-    /// Another network.
+    /// The peer is on another network.
     #[error("NetworkId mismatch - {theirs} (!= {ours})")]
     Network {
         /// The peer's network id.
         theirs: u64,
-        /// Ours.
+        /// The local value.
         ours: u64,
     },
-    /// Another version than was negotiated.
+    /// The version is not the negotiated one.
     #[error("Protocol version mismatch - {theirs} (!= {ours})")]
     Version {
         /// The peer's version.
         theirs: u64,
-        /// The negotiated one.
+        /// The negotiated version.
         ours: u64,
     },
-    /// More work than any chain can hold.
+    /// The total difficulty is higher than any chain's.
     #[error("too large total difficulty: bitlen {0}")]
     TotalDifficulty(usize),
-    /// Forks that cannot be ours.
+    /// The fork id is incompatible with the local chain.
     #[error("fork ID rejected: {0}")]
     ForkId(String),
 }
 
 impl Status {
-    /// Compares a peer's status with ours: genesis, network, version, total difficulty, forks, in
-    /// this order.
-    /// `check_fork` is asked from eth/64 on.
+    /// Compares a peer's status with the local one: genesis, network, version, total difficulty,
+    /// forks, in this order. `check_fork` is called from eth/64 on.
     pub fn check<E: std::fmt::Display>(
         &self,
         ours: &Self,

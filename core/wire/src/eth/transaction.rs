@@ -1,4 +1,4 @@
-//! Transactions of which only the name is told.
+//! Transaction announcements.
 
 use actoreum_primitives::B256;
 use actoreum_primitives::rlp::{self, DecodeError, Encode, List};
@@ -10,14 +10,14 @@ use crate::rlp::{count_bounded, decode_bounded, next_str, put_list};
 /// An announced transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TransactionAnnouncement {
-    /// The transaction's hash.
+    /// Hash of the transaction.
     pub hash: B256,
-    /// Its type (EIP-2718) and the bytes of its encoding, as the sender says; from eth/68 on.
-    pub kind_and_size: Option<(u8, u32)>,
+    /// Type (EIP-2718) and size in bytes of the encoding, as the sender claims; from eth/68 on.
+    pub type_and_size: Option<(u8, u32)>,
 }
 
-/// Before eth/68 a list of hashes; from then on types (a string, one byte each), sizes and
-/// hashes, all of the same length (EIP-5793).
+/// Encodes announcements: before eth/68 a list of hashes; from then on types (a string, one byte
+/// each), sizes and hashes, all of the same length (EIP-5793).
 pub(super) fn encode(
     announcements: &[TransactionAnnouncement],
     version: EthVersion,
@@ -35,7 +35,7 @@ pub(super) fn encode(
     let described = || {
         announcements
             .iter()
-            .map(|one| one.kind_and_size.unwrap_or_default())
+            .map(|one| one.type_and_size.unwrap_or_default())
     };
     put_list(out, |out| {
         let kinds: Vec<u8> = described().map(|(kind, _)| kind).collect();
@@ -56,7 +56,7 @@ pub(super) fn decode(
         let hashes = decode_bounded::<B256>(list, MAX_TRANSACTION_ANNOUNCEMENTS)?;
         let untyped = |hash| TransactionAnnouncement {
             hash,
-            kind_and_size: None,
+            type_and_size: None,
         };
         return Ok(hashes.into_iter().map(untyped).collect());
     }
@@ -72,10 +72,10 @@ pub(super) fn decode(
     }
     let mut announcements = Vec::with_capacity(count);
     for kind in kinds {
-        let kind_and_size = Some((*kind, sizes.next()?));
+        let type_and_size = Some((*kind, sizes.next()?));
         announcements.push(TransactionAnnouncement {
             hash: hashes.next()?,
-            kind_and_size,
+            type_and_size,
         });
     }
     Ok(announcements)

@@ -1,4 +1,4 @@
-//! Which version has what.
+//! Versions of the eth protocol, and the messages and fields of each.
 
 use super::MessageId;
 use crate::p2p::{Capability, Protocol};
@@ -35,27 +35,27 @@ impl EthVersion {
         Self::Eth68,
     ];
 
-    /// The protocol's name among capabilities.
+    /// Name of the protocol's capability.
     pub const NAME: &'static str = "eth";
 
-    /// The version with this number.
+    /// Returns the version with this number.
     pub fn from_number(number: u64) -> Option<Self> {
         Self::ALL
             .into_iter()
             .find(|version| version.number() == number)
     }
 
-    /// The version's number.
+    /// Returns the version's number.
     pub fn number(self) -> u64 {
         u64::from(self as u8)
     }
 
-    /// How many message codes it has; not all of them need to mean something.
+    /// Returns the number of message codes; not all of them have a meaning.
     pub fn length(self) -> u64 {
         if self == Self::Eth62 { 8 } else { 17 }
     }
 
-    /// The version as a capability to offer.
+    /// Returns the version as a capability to offer.
     pub fn protocol(self) -> Protocol {
         let capability = Capability::new(Self::NAME, self.number());
         Protocol {
@@ -64,22 +64,22 @@ impl EthVersion {
         }
     }
 
-    /// Whether the status carries a fork id.
+    /// Returns true if the status has a fork id.
     pub fn has_fork_id(self) -> bool {
         self >= Self::Eth64
     }
 
-    /// Whether requests and responses carry an id.
+    /// Returns true if requests and responses have an id.
     pub fn has_request_ids(self) -> bool {
         self >= Self::Eth66
     }
 
-    /// Whether transactions are announced with type and size.
+    /// Returns true if transactions are announced with type and size.
     pub fn has_typed_announcements(self) -> bool {
         self >= Self::Eth68
     }
 
-    /// Whether a message exists in this version.
+    /// Returns true if a message exists in this version.
     pub fn has(self, message: MessageId) -> bool {
         match message {
             MessageId::Status

@@ -1,14 +1,14 @@
-//! The node database: what is remembered of nodes over restarts.
+//! The node database: nodes that are remembered across restarts.
 //!
-//! One entry a node, in a key-value store that the caller brings:
+//! One entry per node, in a key-value store that the caller provides:
 //!
 //! | key | value |
 //! |---|---|
 //! | `version` | one byte, [`DATABASE_VERSION`]; another value empties the store |
 //! | `node:` ‖ node id (32) | RLP list of [`NodeEntry`]'s fields |
-//! | `seq:` ‖ node id (32) | RLP integer: the sequence number of our own record |
+//! | `seq:` ‖ node id (32) | RLP integer: the sequence number of the local node record |
 //!
-//! Times are seconds since 1970. An entry expires when its node was not heard of for
+//! Times are seconds since 1970. An entry expires when its node has not answered a ping for
 //! [`NODE_EXPIRATION`].
 
 use std::collections::BTreeMap;
@@ -23,28 +23,28 @@ use super::{EnodeEndpoint, NodeId};
 use crate::limits::{NODE_EXPIRATION, SEED_MAX_AGE};
 use crate::rlp::{next_fixed, next_str, put_list};
 
-/// The layout of entries; a store of another version is emptied.
+/// Version of the entries' layout; a store of another version is emptied.
 pub const DATABASE_VERSION: u8 = 1;
 
 const VERSION_KEY: &[u8] = b"version";
 const NODE_PREFIX: &[u8] = b"node:";
 const SEQ_PREFIX: &[u8] = b"seq:";
 
-/// The store below failed. Discovery goes on without its memory: report and continue.
+/// Error of the underlying store. Discovery goes on without the database: report and continue.
 #[derive(Debug, thiserror::Error)]
 #[error("node database failed: {0}")]
 pub struct StoreError(pub String);
 
-/// What the database needs of a store. Values need not be durable at once: losing the last
-/// minutes costs nothing.
+/// A key-value store for the database. Values need not be durable at once: losing the last minutes
+/// does no harm.
 pub trait KeyValueStore {
-    /// The value of a key.
+    /// Returns the value of a key.
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
     /// Sets a key.
     fn put(&mut self, key: &[u8], value: &[u8]) -> Result<(), StoreError>;
-    /// Removes a key; one that is not there is no error.
+    /// Removes a key. A key that does not exist is no error.
     fn remove(&mut self, key: &[u8]) -> Result<(), StoreError>;
-    /// Shows every pair whose key starts with `prefix`, until `visit` says `false`.
+    /// Calls `visit` with every pair whose key starts with `prefix`, until it returns `false`.
     fn scan(
         &self,
         prefix: &[u8],
@@ -85,21 +85,21 @@ impl KeyValueStore for MemoryStore {
     }
 }
 
-/// What is remembered of a node.
+/// Entry of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NodeEntry {
-    /// Its key.
+    /// Public key of the node.
     pub public_key: PublicKey,
-    /// Where it was seen.
+    /// Endpoint at which the node was seen.
     pub endpoint: EnodeEndpoint,
-    /// When it last answered a ping of ours.
+    /// Time of the last pong for this node's ping, in seconds since 1970.
     pub last_pong: u64,
-    /// Lookups in a row that it did not answer.
+    /// Number of lookups in a row that the node did not answer.
     pub failures: u32,
 }
 
 impl NodeEntry {
-    /// The node's id.
+    /// Returns the node's id.
     pub fn id(&self) -> NodeId {
         NodeId::of(&self.public_key)
     }
@@ -146,7 +146,7 @@ impl Decode for NodeEntry {
     }
 }
 
-/// The database over a store.
+/// The node database on a key-value store.
 #[derive(Debug)]
 pub struct NodeDatabase<S> {
     store: S,
@@ -178,17 +178,17 @@ impl<S: KeyValueStore> NodeDatabase<S> {
         Ok(database)
     }
 
-    /// The store below, to look at.
+    /// Returns a reference to the underlying store.
     pub fn store(&self) -> &S {
         &self.store
     }
 
-    /// The store below.
+    /// Returns the underlying store.
     pub fn into_store(self) -> S {
         self.store
     }
 
-    /// A node's entry. One that does not decode is as good as none.
+    /// Returns a node's entry. An entry that does not decode counts as missing.
     pub fn node(&self, id: &NodeId) -> Result<Option<NodeEntry>, StoreError> {
         let value = self.store.get(&node_key(id))?;
         Ok(value.and_then(|value| rlp::decode_exact(&value).ok()))
@@ -199,12 +199,12 @@ impl<S: KeyValueStore> NodeDatabase<S> {
         self.store.put(&node_key(&entry.id()), &rlp::encode(entry))
     }
 
-    /// Forgets a node.
+    /// Removes a node's entry.
     pub fn remove_node(&mut self, id: &NodeId) -> Result<(), StoreError> {
         self.store.remove(&node_key(id))
     }
 
-    /// The sequence number of our own record, 0 before the first.
+    /// Returns the sequence number of the local node record, 0 before the first.
     pub fn local_seq(&self, id: &NodeId) -> Result<u64, StoreError> {
         let value = self.store.get(&seq_key(id))?;
         Ok(value
@@ -212,13 +212,13 @@ impl<S: KeyValueStore> NodeDatabase<S> {
             .unwrap_or(0))
     }
 
-    /// Remembers the sequence number of our own record.
+    /// Stores the sequence number of the local node record.
     pub fn put_local_seq(&mut self, id: &NodeId, seq: u64) -> Result<(), StoreError> {
         self.store.put(&seq_key(id), &rlp::encode(&seq))
     }
 
-    /// Drops the entries that have expired at `now`, and those that do not decode. Returns
-    /// how many went.
+    /// Removes the entries that have expired at `now`, and those that do not decode. Returns how
+    /// many were removed.
     pub fn expire(&mut self, now: u64) -> Result<usize, StoreError> {
         let oldest = now.saturating_sub(NODE_EXPIRATION.as_secs());
         let mut expired = Vec::new();
@@ -236,8 +236,8 @@ impl<S: KeyValueStore> NodeDatabase<S> {
         Ok(expired.len())
     }
 
-    /// Up to `count` different nodes to start from, chosen at random among those that
-    /// answered within [`SEED_MAX_AGE`].
+    /// Returns up to `count` different seed nodes, chosen at random among those that answered
+    /// within [`SEED_MAX_AGE`].
     pub fn seeds(
         &self,
         now: u64,
@@ -258,7 +258,7 @@ impl<S: KeyValueStore> NodeDatabase<S> {
         Ok(entries.choose_multiple(random, count).copied().collect())
     }
 
-    /// How many nodes are remembered.
+    /// Returns the number of entries.
     pub fn len(&self) -> Result<usize, StoreError> {
         let mut count = 0;
         self.store.scan(NODE_PREFIX, &mut |_, _| {
@@ -268,13 +268,13 @@ impl<S: KeyValueStore> NodeDatabase<S> {
         Ok(count)
     }
 
-    /// Whether no node is remembered.
+    /// Returns true if there are no entries.
     pub fn is_empty(&self) -> Result<bool, StoreError> {
         Ok(self.len()? == 0)
     }
 }
 
-/// The node id in a key of the store, for tools that list it.
+/// Returns the node id in a key of the store, for tools that list the database.
 pub fn node_id_of_key(key: &[u8]) -> Option<NodeId> {
     let id: [u8; 32] = key.strip_prefix(NODE_PREFIX)?.try_into().ok()?;
     Some(NodeId(B256::new(id)))
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_survive_and_another_version_empties_the_store() {
+    fn entries_persist_and_another_version_empties_the_store() {
         let mut database = NodeDatabase::open(MemoryStore::default()).unwrap();
         let node = entry(1, NOW);
         database.put_node(&node).unwrap();
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn old_and_broken_entries_expire() {
+    fn old_and_malformed_entries_expire() {
         let mut database = NodeDatabase::open(MemoryStore::default()).unwrap();
         database.put_node(&entry(1, NOW - DAY)).unwrap();
         database.put_node(&entry(2, NOW - DAY - 1)).unwrap();

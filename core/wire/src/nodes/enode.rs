@@ -9,19 +9,19 @@ use actoreum_primitives::PublicKey;
 use super::NodeId;
 use crate::limits::MAX_ENODE_URL;
 
-/// Why a URL is not that of a node. The texts are those of geth's flags and RPC.
+/// Reason why a URL is not an enode URL. The texts are those of geth's flags and RPC.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EnodeError {
-    /// Longer than any node's URL.
+    /// The text is longer than any enode URL.
     #[error("URL too long")]
     TooLong,
-    /// Not a URL at all.
+    /// The text is not a URL.
     #[error("invalid URL")]
     InvalidUrl,
     /// The scheme is not `enode`.
     #[error("invalid URL scheme, want \"enode\"")]
     Scheme,
-    /// Nothing stands before the `@`.
+    /// The URL has no key before the `@`.
     #[error("does not contain node ID")]
     MissingNodeId,
     /// The key is not 128 hexadecimal digits.
@@ -39,18 +39,18 @@ pub enum EnodeError {
     /// The host is not a literal address; names are not resolved.
     #[error("invalid IP address")]
     Address,
-    /// The TCP port is not a number of 16 bits.
+    /// The TCP port is not a 16-bit number.
     #[error("invalid port")]
     Port,
-    /// The UDP port is not a number of 16 bits.
+    /// The UDP port is not a 16-bit number.
     #[error("invalid discport in query")]
     DiscoveryPort,
 }
 
 impl EnodeError {
-    /// Why the URL of a node, which geth would take, is not read here; `None` where it is no such
-    /// URL.
-    pub fn not_supported(&self, url: &str) -> Option<&'static str> {
+    /// Returns a hint for a node URL that geth would accept and that is not supported here; `None`
+    /// for any other text.
+    pub fn unsupported_hint(&self, url: &str) -> Option<&'static str> {
         let is_record = url
             .get(..4)
             .is_some_and(|scheme| scheme.eq_ignore_ascii_case("enr:"));
@@ -64,29 +64,29 @@ impl EnodeError {
     }
 }
 
-/// A node as its URL names it. Without an address it is incomplete: it can be looked up, not
-/// dialled.
+/// A node as an enode URL describes it. Without an endpoint it is incomplete: it can be looked up,
+/// not dialled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Enode {
-    /// The node's key.
+    /// Public key of the node.
     pub public_key: PublicKey,
-    /// Where the node listens, if known.
+    /// Endpoint on which the node listens, if known.
     pub endpoint: Option<EnodeEndpoint>,
 }
 
-/// Where a node listens.
+/// Endpoint on which a node listens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct EnodeEndpoint {
-    /// Its address; an IPv4 address is never written as an IPv6 one.
+    /// IP address; an IPv4 address is never written as an IPv6 one.
     pub address: IpAddr,
-    /// Its RLPx port.
+    /// TCP port of RLPx.
     pub tcp: u16,
-    /// Its discovery port.
+    /// UDP port of discovery.
     pub udp: u16,
 }
 
 impl EnodeEndpoint {
-    /// An endpoint; an IPv4 address that is mapped into IPv6 is unmapped.
+    /// Creates an endpoint; an IPv4 address that is mapped into IPv6 is unmapped.
     pub fn new(address: IpAddr, tcp: u16, udp: u16) -> Self {
         Self {
             address: address.to_canonical(),
@@ -95,19 +95,19 @@ impl EnodeEndpoint {
         }
     }
 
-    /// Where discovery packets go.
+    /// Returns the address for discovery packets.
     pub fn udp_address(&self) -> SocketAddr {
         SocketAddr::new(self.address, self.udp)
     }
 
-    /// Where connections go.
+    /// Returns the address for connections.
     pub fn tcp_address(&self) -> SocketAddr {
         SocketAddr::new(self.address, self.tcp)
     }
 }
 
 impl Enode {
-    /// The node's id.
+    /// Returns the node's id.
     pub fn id(&self) -> NodeId {
         NodeId::of(&self.public_key)
     }
@@ -128,13 +128,13 @@ fn parse_key(digits: &str) -> Result<PublicKey, EnodeError> {
     PublicKey::from_uncompressed(&bytes).map_err(|_| EnodeError::NodeIdPoint)
 }
 
-/// Decimal digits alone: no sign, no space.
+/// Parses decimal digits: no sign, no space.
 fn parse_port(digits: &str) -> Option<u16> {
     let plain = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
     if plain { digits.parse().ok() } else { None }
 }
 
-/// Splits `host:port`; an IPv6 address stands in brackets.
+/// Splits `host:port`; an IPv6 address is in brackets.
 fn split_host(host: &str) -> Result<(&str, &str), EnodeError> {
     if let Some(rest) = host.strip_prefix('[') {
         let (address, port) = rest.split_once(']').ok_or(EnodeError::MissingPort)?;

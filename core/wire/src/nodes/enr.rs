@@ -17,16 +17,17 @@ use super::{Enode, EnodeEndpoint, NodeId};
 use crate::limits::MAX_ENR_SIZE;
 use crate::rlp::{next_fixed, next_str, put_list};
 
-/// Why a record was refused. A record that does not verify says nothing about a node: drop it.
+/// Reason why a record was refused. A record that does not verify says nothing about a node: drop
+/// it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EnrError {
-    /// Above [`MAX_ENR_SIZE`].
+    /// The record is larger than [`MAX_ENR_SIZE`].
     #[error("record bigger than 300 bytes")]
     TooLarge,
-    /// The encoding is wrong.
+    /// The encoding is invalid.
     #[error("invalid record: {0}")]
     Rlp(#[from] DecodeError),
-    /// Keys are not in strict order, or one stands twice.
+    /// Keys are not in strict order, or one is repeated.
     #[error("record key/value pairs are not sorted by key")]
     NotSorted,
     /// The scheme is not "v4".
@@ -53,7 +54,7 @@ pub struct Enr {
 }
 
 impl Enr {
-    /// Reads and verifies a record that is all of `bytes`.
+    /// Decodes and verifies a record that takes all of `bytes`.
     pub fn decode(bytes: &[u8]) -> Result<Self, EnrError> {
         if bytes.len() > MAX_ENR_SIZE {
             return Err(EnrError::TooLarge);
@@ -81,32 +82,32 @@ impl Enr {
         })
     }
 
-    /// The record's RLP.
+    /// Returns the record's RLP.
     pub fn encoded(&self) -> &[u8] {
         &self.encoded
     }
 
-    /// Which of a node's records this is: a higher number replaces a lower one.
+    /// Returns the sequence number: of a node's records, a higher number replaces a lower one.
     pub fn seq(&self) -> u64 {
         self.seq
     }
 
-    /// The node's key.
+    /// Returns the node's public key.
     pub fn public_key(&self) -> PublicKey {
         self.public_key
     }
 
-    /// The node's id.
+    /// Returns the node's id.
     pub fn node_id(&self) -> NodeId {
         NodeId::of(&self.public_key)
     }
 
-    /// The RLP of a key's value.
+    /// Returns the RLP of a key's value.
     pub fn raw(&self, key: &str) -> Option<&[u8]> {
         self.pairs.get(key.as_bytes()).map(Vec::as_slice)
     }
 
-    /// A key's value, where it is there and decodes.
+    /// Returns a key's value, if it exists and decodes.
     pub fn get<T: Decode>(&self, key: &str) -> Option<T> {
         rlp::decode_exact(self.raw(key)?).ok()
     }
@@ -116,17 +117,18 @@ impl Enr {
         rlp::decode_str(&mut value).ok()?.try_into().ok()
     }
 
-    /// The IPv4 address.
+    /// Returns the IPv4 address.
     pub fn ip4(&self) -> Option<Ipv4Addr> {
         self.address::<4>("ip").map(Ipv4Addr::from)
     }
 
-    /// The IPv6 address.
+    /// Returns the IPv6 address.
     pub fn ip6(&self) -> Option<Ipv6Addr> {
         self.address::<16>("ip6").map(Ipv6Addr::from)
     }
 
-    /// Where the node listens: IPv4 before IPv6. Ports are 0 where the record has none.
+    /// Returns the endpoint on which the node listens: IPv4 before IPv6. Ports are 0 if the record
+    /// has none.
     pub fn endpoint(&self) -> Option<EnodeEndpoint> {
         let port = |key: &str| self.get::<u16>(key);
         if let Some(address) = self.ip4() {
@@ -139,7 +141,7 @@ impl Enr {
         Some(EnodeEndpoint::new(IpAddr::V6(address), tcp, udp))
     }
 
-    /// The node as an enode URL would name it.
+    /// Returns the node as an enode URL describes it.
     pub fn enode(&self) -> Enode {
         Enode {
             public_key: self.public_key,
@@ -147,7 +149,7 @@ impl Enr {
         }
     }
 
-    /// The keys and the RLP of their values, in order.
+    /// Returns the keys and the RLP of their values, in order.
     pub fn pairs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.pairs
             .iter()
@@ -178,14 +180,15 @@ fn verify(
     }
 }
 
-/// The hash of a list with this content.
+/// Returns the hash of a list with this content.
 fn signed_hash(content: &[u8]) -> B256 {
     let mut list = Vec::with_capacity(content.len() + 3);
     put_list(&mut list, |out| out.extend_from_slice(content));
     keccak256(list)
 }
 
-/// A record's signature has no recovery id: either may give the key.
+/// Verifies a signature. A record's signature has no recovery id: either of the two may give the
+/// key.
 fn is_signed_by(key: &PublicKey, hash: B256, words: &[u8; 64]) -> bool {
     let (r, s) = words.split_at(32);
     let (r, s) = (U256::from_be_slice(r), U256::from_be_slice(s));
@@ -224,14 +227,14 @@ impl fmt::Debug for Enr {
     }
 }
 
-/// A record that is being put together.
+/// Builder of a record.
 #[derive(Debug, Clone, Default)]
 pub struct EnrBuilder {
     pairs: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
 impl EnrBuilder {
-    /// An empty record.
+    /// Creates an empty record.
     pub fn new() -> Self {
         Self::default()
     }
@@ -253,14 +256,14 @@ impl EnrBuilder {
         self
     }
 
-    /// Sets a key to an item that is RLP-encoded already.
+    /// Sets a key to an item that is already RLP-encoded.
     #[must_use]
     pub fn with_encoded(mut self, key: &str, item: &[u8]) -> Self {
         self.pairs.insert(key.as_bytes().to_vec(), item.to_vec());
         self
     }
 
-    /// Sets address and ports; a port of 0 is left out.
+    /// Sets the address and the ports; a port of 0 is left out.
     #[must_use]
     pub fn with_endpoint(mut self, endpoint: &EnodeEndpoint) -> Self {
         let suffix = if endpoint.address.is_ipv6() { "6" } else { "" };
@@ -318,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn the_published_record_verifies_and_is_made_again() {
+    fn the_published_record_verifies_and_is_reproduced() {
         let Some(vectors) = fixture("devp2p/vectors.json") else {
             return;
         };
@@ -347,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn records_above_the_size_limit_are_neither_made_nor_read() {
+    fn records_above_the_size_limit_are_refused() {
         let padded = |length: usize| {
             EnrBuilder::new()
                 .with_bytes("x", &vec![1; length])
@@ -405,7 +408,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_is_no_record_is_refused() {
+    fn invalid_text_forms_are_refused() {
         for text in ["", "enr:", "enr:*", "ENR:AAAA", "enr:AAAA=", "enode://"] {
             assert!(text.parse::<Enr>().is_err(), "{text}");
         }

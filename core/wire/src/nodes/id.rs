@@ -5,18 +5,18 @@ use std::fmt;
 
 use actoreum_primitives::{B256, PublicKey, keccak256};
 
-/// What identifies a node: the Keccak-256 hash of its public key's coordinates.
+/// Id of a node: the Keccak-256 hash of its public key's coordinates.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NodeId(pub B256);
 
 impl NodeId {
-    /// The id of the node that owns this key.
+    /// Returns the id of the node that owns this key.
     pub fn of(key: &PublicKey) -> Self {
         Self(keccak256(key.to_uncompressed()))
     }
 
-    /// The logarithmic distance: the position (1 to 256) of the highest bit in which the ids
-    /// differ, 0 for equal ids.
+    /// Returns the logarithmic distance: the position (1 to 256) of the highest bit in which the
+    /// ids differ, 0 for equal ids.
     pub fn log_distance(&self, other: &Self) -> usize {
         let mut leading_zeros = 0;
         for (left, right) in self.0.iter().zip(other.0) {
@@ -35,7 +35,7 @@ impl NodeId {
     }
 }
 
-/// 64 hexadecimal digits.
+/// Writes 64 hexadecimal digits.
 impl fmt::Display for NodeId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0
@@ -44,7 +44,7 @@ impl fmt::Display for NodeId {
     }
 }
 
-/// The first eight bytes, as logs show them.
+/// Writes the first eight bytes, as in logs.
 impl fmt::Debug for NodeId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0

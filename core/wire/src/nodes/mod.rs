@@ -1,4 +1,4 @@
-//! What is known of nodes: ids, records, URLs, and the database that remembers them.
+//! Nodes: ids, records, URLs, and the database that stores them.
 
 mod database;
 mod enode;

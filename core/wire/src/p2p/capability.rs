@@ -1,4 +1,4 @@
-//! What each side can speak, and where the messages of what both speak begin.
+//! Capabilities: what each side offers, what both share, and where its message codes begin.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,14 +8,14 @@ use super::BASE_PROTOCOL_LENGTH;
 /// A protocol above the base protocol, in one version.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Capability {
-    /// Its name, such as `eth`.
+    /// Name, such as `eth`.
     pub name: String,
-    /// Its version, such as 68.
+    /// Version, such as 68.
     pub version: u64,
 }
 
 impl Capability {
-    /// A capability.
+    /// Creates a capability.
     pub fn new(name: &str, version: u64) -> Self {
         Self {
             name: name.to_owned(),
@@ -30,28 +30,28 @@ impl fmt::Display for Capability {
     }
 }
 
-/// A capability that we offer, with the number of its message codes.
+/// A capability that this node offers, with the number of its message codes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Protocol {
     /// Name and version.
     pub capability: Capability,
-    /// Its codes are 0 up to this, exclusive.
+    /// Number of its message codes, which begin at 0.
     pub length: u64,
 }
 
-/// A capability that both sides speak.
+/// A capability that both sides offer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SharedCapability {
     /// Name and version.
     pub capability: Capability,
-    /// The code of its message 0.
+    /// Code of its message 0.
     pub offset: u64,
-    /// The number of its message codes.
+    /// Number of its message codes.
     pub length: u64,
 }
 
-/// The capabilities in common: of each name the highest version that both have, sorted by
-/// name, their codes one after another behind the base protocol's.
+/// Returns the shared capabilities: of each name the highest version that both sides have, sorted
+/// by name, their codes one after another behind the base protocol's.
 pub fn match_capabilities(ours: &[Protocol], theirs: &[Capability]) -> Vec<SharedCapability> {
     let mut highest: BTreeMap<&str, &Protocol> = BTreeMap::new();
     for protocol in ours {
@@ -122,13 +122,13 @@ mod tests {
     }
 
     #[test]
-    fn nothing_in_common_is_nothing() {
+    fn no_common_capability_gives_an_empty_result() {
         assert!(match_capabilities(&[protocol("eth", 63, 17)], &[]).is_empty());
         assert!(match_capabilities(&[], &[Capability::new("eth", 63)]).is_empty());
     }
 
     #[test]
-    fn a_capability_that_stands_twice_counts_once() {
+    fn a_duplicate_capability_counts_once() {
         let ours = [protocol("eth", 63, 17)];
         let theirs = [Capability::new("eth", 63), Capability::new("eth", 63)];
         assert_eq!(match_capabilities(&ours, &theirs).len(), 1);

@@ -4,21 +4,21 @@ use bytes::Bytes;
 
 use crate::limits::{MAX_MESSAGE_SIZE, MAX_SNAPPY_EXPANSION};
 
-/// Why a payload was refused. The sender broke the protocol: disconnect.
+/// Reason why a payload was refused. The sender broke the protocol: disconnect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CompressionError {
-    /// It claims to be longer than a message may be.
+    /// The claimed length is above [`MAX_MESSAGE_SIZE`].
     #[error("message length >= 16MB")]
     TooLarge,
-    /// It claims more than its bytes can hold.
+    /// The claimed length is more than the bytes can expand to.
     #[error("claimed message length is impossible")]
     Implausible,
-    /// It is not snappy.
+    /// The payload is not valid snappy.
     #[error("invalid snappy encoding")]
     Invalid,
 }
 
-/// Compresses and decompresses payloads. Holds the compressor's tables (about 32 KiB).
+/// Compressor and decompressor of payloads. Holds the compressor's tables (about 32 KiB).
 pub struct Compression {
     encoder: snap::raw::Encoder,
 }
@@ -31,7 +31,7 @@ impl Default for Compression {
     }
 }
 
-/// The tables mean nothing between two payloads.
+/// The tables carry no state between two payloads.
 #[cfg(feature = "fuzz")]
 impl Clone for Compression {
     fn clone(&self) -> Self {
@@ -56,8 +56,8 @@ impl Compression {
         Ok(())
     }
 
-    /// The length that `compressed` claims for its content, checked against the limit and against
-    /// what snappy can expand to. Looks at the first bytes alone.
+    /// Returns the length that `compressed` claims for its content, checked against the limit and
+    /// against what snappy can expand to. Reads the first bytes only.
     pub fn claimed_length(compressed: &[u8]) -> Result<usize, CompressionError> {
         let length =
             snap::raw::decompress_len(compressed).map_err(|_| CompressionError::Invalid)?;
@@ -70,8 +70,7 @@ impl Compression {
         Ok(length)
     }
 
-    /// The payload that `compressed` holds. The claimed length is checked before anything is
-    /// allocated.
+    /// Decompresses a payload. The claimed length is checked before anything is allocated.
     pub fn decompress(compressed: &[u8]) -> Result<Bytes, CompressionError> {
         Self::claimed_length(compressed)?;
         let payload = snap::raw::Decoder::new()
@@ -122,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn the_best_compressible_message_passes_the_expansion_check() {
+    fn the_most_compressible_message_passes_the_expansion_check() {
         let payload = vec![0; MAX_MESSAGE_SIZE];
         let mut out = Vec::new();
         Compression::default().compress(&payload, &mut out).unwrap();

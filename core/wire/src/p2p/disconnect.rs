@@ -1,4 +1,4 @@
-//! Why a connection ends.
+//! Disconnect, the last message of a connection, and its reasons.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ macro_rules! reasons {
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum DisconnectReason {
             $($(#[doc = $doc])+ $name,)+
-            /// A code that has no meaning. Nothing is done with it but to show it.
+            /// A code without a meaning in devp2p. It is only displayed.
             Unknown(u8),
         }
 
@@ -20,7 +20,7 @@ macro_rules! reasons {
             /// Every reason with a meaning.
             pub const ALL: &'static [Self] = &[$(Self::$name),+];
 
-            /// The code on the wire.
+            /// Returns the code on the wire.
             pub fn code(self) -> u8 {
                 match self {
                     $(Self::$name => $code,)+
@@ -28,7 +28,7 @@ macro_rules! reasons {
                 }
             }
 
-            /// The reason with this code.
+            /// Returns the reason with this code.
             pub fn from_code(code: u8) -> Self {
                 match code {
                     $($code => Self::$name,)+
@@ -49,32 +49,32 @@ macro_rules! reasons {
 }
 
 reasons! {
-    /// Somebody asked for it.
+    /// The operator or the node requested it.
     Requested = 0, "disconnect requested";
-    /// The socket failed. Never worth sending: the socket failed.
+    /// The socket failed. Never worth sending, since the socket failed.
     NetworkError = 1, "network error";
-    /// A message that does not decode, or comes at the wrong time.
+    /// A message did not decode, or came at the wrong time.
     ProtocolBreach = 2, "breach of protocol";
-    /// No capability in common.
+    /// No capability is shared.
     UselessPeer = 3, "useless peer";
-    /// No slot is free.
+    /// The maximum number of peers is reached.
     TooManyPeers = 4, "too many peers";
-    /// There is another connection to the same node.
+    /// The same node is already connected.
     AlreadyConnected = 5, "already connected";
-    /// A base protocol version that cannot be spoken: one before 4 in the other's Hello. geth knows
-    /// the reason when it hears it, and from 1.8 to 1.13 it says it to nobody.
+    /// The base protocol version is not supported: one before 4 in the other side's Hello. geth 1.8
+    /// to 1.13 know the reason when they receive it, and never send it.
     IncompatibleVersion = 6, "incompatible p2p protocol version";
-    /// A Hello without a valid key.
+    /// The Hello has no valid key.
     InvalidIdentity = 7, "invalid node identity";
     /// The node stops.
     Quitting = 8, "client quitting";
-    /// A key other than the one that was dialled or authenticated.
+    /// The key is another than the one that was dialled or authenticated.
     UnexpectedIdentity = 9, "unexpected identity";
-    /// We dialled ourselves.
+    /// The node dialled itself.
     Self_ = 10, "connected to self";
-    /// Nothing was heard for too long.
+    /// Nothing was received for too long.
     ReadTimeout = 11, "read timeout";
-    /// A capability's protocol ended with an error.
+    /// The protocol of a capability ended with an error.
     SubprotocolError = 16, "subprotocol error";
 }
 
@@ -84,8 +84,8 @@ impl DisconnectReason {
         put_list(out, |out| u64::from(self.code()).encode(out));
     }
 
-    /// Reads a payload: a list with the code, or the code alone (old clients). What does not
-    /// decode, an empty list above all, is [`Self::Requested`].
+    /// Decodes a payload: a list with the code, or the code alone (old clients). A payload that
+    /// does not decode, such as an empty list, is [`Self::Requested`].
     pub(crate) fn decode_payload(payload: &[u8]) -> Self {
         let mut rest = payload;
         let code = match List::open(&mut rest) {
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_code_survives_the_wire() {
+    fn every_code_round_trips() {
         for code in 0..=u8::MAX {
             let reason = DisconnectReason::from_code(code);
             assert_eq!(reason.code(), code);
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn reasons_without_a_meaning_can_be_shown() {
+    fn unknown_reasons_can_be_displayed() {
         assert_eq!(
             DisconnectReason::from_code(17).to_string(),
             "unknown disconnect reason 17"
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn old_and_broken_payloads_have_a_reason() {
+    fn old_and_malformed_payloads_have_a_reason() {
         assert_eq!(
             DisconnectReason::decode_payload(&[4]),
             DisconnectReason::TooManyPeers

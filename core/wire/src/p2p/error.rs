@@ -1,10 +1,10 @@
-//! Why a connection ends.
+//! Errors that end a session.
 
 use super::{CompressionError, DisconnectReason, HelloError};
 use crate::rlpx::{FrameError, HandshakeError};
 
-/// Why a session cannot go on. Call [`Session::disconnect`](super::Session::disconnect) with
-/// [`SessionError::disconnect_reason`] where there is one, then close the socket.
+/// Reason why a session cannot go on. Call [`Session::disconnect`](super::Session::disconnect) with
+/// [`SessionError::disconnect_reason`] if there is one, then close the socket.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SessionError {
     /// The encryption handshake failed.
@@ -25,19 +25,19 @@ pub enum SessionError {
     /// The first message was neither Hello nor Disconnect.
     #[error("expected handshake, got {0:x}")]
     ExpectedHello(u64),
-    /// A frame without a message code.
+    /// A frame has no message code.
     #[error("frame without a message code")]
     MissingCode,
-    /// A base protocol message above its limit, or a message of ours above the protocol's.
+    /// A base protocol message is above its limit, or a message to send is above the protocol's.
     #[error("message too big")]
     TooLarge,
-    /// A code that belongs to no shared capability.
+    /// A code belongs to no shared capability.
     #[error("msg code out of range: {0}")]
     CodeOutOfRange(u64),
     /// The handshakes took longer than [`HANDSHAKE_TIMEOUT`](crate::limits::HANDSHAKE_TIMEOUT).
     #[error("handshake timeout")]
     HandshakeTimeout,
-    /// Nothing came for [`IDLE_TIMEOUT`](crate::limits::IDLE_TIMEOUT).
+    /// Nothing was received for [`IDLE_TIMEOUT`](crate::limits::IDLE_TIMEOUT).
     #[error("read timeout")]
     ReadTimeout,
     /// A message was sent before both Hellos were exchanged, or after the end.
@@ -46,7 +46,7 @@ pub enum SessionError {
 }
 
 impl SessionError {
-    /// What to tell the other side; `None` where it would not understand any more.
+    /// Returns the reason to send to the other side; `None` if it could not decrypt it.
     pub fn disconnect_reason(&self) -> Option<DisconnectReason> {
         match self {
             Self::Handshake(_) | Self::HandshakeTimeout | Self::NotOpen => None,

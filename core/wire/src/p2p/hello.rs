@@ -1,4 +1,4 @@
-//! The first message of each side.
+//! Hello, the first message of each side.
 
 use actoreum_primitives::PublicKey;
 use actoreum_primitives::rlp::{self, DecodeError, Encode};
@@ -7,28 +7,28 @@ use super::{Capability, DisconnectReason};
 use crate::limits::{MAX_BASE_MESSAGE_SIZE, MAX_CAPABILITIES, MAX_CLIENT_NAME};
 use crate::rlp::{next_str, open_tolerant, put_list};
 
-/// What a node says of itself. Elements behind these are ignored.
+/// Content of a Hello. Further list elements are ignored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hello {
-    /// The base protocol's version.
+    /// Version of the base protocol.
     pub version: u64,
-    /// The client's name, cut to [`MAX_CLIENT_NAME`] characters, without control characters.
+    /// Client name, cut to [`MAX_CLIENT_NAME`] characters, without control characters.
     pub client_name: String,
-    /// What it can speak; the first [`MAX_CAPABILITIES`].
+    /// The capabilities; the first [`MAX_CAPABILITIES`].
     pub capabilities: Vec<Capability>,
-    /// The port it listens on; 0 where it does not say.
+    /// Port on which the node listens; 0 if unknown.
     pub listen_port: u64,
-    /// Its static key.
+    /// Static public key of the node.
     pub public_key: PublicKey,
 }
 
-/// Why a Hello was refused. Disconnect with [`HelloError::disconnect_reason`].
+/// Reason why a Hello was refused. Disconnect with [`HelloError::disconnect_reason`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum HelloError {
-    /// Above [`MAX_BASE_MESSAGE_SIZE`].
+    /// The Hello is longer than [`MAX_BASE_MESSAGE_SIZE`].
     #[error("message too big")]
     TooLarge,
-    /// It does not decode.
+    /// The Hello does not decode.
     #[error("invalid hello: {0}")]
     Rlp(#[from] DecodeError),
     /// The key is missing, zero or not on the curve.
@@ -37,7 +37,7 @@ pub enum HelloError {
 }
 
 impl HelloError {
-    /// What to tell the other side.
+    /// Returns the reason to send to the other side.
     pub fn disconnect_reason(&self) -> DisconnectReason {
         match self {
             Self::TooLarge | Self::Rlp(_) => DisconnectReason::ProtocolBreach,
@@ -46,7 +46,7 @@ impl HelloError {
     }
 }
 
-/// Text from a stranger, fit to be logged.
+/// Returns a peer's text, made safe for logs.
 fn clean_text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes)
         .chars()
@@ -74,7 +74,7 @@ impl Hello {
         });
     }
 
-    /// Reads a payload.
+    /// Decodes the message's payload.
     pub fn decode_payload(payload: &[u8]) -> Result<Self, HelloError> {
         if payload.len() > MAX_BASE_MESSAGE_SIZE {
             return Err(HelloError::TooLarge);

@@ -1,4 +1,4 @@
-//! The base protocol: Hello, Disconnect, Ping, Pong, and the capabilities above it.
+//! The devp2p base protocol: Hello, Disconnect, Ping, Pong, and the capabilities above it.
 
 mod capability;
 mod compression;
@@ -16,13 +16,13 @@ pub use hello::{Hello, HelloError};
 pub use payload::Payload;
 pub use session::{Event, Session, SessionConfig};
 
-/// The version of the base protocol that we speak: 5 brought snappy.
+/// Version of the base protocol of this node: 5 added snappy.
 pub const BASE_PROTOCOL_VERSION: u64 = 5;
 
-/// Message codes that belong to the base protocol; capabilities come behind them.
+/// Number of message codes of the base protocol; those of capabilities follow.
 pub const BASE_PROTOCOL_LENGTH: u64 = 16;
 
-/// The messages of the base protocol.
+/// Message codes of the base protocol.
 pub(crate) mod code {
     pub const HELLO: u64 = 0;
     pub const DISCONNECT: u64 = 1;

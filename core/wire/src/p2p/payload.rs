@@ -1,22 +1,23 @@
-//! What a message carries, still as it travelled.
+//! The payload of a message, still compressed.
 
 use bytes::Bytes;
 
 use super::{Compression, CompressionError};
 
-/// The payload of a message, decompressed when somebody asks for it.
+/// The payload of a message, decompressed on demand.
 ///
-/// A few hundred kilobytes can hold 16 MiB, which take milliseconds to make: the owner of the
-/// socket, whose thread other connections wait for, hands the payload on as it is.
+/// A few hundred kilobytes can hold 16 MiB, which take milliseconds to decompress: the owner of the
+/// socket, whose thread serves other connections, passes the payload on as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Payload {
     bytes: Bytes,
-    /// The length that the compressed bytes claim, which was checked; `None`: they are plain.
+    /// Length that the compressed bytes claim, after its check; `None` if the payload is not
+    /// compressed.
     claimed: Option<usize>,
 }
 
 impl Payload {
-    /// A payload that was sent without compression.
+    /// Creates a payload that was sent without compression.
     pub fn plain(bytes: Bytes) -> Self {
         Self {
             bytes,
@@ -24,29 +25,30 @@ impl Payload {
         }
     }
 
-    /// A payload in snappy's block format.
+    /// Creates a payload in snappy's block format.
     ///
     /// # Errors
-    /// Where its claimed length is above the limit, or impossible.
+    /// If its claimed length is above the limit, or impossible.
     pub fn compressed(bytes: Bytes) -> Result<Self, CompressionError> {
         let claimed = Some(Compression::claimed_length(&bytes)?);
         Ok(Self { bytes, claimed })
     }
 
-    /// Its bytes after the decompression, as it claims: it does not decompress to anything else.
+    /// Returns the number of bytes after decompression, as the payload claims: it cannot decompress
+    /// to another length.
     pub fn len(&self) -> usize {
         self.claimed.unwrap_or(self.bytes.len())
     }
 
-    /// Whether it is empty.
+    /// Returns true if the payload is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The payload itself. It takes time in proportion to [`Self::len`].
+    /// Returns the decompressed payload. Takes time in proportion to [`Self::len`].
     ///
     /// # Errors
-    /// Where it is not snappy.
+    /// If the payload is not valid snappy.
     pub fn decompress(self) -> Result<Bytes, CompressionError> {
         match self.claimed {
             Some(_) => Compression::decompress(&self.bytes),
@@ -75,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn a_false_claim_is_found_when_it_is_decompressed() {
+    fn a_false_length_claim_is_detected_by_decompression() {
         // It claims 100 bytes and has a literal of one.
         let payload = Payload::compressed(Bytes::from_static(&[100, 0, 7, 7, 7])).unwrap();
         assert_eq!(payload.decompress(), Err(CompressionError::Invalid));

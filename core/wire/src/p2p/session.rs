@@ -1,4 +1,4 @@
-//! One connection, from its first byte to its last, without a socket or a clock.
+//! A connection from its first byte to its last, as a state machine without a socket or a clock.
 
 use std::time::{Duration, Instant};
 
@@ -17,26 +17,26 @@ use crate::limits::{
 };
 use crate::rlpx::{FrameCodec, Handshake, HandshakeFormat};
 
-/// From this version of the base protocol on, payloads behind the Hello are compressed.
+/// First version of the base protocol that compresses the payloads after the Hello.
 const SNAPPY_VERSION: u64 = 5;
 
-/// What a session says of its own node.
+/// Configuration of a session: what it says of its own node.
 #[derive(Debug, Clone)]
 pub struct SessionConfig {
-    /// The node's static key.
+    /// Static key of the node.
     pub key: SecretKey,
-    /// The client's name.
+    /// Client name.
     pub client_name: String,
-    /// What the node can speak.
+    /// Protocols that the node offers.
     pub protocols: Vec<Protocol>,
-    /// The port that it listens on; 0 says nothing.
+    /// Port on which the node listens; 0 if it does not say.
     pub listen_port: u16,
-    /// The base protocol's version, [`BASE_PROTOCOL_VERSION`] but in tests.
+    /// Version of the base protocol, [`BASE_PROTOCOL_VERSION`] except in tests.
     pub version: u64,
 }
 
 impl SessionConfig {
-    /// A configuration with the current version.
+    /// Creates a configuration with the current version.
     pub fn new(key: SecretKey, client_name: &str, protocols: Vec<Protocol>) -> Self {
         let (client_name, version) = (client_name.to_owned(), BASE_PROTOCOL_VERSION);
         Self {
@@ -49,24 +49,24 @@ impl SessionConfig {
     }
 }
 
-/// What happened on a connection.
+/// An event on a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// The encryption stands. The session waits: call [`Session::send_hello`] to go on, or
-    /// [`Session::disconnect`].
+    /// The encryption handshake is complete. The session waits: call [`Session::send_hello`] to go
+    /// on, or [`Session::disconnect`].
     Authenticated {
-        /// The other side's key.
+        /// Static key of the other side.
         remote: PublicKey,
     },
-    /// The other side's Hello. What both speak is in [`Session::shared`].
+    /// The other side's Hello. The shared capabilities are in [`Session::shared`].
     HelloReceived(Box<Hello>),
     /// A message of a shared capability.
     Message {
         /// Index into [`Session::shared`].
         capability: usize,
-        /// The message's code within the capability.
+        /// Code of the message within the capability.
         id: u64,
-        /// The message, which is not decompressed yet: its claimed length was checked.
+        /// Payload of the message, not decompressed yet: its claimed length was checked.
         payload: Payload,
     },
     /// A ping. Its pong is in the output already.
@@ -80,7 +80,7 @@ pub enum Event {
 #[cfg_attr(feature = "fuzz", derive(Clone))]
 enum State {
     Handshake(Box<Handshake>),
-    /// Encrypted. `hello_sent` and `hello_received` are both set once messages may travel.
+    /// Encrypted. `hello_sent` and `hello_received` are both set once messages may be exchanged.
     Encrypted(Box<Encrypted>),
     Closed,
 }
@@ -95,9 +95,9 @@ struct Encrypted {
     shared: Vec<SharedCapability>,
 }
 
-/// A connection's state machine. The owner of the socket feeds it with [`Session::receive`],
+/// A connection's state machine. The owner of the socket passes bytes to [`Session::receive`],
 /// calls [`Session::poll`] until it returns `None`, and writes what [`Session::take_output`]
-/// returns. It reads no more from the socket before `poll` returned `None`: a slow consumer
+/// returns. It must not read from the socket again before `poll` returned `None`: a slow consumer
 /// slows its peer, and the input holds one frame and one read at most.
 #[cfg_attr(feature = "fuzz", derive(Clone))]
 pub struct Session {
@@ -106,17 +106,18 @@ pub struct Session {
     input: BytesMut,
     output: Vec<u8>,
     handshake_deadline: Instant,
-    /// Since when [`Session::poll`] has had no complete message; `None` while it may have one.
+    /// Time since which [`Session::poll`] has had no complete message; `None` while it may have
+    /// one.
     waiting_since: Option<Instant>,
     next_ping: Instant,
-    /// When the ping was sent that has no pong yet.
+    /// Time of the ping that has no pong yet.
     pinged_at: Option<Instant>,
     round_trip: Option<Duration>,
 }
 
 impl Session {
-    /// Dials: the output holds the first packet for the owner of `remote`. `entropy` must be
-    /// fresh random bytes.
+    /// Starts the session of an outbound connection: the output holds the first packet for the
+    /// owner of `remote`. `entropy` must be fresh random bytes.
     pub fn initiate(
         config: SessionConfig,
         remote: PublicKey,
@@ -131,7 +132,7 @@ impl Session {
         }
     }
 
-    /// Answers a dial. `entropy` must be fresh random bytes.
+    /// Starts the session of an inbound connection. `entropy` must be fresh random bytes.
     pub fn accept(config: SessionConfig, entropy: [u8; 32], now: Instant) -> Self {
         let handshake = Handshake::respond(config.key.clone(), entropy);
         Self::new(config, handshake, now)
@@ -158,17 +159,17 @@ impl Session {
         }
     }
 
-    /// The bytes to write to the socket, which the session then forgets.
+    /// Takes the bytes to write to the socket.
     pub fn take_output(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.output)
     }
 
-    /// How many bytes wait to be written.
+    /// Returns the number of bytes that wait to be written.
     pub fn output_len(&self) -> usize {
         self.output.len()
     }
 
-    /// The capabilities in common; empty before the other side's Hello.
+    /// Returns the shared capabilities; empty before the other side's Hello.
     pub fn shared(&self) -> &[SharedCapability] {
         match &self.state {
             State::Encrypted(encrypted) => &encrypted.shared,
@@ -176,7 +177,7 @@ impl Session {
         }
     }
 
-    /// Whether messages may be sent.
+    /// Returns true if messages may be sent.
     pub fn is_open(&self) -> bool {
         match &self.state {
             State::Encrypted(encrypted) => encrypted.hello_sent && encrypted.hello_received,
@@ -184,8 +185,8 @@ impl Session {
         }
     }
 
-    /// The next event in the bytes received so far. After an error the session only serves
-    /// [`Session::disconnect`].
+    /// Returns the next event in the bytes received so far. After an error only
+    /// [`Session::disconnect`] may be called.
     pub fn poll(&mut self, now: Instant) -> Result<Option<Event>, SessionError> {
         let event = match self.state {
             State::Handshake(_) => self.poll_handshake()?,
@@ -204,7 +205,7 @@ impl Session {
         Ok(event)
     }
 
-    /// From the last ping of [`Session::handle_timeout`] that was answered to its pong.
+    /// Returns the time between the last answered ping of [`Session::handle_timeout`] and its pong.
     pub fn round_trip(&self) -> Option<Duration> {
         self.round_trip
     }
@@ -235,7 +236,7 @@ impl Session {
             let State::Encrypted(encrypted) = &mut self.state else {
                 return Ok(None);
             };
-            // A Hello is small. One byte more is its code.
+            // A Hello is small. The extra byte is its code.
             let limit = if encrypted.hello_received {
                 MAX_FRAME_SIZE
             } else {
@@ -289,7 +290,7 @@ impl Session {
             return Ok(None);
         };
         if code == code::DISCONNECT {
-            // Some clients do not compress it. Either way it is the end.
+            // Some clients do not compress a Disconnect. Either way it ends the session.
             let decompressed = encrypted
                 .compression
                 .as_ref()
@@ -308,7 +309,7 @@ impl Session {
                 Ok(Some(Event::Ping))
             }
             code::PONG => Ok(Some(Event::Pong)),
-            // A second Hello and the codes that were never given a meaning.
+            // A second Hello, and codes without a meaning.
             code if code < BASE_PROTOCOL_LENGTH => Ok(None),
             code => {
                 let mut offered = encrypted.shared.iter().enumerate();
@@ -333,12 +334,12 @@ impl Session {
 
     fn answer_ping(&mut self) {
         if self.output.len() < MAX_PONG_BACKLOG {
-            // An empty message always fits a frame, and a ping only comes when it is open.
+            // An empty message always fits a frame, and a ping only arrives in an open session.
             let _ = self.send_base(code::PONG, |out| out.push(fastrlp::EMPTY_LIST_CODE));
         }
     }
 
-    /// Sends our Hello. Messages can be sent once the other side's has come, too.
+    /// Sends the Hello. Messages can be sent once the other side's has arrived, too.
     pub fn send_hello(&mut self) -> Result<(), SessionError> {
         let hello = Hello {
             version: self.config.version,
@@ -366,8 +367,8 @@ impl Session {
         Ok(())
     }
 
-    /// Sends a message of a shared capability. It is encrypted at once, so what is in the
-    /// output cannot be overtaken: queue in front of this, not behind.
+    /// Sends a message of a shared capability. It is encrypted at once, so that nothing can
+    /// overtake what is in the output: queues with priorities belong before this call.
     pub fn send(&mut self, capability: usize, id: u64, payload: &[u8]) -> Result<(), SessionError> {
         if !self.is_open() {
             return Err(SessionError::NotOpen);
@@ -411,7 +412,7 @@ impl Session {
         codec.encode(&mut self.output, |out| {
             code.encode(out);
             match compression {
-                // The length was checked above, the only thing that can be wrong.
+                // The length was checked above, the only possible error.
                 Some(compression) => drop(compression.compress(payload, out)),
                 None => out.extend_from_slice(payload),
             }
@@ -419,16 +420,16 @@ impl Session {
         Ok(())
     }
 
-    /// Ends the session: the output's last frame tells the reason, if the encryption stands.
-    /// Nothing is read afterwards.
+    /// Ends the session. The output's last frame has the reason, if the encryption handshake is
+    /// complete. Nothing is read afterwards.
     pub fn disconnect(&mut self, reason: DisconnectReason) {
-        // Where there is no encryption yet, there is nobody to tell.
+        // Without encryption the reason cannot be sent.
         let _ = self.send_base(code::DISCONNECT, |out| reason.encode_payload(out));
         self.state = State::Closed;
         self.input = BytesMut::new();
     }
 
-    /// When [`Session::handle_timeout`] wants to be called next.
+    /// Returns the time of the next call of [`Session::handle_timeout`].
     pub fn next_timeout(&self) -> Option<Instant> {
         if matches!(self.state, State::Closed) {
             return None;
@@ -440,8 +441,8 @@ impl Session {
         Some(idle.map_or(self.next_ping, |idle| idle.min(self.next_ping)))
     }
 
-    /// Sends the ping that is due, and says whether the peer has been silent for too long. A
-    /// session whose events were not polled does not count as silent.
+    /// Sends a ping if it is due. Fails if the peer has been silent for too long. A session whose
+    /// events were not polled does not count as silent.
     pub fn handle_timeout(&mut self, now: Instant) -> Result<(), SessionError> {
         if matches!(self.state, State::Closed) {
             return Ok(());
@@ -468,7 +469,7 @@ impl Session {
         Ok(())
     }
 
-    /// Sends a frame as it stands, for tests that send what no honest peer does.
+    /// Sends a frame as it is, for tests that send what no honest peer does.
     #[cfg(test)]
     pub(super) fn send_raw_frame(&mut self, code: u64, payload: &[u8]) {
         let State::Encrypted(encrypted) = &mut self.state else {

@@ -1,4 +1,4 @@
-//! Two sessions that talk over byte vectors, and what a hostile peer sends.
+//! Two sessions that exchange bytes through vectors, and attacks of a hostile peer.
 
 use std::time::{Duration, Instant};
 
@@ -34,7 +34,7 @@ fn config(byte: u8, version: u64) -> SessionConfig {
     }
 }
 
-/// Two sides and what happened on each.
+/// Two sessions and the events of each.
 struct Pair {
     now: Instant,
     sides: [Session; 2],
@@ -62,7 +62,7 @@ impl Pair {
         pair
     }
 
-    /// Carries bytes to and fro in chunks until nothing moves.
+    /// Passes bytes to and fro in chunks until there are none left.
     fn run(&mut self, chunk: usize) {
         loop {
             let mut moved = false;
@@ -85,7 +85,7 @@ impl Pair {
         }
     }
 
-    /// Carries the first side's output over; returns what the second makes of it.
+    /// Passes the first side's output to the second; returns the second's event.
     fn deliver(&mut self) -> Result<Option<Event>, SessionError> {
         let output = self.sides[0].take_output();
         self.sides[1].receive(&output);
@@ -203,7 +203,7 @@ fn pings_are_answered_and_the_answers_stay_bounded() {
 }
 
 #[test]
-fn codes_without_a_meaning_are_skipped_and_codes_out_of_range_are_not() {
+fn undefined_codes_are_skipped_and_out_of_range_ones_refused() {
     let mut pair = Pair::open(HandshakeFormat::Eip8, [5, 5]);
     for code in [0, 4, 15] {
         pair.send_raw(code, &[0xc0]);
@@ -270,7 +270,7 @@ fn an_oversized_hello_is_refused_by_its_header() {
     );
 }
 
-/// A Hello of side 0 that `change` was applied to, as side 1 sees it.
+/// Returns side 1's event for a Hello of side 0 that `change` was applied to.
 fn hello_result(change: impl FnOnce(&mut Hello)) -> Result<Option<Event>, SessionError> {
     let mut hello = Hello {
         version: 5,
@@ -338,7 +338,7 @@ fn anything_but_a_hello_first_is_refused() {
 }
 
 #[test]
-fn names_from_strangers_are_cut_and_cleaned() {
+fn client_names_are_cut_and_stripped_of_control_characters() {
     let long = "a".repeat(1000);
     let Ok(Some(Event::HelloReceived(hello))) =
         hello_result(|hello| hello.client_name = format!("\u{1b}[31m\n{long}"))

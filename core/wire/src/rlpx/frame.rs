@@ -1,4 +1,4 @@
-//! Frames: length-prefixed, encrypted, authenticated in both parts.
+//! RLPx frames: length-prefixed, encrypted, with a MAC for the header and one for the body.
 //!
 //! ```text
 //!   header (16)            tag (16)   body (padded to 16)       tag (16)
@@ -23,29 +23,29 @@ const TAG_LENGTH: usize = 16;
 /// The RLP list [0, 0] that follows the length: capability and context id, never used.
 const HEADER_DATA: [u8; 3] = [0xc2, 0x80, 0x80];
 
-/// Why a frame was refused. The stream cannot be read on: close the connection.
+/// Reason why a frame was refused. The stream cannot be read on: close the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
-    /// The header was changed, or made under other secrets.
+    /// The header was changed, or encrypted with other secrets.
     #[error("bad header mac")]
     BadHeaderMac,
     /// The body was changed.
     #[error("bad frame mac")]
     BadBodyMac,
-    /// An authenticated header announces more than is acceptable now.
+    /// An authenticated header announces more bytes than are acceptable now.
     #[error("frame of {size} bytes exceeds the limit of {limit}")]
     TooLarge {
-        /// What the header announces.
+        /// Size that the header announces.
         size: usize,
-        /// What would have been accepted.
+        /// Maximum size.
         limit: usize,
     },
-    /// A message of ours that no frame can hold.
+    /// A message to send does not fit in a frame.
     #[error("message size overflows uint24")]
     Overflow,
 }
 
-/// Encrypts and decrypts the frames of one connection.
+/// Codec that encrypts and decrypts the frames of one connection.
 #[cfg_attr(feature = "fuzz", derive(Clone))]
 pub struct FrameCodec {
     encrypt: Ctr128BE<Aes256>,
@@ -56,21 +56,21 @@ pub struct FrameCodec {
     body: Option<PartialBody>,
 }
 
-/// A frame's body of which some bytes are still to come. It is authenticated and decrypted as it
-/// arrives, so that the end of a large frame costs no more than any other part of it; nothing of
-/// it is handed out before its tag was seen.
+/// A frame's body that has not arrived completely. It is authenticated and decrypted as it arrives,
+/// so that the end of a large frame costs no more than any other part of it; none of it is returned
+/// before its tag was verified.
 #[cfg_attr(feature = "fuzz", derive(Clone))]
 struct PartialBody {
     /// Bytes without the padding.
     length: usize,
-    /// Bytes, padding included, that have not come.
+    /// Bytes, padding included, that have not arrived.
     missing: usize,
-    /// What has come, decrypted. It grows with the input, whatever the header claims.
+    /// The decrypted part. It grows with the input, whatever size the header claims.
     plain: BytesMut,
 }
 
 impl FrameCodec {
-    /// A codec for a session.
+    /// Creates the codec of a session.
     pub fn new(secrets: Secrets) -> Self {
         let key = (&*secrets.aes).into();
         let iv = (&[0; 16]).into();
@@ -83,7 +83,7 @@ impl FrameCodec {
         }
     }
 
-    /// Appends a frame to `out` whose body `write` appends.
+    /// Appends a frame to `out`. `write` appends the frame's body.
     pub fn encode(
         &mut self,
         out: &mut Vec<u8>,
@@ -123,9 +123,9 @@ impl FrameCodec {
         Ok(())
     }
 
-    /// Takes the next frame's body from the start of `input`, if it is complete; what there is of
-    /// an incomplete one is taken, too. A header that announces more than `limit` bytes is refused
-    /// before its body is waited for.
+    /// Takes the next frame's body from the start of `input`, if it is complete; the bytes of an
+    /// incomplete one are taken as well. A header that announces more than `limit` bytes is refused
+    /// before its body arrives.
     pub fn decode(
         &mut self,
         input: &mut BytesMut,
@@ -199,7 +199,7 @@ fn padded(length: usize) -> usize {
     length.next_multiple_of(16)
 }
 
-/// Compares in a time that does not depend on where the tags differ.
+/// Compares tags in constant time.
 fn equal(ours: &[u8; 16], theirs: &[u8]) -> bool {
     ours.len() == theirs.len()
         && ours

@@ -1,11 +1,12 @@
-//! The handshake's decoders without the encryption around them.
+//! Decoders of the handshake packets without encryption, for fuzz targets.
 
 use super::packet::{Ack, Auth, Packet};
 
-/// Reads bytes as each packet in each form, and what was read once more as it is written.
+/// Decodes bytes as each packet in each format, and checks that the packet decodes to the same
+/// after it is encoded again.
 ///
 /// # Panics
-/// Where that is not the same.
+/// If it does not.
 pub fn read_plaintext(bytes: &[u8]) {
     read::<Auth>(bytes);
     read::<Ack>(bytes);

@@ -1,4 +1,4 @@
-//! The handshake as a state machine: bytes in, one packet out, secrets at the end.
+//! The RLPx handshake as a state machine: bytes in, one packet out, secrets at the end.
 
 use actoreum_primitives::crypto::{CryptoError, SharedSecret};
 use actoreum_primitives::rlp::DecodeError;
@@ -12,25 +12,25 @@ use super::{HandshakeFormat, Secrets};
 use crate::ecies::EciesError;
 use crate::keys::{generate_key, keccak_of};
 
-/// Why a handshake failed. There is nothing to answer: close the connection.
+/// Reason why a handshake failed. There is nothing to answer: close the connection.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HandshakeError {
     /// The packet does not decrypt.
     #[error(transparent)]
     Ecies(#[from] EciesError),
-    /// A key or a signature in the packet is wrong.
+    /// A key or a signature in the packet is invalid.
     #[error(transparent)]
     Crypto(#[from] CryptoError),
     /// The packet's fields do not decode.
     #[error("malformed handshake packet")]
     Malformed,
-    /// An EIP-8 packet that claims fewer bytes than its fields need.
+    /// An EIP-8 packet claims fewer bytes than its fields need.
     #[error("size underflow, need at least {minimum} bytes")]
     TooShort {
         /// Bytes that its fields need.
         minimum: usize,
     },
-    /// An EIP-8 packet above [`crate::limits::MAX_HANDSHAKE_PACKET`].
+    /// An EIP-8 packet is longer than [`crate::limits::MAX_HANDSHAKE_PACKET`].
     #[error("handshake packet too long")]
     TooLong,
 }
@@ -41,26 +41,26 @@ impl From<DecodeError> for HandshakeError {
     }
 }
 
-/// What the initiator's ephemeral key signs.
+/// Returns the hash that the initiator's ephemeral key signs.
 fn signed_token(token: &SharedSecret, nonce: &[u8; 32]) -> B256 {
     B256::new(xor(token.as_bytes(), nonce))
 }
 
-/// What a finished handshake leaves.
+/// Result of a handshake.
 #[derive(Debug)]
 pub struct HandshakeOutcome {
-    /// The remote's static key: proven for the responder's peer, confirmed by the first
-    /// frame for the initiator's.
+    /// The remote's static key: proven by the auth packet for a responder, confirmed by the first
+    /// frame for an initiator.
     pub remote: PublicKey,
     /// The session's secrets.
     pub secrets: Secrets,
     /// The packet to send; empty for the initiator, which has sent its own.
     pub reply: Vec<u8>,
-    /// How many of the input bytes belonged to the handshake; frames follow.
+    /// Number of input bytes that belonged to the handshake; frames follow.
     pub consumed: usize,
 }
 
-/// One side's handshake, before the other's packet has come.
+/// One side's handshake, before the other side's packet has arrived.
 #[derive(Debug)]
 #[cfg_attr(feature = "fuzz", derive(Clone))]
 pub struct Handshake {
@@ -97,7 +97,7 @@ impl Handshake {
         (handshake, sealed)
     }
 
-    /// Waits for a handshake that a stranger starts. `entropy` as in [`Self::initiate`].
+    /// Waits for a handshake that the other side starts. `entropy` as in [`Self::initiate`].
     pub fn respond(key: SecretKey, entropy: [u8; 32]) -> Self {
         let mut random = StdRng::from_seed(entropy);
         let ephemeral = generate_key(&mut random);
@@ -112,15 +112,15 @@ impl Handshake {
         }
     }
 
-    /// Replaces what is random by what a published vector fixes.
+    /// Replaces the random values by those of a published vector.
     #[cfg(test)]
     pub(super) fn fix(&mut self, ephemeral: SecretKey, nonce: [u8; 32]) {
         self.ephemeral = ephemeral;
         self.nonce = nonce;
     }
 
-    /// Looks whether `input`, all bytes so far, holds the other side's packet. `None`: more
-    /// bytes are needed; call again with those before them.
+    /// Reads the other side's packet from `input`, which has all bytes received so far. Returns
+    /// `None` if more bytes are needed; call again with all bytes then.
     pub fn read(&mut self, input: &[u8]) -> Result<Option<HandshakeOutcome>, HandshakeError> {
         match &self.role {
             Role::Initiator { .. } => self.read_ack(input),
@@ -205,10 +205,10 @@ impl Handshake {
         }))
     }
 
-    /// The most bytes that [`Self::read`] can need: what the caller may buffer.
+    /// Maximum number of bytes that [`Self::read`] can need: the caller need not buffer more.
     pub const MAX_INPUT: usize = 2 + crate::limits::MAX_HANDSHAKE_PACKET;
 
-    /// The least bytes that the other side's packet can have.
+    /// Returns the minimum number of bytes of the other side's packet.
     pub fn min_input(&self) -> usize {
         match self.role {
             Role::Initiator { .. } => Ack::SEALED_LENGTH,

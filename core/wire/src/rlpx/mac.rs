@@ -1,4 +1,4 @@
-//! The rolling MAC of one direction: Keccak-256 over everything sent, mixed through AES.
+//! The rolling MAC of one direction: Keccak-256 over everything sent, mixed with AES.
 
 use actoreum_primitives::crypto::Keccak256;
 use aes::Aes256;
@@ -11,8 +11,8 @@ pub(super) type Tag = [u8; 16];
 pub(super) struct MacState {
     hasher: Keccak256,
     cipher: Aes256,
-    /// The digest of `hasher` as it stands. A frame ends with a digest that the next frame
-    /// starts from: kept, it saves one Keccak permutation of four a frame.
+    /// The current digest of `hasher`. A frame ends with a digest that the next frame starts from:
+    /// storing it saves one of four Keccak permutations a frame.
     digest: [u8; 32],
 }
 
@@ -26,24 +26,24 @@ impl MacState {
         }
     }
 
-    /// Mixes an encrypted frame header in; returns its tag.
+    /// Mixes in an encrypted frame header; returns its tag.
     pub(super) fn header_tag(&mut self, header: &[u8; 16]) -> Tag {
         self.mix(header)
     }
 
-    /// Mixes an encrypted, padded frame body in; returns its tag.
+    /// Mixes in an encrypted, padded frame body; returns its tag.
     pub(super) fn body_tag(&mut self, body: &[u8]) -> Tag {
         self.update(body);
         self.finish_body()
     }
 
-    /// Mixes the next bytes of an encrypted frame body in. [`Self::finish_body`] comes after the
+    /// Mixes in the next bytes of an encrypted frame body. [`Self::finish_body`] comes after the
     /// last.
     pub(super) fn update(&mut self, part: &[u8]) {
         self.hasher.update(part);
     }
 
-    /// The tag of the body whose bytes were mixed in.
+    /// Returns the tag of the body whose bytes were mixed in.
     pub(super) fn finish_body(&mut self) -> Tag {
         self.refresh();
         let seed = self.tag();
@@ -73,7 +73,7 @@ impl MacState {
         tag
     }
 
-    /// The digest after `bytes`, for the published vectors.
+    /// Returns the digest after `bytes`, for the published vectors.
     #[cfg(test)]
     pub(super) fn digest_after(&self, bytes: &[u8]) -> [u8; 32] {
         let mut hasher = self.hasher.clone();

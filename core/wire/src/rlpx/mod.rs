@@ -1,5 +1,5 @@
-//! RLPx: the handshake that turns two static keys into session secrets, and the frames
-//! that travel under them.
+//! RLPx: the handshake that turns two static keys into session secrets, and the frames that are
+//! encrypted with them.
 
 mod frame;
 #[cfg(feature = "fuzz")]

@@ -1,4 +1,4 @@
-//! The two packets of the handshake, auth and ack, in the form before EIP-8 and after.
+//! The two packets of the handshake, auth and ack, in the plain format and in that of EIP-8.
 
 use actoreum_primitives::rlp::{self, Encode};
 use actoreum_primitives::{PublicKey, SecretKey, Signature};
@@ -9,43 +9,42 @@ use crate::ecies;
 use crate::limits::MAX_HANDSHAKE_PACKET;
 use crate::rlp::{next_fixed, open_tolerant, put_list};
 
-/// The version that we write into handshake packets; what others write is not looked at.
+/// Version written into handshake packets; that of received packets is ignored (EIP-8).
 const VERSION: u64 = 4;
 
-/// How the packets of a handshake are written. The responder answers in the form that the
-/// initiator chose.
+/// Format of the packets of a handshake. The responder uses the initiator's format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HandshakeFormat {
-    /// Fixed fields, no length in front.
+    /// Fixed fields, no length in front (before EIP-8).
     Plain,
-    /// An RLP list behind a length, with random padding (EIP-8).
+    /// An RLP list after a length, with random padding (EIP-8).
     Eip8,
 }
 
-/// The initiator's packet.
+/// The initiator's packet, auth.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Auth {
-    /// By the ephemeral key, over the static shared secret XOR `nonce`.
+    /// Signature by the ephemeral key, over the static shared secret XOR `nonce`.
     pub signature: Signature,
     pub public_key: PublicKey,
     pub nonce: [u8; 32],
-    /// Keccak-256 of the ephemeral key. Only the plain form has it, and nobody needs it: the
-    /// key is recovered from the signature. Zero where it was not sent.
+    /// Keccak-256 of the ephemeral key. Only the plain format has it, and it is not needed: the key
+    /// is recovered from the signature. Zero if it was not sent.
     pub ephemeral_hash: [u8; 32],
 }
 
-/// The responder's packet.
+/// The responder's packet, ack.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Ack {
     pub ephemeral_key: PublicKey,
     pub nonce: [u8; 32],
 }
 
-/// Either packet, as far as sealing and opening is concerned.
+/// A handshake packet that can be sealed and opened.
 pub(super) trait Packet: Sized {
-    /// The plaintext's length in the form before EIP-8.
+    /// Length of the plaintext in the plain format.
     const PLAIN_LENGTH: usize;
-    /// The length of that form on the wire, and the least length of an EIP-8 packet.
+    /// Length of the encrypted plain format, and minimum length of an EIP-8 packet.
     const SEALED_LENGTH: usize = Self::PLAIN_LENGTH + ecies::OVERHEAD;
 
     fn write_plain(&self) -> Vec<u8>;
@@ -147,7 +146,7 @@ impl Packet for Ack {
     }
 }
 
-/// Writes and encrypts a packet for the owner of `remote`.
+/// Encodes a packet, and encrypts it for the owner of `remote`.
 pub(super) fn seal<P: Packet>(
     packet: &P,
     format: HandshakeFormat,
@@ -159,7 +158,7 @@ pub(super) fn seal<P: Packet>(
     }
     let mut plaintext = Vec::with_capacity(512);
     packet.write_list(&mut plaintext);
-    // The padding makes the packet distinguishable from the plain form by its length.
+    // The padding makes the packet distinguishable from the plain format by its length.
     let padding = random.random_range(100..300);
     plaintext.resize(plaintext.len() + padding, 0);
 
@@ -171,26 +170,26 @@ pub(super) fn seal<P: Packet>(
     sealed
 }
 
-/// What the bytes of a packet came to.
+/// Result of [`open`].
 pub(super) enum Opened<P> {
     /// The packet is not complete.
     Incomplete,
-    /// A packet, its form, and how many of the bytes it took.
+    /// A packet, its format, and the number of bytes that it took.
     Packet {
         /// The packet.
         packet: P,
-        /// How it was written.
+        /// Its format.
         format: HandshakeFormat,
-        /// Bytes that belong to it.
+        /// Number of bytes that belong to the packet.
         length: usize,
     },
 }
 
-/// Reads a packet that was encrypted for `key`, in either form.
+/// Decrypts and decodes a packet for `key`, in either format.
 ///
-/// The plain form starts with 4, the tag of an uncompressed point. An EIP-8 packet starts
-/// with its length, so only one of 1,024 to 1,279 bytes can be mistaken for it: only then
-/// are both tried.
+/// The plain format starts with 4, the tag of an uncompressed point. An EIP-8 packet starts with
+/// its length, so only one of 1,024 to 1,279 bytes can be mistaken for it: only then are both
+/// formats tried.
 pub(super) fn open<P: Packet>(key: &SecretKey, bytes: &[u8]) -> Result<Opened<P>, HandshakeError> {
     let Some((prefix, rest)) = bytes.split_first_chunk::<2>() else {
         return Ok(Opened::Incomplete);

@@ -1,4 +1,4 @@
-//! What both sides hold after the handshake.
+//! The session secrets that both sides share after the handshake.
 
 use actoreum_primitives::crypto::Keccak256;
 use actoreum_primitives::{PublicKey, SecretKey};
@@ -7,17 +7,17 @@ use zeroize::Zeroizing;
 use super::mac::MacState;
 use crate::keys::keccak_of;
 
-/// The secrets of a session, and its two MACs with the handshake packets in them.
+/// The secrets of a session, and its two MACs, into which the handshake packets are mixed.
 pub struct Secrets {
     pub(super) aes: Zeroizing<[u8; 32]>,
-    /// Only the published vectors ask for it.
+    /// Needed by the published vectors only.
     #[cfg(test)]
     pub(super) mac: Zeroizing<[u8; 32]>,
     pub(super) egress: MacState,
     pub(super) ingress: MacState,
 }
 
-/// What the secrets are derived from, as one side sees it.
+/// Input of the key derivation, as one side sees it.
 pub(super) struct Agreement<'a> {
     pub ephemeral: &'a SecretKey,
     pub remote_ephemeral: &'a PublicKey,
@@ -68,7 +68,7 @@ pub(super) fn xor(left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
     out
 }
 
-/// Nothing of the secrets is shown.
+/// Shows nothing of the secrets.
 impl std::fmt::Debug for Secrets {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("Secrets(..)")

@@ -1,4 +1,4 @@
-//! Vectors, properties and attacks on the handshake and on frames.
+//! Vectors, properties and attacks for the handshake and for frames.
 
 use actoreum_primitives::crypto::CryptoError;
 use actoreum_primitives::{PublicKey, SecretKey};
@@ -128,7 +128,7 @@ fn encode(codec: &mut FrameCodec, body: &[u8]) -> BytesMut {
 }
 
 #[test]
-fn both_forms_of_the_handshake_agree() {
+fn both_handshake_formats_interoperate() {
     for format in [HandshakeFormat::Plain, HandshakeFormat::Eip8] {
         let (mut initiator, mut responder) = codecs(format, 7);
         let mut frame = encode(&mut initiator, b"ping");
@@ -147,7 +147,7 @@ fn both_forms_of_the_handshake_agree() {
 }
 
 #[test]
-fn the_answer_has_the_form_of_the_question() {
+fn the_ack_has_the_format_of_the_auth() {
     let (_, auth) =
         Handshake::initiate(key(1), key(2).public_key(), HandshakeFormat::Plain, [3; 32]);
     assert_eq!(auth.len(), 307);
@@ -159,7 +159,7 @@ fn the_answer_has_the_form_of_the_question() {
 }
 
 #[test]
-fn a_handshake_packet_may_come_byte_by_byte() {
+fn a_handshake_packet_may_arrive_byte_by_byte() {
     for format in [HandshakeFormat::Plain, HandshakeFormat::Eip8] {
         let (_, auth) = Handshake::initiate(key(1), key(2).public_key(), format, [3; 32]);
         let mut responder = Handshake::respond(key(2), [4; 32]);
@@ -254,7 +254,7 @@ fn a_replayed_frame_is_an_error() {
 }
 
 #[test]
-fn the_announced_size_is_checked_before_the_body_is_waited_for() {
+fn the_announced_size_is_checked_before_the_body_arrives() {
     let (mut initiator, mut responder) = codecs(HandshakeFormat::Eip8, 9);
     let mut header = encode(&mut initiator, &[0; 3000]).split_to(32);
     let error = responder.decode(&mut header, 2048).unwrap_err();

@@ -1,7 +1,7 @@
-//! The wire against real go-ethereum nodes, on loopback.
+//! Tests of the wire protocols against go-ethereum nodes on loopback.
 //!
-//! `ACTOREUM_GETH` names the binaries, separated by colons; without it the tests say that they
-//! are skipped. Each node is alone, with a data directory of its own that goes when it stops.
+//! `ACTOREUM_GETH` lists the binaries, separated by colons; without it the tests print that they
+//! are skipped. Each node runs alone, with a temporary data directory.
 
 mod node;
 mod reasons;
@@ -18,12 +18,12 @@ use actoreum_wire::rlpx::HandshakeFormat;
 use self::node::{Connection, Geth, LOOPBACK, binaries, config, key};
 
 #[test]
-fn we_dial_geth_and_talk_in_both_handshake_forms() {
+fn geth_accepts_a_session_in_both_handshake_formats() {
     for binary in binaries() {
         let geth = Geth::start(&binary, &["--nodiscover"]);
         let is_old = geth.call("web3_clientVersion", "").contains("v1.8");
         let mut formats = vec![HandshakeFormat::Eip8];
-        // Newer ones understand the packets of EIP-8 alone.
+        // Newer geths accept EIP-8 packets only.
         if is_old {
             formats.push(HandshakeFormat::Plain);
         }
@@ -39,7 +39,7 @@ fn we_dial_geth_and_talk_in_both_handshake_forms() {
                 EthVersion::Eth68
             };
             assert_eq!(version, expected);
-            connection.talk(version);
+            connection.exchange_messages(version);
             println!(
                 "{} by {format:?}: eth/{}",
                 binary.display(),
@@ -50,7 +50,7 @@ fn we_dial_geth_and_talk_in_both_handshake_forms() {
 }
 
 #[test]
-fn geth_dials_us_and_talks() {
+fn geth_dials_a_session() {
     for binary in binaries() {
         let geth = Geth::start(&binary, &["--nodiscover"]);
         let listener = TcpListener::bind((LOOPBACK, 0)).expect("a port");
@@ -66,13 +66,13 @@ fn geth_dials_us_and_talks() {
         let (socket, _) = listener.accept().expect("geth dials");
         let session = Session::accept(config(5), [6; 32], Instant::now());
         let (mut connection, version) = Connection::open(session, socket);
-        connection.talk(version);
+        connection.exchange_messages(version);
         println!("{} dialled us: eth/{}", binary.display(), version.number());
     }
 }
 
 #[test]
-fn we_and_geth_find_each_other_by_discovery() {
+fn discovery_finds_geth_and_is_found() {
     for binary in binaries() {
         let socket = UdpSocket::bind((LOOPBACK, 0)).expect("a port");
         socket
@@ -110,7 +110,7 @@ fn we_and_geth_find_each_other_by_discovery() {
         engine.start(now());
         let mut buffer = [0; 1280];
         let deadline = Instant::now() + Duration::from_secs(30);
-        // Old ones do not know requests for records.
+        // Old geths do not support requests for records.
         let has_records = !geth.call("web3_clientVersion", "").contains("v1.8");
         let (mut verified, mut record, mut rejected) = (false, None, Vec::new());
         let mut answered_lookup = false;

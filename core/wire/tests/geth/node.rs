@@ -1,4 +1,4 @@
-//! A real geth, and a session with it.
+//! A geth process, and a session with it.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use actoreum_primitives::SecretKey;
-use actoreum_wire::eth::{BlockOrigin, EthMessage, EthVersion, GetBlockHeaders};
+use actoreum_wire::eth::{EthMessage, EthVersion, GetBlockHeaders, HashOrNumber};
 use actoreum_wire::p2p::{DisconnectReason, Event, Session, SessionConfig};
 
 pub(super) const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -30,7 +30,7 @@ pub(super) fn key(byte: u8) -> SecretKey {
     SecretKey::from_bytes(&[byte; 32]).expect("a valid key")
 }
 
-/// A running geth.
+/// A running geth process.
 pub(super) struct Geth {
     pub(super) process: Child,
     pub(super) folder: tempfile::TempDir,
@@ -106,7 +106,7 @@ impl Geth {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
-    /// Calls a method over IPC; the answer as it comes.
+    /// Calls a method over IPC. Returns the answer as text.
     pub(super) fn call(&self, method: &str, params: &str) -> String {
         let mut stream = self.ipc().expect("geth runs");
         let request =
@@ -139,7 +139,7 @@ impl Connection {
         self.socket.write_all(&output).expect("geth reads");
     }
 
-    /// Runs until an event that `wanted` takes; answers what comes before.
+    /// Runs until an event that `wanted` accepts; answers everything before.
     pub(super) fn wait_for<T>(
         &mut self,
         what: &str,
@@ -209,8 +209,8 @@ impl Connection {
         self.flush();
     }
 
-    /// Status both ways, headers, ping and a disconnect with a reason.
-    pub(super) fn talk(&mut self, version: EthVersion) {
+    /// Exchanges status, headers and pings, and disconnects with a reason.
+    pub(super) fn exchange_messages(&mut self, version: EthVersion) {
         let EthMessage::Status(status) = self.message(version, "the status") else {
             panic!("a status comes first");
         };
@@ -219,7 +219,7 @@ impl Connection {
         assert_eq!(status.fork_id.is_some(), version.has_fork_id());
         self.send(version, &EthMessage::Status(status));
 
-        let origin = BlockOrigin::Hash(status.genesis);
+        let origin = HashOrNumber::Hash(status.genesis);
         let request = GetBlockHeaders {
             origin,
             amount: 3,
@@ -229,7 +229,7 @@ impl Connection {
         let id = if version.has_request_ids() { 99 } else { 0 };
         self.send(version, &EthMessage::GetBlockHeaders(id, request));
         let headers = loop {
-            // geth asks for headers of its own meanwhile.
+            // geth requests headers meanwhile.
             match self.message(version, "the headers") {
                 EthMessage::BlockHeaders(answered, headers) => {
                     assert_eq!(answered, id);

@@ -1,4 +1,4 @@
-//! Why connections end: each reason arrives as it was sent, both ways.
+//! Disconnect reasons: each arrives as it was sent, in both directions.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -17,13 +17,13 @@ use bytes::BytesMut;
 
 use super::node::{Connection, Geth, LOOPBACK, binaries, config, key};
 
-/// Before version 5 nothing is compressed.
+/// A version of the base protocol without compression.
 const UNCOMPRESSED: u64 = 4;
 
 fn dial(geth: &Geth) -> TcpStream {
     let socket = TcpStream::connect((LOOPBACK, geth.port)).expect("geth listens");
-    let patience = Some(Duration::from_secs(10));
-    socket.set_read_timeout(patience).expect("a socket");
+    let timeout = Some(Duration::from_secs(10));
+    socket.set_read_timeout(timeout).expect("a socket");
     socket
 }
 
@@ -42,7 +42,7 @@ fn open(geth: &Geth, config: SessionConfig) -> (Connection, EthVersion) {
     Connection::open(session(geth, config), dial(geth))
 }
 
-/// Waits until a line of geth's log names a node and a reason.
+/// Waits until a line of geth's log has a node and a reason.
 fn until_logged(geth: &Geth, node: &SecretKey, reason: DisconnectReason) {
     let (id, reason) = (
         NodeId::of(&node.public_key()).to_string(),
@@ -65,7 +65,7 @@ fn until_logged(geth: &Geth, node: &SecretKey, reason: DisconnectReason) {
 }
 
 #[test]
-fn every_reason_of_ours_arrives_at_geth() {
+fn every_disconnect_reason_arrives_at_geth() {
     for binary in binaries() {
         let geth = Geth::start(&binary, &["--nodiscover"]);
         for (reason, byte) in DisconnectReason::ALL.iter().zip(100..) {
@@ -82,15 +82,18 @@ fn every_reason_of_ours_arrives_at_geth() {
     }
 }
 
-/// Runs the handshakes until geth ends them; its reason.
+/// Runs the handshakes until geth disconnects. Returns its reason.
 fn refused(geth: &Geth, config: SessionConfig) -> DisconnectReason {
     let (session, socket) = (session(geth, config), dial(geth));
     let mut connection = Connection { session, socket };
     let mut buffer = [0; 4096];
     loop {
         connection.flush();
-        let count = connection.socket.read(&mut buffer).expect("geth says why");
-        assert!(count > 0, "geth says why before it closes");
+        let count = connection
+            .socket
+            .read(&mut buffer)
+            .expect("geth sends a reason");
+        assert!(count > 0, "geth sends a reason before it closes");
         let bytes = buffer.get(..count).expect("in bounds");
         connection.session.receive(bytes);
         while let Some(event) = connection.session.poll(Instant::now()).expect("valid") {
@@ -104,14 +107,14 @@ fn refused(geth: &Geth, config: SessionConfig) -> DisconnectReason {
 }
 
 #[test]
-fn geth_s_reasons_arrive_here() {
+fn disconnect_reasons_of_geth_arrive_here() {
     for binary in binaries() {
         let geth = Geth::start(&binary, &["--nodiscover"]);
-        let stranger = vec![Protocol {
+        let unknown = vec![Protocol {
             capability: Capability::new("chat", 1),
             length: 1,
         }];
-        let useless = SessionConfig::new(key(1), "actoreum-test/v0", stranger);
+        let useless = SessionConfig::new(key(1), "actoreum-test/v0", unknown);
         assert_eq!(refused(&geth, useless), DisconnectReason::UselessPeer);
 
         let (first, _) = open(&geth, config(2));
@@ -127,7 +130,7 @@ fn geth_s_reasons_arrive_here() {
     }
 }
 
-/// What geth answers to a Hello that names another key than the handshake proved.
+/// Returns geth's reason for a Hello with another key than the handshake proved.
 fn refused_hello(geth: &Geth, own: &SecretKey, named: PublicKey) -> DisconnectReason {
     let remote = geth.key.public_key();
     let (mut handshake, auth) =
@@ -137,7 +140,7 @@ fn refused_hello(geth: &Geth, own: &SecretKey, named: PublicKey) -> DisconnectRe
     let (mut input, mut buffer) = (BytesMut::new(), [0; 4096]);
     let mut receive = |socket: &mut TcpStream, input: &mut BytesMut| {
         let count = socket.read(&mut buffer).expect("geth answers");
-        assert!(count > 0, "geth says why before it closes");
+        assert!(count > 0, "geth sends a reason before it closes");
         input.extend_from_slice(buffer.get(..count).expect("in bounds"));
     };
     let outcome = loop {

@@ -1,10 +1,10 @@
 "use strict";
-// Draws what /api/events sends once a second: {status, tree, history}. No framework, no assets.
+// Draws the events of /api/events, one per second: {status, tree, history}. No framework, no assets.
 
 const $ = (id) => document.getElementById(id);
 let last = null;
 
-/** An element; children are nodes or text, so that nothing from the node is read as HTML. */
+/** Creates an element. Children are nodes or text, so that no data of the node is parsed as HTML. */
 function el(tag, props = {}, ...children) {
   return fill(document.createElement(tag), props, children);
 }
@@ -21,7 +21,7 @@ function fill(node, props, children) {
   return node;
 }
 
-/** Shows `children` in an element. What stays is kept: focus, a press under way, a scroll. */
+/** Replaces the children of an element. Equal nodes are kept, and with them focus, a click under way and scrolling. */
 function show(id, ...children) {
   const old = $(id);
   morph(old, fill(old.cloneNode(false), {}, children));
@@ -46,7 +46,7 @@ function morph(old, fresh) {
 
 const integer = (n) => Math.round(n).toLocaleString("en-US");
 const rate = (n) => (n < 0.05 ? "0" : n < 10 ? n.toFixed(1) : integer(n));
-const most = (values) => values.reduce((top, value) => Math.max(top, value), 0);
+const maxOf = (values) => values.reduce((top, value) => Math.max(top, value), 0);
 const sum = (values) => values.reduce((total, value) => total + value, 0);
 
 function time(ns) {
@@ -84,7 +84,7 @@ const latency = (of) => (of && of.count ? `${time(of.p50_ns)} / ${time(of.p99_ns
 const perSecond = (node) => sum(node.messages.map((message) => message.per_second));
 const flatten = (node) => [node, ...node.children.flatMap(flatten)];
 
-// Time runs to the right edge, which is now; samples are five seconds apart.
+// Curves end at the right edge, which is now; samples are five seconds apart.
 const SAMPLES = 180;
 
 function curve(values, top, width, height) {
@@ -94,23 +94,23 @@ function curve(values, top, width, height) {
 }
 
 function spark(values, label) {
-  const top = most(values) || 1;
+  const top = maxOf(values) || 1;
   return svg("svg", { class: "spark", viewBox: "0 0 120 22", preserveAspectRatio: "none", role: "img", "aria-label": label },
     svg("path", { d: curve(values, top, 120, 22) || "M0 21" }));
 }
 
-/** Curves of the last 15 minutes over one scale. */
+/** Draws curves of the last 15 minutes with a common scale. */
 function curves(title, format, ...series) {
-  const top = most(series.flatMap(({ values }) => values));
+  const top = maxOf(series.flatMap(({ values }) => values));
   const paths = series.map(({ values, kind }) => svg("path", { class: kind, d: curve(values, top || 1, 300, 80) || "M0 79" }));
   const now = series.map(({ values, name }) => `${name ? `${name} ` : ""}${format(values.length ? values[values.length - 1] : 0)}`);
-  return figure(title, `${now.join(", ")} · at most ${format(top)}`, "15 minutes ago", "now",
+  return figure(title, `${now.join(", ")} · peak ${format(top)}`, "15 minutes ago", "now",
     svg("svg", { viewBox: "0 0 300 80", preserveAspectRatio: "none", role: "img", "aria-label": `${title}, ${now.join(", ")}` }, ...paths));
 }
 
-/** A bar for each of `values`, before the lighter one of its limit. */
+/** Draws a bar for each of `values`, in front of the lighter bar of its limit. */
 function bars(title, text, begin, end, values, names, limits = []) {
-  const top = most([...values, ...limits]) || 1;
+  const top = maxOf([...values, ...limits]) || 1;
   const width = 300 / Math.max(30, values.length);
   const bar = (kind) => (value, i) => svg("rect", { class: kind, x: (i * width).toFixed(2), width: (width * 0.8).toFixed(2), y: (80 - (80 * value) / top).toFixed(2), height: ((80 * value) / top).toFixed(2) },
     svg("title", {}, names[i]));
@@ -157,12 +157,12 @@ function row(node, level, rail, history) {
     el("span", { class: "state" }, state(node)),
     num("generation", integer(node.generation)),
     num("up", duration(node.uptime_ms)),
-    num("mailbox", isActor && node.mailbox ? integer(node.mailbox.depth) : "–", node.mailbox ? `most so far ${integer(node.mailbox.peak)}, capacity ${integer(node.mailbox.capacity)}` : ""),
+    num("mailbox", isActor && node.mailbox ? integer(node.mailbox.depth) : "–", node.mailbox ? `peak ${integer(node.mailbox.peak)}, capacity ${integer(node.mailbox.capacity)}` : ""),
     num("msg/s", isActor ? rate(perSecond(node)) : "–"),
     num("handled in", isActor ? latency(node.handling) : "–", "time in the handler, p50 / p99"),
     num("queued for", isActor ? latency(node.queue) : "–", "time in the mailbox, p50 / p99"),
     num("restarts", integer(node.restarts), reason, node.restarts > 0),
-    spark(samples, `messages a second of ${node.name} over the last 15 minutes`),
+    spark(samples, `messages per second of ${node.name} over the last 15 minutes`),
     isRecent ? el("span", { class: "why", title: reason }, reason) : null);
 }
 
@@ -187,8 +187,8 @@ function drawCards({ status, tree }) {
     head ? card(integer(head.number), `head, ${ago(head.timestamp * 1000)}`, head.hash) : card("–", "head"),
     head ? card(`${head.gas_limit ? Math.round((100 * head.gas_used) / head.gas_limit) : 0} %`, `of ${(head.gas_limit / 1e6).toFixed(1)} Mgas used, ${integer(head.transactions)} transactions`) : null,
     card(integer(status.pool.pending), `pending, ${integer(status.pool.queued)} queued`),
-    card(rate(status.rpc.per_second), "RPC requests a second"),
-    card(bytes(status.memory_bytes), `memory, ${bytes(status.memory_peak_bytes)} at most`),
+    card(rate(status.rpc.per_second), "RPC requests per second"),
+    card(bytes(status.memory_bytes), `memory, peak ${bytes(status.memory_peak_bytes)}`),
     card(bytes(status.database_bytes + status.ancient_bytes), "on disk"),
     card(integer(restarts), restarts === 1 ? "restart" : "restarts"));
 }
@@ -199,12 +199,12 @@ function drawBlocks({ status }) {
   $("stall").textContent = stall || "";
   if (!blocks.length) { show("blocks", empty("No block can be read.")); return; }
   const head = blocks[blocks.length - 1];
-  // Genesis was not sealed: the time since it says nothing.
+  // The genesis block was not sealed: the time between it and block 1 is meaningless.
   const timed = blocks.filter((block, i) => i && blocks[i - 1].number);
   const gaps = timed.map((block) => block.timestamp - blocks[blocks.indexOf(block) - 1].timestamp);
   const span = [integer(blocks[0].number), integer(head.number)];
   const name = (text) => (block) => `block ${integer(block.number)}: ${text(block)}`;
-  const mean = gaps.length ? `${(sum(gaps) / gaps.length).toFixed(1)} s on average, ${integer(most(gaps))} s at most` : "nothing to compare yet";
+  const mean = gaps.length ? `${(sum(gaps) / gaps.length).toFixed(1)} s on average, at most ${integer(maxOf(gaps))} s` : "no data yet";
   show("head", el("code", {}, head.hash), ` · ${new Date(head.timestamp * 1000).toLocaleString("en-GB")} · gas limit ${integer(head.gas_limit)}`,
     head.base_fee === null ? "" : ` · base fee ${gwei(head.base_fee)}`);
   show("blocks",
@@ -217,7 +217,7 @@ function drawPool({ status, history }) {
   const { pool } = status;
   const { pending, queued } = history.node;
   const price = pool.prices ? gwei(pool.prices.median) : "–";
-  const range = pool.prices ? `median price, ${gwei(pool.prices.lowest)} to ${gwei(pool.prices.highest)}` : "price: nothing is pending";
+  const range = pool.prices ? `median price, ${gwei(pool.prices.lowest)} to ${gwei(pool.prices.highest)}` : "price: no pending transactions";
   show("pool",
     curves("Transactions", integer, { name: "pending", values: pending, kind: "first" }, { name: "queued", values: queued, kind: "second" }),
     el("div", { class: "cards" },
@@ -225,22 +225,22 @@ function drawPool({ status, history }) {
       card(price, range), card(pool.next_base_fee === null ? "–" : gwei(pool.next_base_fee), "base fee of the next block")));
   show("senders", pool.senders.length
     ? table(["sender", "local", "pending", "queued"], pool.senders.map((s) => line(el("code", {}, s.address), s.is_local ? "yes" : "no", integer(s.pending), integer(s.queued))))
-    : empty("No transaction waits."));
+    : empty("No transactions."));
 }
 
-/** A row for each bucket, furthest last: a square a node, empty ones for places that are free. */
+/** Draws a row for each bucket, farthest last, with a square for each node and empty squares for free places. */
 function buckets(network) {
   const size = 16;
   const known = sum(network.buckets.map((bucket) => bucket.nodes.length));
-  const waiting = sum(network.buckets.map((bucket) => bucket.replacements));
+  const replacements = sum(network.buckets.map((bucket) => bucket.replacements));
   const square = (x, y, kind, text) => svg("rect", { class: kind, x: x * 12, y: y * 12, width: 10, height: 10 }, svg("title", {}, text));
   const squares = network.buckets.flatMap((bucket, y) => Array.from({ length: size }, (_, x) => {
     const node = bucket.nodes[x];
     if (!node) return square(x, y, "limit", `bucket ${y}: free`);
-    return square(x, y, node.checks ? "value" : "unproven", `bucket ${y}: ${node.id} at ${node.address}, answered ${integer(node.checks)} pings`);
+    return square(x, y, node.checks ? "value" : "unverified", `bucket ${y}: ${node.id} at ${node.address}, answered ${integer(node.checks)} pings`);
   }));
-  const text = `${integer(known)} nodes in ${network.buckets.length} buckets, ${integer(waiting)} wait · ${integer(network.handled)} datagrams, ${integer(network.refused)} refused`;
-  return figure("Discovery", text, "closest above", "furthest below",
+  const text = `${integer(known)} nodes in ${network.buckets.length} buckets, ${integer(replacements)} replacements · ${integer(network.handled)} datagrams, ${integer(network.refused)} refused`;
+  return figure("Discovery", text, "closest above", "farthest below",
     svg("svg", { class: "buckets", viewBox: `0 0 ${size * 12} ${network.buckets.length * 12}`, role: "img", "aria-label": `Discovery, ${text}` }, ...squares));
 }
 
@@ -251,27 +251,27 @@ function drawNetwork({ status }) {
   const peers = network.peers;
   show("enode", `${integer(peers.length)} of ${integer(network.max_peers)} peers, ${integer(network.connections)} connections · `, el("code", {}, network.enode));
   show("peers", peers.length
-    ? table(["peer", "client", "address", "direction", "speaks", "up", "in", "out", "round trip", "score"], peers.map((p) => line(
+    ? table(["peer", "client", "address", "direction", "protocols", "up", "in", "out", "round trip", "score"], peers.map((p) => line(
       el("code", {}, p.id), p.client, el("code", {}, p.remote), p.is_trusted ? `${p.direction}, trusted` : p.direction, p.capabilities.join(" "),
       duration(p.up_ms), bytes(p.bytes_in), bytes(p.bytes_out), p.latency_us === null ? "–" : time(p.latency_us * 1000), el("td", { class: p.score < 0 ? "bad" : null, title: p.notes.join("\n") }, [integer(p.score), ...p.notes.slice(-1)].join(": ")))))
     : empty("No peers yet."));
   const { dropped, dropped_count: all } = network;
   $("dropped-title").hidden = !dropped.length;
-  $("dropped-title").textContent = all > dropped.length ? `Sent away lately, the last ${dropped.length} of ${integer(all)}` : "Sent away lately";
+  $("dropped-title").textContent = all > dropped.length ? `Recently dropped peers, the last ${dropped.length} of ${integer(all)}` : "Recently dropped peers";
   show("dropped", dropped.length
-    ? table(["peer", el("th", { scope: "col", class: "text" }, "reason"), "kept away for", "sent away", "times", "client", "address"], dropped.map((p) => line(
+    ? table(["peer", el("th", { scope: "col", class: "text" }, "reason"), "banned for", "dropped", "times", "client", "address"], dropped.map((p) => line(
       el("code", {}, p.id), el("td", { class: "text" }, p.why), p.left_ms === null ? "–" : duration(p.left_ms), `${duration(p.ago_ms)} ago`, integer(p.times), p.client || "–", el("code", {}, p.remote || "–"))))
     : "");
-  show("buckets", network.buckets.length ? buckets(network) : empty("Nodes are not looked for (--nodiscover)."));
+  show("buckets", network.buckets.length ? buckets(network) : empty("Discovery is disabled (--nodiscover)."));
 }
 
 function drawRpc({ status, history }) {
   const methods = [...status.rpc.methods].sort((a, b) => b.requests - a.requests);
   const errors = sum(methods.map((m) => m.errors));
-  show("rpc-charts", curves("Requests a second", rate, { values: history.node.requests, kind: "first" }),
+  show("rpc-charts", curves("Requests per second", rate, { values: history.node.requests, kind: "first" }),
     el("div", { class: "cards" }, card(integer(sum(methods.map((m) => m.requests))), "requests"), card(integer(errors), "errors")));
   show("rpc", methods.length
-    ? table(["method", "requests", "a second", "errors", "p50", "p99"], methods.map((m) => line(
+    ? table(["method", "requests", "per second", "errors", "p50", "p99"], methods.map((m) => line(
       el("code", {}, m.method), integer(m.requests), rate(m.per_second), count(m.errors, true), time(m.p50_us * 1000), time(m.p99_us * 1000))))
     : empty("No requests yet."));
 }
@@ -280,12 +280,12 @@ function drawProcess({ status, history }) {
   show("process",
     curves("Memory", bytes, { values: history.node.memory, kind: "first" }),
     curves("Disk", bytes, { values: history.node.disk, kind: "first" }),
-    el("div", { class: "cards" }, card(bytes(status.memory_bytes), "resident"), card(bytes(status.memory_peak_bytes), "resident at most"),
+    el("div", { class: "cards" }, card(bytes(status.memory_bytes), "resident"), card(bytes(status.memory_peak_bytes), "resident, peak"),
       card(bytes(status.database_bytes), "database"), card(bytes(status.ancient_bytes), "ancient files")));
 }
 
-/** Columns that are shown where there is something in them. */
-const RARE = [["rejected", "mailbox full"], ["unavailable", "actor down"], ["dropped", "gave way to newer ones"], ["lost", "with their generation"], ["abandoned", "caller gone"], ["owed", "answers to come"]];
+/** Columns that are shown only if a value is not zero. */
+const RARE = [["rejected", "mailbox full"], ["unavailable", "actor down"], ["dropped", "displaced by newer messages"], ["lost", "by a restart"], ["abandoned", "caller gone"], ["owed", "replies pending"]];
 
 function drawActor({ tree, history }, path) {
   const back = el("p", {}, el("a", { href: "#/" }, "← all actors"));
@@ -299,18 +299,18 @@ function drawActor({ tree, history }, path) {
   const incidents = [...node.incidents].reverse().map((i) => line(clock(i.unix_ms), ago(i.unix_ms), integer(i.generation), el("td", { class: "text" }, i.reason)));
   const { rate: rates = [], depth = [] } = history.actors[path] || {};
   const isActor = node.kind === "actor";
-  const stuck = node.stuck ? `, does not answer for ${duration(node.stuck.for_ms)} in ${node.stuck.doing || node.stuck.blocked_by || "an unknown place"}` : "";
+  const stuck = node.stuck ? `, has not answered for ${duration(node.stuck.for_ms)} in ${node.stuck.doing || node.stuck.blocked_by || "an unknown place"}` : "";
   show("actor", back,
     el("h2", { tabindex: "-1" }, node.name, " ", state(node), " ", crashButton(node)),
     el("p", { class: "hint" }, el("code", {}, node.path), node.arbiter ? ` on arbiter ${node.arbiter}` : "", node.doing ? `, in ${node.doing}` : "", stuck),
     el("section", { class: "cards" },
       card(integer(node.generation), "generation"), card(duration(node.uptime_ms), "up"), card(integer(node.restarts), "restarts"),
-      isActor ? card(`${integer(node.mailbox.depth)} of ${integer(node.mailbox.capacity)}`, `in the mailbox, ${integer(node.mailbox.peak)} at most`) : null,
+      isActor ? card(`${integer(node.mailbox.depth)} of ${integer(node.mailbox.capacity)}`, `in the mailbox, peak ${integer(node.mailbox.peak)}`) : null,
       isActor ? card(latency(node.handling), "handled in, p50 / p99") : null, isActor ? card(latency(node.queue), "queued for, p50 / p99") : null),
     isActor ? el("section", { class: "charts" },
-      curves("Messages a second", rate, { values: rates, kind: "first" }), curves("Mailbox", integer, { values: depth, kind: "first" })) : null,
+      curves("Messages per second", rate, { values: rates, kind: "first" }), curves("Mailbox", integer, { values: depth, kind: "first" })) : null,
     isActor ? el("section", {}, el("h3", {}, "Messages"), el("div", { class: "scroll" }, lines.length
-      ? table(["message", "handled", "a second", "failed", ...rare.map(([name, what]) => `${name} (${what})`), "slow", "handled in p50 / p99", "queued p50 / p99", ...(hasAnswers ? ["answered in p50 / p99"] : [])], lines)
+      ? table(["message", "handled", "per second", "failed", ...rare.map(([name, what]) => `${name} (${what})`), "slow", "handled in p50 / p99", "queued p50 / p99", ...(hasAnswers ? ["answered in p50 / p99"] : [])], lines)
       : empty("None yet."))) : null,
     el("section", {}, el("h3", {}, "Last failures and restarts"), el("div", { class: "scroll" }, incidents.length
       ? table(["at", "", "generation", el("th", { scope: "col", class: "text" }, "reason")], incidents) : empty("None."))));
@@ -322,8 +322,8 @@ function draw() {
   if (!last) return;
   const { status, tree } = last;
   const nodes = flatten(tree);
-  const unwell = nodes.filter((node) => node.stuck || node.state !== "running").length;
-  $("summary").textContent = `${status.version} · chain ${status.chain_id} · up ${duration(status.uptime_ms)} · ${nodes.length} nodes, ${unwell ? `${unwell} not well` : "all well"}`;
+  const unhealthy = nodes.filter((node) => node.stuck || node.state !== "running").length;
+  $("summary").textContent = `${status.version} · chain ${status.chain_id} · up ${duration(status.uptime_ms)} · ${nodes.length} nodes, ${unhealthy ? `${unhealthy} unhealthy` : "all healthy"}`;
   const path = shown();
   $("overview").hidden = path !== null;
   $("actor").hidden = path === null;
@@ -331,18 +331,18 @@ function draw() {
   drawCards(last); drawTree(last); drawBlocks(last); drawPool(last); drawNetwork(last); drawRpc(last); drawProcess(last);
 }
 
-let silence = null;
-function say(text) {
+let noticeTimer = null;
+function showNotice(text) {
   $("notice").textContent = text;
-  clearTimeout(silence);
-  silence = setTimeout(() => { $("notice").textContent = ""; }, 6000);
+  clearTimeout(noticeTimer);
+  noticeTimer = setTimeout(() => { $("notice").textContent = ""; }, 6000);
 }
 
 async function crash(path) {
   try {
     const answer = await fetch("/api/crash", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ path }) });
-    say(answer.ok ? `${path} crashes` : (await answer.text()).trim());
-  } catch { say("the node does not answer"); }
+    showNotice(answer.ok ? `${path} was crashed` : (await answer.text()).trim());
+  } catch { showNotice("the node does not answer"); }
 }
 
 const open = (path) => { location.hash = `#/actor/${encodeURIComponent(path)}`; };

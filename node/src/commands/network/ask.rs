@@ -1,31 +1,32 @@
-//! What was not given is asked for.
+//! Asks for the parameters of `network new` that were not given.
 
 use std::{io::IsTerminal, path::PathBuf, str::FromStr};
 
 use actoreum_primitives::Fork;
 use eyre::{bail, eyre};
 
-use super::{Plan, look_at_folder};
+use super::{Plan, check_folder};
 use crate::{
     cli::{NewNetworkArgs, SealingFlag},
     prompt::Prompter,
 };
 
-/// A private chain's id has so many digits at least, so that it is no public one's.
-const LEAST_RANDOM_ID: u64 = 1_000_000;
-/// See [`LEAST_RANDOM_ID`].
-const MOST_RANDOM_ID: u64 = 1_000_000_000;
-/// Where a network goes that is asked for without a folder.
-const USUAL_FOLDER: &str = "net";
+/// Lower bound of a random chain id, which keeps it apart from the ids of public chains.
+const MIN_RANDOM_ID: u64 = 1_000_000;
+/// Upper bound (exclusive) of a random chain id.
+const MAX_RANDOM_ID: u64 = 1_000_000_000;
+/// Default folder of a network.
+const DEFAULT_FOLDER: &str = "net";
 
-/// Asks, or takes defaults.
+/// Asks questions at the terminal, or takes the defaults.
 struct Asker {
     prompter: Prompter,
-    asks: bool,
+    is_interactive: bool,
 }
 
 impl Asker {
-    /// What was given; else what is typed, again until it can be read; an empty line is `default`.
+    /// Returns the value that was given. Otherwise asks until the answer can be parsed; an empty
+    /// line is `default`.
     fn fill_in<T>(
         &self,
         given: Option<T>,
@@ -36,7 +37,7 @@ impl Asker {
         if let Some(given) = given {
             return Ok(given);
         }
-        if !self.asks {
+        if !self.is_interactive {
             return Ok(default);
         }
         loop {
@@ -51,18 +52,19 @@ impl Asker {
         }
     }
 
-    /// A folder that is not there, or empty: what is typed, again until it is one.
+    /// Returns the folder that was given. Otherwise asks until the answer is a folder that does not
+    /// exist or is empty.
     fn folder(&self, given: Option<PathBuf>) -> eyre::Result<PathBuf> {
         if let Some(given) = given {
             return Ok(given);
         }
         loop {
-            let answer = self.answer("Folder", USUAL_FOLDER)?;
+            let answer = self.answer("Folder", DEFAULT_FOLDER)?;
             let folder = match answer.trim() {
-                "" => PathBuf::from(USUAL_FOLDER),
+                "" => PathBuf::from(DEFAULT_FOLDER),
                 typed => PathBuf::from(typed),
             };
-            match look_at_folder(&folder) {
+            match check_folder(&folder) {
                 Ok(()) => return Ok(folder),
                 Err(why) => println!("{why}"),
             }
@@ -75,21 +77,21 @@ impl Asker {
     }
 }
 
-/// Makes a plan of what was given.
+/// Makes a plan from the arguments, and asks for those that are missing.
 pub(super) fn fill_in(args: NewNetworkArgs) -> eyre::Result<Plan> {
     let asker = Asker {
         prompter: Prompter::default(),
-        asks: !args.yes && std::io::stdin().is_terminal(),
+        is_interactive: !args.yes && std::io::stdin().is_terminal(),
     };
-    if args.dir.is_none() && !asker.asks {
+    if args.dir.is_none() && !asker.is_interactive {
         bail!("give the folder of the network with --dir");
     }
-    // Before the first question: nobody answers all of them for nothing.
+    // The folder is checked before the other questions, so that no answers are lost.
     let folder = asker.folder(args.dir)?;
-    look_at_folder(&folder)?;
+    check_folder(&folder)?;
     let engine = asker.fill_in(
         args.engine,
-        "Who seals: clique (signers in turn) or ethash (proof of work)",
+        "Consensus engine: clique (signers in turn) or ethash (proof of work)",
         (SealingFlag::Clique, "clique"),
         |typed| match typed {
             "clique" => Ok(SealingFlag::Clique),
@@ -106,14 +108,19 @@ pub(super) fn fill_in(args: NewNetworkArgs) -> eyre::Result<Plan> {
             number(0, 86_400),
         )?,
     };
-    let random = LEAST_RANDOM_ID + random_below(MOST_RANDOM_ID - LEAST_RANDOM_ID);
+    let random = MIN_RANDOM_ID + random_below(MAX_RANDOM_ID - MIN_RANDOM_ID);
     Ok(Plan {
         engine,
         period,
-        signers: asker.fill_in(args.signers, "Nodes that seal", (3, "3"), number(1, 64))?,
+        signers: asker.fill_in(
+            args.signers,
+            "Number of nodes that seal",
+            (3, "3"),
+            number(1, 64),
+        )?,
         accounts: asker.fill_in(
             args.accounts,
-            "Accounts with ether",
+            "Number of pre-funded accounts",
             (10, "10"),
             number(0, 1_000),
         )?,
@@ -121,7 +128,7 @@ pub(super) fn fill_in(args: NewNetworkArgs) -> eyre::Result<Plan> {
             args.forks,
             "Newest fork",
             (Fork::Osaka, "osaka"),
-            crate::dev::parse_fork,
+            crate::config::node::parse_fork,
         )?,
         chain_id: asker.fill_in(
             args.chainid,
@@ -139,19 +146,20 @@ pub(super) fn fill_in(args: NewNetworkArgs) -> eyre::Result<Plan> {
     })
 }
 
-fn number<T>(least: T, most: T) -> impl Fn(&str) -> Result<T, String>
+/// Returns a parser of numbers from `min` to `max`.
+fn number<T>(min: T, max: T) -> impl Fn(&str) -> Result<T, String>
 where
     T: FromStr + PartialOrd + Copy + std::fmt::Display,
 {
     move |typed| {
         let number = typed.parse().ok();
         number
-            .filter(|number| (least..=most).contains(number))
-            .ok_or_else(|| format!("a number from {least} to {most}"))
+            .filter(|number| (min..=max).contains(number))
+            .ok_or_else(|| format!("a number from {min} to {max}"))
     }
 }
 
-/// From the random bits of a new key.
+/// Returns a random number below `bound`, from the bits of a new key's address.
 fn random_below(bound: u64) -> u64 {
     let key = actoreum_primitives::SecretKey::random();
     let bytes = key.address();

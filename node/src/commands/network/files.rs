@@ -1,4 +1,4 @@
-//! The files of a new network.
+//! Writes the files of a new network.
 
 use std::{
     fmt::Write as _,
@@ -13,26 +13,26 @@ use zeroize::Zeroizing;
 use super::{ADMIN_PORT, HTTP_PORT, Node, Plan, RPC_NODE};
 use crate::{cli::SealingFlag, datadir::DataDir};
 
-/// Bytes of a mnemonic with what stands around the accounts, at most.
+/// Bounds the bytes of the mnemonic and of the text around the accounts.
 const MAX_PHRASE_BYTES: usize = 512;
-/// Bytes of an account with its key, at most.
+/// Bounds the bytes of an account with its key.
 const ACCOUNT_BYTES: usize = 192;
 
 fn create(path: &Path, mode: u32, bytes: &[u8]) -> eyre::Result<()> {
     create_file(path, bytes, mode).wrap_err_with(|| format!("{} can't be written", path.display()))
 }
 
-/// Writes a file for everybody to read.
+/// Writes a file that everyone may read.
 pub(super) fn write(path: &Path, text: &str) -> eyre::Result<()> {
     create(path, PUBLIC_FILE, text.as_bytes())
 }
 
-/// Writes a file for its owner alone.
+/// Writes a file with mode 0600.
 pub(super) fn write_secret(path: &Path, bytes: &[u8]) -> eyre::Result<()> {
     create(path, PRIVATE_FILE, bytes)
 }
 
-/// Writes the list of the other nodes, which a node stays connected with.
+/// Writes the static nodes of a node: all other nodes of the network.
 pub(super) fn write_static_nodes(node: &Node, nodes: &[Node]) -> eyre::Result<()> {
     let others = nodes.iter().filter(|other| other.port != node.port);
     let urls: Vec<&str> = others.map(|other| other.enode.as_str()).collect();
@@ -42,13 +42,13 @@ pub(super) fn write_static_nodes(node: &Node, nodes: &[Node]) -> eyre::Result<()
     write(&file, &serde_json::to_string_pretty(&urls)?)
 }
 
-/// Writes who holds ether, with the keys.
+/// Writes the accounts that hold ether, with their mnemonic and keys.
 pub(super) fn write_accounts(
     file: &Path,
     phrase: &str,
     accounts: &[SecretKey],
 ) -> eyre::Result<()> {
-    // Written by hand, at one place in memory, which is zeroed.
+    // The JSON is written by hand into one buffer that never grows and is zeroed.
     let bytes = MAX_PHRASE_BYTES + accounts.len() * ACCOUNT_BYTES;
     let mut text = Zeroizing::new(String::with_capacity(bytes));
     write!(
@@ -70,7 +70,7 @@ pub(super) fn write_accounts(
     write_secret(file, text.as_bytes())
 }
 
-/// The flags of a node whose network lies in `root`.
+/// Returns the flags of a node whose network is in the folder `root`.
 fn flags(root: &str, plan: &Plan, node: &Node) -> Vec<String> {
     let mut flags: Vec<String> = vec![
         "--datadir".into(),
@@ -110,7 +110,7 @@ fn flags(root: &str, plan: &Plan, node: &Node) -> Vec<String> {
     flags
 }
 
-/// Writes the script that runs all nodes, until it is interrupted.
+/// Writes the script that runs all nodes until it is interrupted.
 pub(super) fn write_start(folder: &Path, plan: &Plan, nodes: &[Node]) -> eyre::Result<()> {
     let mut script = String::from(
         "#!/bin/sh\n\
@@ -141,13 +141,13 @@ pub(super) fn write_start(folder: &Path, plan: &Plan, nodes: &[Node]) -> eyre::R
     create(&folder.join("start.sh"), 0o755, script.as_bytes())
 }
 
-/// In single quotes, for a shell.
+/// Quotes a text for a shell, in single quotes.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }
 
-/// Writes the compose file. The nodes share the machine's network, so that the same addresses hold
-/// in containers and without.
+/// Writes the compose file. The nodes use the machine's network, so that their addresses are the
+/// same with containers and without.
 pub(super) fn write_compose(folder: &Path, plan: &Plan, nodes: &[Node]) -> eyre::Result<()> {
     let mut text = String::from(
         "# docker compose up. ACTOREUM names the binary on this machine.\n\

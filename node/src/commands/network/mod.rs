@@ -1,12 +1,12 @@
-//! `network new`: all that a private network needs, in one folder.
+//! `network new`: creates the files of a private network in one folder.
 //!
 //! ```text
 //! <dir>/
-//!   genesis.json      for every node, ours or geth's
+//!   genesis.json      for every node, actoreum's or geth's
 //!   password          of the signers' key files
-//!   accounts.json     who holds ether from the start, with the keys
-//!   node1/ ...        a data directory each: chain, node key, static peers, its signer's key
-//!   rpc/              a node that does not seal, for JSON-RPC: no key lies open on it
+//!   accounts.json     the pre-funded accounts with their keys
+//!   node1/ ...        a data directory each: chain, node key, static nodes, its signer's key
+//!   rpc/              a node for JSON-RPC that does not seal and has no unlocked key
 //!   start.sh          runs all of them
 //!   compose.yaml      the same in containers
 //! ```
@@ -38,26 +38,26 @@ use crate::{
     datadir::{self, DataDir},
 };
 
-/// Gas of a block, as geth 1.13 has it.
+/// Gas limit of a block, as in geth 1.13.
 const GAS_LIMIT: u64 = 30_000_000;
-/// The least difficulty of ethash: a block every few seconds on a core or two.
-const LEAST_DIFFICULTY: u64 = 131_072;
-/// What each account holds, in ether.
+/// Initial difficulty of ethash, which is its minimum: a block every few seconds on a core or two.
+const MIN_DIFFICULTY: u64 = 131_072;
+/// Initial balance of each account, in ether.
 const ACCOUNT_ETHER: u64 = 1_000_000;
-/// Where the node for JSON-RPC listens.
+/// Port of JSON-RPC on the node for it.
 const HTTP_PORT: u16 = 8545;
-/// Where its admin page is.
+/// Port of the admin page on that node.
 const ADMIN_PORT: u16 = 6061;
 /// The name of the node for JSON-RPC.
 const RPC_NODE: &str = "rpc";
 
-/// Does what `network` was asked for.
+/// Runs a subcommand of `network`.
 pub fn run(config: &Config, command: NetworkCommand) -> eyre::Result<()> {
     let NetworkCommand::New(args) = command;
     new(config, &ask::fill_in(args)?)
 }
 
-/// What a network is made from: everything was given, asked for, or has its default.
+/// Parameters of a network, each of them given, asked for, or the default.
 #[derive(Debug)]
 struct Plan {
     folder: PathBuf,
@@ -76,7 +76,7 @@ struct Node {
     folder: PathBuf,
     enode: String,
     port: u16,
-    /// Who seals on it.
+    /// The account that seals on the node; `None` for the node for JSON-RPC.
     signer: Option<Address>,
 }
 
@@ -89,9 +89,10 @@ fn new(config: &Config, plan: &Plan) -> eyre::Result<()> {
 
     let mut nodes = Vec::new();
     for index in 0..=plan.signers {
-        let name = match index == plan.signers {
-            true => RPC_NODE.to_owned(),
-            false => format!("node{}", index + 1),
+        let name = if index == plan.signers {
+            RPC_NODE.to_owned()
+        } else {
+            format!("node{}", index + 1)
         };
         let seals = name != RPC_NODE;
         let port = plan.first_port + index;
@@ -107,13 +108,13 @@ fn new(config: &Config, plan: &Plan) -> eyre::Result<()> {
     files::write_accounts(&folder.join("accounts.json"), &phrase, &accounts)?;
     files::write_start(&folder, plan, &nodes)?;
     files::write_compose(&folder, plan, &nodes)?;
-    tell(&folder, plan, &nodes);
+    print_summary(&folder, plan, &nodes);
     warn_of_taken_ports(plan, &nodes);
     Ok(())
 }
 
-/// Whether a network can be written to a folder: it is not there, or empty.
-fn look_at_folder(folder: &Path) -> eyre::Result<()> {
+/// Checks that a network can be written to a folder: it does not exist, or is empty.
+fn check_folder(folder: &Path) -> eyre::Result<()> {
     let first = fs::read_dir(folder).map(|mut entries| entries.next());
     match first {
         Ok(Some(_)) => bail!(
@@ -127,9 +128,9 @@ fn look_at_folder(folder: &Path) -> eyre::Result<()> {
 }
 
 fn make_folder(folder: &Path) -> eyre::Result<PathBuf> {
-    // With the signers' password and the keys of all accounts in it.
+    // The folder is private, because it holds the signers' password and the keys of all accounts.
     create_private_folder(folder)
-        .wrap_err_with(|| format!("the folder {} can't be made", folder.display()))?;
+        .wrap_err_with(|| format!("the folder {} can't be created", folder.display()))?;
     Ok(fs::canonicalize(folder)?)
 }
 
@@ -146,13 +147,12 @@ fn make_node(
     let key = SecretKey::random();
     let hex = Zeroizing::new(hex::encode(key.to_bytes().as_slice()));
     files::write_secret(&datadir.instance().join("nodekey"), hex.as_bytes())?;
-    let signer = match seals {
-        // A password that nobody could guess needs no dear derivation.
-        true => {
-            let keys = KeyDirectory::new(folder.join("keystore"), ScryptCost::LIGHT);
-            Some(keys.create(password)?.address)
-        }
-        false => None,
+    let signer = if seals {
+        // A random password needs no expensive derivation.
+        let keys = KeyDirectory::new(folder.join("keystore"), ScryptCost::LIGHT);
+        Some(keys.create(password)?.address)
+    } else {
+        None
     };
     Ok(Node {
         enode: format!(
@@ -182,7 +182,7 @@ fn genesis(plan: &Plan, nodes: &[Node], accounts: &[SecretKey]) -> Genesis {
             },
             signers,
         },
-        SealingFlag::Ethash => PrivateSealing::Ethash(U256::from(LEAST_DIFFICULTY)),
+        SealingFlag::Ethash => PrivateSealing::Ethash(U256::from(MIN_DIFFICULTY)),
     };
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let chain = PrivateChain {
@@ -204,7 +204,7 @@ fn init(config: &Config, node: &Node, genesis: &Genesis) -> eyre::Result<()> {
     Ok(())
 }
 
-/// Says which ports somebody on this machine listens on already, and what to do about it.
+/// Warns of ports that are already in use on this machine, with a hint.
 fn warn_of_taken_ports(plan: &Plan, nodes: &[Node]) {
     let is_taken = |port: &u16| {
         let bound = TcpListener::bind((Ipv4Addr::UNSPECIFIED, *port));
@@ -213,7 +213,7 @@ fn warn_of_taken_ports(plan: &Plan, nodes: &[Node]) {
     let of_nodes = nodes.iter().map(|node| node.port);
     for port in of_nodes.filter(is_taken) {
         println!(
-            "Warning: port {port} is taken on this machine: end what listens on it, or make the \
+            "Warning: port {port} is in use on this machine: end what listens on it, or create the \
              network again with another --first-port than {}",
             plan.first_port
         );
@@ -221,13 +221,13 @@ fn warn_of_taken_ports(plan: &Plan, nodes: &[Node]) {
     let of_servers = [(HTTP_PORT, "--http.port"), (ADMIN_PORT, "--admin.port")];
     for (port, flag) in of_servers.into_iter().filter(|(port, _)| is_taken(port)) {
         println!(
-            "Warning: port {port} is taken on this machine: end what listens on it, or change \
+            "Warning: port {port} is in use on this machine: end what listens on it, or change \
              {flag} in start.sh and compose.yaml"
         );
     }
 }
 
-fn tell(folder: &Path, plan: &Plan, nodes: &[Node]) {
+fn print_summary(folder: &Path, plan: &Plan, nodes: &[Node]) {
     let sealers = nodes.len() - 1;
     println!(
         "Network {} in {}, rules of {}",
@@ -246,7 +246,7 @@ fn tell(folder: &Path, plan: &Plan, nodes: &[Node]) {
         }
     }
     println!();
-    println!("Start all of it   {}", folder.join("start.sh").display());
+    println!("Start all nodes   {}", folder.join("start.sh").display());
     println!(
         "In containers     docker compose -f {} up",
         folder.join("compose.yaml").display()
@@ -254,19 +254,20 @@ fn tell(folder: &Path, plan: &Plan, nodes: &[Node]) {
     println!("JSON-RPC          http://127.0.0.1:{HTTP_PORT}");
     println!("Admin page        http://127.0.0.1:{ADMIN_PORT}");
     println!(
-        "Accounts          {} (keys of {} accounts: keep it)",
+        "Accounts          {} (keys of {} accounts: keep it secret)",
         folder.join("accounts.json").display(),
         plan.accounts
     );
     println!();
     match plan.engine {
         SealingFlag::Clique => println!(
-            "Blocks come while {} of the {sealers} signers run. On machines of their own, give each \
-             its folder node*/, and write their addresses into static-nodes.json there.",
+            "Blocks are sealed while {} of the {sealers} signers run. To run the nodes on separate \
+             machines, copy each node's folder there, and write the addresses of the other nodes into \
+             its static-nodes.json.",
             sealers / 2 + 1
         ),
         SealingFlag::Ethash => println!(
-            "The first block waits for the mining dataset: 1 GB, made once in some minutes."
+            "The first block waits for the mining dataset: 1 GB, generated once within minutes."
         ),
     }
     println!(

@@ -1,13 +1,13 @@
-//! Nonsense over HTTP and WebSocket, for `ACTOREUM_FUZZ_SECONDS` each (3 where nothing is said):
+//! Fuzzing of JSON-RPC over HTTP and WebSocket, for `ACTOREUM_FUZZ_SECONDS` per test (default 3):
 //! the node answers to the end, nothing panics, memory stays bounded.
 //!
 //! ```text
 //! ACTOREUM_FUZZ_SECONDS=600 cargo test --release -p actoreum --test node fuzz -- --show-output
 //! ```
 //!
-//! The seed is printed; `ACTOREUM_FUZZ_SEED` repeats it.
+//! The seed is printed; `ACTOREUM_FUZZ_SEED` sets it.
 
-mod nonsense;
+mod generator;
 
 use std::{
     io::{self, Read, Write},
@@ -20,27 +20,27 @@ use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use crate::{http, process::Running};
-use nonsense::Nonsense;
+use generator::RequestGenerator;
 
-/// Resident memory that no run may reach: what the caches, the pool and the heaviest answers take
-/// together, several times over.
-const MOST_BYTES: u64 = 1 << 30;
-/// How long an answer may take: a trace and a call have their own limits below it.
-const PATIENCE: Duration = Duration::from_secs(120);
-/// Methods that do as they are told, which ends the run: they stop the chain, or seal blocks by
-/// the hundred thousand.
-const LEFT_OUT: [&str; 4] = [
+/// Limit of resident memory in bytes: several times what the caches, the pool and the largest
+/// answers take together.
+const MAX_BYTES: u64 = 1 << 30;
+/// Bound on the time of an answer. The limits of a trace and of a call are below it.
+const TIMEOUT: Duration = Duration::from_secs(120);
+/// Methods that are not fuzzed since they would end the run: they stop the chain, or seal hundreds
+/// of thousands of blocks.
+const EXCLUDED: [&str; 4] = [
     "hardhat_mine",
     "anvil_mine",
     "clique_propose",
     "debug_setHead",
 ];
 
-/// A node to be fuzzed, and the randomness.
+/// The node under test, and the source of randomness.
 struct Target {
     node: Running,
     address: SocketAddr,
-    nonsense: Nonsense,
+    generator: RequestGenerator,
     random: StdRng,
     end: Instant,
     memory: Vec<u64>,
@@ -77,16 +77,16 @@ impl Target {
         let document = http::call(address, "rpc.discover", json!([])).unwrap();
         let methods = document["methods"].as_array().unwrap().iter();
         let methods = methods
-            .filter(|method| !LEFT_OUT.contains(&method["name"].as_str().unwrap()))
+            .filter(|method| !EXCLUDED.contains(&method["name"].as_str().unwrap()))
             .cloned()
             .collect();
         let accounts = http::call(address, "eth_accounts", json!([])).unwrap();
         let genesis = http::call(address, "eth_getBlockByNumber", json!(["0x0", false])).unwrap();
-        let nonsense = Nonsense::new(methods, &accounts, &genesis["hash"]);
+        let generator = RequestGenerator::new(methods, &accounts, &genesis["hash"]);
         Self {
             node,
             address,
-            nonsense,
+            generator,
             random: StdRng::seed_from_u64(seed),
             end: Instant::now() + Duration::from_secs(seconds),
             memory: Vec::new(),
@@ -103,7 +103,7 @@ impl Target {
         Instant::now() >= self.end
     }
 
-    /// Looks at the node once more, and tells.
+    /// Asserts that the node still works, and prints a summary.
     fn finish(mut self, name: &str, sent: u64) {
         let alive = http::call(self.address, "web3_clientVersion", json!([])).unwrap();
         assert!(alive.is_string(), "{alive}");
@@ -121,14 +121,14 @@ impl Target {
             quarters.join(", "),
             megabytes(most)
         );
-        assert!(most < MOST_BYTES);
+        assert!(most < MAX_BYTES);
         self.node.signal("TERM");
         let ended = self.node.wait();
         assert_eq!(ended.code, Some(0), "{ended:#?}");
     }
 }
 
-/// A connection that is kept open for as long as the server agrees.
+/// A connection that is kept open as long as the server permits.
 struct Connection {
     address: SocketAddr,
     stream: Option<TcpStream>,
@@ -146,8 +146,8 @@ impl Connection {
         let stream = match self.stream.take() {
             Some(stream) => stream,
             None => {
-                let stream = TcpStream::connect_timeout(&self.address, PATIENCE)?;
-                stream.set_read_timeout(Some(PATIENCE))?;
+                let stream = TcpStream::connect_timeout(&self.address, TIMEOUT)?;
+                stream.set_read_timeout(Some(TIMEOUT))?;
                 stream.set_nodelay(true)?;
                 stream
             }
@@ -155,7 +155,7 @@ impl Connection {
         Ok(self.stream.insert(stream))
     }
 
-    /// Posts a body; the answer's.
+    /// Posts a body; returns the body of the answer.
     fn post(&mut self, body: &[u8]) -> io::Result<Vec<u8>> {
         let posted = self.open().and_then(|stream| exchange(stream, body));
         match posted {
@@ -172,7 +172,7 @@ impl Connection {
     }
 }
 
-/// The answer's body, and whether the connection stays open.
+/// Posts a body; returns the body of the answer, and whether the connection stays open.
 fn exchange(stream: &mut TcpStream, body: &[u8]) -> io::Result<(Vec<u8>, bool)> {
     let head = format!(
         "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
@@ -203,8 +203,8 @@ fn exchange(stream: &mut TcpStream, body: &[u8]) -> io::Result<(Vec<u8>, bool)> 
     }
 }
 
-/// Whether this is JSON by its syntax. An id such as 1e999 comes back as it was sent, and fits no
-/// number of ours.
+/// Returns whether an answer is syntactically valid JSON. It is not parsed into a [`Value`]: an id
+/// such as 1e999 is returned as it was sent, and fits no number type.
 fn is_json(answer: &[u8]) -> bool {
     serde_json::from_slice::<IgnoredAny>(answer).is_ok()
 }
@@ -216,9 +216,9 @@ fn fuzz_bodies() {
     let (mut sent, mut answered) = (0, 0);
     while !target.is_over() {
         for _ in 0..50 {
-            let call = target.nonsense.call(&mut target.random);
+            let call = target.generator.call(&mut target.random);
             let mut body = call.to_string().into_bytes();
-            nonsense::damage(&mut body, &mut target.random);
+            generator::damage(&mut body, &mut target.random);
             if let Ok(answer) = connection.post(&body) {
                 answered += 1;
                 let is_read = answer.is_empty() || is_json(&answer);
@@ -238,10 +238,10 @@ fn fuzz_batches() {
     let mut connection = Connection::new(target.address);
     let (mut sent, mut answered) = (0, 0);
     while !target.is_over() {
-        let batch = target.nonsense.batch(&mut target.random);
+        let batch = target.generator.batch(&mut target.random);
         let mut body = batch.to_string().into_bytes();
         if target.random.random_ratio(1, 8) {
-            nonsense::damage(&mut body, &mut target.random);
+            generator::damage(&mut body, &mut target.random);
         }
         if let Ok(answer) = connection.post(&body)
             && !answer.is_empty()
@@ -262,17 +262,17 @@ fn fuzz_parameters() {
     let mut sent = 0;
     while !target.is_over() {
         for _ in 0..20 {
-            let call = target.nonsense.call(&mut target.random);
+            let call = target.generator.call(&mut target.random);
             let body = call.to_string().into_bytes();
-            // A connection that was idle for long may be gone.
+            // The server may have closed a connection that was idle for long.
             let answer = connection.post(&body).or_else(|_| connection.post(&body));
             let answer = answer.unwrap();
             let answer: Value = serde_json::from_slice(&answer).unwrap();
             let is_answered = answer.get("result").is_some() || answer["error"]["code"].is_i64();
             assert!(is_answered, "{call} -> {answer}");
-            // What a method makes of nonsense is never a fault of its own.
+            // Malformed parameters never cause an internal error.
             assert_ne!(answer["error"]["message"], "internal error", "{call}");
-            target.nonsense.learn(&answer, &mut target.random);
+            target.generator.learn(&answer, &mut target.random);
             sent += 1;
         }
     }
@@ -284,7 +284,7 @@ fn fuzz_websocket_frames() {
     let mut target = Target::start("websocket frames");
     let mut sent = 0;
     while !target.is_over() {
-        let mut stream = TcpStream::connect_timeout(&target.address, PATIENCE).unwrap();
+        let mut stream = TcpStream::connect_timeout(&target.address, TIMEOUT).unwrap();
         stream
             .set_read_timeout(Some(Duration::from_millis(1)))
             .unwrap();
@@ -294,12 +294,12 @@ fn fuzz_websocket_frames() {
         stream.write_all(hello.as_bytes()).unwrap();
         let mut sink = [0; 65_536];
         for _ in 0..target.random.random_range(1..200) {
-            let call = target.nonsense.call(&mut target.random).to_string();
-            let frames = nonsense::frames(call.as_bytes(), &mut target.random);
+            let call = target.generator.call(&mut target.random).to_string();
+            let frames = generator::frames(call.as_bytes(), &mut target.random);
             sent += 1;
             let written = stream.write_all(&frames);
             if target.random.random_bool(0.7) {
-                // Now and then nobody reads.
+                // In the other cases the client does not read.
                 let _ = stream.read(&mut sink);
             }
             if written.is_err() {

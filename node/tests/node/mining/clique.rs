@@ -1,22 +1,22 @@
-//! Clique, of one signer and of several.
+//! Clique chains with one signer and with several.
 
 use std::{net::SocketAddr, path::Path, thread, time::Duration};
 
 use serde_json::{Value, json};
 
-use super::{MINER as NOBODY, end, new_account, password, start, wait_for};
+use super::{MINER as NOBODY, end, new_account, password_file, start, wait_for};
 use crate::{
     chains::{self, clique_genesis},
     http,
     process::{Running, run},
 };
 
-/// Long enough for blocks to come that should not.
+/// Time in which a block would arrive if one was sealed.
 const NO_BLOCK: Duration = Duration::from_secs(3);
 /// Seconds between blocks.
 const PERIOD: u64 = 1;
 
-/// A clique chain with these signers, in a data directory with a key of each.
+/// Initializes a clique chain with `signers` signers, in a data directory with the key of each.
 fn init(folder: &Path, signers: usize) -> (String, Vec<String>) {
     let mut made: Vec<String> = (0..signers).map(|_| new_account(folder)).collect();
     made.sort_unstable();
@@ -24,8 +24,8 @@ fn init(folder: &Path, signers: usize) -> (String, Vec<String>) {
     (chains::init(folder, &genesis), made)
 }
 
-fn assert_stands(node: SocketAddr) {
-    // A block may have been on its way.
+fn assert_no_new_block(node: SocketAddr) {
+    // A block may be under way.
     thread::sleep(Duration::from_millis(500));
     let head = http::block_number(node).unwrap();
     thread::sleep(NO_BLOCK);
@@ -33,10 +33,10 @@ fn assert_stands(node: SocketAddr) {
 }
 
 #[test]
-fn a_node_that_is_to_exit_when_synced_ends_with_the_chain() {
+fn a_node_with_exitwhensynced_ends_after_the_sync() {
     let folder = tempfile::tempdir().unwrap();
     let (datadir, signers) = init(folder.path(), 1);
-    let password = password(folder.path());
+    let password = password_file(folder.path());
     let sealing = ["--mine", "--unlock", &signers[0], "--password", &password];
     let (mut sealer, address) = start(&datadir, &sealing);
     wait_for(address, 3);
@@ -75,16 +75,16 @@ fn a_node_that_is_to_exit_when_synced_ends_with_the_chain() {
 }
 
 #[test]
-fn one_signer_seals_stops_and_goes_on_as_the_operator_says() {
+fn one_signer_seals_stops_and_resumes_on_command() {
     let folder = tempfile::tempdir().unwrap();
     let (datadir, signers) = init(folder.path(), 1);
-    let password = password(folder.path());
+    let password = password_file(folder.path());
     let unlocked = ["--unlock", &signers[0], "--password", &password];
     let (mut node, address) = start(
         &datadir,
         &[
             &unlocked[..],
-            // The old spellings.
+            // The deprecated spellings of the flags.
             &["--mine", "--etherbase", "0", "--extradata", "hello"],
             &[
                 "--gasprice",
@@ -108,12 +108,12 @@ fn one_signer_seals_stops_and_goes_on_as_the_operator_says() {
             .unwrap()
             .starts_with("0x68656c6c6f00")
     );
-    // 4.7 million, on the way to 8.
+    // The gas limit rises from 4.7 million towards 8 million.
     assert!(block["gasLimit"].as_str().unwrap() > "0x47b760");
 
     assert!(call("miner_stop", json!([])).is_null());
     assert_eq!(call("eth_mining", json!([])), false);
-    assert_stands(address);
+    assert_no_new_block(address);
     assert_eq!(call("miner_setExtra", json!(["there"])), true);
     assert!(
         call("miner_setExtra", json!(["x".repeat(33)])).is_null(),
@@ -137,14 +137,14 @@ fn one_signer_seals_stops_and_goes_on_as_the_operator_says() {
             .starts_with("0x746865726500")
     );
 
-    // What was decided outlives the actors.
+    // The operator's settings outlive the actors.
     let admin = node.wait_for_admin();
     for actor in ["worker", "sealer", "control"] {
         let head = http::block_number(address).unwrap();
         assert!(http::crash(admin, &format!("node/core/miner/{actor}")).unwrap());
         wait_for(address, head + 2);
     }
-    // The operator takes the chain back: nobody else holds to what was signed.
+    // The operator rewinds the chain: no other node has the signed blocks.
     let before = http::block_number(address).unwrap();
     call("debug_setHead", json!(["0x1"]));
     wait_for(address, before + 1);
@@ -158,10 +158,10 @@ fn one_signer_seals_stops_and_goes_on_as_the_operator_says() {
 }
 
 #[test]
-fn a_signer_of_two_waits_for_the_other_and_says_whom_it_waits_for() {
+fn a_signer_of_two_waits_and_names_the_missing_signer() {
     let folder = tempfile::tempdir().unwrap();
     let (datadir, signers) = init(folder.path(), 2);
-    let password = password(folder.path());
+    let password = password_file(folder.path());
     let (mut node, address) = start(
         &datadir,
         &[
@@ -176,18 +176,18 @@ fn a_signer_of_two_waits_for_the_other_and_says_whom_it_waits_for() {
     );
     wait_for(address, 1);
     node.wait_for("signed recently, must wait for others");
-    assert_stands(address);
+    assert_no_new_block(address);
     assert_eq!(http::block_number(address).unwrap(), 1);
-    let told = node.wait_for("is missing").to_lowercase();
-    assert!(told.contains(&signers[1]), "{told}");
-    assert!(!told.contains(&signers[0]), "{told}");
+    let line = node.wait_for("is missing").to_lowercase();
+    assert!(line.contains(&signers[1]), "{line}");
+    assert!(!line.contains(&signers[0]), "{line}");
     let admin = node.wait_for_admin();
     let (_, status) = http::request(admin, "GET", "/api/status", "").unwrap();
     let status: Value = serde_json::from_str(&status).unwrap();
     assert!(status["stall"].as_str().unwrap().ends_with("is missing"));
     end(node);
 
-    // Whoever seals next must be another one.
+    // The next block must be sealed by the other signer.
     let (node, address) = start(
         &datadir,
         &[
@@ -205,7 +205,7 @@ fn a_signer_of_two_waits_for_the_other_and_says_whom_it_waits_for() {
 }
 
 #[test]
-fn nobody_to_seal_with_and_a_locked_key_are_said() {
+fn a_missing_signer_and_a_locked_key_are_reported() {
     let folder = tempfile::tempdir().unwrap();
     let (datadir, _) = init(folder.path(), 1);
     let args = [
@@ -231,19 +231,19 @@ fn nobody_to_seal_with_and_a_locked_key_are_said() {
 }
 
 #[test]
-fn a_key_that_is_no_signers_is_named_and_another_may_take_its_place() {
+fn an_unauthorized_signer_is_reported_and_can_be_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let (datadir, signers) = init(folder.path(), 1);
-    let (other, password) = (new_account(folder.path()), password(folder.path()));
+    let (other, password) = (new_account(folder.path()), password_file(folder.path()));
     let both = format!("{},{other}", signers[0]);
     let args = ["--unlock", &both, "--password", &password, "--mine"];
     let (mut node, address) = start(
         &datadir,
         &[&args[..], &["--miner.etherbase", &other]].concat(),
     );
-    let told = node.wait_for("unauthorized signer").to_lowercase();
-    assert!(told.contains("warn") && told.contains(&other), "{told}");
-    assert_stands(address);
+    let line = node.wait_for("unauthorized signer").to_lowercase();
+    assert!(line.contains("warn") && line.contains(&other), "{line}");
+    assert_no_new_block(address);
     let signer = format!("0x{}", signers[0]);
     let set = http::call(address, "miner_setEtherbase", json!([signer]));
     assert_eq!(set.unwrap(), true);

@@ -10,24 +10,24 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::{end, new_account, password, start, wait_for};
+use super::{end, new_account, password_file, start, wait_for};
 use crate::{
     chains::{clique_genesis, init},
     http,
     sealing::wait_for_restart,
 };
 
-/// Seconds between blocks: a busy machine may be late by as much.
+/// Seconds between blocks. A busy machine may be late by as much.
 const PERIOD: u64 = 5;
-/// Blocks may be so far apart, in seconds, where an actor crashed between them.
-const MOST_APART: u64 = 2 * PERIOD;
+/// Maximum seconds between two blocks if an actor crashed between them.
+const MAX_INTERVAL_SECONDS: u64 = 2 * PERIOD;
 const ACTORS: [&str; 4] = [
     "node/core/miner/worker",
     "node/core/miner/sealer",
     "node/core/miner/control",
     "node/keys/accounts",
 ];
-/// Between two transfers: all that come in a period fit into a block.
+/// Pause between two transfers. All transfers of a period fit into a block.
 const PAUSE: Duration = Duration::from_millis(50);
 const SOMEBODY: &str = "0x2222222222222222222222222222222222222222";
 
@@ -36,22 +36,22 @@ fn number(value: &Value) -> u64 {
     u64::from_str_radix(digits.expect("a quantity"), 16).unwrap()
 }
 
-/// Sends transfers of one wei until it is told to stop; the hashes of those that were accepted.
+/// Sends transfers of one wei until `is_over`; returns the hashes of the accepted ones.
 fn send(node: SocketAddr, from: &str, is_over: &AtomicBool) -> Vec<Value> {
     let transfer = json!([{"from": from, "to": SOMEBODY, "value": "0x1", "gas": "0x5208",
                            "gasPrice": "0x3b9aca00"}]);
     let mut accepted = Vec::new();
     while !is_over.load(Relaxed) {
         let hash = http::call(node, "eth_sendTransaction", transfer.clone()).unwrap();
-        // While the keys are down nothing is.
+        // No transfer is accepted while the actor of the keys restarts.
         accepted.extend(Some(hash).filter(Value::is_string));
         thread::sleep(PAUSE);
     }
     accepted
 }
 
-/// Sleeps until a block with this time, in seconds since 1970, is about to be signed and imported,
-/// or was in this moment.
+/// Sleeps until shortly before or after a block with this timestamp (Unix seconds) is signed and
+/// imported.
 fn sleep_until_due(time: u64) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let due = Duration::from_secs(time).saturating_sub(now);
@@ -60,7 +60,7 @@ fn sleep_until_due(time: u64) {
 }
 
 #[test]
-fn sealing_goes_on_within_two_periods_signs_no_height_twice_and_no_key_changes() {
+fn after_crashes_sealing_resumes_and_no_height_is_signed_twice() {
     let folder = tempfile::tempdir().unwrap();
     let [signer, locked, opened] = [(); 3].map(|()| format!("0x{}", new_account(folder.path())));
     let alloc = json!({&signer: {"balance": "0xde0b6b3a7640000"}});
@@ -68,7 +68,7 @@ fn sealing_goes_on_within_two_periods_signs_no_height_twice_and_no_key_changes()
         folder.path(),
         &clique_genesis(PERIOD, &[&signer[2..]], alloc),
     );
-    let password = password(folder.path());
+    let password = password_file(folder.path());
     let (mut node, address) = start(
         &datadir,
         &[
@@ -115,7 +115,8 @@ fn sealing_goes_on_within_two_periods_signs_no_height_twice_and_no_key_changes()
             wait_for(address, head + 1);
             assert!(can_sign(&signer), "{path}");
             assert!(!can_sign(&locked), "{path}");
-            // The operator's word holds, a user's ends with who took it.
+            // Keys that the operator unlocked stay unlocked; keys that a user unlocked are locked
+            // when the actor that holds them crashes.
             assert_eq!(can_sign(&opened), !path.ends_with("accounts"), "{path}");
         }
         is_over.store(true, Relaxed);
@@ -133,7 +134,7 @@ fn sealing_goes_on_within_two_periods_signs_no_height_twice_and_no_key_changes()
         let [before, after] =
             [height, height + 1].map(|height| number(&block(height)["timestamp"]));
         assert!(
-            after - before <= MOST_APART,
+            after - before <= MAX_INTERVAL_SECONDS,
             "block {height}: {} s",
             after - before
         );

@@ -1,5 +1,5 @@
-//! No key signs two blocks of one height: not after the chain is taken back, a backup restored, the
-//! database removed, or the key used in a second data directory.
+//! No key signs two blocks of one height: not after a rewind of the chain, a restored backup, a
+//! removed database, or with the key in a second data directory.
 
 use std::{
     collections::BTreeMap,
@@ -13,7 +13,7 @@ use std::{
 use actoreum_primitives::SecretKey;
 use serde_json::{Value, json};
 
-use super::{end, new_account, password, start, wait_for};
+use super::{end, new_account, password_file, start, wait_for};
 use crate::{
     chains::{self, clique_genesis},
     folder::copy_folder,
@@ -21,14 +21,14 @@ use crate::{
     process::{Running, free_port, run},
 };
 
-/// Long enough for blocks to come that should not.
+/// Time in which a block would arrive if one was sealed.
 const NO_BLOCK: Duration = Duration::from_secs(4);
 /// Seconds between blocks.
 const PERIOD: u64 = 1;
-/// What a node says that finds a height on record.
+/// Log text of a node that finds the height in its signing record.
 const ON_RECORD: &str = "this key has signed up to block";
 
-/// A node of a clique network: its folder, which holds its data directory, and its signer.
+/// A node of a clique network, with its folder, its data directory and its signer.
 struct Signer {
     folder: PathBuf,
     datadir: String,
@@ -38,7 +38,7 @@ struct Signer {
 }
 
 impl Signer {
-    /// Makes the account alone.
+    /// Creates the account, but no chain.
     fn new(folder: PathBuf) -> Self {
         fs::create_dir_all(&folder).unwrap();
         Self {
@@ -57,15 +57,15 @@ impl Signer {
         format!("enode://{id}@127.0.0.1:{}", self.port)
     }
 
-    /// Makes another the peer that this node stays connected with.
-    fn know(&self, other: &Self) {
+    /// Makes `other` a static node of this node.
+    fn add_static_peer(&self, other: &Self) {
         let file = Path::new(&self.datadir).join("actoreum/static-nodes.json");
         fs::write(file, json!([other.enode()]).to_string()).unwrap();
     }
 
-    /// Starts the node, sealing.
+    /// Starts the node with sealing.
     fn start(&self, more: &[&str]) -> (Running, SocketAddr) {
-        let (port, password) = (self.port.to_string(), password(&self.folder));
+        let (port, password) = (self.port.to_string(), password_file(&self.folder));
         let args = [
             "--port",
             &port,
@@ -90,8 +90,8 @@ impl Signer {
         assert_eq!(chains::init(&self.folder, genesis), self.datadir);
     }
 
-    /// Copies the key file to another node, and nothing else.
-    fn lend_key_to(&self, folder: &Path) {
+    /// Copies only the key file to the folder of another node.
+    fn copy_key_to(&self, folder: &Path) {
         let keystore = folder.join("node/keystore");
         fs::create_dir_all(&keystore).unwrap();
         for entry in fs::read_dir(Path::new(&self.datadir).join("keystore")).unwrap() {
@@ -103,7 +103,7 @@ impl Signer {
     }
 }
 
-/// Nodes with a signer each, on one chain.
+/// Creates nodes with a signer each, on one chain; returns them and the genesis.
 fn network(folder: &Path, names: &[&str]) -> (Vec<Signer>, Value) {
     let signers: Vec<Signer> = names
         .iter()
@@ -118,7 +118,7 @@ fn network(folder: &Path, names: &[&str]) -> (Vec<Signer>, Value) {
 }
 
 #[track_caller]
-fn assert_stands_at(node: SocketAddr, number: u64) {
+fn assert_stays_at(node: SocketAddr, number: u64) {
     thread::sleep(NO_BLOCK);
     assert_eq!(http::block_number(node).unwrap(), number);
 }
@@ -136,12 +136,12 @@ fn hashes(node: SocketAddr) -> BTreeMap<u64, Value> {
 }
 
 #[test]
-fn set_head_below_a_second_signer_frees_no_height() {
+fn set_head_below_a_second_signer_allows_no_second_signature() {
     let folder = tempfile::tempdir().unwrap();
     let (signers, _) = network(folder.path(), &["a"]);
     let (mut node, address) = signers[0].start(&[]);
     wait_for(address, 2);
-    // With the second signer, who is not there, the first may seal one block more.
+    // A second signer is voted in and is absent, so the first one may seal only one more block.
     let other = format!("0x{}", "77".repeat(20));
     http::call(address, "clique_propose", json!([other, true])).unwrap();
     node.wait_for("signed recently, must wait for others");
@@ -149,17 +149,17 @@ fn set_head_below_a_second_signer_frees_no_height() {
     let head = *signed.keys().last().unwrap();
     assert!(head >= 3, "{signed:?}");
 
-    // One signer was there.
+    // At block 1 there was only one signer.
     http::call(address, "debug_setHead", json!(["0x1"])).unwrap();
-    let told = node.wait_for(ON_RECORD);
-    assert!(told.contains(&format!("up to block {head} ")), "{told}");
-    assert_stands_at(address, 1);
+    let line = node.wait_for(ON_RECORD);
+    assert!(line.contains(&format!("up to block {head} ")), "{line}");
+    assert_stays_at(address, 1);
     end(node);
-    // Also where nothing is in memory any more.
+    // The same holds after a restart.
     let (mut node, address) = signers[0].start(&[]);
     node.wait_for(ON_RECORD);
     http::call(address, "debug_setHead", json!(["0x0"])).unwrap();
-    assert_stands_at(address, 0);
+    assert_stays_at(address, 0);
     end(node);
 }
 
@@ -168,8 +168,8 @@ fn a_restored_backup_waits_for_a_peer_and_signs_no_height_again() {
     let folder = tempfile::tempdir().unwrap();
     let (signers, _) = network(folder.path(), &["a", "b"]);
     let [a, b] = &signers[..] else { unreachable!() };
-    a.know(b);
-    b.know(a);
+    a.add_static_peer(b);
+    b.add_static_peer(a);
     let ((first, _), (other, address)) = (a.start(&[]), b.start(&[]));
     wait_for(address, 3);
     end(first);
@@ -180,7 +180,7 @@ fn a_restored_backup_waits_for_a_peer_and_signs_no_height_again() {
     wait_for(address, before + 4);
     end(again);
     end(other);
-    // Whatever was given away is what both agree on, or was lost with the second.
+    // Blocks that left the first node are those that the second one has.
     let (other, address) = b.start(&["--miner.nowait"]);
     let signed = hashes(address);
     end(other);
@@ -188,13 +188,13 @@ fn a_restored_backup_waits_for_a_peer_and_signs_no_height_again() {
     fs::remove_dir_all(&a.datadir).unwrap();
     copy_folder(&backup, Path::new(&a.datadir));
     let (mut restored, address) = a.start(&[]);
-    restored.wait_for("sealing begins once a peer is met");
+    restored.wait_for("sealing begins once a peer is connected");
     let old = http::block_number(address).unwrap();
     assert!(old < before + 4);
-    assert_stands_at(address, old);
+    assert_stays_at(address, old);
 
     let (other, there) = b.start(&[]);
-    restored.wait_for("a peer is met: sealing begins");
+    restored.wait_for("first peer connected, sealing begins");
     let head = *signed.keys().last().unwrap();
     for node in [address, there] {
         wait_for(node, head + 2);
@@ -211,14 +211,14 @@ fn a_restored_backup_waits_for_a_peer_and_signs_no_height_again() {
 }
 
 #[test]
-fn a_signer_of_several_may_be_told_not_to_wait_for_a_peer() {
+fn the_nowait_flag_lets_one_of_several_signers_seal_alone() {
     let folder = tempfile::tempdir().unwrap();
     let (signers, _) = network(folder.path(), &["a", "b"]);
     let [a, b] = &signers[..] else { unreachable!() };
-    a.know(b);
+    a.add_static_peer(b);
     let (mut node, address) = a.start(&[]);
-    node.wait_for("sealing begins once a peer is met");
-    assert_stands_at(address, 0);
+    node.wait_for("sealing begins once a peer is connected");
+    assert_stays_at(address, 0);
     end(node);
     let (node, address) = a.start(&["--miner.nowait"]);
     wait_for(address, 1);
@@ -230,14 +230,14 @@ fn a_lone_signer_waits_for_no_peer() {
     let folder = tempfile::tempdir().unwrap();
     let (signers, _) = network(folder.path(), &["a"]);
     let nobody = Signer::new(folder.path().join("nobody"));
-    signers[0].know(&nobody);
+    signers[0].add_static_peer(&nobody);
     let (node, address) = signers[0].start(&[]);
     wait_for(address, 2);
     end(node);
 }
 
 #[test]
-fn removedb_frees_no_height_until_the_record_is_removed() {
+fn removedb_allows_no_second_signature_while_the_record_exists() {
     let folder = tempfile::tempdir().unwrap();
     let (signers, genesis) = network(folder.path(), &["a"]);
     let signer = &signers[0];
@@ -247,18 +247,18 @@ fn removedb_frees_no_height_until_the_record_is_removed() {
     signer.removedb();
     signer.init(&genesis);
     let (mut node, address) = signer.start(&[]);
-    let told = node.wait_for(ON_RECORD);
-    assert_stands_at(address, 0);
+    let line = node.wait_for(ON_RECORD);
+    assert_stays_at(address, 0);
     end(node);
 
-    // What the log names is all that has to go, where the chain is gone for good.
-    let (_, files) = told.split_once("remove ").unwrap();
+    // The log names all files that have to be removed if the chain is lost for good.
+    let (_, files) = line.split_once("remove ").unwrap();
     let files: Vec<&str> = files
         .split_whitespace()
         .filter(|part| part.contains("signed-"))
         .map(|part| part.trim_matches('"'))
         .collect();
-    assert_eq!(files.len(), 2, "{told}");
+    assert_eq!(files.len(), 2, "{line}");
     for file in files {
         fs::remove_file(file).unwrap();
     }
@@ -268,7 +268,7 @@ fn removedb_frees_no_height_until_the_record_is_removed() {
 }
 
 #[test]
-fn a_second_data_directory_over_the_same_keys_signs_nothing_twice() {
+fn two_data_directories_with_one_keystore_sign_nothing_twice() {
     let folder = tempfile::tempdir().unwrap();
     let (signers, genesis) = network(folder.path(), &["a"]);
     let first = &signers[0];
@@ -280,22 +280,22 @@ fn a_second_data_directory_over_the_same_keys_signs_nothing_twice() {
     second.init(&genesis);
     let (mut node, address) = first.start(&[]);
     wait_for(address, 2);
-    // Both at once.
+    // Both run at the same time.
     let (mut other, there) = second.start(&["--keystore", &keystore]);
     other.wait_for("another process on this machine seals with this key");
-    assert_stands_at(there, 0);
+    assert_stays_at(there, 0);
     node.signal("TERM");
     while !node.has_ended() {
         thread::sleep(Duration::from_millis(50));
     }
-    // One after the other.
+    // One runs after the other.
     other.wait_for(ON_RECORD);
-    assert_stands_at(there, 0);
+    assert_stays_at(there, 0);
     end(other);
 }
 
 #[test]
-fn a_copy_of_the_key_seals_not_while_another_process_does() {
+fn a_copied_key_does_not_seal_while_another_process_does() {
     let folder = tempfile::tempdir().unwrap();
     let (signers, genesis) = network(folder.path(), &["a"]);
     let first = &signers[0];
@@ -303,19 +303,19 @@ fn a_copy_of_the_key_seals_not_while_another_process_does() {
         address: first.address.clone(),
         ..Signer::new(folder.path().join("copy"))
     };
-    first.lend_key_to(&copy.folder);
+    first.copy_key_to(&copy.folder);
     copy.init(&genesis);
     let (node, address) = first.start(&[]);
     wait_for(address, 2);
     let (mut other, there) = copy.start(&[]);
     other.wait_for("another process on this machine seals with this key");
-    assert_stands_at(there, 0);
+    assert_stays_at(there, 0);
     end(other);
     end(node);
 }
 
 #[test]
-fn a_block_with_our_signature_that_is_not_on_record_is_told() {
+fn an_unrecorded_block_with_our_signature_is_logged() {
     let folder = tempfile::tempdir().unwrap();
     let (signers, genesis) = network(folder.path(), &["a", "b"]);
     let first = &signers[0];
@@ -326,19 +326,19 @@ fn a_block_with_our_signature_that_is_not_on_record_is_told() {
         address: first.address.clone(),
         ..Signer::new(folder.path().join("copy"))
     };
-    first.lend_key_to(&copy.folder);
+    first.copy_key_to(&copy.folder);
     copy.init(&genesis);
-    copy.know(first);
+    copy.add_static_peer(first);
     let (mut other, there) = copy.start(&[]);
-    let told = other.wait_for("carries this node's signature and was not on record");
-    assert!(told.contains("WARN") && told.contains("number=1"), "{told}");
+    let line = other.wait_for("carries this node's signature and was not on record");
+    assert!(line.contains("WARN") && line.contains("number=1"), "{line}");
     assert_eq!(http::block_number(there).unwrap(), 1);
     end(other);
     end(node);
 }
 
 #[test]
-fn what_was_signed_is_its_owners_alone_to_read() {
+fn the_signing_record_is_readable_by_its_owner_only() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
     let (signers, _) = network(folder.path(), &["a"]);
@@ -357,7 +357,7 @@ fn what_was_signed_is_its_owners_alone_to_read() {
         }
     }
     assert!(records >= 2, "{records} files");
-    // No key file to anybody who lists accounts.
+    // The records in the keystore are not listed as accounts.
     let accounts = http::call(address, "eth_accounts", json!([])).unwrap();
     assert_eq!(accounts.as_array().unwrap().len(), 1);
     end(node);

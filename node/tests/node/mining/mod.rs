@@ -1,4 +1,4 @@
-//! Chains that are sealed because `--mine` says so.
+//! Sealing with `--mine`.
 
 mod clique;
 mod crash;
@@ -15,46 +15,24 @@ use std::{
 };
 
 use crate::{
+    chains::{self, password_file},
     http,
-    process::{Running, alone, run},
+    process::{Running, http_only},
 };
 
-/// Longer than anything here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(90);
+/// Bound on each wait, longer than any step takes on a busy machine.
+const TIMEOUT: Duration = Duration::from_secs(90);
 
-/// Makes an account in the data directory of [`crate::chains::init`]; its 40 hex digits.
+/// Creates an account in the data directory of [`crate::chains::init`]; returns its address in 40
+/// hex digits.
 fn new_account(folder: &Path) -> String {
-    let (datadir, password) = (folder.join("node"), password(folder));
-    let told = run(&[
-        "account",
-        "new",
-        "--lightkdf",
-        "--datadir",
-        datadir.to_str().unwrap(),
-        "--password",
-        &password,
-    ])
-    .ok();
-    let at = told.find('{').expect("an address");
-    told[at + 1..at + 41].to_lowercase()
+    chains::new_account(&folder.join("node"), &password_file(folder))
 }
 
-/// The file with everybody's password.
-fn password(folder: &Path) -> String {
-    let file = folder.join("password");
-    std::fs::write(&file, "secret\n").unwrap();
-    file.to_str().unwrap().to_owned()
-}
-
-/// A node alone, with JSON-RPC and with an admin page that crashes actors.
+/// Returns the command line of a node without peers, with JSON-RPC and an admin page that can crash
+/// actors.
 fn command(datadir: &str, more: &[&str]) -> Command {
     let args = [
-        "--datadir",
-        datadir,
-        "--ipcdisable",
-        "--http",
-        "--http.port",
-        "0",
         "--http.api",
         "eth,net,clique,miner,debug,personal",
         "--allow-insecure-unlock",
@@ -62,26 +40,26 @@ fn command(datadir: &str, more: &[&str]) -> Command {
         "--admin.port",
         "0",
     ];
-    alone(&[&args[..], more].concat())
+    http_only(datadir, &[&args[..], more].concat())
 }
 
-/// Starts [`command`].
+/// Starts [`command`]; returns the process and the address of JSON-RPC.
 fn start(datadir: &str, more: &[&str]) -> (Running, SocketAddr) {
     let mut node = Running::start_command(command(datadir, more));
     let address = node.wait_for_http();
     (node, address)
 }
 
-/// Who is paid where nobody has a key.
+/// Etherbase on chains that need no key.
 const MINER: &str = "0x00000000000000000000000000000000000000aa";
 
-/// On a chain of proof of work: leaves the search to remote miners.
+/// Flags for a proof-of-work chain whose seals only remote miners search.
 const REMOTE: [&str; 5] = ["--mine", "--miner.threads", "0", "--miner.etherbase", MINER];
 
 fn wait_for(node: SocketAddr, number: u64) {
     let begun = Instant::now();
     while http::block_number(node).unwrap() < number {
-        assert!(begun.elapsed() < PATIENCE, "no block {number}");
+        assert!(begun.elapsed() < TIMEOUT, "no block {number}");
         thread::sleep(Duration::from_millis(20));
     }
 }

@@ -1,5 +1,5 @@
-//! `--miner.notify`: new work comes over HTTP and over HTTPS, there only to who has a certificate
-//! that is trusted.
+//! `--miner.notify`: new work is posted over HTTP, and over HTTPS to receivers with a trusted
+//! certificate.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -17,25 +17,25 @@ use tokio_rustls::rustls::{
     ServerConfig, ServerConnection, StreamOwned, crypto::ring, pki_types::PrivateKeyDer,
 };
 
-use super::{PATIENCE, REMOTE, command, end};
+use super::{REMOTE, TIMEOUT, command, end};
 use crate::{
     chains::{init, pow_genesis},
     http,
     process::Running,
 };
 
-/// What was posted: the request's line and the body, or why nothing could be read.
-type Posted = Result<(String, Value), String>;
+/// Request line and body of a post, or the error that prevented reading it.
+type PostResult = Result<(String, Value), String>;
 
-/// A miner's server, with a certificate for `localhost` where it speaks TLS.
-struct Receiving {
+/// A remote miner's HTTP server. With TLS it has a certificate for `localhost`.
+struct NotifyServer {
     address: SocketAddr,
-    posts: Receiver<Posted>,
-    /// Of its certificate.
+    posts: Receiver<PostResult>,
+    /// The certificate in PEM.
     pem: String,
 }
 
-impl Receiving {
+impl NotifyServer {
     fn start(with_tls: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -62,12 +62,12 @@ impl Receiving {
         }
     }
 
-    fn next(&self) -> Posted {
-        self.posts.recv_timeout(PATIENCE).expect("a connection")
+    fn next(&self) -> PostResult {
+        self.posts.recv_timeout(TIMEOUT).expect("a connection")
     }
 }
 
-fn serve(stream: TcpStream, tls: Option<Arc<ServerConfig>>, posts: &Sender<Posted>) {
+fn serve(stream: TcpStream, tls: Option<Arc<ServerConfig>>, posts: &Sender<PostResult>) {
     let posted = match tls {
         None => read_post(stream),
         Some(config) => {
@@ -75,7 +75,7 @@ fn serve(stream: TcpStream, tls: Option<Arc<ServerConfig>>, posts: &Sender<Poste
             read_post(StreamOwned::new(connection, stream))
         }
     };
-    // A test that is over hears no more.
+    // The test may have ended.
     let _ = posts.send(posted.map_err(|error| error.to_string()));
 }
 
@@ -100,7 +100,7 @@ fn read_post(stream: impl Read + Write) -> std::io::Result<(String, Value)> {
     Ok((first.trim().to_owned(), serde_json::from_slice(&body)?))
 }
 
-/// A node that has remote miners search, and trusts the certificates of a file.
+/// Starts a node for remote miners that trusts the certificates in the file `trusted`.
 fn mine(datadir: &str, notify: &str, trusted: &Path) -> Running {
     let mut command = command(
         datadir,
@@ -113,10 +113,10 @@ fn mine(datadir: &str, notify: &str, trusted: &Path) -> Running {
 }
 
 #[test]
-fn work_is_posted_to_who_is_trusted() {
+fn work_is_posted_to_trusted_receivers() {
     let folder = tempfile::tempdir().unwrap();
     let datadir = init(folder.path(), &pow_genesis());
-    let (plain, secret) = (Receiving::start(false), Receiving::start(true));
+    let (plain, secret) = (NotifyServer::start(false), NotifyServer::start(true));
     let trusted = folder.path().join("trusted.pem");
     std::fs::write(&trusted, &secret.pem).unwrap();
     let urls = format!(
@@ -132,7 +132,7 @@ fn work_is_posted_to_who_is_trusted() {
     assert_eq!(line, "POST /secret?x=1 HTTP/1.1");
     let parts = over_http.as_array().unwrap();
     assert_eq!(parts.len(), 4);
-    // The block's number; what a later block is made of differs.
+    // The block's number is equal. The other parts may be of different candidate blocks.
     assert_eq!((&parts[3], &over_https[3]), (&json!("0x1"), &json!("0x1")));
     let work = http::call(address, "eth_getWork", json!([])).unwrap();
     assert_eq!(work[2], parts[2], "the target");
@@ -140,10 +140,10 @@ fn work_is_posted_to_who_is_trusted() {
 }
 
 #[test]
-fn the_pending_header_is_posted_where_it_is_wanted() {
+fn miner_notify_full_posts_the_pending_header() {
     let folder = tempfile::tempdir().unwrap();
     let datadir = init(folder.path(), &pow_genesis());
-    let receiver = Receiving::start(false);
+    let receiver = NotifyServer::start(false);
     let url = format!("http://{}/", receiver.address);
     let flags = [
         &REMOTE[..],
@@ -172,22 +172,22 @@ fn the_pending_header_is_posted_where_it_is_wanted() {
 }
 
 #[test]
-fn work_is_not_posted_to_strangers() {
+fn work_is_not_posted_to_untrusted_receivers() {
     let folder = tempfile::tempdir().unwrap();
     let datadir = init(folder.path(), &pow_genesis());
-    let (known, stranger) = (Receiving::start(true), Receiving::start(true));
+    let (known, untrusted) = (NotifyServer::start(true), NotifyServer::start(true));
     let trusted = folder.path().join("trusted.pem");
     std::fs::write(&trusted, &known.pem).unwrap();
     for (host, reason, receiver) in [
-        ("localhost", "invalid peer certificate", &stranger),
-        // Its certificate is for a name.
+        ("localhost", "invalid peer certificate", &untrusted),
+        // Its certificate is for the name `localhost`.
         ("127.0.0.1", "certificate not valid for name", &known),
     ] {
         let url = format!("https://{host}:{}/", receiver.address.port());
         let mut node = mine(&datadir, &url, &trusted);
-        let line = node.wait_for("not told of new work");
+        let line = node.wait_for("failed to notify remote miner");
         assert!(line.contains(reason), "{line}");
-        assert!(receiver.next().is_err(), "nothing came over");
+        assert!(receiver.next().is_err(), "no request arrived");
         end(node);
     }
     let nowhere = folder.path().join("nowhere.pem");
@@ -196,7 +196,8 @@ fn work_is_not_posted_to_strangers() {
         .fatal(&["--miner.notify", "SSL_CERT_FILE", "nowhere.pem"]);
 }
 
-/// A server that answers each connection so, and says when it has been left.
+/// Starts a server that answers each connection with `answer`; the receiver reports each connection
+/// that the node closed.
 fn answering(answer: fn(TcpStream)) -> (SocketAddr, Receiver<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -204,7 +205,7 @@ fn answering(answer: fn(TcpStream)) -> (SocketAddr, Receiver<()>) {
     thread::spawn(move || {
         for stream in listener.incoming() {
             answer(stream.unwrap());
-            // A test that is over hears no more.
+            // The test may have ended.
             let _ = sender.send(());
         }
     });
@@ -212,15 +213,15 @@ fn answering(answer: fn(TcpStream)) -> (SocketAddr, Receiver<()>) {
 }
 
 #[test]
-fn a_receiver_that_never_answers_or_never_ends_holds_nobody_up() {
+fn silent_and_endless_work_receivers_delay_no_other() {
     let folder = tempfile::tempdir().unwrap();
     let datadir = init(folder.path(), &pow_genesis());
-    let (silent, left_silent) = answering(|mut stream| {
+    let (silent, closed_silent) = answering(|mut stream| {
         let _ = stream.read_to_end(&mut Vec::new());
     });
-    let (endless, left_endless) =
+    let (endless, closed_endless) =
         answering(|mut stream| while stream.write(&[b'x'; 4_096]).is_ok() {});
-    let plain = Receiving::start(false);
+    let plain = NotifyServer::start(false);
     let urls = format!(
         "http://{silent}/,http://{endless}/,http://{}/",
         plain.address
@@ -230,8 +231,9 @@ fn a_receiver_that_never_answers_or_never_ends_holds_nobody_up() {
     plain.next().unwrap();
     let line = node.wait_for("Timeout while waiting for response");
     assert!(line.contains(&silent.to_string()), "{line}");
-    for left in [left_silent, left_endless] {
-        left.recv_timeout(PATIENCE).expect("the node hangs up");
+    for left in [closed_silent, closed_endless] {
+        left.recv_timeout(TIMEOUT)
+            .expect("the node closes the connection");
     }
     assert!(
         http::call(address, "eth_getWork", json!([]))
@@ -242,10 +244,10 @@ fn a_receiver_that_never_answers_or_never_ends_holds_nobody_up() {
 }
 
 #[test]
-fn a_redirect_to_another_host_is_told_and_not_followed() {
+fn a_redirect_to_another_host_is_logged_and_not_followed() {
     let folder = tempfile::tempdir().unwrap();
     let datadir = init(folder.path(), &pow_genesis());
-    let elsewhere = Receiving::start(false);
+    let elsewhere = NotifyServer::start(false);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let (address, target) = (listener.local_addr().unwrap(), elsewhere.address);
     thread::spawn(move || {
@@ -269,6 +271,9 @@ fn a_redirect_to_another_host_is_told_and_not_followed() {
         line.contains(&address.to_string()) && line.contains("307"),
         "{line}"
     );
-    assert!(elsewhere.posts.try_recv().is_err(), "it was followed");
+    assert!(
+        elsewhere.posts.try_recv().is_err(),
+        "the redirect was followed"
+    );
     end(node);
 }

@@ -1,4 +1,4 @@
-//! Remote miners over JSON-RPC, and what they and others may ask for that makes no sense.
+//! Remote miners over JSON-RPC, and malformed requests of remote miners and operators.
 
 use std::{thread, time::Duration};
 
@@ -10,10 +10,10 @@ use crate::{
     http,
 };
 
-const MOST: &str = "0xffffffffffffffff";
+const MAX_U64: &str = "0xffffffffffffffff";
 
 #[test]
-fn nonsense_of_remote_miners_and_operators_is_refused_and_harms_nothing() {
+fn malformed_requests_of_miners_and_operators_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let datadir = init(folder.path(), &pow_genesis());
     let (mut node, address) = start(&datadir, &REMOTE);
@@ -31,28 +31,29 @@ fn nonsense_of_remote_miners_and_operators_is_refused_and_harms_nothing() {
     };
     let [zero, ones] = ["00", "ff"].map(|byte| format!("0x{}", byte.repeat(32)));
 
-    // Rates whose sum no number holds. Twice the time between two looks at them.
+    // The sum of the rates overflows and is capped. The sleep is twice the interval between two
+    // samples of the rates.
     for miner in [&zero, &ones] {
         assert_eq!(
-            answer("eth_submitHashrate", json!([MOST, miner]))["result"],
+            answer("eth_submitHashrate", json!([MAX_U64, miner]))["result"],
             true
         );
     }
     thread::sleep(Duration::from_secs(2));
-    assert_eq!(answer("eth_hashrate", json!([]))["result"], MOST);
+    assert_eq!(answer("eth_hashrate", json!([]))["result"], MAX_U64);
     assert_eq!(answer("miner_getHashrate", json!([]))["result"], u64::MAX);
 
     for (nonce, seal_hash) in [
         ("0x0000000000000000", &work[0]),
-        (MOST, &work[0]),
-        (MOST, &json!(ones)),
+        (MAX_U64, &work[0]),
+        (MAX_U64, &json!(ones)),
     ] {
         for digest in [&zero, &ones] {
             let taken = answer("eth_submitWork", json!([nonce, seal_hash, digest]));
             assert_eq!(taken["result"], false, "{taken}");
         }
     }
-    // Not where blocks are built: a flood of them holds up no block.
+    // Seals are not verified where blocks are built, so a flood of them delays no block.
     let verifying = http::actor(admin, "node/core/miner/seals").unwrap();
     assert_eq!(
         verifying["messages"].as_array().unwrap().len(),
@@ -62,10 +63,10 @@ fn nonsense_of_remote_miners_and_operators_is_refused_and_harms_nothing() {
     for (method, params) in [
         ("eth_submitWork", json!([])),
         ("eth_submitWork", json!(["0x1", work[0], zero])),
-        ("eth_submitWork", json!([MOST, "0x", zero])),
+        ("eth_submitWork", json!([MAX_U64, "0x", zero])),
         ("eth_submitHashrate", json!(["0x10000000000000000", zero])),
         ("eth_submitHashrate", json!([-1, zero])),
-        ("eth_submitHashrate", json!([MOST, "0x1"])),
+        ("eth_submitHashrate", json!([MAX_U64, "0x1"])),
         ("miner_start", json!([-1])),
         ("miner_start", json!([1_025])),
         ("miner_start", json!([1e30])),
@@ -87,7 +88,7 @@ fn nonsense_of_remote_miners_and_operators_is_refused_and_harms_nothing() {
             "{method} {params}: {refused}"
         );
     }
-    // The ends of what is allowed.
+    // The bounds of the allowed values.
     for (method, params) in [
         ("miner_setGasPrice", json!([ones])),
         ("miner_setGasPrice", json!(["0x0"])),

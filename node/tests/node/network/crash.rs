@@ -1,4 +1,4 @@
-//! Actors of the network that crash while strangers and peers keep the node busy.
+//! Crashes of network actors while peers and malformed traffic keep the node busy.
 
 use std::fs;
 use std::io::Write;
@@ -22,8 +22,8 @@ const ACTORS: [&str; 4] = [
 ];
 pub(super) const PEERS: &str = "node/network/connections/peers";
 
-/// Strangers that connect, send nonsense and go, and datagrams without a meaning.
-pub(super) fn annoy(to: SocketAddr, discovery: SocketAddr, is_over: &AtomicBool) {
+/// Sends malformed data over new connections, and malformed datagrams, until `is_over`.
+pub(super) fn disturb(to: SocketAddr, discovery: SocketAddr, is_over: &AtomicBool) {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     while !is_over.load(Relaxed) {
         if let Ok(mut stream) = TcpStream::connect(to) {
@@ -36,12 +36,13 @@ pub(super) fn annoy(to: SocketAddr, discovery: SocketAddr, is_over: &AtomicBool)
     }
 }
 
-/// `None` while it is not in the tree: a supervisor that restarts takes its children out.
+/// Returns the generation of an actor; `None` while the actor is not in the tree, since a
+/// supervisor that restarts removes its children.
 pub(super) fn generation(admin: SocketAddr, path: &str) -> Option<u64> {
     http::actor(admin, path).ok()?["generation"].as_u64()
 }
 
-/// Messages that wait in the mailboxes below an actor.
+/// Returns the number of messages in the mailboxes of an actor and its descendants.
 fn waiting(actor: &Value) -> u64 {
     let own = actor["mailbox"]["depth"].as_u64().unwrap_or_default();
     let children = actor["children"].as_array().into_iter().flatten();
@@ -54,7 +55,7 @@ pub(super) fn descriptors(node: &Node) -> usize {
 }
 
 #[test]
-fn crashed_actors_come_back_with_their_peers_and_the_page_shows_it() {
+fn crashed_network_actors_regain_peers_and_the_page_shows_it() {
     let folder = || tempfile::tempdir().unwrap();
     let chaos = ["--admin.chaos", "--admin.port", "0"];
     let mut hub = Node::start_in(folder(), &chaos);
@@ -66,43 +67,41 @@ fn crashed_actors_come_back_with_their_peers_and_the_page_shows_it() {
     for other in &others {
         hub.add(&other.enode());
     }
-    let is_whole = || hub.peers().len() == others.len();
-    until("the network stands", is_whole);
+    let has_all_peers = || hub.peers().len() == others.len();
+    until("all peers are connected", has_all_peers);
     let before = descriptors(&hub);
 
     let is_over = Arc::new(AtomicBool::new(false));
     let (to, discovery, stop) = (hub.address(), hub.discovery(), Arc::clone(&is_over));
-    let annoying = thread::spawn(move || annoy(to, discovery, &stop));
+    let disturbing = thread::spawn(move || disturb(to, discovery, &stop));
     for path in ACTORS {
-        until("it is up", || generation(admin, path).is_some());
+        until("the actor is running", || generation(admin, path).is_some());
         let generation_before = generation(admin, path);
-        until("it is up to be crashed", || {
-            http::crash(admin, path).unwrap()
-        });
-        until("it is up again", || {
+        until("the actor is crashed", || http::crash(admin, path).unwrap());
+        until("the actor is restarted", || {
             generation(admin, path) > generation_before
         });
-        until("its peers are back", is_whole);
+        until("all peers are connected again", has_all_peers);
         let ports = (hub.address(), hub.discovery());
-        assert_eq!(ports, (to, discovery), "it keeps its ports");
+        assert_eq!(ports, (to, discovery), "the ports stay the same");
     }
     let peers = http::actor(admin, PEERS).unwrap();
     for peer in peers["children"].as_array().unwrap() {
-        // A stranger's connection may have ended meanwhile.
+        // A malformed connection may have ended meanwhile.
         let path = peer["path"].as_str().unwrap();
         let body = serde_json::json!({ "path": path }).to_string();
         http::request(admin, "POST", "/api/crash", &body).unwrap();
     }
-    until("crashed peers are back", is_whole);
+    until("all peers are connected after their crash", has_all_peers);
     is_over.store(true, Relaxed);
-    annoying.join().unwrap();
+    disturbing.join().unwrap();
 
-    until("nothing is left of the strangers", || {
+    until("no malformed connection is left", || {
         let network = http::actor(admin, "node/network").unwrap();
         let peers = http::actor(admin, PEERS).unwrap();
         let connections = peers["children"].as_array().unwrap().len();
-        // A connection may be one that is about to be refused as a second one.
-        is_whole()
+        // A connection may be about to be refused as the second one of a peer.
+        has_all_peers()
             && connections == others.len()
             && waiting(&network) == 0
             && descriptors(&hub) <= before
@@ -128,7 +127,7 @@ fn crashed_actors_come_back_with_their_peers_and_the_page_shows_it() {
     for part in [
         "client",
         "direction",
-        "speaks",
+        "protocols",
         "in",
         "out",
         "round trip",

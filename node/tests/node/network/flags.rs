@@ -1,4 +1,4 @@
-//! The flags and files of the network.
+//! The flags and the files that configure the network.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -16,13 +16,16 @@ const PUBLIC_KEY: &str = "ca634cae0d49acb401d8a4c6b6fe8c55b70d115bf400769cc1400f
                           7574077f301b421bc84df7266c44e9e6d569fc56be00812904767bf5ccd1fc7f";
 
 #[test]
-fn a_key_comes_from_the_command_line_a_file_or_the_folder() {
+fn the_node_key_comes_from_a_flag_a_file_or_the_folder() {
     let expected = format!("enode://{PUBLIC_KEY}@");
     let node = Node::start(&["--nodekeyhex", KEY]);
     assert!(node.enode().starts_with(&expected), "{}", node.enode());
     let folder = node.stop();
     let own = folder.path().join("actoreum/nodekey");
-    assert!(!own.exists(), "the folder keeps no key that it was told");
+    assert!(
+        !own.exists(),
+        "a key from a flag is not written to the folder"
+    );
 
     let file = folder.path().join("key");
     fs::write(&file, format!("{KEY}\n")).unwrap();
@@ -37,7 +40,7 @@ fn a_key_comes_from_the_command_line_a_file_or_the_folder() {
     assert_eq!(mode & 0o777, 0o600);
     let node = Node::start_in(folder, &["--nodiscover"]);
     let key = |enode: &str| enode.split('@').next().unwrap().to_owned();
-    assert_eq!(key(&node.enode()), key(&enode), "the key stays");
+    assert_eq!(key(&node.enode()), key(&enode), "the key is kept");
 
     run(&["--nodekeyhex", KEY, "--nodekey", "x"]).fatal(&["--nodekey", "exclude"]);
     run(&["--nodekeyhex", "00"]).fatal(&["--nodekeyhex"]);
@@ -54,7 +57,7 @@ fn static_and_trusted_nodes_come_from_files() {
     fs::write(instance.join("static-nodes.json"), list).unwrap();
     let node = Node::start_in(folder, &["--nodiscover", "--nodekeyhex", KEY]);
     thread::sleep(Duration::from_secs(2));
-    assert!(node.peer(&id).is_none(), "there is no place");
+    assert!(node.peer(&id).is_none(), "the node has no room for a peer");
 
     let own_url = node.enode();
     let folder = full.stop();
@@ -66,9 +69,10 @@ fn static_and_trusted_nodes_come_from_files() {
     .unwrap();
     let port = url.rsplit_once(':').unwrap().1.split('?').next().unwrap();
     let full = Node::start_in(folder, &["--nodiscover", "--maxpeers", "0", "--port", port]);
-    until("the static node found the one that trusts it", || {
-        node.peer(&id).is_some()
-    });
+    until(
+        "the static node is connected to the node that trusts it",
+        || node.peer(&id).is_some(),
+    );
     assert_eq!(full.peers()[0]["network"]["trusted"], true);
     assert_eq!(node.peer(&id).unwrap()["network"]["static"], true);
 }
@@ -83,11 +87,13 @@ fn nodes_find_each_other_through_a_bootnode() {
         .map(|flag| Node::start_in(folder(), &[flag, &url]))
         .collect();
     let other = nodes[1].id();
-    until("they found each other", || nodes[0].peer(&other).is_some());
+    until("both nodes are connected", || {
+        nodes[0].peer(&other).is_some()
+    });
 }
 
 #[test]
-fn networks_outside_the_restriction_are_not_talked_to() {
+fn netrestrict_excludes_peers_of_other_networks() {
     let closed = Node::start(&["--netrestrict", "10.0.0.0/8,192.168.0.0/16"]);
     let open = Node::start(&["--netrestrict", "127.0.0.0/8"]);
     let (closed_id, open_id) = (closed.id(), open.id());
@@ -97,11 +103,13 @@ fn networks_outside_the_restriction_are_not_talked_to() {
     assert!(open.peer(&closed_id).is_none() && closed.peer(&open_id).is_none());
     let other = Node::start(&[]);
     other.add(&open.enode());
-    until("who is inside is let in", || other.peer(&open_id).is_some());
+    until("a peer of an allowed network is connected", || {
+        other.peer(&open_id).is_some()
+    });
 }
 
 #[test]
-fn a_port_that_is_taken_is_named() {
+fn a_port_in_use_is_named() {
     let port = free_port().to_string();
     let node = Node::start(&["--port", &port]);
     assert_eq!(node.address().port().to_string(), port);
@@ -112,8 +120,8 @@ fn a_port_that_is_taken_is_named() {
 }
 
 #[test]
-fn a_flag_of_geth_for_another_discovery_is_taken_and_named() {
+fn geths_discovery_v5_flags_are_accepted_with_a_warning() {
     let node = Node::start(&["--v5disc", "--bootnodesv5", "enode://x@127.0.0.1:1"]);
-    let warning = node.process.line("discovery version 5 is not spoken");
+    let warning = node.process.line("discovery version 5 is not supported");
     assert!(warning.is_some_and(|line| line.contains("WARN")));
 }

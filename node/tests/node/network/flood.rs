@@ -1,6 +1,5 @@
 //! Hostile datagrams at a node's port. `ACTOREUM_FLOOD_SECONDS` asks for a longer flood.
 
-use std::fs;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -12,9 +11,9 @@ use actoreum_wire::discv4::{Endpoint, FindNode, Packet, Ping, encode_packet};
 
 use super::{Node, until};
 
-/// Datagrams a second.
+/// Rate of the flood, in datagrams per second.
 const RATE: usize = 10_000;
-/// Each is a source of its own to a node on the same machine.
+/// Number of sockets, each of which is a separate source to a node on the same machine.
 const SOURCES: usize = 250;
 
 fn unix() -> u64 {
@@ -36,8 +35,8 @@ fn ping(expiration: u64) -> Packet {
     })
 }
 
-/// What strangers send: noise, a replayed packet, an expired one, one whose signature is of
-/// nobody, and a question without proof.
+/// Returns hostile datagrams: noise, a replayed packet, an expired one, one with an invalid
+/// signature, and a request without an endpoint proof.
 fn hostile() -> Vec<Vec<u8>> {
     let key = SecretKey::random();
     let (replayed, _) = encode_packet(&ping(unix() + 3600), &key);
@@ -55,7 +54,8 @@ fn hostile() -> Vec<Vec<u8>> {
     vec![noise, replayed, expired, forged, unproven]
 }
 
-/// Sends at [`RATE`] until it is told to stop; how many were sent and how many bytes came back.
+/// Sends at [`RATE`] until `is_over`; returns the numbers of datagrams sent, of bytes sent and of
+/// bytes received.
 fn flood(to: SocketAddr, is_over: &AtomicBool) -> (usize, usize, usize) {
     let sockets: Vec<UdpSocket> = (0..SOURCES)
         .map(|_| {
@@ -86,20 +86,8 @@ fn flood(to: SocketAddr, is_over: &AtomicBool) -> (usize, usize, usize) {
     (sent, bytes, back)
 }
 
-/// Processor time that a process has had.
-fn processor_time(id: u32) -> Duration {
-    let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
-    let (_, fields) = stat.rsplit_once(')').unwrap();
-    let fields: Vec<&str> = fields.split_whitespace().collect();
-    let ticks: u64 = [11, 12]
-        .iter()
-        .map(|&it| fields[it].parse::<u64>().unwrap())
-        .sum();
-    Duration::from_millis(ticks * 10)
-}
-
 #[test]
-fn a_newcomer_finds_all_through_a_flooded_bootnode() {
+fn a_late_node_finds_all_through_a_flooded_bootnode() {
     let seconds = std::env::var("ACTOREUM_FLOOD_SECONDS");
     let seconds = seconds.map_or(6, |it| it.parse().unwrap());
     let folder = || tempfile::tempdir().unwrap();
@@ -107,7 +95,9 @@ fn a_newcomer_finds_all_through_a_flooded_bootnode() {
     let url = victim.enode();
     let early = Node::start_in(folder(), &["--bootnodes", &url]);
     let (id, early_id) = (victim.id(), early.id());
-    until("the first is there", || victim.peer(&early_id).is_some());
+    until("the first node is connected", || {
+        victim.peer(&early_id).is_some()
+    });
 
     let is_over = Arc::new(AtomicBool::new(false));
     let (to, stop) = (victim.discovery(), Arc::clone(&is_over));
@@ -115,12 +105,12 @@ fn a_newcomer_finds_all_through_a_flooded_bootnode() {
     thread::sleep(Duration::from_secs(2));
     let (memory, time, begun) = (
         victim.process.resident_bytes(),
-        processor_time(victim.process.id()),
+        victim.process.processor_time(),
         Instant::now(),
     );
-    // Who comes now knows nobody but the node under attack.
+    // A node that starts now knows only the node under attack.
     let late = Node::start_in(folder(), &["--bootnodes", &url]);
-    until("who comes meanwhile finds the others", || {
+    until("the later node finds both others", || {
         late.peer(&id).is_some() && late.peer(&early_id).is_some()
     });
     while begun.elapsed() < Duration::from_secs(seconds) {
@@ -128,7 +118,7 @@ fn a_newcomer_finds_all_through_a_flooded_bootnode() {
     }
     let (took, spent) = (
         begun.elapsed(),
-        processor_time(victim.process.id()).saturating_sub(time),
+        victim.process.processor_time().saturating_sub(time),
     );
     let grown = victim.process.resident_bytes().saturating_sub(memory);
     is_over.store(true, Relaxed);

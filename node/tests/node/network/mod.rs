@@ -1,11 +1,11 @@
-//! Nodes that are each other's peers, as their operators meet them: flags, files, RPC, the admin
-//! page, and strangers at the ports.
+//! Networks of nodes as their operators run them: flags, files, JSON-RPC, the admin page, and
+//! hostile traffic at the ports.
 
 mod attacks;
+mod byzantine;
 mod crash;
 mod flags;
 mod flood;
-mod liars;
 mod nat;
 mod partition;
 mod payments;
@@ -27,15 +27,15 @@ use tempfile::TempDir;
 
 use crate::process::{Running, actoreum};
 
-/// Longer than a dial that was refused is left alone, on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(240);
+/// Bound on each wait: longer than the pause after a refused dial, on a busy machine.
+const TIMEOUT: Duration = Duration::from_secs(240);
 
 /// Waits until a condition holds.
 #[track_caller]
 fn until(what: &str, mut condition: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !condition() {
-        assert!(begun.elapsed() < PATIENCE, "it never came true: {what}");
+        assert!(begun.elapsed() < TIMEOUT, "condition not met: {what}");
         thread::sleep(Duration::from_millis(50));
     }
 }
@@ -49,19 +49,19 @@ struct Ipc {
 impl Ipc {
     fn open(datadir: &Path) -> Option<Self> {
         let stream = UnixStream::connect(datadir.join("geth.ipc")).ok()?;
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
         let lines = BufReader::new(stream.try_clone().unwrap());
         Some(Self { stream, lines })
     }
 
-    /// The next thing that the node says.
+    /// Reads the next message of the node.
     fn read(&mut self) -> Value {
         let mut line = String::new();
         self.lines.read_line(&mut line).unwrap();
         serde_json::from_str(&line).unwrap()
     }
 
-    /// Calls a method: the whole answer.
+    /// Calls a method; returns the whole answer.
     fn ask(&mut self, method: &str, params: &Value) -> Value {
         let request = json!({"jsonrpc": "2.0", "id": 7, "method": method, "params": params});
         writeln!(self.stream, "{request}").unwrap();
@@ -69,14 +69,14 @@ impl Ipc {
     }
 }
 
-/// A node with a folder of its own.
+/// A running node and its data directory.
 struct Node {
     process: Running,
     folder: TempDir,
 }
 
 impl Node {
-    /// Looks for nobody.
+    /// Starts a node without discovery in a new data directory.
     fn start(more: &[&str]) -> Self {
         Self::start_in(
             tempfile::tempdir().unwrap(),
@@ -102,7 +102,7 @@ impl Node {
         if !more.contains(&"--nat") {
             args.extend(["--nat", "none"]);
         }
-        // The last of a flag's values counts.
+        // The empty list is removed if `more` gives bootnodes.
         if more.contains(&"--bootnodes") {
             args.drain(4..6);
         }
@@ -111,7 +111,7 @@ impl Node {
         Self { process, folder }
     }
 
-    /// Stops it in order; its folder.
+    /// Stops the node in order; returns its data directory.
     fn stop(self) -> TempDir {
         self.process.signal("TERM");
         self.process.wait().ok();
@@ -122,7 +122,7 @@ impl Node {
         Ipc::open(self.folder.path()).unwrap()
     }
 
-    /// Calls a method: its result.
+    /// Calls a method; returns the result.
     #[track_caller]
     fn call(&self, method: &str, params: Value) -> Value {
         let mut answer = self.ipc().ask(method, &params);
@@ -149,7 +149,7 @@ impl Node {
         }
     }
 
-    /// What it says of its connection to another node.
+    /// Returns the entry of another node in `admin_peers`.
     fn peer(&self, id: &str) -> Option<Value> {
         self.peers().into_iter().find(|peer| peer["id"] == id)
     }
@@ -163,12 +163,12 @@ impl Node {
         SocketAddr::from(([127, 0, 0, 1], u16::try_from(port).unwrap()))
     }
 
-    /// Where it takes connections.
+    /// Returns the address of the listener.
     fn address(&self) -> SocketAddr {
         self.port("listener")
     }
 
-    /// Where it takes datagrams.
+    /// Returns the address of discovery.
     fn discovery(&self) -> SocketAddr {
         self.port("discovery")
     }

@@ -1,5 +1,5 @@
-//! NatActor crashes, again and again, while the node is busy: the ports are open at the router, and
-//! nobody loses a connection.
+//! Repeated crashes of `NatActor` while the node is busy: the ports stay open at the router, and no
+//! connection is lost.
 
 use std::fs;
 use std::net::UdpSocket;
@@ -9,31 +9,31 @@ use std::thread;
 
 use parking_lot::Mutex;
 
-use super::crash::{annoy, descriptors, generation};
+use super::crash::{descriptors, disturb, generation};
 use super::{Node, until};
 use crate::browser::Page;
 use crate::http;
 
 const NAT: &str = "node/network/nat";
-/// An address of the loopback that no other test's router has.
+/// A loopback address that the router of no other test uses.
 const ROUTER: &str = "127.0.0.77";
-/// What the router says that the outside address is.
+/// The external address that the router reports.
 const OUTSIDE: &str = "8.8.4.4";
 const CRASHES: usize = 4;
 
-/// Protocol, port, and seconds that it shall stay open; none: it is closed.
-type Wish = (&'static str, u16, u32);
+/// A request for a port mapping: protocol, port, and lifetime in seconds; 0 closes the port.
+type Mapping = (&'static str, u16, u32);
 
 /// A router that speaks NAT-PMP (RFC 6886).
 #[derive(Clone, Default)]
 struct Router {
-    heard: Arc<Mutex<Vec<Wish>>>,
+    mappings: Arc<Mutex<Vec<Mapping>>>,
     is_silent: Arc<AtomicBool>,
-    asked_in_vain: Arc<AtomicBool>,
+    has_ignored_request: Arc<AtomicBool>,
 }
 
 impl Router {
-    /// `None` where something else has its port.
+    /// Starts the router; `None` if its port is taken.
     fn start() -> Option<Self> {
         let socket = UdpSocket::bind((ROUTER, 5351)).ok()?;
         let router = Self::default();
@@ -46,7 +46,7 @@ impl Router {
         let mut packet = [0; 64];
         while let Ok((length, from)) = socket.recv_from(&mut packet) {
             if self.is_silent.load(Relaxed) {
-                self.asked_in_vain.store(true, Relaxed);
+                self.has_ignored_request.store(true, Relaxed);
                 continue;
             }
             let (code, request) = (packet[1], &packet[..length]);
@@ -57,7 +57,7 @@ impl Router {
                 let port = u16::from_be_bytes([request[4], request[5]]);
                 let seconds = u32::from_be_bytes(request[8..12].try_into().unwrap());
                 let protocol = if code == 1 { "udp" } else { "tcp" };
-                self.heard.lock().push((protocol, port, seconds));
+                self.mappings.lock().push((protocol, port, seconds));
                 let outside = if seconds == 0 { 0 } else { port };
                 answer.extend(&request[4..6]);
                 answer.extend(outside.to_be_bytes());
@@ -67,22 +67,24 @@ impl Router {
         }
     }
 
-    /// How often a port was opened.
+    /// Returns how often a port was opened.
     fn opened(&self, protocol: &str, port: u16) -> usize {
-        let heard = self.heard.lock();
-        let is_meant = |it: &&Wish| it.0 == protocol && it.1 == port && it.2 > 0;
-        heard.iter().filter(is_meant).count()
+        let mappings = self.mappings.lock();
+        let is_opening = |it: &&Mapping| it.0 == protocol && it.1 == port && it.2 > 0;
+        mappings.iter().filter(is_opening).count()
     }
 
-    /// Whether the last that was heard of a port is that it be closed.
+    /// Returns whether the last request for a port closed it.
     fn is_closed(&self, protocol: &str, port: u16) -> bool {
-        let heard = self.heard.lock();
-        let mut about = heard.iter().filter(|it| it.0 == protocol && it.1 == port);
+        let mappings = self.mappings.lock();
+        let mut about = mappings
+            .iter()
+            .filter(|it| it.0 == protocol && it.1 == port);
         about.next_back().is_some_and(|it| it.2 == 0)
     }
 }
 
-/// Threads of a process that ask the router.
+/// Returns the number of threads of a node that wait for the router.
 fn asking(node: &Node) -> usize {
     let tasks = fs::read_dir(format!("/proc/{}/task", node.process.id())).unwrap();
     let names = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("comm")).ok());
@@ -90,7 +92,7 @@ fn asking(node: &Node) -> usize {
 }
 
 #[test]
-fn a_nat_actor_that_crashes_under_load_opens_the_ports_again() {
+fn a_nat_actor_that_crashes_under_load_reopens_the_ports() {
     let Some(router) = Router::start() else {
         println!("skipped: port 5351 of {ROUTER} is taken");
         return;
@@ -113,7 +115,9 @@ fn a_nat_actor_that_crashes_under_load_opens_the_ports_again() {
     for other in &others {
         hub.add(&other.enode());
     }
-    until("the network stands", || hub.peers().len() == others.len());
+    until("all peers are connected", || {
+        hub.peers().len() == others.len()
+    });
     let sockets = || -> Vec<_> {
         let of = |other: &Node| {
             hub.peer(&other.id())
@@ -122,44 +126,44 @@ fn a_nat_actor_that_crashes_under_load_opens_the_ports_again() {
         others.iter().map(of).collect()
     };
     let connections = sockets();
-    until("nothing is asked any more", || asking(&hub) == 0);
+    until("no request to the router is pending", || asking(&hub) == 0);
     let before = descriptors(&hub);
 
     let is_over = Arc::new(AtomicBool::new(false));
     let stop = Arc::clone(&is_over);
-    let annoying = thread::spawn(move || annoy(to, discovery, &stop));
+    let disturbing = thread::spawn(move || disturb(to, discovery, &stop));
     let crash = || {
-        until("it is up", || generation(admin, NAT).is_some());
+        until("the actor is running", || generation(admin, NAT).is_some());
         let generation_before = generation(admin, NAT);
-        until("it is up to be crashed", || {
-            http::crash(admin, NAT).unwrap()
-        });
-        until("it is up again", || {
+        until("the actor is crashed", || http::crash(admin, NAT).unwrap());
+        until("the actor is restarted", || {
             generation(admin, NAT) > generation_before
         });
     };
     for _ in 0..CRASHES {
         let opened_before = opened();
         crash();
-        until("the ports are opened anew", || opened() > opened_before);
+        until("the ports are opened again", || opened() > opened_before);
         assert_eq!(hub.info()["ip"], OUTSIDE);
     }
-    // While it waits for an answer, too.
+    // The actor also crashes while it waits for an answer.
     router.is_silent.store(true, Relaxed);
     for _ in 0..CRASHES {
-        router.asked_in_vain.store(false, Relaxed);
+        router.has_ignored_request.store(false, Relaxed);
         crash();
-        until("it asks", || router.asked_in_vain.load(Relaxed));
+        until("the router is asked", || {
+            router.has_ignored_request.load(Relaxed)
+        });
     }
     router.is_silent.store(false, Relaxed);
     let opened_before = opened();
     crash();
     until("the ports are open again", || opened() > opened_before);
     is_over.store(true, Relaxed);
-    annoying.join().unwrap();
+    disturbing.join().unwrap();
 
     assert_eq!(sockets(), connections, "no connection was lost");
-    until("nothing is left over", || {
+    until("no thread and no descriptor is left", || {
         asking(&hub) == 0 && descriptors(&hub) <= before
     });
     if let Some(mut page) = Page::open(&format!("http://{admin}")) {

@@ -1,5 +1,5 @@
-//! Two halves of a clique network that seal apart and heal: what was mined on the half that loses
-//! is mined again, and its clients hear of everything in order.
+//! A partition of a clique network that heals: transactions of the losing half are mined again, and
+//! its subscribers and filters receive all changes in order.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,13 +9,12 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{Ipc, Node, until};
-use crate::chains::{self, CHAIN_ID};
-use crate::process::run;
+use crate::chains::{self, CHAIN_ID, init_datadir, new_account, password_file};
 
 const PAYMENTS: u64 = 40;
-/// How far the half that wins is ahead: more than its blocks that are fetched one by one.
+/// Number of blocks by which the winning half is ahead: more than are fetched one by one.
 const AHEAD: u64 = 12;
-/// The longest time for which a transaction may be unknown, while the pool follows a reorg.
+/// Maximum time for which a transaction may be unknown while the pool follows a reorg.
 const POOL_LAG: Duration = Duration::from_secs(5);
 /// The contract that logs who pays it: CALLER, PUSH1 0, PUSH1 0, LOG1, STOP.
 const PAID: &str = "7777777777777777777777777777777777777777";
@@ -31,32 +30,16 @@ struct Home {
 impl Home {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let password = folder.path().join("password").to_str().unwrap().to_owned();
-        std::fs::write(&password, "secret\n").unwrap();
-        let datadir = folder.path().to_str().unwrap();
-        let told = run(&[
-            "account",
-            "new",
-            "--lightkdf",
-            "--datadir",
-            datadir,
-            "--password",
-            &password,
-        ])
-        .ok();
-        let at = told.find('{').expect("an address");
+        let password = password_file(folder.path());
         Self {
-            signer: told[at + 1..at + 41].to_lowercase(),
+            signer: new_account(folder.path(), &password),
             password,
             folder,
         }
     }
 
     fn start(self, genesis: &Value) -> Node {
-        let file = self.folder.path().join("genesis.json");
-        std::fs::write(&file, genesis.to_string()).unwrap();
-        let datadir = self.folder.path().to_str().unwrap();
-        run(&["init", "--datadir", datadir, file.to_str().unwrap()]).ok();
+        init_datadir(self.folder.path(), genesis);
         let args = [
             "--nodiscover",
             "--unlock",
@@ -95,11 +78,11 @@ fn height(node: &Node) -> u64 {
     number(&node.call("eth_blockNumber", json!([])))
 }
 
-/// What subscriptions to heads and logs told, on a connection of its own.
+/// The chain and the logs as reported by subscriptions, on a separate connection.
 struct Subscriber {
     ipc: Ipc,
     heads: Value,
-    /// Hashes by number from block 1 on.
+    /// Hashes by number, from block 1 on.
     chain: Vec<Value>,
     /// Logs that were added and not removed.
     logs: Vec<Value>,
@@ -121,7 +104,7 @@ impl Subscriber {
         }
     }
 
-    /// Takes what is told until the block with this hash.
+    /// Reads notifications up to the block with this hash.
     fn read_until(&mut self, hash: &Value) {
         while self.chain.last() != Some(hash) {
             let mut told = self.ipc.read();
@@ -207,7 +190,7 @@ fn a_healed_partition_mines_again_what_the_losing_half_mined() {
     let replaced = alone.call("eth_getBlockByNumber", json!(["0x1", false]))["hash"].take();
     assert_ne!(orphaned, replaced, "it was the losing half");
 
-    // Nobody seals while what was told is compared.
+    // No node seals while the reports are compared.
     for node in [&first, &second, &alone] {
         node.call("miner_stop", json!([]));
     }

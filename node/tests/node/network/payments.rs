@@ -1,5 +1,5 @@
-//! Payments to a node that fetches a chain from a sealing peer, while its pool and the actors of
-//! the eth protocol crash: each is accepted, none is lost, and the chain arrives.
+//! Payments to a node that syncs from a sealing peer, while its pool and the actors of the eth
+//! protocol crash: each payment is accepted, none is lost, and the sync completes.
 
 use std::fs;
 use std::path::Path;
@@ -8,10 +8,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::{Node, PATIENCE, until};
-use crate::chains::{self, Chain, sound_head};
+use super::{Node, TIMEOUT, until};
+use crate::chains::{self, Chain, verified_head};
 use crate::http;
-use crate::process::run;
 
 const PAYMENTS: usize = 120;
 const CRASHES: usize = 40;
@@ -22,18 +21,10 @@ const CRASHED: [&str; 4] = [
     "node/eth/downloader",
 ];
 
-/// A data directory at the beginning of a chain.
-fn at_genesis(chain: &Chain) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    chain.init(folder.path().to_str().unwrap(), "redb");
-    folder
-}
-
-/// A node that seals on top of the whole chain.
+/// Starts a node that seals on top of the whole chain; returns it with its account.
 fn sealer(chain: &Chain, fixtures: &Path) -> (Node, String) {
-    let folder = at_genesis(chain);
-    let (datadir, blocks) = (folder.path().to_str().unwrap(), &chain.blocks);
-    run(&["import", "--datadir", datadir, blocks.to_str().unwrap()]).ok();
+    let folder = chain.new_datadir("redb");
+    chain.import(folder.path().to_str().unwrap());
     let keys = folder.path().join("keystore");
     fs::create_dir_all(&keys).unwrap();
     let (key, password) = (
@@ -63,7 +54,7 @@ fn number(value: &Value) -> u64 {
     u64::from_str_radix(digits.unwrap(), 16).unwrap()
 }
 
-/// Signed transfers of an account whose key is in a node, from its next nonce on.
+/// Returns signed transfers of an account whose key is in a node, from its next nonce on.
 fn transfers(node: &Node, account: &str) -> Vec<Value> {
     let next = number(&node.call("eth_getTransactionCount", json!([account, "latest"])));
     let sign = |nonce: u64| {
@@ -92,7 +83,7 @@ fn payments_survive_crashes_during_a_sync() {
     let (sealer, account) = sealer(&chain, chain.genesis.parent().unwrap());
     let payments = transfers(&sealer, &account);
     let chaos = ["--nodiscover", "--admin.chaos", "--admin.port", "0"];
-    let mut syncing = Node::start_in(at_genesis(&chain), &chaos);
+    let mut syncing = Node::start_in(chain.new_datadir("redb"), &chaos);
     let admin = syncing.process.wait_for_admin();
     syncing.add(&sealer.enode());
     assert_eq!(sealer.call("miner_start", json!([1])), Value::Null);
@@ -108,7 +99,7 @@ fn payments_survive_crashes_during_a_sync() {
             during_sync += usize::from(!is_there);
         }
         for payment in payments.iter().skip(accepted.len()).take(3) {
-            // An error would be told, and fail the test.
+            // An error answer would fail the test.
             accepted.push(syncing.call("eth_sendRawTransaction", json!([payment])));
         }
         thread::sleep(Duration::from_millis(100));
@@ -127,9 +118,9 @@ fn payments_survive_crashes_during_a_sync() {
     let begun = Instant::now();
     while head(&syncing) != head(&sealer) {
         let (one, other) = (head(&syncing), head(&sealer));
-        assert!(begun.elapsed() < PATIENCE, "{one:?} is not {other:?}");
+        assert!(begun.elapsed() < TIMEOUT, "{one:?} is not {other:?}");
         thread::sleep(Duration::from_millis(50));
     }
-    let heads = [syncing.stop(), sealer.stop()].map(|folder| sound_head(folder.path()));
+    let heads = [syncing.stop(), sealer.stop()].map(|folder| verified_head(folder.path()));
     assert_eq!(heads[0], heads[1]);
 }

@@ -1,4 +1,4 @@
-//! `--maxpendpeers`: strangers that begin a handshake and stop, from many addresses.
+//! `--maxpendpeers`: connections from many addresses that begin a handshake and stall.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -13,9 +13,9 @@ use super::{Node, until};
 use crate::http;
 
 const PLACES: usize = 4;
-const STRANGERS: u8 = 14;
+const HALF_OPEN: u8 = 14;
 
-/// Connects from an address of the loopback.
+/// Connects from the loopback address `127.0.0.last`.
 fn connect_from(last: u8, to: SocketAddr) -> TcpStream {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     let own = SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), 0));
@@ -25,7 +25,7 @@ fn connect_from(last: u8, to: SocketAddr) -> TcpStream {
     socket.into()
 }
 
-/// Whether the other side has closed a connection.
+/// Returns whether the other side has closed a connection.
 fn is_closed(stream: &mut TcpStream) -> bool {
     match stream.read(&mut [0; 64]) {
         Ok(count) => count == 0,
@@ -34,7 +34,7 @@ fn is_closed(stream: &mut TcpStream) -> bool {
 }
 
 #[test]
-fn half_handshakes_take_no_more_places_than_the_flag_gives() {
+fn half_open_handshakes_are_limited_by_maxpendpeers() {
     let places = PLACES.to_string();
     let more = ["--maxpendpeers", &places, "--admin", "--admin.port", "0"];
     let mut node = Node::start(&more);
@@ -47,28 +47,27 @@ fn half_handshakes_take_no_more_places_than_the_flag_gives() {
         HandshakeFormat::Eip8,
         [7; 32],
     );
-    let mut strangers: Vec<TcpStream> = (0..STRANGERS)
+    let mut half_open: Vec<TcpStream> = (0..HALF_OPEN)
         .map(|number| {
             let mut stream = connect_from(100 + number, node.address());
             stream.write_all(&auth[..auth.len() / 2]).unwrap();
             stream
         })
         .collect();
-    let honest = Node::start(&[]);
-    honest.add(&url);
-
     let at_once = || {
         let peers = http::actor(admin, PEERS).unwrap();
         let connections = peers["children"].as_array().map_or(0, Vec::len);
         connections.saturating_sub(node.peers().len())
     };
-    until("every place is taken", || at_once() == PLACES);
-    until("every stranger is sent away in its turn", || {
+    until("the limit is reached", || at_once() == PLACES);
+    let honest = Node::start(&[]);
+    honest.add(&url);
+    until("every half-open connection is closed in turn", || {
         assert!(at_once() <= PLACES, "{} at once", at_once());
-        strangers.retain_mut(|stream| !is_closed(stream));
-        strangers.is_empty()
+        half_open.retain_mut(|stream| !is_closed(stream));
+        half_open.is_empty()
     });
-    until("an honest node is let in", || {
+    until("an honest node is connected", || {
         node.peer(&honest.id()).is_some()
     });
     assert_eq!(at_once(), 0);

@@ -1,4 +1,4 @@
-//! `admin_*` and `net_*`.
+//! The methods `admin_*` and `net_*`.
 
 use std::thread;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use super::{Node, until};
 use crate::process::free_port;
 
 #[test]
-fn peers_come_and_go_over_rpc() {
+fn peers_are_added_and_removed_over_rpc() {
     let (one, two) = (Node::start(&[]), Node::start(&[]));
     let (id, url) = (two.id(), two.enode());
     let mut watching = one.ipc();
@@ -45,7 +45,7 @@ fn peers_come_and_go_over_rpc() {
     assert_eq!(one.peer(&id).unwrap()["network"]["trusted"], false);
 
     one.call("admin_removePeer", json!([url]));
-    until("they have parted", || {
+    until("both are disconnected", || {
         one.peers().is_empty() && two.peers().is_empty()
     });
     assert_eq!(one.call("net_peerCount", json!([])), "0x0");
@@ -62,27 +62,27 @@ fn peers_come_and_go_over_rpc() {
     let ended = watching.ask("admin_unsubscribe", &json!([subscription]));
     assert_eq!(ended["result"], true);
 
-    // Nothing is told any more: the next that is read is an answer.
+    // The subscription has ended: the next message is an answer.
     one.add(&url);
-    until("it is back", || one.peer(&id).is_some());
+    until("the peer is connected again", || one.peer(&id).is_some());
     let version = watching.ask("net_version", &json!([]));
     assert_eq!(version["result"], "99");
 }
 
 #[test]
-fn a_trusted_node_needs_no_place() {
+fn a_trusted_node_connects_beyond_maxpeers() {
     let (full, one) = (Node::start(&["--maxpeers", "0"]), Node::start(&[]));
     let id = full.id();
     one.add(&full.enode());
     thread::sleep(Duration::from_secs(3));
     assert!(one.peer(&id).is_none());
     full.call("admin_addTrustedPeer", json!([one.enode()]));
-    until("it is let in", || one.peer(&id).is_some());
+    until("the trusted node is connected", || one.peer(&id).is_some());
     assert_eq!(full.peers()[0]["network"]["trusted"], true);
 }
 
 #[test]
-fn a_node_says_who_and_where_it_is() {
+fn node_info_reports_identity_and_addresses() {
     let folder = tempfile::tempdir().unwrap();
     let datadir = folder.path().to_str().unwrap().to_owned();
     let wanted = free_port().to_string();
@@ -114,7 +114,7 @@ fn a_node_says_who_and_where_it_is() {
 }
 
 #[test]
-fn what_is_no_node_is_refused_with_a_reason() {
+fn an_invalid_enode_url_is_refused_with_a_reason() {
     let node = Node::start(&[]);
     let mut ipc = node.ipc();
     for method in [

@@ -1,5 +1,5 @@
-//! Peers that promise the highest total difficulty that a status can have and answer nothing: a
-//! node syncs from the honest one beside them.
+//! Peers that claim the highest total difficulty that a status can have and answer no request: a
+//! node syncs from the honest peer beside them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -10,24 +10,26 @@ use actoreum_primitives::{B256, SecretKey, U256};
 use actoreum_wire::eth::{EthVersion, Status};
 use serde_json::json;
 
-use super::syncing::{number, with_chain, with_genesis};
+use super::syncing::{number, with_chain};
 use super::{Node, until};
 use crate::attacker::{Attacker, Target};
 use crate::chains;
 
 const SILENT: u8 = 12;
-/// Three steps of the search for a peer, the sync itself, and what a busy machine adds.
+/// Limit of the sync's duration: three steps of the search for a peer, the sync itself, and a
+/// margin for a busy machine.
 const BOUND: Duration = Duration::from_secs(60);
 
-/// A peer that promises everything and answers nothing but pings, until `is_over`.
+/// Starts a peer that claims a high total difficulty and answers nothing but pings, until
+/// `is_over`.
 fn silent(target: Target, number: u8, is_over: Arc<AtomicBool>) -> thread::JoinHandle<()> {
-    let promise = move |status: Status| Status {
+    let claim = move |status: Status| Status {
         total_difficulty: U256::MAX >> 156,
         head: B256::repeat_byte(number),
         ..status
     };
     let key = SecretKey::random();
-    let joined = Attacker::join_as(&target, EthVersion::Eth66, &key, promise);
+    let joined = Attacker::join_as(&target, EthVersion::Eth66, &key, claim);
     let mut attacker = joined.unwrap();
     thread::spawn(move || {
         while !is_over.load(Relaxed) {
@@ -40,12 +42,12 @@ fn silent(target: Target, number: u8, is_over: Arc<AtomicBool>) -> thread::JoinH
 }
 
 #[test]
-fn an_initial_sync_passes_twelve_silent_boasters() {
+fn an_initial_sync_passes_twelve_unresponsive_peers() {
     let Some(chain) = chains::clique() else {
         return;
     };
     let honest = with_chain(&chain, &[]);
-    let victim = Node::start_in(with_genesis(&chain), &["--nodiscover"]);
+    let victim = Node::start_in(chain.new_datadir("sled"), &["--nodiscover"]);
     let target = Target::of(&victim.enode());
     let is_over = Arc::new(AtomicBool::new(false));
     let silent: Vec<_> = (0..SILENT)
@@ -61,7 +63,7 @@ fn an_initial_sync_passes_twelve_silent_boasters() {
     });
     println!("the sync took {:.1?}", begun.elapsed());
     assert!(begun.elapsed() < BOUND, "{:?}", begun.elapsed());
-    // Who does not show the head that it promises is dropped for that.
+    // A peer that does not deliver the head that it claims is dropped.
     until("only the honest one is left", || victim.peers().len() == 1);
     assert!(!victim.process.lines("timeout").is_empty());
     is_over.store(true, Relaxed);

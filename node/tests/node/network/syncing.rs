@@ -1,33 +1,17 @@
-//! A sync as its operator follows it: `eth_syncing`, the `syncing` subscription, the log.
+//! Progress of a sync: `eth_syncing`, the `syncing` subscription, the log.
 
 use std::time::Instant;
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-use super::{Node, PATIENCE};
+use super::{Node, TIMEOUT};
 use crate::chains::{self, Chain};
-use crate::process::run;
 
-/// A node that has imported a chain.
+/// Starts a node that has imported a chain.
 pub(super) fn with_chain(chain: &Chain, more: &[&str]) -> Node {
-    let folder = with_genesis(chain);
-    let datadir = folder.path().to_str().unwrap();
-    run(&[
-        "import",
-        "--datadir",
-        datadir,
-        chain.blocks.to_str().unwrap(),
-    ])
-    .ok();
+    let folder = chain.new_datadir("sled");
+    chain.import(folder.path().to_str().unwrap());
     Node::start_in(folder, &[&["--nodiscover"], more].concat())
-}
-
-/// A data directory with a chain's genesis.
-pub(super) fn with_genesis(chain: &Chain) -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    chain.init(folder.path().to_str().unwrap(), "sled");
-    folder
 }
 
 pub(super) fn number(of: &Value) -> u64 {
@@ -36,27 +20,27 @@ pub(super) fn number(of: &Value) -> u64 {
 }
 
 #[test]
-fn a_sync_is_seen_from_its_start_to_its_end() {
+fn a_sync_is_reported_from_start_to_end() {
     let Some(chain) = chains::clique() else {
         return;
     };
     let server = with_chain(&chain, &[]);
-    let mut node = Node::start_in(with_genesis(&chain), &["--nodiscover"]);
+    let mut node = Node::start_in(chain.new_datadir("sled"), &["--nodiscover"]);
     assert_eq!(node.call("eth_syncing", json!([])), false);
     let mut watching = node.ipc();
     let subscribed = watching.ask("eth_subscribe", &json!(["syncing"]));
     let subscription = subscribed["result"].as_str().unwrap().to_owned();
     node.add(&server.enode());
 
-    let mut heard = || {
+    let mut next_event = || {
         let event = watching.read();
         assert_eq!(event["method"], "eth_subscription");
         assert_eq!(event["params"]["subscription"], subscription.as_str());
         event["params"]["result"].clone()
     };
-    let started = heard();
+    let started = next_event();
     assert_eq!(started["syncing"], true, "{started}");
-    // The names of geth's Go fields, and bare numbers.
+    // The fields have the names of geth's Go fields, and the numbers are not encoded as hex.
     let status = &started["status"];
     for name in [
         "StartingBlock",
@@ -88,11 +72,11 @@ fn a_sync_is_seen_from_its_start_to_its_end() {
             assert!(seen.last() <= Some(&current), "{progress} after {seen:?}");
             seen.push(current);
         }
-        assert!(begun.elapsed() < PATIENCE, "still at {at}");
+        assert!(begun.elapsed() < TIMEOUT, "still at {at}");
     }
     seen.dedup();
     assert!(seen.len() > 1, "progress was seen: {seen:?}");
-    assert_eq!(heard(), false);
+    assert_eq!(next_event(), false);
     node.process.wait_for("sync complete");
     assert_eq!(node.call("eth_syncing", json!([])), false);
     let head = node.call("eth_getBlockByNumber", json!(["latest", false]));

@@ -5,7 +5,6 @@
 //! `ACTOREUM_FLOOD_SECONDS` asks for longer floods.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, MutexGuard};
 use std::thread::{self, JoinHandle};
@@ -17,24 +16,22 @@ use actoreum_primitives::{
 };
 use actoreum_wire::eth::{EthMessage, EthVersion, LazyList, TransactionAnnouncement};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use super::{Node, until};
-use crate::attacker::{Attacker, Payload, Said, Target, one_at_a_time, slack};
+use crate::attacker::{Attacker, Incoming, Payload, Target, one_at_a_time, slack};
 use crate::chains::{self, CHAIN_ID};
-use crate::process::run;
 
 const VERSION: EthVersion = EthVersion::Eth68;
-/// Transactions in a message, the most that are read.
+/// Number of transactions in a message, the maximum that is read.
 const IN_A_MESSAGE: u64 = 16_384;
 const MB: u64 = 1 << 20;
-/// Memory that the process may have had at most.
+/// Limit of the process's peak memory, in bytes.
 const MEMORY: u64 = 400 * MB;
-/// An honest transaction takes so long, in the median; the machine has other work.
+/// Limit of the median time of an honest transaction, on a busy machine.
 const ARRIVAL: Duration = Duration::from_secs(1);
-/// Longer than a disconnect that must come takes on a busy machine.
+/// Bound on the wait for a disconnect, on a busy machine.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(60);
-/// How long a connection is watched that must stay.
+/// Time for which a connection must stay open.
 const NO_DISCONNECT_WAIT: Duration = Duration::from_secs(3);
 const HONEST: usize = 4;
 
@@ -54,8 +51,8 @@ fn transfer(nonce: u64) -> LegacyTx {
     }
 }
 
-/// A message of transactions whose senders have nothing: every `r` on the curve makes a signature
-/// of somebody. Some are of nobody.
+/// Returns a message of transactions without funds: every `r` on the curve gives a signature of
+/// some sender. The others have an invalid signature.
 fn unfunded(from: u64) -> Payload {
     let transactions = (from..from + IN_A_MESSAGE).map(|number| {
         let signature = Signature {
@@ -70,7 +67,7 @@ fn unfunded(from: u64) -> Payload {
     Payload::of(&message, VERSION).1
 }
 
-/// As [`unfunded`], every one of somebody.
+/// As [`unfunded`], with valid signatures only.
 fn unfunded_and_valid(count: u64) -> Payload {
     let transactions = (1_000_000..).map(|number| {
         let signature = Signature {
@@ -107,8 +104,8 @@ impl Bench {
             })
             .collect();
         let genesis = chains::foreign_genesis(json!(alloc));
-        let victim = Node::start_in(with_genesis(&genesis), &["--nodiscover"]);
-        let honest = Node::start_in(with_genesis(&genesis), &["--nodiscover"]);
+        let victim = Node::start_in(chains::new_datadir(&genesis), &["--nodiscover"]);
+        let honest = Node::start_in(chains::new_datadir(&genesis), &["--nodiscover"]);
         honest.add(&victim.enode());
         until("both are peers", || victim.peers().len() == 1);
         Self {
@@ -124,7 +121,7 @@ impl Bench {
         Target::of(&self.victim.enode())
     }
 
-    /// Submits a transaction to the honest node: how long until the victim's pool has it.
+    /// Submits a transaction to the honest node; returns the time until the victim's pool has it.
     fn probe(&mut self) -> Duration {
         let key = &self.keys[self.sent as usize % HONEST];
         let nonce = self.sent / HONEST as u64;
@@ -133,14 +130,14 @@ impl Bench {
         let raw = format!("0x{}", hex::encode(transaction.encode_2718()));
         let hash = self.honest.call("eth_sendRawTransaction", json!([raw]));
         let begun = Instant::now();
-        until("an honest transaction has come", || {
+        until("an honest transaction has arrived", || {
             let found = self.victim.call("eth_getTransactionByHash", json!([hash]));
             !found.is_null()
         });
         begun.elapsed()
     }
 
-    /// Probes for a while: the median and the longest time.
+    /// Probes for a while; returns the median and the longest time.
     fn probe_for(&mut self, time: Duration) -> (Duration, Duration) {
         let begun = Instant::now();
         let mut times = Vec::new();
@@ -153,9 +150,9 @@ impl Bench {
         (times[times.len() / 2], longest)
     }
 
-    /// Reports what the victim had, and asserts what holds under every flood.
+    /// Prints the measurements, and asserts the limits that hold under every flood.
     fn assert_unharmed(&self, what: &str, (median, longest): (Duration, Duration)) {
-        let most = peak(&self.victim);
+        let most = self.victim.process.peak_bytes();
         println!(
             "{what}: honest transactions took {median:.0?} in the median and {longest:.0?} at \
              most; the process had {} MB at most",
@@ -164,41 +161,26 @@ impl Bench {
         assert!(median < ARRIVAL * slack(), "{what}: {median:?}");
         assert!(most < MEMORY, "{what}: {} MB", most / MB);
         let id = self.honest.id();
-        assert!(self.victim.peer(&id).is_some(), "the honest one stays");
+        assert!(
+            self.victim.peer(&id).is_some(),
+            "the honest peer stays connected"
+        );
     }
 
-    /// The reasons of the victim's bans.
+    /// Returns the log lines of the victim's bans.
     fn bans(&self) -> Vec<String> {
         self.victim.process.lines("peer banned")
     }
 }
 
-/// A data directory at the beginning of a chain.
-fn with_genesis(genesis: &Value) -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("genesis.json");
-    fs::write(&file, genesis.to_string()).unwrap();
-    let datadir = folder.path().to_str().unwrap();
-    run(&["init", "--datadir", datadir, file.to_str().unwrap()]).ok();
-    folder
-}
-
-/// The most resident memory that a process had, in bytes.
-fn peak(node: &Node) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", node.process.id())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-    kibibytes.unwrap() * 1024
-}
-
-/// Threads that attack until they are told to stop.
+/// Threads that attack until they are stopped.
 struct Attack {
     is_over: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Attack {
-    /// `attack` is one round, and is gone through again and again.
+    /// Starts `count` threads that repeat `attack`.
     fn begin(count: usize, attack: impl Fn() + Send + Sync + 'static) -> Self {
         let is_over = Arc::new(AtomicBool::new(false));
         let attack = Arc::new(attack);
@@ -224,6 +206,18 @@ impl Attack {
     }
 }
 
+/// Sends a message of transactions over and over until the node ends the connection.
+fn flood(target: &Target, payload: &Payload) {
+    let Ok(mut attacker) = Attacker::join(target, VERSION) else {
+        return thread::sleep(Duration::from_millis(100));
+    };
+    while attacker
+        .send(actoreum_wire::eth::MessageId::Transactions, payload)
+        .is_ok()
+        && attacker.discard_received().is_ok()
+    {}
+}
+
 #[test]
 fn hit_and_run_floods_leave_no_work_behind() {
     let mut bench = Bench::start();
@@ -236,7 +230,7 @@ fn hit_and_run_floods_leave_no_work_behind() {
             return;
         };
         for payload in &messages {
-            // However it ended, it ended.
+            // The node may end the connection at any time.
             let _ = attacker.send(actoreum_wire::eth::MessageId::Transactions, payload);
         }
         counted.fetch_add(1, Relaxed);
@@ -245,7 +239,7 @@ fn hit_and_run_floods_leave_no_work_behind() {
     attack.end();
     println!("{} connections of two messages", rounds.load(Relaxed));
     bench.assert_unharmed("hit and run", times);
-    // What is left ends with its peers.
+    // Remaining work ends with its peers.
     let after = bench.probe();
     assert!(after < ARRIVAL * slack(), "{after:?}");
 }
@@ -255,16 +249,7 @@ fn steady_senders_of_unfunded_transactions_are_banned() {
     let mut bench = Bench::start();
     let target = bench.target();
     let payload = unfunded_and_valid(2_048);
-    let attack = Attack::begin(3, move || {
-        let Ok(mut attacker) = Attacker::join(&target, VERSION) else {
-            return thread::sleep(Duration::from_millis(100));
-        };
-        while attacker
-            .send(actoreum_wire::eth::MessageId::Transactions, &payload)
-            .is_ok()
-            && attacker.skip_what_came().is_ok()
-        {}
-    });
+    let attack = Attack::begin(3, move || flood(&target, &payload));
     let times = bench.probe_for(seconds());
     until("one of them is banned", || !bench.bans().is_empty());
     attack.end();
@@ -297,29 +282,20 @@ fn large_messages_take_no_more_than_their_share_of_memory() {
     let message = EthMessage::Transactions(LazyList::from_items(&transactions));
     let payload = Payload::of(&message, VERSION).1;
     assert!(payload.size as u64 > 9 * MB);
-    let attack = Attack::begin(12, move || {
-        let Ok(mut attacker) = Attacker::join(&target, VERSION) else {
-            return thread::sleep(Duration::from_millis(100));
-        };
-        while attacker
-            .send(actoreum_wire::eth::MessageId::Transactions, &payload)
-            .is_ok()
-            && attacker.skip_what_came().is_ok()
-        {}
-    });
+    let attack = Attack::begin(12, move || flood(&target, &payload));
     let times = bench.probe_for(seconds());
     attack.end();
     bench.assert_unharmed("large messages", times);
 }
 
-/// A transaction that the victim takes, and what eth/68 announces of it.
+/// Returns a transaction that the victim accepts, and its announcement in eth/68.
 fn described(bench: &Bench) -> (PooledTransaction, TransactionAnnouncement) {
     let payload = TxPayload::Legacy(transfer(0));
     let transaction = payload.sign(&bench.keys[0]);
     let size = u32::try_from(transaction.encode_2718().len()).unwrap();
     let announcement = TransactionAnnouncement {
         hash: transaction.hash(),
-        kind_and_size: Some((0, size)),
+        type_and_size: Some((0, size)),
     };
     let pooled = PooledTransaction {
         transaction,
@@ -328,7 +304,7 @@ fn described(bench: &Bench) -> (PooledTransaction, TransactionAnnouncement) {
     (pooled, announcement)
 }
 
-/// Announces a transaction and delivers it when it is asked for. Whether the node ended the
+/// Announces a transaction and delivers it on request. Returns whether the node ended the
 /// connection for it within `time`.
 fn announce_and_deliver(
     target: &Target,
@@ -338,9 +314,9 @@ fn announce_and_deliver(
 ) -> bool {
     let mut attacker = Attacker::join(target, VERSION).unwrap();
     let message = EthMessage::NewPooledTransactionHashes(vec![announcement]);
-    attacker.say(&message).unwrap();
+    attacker.send_message(&message).unwrap();
     loop {
-        let Said::Message(id, payload) = attacker.read().unwrap() else {
+        let Incoming::Message(id, payload) = attacker.read().unwrap() else {
             panic!("it ended the connection before it asked");
         };
         let message = EthMessage::decode(VERSION, id, &payload);
@@ -348,7 +324,7 @@ fn announce_and_deliver(
             assert_eq!(hashes, [announcement.hash]);
             let list = LazyList::from_items([pooled]);
             let answer = EthMessage::PooledTransactions(id, list);
-            attacker.say(&answer).unwrap();
+            attacker.send_message(&answer).unwrap();
             break;
         }
     }
@@ -360,8 +336,8 @@ fn false_types_and_sizes_of_announcements_are_banned() {
     for (kind, difference, is_false) in [(3, 0, true), (0, 9, true), (0, 8, false)] {
         let bench = Bench::start();
         let (pooled, mut announcement) = described(&bench);
-        let (_, size) = announcement.kind_and_size.unwrap();
-        announcement.kind_and_size = Some((kind, size + difference));
+        let (_, size) = announcement.type_and_size.unwrap();
+        announcement.type_and_size = Some((kind, size + difference));
         let time = if is_false {
             DISCONNECT_TIMEOUT
         } else {
@@ -369,7 +345,7 @@ fn false_types_and_sizes_of_announcements_are_banned() {
         };
         let is_ended = announce_and_deliver(&bench.target(), &pooled, announcement, time);
         if is_false {
-            until("it is banned", || !bench.bans().is_empty());
+            until("the attacker is banned", || !bench.bans().is_empty());
         }
         let bans = bench.bans();
         let case = format!("type {kind}, {difference} bytes more: {bans:#?}");
@@ -380,7 +356,7 @@ fn false_types_and_sizes_of_announcements_are_banned() {
 }
 
 #[test]
-fn blob_transactions_that_are_sent_unasked_are_banned() {
+fn senders_of_unrequested_blob_transactions_are_banned() {
     let bench = Bench::start();
     let payload = TxPayload::Blob(BlobTx {
         chain_id: CHAIN_ID,
@@ -395,15 +371,15 @@ fn blob_transactions_that_are_sent_unasked_are_banned() {
     let plain = plain.sign(&bench.keys[0]);
     let mut attacker = Attacker::join(&bench.target(), VERSION).unwrap();
     let message = EthMessage::Transactions(LazyList::from_items([&plain, &blob]));
-    attacker.say(&message).unwrap();
+    attacker.send_message(&message).unwrap();
     let ended = attacker.wait_for_disconnect(DISCONNECT_TIMEOUT);
     assert!(ended.is_some());
-    until("it is banned", || !bench.bans().is_empty());
+    until("the attacker is banned", || !bench.bans().is_empty());
     assert!(bench.bans()[0].contains("disallowed broadcast blob transaction"));
 }
 
 #[test]
-fn a_flood_of_announcements_holds_nobody_up() {
+fn a_flood_of_announcements_delays_nobody() {
     let mut bench = Bench::start();
     let target = bench.target();
     let attack = Attack::begin(3, move || {
@@ -413,11 +389,11 @@ fn a_flood_of_announcements_holds_nobody_up() {
         loop {
             let announcement = |_| TransactionAnnouncement {
                 hash: rand::random::<[u8; 32]>().into(),
-                kind_and_size: Some((0, 110)),
+                type_and_size: Some((0, 110)),
             };
             let all = (0..4096).map(announcement).collect();
             let message = EthMessage::NewPooledTransactionHashes(all);
-            if attacker.say(&message).is_err() || attacker.skip_what_came().is_err() {
+            if attacker.send_message(&message).is_err() || attacker.discard_received().is_err() {
                 return;
             }
         }
@@ -431,12 +407,12 @@ fn a_flood_of_announcements_holds_nobody_up() {
 }
 
 #[test]
-fn a_start_with_a_journal_warns_of_nothing() {
+fn a_start_with_a_journal_logs_no_warning() {
     let key = SecretKey::random();
     let address = hex::encode(key.address());
     let alloc = json!({address: {"balance": "0xde0b6b3a7640000"}});
     let genesis = chains::foreign_genesis(alloc);
-    let node = Node::start_in(with_genesis(&genesis), &["--nodiscover"]);
+    let node = Node::start_in(chains::new_datadir(&genesis), &["--nodiscover"]);
     for nonce in 0..3 {
         let transaction = TxPayload::Legacy(transfer(nonce)).sign(&key);
         let raw = format!("0x{}", hex::encode(transaction.encode_2718()));

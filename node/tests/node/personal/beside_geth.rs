@@ -1,4 +1,4 @@
-//! What this node and a real geth answer over the same keys.
+//! Comparison of the answers of this node and of a real geth with the same keys.
 
 use std::{
     fs,
@@ -12,10 +12,10 @@ use std::{
 use actoreum_primitives::Address;
 use serde_json::{Value, json};
 
-use super::{MODULES, PATIENCE, RICH, Site, address_of, answer};
+use super::{MODULES, RICH, Site, TIMEOUT, address_of, answer};
 use crate::{accounts, folder::copy_folder, http, process::free_port};
 
-/// A running geth.
+/// A running geth, which is killed on drop.
 struct Geth(Child);
 
 impl Geth {
@@ -37,11 +37,11 @@ impl Drop for Geth {
     }
 }
 
-/// Everything that is answered alike, by name.
-fn story(http: SocketAddr, datadir: &str) -> Vec<(String, Result<Value, String>)> {
+/// Calls all methods whose answers are compared; returns the answers with their names.
+fn record_answers(http: SocketAddr, datadir: &str) -> Vec<(String, Result<Value, String>)> {
     let rich = address_of(&RICH);
     let nobody = Address::repeat_byte(9);
-    let mut told = Vec::new();
+    let mut recorded = Vec::new();
     let mut ask = |method: &str, params: Value| {
         let name = format!("{method} {params}").replace(datadir, "DATA");
         let mut answered = answer(http, method, params);
@@ -52,7 +52,7 @@ fn story(http: SocketAddr, datadir: &str) -> Vec<(String, Result<Value, String>)
                 *value = json!({"raw": raw, "hash": value["tx"]["hash"]});
             }
         }
-        told.push((name, answered.clone()));
+        recorded.push((name, answered.clone()));
         answered
     };
     ask("personal_listAccounts", json!([])).unwrap();
@@ -144,18 +144,18 @@ fn story(http: SocketAddr, datadir: &str) -> Vec<(String, Result<Value, String>)
     );
     for path in ["m", "/1", "x", path] {
         let refused = answer(http, "personal_deriveAccount", json!([url, path]));
-        told.push((format!("derive {path}"), refused));
+        recorded.push((format!("derive {path}"), refused));
     }
-    odd_files(http, datadir, &mut told);
+    odd_files(http, datadir, &mut recorded);
     let made = answer(http, "personal_newAccount", json!(["x"])).unwrap();
     let list = answer(http, "personal_listAccounts", json!([])).unwrap();
     assert!(list.as_array().unwrap().contains(&made));
-    told
+    recorded
 }
 
-/// What is answered about key files that are of no use, that are two of one key, and that go while
-/// their key lies open.
-fn odd_files(http: SocketAddr, datadir: &str, told: &mut Vec<(String, Result<Value, String>)>) {
+/// Adds the answers about unusable key files, two files of one key, and a file that is removed
+/// while its key is unlocked.
+fn odd_files(http: SocketAddr, datadir: &str, recorded: &mut Vec<(String, Result<Value, String>)>) {
     let folder = Path::new(datadir).join("keystore");
     let wait_for = |method: &str, params: Value, part: &str| {
         let begun = Instant::now();
@@ -165,7 +165,7 @@ fn odd_files(http: SocketAddr, datadir: &str, told: &mut Vec<(String, Result<Val
             if format!("{answered:?}").contains(part) {
                 return answered;
             }
-            assert!(begun.elapsed() < PATIENCE, "{method}: {answered:?}");
+            assert!(begun.elapsed() < TIMEOUT, "{method}: {answered:?}");
             thread::sleep(Duration::from_millis(100));
         }
     };
@@ -185,7 +185,7 @@ fn odd_files(http: SocketAddr, datadir: &str, told: &mut Vec<(String, Result<Val
     ] {
         fs::write(folder.join("odd"), content.to_string()).unwrap();
         let params = json!([format!("0x{odd}"), "x"]);
-        told.push((name.to_owned(), wait_for(unlock, params, "upported")));
+        recorded.push((name.to_owned(), wait_for(unlock, params, "upported")));
         fs::remove_file(folder.join("odd")).unwrap();
     }
 
@@ -195,42 +195,42 @@ fn odd_files(http: SocketAddr, datadir: &str, told: &mut Vec<(String, Result<Val
     let ours = |wallet: &&Value| wallet["accounts"][0]["address"] == json!(key);
     let url = wallets.find(ours).unwrap()["url"].as_str().unwrap();
     let file = url.strip_prefix("keystore://").unwrap();
-    // Names of files hold the time.
+    // The names of key files hold the time, which differs.
     let copies = ["one", "two"].map(|name| folder.join(name));
     for copy in &copies {
         fs::copy(file, copy).unwrap();
     }
     fs::remove_file(file).unwrap();
     let both = wait_for(unlock, json!([key, "x"]), "/two)");
-    told.push(("two files".to_owned(), both));
+    recorded.push(("two files".to_owned(), both));
     for method in ["personal_sign", "eth_sign"] {
         let params = match method {
             "eth_sign" => json!([key, "0x01"]),
             _ => json!(["0x01", key, "x"]),
         };
-        told.push((format!("two files, {method}"), wait_for(method, params, "")));
+        recorded.push((format!("two files, {method}"), wait_for(method, params, "")));
     }
     fs::remove_file(&copies[1]).unwrap();
-    told.push((
+    recorded.push((
         "one is left".to_owned(),
         wait_for(unlock, json!([key, "x"]), "true"),
     ));
     let sign = json!([key, "0x01"]);
-    told.push(("open".to_owned(), wait_for("eth_sign", sign.clone(), "0x")));
+    recorded.push(("open".to_owned(), wait_for("eth_sign", sign.clone(), "0x")));
     fs::remove_file(&copies[0]).unwrap();
-    told.push(("gone".to_owned(), wait_for("eth_sign", sign, "unknown")));
-    told.push((
+    recorded.push(("gone".to_owned(), wait_for("eth_sign", sign, "unknown")));
+    recorded.push((
         "unlock".to_owned(),
         wait_for(unlock, json!([key, "x"]), "no key"),
     ));
-    told.push((
+    recorded.push((
         "lock".to_owned(),
         wait_for("personal_lockAccount", json!([key]), "true"),
     ));
 }
 
 #[test]
-fn geth_answers_alike() {
+fn personal_methods_answer_like_geth() {
     for geth in accounts::geth_binaries() {
         let theirs = Site::new(|datadir, genesis| {
             let mut init = Command::new(&geth);
@@ -238,7 +238,7 @@ fn geth_answers_alike() {
             assert!(init.stderr(Stdio::null()).status().unwrap().success());
         });
         let ours = Site::ours();
-        // One file, so that both have the same name.
+        // Both use a copy of one file, so that its name is the same.
         fs::remove_dir_all(theirs.keys().folder()).unwrap();
         copy_folder(ours.keys().folder(), theirs.keys().folder());
         let port = free_port();
@@ -246,12 +246,12 @@ fn geth_answers_alike() {
         let their_http = SocketAddr::from(([127, 0, 0, 1], port));
         let begun = Instant::now();
         while http::block_number(their_http).is_err() {
-            assert!(begun.elapsed() < PATIENCE, "geth does not answer");
+            assert!(begun.elapsed() < TIMEOUT, "geth does not answer");
             thread::sleep(Duration::from_millis(50));
         }
         let (_node, our_http) = ours.start_open(&[]);
-        let our_story = story(our_http, ours.datadir());
-        let their_story = story(their_http, theirs.datadir());
+        let our_story = record_answers(our_http, ours.datadir());
+        let their_story = record_answers(their_http, theirs.datadir());
         assert_eq!(our_story.len(), their_story.len());
         for (ours, theirs) in our_story.iter().zip(&their_story) {
             assert_eq!(ours, theirs);

@@ -1,4 +1,4 @@
-//! `personal_*`, `--unlock` and signing with key files, on a node of a network; beside a real geth
+//! The methods `personal_*`, `--unlock` and signing with key files, alone and beside a real geth
 //! with the same keys.
 
 mod beside_geth;
@@ -22,8 +22,8 @@ use crate::{
     process::{Running, run},
 };
 
-const PATIENCE: Duration = Duration::from_secs(60);
-/// A key that has ether.
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// A key whose account has ether.
 const RICH: [u8; 32] = [0x5a; 32];
 const MODULES: &str = "eth,net,personal";
 
@@ -31,7 +31,7 @@ fn address_of(key: &[u8; 32]) -> Address {
     SecretKey::from_bytes(key).unwrap().address()
 }
 
-/// A data directory with a chain, and with the rich key under the password "secret".
+/// A data directory with a chain, and with the key [`RICH`] under the password "secret".
 struct Site(TempDir);
 
 impl Site {
@@ -61,7 +61,7 @@ impl Site {
         KeyDirectory::new(self.0.path().join("keystore"), ScryptCost::LIGHT)
     }
 
-    /// Adds a key; its file.
+    /// Adds a key; returns its file.
     fn add(&self, key: &[u8; 32], password: &str) -> PathBuf {
         let key = SecretKey::from_bytes(key).unwrap();
         let keys = self.keys();
@@ -86,7 +86,7 @@ impl Site {
         Running::start(&[&args[..], extra].concat())
     }
 
-    /// Starts with HTTP, on which keys may be opened.
+    /// Starts with HTTP and with `--allow-insecure-unlock`.
     fn start_open(&self, extra: &[&str]) -> (Running, SocketAddr) {
         let args = ["--http", "--http.port", "0", "--http.api", MODULES];
         let mut node = self.start(&[&args[..], &["--allow-insecure-unlock"], extra].concat());
@@ -95,7 +95,7 @@ impl Site {
     }
 }
 
-/// What a method answers: its result, or its error's text.
+/// Calls a method; returns the result, or the text of the error.
 fn answer(address: SocketAddr, method: &str, params: Value) -> Result<Value, String> {
     let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
     let (_, answer) = http::request(address, "POST", "/", &body.to_string()).unwrap();
@@ -111,7 +111,7 @@ fn sign(address: SocketAddr, who: Address) -> Result<Value, String> {
 }
 
 #[test]
-fn a_key_file_that_is_dropped_in_appears_and_one_that_goes_disappears() {
+fn added_and_removed_key_files_update_the_account_list() {
     let site = Site::ours();
     let (_node, http) = site.start_open(&[]);
     let list = || answer(http, "eth_accounts", json!([])).unwrap();
@@ -120,13 +120,13 @@ fn a_key_file_that_is_dropped_in_appears_and_one_that_goes_disappears() {
     let wait_for = |want: Value| {
         let begun = Instant::now();
         while list() != want {
-            assert!(begun.elapsed() < PATIENCE, "{} is not {want}", list());
+            assert!(begun.elapsed() < TIMEOUT, "{} is not {want}", list());
             thread::sleep(Duration::from_millis(20));
         }
     };
     let other = [0x11; 32];
     let file = site.add(&other, "x");
-    // At once, for whoever has its password.
+    // The key can be unlocked at once.
     let unlock = json!([address_of(&other), "x"]);
     assert_eq!(
         answer(http, "personal_unlockAccount", unlock),
@@ -134,22 +134,26 @@ fn a_key_file_that_is_dropped_in_appears_and_one_that_goes_disappears() {
     );
     wait_for(json!([rich, address_of(&other)]));
     assert!(sign(http, address_of(&other)).is_ok());
-    // Another key in its place.
+    // The file of another key takes its place.
     let next = [0x12; 32];
     let elsewhere = site.add(&next, "x");
     fs::rename(elsewhere, &file).unwrap();
     wait_for(json!([rich, address_of(&next)]));
-    // A key that lies open and has no file any more is nobody's.
+    // An unlocked key whose file was removed cannot sign.
     let unknown = Err("unknown account".to_owned());
     assert_eq!(sign(http, address_of(&other)), unknown);
     fs::remove_file(file).unwrap();
     wait_for(json!([rich]));
     let made = answer(http, "personal_newAccount", json!(["y"])).unwrap();
-    assert_eq!(list(), json!([rich, made]), "its maker finds it");
+    assert_eq!(
+        list(),
+        json!([rich, made]),
+        "a new account is listed at once"
+    );
 }
 
 #[test]
-fn accounts_are_unlocked_at_the_start_and_stay_so_over_a_crash_unless_locked() {
+fn accounts_unlocked_at_start_survive_a_crash_unless_locked() {
     let site = Site::ours();
     let other = [0x11; 32];
     site.add(&other, "x");
@@ -171,7 +175,7 @@ fn accounts_are_unlocked_at_the_start_and_stay_so_over_a_crash_unless_locked() {
             text.starts_with("authentication needed: password or unlock"),
             "{text}"
         );
-        // Whose key it is, and the way out.
+        // The error names the account and the remedies.
         for part in [
             who.to_checksum(None).as_str(),
             "personal_unlockAccount",
@@ -181,7 +185,7 @@ fn accounts_are_unlocked_at_the_start_and_stay_so_over_a_crash_unless_locked() {
         }
     };
     assert_locked(other);
-    // Opened by a caller, for whom a crash is the end of it.
+    // A key that a caller unlocked is locked by a crash.
     let third = [0x12; 32];
     site.add(&third, "y");
     let third = address_of(&third);
@@ -197,7 +201,7 @@ fn accounts_are_unlocked_at_the_start_and_stay_so_over_a_crash_unless_locked() {
     assert!(http::crash(admin, "node/keys/accounts").unwrap());
     let begun = Instant::now();
     while generation() == before {
-        assert!(begun.elapsed() < PATIENCE);
+        assert!(begun.elapsed() < TIMEOUT);
         thread::sleep(Duration::from_millis(10));
     }
     assert!(sign(http, rich).is_ok());
@@ -206,7 +210,7 @@ fn accounts_are_unlocked_at_the_start_and_stay_so_over_a_crash_unless_locked() {
 }
 
 #[test]
-fn an_open_port_forbids_unlocking_unless_it_is_allowed() {
+fn unlocking_with_http_or_websocket_needs_an_explicit_flag() {
     let site = Site::ours();
     let passwords = site.write("passwords", "secret");
     let rich = address_of(&RICH).to_string();
@@ -246,7 +250,7 @@ fn an_open_port_forbids_unlocking_unless_it_is_allowed() {
 }
 
 #[test]
-fn what_was_unlocked_for_a_while_is_locked_when_it_is_over() {
+fn a_timed_unlock_ends_after_its_duration() {
     let site = Site::ours();
     let (_node, http) = site.start_open(&[]);
     let rich = address_of(&RICH);
@@ -260,7 +264,7 @@ fn what_was_unlocked_for_a_while_is_locked_when_it_is_over() {
     assert_eq!(unlock(json!(2)), Ok(json!(true)));
     let begun = Instant::now();
     while sign(http, rich).is_ok() {
-        assert!(begun.elapsed() < PATIENCE);
+        assert!(begun.elapsed() < TIMEOUT);
         thread::sleep(Duration::from_millis(20));
     }
     assert!(
@@ -312,7 +316,7 @@ fn no_secret_reaches_the_log() {
 
 #[test]
 fn vectors_typed_data_is_signed_as_the_eip_says() {
-    // The example of EIP-712, whose signer's key is keccak256("cow").
+    // The example of EIP-712. The signer's key is keccak256("cow").
     const MAIL: &str = include_str!("../../../../core/wallet/tests/data/eip712-mail.json");
     let data: Value = serde_json::from_str(MAIL).unwrap();
     let site = Site::ours();
@@ -337,7 +341,7 @@ fn vectors_typed_data_is_signed_as_the_eip_says() {
 }
 
 #[test]
-fn typed_data_that_would_exhaust_the_stack_or_the_memory_is_refused() {
+fn typed_data_that_exhausts_the_stack_or_memory_is_refused() {
     let site = Site::ours();
     let (_node, http) = site.start_open(&[]);
     let brackets = format!("uint8{}", "[]".repeat(100_000));
@@ -355,7 +359,7 @@ fn typed_data_that_would_exhaust_the_stack_or_the_memory_is_refused() {
         let data = json!({"types": types, "primaryType": "S0", "domain": {}, "message": {}});
         let nobody = "0x0000000000000000000000000000000000000000";
         let refused = answer(http, "eth_signTypedData_v4", json!([nobody, data])).unwrap_err();
-        // Of what doubles, either the depth or the number of members is met first.
+        // The doubling structs exceed the limit on the depth or on the number of members first.
         let bounds = ["the type", "structs are nested"];
         let is_bound = |bound| refused.contains(&format!("invalid typed data: {bound}"));
         assert!(bounds.into_iter().any(is_bound), "{refused}");
@@ -364,7 +368,7 @@ fn typed_data_that_would_exhaust_the_stack_or_the_memory_is_refused() {
 }
 
 #[test]
-fn hardware_wallets_are_looked_for_where_they_are_wanted() {
+fn hardware_wallets_are_searched_only_with_the_usb_flag() {
     let site = Site::ours();
     let (mut node, http) = site.start_open(&["--usb"]);
     node.wait_for("looking for hardware wallets");

@@ -1,9 +1,10 @@
 const assert = require("node:assert/strict");
 const { ethers, network } = require("hardhat");
 
-const STRANGER = "0x00000000000000000000000000000000000057A9";
+const RECIPIENT = "0x00000000000000000000000000000000000057A9";
 
-// Hardhat's own helpers look for the name of Hardhat's or Foundry's node first; what they send is this.
+// Hardhat's own helpers check the name of the node first (Hardhat's or Foundry's); these are their
+// requests.
 const send = (method, ...params) => network.provider.send(method, params);
 const latest = async () => (await ethers.provider.getBlock("latest")).timestamp;
 
@@ -38,7 +39,7 @@ describe("Ledger", () => {
 
   it("reverts with a reason, a custom error, a panic", async () => {
     await assert.rejects(ledger.move(ethers.ZeroAddress, 1n), /nobody there/);
-    await assert.rejects(ledger.connect(other).move(STRANGER, 1n), (error) => {
+    await assert.rejects(ledger.connect(other).move(RECIPIENT, 1n), (error) => {
       const revert = ledger.interface.parseError(error.data);
       return revert.name === "TooMuch" && revert.args.asked === 1n && revert.args.held === 0n;
     });
@@ -64,10 +65,10 @@ describe("Ledger", () => {
     await send("hardhat_stopImpersonatingAccount", ledger.target);
     await send("hardhat_setStorageAt", ledger.target, "0x0", ethers.toBeHex(7, 32));
     assert.equal(BigInt(await ethers.provider.getStorage(ledger.target, 0)), 7n);
-    await send("hardhat_setNonce", STRANGER, "0x3");
-    assert.equal(await ethers.provider.getTransactionCount(STRANGER), 3);
-    await send("hardhat_setCode", STRANGER, "0x600160005260206000f3");
-    assert.equal(BigInt(await ethers.provider.call({ to: STRANGER })), 1n);
+    await send("hardhat_setNonce", RECIPIENT, "0x3");
+    assert.equal(await ethers.provider.getTransactionCount(RECIPIENT), 3);
+    await send("hardhat_setCode", RECIPIENT, "0x600160005260206000f3");
+    assert.equal(BigInt(await ethers.provider.call({ to: RECIPIENT })), 1n);
   });
 
   it("knows the network", async () => {

@@ -18,26 +18,26 @@ fn found(number: u8) -> Node {
     Node::from_enode(&node(number)).unwrap()
 }
 
-/// A network that the test sets.
+/// A network whose state the test sets.
 #[derive(Default)]
 struct World {
     connected: HashSet<NodeId>,
-    kept_away: HashSet<NodeId>,
+    banned: HashSet<NodeId>,
     table: Vec<Node>,
     dynamic: usize,
 }
 
 impl World {
     fn next(&self, state: &mut DialState, now: Instant) -> Vec<Task> {
-        let mut around = Surroundings {
+        let mut context = DialContext {
             is_connected: &|id| self.connected.contains(id),
-            is_kept_away: &|id| self.kept_away.contains(id),
+            is_banned: &|id| self.banned.contains(id),
             allows: &|address| address != IpAddr::from([10, 0, 0, 66]),
             random: &mut |count| self.table.iter().copied().take(count).collect(),
             dynamic: self.dynamic,
             peers: self.connected.len(),
         };
-        state.next(&mut around, now)
+        state.next(&mut context, now)
     }
 }
 
@@ -54,7 +54,7 @@ fn dials(tasks: &[Task]) -> Vec<NodeId> {
 }
 
 #[test]
-fn static_nodes_are_dialled_whatever_the_limits_and_again_after_their_time() {
+fn static_nodes_are_dialled_regardless_of_limits() {
     let now = Instant::now();
     let (mut state, mut world) = (state(0, &[], now), World::default());
     state.add_static(node(2));
@@ -74,9 +74,9 @@ fn static_nodes_are_dialled_whatever_the_limits_and_again_after_their_time() {
     world.connected.insert(node(2).id());
     assert!(world.next(&mut state, later + DIAL_HISTORY).is_empty());
     world.connected.clear();
-    world.kept_away.insert(node(2).id());
+    world.banned.insert(node(2).id());
     assert!(world.next(&mut state, later + DIAL_HISTORY).is_empty());
-    world.kept_away.clear();
+    world.banned.clear();
     state.remove_static(&node(2).id());
     assert!(world.next(&mut state, later + DIAL_HISTORY * 2).is_empty());
 }
@@ -94,7 +94,7 @@ fn a_removed_node_may_be_added_and_dialled_at_once() {
 }
 
 #[test]
-fn ourselves_and_forbidden_addresses_leave_the_list() {
+fn the_own_node_and_forbidden_addresses_are_removed() {
     let now = Instant::now();
     let (mut state, world) = (state(0, &[], now), World::default());
     state.add_static(node(1));
@@ -104,7 +104,7 @@ fn ourselves_and_forbidden_addresses_leave_the_list() {
 }
 
 #[test]
-fn half_comes_from_the_table_and_the_rest_from_lookups() {
+fn half_of_the_dials_come_from_the_table_the_rest_from_lookups() {
     let now = Instant::now();
     let mut state = state(4, &[], now);
     let world = World {
@@ -115,14 +115,14 @@ fn half_comes_from_the_table_and_the_rest_from_lookups() {
     assert_eq!(dials(&tasks), [node(2).id(), node(3).id()]);
     assert_eq!(tasks.last(), Some(&Task::Lookup));
     state.looked_up([2, 3, 30, 31, 32].map(found));
-    // Two are under way, two are wanted: one of the table, which is being dialled already.
+    // Two dials are running, two more are wanted: one from the table, which is running already.
     let tasks = world.next(&mut state, now);
     assert_eq!(dials(&tasks), [node(30).id(), node(31).id()]);
     assert!(world.next(&mut state, now).is_empty());
 }
 
 #[test]
-fn lookups_do_not_follow_each_other_at_once() {
+fn lookups_pause_between_each_other() {
     let now = Instant::now();
     let (mut state, world) = (state(2, &[], now), World::default());
     assert_eq!(world.next(&mut state, now), [Task::Lookup]);
@@ -161,7 +161,7 @@ fn a_node_without_a_port_is_not_dialled() {
 }
 
 #[test]
-fn looking_a_static_node_up_waits_twice_as_long_each_time() {
+fn the_delay_of_static_node_lookups_doubles() {
     let now = Instant::now();
     let mut state = state(0, &[], now);
     let id = node(2).id();

@@ -1,4 +1,4 @@
-//! A router of the test's own that speaks UPnP: SSDP over UDP, and SOAP over HTTP.
+//! A UPnP router for tests: SSDP over UDP, and SOAP over HTTP.
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::mpsc::Sender;
@@ -52,16 +52,16 @@ fn actions() -> String {
     )
 }
 
-/// The text between the tags of an element.
+/// Returns the text between the tags of an element.
 fn element<'a>(text: &'a str, name: &str) -> &'a str {
     let behind = text.split_once(&format!("<{name}>"));
     let value = behind.and_then(|(_, rest)| rest.split_once("</"));
     value.map_or("", |(value, _)| value)
 }
 
-/// Starts a router that tells 8.8.4.4 as its address. Where it answers searches; what it is
-/// asked goes to `heard`.
-pub(super) fn start(heard: Sender<String>) -> SocketAddr {
+/// Starts a router with the external address 8.8.4.4 that sends the requests it gets to `requests`.
+/// Returns the address at which it answers searches.
+pub(super) fn start(requests: Sender<String>) -> SocketAddr {
     let http = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = http.local_addr().unwrap().port();
     let search = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -84,14 +84,14 @@ pub(super) fn start(heard: Sender<String>) -> SocketAddr {
     });
     thread::spawn(move || {
         for stream in http.incoming() {
-            serve(stream.unwrap(), &heard);
+            serve(stream.unwrap(), &requests);
         }
     });
     address
 }
 
 /// Answers one request and closes.
-fn serve(stream: TcpStream, heard: &Sender<String>) {
+fn serve(stream: TcpStream, requests: &Sender<String>) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let (mut line, mut length, mut action) = (String::new(), 0, String::new());
     reader.read_line(&mut line).unwrap();
@@ -118,7 +118,7 @@ fn serve(stream: TcpStream, heard: &Sender<String>) {
         "/root.xml" => DEVICE.to_owned(),
         "/actions.xml" => actions(),
         "/control" => {
-            let said = [
+            let arguments = [
                 "NewProtocol",
                 "NewExternalPort",
                 "NewInternalClient",
@@ -126,7 +126,7 @@ fn serve(stream: TcpStream, heard: &Sender<String>) {
             ]
             .map(|name| element(&request, name))
             .join(" ");
-            let _ = heard.send(format!("{action} {said}").trim_end().to_owned());
+            let _ = requests.send(format!("{action} {arguments}").trim_end().to_owned());
             format!(
                 "<?xml version=\"1.0\"?>\
                  <s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\"><s:Body>\
@@ -135,7 +135,7 @@ fn serve(stream: TcpStream, heard: &Sender<String>) {
                  </u:{action}Response></s:Body></s:Envelope>"
             )
         }
-        other => panic!("nobody asks a router for {other}"),
+        other => panic!("unexpected request target {other}"),
     };
     let head = format!(
         "HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",

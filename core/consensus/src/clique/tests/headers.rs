@@ -9,9 +9,9 @@ use crate::{
     tests::chain::MemoryChain,
 };
 
-const LATE: u64 = 1_000_000;
+const FAR_FUTURE: u64 = 1_000_000;
 
-/// Genesis and two sealed blocks, with gas limits that follow each other.
+/// Returns genesis and two sealed blocks, with consistent gas limits.
 fn chain() -> (MemoryChain, Vec<Header>) {
     let mut chain = MemoryChain::new(ChainConfig::default(), with_gas(genesis("AB")));
     let mut headers = vec![with_gas(genesis("AB"))];
@@ -31,7 +31,7 @@ fn with_gas(header: Header) -> Header {
 }
 
 #[test]
-fn an_orphan_is_kept_where_a_signer_of_our_head_signed_it() {
+fn an_orphan_seal_must_be_of_a_signer_at_the_head() {
     let genesis = genesis("AB");
     let mut chain = MemoryChain::new(ChainConfig::default(), genesis.clone());
     let head = sealed(&genesis, "A", true);
@@ -62,13 +62,13 @@ fn vectors_header_rules() {
     let check = |epoch: u64, change: fn(&mut Header)| {
         let mut header = headers[2].clone();
         change(&mut header);
-        let verified = engine(epoch).verify_header(&chain, &header, &headers[1], LATE);
+        let verified = engine(epoch).verify_header(&chain, &header, &headers[1], FAR_FUTURE);
         verified.map_err(|error| error.to_string())
     };
     let refuse = |epoch, change| check(epoch, change).unwrap_err();
     assert_eq!(check(30_000, |_| {}), Ok(()));
     assert_eq!(
-        refuse(30_000, |header| header.timestamp = LATE + 1),
+        refuse(30_000, |header| header.timestamp = FAR_FUTURE + 1),
         "block in the future"
     );
     assert_eq!(
@@ -110,7 +110,7 @@ fn vectors_header_rules() {
     for difficulty in [0, 3] {
         let mut header = headers[2].clone();
         header.difficulty = U256::from(difficulty);
-        let error = engine(30_000).verify_header(&chain, &header, &headers[1], LATE);
+        let error = engine(30_000).verify_header(&chain, &header, &headers[1], FAR_FUTURE);
         assert_eq!(error.unwrap_err().to_string(), "invalid difficulty");
     }
     assert_eq!(
@@ -172,7 +172,7 @@ fn vectors_seal_rules() {
     );
 }
 
-/// A signer list must be in order and without repetition, as it is worked out.
+/// A signer list must be sorted and without duplicates.
 #[test]
 fn a_checkpoint_lists_its_signers_in_order() {
     let genesis = genesis("AB");
@@ -187,7 +187,7 @@ fn a_checkpoint_lists_its_signers_in_order() {
 }
 
 #[test]
-fn nothing_breaks_on_a_genesis_without_signers() {
+fn a_genesis_without_signers_gives_errors_not_panics() {
     for extra in [0, 31, 96, 97, 98] {
         let genesis = Header {
             extra_data: vec![0; extra].into(),
@@ -207,7 +207,7 @@ fn nothing_breaks_on_a_genesis_without_signers() {
 }
 
 #[test]
-fn there_are_no_ommers_and_no_rewards() {
+fn clique_has_no_ommers_and_no_rewards() {
     let (chain, headers) = chain();
     let body = Body {
         ommers: vec![headers[1].clone()],

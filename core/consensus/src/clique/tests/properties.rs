@@ -1,4 +1,4 @@
-//! What holds for any votes.
+//! Properties of snapshots under random votes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -57,7 +57,7 @@ fn header(number: u64, step: &Step) -> Header {
     }
 }
 
-/// The snapshots after each step that the rules allow; others are left out.
+/// Returns the snapshots after each step that the rules allow; other steps are skipped.
 fn run(signers: u8, steps: &[Step]) -> Vec<Snapshot> {
     let mut snapshots = vec![start(signers)];
     for step in steps {
@@ -103,7 +103,7 @@ proptest! {
     }
 
     #[test]
-    fn prop_recents_stay_short_and_somebody_can_always_sign(
+    fn prop_recents_stay_short_and_a_signer_is_always_free(
         signers in 1..7_u8, steps in steps(),
     ) {
         for snapshot in run(signers, &steps) {
@@ -128,7 +128,7 @@ proptest! {
     }
 
     #[test]
-    fn prop_the_order_of_headers_alone_decides(signers in 1..7_u8, steps in steps()) {
+    fn prop_snapshots_depend_on_the_headers_only(signers in 1..7_u8, steps in steps()) {
         prop_assert_eq!(run(signers, &steps), run(signers, &steps));
     }
 
@@ -150,8 +150,8 @@ proptest! {
     }
 }
 
-/// EIP-225 lets the recents of a shrunken set block everybody for a block: with two signers
-/// left of three, both may have signed just before.
+/// Returns true in the block after a signer was dropped. EIP-225 lets the recents of the smaller
+/// set block every signer then: with two signers left of three, both may have signed just before.
 fn signers_just_changed(snapshot: &Snapshot) -> bool {
     snapshot.recents.len() > snapshot.signers.len() / 2
 }

@@ -1,4 +1,4 @@
-//! Voting, preparing and timing of blocks that this node seals.
+//! Voting, preparation and timing of blocks that this node seals.
 
 use std::time::Duration;
 
@@ -122,7 +122,7 @@ fn a_checkpoint_lists_signers_and_casts_no_vote() {
 }
 
 #[test]
-fn who_may_not_seal_is_told_why() {
+fn refusals_to_seal_have_their_errors() {
     let genesis = genesis("AB");
     let mut chain = MemoryChain::new(ChainConfig::default(), genesis.clone());
     let first = sealed(&genesis, "A", addresses("AB").last() == Some(&address('A')));
@@ -131,10 +131,10 @@ fn who_may_not_seal_is_told_why() {
     let header = child(&first);
     let refused = |engine: &Clique| plan(engine, &chain, &header, Duration::ZERO).unwrap_err();
     assert_eq!(refused(&engine), CliqueError::NoSigner.into());
-    // What nobody may seal can be looked at.
-    let mut seen = header.clone();
-    engine.prepare(&chain, &mut seen, 0).unwrap();
-    assert_eq!(seen.difficulty, U256::from(1));
+    // A node without a signer can still build the block for the pending state.
+    let mut pending = header.clone();
+    engine.prepare(&chain, &mut pending, 0).unwrap();
+    assert_eq!(pending.difficulty, U256::from(1));
     engine.set_signer(Some(address('C')));
     assert_eq!(refused(&engine), CliqueError::UnauthorizedSigner.into());
     engine.set_signer(Some(address('A')));
@@ -167,7 +167,7 @@ fn who_may_not_seal_is_told_why() {
 }
 
 #[test]
-fn out_of_turn_blocks_wait_a_random_while_longer() {
+fn out_of_turn_blocks_have_a_random_delay() {
     let genesis = genesis("ABCDE");
     let chain = MemoryChain::new(ChainConfig::default(), genesis.clone());
     let engine = engine(30_000);

@@ -1,4 +1,4 @@
-//! Snapshots over restarts.
+//! Snapshots across restarts.
 
 use std::{
     collections::HashMap,
@@ -41,7 +41,7 @@ impl SnapshotStore for Blobs {
     }
 }
 
-/// Counts what is asked for.
+/// A chain that counts the requested headers.
 struct Counting<'a> {
     chain: &'a MemoryChain,
     headers: AtomicUsize,
@@ -70,7 +70,7 @@ impl HeaderChain for Counting<'_> {
     }
 }
 
-/// A chain of one signer, who is always in turn, and votes once for a second.
+/// Returns a chain of one signer, who is always in turn, and votes once for a second.
 fn long_chain(length: u64) -> (MemoryChain, Vec<Header>) {
     let mut chain = MemoryChain::new(ChainConfig::default(), genesis("A"));
     let mut headers = vec![genesis("A")];
@@ -127,10 +127,10 @@ fn a_restart_reads_the_last_stored_snapshot() {
 }
 
 #[test]
-fn a_damaged_snapshot_is_worked_out_again() {
+fn a_damaged_snapshot_is_rebuilt() {
     let (chain, headers) = long_chain(1030);
     let store = Arc::new(Blobs::default());
-    let sound = engine(&store, 30_000)
+    let valid = engine(&store, 30_000)
         .snapshot(&chain, 1030, headers[1030].hash())
         .unwrap();
     let other = store.saved.lock().unwrap()[&headers[0].hash()].clone();
@@ -141,12 +141,12 @@ fn a_damaged_snapshot_is_worked_out_again() {
             .unwrap()
             .insert(headers[1024].hash(), damage);
         let again = engine(&store, 30_000).snapshot(&chain, 1030, headers[1030].hash());
-        assert_eq!(again.unwrap(), sound);
+        assert_eq!(again.unwrap(), valid);
     }
 }
 
 #[test]
-fn a_full_disk_is_not_the_blocks_fault() {
+fn a_failed_save_is_an_internal_error() {
     let (_, headers) = long_chain(3);
     let store = Arc::new(Blobs::default());
     store.is_full.store(true, Ordering::Relaxed);
@@ -162,7 +162,7 @@ fn a_full_disk_is_not_the_blocks_fault() {
 }
 
 #[test]
-fn a_checkpoint_without_ancestors_is_trusted_and_another_block_is_not() {
+fn only_a_checkpoint_without_ancestors_is_trusted() {
     let genesis = genesis("AB");
     let checkpoint = sealed(&genesis, "A*BC", true);
     let chain = MemoryChain::new(ChainConfig::default(), checkpoint.clone());

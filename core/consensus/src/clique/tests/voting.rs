@@ -30,8 +30,8 @@ pub(super) fn genesis(signers: &str) -> Header {
     }
 }
 
-/// A block in short: who signs; then the candidate with `+` to authorise or `-` to drop;
-/// or `*` for a checkpoint with the list of signers that it claims.
+/// Seals a block in short notation: the signer; then the candidate with `+` to authorize or `-` to
+/// drop; or `*` for a checkpoint with the signer list that it claims.
 pub(super) fn sealed(parent: &Header, block: &str, in_turn: bool) -> Header {
     let (signer, rest) = block.split_at(1);
     let signer = signer.chars().next().unwrap();
@@ -73,7 +73,7 @@ struct Scenario {
     epoch: u64,
     signers: &'static str,
     blocks: &'static str,
-    /// The signers at the end, or why the last block is refused.
+    /// The signers at the end, or the error of the last block.
     result: Result<&'static str, CliqueError>,
 }
 
@@ -239,7 +239,7 @@ const SCENARIOS: [Scenario; 23] = [
 ];
 
 impl Scenario {
-    /// The headers, each with the difficulty of its signer's turn where it may sign.
+    /// Returns the headers, each with the difficulty of its signer's turn if the signer may sign.
     fn headers(&self) -> Vec<Header> {
         let genesis = genesis(self.signers);
         let engine = engine(self.epoch);

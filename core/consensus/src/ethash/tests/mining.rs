@@ -11,7 +11,7 @@ use crate::{
     tests::chain::MemoryChain,
 };
 
-const LATE: u64 = 2_000_000_000;
+const FAR_FUTURE: u64 = 2_000_000_000;
 
 fn engine() -> Ethash {
     let options = EthashOptions {
@@ -59,8 +59,8 @@ fn mine(
         ..Header::default()
     };
     change(&mut header);
-    let wanted = parent.gas_limit;
-    header.gas_limit = crate::rules::gas_limit::towards(chain.config(), &header, parent, wanted);
+    let gas_limit = parent.gas_limit;
+    header.gas_limit = crate::rules::gas_limit::towards(chain.config(), &header, parent, gas_limit);
     engine.prepare(chain, &mut header, 0).unwrap();
     let dataset = engine.dataset(epoch_of(header.number), &|_| {}).unwrap();
     let (stop, attempts) = (AtomicBool::new(false), AtomicU64::new(0));
@@ -96,15 +96,15 @@ fn a_mined_chain_crosses_every_fork_and_verifies() {
     assert!(last.requests_hash.is_some());
     let below = MemoryChain::new(config(), genesis());
     let batch = BatchChain::of_headers(&below, &headers[1..]);
-    engine.verify_headers(&batch, LATE).unwrap();
+    engine.verify_headers(&batch, FAR_FUTURE).unwrap();
     engine.verify_seals(&batch).unwrap();
     for pair in headers.windows(2) {
         engine
-            .verify_header(&chain, &pair[1], &pair[0], LATE)
+            .verify_header(&chain, &pair[1], &pair[0], FAR_FUTURE)
             .unwrap();
         engine.verify_seal(&chain, &pair[1]).unwrap();
     }
-    // The seal covers every field, those of the newest fork too.
+    // The seal covers every field, including those of the newest fork.
     let mut changed = last.clone();
     changed.requests_hash = Some(B256::repeat_byte(9));
     assert_eq!(
@@ -151,7 +151,7 @@ fn ommers_are_verified_with_their_seals() {
 }
 
 #[test]
-fn the_last_epoch_bounds_what_a_number_can_ask_for() {
+fn the_maximum_epoch_bounds_block_numbers() {
     let chain = MemoryChain::new(config(), genesis());
     for number in [u64::MAX, (limits::MAX_EPOCH + 1) * 30_000] {
         let header = Header {
@@ -174,7 +174,7 @@ fn the_last_epoch_bounds_what_a_number_can_ask_for() {
 }
 
 #[test]
-fn without_seal_check_all_other_rules_hold() {
+fn without_seal_checks_all_other_rules_apply() {
     let engine = Ethash::new(EthashOptions::default(), SealCheck::None);
     let chain = MemoryChain::new(config(), genesis());
     let mut header = Header {
@@ -185,7 +185,7 @@ fn without_seal_check_all_other_rules_hold() {
     };
     engine.prepare(&chain, &mut header, 0).unwrap();
     assert_eq!(
-        engine.verify_header(&chain, &header, &genesis(), LATE),
+        engine.verify_header(&chain, &header, &genesis(), FAR_FUTURE),
         Ok(())
     );
     assert_eq!(engine.verify_seal(&chain, &header), Ok(()));
@@ -193,7 +193,7 @@ fn without_seal_check_all_other_rules_hold() {
         let mut header = header.clone();
         change(&mut header);
         engine
-            .verify_header(&chain, &header, &genesis(), LATE)
+            .verify_header(&chain, &header, &genesis(), FAR_FUTURE)
             .unwrap_err()
             .to_string()
     };
@@ -231,7 +231,7 @@ fn without_seal_check_all_other_rules_hold() {
         "invalid baseFee before fork: have 7, want <nil>"
     );
     assert_eq!(
-        check(|header| header.timestamp = LATE + 16),
+        check(|header| header.timestamp = FAR_FUTURE + 16),
         "block in the future"
     );
 }

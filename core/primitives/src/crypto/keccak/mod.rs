@@ -1,4 +1,4 @@
-//! Keccak-256, on the fastest permutation that the processor has.
+//! Keccak-256 on the fastest permutation that the processor supports.
 
 mod permutation;
 #[cfg(target_arch = "x86_64")]
@@ -8,28 +8,28 @@ use alloy_primitives::B256;
 
 pub use permutation::{ROUND_CONSTANTS, keccak_f1600};
 
-/// How many bytes of input each permutation takes up.
+/// Bytes of input that each permutation absorbs.
 const RATE: usize = 136;
 
-/// Keccak-256 as Ethereum uses it (the padding from before SHA-3).
+/// Returns Keccak-256 as Ethereum uses it (with the padding from before SHA-3).
 pub fn keccak256(bytes: impl AsRef<[u8]>) -> B256 {
     let mut hasher = Keccak256::new();
     hasher.update(bytes.as_ref());
     hasher.digest()
 }
 
-/// Keccak-256 of bytes that come in parts. Its digest can be asked for at any time, and more
-/// bytes can follow.
+/// An incremental Keccak-256 hasher. The caller may ask for the digest at any time and then append
+/// more bytes.
 #[derive(Clone)]
 pub struct Keccak256 {
     state: [u64; 25],
-    /// Input of less than a block; what follows [`Self::filled`] means nothing.
+    /// Input of less than a block; only the first [`Self::filled`] bytes are meaningful.
     block: [u8; RATE],
     filled: usize,
 }
 
 impl Keccak256 {
-    /// A hasher that has seen nothing.
+    /// Creates a hasher of the empty string.
     pub fn new() -> Self {
         Self {
             state: [0; 25],
@@ -38,7 +38,7 @@ impl Keccak256 {
         }
     }
 
-    /// Takes in what follows.
+    /// Appends bytes to the input.
     pub fn update(&mut self, mut bytes: &[u8]) {
         if self.filled > 0 {
             let free = &mut self.block[self.filled..];
@@ -60,7 +60,7 @@ impl Keccak256 {
         self.filled = rest.len();
     }
 
-    /// The hash of everything so far.
+    /// Returns the hash of the input so far.
     pub fn digest(&self) -> B256 {
         let mut state = self.state;
         let mut block = [0; RATE];
@@ -84,7 +84,7 @@ impl Default for Keccak256 {
     }
 }
 
-/// Nothing of what was hashed is shown: it may be a secret.
+/// The output omits the state, because the input may be a secret.
 impl std::fmt::Debug for Keccak256 {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("Keccak256(..)")
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn test_every_length_around_a_block() {
+    fn every_length_around_a_block_hashes_as_the_reference() {
         let bytes: Vec<u8> = (0..3 * RATE + 2).map(|index| index as u8).collect();
         for length in 0..=bytes.len() {
             let input = &bytes[..length];
@@ -117,7 +117,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn prop_parts_hash_as_the_whole(parts: Vec<Vec<u8>>, long in 0..2_000_usize) {
+        fn prop_hashing_in_parts_equals_hashing_the_whole(parts: Vec<Vec<u8>>, long in 0..2_000_usize) {
             let (mut ours, mut reference) = (Keccak256::new(), sha3::Keccak256::new());
             for part in parts.into_iter().chain([vec![7; long], vec![1]]) {
                 ours.update(&part);

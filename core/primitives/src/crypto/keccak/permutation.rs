@@ -1,6 +1,6 @@
-//! Keccak-f[1600]: which of its forms runs.
+//! Keccak-f[1600], with run-time selection of the implementation.
 
-/// What iota adds in each of the 24 rounds (FIPS 202, section 3.2.5).
+/// The constants that the iota step adds in the 24 rounds (FIPS 202, section 3.2.5).
 pub const ROUND_CONSTANTS: [u64; 24] = [
     0x0000_0000_0000_0001,
     0x0000_0000_0000_8082,
@@ -28,8 +28,8 @@ pub const ROUND_CONSTANTS: [u64; 24] = [
     0x8000_0000_8000_8008,
 ];
 
-/// The permutation under every Keccak (FIPS 202, section 3): 25 lanes, the lane of column x and
-/// row y at x + 5y.
+/// Applies the permutation of Keccak (FIPS 202, section 3) to 25 lanes. The lane of column x and
+/// row y is at index x + 5y.
 pub fn keccak_f1600(state: &mut [u64; 25]) {
     #[cfg(target_arch = "x86_64")]
     {

@@ -1,11 +1,12 @@
-//! Keccak-f[1600] in instructions that not every x86-64 has. One lane a register: AVX-512 has 32
-//! of them, so that nothing is spilled, rotates in one instruction, and does chi in one. BMI
-//! negates and rotates without a copy. Measured in `docs/adr/0010-keccak.md`.
+//! Keccak-f[1600] for x86-64 with AVX-512 or BMI. Each lane is in one register. AVX-512 has 32
+//! registers, so that no lane is spilled, and it has one instruction for a rotation and one for
+//! chi. BMI negates and rotates without a copy. `docs/adr/0010-keccak.md` has the measurements.
 
 use super::permutation::ROUND_CONSTANTS;
 
-/// The 24 rounds, with what `load`, `store`, `xor`, `rol` and `chi` mean where it stands. A macro,
-/// for a function that took them would not be compiled with their instructions.
+/// Runs the 24 rounds with the `load`, `store`, `xor`, `rol` and `chi` in scope. It is a macro
+/// because a function that took them as parameters would not be compiled with their target
+/// features.
 macro_rules! permute {
     ($state:expr) => {
         let state: &mut [u64; 25] = $state;
@@ -205,7 +206,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn prop_every_form_permutes_alike(state: [u64; 25]) {
+        fn prop_every_implementation_gives_the_same_result(state: [u64; 25]) {
             let mut reference = state;
             keccak::f1600(&mut reference);
             if std::arch::is_x86_feature_detected!("avx512vl") {

@@ -1,4 +1,4 @@
-//! Chains for the simulated network.
+//! Chains and a local chain for the simulated network.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::OnceLock;
@@ -11,8 +11,8 @@ use actoreum_primitives::{
 use actoreum_trie::{Builder, Path, ordered_root};
 
 use crate::downloader::LocalChain;
-use crate::state::{Kind, Piece, StateStore};
-use crate::{BlockParcel, HashedHeader};
+use crate::state::{StateStore, StateValue, ValueKind};
+use crate::{HashedHeader, RawBlock};
 
 /// Extra data of a block that every import refuses.
 pub const BAD: &[u8] = b"bad";
@@ -25,7 +25,7 @@ pub struct SimBlock {
     pub total: U256,
 }
 
-/// The state that every block has: its root and all its nodes.
+/// Returns the state that every block has: its root and all its nodes.
 pub fn state() -> &'static (B256, HashMap<B256, Bytes>) {
     static STATE: OnceLock<(B256, HashMap<B256, Bytes>)> = OnceLock::new();
     STATE.get_or_init(|| {
@@ -52,9 +52,10 @@ pub fn state() -> &'static (B256, HashMap<B256, Bytes>) {
 }
 
 fn root(items: &[Vec<u8>]) -> B256 {
-    match items.is_empty() {
-        true => EMPTY_ROOT_HASH,
-        false => ordered_root(items).unwrap(),
+    if items.is_empty() {
+        EMPTY_ROOT_HASH
+    } else {
+        ordered_root(items).unwrap()
     }
 }
 
@@ -80,8 +81,8 @@ impl SimChain {
         Self::of(vec![genesis])
     }
 
-    /// Adds blocks; `branch` makes them others than those of another branch. The one with the
-    /// number `bad` is refused by every import.
+    /// Adds blocks. Blocks of different `branch` have different hashes. The block with the number
+    /// `bad` is refused by every import.
     pub fn grow(&mut self, blocks: u64, branch: u8, difficulty: u64, bad: Option<u64>) {
         let key = SecretKey::from_bytes(&[9; 32]).unwrap();
         let template = TxPayload::Legacy(LegacyTx::default()).sign(&key);
@@ -117,9 +118,10 @@ impl SimChain {
                 state_root: state().0,
                 difficulty: U256::from(difficulty),
                 beneficiary: Address::repeat_byte(branch),
-                extra_data: match bad == Some(number) {
-                    true => Bytes::from_static(BAD),
-                    false => Bytes::new(),
+                extra_data: if bad == Some(number) {
+                    Bytes::from_static(BAD)
+                } else {
+                    Bytes::new()
                 },
                 ..Header::default()
             };
@@ -142,7 +144,7 @@ impl SimChain {
         }
     }
 
-    /// The first blocks, up to this number.
+    /// Returns the first blocks, up to this number.
     pub fn up_to(&self, number: u64) -> Self {
         Self::of(self.blocks[..=number as usize].to_vec())
     }
@@ -160,12 +162,12 @@ impl SimChain {
     }
 }
 
-/// Our chain, with branches.
+/// The local chain, with branches.
 pub struct SimStore {
     pub known: HashMap<B256, (HashedHeader, U256)>,
     pub canonical: Vec<B256>,
-    /// Blocks above the head, without state.
-    pub kept: Vec<HashedHeader>,
+    /// Blocks above the head, with receipts and without state.
+    pub fast_blocks: Vec<HashedHeader>,
     pub nodes: HashSet<B256>,
 }
 
@@ -173,7 +175,7 @@ impl SimStore {
     pub fn new(chain: &SimChain) -> Self {
         let blocks = chain.blocks.iter();
         Self {
-            kept: Vec::new(),
+            fast_blocks: Vec::new(),
             nodes: HashSet::new(),
             canonical: blocks.clone().map(|block| block.header.hash).collect(),
             known: blocks
@@ -187,51 +189,58 @@ impl SimStore {
     }
 
     /// Keeps a block with its receipts.
-    pub fn keep(&mut self, parcel: &BlockParcel) -> Result<(), (u64, B256, String)> {
-        let header = parcel.header.clone();
+    pub fn insert_receipts(&mut self, raw_block: &RawBlock) -> Result<(), (u64, B256, String)> {
+        let header = raw_block.header.clone();
         let number = header.header.number;
         let refuse = |why: &str| Err((number, header.hash, why.to_owned()));
-        self.kept.retain(|kept| kept.header.number < number);
-        let parent = self.kept.last().map_or(self.head(), |kept| kept.hash);
+        self.fast_blocks
+            .retain(|block| block.header.number < number);
+        let parent = self
+            .fast_blocks
+            .last()
+            .map_or(self.head(), |block| block.hash);
         if header.header.parent_hash != parent {
             return refuse("unknown ancestor");
         }
         if header.header.extra_data.as_ref() == BAD {
             return refuse("invalid seal");
         }
-        let receipts = parcel.decode_receipts().unwrap();
+        let receipts = raw_block.decode_receipts().unwrap();
         if root(&receipt_trie_items(&receipts)) != header.header.receipts_root {
             return refuse("other receipts");
         }
-        self.kept.push(header);
+        self.fast_blocks.push(header);
         Ok(())
     }
 
-    pub fn write_state(&mut self, pieces: &[Piece]) {
-        for piece in pieces {
-            assert_eq!(piece.kind, Kind::AccountNode);
-            assert_eq!(keccak256(&piece.data), piece.hash);
-            self.nodes.insert(piece.hash);
+    pub fn write_state(&mut self, values: &[StateValue]) {
+        for value in values {
+            assert_eq!(value.kind, ValueKind::AccountNode);
+            assert_eq!(keccak256(&value.data), value.hash);
+            self.nodes.insert(value.hash);
         }
     }
 
-    /// Makes a kept block the head.
-    pub fn adopt(&mut self, hash: &B256) {
+    /// Commits the pivot: makes a fast-sync block the head.
+    pub fn commit_pivot(&mut self, hash: &B256) {
         let nodes = &self.nodes;
         let missing = state().1.keys().filter(|hash| !nodes.contains(*hash));
-        assert_eq!(missing.count(), 0, "the state is not whole");
-        let place = self.kept.iter().position(|kept| kept.hash == *hash);
-        for header in self.kept.drain(..=place.unwrap()) {
+        assert_eq!(missing.count(), 0, "the state is not complete");
+        let place = self
+            .fast_blocks
+            .iter()
+            .position(|block| block.hash == *hash);
+        for header in self.fast_blocks.drain(..=place.unwrap()) {
             let total = self.known[&header.header.parent_hash].1 + header.header.difficulty;
             self.canonical.push(header.hash);
             self.known.insert(header.hash, (header, total));
         }
-        self.kept.clear();
+        self.fast_blocks.clear();
     }
 
-    /// Imports a block; the number and hash of one that is refused, and why.
-    pub fn import(&mut self, parcel: BlockParcel) -> Result<(), (u64, B256, String)> {
-        let header = parcel.header.clone();
+    /// Imports a block. An error has the number and the hash of the refused block, and the reason.
+    pub fn import(&mut self, raw_block: RawBlock) -> Result<(), (u64, B256, String)> {
+        let header = raw_block.header.clone();
         let number = header.header.number;
         let refuse = |why: &str| Err((number, header.hash, why.to_owned()));
         let Some((_, parent_total)) = self.known.get(&header.header.parent_hash) else {
@@ -241,7 +250,7 @@ impl SimStore {
             return refuse("invalid seal");
         }
         let total = *parent_total + header.header.difficulty;
-        let Ok(block) = parcel.into_block() else {
+        let Ok(block) = raw_block.into_block() else {
             return refuse("no body");
         };
         let items = transaction_trie_items(&block.body.transactions);
@@ -276,18 +285,18 @@ impl StateStore for SimStore {
 }
 
 impl LocalChain for SimStore {
-    fn newest_kept(&self) -> Option<(u64, B256)> {
-        let newest = self.kept.last()?;
+    fn current_fast_block(&self) -> Option<(u64, B256)> {
+        let newest = self.fast_blocks.last()?;
         Some((newest.header.number, newest.hash))
     }
 
-    fn is_kept(&self, hash: &B256, _: u64) -> bool {
-        self.kept.iter().any(|kept| kept.hash == *hash)
+    fn has_fast_block(&self, hash: &B256, _: u64) -> bool {
+        self.fast_blocks.iter().any(|block| block.hash == *hash)
     }
 
     fn state_root(&self, hash: &B256) -> Option<B256> {
-        let kept = self.kept.iter().find(|kept| kept.hash == *hash);
-        kept.map(|kept| kept.header.state_root)
+        let block = self.fast_blocks.iter().find(|block| block.hash == *hash);
+        block.map(|block| block.header.state_root)
     }
 
     fn head_number(&self) -> u64 {
@@ -302,8 +311,13 @@ impl LocalChain for SimStore {
         if let Some((_, total)) = self.known.get(hash) {
             return Some(*total);
         }
-        let place = self.kept.iter().position(|kept| kept.hash == *hash)?;
-        let difficulties = self.kept[..=place].iter().map(|it| it.header.difficulty);
+        let place = self
+            .fast_blocks
+            .iter()
+            .position(|block| block.hash == *hash)?;
+        let difficulties = self.fast_blocks[..=place]
+            .iter()
+            .map(|it| it.header.difficulty);
         Some(difficulties.fold(self.total_difficulty(), |total, it| total + it))
     }
 

@@ -1,8 +1,9 @@
-//! The downloader in a simulated network: whatever peers do, it ends at the best honest head.
+//! Tests of the downloader in a simulated network: whatever peers do, the sync ends at the best
+//! honest head.
 
-mod boasters;
 mod chain;
 mod net;
+mod overclaimers;
 
 use std::time::Duration;
 
@@ -11,9 +12,9 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 
-use super::{Mode, PeerKey, SyncError};
+use super::{Mode, SyncError, SyncPeerId};
 use chain::SimChain;
-use net::{Manner, Net};
+use net::{Behaviour, Net};
 
 const LONG: Duration = Duration::from_secs(3_600);
 
@@ -23,14 +24,14 @@ fn chain(blocks: u64) -> SimChain {
     chain
 }
 
-/// A run with one peer of a manner and, beside it, an honest one.
-fn beside(manner: Manner, blocks: u64) -> Net {
+/// Runs a sync with one peer of this behaviour and an honest one.
+fn run_beside_honest(behaviour: Behaviour, blocks: u64) -> Net {
     let best = chain(blocks);
     let mut net = Net::new(1, &SimChain::genesis());
-    net.add(1, &best, manner, Duration::ZERO);
-    net.add(2, &best, Manner::Honest, Duration::from_millis(5));
+    net.add(1, &best, behaviour, Duration::ZERO);
+    net.add(2, &best, Behaviour::Honest, Duration::from_millis(5));
     net.run(LONG);
-    assert_eq!(net.store.head(), best.head().header.hash, "{manner:?}");
+    assert_eq!(net.store.head(), best.head().header.hash, "{behaviour:?}");
     net
 }
 
@@ -39,7 +40,7 @@ fn one_honest_peer_is_enough() {
     for blocks in [1, 2, 11, 12, 13, 191, 192, 193, 269, 384, 385, 5_000] {
         let best = chain(blocks);
         let mut net = Net::new(blocks, &SimChain::genesis());
-        net.add(1, &best, Manner::Honest, Duration::ZERO);
+        net.add(1, &best, Behaviour::Honest, Duration::ZERO);
         net.run(LONG);
         assert_eq!(net.store.head(), best.head().header.hash, "{blocks} blocks");
         assert_eq!(net.ended, [Ok(())], "{blocks} blocks");
@@ -49,16 +50,16 @@ fn one_honest_peer_is_enough() {
 
 #[test]
 fn a_sync_goes_on_from_whatever_is_common() {
-    let whole = chain(3_000);
+    let best_chain = chain(3_000);
     for common in [0, 1, 5, 500, 2_995, 2_999] {
         for ours in [0, 1, 11, 12, 300] {
-            let mut local = whole.up_to(common);
+            let mut local = best_chain.up_to(common);
             local.grow(ours, 2, 1, None);
             let mut net = Net::new(common + ours, &local);
-            net.add(1, &whole, Manner::Honest, Duration::ZERO);
+            net.add(1, &best_chain, Behaviour::Honest, Duration::ZERO);
             net.run(LONG);
-            let is_best = whole.head().total > local.head().total;
-            let best = if is_best { &whole } else { &local };
+            let is_best = best_chain.head().total > local.head().total;
+            let best = if is_best { &best_chain } else { &local };
             let case = format!("{common} common, {ours} ours");
             assert_eq!(net.store.head(), best.head().header.hash, "{case}");
             assert!(net.dropped.is_empty(), "{case}: {:?}", net.dropped);
@@ -67,12 +68,12 @@ fn a_sync_goes_on_from_whatever_is_common() {
 }
 
 #[test]
-fn all_peers_carry_bodies() {
+fn all_peers_serve_bodies() {
     let best = chain(6_000);
     let mut net = Net::new(3, &SimChain::genesis());
     net.import_time = Duration::ZERO;
     for key in 1..=4 {
-        net.add(key, &best, Manner::Honest, Duration::ZERO);
+        net.add(key, &best, Behaviour::Honest, Duration::ZERO);
     }
     net.run(LONG);
     assert_eq!(net.store.head(), best.head().header.hash);
@@ -83,53 +84,60 @@ fn all_peers_carry_bodies() {
 }
 
 #[test]
-fn liars_are_dropped_and_say_why() {
-    let reason = |manner| {
-        let net = beside(manner, 1_000);
-        assert!(!net.dropped.contains_key(&PeerKey(2)), "{manner:?}");
-        net.dropped.get(&PeerKey(1)).cloned()
+fn byzantine_peers_are_dropped_with_the_reason() {
+    let reason = |behaviour| {
+        let net = run_beside_honest(behaviour, 1_000);
+        assert!(!net.dropped.contains_key(&SyncPeerId(2)), "{behaviour:?}");
+        net.dropped.get(&SyncPeerId(1)).cloned()
     };
-    let reason = |manner| reason(manner).unwrap_or_else(|| panic!("{manner:?} was not dropped"));
-    assert_eq!(reason(Manner::Silent), SyncError::Timeout);
-    assert_eq!(reason(Manner::NoHeaders), SyncError::EmptyHeaderSet);
+    let reason =
+        |behaviour| reason(behaviour).unwrap_or_else(|| panic!("{behaviour:?} was not dropped"));
+    assert_eq!(reason(Behaviour::Silent), SyncError::Timeout);
+    assert_eq!(reason(Behaviour::NoHeaders), SyncError::EmptyHeaderSet);
     assert!(matches!(
-        reason(Manner::Unlinked),
+        reason(Behaviour::Unlinked),
         SyncError::InvalidChain(_)
     ));
-    assert!(matches!(reason(Manner::Gaps), SyncError::BadPeer(_)));
-    assert_eq!(reason(Manner::WrongBodies), SyncError::InvalidBody);
-    assert_eq!(reason(Manner::Boasts), SyncError::StallingPeer);
-    assert!(matches!(reason(Manner::Garbage), SyncError::BadPeer(_)));
-    assert!(matches!(reason(Manner::Floods), SyncError::BadPeer(_)));
+    assert!(matches!(reason(Behaviour::Gaps), SyncError::BadPeer(_)));
+    assert_eq!(reason(Behaviour::WrongBodies), SyncError::InvalidBody);
+    assert_eq!(reason(Behaviour::Overclaims), SyncError::StallingPeer);
+    assert!(matches!(
+        reason(Behaviour::Malformed),
+        SyncError::BadPeer(_)
+    ));
+    assert!(matches!(
+        reason(Behaviour::ExtraHeaders),
+        SyncError::BadPeer(_)
+    ));
 }
 
 #[test]
-fn endless_empty_answers_cost_a_peer_its_score_or_the_sync() {
-    let net = beside(Manner::NoBodies, 1_000);
-    assert!(net.points[&PeerKey(1)] >= 30);
+fn repeated_empty_answers_are_penalised() {
+    let net = run_beside_honest(Behaviour::NoBodies, 1_000);
+    assert!(net.points[&SyncPeerId(1)] >= 30);
 
     let mut net = Net::new(1, &SimChain::genesis());
-    net.add(1, &chain(1_000), Manner::NoBodies, Duration::ZERO);
+    net.add(1, &chain(1_000), Behaviour::NoBodies, Duration::ZERO);
     net.run(LONG);
-    assert_eq!(net.dropped[&PeerKey(1)], SyncError::PeersUnavailable);
+    assert_eq!(net.dropped[&SyncPeerId(1)], SyncError::PeersUnavailable);
 }
 
 #[test]
-fn a_chain_with_a_bad_block_is_taken_up_to_it_and_its_peer_dropped() {
+fn blocks_before_a_bad_one_are_imported_and_its_peer_dropped() {
     let honest = chain(1_500);
     let mut bad = honest.up_to(700);
     bad.grow(1_000, 5, 100, Some(900));
     let mut net = Net::new(7, &SimChain::genesis());
-    net.add(1, &bad, Manner::Honest, Duration::ZERO);
-    net.add(2, &honest, Manner::Honest, Duration::ZERO);
+    net.add(1, &bad, Behaviour::Honest, Duration::ZERO);
+    net.add(2, &honest, Behaviour::Honest, Duration::ZERO);
     net.run(LONG);
-    let SyncError::InvalidBlock { number, .. } = &net.dropped[&PeerKey(1)] else {
+    let SyncError::InvalidBlock { number, .. } = &net.dropped[&SyncPeerId(1)] else {
         panic!("{:?}", net.dropped);
     };
     assert_eq!(*number, 900);
-    // What stands before the bad block is a better chain than the honest one's.
+    // The blocks before the bad one are a better chain than the honest one's.
     assert_eq!(net.store.head(), bad.blocks[899].header.hash);
-    assert!(!net.dropped.contains_key(&PeerKey(2)));
+    assert!(!net.dropped.contains_key(&SyncPeerId(2)));
 }
 
 #[test]
@@ -138,22 +146,22 @@ fn a_stalled_request_moves_to_another_peer() {
     let mut net = Net::new(5, &SimChain::genesis());
     let mut silent = best.clone();
     silent.blocks.truncate(1_990);
-    net.add(1, &best, Manner::Honest, Duration::ZERO);
-    net.add(2, &silent, Manner::Silent, Duration::ZERO);
+    net.add(1, &best, Behaviour::Honest, Duration::ZERO);
+    net.add(2, &silent, Behaviour::Silent, Duration::ZERO);
     net.run(LONG);
     assert_eq!(net.store.head(), best.head().header.hash);
     assert_eq!(net.ended, [Ok(())]);
-    // The first request of a peer moves after three seconds, a later one when it expires.
+    // The first request of a peer is shared after three seconds, a later one moves when it expires.
     assert!(net.now < Duration::from_secs(10), "{:?}", net.now);
 }
 
 #[test]
-fn what_is_held_stays_bounded_while_the_import_stands_still() {
+fn held_blocks_stay_bounded_while_the_import_stalls() {
     let best = chain(60_000);
     let mut net = Net::new(5, &SimChain::genesis());
     net.import_time = Duration::from_secs(1_000);
-    net.add(1, &best, Manner::Honest, Duration::ZERO);
-    net.add(2, &best, Manner::Honest, Duration::ZERO);
+    net.add(1, &best, Behaviour::Honest, Duration::ZERO);
+    net.add(2, &best, Behaviour::Honest, Duration::ZERO);
     net.run(Duration::from_secs(900));
     let asked: u64 = net.blocks_asked.values().sum();
     assert!(asked <= 13_000, "{asked} bodies were asked for");
@@ -161,33 +169,33 @@ fn what_is_held_stays_bounded_while_the_import_stands_still() {
 }
 
 #[test]
-fn a_fast_sync_keeps_blocks_adopts_the_state_and_executes_the_rest() {
+fn a_fast_sync_commits_the_pivot_and_executes_the_rest() {
     for blocks in [1, 64, 65, 66, 300, 3_000] {
         let best = chain(blocks);
         let mut net = Net::with_mode(blocks, &SimChain::genesis(), Mode::Fast);
-        net.add(1, &best, Manner::Honest, Duration::ZERO);
-        net.add(2, &best, Manner::Stateless, Duration::ZERO);
+        net.add(1, &best, Behaviour::Honest, Duration::ZERO);
+        net.add(2, &best, Behaviour::Stateless, Duration::ZERO);
         net.run(LONG);
         assert_eq!(net.store.head(), best.head().header.hash, "{blocks} blocks");
         assert!(net.dropped.is_empty() && net.points.is_empty());
         let pivot = &best.blocks[blocks.saturating_sub(64) as usize];
-        let adopted = format!("adopt {}", pivot.header.hash);
+        let adopted = format!("commit_pivot {}", pivot.header.hash);
         assert_eq!(net.trace.contains(&adopted), blocks > 64, "{blocks} blocks");
         assert_eq!(net.ended, [Ok(())]);
     }
 }
 
 #[test]
-fn a_fast_sync_that_is_cut_again_and_again_goes_on_with_what_it_has() {
+fn an_interrupted_fast_sync_resumes_with_what_it_has() {
     let best = chain(2_000);
     let mut net = Net::with_mode(5, &SimChain::genesis(), Mode::Fast);
-    net.add(1, &best.up_to(1_500), Manner::Honest, Duration::ZERO);
+    net.add(1, &best.up_to(1_500), Behaviour::Honest, Duration::ZERO);
     for _ in 0..40 {
         net.run(net.now + Duration::from_millis(700));
         net.downloader.cancel(net.now);
         net.now += Duration::from_secs(2);
     }
-    net.add(2, &best, Manner::Honest, Duration::ZERO);
+    net.add(2, &best, Behaviour::Honest, Duration::ZERO);
     net.run(LONG);
     assert_eq!(net.store.head(), best.head().header.hash);
     let nodes = chain::state().1.len();
@@ -196,36 +204,41 @@ fn a_fast_sync_that_is_cut_again_and_again_goes_on_with_what_it_has() {
 }
 
 #[test]
-fn a_pivot_whose_state_is_gone_makes_way_for_a_newer_one_and_at_last_for_a_full_sync() {
+fn a_pivot_without_state_is_replaced_and_then_given_up() {
     let best = chain(1_000);
     let mut net = Net::with_mode(5, &SimChain::genesis(), Mode::Fast);
     net.state_from = Duration::from_secs(2);
-    net.add(1, &best.up_to(900), Manner::Honest, Duration::ZERO);
-    net.add(2, &best, Manner::Honest, Duration::from_millis(1_500));
+    net.add(1, &best.up_to(900), Behaviour::Honest, Duration::ZERO);
+    net.add(2, &best, Behaviour::Honest, Duration::from_millis(1_500));
     net.run(LONG);
     assert_eq!(net.store.head(), best.head().header.hash);
-    let adopted = format!("adopt {}", best.blocks[936].header.hash);
+    let adopted = format!("commit_pivot {}", best.blocks[936].header.hash);
     assert!(net.trace.contains(&adopted), "{}", net.trace.join("\n"));
     assert!(matches!(net.ended[0], Err(SyncError::StateUnavailable(_))));
     assert!(net.dropped.is_empty());
 
     let mut net = Net::with_mode(5, &SimChain::genesis(), Mode::Fast);
-    net.add(1, &best, Manner::Stateless, Duration::ZERO);
+    net.add(1, &best, Behaviour::Stateless, Duration::ZERO);
     net.run(LONG);
     assert_eq!(net.store.head(), best.head().header.hash);
-    assert!(!net.trace.iter().any(|line| line.starts_with("adopt")));
+    assert!(
+        !net.trace
+            .iter()
+            .any(|line| line.starts_with("commit_pivot"))
+    );
 }
 
-/// A network of random peers; true where all is as it should be.
+/// Runs a network of random peers, and checks how it ended.
 fn random_network(seed: u64) -> Net {
     let mut rng = StdRng::seed_from_u64(seed);
     let height = rng.random_range(1..2_500);
     let best = chain(height);
     let mut local = best.up_to(rng.random_range(0..=height / 2));
     local.grow(rng.random_range(0..40), 3, 1, None);
-    let mode = match rng.random_bool(0.5) {
-        true => Mode::Fast,
-        false => Mode::Full,
+    let mode = if rng.random_bool(0.5) {
+        Mode::Fast
+    } else {
+        Mode::Full
     };
     if mode == Mode::Fast {
         local = SimChain::genesis();
@@ -235,30 +248,36 @@ fn random_network(seed: u64) -> Net {
     net.add(
         0,
         &best,
-        Manner::Honest,
+        Behaviour::Honest,
         Duration::from_millis(rng.random_range(0..3_000)),
     );
     for key in 1..rng.random_range(2..9) {
         let after = Duration::from_millis(rng.random_range(0..4_000));
-        let lies = rng.random_bool(0.5);
-        let manner = match lies {
-            true => *Manner::LIARS.choose(&mut rng).unwrap(),
-            false => *[Manner::Honest, Manner::Slow, Manner::Meagre, Manner::Leaves]
-                .choose(&mut rng)
-                .unwrap(),
+        let is_byzantine = rng.random_bool(0.5);
+        let behaviour = if is_byzantine {
+            *Behaviour::BYZANTINE.choose(&mut rng).unwrap()
+        } else {
+            *[
+                Behaviour::Honest,
+                Behaviour::Slow,
+                Behaviour::SmallAnswers,
+                Behaviour::Disconnects,
+            ]
+            .choose(&mut rng)
+            .unwrap()
         };
-        let mut its = best.up_to(rng.random_range(height / 2..=height));
+        let mut peer_chain = best.up_to(rng.random_range(height / 2..=height));
         if rng.random_bool(0.3) {
             // A branch of its own, worth less than the best.
-            its = best.up_to(rng.random_range(0..=height / 2));
-            its.grow(rng.random_range(0..height / 2 + 1), 4, 1, None);
+            peer_chain = best.up_to(rng.random_range(0..=height / 2));
+            peer_chain.grow(rng.random_range(0..height / 2 + 1), 4, 1, None);
         }
-        if lies && rng.random_bool(0.3) {
-            its = best.up_to(rng.random_range(0..=height));
-            let first = its.head().header.header.number + 1;
-            its.grow(rng.random_range(1..500), 6, 50, Some(first));
+        if is_byzantine && rng.random_bool(0.3) {
+            peer_chain = best.up_to(rng.random_range(0..=height));
+            let first = peer_chain.head().header.header.number + 1;
+            peer_chain.grow(rng.random_range(1..500), 6, 50, Some(first));
         }
-        net.add(key, &its, manner, after);
+        net.add(key, &peer_chain, behaviour, after);
     }
     net.run(LONG);
     let best_total = best.head().total;
@@ -278,13 +297,13 @@ fn random_network(seed: u64) -> Net {
         let peer = &net.peers[key];
         let is_refused = matches!(error, SyncError::InvalidBlock { .. });
         assert!(
-            !peer.manner.is_honest() || is_refused,
+            !peer.behaviour.is_honest() || is_refused,
             "honest {key:?} was dropped: {case}"
         );
     }
-    assert!(net.peers[&PeerKey(0)].manner == Manner::Honest);
+    assert!(net.peers[&SyncPeerId(0)].behaviour == Behaviour::Honest);
     assert!(
-        net.points.get(&PeerKey(0)).copied().unwrap_or_default() < 100,
+        net.points.get(&SyncPeerId(0)).copied().unwrap_or_default() < 100,
         "{case}"
     );
     assert!(total > U256::ZERO);
@@ -303,7 +322,7 @@ fn random_networks_end_at_the_best_honest_head() {
 }
 
 #[test]
-fn a_seed_replays() {
+fn a_seed_gives_the_same_run_each_time() {
     for seed in [3, 17, 42] {
         assert_eq!(random_network(seed).trace, random_network(seed).trace);
     }

@@ -1,4 +1,4 @@
-//! A network of peers, honest and not, on a clock that jumps from event to event.
+//! A simulated network of honest and byzantine peers, on a clock that jumps from event to event.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -10,71 +10,71 @@ use rand::{Rng, SeedableRng};
 
 use super::chain::{SimChain, SimStore, state};
 use crate::downloader::{
-    Action, Downloader, HeaderQuery, ImportFailure, Mode, PeerHead, PeerKey, Query, Serves,
-    SyncError, Unanswered, Window,
+    Action, Downloader, HeaderQuery, ImportFailure, Mode, PeerHead, Query, RequestFailure,
+    ServedData, SyncError, SyncPeerId, Window,
 };
-use crate::state::{HashedValue, Piece};
-use crate::{BodyParcel, HashedHeader, ReceiptsParcel};
+use crate::state::{HashedValue, StateValue};
+use crate::{HashedHeader, RawBody, RawReceipts};
 
-/// How a peer behaves.
+/// Behaviour of a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Manner {
+pub enum Behaviour {
     Honest,
-    /// Honest, and takes seconds.
+    /// Honest, and takes seconds for an answer.
     Slow,
     /// Honest, and its answers hold a few items each.
-    Meagre,
-    /// Leaves in the middle.
-    Leaves,
+    SmallAnswers,
+    /// Honest, and disconnects during the sync.
+    Disconnects,
     Silent,
     NoBodies,
     NoHeaders,
-    /// Headers that do not follow each other.
+    /// Sends headers that are not linked.
     Unlinked,
     /// Leaves a header out.
     Gaps,
-    /// Bodies that belong to other blocks.
+    /// Sends bodies that belong to other blocks.
     WrongBodies,
-    /// Says to have more than it has.
-    Boasts,
-    Garbage,
+    /// Claims a higher total difficulty than its chain's.
+    Overclaims,
+    Malformed,
     /// Has no state, and says so; otherwise honest.
     Stateless,
-    /// State values and receipts that nobody asked for.
+    /// Sends state values and receipts that were not requested.
     WrongState,
-    /// More headers than asked for.
-    Floods,
-    /// Promises everything and answers nothing.
-    SilentBoaster,
-    /// Promises everything, shows the header of its head, and answers nothing more.
+    /// Sends more headers than requested.
+    ExtraHeaders,
+    /// Claims a high total difficulty and answers nothing.
+    SilentOverclaimer,
+    /// Claims a high total difficulty, shows the header of its head, and answers nothing more.
     HeadOnly,
-    /// Promises everything and has the headers; what it is asked for besides it does not answer.
+    /// Claims a high total difficulty and sends headers, but nothing else.
     HeadersOnly,
-    /// Promises everything, and gives one header shortly before each request expires.
+    /// Claims a high total difficulty, and sends one header shortly before each request expires.
     Trickles,
 }
 
-impl Manner {
-    pub const LIARS: [Self; 14] = [
+impl Behaviour {
+    pub const BYZANTINE: [Self; 14] = [
         Self::Silent,
         Self::NoBodies,
         Self::NoHeaders,
         Self::Unlinked,
         Self::Gaps,
         Self::WrongBodies,
-        Self::Boasts,
-        Self::Garbage,
+        Self::Overclaims,
+        Self::Malformed,
         Self::WrongState,
-        Self::Floods,
-        Self::SilentBoaster,
+        Self::ExtraHeaders,
+        Self::SilentOverclaimer,
         Self::HeadOnly,
         Self::HeadersOnly,
         Self::Trickles,
     ];
 
-    /// Those that promise what nobody has.
-    pub const BOASTERS: [Self; 4] = [
-        Self::SilentBoaster,
+    /// Behaviours with a total difficulty that no chain has.
+    pub const OVERCLAIMERS: [Self; 4] = [
+        Self::SilentOverclaimer,
         Self::HeadOnly,
         Self::HeadersOnly,
         Self::Trickles,
@@ -83,44 +83,44 @@ impl Manner {
     pub fn is_honest(self) -> bool {
         matches!(
             self,
-            Self::Honest | Self::Slow | Self::Meagre | Self::Leaves | Self::Stateless
+            Self::Honest | Self::Slow | Self::SmallAnswers | Self::Disconnects | Self::Stateless
         )
     }
 }
 
 pub struct SimPeer {
     pub chain: SimChain,
-    pub manner: Manner,
+    pub behaviour: Behaviour,
     pub is_gone: bool,
 }
 
 impl SimPeer {
     fn head(&self) -> PeerHead {
         let head = self.chain.head();
-        let boast = match self.manner {
-            Manner::Boasts => U256::from(1_000_000_000),
-            manner if Manner::BOASTERS.contains(&manner) => U256::MAX >> 156,
+        let extra = match self.behaviour {
+            Behaviour::Overclaims => U256::from(1_000_000_000),
+            behaviour if Behaviour::OVERCLAIMERS.contains(&behaviour) => U256::MAX >> 156,
             _ => U256::ZERO,
         };
         PeerHead {
             hash: head.header.hash,
-            total_difficulty: head.total + boast,
+            total_difficulty: head.total + extra,
         }
     }
 }
 
 enum Event {
     Headers(u64, Vec<HashedHeader>),
-    Bodies(u64, Vec<BodyParcel>),
-    Unanswered(u64, Unanswered),
-    Receipts(u64, Vec<ReceiptsParcel>),
+    Bodies(u64, Vec<RawBody>),
+    RequestFailure(u64, RequestFailure),
+    Receipts(u64, Vec<RawReceipts>),
     Values(u64, Vec<HashedValue>),
     Imported(Window),
-    Kept(Window),
-    Written(u64, Vec<Piece>),
-    Adopted(u64, B256),
-    Leaves(PeerKey),
-    Joins(PeerKey),
+    ReceiptChainInserted(Window),
+    Written(u64, Vec<StateValue>),
+    PivotCommitted(u64, B256),
+    Disconnects(SyncPeerId),
+    Joins(SyncPeerId),
 }
 
 pub struct Net {
@@ -128,14 +128,14 @@ pub struct Net {
     pub now: Duration,
     queue: BinaryHeap<Reverse<(Duration, u64)>>,
     events: BTreeMap<u64, Event>,
-    pub peers: BTreeMap<PeerKey, SimPeer>,
+    pub peers: BTreeMap<SyncPeerId, SimPeer>,
     pub store: SimStore,
     pub downloader: Downloader,
-    pub dropped: BTreeMap<PeerKey, SyncError>,
-    pub points: BTreeMap<PeerKey, i64>,
+    pub dropped: BTreeMap<SyncPeerId, SyncError>,
+    pub points: BTreeMap<SyncPeerId, i64>,
     pub ended: Vec<Result<(), SyncError>>,
-    pub blocks_asked: BTreeMap<PeerKey, u64>,
-    /// Everything that was asked for, to compare two runs.
+    pub blocks_asked: BTreeMap<SyncPeerId, u64>,
+    /// All requests, to compare two runs.
     pub trace: Vec<String>,
     importing_until: Duration,
     pub import_time: Duration,
@@ -181,27 +181,27 @@ impl Net {
         self.queue.push(Reverse((self.now + after, id)));
     }
 
-    /// A peer that joins after a while.
-    pub fn add(&mut self, key: u64, chain: &SimChain, manner: Manner, after: Duration) {
+    /// Adds a peer that joins after a while.
+    pub fn add(&mut self, key: u64, chain: &SimChain, behaviour: Behaviour, after: Duration) {
         let peer = SimPeer {
             chain: chain.clone(),
-            manner,
+            behaviour,
             is_gone: false,
         };
-        self.peers.insert(PeerKey(key), peer);
-        self.schedule(after, Event::Joins(PeerKey(key)));
-        if manner == Manner::Leaves {
+        self.peers.insert(SyncPeerId(key), peer);
+        self.schedule(after, Event::Joins(SyncPeerId(key)));
+        if behaviour == Behaviour::Disconnects {
             let stay = Duration::from_millis(self.rng.random_range(1..2_000));
-            self.schedule(after + stay, Event::Leaves(PeerKey(key)));
+            self.schedule(after + stay, Event::Disconnects(SyncPeerId(key)));
         }
     }
 
-    /// A peer says what its head is now.
-    pub fn add_again(&mut self, key: u64) {
-        self.schedule(Duration::ZERO, Event::Joins(PeerKey(key)));
+    /// Has a peer announce its head again.
+    pub fn announce_head(&mut self, key: u64) {
+        self.schedule(Duration::ZERO, Event::Joins(SyncPeerId(key)));
     }
 
-    /// Goes on until nothing happens any more, or `until`.
+    /// Runs until there are no more events, or until the time `until`.
     pub fn run(&mut self, until: Duration) {
         loop {
             self.act();
@@ -224,11 +224,11 @@ impl Net {
                 return;
             };
             let event = self.events.remove(&id).unwrap();
-            self.happen(event);
+            self.handle_event(event);
         }
     }
 
-    fn happen(&mut self, event: Event) {
+    fn handle_event(&mut self, event: Event) {
         let now = self.now;
         match event {
             Event::Headers(id, headers) => {
@@ -241,39 +241,43 @@ impl Net {
             Event::Values(id, values) => {
                 self.downloader.on_values(id, values, &self.store, now);
             }
-            Event::Written(id, pieces) => {
-                self.store.write_state(&pieces);
+            Event::Written(id, values) => {
+                self.store.write_state(&values);
                 self.downloader.on_written(id, Ok(()), &self.store, now);
             }
-            Event::Adopted(id, hash) => {
-                self.store.adopt(&hash);
+            Event::PivotCommitted(id, hash) => {
+                self.store.commit_pivot(&hash);
                 self.downloader.on_imported(id, Ok(()), &self.store, now);
             }
-            Event::Kept(window) => {
-                let kept = window.blocks.iter().try_for_each(|it| self.store.keep(it));
-                let result = kept.map_err(|(number, hash, reason)| ImportFailure::Bad {
-                    number,
-                    hash,
-                    reason,
-                });
+            Event::ReceiptChainInserted(window) => {
+                let fast_blocks = window
+                    .blocks
+                    .iter()
+                    .try_for_each(|it| self.store.insert_receipts(it));
+                let result =
+                    fast_blocks.map_err(|(number, hash, reason)| ImportFailure::InvalidBlock {
+                        number,
+                        hash,
+                        reason,
+                    });
                 self.downloader
                     .on_imported(window.id, result, &self.store, now);
             }
-            Event::Unanswered(id, why) => {
-                self.downloader.on_unanswered(id, why, &self.store, now);
+            Event::RequestFailure(id, why) => {
+                self.downloader.on_request_failed(id, why, &self.store, now);
             }
             Event::Joins(key) => {
                 let peer = &self.peers[&key];
-                let serves = Serves {
+                let serves = ServedData {
                     receipts: true,
-                    state: peer.manner != Manner::Stateless,
+                    state: peer.behaviour != Behaviour::Stateless,
                 };
                 let head = peer.head();
                 self.downloader.on_peer(key, head, serves, &self.store, now);
             }
-            Event::Leaves(key) => {
+            Event::Disconnects(key) => {
                 self.peers.get_mut(&key).unwrap().is_gone = true;
-                self.downloader.on_peer_gone(key, &self.store, now);
+                self.downloader.on_peer_left(key, &self.store, now);
             }
             Event::Imported(window) => {
                 let mut result = Ok(());
@@ -281,7 +285,7 @@ impl Net {
                     if let Err((number, hash, reason)) = self.store.import(block) {
                         result = Err(match reason.as_str() {
                             "unknown ancestor" => ImportFailure::Stopped(reason),
-                            _ => ImportFailure::Bad {
+                            _ => ImportFailure::InvalidBlock {
                                 number,
                                 hash,
                                 reason,
@@ -315,21 +319,22 @@ impl Net {
                     let after = self.importing_until - self.now;
                     self.schedule(after, Event::Imported(window));
                 }
-                Action::Keep(window) => {
-                    self.trace.push(format!("keep {}", window.blocks.len()));
+                Action::InsertReceiptChain(window) => {
+                    self.trace
+                        .push(format!("insert_receipts {}", window.blocks.len()));
                     let work = self.import_time * window.blocks.len() as u32;
                     self.importing_until = self.importing_until.max(self.now) + work;
                     let after = self.importing_until - self.now;
-                    self.schedule(after, Event::Kept(window));
+                    self.schedule(after, Event::ReceiptChainInserted(window));
                 }
-                Action::WriteState { id, pieces } => {
-                    self.schedule(Duration::from_millis(5), Event::Written(id, pieces));
+                Action::WriteState { id, values } => {
+                    self.schedule(Duration::from_millis(5), Event::Written(id, values));
                 }
-                Action::Adopt { id, hash } => {
-                    self.trace.push(format!("adopt {hash}"));
-                    self.schedule(Duration::from_millis(50), Event::Adopted(id, hash));
+                Action::CommitPivotState { id, hash } => {
+                    self.trace.push(format!("commit_pivot {hash}"));
+                    self.schedule(Duration::from_millis(50), Event::PivotCommitted(id, hash));
                 }
-                Action::Drop { peer, reason } => {
+                Action::DropPeer { peer, reason } => {
                     self.trace.push(format!("drop {peer:?} {reason}"));
                     self.dropped.insert(peer, reason);
                 }
@@ -338,7 +343,7 @@ impl Net {
                     *score += points;
                     if *score >= 100 {
                         self.peers.get_mut(&peer).unwrap().is_gone = true;
-                        self.schedule(Duration::ZERO, Event::Leaves(peer));
+                        self.schedule(Duration::ZERO, Event::Disconnects(peer));
                     }
                 }
                 Action::Started { master } => self.trace.push(format!("follow {master:?}")),
@@ -350,21 +355,24 @@ impl Net {
         }
     }
 
-    fn answer(&mut self, id: u64, key: PeerKey, query: Query) {
+    fn answer(&mut self, id: u64, key: SyncPeerId, query: Query) {
         let peer = &self.peers[&key];
-        let manner = peer.manner;
-        let after = match manner {
-            Manner::Slow => Duration::from_millis(self.rng.random_range(1_000..4_000)),
-            Manner::Trickles if !matches!(query, Query::Header(_)) => Duration::from_secs(5),
+        let behaviour = peer.behaviour;
+        let after = match behaviour {
+            Behaviour::Slow => Duration::from_millis(self.rng.random_range(1_000..4_000)),
+            Behaviour::Trickles if !matches!(query, Query::Header(_)) => Duration::from_secs(5),
             _ => Duration::from_micros(self.rng.random_range(200..80_000)),
         };
         if peer.is_gone {
-            return self.schedule(after, Event::Unanswered(id, Unanswered::Gone));
+            return self.schedule(
+                after,
+                Event::RequestFailure(id, RequestFailure::Disconnected),
+            );
         }
-        let is_silent = match manner {
-            Manner::Silent | Manner::SilentBoaster => true,
-            Manner::HeadOnly => !matches!(query, Query::Header(_)),
-            Manner::HeadersOnly => !matches!(query, Query::Header(_) | Query::Headers(_)),
+        let is_silent = match behaviour {
+            Behaviour::Silent | Behaviour::SilentOverclaimer => true,
+            Behaviour::HeadOnly => !matches!(query, Query::Header(_)),
+            Behaviour::HeadersOnly => !matches!(query, Query::Header(_) | Query::Headers(_)),
             _ => false,
         };
         let event = match query {
@@ -374,7 +382,7 @@ impl Net {
             }
             Query::Headers(query) => match self.headers(key, query) {
                 Some(headers) => Event::Headers(id, headers),
-                None => Event::Unanswered(id, Unanswered::Garbage),
+                None => Event::RequestFailure(id, RequestFailure::Malformed),
             },
             Query::Bodies(hashes) => {
                 *self.blocks_asked.entry(key).or_default() += hashes.len() as u64;
@@ -383,25 +391,25 @@ impl Net {
             Query::Receipts(hashes) => {
                 let chain = &peer.chain;
                 let blocks = hashes.iter().filter_map(|hash| chain.by_hash(hash));
-                let mut receipts: Vec<ReceiptsParcel> = blocks
-                    .map(|block| ReceiptsParcel::read(&block.receipts).unwrap())
+                let mut receipts: Vec<RawReceipts> = blocks
+                    .map(|block| RawReceipts::read(&block.receipts).unwrap())
                     .collect();
-                if manner == Manner::WrongState {
+                if behaviour == Behaviour::WrongState {
                     receipts.iter_mut().for_each(|it| it.root = B256::ZERO);
                 }
                 Event::Receipts(id, receipts)
             }
             Query::Values(hashes) => {
-                let has_state = self.now >= self.state_from && manner.is_honest();
+                let has_state = self.now >= self.state_from && behaviour.is_honest();
                 let known = hashes.iter().filter_map(|hash| state().1.get(hash));
                 let mut values: Vec<HashedValue> = known
                     .filter(|_| has_state)
                     .map(|value| HashedValue::new(value.clone()))
                     .collect();
                 self.values_asked += values.len();
-                match manner {
-                    Manner::WrongState => values.push(HashedValue::new(Vec::new().into())),
-                    Manner::Meagre => values.truncate(3),
+                match behaviour {
+                    Behaviour::WrongState => values.push(HashedValue::new(Vec::new().into())),
+                    Behaviour::SmallAnswers => values.truncate(3),
                     _ => {}
                 }
                 Event::Values(id, values)
@@ -413,8 +421,8 @@ impl Net {
         self.schedule(after, event);
     }
 
-    /// What a peer sends; `None`: nonsense.
-    fn headers(&mut self, key: PeerKey, query: HeaderQuery) -> Option<Vec<HashedHeader>> {
+    /// Returns the headers that a peer sends; `None` if its answer does not decode.
+    fn headers(&mut self, key: SyncPeerId, query: HeaderQuery) -> Option<Vec<HashedHeader>> {
         let peer = &self.peers[&key];
         let step = i64::try_from(query.skip + 1).unwrap();
         let step = if query.reverse { -step } else { step };
@@ -424,23 +432,25 @@ impl Net {
             .map_while(|number| peer.chain.by_number(u64::try_from(number).ok()?))
             .map(|block| block.header.clone())
             .collect();
-        match peer.manner {
-            Manner::NoHeaders => headers.clear(),
-            Manner::Trickles => headers.truncate(1),
-            Manner::Garbage => return None,
-            Manner::Meagre if headers.len() > 3 && query.skip == 0 && query.amount < 192 => {
+        match peer.behaviour {
+            Behaviour::NoHeaders => headers.clear(),
+            Behaviour::Trickles => headers.truncate(1),
+            Behaviour::Malformed => return None,
+            Behaviour::SmallAnswers
+                if headers.len() > 3 && query.skip == 0 && query.amount < 192 =>
+            {
                 headers.truncate(headers.len() / 2);
             }
-            Manner::Unlinked if headers.len() > 2 => {
+            Behaviour::Unlinked if headers.len() > 2 => {
                 for header in headers.iter_mut().skip(1) {
                     header.header.parent_hash = B256::repeat_byte(1);
                 }
             }
-            Manner::Gaps if headers.len() > 2 => {
+            Behaviour::Gaps if headers.len() > 2 => {
                 let middle = headers.len() / 2;
                 headers.remove(middle);
             }
-            Manner::Floods => {
+            Behaviour::ExtraHeaders => {
                 let more = headers.last().cloned();
                 headers.extend(more);
             }
@@ -449,17 +459,17 @@ impl Net {
         Some(headers)
     }
 
-    fn bodies(&mut self, key: PeerKey, hashes: &[B256]) -> Vec<BodyParcel> {
+    fn bodies(&mut self, key: SyncPeerId, hashes: &[B256]) -> Vec<RawBody> {
         let peer = &self.peers[&key];
-        let mut bodies: Vec<BodyParcel> = hashes
+        let mut bodies: Vec<RawBody> = hashes
             .iter()
             .filter_map(|hash| peer.chain.by_hash(hash))
-            .map(|block| BodyParcel::read(&block.body).unwrap())
+            .map(|block| RawBody::read(&block.body).unwrap())
             .collect();
-        match peer.manner {
-            Manner::NoBodies => bodies.clear(),
-            Manner::Meagre => bodies.truncate(2),
-            Manner::WrongBodies => {
+        match peer.behaviour {
+            Behaviour::NoBodies => bodies.clear(),
+            Behaviour::SmallAnswers => bodies.truncate(2),
+            Behaviour::WrongBodies => {
                 for body in &mut bodies {
                     body.ommers_hash = B256::repeat_byte(2);
                 }

@@ -1,10 +1,10 @@
-//! Strangers try to push honest transactions out.
+//! Floods of remote transactions that try to evict honest ones.
 
 use super::*;
 
-/// A transaction of a sender that nobody else is. Its signature is not worth the time of a flood:
-/// as on a development chain, it names its sender.
-fn stranger(rules: &SenderRules, payload: &LegacyTx, index: u64) -> Arc<PoolTx> {
+/// Returns a transaction of a unique sender. A signature would take too long in a flood: the
+/// transaction names its sender, as on a development chain.
+fn unique_transfer(rules: &SenderRules, payload: &LegacyTx, index: u64) -> Arc<PoolTx> {
     let sender = Address::left_padding_from(&(index + 1).to_be_bytes());
     let payload = TxPayload::Legacy(payload.clone());
     let transaction = Transaction::new(payload, Signature::impersonating(sender));
@@ -17,8 +17,8 @@ fn stranger(rules: &SenderRules, payload: &LegacyTx, index: u64) -> Arc<PoolTx> 
     prepared
 }
 
-/// Eight honest accounts with sixteen transactions each, at 100 wei a gas.
-fn with_honest_ones(config: PoolConfig) -> Bench {
+/// Adds eight honest accounts with sixteen transactions each, at 100 wei per gas.
+fn with_honest_transactions(config: PoolConfig) -> Bench {
     let mut bench = Bench::new(config);
     for from in 0..8 {
         for nonce in 0..16 {
@@ -31,7 +31,7 @@ fn with_honest_ones(config: PoolConfig) -> Bench {
     bench
 }
 
-fn assert_honest_ones_stay(bench: &Bench) {
+fn assert_honest_transactions_stay(bench: &Bench) {
     bench.pool.check_invariants();
     for from in 0..8 {
         assert_eq!(
@@ -51,8 +51,8 @@ fn small() -> PoolConfig {
 }
 
 #[test]
-fn future_nonces_push_out_no_pending_one_however_much_they_offer() {
-    let mut bench = with_honest_ones(small());
+fn future_nonces_never_evict_pending_transactions() {
+    let mut bench = with_honest_transactions(small());
     for from in 8..64 {
         for nonce in 1..80 {
             let tx = bench.prepare(from, transfer(nonce, 1_000_000));
@@ -60,12 +60,12 @@ fn future_nonces_push_out_no_pending_one_however_much_they_offer() {
             let _ = bench.pool.add(tx, Origin::Remote(peer), &bench.state, 0);
         }
     }
-    assert_honest_ones_stay(&bench);
+    assert_honest_transactions_stay(&bench);
     assert_eq!(bench.counts(), (128, 128));
 }
 
 #[test]
-fn a_future_one_is_told_that_only_pending_ones_stand_in_its_way() {
+fn a_future_nonce_that_needs_a_pending_slot_has_its_own_error() {
     let config = PoolConfig {
         global_slots: 4,
         global_queue: 4,
@@ -89,47 +89,47 @@ fn a_future_one_is_told_that_only_pending_ones_stand_in_its_way() {
 }
 
 #[test]
-fn overdrafts_never_come_in() {
-    let mut bench = with_honest_ones(small());
+fn overdrafts_are_refused() {
+    let mut bench = with_honest_transactions(small());
     bench.state.others = U256::from(21_000 * 1_000);
-    let mut taken = 0;
+    let mut added = 0;
     for from in 8..64 {
         for nonce in 0..16 {
-            taken += u64::from(bench.remote(from, nonce, 1_000).is_ok());
+            added += u64::from(bench.remote(from, nonce, 1_000).is_ok());
         }
     }
-    assert_eq!(taken, 56, "each can pay for one");
-    assert_honest_ones_stay(&bench);
+    assert_eq!(added, 56, "each can pay for one");
+    assert_honest_transactions_stay(&bench);
 }
 
 #[test]
-fn replacements_at_the_edge_cost_ten_percent_each() {
-    let mut bench = with_honest_ones(small());
+fn repeated_replacements_pay_ten_percent_each() {
+    let mut bench = with_honest_transactions(small());
     bench.state.others = U256::from(21_000 * 1_000_000u64);
     let mut price = 100_u64;
     let mut replaced = 0;
     bench.remote(8, 0, price).unwrap();
     loop {
-        let bumped = price * 110 / 100;
-        assert!(bench.remote(8, 0, bumped - 1).is_err());
-        match bench.remote(8, 0, bumped) {
+        let min_replacement_price = price * 110 / 100;
+        assert!(bench.remote(8, 0, min_replacement_price - 1).is_err());
+        match bench.remote(8, 0, min_replacement_price) {
             Ok(_) => replaced += 1,
             Err(error) => {
                 assert!(matches!(error, AddError::InsufficientFunds), "{error}");
                 break;
             }
         }
-        price = bumped;
+        price = min_replacement_price;
     }
     assert!(
         (80..120).contains(&replaced),
         "{replaced} of them from 100 to 1,000,000"
     );
-    assert_honest_ones_stay(&bench);
+    assert_honest_transactions_stay(&bench);
 }
 
 #[test]
-fn one_account_is_cut_back_to_its_slots_when_others_need_them() {
+fn a_large_account_is_trimmed_when_others_need_slots() {
     let mut bench = Bench::new(small());
     for nonce in 0..256 {
         bench.remote(8, nonce, 100).unwrap();
@@ -143,12 +143,12 @@ fn one_account_is_cut_back_to_its_slots_when_others_need_them() {
                 .unwrap();
         }
     }
-    assert_honest_ones_stay(&bench);
+    assert_honest_transactions_stay(&bench);
     assert_eq!(bench.nonces(8), ((0..128).collect(), vec![]));
 }
 
 #[test]
-fn one_peer_fills_neither_the_queue_nor_the_pool() {
+fn one_peer_cannot_fill_the_queue_or_the_pool() {
     let mut bench = Bench::new(small());
     for from in 0..64 {
         let _ = bench.remote(from, 1, 100);
@@ -168,7 +168,7 @@ fn one_peer_fills_neither_the_queue_nor_the_pool() {
 }
 
 #[test]
-fn the_queue_gives_way_by_price() {
+fn the_queue_evicts_the_cheapest() {
     let mut bench = Bench::new(PoolConfig {
         global_queue: 4,
         ..PoolConfig::default()
@@ -186,7 +186,7 @@ fn the_queue_gives_way_by_price() {
 }
 
 #[test]
-fn an_accounts_queue_keeps_its_lowest_nonces() {
+fn an_account_queue_keeps_the_lowest_nonces() {
     let mut bench = Bench::new(PoolConfig {
         account_queue: 3,
         ..PoolConfig::default()
@@ -200,7 +200,7 @@ fn an_accounts_queue_keeps_its_lowest_nonces() {
 }
 
 #[test]
-fn memory_is_bounded_for_local_ones_too() {
+fn memory_is_bounded_for_local_transactions_too() {
     let mut bench = Bench::new(PoolConfig {
         max_bytes: 200_000,
         ..PoolConfig::default()
@@ -221,27 +221,30 @@ fn memory_is_bounded_for_local_ones_too() {
 }
 
 #[test]
-fn a_million_strangers_change_nothing_for_honest_ones_and_stay_within_memory() {
-    const STRANGERS: u64 = 1_000_000;
-    // Less than all slots take.
+fn a_flood_of_a_million_senders_evicts_no_honest_transaction() {
+    const FLOOD_SIZE: u64 = 1_000_000;
+    // Less memory than all slots would take.
     let max_bytes = 4 * 1024 * 1024;
-    let mut bench = with_honest_ones(PoolConfig {
+    let mut bench = with_honest_transactions(PoolConfig {
         max_bytes,
         ..PoolConfig::default()
     });
     let mut config = ChainConfig::active_from_genesis(1337, Fork::Byzantium);
     config.is_development = true;
     let rules = SenderRules::at(&config, 1, 0);
-    let mut most = 0;
-    // One after the other what pays a little less and what cannot be executed.
+    let mut max_seen = 0;
+    // Alternately a transaction that pays a little less and one that is not executable.
     let payloads = [transfer(0, 99), transfer(1, 1_000_000)];
-    for index in 0..STRANGERS {
-        let tx = stranger(&rules, &payloads[(index % 2) as usize], index);
+    for index in 0..FLOOD_SIZE {
+        let tx = unique_transfer(&rules, &payloads[(index % 2) as usize], index);
         let peer = PeerId::repeat_byte((index % 32) as u8);
         let _ = bench.pool.add(tx, Origin::Remote(peer), &bench.state, 0);
-        most = most.max(bench.pool.bytes());
+        max_seen = max_seen.max(bench.pool.bytes());
     }
-    assert_honest_ones_stay(&bench);
-    assert!(most > max_bytes / 2, "{most}: the pool was never full");
-    assert!(most <= max_bytes, "{most}");
+    assert_honest_transactions_stay(&bench);
+    assert!(
+        max_seen > max_bytes / 2,
+        "{max_seen}: the pool was never full"
+    );
+    assert!(max_seen <= max_bytes, "{max_seen}");
 }

@@ -1,4 +1,4 @@
-//! The pool under rules, floods, reorgs, and anything that proptest thinks of.
+//! Tests of the pool: rules, floods, reorgs, and random operations.
 
 mod flood;
 mod prop;
@@ -12,9 +12,9 @@ use std::sync::{Arc, LazyLock};
 use actoreum_primitives::*;
 
 use super::Pool;
-use crate::account::{Lane, Origin, PeerId};
+use crate::account::{Origin, PeerId, SubPool};
 use crate::config::PoolConfig;
-use crate::error::{AddError, Waste};
+use crate::error::{AddError, PeerFault};
 use crate::head::Head;
 use crate::snapshot::Status;
 use crate::transaction::PoolTx;
@@ -22,7 +22,7 @@ use crate::transaction::PoolTx;
 pub(super) const CHAIN_ID: u64 = 1337;
 pub(super) const PEER: PeerId = PeerId::repeat_byte(9);
 
-/// A state that a test decides about. Whom it doesn't name has `others`.
+/// A state that a test sets. Accounts that are not set are `others`.
 #[derive(Default)]
 pub(super) struct State {
     pub accounts: RefCell<HashMap<Address, AccountInfo>>,
@@ -70,7 +70,7 @@ pub(super) fn ether(count: u64) -> U256 {
     U256::from(count) * U256::from(ETHER)
 }
 
-/// Keys that stay the same, so that accounts can be counted from zero.
+/// Returns the key of account `index`; keys are the same in every call.
 pub(super) fn key(index: usize) -> &'static SecretKey {
     static KEYS: LazyLock<Vec<SecretKey>> =
         LazyLock::new(|| (0..64).map(|_| SecretKey::random()).collect());
@@ -102,7 +102,7 @@ pub(super) fn head_at(fork: Fork, number: u64, base_fee: u64) -> Head {
     Head::new(&config, &header, header.hash(), base_fee)
 }
 
-/// The fields of any type of transaction.
+/// A type with the fields of one type of transaction.
 pub(super) trait Payload {
     fn payload(self) -> TxPayload;
 }
@@ -154,7 +154,7 @@ impl Bench {
         added
     }
 
-    /// From a peer.
+    /// Adds a transaction from a peer.
     pub fn remote(&mut self, from: usize, nonce: u64, gas_price: u64) -> Result<Status, AddError> {
         let tx = self.prepare(from, transfer(nonce, gas_price));
         self.add(tx, Origin::Remote(PEER))
@@ -176,7 +176,7 @@ impl Bench {
         self.pool.check_invariants();
     }
 
-    /// Nonces of an account: pending, queued.
+    /// Returns an account's nonces: pending, queued.
     pub fn nonces(&self, from: usize) -> (Vec<u64>, Vec<u64>) {
         let snapshot = self.pool.snapshot();
         let Some(sender) = snapshot.sender(&address(from)) else {
@@ -192,13 +192,13 @@ impl Bench {
     }
 }
 
-/// The text of an error.
+/// Returns the text of an error.
 pub(super) fn text<T: std::fmt::Debug>(result: Result<T, AddError>) -> String {
     result.expect_err("it is refused").to_string()
 }
 
 impl Pool {
-    /// What holds, whatever came in.
+    /// Asserts the invariants of the crate's documentation.
     pub(super) fn check_invariants(&self) {
         let (mut pending, mut queued, mut remote_pending, mut remote_queued) = (0, 0, 0, 0);
         let (mut bytes, mut slots) = (0, 0);
@@ -224,7 +224,7 @@ impl Pool {
                     continue;
                 }
                 slots += entry.tx.slots();
-                let is_queued = account.lane(*nonce) == Lane::Queued;
+                let is_queued = account.sub_pool(*nonce) == SubPool::Queued;
                 if let Some(peer) = entry.peer {
                     let of_peer = of_peers.entry(peer).or_default();
                     of_peer.0 += entry.tx.slots();
@@ -250,8 +250,8 @@ impl Pool {
         }
         assert_eq!(hashes.len(), self.view.by_hash.size());
         assert_eq!((pending, queued), (self.tally.pending, self.tally.queued));
-        assert_eq!(remote_pending, self.tally.remote(Lane::Pending));
-        assert_eq!(remote_queued, self.tally.remote(Lane::Queued));
+        assert_eq!(remote_pending, self.tally.remote(SubPool::Pending));
+        assert_eq!(remote_queued, self.tally.remote(SubPool::Queued));
         assert_eq!((bytes, slots), (self.tally.bytes, self.tally.slots));
         assert_eq!(authorities, *self.tally.authorities());
         assert!(bytes <= self.config.max_bytes, "within memory");
@@ -266,9 +266,9 @@ impl Pool {
         }
         if remote_pending > self.config.global_slots {
             assert_eq!(
-                self.tally.most_crowded(),
+                self.tally.largest_account(),
                 None,
-                "nobody has more than is guaranteed"
+                "no account has more than its guaranteed slots"
             );
         }
     }

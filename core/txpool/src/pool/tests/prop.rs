@@ -1,4 +1,4 @@
-//! Whatever comes in, in whatever order: the invariants hold after every step.
+//! Property tests: the invariants hold after every step of random operations.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -22,7 +22,7 @@ enum Step {
         base_fee: u64,
         gas_limit: u64,
     },
-    /// The head moves back, and what was seen before returns.
+    /// A reorg: the head moves back, and an earlier account state returns.
     Reorg {
         who: usize,
         nonce: u64,
@@ -148,7 +148,7 @@ fn pending(pool: &Pool) -> Vec<B256> {
     hashes
 }
 
-/// The sealer's order has every pending transaction once, each sender's by nonce.
+/// Checks that the sealer's order has every pending transaction once, each sender's by nonce.
 fn check_order(pool: &Pool) -> Result<(), TestCaseError> {
     let snapshot = pool.snapshot();
     let mut next: HashMap<Address, u64> = HashMap::new();

@@ -1,4 +1,4 @@
-//! The pool follows the head.
+//! Tests of following the head.
 
 use super::*;
 
@@ -17,7 +17,7 @@ fn next(bench: &mut Bench) -> Head {
 }
 
 #[test]
-fn what_was_mined_leaves() {
+fn mined_transactions_leave() {
     let mut bench = bench(5);
     bench.state.set(address(0), 3, ether(1));
     let head = next(&mut bench);
@@ -31,7 +31,7 @@ fn what_was_mined_leaves() {
 }
 
 #[test]
-fn a_nonce_that_jumps_over_a_gap_makes_the_rest_pending() {
+fn a_state_nonce_past_a_gap_promotes_the_rest() {
     let mut bench = bench(2);
     bench.remote(0, 4, 10).unwrap();
     bench.remote(0, 5, 10).unwrap();
@@ -44,10 +44,10 @@ fn a_nonce_that_jumps_over_a_gap_makes_the_rest_pending() {
 }
 
 #[test]
-fn what_can_no_longer_be_paid_leaves_and_what_follows_waits() {
+fn unfunded_transactions_leave_and_later_nonces_are_queued() {
     let mut bench = bench(2);
-    let dear = bench.prepare(0, transfer(2, 1_000));
-    bench.add(dear, Origin::Remote(PEER)).unwrap();
+    let expensive = bench.prepare(0, transfer(2, 1_000));
+    bench.add(expensive, Origin::Remote(PEER)).unwrap();
     bench.remote(0, 3, 10).unwrap();
     bench.state.set(address(0), 0, U256::from(3 * 210_000));
     let head = next(&mut bench);
@@ -56,7 +56,7 @@ fn what_can_no_longer_be_paid_leaves_and_what_follows_waits() {
 }
 
 #[test]
-fn a_lower_gas_limit_drops_what_asks_for_more() {
+fn a_lower_gas_limit_drops_larger_transactions() {
     let mut bench = bench(1);
     let large = LegacyTx {
         gas_limit: 7_000_000,
@@ -71,10 +71,10 @@ fn a_lower_gas_limit_drops_what_asks_for_more() {
 }
 
 #[test]
-fn a_fork_drops_what_it_forbids() {
+fn a_fork_drops_transactions_it_forbids() {
     let mut bench = bench(1);
-    // 21,000 and 68 gas for the byte until Istanbul; enough for both, too little for Prague's
-    // floor of 21,000 + 40 a byte that is not zero.
+    // Gas of 21,000 and 68 for the byte until Istanbul; enough for both, too little for Prague's
+    // floor of 21,000 plus 40 per non-zero byte.
     let data = LegacyTx {
         gas_limit: 21_000 + 2_000 * 16,
         input: vec![1; 2_000].into(),
@@ -88,7 +88,7 @@ fn a_fork_drops_what_it_forbids() {
 }
 
 #[test]
-fn a_reorg_brings_back_what_its_blocks_had() {
+fn a_reorg_returns_transactions_of_removed_blocks() {
     let mut bench = bench(4);
     let mined: Vec<_> = bench.pool.snapshot().best(None).take(2).collect();
     bench.state.set(address(0), 2, ether(1));
@@ -104,7 +104,7 @@ fn a_reorg_brings_back_what_its_blocks_had() {
 }
 
 #[test]
-fn a_reorg_brings_back_more_than_a_queue_holds() {
+fn a_reorg_returns_more_than_a_queue_holds() {
     let mut bench = bench(200);
     let all: Vec<_> = bench.pool.snapshot().best(None).collect();
     bench.state.set(address(0), 100, ether(1));
@@ -141,7 +141,7 @@ fn a_local_sender_stays_local_over_a_reorg() {
 }
 
 #[test]
-fn a_base_fee_changes_who_is_cheapest() {
+fn a_base_fee_changes_the_price_order() {
     let config = PoolConfig {
         global_slots: 2,
         global_queue: 1,
@@ -164,7 +164,7 @@ fn a_base_fee_changes_who_is_cheapest() {
     }
     let tx = bench.prepare(2, with(1_000, 20));
     bench.add(tx, other_peer).unwrap();
-    // At a base fee of zero, 1 is the cheapest; at 200, 0 earns nobody anything.
+    // At a base fee of zero, account 1 is the cheapest; at 200, account 0 earns a sealer nothing.
     bench.reset(head_at(Fork::London, 3, 200));
     let tx = bench.prepare(3, with(1_000, 6));
     bench.add(tx, other_peer).unwrap();
@@ -173,7 +173,7 @@ fn a_base_fee_changes_who_is_cheapest() {
 }
 
 #[test]
-fn a_state_that_cant_be_read_changes_nothing() {
+fn an_unreadable_state_changes_nothing() {
     struct Broken;
     impl StateReader for Broken {
         fn account(&self, _: &Address) -> Result<Option<AccountInfo>, StateError> {

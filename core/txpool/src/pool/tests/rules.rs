@@ -1,4 +1,4 @@
-//! Each rule, with geth's text.
+//! Tests of each rule, with geth's error text.
 
 use super::*;
 
@@ -13,7 +13,7 @@ fn at_fork(fork: Fork, base_fee: u64) -> Bench {
 }
 
 #[test]
-fn nonces_from_the_states_on_are_pending_and_others_wait() {
+fn nonces_without_a_gap_are_pending_others_queued() {
     let mut bench = bench();
     bench.state.set(address(0), 5, ether(1));
     assert_eq!(bench.remote(0, 7, 1).unwrap(), Status::Queued);
@@ -24,16 +24,12 @@ fn nonces_from_the_states_on_are_pending_and_others_wait() {
     assert_eq!(bench.pool.snapshot().next_nonce(&address(0)), Some(8));
     let promoted = bench.pool.take_changes().pending;
     let nonces: Vec<u64> = promoted.iter().map(|tx| tx.nonce()).collect();
-    assert_eq!(
-        nonces,
-        [5, 6, 7],
-        "told in the order in which they can be executed"
-    );
+    assert_eq!(nonces, [5, 6, 7], "announced in the order of execution");
     assert!(bench.pool.take_changes().pending.is_empty(), "and once");
 }
 
 #[test]
-fn what_geth_1_8_refuses_is_refused_in_its_words() {
+fn refusals_have_geth_1_8_texts() {
     let mut bench = bench();
     bench.state.set(address(0), 5, ether(1));
     assert_eq!(text(bench.remote(0, 4, 1)), "nonce too low");
@@ -92,7 +88,10 @@ fn size_and_signature_are_checked_before_the_pool() {
     };
     let error = PoolTx::prepare(sign(elsewhere, key(0)), &rules).unwrap_err();
     assert_eq!(error.to_string(), "invalid sender");
-    assert_eq!((error.is_fault(), error.waste()), (false, Waste::Invalid));
+    assert_eq!(
+        (error.is_always_invalid(), error.peer_fault()),
+        (false, PeerFault::Invalid)
+    );
 }
 
 #[test]
@@ -122,7 +121,7 @@ fn a_precheck_refuses_what_the_pool_would_refuse() {
 }
 
 #[test]
-fn types_come_with_their_forks() {
+fn types_need_their_forks() {
     let dynamic = DynamicFeeTx {
         chain_id: CHAIN_ID,
         gas_limit: 21_000,
@@ -156,7 +155,7 @@ fn types_come_with_their_forks() {
 }
 
 #[test]
-fn blobs_are_refused_where_the_chain_has_no_market_for_them() {
+fn blobs_are_refused_without_a_blob_schedule() {
     let bench = at_fork(Fork::Prague, 0);
     assert_eq!(
         bench.pool.head().blobs,
@@ -198,7 +197,7 @@ fn set_code_transactions_need_prague_and_authorizations() {
 }
 
 #[test]
-fn contracts_send_nothing_and_delegated_accounts_one_at_a_time() {
+fn contracts_cant_send_delegated_accounts_have_one_in_flight() {
     let mut bench = at_fork(Fork::Prague, 0);
     for (from, code) in [
         (0, vec![0x60, 0x00]),
@@ -232,7 +231,7 @@ fn contracts_send_nothing_and_delegated_accounts_one_at_a_time() {
 }
 
 #[test]
-fn who_is_about_to_be_delegated_has_one_transaction_here() {
+fn an_authority_has_one_transaction_in_the_pool() {
     let mut bench = at_fork(Fork::Prague, 0);
     let set_code = |of: usize, nonce: u64| SetCodeTx {
         chain_id: CHAIN_ID,
@@ -259,7 +258,7 @@ fn who_is_about_to_be_delegated_has_one_transaction_here() {
     );
     let tx = bench.prepare(0, set_code(2, 0));
     bench.add(tx, Origin::Local).unwrap();
-    // Once it is one, nothing more of it is taken.
+    // The pool takes no further transaction of an authority.
     assert_eq!(
         text(bench.remote(2, 1, 1)),
         "in-flight transaction limit reached for delegated accounts"
@@ -275,7 +274,7 @@ fn who_is_about_to_be_delegated_has_one_transaction_here() {
 }
 
 #[test]
-fn an_account_pays_for_all_of_its_transactions_together() {
+fn the_balance_must_cover_all_transactions_together() {
     let mut bench = bench();
     // Three transactions of 21,000 wei each are covered, a fourth is not, queued or pending.
     bench
@@ -328,7 +327,7 @@ fn a_replacement_must_bump_fee_and_tip() {
 }
 
 #[test]
-fn local_ones_stand_outside_the_price_and_are_written_down() {
+fn local_transactions_have_no_minimum_tip_and_are_journaled() {
     let mut bench = bench();
     bench.remote(0, 1, 5).unwrap();
     assert!(bench.pool.take_changes().journal.is_empty());
@@ -354,7 +353,7 @@ fn local_ones_stand_outside_the_price_and_are_written_down() {
 }
 
 #[test]
-fn a_higher_price_limit_sends_cheaper_ones_away() {
+fn a_higher_price_limit_evicts_cheaper_transactions() {
     let mut bench = bench();
     for nonce in 0..3 {
         bench.remote(0, nonce, 10 + nonce).unwrap();
@@ -368,7 +367,7 @@ fn a_higher_price_limit_sends_cheaper_ones_away() {
 }
 
 #[test]
-fn the_sealer_gets_local_ones_first_then_the_best_tip_each_senders_by_nonce() {
+fn best_transactions_are_local_first_then_by_tip_and_nonce() {
     let mut bench = bench();
     bench.remote(0, 0, 10).unwrap();
     bench.remote(0, 1, 90).unwrap();
@@ -376,7 +375,7 @@ fn the_sealer_gets_local_ones_first_then_the_best_tip_each_senders_by_nonce() {
     bench.remote(2, 0, 50).unwrap();
     bench.remote(2, 5, 99).unwrap();
     bench.local(3, 0, 1).unwrap();
-    let order = |best: crate::Best| -> Vec<(Address, u64)> {
+    let order = |best: crate::BestTransactions| -> Vec<(Address, u64)> {
         best.map(|tx| (tx.sender(), tx.nonce())).collect()
     };
     let [a, b, c, d] = [0, 1, 2, 3].map(address);
@@ -398,7 +397,7 @@ fn the_sealer_gets_local_ones_first_then_the_best_tip_each_senders_by_nonce() {
 }
 
 #[test]
-fn queued_ones_expire_when_their_account_is_idle() {
+fn queued_transactions_of_idle_accounts_expire() {
     let mut bench = bench();
     bench.remote(0, 1, 1).unwrap();
     bench.remote(1, 0, 1).unwrap();

@@ -1,4 +1,4 @@
-//! What comes in.
+//! Handling of received datagrams.
 
 use std::net::SocketAddr;
 
@@ -14,17 +14,18 @@ use crate::discv4::{
 use crate::limits::{BUCKET_SIZE, MAX_EXPIRATION_AHEAD, MAX_NEIGHBORS_PER_PACKET};
 use crate::nodes::{EnodeEndpoint, NodeId};
 
-/// Ports below are of other services: whoever names them wants us to talk to those.
+/// Lowest port that is contacted: those below belong to other services, and a node that reports one
+/// wants packets sent to such a service.
 const LOWEST_UDP_PORT: u16 = 1025;
 
-/// Where a datagram has its type.
+/// Offset of the type in a datagram.
 const TYPE_POSITION: usize = 97;
 
-/// The type of a pong.
+/// Type byte of a pong.
 const PONG_TYPE: u8 = 2;
 
 impl Discovery {
-    /// Handles a datagram. An error is for counters alone; nothing is owed to the sender.
+    /// Handles a datagram. An error is for counters only; the sender gets no answer.
     pub fn handle_datagram(
         &mut self,
         from: SocketAddr,
@@ -39,14 +40,15 @@ impl Discovery {
         if matches!(type_byte, 2 | 4 | 6) && !self.expects(from.ip(), type_byte) {
             return Err(Rejected::Unsolicited);
         }
-        // The first pong for a ping of ours is read whatever else comes.
+        // The first pong for a ping of this node is exempt from the limits, so that a flood cannot
+        // suppress it.
         let is_pong = type_byte == PONG_TYPE;
         if !is_pong && !self.admits(from, now) {
             return Err(Rejected::RateLimited);
         }
         let unverified = decode_unverified(datagram)?;
         if let Packet::Pong(pong) = &unverified.packet {
-            match self.pending.note_pong(from.ip(), pong.ping_hash) {
+            match self.pending.record_pong(from.ip(), pong.ping_hash) {
                 Some(PongOrder::First) => {}
                 Some(PongOrder::Repeated) if self.admits(from, now) => {}
                 Some(PongOrder::Repeated) => return Err(Rejected::RateLimited),
@@ -67,9 +69,9 @@ impl Discovery {
         self.handle_packet(from, sender, signed, now)
     }
 
-    /// Whether the limits let a datagram through. A node counts as known while it is in the table, or
-    /// while we ask it something of our own accord: a ping-back makes nobody known, since every
-    /// packet of a flood can cause one.
+    /// Returns true if the limits admit a datagram. A node is known while it is in the table, or
+    /// while a request to it is pending that its own ping did not cause: a ping-back makes no node
+    /// known, since every packet of a flood can cause one.
     fn admits(&mut self, from: SocketAddr, now: Now) -> bool {
         let Self {
             limiter,
@@ -79,10 +81,10 @@ impl Discovery {
         } = self;
         let is_known = || {
             let source = Source::of(from);
-            let is_asked = pending.to(from.ip()).iter().any(|pending| {
+            let has_request = pending.to(from.ip()).iter().any(|pending| {
                 !pending.expected.is_ping_back() && Source::of(pending.node.udp_address()) == source
             });
-            is_asked
+            has_request
                 || table
                     .entries()
                     .any(|entry| entry.node.udp_address() == from)
@@ -118,10 +120,10 @@ impl Discovery {
                 let nodes: Vec<Node> = neighbors
                     .nodes
                     .iter()
-                    .filter_map(|told| self.usable_neighbor(from, told))
+                    .filter_map(|reported| self.usable_neighbor(from, reported))
                     .collect();
-                let told = neighbors.nodes.len();
-                self.neighbors_received(sender, from.ip(), &nodes, told, now)
+                let reported = neighbors.nodes.len();
+                self.neighbors_received(sender, from.ip(), &nodes, reported, now)
             }
             Packet::EnrRequest(_) => {
                 self.require_proof(from, sender, now)?;
@@ -160,7 +162,7 @@ impl Discovery {
         }
     }
 
-    /// Pong first, ping back second: some nodes rely on that order.
+    /// Answers a ping. The pong comes first, the ping-back second: some nodes rely on that order.
     fn handle_ping(&mut self, from: SocketAddr, signed: &SignedPacket, ping: &Ping, now: Now) {
         let pong = Packet::Pong(Pong {
             to: Endpoint::new(from, ping.from.tcp),
@@ -192,7 +194,7 @@ impl Discovery {
         }
     }
 
-    /// At least one packet, which may be empty.
+    /// Answers with at least one packet, which may be empty.
     fn handle_find_node(&mut self, from: SocketAddr, request: &FindNode, now: Now) {
         let target = NodeId(actoreum_primitives::keccak256(request.target));
         let nodes: Vec<NeighborNode> = self
@@ -216,13 +218,13 @@ impl Discovery {
         }
     }
 
-    fn usable_neighbor(&self, from: SocketAddr, told: &NeighborNode) -> Option<Node> {
-        let usable = told.udp >= LOWEST_UDP_PORT
-            && check_relayed(from.ip(), told.address).is_ok()
-            && (self.allows)(told.address);
-        let endpoint = EnodeEndpoint::new(told.address, told.tcp, told.udp);
+    fn usable_neighbor(&self, from: SocketAddr, reported: &NeighborNode) -> Option<Node> {
+        let usable = reported.udp >= LOWEST_UDP_PORT
+            && check_relayed(from.ip(), reported.address).is_ok()
+            && (self.allows)(reported.address);
+        let endpoint = EnodeEndpoint::new(reported.address, reported.tcp, reported.udp);
         usable
-            .then(|| Node::new(told.public_key, endpoint))
+            .then(|| Node::new(reported.public_key, endpoint))
             .filter(|node| node.id != self.own_id)
     }
 }

@@ -1,4 +1,4 @@
-//! Discovery as one state machine: datagrams and a clock in, datagrams and events out.
+//! The discovery engine: one state machine with datagrams and a clock in, datagrams and events out.
 //!
 //! ```text
 //!   datagram -> limits -> hash -> solicited? -> signature -> expiry -> handler
@@ -30,55 +30,55 @@ use super::{
 use crate::limits::{BUCKET_SIZE, MAX_LOOKUPS, PACKET_EXPIRATION};
 use crate::nodes::{EnodeEndpoint, Enr, NodeId};
 
-/// Between two refreshes of the table.
+/// Time between two refreshes of the table.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(30 * 60);
 
-/// The same while the table holds less than a bucket: a network that has just begun, or a
-/// first ping that was lost.
+/// Time between two refreshes while the table holds less than a bucket: the network is new, or a
+/// first ping was lost.
 const SHORT_REFRESH_INTERVAL: Duration = Duration::from_secs(30);
 
-/// A node is pinged after a random part of this, then the next.
+/// Maximum delay between two revalidation pings; each delay is a random part of it.
 const REVALIDATION_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Lookups for random targets in a refresh, behind the one for ourselves.
+/// Number of lookups for random targets in a refresh, after the one for the local node.
 const RANDOM_LOOKUPS: usize = 3;
 
-/// The two clocks: one that only goes forward, for timers, and the time of day, which packets
-/// carry.
+/// The two clocks: a monotonic one for timers, and the time of day, which packets carry.
 #[derive(Debug, Clone, Copy)]
 pub struct Now {
-    /// For timers.
+    /// Monotonic time, for timers.
     pub instant: Instant,
-    /// Seconds since 1970.
+    /// Time of day, in seconds since 1970.
     pub unix: u64,
 }
 
-/// What the engine starts from.
+/// Configuration of the engine.
 pub struct DiscoveryConfig {
-    /// The node's static key.
+    /// Static key of the node.
     pub key: SecretKey,
-    /// Where we are, as far as we know; it goes into pings and is verified by nobody.
+    /// Endpoint of the local node, as far as it is known. It is written into pings; receivers do
+    /// not verify it.
     pub endpoint: EnodeEndpoint,
-    /// Our record, given to whoever asks and has proven its endpoint.
+    /// Node record of the local node, sent to nodes that request it and have proven their endpoint.
     pub record: Option<Enr>,
-    /// Whom to ask while nobody else is known.
+    /// Bootnodes: nodes to query while no others are known.
     pub bootnodes: Vec<Node>,
-    /// Which addresses may be contacted at all.
+    /// Addresses that may be contacted.
     pub allows: Box<dyn Fn(IpAddr) -> bool + Send>,
     /// Fresh random bytes.
     pub entropy: [u8; 32],
 }
 
-/// Names a lookup.
+/// Id of a lookup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LookupId(u64);
 
-/// What the engine wants done, or has to say.
+/// An action or an event of the engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
     /// A datagram to send.
     Send {
-        /// Where to.
+        /// Address of the recipient.
         to: SocketAddr,
         /// The datagram.
         datagram: Vec<u8>,
@@ -87,16 +87,16 @@ pub enum Output {
     NodeVerified(Node),
     /// A lookup has ended.
     LookupFinished {
-        /// Which.
+        /// Id of the lookup.
         id: LookupId,
         /// The closest nodes found, closest first, at most sixteen.
         nodes: Vec<Node>,
-        /// How many nodes were asked.
+        /// Number of nodes queried.
         queries: usize,
     },
-    /// A node sent its record, for which [`Discovery::request_record`] had asked.
+    /// A node sent its record, which [`Discovery::request_record`] had requested.
     RecordReceived {
-        /// Whose.
+        /// Id of the node.
         node: Node,
         /// The record, verified to be of that node.
         record: Enr,
@@ -105,34 +105,33 @@ pub enum Output {
     Initialised,
 }
 
-/// Why a datagram was not handled. Nothing is owed to its sender; the reasons are for
-/// counters.
+/// Reason why a datagram was not handled. The sender gets no answer; the reasons are for counters.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Rejected {
-    /// Its source, or everybody, sends too much.
+    /// The source, or all sources together, exceed the rate limit.
     #[error("too many packets")]
     RateLimited,
     /// The address may not be contacted.
     #[error("address is not allowed")]
     NotAllowed,
-    /// The envelope or the data is wrong.
+    /// The envelope or the data is invalid.
     #[error(transparent)]
     Packet(#[from] PacketError),
-    /// Void, or valid for too long.
+    /// The packet has expired, or is valid for too long.
     #[error("expired")]
     Expired,
-    /// An answer to no question of ours.
+    /// The packet answers no pending request.
     #[error("unsolicited reply")]
     Unsolicited,
-    /// A question from somebody who has not proven its endpoint.
+    /// The packet is a request of a node that has not proven its endpoint.
     #[error("unknown node")]
     UnknownNode,
-    /// Signed by our own key.
+    /// The packet is signed with the local node's key.
     #[error("own packet")]
     OwnPacket,
 }
 
-/// The engine.
+/// The discovery engine.
 pub struct Discovery {
     key: SecretKey,
     own_id: NodeId,
@@ -146,29 +145,29 @@ pub struct Discovery {
     predictor: EndpointPredictor,
     limiter: Limiter,
     pending: PendingRequests,
-    /// Find-node requests that wait for a node to notice our pong.
+    /// Find-node requests that wait for a node to notice the local node's pong.
     delayed: Vec<Delayed>,
     lookups: HashMap<LookupId, Lookup>,
-    /// What a lookup asks for: the preimage of its target.
+    /// The content of a lookup's requests: the preimage of its target.
     targets: HashMap<LookupId, [u8; 64]>,
     next_lookup: u64,
     refresh: Option<Refresh>,
     next_refresh: Instant,
-    /// `None` while a node is being revalidated.
+    /// Time of the next revalidation; `None` while a node is being revalidated.
     next_revalidation: Option<Instant>,
     initialised: bool,
     consecutive_timeouts: u32,
     outputs: VecDeque<Output>,
 }
 
-/// A refresh that runs: its current lookup and how many follow.
+/// A running refresh: its current lookup and how many follow.
 struct Refresh {
     current: LookupId,
     random_lookups_left: usize,
 }
 
 impl Discovery {
-    /// An engine. Call [`Discovery::start`] once the seeds are in.
+    /// Creates an engine. Call [`Discovery::start`] once the seeds are added.
     pub fn new(config: DiscoveryConfig, now: Now) -> Self {
         let mut random = StdRng::from_seed(config.entropy);
         let own_id = NodeId::of(&config.key.public_key());
@@ -199,7 +198,8 @@ impl Discovery {
         }
     }
 
-    /// Adds nodes remembered from before. They are pinged before they are told to anybody.
+    /// Adds nodes that were remembered across a restart. They are pinged before they are returned
+    /// to other nodes.
     pub fn add_seeds(&mut self, seeds: &[Node], now: Now) {
         for seed in seeds {
             if (self.allows)(seed.endpoint.address) {
@@ -213,12 +213,12 @@ impl Discovery {
         self.start_refresh(now);
     }
 
-    /// The table, for the page and for whoever dials.
+    /// Returns the table, for the admin page and for the dialer.
     pub fn table(&self) -> &Table {
         &self.table
     }
 
-    /// Up to `count` nodes at random; none before the first refresh has ended.
+    /// Returns up to `count` random nodes; none before the first refresh has ended.
     pub fn random_nodes(&mut self, count: usize) -> Vec<Node> {
         if self.initialised {
             self.table.random_nodes(count)
@@ -227,43 +227,44 @@ impl Discovery {
         }
     }
 
-    /// Our endpoint as other nodes see it, if enough of them agree.
+    /// Returns the local endpoint as other nodes see it, if enough of them agree.
     pub fn predicted_endpoint(&self, now: Now) -> Option<SocketAddr> {
         self.predictor.predict(now.instant)
     }
 
-    /// Changes where we say that we are.
+    /// Sets the local endpoint that pings state.
     pub fn set_endpoint(&mut self, endpoint: EnodeEndpoint) {
         self.endpoint = endpoint;
     }
 
-    /// Changes our record.
+    /// Sets the local node record.
     pub fn set_record(&mut self, record: Enr) {
         self.record = Some(record);
     }
 
-    /// Requests in a row that were not answered. Many may mean that our clock is wrong.
+    /// Returns the number of requests in a row that were not answered. Many may mean that the local
+    /// clock is wrong.
     pub fn consecutive_timeouts(&self) -> u32 {
         self.consecutive_timeouts
     }
 
-    /// Requests in flight.
+    /// Returns the number of pending requests.
     pub fn pending_requests(&self) -> usize {
         self.pending.len() + self.delayed.len()
     }
 
-    /// What to do next. Call until it returns `None`, after every other call.
+    /// Returns the next output. Call until it returns `None`, after every other call.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
 
-    /// Searches for the nodes closest to the hash of `target` (a public key, or any bytes). Where
-    /// all nodes have left the table, it is filled from the bootnodes again, as geth does.
-    /// `None` where [`MAX_LOOKUPS`] run already: try later.
+    /// Starts a search for the nodes closest to the hash of `target` (a public key, or any bytes).
+    /// If the table is empty, it is filled from the bootnodes again, as in geth. Returns `None` if
+    /// [`MAX_LOOKUPS`] are running: retry later.
     pub fn start_lookup(&mut self, target: [u8; 64], now: Now) -> Option<LookupId> {
         if self.table.is_empty() && !self.bootnodes.is_empty() {
             match self.refresh {
-                // One that runs would not ask them again.
+                // A running refresh would not query the bootnodes again.
                 Some(_) => self.add_seeds(&self.bootnodes.clone(), now),
                 None => self.start_refresh(now),
             }
@@ -278,7 +279,7 @@ impl Discovery {
         let target_id = NodeId(keccak256(target));
         let mut known = self.table.closest(&target_id, BUCKET_SIZE, true);
         if known.len() < BUCKET_SIZE {
-            // Nodes that have not answered yet are better than nobody.
+            // Nodes that have not answered yet are better than none.
             known.extend(self.table.closest(&target_id, BUCKET_SIZE, false));
         }
         let id = LookupId(self.next_lookup);
@@ -290,12 +291,13 @@ impl Discovery {
         Some(id)
     }
 
-    /// Searches for a node by its key: the one with the same id among the results is it.
+    /// Starts a search for a node by its public key. The result with the same id, if any, is the
+    /// node.
     pub fn resolve(&mut self, key: &PublicKey, now: Now) -> Option<LookupId> {
         self.start_lookup(key.to_uncompressed(), now)
     }
 
-    /// Asks as many nodes as the lookup may ask now; ends it when it is finished.
+    /// Queries as many nodes as the lookup may query now; ends it when it is finished.
     fn advance_lookup(&mut self, id: LookupId, now: Now) {
         let Some(target) = self.targets.get(&id).copied() else {
             return;
@@ -336,7 +338,7 @@ impl Discovery {
     }
 
     fn run_refresh_lookup(&mut self, target: [u8; 64], random_lookups_left: usize, now: Now) {
-        // The lookup may end at once, so the refresh must name it before it starts.
+        // The lookup may end at once, so that the refresh must refer to it before it starts.
         self.refresh = Some(Refresh {
             current: LookupId(self.next_lookup),
             random_lookups_left,
@@ -374,7 +376,7 @@ impl Discovery {
         }
     }
 
-    /// When [`Discovery::handle_timeout`] wants to be called next.
+    /// Returns the time of the next call of [`Discovery::handle_timeout`].
     pub fn next_timeout(&self) -> Instant {
         let delays = self.delayed.iter().map(|delayed| delayed.send_at);
         let timers = self
@@ -388,7 +390,7 @@ impl Discovery {
             .unwrap_or(self.next_refresh)
     }
 
-    /// Runs what is due.
+    /// Runs the timers that are due.
     pub fn handle_timeout(&mut self, now: Now) {
         self.expire_requests(now);
         self.send_delayed(now);
@@ -430,7 +432,7 @@ impl Discovery {
         self.record.as_ref().map(Enr::seq)
     }
 
-    /// A target that nobody can foresee, for lookups that only want to meet nodes.
+    /// Returns a target that no other node can foresee, for lookups that only want to meet nodes.
     pub fn random_target(&mut self) -> [u8; 64] {
         let mut target = [0; 64];
         self.random.fill(&mut target);

@@ -1,4 +1,4 @@
-//! The requests in flight, by the address that is to answer.
+//! Pending requests, by the address that is to answer.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -10,15 +10,15 @@ use super::requests::{Expected, Pending};
 use crate::discv4::limiter::Source;
 use crate::nodes::NodeId;
 
-/// Whether a pong is the first that names its ping.
+/// Position of a pong among those with the hash of the same ping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PongOrder {
     First,
     Repeated,
 }
 
-/// Requests in flight. A flood causes thousands of ping-backs, and each datagram is compared with
-/// the requests to its address alone.
+/// Pending requests. They are indexed by address because a flood causes thousands of ping-backs: a
+/// datagram is compared only with the requests to its address.
 #[derive(Debug, Default)]
 pub(super) struct PendingRequests {
     by_address: BTreeMap<IpAddr, Vec<Pending>>,
@@ -28,27 +28,27 @@ pub(super) struct PendingRequests {
 }
 
 impl PendingRequests {
-    /// All requests in flight.
+    /// Returns the number of all pending requests.
     pub(super) fn len(&self) -> usize {
         self.len
     }
 
-    /// Ping-backs in flight.
+    /// Returns the number of pending ping-backs.
     pub(super) fn ping_backs(&self) -> usize {
         self.ping_backs
     }
 
-    /// Requests in flight that no stranger caused.
+    /// Returns the number of pending requests that are no ping-backs.
     pub(super) fn own(&self) -> usize {
         self.len - self.ping_backs
     }
 
-    /// Ping-backs in flight to one source.
+    /// Returns the number of pending ping-backs to one source.
     pub(super) fn ping_backs_to(&self, source: &Source) -> usize {
         self.ping_backs_by_source.get(source).copied().unwrap_or(0)
     }
 
-    /// The requests that an address is to answer.
+    /// Returns the pending requests to an address.
     pub(super) fn to(&self, address: IpAddr) -> &[Pending] {
         self.by_address.get(&address).map_or(&[], Vec::as_slice)
     }
@@ -64,7 +64,7 @@ impl PendingRequests {
         self.by_address.entry(address).or_default().push(pending);
     }
 
-    /// Takes the request to a node at an address that `matches`.
+    /// Removes and returns the request to a node at an address for which `matches` is true.
     pub(super) fn take(
         &mut self,
         id: NodeId,
@@ -79,11 +79,11 @@ impl PendingRequests {
         if requests.is_empty() {
             self.by_address.remove(&address);
         }
-        self.uncount(&taken);
+        self.subtract(&taken);
         Some(taken)
     }
 
-    /// Takes the requests whose time is over.
+    /// Removes and returns the requests whose deadline has passed.
     pub(super) fn take_expired(&mut self, now: Instant) -> Vec<Pending> {
         let mut expired = Vec::new();
         self.by_address.retain(|_, requests| {
@@ -91,36 +91,39 @@ impl PendingRequests {
             !requests.is_empty()
         });
         for pending in &expired {
-            self.uncount(pending);
+            self.subtract(pending);
         }
         expired
     }
 
-    /// Notes that an address has sent a pong for the ping with this hash; `None` where that ping was
-    /// not sent there. Nobody elsewhere can know the hash, so that a flood with false sources does
-    /// not pass.
-    pub(super) fn note_pong(&mut self, address: IpAddr, hash: B256) -> Option<PongOrder> {
+    /// Records that an address has sent a pong for the ping with this hash. Returns `None` if no
+    /// such ping to this address is pending. Only the receiver of the ping knows its hash, so that
+    /// a flood with spoofed sources is refused.
+    pub(super) fn record_pong(&mut self, address: IpAddr, hash: B256) -> Option<PongOrder> {
         let requests = self.by_address.get_mut(&address)?;
         requests
             .iter_mut()
             .find_map(|pending| match &mut pending.expected {
                 Expected::Pong {
-                    ping_hash, is_read, ..
-                } if *ping_hash == hash => Some(match std::mem::replace(is_read, true) {
-                    false => PongOrder::First,
-                    true => PongOrder::Repeated,
+                    ping_hash,
+                    has_pong,
+                    ..
+                } if *ping_hash == hash => Some(if std::mem::replace(has_pong, true) {
+                    PongOrder::Repeated
+                } else {
+                    PongOrder::First
                 }),
                 _ => None,
             })
     }
 
-    /// When the next request expires.
+    /// Returns the deadline of the request that expires next.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         let requests = self.by_address.values().flatten();
         requests.map(|pending| pending.deadline).min()
     }
 
-    fn uncount(&mut self, pending: &Pending) {
+    fn subtract(&mut self, pending: &Pending) {
         self.len -= 1;
         if !pending.expected.is_ping_back() {
             return;

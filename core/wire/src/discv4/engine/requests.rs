@@ -1,4 +1,4 @@
-//! What we ask of others, and what becomes of it.
+//! Requests to other nodes, and their results.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -14,19 +14,19 @@ use crate::limits::{
 };
 use crate::nodes::{Enr, NodeId};
 
-/// How long a node gets to notice our pong before it is asked something that needs it.
+/// Time that a node gets to notice the local node's pong before a request that needs it.
 const PONG_SETTLE_TIME: Duration = Duration::from_millis(50);
 
-/// Why a node was pinged.
+/// Purpose of a ping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
-    /// To see whether it is still alive.
+    /// Revalidation: checks whether the node is alive.
     Revalidation,
-    /// Because it pinged us and its endpoint is not proven.
+    /// Ping-back: the node pinged, and its endpoint is not proven.
     PingBack,
-    /// So that it pings us, before it is asked for nodes.
+    /// Makes the node ping back before it is asked for nodes.
     Query { lookup: LookupId, target: [u8; 64] },
-    /// So that it pings us, before it is asked for its record.
+    /// Makes the node ping back before it is asked for its record.
     Record,
 }
 
@@ -36,8 +36,8 @@ pub(super) enum Expected {
     Pong {
         ping_hash: B256,
         purpose: Purpose,
-        /// Whether a pong that names this ping has come, by whomever it is signed.
-        is_read: bool,
+        /// Whether a pong with this ping's hash has arrived, whether or not its signature is valid.
+        has_pong: bool,
     },
     Neighbors {
         lookup: LookupId,
@@ -50,7 +50,7 @@ pub(super) enum Expected {
 }
 
 impl Expected {
-    /// Whether a stranger's ping caused the request.
+    /// Returns true if the request was caused by an unknown node's ping.
     pub(super) fn is_ping_back(&self) -> bool {
         matches!(
             self,
@@ -66,7 +66,7 @@ impl Expected {
     }
 }
 
-/// A request in flight.
+/// A pending request.
 #[derive(Debug)]
 pub(super) struct Pending {
     pub node: Node,
@@ -74,17 +74,17 @@ pub(super) struct Pending {
     pub expected: Expected,
 }
 
-/// What is asked once a node has had time to prove our endpoint.
+/// A request that is sent once a node has had time to notice the endpoint proof.
 #[derive(Debug)]
 pub(super) struct Delayed {
     pub node: Node,
     pub send_at: Instant,
-    /// `None` asks for the node's record.
+    /// Target of a find-node request; `None` for a request for the node's record.
     pub query: Option<(LookupId, [u8; 64])>,
 }
 
 impl Discovery {
-    /// Sends a ping. `false` where too many requests are in flight.
+    /// Sends a ping. Returns false if too many requests are pending.
     pub(super) fn ping(&mut self, node: Node, purpose: Purpose, now: Now) -> bool {
         if purpose != Purpose::PingBack && self.pending.own() >= MAX_PENDING_REQUESTS {
             return false;
@@ -105,7 +105,7 @@ impl Discovery {
         let expected = Expected::Pong {
             ping_hash,
             purpose,
-            is_read: false,
+            has_pong: false,
         };
         self.pending.push(Pending {
             node,
@@ -115,14 +115,14 @@ impl Discovery {
         true
     }
 
-    /// Pings a node that pinged us, unless one is under way, or too many are.
+    /// Pings a node that pinged, unless a ping to it is pending, or too many ping-backs are.
     pub(super) fn ping_back(&mut self, node: Node, now: Now) {
         let requests = self.pending.to(node.endpoint.address);
-        let is_under_way = requests.iter().any(|pending| {
+        let has_ping = requests.iter().any(|pending| {
             pending.node.id == node.id && matches!(pending.expected, Expected::Pong { .. })
         });
         let to_source = self.pending.ping_backs_to(&Source::of(node.udp_address()));
-        if !is_under_way
+        if !has_ping
             && to_source < MAX_PENDING_PING_BACKS_PER_SOURCE
             && self.pending.ping_backs() < MAX_PENDING_PING_BACKS
         {
@@ -130,8 +130,8 @@ impl Discovery {
         }
     }
 
-    /// Asks a node for a lookup. A node to which our endpoint is not proven would not answer:
-    /// it is pinged first, and pings us in return.
+    /// Queries a node for a lookup. A node to which the local endpoint is not proven would not
+    /// answer: it is pinged first, and pings back.
     pub(super) fn query(&mut self, lookup: LookupId, node: Node, target: [u8; 64], now: Now) {
         let sent = if self
             .proofs
@@ -169,7 +169,7 @@ impl Discovery {
         true
     }
 
-    /// Asks a node for its record (EIP-868). `false` where too many requests are in flight.
+    /// Requests a node's record (EIP-868). Returns false if too many requests are pending.
     pub fn request_record(&mut self, node: Node, now: Now) -> bool {
         if self
             .proofs
@@ -198,8 +198,8 @@ impl Discovery {
         true
     }
 
-    /// Whether an answer of this packet type from this address could be to a question of ours:
-    /// asked before its signature is looked at.
+    /// Returns true if an answer of this packet type from this address may belong to a pending
+    /// request. Called before the signature is verified.
     pub(super) fn expects(&self, address: IpAddr, type_byte: u8) -> bool {
         self.pending.to(address).iter().any(|pending| {
             matches!(
@@ -222,7 +222,7 @@ impl Discovery {
         Some(taken)
     }
 
-    /// A pong came; `false` where nobody waits for it.
+    /// Takes a pong. Returns false if no request waits for it.
     pub(super) fn pong_received(
         &mut self,
         id: NodeId,
@@ -245,7 +245,7 @@ impl Discovery {
                 self.table.revalidated(&node, true, now.instant);
                 self.schedule_revalidation(now);
             }
-            // Before the first refresh has ended, whoever pings most would fill the table.
+            // Before the first refresh has ended, the nodes that ping most would fill the table.
             Purpose::PingBack if !self.initialised => {}
             Purpose::PingBack | Purpose::Query { .. } | Purpose::Record => {
                 self.table.add_verified(node, now.instant);
@@ -257,8 +257,8 @@ impl Discovery {
             Purpose::Revalidation | Purpose::PingBack => None,
         };
         if let Some(query) = query {
-            // It has pinged us before our ping reached it, or pings us now. A node that
-            // remembers us from before our restart does neither, so this does not wait for it.
+            // The node pinged before this ping reached it, or pings now. A node that remembers the
+            // local node from before a restart does neither, so this does not wait for it.
             let pinged = self.proofs.is_proven_to(id, address, now.instant);
             let delay = if pinged {
                 PONG_SETTLE_TIME
@@ -275,7 +275,8 @@ impl Discovery {
         true
     }
 
-    /// A node has pinged us and has our pong: what waited for that goes out soon.
+    /// Notes that a node has pinged and has the local node's pong: the requests that waited for
+    /// that are sent soon.
     pub(super) fn proven_to(&mut self, id: NodeId, now: Now) {
         let soon = now.instant + PONG_SETTLE_TIME;
         for delayed in self
@@ -287,13 +288,13 @@ impl Discovery {
         }
     }
 
-    /// Neighbors came; `false` where nobody waits for them.
+    /// Takes neighbors. Returns false if no request waits for them.
     pub(super) fn neighbors_received(
         &mut self,
         id: NodeId,
         address: IpAddr,
         nodes: &[Node],
-        told: usize,
+        reported: usize,
         now: Now,
     ) -> bool {
         let is_neighbors = |expected: &Expected| matches!(expected, Expected::Neighbors { .. });
@@ -310,11 +311,11 @@ impl Discovery {
         };
         let lookup = *lookup;
         received.extend_from_slice(nodes);
-        *count += told;
-        // One answer means one bucket; an empty packet says that there is no more.
-        if *count >= crate::limits::BUCKET_SIZE || told == 0 {
+        *count += reported;
+        // One answer is at most one bucket; an empty packet means that there are no more nodes.
+        if *count >= crate::limits::BUCKET_SIZE || reported == 0 {
             let received = std::mem::take(received);
-            // An answer that is empty is an answer: the node may know nobody yet.
+            // An empty answer counts as an answer: the node may know no others yet.
             self.table.count_findnode(&id, true, now.instant);
             self.end_query(lookup, &pending.node, &received, now);
         } else {
@@ -323,7 +324,7 @@ impl Discovery {
         true
     }
 
-    /// A record came; `false` where nobody waits for it.
+    /// Takes a record. Returns false if no request waits for it.
     pub(super) fn record_received(
         &mut self,
         id: NodeId,
@@ -342,7 +343,7 @@ impl Discovery {
         true
     }
 
-    /// A query ended, with the nodes that were told.
+    /// Ends a query with the nodes that were returned.
     fn end_query(&mut self, lookup: LookupId, node: &Node, found: &[Node], now: Now) {
         for found in found {
             self.table.add_seen(*found, now.instant);
@@ -369,7 +370,7 @@ impl Discovery {
                     self.end_query(lookup, &node, &received, now);
                 }
                 Expected::Pong { purpose, .. } => {
-                    // A stranger that does not answer says nothing about our clock.
+                    // An unknown node that does not answer does not indicate a wrong local clock.
                     if purpose != Purpose::PingBack {
                         self.consecutive_timeouts = self.consecutive_timeouts.saturating_add(1);
                     }
@@ -392,7 +393,7 @@ impl Discovery {
         }
     }
 
-    /// Sends what has waited long enough.
+    /// Sends the delayed requests that are due.
     pub(super) fn send_delayed(&mut self, now: Now) {
         let (due, delayed) = std::mem::take(&mut self.delayed)
             .into_iter()

@@ -55,7 +55,7 @@ pub(super) fn outputs(engine: &mut Discovery) -> Vec<Output> {
     std::iter::from_fn(|| engine.poll_output()).collect()
 }
 
-/// The packets that an engine sends, decoded, and all other outputs dropped.
+/// Returns the packets that an engine sends, decoded; other outputs are dropped.
 pub(super) fn sent(engine: &mut Discovery) -> Vec<(SocketAddr, SignedPacket, usize)> {
     outputs(engine)
         .into_iter()
@@ -128,7 +128,7 @@ pub(super) fn prove(engine: &mut Discovery, number: u32, address: SocketAddr, no
 }
 
 #[test]
-fn a_ping_is_answered_and_pinged_back_and_the_pong_proves_the_endpoint() {
+fn a_pong_to_our_ping_proves_the_endpoint() {
     let now = start();
     let mut engine = engine(now);
     let from: SocketAddr = "8.8.8.8:40000".parse().unwrap();
@@ -182,7 +182,7 @@ fn a_ping_is_answered_and_pinged_back_and_the_pong_proves_the_endpoint() {
 }
 
 #[test]
-fn nothing_but_a_pong_is_bigger_than_its_question_before_the_proof() {
+fn answers_before_the_proof_do_not_amplify() {
     let now = start();
     let mut engine = engine(now);
     let from: SocketAddr = "8.8.8.8:40000".parse().unwrap();
@@ -208,7 +208,7 @@ fn nothing_but_a_pong_is_bigger_than_its_question_before_the_proof() {
             .all(|(_, _, length)| *length <= question.len() + 32)
     );
 
-    // Asked again and again, one ping-back is on its way at a time.
+    // However often it is asked, one ping-back is pending at a time.
     for _ in 0..20 {
         engine
             .handle_datagram(from, &ping(&key(1), now), now)
@@ -220,7 +220,7 @@ fn nothing_but_a_pong_is_bigger_than_its_question_before_the_proof() {
         .count();
     assert_eq!(ping_backs, 0);
 
-    // And with ever new keys from one address, a few.
+    // A few ping-backs for ever new keys from one address.
     for number in 2..20 {
         engine
             .handle_datagram(from, &ping(&key(number), now), now)
@@ -256,7 +256,7 @@ fn a_proof_holds_for_its_address_alone() {
 }
 
 #[test]
-fn void_and_endless_packets_are_refused() {
+fn packets_with_a_bad_expiration_are_refused() {
     let now = start();
     let mut engine = engine(now);
     let from: SocketAddr = "8.8.8.8:40000".parse().unwrap();
@@ -294,19 +294,19 @@ fn void_and_endless_packets_are_refused() {
 }
 
 #[test]
-fn answers_that_nobody_waits_for_are_refused_unread() {
+fn unrequested_answers_are_refused_unread() {
     let now = start();
     let mut engine = engine(now);
     let from: SocketAddr = "8.8.8.8:40000".parse().unwrap();
     for type_byte in [2, 4, 6] {
-        let mut garbage = vec![0; 200];
-        garbage[97] = type_byte;
+        let mut malformed = vec![0; 200];
+        malformed[97] = type_byte;
         assert_eq!(
-            engine.handle_datagram(from, &garbage, now),
+            engine.handle_datagram(from, &malformed, now),
             Err(Rejected::Unsolicited)
         );
     }
-    // A replayed pong: the same that proved the endpoint.
+    // A replayed pong: the one that proved the endpoint.
     engine
         .handle_datagram(from, &ping(&key(1), now), now)
         .unwrap();
@@ -317,7 +317,7 @@ fn answers_that_nobody_waits_for_are_refused_unread() {
         engine.handle_datagram(from, &answer, now),
         Err(Rejected::Unsolicited)
     );
-    // A pong by another key, and one for another ping.
+    // A pong signed by another key, and one for another ping.
     engine
         .handle_datagram(from, &ping(&key(2), now), now)
         .unwrap();
@@ -355,7 +355,7 @@ fn own_packets_and_forbidden_addresses_are_refused() {
 }
 
 #[test]
-fn records_are_given_to_the_proven_and_asked_for() {
+fn records_are_exchanged_with_proven_nodes() {
     let now = start();
     let mut engine = engine(now);
     let from: SocketAddr = "8.8.8.8:40000".parse().unwrap();
@@ -397,27 +397,27 @@ fn records_are_given_to_the_proven_and_asked_for() {
 }
 
 #[test]
-fn neighbors_are_checked_before_they_are_believed() {
+fn neighbors_are_checked_before_they_are_used() {
     let now = start();
     let mut engine = engine(now);
     let from: SocketAddr = "8.8.8.8:40000".parse().unwrap();
     prove(&mut engine, 1, from, now);
     outputs(&mut engine);
     engine.start_lookup([5; 64], now).unwrap();
-    let told = |number: u32, address: &str, udp: u16| NeighborNode {
+    let reported = |number: u32, address: &str, udp: u16| NeighborNode {
         address: address.parse().unwrap(),
         udp,
         tcp: 1,
         public_key: key(number).public_key(),
     };
     let nodes = vec![
-        told(10, "127.0.0.1", 30303),
-        told(11, "10.0.0.1", 30303),
-        told(12, "224.0.0.1", 30303),
-        told(13, "6.6.6.6", 30303),
-        told(14, "5.5.5.5", 1024),
-        told(0, "5.5.5.5", 30303),
-        told(15, "5.5.5.5", 30303),
+        reported(10, "127.0.0.1", 30303),
+        reported(11, "10.0.0.1", 30303),
+        reported(12, "224.0.0.1", 30303),
+        reported(13, "6.6.6.6", 30303),
+        reported(14, "5.5.5.5", 1024),
+        reported(0, "5.5.5.5", 30303),
+        reported(15, "5.5.5.5", 30303),
     ];
     let neighbors = Packet::Neighbors(Neighbors {
         nodes,
@@ -456,7 +456,7 @@ fn unanswered_requests_end_and_a_dead_node_leaves() {
 }
 
 #[test]
-fn a_lookup_with_nobody_to_ask_ends_at_once() {
+fn a_lookup_without_nodes_to_query_ends_at_once() {
     let now = start();
     let mut engine = engine(now);
     let id = engine.start_lookup([5; 64], now).unwrap();
@@ -507,7 +507,7 @@ fn ten_thousand_hostile_datagrams_leave_the_state_bounded() {
     }
     assert!(handled <= MAX_PACKETS_TOTAL as usize);
     assert!(engine.pending_requests() <= MAX_PENDING_PING_BACKS);
-    // The honest node is still heard.
+    // The honest node is still answered.
     let question = find_node(&key(1), now);
     assert_eq!(
         engine.handle_datagram(honest, &question, next_second),
@@ -520,7 +520,7 @@ fn ten_thousand_hostile_datagrams_leave_the_state_bounded() {
 }
 
 #[test]
-fn our_own_address_is_learned_from_others() {
+fn the_external_address_is_learned_from_other_nodes() {
     let now = start();
     let mut engine = engine(now);
     for number in 1..=10u8 {

@@ -1,4 +1,4 @@
-//! The engine under floods whose packets are valid.
+//! Tests of the protocol under floods of valid packets.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::limits::*;
 const EARLY: &str = "8.8.8.8:40000";
 const LATE: &str = "9.9.9.9:40000";
 
-/// Sources of the flood, each in a network of its own.
+/// Number of sources of the flood, each in its own subnet.
 const SOURCES: u32 = 250;
 
 fn flooding(number: u32) -> SocketAddr {
@@ -21,7 +21,7 @@ fn flooding(number: u32) -> SocketAddr {
     SocketAddr::new(address.into(), 30303)
 }
 
-/// The ping that an engine sent to `to`.
+/// Returns the ping that an engine sent to `to`.
 fn ping_back(
     packets: &[(SocketAddr, SignedPacket, usize)],
     to: SocketAddr,
@@ -33,22 +33,23 @@ fn ping_back(
 }
 
 #[test]
-fn a_newcomer_is_bonded_and_answered_in_a_flood_of_pings() {
+fn a_new_node_is_bonded_and_answered_in_a_flood_of_pings() {
     let now = start();
     let mut engine = engine(now);
     prove(&mut engine, 1, EARLY.parse().unwrap(), now);
     let late: SocketAddr = LATE.parse().unwrap();
     let mut signed_ping_backs = None;
     let mut neighbors = 0;
-    // Ten thousand pings a second, and each of a key of its own while they are read.
+    // Ten thousand pings per second; each has its own key while the limits admit it.
     let repeated = ping(&key(1_000_000), now);
     for millisecond in 0..2_000u32 {
         let time = after(now, Duration::from_millis(millisecond.into()));
         for packet in 0..10 {
             let number = millisecond * 10 + packet;
-            let datagram = match millisecond % 1_000 < 200 {
-                true => ping(&key(1_000 + number), time),
-                false => repeated.clone(),
+            let datagram = if millisecond % 1_000 < 200 {
+                ping(&key(1_000 + number), time)
+            } else {
+                repeated.clone()
             };
             let _ = engine.handle_datagram(flooding(number), &datagram, time);
         }
@@ -62,8 +63,8 @@ fn a_newcomer_is_bonded_and_answered_in_a_flood_of_pings() {
                     "{}",
                     engine.pending_requests()
                 );
-                let question = ping(&key(2), time);
-                assert_eq!(engine.handle_datagram(late, &question, time), Ok(()));
+                let request = ping(&key(2), time);
+                assert_eq!(engine.handle_datagram(late, &request, time), Ok(()));
                 signed_ping_backs = ping_back(&sent(&mut engine), late);
             }
             1_450 => {
@@ -72,8 +73,8 @@ fn a_newcomer_is_bonded_and_answered_in_a_flood_of_pings() {
                 assert_eq!(engine.handle_datagram(late, &answer, time), Ok(()));
             }
             1_500 => {
-                let question = find_node(&key(2), time);
-                assert_eq!(engine.handle_datagram(late, &question, time), Ok(()));
+                let request = find_node(&key(2), time);
+                assert_eq!(engine.handle_datagram(late, &request, time), Ok(()));
                 for (to, signed, _) in sent(&mut engine) {
                     if let Packet::Neighbors(found) = signed.packet {
                         assert_eq!(to, late);
@@ -84,31 +85,31 @@ fn a_newcomer_is_bonded_and_answered_in_a_flood_of_pings() {
             _ => {}
         }
     }
-    assert_eq!(neighbors, 2, "both that are known");
+    assert_eq!(neighbors, 2, "both known nodes");
     assert!(engine.pending_requests() <= MAX_PENDING_PING_BACKS);
 }
 
 #[test]
-fn a_flood_that_causes_ping_backs_is_not_known_by_them() {
+fn ping_backs_do_not_make_flooding_nodes_known() {
     let now = start();
     let mut engine = engine(now);
     prove(&mut engine, 1, EARLY.parse().unwrap(), now);
     let next = after(now, Duration::from_secs(1));
-    // The second of a flood shares what its first second was counted for.
+    // The shares in the second window of a flood follow from the sources in its first window.
     for time in [now, next] {
         let datagram = ping(&key(5), time);
         let mut handled = 0;
         for number in 0..10_000 {
-            // One network: the nodes of a local one are told apart by their ports.
+            // Sources on a local network differ by their port.
             let from = SocketAddr::new([127, 0, 0, 1].into(), 20_000 + (number % 250) as u16);
             handled += usize::from(engine.handle_datagram(from, &datagram, time).is_ok());
         }
         while engine.poll_output().is_some() {}
         assert!(handled <= MAX_PACKETS_TOTAL as usize, "{handled}");
     }
-    let question = find_node(&key(1), next);
+    let request = find_node(&key(1), next);
     let early = EARLY.parse().unwrap();
-    assert_eq!(engine.handle_datagram(early, &question, next), Ok(()));
+    assert_eq!(engine.handle_datagram(early, &request, next), Ok(()));
 }
 
 #[test]
@@ -117,7 +118,7 @@ fn a_lookup_fills_an_empty_table_from_the_bootnodes() {
     let bootnode = node(1, EARLY);
     let mut engine = engine_with(vec![bootnode], now);
     let deadline = now.instant + Duration::from_secs(25);
-    // It does not answer, and leaves the table long before the next refresh of its own.
+    // The bootnode does not answer, and is removed from the table before the next periodic refresh.
     while !engine.table().is_empty() {
         let due = engine
             .next_timeout()
@@ -135,12 +136,12 @@ fn a_lookup_fills_an_empty_table_from_the_bootnodes() {
 }
 
 #[test]
-fn pongs_of_another_signer_are_limited_as_any_packet() {
+fn pongs_with_another_signer_are_rate_limited() {
     let now = start();
     let mut engine = engine(now);
     let late: SocketAddr = LATE.parse().unwrap();
-    let question = ping(&key(2), now);
-    engine.handle_datagram(late, &question, now).unwrap();
+    let request = ping(&key(2), now);
+    engine.handle_datagram(late, &request, now).unwrap();
     let ping_back = ping_back(&sent(&mut engine), late).expect("it is pinged back");
     let forged = pong(&key(3), &ping_back, now);
     let verified = (0..1_000)

@@ -14,14 +14,14 @@ use actoreum_primitives::SecretKey;
 use super::Node;
 use crate::nodes::EnodeEndpoint;
 
-/// A key from a number.
+/// Returns a key made from a number.
 fn key(number: u32) -> SecretKey {
     let mut bytes = [1; 32];
     bytes[..4].copy_from_slice(&number.to_be_bytes());
     SecretKey::from_bytes(&bytes).unwrap()
 }
 
-/// A node with that key at an address.
+/// Returns a node with the key of `number` at an address.
 fn node(number: u32, address: &str) -> Node {
     let address: SocketAddr = address.parse().unwrap();
     let endpoint = EnodeEndpoint::new(address.ip(), address.port(), address.port());

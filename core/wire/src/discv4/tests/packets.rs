@@ -154,7 +154,7 @@ proptest! {
         mut bytes in proptest::collection::vec(any::<u8>(), 0..300), type_byte in 0u8..8,
     ) {
         let _ = decode_packet(&bytes);
-        // With a right hash the decoder is reached. Now and then it finds a packet in them.
+        // With a valid hash the decoder is reached. Sometimes the bytes decode.
         if bytes.len() > 98 {
             bytes[97] = type_byte;
             let hash = actoreum_primitives::keccak256(&bytes[32..]);
@@ -164,7 +164,7 @@ proptest! {
     }
 }
 
-/// A datagram with any type and data, signed as it should be.
+/// Returns a datagram with any type and data and a valid signature.
 fn signed(type_byte: u8, data: &[u8]) -> Vec<u8> {
     let content = [&[type_byte], data].concat();
     let signature = key(1)
@@ -209,7 +209,7 @@ fn wrong_envelopes_are_refused() {
 }
 
 #[test]
-fn lists_that_claim_too_much_are_refused() {
+fn oversized_list_claims_are_refused() {
     for type_byte in 1..=6 {
         let claim = [0xfb, 0x3b, 0x9a, 0xca, 0x00];
         assert!(matches!(
@@ -221,7 +221,7 @@ fn lists_that_claim_too_much_are_refused() {
 }
 
 #[test]
-fn neighbors_with_a_key_off_the_curve_or_without_an_address_are_left_out() {
+fn neighbors_with_an_invalid_key_or_address_are_left_out() {
     let mut data = Vec::new();
     put_list(&mut data, |out| {
         put_list(out, |out| {
@@ -251,7 +251,7 @@ fn neighbors_with_a_key_off_the_curve_or_without_an_address_are_left_out() {
 }
 
 #[test]
-fn more_neighbors_than_a_bucket_are_not_read() {
+fn neighbors_beyond_a_bucket_are_ignored() {
     let neighbor = NeighborNode {
         address: "1.2.3.4".parse().unwrap(),
         udp: 1,
@@ -265,7 +265,7 @@ fn more_neighbors_than_a_bucket_are_not_read() {
     });
     let (datagram, _) = encode_packet(&packet, &key(1));
     assert!(datagram.len() > MAX_DISCV4_PACKET);
-    // A packet of that size is refused before, so this is what the decoder alone does.
+    // A packet of that size is refused before; this tests the decoder alone.
     let mut data = Vec::new();
     packet.encode_data(&mut data);
     let Ok(Packet::Neighbors(neighbors)) = Packet::decode_data(4, &data) else {
@@ -275,7 +275,7 @@ fn more_neighbors_than_a_bucket_are_not_read() {
 }
 
 #[test]
-fn twelve_neighbors_with_long_addresses_fit_a_packet_and_thirteen_do_not() {
+fn at_most_twelve_neighbors_with_ipv6_addresses_fit_a_packet() {
     let neighbor = NeighborNode {
         address: "2a00:1111:2222:3333:4444:5555:6666:7777".parse().unwrap(),
         udp: u16::MAX,

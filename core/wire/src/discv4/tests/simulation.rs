@@ -11,7 +11,7 @@ use crate::nodes::{EnodeEndpoint, NodeId};
 
 const LATENCY: Duration = Duration::from_millis(20);
 
-/// A datagram on its way; the earliest comes first out of the heap.
+/// A datagram in flight; the heap returns the earliest first.
 #[derive(PartialEq, Eq)]
 struct Flight {
     arrives: Instant,
@@ -33,7 +33,7 @@ impl PartialOrd for Flight {
     }
 }
 
-/// Engines that exchange datagrams with a delay and some loss, on a clock of their own.
+/// Engines that exchange datagrams with delay and loss, on a simulated clock.
 struct Network {
     started: Instant,
     now: Instant,
@@ -48,7 +48,7 @@ struct Network {
 }
 
 impl Network {
-    /// `count` nodes that know only the first.
+    /// Creates `count` nodes that know only the first.
     fn new(count: u32, loss: f64) -> Self {
         let started = Instant::now();
         let mut network = Self {
@@ -219,7 +219,7 @@ fn two_hundred_nodes_fill_their_tables_and_find_each_other() {
 }
 
 #[test]
-fn a_lossy_network_still_finds() {
+fn lookups_succeed_in_a_lossy_network() {
     fill_and_find(60, 0.1, 3);
 }
 

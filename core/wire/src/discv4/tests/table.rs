@@ -14,7 +14,7 @@ fn table() -> Table {
     Table::new(NodeId::of(&key(0).public_key()), StdRng::seed_from_u64(1))
 }
 
-/// A node of the furthest bucket, which half of all nodes are in, on a network of its own.
+/// Nodes of the furthest bucket, which half of all nodes belong to, each on a network of its own.
 fn far_nodes() -> impl Iterator<Item = Node> {
     let table = table();
     (1..).filter_map(move |number: u32| {
@@ -46,7 +46,7 @@ fn a_full_bucket_keeps_ten_replacements_and_promotes_one() {
 }
 
 #[test]
-fn one_network_gets_two_places_in_a_bucket_and_ten_in_the_table() {
+fn nodes_of_one_subnet_are_limited_per_bucket_and_table() {
     let now = Instant::now();
     let mut table = table();
     for number in 1..500 {
@@ -77,7 +77,7 @@ fn local_networks_are_not_limited() {
 }
 
 #[test]
-fn only_live_nodes_are_told_and_the_closest_come_first() {
+fn only_live_nodes_are_returned_the_closest_first() {
     let now = Instant::now();
     let mut table = table();
     for number in 1..60 {
@@ -122,7 +122,7 @@ fn a_verified_node_moves_to_the_front_and_keeps_its_age() {
 }
 
 #[test]
-fn a_node_that_moves_into_a_full_network_stays_where_it_was_known() {
+fn a_node_that_moves_to_a_full_subnet_keeps_its_old_endpoint() {
     let now = Instant::now();
     let mut table = table();
     let mut far = far_nodes();
@@ -168,7 +168,7 @@ fn five_unanswered_requests_in_a_row_remove_a_node() {
 }
 
 #[test]
-fn a_dead_node_that_was_heard_of_meanwhile_stays() {
+fn a_dead_node_that_was_seen_meanwhile_stays() {
     let now = Instant::now();
     let mut table = table();
     let nodes: Vec<Node> = far_nodes().take(3).collect();
@@ -181,7 +181,7 @@ fn a_dead_node_that_was_heard_of_meanwhile_stays() {
 }
 
 #[test]
-fn a_node_that_was_just_heard_of_is_not_checked() {
+fn a_node_that_was_just_seen_is_not_revalidated() {
     let now = Instant::now();
     let mut table = table();
     let node = far_nodes().next().unwrap();
@@ -227,7 +227,7 @@ fn a_lookup_ends_even_when_every_answer_is_closer() {
 }
 
 #[test]
-fn a_lookup_has_three_queries_in_flight_and_counts_answers_once() {
+fn a_lookup_has_at_most_three_queries_in_flight() {
     let own = NodeId::of(&key(0).public_key());
     let known: Vec<Node> = far_nodes().take(5).collect();
     let mut lookup = Lookup::new(NodeId(B256::ZERO), own, &known);
@@ -246,7 +246,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
-    fn no_sequence_of_events_breaks_the_limits(
+    fn random_events_keep_the_table_within_its_limits(
         events in proptest::collection::vec((0u8..5, 1u32..60, 0u8..6), 1..200),
     ) {
         let now = Instant::now();

@@ -1,9 +1,9 @@
-//! Blocks, bodies and receipts.
+//! Tests of blocks, bodies and receipts.
 
 use super::*;
 
 #[test]
-fn a_block_with_an_impossible_difficulty_or_extra_data_is_refused() {
+fn impossible_difficulties_and_extra_data_are_refused() {
     let decode = |header: Header, total_difficulty| {
         let block = Block {
             header,
@@ -29,7 +29,7 @@ fn a_block_with_an_impossible_difficulty_or_extra_data_is_refused() {
 }
 
 #[test]
-fn bodies_and_receipts_of_the_smallest_items_are_refused_before_they_are_decoded() {
+fn bodies_and_receipts_of_too_small_items_are_not_decoded() {
     let mut body = Vec::new();
     put_list(&mut body, |out| {
         put_list(out, |out| {

@@ -1,6 +1,6 @@
-//! Requests for headers, whatever their numbers.
+//! Tests of requests for headers with any numbers.
 
-use super::made::request;
+use super::strategies::request;
 use super::*;
 
 proptest! {
@@ -19,11 +19,11 @@ proptest! {
 }
 
 #[test]
-fn counts_of_zero_one_and_the_most_are_served_within_the_limit() {
+fn any_requested_amount_is_served_within_the_limit() {
     for (amount, served) in [(0, 0), (1, 1), (u64::MAX, MAX_HEADERS)] {
         for skip in [0, 1, u64::MAX - 1, u64::MAX] {
             for reverse in [false, true] {
-                let origin = BlockOrigin::Number(u64::MAX);
+                let origin = HashOrNumber::Number(u64::MAX);
                 let request = GetBlockHeaders {
                     origin,
                     amount,
@@ -42,7 +42,7 @@ fn counts_of_zero_one_and_the_most_are_served_within_the_limit() {
         }
     }
     let step = |skip, reverse| {
-        let origin = BlockOrigin::Number(0);
+        let origin = HashOrNumber::Number(0);
         GetBlockHeaders {
             origin,
             amount: 2,

@@ -1,8 +1,8 @@
-//! Lists of all messages: how much they may hold and claim, and what is shown of them.
+//! Tests of the lists in messages: limits, size claims, debug output.
 
 use super::*;
 
-/// A payload for every message with a list: the list has this content.
+/// Returns a payload of a message with a list of this content; `None` for messages without a list.
 fn list_payload(version: EthVersion, message: MessageId, content: &[u8]) -> Option<Bytes> {
     let mut out = Vec::new();
     let put_content = |out: &mut Vec<u8>| put_list(out, |out| out.extend_from_slice(content));
@@ -28,7 +28,7 @@ fn list_payload(version: EthVersion, message: MessageId, content: &[u8]) -> Opti
 }
 
 #[test]
-fn lists_of_the_smallest_items_are_refused() {
+fn lists_of_too_small_items_are_refused() {
     for version in EthVersion::ALL {
         for message in MessageId::ALL
             .into_iter()
@@ -73,7 +73,7 @@ fn lists_that_claim_a_billion_elements_are_refused() {
 }
 
 #[test]
-fn announcements_whose_parts_differ_in_number_are_refused() {
+fn announcements_with_unequal_parts_are_refused() {
     for (kinds, sizes, count) in [(1, 2, 2), (2, 1, 2), (2, 2, 1), (0, 0, 1)] {
         let mut payload = Vec::new();
         put_list(&mut payload, |out| {
@@ -87,7 +87,7 @@ fn announcements_whose_parts_differ_in_number_are_refused() {
 }
 
 #[test]
-fn a_stranger_s_lists_are_not_shown() {
+fn debug_output_does_not_show_the_items_of_a_list() {
     let list = LazyList::<Value>::from_items(&[Value::from(vec![7; 100])]);
     assert_eq!(format!("{list:?}"), "[1 items, 102 bytes]");
 }

@@ -1,11 +1,12 @@
-//! Round trips of every message in every version, and what a hostile peer sends.
+//! Tests of the eth protocol: round trips of every message in every version, and attacks of a
+//! hostile peer.
 
 mod blocks;
 mod headers;
 mod lists;
-mod made;
 mod round_trips;
 mod status;
+mod strategies;
 
 use actoreum_primitives::rlp::{self, Encode};
 use actoreum_primitives::{

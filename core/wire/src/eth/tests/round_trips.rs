@@ -1,9 +1,10 @@
-//! Every message in every version, whole and damaged, and what a version does not have.
+//! Tests of every message in every version, intact and damaged, and of messages that a version does
+//! not have.
 
-use super::made::message;
+use super::strategies::message;
 use super::*;
 
-/// Decodes every item of a message; the number that decoded.
+/// Decodes every item of a message. Returns how many decoded.
 fn decode_items(message: &EthMessage) -> Result<usize, rlp::DecodeError> {
     Ok(match message {
         EthMessage::Transactions(list) => list.decode()?.len(),
@@ -27,7 +28,7 @@ proptest! {
     }
 
     #[test]
-    fn a_message_of_one_version_never_panics_another(
+    fn a_message_of_one_version_never_panics_in_another(
         (version, message) in message(), other in 0..EthVersion::ALL.len(), code in 0u64..20,
         cut in any::<prop::sample::Index>(), flip in any::<prop::sample::Index>(),
     ) {

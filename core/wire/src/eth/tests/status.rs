@@ -1,4 +1,4 @@
-//! The first message.
+//! Tests of the status.
 
 use actoreum_primitives::config::ForkId;
 

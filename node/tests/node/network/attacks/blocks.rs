@@ -1,4 +1,4 @@
-//! Blocks: whole, large, and of no use.
+//! Attacks with large useless blocks in NewBlock messages.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread;
@@ -7,15 +7,15 @@ use std::time::Instant;
 use actoreum_primitives::{Header, U256};
 use actoreum_wire::eth::{EthVersion, MessageId};
 
-use super::{Arena, Attacker, SENT, Target, attack_again_and_again, small_transaction};
+use super::{Arena, Attacker, MAX_SENT, Target, attack_repeatedly, small_transaction};
 use crate::attacker::{Payload, new_block};
 
-/// Connections at a time.
+/// Number of concurrent connections.
 const ATTACKERS: u64 = 15;
-/// As many small transactions are about 9 MB, and compress to a twentieth.
+/// Number of transactions in a large block: about 9 MB, which compress to a twentieth.
 const TRANSACTIONS: usize = 90_000;
 
-/// A block with so many transactions, whose header says that it used so much gas.
+/// Returns a NewBlock with encoded `transactions`, whose header claims `gas` as gas used.
 fn block(number: u64, branch: u64, transactions: &[u8], gas: u64, gas_limit: u64) -> Payload {
     let header = Header {
         number,
@@ -29,21 +29,22 @@ fn block(number: u64, branch: u64, transactions: &[u8], gas: u64, gas_limit: u64
     Payload::new(&new_block(&header, transactions, U256::from(2 * number)))
 }
 
-/// A large block far from the head.
-pub(super) fn far() -> Payload {
+/// Returns a large block far from the head.
+pub(super) fn far_block() -> Payload {
     let gas = TRANSACTIONS as u64 * 21_000;
-    block(10_000_000, 0, &many(TRANSACTIONS), gas, gas)
+    block(10_000_000, 0, &small_transactions(TRANSACTIONS), gas, gas)
 }
 
-fn many(count: usize) -> Vec<u8> {
+fn small_transactions(count: usize) -> Vec<u8> {
     small_transaction().repeat(count)
 }
 
-/// Sends one message over and over, until the node ends it or enough was sent.
+/// Sends a message repeatedly, with a new connection whenever the node disconnects, until enough
+/// was sent; returns the number of connections.
 fn repeat(target: &Target, payload: &Payload, sent: &AtomicU64, until: Instant) -> u64 {
-    attack_again_and_again(target, until, |target| {
+    attack_repeatedly(target, until, |target| {
         let mut attacker = Attacker::join(target, EthVersion::Eth68)?;
-        while Instant::now() < until && sent.load(Relaxed) < SENT {
+        while Instant::now() < until && sent.load(Relaxed) < MAX_SENT {
             attacker.send(MessageId::NewBlock, payload)?;
             sent.fetch_add(payload.sent() as u64, Relaxed);
         }
@@ -54,12 +55,15 @@ fn repeat(target: &Target, payload: &Payload, sent: &AtomicU64, until: Instant) 
 #[test]
 fn large_blocks_far_from_the_head_stall_nobody() {
     let arena = Arena::open(&[]);
-    let payload = far();
+    let payload = far_block();
     println!("{} bytes, {} sent", payload.size, payload.sent());
     let sent = AtomicU64::new(0);
     arena.measure("far blocks", |target| {
-        let lives = repeat(target, &payload, &sent, arena.end());
-        println!("{lives} attackers sent {} MB", sent.load(Relaxed) >> 20);
+        let connections = repeat(target, &payload, &sent, arena.end());
+        println!(
+            "{connections} connections sent {} MB",
+            sent.load(Relaxed) >> 20
+        );
     });
     arena.assert_banned("blocks far from our head");
 }
@@ -67,7 +71,7 @@ fn large_blocks_far_from_the_head_stall_nobody() {
 #[test]
 fn large_orphan_blocks_hold_no_memory() {
     let arena = Arena::open(&[]);
-    let transactions = many(TRANSACTIONS);
+    let transactions = small_transactions(TRANSACTIONS);
     let sent = AtomicU64::new(0);
     arena.measure("orphan blocks", |target| {
         let until = arena.end();
@@ -75,7 +79,8 @@ fn large_orphan_blocks_hold_no_memory() {
             for branch in 0..ATTACKERS {
                 let (transactions, sent) = (&transactions, &sent);
                 scope.spawn(move || {
-                    // The gas of as many transactions, of none, and of a block like ours.
+                    // The header claims the gas of all transactions, no gas, and the gas of a usual
+                    // block.
                     let gas = TRANSACTIONS as u64 * 21_000;
                     let (gas, limit, content) = match branch % 3 {
                         0 => (gas, gas, &transactions[..]),
@@ -87,9 +92,9 @@ fn large_orphan_blocks_hold_no_memory() {
                         ),
                     };
                     let mut number = 20;
-                    attack_again_and_again(target, until, |target| {
+                    attack_repeatedly(target, until, |target| {
                         let mut attacker = Attacker::join(target, EthVersion::Eth68)?;
-                        while Instant::now() < until && sent.load(Relaxed) < SENT {
+                        while Instant::now() < until && sent.load(Relaxed) < MAX_SENT {
                             number += 1;
                             let near = 20 + number % 12;
                             let payload = block(near, number * 100 + branch, content, gas, limit);
@@ -113,17 +118,17 @@ fn small() -> usize {
 }
 
 #[test]
-fn blocks_of_our_head_that_are_invalid_cost_little() {
+fn invalid_children_of_the_head_cost_little() {
     let arena = Arena::open(&[]);
     let sent = AtomicU64::new(0);
     arena.measure("invalid blocks", |target| {
         let until = arena.end();
-        attack_again_and_again(target, until, |target| {
+        attack_repeatedly(target, until, |target| {
             let mut attacker = Attacker::join(target, EthVersion::Eth68)?;
             for branch in 0.. {
                 let head = arena.head();
                 let header = Header {
-                    // It is the head's child, but for its seal and its body.
+                    // The block is a child of the head with an invalid seal and an invalid body.
                     parent_hash: head.1,
                     number: head.0 + 1,
                     timestamp: branch,
@@ -133,10 +138,10 @@ fn blocks_of_our_head_that_are_invalid_cost_little() {
                     extra_data: vec![7; 97].into(),
                     ..Header::default()
                 };
-                let body = many(200);
+                let body = small_transactions(200);
                 let payload = Payload::new(&new_block(&header, &body, U256::from(100)));
                 attacker.send(MessageId::NewBlock, &payload)?;
-                if sent.fetch_add(payload.sent() as u64, Relaxed) > SENT {
+                if sent.fetch_add(payload.sent() as u64, Relaxed) > MAX_SENT {
                     break;
                 }
             }

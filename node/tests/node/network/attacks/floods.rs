@@ -1,4 +1,4 @@
-//! Every message whose processing costs more than its sending, as fast as it can be sent.
+//! Floods of every message that is more expensive to process than to send.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread;
@@ -7,17 +7,17 @@ use std::time::{Duration, Instant};
 use actoreum_primitives::rlp::encode_list_header;
 use actoreum_primitives::{B256, U256};
 use actoreum_wire::eth::{
-    BlockAnnouncement, BlockOrigin, EthMessage, EthVersion, GetBlockHeaders, MessageId,
+    BlockAnnouncement, EthMessage, EthVersion, GetBlockHeaders, HashOrNumber, MessageId,
 };
 
-use super::{Arena, Attacker, SENT, Target, attack_again_and_again};
+use super::{Arena, Attacker, MAX_SENT, Target, attack_repeatedly};
 use crate::attacker::Payload;
 
-/// Connections at a time.
+/// Number of concurrent connections.
 const ATTACKERS: usize = 6;
 const VERSION: EthVersion = EthVersion::Eth68;
 
-/// A list of so many bytes of content.
+/// Encodes an RLP list with the given content.
 fn list(content: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     encode_list_header(content.len(), &mut out);
@@ -25,7 +25,7 @@ fn list(content: &[u8]) -> Vec<u8> {
     out
 }
 
-/// An answer to request 1 whose list has this content.
+/// Encodes an answer to request 1 whose list has the given content.
 fn answer(content: &[u8]) -> Payload {
     let mut fields = vec![1];
     fields.extend(list(content));
@@ -36,12 +36,12 @@ fn hash(number: u64) -> B256 {
     B256::left_padding_from(&number.to_be_bytes())
 }
 
-/// Messages by name, and what the log says of who sends them; `None` where each is answered, or
-/// breaks no rule, and only its rate is limited.
+/// Returns the messages with their names and the reason of the sender's ban; `None` if the message
+/// breaks no rule, so that only its rate is limited.
 fn floods() -> Vec<(&'static str, MessageId, Payload, Option<&'static str>)> {
     let encoded = |message: EthMessage| Payload::of(&message, VERSION).1;
     let headers = GetBlockHeaders {
-        origin: BlockOrigin::Number(0),
+        origin: HashOrNumber::Number(0),
         amount: 1024,
         skip: 0,
         reverse: false,
@@ -55,27 +55,27 @@ fn floods() -> Vec<(&'static str, MessageId, Payload, Option<&'static str>)> {
     };
     let bodies = b"\xc2\xc0\xc0".repeat(3_000_000);
     let header = list(&[7; 9_000_000]);
-    // It claims 16 MB, and has the bytes for it: one literal that is copied on and on.
+    // The block claims 16 MB and has them: one literal that is copied again and again.
     let mut bomb = vec![0xff, 0xff, 0xff, 0x07, 0x00, 0x07];
     bomb.extend([0xfe, 0x01, 0x00].repeat((1 << 24) / 64));
     vec![
         (
-            "unasked bodies",
+            "unsolicited bodies",
             MessageId::BlockBodies,
             answer(&bodies),
-            Some("BlockBodies that nobody asked for"),
+            Some("unsolicited BlockBodies"),
         ),
         (
-            "unasked headers",
+            "unsolicited headers",
             MessageId::BlockHeaders,
             answer(&header),
-            Some("BlockHeaders that nobody asked for"),
+            Some("unsolicited BlockHeaders"),
         ),
         (
-            "unasked receipts",
+            "unsolicited receipts",
             MessageId::Receipts,
             answer(&bodies),
-            Some("Receipts that nobody asked for"),
+            Some("unsolicited Receipts"),
         ),
         (
             "a snappy bomb",
@@ -132,21 +132,21 @@ fn floods() -> Vec<(&'static str, MessageId, Payload, Option<&'static str>)> {
 }
 
 fn flood(target: &Target, id: MessageId, payload: &Payload, sent: &AtomicU64, until: Instant) {
-    attack_again_and_again(target, until, |target| {
+    attack_repeatedly(target, until, |target| {
         let mut attacker = Attacker::join_as(
             target,
             VERSION,
             &actoreum_primitives::SecretKey::random(),
             |mut status| {
-                // Nothing that is worth a sync.
+                // The low total difficulty prevents a sync from this peer.
                 status.total_difficulty = U256::from(1);
                 status
             },
         )?;
-        while Instant::now() < until && sent.load(Relaxed) < SENT {
+        while Instant::now() < until && sent.load(Relaxed) < MAX_SENT {
             attacker.send(id, payload)?;
             sent.fetch_add(payload.sent() as u64, Relaxed);
-            attacker.skip_what_came()?;
+            attacker.discard_received()?;
         }
         Ok(())
     });
@@ -172,18 +172,18 @@ fn floods_of_expensive_messages_delay_nobody() {
     }
 }
 
-/// The attack of `tests/interop/attack`: the node and those that measure run elsewhere.
+/// The attack of `tests/interop/attack`: the node and the measurements are outside of this process.
 #[test]
-fn a_running_node_is_attacked_where_one_is_named() {
+fn an_external_node_is_attacked_if_one_is_given() {
     let Ok(url) = std::env::var("ACTOREUM_ATTACK") else {
         println!("skipped: no node is named");
         return;
     };
     let (target, sent) = (Target::of(&url), AtomicU64::new(0));
     let until = Instant::now() + super::seconds();
-    let far = super::blocks::far();
+    let far_block = super::blocks::far_block();
     thread::scope(|scope| {
-        scope.spawn(|| flood(&target, MessageId::NewBlock, &far, &sent, until));
+        scope.spawn(|| flood(&target, MessageId::NewBlock, &far_block, &sent, until));
     });
     println!("{} MB sent", sent.load(Relaxed) >> 20);
 }

@@ -1,4 +1,4 @@
-//! Connections that begin a handshake and stall, more than there are places.
+//! Connections that begin a handshake and stall, more than the node's limit of pending peers.
 
 use std::io::{Read, Write};
 use std::net::Ipv4Addr;
@@ -12,14 +12,14 @@ use actoreum_wire::rlpx::{Handshake, HandshakeFormat};
 
 use super::{Arena, Attacker, Target};
 
-/// Connections that the attacker holds, of which each is opened again when it was closed.
+/// Number of connections that the attacker holds. A closed one is opened again.
 const HELD: usize = 300;
-/// Honest peers that come one after the other.
+/// Number of honest peers that connect one after the other.
 const HONEST: usize = 10;
-/// The slowest of them is in after this (and was after 18 s).
-const WAIT: Duration = Duration::from_secs(2);
+/// Limit of the time until an honest peer is connected, which once took 18 s.
+const MAX_WAIT: Duration = Duration::from_secs(2);
 
-/// Holds one half-open connection after the other.
+/// Holds one half-open connection, and opens it again when the node closes it.
 fn hold(target: &Target, from: Ipv4Addr, opened: &AtomicUsize, is_over: &AtomicBool) {
     let (_, auth) = Handshake::initiate(
         SecretKey::random(),
@@ -42,7 +42,7 @@ fn hold(target: &Target, from: Ipv4Addr, opened: &AtomicUsize, is_over: &AtomicB
                 _ => break,
             }
         }
-        // As it would be over a network.
+        // The pause stands for the round trip of a real network.
         thread::sleep(Duration::from_millis(20));
     }
 }
@@ -55,7 +55,7 @@ fn half_open_connections_keep_no_peer_waiting() {
         thread::scope(|scope| {
             for _ in 0..HELD {
                 let (opened, is_over) = (&opened, &is_over);
-                // Another host than that of the honest ones.
+                // The attacker's address differs from that of the honest peers.
                 let from = Ipv4Addr::new(127, 0, 0, 66);
                 scope.spawn(move || hold(target, from, opened, is_over));
             }
@@ -66,7 +66,7 @@ fn half_open_connections_keep_no_peer_waiting() {
                     let joined = Attacker::join(target, EthVersion::Eth68);
                     let wait = begun.elapsed();
                     let joined = joined.map(drop);
-                    // The scope waits for the others, whatever came of this.
+                    // The scope waits for the other threads before it panics, so they must stop.
                     if joined.is_err() {
                         is_over.store(true, Relaxed);
                     }
@@ -80,7 +80,7 @@ fn half_open_connections_keep_no_peer_waiting() {
                 "{} opened; honest peers waited {slowest:.0?}",
                 opened.load(Relaxed)
             );
-            assert!(slowest < WAIT, "{slowest:?}");
+            assert!(slowest < MAX_WAIT, "{slowest:?}");
         });
     });
 }

@@ -1,9 +1,9 @@
-//! Byzantine peers that make a node work, or hold memory, for what costs them little. Beside them
-//! an honest node seals a block a second: the node under attack follows it, answers its other
-//! peers and clients, stays small, and says of each attacker why it went.
+//! Byzantine peers that cause a node much work or memory at little cost. Beside them an honest node
+//! seals a block a second: the node under attack follows it, answers its other peers and its
+//! clients, uses little memory, and logs the reason of each ban.
 //!
-//! `ACTOREUM_ATTACK_SECONDS` asks for longer attacks. With `ACTOREUM_ATTACK=enode://…` they go to
-//! a node that runs elsewhere (see `tests/interop/attack`), whose script measures for itself.
+//! `ACTOREUM_ATTACK_SECONDS` sets the duration of an attack. With `ACTOREUM_ATTACK=enode://…` an
+//! external node is attacked (see `tests/interop/attack`), whose script does the measuring.
 
 mod arena;
 mod blocks;
@@ -19,21 +19,21 @@ use actoreum_primitives::{LegacyTx, SecretKey, TxPayload, U256};
 use self::arena::Arena;
 use crate::attacker::{Attacker, Target};
 
-/// The answer to an honest peer or client takes less, however busy the attackers are.
-const LATENCY: Duration = Duration::from_secs(1);
-/// Blocks that the node is behind the one that seals at most.
-const LAG: u64 = 2;
-/// Memory that the process has at most.
-const MEMORY: u64 = 400 << 20;
-/// Bytes that all attackers of a test send at most, compressed.
-const SENT: u64 = 400 << 20;
+/// Limit of the time of an answer to an honest peer or client during an attack.
+const MAX_LATENCY: Duration = Duration::from_secs(1);
+/// Maximum number of blocks by which the node is behind the sealing node.
+const MAX_LAG: u64 = 2;
+/// Limit of the process's memory, in bytes.
+const MAX_MEMORY: u64 = 400 << 20;
+/// Limit of the bytes that all attackers of a test send, compressed.
+const MAX_SENT: u64 = 400 << 20;
 
 fn seconds() -> Duration {
     let seconds = std::env::var("ACTOREUM_ATTACK_SECONDS");
     Duration::from_secs(seconds.map_or(10, |it| it.parse().unwrap()))
 }
 
-/// A signed transfer as small as they come.
+/// Returns the smallest signed transfer, encoded.
 fn small_transaction() -> Vec<u8> {
     let key = SecretKey::from_bytes(&[7; 32]).unwrap();
     let transfer = TxPayload::Legacy(LegacyTx {
@@ -45,18 +45,18 @@ fn small_transaction() -> Vec<u8> {
     actoreum_primitives::rlp::encode(&transfer.sign(&key))
 }
 
-/// Runs an attack until its time is over: whenever the node ends the connection, it comes back as
-/// somebody else. How many connections that were.
-fn attack_again_and_again(
+/// Repeats an attack until its time is over, each time over a new connection with a fresh key;
+/// returns the number of connections.
+fn attack_repeatedly(
     target: &Target,
     until: Instant,
     mut attack: impl FnMut(&Target) -> io::Result<()>,
 ) -> u64 {
-    let mut lives = 0;
+    let mut connections = 0;
     while Instant::now() < until {
-        // However it ended, it ended.
+        // The node may end the connection at any time.
         let _ = attack(target);
-        lives += 1;
+        connections += 1;
     }
-    lives
+    connections
 }

@@ -1,0 +1,62 @@
+//! The lists of static and of trusted nodes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use actoreum_wire::nodes::{Enode, NodeId};
+use parking_lot::Mutex;
+
+/// The static and the trusted nodes, from the configuration and from RPC. The lists outlive the
+/// actors, so that a restarted actor finds the changes made by RPC.
+#[derive(Debug, Default)]
+pub struct StaticAndTrustedPeers {
+    lists: Mutex<Lists>,
+}
+
+#[derive(Debug, Default)]
+struct Lists {
+    statics: BTreeMap<NodeId, Enode>,
+    trusted: BTreeSet<NodeId>,
+}
+
+impl StaticAndTrustedPeers {
+    /// Creates the lists from the configuration.
+    pub fn new(statics: &[Enode], trusted: &[Enode]) -> Self {
+        let lists = Lists {
+            statics: statics.iter().map(|node| (node.id(), *node)).collect(),
+            trusted: trusted.iter().map(Enode::id).collect(),
+        };
+        Self {
+            lists: Mutex::new(lists),
+        }
+    }
+
+    /// Returns the static nodes.
+    pub fn statics(&self) -> Vec<Enode> {
+        self.lists.lock().statics.values().copied().collect()
+    }
+
+    /// Adds a static node, or replaces the entry with the same id.
+    pub fn add_static(&self, node: Enode) {
+        self.lists.lock().statics.insert(node.id(), node);
+    }
+
+    /// Removes a static node.
+    pub fn remove_static(&self, id: &NodeId) {
+        self.lists.lock().statics.remove(id);
+    }
+
+    /// Returns whether a node is trusted.
+    pub fn is_trusted(&self, id: &NodeId) -> bool {
+        self.lists.lock().trusted.contains(id)
+    }
+
+    /// Adds a node to the trusted ones, or removes it.
+    pub fn set_trusted(&self, id: NodeId, is_trusted: bool) {
+        let mut lists = self.lists.lock();
+        if is_trusted {
+            lists.trusted.insert(id);
+        } else {
+            lists.trusted.remove(&id);
+        }
+    }
+}

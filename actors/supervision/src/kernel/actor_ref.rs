@@ -1,0 +1,362 @@
+//! References to actors that stay valid over restarts.
+
+use std::any::type_name;
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::kernel::actor::{Actor, Handles, Message, WhenFull};
+use crate::kernel::clock;
+use crate::kernel::envelope::TypedEnvelope;
+use crate::kernel::error::{AskError, TellError};
+use crate::kernel::mailbox::{Mailbox, Refusal, Refused, Slot};
+use crate::observe::metrics::short_name;
+use crate::observe::node::Node;
+use crate::observe::snapshot::Kind;
+
+/// A reference to an actor, valid for all of its generations. Cloning is cheap.
+///
+/// A reference exists before its actor does: create the references first, hand out clones
+/// (siblings may refer to each other in a circle), then build the specifications. While the
+/// actor is down, a send fails at once with `Unavailable`; [`within`](Self::within) waits for
+/// the actor for a bounded time. Undelivered messages are counted at the actor by message type.
+pub struct ActorRef<A: Actor> {
+    mailbox: Arc<Mailbox<A>>,
+}
+
+impl<A: Actor> ActorRef<A> {
+    /// Creates a reference to an actor that is not started yet. `name` must be unique among its
+    /// siblings; a `/`, the separator of paths, is replaced by `_`.
+    pub fn new(name: &str) -> Self {
+        let node = Node::new(&name.replace('/', "_"), Kind::Actor);
+        Self {
+            mailbox: Arc::new(Mailbox::new(node)),
+        }
+    }
+
+    /// Returns the actor's path in the tree; its bare name before the tree is built.
+    pub fn path(&self) -> &str {
+        self.mailbox.node.path()
+    }
+
+    /// Returns how often the actor was started; zero before the first start.
+    pub fn generation(&self) -> u64 {
+        self.mailbox.node.generation()
+    }
+
+    /// Returns true while the actor accepts messages.
+    pub fn is_available(&self) -> bool {
+        self.mailbox.open_generation().is_some()
+    }
+
+    /// Sends a message without waiting.
+    ///
+    /// # Errors
+    /// Returns the message where the actor is down, or where the mailbox is full and the type's
+    /// [`WhenFull`] policy refuses it.
+    #[inline]
+    pub fn tell<M: Message>(&self, message: M) -> Result<(), TellError<M>>
+    where
+        A: Handles<M>,
+    {
+        let envelope = TypedEnvelope {
+            message,
+            reply: None,
+        };
+        self.mailbox
+            .push(envelope, Slot::Free)
+            .map_err(|refused| self.count_refused(refused).into())
+    }
+
+    /// Sends a message, after waiting for a free slot where the mailbox is full. Waiting callers
+    /// are served in their order.
+    ///
+    /// # Errors
+    /// Returns the message where the actor is down, or goes down during the wait.
+    pub async fn tell_when_room<M: Message>(&self, message: M) -> Result<(), TellError<M>>
+    where
+        A: Handles<M>,
+    {
+        let envelope = TypedEnvelope {
+            message,
+            reply: None,
+        };
+        let Err(refused) = self.mailbox.push(envelope, Slot::Free) else {
+            return Ok(());
+        };
+        push_when_room(&self.mailbox, refused)
+            .await
+            .map_err(|refused| self.count_refused(refused).into())
+    }
+
+    /// Sends a request at once, whether or not the future is polled. The future resolves to the
+    /// answer. Dropping the future does not take the message back;
+    /// [`WHEN_ABANDONED`](Handles::WHEN_ABANDONED) decides whether the actor still handles it.
+    ///
+    /// Where the mailbox is full and the type's [`WhenFull`] is `Wait`, the message is sent once
+    /// a slot is free, and dropping the future before that takes the message back.
+    ///
+    /// # Errors
+    /// [`AskError`] says whether the message can have had an effect.
+    pub fn ask<M: Message>(
+        &self,
+        message: M,
+    ) -> impl Future<Output = Result<M::Result, AskError>> + Send + use<A, M>
+    where
+        A: Handles<M>,
+    {
+        let (reply, answer) = oneshot::channel();
+        let envelope = TypedEnvelope {
+            message,
+            reply: Some(reply),
+        };
+        let refused = self.mailbox.push(envelope, Slot::Free).err();
+        let refused = match refused {
+            Some(refused) if A::WHEN_FULL == WhenFull::Wait => Some(Ok((self.clone(), refused))),
+            Some(refused) => Some(Err(self.count_refused(refused).refusal.into())),
+            None => None,
+        };
+        async move {
+            match refused {
+                None => {}
+                Some(Err(error)) => return Err(error),
+                Some(Ok((actor, refused))) => push_when_room(&actor.mailbox, refused)
+                    .await
+                    .map_err(|refused| actor.count_refused(refused).refusal)?,
+            }
+            answer.await.unwrap_or(Err(AskError::Interrupted))
+        }
+    }
+
+    /// Returns this reference with a timeout, for callers that would rather wait than fail: an
+    /// operation has `timeout` in all for the actor to be up, for a free slot and for the answer.
+    pub fn within(&self, timeout: Duration) -> Within<'_, A> {
+        Within {
+            actor: self,
+            timeout,
+        }
+    }
+
+    /// Returns the actor as a receiver of one type of message.
+    pub fn recipient<M: Message>(&self) -> Recipient<M>
+    where
+        A: Handles<M>,
+    {
+        Recipient {
+            receiver: Arc::new(self.clone()),
+        }
+    }
+
+    /// Counts a refused message that will not be sent again.
+    fn count_refused<M: Message>(&self, refused: Refused<M>) -> Refused<M> {
+        self.mailbox.count::<M>(refused.refusal);
+        refused
+    }
+
+    pub(crate) fn mailbox(&self) -> &Arc<Mailbox<A>> {
+        &self.mailbox
+    }
+
+    pub(crate) fn node(&self) -> &Arc<Node> {
+        &self.mailbox.node
+    }
+}
+
+impl<A: Actor> Clone for ActorRef<A> {
+    fn clone(&self) -> Self {
+        Self {
+            mailbox: Arc::clone(&self.mailbox),
+        }
+    }
+}
+
+impl<A: Actor> PartialEq for ActorRef<A> {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.mailbox, &other.mailbox)
+    }
+}
+
+impl<A: Actor> Eq for ActorRef<A> {}
+
+impl<A: Actor> fmt::Debug for ActorRef<A> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "ActorRef<{}>({})",
+            short_name(type_name::<A>()),
+            self.path()
+        )
+    }
+}
+
+/// An [`ActorRef`] whose operations wait up to a timeout.
+#[derive(Debug)]
+pub struct Within<'a, A: Actor> {
+    actor: &'a ActorRef<A>,
+    timeout: Duration,
+}
+
+impl<A: Actor> Within<'_, A> {
+    /// Waits for the actor to be up. Returns its generation.
+    ///
+    /// # Errors
+    /// [`AskError::Unavailable`] where the actor is still down at the timeout.
+    pub async fn available(&self) -> Result<u64, AskError> {
+        let opened = timeout(self.timeout, self.actor.mailbox.wait_open()).await;
+        opened.map_err(|_| AskError::Unavailable)
+    }
+
+    /// Sends a message, waiting for the actor and for a free slot.
+    ///
+    /// # Errors
+    /// Returns the message where it could not be sent within the timeout.
+    pub async fn tell<M: Message>(&self, message: M) -> Result<(), TellError<M>>
+    where
+        A: Handles<M>,
+    {
+        let envelope = TypedEnvelope {
+            message,
+            reply: None,
+        };
+        self.send(envelope, clock::after(self.timeout))
+            .await
+            .map_err(TellError::from)
+    }
+
+    /// Sends a request, waiting for the actor, for a free slot and for the answer.
+    ///
+    /// # Errors
+    /// As [`ActorRef::ask`], and [`AskError::TimedOut`] where the message was sent and no answer
+    /// came within the timeout.
+    pub async fn ask<M: Message>(&self, message: M) -> Result<M::Result, AskError>
+    where
+        A: Handles<M>,
+    {
+        let deadline = clock::after(self.timeout);
+        let (reply, answer) = oneshot::channel();
+        let envelope = TypedEnvelope {
+            message,
+            reply: Some(reply),
+        };
+        self.send(envelope, deadline)
+            .await
+            .map_err(|refused| refused.refusal)?;
+        match timeout_at(deadline, answer).await {
+            Ok(answered) => answered.unwrap_or(Err(AskError::Interrupted)),
+            Err(_) => Err(AskError::TimedOut),
+        }
+    }
+
+    async fn send<M: Message>(
+        &self,
+        mut envelope: TypedEnvelope<M>,
+        deadline: Instant,
+    ) -> Result<(), Refused<M>>
+    where
+        A: Handles<M>,
+    {
+        let mailbox = &self.actor.mailbox;
+        loop {
+            if timeout_at(deadline, mailbox.wait_open()).await.is_err() {
+                let refused = Refused {
+                    envelope,
+                    refusal: Refusal::Unavailable,
+                };
+                return Err(self.actor.count_refused(refused));
+            }
+            let Err(refused) = mailbox.push(envelope, Slot::Free) else {
+                return Ok(());
+            };
+            if refused.refusal == Refusal::Unavailable {
+                envelope = refused.envelope;
+                continue;
+            }
+            let Ok(reservation) = timeout_at(deadline, mailbox.reserve()).await else {
+                return Err(self.actor.count_refused(refused));
+            };
+            let Some(reservation) = reservation else {
+                envelope = refused.envelope;
+                continue;
+            };
+            let Err(refused) = reservation.push(refused.envelope) else {
+                return Ok(());
+            };
+            envelope = refused.envelope;
+        }
+    }
+}
+
+/// Sends a refused message again after waiting for a free slot.
+async fn push_when_room<A: Handles<M>, M: Message>(
+    mailbox: &Arc<Mailbox<A>>,
+    refused: Refused<M>,
+) -> Result<(), Refused<M>> {
+    if refused.refusal == Refusal::Unavailable {
+        return Err(refused);
+    }
+    match mailbox.reserve().await {
+        Some(reservation) => reservation.push(refused.envelope),
+        None => Err(Refused {
+            refusal: Refusal::Unavailable,
+            ..refused
+        }),
+    }
+}
+
+/// A receiver of messages of type `M` that hides the type of the actor behind it.
+pub struct Recipient<M: Message> {
+    receiver: Arc<dyn Receive<M>>,
+}
+
+impl<M: Message> Recipient<M> {
+    /// Sends a message without waiting, as [`ActorRef::tell`].
+    ///
+    /// # Errors
+    /// As [`ActorRef::tell`].
+    pub fn tell(&self, message: M) -> Result<(), TellError<M>> {
+        self.receiver.tell(message)
+    }
+
+    /// Returns the path of the actor behind this recipient.
+    pub fn path(&self) -> &str {
+        self.receiver.path()
+    }
+}
+
+impl<M: Message> Clone for Recipient<M> {
+    fn clone(&self) -> Self {
+        Self {
+            receiver: Arc::clone(&self.receiver),
+        }
+    }
+}
+
+impl<M: Message> fmt::Debug for Recipient<M> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "Recipient<{}>({})",
+            short_name(type_name::<M>()),
+            self.path()
+        )
+    }
+}
+
+trait Receive<M: Message>: Send + Sync {
+    fn tell(&self, message: M) -> Result<(), TellError<M>>;
+    fn path(&self) -> &str;
+}
+
+impl<A: Handles<M>, M: Message> Receive<M> for ActorRef<A> {
+    fn tell(&self, message: M) -> Result<(), TellError<M>> {
+        ActorRef::tell(self, message)
+    }
+
+    fn path(&self) -> &str {
+        ActorRef::path(self)
+    }
+}

@@ -1,0 +1,277 @@
+//! The actix actor that wraps an actor of this layer. Its actix mailbox carries control messages;
+//! its only future, the driver, delivers timers and data.
+//!
+//! The hooks of [`Actor`] are not actix's hooks: actix calls its own while a panic unwinds,
+//! where a second panic would abort the process.
+
+use std::cell::RefCell;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
+use std::time::Duration;
+
+use actix::dev::channel::AddressReceiver;
+use actix::{ActorContext, ActorFuture, Addr, AsyncContext, Context};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::oneshot;
+use tracing::info;
+
+use crate::kernel::actor::Actor;
+use crate::kernel::actor_ref::ActorRef;
+use crate::kernel::clock;
+use crate::kernel::context::Ctx;
+use crate::kernel::exit::Exit;
+use crate::kernel::mailbox::Mailbox;
+use crate::limits::{TURN_MESSAGES, TURN_TASKS};
+use crate::observe::activity::Doing;
+use crate::observe::node::{Control, Node};
+use crate::tree::spec::Factory;
+
+/// The state and the exit of an actor that has ended without a panic.
+type EndedActor<A> = Rc<RefCell<Option<(A, Exit)>>>;
+
+/// Runs one generation of an actor to its end. A panic anywhere in the actor propagates.
+pub(crate) async fn run_generation<A: Actor>(
+    me: ActorRef<A>,
+    generation: u64,
+    factory: Factory<A>,
+    turn_time: Duration,
+    control: AddressReceiver<Cell<A>>,
+    started: oneshot::Sender<()>,
+) -> Exit {
+    let node = Arc::clone(me.node());
+    node.activity.enter(Doing::Factory, clock::now());
+    let actor = match factory().await {
+        Ok(actor) => actor,
+        Err(failure) => return Exit::start_failed(failure),
+    };
+    let ended = EndedActor::default();
+    let opened = me.mailbox().open(generation);
+    let cell = Cell {
+        actor: Some(actor),
+        ctx: Ctx::new(me, generation, turn_time),
+        started: Some(started),
+        ended: Rc::clone(&ended),
+    };
+    Context::with_receiver(control).into_future(cell).await;
+    drop(opened);
+    let Some((actor, exit)) = ended.take() else {
+        return Exit::Normal;
+    };
+    if !matches!(exit, Exit::StartFailed(_)) {
+        node.activity.enter(Doing::Stopped, clock::now());
+        actor.stopped(&exit).await;
+    }
+    node.activity.leave();
+    exit
+}
+
+/// The actix actor around an [`Actor`].
+pub(crate) struct Cell<A: Actor> {
+    /// The actor; `None` once it has ended.
+    actor: Option<A>,
+    ctx: Ctx<A>,
+    started: Option<oneshot::Sender<()>>,
+    ended: EndedActor<A>,
+}
+
+/// No field of a cell is ever pinned.
+impl<A: Actor> Unpin for Cell<A> {}
+
+impl<A: Actor> Cell<A> {
+    /// Takes the actor out and ends the actix context.
+    fn end(&mut self, exit: Exit, context: &mut Context<Self>) {
+        self.ctx.tasks = FuturesUnordered::new();
+        if let Some(actor) = self.actor.take() {
+            self.ended.replace(Some((actor, exit)));
+        }
+        context.stop();
+    }
+}
+
+impl<A: Actor> actix::Actor for Cell<A> {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Context<Self>) {
+        let Some(actor) = self.actor.as_mut() else {
+            return;
+        };
+        self.ctx.node.activity.enter(Doing::Started, clock::now());
+        let started = actor.started(&mut self.ctx);
+        self.ctx.node.activity.leave();
+        if let Err(failure) = started {
+            self.end(Exit::start_failed(failure), context);
+            return;
+        }
+        if let Some(started) = self.started.take() {
+            let _ = started.send(());
+        }
+        let mailbox = Arc::clone(self.ctx.me().mailbox());
+        context.spawn(Driver {
+            mailbox,
+            actor: PhantomData,
+        });
+    }
+}
+
+/// The future that runs the actor's timers, futures and messages, a bounded number a turn.
+struct Driver<A: Actor> {
+    mailbox: Arc<Mailbox<A>>,
+    actor: PhantomData<fn(A)>,
+}
+
+impl<A: Actor> ActorFuture<Cell<A>> for Driver<A> {
+    type Output = ();
+
+    fn poll(
+        self: Pin<&mut Self>,
+        cell: &mut Cell<A>,
+        context: &mut Context<Cell<A>>,
+        cx: &mut TaskContext<'_>,
+    ) -> Poll<()> {
+        let turn = match cell.actor.as_mut() {
+            Some(actor) => self.turn(actor, &mut cell.ctx, cx),
+            None => Turn::Ended,
+        };
+        if let Some(exit) = cell.ctx.exit.take() {
+            cell.end(exit, context);
+            return Poll::Ready(());
+        }
+        match turn {
+            Turn::Ended => Poll::Ready(()),
+            Turn::Asleep => Poll::Pending,
+            Turn::Used => {
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+        }
+    }
+}
+
+/// The outcome of a turn of the driver.
+enum Turn {
+    /// The actor ended itself.
+    Ended,
+    /// No work was left; wakers are registered.
+    Asleep,
+    /// The turn's share was used up: more work may be left for the next turn.
+    Used,
+}
+
+impl<A: Actor> Driver<A> {
+    fn turn(&self, actor: &mut A, ctx: &mut Ctx<A>, cx: &mut TaskContext<'_>) -> Turn {
+        let node: &Node = &self.mailbox.node;
+        let begun_at = clock::now();
+        let ends_at = begun_at.saturating_add(clock::nanos(ctx.turn_time));
+        let mut now = begun_at;
+        let mut messages = 0;
+        loop {
+            let mut tasks_left = false;
+            if !ctx.tasks.is_empty() {
+                tasks_left = self.run_tasks(actor, ctx, cx);
+                if ctx.exit.is_some() {
+                    return Turn::Ended;
+                }
+                now = clock::now();
+            }
+            while let Some(entry) = self.mailbox.pop_or_sleep(cx.waker()) {
+                now = entry.envelope.open(actor, ctx, node, entry.sent_at, now);
+                messages += 1;
+                if ctx.exit.is_some() {
+                    return Turn::Ended;
+                }
+                if messages >= TURN_MESSAGES || now >= ends_at {
+                    return Turn::Used;
+                }
+            }
+            if tasks_left {
+                return Turn::Used;
+            }
+            // A completed task may have spawned another one that is ready already.
+            if ctx.tasks.is_empty() || !ctx.has_new_tasks {
+                return Turn::Asleep;
+            }
+        }
+    }
+
+    /// Completes the tasks that are ready, up to a bound. Returns true when more may be ready.
+    fn run_tasks(&self, actor: &mut A, ctx: &mut Ctx<A>, cx: &mut TaskContext<'_>) -> bool {
+        ctx.has_new_tasks = false;
+        for _ in 0..TURN_TASKS {
+            match ctx.tasks.poll_next_unpin(cx) {
+                Poll::Ready(Some(Some(completion))) => completion(actor, ctx),
+                Poll::Ready(Some(None)) => {}
+                Poll::Ready(None) | Poll::Pending => return false,
+            }
+            if ctx.exit.is_some() {
+                return false;
+            }
+        }
+        true
+    }
+}
+
+/// A control message of the supervision to an actor.
+enum Command {
+    /// Stop.
+    Stop,
+    /// Answer a health probe.
+    Ping,
+    /// Panic inside a handler.
+    Crash,
+}
+
+impl actix::Message for Command {
+    type Result = ();
+}
+
+impl<A: Actor> actix::Handler<Command> for Cell<A> {
+    type Result = ();
+
+    fn handle(&mut self, command: Command, context: &mut Context<Self>) {
+        let node = &self.ctx.node;
+        match command {
+            Command::Stop => self.end(Exit::Shutdown, context),
+            Command::Ping => {
+                node.probe.clear();
+                if node.probe.take_stuck() {
+                    info!(actor = node.path(), "actor answers again");
+                }
+            }
+            Command::Crash => {
+                node.activity.enter(Doing::Crash, clock::now());
+                panic!("a crash was asked for");
+            }
+        }
+    }
+}
+
+/// The sender of control messages to one generation.
+pub(crate) struct ControlHandle<A: Actor> {
+    pub(crate) address: Addr<Cell<A>>,
+}
+
+impl<A: Actor> ControlHandle<A> {
+    /// Sends through a fresh address, whose message is never refused because of a full mailbox. A
+    /// generation that has ended meanwhile needs no control.
+    fn send(&self, command: Command) {
+        let _ = self.address.clone().try_send(command);
+    }
+}
+
+impl<A: Actor> Control for ControlHandle<A> {
+    fn stop(&self) {
+        self.send(Command::Stop);
+    }
+
+    fn probe(&self) {
+        self.send(Command::Ping);
+    }
+
+    fn crash(&self) {
+        self.send(Command::Crash);
+    }
+}

@@ -1,0 +1,14 @@
+//! One actor: its context, mailbox and references, and how a generation starts, runs and ends.
+
+pub(crate) mod actor;
+pub(crate) mod actor_ref;
+pub(crate) mod answer;
+pub(crate) mod arbiter;
+pub(crate) mod cell;
+pub(crate) mod clock;
+pub(crate) mod context;
+pub(crate) mod envelope;
+pub(crate) mod error;
+pub(crate) mod exit;
+pub(crate) mod mailbox;
+pub(crate) mod pool;

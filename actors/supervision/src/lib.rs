@@ -1,0 +1,170 @@
+//! Supervised actors in the manner of Erlang/OTP: a supervision tree on top of actix.
+//!
+//! actix provides the contexts and the threads. This module adds what actix lacks (each gap is
+//! demonstrated by a test in `tests/actix_facts`): restarts from a factory, references that
+//! outlive a restart, bounded mailboxes with a backpressure policy, control messages that no
+//! flood of data can block, ordered start and stop, and metrics for every message type without
+//! any code in the actor.
+//!
+//! ```text
+//!            Tree::start(spec)                             TreeHandle: snapshot, stop, crash
+//!                   |                                              |
+//!   thread of the   v                                              v reads
+//!   actix system   supervisor ---- starts, awaits the join handle, ----> Node (one for each
+//!   (runs no actor  |   |          restarts, stops                        child, permanent):
+//!   code)           |   `- supervisor (with children of its own)          state, incidents,
+//!                   |                                                     metrics
+//!                   | spawns the context's future                          ^
+//!   ................|......................................................|..............
+//!   arbiter         v                                                      | writes
+//!   (one for each  actix Context --- actix mailbox: stop, ping (first) ----|
+//!   latency class)  `- Driver ------ timers, futures, streams -------------|
+//!                        `---------- data queue: bounded, in order --------'
+//!                                         ^
+//!   any thread      ActorRef::tell, ask --'   the same reference for all generations
+//! ```
+//!
+//! # An actor
+//!
+//! An actor is a struct with a lifecycle and one [`Handles`] implementation for each message
+//! type that it accepts.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use actoreum_supervision::{
+//!     Actor, ActorRef, ChildSpec, Ctx, Failure, Handles, Later, Message, Strategy,
+//!     SupervisorSpec, Tree, WhenFull,
+//! };
+//!
+//! #[derive(Message)]
+//! #[answer(Result<u64, Overdrawn>)]
+//! struct Withdraw(u64);
+//!
+//! #[derive(Message)]
+//! struct Interest;
+//!
+//! #[derive(Message)]
+//! #[answer(u64)]
+//! struct Audit;
+//!
+//! #[derive(Debug, PartialEq)]
+//! struct Overdrawn;
+//!
+//! struct Account {
+//!     balance: u64,
+//! }
+//!
+//! impl Actor for Account {
+//!     fn started(&mut self, ctx: &mut Ctx<Self>) -> Result<(), Failure> {
+//!         ctx.notify_every(Duration::from_secs(3600), || Interest);
+//!         Ok(())
+//!     }
+//! }
+//!
+//! impl Handles<Withdraw> for Account {
+//!     type Answer = Result<u64, Overdrawn>;
+//!
+//!     fn handle(&mut self, Withdraw(amount): Withdraw, _: &mut Ctx<Self>) -> Self::Answer {
+//!         self.balance = self.balance.checked_sub(amount).ok_or(Overdrawn)?;
+//!         Ok(self.balance)
+//!     }
+//! }
+//!
+//! impl Handles<Interest> for Account {
+//!     type Answer = ();
+//!     const WHEN_FULL: WhenFull = WhenFull::DropOldest;
+//!
+//!     fn handle(&mut self, _: Interest, _: &mut Ctx<Self>) {
+//!         self.balance += self.balance / 100;
+//!     }
+//! }
+//!
+//! impl Handles<Audit> for Account {
+//!     type Answer = Later<u64>;
+//!
+//!     fn handle(&mut self, _: Audit, _: &mut Ctx<Self>) -> Later<u64> {
+//!         let balance = self.balance;
+//!         Later::new(async move {
+//!             tokio::time::sleep(Duration::from_millis(1)).await;
+//!             balance
+//!         })
+//!     }
+//! }
+//!
+//! // References come first, so that actors can be given each other's in any order.
+//! let account = ActorRef::new("account");
+//! let spec = SupervisorSpec::new("bank", Strategy::OneForOne).child(
+//!     ChildSpec::new(&account, || Account { balance: 10 })
+//!         .arbiter("ledger")
+//!         .mailbox(256)
+//!         .max_restarts(3, Duration::from_secs(60)),
+//! );
+//!
+//! let outcome = actoreum_supervision::block_on(async {
+//!     let tree = Tree::start(spec).await.unwrap();
+//!     assert_eq!(account.ask(Withdraw(4)).await, Ok(Ok(6)));
+//!     assert_eq!(account.ask(Withdraw(7)).await, Ok(Err(Overdrawn)));
+//!     account.tell(Interest).unwrap();
+//!     assert_eq!(account.ask(Audit).await, Ok(6));
+//!
+//!     let bank = tree.handle().snapshot();
+//!     let withdrawals = bank.find("bank/account").unwrap().message("Withdraw").unwrap();
+//!     assert_eq!((withdrawals.handled, withdrawals.failed), (2, 1));
+//!     tree.shutdown().await
+//! });
+//! assert_eq!(outcome.exit_code(), 0);
+//! ```
+//!
+//! # Guarantees
+//!
+//! - **A restart calls the factory.** No state of a failed generation is used again.
+//! - **A start is synchronous and ordered.** [`Tree::start`] returns when the last child has
+//!   started, or with the first error once all children started before it have stopped again.
+//! - **A stop is ordered**: the last child first, each within its stop timeout, then the threads
+//!   are joined. [`Outcome`] lists what did not end and gives the process's exit code.
+//! - **A caller always gets a result.** While an actor is down, a send fails at once or
+//!   [waits for a bounded time](ActorRef::within). An error says whether the message can have had
+//!   an effect ([`AskError::was_never_handled`]). Messages that are not handled are counted, by
+//!   type and by reason.
+//! - **Control comes before data.** A stop or a health probe waits for one handler at most,
+//!   however full the mailbox is; so do the actor's timers.
+//! - **Failures escalate.** Too many restarts ([`Intensity`]) are a failure of the supervisor;
+//!   at the root they stop the tree, in order, with a failure as its outcome.
+//! - **A snapshot uses no mailbox.** [`TreeHandle::snapshot`] reads atomics and short locks.
+//!
+//! Work that takes longer than half a millisecond belongs in a [`Pool`], whose results come back
+//! as messages. Every bound has its reason in [`limits`].
+
+// The derive macro names the crate by its path.
+#[cfg(test)]
+extern crate self as actoreum_supervision;
+
+#[cfg(test)]
+mod tests;
+
+mod kernel;
+pub mod limits;
+mod observe;
+mod tree;
+
+pub use actoreum_supervision_derive::Message;
+pub use kernel::actor::{Actor, Handles, Message, WhenAbandoned, WhenFull};
+pub use kernel::actor_ref::{ActorRef, Recipient, Within};
+pub use kernel::answer::{Answer, Later, Replier, Reply, ReplyValue, Value};
+pub use kernel::context::{Ctx, TaskHandle};
+pub use kernel::error::{AskError, StartError, TellError};
+pub use kernel::exit::{Exit, Failure};
+pub use kernel::pool::{JobError, Pool, PoolError};
+pub use observe::snapshot::{self, NodeSnapshot};
+pub use tree::dynamic::DynamicRef;
+pub use tree::rng::SeededRng;
+pub use tree::root::{CrashError, Outcome, Tree, TreeHandle, TreeOptions};
+pub use tree::spec::{ChildSpec, IntoActor, SupervisorSpec};
+pub use tree::strategy::{Backoff, Intensity, Restart, Strategy};
+
+/// Runs a future to its end in a new actix system on this thread. The trees that it starts, and their
+/// threads, belong to that system.
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    actix::System::new().block_on(future)
+}

@@ -1,0 +1,85 @@
+//! Every bound of the supervision layer, with its reason.
+
+use std::time::Duration;
+
+/// Messages that an actor's mailbox holds unless its specification says otherwise.
+///
+/// Large enough to absorb a burst while one slow handler runs, small enough that a
+/// caller gets `Full` within milliseconds when the actor cannot keep up.
+pub const MAILBOX_CAPACITY: usize = 1024;
+
+/// Slots of the actix mailbox, which carries control messages only: one stop, one probe, one crash
+/// request. Every control message is sent through a fresh address, which has a slot of
+/// its own on top of these, so that control is never refused.
+pub const CONTROL_CAPACITY: usize = 4;
+
+/// Messages that an actor handles in one turn before its timers, its control messages and the
+/// other actors of its arbiter get their turn. Together with [`TURN_TIME`] this bound keeps a
+/// flooded actor from missing its ticks.
+pub const TURN_MESSAGES: usize = 64;
+
+/// Time that one turn may take, checked after each message. Bounds a turn whose handlers are
+/// slow; a handler should take at most this long.
+pub const TURN_TIME: Duration = Duration::from_micros(500);
+
+/// Timers and futures of an actor that are completed in one turn before messages are handled
+/// again, so that a storm of completions does not starve the mailbox.
+pub const TURN_TASKS: usize = 64;
+
+/// A handler (or one poll of a future that it spawned) that holds its thread for this long
+/// is logged as a warning: everything else on the arbiter waited for it.
+pub const SLOW_HANDLER: Duration = Duration::from_millis(50);
+
+/// Time between two warnings about slow handlers of one message type. All are counted.
+pub const SLOW_WARNING_PERIOD: Duration = Duration::from_secs(10);
+
+/// Time that a child has to start (factory and `started`) unless its specification says
+/// otherwise. Generous, because opening a large store after a crash takes a while.
+pub const START_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Time that a child has to stop unless its specification says otherwise; then it is killed.
+pub const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Time that a killed child has to release its thread. A child that does not is stuck in
+/// a handler that never returns; it is reported, and its thread cannot be joined.
+pub const KILL_GRACE: Duration = Duration::from_millis(500);
+
+/// Time that an arbiter's thread has to end once nothing runs on it.
+pub const JOIN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Restarts that a supervisor makes within [`RESTART_PERIOD`] before it gives up.
+pub const RESTARTS: u32 = 5;
+
+/// The period of [`RESTARTS`].
+pub const RESTART_PERIOD: Duration = Duration::from_secs(60);
+
+/// Pause before the first restart; it doubles with each failure in a row.
+pub const BACKOFF_FIRST: Duration = Duration::from_millis(50);
+
+/// The longest pause before a restart.
+pub const BACKOFF_MAX: Duration = Duration::from_secs(10);
+
+/// A child that ran this long without failing starts again from [`BACKOFF_FIRST`].
+pub const HEALTHY_AFTER: Duration = Duration::from_secs(30);
+
+/// Incidents (failures, restarts and their reasons) that a node of the tree remembers.
+pub const MAX_INCIDENTS: usize = 16;
+
+/// Characters of a panic's or an error's text that are kept: such a text may quote untrusted
+/// input of any length.
+pub const MAX_REASON_CHARS: usize = 500;
+
+/// Pause between two health rounds; each actor has at most one probe under way.
+pub const PROBE_PERIOD: Duration = Duration::from_secs(1);
+
+/// An actor that has not answered its probe in this time shows as stuck.
+pub const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Children that a dynamic supervisor holds unless its specification says otherwise.
+pub const DYNAMIC_CHILDREN: usize = 1024;
+
+/// Requests to a dynamic supervisor that may be queued.
+pub const DYNAMIC_REQUESTS: usize = 1024;
+
+/// Jobs that wait for a thread of a pool unless the pool says otherwise.
+pub const POOL_QUEUE: usize = 256;

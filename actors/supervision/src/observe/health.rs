@@ -1,0 +1,52 @@
+//! The health monitor: sends every actor a probe that is answered in the actor's own context.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::warn;
+
+use crate::kernel::clock::{self, Nanos};
+use crate::observe::node::Node;
+use crate::observe::snapshot::{Kind, State};
+
+/// Probes all actors under `root` every `period`, for ever, and updates their message rates.
+pub(crate) async fn watch(root: Arc<Node>, period: Duration, probe_timeout: Duration) {
+    let mut rounds = interval(period);
+    rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut last_round = clock::now();
+    loop {
+        rounds.tick().await;
+        let now = clock::now();
+        let seconds = now.saturating_sub(last_round) as f64 / 1e9;
+        last_round = now;
+        for node in root.walk() {
+            for metrics in node.messages.iter() {
+                metrics.update_rate(seconds);
+            }
+            if node.kind() == Kind::Actor && node.state() == State::Running {
+                probe(&node, now, clock::nanos(probe_timeout));
+            }
+        }
+    }
+}
+
+/// Sends a probe where none is outstanding; otherwise marks an actor as stuck whose probe has
+/// been outstanding for `probe_timeout` nanoseconds.
+fn probe(node: &Node, now: Nanos, probe_timeout: u64) {
+    let sent_at = node.probe.sent_at.load(Relaxed);
+    if sent_at == 0 {
+        node.probe.sent_at.store(now, Relaxed);
+        if let Some(control) = node.control() {
+            control.probe();
+        }
+        return;
+    }
+    let is_late = now.saturating_sub(sent_at) >= probe_timeout;
+    if is_late && !node.probe.stuck.swap(true, Relaxed) {
+        let doing = node.describe(node.activity.read().0);
+        let doing = doing.as_deref().unwrap_or("nothing: its arbiter is busy");
+        warn!(actor = node.path(), doing, "actor is stuck");
+    }
+}

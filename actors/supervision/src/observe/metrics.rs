@@ -1,0 +1,248 @@
+//! Metrics of each type of message that an actor handles.
+
+use std::any::{TypeId, type_name};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
+
+use crate::kernel::clock::{self, Nanos};
+use crate::limits::SLOW_WARNING_PERIOD;
+use crate::observe::histogram::Histogram;
+use crate::observe::snapshot::MessageSnapshot;
+
+/// Counters and histograms of one message type at one actor.
+#[derive(Debug)]
+pub(crate) struct MessageMetrics {
+    kind: TypeId,
+    /// The type's name without module paths.
+    pub(crate) name: Box<str>,
+    /// Index in the actor's message table, from zero, in the order of first use.
+    pub(crate) index: u32,
+    /// Time from the send to the start of the handler.
+    pub(crate) queue: Histogram,
+    /// Time that the handler held the thread; its count is the number of messages handled.
+    pub(crate) handling: Histogram,
+    /// Time from the start of the handler to the answer, for answers that come later.
+    pub(crate) answering: Histogram,
+    /// Answers that are pending.
+    pub(crate) owed: AtomicU64,
+    /// Messages handled with an error as the result, or ended by a panic.
+    pub(crate) failed: AtomicU64,
+    /// Messages refused because the mailbox was full.
+    pub(crate) rejected: AtomicU64,
+    /// Messages refused because the actor was down.
+    pub(crate) unavailable: AtomicU64,
+    /// Messages dropped unhandled for newer ones.
+    pub(crate) dropped: AtomicU64,
+    /// Messages still queued when the generation ended.
+    pub(crate) lost: AtomicU64,
+    /// Requests skipped because the caller no longer waited.
+    pub(crate) abandoned: AtomicU64,
+    /// Handlers that held the thread for [`SLOW_HANDLER`](crate::limits::SLOW_HANDLER) or longer.
+    pub(crate) slow: AtomicU64,
+    last_slow_warning: AtomicU64,
+    rate_bits: AtomicU64,
+    rate_count: AtomicU64,
+}
+
+impl MessageMetrics {
+    fn new(kind: TypeId, name: &str, index: u32) -> Self {
+        Self {
+            kind,
+            name: short_name(name).into(),
+            index,
+            queue: Histogram::default(),
+            handling: Histogram::default(),
+            answering: Histogram::default(),
+            owed: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            rejected: AtomicU64::new(0),
+            unavailable: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
+            lost: AtomicU64::new(0),
+            abandoned: AtomicU64::new(0),
+            slow: AtomicU64::new(0),
+            last_slow_warning: AtomicU64::new(0),
+            rate_bits: AtomicU64::new(0),
+            rate_count: AtomicU64::new(0),
+        }
+    }
+
+    /// Counts a slow handler. Returns true when another warning about this type is due.
+    pub(crate) fn note_slow(&self, now: Nanos) -> bool {
+        self.slow.fetch_add(1, Relaxed);
+        let last = self.last_slow_warning.load(Relaxed);
+        let due = last == 0 || now.saturating_sub(last) >= clock::nanos(SLOW_WARNING_PERIOD);
+        if due {
+            self.last_slow_warning.store(now, Relaxed);
+        }
+        due
+    }
+
+    /// Updates the rate (an exponential moving average) with the messages handled in the last
+    /// `seconds`. Must have one caller only.
+    pub(crate) fn update_rate(&self, seconds: f64) {
+        /// The time constant of the average, in seconds. A short span weighs little: the messages
+        /// of the first microseconds are no rate.
+        const TIME_CONSTANT: f64 = 3.0;
+        if seconds <= 0.0 {
+            return;
+        }
+        let count = self.handling.count();
+        let handled = count.saturating_sub(self.rate_count.swap(count, Relaxed));
+        let old = f64::from_bits(self.rate_bits.load(Relaxed));
+        let weight = 1.0 - (-seconds / TIME_CONSTANT).exp();
+        let new = old + weight * (handled as f64 / seconds - old);
+        let settled = if new < 0.001 { 0.0 } else { new };
+        self.rate_bits.store(settled.to_bits(), Relaxed);
+    }
+
+    pub(crate) fn read(&self) -> MessageSnapshot {
+        let handling = self.handling.read();
+        MessageSnapshot {
+            name: self.name.to_string(),
+            per_second: f64::from_bits(self.rate_bits.load(Relaxed)),
+            handled: handling.count,
+            failed: self.failed.load(Relaxed),
+            rejected: self.rejected.load(Relaxed),
+            unavailable: self.unavailable.load(Relaxed),
+            dropped: self.dropped.load(Relaxed),
+            lost: self.lost.load(Relaxed),
+            abandoned: self.abandoned.load(Relaxed),
+            slow: self.slow.load(Relaxed),
+            owed: self.owed.load(Relaxed),
+            queue: self.queue.read(),
+            handling,
+            answering: self.answering.read(),
+        }
+    }
+}
+
+/// The message types of one actor: an append-only list, read without a lock.
+///
+/// An actor has a dozen types at most, so that walking the list costs a few nanoseconds, less
+/// than hashing a `TypeId`.
+#[derive(Debug, Default)]
+pub(crate) struct MessageTable {
+    head: Link,
+}
+
+type Link = OnceLock<Box<Row>>;
+
+#[derive(Debug)]
+struct Row {
+    metrics: Arc<MessageMetrics>,
+    next: Link,
+}
+
+impl MessageTable {
+    /// Returns the metrics of message type `M`, which is added at its first use.
+    #[inline]
+    pub(crate) fn of<M: 'static>(&self) -> &Arc<MessageMetrics> {
+        self.of_kind(TypeId::of::<M>(), type_name::<M>())
+    }
+
+    fn of_kind(&self, kind: TypeId, name: &'static str) -> &Arc<MessageMetrics> {
+        let mut link = &self.head;
+        let mut index = 0;
+        loop {
+            let row = link.get_or_init(|| {
+                Box::new(Row {
+                    metrics: Arc::new(MessageMetrics::new(kind, name, index)),
+                    next: Link::new(),
+                })
+            });
+            if row.metrics.kind == kind {
+                return &row.metrics;
+            }
+            link = &row.next;
+            index += 1;
+        }
+    }
+
+    /// Returns the metrics of every type used so far, in the order of first use.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<MessageMetrics>> {
+        let mut link = &self.head;
+        std::iter::from_fn(move || {
+            let row = link.get()?;
+            link = &row.next;
+            Some(&row.metrics)
+        })
+    }
+}
+
+/// Removes the module paths of a type name: `a::b::Wrapper<c::Message>` becomes
+/// `Wrapper<Message>`.
+pub(crate) fn short_name(full: &str) -> String {
+    let mut short = String::with_capacity(full.len());
+    let mut segment = 0;
+    let mut characters = full.chars().peekable();
+    while let Some(character) = characters.next() {
+        let is_path = character == ':' && characters.peek() == Some(&':');
+        if is_path {
+            characters.next();
+            short.truncate(segment);
+            continue;
+        }
+        short.push(character);
+        if !character.is_alphanumeric() && character != '_' {
+            segment = short.len();
+        }
+    }
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_names_have_no_paths() {
+        assert_eq!(short_name("u8"), "u8");
+        assert_eq!(short_name("a::b::Tick"), "Tick");
+        assert_eq!(short_name("a::Wrap<b::c::X, d::Y>"), "Wrap<X, Y>");
+        assert_eq!(short_name("(a::X, [b::Y; 3])"), "(X, [Y; 3])");
+    }
+
+    #[test]
+    fn concurrent_first_uses_of_a_type_make_one_row() {
+        let table = Arc::new(MessageTable::default());
+        let threads: Vec<_> = (0..4)
+            .map(|_| {
+                let table = Arc::clone(&table);
+                std::thread::spawn(move || {
+                    for _ in 0..1000 {
+                        table.of::<u8>().failed.fetch_add(1, Relaxed);
+                        table.of::<u16>().failed.fetch_add(1, Relaxed);
+                    }
+                })
+            })
+            .collect();
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        assert_eq!(table.iter().count(), 2);
+        for (index, metrics) in table.iter().enumerate() {
+            assert_eq!(metrics.index as usize, index);
+            assert_eq!(metrics.failed.load(Relaxed), 4000);
+        }
+    }
+
+    #[test]
+    fn the_rate_follows_the_count() {
+        let metrics = MessageMetrics::new(TypeId::of::<u8>(), "u8", 0);
+        metrics.handling.record(1);
+        metrics.update_rate(1e-6);
+        assert!(metrics.read().per_second < 1.0);
+        for _ in 0..50 {
+            for _ in 0..100 {
+                metrics.handling.record(1);
+            }
+            metrics.update_rate(1.0);
+        }
+        assert!((metrics.read().per_second - 100.0).abs() < 1.0);
+        for _ in 0..100 {
+            metrics.update_rate(1.0);
+        }
+        assert_eq!(metrics.read().per_second, 0.0);
+    }
+}

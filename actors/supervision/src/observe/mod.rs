@@ -1,0 +1,8 @@
+//! State of a running tree that is read without a message: activity, metrics, health, snapshots.
+
+pub(crate) mod activity;
+pub(crate) mod health;
+pub(crate) mod histogram;
+pub(crate) mod metrics;
+pub(crate) mod node;
+pub mod snapshot;

@@ -1,0 +1,387 @@
+//! The permanent entry of an actor or supervisor in the tree, shared by all of its generations.
+//! Snapshots, health probes and crash requests use it without a mailbox.
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
+
+use parking_lot::Mutex;
+
+use crate::kernel::clock::{self, Nanos};
+use crate::limits::MAX_INCIDENTS;
+use crate::observe::activity::{Activity, Doing};
+use crate::observe::histogram::Histogram;
+use crate::observe::metrics::{MessageMetrics, MessageTable};
+use crate::observe::snapshot::{Incident, Kind, MailboxSnapshot, NodeSnapshot, State, Stuck};
+
+/// Control of a running generation, which its queued messages do not delay.
+pub(crate) trait Control: Send + Sync {
+    /// Stops the actor before its next message.
+    fn stop(&self);
+    /// Sends the actor a health probe.
+    fn probe(&self);
+    /// Makes the actor panic inside a handler.
+    fn crash(&self);
+}
+
+/// An entry of the tree.
+pub(crate) struct Node {
+    name: String,
+    path: OnceLock<String>,
+    kind: Kind,
+    state: AtomicU8,
+    generation: AtomicU64,
+    started_at: AtomicU64,
+    restarts: AtomicU64,
+    pub(crate) activity: Activity,
+    pub(crate) messages: MessageTable,
+    pub(crate) gauges: Gauges,
+    pub(crate) probe: Probe,
+    /// The last generation that was asked to crash.
+    crashed: AtomicU64,
+    crash_at: Mutex<Option<String>>,
+    crash_is_set: AtomicBool,
+    generation_state: Mutex<GenerationState>,
+    children: Mutex<Vec<Arc<Node>>>,
+}
+
+/// The gauges of a mailbox. Written under the mailbox's lock.
+#[derive(Debug, Default)]
+pub(crate) struct Gauges {
+    pub(crate) depth: AtomicU64,
+    pub(crate) peak: AtomicU64,
+    pub(crate) capacity: AtomicU64,
+}
+
+/// The state of the outstanding health probe, if any.
+#[derive(Debug, Default)]
+pub(crate) struct Probe {
+    /// The time when the probe was sent; zero when none is outstanding.
+    pub(crate) sent_at: AtomicU64,
+    pub(crate) stuck: AtomicBool,
+}
+
+impl Probe {
+    /// Clears the probe: the actor has answered, or a new generation begins.
+    pub(crate) fn clear(&self) {
+        self.sent_at.store(0, Relaxed);
+    }
+
+    /// Clears the stuck mark. Returns whether it was set.
+    pub(crate) fn take_stuck(&self) -> bool {
+        self.stuck.load(Relaxed) && self.stuck.swap(false, Relaxed)
+    }
+}
+
+#[derive(Default)]
+struct GenerationState {
+    arbiter: Option<String>,
+    control: Option<Arc<dyn Control>>,
+    incidents: VecDeque<Incident>,
+}
+
+/// For each arbiter, the start and the description of the longest-running activity on it.
+type Busy = HashMap<String, (Nanos, String)>;
+
+impl Node {
+    pub(crate) fn new(name: &str, kind: Kind) -> Arc<Self> {
+        Arc::new(Self {
+            name: name.to_owned(),
+            path: OnceLock::new(),
+            kind,
+            state: AtomicU8::new(State::Waiting as u8),
+            generation: AtomicU64::new(0),
+            started_at: AtomicU64::new(0),
+            restarts: AtomicU64::new(0),
+            activity: Activity::default(),
+            messages: MessageTable::default(),
+            gauges: Gauges::default(),
+            probe: Probe::default(),
+            crashed: AtomicU64::new(0),
+            crash_at: Mutex::new(None),
+            crash_is_set: AtomicBool::new(false),
+            generation_state: Mutex::default(),
+            children: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Returns the path once the node is part of a tree, the bare name before.
+    pub(crate) fn path(&self) -> &str {
+        self.path.get().unwrap_or(&self.name)
+    }
+
+    /// Makes the node part of a tree. Returns false when it is part of one already.
+    #[must_use]
+    pub(crate) fn bind(&self, parent: Option<&Node>) -> bool {
+        let path = match parent {
+            Some(parent) => format!("{}/{}", parent.path(), self.name),
+            None => self.name.clone(),
+        };
+        self.path.set(path).is_ok()
+    }
+
+    /// Adds a bound child. Returns false when a sibling has the same name.
+    #[must_use]
+    pub(crate) fn add_child(&self, child: &Arc<Node>) -> bool {
+        let mut children = self.children.lock();
+        if children.iter().any(|sibling| sibling.name == child.name) {
+            return false;
+        }
+        children.push(Arc::clone(child));
+        true
+    }
+
+    pub(crate) fn remove_child(&self, child: &Arc<Node>) {
+        self.children
+            .lock()
+            .retain(|sibling| !Arc::ptr_eq(sibling, child));
+    }
+
+    pub(crate) fn children(&self) -> Vec<Arc<Node>> {
+        self.children.lock().clone()
+    }
+
+    /// Returns this node and all nodes under it.
+    pub(crate) fn walk(self: &Arc<Self>) -> Vec<Arc<Node>> {
+        let mut nodes = vec![Arc::clone(self)];
+        for child in self.children() {
+            nodes.extend(child.walk());
+        }
+        nodes
+    }
+
+    pub(crate) fn find(self: &Arc<Self>, path: &str) -> Option<Arc<Node>> {
+        self.walk().into_iter().find(|node| node.path() == path)
+    }
+
+    pub(crate) fn state(&self) -> State {
+        const STATES: [State; 7] = [
+            State::Waiting,
+            State::Starting,
+            State::Running,
+            State::BackingOff,
+            State::Stopping,
+            State::Stopped,
+            State::Failed,
+        ];
+        let state = self.state.load(Relaxed);
+        STATES
+            .into_iter()
+            .find(|known| *known as u8 == state)
+            .unwrap_or(State::Waiting)
+    }
+
+    pub(crate) fn set_state(&self, state: State) {
+        self.state.store(state as u8, Relaxed);
+    }
+
+    /// Returns the number of the current or last generation; zero before the first.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Relaxed)
+    }
+
+    /// Records the start of the next generation on `arbiter`. Returns its number.
+    pub(crate) fn begin(&self, arbiter: Option<&str>, control: Arc<dyn Control>) -> u64 {
+        self.probe.clear();
+        self.probe.stuck.store(false, Relaxed);
+        self.activity.leave();
+        let mut generation_state = self.generation_state.lock();
+        generation_state.arbiter = arbiter.map(str::to_owned);
+        generation_state.control = Some(control);
+        drop(generation_state);
+        self.set_state(State::Starting);
+        self.started_at.store(clock::now(), Relaxed);
+        self.generation.fetch_add(1, Relaxed) + 1
+    }
+
+    /// Records the end of the current generation.
+    pub(crate) fn end(&self, state: State) {
+        self.generation_state.lock().control = None;
+        self.started_at.store(0, Relaxed);
+        self.probe.clear();
+        self.probe.stuck.store(false, Relaxed);
+        self.activity.leave();
+        self.set_state(state);
+    }
+
+    pub(crate) fn control(&self) -> Option<Arc<dyn Control>> {
+        self.generation_state.lock().control.clone()
+    }
+
+    pub(crate) fn count_restart(&self) {
+        self.restarts.fetch_add(1, Relaxed);
+    }
+
+    /// Records why a generation ended.
+    pub(crate) fn note_incident(&self, generation: u64, reason: String) {
+        let mut generation_state = self.generation_state.lock();
+        if generation_state.incidents.len() == MAX_INCIDENTS {
+            generation_state.incidents.pop_front();
+        }
+        generation_state.incidents.push_back(Incident {
+            unix_ms: clock::unix_millis(),
+            generation,
+            reason,
+        });
+    }
+
+    /// Returns the metrics of the message type at `index`.
+    pub(crate) fn message_at(&self, index: u32) -> Option<&Arc<MessageMetrics>> {
+        self.messages.iter().nth(index as usize)
+    }
+
+    /// Returns the description of an activity.
+    pub(crate) fn describe(&self, doing: Doing) -> Option<String> {
+        let name = |index| {
+            self.message_at(index)
+                .map(|metrics| metrics.name.to_string())
+        };
+        match doing {
+            Doing::Nothing => None,
+            Doing::Factory => Some("its factory".to_owned()),
+            Doing::Started => Some("its started hook".to_owned()),
+            Doing::Stopped => Some("its stopped hook".to_owned()),
+            Doing::Crash => Some("a requested crash".to_owned()),
+            Doing::Message(index) => name(index),
+            Doing::Future(index) => {
+                let author = name(index).unwrap_or_else(|| "its started hook".to_owned());
+                Some(format!("a future of {author}"))
+            }
+        }
+    }
+
+    /// Counts a panic as a failure of the message type that was handled. Returns the description
+    /// of the activity that panicked.
+    pub(crate) fn note_panic(&self) -> Option<String> {
+        let (doing, _) = self.activity.read();
+        if let Doing::Message(index) | Doing::Future(index) = doing
+            && let Some(metrics) = self.message_at(index)
+        {
+            metrics.failed.fetch_add(1, Relaxed);
+        }
+        self.describe(doing)
+    }
+
+    /// Records a crash request to the current generation. Returns false where there was one.
+    #[must_use]
+    pub(crate) fn note_crash(&self) -> bool {
+        let generation = self.generation();
+        self.crashed.swap(generation, Relaxed) != generation
+    }
+
+    /// Makes the next handler of the message type called `message` panic.
+    pub(crate) fn set_crash_at(&self, message: &str) {
+        *self.crash_at.lock() = Some(message.to_owned());
+        self.crash_is_set.store(true, Relaxed);
+    }
+
+    /// Returns true, once, where a panic was requested at this message type.
+    #[inline]
+    pub(crate) fn take_crash_at(&self, metrics: &MessageMetrics) -> bool {
+        self.crash_is_set.load(Relaxed) && self.take_set_crash(metrics)
+    }
+
+    #[cold]
+    fn take_set_crash(&self, metrics: &MessageMetrics) -> bool {
+        let mut crash_at = self.crash_at.lock();
+        let is_here = crash_at.as_deref() == Some(&*metrics.name);
+        if is_here {
+            *crash_at = None;
+            self.crash_is_set.store(false, Relaxed);
+        }
+        is_here
+    }
+
+    /// Returns a snapshot of the subtree.
+    pub(crate) fn snapshot(self: &Arc<Self>) -> NodeSnapshot {
+        let now = clock::now();
+        let mut busy = Busy::new();
+        for node in self.walk() {
+            let (doing, since) = node.activity.read();
+            let Some(doing) = node.describe(doing) else {
+                continue;
+            };
+            let Some(arbiter) = node.generation_state.lock().arbiter.clone() else {
+                continue;
+            };
+            let entry = busy.entry(arbiter).or_insert((Nanos::MAX, String::new()));
+            if since < entry.0 {
+                *entry = (since, format!("{} in {doing}", node.path()));
+            }
+        }
+        self.read(now, &busy)
+    }
+
+    fn read(&self, now: Nanos, busy: &Busy) -> NodeSnapshot {
+        let generation_state = self.generation_state.lock();
+        let arbiter = generation_state.arbiter.clone();
+        let incidents = generation_state.incidents.iter().cloned().collect();
+        drop(generation_state);
+        let doing = self.describe(self.activity.read().0);
+        let started_at = self.started_at.load(Relaxed);
+        let gauge = |value: &AtomicU64| value.load(Relaxed);
+        NodeSnapshot {
+            name: self.name.clone(),
+            path: self.path().to_owned(),
+            kind: self.kind,
+            state: self.state(),
+            generation: self.generation(),
+            uptime_ms: (started_at != 0).then(|| now.saturating_sub(started_at) / 1_000_000),
+            stuck: self.stuck(now, doing.as_ref(), arbiter.as_ref(), busy),
+            doing,
+            arbiter,
+            mailbox: (self.kind == Kind::Actor).then(|| MailboxSnapshot {
+                depth: gauge(&self.gauges.depth),
+                peak: gauge(&self.gauges.peak),
+                capacity: gauge(&self.gauges.capacity),
+            }),
+            restarts: self.restarts.load(Relaxed),
+            incidents,
+            queue: Histogram::read_together(self.messages.iter().map(|of| &of.queue)),
+            handling: Histogram::read_together(self.messages.iter().map(|of| &of.handling)),
+            messages: self.messages.iter().map(|metrics| metrics.read()).collect(),
+            children: self
+                .children()
+                .iter()
+                .map(|child| child.read(now, busy))
+                .collect(),
+        }
+    }
+
+    fn stuck(
+        &self,
+        now: Nanos,
+        doing: Option<&String>,
+        arbiter: Option<&String>,
+        busy: &Busy,
+    ) -> Option<Stuck> {
+        if !self.probe.stuck.load(Relaxed) {
+            return None;
+        }
+        let sent_at = self.probe.sent_at.load(Relaxed);
+        let blocker = arbiter
+            .filter(|_| doing.is_none())
+            .and_then(|arbiter| busy.get(arbiter));
+        Some(Stuck {
+            for_ms: now.saturating_sub(sent_at) / 1_000_000,
+            doing: doing.cloned(),
+            blocked_by: blocker.map(|(_, what)| what.clone()),
+        })
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Node")
+            .field("path", &self.path())
+            .field("state", &self.state())
+            .field("generation", &self.generation())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,165 @@
+//! Snapshots of the tree, shown by the admin page and by the tree's RPC method.
+//!
+//! A snapshot is read from atomics and short locks of the metrics. It uses no
+//! mailbox, so that it works when every actor is stuck.
+
+use serde::Serialize;
+
+pub use crate::observe::histogram::Latency;
+
+/// The kind of a node of the tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// An actor, which handles messages.
+    Actor,
+    /// A supervisor, which starts, restarts and stops its children.
+    Supervisor,
+}
+
+/// The lifecycle state of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Not started yet.
+    Waiting,
+    /// The factory or the `started` hook runs.
+    Starting,
+    /// The node is up.
+    Running,
+    /// The node failed and will be started again after a pause.
+    BackingOff,
+    /// The node was requested to stop.
+    Stopping,
+    /// The node was stopped, or it ended normally and will not be restarted.
+    Stopped,
+    /// The node failed and will not be restarted.
+    Failed,
+}
+
+/// A failure or a restart, with its reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Incident {
+    /// The time in milliseconds since the Unix epoch.
+    pub unix_ms: u64,
+    /// The generation that ended.
+    pub generation: u64,
+    /// The reason: the text of an [`Exit`](super::Exit), or the sibling that the node was
+    /// restarted with.
+    pub reason: String,
+}
+
+/// An actor that does not answer its health probe.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Stuck {
+    /// The time since the probe was sent, in milliseconds.
+    pub for_ms: u64,
+    /// The actor's activity: a message type, a hook, or a future.
+    pub doing: Option<String>,
+    /// The actor that holds the common arbiter and its activity, where this actor itself is idle.
+    pub blocked_by: Option<String>,
+}
+
+/// The mailbox of an actor.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct MailboxSnapshot {
+    /// Messages queued now.
+    pub depth: u64,
+    /// The largest number of messages ever queued.
+    pub peak: u64,
+    /// The largest number of messages that may be queued.
+    pub capacity: u64,
+}
+
+/// The metrics of one message type at one actor. Counts continue over restarts.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct MessageSnapshot {
+    /// The type's name without module paths.
+    pub name: String,
+    /// Messages handled a second, a moving average.
+    pub per_second: f64,
+    /// Messages handled to the end.
+    pub handled: u64,
+    /// Messages handled with an error as the result, or ended by a panic.
+    pub failed: u64,
+    /// Messages refused because the mailbox was full.
+    pub rejected: u64,
+    /// Messages refused because the actor was down.
+    pub unavailable: u64,
+    /// Messages dropped unhandled for newer ones.
+    pub dropped: u64,
+    /// Messages lost unhandled when a generation ended.
+    pub lost: u64,
+    /// Requests skipped unhandled because the caller no longer waited.
+    pub abandoned: u64,
+    /// Handlers that held their thread for
+    /// [`SLOW_HANDLER`](crate::limits::SLOW_HANDLER) or longer.
+    pub slow: u64,
+    /// Answers that are pending at this moment.
+    pub owed: u64,
+    /// Time in the queue.
+    pub queue: Latency,
+    /// Time that the handler held its thread.
+    pub handling: Latency,
+    /// Time from the start of the handler to the answer, for answers that come later.
+    pub answering: Latency,
+}
+
+/// A node of the tree with all nodes under it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct NodeSnapshot {
+    /// The name, unique among its siblings.
+    pub name: String,
+    /// The path: names from the root, joined by `/`.
+    pub path: String,
+    /// Actor or supervisor.
+    pub kind: Kind,
+    /// The lifecycle state.
+    pub state: State,
+    /// The number of starts.
+    pub generation: u64,
+    /// Milliseconds since the current generation began; `None` when the node is down.
+    pub uptime_ms: Option<u64>,
+    /// The arbiter (thread) that the node runs on.
+    pub arbiter: Option<String>,
+    /// The mailbox; `None` for a supervisor.
+    pub mailbox: Option<MailboxSnapshot>,
+    /// The activity at this moment.
+    pub doing: Option<String>,
+    /// Set while the actor does not answer its health probe.
+    pub stuck: Option<Stuck>,
+    /// The number of restarts.
+    pub restarts: u64,
+    /// The last failures and restarts, oldest first. For a dynamic supervisor, those of the
+    /// children that it has lost.
+    pub incidents: Vec<Incident>,
+    /// Time in the queue, over all message types.
+    pub queue: Latency,
+    /// Time that a handler held its thread, over all message types.
+    pub handling: Latency,
+    /// The message types, in the order of first use.
+    pub messages: Vec<MessageSnapshot>,
+    /// The children in their order of start.
+    pub children: Vec<NodeSnapshot>,
+}
+
+impl NodeSnapshot {
+    /// Returns this node and all nodes under it, each before its children.
+    pub fn walk(&self) -> Vec<&NodeSnapshot> {
+        let mut nodes = vec![self];
+        for child in &self.children {
+            nodes.extend(child.walk());
+        }
+        nodes
+    }
+
+    /// Returns the node at `path`, which begins with this node's own path.
+    pub fn find(&self, path: &str) -> Option<&NodeSnapshot> {
+        self.walk().into_iter().find(|node| node.path == path)
+    }
+
+    /// Returns the metrics of the message type called `name`.
+    pub fn message(&self, name: &str) -> Option<&MessageSnapshot> {
+        self.messages.iter().find(|message| message.name == name)
+    }
+}

@@ -1,0 +1,10 @@
+//! The supervision tree: specifications, supervisors, restarts, and start and stop in order.
+
+pub(crate) mod dynamic;
+pub(crate) mod launch;
+pub(crate) mod rng;
+pub(crate) mod root;
+pub(crate) mod running_children;
+pub(crate) mod spec;
+pub(crate) mod strategy;
+pub(crate) mod supervisor;

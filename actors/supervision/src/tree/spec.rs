@@ -1,0 +1,271 @@
+//! Specifications of children and of supervisors, from which a tree is started.
+
+use std::fmt;
+use std::future::{Future, ready};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
+
+use crate::kernel::actor::{Actor, Handles, Message};
+use crate::kernel::actor_ref::ActorRef;
+use crate::kernel::envelope::TypedEnvelope;
+use crate::kernel::exit::{Exit, Failure};
+use crate::kernel::mailbox::{Refusal, Slot};
+use crate::limits::{START_TIMEOUT, STOP_TIMEOUT};
+use crate::observe::node::Node;
+use crate::observe::snapshot::Kind;
+use crate::tree::dynamic::{DynamicLauncher, DynamicRef};
+use crate::tree::launch::{ActorLauncher, Launcher};
+use crate::tree::strategy::{Backoff, Intensity, Restart, Strategy};
+use crate::tree::supervisor::SupervisorLauncher;
+
+/// Creates the actor of each generation, on the thread that the actor runs on.
+pub(crate) type Factory<A> =
+    Arc<dyn Fn() -> LocalBoxFuture<'static, Result<A, Failure>> + Send + Sync>;
+
+/// The callback for the end of a generation.
+pub(crate) type ExitHook = Arc<dyn Fn(&Exit) + Send + Sync>;
+
+/// The arbiter of children that name none.
+pub(crate) const MAIN_ARBITER: &str = "main";
+
+/// The return type of a factory: the actor, or a `Result` with the actor.
+pub trait IntoActor<A: Actor> {
+    /// Converts the factory's output into the actor.
+    ///
+    /// # Errors
+    /// The error of the factory.
+    fn into_actor(self) -> Result<A, Failure>;
+}
+
+impl<A: Actor> IntoActor<A> for A {
+    fn into_actor(self) -> Result<A, Failure> {
+        Ok(self)
+    }
+}
+
+impl<A: Actor, E: Into<Failure>> IntoActor<A> for Result<A, E> {
+    fn into_actor(self) -> Result<A, Failure> {
+        self.map_err(Into::into)
+    }
+}
+
+/// The specification of a child: how it is started, restarted and stopped.
+#[derive(Clone)]
+pub struct ChildSpec {
+    pub(crate) node: Arc<Node>,
+    pub(crate) launcher: Arc<dyn Launcher>,
+    pub(crate) restart: Restart,
+    pub(crate) arbiter: String,
+    /// `None` for a supervisor, which takes as long as its children.
+    pub(crate) start_timeout: Option<Duration>,
+    pub(crate) stop_timeout: Option<Duration>,
+    pub(crate) intensity: Option<Intensity>,
+    pub(crate) on_exit: Option<ExitHook>,
+}
+
+impl ChildSpec {
+    /// Creates the specification of a permanent child with the reference `me`. The factory is
+    /// called for each generation, on the child's thread, and may block that thread during the
+    /// start.
+    pub fn new<A: Actor, M: IntoActor<A>>(
+        me: &ActorRef<A>,
+        factory: impl Fn() -> M + Send + Sync + 'static,
+    ) -> Self {
+        Self::from_factory(
+            me,
+            Arc::new(move || ready(factory().into_actor()).boxed_local()),
+        )
+    }
+
+    /// Creates a specification as [`ChildSpec::new`] does, with an asynchronous factory.
+    pub fn new_async<A: Actor, M: IntoActor<A> + 'static, F: Future<Output = M> + 'static>(
+        me: &ActorRef<A>,
+        factory: impl Fn() -> F + Send + Sync + 'static,
+    ) -> Self {
+        Self::from_factory(
+            me,
+            Arc::new(move || factory().map(IntoActor::into_actor).boxed_local()),
+        )
+    }
+
+    fn from_factory<A: Actor>(me: &ActorRef<A>, factory: Factory<A>) -> Self {
+        Self {
+            node: Arc::clone(me.node()),
+            launcher: Arc::new(ActorLauncher {
+                me: me.clone(),
+                factory,
+            }),
+            restart: Restart::Permanent,
+            arbiter: MAIN_ARBITER.to_owned(),
+            start_timeout: Some(START_TIMEOUT),
+            stop_timeout: Some(STOP_TIMEOUT),
+            intensity: None,
+            on_exit: None,
+        }
+    }
+
+    /// Sets when the child is restarted.
+    pub fn restart(mut self, restart: Restart) -> Self {
+        self.restart = restart;
+        self
+    }
+
+    /// Sets the arbiter (thread) that the child runs on, shared by all children with the same
+    /// arbiter name. There is one arbiter for each latency class: an actor that may block shares
+    /// no thread with one that must not wait.
+    pub fn arbiter(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.arbiter);
+        self
+    }
+
+    /// Sets the capacity of the child's mailbox in messages, at least one.
+    pub fn mailbox(self, capacity: usize) -> Self {
+        self.launcher.set_mailbox_capacity(capacity);
+        self
+    }
+
+    /// Sets the time that the factory and `started` have together.
+    pub fn start_timeout(mut self, timeout: Duration) -> Self {
+        self.start_timeout = Some(timeout);
+        self
+    }
+
+    /// Sets the time that the child has from the stop request to the end of `stopped`.
+    pub fn stop_timeout(mut self, timeout: Duration) -> Self {
+        self.stop_timeout = Some(timeout);
+        self
+    }
+
+    /// Bounds the restarts of this child alone, in addition to its supervisor's bound. The
+    /// supervisor gives up when the bound is exceeded.
+    pub fn max_restarts(mut self, restarts: u32, period: Duration) -> Self {
+        self.intensity = Some(Intensity { restarts, period });
+        self
+    }
+
+    /// Sends a message with the exit of each generation to `watcher` (as an Erlang monitor does),
+    /// so that the watcher can remove the child's state even where the child failed. The message
+    /// is accepted beyond the mailbox's capacity; there is one for each end.
+    pub fn tell_exit<A, M>(
+        mut self,
+        watcher: &ActorRef<A>,
+        message: impl Fn(&Exit) -> M + Send + Sync + 'static,
+    ) -> Self
+    where
+        A: Handles<M>,
+        M: Message,
+    {
+        let watcher = watcher.clone();
+        self.on_exit = Some(Arc::new(move |exit| {
+            let envelope = TypedEnvelope {
+                message: message(exit),
+                reply: None,
+            };
+            if watcher
+                .mailbox()
+                .push(envelope, Slot::OverCapacity(None))
+                .is_err()
+            {
+                watcher.mailbox().count::<M>(Refusal::Unavailable);
+            }
+        }));
+        self
+    }
+}
+
+impl fmt::Debug for ChildSpec {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("ChildSpec")
+            .field("node", &self.node)
+            .field("restart", &self.restart)
+            .field("arbiter", &self.arbiter)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The specification of a supervisor with its children, in their order of start.
+#[derive(Debug, Clone)]
+pub struct SupervisorSpec {
+    pub(crate) node: Arc<Node>,
+    pub(crate) strategy: Strategy,
+    pub(crate) intensity: Intensity,
+    pub(crate) backoff: Backoff,
+    pub(crate) children: Vec<ChildSpec>,
+    restart: Restart,
+    dynamic: Option<DynamicRef>,
+}
+
+impl SupervisorSpec {
+    /// Creates the specification of a supervisor without children.
+    pub fn new(name: &str, strategy: Strategy) -> Self {
+        Self {
+            node: Node::new(&name.replace('/', "_"), Kind::Supervisor),
+            strategy,
+            intensity: Intensity::default(),
+            backoff: Backoff::default(),
+            children: Vec::new(),
+            restart: Restart::Permanent,
+            dynamic: None,
+        }
+    }
+
+    /// Creates the specification of a dynamic supervisor: its children are started through
+    /// `handle` while it runs, and are never restarted. Children given here are ignored.
+    pub fn dynamic(handle: &DynamicRef) -> Self {
+        Self {
+            node: Arc::clone(handle.node()),
+            dynamic: Some(handle.clone()),
+            ..Self::new("", Strategy::OneForOne)
+        }
+    }
+
+    /// Adds a child, an actor or a supervisor, that starts after the children before it.
+    pub fn child(mut self, child: impl Into<ChildSpec>) -> Self {
+        self.children.push(child.into());
+        self
+    }
+
+    /// Sets how many restarts are allowed within `period` before the supervisor gives up, which
+    /// is a failure at its parent and, at the root, the end of the tree.
+    pub fn intensity(mut self, restarts: u32, period: Duration) -> Self {
+        self.intensity = Intensity { restarts, period };
+        self
+    }
+
+    /// Sets the pauses before restarts.
+    pub fn backoff(mut self, backoff: Backoff) -> Self {
+        self.backoff = backoff;
+        self
+    }
+
+    /// Sets when the parent restarts this supervisor itself, after it gave up.
+    pub fn restart(mut self, restart: Restart) -> Self {
+        self.restart = restart;
+        self
+    }
+}
+
+impl From<SupervisorSpec> for ChildSpec {
+    fn from(spec: SupervisorSpec) -> Self {
+        let node = Arc::clone(&spec.node);
+        let restart = spec.restart;
+        let launcher: Arc<dyn Launcher> = match spec.dynamic.clone() {
+            Some(handle) => Arc::new(DynamicLauncher { handle }),
+            None => Arc::new(SupervisorLauncher { spec }),
+        };
+        Self {
+            node,
+            launcher,
+            restart,
+            arbiter: MAIN_ARBITER.to_owned(),
+            start_timeout: None,
+            stop_timeout: None,
+            intensity: None,
+            on_exit: None,
+        }
+    }
+}

@@ -1,0 +1,341 @@
+//! The supervisor of a fixed list of children.
+//!
+//! A supervisor is a task on the thread that started the tree. That thread runs no code of the
+//! children, so that no handler, factory or hook can block a supervisor.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use tokio::sync::{oneshot, watch};
+use tokio::time::Instant;
+use tracing::{debug, error, info, warn};
+
+use crate::kernel::arbiter::Arbiters;
+use crate::kernel::clock;
+use crate::kernel::error::StartError;
+use crate::kernel::exit::Exit;
+use crate::observe::node::{Control, Node};
+use crate::observe::snapshot::State;
+use crate::tree::launch::{Launched, Launcher, bind};
+use crate::tree::running_children::{RunningChild, RunningChildren, sleep_until_some};
+use crate::tree::spec::{ChildSpec, SupervisorSpec};
+use crate::tree::strategy::{Backoff, RestartWindow, Strategy};
+
+/// The launcher of a supervisor.
+pub(crate) struct SupervisorLauncher {
+    pub(crate) spec: SupervisorSpec,
+}
+
+impl Launcher for SupervisorLauncher {
+    fn launch(&self, spec: &ChildSpec, arbiters: &Arc<Arbiters>) -> Result<Launched, StartError> {
+        let stop = StopSwitch::new();
+        let running_children = RunningChildren::new(Arc::clone(arbiters), stop.subscribe());
+        let supervisor = Supervisor::new(&self.spec, running_children);
+        Ok(launch_supervisor(&spec.node, stop, |started| {
+            supervisor.run(started)
+        }))
+    }
+
+    fn bind_children(&self) -> Result<(), StartError> {
+        self.spec
+            .children
+            .iter()
+            .try_for_each(|child| bind(child, Some(&self.spec.node)))
+    }
+}
+
+/// Starts a generation of a supervisor on this thread.
+pub(crate) fn launch_supervisor<F>(
+    node: &Node,
+    stop: StopSwitch,
+    run: impl FnOnce(oneshot::Sender<()>) -> F,
+) -> Launched
+where
+    F: Future<Output = Exit> + 'static,
+{
+    let control: Arc<dyn Control> = Arc::new(stop);
+    node.begin(None, Arc::clone(&control));
+    let (started_sender, started) = oneshot::channel();
+    let (task_sender, task) = oneshot::channel();
+    let _ = task_sender.send(actix::spawn(run(started_sender)));
+    Launched {
+        control,
+        started,
+        task,
+    }
+}
+
+/// The stop signal of a supervisor.
+#[derive(Debug)]
+pub(crate) struct StopSwitch {
+    is_wanted: watch::Sender<bool>,
+}
+
+impl StopSwitch {
+    pub(crate) fn new() -> Self {
+        Self {
+            is_wanted: watch::Sender::new(false),
+        }
+    }
+
+    pub(crate) fn subscribe(&self) -> watch::Receiver<bool> {
+        self.is_wanted.subscribe()
+    }
+}
+
+impl Control for StopSwitch {
+    fn stop(&self) {
+        self.is_wanted.send_replace(true);
+    }
+
+    /// Does nothing: a supervisor runs no foreign code that could block it.
+    fn probe(&self) {}
+
+    /// Does nothing: only actors are crashed.
+    fn crash(&self) {}
+}
+
+struct Supervisor {
+    node: Arc<Node>,
+    strategy: Strategy,
+    backoff: Backoff,
+    window: RestartWindow,
+    children: Vec<Child>,
+    running_children: RunningChildren,
+}
+
+struct Child {
+    spec: ChildSpec,
+    running: Option<RunningChild>,
+    running_since: Option<Instant>,
+    restart_at: Option<Instant>,
+    /// Whether the child has ended and will not be restarted.
+    is_done: bool,
+    failures_in_a_row: u32,
+    window: Option<RestartWindow>,
+}
+
+impl Child {
+    fn new(spec: &ChildSpec) -> Self {
+        Self {
+            spec: spec.clone(),
+            running: None,
+            running_since: None,
+            restart_at: None,
+            is_done: false,
+            failures_in_a_row: 0,
+            window: spec.intensity.map(RestartWindow::new),
+        }
+    }
+}
+
+impl Supervisor {
+    fn new(spec: &SupervisorSpec, running_children: RunningChildren) -> Self {
+        Self {
+            node: Arc::clone(&spec.node),
+            strategy: spec.strategy,
+            backoff: spec.backoff,
+            window: RestartWindow::new(spec.intensity),
+            children: spec.children.iter().map(Child::new).collect(),
+            running_children,
+        }
+    }
+
+    async fn run(mut self, started: oneshot::Sender<()>) -> Exit {
+        for index in 0..self.children.len() {
+            if let Err(error) = self.start_child(index).await {
+                let spec = &self.children[index].spec;
+                let exit = error.clone().into_exit();
+                report_end(spec, &exit);
+                spec.node.end(state_after(&exit));
+                self.stop_children().await;
+                return match error {
+                    StartError::Stopped { .. } => Exit::Shutdown,
+                    error => Exit::StartFailed(Arc::new(error)),
+                };
+            }
+        }
+        let _ = started.send(());
+        let exit = self.supervise().await;
+        self.stop_children().await;
+        exit
+    }
+
+    /// Restarts children until the supervisor is requested to stop or gives up.
+    async fn supervise(&mut self) -> Exit {
+        loop {
+            let next_restart = self
+                .children
+                .iter()
+                .filter_map(|child| child.restart_at)
+                .min();
+            let stop_wanted = self.running_children.stop_wanted();
+            let supervised = tokio::select! {
+                biased;
+                () = stop_wanted => return Exit::Shutdown,
+                (id, exit) = self.running_children.next_end() => self.on_end(id, exit).await,
+                () = sleep_until_some(next_restart) => self.restart_due().await,
+            };
+            if let Err(gave_up) = supervised {
+                error!(supervisor = self.node.path(), reason = %gave_up, "supervisor gives up");
+                return gave_up;
+            }
+        }
+    }
+
+    async fn start_child(&mut self, index: usize) -> Result<(), StartError> {
+        let child = &mut self.children[index];
+        child.running_since = None;
+        child.restart_at = None;
+        let running = self.running_children.start(&child.spec).await?;
+        debug!(
+            actor = running.node.path(),
+            generation = running.node.generation(),
+            "started"
+        );
+        child.running_since = Some(Instant::now());
+        child.running = Some(running);
+        Ok(())
+    }
+
+    async fn on_end(&mut self, id: u64, exit: Exit) -> Result<(), Exit> {
+        let ended = self.children.iter().position(|child| {
+            child
+                .running
+                .as_ref()
+                .is_some_and(|running| running.id == id)
+        });
+        match ended {
+            Some(index) => self.on_child_end(index, exit).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Handles the end of a child that ended by itself or could not be restarted.
+    ///
+    /// # Errors
+    /// The exit of this supervisor, when the restart intensity is exceeded.
+    async fn on_child_end(&mut self, index: usize, exit: Exit) -> Result<(), Exit> {
+        let now = Instant::now();
+        let child = &mut self.children[index];
+        child.running = None;
+        report_end(&child.spec, &exit);
+        if !child.spec.restart.applies_to(&exit) {
+            child.is_done = true;
+            child.spec.node.end(state_after(&exit));
+            return Ok(());
+        }
+        let is_allowed_here = child.window.as_mut().is_none_or(|window| window.allow(now));
+        if !is_allowed_here || !self.window.allow(now) {
+            child.spec.node.end(State::Failed);
+            let child = child.spec.node.path().to_owned();
+            return Err(Exit::GaveUp {
+                child,
+                cause: Box::new(exit),
+            });
+        }
+        let was_healthy = child
+            .running_since
+            .is_some_and(|since| now - since >= self.backoff.healthy_after);
+        if was_healthy {
+            child.failures_in_a_row = 0;
+        }
+        let pause = {
+            let rng = &self.running_children.arbiters.rng;
+            self.backoff.pause(child.failures_in_a_row, rng)
+        };
+        child.failures_in_a_row = child.failures_in_a_row.saturating_add(1);
+        child.spec.node.end(State::BackingOff);
+        let culprit = child.spec.node.path().to_owned();
+        info!(actor = %culprit, pause_ms = pause.as_millis() as u64, "restart");
+        self.schedule(index, clock::after(pause), &culprit).await;
+        Ok(())
+    }
+
+    /// Stops the children that are restarted together with `culprit`, the last first, and sets
+    /// when they restart.
+    async fn schedule(&mut self, index: usize, due: Instant, culprit: &str) {
+        for affected in self.strategy.affected(index, self.children.len()).rev() {
+            let child = &mut self.children[affected];
+            if child.is_done {
+                continue;
+            }
+            if let Some(running) = child.running.take() {
+                let generation = child.spec.node.generation();
+                self.running_children
+                    .stop(running, child.spec.stop_timeout)
+                    .await;
+                child
+                    .spec
+                    .node
+                    .note_incident(generation, format!("restarted with {culprit}"));
+            }
+            child.spec.node.set_state(State::BackingOff);
+            child.restart_at = Some(due);
+        }
+    }
+
+    /// Starts the children whose pause is over, in order.
+    async fn restart_due(&mut self) -> Result<(), Exit> {
+        let now = Instant::now();
+        for index in 0..self.children.len() {
+            if self.children[index].restart_at.is_none_or(|due| due > now) {
+                continue;
+            }
+            match self.start_child(index).await {
+                Ok(()) => {}
+                Err(StartError::Stopped { .. }) => return Ok(()),
+                Err(error) => return self.on_child_end(index, error.into_exit()).await,
+            }
+        }
+        Ok(())
+    }
+
+    async fn stop_children(&mut self) {
+        for child in self.children.iter_mut().rev() {
+            child.restart_at = None;
+            match child.running.take() {
+                Some(running) => {
+                    let exit = self
+                        .running_children
+                        .stop(running, child.spec.stop_timeout)
+                        .await;
+                    self.running_children
+                        .arbiters
+                        .note_end(child.spec.node.path(), &exit);
+                    report_end(&child.spec, &exit);
+                }
+                None if child.spec.node.state() == State::BackingOff => {
+                    child.spec.node.set_state(State::Stopped);
+                }
+                None => {}
+            }
+        }
+    }
+}
+
+/// Returns the state of a child that ended with `exit` and is not restarted.
+pub(crate) fn state_after(exit: &Exit) -> State {
+    if exit.is_failure() {
+        State::Failed
+    } else {
+        State::Stopped
+    }
+}
+
+/// Records and logs the exit of a generation, and calls the child's exit callback.
+pub(crate) fn report_end(spec: &ChildSpec, exit: &Exit) {
+    let node = &spec.node;
+    let generation = node.generation();
+    if exit.is_failure() {
+        node.note_incident(generation, exit.to_string());
+        warn!(actor = node.path(), generation, reason = %exit, "actor failed");
+    } else {
+        debug!(actor = node.path(), generation, reason = %exit, "actor ended");
+    }
+    if let Some(on_exit) = &spec.on_exit
+        && catch_unwind(AssertUnwindSafe(|| on_exit(exit))).is_err()
+    {
+        error!(actor = node.path(), "the message about its end panicked");
+    }
+}

@@ -1,0 +1,187 @@
+//! All flags of the node, with geth's names and categories, and those that belong to no component.
+
+use std::path::PathBuf;
+
+use actoreum_primitives::{B256, Fork};
+use clap::{Args, ValueEnum};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    accounts::AccountFlags,
+    admin::AdminFlags,
+    ethash::EthashFlags,
+    logging::LogFlags,
+    miner::MinerFlags,
+    network::NetworkFlags,
+    rpc::{RpcFlags, ServerFlags},
+    txpool::TxPoolFlags,
+};
+
+/// Every flag of the node. A flag that is not given is `None`, so that the value of `--config` is
+/// used.
+#[derive(Debug, Default, Clone, Args)]
+#[command(next_help_heading = "Node")]
+pub struct NodeFlags {
+    /// TOML configuration file; flags override it
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Data directory for the databases and keystore (default: ~/.ethereum)
+    #[arg(long, global = true, value_name = "DIR")]
+    pub datadir: Option<PathBuf>,
+    /// Root directory for ancient data: a path, or a name inside the datadir (default: inside
+    /// chaindata)
+    #[arg(long = "datadir.ancient", global = true, value_name = "DIR")]
+    pub datadir_ancient: Option<PathBuf>,
+    /// Ethereum mainnet: refuse the data directory of another network
+    #[arg(long, global = true, conflicts_with = "dev")]
+    pub mainnet: bool,
+    /// Explicitly set network id (default: the chain id of the genesis; 1 for mainnet)
+    #[arg(long, global = true, value_name = "N")]
+    pub networkid: Option<u64>,
+    /// Custom node name, added to the client version
+    #[arg(long, global = true, value_name = "NAME")]
+    pub identity: Option<String>,
+    /// Development chain (chain id 1337) with a pre-funded account, mining enabled; in memory
+    /// unless --datadir is given
+    #[arg(long, global = true)]
+    pub dev: bool,
+    /// Block period to use in developer mode, in seconds; 0: mine only if transaction pending
+    /// (default: 0)
+    #[arg(
+        long = "dev.period",
+        global = true,
+        value_name = "SECONDS",
+        requires = "dev"
+    )]
+    pub dev_period: Option<u64>,
+    /// Block gas limit of the development chain (default: 30000000)
+    #[arg(long = "dev.gaslimit", global = true, value_name = "GAS", requires = "dev", value_parser = clap::value_parser!(u64).range(5_000..=i64::MAX as u64))]
+    pub dev_gaslimit: Option<u64>,
+    /// Number of pre-funded accounts of the mnemonic "test test ... junk" (default: 0)
+    #[arg(long = "dev.accounts", global = true, value_name = "N", requires = "dev", value_parser = clap::value_parser!(u32).range(0..=1_000))]
+    pub dev_accounts: Option<u32>,
+    /// Newest fork of the development chain, active from the genesis block (default: osaka)
+    #[arg(long = "dev.fork", global = true, value_name = "FORK", requires = "dev", value_parser = parse_fork)]
+    pub dev_fork: Option<Fork>,
+    /// Allow core dumps, which contain unlocked keys, and let debuggers attach
+    #[arg(long, global = true)]
+    pub allow_core_dumps: bool,
+    /// Backing database implementation of a new data directory (default: sled)
+    #[arg(long = "db.engine", global = true, value_name = "ENGINE")]
+    pub db_engine: Option<EngineFlag>,
+    /// Blockchain garbage collection mode: keep recent states or all of them (default: full)
+    #[arg(long, global = true, value_name = "MODE")]
+    pub gcmode: Option<GcModeFlag>,
+    /// Blockchain sync mode: execute every block, or begin with a recent state of the peers
+    /// (default: full)
+    #[arg(long, global = true, value_name = "MODE")]
+    pub syncmode: Option<SyncModeFlag>,
+    /// Exit after block synchronisation completes
+    #[arg(long, global = true)]
+    pub exitwhensynced: bool,
+    /// Megabytes of memory allocated to the database's cache (default: 256, less on a small
+    /// machine; with --dev 8, or 1 without --datadir)
+    #[arg(long, global = true, value_name = "MB")]
+    pub cache: Option<u64>,
+
+    /// Comma separated block number-to-hash mappings to enforce (<number>=<hash>)
+    #[arg(long, alias = "eth.requiredblocks", global = true, value_name = "NUMBER=HASH,...", value_delimiter = ',', value_parser = parse_required)]
+    pub whitelist: Option<Vec<(u64, B256)>>,
+
+    /// Flags of accounts.
+    #[command(flatten)]
+    pub accounts: AccountFlags,
+
+    /// Flags of logging.
+    #[command(flatten)]
+    pub logging: LogFlags,
+
+    /// Flags of the JSON-RPC servers.
+    #[command(flatten)]
+    pub servers: ServerFlags,
+
+    /// Limits of JSON-RPC.
+    #[command(flatten)]
+    pub rpc: RpcFlags,
+
+    /// Flags of the admin page.
+    #[command(flatten)]
+    pub admin: AdminFlags,
+
+    /// Flags of the transaction pool.
+    #[command(flatten)]
+    pub txpool: TxPoolFlags,
+
+    /// Flags of sealing.
+    #[command(flatten)]
+    pub miner: MinerFlags,
+
+    /// Flags of ethash.
+    #[command(flatten)]
+    pub ethash: EthashFlags,
+
+    /// Flags of the network.
+    #[command(flatten)]
+    pub network: NetworkFlags,
+}
+
+/// `--db.engine`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum EngineFlag {
+    /// The default
+    Sled,
+    /// A single file, smaller on disk
+    Redb,
+}
+
+/// `--syncmode`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SyncModeFlag {
+    /// Execute every block.
+    #[default]
+    Full,
+    /// Fetch blocks, receipts and the state of a recent block; continue as with full.
+    #[value(alias = "snap")]
+    #[serde(alias = "snap")]
+    Fast,
+}
+
+/// `--gcmode`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum GcModeFlag {
+    /// Keep the states of recent blocks
+    Full,
+    /// Keep the states of all blocks
+    Archive,
+}
+
+/// Parses one entry of `--whitelist`.
+fn parse_required(entry: &str) -> Result<(u64, B256), String> {
+    let (number, hash) = entry
+        .trim()
+        .split_once('=')
+        .ok_or("it takes NUMBER=HASH entries, with commas between")?;
+    let number = number
+        .parse()
+        .map_err(|_| format!("{number:?} is not a block number"))?;
+    let hash = hash
+        .parse()
+        .map_err(|_| format!("{hash:?} is not a block hash of 32 bytes in hex"))?;
+    Ok((number, hash))
+}
+
+/// Parses the value of `--dev.fork`.
+pub fn parse_fork(name: &str) -> Result<Fork, String> {
+    let fork = name.parse::<Fork>().map_err(|_| {
+        let names: Vec<&str> = Fork::ALL.iter().map(|fork| fork.name()).collect();
+        format!(
+            "{name:?} is not a fork; it takes one of {}",
+            names.join(", ")
+        )
+    })?;
+    if fork > Fork::Osaka {
+        return Err("forks after osaka change blob parameters only".to_owned());
+    }
+    Ok(fork)
+}

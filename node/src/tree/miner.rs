@@ -1,0 +1,310 @@
+//! Subtree of sealing.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use actoreum_actors::{
+    accounts::AccountsActor,
+    chain::ChainActor,
+    eth::EthPeers,
+    sealing::{
+        control::{MinerControl, MinerSettings, MinerSetup},
+        sealer::{
+            CliqueSetup, Notifier, NotifyUrl, PowSetup, SealGuard, SealerSetup, SealingMethod,
+            SigningRecords,
+        },
+        worker::{Pace, WorkerSetup},
+    },
+    txpool::TxPoolActor,
+};
+use actoreum_chain::ChainReader;
+use actoreum_consensus::{Clique, Engine, Ethash};
+use actoreum_primitives::{Address, ChainConfig, Fork, config::EngineConfig};
+use actoreum_rpc::{namespaces::sealing::SealingActors, server::limits::MIN_RECOMMIT};
+use actoreum_supervision::{ActorRef, ChildSpec, Pool, Strategy, SupervisorSpec};
+use actoreum_txpool::PoolReader;
+use eyre::{bail, eyre};
+
+use super::keys::Keys;
+use crate::{
+    config::miner::{GAS_BEFORE_LONDON, GAS_FROM_LONDON, MinerConfig, default_extra_data},
+    datadir::DataDir,
+    passwords,
+};
+
+/// Restarts of the miner subtree in [`MINER_PERIOD`] after which the core restarts.
+const MINER_RESTARTS: u32 = 10;
+/// Period of [`MINER_RESTARTS`].
+const MINER_PERIOD: Duration = Duration::from_secs(60);
+
+/// Sealing settings of this node.
+#[derive(Debug, Clone)]
+pub struct Sealing {
+    /// Settings that the operator chooses.
+    pub settings: MinerSettings,
+    /// Whether blocks are sealed from the start.
+    pub is_enabled: bool,
+    /// Folder of the pool's journal for a chain in memory. The pool is restored from it after a
+    /// crash of the actor; the folder is removed with the process.
+    pub scratch: Option<PathBuf>,
+}
+
+impl Sealing {
+    /// Returns the settings of sealing at the start, for a chain whose head has this number and
+    /// timestamp.
+    ///
+    /// # Errors
+    /// Fails if blocks are to be sealed and there is no account that can seal.
+    pub fn at_start(
+        config: &MinerConfig,
+        chain: &ChainConfig,
+        (number, timestamp): (u64, u64),
+        keys: &Keys,
+    ) -> eyre::Result<Self> {
+        let is_london = chain.fork_at(number + 1, timestamp) >= Fork::London;
+        let default_ceiling = if is_london {
+            GAS_FROM_LONDON
+        } else {
+            GAS_BEFORE_LONDON.max(config.gas_floor)
+        };
+        let settings = MinerSettings {
+            etherbase: etherbase(config, chain, keys)?,
+            extra_data: config.extra_data.clone().unwrap_or_else(default_extra_data),
+            gas_floor: config.gas_floor,
+            gas_ceiling: config.gas_ceil.unwrap_or(default_ceiling),
+            gas_price: config.gas_price,
+            recommit: Duration::from_nanos(config.recommit).max(MIN_RECOMMIT),
+        };
+        Ok(Self {
+            settings,
+            is_enabled: config.is_enabled,
+            scratch: None,
+        })
+    }
+
+    /// Returns the references of the sealing actors, which are not started yet.
+    pub fn actors(&self, is_dev: bool) -> SealingActors {
+        let control = MinerControl::new(self.settings.clone(), self.is_enabled);
+        SealingActors::new(Arc::new(control), is_dev)
+    }
+}
+
+/// Returns the account that seals, if there is one.
+fn etherbase(
+    config: &MinerConfig,
+    chain: &ChainConfig,
+    keys: &Keys,
+) -> eyre::Result<Option<Address>> {
+    let named = match config.etherbase.as_str() {
+        "" => None,
+        name => Some(
+            passwords::resolve(&keys.directory, name)
+                .map_err(|error| eyre!("--miner.etherbase: {error}"))?
+                .0,
+        ),
+    };
+    if !config.is_enabled {
+        return Ok(named);
+    }
+    let must_sign = matches!(chain.engine(), EngineConfig::Clique(_));
+    let accounts = keys.directory.list()?;
+    match named.or_else(|| accounts.first().map(|account| account.address)) {
+        None => bail!(
+            "Failed to start mining: there is no account to seal with; create one with \
+             actoreum account new, or name one with --miner.etherbase"
+        ),
+        Some(address)
+            if must_sign && !accounts.iter().any(|account| account.address == address) =>
+        {
+            bail!("Failed to start mining: signer missing: there is no key file of {address}")
+        }
+        found => Ok(found),
+    }
+}
+
+/// Returns the URLs that are notified of new work.
+///
+/// # Errors
+/// Fails if one of them is not valid.
+pub fn notify_urls(config: &MinerConfig) -> eyre::Result<Vec<NotifyUrl>> {
+    let read = |url: &String| {
+        let url = url.trim().parse();
+        url.map_err(|error: String| eyre!("--miner.notify: {error}"))
+    };
+    config.notify.iter().map(read).collect()
+}
+
+fn notifier(config: &MinerConfig) -> eyre::Result<Notifier> {
+    let notifier = Notifier::new(notify_urls(config)?, config.notify_full);
+    notifier.map_err(|error| eyre!("--miner.notify: {error}"))
+}
+
+/// Consensus engine as the sealer uses it.
+pub enum SealingEngine {
+    /// Clique: proof of authority.
+    Clique(Arc<Clique>),
+    /// Proof of work.
+    Ethash(Ethash),
+}
+
+impl SealingEngine {
+    /// Returns the engine that seals the blocks of a chain. A chain of ethash after the merge
+    /// (`is_merged`) has none: its blocks are decided by the beacon chain.
+    pub fn of(
+        clique: Option<&Arc<Clique>>,
+        ethash: Option<&Ethash>,
+        is_merged: bool,
+    ) -> Option<Self> {
+        match (clique, ethash) {
+            (Some(clique), _) => Some(Self::Clique(Arc::clone(clique))),
+            (None, Some(ethash)) if !is_merged => Some(Self::Ethash(ethash.clone())),
+            (None, _) => None,
+        }
+    }
+}
+
+/// Parts of the node that sealing depends on.
+pub struct MinerParts {
+    /// Engine that prepares headers.
+    pub engine: Arc<dyn Engine>,
+    /// The same engine, as the sealer uses it.
+    pub method: SealingEngine,
+    /// Read access to the pending transactions.
+    pub pending: PoolReader,
+    /// TxPoolActor.
+    pub txpool: ActorRef<TxPoolActor>,
+    /// ChainActor, which imports sealed blocks.
+    pub chain: ActorRef<ChainActor>,
+    /// AccountsActor, which signs.
+    pub accounts: ActorRef<AccountsActor>,
+    /// Addresses besides the etherbase whose blocks count as this node's own.
+    pub own: Vec<Address>,
+    /// The eth peers.
+    pub peers: EthPeers,
+    /// Record files of the blocks that were signed; `None` on a development chain, which no other
+    /// node shares.
+    pub records: Option<SigningRecords>,
+}
+
+/// Returns the record files of the blocks that the keys of this node have signed.
+pub fn signing_records(datadir: &DataDir, keys: &Keys, reader: &ChainReader) -> SigningRecords {
+    let keystore = keys.directory.folder().to_owned();
+    let instance = datadir.instance().to_owned();
+    SigningRecords::new(reader.genesis_hash(), instance, keystore)
+}
+
+/// Assembles the subtree of sealing.
+///
+/// ```text
+/// miner               rest_for_one
+/// |- seals            thread that verifies the seals of remote miners; with ethash
+/// |- building         threads that build blocks and write signed ones
+/// |- worker           WorkerActor
+/// |- sealer           SealerActor
+/// `- control          MinerActor
+/// ```
+pub fn assemble(
+    config: &MinerConfig,
+    reader: &ChainReader,
+    actors: &SealingActors,
+    parts: MinerParts,
+) -> eyre::Result<SupervisorSpec> {
+    let pool = Pool::new("building", 2);
+    let pace = match reader.config().engine() {
+        EngineConfig::Clique(settings) if settings.period == 0 => Pace::OnDemand,
+        EngineConfig::Clique(settings) => Pace::Period(settings.period),
+        EngineConfig::Ethash => Pace::Search,
+    };
+    let (method, clique) = match parts.method {
+        SealingEngine::Clique(clique) => {
+            // MinerActor sets the signer too, once it has seen that there is a key. Setting it here
+            // spares the requests to a development chain from waiting for that.
+            clique.set_signer(actors.control.settings().etherbase);
+            let setup = CliqueSetup {
+                clique: Arc::clone(&clique),
+                accounts: parts.accounts.clone(),
+                guard: Arc::new(SealGuard::open(reader.store().clone(), parts.records)?),
+            };
+            (SealingMethod::Clique(setup), Some(clique))
+        }
+        SealingEngine::Ethash(ethash) => {
+            actors.control.set_threads(config.threads);
+            let setup = PowSetup {
+                ethash,
+                control: Arc::clone(&actors.control),
+                notify: notifier(config)?,
+                no_verify: config.noverify,
+                verify_threads: Pool::new("seals", 1),
+            };
+            (SealingMethod::Ethash(setup), None)
+        }
+    };
+    let period = match pace {
+        // A signer that waits for transactions is not late without them.
+        Pace::Period(_) if reader.config().skips_empty_blocks => 0,
+        Pace::Period(period) => period,
+        Pace::OnDemand | Pace::Search => 0,
+    };
+    let worker = WorkerSetup {
+        chain_reader: reader.clone(),
+        engine: parts.engine,
+        pace,
+        threads: pool.clone(),
+        txpool: parts.pending,
+        chain_actor: parts.chain,
+        sealer: actors.sealer.clone(),
+        control: Arc::clone(&actors.control),
+        own: parts.own,
+    };
+    let sealer = SealerSetup {
+        method,
+        chain_reader: reader.clone(),
+        threads: pool.clone(),
+        worker: actors.worker.clone(),
+        control: Arc::clone(&actors.control),
+    };
+    let control = MinerSetup {
+        control: Arc::clone(&actors.control),
+        chain_reader: reader.clone(),
+        clique: clique.map(|clique| (clique, period)),
+        accounts: parts.accounts,
+        worker: actors.worker.clone(),
+        sealer: actors.sealer.clone(),
+        txpool_actor: Some(parts.txpool),
+        peers: parts.peers,
+    };
+    let mut miner = SupervisorSpec::new("miner", Strategy::RestForOne);
+    if let SealingMethod::Ethash(setup) = &sealer.method {
+        miner = miner.child(setup.verify_threads.child());
+    }
+    let miner = miner
+        .child(pool.child())
+        .child(ChildSpec::new(&actors.worker, move || {
+            worker.clone().start()
+        }))
+        .child(ChildSpec::new(&actors.sealer, move || {
+            sealer.clone().start()
+        }))
+        .child(ChildSpec::new(&actors.miner, move || {
+            control.clone().start()
+        }))
+        .intensity(MINER_RESTARTS, MINER_PERIOD);
+    Ok(miner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::miner::MinerFlags;
+
+    #[test]
+    fn an_invalid_notify_url_is_refused() {
+        let mut config = MinerConfig::default();
+        let flags = MinerFlags {
+            miner_notify: Some(vec!["miner:3333".into()]),
+            ..MinerFlags::default()
+        };
+        config.apply(&flags).unwrap();
+        let error = notify_urls(&config).unwrap_err().to_string();
+        assert!(error.contains("--miner.notify"), "{error}");
+    }
+}

@@ -1,0 +1,389 @@
+//! Assembles the supervision tree of the node.
+//!
+//! ```text
+//! node                      one_for_one; when the core gives up, the node ends
+//! |- keys                   rest_for_one; restarts alone, no other actor depends on its state
+//! |   |- scrypt             thread that derives keys from passwords
+//! |   `- accounts           AccountsActor
+//! |- usb                    with --usb; rest_for_one, never gives up because of a broken device
+//! |   |- devices            threads that wait for devices
+//! |   `- hub                UsbHubActor
+//! |- core                   rest_for_one
+//! |   |- import             thread that imports blocks
+//! |   |- chain              ChainActor; after a few rebuilds from disk the node stops
+//! |   |- txpool             see `txpool`
+//! |   `- miner              if the chain can be sealed; see `miner`
+//! |- followers              one_for_one; they follow the chain, and no actor depends on them
+//! |   |- bloom workers      thread that reads headers
+//! |   |- bloom index        BloomIndexActor
+//! |   |- pending            thread that builds the pending block, for subscriptions to its logs
+//! |   `- filters            FilterActor
+//! |- eth                    the eth protocol, if the node joins a network; see `eth`
+//! |- network                peers and discovery, if the node joins a network; see `network`
+//! `- rpc                    one_for_one, never gives up; independent of the core
+//!     |- http, ws, ipc
+//!     `- admin
+//! ```
+//!
+//! Children start from top to bottom and stop from bottom to top. The servers do not restart with
+//! the core, because they read through published views and can do so while the chain is rebuilt.
+
+mod core;
+mod eth;
+mod followers;
+pub mod keys;
+pub mod miner;
+mod network;
+mod rpc;
+pub mod snapshots;
+mod txpool;
+mod usb;
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use actoreum_actors::{
+    accounts::AccountsActor,
+    bloom_index::BloomIndexActor,
+    chain::{ChainActor, ChainSetup},
+    eth::{EthPeers, EthShared, fetcher::FetcherActor, protocol_manager::ProtocolManagerActor},
+    filter::FilterActor,
+};
+use actoreum_chain::ChainReader;
+use actoreum_consensus::{ChainEngine, EngineOptions, engine_for};
+use actoreum_messages::events::{ChainChanged, NewTransactions, SyncChanged};
+use actoreum_rpc::{
+    namespaces::sealing::{Keys as RpcKeys, SealingActors},
+    node::Node,
+};
+use actoreum_storage::Store;
+use actoreum_supervision::{ActorRef, Pool, Recipient, Strategy, SupervisorSpec};
+use actoreum_sync::downloader::Mode;
+
+use self::{
+    keys::Keys,
+    miner::{MinerParts, Sealing, SealingEngine},
+    snapshots::StoredSnapshots,
+};
+use crate::{
+    config::{Config, node::SyncModeFlag},
+    datadir::DataDir,
+};
+
+/// Period in which the restarts of a subtree are counted.
+const RESTART_PERIOD: Duration = Duration::from_secs(600);
+/// Restarts of a subtree that never gives up: only its backoff grows.
+const UNLIMITED_RESTARTS: u32 = u32::MAX;
+
+/// Parts that the tree of a node is assembled from.
+pub struct NodeParts<'a> {
+    /// The configuration.
+    pub config: &'a Config,
+    /// The database, which holds a chain.
+    pub store: Store,
+    /// The data directory; `None` for a chain in memory.
+    pub datadir: Option<&'a DataDir>,
+    /// The key files and the unlocked keys.
+    pub keys: &'a Keys,
+    /// The work of the node.
+    pub role: Role<'a>,
+}
+
+/// The work of a node.
+#[derive(Clone, Copy)]
+pub enum Role<'a> {
+    /// Import blocks from files: no sealing, no network.
+    Import,
+    /// Seal a development chain, without a network.
+    Development(&'a Sealing),
+    /// Join a network, and seal if the operator starts it. Needs a data directory.
+    Network(&'a Sealing),
+}
+
+impl<'a> Role<'a> {
+    fn sealing(self) -> Option<&'a Sealing> {
+        match self {
+            Self::Import => None,
+            Self::Development(sealing) | Self::Network(sealing) => Some(sealing),
+        }
+    }
+
+    fn is_connected(self) -> bool {
+        matches!(self, Self::Network(_))
+    }
+}
+
+/// The assembled tree, and the handles that the commands need.
+pub struct Assembled {
+    /// Specification of the tree, to be started.
+    pub spec: SupervisorSpec,
+    /// The writer of the chain.
+    pub chain: ActorRef<ChainActor>,
+    /// Read access to the chain.
+    pub reader: ChainReader,
+    /// Shared state of the RPC handlers. The tree is set in it once it has started.
+    pub node: Arc<Node>,
+}
+
+/// Checks the values of the configuration that the actors parse.
+///
+/// # Errors
+/// Fails if a value is not valid; the error names its flag or key.
+pub fn check(config: &Config) -> eyre::Result<()> {
+    miner::notify_urls(&config.eth.miner)?;
+    network::check(&config.node.p2p, config.dev.is_none())
+}
+
+/// Returns the consensus engine of the chain, as the configuration of the node sets it up.
+fn engine(
+    config: &Config,
+    store: &Store,
+    datadir: Option<&DataDir>,
+    reader: &ChainReader,
+) -> ChainEngine {
+    let options = EngineOptions {
+        ethash: config.eth.ethash.options(datadir.map(DataDir::instance)),
+        seals: config.eth.ethash.seal_check(),
+        snapshots: Some(Arc::new(StoredSnapshots(store.clone()))),
+    };
+    engine_for(reader.config(), options)
+}
+
+fn open_chain(config: &Config, store: &Store) -> eyre::Result<ChainReader> {
+    let reader = match config.dev {
+        Some(_) => ChainReader::open_development(store.clone())?,
+        None => ChainReader::open(store.clone())?,
+    };
+    Ok(reader)
+}
+
+/// Returns the configured network id, or the chain id. For a genesis without a chain id it is geth
+/// 1.8's default.
+fn network_id(config: &Config, reader: &ChainReader) -> u64 {
+    let chain_id = reader.config().chain_id.max(1);
+    config.eth.network_id.unwrap_or(chain_id)
+}
+
+/// Returns the folder of the pool's journal, and that of geth's journal, which is imported once.
+fn journal_folders(
+    datadir: Option<&DataDir>,
+    role: Role<'_>,
+) -> (Option<PathBuf>, Option<PathBuf>) {
+    let scratch = role.sealing().and_then(|sealing| sealing.scratch.clone());
+    let instance = datadir.map(|datadir| datadir.instance().to_owned());
+    // Importing a file does not take over geth's journal: at its first blocks no sender has funds
+    // yet.
+    let geth = datadir
+        .filter(|_| role.is_connected())
+        .map(DataDir::geth_instance);
+    (instance.or(scratch), geth)
+}
+
+/// References of the actors. They are made before the actors, so that each actor is built with
+/// those it needs.
+struct References {
+    chain: ActorRef<ChainActor>,
+    accounts: ActorRef<AccountsActor>,
+    bloom: ActorRef<BloomIndexActor>,
+    filters: ActorRef<FilterActor>,
+    manager: ActorRef<ProtocolManagerActor>,
+    fetcher: ActorRef<FetcherActor>,
+}
+
+/// Recipients of the events of the core.
+struct Followers {
+    pool: Vec<Recipient<NewTransactions>>,
+    chain: Vec<Recipient<ChainChanged>>,
+    sync: Vec<Recipient<SyncChanged>>,
+}
+
+impl References {
+    fn new() -> Self {
+        Self {
+            chain: ActorRef::new("chain"),
+            accounts: ActorRef::new("accounts"),
+            bloom: ActorRef::new("bloom index"),
+            filters: ActorRef::new("filters"),
+            manager: ActorRef::new("protocol manager"),
+            fetcher: ActorRef::new("fetcher"),
+        }
+    }
+
+    /// Returns the recipients of each event, in the order in which they get it.
+    fn followers(
+        &self,
+        config: &Config,
+        role: Role<'_>,
+        sealing: Option<&SealingActors>,
+    ) -> Followers {
+        let filters = &self.filters;
+        let mut follow = Followers {
+            pool: vec![filters.recipient()],
+            chain: vec![filters.recipient(), self.bloom.recipient()],
+            sync: vec![filters.recipient()],
+        };
+        if role.is_connected() {
+            follow.pool.push(self.manager.recipient());
+            follow.chain.push(self.manager.recipient());
+            follow.chain.push(self.fetcher.recipient());
+        }
+        if let Some(sealing) = sealing {
+            follow.pool.push(sealing.worker.recipient());
+            follow.chain.push(sealing.worker.recipient());
+            if config.dev.is_none() {
+                follow.chain.push(sealing.sealer.recipient());
+            }
+            follow.sync.push(sealing.miner.recipient());
+        }
+        follow
+    }
+}
+
+/// Assembles the tree of a node.
+///
+/// # Errors
+/// Fails if the chain, the files of the sealer or the settings of the network can't be read.
+pub fn assemble(parts: NodeParts<'_>) -> eyre::Result<Assembled> {
+    let NodeParts {
+        config,
+        store,
+        datadir,
+        keys,
+        role,
+    } = parts;
+    let reader = open_chain(config, &store)?;
+    let ChainEngine {
+        engine,
+        clique,
+        ethash,
+    } = engine(config, &store, datadir, &reader);
+    let view = reader.view();
+    let is_merged = reader.config().is_terminal(view.total_difficulty());
+    if let Some(ethash) = &ethash
+        && !is_merged
+    {
+        // In the background: only the verification of the first block waits for the cache.
+        ethash.prepare_cache(view.head_number() + 1);
+    }
+    let network_id = network_id(config, &reader);
+    let node = Arc::new(Node::new(
+        reader.clone(),
+        Arc::clone(&engine),
+        clique.clone(),
+        rpc::settings(config, network_id, datadir.is_some(), role.sealing()),
+    ));
+
+    let references = References::new();
+    let method = SealingEngine::of(clique.as_ref(), ethash.as_ref(), is_merged);
+    let sealing = role
+        .sealing()
+        .zip(method)
+        .map(|(sealing, method)| (sealing.actors(config.dev.is_some()), method));
+
+    let follow = references.followers(config, role, sealing.as_ref().map(|(actors, _)| actors));
+    let References {
+        chain,
+        accounts,
+        bloom,
+        filters,
+        manager,
+        fetcher,
+    } = references;
+
+    // Set once: there is one tree.
+    let _ = node.chain_actor.set(chain.clone());
+    let followers = followers::assemble(&node, &bloom, &filters);
+    let _ = node.filters.set(filters);
+    let (journal, geth_journal) = journal_folders(datadir, role);
+    let txpool = txpool::assemble(
+        &config.eth.tx_pool,
+        journal.as_deref(),
+        geth_journal.as_deref(),
+        &reader,
+        follow.pool,
+    );
+    let import = Pool::new("import", 1);
+    let mut setup = ChainSetup::new(reader.clone(), Arc::clone(&engine), import.clone());
+    setup.required.clone_from(&config.eth.whitelist);
+    // The pool comes first, so that the followers after it find it on the new head.
+    setup = setup.follower(txpool.chain_follower);
+    for follower in follow.chain {
+        setup = setup.follower(follower);
+    }
+
+    let peers = EthPeers::default();
+    let mut miner = None;
+    if let Some((actors, method)) = sealing {
+        let records = datadir
+            .filter(|_| config.dev.is_none())
+            .map(|datadir| miner::signing_records(datadir, keys, &reader));
+        let parts = MinerParts {
+            engine: Arc::clone(&engine),
+            method,
+            pending: txpool.handle.reader.clone(),
+            txpool: txpool.handle.actor.clone(),
+            chain: chain.clone(),
+            accounts: accounts.clone(),
+            own: config.eth.tx_pool.locals.clone(),
+            peers: peers.clone(),
+            records,
+        };
+        miner = Some(miner::assemble(&config.eth.miner, &reader, &actors, parts)?);
+        let _ = node.sealing.set(actors);
+    }
+    let eth_shared = EthShared::new(
+        reader.clone(),
+        engine,
+        txpool.handle.clone(),
+        Pool::new("serving", eth::SERVING_THREADS),
+        peers,
+    );
+    let _ = node.txpool.set(txpool.handle);
+    let hub = ActorRef::new("hub");
+    let usb = usb::assemble(config, &reader, &hub);
+    let hub = usb.is_some().then_some(hub);
+    let _ = node.keys.set(RpcKeys::new(accounts.clone(), hub));
+
+    let mut spec = SupervisorSpec::new("node", Strategy::OneForOne)
+        .child(keys::assemble(keys, &accounts))
+        .intensity(0, RESTART_PERIOD);
+    if let Some(usb) = usb {
+        spec = spec.child(usb);
+    }
+    spec = spec
+        .child(core::assemble(&import, &chain, setup, txpool.spec, miner))
+        .child(followers);
+    if let (Some(datadir), Role::Network(_)) = (datadir, role) {
+        let mode = match config.eth.sync_mode {
+            SyncModeFlag::Full => Mode::Full,
+            SyncModeFlag::Fast => Mode::Fast,
+        };
+        let eth = eth::assemble(eth::EthArgs {
+            shared: eth_shared,
+            chain_actor: chain.clone(),
+            manager,
+            fetcher,
+            required: config.eth.whitelist.clone(),
+            network_id,
+            mode,
+            follow_sync: follow.sync,
+        })?;
+        let (network, handle) = network::assemble(config, datadir, &reader, eth.protocol)?;
+        if let Some(sealing) = node.sealing.get()
+            && node.clique.is_some()
+            && !config.eth.miner.nowait
+            && handle.settings().knows_nodes()
+        {
+            sealing.control.wait_for_first_peer();
+        }
+        spec = spec.child(eth.spec).child(network);
+        let _ = node.network.set(handle);
+        let _ = node.sync.set(eth.sync);
+    }
+    let spec = spec.child(rpc::assemble(config, &node));
+    Ok(Assembled {
+        spec,
+        chain,
+        reader,
+        node,
+    })
+}

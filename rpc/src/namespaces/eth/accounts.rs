@@ -1,0 +1,121 @@
+//! The methods that use this node's own keys.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use actoreum_messages::accounts::GetAccounts;
+use actoreum_messages::usb::GetWalletAccounts;
+use actoreum_primitives::{Address, B256, Bytes};
+use actoreum_wallet::TypedData;
+use actoreum_wallet::hardware::SignRequest;
+
+use super::outgoing::{self, SignedTransaction, TxArgs};
+use crate::error::RpcError;
+use crate::namespaces::keys;
+use crate::namespaces::sealing::Impersonated;
+use crate::node::{Node, unanswered};
+use crate::server::json::scan::{self, Kind};
+use crate::server::limits::ACTOR_TIMEOUT;
+use crate::server::method::Method;
+use crate::server::param::{FromParam, ParamError};
+
+pub(super) fn methods() -> Vec<Method<Node>> {
+    vec![
+        Method::actor("eth_accounts", &[], accounts),
+        Method::actor("eth_coinbase", &[], coinbase),
+        Method::view("eth_mining", &[], mining),
+        Method::actor("eth_sendTransaction", &["transaction"], send_transaction),
+        Method::actor("eth_sign", &["address", "data"], sign),
+        Method::actor("eth_signTransaction", &["transaction"], sign_transaction),
+        Method::actor(
+            "eth_signTypedData_v4",
+            &["address", "data"],
+            sign_typed_data,
+        ),
+    ]
+}
+
+/// Returns the accounts with a key file, those of hardware wallets, and those that are
+/// impersonated.
+pub(crate) async fn accounts(node: Arc<Node>, (): ()) -> Result<Vec<Address>, RpcError> {
+    let keys = keys::of(&node)?;
+    let in_files = keys.actor.within(ACTOR_TIMEOUT).ask(GetAccounts).await;
+    let in_files = in_files.map_err(unanswered)?;
+    let on_devices = match &keys.hub {
+        Some(hub) => {
+            let all = hub.within(ACTOR_TIMEOUT).ask(GetWalletAccounts).await;
+            all.map_err(unanswered)?
+        }
+        None => Vec::new(),
+    };
+    let impersonated = impersonated(&node).map(Impersonated::listed);
+    let all = in_files
+        .into_iter()
+        .map(|account| account.address)
+        .chain(on_devices)
+        .chain(impersonated.unwrap_or_default());
+    let mut listed = HashSet::new();
+    Ok(all.filter(|address| listed.insert(*address)).collect())
+}
+
+/// Returns the accounts that send without a key, on a development chain.
+pub(super) fn impersonated(node: &Node) -> Option<&Impersonated> {
+    let sealing = node.sealing.get().filter(|sealing| sealing.is_dev)?;
+    Some(&sealing.impersonated)
+}
+
+/// Returns the account that seals here, or would.
+async fn coinbase(node: Arc<Node>, (): ()) -> Result<Address, RpcError> {
+    let sealing = node.sealing.get();
+    if let Some(etherbase) = sealing.and_then(|sealing| sealing.control.settings().etherbase) {
+        return Ok(etherbase);
+    }
+    let first = accounts(Arc::clone(&node), ()).await?.first().copied();
+    first.ok_or_else(|| RpcError::server("etherbase must be explicitly specified"))
+}
+
+fn mining(node: &Node, (): ()) -> Result<bool, RpcError> {
+    let sealing = node.sealing.get();
+    Ok(sealing.is_some_and(|sealing| sealing.control.is_sealing()))
+}
+
+async fn send_transaction(node: Arc<Node>, (args,): (TxArgs,)) -> Result<B256, RpcError> {
+    outgoing::send(node, args, None).await
+}
+
+async fn sign_transaction(
+    node: Arc<Node>,
+    (args,): (TxArgs,),
+) -> Result<SignedTransaction, RpcError> {
+    outgoing::sign(node, args, None).await
+}
+
+async fn sign(node: Arc<Node>, (address, data): (Address, Bytes)) -> Result<Bytes, RpcError> {
+    keys::sign_message(&node, address, data, None).await
+}
+
+/// Typed data (EIP-712), as an object or as a string that holds one.
+struct TypedDataJson(String);
+
+impl FromParam for TypedDataJson {
+    const SCHEMA: &'static str = r#"{"title":"typed data","type":["object","string"]}"#;
+
+    fn from_raw(raw: &str) -> Result<Self, ParamError> {
+        match Kind::of(raw) {
+            Kind::Object => Ok(Self(raw.to_owned())),
+            Kind::String => Ok(Self(scan::unquote(raw).into_owned())),
+            other => Err(ParamError::mistyped(other.name(), "apitypes.TypedData")),
+        }
+    }
+}
+
+async fn sign_typed_data(
+    node: Arc<Node>,
+    (address, data): (Address, TypedDataJson),
+) -> Result<Bytes, RpcError> {
+    let data = TypedData::from_json(&data.0)
+        .map_err(|error| RpcError::invalid_params(error.to_string()))?;
+    let request = SignRequest::TypedData(data);
+    let signature = keys::sign(&node, address, request, None).await?;
+    Ok(keys::message_signature(signature))
+}

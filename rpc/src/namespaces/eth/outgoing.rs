@@ -1,0 +1,243 @@
+//! Transactions that this node completes and signs for their senders.
+
+use std::sync::Arc;
+
+use actoreum_primitives::{
+    AccessListTx, Address, B256, Bytes, DynamicFeeTx, Fork, LegacyTx, PooledTransaction, SetCodeTx,
+    Signature, StateReader, Transaction, TxPayload, U256,
+};
+use actoreum_wallet::Password;
+use actoreum_wallet::hardware::SignRequest;
+
+use super::accounts::{accounts, impersonated};
+use super::call_request::CallArgs;
+use super::{call, call_request, fees, send};
+use crate::error::RpcError;
+use crate::namespaces::keys;
+use crate::node::{Node, storage};
+use crate::render;
+use crate::server::json::{JsonOut, WriteJson};
+use crate::server::object::Object;
+use crate::server::param::{FromParam, ParamError};
+
+/// The arguments of a transaction that is yet to be completed and signed.
+pub(crate) struct TxArgs {
+    call: CallArgs,
+    nonce: Option<u64>,
+    chain_id: Option<u64>,
+    /// Whether `data` and `input` are both present and differ.
+    has_ambiguous_input: bool,
+}
+
+impl FromParam for TxArgs {
+    const SCHEMA: &'static str = r#"{"title":"transaction","type":"object"}"#;
+
+    fn from_raw(raw: &str) -> Result<Self, ParamError> {
+        let object = Object::new(raw, "ethapi.SendTxArgs")?;
+        Ok(Self {
+            call: CallArgs::from_raw(raw)?,
+            nonce: object.get("nonce")?,
+            chain_id: object.get("chainId")?,
+            has_ambiguous_input: call_request::input(&object)?.is_ambiguous,
+        })
+    }
+}
+
+/// Completes a transaction, signs it and submits it. Returns its hash.
+pub(crate) async fn send(
+    node: Arc<Node>,
+    args: TxArgs,
+    password: Option<Password>,
+) -> Result<B256, RpcError> {
+    let from = sender(&args)?;
+    let is_impersonated = impersonated(&node).is_some_and(|all| all.contains(&from));
+    // An unknown sender is reported before any other error.
+    if !is_impersonated && !accounts(Arc::clone(&node), ()).await?.contains(&from) {
+        return Err(RpcError::server("unknown account"));
+    }
+    let _one_at_a_time = keys::of(&node)?.sending_from(from).await;
+    let payload = complete(&node, args, from).await?;
+    let transaction = if is_impersonated {
+        Transaction::new(payload, Signature::impersonating(from))
+    } else {
+        signed(&node, payload, from, password).await?
+    };
+    let pooled = PooledTransaction {
+        transaction,
+        sidecar: None,
+    };
+    send::submit(&node, pooled).await
+}
+
+/// A signed transaction and its sender.
+pub(crate) struct SignedTransaction(Transaction, Address);
+
+impl WriteJson for SignedTransaction {
+    fn write_json(&self, out: &mut JsonOut) {
+        let Self(transaction, sender) = self;
+        let mut object = out.object();
+        object.field("raw", Bytes::from(transaction.encode_2718()));
+        render::write_transaction(object.key("tx"), transaction, *sender, None);
+        object.end();
+    }
+}
+
+/// Signs a transaction whose gas, price and nonce are given.
+pub(crate) async fn sign(
+    node: Arc<Node>,
+    args: TxArgs,
+    password: Option<Password>,
+) -> Result<SignedTransaction, RpcError> {
+    let from = sender(&args)?;
+    let request = &args.call.0;
+    let has_price = request.gas_price.is_some() || request.max_fee_per_gas.is_some();
+    for (is_there, text) in [
+        (request.gas.is_some(), "gas not specified"),
+        (has_price, "gasPrice not specified"),
+        (args.nonce.is_some(), "nonce not specified"),
+    ] {
+        if !is_there {
+            return Err(RpcError::server(text));
+        }
+    }
+    let payload = complete(&node, args, from).await?;
+    let transaction = signed(&node, payload, from, password).await?;
+    send::check_fee(&node, &transaction)?;
+    Ok(SignedTransaction(transaction, from))
+}
+
+/// Signs a payload with the key of `from`.
+async fn signed(
+    node: &Node,
+    payload: TxPayload,
+    from: Address,
+    password: Option<Password>,
+) -> Result<Transaction, RpcError> {
+    let request = SignRequest::Transaction(payload.clone());
+    let signature = keys::sign(node, from, request, password).await?;
+    Ok(Transaction::new(payload, signature))
+}
+
+/// Returns the sender of a transaction.
+fn sender(args: &TxArgs) -> Result<Address, RpcError> {
+    // geth takes an absent sender for the zero address, which has no key.
+    args.call
+        .0
+        .from
+        .ok_or_else(|| RpcError::server("unknown account"))
+}
+
+/// Fills in the fields that the caller left out.
+async fn complete(node: &Arc<Node>, args: TxArgs, from: Address) -> Result<TxPayload, RpcError> {
+    let mut request = args.call.0;
+    if !request.blob_hashes.is_empty() {
+        return Err(RpcError::server(
+            "a transaction with blobs is signed elsewhere and sent with eth_sendRawTransaction",
+        ));
+    }
+    if args.has_ambiguous_input {
+        return Err(RpcError::server(
+            "both \"data\" and \"input\" are set and not equal. Please use \"input\" to pass transaction call data",
+        ));
+    }
+    if request.to.is_none() && request.input.is_empty() {
+        return Err(RpcError::server(
+            "contract creation without any data provided",
+        ));
+    }
+    let config = node.chain_reader.config();
+    if let Some(have) = args.chain_id.filter(|id| *id != config.chain_id) {
+        let want = config.chain_id;
+        return Err(RpcError::server(format!(
+            "chainId does not match node's (have={have}, want={want})"
+        )));
+    }
+    let head = node.chain_reader.head();
+    let nonce = match args.nonce {
+        Some(nonce) => nonce,
+        None => next_nonce(node, from)?,
+    };
+    let is_london = config.fork_at(head.number + 1, head.timestamp) >= Fork::London;
+    if request.gas_price.is_none() {
+        let tip = match request.max_priority_fee_per_gas {
+            Some(tip) => tip,
+            None => fees::suggested_tip(node, &head)?,
+        };
+        if is_london {
+            let base_fee = U256::from(fees::next_base_fee(node, &head));
+            let fee = tip.saturating_add(base_fee.saturating_mul(U256::from(2)));
+            request.max_priority_fee_per_gas = Some(tip);
+            request.max_fee_per_gas.get_or_insert(fee);
+        } else {
+            request.gas_price = Some(tip);
+        }
+    }
+    let gas_limit = match request.gas {
+        Some(gas) => gas,
+        None => {
+            let (shared, call) = (Arc::clone(node), CallArgs(request.clone()));
+            let estimate = move || call::estimate_gas(&shared, (call, None, None));
+            node.heavy_pool.run(estimate).await??
+        }
+    };
+    let chain_id = config.chain_id;
+    let (to, value, input) = (request.to, request.value, request.input);
+    let access_list = request.access_list;
+    Ok(match request.gas_price {
+        Some(gas_price) if access_list.is_empty() => TxPayload::Legacy(LegacyTx {
+            chain_id: config.is_eip155_active(head.number + 1).then_some(chain_id),
+            nonce,
+            gas_price,
+            gas_limit,
+            to,
+            value,
+            input,
+        }),
+        Some(gas_price) => TxPayload::AccessList(AccessListTx {
+            chain_id,
+            nonce,
+            gas_price,
+            gas_limit,
+            to,
+            value,
+            input,
+            access_list,
+        }),
+        None if !request.authorization_list.is_empty() => TxPayload::SetCode(SetCodeTx {
+            chain_id,
+            nonce,
+            max_priority_fee_per_gas: request.max_priority_fee_per_gas.unwrap_or_default(),
+            max_fee_per_gas: request.max_fee_per_gas.unwrap_or_default(),
+            gas_limit,
+            to: to.unwrap_or_default(),
+            value,
+            input,
+            access_list,
+            authorization_list: request.authorization_list,
+        }),
+        None => TxPayload::DynamicFee(DynamicFeeTx {
+            chain_id,
+            nonce,
+            max_priority_fee_per_gas: request.max_priority_fee_per_gas.unwrap_or_default(),
+            max_fee_per_gas: request.max_fee_per_gas.unwrap_or_default(),
+            gas_limit,
+            to,
+            value,
+            input,
+            access_list,
+        }),
+    })
+}
+
+/// Returns the nonce after the sender's transactions in the pool, or the nonce in the state.
+fn next_nonce(node: &Node, sender: Address) -> Result<u64, RpcError> {
+    let pooled = node
+        .txpool_snapshot()
+        .and_then(|snapshot| snapshot.next_nonce(&sender));
+    if let Some(nonce) = pooled {
+        return Ok(nonce);
+    }
+    let state = node.chain_reader.state_at(node.chain_reader.head_number());
+    let account = state.and_then(|state| state.account(&sender));
+    Ok(account.map_err(storage)?.map_or(0, |account| account.nonce))
+}

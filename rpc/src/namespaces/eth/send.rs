@@ -1,0 +1,170 @@
+//! The methods that submit transactions to the pool and list those in it.
+
+use std::sync::Arc;
+
+use actoreum_actors::txpool::SubmitError;
+use actoreum_primitives::{
+    Address, B256, Bytes, ETHER, PooledTransaction, Transaction, U256, rlp::DecodeError,
+};
+use actoreum_txpool::PoolTx;
+
+use crate::error::RpcError;
+use crate::node::Node;
+use crate::render;
+use crate::server::json::{JsonOut, WriteJson};
+use crate::server::method::Method;
+
+pub(super) fn methods() -> Vec<Method<Node>> {
+    vec![
+        Method::view("eth_pendingTransactions", &[], pending_transactions),
+        Method::actor(
+            "eth_sendRawTransaction",
+            &["transaction"],
+            send_raw_transaction,
+        ),
+    ]
+}
+
+/// The first byte of the shortest RLP list, and the lowest first byte of a legacy transaction.
+const FIRST_LIST_BYTE: u8 = 0xc0;
+/// The highest byte that EIP-2718 allows as a transaction type.
+const LAST_TYPE_BYTE: u8 = 0x7f;
+
+async fn send_raw_transaction(node: Arc<Node>, (encoded,): (Bytes,)) -> Result<B256, RpcError> {
+    let pooled =
+        PooledTransaction::decode_2718(&encoded).map_err(|error| undecodable(&encoded, &error))?;
+    // Only `eth_sendTransaction` checks which accounts may be impersonated.
+    if pooled.transaction.signature().impersonated().is_some() {
+        return Err(RpcError::server("invalid sender"));
+    }
+    submit(&node, pooled).await
+}
+
+/// Submits a transaction as a local one. Returns its hash once the transaction is in the pool.
+pub(crate) async fn submit(node: &Node, pooled: PooledTransaction) -> Result<B256, RpcError> {
+    check_fee(node, &pooled.transaction)?;
+    let is_protected = pooled.transaction.chain_id().is_some();
+    if !is_protected && !node.settings.allows_unprotected {
+        return Err(RpcError::server(
+            "only replay-protected (EIP-155) transactions allowed over RPC",
+        ));
+    }
+    let submitted = node.txpool()?.submit(pooled).await;
+    submitted.map_err(|error| match error {
+        SubmitError::Refused(error) => RpcError::server(error.to_string()),
+        SubmitError::NoAnswer(_) | SubmitError::NotPrepared(_) => {
+            RpcError::internal(error.to_string())
+        }
+    })
+}
+
+/// Refuses a transaction that pays more for gas than the operator allows: probably a mistaken unit.
+pub(super) fn check_fee(node: &Node, transaction: &Transaction) -> Result<(), RpcError> {
+    let Some(cap) = node.settings.tx_fee_cap else {
+        return Ok(());
+    };
+    let gas = U256::from(transaction.gas_limit());
+    let fee = transaction.max_fee_per_gas().saturating_mul(gas);
+    if fee <= cap {
+        return Ok(());
+    }
+    Err(RpcError::server(format!(
+        "tx fee ({} ether) exceeds the configured cap ({} ether)",
+        ether(fee),
+        ether(cap)
+    )))
+}
+
+/// Formats wei as ether, to the hundredth.
+fn ether(wei: U256) -> String {
+    let hundredths = wei / U256::from(ETHER / 100);
+    let hundred = U256::from(100);
+    format!("{}.{:02}", hundredths / hundred, hundredths % hundred)
+}
+
+/// Returns the error of a transaction that cannot be decoded: the text of geth 1.8, if geth had
+/// one.
+fn undecodable(encoded: &[u8], error: &DecodeError) -> RpcError {
+    let is_list_or_typed = match encoded {
+        [] => return RpcError::server("EOF"),
+        [first] => *first >= FIRST_LIST_BYTE,
+        [first, ..] => *first <= LAST_TYPE_BYTE || *first >= FIRST_LIST_BYTE,
+    };
+    if !is_list_or_typed {
+        return RpcError::server("rlp: expected input list for types.txdata");
+    }
+    match error {
+        DecodeError::InputTooShort { .. } => {
+            RpcError::server("rlp: value size exceeds available input length")
+        }
+        DecodeError::NonCanonicalSize => RpcError::server("rlp: non-canonical size information"),
+        DecodeError::TooFewItems => RpcError::server("rlp: too few elements for types.txdata"),
+        DecodeError::TooManyItems => {
+            RpcError::server("rlp: input list has too many elements for types.txdata")
+        }
+        DecodeError::TrailingBytes => RpcError::server("rlp: input contains more than one value"),
+        // An error in the values of the fields, not in their encoding.
+        DecodeError::UnsupportedTxType | DecodeError::InvalidV => {
+            RpcError::server(error.to_string())
+        }
+        error => RpcError::server(format!("rlp: {error}")),
+    }
+}
+
+/// A transaction in the pool, as it is shown outside of a block.
+pub(crate) struct Pending(pub Arc<PoolTx>);
+
+impl WriteJson for Pending {
+    fn write_json(&self, out: &mut JsonOut) {
+        render::write_transaction(out, self.0.transaction(), self.0.sender(), None);
+    }
+}
+
+/// Returns the nonce after an account's pending transactions; `None` if it has none in the pool.
+pub(super) fn next_nonce(node: &Node, address: &Address) -> Option<u64> {
+    node.txpool_snapshot()?.next_nonce(address)
+}
+
+/// Returns the executable transactions of local senders.
+fn pending_transactions(node: &Node, (): ()) -> Result<Vec<Pending>, RpcError> {
+    let Some(snapshot) = node.txpool_snapshot() else {
+        return Ok(Vec::new());
+    };
+    let locals = snapshot.senders().filter(|sender| sender.is_local());
+    let transactions = locals.flat_map(|sender| sender.pending());
+    Ok(transactions.map(|tx| Pending(Arc::clone(tx))).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(encoded: &[u8]) -> String {
+        let error = PooledTransaction::decode_2718(encoded).unwrap_err();
+        undecodable(encoded, &error).message.into_owned()
+    }
+
+    #[test]
+    fn decoding_errors_have_geths_texts() {
+        let not_a_list = "rlp: expected input list for types.txdata";
+        for encoded in [&[0x01][..], &[0x80], &[0xb8, 0x01]] {
+            assert_eq!(text(encoded), not_a_list);
+        }
+        assert_eq!(text(&[]), "EOF");
+        assert_eq!(
+            text(&[0xde, 0xad]),
+            "rlp: value size exceeds available input length"
+        );
+        let too_few = "rlp: too few elements for types.txdata";
+        for encoded in [&[0xc0][..], &[0xc1, 0x80], &[0x04, 0xc0]] {
+            assert_eq!(text(encoded), too_few);
+        }
+        assert_eq!(
+            text(&[0xf8, 0x01, 0x80]),
+            "rlp: non-canonical size information"
+        );
+        assert_eq!(text(&[0x05, 0xc0]), "transaction type not supported");
+        assert!(text(&[0xc1, 0x80]).starts_with("rlp: "));
+        assert!(text(&[0x02, 0xc1, 0x80]).starts_with("rlp: "));
+    }
+}
