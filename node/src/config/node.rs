@@ -84,7 +84,8 @@ pub struct NodeFlags {
     #[arg(long, global = true, value_name = "MB")]
     pub cache: Option<u64>,
 
-    /// Comma separated block number-to-hash mappings to enforce (<number>=<hash>)
+    /// Hashes that the blocks with these numbers must have.
+    #[arg(help = "Comma separated block number-to-hash mappings to enforce (<number>=<hash>)")]
     #[arg(long, alias = "eth.requiredblocks", global = true, value_name = "NUMBER=HASH,...", value_delimiter = ',', value_parser = parse_required)]
     pub whitelist: Option<Vec<(u64, B256)>>,
 

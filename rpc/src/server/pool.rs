@@ -13,7 +13,7 @@ use crate::error::{LIMIT_EXCEEDED, RpcError};
 ///
 /// A caller that stops waiting (its client hung up, its time is over) leaves the queue. Its work is
 /// skipped if it has a thread but has not begun, and is told to stop if it runs (see
-/// [`is_caller_gone`]); it occupies its thread until it stops.
+/// `is_caller_gone`); it occupies its thread until it stops.
 #[derive(Debug, Clone)]
 pub struct HeavyPool {
     permits: Arc<Semaphore>,

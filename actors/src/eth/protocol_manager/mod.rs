@@ -9,7 +9,7 @@
 //! | `PeerSetChanged` | the actors that follow the peers are notified |
 //!
 //! The blocks and transactions that a peer knows are remembered with the peer
-//! ([`EthPeer`](super::EthPeer)) and survive a restart of this actor: the actor then starts all peers
+//! ([`EthPeer`]) and survive a restart of this actor: the actor then starts all peers
 //! again and sends what they still lack. No handler waits: a peer whose queue is full is skipped.
 
 mod challenge;

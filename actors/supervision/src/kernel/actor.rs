@@ -44,7 +44,7 @@ pub trait Actor: Sized + 'static {
 
 /// The handler of an actor for messages of type `M`.
 pub trait Handles<M: Message>: Actor {
-    /// The handler's return type: the result itself, or a [`Later`](super::Later).
+    /// The handler's return type: the result itself, or a [`Later`](crate::Later).
     type Answer: Answer<M::Result>;
 
     /// The policy for a message of this type that finds the mailbox full.
@@ -54,7 +54,7 @@ pub trait Handles<M: Message>: Actor {
     const WHEN_ABANDONED: WhenAbandoned = WhenAbandoned::Handle;
 
     /// Handles one message. A handler should take less than half a millisecond; longer work
-    /// belongs in a [`Pool`](super::Pool).
+    /// belongs in a [`Pool`](crate::Pool).
     fn handle(&mut self, message: M, ctx: &mut Ctx<Self>) -> Self::Answer;
 }
 
@@ -68,7 +68,7 @@ pub enum WhenFull {
     /// droppable ones too; where the queue holds no droppable message, the message is refused.
     DropOldest,
     /// An `ask` waits for a free slot, first come, first served; so does
-    /// [`tell_when_room`](super::ActorRef::tell_when_room). For a stream that must neither
+    /// [`tell_when_room`](crate::ActorRef::tell_when_room). For a stream that must neither
     /// lose messages nor overrun the actor. A plain `tell`, which cannot wait, is refused.
     Wait,
 }

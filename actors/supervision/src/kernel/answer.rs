@@ -104,7 +104,7 @@ impl<T: 'static> Later<T> {
     }
 
     /// Creates an answer that is given through the returned replier. When the replier is dropped
-    /// instead, the caller gets [`AskError::Interrupted`](super::AskError::Interrupted).
+    /// instead, the caller gets [`AskError::Interrupted`](crate::AskError::Interrupted).
     pub fn channel() -> (Replier<T>, Self) {
         let (sender, receiver) = oneshot::channel();
         let future = receiver.map(Result::ok).boxed_local();

@@ -44,7 +44,7 @@ pub struct Incident {
     pub unix_ms: u64,
     /// The generation that ended.
     pub generation: u64,
-    /// The reason: the text of an [`Exit`](super::Exit), or the sibling that the node was
+    /// The reason: the text of an [`Exit`](crate::Exit), or the sibling that the node was
     /// restarted with.
     pub reason: String,
 }

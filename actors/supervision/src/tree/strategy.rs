@@ -14,7 +14,7 @@ use crate::kernel::exit::Exit;
 use crate::limits::{BACKOFF_FIRST, BACKOFF_MAX, HEALTHY_AFTER, RESTART_PERIOD, RESTARTS};
 
 /// The restart strategy: the children that are restarted when one has failed. The fourth strategy,
-/// for dynamic children, is [`SupervisorSpec::dynamic`](super::SupervisorSpec::dynamic).
+/// for dynamic children, is [`SupervisorSpec::dynamic`](crate::SupervisorSpec::dynamic).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Strategy {
     /// The child that failed: siblings do not depend on each other.

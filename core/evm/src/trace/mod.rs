@@ -1,6 +1,6 @@
 //! Traces of transactions and calls, step by step or as a summary, in geth's formats.
 //!
-//! A [`Tracer`] is an inspector of revm that observes the execution. Afterwards [`Tracer::finish`]
+//! A `Tracer` is an inspector of revm that observes the execution. Afterwards `Tracer::finish`
 //! turns its observations into a [`Trace`], which serialises to the result of geth's `debug_trace*`
 //! methods.
 

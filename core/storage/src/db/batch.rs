@@ -1,7 +1,7 @@
 //! A batch of puts and deletes that are applied together.
 
 /// A list of operations, stored in the encoding that a journal writes. Each operation has the key's
-/// length (2 bytes), the value's length (4 bytes, [`DELETED`] for a deletion), both little-endian,
+/// length (2 bytes), the value's length (4 bytes, `DELETED` for a deletion), both little-endian,
 /// the key, and the value.
 #[derive(Debug, Clone, Default)]
 pub struct WriteBatch {

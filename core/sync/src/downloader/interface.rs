@@ -93,9 +93,9 @@ pub enum Query {
 /// An action for the driver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// Sends a request to a peer. The answer goes to [`Downloader::on_headers`],
-    /// [`Downloader::on_bodies`], [`Downloader::on_receipts`] or [`Downloader::on_values`], a
-    /// failure to [`Downloader::on_request_failed`].
+    /// Sends a request to a peer. The answer goes to [`on_headers`](super::Downloader::on_headers),
+    /// [`on_bodies`](super::Downloader::on_bodies), [`on_receipts`](super::Downloader::on_receipts) or [`on_values`](super::Downloader::on_values), a
+    /// failure to [`on_request_failed`](super::Downloader::on_request_failed).
     Request {
         /// Id of the request.
         id: RequestId,
@@ -106,14 +106,14 @@ pub enum Action {
         /// Time that the downloader will wait for the answer.
         timeout: Duration,
     },
-    /// Imports blocks; the result goes to [`Downloader::on_imported`]. Windows are imported in the
+    /// Imports blocks; the result goes to [`on_imported`](super::Downloader::on_imported). Windows are imported in the
     /// order in which they come.
     Import(Window),
     /// Stores blocks with their receipts, without executing them; the result goes to
-    /// [`Downloader::on_imported`], and the order is that of imports.
+    /// [`on_imported`](super::Downloader::on_imported), and the order is that of imports.
     InsertReceiptChain(Window),
     /// Writes values of a state durably and in this order; the result goes to
-    /// [`Downloader::on_written`].
+    /// [`on_written`](super::Downloader::on_written).
     WriteState {
         /// Id of the write.
         id: u64,
@@ -121,7 +121,7 @@ pub enum Action {
         values: Vec<StateValue>,
     },
     /// Makes a fast-sync block the head, with its state, all of which has been written; the result
-    /// goes to [`Downloader::on_imported`].
+    /// goes to [`on_imported`](super::Downloader::on_imported).
     CommitPivotState {
         /// Id of the action.
         id: u64,

@@ -123,7 +123,7 @@ impl BlockFetcher {
     }
 
     /// Takes a peer's announcement of a block. `height` is the local head's number. Returns false
-    /// if the peer has announced [`HASH_LIMIT`](limits::HASH_LIMIT) blocks already.
+    /// if the peer has announced [`HASH_LIMIT`] blocks already.
     pub fn announce(
         &mut self,
         now: Duration,

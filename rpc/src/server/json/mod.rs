@@ -1,7 +1,7 @@
 //! Reading and writing JSON without an intermediate tree.
 //!
 //! Requests are scanned in place ([`scan`]): handlers get slices of the body. Results are written
-//! straight into the buffer of the answer ([`write`]).
+//! straight into the buffer of the answer ([`mod@write`]).
 
 pub mod scan;
 pub mod write;
