@@ -1,9 +1,9 @@
-//! The actors of the node, and the supervision layer that they run on.
+//! The actors of the node.
 //!
-//! [`actoreum_supervision`] contains nothing of Ethereum: it starts, probes, restarts and stops actors.
-//! Every other module is an actor, or a group of actors, that owns state, handles messages (from
-//! `actoreum_messages`), applies the rules of the crates in `core/`, and sends messages. The
-//! supervision tree of all actors is built in `node/`.
+//! A module is an actor, or a group of actors, that owns state, handles messages (from
+//! `actoreum_messages`), applies the rules of the crates in `core/`, and sends messages. The actors
+//! run on [`actoreum_supervision`], which starts, probes, restarts and stops them and contains
+//! nothing of Ethereum. The supervision tree of all actors is built in `node/`.
 //!
 //! ```text
 //!   peers <-> net <-> eth ---------- ImportBlocks ---------> chain --> ChainView (read by all)

@@ -4,7 +4,7 @@ use actoreum_supervision::Message;
 
 /// Reports that the set of eth peers changed, or the head that one of them announced.
 ///
-/// From: ProtocolManagerActor, after it published the set. Replaces geth's `newPeerCh`, its
+/// From: ProtocolManagerActor, after the set changed. Replaces geth's `newPeerCh`, its
 /// `forceSync` timer of ten seconds and `go pm.synchronise(peer)`.
 #[derive(Debug, Clone, Copy, Message)]
 pub struct EthPeersChanged;

@@ -8,7 +8,7 @@ use actoreum_wire::nodes::NodeId;
 
 /// Blocks that a peer announced.
 ///
-/// From: the peer's session, which waits for room in the mailbox. Replaces geth's `fetcher.notify`.
+/// From: the peer's session, which waits for the answer. Replaces geth's `fetcher.notify`.
 #[derive(Debug, Clone, Message)]
 pub struct BlocksAnnounced {
     /// Node id of the peer.
@@ -19,7 +19,7 @@ pub struct BlocksAnnounced {
 
 /// A full block that a peer sent. Its body belongs to its header.
 ///
-/// From: the peer's session, which waits for room in the mailbox. Replaces geth's `fetcher.inject`.
+/// From: the peer's session, which waits for the answer. Replaces geth's `fetcher.inject`.
 #[derive(Debug, Clone, Message)]
 pub struct BlockPropagated {
     /// Node id of the peer.
@@ -43,8 +43,8 @@ pub struct TransactionsAnnounced {
 /// Transactions that arrived from a peer: they are not fetched any more, and peers that announced
 /// them with another type or size are detected.
 ///
-/// From: peer sessions and FetcherActor's own requests. Replaces the `cleanup` channel of later
-/// geths' `TxFetcher`.
+/// From: peer sessions, for full transactions that were not requested. Replaces the `cleanup`
+/// channel of later geths' `TxFetcher`.
 #[derive(Debug, Clone, Message)]
 pub struct TransactionsArrived {
     /// Node id of the peer that sent them.

@@ -13,10 +13,10 @@
 //!   ChainActor, TxPoolActor, DownloaderActor  --events-->  subscribers
 //! ```
 //!
-//! The documentation of a message names its senders and what of geth it replaces: a channel, or a
-//! direct call from another goroutine. The type of the answer is that of its attribute
-//! `#[answer(…)]`, or `()`. The size of a mailbox and its backpressure policy are part of the
-//! receiving actor (`WHEN_FULL` in `actors/`).
+//! The documentation of a message names its senders and the part of geth that it replaces: a
+//! channel, or a direct call from another goroutine. The type of the answer is that of its
+//! attribute `#[answer(…)]`, or `()`. The size of a mailbox and its backpressure policy are part of
+//! the receiving actor (`WHEN_FULL` in `actors/`).
 //!
 //! | module | receiver |
 //! |---|---|

@@ -25,9 +25,9 @@ pub struct AddLocal {
 
 /// Adds transactions that a peer sent.
 ///
-/// From: ProtocolManagerActor. Replaces geth's `TxPool.AddRemotes`. It is another message than
-/// [`AddLocal`] because it has a lower priority: a peer's flood must not keep out transactions that
-/// are submitted here.
+/// From: sessions of peers, and FetcherActor's requests. Replaces geth's `TxPool.AddRemotes`. It is
+/// another message than [`AddLocal`] because it has a lower priority: a peer's flood must not keep
+/// out transactions that are submitted here.
 #[derive(Debug, Message)]
 #[answer(Added)]
 pub struct AddRemote {

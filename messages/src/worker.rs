@@ -14,7 +14,7 @@ pub struct SealingChanged;
 
 /// A seal for a block that has been superseded: it may still extend the head, or become an ommer.
 ///
-/// From: SealerActor. Replaces what geth's `resultLoop` finds in its pending tasks.
+/// From: SealerActor. Replaces the pending tasks of geth's `resultLoop`.
 #[derive(Debug, Clone, Message)]
 pub struct LateSeal(pub Block);
 

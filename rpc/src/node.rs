@@ -282,6 +282,16 @@ impl Node {
             .ok_or_else(|| RpcError::server("this node has no network"))
     }
 
+    /// Returns the sealing actors.
+    ///
+    /// # Errors
+    /// Fails if this node does not seal.
+    pub(crate) fn sealing(&self) -> Result<&SealingActors, RpcError> {
+        self.sealing
+            .get()
+            .ok_or_else(|| RpcError::server("this node does not seal"))
+    }
+
     /// Returns the Unix time in seconds.
     pub(crate) fn now(&self) -> u64 {
         SystemTime::now()
@@ -302,7 +312,7 @@ pub(crate) fn storage(error: impl std::fmt::Display) -> RpcError {
 }
 
 /// Returns the error of a request that arrives before the supervision tree has started.
-fn starting() -> RpcError {
+pub(crate) fn starting() -> RpcError {
     RpcError::server("the node is starting")
 }
 

@@ -31,6 +31,7 @@ use tokio::time::timeout;
 
 const MAINNET_GENESIS: B256 =
     b256!("d4e56740f876aef8c010b86a40d5f56745a118d0906a34e69aec8c0db1cb8fa3");
+const CONTINUATION: u8 = 0;
 const TEXT: u8 = 1;
 const CLOSE: u8 = 8;
 const PING: u8 = 9;
@@ -318,6 +319,32 @@ fn a_subscriber_that_does_not_read_is_closed_with_the_reason() {
         let mut other = Client::open(served.address).await;
         other.call(1, "eth_blockNumber", json!([])).await;
         assert_eq!(other.json().await["result"], "0x0");
+    });
+}
+
+#[test]
+fn a_long_answer_is_sent_in_several_frames() {
+    with_node(|served| async move {
+        let mut client = Client::open(served.address).await;
+        let call = r#"{"id":1,"method":"eth_getBlockByNumber","params":["0x0",false]}"#;
+        let batch = format!("[{}]", vec![call; 60].join(","));
+        client.send(0x80 | TEXT, batch.as_bytes()).await;
+        let (first, mut text) = client.frame().await.unwrap();
+        assert_eq!(first, TEXT);
+        let mut frames = 1;
+        let answers: Vec<Value> = loop {
+            if let Ok(answers) = serde_json::from_slice(&text) {
+                break answers;
+            }
+            let (opcode, more) = client.frame().await.unwrap();
+            assert_eq!(opcode, CONTINUATION);
+            text.extend(more);
+            frames += 1;
+        };
+        assert_eq!(answers.len(), 60);
+        assert!(frames > 1, "{frames}");
+        client.call(2, "eth_blockNumber", json!([])).await;
+        assert_eq!(client.json().await["result"], "0x0");
     });
 }
 

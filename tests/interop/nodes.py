@@ -204,7 +204,7 @@ class Geth(Node):
         return [*account.flags, *([] if self.is_old else ["--allow-insecure-unlock"])]
 
     def sealing(self, account):
-        """Flags of a node that will seal with this account, once it is told to."""
+        """Flags of a node that seals with this account after `seal` is called."""
         etherbase = "--etherbase" if self.is_old else "--miner.etherbase"
         return [*self.unlocking(account), etherbase, "0x" + account.address]
 

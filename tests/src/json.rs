@@ -27,7 +27,7 @@ impl Number {
     /// Returns the number as 64 bits.
     ///
     /// # Panics
-    /// It does not fit.
+    /// Panics if the number does not fit.
     pub fn as_u64(self) -> u64 {
         self.0
             .and_then(|value| u64::try_from(value).ok())
@@ -37,7 +37,7 @@ impl Number {
     /// Returns the number as 256 bits.
     ///
     /// # Panics
-    /// It does not fit.
+    /// Panics if the number does not fit.
     pub fn as_u256(self) -> U256 {
         self.0.expect("the vector's number fits 256 bits")
     }

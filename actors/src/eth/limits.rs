@@ -1,6 +1,6 @@
 //! Every bound of the eth protocol's actors, with its reason. Bounds of the messages are in
-//! `actoreum_wire::limits`, of the connection in [`crate::net::limits`], of what is fetched after
-//! an announcement in `actoreum_sync`.
+//! `actoreum_wire::limits`, of the connection in [`crate::net::limits`], of the requests after an
+//! announcement in `actoreum_sync`.
 
 use std::time::Duration;
 
@@ -108,8 +108,8 @@ pub const INVALID_TRANSACTION_UNITS: u32 = 512;
 pub const USELESS_ANNOUNCEMENT_UNITS: u32 = 1;
 
 /// Units that a peer may cause at once: 4,096 useless transactions. As many are in the pool of a
-/// geth that was away for a while and sends all of it, or announced by one whose pool is larger
-/// than what we remember.
+/// geth that was offline for a while and sends all of them; a peer with a large pool announces more
+/// transactions than are remembered.
 pub const WASTE_BURST_UNITS: u32 = 4096 * USELESS_TRANSACTION_UNITS;
 
 /// Units that are forgiven in a second: 64 useless transactions, 4 ms of a core.
@@ -125,7 +125,7 @@ pub const WASTE_STRIKES: u32 = 20;
 /// Points for each pause, so that the reason shows before the ban.
 pub const WASTE_POINTS: i64 = 2;
 
-// --- what a peer knows ----------------------------------------------------------
+// --- hashes known to a peer -------------------------------------------------------
 
 /// Blocks that are remembered as known to a peer (geth's).
 pub const KNOWN_BLOCKS: usize = 1024;

@@ -25,8 +25,8 @@
 //!
 //! A session runs in the PeerActor of its peer. A caller that wants something from a peer takes an
 //! [`EthPeer`] from [`EthPeers`] and awaits the answer in its own future, without a mailbox
-//! between. Sessions and actors share the references of [`EthShared`]; what only one of them needs
-//! is in its own set-up. Every bound is in [`limits`].
+//! between. Sessions and actors share the references of [`EthShared`]; a reference that only one
+//! of them needs is in its own set-up. Every bound is in [`limits`].
 
 pub mod downloader;
 pub mod fetcher;

@@ -30,8 +30,8 @@ pub(super) struct EthRequestHandler {
 }
 
 impl EthRequestHandler {
-    /// Returns the answer to a request; `None` for a message that is no request. What cannot be
-    /// read is left out, like what is absent.
+    /// Returns the answer to a request; `None` for a message that is no request. Items that are
+    /// absent or cannot be read are left out.
     pub(super) fn answer(&self, request: EthMessage) -> Option<EthMessage> {
         self.state_nodes.forget_idle();
         Some(match request {

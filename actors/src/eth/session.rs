@@ -2,8 +2,9 @@
 //!
 //! All sessions run on the network's thread, which every connection waits for. A large message is
 //! therefore decompressed, decoded and checked on the `threads` thread pool, one at a time for each
-//! peer, so that the pool is shared fairly. What is not worth decoding (an unsolicited answer, a
-//! block whose number is out of range) is refused before that.
+//! peer, so that the pool is shared fairly. Useless messages are refused before the expensive
+//! steps: an unsolicited answer before its decoding, a block with a number out of range before its
+//! check.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -320,7 +321,8 @@ impl EthProtocol {
     }
 }
 
-/// Ends the session of a peer that sent what no honest software sends.
+/// Penalises a violation of the protocol, which no honest software commits. Returns the exit of the
+/// session.
 fn protocol_error(peer: &EthPeer, why: String) -> SessionExit {
     peer.penalise(MALFORMED_POINTS, &why);
     SessionExit::Error(why)

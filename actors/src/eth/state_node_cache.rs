@@ -171,15 +171,15 @@ mod tests {
         let store = Store::memory();
         let header = genesis::init(&store, &Genesis::mainnet()).unwrap();
         let chain = ChainReader::open(store).unwrap();
-        let handler = StateNodeCache::default();
+        let cache = StateNodeCache::default();
         let unknown = B256::repeat_byte(1);
-        assert_eq!(handler.node(&chain, &unknown).unwrap(), None);
+        assert_eq!(cache.node(&chain, &unknown).unwrap(), None);
         let mut sync = StateSync::new(header.state_root, &EmptyStore);
         let peer = SyncPeerId(0);
         while !sync.has_all() {
             let asked = sync.ask(peer, 384);
             let nodes = asked.iter().map(|(_, hash)| {
-                let node = handler.node(&chain, hash).unwrap().unwrap();
+                let node = cache.node(&chain, hash).unwrap().unwrap();
                 assert_eq!(keccak256(&node), *hash);
                 HashedValue::new(node.into())
             });
@@ -190,7 +190,7 @@ mod tests {
             sync.pulled() > 8_893,
             "mainnet's genesis has 8,893 accounts"
         );
-        handler.forget_idle();
-        assert!(handler.node(&chain, &header.state_root).unwrap().is_some());
+        cache.forget_idle();
+        assert!(cache.node(&chain, &header.state_root).unwrap().is_some());
     }
 }

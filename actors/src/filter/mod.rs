@@ -216,8 +216,8 @@ impl FilterActor {
         }
     }
 
-    /// Sends what the chain did since the last block that was sent: one slice of it, and the next
-    /// one after the messages in the mailbox.
+    /// Sends the changes of the chain since the last block that was sent: one slice of them now,
+    /// the next slice after the messages in the mailbox.
     fn catch_up(&mut self, ctx: &mut Ctx<Self>) {
         if !self.has_subscribers() {
             self.notified = NotifiedBlock::from(&self.chain_reader.head());

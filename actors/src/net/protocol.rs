@@ -195,12 +195,13 @@ impl PeerHandle {
 
     /// Lowers the peer's score by `points`, or raises it where they are negative. At
     /// [`super::limits::BAN_SCORE`] the peer is disconnected and banned for
-    /// [`super::limits::BAN_TIME`].
+    /// [`super::limits::BAN_TIME`], unless it is trusted.
     pub fn penalise(&self, points: i64, why: &str) {
         self.control.penalise(points, why);
     }
 
-    /// Disconnects a useless peer, and bans it for [`super::limits::USELESS_BAN_TIME`].
+    /// Disconnects a useless peer, and bans it for [`super::limits::USELESS_BAN_TIME`] unless it is
+    /// trusted.
     pub fn disconnect_useless(&self, why: &str) {
         self.control.disconnect_useless(why);
     }

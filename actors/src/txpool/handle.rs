@@ -72,13 +72,13 @@ pub struct TxPoolHandle {
     pub actor: ActorRef<TxPoolActor>,
     /// The published snapshot.
     pub reader: PoolReader,
-    /// Checks what peers send.
+    /// Verifier of the transactions of peers.
     pub verifier: TransactionVerifier,
     chain_reader: ChainReader,
 }
 
 impl TxPoolHandle {
-    /// Creates a handle; `signatures` are the threads that check what peers send.
+    /// Creates a handle; `signatures` are the threads that verify the transactions of peers.
     pub fn new(
         actor: ActorRef<TxPoolActor>,
         reader: PoolReader,

@@ -45,8 +45,11 @@ impl Limbo {
         if before.head().blobs.is_none() {
             return;
         }
-        let pending = before.senders().flat_map(|sender| sender.pending());
-        for transaction in pending.filter(|it| it.pooled().sidecar.is_some()) {
+        // Queued ones, too: the nonces before them may have come with the same blocks.
+        let transactions = before
+            .senders()
+            .flat_map(|sender| sender.pending().chain(sender.queued()));
+        for transaction in transactions.filter(|it| it.pooled().sidecar.is_some()) {
             let hash = transaction.hash();
             if after.get(&hash).is_none()
                 && let Some(number) = block_of(&hash)
@@ -105,7 +108,7 @@ mod tests {
         PooledTransaction, SecretKey, SidecarProofs, StateError, StateReader, TxPayload, U256,
         b256,
     };
-    use actoreum_txpool::{Head, Origin, Pool, PoolConfig};
+    use actoreum_txpool::{Head, Origin, Pool, PoolConfig, Status};
 
     use super::*;
 
@@ -197,6 +200,20 @@ mod tests {
         limbo.keep_included(&before, &snapshot, |_| None);
         assert!(limbo.get(&hash).is_none());
         assert_eq!(limbo.0.lock().bytes, 0);
+    }
+
+    #[test]
+    fn a_queued_transaction_is_kept_when_a_block_includes_it() {
+        let limbo = Limbo::default();
+        let transaction = blob_transaction(1);
+        let hash = transaction.hash();
+        let mut pool = Pool::new(PoolConfig::default(), head(0));
+        let added = pool.add(transaction, Origin::Local, &Sent(0), 0).unwrap();
+        assert_eq!(added, Status::Queued);
+        let before = pool.snapshot();
+        pool.reset(head(1), &Sent(2), [], 0).unwrap();
+        limbo.keep_included(&before, &pool.snapshot(), |_| Some(1));
+        assert!(limbo.get(&hash).is_some());
     }
 
     #[test]

@@ -45,8 +45,8 @@ pub const MAX_RETRIES: u32 = 100;
 pub const RECENT_BLOCKS: u64 = 128;
 
 /// Number of blocks for which the sidecar of an included blob transaction is kept: two epochs of
-/// the beacon chain, as in geth's limbo. A reorg of a network that seals its own blocks is hardly
-/// ever deeper.
+/// the beacon chain, after which its blocks are final, and geth's limbo drops the sidecar. A reorg
+/// of a network that seals its own blocks is hardly ever deeper.
 pub const LIMBO_BLOCKS: u64 = 64;
 
 /// Maximum number of bytes of blob transactions that are kept after their inclusion: some 240

@@ -1,7 +1,7 @@
 //! Reinjection of the transactions of blocks that left the chain.
 //!
-//! They are found by walking from the pool's last head down to the chain, whatever moved the chain:
-//! no transaction is lost with an event that was dropped or that shortened a large reorg.
+//! The blocks are found by a walk from the pool's last head down to the chain, not by events: no
+//! transaction is lost with an event that was dropped or that shortened a large reorg.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

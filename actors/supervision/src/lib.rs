@@ -1,10 +1,10 @@
 //! Supervised actors in the manner of Erlang/OTP: a supervision tree on top of actix.
 //!
-//! actix provides the contexts and the threads. This module adds what actix lacks (each gap is
-//! demonstrated by a test in `tests/actix_facts`): restarts from a factory, references that
-//! outlive a restart, bounded mailboxes with a backpressure policy, control messages that no
-//! flood of data can block, ordered start and stop, and metrics for every message type without
-//! any code in the actor.
+//! actix provides the contexts and the threads. This crate adds the features that actix lacks (each
+//! gap is demonstrated by a test in `src/tests/actix_facts`): restarts from a factory, references
+//! that outlive a restart, bounded mailboxes with a backpressure policy, control messages that no
+//! flood of data can block, ordered start and stop, and metrics for every message type without any
+//! code in the actor.
 //!
 //! ```text
 //!            Tree::start(spec)                             TreeHandle: snapshot, stop, crash
@@ -163,8 +163,11 @@ pub use tree::root::{CrashError, Outcome, Tree, TreeHandle, TreeOptions};
 pub use tree::spec::{ChildSpec, IntoActor, SupervisorSpec};
 pub use tree::strategy::{Backoff, Intensity, Restart, Strategy};
 
-/// Runs a future to its end in a new actix system on this thread. The trees that it starts, and their
-/// threads, belong to that system.
+/// Runs a future to its end in a new actix system on this thread. The trees that it starts, and
+/// their threads, belong to that system.
+///
+/// # Panics
+/// Where the system cannot be created, or inside another runtime.
 pub fn block_on<F: Future>(future: F) -> F::Output {
     actix::System::new().block_on(future)
 }

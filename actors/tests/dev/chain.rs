@@ -1,4 +1,4 @@
-//! The actors of a development chain, and what of it is on disk.
+//! The actors of a development chain, and its files on disk.
 
 use std::{sync::Arc, time::Duration};
 

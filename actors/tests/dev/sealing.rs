@@ -31,6 +31,14 @@ async fn mine(dev: &Dev) -> B256 {
     }
 }
 
+fn seal(block: Block, even_if_empty: bool) -> Seal {
+    Seal {
+        block,
+        even_if_empty,
+        is_outdated: Arc::default(),
+    }
+}
+
 #[test]
 fn a_requested_block_is_sealed_and_becomes_the_head() {
     run(async {
@@ -123,12 +131,7 @@ fn a_height_is_not_signed_twice_over_a_restart() {
         let dev = Dev::start(&disk).await;
         let mut other = Block::clone(&sealed);
         other.header.gas_limit += 1;
-        let request = Seal {
-            block: other,
-            even_if_empty: true,
-            is_outdated: Arc::default(),
-        };
-        match dev.sealer.ask(request).await.unwrap() {
+        match dev.sealer.ask(seal(other, true)).await.unwrap() {
             Err(SealRefused::SignedBefore(before)) => assert_eq!(before.hash(), hash),
             answer => panic!("{answer:?}"),
         }
@@ -149,22 +152,18 @@ fn a_stop_of_sealing_prevents_a_pending_signature() {
         tokio::time::sleep(Duration::from_millis(1_500)).await;
         let head = dev.reader.head();
         let sealed = dev.reader.block_by_hash(&head.hash()).unwrap().unwrap();
-        let seal = |even_if_empty| {
+        let next = |even_if_empty| {
             let mut block = Block::clone(&sealed);
             block.header.number += 1;
             block.header.parent_hash = head.hash();
             block.header.timestamp = clock::unix_seconds() + 1;
-            Seal {
-                block,
-                even_if_empty,
-                is_outdated: Arc::default(),
-            }
+            seal(block, even_if_empty)
         };
         // The sealer checks whether sealing is on when the block's time has come.
-        let refused = dev.sealer.within(TIMEOUT).ask(seal(false)).await;
+        let refused = dev.sealer.within(TIMEOUT).ask(next(false)).await;
         let refused = refused.unwrap();
         assert!(matches!(refused, Err(SealRefused::Outdated)), "{refused:?}");
-        let asked = dev.sealer.within(TIMEOUT).ask(seal(true)).await.unwrap();
+        let asked = dev.sealer.within(TIMEOUT).ask(next(true)).await.unwrap();
         assert!(asked.is_ok(), "a user's request is executed: {asked:?}");
         dev.stop().await;
     });

@@ -10,9 +10,10 @@
 //!       over them in bulk)
 //! ```
 //!
-//! An [`Engine`] verifies headers and seals, one by one or as a [`BatchChain`] on all cores. It reads
-//! ancestors through the [`HeaderChain`] trait, and shares the rules that do not depend on the engine
-//! with the others. An error tells which rule was violated and what to do with the block.
+//! An [`Engine`] verifies headers and seals, one by one or as a [`BatchChain`] on all cores. It
+//! reads ancestors through the [`HeaderChain`] trait, and shares the rules that do not depend on
+//! the engine with the others. An error tells which rule was violated and what to do with the
+//! block.
 //!
 //! Forks are chosen by the config, sealing by the engine, and the two are independent: a clique or
 //! ethash chain may use every fork up to Osaka (`docs/self-sealing-forks.md`).

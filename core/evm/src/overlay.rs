@@ -19,7 +19,7 @@ use revm::state::{Account, AccountId, AccountInfo as EvmAccountInfo, Bytecode, E
 use crate::codes::CodeCache;
 use crate::interrupt::InterruptCheck;
 
-/// The error that revm hands through as one of its database.
+/// Error of the overlay as a database of revm, which returns it to the caller unchanged.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(crate) enum OverlayError {
     /// The state cannot be read.

@@ -116,6 +116,6 @@ pub fn bind(
         stop_timeout: Duration::from_secs(1),
         ..share
     };
-    let server = serve(listener, &limits, application).map_err(explained)?;
+    let server = serve(listener, &limits, None, application).map_err(explained)?;
     Ok((taken, server))
 }

@@ -329,8 +329,8 @@ pub(super) const IGNORED: &[Group] = &[
 const OVERRIDE: &str =
     "write the fork into the genesis file and run actoreum init again: the blocks stay";
 
-/// The flags that are refused, because they would change the chain, the signer, or what other nodes
-/// and miners are told.
+/// The flags that are refused, because they would change the chain, the signer, or the data that
+/// other nodes and miners get.
 pub(super) const REFUSED: &[Group] = &[
     Group {
         reason: "this public network was shut down; for a network of its kind give its genesis \

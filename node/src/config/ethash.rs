@@ -6,6 +6,8 @@ use actoreum_consensus::{EthashOptions, SealCheck, limits};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
+use super::flags::set;
+
 /// geth's flags `--ethash.*` and `--fakepow`.
 #[derive(Debug, Default, Clone, Args)]
 #[command(next_help_heading = "Ethash")]
@@ -78,18 +80,12 @@ fn default_dataset_dir() -> PathBuf {
 impl EthashConfig {
     /// Applies the flags, which override the file.
     pub fn apply(&mut self, flags: &EthashFlags) {
-        let set_path = |target: &mut PathBuf, flag: &Option<PathBuf>| {
-            if let Some(path) = flag {
-                target.clone_from(path);
-            }
-        };
-        let set = |target: &mut u64, flag: Option<u64>| *target = flag.unwrap_or(*target);
-        set_path(&mut self.cache_dir, &flags.ethash_cachedir);
-        set(&mut self.caches_in_mem, flags.ethash_cachesinmem);
-        set(&mut self.caches_on_disk, flags.ethash_cachesondisk);
-        set_path(&mut self.dataset_dir, &flags.ethash_dagdir);
-        set(&mut self.datasets_in_mem, flags.ethash_dagsinmem);
-        set(&mut self.datasets_on_disk, flags.ethash_dagsondisk);
+        set(&mut self.cache_dir, &flags.ethash_cachedir);
+        set(&mut self.caches_in_mem, &flags.ethash_cachesinmem);
+        set(&mut self.caches_on_disk, &flags.ethash_cachesondisk);
+        set(&mut self.dataset_dir, &flags.ethash_dagdir);
+        set(&mut self.datasets_in_mem, &flags.ethash_dagsinmem);
+        set(&mut self.datasets_on_disk, &flags.ethash_dagsondisk);
         self.is_fake |= flags.fakepow;
     }
 

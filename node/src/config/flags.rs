@@ -145,19 +145,22 @@ impl Config {
     }
 }
 
-/// Sets a list as [`set`] does, without blanks around the values and without empty values.
-fn set_list(target: &mut Vec<String>, flag: &Option<Vec<String>>) {
+/// Sets a list as [`set`] does, by [`without_blanks`].
+pub(super) fn set_list(target: &mut Vec<String>, flag: &Option<Vec<String>>) {
     if let Some(values) = flag {
-        let trimmed = values.iter().map(|value| value.trim());
-        *target = trimmed
-            .filter(|value| !value.is_empty())
-            .map(String::from)
-            .collect();
+        *target = without_blanks(values);
     }
 }
 
+/// Returns the values without blanks around them, and without empty values.
+pub(super) fn without_blanks(values: &[String]) -> Vec<String> {
+    let trimmed = values.iter().map(|value| value.trim());
+    let present = trimmed.filter(|value| !value.is_empty());
+    present.map(String::from).collect()
+}
+
 /// Sets a value if the flag is given.
-fn set<T: Clone>(target: &mut T, flag: &Option<T>) {
+pub(super) fn set<T: Clone>(target: &mut T, flag: &Option<T>) {
     if let Some(value) = flag {
         target.clone_from(value);
     }

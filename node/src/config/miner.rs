@@ -9,6 +9,7 @@ use clap::Args;
 use eyre::bail;
 use serde::{Deserialize, Serialize};
 
+use super::flags::set;
 use crate::{duration, version};
 
 /// Default gas target and ceiling of blocks before London, as in geth 1.8.
@@ -159,22 +160,17 @@ impl MinerConfig {
         self.noverify |= flags.miner_noverify;
         self.notify_full |= flags.miner_notify_full;
         self.nowait |= flags.miner_nowait;
-        self.threads = flags.miner_threads.unwrap_or(self.threads);
-        self.gas_price = flags.miner_gasprice.unwrap_or(self.gas_price);
-        self.gas_floor = flags.miner_gastarget.unwrap_or(self.gas_floor);
+        set(&mut self.threads, &flags.miner_threads);
+        set(&mut self.gas_price, &flags.miner_gasprice);
+        set(&mut self.gas_floor, &flags.miner_gastarget);
         self.gas_ceil = flags.miner_gaslimit.or(self.gas_ceil);
-        if let Some(etherbase) = &flags.miner_etherbase {
-            self.etherbase.clone_from(etherbase);
-        }
+        set(&mut self.etherbase, &flags.miner_etherbase);
         if let Some(text) = &flags.miner_extradata {
             self.extra_data = Some(Bytes::copy_from_slice(text.as_bytes()));
         }
-        if let Some(recommit) = flags.miner_recommit {
-            self.recommit = u64::try_from(recommit.as_nanos()).unwrap_or(u64::MAX);
-        }
-        if let Some(urls) = &flags.miner_notify {
-            self.notify.clone_from(urls);
-        }
+        let recommit = flags.miner_recommit.map(duration::nanos);
+        set(&mut self.recommit, &recommit);
+        set(&mut self.notify, &flags.miner_notify);
         if self.threads > MAX_SEARCH_THREADS {
             bail!("--miner.threads: at most {MAX_SEARCH_THREADS}");
         }

@@ -8,6 +8,8 @@ use clap::Args;
 use eyre::{bail, eyre};
 use serde::{Deserialize, Serialize};
 
+use super::flags::{set, set_list, without_blanks};
+
 /// File beside the database with the bootnodes that a genesis file named.
 pub const BOOTNODES_FILE: &str = "bootnodes.json";
 
@@ -140,11 +142,6 @@ impl Default for P2pConfig {
 impl P2pConfig {
     /// Applies the flags.
     pub fn apply(&mut self, flags: &NetworkFlags) {
-        fn set<T: Clone>(target: &mut T, flag: &Option<T>) {
-            if let Some(value) = flag {
-                target.clone_from(value);
-            }
-        }
         set(&mut self.max_peers, &flags.maxpeers);
         set(&mut self.max_pending_peers, &flags.maxpendpeers);
         self.no_discovery |= flags.nodiscover;
@@ -160,9 +157,7 @@ impl P2pConfig {
         if let Some(urls) = &flags.bootnodes {
             self.bootstrap_nodes = Some(without_blanks(urls));
         }
-        if let Some(networks) = &flags.netrestrict {
-            self.net_restrict = without_blanks(networks);
-        }
+        set_list(&mut self.net_restrict, &flags.netrestrict);
         set(&mut self.nat, &flags.nat);
         self.key = match (&flags.nodekey, &flags.nodekeyhex) {
             (Some(_), Some(_)) => {
@@ -197,12 +192,6 @@ impl P2pConfig {
         }
         Ok(())
     }
-}
-
-fn without_blanks(values: &[String]) -> Vec<String> {
-    let trimmed = values.iter().map(|value| value.trim());
-    let present = trimmed.filter(|value| !value.is_empty());
-    present.map(String::from).collect()
 }
 
 fn is_false(value: &bool) -> bool {

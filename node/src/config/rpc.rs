@@ -7,7 +7,7 @@ use actoreum_primitives::GWEI;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use super::{EthConfig, NodeConfig};
+use super::{EthConfig, NodeConfig, flags::set};
 use crate::duration;
 
 /// Bounds the blocks that the gas price oracle reads, whatever the configuration says: each of them
@@ -195,31 +195,30 @@ impl Default for OracleConfig {
 impl NodeConfig {
     /// Applies the flags about transports.
     pub fn apply_rpc(&mut self, flags: &RpcFlags) {
-        if let Some(is_allowed) = flags.rpc_allow_unprotected_txs {
-            self.allow_unprotected_txs = is_allowed;
-        }
-        if let Some(limit) = flags.rpc_batch_request_limit {
-            self.batch_request_limit = limit;
-        }
-        if let Some(limit) = flags.rpc_batch_response_max_size {
-            self.batch_response_max_size = limit;
-        }
+        let RpcFlags {
+            rpc_allow_unprotected_txs: allow_unprotected_txs,
+            rpc_batch_request_limit: request_limit,
+            rpc_batch_response_max_size: response_max_size,
+            ..
+        } = flags;
+        set(&mut self.allow_unprotected_txs, allow_unprotected_txs);
+        set(&mut self.batch_request_limit, request_limit);
+        set(&mut self.batch_response_max_size, response_max_size);
     }
 }
 
 impl EthConfig {
     /// Applies the flags of this module.
     pub fn apply_rpc(&mut self, flags: &RpcFlags) {
-        let set = |target: &mut u64, flag: Option<u64>| *target = flag.unwrap_or(*target);
-        set(&mut self.rpc_gas_cap, flags.rpc_gascap);
+        set(&mut self.rpc_gas_cap, &flags.rpc_gascap);
         let timeout = flags.rpc_evmtimeout.map(duration::nanos);
-        set(&mut self.rpc_evm_timeout, timeout);
-        self.rpc_tx_fee_cap = flags.rpc_txfeecap.unwrap_or(self.rpc_tx_fee_cap);
+        set(&mut self.rpc_evm_timeout, &timeout);
+        set(&mut self.rpc_tx_fee_cap, &flags.rpc_txfeecap);
         let oracle = &mut self.gpo;
-        oracle.blocks = flags.gpo.gpo_blocks.unwrap_or(oracle.blocks);
-        oracle.percentile = flags.gpo.gpo_percentile.unwrap_or(oracle.percentile);
-        set(&mut oracle.max_price, flags.gpo.gpo_maxprice);
-        set(&mut oracle.ignore_price, flags.gpo.gpo_ignoreprice);
+        set(&mut oracle.blocks, &flags.gpo.gpo_blocks);
+        set(&mut oracle.percentile, &flags.gpo.gpo_percentile);
+        set(&mut oracle.max_price, &flags.gpo.gpo_maxprice);
+        set(&mut oracle.ignore_price, &flags.gpo.gpo_ignoreprice);
     }
 }
 

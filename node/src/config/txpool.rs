@@ -7,6 +7,7 @@ use actoreum_txpool::{PoolConfig, limits::DEFAULT_MAX_BYTES};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
+use super::flags::set;
 use crate::duration::{self, nanos};
 
 /// geth's flags `--txpool.*`.
@@ -111,25 +112,17 @@ impl Default for TxPoolConfig {
 impl TxPoolConfig {
     /// Applies the flags.
     pub fn apply(&mut self, flags: &TxPoolFlags) {
-        if let Some(locals) = &flags.txpool_locals {
-            self.locals.clone_from(locals);
-        }
+        set(&mut self.locals, &flags.txpool_locals);
         self.no_locals |= flags.txpool_nolocals;
-        if let Some(journal) = &flags.txpool_journal {
-            self.journal.clone_from(journal);
-        }
-        for (number, flag) in [
-            (&mut self.rejournal, flags.txpool_rejournal.map(nanos)),
-            (&mut self.price_limit, flags.txpool_pricelimit),
-            (&mut self.price_bump, flags.txpool_pricebump),
-            (&mut self.account_slots, flags.txpool_accountslots),
-            (&mut self.global_slots, flags.txpool_globalslots),
-            (&mut self.account_queue, flags.txpool_accountqueue),
-            (&mut self.global_queue, flags.txpool_globalqueue),
-            (&mut self.lifetime, flags.txpool_lifetime.map(nanos)),
-        ] {
-            *number = flag.unwrap_or(*number);
-        }
+        set(&mut self.journal, &flags.txpool_journal);
+        set(&mut self.rejournal, &flags.txpool_rejournal.map(nanos));
+        set(&mut self.price_limit, &flags.txpool_pricelimit);
+        set(&mut self.price_bump, &flags.txpool_pricebump);
+        set(&mut self.account_slots, &flags.txpool_accountslots);
+        set(&mut self.global_slots, &flags.txpool_globalslots);
+        set(&mut self.account_queue, &flags.txpool_accountqueue);
+        set(&mut self.global_queue, &flags.txpool_globalqueue);
+        set(&mut self.lifetime, &flags.txpool_lifetime.map(nanos));
         self.memory = flags.txpool_memory.or(self.memory);
     }
 

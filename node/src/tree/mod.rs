@@ -238,6 +238,29 @@ impl References {
     }
 }
 
+/// Assembles the subtrees of the eth protocol and of the network, and sets their handles in `node`.
+/// A signer of several waits for its first peer if it knows other nodes.
+fn assemble_network(
+    config: &Config,
+    datadir: &DataDir,
+    node: &Node,
+    args: eth::EthArgs,
+) -> eyre::Result<(SupervisorSpec, SupervisorSpec)> {
+    let eth = eth::assemble(args)?;
+    let (network, handle) = network::assemble(config, datadir, &node.chain_reader, eth.protocol)?;
+    if let Some(sealing) = node.sealing.get()
+        && node.clique.is_some()
+        && !config.eth.miner.nowait
+        && handle.settings().knows_nodes()
+    {
+        sealing.control.wait_for_first_peer();
+    }
+    // Set once: there is one tree.
+    let _ = node.network.set(handle);
+    let _ = node.sync.set(eth.sync);
+    Ok((eth.spec, network))
+}
+
 /// Assembles the tree of a node.
 ///
 /// # Errors
@@ -357,7 +380,7 @@ pub fn assemble(parts: NodeParts<'_>) -> eyre::Result<Assembled> {
             SyncModeFlag::Full => Mode::Full,
             SyncModeFlag::Fast => Mode::Fast,
         };
-        let eth = eth::assemble(eth::EthArgs {
+        let eth = eth::EthArgs {
             shared: eth_shared,
             chain_actor: chain.clone(),
             manager,
@@ -366,18 +389,9 @@ pub fn assemble(parts: NodeParts<'_>) -> eyre::Result<Assembled> {
             network_id,
             mode,
             follow_sync: follow.sync,
-        })?;
-        let (network, handle) = network::assemble(config, datadir, &reader, eth.protocol)?;
-        if let Some(sealing) = node.sealing.get()
-            && node.clique.is_some()
-            && !config.eth.miner.nowait
-            && handle.settings().knows_nodes()
-        {
-            sealing.control.wait_for_first_peer();
-        }
-        spec = spec.child(eth.spec).child(network);
-        let _ = node.network.set(handle);
-        let _ = node.sync.set(eth.sync);
+        };
+        let (eth, network) = assemble_network(config, datadir, &node, eth)?;
+        spec = spec.child(eth).child(network);
     }
     let spec = spec.child(rpc::assemble(config, &node));
     Ok(Assembled {

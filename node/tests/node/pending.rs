@@ -90,22 +90,22 @@ fn pending_logs_are_delivered_to_pending_filters_only() {
         sent.push(call("eth_sendRawTransaction", json!([raw])));
         for filter in &filters[..2] {
             let begun = Instant::now();
-            let told = loop {
-                let told = changes(filter);
-                if told != json!([]) {
-                    break told;
+            let logs = loop {
+                let logs = changes(filter);
+                if logs != json!([]) {
+                    break logs;
                 }
                 assert!(begun.elapsed() < TIMEOUT, "no pending log is delivered");
             };
             assert_eq!(
-                told.as_array().unwrap().len(),
+                logs.as_array().unwrap().len(),
                 1,
                 "a log is delivered only once"
             );
-            assert_eq!(told[0]["transactionHash"], sent[nonce as usize]);
-            assert_eq!(told[0]["blockNumber"], "0x1");
-            assert_eq!(told[0]["blockHash"], format!("0x{}", "00".repeat(32)));
-            assert_eq!(told[0]["topics"], json!([format!("0x{:064x}", 7)]));
+            assert_eq!(logs[0]["transactionHash"], sent[nonce as usize]);
+            assert_eq!(logs[0]["blockNumber"], "0x1");
+            assert_eq!(logs[0]["blockHash"], format!("0x{}", "00".repeat(32)));
+            assert_eq!(logs[0]["topics"], json!([format!("0x{:064x}", 7)]));
         }
     }
     assert_eq!(changes(&filters[2]), json!([]));

@@ -110,14 +110,8 @@ fn a_flood_evicts_no_honest_transaction_and_stays_within_memory() {
     let folder = tempfile::tempdir().unwrap();
     let datadir = chains::init(folder.path(), &chains::foreign_genesis(json!(alloc)));
     let memory = POOL.to_string();
-    let mut process = Running::start(&[
-        "--datadir",
-        &datadir,
+    let flags = [
         "--maxpeers",
-        "0",
-        "--ipcdisable",
-        "--http",
-        "--http.port",
         "0",
         "--http.api",
         "eth,txpool",
@@ -128,8 +122,8 @@ fn a_flood_evicts_no_honest_transaction_and_stays_within_memory() {
         "--txpool.nolocals",
         "--txpool.memory",
         &memory,
-    ]);
-    let node = process.wait_for_http();
+    ];
+    let (process, node) = Running::start_http(&datadir, &flags);
     let accepted = submit(node, &honest);
     assert!(
         accepted.iter().all(|it| it["result"].is_string()),

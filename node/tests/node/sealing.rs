@@ -303,22 +303,11 @@ fn kill_repeatedly(engine: &str) {
     let wanted = wanted.map_or(KILLS, |kills| kills.parse().unwrap());
     let folder = tempfile::tempdir().unwrap();
     let datadir = folder.path().to_str().unwrap();
-    let args = [
-        "--dev",
-        "--datadir",
-        datadir,
-        "--db.engine",
-        engine,
-        "--ipcdisable",
-        "--http",
-        "--http.port",
-        "0",
-    ];
+    let flags = ["--dev", "--db.engine", engine];
     let mut observed = Observed::default();
     let mut slowest_start = Duration::ZERO;
     for _ in 0..wanted {
-        let mut process = Running::start(&args);
-        let node = process.wait_for_http();
+        let (process, node) = Running::start_http(datadir, &flags);
         slowest_start = slowest_start.max(process.begun.elapsed());
         let client = Client::start(node, observed);
         thread::sleep(Duration::from_millis(rand::random_range(5..600)));
@@ -326,8 +315,7 @@ fn kill_repeatedly(engine: &str) {
         observed = client.stop();
         assert_head_is_there(folder.path(), &observed);
     }
-    let mut process = Running::start(&args);
-    let node = process.wait_for_http();
+    let (process, node) = Running::start_http(datadir, &flags);
     observed.check(node);
     println!(
         "{engine}: {wanted} kills of a sealing chain; {} transactions accepted, {} heads reported \

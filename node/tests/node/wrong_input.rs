@@ -380,6 +380,19 @@ fn a_port_in_use_is_named_with_the_flag_to_change() {
 }
 
 #[test]
+fn a_path_that_cannot_be_opened_is_named_with_a_flag_to_change() {
+    let fixture = Fixture::new();
+    let path = fixture.write("file", "") + "/inside";
+    for (flag, hint) in [
+        ("--ipcpath", "--ipcdisable"),
+        ("--txpool.journal", "--txpool.journal"),
+    ] {
+        let args = ["--port", "0", "--nodiscover", "--nat", "none", flag, &path];
+        fixture.refuses(&args, &[&path, hint]);
+    }
+}
+
+#[test]
 fn a_database_of_a_newer_format_is_left_alone() {
     let fixture = Fixture::new();
     let file = fixture.data().join("actoreum/chaindata/FORMAT");

@@ -7,7 +7,7 @@ use actoreum_supervision::NodeSnapshot;
 use serde_json::{Value, json};
 
 use crate::error::RpcError;
-use crate::node::{Node, storage};
+use crate::node::{Node, starting, storage};
 use crate::server::json::Serialized;
 use crate::server::method::Method;
 
@@ -23,10 +23,7 @@ pub(crate) fn methods() -> Vec<Method<Node>> {
 
 /// Returns the supervision tree with all its metrics.
 fn actors(node: &Node, (): ()) -> Result<Serialized<NodeSnapshot>, RpcError> {
-    let tree = node
-        .tree
-        .get()
-        .ok_or_else(|| RpcError::server("the node is starting"))?;
+    let tree = node.tree.get().ok_or_else(starting)?;
     Ok(Serialized(tree.snapshot()))
 }
 

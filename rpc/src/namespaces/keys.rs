@@ -13,7 +13,7 @@ use actoreum_wallet::{KeyError, Password};
 
 use crate::error::RpcError;
 use crate::namespaces::sealing::Keys;
-use crate::node::{Node, unanswered};
+use crate::node::{Node, starting, unanswered};
 use crate::server::limits::{ACTOR_TIMEOUT, OWNER_TIMEOUT, PASSWORD_TIMEOUT};
 
 /// Returns the keys of this node.
@@ -21,8 +21,7 @@ use crate::server::limits::{ACTOR_TIMEOUT, OWNER_TIMEOUT, PASSWORD_TIMEOUT};
 /// # Errors
 /// Fails while the node is starting.
 pub(crate) fn of(node: &Node) -> Result<&Keys, RpcError> {
-    let keys = node.keys.get();
-    keys.ok_or_else(|| RpcError::server("the node is starting"))
+    node.keys.get().ok_or_else(starting)
 }
 
 /// Asks AccountsActor. The timeout leaves time for trying a password.

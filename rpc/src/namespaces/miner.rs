@@ -11,7 +11,6 @@ use actoreum_messages::worker::SealingChanged;
 use actoreum_primitives::{Address, Bytes, U256};
 
 use crate::error::RpcError;
-use crate::namespaces::sealing::SealingActors;
 use crate::node::{Node, unanswered};
 use crate::server::json::Serialized;
 use crate::server::limits::{ACTOR_TIMEOUT, MAX_SEARCH_THREADS, MIN_RECOMMIT};
@@ -30,18 +29,9 @@ pub(crate) fn methods() -> Vec<Method<Node>> {
     ]
 }
 
-/// Returns the sealing actors.
-///
-/// # Errors
-/// Fails if this node does not seal.
-fn actors(node: &Node) -> Result<&SealingActors, RpcError> {
-    let actors = node.sealing.get();
-    actors.ok_or_else(|| RpcError::server("this node does not seal"))
-}
-
 /// Returns the hash rate in hashes per second, as a JSON number.
 fn hashrate(node: &Node, (): ()) -> Result<Serialized<u64>, RpcError> {
-    Ok(Serialized(actors(node)?.control.hash_rate()))
+    Ok(Serialized(node.sealing()?.control.hash_rate()))
 }
 
 async fn start(node: Arc<Node>, (threads,): (Option<Decimal>,)) -> Result<(), RpcError> {
@@ -51,7 +41,7 @@ async fn start(node: Arc<Node>, (threads,): (Option<Decimal>,)) -> Result<(), Rp
             "at most {MAX_SEARCH_THREADS} threads"
         )));
     }
-    let miner = actors(&node)?.miner.within(ACTOR_TIMEOUT);
+    let miner = node.sealing()?.miner.within(ACTOR_TIMEOUT);
     let started = miner
         .ask(StartMining { threads })
         .await
@@ -60,12 +50,12 @@ async fn start(node: Arc<Node>, (threads,): (Option<Decimal>,)) -> Result<(), Rp
 }
 
 async fn stop(node: Arc<Node>, (): ()) -> Result<(), RpcError> {
-    let miner = actors(&node)?.miner.within(ACTOR_TIMEOUT);
+    let miner = node.sealing()?.miner.within(ACTOR_TIMEOUT);
     miner.ask(StopMining).await.map_err(unanswered)
 }
 
 async fn set_etherbase(node: Arc<Node>, (address,): (Address,)) -> Result<bool, RpcError> {
-    let miner = actors(&node)?.miner.within(ACTOR_TIMEOUT);
+    let miner = node.sealing()?.miner.within(ACTOR_TIMEOUT);
     let set = miner.ask(SetEtherbase(address)).await.map_err(unanswered)?;
     set.map_err(|refused| RpcError::server(refused.to_string()))?;
     Ok(true)
@@ -95,13 +85,13 @@ async fn set_gas_price(node: Arc<Node>, (price,): (U256,)) -> Result<bool, RpcEr
 fn set_recommit(node: &Node, (Decimal(millis),): (Decimal,)) -> Result<(), RpcError> {
     let recommit = Duration::from_millis(millis).max(MIN_RECOMMIT);
     let change = |settings: &mut MinerSettings| settings.recommit = recommit;
-    actors(node)?.control.change(change);
+    node.sealing()?.control.change(change);
     Ok(())
 }
 
 /// Changes the settings and tells WorkerActor to read them again.
 async fn change(node: &Node, change: impl FnOnce(&mut MinerSettings)) -> Result<(), RpcError> {
-    let actors = actors(node)?;
+    let actors = node.sealing()?;
     actors.control.change(change);
     let worker = actors.worker.within(ACTOR_TIMEOUT);
     worker.ask(SealingChanged).await.map_err(unanswered)

@@ -122,7 +122,7 @@ async fn import_raw_key(
 static FAILED_UNLOCKS: LogLimit = LogLimit::new();
 
 /// Unlocks an account for a time. Refused if untrusted clients may reach the node: they could spend
-/// what an unlocked account holds.
+/// the funds of an unlocked account.
 async fn unlock_account(
     node: Arc<Node>,
     (address, Secret(password), seconds): (Address, Secret, Option<Decimal>),

@@ -317,21 +317,23 @@ fn guarded(name: &'static str, run: impl FnOnce() -> Result<(), RpcError>) -> Re
 
 /// Awaits an actor's answer. If this future is dropped because the client has gone, the question
 /// still runs to its end: a transaction that was sent enters the pool, whether or not its sender
-/// waits for its hash.
+/// waits for its hash. A panic becomes an error of this request alone.
 async fn run_to_completion<T: 'static>(
-    mut question: LocalFuture<Result<T, RpcError>>,
+    question: LocalFuture<Result<T, RpcError>>,
 ) -> Result<T, RpcError> {
+    let failed = || RpcError::internal("internal error");
+    let mut question = AssertUnwindSafe(question).catch_unwind();
     // The answer may be there at once, as for invalid arguments.
     if let Some(answer) = (&mut question).now_or_never() {
-        return answer;
+        return answer.map_err(|_| failed())?;
     }
     // Only a thread that runs an actix system can spawn a task that stays on it.
     if actix_web::rt::System::try_current().is_none() {
-        return question.await;
+        return question.await.map_err(|_| failed())?;
     }
     let task = actix_web::rt::spawn(question);
-    let failed = |_| RpcError::internal("internal error");
-    task.await.map_err(failed)?
+    let answer = task.await.map_err(|_| failed())?;
+    answer.map_err(|_| failed())?
 }
 
 fn timed_out() -> RpcError {

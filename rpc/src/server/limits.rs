@@ -104,12 +104,12 @@ pub fn rpc_connections(open_files: u64) -> usize {
 }
 
 /// Maximum memory of the requests, answers and notifications of all connections together, in bytes.
-/// It counts requests that arrive or are being answered, and messages that their client has not
-/// read yet.
+/// It counts requests, from the arrival of their bytes (over HTTP) or of their end (over WebSocket
+/// and IPC) until they are answered, and messages until they are written to their client.
 ///
 /// The limits of single connections alone would allow hundreds of gigabytes: 4,096 times 25 MB of
-/// answers. Above this limit HTTP answers 503, and WebSocket and IPC connections end. A network
-/// client may hold a quarter of the free bytes.
+/// answers. Above this limit HTTP answers 503, and WebSocket and IPC connections end. A request or
+/// an answer of a network client may take a quarter of the free bytes.
 pub const MAX_RPC_QUEUED_BYTES: usize = 512 * 1024 * 1024;
 
 /// Maximum size of an HTTP body or answer, in bytes, that is not counted in
@@ -117,8 +117,9 @@ pub const MAX_RPC_QUEUED_BYTES: usize = 512 * 1024 * 1024;
 pub const UNCOUNTED_BYTES: usize = 16 * 1024;
 
 /// Time that a client may take to send a request, from its first byte to the last of its body:
-/// geth's `ReadTimeout` and `ReadHeaderTimeout`. It also applies to a message on a WebSocket or the
-/// IPC socket.
+/// geth's `ReadTimeout` and `ReadHeaderTimeout`. It also applies to a message on the IPC socket, and
+/// to a message on a WebSocket that arrives in several frames. A client that does not end a frame
+/// leaves pings unanswered: see [`MAX_MISSED_PINGS`].
 ///
 /// A body that never ends holds a connection, and connections are limited. 5 MiB in this time need
 /// 1.4 Mbit/s.
@@ -233,11 +234,11 @@ pub const MAX_QUEUED_EVENT_BYTES: usize = 32 * 1024 * 1024;
 /// answer always fits.
 pub const MAX_QUEUED_ANSWER_BYTES: usize = 32 * 1024 * 1024;
 
-/// Time that a lookup of a transaction waits for the pool to follow the chain's head. The pool
-/// needs some milliseconds, and more if a reorg returns many transactions to it.
+/// Time that a lookup of a transaction waits for the pool to follow a reorg. The pool needs some
+/// milliseconds, and more if many transactions return to it.
 pub const POOL_LAG_TIMEOUT: Duration = Duration::from_millis(300);
 
-/// Interval at which a lookup checks whether the pool has followed the chain's head.
+/// Interval at which a lookup checks whether the pool has followed a reorg.
 pub const POOL_LAG_POLL: Duration = Duration::from_millis(5);
 
 /// Maximum number of requests of one connection that are answered at the same time. Further

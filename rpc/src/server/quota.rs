@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use crate::server::limits::{MAX_IPC_CONNECTIONS, MAX_RPC_CONNECTIONS, MAX_RPC_QUEUED_BYTES};
 
-/// Divisor of the free bytes: a network client may hold one part of them.
+/// Divisor of the free bytes: a count of a network client may hold one part of them.
 const FREE_BYTES_DIVISOR: usize = 4;
 
 /// Divisor of the whole quota: one part is reserved for the IPC socket, whose clients belong to the
@@ -87,7 +87,7 @@ impl ClientQuota {
         self.shared.0.connections.load(Relaxed) > self.max_connections() / 2
     }
 
-    /// Creates a count of bytes for a client that holds none yet.
+    /// Creates a count that holds no bytes yet.
     pub(crate) fn bytes(&self) -> ByteCount {
         ByteCount {
             quota: self.clone(),
@@ -105,8 +105,8 @@ impl ClientQuota {
         }
     }
 
-    /// Returns the maximum number of bytes that a client may hold, if it holds `held` and all
-    /// clients together hold `used`.
+    /// Returns the maximum number of bytes that a count may hold, if it holds `held` and all counts
+    /// together hold `used`.
     fn max_held(&self, held: usize, used: usize) -> usize {
         let all = self.shared.0.max_bytes;
         if self.is_ipc {
@@ -127,10 +127,10 @@ impl Drop for ConnectionPermit {
     }
 }
 
-/// The number of bytes that one client holds, released when the count is dropped.
+/// The number of bytes that one request, answer or queue holds, released when the count is dropped.
 ///
-/// A network client may hold a quarter of the free bytes, so that clients that hold many bytes
-/// leave room for clients that hold few.
+/// A count of a network client may hold a quarter of the free bytes, so that clients that hold many
+/// bytes leave room for clients that hold few.
 #[derive(Debug)]
 pub(crate) struct ByteCount {
     quota: ClientQuota,

@@ -27,11 +27,11 @@ const SEEDS: u64 = 3;
 fn describe(node: &FullNode) -> String {
     let (head, own) = (node.chain_reader.head(), node.total_difficulty());
     let peers = node.eth.peers.list();
-    let subscribed = peers.iter().map(|it| it.head().total_difficulty);
-    let subscribed: Vec<_> = subscribed.map(|it| it.to_string()).collect();
+    let claimed = peers.iter().map(|it| it.head().total_difficulty);
+    let claimed: Vec<_> = claimed.map(|it| it.to_string()).collect();
     let syncs = node.sync.progress().is_some();
     let (number, hash) = (head.number, head.hash());
-    format!("{number} {hash:x} {own}, of its peers {subscribed:?}, syncs: {syncs}")
+    format!("{number} {hash:x} {own}, of its peers {claimed:?}, syncs: {syncs}")
 }
 
 fn is_one(nodes: &[FullNode]) -> bool {

@@ -10,8 +10,8 @@
 //! The state machine is [`Downloader`]; the actor performs its actions. Each request is a future of
 //! the actor that asks an [`EthPeer`]; answers are decoded on a thread pool; windows of blocks go
 //! to ChainActor one behind the other. The actor keeps no state that is not in the chain: after a
-//! crash it asks again from the head on, and what was handed to ChainActor before is imported all
-//! the same.
+//! crash it asks again from the head on, and windows that were handed to ChainActor before are
+//! imported all the same.
 
 mod fetch;
 mod import;
@@ -71,7 +71,7 @@ pub struct DownloaderSetup {
     pub chain_actor: ActorRef<ChainActor>,
     /// Peers that are asked.
     pub peers: EthPeers,
-    /// Thread pool that decodes what peers send.
+    /// Thread pool that decodes the answers of peers.
     pub threads: Pool,
     /// Progress of the sync, published for other components.
     pub status: SyncStatus,

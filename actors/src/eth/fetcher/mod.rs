@@ -50,7 +50,7 @@ use actoreum_supervision::{
     Actor, ActorRef, Ctx, Failure, Handles, Message, Recipient, SeededRng, TaskHandle, WhenFull,
 };
 
-/// Shortest pause between two polls; what is due within it is done together.
+/// Minimum pause between two polls; timers that end within it share one poll.
 const MIN_PAUSE: Duration = Duration::from_millis(10);
 
 /// Timer message: a request or an import is due.

@@ -26,7 +26,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use actoreum_messages::discovery::{LocalNodeChanged, Lookup};
 use actoreum_wire::discv4::{Discovery, DiscoveryConfig, LookupId, Node, Now, Output};
 use actoreum_wire::limits::{MAX_DISCV4_PACKET, SEED_COUNT};
-use actoreum_wire::nodes::{NodeDatabase, NodeEntry};
+use actoreum_wire::nodes::{NodeDatabase, NodeEntry, StoreError};
 use futures_util::stream;
 use rand::Rng;
 use tokio::time::{self, sleep};
@@ -41,8 +41,8 @@ use super::limits::{
 use super::shared::Shared;
 use super::transport::{DatagramSocket, ListenAddress};
 use actoreum_supervision::{
-    Actor, Ctx, Exit, Failure, Handles, Later, Message, Replier, TaskHandle, WhenAbandoned,
-    WhenFull,
+    Actor, Ctx, Exit, Failure, Handles, Later, Message, Replier, SeededRng, TaskHandle,
+    WhenAbandoned, WhenFull,
 };
 
 /// Received datagrams with their senders. Sent by the socket's stream.
@@ -92,6 +92,19 @@ fn now() -> Now {
     }
 }
 
+/// Returns random nodes of the database, the first nodes of an empty table.
+fn random_seeds(
+    database: &NodeDatabase<FileStore>,
+    rng: &SeededRng,
+    now: Now,
+) -> Result<Vec<Node>, StoreError> {
+    let seeds = rng.with(|random| database.seeds(now.unix, SEED_COUNT, random))?;
+    let nodes = seeds.iter();
+    Ok(nodes
+        .map(|entry| Node::new(entry.public_key, entry.endpoint))
+        .collect())
+}
+
 impl UdpDiscoveryActor {
     /// Creates an actor with a socket at the configured address, and the nodes of the last run.
     ///
@@ -135,11 +148,7 @@ impl UdpDiscoveryActor {
             },
             now,
         );
-        let seeds = rng.with(|random| database.seeds(now.unix, SEED_COUNT, random))?;
-        let seeds: Vec<Node> = seeds
-            .iter()
-            .map(|entry| Node::new(entry.public_key, entry.endpoint))
-            .collect();
+        let seeds = random_seeds(&database, rng, now)?;
         debug!(seeds = seeds.len(), address = %socket.address(), "discovery begins");
         engine.add_seeds(&seeds, now);
         Ok(Self {
@@ -159,15 +168,9 @@ impl UdpDiscoveryActor {
     /// Adds the nodes of the database to the table after all nodes have left it. The engine adds
     /// the bootnodes.
     fn add_seeds(&mut self) {
-        let (now, rng) = (now(), &self.shared.settings.rng);
-        match rng.with(|random| self.database.seeds(now.unix, SEED_COUNT, random)) {
-            Ok(seeds) => {
-                let seeds: Vec<Node> = seeds
-                    .iter()
-                    .map(|entry| Node::new(entry.public_key, entry.endpoint))
-                    .collect();
-                self.engine.add_seeds(&seeds, now);
-            }
+        let now = now();
+        match random_seeds(&self.database, &self.shared.settings.rng, now) {
+            Ok(seeds) => self.engine.add_seeds(&seeds, now),
             Err(error) => warn!(%error, "remembered nodes not read"),
         }
     }

@@ -51,7 +51,7 @@ fn the_default_route_names_the_gateway() {
 /// unmaps. Returns `None` where its port is in use.
 async fn pmp_router(requests: tokio::sync::mpsc::UnboundedSender<String>) -> Option<()> {
     let socket = UdpSocket::bind("127.0.0.1:5351").await.ok()?;
-    actix::spawn(async move {
+    actix_rt::spawn(async move {
         let mut packet = [0; 64];
         while let Ok((length, from)) = socket.recv_from(&mut packet).await {
             let (code, request) = (packet[1], &packet[..length]);

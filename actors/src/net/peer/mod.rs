@@ -81,17 +81,16 @@ impl Connections {
 
     fn child(&self, args: ConnectionArgs) -> ChildSpec {
         let id = ConnectionId(CONNECTIONS.fetch_add(1, Relaxed));
-        let me = ActorRef::new(&format!("{}", id.0));
+        let me: ActorRef<PeerActor> = ActorRef::new(&id.0.to_string());
         let args = Mutex::new(Some(args));
         let factory = {
-            let (shared, server, me) = (Arc::clone(&self.shared), self.server.clone(), me.clone());
+            let (shared, server) = (Arc::clone(&self.shared), self.server.clone());
             move || {
                 let args = args.lock().take().ok_or("a connection begins once")?;
                 Ok::<_, Failure>(PeerActor {
                     id,
                     shared: Arc::clone(&shared),
                     server: server.clone(),
-                    me: me.clone(),
                     args: Some(args),
                     disconnect_request: watch::Sender::new(None),
                 })
@@ -110,7 +109,6 @@ pub struct PeerActor {
     id: ConnectionId,
     shared: Arc<Shared>,
     server: ActorRef<ServerActor>,
-    me: ActorRef<PeerActor>,
     args: Option<ConnectionArgs>,
     /// The request that the connection ends, if any.
     disconnect_request: watch::Sender<Option<DisconnectReason>>,
@@ -123,7 +121,7 @@ impl Actor for PeerActor {
             id: self.id,
             shared: Arc::clone(&self.shared),
             server: self.server.clone(),
-            actor: self.me.recipient(),
+            actor: ctx.me().recipient(),
             disconnect_request: self.disconnect_request.subscribe(),
         };
         ctx.spawn_then(session.run(args), |_, (), ctx| ctx.stop());

@@ -1,6 +1,7 @@
 //! The course of a connection: handshakes, checkpoints, protocol sessions, close.
 
 use std::future::pending;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -38,8 +39,8 @@ struct PendingPeer {
     public_key: PublicKey,
     id: NodeId,
     direction: Direction,
-    local: std::net::SocketAddr,
-    remote: std::net::SocketAddr,
+    local: SocketAddr,
+    remote: SocketAddr,
 }
 
 /// The state of a connection, besides its socket.
@@ -127,7 +128,7 @@ impl PeerSession {
         connection: &mut Connection,
         traffic: Traffic,
         direction: Direction,
-        (local, remote): (std::net::SocketAddr, std::net::SocketAddr),
+        (local, remote): (SocketAddr, SocketAddr),
     ) -> Result<PeerControl, DisconnectCause> {
         let public_key = match connection.event(&traffic).await? {
             Event::Authenticated { remote } => remote,

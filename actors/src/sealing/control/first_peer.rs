@@ -1,9 +1,10 @@
 //! Wait for a first peer before the first block is signed.
 //!
-//! A database that was restored from a backup looks like any other, and its head may lie far below
-//! what this node has signed since. On a chain of several signers the other signers know: so a peer
-//! is awaited first, and its blocks are fetched. A lone signer loses nothing by the wait: it may
-//! not seal twice in a row. A chain of one signer has no other node to ask.
+//! A database that was restored from a backup looks like any other, and its head may be far below
+//! the last block that this node has signed. On a chain of several signers the peers have the
+//! missing blocks: the node waits for a peer, and fetches them, before it signs. A signer without
+//! peers loses nothing by the wait, since it may not seal twice in a row. On a chain of one signer
+//! nothing is awaited: no other node has blocks that this one lacks.
 
 use std::time::{Duration, Instant};
 
@@ -16,8 +17,8 @@ use super::MinerActor;
 pub(super) const PERIOD: Duration = Duration::from_millis(200);
 /// Interval of the log lines about the wait.
 const REMINDER: Duration = Duration::from_secs(60);
-/// Timeout of a peer that claims a better chain, while none of its blocks arrive. A peer that
-/// promises what it does not have must not keep a signer from sealing.
+/// Timeout of a peer that claims a better chain, while none of its blocks arrive. A false claim
+/// must not keep a signer from sealing.
 const CLAIM_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// State of the wait.
@@ -47,7 +48,8 @@ impl FirstPeer {
 }
 
 impl MinerActor {
-    /// Ends the wait once there is a peer and our chain has what the peer had when it joined.
+    /// Ends the wait once there is a peer and our chain has reached the head that the peer had when
+    /// it joined.
     pub(super) fn check_first_peer(&mut self) {
         let control = &self.setup.control;
         if !control.is_waiting_for_peer() {

@@ -5,6 +5,7 @@
 //! | [`Seal`] | checks whether and when the block may be sealed; waits, reserves the height, signs, records the block on disk, answers |
 //! | [`GetLastSigned`] | answered from memory |
 //! | [`DiscardSigned`], [`ChainRewound`] | a height may be signed again |
+//! | [`StopSealing`] | the search ends, and the signing record is released |
 //! | [`ChainChanged`] | blocks with our signature are recorded; one that was not on record is logged |
 //!
 //! ```text

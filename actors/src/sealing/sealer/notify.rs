@@ -112,6 +112,9 @@ pub(super) struct Poster {
 impl Poster {
     /// Posts the work, or the header that it is for, in tasks of their own.
     pub(super) fn post(&self, work: &Work, header: &Header) {
+        if self.urls.is_empty() {
+            return;
+        }
         let body = if self.sends_header {
             header_json(header).to_string()
         } else {
@@ -137,7 +140,8 @@ impl Poster {
     }
 }
 
-/// Returns a header in the JSON encoding of geth's `types.Header`.
+/// Returns a header in the JSON encoding of geth's `types.Header`. The fields of a fork from
+/// Shanghai on are present where they are set.
 fn header_json(header: &Header) -> Value {
     let quantity = |value: u64| json!(format!("{value:#x}"));
     let mut object = json!({
@@ -159,8 +163,23 @@ fn header_json(header: &Header) -> Value {
         "baseFeePerGas": header.base_fee_per_gas.map(quantity),
         "hash": header.hash(),
     });
-    if let Some(root) = header.withdrawals_root {
-        object["withdrawalsRoot"] = json!(root);
+    let fork_fields = [
+        (
+            "withdrawalsRoot",
+            header.withdrawals_root.map(|root| json!(root)),
+        ),
+        ("blobGasUsed", header.blob_gas_used.map(quantity)),
+        ("excessBlobGas", header.excess_blob_gas.map(quantity)),
+        (
+            "parentBeaconBlockRoot",
+            header.parent_beacon_block_root.map(|root| json!(root)),
+        ),
+        ("requestsHash", header.requests_hash.map(|hash| json!(hash))),
+    ];
+    for (name, value) in fork_fields {
+        if let Some(value) = value {
+            object[name] = value;
+        }
     }
     object
 }
@@ -182,7 +201,39 @@ fn authorities() -> Result<Arc<ClientConfig>, NotifyError> {
 
 #[cfg(test)]
 mod tests {
+    use actoreum_primitives::B256;
+
     use super::*;
+
+    #[test]
+    fn a_posted_header_has_the_fields_of_its_fork() {
+        let header = Header {
+            number: 17,
+            ..Header::default()
+        };
+        let object = header_json(&header);
+        assert_eq!(object["number"], "0x11");
+        assert_eq!(object["hash"], json!(header.hash()));
+        assert!(object["baseFeePerGas"].is_null());
+        assert!(object.get("blobGasUsed").is_none());
+
+        let object = header_json(&Header {
+            base_fee_per_gas: Some(7),
+            withdrawals_root: Some(B256::ZERO),
+            blob_gas_used: Some(1),
+            excess_blob_gas: Some(2),
+            parent_beacon_block_root: Some(B256::ZERO),
+            requests_hash: Some(B256::ZERO),
+            ..header
+        });
+        let zero = json!(B256::ZERO);
+        assert_eq!(object["baseFeePerGas"], "0x7");
+        assert_eq!(object["withdrawalsRoot"], zero);
+        assert_eq!(object["blobGasUsed"], "0x1");
+        assert_eq!(object["excessBlobGas"], "0x2");
+        assert_eq!(object["parentBeaconBlockRoot"], zero);
+        assert_eq!(object["requestsHash"], zero);
+    }
 
     #[test]
     fn valid_addresses_are_parsed_and_invalid_ones_refused() {

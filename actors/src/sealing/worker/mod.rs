@@ -3,7 +3,7 @@
 //! | message | what happens | in |
 //! |---|---|---|
 //! | [`ChainChanged`] | a new head: the building is interrupted, the next block begins | `events` |
-//! | [`NewTransactions`] | a block begins, where no round runs and the chain has no period | `events` |
+//! | [`NewTransactions`] | a block begins, where no round runs and one is due | `events` |
 //! | [`SealingChanged`] | the settings changed | `events` |
 //! | [`MineBlock`], [`EditState`], [`Rewind`] | a user's request, queued behind the others | `requests` |
 //! | [`SetNextTimestamp`], [`SetInterval`], `Tick` | time of the next block, interval of requested blocks | `requests` |
@@ -104,8 +104,7 @@ pub struct WorkerActor {
     unconfirmed: Unconfirmed,
     /// The head on which this signer may not seal.
     refused_on: Option<B256>,
-    /// Set where the settings changed in this round: what is refused at its end may be allowed
-    /// since.
+    /// Set where the settings changed in this round: a refusal at its end may no longer hold.
     settings_changed: bool,
     /// Time before which the signer's key is not asked for again.
     key_retry_at: Option<Instant>,

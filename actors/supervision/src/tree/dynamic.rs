@@ -220,7 +220,7 @@ impl DynamicSupervisor {
                 biased;
                 () = stop_wanted => break,
                 (id, exit) = self.running_children.next_end() => self.on_end(id, exit),
-                Some((id, events)) = self.events.next() => self.on_event(id, events),
+                Some((id, event)) = self.events.next() => self.on_event(id, event),
                 Some(request) = self.requests.recv() => self.on_request(request),
             }
         }
@@ -268,12 +268,12 @@ impl DynamicSupervisor {
         };
         let id = running.id;
         let start_timeout = spec.start_timeout.unwrap_or(Duration::MAX);
-        let events = timeout(start_timeout, started).map(move |started| match started {
+        let event = timeout(start_timeout, started).map(move |started| match started {
             Ok(Ok(())) => (id, ChildEvent::Started),
             Ok(Err(_)) => (id, ChildEvent::Ending),
             Err(_) => (id, ChildEvent::NotStarted),
         });
-        self.events.push(events.boxed_local());
+        self.events.push(event.boxed_local());
         let reply = Some(reply);
         let child = Child {
             spec,
@@ -285,11 +285,11 @@ impl DynamicSupervisor {
         self.children.insert(id, child);
     }
 
-    fn on_event(&mut self, id: u64, events: ChildEvent) {
+    fn on_event(&mut self, id: u64, event: ChildEvent) {
         let Some(child) = self.children.get_mut(&id) else {
             return;
         };
-        match events {
+        match event {
             ChildEvent::Started => {
                 if child.spec.node.state() == State::Starting {
                     child.spec.node.set_state(State::Running);

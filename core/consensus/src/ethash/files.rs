@@ -223,8 +223,8 @@ fn write_renamed(
     written
 }
 
-/// Removes the files of epochs that are `keep_epochs` or more behind `epoch`, and temporary files that a
-/// dead process left.
+/// Removes the files of epochs that are `keep_epochs` or more behind `epoch`, and temporary files
+/// that a dead process left.
 pub(super) fn remove_old(
     folder: &Path,
     kind: FileKind,

@@ -35,13 +35,13 @@ macro_rules! each {
 /// Steps rho and pi: each word in turn moves to its next position, rotated.
 macro_rules! rho_pi {
     ($state:ident, $($place:literal <<< $bits:literal),*) => {
-        let mut adjusted = $state[1];
+        let mut moved = $state[1];
         $(
             let next = $state[$place];
-            $state[$place] = _mm512_rol_epi64::<$bits>(adjusted);
-            adjusted = next;
+            $state[$place] = _mm512_rol_epi64::<$bits>(moved);
+            moved = next;
         )*
-        let _ = adjusted;
+        let _ = moved;
     };
 }
 

@@ -17,8 +17,8 @@ const FILE_HEADER: usize = 16;
 /// bytes).
 const HEADER: usize = 16;
 
-/// A file of records, each a batch with its length and checksum. A record that is truncated or
-/// whose checksum fails was never acknowledged: it and everything after it is dropped.
+/// A file of records, each a batch with its length and checksum. A truncated record, or one with a
+/// wrong checksum, was never acknowledged: opening the file drops it and all records after it.
 pub(super) struct Journal {
     path: PathBuf,
     file: File,

@@ -94,8 +94,10 @@ pub enum Query {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Sends a request to a peer. The answer goes to [`on_headers`](super::Downloader::on_headers),
-    /// [`on_bodies`](super::Downloader::on_bodies), [`on_receipts`](super::Downloader::on_receipts) or [`on_values`](super::Downloader::on_values), a
-    /// failure to [`on_request_failed`](super::Downloader::on_request_failed).
+    /// [`on_bodies`](super::Downloader::on_bodies),
+    /// [`on_receipts`](super::Downloader::on_receipts) or
+    /// [`on_values`](super::Downloader::on_values), a failure to
+    /// [`on_request_failed`](super::Downloader::on_request_failed).
     Request {
         /// Id of the request.
         id: RequestId,
@@ -106,8 +108,8 @@ pub enum Action {
         /// Time that the downloader will wait for the answer.
         timeout: Duration,
     },
-    /// Imports blocks; the result goes to [`on_imported`](super::Downloader::on_imported). Windows are imported in the
-    /// order in which they come.
+    /// Imports blocks; the result goes to [`on_imported`](super::Downloader::on_imported). Windows
+    /// are imported in the order in which they come.
     Import(Window),
     /// Stores blocks with their receipts, without executing them; the result goes to
     /// [`on_imported`](super::Downloader::on_imported), and the order is that of imports.

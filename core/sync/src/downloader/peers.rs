@@ -174,9 +174,9 @@ impl Peers {
     pub fn note_sync_outcome(&mut self, key: SyncPeerId, has_succeeded: bool) {
         if let Some(peer) = self.all.get_mut(&key) {
             if has_succeeded {
-                (peer.failures, peer.is_proven) = (0, true)
+                (peer.failures, peer.is_proven) = (0, true);
             } else {
-                peer.failures = peer.failures.saturating_add(1)
+                peer.failures = peer.failures.saturating_add(1);
             }
         }
     }

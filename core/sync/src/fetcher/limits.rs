@@ -17,7 +17,7 @@ pub const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 pub const MAX_UNCLE_DISTANCE: u64 = 7;
 
 /// Maximum distance of a block above the local head. Blocks further above come with a sync. Bounds
-/// what a peer can queue under false block numbers.
+/// the number of blocks that a peer can queue with false block numbers.
 pub const MAX_QUEUE_DISTANCE: u64 = 32;
 
 /// Maximum number of announced blocks that are remembered for one peer.

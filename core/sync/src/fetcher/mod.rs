@@ -175,7 +175,7 @@ impl BlockFetcher {
         self.usage.add_block(peer);
         self.usage.add_bytes(peer, bytes);
         let entry = Entry {
-            number: block.header.header.number,
+            number,
             announcers: Vec::new(),
             stage: Stage::Queued {
                 peer,
@@ -189,7 +189,7 @@ impl BlockFetcher {
     }
 
     /// Makes room for `bytes` of a peer's block with this number by evicting blocks of the peer
-    /// that holds most. If that peer is this one, blocks of others with a higher number are
+    /// that holds most. If this peer would hold most, blocks of others with a higher number are
     /// evicted: peers that share all room evenly do not keep out the next block. Returns false if
     /// no room could be made.
     fn make_room(&mut self, peer: &PeerId, number: u64, bytes: usize) -> bool {
@@ -200,8 +200,9 @@ impl BlockFetcher {
             let Some(largest) = self.usage.largest() else {
                 return false;
             };
-            let is_ours = self.usage.bytes_of(&largest) <= self.usage.bytes_of(peer) + bytes;
-            let of_largest = self.furthest(|holder| !is_ours && *holder == largest);
+            let would_hold_most =
+                self.usage.bytes_of(&largest) <= self.usage.bytes_of(peer) + bytes;
+            let of_largest = self.furthest(|holder| !would_hold_most && *holder == largest);
             let further = || {
                 let of_others = self.furthest(|holder| holder != peer);
                 of_others.filter(|(_, furthest)| *furthest > number)
@@ -272,8 +273,7 @@ impl BlockFetcher {
             self.forget(&hash);
             return None;
         }
-        // Making room has not evicted this entry: this peer holds less than the one that lost
-        // blocks.
+        // Making room has not evicted this entry, which holds no bytes yet.
         let entry = self.entries.get_mut(&hash)?;
         self.usage.add_bytes(peer, bytes);
         entry.held = Some((peer, bytes));
@@ -434,13 +434,13 @@ impl BlockFetcher {
         actions: &mut Vec<FetchAction>,
     ) {
         let chain_changes = self.chain_changes;
-        let is_to_be_looked_at = |entry: &Entry| match entry.stage {
+        let needs_parent_check = |entry: &Entry| match entry.stage {
             Stage::Queued { orphan_at, .. } => orphan_at != Some(chain_changes),
             _ => false,
         };
         let queued = self.entries.iter();
         let mut queued: Vec<(u64, B256)> = queued
-            .filter(|(_, entry)| is_to_be_looked_at(entry))
+            .filter(|(_, entry)| needs_parent_check(entry))
             .map(|(hash, entry)| (entry.number, *hash))
             .collect();
         queued.sort_unstable();

@@ -224,6 +224,22 @@ fn orphan_bytes_are_bounded_per_peer_and_in_total() {
 }
 
 #[test]
+fn the_next_block_finds_room_among_even_shares() {
+    const BODY: usize = 5 << 20;
+    let mut fetcher = BlockFetcher::new(1);
+    for peer in 0..12_u8 {
+        let block = orphan(HEIGHT + 20, peer.into(), BODY);
+        let propagated = fetcher.on_block(HEIGHT, B256::repeat_byte(peer), block);
+        assert_eq!(propagated, Propagated::Accepted);
+    }
+    let as_far = fetcher.on_block(HEIGHT, A, orphan(HEIGHT + 20, 12, BODY));
+    assert_eq!(as_far, Propagated::PeerFull);
+    let next = fetcher.on_block(HEIGHT, A, orphan(HEIGHT + 2, 13, BODY));
+    assert_eq!(next, Propagated::Accepted);
+    assert!(fetcher.held_bytes() <= MAX_TOTAL_BYTES);
+}
+
+#[test]
 fn long_headers_without_bodies_are_bounded_in_bytes() {
     let mut fetcher = BlockFetcher::new(1);
     let long = |branch: u64| Header {

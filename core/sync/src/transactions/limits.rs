@@ -17,7 +17,7 @@ pub const ANNOUNCED_PER_PEER: usize = 4096;
 pub const HASHES_PER_REQUEST: usize = 256;
 
 /// Maximum number of bytes in one request, by the announced sizes. An answer ends at 2 MiB, and
-/// what it leaves out must be requested again.
+/// transactions beyond that must be requested again.
 pub const BYTES_PER_REQUEST: usize = 128 * 1024;
 
 /// Size in bytes assumed for a transaction whose announcement has no size.

@@ -116,7 +116,7 @@ fn a_port_in_use_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let datadir = folder.path().to_str().unwrap();
     let ended = run(&["--datadir", datadir, "--port", &port, "--nodiscover"]);
-    ended.fatal(&[&port, "address already in use"]);
+    ended.fatal(&[&port, "address already in use", "--port"]);
 }
 
 #[test]

@@ -130,7 +130,7 @@ fn a_late_node_finds_all_through_a_flooded_bootnode() {
         100.0 * share,
         grown / 1024
     );
-    assert!(back > 0, "nobody listens there");
+    assert!(back > 0, "no node listens there");
     assert!(share < 0.9, "{share:.2} of a processor");
     assert!(grown < 16 << 20, "{grown} bytes");
     assert!(back < bytes / 2, "{back} bytes came back for {bytes}");

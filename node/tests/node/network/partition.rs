@@ -107,10 +107,10 @@ impl Subscriber {
     /// Reads notifications up to the block with this hash.
     fn read_until(&mut self, hash: &Value) {
         while self.chain.last() != Some(hash) {
-            let mut told = self.ipc.read();
-            assert_eq!(told["method"], "eth_subscription", "{told}");
-            let mut change = told["params"]["result"].take();
-            if told["params"]["subscription"] == self.heads {
+            let mut notification = self.ipc.read();
+            assert_eq!(notification["method"], "eth_subscription", "{notification}");
+            let mut change = notification["params"]["result"].take();
+            if notification["params"]["subscription"] == self.heads {
                 let at = number(&change["number"]) as usize - 1;
                 assert!(at <= self.chain.len(), "a head is left out before {at}");
                 self.chain.truncate(at);

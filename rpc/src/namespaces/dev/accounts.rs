@@ -2,7 +2,6 @@
 
 use actoreum_primitives::Address;
 
-use super::actors;
 use crate::error::RpcError;
 use crate::node::Node;
 use crate::server::limits::MAX_IMPERSONATED;
@@ -27,7 +26,7 @@ pub(super) fn methods() -> Vec<Method<Node>> {
 }
 
 fn impersonate(node: &Node, (address,): (Address,)) -> Result<bool, RpcError> {
-    if !actors(node)?.impersonated.add(address) {
+    if !node.sealing()?.impersonated.add(address) {
         return Err(RpcError::server(format!(
             "{MAX_IMPERSONATED} accounts are impersonated already"
         )));
@@ -37,10 +36,10 @@ fn impersonate(node: &Node, (address,): (Address,)) -> Result<bool, RpcError> {
 
 /// Stops impersonating an account. Returns whether the account was impersonated.
 fn stop(node: &Node, (address,): (Address,)) -> Result<bool, RpcError> {
-    Ok(actors(node)?.impersonated.remove(&address))
+    Ok(node.sealing()?.impersonated.remove(&address))
 }
 
 fn auto_impersonate(node: &Node, (enabled,): (bool,)) -> Result<Option<bool>, RpcError> {
-    actors(node)?.impersonated.set_all(enabled);
+    node.sealing()?.impersonated.set_all(enabled);
     Ok(None)
 }

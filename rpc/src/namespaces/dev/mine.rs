@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actoreum_messages::worker::{MineBlock, SealingChanged, SetInterval};
 
-use super::{Number, actors, check_time};
+use super::{Number, check_time};
 use crate::error::RpcError;
 use crate::node::{Node, unanswered};
 use crate::server::json::Serialized;
@@ -65,7 +65,7 @@ async fn mine(node: Arc<Node>, (when,): (Option<BlockTime>,)) -> Result<&'static
 }
 
 async fn mine_one(node: &Node, timestamp: Option<u64>) -> Result<(), RpcError> {
-    let worker = actors(node)?.worker.within(ACTOR_TIMEOUT);
+    let worker = node.sealing()?.worker.within(ACTOR_TIMEOUT);
     let answer = worker.ask(MineBlock { timestamp }).await;
     let mined = answer.map_err(unanswered)?;
     mined.map_err(|error| RpcError::server(error.to_string()))?;
@@ -94,7 +94,7 @@ async fn mine_many(
 }
 
 async fn set_automine(node: Arc<Node>, (enabled,): (bool,)) -> Result<bool, RpcError> {
-    let actors = actors(&node)?;
+    let actors = node.sealing()?;
     actors.control.set_wanted(enabled);
     let answer = actors
         .worker
@@ -129,19 +129,19 @@ async fn set_interval(node: &Node, interval: Duration) -> Result<(), RpcError> {
             "the interval is between {MIN_MINING_INTERVAL:?} and {MAX_MINING_INTERVAL:?}, or zero"
         )));
     }
-    let worker = actors(node)?.worker.within(ACTOR_TIMEOUT);
+    let worker = node.sealing()?.worker.within(ACTOR_TIMEOUT);
     let answer = worker.ask(SetInterval(interval)).await;
     answer.map_err(unanswered)
 }
 
 /// Returns the interval in seconds, as Anvil does; null if there is none.
 fn interval(node: &Node, (): ()) -> Result<Serialized<Option<u64>>, RpcError> {
-    let interval = actors(node)?.control.interval();
+    let interval = node.sealing()?.control.interval();
     Ok(Serialized(
         (!interval.is_zero()).then_some(interval.as_secs()),
     ))
 }
 
 fn automine(node: &Node, (): ()) -> Result<bool, RpcError> {
-    Ok(actors(node)?.control.is_sealing())
+    Ok(node.sealing()?.control.is_sealing())
 }

@@ -13,7 +13,7 @@ use actoreum_primitives::U256;
 use serde_json::{Value, json};
 
 use crate::error::RpcError;
-use crate::namespaces::sealing::{DevSnapshot, SealingActors};
+use crate::namespaces::sealing::DevSnapshot;
 use crate::node::{Node, storage, unanswered};
 use crate::server::json::Serialized;
 use crate::server::json::scan::Kind;
@@ -71,15 +71,6 @@ impl FromParam for Amount {
     }
 }
 
-/// Returns the sealing actors.
-///
-/// # Errors
-/// Fails if this node does not seal.
-fn actors(node: &Node) -> Result<&SealingActors, RpcError> {
-    let actors = node.sealing.get();
-    actors.ok_or_else(|| RpcError::server("this node does not seal"))
-}
-
 /// Returns the time of a block that is to be built.
 ///
 /// # Errors
@@ -96,7 +87,7 @@ fn check_time(node: &Node, time: u64) -> Result<u64, RpcError> {
 
 /// Takes a snapshot and returns its number, which `evm_revert` takes.
 fn snapshot(node: &Node, (): ()) -> Result<u64, RpcError> {
-    let mut snapshots = actors(node)?.snapshots.lock();
+    let mut snapshots = node.sealing()?.snapshots.lock();
     if snapshots.len() >= MAX_DEV_SNAPSHOTS {
         return Err(RpcError::server(format!(
             "{MAX_DEV_SNAPSHOTS} snapshots are held already"
@@ -109,9 +100,10 @@ fn snapshot(node: &Node, (): ()) -> Result<u64, RpcError> {
     Ok(snapshots.len() as u64)
 }
 
-/// Returns head and clock to a snapshot. The snapshot is used up, together with later ones.
+/// Restores the head and the clock of a snapshot. The snapshot is used up, together with later
+/// ones.
 async fn revert(node: Arc<Node>, (Number(id),): (Number,)) -> Result<bool, RpcError> {
-    let actors = actors(&node)?;
+    let actors = node.sealing()?;
     let snapshot = {
         let mut snapshots = actors.snapshots.lock();
         let index = id
@@ -146,7 +138,7 @@ async fn set_next_timestamp(
     (Number(time),): (Number,),
 ) -> Result<Option<bool>, RpcError> {
     let time = check_time(&node, time)?;
-    let worker = actors(&node)?.worker.within(ACTOR_TIMEOUT);
+    let worker = node.sealing()?.worker.within(ACTOR_TIMEOUT);
     let answer = worker.ask(SetNextTimestamp(time)).await;
     answer.map_err(unanswered)?;
     Ok(None)

@@ -7,7 +7,7 @@ use actoreum_chain::{Edit, StateEdit};
 use actoreum_messages::worker::EditState;
 use actoreum_primitives::{Address, Bytes, U256};
 
-use super::{Amount, Number, actors};
+use super::{Amount, Number};
 use crate::error::RpcError;
 use crate::node::{Node, unanswered};
 use crate::server::limits::ACTOR_TIMEOUT;
@@ -53,7 +53,7 @@ impl FromParam for Word {
 
 /// Edits an account. Returns true once the head has the new state.
 async fn edit(node: &Node, address: Address, change: Edit) -> Result<bool, RpcError> {
-    let worker = actors(node)?.worker.within(ACTOR_TIMEOUT);
+    let worker = node.sealing()?.worker.within(ACTOR_TIMEOUT);
     let answer = worker.ask(EditState(StateEdit { address, change })).await;
     let sealed = answer.map_err(unanswered)?;
     sealed.map_err(|error| RpcError::server(error.to_string()))?;

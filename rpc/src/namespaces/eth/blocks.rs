@@ -75,6 +75,29 @@ impl From<Arc<PendingBlock>> for FoundBlock {
 }
 
 impl FoundBlock {
+    /// Reads the block with this hash; `None` if there is none.
+    fn by_hash(node: &Node, hash: B256) -> Result<Option<Self>, RpcError> {
+        let block = node.chain_reader.block_by_hash(&hash).map_err(storage)?;
+        Ok(block.map(|block| Self {
+            hash,
+            block,
+            pending: None,
+        }))
+    }
+
+    /// Reads the block of the canonical chain that contains a transaction. Returns it with the
+    /// index of the transaction; `None` if no block contains the transaction.
+    pub(super) fn of_transaction(
+        node: &Node,
+        transaction: &B256,
+    ) -> Result<Option<(Self, usize)>, RpcError> {
+        let Some(location) = location(node, transaction)? else {
+            return Ok(None);
+        };
+        let found = Self::by_hash(node, location.block_hash)?;
+        Ok(found.map(|found| (found, location.index)))
+    }
+
     /// Returns the senders of the block's transactions, one for each.
     pub(crate) fn senders(&self, node: &Node) -> Result<Arc<Vec<Address>>, RpcError> {
         match &self.pending {
@@ -108,12 +131,7 @@ pub(crate) fn block(node: &Node, id: BlockId) -> Result<Option<FoundBlock>, RpcE
             None => return Ok(None),
         },
     };
-    let block = node.chain_reader.block_by_hash(&hash).map_err(storage)?;
-    Ok(block.map(|block| FoundBlock {
-        hash,
-        block,
-        pending: None,
-    }))
+    FoundBlock::by_hash(node, hash)
 }
 
 /// Returns the senders of a block's transactions, one for each.
@@ -178,7 +196,7 @@ const MAX_LOOKUP_ATTEMPTS: usize = 4;
 
 /// Returns the location of a transaction on the canonical chain. A transaction that a reorg moves
 /// to another block meanwhile is found, too.
-pub(super) fn location(node: &Node, hash: &B256) -> Result<Option<TransactionLocation>, RpcError> {
+fn location(node: &Node, hash: &B256) -> Result<Option<TransactionLocation>, RpcError> {
     for _ in 0..MAX_LOOKUP_ATTEMPTS {
         let head = node.chain_reader.head().hash();
         let location = node.chain_reader.transaction(hash).map_err(storage)?;
@@ -191,20 +209,10 @@ pub(super) fn location(node: &Node, hash: &B256) -> Result<Option<TransactionLoc
 
 /// Returns a transaction of the canonical chain by its hash.
 pub(crate) fn transaction(node: &Node, hash: B256) -> Result<Option<TransactionInBlock>, RpcError> {
-    let Some(location) = location(node, &hash)? else {
-        return Ok(None);
-    };
-    let block = node
-        .chain_reader
-        .block_by_hash(&location.block_hash)
-        .map_err(storage)?;
-    let Some(block) = block else { return Ok(None) };
-    let found = FoundBlock {
-        hash: location.block_hash,
-        block,
-        pending: None,
-    };
-    TransactionInBlock::in_block(node, found, location.index)
+    match FoundBlock::of_transaction(node, &hash)? {
+        Some((found, index)) => TransactionInBlock::in_block(node, found, index),
+        None => Ok(None),
+    }
 }
 
 /// The JSON of a block.

@@ -184,15 +184,14 @@ fn fee_history(
     let percentiles = checked(percentiles.unwrap_or_default())?;
     let pending = state::pending(node, newest.into());
     let newest = match (&pending, newest) {
-        (Some(pending), _) => pending.block.header.clone(),
+        (Some(pending), _) => SealedHeader::new(pending.block.header.clone()),
         (None, newest) => {
             // If no pending block can be built, the history has one block fewer, as in geth.
             if newest == BlockNumber::Pending {
                 count = count.saturating_sub(1);
             }
             let header = node.header(BlockId::from(newest))?;
-            let header = header.ok_or_else(|| RpcError::server("request beyond head block"))?;
-            (*header).clone()
+            header.ok_or_else(|| RpcError::server("request beyond head block"))?
         }
     };
     let count = count.min(MAX_FEE_HISTORY_BLOCKS).min(newest.number + 1);
@@ -210,16 +209,14 @@ fn fee_history(
     }
     for number in oldest..=newest.number {
         let pending = pending.as_ref().filter(|_| number == newest.number);
-        let header = match pending {
-            Some(pending) => pending.block.header.clone(),
-            None => {
-                let header = node
-                    .chain_reader
-                    .header_by_number(number)
-                    .map_err(storage)?;
-                let changed = || RpcError::server("the chain changed: try again");
-                (*header.ok_or_else(changed)?).clone()
-            }
+        let header = if pending.is_some() {
+            newest.clone()
+        } else {
+            let header = node
+                .chain_reader
+                .header_by_number(number)
+                .map_err(storage)?;
+            header.ok_or_else(|| RpcError::server("the chain changed: try again"))?
         };
         history.base_fees.push(header.base_fee_per_gas.unwrap_or(0));
         history

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use super::blocks::{self, TransactionInBlock};
 use crate::error::RpcError;
-use crate::node::Node;
+use crate::node::{Node, storage};
 use crate::server::limits::{POOL_LAG_POLL, POOL_LAG_TIMEOUT};
 
 /// A transaction in its block, or in the pool.
@@ -31,8 +31,9 @@ impl FoundTransaction {
 ///
 /// A transaction may move from one to the other meanwhile. The pool follows the chain with a short
 /// delay. Until it has followed a reorg, a transaction of a block that left the chain is in
-/// neither. If the head of the pool differs from the head of the chain, the lookup therefore waits
-/// for the pool, for at most [`POOL_LAG_TIMEOUT`].
+/// neither. If the head of the pool is not on the chain, the lookup therefore waits for the pool,
+/// for at most [`POOL_LAG_TIMEOUT`]. A pool that is merely behind, as in a long import, lacks no
+/// transaction.
 pub(crate) async fn transaction(
     node: &Node,
     hash: B256,
@@ -49,8 +50,11 @@ pub(crate) async fn transaction(
         if let Some(pooled) = pool.get(&hash) {
             return Ok(Some(FoundTransaction::Pooled(Arc::clone(pooled))));
         }
-        let is_pool_current = pool.head().hash == head && node.chain_reader.head().hash() == head;
-        if is_pool_current || Instant::now() >= deadline {
+        let pool_head = pool.head();
+        let on_chain = node.chain_reader.canonical_hash(pool_head.number);
+        let is_pool_on_chain = on_chain.map_err(storage)? == Some(pool_head.hash);
+        let is_same_head = node.chain_reader.head().hash() == head;
+        if (is_pool_on_chain && is_same_head) || Instant::now() >= deadline {
             return Ok(None);
         }
         sleep(POOL_LAG_POLL).await;
@@ -142,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lookup_waits_for_a_pool_behind_the_head() {
+    fn a_lookup_waits_for_a_pool_off_the_chain() {
         actoreum_supervision::block_on(async {
             let test = TestNode::new();
             test.reader.publish(test.lagging.clone());
@@ -153,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lookup_gives_up_on_a_pool_that_stays_behind() {
+    fn a_lookup_gives_up_on_a_pool_that_stays_off_the_chain() {
         actoreum_supervision::block_on(async {
             let test = TestNode::new();
             test.reader.publish(test.lagging.clone());

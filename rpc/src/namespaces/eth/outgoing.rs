@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use actoreum_chain::SealedHeader;
+use actoreum_evm::CallRequest;
 use actoreum_primitives::{
-    AccessListTx, Address, B256, Bytes, DynamicFeeTx, Fork, LegacyTx, PooledTransaction, SetCodeTx,
-    Signature, StateReader, Transaction, TxPayload, U256,
+    AccessListTx, Address, B256, Bytes, ChainConfig, DynamicFeeTx, Fork, LegacyTx,
+    PooledTransaction, SetCodeTx, Signature, Transaction, TxPayload, U256,
 };
 use actoreum_wallet::Password;
 use actoreum_wallet::hardware::SignRequest;
@@ -157,20 +159,8 @@ async fn complete(node: &Arc<Node>, args: TxArgs, from: Address) -> Result<TxPay
         Some(nonce) => nonce,
         None => next_nonce(node, from)?,
     };
-    let is_london = config.fork_at(head.number + 1, head.timestamp) >= Fork::London;
     if request.gas_price.is_none() {
-        let tip = match request.max_priority_fee_per_gas {
-            Some(tip) => tip,
-            None => fees::suggested_tip(node, &head)?,
-        };
-        if is_london {
-            let base_fee = U256::from(fees::next_base_fee(node, &head));
-            let fee = tip.saturating_add(base_fee.saturating_mul(U256::from(2)));
-            request.max_priority_fee_per_gas = Some(tip);
-            request.max_fee_per_gas.get_or_insert(fee);
-        } else {
-            request.gas_price = Some(tip);
-        }
+        set_price(node, &mut request, &head)?;
     }
     let gas_limit = match request.gas {
         Some(gas) => gas,
@@ -180,12 +170,42 @@ async fn complete(node: &Arc<Node>, args: TxArgs, from: Address) -> Result<TxPay
             node.heavy_pool.run(estimate).await??
         }
     };
+    Ok(payload(config, head.number + 1, request, nonce, gas_limit))
+}
+
+/// Sets the price that the caller left out: a gas price before London, else a tip and a fee cap.
+fn set_price(node: &Node, request: &mut CallRequest, head: &SealedHeader) -> Result<(), RpcError> {
+    let tip = match request.max_priority_fee_per_gas {
+        Some(tip) => tip,
+        None => fees::suggested_tip(node, head)?,
+    };
+    let config = node.chain_reader.config();
+    if config.fork_at(head.number + 1, head.timestamp) >= Fork::London {
+        let base_fee = U256::from(fees::next_base_fee(node, head));
+        let fee = tip.saturating_add(base_fee.saturating_mul(U256::from(2)));
+        request.max_priority_fee_per_gas = Some(tip);
+        request.max_fee_per_gas.get_or_insert(fee);
+    } else {
+        request.gas_price = Some(tip);
+    }
+    Ok(())
+}
+
+/// Creates the payload of a complete request for the block `number`. The fields that are present
+/// decide its type.
+fn payload(
+    config: &ChainConfig,
+    number: u64,
+    request: CallRequest,
+    nonce: u64,
+    gas_limit: u64,
+) -> TxPayload {
     let chain_id = config.chain_id;
     let (to, value, input) = (request.to, request.value, request.input);
     let access_list = request.access_list;
-    Ok(match request.gas_price {
+    match request.gas_price {
         Some(gas_price) if access_list.is_empty() => TxPayload::Legacy(LegacyTx {
-            chain_id: config.is_eip155_active(head.number + 1).then_some(chain_id),
+            chain_id: config.is_eip155_active(number).then_some(chain_id),
             nonce,
             gas_price,
             gas_limit,
@@ -226,18 +246,14 @@ async fn complete(node: &Arc<Node>, args: TxArgs, from: Address) -> Result<TxPay
             input,
             access_list,
         }),
-    })
+    }
 }
 
 /// Returns the nonce after the sender's transactions in the pool, or the nonce in the state.
 fn next_nonce(node: &Node, sender: Address) -> Result<u64, RpcError> {
-    let pooled = node
-        .txpool_snapshot()
-        .and_then(|snapshot| snapshot.next_nonce(&sender));
-    if let Some(nonce) = pooled {
+    if let Some(nonce) = send::next_nonce(node, &sender) {
         return Ok(nonce);
     }
-    let state = node.chain_reader.state_at(node.chain_reader.head_number());
-    let account = state.and_then(|state| state.account(&sender));
-    Ok(account.map_err(storage)?.map_or(0, |account| account.nonce))
+    let account = node.chain_reader.head_account(&sender).map_err(storage)?;
+    Ok(account.map_or(0, |account| account.nonce))
 }

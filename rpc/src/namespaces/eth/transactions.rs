@@ -10,7 +10,7 @@ use super::lookup::{self, FoundTransaction};
 use super::send::Pending;
 use crate::error::RpcError;
 use crate::namespaces::block_id::{BlockId, BlockNumber};
-use crate::node::{Node, storage};
+use crate::node::Node;
 use crate::render::{self, ReceiptView, TransactionMeta};
 use crate::server::json::{JsonOut, WriteJson};
 use crate::server::method::Method;
@@ -197,24 +197,11 @@ impl WriteJson for Receipts {
 }
 
 fn receipt(node: &Node, (hash,): (B256,)) -> Result<Option<OneReceipt>, RpcError> {
-    let Some(location) = blocks::location(node, &hash)? else {
+    let Some((found, index)) = FoundBlock::of_transaction(node, &hash)? else {
         return Ok(None);
     };
-    let block = node
-        .chain_reader
-        .block_by_hash(&location.block_hash)
-        .map_err(storage)?;
-    let Some(block) = block else { return Ok(None) };
-    let found = FoundBlock {
-        hash: location.block_hash,
-        block,
-        pending: None,
-    };
     let receipts = Receipts::of(node, found)?;
-    Ok(receipts.map(|of| OneReceipt {
-        of,
-        index: location.index,
-    }))
+    Ok(receipts.map(|of| OneReceipt { of, index }))
 }
 
 fn block_receipts(node: &Node, (id,): (BlockId,)) -> Result<Option<Receipts>, RpcError> {

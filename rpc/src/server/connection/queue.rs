@@ -51,8 +51,11 @@ pub(super) struct Queue {
 
 struct State {
     waiting: VecDeque<(Outgoing, usize)>,
-    /// The bytes of all entries, counted in the quota of all connections.
+    /// The bytes of all entries and of the one that is being written, counted in the quota of all
+    /// connections.
     counted: ByteCount,
+    /// The bytes of the entry that is being written.
+    writing_bytes: usize,
     answer_bytes: usize,
     event_bytes: usize,
     /// The event that was queued last. Several subscriptions of one connection share an event, and
@@ -69,6 +72,7 @@ impl Queue {
             state: Mutex::new(State {
                 waiting: VecDeque::new(),
                 counted: quota.bytes(),
+                writing_bytes: 0,
                 answer_bytes: 0,
                 event_bytes: 0,
                 last_event: Weak::new(),
@@ -158,12 +162,14 @@ impl Queue {
         (state.answer_bytes, state.event_bytes) = (0, 0);
         state.is_closed = true;
         state.counted.clear();
+        state.writing_bytes = 0;
         drop(state);
         drop(forgotten);
         self.drained.notify_waiters();
     }
 
-    /// Returns the next entry, as soon as there is one.
+    /// Returns the next entry, as soon as there is one. The caller has written the last entry, whose
+    /// bytes are no longer counted.
     pub(super) async fn next(&self) -> Outgoing {
         loop {
             if let Some(next) = self.take() {
@@ -174,11 +180,13 @@ impl Queue {
         }
     }
 
-    /// Takes the next entry, if there is one.
+    /// Releases the bytes of the last entry and takes the next one, if there is one.
     fn take(&self) -> Option<Outgoing> {
         let mut state = self.state.lock();
+        let written = std::mem::take(&mut state.writing_bytes);
+        state.counted.remove(written);
         let (next, bytes) = state.waiting.pop_front()?;
-        state.counted.remove(bytes);
+        state.writing_bytes = bytes;
         match &next {
             Outgoing::Answer(_) => {
                 state.answer_bytes -= bytes;

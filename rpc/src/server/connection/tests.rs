@@ -410,6 +410,26 @@ async fn all_connections_together_are_bounded_in_bytes() {
 }
 
 #[tokio::test]
+async fn a_message_is_counted_until_it_is_written() {
+    let shared = SharedQuota::new(1, 1024 * 1024);
+    let (first, second) = (
+        Connection::new(&shared.for_network()),
+        Connection::new(&shared.for_network()),
+    );
+    assert_eq!(first.queue.answer(vec![0; 150_000]).await, Ok(()));
+    assert!(matches!(first.queue.next().await, Outgoing::Answer(_)));
+    let long = vec![0; 200_000];
+    assert_eq!(
+        second.queue.answer(long.clone()).await,
+        Err(NotQueued::Full)
+    );
+    // The writer asks for the next message when it has written the last one.
+    let next = timeout(Duration::from_millis(20), first.queue.next()).await;
+    assert!(next.is_err());
+    assert_eq!(second.queue.answer(long).await, Ok(()));
+}
+
+#[tokio::test]
 async fn a_request_beyond_the_quota_ends_the_connection() {
     let source = Arc::new(Source::default());
     let dispatcher = dispatcher(&source);

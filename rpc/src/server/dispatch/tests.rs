@@ -13,6 +13,10 @@ fn on_pool() -> bool {
     name.is_some_and(|name| name.starts_with("tokio"))
 }
 
+async fn panic_at_once(_: Arc<Node>, (): ()) -> Result<bool, RpcError> {
+    panic!("on purpose")
+}
+
 fn dispatcher(limits: DispatchLimits) -> Dispatcher<Node> {
     let methods = [
         Method::view("net_version", &[], |_: &Node, ()| Ok("1337".to_owned())),
@@ -64,6 +68,7 @@ fn dispatcher(limits: DispatchLimits) -> Dispatcher<Node> {
                 Ok(Serialized(json!({ "what": what })))
             },
         ),
+        Method::actor("admin_panic", &[], panic_at_once),
         Method::view("personal_secret", &[], |_: &Node, ()| Ok(true)),
     ];
     let methods: Vec<_> = methods.into_iter().map(Arc::new).collect();
@@ -207,6 +212,7 @@ fn each_cost_class_answers_and_fails() {
     );
     assert_eq!(call("eth_panic", "[]"), failure(-32603, "internal error"));
     assert_eq!(call("debug_panic", "[]"), failure(-32603, "internal error"));
+    assert_eq!(call("admin_panic", "[]"), failure(-32603, "internal error"));
     // The panic hook reads the name; an earlier panic leaves nothing behind.
     assert_eq!(call("eth_running", "[]")["result"], "eth_running");
     assert_eq!(running_method(), None);

@@ -119,7 +119,7 @@ impl Origins {
         self.any
     }
 
-    /// Whether an `Origin` header is accepted.
+    /// Returns whether an `Origin` header is accepted.
     pub fn accepts(&self, header: &str) -> bool {
         if self.any {
             return true;

@@ -138,7 +138,7 @@ async fn serve<C: Send + Sync + 'static>(
     let mut counted = state.quota.bytes();
     let reading = timeout_at(due, read_body(payload, body_bytes, &mut counted));
     match reading.await {
-        Ok(Ok(body)) => answer(request, dispatcher, &body, counted).await,
+        Ok(Ok(body)) => answer(request, dispatcher, body, counted).await,
         Ok(Err(BodyError::TooLong(read))) => too_long(read as u64, body_bytes),
         Ok(Err(BodyError::Busy)) => closing(busy()),
         Ok(Err(BodyError::Broken)) => {
@@ -151,24 +151,26 @@ async fn serve<C: Send + Sync + 'static>(
     }
 }
 
-/// Answers a body, unless the client disconnects meanwhile. The bytes of the answer are counted in
-/// `counted`.
+/// Answers a body, unless the client disconnects meanwhile. `counted` holds the bytes of the body,
+/// and then those of the answer.
 async fn answer<C: Send + Sync + 'static>(
     request: &HttpRequest,
     dispatcher: &Dispatcher<C>,
-    body: &[u8],
+    body: Bytes,
     mut counted: ByteCount,
 ) -> HttpResponse {
     let serving = RequestInProgress::begin(request);
     let leaving = async {
         serving.client_ended().await;
-        disconnect_grace(body).await;
+        disconnect_grace(&body).await;
     };
     let answer = tokio::select! {
         biased;
-        answer = dispatcher.answer(body) => answer.body,
+        answer = dispatcher.answer(&body) => answer.body,
         () = leaving => return closing(HttpResponse::Ok().finish()),
     };
+    drop(body);
+    counted.clear();
     let mut response = builder(StatusCode::OK, "application/json");
     let length = answer.len();
     if length > UNCOUNTED_BYTES && !counted.try_add(length) {

@@ -162,11 +162,11 @@ impl HttpListener {
             address: wanted,
             reason: reason(&error),
         })?;
-        let serve = |source| ListenError::Serve {
+        let failed = |source| ListenError::Serve {
             address: wanted,
             source,
         };
-        let address = listener.local_addr().map_err(serve)?;
+        let address = listener.local_addr().map_err(failed)?;
         let closing = watch::Sender::new(false);
         let state = handler::State::new(config, endpoints.into(), closing.subscribe());
         let state = web::Data::new(state);
@@ -175,9 +175,9 @@ impl HttpListener {
                 .app_data(state.clone())
                 .default_service(web::to(handler::handle::<C>))
         };
-        let quota = Some(config.quota.for_network());
-        let server = server::serve_within(listener, &config.limits, quota, application);
-        let server = server.map_err(serve)?;
+        let quota = Some(&config.quota);
+        let server = serve(listener, &config.limits, quota, application);
+        let server = server.map_err(failed)?;
         Ok(Self {
             address,
             server,

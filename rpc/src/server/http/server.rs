@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 
 use super::deadlines::{Connections, TimedStream, Timeouts};
 use crate::server::limits;
-use crate::server::quota::ClientQuota;
+use crate::server::quota::SharedQuota;
 
 /// The limits of a server's connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,33 +45,15 @@ impl ServerLimits {
     }
 }
 
-/// Serves the clients of `listener` with the application that `factory` creates on each worker,
-/// within `limits`, which apply to this server alone. Await the server to run it.
+/// Serves the clients of `listener` with the application that `factory` creates on each worker.
+/// Await the server to run it.
+///
+/// `limits` apply to this server alone. The connections are also counted in `quota`, if there is
+/// one: a connection that exceeds it is closed.
 pub fn serve<F, I, S, B>(
     listener: TcpListener,
     limits: &ServerLimits,
-    factory: F,
-) -> io::Result<Server>
-where
-    F: Fn() -> I + Send + Clone + 'static,
-    I: IntoServiceFactory<S, Request>,
-    S: ServiceFactory<Request, Config = AppConfig> + 'static,
-    S::Error: Into<Error> + 'static,
-    S::InitError: std::fmt::Debug,
-    S::Response: Into<Response<B>> + 'static,
-    <S::Service as Service<Request>>::Future: 'static,
-    S::Service: 'static,
-    B: MessageBody + 'static,
-{
-    serve_within(listener, limits, None, factory)
-}
-
-/// Does the same as [`serve`], and also counts the connections in `quota`: a connection that
-/// exceeds it is closed.
-pub(super) fn serve_within<F, I, S, B>(
-    listener: TcpListener,
-    limits: &ServerLimits,
-    quota: Option<ClientQuota>,
+    quota: Option<&SharedQuota>,
     factory: F,
 ) -> io::Result<Server>
 where
@@ -93,6 +75,7 @@ where
     let address = listener.local_addr()?;
     let stopping = builder.graceful_shutdown_signal();
     let timeouts = limits.timeouts;
+    let quota = quota.map(SharedQuota::for_network);
     let connections = Connections::new(limits.connections, quota);
     let builder = builder.listen("http", listener, move || {
         let stopping = stopping.clone();

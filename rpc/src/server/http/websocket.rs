@@ -238,6 +238,13 @@ impl Reader {
     }
 }
 
+/// Maximum size of a frame that is sent, in bytes. A longer message is sent in several frames, as by
+/// geth.
+///
+/// The frames that leave the queue of the connection wait in a channel of 32 frames, whose bytes are
+/// not counted, until the client reads. Whole messages would take hundreds of megabytes there.
+const MAX_FRAME_BYTES: usize = 64 * 1024;
+
 struct WsWriter {
     session: Session,
     close_code: CloseCodeCell,
@@ -248,7 +255,25 @@ impl Writer for WsWriter {
         // A frame needs no line feed.
         message.pop_if(|last| *last == b'\n');
         let text = String::from_utf8(message).map_err(|_| ClientGone)?;
-        self.session.text(text).await.map_err(|_| ClientGone)
+        if text.len() <= MAX_FRAME_BYTES {
+            return self.session.text(text).await.map_err(|_| ClientGone);
+        }
+        // Each frame is a copy, so that none of them holds the memory of the whole message.
+        let chunks = text.as_bytes().chunks(MAX_FRAME_BYTES);
+        let mut chunks = chunks.map(Bytes::copy_from_slice).peekable();
+        let mut is_first = true;
+        while let Some(chunk) = chunks.next() {
+            let frame = if std::mem::take(&mut is_first) {
+                Item::FirstText(chunk)
+            } else if chunks.peek().is_some() {
+                Item::Continue(chunk)
+            } else {
+                Item::Last(chunk)
+            };
+            let sent = self.session.continuation(frame).await;
+            sent.map_err(|_| ClientGone)?;
+        }
+        Ok(())
     }
 
     async fn close(self, reason: Option<Reason>) {

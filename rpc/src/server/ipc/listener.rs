@@ -33,7 +33,7 @@ const SOCKET_MODE: u32 = 0o600;
 const FOLDER_MODE: u32 = 0o751;
 /// The number of characters of a hidden name. `geth.ipc` has as many, so that a path that fits the
 /// system's limit also fits with a hidden name in place of its last component.
-const MIN_HIDDEN_NAME: usize = 8;
+const HIDDEN_NAME_CHARS: usize = 8;
 /// Maximum number of attempts to find a free name, or to replace a dead socket. Each failed attempt
 /// means that another process was faster.
 const MAX_ATTEMPTS: usize = 16;
@@ -285,13 +285,12 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// Returns a random name beside `path` that is not longer than the last component of `path`, or
-/// than [`MIN_HIDDEN_NAME`] if the component is shorter.
+/// Returns a random name of [`HIDDEN_NAME_CHARS`] characters, a dot first, beside `path`.
 fn hidden_name(path: &Path) -> PathBuf {
     const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
     let mut name = String::from(".");
     let mut random: u64 = rand::random();
-    for _ in 1..MIN_HIDDEN_NAME {
+    for _ in 1..HIDDEN_NAME_CHARS {
         let letter = LETTERS.iter().cycle().nth((random % 32) as usize);
         name.extend(letter.map(|letter| char::from(*letter)));
         random /= 32;

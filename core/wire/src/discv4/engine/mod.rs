@@ -1,8 +1,8 @@
 //! The discovery engine: one state machine with datagrams and a clock in, datagrams and events out.
 //!
 //! ```text
-//!   datagram -> limits -> hash -> solicited? -> signature -> expiry -> handler
-//!                                                                       |
+//!   datagram -> solicited? -> limits -> hash -> signature -> expiry -> handler
+//!               (the first pong for a ping passes no limits)            |
 //!       table, proofs, pending requests, lookups  <---------------------+
 //!                                                                       |
 //!   timers (replies, revalidation, refresh, lookups)  -> requests       v
@@ -96,7 +96,7 @@ pub enum Output {
     },
     /// A node sent its record, which [`Discovery::request_record`] had requested.
     RecordReceived {
-        /// Id of the node.
+        /// The node.
         node: Node,
         /// The record, verified to be of that node.
         record: Enr,

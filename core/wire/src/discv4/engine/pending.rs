@@ -22,6 +22,9 @@ pub(super) enum PongOrder {
 #[derive(Debug, Default)]
 pub(super) struct PendingRequests {
     by_address: BTreeMap<IpAddr, Vec<Pending>>,
+    /// Lower bound of the deadlines, so that setting the timer after a datagram does not walk
+    /// through all requests. A request that is taken does not change it.
+    next_deadline: Option<Instant>,
     len: usize,
     ping_backs: usize,
     ping_backs_by_source: HashMap<Source, usize>,
@@ -60,6 +63,8 @@ impl PendingRequests {
             let source = Source::of(pending.node.udp_address());
             *self.ping_backs_by_source.entry(source).or_insert(0) += 1;
         }
+        let next = self.next_deadline.unwrap_or(pending.deadline);
+        self.next_deadline = Some(next.min(pending.deadline));
         let address = pending.node.endpoint.address;
         self.by_address.entry(address).or_default().push(pending);
     }
@@ -86,6 +91,9 @@ impl PendingRequests {
     /// Removes and returns the requests whose deadline has passed.
     pub(super) fn take_expired(&mut self, now: Instant) -> Vec<Pending> {
         let mut expired = Vec::new();
+        if self.next_deadline.is_none_or(|deadline| now < deadline) {
+            return expired;
+        }
         self.by_address.retain(|_, requests| {
             expired.extend(requests.extract_if(.., |pending| now >= pending.deadline));
             !requests.is_empty()
@@ -93,6 +101,8 @@ impl PendingRequests {
         for pending in &expired {
             self.subtract(pending);
         }
+        let left = self.by_address.values().flatten();
+        self.next_deadline = left.map(|pending| pending.deadline).min();
         expired
     }
 
@@ -117,10 +127,10 @@ impl PendingRequests {
             })
     }
 
-    /// Returns the deadline of the request that expires next.
+    /// Returns the time at which [`take_expired`](Self::take_expired) must be called next; no
+    /// request expires earlier.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        let requests = self.by_address.values().flatten();
-        requests.map(|pending| pending.deadline).min()
+        self.next_deadline
     }
 
     fn subtract(&mut self, pending: &Pending) {
