@@ -138,21 +138,18 @@ impl Pipeline<'_> {
                 trie: &*trie,
                 diff: StateDiff::default(),
             };
-            let checked = senders(index).and_then(|senders| {
-                let mut outcome = execute(
-                    config,
-                    engine,
-                    hashes,
-                    flat,
-                    block,
-                    &senders,
-                    Some(&mut roots),
-                )?;
-                edit(config, flat, block, &mut outcome)?;
-                flat.apply(&outcome.diff);
-                progress.stats.execution += started.elapsed();
-                check_block(trie, block, (outcome, senders), &mut progress.stats)
-            });
+            let checked = senders(index)
+                .and_then(|senders| {
+                    let roots = Some(&mut roots as &mut dyn IntermediateRoots);
+                    let outcome = execute(config, engine, hashes, flat, block, &senders, roots);
+                    Ok((outcome?, senders))
+                })
+                .and_then(|(mut outcome, senders)| {
+                    edit(config, flat, block, &mut outcome)?;
+                    flat.apply(&outcome.diff);
+                    progress.stats.execution += started.elapsed();
+                    check_block(trie, block, (outcome, senders), &mut progress.stats)
+                });
             match checked {
                 Ok(executed) => progress.executed.push(executed),
                 Err(error) => {
