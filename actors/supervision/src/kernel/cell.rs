@@ -5,8 +5,9 @@
 //! where a second panic would abort the process.
 
 use std::cell::RefCell;
+use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
@@ -28,6 +29,7 @@ use crate::kernel::mailbox::Mailbox;
 use crate::limits::{TURN_MESSAGES, TURN_TASKS};
 use crate::observe::activity::Doing;
 use crate::observe::node::{Control, Node};
+use crate::observe::senders::Sending;
 use crate::tree::spec::Factory;
 
 /// The state and the exit of an actor that has ended without a panic.
@@ -44,7 +46,7 @@ pub(crate) async fn run_generation<A: Actor>(
 ) -> Exit {
     let node = Arc::clone(me.node());
     node.activity.enter(Doing::Factory, clock::now());
-    let actor = match factory().await {
+    let actor = match sent_by(&node, factory()).await {
         Ok(actor) => actor,
         Err(failure) => return Exit::start_failed(failure),
     };
@@ -63,10 +65,20 @@ pub(crate) async fn run_generation<A: Actor>(
     };
     if !matches!(exit, Exit::StartFailed(_)) {
         node.activity.enter(Doing::Stopped, clock::now());
-        actor.stopped(&exit).await;
+        sent_by(&node, actor.stopped(&exit)).await;
     }
     node.activity.leave();
     exit
+}
+
+/// Runs a future of the node, with the node as the sender of the messages that the future sends.
+async fn sent_by<F: Future>(node: &Node, future: F) -> F::Output {
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        let _sending = Sending::begin(node.sender_id());
+        future.as_mut().poll(cx)
+    })
+    .await
 }
 
 /// The actix actor around an [`Actor`].
@@ -100,7 +112,10 @@ impl<A: Actor> actix::Actor for Cell<A> {
             return;
         };
         self.ctx.node.activity.enter(Doing::Started, clock::now());
-        let started = actor.started(&mut self.ctx);
+        let started = {
+            let _sending = Sending::begin(self.ctx.node.sender_id());
+            actor.started(&mut self.ctx)
+        };
         self.ctx.node.activity.leave();
         if let Err(failure) = started {
             self.end(Exit::start_failed(failure), context);
@@ -132,10 +147,12 @@ impl<A: Actor> ActorFuture<Cell<A>> for Driver<A> {
         context: &mut Context<Cell<A>>,
         cx: &mut TaskContext<'_>,
     ) -> Poll<()> {
+        let sending = Sending::begin(cell.ctx.node.sender_id());
         let turn = match cell.actor.as_mut() {
             Some(actor) => self.turn(actor, &mut cell.ctx, cx),
             None => Turn::Ended,
         };
+        drop(sending);
         if let Some(exit) = cell.ctx.exit.take() {
             cell.end(exit, context);
             return Poll::Ready(());

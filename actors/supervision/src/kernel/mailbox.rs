@@ -207,6 +207,7 @@ impl<A: Actor> Mailbox<A> {
         if let Some(driver) = driver {
             driver.wake();
         }
+        self.node.messages.of::<M>().senders.note();
         if let Some(entry) = evicted {
             entry.envelope.refuse(&self.node, Reason::Dropped);
         }

@@ -21,6 +21,7 @@ use crate::kernel::exit::{Exit, Failure, panic_text};
 use crate::kernel::mailbox::{Refusal, Slot};
 use crate::limits::POOL_QUEUE;
 use crate::observe::metrics::MessageMetrics;
+use crate::observe::senders::Sending;
 use crate::tree::spec::ChildSpec;
 
 /// A thread pool with a bounded queue. The result of a job is sent to an actor as a
@@ -311,6 +312,7 @@ impl Pool {
         let begun_at = clock::now();
         metrics.queue.record(begun_at.saturating_sub(queued_at));
         let stopwatch = Stopwatch { begun_at, metrics };
+        let _sending = Sending::begin(self.pool_actor.node().sender_id());
         // The closure that turns a result into a message is the caller's code and may panic, too.
         let _ = catch_unwind(AssertUnwindSafe(|| run(stopwatch)));
     }

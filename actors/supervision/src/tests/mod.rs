@@ -9,6 +9,7 @@ mod lifecycle;
 mod observe;
 mod pool;
 mod restart;
+mod senders;
 mod storm;
 
 use std::future::Future;

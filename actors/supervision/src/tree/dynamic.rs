@@ -19,7 +19,7 @@ use crate::kernel::error::StartError;
 use crate::kernel::exit::Exit;
 use crate::limits::{DYNAMIC_CHILDREN, DYNAMIC_REQUESTS, STOP_TIMEOUT};
 use crate::observe::node::Node;
-use crate::observe::snapshot::{Kind, State};
+use crate::observe::snapshot::State;
 use crate::tree::launch::{Launched, Launcher, bind};
 use crate::tree::running_children::{RunningChild, RunningChildren};
 use crate::tree::spec::ChildSpec;
@@ -73,7 +73,7 @@ impl DynamicRef {
     pub fn with_limit(name: &str, max_children: usize) -> Self {
         Self {
             shared: Arc::new(Shared {
-                node: Node::new(&name.replace('/', "_"), Kind::Supervisor),
+                node: Node::new_dynamic(&name.replace('/', "_")),
                 max_children,
                 children: AtomicU64::new(0),
                 requests: Mutex::new(None),
