@@ -4,6 +4,8 @@
 //! A thread or task that no supervisor owns is not restarted, not stopped in order, and not shown on
 //! the admin page. Each one needs a reason, which the list states.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -84,7 +84,7 @@ fn a_message_is_counted_for_the_actor_or_pool_that_sent_it() {
             ("root/pool", 1),
         ];
         let expected = expected.map(|(path, sent)| (path.to_owned(), sent));
-        assert_eq!(senders_of_add(&tree.handle()), expected);
+        assert_eq!(senders_of_add(tree.handle()), expected);
         let root = tree.handle().snapshot();
         let child = root.find("root/dynamic/one").unwrap();
         assert_eq!(child.group, "root/dynamic/*");
