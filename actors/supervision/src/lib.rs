@@ -134,7 +134,7 @@
 //! - **A snapshot uses no mailbox.** [`TreeHandle::snapshot`] reads atomics and short locks.
 //!
 //! Work that takes longer than half a millisecond belongs in a [`Pool`], whose results come back
-//! as messages. Every bound has its reason in [`limits`].
+//! as messages. Jobs of two generations of a pool never overlap. Every bound has its reason in [`limits`].
 
 // The derive macro names the crate by its path.
 #[cfg(test)]
