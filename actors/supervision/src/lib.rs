@@ -131,10 +131,11 @@
 //!   however full the mailbox is; so do the actor's timers.
 //! - **Failures escalate.** Too many restarts ([`Intensity`]) are a failure of the supervisor;
 //!   at the root they stop the tree, in order, with a failure as its outcome.
+//! - **An arbiter that has ended is replaced**: the next start of an actor on it opens a new thread.
 //! - **A snapshot uses no mailbox.** [`TreeHandle::snapshot`] reads atomics and short locks.
 //!
 //! Work that takes longer than half a millisecond belongs in a [`Pool`], whose results come back
-//! as messages. Every bound has its reason in [`limits`].
+//! as messages. Jobs of two generations of a pool never overlap. Every bound has its reason in [`limits`].
 
 // The derive macro names the crate by its path.
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Tests of each guarantee of the layer, and of the actix behaviour that it is built around.
 
 mod actix_facts;
+mod arbiters;
 mod backpressure;
 mod delivery;
 mod dynamic;
