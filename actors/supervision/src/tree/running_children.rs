@@ -19,6 +19,7 @@ use crate::observe::node::{Control, Node};
 use crate::observe::snapshot::State;
 use crate::tree::launch::exit_of;
 use crate::tree::spec::ChildSpec;
+use crate::tree::supervisor::report_end;
 
 /// The generations that a supervisor has started and whose end it awaits.
 pub(crate) struct RunningChildren {
@@ -101,7 +102,8 @@ impl RunningChildren {
         Ok((running, launched.started))
     }
 
-    /// Starts a generation and waits until it has started.
+    /// Starts a generation and waits until it has started. Where a stop interrupts the start, the
+    /// end of the generation has been reported already.
     pub(crate) async fn start(&mut self, spec: &ChildSpec) -> Result<RunningChild, StartError> {
         let path = || spec.node.path().to_owned();
         let (running, started) = self.begin(spec)?;
@@ -110,7 +112,8 @@ impl RunningChildren {
         let is_started = tokio::select! {
             biased;
             () = stop_wanted => {
-                self.stop(running, spec.stop_timeout).await;
+                let exit = self.stop(running, spec.stop_timeout).await;
+                report_end(spec, &exit);
                 return Err(StartError::Stopped { path: path() });
             }
             started = started => started.is_ok(),

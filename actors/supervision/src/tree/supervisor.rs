@@ -146,7 +146,9 @@ impl Supervisor {
             if let Err(error) = self.start_child(index).await {
                 let spec = &self.children[index].spec;
                 let exit = error.clone().into_exit();
-                report_end(spec, &exit);
+                if !matches!(error, StartError::Stopped { .. }) {
+                    report_end(spec, &exit);
+                }
                 spec.node.end(state_after(&exit));
                 self.stop_children().await;
                 return match error {
@@ -261,14 +263,20 @@ impl Supervisor {
                 continue;
             }
             if let Some(running) = child.running.take() {
-                let generation = child.spec.node.generation();
-                self.running_children
+                let exit = self
+                    .running_children
                     .stop(running, child.spec.stop_timeout)
                     .await;
-                child
-                    .spec
-                    .node
-                    .note_incident(generation, format!("restarted with {culprit}"));
+                report_end(&child.spec, &exit);
+                let node = &child.spec.node;
+                let generation = node.generation();
+                if !child.spec.restart.joins_group_restart(&exit) {
+                    child.is_done = true;
+                    node.note_incident(generation, format!("stopped with {culprit}"));
+                    node.end(state_after(&exit));
+                    continue;
+                }
+                node.note_incident(generation, format!("restarted with {culprit}"));
             }
             child.spec.node.set_state(State::BackingOff);
             child.restart_at = Some(due);
