@@ -256,9 +256,12 @@ impl DynamicSupervisor {
         slot: ChildSlot,
         reply: oneshot::Sender<Result<(), StartError>>,
     ) {
-        let begun =
-            bind(&spec, Some(&self.shared.node)).and_then(|()| self.running_children.begin(&spec));
-        let (running, started) = match begun {
+        // The node of a child that runs already stays where it is.
+        if let Err(error) = bind(&spec, Some(&self.shared.node)) {
+            let _ = reply.send(Err(error));
+            return;
+        }
+        let (running, started) = match self.running_children.begin(&spec) {
             Ok(begun) => begun,
             Err(error) => {
                 self.shared.node.remove_child(&spec.node);

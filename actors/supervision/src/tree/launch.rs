@@ -76,7 +76,8 @@ impl<A: Actor> Launcher for ActorLauncher<A> {
     }
 }
 
-/// Binds a child and its descendants to its supervisor.
+/// Binds a child and its descendants to its supervisor. Where this fails, the supervisor's node is
+/// as it was before.
 pub(crate) fn bind(child: &ChildSpec, parent: Option<&Node>) -> Result<(), StartError> {
     let is_new =
         child.node.bind(parent) && parent.is_none_or(|parent| parent.add_child(&child.node));
@@ -85,7 +86,11 @@ pub(crate) fn bind(child: &ChildSpec, parent: Option<&Node>) -> Result<(), Start
             path: child.node.path().to_owned(),
         });
     }
-    child.launcher.bind_children()
+    let bound = child.launcher.bind_children();
+    if let (Err(_), Some(parent)) = (&bound, parent) {
+        parent.remove_child(&child.node);
+    }
+    bound
 }
 
 /// Converts the result of a child's task into an exit.
