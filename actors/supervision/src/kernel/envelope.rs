@@ -1,19 +1,21 @@
 //! Type-erased messages in a mailbox, and the measured delivery of a message to its handler.
 
 use std::future::Future;
+use std::marker::PhantomData;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use futures_util::future::{Either, select};
 use tokio::sync::oneshot;
-use tracing::warn;
+use tracing::{error, warn};
 
 use crate::kernel::actor::{Actor, Handles, Message, WhenAbandoned};
 use crate::kernel::answer::{Answer, Later, Reply};
 use crate::kernel::clock::{self, Nanos};
 use crate::kernel::context::Ctx;
 use crate::kernel::error::AskError;
+use crate::kernel::exit::contain;
 use crate::limits::SLOW_HANDLER;
 use crate::observe::activity::Doing;
 use crate::observe::metrics::MessageMetrics;
@@ -75,6 +77,50 @@ impl<A: Handles<M>, M: Message> Envelope<A> for TypedEnvelope<M> {
         if let Some(reply) = self.reply {
             let _ = reply.send(Err(error));
         }
+    }
+}
+
+/// A message that is made when it is handled, on the receiver's thread.
+pub(crate) struct LazyEnvelope<M, F> {
+    make: F,
+    message: PhantomData<fn() -> M>,
+}
+
+impl<M, F: FnOnce() -> M> LazyEnvelope<M, F> {
+    pub(crate) fn new(make: F) -> Self {
+        Self {
+            make,
+            message: PhantomData,
+        }
+    }
+}
+
+impl<A: Handles<M>, M: Message, F: FnOnce() -> M + Send> Envelope<A> for LazyEnvelope<M, F> {
+    fn open(
+        self: Box<Self>,
+        actor: &mut A,
+        ctx: &mut Ctx<A>,
+        node: &Node,
+        sent_at: Nanos,
+        now: Nanos,
+    ) -> Nanos {
+        match contain(self.make) {
+            Ok(message) => {
+                let envelope = TypedEnvelope {
+                    message,
+                    reply: None,
+                };
+                deliver(actor, ctx, node, envelope, sent_at, now)
+            }
+            Err(text) => {
+                error!(actor = node.path(), reason = %text, "the message about an end panicked");
+                clock::now()
+            }
+        }
+    }
+
+    fn refuse(self: Box<Self>, node: &Node, _: Reason) {
+        node.messages.of::<M>().lost.fetch_add(1, Relaxed);
     }
 }
 

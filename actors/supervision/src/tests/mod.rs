@@ -5,6 +5,7 @@ mod backpressure;
 mod delivery;
 mod dynamic;
 mod fixture;
+mod foreign;
 mod groups;
 mod lifecycle;
 mod observe;

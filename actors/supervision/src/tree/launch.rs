@@ -12,7 +12,7 @@ use crate::kernel::actor_ref::ActorRef;
 use crate::kernel::arbiter::Arbiters;
 use crate::kernel::cell::{Cell, ControlHandle, run_generation};
 use crate::kernel::error::StartError;
-use crate::kernel::exit::{Exit, panic_text};
+use crate::kernel::exit::{Exit, take_panic_text};
 use crate::limits::CONTROL_CAPACITY;
 use crate::observe::node::{Control, Node};
 use crate::tree::spec::{ChildSpec, Factory};
@@ -102,7 +102,7 @@ pub(crate) fn exit_of(ended: Result<Exit, JoinError>, node: &Node) -> Exit {
     match error.try_into_panic() {
         Ok(payload) => Exit::Panicked {
             doing: node.note_panic(),
-            text: panic_text(payload.as_ref()),
+            text: take_panic_text(payload),
         },
         Err(_) => Exit::Killed { doing: None },
     }
