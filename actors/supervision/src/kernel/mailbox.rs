@@ -365,6 +365,19 @@ impl<M: Message> From<Refused<M>> for TellError<M> {
     }
 }
 
+/// A guard around a handler. Where a panic unwinds through it, the mailbox is closed before the
+/// caller's channel is dropped: a caller that sees the interruption and sends again finds the actor
+/// down, and can wait for its next generation.
+pub(crate) struct PanicGuard<'a, A: Actor>(pub(crate) &'a Mailbox<A>);
+
+impl<A: Actor> Drop for PanicGuard<'_, A> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.close();
+        }
+    }
+}
+
 /// The guard of an open mailbox. Dropping it, also while a panic unwinds, closes the mailbox and
 /// refuses the queued messages.
 pub(crate) struct OpenGuard<A: Actor> {

@@ -11,7 +11,9 @@ mod lifecycle;
 mod observe;
 mod pool;
 mod restart;
+mod retry;
 mod storm;
+mod turns;
 
 use std::future::Future;
 use std::sync::Arc;
