@@ -22,10 +22,10 @@ use tracing::info;
 
 use crate::kernel::actor::Actor;
 use crate::kernel::actor_ref::ActorRef;
-use crate::kernel::clock;
+use crate::kernel::clock::{self, Nanos};
 use crate::kernel::context::Ctx;
 use crate::kernel::exit::Exit;
-use crate::kernel::mailbox::Mailbox;
+use crate::kernel::mailbox::{Mailbox, OpenGuard};
 use crate::limits::{TURN_MESSAGES, TURN_TASKS};
 use crate::observe::activity::Doing;
 use crate::observe::node::{Control, Node};
@@ -53,13 +53,13 @@ pub(crate) async fn run_generation<A: Actor>(
     let ended = EndedActor::default();
     let opened = me.mailbox().open(generation);
     let cell = Cell {
+        opened: Some(opened),
         actor: Some(actor),
         ctx: Ctx::new(me, generation, turn_time),
         started: Some(started),
         ended: Rc::clone(&ended),
     };
     Context::with_receiver(control).into_future(cell).await;
-    drop(opened);
     let Some((actor, exit)) = ended.take() else {
         return Exit::Normal;
     };
@@ -83,6 +83,9 @@ async fn sent_by<F: Future>(node: &Node, future: F) -> F::Output {
 
 /// The actix actor around an [`Actor`].
 pub(crate) struct Cell<A: Actor> {
+    /// The open mailbox; `None` once the actor has ended. The first field, so that a panic closes
+    /// the mailbox before the answers that are owed are dropped.
+    opened: Option<OpenGuard<A>>,
     /// The actor; `None` once it has ended.
     actor: Option<A>,
     ctx: Ctx<A>,
@@ -96,6 +99,7 @@ impl<A: Actor> Unpin for Cell<A> {}
 impl<A: Actor> Cell<A> {
     /// Takes the actor out and ends the actix context.
     fn end(&mut self, exit: Exit, context: &mut Context<Self>) {
+        self.opened = None;
         self.ctx.tasks = FuturesUnordered::new();
         if let Some(actor) = self.actor.take() {
             self.ended.replace(Some((actor, exit)));
@@ -124,9 +128,15 @@ impl<A: Actor> actix::Actor for Cell<A> {
         if let Some(started) = self.started.take() {
             let _ = started.send(());
         }
+        // A stop in `started` comes before any message.
+        if let Some(exit) = self.ctx.exit.take() {
+            self.end(exit, context);
+            return;
+        }
         let mailbox = Arc::clone(self.ctx.me().mailbox());
         context.spawn(Driver {
             mailbox,
+            messages_first: false,
             actor: PhantomData,
         });
     }
@@ -135,6 +145,8 @@ impl<A: Actor> actix::Actor for Cell<A> {
 /// The future that runs the actor's timers, futures and messages, a bounded number a turn.
 struct Driver<A: Actor> {
     mailbox: Arc<Mailbox<A>>,
+    /// Whether completions used up the last turn, so that messages come first in the next one.
+    messages_first: bool,
     actor: PhantomData<fn(A)>,
 }
 
@@ -142,7 +154,7 @@ impl<A: Actor> ActorFuture<Cell<A>> for Driver<A> {
     type Output = ();
 
     fn poll(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cell: &mut Cell<A>,
         context: &mut Context<Cell<A>>,
         cx: &mut TaskContext<'_>,
@@ -179,23 +191,29 @@ enum Turn {
 }
 
 impl<A: Actor> Driver<A> {
-    fn turn(&self, actor: &mut A, ctx: &mut Ctx<A>, cx: &mut TaskContext<'_>) -> Turn {
-        let node: &Node = &self.mailbox.node;
+    fn turn(&mut self, actor: &mut A, ctx: &mut Ctx<A>, cx: &mut TaskContext<'_>) -> Turn {
+        let mut is_task_round = !std::mem::take(&mut self.messages_first);
         let begun_at = clock::now();
         let ends_at = begun_at.saturating_add(clock::nanos(ctx.turn_time));
         let mut now = begun_at;
         let mut messages = 0;
         loop {
             let mut tasks_left = false;
-            if !ctx.tasks.is_empty() {
-                tasks_left = self.run_tasks(actor, ctx, cx);
+            if is_task_round && !ctx.tasks.is_empty() {
+                tasks_left = run_tasks(actor, ctx, cx, ends_at);
                 if ctx.exit.is_some() {
                     return Turn::Ended;
                 }
                 now = clock::now();
+                if tasks_left && now >= ends_at {
+                    self.messages_first = true;
+                    return Turn::Used;
+                }
             }
             while let Some(entry) = self.mailbox.pop_or_sleep(cx.waker()) {
-                now = entry.envelope.open(actor, ctx, node, entry.sent_at, now);
+                now = entry
+                    .envelope
+                    .open(actor, ctx, &self.mailbox, entry.sent_at, now);
                 messages += 1;
                 if ctx.exit.is_some() {
                     return Turn::Ended;
@@ -208,27 +226,38 @@ impl<A: Actor> Driver<A> {
                 return Turn::Used;
             }
             // A completed task may have spawned another one that is ready already.
-            if ctx.tasks.is_empty() || !ctx.has_new_tasks {
+            let is_idle = ctx.tasks.is_empty() || (is_task_round && !ctx.has_new_tasks);
+            if is_idle {
                 return Turn::Asleep;
             }
+            is_task_round = true;
         }
     }
+}
 
-    /// Completes the tasks that are ready, up to a bound. Returns true when more may be ready.
-    fn run_tasks(&self, actor: &mut A, ctx: &mut Ctx<A>, cx: &mut TaskContext<'_>) -> bool {
-        ctx.has_new_tasks = false;
-        for _ in 0..TURN_TASKS {
-            match ctx.tasks.poll_next_unpin(cx) {
-                Poll::Ready(Some(Some(completion))) => completion(actor, ctx),
-                Poll::Ready(Some(None)) => {}
-                Poll::Ready(None) | Poll::Pending => return false,
-            }
-            if ctx.exit.is_some() {
-                return false;
-            }
+/// Completes the tasks that are ready, up to a bound and until `ends_at`. Returns true when more may
+/// be ready.
+fn run_tasks<A: Actor>(
+    actor: &mut A,
+    ctx: &mut Ctx<A>,
+    cx: &mut TaskContext<'_>,
+    ends_at: Nanos,
+) -> bool {
+    ctx.has_new_tasks = false;
+    for _ in 0..TURN_TASKS {
+        match ctx.tasks.poll_next_unpin(cx) {
+            Poll::Ready(Some(Some(completion))) => completion(actor, ctx),
+            Poll::Ready(Some(None)) => {}
+            Poll::Ready(None) | Poll::Pending => return false,
         }
-        true
+        if ctx.exit.is_some() {
+            return false;
+        }
+        if clock::now() >= ends_at {
+            return true;
+        }
     }
+    true
 }
 
 /// A control message of the supervision to an actor.

@@ -6,12 +6,16 @@ mod backpressure;
 mod delivery;
 mod dynamic;
 mod fixture;
+mod foreign;
+mod groups;
 mod lifecycle;
 mod observe;
 mod pool;
 mod restart;
+mod retry;
 mod senders;
 mod storm;
+mod turns;
 
 use std::future::Future;
 use std::sync::Arc;
