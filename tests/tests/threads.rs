@@ -41,7 +41,7 @@ fn sources(folder: &Path, into: &mut Vec<PathBuf>) {
             if !["tests", "benches", "examples", "fuzz", "target"].contains(&name) {
                 sources(&entry, into);
             }
-        } else if name.ends_with(".rs") && name != "tests.rs" {
+        } else if name.ends_with(".rs") && !name.ends_with("tests.rs") {
             into.push(entry);
         }
     }

@@ -172,8 +172,8 @@ impl Node {
         assert!(self.importing.is_none() && self.rewinding.is_none());
         assert!(self.view.is_sealing || self.waiting() > 0, "not wanted");
         assert_eq!(order.parent, self.view.head);
-        if self.live_sealing().is_some() {
-            assert_eq!(self.pace, Pace::Search, "a block is being signed");
+        assert!(self.live_sealing().is_none(), "a block is being sealed");
+        if self.pace == Pace::Search {
             self.searches.extend(self.sealing.take());
         }
         self.building = Some(Building {
@@ -188,10 +188,15 @@ impl Node {
         self.building.as_mut().expect("a block that is built")
     }
 
+    /// Returns the block that the worker waits for. The search for the seal of an earlier one goes
+    /// on until another block takes its place.
     fn live_sealing(&self) -> Option<&Sealing> {
-        self.sealing
-            .as_ref()
-            .filter(|sealing| !sealing.is_abandoned)
+        let sealing = self.sealing.as_ref().filter(|it| !it.is_abandoned)?;
+        let is_awaited = match &self.worker.phase {
+            Phase::Sealing(attempt) => attempt.number == sealing.round,
+            _ => self.pace != Pace::Search,
+        };
+        is_awaited.then_some(sealing)
     }
 
     /// Returns the number of users who wait for an answer.

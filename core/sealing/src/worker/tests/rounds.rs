@@ -30,6 +30,9 @@ fn a_transaction_causes_a_block() {
     assert!(node.building.is_none(), "the pool has not seen the head");
     node.pool_has(0);
     assert!(node.building.is_none());
+    // The check for a pool that was behind is still due.
+    node.sleep(MILLISECOND);
+    assert!(node.building.is_none());
     assert_eq!(node.worker.next_timeout(), None);
 }
 
