@@ -17,7 +17,7 @@ enum BlockStatus {
 }
 
 impl WorkerActor {
-    /// Logs what became of a block that was sealed here.
+    /// Logs whether a block that was sealed here is in the chain, an ommer, or lost.
     pub(super) fn report_status(&self, number: u64, hash: B256) {
         match status(&self.setup.chain_reader, number, hash) {
             Ok(BlockStatus::Canonical) => info!(number, %hash, "block reached canonical chain"),

@@ -1,4 +1,4 @@
-//! Input and output of the worker: what it sees, its actions, and their results.
+//! Input and output of the worker: the state of the node, the worker's actions, and their results.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ pub struct Rules {
     pub own: Vec<Address>,
 }
 
-/// What the worker sees of the node at the time of an input.
+/// State of the node at the time of an input, as far as the worker depends on it.
 #[derive(Debug, Clone)]
 pub struct View {
     /// Time since a fixed moment of the driver's choice. It never decreases.
@@ -162,7 +162,7 @@ pub enum Action {
         /// Hash of the new block or head.
         result: Result<B256, RequestError>,
     },
-    /// Logs what became of a block that was sealed here: it is deep enough.
+    /// Logs whether a block that was sealed here is in the chain: it is deep enough.
     ReportConfirmed {
         /// Number of the block.
         number: u64,

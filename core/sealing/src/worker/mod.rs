@@ -22,10 +22,10 @@
 //! | `begin` | whether a block is due, and its parameters |
 //! | `events` | a new head, new transactions, changed settings |
 //! | `requests` | requests of users, blocks of an interval, rewinds |
-//! | `sealing` | what follows the building, and the answer of the sealer |
-//! | `importing` | what follows the import |
+//! | `sealing` | results of the building and of the sealing |
+//! | `importing` | results of the import |
 //! | `recommit` | when a block is built again, or its filling ended |
-//! | `ommers`, `unconfirmed` | side blocks for the next block; fate of the blocks sealed here |
+//! | `ommers`, `unconfirmed` | side blocks for the next block; whether blocks sealed here are in the chain |
 
 mod begin;
 mod events;

@@ -28,7 +28,7 @@ pub(super) enum Phase {
     Rewinding(Round),
 }
 
-/// What a round has from its begin to its end.
+/// State that a round keeps from its start to its end.
 #[derive(Debug, Default)]
 pub(super) struct Round {
     /// The request that the round fulfils.
@@ -51,7 +51,7 @@ pub(super) struct Attempt {
     pub(super) timer: Option<(Duration, Timer)>,
 }
 
-/// What is to be done with the block of a round at some time.
+/// Action of a timer on the block of a round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Timer {
     /// End the filling of the block, if it is still being filled.

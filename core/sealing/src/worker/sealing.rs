@@ -1,4 +1,4 @@
-//! What follows the building of a block, and the answer of the sealer.
+//! Results of the building and of the sealing of a block.
 
 use std::time::Duration;
 
