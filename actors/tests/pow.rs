@@ -17,6 +17,7 @@ use std::{
 use actoreum_actors::{
     accounts::AccountsActor,
     chain::{ChainActor, ChainSetup},
+    clock::ChainClock,
     eth::EthPeers,
     sealing::control::{MinerActor, MinerControl, MinerSettings, MinerSetup},
     sealing::sealer::{Notifier, PowSetup, SealerActor, SealerSetup, SealingMethod},
@@ -119,12 +120,24 @@ impl Chain {
             reader.clone(),
             signatures.clone(),
         );
-        let chain_setup = ChainSetup::new(reader.clone(), Arc::clone(&engine), import.clone())
-            .follower(pool.recipient())
-            .follower(worker.recipient());
-        let pool_setup = TxPoolSetup::new(reader.clone(), pending.clone(), PoolConfig::default());
+        let clock = ChainClock::default();
+        let chain_setup = ChainSetup::new(
+            reader.clone(),
+            Arc::clone(&engine),
+            import.clone(),
+            clock.clone(),
+        )
+        .follower(pool.recipient())
+        .follower(worker.recipient());
+        let pool_setup = TxPoolSetup::new(
+            reader.clone(),
+            pending.clone(),
+            PoolConfig::default(),
+            clock.clone(),
+        );
         let worker_setup = WorkerSetup {
             chain_reader: reader.clone(),
+            clock: clock.clone(),
             engine,
             pace: Pace::Search,
             threads: building.clone(),
@@ -143,6 +156,7 @@ impl Chain {
                 verify_threads: seals.clone(),
             }),
             chain_reader: reader.clone(),
+            clock: clock.clone(),
             threads: building.clone(),
             worker: worker.clone(),
             control: Arc::clone(&control),
@@ -150,6 +164,7 @@ impl Chain {
         let miner_setup = MinerSetup {
             control: Arc::clone(&control),
             chain_reader: reader.clone(),
+            clock,
             clique: None,
             accounts,
             worker: worker.clone(),

@@ -49,7 +49,8 @@ use actoreum_primitives::{B256, Block, Signature};
 use tracing::{error, warn};
 
 use crate::{
-    accounts::AccountsActor, clock, sealing::control::MinerControl, sealing::worker::WorkerActor,
+    accounts::AccountsActor, clock::ChainClock, sealing::control::MinerControl,
+    sealing::worker::WorkerActor,
 };
 use actoreum_supervision::{
     Actor, ActorRef, Ctx, Failure, Handles, Later, Message, Pool, WhenFull,
@@ -75,6 +76,8 @@ pub struct SealerSetup {
     pub method: SealingMethod,
     /// The chain that is sealed for.
     pub chain_reader: ChainReader,
+    /// The chain's clock.
+    pub clock: ChainClock,
     /// Threads that write signed blocks to disk before they are published.
     pub threads: Pool,
     /// Builds blocks, and gets seals that are found late.
@@ -142,7 +145,7 @@ impl SealerActor {
             &self.setup.chain_reader,
             &block.header,
             even_if_empty || !block.body.transactions.is_empty(),
-            clock::now(),
+            self.setup.clock.now(),
             &mut rand::rng(),
         )?;
         let parent = block.header.number.saturating_sub(1);

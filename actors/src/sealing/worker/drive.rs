@@ -11,7 +11,6 @@ use actoreum_sealing::worker::{Action, PoolView, RequestError, RequestId, View, 
 use tracing::warn;
 
 use super::WorkerActor;
-use crate::clock;
 use actoreum_supervision::{Ctx, Handles, Message};
 
 /// Timer message: the state machine is to be polled.
@@ -56,7 +55,7 @@ impl WorkerActor {
         let settings = self.setup.control.settings();
         View {
             now: self.epoch.elapsed(),
-            chain_time: clock::now(),
+            chain_time: self.setup.clock.now(),
             head,
             pool: self.snapshot.as_ref().map(|snapshot| PoolView {
                 version: self.snapshot_version,
@@ -108,8 +107,8 @@ impl WorkerActor {
 
     /// Sets the chain's clock.
     fn set_clock(&self, time: u64) {
-        clock::set(time);
-        if let Err(error) = clock::save(self.setup.chain_reader.store()) {
+        self.setup.clock.set(time);
+        if let Err(error) = self.setup.clock.save(self.setup.chain_reader.store()) {
             warn!(%error, "clock offset not written to disk");
         }
     }

@@ -16,7 +16,6 @@ use super::{
     WorkerActor,
     build::{BuildOutcome, Interrupts, build},
 };
-use crate::clock;
 use actoreum_supervision::{AskError, Ctx, Handles, JobError, Message};
 
 /// Result of building a block.
@@ -61,7 +60,7 @@ impl WorkerActor {
             ..
         } = order;
         let time = match order.time {
-            BlockTime::Now => clock::unix_seconds(),
+            BlockTime::Now => self.setup.clock.unix_seconds(),
             BlockTime::OfParent => parent.timestamp,
         };
         let settings = self.setup.control.settings();

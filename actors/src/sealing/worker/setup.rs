@@ -10,7 +10,10 @@ use actoreum_txpool::PoolReader;
 use tokio::time::Instant;
 
 use super::{WorkerActor, build::Interrupts};
-use crate::{chain::ChainActor, sealing::control::MinerControl, sealing::sealer::SealerActor};
+use crate::{
+    chain::ChainActor, clock::ChainClock, sealing::control::MinerControl,
+    sealing::sealer::SealerActor,
+};
 use actoreum_supervision::{ActorRef, Pool};
 
 pub use actoreum_sealing::worker::Pace;
@@ -20,6 +23,8 @@ pub use actoreum_sealing::worker::Pace;
 pub struct WorkerSetup {
     /// Read access to the chain.
     pub chain_reader: ChainReader,
+    /// The chain's clock.
+    pub clock: ChainClock,
     /// Prepares headers.
     pub engine: Arc<dyn Engine>,
     /// Condition of the next block.
