@@ -14,7 +14,7 @@ use actoreum_primitives::{SecretKey, genesis::MAINNET_GENESIS_HASH};
 use actoreum_storage::files;
 use actoreum_supervision::SupervisorSpec;
 use actoreum_wire::nodes::Enode;
-use eyre::{WrapErr, bail, eyre};
+use eyre::{WrapErr, eyre};
 use tracing::{info, warn};
 use zeroize::Zeroizing;
 
