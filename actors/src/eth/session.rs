@@ -71,7 +71,7 @@ impl EthProtocol {
         let status_handshake = StatusHandshake::new(shared.chain_reader.clone(), network_id)?;
         let handler = EthRequestHandler {
             chain_reader: shared.chain_reader.clone(),
-            pool: shared.txpool.reader.clone(),
+            txpool: shared.txpool.reader.clone(),
             state_nodes: Arc::default(),
         };
         Ok(Self {
