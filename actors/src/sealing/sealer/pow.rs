@@ -124,7 +124,9 @@ impl Pow {
         });
         self.search(ctx);
         if let (Some(work), Some(newest)) = (self.work(), self.works.last()) {
-            self.poster.post(&work, &newest.block.header);
+            for post in self.poster.posts(&work, &newest.block.header) {
+                ctx.spawn(post);
+            }
         }
         later
     }
