@@ -118,7 +118,7 @@ impl Connections {
                     server: server.clone(),
                     remote: args.wire.remote,
                     direction: args.direction,
-                    state: State::New(args),
+                    state: State::New(Box::new(args)),
                 })
             }
         };
@@ -142,7 +142,7 @@ pub struct PeerActor {
 
 /// The course of a connection.
 enum State {
-    New(ConnectionArgs),
+    New(Box<ConnectionArgs>),
     /// The handshakes run. The sender ends them; `None` once it was used.
     Handshakes(Option<oneshot::Sender<DisconnectReason>>),
     Connected(Box<Connected>),
@@ -214,7 +214,7 @@ impl Actor for PeerActor {
             server: self.server.clone(),
             actor: ctx.me().recipient(),
         };
-        ctx.attach(stream::once(handshakes.run(args, requested)));
+        ctx.attach(stream::once(handshakes.run(*args, requested)));
         Ok(())
     }
 }
