@@ -89,6 +89,14 @@ impl Site {
         all.into_iter().map(|account| account.address).collect()
     }
 
+    /// Returns the number of unlocks that are being handled.
+    fn unlocks_owed(&self) -> u64 {
+        let tree = self.tree.handle().snapshot();
+        let accounts = tree.find("keys/accounts");
+        let unlocks = accounts.and_then(|accounts| accounts.message("Unlock"));
+        unlocks.map_or(0, |unlocks| unlocks.owed)
+    }
+
     async fn crash(&self) {
         let generation = self.actor.generation();
         self.tree.handle().crash("keys/accounts").unwrap();
@@ -181,8 +189,14 @@ fn an_unlock_interrupted_by_a_crash_fails() {
             duration: None,
         };
         let actor = site.actor.within(TIMEOUT);
-        // Scrypt takes longer than the crash.
-        let (unlocked, ()) = tokio::join!(actor.ask(request), site.crash());
+        // Scrypt takes longer than the crash. A request that is still queued would be sent again.
+        let crash = async {
+            while site.unlocks_owed() == 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            site.crash().await;
+        };
+        let (unlocked, ()) = tokio::join!(actor.ask(request), crash);
         assert!(unlocked.is_err(), "{unlocked:?}");
         assert!(site.is_locked(key).await);
         site.unlock(key, None).await;

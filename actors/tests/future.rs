@@ -11,7 +11,7 @@ use std::{
 
 use actoreum_actors::{
     chain::{ChainActor, ChainSetup},
-    clock,
+    clock::ChainClock,
 };
 use actoreum_chain::{BuildError, BuildPlan, ChainReader, build, genesis};
 use actoreum_consensus::{Engine, Ethash, EthashOptions, SealCheck};
@@ -61,8 +61,9 @@ fn a_future_block_is_retried_every_five_seconds() {
         let reader = ChainReader::open(store).unwrap();
         let engine: Arc<dyn Engine> =
             Arc::new(Ethash::new(EthashOptions::default(), SealCheck::None));
+        let clock = ChainClock::default();
         let plan = BuildPlan {
-            time: clock::unix_seconds() + AHEAD,
+            time: clock.unix_seconds() + AHEAD,
             parent: reader.head(),
             gas_limit: 8_000_000,
             extra_data: Bytes::new(),
@@ -76,7 +77,7 @@ fn a_future_block_is_retried_every_five_seconds() {
 
         let chain: ActorRef<ChainActor> = ActorRef::new("chain");
         let import = Pool::new("import", 1);
-        let setup = ChainSetup::new(reader.clone(), engine, import.clone());
+        let setup = ChainSetup::new(reader.clone(), engine, import.clone(), clock.clone());
         let spec = SupervisorSpec::new("test", Strategy::RestForOne)
             .child(import.child())
             .child(ChildSpec::new_async(&chain, move || setup.clone().start()));
@@ -94,7 +95,7 @@ fn a_future_block_is_retried_every_five_seconds() {
         assert_eq!((answer.imported, answer.queued), (0, 1));
 
         // The block's time comes, and the block is not retried before the timer fires.
-        clock::set_shift(AHEAD as i64);
+        clock.set_shift(AHEAD as i64);
         tokio::time::advance(Duration::from_millis(4_900)).await;
         for _ in 0..100 {
             pass().await;

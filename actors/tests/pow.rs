@@ -17,6 +17,7 @@ use std::{
 use actoreum_actors::{
     accounts::AccountsActor,
     chain::{ChainActor, ChainSetup},
+    clock::ChainClock,
     eth::EthPeers,
     sealing::control::{MinerActor, MinerControl, MinerSettings, MinerSetup},
     sealing::sealer::{Notifier, PowSetup, SealerActor, SealerSetup, SealingMethod},
@@ -38,7 +39,9 @@ use actoreum_primitives::{
     PrivateSealing, SecretKey, StateReader, TxPayload, U256,
 };
 use actoreum_storage::Store;
-use actoreum_supervision::{ActorRef, ChildSpec, Pool, Strategy, SupervisorSpec, Tree};
+use actoreum_supervision::{
+    Actor, ActorRef, ChildSpec, Ctx, Handles, Message, Pool, Strategy, SupervisorSpec, Tree,
+};
 use actoreum_txpool::{PoolConfig, PoolReader};
 use common::{MINUTE, TIMEOUT, run, until};
 
@@ -49,12 +52,29 @@ const EASY: u64 = 131_072;
 const MINER: Address = Address::repeat_byte(0x11);
 const OTHER: Address = Address::repeat_byte(0x22);
 
+/// Holds the arbiter of the sealer for some time.
+struct Blocker;
+
+impl Actor for Blocker {}
+
+#[derive(Message)]
+struct Hold(Duration);
+
+impl Handles<Hold> for Blocker {
+    type Answer = ();
+
+    fn handle(&mut self, Hold(time): Hold, _: &mut Ctx<Self>) {
+        std::thread::sleep(time);
+    }
+}
+
 struct Chain {
     tree: Tree,
     reader: ChainReader,
     ethash: Ethash,
     chain: ActorRef<ChainActor>,
     sealer: ActorRef<SealerActor>,
+    blocker: ActorRef<Blocker>,
     miner: ActorRef<MinerActor>,
     control: Arc<MinerControl>,
     txpool: TxPoolHandle,
@@ -62,10 +82,10 @@ struct Chain {
 
 impl Chain {
     async fn start() -> Self {
-        Self::start_with(GAS_LIMIT, EASY).await
+        Self::start_with(GAS_LIMIT, EASY, Duration::from_secs(1)).await
     }
 
-    async fn start_with(gas_limit: u64, difficulty: u64) -> Self {
+    async fn start_with(gas_limit: u64, difficulty: u64, recommit: Duration) -> Self {
         let reader = new_chain(gas_limit, difficulty);
         let options = EthashOptions {
             sizes: DataSizes::Small,
@@ -80,7 +100,7 @@ impl Chain {
             gas_floor: gas_limit,
             gas_ceiling: gas_limit,
             gas_price: 1,
-            recommit: Duration::from_secs(1),
+            recommit,
         };
         let control = Arc::new(MinerControl::new(settings, false));
         let (chain, worker) = (
@@ -88,6 +108,7 @@ impl Chain {
             ActorRef::<WorkerActor>::new("worker"),
         );
         let (sealer, miner) = (ActorRef::new("sealer"), ActorRef::new("control"));
+        let blocker = ActorRef::new("blocker");
         let accounts = ActorRef::<AccountsActor>::new("accounts");
         let (pool, pending) = (ActorRef::new("pool"), PoolReader::default());
         let (import, building) = (Pool::new("import", 1), Pool::new("building", 2));
@@ -99,12 +120,24 @@ impl Chain {
             reader.clone(),
             signatures.clone(),
         );
-        let chain_setup = ChainSetup::new(reader.clone(), Arc::clone(&engine), import.clone())
-            .follower(pool.recipient())
-            .follower(worker.recipient());
-        let pool_setup = TxPoolSetup::new(reader.clone(), pending.clone(), PoolConfig::default());
+        let clock = ChainClock::default();
+        let chain_setup = ChainSetup::new(
+            reader.clone(),
+            Arc::clone(&engine),
+            import.clone(),
+            clock.clone(),
+        )
+        .follower(pool.recipient())
+        .follower(worker.recipient());
+        let pool_setup = TxPoolSetup::new(
+            reader.clone(),
+            pending.clone(),
+            PoolConfig::default(),
+            clock.clone(),
+        );
         let worker_setup = WorkerSetup {
             chain_reader: reader.clone(),
+            clock: clock.clone(),
             engine,
             pace: Pace::Search,
             threads: building.clone(),
@@ -123,6 +156,7 @@ impl Chain {
                 verify_threads: seals.clone(),
             }),
             chain_reader: reader.clone(),
+            clock: clock.clone(),
             threads: building.clone(),
             worker: worker.clone(),
             control: Arc::clone(&control),
@@ -130,6 +164,7 @@ impl Chain {
         let miner_setup = MinerSetup {
             control: Arc::clone(&control),
             chain_reader: reader.clone(),
+            clock,
             clique: None,
             accounts,
             worker: worker.clone(),
@@ -149,9 +184,8 @@ impl Chain {
             .child(ChildSpec::new(&worker, move || {
                 worker_setup.clone().start()
             }))
-            .child(ChildSpec::new(&sealer, move || {
-                sealer_setup.clone().start()
-            }))
+            .child(ChildSpec::new(&sealer, move || sealer_setup.clone().start()).arbiter("sealer"))
+            .child(ChildSpec::new(&blocker, || Blocker).arbiter("sealer"))
             .child(ChildSpec::new(&miner, move || miner_setup.clone().start()))
             .intensity(50, MINUTE);
         Self {
@@ -160,6 +194,7 @@ impl Chain {
             ethash,
             chain,
             sealer,
+            blocker,
             miner,
             control,
             txpool,
@@ -275,6 +310,29 @@ fn threads_find_seals_and_crashes_do_not_end_the_search() {
     });
 }
 
+#[test]
+fn a_seal_that_is_found_while_the_mailbox_is_full_is_kept() {
+    run(async {
+        // Without a recommit no new work takes the place of that whose seal is found.
+        let chain = Chain::start_with(GAS_LIMIT, EASY, MINUTE * 60).await;
+        chain.mine_with(0).await;
+        chain.work(1).await;
+        chain.mine_with(1).await;
+        let hold = chain.blocker.tell(Hold(Duration::from_secs(2)));
+        hold.unwrap();
+        let rate = || SubmitHashrate {
+            miner: B256::ZERO,
+            rate: 1,
+        };
+        let held_until = Instant::now() + Duration::from_secs(3);
+        while chain.sealer.tell(rate()).is_ok() {
+            assert!(Instant::now() < held_until, "the mailbox was never full");
+        }
+        chain.reach(1).await;
+        assert!(chain.tree.shutdown().await.is_clean());
+    });
+}
+
 /// Returns the key of the account that pays in these tests.
 fn payer() -> SecretKey {
     SecretKey::from_bytes(&[7; 32]).unwrap()
@@ -345,7 +403,7 @@ const LOOPS: u64 = 200;
 
 /// Starts a chain whose blocks have gas for all looping transactions, which are in the pool.
 async fn with_loops(difficulty: u64) -> Chain {
-    let chain = Chain::start_with(2 * LOOPS * LOOP_GAS, difficulty).await;
+    let chain = Chain::start_with(2 * LOOPS * LOOP_GAS, difficulty, Duration::from_secs(1)).await;
     for nonce in 0..LOOPS {
         chain.txpool.submit(looping(nonce)).await.unwrap();
     }

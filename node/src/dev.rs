@@ -16,7 +16,7 @@ use crate::{
         miner::Sealing,
     },
 };
-use actoreum_actors::{accounts::UnlockedKeys, clock, sealing::control::MinerSettings};
+use actoreum_actors::{accounts::UnlockedKeys, sealing::control::MinerSettings};
 use actoreum_chain::{ChainReader, genesis};
 use actoreum_consensus::clique::VANITY_BYTES;
 use actoreum_primitives::{Address, ChainConfig, DevChain, SecretKey, U256, config::EngineConfig};
@@ -76,7 +76,6 @@ pub fn open(config: &Config, dev: &DevConfig) -> eyre::Result<DevNode> {
             )
         }
     };
-    clock::restore(&store)?;
     let key = directory
         .find(signer, None)
         .and_then(|account| directory.open(&account, &Password::default()))

@@ -17,7 +17,7 @@ use actoreum_primitives::{
     TxPayload, TxType, U256, keccak256, logs_bloom,
 };
 use actoreum_rpc::namespaces;
-use actoreum_rpc::node::{Node, NodeSettings};
+use actoreum_rpc::node::{Node, NodeHandles, NodeSettings};
 use actoreum_rpc::server::dispatch::{DispatchLimits, Dispatcher};
 use actoreum_rpc::server::pool::HeavyPool;
 use actoreum_storage::{Commit, HeadRecord, Store, StoreOptions};
@@ -109,7 +109,8 @@ fn main() {
     fill(&store, &first);
     let reader = ChainReader::open(store).unwrap();
     let engine = engine_for(reader.config(), EngineOptions::default()).engine;
-    let node = Node::new(reader.clone(), engine, None, NodeSettings::new("bench", 1));
+    let handles = NodeHandles::new(reader.clone(), engine);
+    let node = Node::new(handles, NodeSettings::new("bench", 1));
     let methods = namespaces::methods(&node);
     let namespaces = ["eth".to_owned()];
     let (pool, limits) = (HeavyPool::new(1, 1), DispatchLimits::default());

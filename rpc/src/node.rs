@@ -1,9 +1,10 @@
 //! The context of the methods: the chain, the actors, and the operator's settings.
 
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use actoreum_actors::chain::ChainActor;
+use actoreum_actors::clock::ChainClock;
 use actoreum_actors::eth::downloader::SyncStatus;
 use actoreum_actors::filter::FilterActor;
 use actoreum_actors::log_limit::LogLimit;
@@ -13,8 +14,8 @@ use actoreum_actors::txpool::TxPoolHandle;
 use actoreum_chain::{ChainReader, SealedHeader};
 use actoreum_consensus::{Clique, Engine};
 use actoreum_primitives::{Address, ETHER, GWEI, U256};
-use actoreum_supervision::{ActorRef, AskError, TreeHandle};
-use actoreum_txpool::Snapshot;
+use actoreum_supervision::{ActorRef, AskError, Pool, TreeHandle};
+use actoreum_txpool::{PoolReader, Snapshot};
 
 use crate::error::RpcError;
 use crate::namespaces::block_id::{BlockId, BlockNumber};
@@ -112,10 +113,60 @@ pub struct GasTarget {
     pub ceiling: u64,
 }
 
+/// The references that the methods work with. They are made before the actors: an actor that has
+/// not started, or that is being restarted, answers that it is not available.
+pub struct NodeHandles {
+    /// The published chain.
+    pub chain_reader: ChainReader,
+    /// The consensus engine that verifies the chain.
+    pub engine: Arc<dyn Engine>,
+    /// The same engine if it is clique.
+    pub clique: Option<Arc<Clique>>,
+    /// The clock of the chain.
+    pub clock: ChainClock,
+    /// The only writer of the chain.
+    pub chain_actor: ActorRef<ChainActor>,
+    /// The actor that holds filters and subscriptions.
+    pub filters: ActorRef<FilterActor>,
+    /// The transaction pool.
+    pub txpool: TxPoolHandle,
+    /// The keys of this node.
+    pub keys: Keys,
+    /// The network; `None` for a node without one.
+    pub network: Option<NetworkHandle>,
+    /// The progress of the synchronisation; `None` for a node without a network.
+    pub sync: Option<SyncStatus>,
+    /// The sealing actors; `None` for a node that does not seal.
+    pub sealing: Option<SealingActors>,
+}
+
+impl NodeHandles {
+    /// Creates the handles of a node that has neither a network nor sealing actors. The actors are
+    /// new references: a caller that starts some of them takes those references, or sets its own.
+    pub fn new(chain_reader: ChainReader, engine: Arc<dyn Engine>) -> Self {
+        let txpool = TxPoolHandle::new(
+            ActorRef::new("pool"),
+            PoolReader::default(),
+            chain_reader.clone(),
+            Pool::new("signatures", 1),
+        );
+        Self {
+            chain_reader,
+            engine,
+            clique: None,
+            clock: ChainClock::default(),
+            chain_actor: ActorRef::new("chain"),
+            filters: ActorRef::new("filters"),
+            txpool,
+            keys: Keys::new(ActorRef::new("accounts"), None),
+            network: None,
+            sync: None,
+            sealing: None,
+        }
+    }
+}
+
 /// The context that every handler gets. Reads go through published views and wait for no mailbox.
-///
-/// The cells are filled while the supervision tree is put together, before the first request is
-/// served.
 pub struct Node {
     /// The published chain.
     pub chain_reader: ChainReader,
@@ -123,26 +174,29 @@ pub struct Node {
     pub engine: Arc<dyn Engine>,
     /// The same engine if it is clique.
     pub clique: Option<Arc<Clique>>,
+    /// The clock of the chain.
+    pub clock: ChainClock,
     /// The operator's settings.
     pub settings: NodeSettings,
     /// The thread pool for work of unknown length, which all servers of the node share.
     pub heavy_pool: HeavyPool,
-    /// The network; empty for a node without one.
-    pub network: OnceLock<NetworkHandle>,
-    /// The supervision tree, once it has started.
+    /// The supervision tree. It is set once the tree has started, because the tree contains the
+    /// servers, which hold this node.
     pub tree: OnceLock<TreeHandle>,
     /// The only writer of the chain.
-    pub chain_actor: OnceLock<ActorRef<ChainActor>>,
+    pub chain_actor: ActorRef<ChainActor>,
     /// The actor that holds filters and subscriptions.
-    pub filters: OnceLock<ActorRef<FilterActor>>,
+    pub filters: ActorRef<FilterActor>,
     /// The transaction pool.
-    pub txpool: OnceLock<TxPoolHandle>,
+    pub txpool: TxPoolHandle,
     /// The keys of this node.
-    pub keys: OnceLock<Keys>,
-    /// The progress of the synchronisation; empty for a node without a network.
-    pub sync: OnceLock<SyncStatus>,
-    /// The sealing actors; empty for a node that does not seal.
-    pub sealing: OnceLock<SealingActors>,
+    pub keys: Keys,
+    /// The network; `None` for a node without one.
+    pub network: Option<NetworkHandle>,
+    /// The progress of the synchronisation; `None` for a node without a network.
+    pub sync: Option<SyncStatus>,
+    /// The sealing actors; `None` for a node that does not seal.
+    pub sealing: Option<SealingActors>,
     /// The JSON of recently requested blocks.
     pub(crate) rendered: BlockCache,
     /// The contracts whose calls run on the connection's own thread.
@@ -150,51 +204,51 @@ pub struct Node {
 }
 
 impl Node {
-    /// Creates the context of the methods over `chain_reader`. `engine` is the engine that verifies
-    /// the chain.
-    pub fn new(
-        chain_reader: ChainReader,
-        engine: Arc<dyn Engine>,
-        clique: Option<Arc<Clique>>,
-        settings: NodeSettings,
-    ) -> Self {
+    /// Creates the context of the methods.
+    pub fn new(handles: NodeHandles, settings: NodeSettings) -> Self {
+        let NodeHandles {
+            chain_reader,
+            engine,
+            clique,
+            clock,
+            chain_actor,
+            filters,
+            txpool,
+            keys,
+            network,
+            sync,
+            sealing,
+        } = handles;
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
         Self {
             chain_reader,
             engine,
             clique,
+            clock,
             settings,
             heavy_pool: HeavyPool::new(threads, MAX_HEAVY_WAITING),
-            network: OnceLock::new(),
             tree: OnceLock::new(),
-            chain_actor: OnceLock::new(),
-            filters: OnceLock::new(),
-            txpool: OnceLock::new(),
-            keys: OnceLock::new(),
-            sync: OnceLock::new(),
-            sealing: OnceLock::new(),
+            chain_actor,
+            filters,
+            txpool,
+            keys,
+            network,
+            sync,
+            sealing,
             rendered: BlockCache::new(BLOCK_CACHE_BYTES),
             quick: QuickTargets::default(),
         }
     }
 
-    /// Returns the transaction pool for submissions.
-    ///
-    /// # Errors
-    /// Fails while the node is starting.
-    pub(crate) fn txpool(&self) -> Result<&TxPoolHandle, RpcError> {
-        self.txpool.get().ok_or_else(starting)
-    }
-
     /// Returns the published snapshot of the transaction pool; `None` before the pool has started.
     pub(crate) fn txpool_snapshot(&self) -> Option<Arc<Snapshot>> {
-        self.txpool.get()?.snapshot()
+        self.txpool.snapshot()
     }
 
     /// Returns the block that would be sealed next, whoever seals it. Returns `None` if none can be
     /// built, as on a merged chain: the head then takes its place.
     pub fn pending_block(&self) -> Option<Arc<PendingBlock>> {
-        let sealing = self.sealing.get()?;
+        let sealing = self.sealing.as_ref()?;
         let settings = sealing.control.settings();
         let txpool = self.txpool_snapshot();
         sealing
@@ -205,7 +259,7 @@ impl Node {
     /// Returns the number of connected peers.
     pub(crate) fn peer_count(&self) -> u64 {
         self.network
-            .get()
+            .as_ref()
             .map_or(0, |network| network.peers().len() as u64)
     }
 
@@ -256,29 +310,13 @@ impl Node {
         self.engine.author(header).unwrap_or(header.beneficiary)
     }
 
-    /// Returns the only writer of the chain.
-    ///
-    /// # Errors
-    /// Fails while the node is starting.
-    pub(crate) fn chain_actor(&self) -> Result<ActorRef<ChainActor>, RpcError> {
-        self.chain_actor.get().cloned().ok_or_else(starting)
-    }
-
-    /// Returns the actor that holds filters and subscriptions.
-    ///
-    /// # Errors
-    /// Fails while the node is starting.
-    pub(crate) fn filters(&self) -> Result<ActorRef<FilterActor>, RpcError> {
-        self.filters.get().cloned().ok_or_else(starting)
-    }
-
     /// Returns the network, for methods that change it.
     ///
     /// # Errors
     /// Fails if this node has no network.
     pub(crate) fn network(&self) -> Result<&NetworkHandle, RpcError> {
         self.network
-            .get()
+            .as_ref()
             .ok_or_else(|| RpcError::server("this node has no network"))
     }
 
@@ -288,15 +326,8 @@ impl Node {
     /// Fails if this node does not seal.
     pub(crate) fn sealing(&self) -> Result<&SealingActors, RpcError> {
         self.sealing
-            .get()
+            .as_ref()
             .ok_or_else(|| RpcError::server("this node does not seal"))
-    }
-
-    /// Returns the Unix time in seconds.
-    pub(crate) fn now(&self) -> u64 {
-        SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| since.as_secs())
     }
 }
 

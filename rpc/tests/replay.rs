@@ -19,8 +19,7 @@ use actoreum_primitives::config::EngineConfig;
 use actoreum_primitives::rlp::Decode as _;
 use actoreum_primitives::{Block, Genesis};
 use actoreum_rpc::namespaces;
-use actoreum_rpc::namespaces::sealing::Keys;
-use actoreum_rpc::node::{Node, NodeSettings};
+use actoreum_rpc::node::{Node, NodeHandles, NodeSettings};
 use actoreum_rpc::server::dispatch::{DispatchLimits, Dispatcher};
 use actoreum_rpc::server::pool::HeavyPool;
 use actoreum_storage::Store;
@@ -57,7 +56,7 @@ fn dispatcher(folder: &Path, keys: &Path) -> (Dispatcher<Node>, SupervisorSpec) 
     let options = ChainOptions {
         engine: engine.clone(),
         interrupt: Arc::default(),
-        now: || u64::MAX / 2,
+        now: Arc::new(|| u64::MAX / 2),
     };
     let mut chain = Chain::open(reader.clone(), options).unwrap();
     let bytes = std::fs::read(folder.join("clique-bench/chain.rlp")).unwrap();
@@ -70,8 +69,19 @@ fn dispatcher(folder: &Path, keys: &Path) -> (Dispatcher<Node>, SupervisorSpec) 
     assert!(report.refused.is_none(), "{:?}", report.refused);
     assert_eq!(reader.head_number(), 269);
     let settings = NodeSettings::new("Actoreum/test", 1337);
-    let node = Node::new(reader.clone(), engine, Some(clique), settings);
-    let actors = actors(&node, &reader, keys);
+    let signatures = Pool::new("signatures", 1);
+    let handles = NodeHandles {
+        clique: Some(clique),
+        txpool: TxPoolHandle::new(
+            ActorRef::new("pool"),
+            PoolReader::default(),
+            reader.clone(),
+            signatures.clone(),
+        ),
+        ..NodeHandles::new(reader.clone(), engine)
+    };
+    let node = Node::new(handles, settings);
+    let actors = actors(&node, signatures, keys);
     let methods = namespaces::methods(&node);
     let offered = ["clique", "debug", "eth", "net", "txpool", "web3"].map(String::from);
     let limits = DispatchLimits::default();
@@ -86,40 +96,31 @@ fn dispatcher(folder: &Path, keys: &Path) -> (Dispatcher<Node>, SupervisorSpec) 
 }
 
 /// Returns the actors: filters, an empty pool, and a folder without keys.
-fn actors(node: &Node, chain_reader: &ChainReader, folder: &Path) -> SupervisorSpec {
-    let filters = ActorRef::new("filters");
-    let _ = node.filters.set(filters.clone());
-
-    let (signatures, txpool_actor) = (Pool::new("signatures", 1), ActorRef::new("pool"));
-    let txpool_reader = PoolReader::default();
-    let handle = TxPoolHandle::new(
-        txpool_actor.clone(),
-        txpool_reader.clone(),
+fn actors(node: &Node, signatures: Pool, folder: &Path) -> SupervisorSpec {
+    let chain_reader = node.chain_reader.clone();
+    let txpool = TxPoolSetup::new(
         chain_reader.clone(),
-        signatures.clone(),
+        node.txpool.reader.clone(),
+        PoolConfig::default(),
+        node.clock.clone(),
     );
-    let _ = node.txpool.set(handle);
-    let txpool = TxPoolSetup::new(chain_reader.clone(), txpool_reader, PoolConfig::default());
-
-    let (scrypt, accounts) = (Pool::new("scrypt", 1), ActorRef::new("accounts"));
-    let _ = node.keys.set(Keys::new(accounts.clone(), None));
+    let scrypt = Pool::new("scrypt", 1);
     let setup = AccountsSetup {
         keys: KeyDirectory::new(folder, ScryptCost::LIGHT),
         threads: scrypt.clone(),
         unlocked: UnlockedKeys::default(),
         mnemonic_keys: Vec::new(),
     };
-    let chain_reader = chain_reader.clone();
     SupervisorSpec::new("node", Strategy::OneForOne)
         .child(signatures.child())
         .child(scrypt.child())
-        .child(ChildSpec::new(&filters, move || {
+        .child(ChildSpec::new(&node.filters, move || {
             FilterActor::new(chain_reader.clone())
         }))
-        .child(ChildSpec::new(&txpool_actor, move || {
+        .child(ChildSpec::new(&node.txpool.actor, move || {
             txpool.clone().start()
         }))
-        .child(ChildSpec::new_async(&accounts, move || {
+        .child(ChildSpec::new_async(&node.keys.actor, move || {
             setup.clone().start()
         }))
 }

@@ -15,7 +15,7 @@ use actoreum_messages::chain::BlockOrigin;
 use actoreum_messages::events::{ChainCause, ChainChanged};
 use actoreum_primitives::{B256, Block, Body, Genesis, Header, b256};
 use actoreum_rpc::namespaces;
-use actoreum_rpc::node::{Node, NodeSettings};
+use actoreum_rpc::node::{Node, NodeHandles, NodeSettings};
 use actoreum_rpc::server::dispatch::{DispatchLimits, Dispatcher};
 use actoreum_rpc::server::http::{Endpoints, HttpActor, HttpConfig, Origins, WsEndpoint};
 use actoreum_rpc::server::pool::HeavyPool;
@@ -51,9 +51,11 @@ fn with_node<F: Future<Output = ()>>(test: impl FnOnce(Served) -> F) {
         let reader = ChainReader::open(store).unwrap();
         let engine = engine_for(reader.config(), EngineOptions::default()).engine;
         let followed = reader.clone();
-        let node = Node::new(reader, engine, None, NodeSettings::new("Actoreum/test", 1));
-        let filters = ActorRef::new("filters");
-        node.filters.set(filters.clone()).unwrap();
+        let node = Node::new(
+            NodeHandles::new(reader, engine),
+            NodeSettings::new("Actoreum/test", 1),
+        );
+        let filters = node.filters.clone();
         let methods = namespaces::methods(&node);
         let dispatcher = Arc::new(Dispatcher::new(
             Arc::new(node),

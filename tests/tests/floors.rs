@@ -12,6 +12,7 @@ const FLOORS: &[(&str, u8, &[&str])] = &[
     ("actoreum-consensus", 1, &[]),
     ("actoreum-chain", 2, &[]),
     ("actoreum-txpool", 2, &[]),
+    ("actoreum-sealing", 2, &["actoreum-chain"]),
     ("actoreum-sync", 2, &[]),
     ("actoreum-wire", 2, &[]),
     ("actoreum-wallet", 2, &[]),

@@ -40,7 +40,7 @@ use actoreum_primitives::B256;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{error, info, warn};
 
-use crate::clock;
+use crate::clock::ChainClock;
 use crate::log_limit::LogLimit;
 use actoreum_supervision::{
     Actor, Ctx, Exit, Failure, Handles, Later, Message, Pool, Recipient, Replier, WhenFull,
@@ -60,6 +60,8 @@ pub struct ChainSetup {
     pub engine: Arc<dyn Engine>,
     /// The import threads.
     pub threads: Pool,
+    /// The chain's clock.
+    pub clock: ChainClock,
     /// Actors that are notified of changes, in this order.
     pub followers: Vec<Recipient<ChainChanged>>,
     /// Hashes that blocks with these numbers must have (`--whitelist`).
@@ -69,11 +71,17 @@ pub struct ChainSetup {
 
 impl ChainSetup {
     /// Creates a setup without followers.
-    pub fn new(chain_reader: ChainReader, engine: Arc<dyn Engine>, threads: Pool) -> Self {
+    pub fn new(
+        chain_reader: ChainReader,
+        engine: Arc<dyn Engine>,
+        threads: Pool,
+        clock: ChainClock,
+    ) -> Self {
         Self {
             chain_reader,
             engine,
             threads,
+            clock,
             followers: Vec::new(),
             required: BTreeMap::new(),
             writer: Arc::new(Semaphore::new(1)),
@@ -93,10 +101,11 @@ impl ChainSetup {
     pub async fn start(self) -> Result<ChainActor, Failure> {
         let permit = Arc::clone(&self.writer).acquire_owned().await?;
         let interrupt = Arc::new(AtomicBool::new(false));
+        let clock = self.clock.clone();
         let options = ChainOptions {
             engine: Arc::clone(&self.engine),
             interrupt: Arc::clone(&interrupt),
-            now: clock::unix_seconds,
+            now: Arc::new(move || clock.unix_seconds()),
         };
         let mut chain = Chain::open(self.chain_reader.clone(), options)?;
         chain.require(self.required.clone());

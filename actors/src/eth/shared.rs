@@ -8,6 +8,7 @@ use actoreum_consensus::Engine;
 use actoreum_supervision::Pool;
 
 use super::peers::EthPeers;
+use crate::clock::ChainClock;
 use crate::txpool::TxPoolHandle;
 
 /// References that the sessions and the actors of the eth protocol share. They survive restarts,
@@ -19,6 +20,8 @@ pub struct EthShared {
     pub chain_reader: ChainReader,
     /// Verifies headers and seals.
     pub engine: Arc<dyn Engine>,
+    /// The chain's clock.
+    pub clock: ChainClock,
     /// Our transaction pool.
     pub txpool: TxPoolHandle,
     /// The threads that read, decode and check for peers.
@@ -34,6 +37,7 @@ impl EthShared {
     pub fn new(
         chain_reader: ChainReader,
         engine: Arc<dyn Engine>,
+        clock: ChainClock,
         txpool: TxPoolHandle,
         threads: Pool,
         peers: EthPeers,
@@ -41,6 +45,7 @@ impl EthShared {
         Self {
             chain_reader,
             engine,
+            clock,
             txpool,
             threads,
             peers,

@@ -22,7 +22,6 @@ use actoreum_txpool::{AddError, Journal, Origin, PoolTx, Status, limits::MAX_GET
 use tracing::{info, warn};
 
 use super::{TxPoolActor, sender_rules};
-use crate::clock;
 
 /// Maximum age of a head that counts as current.
 const MAX_CURRENT_HEAD_AGE: Duration = Duration::from_secs(600);
@@ -132,9 +131,10 @@ impl GethTakeover {
         }
     }
 
-    /// Drops the waiting transactions when the head is current for the second minute.
-    pub(super) fn on_minute(&mut self, head: &SealedHeader) {
-        let is_current = is_current(head);
+    /// Drops the waiting transactions when the head is current for the second minute. `now` is the
+    /// time of the chain's clock, in seconds since the Unix epoch.
+    pub(super) fn on_minute(&mut self, head: &SealedHeader, now: u64) {
+        let is_current = is_current(head, now);
         if is_current && self.was_current && !self.waiting.is_empty() {
             let refused = self.waiting.len();
             info!(
@@ -160,9 +160,10 @@ impl GethTakeover {
     }
 }
 
-/// Returns whether a head is as young as that of a synced chain.
-pub(super) fn is_current(head: &SealedHeader) -> bool {
-    let age = clock::unix_seconds().saturating_sub(head.timestamp);
+/// Returns whether a head is as young as that of a synced chain, at the time `now` in seconds since
+/// the Unix epoch.
+pub(super) fn is_current(head: &SealedHeader, now: u64) -> bool {
+    let age = now.saturating_sub(head.timestamp);
     age <= MAX_CURRENT_HEAD_AGE.as_secs()
 }
 

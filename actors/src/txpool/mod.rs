@@ -47,7 +47,7 @@ use actoreum_txpool::{AddError, Head, Origin, Pool, PoolConfig, PoolReader, Pool
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
-use crate::log_limit::LogLimit;
+use crate::{clock::ChainClock, log_limit::LogLimit};
 use actoreum_supervision::{
     Actor, Backoff, Ctx, Exit, Failure, Handles, Message, Recipient, TellError, WhenAbandoned,
     WhenFull,
@@ -83,6 +83,8 @@ pub struct TxPoolSetup {
     pub reader: PoolReader,
     /// The pool's settings.
     pub config: PoolConfig,
+    /// The chain's clock, by which a head counts as current or not.
+    pub clock: ChainClock,
     /// Path of the journal of local transactions; `None`: they do not survive a restart.
     pub journal: Option<PathBuf>,
     /// The journal of the geth that ran here before. It is not read without a journal of our own.
@@ -103,12 +105,18 @@ pub struct TxPoolSetup {
 
 impl TxPoolSetup {
     /// Creates a setup with geth's settings, without a journal and followers.
-    pub fn new(chain_reader: ChainReader, reader: PoolReader, config: PoolConfig) -> Self {
+    pub fn new(
+        chain_reader: ChainReader,
+        reader: PoolReader,
+        config: PoolConfig,
+        clock: ChainClock,
+    ) -> Self {
         Self {
             chain_reader,
             reader,
             price_limit: Arc::new(AtomicU64::new(config.price_limit)),
             config,
+            clock,
             journal: None,
             geth_journal: None,
             rejournal: Duration::from_secs(3600),
@@ -216,6 +224,12 @@ impl TxPoolActor {
             }
             added => added,
         }
+    }
+
+    /// Returns whether the chain's head is as young as that of a synced chain.
+    fn is_head_current(&self) -> bool {
+        let head = self.setup.chain_reader.head();
+        geth_journal::is_current(&head, self.setup.clock.unix_seconds())
     }
 
     fn is_behind(&self) -> bool {
@@ -355,9 +369,7 @@ impl Handles<ChainChanged> for TxPoolActor {
         }
         match self.follow(Some(&message)) {
             Ok(()) => {
-                if self.takeover.is_some()
-                    && geth_journal::is_current(&self.setup.chain_reader.head())
-                {
+                if self.takeover.is_some() && self.is_head_current() {
                     self.retry_takeover();
                 }
                 let is_lasting = self.publish_changes();
@@ -399,7 +411,7 @@ impl Handles<Evict> for TxPoolActor {
         let is_lasting = self.publish_changes();
         let head = self.setup.chain_reader.head();
         if let Some(takeover) = &mut self.takeover {
-            takeover.on_minute(&head);
+            takeover.on_minute(&head, self.setup.clock.unix_seconds());
         }
         self.finish_takeover(is_lasting);
     }

@@ -83,14 +83,15 @@ impl TestPool {
             global_slots: 100_000,
             ..PoolConfig::default()
         };
-        let mut setup = TxPoolSetup::new(reader.clone(), view.clone(), config)
+        let clock = ChainClock::default();
+        let mut setup = TxPoolSetup::new(reader.clone(), view.clone(), config, clock.clone())
             .follower(ActorRef::recipient(&follower));
         setup.journal = options.journal.map(Path::to_owned);
 
         let import = actoreum_supervision::Pool::new("import", 1);
         let signatures = actoreum_supervision::Pool::new("signatures", 1);
         let chain = ActorRef::new("chain");
-        let chain_setup = ChainSetup::new(reader.clone(), engine, import.clone())
+        let chain_setup = ChainSetup::new(reader.clone(), engine, import.clone(), clock)
             .follower(ActorRef::recipient(&actor));
         let recorded = Arc::clone(&notified);
         let spec = SupervisorSpec::new("core", Strategy::OneForOne)

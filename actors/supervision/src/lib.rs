@@ -124,17 +124,25 @@
 //! - **A stop is ordered**: the last child first, each within its stop timeout, then the threads
 //!   are joined. [`Outcome`] lists what did not end and gives the process's exit code.
 //! - **A caller always gets a result.** While an actor is down, a send fails at once or
-//!   [waits for a bounded time](ActorRef::within). An error says whether the message can have had
+//!   [waits for a bounded time](ActorRef::within). The mailbox closes before a caller sees that its
+//!   request was interrupted; a request that waits and was not handled is sent to the next
+//!   generation. An error says whether the message can have had
 //!   an effect ([`AskError::was_never_handled`]). Messages that are not handled are counted, by
 //!   type and by reason.
 //! - **Control comes before data.** A stop or a health probe waits for one handler at most,
-//!   however full the mailbox is; so do the actor's timers.
+//!   however full the mailbox is, or however many timers and streams are ready; so do the actor's
+//!   timers. After [`Ctx::stop`] in `started` no message is handled.
+//! - **Every end is reported.** A watcher ([`ChildSpec::tell_exit`]) is told of each end, also by a
+//!   restart of the group. A temporary child that is stopped with its group stays down.
+//! - **Supervisors outlive their children's code.** Destructors, error texts and closures of a child
+//!   that panic do not end its supervisor; the children of a supervisor that is killed are stopped.
 //! - **Failures escalate.** Too many restarts ([`Intensity`]) are a failure of the supervisor;
 //!   at the root they stop the tree, in order, with a failure as its outcome.
+//! - **An arbiter that has ended is replaced**: the next start of an actor on it opens a new thread.
 //! - **A snapshot uses no mailbox.** [`TreeHandle::snapshot`] reads atomics and short locks.
 //!
 //! Work that takes longer than half a millisecond belongs in a [`Pool`], whose results come back
-//! as messages. Every bound has its reason in [`limits`].
+//! as messages. Jobs of two generations of a pool never overlap. Every bound has its reason in [`limits`].
 
 // The derive macro names the crate by its path.
 #[cfg(test)]

@@ -23,7 +23,8 @@ pub const TURN_MESSAGES: usize = 64;
 pub const TURN_TIME: Duration = Duration::from_micros(500);
 
 /// Timers and futures of an actor that are completed in one turn before messages are handled
-/// again, so that a storm of completions does not starve the mailbox.
+/// again, so that a storm of completions does not starve the mailbox. [`TURN_TIME`] bounds them as
+/// well: where they use up a turn, the next one begins with messages.
 pub const TURN_TASKS: usize = 64;
 
 /// A handler (or one poll of a future that it spawned) that holds its thread for this long

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use actoreum_actors::{
     accounts::{AccountsActor, AccountsSetup, UnlockedKeys},
     chain::{ChainActor, ChainSetup},
+    clock::ChainClock,
     sealing::control::{MinerControl, MinerSettings},
     sealing::sealer::{CliqueSetup, SealGuard, SealerActor, SealerSetup, SealingMethod},
     sealing::worker::{Pace, WorkerActor, WorkerSetup},
@@ -71,6 +72,7 @@ impl Disk {
 pub struct Dev {
     pub tree: Tree,
     pub reader: ChainReader,
+    pub clock: ChainClock,
     pub chain: ActorRef<ChainActor>,
     pub accounts: ActorRef<AccountsActor>,
     pub worker: ActorRef<WorkerActor>,
@@ -90,6 +92,7 @@ impl Dev {
     /// Starts the actors with the state on disk.
     pub async fn start(disk: &Disk) -> Self {
         let reader = ChainReader::open_development(disk.store.clone()).unwrap();
+        let clock = ChainClock::restore(&disk.store).unwrap();
         let EngineConfig::Clique(settings) = reader.config().engine() else {
             panic!("a development chain is sealed with clique");
         };
@@ -117,12 +120,21 @@ impl Dev {
             unlocked: UnlockedKeys::new(vec![disk.signer.clone()]),
             mnemonic_keys: Vec::new(),
         };
-        let chain_setup = ChainSetup::new(reader.clone(), Arc::clone(&engine), import.clone())
-            .follower(pool.recipient())
-            .follower(worker.recipient());
-        let mut pool_setup =
-            TxPoolSetup::new(reader.clone(), pending.clone(), PoolConfig::default())
-                .follower(worker.recipient());
+        let chain_setup = ChainSetup::new(
+            reader.clone(),
+            Arc::clone(&engine),
+            import.clone(),
+            clock.clone(),
+        )
+        .follower(pool.recipient())
+        .follower(worker.recipient());
+        let mut pool_setup = TxPoolSetup::new(
+            reader.clone(),
+            pending.clone(),
+            PoolConfig::default(),
+            clock.clone(),
+        )
+        .follower(worker.recipient());
         pool_setup.journal = Some(disk.folder.path().join("transactions.rlp"));
         let decided = MinerSettings {
             etherbase: Some(signer),
@@ -135,6 +147,7 @@ impl Dev {
         let control = Arc::new(MinerControl::new(decided, true));
         let worker_setup = WorkerSetup {
             chain_reader: reader.clone(),
+            clock: clock.clone(),
             engine,
             pace: match settings.period {
                 0 => Pace::OnDemand,
@@ -154,6 +167,7 @@ impl Dev {
                 guard: Arc::new(SealGuard::open(disk.store.clone(), None).unwrap()),
             }),
             chain_reader: reader.clone(),
+            clock: clock.clone(),
             threads: building.clone(),
             worker: worker.clone(),
             control: Arc::clone(&control),
@@ -191,6 +205,7 @@ impl Dev {
         Self {
             tree: Tree::start(node).await.unwrap(),
             reader,
+            clock,
             chain,
             accounts,
             worker,

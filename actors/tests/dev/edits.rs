@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use actoreum_actors::clock::ChainClock;
 use actoreum_chain::{Chain, ChainOptions, ChainReader, Detail, Edit, StateEdit, genesis};
 use actoreum_consensus::{Clique, Engine};
 use actoreum_messages::worker::{EditState, MineBlock, Rewind};
@@ -116,7 +117,7 @@ fn another(disk: &Disk, config: impl Fn(Store) -> ChainReader) -> (Store, Chain)
     let options = ChainOptions {
         engine,
         interrupt: Arc::default(),
-        now: actoreum_actors::clock::unix_seconds,
+        now: Arc::new(|| ChainClock::default().unix_seconds()),
     };
     (store, Chain::open(reader, options).unwrap())
 }

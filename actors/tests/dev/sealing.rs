@@ -2,7 +2,6 @@
 
 use std::{cell::Cell, sync::Arc, time::Duration};
 
-use actoreum_actors::clock;
 use actoreum_messages::{
     accounts::{GetAccounts, Lock, NewAccount, SignHash, Unlock},
     sealer::{GetLastSigned, Seal, SealRefused},
@@ -61,8 +60,31 @@ fn blocks_are_sealed_every_period() {
         let [second, third] =
             [2, 3].map(|number| dev.reader.header_by_number(number).unwrap().unwrap());
         assert_eq!(third.timestamp - second.timestamp, 1);
-        assert!(dev.reader.head().timestamp <= clock::unix_seconds());
+        assert!(dev.reader.head().timestamp <= dev.clock.unix_seconds());
         dev.stop().await;
+    });
+}
+
+#[test]
+fn a_moved_clock_is_that_of_one_chain_alone() {
+    run(async {
+        let (disk, moved) = Dev::start_new(0).await;
+        let (_other_disk, other) = Dev::start_new(0).await;
+        let request = MineBlock {
+            timestamp: Some(moved.clock.unix_seconds() + 3_600),
+        };
+        let mined = moved.worker.within(TIMEOUT).ask(request).await;
+        mined.unwrap().unwrap();
+        mine(&other).await;
+        let ahead = moved.reader.head().timestamp - other.reader.head().timestamp;
+        assert!(ahead >= 3_590, "{ahead}");
+        assert_eq!(other.clock.shift(), 0);
+        moved.stop().await;
+        other.stop().await;
+
+        let restarted = Dev::start(&disk).await;
+        assert!(restarted.clock.shift() >= 3_590);
+        restarted.stop().await;
     });
 }
 
@@ -156,7 +178,7 @@ fn a_stop_of_sealing_prevents_a_pending_signature() {
             let mut block = Block::clone(&sealed);
             block.header.number += 1;
             block.header.parent_hash = head.hash();
-            block.header.timestamp = clock::unix_seconds() + 1;
+            block.header.timestamp = dev.clock.unix_seconds() + 1;
             seal(block, even_if_empty)
         };
         // The sealer checks whether sealing is on when the block's time has come.

@@ -145,7 +145,7 @@ fn open(store: Store, genesis_block: &Genesis) -> (Chain, Arc<Clique>) {
     let options = ChainOptions {
         engine: clique.clone(),
         interrupt: Arc::default(),
-        now: || u64::MAX / 2,
+        now: Arc::new(|| u64::MAX / 2),
     };
     (Chain::open(reader, options).unwrap(), clique)
 }

@@ -45,7 +45,7 @@ fn open(genesis_block: &Genesis, engine: Engine, folder: &tempfile::TempDir) -> 
     let options = ChainOptions {
         engine,
         interrupt: Arc::default(),
-        now: || u64::MAX / 2,
+        now: Arc::new(|| u64::MAX / 2),
     };
     Chain::open(reader, options).unwrap()
 }

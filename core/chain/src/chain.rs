@@ -34,7 +34,7 @@ pub struct ChainOptions {
     /// A flag that stops a running import at the next block.
     pub interrupt: Arc<AtomicBool>,
     /// The clock, in seconds since 1970.
-    pub now: fn() -> u64,
+    pub now: Arc<dyn Fn() -> u64 + Send + Sync>,
 }
 
 /// The single writer of a chain: imports blocks, moves the head, publishes the view for readers.

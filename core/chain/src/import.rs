@@ -223,8 +223,9 @@ impl Chain {
         let event = |((block, hash), executed): ((&Block, &B256), Executed)| {
             let header = SealedHeader::with_hash(block.header.clone(), *hash);
             let block = Arc::new(block.clone());
+            let receipts = executed.receipts.clone();
             self.reader
-                .cache_block(*hash, block.clone(), executed.receipts.clone());
+                .cache_block(*hash, block.clone(), receipts, executed.senders);
             ChainEvent::Added(ExecutedBlock {
                 header,
                 block,

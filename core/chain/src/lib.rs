@@ -26,7 +26,8 @@
 //! let header = genesis::init(&store, &Genesis::mainnet())?;
 //! let reader = ChainReader::open(store)?;
 //! let engine = engine_for(reader.config(), EngineOptions::default()).engine;
-//! let options = ChainOptions { engine, interrupt: Arc::default(), now: || 1_438_269_988 };
+//! let now = Arc::new(|| 1_438_269_988_u64);
+//! let options = ChainOptions { engine, interrupt: Arc::default(), now };
 //! let mut chain = Chain::open(reader.clone(), options)?;
 //!
 //! let report = chain.import(&[], Detail::HeadOnly);

@@ -29,7 +29,12 @@ use crate::{BlockError, StateEdit, body, limits::PIPELINE_DEPTH, stats::ImportSt
 #[derive(Debug)]
 pub(crate) struct Executed {
     pub receipts: Arc<Vec<Receipt>>,
+    /// Senders of the transactions.
+    pub senders: Vec<Address>,
 }
+
+/// The outcome of an execution, with the senders of the transactions.
+type Outcome = (BlockOutcome, Vec<Address>);
 
 /// The inputs of a pipeline.
 pub(crate) struct Pipeline<'a> {
@@ -88,7 +93,7 @@ impl Pipeline<'_> {
                     edit(config, flat, block, &mut outcome)?;
                     flat.apply(&outcome.diff);
                     execution += started.elapsed();
-                    send(&to_roots, outcome)
+                    send(&to_roots, (outcome, senders))
                 });
                 sent.err()
             });
@@ -135,21 +140,15 @@ impl Pipeline<'_> {
             };
             let checked = senders(index)
                 .and_then(|senders| {
-                    execute(
-                        config,
-                        engine,
-                        hashes,
-                        flat,
-                        block,
-                        &senders,
-                        Some(&mut roots),
-                    )
+                    let roots = Some(&mut roots as &mut dyn IntermediateRoots);
+                    let outcome = execute(config, engine, hashes, flat, block, &senders, roots);
+                    Ok((outcome?, senders))
                 })
-                .and_then(|mut outcome| {
+                .and_then(|(mut outcome, senders)| {
                     edit(config, flat, block, &mut outcome)?;
                     flat.apply(&outcome.diff);
                     progress.stats.execution += started.elapsed();
-                    check_block(trie, block, outcome, &mut progress.stats)
+                    check_block(trie, block, (outcome, senders), &mut progress.stats)
                 });
             match checked {
                 Ok(executed) => progress.executed.push(executed),
@@ -237,15 +236,11 @@ fn edit(
 
 /// Sends an outcome to the root thread. That thread ends early only if it refused a block, and
 /// reports the error itself.
-fn send(to_roots: &SyncSender<BlockOutcome>, outcome: BlockOutcome) -> Result<(), BlockError> {
+fn send(to_roots: &SyncSender<Outcome>, outcome: Outcome) -> Result<(), BlockError> {
     to_roots.send(outcome).map_err(|_| BlockError::Interrupted)
 }
 
-fn check_roots(
-    trie: &mut TrieBuffer,
-    blocks: &[Block],
-    outcomes: Receiver<BlockOutcome>,
-) -> Progress {
+fn check_roots(trie: &mut TrieBuffer, blocks: &[Block], outcomes: Receiver<Outcome>) -> Progress {
     let mut progress = Progress {
         executed: Vec::new(),
         refused: None,
@@ -267,7 +262,7 @@ fn check_roots(
 fn check_block(
     trie: &mut TrieBuffer,
     block: &Block,
-    outcome: BlockOutcome,
+    (outcome, senders): Outcome,
     stats: &mut ImportStats,
 ) -> Result<Executed, BlockError> {
     let started = Instant::now();
@@ -299,6 +294,7 @@ fn check_block(
     stats.roots += started.elapsed();
     Ok(Executed {
         receipts: Arc::new(outcome.receipts),
+        senders,
     })
 }
 

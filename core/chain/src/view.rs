@@ -92,9 +92,16 @@ impl ChainReader {
         self.0.current.store(Arc::new(view));
     }
 
-    pub(crate) fn cache_block(&self, hash: B256, block: Arc<Block>, receipts: Arc<Vec<Receipt>>) {
+    pub(crate) fn cache_block(
+        &self,
+        hash: B256,
+        block: Arc<Block>,
+        receipts: Arc<Vec<Receipt>>,
+        senders: Vec<Address>,
+    ) {
         self.0.caches.blocks.lock().put(hash, block);
         self.0.caches.receipts.lock().put(hash, receipts);
+        self.0.caches.senders.lock().put(hash, Arc::new(senders));
     }
 
     /// Returns the newest view.

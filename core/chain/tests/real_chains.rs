@@ -38,7 +38,7 @@ fn open(genesis_block: &Genesis) -> Chain {
     let options = ChainOptions {
         engine,
         interrupt: Arc::default(),
-        now: || 2_000_000_000,
+        now: Arc::new(|| 2_000_000_000),
     };
     Chain::open(reader, options).unwrap()
 }

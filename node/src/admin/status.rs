@@ -100,7 +100,7 @@ impl AdminState {
             blocks: self.chart.lock().refresh(chain),
             stall: self.stall(),
             pool: self.pool(),
-            network: self.node.network.get().map(NetworkStatus::of),
+            network: self.node.network.as_ref().map(NetworkStatus::of),
             rpc: self.rpc(),
             memory_bytes: process::resident_bytes(),
             memory_peak_bytes: process::peak_resident_bytes(),
@@ -110,13 +110,13 @@ impl AdminState {
     }
 
     fn stall(&self) -> Option<String> {
-        let stall = self.node.sealing.get()?.control.stall()?;
+        let stall = self.node.sealing.as_ref()?.control.stall()?;
         Some(stall.to_string())
     }
 
     /// Returns the status of the pool; empty before it has started.
     pub fn pool(&self) -> PoolStatus {
-        let pool = self.node.txpool.get().and_then(|pool| pool.snapshot());
+        let pool = self.node.txpool.snapshot();
         pool.map_or_else(PoolStatus::default, |pool| PoolStatus::of(&pool))
     }
 
@@ -135,7 +135,7 @@ impl AdminState {
 
     /// Returns the numbers of executable and of queued transactions in the pool.
     pub fn transaction_counts(&self) -> (u64, u64) {
-        let pool = self.node.txpool.get().and_then(|pool| pool.snapshot());
+        let pool = self.node.txpool.snapshot();
         pool.map_or((0, 0), |pool| (pool.pending_count(), pool.queued_count()))
     }
 

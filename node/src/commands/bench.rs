@@ -62,7 +62,7 @@ fn measure(
     let options = ChainOptions {
         engine: engine.engine,
         interrupt: Arc::default(),
-        now: || u64::MAX / 2,
+        now: Arc::new(|| u64::MAX / 2),
     };
     let mut chain = Chain::open(reader, options)?;
     let begun = Instant::now();

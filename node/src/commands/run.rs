@@ -1,11 +1,6 @@
 //! Runs the node until a signal, or until its tree gives up: the binary without a subcommand.
 
-use std::{
-    io,
-    path::Path,
-    process::ExitCode,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{io, path::Path, process::ExitCode, time::Duration};
 
 use actoreum_actors::{net::transport::BindError, txpool::JournalError};
 use actoreum_chain::{ChainReader, genesis};
@@ -94,8 +89,8 @@ async fn until_synced(assembled: &Assembled) {
     loop {
         tokio::time::sleep(SYNC_POLL).await;
         let node = &assembled.node;
-        let peers = node.network.get().map_or(0, |it| it.peers().len());
-        let is_syncing = node.sync.get().is_some_and(|it| it.progress().is_some());
+        let peers = node.network.as_ref().map_or(0, |it| it.peers().len());
+        let is_syncing = node.sync.as_ref().is_some_and(|it| it.progress().is_some());
         if is_syncing || peers == 0 {
             has_synced |= is_syncing;
             idle = Duration::ZERO;
@@ -103,11 +98,7 @@ async fn until_synced(assembled: &Assembled) {
         }
         idle += SYNC_POLL;
         let head = assembled.reader.head();
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let age = now
-            .unwrap_or_default()
-            .as_secs()
-            .saturating_sub(head.timestamp);
+        let age = node.clock.unix_seconds().saturating_sub(head.timestamp);
         let is_done = has_synced || head.number > first || idle >= IDLE_PERIOD;
         if is_done && age < MAX_HEAD_AGE.as_secs() {
             info!(number = head.number, hash = %head.hash(), age, "synchronisation completed");

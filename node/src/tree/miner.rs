@@ -5,6 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use actoreum_actors::{
     accounts::AccountsActor,
     chain::ChainActor,
+    clock::ChainClock,
     eth::EthPeers,
     sealing::{
         control::{MinerControl, MinerSettings, MinerSetup},
@@ -82,9 +83,9 @@ impl Sealing {
     }
 
     /// Returns the references of the sealing actors, which are not started yet.
-    pub fn actors(&self, is_dev: bool) -> SealingActors {
+    pub fn actors(&self, clock: ChainClock, is_dev: bool) -> SealingActors {
         let control = MinerControl::new(self.settings.clone(), self.is_enabled);
-        SealingActors::new(Arc::new(control), is_dev)
+        SealingActors::new(Arc::new(control), clock, is_dev)
     }
 }
 
@@ -168,6 +169,8 @@ pub struct MinerParts {
     pub engine: Arc<dyn Engine>,
     /// The same engine, as the sealer uses it.
     pub method: SealingEngine,
+    /// The chain's clock.
+    pub clock: ChainClock,
     /// Read access to the pending transactions.
     pub pending: PoolReader,
     /// TxPoolActor.
@@ -246,6 +249,7 @@ pub fn assemble(
     };
     let worker = WorkerSetup {
         chain_reader: reader.clone(),
+        clock: parts.clock.clone(),
         engine: parts.engine,
         pace,
         threads: pool.clone(),
@@ -258,6 +262,7 @@ pub fn assemble(
     let sealer = SealerSetup {
         method,
         chain_reader: reader.clone(),
+        clock: parts.clock.clone(),
         threads: pool.clone(),
         worker: actors.worker.clone(),
         control: Arc::clone(&actors.control),
@@ -265,6 +270,7 @@ pub fn assemble(
     let control = MinerSetup {
         control: Arc::clone(&actors.control),
         chain_reader: reader.clone(),
+        clock: parts.clock,
         clique: clique.map(|clique| (clique, period)),
         accounts: parts.accounts,
         worker: actors.worker.clone(),

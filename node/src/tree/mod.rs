@@ -34,6 +34,7 @@ mod followers;
 pub mod keys;
 pub mod miner;
 mod network;
+mod references;
 mod rpc;
 pub mod snapshots;
 mod txpool;
@@ -42,26 +43,25 @@ mod usb;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use actoreum_actors::{
-    accounts::AccountsActor,
-    bloom_index::BloomIndexActor,
     chain::{ChainActor, ChainSetup},
-    eth::{EthPeers, EthShared, fetcher::FetcherActor, protocol_manager::ProtocolManagerActor},
-    filter::FilterActor,
+    clock::ChainClock,
+    eth::{EthPeers, EthShared, downloader::SyncStatus},
+    net::NetworkHandle,
 };
 use actoreum_chain::ChainReader;
-use actoreum_consensus::{ChainEngine, EngineOptions, engine_for};
-use actoreum_messages::events::{ChainChanged, NewTransactions, SyncChanged};
+use actoreum_consensus::{ChainEngine, Clique, EngineOptions, engine_for};
 use actoreum_rpc::{
-    namespaces::sealing::{Keys as RpcKeys, SealingActors},
-    node::Node,
+    namespaces::sealing::Keys as RpcKeys,
+    node::{Node, NodeHandles},
 };
-use actoreum_storage::Store;
-use actoreum_supervision::{ActorRef, Pool, Recipient, Strategy, SupervisorSpec};
+use actoreum_storage::{StorageError, Store};
+use actoreum_supervision::{ActorRef, Pool, Strategy, SupervisorSpec};
 use actoreum_sync::downloader::Mode;
 
 use self::{
     keys::Keys,
     miner::{MinerParts, Sealing, SealingEngine},
+    references::References,
     snapshots::StoredSnapshots,
 };
 use crate::{
@@ -104,6 +104,15 @@ impl<'a> Role<'a> {
         match self {
             Self::Import => None,
             Self::Development(sealing) | Self::Network(sealing) => Some(sealing),
+        }
+    }
+
+    /// Creates the clock of the node. The user of a development chain may have moved it before a
+    /// restart.
+    fn clock(self, store: &Store) -> Result<ChainClock, StorageError> {
+        match self {
+            Self::Development(_) => ChainClock::restore(store),
+            Self::Import | Self::Network(_) => Ok(ChainClock::default()),
         }
     }
 
@@ -178,87 +187,39 @@ fn journal_folders(
     (instance.or(scratch), geth)
 }
 
-/// References of the actors. They are made before the actors, so that each actor is built with
-/// those it needs.
-struct References {
-    chain: ActorRef<ChainActor>,
-    accounts: ActorRef<AccountsActor>,
-    bloom: ActorRef<BloomIndexActor>,
-    filters: ActorRef<FilterActor>,
-    manager: ActorRef<ProtocolManagerActor>,
-    fetcher: ActorRef<FetcherActor>,
+/// The assembled eth protocol and network.
+struct NetworkParts {
+    /// Subtree of the eth protocol.
+    eth: SupervisorSpec,
+    /// Subtree of the network.
+    network: SupervisorSpec,
+    /// The network, as other parts of the node use it.
+    handle: NetworkHandle,
+    /// The progress of the synchronisation.
+    sync: SyncStatus,
 }
 
-/// Recipients of the events of the core.
-struct Followers {
-    pool: Vec<Recipient<NewTransactions>>,
-    chain: Vec<Recipient<ChainChanged>>,
-    sync: Vec<Recipient<SyncChanged>>,
-}
-
-impl References {
-    fn new() -> Self {
-        Self {
-            chain: ActorRef::new("chain"),
-            accounts: ActorRef::new("accounts"),
-            bloom: ActorRef::new("bloom index"),
-            filters: ActorRef::new("filters"),
-            manager: ActorRef::new("protocol manager"),
-            fetcher: ActorRef::new("fetcher"),
-        }
-    }
-
-    /// Returns the recipients of each event, in the order in which they get it.
-    fn followers(
-        &self,
-        config: &Config,
-        role: Role<'_>,
-        sealing: Option<&SealingActors>,
-    ) -> Followers {
-        let filters = &self.filters;
-        let mut follow = Followers {
-            pool: vec![filters.recipient()],
-            chain: vec![filters.recipient(), self.bloom.recipient()],
-            sync: vec![filters.recipient()],
-        };
-        if role.is_connected() {
-            follow.pool.push(self.manager.recipient());
-            follow.chain.push(self.manager.recipient());
-            follow.chain.push(self.fetcher.recipient());
-        }
-        if let Some(sealing) = sealing {
-            follow.pool.push(sealing.worker.recipient());
-            follow.chain.push(sealing.worker.recipient());
-            if config.dev.is_none() {
-                follow.chain.push(sealing.sealer.recipient());
-            }
-            follow.sync.push(sealing.miner.recipient());
-        }
-        follow
-    }
-}
-
-/// Assembles the subtrees of the eth protocol and of the network, and sets their handles in `node`.
-/// A signer of several waits for its first peer if it knows other nodes.
+/// Assembles the subtrees of the eth protocol and of the network.
 fn assemble_network(
     config: &Config,
     datadir: &DataDir,
-    node: &Node,
+    reader: &ChainReader,
     args: eth::EthArgs,
-) -> eyre::Result<(SupervisorSpec, SupervisorSpec)> {
+) -> eyre::Result<NetworkParts> {
     let eth = eth::assemble(args)?;
-    let (network, handle) = network::assemble(config, datadir, &node.chain_reader, eth.protocol)?;
-    if let Some(sealing) = node.sealing.get()
-        && node.clique.is_some()
-        && !config.eth.miner.nowait
-        && handle.settings().knows_nodes()
-    {
-        sealing.control.wait_for_first_peer();
-    }
-    // Set once: there is one tree.
-    let _ = node.network.set(handle);
-    let _ = node.sync.set(eth.sync);
-    Ok((eth.spec, network))
+    let (network, handle) = network::assemble(config, datadir, reader, eth.protocol)?;
+    Ok(NetworkParts {
+        eth: eth.spec,
+        network,
+        handle,
+        sync: eth.sync,
+    })
+}
+
+/// Returns whether sealing waits for the first peer: a signer of several does if it knows other
+/// nodes.
+fn waits_for_peer(config: &Config, clique: Option<&Arc<Clique>>, network: &NetworkHandle) -> bool {
+    clique.is_some() && !config.eth.miner.nowait && network.settings().knows_nodes()
 }
 
 /// Assembles the tree of a node.
@@ -274,6 +235,7 @@ pub fn assemble(parts: NodeParts<'_>) -> eyre::Result<Assembled> {
         role,
     } = parts;
     let reader = open_chain(config, &store)?;
+    let clock = role.clock(&store)?;
     let ChainEngine {
         engine,
         clique,
@@ -288,19 +250,12 @@ pub fn assemble(parts: NodeParts<'_>) -> eyre::Result<Assembled> {
         ethash.prepare_cache(view.head_number() + 1);
     }
     let network_id = network_id(config, &reader);
-    let node = Arc::new(Node::new(
-        reader.clone(),
-        Arc::clone(&engine),
-        clique.clone(),
-        rpc::settings(config, network_id, datadir.is_some(), role.sealing()),
-    ));
-
     let references = References::new();
     let method = SealingEngine::of(clique.as_ref(), ethash.as_ref(), is_merged);
     let sealing = role
         .sealing()
         .zip(method)
-        .map(|(sealing, method)| (sealing.actors(config.dev.is_some()), method));
+        .map(|(sealing, method)| (sealing.actors(clock.clone(), config.dev.is_some()), method));
 
     let follow = references.followers(config, role, sealing.as_ref().map(|(actors, _)| actors));
     let References {
@@ -312,20 +267,22 @@ pub fn assemble(parts: NodeParts<'_>) -> eyre::Result<Assembled> {
         fetcher,
     } = references;
 
-    // Set once: there is one tree.
-    let _ = node.chain_actor.set(chain.clone());
-    let followers = followers::assemble(&node, &bloom, &filters);
-    let _ = node.filters.set(filters);
     let (journal, geth_journal) = journal_folders(datadir, role);
     let txpool = txpool::assemble(
         &config.eth.tx_pool,
         journal.as_deref(),
         geth_journal.as_deref(),
         &reader,
+        clock.clone(),
         follow.pool,
     );
     let import = Pool::new("import", 1);
-    let mut setup = ChainSetup::new(reader.clone(), Arc::clone(&engine), import.clone());
+    let mut setup = ChainSetup::new(
+        reader.clone(),
+        Arc::clone(&engine),
+        import.clone(),
+        clock.clone(),
+    );
     setup.required.clone_from(&config.eth.whitelist);
     // The pool comes first, so that the followers after it find it on the new head.
     setup = setup.follower(txpool.chain_follower);
@@ -334,7 +291,7 @@ pub fn assemble(parts: NodeParts<'_>) -> eyre::Result<Assembled> {
     }
 
     let peers = EthPeers::default();
-    let mut miner = None;
+    let (mut miner, mut sealing_actors) = (None, None);
     if let Some((actors, method)) = sealing {
         let records = datadir
             .filter(|_| config.dev.is_none())
@@ -342,6 +299,7 @@ pub fn assemble(parts: NodeParts<'_>) -> eyre::Result<Assembled> {
         let parts = MinerParts {
             engine: Arc::clone(&engine),
             method,
+            clock: clock.clone(),
             pending: txpool.handle.reader.clone(),
             txpool: txpool.handle.actor.clone(),
             chain: chain.clone(),
@@ -351,20 +309,58 @@ pub fn assemble(parts: NodeParts<'_>) -> eyre::Result<Assembled> {
             records,
         };
         miner = Some(miner::assemble(&config.eth.miner, &reader, &actors, parts)?);
-        let _ = node.sealing.set(actors);
+        sealing_actors = Some(actors);
     }
-    let eth_shared = EthShared::new(
-        reader.clone(),
-        engine,
-        txpool.handle.clone(),
-        Pool::new("serving", eth::SERVING_THREADS),
-        peers,
-    );
-    let _ = node.txpool.set(txpool.handle);
+    let mut network = None;
+    if let (Some(datadir), Role::Network(_)) = (datadir, role) {
+        let shared = EthShared::new(
+            reader.clone(),
+            Arc::clone(&engine),
+            clock.clone(),
+            txpool.handle.clone(),
+            Pool::new("serving", eth::SERVING_THREADS),
+            peers,
+        );
+        let args = eth::EthArgs {
+            shared,
+            chain_actor: chain.clone(),
+            manager,
+            fetcher,
+            required: config.eth.whitelist.clone(),
+            network_id,
+            mode: match config.eth.sync_mode {
+                SyncModeFlag::Full => Mode::Full,
+                SyncModeFlag::Fast => Mode::Fast,
+            },
+            follow_sync: follow.sync,
+        };
+        let parts = assemble_network(config, datadir, &reader, args)?;
+        if let Some(sealing) = &sealing_actors
+            && waits_for_peer(config, clique.as_ref(), &parts.handle)
+        {
+            sealing.control.wait_for_first_peer();
+        }
+        network = Some(parts);
+    }
     let hub = ActorRef::new("hub");
     let usb = usb::assemble(config, &reader, &hub);
     let hub = usb.is_some().then_some(hub);
-    let _ = node.keys.set(RpcKeys::new(accounts.clone(), hub));
+
+    let handles = NodeHandles {
+        chain_reader: reader.clone(),
+        engine,
+        clique,
+        clock,
+        chain_actor: chain.clone(),
+        filters: filters.clone(),
+        txpool: txpool.handle,
+        keys: RpcKeys::new(accounts.clone(), hub),
+        network: network.as_ref().map(|parts| parts.handle.clone()),
+        sync: network.as_ref().map(|parts| parts.sync.clone()),
+        sealing: sealing_actors,
+    };
+    let settings = rpc::settings(config, network_id, datadir.is_some(), role.sealing());
+    let node = Arc::new(Node::new(handles, settings));
 
     let mut spec = SupervisorSpec::new("node", Strategy::OneForOne)
         .child(keys::assemble(keys, &accounts))
@@ -374,24 +370,9 @@ pub fn assemble(parts: NodeParts<'_>) -> eyre::Result<Assembled> {
     }
     spec = spec
         .child(core::assemble(&import, &chain, setup, txpool.spec, miner))
-        .child(followers);
-    if let (Some(datadir), Role::Network(_)) = (datadir, role) {
-        let mode = match config.eth.sync_mode {
-            SyncModeFlag::Full => Mode::Full,
-            SyncModeFlag::Fast => Mode::Fast,
-        };
-        let eth = eth::EthArgs {
-            shared: eth_shared,
-            chain_actor: chain.clone(),
-            manager,
-            fetcher,
-            required: config.eth.whitelist.clone(),
-            network_id,
-            mode,
-            follow_sync: follow.sync,
-        };
-        let (eth, network) = assemble_network(config, datadir, &node, eth)?;
-        spec = spec.child(eth).child(network);
+        .child(followers::assemble(&node, &bloom, &filters));
+    if let Some(parts) = network {
+        spec = spec.child(parts.eth).child(parts.network);
     }
     let spec = spec.child(rpc::assemble(config, &node));
     Ok(Assembled {

@@ -2,6 +2,7 @@
 
 use std::{num::NonZeroUsize, path::Path, thread, time::Duration};
 
+use actoreum_actors::clock::ChainClock;
 use actoreum_actors::txpool::{self, GethJournal, TxPoolHandle, TxPoolSetup};
 use actoreum_chain::ChainReader;
 use actoreum_messages::events::{ChainChanged, NewTransactions};
@@ -46,12 +47,13 @@ pub fn assemble(
     folder: Option<&Path>,
     geth: Option<&Path>,
     chain: &ChainReader,
+    clock: ChainClock,
     followers: Vec<Recipient<NewTransactions>>,
 ) -> TxPoolParts {
     let signatures = Pool::new("signatures", signature_threads());
     let pool = ActorRef::new("pool");
     let reader = PoolReader::default();
-    let mut setup = TxPoolSetup::new(chain.clone(), reader.clone(), config.rules());
+    let mut setup = TxPoolSetup::new(chain.clone(), reader.clone(), config.rules(), clock);
     let has_journal = !config.no_locals && !config.journal.is_empty();
     setup.journal = folder
         .filter(|_| has_journal)

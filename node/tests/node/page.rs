@@ -122,3 +122,24 @@ fn the_page_fits_a_phone_in_both_schemes_without_external_loads() {
         );
     }
 }
+
+#[test]
+fn the_page_shows_who_sends_what_to_whom() {
+    let (_node, origin) = dev_chain();
+    let Some(mut page) = Page::open(&format!("{origin}/#/messages")) else {
+        return;
+    };
+    let edge = "node/core/miner/worker node/core/chain";
+    page.wait_for(&format!(
+        "document.querySelector('path.edge:not(.idle)[data-edge=\"{edge}\"]') !== null"
+    ));
+    let row = "[...document.querySelectorAll('#messages tbody tr')].map((row) => row.innerText)\
+               .find((text) => text.startsWith('node/core/miner/worker\\tnode/core/chain\\t'))";
+    let text = page.value(row);
+    assert!(text.as_str().unwrap().contains("ImportBlocks"), "{text}");
+    page.key("Escape");
+    page.wait_for("document.getElementById('messages').hidden");
+    page.wait_for("!document.getElementById('overview').hidden");
+    let exceptions = page.events("Runtime.exceptionThrown");
+    assert!(exceptions.is_empty(), "{exceptions:#?}");
+}

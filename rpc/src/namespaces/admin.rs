@@ -52,7 +52,7 @@ fn node_info(node: &Node, (): ()) -> Result<Serialized<Value>, RpcError> {
             },
         },
     });
-    if let (Some(network), Some(info)) = (node.network.get(), info.as_object_mut()) {
+    if let (Some(network), Some(info)) = (&node.network, info.as_object_mut()) {
         let local = network.local();
         let endpoint = local.endpoint;
         let ListenAddress { ip, .. } = network.settings().listen;

@@ -12,24 +12,15 @@ use actoreum_wallet::hardware::{SignRequest, WalletError};
 use actoreum_wallet::{KeyError, Password};
 
 use crate::error::RpcError;
-use crate::namespaces::sealing::Keys;
-use crate::node::{Node, starting, unanswered};
+use crate::node::{Node, unanswered};
 use crate::server::limits::{ACTOR_TIMEOUT, OWNER_TIMEOUT, PASSWORD_TIMEOUT};
-
-/// Returns the keys of this node.
-///
-/// # Errors
-/// Fails while the node is starting.
-pub(crate) fn of(node: &Node) -> Result<&Keys, RpcError> {
-    node.keys.get().ok_or_else(starting)
-}
 
 /// Asks AccountsActor. The timeout leaves time for trying a password.
 pub(crate) async fn ask<M: Message>(node: &Arc<Node>, question: M) -> Result<M::Result, RpcError>
 where
     AccountsActor: Handles<M>,
 {
-    let actor = of(node)?.actor.within(PASSWORD_TIMEOUT);
+    let actor = node.keys.actor.within(PASSWORD_TIMEOUT);
     actor.ask(question).await.map_err(unanswered)
 }
 
@@ -39,7 +30,7 @@ where
     M: Message<Result = Result<T, WalletError>>,
     UsbHubActor: Handles<M>,
 {
-    let Some(hub) = &of(node)?.hub else {
+    let Some(hub) = &node.keys.hub else {
         return Err(RpcError::server(WalletError::UnknownWallet.to_string()));
     };
     let answer = hub.within(OWNER_TIMEOUT).ask(question).await;
@@ -64,7 +55,7 @@ pub(crate) async fn sign(
     password: Option<Password>,
 ) -> Result<Signature, RpcError> {
     match sign_hash(node, address, request.hash(), password).await? {
-        Err(KeyError::NotFound) if of(node)?.hub.is_some() => {
+        Err(KeyError::NotFound) if node.keys.hub.is_some() => {
             ask_wallet(node, SignWithWallet { address, request }).await
         }
         Err(KeyError::Locked) => Err(locked(address)),
@@ -90,7 +81,7 @@ async fn sign_hash(
     hash: B256,
     password: Option<Password>,
 ) -> Result<Result<Signature, KeyError>, RpcError> {
-    let keys = of(node)?;
+    let keys = &node.keys;
     let question = |password| SignHash {
         address,
         hash,

@@ -76,7 +76,7 @@ async fn set_extra(node: Arc<Node>, (text,): (String,)) -> Result<bool, RpcError
 async fn set_gas_price(node: Arc<Node>, (price,): (U256,)) -> Result<bool, RpcError> {
     let price_limit = u64::try_from(price).unwrap_or(u64::MAX);
     change(&node, |settings| settings.gas_price = price_limit).await?;
-    let txpool_actor = node.txpool()?.actor.within(ACTOR_TIMEOUT);
+    let txpool_actor = node.txpool.actor.within(ACTOR_TIMEOUT);
     let answer = txpool_actor.ask(SetPriceLimit { price_limit }).await;
     answer.map_err(unanswered)?;
     Ok(true)

@@ -32,10 +32,10 @@ pub fn methods(node: &Node) -> Vec<Arc<Method<Node>>> {
     methods.extend(personal::methods());
     methods.extend(txpool::methods());
     methods.extend(web3::methods());
-    if node.sealing.get().is_some_and(|sealing| sealing.is_dev) {
+    if node.sealing.as_ref().is_some_and(|sealing| sealing.is_dev) {
         methods.extend(dev::methods());
     }
-    if node.sealing.get().is_some() {
+    if node.sealing.is_some() {
         methods.extend(miner::methods());
     }
     if node.clique.is_some() {

@@ -259,7 +259,7 @@ impl WriteJson for Account {
 async fn list_wallets(node: Arc<Node>, (): ()) -> Result<Vec<Wallet>, RpcError> {
     let keys = ask(&node, GetAccounts).await?;
     let mut wallets: Vec<_> = keys.into_iter().map(Wallet::of_key).collect();
-    if let Some(hub) = &keys::of(&node)?.hub {
+    if let Some(hub) = &node.keys.hub {
         let devices = hub.within(ACTOR_TIMEOUT).ask(ListWallets).await;
         wallets.extend(devices.map_err(unanswered)?.into_iter().map(Wallet));
     }

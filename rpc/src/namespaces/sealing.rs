@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use actoreum_actors::accounts::AccountsActor;
+use actoreum_actors::clock::ChainClock;
 use actoreum_actors::sealing::control::{MinerActor, MinerControl};
 use actoreum_actors::sealing::sealer::SealerActor;
 use actoreum_actors::sealing::worker::{PendingBlocks, WorkerActor};
@@ -115,13 +116,13 @@ impl Impersonated {
 
 impl SealingActors {
     /// Creates references to the sealing actors, which are started later.
-    pub fn new(control: Arc<MinerControl>, is_dev: bool) -> Self {
+    pub fn new(control: Arc<MinerControl>, clock: ChainClock, is_dev: bool) -> Self {
         Self {
             worker: ActorRef::new("worker"),
             sealer: ActorRef::new("sealer"),
             miner: ActorRef::new("control"),
             control,
-            pending: PendingBlocks::default(),
+            pending: PendingBlocks::new(clock),
             is_dev,
             snapshots: Mutex::default(),
             impersonated: Impersonated::default(),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use actoreum_actors::clock::ChainClock;
 use actoreum_chain::{BuildPlan, ChainReader, build};
 use actoreum_consensus::{Clique, CliqueError, Engine, Ethash, EthashOptions, SealCheck};
 use actoreum_primitives::config::EngineConfig;
@@ -76,6 +77,8 @@ impl Sealers {
 #[derive(Clone)]
 pub(super) struct BlockMaker {
     pub engine: Arc<dyn Engine>,
+    /// The clock of the node's chain.
+    pub clock: ChainClock,
     /// The same engine, where it is clique.
     clique: Option<Arc<Clique>>,
     key: SecretKey,
@@ -89,6 +92,7 @@ impl BlockMaker {
             clique.set_signer(Some(key.address()));
             return Self {
                 engine: clique.clone(),
+                clock: ChainClock::default(),
                 clique: Some(clique),
                 key,
             };
@@ -96,6 +100,7 @@ impl BlockMaker {
         let ethash = Ethash::new(EthashOptions::default(), SealCheck::None);
         Self {
             engine: Arc::new(ethash),
+            clock: ChainClock::default(),
             clique: None,
             key,
         }
@@ -131,7 +136,7 @@ impl BlockMaker {
         let Some(clique) = &self.clique else {
             return Some(block);
         };
-        let now = actoreum_actors::clock::now();
+        let now = self.clock.now();
         let mut random = StdRng::seed_from_u64(1);
         clique
             .plan_seal(chain_reader, &block.header, true, now, &mut random)

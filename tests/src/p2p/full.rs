@@ -71,6 +71,7 @@ impl FullNode {
         let key = key(number);
         let block_maker = BlockMaker::new(&chain_reader, key.clone());
         let engine = Arc::clone(&block_maker.engine);
+        let clock = block_maker.clock.clone();
 
         // A simulation's clock does not wait for other threads, so jobs run inline.
         let (import, signatures) = (Pool::inline("import"), Pool::inline("signatures"));
@@ -86,6 +87,7 @@ impl FullNode {
         let shared = EthShared::new(
             chain_reader.clone(),
             Arc::clone(&engine),
+            clock.clone(),
             handle.clone(),
             Pool::inline("serving"),
             EthPeers::default(),
@@ -95,14 +97,19 @@ impl FullNode {
             manager: ActorRef::new("protocol manager"),
             fetcher: ActorRef::new("fetcher"),
         };
-        let chain_setup = ChainSetup::new(chain_reader.clone(), engine, import.clone())
-            .follower(txpool_actor.recipient())
-            .follower(filters.recipient())
-            .follower(eth.manager.recipient())
-            .follower(eth.fetcher.recipient());
-        let mut pool_setup =
-            TxPoolSetup::new(chain_reader.clone(), pool_reader, PoolConfig::default())
-                .follower(eth.manager.recipient());
+        let chain_setup =
+            ChainSetup::new(chain_reader.clone(), engine, import.clone(), clock.clone())
+                .follower(txpool_actor.recipient())
+                .follower(filters.recipient())
+                .follower(eth.manager.recipient())
+                .follower(eth.fetcher.recipient());
+        let mut pool_setup = TxPoolSetup::new(
+            chain_reader.clone(),
+            pool_reader,
+            PoolConfig::default(),
+            clock,
+        )
+        .follower(eth.manager.recipient());
         let journal = tempfile::tempdir().unwrap();
         pool_setup.journal = Some(journal.path().join("transactions.rlp"));
         let txpool = SupervisorSpec::new("txpool", Strategy::RestForOne)

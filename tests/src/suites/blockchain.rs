@@ -402,7 +402,7 @@ fn run_on(vector: &Vector, store: Store) -> Result<(), Difference> {
     let options = ChainOptions {
         engine,
         interrupt: Arc::default(),
-        now: || NOW,
+        now: Arc::new(|| NOW),
     };
     let mut chain =
         Chain::open(reader.clone(), options).map_err(|error| failed("opening")(&error))?;

@@ -13,7 +13,7 @@ use actoreum_primitives::{Address, Genesis, config::EngineConfig};
 use actoreum_rpc::{
     namespaces,
     namespaces::sealing::Keys,
-    node::{Node, NodeSettings},
+    node::{Node, NodeHandles, NodeSettings},
     server::dispatch::{DispatchLimits, Dispatcher},
     server::pool::HeavyPool,
 };
@@ -68,36 +68,38 @@ impl WalletNode {
         };
         let clique = Arc::new(Clique::new(config, None));
         let settings = NodeSettings::new("Actoreum/test", CHAIN_ID);
-        let node = Node::new(reader.clone(), clique.clone(), Some(clique), settings);
 
         let (signatures, pool) = (Pool::new("signatures", 1), ActorRef::new("pool"));
         let pooled = PoolReader::default();
-        let handle = TxPoolHandle::new(
-            pool.clone(),
-            pooled.clone(),
-            reader.clone(),
-            signatures.clone(),
-        );
-        let _ = node.txpool.set(handle);
-        let txpool = TxPoolSetup::new(reader.clone(), pooled, PoolConfig::default());
+        let (scrypt, accounts) = (Pool::new("scrypt", 1), ActorRef::new("accounts"));
+        let (devices, hub) = (Pool::new("devices", DEVICE_THREADS), ActorRef::new("hub"));
+        let handles = NodeHandles {
+            clique: Some(clique.clone()),
+            txpool: TxPoolHandle::new(
+                pool.clone(),
+                pooled.clone(),
+                reader.clone(),
+                signatures.clone(),
+            ),
+            keys: Keys::new(accounts.clone(), Some(hub.clone())),
+            ..NodeHandles::new(reader.clone(), clique)
+        };
+        let node = Node::new(handles, settings);
+        let clock = node.clock.clone();
+        let txpool = TxPoolSetup::new(reader.clone(), pooled, PoolConfig::default(), clock);
 
         let folder = tempfile::tempdir().unwrap();
-        let (scrypt, accounts) = (Pool::new("scrypt", 1), ActorRef::new("accounts"));
         let key_files = AccountsSetup {
             keys: KeyDirectory::new(folder.path().to_owned(), ScryptCost::LIGHT),
             threads: scrypt.clone(),
             unlocked: UnlockedKeys::default(),
             mnemonic_keys: Vec::new(),
         };
-        let (devices, hub) = (Pool::new("devices", DEVICE_THREADS), ActorRef::new("hub"));
         let usb = UsbSetup {
             bus: Arc::new(bus.clone()),
             threads: devices.clone(),
             chain_reader: reader,
         };
-        let _ = node
-            .keys
-            .set(Keys::new(accounts.clone(), Some(hub.clone())));
         let spec = SupervisorSpec::new("node", Strategy::OneForOne)
             .child(signatures.child())
             .child(scrypt.child())

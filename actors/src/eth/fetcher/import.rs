@@ -13,7 +13,6 @@ use tokio::time::Instant;
 use tracing::{debug, info};
 
 use super::FetcherSetup;
-use crate::clock;
 
 /// Checks a block's header, decodes its body, propagates the block, imports it. Returns the reason
 /// to penalise its sender, if there is one.
@@ -21,8 +20,10 @@ pub(super) async fn import(setup: FetcherSetup, block: RawBlock) -> Option<Strin
     let number = block.header.header.number;
     let shared = &setup.shared;
     let (engine, chain) = (Arc::clone(&shared.engine), shared.chain_reader.clone());
+    let clock = shared.clock.clone();
     let check = move || {
-        let checked = check(engine.as_ref(), &chain, &block.header.header);
+        let now = clock.unix_seconds();
+        let checked = check(engine.as_ref(), &chain, &block.header.header, now);
         let is_future = match checked.as_ref().map_err(ConsensusError::disposition) {
             Ok(()) => false,
             // ChainActor queues the block until its time has come.
@@ -113,11 +114,17 @@ impl Summary {
     }
 }
 
-fn check(engine: &dyn Engine, chain: &ChainReader, header: &Header) -> Result<(), ConsensusError> {
+/// Checks the header and the seal of a block, at the time `now` in seconds since the Unix epoch.
+fn check(
+    engine: &dyn Engine,
+    chain: &ChainReader,
+    header: &Header,
+    now: u64,
+) -> Result<(), ConsensusError> {
     let number = header.number.checked_sub(1);
     let parent = number.and_then(|number| chain.header(&header.parent_hash, number));
     let parent = parent.ok_or(ConsensusError::UnknownAncestor)?;
-    let verified = engine.verify_header(chain, header, &parent, clock::unix_seconds());
+    let verified = engine.verify_header(chain, header, &parent, now);
     if verified.is_ok() || verified == Err(ConsensusError::FutureBlock) {
         // A future block, which is queued, must have a valid seal already.
         engine.verify_seal(chain, header)?;

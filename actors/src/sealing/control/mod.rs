@@ -30,7 +30,7 @@ use actoreum_primitives::Address;
 use tracing::{info, warn};
 
 use crate::{
-    accounts::AccountsActor, clock, eth::EthPeers, sealing::sealer::SealerActor,
+    accounts::AccountsActor, clock::ChainClock, eth::EthPeers, sealing::sealer::SealerActor,
     sealing::worker::WorkerActor, txpool::TxPoolActor,
 };
 use actoreum_supervision::{
@@ -55,6 +55,8 @@ pub struct MinerSetup {
     pub control: Arc<MinerControl>,
     /// The chain that is sealed for.
     pub chain_reader: ChainReader,
+    /// The chain's clock.
+    pub clock: ChainClock,
     /// The clique engine, if it is used, with the seconds between blocks.
     pub clique: Option<(Arc<Clique>, u64)>,
     /// Owner of the keys.
@@ -159,7 +161,8 @@ impl MinerActor {
         let Some((clique, period)) = &self.setup.clique else {
             return;
         };
-        let stall = Stall::of(clique, &self.setup.chain_reader, *period, clock::now());
+        let now = self.setup.clock.now();
+        let stall = Stall::of(clique, &self.setup.chain_reader, *period, now);
         // The state is set before the log line: an operator who reads the line may ask for the
         // state.
         self.setup.control.set_stall(stall.clone());

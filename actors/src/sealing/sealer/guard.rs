@@ -1,119 +1,91 @@
-//! Guard that keeps a signer from signing two blocks of one height.
-//!
-//! A height is reserved before it is signed, and a signed block is on disk before it is published.
-//! So after a crash at any moment either nothing of the height was published, or the block itself
-//! is there to be published again. The database may be lost or replaced by an older one: the
-//! [`SigningRecords`] beside it tell up to which height a key has signed.
+//! The guard against signing a height twice, with its files: the last signed block in the store, and
+//! the [`SigningRecords`]. The rules are in [`actoreum_sealing::guard`].
 
 use std::path::PathBuf;
 
-use actoreum_consensus::clique::recover_signer;
 use actoreum_primitives::{Address, B256, Block, rlp};
+use actoreum_sealing::guard::{self, Guard, SigningRecord, SigningStore};
 use actoreum_storage::{Commit, StorageError, Store};
 use parking_lot::Mutex;
-use tracing::debug;
 
-use super::record::{RecordError, SigningRecord, SigningRecords};
+use super::record::{RecordError, RecordFiles, SigningRecords};
+
+pub use guard::{Height, Observed, Reservation};
+
+/// Reason why a height may not be signed.
+pub type Refusal = guard::Refusal<RecordError>;
+/// Reason why a signed block was not remembered, and so must not be published.
+pub type RememberError = guard::RememberError<StorageError, RecordError>;
+/// Reason why a signed height could not be freed.
+pub type ForgetError = guard::ForgetError<StorageError, RecordError>;
 
 /// Key of the last signed block in the store's metadata; the value is RLP.
 const LAST_SIGNED: &str = "last signed block";
 
-/// Memory of the signed heights of one chain. It survives restarts of the actor.
-pub struct SealGuard {
+/// Memory of the signed heights of one chain, shared between threads. It survives restarts of the
+/// actor.
+pub struct SealGuard(Mutex<Guard<Disk>>);
+
+/// Files of the guard.
+struct Disk {
     store: Store,
     records: Option<SigningRecords>,
-    state: Mutex<State>,
+    /// The files of the record that is held.
+    held: Option<RecordFiles>,
 }
 
-#[derive(Default)]
-struct State {
-    last: Option<Block>,
-    /// Record of the key that this process signs with.
-    record: Option<SigningRecord>,
-    reserved: Option<Reservation>,
-    /// Number of the actor's starts: reservations of earlier ones are void.
-    generation: u64,
-}
+impl SigningStore for Disk {
+    type StoreError = StorageError;
+    type RecordError = RecordError;
 
-/// A height that is to be signed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Height {
-    /// The block's number.
-    pub number: u64,
-    /// The key that signs.
-    pub signer: Address,
-    /// Whether the chain has other signers, too.
-    pub is_shared: bool,
-}
+    fn write_last(&mut self, block: Option<&Block>) -> Result<(), StorageError> {
+        let mut commit = Commit::new();
+        match block {
+            Some(block) => commit.put_meta(LAST_SIGNED, &rlp::encode(block)),
+            None => commit.remove_meta(LAST_SIGNED),
+        }
+        self.store.commit(commit)
+    }
 
-/// The right to sign one height.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Reservation {
-    height: Height,
-    generation: u64,
-}
+    fn keeps_records(&self) -> bool {
+        self.records.is_some()
+    }
 
-/// Reason why a height may not be signed.
-#[derive(Debug, thiserror::Error)]
-pub enum Refusal {
-    /// A height is being signed.
-    #[error("a height is being signed")]
-    Reserved,
-    /// This block of the same height or of a higher one was signed.
-    #[error("block {} was signed", .0.header.number)]
-    Signed(Box<Block>),
-    /// A block of this height or of a higher one is on record, but not in the database.
-    #[error("block {highest} was signed")]
-    SignedElsewhere {
-        /// The highest block on record.
-        highest: u64,
-        /// The files of the record.
-        files: Vec<PathBuf>,
-    },
-    /// The record cannot be used.
-    #[error(transparent)]
-    Record(#[from] RecordError),
-}
+    fn open_record(&mut self, signer: Address) -> Result<SigningRecord, RecordError> {
+        self.held = None;
+        let Some(records) = &self.records else {
+            return Ok(SigningRecord::new(signer));
+        };
+        let (files, record) = records.acquire(signer)?;
+        self.held = Some(files);
+        Ok(record)
+    }
 
-/// Reason why a signed block was not remembered, and so must not be published.
-#[derive(Debug, thiserror::Error)]
-pub enum RememberError {
-    /// The actor that reserved the height has ended.
-    #[error("the reservation is no longer valid")]
-    Outdated,
-    /// The store failed.
-    #[error(transparent)]
-    Storage(#[from] StorageError),
-    /// The record failed.
-    #[error(transparent)]
-    Record(#[from] RecordError),
-}
+    fn write_record(&mut self, record: &SigningRecord) -> Result<(), RecordError> {
+        match &mut self.held {
+            Some(files) => files.write(record),
+            None => Ok(()),
+        }
+    }
 
-/// Reason why a signed height could not be freed.
-#[derive(Debug, thiserror::Error)]
-pub enum ForgetError {
-    /// The store failed.
-    #[error(transparent)]
-    Storage(#[from] StorageError),
-    /// The record failed.
-    #[error(transparent)]
-    Record(#[from] RecordError),
-}
+    fn close_record(&mut self) {
+        self.held = None;
+    }
 
-/// A block of the chain with our signature, compared with the record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Observed {
-    /// The block is on record, or is lower than a recorded one.
-    Known,
-    /// The block is above everything on record; it is on record from now on.
-    Unknown,
-    /// Another block of the same height is on record.
-    Conflicting,
+    fn record_files(&self) -> Vec<PathBuf> {
+        self.held
+            .as_ref()
+            .map(RecordFiles::paths)
+            .unwrap_or_default()
+    }
 }
 
 impl SealGuard {
     /// Reads the last signed block. Without `records` nothing is remembered outside the store, as
     /// suits a chain that only this node has.
+    ///
+    /// # Errors
+    /// The store's errors, and a block that cannot be decoded.
     pub fn open(store: Store, records: Option<SigningRecords>) -> Result<Self, StorageError> {
         let last = match store.meta(LAST_SIGNED)? {
             Some(record) => Some(rlp::decode_exact(&record).map_err(|_| {
@@ -121,227 +93,95 @@ impl SealGuard {
             })?),
             None => None,
         };
-        let state = State {
-            last,
-            ..State::default()
-        };
-        Ok(Self {
+        let disk = Disk {
             store,
             records,
-            state: Mutex::new(state),
-        })
+            held: None,
+        };
+        Ok(Self(Mutex::new(Guard::new(disk, last))))
     }
 
-    /// Begins a start of the actor: reservations of earlier ones become void.
+    /// See [`Guard::begin_generation`].
     pub fn begin_generation(&self) {
-        let mut state = self.state.lock();
-        state.generation += 1;
-        state.reserved = None;
+        self.0.lock().begin_generation();
     }
 
-    /// Returns whether there are records outside the store.
+    /// See [`Guard::has_records`].
     pub fn has_records(&self) -> bool {
-        self.records.is_some()
+        self.0.lock().has_records()
     }
 
-    /// Returns the last block that was signed.
+    /// See [`Guard::last`].
     pub fn last(&self) -> Option<Block> {
-        self.state.lock().last.clone()
+        self.0.lock().last().cloned()
     }
 
-    /// Checks that neither the height nor a higher one was signed. Locks the key's record.
+    /// See [`Guard::check`].
+    ///
+    /// # Errors
+    /// See [`Refusal`].
     pub fn check(&self, height: Height) -> Result<(), Refusal> {
-        self.state.lock().check(self.records.as_ref(), height)
+        self.0.lock().check(height)
     }
 
-    /// Reserves a height, if neither it nor a higher one was signed.
+    /// See [`Guard::reserve`].
+    ///
+    /// # Errors
+    /// See [`Refusal`].
     pub fn reserve(&self, height: Height) -> Result<Reservation, Refusal> {
-        let mut state = self.state.lock();
-        if state.reserved.is_some() {
-            return Err(Refusal::Reserved);
-        }
-        state.check(self.records.as_ref(), height)?;
-        let generation = state.generation;
-        let reservation = Reservation { height, generation };
-        state.reserved = Some(reservation);
-        Ok(reservation)
+        self.0.lock().reserve(height)
     }
 
-    /// Releases a reservation, of which nothing was signed or no signature was published.
+    /// See [`Guard::release`].
     pub fn release(&self, reservation: Reservation) {
-        let mut state = self.state.lock();
-        if state.reserved == Some(reservation) {
-            state.reserved = None;
-        }
+        self.0.lock().release(reservation);
     }
 
-    /// Writes a signed block to disk, then its height to the record. After an error the block must
-    /// not be published.
+    /// See [`Guard::remember`].
+    ///
+    /// # Errors
+    /// See [`RememberError`].
     pub fn remember(&self, reservation: Reservation, block: &Block) -> Result<(), RememberError> {
-        let mut state = self.state.lock();
-        let Height {
-            number, is_shared, ..
-        } = reservation.height;
-        if state.reserved != Some(reservation) || block.header.number != number {
-            return Err(RememberError::Outdated);
-        }
-        state.reserved = None;
-        let mut commit = Commit::new();
-        commit.put_meta(LAST_SIGNED, &rlp::encode(block));
-        self.store.commit(commit)?;
-        let hash = block.hash();
-        // In this order: a block on record that exists nowhere would stop a chain of one signer.
-        state.last = Some(block.clone());
-        if let Some(record) = &mut state.record {
-            record.raise(number, hash, is_shared)?;
-        }
-        debug!(number, %hash, "signed a block");
-        Ok(())
+        self.0.lock().remember(reservation, block)
     }
 
-    /// Compares a block of the chain that carries the signature of `height.signer` with the record,
-    /// and records it.
+    /// See [`Guard::observe`].
+    ///
+    /// # Errors
+    /// The record's errors.
     pub fn observe(&self, height: Height, hash: B256) -> Result<Observed, RecordError> {
-        let mut state = self.state.lock();
-        let Some(records) = &self.records else {
-            return Ok(Observed::Known);
-        };
-        let record = state.hold_record(records, height)?;
-        let is_second =
-            height.number == record.highest() && record.hash() != hash && !record.hash().is_zero();
-        if height.number > record.highest() {
-            record.raise(height.number, hash, height.is_shared)?;
-            Ok(Observed::Unknown)
-        } else if is_second {
-            Ok(Observed::Conflicting)
-        } else {
-            Ok(Observed::Known)
-        }
+        self.0.lock().observe(height, hash)
     }
 
-    /// Returns the highest block on record for a key, where this process holds its record.
+    /// See [`Guard::highest`].
     pub fn highest(&self, signer: Address) -> Option<u64> {
-        let state = self.state.lock();
-        let record = state.record.as_ref();
-        record
-            .filter(|record| record.signer == signer)
-            .map(SigningRecord::highest)
+        self.0.lock().highest(signer)
     }
 
-    /// Releases the key's record: this process no longer signs, and another one may.
+    /// See [`Guard::release_key`].
     pub fn release_key(&self) {
-        let mut state = self.state.lock();
-        if state.reserved.is_none() {
-            state.record = None;
-        }
+        self.0.lock().release_key();
     }
 
-    /// Frees the height of the last signed block, if that has this hash: the block can never become
-    /// part of a chain. Where the chain has several signers, the height stays on record.
+    /// See [`Guard::withdraw`].
+    ///
+    /// # Errors
+    /// See [`ForgetError`].
     pub fn withdraw(&self, hash: B256) -> Result<(), ForgetError> {
-        let mut state = self.state.lock();
-        let number = match &state.last {
-            Some(last) if last.hash() == hash => last.header.number,
-            _ => return Ok(()),
-        };
-        self.forget_last(&mut state)?;
-        if let Some(record) = &mut state.record
-            && record.hash() == hash
-        {
-            record.rewind(number.saturating_sub(1))?;
-        }
-        Ok(())
+        self.0.lock().withdraw(hash)
     }
 
-    /// Frees the heights above `number`, after the operator of a chain of one signer rewound it
-    /// from the block `from`. Blocks that were signed while the chain had several signers stay on
-    /// record. All blocks stay where one above `from` was signed, except the block that was just
-    /// being sealed: it is not known which other nodes have it.
+    /// See [`Guard::rewind`].
+    ///
+    /// # Errors
+    /// See [`ForgetError`].
     pub fn rewind(
         &self,
         number: u64,
         from: u64,
         signer: Option<Address>,
     ) -> Result<(), ForgetError> {
-        let mut state = self.state.lock();
-        // A vote would have added another signer.
-        let is_next = |last: &Block| {
-            last.header.number == from.saturating_add(1) && last.header.beneficiary.is_zero()
-        };
-        let next = state.last.as_ref().filter(|last| is_next(last));
-        let from = next.map_or(from, |last| last.header.number);
-        let mut number = number;
-        if let (Some(records), Some(signer)) = (&self.records, signer) {
-            let height = Height {
-                number,
-                signer,
-                is_shared: false,
-            };
-            let record = state.hold_record(records, height)?;
-            if record.highest() > from {
-                return Ok(());
-            }
-            record.rewind(number)?;
-            number = number.max(record.shared());
-        }
-        let last = state.last.as_ref();
-        if last.is_some_and(|last| last.header.number > number) {
-            self.forget_last(&mut state)?;
-        }
-        Ok(())
-    }
-
-    fn forget_last(&self, state: &mut State) -> Result<(), StorageError> {
-        let mut commit = Commit::new();
-        commit.remove_meta(LAST_SIGNED);
-        self.store.commit(commit)?;
-        state.last = None;
-        Ok(())
-    }
-}
-
-impl State {
-    fn check(&mut self, records: Option<&SigningRecords>, height: Height) -> Result<(), Refusal> {
-        if let Some(records) = records {
-            self.hold_record(records, height)?;
-        }
-        if let Some(last) = &self.last
-            && last.header.number >= height.number
-        {
-            return Err(Refusal::Signed(Box::new(last.clone())));
-        }
-        match &self.record {
-            Some(record) if record.highest() >= height.number => Err(Refusal::SignedElsewhere {
-                highest: record.highest(),
-                files: record.files(),
-            }),
-            _ => Ok(()),
-        }
-    }
-
-    /// Locks the record of the height's key. A newly locked record learns of a block that only the
-    /// store has, after a crash between the two writes or from a version without records.
-    fn hold_record(
-        &mut self,
-        records: &SigningRecords,
-        height: Height,
-    ) -> Result<&mut SigningRecord, RecordError> {
-        let is_held = |record: &SigningRecord| record.signer == height.signer;
-        if !self.record.as_ref().is_some_and(is_held) {
-            // The other key's record is released first: another process may need it.
-            self.record = None;
-            let mut record = records.acquire(height.signer)?;
-            if let Some(last) = &self.last
-                && recover_signer(&last.header).ok() == Some(height.signer)
-            {
-                record.raise(last.header.number, last.hash(), height.is_shared)?;
-            }
-            self.record = Some(record);
-        }
-        Ok(self
-            .record
-            .as_mut()
-            .expect("because it was put there where it was not"))
+        self.0.lock().rewind(number, from, signer)
     }
 }
 

@@ -49,7 +49,8 @@ use actoreum_primitives::{B256, Block, Signature};
 use tracing::{error, warn};
 
 use crate::{
-    accounts::AccountsActor, clock, sealing::control::MinerControl, sealing::worker::WorkerActor,
+    accounts::AccountsActor, clock::ChainClock, sealing::control::MinerControl,
+    sealing::worker::WorkerActor,
 };
 use actoreum_supervision::{
     Actor, ActorRef, Ctx, Failure, Handles, Later, Message, Pool, WhenFull,
@@ -58,8 +59,8 @@ use actoreum_supervision::{
 pub use guard::{ForgetError, Height, Observed, Refusal, RememberError, Reservation, SealGuard};
 pub use notify::{Notifier, NotifyError, NotifyUrl};
 use own_blocks::OwnBlocks;
-use pow::Pow;
 pub use pow::PowSetup;
+use pow::{Pow, SEARCH_RETRY};
 pub use record::{RecordError, SigningRecords};
 
 /// Timeout of the signer's key: AccountsActor may be opening it anew after a crash.
@@ -75,6 +76,8 @@ pub struct SealerSetup {
     pub method: SealingMethod,
     /// The chain that is sealed for.
     pub chain_reader: ChainReader,
+    /// The chain's clock.
+    pub clock: ChainClock,
     /// Threads that write signed blocks to disk before they are published.
     pub threads: Pool,
     /// Builds blocks, and gets seals that are found late.
@@ -142,7 +145,7 @@ impl SealerActor {
             &self.setup.chain_reader,
             &block.header,
             even_if_empty || !block.body.transactions.is_empty(),
-            clock::now(),
+            self.setup.clock.now(),
             &mut rand::rng(),
         )?;
         let parent = block.header.number.saturating_sub(1);
@@ -241,6 +244,14 @@ impl SealerActor {
             let _ = self.setup.worker.tell(LateSeal(block));
         }
     }
+
+    /// Begins a search that failed again after a pause.
+    fn retry_search(&mut self, error: &str, ctx: &mut Ctx<Self>) {
+        warn!(error, retry = ?SEARCH_RETRY, "search for a seal failed");
+        if self.pow.as_mut().is_some_and(Pow::note_failed) {
+            ctx.notify_after(SEARCH_RETRY, SearchAgain);
+        }
+    }
 }
 
 impl Actor for SealerActor {
@@ -257,7 +268,7 @@ impl Handles<Seal> for SealerActor {
 
     fn handle(&mut self, seal: Seal, ctx: &mut Ctx<Self>) -> Self::Answer {
         if let Some(pow) = &mut self.pow {
-            return pow.add_work(seal.block, ctx.me());
+            return pow.add_work(seal.block, ctx);
         }
         let begun = match &self.setup.method {
             SealingMethod::Clique(clique) => self.plan(clique, seal),
@@ -331,7 +342,7 @@ impl Handles<ThreadsChanged> for SealerActor {
 
     fn handle(&mut self, _: ThreadsChanged, ctx: &mut Ctx<Self>) {
         if let Some(pow) = &mut self.pow {
-            pow.search(ctx.me());
+            pow.search(ctx);
         }
     }
 }
@@ -402,31 +413,16 @@ impl Handles<SubmitHashrate> for SealerActor {
     }
 }
 
-/// Message of a search thread: a seal was found.
+/// Timer message: begin the search that failed again.
 #[derive(Message)]
-struct SealFound {
-    seal_hash: B256,
-    solution: Solution,
-}
+struct SearchAgain;
 
-impl Handles<SealFound> for SealerActor {
+impl Handles<SearchAgain> for SealerActor {
     type Answer = ();
 
-    fn handle(&mut self, found: SealFound, _: &mut Ctx<Self>) {
-        self.on_seal_found(found.seal_hash, found.solution);
-    }
-}
-
-/// Message: the dataset that a search waits for is in memory.
-#[derive(Message)]
-struct DatasetReady;
-
-impl Handles<DatasetReady> for SealerActor {
-    type Answer = ();
-
-    fn handle(&mut self, _: DatasetReady, ctx: &mut Ctx<Self>) {
+    fn handle(&mut self, _: SearchAgain, ctx: &mut Ctx<Self>) {
         if let Some(pow) = &mut self.pow {
-            pow.on_dataset_ready(ctx.me());
+            pow.search_again(ctx);
         }
     }
 }

@@ -17,14 +17,15 @@ use actoreum_consensus::{
 use actoreum_messages::sealer::{SealRefused, Work};
 use actoreum_primitives::{B256, Block, Header};
 use rand::Rng;
+use tokio::sync::oneshot;
 use tracing::{debug, info, warn};
 
 use super::{
-    DatasetReady, SealFound, SealerActor,
+    SealerActor,
     notify::{Notifier, Poster},
 };
 use crate::sealing::control::MinerControl;
-use actoreum_supervision::{ActorRef, Later, Pool, Replier};
+use actoreum_supervision::{Ctx, Later, Pool, Replier};
 
 /// Number of blocks by which work may be older than the newest and still be of use, as an ommer.
 const STALE_BLOCKS: u64 = 7;
@@ -35,6 +36,8 @@ const MAX_WORKS: usize = 64;
 const MAX_REMOTE_RATES: usize = 1_024;
 /// Lifetime of a remote miner's hash rate.
 const REMOTE_RATE_LIFETIME: Duration = Duration::from_secs(10);
+/// Pause before a search that failed begins again.
+pub(super) const SEARCH_RETRY: Duration = Duration::from_secs(10);
 /// Number of samples, one a second, over which the hash rate is measured.
 const RATE_WINDOW: usize = 10;
 
@@ -74,6 +77,8 @@ pub(super) struct Pow {
     stop: Arc<AtomicBool>,
     /// Epoch whose dataset a thread waits for.
     awaited_epoch: Option<u64>,
+    /// Whether the search failed and begins again after a pause.
+    is_retry_due: bool,
     attempts: Arc<AtomicU64>,
     /// Total number of attempts at each of the last seconds.
     samples: Vec<(Instant, u64)>,
@@ -88,6 +93,7 @@ impl Pow {
             works: Vec::new(),
             stop: Arc::default(),
             awaited_epoch: None,
+            is_retry_due: false,
             attempts: Arc::default(),
             samples: Vec::new(),
             remote_rates: BTreeMap::new(),
@@ -95,7 +101,7 @@ impl Pow {
     }
 
     /// Begins the search for the block's seal.
-    pub(super) fn add_work(&mut self, block: Block, me: &ActorRef<SealerActor>) -> Later<Answer> {
+    pub(super) fn add_work(&mut self, block: Block, ctx: &mut Ctx<SealerActor>) -> Later<Answer> {
         let Some(seal_hash) = self.setup.ethash.seal_hash(&block.header) else {
             return Later::new(std::future::ready(Err(SealRefused::Outdated)));
         };
@@ -116,7 +122,7 @@ impl Pow {
             block,
             replier: Some(replier),
         });
-        self.search(me);
+        self.search(ctx);
         if let (Some(work), Some(newest)) = (self.work(), self.works.last()) {
             self.poster.post(&work, &newest.block.header);
         }
@@ -124,9 +130,11 @@ impl Pow {
     }
 
     /// Restarts the search for the newest block's seal, on as many threads as are set, each from a
-    /// random nonce.
-    pub(super) fn search(&mut self, me: &ActorRef<SealerActor>) {
+    /// random nonce. Their results come as completions of futures, for which the actor's mailbox
+    /// always has room.
+    pub(super) fn search(&mut self, ctx: &mut Ctx<SealerActor>) {
         self.end_search();
+        self.is_retry_due = false;
         let threads = self.setup.control.threads();
         let Some(newest) = self.works.last().filter(|newest| newest.replier.is_some()) else {
             return;
@@ -134,7 +142,7 @@ impl Pow {
         self.stop = Arc::default();
         let epoch = epoch_of(newest.block.header.number);
         if threads > 0 && !self.setup.ethash.has_dataset(epoch) {
-            return self.wait_for_dataset(epoch, me);
+            return self.wait_for_dataset(epoch, ctx);
         }
         for index in 0..threads {
             let search_thread = SearchThread {
@@ -143,43 +151,57 @@ impl Pow {
                 seal_hash: newest.seal_hash,
                 stop: Arc::clone(&self.stop),
                 attempts: Arc::clone(&self.attempts),
-                sealer: me.clone(),
             };
-            let name = format!("ethash {index}");
-            if let Err(error) = thread::Builder::new()
-                .name(name)
-                .spawn(move || search_thread.run())
-            {
-                warn!(%error, "search thread not started");
-            }
+            let seal_hash = newest.seal_hash;
+            let found = on_thread(format!("ethash {index}"), move || search_thread.run());
+            ctx.spawn_then(
+                found,
+                move |actor: &mut SealerActor, found, ctx| match found {
+                    Ok(Some(solution)) => actor.on_seal_found(seal_hash, solution),
+                    Ok(None) => {}
+                    Err(error) => actor.retry_search(&error, ctx),
+                },
+            );
         }
     }
 
-    /// Starts one thread that loads or generates a dataset. That takes minutes, in which the newest
-    /// block changes.
-    fn wait_for_dataset(&mut self, epoch: u64, me: &ActorRef<SealerActor>) {
+    /// Loads or generates a dataset on one thread, then begins the search for the newest block's
+    /// seal. Generating takes minutes, in which the newest block changes.
+    fn wait_for_dataset(&mut self, epoch: u64, ctx: &mut Ctx<SealerActor>) {
         if self.awaited_epoch.replace(epoch) == Some(epoch) {
             return;
         }
-        let (ethash, sealer) = (self.setup.ethash.clone(), me.clone());
-        let wait = move || match ethash.dataset(epoch, &|_| {}) {
-            Ok(_) => {
-                // A sealer that is down asks for the dataset again.
-                let _ = sealer.tell(DatasetReady);
+        let ethash = self.setup.ethash.clone();
+        let load = move || ethash.dataset(epoch, &|_| {}).map(drop);
+        let loaded = on_thread("ethash".to_owned(), load);
+        ctx.spawn_then(loaded, |actor: &mut SealerActor, loaded, ctx| {
+            let Some(pow) = &mut actor.pow else { return };
+            pow.awaited_epoch = None;
+            match loaded {
+                Ok(Ok(())) => pow.resume_search(ctx),
+                Ok(Err(error)) => actor.retry_search(&error.to_string(), ctx),
+                Err(error) => actor.retry_search(&error, ctx),
             }
-            Err(error) => warn!(%error, "ethash dataset not available"),
-        };
-        if let Err(error) = thread::Builder::new().name("ethash".into()).spawn(wait) {
-            self.awaited_epoch = None;
-            warn!(%error, "dataset thread not started");
+        });
+    }
+
+    /// Notes that the search failed. Returns true if no other retry is due yet.
+    pub(super) fn note_failed(&mut self) -> bool {
+        !std::mem::replace(&mut self.is_retry_due, true)
+    }
+
+    /// Begins a search that failed again, unless another one has begun or mining was stopped.
+    pub(super) fn search_again(&mut self, ctx: &mut Ctx<SealerActor>) {
+        if self.is_retry_due {
+            self.is_retry_due = false;
+            self.resume_search(ctx);
         }
     }
 
-    /// Starts the search that waited for its dataset, unless it was stopped meanwhile.
-    pub(super) fn on_dataset_ready(&mut self, me: &ActorRef<SealerActor>) {
-        self.awaited_epoch = None;
+    /// Begins the search for the newest block's seal, unless mining was stopped.
+    fn resume_search(&mut self, ctx: &mut Ctx<SealerActor>) {
         if !self.stop.load(Relaxed) {
-            self.search(me);
+            self.search(ctx);
         }
     }
 
@@ -262,6 +284,23 @@ impl Drop for Pow {
     }
 }
 
+/// Runs `work` on a thread of its own.
+///
+/// # Errors
+/// Fails if the thread could not be started, or if `work` panicked.
+async fn on_thread<T: Send + 'static>(
+    name: String,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, String> {
+    let (sender, done) = oneshot::channel();
+    let started = thread::Builder::new().name(name).spawn(move || {
+        // The receiver has gone if the actor has ended.
+        let _ = sender.send(work());
+    });
+    started.map_err(|error| format!("the thread was not started: {error}"))?;
+    done.await.map_err(|_| "the thread panicked".to_owned())
+}
+
 /// One search thread.
 struct SearchThread {
     ethash: Ethash,
@@ -269,15 +308,18 @@ struct SearchThread {
     seal_hash: B256,
     stop: Arc<AtomicBool>,
     attempts: Arc<AtomicU64>,
-    sealer: ActorRef<SealerActor>,
 }
 
 impl SearchThread {
-    fn run(self) {
+    /// Returns the seal that was found; `None` if the search was stopped.
+    fn run(self) -> Option<Solution> {
         let epoch = epoch_of(self.header.number);
         let dataset = match self.ethash.dataset(epoch, &|_| {}) {
             Ok(dataset) => dataset,
-            Err(error) => return warn!(%error, "ethash dataset not available"),
+            Err(error) => {
+                warn!(%error, "ethash dataset not available");
+                return None;
+            }
         };
         self.ethash.prepare_next_dataset(self.header.number);
         let start = rand::rng().random_range(0..u64::MAX / 2);
@@ -289,19 +331,11 @@ impl SearchThread {
             &self.stop,
             &self.attempts,
         );
-        let Some(solution) = found else {
-            return debug!(number = self.header.number, "search ended");
-        };
-        info!(
-            number = self.header.number,
-            nonce = solution.nonce,
-            "found a seal"
-        );
-        let found = SealFound {
-            seal_hash: self.seal_hash,
-            solution,
-        };
-        // A sealer that is down has no work that waits for the seal.
-        let _ = self.sealer.tell(found);
+        let number = self.header.number;
+        match &found {
+            Some(solution) => info!(number, nonce = solution.nonce, "found a seal"),
+            None => debug!(number, "search ended"),
+        }
+        found
     }
 }

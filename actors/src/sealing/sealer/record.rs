@@ -1,4 +1,4 @@
-//! Signing record of a key: the highest block that it has signed, in files outside the database.
+//! Files of a key's signing record: the highest block that it has signed, outside the database.
 //!
 //! ```text
 //! <datadir>/actoreum/signed-<address>-<chain>.json   beside the node key
@@ -21,6 +21,7 @@ use std::{
 };
 
 use actoreum_primitives::{Address, B256};
+use actoreum_sealing::guard::SigningRecord;
 use actoreum_storage::files::{PRIVATE_FILE, replace_file};
 use serde::{Deserialize, Serialize};
 use tracing::{debug, warn};
@@ -62,50 +63,46 @@ impl SigningRecords {
         format!("signed-{signer:#x}-{chain}")
     }
 
-    /// Opens and locks the record of a key.
+    /// Opens, locks and reads the record of a key.
     ///
     /// # Errors
     /// Another process has locked it, or a file cannot be read or locked.
-    pub(super) fn acquire(&self, signer: Address) -> Result<SigningRecord, RecordError> {
+    pub(super) fn acquire(
+        &self,
+        signer: Address,
+    ) -> Result<(RecordFiles, SigningRecord), RecordError> {
         let name = self.name(signer);
-        let mut record = SigningRecord {
-            signer,
+        let mut files = RecordFiles {
             chain: self.chain,
             path: self.instance.join(format!("{name}.json")),
             copy: None,
-            highest: 0,
-            hash: B256::ZERO,
-            shared: 0,
             _locks: Vec::new(),
         };
-        record.lock(&self.instance.join(format!("{name}.lock")))?;
+        files.lock(&self.instance.join(format!("{name}.lock")))?;
         if let Some(locks) = &self.locks {
-            record.lock_if_possible(&locks.join(format!("{name}.lock")))?;
+            files.lock_if_possible(&locks.join(format!("{name}.lock")))?;
         }
-        record.read(&record.path.clone())?;
+        let mut record = SigningRecord::new(signer);
+        record = files.read(&files.path, record)?;
         // A hidden name: neither this node nor geth takes the file for a key file.
         let copy = self.keystore.join(format!(".{name}.json"));
         if self.keystore.is_dir() {
-            record.lock_if_possible(&self.keystore.join(format!(".{name}.lock")))?;
-            record.read(&copy)?;
-            record.copy = Some(copy);
+            files.lock_if_possible(&self.keystore.join(format!(".{name}.lock")))?;
+            record = files.read(&copy, record)?;
+            files.copy = Some(copy);
         }
-        Ok(record)
+        Ok((files, record))
     }
 }
 
-/// The record of one key on one chain, locked by this process.
+/// The files of one key's record on one chain, locked by this process.
 #[derive(Debug)]
-pub(super) struct SigningRecord {
-    pub(super) signer: Address,
+pub(super) struct RecordFiles {
     chain: B256,
     /// The file that must be written.
     path: PathBuf,
     /// The file beside the key, as long as it can be written.
     copy: Option<PathBuf>,
-    highest: u64,
-    hash: B256,
-    shared: u64,
     /// Released with the record, or with the process.
     _locks: Vec<KeyLock>,
 }
@@ -145,24 +142,9 @@ pub enum RecordError {
     },
 }
 
-impl SigningRecord {
-    /// Returns the highest block that was signed; 0 where none was.
-    pub(super) fn highest(&self) -> u64 {
-        self.highest
-    }
-
-    /// Returns the hash of [`Self::highest`].
-    pub(super) fn hash(&self) -> B256 {
-        self.hash
-    }
-
-    /// Returns the highest block that was signed while the chain had several signers.
-    pub(super) fn shared(&self) -> u64 {
-        self.shared
-    }
-
-    /// Returns the paths of its files.
-    pub(super) fn files(&self) -> Vec<PathBuf> {
+impl RecordFiles {
+    /// Returns the paths of the files that exist.
+    pub(super) fn paths(&self) -> Vec<PathBuf> {
         let files = [Some(&self.path), self.copy.as_ref()];
         let is_there = |file: &&PathBuf| file.exists();
         files
@@ -173,48 +155,14 @@ impl SigningRecord {
             .collect()
     }
 
-    /// Records a signed block. It is on disk when this returns. A block below the highest changes
-    /// nothing.
-    pub(super) fn raise(
-        &mut self,
-        number: u64,
-        hash: B256,
-        is_shared: bool,
-    ) -> Result<(), RecordError> {
-        let shared = if is_shared {
-            self.shared.max(number)
-        } else {
-            self.shared
-        };
-        if number <= self.highest && shared == self.shared {
-            return Ok(());
-        }
-        let (highest, hash) = if number > self.highest {
-            (number, hash)
-        } else {
-            (self.highest, self.hash)
-        };
-        self.write(highest, hash, shared)
-    }
-
-    /// Records that blocks above `number` may be signed again. Blocks that were signed while the
-    /// chain had several signers stay on record.
-    pub(super) fn rewind(&mut self, number: u64) -> Result<(), RecordError> {
-        let number = number.max(self.shared);
-        if number < self.highest {
-            self.write(number, B256::ZERO, self.shared)
-        } else {
-            Ok(())
-        }
-    }
-
-    fn write(&mut self, highest: u64, hash: B256, shared: u64) -> Result<(), RecordError> {
+    /// Writes the record. It is on disk when this returns.
+    pub(super) fn write(&mut self, record: &SigningRecord) -> Result<(), RecordError> {
         let content = Content {
-            address: self.signer,
+            address: record.signer,
             genesis: self.chain,
-            number: highest,
-            hash,
-            shared_number: shared,
+            number: record.highest,
+            hash: record.hash,
+            shared_number: record.shared,
         };
         let mut json = serde_json::to_vec_pretty(&content).map_err(|error| RecordError::Io {
             path: self.path.clone(),
@@ -222,7 +170,6 @@ impl SigningRecord {
         })?;
         json.push(b'\n');
         replace_file(&self.path, &json, PRIVATE_FILE).map_err(at(&self.path))?;
-        (self.highest, self.hash, self.shared) = (highest, hash, shared);
         if let Some(copy) = self.copy.take() {
             match replace_file(&copy, &json, PRIVATE_FILE) {
                 Ok(()) => self.copy = Some(copy),
@@ -235,11 +182,11 @@ impl SigningRecord {
         Ok(())
     }
 
-    /// Adopts the content of a file where its blocks are higher.
-    fn read(&mut self, path: &Path) -> Result<(), RecordError> {
+    /// Returns `record` with the blocks of a file where those are higher.
+    fn read(&self, path: &Path, record: SigningRecord) -> Result<SigningRecord, RecordError> {
         let file = match File::open(path) {
             Ok(file) => file,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(record),
             Err(error) => return Err(at(path)(error)),
         };
         let mut json = Vec::new();
@@ -247,13 +194,14 @@ impl SigningRecord {
         bounded.read_to_end(&mut json).map_err(at(path))?;
         let content = serde_json::from_slice::<Content>(&json)
             .ok()
-            .filter(|content| content.address == self.signer && content.genesis == self.chain)
+            .filter(|content| content.address == record.signer && content.genesis == self.chain)
             .ok_or_else(|| RecordError::Malformed(path.to_owned()))?;
-        if content.number > self.highest {
-            (self.highest, self.hash) = (content.number, content.hash);
-        }
-        self.shared = self.shared.max(content.shared_number);
-        Ok(())
+        Ok(record.merged(&SigningRecord {
+            signer: content.address,
+            highest: content.number,
+            hash: content.hash,
+            shared: content.shared_number,
+        }))
     }
 
     fn lock(&mut self, path: &Path) -> Result<(), RecordError> {
@@ -357,38 +305,33 @@ mod tests {
         }
     }
 
-    fn hash(byte: u8) -> B256 {
-        B256::repeat_byte(byte)
+    fn record(number: u64, shared: u64) -> SigningRecord {
+        SigningRecord {
+            highest: number,
+            hash: B256::repeat_byte(5),
+            shared,
+            ..SigningRecord::new(SIGNER)
+        }
+    }
+
+    fn write(records: &SigningRecords, record: SigningRecord) {
+        let (mut files, _) = records.acquire(SIGNER).unwrap();
+        files.write(&record).unwrap();
+    }
+
+    fn read(records: &SigningRecords) -> SigningRecord {
+        records.acquire(SIGNER).unwrap().1
     }
 
     #[test]
-    fn a_record_survives_its_holder_and_never_decreases() {
+    fn a_record_survives_its_holder() {
         let folder = tempfile::tempdir().unwrap();
         let records = records(folder.path());
-        let mut record = records.acquire(SIGNER).unwrap();
-        assert_eq!(record.highest(), 0);
-        record.raise(5, hash(5), true).unwrap();
-        record.raise(3, hash(3), true).unwrap();
-        drop(record);
-        let mut record = records.acquire(SIGNER).unwrap();
-        assert_eq!((record.highest(), record.hash()), (5, hash(5)));
-        record.rewind(2).unwrap();
-        assert_eq!(record.highest(), 5, "others signed beside it");
-    }
-
-    #[test]
-    fn heights_signed_alone_can_be_rewound() {
-        let folder = tempfile::tempdir().unwrap();
-        let records = records(folder.path());
-        let mut record = records.acquire(SIGNER).unwrap();
-        record.raise(4, hash(4), true).unwrap();
-        record.raise(9, hash(9), false).unwrap();
-        record.rewind(6).unwrap();
-        assert_eq!(record.highest(), 6);
-        record.rewind(1).unwrap();
-        assert_eq!((record.highest(), record.shared()), (4, 4));
-        drop(record);
-        assert_eq!(records.acquire(SIGNER).unwrap().highest(), 4);
+        assert_eq!(read(&records), SigningRecord::new(SIGNER));
+        for wanted in [record(5, 4), record(2, 2)] {
+            write(&records, wanted);
+            assert_eq!(read(&records), wanted);
+        }
     }
 
     #[test]
@@ -396,28 +339,36 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let records = records(folder.path());
         for (number, gone) in [(5, &records.instance), (6, &records.keystore)] {
-            let mut record = records.acquire(SIGNER).unwrap();
-            record.raise(number, hash(5), true).unwrap();
-            drop(record);
+            write(&records, record(number, 3));
             fs::remove_dir_all(gone).unwrap();
             fs::create_dir(gone).unwrap();
-            assert_eq!(records.acquire(SIGNER).unwrap().highest(), number);
+            assert_eq!(read(&records), record(number, 3));
         }
+    }
+
+    #[test]
+    fn the_higher_blocks_of_the_two_files_count() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut records = records(folder.path());
+        write(&records, record(5, 5));
+        let keystore = std::mem::replace(&mut records.keystore, folder.path().join("missing"));
+        write(&records, record(9, 2));
+        records.keystore = keystore;
+        assert_eq!(read(&records), record(9, 5));
     }
 
     #[test]
     fn each_key_and_chain_has_its_own_record() {
         let folder = tempfile::tempdir().unwrap();
         let records = records(folder.path());
-        let mut record = records.acquire(SIGNER).unwrap();
-        record.raise(5, hash(5), true).unwrap();
-        let other = records.acquire(Address::repeat_byte(8)).unwrap();
-        assert_eq!(other.highest(), 0);
+        write(&records, record(5, 5));
+        let (_, other) = records.acquire(Address::repeat_byte(8)).unwrap();
+        assert_eq!(other.highest, 0);
         let elsewhere = SigningRecords {
             chain: B256::repeat_byte(2),
             ..records
         };
-        assert_eq!(elsewhere.acquire(SIGNER).unwrap().highest(), 0);
+        assert_eq!(read(&elsewhere).highest, 0);
     }
 
     #[test]
@@ -439,11 +390,7 @@ mod tests {
     fn a_malformed_record_is_refused_by_its_path() {
         let folder = tempfile::tempdir().unwrap();
         let records = records(folder.path());
-        records
-            .acquire(SIGNER)
-            .unwrap()
-            .raise(5, hash(5), true)
-            .unwrap();
+        write(&records, record(5, 5));
         let file = records
             .keystore
             .join(format!(".{}.json", records.name(SIGNER)));
@@ -461,10 +408,8 @@ mod tests {
         // A folder of that name cannot be replaced by a file, even by root.
         let name = format!(".{}.lock", records.name(SIGNER));
         fs::create_dir(records.keystore.join(name)).unwrap();
-        let mut record = records.acquire(SIGNER).unwrap();
-        record.raise(5, hash(5), true).unwrap();
-        drop(record);
+        write(&records, record(5, 5));
         records.keystore = folder.path().join("missing");
-        assert_eq!(records.acquire(SIGNER).unwrap().highest(), 5);
+        assert_eq!(read(&records).highest, 5);
     }
 }

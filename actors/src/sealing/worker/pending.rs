@@ -19,7 +19,7 @@ use parking_lot::Mutex;
 use tracing::debug;
 
 use super::build::{BuildOutcome, Interrupts, build};
-use crate::{clock, sealing::control::MinerSettings};
+use crate::{clock::ChainClock, sealing::control::MinerSettings};
 
 /// Factor of the build time for which a pending block is reused: building takes at most this part
 /// of the time.
@@ -114,8 +114,10 @@ impl StateReader for PendingBlock {
 
 /// Builds the pending block on request, as WorkerActor builds the block that it seals, and caches
 /// it for as long as it would be the same.
-#[derive(Default)]
-pub struct PendingBlocks(Mutex<Option<CachedBlock>>);
+pub struct PendingBlocks {
+    clock: ChainClock,
+    cached: Mutex<Option<CachedBlock>>,
+}
 
 struct CachedBlock {
     block: Arc<PendingBlock>,
@@ -141,6 +143,14 @@ impl CachedBlock {
 }
 
 impl PendingBlocks {
+    /// Creates the source of blocks with the time of the chain's clock; the cache is empty.
+    pub fn new(clock: ChainClock) -> Self {
+        Self {
+            clock,
+            cached: Mutex::default(),
+        }
+    }
+
     /// Returns the block after the head, with the transactions of `pool` and by `settings`. `None`
     /// where none can be built now.
     pub fn get(
@@ -151,8 +161,8 @@ impl PendingBlocks {
         pool: Option<Arc<Snapshot>>,
     ) -> Option<Arc<PendingBlock>> {
         // Concurrent callers wait here, and get the same block.
-        let mut cached = self.0.lock();
-        let (parent, second) = (chain_reader.head(), clock::unix_seconds());
+        let mut cached = self.cached.lock();
+        let (parent, second) = (chain_reader.head(), self.clock.unix_seconds());
         if let Some(cached) = &*cached
             && cached.is_good(&parent, pool.as_ref(), second)
         {

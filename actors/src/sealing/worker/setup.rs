@@ -1,21 +1,30 @@
 //! Arguments of WorkerActor.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc};
 
 use actoreum_chain::ChainReader;
 use actoreum_consensus::Engine;
 use actoreum_primitives::Address;
+use actoreum_sealing::worker::{Rules, Worker};
 use actoreum_txpool::PoolReader;
+use tokio::time::Instant;
 
-use super::{Phase, WorkerActor, ommers::OmmerPool, recommit::Interval, unconfirmed::Unconfirmed};
-use crate::{chain::ChainActor, sealing::control::MinerControl, sealing::sealer::SealerActor};
+use super::{WorkerActor, build::Interrupts};
+use crate::{
+    chain::ChainActor, clock::ChainClock, sealing::control::MinerControl,
+    sealing::sealer::SealerActor,
+};
 use actoreum_supervision::{ActorRef, Pool};
+
+pub use actoreum_sealing::worker::Pace;
 
 /// Arguments of WorkerActor, which survive its restarts.
 #[derive(Clone)]
 pub struct WorkerSetup {
     /// Read access to the chain.
     pub chain_reader: ChainReader,
+    /// The chain's clock.
+    pub clock: ChainClock,
     /// Prepares headers.
     pub engine: Arc<dyn Engine>,
     /// Condition of the next block.
@@ -34,44 +43,24 @@ pub struct WorkerSetup {
     pub own: Vec<Address>,
 }
 
-/// Condition under which a block is due without a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pace {
-    /// When there are transactions.
-    OnDemand,
-    /// This number of seconds after the parent, with or without transactions; only with
-    /// transactions if `skips_empty_blocks` is set in the chain's configuration.
-    Period(u64),
-    /// Always: the search for a seal takes its time. First comes an empty block, so that the search
-    /// begins at once, then one with the pending transactions, and again with those that arrived
-    /// since.
-    Search,
-}
-
 impl WorkerSetup {
     /// Creates the actor.
     pub fn start(self) -> WorkerActor {
+        let rules = Rules {
+            pace: self.pace,
+            skips_empty_blocks: self.chain_reader.config().skips_empty_blocks,
+            own: self.own.clone(),
+        };
         WorkerActor {
             setup: self,
-            phase: Phase::Starting,
-            round: 0,
-            request: None,
-            requests: VecDeque::new(),
-            next_timestamp: None,
-            empty_build: None,
-            searched_on: None,
-            built_from: None,
-            build_time: Duration::ZERO,
-            recommit: Interval::default(),
-            ommers: OmmerPool::default(),
-            has_new_ommers: false,
-            included_ommers: 0,
-            unconfirmed: Unconfirmed::default(),
-            refused_on: None,
-            settings_changed: false,
-            key_retry_at: None,
-            last_warning: None,
-            behind_since: None,
+            worker: Worker::new(rules),
+            epoch: Instant::now(),
+            snapshot: None,
+            snapshot_version: 0,
+            interrupts: Interrupts::default(),
+            is_outdated: Arc::default(),
+            waiting: BTreeMap::new(),
+            last_request: 0,
             timer: None,
             interval: None,
         }

@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::kernel::actor::{Actor, Handles, Message, WhenFull};
 use crate::kernel::clock;
-use crate::kernel::envelope::TypedEnvelope;
+use crate::kernel::envelope::{ReplyTo, TypedEnvelope};
 use crate::kernel::error::{AskError, TellError};
 use crate::kernel::mailbox::{Mailbox, Refusal, Refused, Slot};
 use crate::observe::metrics::short_name;
@@ -112,7 +112,7 @@ impl<A: Actor> ActorRef<A> {
         let (reply, answer) = oneshot::channel();
         let envelope = TypedEnvelope {
             message,
-            reply: Some(reply),
+            reply: Some(ReplyTo::Once(reply)),
         };
         let refused = self.mailbox.push(envelope, Slot::Free).err();
         let refused = match refused {
@@ -227,7 +227,8 @@ impl<A: Actor> Within<'_, A> {
             .map_err(TellError::from)
     }
 
-    /// Sends a request, waiting for the actor, for a free slot and for the answer.
+    /// Sends a request, waiting for the actor, for a free slot and for the answer. Where the actor
+    /// ends before it handles the request, the request is sent to its next generation.
     ///
     /// # Errors
     /// As [`ActorRef::ask`], and [`AskError::TimedOut`] where the message was sent and no answer
@@ -237,17 +238,22 @@ impl<A: Actor> Within<'_, A> {
         A: Handles<M>,
     {
         let deadline = clock::after(self.timeout);
-        let (reply, answer) = oneshot::channel();
-        let envelope = TypedEnvelope {
-            message,
-            reply: Some(reply),
-        };
-        self.send(envelope, deadline)
-            .await
-            .map_err(|refused| refused.refusal)?;
-        match timeout_at(deadline, answer).await {
-            Ok(answered) => answered.unwrap_or(Err(AskError::Interrupted)),
-            Err(_) => Err(AskError::TimedOut),
+        let mut message = message;
+        loop {
+            let (reply, answer) = oneshot::channel();
+            let envelope = TypedEnvelope {
+                message,
+                reply: Some(ReplyTo::Again(reply)),
+            };
+            self.send(envelope, deadline)
+                .await
+                .map_err(|refused| refused.refusal)?;
+            match timeout_at(deadline, answer).await {
+                Ok(Ok(Ok(answer))) => return answer,
+                Ok(Ok(Err(returned))) => message = returned,
+                Ok(Err(_)) => return Err(AskError::Interrupted),
+                Err(_) => return Err(AskError::TimedOut),
+            }
         }
     }
 

@@ -9,6 +9,7 @@ use actix::{Arbiter, ArbiterHandle};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
+use tracing::warn;
 
 use crate::kernel::error::StartError;
 use crate::kernel::exit::Exit;
@@ -55,14 +56,20 @@ impl Arbiters {
         }
     }
 
-    /// Returns the arbiter called `name`, and creates it if it does not exist.
+    /// Returns the arbiter called `name`, and creates it if it does not exist or has ended.
     pub(crate) fn get(&self, name: &str) -> Result<ArbiterHandle, StartError> {
         if self.is_single_thread {
             return Ok(Arbiter::current());
         }
         let mut arbiters = self.arbiters.lock();
-        if let Some((_, arbiter)) = arbiters.iter().find(|(known, _)| known == name) {
-            return Ok(arbiter.handle());
+        if let Some(index) = arbiters.iter().position(|(known, _)| known == name) {
+            let handle = arbiters[index].1.handle();
+            // An arbiter refuses work once it has stopped.
+            if handle.spawn_fn(|| {}) {
+                return Ok(handle);
+            }
+            arbiters.remove(index);
+            warn!(arbiter = name, "arbiter has ended and is replaced");
         }
         let arbiter =
             Arbiter::try_with_tokio_rt(runtime).map_err(|error| StartError::NoThread {

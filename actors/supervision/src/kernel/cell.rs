@@ -5,8 +5,9 @@
 //! where a second panic would abort the process.
 
 use std::cell::RefCell;
+use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
@@ -21,13 +22,14 @@ use tracing::info;
 
 use crate::kernel::actor::Actor;
 use crate::kernel::actor_ref::ActorRef;
-use crate::kernel::clock;
+use crate::kernel::clock::{self, Nanos};
 use crate::kernel::context::Ctx;
 use crate::kernel::exit::Exit;
-use crate::kernel::mailbox::Mailbox;
+use crate::kernel::mailbox::{Mailbox, OpenGuard};
 use crate::limits::{TURN_MESSAGES, TURN_TASKS};
 use crate::observe::activity::Doing;
 use crate::observe::node::{Control, Node};
+use crate::observe::senders::Sending;
 use crate::tree::spec::Factory;
 
 /// The state and the exit of an actor that has ended without a panic.
@@ -44,33 +46,46 @@ pub(crate) async fn run_generation<A: Actor>(
 ) -> Exit {
     let node = Arc::clone(me.node());
     node.activity.enter(Doing::Factory, clock::now());
-    let actor = match factory().await {
+    let actor = match sent_by(&node, factory()).await {
         Ok(actor) => actor,
         Err(failure) => return Exit::start_failed(failure),
     };
     let ended = EndedActor::default();
     let opened = me.mailbox().open(generation);
     let cell = Cell {
+        opened: Some(opened),
         actor: Some(actor),
         ctx: Ctx::new(me, generation, turn_time),
         started: Some(started),
         ended: Rc::clone(&ended),
     };
     Context::with_receiver(control).into_future(cell).await;
-    drop(opened);
     let Some((actor, exit)) = ended.take() else {
         return Exit::Normal;
     };
     if !matches!(exit, Exit::StartFailed(_)) {
         node.activity.enter(Doing::Stopped, clock::now());
-        actor.stopped(&exit).await;
+        sent_by(&node, actor.stopped(&exit)).await;
     }
     node.activity.leave();
     exit
 }
 
+/// Runs a future of the node, with the node as the sender of the messages that the future sends.
+async fn sent_by<F: Future>(node: &Node, future: F) -> F::Output {
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        let _sending = Sending::begin(node.sender_id());
+        future.as_mut().poll(cx)
+    })
+    .await
+}
+
 /// The actix actor around an [`Actor`].
 pub(crate) struct Cell<A: Actor> {
+    /// The open mailbox; `None` once the actor has ended. The first field, so that a panic closes
+    /// the mailbox before the answers that are owed are dropped.
+    opened: Option<OpenGuard<A>>,
     /// The actor; `None` once it has ended.
     actor: Option<A>,
     ctx: Ctx<A>,
@@ -84,6 +99,7 @@ impl<A: Actor> Unpin for Cell<A> {}
 impl<A: Actor> Cell<A> {
     /// Takes the actor out and ends the actix context.
     fn end(&mut self, exit: Exit, context: &mut Context<Self>) {
+        self.opened = None;
         self.ctx.tasks = FuturesUnordered::new();
         if let Some(actor) = self.actor.take() {
             self.ended.replace(Some((actor, exit)));
@@ -100,7 +116,10 @@ impl<A: Actor> actix::Actor for Cell<A> {
             return;
         };
         self.ctx.node.activity.enter(Doing::Started, clock::now());
-        let started = actor.started(&mut self.ctx);
+        let started = {
+            let _sending = Sending::begin(self.ctx.node.sender_id());
+            actor.started(&mut self.ctx)
+        };
         self.ctx.node.activity.leave();
         if let Err(failure) = started {
             self.end(Exit::start_failed(failure), context);
@@ -109,9 +128,15 @@ impl<A: Actor> actix::Actor for Cell<A> {
         if let Some(started) = self.started.take() {
             let _ = started.send(());
         }
+        // A stop in `started` comes before any message.
+        if let Some(exit) = self.ctx.exit.take() {
+            self.end(exit, context);
+            return;
+        }
         let mailbox = Arc::clone(self.ctx.me().mailbox());
         context.spawn(Driver {
             mailbox,
+            messages_first: false,
             actor: PhantomData,
         });
     }
@@ -120,6 +145,8 @@ impl<A: Actor> actix::Actor for Cell<A> {
 /// The future that runs the actor's timers, futures and messages, a bounded number a turn.
 struct Driver<A: Actor> {
     mailbox: Arc<Mailbox<A>>,
+    /// Whether completions used up the last turn, so that messages come first in the next one.
+    messages_first: bool,
     actor: PhantomData<fn(A)>,
 }
 
@@ -127,15 +154,17 @@ impl<A: Actor> ActorFuture<Cell<A>> for Driver<A> {
     type Output = ();
 
     fn poll(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cell: &mut Cell<A>,
         context: &mut Context<Cell<A>>,
         cx: &mut TaskContext<'_>,
     ) -> Poll<()> {
+        let sending = Sending::begin(cell.ctx.node.sender_id());
         let turn = match cell.actor.as_mut() {
             Some(actor) => self.turn(actor, &mut cell.ctx, cx),
             None => Turn::Ended,
         };
+        drop(sending);
         if let Some(exit) = cell.ctx.exit.take() {
             cell.end(exit, context);
             return Poll::Ready(());
@@ -162,23 +191,29 @@ enum Turn {
 }
 
 impl<A: Actor> Driver<A> {
-    fn turn(&self, actor: &mut A, ctx: &mut Ctx<A>, cx: &mut TaskContext<'_>) -> Turn {
-        let node: &Node = &self.mailbox.node;
+    fn turn(&mut self, actor: &mut A, ctx: &mut Ctx<A>, cx: &mut TaskContext<'_>) -> Turn {
+        let mut is_task_round = !std::mem::take(&mut self.messages_first);
         let begun_at = clock::now();
         let ends_at = begun_at.saturating_add(clock::nanos(ctx.turn_time));
         let mut now = begun_at;
         let mut messages = 0;
         loop {
             let mut tasks_left = false;
-            if !ctx.tasks.is_empty() {
-                tasks_left = self.run_tasks(actor, ctx, cx);
+            if is_task_round && !ctx.tasks.is_empty() {
+                tasks_left = run_tasks(actor, ctx, cx, ends_at);
                 if ctx.exit.is_some() {
                     return Turn::Ended;
                 }
                 now = clock::now();
+                if tasks_left && now >= ends_at {
+                    self.messages_first = true;
+                    return Turn::Used;
+                }
             }
             while let Some(entry) = self.mailbox.pop_or_sleep(cx.waker()) {
-                now = entry.envelope.open(actor, ctx, node, entry.sent_at, now);
+                now = entry
+                    .envelope
+                    .open(actor, ctx, &self.mailbox, entry.sent_at, now);
                 messages += 1;
                 if ctx.exit.is_some() {
                     return Turn::Ended;
@@ -191,27 +226,38 @@ impl<A: Actor> Driver<A> {
                 return Turn::Used;
             }
             // A completed task may have spawned another one that is ready already.
-            if ctx.tasks.is_empty() || !ctx.has_new_tasks {
+            let is_idle = ctx.tasks.is_empty() || (is_task_round && !ctx.has_new_tasks);
+            if is_idle {
                 return Turn::Asleep;
             }
+            is_task_round = true;
         }
     }
+}
 
-    /// Completes the tasks that are ready, up to a bound. Returns true when more may be ready.
-    fn run_tasks(&self, actor: &mut A, ctx: &mut Ctx<A>, cx: &mut TaskContext<'_>) -> bool {
-        ctx.has_new_tasks = false;
-        for _ in 0..TURN_TASKS {
-            match ctx.tasks.poll_next_unpin(cx) {
-                Poll::Ready(Some(Some(completion))) => completion(actor, ctx),
-                Poll::Ready(Some(None)) => {}
-                Poll::Ready(None) | Poll::Pending => return false,
-            }
-            if ctx.exit.is_some() {
-                return false;
-            }
+/// Completes the tasks that are ready, up to a bound and until `ends_at`. Returns true when more may
+/// be ready.
+fn run_tasks<A: Actor>(
+    actor: &mut A,
+    ctx: &mut Ctx<A>,
+    cx: &mut TaskContext<'_>,
+    ends_at: Nanos,
+) -> bool {
+    ctx.has_new_tasks = false;
+    for _ in 0..TURN_TASKS {
+        match ctx.tasks.poll_next_unpin(cx) {
+            Poll::Ready(Some(Some(completion))) => completion(actor, ctx),
+            Poll::Ready(Some(None)) => {}
+            Poll::Ready(None) | Poll::Pending => return false,
         }
-        true
+        if ctx.exit.is_some() {
+            return false;
+        }
+        if clock::now() >= ends_at {
+            return true;
+        }
     }
+    true
 }
 
 /// A control message of the supervision to an actor.

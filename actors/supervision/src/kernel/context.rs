@@ -245,11 +245,11 @@ fn deliver_now<A: Handles<M>, M: Message>(
     message: M,
     ready_at: Nanos,
 ) {
-    let node = Arc::clone(&ctx.node);
+    let mailbox = Arc::clone(ctx.me.mailbox());
     deliver(
         actor,
         ctx,
-        &node,
+        &mailbox,
         TypedEnvelope {
             message,
             reply: None,

@@ -1,26 +1,62 @@
 //! Type-erased messages in a mailbox, and the measured delivery of a message to its handler.
 
 use std::future::Future;
+use std::marker::PhantomData;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use futures_util::future::{Either, select};
 use tokio::sync::oneshot;
-use tracing::warn;
+use tracing::{error, warn};
 
 use crate::kernel::actor::{Actor, Handles, Message, WhenAbandoned};
 use crate::kernel::answer::{Answer, Later, Reply};
 use crate::kernel::clock::{self, Nanos};
 use crate::kernel::context::Ctx;
 use crate::kernel::error::AskError;
+use crate::kernel::exit::contain;
+use crate::kernel::mailbox::{Mailbox, PanicGuard};
 use crate::limits::SLOW_HANDLER;
 use crate::observe::activity::Doing;
 use crate::observe::metrics::MessageMetrics;
 use crate::observe::node::Node;
 
 /// The channel that an answer is sent through.
-pub(crate) type ReplyTo<T> = oneshot::Sender<Result<T, AskError>>;
+pub(crate) enum ReplyTo<M: Message> {
+    /// The caller gets an answer or an error.
+    Once(oneshot::Sender<Result<M::Result, AskError>>),
+    /// The caller gets the message back where its generation ended before it was handled, and sends
+    /// it to the next one.
+    Again(oneshot::Sender<Returned<M>>),
+}
+
+/// The answer to a message, or the message where it was not handled.
+pub(crate) type Returned<M> = Result<Result<<M as Message>::Result, AskError>, M>;
+
+impl<M: Message> ReplyTo<M> {
+    /// Sends the answer. Does nothing when the caller no longer waits.
+    fn send(self, answer: Result<M::Result, AskError>) {
+        match self {
+            Self::Once(caller) => drop(caller.send(answer)),
+            Self::Again(caller) => drop(caller.send(Ok(answer))),
+        }
+    }
+
+    fn is_closed(&self) -> bool {
+        match self {
+            Self::Once(caller) => caller.is_closed(),
+            Self::Again(caller) => caller.is_closed(),
+        }
+    }
+
+    async fn closed(&mut self) {
+        match self {
+            Self::Once(caller) => caller.closed().await,
+            Self::Again(caller) => caller.closed().await,
+        }
+    }
+}
 
 /// The reason why a queued message is not handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +74,7 @@ pub(crate) trait Envelope<A: Actor>: Send {
         self: Box<Self>,
         actor: &mut A,
         ctx: &mut Ctx<A>,
-        node: &Node,
+        mailbox: &Mailbox<A>,
         sent_at: Nanos,
         now: Nanos,
     ) -> Nanos;
@@ -50,7 +86,7 @@ pub(crate) trait Envelope<A: Actor>: Send {
 /// A message with the sender for its answer, if the caller wants one.
 pub(crate) struct TypedEnvelope<M: Message> {
     pub(crate) message: M,
-    pub(crate) reply: Option<ReplyTo<M::Result>>,
+    pub(crate) reply: Option<ReplyTo<M>>,
 }
 
 impl<A: Handles<M>, M: Message> Envelope<A> for TypedEnvelope<M> {
@@ -58,23 +94,75 @@ impl<A: Handles<M>, M: Message> Envelope<A> for TypedEnvelope<M> {
         self: Box<Self>,
         actor: &mut A,
         ctx: &mut Ctx<A>,
-        node: &Node,
+        mailbox: &Mailbox<A>,
         sent_at: Nanos,
         now: Nanos,
     ) -> Nanos {
-        deliver(actor, ctx, node, *self, sent_at, now)
+        deliver(actor, ctx, mailbox, *self, sent_at, now)
     }
 
     fn refuse(self: Box<Self>, node: &Node, reason: Reason) {
+        let Self { message, reply } = *self;
+        let reply = match (reply, reason) {
+            (Some(ReplyTo::Again(caller)), Reason::Lost) => match caller.send(Err(message)) {
+                Ok(()) => return,
+                Err(_) => None,
+            },
+            (reply, _) => reply,
+        };
         let metrics = node.messages.of::<M>();
         let (counter, error) = match reason {
             Reason::Dropped => (&metrics.dropped, AskError::Dropped),
             Reason::Lost => (&metrics.lost, AskError::Unavailable),
         };
         counter.fetch_add(1, Relaxed);
-        if let Some(reply) = self.reply {
-            let _ = reply.send(Err(error));
+        if let Some(reply) = reply {
+            reply.send(Err(error));
         }
+    }
+}
+
+/// A message that is made when it is handled, on the receiver's thread.
+pub(crate) struct LazyEnvelope<M, F> {
+    make: F,
+    message: PhantomData<fn() -> M>,
+}
+
+impl<M, F: FnOnce() -> M> LazyEnvelope<M, F> {
+    pub(crate) fn new(make: F) -> Self {
+        Self {
+            make,
+            message: PhantomData,
+        }
+    }
+}
+
+impl<A: Handles<M>, M: Message, F: FnOnce() -> M + Send> Envelope<A> for LazyEnvelope<M, F> {
+    fn open(
+        self: Box<Self>,
+        actor: &mut A,
+        ctx: &mut Ctx<A>,
+        mailbox: &Mailbox<A>,
+        sent_at: Nanos,
+        now: Nanos,
+    ) -> Nanos {
+        match contain(self.make) {
+            Ok(message) => {
+                let envelope = TypedEnvelope {
+                    message,
+                    reply: None,
+                };
+                deliver(actor, ctx, mailbox, envelope, sent_at, now)
+            }
+            Err(text) => {
+                error!(actor = mailbox.node.path(), reason = %text, "the message about an end panicked");
+                clock::now()
+            }
+        }
+    }
+
+    fn refuse(self: Box<Self>, node: &Node, _: Reason) {
+        node.messages.of::<M>().lost.fetch_add(1, Relaxed);
     }
 }
 
@@ -83,14 +171,15 @@ impl<A: Handles<M>, M: Message> Envelope<A> for TypedEnvelope<M> {
 pub(crate) fn deliver<A: Handles<M>, M: Message>(
     actor: &mut A,
     ctx: &mut Ctx<A>,
-    node: &Node,
+    mailbox: &Mailbox<A>,
     envelope: TypedEnvelope<M>,
     sent_at: Nanos,
     begun_at: Nanos,
 ) -> Nanos {
     let TypedEnvelope { message, reply } = envelope;
+    let node: &Node = &mailbox.node;
     let metrics = node.messages.of::<M>();
-    let is_abandoned = reply.as_ref().is_some_and(oneshot::Sender::is_closed);
+    let is_abandoned = reply.as_ref().is_some_and(ReplyTo::is_closed);
     if is_abandoned && A::WHEN_ABANDONED == WhenAbandoned::Skip {
         metrics.abandoned.fetch_add(1, Relaxed);
         return begun_at;
@@ -98,10 +187,13 @@ pub(crate) fn deliver<A: Handles<M>, M: Message>(
     metrics.queue.record(begun_at.saturating_sub(sent_at));
     node.activity.enter(Doing::Message(metrics.index), begun_at);
     ctx.current = metrics.index;
+    // Declared after `reply`, so that a panic drops the guard first.
+    let guard = PanicGuard(mailbox);
     if node.take_crash_at(metrics) {
         panic!("a crash at this message was asked for");
     }
     let answer = actor.handle(message, ctx).into_reply();
+    std::mem::forget(guard);
     let ended_at = clock::now();
     node.activity.leave();
     // Recorded before the answer is sent: a caller that has an answer finds it in the metrics.
@@ -116,7 +208,7 @@ pub(crate) fn deliver<A: Handles<M>, M: Message>(
                 metrics.failed.fetch_add(1, Relaxed);
             }
             if let Some(reply) = reply {
-                let _ = reply.send(Ok(value));
+                reply.send(Ok(value));
             }
         }
         Reply::Later(later) => {
@@ -164,14 +256,14 @@ impl Drop for PendingAnswer {
     }
 }
 
-async fn answer_later<T: 'static>(
-    later: Later<T>,
-    reply: Option<ReplyTo<T>>,
+async fn answer_later<M: Message>(
+    later: Later<M::Result>,
+    reply: Option<ReplyTo<M>>,
     owed: PendingAnswer,
     is_query: bool,
 ) {
     let Some(mut reply) = reply else {
-        settle(later.resolve().await, None, owed);
+        settle::<M>(later.resolve().await, None, owed);
         return;
     };
     if !is_query {
@@ -185,9 +277,9 @@ async fn answer_later<T: 'static>(
     settle(resolved, Some(reply), owed);
 }
 
-fn settle<T>(
-    (value, is_failure): (Option<T>, bool),
-    reply: Option<ReplyTo<T>>,
+fn settle<M: Message>(
+    (value, is_failure): (Option<M::Result>, bool),
+    reply: Option<ReplyTo<M>>,
     owed: PendingAnswer,
 ) {
     owed.metrics
@@ -198,12 +290,15 @@ fn settle<T>(
     }
     drop(owed);
     if let (Some(reply), Some(value)) = (reply, value) {
-        let _ = reply.send(Ok(value));
+        reply.send(Ok(value));
     }
 }
 
 /// Returns the future's output, or `None` once the caller behind `reply` no longer waits.
-async fn unless_closed<F: Future, T>(future: F, reply: &mut ReplyTo<T>) -> Option<F::Output> {
+async fn unless_closed<F: Future, M: Message>(
+    future: F,
+    reply: &mut ReplyTo<M>,
+) -> Option<F::Output> {
     let closed = pin!(reply.closed());
     match select(pin!(future), closed).await {
         Either::Left((output, _)) => Some(output),

@@ -1,7 +1,9 @@
 //! Exit reasons of actors and supervisors.
 
+use std::any::Any;
 use std::error::Error;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crate::limits::MAX_REASON_CHARS;
@@ -84,8 +86,14 @@ impl fmt::Display for Exit {
     }
 }
 
-/// Returns the text of an error with its sources, cut to [`MAX_REASON_CHARS`].
+/// Returns the text of an error with its sources, cut to [`MAX_REASON_CHARS`]. The text is made by
+/// code of the actor, which must not end the supervisor that reports it.
 fn chain_of(error: &(dyn Error + 'static)) -> String {
+    contain(|| uncontained_chain_of(error))
+        .unwrap_or_else(|text| format!("an error whose text panicked: {text}"))
+}
+
+fn uncontained_chain_of(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
@@ -103,8 +111,23 @@ pub(crate) fn bounded(text: &str) -> String {
     }
 }
 
+/// Runs code that a supervisor does not trust: destructors and closures of its children. A panic is
+/// returned as its message.
+pub(crate) fn contain<T>(code: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(code)).map_err(take_panic_text)
+}
+
+/// Returns the message of a panic and drops its payload, whose destructor may panic in turn.
+pub(crate) fn take_panic_text(payload: Box<dyn Any + Send>) -> String {
+    let text = panic_text(payload.as_ref());
+    if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(second);
+    }
+    text
+}
+
 /// Returns the message of a panic's payload.
-pub(crate) fn panic_text(payload: &(dyn std::any::Any + Send)) -> String {
+pub(crate) fn panic_text(payload: &(dyn Any + Send)) -> String {
     if let Some(text) = payload.downcast_ref::<&'static str>() {
         return bounded(text);
     }

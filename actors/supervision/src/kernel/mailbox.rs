@@ -14,7 +14,7 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::kernel::actor::{Actor, Handles, Message, WhenFull};
 use crate::kernel::clock::{self, Nanos};
-use crate::kernel::envelope::{Envelope, Reason, TypedEnvelope};
+use crate::kernel::envelope::{Envelope, LazyEnvelope, Reason, TypedEnvelope};
 use crate::kernel::error::TellError;
 use crate::limits::MAILBOX_CAPACITY;
 use crate::observe::node::Node;
@@ -190,27 +190,61 @@ impl<A: Actor> Mailbox<A> {
             }
             Slot::Free | Slot::OverCapacity(_) => {}
         }
+        let driver = self.append(&mut queue, sent_at, Box::new(envelope), A::WHEN_FULL);
+        drop(queue);
+        if let Some(driver) = driver {
+            driver.wake();
+        }
+        self.node.messages.of::<M>().senders.note();
+        if let Some(entry) = evicted {
+            entry.envelope.refuse(&self.node, Reason::Dropped);
+        }
+        Ok(())
+    }
+
+    /// Appends, beyond the capacity, a message that is made when it is handled. Counts it where the
+    /// actor is down.
+    pub(crate) fn push_lazy<M: Message>(&self, make: impl FnOnce() -> M + Send + 'static)
+    where
+        A: Handles<M>,
+    {
+        let envelope = Box::new(LazyEnvelope::new(make));
+        let sent_at = clock::now();
+        let mut queue = self.queue.lock();
+        if !queue.is_open {
+            drop(queue);
+            self.count::<M>(Refusal::Unavailable);
+            return;
+        }
+        let driver = self.append(&mut queue, sent_at, envelope, WhenFull::Reject);
+        drop(queue);
+        if let Some(driver) = driver {
+            driver.wake();
+        }
+    }
+
+    /// Appends a message to the queue. Returns the driver's waker where it sleeps.
+    #[inline]
+    fn append(
+        &self,
+        queue: &mut Queue<A>,
+        sent_at: Nanos,
+        envelope: Box<dyn Envelope<A>>,
+        when_full: WhenFull,
+    ) -> Option<Waker> {
         let number = queue.next_number;
         queue.next_number += 1;
         let entry = Entry {
             number,
             sent_at,
-            envelope: Box::new(envelope),
+            envelope,
         };
-        match A::WHEN_FULL {
+        match when_full {
             WhenFull::DropOldest => queue.droppable.push_back(entry),
             WhenFull::Reject | WhenFull::Wait => queue.undroppable.push_back(entry),
         }
-        self.note_depth(&queue);
-        let driver = queue.driver.take();
-        drop(queue);
-        if let Some(driver) = driver {
-            driver.wake();
-        }
-        if let Some(entry) = evicted {
-            entry.envelope.refuse(&self.node, Reason::Dropped);
-        }
-        Ok(())
+        self.note_depth(queue);
+        queue.driver.take()
     }
 
     /// Counts a message that was refused and will not be sent again.
@@ -328,6 +362,19 @@ impl<M: Message> From<Refused<M>> for TellError<M> {
         match refused.refusal {
             Refusal::Full => Self::Full(refused.envelope.message),
             Refusal::Unavailable => Self::Unavailable(refused.envelope.message),
+        }
+    }
+}
+
+/// A guard around a handler. Where a panic unwinds through it, the mailbox is closed before the
+/// caller's channel is dropped: a caller that sees the interruption and sends again finds the actor
+/// down, and can wait for its next generation.
+pub(crate) struct PanicGuard<'a, A: Actor>(pub(crate) &'a Mailbox<A>);
+
+impl<A: Actor> Drop for PanicGuard<'_, A> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.close();
         }
     }
 }

@@ -21,6 +21,7 @@ use crate::kernel::exit::{Exit, Failure, panic_text};
 use crate::kernel::mailbox::{Refusal, Slot};
 use crate::limits::POOL_QUEUE;
 use crate::observe::metrics::MessageMetrics;
+use crate::observe::senders::Sending;
 use crate::tree::spec::ChildSpec;
 
 /// A thread pool with a bounded queue. The result of a job is sent to an actor as a
@@ -29,7 +30,9 @@ use crate::tree::spec::ChildSpec;
 /// A pool is a child of the tree like any other: [`Pool::child`] is its specification, its
 /// position among its siblings decides when it starts and stops, and its node shows the metrics
 /// of each type of job: waiting time, running time, panics. When the pool stops, it waits for
-/// running jobs, and drops and counts the queued ones.
+/// running jobs, and drops and counts the queued ones. After a crash the pool accepts jobs again at
+/// once, but begins none until the jobs of the generation before have ended, so that jobs of two
+/// generations never run at the same time.
 #[derive(Clone)]
 pub struct Pool {
     pool_actor: ActorRef<PoolActor>,
@@ -53,6 +56,11 @@ struct Queue {
     /// The number of times that the pool was opened. Threads of an earlier opening end.
     opening: u64,
     is_open: bool,
+    /// Jobs of this opening that run.
+    running: usize,
+    /// Jobs of earlier openings that still run after a crash. While there is one, no other job
+    /// begins.
+    left_over: usize,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -266,6 +274,8 @@ impl Pool {
         let mut queue = self.shared.queue.lock();
         queue.is_open = true;
         queue.opening += 1;
+        queue.left_over += std::mem::take(&mut queue.running);
+        queue.threads.retain(|thread| !thread.is_finished());
         let opening = queue.opening;
         for index in 0..self.shared.threads {
             let pool = self.clone();
@@ -298,7 +308,21 @@ impl Pool {
     fn work(&self, opening: u64) {
         while let Some(job) = self.next_job(opening) {
             self.perform(job);
-            self.shared.busy.fetch_sub(1, Relaxed);
+            self.note_end(opening);
+        }
+    }
+
+    /// Records the end of a job. The last one of earlier openings lets the queued jobs begin.
+    fn note_end(&self, opening: u64) {
+        let mut queue = self.shared.queue.lock();
+        self.shared.busy.fetch_sub(1, Relaxed);
+        if queue.opening == opening {
+            queue.running -= 1;
+            return;
+        }
+        queue.left_over -= 1;
+        if queue.left_over == 0 {
+            self.shared.has_work.notify_all();
         }
     }
 
@@ -311,6 +335,7 @@ impl Pool {
         let begun_at = clock::now();
         metrics.queue.record(begun_at.saturating_sub(queued_at));
         let stopwatch = Stopwatch { begun_at, metrics };
+        let _sending = Sending::begin(self.pool_actor.node().sender_id());
         // The closure that turns a result into a message is the caller's code and may panic, too.
         let _ = catch_unwind(AssertUnwindSafe(|| run(stopwatch)));
     }
@@ -321,9 +346,15 @@ impl Pool {
             if !queue.is_open || queue.opening != opening {
                 return None;
             }
-            if let Some(job) = queue.jobs.pop_front() {
+            // After a crash the jobs that run already are not overlapped by new ones.
+            let next = match queue.left_over {
+                0 => queue.jobs.pop_front(),
+                _ => None,
+            };
+            if let Some(job) = next {
                 self.note_depth(queue.jobs.len());
                 // Under the queue's lock, so that a job is always either queued or running.
+                queue.running += 1;
                 self.shared.busy.fetch_add(1, Relaxed);
                 return Some(job);
             }

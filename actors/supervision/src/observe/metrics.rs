@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use crate::kernel::clock::{self, Nanos};
 use crate::limits::SLOW_WARNING_PERIOD;
 use crate::observe::histogram::Histogram;
+use crate::observe::senders::Senders;
 use crate::observe::snapshot::MessageSnapshot;
 
 /// Counters and histograms of one message type at one actor.
@@ -25,6 +26,8 @@ pub(crate) struct MessageMetrics {
     pub(crate) answering: Histogram,
     /// Answers that are pending.
     pub(crate) owed: AtomicU64,
+    /// The senders of the accepted messages.
+    pub(crate) senders: Senders,
     /// Messages handled with an error as the result, or ended by a panic.
     pub(crate) failed: AtomicU64,
     /// Messages refused because the mailbox was full.
@@ -54,6 +57,7 @@ impl MessageMetrics {
             handling: Histogram::default(),
             answering: Histogram::default(),
             owed: AtomicU64::new(0),
+            senders: Senders::default(),
             failed: AtomicU64::new(0),
             rejected: AtomicU64::new(0),
             unavailable: AtomicU64::new(0),
@@ -110,6 +114,7 @@ impl MessageMetrics {
             abandoned: self.abandoned.load(Relaxed),
             slow: self.slow.load(Relaxed),
             owed: self.owed.load(Relaxed),
+            senders: self.senders.read(),
             queue: self.queue.read(),
             handling,
             answering: self.answering.read(),

@@ -5,4 +5,5 @@ pub(crate) mod health;
 pub(crate) mod histogram;
 pub(crate) mod metrics;
 pub(crate) mod node;
+pub(crate) mod senders;
 pub mod snapshot;

@@ -13,6 +13,7 @@ use crate::limits::MAX_INCIDENTS;
 use crate::observe::activity::{Activity, Doing};
 use crate::observe::histogram::Histogram;
 use crate::observe::metrics::{MessageMetrics, MessageTable};
+use crate::observe::senders::SenderId;
 use crate::observe::snapshot::{Incident, Kind, MailboxSnapshot, NodeSnapshot, State, Stuck};
 
 /// Control of a running generation, which its queued messages do not delay.
@@ -29,7 +30,12 @@ pub(crate) trait Control: Send + Sync {
 pub(crate) struct Node {
     name: String,
     path: OnceLock<String>,
+    /// The path with `*` in place of the name of a dynamic supervisor's child, and its id as a
+    /// sender.
+    group: OnceLock<(String, SenderId)>,
     kind: Kind,
+    /// Whether the children come and go, so that they are counted together.
+    is_dynamic: bool,
     state: AtomicU8,
     generation: AtomicU64,
     started_at: AtomicU64,
@@ -86,10 +92,21 @@ type Busy = HashMap<String, (Nanos, String)>;
 
 impl Node {
     pub(crate) fn new(name: &str, kind: Kind) -> Arc<Self> {
+        Self::build(name, kind, false)
+    }
+
+    /// Creates the node of a dynamic supervisor.
+    pub(crate) fn new_dynamic(name: &str) -> Arc<Self> {
+        Self::build(name, Kind::Supervisor, true)
+    }
+
+    fn build(name: &str, kind: Kind, is_dynamic: bool) -> Arc<Self> {
         Arc::new(Self {
             name: name.to_owned(),
             path: OnceLock::new(),
+            group: OnceLock::new(),
             kind,
+            is_dynamic,
             state: AtomicU8::new(State::Waiting as u8),
             generation: AtomicU64::new(0),
             started_at: AtomicU64::new(0),
@@ -122,7 +139,26 @@ impl Node {
             Some(parent) => format!("{}/{}", parent.path(), self.name),
             None => self.name.clone(),
         };
-        self.path.set(path).is_ok()
+        let group = match parent {
+            Some(parent) if parent.is_dynamic => format!("{}/*", parent.group()),
+            Some(parent) => format!("{}/{}", parent.group(), self.name),
+            None => self.name.clone(),
+        };
+        let is_new = self.path.set(path).is_ok();
+        if is_new {
+            let id = SenderId::of(&group);
+            let _ = self.group.set((group, id));
+        }
+        is_new
+    }
+
+    fn group(&self) -> &str {
+        self.group.get().map_or(&self.name, |(group, _)| group)
+    }
+
+    /// Returns the id under which the messages that the node sends are counted.
+    pub(crate) fn sender_id(&self) -> SenderId {
+        self.group.get().map(|(_, id)| *id).unwrap_or_default()
     }
 
     /// Adds a bound child. Returns false when a sibling has the same name.
@@ -328,6 +364,7 @@ impl Node {
         NodeSnapshot {
             name: self.name.clone(),
             path: self.path().to_owned(),
+            group: self.group().to_owned(),
             kind: self.kind,
             state: self.state(),
             generation: self.generation(),

@@ -6,6 +6,7 @@
 use serde::Serialize;
 
 pub use crate::observe::histogram::Latency;
+pub use crate::observe::senders::SenderSnapshot;
 
 /// The kind of a node of the tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -97,6 +98,9 @@ pub struct MessageSnapshot {
     pub slow: u64,
     /// Answers that are pending at this moment.
     pub owed: u64,
+    /// The senders, in the order of their first message. Timers and results of the actor itself
+    /// have none.
+    pub senders: Vec<SenderSnapshot>,
     /// Time in the queue.
     pub queue: Latency,
     /// Time that the handler held its thread.
@@ -112,6 +116,9 @@ pub struct NodeSnapshot {
     pub name: String,
     /// The path: names from the root, joined by `/`.
     pub path: String,
+    /// The path under which the node's messages are counted as a sender: `*` stands in place of the
+    /// name of a dynamic supervisor's child.
+    pub group: String,
     /// Actor or supervisor.
     pub kind: Kind,
     /// The lifecycle state.

@@ -235,3 +235,42 @@ fn a_child_that_exceeds_its_stop_timeout_is_killed() {
     });
     assert_eq!(Arc::strong_count(&token), 1);
 }
+
+#[test]
+fn a_second_start_of_a_running_child_leaves_it_alone() {
+    let token = Arc::new(());
+    run(async {
+        let (tree, lobby) = lobby(10).await;
+        let (me, spec) = test_child("one", &token);
+        lobby.start(spec.clone()).await.unwrap();
+        assert!(matches!(
+            lobby.start(spec).await,
+            Err(StartError::AlreadyBound { .. })
+        ));
+        let root = tree.handle().snapshot();
+        assert!(root.find("root/lobby/one").is_some(), "it is still shown");
+        tree.handle().crash("root/lobby/one").unwrap();
+        until(|| lobby.children() == 0).await;
+        assert!(!me.is_available());
+        assert!(tree.shutdown().await.is_clean());
+    });
+}
+
+#[test]
+fn a_subtree_that_cannot_be_bound_leaves_no_node() {
+    let token = Arc::new(());
+    run(async {
+        let (tree, lobby) = lobby(10).await;
+        let (_, twin) = test_child("twin", &token);
+        let inner = SupervisorSpec::new("inner", Strategy::OneForOne)
+            .child(twin.clone())
+            .child(twin);
+        assert!(matches!(
+            lobby.start(inner.into()).await,
+            Err(StartError::AlreadyBound { .. })
+        ));
+        let root = tree.handle().snapshot();
+        assert!(root.find("root/lobby").unwrap().children.is_empty());
+        assert!(tree.shutdown().await.is_clean());
+    });
+}

@@ -1,15 +1,21 @@
 //! Tests of each guarantee of the layer, and of the actix behaviour that it is built around.
 
 mod actix_facts;
+mod arbiters;
 mod backpressure;
 mod delivery;
 mod dynamic;
 mod fixture;
+mod foreign;
+mod groups;
 mod lifecycle;
 mod observe;
 mod pool;
 mod restart;
+mod retry;
+mod senders;
 mod storm;
+mod turns;
 
 use std::future::Future;
 use std::sync::Arc;

@@ -174,3 +174,34 @@ fn a_crashed_pool_works_again() {
         assert!(tree.shutdown().await.is_clean());
     });
 }
+
+#[test]
+fn a_new_opening_waits_for_the_jobs_of_the_old_one() {
+    run(async {
+        let pool = Pool::new("pool", 1);
+        let (tree, _, _) = start_pool(&pool).await;
+        let gate = Arc::new(AtomicBool::new(true));
+        let at_gate = Arc::clone(&gate);
+        let old = pool.run(move || {
+            while at_gate.load(SeqCst) {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        });
+        until(|| pool.busy() == 1).await;
+        tree.handle().crash("root/pool").unwrap();
+        let is_back = || {
+            let root = tree.handle().snapshot();
+            let node = root.find("root/pool").unwrap();
+            node.generation == 2 && node.state == snapshot::State::Running
+        };
+        until(is_back).await;
+        let is_shut = Arc::clone(&gate);
+        let new = pool.run(move || is_shut.load(SeqCst));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert_eq!(pool.busy(), 1, "a pool of one thread runs one job");
+        gate.store(false, SeqCst);
+        assert_eq!(old.await, Ok(()));
+        assert_eq!(new.await, Ok(false), "it ran after the old job");
+        assert!(tree.shutdown().await.is_clean());
+    });
+}

@@ -378,36 +378,3 @@ fn backoff_grows_with_failures_and_resets_after_a_healthy_run() {
         tree.shutdown().await;
     });
 }
-
-#[test]
-fn a_watcher_gets_a_message_for_every_exit() {
-    message!(Ended(String) -> ());
-    struct Watcher(Log);
-    impl Actor for Watcher {}
-    impl Handles<Ended> for Watcher {
-        type Answer = ();
-        fn handle(&mut self, Ended(reason): Ended, _: &mut Ctx<Self>) {
-            self.0.add(reason);
-        }
-    }
-    let log = Log::default();
-    let (watcher, a, b) = (
-        ActorRef::new("watcher"),
-        ActorRef::new("a"),
-        ActorRef::new("b"),
-    );
-    let to_watcher = log.clone();
-    let quiet = Log::default();
-    let spec = SupervisorSpec::new("root", Strategy::RestForOne)
-        .child(ChildSpec::new(&watcher, move || Watcher(to_watcher.clone())).mailbox(1))
-        .child(TestActor::child(&a, &quiet).tell_exit(&watcher, |exit| Ended(format!("a {exit}"))))
-        .child(TestActor::child(&b, &quiet).tell_exit(&watcher, |exit| Ended(format!("b {exit}"))));
-    run_paused(async {
-        let tree = start_single(spec).await;
-        a.tell(Panic).unwrap();
-        until(|| b.generation() == 2 && b.is_available()).await;
-        tree.shutdown().await;
-    });
-    let lines = log.take();
-    assert_eq!(lines[..2], ["a panicked in Panic: requested", "b shutdown"]);
-}

@@ -19,11 +19,13 @@ use crate::kernel::error::StartError;
 use crate::kernel::exit::Exit;
 use crate::limits::{DYNAMIC_CHILDREN, DYNAMIC_REQUESTS, STOP_TIMEOUT};
 use crate::observe::node::Node;
-use crate::observe::snapshot::{Kind, State};
+use crate::observe::snapshot::State;
 use crate::tree::launch::{Launched, Launcher, bind};
 use crate::tree::running_children::{RunningChild, RunningChildren};
 use crate::tree::spec::ChildSpec;
-use crate::tree::supervisor::{StopSwitch, launch_supervisor, report_end, state_after};
+use crate::tree::supervisor::{
+    StopSwitch, drop_contained, launch_supervisor, report_end, state_after, until_panic,
+};
 
 /// A reference to a dynamic supervisor, valid over its restarts.
 #[derive(Clone)]
@@ -73,7 +75,7 @@ impl DynamicRef {
     pub fn with_limit(name: &str, max_children: usize) -> Self {
         Self {
             shared: Arc::new(Shared {
-                node: Node::new(&name.replace('/', "_"), Kind::Supervisor),
+                node: Node::new_dynamic(&name.replace('/', "_")),
                 max_children,
                 children: AtomicU64::new(0),
                 requests: Mutex::new(None),
@@ -213,20 +215,29 @@ enum ChildEvent {
 
 impl DynamicSupervisor {
     async fn run(mut self, started: oneshot::Sender<()>) -> Exit {
+        let shared = Arc::clone(&self.shared);
+        let path = shared.node.path();
+        let exit = until_panic(path, self.supervise(started)).await;
+        *shared.requests.lock() = None;
+        self.stop_children().await;
+        // The requests that are still queued are dropped with the supervisor.
+        drop_contained(path, self);
+        exit
+    }
+
+    /// Supervises the children until the supervisor is requested to stop.
+    async fn supervise(&mut self, started: oneshot::Sender<()>) -> Exit {
         let _ = started.send(());
         loop {
             let stop_wanted = self.running_children.stop_wanted();
             tokio::select! {
                 biased;
-                () = stop_wanted => break,
+                () = stop_wanted => return Exit::Shutdown,
                 (id, exit) = self.running_children.next_end() => self.on_end(id, exit),
                 Some((id, event)) = self.events.next() => self.on_event(id, event),
                 Some(request) = self.requests.recv() => self.on_request(request),
             }
         }
-        *self.shared.requests.lock() = None;
-        self.stop_children().await;
-        Exit::Shutdown
     }
 
     fn on_request(&mut self, request: Request) {
@@ -256,13 +267,18 @@ impl DynamicSupervisor {
         slot: ChildSlot,
         reply: oneshot::Sender<Result<(), StartError>>,
     ) {
-        let begun =
-            bind(&spec, Some(&self.shared.node)).and_then(|()| self.running_children.begin(&spec));
-        let (running, started) = match begun {
+        // The node of a child that runs already stays where it is.
+        if let Err(error) = bind(&spec, Some(&self.shared.node)) {
+            let _ = reply.send(Err(error));
+            drop_contained(self.shared.node.path(), spec);
+            return;
+        }
+        let (running, started) = match self.running_children.begin(&spec) {
             Ok(begun) => begun,
             Err(error) => {
                 self.shared.node.remove_child(&spec.node);
                 let _ = reply.send(Err(error));
+                drop_contained(self.shared.node.path(), spec);
                 return;
             }
         };
@@ -328,11 +344,18 @@ impl DynamicSupervisor {
                 .note_incident(self.shared.node.generation(), format!("{path} {exit}"));
         }
         report_end(&child.spec, &exit);
-        if let Some(reply) = child.reply {
+        let Child {
+            spec,
+            reply,
+            has_timed_out,
+            ..
+        } = child;
+        drop_contained(&path, spec);
+        if let Some(reply) = reply {
             let _ = reply.send(match exit {
                 Exit::Normal => Ok(()),
                 Exit::Shutdown => Err(StartError::Stopped { path }),
-                _ if child.has_timed_out => Err(StartError::TimedOut { path }),
+                _ if has_timed_out => Err(StartError::TimedOut { path }),
                 exit => Err(StartError::Failed { path, exit }),
             });
         }

@@ -12,7 +12,7 @@ use crate::kernel::actor_ref::ActorRef;
 use crate::kernel::arbiter::Arbiters;
 use crate::kernel::cell::{Cell, ControlHandle, run_generation};
 use crate::kernel::error::StartError;
-use crate::kernel::exit::{Exit, panic_text};
+use crate::kernel::exit::{Exit, take_panic_text};
 use crate::limits::CONTROL_CAPACITY;
 use crate::observe::node::{Control, Node};
 use crate::tree::spec::{ChildSpec, Factory};
@@ -76,7 +76,8 @@ impl<A: Actor> Launcher for ActorLauncher<A> {
     }
 }
 
-/// Binds a child and its descendants to its supervisor.
+/// Binds a child and its descendants to its supervisor. Where this fails, the supervisor's node is
+/// as it was before.
 pub(crate) fn bind(child: &ChildSpec, parent: Option<&Node>) -> Result<(), StartError> {
     let is_new =
         child.node.bind(parent) && parent.is_none_or(|parent| parent.add_child(&child.node));
@@ -85,7 +86,11 @@ pub(crate) fn bind(child: &ChildSpec, parent: Option<&Node>) -> Result<(), Start
             path: child.node.path().to_owned(),
         });
     }
-    child.launcher.bind_children()
+    let bound = child.launcher.bind_children();
+    if let (Err(_), Some(parent)) = (&bound, parent) {
+        parent.remove_child(&child.node);
+    }
+    bound
 }
 
 /// Converts the result of a child's task into an exit.
@@ -97,7 +102,7 @@ pub(crate) fn exit_of(ended: Result<Exit, JoinError>, node: &Node) -> Exit {
     match error.try_into_panic() {
         Ok(payload) => Exit::Panicked {
             doing: node.note_panic(),
-            text: panic_text(payload.as_ref()),
+            text: take_panic_text(payload),
         },
         Err(_) => Exit::Killed { doing: None },
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use crate::kernel::arbiter::Arbiters;
@@ -19,6 +19,7 @@ use crate::observe::node::{Control, Node};
 use crate::observe::snapshot::State;
 use crate::tree::launch::exit_of;
 use crate::tree::spec::ChildSpec;
+use crate::tree::supervisor::report_end;
 
 /// The generations that a supervisor has started and whose end it awaits.
 pub(crate) struct RunningChildren {
@@ -36,7 +37,16 @@ pub(crate) struct RunningChild {
     pub(crate) id: u64,
     pub(crate) node: Arc<Node>,
     control: Arc<dyn Control>,
-    task: Rc<RefCell<Option<AbortHandle>>>,
+    task: Rc<RefCell<Task>>,
+}
+
+/// The task of a running generation.
+#[derive(Default)]
+struct Task {
+    /// `None` until the child's arbiter has spawned the task.
+    abort: Option<AbortHandle>,
+    /// Whether the child was killed, possibly before its task was spawned.
+    is_killed: bool,
 }
 
 impl RunningChild {
@@ -49,8 +59,10 @@ impl RunningChild {
     /// Aborts the child's task at its next await. Returns the description of its activity.
     pub(crate) fn kill(&self) -> Option<String> {
         let doing = self.node.describe(self.node.activity.read().0);
-        if let Some(task) = self.task.borrow().as_ref() {
-            task.abort();
+        let mut task = self.task.borrow_mut();
+        task.is_killed = true;
+        if let Some(abort) = &task.abort {
+            abort.abort();
         }
         doing
     }
@@ -78,7 +90,7 @@ impl RunningChildren {
         let launched = spec.launcher.launch(spec, &self.arbiters)?;
         let id = self.next_id;
         self.next_id += 1;
-        let handle = Rc::new(RefCell::new(None));
+        let handle = Rc::new(RefCell::new(Task::default()));
         let node = Arc::clone(&spec.node);
         let running = RunningChild {
             id,
@@ -88,11 +100,22 @@ impl RunningChildren {
         };
         let report = self.report.clone();
         let task = launched.task;
+        let control = Arc::clone(&running.control);
+        let stop_timeout = spec.stop_timeout;
         actix::spawn(async move {
             let exit = match task.await {
-                Ok(task) => {
-                    handle.replace(Some(task.abort_handle()));
-                    exit_of(task.await, &node)
+                Ok(mut task) => {
+                    handle.borrow_mut().abort = Some(task.abort_handle());
+                    if handle.borrow().is_killed {
+                        task.abort();
+                    }
+                    tokio::select! {
+                        biased;
+                        ended = &mut task => exit_of(ended, &node),
+                        () = report.closed() => {
+                            end_orphan(task, control, stop_timeout, &node).await
+                        }
+                    }
                 }
                 Err(_) => Exit::start_failed("its arbiter has ended".into()),
             };
@@ -101,7 +124,8 @@ impl RunningChildren {
         Ok((running, launched.started))
     }
 
-    /// Starts a generation and waits until it has started.
+    /// Starts a generation and waits until it has started. Where a stop interrupts the start, the
+    /// end of the generation has been reported already.
     pub(crate) async fn start(&mut self, spec: &ChildSpec) -> Result<RunningChild, StartError> {
         let path = || spec.node.path().to_owned();
         let (running, started) = self.begin(spec)?;
@@ -110,7 +134,8 @@ impl RunningChildren {
         let is_started = tokio::select! {
             biased;
             () = stop_wanted => {
-                self.stop(running, spec.stop_timeout).await;
+                let exit = self.stop(running, spec.stop_timeout).await;
+                report_end(spec, &exit);
                 return Err(StartError::Stopped { path: path() });
             }
             started = started => started.is_ok(),
@@ -230,6 +255,26 @@ impl RunningChildren {
             None => std::future::pending().await,
         }
     }
+}
+
+/// Stops a child whose supervisor has ended before it: the supervisor was killed. Nobody else would
+/// stop the child, which would go on beside its successor.
+async fn end_orphan(
+    mut task: JoinHandle<Exit>,
+    control: Arc<dyn Control>,
+    stop_timeout: Option<Duration>,
+    node: &Node,
+) -> Exit {
+    control.stop();
+    let stop_timeout = stop_timeout.unwrap_or(Duration::MAX);
+    let ended = match timeout(stop_timeout, &mut task).await {
+        Ok(ended) => ended,
+        Err(_) => {
+            task.abort();
+            task.await
+        }
+    };
+    exit_of(ended, node)
 }
 
 /// Sleeps until `deadline`; for ever where there is none.

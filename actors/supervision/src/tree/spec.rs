@@ -10,9 +10,7 @@ use futures_util::future::LocalBoxFuture;
 
 use crate::kernel::actor::{Actor, Handles, Message};
 use crate::kernel::actor_ref::ActorRef;
-use crate::kernel::envelope::TypedEnvelope;
 use crate::kernel::exit::{Exit, Failure};
-use crate::kernel::mailbox::{Refusal, Slot};
 use crate::limits::{START_TIMEOUT, STOP_TIMEOUT};
 use crate::observe::node::Node;
 use crate::observe::snapshot::Kind;
@@ -148,7 +146,8 @@ impl ChildSpec {
 
     /// Sends a message with the exit of each generation to `watcher` (as an Erlang monitor does),
     /// so that the watcher can remove the child's state even where the child failed. The message
-    /// is accepted beyond the mailbox's capacity; there is one for each end.
+    /// is accepted beyond the mailbox's capacity; there is one for each end, whoever caused it. It
+    /// is made on the watcher's thread, when it is handled.
     pub fn tell_exit<A, M>(
         mut self,
         watcher: &ActorRef<A>,
@@ -159,18 +158,10 @@ impl ChildSpec {
         M: Message,
     {
         let watcher = watcher.clone();
+        let message = Arc::new(message);
         self.on_exit = Some(Arc::new(move |exit| {
-            let envelope = TypedEnvelope {
-                message: message(exit),
-                reply: None,
-            };
-            if watcher
-                .mailbox()
-                .push(envelope, Slot::OverCapacity(None))
-                .is_err()
-            {
-                watcher.mailbox().count::<M>(Refusal::Unavailable);
-            }
+            let (message, exit) = (Arc::clone(&message), exit.clone());
+            watcher.mailbox().push_lazy::<M>(move || message(&exit));
         }));
         self
     }

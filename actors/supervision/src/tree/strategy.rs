@@ -43,7 +43,7 @@ pub enum Restart {
     Permanent,
     /// After a failure, not when it stopped itself normally.
     Transient,
-    /// Never.
+    /// Never, not even together with its siblings.
     Temporary,
 }
 
@@ -53,6 +53,15 @@ impl Restart {
             Self::Permanent => true,
             Self::Transient => exit.is_failure(),
             Self::Temporary => false,
+        }
+    }
+
+    /// Returns whether a child that was stopped with its group starts again with it. It does not
+    /// where it is temporary, or ended by itself before the stop reached it and is done.
+    pub(crate) fn joins_group_restart(self, exit: &Exit) -> bool {
+        match exit {
+            Exit::Shutdown => self != Self::Temporary,
+            exit => self.applies_to(exit),
         }
     }
 }
@@ -158,6 +167,9 @@ mod tests {
         assert!(!Restart::Transient.applies_to(&Exit::Normal));
         assert!(Restart::Transient.applies_to(&failed));
         assert!(!Restart::Temporary.applies_to(&failed));
+        assert!(Restart::Transient.joins_group_restart(&Exit::Shutdown));
+        assert!(!Restart::Transient.joins_group_restart(&Exit::Normal));
+        assert!(!Restart::Temporary.joins_group_restart(&Exit::Shutdown));
     }
 
     #[test]

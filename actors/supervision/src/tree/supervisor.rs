@@ -3,9 +3,10 @@
 //! A supervisor is a task on the thread that started the tree. That thread runs no code of the
 //! children, so that no handler, factory or hook can block a supervisor.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
@@ -13,7 +14,7 @@ use tracing::{debug, error, info, warn};
 use crate::kernel::arbiter::Arbiters;
 use crate::kernel::clock;
 use crate::kernel::error::StartError;
-use crate::kernel::exit::Exit;
+use crate::kernel::exit::{Exit, contain, take_panic_text};
 use crate::observe::node::{Control, Node};
 use crate::observe::snapshot::State;
 use crate::tree::launch::{Launched, Launcher, bind};
@@ -142,13 +143,24 @@ impl Supervisor {
     }
 
     async fn run(mut self, started: oneshot::Sender<()>) -> Exit {
+        let node = Arc::clone(&self.node);
+        let exit = until_panic(node.path(), self.start_and_supervise(started)).await;
+        self.stop_children().await;
+        // The factories may be dropped with the supervisor, with all that they own.
+        drop_contained(node.path(), self);
+        exit
+    }
+
+    /// Starts the children and supervises them. The caller stops those that run at the end.
+    async fn start_and_supervise(&mut self, started: oneshot::Sender<()>) -> Exit {
         for index in 0..self.children.len() {
             if let Err(error) = self.start_child(index).await {
                 let spec = &self.children[index].spec;
                 let exit = error.clone().into_exit();
-                report_end(spec, &exit);
+                if !matches!(error, StartError::Stopped { .. }) {
+                    report_end(spec, &exit);
+                }
                 spec.node.end(state_after(&exit));
-                self.stop_children().await;
                 return match error {
                     StartError::Stopped { .. } => Exit::Shutdown,
                     error => Exit::StartFailed(Arc::new(error)),
@@ -156,9 +168,7 @@ impl Supervisor {
             }
         }
         let _ = started.send(());
-        let exit = self.supervise().await;
-        self.stop_children().await;
-        exit
+        self.supervise().await
     }
 
     /// Restarts children until the supervisor is requested to stop or gives up.
@@ -261,14 +271,20 @@ impl Supervisor {
                 continue;
             }
             if let Some(running) = child.running.take() {
-                let generation = child.spec.node.generation();
-                self.running_children
+                let exit = self
+                    .running_children
                     .stop(running, child.spec.stop_timeout)
                     .await;
-                child
-                    .spec
-                    .node
-                    .note_incident(generation, format!("restarted with {culprit}"));
+                report_end(&child.spec, &exit);
+                let node = &child.spec.node;
+                let generation = node.generation();
+                if !child.spec.restart.joins_group_restart(&exit) {
+                    child.is_done = true;
+                    node.note_incident(generation, format!("stopped with {culprit}"));
+                    node.end(state_after(&exit));
+                    continue;
+                }
+                node.note_incident(generation, format!("restarted with {culprit}"));
             }
             child.spec.node.set_state(State::BackingOff);
             child.restart_at = Some(due);
@@ -323,6 +339,26 @@ pub(crate) fn state_after(exit: &Exit) -> State {
     }
 }
 
+/// Runs a supervisor. A panic, which no foreign code should be able to cause, becomes the exit of
+/// the supervisor, so that its children are still stopped in order.
+pub(crate) async fn until_panic(path: &str, supervise: impl Future<Output = Exit>) -> Exit {
+    match AssertUnwindSafe(supervise).catch_unwind().await {
+        Ok(exit) => exit,
+        Err(payload) => {
+            let text = take_panic_text(payload);
+            error!(supervisor = path, reason = %text, "supervisor panicked");
+            Exit::Panicked { doing: None, text }
+        }
+    }
+}
+
+/// Drops a value that owns foreign code. A panic in its destructor is logged.
+pub(crate) fn drop_contained<T>(path: &str, value: T) {
+    if let Err(text) = contain(|| drop(value)) {
+        error!(actor = path, reason = %text, "a destructor panicked");
+    }
+}
+
 /// Records and logs the exit of a generation, and calls the child's exit callback.
 pub(crate) fn report_end(spec: &ChildSpec, exit: &Exit) {
     let node = &spec.node;
@@ -333,9 +369,7 @@ pub(crate) fn report_end(spec: &ChildSpec, exit: &Exit) {
     } else {
         debug!(actor = node.path(), generation, reason = %exit, "actor ended");
     }
-    if let Some(on_exit) = &spec.on_exit
-        && catch_unwind(AssertUnwindSafe(|| on_exit(exit))).is_err()
-    {
-        error!(actor = node.path(), "the message about its end panicked");
+    if let Some(on_exit) = &spec.on_exit {
+        on_exit(exit);
     }
 }

@@ -10,7 +10,7 @@ use actoreum_evm::TxError;
 use actoreum_primitives::{
     Address, Authorization, B256, BlobParams, BlobTx, Block, Bytes, ChainConfig, CliqueConfig,
     DevChain, EMPTY_REQUESTS_HASH, EMPTY_ROOT_HASH, Fork, Genesis, GenesisAccount, Header, Receipt,
-    SetCodeTx, StateReader, TxPayload, U256, Withdrawal, transaction_trie_items,
+    SetCodeTx, StateReader, TxPayload, U256, Withdrawal, recover_senders, transaction_trie_items,
 };
 use actoreum_storage::{Engine, Store, StoreOptions};
 use actoreum_trie::ordered_root;
@@ -314,6 +314,9 @@ impl ForkChain {
         let receipts = reader.receipts(&block.hash()).unwrap().unwrap();
         let what = format!("block {} ({fork:?})", header.number);
         self.check_header(header, fork, &what);
+        let senders = reader.senders(&block.hash()).unwrap().unwrap();
+        let recovered = recover_senders(reader.config(), std::slice::from_ref(block)).pop();
+        assert_eq!(*senders, recovered.unwrap().unwrap(), "{what}");
         assert_eq!(
             block.body.withdrawals,
             (fork >= Fork::Shanghai).then(Vec::new),

@@ -50,7 +50,7 @@ fn open(seals: Seals, genesis_of: &Genesis) -> Chain {
     let options = ChainOptions {
         engine: engine(seals, genesis_of).0,
         interrupt: Arc::default(),
-        now: || NOW.with(Cell::get),
+        now: Arc::new(|| NOW.with(Cell::get)),
     };
     Chain::open(ChainReader::open(store).unwrap(), options).unwrap()
 }

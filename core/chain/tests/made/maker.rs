@@ -106,7 +106,7 @@ pub fn open(store: Store, genesis_of: &Genesis, engine: Arc<dyn Engine>) -> Chai
     let options = ChainOptions {
         engine,
         interrupt: Arc::default(),
-        now: || FAR_FUTURE,
+        now: Arc::new(|| FAR_FUTURE),
     };
     Chain::open(reader, options).unwrap()
 }

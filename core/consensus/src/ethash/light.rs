@@ -1,7 +1,5 @@
 //! The light cache of an epoch, and the computation of dataset pages from it.
 
-#[cfg(target_arch = "x86_64")]
-use super::keccak_avx512::{LANES, keccak512_of_eight};
 use super::{
     keccak::keccak512_of_32,
     row::{Modulus, ROW_WORDS, Row, fnv},
@@ -60,10 +58,6 @@ impl LightCache {
     pub(super) fn pages<const COUNT: usize>(&self, numbers: [u32; COUNT]) -> [Page; COUNT] {
         #[cfg(target_arch = "x86_64")]
         {
-            if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("bmi2") {
-                // SAFETY: the processor has the features, as was just asked.
-                return unsafe { pages_avx512(&self.rows, self.modulus, numbers) };
-            }
             if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("bmi2") {
                 // SAFETY: the processor has the features, as was just asked.
                 return unsafe { pages_avx2(&self.rows, self.modulus, numbers) };
@@ -71,23 +65,6 @@ impl LightCache {
         }
         pages_portable(&self.rows, self.modulus, numbers)
     }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,bmi1,bmi2")]
-fn pages_avx512<const COUNT: usize>(
-    cache: &[Row],
-    modulus: Modulus,
-    numbers: [u32; COUNT],
-) -> [Page; COUNT] {
-    compute_pages(cache, modulus, numbers, |rows| {
-        for rows in rows.chunks_mut(LANES) {
-            let mut lanes = [Row::ZERO; LANES];
-            lanes[..rows.len()].copy_from_slice(rows);
-            keccak512_of_eight(&mut lanes);
-            rows.copy_from_slice(&lanes[..rows.len()]);
-        }
-    })
 }
 
 #[cfg(target_arch = "x86_64")]

@@ -14,8 +14,6 @@ mod engine;
 mod files;
 mod hashimoto;
 mod keccak;
-#[cfg(target_arch = "x86_64")]
-mod keccak_avx512;
 mod light;
 mod make;
 mod row;

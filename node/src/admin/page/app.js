@@ -316,6 +316,80 @@ function drawActor({ tree, history }, path) {
       ? table(["at", "", "generation", el("th", { scope: "col", class: "text" }, "reason")], incidents) : empty("None."))));
 }
 
+/** Rates of the edges, by key: a moving average of the messages accepted per second. */
+const rates = new Map();
+
+/** Returns an edge for each sender of each message type of each actor. Children of a dynamic supervisor are one node. */
+function edges(tree) {
+  const all = new Map();
+  for (const node of flatten(tree)) for (const m of node.messages) for (const { path, sent } of m.senders) {
+    const key = JSON.stringify([path, node.group, m.name]);
+    const edge = all.get(key) || { key, from: path, to: node.group, message: m.name, sent: 0, handling: m.handling, queue: m.queue };
+    edge.sent += sent;
+    if (m.handling.p99_ns > edge.handling.p99_ns) edge.handling = m.handling;
+    if (m.queue.p99_ns > edge.queue.p99_ns) edge.queue = m.queue;
+    all.set(key, edge);
+  }
+  return [...all.values()];
+}
+
+function updateRates({ tree, status }) {
+  for (const { key, sent } of edges(tree)) {
+    const before = rates.get(key);
+    const seconds = before ? (status.uptime_ms - before.at) / 1000 : 0;
+    if (before && seconds <= 0) continue;
+    const now = before ? Math.max(0, sent - before.sent) / seconds : 0;
+    rates.set(key, { sent, at: status.uptime_ms, rate: before ? before.rate + 0.3 * (now - before.rate) : 0 });
+  }
+}
+
+/** Handlers, or waits in the queue, of this length (99th percentile) mark an edge as slow. */
+const SLOW_NS = 50e6;
+
+/** Draws the senders on the left, the receivers on the right, and between them a curve for each pair, as wide as its rate. */
+function graph(tree, all) {
+  const order = new Map(flatten(tree).map((node, index) => [node.group, index]));
+  const sorted = (paths) => [...new Set(paths)].sort((a, b) => (order.get(a) ?? 1e9) - (order.get(b) ?? 1e9));
+  const [left, right] = [sorted(all.map((edge) => edge.from)), sorted(all.map((edge) => edge.to))];
+  const pairs = new Map();
+  for (const edge of all) {
+    const key = JSON.stringify([edge.from, edge.to]);
+    const pair = pairs.get(key) || { from: edge.from, to: edge.to, rate: 0, sent: 0, slow: false, texts: [] };
+    pair.rate += edge.rate; pair.sent += edge.sent; pair.slow = pair.slow || edge.slow;
+    pair.texts.push(`${edge.message}: ${rate(edge.rate)} per second, ${integer(edge.sent)} in all`);
+    pairs.set(key, pair);
+  }
+  const height = 18 * Math.max(left.length, right.length) + 8;
+  const at = (list, path) => 14 + ((height - 8) / list.length) * (list.indexOf(path) + 0.5) - 9;
+  const short = (path) => path.split("/").slice(-2).join("/");
+  const label = (list, x, anchor) => list.map((path) => svg("text", { x, y: at(list, path) + 4, "text-anchor": anchor }, short(path), svg("title", {}, path)));
+  const curves = [...pairs.values()].sort((a, b) => a.rate - b.rate).map((pair) => svg("path", {
+    class: pair.slow ? "edge slow" : pair.rate > 0.05 ? "edge" : "edge idle", "data-edge": `${pair.from} ${pair.to}`,
+    "stroke-width": (1 + 1.5 * Math.log10(1 + pair.rate)).toFixed(1),
+    d: `M300 ${at(left, pair.from).toFixed(0)}C450 ${at(left, pair.from).toFixed(0)} 550 ${at(right, pair.to).toFixed(0)} 700 ${at(right, pair.to).toFixed(0)}`,
+  }, svg("title", {}, `${pair.from} → ${pair.to}\n${pair.texts.join("\n")}`)));
+  return svg("svg", { class: "graph", viewBox: `0 0 1000 ${height}`, role: "img", "aria-label": `${pairs.size} pairs of actors that exchange messages; the table below lists them` },
+    ...curves, ...label(left, 292, "end"), ...label(right, 708, "start"));
+}
+
+function drawMessages({ tree }) {
+  const all = edges(tree).map((edge) => ({ ...edge, rate: (rates.get(edge.key) || { rate: 0 }).rate, slow: edge.handling.p99_ns > SLOW_NS || edge.queue.p99_ns > SLOW_NS }));
+  all.sort((a, b) => b.rate - a.rate || b.sent - a.sent);
+  show("messages",
+    el("p", {}, el("a", { href: "#/" }, "← all actors")),
+    el("h2", { tabindex: "-1" }, "Messages between actors"),
+    el("p", { class: "hint" }, "Senders on the left, receivers on the right. The width is the rate; grey: none at the moment; red: 1 in 100 takes over 50 ms in the mailbox or in the handler. ",
+      el("code", {}, "outside"), " is code that no actor runs, such as the connections of clients; ", el("code", {}, "*"), " stands for all children of a dynamic supervisor."),
+    all.length ? el("section", { class: "panel scroll" }, graph(tree, all)) : empty("None yet."),
+    el("section", {}, el("div", { class: "scroll" }, table([
+      el("th", { scope: "col", class: "text" }, "sender"), el("th", { scope: "col", class: "text" }, "receiver"), el("th", { scope: "col", class: "text" }, "message"),
+      "per second", "in all", "queued p50 / p99", "handled in p50 / p99"],
+    all.slice(0, 200).map((edge) => line(
+      el("td", { class: "path" }, el("code", {}, edge.from)), el("td", { class: "path" }, el("code", {}, edge.to)), el("td", { class: "path" }, el("code", {}, edge.message)), rate(edge.rate), integer(edge.sent),
+      el("td", { class: edge.queue.p99_ns > SLOW_NS ? "bad" : null }, latency(edge.queue)), el("td", { class: edge.handling.p99_ns > SLOW_NS ? "bad" : null }, latency(edge.handling))))))));
+}
+
+const showsMessages = () => location.hash === "#/messages";
 const shown = () => { const match = location.hash.match(/^#\/actor\/(.+)$/); return match ? decodeURIComponent(match[1]) : null; };
 
 function draw() {
@@ -325,8 +399,10 @@ function draw() {
   const unhealthy = nodes.filter((node) => node.stuck || node.state !== "running").length;
   $("summary").textContent = `${status.version} · chain ${status.chain_id} · up ${duration(status.uptime_ms)} · ${nodes.length} nodes, ${unhealthy ? `${unhealthy} unhealthy` : "all healthy"}`;
   const path = shown();
-  $("overview").hidden = path !== null;
+  $("overview").hidden = path !== null || showsMessages();
   $("actor").hidden = path === null;
+  $("messages").hidden = !showsMessages();
+  if (showsMessages()) { drawMessages(last); return; }
   if (path !== null) { drawActor(last, path); return; }
   drawCards(last); drawTree(last); drawBlocks(last); drawPool(last); drawNetwork(last); drawRpc(last); drawProcess(last);
 }
@@ -357,7 +433,7 @@ document.addEventListener("click", (event) => {
 document.addEventListener("keydown", (event) => {
   const { path } = event.target.dataset || {};
   if (event.key === "Enter" && path) { open(path); return; }
-  if (event.key === "Escape" && shown() !== null) { location.hash = "#/"; return; }
+  if (event.key === "Escape" && (shown() !== null || showsMessages())) { location.hash = "#/"; return; }
   if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
   const nodes = [...$("tree").querySelectorAll("[data-path]")];
   const at = nodes.indexOf(document.activeElement.closest("[data-path]"));
@@ -372,6 +448,7 @@ window.addEventListener("hashchange", () => {
   draw();
   const path = shown();
   if (path !== null) { window.scrollTo(0, 0); const title = $("actor").querySelector("h2"); if (title) title.focus(); }
+  else if (showsMessages()) { window.scrollTo(0, 0); const title = $("messages").querySelector("h2"); if (title) title.focus(); }
   else if (opened !== null) { const node = $("tree").querySelector(`[data-path="${CSS.escape(opened)}"]`); if (node) node.focus(); }
   opened = path;
 });
@@ -383,5 +460,5 @@ function online(yes) {
 }
 
 const events = new EventSource("/api/events");
-events.onmessage = (event) => { last = JSON.parse(event.data); online(true); draw(); };
+events.onmessage = (event) => { last = JSON.parse(event.data); online(true); updateRates(last); draw(); };
 events.onerror = () => online(false);

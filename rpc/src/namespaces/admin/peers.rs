@@ -69,7 +69,7 @@ fn peers(
     node: &Node,
     (with_dropped,): (Option<bool>,),
 ) -> Result<Serialized<Vec<Value>>, RpcError> {
-    let Some(network) = node.network.get() else {
+    let Some(network) = &node.network else {
         return Ok(Serialized(Vec::new()));
     };
     let mut all: Vec<Value> = network.peers().iter().map(|it| describe(it)).collect();

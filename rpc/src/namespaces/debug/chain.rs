@@ -24,10 +24,7 @@ pub(super) fn methods() -> Vec<Method<Node>> {
 }
 
 async fn ask_bad_blocks(node: Arc<Node>, (): ()) -> Result<Vec<BadBlock>, RpcError> {
-    node.chain_actor()?
-        .ask(GetBadBlocks)
-        .await
-        .map_err(unanswered)
+    node.chain_actor.ask(GetBadBlocks).await.map_err(unanswered)
 }
 
 /// A bad block with the senders of its transactions, if they could be recovered.
@@ -70,10 +67,10 @@ async fn set_head(node: Arc<Node>, (number,): (u64,)) -> Result<(), RpcError> {
     // Read before the removal of the blocks that say which accounts may seal.
     let from = node.chain_reader.head_number();
     let has_one_signer = had_one_signer_since(&node, number);
-    let asked = node.chain_actor()?.ask(SetHead { number });
+    let asked = node.chain_actor.ask(SetHead { number });
     let done = asked.await.map_err(unanswered)?;
     done.map_err(|error| RpcError::server(error.to_string()))?;
-    let Some(sealing) = node.sealing.get().filter(|_| has_one_signer) else {
+    let Some(sealing) = node.sealing.as_ref().filter(|_| has_one_signer) else {
         return Ok(());
     };
     let sealer = sealing.sealer.within(ACTOR_TIMEOUT);

@@ -7,7 +7,6 @@ mod state;
 
 use std::sync::Arc;
 
-use actoreum_actors::clock;
 use actoreum_messages::worker::{Rewind, SetNextTimestamp};
 use actoreum_primitives::U256;
 use serde_json::{Value, json};
@@ -95,7 +94,7 @@ fn snapshot(node: &Node, (): ()) -> Result<u64, RpcError> {
     }
     snapshots.push(DevSnapshot {
         head: node.chain_reader.head_number(),
-        clock_shift: clock::shift(),
+        clock_shift: node.clock.shift(),
     });
     Ok(snapshots.len() as u64)
 }
@@ -119,8 +118,10 @@ async fn revert(node: Arc<Node>, (Number(id),): (Number,)) -> Result<bool, RpcEr
     let answer = worker.ask(Rewind { to: snapshot.head }).await;
     let done = answer.map_err(unanswered)?;
     done.map_err(|error| RpcError::server(error.to_string()))?;
-    clock::set_shift(snapshot.clock_shift);
-    clock::save(node.chain_reader.store()).map_err(storage)?;
+    node.clock.set_shift(snapshot.clock_shift);
+    node.clock
+        .save(node.chain_reader.store())
+        .map_err(storage)?;
     Ok(true)
 }
 
@@ -128,8 +129,10 @@ async fn revert(node: Arc<Node>, (Number(id),): (Number,)) -> Result<bool, RpcEr
 fn increase_time(node: &Node, (Number(seconds),): (Number,)) -> Result<String, RpcError> {
     let seconds = i64::try_from(seconds)
         .map_err(|_| RpcError::invalid_params("that is more time than there is"))?;
-    let shift = clock::shift_by(seconds).max(0);
-    clock::save(node.chain_reader.store()).map_err(storage)?;
+    let shift = node.clock.shift_by(seconds).max(0);
+    node.clock
+        .save(node.chain_reader.store())
+        .map_err(storage)?;
     Ok(format!("{shift:#x}"))
 }
 

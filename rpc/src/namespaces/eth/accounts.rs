@@ -38,7 +38,7 @@ pub(super) fn methods() -> Vec<Method<Node>> {
 /// Returns the accounts with a key file, those of hardware wallets, and those that are
 /// impersonated.
 pub(crate) async fn accounts(node: Arc<Node>, (): ()) -> Result<Vec<Address>, RpcError> {
-    let keys = keys::of(&node)?;
+    let keys = &node.keys;
     let in_files = keys.actor.within(ACTOR_TIMEOUT).ask(GetAccounts).await;
     let in_files = in_files.map_err(unanswered)?;
     let on_devices = match &keys.hub {
@@ -60,13 +60,13 @@ pub(crate) async fn accounts(node: Arc<Node>, (): ()) -> Result<Vec<Address>, Rp
 
 /// Returns the accounts that send without a key, on a development chain.
 pub(super) fn impersonated(node: &Node) -> Option<&Impersonated> {
-    let sealing = node.sealing.get().filter(|sealing| sealing.is_dev)?;
+    let sealing = node.sealing.as_ref().filter(|sealing| sealing.is_dev)?;
     Some(&sealing.impersonated)
 }
 
 /// Returns the account that seals here, or would.
 async fn coinbase(node: Arc<Node>, (): ()) -> Result<Address, RpcError> {
-    let sealing = node.sealing.get();
+    let sealing = node.sealing.as_ref();
     if let Some(etherbase) = sealing.and_then(|sealing| sealing.control.settings().etherbase) {
         return Ok(etherbase);
     }
@@ -75,7 +75,7 @@ async fn coinbase(node: Arc<Node>, (): ()) -> Result<Address, RpcError> {
 }
 
 fn mining(node: &Node, (): ()) -> Result<bool, RpcError> {
-    let sealing = node.sealing.get();
+    let sealing = node.sealing.as_ref();
     Ok(sealing.is_some_and(|sealing| sealing.control.is_sealing()))
 }
 

@@ -85,7 +85,7 @@ fn pending_header(node: &Node, parent: &actoreum_chain::SealedHeader) -> Header 
     let mut header = Header {
         parent_hash: parent.hash(),
         number: parent.number + 1,
-        timestamp: node.now().max(parent.timestamp + 1),
+        timestamp: node.clock.unix_seconds().max(parent.timestamp + 1),
         difficulty: parent.difficulty,
         ..Header::default()
     };

@@ -91,7 +91,7 @@ pub(super) fn log_range(node: &Node, filter: &LogFilter) -> Result<LogRange, Rpc
 }
 
 async fn install(node: Arc<Node>, topic: Topic) -> Result<String, RpcError> {
-    let installed = node.filters()?.ask(InstallFilter { topic }).await;
+    let installed = node.filters.ask(InstallFilter { topic }).await;
     installed
         .map_err(unanswered)?
         .map(|id| id.to_string())
@@ -105,7 +105,7 @@ async fn new_filter(node: Arc<Node>, (filter,): (LogFilter,)) -> Result<String, 
 
 async fn changes(node: Arc<Node>, (id,): (String,)) -> Result<Changes, RpcError> {
     let id = parse_id(&id).ok_or_else(not_found)?;
-    let taken = node.filters()?.ask(TakeChanges { id }).await;
+    let taken = node.filters.ask(TakeChanges { id }).await;
     let taken = taken.map_err(unanswered)?.ok_or_else(not_found)?;
     taken
         .map(Changes)
@@ -116,13 +116,13 @@ async fn uninstall(node: Arc<Node>, (id,): (String,)) -> Result<bool, RpcError> 
     let Some(id) = parse_id(&id) else {
         return Ok(false);
     };
-    let uninstalled = node.filters()?.ask(UninstallFilter { id }).await;
+    let uninstalled = node.filters.ask(UninstallFilter { id }).await;
     uninstalled.map_err(unanswered)
 }
 
 async fn log_filter(node: Arc<Node>, (id,): (String,)) -> Result<LogFilter, RpcError> {
     let id = parse_id(&id).ok_or_else(not_found)?;
-    let range = node.filters()?.ask(GetLogFilter { id }).await;
+    let range = node.filters.ask(GetLogFilter { id }).await;
     let range = range.map_err(unanswered)?.ok_or_else(not_found)?;
     let (from, to) = match range.pending {
         PendingLogs::No => (None, None),

@@ -63,19 +63,17 @@ pub(crate) async fn transaction(
 
 #[cfg(test)]
 mod tests {
-    use actoreum_actors::txpool::TxPoolHandle;
     use actoreum_chain::{ChainReader, genesis};
     use actoreum_consensus::{EngineOptions, engine_for};
     use actoreum_primitives::{
         ChainConfig, ETHER, Fork, Genesis, LegacyTx, PooledTransaction, SecretKey, TxPayload, U256,
     };
     use actoreum_storage::Store;
-    use actoreum_supervision::{ActorRef, Pool as Threads};
     use actoreum_txpool::{Head, Origin, Pool, PoolConfig, PoolReader, Snapshot};
     use futures_util::FutureExt as _;
 
     use super::*;
-    use crate::node::NodeSettings;
+    use crate::node::{NodeHandles, NodeSettings};
 
     /// A node at genesis, and snapshots of a pool that the test publishes.
     struct TestNode {
@@ -126,11 +124,8 @@ mod tests {
 
             let engine = engine_for(chain.config(), EngineOptions::default()).engine;
             let settings = NodeSettings::new("test", 1337);
-            let node = Node::new(chain.clone(), engine, None, settings);
-            let reader = PoolReader::default();
-            let threads = Threads::new("signatures", 1);
-            let handle = TxPoolHandle::new(ActorRef::new("pool"), reader.clone(), chain, threads);
-            let _ = node.txpool.set(handle);
+            let node = Node::new(NodeHandles::new(chain, engine), settings);
+            let reader = node.txpool.reader.clone();
             Self {
                 node,
                 reader,

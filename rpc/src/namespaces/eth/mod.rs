@@ -67,13 +67,13 @@ fn protocol_version(_: &Node, (): ()) -> Result<u64, RpcError> {
 
 /// Returns the hash rate; zero if this node does not search for a proof of work.
 fn hashrate(node: &Node, (): ()) -> Result<u64, RpcError> {
-    let sealing = node.sealing.get();
+    let sealing = node.sealing.as_ref();
     Ok(sealing.map_or(0, |sealing| sealing.control.hash_rate()))
 }
 
 /// Returns false, or the progress of the synchronisation.
 fn syncing(node: &Node, (): ()) -> Result<Serialized<Value>, RpcError> {
-    let progress = node.sync.get().and_then(SyncStatus::progress);
+    let progress = node.sync.as_ref().and_then(SyncStatus::progress);
     let running = progress.filter(|it| it.current_block < it.highest_block);
     Ok(Serialized(running.map_or(json!(false), |progress| {
         json!({

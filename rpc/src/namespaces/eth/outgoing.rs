@@ -57,7 +57,7 @@ pub(crate) async fn send(
     if !is_impersonated && !accounts(Arc::clone(&node), ()).await?.contains(&from) {
         return Err(RpcError::server("unknown account"));
     }
-    let _one_at_a_time = keys::of(&node)?.sending_from(from).await;
+    let _one_at_a_time = node.keys.sending_from(from).await;
     let payload = complete(&node, args, from).await?;
     let transaction = if is_impersonated {
         Transaction::new(payload, Signature::impersonating(from))

@@ -49,7 +49,7 @@ pub(crate) async fn submit(node: &Node, pooled: PooledTransaction) -> Result<B25
             "only replay-protected (EIP-155) transactions allowed over RPC",
         ));
     }
-    let submitted = node.txpool()?.submit(pooled).await;
+    let submitted = node.txpool.submit(pooled).await;
     submitted.map_err(|error| match error {
         SubmitError::Refused(error) => RpcError::server(error.to_string()),
         SubmitError::NoAnswer(_) | SubmitError::NotPrepared(_) => {

@@ -62,7 +62,7 @@ fn subscribe(
             ));
         }
     };
-    let filters = node.filters()?;
+    let filters = node.filters.clone();
     let id = FilterId(rand::random());
     let ending = filters.clone();
     caller.subscribe(

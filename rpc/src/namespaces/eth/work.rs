@@ -37,7 +37,7 @@ pub(super) fn methods() -> Vec<Method<Node>> {
 /// # Errors
 /// Fails on clique, which has no such methods in geth, and if this node does not seal.
 fn actors(node: &Node) -> Result<&SealingActors, RpcError> {
-    let actors = node.sealing.get().filter(|_| node.clique.is_none());
+    let actors = node.sealing.as_ref().filter(|_| node.clique.is_none());
     actors.ok_or_else(|| RpcError::server("not supported"))
 }
 

@@ -5,15 +5,12 @@
 //! the interval becomes longer; a block that was filled in time makes it shorter again, as in geth.
 //! Where blocks have a period, a block is filled until its time, and the next is begun earlier.
 
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
+use std::time::Duration;
+
+use super::{
+    Action, Pace, Phase, View, Worker,
+    phase::{Attempt, Filling, Timer},
 };
-
-use actoreum_consensus::limits::MAX_OMMERS;
-
-use super::{Pace, Phase, WorkerActor};
-use actoreum_supervision::Ctx;
 
 /// Maximum interval that slow filling leads to, as in geth.
 const MAX_INTERVAL: Duration = Duration::from_secs(15);
@@ -64,92 +61,67 @@ fn weigh(before: Duration, aim: Duration) -> Duration {
     before.mul_f64(1.0 - WEIGHT) + aim.mul_f64(WEIGHT)
 }
 
-impl WorkerActor {
+impl Worker {
     /// Returns how long before its time a block with this period, in seconds, is begun.
     pub(super) fn lead(&self, period: u64) -> Duration {
         let lead = MIN_LEAD.max(self.build_time.saturating_mul(LEAD_FACTOR));
         lead.min(Duration::from_secs(period))
     }
 
-    /// Ends the filling of this round's block after `pause`, if it is still being filled.
-    pub(super) fn end_filling_in(&self, pause: Duration, ctx: &mut Ctx<Self>) {
-        let (round, pause) = (self.round, tokio::time::sleep(pause));
-        ctx.spawn_then(pause, move |actor: &mut Self, (), _| {
-            if round == actor.round {
-                actor.end_filling();
-            }
-        });
-    }
-
-    /// With proof of work, returns whether another block follows at once, because this one is
-    /// empty, was not filled in time, or lacks an ommer.
-    pub(super) fn is_rebuilt_at_once(&self) -> bool {
-        let is_due = match &self.phase {
-            Phase::Building(_, interrupts) => interrupts.is_due.load(Ordering::Relaxed),
-            _ => false,
-        };
-        let is_empty_one = self.built_from.is_none();
-        self.setup.pace == Pace::Search && (is_empty_one || is_due || self.wants_new_ommers())
-    }
-
     /// With proof of work, adjusts the interval after a block was filled; `share` is its share of
     /// gas where it was not filled in time.
-    pub(super) fn adjust_recommit(&mut self, share: Option<f64>) {
+    pub(super) fn adjust_recommit(&mut self, attempt: &Attempt, share: Option<f64>) {
         match share {
-            _ if self.setup.pace != Pace::Search || self.built_from.is_none() => {}
+            _ if self.rules.pace != Pace::Search || attempt.built_from.is_none() => {}
             Some(share) => self.recommit.lengthen(share),
             None => self.recommit.shorten(),
         }
     }
 
-    fn end_filling(&self) {
-        if let Phase::Building(_, interrupts) = &self.phase {
-            interrupts.is_due.store(true, Ordering::Relaxed);
+    /// A timer of the round has expired.
+    pub(super) fn on_timer(&mut self, view: &View, timer: Timer) {
+        match timer {
+            Timer::EndFilling => self.end_filling(),
+            Timer::Recommit => self.on_recommit(view),
         }
     }
 
-    /// Checks after an interval whether there is something new for the block of this round.
-    pub(super) fn recommit_later(&mut self, ctx: &mut Ctx<Self>) {
-        let wanted = self.setup.control.settings().recommit;
-        let pause = self.recommit.get(wanted);
-        self.recommit_in(pause, ctx);
+    fn end_filling(&mut self) {
+        if let Phase::Building(_, filling @ Filling::Open) = &mut self.phase {
+            *filling = Filling::Ended;
+            self.actions.push(Action::EndFilling);
+        }
     }
 
-    /// Checks after `pause` whether there is something new for the block of this round.
-    pub(super) fn recommit_in(&self, pause: Duration, ctx: &mut Ctx<Self>) {
-        let (round, pause) = (self.round, tokio::time::sleep(pause));
-        ctx.spawn_then(pause, move |actor: &mut Self, (), ctx| {
-            if round == actor.round {
-                actor.recommit(ctx);
+    fn on_recommit(&mut self, view: &View) {
+        if !self.has_new_content(view) {
+            let pause = self.recommit.get(view.recommit);
+            if let Some(attempt) = self.phase.attempt_mut() {
+                attempt.timer = Some((view.now.saturating_add(pause), Timer::Recommit));
             }
-        });
-    }
-
-    fn recommit(&mut self, ctx: &mut Ctx<Self>) {
-        if !self.has_new_content() {
-            return self.recommit_later(ctx);
+            return;
         }
         match &self.phase {
             // The other transactions come with the next block, which is begun at once.
             Phase::Building(..) => self.end_filling(),
-            Phase::Sealing(_) => self.rebuild(ctx),
-            Phase::Starting | Phase::Idle | Phase::Importing | Phase::Rewinding => {}
+            Phase::Sealing(_) => self.rebuild(view),
+            Phase::Starting | Phase::Idle | Phase::Importing(_) | Phase::Rewinding(_) => {}
         }
     }
 
-    fn has_new_content(&mut self) -> bool {
+    fn has_new_content(&mut self, view: &View) -> bool {
         if self.wants_new_ommers() {
             return true;
         }
-        let Some(now) = self.setup.txpool.snapshot() else {
+        let (Some(pool), Some(attempt)) = (view.pool, self.phase.attempt_mut()) else {
             return false;
         };
-        match &self.built_from {
-            Some(from) => !Arc::ptr_eq(from, &now),
+        match attempt.built_from {
+            Some(version) => version != pool.version,
             // The block is empty.
-            None if now.pending_count() > 0 => true,
+            None if pool.pending > 0 => true,
             None => {
-                self.built_from = Some(now);
+                attempt.built_from = Some(pool.version);
                 false
             }
         }
@@ -157,15 +129,15 @@ impl WorkerActor {
 
     /// Returns whether an ommer was added that the block might still include.
     pub(super) fn wants_new_ommers(&self) -> bool {
-        self.setup.pace == Pace::Search && self.has_new_ommers && self.included_ommers < MAX_OMMERS
+        self.rules.pace == Pace::Search && self.ommers.has_room_for_new()
     }
 
     /// Builds another block on the same head. The search for the old one's seal continues
-    /// meanwhile.
-    pub(super) fn rebuild(&mut self, ctx: &mut Ctx<Self>) {
-        self.round += 1;
-        self.phase = Phase::Idle;
-        self.start_if_due(ctx);
+    /// meanwhile; the request goes over to the new block.
+    pub(super) fn rebuild(&mut self, view: &View) {
+        if let Phase::Sealing(attempt) = self.take_phase() {
+            self.restart_round(view, attempt.round);
+        }
     }
 }
 
