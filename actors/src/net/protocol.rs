@@ -25,6 +25,7 @@ use std::any::Any;
 use std::sync::Arc;
 use std::vec;
 
+use actoreum_supervision::{ChildSpec, DynamicRef, StartError};
 use actoreum_wire::p2p::{self, Capability, DisconnectReason, Payload};
 use bytes::Bytes;
 use futures_util::future::LocalBoxFuture;
@@ -34,6 +35,7 @@ use tokio::task::yield_now;
 use super::limits::{MIN_SEND_COST, MIN_TURN_COST, SEND_BUDGET, TURN_BYTES};
 use super::peer_control::PeerControl;
 use super::record::PeerRecord;
+use super::shared::ARBITER;
 
 /// A protocol above the p2p base protocol, in all of its versions.
 pub trait ProtocolHandler: Send + Sync + 'static {
@@ -79,15 +81,49 @@ pub struct Link {
     batch: vec::IntoIter<Incoming>,
     /// Messages that were received since the session last yielded to the other connections.
     received: usize,
+    actors: DynamicRef,
 }
 
 impl Link {
-    pub(super) fn new(peer: PeerHandle, batches: mpsc::Receiver<Vec<Incoming>>) -> Self {
+    pub(super) fn new(
+        peer: PeerHandle,
+        batches: mpsc::Receiver<Vec<Incoming>>,
+        actors: DynamicRef,
+    ) -> Self {
         Self {
             peer,
             batches,
             batch: Vec::new().into_iter(),
             received: 0,
+            actors,
+        }
+    }
+
+    /// Starts an actor of the session, on the network's thread. It is temporary; the session ends
+    /// it with the connection. The future resolves when it has started.
+    ///
+    /// # Errors
+    /// The actor's own failure; or there are too many, or the network stops.
+    pub fn start_actor(
+        &self,
+        child: ChildSpec,
+    ) -> impl Future<Output = Result<(), StartError>> + Send + use<> {
+        self.actors.start(child.arbiter(ARBITER))
+    }
+
+    /// Returns the supervisor of [`start_actor`](Self::start_actor).
+    pub fn actors(&self) -> &DynamicRef {
+        &self.actors
+    }
+
+    /// Receives the messages that have arrived together, at least one; `None` once the connection
+    /// has ended. Nothing more than the next batch is read until it is received.
+    pub async fn receive_batch(&mut self) -> Option<Vec<Incoming>> {
+        let rest: Vec<Incoming> = self.batch.by_ref().collect();
+        if rest.is_empty() {
+            self.batches.recv().await
+        } else {
+            Some(rest)
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use actoreum_messages::peer::DisconnectCause;
-use actoreum_supervision::{Ctx, TaskHandle};
+use actoreum_supervision::{Ctx, DynamicRef, TaskHandle};
 use actoreum_wire::p2p::Event;
 use futures_util::{FutureExt, StreamExt, stream};
 use tokio::sync::mpsc::{self, OwnedPermit, UnboundedReceiver};
@@ -63,6 +63,7 @@ impl Connected {
         connection: SharedConnection,
         peer: PeerControl,
         handler: &dyn ProtocolHandler,
+        actors: &DynamicRef,
         ctx: &mut Ctx<PeerActor>,
     ) -> Self {
         let (queue, queued) = SendQueue::new();
@@ -75,7 +76,7 @@ impl Connected {
                 negotiated: negotiated.clone(),
                 queue: queue.clone(),
             };
-            let session = handler.run_session(Link::new(handle, incoming));
+            let session = handler.run_session(Link::new(handle, incoming, actors.clone()));
             let running = ctx.attach(stream::once(session.map(ProtocolEnded)));
             protocols.push(ProtocolSession {
                 room: sender.try_reserve_owned().ok(),

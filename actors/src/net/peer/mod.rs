@@ -90,6 +90,8 @@ pub(super) struct Connections {
     pub(super) server: ActorRef<ServerActor>,
     /// The supervisor of the connections' actors.
     pub(super) supervisor: DynamicRef,
+    /// The supervisor of the actors of protocol sessions.
+    pub(super) sessions: DynamicRef,
 }
 
 impl Connections {
@@ -110,12 +112,14 @@ impl Connections {
         let args = Mutex::new(Some(args));
         let factory = {
             let (shared, server) = (Arc::clone(&self.shared), self.server.clone());
+            let sessions = self.sessions.clone();
             move || {
                 let args = args.lock().take().ok_or("a connection begins once")?;
                 Ok::<_, Failure>(PeerActor {
                     id,
                     shared: Arc::clone(&shared),
                     server: server.clone(),
+                    sessions: sessions.clone(),
                     remote: args.wire.remote,
                     direction: args.direction,
                     state: State::New(Box::new(args)),
@@ -135,6 +139,7 @@ pub struct PeerActor {
     id: ConnectionId,
     shared: Arc<Shared>,
     server: ActorRef<ServerActor>,
+    sessions: DynamicRef,
     remote: SocketAddr,
     direction: Direction,
     state: State,
@@ -244,7 +249,7 @@ impl Handles<HandshakesDone> for PeerActor {
         match done.outcome {
             Ok(peer) => {
                 let handler = self.shared.handler.as_ref();
-                let connected = Connected::begin(connection, peer, handler, ctx);
+                let connected = Connected::begin(connection, peer, handler, &self.sessions, ctx);
                 self.state = State::Connected(Box::new(connected));
                 self.step(ctx, Connected::on_frames);
                 self.step(ctx, Connected::on_keepalive);
