@@ -99,8 +99,9 @@ impl Link {
         }
     }
 
-    /// Starts an actor of the session, on the network's thread. It is temporary; the session ends
-    /// it with the connection. The future resolves when it has started.
+    /// Starts an actor of the session, on the network's thread. It is temporary; it has to end with
+    /// the session by itself, also where the session ends before this future has resolved, which
+    /// is when the actor has started.
     ///
     /// # Errors
     /// The actor's own failure; or there are too many, or the network stops.
@@ -109,11 +110,6 @@ impl Link {
         child: ChildSpec,
     ) -> impl Future<Output = Result<(), StartError>> + Send + use<> {
         self.actors.start(child.arbiter(ARBITER))
-    }
-
-    /// Returns the supervisor of [`start_actor`](Self::start_actor).
-    pub fn actors(&self) -> &DynamicRef {
-        &self.actors
     }
 
     /// Receives the messages that have arrived together, at least one; `None` once the connection

@@ -14,6 +14,7 @@
 //! One message of the peer is handled at a time; requests and penalties are handled in between. The
 //! actor is temporary, one for each connection; its failure ends that connection.
 
+use std::convert::Infallible;
 use std::future::ready;
 use std::rc::Rc;
 use std::time::Duration;
@@ -59,6 +60,8 @@ pub(super) struct SessionArgs {
     pub(super) fetcher: ActorRef<FetcherActor>,
     /// Gets the reason where the session ends the connection.
     pub(super) ended: oneshot::Sender<SessionExit>,
+    /// Its other end is dropped with the connection.
+    pub(super) connection_ended: oneshot::Receiver<Infallible>,
 }
 
 /// The actor of an eth session; see the module.
@@ -298,6 +301,7 @@ impl Actor for EthSessionActor {
             handler,
             fetcher,
             ended,
+            connection_ended,
         } = args;
         self.ended = Some(ended);
         let (intake, to_check) = Intake::new(shared.txpool.verifier.clone());
@@ -315,6 +319,7 @@ impl Actor for EthSessionActor {
             BroadcastRefused(violation.await)
         };
         ctx.attach(stream::once(checking));
+        ctx.attach(stream::once(connection_ended.map(|_| ConnectionEnded)));
         Ok(())
     }
 }

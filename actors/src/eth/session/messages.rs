@@ -21,9 +21,7 @@ pub(in crate::eth) type PeerAnswer = Result<EthMessage, RequestError>;
 #[derive(Message)]
 pub(super) struct EthFrames(pub(super) Vec<Incoming>);
 
-/// The connection has ended, and the actor ends with it.
-///
-/// From: the session's part in PeerActor.
+/// The connection has ended, and the actor ends with it. To itself.
 #[derive(Message)]
 pub(super) struct ConnectionEnded;
 

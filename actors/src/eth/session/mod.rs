@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use actoreum_messages::protocol_manager::PeerJoined;
 use actoreum_storage::StorageError;
-use actoreum_supervision::{ActorRef, ChildSpec, DynamicRef, Failure, TellError};
+use actoreum_supervision::{ActorRef, ChildSpec, Failure};
 use actoreum_wire::eth::EthVersion;
 use actoreum_wire::p2p;
 use futures_util::FutureExt;
@@ -31,7 +31,7 @@ use tokio::sync::oneshot;
 
 pub(super) use self::actor::EthSessionActor;
 use self::actor::SessionArgs;
-use self::messages::{ConnectionEnded, EthFrames};
+use self::messages::EthFrames;
 pub(super) use self::messages::{
     PeerAnswer, RequestBodies, RequestHeaders, RequestNodeData, RequestReceipts,
     RequestTransactions, UselessDataReceived, WasteCaused,
@@ -99,13 +99,20 @@ impl EthProtocol {
         let peer = EthPeer::new(link.peer.clone(), negotiated.version, head, session.clone());
         peer.mark_block(&head.hash);
         let (ended, exit) = oneshot::channel();
-        let started = link.start_actor(self.child(&session, peer.clone(), ended));
+        // Dropped with this future: the actor ends with the connection, even where it has not
+        // started yet.
+        let (_connection, connection_ended) = oneshot::channel();
+        let args = SessionArgs {
+            peer: peer.clone(),
+            shared: self.shared.clone(),
+            handler: self.handler.clone(),
+            fetcher: self.fetcher.clone(),
+            ended,
+            connection_ended,
+        };
+        let started = link.start_actor(child(&session, args));
         // The node stops, or has as many sessions as it may.
         started.await.map_err(|_| SessionExit::Quit)?;
-        let _connection = ConnectionGuard {
-            session: session.clone(),
-            actors: link.actors().clone(),
-        };
         let _membership = self.shared.peers.join(peer.clone());
         // Where ProtocolManagerActor is down, it starts this peer when it comes back.
         let joined = PeerJoined { peer: peer.id() };
@@ -120,27 +127,16 @@ impl EthProtocol {
             () = pass_on(&mut link, &session) => Ok(()),
         }
     }
+}
 
-    /// Returns the specification of a session's actor.
-    fn child(
-        &self,
-        session: &ActorRef<EthSessionActor>,
-        peer: EthPeer,
-        ended: oneshot::Sender<SessionExit>,
-    ) -> ChildSpec {
-        let args = Mutex::new(Some(SessionArgs {
-            peer,
-            shared: self.shared.clone(),
-            handler: self.handler.clone(),
-            fetcher: self.fetcher.clone(),
-            ended,
-        }));
-        let factory = move || {
-            let args = args.lock().take().ok_or("a session begins once")?;
-            Ok::<_, Failure>(EthSessionActor::new(args))
-        };
-        ChildSpec::new(session, factory).mailbox(SESSION_MAILBOX)
-    }
+/// Returns the specification of a session's actor.
+fn child(session: &ActorRef<EthSessionActor>, args: SessionArgs) -> ChildSpec {
+    let args = Mutex::new(Some(args));
+    let factory = move || {
+        let args = args.lock().take().ok_or("a session begins once")?;
+        Ok::<_, Failure>(EthSessionActor::new(args))
+    };
+    ChildSpec::new(session, factory).mailbox(SESSION_MAILBOX)
 }
 
 /// Passes batches of messages on, each when the last one is handled. Returns when the connection or
@@ -149,22 +145,6 @@ async fn pass_on(link: &mut Link, session: &ActorRef<EthSessionActor>) {
     while let Some(batch) = link.receive_batch().await {
         if session.ask(EthFrames(batch)).await.is_err() {
             return;
-        }
-    }
-}
-
-/// Ends the session's actor with the connection.
-struct ConnectionGuard {
-    session: ActorRef<EthSessionActor>,
-    actors: DynamicRef,
-}
-
-impl Drop for ConnectionGuard {
-    fn drop(&mut self) {
-        let told = self.session.tell(ConnectionEnded);
-        if matches!(told, Err(TellError::Full(_))) {
-            // The supervisor's request to stop needs no room.
-            self.actors.stop(self.session.path());
         }
     }
 }
