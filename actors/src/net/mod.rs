@@ -4,6 +4,7 @@
 //! network                one_for_one
 //! |- connections         rest_for_one: connections end when ServerActor loses the set of peers
 //! |   |- server          ServerActor: the set of peers, the checkpoints
+//! |   |- sessions        the actors of protocol sessions, one a connection, temporary
 //! |   |- peers           one PeerActor a connection, temporary, never restarted
 //! |   `- edges           one_for_one
 //! |       |- listener    ListenerActor: accepts connections
@@ -185,7 +186,9 @@ fn connections_spec(network: &NetworkHandle) -> SupervisorSpec {
         shared: Arc::clone(&network.shared),
         server: network.server.clone(),
         supervisor: network.connections.clone(),
+        sessions: DynamicRef::with_limit("sessions", limits::MAX_CONNECTIONS),
     };
+    let sessions = SupervisorSpec::dynamic(&connections.sessions);
     let (inbound, local_changes) = (connections.clone(), network.discovery.recipient());
     let listen = move || ListenerActor::open(inbound.clone(), local_changes.clone());
     let listener = ChildSpec::new(&ActorRef::new("listener"), listen);
@@ -198,6 +201,7 @@ fn connections_spec(network: &NetworkHandle) -> SupervisorSpec {
         .intensity(RESTARTS, PERIOD);
     SupervisorSpec::new("connections", Strategy::RestForOne)
         .child(server.arbiter(ARBITER))
+        .child(sessions)
         .child(SupervisorSpec::dynamic(&network.connections))
         .child(edges)
         .intensity(RESTARTS, PERIOD)
