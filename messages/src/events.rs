@@ -1,4 +1,4 @@
-//! Events of ChainActor, TxPoolActor and DownloaderActor, sent to their subscribers.
+//! Events of ChainActor, TxPoolActor, DownloaderActor and ServerActor, sent to their subscribers.
 
 use std::sync::Arc;
 
@@ -6,6 +6,7 @@ use actoreum_chain::{ChainEvent, Rewound};
 use actoreum_supervision::Message;
 use actoreum_sync::SyncProgress;
 use actoreum_txpool::PoolTx;
+use actoreum_wire::nodes::NodeId;
 
 use crate::chain::BlockOrigin;
 
@@ -57,4 +58,13 @@ pub enum SyncChanged {
     Done,
     /// The sync failed, for this reason. Another may begin.
     Failed(String),
+}
+
+/// A peer joined or left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerEvent {
+    /// Node id of the peer.
+    pub peer: NodeId,
+    /// `None` if the peer joined; otherwise the reason why it left.
+    pub dropped: Option<String>,
 }

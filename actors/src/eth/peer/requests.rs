@@ -4,7 +4,7 @@ use actoreum_wire::eth::{EthMessage, EthVersion, MessageId, RequestId};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use super::RequestError;
+use super::error::RequestError;
 use crate::eth::limits::MAX_OUTSTANDING_REQUESTS;
 
 /// The outstanding requests to one peer, oldest first.

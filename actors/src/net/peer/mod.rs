@@ -21,39 +21,26 @@
 //! |---|---|
 //! | [`Disconnect`] | the reason is sent to the peer, and the actor ends |
 
+mod args;
 mod connection;
 mod session;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use actoreum_messages::peer::{ConnectionId, Direction, Disconnect, DisconnectCause};
+use actoreum_messages::peer::{ConnectionId, Disconnect};
 use actoreum_messages::server::ConnectionEnded;
-use actoreum_primitives::PublicKey;
 use actoreum_wire::p2p::DisconnectReason;
 use parking_lot::Mutex;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
-use super::handshake_slots::HandshakeSlot;
+pub(super) use self::args::ConnectionArgs;
 use super::limits::{CLOSE_TIMEOUT, PEER_MAILBOX};
 use super::server::ServerActor;
 use super::shared::{ARBITER, Shared};
-use super::transport::Wire;
 use actoreum_supervision::{
     Actor, ActorRef, ChildSpec, Ctx, DynamicRef, Failure, Handles, StartError,
 };
-
-/// The arguments of a new connection's actor.
-pub(super) struct ConnectionArgs {
-    pub wire: Wire,
-    pub direction: Direction,
-    /// The public key of the dialled node; `None` for an inbound connection.
-    pub expected: Option<PublicKey>,
-    /// The handshake slot of an inbound connection, released when its handshakes are over.
-    pub slot: Option<HandshakeSlot>,
-    /// Gets the result of the handshakes, after the peer was added or refused.
-    pub set_up: Option<oneshot::Sender<Result<(), DisconnectCause>>>,
-}
 
 static CONNECTIONS: AtomicU64 = AtomicU64::new(1);
 

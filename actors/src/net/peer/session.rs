@@ -21,7 +21,7 @@ use tokio::task::yield_now;
 use tokio::time::Instant;
 use tracing::{debug, trace};
 
-use super::ConnectionArgs;
+use super::args::ConnectionArgs;
 use super::connection::{Connection, now};
 use crate::net::handshake_slots::HandshakeSlot;
 use crate::net::limits::{INCOMING_QUEUE, MIN_P2P_VERSION, MIN_TURN_COST, TURN_BYTES, WRITE_BATCH};
