@@ -1,7 +1,8 @@
 //! Messages to DialerActor, which decides which nodes to dial.
 
+use actoreum_primitives::PeerId;
 use actoreum_supervision::Message;
-use actoreum_wire::nodes::{Enode, NodeId};
+use actoreum_wire::nodes::Enode;
 
 /// Adds a static node: it is dialled now, and again whenever it is not connected.
 ///
@@ -14,7 +15,7 @@ pub struct AddStatic(pub Enode);
 ///
 /// From: ServerActor, for `admin_removePeer`.
 #[derive(Debug, Clone, Copy, Message)]
-pub struct RemoveStatic(pub NodeId);
+pub struct RemoveStatic(pub PeerId);
 
 /// Reports that the set of peers changed: DialerActor checks whether to dial.
 ///

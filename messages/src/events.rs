@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use actoreum_chain::{ChainEvent, Rewound};
+use actoreum_primitives::PeerId;
 use actoreum_supervision::Message;
 use actoreum_sync::SyncProgress;
 use actoreum_txpool::PoolTx;
-use actoreum_wire::nodes::NodeId;
 
 use crate::chain::BlockOrigin;
 
@@ -64,7 +64,7 @@ pub enum SyncChanged {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PeerEvent {
     /// Node id of the peer.
-    pub peer: NodeId,
+    pub peer: PeerId,
     /// `None` if the peer joined; otherwise the reason why it left.
     pub dropped: Option<String>,
 }

@@ -1,10 +1,9 @@
 //! Messages to FetcherActor, which fetches announced blocks and transactions.
 
-use actoreum_primitives::B256;
+use actoreum_primitives::{B256, PeerId};
 use actoreum_supervision::Message;
 use actoreum_sync::RawBlock;
 use actoreum_wire::eth::{BlockAnnouncement, TransactionAnnouncement};
-use actoreum_wire::nodes::NodeId;
 
 /// Blocks that a peer announced.
 ///
@@ -12,7 +11,7 @@ use actoreum_wire::nodes::NodeId;
 #[derive(Debug, Clone, Message)]
 pub struct BlocksAnnounced {
     /// Node id of the peer.
-    pub peer: NodeId,
+    pub peer: PeerId,
     /// The announcements.
     pub blocks: Vec<BlockAnnouncement>,
 }
@@ -23,7 +22,7 @@ pub struct BlocksAnnounced {
 #[derive(Debug, Clone, Message)]
 pub struct BlockPropagated {
     /// Node id of the peer.
-    pub peer: NodeId,
+    pub peer: PeerId,
     /// The block, its body still encoded.
     pub block: Box<RawBlock>,
 }
@@ -35,7 +34,7 @@ pub struct BlockPropagated {
 #[derive(Debug, Clone, Message)]
 pub struct TransactionsAnnounced {
     /// Node id of the peer.
-    pub peer: NodeId,
+    pub peer: PeerId,
     /// The announcements.
     pub transactions: Vec<TransactionAnnouncement>,
 }
@@ -48,7 +47,7 @@ pub struct TransactionsAnnounced {
 #[derive(Debug, Clone, Message)]
 pub struct TransactionsArrived {
     /// Node id of the peer that sent them.
-    pub peer: NodeId,
+    pub peer: PeerId,
     /// Hash, type (EIP-2718) and size in bytes of the encoding of each.
     pub transactions: Vec<(B256, u8, u32)>,
 }

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use actoreum_primitives::Block;
+use actoreum_primitives::{Block, PeerId};
 use actoreum_supervision::Message;
-use actoreum_wire::nodes::NodeId;
 
 /// Sends a full block to some of the peers that do not have it. The block's header is valid; its
 /// execution may be still to come, so that the network does not wait for this node's.
@@ -25,5 +24,5 @@ pub struct PropagateBlock {
 #[derive(Debug, Clone, Copy, Message)]
 pub struct PeerJoined {
     /// Node id of the peer.
-    pub peer: NodeId,
+    pub peer: PeerId,
 }

@@ -1,10 +1,11 @@
 //! Messages to ServerActor, which owns the set of peers.
 
+use actoreum_primitives::PeerId;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actoreum_supervision::Message;
-use actoreum_wire::nodes::{Enode, NodeId};
+use actoreum_wire::nodes::Enode;
 use actoreum_wire::p2p::DisconnectReason;
 
 use crate::filter::{FilterId, Subscriber};
@@ -20,7 +21,7 @@ pub struct PostHandshakeCheck {
     /// Id of the connection.
     pub connection: ConnectionId,
     /// Node id of the remote node.
-    pub id: NodeId,
+    pub id: PeerId,
     /// Direction of the connection.
     pub direction: Direction,
 }
@@ -72,7 +73,7 @@ pub struct RemoveTrusted(pub Enode);
 #[derive(Debug, Clone, Message)]
 pub struct Ban {
     /// Node id of the peer.
-    pub peer: NodeId,
+    pub peer: PeerId,
     /// The last reason for which points were counted against the peer.
     pub why: String,
     /// Duration of the ban.

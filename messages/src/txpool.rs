@@ -3,10 +3,11 @@
 //! Reads of the pool (content, counts, the next nonce of an account, the order of the sealer) are
 //! no messages: readers hold an [`actoreum_txpool::PoolReader`].
 
+use actoreum_primitives::PeerId;
 use std::sync::Arc;
 
 use actoreum_supervision::Message;
-use actoreum_txpool::{AddError, PeerId, PoolTx, Status};
+use actoreum_txpool::{AddError, PoolTx, Status};
 
 /// Results of the transactions, in the order in which they were given. A transaction that was added
 /// is visible to readers, and in the journal if it is local.

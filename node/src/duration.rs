@@ -37,6 +37,11 @@ pub fn parse(text: &str) -> Result<Duration, String> {
     Ok(total)
 }
 
+/// Parses a duration in Go's syntax; returns it in nanoseconds.
+pub fn parse_nanos(text: &str) -> Result<u64, String> {
+    parse(text).map(nanos)
+}
+
 /// Returns a duration in nanoseconds, as geth's TOML has them; `u64::MAX` for a longer one.
 pub fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)

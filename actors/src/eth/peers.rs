@@ -1,9 +1,9 @@
 //! Set of the peers that speak eth.
 
+use actoreum_primitives::PeerId;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use actoreum_wire::nodes::NodeId;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -43,7 +43,7 @@ impl EthPeers {
     }
 
     /// Returns the peer with this node id.
-    pub fn get(&self, id: &NodeId) -> Option<EthPeer> {
+    pub fn get(&self, id: &PeerId) -> Option<EthPeer> {
         self.list().iter().find(|peer| peer.id() == *id).cloned()
     }
 

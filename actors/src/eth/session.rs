@@ -98,7 +98,7 @@ impl EthProtocol {
         let verifier = &self.shared.txpool.verifier;
         // The peer's share of the verifier ends with the session, and so does what waits to be
         // checked.
-        let _verifier_membership = verifier.join(peer.id().0);
+        let _verifier_membership = verifier.join(peer.id());
         let (intake, to_check) = Intake::new(verifier.clone());
         let arrived = |submitted: &[Submitted]| self.notify_arrived(&peer, submitted);
         tokio::select! {

@@ -151,7 +151,7 @@ pub(super) async fn submit<T: RawTransaction>(
     mut each: impl FnMut(&[Submitted]),
 ) -> Result<(), Violation> {
     for slice in list.split(SLICE_TRANSACTIONS, SLICE_BYTES) {
-        let submitted = match shared.txpool.submit_remote(peer.id().0, slice).await {
+        let submitted = match shared.txpool.submit_remote(peer.id(), slice).await {
             Ok(submitted) => submitted,
             Err(RemoteError::Malformed(error)) => {
                 return Err(Violation::Malformed(error.to_string()));

@@ -1,9 +1,10 @@
 //! The list of banned and lately dropped peers, with reasons and durations.
 
+use actoreum_primitives::PeerId;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
-use actoreum_wire::nodes::{Enode, NodeId};
+use actoreum_wire::nodes::Enode;
 use parking_lot::Mutex;
 use tokio::time::{Duration, Instant};
 
@@ -14,7 +15,7 @@ use super::record::PeerRecord;
 #[derive(Debug, Clone)]
 pub struct DroppedPeer {
     /// The node id.
-    pub id: NodeId,
+    pub id: PeerId,
     /// The peer's details at its end; `None` where the node was never connected.
     pub summary: Option<PeerSummary>,
     /// The reason of the last drop or ban.
@@ -63,7 +64,7 @@ impl DroppedPeer {
 /// The banned and lately dropped peers. The list outlives the actors: a crash lifts no ban.
 #[derive(Debug, Default)]
 pub struct BanList {
-    all: Mutex<HashMap<NodeId, DroppedPeer>>,
+    all: Mutex<HashMap<PeerId, DroppedPeer>>,
 }
 
 impl BanList {
@@ -77,7 +78,7 @@ impl BanList {
     }
 
     /// Returns whether a node is banned now.
-    pub fn is_banned(&self, id: &NodeId) -> bool {
+    pub fn is_banned(&self, id: &PeerId) -> bool {
         let all = self.all.lock();
         all.get(id).is_some_and(|it| it.left().is_some())
     }
@@ -85,7 +86,7 @@ impl BanList {
     /// Bans a node for `time`. `peer` is its connection, where it has one.
     pub(super) fn ban(
         &self,
-        id: NodeId,
+        id: PeerId,
         peer: Option<&PeerRecord>,
         reason: String,
         time: Duration,
@@ -103,13 +104,13 @@ impl BanList {
     }
 
     /// Lifts the ban of a node and forgets the node: the operator added it as a peer.
-    pub(super) fn unban(&self, id: &NodeId) {
+    pub(super) fn unban(&self, id: &PeerId) {
         self.all.lock().remove(id);
     }
 
     fn note(
         &self,
-        id: NodeId,
+        id: PeerId,
         summary: Option<PeerSummary>,
         reason: String,
         until: Option<Instant>,
@@ -141,7 +142,7 @@ impl BanList {
 }
 
 /// Removes the nodes that are not banned and were dropped long ago.
-fn forget_old(all: &mut HashMap<NodeId, DroppedPeer>) {
+fn forget_old(all: &mut HashMap<PeerId, DroppedPeer>) {
     all.retain(|_, it| it.left().is_some() || it.at.elapsed() < DROPPED_PEER_RETENTION);
 }
 
@@ -149,10 +150,10 @@ fn forget_old(all: &mut HashMap<NodeId, DroppedPeer>) {
 mod tests {
     use super::*;
 
-    fn node(number: usize) -> NodeId {
+    fn node(number: usize) -> PeerId {
         let mut id = [0; 32];
         id[24..].copy_from_slice(&number.to_be_bytes());
-        NodeId(id.into())
+        PeerId(id.into())
     }
 
     #[tokio::test(start_paused = true)]

@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use actoreum_primitives::SecretKey;
-use actoreum_wire::nodes::{Enode, EnodeEndpoint, Enr, EnrBuilder, NodeId};
+use actoreum_primitives::{PeerId, SecretKey};
+use actoreum_wire::nodes::{Enode, EnodeEndpoint, Enr, EnrBuilder};
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
@@ -34,7 +34,7 @@ struct Parts {
 #[derive(Debug, Clone)]
 pub struct LocalInfo {
     /// The node id.
-    pub id: NodeId,
+    pub id: PeerId,
     /// The enode URL. Without a known address it contains the loopback address, as geth's does.
     pub enode: Enode,
     /// The endpoint, with the same address.
@@ -128,7 +128,7 @@ fn describe(key: &SecretKey, entries: &[(String, Vec<u8>)], parts: &Parts) -> Lo
         .expect("because a record of an endpoint and a fork identifier is below 300 bytes");
     let public_key = key.public_key();
     LocalInfo {
-        id: NodeId::of(&public_key),
+        id: PeerId::of(&public_key),
         enode: Enode {
             public_key,
             endpoint: Some(endpoint),

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 pub use actoreum_messages::peer::{ConnectionId, Direction};
-use actoreum_primitives::PublicKey;
-use actoreum_wire::nodes::{Enode, EnodeEndpoint, NodeId};
+use actoreum_primitives::{PeerId, PublicKey};
+use actoreum_wire::nodes::{Enode, EnodeEndpoint};
 use actoreum_wire::p2p::Capability;
 use parking_lot::Mutex;
 use tokio::time::Instant;
@@ -23,7 +23,7 @@ pub struct PeerRecord {
     /// The connection's id.
     pub connection: ConnectionId,
     /// The node id.
-    pub id: NodeId,
+    pub id: PeerId,
     /// The public key.
     pub public_key: PublicKey,
     /// The client name, shortened and sanitised.

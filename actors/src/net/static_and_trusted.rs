@@ -1,8 +1,9 @@
 //! The lists of static and of trusted nodes.
 
+use actoreum_primitives::PeerId;
 use std::collections::{BTreeMap, BTreeSet};
 
-use actoreum_wire::nodes::{Enode, NodeId};
+use actoreum_wire::nodes::Enode;
 use parking_lot::Mutex;
 
 /// The static and the trusted nodes, from the configuration and from RPC. The lists outlive the
@@ -14,8 +15,8 @@ pub struct StaticAndTrustedPeers {
 
 #[derive(Debug, Default)]
 struct Lists {
-    statics: BTreeMap<NodeId, Enode>,
-    trusted: BTreeSet<NodeId>,
+    statics: BTreeMap<PeerId, Enode>,
+    trusted: BTreeSet<PeerId>,
 }
 
 impl StaticAndTrustedPeers {
@@ -41,17 +42,17 @@ impl StaticAndTrustedPeers {
     }
 
     /// Removes a static node.
-    pub fn remove_static(&self, id: &NodeId) {
+    pub fn remove_static(&self, id: &PeerId) {
         self.lists.lock().statics.remove(id);
     }
 
     /// Returns whether a node is trusted.
-    pub fn is_trusted(&self, id: &NodeId) -> bool {
+    pub fn is_trusted(&self, id: &PeerId) -> bool {
         self.lists.lock().trusted.contains(id)
     }
 
     /// Adds a node to the trusted ones, or removes it.
-    pub fn set_trusted(&self, id: NodeId, is_trusted: bool) {
+    pub fn set_trusted(&self, id: PeerId, is_trusted: bool) {
         let mut lists = self.lists.lock();
         if is_trusted {
             lists.trusted.insert(id);

@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use actoreum_chain::ChainReader;
 use actoreum_messages::txpool::{AddLocal, AddRemote, Added};
 use actoreum_primitives::rlp::DecodeError;
-use actoreum_primitives::{B256, PooledTransaction, TxType};
-use actoreum_txpool::{AddError, PeerId, PoolReader, PoolTx, Snapshot, Status};
+use actoreum_primitives::{B256, PeerId, PooledTransaction, TxType};
+use actoreum_txpool::{AddError, PoolReader, PoolTx, Snapshot, Status};
 use actoreum_wire::eth::LazyList;
 use tokio::time::{Instant, sleep};
 

@@ -1,5 +1,6 @@
 //! Tests of the real actor in a real tree, driven through messages alone.
 
+use actoreum_primitives::PeerId;
 use std::collections::BTreeMap;
 use std::fs;
 use std::future::Future;
@@ -15,7 +16,7 @@ use actoreum_messages::txpool::{AddLocal, AddRemote, SetPriceLimit};
 use actoreum_primitives::rlp::Decode;
 use actoreum_primitives::*;
 use actoreum_storage::Store;
-use actoreum_txpool::{AddError, PeerId, PoolConfig, PoolReader, PoolTx, Snapshot, Status};
+use actoreum_txpool::{AddError, PoolConfig, PoolReader, PoolTx, Snapshot, Status};
 use actoreum_wire::eth::LazyList;
 use parking_lot::Mutex;
 

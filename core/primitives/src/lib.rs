@@ -52,6 +52,7 @@ pub mod genesis;
 mod header;
 pub mod limits;
 mod log;
+mod peer_id;
 mod receipt;
 pub mod rlp;
 pub mod state;
@@ -72,6 +73,7 @@ pub use genesis::{
 };
 pub use header::Header;
 pub use log::{Log, logs_bloom};
+pub use peer_id::PeerId;
 pub use receipt::{Receipt, ReceiptOutcome, receipt_trie_items};
 pub use state::{
     AccountChange, AccountInfo, BlockHashes, SlotChange, StateDiff, StateError, StateReader,

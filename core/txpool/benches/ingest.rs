@@ -170,7 +170,7 @@ fn flood(_: &mut Criterion) {
     let prepared = started.elapsed();
     let started = Instant::now();
     for (index, tx) in flood.iter().enumerate() {
-        let peer = B256::repeat_byte((index % 50) as u8);
+        let peer = PeerId::repeat_byte((index % 50) as u8);
         let _ = pool.add(Arc::clone(tx), Origin::Remote(peer), &Rich, 0);
     }
     let elapsed = started.elapsed();

@@ -2,13 +2,10 @@
 
 use std::sync::Arc;
 
-use actoreum_primitives::{B256, U256};
+use actoreum_primitives::{PeerId, U256};
 use rpds::RedBlackTreeMapSync;
 
 use crate::transaction::PoolTx;
-
-/// The node id of a peer.
-pub type PeerId = B256;
 
 /// The origin of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

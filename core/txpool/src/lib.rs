@@ -79,7 +79,7 @@ mod snapshot;
 mod tally;
 mod transaction;
 
-pub use account::{Origin, PeerId};
+pub use account::Origin;
 pub use best::BestTransactions;
 pub use blobs::prepare_blob_checks;
 pub use config::PoolConfig;

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use actoreum_primitives::Address;
+use actoreum_primitives::{Address, PeerId};
 
-use crate::account::{Account, Entry, PeerId, SubPool};
+use crate::account::{Account, Entry, SubPool};
 use crate::limits::ACCOUNT_BYTES;
 use crate::prices::Prices;
 

@@ -22,7 +22,7 @@
 //!   Event::Message { capability, id, payload }            Output::Send, LookupFinished...
 //!      |
 //!      v
-//!   eth::EthMessage::decode(version, id, payload)         nodes: NodeId, Enode, Enr,
+//!   eth::EthMessage::decode(version, id, payload)         nodes: Enode, Enr,
 //!      lists stay encoded until they are read             NodeDatabase
 //! ```
 //!

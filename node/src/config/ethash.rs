@@ -6,56 +6,34 @@ use actoreum_consensus::{EthashOptions, SealCheck, limits};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use super::flags::set;
-
-/// geth's flags `--ethash.*` and `--fakepow`.
-#[derive(Debug, Default, Clone, Args)]
+/// Section `[Eth.Ethash]` of the configuration and geth's flags `--ethash.*` and `--fakepow`.
+#[derive(Debug, Clone, PartialEq, Args, Serialize, Deserialize)]
 #[command(next_help_heading = "Ethash")]
-pub struct EthashFlags {
+#[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
+pub struct EthashConfig {
     /// Directory to store the ethash verification caches: a path, or a name inside the datadir
     /// (default: ethash)
     #[arg(long = "ethash.cachedir", global = true, value_name = "DIR")]
-    pub ethash_cachedir: Option<PathBuf>,
+    pub cache_dir: PathBuf,
     /// Number of recent ethash caches to keep in memory, 16+MB each (default: 3)
     #[arg(long = "ethash.cachesinmem", global = true, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=64))]
-    pub ethash_cachesinmem: Option<u64>,
+    pub caches_in_mem: u64,
     /// Number of recent ethash caches to keep on disk, 16+MB each (default: 3)
     #[arg(long = "ethash.cachesondisk", global = true, value_name = "N")]
-    pub ethash_cachesondisk: Option<u64>,
+    pub caches_on_disk: u64,
     /// Directory to store the ethash mining DAGs (default: ~/.ethash)
     #[arg(long = "ethash.dagdir", global = true, value_name = "DIR")]
-    pub ethash_dagdir: Option<PathBuf>,
+    pub dataset_dir: PathBuf,
     /// Number of recent ethash mining DAGs to keep in memory, 1+GB each (default: 1)
     #[arg(long = "ethash.dagsinmem", global = true, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=64))]
-    pub ethash_dagsinmem: Option<u64>,
-    /// Disable proof-of-work verification
-    #[arg(long, global = true)]
-    pub fakepow: bool,
-    /// Number of recent ethash mining DAGs to keep on disk, 1+GB each (default: 2)
-    #[arg(long = "ethash.dagsondisk", global = true, value_name = "N")]
-    pub ethash_dagsondisk: Option<u64>,
-}
-
-/// Section `[Eth.Ethash]` of the configuration.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
-pub struct EthashConfig {
-    /// Directory of the verification caches, relative to the instance's folder in the data
-    /// directory. Empty: in memory only.
-    pub cache_dir: PathBuf,
-    /// Number of verification caches in memory.
-    pub caches_in_mem: u64,
-    /// Number of verification caches on disk.
-    pub caches_on_disk: u64,
-    /// Directory of the mining datasets. Empty: in memory only.
-    pub dataset_dir: PathBuf,
-    /// Number of mining datasets in memory.
     pub datasets_in_mem: u64,
-    /// Number of mining datasets on disk.
-    pub datasets_on_disk: u64,
-    /// Disables the verification of proofs of work. Only a flag sets it.
+    /// Disable proof-of-work verification
+    #[arg(long = "fakepow", global = true)]
     #[serde(skip)]
     pub is_fake: bool,
+    /// Number of recent ethash mining DAGs to keep on disk, 1+GB each (default: 2)
+    #[arg(long = "ethash.dagsondisk", global = true, value_name = "N")]
+    pub datasets_on_disk: u64,
 }
 
 impl Default for EthashConfig {
@@ -78,17 +56,6 @@ fn default_dataset_dir() -> PathBuf {
 }
 
 impl EthashConfig {
-    /// Applies the flags, which override the file.
-    pub fn apply(&mut self, flags: &EthashFlags) {
-        set(&mut self.cache_dir, &flags.ethash_cachedir);
-        set(&mut self.caches_in_mem, &flags.ethash_cachesinmem);
-        set(&mut self.caches_on_disk, &flags.ethash_cachesondisk);
-        set(&mut self.dataset_dir, &flags.ethash_dagdir);
-        set(&mut self.datasets_in_mem, &flags.ethash_dagsinmem);
-        set(&mut self.datasets_on_disk, &flags.ethash_dagsondisk);
-        self.is_fake |= flags.fakepow;
-    }
-
     /// Returns whether seals are verified.
     pub fn seal_check(&self) -> SealCheck {
         if self.is_fake {
@@ -98,7 +65,7 @@ impl EthashConfig {
         }
     }
 
-    /// Returns the options of the engine. `instance` is the folder of this node's own files, if it
+    /// Returns the options of the engine. An empty directory stands for memory only. `instance` is the folder of this node's own files, if it
     /// has one; without it caches are kept in memory only.
     pub fn options(&self, instance: Option<&Path>) -> EthashOptions {
         let named = |folder: &Path| !folder.as_os_str().is_empty();
@@ -120,6 +87,7 @@ impl EthashConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::given::Given;
 
     #[test]
     fn folders_default_to_those_of_geth() {
@@ -128,13 +96,13 @@ mod tests {
         let cache_folder = |config: &EthashConfig| config.options(Some(instance)).cache_folder;
         assert_eq!(cache_folder(&config), Some("/data/actoreum/ethash".into()));
         assert_eq!(config.options(None).cache_folder, None);
-        config.apply(&EthashFlags {
-            ethash_cachedir: Some("/shared".into()),
-            ethash_cachesinmem: Some(2),
-            ethash_dagdir: Some("/dags".into()),
-            ethash_dagsondisk: Some(7),
-            ..EthashFlags::default()
-        });
+        let flags = [
+            "--ethash.cachedir=/shared",
+            "--ethash.cachesinmem=2",
+            "--ethash.dagdir=/dags",
+            "--ethash.dagsondisk=7",
+        ];
+        Given::parse(flags).apply(&mut config).unwrap();
         let options = config.options(Some(instance));
         assert_eq!(options.cache_folder, Some("/shared".into()));
         assert_eq!(options.caches_in_memory, 2);

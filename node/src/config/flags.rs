@@ -61,14 +61,15 @@ impl Config {
             };
         }
         set(&mut self.eth.database_cache, &flags.cache);
-        self.eth.apply_rpc(&flags.rpc);
+        self.eth.apply_rpc(&flags.rpc)?;
         self.node.apply_rpc(&flags.rpc);
         self.requires_mainnet = flags.mainnet;
         self.exits_when_synced = flags.exitwhensynced;
         set(&mut self.eth.database_freezer, &flags.datadir_ancient);
-        self.eth.tx_pool.apply(&flags.txpool);
-        self.eth.ethash.apply(&flags.ethash);
-        self.eth.miner.apply(&flags.miner)?;
+        flags.txpool.apply(&mut self.eth.tx_pool)?;
+        flags.ethash.apply(&mut self.eth.ethash)?;
+        flags.miner.apply(&mut self.eth.miner)?;
+        self.eth.miner.check()?;
         if let Some(required) = &flags.whitelist {
             self.eth.whitelist = required.iter().copied().collect();
         }
@@ -82,7 +83,7 @@ impl Config {
         self.apply_logging(&flags.logging);
         self.apply_servers(&flags.servers);
         self.apply_admin(&flags.admin);
-        self.node.p2p.apply(&flags.network);
+        self.node.p2p.apply(&flags.network)?;
         for (flag, addr) in [
             ("http.addr", &flags.servers.http_addr),
             ("admin.addr", &flags.admin.admin_addr),

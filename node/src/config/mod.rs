@@ -7,6 +7,7 @@ pub mod ethash;
 mod file;
 mod flags;
 mod geth_keys;
+pub mod given;
 pub mod logging;
 pub mod miner;
 pub mod network;

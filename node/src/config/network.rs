@@ -4,34 +4,30 @@ use std::path::PathBuf;
 
 use actoreum_primitives::SecretKey;
 use actoreum_wire::nodes::Enode;
-use clap::Args;
+use clap::{Args, builder::TypedValueParser};
 use eyre::{bail, eyre};
 use serde::{Deserialize, Serialize};
 
-use super::flags::{set, set_list, without_blanks};
+use super::{flags::without_blanks, given::Given};
 
 /// File beside the database with the bootnodes that a genesis file named.
 pub const BOOTNODES_FILE: &str = "bootnodes.json";
 
-/// geth's flags of the category "networking".
-#[derive(Debug, Default, Clone, Args)]
+/// Section `[Node.P2P]` of the configuration and geth's flags of the category "networking". Fields
+/// without a flag are set by the file alone.
+#[derive(Debug, Clone, PartialEq, Args, Serialize, Deserialize)]
 #[command(next_help_heading = "Networking")]
-pub struct NetworkFlags {
-    /// Network listening port (default: 30303)
-    #[arg(long, global = true, value_name = "PORT")]
-    pub port: Option<u16>,
+#[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
+pub struct P2pConfig {
     /// Maximum number of network peers (default: 25)
-    #[arg(long, global = true, value_name = "N")]
-    pub maxpeers: Option<u32>,
+    #[arg(long = "maxpeers", global = true, value_name = "N")]
+    pub max_peers: u32,
     /// Maximum number of pending inbound connections; 0: the default of 50 (default: 0)
-    #[arg(long, global = true, value_name = "N")]
-    pub maxpendpeers: Option<u32>,
-    /// Use a custom UDP port for P2P discovery (default: that of --port)
-    #[arg(long = "discovery.port", global = true, value_name = "PORT")]
-    pub discovery_port: Option<u16>,
+    #[arg(long = "maxpendpeers", global = true, value_name = "N")]
+    pub max_pending_peers: u32,
     /// Disable the peer discovery mechanism (manual peer addition)
-    #[arg(long, global = true)]
-    pub nodiscover: bool,
+    #[arg(long = "nodiscover", global = true)]
+    pub no_discovery: bool,
     /// Enable the V4 discovery mechanism, the only one here; false: as --nodiscover
     #[arg(
         long = "discovery.v4",
@@ -43,80 +39,63 @@ pub struct NetworkFlags {
         default_missing_value = "true",
         value_parser = crate::boolean::parse
     )]
+    #[serde(rename = "DiscoveryV4", skip_serializing_if = "Option::is_none")]
     pub discovery_v4: Option<bool>,
+    /// Use a custom UDP port for P2P discovery (default: that of --port)
+    #[arg(long = "discovery.port", global = true, value_name = "PORT", value_parser = on_port())]
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub disc_addr: String,
+    /// Dial no peers: not supported, and refused by [`P2pConfig::check`].
+    #[arg(skip)]
+    #[serde(skip_serializing_if = "is_false")]
+    pub no_dial: bool,
     /// Comma separated enode URLs for P2P discovery bootstrap (default: mainnet's, on mainnet)
     #[arg(
-        long,
+        long = "bootnodes",
         alias = "bootnodesv4",
         global = true,
         value_name = "URLS",
         value_delimiter = ','
     )]
-    pub bootnodes: Option<Vec<String>>,
-    /// NAT port mapping mechanism: any, none, upnp, pmp or extip:IP (default: any)
-    #[arg(long, global = true, value_name = "HOW")]
-    pub nat: Option<String>,
-    /// Restrict network communication to the given IP networks (CIDR masks), such as 10.0.0.0/8
-    #[arg(long, global = true, value_name = "CIDRS", value_delimiter = ',')]
-    pub netrestrict: Option<Vec<String>>,
-    /// P2P node key file (default: nodekey in the data directory)
-    #[arg(long, global = true, value_name = "FILE")]
-    pub nodekey: Option<PathBuf>,
-    /// P2P node key as hex, 64 digits
-    #[arg(long, global = true, value_name = "HEX")]
-    pub nodekeyhex: Option<String>,
-}
-
-/// Section `[Node.P2P]` of the configuration.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
-pub struct P2pConfig {
-    /// Maximum number of peers.
-    pub max_peers: u32,
-    /// Maximum number of inbound connections in their handshake; 0: the default.
-    pub max_pending_peers: u32,
-    /// Disables discovery.
-    pub no_discovery: bool,
-    /// Enables discovery version 4; `false` disables discovery, as `no_discovery` does.
-    #[serde(rename = "DiscoveryV4", skip_serializing_if = "Option::is_none")]
-    pub discovery_v4: Option<bool>,
-    /// UDP address of discovery, as `:PORT`; empty: the listener's port.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub disc_addr: String,
-    /// Dial no peers: not supported, and refused by [`P2pConfig::check`].
-    #[serde(skip_serializing_if = "is_false")]
-    pub no_dial: bool,
-    /// Bootnodes; `None`: mainnet's, on mainnet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bootstrap_nodes: Option<Vec<String>>,
     /// Static nodes, besides those of `static-nodes.json`.
+    #[arg(skip)]
     pub static_nodes: Vec<String>,
     /// Trusted nodes, besides those of `trusted-nodes.json`.
+    #[arg(skip)]
     pub trusted_nodes: Vec<String>,
-    /// IP networks to which communication is restricted, in CIDR notation; empty: all.
+    /// Restrict network communication to the given IP networks (CIDR masks), such as 10.0.0.0/8
+    #[arg(
+        long = "netrestrict",
+        global = true,
+        value_name = "CIDRS",
+        value_delimiter = ','
+    )]
     pub net_restrict: Vec<String>,
-    /// Address of the listener, as `IP:PORT` or `:PORT`.
+    /// Network listening port (default: 30303)
+    #[arg(long = "port", global = true, value_name = "PORT", value_parser = on_port())]
     pub listen_addr: String,
-    /// NAT port mapping mechanism, in the syntax of `--nat`.
+    /// NAT port mapping mechanism: any, none, upnp, pmp or extip:IP (default: any)
+    #[arg(long, global = true, value_name = "HOW")]
     #[serde(rename = "NAT")]
     pub nat: String,
-    /// Source of the node key, from the command line.
+    /// The node key, which only flags name.
+    #[command(flatten)]
     #[serde(skip)]
-    pub key: KeySource,
+    pub key: NodeKeyFlags,
 }
 
-/// Source of the node key.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum KeySource {
-    /// The data directory, where a key is created if there is none.
-    #[default]
-    DataDir,
-    /// A file that the operator names.
-    File(PathBuf),
-    /// The command line.
-    Hex(SecretKey),
-    /// Flags that can't be read, with the error.
-    Invalid(String),
+/// Flags of the node key. Without one of them the key is in the data directory, where it is created
+/// if there is none.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Args)]
+pub struct NodeKeyFlags {
+    /// P2P node key file (default: nodekey in the data directory)
+    #[arg(long = "nodekey", global = true, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// P2P node key as hex, 64 digits
+    #[arg(long = "nodekeyhex", global = true, value_name = "HEX")]
+    pub hex: Option<String>,
 }
 
 impl Default for P2pConfig {
@@ -134,51 +113,33 @@ impl Default for P2pConfig {
             net_restrict: Vec::new(),
             listen_addr: ":30303".into(),
             nat: "any".into(),
-            key: KeySource::DataDir,
+            key: NodeKeyFlags::default(),
         }
     }
 }
 
 impl P2pConfig {
-    /// Applies the flags.
-    pub fn apply(&mut self, flags: &NetworkFlags) {
-        set(&mut self.max_peers, &flags.maxpeers);
-        set(&mut self.max_pending_peers, &flags.maxpendpeers);
-        self.no_discovery |= flags.nodiscover;
-        if flags.discovery_v4.is_some() {
-            self.discovery_v4 = flags.discovery_v4;
+    /// Applies the flags. Their lists may have blanks around the commas.
+    ///
+    /// # Errors
+    /// [`Given::apply`]
+    pub fn apply(&mut self, flags: &Given<Self>) -> eyre::Result<()> {
+        flags.apply(self)?;
+        if let Some(urls) = &mut self.bootstrap_nodes {
+            *urls = without_blanks(urls);
         }
-        if let Some(port) = flags.port {
-            self.listen_addr = format!(":{port}");
-        }
-        if let Some(port) = flags.discovery_port {
-            self.disc_addr = format!(":{port}");
-        }
-        if let Some(urls) = &flags.bootnodes {
-            self.bootstrap_nodes = Some(without_blanks(urls));
-        }
-        set_list(&mut self.net_restrict, &flags.netrestrict);
-        set(&mut self.nat, &flags.nat);
-        self.key = match (&flags.nodekey, &flags.nodekeyhex) {
-            (Some(_), Some(_)) => {
-                KeySource::Invalid("--nodekey and --nodekeyhex exclude each other".into())
-            }
-            (Some(file), None) => KeySource::File(file.clone()),
-            (None, Some(hex)) => match parse_key(hex) {
-                Ok(key) => KeySource::Hex(key),
-                Err(error) => KeySource::Invalid(format!("--nodekeyhex: {error}")),
-            },
-            (None, None) => KeySource::DataDir,
-        };
+        self.net_restrict = without_blanks(&self.net_restrict);
+        Ok(())
     }
 
     /// Checks the node key, the URLs of nodes and, if the node is to be connected to a network
     /// (`is_connected`), that its nodes may be dialled. The wiring of the network parses the other
     /// values.
+    ///
+    /// # Errors
+    /// Names the flag or the key of the file with an invalid value.
     pub fn check(&self, is_connected: bool) -> eyre::Result<()> {
-        if let KeySource::Invalid(why) = &self.key {
-            bail!("{why}");
-        }
+        self.key.parse()?;
         // For a development chain geth writes NoDial.
         if is_connected && self.no_dial {
             bail!("NoDial: nodes are dialled here; use --nodiscover, and name no static nodes");
@@ -192,6 +153,28 @@ impl P2pConfig {
         }
         Ok(())
     }
+}
+
+impl NodeKeyFlags {
+    /// Returns the key of `--nodekeyhex`, if that is given.
+    ///
+    /// # Errors
+    /// Fails if it is no key, or if both flags are given.
+    pub fn parse(&self) -> eyre::Result<Option<SecretKey>> {
+        let Some(hex) = &self.hex else {
+            return Ok(None);
+        };
+        if self.file.is_some() {
+            bail!("--nodekey and --nodekeyhex exclude each other");
+        }
+        let key = parse_key(hex).map_err(|error| eyre!("--nodekeyhex: {error}"))?;
+        Ok(Some(key))
+    }
+}
+
+/// Parses a port into an address without an IP, as geth's files have it: `:30303`.
+fn on_port() -> impl TypedValueParser<Value = String> {
+    clap::value_parser!(u16).map(|port| format!(":{port}"))
 }
 
 fn is_false(value: &bool) -> bool {

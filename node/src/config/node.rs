@@ -9,12 +9,13 @@ use serde::{Deserialize, Serialize};
 use super::{
     accounts::AccountFlags,
     admin::AdminFlags,
-    ethash::EthashFlags,
+    ethash::EthashConfig,
+    given::Given,
     logging::LogFlags,
-    miner::MinerFlags,
-    network::NetworkFlags,
+    miner::MinerConfig,
+    network::P2pConfig,
     rpc::{RpcFlags, ServerFlags},
-    txpool::TxPoolFlags,
+    txpool::TxPoolConfig,
 };
 
 /// Every flag of the node. A flag that is not given is `None`, so that the value of `--config` is
@@ -111,19 +112,19 @@ pub struct NodeFlags {
 
     /// Flags of the transaction pool.
     #[command(flatten)]
-    pub txpool: TxPoolFlags,
+    pub txpool: Given<TxPoolConfig>,
 
     /// Flags of sealing.
     #[command(flatten)]
-    pub miner: MinerFlags,
+    pub miner: Given<MinerConfig>,
 
     /// Flags of ethash.
     #[command(flatten)]
-    pub ethash: EthashFlags,
+    pub ethash: Given<EthashConfig>,
 
     /// Flags of the network.
     #[command(flatten)]
-    pub network: NetworkFlags,
+    pub network: Given<P2pConfig>,
 }
 
 /// `--db.engine`

@@ -7,7 +7,7 @@ use actoreum_primitives::GWEI;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use super::{EthConfig, NodeConfig, flags::set};
+use super::{EthConfig, NodeConfig, flags::set, given::Given};
 use crate::duration;
 
 /// Bounds the blocks that the gas price oracle reads, whatever the configuration says: each of them
@@ -146,38 +146,25 @@ pub struct RpcFlags {
 
     /// Flags of the gas price oracle.
     #[command(flatten)]
-    pub gpo: OracleFlags,
+    pub gpo: Given<OracleConfig>,
 }
 
-/// geth's flags `--gpo.*`.
-#[derive(Debug, Default, Clone, Args)]
+/// Section `[Eth.GPO]` of the configuration and geth's flags `--gpo.*`.
+#[derive(Debug, Clone, PartialEq, Args, Serialize, Deserialize)]
 #[command(next_help_heading = "Gas price oracle")]
-pub struct OracleFlags {
-    /// Number of recent blocks to check for gas prices (default: 20)
-    #[arg(long = "gpo.blocks", alias = "gpoblocks", global = true, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_ORACLE_BLOCKS)))]
-    pub gpo_blocks: Option<u32>,
-    /// Suggested gas price is the given percentile of recent transaction gas prices (default: 60)
-    #[arg(long = "gpo.percentile", alias = "gpopercentile", global = true, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=100))]
-    pub gpo_percentile: Option<u32>,
-    /// Maximum gas price to be recommended, in wei (default: 500000000000)
-    #[arg(long = "gpo.maxprice", global = true, value_name = "WEI")]
-    pub gpo_maxprice: Option<u64>,
-    /// Gas price, in wei, below which gpo will ignore transactions (default: 0)
-    #[arg(long = "gpo.ignoreprice", global = true, value_name = "WEI")]
-    pub gpo_ignoreprice: Option<u64>,
-}
-
-/// Section `[Eth.GPO]` of the configuration.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields, default)]
 pub struct OracleConfig {
-    /// Number of recent blocks whose gas prices are read.
+    /// Number of recent blocks to check for gas prices (default: 20)
+    #[arg(id = "gpo.blocks", long = "gpo.blocks", alias = "gpoblocks", global = true, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_ORACLE_BLOCKS)))]
     pub blocks: u32,
-    /// Percentile of those prices that is suggested.
+    /// Suggested gas price is the given percentile of recent transaction gas prices (default: 60)
+    #[arg(long = "gpo.percentile", alias = "gpopercentile", global = true, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=100))]
     pub percentile: u32,
-    /// Highest price that is suggested, in wei.
+    /// Maximum gas price to be recommended, in wei (default: 500000000000)
+    #[arg(long = "gpo.maxprice", global = true, value_name = "WEI")]
     pub max_price: u64,
-    /// Price in wei below which transactions are ignored.
+    /// Gas price, in wei, below which gpo will ignore transactions (default: 0)
+    #[arg(long = "gpo.ignoreprice", global = true, value_name = "WEI")]
     pub ignore_price: u64,
 }
 
@@ -209,16 +196,15 @@ impl NodeConfig {
 
 impl EthConfig {
     /// Applies the flags of this module.
-    pub fn apply_rpc(&mut self, flags: &RpcFlags) {
+    ///
+    /// # Errors
+    /// [`Given::apply`]
+    pub fn apply_rpc(&mut self, flags: &RpcFlags) -> Result<(), clap::Error> {
         set(&mut self.rpc_gas_cap, &flags.rpc_gascap);
         let timeout = flags.rpc_evmtimeout.map(duration::nanos);
         set(&mut self.rpc_evm_timeout, &timeout);
         set(&mut self.rpc_tx_fee_cap, &flags.rpc_txfeecap);
-        let oracle = &mut self.gpo;
-        set(&mut oracle.blocks, &flags.gpo.gpo_blocks);
-        set(&mut oracle.percentile, &flags.gpo.gpo_percentile);
-        set(&mut oracle.max_price, &flags.gpo.gpo_maxprice);
-        set(&mut oracle.ignore_price, &flags.gpo.gpo_ignoreprice);
+        flags.gpo.apply(&mut self.gpo)
     }
 }
 

@@ -300,16 +300,13 @@ pub fn assemble(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::miner::MinerFlags;
 
     #[test]
     fn an_invalid_notify_url_is_refused() {
-        let mut config = MinerConfig::default();
-        let flags = MinerFlags {
-            miner_notify: Some(vec!["miner:3333".into()]),
-            ..MinerFlags::default()
+        let config = MinerConfig {
+            notify: vec!["miner:3333".into()],
+            ..MinerConfig::default()
         };
-        config.apply(&flags).unwrap();
         let error = notify_urls(&config).unwrap_err().to_string();
         assert!(error.contains("--miner.notify"), "{error}");
     }

@@ -14,7 +14,7 @@ use actoreum_primitives::{SecretKey, genesis::MAINNET_GENESIS_HASH};
 use actoreum_storage::files;
 use actoreum_supervision::SupervisorSpec;
 use actoreum_wire::nodes::Enode;
-use eyre::{WrapErr, bail, eyre};
+use eyre::{WrapErr, eyre};
 use tracing::{info, warn};
 use zeroize::Zeroizing;
 
@@ -22,7 +22,7 @@ use crate::{
     bounded::{MAX_NODE_KEY_BYTES, MAX_NODE_LIST_BYTES, read_text},
     config::{
         Config,
-        network::{BOOTNODES_FILE, KeySource, P2pConfig, parse_key},
+        network::{BOOTNODES_FILE, NodeKeyFlags, P2pConfig, parse_key},
     },
     datadir::DataDir,
     passwords::read_secret,
@@ -107,12 +107,12 @@ fn read_key(path: &Path) -> eyre::Result<SecretKey> {
 
 /// Returns the node key: the operator's, that of the data directory, or a new one that is written
 /// there.
-fn node_key(source: &KeySource, datadir: &DataDir) -> eyre::Result<SecretKey> {
-    match source {
-        KeySource::Hex(key) => return Ok(key.clone()),
-        KeySource::File(path) => return read_key(path),
-        KeySource::Invalid(why) => bail!("{why}"),
-        KeySource::DataDir => {}
+fn node_key(flags: &NodeKeyFlags, datadir: &DataDir) -> eyre::Result<SecretKey> {
+    if let Some(key) = flags.parse()? {
+        return Ok(key);
+    }
+    if let Some(file) = &flags.file {
+        return read_key(file);
     }
     let path = datadir.network_file("nodekey")?;
     if path.exists() {
@@ -221,7 +221,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::config::network::{NetworkFlags, parse_url};
+    use crate::config::{given::Given, network::parse_url};
 
     const URL: &str = "enode://d860a01f9722d78051619d1e2351aba3f43f943f6f00718d1b9baa4101932a1f5011f16bb2b1bb35db20d6fe28fa0bf09636d26a87d31de9ec6203eeedb1f666@127.0.0.1:30303";
 
@@ -249,17 +249,18 @@ mod tests {
             config
         };
         let datadir = DataDir::of(&config("a"));
-        let key = node_key(&KeySource::DataDir, &datadir).unwrap();
-        assert_eq!(node_key(&KeySource::DataDir, &datadir).unwrap(), key);
+        let key = node_key(&NodeKeyFlags::default(), &datadir).unwrap();
+        assert_eq!(node_key(&NodeKeyFlags::default(), &datadir).unwrap(), key);
         let file = folder.path().join("a/actoreum/nodekey");
+        let in_file = NodeKeyFlags {
+            file: Some(file.clone()),
+            hex: None,
+        };
         assert_eq!(
             fs::metadata(&file).unwrap().permissions().mode() & 0o777,
             0o600
         );
-        assert_eq!(
-            node_key(&KeySource::File(file.clone()), &datadir).unwrap(),
-            key
-        );
+        assert_eq!(node_key(&in_file, &datadir).unwrap(), key);
 
         // geth keeps the key in its own folder; geth 1.4 kept it in the data directory.
         for (name, of_geth) in [("b", "b/geth"), ("c", "c")] {
@@ -267,7 +268,7 @@ mod tests {
             let of_geth = folder.path().join(of_geth);
             fs::create_dir_all(&of_geth).unwrap();
             fs::copy(&file, of_geth.join("nodekey")).unwrap();
-            assert_eq!(node_key(&KeySource::DataDir, &datadir).unwrap(), key);
+            assert_eq!(node_key(&NodeKeyFlags::default(), &datadir).unwrap(), key);
         }
 
         fs::write(&file, "xyz").unwrap();
@@ -311,41 +312,27 @@ mod tests {
 
     #[test]
     fn discovery_port_sets_the_udp_port() {
-        let (mut config, mut flags) = (P2pConfig::default(), NetworkFlags::default());
+        let mut config = P2pConfig::default();
         assert_eq!(discovery_port(&config).unwrap(), None);
-        flags.discovery_port = Some(30304);
-        flags.discovery_v4 = Some(false);
-        config.apply(&flags);
+        let flags = Given::parse(["--discovery.port=30304", "--discovery.v4=false"]);
+        config.apply(&flags).unwrap();
         assert_eq!(discovery_port(&config).unwrap(), Some(30304));
         assert_eq!(config.discovery_v4, Some(false));
     }
 
     #[test]
     fn the_error_names_the_flag_of_an_invalid_value() {
-        let refused = |change: fn(&mut NetworkFlags), part: &str| {
-            let (mut config, mut flags) = (P2pConfig::default(), NetworkFlags::default());
-            change(&mut flags);
-            config.apply(&flags);
+        let refused = |flags: &[&'static str], part: &str| {
+            let mut config = P2pConfig::default();
+            config.apply(&Given::parse(flags.iter().copied())).unwrap();
             let error = check_all(&config).unwrap_err().to_string();
             assert!(error.contains(part), "{error}");
         };
-        refused(|it| it.nat = Some("magic".into()), "--nat");
-        refused(|it| it.nat = Some("extip:here".into()), "--nat");
-        refused(
-            |it| it.netrestrict = Some(vec!["10.0.0.0".into()]),
-            "--netrestrict",
-        );
-        refused(
-            |it| it.bootnodes = Some(vec!["enode://x".into()]),
-            "enode://KEY@IP:PORT",
-        );
-        refused(|it| it.nodekeyhex = Some("00".into()), "--nodekeyhex");
-        refused(
-            |it| {
-                it.nodekeyhex = Some("00".into());
-                it.nodekey = Some("x".into());
-            },
-            "exclude",
-        );
+        refused(&["--nat=magic"], "--nat");
+        refused(&["--nat=extip:here"], "--nat");
+        refused(&["--netrestrict=10.0.0.0"], "--netrestrict");
+        refused(&["--bootnodes=enode://x"], "enode://KEY@IP:PORT");
+        refused(&["--nodekeyhex=00"], "--nodekeyhex");
+        refused(&["--nodekeyhex=00", "--nodekey=x"], "exclude");
     }
 }

@@ -234,11 +234,14 @@ fn ws_origins(configured: &[String]) -> Origins {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::rpc::{OracleFlags, RpcFlags, parse_ether};
+    use crate::config::{
+        given::Given,
+        rpc::{RpcFlags, parse_ether},
+    };
 
     fn settings(flags: &RpcFlags) -> NodeSettings {
         let mut config = EthConfig::default();
-        config.apply_rpc(flags);
+        config.apply_rpc(flags).unwrap();
         let mut settings = NodeSettings::new("test", 1);
         limit_calls(&config, &mut settings);
         settings
@@ -284,10 +287,7 @@ mod tests {
     fn an_amount_of_ether_is_converted_to_wei() {
         let settings = settings(&RpcFlags {
             rpc_txfeecap: parse_ether("2.5").ok(),
-            gpo: OracleFlags {
-                gpo_percentile: Some(7),
-                ..OracleFlags::default()
-            },
+            gpo: Given::parse(["--gpo.percentile=7"]),
             ..RpcFlags::default()
         });
         let half = U256::from(ETHER / 2);

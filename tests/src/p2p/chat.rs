@@ -1,5 +1,6 @@
 //! Test protocol that sends what a test asks for, and records what it receives.
 
+use actoreum_primitives::PeerId;
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
@@ -7,20 +8,19 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
 use actoreum_actors::net::protocol::{Link, PeerHandle, ProtocolHandler, SessionExit};
-use actoreum_wire::nodes::NodeId;
 use actoreum_wire::p2p::{Capability, Protocol};
 
 /// The protocol `chat/1`, with one message.
 #[derive(Default)]
 pub struct Chat {
-    peers: Mutex<HashMap<NodeId, PeerHandle>>,
-    received: Mutex<Vec<(NodeId, Vec<u8>)>>,
+    peers: Mutex<HashMap<PeerId, PeerHandle>>,
+    received: Mutex<Vec<(PeerId, Vec<u8>)>>,
     is_stalled: AtomicBool,
 }
 
 impl Chat {
     /// Returns the handle of a peer, while a session with it runs.
-    pub fn peer(&self, id: &NodeId) -> Option<PeerHandle> {
+    pub fn peer(&self, id: &PeerId) -> Option<PeerHandle> {
         self.peers.lock().unwrap().get(id).cloned()
     }
 
@@ -30,7 +30,7 @@ impl Chat {
     }
 
     /// Returns the received messages, in order.
-    pub fn received(&self) -> Vec<(NodeId, Vec<u8>)> {
+    pub fn received(&self) -> Vec<(PeerId, Vec<u8>)> {
         self.received.lock().unwrap().clone()
     }
 

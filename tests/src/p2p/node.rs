@@ -12,9 +12,9 @@ use actoreum_actors::net::settings::NetworkSettings;
 use actoreum_actors::net::transport::{ListenAddress, Transport};
 use actoreum_actors::net::{self, NetworkHandle, nat::Nat};
 use actoreum_messages::server::AddPeer;
-use actoreum_primitives::SecretKey;
+use actoreum_primitives::{PeerId, SecretKey};
 use actoreum_supervision::{Strategy, SupervisorSpec, Tree, TreeOptions};
-use actoreum_wire::nodes::{Enode, NodeId};
+use actoreum_wire::nodes::Enode;
 
 use super::chat::{Chat, ChatHandler};
 use super::memory::MemoryNet;
@@ -118,7 +118,7 @@ impl TestNode {
     }
 
     /// Returns the node id.
-    pub fn id(&self) -> NodeId {
+    pub fn id(&self) -> PeerId {
         self.network.local().id
     }
 

@@ -7,11 +7,10 @@ use actoreum_actors::net::limits::SETTLED_AFTER;
 use actoreum_actors::net::nat::Nat;
 use actoreum_actors::net::settings::NetworkSettings;
 use actoreum_messages::discovery::Lookup;
-use actoreum_primitives::keccak256;
+use actoreum_primitives::{PeerId, keccak256};
 use actoreum_tests::p2p::{MemoryNet, TestNode, key, settle, until};
 use actoreum_wire::discv4::{Endpoint, FindNode, Packet, Ping, encode_packet};
 use actoreum_wire::limits::{BUCKET_SIZE, MAX_PENDING_REQUESTS, RESPONSE_TIMEOUT};
-use actoreum_wire::nodes::NodeId;
 use tokio::time::Instant;
 
 use super::{DELAY, SECOND, on_network};
@@ -48,7 +47,7 @@ async fn finds(node: &TestNode, number: u32) -> bool {
         target: Some(target),
     };
     let found = node.network.discovery().ask(lookup).await.unwrap();
-    found.first().map(|it| it.id) == Some(NodeId::of(&target))
+    found.first().map(|it| it.id) == Some(PeerId::of(&target))
 }
 
 #[test]
@@ -214,7 +213,7 @@ fn hostile_datagrams_do_not_stop_honest_lookups() {
         let table = victim.network.table();
         let refused = table.refused - before.refused;
         assert!(refused > 20_000, "{refused} refused");
-        let is_honest = |id: &NodeId| nodes.iter().any(|node| node.id() == *id);
+        let is_honest = |id: &PeerId| nodes.iter().any(|node| node.id() == *id);
         assert!(table.nodes().all(|node| is_honest(&node.id)));
         assert!(table.pending < 32, "{} requests", table.pending);
         assert_eq!(victim.waiting(), 0);

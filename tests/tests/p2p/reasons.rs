@@ -3,10 +3,10 @@
 use std::cell::Cell;
 
 use actoreum_messages::server::{Ban, RemovePeer};
-use actoreum_primitives::SecretKey;
+use actoreum_primitives::{PeerId, SecretKey};
 use actoreum_tests::p2p::{MemoryNet, RawPeer, TestNode, hello, key, settle, until};
 use actoreum_wire::limits::IDLE_TIMEOUT;
-use actoreum_wire::nodes::{Enode, EnodeEndpoint, NodeId};
+use actoreum_wire::nodes::{Enode, EnodeEndpoint};
 use actoreum_wire::p2p::{Capability, DisconnectReason as Reason, Hello};
 
 use super::{SECOND, on_network, without_discovery};
@@ -47,7 +47,7 @@ impl<'a> RawPeers<'a> {
     async fn join(&self, own: &SecretKey) -> RawPeer {
         let mut raw_peer = self.dial(own).await;
         raw_peer.send_hello(&hello(own)).await.unwrap();
-        let id = NodeId::of(&own.public_key());
+        let id = PeerId::of(&own.public_key());
         let peers = || self.node.network.peers();
         until("it is a peer", || peers().iter().any(|it| it.id == id)).await;
         raw_peer
@@ -105,7 +105,7 @@ fn a_refused_peer_receives_the_reason() {
         assert_eq!(other, Reason::TooManyPeers);
         drop(peer);
         until("the place is free", || node.peers() == 0).await;
-        let id = NodeId::of(&own.public_key());
+        let id = PeerId::of(&own.public_key());
         node.network
             .server()
             .ask(Ban {

@@ -8,10 +8,9 @@ use std::time::Duration;
 use actoreum_actors::eth::StatusHandshake;
 use actoreum_actors::net::record::PeerRecord;
 use actoreum_chain::ChainReader;
-use actoreum_primitives::{B256, Body, Bytes, Header, U256};
+use actoreum_primitives::{B256, Body, Bytes, Header, PeerId, U256};
 use actoreum_tests::p2p::{FullNode, MemoryNet, NETWORK_ID, RawPeer, Sealers, hello, key, settle};
 use actoreum_wire::eth::{EthMessage, EthVersion, GetBlockHeaders, HashOrNumber, LazyList, Status};
-use actoreum_wire::nodes::NodeId;
 use actoreum_wire::p2p::{Capability, Hello};
 use tokio::time::Instant;
 
@@ -250,7 +249,7 @@ fn resident_megabytes() -> u64 {
 }
 
 /// Returns the record of a peer that is about to join; it can be read after the peer has left, too.
-async fn wait_for_peer(node: &FullNode, id: NodeId) -> Arc<PeerRecord> {
+async fn wait_for_peer(node: &FullNode, id: PeerId) -> Arc<PeerRecord> {
     for _ in 0..1_000 {
         let peers = node.node.network.peers();
         if let Some(record) = peers.iter().find(|it| it.id == id) {
@@ -273,13 +272,13 @@ async fn honest_sync_succeeds(net: &MemoryNet, kind: Misbehaviour) {
     let dialled = RawPeer::dial(&host, socket, public_key, &own).await;
     let byzantine = ByzantinePeer::join(dialled.unwrap(), honest.chain_reader.clone(), kind).await;
     let attack = actix::spawn(byzantine.unwrap().run());
-    let known = wait_for_peer(&victim, NodeId::of(&own.public_key())).await;
+    let known = wait_for_peer(&victim, PeerId::of(&own.public_key())).await;
     // The byzantine peer joins first, so that it is the best peer.
     settle(Duration::from_secs(2)).await;
     victim.node.add_peer(&honest.node).await;
 
     let (begun, mut max) = (Instant::now(), 0);
-    let byzantine = NodeId::of(&own.public_key());
+    let byzantine = PeerId::of(&own.public_key());
     let has = |id| victim.node.network.peers().iter().any(|it| it.id == id);
     while victim.head() != honest.head() || has(byzantine) || !has(honest.node.id()) {
         let (number, is_over) = (victim.chain_reader.head().number, begun.elapsed() > TIMEOUT);

@@ -25,14 +25,13 @@ use actoreum_messages::fetcher::{
     BlockPropagated, BlocksAnnounced, TransactionsAnnounced, TransactionsArrived,
 };
 use actoreum_primitives::rlp::DecodeError;
-use actoreum_primitives::{B256, Body};
+use actoreum_primitives::{B256, Body, PeerId};
 use actoreum_sync::RawBody;
 use actoreum_sync::fetcher::limits::FETCH_TIMEOUT;
-use actoreum_sync::fetcher::{BlockFetcher, FetchAction, PeerId, Propagated};
+use actoreum_sync::fetcher::{BlockFetcher, FetchAction, Propagated};
 use actoreum_sync::transactions::{FetchTransactions, TransactionFetcher, TxMetadata};
 use actoreum_txpool::AddError;
 use actoreum_wire::eth::{HashOrNumber, LazyList, TransactionAnnouncement, WireItem as _};
-use actoreum_wire::nodes::NodeId;
 use futures_util::stream;
 use rand::Rng;
 use tokio::time::Instant;
@@ -94,7 +93,7 @@ impl FetcherActor {
     }
 
     fn peer(&self, id: &PeerId) -> Option<EthPeer> {
-        self.setup.shared.peers.get(&NodeId(*id))
+        self.setup.shared.peers.get(id)
     }
 
     /// Polls both state machines, performs their actions, and sets the timer for the next ones.
@@ -348,7 +347,7 @@ impl Actor for FetcherActor {
         let (now, height) = (self.now(), self.height());
         for peer in self.setup.shared.peers.list().iter() {
             for it in peer.announced_blocks() {
-                let id = peer.id().0;
+                let id = peer.id();
                 self.blocks.announce(now, height, id, it.hash, it.number);
             }
             for it in peer.announced_transactions() {
@@ -357,7 +356,7 @@ impl Actor for FetcherActor {
                 if is_sealed.is_ok_and(|found| found.is_some()) {
                     continue;
                 }
-                self.announce(now, peer.id().0, &it);
+                self.announce(now, peer.id(), &it);
             }
         }
         self.publish_announced();
@@ -376,7 +375,7 @@ impl Handles<BlocksAnnounced> for FetcherActor {
     const WHEN_FULL: WhenFull = WhenFull::Wait;
 
     fn handle(&mut self, message: BlocksAnnounced, ctx: &mut Ctx<Self>) {
-        let (now, height, peer) = (self.now(), self.height(), message.peer.0);
+        let (now, height, peer) = (self.now(), self.height(), message.peer);
         let mut blocks = message.blocks.iter();
         let is_too_much =
             blocks.any(|it| !self.blocks.announce(now, height, peer, it.hash, it.number));
@@ -394,18 +393,18 @@ impl Handles<BlockPropagated> for FetcherActor {
     fn handle(&mut self, message: BlockPropagated, ctx: &mut Ctx<Self>) {
         let BlockPropagated { peer, block } = message;
         let size = block.body.as_ref().map_or(0, |body| body.len());
-        let useless = match self.blocks.on_block(self.height(), peer.0, block) {
+        let useless = match self.blocks.on_block(self.height(), peer, block) {
             Propagated::Accepted => None,
             Propagated::TooFar => Some("blocks far from our head"),
             Propagated::PeerFull => Some("more blocks than are kept"),
         };
-        if let (Some(what), Some(peer)) = (useless, self.peer(&peer.0)) {
+        if let (Some(what), Some(peer)) = (useless, self.peer(&peer)) {
             peer.charge_useless(size, what);
         }
         self.poll(ctx);
         // The peer may have left while its block was in the mailbox.
-        if self.peer(&peer.0).is_none() {
-            self.blocks.peer_left(self.now(), &peer.0);
+        if self.peer(&peer).is_none() {
+            self.blocks.peer_left(self.now(), &peer);
         }
     }
 }
@@ -417,7 +416,7 @@ impl Handles<PeerSetChanged> for FetcherActor {
     fn handle(&mut self, _: PeerSetChanged, ctx: &mut Ctx<Self>) {
         let peers = self.setup.shared.peers.list();
         for id in self.blocks.peers() {
-            if !peers.iter().any(|peer| peer.id().0 == id) {
+            if !peers.iter().any(|peer| peer.id() == id) {
                 self.peer_left(&id, ctx);
             }
         }
@@ -429,7 +428,7 @@ impl Handles<TransactionsAnnounced> for FetcherActor {
     const WHEN_FULL: WhenFull = WhenFull::Wait;
 
     fn handle(&mut self, message: TransactionsAnnounced, ctx: &mut Ctx<Self>) {
-        let (now, peer) = (self.now(), message.peer.0);
+        let (now, peer) = (self.now(), message.peer);
         let mut dropped = 0;
         for it in &message.transactions {
             if self.refused.contains(&it.hash) {
@@ -449,7 +448,7 @@ impl Handles<TransactionsArrived> for FetcherActor {
     const WHEN_FULL: WhenFull = WhenFull::DropOldest;
 
     fn handle(&mut self, message: TransactionsArrived, _: &mut Ctx<Self>) {
-        let from = message.peer.0;
+        let from = message.peer;
         for (hash, tx_type, size) in message.transactions {
             self.arrived(&hash, &from, TxMetadata { tx_type, size });
         }

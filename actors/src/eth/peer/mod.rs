@@ -12,13 +12,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actoreum_primitives::{
-    B256, Body, Bytes as Value, Header, PooledTransaction, U256, rlp::DecodeError,
+    B256, Body, Bytes as Value, Header, PeerId, PooledTransaction, U256, rlp::DecodeError,
 };
 use actoreum_wire::eth::{
     BlockAnnouncement, BlockReceipts, EthMessage, EthVersion, GetBlockHeaders, HashOrNumber,
     LazyList, MessageId, RequestId, TransactionAnnouncement, WireItem,
 };
-use actoreum_wire::nodes::NodeId;
 use actoreum_wire::p2p::DisconnectReason;
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -106,7 +105,7 @@ impl EthPeer {
     }
 
     /// Returns the node id.
-    pub fn id(&self) -> NodeId {
+    pub fn id(&self) -> PeerId {
         self.0.handle.record().id
     }
 

@@ -12,6 +12,7 @@
 
 pub mod state;
 
+use actoreum_primitives::PeerId;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ use actoreum_messages::dialer::{AddStatic, PeerSetChanged, RemoveStatic};
 use actoreum_messages::discovery::Lookup;
 use actoreum_messages::peer::{Direction, DisconnectCause};
 use actoreum_wire::discv4::Node;
-use actoreum_wire::nodes::{Enode, NodeId};
+use actoreum_wire::nodes::Enode;
 use futures_util::FutureExt;
 use rand::Rng;
 use rand::seq::IndexedRandom;
@@ -185,7 +186,7 @@ impl DialerActor {
         });
     }
 
-    fn dialled(&mut self, id: NodeId, ctx: &mut Ctx<Self>) {
+    fn dialled(&mut self, id: PeerId, ctx: &mut Ctx<Self>) {
         let jitter = self.shared.settings.rng.with(|random| random.random());
         let jitter = DIAL_JITTER.mul_f64(jitter);
         self.state.dialled(id, Instant::now(), jitter);

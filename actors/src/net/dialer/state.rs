@@ -5,13 +5,14 @@
 //! [`BOOTNODE_FALLBACK`]), half of the rest from random nodes of the table, and then from the
 //! results of lookups. No node is dialled twice at a time or again within [`DIAL_HISTORY`].
 
+use actoreum_primitives::PeerId;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
 use actoreum_messages::peer::Direction;
 use actoreum_wire::discv4::Node;
-use actoreum_wire::nodes::{Enode, NodeId};
+use actoreum_wire::nodes::Enode;
 use tokio::time::Instant;
 
 use crate::net::limits::{
@@ -21,9 +22,9 @@ use crate::net::limits::{
 /// The state of the network at the time of a decision.
 pub struct DialContext<'a> {
     /// Returns whether a node is a peer.
-    pub is_connected: &'a dyn Fn(&NodeId) -> bool,
+    pub is_connected: &'a dyn Fn(&PeerId) -> bool,
     /// Returns whether a node is banned.
-    pub is_banned: &'a dyn Fn(&NodeId) -> bool,
+    pub is_banned: &'a dyn Fn(&PeerId) -> bool,
     /// Returns whether communication with an address is allowed (`--netrestrict`).
     pub allows: &'a dyn Fn(IpAddr) -> bool,
     /// Returns up to this many random nodes of the table.
@@ -58,11 +59,11 @@ struct StaticNode {
 /// The state of the dialer's rules.
 #[derive(Debug)]
 pub struct DialState {
-    own_id: NodeId,
+    own_id: PeerId,
     max_dynamic: usize,
-    statics: BTreeMap<NodeId, StaticNode>,
-    dialling: HashMap<NodeId, Direction>,
-    history: HashMap<NodeId, Instant>,
+    statics: BTreeMap<PeerId, StaticNode>,
+    dialling: HashMap<PeerId, Direction>,
+    history: HashMap<PeerId, Instant>,
     bootnodes: VecDeque<Enode>,
     /// Nodes found by lookups and not dialled yet.
     found: VecDeque<Node>,
@@ -73,7 +74,7 @@ pub struct DialState {
 
 impl DialState {
     /// Creates a state without dials.
-    pub fn new(own_id: NodeId, max_dynamic: usize, bootnodes: &[Enode], now: Instant) -> Self {
+    pub fn new(own_id: PeerId, max_dynamic: usize, bootnodes: &[Enode], now: Instant) -> Self {
         Self {
             own_id,
             max_dynamic,
@@ -99,13 +100,13 @@ impl DialState {
     }
 
     /// Removes a static node, and its dial history.
-    pub fn remove_static(&mut self, id: &NodeId) {
+    pub fn remove_static(&mut self, id: &PeerId) {
         self.statics.remove(id);
         self.history.remove(id);
     }
 
     /// Returns whether a node is static.
-    pub fn is_static(&self, id: &NodeId) -> bool {
+    pub fn is_static(&self, id: &PeerId) -> bool {
         self.statics.contains_key(id)
     }
 
@@ -200,13 +201,13 @@ impl DialState {
 
     /// Records the end of a dial, successful or not. The node is not dialled again for
     /// [`DIAL_HISTORY`] plus `jitter`.
-    pub fn dialled(&mut self, id: NodeId, now: Instant, jitter: Duration) {
+    pub fn dialled(&mut self, id: PeerId, now: Instant, jitter: Duration) {
         self.dialling.remove(&id);
         self.history.insert(id, now + DIAL_HISTORY + jitter);
     }
 
     /// Records that a dial was not attempted: the node may be dialled at once.
-    pub fn not_dialled(&mut self, id: &NodeId) {
+    pub fn not_dialled(&mut self, id: &PeerId) {
         self.dialling.remove(id);
     }
 
@@ -217,7 +218,7 @@ impl DialState {
     }
 
     /// Returns whether a static node may be looked up now; if so, records the lookup.
-    pub fn may_resolve(&mut self, id: &NodeId, now: Instant) -> bool {
+    pub fn may_resolve(&mut self, id: &PeerId, now: Instant) -> bool {
         let Some(it) = self.statics.get_mut(id) else {
             return false;
         };
@@ -232,7 +233,7 @@ impl DialState {
 
     /// Records the result of a static node's lookup: its new address, or `None`, after which the
     /// delay of the next lookup doubles.
-    pub fn resolved(&mut self, id: &NodeId, found: Option<Enode>) {
+    pub fn resolved(&mut self, id: &PeerId, found: Option<Enode>) {
         let Some(it) = self.statics.get_mut(id) else {
             return;
         };

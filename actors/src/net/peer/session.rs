@@ -7,8 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use actoreum_messages::peer::{ConnectionId, Direction, Disconnect, DisconnectCause};
 use actoreum_messages::server::{PeerLeft, PostHandshakeCheck};
-use actoreum_primitives::PublicKey;
-use actoreum_wire::nodes::NodeId;
+use actoreum_primitives::{PeerId, PublicKey};
 use actoreum_wire::p2p::{DisconnectReason, Event, Hello, Session, SessionConfig};
 use actoreum_wire::rlpx::HandshakeFormat;
 use futures_util::StreamExt;
@@ -37,7 +36,7 @@ use actoreum_supervision::{ActorRef, Recipient};
 /// The remote node of a connection that is not in the set of peers yet.
 struct PendingPeer {
     public_key: PublicKey,
-    id: NodeId,
+    id: PeerId,
     direction: Direction,
     local: SocketAddr,
     remote: SocketAddr,
@@ -137,7 +136,7 @@ impl PeerSession {
         };
         let pending_peer = PendingPeer {
             public_key,
-            id: NodeId::of(&public_key),
+            id: PeerId::of(&public_key),
             direction,
             local,
             remote,

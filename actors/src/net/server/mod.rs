@@ -18,6 +18,7 @@
 
 mod checks;
 
+use actoreum_primitives::PeerId;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::OnceLock;
@@ -31,7 +32,6 @@ use actoreum_messages::server::{
     AddPeer, AddTrusted, Ban, ConnectionEnded, PeerLeft, PostHandshakeCheck, RemovePeer,
     RemoveTrusted, SubscribePeers,
 };
-use actoreum_wire::nodes::NodeId;
 use actoreum_wire::p2p::DisconnectReason;
 use tracing::{debug, info};
 
@@ -62,7 +62,7 @@ pub(super) struct DialerRecipients {
 pub struct ServerActor {
     shared: Arc<Shared>,
     dialer: DialerRecipients,
-    peers: HashMap<NodeId, PeerControl>,
+    peers: HashMap<PeerId, PeerControl>,
     subscribers: HashMap<FilterId, Subscription>,
     /// Limits on the log lines "peer connected" and "peer banned", which remote nodes can cause
     /// without end.
@@ -123,7 +123,7 @@ impl ServerActor {
         let _ = self.dialer.peer_set_changed.tell(PeerSetChanged);
     }
 
-    fn tell(&mut self, peer: NodeId, dropped: Option<String>) {
+    fn tell(&mut self, peer: PeerId, dropped: Option<String>) {
         if self.subscribers.is_empty() {
             return;
         }
@@ -156,7 +156,7 @@ impl ServerActor {
         debug!(peer = ?id, why, peers = self.peers.len(), "peer removed");
     }
 
-    fn check(&self, id: &NodeId, direction: Direction) -> Result<(), DisconnectReason> {
+    fn check(&self, id: &PeerId, direction: Direction) -> Result<(), DisconnectReason> {
         let settings = &self.shared.settings;
         let is_inbound = |peer: &&PeerControl| peer.record.direction == Direction::Inbound;
         checks::may_join(&checks::PeerCandidate {
@@ -280,7 +280,7 @@ impl Handles<RemoveTrusted> for ServerActor {
 }
 
 impl ServerActor {
-    fn set_trusted(&mut self, id: NodeId, is_trusted: bool) {
+    fn set_trusted(&mut self, id: PeerId, is_trusted: bool) {
         self.shared.static_and_trusted.set_trusted(id, is_trusted);
         if let Some(peer) = self.peers.get(&id) {
             peer.record.is_trusted.store(is_trusted, Relaxed);

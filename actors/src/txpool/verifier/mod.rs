@@ -14,9 +14,9 @@
 mod queue;
 mod slice;
 
+use actoreum_primitives::PeerId;
 use std::sync::Arc;
 
-use actoreum_txpool::PeerId;
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::Instant;

@@ -1,9 +1,8 @@
 //! Fair queue of the jobs that check transactions.
 
+use actoreum_primitives::PeerId;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
-
-use actoreum_txpool::PeerId;
 
 use crate::txpool::limits::MAX_LOCAL_IN_A_ROW;
 
@@ -180,12 +179,11 @@ impl<J> FairQueue<J> {
 
 #[cfg(test)]
 mod tests {
-    use actoreum_primitives::B256;
 
     use super::*;
 
-    const A: PeerId = B256::repeat_byte(0xaa);
-    const B: PeerId = B256::repeat_byte(0xbb);
+    const A: PeerId = PeerId::repeat_byte(0xaa);
+    const B: PeerId = PeerId::repeat_byte(0xbb);
     const MS: Duration = Duration::from_millis(1);
 
     /// Runs jobs whose time is given by `cost`. Returns their order.

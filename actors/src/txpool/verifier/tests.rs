@@ -3,7 +3,6 @@
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc;
 
-use actoreum_primitives::B256;
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 use tokio::task::JoinHandle;
@@ -12,8 +11,8 @@ use super::*;
 use crate::txpool::tests::{run, until};
 use actoreum_supervision::{Strategy, SupervisorSpec, Tree};
 
-const A: PeerId = B256::repeat_byte(0xaa);
-const B: PeerId = B256::repeat_byte(0xbb);
+const A: PeerId = PeerId::repeat_byte(0xaa);
+const B: PeerId = PeerId::repeat_byte(0xbb);
 
 async fn start() -> (Tree, TransactionVerifier) {
     let threads = Pool::new("signatures", 1);

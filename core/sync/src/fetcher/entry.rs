@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use actoreum_primitives::Header;
+use actoreum_primitives::{Header, PeerId};
 
-use super::PeerId;
 use super::limits::{ARRIVE_TIMEOUT, GATHER_SLACK};
 use crate::RawBlock;
 

@@ -20,7 +20,7 @@ mod usage;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use actoreum_primitives::{B256, Header};
+use actoreum_primitives::{B256, Header, PeerId};
 
 use self::entry::{Entry, Stage};
 use self::limits::{
@@ -29,9 +29,6 @@ use self::limits::{
 };
 use self::usage::PeerUsage;
 use crate::{HashedHeader, RawBlock, RawBody};
-
-/// Node id of a peer: Keccak-256 of its public key.
-pub type PeerId = B256;
 
 /// An action for the driver of [`BlockFetcher`].
 #[derive(Debug, Clone, PartialEq)]

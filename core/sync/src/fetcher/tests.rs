@@ -3,8 +3,8 @@ use actoreum_primitives::{Bytes, EMPTY_OMMERS_HASH, EMPTY_ROOT_HASH, Header};
 use super::limits::*;
 use super::*;
 
-const A: PeerId = B256::repeat_byte(0xaa);
-const B: PeerId = B256::repeat_byte(0xbb);
+const A: PeerId = PeerId::repeat_byte(0xaa);
+const B: PeerId = PeerId::repeat_byte(0xbb);
 const HEIGHT: u64 = 100;
 
 fn at(millis: u64) -> Duration {
@@ -198,7 +198,7 @@ fn assert_nothing_is_held(fetcher: &BlockFetcher) {
 fn orphan_bytes_are_bounded_per_peer_and_in_total() {
     const BODY: usize = 5 << 20;
     let mut fetcher = BlockFetcher::new(1);
-    let peer = |number: u8| B256::repeat_byte(number);
+    let peer = |number: u8| PeerId::repeat_byte(number);
     let mut branch = 0;
     let mut send = |fetcher: &mut BlockFetcher, from: PeerId, number: u64| {
         branch += 1;
@@ -229,7 +229,7 @@ fn the_next_block_finds_room_among_even_shares() {
     let mut fetcher = BlockFetcher::new(1);
     for peer in 0..12_u8 {
         let block = orphan(HEIGHT + 20, peer.into(), BODY);
-        let propagated = fetcher.on_block(HEIGHT, B256::repeat_byte(peer), block);
+        let propagated = fetcher.on_block(HEIGHT, PeerId::repeat_byte(peer), block);
         assert_eq!(propagated, Propagated::Accepted);
     }
     let as_far = fetcher.on_block(HEIGHT, A, orphan(HEIGHT + 20, 12, BODY));

@@ -1,8 +1,8 @@
 //! Numbers and bytes that the fetcher holds of each peer.
 
+use actoreum_primitives::PeerId;
 use std::collections::BTreeMap;
 
-use super::PeerId;
 use super::limits::{BLOCK_LIMIT, MAX_PEER_BYTES, MAX_TOTAL_BYTES};
 
 /// Counts per peer. A peer of which nothing is held has no entry.

@@ -15,13 +15,12 @@ mod tests;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
-use actoreum_primitives::B256;
+use actoreum_primitives::{B256, PeerId};
 
 use self::limits::{
     ANNOUNCED_PER_PEER, ARRIVE_TIMEOUT, ASSUMED_BYTES, BLOB_TYPE, BYTES_PER_REQUEST, FETCH_TIMEOUT,
     HASHES_PER_REQUEST, MAX_KNOWN_TYPE, SIZE_TOLERANCE,
 };
-use crate::fetcher::PeerId;
 
 /// A request to a peer; the answer goes to [`TransactionFetcher::on_response`].
 #[derive(Debug, Clone, PartialEq, Eq)]

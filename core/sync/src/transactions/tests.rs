@@ -1,8 +1,8 @@
 use super::limits::*;
 use super::*;
 
-const A: PeerId = B256::repeat_byte(0xaa);
-const B: PeerId = B256::repeat_byte(0xbb);
+const A: PeerId = PeerId::repeat_byte(0xaa);
+const B: PeerId = PeerId::repeat_byte(0xbb);
 
 fn at(millis: u64) -> Duration {
     Duration::from_secs(1000) + Duration::from_millis(millis)
@@ -83,7 +83,7 @@ fn requests_and_announcements_are_bounded() {
 #[test]
 fn false_types_and_sizes_are_detected_for_any_sender() {
     let mut fetcher = TransactionFetcher::default();
-    let peers: [PeerId; 6] = std::array::from_fn(|it| B256::repeat_byte(it as u8 + 1));
+    let peers: [PeerId; 6] = std::array::from_fn(|it| PeerId::repeat_byte(it as u8 + 1));
     let announced = [
         Some(LEGACY),
         Some(TxMetadata {
@@ -165,7 +165,7 @@ fn records_agree_and_end_empty_after_random_events() {
     for seed in 0..200 {
         let mut random = rand::rngs::StdRng::seed_from_u64(seed);
         let mut fetcher = TransactionFetcher::default();
-        let peers: [PeerId; 4] = std::array::from_fn(|it| B256::repeat_byte(it as u8 + 1));
+        let peers: [PeerId; 4] = std::array::from_fn(|it| PeerId::repeat_byte(it as u8 + 1));
         let mut now = at(0);
         let mut asked: Vec<FetchTransactions> = Vec::new();
         for _ in 0..400 {

@@ -1,28 +1,28 @@
 //! A search for the nodes closest to a target.
 
+use actoreum_primitives::PeerId;
 use std::collections::HashSet;
 
 use super::Node;
 use crate::limits::{BUCKET_SIZE, LOOKUP_CONCURRENCY, MAX_LOOKUP_QUERIES};
-use crate::nodes::NodeId;
 
 /// A lookup: queries the closest known nodes for closer ones, three at a time, until the sixteen
 /// closest were all queried. It sends nothing: its owner queries the nodes that
 /// [`Lookup::next_query`] returns, and reports every result to [`Lookup::answered`].
 #[derive(Debug)]
 pub struct Lookup {
-    target: NodeId,
+    target: PeerId,
     /// Closest first.
     closest: Vec<Node>,
-    seen: HashSet<NodeId>,
-    asked: HashSet<NodeId>,
-    in_flight: HashSet<NodeId>,
+    seen: HashSet<PeerId>,
+    asked: HashSet<PeerId>,
+    in_flight: HashSet<PeerId>,
 }
 
 impl Lookup {
     /// Creates a lookup that starts from `known`. The local node (`own_id`) is never queried or
     /// found.
-    pub fn new(target: NodeId, own_id: NodeId, known: &[Node]) -> Self {
+    pub fn new(target: PeerId, own_id: PeerId, known: &[Node]) -> Self {
         let mut lookup = Self {
             target,
             closest: Vec::with_capacity(BUCKET_SIZE),
@@ -35,7 +35,7 @@ impl Lookup {
     }
 
     /// Returns the target.
-    pub fn target(&self) -> NodeId {
+    pub fn target(&self) -> PeerId {
         self.target
     }
 
@@ -68,7 +68,7 @@ impl Lookup {
     }
 
     /// Ends a query with the nodes of its answer, or none for a failure.
-    pub fn answered(&mut self, from: &NodeId, nodes: &[Node]) {
+    pub fn answered(&mut self, from: &PeerId, nodes: &[Node]) {
         if self.in_flight.remove(from) {
             nodes.iter().for_each(|node| self.insert(*node));
         }

@@ -2,16 +2,16 @@
 
 use std::net::SocketAddr;
 
-use actoreum_primitives::PublicKey;
+use actoreum_primitives::{PeerId, PublicKey};
 
 use super::NeighborNode;
-use crate::nodes::{Enode, EnodeEndpoint, NodeId};
+use crate::nodes::{Enode, EnodeEndpoint};
 
 /// A node with an endpoint. The id is stored beside the key, since every distance needs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Node {
     /// Id of the node: the hash of its key.
-    pub id: NodeId,
+    pub id: PeerId,
     /// Public key of the node.
     pub public_key: PublicKey,
     /// Endpoint of the node.
@@ -22,7 +22,7 @@ impl Node {
     /// Creates a node.
     pub fn new(public_key: PublicKey, endpoint: EnodeEndpoint) -> Self {
         Self {
-            id: NodeId::of(&public_key),
+            id: PeerId::of(&public_key),
             public_key,
             endpoint,
         }

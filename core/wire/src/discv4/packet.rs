@@ -10,11 +10,11 @@
 use std::net::IpAddr;
 
 use actoreum_primitives::rlp::{self, DecodeError, Encode, List};
-use actoreum_primitives::{B256, PublicKey, SecretKey, Signature, keccak256};
+use actoreum_primitives::{B256, PeerId, PublicKey, SecretKey, Signature, keccak256};
 
 use super::address::{Endpoint, decode_address, encode_address};
 use crate::limits::{MAX_DISCV4_PACKET, MAX_NEIGHBORS_DECODED};
-use crate::nodes::{Enr, NodeId};
+use crate::nodes::Enr;
 use crate::rlp::{next_fixed, next_str, open_tolerant, put_list};
 
 const HASH_LENGTH: usize = 32;
@@ -124,8 +124,8 @@ pub struct SignedPacket {
 
 impl SignedPacket {
     /// Returns the sender's node id.
-    pub fn sender_id(&self) -> NodeId {
-        NodeId::of(&self.sender)
+    pub fn sender_id(&self) -> PeerId {
+        PeerId::of(&self.sender)
     }
 }
 

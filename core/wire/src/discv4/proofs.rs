@@ -1,14 +1,14 @@
 //! Endpoint proofs: of remote nodes, and of the local node to others.
 
+use actoreum_primitives::PeerId;
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::time::Instant;
 
 use crate::limits::{ENDPOINT_PROOF_LIFETIME, MAX_TRACKED_ENDPOINTS};
-use crate::nodes::NodeId;
 
 /// A node at an address. The port does not count: routers change it.
-type Key = (NodeId, IpAddr);
+type Key = (PeerId, IpAddr);
 
 /// Times by key; the newest [`MAX_TRACKED_ENDPOINTS`] of them are remembered.
 #[derive(Debug, Default)]
@@ -53,24 +53,24 @@ pub struct EndpointProofs {
 
 impl EndpointProofs {
     /// Notes that a node answered a ping from this address: the address is its own.
-    pub fn pong_received(&mut self, id: NodeId, address: IpAddr, now: Instant) {
+    pub fn pong_received(&mut self, id: PeerId, address: IpAddr, now: Instant) {
         self.pongs.set((id, address), now);
     }
 
     /// Notes that a node pinged from this address: it gets a pong, which proves the local address
     /// to it.
-    pub fn ping_received(&mut self, id: NodeId, address: IpAddr, now: Instant) {
+    pub fn ping_received(&mut self, id: PeerId, address: IpAddr, now: Instant) {
         self.pings.set((id, address), now);
     }
 
     /// Returns true if a node has proven that this address is its own. Other nodes get no answer
     /// that is bigger than their request.
-    pub fn is_proven(&self, id: NodeId, address: IpAddr, now: Instant) -> bool {
+    pub fn is_proven(&self, id: PeerId, address: IpAddr, now: Instant) -> bool {
         self.pongs.is_recent(&(id, address), now)
     }
 
     /// Returns true if the local address has been proven to a node, as far as is known.
-    pub fn is_proven_to(&self, id: NodeId, address: IpAddr, now: Instant) -> bool {
+    pub fn is_proven_to(&self, id: PeerId, address: IpAddr, now: Instant) -> bool {
         self.pings.is_recent(&(id, address), now)
     }
 
@@ -93,8 +93,8 @@ mod tests {
 
     use super::*;
 
-    fn id(number: u64) -> NodeId {
-        NodeId(B256::left_padding_from(&number.to_be_bytes()))
+    fn id(number: u64) -> PeerId {
+        PeerId(B256::left_padding_from(&number.to_be_bytes()))
     }
 
     const ADDRESS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(1, 2, 3, 4));

@@ -5,6 +5,7 @@
 //! replacements. Within a bucket the node that was seen last comes first; revalidation pings the
 //! last node.
 
+use actoreum_primitives::PeerId;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -19,7 +20,6 @@ use crate::limits::{
     BUCKET_SIZE, BUCKET_SUBNET_LIMIT, MAX_FINDNODE_FAILURES, MAX_REPLACEMENTS, REVALIDATION_PAUSE,
     TABLE_SUBNET_LIMIT,
 };
-use crate::nodes::NodeId;
 
 /// Number of buckets in a table.
 pub const BUCKET_COUNT: usize = 17;
@@ -92,7 +92,7 @@ impl Bucket {
         &self.replacements
     }
 
-    fn position(&self, id: &NodeId) -> Option<usize> {
+    fn position(&self, id: &PeerId) -> Option<usize> {
         self.entries.iter().position(|entry| entry.node.id == *id)
     }
 }
@@ -101,7 +101,7 @@ impl Bucket {
 /// returns.
 #[derive(Debug)]
 pub struct Table {
-    own_id: NodeId,
+    own_id: PeerId,
     buckets: [Bucket; BUCKET_COUNT],
     subnets: SubnetCounts,
     random: StdRng,
@@ -109,7 +109,7 @@ pub struct Table {
 
 impl Table {
     /// Creates an empty table of the node `own_id`.
-    pub fn new(own_id: NodeId, random: StdRng) -> Self {
+    pub fn new(own_id: PeerId, random: StdRng) -> Self {
         let buckets = std::array::from_fn(|_| Bucket::default());
         Self {
             own_id,
@@ -140,13 +140,13 @@ impl Table {
     }
 
     /// Returns the entry of a node, if it is in a bucket.
-    pub fn entry(&self, id: &NodeId) -> Option<&TableEntry> {
+    pub fn entry(&self, id: &PeerId) -> Option<&TableEntry> {
         let bucket = self.buckets.get(self.bucket_index(id))?;
         bucket.entries.get(bucket.position(id)?)
     }
 
     /// Returns the index of the bucket of a node.
-    pub fn bucket_index(&self, id: &NodeId) -> usize {
+    pub fn bucket_index(&self, id: &PeerId) -> usize {
         self.own_id
             .log_distance(id)
             .saturating_sub(FIRST_BUCKET_DISTANCE)
@@ -302,7 +302,7 @@ impl Table {
     }
 
     /// Removes a node. A replacement takes its place.
-    pub fn remove(&mut self, id: &NodeId, now: Instant) {
+    pub fn remove(&mut self, id: &PeerId, now: Instant) {
         let slot = self.bucket_index(id);
         let Some(bucket) = self.buckets.get_mut(slot) else {
             return;
@@ -362,7 +362,7 @@ impl Table {
 
     /// Counts a find-node request that a node did or did not answer. The fifth in a row without an
     /// answer removes the node.
-    pub fn count_findnode(&mut self, id: &NodeId, answered: bool, now: Instant) {
+    pub fn count_findnode(&mut self, id: &PeerId, answered: bool, now: Instant) {
         let slot = self.bucket_index(id);
         let Some(bucket) = self.buckets.get_mut(slot) else {
             return;
@@ -378,7 +378,7 @@ impl Table {
 
     /// Returns the nodes closest to `target`, the closest first; with `only_live` only those that
     /// have answered a ping.
-    pub fn closest(&self, target: &NodeId, count: usize, only_live: bool) -> Vec<Node> {
+    pub fn closest(&self, target: &PeerId, count: usize, only_live: bool) -> Vec<Node> {
         let mut nodes: Vec<Node> = self
             .entries()
             .filter(|entry| !only_live || entry.liveness_checks > 0)

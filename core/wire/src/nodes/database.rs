@@ -15,11 +15,11 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use actoreum_primitives::rlp::{self, Decode, DecodeError, Encode, List};
-use actoreum_primitives::{B256, PublicKey};
+use actoreum_primitives::{B256, PeerId, PublicKey};
 use rand::Rng;
 use rand::seq::IndexedRandom;
 
-use super::{EnodeEndpoint, NodeId};
+use super::EnodeEndpoint;
 use crate::limits::{NODE_EXPIRATION, SEED_MAX_AGE};
 use crate::rlp::{next_fixed, next_str, put_list};
 
@@ -100,8 +100,8 @@ pub struct NodeEntry {
 
 impl NodeEntry {
     /// Returns the node's id.
-    pub fn id(&self) -> NodeId {
-        NodeId::of(&self.public_key)
+    pub fn id(&self) -> PeerId {
+        PeerId::of(&self.public_key)
     }
 }
 
@@ -152,11 +152,11 @@ pub struct NodeDatabase<S> {
     store: S,
 }
 
-fn node_key(id: &NodeId) -> Vec<u8> {
+fn node_key(id: &PeerId) -> Vec<u8> {
     [NODE_PREFIX, id.0.as_slice()].concat()
 }
 
-fn seq_key(id: &NodeId) -> Vec<u8> {
+fn seq_key(id: &PeerId) -> Vec<u8> {
     [SEQ_PREFIX, id.0.as_slice()].concat()
 }
 
@@ -189,7 +189,7 @@ impl<S: KeyValueStore> NodeDatabase<S> {
     }
 
     /// Returns a node's entry. An entry that does not decode counts as missing.
-    pub fn node(&self, id: &NodeId) -> Result<Option<NodeEntry>, StoreError> {
+    pub fn node(&self, id: &PeerId) -> Result<Option<NodeEntry>, StoreError> {
         let value = self.store.get(&node_key(id))?;
         Ok(value.and_then(|value| rlp::decode_exact(&value).ok()))
     }
@@ -200,12 +200,12 @@ impl<S: KeyValueStore> NodeDatabase<S> {
     }
 
     /// Removes a node's entry.
-    pub fn remove_node(&mut self, id: &NodeId) -> Result<(), StoreError> {
+    pub fn remove_node(&mut self, id: &PeerId) -> Result<(), StoreError> {
         self.store.remove(&node_key(id))
     }
 
     /// Returns the sequence number of the local node record, 0 before the first.
-    pub fn local_seq(&self, id: &NodeId) -> Result<u64, StoreError> {
+    pub fn local_seq(&self, id: &PeerId) -> Result<u64, StoreError> {
         let value = self.store.get(&seq_key(id))?;
         Ok(value
             .and_then(|value| rlp::decode_exact(&value).ok())
@@ -213,7 +213,7 @@ impl<S: KeyValueStore> NodeDatabase<S> {
     }
 
     /// Stores the sequence number of the local node record.
-    pub fn put_local_seq(&mut self, id: &NodeId, seq: u64) -> Result<(), StoreError> {
+    pub fn put_local_seq(&mut self, id: &PeerId, seq: u64) -> Result<(), StoreError> {
         self.store.put(&seq_key(id), &rlp::encode(&seq))
     }
 
@@ -275,9 +275,9 @@ impl<S: KeyValueStore> NodeDatabase<S> {
 }
 
 /// Returns the node id in a key of the store, for tools that list the database.
-pub fn node_id_of_key(key: &[u8]) -> Option<NodeId> {
+pub fn node_id_of_key(key: &[u8]) -> Option<PeerId> {
     let id: [u8; 32] = key.strip_prefix(NODE_PREFIX)?.try_into().ok()?;
-    Some(NodeId(B256::new(id)))
+    Some(PeerId(B256::new(id)))
 }
 
 #[cfg(test)]
@@ -344,7 +344,7 @@ mod tests {
         assert_eq!(seeds.len(), 20);
         let few = database.seeds(NOW, 5, random).unwrap();
         assert_eq!(few.len(), 5);
-        let different: std::collections::HashSet<NodeId> = few.iter().map(NodeEntry::id).collect();
+        let different: std::collections::HashSet<PeerId> = few.iter().map(NodeEntry::id).collect();
         assert_eq!(different.len(), 5);
     }
 

@@ -4,9 +4,8 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
-use actoreum_primitives::PublicKey;
+use actoreum_primitives::{PeerId, PublicKey};
 
-use super::NodeId;
 use crate::limits::MAX_ENODE_URL;
 
 /// Reason why a URL is not an enode URL. The texts are those of geth's flags and RPC.
@@ -108,8 +107,8 @@ impl EnodeEndpoint {
 
 impl Enode {
     /// Returns the node's id.
-    pub fn id(&self) -> NodeId {
-        NodeId::of(&self.public_key)
+    pub fn id(&self) -> PeerId {
+        PeerId::of(&self.public_key)
     }
 }
 

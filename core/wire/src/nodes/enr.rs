@@ -10,10 +10,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 use actoreum_primitives::rlp::{self, Decode, DecodeError, Encode};
-use actoreum_primitives::{B256, PublicKey, SecretKey, Signature, U256, keccak256};
+use actoreum_primitives::{B256, PeerId, PublicKey, SecretKey, Signature, U256, keccak256};
 use base64ct::{Base64UrlUnpadded, Encoding};
 
-use super::{Enode, EnodeEndpoint, NodeId};
+use super::{Enode, EnodeEndpoint};
 use crate::limits::MAX_ENR_SIZE;
 use crate::rlp::{next_fixed, next_str, put_list};
 
@@ -98,8 +98,8 @@ impl Enr {
     }
 
     /// Returns the node's id.
-    pub fn node_id(&self) -> NodeId {
-        NodeId::of(&self.public_key)
+    pub fn node_id(&self) -> PeerId {
+        PeerId::of(&self.public_key)
     }
 
     /// Returns the RLP of a key's value.

@@ -3,7 +3,6 @@
 mod database;
 mod enode;
 mod enr;
-mod id;
 
 pub use database::{
     DATABASE_VERSION, KeyValueStore, MemoryStore, NodeDatabase, NodeEntry, StoreError,
@@ -11,4 +10,3 @@ pub use database::{
 };
 pub use enode::{Enode, EnodeEndpoint, EnodeError};
 pub use enr::{Enr, EnrBuilder, EnrError};
-pub use id::NodeId;

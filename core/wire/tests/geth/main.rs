@@ -6,12 +6,13 @@
 mod node;
 mod reasons;
 
+use actoreum_primitives::PeerId;
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use actoreum_wire::discv4::{Discovery, DiscoveryConfig, Node, Now, Output};
 use actoreum_wire::eth::EthVersion;
-use actoreum_wire::nodes::{Enode, EnodeEndpoint, EnrBuilder, NodeId};
+use actoreum_wire::nodes::{Enode, EnodeEndpoint, EnrBuilder};
 use actoreum_wire::p2p::Session;
 use actoreum_wire::rlpx::HandshakeFormat;
 
@@ -85,7 +86,7 @@ fn discovery_finds_geth_and_is_found() {
             endpoint: Some(endpoint),
         };
         let geth = Geth::start(&binary, &["--bootnodes", &own.to_string()]);
-        let geth_id = NodeId::of(&geth.key.public_key());
+        let geth_id = PeerId::of(&geth.key.public_key());
         let geth_endpoint = EnodeEndpoint::new(LOOPBACK, geth.port, geth.port);
         let now = || Now {
             instant: Instant::now(),

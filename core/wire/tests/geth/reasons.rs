@@ -5,10 +5,9 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use actoreum_primitives::rlp::{Decode, Encode};
-use actoreum_primitives::{PublicKey, SecretKey};
+use actoreum_primitives::{PeerId, PublicKey, SecretKey};
 use actoreum_wire::eth::EthVersion;
 use actoreum_wire::limits::MAX_FRAME_SIZE;
-use actoreum_wire::nodes::NodeId;
 use actoreum_wire::p2p::{
     Capability, DisconnectReason, Event, Hello, Protocol, Session, SessionConfig,
 };
@@ -45,7 +44,7 @@ fn open(geth: &Geth, config: SessionConfig) -> (Connection, EthVersion) {
 /// Waits until a line of geth's log has a node and a reason.
 fn until_logged(geth: &Geth, node: &SecretKey, reason: DisconnectReason) {
     let (id, reason) = (
-        NodeId::of(&node.public_key()).to_string(),
+        PeerId::of(&node.public_key()).to_string(),
         reason.to_string(),
     );
     let short = id

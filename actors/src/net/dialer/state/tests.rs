@@ -21,8 +21,8 @@ fn found(number: u8) -> Node {
 /// A network whose state the test sets.
 #[derive(Default)]
 struct World {
-    connected: HashSet<NodeId>,
-    banned: HashSet<NodeId>,
+    connected: HashSet<PeerId>,
+    banned: HashSet<PeerId>,
     table: Vec<Node>,
     dynamic: usize,
 }
@@ -45,7 +45,7 @@ fn state(max_dynamic: usize, bootnodes: &[Enode], now: Instant) -> DialState {
     DialState::new(node(1).id(), max_dynamic, bootnodes, now)
 }
 
-fn dials(tasks: &[Task]) -> Vec<NodeId> {
+fn dials(tasks: &[Task]) -> Vec<PeerId> {
     let id = |task: &Task| match task {
         Task::Dial { node, .. } => Some(node.id()),
         Task::Lookup => None,

@@ -5,6 +5,7 @@ mod prop;
 mod resets;
 mod rules;
 
+use actoreum_primitives::PeerId;
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, LazyLock};
@@ -12,7 +13,7 @@ use std::sync::{Arc, LazyLock};
 use actoreum_primitives::*;
 
 use super::Pool;
-use crate::account::{Origin, PeerId, SubPool};
+use crate::account::{Origin, SubPool};
 use crate::config::PoolConfig;
 use crate::error::{AddError, PeerFault};
 use crate::head::Head;

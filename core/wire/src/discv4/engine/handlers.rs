@@ -1,5 +1,6 @@
 //! Handling of received datagrams.
 
+use actoreum_primitives::PeerId;
 use std::net::SocketAddr;
 
 use super::pending::PongOrder;
@@ -12,7 +13,7 @@ use crate::discv4::{
     Pong, SignedPacket,
 };
 use crate::limits::{BUCKET_SIZE, MAX_EXPIRATION_AHEAD, MAX_NEIGHBORS_PER_PACKET};
-use crate::nodes::{EnodeEndpoint, NodeId};
+use crate::nodes::EnodeEndpoint;
 
 /// Lowest port that is contacted: those below belong to other services, and a node that reports one
 /// wants packets sent to such a service.
@@ -95,7 +96,7 @@ impl Discovery {
     fn handle_packet(
         &mut self,
         from: SocketAddr,
-        sender: NodeId,
+        sender: PeerId,
         signed: SignedPacket,
         now: Now,
     ) -> Result<(), Rejected> {
@@ -154,7 +155,7 @@ impl Discovery {
         }
     }
 
-    fn require_proof(&self, from: SocketAddr, sender: NodeId, now: Now) -> Result<(), Rejected> {
+    fn require_proof(&self, from: SocketAddr, sender: PeerId, now: Now) -> Result<(), Rejected> {
         if self.proofs.is_proven(sender, from.ip(), now.instant) {
             Ok(())
         } else {
@@ -196,7 +197,7 @@ impl Discovery {
 
     /// Answers with at least one packet, which may be empty.
     fn handle_find_node(&mut self, from: SocketAddr, request: &FindNode, now: Now) {
-        let target = NodeId(actoreum_primitives::keccak256(request.target));
+        let target = PeerId(actoreum_primitives::keccak256(request.target));
         let nodes: Vec<NeighborNode> = self
             .table
             .closest(&target, BUCKET_SIZE, true)

@@ -17,7 +17,7 @@ use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use actoreum_primitives::{PublicKey, SecretKey, keccak256};
+use actoreum_primitives::{PeerId, PublicKey, SecretKey, keccak256};
 use rand::rngs::StdRng;
 use rand::{Rng, RngCore, SeedableRng};
 
@@ -28,7 +28,7 @@ use super::{
     EndpointPredictor, EndpointProofs, Lookup, Node, Packet, PacketError, Table, encode_packet,
 };
 use crate::limits::{BUCKET_SIZE, MAX_LOOKUPS, PACKET_EXPIRATION};
-use crate::nodes::{EnodeEndpoint, Enr, NodeId};
+use crate::nodes::{EnodeEndpoint, Enr};
 
 /// Time between two refreshes of the table.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(30 * 60);
@@ -134,7 +134,7 @@ pub enum Rejected {
 /// The discovery engine.
 pub struct Discovery {
     key: SecretKey,
-    own_id: NodeId,
+    own_id: PeerId,
     endpoint: EnodeEndpoint,
     record: Option<Enr>,
     bootnodes: Vec<Node>,
@@ -170,7 +170,7 @@ impl Discovery {
     /// Creates an engine. Call [`Discovery::start`] once the seeds are added.
     pub fn new(config: DiscoveryConfig, now: Now) -> Self {
         let mut random = StdRng::from_seed(config.entropy);
-        let own_id = NodeId::of(&config.key.public_key());
+        let own_id = PeerId::of(&config.key.public_key());
         let table = Table::new(own_id, StdRng::from_rng(&mut random));
         Self {
             key: config.key,
@@ -276,7 +276,7 @@ impl Discovery {
         if self.lookups.len() >= MAX_LOOKUPS {
             return None;
         }
-        let target_id = NodeId(keccak256(target));
+        let target_id = PeerId(keccak256(target));
         let mut known = self.table.closest(&target_id, BUCKET_SIZE, true);
         if known.len() < BUCKET_SIZE {
             // Nodes that have not answered yet are better than none.

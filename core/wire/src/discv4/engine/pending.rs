@@ -4,11 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::time::Instant;
 
-use actoreum_primitives::B256;
+use actoreum_primitives::{B256, PeerId};
 
 use super::requests::{Expected, Pending};
 use crate::discv4::limiter::Source;
-use crate::nodes::NodeId;
 
 /// Position of a pong among those with the hash of the same ping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +71,7 @@ impl PendingRequests {
     /// Removes and returns the request to a node at an address for which `matches` is true.
     pub(super) fn take(
         &mut self,
-        id: NodeId,
+        id: PeerId,
         address: IpAddr,
         matches: impl Fn(&Expected) -> bool,
     ) -> Option<Pending> {

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use actoreum_primitives::B256;
+use actoreum_primitives::{B256, PeerId};
 
 use super::{Discovery, LookupId, Now, Output};
 use crate::discv4::limiter::Source;
@@ -12,7 +12,7 @@ use crate::limits::{
     MAX_PENDING_PING_BACKS, MAX_PENDING_PING_BACKS_PER_SOURCE, MAX_PENDING_REQUESTS,
     RESPONSE_TIMEOUT,
 };
-use crate::nodes::{Enr, NodeId};
+use crate::nodes::Enr;
 
 /// Time that a node gets to notice the local node's pong before a request that needs it.
 const PONG_SETTLE_TIME: Duration = Duration::from_millis(50);
@@ -213,7 +213,7 @@ impl Discovery {
 
     fn take_pending(
         &mut self,
-        id: NodeId,
+        id: PeerId,
         address: IpAddr,
         matches: impl Fn(&Expected) -> bool,
     ) -> Option<Pending> {
@@ -225,7 +225,7 @@ impl Discovery {
     /// Takes a pong. Returns false if no request waits for it.
     pub(super) fn pong_received(
         &mut self,
-        id: NodeId,
+        id: PeerId,
         address: IpAddr,
         ping_hash: B256,
         now: Now,
@@ -277,7 +277,7 @@ impl Discovery {
 
     /// Notes that a node has pinged and has the local node's pong: the requests that waited for
     /// that are sent soon.
-    pub(super) fn proven_to(&mut self, id: NodeId, now: Now) {
+    pub(super) fn proven_to(&mut self, id: PeerId, now: Now) {
         let soon = now.instant + PONG_SETTLE_TIME;
         for delayed in self
             .delayed
@@ -291,7 +291,7 @@ impl Discovery {
     /// Takes neighbors. Returns false if no request waits for them.
     pub(super) fn neighbors_received(
         &mut self,
-        id: NodeId,
+        id: PeerId,
         address: IpAddr,
         nodes: &[Node],
         reported: usize,
@@ -327,7 +327,7 @@ impl Discovery {
     /// Takes a record. Returns false if no request waits for it.
     pub(super) fn record_received(
         &mut self,
-        id: NodeId,
+        id: PeerId,
         address: IpAddr,
         request_hash: B256,
         record: Enr,

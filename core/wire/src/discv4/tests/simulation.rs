@@ -1,3 +1,4 @@
+use actoreum_primitives::PeerId;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -7,7 +8,7 @@ use rand::{Rng, SeedableRng};
 
 use super::key;
 use crate::discv4::*;
-use crate::nodes::{EnodeEndpoint, NodeId};
+use crate::nodes::EnodeEndpoint;
 
 const LATENCY: Duration = Duration::from_millis(20);
 
@@ -186,7 +187,7 @@ fn fill_and_find(count: u32, loss: f64, minutes: u64) {
         let id = network.engines[index]
             .resolve(&key(target).public_key(), now)
             .unwrap();
-        wanted.insert((index, id), NodeId::of(&key(target).public_key()));
+        wanted.insert((index, id), PeerId::of(&key(target).public_key()));
         network.drain(index);
     }
     network.run(Duration::from_secs(60));

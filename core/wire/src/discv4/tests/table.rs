@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use actoreum_primitives::B256;
+use actoreum_primitives::{B256, PeerId};
 use proptest::prelude::*;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -8,10 +8,9 @@ use rand::rngs::StdRng;
 use super::{key, node};
 use crate::discv4::*;
 use crate::limits::{BUCKET_SIZE, MAX_FINDNODE_FAILURES, MAX_REPLACEMENTS, REVALIDATION_PAUSE};
-use crate::nodes::NodeId;
 
 fn table() -> Table {
-    Table::new(NodeId::of(&key(0).public_key()), StdRng::seed_from_u64(1))
+    Table::new(PeerId::of(&key(0).public_key()), StdRng::seed_from_u64(1))
 }
 
 /// Nodes of the furthest bucket, which half of all nodes belong to, each on a network of its own.
@@ -56,7 +55,7 @@ fn nodes_of_one_subnet_are_limited_per_bucket_and_table() {
     for bucket in table.buckets() {
         assert!(bucket.entries().len() + bucket.replacements().len() <= 2);
     }
-    let ids: Vec<NodeId> = table.entries().map(|entry| entry.node.id).collect();
+    let ids: Vec<PeerId> = table.entries().map(|entry| entry.node.id).collect();
     for id in ids {
         table.remove(&id, now);
     }
@@ -89,7 +88,7 @@ fn only_live_nodes_are_returned_the_closest_first() {
             table.add_seen(node, now)
         }
     }
-    let target = NodeId(B256::repeat_byte(7));
+    let target = PeerId(B256::repeat_byte(7));
     let live = table.closest(&target, BUCKET_SIZE, true);
     assert_eq!(live.len(), BUCKET_SIZE);
     assert!(
@@ -201,18 +200,18 @@ fn random_nodes_are_different() {
         .take(10)
         .for_each(|node| table.add_seen(node, now));
     let chosen = table.random_nodes(7);
-    let ids: std::collections::HashSet<NodeId> = chosen.iter().map(|node| node.id).collect();
+    let ids: std::collections::HashSet<PeerId> = chosen.iter().map(|node| node.id).collect();
     assert_eq!(ids.len(), 7);
     assert_eq!(table.random_nodes(50).len(), 10);
 }
 
 #[test]
 fn a_lookup_ends_even_when_every_answer_is_closer() {
-    let own = NodeId::of(&key(0).public_key());
-    let target = NodeId(B256::ZERO);
+    let own = PeerId::of(&key(0).public_key());
+    let target = PeerId(B256::ZERO);
     let fake = |rank: u32| {
         let mut node = node(1, "1.2.3.4:30303");
-        node.id = NodeId(B256::left_padding_from(&(u32::MAX - rank).to_be_bytes()));
+        node.id = PeerId(B256::left_padding_from(&(u32::MAX - rank).to_be_bytes()));
         node
     };
     let mut lookup = Lookup::new(target, own, &[fake(0)]);
@@ -228,9 +227,9 @@ fn a_lookup_ends_even_when_every_answer_is_closer() {
 
 #[test]
 fn a_lookup_has_at_most_three_queries_in_flight() {
-    let own = NodeId::of(&key(0).public_key());
+    let own = PeerId::of(&key(0).public_key());
     let known: Vec<Node> = far_nodes().take(5).collect();
-    let mut lookup = Lookup::new(NodeId(B256::ZERO), own, &known);
+    let mut lookup = Lookup::new(PeerId(B256::ZERO), own, &known);
     let asked: Vec<Node> = std::iter::from_fn(|| lookup.next_query()).collect();
     assert_eq!(asked.len(), 3);
     lookup.answered(&known[4].id, &[]);

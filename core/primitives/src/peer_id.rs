@@ -1,15 +1,20 @@
-//! Node ids and their distance.
+//! Ids of peers and their distance.
 
 use std::cmp::Ordering;
 use std::fmt;
 
-use actoreum_primitives::{B256, PublicKey, keccak256};
+use crate::{B256, PublicKey, keccak256};
 
-/// Id of a node: the Keccak-256 hash of its public key's coordinates.
+/// The id of a peer, the node id of devp2p: the Keccak-256 hash of its public key's coordinates.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct NodeId(pub B256);
+pub struct PeerId(pub B256);
 
-impl NodeId {
+impl PeerId {
+    /// Returns the id whose bytes are all `byte`.
+    pub const fn repeat_byte(byte: u8) -> Self {
+        Self(B256::repeat_byte(byte))
+    }
+
     /// Returns the id of the node that owns this key.
     pub fn of(key: &PublicKey) -> Self {
         Self(keccak256(key.to_uncompressed()))
@@ -36,7 +41,7 @@ impl NodeId {
 }
 
 /// Writes 64 hexadecimal digits.
-impl fmt::Display for NodeId {
+impl fmt::Display for PeerId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0
             .iter()
@@ -45,7 +50,7 @@ impl fmt::Display for NodeId {
 }
 
 /// Writes the first eight bytes, as in logs.
-impl fmt::Debug for NodeId {
+impl fmt::Debug for PeerId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0
             .iter()
@@ -60,8 +65,8 @@ mod tests {
 
     use super::*;
 
-    fn id(bytes: [u8; 32]) -> NodeId {
-        NodeId(B256::new(bytes))
+    fn id(bytes: [u8; 32]) -> PeerId {
+        PeerId(B256::new(bytes))
     }
 
     #[test]
@@ -80,8 +85,8 @@ mod tests {
         ) {
             let mut right = right;
             right[..shared].copy_from_slice(&left[..shared]);
-            let xor = actoreum_primitives::U256::from_be_bytes(left)
-                ^ actoreum_primitives::U256::from_be_bytes(right);
+            let xor = crate::U256::from_be_bytes(left)
+                ^ crate::U256::from_be_bytes(right);
             prop_assert_eq!(id(left).log_distance(&id(right)), xor.bit_len());
             prop_assert_eq!(id(right).log_distance(&id(left)), xor.bit_len());
         }
