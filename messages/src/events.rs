@@ -1,8 +1,9 @@
-//! Events of ChainActor, TxPoolActor and DownloaderActor, sent to their subscribers.
+//! Events of ChainActor, TxPoolActor, DownloaderActor and ServerActor, sent to their subscribers.
 
 use std::sync::Arc;
 
 use actoreum_chain::{ChainEvent, Rewound};
+use actoreum_primitives::PeerId;
 use actoreum_supervision::Message;
 use actoreum_sync::SyncProgress;
 use actoreum_txpool::PoolTx;
@@ -57,4 +58,13 @@ pub enum SyncChanged {
     Done,
     /// The sync failed, for this reason. Another may begin.
     Failed(String),
+}
+
+/// A peer joined or left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerEvent {
+    /// Node id of the peer.
+    pub peer: PeerId,
+    /// `None` if the peer joined; otherwise the reason why it left.
+    pub dropped: Option<String>,
 }

@@ -7,8 +7,7 @@ use actoreum_chain::{LogCriteria, LogWithMeta, SealedHeader};
 use actoreum_primitives::B256;
 use actoreum_supervision::Message;
 
-use crate::events::SyncChanged;
-use crate::server::PeerEvent;
+use crate::events::{PeerEvent, SyncChanged};
 
 /// Id of a filter or a subscription: random, so that no client guesses another's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

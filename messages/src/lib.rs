@@ -25,7 +25,7 @@
 //! | [`dialer`] | DialerActor |
 //! | [`discovery`] | UdpDiscoveryActor |
 //! | [`downloader`] | DownloaderActor |
-//! | [`events`] | subscribers of the chain, the pool and the sync |
+//! | [`events`] | subscribers of the chain, the pool, the sync and the set of peers |
 //! | [`fetcher`] | FetcherActor |
 //! | [`filter`] | FilterActor |
 //! | [`miner`] | MinerActor |

@@ -91,12 +91,3 @@ pub struct SubscribePeers {
     /// Receiver of the events.
     pub subscriber: Arc<dyn Subscriber>,
 }
-
-/// A peer joined or left.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PeerEvent {
-    /// Node id of the peer.
-    pub peer: PeerId,
-    /// `None` if the peer joined; otherwise the reason why it left.
-    pub dropped: Option<String>,
-}

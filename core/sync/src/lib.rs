@@ -40,6 +40,7 @@ pub mod fetcher;
 mod progress;
 mod raw_block;
 pub mod state;
+mod sync_peer_id;
 pub mod transactions;
 
 pub use progress::SyncProgress;

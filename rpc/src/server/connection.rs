@@ -13,181 +13,35 @@
 //! bounded amount of memory.
 
 mod backlog;
+pub(crate) mod caller;
+pub(crate) mod grace;
 mod queue;
 
-use std::collections::HashMap;
 use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web::Bytes;
-use actoreum_messages::events::SyncChanged;
-use actoreum_messages::filter::{Change, Event, FilterId, Subscriber};
-use actoreum_messages::server::PeerEvent;
+use actoreum_messages::events::{PeerEvent, SyncChanged};
+use actoreum_messages::filter::{Change, FilterId};
 use futures_util::stream::{FuturesUnordered, Stream, StreamExt as _};
-use parking_lot::Mutex;
-use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::error::{LIMIT_EXCEEDED, RpcError};
 use crate::render;
 use crate::server::dispatch::Dispatcher;
 use crate::server::json::{JsonOut, WriteJson};
 use crate::server::limits::{
-    CLOSED_CLIENT_TIMEOUT, MAX_CONNECTION_REQUESTS, MAX_NOTIFICATION_BYTES, MAX_SUBSCRIPTIONS,
-    WRITE_TIMEOUT,
+    CLOSED_CLIENT_TIMEOUT, MAX_CONNECTION_REQUESTS, MAX_NOTIFICATION_BYTES, WRITE_TIMEOUT,
 };
 use crate::server::quota::ClientQuota;
 use backlog::{Backlog, Request};
-use queue::{NotQueued, Outgoing, Queue};
+pub(crate) use caller::Reason;
+use caller::SLOW;
+use caller::{Caller, Connection};
+use queue::{NotQueued, Outgoing};
 
-/// The reason for which the server ended a connection.
-pub(crate) type Reason = &'static str;
-
-/// The client does not read its notifications fast enough.
-const SLOW: Reason = "too slow: notifications wait beyond the limit";
-/// The source of a subscription lost events, or is down.
-const LOST: Reason = "notifications were lost: subscribe again";
 /// The quota of all connections is used up.
 const BUSY: Reason = "server is busy: all connections hold too many bytes";
-
-/// Ends a subscription at its source.
-type EndSubscription = Box<dyn FnOnce() + Send>;
-
-/// A connection, as its requests and its subscriptions see it.
-pub(crate) struct Connection {
-    queue: Queue,
-    closed: watch::Sender<Option<Reason>>,
-    /// True when the client has gone.
-    client_gone: watch::Sender<bool>,
-    subscriptions: Mutex<HashMap<FilterId, EndSubscription>>,
-}
-
-impl Connection {
-    fn new(quota: &ClientQuota) -> Arc<Self> {
-        Arc::new(Self {
-            queue: Queue::new(quota),
-            closed: watch::Sender::new(None),
-            client_gone: watch::Sender::new(false),
-            subscriptions: Mutex::default(),
-        })
-    }
-
-    /// Asks for the end of the connection. Only the first reason counts.
-    fn close(&self, reason: Reason) {
-        self.closed.send_if_modified(|closed| {
-            let is_first = closed.is_none();
-            closed.get_or_insert(reason);
-            is_first
-        });
-    }
-
-    /// Resolves when the connection is to end.
-    async fn closed(&self) -> Reason {
-        let mut closed = self.closed.subscribe();
-        match closed.wait_for(Option::is_some).await {
-            Ok(reason) => reason.unwrap_or(SLOW),
-            Err(_) => pending().await,
-        }
-    }
-
-    /// Records that the client has gone.
-    fn set_client_gone(&self) {
-        self.client_gone.send_replace(true);
-    }
-
-    /// Resolves when the client has gone and its request is to be cancelled.
-    async fn cancelled(&self, message: &[u8]) {
-        let mut client_gone = self.client_gone.subscribe();
-        if client_gone.wait_for(|is_gone| *is_gone).await.is_err() {
-            pending().await
-        }
-        disconnect_grace(message).await;
-    }
-
-    /// Ends all subscriptions at their source.
-    fn end_subscriptions(&self) {
-        let subscriptions = std::mem::take(&mut *self.subscriptions.lock());
-        for end in subscriptions.into_values() {
-            end();
-        }
-    }
-}
-
-impl Subscriber for Connection {
-    fn deliver(&self, subscription: FilterId, event: &Arc<Event>) -> bool {
-        match self.queue.event(subscription, event) {
-            Ok(()) => true,
-            Err(NotQueued::Full) => {
-                self.close(SLOW);
-                false
-            }
-            Err(NotQueued::Closed) => false,
-        }
-    }
-
-    fn lost(&self) {
-        self.close(LOST);
-    }
-}
-
-/// Starts a subscription at its source. Returns whether the source accepted it.
-type StartSubscription = Box<dyn FnOnce() -> bool + Send>;
-
-/// The connection of a request, as the handlers of the request see it: they may subscribe.
-pub(crate) struct Caller {
-    connection: Arc<Connection>,
-    /// The subscriptions that start once the answer is queued.
-    starts: Mutex<Vec<StartSubscription>>,
-}
-
-impl Caller {
-    fn new(connection: &Arc<Connection>) -> Self {
-        Self {
-            connection: Arc::clone(connection),
-            starts: Mutex::default(),
-        }
-    }
-
-    /// Adds a subscription. `begin` runs once the answer is queued and returns whether the source
-    /// accepted the subscription; `end` ends the subscription at its source.
-    ///
-    /// # Errors
-    /// Fails if the connection has [`MAX_SUBSCRIPTIONS`] subscriptions.
-    pub(crate) fn subscribe(
-        &self,
-        id: FilterId,
-        begin: impl FnOnce(Arc<dyn Subscriber>) -> bool + Send + 'static,
-        end: impl FnOnce() + Send + 'static,
-    ) -> Result<(), RpcError> {
-        let mut subscriptions = self.connection.subscriptions.lock();
-        if subscriptions.len() >= MAX_SUBSCRIPTIONS {
-            return Err(RpcError::new(
-                LIMIT_EXCEEDED,
-                format!("there are {MAX_SUBSCRIPTIONS} subscriptions on this connection already"),
-            ));
-        }
-        subscriptions.insert(id, Box::new(end));
-        let subscriber = Arc::clone(&self.connection);
-        self.starts.lock().push(Box::new(move || begin(subscriber)));
-        Ok(())
-    }
-
-    /// Ends a subscription of this connection. Returns false if there is none with this id.
-    pub(crate) fn unsubscribe(&self, id: FilterId) -> bool {
-        let end = self.connection.subscriptions.lock().remove(&id);
-        end.map(|end| end()).is_some()
-    }
-
-    /// Starts the subscriptions of a request whose answer is queued.
-    fn start_subscriptions(self) {
-        for begin in self.starts.into_inner() {
-            if !begin() {
-                self.connection.close(LOST);
-            }
-        }
-    }
-}
 
 /// The writing half of a transport.
 pub(crate) trait Writer {
@@ -210,19 +64,6 @@ pub(crate) enum Incoming {
     Message(Bytes),
     /// The client, which may still read, sends no more messages, or the server accepts no more.
     End,
-}
-
-/// Resolves when a request whose client has gone is to be cancelled: at once for a batch, else
-/// after [`CLOSED_CLIENT_TIMEOUT`].
-pub(crate) async fn disconnect_grace(message: &[u8]) {
-    if !is_batch(message) {
-        tokio::time::sleep(CLOSED_CLIENT_TIMEOUT).await;
-    }
-}
-
-/// Returns whether a message is a batch.
-fn is_batch(message: &[u8]) -> bool {
-    message.trim_ascii_start().first() == Some(&b'[')
 }
 
 /// Serves a connection until the client closes it, a write fails, or the server ends it. Its bytes

@@ -11,7 +11,7 @@ use rustc_hash::FxBuildHasher;
 use tokio::time::timeout_at;
 
 use crate::error::{RESPONSE_TOO_LARGE, RpcError, TIMED_OUT};
-use crate::server::connection::Caller;
+use crate::server::connection::caller::Caller;
 use crate::server::json::{JsonOut, Raw};
 use crate::server::limits;
 use crate::server::method::{Handler, LocalFuture, Method, SyncCall};

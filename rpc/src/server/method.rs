@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::error::RpcError;
-use crate::server::connection::Caller;
+use crate::server::connection::caller::Caller;
 use crate::server::json::{JsonOut, WriteJson};
 use crate::server::metrics::MethodMetrics;
 use crate::server::param::{self, FromParams};

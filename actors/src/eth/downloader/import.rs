@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 use tracing::{debug, info};
 
 use super::DownloaderActor;
+use super::import_mode::ImportMode;
 use super::local::Local;
 use super::report::Content;
 use actoreum_supervision::{AskError, Ctx, JobError};
@@ -111,13 +112,6 @@ impl DownloaderActor {
             });
         });
     }
-}
-
-/// Treatment of a window of blocks.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum ImportMode {
-    Execute,
-    InsertReceiptChain,
 }
 
 /// Blocks of a window, and the receipts that came with each.

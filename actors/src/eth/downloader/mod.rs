@@ -15,6 +15,7 @@
 
 mod fetch;
 mod import;
+mod import_mode;
 mod local;
 mod report;
 mod status;
@@ -42,7 +43,7 @@ use actoreum_supervision::{
     Actor, ActorRef, Ctx, Failure, Handles, Message, Pool, Recipient, TaskHandle, WhenFull,
 };
 use fetch::{Answer, fetch};
-use import::ImportMode;
+use import_mode::ImportMode;
 use local::Local;
 use report::Report;
 

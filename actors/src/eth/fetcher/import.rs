@@ -12,7 +12,7 @@ use actoreum_sync::RawBlock;
 use tokio::time::Instant;
 use tracing::{debug, info};
 
-use super::FetcherSetup;
+use super::setup::FetcherSetup;
 
 /// Checks a block's header, decodes its body, propagates the block, imports it. Returns the reason
 /// to penalise its sender, if there is one.

@@ -15,6 +15,7 @@
 //! remembered with the peer: after a restart, the actor begins with those that are still missing.
 
 mod import;
+mod setup;
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -23,7 +24,6 @@ use actoreum_messages::events::ChainChanged;
 use actoreum_messages::fetcher::{
     BlockPropagated, BlocksAnnounced, TransactionsAnnounced, TransactionsArrived,
 };
-use actoreum_messages::protocol_manager::PropagateBlock;
 use actoreum_primitives::rlp::DecodeError;
 use actoreum_primitives::{B256, Body, PeerId};
 use actoreum_sync::RawBody;
@@ -43,11 +43,10 @@ use super::limits::{
 use super::peer::{EthPeer, KnownHashes};
 use super::shared::EthShared;
 use super::transactions;
-use crate::chain::ChainActor;
 use crate::txpool::Submitted;
-use actoreum_supervision::{
-    Actor, ActorRef, Ctx, Failure, Handles, Message, Recipient, SeededRng, TaskHandle, WhenFull,
-};
+use actoreum_supervision::{Actor, Ctx, Failure, Handles, Message, TaskHandle, WhenFull};
+
+pub use self::setup::FetcherSetup;
 
 /// Minimum pause between two polls; timers that end within it share one poll.
 const MIN_PAUSE: Duration = Duration::from_millis(10);
@@ -59,19 +58,6 @@ struct PollDue;
 /// A peer joined, left, or has another head.
 #[derive(Debug, Clone, Copy, Message)]
 struct PeerSetChanged;
-
-/// Arguments of FetcherActor, which survive its restarts.
-#[derive(Clone)]
-pub struct FetcherSetup {
-    /// References that the actors of the eth protocol share.
-    pub shared: EthShared,
-    /// Imports blocks.
-    pub chain_actor: ActorRef<ChainActor>,
-    /// Propagates blocks whose header is valid: ProtocolManagerActor.
-    pub manager: Recipient<PropagateBlock>,
-    /// Random choices: the peer that is asked first.
-    pub rng: SeededRng,
-}
 
 /// Actor that fetches announced blocks and transactions; see the module.
 pub struct FetcherActor {

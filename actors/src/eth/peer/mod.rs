@@ -1,5 +1,6 @@
 //! Handle to a peer that speaks eth.
 
+mod error;
 mod known;
 
 use std::collections::VecDeque;
@@ -22,6 +23,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+pub use self::error::RequestError;
 pub(super) use self::known::KnownHashes;
 use super::limits::{
     KNOWN_BLOCKS, KNOWN_TRANSACTIONS, MALFORMED_POINTS, MAX_POOLED_ANSWER_BYTES, MISMATCH_POINTS,
@@ -76,26 +78,6 @@ pub struct EthInfo {
     pub total_difficulty: U256,
     /// The hash of that block.
     pub head: B256,
-}
-
-/// Reason why a request has no answer.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum RequestError {
-    /// There was no answer in time; counted against the peer.
-    #[error("timeout")]
-    Timeout,
-    /// The connection has ended.
-    #[error("the peer is gone")]
-    Gone,
-    /// The negotiated version has no such request.
-    #[error("eth/{0} has no such request")]
-    NotSpoken(u64),
-    /// Too many requests to this peer wait for their answers.
-    #[error("too many requests wait for this peer")]
-    Busy,
-    /// The answer does not fit the request; counted against the peer.
-    #[error("wrong answer: {0}")]
-    Wrong(String),
 }
 
 /// Appends to a queue that keeps the last `max` items.

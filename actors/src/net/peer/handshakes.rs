@@ -16,7 +16,7 @@ use rand::Rng;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::ConnectionArgs;
+use super::args::ConnectionArgs;
 use super::connection::{Connection, now};
 use super::messages::HandshakesDone;
 use crate::net::handshake_slots::HandshakeSlot;

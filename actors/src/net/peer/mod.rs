@@ -30,6 +30,7 @@
 //!
 //! All but the first are the actor's own: the items of its streams ([`messages`]).
 
+mod args;
 mod connected;
 mod connection;
 mod handshakes;
@@ -44,13 +45,13 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use actoreum_messages::peer::{ConnectionId, Direction, Disconnect, DisconnectCause};
 use actoreum_messages::server::{ConnectionEnded, PeerLeft};
-use actoreum_primitives::PublicKey;
 use actoreum_wire::p2p::DisconnectReason;
 use futures_util::{FutureExt, stream};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use tracing::debug;
 
+pub(super) use self::args::ConnectionArgs;
 use self::connected::Connected;
 use self::connection::{SharedConnection, close};
 use self::handshakes::Handshakes;
@@ -58,27 +59,13 @@ use self::messages::{
     ConnectionClosed, EndDue, FramesArrived, HandshakesDone, KeepaliveDue, MessageQueued,
     OutputWritten, ProtocolEnded, ProtocolReady,
 };
-use super::handshake_slots::HandshakeSlot;
 use super::limits::{CLOSE_TIMEOUT, PEER_MAILBOX};
 use super::protocol::SessionExit;
 use super::server::ServerActor;
 use super::shared::{ARBITER, Shared};
-use super::transport::Wire;
 use actoreum_supervision::{
     Actor, ActorRef, ChildSpec, Ctx, DynamicRef, Failure, Handles, StartError,
 };
-
-/// The arguments of a new connection's actor.
-pub(super) struct ConnectionArgs {
-    pub wire: Wire,
-    pub direction: Direction,
-    /// The public key of the dialled node; `None` for an inbound connection.
-    pub expected: Option<PublicKey>,
-    /// The handshake slot of an inbound connection, released when its handshakes are over.
-    pub slot: Option<HandshakeSlot>,
-    /// Gets the result of the handshakes, after the peer was added or refused.
-    pub set_up: Option<oneshot::Sender<Result<(), DisconnectCause>>>,
-}
 
 static CONNECTIONS: AtomicU64 = AtomicU64::new(1);
 

@@ -25,10 +25,11 @@ use std::sync::OnceLock;
 use std::sync::atomic::Ordering::Relaxed;
 
 use actoreum_messages::dialer::{AddStatic, PeerSetChanged, RemoveStatic};
+use actoreum_messages::events::PeerEvent;
 use actoreum_messages::filter::{Change, Event, FilterId, Subscriber, Unsubscribe};
 use actoreum_messages::peer::{ConnectionId, Direction};
 use actoreum_messages::server::{
-    AddPeer, AddTrusted, Ban, ConnectionEnded, PeerEvent, PeerLeft, PostHandshakeCheck, RemovePeer,
+    AddPeer, AddTrusted, Ban, ConnectionEnded, PeerLeft, PostHandshakeCheck, RemovePeer,
     RemoveTrusted, SubscribePeers,
 };
 use actoreum_wire::p2p::DisconnectReason;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use actoreum_primitives::U256;
 use tracing::{info, warn};
 
-use super::MinerActor;
+use super::setup::MinerSetup;
 
 /// Interval of the checks for a peer.
 pub(super) const PERIOD: Duration = Duration::from_millis(200);
@@ -45,33 +45,31 @@ impl FirstPeer {
             claim.is_synced = true;
         }
     }
-}
 
-impl MinerActor {
     /// Ends the wait once there is a peer and our chain has reached the head that the peer had when
     /// it joined.
-    pub(super) fn check_first_peer(&mut self) {
-        let control = &self.setup.control;
+    pub(super) fn check(&mut self, setup: &MinerSetup) {
+        let control = &setup.control;
         if !control.is_waiting_for_peer() {
             return;
         }
-        let view = self.setup.chain_reader.view();
-        let head = self.setup.chain_reader.head();
-        let Some((clique, _)) = &self.setup.clique else {
+        let view = setup.chain_reader.view();
+        let head = setup.chain_reader.head();
+        let Some((clique, _)) = &setup.clique else {
             return control.first_peer_met();
         };
-        let snapshot = clique.snapshot(&self.setup.chain_reader, head.number, head.hash());
+        let snapshot = clique.snapshot(&setup.chain_reader, head.number, head.hash());
         if snapshot.is_ok_and(|snapshot| snapshot.signers.len() <= 1) {
             return control.first_peer_met();
         }
-        let Some(best) = self.setup.peers.best() else {
-            self.first_peer.claim = None;
+        let Some(best) = setup.peers.best() else {
+            self.claim = None;
             if control.is_wanted() {
                 self.remind();
             }
             return;
         };
-        let claim = self.first_peer.claim.get_or_insert_with(|| PeerClaim {
+        let claim = self.claim.get_or_insert_with(|| PeerClaim {
             total_difficulty: best.head().total_difficulty,
             head: (head.number, Instant::now()),
             is_synced: false,
@@ -96,7 +94,7 @@ impl MinerActor {
     fn remind(&mut self) {
         let due = |reported: Instant| reported.elapsed() >= REMINDER;
         // The start of sealing logs the wait at first.
-        let reported = self.first_peer.reported.get_or_insert_with(Instant::now);
+        let reported = self.reported.get_or_insert_with(Instant::now);
         if due(*reported) {
             *reported = Instant::now();
             warn!(

@@ -13,12 +13,11 @@
 
 mod first_peer;
 mod handle;
+mod setup;
 mod stall;
 
 use std::{num::NonZero, sync::Arc, time::Duration};
 
-use actoreum_chain::ChainReader;
-use actoreum_consensus::Clique;
 use actoreum_messages::{
     accounts::GetAccounts,
     events::SyncChanged,
@@ -30,16 +29,11 @@ use actoreum_messages::{
 use actoreum_primitives::Address;
 use tracing::{info, warn};
 
-use crate::{
-    accounts::AccountsActor, clock::ChainClock, eth::EthPeers, sealing::sealer::SealerActor,
-    sealing::worker::WorkerActor, txpool::TxPoolActor,
-};
-use actoreum_supervision::{
-    Actor, ActorRef, Ctx, Failure, Handles, Later, Message, TaskHandle, WhenFull,
-};
+use actoreum_supervision::{Actor, Ctx, Failure, Handles, Later, Message, TaskHandle, WhenFull};
 
 use first_peer::FirstPeer;
 pub use handle::{MinerControl, MinerSettings};
+pub use setup::MinerSetup;
 pub use stall::Stall;
 
 /// Timeout of AccountsActor: it may be opening keys anew.
@@ -50,29 +44,6 @@ const WORKER_TIMEOUT: Duration = Duration::from_secs(5);
 const STALL_PERIOD: Duration = Duration::from_secs(5);
 /// Interval of the log lines about the same stall.
 const STALL_REMINDER: Duration = Duration::from_secs(60);
-
-/// Arguments of MinerActor, which survive its restarts.
-#[derive(Clone)]
-pub struct MinerSetup {
-    /// Shared settings and state of sealing.
-    pub control: Arc<MinerControl>,
-    /// The chain that is sealed for.
-    pub chain_reader: ChainReader,
-    /// The chain's clock.
-    pub clock: ChainClock,
-    /// The clique engine, if it is used, with the seconds between blocks.
-    pub clique: Option<(Arc<Clique>, u64)>,
-    /// Owner of the keys.
-    pub accounts: ActorRef<AccountsActor>,
-    /// Builds blocks.
-    pub worker: ActorRef<WorkerActor>,
-    /// Seals blocks.
-    pub sealer: ActorRef<SealerActor>,
-    /// The transaction pool, where the price limit is set with the start of sealing.
-    pub txpool_actor: Option<ActorRef<TxPoolActor>>,
-    /// The peers that speak eth.
-    pub peers: EthPeers,
-}
 
 impl MinerSetup {
     /// Creates the actor.
@@ -209,7 +180,7 @@ impl Actor for MinerActor {
         }
         if self.setup.control.is_waiting_for_peer() {
             // The check comes before any log line about sealing: a single signer waits for no peer.
-            self.check_first_peer();
+            self.first_peer.check(&self.setup);
         }
         if self.setup.control.is_waiting_for_peer() {
             self.peer_check = Some(ctx.notify_every(first_peer::PERIOD, || CheckPeer));
@@ -314,7 +285,7 @@ impl Handles<SyncChanged> for MinerActor {
             SyncChanged::Done | SyncChanged::Failed(_) => {
                 if changed == SyncChanged::Done {
                     self.first_peer.synced();
-                    self.check_first_peer();
+                    self.first_peer.check(&self.setup);
                 }
                 if control.on_sync_end() && control.is_sealing() {
                     info!("sealing resumed after the sync");
@@ -347,7 +318,7 @@ impl Handles<CheckPeer> for MinerActor {
     const WHEN_FULL: WhenFull = WhenFull::DropOldest;
 
     fn handle(&mut self, _: CheckPeer, _: &mut Ctx<Self>) {
-        self.check_first_peer();
+        self.first_peer.check(&self.setup);
         if !self.setup.control.is_waiting_for_peer()
             && let Some(peer_check) = self.peer_check.take()
         {

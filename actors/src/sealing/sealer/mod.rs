@@ -13,7 +13,7 @@
 //! ```
 //!
 //! With proof of work, threads of this node and remote miners search until a seal is found or
-//! another block takes its place: [`GetWork`], [`SubmitWork`], [`SubmitHashrate`], see `pow.rs`.
+//! another block takes its place: [`GetWork`], [`SubmitWork`], [`SubmitHashrate`], see `search.rs`.
 //!
 //! The actor waits before it signs: where a block of another signer arrives meanwhile, nothing was
 //! signed needlessly, and the height can still be signed on another parent. The [`SealGuard`]
@@ -26,16 +26,16 @@ mod notify;
 mod own_blocks;
 mod pow;
 mod record;
+mod search;
+mod search_thread;
+mod setup;
 
 use std::{
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
-use actoreum_chain::ChainReader;
-use actoreum_consensus::{
-    Clique, CliqueError, ConsensusError, Engine, clique::seal_hash, ethash::Solution,
-};
+use actoreum_consensus::{Clique, CliqueError, ConsensusError, Engine, clique::seal_hash};
 use actoreum_messages::{
     accounts::SignHash,
     events::ChainChanged,
@@ -43,68 +43,24 @@ use actoreum_messages::{
         ChainRewound, DiscardSigned, GetLastSigned, GetWork, Seal, SealRefused, StopSealing,
         SubmitHashrate, SubmitWork, ThreadsChanged, Work,
     },
-    worker::LateSeal,
 };
-use actoreum_primitives::{B256, Block, Signature};
+use actoreum_primitives::{Block, Signature};
 use tracing::{error, warn};
 
-use crate::{
-    accounts::AccountsActor, clock::ChainClock, sealing::control::MinerControl,
-    sealing::worker::WorkerActor,
-};
-use actoreum_supervision::{
-    Actor, ActorRef, Ctx, Failure, Handles, Later, Message, Pool, WhenFull,
-};
+use actoreum_supervision::{Actor, Ctx, Failure, Handles, Later, Message, WhenFull};
 
 pub use guard::{ForgetError, Height, Observed, Refusal, RememberError, Reservation, SealGuard};
 pub use notify::{Notifier, NotifyError, NotifyUrl};
 use own_blocks::OwnBlocks;
-pub use pow::PowSetup;
-use pow::{Pow, SEARCH_RETRY};
+use pow::{Answer, Pow};
 pub use record::{RecordError, SigningRecords};
+pub use setup::{CliqueSetup, PowSetup, SealerSetup, SealingMethod};
 
 /// Timeout of the signer's key: AccountsActor may be opening it anew after a crash.
 const SIGNING_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Interval of the measurements of the hash rate.
 const RATE_PERIOD: Duration = Duration::from_secs(1);
-
-/// Arguments of SealerActor, which survive its restarts.
-#[derive(Clone)]
-pub struct SealerSetup {
-    /// Method of sealing.
-    pub method: SealingMethod,
-    /// The chain that is sealed for.
-    pub chain_reader: ChainReader,
-    /// The chain's clock.
-    pub clock: ChainClock,
-    /// Threads that write signed blocks to disk before they are published.
-    pub threads: Pool,
-    /// Builds blocks, and gets seals that are found late.
-    pub worker: ActorRef<WorkerActor>,
-    /// Shared settings and state of sealing.
-    pub control: Arc<MinerControl>,
-}
-
-/// Method of sealing.
-#[derive(Clone)]
-pub enum SealingMethod {
-    /// By a signature.
-    Clique(CliqueSetup),
-    /// By a proof of work.
-    Ethash(PowSetup),
-}
-
-/// Arguments of sealing by signature.
-#[derive(Clone)]
-pub struct CliqueSetup {
-    /// The engine, which knows the signer of this node.
-    pub clique: Arc<Clique>,
-    /// Signs with the key.
-    pub accounts: ActorRef<AccountsActor>,
-    /// Guard against signing a height twice.
-    pub guard: Arc<SealGuard>,
-}
 
 impl SealerSetup {
     /// Creates the actor.
@@ -130,8 +86,6 @@ pub struct SealerActor {
     pow: Option<Pow>,
     own: OwnBlocks,
 }
-
-type Answer = Result<Block, SealRefused>;
 
 impl SealerActor {
     /// Checks whether the block may be signed here, and returns the future that signs it.
@@ -232,26 +186,6 @@ impl SealerActor {
             SealingMethod::Ethash(_) => None,
         }
     }
-
-    /// Completes the work with a seal; a seal for an older work goes to WorkerActor.
-    fn on_seal_found(&mut self, seal_hash: B256, solution: Solution) {
-        let late = self
-            .pow
-            .as_mut()
-            .and_then(|pow| pow.on_seal_found(seal_hash, solution));
-        if let Some(block) = late {
-            // A worker that is down starts with new work.
-            let _ = self.setup.worker.tell(LateSeal(block));
-        }
-    }
-
-    /// Begins a search that failed again after a pause.
-    fn retry_search(&mut self, error: &str, ctx: &mut Ctx<Self>) {
-        warn!(error, retry = ?SEARCH_RETRY, "search for a seal failed");
-        if self.pow.as_mut().is_some_and(Pow::note_failed) {
-            ctx.notify_after(SEARCH_RETRY, SearchAgain);
-        }
-    }
 }
 
 impl Actor for SealerActor {
@@ -267,8 +201,8 @@ impl Handles<Seal> for SealerActor {
     type Answer = Later<Answer>;
 
     fn handle(&mut self, seal: Seal, ctx: &mut Ctx<Self>) -> Self::Answer {
-        if let Some(pow) = &mut self.pow {
-            return pow.add_work(seal.block, ctx);
+        if self.pow.is_some() {
+            return self.add_work(seal.block, ctx);
         }
         let begun = match &self.setup.method {
             SealingMethod::Clique(clique) => self.plan(clique, seal),
@@ -341,9 +275,7 @@ impl Handles<ThreadsChanged> for SealerActor {
     type Answer = ();
 
     fn handle(&mut self, _: ThreadsChanged, ctx: &mut Ctx<Self>) {
-        if let Some(pow) = &mut self.pow {
-            pow.search(ctx);
-        }
+        self.search(ctx);
     }
 }
 
@@ -409,20 +341,6 @@ impl Handles<SubmitHashrate> for SealerActor {
     fn handle(&mut self, SubmitHashrate { miner, rate }: SubmitHashrate, _: &mut Ctx<Self>) {
         if let Some(pow) = &mut self.pow {
             pow.set_remote_rate(miner, rate);
-        }
-    }
-}
-
-/// Timer message: begin the search that failed again.
-#[derive(Message)]
-struct SearchAgain;
-
-impl Handles<SearchAgain> for SealerActor {
-    type Answer = ();
-
-    fn handle(&mut self, _: SearchAgain, ctx: &mut Ctx<Self>) {
-        if let Some(pow) = &mut self.pow {
-            pow.search_again(ctx);
         }
     }
 }

@@ -8,8 +8,8 @@ use actoreum_primitives::{Address, B256};
 use tracing::{error, warn};
 
 use super::{
-    CliqueSetup,
     guard::{Height, Observed},
+    setup::CliqueSetup,
 };
 
 /// Maximum number of headers that one scan goes back. After a longer import the newest are scanned:

@@ -1,4 +1,5 @@
-//! Proof-of-work sealing, by threads of this node and by remote miners.
+//! Proof-of-work sealing, by threads of this node and by remote miners: the works, the state of the
+//! search, the hash rate.
 
 use std::{
     collections::BTreeMap,
@@ -6,26 +7,18 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
-    thread,
     time::{Duration, Instant},
 };
 
 use actoreum_consensus::{
-    Engine, Ethash,
-    ethash::{Solution, epoch_of, search, seed_hash, target},
+    Engine,
+    ethash::{Solution, epoch_of, seed_hash, target},
 };
 use actoreum_messages::sealer::{SealRefused, Work};
 use actoreum_primitives::{B256, Block, Header};
-use rand::Rng;
-use tokio::sync::oneshot;
-use tracing::{debug, info, warn};
 
-use super::{
-    SealerActor,
-    notify::{Notifier, Poster},
-};
-use crate::sealing::control::MinerControl;
-use actoreum_supervision::{Ctx, Later, Pool, Replier};
+use super::{notify::Poster, search_thread::SearchThread, setup::PowSetup};
+use actoreum_supervision::{Later, Replier};
 
 /// Number of blocks by which work may be older than the newest and still be of use, as an ommer.
 const STALE_BLOCKS: u64 = 7;
@@ -36,28 +29,10 @@ const MAX_WORKS: usize = 64;
 const MAX_REMOTE_RATES: usize = 1_024;
 /// Lifetime of a remote miner's hash rate.
 const REMOTE_RATE_LIFETIME: Duration = Duration::from_secs(10);
-/// Pause before a search that failed begins again.
-pub(super) const SEARCH_RETRY: Duration = Duration::from_secs(10);
 /// Number of samples, one a second, over which the hash rate is measured.
 const RATE_WINDOW: usize = 10;
 
-/// Arguments of proof-of-work sealing.
-#[derive(Clone)]
-pub struct PowSetup {
-    /// The engine, with its datasets.
-    pub ethash: Ethash,
-    /// Holds the number of search threads and the published hash rate.
-    pub control: Arc<MinerControl>,
-    /// Receivers of new work.
-    pub notify: Notifier,
-    /// Whether seals of remote miners are accepted without verification (`--miner.noverify`).
-    pub no_verify: bool,
-    /// Threads that verify seals of remote miners: untrusted input fills the queue of these threads
-    /// only.
-    pub verify_threads: Pool,
-}
-
-type Answer = Result<Block, SealRefused>;
+pub(super) type Answer = Result<Block, SealRefused>;
 
 /// A block whose seal is searched.
 struct PendingWork {
@@ -65,6 +40,16 @@ struct PendingWork {
     block: Block,
     /// Waits for the seal; `None` once a newer block took its place.
     replier: Option<Replier<Answer>>,
+}
+
+/// What begins the search for a block's seal.
+pub(super) enum NextSearch {
+    /// There is no block to search for, or its dataset is awaited already.
+    Nothing,
+    /// The dataset of this epoch is to be loaded or generated first.
+    Dataset(u64),
+    /// These threads search.
+    Threads(Vec<SearchThread>),
 }
 
 /// The current search and its works.
@@ -100,11 +85,10 @@ impl Pow {
         }
     }
 
-    /// Begins the search for the block's seal.
-    pub(super) fn add_work(&mut self, block: Block, ctx: &mut Ctx<SealerActor>) -> Later<Answer> {
-        let Some(seal_hash) = self.setup.ethash.seal_hash(&block.header) else {
-            return Later::new(std::future::ready(Err(SealRefused::Outdated)));
-        };
+    /// Adds the block as the newest work; the older ones wait no longer. Returns `None` where the
+    /// block has no seal hash.
+    pub(super) fn add_work(&mut self, block: Block) -> Option<Later<Answer>> {
+        let seal_hash = self.setup.ethash.seal_hash(&block.header)?;
         for pending in &mut self.works {
             if let Some(replier) = pending.replier.take() {
                 replier.reply(Err(SealRefused::Outdated));
@@ -122,69 +106,47 @@ impl Pow {
             block,
             replier: Some(replier),
         });
-        self.search(ctx);
-        if let (Some(work), Some(newest)) = (self.work(), self.works.last()) {
-            for post in self.poster.posts(&work, &newest.block.header) {
-                ctx.spawn(post);
-            }
-        }
-        later
+        Some(later)
     }
 
-    /// Restarts the search for the newest block's seal, on as many threads as are set, each from a
-    /// random nonce. Their results come as completions of futures, for which the actor's mailbox
-    /// always has room.
-    pub(super) fn search(&mut self, ctx: &mut Ctx<SealerActor>) {
+    /// Returns the posts of the newest work, one future for each receiver of new work.
+    pub(super) fn posts(&self) -> Vec<impl Future<Output = ()> + use<>> {
+        match (self.work(), self.works.last()) {
+            (Some(work), Some(newest)) => self.poster.posts(&work, &newest.block.header),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Ends the current search, and returns what begins the search for the newest block's seal, on
+    /// as many threads as are set.
+    pub(super) fn next_search(&mut self) -> NextSearch {
         self.end_search();
         self.is_retry_due = false;
         let threads = self.setup.control.threads();
         let Some(newest) = self.works.last().filter(|newest| newest.replier.is_some()) else {
-            return;
+            return NextSearch::Nothing;
         };
         self.stop = Arc::default();
         let epoch = epoch_of(newest.block.header.number);
         if threads > 0 && !self.setup.ethash.has_dataset(epoch) {
-            return self.wait_for_dataset(epoch, ctx);
-        }
-        for index in 0..threads {
-            let search_thread = SearchThread {
-                ethash: self.setup.ethash.clone(),
-                header: newest.block.header.clone(),
-                seal_hash: newest.seal_hash,
-                stop: Arc::clone(&self.stop),
-                attempts: Arc::clone(&self.attempts),
+            return match self.awaited_epoch.replace(epoch) {
+                Some(awaited) if awaited == epoch => NextSearch::Nothing,
+                _ => NextSearch::Dataset(epoch),
             };
-            let seal_hash = newest.seal_hash;
-            let found = on_thread(format!("ethash {index}"), move || search_thread.run());
-            ctx.spawn_then(
-                found,
-                move |actor: &mut SealerActor, found, ctx| match found {
-                    Ok(Some(solution)) => actor.on_seal_found(seal_hash, solution),
-                    Ok(None) => {}
-                    Err(error) => actor.retry_search(&error, ctx),
-                },
-            );
         }
+        let thread = SearchThread {
+            ethash: self.setup.ethash.clone(),
+            header: newest.block.header.clone(),
+            seal_hash: newest.seal_hash,
+            stop: Arc::clone(&self.stop),
+            attempts: Arc::clone(&self.attempts),
+        };
+        NextSearch::Threads(vec![thread; threads])
     }
 
-    /// Loads or generates a dataset on one thread, then begins the search for the newest block's
-    /// seal. Generating takes minutes, in which the newest block changes.
-    fn wait_for_dataset(&mut self, epoch: u64, ctx: &mut Ctx<SealerActor>) {
-        if self.awaited_epoch.replace(epoch) == Some(epoch) {
-            return;
-        }
-        let ethash = self.setup.ethash.clone();
-        let load = move || ethash.dataset(epoch, &|_| {}).map(drop);
-        let loaded = on_thread("ethash".to_owned(), load);
-        ctx.spawn_then(loaded, |actor: &mut SealerActor, loaded, ctx| {
-            let Some(pow) = &mut actor.pow else { return };
-            pow.awaited_epoch = None;
-            match loaded {
-                Ok(Ok(())) => pow.resume_search(ctx),
-                Ok(Err(error)) => actor.retry_search(&error.to_string(), ctx),
-                Err(error) => actor.retry_search(&error, ctx),
-            }
-        });
+    /// Records that no dataset is awaited any more.
+    pub(super) fn dataset_loaded(&mut self) {
+        self.awaited_epoch = None;
     }
 
     /// Notes that the search failed. Returns true if no other retry is due yet.
@@ -192,19 +154,14 @@ impl Pow {
         !std::mem::replace(&mut self.is_retry_due, true)
     }
 
-    /// Begins a search that failed again, unless another one has begun or mining was stopped.
-    pub(super) fn search_again(&mut self, ctx: &mut Ctx<SealerActor>) {
-        if self.is_retry_due {
-            self.is_retry_due = false;
-            self.resume_search(ctx);
-        }
+    /// Returns whether a search that failed is to begin again, and forgets it.
+    pub(super) fn take_retry(&mut self) -> bool {
+        std::mem::take(&mut self.is_retry_due)
     }
 
-    /// Begins the search for the newest block's seal, unless mining was stopped.
-    fn resume_search(&mut self, ctx: &mut Ctx<SealerActor>) {
-        if !self.stop.load(Relaxed) {
-            self.search(ctx);
-        }
+    /// Returns whether the search was stopped: mining has ended.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stop.load(Relaxed)
     }
 
     /// Stops the search threads.
@@ -283,61 +240,5 @@ impl Pow {
 impl Drop for Pow {
     fn drop(&mut self) {
         self.end_search();
-    }
-}
-
-/// Runs `work` on a thread of its own.
-///
-/// # Errors
-/// Fails if the thread could not be started, or if `work` panicked.
-async fn on_thread<T: Send + 'static>(
-    name: String,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, String> {
-    let (sender, done) = oneshot::channel();
-    let started = thread::Builder::new().name(name).spawn(move || {
-        // The receiver has gone if the actor has ended.
-        let _ = sender.send(work());
-    });
-    started.map_err(|error| format!("the thread was not started: {error}"))?;
-    done.await.map_err(|_| "the thread panicked".to_owned())
-}
-
-/// One search thread.
-struct SearchThread {
-    ethash: Ethash,
-    header: Header,
-    seal_hash: B256,
-    stop: Arc<AtomicBool>,
-    attempts: Arc<AtomicU64>,
-}
-
-impl SearchThread {
-    /// Returns the seal that was found; `None` if the search was stopped.
-    fn run(self) -> Option<Solution> {
-        let epoch = epoch_of(self.header.number);
-        let dataset = match self.ethash.dataset(epoch, &|_| {}) {
-            Ok(dataset) => dataset,
-            Err(error) => {
-                warn!(%error, "ethash dataset not available");
-                return None;
-            }
-        };
-        self.ethash.prepare_next_dataset(self.header.number);
-        let start = rand::rng().random_range(0..u64::MAX / 2);
-        let found = search(
-            &dataset,
-            self.seal_hash,
-            self.header.difficulty,
-            start..u64::MAX,
-            &self.stop,
-            &self.attempts,
-        );
-        let number = self.header.number;
-        match &found {
-            Some(solution) => info!(number, nonce = solution.nonce, "found a seal"),
-            None => debug!(number, "search ended"),
-        }
-        found
     }
 }

@@ -10,12 +10,8 @@ use actoreum_primitives::B256;
 use actoreum_sealing::worker::{Action, PoolView, RequestError, RequestId, View, Worker};
 use tracing::warn;
 
-use super::WorkerActor;
-use actoreum_supervision::{Ctx, Handles, Message};
-
-/// Timer message: the state machine is to be polled.
-#[derive(Message)]
-pub(super) struct Wake;
+use super::{Wake, WorkerActor};
+use actoreum_supervision::{Ctx, Handles};
 
 impl Handles<Wake> for WorkerActor {
     type Answer = ();

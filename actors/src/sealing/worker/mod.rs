@@ -51,13 +51,12 @@ use std::{
 use actoreum_messages::{sealer::GetLastSigned, worker::MineFailed};
 use actoreum_primitives::B256;
 use actoreum_sealing::worker::{RequestId, Worker};
-use actoreum_supervision::{Actor, Ctx, Failure, Replier, TaskHandle};
+use actoreum_supervision::{Actor, Ctx, Failure, Message, Replier, TaskHandle};
 use actoreum_txpool::Snapshot;
 use tokio::time::Instant;
 use tracing::warn;
 
 use build::Interrupts;
-use drive::Wake;
 pub use pending::{PendingBlock, PendingBlocks};
 pub use setup::{Pace, WorkerSetup};
 
@@ -87,6 +86,10 @@ pub struct WorkerActor {
     /// The timer of blocks at an interval.
     interval: Option<TaskHandle>,
 }
+
+/// Timer message: the state machine is to be polled.
+#[derive(Message)]
+struct Wake;
 
 impl Actor for WorkerActor {
     fn started(&mut self, ctx: &mut Ctx<Self>) -> Result<(), Failure> {

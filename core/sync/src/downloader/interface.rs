@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use actoreum_primitives::{B256, U256};
 
-use super::{SyncError, SyncPeerId};
+use super::SyncError;
 use crate::RawBlock;
 use crate::state::{StateStore, StateValue};
+use crate::sync_peer_id::SyncPeerId;
 
 /// Number that joins an answer to its request.
 pub type RequestId = u64;

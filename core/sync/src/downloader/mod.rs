@@ -53,7 +53,9 @@ use queue::BlockQueue;
 
 pub use error::SyncError;
 pub use interface::*;
-pub use peers::{PeerHead, ServedData, SyncPeerId};
+pub use peers::{PeerHead, ServedData};
+
+pub use crate::sync_peer_id::SyncPeerId;
 
 /// A request whose answer is awaited.
 #[derive(Debug)]

@@ -12,10 +12,7 @@ use super::limits::{
     MAX_ROUND_TRIP, MAX_TIMEOUT, MEASUREMENT_IMPACT, MIN_ROUND_TRIP, RECEIPTS_PER_REQUEST,
     TIMEOUT_ROUND_TRIPS, VALUES_PER_REQUEST,
 };
-
-/// Number of a peer's connection, chosen by the driver. A peer that reconnects has another number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SyncPeerId(pub u64);
+use crate::sync_peer_id::SyncPeerId;
 
 /// Head that a peer announced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

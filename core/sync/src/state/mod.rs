@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use actoreum_primitives::{Account, B256, Bytes, EMPTY_CODE_HASH, EMPTY_ROOT_HASH, keccak256, rlp};
 use actoreum_trie::{Link, Path, links};
 
-use crate::downloader::SyncPeerId;
+use crate::sync_peer_id::SyncPeerId;
 
 /// The part of a state that is stored already.
 pub trait StateStore {

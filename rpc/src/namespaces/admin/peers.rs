@@ -16,7 +16,7 @@ use super::bare_number;
 use crate::error::{METHOD_NOT_FOUND, RpcError, truncate};
 use crate::namespaces::eth::subscribe::unsubscribe;
 use crate::node::{Node, unanswered};
-use crate::server::connection::Caller;
+use crate::server::connection::caller::Caller;
 use crate::server::json::Serialized;
 use crate::server::limits::MAX_ECHOED_NAME;
 use crate::server::method::Method;

@@ -6,7 +6,7 @@ use super::filter::LogFilter;
 use super::filters::log_range;
 use crate::error::{METHOD_NOT_FOUND, RpcError, truncate};
 use crate::node::Node;
-use crate::server::connection::Caller;
+use crate::server::connection::caller::Caller;
 use crate::server::limits::MAX_ECHOED_NAME;
 use crate::server::method::Method;
 use crate::server::param::{FromParam, ParamError};

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use actix_web::web::Bytes;
 
-use super::is_batch;
+use super::grace::is_batch;
 use crate::server::limits::MAX_BACKLOG_BYTES;
 use crate::server::quota::ByteCount;
 

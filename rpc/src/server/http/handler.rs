@@ -13,7 +13,7 @@ use tokio::time::timeout_at;
 use super::counted_body::CountedBody;
 use super::deadlines::{RequestInProgress, body_due};
 use super::{Endpoints, Hosts, HttpConfig, Origins, gzip, websocket};
-use crate::server::connection::disconnect_grace;
+use crate::server::connection::grace::disconnect_grace;
 use crate::server::dispatch::Dispatcher;
 use crate::server::limits::UNCOUNTED_BYTES;
 use crate::server::quota::{ByteCount, ClientQuota};

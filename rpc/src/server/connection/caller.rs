@@ -1,0 +1,161 @@
+//! A connection as its requests and its subscriptions see it. Nothing here knows the dispatcher.
+
+use std::collections::HashMap;
+use std::future::pending;
+use std::sync::Arc;
+
+use actoreum_messages::filter::{Event, FilterId, Subscriber};
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use super::grace::disconnect_grace;
+use super::queue::{NotQueued, Queue};
+use crate::error::{LIMIT_EXCEEDED, RpcError};
+use crate::server::limits::MAX_SUBSCRIPTIONS;
+use crate::server::quota::ClientQuota;
+
+/// The reason for which the server ended a connection.
+pub(crate) type Reason = &'static str;
+
+/// The client does not read its notifications fast enough.
+pub(super) const SLOW: Reason = "too slow: notifications wait beyond the limit";
+/// The source of a subscription lost events, or is down.
+pub(super) const LOST: Reason = "notifications were lost: subscribe again";
+
+/// Ends a subscription at its source.
+type EndSubscription = Box<dyn FnOnce() + Send>;
+
+/// A connection, as its requests and its subscriptions see it.
+pub(crate) struct Connection {
+    pub(super) queue: Queue,
+    pub(super) closed: watch::Sender<Option<Reason>>,
+    /// True when the client has gone.
+    client_gone: watch::Sender<bool>,
+    pub(super) subscriptions: Mutex<HashMap<FilterId, EndSubscription>>,
+}
+
+impl Connection {
+    pub(super) fn new(quota: &ClientQuota) -> Arc<Self> {
+        Arc::new(Self {
+            queue: Queue::new(quota),
+            closed: watch::Sender::new(None),
+            client_gone: watch::Sender::new(false),
+            subscriptions: Mutex::default(),
+        })
+    }
+
+    /// Asks for the end of the connection. Only the first reason counts.
+    pub(super) fn close(&self, reason: Reason) {
+        self.closed.send_if_modified(|closed| {
+            let is_first = closed.is_none();
+            closed.get_or_insert(reason);
+            is_first
+        });
+    }
+
+    /// Resolves when the connection is to end.
+    pub(super) async fn closed(&self) -> Reason {
+        let mut closed = self.closed.subscribe();
+        match closed.wait_for(Option::is_some).await {
+            Ok(reason) => reason.unwrap_or(SLOW),
+            Err(_) => pending().await,
+        }
+    }
+
+    /// Records that the client has gone.
+    pub(super) fn set_client_gone(&self) {
+        self.client_gone.send_replace(true);
+    }
+
+    /// Resolves when the client has gone and its request is to be cancelled.
+    pub(super) async fn cancelled(&self, message: &[u8]) {
+        let mut client_gone = self.client_gone.subscribe();
+        if client_gone.wait_for(|is_gone| *is_gone).await.is_err() {
+            pending().await
+        }
+        disconnect_grace(message).await;
+    }
+
+    /// Ends all subscriptions at their source.
+    pub(super) fn end_subscriptions(&self) {
+        let subscriptions = std::mem::take(&mut *self.subscriptions.lock());
+        for end in subscriptions.into_values() {
+            end();
+        }
+    }
+}
+
+impl Subscriber for Connection {
+    fn deliver(&self, subscription: FilterId, event: &Arc<Event>) -> bool {
+        match self.queue.event(subscription, event) {
+            Ok(()) => true,
+            Err(NotQueued::Full) => {
+                self.close(SLOW);
+                false
+            }
+            Err(NotQueued::Closed) => false,
+        }
+    }
+
+    fn lost(&self) {
+        self.close(LOST);
+    }
+}
+
+/// Starts a subscription at its source. Returns whether the source accepted it.
+type StartSubscription = Box<dyn FnOnce() -> bool + Send>;
+
+/// The connection of a request, as the handlers of the request see it: they may subscribe.
+pub(crate) struct Caller {
+    connection: Arc<Connection>,
+    /// The subscriptions that start once the answer is queued.
+    starts: Mutex<Vec<StartSubscription>>,
+}
+
+impl Caller {
+    pub(super) fn new(connection: &Arc<Connection>) -> Self {
+        Self {
+            connection: Arc::clone(connection),
+            starts: Mutex::default(),
+        }
+    }
+
+    /// Adds a subscription. `begin` runs once the answer is queued and returns whether the source
+    /// accepted the subscription; `end` ends the subscription at its source.
+    ///
+    /// # Errors
+    /// Fails if the connection has [`MAX_SUBSCRIPTIONS`] subscriptions.
+    pub(crate) fn subscribe(
+        &self,
+        id: FilterId,
+        begin: impl FnOnce(Arc<dyn Subscriber>) -> bool + Send + 'static,
+        end: impl FnOnce() + Send + 'static,
+    ) -> Result<(), RpcError> {
+        let mut subscriptions = self.connection.subscriptions.lock();
+        if subscriptions.len() >= MAX_SUBSCRIPTIONS {
+            return Err(RpcError::new(
+                LIMIT_EXCEEDED,
+                format!("there are {MAX_SUBSCRIPTIONS} subscriptions on this connection already"),
+            ));
+        }
+        subscriptions.insert(id, Box::new(end));
+        let subscriber = Arc::clone(&self.connection);
+        self.starts.lock().push(Box::new(move || begin(subscriber)));
+        Ok(())
+    }
+
+    /// Ends a subscription of this connection. Returns false if there is none with this id.
+    pub(crate) fn unsubscribe(&self, id: FilterId) -> bool {
+        let end = self.connection.subscriptions.lock().remove(&id);
+        end.map(|end| end()).is_some()
+    }
+
+    /// Starts the subscriptions of a request whose answer is queued.
+    pub(super) fn start_subscriptions(self) {
+        for begin in self.starts.into_inner() {
+            if !begin() {
+                self.connection.close(LOST);
+            }
+        }
+    }
+}
