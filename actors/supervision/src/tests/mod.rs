@@ -10,6 +10,7 @@ mod foreign;
 mod groups;
 mod lifecycle;
 mod observe;
+mod owed;
 mod pool;
 mod restart;
 mod retry;
