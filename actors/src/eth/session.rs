@@ -180,7 +180,7 @@ impl EthProtocol {
             EthMessage::decode(version, id, &payload).map_err(|error| error.to_string())
         };
         let decoded = if size > MAX_INLINE_MESSAGE {
-            self.run_on_threads(decode).await?
+            self.run_on_threads("DecodeMessage", decode).await?
         } else {
             decode()
         };
@@ -192,10 +192,12 @@ impl EthProtocol {
     /// Runs a job on the thread pool.
     async fn run_on_threads<T: Send + 'static>(
         &self,
+        name: &'static str,
         job: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, SessionExit> {
         self.shared
             .threads
+            .job(name)
             .run(job)
             .await
             .map_err(|error| match error {
@@ -207,7 +209,9 @@ impl EthProtocol {
 
     async fn serve(&self, peer: &EthPeer, request: EthMessage) -> Result<(), SessionExit> {
         let handler = self.handler.clone();
-        let answer = self.run_on_threads(move || handler.answer(request)).await?;
+        let answer = self
+            .run_on_threads("AnswerRequest", move || handler.answer(request))
+            .await?;
         let Some(answer) = answer else {
             return Ok(());
         };
@@ -241,7 +245,7 @@ impl EthProtocol {
                     Arc::clone(&self.shared.engine),
                 );
                 let check = move || propagated::check(&chain, engine.as_ref(), &block);
-                self.run_on_threads(check).await?
+                self.run_on_threads("CheckBlock", check).await?
             }
         };
         match block {

@@ -90,5 +90,10 @@ pub const DYNAMIC_CHILDREN: usize = 1024;
 /// Requests to a dynamic supervisor that may be queued.
 pub const DYNAMIC_REQUESTS: usize = 1024;
 
+/// Time that a job of a pool may run before the health monitor reports it, unless the job says
+/// otherwise. Longer than any job takes that waits for nothing but the processor and the disk, since
+/// a report also makes the node count as not ready.
+pub const JOB_TIME: Duration = Duration::from_secs(60);
+
 /// Jobs that wait for a thread of a pool unless the pool says otherwise.
 pub const POOL_QUEUE: usize = 256;

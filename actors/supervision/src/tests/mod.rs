@@ -8,6 +8,7 @@ mod dynamic;
 mod fixture;
 mod foreign;
 mod groups;
+mod jobs;
 mod lifecycle;
 mod observe;
 mod owed;
