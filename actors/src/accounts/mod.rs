@@ -62,7 +62,10 @@ impl AccountsSetup {
     /// Where the thread pool does not run the scan.
     pub async fn start(self) -> Result<AccountsActor, Failure> {
         let keys = self.keys.clone();
-        let scanned = self.threads.run(move || keys.scan(&KeyIndex::default()));
+        let scanned = self
+            .threads
+            .job("ScanKeys")
+            .run(move || keys.scan(&KeyIndex::default()));
         let (index, failure) = match scanned.await? {
             Ok(index) => (index, None),
             Err(error) => {
@@ -124,7 +127,7 @@ impl AccountsActor {
             // The work has succeeded even where the folder cannot be read afterwards.
             Ok((keys.scan(&index).unwrap_or(index), result))
         };
-        let done = self.setup.threads.run(job);
+        let done = self.setup.threads.job("UseKeys").run(job);
         ctx.spawn_then(done, move |actor, done, ctx| match done {
             Ok(Ok((index, result))) => {
                 actor.update_index(index);
@@ -161,6 +164,7 @@ impl AccountsActor {
         let submitted = self
             .setup
             .threads
+            .job("ScanKeys")
             .submit(ctx.me(), work, |result| Scanned { result });
         self.is_scanning = submitted.is_ok();
     }

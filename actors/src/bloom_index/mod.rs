@@ -68,7 +68,11 @@ impl BloomIndexActor {
         let due = due_sections(self.chain_reader.head_number());
         let (chain_reader, next) = (self.chain_reader.clone(), self.next);
         let work = move || index_first_missing(&chain_reader, next, due);
-        match self.threads.submit(ctx.me(), work, SectionDone) {
+        match self
+            .threads
+            .job("IndexSection")
+            .submit(ctx.me(), work, SectionDone)
+        {
             Ok(()) => self.is_indexing = true,
             Err(error) => debug!(%error, "bloom indexing not started"),
         }

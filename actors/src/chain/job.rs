@@ -43,6 +43,17 @@ pub(super) struct Outcome {
 }
 
 impl Job {
+    /// Returns the job's name in the metrics of the thread pool.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Import(_) => "ImportBlocks",
+            Self::SetHead(_) => "SetHead",
+            Self::InsertReceiptChain(_) => "InsertReceiptChain",
+            Self::CommitPivotState(_) => "CommitPivotState",
+            Self::Future => "ImportFutureBlocks",
+        }
+    }
+
     pub(super) fn run(self, chain: &mut Chain) -> Outcome {
         match self {
             Self::Import(ImportBlocks { blocks, origin }) => {

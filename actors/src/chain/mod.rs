@@ -51,6 +51,10 @@ use job::{Job, JobDone, Outcome};
 /// keeps them and asks again.
 pub const MAX_QUEUED_IMPORTS: usize = 64;
 
+/// Time that a job on the chain may take before it is reported. A window of a sync takes minutes on a
+/// slow disk.
+const IMPORT_TIME: Duration = Duration::from_secs(10 * 60);
+
 /// Arguments of ChainActor, which survive its restarts.
 #[derive(Clone)]
 pub struct ChainSetup {
@@ -186,14 +190,17 @@ impl ChainActor {
             return;
         };
         self.running = replier;
+        let name = job.name();
         let work = move || {
             let outcome = job.run(&mut writer.chain);
             (writer, outcome)
         };
-        let submitted = self
-            .setup
-            .threads
-            .submit(ctx.me(), work, |result| JobDone { result });
+        let submitted =
+            self.setup
+                .threads
+                .job(name)
+                .may_take(IMPORT_TIME)
+                .submit(ctx.me(), work, |result| JobDone { result });
         if let Err(error) = submitted {
             ctx.fail(error);
         }

@@ -72,7 +72,11 @@ impl FilterActor {
         }
         let build = Arc::clone(&source.build);
         let message = |result| PendingBuilt { result };
-        let submitted = source.threads.submit(ctx.me(), move || build(), message);
+        let submitted =
+            source
+                .threads
+                .job("BuildPending")
+                .submit(ctx.me(), move || build(), message);
         self.pending_state.is_building = submitted.is_ok();
     }
 

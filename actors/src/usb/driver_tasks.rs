@@ -13,7 +13,7 @@ use tracing::{debug, info, warn};
 use super::{
     UsbHubActor,
     discovery::{SearchResult, Series, search},
-    limits::{DISCOVERY_PAUSE, MAX_FOUND},
+    limits::{DEVICE_JOB_TIME, DISCOVERY_PAUSE, MAX_FOUND},
     wallet::{DriverSlot, Wallet, WalletId},
 };
 use actoreum_supervision::{Ctx, JobError};
@@ -174,7 +174,8 @@ impl UsbHubActor {
         work: impl FnOnce() -> Worked<T> + Send + 'static,
         then: impl FnOnce(&mut Self, &WalletId, Result<T, WalletError>, &mut Ctx<Self>) + 'static,
     ) {
-        let done = self.setup.threads.run(work);
+        let job = self.setup.threads.job("UseDevice");
+        let done = job.may_take(DEVICE_JOB_TIME).run(work);
         let id = id.clone();
         ctx.spawn_then(done, move |hub, done: Result<Worked<T>, JobError>, ctx| {
             let result = match done {

@@ -20,6 +20,10 @@ pub(super) const MAX_WALLETS: usize = 8;
 /// Threads for devices: one for each wallet, and one for listing.
 pub const DEVICE_THREADS: usize = MAX_WALLETS + 1;
 
+/// Time that work on a device may take before it is reported: its user may be reading what the device
+/// shows.
+pub(super) const DEVICE_JOB_TIME: Duration = Duration::from_secs(10 * 60);
+
 /// Requests that may be queued for a wallet that waits for its user.
 pub(super) const MAX_WAITING: usize = 16;
 

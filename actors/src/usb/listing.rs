@@ -26,7 +26,11 @@ impl UsbHubActor {
         let bus = Arc::clone(&self.setup.bus);
         let work = move || bus.list();
         let message = |result| Listed { result };
-        let submitted = self.setup.threads.submit(ctx.me(), work, message);
+        let submitted = self
+            .setup
+            .threads
+            .job("ListDevices")
+            .submit(ctx.me(), work, message);
         self.is_listing = submitted.is_ok();
     }
 

@@ -141,8 +141,13 @@
 //! - **An arbiter that has ended is replaced**: the next start of an actor on it opens a new thread.
 //! - **A snapshot uses no mailbox.** [`TreeHandle::snapshot`] reads atomics and short locks.
 //!
+//! - **Owed answers are bounded.** A request whose answer comes later ([`Later`]) stays in the mailbox
+//!   while the actor owes [as many as it may](limits::OWED_ANSWERS), so that a full mailbox means the
+//!   same for slow answers; messages that owe none pass it.
+//!
 //! Work that takes longer than half a millisecond belongs in a [`Pool`], whose results come back
-//! as messages. Jobs of two generations of a pool never overlap. Every bound has its reason in [`limits`].
+//! as messages. Jobs of two generations of a pool never overlap; each has a name, may have a deadline,
+//! is skipped where its caller has left, and is reported where it hangs. Every bound has its reason in [`limits`].
 
 // The derive macro names the crate by its path.
 #[cfg(test)]
@@ -163,7 +168,7 @@ pub use kernel::answer::{Answer, Later, Replier, Reply, ReplyValue, Value};
 pub use kernel::context::{Ctx, TaskHandle};
 pub use kernel::error::{AskError, StartError, TellError};
 pub use kernel::exit::{Exit, Failure};
-pub use kernel::pool::{JobError, Pool, PoolError};
+pub use kernel::pool::{JobError, JobSpec, Pool, PoolError};
 pub use observe::snapshot::{self, NodeSnapshot};
 pub use tree::dynamic::DynamicRef;
 pub use tree::rng::SeededRng;

@@ -8,6 +8,14 @@ use std::time::Duration;
 /// caller gets `Full` within milliseconds when the actor cannot keep up.
 pub const MAILBOX_CAPACITY: usize = 1024;
 
+/// Answers that a generation of an actor owes at most: messages that were handled and are answered
+/// later. An actor with a mailbox of less owes no more than its mailbox holds.
+///
+/// A message that would owe another answer stays queued, whether or not its caller waits, so that
+/// the bound of the mailbox holds for requests that take long. Messages that an actor sends to
+/// itself do not wait, because they are not queued.
+pub const OWED_ANSWERS: usize = 1024;
+
 /// Slots of the actix mailbox, which carries control messages only: one stop, one probe, one crash
 /// request. Every control message is sent through a fresh address, which has a slot of
 /// its own on top of these, so that control is never refused.
@@ -81,6 +89,11 @@ pub const DYNAMIC_CHILDREN: usize = 1024;
 
 /// Requests to a dynamic supervisor that may be queued.
 pub const DYNAMIC_REQUESTS: usize = 1024;
+
+/// Time that a job of a pool may run before the health monitor reports it, unless the job says
+/// otherwise. Longer than any job takes that waits for nothing but the processor and the disk, since
+/// a report also makes the node count as not ready.
+pub const JOB_TIME: Duration = Duration::from_secs(60);
 
 /// Jobs that wait for a thread of a pool unless the pool says otherwise.
 pub const POOL_QUEUE: usize = 256;

@@ -58,7 +58,7 @@ fn actors(out: &mut String, tree: &NodeSnapshot) {
             Family(
                 "actoreum_actor_stuck",
                 "gauge",
-                "1 while the actor does not answer its probe.",
+                "1 while the actor does not answer its probe, or a job of the pool takes too long.",
             ),
             |node| Some(f64::from(u8::from(node.stuck.is_some()))),
         ),
@@ -126,6 +126,7 @@ fn messages(out: &mut String, tree: &NodeSnapshot) {
             ("dropped", row.dropped),
             ("lost", row.lost),
             ("abandoned", row.abandoned),
+            ("expired", row.expired),
             ("slow", row.slow),
         ];
         for (outcome, count) in outcomes {

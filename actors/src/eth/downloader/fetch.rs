@@ -51,7 +51,7 @@ pub(super) async fn fetch(
                     })
                     .collect()
             };
-            decoded(threads.run(read).await).map(Answer::Bodies)
+            decoded(threads.job("ReadBodies").run(read).await).map(Answer::Bodies)
         }
         Query::Receipts(hashes) => {
             let list = peer
@@ -66,7 +66,7 @@ pub(super) async fn fetch(
                     })
                     .collect()
             };
-            decoded(threads.run(read).await).map(Answer::Receipts)
+            decoded(threads.job("ReadReceipts").run(read).await).map(Answer::Receipts)
         }
         Query::Values(hashes) => {
             let values = peer
@@ -74,7 +74,7 @@ pub(super) async fn fetch(
                 .await
                 .map_err(request_failure)?;
             let read = move || Ok(values.into_iter().map(HashedValue::new).collect());
-            decoded(threads.run(read).await).map(Answer::Values)
+            decoded(threads.job("ReadValues").run(read).await).map(Answer::Values)
         }
     }
 }
@@ -92,7 +92,7 @@ async fn read_headers(
             })
             .collect()
     };
-    decoded(threads.run(read).await).map(Answer::Headers)
+    decoded(threads.job("ReadHeaders").run(read).await).map(Answer::Headers)
 }
 
 fn decoded<T>(read: Result<Result<T, DecodeError>, JobError>) -> Result<T, RequestFailure> {

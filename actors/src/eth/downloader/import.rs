@@ -31,7 +31,11 @@ impl DownloaderActor {
         });
         let (handed_over_tx, handed_over) = oneshot::channel();
         let before = self.handed_over.replace(handed_over);
-        let decoded = self.setup.threads.run(move || decode(blocks));
+        let decoded = self
+            .setup
+            .threads
+            .job("DecodeWindow")
+            .run(move || decode(blocks));
         let chain_actor = self.setup.chain_actor.clone();
         let imported = async move {
             let decoded = decoded.await;
@@ -82,7 +86,9 @@ impl DownloaderActor {
             }
             store.commit(commit)
         };
-        let written = self.setup.threads.run(write);
+        // Values that were fetched are worth writing, also when the actor ends meanwhile.
+        let job = self.setup.threads.job("WriteState").detached();
+        let written = job.run(write);
         ctx.spawn_then(written, move |actor: &mut Self, result, ctx| {
             let result = match result {
                 Ok(Ok(())) => Ok(()),

@@ -39,7 +39,7 @@ pub(super) async fn import(setup: FetcherSetup, block: RawBlock) -> Option<Strin
         Ok((Arc::new(block), is_future))
     };
     // Threads that are down are restarted, and the block comes with a sync.
-    let block = match shared.threads.run(check).await.ok()? {
+    let block = match shared.threads.job("CheckNewBlock").run(check).await.ok()? {
         Ok((block, is_future)) => {
             if !is_future {
                 let block = Arc::clone(&block);

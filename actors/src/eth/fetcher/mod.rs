@@ -209,7 +209,7 @@ impl FetcherActor {
         let ask = async move {
             let bodies = peer.raw_bodies(asked, deadline).await.ok()?;
             let take_roots = move || with_roots(&bodies);
-            match threads.run(take_roots).await.ok()? {
+            match threads.job("ComputeBodyRoots").run(take_roots).await.ok()? {
                 Ok(bodies) => Some(bodies),
                 Err(error) => {
                     peer.malformed(&error);

@@ -145,7 +145,8 @@ impl EthSessionActor {
         if size > MAX_INLINE_MESSAGE {
             let work = Rc::clone(self.work()?);
             let decoding = async move {
-                let decoded = work.run_on_threads(move || decode(version, id, payload));
+                let decoded =
+                    work.run_on_threads("DecodeMessage", move || decode(version, id, payload));
                 let decoded = decoded
                     .await
                     .and_then(|decoded| decoded.map_err(|error| protocol_error(&work.peer, error)));

@@ -70,10 +70,12 @@ impl SessionWork {
     /// Runs a job on the thread pool.
     pub(super) async fn run_on_threads<T: Send + 'static>(
         &self,
+        name: &'static str,
         job: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, SessionExit> {
         self.shared
             .threads
+            .job(name)
             .run(job)
             .await
             .map_err(|error| match error {
@@ -85,7 +87,9 @@ impl SessionWork {
 
     async fn serve(&self, request: EthMessage) -> Result<(), SessionExit> {
         let handler = self.handler.clone();
-        let answer = self.run_on_threads(move || handler.answer(request)).await?;
+        let answer = self
+            .run_on_threads("AnswerRequest", move || handler.answer(request))
+            .await?;
         let Some(answer) = answer else {
             return Ok(());
         };
@@ -120,7 +124,7 @@ impl SessionWork {
                     Arc::clone(&self.shared.engine),
                 );
                 let check = move || propagated::check(&chain, engine.as_ref(), &block);
-                self.run_on_threads(check).await?
+                self.run_on_threads("CheckBlock", check).await?
             }
         };
         match block {

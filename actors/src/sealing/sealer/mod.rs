@@ -152,7 +152,9 @@ impl SealerActor {
                 return Err(error);
             }
             let work = move || guard.remember(reservation, &block).map(|()| block);
-            let block = match threads.run(work).await {
+            // A seal is recorded also when the actor ends meanwhile.
+            let job = threads.job("RecordSeal").detached();
+            let block = match job.run(work).await {
                 Ok(Ok(block)) => block,
                 Ok(Err(error)) => return Err(SealRefused::Store(error.to_string())),
                 Err(error) => return Err(SealRefused::Store(error.to_string())),
@@ -313,6 +315,7 @@ impl Handles<SubmitWork> for SealerActor {
         let (chain_reader, ethash) = (self.setup.chain_reader.clone(), setup.ethash);
         let verified = setup
             .verify_threads
+            .job("VerifySeal")
             .run(move || ethash.verify_seal(&chain_reader, &header));
         ctx.spawn_then(verified, move |actor: &mut Self, verified, _| {
             let is_good = match verified {

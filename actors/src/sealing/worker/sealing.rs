@@ -98,13 +98,14 @@ impl WorkerActor {
             )
         };
         let begun = Instant::now();
-        let submitted = self
-            .setup
-            .threads
-            .submit(ctx.me(), work, move |result| Built {
-                build_time: begun.elapsed(),
-                result,
-            });
+        let submitted =
+            self.setup
+                .threads
+                .job("BuildBlock")
+                .submit(ctx.me(), work, move |result| Built {
+                    build_time: begun.elapsed(),
+                    result,
+                });
         if let Err(error) = submitted {
             let why = error.to_string();
             self.step(ctx, |worker, view| worker.on_build_refused(view, why));

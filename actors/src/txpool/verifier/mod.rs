@@ -160,7 +160,8 @@ impl Shared {
             is_started: false,
         };
         // The future is not needed: threads that are down drop the job, and with it the turn.
-        drop(self.threads.run(move || turn.take()));
+        let job = self.threads.job("CheckTransactions").detached();
+        drop(job.run(move || turn.take()));
     }
 }
 

@@ -11,6 +11,11 @@ use tokio::sync::oneshot;
 /// A handler's return type for a result of type `T`: `T` itself where it is a
 /// [`ReplyValue`], [`Value<T>`] around any other type, or [`Later<T>`].
 pub trait Answer<T>: 'static {
+    /// Whether the answer comes later, so that the actor owes it meanwhile. A message whose answer
+    /// comes later stays queued while the actor owes
+    /// [`OWED_ANSWERS`](crate::limits::OWED_ANSWERS).
+    const IS_LATER: bool = false;
+
     /// Converts the answer into the form that the supervision layer works with.
     fn into_reply(self) -> Reply<T>;
 }
@@ -88,6 +93,12 @@ impl<T: 'static> Answer<T> for Value<T> {
 /// The future runs on the actor's thread and ends with the actor; it has no access to the
 /// actor's state. For an answer that depends on later state, use a
 /// [`channel`](Later::channel), whose [`Replier`] the actor keeps.
+///
+/// An actor owes a bounded number of answers
+/// ([`OWED_ANSWERS`](crate::limits::OWED_ANSWERS)). Beyond it, a message whose handler returns a
+/// `Later` stays queued, and counts against the mailbox's capacity, until an answer is given or
+/// dropped; messages of other types pass it. So an answer must not wait for another message whose
+/// answer comes later.
 #[must_use = "the caller waits for it"]
 pub struct Later<T> {
     future: LocalBoxFuture<'static, Option<T>>,
@@ -135,6 +146,8 @@ impl<T: 'static, E: 'static> Later<Result<T, E>> {
 }
 
 impl<T: 'static> Answer<T> for Later<T> {
+    const IS_LATER: bool = true;
+
     fn into_reply(self) -> Reply<T> {
         Reply::Later(self)
     }

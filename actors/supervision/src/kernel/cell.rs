@@ -210,7 +210,7 @@ impl<A: Actor> Driver<A> {
                     return Turn::Used;
                 }
             }
-            while let Some(entry) = self.mailbox.pop_or_sleep(cx.waker()) {
+            while let Some(entry) = self.mailbox.pop_or_sleep(cx.waker(), ctx.owed.get()) {
                 now = entry
                     .envelope
                     .open(actor, ctx, &self.mailbox, entry.sent_at, now);

@@ -1,7 +1,9 @@
 //! The context that is passed to an actor's hooks and handlers: timers, futures, streams, stop.
 
+use std::cell::Cell;
 use std::future::{Future, poll_fn, ready};
 use std::pin::{Pin, pin};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,6 +46,8 @@ pub struct Ctx<A: Actor> {
     pub(crate) current: u32,
     pub(crate) exit: Option<Exit>,
     pub(crate) tasks: FuturesUnordered<Task<A>>,
+    /// The number of answers that this generation owes.
+    pub(crate) owed: Rc<Cell<usize>>,
     /// Whether futures were added since the driver last polled the tasks.
     pub(crate) has_new_tasks: bool,
 }
@@ -58,6 +62,7 @@ impl<A: Actor> Ctx<A> {
             current: STARTED,
             exit: None,
             tasks: FuturesUnordered::new(),
+            owed: Rc::default(),
             has_new_tasks: false,
         }
     }

@@ -1,8 +1,10 @@
 //! Type-erased messages in a mailbox, and the measured delivery of a message to its handler.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -212,7 +214,7 @@ pub(crate) fn deliver<A: Handles<M>, M: Message>(
             }
         }
         Reply::Later(later) => {
-            let owed = PendingAnswer::new(metrics, begun_at);
+            let owed = PendingAnswer::new(metrics, &ctx.owed, begun_at);
             let is_query = A::WHEN_ABANDONED == WhenAbandoned::Skip;
             ctx.spawn(answer_later(later, reply, owed, is_query));
         }
@@ -234,17 +236,21 @@ pub(crate) fn warn_slow(
     }
 }
 
-/// A pending answer, counted in the metrics until it is dropped.
+/// A pending answer, counted in the metrics and among those that the generation owes until it is
+/// dropped.
 struct PendingAnswer {
     metrics: Arc<MessageMetrics>,
+    owed: Rc<Cell<usize>>,
     since: Nanos,
 }
 
 impl PendingAnswer {
-    fn new(metrics: &Arc<MessageMetrics>, since: Nanos) -> Self {
+    fn new(metrics: &Arc<MessageMetrics>, owed: &Rc<Cell<usize>>, since: Nanos) -> Self {
         metrics.owed.fetch_add(1, Relaxed);
+        owed.set(owed.get() + 1);
         Self {
             metrics: Arc::clone(metrics),
+            owed: Rc::clone(owed),
             since,
         }
     }
@@ -253,6 +259,7 @@ impl PendingAnswer {
 impl Drop for PendingAnswer {
     fn drop(&mut self) {
         self.metrics.owed.fetch_sub(1, Relaxed);
+        self.owed.set(self.owed.get() - 1);
     }
 }
 

@@ -4,7 +4,6 @@
 //! to its end (see `tests/actix_facts`), so it carries control messages only and data
 //! waits here. The actor's driver takes one message at a time.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::Waker;
@@ -13,9 +12,11 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
 use crate::kernel::actor::{Actor, Handles, Message, WhenFull};
+use crate::kernel::answer::Answer;
 use crate::kernel::clock::{self, Nanos};
 use crate::kernel::envelope::{Envelope, LazyEnvelope, Reason, TypedEnvelope};
 use crate::kernel::error::TellError;
+use crate::kernel::queue::{Entry, Queue, Traits};
 use crate::limits::MAILBOX_CAPACITY;
 use crate::observe::node::Node;
 
@@ -26,72 +27,11 @@ pub(crate) struct Mailbox<A: Actor> {
     opened: Notify,
 }
 
-struct Queue<A: Actor> {
-    is_open: bool,
-    generation: u64,
-    capacity: usize,
-    /// Messages that stay until they are handled.
-    undroppable: VecDeque<Entry<A>>,
-    /// Messages that are dropped for newer ones when the mailbox is full. The numbers of the
-    /// entries keep the two queues in one order.
-    droppable: VecDeque<Entry<A>>,
-    next_number: u64,
-    /// Slots reserved for callers that waited for one.
-    reserved: usize,
-    waiting: VecDeque<oneshot::Sender<u64>>,
-    /// The waker of the driver, where it found the mailbox empty.
-    driver: Option<Waker>,
-}
-
-/// A queued message with the time when it was sent.
-pub(crate) struct Entry<A: Actor> {
-    number: u64,
-    pub(crate) sent_at: Nanos,
-    pub(crate) envelope: Box<dyn Envelope<A>>,
-}
-
-impl<A: Actor> Queue<A> {
-    fn depth(&self) -> usize {
-        self.undroppable.len() + self.droppable.len()
-    }
-
-    fn is_full(&self) -> bool {
-        self.depth() + self.reserved >= self.capacity
-    }
-
-    fn pop(&mut self) -> Option<Entry<A>> {
-        let droppable_is_older = match (self.undroppable.front(), self.droppable.front()) {
-            (Some(undroppable), Some(droppable)) => droppable.number < undroppable.number,
-            (None, Some(_)) => true,
-            (_, None) => false,
-        };
-        if droppable_is_older {
-            self.droppable.pop_front()
-        } else {
-            self.undroppable.pop_front()
-        }
-    }
-
-    fn accepts(&self, slot: Slot) -> bool {
-        let is_current = match slot {
-            Slot::Free | Slot::OverCapacity(None) => true,
-            Slot::Reserved(generation) | Slot::OverCapacity(Some(generation)) => {
-                generation == self.generation
-            }
-        };
-        self.is_open && is_current
-    }
-
-    /// Reserves free slots for the callers that have waited longest.
-    fn grant_reservations(&mut self) {
-        while !self.is_full() {
-            let Some(waiting) = self.waiting.pop_front() else {
-                return;
-            };
-            if waiting.send(self.generation).is_ok() {
-                self.reserved += 1;
-            }
-        }
+/// Returns the attributes of messages of type `M` at actors of type `A`.
+const fn traits_of<A: Handles<M>, M: Message>(when_full: WhenFull) -> Traits {
+    Traits {
+        when_full,
+        is_owing: <A::Answer as Answer<M::Result>>::IS_LATER,
     }
 }
 
@@ -99,17 +39,7 @@ impl<A: Actor> Mailbox<A> {
     pub(crate) fn new(node: Arc<Node>) -> Self {
         let mailbox = Self {
             node,
-            queue: Mutex::new(Queue {
-                is_open: false,
-                generation: 0,
-                capacity: 0,
-                undroppable: VecDeque::new(),
-                droppable: VecDeque::new(),
-                next_number: 0,
-                reserved: 0,
-                waiting: VecDeque::new(),
-                driver: None,
-            }),
+            queue: Mutex::new(Queue::new()),
             opened: Notify::new(),
         };
         mailbox.set_capacity(MAILBOX_CAPACITY);
@@ -170,7 +100,7 @@ impl<A: Actor> Mailbox<A> {
     {
         let sent_at = clock::now();
         let mut queue = self.queue.lock();
-        if !queue.accepts(slot) {
+        if !slot.is_in(&queue) {
             return Err(Refused {
                 envelope,
                 refusal: Refusal::Unavailable,
@@ -180,7 +110,7 @@ impl<A: Actor> Mailbox<A> {
         match slot {
             Slot::Reserved(_) => queue.reserved -= 1,
             Slot::Free if queue.is_full() => {
-                evicted = queue.droppable.pop_front();
+                evicted = queue.pop_droppable();
                 if evicted.is_none() {
                     return Err(Refused {
                         envelope,
@@ -190,7 +120,12 @@ impl<A: Actor> Mailbox<A> {
             }
             Slot::Free | Slot::OverCapacity(_) => {}
         }
-        let driver = self.append(&mut queue, sent_at, Box::new(envelope), A::WHEN_FULL);
+        let driver = self.append(
+            &mut queue,
+            sent_at,
+            traits_of::<A, M>(A::WHEN_FULL),
+            Box::new(envelope),
+        );
         drop(queue);
         if let Some(driver) = driver {
             driver.wake();
@@ -216,7 +151,12 @@ impl<A: Actor> Mailbox<A> {
             self.count::<M>(Refusal::Unavailable);
             return;
         }
-        let driver = self.append(&mut queue, sent_at, envelope, WhenFull::Reject);
+        let driver = self.append(
+            &mut queue,
+            sent_at,
+            traits_of::<A, M>(WhenFull::Reject),
+            envelope,
+        );
         drop(queue);
         if let Some(driver) = driver {
             driver.wake();
@@ -229,20 +169,10 @@ impl<A: Actor> Mailbox<A> {
         &self,
         queue: &mut Queue<A>,
         sent_at: Nanos,
+        traits: Traits,
         envelope: Box<dyn Envelope<A>>,
-        when_full: WhenFull,
     ) -> Option<Waker> {
-        let number = queue.next_number;
-        queue.next_number += 1;
-        let entry = Entry {
-            number,
-            sent_at,
-            envelope,
-        };
-        match when_full {
-            WhenFull::DropOldest => queue.droppable.push_back(entry),
-            WhenFull::Reject | WhenFull::Wait => queue.undroppable.push_back(entry),
-        }
+        queue.append(sent_at, traits, envelope);
         self.note_depth(queue);
         queue.driver.take()
     }
@@ -257,11 +187,12 @@ impl<A: Actor> Mailbox<A> {
         counter.fetch_add(1, Relaxed);
     }
 
-    /// Takes the oldest message. Where there is none, registers the waker for the next one.
+    /// Takes the oldest message that an actor may handle which owes `owed` answers. Where there is
+    /// none, registers the waker for the next message.
     #[inline]
-    pub(crate) fn pop_or_sleep(&self, waker: &Waker) -> Option<Entry<A>> {
+    pub(crate) fn pop_or_sleep(&self, waker: &Waker, owed: usize) -> Option<Entry<A>> {
         let mut queue = self.queue.lock();
-        let Some(entry) = queue.pop() else {
+        let Some(entry) = queue.pop(owed) else {
             queue.driver = Some(waker.clone());
             return None;
         };
@@ -310,8 +241,7 @@ impl<A: Actor> Mailbox<A> {
         queue.is_open = false;
         queue.reserved = 0;
         queue.driver = None;
-        let mut entries: Vec<Entry<A>> = queue.undroppable.drain(..).collect();
-        entries.extend(queue.droppable.drain(..));
+        let entries = queue.drain();
         let waiting = std::mem::take(&mut queue.waiting);
         self.note_depth(&queue);
         drop(queue);
@@ -342,6 +272,19 @@ pub(crate) enum Slot {
     /// A slot beyond the capacity, if this generation runs (any generation for `None`). For
     /// messages whose number is bounded elsewhere.
     OverCapacity(Option<u64>),
+}
+
+impl Slot {
+    /// Returns whether a message may be put in this slot.
+    fn is_in<A: Actor>(self, queue: &Queue<A>) -> bool {
+        let is_current = match self {
+            Self::Free | Self::OverCapacity(None) => true,
+            Self::Reserved(generation) | Self::OverCapacity(Some(generation)) => {
+                generation == queue.generation
+            }
+        };
+        queue.is_open && is_current
+    }
 }
 
 /// The reason why a message was refused.

@@ -17,7 +17,8 @@ pub(crate) enum Doing {
     Stopped,
     /// A requested crash.
     Crash,
-    /// The handler of the message type at this index of the actor's message table.
+    /// The handler of the message type at this index of the actor's message table; on a thread of a
+    /// pool, the job at this index.
     Message(u32),
     /// A future that was spawned by the handler of the message type at this index.
     Future(u32),

@@ -1,4 +1,5 @@
-//! The health monitor: sends every actor a probe that is answered in the actor's own context.
+//! The health monitor: sends every actor a probe that is answered in the actor's own context, and
+//! looks at the jobs that the threads of pools run.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -28,6 +29,7 @@ pub(crate) async fn watch(root: Arc<Node>, period: Duration, probe_timeout: Dura
             if node.kind() == Kind::Actor && node.state() == State::Running {
                 probe(&node, now, clock::nanos(probe_timeout));
             }
+            report_late_jobs(&node, now);
         }
     }
 }
@@ -48,5 +50,17 @@ fn probe(node: &Node, now: Nanos, probe_timeout: u64) {
         let doing = node.describe(node.activity.read().0);
         let doing = doing.as_deref().unwrap_or("nothing: its arbiter is busy");
         warn!(actor = node.path(), doing, "actor is stuck");
+    }
+}
+
+/// Logs each job of a pool, once, that is past its deadline or runs longer than it may.
+fn report_late_jobs(node: &Node, now: Nanos) {
+    for thread in node.threads.all() {
+        let Some(running) = thread.take_late(now) else {
+            continue;
+        };
+        let job = node.describe(running.doing).unwrap_or_default();
+        let ran_ms = now.saturating_sub(running.since) / 1_000_000;
+        warn!(pool = node.path(), thread = thread.name(), %job, ran_ms, "job takes too long");
     }
 }

@@ -10,11 +10,20 @@ use crate::observe::histogram::Histogram;
 use crate::observe::senders::Senders;
 use crate::observe::snapshot::MessageSnapshot;
 
-/// Counters and histograms of one message type at one actor.
+/// What a row of the table counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Key {
+    /// The messages of a type.
+    Type(TypeId),
+    /// The jobs of a name.
+    Name(&'static str),
+}
+
+/// Counters and histograms of one message type at one actor, or of one kind of job at one pool.
 #[derive(Debug)]
 pub(crate) struct MessageMetrics {
-    kind: TypeId,
-    /// The type's name without module paths.
+    key: Key,
+    /// The type's name without module paths, or the job's name.
     pub(crate) name: Box<str>,
     /// Index in the actor's message table, from zero, in the order of first use.
     pub(crate) index: u32,
@@ -38,8 +47,10 @@ pub(crate) struct MessageMetrics {
     pub(crate) dropped: AtomicU64,
     /// Messages still queued when the generation ended.
     pub(crate) lost: AtomicU64,
-    /// Requests skipped because the caller no longer waited.
+    /// Requests or jobs skipped because the caller no longer waited.
     pub(crate) abandoned: AtomicU64,
+    /// Jobs not run because their deadline passed while they were queued.
+    pub(crate) expired: AtomicU64,
     /// Handlers that held the thread for [`SLOW_HANDLER`](crate::limits::SLOW_HANDLER) or longer.
     pub(crate) slow: AtomicU64,
     last_slow_warning: AtomicU64,
@@ -48,9 +59,9 @@ pub(crate) struct MessageMetrics {
 }
 
 impl MessageMetrics {
-    fn new(kind: TypeId, name: &str, index: u32) -> Self {
+    fn new(key: Key, name: &str, index: u32) -> Self {
         Self {
-            kind,
+            key,
             name: short_name(name).into(),
             index,
             queue: Histogram::default(),
@@ -64,6 +75,7 @@ impl MessageMetrics {
             dropped: AtomicU64::new(0),
             lost: AtomicU64::new(0),
             abandoned: AtomicU64::new(0),
+            expired: AtomicU64::new(0),
             slow: AtomicU64::new(0),
             last_slow_warning: AtomicU64::new(0),
             rate_bits: AtomicU64::new(0),
@@ -112,6 +124,7 @@ impl MessageMetrics {
             dropped: self.dropped.load(Relaxed),
             lost: self.lost.load(Relaxed),
             abandoned: self.abandoned.load(Relaxed),
+            expired: self.expired.load(Relaxed),
             slow: self.slow.load(Relaxed),
             owed: self.owed.load(Relaxed),
             senders: self.senders.read(),
@@ -143,20 +156,25 @@ impl MessageTable {
     /// Returns the metrics of message type `M`, which is added at its first use.
     #[inline]
     pub(crate) fn of<M: 'static>(&self) -> &Arc<MessageMetrics> {
-        self.of_kind(TypeId::of::<M>(), type_name::<M>())
+        self.of_key(Key::Type(TypeId::of::<M>()), type_name::<M>())
     }
 
-    fn of_kind(&self, kind: TypeId, name: &'static str) -> &Arc<MessageMetrics> {
+    /// Returns the metrics of the jobs called `name`, which are added at their first use.
+    pub(crate) fn named(&self, name: &'static str) -> &Arc<MessageMetrics> {
+        self.of_key(Key::Name(name), name)
+    }
+
+    fn of_key(&self, key: Key, name: &'static str) -> &Arc<MessageMetrics> {
         let mut link = &self.head;
         let mut index = 0;
         loop {
             let row = link.get_or_init(|| {
                 Box::new(Row {
-                    metrics: Arc::new(MessageMetrics::new(kind, name, index)),
+                    metrics: Arc::new(MessageMetrics::new(key, name, index)),
                     next: Link::new(),
                 })
             });
-            if row.metrics.kind == kind {
+            if row.metrics.key == key {
                 return &row.metrics;
             }
             link = &row.next;
@@ -209,6 +227,21 @@ mod tests {
     }
 
     #[test]
+    fn jobs_are_told_apart_by_name() {
+        let table = MessageTable::default();
+        table.of::<u8>().failed.fetch_add(1, Relaxed);
+        for name in ["Sum", "Product", "Sum"] {
+            table.named(name).failed.fetch_add(1, Relaxed);
+        }
+        let rows: Vec<_> = table.iter().map(|row| row.read()).collect();
+        let rows: Vec<_> = rows
+            .iter()
+            .map(|row| (row.name.as_str(), row.failed))
+            .collect();
+        assert_eq!(rows, [("u8", 1), ("Sum", 2), ("Product", 1)]);
+    }
+
+    #[test]
     fn concurrent_first_uses_of_a_type_make_one_row() {
         let table = Arc::new(MessageTable::default());
         let threads: Vec<_> = (0..4)
@@ -234,7 +267,7 @@ mod tests {
 
     #[test]
     fn the_rate_follows_the_count() {
-        let metrics = MessageMetrics::new(TypeId::of::<u8>(), "u8", 0);
+        let metrics = MessageMetrics::new(Key::Type(TypeId::of::<u8>()), "u8", 0);
         metrics.handling.record(1);
         metrics.update_rate(1e-6);
         assert!(metrics.read().per_second < 1.0);

@@ -5,5 +5,7 @@ pub(crate) mod health;
 pub(crate) mod histogram;
 pub(crate) mod metrics;
 pub(crate) mod node;
+mod reading;
 pub(crate) mod senders;
 pub mod snapshot;
+pub(crate) mod threads;

@@ -1,20 +1,20 @@
 //! The permanent entry of an actor or supervisor in the tree, shared by all of its generations.
 //! Snapshots, health probes and crash requests use it without a mailbox.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 
-use crate::kernel::clock::{self, Nanos};
+use crate::kernel::clock;
 use crate::limits::MAX_INCIDENTS;
 use crate::observe::activity::{Activity, Doing};
-use crate::observe::histogram::Histogram;
 use crate::observe::metrics::{MessageMetrics, MessageTable};
 use crate::observe::senders::SenderId;
-use crate::observe::snapshot::{Incident, Kind, MailboxSnapshot, NodeSnapshot, State, Stuck};
+use crate::observe::snapshot::{Incident, Kind, State};
+use crate::observe::threads::ThreadTable;
 
 /// Control of a running generation, which its queued messages do not delay.
 pub(crate) trait Control: Send + Sync {
@@ -28,19 +28,20 @@ pub(crate) trait Control: Send + Sync {
 
 /// An entry of the tree.
 pub(crate) struct Node {
-    name: String,
+    pub(super) name: String,
     path: OnceLock<String>,
     /// The path with `*` in place of the name of a dynamic supervisor's child, and its id as a
     /// sender.
     group: OnceLock<(String, SenderId)>,
-    kind: Kind,
+    pub(super) kind: Kind,
     /// Whether the children come and go, so that they are counted together.
     is_dynamic: bool,
     state: AtomicU8,
     generation: AtomicU64,
-    started_at: AtomicU64,
-    restarts: AtomicU64,
+    pub(super) started_at: AtomicU64,
+    pub(super) restarts: AtomicU64,
     pub(crate) activity: Activity,
+    pub(crate) threads: ThreadTable,
     pub(crate) messages: MessageTable,
     pub(crate) gauges: Gauges,
     pub(crate) probe: Probe,
@@ -48,7 +49,7 @@ pub(crate) struct Node {
     crashed: AtomicU64,
     crash_at: Mutex<Option<String>>,
     crash_is_set: AtomicBool,
-    generation_state: Mutex<GenerationState>,
+    pub(super) generation_state: Mutex<GenerationState>,
     children: Mutex<Vec<Arc<Node>>>,
 }
 
@@ -81,14 +82,11 @@ impl Probe {
 }
 
 #[derive(Default)]
-struct GenerationState {
-    arbiter: Option<String>,
+pub(super) struct GenerationState {
+    pub(super) arbiter: Option<String>,
     control: Option<Arc<dyn Control>>,
-    incidents: VecDeque<Incident>,
+    pub(super) incidents: VecDeque<Incident>,
 }
-
-/// For each arbiter, the start and the description of the longest-running activity on it.
-type Busy = HashMap<String, (Nanos, String)>;
 
 impl Node {
     pub(crate) fn new(name: &str, kind: Kind) -> Arc<Self> {
@@ -112,6 +110,7 @@ impl Node {
             started_at: AtomicU64::new(0),
             restarts: AtomicU64::new(0),
             activity: Activity::default(),
+            threads: ThreadTable::default(),
             messages: MessageTable::default(),
             gauges: Gauges::default(),
             probe: Probe::default(),
@@ -152,7 +151,7 @@ impl Node {
         is_new
     }
 
-    fn group(&self) -> &str {
+    pub(super) fn group(&self) -> &str {
         self.group.get().map_or(&self.name, |(group, _)| group)
     }
 
@@ -331,84 +330,6 @@ impl Node {
             self.crash_is_set.store(false, Relaxed);
         }
         is_here
-    }
-
-    /// Returns a snapshot of the subtree.
-    pub(crate) fn snapshot(self: &Arc<Self>) -> NodeSnapshot {
-        let now = clock::now();
-        let mut busy = Busy::new();
-        for node in self.walk() {
-            let (doing, since) = node.activity.read();
-            let Some(doing) = node.describe(doing) else {
-                continue;
-            };
-            let Some(arbiter) = node.generation_state.lock().arbiter.clone() else {
-                continue;
-            };
-            let entry = busy.entry(arbiter).or_insert((Nanos::MAX, String::new()));
-            if since < entry.0 {
-                *entry = (since, format!("{} in {doing}", node.path()));
-            }
-        }
-        self.read(now, &busy)
-    }
-
-    fn read(&self, now: Nanos, busy: &Busy) -> NodeSnapshot {
-        let generation_state = self.generation_state.lock();
-        let arbiter = generation_state.arbiter.clone();
-        let incidents = generation_state.incidents.iter().cloned().collect();
-        drop(generation_state);
-        let doing = self.describe(self.activity.read().0);
-        let started_at = self.started_at.load(Relaxed);
-        let gauge = |value: &AtomicU64| value.load(Relaxed);
-        NodeSnapshot {
-            name: self.name.clone(),
-            path: self.path().to_owned(),
-            group: self.group().to_owned(),
-            kind: self.kind,
-            state: self.state(),
-            generation: self.generation(),
-            uptime_ms: (started_at != 0).then(|| now.saturating_sub(started_at) / 1_000_000),
-            stuck: self.stuck(now, doing.as_ref(), arbiter.as_ref(), busy),
-            doing,
-            arbiter,
-            mailbox: (self.kind == Kind::Actor).then(|| MailboxSnapshot {
-                depth: gauge(&self.gauges.depth),
-                peak: gauge(&self.gauges.peak),
-                capacity: gauge(&self.gauges.capacity),
-            }),
-            restarts: self.restarts.load(Relaxed),
-            incidents,
-            queue: Histogram::read_together(self.messages.iter().map(|of| &of.queue)),
-            handling: Histogram::read_together(self.messages.iter().map(|of| &of.handling)),
-            messages: self.messages.iter().map(|metrics| metrics.read()).collect(),
-            children: self
-                .children()
-                .iter()
-                .map(|child| child.read(now, busy))
-                .collect(),
-        }
-    }
-
-    fn stuck(
-        &self,
-        now: Nanos,
-        doing: Option<&String>,
-        arbiter: Option<&String>,
-        busy: &Busy,
-    ) -> Option<Stuck> {
-        if !self.probe.stuck.load(Relaxed) {
-            return None;
-        }
-        let sent_at = self.probe.sent_at.load(Relaxed);
-        let blocker = arbiter
-            .filter(|_| doing.is_none())
-            .and_then(|arbiter| busy.get(arbiter));
-        Some(Stuck {
-            for_ms: now.saturating_sub(sent_at) / 1_000_000,
-            doing: doing.cloned(),
-            blocked_by: blocker.map(|(_, what)| what.clone()),
-        })
     }
 }
 

@@ -50,12 +50,25 @@ pub struct Incident {
     pub reason: String,
 }
 
-/// An actor that does not answer its health probe.
+/// A thread of a pool.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ThreadSnapshot {
+    /// The thread's name.
+    pub name: String,
+    /// The name of the job that it runs, if any.
+    pub doing: Option<String>,
+    /// The time since the job began, in milliseconds; zero where none runs.
+    pub for_ms: u64,
+    /// Whether the job is past its deadline or runs longer than it may.
+    pub is_late: bool,
+}
+
+/// An actor that does not answer its health probe, or a pool with a job that runs too long.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Stuck {
-    /// The time since the probe was sent, in milliseconds.
+    /// The time since the probe was sent, or since the job began, in milliseconds.
     pub for_ms: u64,
-    /// The actor's activity: a message type, a hook, or a future.
+    /// The actor's activity: a message type, a hook, a future, or a job and its thread.
     pub doing: Option<String>,
     /// The actor that holds the common arbiter and its activity, where this actor itself is idle.
     pub blocked_by: Option<String>,
@@ -72,10 +85,10 @@ pub struct MailboxSnapshot {
     pub capacity: u64,
 }
 
-/// The metrics of one message type at one actor. Counts continue over restarts.
+/// The metrics of one message type at one actor, or of one kind of job at one pool. Counts continue over restarts.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct MessageSnapshot {
-    /// The type's name without module paths.
+    /// The type's name without module paths, or the job's name.
     pub name: String,
     /// Messages handled a second, a moving average.
     pub per_second: f64,
@@ -91,8 +104,10 @@ pub struct MessageSnapshot {
     pub dropped: u64,
     /// Messages lost unhandled when a generation ended.
     pub lost: u64,
-    /// Requests skipped unhandled because the caller no longer waited.
+    /// Requests skipped unhandled, or jobs not run, because the caller no longer waited.
     pub abandoned: u64,
+    /// Jobs not run because their deadline passed while they were queued.
+    pub expired: u64,
     /// Handlers that held their thread for
     /// [`SLOW_HANDLER`](crate::limits::SLOW_HANDLER) or longer.
     pub slow: u64,
@@ -131,10 +146,14 @@ pub struct NodeSnapshot {
     pub arbiter: Option<String>,
     /// The mailbox; `None` for a supervisor.
     pub mailbox: Option<MailboxSnapshot>,
-    /// The activity at this moment.
+    /// The activity at this moment. For a pool, the job that has run for the longest time.
     pub doing: Option<String>,
-    /// Set while the actor does not answer its health probe.
+    /// Set while the actor does not answer its health probe, and while a job of a pool runs longer
+    /// than it may.
     pub stuck: Option<Stuck>,
+    /// The threads of a pool; empty for other nodes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub threads: Vec<ThreadSnapshot>,
     /// The number of restarts.
     pub restarts: u64,
     /// The last failures and restarts, oldest first. For a dynamic supervisor, those of the

@@ -16,6 +16,14 @@ message!(
 );
 message!(pub(crate) Open -> ());
 message!(
+    /// Drops the answers to `Wait` and `Hold`.
+    pub(crate) Forget -> ()
+);
+message!(
+    /// As `Wait`, and logged.
+    pub(crate) Hold(u32) -> u32
+);
+message!(
     /// Answered with an error.
     pub(crate) Refuse -> Result<(), String>
 );
@@ -114,6 +122,25 @@ impl Handles<Open> for GatedActor {
         for replier in self.waiting.drain(..) {
             replier.reply(9);
         }
+    }
+}
+
+impl Handles<Hold> for GatedActor {
+    type Answer = Later<u32>;
+
+    fn handle(&mut self, Hold(number): Hold, _: &mut Ctx<Self>) -> Later<u32> {
+        self.got.add(format!("hold {number}"));
+        let (replier, later) = Later::channel();
+        self.waiting.push(replier);
+        later
+    }
+}
+
+impl Handles<Forget> for GatedActor {
+    type Answer = ();
+
+    fn handle(&mut self, _: Forget, _: &mut Ctx<Self>) {
+        self.waiting.clear();
     }
 }
 

@@ -33,14 +33,11 @@ impl Handles<Panic> for Collector {
     }
 }
 
-/// Returns the statistics of the results that the pool has sent.
-fn results(tree: &TreeHandle) -> MessageSnapshot {
+/// Returns the statistics of the jobs called `name`.
+fn jobs(tree: &TreeHandle, name: &str) -> MessageSnapshot {
     let root = tree.snapshot();
-    root.find("root/pool")
-        .unwrap()
-        .message("Done")
-        .unwrap()
-        .clone()
+    let pool = root.find("root/pool").unwrap();
+    pool.message(name).unwrap().clone()
 }
 
 async fn start_pool(pool: &Pool) -> (Tree, ActorRef<Collector>, Log) {
@@ -65,25 +62,34 @@ async fn start_pool(pool: &Pool) -> (Tree, ActorRef<Collector>, Log) {
 fn results_and_panics_come_back_as_messages() {
     run(async {
         let pool = Pool::new("pool", 2);
-        let early = pool.run(|| 1).await;
+        let early = pool.job("Task").run(|| 1).await;
         assert_eq!(early, Err(JobError::NotRun(PoolError::Closed)));
         let (tree, collector, log) = start_pool(&pool).await;
-        pool.submit(&collector, || 6 * 7, Done).unwrap();
+        pool.job("Product")
+            .submit(&collector, || 6 * 7, Done)
+            .unwrap();
         until(|| log.take() == ["value 42"]).await;
-        pool.submit(&collector, || panic!("dropped a {}", "plate"), Done)
+        pool.job("Number")
+            .submit(&collector, || panic!("dropped a {}", "plate"), Done)
             .unwrap();
         until(|| log.take() == ["the job panicked: dropped a plate"]).await;
-        assert_eq!(pool.run(|| "a future's").await, Ok("a future's"));
+        assert_eq!(
+            pool.job("Task").run(|| "a future's").await,
+            Ok("a future's")
+        );
         assert!(matches!(
-            pool.run(|| panic!("again")).await,
+            pool.job("Task").run(|| panic!("again")).await,
             Err::<(), _>(JobError::Panicked(_))
         ));
 
-        let row = results(tree.handle());
-        assert_eq!((row.handled, row.failed), (2, 1));
+        let row = jobs(tree.handle(), "Number");
+        assert_eq!((row.handled, row.failed), (1, 1));
         until(|| pool.busy() == 0).await;
         assert!(tree.shutdown().await.is_clean());
-        assert_eq!(pool.submit(&collector, || 1, Done), Err(PoolError::Closed));
+        assert_eq!(
+            pool.job("Number").submit(&collector, || 1, Done),
+            Err(PoolError::Closed)
+        );
     });
 }
 
@@ -93,7 +99,9 @@ fn results_bypass_a_full_mailbox_but_not_a_restart() {
         let pool = Pool::new("pool", 2);
         let (tree, collector, log) = start_pool(&pool).await;
         for number in 0..100 {
-            pool.submit(&collector, move || number, Done).unwrap();
+            pool.job("Number")
+                .submit(&collector, move || number, Done)
+                .unwrap();
         }
         until(|| log.lines.lock().len() == 100).await;
 
@@ -105,7 +113,7 @@ fn results_bypass_a_full_mailbox_but_not_a_restart() {
             }
             1000
         };
-        pool.submit(&collector, wait, Done).unwrap();
+        pool.job("Number").submit(&collector, wait, Done).unwrap();
         collector.tell(Panic).unwrap();
         until(|| collector.generation() == 2 && collector.is_available()).await;
         log.take();
@@ -137,11 +145,14 @@ fn a_stop_waits_for_running_jobs_and_drops_queued_ones() {
                 finished.fetch_add(1, SeqCst) as u64
             }
         };
-        pool.submit(&collector, job(), Done).unwrap();
+        pool.job("Number").submit(&collector, job(), Done).unwrap();
         until(|| pool.busy() == 1).await;
-        pool.submit(&collector, job(), Done).unwrap();
-        let future = pool.run(job());
-        assert_eq!(pool.submit(&collector, job(), Done), Err(PoolError::Full));
+        pool.job("Number").submit(&collector, job(), Done).unwrap();
+        let future = pool.job("Task").run(job());
+        assert_eq!(
+            pool.job("Number").submit(&collector, job(), Done),
+            Err(PoolError::Full)
+        );
         let handle = tree.handle().clone();
         assert!(tree.shutdown().await.is_clean());
         let run_to_end = finished.load(SeqCst);
@@ -150,9 +161,10 @@ fn a_stop_waits_for_running_jobs_and_drops_queued_ones() {
             "one ran, and perhaps a second one after it"
         );
         assert_eq!(future.await, Err(JobError::NotRun(PoolError::Closed)));
-        let row = results(&handle);
+        let row = jobs(&handle, "Number");
         assert_eq!(row.rejected, 1);
-        assert_eq!(row.handled + row.lost, 2);
+        let task = jobs(&handle, "Task");
+        assert_eq!(row.handled + row.lost + task.handled + task.lost, 3);
         drop(log);
     });
 }
@@ -162,7 +174,7 @@ fn a_crashed_pool_works_again() {
     run(async {
         let pool = Pool::new("pool", 2);
         let (tree, _, _) = start_pool(&pool).await;
-        assert_eq!(pool.run(|| 1).await, Ok(1));
+        assert_eq!(pool.job("Task").run(|| 1).await, Ok(1));
         tree.handle().crash("root/pool").unwrap();
         let is_back = || {
             let root = tree.handle().snapshot();
@@ -170,7 +182,7 @@ fn a_crashed_pool_works_again() {
             node.generation == 2 && node.state == snapshot::State::Running
         };
         until(is_back).await;
-        assert_eq!(pool.run(|| 2).await, Ok(2));
+        assert_eq!(pool.job("Task").run(|| 2).await, Ok(2));
         assert!(tree.shutdown().await.is_clean());
     });
 }
@@ -182,7 +194,7 @@ fn a_new_opening_waits_for_the_jobs_of_the_old_one() {
         let (tree, _, _) = start_pool(&pool).await;
         let gate = Arc::new(AtomicBool::new(true));
         let at_gate = Arc::clone(&gate);
-        let old = pool.run(move || {
+        let old = pool.job("Task").run(move || {
             while at_gate.load(SeqCst) {
                 std::thread::sleep(Duration::from_millis(1));
             }
@@ -196,7 +208,7 @@ fn a_new_opening_waits_for_the_jobs_of_the_old_one() {
         };
         until(is_back).await;
         let is_shut = Arc::clone(&gate);
-        let new = pool.run(move || is_shut.load(SeqCst));
+        let new = pool.job("Task").run(move || is_shut.load(SeqCst));
         tokio::time::sleep(Duration::from_millis(50)).await;
         assert_eq!(pool.busy(), 1, "a pool of one thread runs one job");
         gate.store(false, SeqCst);

@@ -74,7 +74,7 @@ fn a_message_is_counted_for_the_actor_or_pool_that_sent_it() {
         }
         fixed.ask(Relay).await.unwrap();
         let from_pool = target.clone();
-        let job = pool.run(move || from_pool.tell(Add).is_ok());
+        let job = pool.job("Tell").run(move || from_pool.tell(Add).is_ok());
         assert_eq!(job.await, Ok(true));
         target.ask(Add).await.unwrap();
         let expected = [

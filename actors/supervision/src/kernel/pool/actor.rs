@@ -1,0 +1,62 @@
+//! The actor that represents a pool in the tree.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use crate::kernel::actor::Actor;
+use crate::kernel::arbiter::ends_in_time;
+use crate::kernel::clock;
+use crate::kernel::context::Ctx;
+use crate::kernel::exit::{Exit, Failure};
+use crate::kernel::pool::Pool;
+
+/// The actor that represents a pool in the tree. It handles no messages.
+pub(crate) struct PoolActor {
+    pub(super) pool: Pool,
+}
+
+impl Actor for PoolActor {
+    fn started(&mut self, ctx: &mut Ctx<Self>) -> Result<(), Failure> {
+        self.pool.open()?;
+        ctx.spawn(expire_jobs(self.pool.clone()));
+        Ok(())
+    }
+
+    async fn stopped(self, _: &Exit) {
+        self.pool.close();
+        let threads = std::mem::take(&mut self.pool.shared.queue.lock().threads);
+        if threads.is_empty() {
+            return;
+        }
+        let join = move || {
+            for thread in threads {
+                let _ = thread.join();
+            }
+        };
+        // A job that takes too long has the pool killed after its stop timeout.
+        ends_in_time(Duration::MAX, join).await;
+    }
+}
+
+impl Drop for PoolActor {
+    /// Closes the pool when the actor was crashed; the next generation opens it again.
+    fn drop(&mut self) {
+        self.pool.close();
+    }
+}
+
+/// Discards queued jobs at their deadlines, also while every thread is busy.
+async fn expire_jobs(pool: Pool) {
+    loop {
+        let added = pool.shared.has_deadline.notified();
+        match pool.discard_unwanted() {
+            None => added.await,
+            Some(deadline) => {
+                let wait = Duration::from_nanos(deadline.saturating_sub(clock::now()));
+                // The time has come, or a job was added whose deadline may be earlier.
+                let _ = timeout(wait, added).await;
+            }
+        }
+    }
+}

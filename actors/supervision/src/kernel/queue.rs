@@ -1,0 +1,144 @@
+//! The messages of a mailbox: four lanes with one order.
+
+use std::collections::VecDeque;
+use std::task::Waker;
+
+use tokio::sync::oneshot;
+
+use crate::kernel::actor::{Actor, WhenFull};
+use crate::kernel::clock::Nanos;
+use crate::kernel::envelope::Envelope;
+use crate::limits::OWED_ANSWERS;
+
+/// The messages and the callers that wait for a slot. Guarded by the mailbox's lock.
+///
+/// Each message has a number, and the oldest message that may be handled is handled first. While
+/// the actor owes as many answers as it may, messages that would owe another one stay queued, and
+/// messages that owe none pass them.
+pub(crate) struct Queue<A: Actor> {
+    pub(crate) is_open: bool,
+    pub(crate) generation: u64,
+    pub(crate) capacity: usize,
+    /// Indexed by [`lane_of`].
+    lanes: [VecDeque<Entry<A>>; LANES],
+    next_number: u64,
+    /// Slots reserved for callers that waited for one.
+    pub(crate) reserved: usize,
+    pub(crate) waiting: VecDeque<oneshot::Sender<u64>>,
+    /// The waker of the driver, where it found no message to handle.
+    pub(crate) driver: Option<Waker>,
+}
+
+/// A queued message with the time when it was sent.
+pub(crate) struct Entry<A: Actor> {
+    number: u64,
+    pub(crate) sent_at: Nanos,
+    pub(crate) envelope: Box<dyn Envelope<A>>,
+}
+
+/// The attributes of a message's type at its actor.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Traits {
+    pub(crate) when_full: WhenFull,
+    /// Whether the answer comes later.
+    pub(crate) is_owing: bool,
+}
+
+const LANES: usize = 4;
+
+/// The lanes of messages whose answer is ready when they have been handled; they come first.
+const LANES_OWING_NONE: usize = 2;
+
+/// The lanes of messages that are dropped for newer ones when the mailbox is full.
+const DROPPABLE: [usize; 2] = [1, 3];
+
+fn lane_of(traits: Traits) -> usize {
+    let is_droppable = traits.when_full == WhenFull::DropOldest;
+    usize::from(traits.is_owing) * LANES_OWING_NONE + usize::from(is_droppable)
+}
+
+/// Takes the oldest message of some lanes.
+fn pop_oldest<'a, A: Actor>(
+    lanes: impl Iterator<Item = &'a mut VecDeque<Entry<A>>>,
+) -> Option<Entry<A>> {
+    lanes
+        .filter_map(|lane| Some((lane.front()?.number, lane)))
+        .min_by_key(|(number, _)| *number)
+        .and_then(|(_, lane)| lane.pop_front())
+}
+
+impl<A: Actor> Queue<A> {
+    pub(crate) fn new() -> Self {
+        Self {
+            is_open: false,
+            generation: 0,
+            capacity: 0,
+            lanes: [const { VecDeque::new() }; LANES],
+            next_number: 0,
+            reserved: 0,
+            waiting: VecDeque::new(),
+            driver: None,
+        }
+    }
+
+    pub(crate) fn depth(&self) -> usize {
+        self.lanes.iter().map(VecDeque::len).sum()
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.depth() + self.reserved >= self.capacity
+    }
+
+    /// Appends a message.
+    pub(crate) fn append(
+        &mut self,
+        sent_at: Nanos,
+        traits: Traits,
+        envelope: Box<dyn Envelope<A>>,
+    ) {
+        let number = self.next_number;
+        self.next_number += 1;
+        self.lanes[lane_of(traits)].push_back(Entry {
+            number,
+            sent_at,
+            envelope,
+        });
+    }
+
+    /// Takes the oldest message that an actor may handle which owes `owed` answers.
+    pub(crate) fn pop(&mut self, owed: usize) -> Option<Entry<A>> {
+        let may_owe = owed < OWED_ANSWERS.min(self.capacity);
+        let lanes = if may_owe { LANES } else { LANES_OWING_NONE };
+        pop_oldest(self.lanes[..lanes].iter_mut())
+    }
+
+    /// Takes the oldest droppable message.
+    pub(crate) fn pop_droppable(&mut self) -> Option<Entry<A>> {
+        let lanes = self.lanes.iter_mut().enumerate();
+        pop_oldest(
+            lanes
+                .filter(|(lane, _)| DROPPABLE.contains(lane))
+                .map(|(_, lane)| lane),
+        )
+    }
+
+    /// Takes all messages, in their order.
+    pub(crate) fn drain(&mut self) -> Vec<Entry<A>> {
+        let lanes = self.lanes.iter_mut();
+        let mut entries: Vec<_> = lanes.flat_map(|lane| lane.drain(..)).collect();
+        entries.sort_unstable_by_key(|entry| entry.number);
+        entries
+    }
+
+    /// Reserves free slots for the callers that have waited longest.
+    pub(crate) fn grant_reservations(&mut self) {
+        while !self.is_full() {
+            let Some(waiting) = self.waiting.pop_front() else {
+                return;
+            };
+            if waiting.send(self.generation).is_ok() {
+                self.reserved += 1;
+            }
+        }
+    }
+}
