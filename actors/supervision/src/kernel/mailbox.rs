@@ -17,7 +17,9 @@ use crate::kernel::clock::{self, Nanos};
 use crate::kernel::envelope::{Envelope, LazyEnvelope, Reason, TypedEnvelope};
 use crate::kernel::error::TellError;
 use crate::limits::MAILBOX_CAPACITY;
+use crate::observe::dead_letters::DeadLetterReason;
 use crate::observe::node::Node;
+use crate::observe::senders::SenderId;
 
 /// The mailbox of an actor. Closed while the actor is down.
 pub(crate) struct Mailbox<A: Actor> {
@@ -46,6 +48,7 @@ struct Queue<A: Actor> {
 /// A queued message with the time when it was sent.
 pub(crate) struct Entry<A: Actor> {
     number: u64,
+    sender: SenderId,
     pub(crate) sent_at: Nanos,
     pub(crate) envelope: Box<dyn Envelope<A>>,
 }
@@ -197,7 +200,9 @@ impl<A: Actor> Mailbox<A> {
         }
         self.node.messages.of::<M>().senders.note();
         if let Some(entry) = evicted {
-            entry.envelope.refuse(&self.node, Reason::Dropped);
+            entry
+                .envelope
+                .refuse(&self.node, Reason::Dropped, entry.sender);
         }
         Ok(())
     }
@@ -236,6 +241,7 @@ impl<A: Actor> Mailbox<A> {
         queue.next_number += 1;
         let entry = Entry {
             number,
+            sender: SenderId::current(),
             sent_at,
             envelope,
         };
@@ -250,11 +256,13 @@ impl<A: Actor> Mailbox<A> {
     /// Counts a message that was refused and will not be sent again.
     pub(crate) fn count<M: Message>(&self, refusal: Refusal) {
         let metrics = self.node.messages.of::<M>();
-        let counter = match refusal {
-            Refusal::Full => &metrics.rejected,
-            Refusal::Unavailable => &metrics.unavailable,
+        let (counter, reason) = match refusal {
+            Refusal::Full => (&metrics.rejected, DeadLetterReason::Rejected),
+            Refusal::Unavailable => (&metrics.unavailable, DeadLetterReason::Unavailable),
         };
         counter.fetch_add(1, Relaxed);
+        let sender = SenderId::current();
+        self.node.dead_letters.note(metrics, reason, sender);
     }
 
     /// Takes the oldest message. Where there is none, registers the waker for the next one.
@@ -317,7 +325,9 @@ impl<A: Actor> Mailbox<A> {
         drop(queue);
         drop(waiting);
         for entry in entries {
-            entry.envelope.refuse(&self.node, Reason::Lost);
+            entry
+                .envelope
+                .refuse(&self.node, Reason::Lost, entry.sender);
         }
     }
 

@@ -22,6 +22,7 @@ use crate::kernel::mailbox::{Refusal, Slot};
 use crate::limits::POOL_QUEUE;
 use crate::observe::metrics::MessageMetrics;
 use crate::observe::senders::Sending;
+use crate::observe::snapshot::PoolSnapshot;
 use crate::tree::spec::ChildSpec;
 
 /// A thread pool with a bounded queue. The result of a job is sent to an actor as a
@@ -132,17 +133,20 @@ impl Pool {
     fn build(name: &str, threads: usize, capacity: usize) -> Self {
         let pool_actor = ActorRef::new(name);
         pool_actor.mailbox().set_capacity(capacity);
-        Self {
-            pool_actor,
-            shared: Arc::new(Shared {
-                threads,
-                capacity: capacity.max(1),
-                queue: Mutex::default(),
-                has_work: Condvar::new(),
-                busy: AtomicUsize::new(0),
-                accepted: AtomicU64::new(0),
-            }),
-        }
+        let shared = Arc::new(Shared {
+            threads,
+            capacity: capacity.max(1),
+            queue: Mutex::default(),
+            has_work: Condvar::new(),
+            busy: AtomicUsize::new(0),
+            accepted: AtomicU64::new(0),
+        });
+        let figures = Arc::clone(&shared);
+        pool_actor.node().set_pool(move || PoolSnapshot {
+            threads: figures.threads,
+            busy: figures.busy.load(Relaxed),
+        });
+        Self { pool_actor, shared }
     }
 
     /// Returns the pool's specification as a child of a supervisor.

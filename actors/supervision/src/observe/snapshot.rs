@@ -5,7 +5,9 @@
 
 use serde::Serialize;
 
-pub use crate::observe::histogram::Latency;
+pub use crate::observe::arbiters::{ArbiterSnapshot, Busiest};
+pub use crate::observe::dead_letters::{DeadLetter, DeadLetterReason};
+pub use crate::observe::histogram::{EDGES_NS, Latency};
 pub use crate::observe::senders::SenderSnapshot;
 
 /// The kind of a node of the tree.
@@ -72,10 +74,19 @@ pub struct MailboxSnapshot {
     pub capacity: u64,
 }
 
+/// The threads of a [`Pool`](crate::Pool).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct PoolSnapshot {
+    /// The number of threads; zero where jobs run on the thread that submits them.
+    pub threads: usize,
+    /// The number of threads that run a job.
+    pub busy: usize,
+}
+
 /// The metrics of one message type at one actor. Counts continue over restarts.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct MessageSnapshot {
-    /// The type's name without module paths.
+    /// The type's name without module paths; with them where the actor has two types of one name.
     pub name: String,
     /// Messages handled a second, a moving average.
     pub per_second: f64,
@@ -131,6 +142,8 @@ pub struct NodeSnapshot {
     pub arbiter: Option<String>,
     /// The mailbox; `None` for a supervisor.
     pub mailbox: Option<MailboxSnapshot>,
+    /// The threads, where the node is a pool. Its mailbox is then the queue of jobs.
+    pub pool: Option<PoolSnapshot>,
     /// The activity at this moment.
     pub doing: Option<String>,
     /// Set while the actor does not answer its health probe.
@@ -140,6 +153,9 @@ pub struct NodeSnapshot {
     /// The last failures and restarts, oldest first. For a dynamic supervisor, those of the
     /// children that it has lost.
     pub incidents: Vec<Incident>,
+    /// The last messages that were not handled, oldest first: samples, of which a flood of one type
+    /// adds ten a second.
+    pub dead_letters: Vec<DeadLetter>,
     /// Time in the queue, over all message types.
     pub queue: Latency,
     /// Time that a handler held its thread, over all message types.
