@@ -21,6 +21,7 @@ mod datadir;
 mod dev;
 mod dev_folder;
 mod duration;
+mod incident_file;
 mod instance_lock;
 mod logging;
 mod memory;

@@ -169,6 +169,7 @@ pub use kernel::context::{Ctx, TaskHandle};
 pub use kernel::error::{AskError, StartError, TellError};
 pub use kernel::exit::{Exit, Failure};
 pub use kernel::pool::{JobError, JobSpec, Pool, PoolError};
+pub use observe::incidents::{IncidentKind, IncidentLog, IncidentRecord};
 pub use observe::snapshot::{self, NodeSnapshot};
 pub use tree::dynamic::DynamicRef;
 pub use tree::rng::SeededRng;

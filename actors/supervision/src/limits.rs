@@ -74,6 +74,15 @@ pub const HEALTHY_AFTER: Duration = Duration::from_secs(30);
 /// Incidents (failures, restarts and their reasons) that a node of the tree remembers.
 pub const MAX_INCIDENTS: usize = 16;
 
+/// Incidents that the log of a tree holds in memory.
+pub const LOGGED_INCIDENTS: usize = 256;
+
+/// Samples of messages that were not handled that an actor holds.
+pub const DEAD_LETTERS: usize = 8;
+
+/// Time between two samples of one message type that was not handled. All are counted.
+pub const DEAD_LETTER_PERIOD: Duration = Duration::from_millis(100);
+
 /// Characters of a panic's or an error's text that are kept: such a text may quote untrusted
 /// input of any length.
 pub const MAX_REASON_CHARS: usize = 500;

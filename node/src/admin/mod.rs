@@ -5,6 +5,8 @@
 //! | `/` | the page; its style and script are in the binary |
 //! | `/api/events` | server-sent events, one per second, with everything that the page draws |
 //! | `/api/actors` | the supervision tree with all figures, as JSON |
+//! | `/api/arbiters` | the threads that actors run on, with their busy share and lag, as JSON |
+//! | `/api/incidents` | the last failures, restarts and hangs, also of earlier processes, as JSON |
 //! | `/api/status` | chain, pool, RPC, memory and disk, as JSON |
 //! | `/api/crash` | makes an actor panic (`--admin.chaos` alone) |
 //! | `/metrics` | metrics in the text format of Prometheus |

@@ -44,8 +44,11 @@ pub fn configure(app: &mut web::ServiceConfig) {
             .route("/", web::get().to(page))
             .route("/style.css", web::get().to(style))
             .route("/app.js", web::get().to(script))
+            .route("/kernel.js", web::get().to(kernel_script))
             .route("/api/events", web::get().to(events))
             .route("/api/actors", web::get().to(actors))
+            .route("/api/arbiters", web::get().to(arbiters))
+            .route("/api/incidents", web::get().to(incidents))
             .route("/api/status", web::get().to(status))
             .route("/api/crash", web::post().guard(json_body()).to(crash))
             .route("/metrics", web::get().to(metrics))
@@ -122,11 +125,15 @@ async fn style() -> impl Responder {
     asset("text/css; charset=utf-8", include_str!("page/style.css"))
 }
 
+/// Content type of the scripts.
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
 async fn script() -> impl Responder {
-    asset(
-        "text/javascript; charset=utf-8",
-        include_str!("page/app.js"),
-    )
+    asset(SCRIPT, include_str!("page/app.js"))
+}
+
+async fn kernel_script() -> impl Responder {
+    asset(SCRIPT, include_str!("page/kernel.js"))
 }
 
 fn asset(content_type: &'static str, body: &'static str) -> HttpResponse {
@@ -140,8 +147,12 @@ fn asset(content_type: &'static str, body: &'static str) -> HttpResponse {
 fn tree(state: &AdminState) -> Result<NodeSnapshot, HttpResponse> {
     match state.node.tree.get() {
         Some(tree) => Ok(tree.snapshot()),
-        None => Err(HttpResponse::ServiceUnavailable().body("the node is starting\n")),
+        None => Err(starting()),
     }
+}
+
+fn starting() -> HttpResponse {
+    HttpResponse::ServiceUnavailable().body("the node is starting\n")
 }
 
 async fn actors(state: Data<AdminState>) -> HttpResponse {
@@ -151,17 +162,35 @@ async fn actors(state: Data<AdminState>) -> HttpResponse {
     }
 }
 
+async fn arbiters(state: Data<AdminState>) -> HttpResponse {
+    match state.node.tree.get() {
+        Some(tree) => HttpResponse::Ok().json(tree.arbiters()),
+        None => starting(),
+    }
+}
+
+async fn incidents(state: Data<AdminState>) -> HttpResponse {
+    match state.node.tree.get() {
+        Some(tree) => HttpResponse::Ok().json(tree.incidents().since(0).1),
+        None => starting(),
+    }
+}
+
 async fn status(state: Data<AdminState>) -> HttpResponse {
     HttpResponse::Ok().json(state.status())
 }
 
 async fn metrics(state: Data<AdminState>) -> HttpResponse {
-    match tree(&state) {
-        Ok(tree) => HttpResponse::Ok()
-            .content_type("text/plain; version=0.0.4; charset=utf-8")
-            .body(prometheus::render(&tree, &state)),
-        Err(starting) => starting,
-    }
+    let Some(tree) = state.node.tree.get() else {
+        return starting();
+    };
+    HttpResponse::Ok()
+        .content_type("text/plain; version=0.0.4; charset=utf-8")
+        .body(prometheus::render(
+            &tree.snapshot(),
+            &tree.arbiters(),
+            &state,
+        ))
 }
 
 /// Answers the liveness check.
@@ -204,7 +233,7 @@ async fn crash(state: Data<AdminState>, request: HttpRequest, body: web::Payload
             .body("start the node with --admin.chaos to crash actors\n");
     }
     let Some(tree) = state.node.tree.get() else {
-        return HttpResponse::ServiceUnavailable().body("the node is starting\n");
+        return starting();
     };
     let crash = match read_crash(&request, body).await {
         Ok(crash) => crash,
@@ -257,11 +286,12 @@ async fn events(state: Data<AdminState>) -> HttpResponse {
     };
     let mut ticks = interval(EVENT_PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let begin = (state, ticks, slot);
-    let stream = futures_util::stream::unfold(begin, |(state, mut ticks, slot)| async move {
+    let begin = (state, ticks, slot, 0);
+    let stream = futures_util::stream::unfold(begin, |(state, mut ticks, slot, seen)| async move {
         ticks.tick().await;
-        let event = event(&state);
-        Some((Ok::<_, Error>(Bytes::from(event)), (state, ticks, slot)))
+        let (event, seen) = event(&state, seen);
+        let next = (state, ticks, slot, seen);
+        Some((Ok::<_, Error>(Bytes::from(event)), next))
     });
     HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, "text/event-stream"))
@@ -286,15 +316,23 @@ impl Drop for StreamSlot {
     }
 }
 
-fn event(state: &AdminState) -> String {
+/// Returns an event and the number of incidents that the stream has then sent, `seen` before. The
+/// first event of a stream has all incidents, the others the new ones.
+fn event(state: &AdminState, seen: u64) -> (String, u64) {
     match state.node.tree.get() {
         Some(handle) => {
+            let (added, new) = handle.incidents().since(seen);
+            let incidents = json!({ "is_first": seen == 0, "new": new });
             let (tree, status) = (handle.snapshot(), state.status());
+            let arbiters = handle.arbiters();
             let history = state.history.lock();
-            let all = json!({ "tree": tree, "status": status, "history": &*history });
-            format!("data: {all}\n\n")
+            let all = json!({
+                "tree": tree, "arbiters": arbiters, "status": status, "history": &*history,
+                "incidents": incidents,
+            });
+            (format!("data: {all}\n\n"), added)
         }
-        None => ": the node is starting\n\n".into(),
+        None => (": the node is starting\n\n".into(), seen),
     }
 }
 

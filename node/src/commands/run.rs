@@ -8,7 +8,7 @@ use actoreum_primitives::{Genesis, genesis::MAINNET_GENESIS_HASH};
 use actoreum_rpc::server::http;
 use actoreum_rpc::server::ipc;
 use actoreum_storage::Store;
-use actoreum_supervision::{Exit, StartError, Tree, TreeHandle};
+use actoreum_supervision::{Exit, StartError, TreeHandle, TreeOptions};
 use eyre::{bail, eyre};
 use tracing::{error, info};
 
@@ -168,7 +168,9 @@ pub fn with_tree(
 ) -> eyre::Result<ExitCode> {
     let signal = signals::listen()?;
     actoreum_supervision::block_on(async move {
-        let tree = Tree::start(assembled.spec.clone())
+        let tree = TreeOptions::default()
+            .incidents(assembled.incidents.clone())
+            .start(assembled.spec.clone())
             .await
             .map_err(|error| eyre!("{error}{}", start_hint(&error)))?;
         let handle: TreeHandle = tree.handle().clone();

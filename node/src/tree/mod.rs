@@ -55,7 +55,7 @@ use actoreum_rpc::{
     node::{Node, NodeHandles},
 };
 use actoreum_storage::{StorageError, Store};
-use actoreum_supervision::{ActorRef, Pool, Strategy, SupervisorSpec};
+use actoreum_supervision::{ActorRef, IncidentLog, Pool, Strategy, SupervisorSpec};
 use actoreum_sync::downloader::Mode;
 
 use self::{
@@ -67,6 +67,7 @@ use self::{
 use crate::{
     config::{Config, node::SyncModeFlag},
     datadir::DataDir,
+    incident_file,
 };
 
 /// Period in which the restarts of a subtree are counted.
@@ -125,6 +126,8 @@ impl<'a> Role<'a> {
 pub struct Assembled {
     /// Specification of the tree, to be started.
     pub spec: SupervisorSpec,
+    /// The log of the tree's incidents, kept in the data directory if there is one.
+    pub incidents: IncidentLog,
     /// The writer of the chain.
     pub chain: ActorRef<ChainActor>,
     /// Read access to the chain.
@@ -375,8 +378,10 @@ pub fn assemble(parts: NodeParts<'_>) -> eyre::Result<Assembled> {
         spec = spec.child(parts.eth).child(parts.network);
     }
     let spec = spec.child(rpc::assemble(config, &node));
+    let incidents = datadir.map(|datadir| incident_file::open(datadir.instance()));
     Ok(Assembled {
         spec,
+        incidents: incidents.unwrap_or_default(),
         chain,
         reader,
         node,

@@ -19,6 +19,7 @@ mod database;
 mod datadir;
 mod dev;
 mod disk;
+mod exposition;
 mod flags;
 #[path = "../../../core/storage/tests/folder/mod.rs"]
 mod folder;
@@ -26,6 +27,7 @@ mod followers;
 mod fuzz;
 mod hostile_keys;
 mod http;
+mod incidents;
 mod kill;
 mod memory;
 mod metrics;

@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::{http, process::Running};
+use crate::{exposition::Exposition, http, process::Running};
 
 /// Keywords and functions of the query language (PromQL).
 const WORDS: [&str; 11] = [
@@ -189,6 +189,15 @@ fn every_dashboard_panel_queries_metrics_that_a_node_exports() {
     }
     let (status, page) = http::request(admin, "GET", "/metrics", "").unwrap();
     assert_eq!(status, 200);
+    let parsed = Exposition::parse(&page).unwrap_or_else(|error| panic!("{error}\n{page}"));
+    let series = parsed.count("actoreum_message_");
+    assert!(series < 10_000, "{series} series of messages");
+    println!("{} series, {series} of messages", parsed.count(""));
+    let import = [("actor", "node/core/chain"), ("message", "ImportBlocks")];
+    let imported = parsed.value("actoreum_message_handling_duration_seconds_count", &import);
+    assert!(imported >= Some(1.0), "{imported:?}");
+    let threads = parsed.value("actoreum_pool_threads", &[("pool", "node/core/import")]);
+    assert_eq!(threads, Some(1.0));
     let metrics = read(&page);
 
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../etc/grafana/actoreum.json");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{browser::Page, http, process::Running};
 
@@ -142,4 +142,33 @@ fn the_page_shows_who_sends_what_to_whom() {
     page.wait_for("!document.getElementById('overview').hidden");
     let exceptions = page.events("Runtime.exceptionThrown");
     assert!(exceptions.is_empty(), "{exceptions:#?}");
+}
+
+#[test]
+fn the_page_shows_the_arbiters_with_their_busiest_actors() {
+    let (node, origin) = dev_chain();
+    let Some(mut page) = Page::open(&format!("{origin}/#/arbiters")) else {
+        return;
+    };
+    // The block that is sealed each second makes one of the threads busy.
+    let rows = "[...document.querySelectorAll('#arbiters tbody tr')].map((row) => row.innerText)";
+    page.wait_for(&format!(
+        "{rows}.some((text) => text.includes('node/core/'))"
+    ));
+    page.wait_for(&format!("{rows}.every((text) => / [µm]?s\\t/.test(text))"));
+    let main = page.value(&format!(
+        "{rows}.find((text) => text.startsWith('main\\t'))"
+    ));
+    assert!(main.as_str().unwrap().contains(" %"), "{main}");
+    page.key("Escape");
+    page.wait_for("document.getElementById('arbiters').hidden");
+    let exceptions = page.events("Runtime.exceptionThrown");
+    assert!(exceptions.is_empty(), "{exceptions:#?}");
+
+    let admin = origin.trim_start_matches("http://").parse().unwrap();
+    let (_, body) = http::request(admin, "GET", "/api/arbiters", "").unwrap();
+    let arbiters: Value = serde_json::from_str(&body).unwrap();
+    let arbiters = arbiters.as_array().unwrap();
+    assert!(arbiters.iter().any(|it| it["actors"].as_u64() > Some(0)));
+    drop(node);
 }

@@ -1,7 +1,7 @@
 //! The threads (actix arbiters) that actors run on, one for each latency class.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use tracing::warn;
 use crate::kernel::error::StartError;
 use crate::kernel::exit::Exit;
 use crate::limits::TURN_TIME;
+use crate::observe::arbiters::ArbiterTable;
 use crate::tree::rng::SeededRng;
 
 /// The arbiters of one tree. Each is created when a child first names it.
@@ -23,6 +24,8 @@ pub(crate) struct Arbiters {
     is_single_thread: bool,
     arbiters: Mutex<Vec<(String, Arbiter)>>,
     left_behind: Mutex<LeftBehind>,
+    /// The figures of each thread.
+    pub(crate) table: Arc<ArbiterTable>,
     /// The randomness of the pauses before restarts.
     pub(crate) rng: SeededRng,
 }
@@ -42,6 +45,7 @@ impl Arbiters {
             is_single_thread,
             arbiters: Mutex::default(),
             left_behind: Mutex::default(),
+            table: Arc::default(),
             rng,
         }
     }
@@ -71,14 +75,28 @@ impl Arbiters {
             arbiters.remove(index);
             warn!(arbiter = name, "arbiter has ended and is replaced");
         }
-        let arbiter =
-            Arbiter::try_with_tokio_rt(runtime).map_err(|error| StartError::NoThread {
-                arbiter: name.to_owned(),
-                error: Arc::new(error),
-            })?;
+        let arbiter = self.open(name).map_err(|error| StartError::NoThread {
+            arbiter: name.to_owned(),
+            error: Arc::new(error),
+        })?;
         let handle = arbiter.handle();
         arbiters.push((name.to_owned(), arbiter));
         Ok(handle)
+    }
+
+    /// Opens a thread and adds it to the table.
+    fn open(&self, name: &str) -> io::Result<Arbiter> {
+        let opened = Arc::new(OnceLock::new());
+        let slot = Arc::clone(&opened);
+        let arbiter = Arbiter::try_with_tokio_rt(move || {
+            let runtime = runtime()?;
+            let _ = slot.set(runtime.handle().clone());
+            Ok(runtime)
+        })?;
+        // The runtime was made before the thread was reported as begun.
+        self.table
+            .note_thread(name, arbiter.handle(), opened.get().cloned());
+        Ok(arbiter)
     }
 
     /// Records a child that had to be killed when its supervisor stopped.

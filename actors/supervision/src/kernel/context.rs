@@ -5,6 +5,7 @@ use std::future::{Future, poll_fn, ready};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use futures_util::future::{AbortHandle, Abortable, LocalBoxFuture};
@@ -19,6 +20,7 @@ use crate::kernel::envelope::{TypedEnvelope, deliver, warn_slow};
 use crate::kernel::exit::{Exit, Failure};
 use crate::limits::SLOW_HANDLER;
 use crate::observe::activity::Doing;
+use crate::observe::metrics::MessageMetrics;
 use crate::observe::node::Node;
 
 /// The index that stands for the `started` hook in place of a message type's index.
@@ -113,7 +115,10 @@ impl<A: Actor> Ctx<A> {
             let completion: Completion<A> = Box::new(move |actor, ctx| {
                 let node = Arc::clone(&ctx.node);
                 ctx.current = author;
-                measured(&node, author, || then(actor, output, ctx));
+                let metrics = node.message_at(author).cloned();
+                measured(&node, author, metrics.as_deref(), || {
+                    then(actor, output, ctx)
+                });
             });
             Some(completion)
         })
@@ -222,9 +227,14 @@ impl<A: Actor> Ctx<A> {
     /// Adds a future that is shown, while it is polled, as one of the message type `author`.
     fn push(&mut self, author: u32, task: impl Future<Output = Option<Completion<A>>> + 'static) {
         let node = Arc::clone(&self.node);
+        let metrics = node.message_at(author).cloned();
         let shown = async move {
             let mut task = pin!(task);
-            poll_fn(|cx| measured(&node, author, || task.as_mut().poll(cx))).await
+            poll_fn(|cx| {
+                let metrics = metrics.as_deref();
+                measured(&node, author, metrics, || task.as_mut().poll(cx))
+            })
+            .await
         };
         self.tasks.push(shown.boxed_local());
         self.has_new_tasks = true;
@@ -264,8 +274,14 @@ fn deliver_now<A: Handles<M>, M: Message>(
     );
 }
 
-/// Runs and measures one poll of a future that the handler of a message type spawned.
-fn measured<T>(node: &Node, author: u32, piece: impl FnOnce() -> T) -> T {
+/// Runs and measures one poll of a future that the handler of a message type spawned. `metrics` are
+/// those of that type; the `started` hook has none.
+fn measured<T>(
+    node: &Node,
+    author: u32,
+    metrics: Option<&MessageMetrics>,
+    piece: impl FnOnce() -> T,
+) -> T {
     let begun_at = clock::now();
     let doing = Doing::Future(author);
     node.activity.enter(doing, begun_at);
@@ -273,8 +289,10 @@ fn measured<T>(node: &Node, author: u32, piece: impl FnOnce() -> T) -> T {
     node.activity.leave();
     let ended_at = clock::now();
     let held = ended_at.saturating_sub(begun_at);
+    let polling = metrics.map_or(&node.polling_at_start, |metrics| &metrics.polling);
+    polling.fetch_add(held, Relaxed);
     if held >= clock::nanos(SLOW_HANDLER)
-        && let Some(metrics) = node.message_at(author)
+        && let Some(metrics) = metrics
     {
         warn_slow(node, metrics, doing, held, ended_at);
     }

@@ -21,8 +21,10 @@ use crate::kernel::exit::contain;
 use crate::kernel::mailbox::{Mailbox, PanicGuard};
 use crate::limits::SLOW_HANDLER;
 use crate::observe::activity::Doing;
+use crate::observe::dead_letters::DeadLetterReason;
 use crate::observe::metrics::MessageMetrics;
 use crate::observe::node::Node;
+use crate::observe::senders::SenderId;
 
 /// The channel that an answer is sent through.
 pub(crate) enum ReplyTo<M: Message> {
@@ -82,7 +84,7 @@ pub(crate) trait Envelope<A: Actor>: Send {
     ) -> Nanos;
 
     /// Counts the message as not handled and sends its caller an error.
-    fn refuse(self: Box<Self>, node: &Node, reason: Reason);
+    fn refuse(self: Box<Self>, node: &Node, reason: Reason, sender: SenderId);
 }
 
 /// A message with the sender for its answer, if the caller wants one.
@@ -103,7 +105,7 @@ impl<A: Handles<M>, M: Message> Envelope<A> for TypedEnvelope<M> {
         deliver(actor, ctx, mailbox, *self, sent_at, now)
     }
 
-    fn refuse(self: Box<Self>, node: &Node, reason: Reason) {
+    fn refuse(self: Box<Self>, node: &Node, reason: Reason, sender: SenderId) {
         let Self { message, reply } = *self;
         let reply = match (reply, reason) {
             (Some(ReplyTo::Again(caller)), Reason::Lost) => match caller.send(Err(message)) {
@@ -113,11 +115,16 @@ impl<A: Handles<M>, M: Message> Envelope<A> for TypedEnvelope<M> {
             (reply, _) => reply,
         };
         let metrics = node.messages.of::<M>();
-        let (counter, error) = match reason {
-            Reason::Dropped => (&metrics.dropped, AskError::Dropped),
-            Reason::Lost => (&metrics.lost, AskError::Unavailable),
+        let (counter, error, reason) = match reason {
+            Reason::Dropped => (
+                &metrics.dropped,
+                AskError::Dropped,
+                DeadLetterReason::Dropped,
+            ),
+            Reason::Lost => (&metrics.lost, AskError::Unavailable, DeadLetterReason::Lost),
         };
         counter.fetch_add(1, Relaxed);
+        node.dead_letters.note(metrics, reason, sender);
         if let Some(reply) = reply {
             reply.send(Err(error));
         }
@@ -163,8 +170,11 @@ impl<A: Handles<M>, M: Message, F: FnOnce() -> M + Send> Envelope<A> for LazyEnv
         }
     }
 
-    fn refuse(self: Box<Self>, node: &Node, _: Reason) {
-        node.messages.of::<M>().lost.fetch_add(1, Relaxed);
+    fn refuse(self: Box<Self>, node: &Node, _: Reason, sender: SenderId) {
+        let metrics = node.messages.of::<M>();
+        metrics.lost.fetch_add(1, Relaxed);
+        node.dead_letters
+            .note(metrics, DeadLetterReason::Lost, sender);
     }
 }
 

@@ -18,7 +18,9 @@ use crate::kernel::envelope::{Envelope, LazyEnvelope, Reason, TypedEnvelope};
 use crate::kernel::error::TellError;
 use crate::kernel::queue::{Entry, Queue, Traits};
 use crate::limits::MAILBOX_CAPACITY;
+use crate::observe::dead_letters::DeadLetterReason;
 use crate::observe::node::Node;
+use crate::observe::senders::SenderId;
 
 /// The mailbox of an actor. Closed while the actor is down.
 pub(crate) struct Mailbox<A: Actor> {
@@ -132,7 +134,9 @@ impl<A: Actor> Mailbox<A> {
         }
         self.node.messages.of::<M>().senders.note();
         if let Some(entry) = evicted {
-            entry.envelope.refuse(&self.node, Reason::Dropped);
+            entry
+                .envelope
+                .refuse(&self.node, Reason::Dropped, entry.sender);
         }
         Ok(())
     }
@@ -172,7 +176,7 @@ impl<A: Actor> Mailbox<A> {
         traits: Traits,
         envelope: Box<dyn Envelope<A>>,
     ) -> Option<Waker> {
-        queue.append(sent_at, traits, envelope);
+        queue.append(SenderId::current(), sent_at, traits, envelope);
         self.note_depth(queue);
         queue.driver.take()
     }
@@ -180,11 +184,13 @@ impl<A: Actor> Mailbox<A> {
     /// Counts a message that was refused and will not be sent again.
     pub(crate) fn count<M: Message>(&self, refusal: Refusal) {
         let metrics = self.node.messages.of::<M>();
-        let counter = match refusal {
-            Refusal::Full => &metrics.rejected,
-            Refusal::Unavailable => &metrics.unavailable,
+        let (counter, reason) = match refusal {
+            Refusal::Full => (&metrics.rejected, DeadLetterReason::Rejected),
+            Refusal::Unavailable => (&metrics.unavailable, DeadLetterReason::Unavailable),
         };
         counter.fetch_add(1, Relaxed);
+        let sender = SenderId::current();
+        self.node.dead_letters.note(metrics, reason, sender);
     }
 
     /// Takes the oldest message that an actor may handle which owes `owed` answers. Where there is
@@ -247,7 +253,9 @@ impl<A: Actor> Mailbox<A> {
         drop(queue);
         drop(waiting);
         for entry in entries {
-            entry.envelope.refuse(&self.node, Reason::Lost);
+            entry
+                .envelope
+                .refuse(&self.node, Reason::Lost, entry.sender);
         }
     }
 

@@ -9,6 +9,7 @@ use crate::kernel::actor::{Actor, WhenFull};
 use crate::kernel::clock::Nanos;
 use crate::kernel::envelope::Envelope;
 use crate::limits::OWED_ANSWERS;
+use crate::observe::senders::SenderId;
 
 /// The messages and the callers that wait for a slot. Guarded by the mailbox's lock.
 ///
@@ -32,6 +33,7 @@ pub(crate) struct Queue<A: Actor> {
 /// A queued message with the time when it was sent.
 pub(crate) struct Entry<A: Actor> {
     number: u64,
+    pub(crate) sender: SenderId,
     pub(crate) sent_at: Nanos,
     pub(crate) envelope: Box<dyn Envelope<A>>,
 }
@@ -92,6 +94,7 @@ impl<A: Actor> Queue<A> {
     /// Appends a message.
     pub(crate) fn append(
         &mut self,
+        sender: SenderId,
         sent_at: Nanos,
         traits: Traits,
         envelope: Box<dyn Envelope<A>>,
@@ -100,6 +103,7 @@ impl<A: Actor> Queue<A> {
         self.next_number += 1;
         self.lanes[lane_of(traits)].push_back(Entry {
             number,
+            sender,
             sent_at,
             envelope,
         });

@@ -50,6 +50,7 @@ fn probe(node: &Node, now: Nanos, probe_timeout: u64) {
         let doing = node.describe(node.activity.read().0);
         let doing = doing.as_deref().unwrap_or("nothing: its arbiter is busy");
         warn!(actor = node.path(), doing, "actor is stuck");
+        node.note_stuck(doing);
     }
 }
 

@@ -15,6 +15,21 @@ const LAST_OCTAVE: u32 = 37;
 /// quarter above the true value.
 const STEPS: usize = 4;
 
+/// The edges at which [`Latency::at_most`] counts, in nanoseconds: powers of four from about a
+/// microsecond to about four seconds. They are edges of the histogram's own buckets, so that the
+/// counts are exact but for durations of precisely that length, which count as longer.
+pub const EDGES_NS: [u64; 12] = edges();
+
+const fn edges() -> [u64; 12] {
+    let mut edges = [1 << 10; 12];
+    let mut index = 1;
+    while index < edges.len() {
+        edges[index] = edges[index - 1] * 4;
+        index += 1;
+    }
+    edges
+}
+
 const BUCKETS: usize = 2 + (LAST_OCTAVE - FIRST_OCTAVE) as usize * STEPS;
 
 /// Counts of durations in logarithmic buckets. Any number of threads may record and read.
@@ -42,6 +57,23 @@ pub struct Latency {
     pub p99_ns: u64,
     /// The longest duration.
     pub max_ns: u64,
+    /// For each of [`EDGES_NS`], the number of durations up to that length. Not in the JSON, which
+    /// pages get each second.
+    #[serde(skip)]
+    pub at_most: [u64; EDGES_NS.len()],
+}
+
+impl Latency {
+    /// Adds the count, the sum and the counts at the edges of another summary. Percentiles can't be
+    /// added; the maximum is the larger one.
+    pub fn add(&mut self, other: &Self) {
+        self.count += other.count;
+        self.sum_ns = self.sum_ns.saturating_add(other.sum_ns);
+        self.max_ns = self.max_ns.max(other.max_ns);
+        for (count, more) in self.at_most.iter_mut().zip(other.at_most) {
+            *count += more;
+        }
+    }
 }
 
 impl Default for Histogram {
@@ -65,6 +97,11 @@ impl Histogram {
         if nanos > self.max.load(Relaxed) {
             self.max.fetch_max(nanos, Relaxed);
         }
+    }
+
+    /// Returns the sum of the durations recorded so far, in nanoseconds.
+    pub(crate) fn sum(&self) -> u64 {
+        self.sum.load(Relaxed)
     }
 
     /// Returns the number of durations recorded so far.
@@ -97,6 +134,7 @@ impl Histogram {
             p90_ns: percentile(90),
             p99_ns: percentile(99),
             max_ns,
+            at_most: counts_at_edges(&counts),
         }
     }
 }
@@ -124,6 +162,18 @@ fn upper_edge(bucket: usize) -> u64 {
             steps << (octave - STEPS.ilog2())
         }
     }
+}
+
+/// Returns the number of durations up to each of [`EDGES_NS`].
+fn counts_at_edges(counts: &[u64; BUCKETS]) -> [u64; EDGES_NS.len()] {
+    let mut seen = 0;
+    let mut buckets = counts.iter().enumerate().peekable();
+    EDGES_NS.map(|edge| {
+        while let Some((_, count)) = buckets.next_if(|(bucket, _)| upper_edge(*bucket) <= edge) {
+            seen += count;
+        }
+        seen
+    })
 }
 
 fn percentile_of(counts: &[u64], total: u64, per_cent: u64) -> u64 {
@@ -192,6 +242,47 @@ mod tests {
             part.record(nanos * 997);
         }
         assert_eq!(Histogram::read_together([&few, &many]), one.read());
+    }
+
+    proptest! {
+        #[test]
+        fn counts_at_the_edges_are_exact(
+            values in prop::collection::vec(0..20_000_000_000_u64, 0..200),
+        ) {
+            let histogram = Histogram::default();
+            for value in &values {
+                histogram.record(*value);
+            }
+            let below = |edge| values.iter().filter(|value| **value < edge).count() as u64;
+            prop_assert_eq!(histogram.read().at_most, EDGES_NS.map(below));
+        }
+    }
+
+    #[test]
+    fn the_edges_are_powers_of_four_that_end_buckets() {
+        assert_eq!((EDGES_NS[0], EDGES_NS[11]), (1 << 10, 1 << 32));
+        for edge in EDGES_NS {
+            assert_eq!(upper_edge(bucket_of(edge - 1)), edge);
+        }
+    }
+
+    #[test]
+    fn summaries_add_up_to_that_of_all_durations() {
+        let (one, both) = (Histogram::default(), Histogram::default());
+        let mut sum = Latency::default();
+        for nanos in [5, 3_000, 70_000_000_000] {
+            let part = Histogram::default();
+            part.record(nanos);
+            sum.add(&part.read());
+            both.record(nanos);
+        }
+        let all = both.read();
+        assert_eq!(
+            (sum.count, sum.sum_ns, sum.max_ns, sum.at_most),
+            (all.count, all.sum_ns, all.max_ns, all.at_most)
+        );
+        sum.add(&one.read());
+        assert_eq!(sum.count, 3);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
 use crate::kernel::clock::{self, Nanos};
-use crate::limits::SLOW_WARNING_PERIOD;
+use crate::limits::{DEAD_LETTER_PERIOD, SLOW_WARNING_PERIOD};
 use crate::observe::histogram::Histogram;
 use crate::observe::senders::Senders;
 use crate::observe::snapshot::MessageSnapshot;
@@ -25,6 +25,8 @@ pub(crate) struct MessageMetrics {
     key: Key,
     /// The type's name without module paths, or the job's name.
     pub(crate) name: Box<str>,
+    /// The type's name with module paths.
+    path: &'static str,
     /// Index in the actor's message table, from zero, in the order of first use.
     pub(crate) index: u32,
     /// Time from the send to the start of the handler.
@@ -33,6 +35,8 @@ pub(crate) struct MessageMetrics {
     pub(crate) handling: Histogram,
     /// Time from the start of the handler to the answer, for answers that come later.
     pub(crate) answering: Histogram,
+    /// Time that futures spawned by the handler held the thread, in nanoseconds.
+    pub(crate) polling: AtomicU64,
     /// Answers that are pending.
     pub(crate) owed: AtomicU64,
     /// The senders of the accepted messages.
@@ -56,17 +60,21 @@ pub(crate) struct MessageMetrics {
     last_slow_warning: AtomicU64,
     rate_bits: AtomicU64,
     rate_count: AtomicU64,
+    held_before: AtomicU64,
+    last_sample: AtomicU64,
 }
 
 impl MessageMetrics {
-    fn new(key: Key, name: &str, index: u32) -> Self {
+    fn new(key: Key, path: &'static str, index: u32) -> Self {
         Self {
             key,
-            name: short_name(name).into(),
+            name: short_name(path).into(),
+            path,
             index,
             queue: Histogram::default(),
             handling: Histogram::default(),
             answering: Histogram::default(),
+            polling: AtomicU64::new(0),
             owed: AtomicU64::new(0),
             senders: Senders::default(),
             failed: AtomicU64::new(0),
@@ -80,6 +88,8 @@ impl MessageMetrics {
             last_slow_warning: AtomicU64::new(0),
             rate_bits: AtomicU64::new(0),
             rate_count: AtomicU64::new(0),
+            held_before: AtomicU64::new(0),
+            last_sample: AtomicU64::new(0),
         }
     }
 
@@ -92,6 +102,16 @@ impl MessageMetrics {
             self.last_slow_warning.store(now, Relaxed);
         }
         due
+    }
+
+    /// Returns true when another sample of a message that was not handled is due.
+    pub(crate) fn take_sample(&self, now: Nanos) -> bool {
+        let last = self.last_sample.load(Relaxed);
+        let is_due = last == 0 || now.saturating_sub(last) >= clock::nanos(DEAD_LETTER_PERIOD);
+        if is_due {
+            self.last_sample.store(now, Relaxed);
+        }
+        is_due
     }
 
     /// Updates the rate (an exponential moving average) with the messages handled in the last
@@ -110,6 +130,13 @@ impl MessageMetrics {
         let new = old + weight * (handled as f64 / seconds - old);
         let settled = if new < 0.001 { 0.0 } else { new };
         self.rate_bits.store(settled.to_bits(), Relaxed);
+    }
+
+    /// Returns the time, in nanoseconds, that the handler and its futures held the thread since the
+    /// last call. Must have one caller only.
+    pub(crate) fn take_held(&self) -> u64 {
+        let held = self.handling.sum() + self.polling.load(Relaxed);
+        held.saturating_sub(self.held_before.swap(held, Relaxed))
     }
 
     pub(crate) fn read(&self) -> MessageSnapshot {
@@ -191,6 +218,19 @@ impl MessageTable {
             Some(&row.metrics)
         })
     }
+
+    /// Returns the figures of every type. Types that share a name are called by their paths.
+    pub(crate) fn read(&self) -> Vec<MessageSnapshot> {
+        let is_shared = |name: &str| self.iter().filter(|of| *of.name == *name).count() > 1;
+        let read = self.iter().map(|metrics| {
+            let mut figures = metrics.read();
+            if is_shared(&figures.name) {
+                metrics.path.clone_into(&mut figures.name);
+            }
+            figures
+        });
+        read.collect()
+    }
 }
 
 /// Removes the module paths of a type name: `a::b::Wrapper<c::Message>` becomes
@@ -263,6 +303,28 @@ mod tests {
             assert_eq!(metrics.index as usize, index);
             assert_eq!(metrics.failed.load(Relaxed), 4000);
         }
+    }
+
+    #[test]
+    fn types_of_one_name_are_read_with_their_paths() {
+        mod other {
+            pub struct Tick;
+        }
+        struct Tick;
+        struct Tock;
+        let table = MessageTable::default();
+        table.of::<Tick>();
+        table.of::<Tock>();
+        let names = |table: &MessageTable| -> Vec<String> {
+            table.read().into_iter().map(|of| of.name).collect()
+        };
+        assert_eq!(names(&table), ["Tick", "Tock"]);
+        table.of::<other::Tick>();
+        let names = names(&table);
+        assert_eq!(names[0], type_name::<Tick>());
+        assert_eq!(names[1], "Tock");
+        assert_eq!(names[2], type_name::<other::Tick>());
+        assert_ne!(names[0], names[2]);
     }
 
     #[test]

@@ -1,8 +1,11 @@
 //! State of a running tree that is read without a message: activity, metrics, health, snapshots.
 
 pub(crate) mod activity;
+pub(crate) mod arbiters;
+pub(crate) mod dead_letters;
 pub(crate) mod health;
 pub(crate) mod histogram;
+pub(crate) mod incidents;
 pub(crate) mod metrics;
 pub(crate) mod node;
 mod reading;

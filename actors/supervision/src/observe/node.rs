@@ -9,11 +9,14 @@ use std::sync::{Arc, OnceLock};
 use parking_lot::Mutex;
 
 use crate::kernel::clock;
+use crate::kernel::exit::Exit;
 use crate::limits::MAX_INCIDENTS;
 use crate::observe::activity::{Activity, Doing};
+use crate::observe::dead_letters::DeadLetters;
+use crate::observe::incidents::{IncidentKind, IncidentLog};
 use crate::observe::metrics::{MessageMetrics, MessageTable};
 use crate::observe::senders::SenderId;
-use crate::observe::snapshot::{Incident, Kind, State};
+use crate::observe::snapshot::{Incident, Kind, PoolSnapshot, State};
 use crate::observe::threads::ThreadTable;
 
 /// Control of a running generation, which its queued messages do not delay.
@@ -42,14 +45,22 @@ pub(crate) struct Node {
     pub(super) restarts: AtomicU64,
     pub(crate) activity: Activity,
     pub(crate) threads: ThreadTable,
+    /// Time that futures of the `started` hook held the thread, in nanoseconds.
+    pub(crate) polling_at_start: AtomicU64,
+    held_at_start_before: AtomicU64,
     pub(crate) messages: MessageTable,
     pub(crate) gauges: Gauges,
+    pub(crate) dead_letters: DeadLetters,
+    /// The figures of the pool that the node stands for, if it does.
+    pub(super) pool: OnceLock<Box<dyn Fn() -> PoolSnapshot + Send + Sync>>,
     pub(crate) probe: Probe,
     /// The last generation that was asked to crash.
     crashed: AtomicU64,
     crash_at: Mutex<Option<String>>,
     crash_is_set: AtomicBool,
     pub(super) generation_state: Mutex<GenerationState>,
+    /// The log of the tree that the node is part of.
+    incident_log: OnceLock<IncidentLog>,
     children: Mutex<Vec<Arc<Node>>>,
 }
 
@@ -111,15 +122,25 @@ impl Node {
             restarts: AtomicU64::new(0),
             activity: Activity::default(),
             threads: ThreadTable::default(),
+            polling_at_start: AtomicU64::new(0),
+            held_at_start_before: AtomicU64::new(0),
             messages: MessageTable::default(),
             gauges: Gauges::default(),
+            dead_letters: DeadLetters::default(),
+            pool: OnceLock::new(),
             probe: Probe::default(),
             crashed: AtomicU64::new(0),
             crash_at: Mutex::new(None),
             crash_is_set: AtomicBool::new(false),
             generation_state: Mutex::default(),
+            incident_log: OnceLock::new(),
             children: Mutex::default(),
         })
+    }
+
+    /// Makes the node that of a pool with these figures.
+    pub(crate) fn set_pool(&self, figures: impl Fn() -> PoolSnapshot + Send + Sync + 'static) {
+        let _ = self.pool.set(Box::new(figures));
     }
 
     pub(crate) fn kind(&self) -> Kind {
@@ -145,6 +166,9 @@ impl Node {
         };
         let is_new = self.path.set(path).is_ok();
         if is_new {
+            if let Some(log) = parent.and_then(|parent| parent.incident_log.get()) {
+                self.set_incident_log(log.clone());
+            }
             let id = SenderId::of(&group);
             let _ = self.group.set((group, id));
         }
@@ -248,11 +272,58 @@ impl Node {
         self.generation_state.lock().control.clone()
     }
 
+    /// Returns the arbiter of the current or last generation; `None` for a supervisor.
+    pub(crate) fn arbiter(&self) -> Option<String> {
+        self.generation_state.lock().arbiter.clone()
+    }
+
+    /// Returns whether a generation has begun and not ended.
+    pub(crate) fn is_up(&self) -> bool {
+        self.generation_state.lock().control.is_some()
+    }
+
+    /// Returns the time, in nanoseconds, that futures of the `started` hook held the thread since
+    /// the last call. Must have one caller only.
+    pub(crate) fn take_held_at_start(&self) -> u64 {
+        let held = self.polling_at_start.load(Relaxed);
+        held.saturating_sub(self.held_at_start_before.swap(held, Relaxed))
+    }
+
     pub(crate) fn count_restart(&self) {
         self.restarts.fetch_add(1, Relaxed);
     }
 
-    /// Records why a generation ended.
+    /// Sets the log of the tree's incidents. The nodes that are bound under this one get it, too.
+    pub(crate) fn set_incident_log(&self, log: IncidentLog) {
+        let _ = self.incident_log.set(log);
+    }
+
+    /// Records a failure, here and in the log of the tree.
+    pub(crate) fn note_failure(&self, generation: u64, exit: &Exit) {
+        let reason = exit.to_string();
+        self.log_incident(IncidentKind::of(exit), generation, &reason);
+        self.note_incident(generation, reason);
+    }
+
+    /// Records an end together with a sibling, here and in the log of the tree.
+    pub(crate) fn note_group(&self, generation: u64, reason: String) {
+        self.log_incident(IncidentKind::Group, generation, &reason);
+        self.note_incident(generation, reason);
+    }
+
+    /// Records in the log of the tree that the actor does not answer its probe.
+    pub(crate) fn note_stuck(&self, doing: &str) {
+        let reason = format!("does not answer: {doing}");
+        self.log_incident(IncidentKind::Stuck, self.generation(), &reason);
+    }
+
+    fn log_incident(&self, kind: IncidentKind, generation: u64, reason: &str) {
+        if let Some(log) = self.incident_log.get() {
+            log.add(kind, self.path(), generation, reason);
+        }
+    }
+
+    /// Records, for this node alone, why a generation ended.
     pub(crate) fn note_incident(&self, generation: u64, reason: String) {
         let mut generation_state = self.generation_state.lock();
         if generation_state.incidents.len() == MAX_INCIDENTS {

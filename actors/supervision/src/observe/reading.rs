@@ -63,11 +63,13 @@ impl Node {
                 peak: gauge(&self.gauges.peak),
                 capacity: gauge(&self.gauges.capacity),
             }),
+            pool: self.pool.get().map(|pool| pool()),
             restarts: self.restarts.load(Relaxed),
             incidents,
+            dead_letters: self.dead_letters.read(),
             queue: Histogram::read_together(self.messages.iter().map(|of| &of.queue)),
             handling: Histogram::read_together(self.messages.iter().map(|of| &of.handling)),
-            messages: self.messages.iter().map(|metrics| metrics.read()).collect(),
+            messages: self.messages.read(),
             children: self
                 .children()
                 .iter()

@@ -39,7 +39,12 @@ impl SenderId {
         Self(u32::try_from(index + 1).unwrap_or_default())
     }
 
-    fn name(self) -> Arc<str> {
+    /// Returns the id of the sender whose code runs on this thread.
+    pub(crate) fn current() -> Self {
+        CURRENT.get()
+    }
+
+    pub(crate) fn name(self) -> Arc<str> {
         let index = (self.0 as usize).checked_sub(1);
         let names = NAMES.lock();
         let name = index.and_then(|index| names.get(index));

@@ -5,7 +5,9 @@
 
 use serde::Serialize;
 
-pub use crate::observe::histogram::Latency;
+pub use crate::observe::arbiters::{ArbiterSnapshot, Busiest};
+pub use crate::observe::dead_letters::{DeadLetter, DeadLetterReason};
+pub use crate::observe::histogram::{EDGES_NS, Latency};
 pub use crate::observe::senders::SenderSnapshot;
 
 /// The kind of a node of the tree.
@@ -85,10 +87,21 @@ pub struct MailboxSnapshot {
     pub capacity: u64,
 }
 
-/// The metrics of one message type at one actor, or of one kind of job at one pool. Counts continue over restarts.
+/// The threads of a [`Pool`](crate::Pool).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct PoolSnapshot {
+    /// The number of threads; zero where jobs run on the thread that submits them.
+    pub threads: usize,
+    /// The number of threads that run a job.
+    pub busy: usize,
+}
+
+/// The metrics of one message type at one actor, or of one kind of job at one pool. Counts continue
+/// over restarts.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct MessageSnapshot {
-    /// The type's name without module paths, or the job's name.
+    /// The type's name without module paths; with them where the actor has two types of one
+    /// name; or the job's name.
     pub name: String,
     /// Messages handled a second, a moving average.
     pub per_second: f64,
@@ -146,6 +159,8 @@ pub struct NodeSnapshot {
     pub arbiter: Option<String>,
     /// The mailbox; `None` for a supervisor.
     pub mailbox: Option<MailboxSnapshot>,
+    /// The threads, where the node is a pool. Its mailbox is then the queue of jobs.
+    pub pool: Option<PoolSnapshot>,
     /// The activity at this moment. For a pool, the job that has run for the longest time.
     pub doing: Option<String>,
     /// Set while the actor does not answer its health probe, and while a job of a pool runs longer
@@ -159,6 +174,9 @@ pub struct NodeSnapshot {
     /// The last failures and restarts, oldest first. For a dynamic supervisor, those of the
     /// children that it has lost.
     pub incidents: Vec<Incident>,
+    /// The last messages that were not handled, oldest first: samples, of which a flood of one type
+    /// adds ten a second.
+    pub dead_letters: Vec<DeadLetter>,
     /// Time in the queue, over all message types.
     pub queue: Latency,
     /// Time that a handler held its thread, over all message types.

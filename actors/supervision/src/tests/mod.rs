@@ -1,6 +1,7 @@
 //! Tests of each guarantee of the layer, and of the actix behaviour that it is built around.
 
 mod actix_facts;
+mod arbiter_table;
 mod arbiters;
 mod backpressure;
 mod delivery;
@@ -8,6 +9,7 @@ mod dynamic;
 mod fixture;
 mod foreign;
 mod groups;
+mod incidents;
 mod jobs;
 mod lifecycle;
 mod observe;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join;
 use tokio::task::JoinHandle;
 use tracing::{error, info};
 
@@ -11,9 +12,11 @@ use crate::kernel::arbiter::{Arbiters, LeftBehind};
 use crate::kernel::error::StartError;
 use crate::kernel::exit::Exit;
 use crate::limits::{JOIN_TIMEOUT, PROBE_PERIOD, PROBE_TIMEOUT};
+use crate::observe::arbiters::{self, ArbiterTable};
 use crate::observe::health;
+use crate::observe::incidents::IncidentLog;
 use crate::observe::node::{Control, Node};
-use crate::observe::snapshot::{Kind, NodeSnapshot, State};
+use crate::observe::snapshot::{ArbiterSnapshot, Kind, NodeSnapshot, State};
 use crate::tree::launch::{bind, exit_of};
 use crate::tree::rng::SeededRng;
 use crate::tree::spec::{ChildSpec, SupervisorSpec};
@@ -25,6 +28,7 @@ pub struct TreeOptions {
     rng: SeededRng,
     probe_period: Duration,
     probe_timeout: Duration,
+    incidents: IncidentLog,
 }
 
 impl Default for TreeOptions {
@@ -34,6 +38,7 @@ impl Default for TreeOptions {
             rng: SeededRng::default(),
             probe_period: PROBE_PERIOD,
             probe_timeout: PROBE_TIMEOUT,
+            incidents: IncidentLog::default(),
         }
     }
 }
@@ -60,6 +65,12 @@ impl TreeOptions {
         self
     }
 
+    /// Sets the log of the tree's incidents; without it they are kept in memory alone.
+    pub fn incidents(mut self, log: IncidentLog) -> Self {
+        self.incidents = log;
+        self
+    }
+
     /// Starts a tree: children in order, each after the one before it has started.
     ///
     /// Must be called inside an actix system, whose thread from then on runs the supervisors;
@@ -70,6 +81,7 @@ impl TreeOptions {
     /// have been stopped again, in reverse order, and their threads joined.
     pub async fn start(self, spec: SupervisorSpec) -> Result<Tree, StartError> {
         let root = ChildSpec::from(spec);
+        root.node.set_incident_log(self.incidents.clone());
         bind(&root, None)?;
         let arbiters = Arc::new(Arbiters::new(self.is_single_thread, self.rng));
         let launched = root.launcher.launch(&root, &arbiters)?;
@@ -80,6 +92,8 @@ impl TreeOptions {
         let handle = TreeHandle {
             root: Arc::clone(&node),
             control: launched.control,
+            arbiters: Arc::clone(&arbiters.table),
+            incidents: self.incidents,
         };
         if launched.started.await.is_err() {
             let exit = exit_of(task.await, &node);
@@ -92,7 +106,11 @@ impl TreeOptions {
         }
         node.set_state(State::Running);
         let watch = health::watch(Arc::clone(&node), self.probe_period, self.probe_timeout);
-        let monitor = actix::spawn(watch);
+        let table = Arc::clone(&arbiters.table);
+        let watch_arbiters = arbiters::watch(Arc::clone(&node), table, self.probe_period);
+        let monitor = actix::spawn(async move {
+            join(watch, watch_arbiters).await;
+        });
         Ok(Tree {
             handle,
             task,
@@ -251,6 +269,8 @@ impl fmt::Display for Outcome {
 pub struct TreeHandle {
     root: Arc<Node>,
     control: Arc<dyn Control>,
+    arbiters: Arc<ArbiterTable>,
+    incidents: IncidentLog,
 }
 
 /// The error of a crash request.
@@ -274,6 +294,17 @@ impl TreeHandle {
     /// Returns a snapshot of the tree. Uses no mailbox.
     pub fn snapshot(&self) -> NodeSnapshot {
         self.root.snapshot()
+    }
+
+    /// Returns the arbiters (threads) of the tree in the order of their first use, with the figures
+    /// of the last interval. Uses no mailbox.
+    pub fn arbiters(&self) -> Vec<ArbiterSnapshot> {
+        self.arbiters.read()
+    }
+
+    /// Returns the log of the tree's incidents.
+    pub fn incidents(&self) -> &IncidentLog {
+        &self.incidents
     }
 
     /// Requests that the tree stops in order, and returns at once.

@@ -280,11 +280,11 @@ impl Supervisor {
                 let generation = node.generation();
                 if !child.spec.restart.joins_group_restart(&exit) {
                     child.is_done = true;
-                    node.note_incident(generation, format!("stopped with {culprit}"));
+                    node.note_group(generation, format!("stopped with {culprit}"));
                     node.end(state_after(&exit));
                     continue;
                 }
-                node.note_incident(generation, format!("restarted with {culprit}"));
+                node.note_group(generation, format!("restarted with {culprit}"));
             }
             child.spec.node.set_state(State::BackingOff);
             child.restart_at = Some(due);
@@ -364,7 +364,7 @@ pub(crate) fn report_end(spec: &ChildSpec, exit: &Exit) {
     let node = &spec.node;
     let generation = node.generation();
     if exit.is_failure() {
-        node.note_incident(generation, exit.to_string());
+        node.note_failure(generation, exit);
         warn!(actor = node.path(), generation, reason = %exit, "actor failed");
     } else {
         debug!(actor = node.path(), generation, reason = %exit, "actor ended");

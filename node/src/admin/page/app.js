@@ -1,5 +1,5 @@
 "use strict";
-// Draws the events of /api/events, one per second: {status, tree, history}. No framework, no assets.
+// Draws the events of /api/events, one per second: {status, tree, arbiters, incidents, history}. No framework, no assets.
 
 const $ = (id) => document.getElementById(id);
 let last = null;
@@ -312,6 +312,7 @@ function drawActor({ tree, history }, path) {
     isActor ? el("section", {}, el("h3", {}, "Messages"), el("div", { class: "scroll" }, lines.length
       ? table(["message", "handled", "per second", "failed", ...rare.map(([name, what]) => `${name} (${what})`), "slow", "handled in p50 / p99", "queued p50 / p99", ...(hasAnswers ? ["answered in p50 / p99"] : [])], lines)
       : empty("None yet."))) : null,
+    deadLetters(node),
     el("section", {}, el("h3", {}, "Last failures and restarts"), el("div", { class: "scroll" }, incidents.length
       ? table(["at", "", "generation", el("th", { scope: "col", class: "text" }, "reason")], incidents) : empty("None."))));
 }
@@ -389,7 +390,9 @@ function drawMessages({ tree }) {
       el("td", { class: edge.queue.p99_ns > SLOW_NS ? "bad" : null }, latency(edge.queue)), el("td", { class: edge.handling.p99_ns > SLOW_NS ? "bad" : null }, latency(edge.handling))))))));
 }
 
-const showsMessages = () => location.hash === "#/messages";
+/** Pages beside the overview and those of the actors, by their hash: the id of the element and what draws it. */
+const PAGES = { "#/messages": ["messages", drawMessages], "#/arbiters": ["arbiters", drawArbiters], "#/incidents": ["incidents", drawIncidents] };
+const page = () => PAGES[location.hash] || null;
 const shown = () => { const match = location.hash.match(/^#\/actor\/(.+)$/); return match ? decodeURIComponent(match[1]) : null; };
 
 function draw() {
@@ -399,10 +402,10 @@ function draw() {
   const unhealthy = nodes.filter((node) => node.stuck || node.state !== "running").length;
   $("summary").textContent = `${status.version} · chain ${status.chain_id} · up ${duration(status.uptime_ms)} · ${nodes.length} nodes, ${unhealthy ? `${unhealthy} unhealthy` : "all healthy"}`;
   const path = shown();
-  $("overview").hidden = path !== null || showsMessages();
+  $("overview").hidden = path !== null || page() !== null;
   $("actor").hidden = path === null;
-  $("messages").hidden = !showsMessages();
-  if (showsMessages()) { drawMessages(last); return; }
+  for (const [hash, [id]] of Object.entries(PAGES)) $(id).hidden = location.hash !== hash;
+  if (page()) { page()[1](last); return; }
   if (path !== null) { drawActor(last, path); return; }
   drawCards(last); drawTree(last); drawBlocks(last); drawPool(last); drawNetwork(last); drawRpc(last); drawProcess(last);
 }
@@ -433,7 +436,7 @@ document.addEventListener("click", (event) => {
 document.addEventListener("keydown", (event) => {
   const { path } = event.target.dataset || {};
   if (event.key === "Enter" && path) { open(path); return; }
-  if (event.key === "Escape" && (shown() !== null || showsMessages())) { location.hash = "#/"; return; }
+  if (event.key === "Escape" && (shown() !== null || page())) { location.hash = "#/"; return; }
   if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
   const nodes = [...$("tree").querySelectorAll("[data-path]")];
   const at = nodes.indexOf(document.activeElement.closest("[data-path]"));
@@ -447,8 +450,7 @@ let opened = null;
 window.addEventListener("hashchange", () => {
   draw();
   const path = shown();
-  if (path !== null) { window.scrollTo(0, 0); const title = $("actor").querySelector("h2"); if (title) title.focus(); }
-  else if (showsMessages()) { window.scrollTo(0, 0); const title = $("messages").querySelector("h2"); if (title) title.focus(); }
+  if (path !== null || page()) { window.scrollTo(0, 0); const title = $(path !== null ? "actor" : page()[0]).querySelector("h2"); if (title) title.focus(); }
   else if (opened !== null) { const node = $("tree").querySelector(`[data-path="${CSS.escape(opened)}"]`); if (node) node.focus(); }
   opened = path;
 });
@@ -460,5 +462,5 @@ function online(yes) {
 }
 
 const events = new EventSource("/api/events");
-events.onmessage = (event) => { last = JSON.parse(event.data); online(true); updateRates(last); draw(); };
+events.onmessage = (event) => { last = JSON.parse(event.data); online(true); updateRates(last); updateIncidents(last); draw(); };
 events.onerror = () => online(false);

@@ -23,6 +23,7 @@ use crate::limits::POOL_QUEUE;
 use crate::observe::activity::Doing;
 use crate::observe::node::Node;
 use crate::observe::senders::Sending;
+use crate::observe::snapshot::PoolSnapshot;
 use crate::observe::threads::ThreadActivity;
 use crate::tree::spec::ChildSpec;
 
@@ -96,18 +97,21 @@ impl Pool {
     fn build(name: &str, threads: usize, capacity: usize) -> Self {
         let pool_actor = ActorRef::new(name);
         pool_actor.mailbox().set_capacity(capacity);
-        Self {
-            pool_actor,
-            shared: Arc::new(Shared {
-                threads,
-                capacity: capacity.max(1),
-                queue: Mutex::default(),
-                has_work: Condvar::new(),
-                has_deadline: Notify::new(),
-                busy: AtomicUsize::new(0),
-                accepted: AtomicU64::new(0),
-            }),
-        }
+        let shared = Arc::new(Shared {
+            threads,
+            capacity: capacity.max(1),
+            queue: Mutex::default(),
+            has_work: Condvar::new(),
+            has_deadline: Notify::new(),
+            busy: AtomicUsize::new(0),
+            accepted: AtomicU64::new(0),
+        });
+        let figures = Arc::clone(&shared);
+        pool_actor.node().set_pool(move || PoolSnapshot {
+            threads: figures.threads,
+            busy: figures.busy.load(Relaxed),
+        });
+        Self { pool_actor, shared }
     }
 
     /// Returns the pool's specification as a child of a supervisor.

@@ -1,8 +1,14 @@
 //! `/metrics` in the text format of Prometheus.
 
+mod histograms;
+mod tree;
+
+#[cfg(test)]
+mod tests;
+
 use std::fmt::Write;
 
-use actoreum_supervision::{NodeSnapshot, snapshot::State};
+use actoreum_supervision::{NodeSnapshot, snapshot::ArbiterSnapshot};
 
 use super::{AdminState, process};
 
@@ -10,10 +16,8 @@ use super::{AdminState, process};
 struct Family(&'static str, &'static str, &'static str);
 
 /// Renders all metrics.
-pub fn render(tree: &NodeSnapshot, state: &AdminState) -> String {
-    let mut out = String::new();
-    actors(&mut out, tree);
-    messages(&mut out, tree);
+pub fn render(tree: &NodeSnapshot, arbiters: &[ArbiterSnapshot], state: &AdminState) -> String {
+    let mut out = tree::render(tree, arbiters);
     chain(&mut out, state);
     pool(&mut out, state);
     rpc(&mut out, state);
@@ -40,140 +44,6 @@ fn value(out: &mut String, name: &str, labels: &[(&str, &str)], value: f64) {
         out.push('}');
     }
     let _ = writeln!(out, " {value}");
-}
-
-fn actors(out: &mut String, tree: &NodeSnapshot) {
-    let nodes = tree.walk();
-    type Read = fn(&NodeSnapshot) -> Option<f64>;
-    let families: [(Family, Read); 6] = [
-        (
-            Family(
-                "actoreum_actor_up",
-                "gauge",
-                "1 while the actor or supervisor runs.",
-            ),
-            |node| Some(f64::from(u8::from(node.state == State::Running))),
-        ),
-        (
-            Family(
-                "actoreum_actor_stuck",
-                "gauge",
-                "1 while the actor does not answer its probe, or a job of the pool takes too long.",
-            ),
-            |node| Some(f64::from(u8::from(node.stuck.is_some()))),
-        ),
-        (
-            Family(
-                "actoreum_actor_generation",
-                "gauge",
-                "Number of times the actor was started.",
-            ),
-            |node| Some(node.generation as f64),
-        ),
-        (
-            Family(
-                "actoreum_actor_restarts_total",
-                "counter",
-                "Number of times the actor was restarted.",
-            ),
-            |node| Some(node.restarts as f64),
-        ),
-        (
-            Family(
-                "actoreum_actor_uptime_seconds",
-                "gauge",
-                "Time since the current generation of the actor started.",
-            ),
-            |node| node.uptime_ms.map(|ms| ms as f64 / 1e3),
-        ),
-        (
-            Family(
-                "actoreum_actor_mailbox_depth",
-                "gauge",
-                "Messages waiting in the mailbox.",
-            ),
-            |node| node.mailbox.map(|mailbox| mailbox.depth as f64),
-        ),
-    ];
-    for (head, read) in families {
-        let name = head.0;
-        family(out, head);
-        for node in &nodes {
-            if let Some(number) = read(node) {
-                value(out, name, &[("actor", &node.path)], number);
-            }
-        }
-    }
-}
-
-fn messages(out: &mut String, tree: &NodeSnapshot) {
-    let nodes = tree.walk();
-    let rows = || {
-        nodes
-            .iter()
-            .flat_map(|node| node.messages.iter().map(move |row| (node, row)))
-    };
-    family(
-        out,
-        Family("actoreum_messages_total", "counter", "Messages by outcome."),
-    );
-    for (node, row) in rows() {
-        let outcomes = [
-            ("handled", row.handled),
-            ("failed", row.failed),
-            ("rejected", row.rejected),
-            ("unavailable", row.unavailable),
-            ("dropped", row.dropped),
-            ("lost", row.lost),
-            ("abandoned", row.abandoned),
-            ("expired", row.expired),
-            ("slow", row.slow),
-        ];
-        for (outcome, count) in outcomes {
-            let labels = [
-                ("actor", node.path.as_str()),
-                ("message", &row.name),
-                ("outcome", outcome),
-            ];
-            value(out, "actoreum_messages_total", &labels, count as f64);
-        }
-    }
-    for (name, help, is_queue) in [
-        (
-            "actoreum_message_queue_seconds",
-            "Time that messages wait in the mailbox.",
-            true,
-        ),
-        (
-            "actoreum_message_handling_seconds",
-            "Time that messages take in the handler.",
-            false,
-        ),
-    ] {
-        family(out, Family(name, "summary", help));
-        for (node, row) in rows() {
-            let latency = if is_queue { row.queue } else { row.handling };
-            let labels = [
-                ("actor", node.path.as_str()),
-                ("message", row.name.as_str()),
-            ];
-            for (quantile, ns) in [
-                ("0.5", latency.p50_ns),
-                ("0.9", latency.p90_ns),
-                ("0.99", latency.p99_ns),
-            ] {
-                let labels = [labels[0], labels[1], ("quantile", quantile)];
-                value(out, name, &labels, ns as f64 / 1e9);
-            }
-            value(
-                out,
-                &format!("{name}_sum"),
-                &labels,
-                latency.sum_ns as f64 / 1e9,
-            );
-            value(out, &format!("{name}_count"), &labels, latency.count as f64);
-        }
-    }
 }
 
 fn chain(out: &mut String, state: &AdminState) {
