@@ -139,6 +139,9 @@
 //! - **Failures escalate.** Too many restarts ([`Intensity`]) are a failure of the supervisor;
 //!   at the root they stop the tree, in order, with a failure as its outcome.
 //! - **An arbiter that has ended is replaced**: the next start of an actor on it opens a new thread.
+//!   Its loss counts as one failure, however many actors ran on it.
+//! - **An actor that hangs can be replaced** ([`ChildSpec::when_stuck`]): its thread is abandoned, its
+//!   callers get [`AskError::Interrupted`], and the actors of its arbiter restart on a new thread.
 //! - **A snapshot uses no mailbox.** [`TreeHandle::snapshot`] reads atomics and short locks.
 //!
 //! Work that takes longer than half a millisecond belongs in a [`Pool`], whose results come back
@@ -163,6 +166,7 @@ pub use kernel::answer::{Answer, Later, Replier, Reply, ReplyValue, Value};
 pub use kernel::context::{Ctx, TaskHandle};
 pub use kernel::error::{AskError, StartError, TellError};
 pub use kernel::exit::{Exit, Failure};
+pub use kernel::hang::{ArbiterLoss, WhenStuck};
 pub use kernel::pool::{JobError, Pool, PoolError};
 pub use observe::snapshot::{self, NodeSnapshot};
 pub use tree::dynamic::DynamicRef;

@@ -69,6 +69,7 @@ impl<A: Actor> ActorRef<A> {
         };
         self.mailbox
             .push(envelope, Slot::Free)
+            .map(drop)
             .map_err(|refused| self.count_refused(refused).into())
     }
 
@@ -90,6 +91,7 @@ impl<A: Actor> ActorRef<A> {
         };
         push_when_room(&self.mailbox, refused)
             .await
+            .map(drop)
             .map_err(|refused| self.count_refused(refused).into())
     }
 
@@ -114,21 +116,22 @@ impl<A: Actor> ActorRef<A> {
             message,
             reply: Some(ReplyTo::Once(reply)),
         };
-        let refused = self.mailbox.push(envelope, Slot::Free).err();
-        let refused = match refused {
-            Some(refused) if A::WHEN_FULL == WhenFull::Wait => Some(Ok((self.clone(), refused))),
-            Some(refused) => Some(Err(self.count_refused(refused).refusal.into())),
-            None => None,
+        let actor = self.clone();
+        let pushed = match self.mailbox.push(envelope, Slot::Free) {
+            Ok(generation) => Ok(Ok(generation)),
+            Err(refused) if A::WHEN_FULL == WhenFull::Wait => Ok(Err(refused)),
+            Err(refused) => Err(self.count_refused(refused).refusal),
         };
         async move {
-            match refused {
-                None => {}
-                Some(Err(error)) => return Err(error),
-                Some(Ok((actor, refused))) => push_when_room(&actor.mailbox, refused)
+            let generation = match pushed? {
+                Ok(generation) => generation,
+                Err(refused) => push_when_room(&actor.mailbox, refused)
                     .await
                     .map_err(|refused| actor.count_refused(refused).refusal)?,
-            }
-            answer.await.unwrap_or(Err(AskError::Interrupted))
+            };
+            received(&actor.mailbox, generation, answer)
+                .await
+                .unwrap_or(Err(AskError::Interrupted))
         }
     }
 
@@ -224,6 +227,7 @@ impl<A: Actor> Within<'_, A> {
         };
         self.send(envelope, clock::after(self.timeout))
             .await
+            .map(drop)
             .map_err(TellError::from)
     }
 
@@ -245,13 +249,13 @@ impl<A: Actor> Within<'_, A> {
                 message,
                 reply: Some(ReplyTo::Again(reply)),
             };
-            self.send(envelope, deadline)
-                .await
-                .map_err(|refused| refused.refusal)?;
+            let sent = self.send(envelope, deadline).await;
+            let generation = sent.map_err(|refused| refused.refusal)?;
+            let answer = received(&self.actor.mailbox, generation, answer);
             match timeout_at(deadline, answer).await {
-                Ok(Ok(Ok(answer))) => return answer,
-                Ok(Ok(Err(returned))) => message = returned,
-                Ok(Err(_)) => return Err(AskError::Interrupted),
+                Ok(Some(Ok(answer))) => return answer,
+                Ok(Some(Err(returned))) => message = returned,
+                Ok(None) => return Err(AskError::Interrupted),
                 Err(_) => return Err(AskError::TimedOut),
             }
         }
@@ -261,7 +265,7 @@ impl<A: Actor> Within<'_, A> {
         &self,
         mut envelope: TypedEnvelope<M>,
         deadline: Instant,
-    ) -> Result<(), Refused<M>>
+    ) -> Result<u64, Refused<M>>
     where
         A: Handles<M>,
     {
@@ -274,8 +278,9 @@ impl<A: Actor> Within<'_, A> {
                 };
                 return Err(self.actor.count_refused(refused));
             }
-            let Err(refused) = mailbox.push(envelope, Slot::Free) else {
-                return Ok(());
+            let refused = match mailbox.push(envelope, Slot::Free) {
+                Ok(generation) => return Ok(generation),
+                Err(refused) => refused,
             };
             if refused.refusal == Refusal::Unavailable {
                 envelope = refused.envelope;
@@ -288,19 +293,34 @@ impl<A: Actor> Within<'_, A> {
                 envelope = refused.envelope;
                 continue;
             };
-            let Err(refused) = reservation.push(refused.envelope) else {
-                return Ok(());
-            };
-            envelope = refused.envelope;
+            match reservation.push(refused.envelope) {
+                Ok(generation) => return Ok(generation),
+                Err(refused) => envelope = refused.envelope,
+            }
         }
     }
 }
 
-/// Sends a refused message again after waiting for a free slot.
+/// Waits for the answer to a message that `generation` accepted. Returns `None` where there will be
+/// none: the actor has ended, or was given up while it hung.
+async fn received<A: Actor, T>(
+    mailbox: &Mailbox<A>,
+    generation: u64,
+    answer: oneshot::Receiver<T>,
+) -> Option<T> {
+    tokio::select! {
+        biased;
+        answer = answer => answer.ok(),
+        () = mailbox.until_given_up(generation) => None,
+    }
+}
+
+/// Sends a refused message again after waiting for a free slot. Returns the generation that
+/// accepted it.
 async fn push_when_room<A: Handles<M>, M: Message>(
     mailbox: &Arc<Mailbox<A>>,
     refused: Refused<M>,
-) -> Result<(), Refused<M>> {
+) -> Result<u64, Refused<M>> {
     if refused.refusal == Refusal::Unavailable {
         return Err(refused);
     }

@@ -25,6 +25,7 @@ use crate::kernel::actor_ref::ActorRef;
 use crate::kernel::clock::{self, Nanos};
 use crate::kernel::context::Ctx;
 use crate::kernel::exit::Exit;
+use crate::kernel::hang::Lease;
 use crate::kernel::mailbox::{Mailbox, OpenGuard};
 use crate::limits::{TURN_MESSAGES, TURN_TASKS};
 use crate::observe::activity::Doing;
@@ -50,6 +51,9 @@ pub(crate) async fn run_generation<A: Actor>(
         Ok(actor) => actor,
         Err(failure) => return Exit::start_failed(failure),
     };
+    if node.hang.is_given_up(generation) {
+        return Exit::Killed { doing: None };
+    }
     let ended = EndedActor::default();
     let opened = me.mailbox().open(generation);
     let cell = Cell {
@@ -63,11 +67,14 @@ pub(crate) async fn run_generation<A: Actor>(
     let Some((actor, exit)) = ended.take() else {
         return Exit::Normal;
     };
+    if node.hang.is_given_up(generation) {
+        return exit;
+    }
     if !matches!(exit, Exit::StartFailed(_)) {
         node.activity.enter(Doing::Stopped, clock::now());
         sent_by(&node, actor.stopped(&exit)).await;
     }
-    node.activity.leave();
+    node.leave(generation);
     exit
 }
 
@@ -106,6 +113,16 @@ impl<A: Actor> Cell<A> {
         }
         context.stop();
     }
+
+    /// Ends the generation where it was given up: another one has taken its place. Its state is
+    /// dropped. Returns whether it was.
+    fn end_if_given_up(&mut self, context: &mut Context<Self>) -> bool {
+        let is_given_up = self.ctx.is_given_up();
+        if is_given_up {
+            self.end(Exit::Killed { doing: None }, context);
+        }
+        is_given_up
+    }
 }
 
 impl<A: Actor> actix::Actor for Cell<A> {
@@ -120,7 +137,10 @@ impl<A: Actor> actix::Actor for Cell<A> {
             let _sending = Sending::begin(self.ctx.node.sender_id());
             actor.started(&mut self.ctx)
         };
-        self.ctx.node.activity.leave();
+        self.ctx.node.leave(self.ctx.generation());
+        if self.end_if_given_up(context) {
+            return;
+        }
         if let Err(failure) = started {
             self.end(Exit::start_failed(failure), context);
             return;
@@ -159,6 +179,9 @@ impl<A: Actor> ActorFuture<Cell<A>> for Driver<A> {
         context: &mut Context<Cell<A>>,
         cx: &mut TaskContext<'_>,
     ) -> Poll<()> {
+        if cell.end_if_given_up(context) {
+            return Poll::Ready(());
+        }
         let sending = Sending::begin(cell.ctx.node.sender_id());
         let turn = match cell.actor.as_mut() {
             Some(actor) => self.turn(actor, &mut cell.ctx, cx),
@@ -210,7 +233,7 @@ impl<A: Actor> Driver<A> {
                     return Turn::Used;
                 }
             }
-            while let Some(entry) = self.mailbox.pop_or_sleep(cx.waker()) {
+            while let Some(entry) = self.mailbox.pop_or_sleep(cx.waker(), ctx.generation()) {
                 now = entry
                     .envelope
                     .open(actor, ctx, &self.mailbox, entry.sent_at, now);
@@ -278,6 +301,9 @@ impl<A: Actor> actix::Handler<Command> for Cell<A> {
     type Result = ();
 
     fn handle(&mut self, command: Command, context: &mut Context<Self>) {
+        if self.end_if_given_up(context) {
+            return;
+        }
         let node = &self.ctx.node;
         match command {
             Command::Stop => self.end(Exit::Shutdown, context),
@@ -298,6 +324,9 @@ impl<A: Actor> actix::Handler<Command> for Cell<A> {
 /// The sender of control messages to one generation.
 pub(crate) struct ControlHandle<A: Actor> {
     pub(crate) address: Addr<Cell<A>>,
+    pub(crate) mailbox: Arc<Mailbox<A>>,
+    /// The thread that the generation runs on; `None` on a single thread.
+    pub(crate) lease: Option<Arc<Lease>>,
 }
 
 impl<A: Actor> ControlHandle<A> {
@@ -319,5 +348,13 @@ impl<A: Actor> Control for ControlHandle<A> {
 
     fn crash(&self) {
         self.send(Command::Crash);
+    }
+
+    fn give_up(&self) {
+        self.mailbox.give_up(self.mailbox.node.generation());
+    }
+
+    fn lease(&self) -> Option<&Arc<Lease>> {
+        self.lease.as_ref()
     }
 }

@@ -72,6 +72,10 @@ impl<A: Actor> Ctx<A> {
         self.generation
     }
 
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.node.hang.is_given_up(self.generation)
+    }
+
     /// Returns the actor's path in the tree.
     pub fn path(&self) -> &str {
         self.node.path()
@@ -108,7 +112,7 @@ impl<A: Actor> Ctx<A> {
             let completion: Completion<A> = Box::new(move |actor, ctx| {
                 let node = Arc::clone(&ctx.node);
                 ctx.current = author;
-                measured(&node, author, || then(actor, output, ctx));
+                measured(&node, ctx.generation, author, || then(actor, output, ctx));
             });
             Some(completion)
         })
@@ -216,10 +220,10 @@ impl<A: Actor> Ctx<A> {
 
     /// Adds a future that is shown, while it is polled, as one of the message type `author`.
     fn push(&mut self, author: u32, task: impl Future<Output = Option<Completion<A>>> + 'static) {
-        let node = Arc::clone(&self.node);
+        let (node, generation) = (Arc::clone(&self.node), self.generation);
         let shown = async move {
             let mut task = pin!(task);
-            poll_fn(|cx| measured(&node, author, || task.as_mut().poll(cx))).await
+            poll_fn(|cx| measured(&node, generation, author, || task.as_mut().poll(cx))).await
         };
         self.tasks.push(shown.boxed_local());
         self.has_new_tasks = true;
@@ -260,12 +264,12 @@ fn deliver_now<A: Handles<M>, M: Message>(
 }
 
 /// Runs and measures one poll of a future that the handler of a message type spawned.
-fn measured<T>(node: &Node, author: u32, piece: impl FnOnce() -> T) -> T {
+fn measured<T>(node: &Node, generation: u64, author: u32, piece: impl FnOnce() -> T) -> T {
     let begun_at = clock::now();
     let doing = Doing::Future(author);
     node.activity.enter(doing, begun_at);
     let output = piece();
-    node.activity.leave();
+    node.leave(generation);
     let ended_at = clock::now();
     let held = ended_at.saturating_sub(begun_at);
     if held >= clock::nanos(SLOW_HANDLER)

@@ -15,7 +15,7 @@ use crate::kernel::answer::{Answer, Later, Reply};
 use crate::kernel::clock::{self, Nanos};
 use crate::kernel::context::Ctx;
 use crate::kernel::error::AskError;
-use crate::kernel::exit::contain;
+use crate::kernel::exit::{Exit, contain};
 use crate::kernel::mailbox::{Mailbox, PanicGuard};
 use crate::limits::SLOW_HANDLER;
 use crate::observe::activity::Doing;
@@ -188,13 +188,18 @@ pub(crate) fn deliver<A: Handles<M>, M: Message>(
     node.activity.enter(Doing::Message(metrics.index), begun_at);
     ctx.current = metrics.index;
     // Declared after `reply`, so that a panic drops the guard first.
-    let guard = PanicGuard(mailbox);
+    let guard = PanicGuard(mailbox, ctx.generation());
     if node.take_crash_at(metrics) {
         panic!("a crash at this message was asked for");
     }
     let answer = actor.handle(message, ctx).into_reply();
     std::mem::forget(guard);
     let ended_at = clock::now();
+    if node.hang.is_given_up(ctx.generation()) {
+        // Another generation runs; the caller knows that this one was interrupted.
+        ctx.exit = Some(Exit::Killed { doing: None });
+        return ended_at;
+    }
     node.activity.leave();
     // Recorded before the answer is sent: a caller that has an answer finds it in the metrics.
     let held = ended_at.saturating_sub(begun_at);

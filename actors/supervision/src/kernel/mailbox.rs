@@ -24,6 +24,8 @@ pub(crate) struct Mailbox<A: Actor> {
     pub(crate) node: Arc<Node>,
     queue: Mutex<Queue<A>>,
     opened: Notify,
+    /// Tells the callers that wait for an answer that a generation was given up.
+    given_up: Notify,
 }
 
 struct Queue<A: Actor> {
@@ -111,6 +113,7 @@ impl<A: Actor> Mailbox<A> {
                 driver: None,
             }),
             opened: Notify::new(),
+            given_up: Notify::new(),
         };
         mailbox.set_capacity(MAILBOX_CAPACITY);
         mailbox
@@ -129,15 +132,39 @@ impl<A: Actor> Mailbox<A> {
         queue.is_open.then_some(queue.generation)
     }
 
-    /// Opens the mailbox for a new generation until the guard is dropped.
+    /// Opens the mailbox for a new generation until the guard is dropped. Does nothing where the
+    /// generation was given up.
     pub(crate) fn open(self: &Arc<Self>, generation: u64) -> OpenGuard<A> {
         let mut queue = self.queue.lock();
-        queue.is_open = true;
-        queue.generation = generation;
+        if !self.node.hang.is_given_up(generation) {
+            queue.is_open = true;
+            queue.generation = generation;
+        }
         drop(queue);
         self.opened.notify_waiters();
         OpenGuard {
             mailbox: Arc::clone(self),
+            generation,
+        }
+    }
+
+    /// Closes the mailbox of a generation that was given up, and tells its callers.
+    pub(crate) fn give_up(&self, generation: u64) {
+        self.node.hang.give_up(generation);
+        self.close(generation);
+        self.given_up.notify_waiters();
+    }
+
+    /// Waits until a generation is given up.
+    pub(crate) async fn until_given_up(&self, generation: u64) {
+        loop {
+            let given_up = self.given_up.notified();
+            tokio::pin!(given_up);
+            given_up.as_mut().enable();
+            if self.node.hang.is_given_up(generation) {
+                return;
+            }
+            given_up.await;
         }
     }
 
@@ -154,8 +181,8 @@ impl<A: Actor> Mailbox<A> {
         }
     }
 
-    /// Appends a message to the queue. A refused message is returned and not counted yet: its
-    /// sender may wait and try again.
+    /// Appends a message to the queue. Returns the generation that accepted it. A refused message
+    /// is returned and not counted yet: its sender may wait and try again.
     ///
     /// In a full mailbox the message replaces the oldest droppable message of any type, so that
     /// droppable messages never keep out undroppable ones.
@@ -164,7 +191,7 @@ impl<A: Actor> Mailbox<A> {
         &self,
         envelope: TypedEnvelope<M>,
         slot: Slot,
-    ) -> Result<(), Refused<M>>
+    ) -> Result<u64, Refused<M>>
     where
         A: Handles<M>,
     {
@@ -191,6 +218,7 @@ impl<A: Actor> Mailbox<A> {
             Slot::Free | Slot::OverCapacity(_) => {}
         }
         let driver = self.append(&mut queue, sent_at, Box::new(envelope), A::WHEN_FULL);
+        let generation = queue.generation;
         drop(queue);
         if let Some(driver) = driver {
             driver.wake();
@@ -199,7 +227,7 @@ impl<A: Actor> Mailbox<A> {
         if let Some(entry) = evicted {
             entry.envelope.refuse(&self.node, Reason::Dropped);
         }
-        Ok(())
+        Ok(generation)
     }
 
     /// Appends, beyond the capacity, a message that is made when it is handled. Counts it where the
@@ -257,10 +285,14 @@ impl<A: Actor> Mailbox<A> {
         counter.fetch_add(1, Relaxed);
     }
 
-    /// Takes the oldest message. Where there is none, registers the waker for the next one.
+    /// Takes the oldest message for a generation. Where there is none, registers the waker for the
+    /// next one.
     #[inline]
-    pub(crate) fn pop_or_sleep(&self, waker: &Waker) -> Option<Entry<A>> {
+    pub(crate) fn pop_or_sleep(&self, waker: &Waker, generation: u64) -> Option<Entry<A>> {
         let mut queue = self.queue.lock();
+        if queue.generation != generation {
+            return None;
+        }
         let Some(entry) = queue.pop() else {
             queue.driver = Some(waker.clone());
             return None;
@@ -305,8 +337,12 @@ impl<A: Actor> Mailbox<A> {
         }
     }
 
-    fn close(&self) {
+    /// Closes the mailbox, unless another generation has opened it.
+    fn close(&self, generation: u64) {
         let mut queue = self.queue.lock();
+        if queue.generation != generation {
+            return;
+        }
         queue.is_open = false;
         queue.reserved = 0;
         queue.driver = None;
@@ -369,12 +405,12 @@ impl<M: Message> From<Refused<M>> for TellError<M> {
 /// A guard around a handler. Where a panic unwinds through it, the mailbox is closed before the
 /// caller's channel is dropped: a caller that sees the interruption and sends again finds the actor
 /// down, and can wait for its next generation.
-pub(crate) struct PanicGuard<'a, A: Actor>(pub(crate) &'a Mailbox<A>);
+pub(crate) struct PanicGuard<'a, A: Actor>(pub(crate) &'a Mailbox<A>, pub(crate) u64);
 
 impl<A: Actor> Drop for PanicGuard<'_, A> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.0.close();
+            self.0.close(self.1);
         }
     }
 }
@@ -383,11 +419,12 @@ impl<A: Actor> Drop for PanicGuard<'_, A> {
 /// refuses the queued messages.
 pub(crate) struct OpenGuard<A: Actor> {
     mailbox: Arc<Mailbox<A>>,
+    generation: u64,
 }
 
 impl<A: Actor> Drop for OpenGuard<A> {
     fn drop(&mut self) {
-        self.mailbox.close();
+        self.mailbox.close(self.generation);
     }
 }
 
@@ -416,7 +453,7 @@ pub(crate) struct Reservation<A: Actor> {
 
 impl<A: Actor> Reservation<A> {
     /// Puts the message in the reserved slot.
-    pub(crate) fn push<M: Message>(mut self, envelope: TypedEnvelope<M>) -> Result<(), Refused<M>>
+    pub(crate) fn push<M: Message>(mut self, envelope: TypedEnvelope<M>) -> Result<u64, Refused<M>>
     where
         A: Handles<M>,
     {

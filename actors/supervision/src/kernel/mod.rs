@@ -10,5 +10,6 @@ pub(crate) mod context;
 pub(crate) mod envelope;
 pub(crate) mod error;
 pub(crate) mod exit;
+pub(crate) mod hang;
 pub(crate) mod mailbox;
 pub(crate) mod pool;

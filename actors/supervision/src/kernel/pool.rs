@@ -148,7 +148,10 @@ impl Pool {
     /// Returns the pool's specification as a child of a supervisor.
     pub fn child(&self) -> ChildSpec {
         let pool = self.clone();
-        ChildSpec::new(&self.pool_actor, move || PoolActor { pool: pool.clone() })
+        ChildSpec::new(&self.pool_actor, move || PoolActor {
+            pool: pool.clone(),
+            opening: 0,
+        })
     }
 
     /// Runs `job` on a thread of the pool and sends `message(result)` to `actor`.
@@ -276,6 +279,8 @@ impl Pool {
         queue.opening += 1;
         queue.left_over += std::mem::take(&mut queue.running);
         queue.threads.retain(|thread| !thread.is_finished());
+        // Threads of an opening that was given up, and never closed, end.
+        self.shared.has_work.notify_all();
         let opening = queue.opening;
         for index in 0..self.shared.threads {
             let pool = self.clone();
@@ -380,11 +385,14 @@ struct Call<T>(std::marker::PhantomData<T>);
 /// The actor that represents a pool in the tree. It handles no messages.
 pub(crate) struct PoolActor {
     pool: Pool,
+    opening: u64,
 }
 
 impl Actor for PoolActor {
     fn started(&mut self, _: &mut Ctx<Self>) -> Result<(), Failure> {
-        self.pool.open()
+        let opened = self.pool.open();
+        self.opening = self.pool.shared.queue.lock().opening;
+        opened
     }
 
     async fn stopped(self, _: &Exit) {
@@ -404,8 +412,10 @@ impl Actor for PoolActor {
 }
 
 impl Drop for PoolActor {
-    /// Closes the pool when the actor was crashed; the next generation opens it again.
+    /// Closes the pool when the actor was crashed, unless the next generation has opened it again.
     fn drop(&mut self) {
-        self.pool.close();
+        if self.pool.shared.queue.lock().opening == self.opening {
+            self.pool.close();
+        }
     }
 }

@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock};
 use parking_lot::Mutex;
 
 use crate::kernel::clock::{self, Nanos};
+use crate::kernel::hang::{Hang, Lease};
 use crate::limits::MAX_INCIDENTS;
 use crate::observe::activity::{Activity, Doing};
 use crate::observe::histogram::Histogram;
@@ -24,6 +25,13 @@ pub(crate) trait Control: Send + Sync {
     fn probe(&self);
     /// Makes the actor panic inside a handler.
     fn crash(&self);
+    /// Gives up the generation: its code does not return. Callers and later generations do not wait
+    /// for it.
+    fn give_up(&self) {}
+    /// Returns the lease of the thread that the generation runs on.
+    fn lease(&self) -> Option<&Arc<Lease>> {
+        None
+    }
 }
 
 /// An entry of the tree.
@@ -44,6 +52,7 @@ pub(crate) struct Node {
     pub(crate) messages: MessageTable,
     pub(crate) gauges: Gauges,
     pub(crate) probe: Probe,
+    pub(crate) hang: Hang,
     /// The last generation that was asked to crash.
     crashed: AtomicU64,
     crash_at: Mutex<Option<String>>,
@@ -115,6 +124,7 @@ impl Node {
             messages: MessageTable::default(),
             gauges: Gauges::default(),
             probe: Probe::default(),
+            hang: Hang::default(),
             crashed: AtomicU64::new(0),
             crash_at: Mutex::new(None),
             crash_is_set: AtomicBool::new(false),
@@ -271,6 +281,19 @@ impl Node {
         self.messages.iter().nth(index as usize)
     }
 
+    /// Records that a generation's activity has ended, unless another generation has begun.
+    #[inline]
+    pub(crate) fn leave(&self, generation: u64) {
+        if !self.hang.is_given_up(generation) {
+            self.activity.leave();
+        }
+    }
+
+    /// Returns the description of the current activity.
+    pub(crate) fn doing(&self) -> Option<String> {
+        self.describe(self.activity.read().0)
+    }
+
     /// Returns the description of an activity.
     pub(crate) fn describe(&self, doing: Doing) -> Option<String> {
         let name = |index| {
@@ -358,7 +381,7 @@ impl Node {
         let arbiter = generation_state.arbiter.clone();
         let incidents = generation_state.incidents.iter().cloned().collect();
         drop(generation_state);
-        let doing = self.describe(self.activity.read().0);
+        let doing = self.doing();
         let started_at = self.started_at.load(Relaxed);
         let gauge = |value: &AtomicU64| value.load(Relaxed);
         NodeSnapshot {

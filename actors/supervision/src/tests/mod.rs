@@ -8,6 +8,7 @@ mod dynamic;
 mod fixture;
 mod foreign;
 mod groups;
+mod hang;
 mod lifecycle;
 mod observe;
 mod pool;

@@ -50,10 +50,12 @@ pub(crate) struct ActorLauncher<A: Actor> {
 
 impl<A: Actor> Launcher for ActorLauncher<A> {
     fn launch(&self, spec: &ChildSpec, arbiters: &Arc<Arbiters>) -> Result<Launched, StartError> {
-        let arbiter = arbiters.get(&spec.arbiter)?;
+        let (arbiter, lease) = arbiters.get(&spec.arbiter)?;
         let (sender, receiver) = channel::<Cell<A>>(CONTROL_CAPACITY);
         let control = Arc::new(ControlHandle {
             address: Addr::new(sender),
+            mailbox: Arc::clone(self.me.mailbox()),
+            lease,
         });
         let generation = spec.node.begin(Some(&spec.arbiter), control.clone());
         let (started_sender, started) = oneshot::channel();

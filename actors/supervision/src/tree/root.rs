@@ -91,7 +91,12 @@ impl TreeOptions {
             return Err(first_cause(node.path(), exit));
         }
         node.set_state(State::Running);
-        let watch = health::watch(Arc::clone(&node), self.probe_period, self.probe_timeout);
+        let watch = health::watch(
+            Arc::clone(&node),
+            Arc::clone(&arbiters),
+            self.probe_period,
+            self.probe_timeout,
+        );
         let monitor = actix::spawn(watch);
         Ok(Tree {
             handle,

@@ -11,6 +11,7 @@ use futures_util::future::LocalBoxFuture;
 use crate::kernel::actor::{Actor, Handles, Message};
 use crate::kernel::actor_ref::ActorRef;
 use crate::kernel::exit::{Exit, Failure};
+use crate::kernel::hang::WhenStuck;
 use crate::limits::{START_TIMEOUT, STOP_TIMEOUT};
 use crate::observe::node::Node;
 use crate::observe::snapshot::Kind;
@@ -122,6 +123,14 @@ impl ChildSpec {
     /// Sets the capacity of the child's mailbox in messages, at least one.
     pub fn mailbox(self, capacity: usize) -> Self {
         self.launcher.set_mailbox_capacity(capacity);
+        self
+    }
+
+    /// Sets what is done about the child when its code does not return, as
+    /// [`WhenStuck`] describes; it is reported unless this says otherwise. Of actors that share an
+    /// arbiter, the policy of the one that holds the thread decides. No effect on a supervisor.
+    pub fn when_stuck(self, policy: WhenStuck) -> Self {
+        self.node.hang.set_policy(policy);
         self
     }
 

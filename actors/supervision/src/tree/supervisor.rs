@@ -15,6 +15,7 @@ use crate::kernel::arbiter::Arbiters;
 use crate::kernel::clock;
 use crate::kernel::error::StartError;
 use crate::kernel::exit::{Exit, contain, take_panic_text};
+use crate::kernel::hang::WhenStuck;
 use crate::observe::node::{Control, Node};
 use crate::observe::snapshot::State;
 use crate::tree::launch::{Launched, Launcher, bind};
@@ -230,13 +231,27 @@ impl Supervisor {
         let child = &mut self.children[index];
         child.running = None;
         report_end(&child.spec, &exit);
+        let is_hung = matches!(exit, Exit::Hung { .. });
+        if is_hung && child.spec.node.hang.policy() == WhenStuck::Escalate {
+            child.spec.node.end(State::Failed);
+            let child = child.spec.node.path().to_owned();
+            return Err(Exit::Escalated {
+                child,
+                cause: Box::new(exit),
+            });
+        }
         if !child.spec.restart.applies_to(&exit) {
             child.is_done = true;
             child.spec.node.end(state_after(&exit));
             return Ok(());
         }
-        let is_allowed_here = child.window.as_mut().is_none_or(|window| window.allow(now));
-        if !is_allowed_here || !self.window.allow(now) {
+        let is_counted = match &exit {
+            Exit::ArbiterLost(loss) => loss.claim(),
+            _ => true,
+        };
+        let is_allowed_here =
+            !is_counted || child.window.as_mut().is_none_or(|window| window.allow(now));
+        if !is_allowed_here || (is_counted && !self.window.allow(now)) {
             child.spec.node.end(State::Failed);
             let child = child.spec.node.path().to_owned();
             return Err(Exit::GaveUp {
@@ -254,7 +269,9 @@ impl Supervisor {
             let rng = &self.running_children.arbiters.rng;
             self.backoff.pause(child.failures_in_a_row, rng)
         };
-        child.failures_in_a_row = child.failures_in_a_row.saturating_add(1);
+        child.failures_in_a_row = child
+            .failures_in_a_row
+            .saturating_add(u32::from(is_counted));
         child.spec.node.end(State::BackingOff);
         let culprit = child.spec.node.path().to_owned();
         info!(actor = %culprit, pause_ms = pause.as_millis() as u64, "restart");
