@@ -122,7 +122,9 @@
 //! - **A start is synchronous and ordered.** [`Tree::start`] returns when the last child has
 //!   started, or with the first error once all children started before it have stopped again.
 //! - **A stop is ordered**: the last child first, each within its stop timeout, then the threads
-//!   are joined. [`Outcome`] lists what did not end and gives the process's exit code.
+//!   are joined. [`Outcome`] lists what did not end and how many accepted messages were not handled,
+//!   and gives the process's exit code. With [`ChildSpec::drain`] a child first handles what it has
+//!   accepted. A stop never overtakes messages that later siblings sent from their `stopped` hooks.
 //! - **A caller always gets a result.** While an actor is down, a send fails at once or
 //!   [waits for a bounded time](ActorRef::within). The mailbox closes before a caller sees that its
 //!   request was interrupted; a request that waits and was not handled is sent to the next

@@ -41,6 +41,10 @@ pub const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// Time that a child has to stop unless its specification says otherwise; then it is killed.
 pub const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Time that a child without a drain time has for the messages that later siblings sent from their
+/// `stopped` hooks; at most half of its stop timeout.
+pub const PARTING_TIME: Duration = Duration::from_secs(1);
+
 /// Time that a killed child has to release its thread. A child that does not is stuck in
 /// a handler that never returns; it is reported, and its thread cannot be joined.
 pub const KILL_GRACE: Duration = Duration::from_millis(500);

@@ -17,6 +17,7 @@ use crate::kernel::hang::Lease;
 use crate::limits::{KILL_GRACE, TURN_TIME};
 use crate::observe::node::Node;
 use crate::tree::rng::SeededRng;
+use crate::tree::spec::ChildSpec;
 
 /// The arbiters of one tree. Each is created when a child first names it.
 #[derive(Debug)]
@@ -38,6 +39,10 @@ pub(crate) struct LeftBehind {
     pub(crate) killed: Vec<String>,
     /// Paths of actors that kept holding their thread after being killed.
     pub(crate) wedged: Vec<String>,
+    /// Paths of children with the number of messages that they had accepted and did not handle.
+    pub(crate) unhandled: Vec<(String, u64)>,
+    /// Paths of children that had messages left after their drain.
+    pub(crate) undrained: Vec<String>,
 }
 
 impl Arbiters {
@@ -71,7 +76,9 @@ impl Arbiters {
             return Ok((Arbiter::current(), None));
         }
         let mut arbiters = self.arbiters.lock();
-        let index = arbiters.iter().position(|(known, _)| known.arbiter() == name);
+        let index = arbiters
+            .iter()
+            .position(|(known, _)| known.arbiter() == name);
         if let Some(index) = index {
             let (lease, arbiter) = &arbiters[index];
             let handle = arbiter.handle();
@@ -121,8 +128,18 @@ impl Arbiters {
         given_up.push((lease, arbiter));
     }
 
-    /// Records a child that ended without its `stopped` hook when its supervisor stopped.
-    pub(crate) fn note_end(&self, path: &str, exit: &Exit) {
+    /// Records the end of a child when its supervisor stopped: whether it ended without its
+    /// `stopped` hook, and the messages that it did not handle.
+    pub(crate) fn note_end(&self, child: &ChildSpec, exit: &Exit) {
+        let path = child.node.path();
+        let unhandled = child.node.unhandled.take();
+        if unhandled > 0 {
+            let mut left_behind = self.left_behind.lock();
+            left_behind.unhandled.push((path.to_owned(), unhandled));
+            if child.drain.is_some() {
+                left_behind.undrained.push(path.to_owned());
+            }
+        }
         let is_killed = matches!(
             exit,
             Exit::Killed { .. } | Exit::Hung { .. } | Exit::ArbiterLost(_)

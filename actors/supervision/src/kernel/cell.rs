@@ -30,7 +30,7 @@ use crate::kernel::mailbox::{Mailbox, OpenGuard};
 use crate::limits::{TURN_MESSAGES, TURN_TASKS};
 use crate::observe::activity::Doing;
 use crate::observe::node::{Control, Node};
-use crate::observe::senders::Sending;
+use crate::observe::senders::{Parting, Sending};
 use crate::tree::spec::Factory;
 
 /// The state and the exit of an actor that has ended without a panic.
@@ -61,6 +61,7 @@ pub(crate) async fn run_generation<A: Actor>(
         actor: Some(actor),
         ctx: Ctx::new(me, generation, turn_time),
         started: Some(started),
+        stopping: None,
         ended: Rc::clone(&ended),
     };
     Context::with_receiver(control).into_future(cell).await;
@@ -72,7 +73,7 @@ pub(crate) async fn run_generation<A: Actor>(
     }
     if !matches!(exit, Exit::StartFailed(_)) {
         node.activity.enter(Doing::Stopped, clock::now());
-        sent_by(&node, actor.stopped(&exit)).await;
+        sent_by(&node, parting(actor.stopped(&exit))).await;
     }
     node.leave(generation);
     exit
@@ -88,6 +89,16 @@ async fn sent_by<F: Future>(node: &Node, future: F) -> F::Output {
     .await
 }
 
+/// Runs a future whose messages are not overtaken by the stop of their receivers.
+async fn parting<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        let _parting = Parting::begin();
+        future.as_mut().poll(cx)
+    })
+    .await
+}
+
 /// The actix actor around an [`Actor`].
 pub(crate) struct Cell<A: Actor> {
     /// The open mailbox; `None` once the actor has ended. The first field, so that a panic closes
@@ -97,6 +108,8 @@ pub(crate) struct Cell<A: Actor> {
     actor: Option<A>,
     ctx: Ctx<A>,
     started: Option<oneshot::Sender<()>>,
+    /// How the actor stops, once it was requested to.
+    stopping: Option<Drain>,
     ended: EndedActor<A>,
 }
 
@@ -112,6 +125,35 @@ impl<A: Actor> Cell<A> {
             self.ended.replace(Some((actor, exit)));
         }
         context.stop();
+    }
+
+    /// Stops the actor once the messages are handled that `drain` says, within its time.
+    fn stop(&mut self, drain: Drain, context: &mut Context<Self>) {
+        if self.stopping.is_some() {
+            return;
+        }
+        let mailbox = self.ctx.me().mailbox();
+        mailbox.begin_stop();
+        if !drain.is_full {
+            mailbox.drop_all_but_parting(self.ctx.generation());
+        }
+        self.stopping = Some(drain);
+        if self.is_drained() {
+            self.end(Exit::Shutdown, context);
+            return;
+        }
+        context.run_later(drain.limit, |cell, context| {
+            cell.end(Exit::Shutdown, context);
+        });
+    }
+
+    /// Returns whether an actor that stops has handled its last message and owes no answer.
+    fn is_drained(&self) -> bool {
+        let generation = self.ctx.generation();
+        self.stopping.is_some_and(|drain| {
+            self.ctx.me().mailbox().is_empty(generation)
+                && !(drain.is_full && self.ctx.node.owes_answers())
+        })
     }
 
     /// Ends the generation where it was given up: another one has taken its place. Its state is
@@ -190,6 +232,10 @@ impl<A: Actor> ActorFuture<Cell<A>> for Driver<A> {
         drop(sending);
         if let Some(exit) = cell.ctx.exit.take() {
             cell.end(exit, context);
+            return Poll::Ready(());
+        }
+        if cell.is_drained() {
+            cell.end(Exit::Shutdown, context);
             return Poll::Ready(());
         }
         match turn {
@@ -285,8 +331,8 @@ fn run_tasks<A: Actor>(
 
 /// A control message of the supervision to an actor.
 enum Command {
-    /// Stop.
-    Stop,
+    /// Stop after the messages that the drain says.
+    Stop(Drain),
     /// Answer a health probe.
     Ping,
     /// Panic inside a handler.
@@ -306,7 +352,7 @@ impl<A: Actor> actix::Handler<Command> for Cell<A> {
         }
         let node = &self.ctx.node;
         match command {
-            Command::Stop => self.end(Exit::Shutdown, context),
+            Command::Stop(drain) => self.stop(drain, context),
             Command::Ping => {
                 node.probe.clear();
                 if node.probe.take_stuck() {
@@ -321,12 +367,23 @@ impl<A: Actor> actix::Handler<Command> for Cell<A> {
     }
 }
 
+/// What an actor that is requested to stop still handles.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Drain {
+    /// Whether it handles every message that it has accepted, and gives the answers that it owes.
+    /// Otherwise it handles those that `stopped` hooks sent.
+    pub(crate) is_full: bool,
+    /// The time that it has for them.
+    pub(crate) limit: Duration,
+}
+
 /// The sender of control messages to one generation.
 pub(crate) struct ControlHandle<A: Actor> {
     pub(crate) address: Addr<Cell<A>>,
     pub(crate) mailbox: Arc<Mailbox<A>>,
     /// The thread that the generation runs on; `None` on a single thread.
     pub(crate) lease: Option<Arc<Lease>>,
+    pub(crate) drain: Drain,
 }
 
 impl<A: Actor> ControlHandle<A> {
@@ -339,7 +396,8 @@ impl<A: Actor> ControlHandle<A> {
 
 impl<A: Actor> Control for ControlHandle<A> {
     fn stop(&self) {
-        self.send(Command::Stop);
+        self.mailbox.begin_stop();
+        self.send(Command::Stop(self.drain));
     }
 
     fn probe(&self) {

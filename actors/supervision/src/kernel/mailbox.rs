@@ -11,13 +11,16 @@ use std::task::Waker;
 
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
+use tracing::error;
 
 use crate::kernel::actor::{Actor, Handles, Message, WhenFull};
 use crate::kernel::clock::{self, Nanos};
 use crate::kernel::envelope::{Envelope, LazyEnvelope, Reason, TypedEnvelope};
 use crate::kernel::error::TellError;
+use crate::kernel::exit::contain;
 use crate::limits::MAILBOX_CAPACITY;
 use crate::observe::node::Node;
+use crate::observe::senders::Parting;
 
 /// The mailbox of an actor. Closed while the actor is down.
 pub(crate) struct Mailbox<A: Actor> {
@@ -30,6 +33,8 @@ pub(crate) struct Mailbox<A: Actor> {
 
 struct Queue<A: Actor> {
     is_open: bool,
+    /// Whether the actor was requested to stop: no further message is accepted.
+    is_stopping: bool,
     generation: u64,
     capacity: usize,
     /// Messages that stay until they are handled.
@@ -48,6 +53,8 @@ struct Queue<A: Actor> {
 /// A queued message with the time when it was sent.
 pub(crate) struct Entry<A: Actor> {
     number: u64,
+    /// Whether a `stopped` hook sent the message: a stop without a drain does not overtake it.
+    is_parting: bool,
     pub(crate) sent_at: Nanos,
     pub(crate) envelope: Box<dyn Envelope<A>>,
 }
@@ -55,6 +62,10 @@ pub(crate) struct Entry<A: Actor> {
 impl<A: Actor> Queue<A> {
     fn depth(&self) -> usize {
         self.undroppable.len() + self.droppable.len()
+    }
+
+    fn is_accepting(&self) -> bool {
+        self.is_open && !self.is_stopping
     }
 
     fn is_full(&self) -> bool {
@@ -81,7 +92,7 @@ impl<A: Actor> Queue<A> {
                 generation == self.generation
             }
         };
-        self.is_open && is_current
+        self.is_accepting() && is_current
     }
 
     /// Reserves free slots for the callers that have waited longest.
@@ -103,6 +114,7 @@ impl<A: Actor> Mailbox<A> {
             node,
             queue: Mutex::new(Queue {
                 is_open: false,
+                is_stopping: false,
                 generation: 0,
                 capacity: 0,
                 undroppable: VecDeque::new(),
@@ -129,7 +141,7 @@ impl<A: Actor> Mailbox<A> {
     /// Returns the generation that accepts messages, if one does.
     pub(crate) fn open_generation(&self) -> Option<u64> {
         let queue = self.queue.lock();
-        queue.is_open.then_some(queue.generation)
+        queue.is_accepting().then_some(queue.generation)
     }
 
     /// Opens the mailbox for a new generation until the guard is dropped. Does nothing where the
@@ -138,6 +150,7 @@ impl<A: Actor> Mailbox<A> {
         let mut queue = self.queue.lock();
         if !self.node.hang.is_given_up(generation) {
             queue.is_open = true;
+            queue.is_stopping = false;
             queue.generation = generation;
         }
         drop(queue);
@@ -239,7 +252,7 @@ impl<A: Actor> Mailbox<A> {
         let envelope = Box::new(LazyEnvelope::new(make));
         let sent_at = clock::now();
         let mut queue = self.queue.lock();
-        if !queue.is_open {
+        if !queue.is_accepting() {
             drop(queue);
             self.count::<M>(Refusal::Unavailable);
             return;
@@ -264,6 +277,7 @@ impl<A: Actor> Mailbox<A> {
         queue.next_number += 1;
         let entry = Entry {
             number,
+            is_parting: Parting::is_current(),
             sent_at,
             envelope,
         };
@@ -309,7 +323,7 @@ impl<A: Actor> Mailbox<A> {
     pub(crate) async fn reserve(self: &Arc<Self>) -> Option<Reservation<A>> {
         let receiver = {
             let mut queue = self.queue.lock();
-            if !queue.is_open {
+            if !queue.is_accepting() {
                 return None;
             }
             let (sender, receiver) = oneshot::channel();
@@ -337,6 +351,56 @@ impl<A: Actor> Mailbox<A> {
         }
     }
 
+    /// Accepts no further message for the running generation, which will stop.
+    pub(crate) fn begin_stop(&self) {
+        let mut queue = self.queue.lock();
+        queue.is_stopping = queue.is_open;
+        // Those that wait for a slot get none.
+        let waiting = std::mem::take(&mut queue.waiting);
+        drop(queue);
+        drop(waiting);
+    }
+
+    /// Refuses the queued messages of a generation that stops, except those that `stopped` hooks
+    /// sent.
+    pub(crate) fn drop_all_but_parting(&self, generation: u64) {
+        let mut queue = self.queue.lock();
+        if queue.generation != generation {
+            return;
+        }
+        let mut dropped = Vec::new();
+        let Queue {
+            undroppable,
+            droppable,
+            ..
+        } = &mut *queue;
+        for entries in [undroppable, droppable] {
+            let (kept, others) = entries.drain(..).partition(|entry| entry.is_parting);
+            *entries = kept;
+            dropped.extend::<VecDeque<Entry<A>>>(others);
+        }
+        self.note_depth(&queue);
+        drop(queue);
+        self.refuse_unhandled(dropped);
+    }
+
+    /// Returns whether a generation has no message left.
+    pub(crate) fn is_empty(&self, generation: u64) -> bool {
+        let queue = self.queue.lock();
+        queue.generation != generation || queue.depth() == 0
+    }
+
+    /// Refuses and counts messages that were accepted and will not be handled. Their destructors
+    /// are foreign code, and may run on a supervisor's thread.
+    fn refuse_unhandled(&self, entries: Vec<Entry<A>>) {
+        self.node.unhandled.note(entries.len());
+        for entry in entries {
+            if let Err(text) = contain(|| entry.envelope.refuse(&self.node, Reason::Lost)) {
+                error!(actor = self.node.path(), reason = %text, "a message's destructor panicked");
+            }
+        }
+    }
+
     /// Closes the mailbox, unless another generation has opened it.
     fn close(&self, generation: u64) {
         let mut queue = self.queue.lock();
@@ -352,9 +416,7 @@ impl<A: Actor> Mailbox<A> {
         self.note_depth(&queue);
         drop(queue);
         drop(waiting);
-        for entry in entries {
-            entry.envelope.refuse(&self.node, Reason::Lost);
-        }
+        self.refuse_unhandled(entries);
     }
 
     #[inline]

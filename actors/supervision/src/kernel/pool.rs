@@ -303,6 +303,7 @@ impl Pool {
         let dropped = std::mem::take(&mut queue.jobs);
         self.note_depth(0);
         drop(queue);
+        self.pool_actor.node().unhandled.note(dropped.len());
         self.shared.has_work.notify_all();
         for job in dropped {
             job.metrics.lost.fetch_add(1, Relaxed);

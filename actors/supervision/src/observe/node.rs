@@ -53,6 +53,7 @@ pub(crate) struct Node {
     pub(crate) gauges: Gauges,
     pub(crate) probe: Probe,
     pub(crate) hang: Hang,
+    pub(crate) unhandled: Unhandled,
     /// The last generation that was asked to crash.
     crashed: AtomicU64,
     crash_at: Mutex<Option<String>>,
@@ -67,6 +68,20 @@ pub(crate) struct Gauges {
     pub(crate) depth: AtomicU64,
     pub(crate) peak: AtomicU64,
     pub(crate) capacity: AtomicU64,
+}
+
+/// The number of messages that a generation had accepted and did not handle.
+#[derive(Debug, Default)]
+pub(crate) struct Unhandled(AtomicU64);
+
+impl Unhandled {
+    pub(crate) fn note(&self, messages: usize) {
+        self.0.fetch_add(messages as u64, Relaxed);
+    }
+
+    pub(crate) fn take(&self) -> u64 {
+        self.0.swap(0, Relaxed)
+    }
 }
 
 /// The state of the outstanding health probe, if any.
@@ -125,6 +140,7 @@ impl Node {
             gauges: Gauges::default(),
             probe: Probe::default(),
             hang: Hang::default(),
+            unhandled: Unhandled::default(),
             crashed: AtomicU64::new(0),
             crash_at: Mutex::new(None),
             crash_is_set: AtomicBool::new(false),
@@ -236,6 +252,7 @@ impl Node {
         self.probe.clear();
         self.probe.stuck.store(false, Relaxed);
         self.activity.leave();
+        self.unhandled.take();
         let mut generation_state = self.generation_state.lock();
         generation_state.arbiter = arbiter.map(str::to_owned);
         generation_state.control = Some(control);
@@ -312,6 +329,13 @@ impl Node {
                 Some(format!("a future of {author}"))
             }
         }
+    }
+
+    /// Returns whether answers of the actor are pending.
+    pub(crate) fn owes_answers(&self) -> bool {
+        self.messages
+            .iter()
+            .any(|metrics| metrics.owed.load(Relaxed) > 0)
     }
 
     /// Counts a panic as a failure of the message type that was handled. Returns the description

@@ -74,7 +74,9 @@ impl Gate {
             gate: Arc::clone(&gate),
             count: 0,
         };
-        ChildSpec::new(me, make).arbiter("shared").when_stuck(policy)
+        ChildSpec::new(me, make)
+            .arbiter("shared")
+            .when_stuck(policy)
     }
 }
 
@@ -310,6 +312,9 @@ fn callers_of_an_actor_that_cannot_be_killed_are_interrupted() {
         assert_eq!(held.await, Err(AskError::Interrupted));
         gate.open();
         let outcome = tree.wait().await;
-        assert_eq!((outcome.killed, outcome.wedged), (vec!["root/a".into()], vec!["root/a".into()]));
+        assert_eq!(
+            (outcome.killed, outcome.wedged),
+            (vec!["root/a".into()], vec!["root/a".into()])
+        );
     });
 }

@@ -4,6 +4,7 @@ mod actix_facts;
 mod arbiters;
 mod backpressure;
 mod delivery;
+mod drain;
 mod dynamic;
 mod fixture;
 mod foreign;

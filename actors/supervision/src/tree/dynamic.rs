@@ -251,7 +251,7 @@ impl DynamicSupervisor {
                 let Some(child) = wanted else { return };
                 child.running.ask_to_stop();
                 let id = child.running.id;
-                let stop_timeout = child.spec.stop_timeout.unwrap_or(STOP_TIMEOUT);
+                let stop_timeout = child.spec.time_to_stop().unwrap_or(STOP_TIMEOUT);
                 self.events.push(
                     sleep(stop_timeout)
                         .map(move |()| (id, ChildEvent::NotStopped))
@@ -365,7 +365,7 @@ impl DynamicSupervisor {
         let children: Vec<Child> = std::mem::take(&mut self.children).into_values().collect();
         let stop_timeout = children
             .iter()
-            .filter_map(|child| child.spec.stop_timeout)
+            .filter_map(|child| child.spec.time_to_stop())
             .max();
         let running: Vec<&RunningChild> = children.iter().map(|child| &child.running).collect();
         let stop_timeout = stop_timeout.unwrap_or(STOP_TIMEOUT);
@@ -374,9 +374,7 @@ impl DynamicSupervisor {
             .stop_together(&running, stop_timeout)
             .await;
         for (child, exit) in children.into_iter().zip(exits) {
-            self.running_children
-                .arbiters
-                .note_end(child.spec.node.path(), &exit);
+            self.running_children.arbiters.note_end(&child.spec, &exit);
             self.forget(child, exit);
         }
     }

@@ -56,6 +56,7 @@ impl<A: Actor> Launcher for ActorLauncher<A> {
             address: Addr::new(sender),
             mailbox: Arc::clone(self.me.mailbox()),
             lease,
+            drain: spec.drain_on_stop(),
         });
         let generation = spec.node.begin(Some(&spec.arbiter), control.clone());
         let (started_sender, started) = oneshot::channel();

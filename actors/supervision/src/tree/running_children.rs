@@ -103,7 +103,7 @@ impl RunningChildren {
             node,
             control: Arc::clone(&running.control),
             handle,
-            stop_timeout: spec.stop_timeout,
+            stop_timeout: spec.time_to_stop(),
             report: self.report.clone(),
         };
         let task = launched.task;
@@ -124,7 +124,7 @@ impl RunningChildren {
         let is_started = tokio::select! {
             biased;
             () = stop_wanted => {
-                let exit = self.stop(running, spec.stop_timeout).await;
+                let exit = self.stop(running, spec.time_to_stop()).await;
                 report_end(spec, &exit);
                 return Err(StartError::Stopped { path: path() });
             }

@@ -10,9 +10,10 @@ use futures_util::future::LocalBoxFuture;
 
 use crate::kernel::actor::{Actor, Handles, Message};
 use crate::kernel::actor_ref::ActorRef;
+use crate::kernel::cell::Drain;
 use crate::kernel::exit::{Exit, Failure};
 use crate::kernel::hang::WhenStuck;
-use crate::limits::{START_TIMEOUT, STOP_TIMEOUT};
+use crate::limits::{PARTING_TIME, START_TIMEOUT, STOP_TIMEOUT};
 use crate::observe::node::Node;
 use crate::observe::snapshot::Kind;
 use crate::tree::dynamic::{DynamicLauncher, DynamicRef};
@@ -61,6 +62,7 @@ pub struct ChildSpec {
     /// `None` for a supervisor, which takes as long as its children.
     pub(crate) start_timeout: Option<Duration>,
     pub(crate) stop_timeout: Option<Duration>,
+    pub(crate) drain: Option<Duration>,
     pub(crate) intensity: Option<Intensity>,
     pub(crate) on_exit: Option<ExitHook>,
 }
@@ -101,6 +103,7 @@ impl ChildSpec {
             arbiter: MAIN_ARBITER.to_owned(),
             start_timeout: Some(START_TIMEOUT),
             stop_timeout: Some(STOP_TIMEOUT),
+            drain: None,
             intensity: None,
             on_exit: None,
         }
@@ -140,7 +143,34 @@ impl ChildSpec {
         self
     }
 
-    /// Sets the time that the child has from the stop request to the end of `stopped`.
+    /// Lets the child handle, when it is requested to stop, the messages that it has accepted, and
+    /// give the answers that it owes, for at most `limit`. New messages are refused meanwhile. The
+    /// rest is refused and counted in the [`Outcome`](crate::Outcome). The stop timeout begins
+    /// after `limit`. Without a drain the accepted messages are refused and counted at once, except
+    /// those that the `stopped` hooks of other actors sent. No effect on a supervisor, nor on the
+    /// jobs of a pool.
+    pub fn drain(mut self, limit: Duration) -> Self {
+        self.drain = Some(limit);
+        self
+    }
+
+    /// Returns what the child handles after a request to stop.
+    pub(crate) fn drain_on_stop(&self) -> Drain {
+        let half = self.stop_timeout.unwrap_or(STOP_TIMEOUT) / 2;
+        Drain {
+            is_full: self.drain.is_some(),
+            limit: self.drain.unwrap_or_else(|| PARTING_TIME.min(half)),
+        }
+    }
+
+    /// Returns the time from the stop request after which the child is killed.
+    pub(crate) fn time_to_stop(&self) -> Option<Duration> {
+        let drain = self.drain.unwrap_or_default();
+        Some(self.stop_timeout?.saturating_add(drain))
+    }
+
+    /// Sets the time that the child has from the stop request to the end of `stopped`, not counting
+    /// its drain.
     pub fn stop_timeout(mut self, timeout: Duration) -> Self {
         self.stop_timeout = Some(timeout);
         self
@@ -264,6 +294,7 @@ impl From<SupervisorSpec> for ChildSpec {
             arbiter: MAIN_ARBITER.to_owned(),
             start_timeout: None,
             stop_timeout: None,
+            drain: None,
             intensity: None,
             on_exit: None,
         }

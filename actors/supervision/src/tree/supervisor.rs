@@ -290,7 +290,7 @@ impl Supervisor {
             if let Some(running) = child.running.take() {
                 let exit = self
                     .running_children
-                    .stop(running, child.spec.stop_timeout)
+                    .stop(running, child.spec.time_to_stop())
                     .await;
                 report_end(&child.spec, &exit);
                 let node = &child.spec.node;
@@ -331,11 +331,9 @@ impl Supervisor {
                 Some(running) => {
                     let exit = self
                         .running_children
-                        .stop(running, child.spec.stop_timeout)
+                        .stop(running, child.spec.time_to_stop())
                         .await;
-                    self.running_children
-                        .arbiters
-                        .note_end(child.spec.node.path(), &exit);
+                    self.running_children.arbiters.note_end(&child.spec, &exit);
                     report_end(&child.spec, &exit);
                 }
                 None if child.spec.node.state() == State::BackingOff => {
