@@ -134,8 +134,8 @@
 //! - **Control comes before data.** A stop or a health probe waits for one handler at most,
 //!   however full the mailbox is, or however many timers and streams are ready; so do the actor's
 //!   timers. After [`Ctx::stop`] in `started` no message is handled.
-//! - **Every end is reported.** A watcher ([`ChildSpec::tell_exit`]) is told of each end, also by a
-//!   restart of the group. A temporary child that is stopped with its group stays down.
+//! - **Every end is reported.** A watcher ([`Ctx::monitor`], [`ChildSpec::monitored_by`]) is told of
+//!   each end, also by a restart of the group. A temporary child that is stopped with its group stays down.
 //! - **Supervisors outlive their children's code.** Destructors, error texts and closures of a child
 //!   that panic do not end its supervisor; the children of a supervisor that is killed are stopped.
 //! - **Failures escalate.** Too many restarts ([`Intensity`]) are a failure of the supervisor;
@@ -169,6 +169,7 @@ pub use kernel::context::{Ctx, TaskHandle};
 pub use kernel::error::{AskError, StartError, TellError};
 pub use kernel::exit::{Exit, Failure};
 pub use kernel::hang::{ArbiterLoss, WhenStuck};
+pub use kernel::monitor::{Down, Monitor};
 pub use kernel::pool::{JobError, Pool, PoolError};
 pub use observe::snapshot::{self, NodeSnapshot};
 pub use tree::dynamic::DynamicRef;

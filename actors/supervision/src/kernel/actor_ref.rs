@@ -16,7 +16,7 @@ use crate::kernel::error::{AskError, TellError};
 use crate::kernel::mailbox::{Mailbox, Refusal, Refused, Slot};
 use crate::observe::metrics::short_name;
 use crate::observe::node::Node;
-use crate::observe::snapshot::Kind;
+use crate::observe::snapshot::{Kind, State};
 
 /// A reference to an actor, valid for all of its generations. Cloning is cheap.
 ///
@@ -51,6 +51,21 @@ impl<A: Actor> ActorRef<A> {
     /// Returns true while the actor accepts messages.
     pub fn is_available(&self) -> bool {
         self.mailbox.open_generation().is_some()
+    }
+
+    /// Requests that the running generation stops as at a stop of the tree, with its drain and its
+    /// `stopped` hook, and returns at once. Nobody kills it where it does not stop. A permanent
+    /// child is restarted. Returns false where no generation runs.
+    pub fn stop(&self) -> bool {
+        let running = match self.node().state() {
+            State::Starting | State::Running => self.node().control(),
+            _ => None,
+        };
+        let Some(control) = running else {
+            return false;
+        };
+        control.stop();
+        true
     }
 
     /// Sends a message without waiting.

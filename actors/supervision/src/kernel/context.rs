@@ -15,6 +15,7 @@ use crate::kernel::actor_ref::ActorRef;
 use crate::kernel::clock::{self, Nanos};
 use crate::kernel::envelope::{TypedEnvelope, deliver, warn_slow};
 use crate::kernel::exit::{Exit, Failure};
+use crate::kernel::monitor::{Down, Monitor, Monitors};
 use crate::limits::SLOW_HANDLER;
 use crate::observe::activity::Doing;
 use crate::observe::node::Node;
@@ -43,6 +44,7 @@ pub struct Ctx<A: Actor> {
     /// the first.
     pub(crate) current: u32,
     pub(crate) exit: Option<Exit>,
+    monitors: Monitors,
     pub(crate) tasks: FuturesUnordered<Task<A>>,
     /// Whether futures were added since the driver last polled the tasks.
     pub(crate) has_new_tasks: bool,
@@ -57,6 +59,7 @@ impl<A: Actor> Ctx<A> {
             turn_time,
             current: STARTED,
             exit: None,
+            monitors: Monitors::default(),
             tasks: FuturesUnordered::new(),
             has_new_tasks: false,
         }
@@ -90,6 +93,24 @@ impl<A: Actor> Ctx<A> {
     pub fn fail(&mut self, failure: impl Into<Failure>) {
         self.exit
             .get_or_insert_with(|| Exit::failed(failure.into()));
+    }
+
+    /// Sends this actor a [`Down`] at each end of a generation of `target`, whoever caused it, until
+    /// [`demonitor`](Self::demonitor) or the end of this generation. Where the target was running
+    /// and is down, the last end is told at once; a target that has not started yet is not down.
+    /// The message is accepted beyond the mailbox's capacity. Monitoring an actor again returns the
+    /// monitor that exists.
+    pub fn monitor<B: Actor>(&mut self, target: &ActorRef<B>) -> Monitor
+    where
+        A: Handles<Down>,
+    {
+        self.monitors.add(&self.me, self.generation, target)
+    }
+
+    /// Removes a monitor: no further [`Down`] of it is handled. Returns false where it does not
+    /// exist.
+    pub fn demonitor(&mut self, monitor: Monitor) -> bool {
+        self.monitors.remove(monitor)
     }
 
     /// Runs a future on the actor's thread, concurrently with the handlers.

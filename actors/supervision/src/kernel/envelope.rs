@@ -128,7 +128,7 @@ pub(crate) struct LazyEnvelope<M, F> {
     message: PhantomData<fn() -> M>,
 }
 
-impl<M, F: FnOnce() -> M> LazyEnvelope<M, F> {
+impl<M, F: FnOnce() -> Option<M>> LazyEnvelope<M, F> {
     pub(crate) fn new(make: F) -> Self {
         Self {
             make,
@@ -137,7 +137,9 @@ impl<M, F: FnOnce() -> M> LazyEnvelope<M, F> {
     }
 }
 
-impl<A: Handles<M>, M: Message, F: FnOnce() -> M + Send> Envelope<A> for LazyEnvelope<M, F> {
+impl<A: Handles<M>, M: Message, F: FnOnce() -> Option<M> + Send> Envelope<A>
+    for LazyEnvelope<M, F>
+{
     fn open(
         self: Box<Self>,
         actor: &mut A,
@@ -147,7 +149,8 @@ impl<A: Handles<M>, M: Message, F: FnOnce() -> M + Send> Envelope<A> for LazyEnv
         now: Nanos,
     ) -> Nanos {
         match contain(self.make) {
-            Ok(message) => {
+            Ok(None) => now,
+            Ok(Some(message)) => {
                 let envelope = TypedEnvelope {
                     message,
                     reply: None,

@@ -243,16 +243,19 @@ impl<A: Actor> Mailbox<A> {
         Ok(generation)
     }
 
-    /// Appends, beyond the capacity, a message that is made when it is handled. Counts it where the
-    /// actor is down.
-    pub(crate) fn push_lazy<M: Message>(&self, make: impl FnOnce() -> M + Send + 'static)
-    where
+    /// Appends, beyond the capacity, a message that is made when it is handled, unless it has become
+    /// void. Counts it where the actor is down, or another generation than the given one runs.
+    pub(crate) fn push_lazy<M: Message>(
+        &self,
+        generation: Option<u64>,
+        make: impl FnOnce() -> Option<M> + Send + 'static,
+    ) where
         A: Handles<M>,
     {
         let envelope = Box::new(LazyEnvelope::new(make));
         let sent_at = clock::now();
         let mut queue = self.queue.lock();
-        if !queue.is_accepting() {
+        if !queue.accepts(Slot::OverCapacity(generation)) {
             drop(queue);
             self.count::<M>(Refusal::Unavailable);
             return;

@@ -12,4 +12,5 @@ pub(crate) mod error;
 pub(crate) mod exit;
 pub(crate) mod hang;
 pub(crate) mod mailbox;
+pub(crate) mod monitor;
 pub(crate) mod pool;

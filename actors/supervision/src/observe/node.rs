@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 
 use crate::kernel::clock::{self, Nanos};
 use crate::kernel::hang::{Hang, Lease};
+use crate::kernel::monitor::Watchers;
 use crate::limits::MAX_INCIDENTS;
 use crate::observe::activity::{Activity, Doing};
 use crate::observe::histogram::Histogram;
@@ -54,6 +55,7 @@ pub(crate) struct Node {
     pub(crate) probe: Probe,
     pub(crate) hang: Hang,
     pub(crate) unhandled: Unhandled,
+    pub(crate) watchers: Watchers,
     /// The last generation that was asked to crash.
     crashed: AtomicU64,
     crash_at: Mutex<Option<String>>,
@@ -141,6 +143,7 @@ impl Node {
             probe: Probe::default(),
             hang: Hang::default(),
             unhandled: Unhandled::default(),
+            watchers: Watchers::default(),
             crashed: AtomicU64::new(0),
             crash_at: Mutex::new(None),
             crash_is_set: AtomicBool::new(false),

@@ -11,6 +11,7 @@ mod foreign;
 mod groups;
 mod hang;
 mod lifecycle;
+mod monitors;
 mod observe;
 mod pool;
 mod restart;

@@ -170,6 +170,7 @@ impl RunningChildren {
     async fn kill_and_wait(&mut self, running: &RunningChild) -> Exit {
         let doing = running.kill();
         if timeout(KILL_GRACE, self.end_of(running.id)).await.is_err() {
+            self.arbiters.note_wedged(running.node.path());
             self.give_up(running);
         }
         Exit::Killed { doing }
@@ -177,8 +178,7 @@ impl RunningChildren {
 
     /// Gives up a child whose code did not return when it was killed. Its thread is abandoned where
     /// the child's policy says so; otherwise all that runs on it waits.
-    fn give_up(&self, running: &RunningChild) {
-        self.arbiters.note_wedged(running.node.path());
+    pub(crate) fn give_up(&self, running: &RunningChild) {
         running.control.give_up();
         if running.node.hang.policy() != WhenStuck::Report {
             self.arbiters.give_up(&running.node);
@@ -210,6 +210,7 @@ impl RunningChildren {
                 Ok(exit) => exit,
                 Err(doing) => {
                     if timeout_at(end_by, self.end_of(running.id)).await.is_err() {
+                        self.arbiters.note_wedged(running.node.path());
                         self.give_up(running);
                     }
                     Exit::Killed { doing }

@@ -16,7 +16,8 @@ use crate::kernel::hang::WhenStuck;
 use crate::limits::{PARTING_TIME, START_TIMEOUT, STOP_TIMEOUT};
 use crate::observe::node::Node;
 use crate::observe::snapshot::Kind;
-use crate::tree::dynamic::{DynamicLauncher, DynamicRef};
+use crate::tree::dynamic::DynamicRef;
+use crate::tree::dynamic_supervisor::DynamicLauncher;
 use crate::tree::launch::{ActorLauncher, Launcher};
 use crate::tree::strategy::{Backoff, Intensity, Restart, Strategy};
 use crate::tree::supervisor::SupervisorLauncher;
@@ -57,7 +58,8 @@ impl<A: Actor, E: Into<Failure>> IntoActor<A> for Result<A, E> {
 pub struct ChildSpec {
     pub(crate) node: Arc<Node>,
     pub(crate) launcher: Arc<dyn Launcher>,
-    pub(crate) restart: Restart,
+    /// `None` where the specification leaves it to the kind of supervisor.
+    pub(crate) restart: Option<Restart>,
     pub(crate) arbiter: String,
     /// `None` for a supervisor, which takes as long as its children.
     pub(crate) start_timeout: Option<Duration>,
@@ -99,7 +101,7 @@ impl ChildSpec {
                 me: me.clone(),
                 factory,
             }),
-            restart: Restart::Permanent,
+            restart: None,
             arbiter: MAIN_ARBITER.to_owned(),
             start_timeout: Some(START_TIMEOUT),
             stop_timeout: Some(STOP_TIMEOUT),
@@ -109,9 +111,10 @@ impl ChildSpec {
         }
     }
 
-    /// Sets when the child is restarted.
+    /// Sets when the child is restarted. Otherwise it is permanent, and under a dynamic supervisor
+    /// temporary.
     pub fn restart(mut self, restart: Restart) -> Self {
-        self.restart = restart;
+        self.restart = Some(restart);
         self
     }
 
@@ -183,11 +186,11 @@ impl ChildSpec {
         self
     }
 
-    /// Sends a message with the exit of each generation to `watcher` (as an Erlang monitor does),
-    /// so that the watcher can remove the child's state even where the child failed. The message
+    /// Sends a message with the exit of each generation to `watcher`, for all generations of both
+    /// ([`Ctx::monitor`](crate::Ctx::monitor) is for one generation of the watcher), so that the watcher can remove the child's state even where the child failed. The message
     /// is accepted beyond the mailbox's capacity; there is one for each end, whoever caused it. It
     /// is made on the watcher's thread, when it is handled.
-    pub fn tell_exit<A, M>(
+    pub fn monitored_by<A, M>(
         mut self,
         watcher: &ActorRef<A>,
         message: impl Fn(&Exit) -> M + Send + Sync + 'static,
@@ -200,7 +203,8 @@ impl ChildSpec {
         let message = Arc::new(message);
         self.on_exit = Some(Arc::new(move |exit| {
             let (message, exit) = (Arc::clone(&message), exit.clone());
-            watcher.mailbox().push_lazy::<M>(move || message(&exit));
+            let make = move || Some(message(&exit));
+            watcher.mailbox().push_lazy::<M>(None, make);
         }));
         self
     }
@@ -225,7 +229,7 @@ pub struct SupervisorSpec {
     pub(crate) intensity: Intensity,
     pub(crate) backoff: Backoff,
     pub(crate) children: Vec<ChildSpec>,
-    restart: Restart,
+    restart: Option<Restart>,
     dynamic: Option<DynamicRef>,
 }
 
@@ -238,13 +242,14 @@ impl SupervisorSpec {
             intensity: Intensity::default(),
             backoff: Backoff::default(),
             children: Vec::new(),
-            restart: Restart::Permanent,
+            restart: None,
             dynamic: None,
         }
     }
 
     /// Creates the specification of a dynamic supervisor: its children are started through
-    /// `handle` while it runs, and are never restarted. Children given here are ignored.
+    /// `handle` while it runs, and restarted according to their policies, each alone. They are
+    /// temporary unless their specification says otherwise. Children given here are ignored.
     pub fn dynamic(handle: &DynamicRef) -> Self {
         Self {
             node: Arc::clone(handle.node()),
@@ -274,7 +279,7 @@ impl SupervisorSpec {
 
     /// Sets when the parent restarts this supervisor itself, after it gave up.
     pub fn restart(mut self, restart: Restart) -> Self {
-        self.restart = restart;
+        self.restart = Some(restart);
         self
     }
 }
@@ -284,7 +289,11 @@ impl From<SupervisorSpec> for ChildSpec {
         let node = Arc::clone(&spec.node);
         let restart = spec.restart;
         let launcher: Arc<dyn Launcher> = match spec.dynamic.clone() {
-            Some(handle) => Arc::new(DynamicLauncher { handle }),
+            Some(handle) => Arc::new(DynamicLauncher {
+                handle,
+                intensity: spec.intensity,
+                backoff: spec.backoff,
+            }),
             None => Arc::new(SupervisorLauncher { spec }),
         };
         Self {

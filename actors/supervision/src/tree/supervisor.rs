@@ -15,13 +15,13 @@ use crate::kernel::arbiter::Arbiters;
 use crate::kernel::clock;
 use crate::kernel::error::StartError;
 use crate::kernel::exit::{Exit, contain, take_panic_text};
-use crate::kernel::hang::WhenStuck;
 use crate::observe::node::{Control, Node};
 use crate::observe::snapshot::State;
+use crate::tree::decision::{ChildRestarts, Decision, Restarts};
 use crate::tree::launch::{Launched, Launcher, bind};
 use crate::tree::running_children::{RunningChild, RunningChildren, sleep_until_some};
 use crate::tree::spec::{ChildSpec, SupervisorSpec};
-use crate::tree::strategy::{Backoff, RestartWindow, Strategy};
+use crate::tree::strategy::{Restart, Strategy};
 
 /// The launcher of a supervisor.
 pub(crate) struct SupervisorLauncher {
@@ -100,8 +100,7 @@ impl Control for StopSwitch {
 struct Supervisor {
     node: Arc<Node>,
     strategy: Strategy,
-    backoff: Backoff,
-    window: RestartWindow,
+    restarts: Restarts,
     children: Vec<Child>,
     running_children: RunningChildren,
 }
@@ -109,12 +108,10 @@ struct Supervisor {
 struct Child {
     spec: ChildSpec,
     running: Option<RunningChild>,
-    running_since: Option<Instant>,
+    restarts: ChildRestarts,
     restart_at: Option<Instant>,
     /// Whether the child has ended and will not be restarted.
     is_done: bool,
-    failures_in_a_row: u32,
-    window: Option<RestartWindow>,
 }
 
 impl Child {
@@ -122,11 +119,9 @@ impl Child {
         Self {
             spec: spec.clone(),
             running: None,
-            running_since: None,
+            restarts: ChildRestarts::new(spec, spec.restart.unwrap_or(Restart::Permanent)),
             restart_at: None,
             is_done: false,
-            failures_in_a_row: 0,
-            window: spec.intensity.map(RestartWindow::new),
         }
     }
 }
@@ -136,8 +131,7 @@ impl Supervisor {
         Self {
             node: Arc::clone(&spec.node),
             strategy: spec.strategy,
-            backoff: spec.backoff,
-            window: RestartWindow::new(spec.intensity),
+            restarts: Restarts::new(spec.intensity, spec.backoff),
             children: spec.children.iter().map(Child::new).collect(),
             running_children,
         }
@@ -196,7 +190,7 @@ impl Supervisor {
 
     async fn start_child(&mut self, index: usize) -> Result<(), StartError> {
         let child = &mut self.children[index];
-        child.running_since = None;
+        child.restarts.running_since = None;
         child.restart_at = None;
         let running = self.running_children.start(&child.spec).await?;
         debug!(
@@ -204,7 +198,7 @@ impl Supervisor {
             generation = running.node.generation(),
             "started"
         );
-        child.running_since = Some(Instant::now());
+        child.restarts.running_since = Some(Instant::now());
         child.running = Some(running);
         Ok(())
     }
@@ -225,53 +219,28 @@ impl Supervisor {
     /// Handles the end of a child that ended by itself or could not be restarted.
     ///
     /// # Errors
-    /// The exit of this supervisor, when the restart intensity is exceeded.
+    /// The exit of this supervisor, when the restart intensity is exceeded or the child's failure is
+    /// escalated.
     async fn on_child_end(&mut self, index: usize, exit: Exit) -> Result<(), Exit> {
-        let now = Instant::now();
         let child = &mut self.children[index];
         child.running = None;
         report_end(&child.spec, &exit);
-        let is_hung = matches!(exit, Exit::Hung { .. });
-        if is_hung && child.spec.node.hang.policy() == WhenStuck::Escalate {
-            child.spec.node.end(State::Failed);
-            let child = child.spec.node.path().to_owned();
-            return Err(Exit::Escalated {
-                child,
-                cause: Box::new(exit),
-            });
-        }
-        if !child.spec.restart.applies_to(&exit) {
-            child.is_done = true;
-            child.spec.node.end(state_after(&exit));
-            return Ok(());
-        }
-        let is_counted = match &exit {
-            Exit::ArbiterLost(loss) => loss.claim(),
-            _ => true,
+        let rng = &self.running_children.arbiters.rng;
+        let decision = self
+            .restarts
+            .decide(&child.spec, &mut child.restarts, &exit, rng);
+        let pause = match decision {
+            Decision::Restart(pause) => pause,
+            Decision::Leave => {
+                child.is_done = true;
+                child.spec.node.end(state_after(&exit));
+                return Ok(());
+            }
+            Decision::Fail(own_exit) => {
+                child.spec.node.end(State::Failed);
+                return Err(own_exit);
+            }
         };
-        let is_allowed_here =
-            !is_counted || child.window.as_mut().is_none_or(|window| window.allow(now));
-        if !is_allowed_here || (is_counted && !self.window.allow(now)) {
-            child.spec.node.end(State::Failed);
-            let child = child.spec.node.path().to_owned();
-            return Err(Exit::GaveUp {
-                child,
-                cause: Box::new(exit),
-            });
-        }
-        let was_healthy = child
-            .running_since
-            .is_some_and(|since| now - since >= self.backoff.healthy_after);
-        if was_healthy {
-            child.failures_in_a_row = 0;
-        }
-        let pause = {
-            let rng = &self.running_children.arbiters.rng;
-            self.backoff.pause(child.failures_in_a_row, rng)
-        };
-        child.failures_in_a_row = child
-            .failures_in_a_row
-            .saturating_add(u32::from(is_counted));
         child.spec.node.end(State::BackingOff);
         let culprit = child.spec.node.path().to_owned();
         info!(actor = %culprit, pause_ms = pause.as_millis() as u64, "restart");
@@ -295,7 +264,7 @@ impl Supervisor {
                 report_end(&child.spec, &exit);
                 let node = &child.spec.node;
                 let generation = node.generation();
-                if !child.spec.restart.joins_group_restart(&exit) {
+                if !child.restarts.joins_group_restart(&exit) {
                     child.is_done = true;
                     node.note_incident(generation, format!("stopped with {culprit}"));
                     node.end(state_after(&exit));
@@ -384,6 +353,7 @@ pub(crate) fn report_end(spec: &ChildSpec, exit: &Exit) {
     } else {
         debug!(actor = node.path(), generation, reason = %exit, "actor ended");
     }
+    node.watchers.note_end(generation, exit);
     if let Some(on_exit) = &spec.on_exit {
         on_exit(exit);
     }
