@@ -118,7 +118,9 @@
 //!
 //! # Guarantees
 //!
-//! - **A restart calls the factory.** No state of a failed generation is used again.
+//! - **A restart calls the factory.** No state of a failed generation is used again. Its queued
+//!   messages are lost and counted, or go to the next generation ([`ChildSpec::on_restart`]); a
+//!   message type that crashes an actor again and again can be quarantined.
 //! - **A start is synchronous and ordered.** [`Tree::start`] returns when the last child has
 //!   started, or with the first error once all children started before it have stopped again.
 //! - **A stop is ordered**: the last child first, each within its stop timeout, then the threads
@@ -176,7 +178,7 @@ pub use tree::dynamic::DynamicRef;
 pub use tree::rng::SeededRng;
 pub use tree::root::{CrashError, Outcome, Tree, TreeHandle, TreeOptions};
 pub use tree::spec::{ChildSpec, IntoActor, SupervisorSpec};
-pub use tree::strategy::{Backoff, Intensity, Restart, Strategy};
+pub use tree::strategy::{Backoff, Intensity, Mailbox, Restart, Strategy};
 
 /// Runs a future to its end in a new actix system on this thread. The trees that it starts, and
 /// their threads, belong to that system.

@@ -86,5 +86,10 @@ pub const DYNAMIC_CHILDREN: usize = 1024;
 /// Requests to a dynamic supervisor that may be queued.
 pub const DYNAMIC_REQUESTS: usize = 1024;
 
+/// Crashes of an actor by one message type, within the period of its restart intensity, after which
+/// the type is quarantined, where the actor keeps its mailbox over restarts. Less than [`RESTARTS`],
+/// so that one kind of message does not end the supervisor.
+pub const QUARANTINE_AFTER: u32 = 3;
+
 /// Jobs that wait for a thread of a pool unless the pool says otherwise.
 pub const POOL_QUEUE: usize = 256;

@@ -126,6 +126,7 @@ fn messages(out: &mut String, tree: &NodeSnapshot) {
             ("dropped", row.dropped),
             ("lost", row.lost),
             ("abandoned", row.abandoned),
+            ("quarantined", row.quarantined),
             ("slow", row.slow),
         ];
         for (outcome, count) in outcomes {

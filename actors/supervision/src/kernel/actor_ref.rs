@@ -297,9 +297,13 @@ impl<A: Actor> Within<'_, A> {
                 Ok(generation) => return Ok(generation),
                 Err(refused) => refused,
             };
-            if refused.refusal == Refusal::Unavailable {
-                envelope = refused.envelope;
-                continue;
+            match refused.refusal {
+                Refusal::Unavailable => {
+                    envelope = refused.envelope;
+                    continue;
+                }
+                Refusal::Quarantined => return Err(self.actor.count_refused(refused)),
+                Refusal::Full => {}
             }
             let Ok(reservation) = timeout_at(deadline, mailbox.reserve()).await else {
                 return Err(self.actor.count_refused(refused));
@@ -336,7 +340,7 @@ async fn push_when_room<A: Handles<M>, M: Message>(
     mailbox: &Arc<Mailbox<A>>,
     refused: Refused<M>,
 ) -> Result<u64, Refused<M>> {
-    if refused.refusal == Refusal::Unavailable {
+    if refused.refusal != Refusal::Full {
         return Err(refused);
     }
     match mailbox.reserve().await {

@@ -128,18 +128,28 @@ impl Arbiters {
         given_up.push((lease, arbiter));
     }
 
-    /// Records the end of a child when its supervisor stopped: whether it ended without its
-    /// `stopped` hook, and the messages that it did not handle.
-    pub(crate) fn note_end(&self, child: &ChildSpec, exit: &Exit) {
+    /// Records the messages that a child had accepted and not handled when its supervisor stopped.
+    pub(crate) fn note_unhandled(&self, child: &ChildSpec) {
         let path = child.node.path();
         let unhandled = child.node.unhandled.take();
         if unhandled > 0 {
-            let mut left_behind = self.left_behind.lock();
-            left_behind.unhandled.push((path.to_owned(), unhandled));
-            if child.drain.is_some() {
-                left_behind.undrained.push(path.to_owned());
+            let LeftBehind {
+                unhandled: known,
+                undrained,
+                ..
+            } = &mut *self.left_behind.lock();
+            match known.iter_mut().find(|(known, _)| known == path) {
+                Some((_, messages)) => *messages += unhandled,
+                None => known.push((path.to_owned(), unhandled)),
+            }
+            if child.drain.is_some() && !undrained.iter().any(|known| known == path) {
+                undrained.push(path.to_owned());
             }
         }
+    }
+
+    /// Records a child that ended without its `stopped` hook when its supervisor stopped.
+    pub(crate) fn note_end(&self, path: &str, exit: &Exit) {
         let is_killed = matches!(
             exit,
             Exit::Killed { .. } | Exit::Hung { .. } | Exit::ArbiterLost(_)

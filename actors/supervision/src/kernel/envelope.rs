@@ -187,6 +187,13 @@ pub(crate) fn deliver<A: Handles<M>, M: Message>(
         metrics.abandoned.fetch_add(1, Relaxed);
         return begun_at;
     }
+    if metrics.crashes.are_too_many() {
+        metrics.quarantined.fetch_add(1, Relaxed);
+        if let Some(reply) = reply {
+            reply.send(Err(AskError::Quarantined));
+        }
+        return begun_at;
+    }
     metrics.queue.record(begun_at.saturating_sub(sent_at));
     node.activity.enter(Doing::Message(metrics.index), begun_at);
     ctx.current = metrics.index;

@@ -11,16 +11,16 @@ use std::task::Waker;
 
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
-use tracing::error;
 
 use crate::kernel::actor::{Actor, Handles, Message, WhenFull};
 use crate::kernel::clock::{self, Nanos};
 use crate::kernel::envelope::{Envelope, LazyEnvelope, Reason, TypedEnvelope};
 use crate::kernel::error::TellError;
-use crate::kernel::exit::contain;
 use crate::limits::MAILBOX_CAPACITY;
 use crate::observe::node::Node;
 use crate::observe::senders::Parting;
+
+mod end;
 
 /// The mailbox of an actor. Closed while the actor is down.
 pub(crate) struct Mailbox<A: Actor> {
@@ -42,6 +42,10 @@ struct Queue<A: Actor> {
     /// Messages that are dropped for newer ones when the mailbox is full. The numbers of the
     /// entries keep the two queues in one order.
     droppable: VecDeque<Entry<A>>,
+    /// Whether unhandled messages wait for the next generation.
+    keeps: bool,
+    /// The messages that wait for it, from the two queues.
+    kept: [VecDeque<Entry<A>>; 2],
     next_number: u64,
     /// Slots reserved for callers that waited for one.
     reserved: usize,
@@ -119,6 +123,8 @@ impl<A: Actor> Mailbox<A> {
                 capacity: 0,
                 undroppable: VecDeque::new(),
                 droppable: VecDeque::new(),
+                keeps: false,
+                kept: [VecDeque::new(), VecDeque::new()],
                 next_number: 0,
                 reserved: 0,
                 waiting: VecDeque::new(),
@@ -151,6 +157,7 @@ impl<A: Actor> Mailbox<A> {
         if !self.node.hang.is_given_up(generation) {
             queue.is_open = true;
             queue.is_stopping = false;
+            queue.restore_kept();
             queue.generation = generation;
         }
         drop(queue);
@@ -158,26 +165,6 @@ impl<A: Actor> Mailbox<A> {
         OpenGuard {
             mailbox: Arc::clone(self),
             generation,
-        }
-    }
-
-    /// Closes the mailbox of a generation that was given up, and tells its callers.
-    pub(crate) fn give_up(&self, generation: u64) {
-        self.node.hang.give_up(generation);
-        self.close(generation);
-        self.given_up.notify_waiters();
-    }
-
-    /// Waits until a generation is given up.
-    pub(crate) async fn until_given_up(&self, generation: u64) {
-        loop {
-            let given_up = self.given_up.notified();
-            tokio::pin!(given_up);
-            given_up.as_mut().enable();
-            if self.node.hang.is_given_up(generation) {
-                return;
-            }
-            given_up.await;
         }
     }
 
@@ -208,6 +195,13 @@ impl<A: Actor> Mailbox<A> {
     where
         A: Handles<M>,
     {
+        let metrics = self.node.messages.of::<M>();
+        if metrics.crashes.are_too_many() {
+            return Err(Refused {
+                envelope,
+                refusal: Refusal::Quarantined,
+            });
+        }
         let sent_at = clock::now();
         let mut queue = self.queue.lock();
         if !queue.accepts(slot) {
@@ -236,7 +230,7 @@ impl<A: Actor> Mailbox<A> {
         if let Some(driver) = driver {
             driver.wake();
         }
-        self.node.messages.of::<M>().senders.note();
+        metrics.senders.note();
         if let Some(entry) = evicted {
             entry.envelope.refuse(&self.node, Reason::Dropped);
         }
@@ -298,6 +292,7 @@ impl<A: Actor> Mailbox<A> {
         let counter = match refusal {
             Refusal::Full => &metrics.rejected,
             Refusal::Unavailable => &metrics.unavailable,
+            Refusal::Quarantined => &metrics.quarantined,
         };
         counter.fetch_add(1, Relaxed);
     }
@@ -354,77 +349,10 @@ impl<A: Actor> Mailbox<A> {
         }
     }
 
-    /// Accepts no further message for the running generation, which will stop.
-    pub(crate) fn begin_stop(&self) {
-        let mut queue = self.queue.lock();
-        queue.is_stopping = queue.is_open;
-        // Those that wait for a slot get none.
-        let waiting = std::mem::take(&mut queue.waiting);
-        drop(queue);
-        drop(waiting);
-    }
-
-    /// Refuses the queued messages of a generation that stops, except those that `stopped` hooks
-    /// sent.
-    pub(crate) fn drop_all_but_parting(&self, generation: u64) {
-        let mut queue = self.queue.lock();
-        if queue.generation != generation {
-            return;
-        }
-        let mut dropped = Vec::new();
-        let Queue {
-            undroppable,
-            droppable,
-            ..
-        } = &mut *queue;
-        for entries in [undroppable, droppable] {
-            let (kept, others) = entries.drain(..).partition(|entry| entry.is_parting);
-            *entries = kept;
-            dropped.extend::<VecDeque<Entry<A>>>(others);
-        }
-        self.note_depth(&queue);
-        drop(queue);
-        self.refuse_unhandled(dropped);
-    }
-
-    /// Returns whether a generation has no message left.
-    pub(crate) fn is_empty(&self, generation: u64) -> bool {
-        let queue = self.queue.lock();
-        queue.generation != generation || queue.depth() == 0
-    }
-
-    /// Refuses and counts messages that were accepted and will not be handled. Their destructors
-    /// are foreign code, and may run on a supervisor's thread.
-    fn refuse_unhandled(&self, entries: Vec<Entry<A>>) {
-        self.node.unhandled.note(entries.len());
-        for entry in entries {
-            if let Err(text) = contain(|| entry.envelope.refuse(&self.node, Reason::Lost)) {
-                error!(actor = self.node.path(), reason = %text, "a message's destructor panicked");
-            }
-        }
-    }
-
-    /// Closes the mailbox, unless another generation has opened it.
-    fn close(&self, generation: u64) {
-        let mut queue = self.queue.lock();
-        if queue.generation != generation {
-            return;
-        }
-        queue.is_open = false;
-        queue.reserved = 0;
-        queue.driver = None;
-        let mut entries: Vec<Entry<A>> = queue.undroppable.drain(..).collect();
-        entries.extend(queue.droppable.drain(..));
-        let waiting = std::mem::take(&mut queue.waiting);
-        self.note_depth(&queue);
-        drop(queue);
-        drop(waiting);
-        self.refuse_unhandled(entries);
-    }
-
     #[inline]
     fn note_depth(&self, queue: &Queue<A>) {
-        let depth = queue.depth() as u64;
+        let kept: usize = queue.kept.iter().map(VecDeque::len).sum();
+        let depth = (queue.depth() + kept) as u64;
         let gauges = &self.node.gauges;
         gauges.depth.store(depth, Relaxed);
         if depth > gauges.peak.load(Relaxed) {
@@ -450,6 +378,7 @@ pub(crate) enum Slot {
 pub(crate) enum Refusal {
     Full,
     Unavailable,
+    Quarantined,
 }
 
 /// A refused message.
@@ -463,6 +392,7 @@ impl<M: Message> From<Refused<M>> for TellError<M> {
         match refused.refusal {
             Refusal::Full => Self::Full(refused.envelope.message),
             Refusal::Unavailable => Self::Unavailable(refused.envelope.message),
+            Refusal::Quarantined => Self::Quarantined(refused.envelope.message),
         }
     }
 }

@@ -14,3 +14,4 @@ pub(crate) mod hang;
 pub(crate) mod mailbox;
 pub(crate) mod monitor;
 pub(crate) mod pool;
+pub(crate) mod quarantine;

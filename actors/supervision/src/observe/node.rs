@@ -1,22 +1,25 @@
 //! The permanent entry of an actor or supervisor in the tree, shared by all of its generations.
 //! Snapshots, health probes and crash requests use it without a mailbox.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
+use tracing::error;
 
-use crate::kernel::clock::{self, Nanos};
+use crate::kernel::clock;
 use crate::kernel::hang::{Hang, Lease};
 use crate::kernel::monitor::Watchers;
+use crate::kernel::quarantine::Quarantine;
 use crate::limits::MAX_INCIDENTS;
 use crate::observe::activity::{Activity, Doing};
-use crate::observe::histogram::Histogram;
 use crate::observe::metrics::{MessageMetrics, MessageTable};
 use crate::observe::senders::SenderId;
-use crate::observe::snapshot::{Incident, Kind, MailboxSnapshot, NodeSnapshot, State, Stuck};
+use crate::observe::snapshot::{Incident, Kind, State};
+
+mod read;
 
 /// Control of a running generation, which its queued messages do not delay.
 pub(crate) trait Control: Send + Sync {
@@ -56,6 +59,7 @@ pub(crate) struct Node {
     pub(crate) hang: Hang,
     pub(crate) unhandled: Unhandled,
     pub(crate) watchers: Watchers,
+    pub(crate) quarantine: Quarantine,
     /// The last generation that was asked to crash.
     crashed: AtomicU64,
     crash_at: Mutex<Option<String>>,
@@ -113,9 +117,6 @@ struct GenerationState {
     incidents: VecDeque<Incident>,
 }
 
-/// For each arbiter, the start and the description of the longest-running activity on it.
-type Busy = HashMap<String, (Nanos, String)>;
-
 impl Node {
     pub(crate) fn new(name: &str, kind: Kind) -> Arc<Self> {
         Self::build(name, kind, false)
@@ -144,6 +145,7 @@ impl Node {
             hang: Hang::default(),
             unhandled: Unhandled::default(),
             watchers: Watchers::default(),
+            quarantine: Quarantine::default(),
             crashed: AtomicU64::new(0),
             crash_at: Mutex::new(None),
             crash_is_set: AtomicBool::new(false),
@@ -334,6 +336,13 @@ impl Node {
         }
     }
 
+    /// Lets the actor handle all message types again.
+    pub(crate) fn end_quarantine(&self) {
+        self.messages
+            .iter()
+            .for_each(|metrics| metrics.crashes.forget());
+    }
+
     /// Returns whether answers of the actor are pending.
     pub(crate) fn owes_answers(&self) -> bool {
         self.messages
@@ -349,6 +358,12 @@ impl Node {
             && let Some(metrics) = self.message_at(index)
         {
             metrics.failed.fetch_add(1, Relaxed);
+            let crashes = self.quarantine.note_crash(&metrics.crashes, clock::now());
+            if let Some(crashes) = crashes {
+                let reason = format!("{} quarantined after {crashes} crashes", metrics.name);
+                error!(actor = self.path(), message = %metrics.name, crashes, "message type quarantined");
+                self.note_incident(self.generation(), reason);
+            }
         }
         self.describe(doing)
     }
@@ -381,84 +396,6 @@ impl Node {
             self.crash_is_set.store(false, Relaxed);
         }
         is_here
-    }
-
-    /// Returns a snapshot of the subtree.
-    pub(crate) fn snapshot(self: &Arc<Self>) -> NodeSnapshot {
-        let now = clock::now();
-        let mut busy = Busy::new();
-        for node in self.walk() {
-            let (doing, since) = node.activity.read();
-            let Some(doing) = node.describe(doing) else {
-                continue;
-            };
-            let Some(arbiter) = node.generation_state.lock().arbiter.clone() else {
-                continue;
-            };
-            let entry = busy.entry(arbiter).or_insert((Nanos::MAX, String::new()));
-            if since < entry.0 {
-                *entry = (since, format!("{} in {doing}", node.path()));
-            }
-        }
-        self.read(now, &busy)
-    }
-
-    fn read(&self, now: Nanos, busy: &Busy) -> NodeSnapshot {
-        let generation_state = self.generation_state.lock();
-        let arbiter = generation_state.arbiter.clone();
-        let incidents = generation_state.incidents.iter().cloned().collect();
-        drop(generation_state);
-        let doing = self.doing();
-        let started_at = self.started_at.load(Relaxed);
-        let gauge = |value: &AtomicU64| value.load(Relaxed);
-        NodeSnapshot {
-            name: self.name.clone(),
-            path: self.path().to_owned(),
-            group: self.group().to_owned(),
-            kind: self.kind,
-            state: self.state(),
-            generation: self.generation(),
-            uptime_ms: (started_at != 0).then(|| now.saturating_sub(started_at) / 1_000_000),
-            stuck: self.stuck(now, doing.as_ref(), arbiter.as_ref(), busy),
-            doing,
-            arbiter,
-            mailbox: (self.kind == Kind::Actor).then(|| MailboxSnapshot {
-                depth: gauge(&self.gauges.depth),
-                peak: gauge(&self.gauges.peak),
-                capacity: gauge(&self.gauges.capacity),
-            }),
-            restarts: self.restarts.load(Relaxed),
-            incidents,
-            queue: Histogram::read_together(self.messages.iter().map(|of| &of.queue)),
-            handling: Histogram::read_together(self.messages.iter().map(|of| &of.handling)),
-            messages: self.messages.iter().map(|metrics| metrics.read()).collect(),
-            children: self
-                .children()
-                .iter()
-                .map(|child| child.read(now, busy))
-                .collect(),
-        }
-    }
-
-    fn stuck(
-        &self,
-        now: Nanos,
-        doing: Option<&String>,
-        arbiter: Option<&String>,
-        busy: &Busy,
-    ) -> Option<Stuck> {
-        if !self.probe.stuck.load(Relaxed) {
-            return None;
-        }
-        let sent_at = self.probe.sent_at.load(Relaxed);
-        let blocker = arbiter
-            .filter(|_| doing.is_none())
-            .and_then(|arbiter| busy.get(arbiter));
-        Some(Stuck {
-            for_ms: now.saturating_sub(sent_at) / 1_000_000,
-            doing: doing.cloned(),
-            blocked_by: blocker.map(|(_, what)| what.clone()),
-        })
     }
 }
 

@@ -93,6 +93,8 @@ pub struct MessageSnapshot {
     pub lost: u64,
     /// Requests skipped unhandled because the caller no longer waited.
     pub abandoned: u64,
+    /// Messages refused because the type has crashed the actor too often.
+    pub quarantined: u64,
     /// Handlers that held their thread for
     /// [`SLOW_HANDLER`](crate::limits::SLOW_HANDLER) or longer.
     pub slow: u64,

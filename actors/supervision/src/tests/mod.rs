@@ -10,6 +10,7 @@ mod fixture;
 mod foreign;
 mod groups;
 mod hang;
+mod kept;
 mod lifecycle;
 mod monitors;
 mod observe;

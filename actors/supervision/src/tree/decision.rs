@@ -24,6 +24,7 @@ pub(crate) enum Decision {
 /// The restarts of a supervisor.
 #[derive(Debug)]
 pub(crate) struct Restarts {
+    intensity: Intensity,
     backoff: Backoff,
     window: RestartWindow,
 }
@@ -38,7 +39,11 @@ pub(crate) struct ChildRestarts {
 }
 
 impl ChildRestarts {
-    pub(crate) fn new(spec: &ChildSpec, policy: Restart) -> Self {
+    /// Begins to count the restarts of a child of `supervisor`.
+    pub(crate) fn new(spec: &ChildSpec, policy: Restart, supervisor: &Restarts) -> Self {
+        let intensity = spec.intensity.unwrap_or(supervisor.intensity);
+        spec.node.quarantine.set_period(intensity.period);
+        spec.node.end_quarantine();
         Self {
             policy,
             window: spec.intensity.map(RestartWindow::new),
@@ -56,6 +61,7 @@ impl ChildRestarts {
 impl Restarts {
     pub(crate) fn new(intensity: Intensity, backoff: Backoff) -> Self {
         Self {
+            intensity,
             backoff,
             window: RestartWindow::new(intensity),
         }

@@ -181,7 +181,7 @@ impl DynamicSupervisor {
         }
         let policy = spec.restart.unwrap_or(Restart::Temporary);
         let child = Child {
-            restarts: ChildRestarts::new(&spec, policy),
+            restarts: ChildRestarts::new(&spec, policy, &self.restarts),
             spec,
             reply: Some(reply),
             is_stopping: false,
@@ -316,6 +316,7 @@ impl DynamicSupervisor {
             let own = &self.shared.node;
             own.note_incident(own.generation(), format!("{path} {exit}"));
         }
+        child.spec.launcher.refuse_kept();
         report_end(&child.spec, &exit);
         let (reply, has_timed_out) = (child.reply.take(), child.has_timed_out);
         drop_contained(&path, child);
@@ -332,12 +333,20 @@ impl DynamicSupervisor {
     /// Removes a child without a running generation.
     fn remove(&self, child: Child, state: State) {
         child.spec.node.end(state);
+        child.spec.launcher.refuse_kept();
         self.shared.node.remove_child(&child.spec.node);
         drop_contained(self.shared.node.path(), child);
     }
 
+    /// Records the messages that a child leaves unhandled when the supervisor stops.
+    fn note_unhandled(&self, child: &ChildSpec) {
+        child.launcher.refuse_kept();
+        self.running_children.arbiters.note_unhandled(child);
+    }
+
     async fn stop_children(&mut self) {
         for child in std::mem::take(&mut self.resting).into_values() {
+            self.note_unhandled(&child.spec);
             self.remove(child, State::Stopped);
         }
         let children: Vec<Running> = std::mem::take(&mut self.children).into_values().collect();
@@ -353,7 +362,9 @@ impl DynamicSupervisor {
             .stop_together(&generations, stop_timeout)
             .await;
         for (Running { child, .. }, exit) in children.into_iter().zip(exits) {
-            self.running_children.arbiters.note_end(&child.spec, &exit);
+            let arbiters = &self.running_children.arbiters;
+            arbiters.note_end(child.spec.node.path(), &exit);
+            self.note_unhandled(&child.spec);
             self.forget(child, exit);
         }
     }

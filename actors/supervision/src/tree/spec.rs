@@ -13,13 +13,13 @@ use crate::kernel::actor_ref::ActorRef;
 use crate::kernel::cell::Drain;
 use crate::kernel::exit::{Exit, Failure};
 use crate::kernel::hang::WhenStuck;
-use crate::limits::{PARTING_TIME, START_TIMEOUT, STOP_TIMEOUT};
+use crate::limits::{PARTING_TIME, QUARANTINE_AFTER, START_TIMEOUT, STOP_TIMEOUT};
 use crate::observe::node::Node;
 use crate::observe::snapshot::Kind;
 use crate::tree::dynamic::DynamicRef;
 use crate::tree::dynamic_supervisor::DynamicLauncher;
 use crate::tree::launch::{ActorLauncher, Launcher};
-use crate::tree::strategy::{Backoff, Intensity, Restart, Strategy};
+use crate::tree::strategy::{Backoff, Intensity, Mailbox, Restart, Strategy};
 use crate::tree::supervisor::SupervisorLauncher;
 
 /// Creates the actor of each generation, on the thread that the actor runs on.
@@ -129,6 +129,28 @@ impl ChildSpec {
     /// Sets the capacity of the child's mailbox in messages, at least one.
     pub fn mailbox(self, capacity: usize) -> Self {
         self.launcher.set_mailbox_capacity(capacity);
+        self
+    }
+
+    /// Sets what happens to the child's queued messages when it restarts, by itself or with its
+    /// group; they are lost unless this says otherwise. With [`Mailbox::Keep`] a message type that
+    /// crashed the actor [`QUARANTINE_AFTER`] times is quarantined. No effect on a supervisor, nor
+    /// on the jobs of a pool.
+    pub fn on_restart(self, policy: Mailbox) -> Self {
+        self.launcher.set_mailbox_policy(policy);
+        let crashes = match policy {
+            Mailbox::Lose => 0,
+            Mailbox::Keep => QUARANTINE_AFTER,
+        };
+        self.quarantine_after(crashes)
+    }
+
+    /// Quarantines a message type whose handler, or a future of it, has panicked or hung `crashes`
+    /// times within the period of the restart intensity: messages of the type are refused, with an
+    /// error of their own, until the supervisor is started again, and the child has an incident.
+    /// Zero, the default for an actor that loses its mailbox, is never.
+    pub fn quarantine_after(self, crashes: u32) -> Self {
+        self.node.quarantine.set_after(crashes);
         self
     }
 

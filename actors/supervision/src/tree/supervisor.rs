@@ -115,11 +115,12 @@ struct Child {
 }
 
 impl Child {
-    fn new(spec: &ChildSpec) -> Self {
+    fn new(spec: &ChildSpec, supervisor: &Restarts) -> Self {
+        let policy = spec.restart.unwrap_or(Restart::Permanent);
         Self {
             spec: spec.clone(),
             running: None,
-            restarts: ChildRestarts::new(spec, spec.restart.unwrap_or(Restart::Permanent)),
+            restarts: ChildRestarts::new(spec, policy, supervisor),
             restart_at: None,
             is_done: false,
         }
@@ -128,11 +129,14 @@ impl Child {
 
 impl Supervisor {
     fn new(spec: &SupervisorSpec, running_children: RunningChildren) -> Self {
+        let restarts = Restarts::new(spec.intensity, spec.backoff);
+        let children = spec.children.iter();
+        let children = children.map(|child| Child::new(child, &restarts)).collect();
         Self {
             node: Arc::clone(&spec.node),
             strategy: spec.strategy,
-            restarts: Restarts::new(spec.intensity, spec.backoff),
-            children: spec.children.iter().map(Child::new).collect(),
+            restarts,
+            children,
             running_children,
         }
     }
@@ -234,6 +238,7 @@ impl Supervisor {
             Decision::Leave => {
                 child.is_done = true;
                 child.spec.node.end(state_after(&exit));
+                child.spec.launcher.refuse_kept();
                 return Ok(());
             }
             Decision::Fail(own_exit) => {
@@ -268,6 +273,7 @@ impl Supervisor {
                     child.is_done = true;
                     node.note_incident(generation, format!("stopped with {culprit}"));
                     node.end(state_after(&exit));
+                    child.spec.launcher.refuse_kept();
                     continue;
                 }
                 node.note_incident(generation, format!("restarted with {culprit}"));
@@ -302,7 +308,9 @@ impl Supervisor {
                         .running_children
                         .stop(running, child.spec.time_to_stop())
                         .await;
-                    self.running_children.arbiters.note_end(&child.spec, &exit);
+                    self.running_children
+                        .arbiters
+                        .note_end(child.spec.node.path(), &exit);
                     report_end(&child.spec, &exit);
                 }
                 None if child.spec.node.state() == State::BackingOff => {
@@ -310,6 +318,8 @@ impl Supervisor {
                 }
                 None => {}
             }
+            child.spec.launcher.refuse_kept();
+            self.running_children.arbiters.note_unhandled(&child.spec);
         }
     }
 }
