@@ -284,7 +284,7 @@ impl TxPoolActor {
                 Ok(()) => {}
                 // A follower that is down looks at the pool when it starts: at the node's start,
                 // after the journal.
-                Err(TellError::Unavailable(_)) => {
+                Err(TellError::Unavailable(_) | TellError::Quarantined(_)) => {
                     debug!(follower = follower.path(), "follower of the pool is down");
                 }
                 Err(error @ TellError::Full(_)) => {

@@ -118,11 +118,15 @@
 //!
 //! # Guarantees
 //!
-//! - **A restart calls the factory.** No state of a failed generation is used again.
+//! - **A restart calls the factory.** No state of a failed generation is used again. Its queued
+//!   messages are lost and counted, or go to the next generation ([`ChildSpec::on_restart`]); a
+//!   message type that crashes an actor again and again can be quarantined.
 //! - **A start is synchronous and ordered.** [`Tree::start`] returns when the last child has
 //!   started, or with the first error once all children started before it have stopped again.
 //! - **A stop is ordered**: the last child first, each within its stop timeout, then the threads
-//!   are joined. [`Outcome`] lists what did not end and gives the process's exit code.
+//!   are joined. [`Outcome`] lists what did not end and how many accepted messages were not handled,
+//!   and gives the process's exit code. With [`ChildSpec::drain`] a child first handles what it has
+//!   accepted. A stop never overtakes messages that later siblings sent from their `stopped` hooks.
 //! - **A caller always gets a result.** While an actor is down, a send fails at once or
 //!   [waits for a bounded time](ActorRef::within). The mailbox closes before a caller sees that its
 //!   request was interrupted; a request that waits and was not handled is sent to the next
@@ -132,13 +136,16 @@
 //! - **Control comes before data.** A stop or a health probe waits for one handler at most,
 //!   however full the mailbox is, or however many timers and streams are ready; so do the actor's
 //!   timers. After [`Ctx::stop`] in `started` no message is handled.
-//! - **Every end is reported.** A watcher ([`ChildSpec::tell_exit`]) is told of each end, also by a
-//!   restart of the group. A temporary child that is stopped with its group stays down.
+//! - **Every end is reported.** A watcher ([`Ctx::monitor`], [`ChildSpec::monitored_by`]) is told of
+//!   each end, also by a restart of the group. A temporary child that is stopped with its group stays down.
 //! - **Supervisors outlive their children's code.** Destructors, error texts and closures of a child
 //!   that panic do not end its supervisor; the children of a supervisor that is killed are stopped.
 //! - **Failures escalate.** Too many restarts ([`Intensity`]) are a failure of the supervisor;
 //!   at the root they stop the tree, in order, with a failure as its outcome.
 //! - **An arbiter that has ended is replaced**: the next start of an actor on it opens a new thread.
+//!   Its loss counts as one failure, however many actors ran on it.
+//! - **An actor that hangs can be replaced** ([`ChildSpec::when_stuck`]): its thread is abandoned, its
+//!   callers get [`AskError::Interrupted`], and the actors of its arbiter restart on a new thread.
 //! - **A snapshot uses no mailbox.** [`TreeHandle::snapshot`] reads atomics and short locks.
 //!
 //! - **Owed answers are bounded.** A request whose answer comes later ([`Later`]) stays in the mailbox
@@ -168,6 +175,8 @@ pub use kernel::answer::{Answer, Later, Replier, Reply, ReplyValue, Value};
 pub use kernel::context::{Ctx, TaskHandle};
 pub use kernel::error::{AskError, StartError, TellError};
 pub use kernel::exit::{Exit, Failure};
+pub use kernel::hang::{ArbiterLoss, WhenStuck};
+pub use kernel::monitor::{Down, Monitor};
 pub use kernel::pool::{JobError, JobSpec, Pool, PoolError};
 pub use observe::incidents::{IncidentKind, IncidentLog, IncidentRecord};
 pub use observe::snapshot::{self, NodeSnapshot};
@@ -175,7 +184,7 @@ pub use tree::dynamic::DynamicRef;
 pub use tree::rng::SeededRng;
 pub use tree::root::{CrashError, Outcome, Tree, TreeHandle, TreeOptions};
 pub use tree::spec::{ChildSpec, IntoActor, SupervisorSpec};
-pub use tree::strategy::{Backoff, Intensity, Restart, Strategy};
+pub use tree::strategy::{Backoff, Intensity, Mailbox, Restart, Strategy};
 
 /// Runs a future to its end in a new actix system on this thread. The trees that it starts, and
 /// their threads, belong to that system.

@@ -49,6 +49,10 @@ pub const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// Time that a child has to stop unless its specification says otherwise; then it is killed.
 pub const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Time that a child without a drain time has for the messages that later siblings sent from their
+/// `stopped` hooks; at most half of its stop timeout.
+pub const PARTING_TIME: Duration = Duration::from_secs(1);
+
 /// Time that a killed child has to release its thread. A child that does not is stuck in
 /// a handler that never returns; it is reported, and its thread cannot be joined.
 pub const KILL_GRACE: Duration = Duration::from_millis(500);
@@ -103,6 +107,11 @@ pub const DYNAMIC_REQUESTS: usize = 1024;
 /// otherwise. Longer than any job takes that waits for nothing but the processor and the disk, since
 /// a report also makes the node count as not ready.
 pub const JOB_TIME: Duration = Duration::from_secs(60);
+
+/// Crashes of an actor by one message type, within the period of its restart intensity, after which
+/// the type is quarantined, where the actor keeps its mailbox over restarts. Less than [`RESTARTS`],
+/// so that one kind of message does not end the supervisor.
+pub const QUARANTINE_AFTER: u32 = 3;
 
 /// Jobs that wait for a thread of a pool unless the pool says otherwise.
 pub const POOL_QUEUE: usize = 256;

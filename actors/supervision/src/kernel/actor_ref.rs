@@ -16,7 +16,7 @@ use crate::kernel::error::{AskError, TellError};
 use crate::kernel::mailbox::{Mailbox, Refusal, Refused, Slot};
 use crate::observe::metrics::short_name;
 use crate::observe::node::Node;
-use crate::observe::snapshot::Kind;
+use crate::observe::snapshot::{Kind, State};
 
 /// A reference to an actor, valid for all of its generations. Cloning is cheap.
 ///
@@ -53,6 +53,21 @@ impl<A: Actor> ActorRef<A> {
         self.mailbox.open_generation().is_some()
     }
 
+    /// Requests that the running generation stops as at a stop of the tree, with its drain and its
+    /// `stopped` hook, and returns at once. Nobody kills it where it does not stop. A permanent
+    /// child is restarted. Returns false where no generation runs.
+    pub fn stop(&self) -> bool {
+        let running = match self.node().state() {
+            State::Starting | State::Running => self.node().control(),
+            _ => None,
+        };
+        let Some(control) = running else {
+            return false;
+        };
+        control.stop();
+        true
+    }
+
     /// Sends a message without waiting.
     ///
     /// # Errors
@@ -69,6 +84,7 @@ impl<A: Actor> ActorRef<A> {
         };
         self.mailbox
             .push(envelope, Slot::Free)
+            .map(drop)
             .map_err(|refused| self.count_refused(refused).into())
     }
 
@@ -90,6 +106,7 @@ impl<A: Actor> ActorRef<A> {
         };
         push_when_room(&self.mailbox, refused)
             .await
+            .map(drop)
             .map_err(|refused| self.count_refused(refused).into())
     }
 
@@ -114,21 +131,22 @@ impl<A: Actor> ActorRef<A> {
             message,
             reply: Some(ReplyTo::Once(reply)),
         };
-        let refused = self.mailbox.push(envelope, Slot::Free).err();
-        let refused = match refused {
-            Some(refused) if A::WHEN_FULL == WhenFull::Wait => Some(Ok((self.clone(), refused))),
-            Some(refused) => Some(Err(self.count_refused(refused).refusal.into())),
-            None => None,
+        let actor = self.clone();
+        let pushed = match self.mailbox.push(envelope, Slot::Free) {
+            Ok(generation) => Ok(Ok(generation)),
+            Err(refused) if A::WHEN_FULL == WhenFull::Wait => Ok(Err(refused)),
+            Err(refused) => Err(self.count_refused(refused).refusal),
         };
         async move {
-            match refused {
-                None => {}
-                Some(Err(error)) => return Err(error),
-                Some(Ok((actor, refused))) => push_when_room(&actor.mailbox, refused)
+            let generation = match pushed? {
+                Ok(generation) => generation,
+                Err(refused) => push_when_room(&actor.mailbox, refused)
                     .await
                     .map_err(|refused| actor.count_refused(refused).refusal)?,
-            }
-            answer.await.unwrap_or(Err(AskError::Interrupted))
+            };
+            received(&actor.mailbox, generation, answer)
+                .await
+                .unwrap_or(Err(AskError::Interrupted))
         }
     }
 
@@ -224,6 +242,7 @@ impl<A: Actor> Within<'_, A> {
         };
         self.send(envelope, clock::after(self.timeout))
             .await
+            .map(drop)
             .map_err(TellError::from)
     }
 
@@ -245,13 +264,13 @@ impl<A: Actor> Within<'_, A> {
                 message,
                 reply: Some(ReplyTo::Again(reply)),
             };
-            self.send(envelope, deadline)
-                .await
-                .map_err(|refused| refused.refusal)?;
+            let sent = self.send(envelope, deadline).await;
+            let generation = sent.map_err(|refused| refused.refusal)?;
+            let answer = received(&self.actor.mailbox, generation, answer);
             match timeout_at(deadline, answer).await {
-                Ok(Ok(Ok(answer))) => return answer,
-                Ok(Ok(Err(returned))) => message = returned,
-                Ok(Err(_)) => return Err(AskError::Interrupted),
+                Ok(Some(Ok(answer))) => return answer,
+                Ok(Some(Err(returned))) => message = returned,
+                Ok(None) => return Err(AskError::Interrupted),
                 Err(_) => return Err(AskError::TimedOut),
             }
         }
@@ -261,7 +280,7 @@ impl<A: Actor> Within<'_, A> {
         &self,
         mut envelope: TypedEnvelope<M>,
         deadline: Instant,
-    ) -> Result<(), Refused<M>>
+    ) -> Result<u64, Refused<M>>
     where
         A: Handles<M>,
     {
@@ -274,12 +293,17 @@ impl<A: Actor> Within<'_, A> {
                 };
                 return Err(self.actor.count_refused(refused));
             }
-            let Err(refused) = mailbox.push(envelope, Slot::Free) else {
-                return Ok(());
+            let refused = match mailbox.push(envelope, Slot::Free) {
+                Ok(generation) => return Ok(generation),
+                Err(refused) => refused,
             };
-            if refused.refusal == Refusal::Unavailable {
-                envelope = refused.envelope;
-                continue;
+            match refused.refusal {
+                Refusal::Unavailable => {
+                    envelope = refused.envelope;
+                    continue;
+                }
+                Refusal::Quarantined => return Err(self.actor.count_refused(refused)),
+                Refusal::Full => {}
             }
             let Ok(reservation) = timeout_at(deadline, mailbox.reserve()).await else {
                 return Err(self.actor.count_refused(refused));
@@ -288,20 +312,35 @@ impl<A: Actor> Within<'_, A> {
                 envelope = refused.envelope;
                 continue;
             };
-            let Err(refused) = reservation.push(refused.envelope) else {
-                return Ok(());
-            };
-            envelope = refused.envelope;
+            match reservation.push(refused.envelope) {
+                Ok(generation) => return Ok(generation),
+                Err(refused) => envelope = refused.envelope,
+            }
         }
     }
 }
 
-/// Sends a refused message again after waiting for a free slot.
+/// Waits for the answer to a message that `generation` accepted. Returns `None` where there will be
+/// none: the actor has ended, or was given up while it hung.
+async fn received<A: Actor, T>(
+    mailbox: &Mailbox<A>,
+    generation: u64,
+    answer: oneshot::Receiver<T>,
+) -> Option<T> {
+    tokio::select! {
+        biased;
+        answer = answer => answer.ok(),
+        () = mailbox.until_given_up(generation) => None,
+    }
+}
+
+/// Sends a refused message again after waiting for a free slot. Returns the generation that
+/// accepted it.
 async fn push_when_room<A: Handles<M>, M: Message>(
     mailbox: &Arc<Mailbox<A>>,
     refused: Refused<M>,
-) -> Result<(), Refused<M>> {
-    if refused.refusal == Refusal::Unavailable {
+) -> Result<u64, Refused<M>> {
+    if refused.refusal != Refusal::Full {
         return Err(refused);
     }
     match mailbox.reserve().await {

@@ -9,20 +9,25 @@ use actix::{Arbiter, ArbiterHandle};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
-use tracing::warn;
+use tracing::{error, warn};
 
 use crate::kernel::error::StartError;
 use crate::kernel::exit::Exit;
-use crate::limits::TURN_TIME;
+use crate::kernel::hang::Lease;
+use crate::limits::{KILL_GRACE, TURN_TIME};
 use crate::observe::arbiters::ArbiterTable;
+use crate::observe::node::Node;
 use crate::tree::rng::SeededRng;
+use crate::tree::spec::ChildSpec;
 
 /// The arbiters of one tree. Each is created when a child first names it.
 #[derive(Debug)]
 pub(crate) struct Arbiters {
     /// Whether every child runs on the thread that started the tree.
     is_single_thread: bool,
-    arbiters: Mutex<Vec<(String, Arbiter)>>,
+    arbiters: Mutex<Vec<(Arc<Lease>, Arbiter)>>,
+    /// Threads that were given up with a stuck actor. They end when its code returns.
+    given_up: Mutex<Vec<(Arc<Lease>, Arbiter)>>,
     left_behind: Mutex<LeftBehind>,
     /// The figures of each thread.
     pub(crate) table: Arc<ArbiterTable>,
@@ -37,6 +42,10 @@ pub(crate) struct LeftBehind {
     pub(crate) killed: Vec<String>,
     /// Paths of actors that kept holding their thread after being killed.
     pub(crate) wedged: Vec<String>,
+    /// Paths of children with the number of messages that they had accepted and did not handle.
+    pub(crate) unhandled: Vec<(String, u64)>,
+    /// Paths of children that had messages left after their drain.
+    pub(crate) undrained: Vec<String>,
 }
 
 impl Arbiters {
@@ -44,6 +53,7 @@ impl Arbiters {
         Self {
             is_single_thread,
             arbiters: Mutex::default(),
+            given_up: Mutex::default(),
             left_behind: Mutex::default(),
             table: Arc::default(),
             rng,
@@ -60,18 +70,27 @@ impl Arbiters {
         }
     }
 
-    /// Returns the arbiter called `name`, and creates it if it does not exist or has ended.
-    pub(crate) fn get(&self, name: &str) -> Result<ArbiterHandle, StartError> {
+    /// Returns the arbiter called `name` with the lease of its thread, and creates it if it does
+    /// not exist or has ended. On a single thread there is no lease.
+    pub(crate) fn get(
+        &self,
+        name: &str,
+    ) -> Result<(ArbiterHandle, Option<Arc<Lease>>), StartError> {
         if self.is_single_thread {
-            return Ok(Arbiter::current());
+            return Ok((Arbiter::current(), None));
         }
         let mut arbiters = self.arbiters.lock();
-        if let Some(index) = arbiters.iter().position(|(known, _)| known == name) {
-            let handle = arbiters[index].1.handle();
+        let index = arbiters
+            .iter()
+            .position(|(known, _)| known.arbiter() == name);
+        if let Some(index) = index {
+            let (lease, arbiter) = &arbiters[index];
+            let handle = arbiter.handle();
             // An arbiter refuses work once it has stopped.
             if handle.spawn_fn(|| {}) {
-                return Ok(handle);
+                return Ok((handle, Some(Arc::clone(lease))));
             }
+            lease.stopped();
             arbiters.remove(index);
             warn!(arbiter = name, "arbiter has ended and is replaced");
         }
@@ -80,8 +99,9 @@ impl Arbiters {
             error: Arc::new(error),
         })?;
         let handle = arbiter.handle();
-        arbiters.push((name.to_owned(), arbiter));
-        Ok(handle)
+        let lease = Arc::new(Lease::new(name));
+        arbiters.push((Arc::clone(&lease), arbiter));
+        Ok((handle, Some(lease)))
     }
 
     /// Opens a thread and adds it to the table.
@@ -99,9 +119,60 @@ impl Arbiters {
         Ok(arbiter)
     }
 
-    /// Records a child that had to be killed when its supervisor stopped.
+    /// Gives up the thread that the code of `culprit` holds, with all generations that run on it.
+    /// Does nothing where the actor holds no thread, or where that was given up already.
+    pub(crate) fn give_up(&self, culprit: &Node) {
+        let Some(control) = culprit.control() else {
+            return;
+        };
+        let (Some(lease), Some(doing)) = (control.lease(), culprit.doing()) else {
+            return;
+        };
+        let mut arbiters = self.arbiters.lock();
+        let index = arbiters
+            .iter()
+            .position(|(known, _)| Arc::ptr_eq(known, lease));
+        let Some(index) = index else {
+            return;
+        };
+        let (lease, arbiter) = arbiters.remove(index);
+        drop(arbiters);
+        // The thread ends once the code that holds it returns.
+        arbiter.stop();
+        let loss = lease.give_up(culprit.path(), Some(doing));
+        error!(reason = %loss, "the threads of stuck actors are replaced");
+        let mut given_up = self.given_up.lock();
+        given_up.retain(|(_, arbiter)| arbiter.alive());
+        given_up.push((lease, arbiter));
+    }
+
+    /// Records the messages that a child had accepted and not handled when its supervisor stopped.
+    pub(crate) fn note_unhandled(&self, child: &ChildSpec) {
+        let path = child.node.path();
+        let unhandled = child.node.unhandled.take();
+        if unhandled > 0 {
+            let LeftBehind {
+                unhandled: known,
+                undrained,
+                ..
+            } = &mut *self.left_behind.lock();
+            match known.iter_mut().find(|(known, _)| known == path) {
+                Some((_, messages)) => *messages += unhandled,
+                None => known.push((path.to_owned(), unhandled)),
+            }
+            if child.drain.is_some() && !undrained.iter().any(|known| known == path) {
+                undrained.push(path.to_owned());
+            }
+        }
+    }
+
+    /// Records a child that ended without its `stopped` hook when its supervisor stopped.
     pub(crate) fn note_end(&self, path: &str, exit: &Exit) {
-        if matches!(exit, Exit::Killed { .. }) {
+        let is_killed = matches!(
+            exit,
+            Exit::Killed { .. } | Exit::Hung { .. } | Exit::ArbiterLost(_)
+        );
+        if is_killed {
             self.left_behind.lock().killed.push(path.to_owned());
         }
     }
@@ -120,10 +191,13 @@ impl Arbiters {
     pub(crate) async fn join(&self, limit: Duration) -> Vec<String> {
         let mut unjoined = Vec::new();
         let arbiters = std::mem::take(&mut *self.arbiters.lock());
-        for (name, arbiter) in arbiters.into_iter().rev() {
+        let given_up = std::mem::take(&mut *self.given_up.lock());
+        let arbiters = arbiters.into_iter().map(|of| (of, limit));
+        let given_up = given_up.into_iter().map(|of| (of, limit.min(KILL_GRACE)));
+        for ((lease, arbiter), limit) in given_up.chain(arbiters).rev() {
             arbiter.stop();
             if !ends_in_time(limit, move || arbiter.join()).await {
-                unjoined.push(name);
+                unjoined.push(lease.arbiter().to_owned());
             }
         }
         unjoined

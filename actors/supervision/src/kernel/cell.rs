@@ -25,11 +25,12 @@ use crate::kernel::actor_ref::ActorRef;
 use crate::kernel::clock::{self, Nanos};
 use crate::kernel::context::Ctx;
 use crate::kernel::exit::Exit;
+use crate::kernel::hang::Lease;
 use crate::kernel::mailbox::{Mailbox, OpenGuard};
 use crate::limits::{TURN_MESSAGES, TURN_TASKS};
 use crate::observe::activity::Doing;
 use crate::observe::node::{Control, Node};
-use crate::observe::senders::Sending;
+use crate::observe::senders::{Parting, Sending};
 use crate::tree::spec::Factory;
 
 /// The state and the exit of an actor that has ended without a panic.
@@ -50,6 +51,9 @@ pub(crate) async fn run_generation<A: Actor>(
         Ok(actor) => actor,
         Err(failure) => return Exit::start_failed(failure),
     };
+    if node.hang.is_given_up(generation) {
+        return Exit::Killed { doing: None };
+    }
     let ended = EndedActor::default();
     let opened = me.mailbox().open(generation);
     let cell = Cell {
@@ -57,17 +61,21 @@ pub(crate) async fn run_generation<A: Actor>(
         actor: Some(actor),
         ctx: Ctx::new(me, generation, turn_time),
         started: Some(started),
+        stopping: None,
         ended: Rc::clone(&ended),
     };
     Context::with_receiver(control).into_future(cell).await;
     let Some((actor, exit)) = ended.take() else {
         return Exit::Normal;
     };
+    if node.hang.is_given_up(generation) {
+        return exit;
+    }
     if !matches!(exit, Exit::StartFailed(_)) {
         node.activity.enter(Doing::Stopped, clock::now());
-        sent_by(&node, actor.stopped(&exit)).await;
+        sent_by(&node, parting(actor.stopped(&exit))).await;
     }
-    node.activity.leave();
+    node.leave(generation);
     exit
 }
 
@@ -76,6 +84,16 @@ async fn sent_by<F: Future>(node: &Node, future: F) -> F::Output {
     let mut future = pin!(future);
     poll_fn(|cx| {
         let _sending = Sending::begin(node.sender_id());
+        future.as_mut().poll(cx)
+    })
+    .await
+}
+
+/// Runs a future whose messages are not overtaken by the stop of their receivers.
+async fn parting<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        let _parting = Parting::begin();
         future.as_mut().poll(cx)
     })
     .await
@@ -90,6 +108,8 @@ pub(crate) struct Cell<A: Actor> {
     actor: Option<A>,
     ctx: Ctx<A>,
     started: Option<oneshot::Sender<()>>,
+    /// How the actor stops, once it was requested to.
+    stopping: Option<Drain>,
     ended: EndedActor<A>,
 }
 
@@ -106,6 +126,45 @@ impl<A: Actor> Cell<A> {
         }
         context.stop();
     }
+
+    /// Stops the actor once the messages are handled that `drain` says, within its time.
+    fn stop(&mut self, drain: Drain, context: &mut Context<Self>) {
+        if self.stopping.is_some() {
+            return;
+        }
+        let mailbox = self.ctx.me().mailbox();
+        mailbox.begin_stop();
+        if !drain.is_full {
+            mailbox.drop_all_but_parting(self.ctx.generation());
+        }
+        self.stopping = Some(drain);
+        if self.is_drained() {
+            self.end(Exit::Shutdown, context);
+            return;
+        }
+        context.run_later(drain.limit, |cell, context| {
+            cell.end(Exit::Shutdown, context);
+        });
+    }
+
+    /// Returns whether an actor that stops has handled its last message and owes no answer.
+    fn is_drained(&self) -> bool {
+        let generation = self.ctx.generation();
+        self.stopping.is_some_and(|drain| {
+            self.ctx.me().mailbox().is_empty(generation)
+                && !(drain.is_full && self.ctx.node.owes_answers())
+        })
+    }
+
+    /// Ends the generation where it was given up: another one has taken its place. Its state is
+    /// dropped. Returns whether it was.
+    fn end_if_given_up(&mut self, context: &mut Context<Self>) -> bool {
+        let is_given_up = self.ctx.is_given_up();
+        if is_given_up {
+            self.end(Exit::Killed { doing: None }, context);
+        }
+        is_given_up
+    }
 }
 
 impl<A: Actor> actix::Actor for Cell<A> {
@@ -120,7 +179,10 @@ impl<A: Actor> actix::Actor for Cell<A> {
             let _sending = Sending::begin(self.ctx.node.sender_id());
             actor.started(&mut self.ctx)
         };
-        self.ctx.node.activity.leave();
+        self.ctx.node.leave(self.ctx.generation());
+        if self.end_if_given_up(context) {
+            return;
+        }
         if let Err(failure) = started {
             self.end(Exit::start_failed(failure), context);
             return;
@@ -159,6 +221,9 @@ impl<A: Actor> ActorFuture<Cell<A>> for Driver<A> {
         context: &mut Context<Cell<A>>,
         cx: &mut TaskContext<'_>,
     ) -> Poll<()> {
+        if cell.end_if_given_up(context) {
+            return Poll::Ready(());
+        }
         let sending = Sending::begin(cell.ctx.node.sender_id());
         let turn = match cell.actor.as_mut() {
             Some(actor) => self.turn(actor, &mut cell.ctx, cx),
@@ -167,6 +232,10 @@ impl<A: Actor> ActorFuture<Cell<A>> for Driver<A> {
         drop(sending);
         if let Some(exit) = cell.ctx.exit.take() {
             cell.end(exit, context);
+            return Poll::Ready(());
+        }
+        if cell.is_drained() {
+            cell.end(Exit::Shutdown, context);
             return Poll::Ready(());
         }
         match turn {
@@ -210,7 +279,10 @@ impl<A: Actor> Driver<A> {
                     return Turn::Used;
                 }
             }
-            while let Some(entry) = self.mailbox.pop_or_sleep(cx.waker(), ctx.owed.get()) {
+            while let Some(entry) =
+                self.mailbox
+                    .pop_or_sleep(cx.waker(), ctx.generation(), ctx.owed.get())
+            {
                 now = entry
                     .envelope
                     .open(actor, ctx, &self.mailbox, entry.sent_at, now);
@@ -262,8 +334,8 @@ fn run_tasks<A: Actor>(
 
 /// A control message of the supervision to an actor.
 enum Command {
-    /// Stop.
-    Stop,
+    /// Stop after the messages that the drain says.
+    Stop(Drain),
     /// Answer a health probe.
     Ping,
     /// Panic inside a handler.
@@ -278,9 +350,12 @@ impl<A: Actor> actix::Handler<Command> for Cell<A> {
     type Result = ();
 
     fn handle(&mut self, command: Command, context: &mut Context<Self>) {
+        if self.end_if_given_up(context) {
+            return;
+        }
         let node = &self.ctx.node;
         match command {
-            Command::Stop => self.end(Exit::Shutdown, context),
+            Command::Stop(drain) => self.stop(drain, context),
             Command::Ping => {
                 node.probe.clear();
                 if node.probe.take_stuck() {
@@ -295,9 +370,23 @@ impl<A: Actor> actix::Handler<Command> for Cell<A> {
     }
 }
 
+/// What an actor that is requested to stop still handles.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Drain {
+    /// Whether it handles every message that it has accepted, and gives the answers that it owes.
+    /// Otherwise it handles those that `stopped` hooks sent.
+    pub(crate) is_full: bool,
+    /// The time that it has for them.
+    pub(crate) limit: Duration,
+}
+
 /// The sender of control messages to one generation.
 pub(crate) struct ControlHandle<A: Actor> {
     pub(crate) address: Addr<Cell<A>>,
+    pub(crate) mailbox: Arc<Mailbox<A>>,
+    /// The thread that the generation runs on; `None` on a single thread.
+    pub(crate) lease: Option<Arc<Lease>>,
+    pub(crate) drain: Drain,
 }
 
 impl<A: Actor> ControlHandle<A> {
@@ -310,7 +399,8 @@ impl<A: Actor> ControlHandle<A> {
 
 impl<A: Actor> Control for ControlHandle<A> {
     fn stop(&self) {
-        self.send(Command::Stop);
+        self.mailbox.begin_stop();
+        self.send(Command::Stop(self.drain));
     }
 
     fn probe(&self) {
@@ -319,5 +409,13 @@ impl<A: Actor> Control for ControlHandle<A> {
 
     fn crash(&self) {
         self.send(Command::Crash);
+    }
+
+    fn give_up(&self) {
+        self.mailbox.give_up(self.mailbox.node.generation());
+    }
+
+    fn lease(&self) -> Option<&Arc<Lease>> {
+        self.lease.as_ref()
     }
 }

@@ -18,6 +18,7 @@ use crate::kernel::actor_ref::ActorRef;
 use crate::kernel::clock::{self, Nanos};
 use crate::kernel::envelope::{TypedEnvelope, deliver, warn_slow};
 use crate::kernel::exit::{Exit, Failure};
+use crate::kernel::monitor::{Down, Monitor, Monitors};
 use crate::limits::SLOW_HANDLER;
 use crate::observe::activity::Doing;
 use crate::observe::metrics::MessageMetrics;
@@ -47,6 +48,7 @@ pub struct Ctx<A: Actor> {
     /// the first.
     pub(crate) current: u32,
     pub(crate) exit: Option<Exit>,
+    monitors: Monitors,
     pub(crate) tasks: FuturesUnordered<Task<A>>,
     /// The number of answers that this generation owes.
     pub(crate) owed: Rc<Cell<usize>>,
@@ -63,6 +65,7 @@ impl<A: Actor> Ctx<A> {
             turn_time,
             current: STARTED,
             exit: None,
+            monitors: Monitors::default(),
             tasks: FuturesUnordered::new(),
             owed: Rc::default(),
             has_new_tasks: false,
@@ -79,6 +82,10 @@ impl<A: Actor> Ctx<A> {
         self.generation
     }
 
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.node.hang.is_given_up(self.generation)
+    }
+
     /// Returns the actor's path in the tree.
     pub fn path(&self) -> &str {
         self.node.path()
@@ -93,6 +100,24 @@ impl<A: Actor> Ctx<A> {
     pub fn fail(&mut self, failure: impl Into<Failure>) {
         self.exit
             .get_or_insert_with(|| Exit::failed(failure.into()));
+    }
+
+    /// Sends this actor a [`Down`] at each end of a generation of `target`, whoever caused it, until
+    /// [`demonitor`](Self::demonitor) or the end of this generation. Where the target was running
+    /// and is down, the last end is told at once; a target that has not started yet is not down.
+    /// The message is accepted beyond the mailbox's capacity. Monitoring an actor again returns the
+    /// monitor that exists.
+    pub fn monitor<B: Actor>(&mut self, target: &ActorRef<B>) -> Monitor
+    where
+        A: Handles<Down>,
+    {
+        self.monitors.add(&self.me, self.generation, target)
+    }
+
+    /// Removes a monitor: no further [`Down`] of it is handled. Returns false where it does not
+    /// exist.
+    pub fn demonitor(&mut self, monitor: Monitor) -> bool {
+        self.monitors.remove(monitor)
     }
 
     /// Runs a future on the actor's thread, concurrently with the handlers.
@@ -116,7 +141,7 @@ impl<A: Actor> Ctx<A> {
                 let node = Arc::clone(&ctx.node);
                 ctx.current = author;
                 let metrics = node.message_at(author).cloned();
-                measured(&node, author, metrics.as_deref(), || {
+                measured(&node, ctx.generation, author, metrics.as_deref(), || {
                     then(actor, output, ctx)
                 });
             });
@@ -226,13 +251,15 @@ impl<A: Actor> Ctx<A> {
 
     /// Adds a future that is shown, while it is polled, as one of the message type `author`.
     fn push(&mut self, author: u32, task: impl Future<Output = Option<Completion<A>>> + 'static) {
-        let node = Arc::clone(&self.node);
+        let (node, generation) = (Arc::clone(&self.node), self.generation);
         let metrics = node.message_at(author).cloned();
         let shown = async move {
             let mut task = pin!(task);
             poll_fn(|cx| {
                 let metrics = metrics.as_deref();
-                measured(&node, author, metrics, || task.as_mut().poll(cx))
+                measured(&node, generation, author, metrics, || {
+                    task.as_mut().poll(cx)
+                })
             })
             .await
         };
@@ -278,6 +305,7 @@ fn deliver_now<A: Handles<M>, M: Message>(
 /// those of that type; the `started` hook has none.
 fn measured<T>(
     node: &Node,
+    generation: u64,
     author: u32,
     metrics: Option<&MessageMetrics>,
     piece: impl FnOnce() -> T,
@@ -286,7 +314,7 @@ fn measured<T>(
     let doing = Doing::Future(author);
     node.activity.enter(doing, begun_at);
     let output = piece();
-    node.activity.leave();
+    node.leave(generation);
     let ended_at = clock::now();
     let held = ended_at.saturating_sub(begun_at);
     let polling = metrics.map_or(&node.polling_at_start, |metrics| &metrics.polling);

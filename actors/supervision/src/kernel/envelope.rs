@@ -17,7 +17,7 @@ use crate::kernel::answer::{Answer, Later, Reply};
 use crate::kernel::clock::{self, Nanos};
 use crate::kernel::context::Ctx;
 use crate::kernel::error::AskError;
-use crate::kernel::exit::contain;
+use crate::kernel::exit::{Exit, contain};
 use crate::kernel::mailbox::{Mailbox, PanicGuard};
 use crate::limits::SLOW_HANDLER;
 use crate::observe::activity::Doing;
@@ -137,7 +137,7 @@ pub(crate) struct LazyEnvelope<M, F> {
     message: PhantomData<fn() -> M>,
 }
 
-impl<M, F: FnOnce() -> M> LazyEnvelope<M, F> {
+impl<M, F: FnOnce() -> Option<M>> LazyEnvelope<M, F> {
     pub(crate) fn new(make: F) -> Self {
         Self {
             make,
@@ -146,7 +146,9 @@ impl<M, F: FnOnce() -> M> LazyEnvelope<M, F> {
     }
 }
 
-impl<A: Handles<M>, M: Message, F: FnOnce() -> M + Send> Envelope<A> for LazyEnvelope<M, F> {
+impl<A: Handles<M>, M: Message, F: FnOnce() -> Option<M> + Send> Envelope<A>
+    for LazyEnvelope<M, F>
+{
     fn open(
         self: Box<Self>,
         actor: &mut A,
@@ -156,7 +158,8 @@ impl<A: Handles<M>, M: Message, F: FnOnce() -> M + Send> Envelope<A> for LazyEnv
         now: Nanos,
     ) -> Nanos {
         match contain(self.make) {
-            Ok(message) => {
+            Ok(None) => now,
+            Ok(Some(message)) => {
                 let envelope = TypedEnvelope {
                     message,
                     reply: None,
@@ -196,17 +199,29 @@ pub(crate) fn deliver<A: Handles<M>, M: Message>(
         metrics.abandoned.fetch_add(1, Relaxed);
         return begun_at;
     }
+    if metrics.crashes.are_too_many() {
+        metrics.quarantined.fetch_add(1, Relaxed);
+        if let Some(reply) = reply {
+            reply.send(Err(AskError::Quarantined));
+        }
+        return begun_at;
+    }
     metrics.queue.record(begun_at.saturating_sub(sent_at));
     node.activity.enter(Doing::Message(metrics.index), begun_at);
     ctx.current = metrics.index;
     // Declared after `reply`, so that a panic drops the guard first.
-    let guard = PanicGuard(mailbox);
+    let guard = PanicGuard(mailbox, ctx.generation());
     if node.take_crash_at(metrics) {
         panic!("a crash at this message was asked for");
     }
     let answer = actor.handle(message, ctx).into_reply();
     std::mem::forget(guard);
     let ended_at = clock::now();
+    if node.hang.is_given_up(ctx.generation()) {
+        // Another generation runs; the caller knows that this one was interrupted.
+        ctx.exit = Some(Exit::Killed { doing: None });
+        return ended_at;
+    }
     node.activity.leave();
     // Recorded before the answer is sent: a caller that has an answer finds it in the metrics.
     let held = ended_at.saturating_sub(begun_at);

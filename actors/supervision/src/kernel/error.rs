@@ -16,13 +16,19 @@ pub enum TellError<M> {
     /// The actor is down: not started yet, between two generations, or stopped for good.
     #[error("the actor is unavailable")]
     Unavailable(M),
+    /// Messages of this type have crashed the actor too often, and are refused until its supervisor
+    /// is started again ([`ChildSpec::quarantine_after`](crate::ChildSpec::quarantine_after)).
+    #[error("messages of this type have crashed the actor too often")]
+    Quarantined(M),
 }
 
 impl<M> TellError<M> {
     /// Returns the message that was not accepted.
     pub fn into_message(self) -> M {
         match self {
-            Self::Full(message) | Self::Unavailable(message) => message,
+            Self::Full(message) | Self::Unavailable(message) | Self::Quarantined(message) => {
+                message
+            }
         }
     }
 }
@@ -32,6 +38,7 @@ impl<M> fmt::Debug for TellError<M> {
         formatter.write_str(match self {
             Self::Full(_) => "Full(..)",
             Self::Unavailable(_) => "Unavailable(..)",
+            Self::Quarantined(_) => "Quarantined(..)",
         })
     }
 }
@@ -51,6 +58,9 @@ pub enum AskError {
     /// The actor ended while it handled the message, whose effect is unknown.
     #[error("the actor ended before it had answered")]
     Interrupted,
+    /// Messages of this type have crashed the actor too often, and are refused. It was not handled.
+    #[error("messages of this type have crashed the actor too often")]
+    Quarantined,
     /// No answer came within the caller's timeout. The message may still be handled.
     #[error("the actor did not answer in time")]
     TimedOut,
@@ -59,7 +69,10 @@ pub enum AskError {
 impl AskError {
     /// Returns true where the message certainly had no effect, so that it may be sent again.
     pub fn was_never_handled(self) -> bool {
-        matches!(self, Self::Full | Self::Unavailable | Self::Dropped)
+        matches!(
+            self,
+            Self::Full | Self::Unavailable | Self::Dropped | Self::Quarantined
+        )
     }
 }
 
@@ -68,6 +81,7 @@ impl From<Refusal> for AskError {
         match refusal {
             Refusal::Full => Self::Full,
             Refusal::Unavailable => Self::Unavailable,
+            Refusal::Quarantined => Self::Quarantined,
         }
     }
 }

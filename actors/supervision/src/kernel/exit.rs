@@ -6,6 +6,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use crate::kernel::hang::ArbiterLoss;
 use crate::limits::MAX_REASON_CHARS;
 
 /// The error that an actor fails with; any error type.
@@ -33,6 +34,21 @@ pub enum Exit {
     Killed {
         /// The activity when the child was killed.
         doing: Option<String>,
+    },
+    /// The child did not return from its own code, and was given up with its thread
+    /// ([`WhenStuck`](crate::WhenStuck)).
+    Hung {
+        /// The activity that did not return.
+        doing: Option<String>,
+    },
+    /// The thread that the child ran on has ended, or was given up with another actor.
+    ArbiterLost(ArbiterLoss),
+    /// The supervisor failed because a child hung whose failure it escalates.
+    Escalated {
+        /// The child's path.
+        child: String,
+        /// The child's exit.
+        cause: Box<Exit>,
     },
     /// The supervisor gave up: a child failed more often than the intensity allows.
     GaveUp {
@@ -76,6 +92,14 @@ impl fmt::Display for Exit {
             }
             Self::Killed { doing: Some(doing) } => write!(formatter, "killed in {doing}"),
             Self::Killed { doing: None } => formatter.write_str("killed"),
+            Self::Hung { doing } => {
+                let doing = doing.as_deref().unwrap_or("its own code");
+                write!(formatter, "hung in {doing} and was given up")
+            }
+            Self::ArbiterLost(loss) => loss.fmt(formatter),
+            Self::Escalated { child, cause } => {
+                write!(formatter, "escalated the failure of {child}: {cause}")
+            }
             Self::GaveUp { child, cause } => {
                 write!(
                     formatter,

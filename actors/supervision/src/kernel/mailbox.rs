@@ -22,11 +22,15 @@ use crate::observe::dead_letters::DeadLetterReason;
 use crate::observe::node::Node;
 use crate::observe::senders::SenderId;
 
+mod end;
+
 /// The mailbox of an actor. Closed while the actor is down.
 pub(crate) struct Mailbox<A: Actor> {
     pub(crate) node: Arc<Node>,
     queue: Mutex<Queue<A>>,
     opened: Notify,
+    /// Tells the callers that wait for an answer that a generation was given up.
+    given_up: Notify,
 }
 
 /// Returns the attributes of messages of type `M` at actors of type `A`.
@@ -43,6 +47,7 @@ impl<A: Actor> Mailbox<A> {
             node,
             queue: Mutex::new(Queue::new()),
             opened: Notify::new(),
+            given_up: Notify::new(),
         };
         mailbox.set_capacity(MAILBOX_CAPACITY);
         mailbox
@@ -58,18 +63,24 @@ impl<A: Actor> Mailbox<A> {
     /// Returns the generation that accepts messages, if one does.
     pub(crate) fn open_generation(&self) -> Option<u64> {
         let queue = self.queue.lock();
-        queue.is_open.then_some(queue.generation)
+        queue.is_accepting().then_some(queue.generation)
     }
 
-    /// Opens the mailbox for a new generation until the guard is dropped.
+    /// Opens the mailbox for a new generation until the guard is dropped. Does nothing where the
+    /// generation was given up.
     pub(crate) fn open(self: &Arc<Self>, generation: u64) -> OpenGuard<A> {
         let mut queue = self.queue.lock();
-        queue.is_open = true;
-        queue.generation = generation;
+        if !self.node.hang.is_given_up(generation) {
+            queue.is_open = true;
+            queue.is_stopping = false;
+            queue.restore_kept();
+            queue.generation = generation;
+        }
         drop(queue);
         self.opened.notify_waiters();
         OpenGuard {
             mailbox: Arc::clone(self),
+            generation,
         }
     }
 
@@ -86,8 +97,8 @@ impl<A: Actor> Mailbox<A> {
         }
     }
 
-    /// Appends a message to the queue. A refused message is returned and not counted yet: its
-    /// sender may wait and try again.
+    /// Appends a message to the queue. Returns the generation that accepted it. A refused message
+    /// is returned and not counted yet: its sender may wait and try again.
     ///
     /// In a full mailbox the message replaces the oldest droppable message of any type, so that
     /// droppable messages never keep out undroppable ones.
@@ -96,10 +107,17 @@ impl<A: Actor> Mailbox<A> {
         &self,
         envelope: TypedEnvelope<M>,
         slot: Slot,
-    ) -> Result<(), Refused<M>>
+    ) -> Result<u64, Refused<M>>
     where
         A: Handles<M>,
     {
+        let metrics = self.node.messages.of::<M>();
+        if metrics.crashes.are_too_many() {
+            return Err(Refused {
+                envelope,
+                refusal: Refusal::Quarantined,
+            });
+        }
         let sent_at = clock::now();
         let mut queue = self.queue.lock();
         if !slot.is_in(&queue) {
@@ -128,29 +146,33 @@ impl<A: Actor> Mailbox<A> {
             traits_of::<A, M>(A::WHEN_FULL),
             Box::new(envelope),
         );
+        let generation = queue.generation;
         drop(queue);
         if let Some(driver) = driver {
             driver.wake();
         }
-        self.node.messages.of::<M>().senders.note();
+        metrics.senders.note();
         if let Some(entry) = evicted {
             entry
                 .envelope
                 .refuse(&self.node, Reason::Dropped, entry.sender);
         }
-        Ok(())
+        Ok(generation)
     }
 
-    /// Appends, beyond the capacity, a message that is made when it is handled. Counts it where the
-    /// actor is down.
-    pub(crate) fn push_lazy<M: Message>(&self, make: impl FnOnce() -> M + Send + 'static)
-    where
+    /// Appends, beyond the capacity, a message that is made when it is handled, unless it has become
+    /// void. Counts it where the actor is down, or another generation than the given one runs.
+    pub(crate) fn push_lazy<M: Message>(
+        &self,
+        generation: Option<u64>,
+        make: impl FnOnce() -> Option<M> + Send + 'static,
+    ) where
         A: Handles<M>,
     {
         let envelope = Box::new(LazyEnvelope::new(make));
         let sent_at = clock::now();
         let mut queue = self.queue.lock();
-        if !queue.is_open {
+        if !Slot::OverCapacity(generation).is_in(&queue) {
             drop(queue);
             self.count::<M>(Refusal::Unavailable);
             return;
@@ -176,7 +198,7 @@ impl<A: Actor> Mailbox<A> {
         traits: Traits,
         envelope: Box<dyn Envelope<A>>,
     ) -> Option<Waker> {
-        queue.append(SenderId::current(), sent_at, traits, envelope);
+        queue.append(sent_at, traits, envelope);
         self.note_depth(queue);
         queue.driver.take()
     }
@@ -187,17 +209,26 @@ impl<A: Actor> Mailbox<A> {
         let (counter, reason) = match refusal {
             Refusal::Full => (&metrics.rejected, DeadLetterReason::Rejected),
             Refusal::Unavailable => (&metrics.unavailable, DeadLetterReason::Unavailable),
+            Refusal::Quarantined => (&metrics.quarantined, DeadLetterReason::Quarantined),
         };
         counter.fetch_add(1, Relaxed);
         let sender = SenderId::current();
         self.node.dead_letters.note(metrics, reason, sender);
     }
 
-    /// Takes the oldest message that an actor may handle which owes `owed` answers. Where there is
-    /// none, registers the waker for the next message.
+    /// Takes the oldest message for a generation that owes `owed` answers. Where there is none that
+    /// it may handle, registers the waker for the next message.
     #[inline]
-    pub(crate) fn pop_or_sleep(&self, waker: &Waker, owed: usize) -> Option<Entry<A>> {
+    pub(crate) fn pop_or_sleep(
+        &self,
+        waker: &Waker,
+        generation: u64,
+        owed: usize,
+    ) -> Option<Entry<A>> {
         let mut queue = self.queue.lock();
+        if queue.generation != generation {
+            return None;
+        }
         let Some(entry) = queue.pop(owed) else {
             queue.driver = Some(waker.clone());
             return None;
@@ -214,7 +245,7 @@ impl<A: Actor> Mailbox<A> {
     pub(crate) async fn reserve(self: &Arc<Self>) -> Option<Reservation<A>> {
         let receiver = {
             let mut queue = self.queue.lock();
-            if !queue.is_open {
+            if !queue.is_accepting() {
                 return None;
             }
             let (sender, receiver) = oneshot::channel();
@@ -242,26 +273,9 @@ impl<A: Actor> Mailbox<A> {
         }
     }
 
-    fn close(&self) {
-        let mut queue = self.queue.lock();
-        queue.is_open = false;
-        queue.reserved = 0;
-        queue.driver = None;
-        let entries = queue.drain();
-        let waiting = std::mem::take(&mut queue.waiting);
-        self.note_depth(&queue);
-        drop(queue);
-        drop(waiting);
-        for entry in entries {
-            entry
-                .envelope
-                .refuse(&self.node, Reason::Lost, entry.sender);
-        }
-    }
-
     #[inline]
     fn note_depth(&self, queue: &Queue<A>) {
-        let depth = queue.depth() as u64;
+        let depth = (queue.depth() + queue.kept_depth()) as u64;
         let gauges = &self.node.gauges;
         gauges.depth.store(depth, Relaxed);
         if depth > gauges.peak.load(Relaxed) {
@@ -291,7 +305,7 @@ impl Slot {
                 generation == queue.generation
             }
         };
-        queue.is_open && is_current
+        queue.is_accepting() && is_current
     }
 }
 
@@ -300,6 +314,7 @@ impl Slot {
 pub(crate) enum Refusal {
     Full,
     Unavailable,
+    Quarantined,
 }
 
 /// A refused message.
@@ -313,6 +328,7 @@ impl<M: Message> From<Refused<M>> for TellError<M> {
         match refused.refusal {
             Refusal::Full => Self::Full(refused.envelope.message),
             Refusal::Unavailable => Self::Unavailable(refused.envelope.message),
+            Refusal::Quarantined => Self::Quarantined(refused.envelope.message),
         }
     }
 }
@@ -320,12 +336,12 @@ impl<M: Message> From<Refused<M>> for TellError<M> {
 /// A guard around a handler. Where a panic unwinds through it, the mailbox is closed before the
 /// caller's channel is dropped: a caller that sees the interruption and sends again finds the actor
 /// down, and can wait for its next generation.
-pub(crate) struct PanicGuard<'a, A: Actor>(pub(crate) &'a Mailbox<A>);
+pub(crate) struct PanicGuard<'a, A: Actor>(pub(crate) &'a Mailbox<A>, pub(crate) u64);
 
 impl<A: Actor> Drop for PanicGuard<'_, A> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.0.close();
+            self.0.close(self.1);
         }
     }
 }
@@ -334,11 +350,12 @@ impl<A: Actor> Drop for PanicGuard<'_, A> {
 /// refuses the queued messages.
 pub(crate) struct OpenGuard<A: Actor> {
     mailbox: Arc<Mailbox<A>>,
+    generation: u64,
 }
 
 impl<A: Actor> Drop for OpenGuard<A> {
     fn drop(&mut self) {
-        self.mailbox.close();
+        self.mailbox.close(self.generation);
     }
 }
 
@@ -367,7 +384,7 @@ pub(crate) struct Reservation<A: Actor> {
 
 impl<A: Actor> Reservation<A> {
     /// Puts the message in the reserved slot.
-    pub(crate) fn push<M: Message>(mut self, envelope: TypedEnvelope<M>) -> Result<(), Refused<M>>
+    pub(crate) fn push<M: Message>(mut self, envelope: TypedEnvelope<M>) -> Result<u64, Refused<M>>
     where
         A: Handles<M>,
     {

@@ -9,7 +9,7 @@ use crate::kernel::actor::{Actor, WhenFull};
 use crate::kernel::clock::Nanos;
 use crate::kernel::envelope::Envelope;
 use crate::limits::OWED_ANSWERS;
-use crate::observe::senders::SenderId;
+use crate::observe::senders::{Parting, SenderId};
 
 /// The messages and the callers that wait for a slot. Guarded by the mailbox's lock.
 ///
@@ -18,10 +18,16 @@ use crate::observe::senders::SenderId;
 /// messages that owe none pass them.
 pub(crate) struct Queue<A: Actor> {
     pub(crate) is_open: bool,
+    /// Whether the actor was requested to stop: no further message is accepted.
+    pub(crate) is_stopping: bool,
+    /// Whether unhandled messages wait for the next generation.
+    pub(crate) keeps: bool,
     pub(crate) generation: u64,
     pub(crate) capacity: usize,
     /// Indexed by [`lane_of`].
-    lanes: [VecDeque<Entry<A>>; LANES],
+    lanes: Lanes<A>,
+    /// The messages that wait for the next generation.
+    kept: Lanes<A>,
     next_number: u64,
     /// Slots reserved for callers that waited for one.
     pub(crate) reserved: usize,
@@ -30,10 +36,14 @@ pub(crate) struct Queue<A: Actor> {
     pub(crate) driver: Option<Waker>,
 }
 
-/// A queued message with the time when it was sent.
+type Lanes<A> = [VecDeque<Entry<A>>; LANES];
+
+/// A queued message with its sender and the time when it was sent.
 pub(crate) struct Entry<A: Actor> {
     number: u64,
     pub(crate) sender: SenderId,
+    /// Whether a `stopped` hook sent the message: a stop without a drain does not overtake it.
+    is_parting: bool,
     pub(crate) sent_at: Nanos,
     pub(crate) envelope: Box<dyn Envelope<A>>,
 }
@@ -73,9 +83,12 @@ impl<A: Actor> Queue<A> {
     pub(crate) fn new() -> Self {
         Self {
             is_open: false,
+            is_stopping: false,
+            keeps: false,
             generation: 0,
             capacity: 0,
             lanes: [const { VecDeque::new() }; LANES],
+            kept: [const { VecDeque::new() }; LANES],
             next_number: 0,
             reserved: 0,
             waiting: VecDeque::new(),
@@ -83,8 +96,17 @@ impl<A: Actor> Queue<A> {
         }
     }
 
+    pub(crate) fn is_accepting(&self) -> bool {
+        self.is_open && !self.is_stopping
+    }
+
     pub(crate) fn depth(&self) -> usize {
         self.lanes.iter().map(VecDeque::len).sum()
+    }
+
+    /// Returns the number of messages that wait for the next generation.
+    pub(crate) fn kept_depth(&self) -> usize {
+        self.kept.iter().map(VecDeque::len).sum()
     }
 
     pub(crate) fn is_full(&self) -> bool {
@@ -94,7 +116,6 @@ impl<A: Actor> Queue<A> {
     /// Appends a message.
     pub(crate) fn append(
         &mut self,
-        sender: SenderId,
         sent_at: Nanos,
         traits: Traits,
         envelope: Box<dyn Envelope<A>>,
@@ -103,7 +124,8 @@ impl<A: Actor> Queue<A> {
         self.next_number += 1;
         self.lanes[lane_of(traits)].push_back(Entry {
             number,
-            sender,
+            sender: SenderId::current(),
+            is_parting: Parting::is_current(),
             sent_at,
             envelope,
         });
@@ -126,12 +148,47 @@ impl<A: Actor> Queue<A> {
         )
     }
 
-    /// Takes all messages, in their order.
-    pub(crate) fn drain(&mut self) -> Vec<Entry<A>> {
-        let lanes = self.lanes.iter_mut();
-        let mut entries: Vec<_> = lanes.flat_map(|lane| lane.drain(..)).collect();
-        entries.sort_unstable_by_key(|entry| entry.number);
-        entries
+    /// Takes the messages that a stop does not wait for. Where the mailbox is kept, they are set
+    /// aside for the next generation; otherwise they are returned.
+    pub(crate) fn take_all_but_parting(&mut self) -> Vec<Entry<A>> {
+        self.take(|entry| !entry.is_parting)
+    }
+
+    /// Takes the messages that a generation leaves at its end, except those that are kept.
+    pub(crate) fn take_left(&mut self) -> Vec<Entry<A>> {
+        self.take(|_| true)
+    }
+
+    fn take(&mut self, is_taken: impl Fn(&Entry<A>) -> bool) -> Vec<Entry<A>> {
+        let mut dropped = Vec::new();
+        for (lane, kept) in self.lanes.iter_mut().zip(&mut self.kept) {
+            let (taken, left): (VecDeque<_>, VecDeque<_>) = lane.drain(..).partition(&is_taken);
+            *lane = left;
+            if self.keeps {
+                kept.extend(taken);
+            } else {
+                dropped.extend(taken);
+            }
+        }
+        dropped.sort_unstable_by_key(|entry| entry.number);
+        dropped
+    }
+
+    /// Puts the kept messages back, in the order in which they were sent.
+    pub(crate) fn restore_kept(&mut self) {
+        for (lane, kept) in self.lanes.iter_mut().zip(&mut self.kept) {
+            kept.append(lane);
+            std::mem::swap(lane, kept);
+            lane.make_contiguous().sort_by_key(|entry| entry.number);
+        }
+    }
+
+    /// Takes the messages that were kept for a generation that will not come.
+    pub(crate) fn take_kept(&mut self) -> Vec<Entry<A>> {
+        let lanes = self.kept.iter_mut();
+        let mut kept: Vec<_> = lanes.flat_map(|lane| lane.drain(..)).collect();
+        kept.sort_unstable_by_key(|entry| entry.number);
+        kept
     }
 
     /// Reserves free slots for the callers that have waited longest.

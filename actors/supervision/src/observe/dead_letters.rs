@@ -18,6 +18,8 @@ pub enum DeadLetterReason {
     Rejected,
     /// Refused because the actor was down.
     Unavailable,
+    /// Refused because the type is in quarantine.
+    Quarantined,
     /// Dropped for a newer message.
     Dropped,
     /// Lost when a generation ended.

@@ -8,12 +8,22 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::warn;
 
+use crate::kernel::arbiter::Arbiters;
 use crate::kernel::clock::{self, Nanos};
+use crate::kernel::hang::WhenStuck;
+use crate::observe::activity::Doing;
 use crate::observe::node::Node;
 use crate::observe::snapshot::{Kind, State};
 
 /// Probes all actors under `root` every `period`, for ever, and updates their message rates.
-pub(crate) async fn watch(root: Arc<Node>, period: Duration, probe_timeout: Duration) {
+/// Gives up the threads of hung actors whose policy says so.
+pub(crate) async fn watch(
+    root: Arc<Node>,
+    arbiters: Arc<Arbiters>,
+    period: Duration,
+    probe_timeout: Duration,
+) {
+    let probe_timeout = clock::nanos(probe_timeout);
     let mut rounds = interval(period);
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut last_round = clock::now();
@@ -27,7 +37,10 @@ pub(crate) async fn watch(root: Arc<Node>, period: Duration, probe_timeout: Dura
                 metrics.update_rate(seconds);
             }
             if node.kind() == Kind::Actor && node.state() == State::Running {
-                probe(&node, now, clock::nanos(probe_timeout));
+                probe(&node, now, probe_timeout);
+                if is_hung(&node, now, probe_timeout) {
+                    arbiters.give_up(&node);
+                }
             }
             report_late_jobs(&node, now);
         }
@@ -47,7 +60,7 @@ fn probe(node: &Node, now: Nanos, probe_timeout: u64) {
     }
     let is_late = now.saturating_sub(sent_at) >= probe_timeout;
     if is_late && !node.probe.stuck.swap(true, Relaxed) {
-        let doing = node.describe(node.activity.read().0);
+        let doing = node.doing();
         let doing = doing.as_deref().unwrap_or("nothing: its arbiter is busy");
         warn!(actor = node.path(), doing, "actor is stuck");
         node.note_stuck(doing);
@@ -64,4 +77,14 @@ fn report_late_jobs(node: &Node, now: Nanos) {
         let ran_ms = now.saturating_sub(running.since) / 1_000_000;
         warn!(pool = node.path(), thread = thread.name(), %job, ran_ms, "job takes too long");
     }
+}
+
+/// Returns whether a stuck actor is to be given up: its own code has held the thread for
+/// `probe_timeout` nanoseconds. An actor that waits for its arbiter is not the one to blame.
+fn is_hung(node: &Node, now: Nanos, probe_timeout: u64) -> bool {
+    let (doing, since) = node.activity.read();
+    node.hang.policy() != WhenStuck::Report
+        && node.probe.stuck.load(Relaxed)
+        && doing != Doing::Nothing
+        && now.saturating_sub(since) >= probe_timeout
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
 use crate::kernel::clock::{self, Nanos};
+use crate::kernel::quarantine::Crashes;
 use crate::limits::{DEAD_LETTER_PERIOD, SLOW_WARNING_PERIOD};
 use crate::observe::histogram::Histogram;
 use crate::observe::senders::Senders;
@@ -55,6 +56,9 @@ pub(crate) struct MessageMetrics {
     pub(crate) abandoned: AtomicU64,
     /// Jobs not run because their deadline passed while they were queued.
     pub(crate) expired: AtomicU64,
+    /// Messages refused because the type is in quarantine.
+    pub(crate) quarantined: AtomicU64,
+    pub(crate) crashes: Crashes,
     /// Handlers that held the thread for [`SLOW_HANDLER`](crate::limits::SLOW_HANDLER) or longer.
     pub(crate) slow: AtomicU64,
     last_slow_warning: AtomicU64,
@@ -84,6 +88,8 @@ impl MessageMetrics {
             lost: AtomicU64::new(0),
             abandoned: AtomicU64::new(0),
             expired: AtomicU64::new(0),
+            quarantined: AtomicU64::new(0),
+            crashes: Crashes::default(),
             slow: AtomicU64::new(0),
             last_slow_warning: AtomicU64::new(0),
             rate_bits: AtomicU64::new(0),
@@ -152,6 +158,7 @@ impl MessageMetrics {
             lost: self.lost.load(Relaxed),
             abandoned: self.abandoned.load(Relaxed),
             expired: self.expired.load(Relaxed),
+            quarantined: self.quarantined.load(Relaxed),
             slow: self.slow.load(Relaxed),
             owed: self.owed.load(Relaxed),
             senders: self.senders.read(),

@@ -7,9 +7,13 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
+use tracing::error;
 
 use crate::kernel::clock;
 use crate::kernel::exit::Exit;
+use crate::kernel::hang::{Hang, Lease};
+use crate::kernel::monitor::Watchers;
+use crate::kernel::quarantine::Quarantine;
 use crate::limits::MAX_INCIDENTS;
 use crate::observe::activity::{Activity, Doing};
 use crate::observe::dead_letters::DeadLetters;
@@ -27,6 +31,13 @@ pub(crate) trait Control: Send + Sync {
     fn probe(&self);
     /// Makes the actor panic inside a handler.
     fn crash(&self);
+    /// Gives up the generation: its code does not return. Callers and later generations do not wait
+    /// for it.
+    fn give_up(&self) {}
+    /// Returns the lease of the thread that the generation runs on.
+    fn lease(&self) -> Option<&Arc<Lease>> {
+        None
+    }
 }
 
 /// An entry of the tree.
@@ -54,6 +65,10 @@ pub(crate) struct Node {
     /// The figures of the pool that the node stands for, if it does.
     pub(super) pool: OnceLock<Box<dyn Fn() -> PoolSnapshot + Send + Sync>>,
     pub(crate) probe: Probe,
+    pub(crate) hang: Hang,
+    pub(crate) unhandled: Unhandled,
+    pub(crate) watchers: Watchers,
+    pub(crate) quarantine: Quarantine,
     /// The last generation that was asked to crash.
     crashed: AtomicU64,
     crash_at: Mutex<Option<String>>,
@@ -70,6 +85,20 @@ pub(crate) struct Gauges {
     pub(crate) depth: AtomicU64,
     pub(crate) peak: AtomicU64,
     pub(crate) capacity: AtomicU64,
+}
+
+/// The number of messages that a generation had accepted and did not handle.
+#[derive(Debug, Default)]
+pub(crate) struct Unhandled(AtomicU64);
+
+impl Unhandled {
+    pub(crate) fn note(&self, messages: usize) {
+        self.0.fetch_add(messages as u64, Relaxed);
+    }
+
+    pub(crate) fn take(&self) -> u64 {
+        self.0.swap(0, Relaxed)
+    }
 }
 
 /// The state of the outstanding health probe, if any.
@@ -129,6 +158,10 @@ impl Node {
             dead_letters: DeadLetters::default(),
             pool: OnceLock::new(),
             probe: Probe::default(),
+            hang: Hang::default(),
+            unhandled: Unhandled::default(),
+            watchers: Watchers::default(),
+            quarantine: Quarantine::default(),
             crashed: AtomicU64::new(0),
             crash_at: Mutex::new(None),
             crash_is_set: AtomicBool::new(false),
@@ -249,6 +282,7 @@ impl Node {
         self.probe.clear();
         self.probe.stuck.store(false, Relaxed);
         self.activity.leave();
+        self.unhandled.take();
         let mut generation_state = self.generation_state.lock();
         generation_state.arbiter = arbiter.map(str::to_owned);
         generation_state.control = Some(control);
@@ -341,6 +375,19 @@ impl Node {
         self.messages.iter().nth(index as usize)
     }
 
+    /// Records that a generation's activity has ended, unless another generation has begun.
+    #[inline]
+    pub(crate) fn leave(&self, generation: u64) {
+        if !self.hang.is_given_up(generation) {
+            self.activity.leave();
+        }
+    }
+
+    /// Returns the description of the current activity.
+    pub(crate) fn doing(&self) -> Option<String> {
+        self.describe(self.activity.read().0)
+    }
+
     /// Returns the description of an activity.
     pub(crate) fn describe(&self, doing: Doing) -> Option<String> {
         let name = |index| {
@@ -361,6 +408,20 @@ impl Node {
         }
     }
 
+    /// Lets the actor handle all message types again.
+    pub(crate) fn end_quarantine(&self) {
+        self.messages
+            .iter()
+            .for_each(|metrics| metrics.crashes.forget());
+    }
+
+    /// Returns whether answers of the actor are pending.
+    pub(crate) fn owes_answers(&self) -> bool {
+        self.messages
+            .iter()
+            .any(|metrics| metrics.owed.load(Relaxed) > 0)
+    }
+
     /// Counts a panic as a failure of the message type that was handled. Returns the description
     /// of the activity that panicked.
     pub(crate) fn note_panic(&self) -> Option<String> {
@@ -369,6 +430,12 @@ impl Node {
             && let Some(metrics) = self.message_at(index)
         {
             metrics.failed.fetch_add(1, Relaxed);
+            let crashes = self.quarantine.note_crash(&metrics.crashes, clock::now());
+            if let Some(crashes) = crashes {
+                let reason = format!("{} quarantined after {crashes} crashes", metrics.name);
+                error!(actor = self.path(), message = %metrics.name, crashes, "message type quarantined");
+                self.note_incident(self.generation(), reason);
+            }
         }
         self.describe(doing)
     }

@@ -38,7 +38,7 @@ impl Node {
         let arbiter = generation_state.arbiter.clone();
         let incidents = generation_state.incidents.iter().cloned().collect();
         drop(generation_state);
-        let doing = self.describe(self.activity.read().0);
+        let doing = self.doing();
         let threads = self.read_threads(now);
         let stuck = self.stuck(now, doing.as_ref(), arbiter.as_ref(), busy);
         let busy_threads = threads.iter().filter(|thread| thread.doing.is_some());

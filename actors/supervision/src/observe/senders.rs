@@ -55,6 +55,9 @@ impl SenderId {
 thread_local! {
     /// The sender whose code runs on this thread.
     static CURRENT: Cell<SenderId> = const { Cell::new(SenderId(0)) };
+
+    /// Whether the code that runs on this thread is a `stopped` hook.
+    static IS_PARTING: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Marks the code that runs on this thread as that of a sender, until the mark is dropped.
@@ -71,6 +74,26 @@ impl Drop for Sending {
     #[inline]
     fn drop(&mut self) {
         CURRENT.set(self.0);
+    }
+}
+
+/// Marks the code that runs on this thread as a `stopped` hook, until the mark is dropped.
+pub(crate) struct Parting(bool);
+
+impl Parting {
+    pub(crate) fn begin() -> Self {
+        Self(IS_PARTING.replace(true))
+    }
+
+    #[inline]
+    pub(crate) fn is_current() -> bool {
+        IS_PARTING.get()
+    }
+}
+
+impl Drop for Parting {
+    fn drop(&mut self) {
+        IS_PARTING.set(self.0);
     }
 }
 

@@ -121,6 +121,8 @@ pub struct MessageSnapshot {
     pub abandoned: u64,
     /// Jobs not run because their deadline passed while they were queued.
     pub expired: u64,
+    /// Messages refused because the type has crashed the actor too often.
+    pub quarantined: u64,
     /// Handlers that held their thread for
     /// [`SLOW_HANDLER`](crate::limits::SLOW_HANDLER) or longer.
     pub slow: u64,

@@ -128,7 +128,7 @@ fn the_message_about_an_end_is_made_on_the_watchers_thread() {
         }))
         .child(
             TestActor::child(&a, &Log::default())
-                .tell_exit(&watcher, |_| Made(std::thread::current().id())),
+                .monitored_by(&watcher, |_| Made(std::thread::current().id())),
         );
     run(async {
         let tree = Tree::start(spec).await.unwrap();

@@ -28,7 +28,7 @@ fn watcher() -> (ActorRef<Watcher>, ChildSpec, Log) {
 fn watched(me: &ActorRef<TestActor>, watcher: &ActorRef<Watcher>) -> ChildSpec {
     let name = me.path().to_owned();
     TestActor::child(me, &Log::default())
-        .tell_exit(watcher, move |exit| Ended(format!("{name} {exit}")))
+        .monitored_by(watcher, move |exit| Ended(format!("{name} {exit}")))
 }
 
 #[test]

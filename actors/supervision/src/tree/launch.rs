@@ -16,6 +16,7 @@ use crate::kernel::exit::{Exit, take_panic_text};
 use crate::limits::CONTROL_CAPACITY;
 use crate::observe::node::{Control, Node};
 use crate::tree::spec::{ChildSpec, Factory};
+use crate::tree::strategy::Mailbox;
 
 /// Starts generations of one child: an actor or a supervisor.
 pub(crate) trait Launcher: Send + Sync {
@@ -26,6 +27,14 @@ pub(crate) trait Launcher: Send + Sync {
     fn bind_children(&self) -> Result<(), StartError> {
         Ok(())
     }
+
+    /// Sets what happens to the child's unhandled messages at a restart, where it has a mailbox.
+    fn set_mailbox_policy(&self, policy: Mailbox) {
+        let _ = policy;
+    }
+
+    /// Refuses the messages that were kept for a restart that will not come.
+    fn refuse_kept(&self) {}
 
     /// Sets the capacity of the child's mailbox, where it has one.
     fn set_mailbox_capacity(&self, capacity: usize) {
@@ -50,10 +59,13 @@ pub(crate) struct ActorLauncher<A: Actor> {
 
 impl<A: Actor> Launcher for ActorLauncher<A> {
     fn launch(&self, spec: &ChildSpec, arbiters: &Arc<Arbiters>) -> Result<Launched, StartError> {
-        let arbiter = arbiters.get(&spec.arbiter)?;
+        let (arbiter, lease) = arbiters.get(&spec.arbiter)?;
         let (sender, receiver) = channel::<Cell<A>>(CONTROL_CAPACITY);
         let control = Arc::new(ControlHandle {
             address: Addr::new(sender),
+            mailbox: Arc::clone(self.me.mailbox()),
+            lease,
+            drain: spec.drain_on_stop(),
         });
         let generation = spec.node.begin(Some(&spec.arbiter), control.clone());
         let (started_sender, started) = oneshot::channel();
@@ -69,6 +81,14 @@ impl<A: Actor> Launcher for ActorLauncher<A> {
             started,
             task,
         })
+    }
+
+    fn set_mailbox_policy(&self, policy: Mailbox) {
+        self.me.mailbox().set_keeps(policy == Mailbox::Keep);
+    }
+
+    fn refuse_kept(&self) {
+        self.me.mailbox().refuse_kept();
     }
 
     fn set_mailbox_capacity(&self, capacity: usize) {

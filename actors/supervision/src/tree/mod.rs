@@ -1,6 +1,8 @@
 //! The supervision tree: specifications, supervisors, restarts, and start and stop in order.
 
+pub(crate) mod decision;
 pub(crate) mod dynamic;
+pub(crate) mod dynamic_supervisor;
 pub(crate) mod launch;
 pub(crate) mod rng;
 pub(crate) mod root;

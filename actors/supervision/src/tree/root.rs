@@ -105,7 +105,12 @@ impl TreeOptions {
             return Err(first_cause(node.path(), exit));
         }
         node.set_state(State::Running);
-        let watch = health::watch(Arc::clone(&node), self.probe_period, self.probe_timeout);
+        let watch = health::watch(
+            Arc::clone(&node),
+            Arc::clone(&arbiters),
+            self.probe_period,
+            self.probe_timeout,
+        );
         let table = Arc::clone(&arbiters.table);
         let watch_arbiters = arbiters::watch(Arc::clone(&node), table, self.probe_period);
         let monitor = actix::spawn(async move {
@@ -179,15 +184,22 @@ impl Tree {
         self.monitor.abort();
         node.end(crate::tree::supervisor::state_after(&exit));
         let unjoined = self.arbiters.join(JOIN_TIMEOUT).await;
-        let LeftBehind { killed, wedged } = self.arbiters.take_left_behind();
+        let LeftBehind {
+            killed,
+            wedged,
+            unhandled,
+            undrained,
+        } = self.arbiters.take_left_behind();
         let outcome = Outcome {
             exit,
             killed,
             wedged,
             unjoined,
+            unhandled,
+            undrained,
         };
         if outcome.is_clean() {
-            info!(tree = node.path(), "stopped in order");
+            info!(tree = node.path(), %outcome, "stopped in order");
         } else {
             error!(tree = node.path(), %outcome, "stopped");
         }
@@ -223,15 +235,23 @@ pub struct Outcome {
     pub wedged: Vec<String>,
     /// Names of arbiters whose thread did not end.
     pub unjoined: Vec<String>,
+    /// Paths of the children that had accepted messages (for a pool, jobs) which they did not
+    /// handle when the tree stopped, with the number. Their senders were told.
+    pub unhandled: Vec<(String, u64)>,
+    /// Paths of those among them that were to handle all ([`ChildSpec::drain`]) and did not in
+    /// time.
+    pub undrained: Vec<String>,
 }
 
 impl Outcome {
-    /// Returns true where the tree stopped on request, and completely.
+    /// Returns true where the tree stopped on request, and completely: every child ran to its end,
+    /// and drained where it is to. Unhandled messages of children without a drain are no fault.
     pub fn is_clean(&self) -> bool {
         !self.exit.is_failure()
             && self.killed.is_empty()
             && self.wedged.is_empty()
             && self.unjoined.is_empty()
+            && self.undrained.is_empty()
     }
 
     /// Returns the process's exit code: zero where the outcome is clean, one otherwise.
@@ -258,6 +278,25 @@ impl fmt::Display for Outcome {
                 formatter,
                 "; threads left behind: {}",
                 self.unjoined.join(", ")
+            )?;
+        }
+        let unhandled: u64 = self.unhandled.iter().map(|(_, messages)| messages).sum();
+        if unhandled > 0 {
+            let each = self.unhandled.iter();
+            let each: Vec<_> = each
+                .map(|(path, number)| format!("{path} {number}"))
+                .collect();
+            write!(
+                formatter,
+                "; {unhandled} messages not handled: {}",
+                each.join(", ")
+            )?;
+        }
+        if !self.undrained.is_empty() {
+            write!(
+                formatter,
+                "; did not drain in time: {}",
+                self.undrained.join(", ")
             )?;
         }
         Ok(())

@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::{AbortHandle, JoinHandle};
+use tokio::task::{AbortHandle, JoinError, JoinHandle};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use crate::kernel::arbiter::Arbiters;
 use crate::kernel::clock;
 use crate::kernel::error::StartError;
 use crate::kernel::exit::Exit;
+use crate::kernel::hang::WhenStuck;
 use crate::limits::KILL_GRACE;
 use crate::observe::node::{Control, Node};
 use crate::observe::snapshot::State;
@@ -98,28 +99,17 @@ impl RunningChildren {
             control: launched.control,
             task: Rc::clone(&handle),
         };
-        let report = self.report.clone();
+        let generation = Generation {
+            node,
+            control: Arc::clone(&running.control),
+            handle,
+            stop_timeout: spec.time_to_stop(),
+            report: self.report.clone(),
+        };
         let task = launched.task;
-        let control = Arc::clone(&running.control);
-        let stop_timeout = spec.stop_timeout;
         actix::spawn(async move {
-            let exit = match task.await {
-                Ok(mut task) => {
-                    handle.borrow_mut().abort = Some(task.abort_handle());
-                    if handle.borrow().is_killed {
-                        task.abort();
-                    }
-                    tokio::select! {
-                        biased;
-                        ended = &mut task => exit_of(ended, &node),
-                        () = report.closed() => {
-                            end_orphan(task, control, stop_timeout, &node).await
-                        }
-                    }
-                }
-                Err(_) => Exit::start_failed("its arbiter has ended".into()),
-            };
-            let _ = report.send((id, exit));
+            let exit = generation.end_or_loss(task).await;
+            let _ = generation.report.send((id, exit));
         });
         Ok((running, launched.started))
     }
@@ -134,11 +124,14 @@ impl RunningChildren {
         let is_started = tokio::select! {
             biased;
             () = stop_wanted => {
-                let exit = self.stop(running, spec.stop_timeout).await;
+                let exit = self.stop(running, spec.time_to_stop()).await;
                 report_end(spec, &exit);
                 return Err(StartError::Stopped { path: path() });
             }
             started = started => started.is_ok(),
+            exit = self.end_of(running.id) => {
+                return Err(StartError::Failed { path: path(), exit });
+            }
             () = sleep_until_some(deadline) => {
                 self.kill_and_wait(&running).await;
                 return Err(StartError::TimedOut { path: path() });
@@ -178,8 +171,18 @@ impl RunningChildren {
         let doing = running.kill();
         if timeout(KILL_GRACE, self.end_of(running.id)).await.is_err() {
             self.arbiters.note_wedged(running.node.path());
+            self.give_up(running);
         }
         Exit::Killed { doing }
+    }
+
+    /// Gives up a child whose code did not return when it was killed. Its thread is abandoned where
+    /// the child's policy says so; otherwise all that runs on it waits.
+    pub(crate) fn give_up(&self, running: &RunningChild) {
+        running.control.give_up();
+        if running.node.hang.policy() != WhenStuck::Report {
+            self.arbiters.give_up(&running.node);
+        }
     }
 
     /// Stops independent children at the same time. Returns their exits, in order.
@@ -208,6 +211,7 @@ impl RunningChildren {
                 Err(doing) => {
                     if timeout_at(end_by, self.end_of(running.id)).await.is_err() {
                         self.arbiters.note_wedged(running.node.path());
+                        self.give_up(running);
                     }
                     Exit::Killed { doing }
                 }
@@ -257,24 +261,75 @@ impl RunningChildren {
     }
 }
 
-/// Stops a child whose supervisor has ended before it: the supervisor was killed. Nobody else would
-/// stop the child, which would go on beside its successor.
-async fn end_orphan(
-    mut task: JoinHandle<Exit>,
+/// A generation whose end is awaited.
+struct Generation {
+    node: Arc<Node>,
     control: Arc<dyn Control>,
+    handle: Rc<RefCell<Task>>,
     stop_timeout: Option<Duration>,
-    node: &Node,
-) -> Exit {
-    control.stop();
-    let stop_timeout = stop_timeout.unwrap_or(Duration::MAX);
-    let ended = match timeout(stop_timeout, &mut task).await {
-        Ok(ended) => ended,
-        Err(_) => {
-            task.abort();
-            task.await
+    report: mpsc::UnboundedSender<(u64, Exit)>,
+}
+
+impl Generation {
+    /// Waits for the end of the task, or for the loss of its thread, whose tasks may never end.
+    async fn end_or_loss(&self, task: oneshot::Receiver<JoinHandle<Exit>>) -> Exit {
+        let Some(lease) = self.control.lease() else {
+            return self.end(task).await;
+        };
+        let loss = tokio::select! {
+            biased;
+            exit = self.end(task) => return exit,
+            loss = lease.lost() => loss,
+        };
+        self.control.give_up();
+        if loss.culprit() == Some(self.node.path()) {
+            let doing = self.node.note_panic();
+            return Exit::Hung { doing };
         }
-    };
-    exit_of(ended, node)
+        Exit::ArbiterLost(loss)
+    }
+
+    async fn end(&self, task: oneshot::Receiver<JoinHandle<Exit>>) -> Exit {
+        let Ok(mut task) = task.await else {
+            return self.cancelled();
+        };
+        self.handle.borrow_mut().abort = Some(task.abort_handle());
+        if self.handle.borrow().is_killed {
+            task.abort();
+        }
+        let ended = tokio::select! {
+            biased;
+            ended = &mut task => ended,
+            () = self.report.closed() => self.end_orphan(task).await,
+        };
+        match ended {
+            Err(error) if error.is_cancelled() => self.cancelled(),
+            ended => exit_of(ended, &self.node),
+        }
+    }
+
+    /// Returns the exit of a task that was dropped unfinished: it was killed, or its thread ended.
+    fn cancelled(&self) -> Exit {
+        match self.control.lease() {
+            Some(lease) if !self.handle.borrow().is_killed => Exit::ArbiterLost(lease.stopped()),
+            _ => Exit::Killed { doing: None },
+        }
+    }
+
+    /// Stops a child whose supervisor has ended before it: the supervisor was killed. Nobody else
+    /// would stop the child, which would go on beside its successor.
+    async fn end_orphan(&self, mut task: JoinHandle<Exit>) -> Result<Exit, JoinError> {
+        self.control.stop();
+        let stop_timeout = self.stop_timeout.unwrap_or(Duration::MAX);
+        match timeout(stop_timeout, &mut task).await {
+            Ok(ended) => ended,
+            Err(_) => {
+                self.handle.borrow_mut().is_killed = true;
+                task.abort();
+                task.await
+            }
+        }
+    }
 }
 
 /// Sleeps until `deadline`; for ever where there is none.

@@ -10,13 +10,16 @@ use futures_util::future::LocalBoxFuture;
 
 use crate::kernel::actor::{Actor, Handles, Message};
 use crate::kernel::actor_ref::ActorRef;
+use crate::kernel::cell::Drain;
 use crate::kernel::exit::{Exit, Failure};
-use crate::limits::{START_TIMEOUT, STOP_TIMEOUT};
+use crate::kernel::hang::WhenStuck;
+use crate::limits::{PARTING_TIME, QUARANTINE_AFTER, START_TIMEOUT, STOP_TIMEOUT};
 use crate::observe::node::Node;
 use crate::observe::snapshot::Kind;
-use crate::tree::dynamic::{DynamicLauncher, DynamicRef};
+use crate::tree::dynamic::DynamicRef;
+use crate::tree::dynamic_supervisor::DynamicLauncher;
 use crate::tree::launch::{ActorLauncher, Launcher};
-use crate::tree::strategy::{Backoff, Intensity, Restart, Strategy};
+use crate::tree::strategy::{Backoff, Intensity, Mailbox, Restart, Strategy};
 use crate::tree::supervisor::SupervisorLauncher;
 
 /// Creates the actor of each generation, on the thread that the actor runs on.
@@ -55,11 +58,13 @@ impl<A: Actor, E: Into<Failure>> IntoActor<A> for Result<A, E> {
 pub struct ChildSpec {
     pub(crate) node: Arc<Node>,
     pub(crate) launcher: Arc<dyn Launcher>,
-    pub(crate) restart: Restart,
+    /// `None` where the specification leaves it to the kind of supervisor.
+    pub(crate) restart: Option<Restart>,
     pub(crate) arbiter: String,
     /// `None` for a supervisor, which takes as long as its children.
     pub(crate) start_timeout: Option<Duration>,
     pub(crate) stop_timeout: Option<Duration>,
+    pub(crate) drain: Option<Duration>,
     pub(crate) intensity: Option<Intensity>,
     pub(crate) on_exit: Option<ExitHook>,
 }
@@ -96,18 +101,20 @@ impl ChildSpec {
                 me: me.clone(),
                 factory,
             }),
-            restart: Restart::Permanent,
+            restart: None,
             arbiter: MAIN_ARBITER.to_owned(),
             start_timeout: Some(START_TIMEOUT),
             stop_timeout: Some(STOP_TIMEOUT),
+            drain: None,
             intensity: None,
             on_exit: None,
         }
     }
 
-    /// Sets when the child is restarted.
+    /// Sets when the child is restarted. Otherwise it is permanent, and under a dynamic supervisor
+    /// temporary.
     pub fn restart(mut self, restart: Restart) -> Self {
-        self.restart = restart;
+        self.restart = Some(restart);
         self
     }
 
@@ -125,13 +132,70 @@ impl ChildSpec {
         self
     }
 
+    /// Sets what happens to the child's queued messages when it restarts, by itself or with its
+    /// group; they are lost unless this says otherwise. With [`Mailbox::Keep`] a message type that
+    /// crashed the actor [`QUARANTINE_AFTER`] times is quarantined. No effect on a supervisor, nor
+    /// on the jobs of a pool.
+    pub fn on_restart(self, policy: Mailbox) -> Self {
+        self.launcher.set_mailbox_policy(policy);
+        let crashes = match policy {
+            Mailbox::Lose => 0,
+            Mailbox::Keep => QUARANTINE_AFTER,
+        };
+        self.quarantine_after(crashes)
+    }
+
+    /// Quarantines a message type whose handler, or a future of it, has panicked or hung `crashes`
+    /// times within the period of the restart intensity: messages of the type are refused, with an
+    /// error of their own, until the supervisor is started again, and the child has an incident.
+    /// Zero, the default for an actor that loses its mailbox, is never.
+    pub fn quarantine_after(self, crashes: u32) -> Self {
+        self.node.quarantine.set_after(crashes);
+        self
+    }
+
+    /// Sets what is done about the child when its code does not return, as
+    /// [`WhenStuck`] describes; it is reported unless this says otherwise. Of actors that share an
+    /// arbiter, the policy of the one that holds the thread decides. No effect on a supervisor.
+    pub fn when_stuck(self, policy: WhenStuck) -> Self {
+        self.node.hang.set_policy(policy);
+        self
+    }
+
     /// Sets the time that the factory and `started` have together.
     pub fn start_timeout(mut self, timeout: Duration) -> Self {
         self.start_timeout = Some(timeout);
         self
     }
 
-    /// Sets the time that the child has from the stop request to the end of `stopped`.
+    /// Lets the child handle, when it is requested to stop, the messages that it has accepted, and
+    /// give the answers that it owes, for at most `limit`. New messages are refused meanwhile. The
+    /// rest is refused and counted in the [`Outcome`](crate::Outcome). The stop timeout begins
+    /// after `limit`. Without a drain the accepted messages are refused and counted at once, except
+    /// those that the `stopped` hooks of other actors sent. No effect on a supervisor, nor on the
+    /// jobs of a pool.
+    pub fn drain(mut self, limit: Duration) -> Self {
+        self.drain = Some(limit);
+        self
+    }
+
+    /// Returns what the child handles after a request to stop.
+    pub(crate) fn drain_on_stop(&self) -> Drain {
+        let half = self.stop_timeout.unwrap_or(STOP_TIMEOUT) / 2;
+        Drain {
+            is_full: self.drain.is_some(),
+            limit: self.drain.unwrap_or_else(|| PARTING_TIME.min(half)),
+        }
+    }
+
+    /// Returns the time from the stop request after which the child is killed.
+    pub(crate) fn time_to_stop(&self) -> Option<Duration> {
+        let drain = self.drain.unwrap_or_default();
+        Some(self.stop_timeout?.saturating_add(drain))
+    }
+
+    /// Sets the time that the child has from the stop request to the end of `stopped`, not counting
+    /// its drain.
     pub fn stop_timeout(mut self, timeout: Duration) -> Self {
         self.stop_timeout = Some(timeout);
         self
@@ -144,11 +208,11 @@ impl ChildSpec {
         self
     }
 
-    /// Sends a message with the exit of each generation to `watcher` (as an Erlang monitor does),
-    /// so that the watcher can remove the child's state even where the child failed. The message
+    /// Sends a message with the exit of each generation to `watcher`, for all generations of both
+    /// ([`Ctx::monitor`](crate::Ctx::monitor) is for one generation of the watcher), so that the watcher can remove the child's state even where the child failed. The message
     /// is accepted beyond the mailbox's capacity; there is one for each end, whoever caused it. It
     /// is made on the watcher's thread, when it is handled.
-    pub fn tell_exit<A, M>(
+    pub fn monitored_by<A, M>(
         mut self,
         watcher: &ActorRef<A>,
         message: impl Fn(&Exit) -> M + Send + Sync + 'static,
@@ -161,7 +225,8 @@ impl ChildSpec {
         let message = Arc::new(message);
         self.on_exit = Some(Arc::new(move |exit| {
             let (message, exit) = (Arc::clone(&message), exit.clone());
-            watcher.mailbox().push_lazy::<M>(move || message(&exit));
+            let make = move || Some(message(&exit));
+            watcher.mailbox().push_lazy::<M>(None, make);
         }));
         self
     }
@@ -186,7 +251,7 @@ pub struct SupervisorSpec {
     pub(crate) intensity: Intensity,
     pub(crate) backoff: Backoff,
     pub(crate) children: Vec<ChildSpec>,
-    restart: Restart,
+    restart: Option<Restart>,
     dynamic: Option<DynamicRef>,
 }
 
@@ -199,13 +264,14 @@ impl SupervisorSpec {
             intensity: Intensity::default(),
             backoff: Backoff::default(),
             children: Vec::new(),
-            restart: Restart::Permanent,
+            restart: None,
             dynamic: None,
         }
     }
 
     /// Creates the specification of a dynamic supervisor: its children are started through
-    /// `handle` while it runs, and are never restarted. Children given here are ignored.
+    /// `handle` while it runs, and restarted according to their policies, each alone. They are
+    /// temporary unless their specification says otherwise. Children given here are ignored.
     pub fn dynamic(handle: &DynamicRef) -> Self {
         Self {
             node: Arc::clone(handle.node()),
@@ -235,7 +301,7 @@ impl SupervisorSpec {
 
     /// Sets when the parent restarts this supervisor itself, after it gave up.
     pub fn restart(mut self, restart: Restart) -> Self {
-        self.restart = restart;
+        self.restart = Some(restart);
         self
     }
 }
@@ -245,7 +311,11 @@ impl From<SupervisorSpec> for ChildSpec {
         let node = Arc::clone(&spec.node);
         let restart = spec.restart;
         let launcher: Arc<dyn Launcher> = match spec.dynamic.clone() {
-            Some(handle) => Arc::new(DynamicLauncher { handle }),
+            Some(handle) => Arc::new(DynamicLauncher {
+                handle,
+                intensity: spec.intensity,
+                backoff: spec.backoff,
+            }),
             None => Arc::new(SupervisorLauncher { spec }),
         };
         Self {
@@ -255,6 +325,7 @@ impl From<SupervisorSpec> for ChildSpec {
             arbiter: MAIN_ARBITER.to_owned(),
             start_timeout: None,
             stop_timeout: None,
+            drain: None,
             intensity: None,
             on_exit: None,
         }

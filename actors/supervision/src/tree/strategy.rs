@@ -66,6 +66,18 @@ impl Restart {
     }
 }
 
+/// What happens to an actor's queued messages when it restarts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Mailbox {
+    /// They are refused and counted: their callers get an error, and decide.
+    #[default]
+    Lose,
+    /// The next generation handles them, in order, without the one that was being handled when the
+    /// actor ended, whose effect is unknown. While the actor is down, new messages are refused. The
+    /// messages are refused once the actor will not restart, and where its supervisor ends.
+    Keep,
+}
+
 /// The restart intensity: the number of restarts within a period above which a supervisor gives up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Intensity {

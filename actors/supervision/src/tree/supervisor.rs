@@ -17,10 +17,11 @@ use crate::kernel::error::StartError;
 use crate::kernel::exit::{Exit, contain, take_panic_text};
 use crate::observe::node::{Control, Node};
 use crate::observe::snapshot::State;
+use crate::tree::decision::{ChildRestarts, Decision, Restarts};
 use crate::tree::launch::{Launched, Launcher, bind};
 use crate::tree::running_children::{RunningChild, RunningChildren, sleep_until_some};
 use crate::tree::spec::{ChildSpec, SupervisorSpec};
-use crate::tree::strategy::{Backoff, RestartWindow, Strategy};
+use crate::tree::strategy::{Restart, Strategy};
 
 /// The launcher of a supervisor.
 pub(crate) struct SupervisorLauncher {
@@ -99,8 +100,7 @@ impl Control for StopSwitch {
 struct Supervisor {
     node: Arc<Node>,
     strategy: Strategy,
-    backoff: Backoff,
-    window: RestartWindow,
+    restarts: Restarts,
     children: Vec<Child>,
     running_children: RunningChildren,
 }
@@ -108,36 +108,35 @@ struct Supervisor {
 struct Child {
     spec: ChildSpec,
     running: Option<RunningChild>,
-    running_since: Option<Instant>,
+    restarts: ChildRestarts,
     restart_at: Option<Instant>,
     /// Whether the child has ended and will not be restarted.
     is_done: bool,
-    failures_in_a_row: u32,
-    window: Option<RestartWindow>,
 }
 
 impl Child {
-    fn new(spec: &ChildSpec) -> Self {
+    fn new(spec: &ChildSpec, supervisor: &Restarts) -> Self {
+        let policy = spec.restart.unwrap_or(Restart::Permanent);
         Self {
             spec: spec.clone(),
             running: None,
-            running_since: None,
+            restarts: ChildRestarts::new(spec, policy, supervisor),
             restart_at: None,
             is_done: false,
-            failures_in_a_row: 0,
-            window: spec.intensity.map(RestartWindow::new),
         }
     }
 }
 
 impl Supervisor {
     fn new(spec: &SupervisorSpec, running_children: RunningChildren) -> Self {
+        let restarts = Restarts::new(spec.intensity, spec.backoff);
+        let children = spec.children.iter();
+        let children = children.map(|child| Child::new(child, &restarts)).collect();
         Self {
             node: Arc::clone(&spec.node),
             strategy: spec.strategy,
-            backoff: spec.backoff,
-            window: RestartWindow::new(spec.intensity),
-            children: spec.children.iter().map(Child::new).collect(),
+            restarts,
+            children,
             running_children,
         }
     }
@@ -195,7 +194,7 @@ impl Supervisor {
 
     async fn start_child(&mut self, index: usize) -> Result<(), StartError> {
         let child = &mut self.children[index];
-        child.running_since = None;
+        child.restarts.running_since = None;
         child.restart_at = None;
         let running = self.running_children.start(&child.spec).await?;
         debug!(
@@ -203,7 +202,7 @@ impl Supervisor {
             generation = running.node.generation(),
             "started"
         );
-        child.running_since = Some(Instant::now());
+        child.restarts.running_since = Some(Instant::now());
         child.running = Some(running);
         Ok(())
     }
@@ -224,37 +223,29 @@ impl Supervisor {
     /// Handles the end of a child that ended by itself or could not be restarted.
     ///
     /// # Errors
-    /// The exit of this supervisor, when the restart intensity is exceeded.
+    /// The exit of this supervisor, when the restart intensity is exceeded or the child's failure is
+    /// escalated.
     async fn on_child_end(&mut self, index: usize, exit: Exit) -> Result<(), Exit> {
-        let now = Instant::now();
         let child = &mut self.children[index];
         child.running = None;
         report_end(&child.spec, &exit);
-        if !child.spec.restart.applies_to(&exit) {
-            child.is_done = true;
-            child.spec.node.end(state_after(&exit));
-            return Ok(());
-        }
-        let is_allowed_here = child.window.as_mut().is_none_or(|window| window.allow(now));
-        if !is_allowed_here || !self.window.allow(now) {
-            child.spec.node.end(State::Failed);
-            let child = child.spec.node.path().to_owned();
-            return Err(Exit::GaveUp {
-                child,
-                cause: Box::new(exit),
-            });
-        }
-        let was_healthy = child
-            .running_since
-            .is_some_and(|since| now - since >= self.backoff.healthy_after);
-        if was_healthy {
-            child.failures_in_a_row = 0;
-        }
-        let pause = {
-            let rng = &self.running_children.arbiters.rng;
-            self.backoff.pause(child.failures_in_a_row, rng)
+        let rng = &self.running_children.arbiters.rng;
+        let decision = self
+            .restarts
+            .decide(&child.spec, &mut child.restarts, &exit, rng);
+        let pause = match decision {
+            Decision::Restart(pause) => pause,
+            Decision::Leave => {
+                child.is_done = true;
+                child.spec.node.end(state_after(&exit));
+                child.spec.launcher.refuse_kept();
+                return Ok(());
+            }
+            Decision::Fail(own_exit) => {
+                child.spec.node.end(State::Failed);
+                return Err(own_exit);
+            }
         };
-        child.failures_in_a_row = child.failures_in_a_row.saturating_add(1);
         child.spec.node.end(State::BackingOff);
         let culprit = child.spec.node.path().to_owned();
         info!(actor = %culprit, pause_ms = pause.as_millis() as u64, "restart");
@@ -273,15 +264,16 @@ impl Supervisor {
             if let Some(running) = child.running.take() {
                 let exit = self
                     .running_children
-                    .stop(running, child.spec.stop_timeout)
+                    .stop(running, child.spec.time_to_stop())
                     .await;
                 report_end(&child.spec, &exit);
                 let node = &child.spec.node;
                 let generation = node.generation();
-                if !child.spec.restart.joins_group_restart(&exit) {
+                if !child.restarts.joins_group_restart(&exit) {
                     child.is_done = true;
                     node.note_group(generation, format!("stopped with {culprit}"));
                     node.end(state_after(&exit));
+                    child.spec.launcher.refuse_kept();
                     continue;
                 }
                 node.note_group(generation, format!("restarted with {culprit}"));
@@ -314,7 +306,7 @@ impl Supervisor {
                 Some(running) => {
                     let exit = self
                         .running_children
-                        .stop(running, child.spec.stop_timeout)
+                        .stop(running, child.spec.time_to_stop())
                         .await;
                     self.running_children
                         .arbiters
@@ -326,6 +318,8 @@ impl Supervisor {
                 }
                 None => {}
             }
+            child.spec.launcher.refuse_kept();
+            self.running_children.arbiters.note_unhandled(&child.spec);
         }
     }
 }
@@ -369,6 +363,7 @@ pub(crate) fn report_end(spec: &ChildSpec, exit: &Exit) {
     } else {
         debug!(actor = node.path(), generation, reason = %exit, "actor ended");
     }
+    node.watchers.note_end(generation, exit);
     if let Some(on_exit) = &spec.on_exit {
         on_exit(exit);
     }

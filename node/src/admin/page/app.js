@@ -285,7 +285,7 @@ function drawProcess({ status, history }) {
 }
 
 /** Columns that are shown only if a value is not zero. */
-const RARE = [["rejected", "mailbox full"], ["unavailable", "actor down"], ["dropped", "displaced by newer messages"], ["lost", "by a restart"], ["abandoned", "caller gone"], ["expired", "past their deadline"], ["owed", "replies pending"]];
+const RARE = [["rejected", "mailbox full"], ["unavailable", "actor down"], ["dropped", "displaced by newer messages"], ["lost", "by a restart"], ["abandoned", "caller gone"], ["expired", "past their deadline"], ["quarantined", "type crashed the actor"], ["owed", "replies pending"]];
 
 function drawActor({ tree, history }, path) {
   const back = el("p", {}, el("a", { href: "#/" }, "← all actors"));

@@ -120,6 +120,7 @@ fn messages(out: &mut String, tree: &NodeSnapshot) {
             ("lost", row.lost),
             ("abandoned", row.abandoned),
             ("expired", row.expired),
+            ("quarantined", row.quarantined),
             ("slow", row.slow),
         ];
         for (outcome, count) in outcomes {

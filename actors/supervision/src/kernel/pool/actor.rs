@@ -14,11 +14,14 @@ use crate::kernel::pool::Pool;
 /// The actor that represents a pool in the tree. It handles no messages.
 pub(crate) struct PoolActor {
     pub(super) pool: Pool,
+    pub(super) opening: u64,
 }
 
 impl Actor for PoolActor {
     fn started(&mut self, ctx: &mut Ctx<Self>) -> Result<(), Failure> {
-        self.pool.open()?;
+        let opened = self.pool.open();
+        self.opening = self.pool.shared.queue.lock().opening;
+        opened?;
         ctx.spawn(expire_jobs(self.pool.clone()));
         Ok(())
     }
@@ -40,9 +43,11 @@ impl Actor for PoolActor {
 }
 
 impl Drop for PoolActor {
-    /// Closes the pool when the actor was crashed; the next generation opens it again.
+    /// Closes the pool when the actor was crashed, unless the next generation has opened it again.
     fn drop(&mut self) {
-        self.pool.close();
+        if self.pool.shared.queue.lock().opening == self.opening {
+            self.pool.close();
+        }
     }
 }
 

@@ -117,7 +117,10 @@ impl Pool {
     /// Returns the pool's specification as a child of a supervisor.
     pub fn child(&self) -> ChildSpec {
         let pool = self.clone();
-        ChildSpec::new(&self.pool_actor, move || PoolActor { pool: pool.clone() })
+        ChildSpec::new(&self.pool_actor, move || PoolActor {
+            pool: pool.clone(),
+            opening: 0,
+        })
     }
 
     /// Begins the description of a job. `name` is that of its row in the pool's metrics, in the
@@ -215,6 +218,8 @@ impl Pool {
         queue.opening += 1;
         queue.left_over += std::mem::take(&mut queue.running);
         queue.threads.retain(|thread| !thread.is_finished());
+        // Threads of an opening that was given up, and never closed, end.
+        self.shared.has_work.notify_all();
         let opening = queue.opening;
         for index in 0..self.shared.threads {
             let pool = self.clone();
@@ -234,6 +239,7 @@ impl Pool {
         let dropped = std::mem::take(&mut queue.jobs);
         self.note_depth(0);
         drop(queue);
+        self.node().unhandled.note(dropped.len());
         self.shared.has_work.notify_all();
         dropped.into_iter().for_each(Job::lose);
     }
