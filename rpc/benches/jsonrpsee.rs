@@ -84,7 +84,9 @@ fn dispatcher() -> Dispatcher<Head> {
 fn module() -> RpcModule<Head> {
     let mut module = RpcModule::new(HEAD);
     module
-        .register_method("eth_blockNumber", |_, head, _| U64::from(head.number))
+        .register_method("eth_blockNumber", |_, head, _| {
+            Ok::<_, ErrorObjectOwned>(U64::from(head.number))
+        })
         .unwrap();
     module
         .register_method("eth_getBalance", |params, head, _| {

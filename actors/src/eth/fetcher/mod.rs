@@ -41,6 +41,7 @@ use super::limits::{
     USELESS_ANNOUNCEMENT_UNITS,
 };
 use super::peer::{EthPeer, KnownHashes};
+use super::shared::EthShared;
 use super::transactions;
 use crate::txpool::Submitted;
 use actoreum_supervision::{Actor, Ctx, Failure, Handles, Message, TaskHandle, WhenFull};

@@ -17,8 +17,6 @@ mod stall;
 
 use std::{num::NonZero, sync::Arc, time::Duration};
 
-use actoreum_chain::ChainReader;
-use actoreum_consensus::Clique;
 use actoreum_messages::{
     accounts::GetAccounts,
     events::SyncChanged,
@@ -30,13 +28,7 @@ use actoreum_messages::{
 use actoreum_primitives::Address;
 use tracing::{info, warn};
 
-use crate::{
-    accounts::AccountsActor, clock::ChainClock, eth::EthPeers, sealing::sealer::SealerActor,
-    sealing::worker::WorkerActor, txpool::TxPoolActor,
-};
-use actoreum_supervision::{
-    Actor, ActorRef, Ctx, Failure, Handles, Later, Message, TaskHandle, WhenFull,
-};
+use actoreum_supervision::{Actor, Ctx, Failure, Handles, Later, Message, TaskHandle, WhenFull};
 
 use first_peer::FirstPeer;
 pub use handle::{MinerControl, MinerSettings};

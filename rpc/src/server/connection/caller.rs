@@ -20,7 +20,7 @@ pub(crate) type Reason = &'static str;
 /// The client does not read its notifications fast enough.
 pub(super) const SLOW: Reason = "too slow: notifications wait beyond the limit";
 /// The source of a subscription lost events, or is down.
-const LOST: Reason = "notifications were lost: subscribe again";
+pub(super) const LOST: Reason = "notifications were lost: subscribe again";
 
 /// Ends a subscription at its source.
 type EndSubscription = Box<dyn FnOnce() + Send>;

@@ -1,14 +1,18 @@
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use actoreum_chain::SealedHeader;
+use actoreum_messages::filter::{Event, Subscriber};
 use actoreum_primitives::Header;
 use futures_util::stream;
+use parking_lot::Mutex;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
+use super::caller::LOST;
 use super::*;
+use crate::error::LIMIT_EXCEEDED;
 use crate::server::dispatch::DispatchLimits;
-use crate::server::limits::{MAX_QUEUED_ANSWER_BYTES, MAX_QUEUED_EVENT_BYTES};
+use crate::server::limits::{MAX_QUEUED_ANSWER_BYTES, MAX_QUEUED_EVENT_BYTES, MAX_SUBSCRIPTIONS};
 use crate::server::method::Method;
 use crate::server::pool::HeavyPool;
 use crate::server::quota::SharedQuota;
