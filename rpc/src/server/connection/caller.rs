@@ -28,7 +28,7 @@ type EndSubscription = Box<dyn FnOnce() + Send>;
 /// A connection, as its requests and its subscriptions see it.
 pub(crate) struct Connection {
     pub(super) queue: Queue,
-    closed: watch::Sender<Option<Reason>>,
+    pub(super) closed: watch::Sender<Option<Reason>>,
     /// True when the client has gone.
     client_gone: watch::Sender<bool>,
     pub(super) subscriptions: Mutex<HashMap<FilterId, EndSubscription>>,
