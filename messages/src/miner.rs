@@ -1,6 +1,8 @@
 //! Messages to MinerActor, which decides whether this node seals blocks.
 
-use actoreum_primitives::Address;
+use std::time::Duration;
+
+use actoreum_primitives::{Address, Bytes};
 use actoreum_supervision::Message;
 
 /// Starts sealing, at once or when the running sync is over.
@@ -40,3 +42,26 @@ pub struct StopMining;
 #[derive(Debug, Clone, Copy, Message)]
 #[answer(Result<(), StartRefused>)]
 pub struct SetEtherbase(pub Address);
+
+/// Changes a setting of the blocks that are sealed here, from the next block on. The answer follows
+/// when WorkerActor has read the setting, or after its timeout; for the interval it follows at once.
+///
+/// From: `miner_setExtra`, `miner_setGasPrice`, `miner_setRecommitInterval`. Replaces geth's
+/// `Miner.SetExtra`, `Ethereum.SetGasPrice` and `Miner.SetRecommitInterval`.
+#[derive(Debug, Clone, Message)]
+pub enum ChangeSetting {
+    /// Extra data of each block: 32 bytes at most.
+    ExtraData(Bytes),
+    /// Minimum price in wei per gas of transactions that are not local.
+    GasPrice(u64),
+    /// Interval at which a block is rebuilt with new transactions while its proof of work is
+    /// searched.
+    Recommit(Duration),
+}
+
+/// Sets whether a development chain seals a block for each transaction that arrives. The answer
+/// follows when WorkerActor knows it, or after its timeout.
+///
+/// From: `evm_setAutomine`, `anvil_setAutomine`.
+#[derive(Debug, Clone, Copy, Message)]
+pub struct SetAutomine(pub bool);

@@ -8,7 +8,7 @@ use actoreum_supervision::Message;
 
 /// Reports that the operator changed the sealing: on, off, or the etherbase.
 ///
-/// From: MinerActor, `evm_setAutomine`. Replaces geth's `worker.startCh`.
+/// From: MinerActor. Replaces geth's `worker.startCh`.
 #[derive(Debug, Clone, Copy, Message)]
 pub struct SealingChanged;
 

@@ -10,6 +10,11 @@ use std::time::Duration;
 /// Further requests fail: a peer that answers none of so many will not answer the next.
 pub const MAX_OUTSTANDING_REQUESTS: usize = 32;
 
+/// Messages that the mailbox of a session's actor holds: one batch of the peer's messages, requests
+/// ([`MAX_OUTSTANDING_REQUESTS`] may wait for their answers besides), and counts of useless work.
+/// Their senders are the few actors of the eth protocol.
+pub const SESSION_MAILBOX: usize = 256;
+
 /// Maximum number of bytes of an answer with transactions: clients stop at 2 MiB, and the last
 /// transaction may pass that by its own size, which is 1 MiB at most.
 pub const MAX_POOLED_ANSWER_BYTES: usize = 3 * 1024 * 1024;

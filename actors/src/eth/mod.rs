@@ -3,7 +3,9 @@
 //!
 //! ```text
 //!   PeerActor (a connection)
-//!       `- session ---------- requests of the peer ----> serving (threads) -> ChainReader, pool
+//!       |  batches of messages
+//!       v
+//!   EthSessionActor --------- requests of the peer ----> serving (threads) -> ChainReader, pool
 //!              |   `--------- answers --------------+
 //!              |  joins, leaves                     |
 //!              v                                    v
@@ -23,9 +25,9 @@
 //! `- downloader          DownloaderActor: synchronisation
 //! ```
 //!
-//! A session runs in the PeerActor of its peer. A caller that wants something from a peer takes an
-//! [`EthPeer`] from [`EthPeers`] and awaits the answer in its own future, without a mailbox
-//! between. Sessions and actors share the references of [`EthShared`]; a reference that only one
+//! Each connection has an EthSessionActor, below the network's supervisor `sessions`. A caller that
+//! wants something from a peer takes an [`EthPeer`] from [`EthPeers`], which asks that actor, and
+//! awaits the answer in its own future. Sessions and actors share the references of [`EthShared`]; a reference that only one
 //! of them needs is in its own set-up. Every bound is in [`limits`].
 
 pub mod downloader;

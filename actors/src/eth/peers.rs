@@ -111,7 +111,7 @@ impl EthPeers {
     }
 }
 
-/// Membership of a peer in the set; dropping it removes the peer and fails its requests.
+/// Membership of a peer in the set; dropping it removes the peer.
 pub(super) struct Membership {
     peers: EthPeers,
     peer: EthPeer,
@@ -123,7 +123,6 @@ impl Drop for Membership {
             let others = list.iter().filter(|it| !it.is_same(&self.peer));
             others.cloned().collect::<Vec<_>>()
         });
-        self.peer.close();
         self.peers.notify();
     }
 }

@@ -38,11 +38,14 @@ fn invalid<T>(why: impl Into<String>) -> Result<T, BlockRefusal> {
 }
 
 /// Checks number and hash alone, before anything else is looked at.
-pub(super) fn check_number(chain: &ChainReader, block: &NewBlock) -> Result<(), BlockRefusal> {
-    if !is_near(block.header.number, chain.head_number()) {
+pub(super) fn check_number(
+    chain_reader: &ChainReader,
+    block: &NewBlock,
+) -> Result<(), BlockRefusal> {
+    if !is_near(block.header.number, chain_reader.head_number()) {
         return Err(BlockRefusal::Useless("blocks far from our head"));
     }
-    match chain.header_by_hash(&block.hash()) {
+    match chain_reader.header_by_hash(&block.hash()) {
         Ok(Some(_)) => Err(BlockRefusal::Known),
         // An unreadable header is found missing by the import.
         Ok(None) | Err(_) => Ok(()),
@@ -51,19 +54,21 @@ pub(super) fn check_number(chain: &ChainReader, block: &NewBlock) -> Result<(), 
 
 /// Runs all other checks and returns the block, ready to be queued. To be run on a thread pool.
 pub(super) fn check(
-    chain: &ChainReader,
+    chain_reader: &ChainReader,
     engine: &dyn Engine,
     block: &NewBlock,
 ) -> Result<RawBlock, BlockRefusal> {
     let header = &block.header;
-    let head = chain.head();
+    let head = chain_reader.head();
     let Some(parent_number) = header.number.checked_sub(1) else {
         return invalid("another genesis block");
     };
     check_size(block)?;
-    let has_parent = chain.header(&header.parent_hash, parent_number).is_some();
+    let has_parent = chain_reader
+        .header(&header.parent_hash, parent_number)
+        .is_some();
     if !has_parent {
-        check_orphan(chain, engine, &head, header)?;
+        check_orphan(chain_reader, engine, &head, header)?;
     }
     let body = RawBody::read(&block.encoded_body());
     let body = body.or_else(|error| invalid(error.to_string()))?;
@@ -110,7 +115,7 @@ fn check_size(block: &NewBlock) -> Result<(), BlockRefusal> {
 
 /// Checks whether a block is worth queueing until its parent arrives.
 fn check_orphan(
-    chain: &ChainReader,
+    chain_reader: &ChainReader,
     engine: &dyn Engine,
     head: &Header,
     header: &Header,
@@ -118,7 +123,7 @@ fn check_orphan(
     if header.gas_limit / ORPHAN_GAS_LIMIT_RATIO > head.gas_limit {
         return Err(BlockRefusal::Useless("blocks whose gas limit is not ours"));
     }
-    match engine.verify_orphan_seal(chain, head, header) {
+    match engine.verify_orphan_seal(chain_reader, head, header) {
         Ok(()) => Ok(()),
         Err(error) if error.disposition() == Disposition::Internal => Ok(()),
         Err(_) => Err(BlockRefusal::Useless(

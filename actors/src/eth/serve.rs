@@ -25,7 +25,7 @@ use crate::log_limit::LogLimit;
 #[derive(Clone)]
 pub(super) struct EthRequestHandler {
     pub(super) chain_reader: ChainReader,
-    pub(super) pool: PoolReader,
+    pub(super) txpool: PoolReader,
     pub(super) state_nodes: Arc<StateNodeCache>,
 }
 
@@ -146,7 +146,7 @@ impl EthRequestHandler {
     }
 
     fn transaction(&self, hash: &B256) -> Option<Vec<u8>> {
-        let snapshot = self.pool.snapshot()?;
+        let snapshot = self.txpool.snapshot()?;
         let transaction = snapshot.get(hash)?;
         Some(encoded::<PooledTransaction>(PoolTx::pooled(transaction)))
     }

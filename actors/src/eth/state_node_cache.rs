@@ -48,7 +48,7 @@ impl StateNodeCache {
     /// Returns a node by its hash; `None` where it does not belong to the served state.
     pub(super) fn node(
         &self,
-        chain: &ChainReader,
+        chain_reader: &ChainReader,
         hash: &B256,
     ) -> Result<Option<Vec<u8>>, StorageError> {
         // The lock is held for seconds while a state is computed; other requests get no answer
@@ -59,7 +59,7 @@ impl StateNodeCache {
         if let Some(found) = inner.find(hash) {
             return Ok(Some(found));
         }
-        inner.refresh_roots(chain)?;
+        inner.refresh_roots(chain_reader)?;
         let Some(number) = inner.roots.get(hash).copied() else {
             return Ok(None);
         };
@@ -67,7 +67,7 @@ impl StateNodeCache {
         if pause.is_some_and(|pause| pause < SERVED_STATE_PAUSE) {
             return Ok(None);
         }
-        inner.compute(chain, *hash, number)?;
+        inner.compute(chain_reader, *hash, number)?;
         Ok(inner.find(hash))
     }
 
@@ -95,18 +95,18 @@ impl Inner {
         Some(node)
     }
 
-    fn refresh_roots(&mut self, chain: &ChainReader) -> Result<(), StorageError> {
-        let head = chain.head();
+    fn refresh_roots(&mut self, chain_reader: &ChainReader) -> Result<(), StorageError> {
+        let head = chain_reader.head();
         if self.head == head.hash() {
             return Ok(());
         }
-        let oldest = chain
+        let oldest = chain_reader
             .store()
             .oldest_state()
             .max(head.number.saturating_sub(SERVED_STATE_DEPTH));
         self.roots.clear();
         for number in oldest..=head.number {
-            if let Some(header) = chain.header_by_number(number)? {
+            if let Some(header) = chain_reader.header_by_number(number)? {
                 self.roots.insert(header.state_root, number);
             }
         }
@@ -116,14 +116,14 @@ impl Inner {
 
     fn compute(
         &mut self,
-        chain: &ChainReader,
+        chain_reader: &ChainReader,
         root: B256,
         number: u64,
     ) -> Result<(), StorageError> {
         // The previous state is dropped first: two are never held.
         self.served = None;
         let begun = Instant::now();
-        let nodes = chain
+        let nodes = chain_reader
             .store()
             .state_nodes(number, root, MAX_SERVED_STATE_BYTES)?;
         self.computed_at = Some(Instant::now());
@@ -170,16 +170,16 @@ mod tests {
     fn a_complete_state_can_be_fetched_by_hash() {
         let store = Store::memory();
         let header = genesis::init(&store, &Genesis::mainnet()).unwrap();
-        let chain = ChainReader::open(store).unwrap();
+        let chain_reader = ChainReader::open(store).unwrap();
         let cache = StateNodeCache::default();
         let unknown = B256::repeat_byte(1);
-        assert_eq!(cache.node(&chain, &unknown).unwrap(), None);
+        assert_eq!(cache.node(&chain_reader, &unknown).unwrap(), None);
         let mut sync = StateSync::new(header.state_root, &EmptyStore);
         let peer = SyncPeerId(0);
         while !sync.has_all() {
             let asked = sync.ask(peer, 384);
             let nodes = asked.iter().map(|(_, hash)| {
-                let node = cache.node(&chain, hash).unwrap().unwrap();
+                let node = cache.node(&chain_reader, hash).unwrap().unwrap();
                 assert_eq!(keccak256(&node), *hash);
                 HashedValue::new(node.into())
             });
@@ -191,6 +191,11 @@ mod tests {
             "mainnet's genesis has 8,893 accounts"
         );
         cache.forget_idle();
-        assert!(cache.node(&chain, &header.state_root).unwrap().is_some());
+        assert!(
+            cache
+                .node(&chain_reader, &header.state_root)
+                .unwrap()
+                .is_some()
+        );
     }
 }

@@ -193,7 +193,7 @@ async fn count_useless(shared: &EthShared, peer: &EthPeer, submitted: &[Submitte
     let example = example.map(ToString::to_string).unwrap_or_default();
     let why = format!("sent too many useless transactions, the last one: {example}");
     let units = u32::try_from(units).unwrap_or(u32::MAX);
-    if let Some(pause) = peer.count_waste(units, &why) {
+    if let Some(pause) = peer.count_waste(units, why).await {
         sleep(pause).await;
     }
 }
@@ -207,7 +207,7 @@ pub(super) async fn count_dropped(peer: &EthPeer, dropped: usize) {
         ?peer,
         dropped, "transactions of a large message were dropped"
     );
-    if let Some(pause) = peer.count_waste(units, &why) {
+    if let Some(pause) = peer.count_waste(units, why).await {
         sleep(pause).await;
     }
 }

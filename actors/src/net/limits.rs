@@ -71,8 +71,9 @@ pub const SEND_BUDGET: usize = 12 * 1024 * 1024;
 /// The minimum that a message counts against [`SEND_BUDGET`]: its entry in the queue.
 pub const MIN_SEND_COST: usize = 256;
 
-/// Received messages that may wait for a peer's protocol. While the queue is full, nothing is read
-/// from the socket: a slow protocol slows its peer.
+/// Batches of received messages that may wait for a peer's protocol; a batch has the messages that
+/// one read of [`READ_BUFFER`] bytes has completed. While the queue is full, nothing is read from
+/// the socket: a slow protocol slows its peer.
 pub const INCOMING_QUEUE: usize = 1;
 
 /// Messages that a PeerActor's mailbox holds: requests to disconnect, and nothing else.

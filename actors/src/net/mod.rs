@@ -4,6 +4,7 @@
 //! network                one_for_one
 //! |- connections         rest_for_one: connections end when ServerActor loses the set of peers
 //! |   |- server          ServerActor: the set of peers, the checkpoints
+//! |   |- sessions        the actors of protocol sessions, one a connection, temporary
 //! |   |- peers           one PeerActor a connection, temporary, never restarted
 //! |   `- edges           one_for_one
 //! |       |- listener    ListenerActor: accepts connections
@@ -33,6 +34,7 @@
 //! peer to its connection, by message only (`Recipient`), so that the modules depend on each other
 //! in one direction: `shared` <- `server` <- `peer` <- `listener`, `dialer`.
 
+mod arbiter;
 pub mod ban_list;
 pub mod dialer;
 pub mod discovery;
@@ -56,6 +58,7 @@ pub mod transport;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::arbiter::ARBITER;
 use self::ban_list::DroppedPeer;
 use self::dialer::DialerActor;
 use self::discovery::{TableView, UdpDiscoveryActor};
@@ -66,7 +69,7 @@ use self::protocol::ProtocolHandler;
 use self::record::PeerRecord;
 use self::server::{DialerRecipients, ServerActor};
 use self::settings::NetworkSettings;
-use self::shared::{ARBITER, Shared};
+use self::shared::Shared;
 use self::transport::Transport;
 use actoreum_supervision::{ActorRef, ChildSpec, DynamicRef, Strategy, SupervisorSpec};
 
@@ -185,7 +188,9 @@ fn connections_spec(network: &NetworkHandle) -> SupervisorSpec {
         shared: Arc::clone(&network.shared),
         server: network.server.clone(),
         supervisor: network.connections.clone(),
+        sessions: DynamicRef::with_limit("sessions", limits::MAX_CONNECTIONS),
     };
+    let sessions = SupervisorSpec::dynamic(&connections.sessions);
     let (inbound, local_changes) = (connections.clone(), network.discovery.recipient());
     let listen = move || ListenerActor::open(inbound.clone(), local_changes.clone());
     let listener = ChildSpec::new(&ActorRef::new("listener"), listen);
@@ -198,6 +203,7 @@ fn connections_spec(network: &NetworkHandle) -> SupervisorSpec {
         .intensity(RESTARTS, PERIOD);
     SupervisorSpec::new("connections", Strategy::RestForOne)
         .child(server.arbiter(ARBITER))
+        .child(sessions)
         .child(SupervisorSpec::dynamic(&network.connections))
         .child(edges)
         .intensity(RESTARTS, PERIOD)

@@ -4,13 +4,13 @@
 //! session: a future inside the peer's actor. The session gets a [`Link`]:
 //!
 //! ```text
-//!   socket -> PeerActor -> (queue of one message) -> Link::receive -> session
+//!   socket -> PeerActor -> (queue of one batch) -> Link::receive -> session
 //!
 //!   socket <- PeerActor <- (queue bounded in bytes) <- PeerHandle::send, try_send <- any actor
 //! ```
 //!
-//! - The next message is read from the socket when the session has received the last one: a slow
-//!   session slows its own peer only.
+//! - A batch has the messages that one read from the socket has completed. The socket is read again
+//!   when the session has taken the last batch: a slow session slows its own peer only.
 //! - [`PeerHandle`] is cheap to clone and usable from any thread. While the queue is full,
 //!   `try_send` fails, and the caller drops the message (gossip); `send` waits (answers).
 //! - When a session ends, the connection ends for the reason that the session returns. When the
@@ -23,13 +23,17 @@
 
 use std::any::Any;
 use std::sync::Arc;
+use std::vec;
 
+use actoreum_supervision::{ChildSpec, DynamicRef, StartError};
 use actoreum_wire::p2p::{self, Capability, DisconnectReason, Payload};
 use bytes::Bytes;
 use futures_util::future::LocalBoxFuture;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::yield_now;
 
-use super::limits::{MIN_SEND_COST, SEND_BUDGET};
+use super::arbiter::ARBITER;
+use super::limits::{MIN_SEND_COST, MIN_TURN_COST, SEND_BUDGET, TURN_BYTES};
 use super::peer_control::PeerControl;
 use super::record::PeerRecord;
 
@@ -72,13 +76,67 @@ pub struct Incoming {
 pub struct Link {
     /// The handle for sending to the peer, which may be cloned for other actors.
     pub peer: PeerHandle,
-    pub(super) incoming: mpsc::Receiver<Incoming>,
+    /// Batches of messages: those that one read from the socket has completed.
+    batches: mpsc::Receiver<Vec<Incoming>>,
+    batch: vec::IntoIter<Incoming>,
+    /// Messages that were received since the session last yielded to the other connections.
+    received: usize,
+    actors: DynamicRef,
 }
 
 impl Link {
-    /// Receives the next message; `None` once the connection has ended.
+    pub(super) fn new(
+        peer: PeerHandle,
+        batches: mpsc::Receiver<Vec<Incoming>>,
+        actors: DynamicRef,
+    ) -> Self {
+        Self {
+            peer,
+            batches,
+            batch: Vec::new().into_iter(),
+            received: 0,
+            actors,
+        }
+    }
+
+    /// Starts an actor of the session, on the network's thread. It is temporary; it has to end with
+    /// the session by itself, also where the session ends before this future has resolved, which
+    /// is when the actor has started.
+    ///
+    /// # Errors
+    /// The actor's own failure; or there are too many, or the network stops.
+    pub fn start_actor(
+        &self,
+        child: ChildSpec,
+    ) -> impl Future<Output = Result<(), StartError>> + Send + use<> {
+        self.actors.start(child.arbiter(ARBITER))
+    }
+
+    /// Receives the messages that have arrived together, at least one; `None` once the connection
+    /// has ended. Nothing more than the next batch is read until it is received.
+    pub async fn receive_batch(&mut self) -> Option<Vec<Incoming>> {
+        let rest: Vec<Incoming> = self.batch.by_ref().collect();
+        if rest.is_empty() {
+            self.batches.recv().await
+        } else {
+            Some(rest)
+        }
+    }
+
+    /// Receives the next message; `None` once the connection has ended. Dropping the future loses
+    /// nothing.
     pub async fn receive(&mut self) -> Option<Incoming> {
-        self.incoming.recv().await
+        if self.received >= TURN_BYTES / MIN_TURN_COST {
+            self.received = 0;
+            yield_now().await;
+        }
+        loop {
+            if let Some(message) = self.batch.next() {
+                self.received += 1;
+                return Some(message);
+            }
+            self.batch = self.batches.recv().await?.into_iter();
+        }
     }
 }
 

@@ -77,7 +77,7 @@ pub fn assemble(args: EthArgs) -> eyre::Result<EthParts> {
     let (sync, rng) = (SyncStatus::default(), SeededRng::default());
     let manager_setup = ProtocolManagerSetup {
         chain_reader: shared.chain_reader.clone(),
-        pool: shared.txpool.reader.clone(),
+        txpool: shared.txpool.reader.clone(),
         peers: shared.peers.clone(),
         required,
         followers: vec![downloader.recipient()],

@@ -21,8 +21,8 @@ pub fn assemble(
     bloom: &ActorRef<BloomIndexActor>,
     filters: &ActorRef<FilterActor>,
 ) -> SupervisorSpec {
-    let pool = Pool::new("bloom workers", 1);
-    let (read_by_index, workers) = (node.chain_reader.clone(), pool.clone());
+    let threads = Pool::new("bloom workers", 1);
+    let (read_by_index, workers) = (node.chain_reader.clone(), threads.clone());
     let index = move || BloomIndexActor::new(read_by_index.clone(), workers.clone());
     let (reader, node) = (node.chain_reader.clone(), Arc::clone(node));
     let pending = PendingSource {
@@ -32,7 +32,7 @@ pub fn assemble(
     let building = pending.threads.child();
     let of_filters = move || FilterActor::new(reader.clone()).with_pending(pending.clone());
     SupervisorSpec::new("followers", Strategy::OneForOne)
-        .child(pool.child())
+        .child(threads.child())
         .child(ChildSpec::new(bloom, index))
         .child(building)
         .child(ChildSpec::new(filters, of_filters).mailbox(FILTER_MAILBOX))

@@ -76,15 +76,15 @@ pub fn unlock_except(
 
 /// Returns the subtree of the keys.
 pub fn assemble(keys: &Keys, accounts: &ActorRef<AccountsActor>) -> SupervisorSpec {
-    let pool = Pool::with_queue("scrypt", 1, WAITING_PASSWORDS);
+    let threads = Pool::with_queue("scrypt", 1, WAITING_PASSWORDS);
     let setup = AccountsSetup {
         keys: keys.directory.clone(),
-        threads: pool.clone(),
+        threads: threads.clone(),
         unlocked: keys.unlocked.clone(),
         mnemonic_keys: keys.mnemonic_keys.clone(),
     };
     SupervisorSpec::new("keys", Strategy::RestForOne)
-        .child(pool.child())
+        .child(threads.child())
         .child(ChildSpec::new_async(accounts, move || {
             setup.clone().start()
         }))

@@ -211,7 +211,7 @@ pub fn assemble(
     actors: &SealingActors,
     parts: MinerParts,
 ) -> eyre::Result<SupervisorSpec> {
-    let pool = Pool::new("building", 2);
+    let threads = Pool::new("building", 2);
     let pace = match reader.config().engine() {
         EngineConfig::Clique(settings) if settings.period == 0 => Pace::OnDemand,
         EngineConfig::Clique(settings) => Pace::Period(settings.period),
@@ -252,7 +252,7 @@ pub fn assemble(
         clock: parts.clock.clone(),
         engine: parts.engine,
         pace,
-        threads: pool.clone(),
+        threads: threads.clone(),
         txpool: parts.pending,
         chain_actor: parts.chain,
         sealer: actors.sealer.clone(),
@@ -263,7 +263,7 @@ pub fn assemble(
         method,
         chain_reader: reader.clone(),
         clock: parts.clock.clone(),
-        threads: pool.clone(),
+        threads: threads.clone(),
         worker: actors.worker.clone(),
         control: Arc::clone(&actors.control),
     };
@@ -283,7 +283,7 @@ pub fn assemble(
         miner = miner.child(setup.verify_threads.child());
     }
     let miner = miner
-        .child(pool.child())
+        .child(threads.child())
         .child(ChildSpec::new(&actors.worker, move || {
             worker.clone().start()
         }))

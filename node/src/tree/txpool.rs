@@ -51,7 +51,7 @@ pub fn assemble(
     followers: Vec<Recipient<NewTransactions>>,
 ) -> TxPoolParts {
     let signatures = Pool::new("signatures", signature_threads());
-    let pool = ActorRef::new("pool");
+    let txpool_actor = ActorRef::new("pool");
     let reader = PoolReader::default();
     let mut setup = TxPoolSetup::new(chain.clone(), reader.clone(), config.rules(), clock);
     let has_journal = !config.no_locals && !config.journal.is_empty();
@@ -68,15 +68,15 @@ pub fn assemble(
     let spec = SupervisorSpec::new("txpool", Strategy::RestForOne)
         .child(signatures.child())
         .child(
-            ChildSpec::new(&pool, move || setup.clone().start())
+            ChildSpec::new(&txpool_actor, move || setup.clone().start())
                 .arbiter("txpool")
                 .mailbox(POOL_MAILBOX),
         )
         .backoff(txpool::BACKOFF)
         .intensity(POOL_RESTARTS, POOL_PERIOD);
     TxPoolParts {
-        chain_follower: pool.recipient(),
-        handle: TxPoolHandle::new(pool, reader, chain.clone(), signatures),
+        chain_follower: txpool_actor.recipient(),
+        handle: TxPoolHandle::new(txpool_actor, reader, chain.clone(), signatures),
         spec,
     }
 }

@@ -28,15 +28,15 @@ pub fn assemble(
         }
     };
     info!("looking for hardware wallets");
-    let pool = Pool::new("devices", DEVICE_THREADS);
+    let threads = Pool::new("devices", DEVICE_THREADS);
     let setup = UsbSetup {
         bus: Arc::new(bus),
-        threads: pool.clone(),
+        threads: threads.clone(),
         chain_reader: reader.clone(),
     };
     let hub = ChildSpec::new(hub, move || setup.clone().start());
     let spec = SupervisorSpec::new("usb", Strategy::RestForOne)
-        .child(pool.child())
+        .child(threads.child())
         .child(hub)
         .intensity(UNLIMITED_RESTARTS, RESTART_PERIOD);
     Some(spec)

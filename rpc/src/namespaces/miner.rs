@@ -3,11 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use actoreum_actors::sealing::control::MinerSettings;
 use actoreum_consensus::limits::MAX_EXTRA_DATA_BYTES;
-use actoreum_messages::miner::{SetEtherbase, StartMining, StopMining};
+use actoreum_messages::miner::{ChangeSetting, SetEtherbase, StartMining, StopMining};
 use actoreum_messages::txpool::SetPriceLimit;
-use actoreum_messages::worker::SealingChanged;
 use actoreum_primitives::{Address, Bytes, U256};
 
 use crate::error::RpcError;
@@ -23,7 +21,7 @@ pub(crate) fn methods() -> Vec<Method<Node>> {
         Method::actor("miner_setEtherbase", &["address"], set_etherbase),
         Method::actor("miner_setExtra", &["text"], set_extra),
         Method::actor("miner_setGasPrice", &["price"], set_gas_price),
-        Method::view("miner_setRecommitInterval", &["milliseconds"], set_recommit),
+        Method::actor("miner_setRecommitInterval", &["milliseconds"], set_recommit),
         Method::actor("miner_start", &["threads"], start),
         Method::actor("miner_stop", &[], stop),
     ]
@@ -69,30 +67,25 @@ async fn set_extra(node: Arc<Node>, (text,): (String,)) -> Result<bool, RpcError
         )));
     }
     let extra = Bytes::from(text.into_bytes());
-    change(&node, |settings| settings.extra_data = extra).await?;
+    change(&node, ChangeSetting::ExtraData(extra)).await?;
     Ok(true)
 }
 
 async fn set_gas_price(node: Arc<Node>, (price,): (U256,)) -> Result<bool, RpcError> {
     let price_limit = u64::try_from(price).unwrap_or(u64::MAX);
-    change(&node, |settings| settings.gas_price = price_limit).await?;
+    change(&node, ChangeSetting::GasPrice(price_limit)).await?;
     let txpool_actor = node.txpool.actor.within(ACTOR_TIMEOUT);
     let answer = txpool_actor.ask(SetPriceLimit { price_limit }).await;
     answer.map_err(unanswered)?;
     Ok(true)
 }
 
-fn set_recommit(node: &Node, (Decimal(millis),): (Decimal,)) -> Result<(), RpcError> {
+async fn set_recommit(node: Arc<Node>, (Decimal(millis),): (Decimal,)) -> Result<(), RpcError> {
     let recommit = Duration::from_millis(millis).max(MIN_RECOMMIT);
-    let change = |settings: &mut MinerSettings| settings.recommit = recommit;
-    node.sealing()?.control.change(change);
-    Ok(())
+    change(&node, ChangeSetting::Recommit(recommit)).await
 }
 
-/// Changes the settings and tells WorkerActor to read them again.
-async fn change(node: &Node, change: impl FnOnce(&mut MinerSettings)) -> Result<(), RpcError> {
-    let actors = node.sealing()?;
-    actors.control.change(change);
-    let worker = actors.worker.within(ACTOR_TIMEOUT);
-    worker.ask(SealingChanged).await.map_err(unanswered)
+async fn change(node: &Node, change: ChangeSetting) -> Result<(), RpcError> {
+    let miner = node.sealing()?.miner.within(ACTOR_TIMEOUT);
+    miner.ask(change).await.map_err(unanswered)
 }

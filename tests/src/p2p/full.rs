@@ -244,7 +244,7 @@ fn eth_spec(
     let downloader: ActorRef<DownloaderActor> = ActorRef::new("downloader");
     let manager_setup = ProtocolManagerSetup {
         chain_reader: shared.chain_reader.clone(),
-        pool: shared.txpool.reader.clone(),
+        txpool: shared.txpool.reader.clone(),
         peers: shared.peers.clone(),
         required: BTreeMap::new(),
         followers: vec![downloader.recipient()],

@@ -171,10 +171,19 @@ impl TestNode {
 
     /// Returns the paths of the actors of its connections.
     pub fn connections(&self) -> Vec<String> {
+        self.children("node/network/connections/peers")
+    }
+
+    /// Returns the paths of the actors of its protocol sessions.
+    pub fn sessions(&self) -> Vec<String> {
+        self.children("node/network/connections/sessions")
+    }
+
+    fn children(&self, supervisor: &str) -> Vec<String> {
         let snapshot = self.tree.handle().snapshot();
-        let peers = snapshot.find("node/network/connections/peers");
-        let children = peers
-            .map(|peers| peers.children.as_slice())
+        let children = snapshot
+            .find(supervisor)
+            .map(|node| node.children.as_slice())
             .unwrap_or_default();
         children.iter().map(|child| child.path.clone()).collect()
     }

@@ -10,6 +10,7 @@ mod convergence;
 mod crashes;
 mod gossip;
 mod partitions;
+mod sessions;
 
 use std::ops::Range;
 use std::time::Duration;

@@ -19,11 +19,11 @@ use super::setup::FetcherSetup;
 pub(super) async fn import(setup: FetcherSetup, block: RawBlock) -> Option<String> {
     let number = block.header.header.number;
     let shared = &setup.shared;
-    let (engine, chain) = (Arc::clone(&shared.engine), shared.chain_reader.clone());
+    let (engine, chain_reader) = (Arc::clone(&shared.engine), shared.chain_reader.clone());
     let clock = shared.clock.clone();
     let check = move || {
         let now = clock.unix_seconds();
-        let checked = check(engine.as_ref(), &chain, &block.header.header, now);
+        let checked = check(engine.as_ref(), &chain_reader, &block.header.header, now);
         let is_future = match checked.as_ref().map_err(ConsensusError::disposition) {
             Ok(()) => false,
             // ChainActor queues the block until its time has come.
@@ -117,17 +117,17 @@ impl Summary {
 /// Checks the header and the seal of a block, at the time `now` in seconds since the Unix epoch.
 fn check(
     engine: &dyn Engine,
-    chain: &ChainReader,
+    chain_reader: &ChainReader,
     header: &Header,
     now: u64,
 ) -> Result<(), ConsensusError> {
     let number = header.number.checked_sub(1);
-    let parent = number.and_then(|number| chain.header(&header.parent_hash, number));
+    let parent = number.and_then(|number| chain_reader.header(&header.parent_hash, number));
     let parent = parent.ok_or(ConsensusError::UnknownAncestor)?;
-    let verified = engine.verify_header(chain, header, &parent, now);
+    let verified = engine.verify_header(chain_reader, header, &parent, now);
     if verified.is_ok() || verified == Err(ConsensusError::FutureBlock) {
         // A future block, which is queued, must have a valid seal already.
-        engine.verify_seal(chain, header)?;
+        engine.verify_seal(chain_reader, header)?;
     }
     verified
 }

@@ -275,7 +275,8 @@ impl FetcherActor {
         if let (Some(peer), 1..) = (self.peer(peer), count) {
             let count = u32::try_from(count).unwrap_or(u32::MAX);
             // The peer sent nothing that could be delayed, so the pause is not made.
-            let _ = peer.count_waste(count.saturating_mul(USELESS_ANNOUNCEMENT_UNITS), why);
+            let units = count.saturating_mul(USELESS_ANNOUNCEMENT_UNITS);
+            peer.note_waste(units, why.to_owned());
         }
     }
 }

@@ -2,36 +2,36 @@
 
 mod error;
 mod known;
-mod requests;
-mod useless;
-mod waste;
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use actoreum_primitives::{
     B256, Body, Bytes as Value, Header, PeerId, PooledTransaction, U256, rlp::DecodeError,
 };
+use actoreum_supervision::{ActorRef, AskError, Handles, Message};
 use actoreum_wire::eth::{
     BlockAnnouncement, BlockReceipts, EthMessage, EthVersion, GetBlockHeaders, HashOrNumber,
-    LazyList, MessageId, RequestId, TransactionAnnouncement, WireItem,
+    LazyList, MessageId, TransactionAnnouncement, WireItem,
 };
 use actoreum_wire::p2p::DisconnectReason;
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use parking_lot::Mutex;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 pub use self::error::RequestError;
 pub(super) use self::known::KnownHashes;
-use self::requests::{Delivery, Requests};
-use self::useless::UselessBudget;
-use self::waste::{Verdict, WasteMeter};
 use super::limits::{
-    ANSWER_CREDIT, KNOWN_BLOCKS, KNOWN_TRANSACTIONS, MALFORMED_POINTS, MAX_POOLED_ANSWER_BYTES,
-    MISMATCH_POINTS, REMEMBERED_BLOCKS, REMEMBERED_TRANSACTIONS, TIMEOUT_POINTS,
-    UNSOLICITED_POINTS, USELESS_POINTS, WASTE_PAUSE, WASTE_POINTS,
+    KNOWN_BLOCKS, KNOWN_TRANSACTIONS, MALFORMED_POINTS, MAX_POOLED_ANSWER_BYTES, MISMATCH_POINTS,
+    REMEMBERED_BLOCKS, REMEMBERED_TRANSACTIONS, UNSOLICITED_POINTS,
+};
+use super::session::{
+    EthSessionActor, PeerAnswer, RequestBodies, RequestHeaders, RequestNodeData, RequestReceipts,
+    RequestTransactions, UselessDataReceived, WasteCaused,
 };
 use crate::net::protocol::{PeerHandle, SendError};
 
@@ -48,14 +48,15 @@ pub struct EthPeer(Arc<Inner>);
 struct Inner {
     handle: PeerHandle,
     version: EthVersion,
-    head: Mutex<PeerHead>,
-    requests: Requests,
+    session: ActorRef<EthSessionActor>,
+    /// Published by the session.
+    head: ArcSwap<PeerHead>,
+    /// Published by the session.
+    outstanding: AtomicUsize,
     known_blocks: Mutex<KnownHashes>,
     known_transactions: Mutex<KnownHashes>,
     announced_blocks: Mutex<VecDeque<BlockAnnouncement>>,
     announced_transactions: Mutex<VecDeque<TransactionAnnouncement>>,
-    useless: Mutex<UselessBudget>,
-    waste: Mutex<WasteMeter>,
 }
 
 /// The best block that a peer claims.
@@ -89,18 +90,22 @@ fn remember<T: Copy>(remembered: &Mutex<VecDeque<T>>, more: &[T], max: usize) {
 
 impl EthPeer {
     /// Creates the handle of a peer whose status was accepted.
-    pub(super) fn new(handle: PeerHandle, version: EthVersion, head: PeerHead) -> Self {
+    pub(super) fn new(
+        handle: PeerHandle,
+        version: EthVersion,
+        head: PeerHead,
+        session: ActorRef<EthSessionActor>,
+    ) -> Self {
         Self(Arc::new(Inner {
             handle,
             version,
-            head: Mutex::new(head),
-            requests: Requests::default(),
+            session,
+            head: ArcSwap::from_pointee(head),
+            outstanding: AtomicUsize::new(0),
             known_blocks: Mutex::new(KnownHashes::new(KNOWN_BLOCKS)),
             known_transactions: Mutex::new(KnownHashes::new(KNOWN_TRANSACTIONS)),
             announced_blocks: Mutex::default(),
             announced_transactions: Mutex::default(),
-            useless: Mutex::new(UselessBudget::new(Instant::now())),
-            waste: Mutex::new(WasteMeter::new(Instant::now())),
         }))
     }
 
@@ -126,16 +131,15 @@ impl EthPeer {
 
     /// Returns the best block that the peer claimed last.
     pub fn head(&self) -> PeerHead {
-        *self.0.head.lock()
+        **self.0.head.load()
     }
 
     /// Sets the best block of the peer. A head with less total difficulty than the known one is
-    /// ignored; returns false then.
+    /// ignored; returns false then. For the session alone.
     pub(super) fn set_head(&self, head: PeerHead) -> bool {
-        let mut known = self.0.head.lock();
-        let is_better = head.total_difficulty > known.total_difficulty;
+        let is_better = head.total_difficulty > self.head().total_difficulty;
         if is_better {
-            *known = head;
+            self.0.head.store(Arc::new(head));
             self.0.handle.publish(EthInfo {
                 version: self.0.version.number(),
                 total_difficulty: head.total_difficulty,
@@ -196,7 +200,12 @@ impl EthPeer {
 
     /// Returns the number of outstanding requests, including abandoned ones.
     pub fn outstanding(&self) -> usize {
-        self.0.requests.len()
+        self.0.outstanding.load(Relaxed)
+    }
+
+    /// Publishes the number of outstanding requests.
+    pub(super) fn set_outstanding(&self, outstanding: usize) {
+        self.0.outstanding.store(outstanding, Relaxed);
     }
 
     /// Adds penalty points to the peer's score; at 100 it is disconnected and banned for a while.
@@ -207,19 +216,9 @@ impl EthPeer {
 
     /// Charges the peer for bytes that are useless and break no rule. Penalised beyond a budget
     /// that refills with time.
-    pub(super) fn charge_useless(&self, bytes: usize, what: &str) {
-        let is_within = self.0.useless.lock().take(bytes, Instant::now());
-        if !is_within {
-            self.penalise(
-                USELESS_POINTS,
-                &format!("sends too much useless data: {what}"),
-            );
-        }
-    }
-
-    /// Returns whether the peer was sent a request that this kind of message answers.
-    pub(super) fn is_waiting_for(&self, answer: MessageId) -> bool {
-        self.0.requests.is_waiting_for(answer)
+    pub(super) fn charge_useless(&self, bytes: usize, what: &'static str) {
+        // A session that is down has ended with its connection.
+        let _ = self.0.session.tell(UselessDataReceived { bytes, what });
     }
 
     /// Penalises an answer without a request.
@@ -231,15 +230,15 @@ impl EthPeer {
     /// Counts useless work that the peer caused, in the units of
     /// [`WASTE_BURST_UNITS`](super::limits::WASTE_BURST_UNITS). Returns a pause before the peer's
     /// next message where it is too much; a peer that exceeds the limit too often is banned.
-    pub(super) fn count_waste(&self, units: u32, why: &str) -> Option<Duration> {
-        let verdict = self.0.waste.lock().add(Instant::now(), units);
-        let points = match verdict {
-            Verdict::Tolerated => return None,
-            Verdict::Pause => WASTE_POINTS,
-            Verdict::Ban => MALFORMED_POINTS,
-        };
-        self.penalise(points, why);
-        Some(WASTE_PAUSE)
+    pub(super) async fn count_waste(&self, units: u32, why: String) -> Option<Duration> {
+        // A session that is down has ended with its connection.
+        let pause = self.0.session.ask(WasteCaused { units, why }).await;
+        pause.ok().flatten()
+    }
+
+    /// Counts useless work as [`count_waste`](Self::count_waste) does, where nothing is paused.
+    pub(super) fn note_waste(&self, units: u32, why: String) {
+        let _ = self.0.session.tell(WasteCaused { units, why });
     }
 
     /// Disconnects a useless peer and bans it for a minute.
@@ -272,8 +271,7 @@ impl EthPeer {
             skip,
             reverse,
         };
-        let question = |id| EthMessage::GetBlockHeaders(id, request);
-        let answer = self.ask(question, MessageId::BlockHeaders, deadline);
+        let answer = self.ask(RequestHeaders(request, deadline));
         let EthMessage::BlockHeaders(_, list) = answer.await? else {
             return Err(self.wrong("another message"));
         };
@@ -301,8 +299,7 @@ impl EthPeer {
             skip,
             reverse,
         };
-        let question = |id| EthMessage::GetBlockHeaders(id, request);
-        let answer = self.ask(question, MessageId::BlockHeaders, deadline);
+        let answer = self.ask(RequestHeaders(request, deadline));
         match answer.await? {
             EthMessage::BlockHeaders(_, list) => {
                 self.bounded(list, usize::try_from(amount).unwrap_or(usize::MAX))
@@ -322,8 +319,7 @@ impl EthPeer {
         deadline: Instant,
     ) -> Result<LazyList<Body>, RequestError> {
         let asked = hashes.len();
-        let question = |id| EthMessage::GetBlockBodies(id, hashes);
-        let answer = self.ask(question, MessageId::BlockBodies, deadline);
+        let answer = self.ask(RequestBodies(hashes, deadline));
         match answer.await? {
             EthMessage::BlockBodies(_, list) => self.bounded(list, asked),
             _ => Err(self.wrong("another message")),
@@ -341,8 +337,7 @@ impl EthPeer {
         deadline: Instant,
     ) -> Result<LazyList<BlockReceipts>, RequestError> {
         let asked = hashes.len();
-        let question = |id| EthMessage::GetReceipts(id, hashes);
-        let answer = self.ask(question, MessageId::Receipts, deadline);
+        let answer = self.ask(RequestReceipts(hashes, deadline));
         match answer.await? {
             EthMessage::Receipts(_, list) => self.bounded(list, asked),
             _ => Err(self.wrong("another message")),
@@ -373,8 +368,7 @@ impl EthPeer {
         deadline: Instant,
     ) -> Result<Vec<Value>, RequestError> {
         let asked = hashes.len();
-        let question = |id| EthMessage::GetNodeData(id, hashes);
-        let answer = self.ask(question, MessageId::NodeData, deadline);
+        let answer = self.ask(RequestNodeData(hashes, deadline));
         match answer.await? {
             EthMessage::NodeData(_, list) => self.take(&list, asked),
             _ => Err(self.wrong("another message")),
@@ -393,8 +387,7 @@ impl EthPeer {
         deadline: Instant,
     ) -> Result<LazyList<PooledTransaction>, RequestError> {
         let asked = hashes.len();
-        let question = |id| EthMessage::GetPooledTransactions(id, hashes);
-        let answer = self.ask(question, MessageId::PooledTransactions, deadline);
+        let answer = self.ask(RequestTransactions(hashes, deadline));
         let EthMessage::PooledTransactions(_, list) = answer.await? else {
             return Err(self.wrong("another message"));
         };
@@ -405,41 +398,15 @@ impl EthPeer {
         }
     }
 
-    async fn ask(
-        &self,
-        question: impl FnOnce(RequestId) -> EthMessage,
-        answer: MessageId,
-        deadline: Instant,
-    ) -> Result<EthMessage, RequestError> {
-        let inner = &*self.0;
-        if !inner.version.has(answer) {
-            return Err(RequestError::NotSpoken(inner.version.number()));
-        }
-        let (mut pending, receiver) = inner.requests.begin(answer)?;
-        let question = question(pending.id);
-        let code = question.id().code();
-        let payload = question.encode(inner.version);
-        let payload = payload.map_err(|_| RequestError::NotSpoken(inner.version.number()))?;
-        // Requests are sent in the order in which they began: the queue is fair, and the place in
-        // it is taken at the first poll.
-        let answered = timeout_at(deadline, async {
-            let sent = inner.handle.send(code, Bytes::from(payload));
-            sent.await.map_err(|_| RequestError::Gone)?;
-            pending.sent();
-            receiver.await.map_err(|_| RequestError::Gone)
-        });
-        match answered.await {
-            Ok(Ok(message)) => {
-                if inner.handle.record().traffic.score() < 0 {
-                    self.penalise(-ANSWER_CREDIT, "answered in time");
-                }
-                Ok(message)
-            }
-            Ok(Err(error)) => Err(error),
-            Err(_) => {
-                self.penalise(TIMEOUT_POINTS, "no answer in time");
-                Err(RequestError::Timeout)
-            }
+    /// Has the session send a request, and waits for the answer of the peer.
+    async fn ask<M: Message<Result = PeerAnswer>>(&self, request: M) -> PeerAnswer
+    where
+        EthSessionActor: Handles<M>,
+    {
+        match self.0.session.ask(request).await {
+            Ok(answer) => answer,
+            Err(AskError::Full) => Err(RequestError::Busy),
+            Err(_) => Err(RequestError::Gone),
         }
     }
 
@@ -498,19 +465,6 @@ impl EthPeer {
         let why = error.to_string();
         self.penalise(MALFORMED_POINTS, &why);
         RequestError::Wrong(why)
-    }
-
-    /// Passes an answer to the caller that waits for it.
-    pub(super) fn on_answer(&self, message: EthMessage) {
-        let answer = message.id();
-        if self.0.requests.deliver(self.0.version, message) == Delivery::Unsolicited {
-            self.unsolicited(answer);
-        }
-    }
-
-    /// Fails all outstanding requests: the session has ended.
-    pub(super) fn close(&self) {
-        self.0.requests.close();
     }
 
     /// Queues a message, if there is room.

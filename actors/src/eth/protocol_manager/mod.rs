@@ -45,7 +45,7 @@ pub struct ProtocolManagerSetup {
     /// Read access to our chain.
     pub chain_reader: ChainReader,
     /// Read access to our transaction pool.
-    pub pool: PoolReader,
+    pub txpool: PoolReader,
     /// The peers that speak eth.
     pub peers: EthPeers,
     /// Hashes that blocks with these numbers must have (`--whitelist`).
@@ -94,7 +94,7 @@ impl ProtocolManagerActor {
         for challenge in &self.challenges {
             ctx.spawn(challenge.run(peer.clone()));
         }
-        let snapshot = self.setup.pool.snapshot();
+        let snapshot = self.setup.txpool.snapshot();
         let pending = snapshot.iter().flat_map(|it| it.senders());
         let mut pending: Vec<_> = pending
             .flat_map(|it| it.pending())

@@ -1,15 +1,17 @@
 //! An RLPx session on its socket: reading, writing, deadlines, and the disconnect message.
 
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Instant;
 
 use actoreum_messages::peer::DisconnectCause;
 use actoreum_wire::p2p::{DisconnectReason, Event, Session};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{self, timeout};
 
 use crate::net::limits::{CLOSE_TIMEOUT, READ_BUFFER, WRITE_TIMEOUT};
@@ -21,6 +23,10 @@ pub(super) fn now() -> Instant {
     time::Instant::now().into_std()
 }
 
+/// A connection that a PeerActor and its own streams use, all of them on one thread. It is borrowed
+/// for single polls only.
+pub(super) type SharedConnection = Rc<RefCell<Connection>>;
+
 /// An RLPx session with its socket.
 pub(super) struct Connection {
     pub(super) session: Session,
@@ -29,8 +35,7 @@ pub(super) struct Connection {
     output: Vec<u8>,
     written: usize,
     input: Box<[u8]>,
-    /// The deadline for writing the output; `None` while there is none.
-    write_by: Option<Instant>,
+    is_shut_down: bool,
     is_over: bool,
 }
 
@@ -42,7 +47,7 @@ impl Connection {
             output: Vec::new(),
             written: 0,
             input: vec![0; READ_BUFFER].into_boxed_slice(),
-            write_by: None,
+            is_shut_down: false,
             is_over: false,
         }
     }
@@ -52,150 +57,143 @@ impl Connection {
         self.output.is_empty() && self.session.output_len() == 0
     }
 
-    /// Returns the next event; reads and writes until there is one.
+    /// Returns the next event of the handshakes; reads and writes until there is one, at most until
+    /// the session's deadline.
     pub(super) async fn event(&mut self, traffic: &Traffic) -> Result<Event, DisconnectCause> {
         loop {
             if let Some(event) = self.session.poll(now())? {
                 return Ok(event);
             }
-            self.turn(true, traffic).await?;
-        }
-    }
-
-    /// Reads or writes some bytes, or waits until a timer is due. Dropping the future loses
-    /// nothing.
-    pub(super) async fn turn(
-        &mut self,
-        reads: bool,
-        traffic: &Traffic,
-    ) -> Result<(), DisconnectCause> {
-        self.fetch_output();
-        let due = self.session.next_timeout().into_iter().chain(self.write_by);
-        let due = due.min();
-        // Checked first, so that a peer that sends without end does not delay the timers.
-        if due.is_some_and(|due| now() >= due) {
-            return self.on_timer();
-        }
-        let due = due.map(time::Instant::from_std);
-        let is_due = async {
-            match due {
-                Some(due) => time::sleep_until(due).await,
-                None => std::future::pending().await,
+            let due = self.session.next_timeout().map(time::Instant::from_std);
+            let is_due = async {
+                match due {
+                    Some(due) => time::sleep_until(due).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = is_due => self.session.handle_timeout(now())?,
+                moved = poll_fn(|cx| self.poll_both(cx, traffic)) => moved?,
             }
-        };
-        tokio::select! {
-            biased;
-            moved = poll_fn(|cx| self.poll_move(cx, reads, traffic)) => moved?,
-            () = is_due => self.on_timer()?,
         }
-        Ok(())
     }
 
-    fn on_timer(&mut self) -> Result<(), DisconnectCause> {
-        let now = now();
-        if self.write_by.is_some_and(|by| now >= by) {
-            return Err(DisconnectCause::WriteTimeout);
+    /// Writes what there is, and reads some bytes.
+    fn poll_both(
+        &mut self,
+        cx: &mut Context<'_>,
+        traffic: &Traffic,
+    ) -> Poll<Result<(), DisconnectCause>> {
+        while !self.is_flushed() {
+            match self.poll_flush(cx, traffic) {
+                Poll::Ready(written) => written?,
+                Poll::Pending => break,
+            }
         }
-        self.session.handle_timeout(now)?;
-        Ok(())
+        self.poll_read(cx, traffic)
     }
 
-    fn fetch_output(&mut self) {
+    /// Reads some bytes into the session.
+    pub(super) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        traffic: &Traffic,
+    ) -> Poll<Result<(), DisconnectCause>> {
+        let mut buffer = ReadBuf::new(&mut self.input);
+        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
+        let bytes = buffer.filled();
+        if bytes.is_empty() {
+            return Poll::Ready(Err(DisconnectCause::Closed));
+        }
+        traffic.bytes_in.fetch_add(bytes.len() as u64, Relaxed);
+        self.session.receive(bytes);
+        Poll::Ready(Ok(()))
+    }
+
+    /// Writes until the socket has accepted the whole batch. Messages that are encrypted meanwhile
+    /// belong to the next one.
+    pub(super) fn poll_flush(
+        &mut self,
+        cx: &mut Context<'_>,
+        traffic: &Traffic,
+    ) -> Poll<Result<(), DisconnectCause>> {
         if self.output.is_empty() {
             self.output = self.session.take_output();
             self.written = 0;
-            let has_output = !self.output.is_empty();
-            self.write_by = has_output.then(|| now() + WRITE_TIMEOUT);
         }
+        while let Some(rest) = self.output.get(self.written..).filter(|it| !it.is_empty()) {
+            let count = ready!(Pin::new(&mut self.stream).poll_write(cx, rest))?;
+            if count == 0 {
+                return Poll::Ready(Err(DisconnectCause::Closed));
+            }
+            self.written += count;
+            traffic.bytes_out.fetch_add(count as u64, Relaxed);
+        }
+        self.output.clear();
+        self.written = 0;
+        Poll::Ready(Ok(()))
     }
 
-    fn poll_move(
-        &mut self,
-        cx: &mut Context<'_>,
-        reads: bool,
-        traffic: &Traffic,
-    ) -> Poll<Result<(), DisconnectCause>> {
-        let has_written = self.poll_write(cx, traffic)?;
-        if reads {
+    /// Writes what is left, shuts the socket down, and reads until the peer has closed it: closing
+    /// a socket with unread bytes would reset the connection, so that the peer could lose the
+    /// disconnect message.
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), DisconnectCause>> {
+        if !self.is_shut_down {
+            ready!(self.poll_flush(cx, &Traffic::default()))?;
+            ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
+            self.is_shut_down = true;
+        }
+        loop {
             let mut buffer = ReadBuf::new(&mut self.input);
-            if let Poll::Ready(read) = Pin::new(&mut self.stream).poll_read(cx, &mut buffer) {
-                read?;
-                let bytes = buffer.filled();
-                if bytes.is_empty() {
-                    return Poll::Ready(Err(DisconnectCause::Closed));
-                }
-                traffic.bytes_in.fetch_add(bytes.len() as u64, Relaxed);
-                self.session.receive(bytes);
+            let read: io::Result<()> =
+                ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer));
+            read?;
+            if buffer.filled().is_empty() {
                 return Poll::Ready(Ok(()));
             }
         }
-        if has_written {
-            Poll::Ready(Ok(()))
-        } else {
-            Poll::Pending
-        }
     }
 
-    /// Writes the bytes that the socket accepts. Returns whether it accepted any.
-    fn poll_write(
-        &mut self,
-        cx: &mut Context<'_>,
-        traffic: &Traffic,
-    ) -> Result<bool, DisconnectCause> {
-        let before = self.written;
-        let mut has_written = false;
-        while let Some(rest) = self.output.get(self.written..).filter(|it| !it.is_empty()) {
-            match Pin::new(&mut self.stream).poll_write(cx, rest) {
-                Poll::Ready(Ok(0)) => return Err(DisconnectCause::Closed),
-                Poll::Ready(Ok(count)) => self.written += count,
-                Poll::Ready(Err(error)) => return Err(error.into()),
-                Poll::Pending => break,
-            }
-            has_written = true;
-        }
-        let count = self.written - before;
-        traffic.bytes_out.fetch_add(count as u64, Relaxed);
-        if self.written == self.output.len() {
-            self.output.clear();
-            self.written = 0;
-            self.write_by = None;
-        }
-        Ok(has_written)
-    }
-
-    /// Sends the disconnect reason, waits at most [`CLOSE_TIMEOUT`] for the peer to close, and
-    /// closes.
-    pub(super) async fn close(mut self, reason: Option<DisconnectReason>) {
-        self.is_over = true;
-        let Some(reason) = reason else { return };
-        self.fetch_output();
+    /// Appends the disconnect message to what is left to write.
+    fn append_disconnect(&mut self, reason: DisconnectReason) {
         self.session.disconnect(reason);
-        self.output.extend(self.session.take_output());
-        let closing = async {
-            let rest = self.output.get(self.written..).unwrap_or_default();
-            self.stream.write_all(rest).await?;
-            self.stream.shutdown().await?;
-            // Closing a socket with unread bytes would reset the connection, so that the peer could
-            // lose the disconnect message.
-            while self.stream.read(&mut self.input).await? > 0 {}
-            io::Result::Ok(())
-        };
-        // Where the message does not get through, the peer sees a closed socket.
-        let _ = timeout(CLOSE_TIMEOUT, closing).await;
+        let rest = self.session.take_output();
+        self.output.extend(rest);
     }
 }
 
-/// A connection that is dropped without [`Connection::close`] belongs to an actor that was stopped:
-/// it sends `Quitting`, if the socket accepts the message at once.
+/// Sends the disconnect reason, waits at most [`CLOSE_TIMEOUT`] for the peer to close, and closes.
+/// Without a reason the socket is just closed.
+pub(super) async fn close(connection: SharedConnection, reason: Option<DisconnectReason>) {
+    connection.borrow_mut().is_over = true;
+    let Some(reason) = reason else { return };
+    connection.borrow_mut().append_disconnect(reason);
+    let closing = poll_fn(|cx| connection.borrow_mut().poll_close(cx));
+    // Where the message does not get through, the peer sees a closed socket.
+    let _ = timeout(CLOSE_TIMEOUT, closing).await;
+}
+
+/// Writes the batch that was encrypted last, within [`WRITE_TIMEOUT`].
+pub(super) async fn flush(
+    connection: SharedConnection,
+    traffic: &Traffic,
+) -> Result<(), DisconnectCause> {
+    let flushed = poll_fn(|cx| connection.borrow_mut().poll_flush(cx, traffic));
+    timeout(WRITE_TIMEOUT, flushed)
+        .await
+        .unwrap_or(Err(DisconnectCause::WriteTimeout))
+}
+
+/// A connection that is dropped without [`close`] belongs to an actor that was stopped: it sends
+/// `Quitting`, if the socket accepts the message at once.
 impl Drop for Connection {
     fn drop(&mut self) {
         if self.is_over || std::thread::panicking() {
             return;
         }
-        self.fetch_output();
-        self.session.disconnect(DisconnectReason::Quitting);
-        self.output.extend(self.session.take_output());
+        self.append_disconnect(DisconnectReason::Quitting);
         let mut cx = Context::from_waker(Waker::noop());
-        let _ = self.poll_write(&mut cx, &Traffic::default());
+        let _ = self.poll_flush(&mut cx, &Traffic::default());
     }
 }

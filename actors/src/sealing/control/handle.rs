@@ -1,15 +1,15 @@
-//! Shared settings and state of sealing.
+//! State of sealing, which MinerActor publishes.
 
 use std::{
-    sync::atomic::{
-        AtomicBool, AtomicU64, AtomicUsize,
-        Ordering::{Relaxed, SeqCst},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
 
 use actoreum_primitives::{Address, Bytes};
-use parking_lot::{Mutex, RwLock};
+use arc_swap::ArcSwap;
 
 use super::stall::Stall;
 
@@ -32,22 +32,32 @@ pub struct MinerSettings {
     pub recommit: Duration,
 }
 
-/// State of sealing, shared by the sealing actors and RPC. It survives restarts of the actors.
+/// The state of MinerActor. Each change publishes a new value.
+#[derive(Debug, Clone)]
+struct MinerState {
+    settings: MinerSettings,
+    /// Whether the operator wants blocks to be sealed.
+    is_wanted: bool,
+    /// Whether the first sync runs, during which no blocks are sealed.
+    is_paused: bool,
+    /// Whether the one sync that sealing pauses for has ended.
+    was_synced: bool,
+    /// Whether sealing waits for a first peer.
+    is_waiting_for_peer: bool,
+    stall: Option<Stall>,
+    threads: usize,
+}
+
+/// State of sealing as the sealing actors and RPC read it. It survives restarts of the actors.
+///
+/// MinerActor alone changes it, save for two figures of other actors: SealerActor publishes the hash
+/// rate, and WorkerActor the interval of a development chain. The setters that are public are for
+/// the assembly of the node, before MinerActor runs.
 #[derive(Debug)]
 pub struct MinerControl {
-    settings: RwLock<MinerSettings>,
-    /// Set while the operator wants blocks to be sealed.
-    is_wanted: AtomicBool,
-    /// Set during the first sync, while no blocks are sealed.
-    is_paused: AtomicBool,
-    /// Set once the one sync that sealing pauses for has ended.
-    was_synced: AtomicBool,
-    /// Set while sealing waits for a first peer.
-    is_waiting_for_peer: AtomicBool,
+    state: ArcSwap<MinerState>,
     /// Milliseconds between blocks of a development chain, set by its user; zero: none.
     interval: AtomicU64,
-    stall: Mutex<Option<Stall>>,
-    threads: AtomicUsize,
     hash_rate: AtomicU64,
 }
 
@@ -55,83 +65,98 @@ impl MinerControl {
     /// Creates the state; `is_wanted` is whether the node seals from its start.
     pub fn new(settings: MinerSettings, is_wanted: bool) -> Self {
         Self {
-            settings: RwLock::new(settings),
-            is_wanted: AtomicBool::new(is_wanted),
-            is_paused: AtomicBool::new(false),
-            was_synced: AtomicBool::new(false),
-            is_waiting_for_peer: AtomicBool::new(false),
+            state: ArcSwap::from_pointee(MinerState {
+                settings,
+                is_wanted,
+                is_paused: false,
+                was_synced: false,
+                is_waiting_for_peer: false,
+                stall: None,
+                threads: 0,
+            }),
             interval: AtomicU64::new(0),
-            stall: Mutex::new(None),
-            threads: AtomicUsize::new(0),
             hash_rate: AtomicU64::new(0),
         }
     }
 
+    /// Publishes a changed state; returns the one before.
+    fn update(&self, change: impl Fn(&mut MinerState)) -> Arc<MinerState> {
+        self.state.rcu(|state| {
+            let mut state = MinerState::clone(state);
+            change(&mut state);
+            state
+        })
+    }
+
     /// Returns the current settings.
     pub fn settings(&self) -> MinerSettings {
-        self.settings.read().clone()
+        self.state.load().settings.clone()
     }
 
     /// Changes the settings from the next block on.
-    pub fn change(&self, change: impl FnOnce(&mut MinerSettings)) {
-        change(&mut self.settings.write());
+    pub(super) fn change(&self, change: impl Fn(&mut MinerSettings)) {
+        self.update(|state| change(&mut state.settings));
     }
 
     /// Returns whether blocks are sealed without a request for each.
     pub fn is_sealing(&self) -> bool {
-        self.is_wanted.load(SeqCst) && !self.is_paused.load(SeqCst) && !self.is_waiting_for_peer()
+        let state = self.state.load();
+        state.is_wanted && !state.is_paused && !state.is_waiting_for_peer
     }
 
     /// Returns whether the operator wants blocks to be sealed, now or once a sync has ended.
     pub fn is_wanted(&self) -> bool {
-        self.is_wanted.load(SeqCst)
+        self.state.load().is_wanted
     }
 
     /// Sets whether blocks are to be sealed.
     pub fn set_wanted(&self, is_wanted: bool) {
-        self.is_wanted.store(is_wanted, SeqCst);
+        self.update(|state| state.is_wanted = is_wanted);
     }
 
     /// Records the beginning of a sync; returns whether sealing pauses. It pauses for the first
     /// sync alone: otherwise a peer that feeds us blocks could keep us from sealing for as long as
     /// it likes (as in geth).
     pub(super) fn on_sync_start(&self) -> bool {
-        let pauses = !self.was_synced.load(SeqCst);
-        self.is_paused.store(pauses, SeqCst);
-        pauses
+        !self
+            .update(|state| state.is_paused = !state.was_synced)
+            .was_synced
     }
 
     /// Records the end of a sync, successful or not; returns whether sealing had paused for it.
     pub(super) fn on_sync_end(&self) -> bool {
-        self.was_synced.store(true, SeqCst);
-        self.is_paused.swap(false, SeqCst)
+        let before = self.update(|state| {
+            state.was_synced = true;
+            state.is_paused = false;
+        });
+        before.is_paused
     }
 
     /// Makes sealing wait for a first peer and its blocks: this node's head may be old, such as a
     /// backup's, with signed heights above it. Meant for chains of several signers; a single signer
     /// has no peer that could know better.
     pub fn wait_for_first_peer(&self) {
-        self.is_waiting_for_peer.store(true, SeqCst);
+        self.update(|state| state.is_waiting_for_peer = true);
     }
 
     /// Returns whether sealing waits for a first peer.
     pub fn is_waiting_for_peer(&self) -> bool {
-        self.is_waiting_for_peer.load(SeqCst)
+        self.state.load().is_waiting_for_peer
     }
 
     /// Ends the wait for a first peer.
     pub(super) fn first_peer_met(&self) {
-        self.is_waiting_for_peer.store(false, SeqCst);
+        self.update(|state| state.is_waiting_for_peer = false);
     }
 
     /// Returns the number of threads that search for a proof of work.
     pub fn threads(&self) -> usize {
-        self.threads.load(Relaxed)
+        self.state.load().threads
     }
 
     /// Sets the number of threads from the next search on.
     pub fn set_threads(&self, threads: usize) {
-        self.threads.store(threads, Relaxed);
+        self.update(|state| state.threads = threads);
     }
 
     /// Returns the hashes per second that are tried for a proof of work, here and by remote miners.
@@ -156,10 +181,10 @@ impl MinerControl {
 
     /// Returns the stall of a clique chain, if it is stalled.
     pub fn stall(&self) -> Option<Stall> {
-        self.stall.lock().clone()
+        self.state.load().stall.clone()
     }
 
     pub(super) fn set_stall(&self, stall: Option<Stall>) {
-        *self.stall.lock() = stall;
+        self.update(|state| state.stall.clone_from(&stall));
     }
 }

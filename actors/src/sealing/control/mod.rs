@@ -2,13 +2,14 @@
 //!
 //! | message | what happens |
 //! |---|---|
-//! | [`StartMining`], [`StopMining`], [`SetEtherbase`] | requests of the operator |
+//! | [`StartMining`], [`StopMining`], [`SetEtherbase`], [`ChangeSetting`] | requests of the operator |
+//! | [`SetAutomine`] | a request of the user of a development chain |
 //! | [`SyncChanged`] | sealing pauses for the first sync with the network |
 //! | `CheckStall` | reports a stalled clique chain |
 //! | `CheckPeer` | ends the wait for a first peer, before whose blocks nothing is sealed |
 //!
-//! Decisions are kept in the [`MinerControl`], which WorkerActor and RPC read and which survives a
-//! restart of this actor.
+//! The actor publishes its state, and each decision, in the [`MinerControl`], which WorkerActor and
+//! RPC read and which survives a restart of this actor.
 
 mod first_peer;
 mod handle;
@@ -20,7 +21,7 @@ use std::{num::NonZero, sync::Arc, time::Duration};
 use actoreum_messages::{
     accounts::GetAccounts,
     events::SyncChanged,
-    miner::{SetEtherbase, StartMining, StartRefused, StopMining},
+    miner::{ChangeSetting, SetAutomine, SetEtherbase, StartMining, StartRefused, StopMining},
     sealer::{StopSealing, ThreadsChanged},
     txpool::SetPriceLimit,
     worker::SealingChanged,
@@ -37,6 +38,8 @@ pub use stall::Stall;
 
 /// Timeout of AccountsActor: it may be opening keys anew.
 const ACCOUNTS_TIMEOUT: Duration = Duration::from_secs(10);
+/// Timeout of WorkerActor for reading changed settings.
+const WORKER_TIMEOUT: Duration = Duration::from_secs(5);
 /// Interval of the checks for a stalled clique chain.
 const STALL_PERIOD: Duration = Duration::from_secs(5);
 /// Interval of the log lines about the same stall.
@@ -115,8 +118,8 @@ impl MinerActor {
     }
 
     fn take_etherbase(&self, etherbase: Address) {
-        let change = |settings: &mut MinerSettings| settings.etherbase = Some(etherbase);
-        self.setup.control.change(change);
+        let control = &self.setup.control;
+        control.change(|settings| settings.etherbase = Some(etherbase));
         if let Some((clique, _)) = &self.setup.clique {
             clique.set_signer(Some(etherbase));
         }
@@ -125,6 +128,15 @@ impl MinerActor {
     /// A worker that is down looks when it starts.
     fn wake_worker(&self) {
         let _ = self.setup.worker.tell(SealingChanged);
+    }
+
+    /// Tells WorkerActor to read the state again. Resolves when it has, or after its timeout: a
+    /// worker that is down then looks when it starts.
+    fn worker_has_read(&self) -> Later<()> {
+        let worker = self.setup.worker.clone();
+        Later::new(async move {
+            let _ = worker.within(WORKER_TIMEOUT).ask(SealingChanged).await;
+        })
     }
 
     /// Logs a stalled clique chain once a minute, and when it continues.
@@ -230,6 +242,32 @@ impl Handles<SetEtherbase> for MinerActor {
             }));
         });
         later
+    }
+}
+
+impl Handles<ChangeSetting> for MinerActor {
+    type Answer = Later<()>;
+
+    fn handle(&mut self, change: ChangeSetting, _: &mut Ctx<Self>) -> Self::Answer {
+        self.setup.control.change(|settings| match &change {
+            ChangeSetting::ExtraData(extra) => settings.extra_data = extra.clone(),
+            ChangeSetting::GasPrice(price) => settings.gas_price = *price,
+            ChangeSetting::Recommit(interval) => settings.recommit = *interval,
+        });
+        match change {
+            ChangeSetting::ExtraData(_) | ChangeSetting::GasPrice(_) => self.worker_has_read(),
+            // The worker reads it when it next sets its timer.
+            ChangeSetting::Recommit(_) => Later::new(std::future::ready(())),
+        }
+    }
+}
+
+impl Handles<SetAutomine> for MinerActor {
+    type Answer = Later<()>;
+
+    fn handle(&mut self, SetAutomine(is_wanted): SetAutomine, _: &mut Ctx<Self>) -> Self::Answer {
+        self.setup.control.set_wanted(is_wanted);
+        self.worker_has_read()
     }
 }
 

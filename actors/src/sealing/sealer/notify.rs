@@ -110,21 +110,26 @@ pub(super) struct Poster {
 }
 
 impl Poster {
-    /// Posts the work, or the header that it is for, in tasks of their own.
-    pub(super) fn post(&self, work: &Work, header: &Header) {
+    /// Returns the posts of the work, or of the header that it is for, one future for each receiver.
+    /// A post ends within [`NOTIFY_TIMEOUT`].
+    pub(super) fn posts(
+        &self,
+        work: &Work,
+        header: &Header,
+    ) -> Vec<impl Future<Output = ()> + use<>> {
         if self.urls.is_empty() {
-            return;
+            return Vec::new();
         }
         let body = if self.sends_header {
             header_json(header).to_string()
         } else {
             work.json()
         };
-        for NotifyUrl(uri) in &self.urls {
+        let post = |NotifyUrl(uri): &NotifyUrl| {
             let address = uri.authority().map(ToString::to_string);
             let post = self.client.post(uri).content_type("application/json");
             let answer = post.send_body(body.clone());
-            tokio::task::spawn_local(async move {
+            async move {
                 match answer.await {
                     Ok(answer) if answer.status().is_redirection() => {
                         let status = answer.status();
@@ -135,8 +140,9 @@ impl Poster {
                     }
                     Err(error) => warn!(address, %error, "failed to notify remote miner"),
                 }
-            });
-        }
+            }
+        };
+        self.urls.iter().map(post).collect()
     }
 }
 

@@ -109,10 +109,11 @@ impl Pow {
         Some(later)
     }
 
-    /// Sends the newest work to the receivers of new work.
-    pub(super) fn post_work(&mut self) {
-        if let (Some(work), Some(newest)) = (self.work(), self.works.last()) {
-            self.poster.post(&work, &newest.block.header);
+    /// Returns the posts of the newest work, one future for each receiver of new work.
+    pub(super) fn posts(&self) -> Vec<impl Future<Output = ()> + use<>> {
+        match (self.work(), self.works.last()) {
+            (Some(work), Some(newest)) => self.poster.posts(&work, &newest.block.header),
+            _ => Vec::new(),
         }
     }
 

@@ -25,8 +25,8 @@ impl SealerActor {
             return Later::new(std::future::ready(Err(SealRefused::Outdated)));
         };
         self.search(ctx);
-        if let Some(pow) = &mut self.pow {
-            pow.post_work();
+        for post in self.pow.iter().flat_map(Pow::posts) {
+            ctx.spawn(post);
         }
         later
     }

@@ -205,6 +205,12 @@ impl Session {
         Ok(event)
     }
 
+    /// Does not count the peer as silent until the next [`Session::poll`]: the owner does not read
+    /// from the socket, because the messages polled so far are still to be handled.
+    pub fn pause(&mut self) {
+        self.waiting_since = None;
+    }
+
     /// Returns the time between the last answered ping of [`Session::handle_timeout`] and its pong.
     pub fn round_trip(&self) -> Option<Duration> {
         self.round_trip

@@ -409,6 +409,21 @@ fn pings_go_out_on_time_and_silence_ends_the_session() {
 }
 
 #[test]
+fn a_paused_session_does_not_count_as_silent() {
+    let mut pair = Pair::open(HandshakeFormat::Eip8, [5, 5]);
+    let opened = pair.now;
+    let session = &mut pair.sides[0];
+    assert_eq!(session.poll(opened), Ok(None));
+    session.pause();
+    let resumed = opened + 2 * IDLE_TIMEOUT;
+    assert_eq!(session.handle_timeout(resumed), Ok(()));
+    assert_eq!(session.poll(resumed), Ok(None));
+    let late = resumed + IDLE_TIMEOUT;
+    let silent = Err(SessionError::ReadTimeout);
+    assert_eq!(session.handle_timeout(late), silent);
+}
+
+#[test]
 fn bytes_that_trickle_in_do_not_keep_a_session_alive() {
     let mut pair = Pair::open(HandshakeFormat::Eip8, [5, 5]);
     let opened = pair.now;

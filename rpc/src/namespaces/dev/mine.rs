@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use actoreum_messages::worker::{MineBlock, SealingChanged, SetInterval};
+use actoreum_messages::miner::SetAutomine;
+use actoreum_messages::worker::{MineBlock, SetInterval};
 
 use super::{Number, check_time};
 use crate::error::RpcError;
@@ -94,13 +95,8 @@ async fn mine_many(
 }
 
 async fn set_automine(node: Arc<Node>, (enabled,): (bool,)) -> Result<bool, RpcError> {
-    let actors = node.sealing()?;
-    actors.control.set_wanted(enabled);
-    let answer = actors
-        .worker
-        .within(ACTOR_TIMEOUT)
-        .ask(SealingChanged)
-        .await;
+    let miner = node.sealing()?.miner.within(ACTOR_TIMEOUT);
+    let answer = miner.ask(SetAutomine(enabled)).await;
     answer.map_err(unanswered)?;
     Ok(true)
 }
