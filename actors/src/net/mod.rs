@@ -34,6 +34,7 @@
 //! peer to its connection, by message only (`Recipient`), so that the modules depend on each other
 //! in one direction: `shared` <- `server` <- `peer` <- `listener`, `dialer`.
 
+mod arbiter;
 pub mod ban_list;
 pub mod dialer;
 pub mod discovery;
@@ -57,6 +58,7 @@ pub mod transport;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::arbiter::ARBITER;
 use self::ban_list::DroppedPeer;
 use self::dialer::DialerActor;
 use self::discovery::{TableView, UdpDiscoveryActor};
@@ -67,7 +69,7 @@ use self::protocol::ProtocolHandler;
 use self::record::PeerRecord;
 use self::server::{DialerRecipients, ServerActor};
 use self::settings::NetworkSettings;
-use self::shared::{ARBITER, Shared};
+use self::shared::Shared;
 use self::transport::Transport;
 use actoreum_supervision::{ActorRef, ChildSpec, DynamicRef, Strategy, SupervisorSpec};
 

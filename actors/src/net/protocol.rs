@@ -32,10 +32,10 @@ use futures_util::future::LocalBoxFuture;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::yield_now;
 
+use super::arbiter::ARBITER;
 use super::limits::{MIN_SEND_COST, MIN_TURN_COST, SEND_BUDGET, TURN_BYTES};
 use super::peer_control::PeerControl;
 use super::record::PeerRecord;
-use super::shared::ARBITER;
 
 /// A protocol above the p2p base protocol, in all of its versions.
 pub trait ProtocolHandler: Send + Sync + 'static {

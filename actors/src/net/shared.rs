@@ -13,9 +13,6 @@ use super::settings::NetworkSettings;
 use super::static_and_trusted::StaticAndTrustedPeers;
 use super::transport::{ListenAddress, Transport};
 
-/// The arbiter (thread) of all actors that read sockets.
-pub(super) const ARBITER: &str = "network";
-
 /// State that the network's actors share, and that outlives their restarts. It contains no actor:
 /// each actor is given the references that it needs.
 pub(super) struct Shared {

@@ -3,13 +3,15 @@
 use actoreum_primitives::{DevChain, Fork};
 
 use super::{
-    Config, DevConfig,
+    Config, DevConfig, EthConfig, NodeConfig,
     admin::AdminFlags,
     check_host,
     logging::{LogFlags, LogFormatFlag},
     node::{EngineFlag, GcModeFlag, NodeFlags},
-    rpc::ServerFlags,
+    rpc::{RpcFlags, ServerFlags},
+    values::{set, set_list},
 };
+use crate::duration;
 
 /// Namespaces of development tools, which a development chain serves in addition to the default
 /// ones. Namespaces that geth serves only on request (`debug`, `personal`) must be requested here
@@ -146,24 +148,32 @@ impl Config {
     }
 }
 
-/// Sets a list as [`set`] does, by [`without_blanks`].
-pub(super) fn set_list(target: &mut Vec<String>, flag: &Option<Vec<String>>) {
-    if let Some(values) = flag {
-        *target = without_blanks(values);
+impl NodeConfig {
+    /// Applies the flags about transports.
+    pub fn apply_rpc(&mut self, flags: &RpcFlags) {
+        let RpcFlags {
+            rpc_allow_unprotected_txs: allow_unprotected_txs,
+            rpc_batch_request_limit: request_limit,
+            rpc_batch_response_max_size: response_max_size,
+            ..
+        } = flags;
+        set(&mut self.allow_unprotected_txs, allow_unprotected_txs);
+        set(&mut self.batch_request_limit, request_limit);
+        set(&mut self.batch_response_max_size, response_max_size);
     }
 }
 
-/// Returns the values without blanks around them, and without empty values.
-pub(super) fn without_blanks(values: &[String]) -> Vec<String> {
-    let trimmed = values.iter().map(|value| value.trim());
-    let present = trimmed.filter(|value| !value.is_empty());
-    present.map(String::from).collect()
-}
-
-/// Sets a value if the flag is given.
-pub(super) fn set<T: Clone>(target: &mut T, flag: &Option<T>) {
-    if let Some(value) = flag {
-        target.clone_from(value);
+impl EthConfig {
+    /// Applies the flags about calls and the gas price oracle.
+    ///
+    /// # Errors
+    /// Fails as [`super::given::Given::apply`] does.
+    pub fn apply_rpc(&mut self, flags: &RpcFlags) -> Result<(), clap::Error> {
+        set(&mut self.rpc_gas_cap, &flags.rpc_gascap);
+        let timeout = flags.rpc_evmtimeout.map(duration::nanos);
+        set(&mut self.rpc_evm_timeout, &timeout);
+        set(&mut self.rpc_tx_fee_cap, &flags.rpc_txfeecap);
+        flags.gpo.apply(&mut self.gpo)
     }
 }
 

@@ -16,6 +16,7 @@ pub mod rpc;
 #[cfg(test)]
 mod tests;
 pub mod txpool;
+mod values;
 
 use std::{
     collections::BTreeMap,

@@ -8,7 +8,7 @@ use clap::{Args, builder::TypedValueParser};
 use eyre::{bail, eyre};
 use serde::{Deserialize, Serialize};
 
-use super::{flags::without_blanks, given::Given};
+use super::{given::Given, values::without_blanks};
 
 /// File beside the database with the bootnodes that a genesis file named.
 pub const BOOTNODES_FILE: &str = "bootnodes.json";

@@ -7,7 +7,7 @@ use actoreum_primitives::GWEI;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use super::{EthConfig, NodeConfig, flags::set, given::Given};
+use super::given::Given;
 use crate::duration;
 
 /// Bounds the blocks that the gas price oracle reads, whatever the configuration says: each of them
@@ -176,35 +176,6 @@ impl Default for OracleConfig {
             max_price: 500 * GWEI,
             ignore_price: 0,
         }
-    }
-}
-
-impl NodeConfig {
-    /// Applies the flags about transports.
-    pub fn apply_rpc(&mut self, flags: &RpcFlags) {
-        let RpcFlags {
-            rpc_allow_unprotected_txs: allow_unprotected_txs,
-            rpc_batch_request_limit: request_limit,
-            rpc_batch_response_max_size: response_max_size,
-            ..
-        } = flags;
-        set(&mut self.allow_unprotected_txs, allow_unprotected_txs);
-        set(&mut self.batch_request_limit, request_limit);
-        set(&mut self.batch_response_max_size, response_max_size);
-    }
-}
-
-impl EthConfig {
-    /// Applies the flags of this module.
-    ///
-    /// # Errors
-    /// [`Given::apply`]
-    pub fn apply_rpc(&mut self, flags: &RpcFlags) -> Result<(), clap::Error> {
-        set(&mut self.rpc_gas_cap, &flags.rpc_gascap);
-        let timeout = flags.rpc_evmtimeout.map(duration::nanos);
-        set(&mut self.rpc_evm_timeout, &timeout);
-        set(&mut self.rpc_tx_fee_cap, &flags.rpc_txfeecap);
-        flags.gpo.apply(&mut self.gpo)
     }
 }
 

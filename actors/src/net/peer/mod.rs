@@ -59,10 +59,11 @@ use self::messages::{
     ConnectionClosed, EndDue, FramesArrived, HandshakesDone, KeepaliveDue, MessageQueued,
     OutputWritten, ProtocolEnded, ProtocolReady,
 };
+use super::arbiter::ARBITER;
 use super::limits::{CLOSE_TIMEOUT, PEER_MAILBOX};
 use super::protocol::SessionExit;
 use super::server::ServerActor;
-use super::shared::{ARBITER, Shared};
+use super::shared::Shared;
 use actoreum_supervision::{
     Actor, ActorRef, ChildSpec, Ctx, DynamicRef, Failure, Handles, StartError,
 };
@@ -117,7 +118,7 @@ impl Connections {
             .arbiter(ARBITER)
             .mailbox(PEER_MAILBOX)
             .stop_timeout(CLOSE_TIMEOUT)
-            .monitored_by(&self.server, move |_| ConnectionEnded(id))
+            .tell_exit(&self.server, move |_| ConnectionEnded(id))
     }
 }
 
