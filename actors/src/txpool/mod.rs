@@ -284,10 +284,10 @@ impl TxPoolActor {
                 Ok(()) => {}
                 // A follower that is down looks at the pool when it starts: at the node's start,
                 // after the journal.
-                Err(TellError::Unavailable(_) | TellError::Quarantined(_)) => {
+                Err(TellError::Unavailable(_)) => {
                     debug!(follower = follower.path(), "follower of the pool is down");
                 }
-                Err(error @ TellError::Full(_)) => {
+                Err(error @ (TellError::Full(_) | TellError::Quarantined(_))) => {
                     if let Some(suppressed) = NOT_DELIVERED.admit() {
                         let follower = follower.path();
                         warn!(follower, %error, suppressed, "new transactions not delivered");
