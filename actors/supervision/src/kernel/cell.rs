@@ -211,6 +211,7 @@ impl<A: Actor> Driver<A> {
                 }
             }
             while let Some(entry) = self.mailbox.pop_or_sleep(cx.waker()) {
+                ctx.origin = entry.origin;
                 now = entry
                     .envelope
                     .open(actor, ctx, &self.mailbox, entry.sent_at, now);

@@ -16,6 +16,7 @@ use crate::kernel::actor_ref::ActorRef;
 use crate::kernel::clock::{self, Nanos};
 use crate::kernel::envelope::{TypedEnvelope, deliver, warn_slow};
 use crate::kernel::exit::{Exit, Failure};
+use crate::kernel::spans::{self, Origin};
 use crate::limits::SLOW_HANDLER;
 use crate::observe::activity::Doing;
 use crate::observe::metrics::MessageMetrics;
@@ -44,6 +45,8 @@ pub struct Ctx<A: Actor> {
     /// The index of the message type that is handled now or was handled last; [`STARTED`] before
     /// the first.
     pub(crate) current: u32,
+    /// The span in which the message that is about to be handled was sent.
+    pub(crate) origin: Origin,
     pub(crate) exit: Option<Exit>,
     pub(crate) tasks: FuturesUnordered<Task<A>>,
     /// Whether futures were added since the driver last polled the tasks.
@@ -58,6 +61,7 @@ impl<A: Actor> Ctx<A> {
             generation,
             turn_time,
             current: STARTED,
+            origin: Origin::default(),
             exit: None,
             tasks: FuturesUnordered::new(),
             has_new_tasks: false,
@@ -231,7 +235,7 @@ impl<A: Actor> Ctx<A> {
             })
             .await
         };
-        self.tasks.push(shown.boxed_local());
+        self.tasks.push(spans::follow(shown).boxed_local());
         self.has_new_tasks = true;
     }
 }
@@ -256,6 +260,7 @@ fn deliver_now<A: Handles<M>, M: Message>(
     ready_at: Nanos,
 ) {
     let mailbox = Arc::clone(ctx.me.mailbox());
+    ctx.origin = Origin::default();
     deliver(
         actor,
         ctx,

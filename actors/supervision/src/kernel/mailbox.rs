@@ -16,6 +16,7 @@ use crate::kernel::actor::{Actor, Handles, Message, WhenFull};
 use crate::kernel::clock::{self, Nanos};
 use crate::kernel::envelope::{Envelope, LazyEnvelope, Reason, TypedEnvelope};
 use crate::kernel::error::TellError;
+use crate::kernel::spans::Origin;
 use crate::limits::MAILBOX_CAPACITY;
 use crate::observe::dead_letters::DeadLetterReason;
 use crate::observe::node::Node;
@@ -49,6 +50,7 @@ struct Queue<A: Actor> {
 pub(crate) struct Entry<A: Actor> {
     number: u64,
     sender: SenderId,
+    pub(crate) origin: Origin,
     pub(crate) sent_at: Nanos,
     pub(crate) envelope: Box<dyn Envelope<A>>,
 }
@@ -242,6 +244,7 @@ impl<A: Actor> Mailbox<A> {
         let entry = Entry {
             number,
             sender: SenderId::current(),
+            origin: Origin::here(),
             sent_at,
             envelope,
         };

@@ -12,3 +12,4 @@ pub(crate) mod error;
 pub(crate) mod exit;
 pub(crate) mod mailbox;
 pub(crate) mod pool;
+pub(crate) mod spans;

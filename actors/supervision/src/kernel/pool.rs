@@ -20,8 +20,9 @@ use crate::kernel::envelope::TypedEnvelope;
 use crate::kernel::exit::{Exit, Failure, panic_text};
 use crate::kernel::mailbox::{Refusal, Slot};
 use crate::limits::POOL_QUEUE;
+use crate::observe::dead_letters::DeadLetterReason;
 use crate::observe::metrics::MessageMetrics;
-use crate::observe::senders::Sending;
+use crate::observe::senders::{SenderId, Sending};
 use crate::observe::snapshot::PoolSnapshot;
 use crate::tree::spec::ChildSpec;
 
@@ -247,6 +248,7 @@ impl Pool {
         if !queue.is_open {
             drop(queue);
             job.metrics.unavailable.fetch_add(1, Relaxed);
+            self.note_dead_letter(&job, DeadLetterReason::Unavailable);
             return Err(PoolError::Closed);
         }
         if self.shared.threads == 0 {
@@ -258,6 +260,7 @@ impl Pool {
         if queue.jobs.len() >= self.shared.capacity {
             drop(queue);
             job.metrics.rejected.fetch_add(1, Relaxed);
+            self.note_dead_letter(&job, DeadLetterReason::Rejected);
             return Err(PoolError::Full);
         }
         queue.jobs.push_back(job);
@@ -266,6 +269,12 @@ impl Pool {
         self.shared.accepted.fetch_add(1, Relaxed);
         self.shared.has_work.notify_one();
         Ok(())
+    }
+
+    /// Takes a job that was refused as a sample.
+    fn note_dead_letter(&self, job: &Job, reason: DeadLetterReason) {
+        let dead_letters = &self.pool_actor.node().dead_letters;
+        dead_letters.note(&job.metrics, reason, SenderId::current());
     }
 
     fn note_depth(&self, depth: usize) {
