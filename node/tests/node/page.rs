@@ -151,7 +151,8 @@ fn the_page_shows_the_arbiters_with_their_busiest_actors() {
         return;
     };
     // The block that is sealed each second makes one of the threads busy.
-    let rows = "[...document.querySelectorAll('#arbiters tbody tr')].map((row) => row.innerText)";
+    let rows = "[...document.querySelectorAll('#arbiters section:first-of-type tbody tr')]\
+                .map((row) => row.innerText)";
     page.wait_for(&format!(
         "{rows}.some((text) => text.includes('node/core/'))"
     ));
@@ -160,6 +161,11 @@ fn the_page_shows_the_arbiters_with_their_busiest_actors() {
         "{rows}.find((text) => text.startsWith('main\\t'))"
     ));
     assert!(main.as_str().unwrap().contains(" %"), "{main}");
+    let pools = page.value("document.querySelector('#arbiters section:last-of-type').innerText");
+    assert!(
+        pools.as_str().unwrap().contains("node/core/import\t1\t"),
+        "{pools}"
+    );
     page.key("Escape");
     page.wait_for("document.getElementById('arbiters').hidden");
     let exceptions = page.events("Runtime.exceptionThrown");

@@ -283,6 +283,7 @@ impl<A: Actor> Driver<A> {
                 self.mailbox
                     .pop_or_sleep(cx.waker(), ctx.generation(), ctx.owed.get())
             {
+                ctx.origin = entry.origin;
                 now = entry
                     .envelope
                     .open(actor, ctx, &self.mailbox, entry.sent_at, now);

@@ -19,6 +19,7 @@ use crate::kernel::clock::{self, Nanos};
 use crate::kernel::envelope::{TypedEnvelope, deliver, warn_slow};
 use crate::kernel::exit::{Exit, Failure};
 use crate::kernel::monitor::{Down, Monitor, Monitors};
+use crate::kernel::spans::{self, Origin};
 use crate::limits::SLOW_HANDLER;
 use crate::observe::activity::Doing;
 use crate::observe::metrics::MessageMetrics;
@@ -47,6 +48,8 @@ pub struct Ctx<A: Actor> {
     /// The index of the message type that is handled now or was handled last; [`STARTED`] before
     /// the first.
     pub(crate) current: u32,
+    /// The span in which the message that is about to be handled was sent.
+    pub(crate) origin: Origin,
     pub(crate) exit: Option<Exit>,
     monitors: Monitors,
     pub(crate) tasks: FuturesUnordered<Task<A>>,
@@ -64,6 +67,7 @@ impl<A: Actor> Ctx<A> {
             generation,
             turn_time,
             current: STARTED,
+            origin: Origin::none(),
             exit: None,
             monitors: Monitors::default(),
             tasks: FuturesUnordered::new(),
@@ -263,7 +267,7 @@ impl<A: Actor> Ctx<A> {
             })
             .await
         };
-        self.tasks.push(shown.boxed_local());
+        self.tasks.push(spans::follow(shown).boxed_local());
         self.has_new_tasks = true;
     }
 }
@@ -288,6 +292,7 @@ fn deliver_now<A: Handles<M>, M: Message>(
     ready_at: Nanos,
 ) {
     let mailbox = Arc::clone(ctx.me.mailbox());
+    ctx.origin = Origin::none();
     deliver(
         actor,
         ctx,

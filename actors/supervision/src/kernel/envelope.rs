@@ -19,6 +19,7 @@ use crate::kernel::context::Ctx;
 use crate::kernel::error::AskError;
 use crate::kernel::exit::{Exit, contain};
 use crate::kernel::mailbox::{Mailbox, PanicGuard};
+use crate::kernel::spans::Handling;
 use crate::limits::SLOW_HANDLER;
 use crate::observe::activity::Doing;
 use crate::observe::dead_letters::DeadLetterReason;
@@ -209,6 +210,7 @@ pub(crate) fn deliver<A: Handles<M>, M: Message>(
     metrics.queue.record(begun_at.saturating_sub(sent_at));
     node.activity.enter(Doing::Message(metrics.index), begun_at);
     ctx.current = metrics.index;
+    let _span = Handling::begin(&mut ctx.origin, node.path(), &metrics.name);
     // Declared after `reply`, so that a panic drops the guard first.
     let guard = PanicGuard(mailbox, ctx.generation());
     if node.take_crash_at(metrics) {

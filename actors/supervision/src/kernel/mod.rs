@@ -16,3 +16,4 @@ pub(crate) mod monitor;
 pub(crate) mod pool;
 pub(crate) mod quarantine;
 pub(crate) mod queue;
+pub(crate) mod spans;

@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use crate::kernel::actor::{Actor, WhenFull};
 use crate::kernel::clock::Nanos;
 use crate::kernel::envelope::Envelope;
+use crate::kernel::spans::Origin;
 use crate::limits::OWED_ANSWERS;
 use crate::observe::senders::{Parting, SenderId};
 
@@ -42,6 +43,7 @@ type Lanes<A> = [VecDeque<Entry<A>>; LANES];
 pub(crate) struct Entry<A: Actor> {
     number: u64,
     pub(crate) sender: SenderId,
+    pub(crate) origin: Origin,
     /// Whether a `stopped` hook sent the message: a stop without a drain does not overtake it.
     is_parting: bool,
     pub(crate) sent_at: Nanos,
@@ -125,6 +127,7 @@ impl<A: Actor> Queue<A> {
         self.lanes[lane_of(traits)].push_back(Entry {
             number,
             sender: SenderId::current(),
+            origin: Origin::here(),
             is_parting: Parting::is_current(),
             sent_at,
             envelope,

@@ -135,6 +135,8 @@ fn samples_are_few_however_many_messages_are_refused() {
 fn a_pool_shows_its_threads_and_those_that_work() {
     run(async {
         let pool = Pool::new("pool", 2);
+        let early = pool.job("Test").run(|| ()).await;
+        assert_eq!(early, Err(JobError::NotRun(PoolError::Closed)));
         let spec = SupervisorSpec::new("root", Strategy::OneForOne).child(pool.child());
         let tree = Tree::start(spec).await.unwrap();
         let figures = || {
@@ -143,6 +145,9 @@ fn a_pool_shows_its_threads_and_those_that_work() {
             (pool.threads, pool.busy)
         };
         assert_eq!(figures(), (2, 0));
+        let root = tree.handle().snapshot();
+        let early = &root.find("root/pool").unwrap().dead_letters[0];
+        assert_eq!(early.reason, DeadLetterReason::Unavailable);
         let (release, held) = std::sync::mpsc::channel::<()>();
         let job = pool.job("Test").run(move || held.recv());
         until(|| figures() == (2, 1)).await;

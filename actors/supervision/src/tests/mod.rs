@@ -22,6 +22,8 @@ mod pool;
 mod restart;
 mod retry;
 mod senders;
+#[cfg(feature = "spans")]
+mod spans;
 mod storm;
 mod turns;
 

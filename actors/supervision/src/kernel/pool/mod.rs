@@ -21,8 +21,9 @@ use crate::kernel::clock::{self, Nanos};
 use crate::kernel::exit::Failure;
 use crate::limits::POOL_QUEUE;
 use crate::observe::activity::Doing;
+use crate::observe::dead_letters::DeadLetterReason;
 use crate::observe::node::Node;
-use crate::observe::senders::Sending;
+use crate::observe::senders::{SenderId, Sending};
 use crate::observe::snapshot::PoolSnapshot;
 use crate::observe::threads::ThreadActivity;
 use crate::tree::spec::ChildSpec;
@@ -160,6 +161,7 @@ impl Pool {
         if !queue.is_open {
             drop(queue);
             job.metrics.unavailable.fetch_add(1, Relaxed);
+            self.note_dead_letter(&job, DeadLetterReason::Unavailable);
             return Err(PoolError::Closed);
         }
         if self.shared.threads == 0 {
@@ -184,6 +186,7 @@ impl Pool {
         unwanted.into_iter().for_each(Job::discard);
         if let Some(job) = refused {
             job.metrics.rejected.fetch_add(1, Relaxed);
+            self.note_dead_letter(&job, DeadLetterReason::Rejected);
             return Err(PoolError::Full);
         }
         self.shared.accepted.fetch_add(1, Relaxed);
@@ -204,6 +207,12 @@ impl Pool {
         drop(queue);
         unwanted.into_iter().for_each(Job::discard);
         next_deadline
+    }
+
+    /// Takes a job that was refused as a sample.
+    fn note_dead_letter(&self, job: &Job, reason: DeadLetterReason) {
+        let dead_letters = &self.node().dead_letters;
+        dead_letters.note(&job.metrics, reason, SenderId::current());
     }
 
     fn note_depth(&self, depth: usize) {

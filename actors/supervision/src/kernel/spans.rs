@@ -1,0 +1,83 @@
+//! Spans of `tracing` across mailboxes (the feature `spans`): the span in which a message is sent is
+//! the parent of the one in which it is handled. Without the feature all of this is empty.
+//!
+//! A handler's span is called `handle` and has the fields `actor` and `message`. The futures that a
+//! handler spawns, with later answers, run in it as well, so that a message that they send continues
+//! the trace. Messages of timers and streams begin a trace of their own. An exporter, such as one for
+//! OpenTelemetry, is a layer of the program's subscriber and no part of this crate.
+
+#[cfg(feature = "spans")]
+pub(crate) use on::*;
+
+#[cfg(not(feature = "spans"))]
+pub(crate) use off::*;
+
+#[cfg(feature = "spans")]
+mod on {
+    use tracing::span::EnteredSpan;
+    use tracing::{Instrument, Span, info_span};
+
+    /// The span in which a message was sent.
+    pub(crate) struct Origin(Option<Span>);
+
+    impl Origin {
+        /// Returns no span: a new trace begins.
+        pub(crate) fn none() -> Self {
+            Self(None)
+        }
+
+        /// Returns the span of the code that runs on this thread.
+        pub(crate) fn here() -> Self {
+            Self(Some(Span::current()))
+        }
+    }
+
+    /// The span of a handler, until it is dropped.
+    pub(crate) struct Handling(#[allow(dead_code, reason = "dropped at the end")] EnteredSpan);
+
+    impl Handling {
+        /// Begins the span of a handler. The origin is used up.
+        pub(crate) fn begin(origin: &mut Origin, actor: &str, message: &str) -> Self {
+            let parent = origin.0.take().unwrap_or_else(Span::none);
+            Self(info_span!(parent: &parent, "handle", actor, message).entered())
+        }
+    }
+
+    /// Runs a future in the span of the code that spawns it.
+    pub(crate) fn follow<F: Future>(future: F) -> impl Future<Output = F::Output> {
+        future.instrument(Span::current())
+    }
+}
+
+#[cfg(not(feature = "spans"))]
+mod off {
+    /// The span in which a message was sent: none.
+    pub(crate) struct Origin;
+
+    impl Origin {
+        #[inline]
+        pub(crate) fn none() -> Self {
+            Self
+        }
+
+        #[inline]
+        pub(crate) fn here() -> Self {
+            Self
+        }
+    }
+
+    /// The span of a handler: none.
+    pub(crate) struct Handling;
+
+    impl Handling {
+        #[inline]
+        pub(crate) fn begin(_: &mut Origin, _: &str, _: &str) -> Self {
+            Self
+        }
+    }
+
+    #[inline]
+    pub(crate) fn follow<F: Future>(future: F) -> F {
+        future
+    }
+}
