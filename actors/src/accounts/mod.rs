@@ -31,7 +31,7 @@ use actoreum_wallet::{KeyAccount, KeyDirectory, KeyError, KeyIndex, Keyring};
 use tracing::{info, warn};
 pub use unlocked_keys::UnlockedKeys;
 
-use actoreum_supervision::{Actor, Ctx, Failure, Handles, JobError, Later, Message, Pool};
+use actoreum_supervision::{Ctx, Failure, JobError, Later, Pool, actor};
 
 /// Time between two scans of the folder. A scan costs one `stat` a file.
 const POLL_PERIOD: Duration = Duration::from_secs(2);
@@ -182,17 +182,15 @@ impl AccountsActor {
     }
 }
 
-impl Actor for AccountsActor {
+#[actor]
+impl AccountsActor {
     fn started(&mut self, ctx: &mut Ctx<Self>) -> Result<(), Failure> {
         ctx.notify_every(POLL_PERIOD, || Poll);
         Ok(())
     }
-}
 
-impl Handles<GetAccounts> for AccountsActor {
-    type Answer = Vec<AccountStatus>;
-
-    fn handle(&mut self, _: GetAccounts, _: &mut Ctx<Self>) -> Self::Answer {
+    #[handler]
+    fn get_accounts(&mut self, _: GetAccounts) -> Vec<AccountStatus> {
         let open = self.ring.addresses(now());
         let held = self.setup.mnemonic_keys.iter().map(|key| AccountStatus {
             address: key.address(),
@@ -210,12 +208,13 @@ impl Handles<GetAccounts> for AccountsActor {
             });
         filed.chain(held).collect()
     }
-}
 
-impl Handles<SignHash> for AccountsActor {
-    type Answer = Later<Result<Signature, KeyError>>;
-
-    fn handle(&mut self, message: SignHash, ctx: &mut Ctx<Self>) -> Self::Answer {
+    #[handler]
+    fn sign_hash(
+        &mut self,
+        message: SignHash,
+        ctx: &mut Ctx<Self>,
+    ) -> Later<Result<Signature, KeyError>> {
         let SignHash {
             address,
             hash,
@@ -242,12 +241,9 @@ impl Handles<SignHash> for AccountsActor {
             |_, signature, _| signature,
         )
     }
-}
 
-impl Handles<Unlock> for AccountsActor {
-    type Answer = Later<Result<(), KeyError>>;
-
-    fn handle(&mut self, message: Unlock, ctx: &mut Ctx<Self>) -> Self::Answer {
+    #[handler]
+    fn unlock(&mut self, message: Unlock, ctx: &mut Ctx<Self>) -> Later<Result<(), KeyError>> {
         let Unlock {
             address,
             password,
@@ -267,12 +263,9 @@ impl Handles<Unlock> for AccountsActor {
             },
         )
     }
-}
 
-impl Handles<Lock> for AccountsActor {
-    type Answer = bool;
-
-    fn handle(&mut self, Lock { address }: Lock, _: &mut Ctx<Self>) -> bool {
+    #[handler]
+    fn lock(&mut self, Lock { address }: Lock) -> bool {
         if self.is_mnemonic_key(&address) {
             return false;
         }
@@ -280,24 +273,26 @@ impl Handles<Lock> for AccountsActor {
         self.ring.lock(&address);
         true
     }
-}
 
-impl Handles<NewAccount> for AccountsActor {
-    type Answer = Later<Result<KeyAccount, KeyError>>;
-
-    fn handle(&mut self, NewAccount { password }: NewAccount, ctx: &mut Ctx<Self>) -> Self::Answer {
+    #[handler]
+    fn new_account(
+        &mut self,
+        NewAccount { password }: NewAccount,
+        ctx: &mut Ctx<Self>,
+    ) -> Later<Result<KeyAccount, KeyError>> {
         self.run_key_work(
             ctx,
             move |keys, _| keys.create(&password),
             |_, account, _| account,
         )
     }
-}
 
-impl Handles<ImportKey> for AccountsActor {
-    type Answer = Later<Result<KeyAccount, KeyError>>;
-
-    fn handle(&mut self, message: ImportKey, ctx: &mut Ctx<Self>) -> Self::Answer {
+    #[handler]
+    fn import_key(
+        &mut self,
+        message: ImportKey,
+        ctx: &mut Ctx<Self>,
+    ) -> Later<Result<KeyAccount, KeyError>> {
         let ImportKey { key, password } = message;
         self.run_key_work(
             ctx,
@@ -305,31 +300,16 @@ impl Handles<ImportKey> for AccountsActor {
             |_, account, _| account,
         )
     }
-}
 
-/// Scans the folder. Sent by the actor's own timer.
-#[derive(Message)]
-struct Poll;
-
-impl Handles<Poll> for AccountsActor {
-    type Answer = ();
-
-    fn handle(&mut self, _: Poll, ctx: &mut Ctx<Self>) {
+    /// Scans the folder. Sent by the actor's own timer.
+    #[message]
+    fn poll(&mut self, ctx: &mut Ctx<Self>) {
         self.scan(ctx);
     }
-}
 
-/// The end of a scan. Sent by the thread pool.
-#[derive(Message)]
-struct Scanned {
-    /// The index of the folder, and the duration of the scan.
-    result: Result<Result<(KeyIndex, Duration), KeyError>, JobError>,
-}
-
-impl Handles<Scanned> for AccountsActor {
-    type Answer = ();
-
-    fn handle(&mut self, Scanned { result }: Scanned, _: &mut Ctx<Self>) {
+    /// The end of a scan: the index of the folder, and the duration. Sent by the thread pool.
+    #[message]
+    fn scanned(&mut self, result: Result<Result<(KeyIndex, Duration), KeyError>, JobError>) {
         self.is_scanning = false;
         let failure = match result {
             Ok(Ok((index, took))) => {
@@ -346,16 +326,10 @@ impl Handles<Scanned> for AccountsActor {
         }
         self.failure = failure;
     }
-}
 
-/// Locks the keys whose unlock duration is over. Sent by the actor's own timers.
-#[derive(Message)]
-struct Expire;
-
-impl Handles<Expire> for AccountsActor {
-    type Answer = ();
-
-    fn handle(&mut self, _: Expire, _: &mut Ctx<Self>) {
+    /// Locks the keys whose unlock duration is over. Sent by the actor's own timers.
+    #[message]
+    fn expire(&mut self) {
         self.ring.expire(now());
     }
 }

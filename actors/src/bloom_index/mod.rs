@@ -20,7 +20,7 @@ use actoreum_chain::{ChainEvent, ChainReader};
 use actoreum_messages::events::ChainChanged;
 use tracing::{debug, info, warn};
 
-use actoreum_supervision::{Actor, Ctx, Failure, Handles, JobError, Message, Pool, WhenFull};
+use actoreum_supervision::{Ctx, Failure, JobError, Message, Pool, actor};
 
 /// Pause between two sections, as geth's `bloomThrottling`: indexing many sections must not starve
 /// the import of blocks.
@@ -32,10 +32,6 @@ const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(10);
 /// Period of checks without an event: a large reorg is announced with its new head alone, and an
 /// event may be lost.
 const CHECK_PERIOD: Duration = Duration::from_secs(60);
-
-/// Checks whether a section is due. Sent by the actor's own timers.
-#[derive(Debug, Message)]
-struct Check;
 
 /// The end of an indexing job: a section was indexed, or none is missing. Sent by the thread pool.
 #[derive(Debug, Message)]
@@ -58,23 +54,6 @@ impl BloomIndexActor {
             threads,
             next: 0,
             is_indexing: false,
-        }
-    }
-
-    fn check(&mut self, ctx: &mut Ctx<Self>) {
-        if self.is_indexing {
-            return;
-        }
-        let due = due_sections(self.chain_reader.head_number());
-        let (chain_reader, next) = (self.chain_reader.clone(), self.next);
-        let work = move || index_first_missing(&chain_reader, next, due);
-        match self
-            .threads
-            .job("IndexSection")
-            .submit(ctx.me(), work, SectionDone)
-        {
-            Ok(()) => self.is_indexing = true,
-            Err(error) => debug!(%error, "bloom indexing not started"),
         }
     }
 }
@@ -109,20 +88,17 @@ fn index_first_missing(
     Ok(Progress::Complete(section))
 }
 
-impl Actor for BloomIndexActor {
+#[actor]
+impl BloomIndexActor {
     fn started(&mut self, ctx: &mut Ctx<Self>) -> Result<(), Failure> {
         ctx.notify_every(CHECK_PERIOD, || Check);
         ctx.notify(Check);
         Ok(())
     }
-}
 
-impl Handles<ChainChanged> for BloomIndexActor {
-    type Answer = ();
     // Every event has the same effect: a check.
-    const WHEN_FULL: WhenFull = WhenFull::DropOldest;
-
-    fn handle(&mut self, ChainChanged { events, .. }: ChainChanged, ctx: &mut Ctx<Self>) {
+    #[handler(when_full = DropOldest)]
+    fn chain_changed(&mut self, ChainChanged { events, .. }: ChainChanged, ctx: &mut Ctx<Self>) {
         let end = self.next * SECTION_BLOCKS;
         let reaches_down = |event: &ChainEvent| match event {
             ChainEvent::Removed(block) => block.header.number < end,
@@ -133,21 +109,28 @@ impl Handles<ChainChanged> for BloomIndexActor {
             self.check(ctx);
         }
     }
-}
 
-impl Handles<Check> for BloomIndexActor {
-    type Answer = ();
-    const WHEN_FULL: WhenFull = WhenFull::DropOldest;
-
-    fn handle(&mut self, Check: Check, ctx: &mut Ctx<Self>) {
-        self.check(ctx);
+    /// Checks whether a section is due. Sent by the actor's own timers.
+    #[message(when_full = DropOldest)]
+    fn check(&mut self, ctx: &mut Ctx<Self>) {
+        if self.is_indexing {
+            return;
+        }
+        let due = due_sections(self.chain_reader.head_number());
+        let (chain_reader, next) = (self.chain_reader.clone(), self.next);
+        let work = move || index_first_missing(&chain_reader, next, due);
+        match self
+            .threads
+            .job("IndexSection")
+            .submit(ctx.me(), work, SectionDone)
+        {
+            Ok(()) => self.is_indexing = true,
+            Err(error) => debug!(%error, "bloom indexing not started"),
+        }
     }
-}
 
-impl Handles<SectionDone> for BloomIndexActor {
-    type Answer = ();
-
-    fn handle(&mut self, SectionDone(result): SectionDone, ctx: &mut Ctx<Self>) {
+    #[handler]
+    fn section_done(&mut self, SectionDone(result): SectionDone, ctx: &mut Ctx<Self>) {
         self.is_indexing = false;
         match result {
             Ok(Ok(Progress::Indexed(section))) => {

@@ -3,6 +3,7 @@ use actoreum_primitives::{Address, B256, Genesis, Header, Log, U256, logs_bloom}
 use actoreum_storage::{Commit, HeadRecord, Store};
 
 use super::*;
+use actoreum_supervision::testing::until;
 use actoreum_supervision::{ActorRef, ChildSpec, Strategy, SupervisorSpec, Tree};
 
 const HEAD: u64 = SECTION_BLOCKS + bloom_index::SECTION_CONFIRMS;
@@ -43,13 +44,7 @@ fn write(store: &Store, first: u64, branch: u8) {
 }
 
 async fn until_indexed(reader: &ChainReader) {
-    for _ in 0..10_000 {
-        if bloom_index::is_indexed(reader, 0).unwrap() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-    panic!("the section was not indexed");
+    until(|| bloom_index::is_indexed(reader, 0).unwrap()).await;
 }
 
 #[test]

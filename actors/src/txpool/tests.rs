@@ -22,23 +22,13 @@ use parking_lot::Mutex;
 
 use super::*;
 use crate::chain::{ChainActor, ChainSetup};
+pub(super) use actoreum_supervision::testing::until;
 use actoreum_supervision::{ActorRef, Backoff, ChildSpec, Strategy, SupervisorSpec, Tree};
 
 const PEER: PeerId = PeerId::repeat_byte(3);
 
 pub(super) fn run<F: Future>(test: F) -> F::Output {
     actoreum_supervision::block_on(test)
-}
-
-/// Waits, at most half a minute, until `condition` holds.
-pub(super) async fn until(condition: impl Fn() -> bool) {
-    for _ in 0..30_000 {
-        if condition() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-    panic!("it never came true");
 }
 
 /// Follower that records the hashes it gets.

@@ -36,7 +36,7 @@ use self::{
     listing::Poll,
     wallet::{Account, Wallet, WalletId},
 };
-use actoreum_supervision::{Actor, Ctx, Failure, Handles, Later, Pool, Replier, WhenAbandoned};
+use actoreum_supervision::{Ctx, Failure, Later, Pool, Replier, actor};
 
 pub use self::limits::DEVICE_THREADS;
 
@@ -90,39 +90,16 @@ impl Drop for UsbHubActor {
     }
 }
 
-impl Actor for UsbHubActor {
+#[actor]
+impl UsbHubActor {
     fn started(&mut self, ctx: &mut Ctx<Self>) -> Result<(), Failure> {
         self.list(ctx);
         ctx.notify_every(REFRESH_PERIOD, || Poll);
         Ok(())
     }
-}
 
-impl UsbHubActor {
-    fn find_mut(&mut self, id: &WalletId) -> Option<&mut Wallet> {
-        let wallet = self.wallets.get_mut(&id.url)?;
-        (wallet.id == *id).then_some(wallet)
-    }
-
-    fn ids(&self) -> Vec<WalletId> {
-        self.wallets.values().map(|one| one.id.clone()).collect()
-    }
-
-    fn id_of(&self, url: &str) -> Result<WalletId, WalletError> {
-        let wallet = self.wallets.get(url).ok_or(WalletError::UnknownWallet)?;
-        Ok(wallet.id.clone())
-    }
-
-    fn statuses(&self) -> Vec<WalletStatus> {
-        self.wallets.values().map(Wallet::status).collect()
-    }
-}
-
-impl Handles<ListWallets> for UsbHubActor {
-    type Answer = Later<Vec<WalletStatus>>;
-    const WHEN_ABANDONED: WhenAbandoned = WhenAbandoned::Skip;
-
-    fn handle(&mut self, _: ListWallets, ctx: &mut Ctx<Self>) -> Self::Answer {
+    #[handler(when_abandoned = Skip)]
+    fn list_wallets(&mut self, _: ListWallets, ctx: &mut Ctx<Self>) -> Later<Vec<WalletStatus>> {
         for id in self.ids() {
             self.search_for_accounts(&id, ctx);
         }
@@ -140,24 +117,22 @@ impl Handles<ListWallets> for UsbHubActor {
         }
         later
     }
-}
 
-impl Handles<GetWalletAccounts> for UsbHubActor {
-    type Answer = Vec<Address>;
-
-    fn handle(&mut self, _: GetWalletAccounts, ctx: &mut Ctx<Self>) -> Self::Answer {
+    #[handler]
+    fn get_wallet_accounts(&mut self, _: GetWalletAccounts, ctx: &mut Ctx<Self>) -> Vec<Address> {
         for id in self.ids() {
             self.search_for_accounts(&id, ctx);
         }
         let accounts = self.wallets.values().flat_map(|wallet| &wallet.accounts);
         accounts.map(|account| account.address).collect()
     }
-}
 
-impl Handles<OpenWallet> for UsbHubActor {
-    type Answer = Later<Result<(), WalletError>>;
-
-    fn handle(&mut self, message: OpenWallet, ctx: &mut Ctx<Self>) -> Self::Answer {
+    #[handler]
+    fn open_wallet(
+        &mut self,
+        message: OpenWallet,
+        ctx: &mut Ctx<Self>,
+    ) -> Later<Result<(), WalletError>> {
         let (replier, later) = Later::channel();
         match self.id_of(&message.url) {
             Ok(id) => self.open(&id, message.secret, ctx, |_, result, _| {
@@ -167,12 +142,13 @@ impl Handles<OpenWallet> for UsbHubActor {
         }
         later
     }
-}
 
-impl Handles<DeriveAccount> for UsbHubActor {
-    type Answer = Later<Result<WalletAccount, WalletError>>;
-
-    fn handle(&mut self, message: DeriveAccount, ctx: &mut Ctx<Self>) -> Self::Answer {
+    #[handler]
+    fn derive_account(
+        &mut self,
+        message: DeriveAccount,
+        ctx: &mut Ctx<Self>,
+    ) -> Later<Result<WalletAccount, WalletError>> {
         let DeriveAccount {
             url,
             path,
@@ -201,12 +177,13 @@ impl Handles<DeriveAccount> for UsbHubActor {
         });
         later
     }
-}
 
-impl Handles<SignWithWallet> for UsbHubActor {
-    type Answer = Later<Result<Signature, WalletError>>;
-
-    fn handle(&mut self, message: SignWithWallet, ctx: &mut Ctx<Self>) -> Self::Answer {
+    #[handler]
+    fn sign_with_wallet(
+        &mut self,
+        message: SignWithWallet,
+        ctx: &mut Ctx<Self>,
+    ) -> Later<Result<Signature, WalletError>> {
         let SignWithWallet { address, request } = message;
         let (replier, later) = Later::channel();
         let found = self.wallets.values().find_map(|wallet| {
@@ -221,5 +198,25 @@ impl Handles<SignWithWallet> for UsbHubActor {
         let work = move |driver: &mut dyn Driver| driver.sign(&path, address, &request);
         self.with_driver(&id, ctx, work, |_, result, _| replier.reply(result));
         later
+    }
+}
+
+impl UsbHubActor {
+    fn find_mut(&mut self, id: &WalletId) -> Option<&mut Wallet> {
+        let wallet = self.wallets.get_mut(&id.url)?;
+        (wallet.id == *id).then_some(wallet)
+    }
+
+    fn ids(&self) -> Vec<WalletId> {
+        self.wallets.values().map(|one| one.id.clone()).collect()
+    }
+
+    fn id_of(&self, url: &str) -> Result<WalletId, WalletError> {
+        let wallet = self.wallets.get(url).ok_or(WalletError::UnknownWallet)?;
+        Ok(wallet.id.clone())
+    }
+
+    fn statuses(&self) -> Vec<WalletStatus> {
+        self.wallets.values().map(Wallet::status).collect()
     }
 }

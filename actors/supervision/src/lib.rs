@@ -157,7 +157,7 @@
 //! is skipped where its caller has left, and is reported where it hangs. Every bound has its reason in [`limits`].
 
 // The derive macro names the crate by its path.
-#[cfg(test)]
+#[cfg(any(test, feature = "testing"))]
 extern crate self as actoreum_supervision;
 
 #[cfg(test)]
@@ -166,9 +166,99 @@ mod tests;
 mod kernel;
 pub mod limits;
 mod observe;
+mod run;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 mod tree;
 
 pub use actoreum_supervision_derive::Message;
+/// # Examples
+///
+/// ```
+/// use actoreum_supervision::{ActorRef, ChildSpec, Strategy, SupervisorSpec, actor, run};
+///
+/// struct Counter(u64);
+///
+/// #[actor]
+/// impl Counter {
+///     #[message]
+///     fn add(&mut self, number: u64) -> u64 {
+///         self.0 += number;
+///         self.0
+///     }
+/// }
+///
+/// let counter = ActorRef::new("counter");
+/// let child = ChildSpec::new(&counter, || Counter(0));
+/// let root = SupervisorSpec::new("root", Strategy::OneForOne).child(child);
+/// run(root, async |_| assert_eq!(counter.ask(Add { number: 2 }).await, Ok(2))).unwrap();
+/// ```
+///
+/// # Mistakes
+///
+/// Each is an error of the compiler at the line that is wrong. A handler without a message:
+///
+/// ```compile_fail
+/// # use actoreum_supervision::actor;
+/// struct Counter(u64);
+///
+/// #[actor]
+/// impl Counter {
+///     #[handler]
+///     fn add(&mut self) {}
+/// }
+/// ```
+///
+/// An answer of another type than the message's, here `u64`:
+///
+/// ```compile_fail,E0277
+/// # use actoreum_supervision::{Message, actor};
+/// #[derive(Message)]
+/// #[answer(u64)]
+/// struct Add(u64);
+///
+/// struct Counter(u64);
+///
+/// #[actor]
+/// impl Counter {
+///     #[handler]
+///     fn add(&mut self, Add(number): Add) -> String {
+///         number.to_string()
+///     }
+/// }
+/// ```
+///
+/// A policy that does not exist:
+///
+/// ```compile_fail,E0599
+/// # use actoreum_supervision::{Message, actor};
+/// struct Counter(u64);
+///
+/// #[actor]
+/// impl Counter {
+///     #[message(when_full = DropNewest)]
+///     fn add(&mut self, number: u64) {
+///         self.0 += number;
+///     }
+/// }
+/// ```
+///
+/// An asynchronous handler, which would hold the actor's state over an `await`:
+///
+/// ```compile_fail
+/// # use actoreum_supervision::actor;
+/// struct Counter(u64);
+///
+/// #[actor]
+/// impl Counter {
+///     #[message]
+///     async fn add(&mut self, number: u64) -> u64 {
+///         self.0 + number
+///     }
+/// }
+/// ```
+pub use actoreum_supervision_derive::actor;
+pub use actoreum_supervision_derive::handlers;
 pub use kernel::actor::{Actor, Handles, Message, WhenAbandoned, WhenFull};
 pub use kernel::actor_ref::{ActorRef, Recipient, Within};
 pub use kernel::answer::{Answer, Later, Replier, Reply, ReplyValue, Value};
@@ -180,17 +270,19 @@ pub use kernel::monitor::{Down, Monitor};
 pub use kernel::pool::{JobError, JobSpec, Pool, PoolError};
 pub use observe::incidents::{IncidentKind, IncidentLog, IncidentRecord};
 pub use observe::snapshot::{self, NodeSnapshot};
+pub use run::{block_on, run};
 pub use tree::dynamic::DynamicRef;
 pub use tree::rng::SeededRng;
 pub use tree::root::{CrashError, Outcome, Tree, TreeHandle, TreeOptions};
 pub use tree::spec::{ChildSpec, IntoActor, SupervisorSpec};
 pub use tree::strategy::{Backoff, Intensity, Mailbox, Restart, Strategy};
 
-/// Runs a future to its end in a new actix system on this thread. The trees that it starts, and
-/// their threads, belong to that system.
-///
-/// # Panics
-/// Where the system cannot be created, or inside another runtime.
-pub fn block_on<F: Future>(future: F) -> F::Output {
-    actix::System::new().block_on(future)
+/// The examples of the README and of the guide, which are compiled and run as tests.
+#[cfg(doctest)]
+mod documents {
+    #[doc = include_str!("../README.md")]
+    mod readme {}
+
+    #[doc = include_str!("../../../docs/supervision.md")]
+    mod guide {}
 }

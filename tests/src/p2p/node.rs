@@ -13,7 +13,7 @@ use actoreum_actors::net::transport::{ListenAddress, Transport};
 use actoreum_actors::net::{self, NetworkHandle, nat::Nat};
 use actoreum_messages::server::AddPeer;
 use actoreum_primitives::{PeerId, SecretKey};
-use actoreum_supervision::{Strategy, SupervisorSpec, Tree, TreeOptions};
+use actoreum_supervision::{Strategy, SupervisorSpec, Tree, TreeOptions, testing};
 use actoreum_wire::nodes::Enode;
 
 use super::chat::{Chat, ChatHandler};
@@ -219,13 +219,7 @@ pub fn run_paused<F: Future>(name: &str, limit: Duration, test: F) -> F::Output 
     let (_is_over, over) = mpsc::channel::<()>();
     let (watched, watched_name) = (Arc::clone(&seconds), name.to_owned());
     thread::spawn(move || watch(&watched_name, &watched, &over));
-    // The clock is paused from its first moment on: no fraction of a millisecond differs from run
-    // to run.
-    let paused = || {
-        let mut runtime = tokio::runtime::Builder::new_current_thread();
-        runtime.enable_all().start_paused(true).build().unwrap()
-    };
-    actix::System::with_tokio_rt(paused).block_on(async {
+    testing::run_paused(async {
         actix::spawn(async move {
             loop {
                 tokio::time::sleep(Duration::from_secs(1)).await;

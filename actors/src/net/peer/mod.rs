@@ -118,7 +118,7 @@ impl Connections {
             .arbiter(ARBITER)
             .mailbox(PEER_MAILBOX)
             .stop_timeout(CLOSE_TIMEOUT)
-            .tell_exit(&self.server, move |_| ConnectionEnded(id))
+            .monitored_by(&self.server, move |_| ConnectionEnded(id))
     }
 }
 

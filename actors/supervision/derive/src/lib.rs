@@ -1,8 +1,14 @@
-//! The derive macro of `actoreum_supervision::Message`; use it through that crate.
+//! The macros of `actoreum_supervision`: the derive macro of `Message`, and the attributes `actor` and
+//! `handlers`. Use them through that crate, which documents them with examples.
+
+mod actor;
+mod handler;
 
 use proc_macro::TokenStream;
 use quote::quote;
-use syn::{DeriveInput, Type, parse_macro_input};
+use syn::{DeriveInput, ItemImpl, Type, parse_macro_input};
+
+use crate::actor::Lifecycle;
 
 /// Implements `Message`. The type of the answer is that of the attribute `#[answer(Type)]`, or
 /// `()` where there is none.
@@ -10,6 +16,43 @@ use syn::{DeriveInput, Type, parse_macro_input};
 pub fn derive_message(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     let expanded = expand(&input).unwrap_or_else(syn::Error::into_compile_error);
+    expanded.into()
+}
+
+/// Implements `Actor`, and `Handles` for each method with the attribute `#[handler]` or `#[message]`.
+/// Goes on an inherent `impl` block.
+///
+/// - `#[handler]` marks a method whose parameters are `&mut self` (or `&self`), the message, and, where
+///   the handler needs it, `ctx: &mut Ctx<Self>`. Its return type is the handler's `Answer`.
+/// - `#[message]` marks a method that declares its message as well: a struct with the method's name in
+///   upper camel case, the method's visibility and documentation, and a field for each parameter.
+/// - Both take options: `when_full = DropOldest`, a variant of `WhenFull`, and
+///   `when_abandoned = Skip`, a variant of `WhenAbandoned`.
+/// - Methods called `started` and `stopped` become the hooks of `Actor`.
+///
+/// All other items of the block remain as they are. A handler remains a method, which other methods
+/// and unit tests can call.
+#[proc_macro_attribute]
+pub fn actor(arguments: TokenStream, block: TokenStream) -> TokenStream {
+    expand_block(&arguments, block, Lifecycle::Implemented)
+}
+
+/// Implements `Handles` as `#[actor]` does, but not `Actor`: for further `impl` blocks of an actor, in
+/// the same file or another one, and for actors that implement `Actor` by hand.
+#[proc_macro_attribute]
+pub fn handlers(arguments: TokenStream, block: TokenStream) -> TokenStream {
+    expand_block(&arguments, block, Lifecycle::LeftOut)
+}
+
+fn expand_block(arguments: &TokenStream, block: TokenStream, lifecycle: Lifecycle) -> TokenStream {
+    if !arguments.is_empty() {
+        let error =
+            "this attribute takes no arguments; options go to #[handler(…)] or #[message(…)]";
+        let error = syn::Error::new(proc_macro2::Span::call_site(), error);
+        return error.into_compile_error().into();
+    }
+    let block = parse_macro_input!(block as ItemImpl);
+    let expanded = actor::expand(block, lifecycle).unwrap_or_else(syn::Error::into_compile_error);
     expanded.into()
 }
 

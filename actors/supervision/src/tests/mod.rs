@@ -27,62 +27,14 @@ mod spans;
 mod storm;
 mod turns;
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 
 use super::*;
-
-/// Runs a test in its own actix system.
-fn run<F: Future>(test: F) -> F::Output {
-    actix::System::new().block_on(test)
-}
-
-/// Runs a test as [`run`] does, on a paused clock that jumps to the next timer when all is idle.
-/// Only for trees on a single thread.
-fn run_paused<F: Future>(test: F) -> F::Output {
-    actix::System::new().block_on(async {
-        tokio::time::pause();
-        test.await
-    })
-}
-
-async fn start_single(spec: SupervisorSpec) -> Tree {
-    TreeOptions::default()
-        .single_thread()
-        .start(spec)
-        .await
-        .unwrap()
-}
-
-/// Waits, at most half a minute of real time, until `condition` holds.
-async fn until(condition: impl Fn() -> bool) {
-    for _ in 0..30_000 {
-        if condition() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-    panic!("it never came true");
-}
-
-/// A log of events, in order.
-#[derive(Clone, Default)]
-struct Log {
-    lines: Arc<Mutex<Vec<String>>>,
-}
-
-impl Log {
-    fn add(&self, line: impl Into<String>) {
-        self.lines.lock().push(line.into());
-    }
-
-    fn take(&self) -> Vec<String> {
-        std::mem::take(&mut *self.lines.lock())
-    }
-}
+use crate::block_on as run;
+use crate::testing::{Log, run_paused, start_single, until};
 
 /// An actor that is controlled by messages and logs its lifecycle.
 struct TestActor {

@@ -209,9 +209,10 @@ impl ChildSpec {
     }
 
     /// Sends a message with the exit of each generation to `watcher`, for all generations of both
-    /// ([`Ctx::monitor`](crate::Ctx::monitor) is for one generation of the watcher), so that the watcher can remove the child's state even where the child failed. The message
-    /// is accepted beyond the mailbox's capacity; there is one for each end, whoever caused it. It
-    /// is made on the watcher's thread, when it is handled.
+    /// ([`Ctx::monitor`](crate::Ctx::monitor) is for one generation of the watcher), so that the
+    /// watcher can remove the child's state even where the child failed. The message is accepted
+    /// beyond the mailbox's capacity; there is one for each end, whoever caused it. It is made on the
+    /// watcher's thread, when it is handled.
     pub fn monitored_by<A, M>(
         mut self,
         watcher: &ActorRef<A>,
