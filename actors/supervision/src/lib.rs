@@ -139,7 +139,12 @@
 //! - **Failures escalate.** Too many restarts ([`Intensity`]) are a failure of the supervisor;
 //!   at the root they stop the tree, in order, with a failure as its outcome.
 //! - **An arbiter that has ended is replaced**: the next start of an actor on it opens a new thread.
-//! - **A snapshot uses no mailbox.** [`TreeHandle::snapshot`] reads atomics and short locks.
+//! - **A snapshot uses no mailbox.** [`TreeHandle::snapshot`] reads atomics and short locks, and so
+//!   do [`TreeHandle::arbiters`] (busy share, lag and busiest actor of each thread) and
+//!   [`TreeHandle::incidents`] (the failures, restarts with a group and hangs of the whole tree).
+//!
+//! With the feature `spans`, the `tracing` span in which a message is sent is the parent of the span
+//! `handle` in which it is handled, and the futures of a handler run in its span.
 //!
 //! Work that takes longer than half a millisecond belongs in a [`Pool`], whose results come back
 //! as messages. Jobs of two generations of a pool never overlap. Every bound has its reason in [`limits`].

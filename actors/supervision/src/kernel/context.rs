@@ -61,7 +61,7 @@ impl<A: Actor> Ctx<A> {
             generation,
             turn_time,
             current: STARTED,
-            origin: Origin::default(),
+            origin: Origin::none(),
             exit: None,
             tasks: FuturesUnordered::new(),
             has_new_tasks: false,
@@ -260,7 +260,7 @@ fn deliver_now<A: Handles<M>, M: Message>(
     ready_at: Nanos,
 ) {
     let mailbox = Arc::clone(ctx.me.mailbox());
-    ctx.origin = Origin::default();
+    ctx.origin = Origin::none();
     deliver(
         actor,
         ctx,

@@ -18,10 +18,14 @@ mod on {
     use tracing::{Instrument, Span, info_span};
 
     /// The span in which a message was sent.
-    #[derive(Default)]
     pub(crate) struct Origin(Option<Span>);
 
     impl Origin {
+        /// Returns the origin of a message that was not sent, such as that of a timer.
+        pub(crate) fn none() -> Self {
+            Self(None)
+        }
+
         /// Returns the span of the code that runs on this thread.
         pub(crate) fn here() -> Self {
             Self(Some(Span::current()))
@@ -48,10 +52,14 @@ mod on {
 #[cfg(not(feature = "spans"))]
 mod off {
     /// The span in which a message was sent: none.
-    #[derive(Default)]
     pub(crate) struct Origin;
 
     impl Origin {
+        #[inline]
+        pub(crate) fn none() -> Self {
+            Self
+        }
+
         #[inline]
         pub(crate) fn here() -> Self {
             Self
