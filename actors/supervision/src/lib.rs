@@ -146,15 +146,20 @@
 //!   Its loss counts as one failure, however many actors ran on it.
 //! - **An actor that hangs can be replaced** ([`ChildSpec::when_stuck`]): its thread is abandoned, its
 //!   callers get [`AskError::Interrupted`], and the actors of its arbiter restart on a new thread.
-//! - **A snapshot uses no mailbox.** [`TreeHandle::snapshot`] reads atomics and short locks.
-//!
+//! - **A snapshot uses no mailbox.** [`TreeHandle::snapshot`] reads atomics and short locks, and so
+//!   do [`TreeHandle::arbiters`] (busy share, lag and busiest actor of each thread) and
+//!   [`TreeHandle::incidents`] (the failures, restarts with a group and hangs of the whole tree).
 //! - **Owed answers are bounded.** A request whose answer comes later ([`Later`]) stays in the mailbox
 //!   while the actor owes [as many as it may](limits::OWED_ANSWERS), so that a full mailbox means the
 //!   same for slow answers; messages that owe none pass it.
 //!
+//! With the feature `spans`, the `tracing` span in which a message is sent is the parent of the span
+//! `handle` in which it is handled, and the futures of a handler run in its span.
+//!
 //! Work that takes longer than half a millisecond belongs in a [`Pool`], whose results come back
 //! as messages. Jobs of two generations of a pool never overlap; each has a name, may have a deadline,
-//! is skipped where its caller has left, and is reported where it hangs. Every bound has its reason in [`limits`].
+//! is skipped where its caller has left, and is reported where it hangs. Every bound has its reason in
+//! [`limits`].
 
 // The derive macro names the crate by its path.
 #[cfg(any(test, feature = "testing"))]

@@ -21,7 +21,7 @@ mod on {
     pub(crate) struct Origin(Option<Span>);
 
     impl Origin {
-        /// Returns no span: a new trace begins.
+        /// Returns the origin of a message that was not sent, such as that of a timer.
         pub(crate) fn none() -> Self {
             Self(None)
         }

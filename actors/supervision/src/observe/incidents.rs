@@ -33,7 +33,7 @@ impl IncidentKind {
     /// Returns the kind of a failure with this exit.
     pub(crate) fn of(exit: &Exit) -> Self {
         match exit {
-            Exit::GaveUp { .. } => Self::Escalation,
+            Exit::GaveUp { .. } | Exit::Escalated { .. } => Self::Escalation,
             _ => Self::Failure,
         }
     }
