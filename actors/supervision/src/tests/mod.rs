@@ -9,6 +9,7 @@ mod fixture;
 mod foreign;
 mod groups;
 mod lifecycle;
+mod model;
 mod observe;
 mod pool;
 mod restart;
