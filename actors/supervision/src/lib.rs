@@ -143,6 +143,9 @@
 //!
 //! Work that takes longer than half a millisecond belongs in a [`Pool`], whose results come back
 //! as messages. Jobs of two generations of a pool never overlap. Every bound has its reason in [`limits`].
+//!
+//! The tests prove each guarantee; `src/tests/model` also compares random trees, crashes and floods
+//! with a sequential model of OTP's rules after each step.
 
 // The derive macro names the crate by its path.
 #[cfg(test)]
