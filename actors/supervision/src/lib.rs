@@ -160,6 +160,9 @@
 //! as messages. Jobs of two generations of a pool never overlap; each has a name, may have a deadline,
 //! is skipped where its caller has left, and is reported where it hangs. Every bound has its reason in
 //! [`limits`].
+//!
+//! The tests prove each guarantee; `src/tests/model` also compares random trees, crashes and floods
+//! with a sequential model of OTP's rules after each step.
 
 // The derive macro names the crate by its path.
 #[cfg(any(test, feature = "testing"))]

@@ -15,6 +15,7 @@ mod incidents;
 mod jobs;
 mod kept;
 mod lifecycle;
+mod model;
 mod monitors;
 mod observe;
 mod owed;

@@ -1,0 +1,337 @@
+//! A run: the steps of a plan on the real tree and on the model, compared after each.
+
+use std::fmt::Debug;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::plan::*;
+use super::state::{End, Model};
+use super::world::{World, describe};
+use crate::snapshot::State;
+use crate::{Outcome, SeededRng, StartError, Tree, TreeOptions};
+
+/// A difference between the kernel and the model.
+#[derive(Debug, Clone)]
+pub(super) struct Mismatch {
+    /// The number of steps that were taken.
+    pub(super) after: usize,
+    pub(super) text: String,
+}
+
+/// What a run covered.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Coverage {
+    pub(super) steps: u64,
+    pub(super) left_out: u64,
+    pub(super) restarts: u64,
+    pub(super) messages: u64,
+    pub(super) failed_starts: u64,
+    pub(super) gave_up: u64,
+    /// The log of the real tree.
+    pub(super) log: Vec<String>,
+}
+
+/// Runs a plan in its own runtime, on a paused clock that begins at zero.
+pub(super) fn run(plan: &Plan) -> Result<Coverage, Mismatch> {
+    let system = actix::System::with_tokio_rt(|| {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .start_paused(true)
+            .build()
+            .unwrap()
+    });
+    system.block_on(Run::of(plan).run())
+}
+
+struct Run {
+    plan: Rc<Plan>,
+    model: Model,
+    world: World,
+    coverage: Coverage,
+}
+
+impl Run {
+    fn of(plan: &Plan) -> RunBuilder {
+        RunBuilder(Rc::new(plan.clone()))
+    }
+
+    async fn steps(mut self, tree: Tree) -> Result<Coverage, Mismatch> {
+        let mut tree = Some(tree);
+        let steps = self.plan.steps.clone();
+        for (index, step) in steps.iter().enumerate() {
+            let after = index + 1;
+            let mut next = self.model.clone();
+            match step {
+                Step::Advance(time) => next.advance(*time),
+                Step::Batch(stimuli) => {
+                    let ready = next.stimulate(stimuli);
+                    let queued: Vec<usize> =
+                        next.nodes.iter().map(|node| node.traffic.depth()).collect();
+                    next.settle(stimuli, &ready);
+                    if !next.is_ambiguous {
+                        self.world.stimulate(stimuli);
+                        let depths = self.depths();
+                        same("the queued messages", &queued, &depths)
+                            .map_err(|text| Mismatch { after, text })?;
+                    }
+                }
+            }
+            if next.is_ambiguous {
+                self.coverage.left_out += 1;
+                // The time cannot pass the events that have no order.
+                if matches!(step, Step::Advance(_)) {
+                    break;
+                }
+                continue;
+            }
+            self.coverage.steps += 1;
+            self.model = next;
+            self.world.advance_to(self.model.now).await;
+            self.compare().map_err(|text| Mismatch { after, text })?;
+            if self.model.ended.is_some()
+                && let Some(tree) = tree.take()
+            {
+                let outcome = tree.wait().await;
+                self.compare_outcome(&outcome)
+                    .map_err(|text| Mismatch { after, text })?;
+            }
+        }
+        let after = steps.len();
+        let text = self.finish(tree).await;
+        text.map_err(|text| Mismatch { after, text })?;
+        self.coverage.log = self.world.record.lock().log.clone();
+        Ok(self.coverage)
+    }
+
+    /// Stops the tree and waits until every caller has a result.
+    async fn finish(&mut self, tree: Option<Tree>) -> Result<(), String> {
+        if let Some(tree) = tree {
+            self.model.stop_tree();
+            let outcome = tree.shutdown().await;
+            if !self.model.is_ambiguous {
+                self.world.advance_to(self.model.now).await;
+                self.compare()?;
+                self.compare_outcome(&outcome)?;
+            }
+        }
+        self.model.await_callers();
+        self.world
+            .advance_to(self.model.now + Duration::from_secs(3))
+            .await;
+        if !self.model.is_ambiguous {
+            self.compare()?;
+        }
+        let real = self.world.record.lock().results.clone();
+        let missing: Vec<_> = self
+            .model
+            .results
+            .keys()
+            .filter(|number| !real.contains_key(number))
+            .collect();
+        if !missing.is_empty() {
+            return Err(format!("callers without a result: {missing:?}"));
+        }
+        self.check_sums()?;
+        self.coverage.restarts = self.model.nodes.iter().map(|node| node.restarts).sum();
+        self.coverage.gave_up += u64::from(matches!(self.model.ended, Some(End::GaveUp(..))));
+        Ok(())
+    }
+
+    fn depths(&self) -> Vec<usize> {
+        let depths = self.world.nodes.iter().map(|node| {
+            let mailbox = node.snapshot().mailbox;
+            mailbox.map_or(0, |mailbox| mailbox.depth as usize)
+        });
+        depths.collect()
+    }
+
+    /// Compares the whole state of the tree.
+    fn compare(&self) -> Result<(), String> {
+        let record = self.world.record.lock();
+        same("the log", &self.model.log, &record.log)?;
+        same("the results", &self.model.results, &record.results)?;
+        for (id, node) in self.model.nodes.iter().enumerate() {
+            same(
+                &format!("the messages handled by n{id}"),
+                &node.traffic.got,
+                &record.got[id],
+            )?;
+        }
+        drop(record);
+        for id in 0..self.model.nodes.len() {
+            self.compare_node(id)?;
+        }
+        Ok(())
+    }
+
+    fn compare_node(&self, id: Id) -> Result<(), String> {
+        let expected = &self.model.nodes[id];
+        let node = self.world.nodes[id].snapshot();
+        // The root's state is final once its end was awaited.
+        if id != 0 || self.model.ended.is_none() {
+            same(&format!("the state of n{id}"), &expected.state, &node.state)?;
+        }
+        same(
+            &format!("the generation of n{id}"),
+            &expected.generation,
+            &node.generation,
+        )?;
+        same(
+            &format!("the restarts of n{id}"),
+            &expected.restarts,
+            &node.restarts,
+        )?;
+        if self.plan.is_dynamic(id) {
+            let members: Vec<_> = expected.members.iter().map(|id| format!("n{id}")).collect();
+            let real: Vec<_> = node
+                .children
+                .iter()
+                .map(|child| child.name.clone())
+                .collect();
+            same(&format!("the children of n{id}"), &members, &real)?;
+        }
+        if !self.plan.is_actor(id) {
+            return Ok(());
+        }
+        same(
+            &format!("the queue of n{id}"),
+            &0,
+            &node.mailbox.unwrap().depth,
+        )?;
+        for kind in Kind::ALL {
+            let counts = expected.traffic.counts(kind);
+            let real = node.message(kind.name()).cloned().unwrap_or_default();
+            let expected = [
+                ("handled", counts.handled),
+                ("failed", counts.failed),
+                ("rejected", counts.rejected),
+                ("unavailable", counts.unavailable),
+                ("dropped", counts.dropped),
+                ("lost", counts.lost),
+                ("abandoned", counts.skipped + counts.given_up),
+                ("owed", counts.owed),
+            ];
+            let real = [
+                ("handled", real.handled),
+                ("failed", real.failed),
+                ("rejected", real.rejected),
+                ("unavailable", real.unavailable),
+                ("dropped", real.dropped),
+                ("lost", real.lost),
+                ("abandoned", real.abandoned),
+                ("owed", real.owed),
+            ];
+            same(
+                &format!("the counts of {} at n{id}", kind.name()),
+                &expected,
+                &real,
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Checks that every message that was sent was handled or counted as something else.
+    fn check_sums(&mut self) -> Result<(), String> {
+        for id in 0..self.model.nodes.len() {
+            let node = self.world.nodes[id].snapshot();
+            let traffic = &self.model.nodes[id].traffic;
+            for kind in Kind::ALL {
+                let expected = traffic.counts(kind);
+                let real = node.message(kind.name()).cloned().unwrap_or_default();
+                let refused = real.rejected + real.unavailable + real.dropped + real.lost;
+                // A request that was given up after it had been handled is in both counts.
+                let sum = real.handled + real.failed + refused + real.abandoned;
+                let sent = expected.sent - traffic.undecided(kind) + expected.given_up;
+                if !self.model.is_ambiguous {
+                    same(&format!("the sum of {} at n{id}", kind.name()), &sent, &sum)?;
+                }
+                self.coverage.messages += expected.sent;
+            }
+        }
+        Ok(())
+    }
+
+    fn compare_outcome(&self, outcome: &Outcome) -> Result<(), String> {
+        let expected = self.model.ended.as_ref().map(ToString::to_string);
+        same(
+            "the exit of the tree",
+            &expected,
+            &Some(describe(&outcome.exit)),
+        )?;
+        let killed: Vec<_> = self
+            .model
+            .killed
+            .iter()
+            .map(|id| self.plan.path(*id))
+            .collect();
+        same("the killed children", &killed, &outcome.killed)?;
+        same("the wedged children", &Vec::new(), &outcome.wedged)
+    }
+}
+
+/// A run whose tree has not been built.
+struct RunBuilder(Rc<Plan>);
+
+impl RunBuilder {
+    async fn run(self) -> Result<Coverage, Mismatch> {
+        let plan = self.0;
+        let mut model = Model::new(&plan);
+        model.start_tree();
+        let (mut world, spec) = World::new(&plan);
+        if model.is_ambiguous {
+            return Ok(Coverage {
+                left_out: 1,
+                ..Coverage::default()
+            });
+        }
+        let started = TreeOptions::default()
+            .single_thread()
+            .rng(SeededRng::seeded(plan.seed))
+            .probe(Duration::from_secs(1 << 20), Duration::from_secs(1 << 20))
+            .start(spec)
+            .await;
+        world.handle = started.as_ref().ok().map(|tree| tree.handle().clone());
+        world.advance_to(model.now).await;
+        let run = Run {
+            plan,
+            model,
+            world,
+            coverage: Coverage::default(),
+        };
+        let compared = run.compare().and_then(|()| run.compare_start(&started));
+        compared.map_err(|text| Mismatch { after: 0, text })?;
+        match started {
+            Ok(tree) => run.steps(tree).await,
+            Err(_) => Ok(Coverage {
+                failed_starts: 1,
+                ..run.coverage
+            }),
+        }
+    }
+}
+
+impl Run {
+    fn compare_start(&self, started: &Result<Tree, StartError>) -> Result<(), String> {
+        let expected = self.model.first_failed.map(|id| self.plan.path(id));
+        let real = match started {
+            Ok(_) => None,
+            Err(StartError::Failed { path, .. } | StartError::TimedOut { path }) => {
+                Some(path.clone())
+            }
+            Err(error) => return Err(format!("the tree did not start: {error}")),
+        };
+        let expected = expected.filter(|_| self.model.nodes[0].state == State::Failed);
+        same("the child that did not start", &expected, &real)
+    }
+}
+
+/// Returns the difference of two values.
+fn same<T: PartialEq + Debug>(what: &str, expected: &T, real: &T) -> Result<(), String> {
+    if expected == real {
+        Ok(())
+    } else {
+        Err(format!(
+            "{what}\n  model:  {expected:?}\n  kernel: {real:?}"
+        ))
+    }
+}

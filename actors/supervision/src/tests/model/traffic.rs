@@ -1,0 +1,374 @@
+//! The reference model of one actor's messages: mailbox, policies, answers and counts.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use super::plan::{Act, Kind, Sending};
+use super::state::End;
+
+/// The results of sends and requests, by the number of the stimulus.
+pub(super) type Results = BTreeMap<u32, &'static str>;
+
+/// A message.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Letter {
+    pub(super) number: u32,
+    pub(super) kind: Kind,
+    pub(super) act: Act,
+    pub(super) caller: Caller,
+}
+
+/// What waits for the answer to a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Caller {
+    /// Nothing: the message was told.
+    None,
+    /// A request.
+    Waits,
+    /// A request that is sent again to the next generation, until its deadline.
+    Until(Duration),
+    /// A caller that has left.
+    Left,
+}
+
+/// An answer that is given later.
+#[derive(Debug, Clone, Copy)]
+struct Owed {
+    letter: Letter,
+    /// `None` where the answer never comes.
+    ready: Option<Duration>,
+}
+
+/// The counters of one kind of message.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    pub(super) sent: u64,
+    pub(super) handled: u64,
+    pub(super) failed: u64,
+    pub(super) rejected: u64,
+    pub(super) unavailable: u64,
+    pub(super) dropped: u64,
+    pub(super) lost: u64,
+    /// Skipped unhandled, because the caller had left.
+    pub(super) skipped: u64,
+    /// Handled, but given up before the answer, because the caller had left.
+    pub(super) given_up: u64,
+    pub(super) owed: u64,
+}
+
+/// The messages of one actor, over all of its generations.
+#[derive(Debug, Clone)]
+pub(super) struct Traffic {
+    capacity: usize,
+    pub(super) is_open: bool,
+    queue: VecDeque<Letter>,
+    /// Messages that wait for a slot, in order.
+    waiting: VecDeque<Letter>,
+    /// Requests that wait for the actor, in order.
+    waiting_for_actor: Vec<Letter>,
+    owed: Vec<Owed>,
+    /// Whether a message had to wait because the actor owed as many answers as it may. The model
+    /// does not follow such a wait: `tests/owed.rs` tests it.
+    pub(super) had_to_wait: bool,
+    /// Whether the callers of the queued messages have not waited yet.
+    is_fresh: bool,
+    counts: [Counts; 4],
+    pub(super) crash_at: Option<Kind>,
+    /// The messages handled, in order.
+    pub(super) got: Vec<u32>,
+}
+
+/// The end of an actor in one of its turns.
+pub(super) struct TurnEnd {
+    pub(super) end: End,
+    /// Whether messages that had waited for a slot came first.
+    pub(super) is_late: bool,
+}
+
+impl Traffic {
+    pub(super) fn new(capacity: usize) -> Self {
+        Self {
+            capacity,
+            is_open: false,
+            queue: VecDeque::new(),
+            waiting: VecDeque::new(),
+            waiting_for_actor: Vec::new(),
+            owed: Vec::new(),
+            had_to_wait: false,
+            is_fresh: false,
+            counts: [Counts::default(); 4],
+            crash_at: None,
+            got: Vec::new(),
+        }
+    }
+
+    fn count(&mut self, kind: Kind) -> &mut Counts {
+        &mut self.counts[kind as usize]
+    }
+
+    /// Returns the counters of a kind with the answers that are owed.
+    pub(super) fn counts(&self, kind: Kind) -> Counts {
+        let owed = self.owed.iter().filter(|owed| owed.letter.kind == kind);
+        Counts {
+            owed: owed.count() as u64,
+            ..self.counts[kind as usize]
+        }
+    }
+
+    pub(super) fn depth(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Returns the number of messages of a kind that are neither handled nor refused yet.
+    pub(super) fn undecided(&self, kind: Kind) -> u64 {
+        let queued = self.queue.iter().chain(&self.waiting);
+        let all = queued.chain(&self.waiting_for_actor);
+        all.filter(|letter| letter.kind == kind).count() as u64
+    }
+
+    /// Sends a message at `now`.
+    pub(super) fn send(
+        &mut self,
+        (number, sending, kind, act): (u32, Sending, Kind, Act),
+        now: Duration,
+        results: &mut Results,
+    ) {
+        let caller = match sending {
+            Sending::Tell | Sending::TellWhenRoom => Caller::None,
+            Sending::Ask => Caller::Waits,
+            Sending::AskAndLeave => Caller::Left,
+            Sending::AskWithin(timeout) => Caller::Until(now + timeout),
+        };
+        let letter = Letter {
+            number,
+            kind,
+            act,
+            caller,
+        };
+        self.is_fresh = true;
+        let refusal = if !self.is_open {
+            "Unavailable"
+        } else if self.has_room(results) {
+            self.queue.push_back(letter);
+            if caller == Caller::None {
+                results.insert(number, "Ok");
+            }
+            self.count(kind).sent += 1;
+            return;
+        } else {
+            "Full"
+        };
+        self.refused(letter, sending, refusal, results);
+    }
+
+    /// Makes room for a message in a full mailbox where a message may be dropped for it.
+    fn has_room(&mut self, results: &mut Results) -> bool {
+        if self.queue.len() < self.capacity {
+            return true;
+        }
+        let oldest = self.queue.iter().position(|old| old.kind == Kind::Gossip);
+        let Some(old) = oldest.and_then(|index| self.queue.remove(index)) else {
+            return false;
+        };
+        self.count(old.kind).dropped += 1;
+        answer(&old, "Dropped", results);
+        true
+    }
+
+    fn refused(
+        &mut self,
+        letter: Letter,
+        sending: Sending,
+        refusal: &'static str,
+        results: &mut Results,
+    ) {
+        let is_full = refusal == "Full";
+        let waits = sending == Sending::TellWhenRoom || letter.kind == Kind::Body;
+        match sending {
+            // Taken back before it was sent.
+            Sending::AskAndLeave if waits => return,
+            Sending::AskWithin(_) if !is_full => self.waiting_for_actor.push(letter),
+            Sending::AskWithin(_) => self.waiting.push_back(letter),
+            Sending::TellWhenRoom | Sending::Ask if is_full && waits => {
+                self.waiting.push_back(letter);
+            }
+            _ if is_full => self.count(letter.kind).rejected += 1,
+            _ => self.count(letter.kind).unavailable += 1,
+        }
+        self.count(letter.kind).sent += 1;
+        let is_decided = !self
+            .waiting
+            .iter()
+            .chain(&self.waiting_for_actor)
+            .any(|waiting| waiting.number == letter.number);
+        if is_decided && letter.caller != Caller::Left {
+            results.insert(letter.number, refusal);
+        }
+    }
+
+    /// Opens the mailbox for a generation. The requests that waited for it are sent in order.
+    pub(super) fn open(&mut self, results: &mut Results) {
+        self.is_open = true;
+        self.is_fresh = false;
+        for letter in std::mem::take(&mut self.waiting_for_actor) {
+            if self.has_room(results) {
+                self.queue.push_back(letter);
+            } else {
+                self.waiting.push_back(letter);
+            }
+        }
+    }
+
+    /// Handles the messages, until there is none or the actor ends.
+    pub(super) fn turn(&mut self, now: Duration, results: &mut Results) -> Option<TurnEnd> {
+        let mut is_late = false;
+        loop {
+            while let Some(letter) = self.queue.pop_front() {
+                if let Some(end) = self.handle(letter, now, results) {
+                    self.close(results);
+                    return Some(TurnEnd { end, is_late });
+                }
+            }
+            self.settle(now, results);
+            if self.waiting.is_empty() {
+                return None;
+            }
+            is_late = true;
+            self.is_fresh = false;
+            let granted = self.waiting.len().min(self.capacity);
+            for letter in self.waiting.drain(..granted) {
+                if letter.caller == Caller::None {
+                    results.insert(letter.number, "Ok");
+                }
+                self.queue.push_back(letter);
+            }
+        }
+    }
+
+    fn handle(&mut self, letter: Letter, now: Duration, results: &mut Results) -> Option<End> {
+        let kind = letter.kind;
+        self.had_to_wait |= kind == Kind::Query && self.owed.len() >= self.capacity;
+        if kind == Kind::Query && letter.caller == Caller::Left {
+            self.count(kind).skipped += 1;
+            return None;
+        }
+        if self.crash_at == Some(kind) {
+            self.crash_at = None;
+            return self.crash(&letter, results);
+        }
+        self.got.push(letter.number);
+        if letter.act == Act::Panic {
+            return self.crash(&letter, results);
+        }
+        self.count(kind).handled += 1;
+        if kind == Kind::Query {
+            let ready = match letter.act {
+                Act::Never => None,
+                Act::Later(delay) => Some(now + delay),
+                _ => Some(now),
+            };
+            self.owed.push(Owed { letter, ready });
+        } else {
+            answer(&letter, "Ok", results);
+        }
+        match letter.act {
+            Act::Fail => Some(End::Failed),
+            Act::Stop => Some(End::Normal),
+            _ => None,
+        }
+    }
+
+    fn crash(&mut self, letter: &Letter, results: &mut Results) -> Option<End> {
+        self.count(letter.kind).failed += 1;
+        answer(letter, "Interrupted", results);
+        Some(End::Panicked)
+    }
+
+    /// Closes the mailbox: the generation has ended.
+    pub(super) fn close(&mut self, results: &mut Results) {
+        self.is_open = false;
+        let (waiting, queue) = (
+            std::mem::take(&mut self.waiting),
+            std::mem::take(&mut self.queue),
+        );
+        // The callers that wait are woken first, and those with droppable messages last.
+        let mut queue: Vec<_> = queue.into();
+        queue.sort_by_key(|letter| letter.kind == Kind::Gossip);
+        for letter in waiting {
+            if matches!(letter.caller, Caller::Until(_)) {
+                self.waiting_for_actor.push(letter);
+            } else {
+                self.count(letter.kind).unavailable += 1;
+                results.insert(letter.number, "Unavailable");
+            }
+        }
+        for letter in queue {
+            if matches!(letter.caller, Caller::Until(_)) {
+                self.waiting_for_actor.push(letter);
+            } else {
+                self.count(letter.kind).lost += 1;
+                answer(&letter, "Unavailable", results);
+            }
+        }
+        // Callers that have not waited yet come in the order of their calls.
+        if self.is_fresh {
+            self.waiting_for_actor.sort_by_key(|letter| letter.number);
+        }
+        for owed in std::mem::take(&mut self.owed) {
+            answer(&owed.letter, "Interrupted", results);
+        }
+    }
+
+    /// Returns the next time at which an answer is ready or a caller leaves.
+    pub(super) fn next_event(&self) -> Option<Duration> {
+        let leaves = |letter: &Letter| match letter.caller {
+            Caller::Until(deadline) => Some(deadline),
+            _ => None,
+        };
+        let owed = self
+            .owed
+            .iter()
+            .flat_map(|owed| [owed.ready, leaves(&owed.letter)]);
+        let waiting = self.waiting_for_actor.iter().map(leaves);
+        owed.chain(waiting).flatten().min()
+    }
+
+    /// Returns whether an answer and its caller's deadline come at the same time.
+    pub(super) fn is_ambiguous_at(&self, now: Duration) -> bool {
+        self.owed
+            .iter()
+            .any(|owed| owed.ready == Some(now) && owed.letter.caller == Caller::Until(now))
+    }
+
+    /// Gives the answers that are ready, and lets the callers leave whose deadline has come.
+    pub(super) fn settle(&mut self, now: Duration, results: &mut Results) {
+        for owed in std::mem::take(&mut self.owed) {
+            let has_left = match owed.letter.caller {
+                Caller::Until(deadline) => deadline <= now,
+                caller => caller == Caller::Left,
+            };
+            if owed.ready.is_some_and(|ready| ready <= now) {
+                answer(&owed.letter, "Ok", results);
+            } else if has_left {
+                answer(&owed.letter, "TimedOut", results);
+                self.count(owed.letter.kind).given_up += 1;
+            } else {
+                self.owed.push(owed);
+            }
+        }
+        for letter in std::mem::take(&mut self.waiting_for_actor) {
+            if matches!(letter.caller, Caller::Until(deadline) if deadline <= now) {
+                self.count(letter.kind).unavailable += 1;
+                results.insert(letter.number, "Unavailable");
+            } else {
+                self.waiting_for_actor.push(letter);
+            }
+        }
+    }
+}
+
+fn answer(letter: &Letter, result: &'static str, results: &mut Results) {
+    if matches!(letter.caller, Caller::Waits | Caller::Until(_)) {
+        results.insert(letter.number, result);
+    }
+}
