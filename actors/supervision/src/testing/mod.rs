@@ -51,8 +51,8 @@ const MAX_LOOKS: usize = 30_000;
 
 /// Runs a test in an actix system of its own, whose clock is paused from its first moment on and jumps
 /// to the next timer when the thread has nothing else to do: no fraction of a millisecond differs from
-/// run to run. Only for trees on the test's thread
-/// ([`TreeOptions::single_thread`]): the clock does not wait for other threads.
+/// run to run. Only for trees on the test's thread ([`TreeOptions::single_thread`]): the clock does not
+/// wait for other threads.
 ///
 /// # Panics
 /// As [`block_on`](crate::block_on).
