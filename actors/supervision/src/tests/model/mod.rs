@@ -25,7 +25,7 @@ use plan::{Plan, Step};
 use run::{Mismatch, run};
 
 /// The seeds that run where the environment names none.
-const SEEDS: Range<u64> = 0..100;
+const SEEDS: Range<u64> = 0..300;
 
 /// Returns the range of seeds in `ACTOREUM_SEEDS`: `0..10000`, or one seed.
 fn seeds() -> Range<u64> {

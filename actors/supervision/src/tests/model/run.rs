@@ -1,12 +1,16 @@
 //! A run: the steps of a plan on the real tree and on the model, compared after each.
 
-use std::fmt::Debug;
+use std::fmt::{Debug, Display};
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::plan::*;
 use super::state::{End, Model};
 use super::world::{World, describe};
+use crate::observe::metrics::MessageMetrics;
+use crate::observe::node::Node;
 use crate::snapshot::State;
 use crate::{Outcome, SeededRng, StartError, Tree, TreeOptions};
 
@@ -71,7 +75,7 @@ impl Run {
                     if !next.is_ambiguous {
                         self.world.stimulate(stimuli);
                         let depths = self.depths();
-                        same("the queued messages", &queued, &depths)
+                        same(&"the queued messages", &queued, &depths)
                             .map_err(|text| Mismatch { after, text })?;
                     }
                 }
@@ -138,21 +142,18 @@ impl Run {
     }
 
     fn depths(&self) -> Vec<usize> {
-        let depths = self.world.nodes.iter().map(|node| {
-            let mailbox = node.snapshot().mailbox;
-            mailbox.map_or(0, |mailbox| mailbox.depth as usize)
-        });
-        depths.collect()
+        let nodes = self.world.nodes.iter();
+        nodes.map(|node| depth(node) as usize).collect()
     }
 
     /// Compares the whole state of the tree.
     fn compare(&self) -> Result<(), String> {
         let record = self.world.record.lock();
-        same("the log", &self.model.log, &record.log)?;
-        same("the results", &self.model.results, &record.results)?;
+        same(&"the log", &self.model.log, &record.log)?;
+        same(&"the results", &self.model.results, &record.results)?;
         for (id, node) in self.model.nodes.iter().enumerate() {
             same(
-                &format!("the messages handled by n{id}"),
+                &format_args!("the messages handled by n{id}"),
                 &node.traffic.got,
                 &record.got[id],
             )?;
@@ -165,42 +166,34 @@ impl Run {
     }
 
     fn compare_node(&self, id: Id) -> Result<(), String> {
-        let expected = &self.model.nodes[id];
-        let node = self.world.nodes[id].snapshot();
+        let (expected, node) = (&self.model.nodes[id], &self.world.nodes[id]);
         // The root's state is final once its end was awaited.
         if id != 0 || self.model.ended.is_none() {
-            same(&format!("the state of n{id}"), &expected.state, &node.state)?;
+            let state = node.state();
+            same(&format_args!("the state of n{id}"), &expected.state, &state)?;
         }
+        let generation = node.generation();
         same(
-            &format!("the generation of n{id}"),
+            &format_args!("the generation of n{id}"),
             &expected.generation,
-            &node.generation,
-        )?;
-        same(
-            &format!("the restarts of n{id}"),
-            &expected.restarts,
-            &node.restarts,
+            &generation,
         )?;
         if self.plan.is_dynamic(id) {
-            let members: Vec<_> = expected.members.iter().map(|id| format!("n{id}")).collect();
-            let real: Vec<_> = node
-                .children
+            let name = |id: &Id| format!("{}/n{id}", node.path());
+            let members: Vec<_> = expected.members.iter().map(name).collect();
+            let children = node.children();
+            let real: Vec<_> = children
                 .iter()
-                .map(|child| child.name.clone())
+                .map(|child| child.path().to_owned())
                 .collect();
-            same(&format!("the children of n{id}"), &members, &real)?;
+            same(&format_args!("the children of n{id}"), &members, &real)?;
         }
         if !self.plan.is_actor(id) {
             return Ok(());
         }
-        same(
-            &format!("the queue of n{id}"),
-            &0,
-            &node.mailbox.unwrap().depth,
-        )?;
+        same(&format_args!("the queue of n{id}"), &0, &depth(node))?;
         for kind in Kind::ALL {
             let counts = expected.traffic.counts(kind);
-            let real = node.message(kind.name()).cloned().unwrap_or_default();
             let expected = [
                 ("handled", counts.handled),
                 ("failed", counts.failed),
@@ -211,20 +204,11 @@ impl Run {
                 ("abandoned", counts.skipped + counts.given_up),
                 ("owed", counts.owed),
             ];
-            let real = [
-                ("handled", real.handled),
-                ("failed", real.failed),
-                ("rejected", real.rejected),
-                ("unavailable", real.unavailable),
-                ("dropped", real.dropped),
-                ("lost", real.lost),
-                ("abandoned", real.abandoned),
-                ("owed", real.owed),
-            ];
+            let name = kind.name();
             same(
-                &format!("the counts of {} at n{id}", kind.name()),
+                &format_args!("the counts of {name} at n{id}"),
                 &expected,
-                &real,
+                &counters(node, kind),
             )?;
         }
         Ok(())
@@ -234,6 +218,14 @@ impl Run {
     fn check_sums(&mut self) -> Result<(), String> {
         for id in 0..self.model.nodes.len() {
             let node = self.world.nodes[id].snapshot();
+            if !self.model.is_ambiguous {
+                let restarts = self.model.nodes[id].restarts;
+                same(
+                    &format_args!("the restarts of n{id}"),
+                    &restarts,
+                    &node.restarts,
+                )?;
+            }
             let traffic = &self.model.nodes[id].traffic;
             for kind in Kind::ALL {
                 let expected = traffic.counts(kind);
@@ -243,7 +235,11 @@ impl Run {
                 let sum = real.handled + real.failed + refused + real.abandoned;
                 let sent = expected.sent - traffic.undecided(kind) + expected.given_up;
                 if !self.model.is_ambiguous {
-                    same(&format!("the sum of {} at n{id}", kind.name()), &sent, &sum)?;
+                    same(
+                        &format_args!("the sum of {} at n{id}", kind.name()),
+                        &sent,
+                        &sum,
+                    )?;
                 }
                 self.coverage.messages += expected.sent;
             }
@@ -254,7 +250,7 @@ impl Run {
     fn compare_outcome(&self, outcome: &Outcome) -> Result<(), String> {
         let expected = self.model.ended.as_ref().map(ToString::to_string);
         same(
-            "the exit of the tree",
+            &"the exit of the tree",
             &expected,
             &Some(describe(&outcome.exit)),
         )?;
@@ -264,8 +260,8 @@ impl Run {
             .iter()
             .map(|id| self.plan.path(*id))
             .collect();
-        same("the killed children", &killed, &outcome.killed)?;
-        same("the wedged children", &Vec::new(), &outcome.wedged)
+        same(&"the killed children", &killed, &outcome.killed)?;
+        same(&"the wedged children", &Vec::new(), &outcome.wedged)
     }
 }
 
@@ -321,12 +317,33 @@ impl Run {
             Err(error) => return Err(format!("the tree did not start: {error}")),
         };
         let expected = expected.filter(|_| self.model.nodes[0].state == State::Failed);
-        same("the child that did not start", &expected, &real)
+        same(&"the child that did not start", &expected, &real)
     }
 }
 
+/// Returns the number of messages queued at a node.
+fn depth(node: &Arc<Node>) -> u64 {
+    node.gauges.depth.load(Relaxed)
+}
+
+/// Returns the counters of a kind of message at a node.
+fn counters(node: &Arc<Node>, kind: Kind) -> [(&'static str, u64); 8] {
+    let metrics = node.messages.iter().find(|row| &*row.name == kind.name());
+    let of = |read: fn(&MessageMetrics) -> u64| metrics.map_or(0, |metrics| read(metrics));
+    [
+        ("handled", of(|row| row.handling.count())),
+        ("failed", of(|row| row.failed.load(Relaxed))),
+        ("rejected", of(|row| row.rejected.load(Relaxed))),
+        ("unavailable", of(|row| row.unavailable.load(Relaxed))),
+        ("dropped", of(|row| row.dropped.load(Relaxed))),
+        ("lost", of(|row| row.lost.load(Relaxed))),
+        ("abandoned", of(|row| row.abandoned.load(Relaxed))),
+        ("owed", of(|row| row.owed.load(Relaxed))),
+    ]
+}
+
 /// Returns the difference of two values.
-fn same<T: PartialEq + Debug>(what: &str, expected: &T, real: &T) -> Result<(), String> {
+fn same<T: PartialEq + Debug>(what: &dyn Display, expected: &T, real: &T) -> Result<(), String> {
     if expected == real {
         Ok(())
     } else {
