@@ -9,16 +9,18 @@ use tokio::time::Instant;
 use super::{on_network, stop};
 
 /// Steps of the node's thread in which the test ends the connection.
-const STEPS: usize = 24;
+const STEPS: usize = 16;
 
-/// Waits until a new connection of `node` is in its set of peers.
+/// Waits until a new connection of `node` is in its set of peers, to the millisecond.
 async fn connection(node: &FullNode) -> String {
-    loop {
-        settle(Duration::from_millis(1)).await;
-        if let (1, [path]) = (node.node.peers(), node.node.connections().as_slice()) {
-            return path.clone();
-        }
+    while node.node.connections().is_empty() {
+        settle(Duration::from_millis(20)).await;
     }
+    // The handshakes take longer than that.
+    while node.node.peers() == 0 {
+        settle(Duration::from_millis(1)).await;
+    }
+    node.node.connections().remove(0)
 }
 
 async fn pair(net: &MemoryNet) -> (FullNode, FullNode) {
