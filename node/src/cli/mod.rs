@@ -276,6 +276,22 @@ mod tests {
     }
 
     #[test]
+    fn no_argument_of_a_command_has_the_id_of_a_flag() {
+        fn check(command: &clap::Command, flags: &[&clap::Id]) {
+            for inner in command.get_subcommands() {
+                for argument in inner.get_arguments() {
+                    let id = argument.get_id();
+                    assert!(!flags.contains(&id), "{id} of {}", inner.get_name());
+                }
+                check(inner, flags);
+            }
+        }
+        let all = Cli::command();
+        let flags: Vec<_> = all.get_arguments().map(clap::Arg::get_id).collect();
+        check(&all, &flags);
+    }
+
+    #[test]
     fn flags_may_precede_or_follow_the_subcommand() {
         for line in [
             "--datadir /tmp/x init genesis.json",

@@ -90,11 +90,17 @@ pub struct P2pConfig {
 /// if there is none.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Args)]
 pub struct NodeKeyFlags {
+    // A subcommand has an argument called `file`; the ids of a command line are unique.
     /// P2P node key file (default: nodekey in the data directory)
-    #[arg(long = "nodekey", global = true, value_name = "FILE")]
+    #[arg(id = "nodekey", long = "nodekey", global = true, value_name = "FILE")]
     pub file: Option<PathBuf>,
     /// P2P node key as hex, 64 digits
-    #[arg(long = "nodekeyhex", global = true, value_name = "HEX")]
+    #[arg(
+        id = "nodekeyhex",
+        long = "nodekeyhex",
+        global = true,
+        value_name = "HEX"
+    )]
     pub hex: Option<String>,
 }
 
