@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::plan::*;
 use super::state::{End, Model};
-use super::traffic::TurnEnd;
 use crate::snapshot::State;
 
 impl Model {
@@ -38,7 +37,7 @@ impl Model {
         let now = self.now;
         let traffic = &mut self.nodes[id].traffic;
         traffic.open(&mut self.results);
-        if let Some(TurnEnd { end, .. }) = traffic.turn(now, &mut self.results) {
+        if let Some(end) = traffic.turn(now, &mut self.results) {
             self.end_by_itself(id, end);
         }
         Ok(())
@@ -211,27 +210,25 @@ impl Model {
 
     /// Lets the actors run that have something to do, and then the supervisors.
     pub(super) fn settle(&mut self, stimuli: &[Stimulus], ready: &[Id]) {
-        let mut ended: Vec<(Id, bool)> = Vec::new();
+        let mut parents: Vec<Id> = Vec::new();
+        let waits = |id: &&Id| self.nodes[**id].traffic.has_waiting_messages();
+        let waiting: Vec<Id> = ready.iter().filter(waits).copied().collect();
         for id in ready {
             let node = &mut self.nodes[*id];
             let end = if std::mem::take(&mut node.is_crashing) {
                 node.traffic.close(&mut self.results);
-                Some(TurnEnd {
-                    end: End::Panicked,
-                    is_late: false,
-                })
+                Some(End::Panicked)
             } else {
                 node.traffic.turn(self.now, &mut self.results)
             };
-            if let Some(TurnEnd { end, is_late }) = end {
+            if let Some(end) = end {
                 self.end_by_itself(*id, end);
-                ended.push((*id, is_late));
+                parents.extend(self.plan.nodes[*id].parent);
+                // A supervisor sees the end while another actor handles what waited for a slot.
+                self.is_ambiguous |= waiting.iter().any(|other| other != id);
             }
         }
-        let parent_of = |(id, _): &(Id, bool)| self.plan.nodes[*id].parent;
-        let parents: Vec<Id> = ended.iter().filter_map(parent_of).collect();
-        let is_late = ended.len() > 1 && ended.iter().any(|(_, is_late)| *is_late);
-        if is_late || parents.iter().any(|parent| *parent != parents[0]) {
+        if parents.iter().any(|parent| *parent != parents[0]) {
             self.is_ambiguous = true;
             return;
         }
