@@ -11,6 +11,9 @@ impl Model {
     pub(super) fn start_actor(&mut self, id: Id) -> Result<(), End> {
         let fault = self.nodes[id].start_faults.pop_front();
         self.log.push(format!("make n{id}"));
+        // A failed start stops siblings that may still handle what waited for them.
+        let is_sibling_busy = self.served_at == Some(self.now);
+        self.is_ambiguous |= fault.is_some() && is_sibling_busy;
         match fault {
             Some(StartFault::FactoryFails | StartFault::StartedFails) => {
                 return Err(End::StartFailed);
@@ -36,8 +39,12 @@ impl Model {
         }
         let now = self.now;
         let traffic = &mut self.nodes[id].traffic;
+        if traffic.has_waiting_requests() {
+            self.served_at = Some(now);
+        }
         traffic.open(&mut self.results);
         if let Some(end) = traffic.turn(now, &mut self.results) {
+            self.is_ambiguous |= is_sibling_busy;
             self.end_by_itself(id, end);
         }
         Ok(())

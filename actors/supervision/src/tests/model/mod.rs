@@ -43,13 +43,12 @@ fn seeds() -> Range<u64> {
 fn shrink(plan: &Plan, mismatch: Mismatch) -> (Plan, Mismatch) {
     let (mut smallest, mut mismatch) = (plan.clone(), mismatch);
     smallest.steps.truncate(mismatch.after);
-    let mut try_plan = |smaller: Plan, smallest: &mut Plan| match run(&smaller) {
-        Err(smaller_mismatch) => {
+    let mut try_plan = |smaller: Plan, smallest: &mut Plan| {
+        if let Err(smaller_mismatch) = run(&smaller) {
             *smallest = smaller;
             smallest.steps.truncate(smaller_mismatch.after);
             mismatch = smaller_mismatch;
         }
-        Ok(_) => {}
     };
     for index in (0..plan.steps.len()).rev() {
         if index < smallest.steps.len() {

@@ -70,6 +70,9 @@ pub(super) struct Model {
     pub(super) is_ambiguous: bool,
     /// The actor whose failed start made the first start of the tree fail.
     pub(super) first_failed: Option<Id>,
+    /// The time of the last start of an actor that requests waited for. It handles them while its
+    /// siblings start.
+    pub(super) served_at: Option<Duration>,
     /// The supervisors that are starting or stopping a child.
     pub(super) busy: Vec<Id>,
     /// Draws the pauses, as the kernel's `SeededRng` of the same seed does. A copy of the model has
@@ -146,6 +149,7 @@ impl Model {
             killed: Vec::new(),
             is_ambiguous: false,
             first_failed: None,
+            served_at: None,
             busy: Vec::new(),
             pauses: StdRng::seed_from_u64(plan.seed),
         };
