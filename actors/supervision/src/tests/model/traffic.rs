@@ -292,9 +292,7 @@ impl Traffic {
             std::mem::take(&mut self.waiting),
             std::mem::take(&mut self.queue),
         );
-        // The callers that wait are woken first, and those with droppable messages last.
-        let mut queue: Vec<_> = queue.into();
-        queue.sort_by_key(|letter| letter.kind == Kind::Gossip);
+        // The callers that wait for a slot are woken first.
         for letter in waiting {
             if matches!(letter.caller, Caller::Until(_)) {
                 self.waiting_for_actor.push(letter);
