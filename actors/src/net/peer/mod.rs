@@ -28,7 +28,7 @@
 //! | `ProtocolEnded`, `EndDue` | the reason is sent to the peer, and the connection closed |
 //! | `ConnectionClosed` | the actor ends |
 //!
-//! All but the first are the actor's own: the items of its streams ([`messages`]).
+//! All but the first are the actor's own: the items of its streams (`messages.rs`).
 
 mod args;
 mod connected;

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::plan::*;
 use super::state::{End, Model};
-use super::traffic::TurnEnd;
 use crate::snapshot::State;
 
 impl Model {
@@ -12,6 +11,9 @@ impl Model {
     pub(super) fn start_actor(&mut self, id: Id) -> Result<(), End> {
         let fault = self.nodes[id].start_faults.pop_front();
         self.log.push(format!("make n{id}"));
+        // A failed start stops siblings that may still handle what waited for them.
+        let is_sibling_busy = self.served_at == Some(self.now);
+        self.is_ambiguous |= fault.is_some() && is_sibling_busy;
         match fault {
             Some(StartFault::FactoryFails | StartFault::StartedFails) => {
                 return Err(End::StartFailed);
@@ -37,10 +39,14 @@ impl Model {
         }
         let now = self.now;
         let traffic = &mut self.nodes[id].traffic;
+        if traffic.has_waiting_requests() {
+            self.served_at = Some(now);
+        }
         traffic.open(&mut self.results);
         let turn = traffic.turn(now, &mut self.results);
         self.is_ambiguous |= traffic.had_to_wait;
-        if let Some(TurnEnd { end, .. }) = turn {
+        if let Some(end) = turn {
+            self.is_ambiguous |= is_sibling_busy;
             self.end_by_itself(id, end);
         }
         Ok(())
@@ -213,28 +219,26 @@ impl Model {
 
     /// Lets the actors run that have something to do, and then the supervisors.
     pub(super) fn settle(&mut self, stimuli: &[Stimulus], ready: &[Id]) {
-        let mut ended: Vec<(Id, bool)> = Vec::new();
+        let mut parents: Vec<Id> = Vec::new();
+        let waits = |id: &&Id| self.nodes[**id].traffic.has_waiting_messages();
+        let waiting: Vec<Id> = ready.iter().filter(waits).copied().collect();
         for id in ready {
             let node = &mut self.nodes[*id];
             let end = if std::mem::take(&mut node.is_crashing) {
                 node.traffic.close(&mut self.results);
-                Some(TurnEnd {
-                    end: End::Panicked,
-                    is_late: false,
-                })
+                Some(End::Panicked)
             } else {
                 node.traffic.turn(self.now, &mut self.results)
             };
             self.is_ambiguous |= node.traffic.had_to_wait;
-            if let Some(TurnEnd { end, is_late }) = end {
+            if let Some(end) = end {
                 self.end_by_itself(*id, end);
-                ended.push((*id, is_late));
+                parents.extend(self.plan.nodes[*id].parent);
+                // A supervisor sees the end while another actor handles what waited for a slot.
+                self.is_ambiguous |= waiting.iter().any(|other| other != id);
             }
         }
-        let parent_of = |(id, _): &(Id, bool)| self.plan.nodes[*id].parent;
-        let parents: Vec<Id> = ended.iter().filter_map(parent_of).collect();
-        let is_late = ended.len() > 1 && ended.iter().any(|(_, is_late)| *is_late);
-        if is_late || parents.iter().any(|parent| *parent != parents[0]) {
+        if parents.iter().any(|parent| *parent != parents[0]) {
             self.is_ambiguous = true;
             return;
         }

@@ -196,7 +196,7 @@ impl Model {
 
     fn pause(&mut self, backoff: Backoff, failures: u32) -> Duration {
         let doubled = (0..failures).fold(backoff.first, |pause, _| (pause * 2).min(backoff.max));
-        let share = self.pauses.with(|random| random.random_range(0.5..=1.0));
+        let share = self.pauses.random_range(0.5..=1.0);
         doubled.min(backoff.max).mul_f64(share)
     }
 
@@ -253,11 +253,13 @@ impl Model {
             slot.due = None;
             slot.running_since = None;
             let child = slot.child;
-            // A request that waited for a child has ended it while its siblings start.
-            if self.nodes[id]
-                .ends
+            // A child has ended while its siblings start, and a request that waited for it or for
+            // this sibling is handled at the same time.
+            let ends = &self.nodes[id].ends;
+            let has_requests = self.nodes[child].traffic.has_waiting_requests();
+            if ends
                 .iter()
-                .any(|(_, end)| *end != End::Normal)
+                .any(|(_, end)| has_requests || *end != End::Normal)
             {
                 self.is_ambiguous = true;
             }

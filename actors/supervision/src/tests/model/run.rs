@@ -44,7 +44,7 @@ pub(super) fn run(plan: &Plan) -> Result<Coverage, Mismatch> {
             .build()
             .unwrap()
     });
-    system.block_on(Run::of(plan).run())
+    system.block_on(Run::begin(Rc::new(plan.clone())))
 }
 
 struct Run {
@@ -55,10 +55,6 @@ struct Run {
 }
 
 impl Run {
-    fn of(plan: &Plan) -> RunBuilder {
-        RunBuilder(Rc::new(plan.clone()))
-    }
-
     async fn steps(mut self, tree: Tree) -> Result<Coverage, Mismatch> {
         let mut tree = Some(tree);
         let steps = self.plan.steps.clone();
@@ -265,12 +261,9 @@ impl Run {
     }
 }
 
-/// A run whose tree has not been built.
-struct RunBuilder(Rc<Plan>);
-
-impl RunBuilder {
-    async fn run(self) -> Result<Coverage, Mismatch> {
-        let plan = self.0;
+impl Run {
+    /// Starts the tree of a plan, and takes the steps where it has started.
+    async fn begin(plan: Rc<Plan>) -> Result<Coverage, Mismatch> {
         let mut model = Model::new(&plan);
         model.start_tree();
         let (mut world, spec) = World::new(&plan);
@@ -304,9 +297,7 @@ impl RunBuilder {
             }),
         }
     }
-}
 
-impl Run {
     fn compare_start(&self, started: &Result<Tree, StartError>) -> Result<(), String> {
         let expected = self.model.first_failed.map(|id| self.plan.path(id));
         let real = match started {

@@ -5,9 +5,11 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
 use super::plan::*;
 use super::traffic::{Results, Traffic};
-use crate::SeededRng;
 use crate::snapshot::State;
 
 /// The end of a generation.
@@ -68,10 +70,14 @@ pub(super) struct Model {
     pub(super) is_ambiguous: bool,
     /// The actor whose failed start made the first start of the tree fail.
     pub(super) first_failed: Option<Id>,
+    /// The time of the last start of an actor that requests waited for. It handles them while its
+    /// siblings start.
+    pub(super) served_at: Option<Duration>,
     /// The supervisors that are starting or stopping a child.
     pub(super) busy: Vec<Id>,
-    /// Draws the pauses, in the order of the kernel.
-    pub(super) pauses: SeededRng,
+    /// Draws the pauses, as the kernel's `SeededRng` of the same seed does. A copy of the model has
+    /// its own.
+    pub(super) pauses: StdRng,
 }
 
 /// A node: an actor or a supervisor.
@@ -143,8 +149,9 @@ impl Model {
             killed: Vec::new(),
             is_ambiguous: false,
             first_failed: None,
+            served_at: None,
             busy: Vec::new(),
-            pauses: SeededRng::seeded(plan.seed),
+            pauses: StdRng::seed_from_u64(plan.seed),
         };
         for (id, fault) in &plan.faults {
             model.nodes[*id].start_faults.push_back(*fault);

@@ -78,13 +78,6 @@ pub(super) struct Traffic {
     pub(super) got: Vec<u32>,
 }
 
-/// The end of an actor in one of its turns.
-pub(super) struct TurnEnd {
-    pub(super) end: End,
-    /// Whether messages that had waited for a slot came first.
-    pub(super) is_late: bool,
-}
-
 impl Traffic {
     pub(super) fn new(capacity: usize) -> Self {
         Self {
@@ -124,6 +117,16 @@ impl Traffic {
         let queued = self.queue.iter().chain(&self.waiting);
         let all = queued.chain(&self.waiting_for_actor);
         all.filter(|letter| letter.kind == kind).count() as u64
+    }
+
+    /// Returns whether requests wait for the actor.
+    pub(super) fn has_waiting_requests(&self) -> bool {
+        !self.waiting_for_actor.is_empty()
+    }
+
+    /// Returns whether messages wait for a slot.
+    pub(super) fn has_waiting_messages(&self) -> bool {
+        !self.waiting.is_empty()
     }
 
     /// Sends a message at `now`.
@@ -220,20 +223,18 @@ impl Traffic {
     }
 
     /// Handles the messages, until there is none or the actor ends.
-    pub(super) fn turn(&mut self, now: Duration, results: &mut Results) -> Option<TurnEnd> {
-        let mut is_late = false;
+    pub(super) fn turn(&mut self, now: Duration, results: &mut Results) -> Option<End> {
         loop {
             while let Some(letter) = self.queue.pop_front() {
                 if let Some(end) = self.handle(letter, now, results) {
                     self.close(results);
-                    return Some(TurnEnd { end, is_late });
+                    return Some(end);
                 }
             }
             self.settle(now, results);
             if self.waiting.is_empty() {
                 return None;
             }
-            is_late = true;
             self.is_fresh = false;
             let granted = self.waiting.len().min(self.capacity);
             for letter in self.waiting.drain(..granted) {
@@ -291,9 +292,7 @@ impl Traffic {
             std::mem::take(&mut self.waiting),
             std::mem::take(&mut self.queue),
         );
-        // The callers that wait are woken first, and those with droppable messages last.
-        let mut queue: Vec<_> = queue.into();
-        queue.sort_by_key(|letter| letter.kind == Kind::Gossip);
+        // The callers that wait for a slot are woken first.
         for letter in waiting {
             if matches!(letter.caller, Caller::Until(_)) {
                 self.waiting_for_actor.push(letter);
