@@ -22,10 +22,10 @@
 //! ```
 //! use std::time::Duration;
 //!
-//! use actoreum_primitives::B256;
+//! use actoreum_primitives::{B256, PeerId};
 //! use actoreum_sync::transactions::{FetchTransactions, TransactionFetcher};
 //!
-//! let (peer, hash) = (B256::repeat_byte(1), B256::repeat_byte(2));
+//! let (peer, hash) = (PeerId::repeat_byte(1), B256::repeat_byte(2));
 //! let mut fetcher = TransactionFetcher::default();
 //! fetcher.announce(Duration::ZERO, peer, hash, None);
 //! // The transaction may arrive by itself; after 500 ms it is requested.
