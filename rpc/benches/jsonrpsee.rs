@@ -36,7 +36,7 @@ const REQUESTS: [(&str, &str); 2] = [
     ),
 ];
 
-/// What the methods read.
+/// The state that the methods read.
 #[derive(Debug, Clone, Copy)]
 struct Head {
     number: u64,

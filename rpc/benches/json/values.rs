@@ -1,4 +1,4 @@
-//! What is written: the same struct is described to serde by a derive and to our writer by its fields.
+//! The values that are written: the same struct is described to serde by a derive and to our writer by its fields.
 
 use actoreum_primitives::{
     Address, B64, B256, Block, Bloom, Body, Bytes, Header, LegacyTx, SecretKey, TxPayload, U256,

@@ -68,7 +68,7 @@ pub(super) struct SessionArgs {
 pub(in crate::eth) struct EthSessionActor {
     args: Option<SessionArgs>,
     peer: EthPeer,
-    /// What handles a message; `None` before `started`.
+    /// The handling of messages; `None` before `started`.
     work: Option<Rc<SessionWork>>,
     ended: Option<oneshot::Sender<SessionExit>>,
     /// The messages of the batch that are still to be handled.

@@ -30,7 +30,7 @@ use crate::eth::transactions::{Intake, count_dropped, descriptions};
 use crate::net::protocol::SessionExit;
 use crate::txpool::Submitted;
 
-/// What the handling of a peer's messages needs.
+/// The references and state for handling a peer's messages.
 pub(super) struct SessionWork {
     pub(super) peer: EthPeer,
     pub(super) shared: EthShared,

@@ -35,7 +35,7 @@ struct PendingPeer {
     remote: SocketAddr,
 }
 
-/// What the handshakes of a connection need of its actor.
+/// The arguments of the handshakes of a connection, from its actor.
 pub(super) struct Handshakes {
     pub(super) id: ConnectionId,
     pub(super) shared: Arc<Shared>,

@@ -42,7 +42,7 @@ struct PendingWork {
     replier: Option<Replier<Answer>>,
 }
 
-/// What begins the search for a block's seal.
+/// The next step of the search for a block's seal.
 pub(super) enum NextSearch {
     /// There is no block to search for, or its dataset is awaited already.
     Nothing,

@@ -371,7 +371,7 @@ impl<A: Actor> actix::Handler<Command> for Cell<A> {
     }
 }
 
-/// What an actor that is requested to stop still handles.
+/// The messages that an actor still handles when it is requested to stop.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Drain {
     /// Whether it handles every message that it has accepted, and gives the answers that it owes.

@@ -1,5 +1,5 @@
-//! Actors whose handler does not return: what is done about them, and the threads they are given up
-//! with.
+//! Actors whose handler does not return: the policy for them, and the threads that are given up with
+//! them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64};
 
 use tokio::sync::watch;
 
-/// What is done about an actor that is stuck in its own code: it has not answered its health probe,
+/// The policy for an actor that is stuck in its own code: it has not answered its health probe,
 /// and its handler has held the thread for the monitor's timeout
 /// ([`TreeOptions::probe`](crate::TreeOptions::probe)).
 ///

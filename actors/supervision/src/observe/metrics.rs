@@ -11,7 +11,7 @@ use crate::observe::histogram::Histogram;
 use crate::observe::senders::Senders;
 use crate::observe::snapshot::MessageSnapshot;
 
-/// What a row of the table counts.
+/// The subject of a row of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Key {
     /// The messages of a type.

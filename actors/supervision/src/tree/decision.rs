@@ -10,7 +10,7 @@ use crate::tree::rng::SeededRng;
 use crate::tree::spec::ChildSpec;
 use crate::tree::strategy::{Backoff, Intensity, Restart, RestartWindow};
 
-/// What a supervisor does about a child that has ended.
+/// The decision of a supervisor about a child that has ended.
 #[derive(Debug)]
 pub(crate) enum Decision {
     /// The child is restarted after a pause.

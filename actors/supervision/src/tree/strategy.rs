@@ -66,7 +66,7 @@ impl Restart {
     }
 }
 
-/// What happens to an actor's queued messages when it restarts.
+/// The policy for an actor's queued messages when it restarts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Mailbox {
     /// They are refused and counted: their callers get an error, and decide.

@@ -1,4 +1,4 @@
-//! What becomes of the queued messages when a generation stops, ends or is given up.
+//! The queued messages of a generation that stops, ends or is given up: handled, kept or refused.
 
 use tracing::error;
 

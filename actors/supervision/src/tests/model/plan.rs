@@ -50,7 +50,7 @@ pub(super) enum Role {
     Dynamic { limit: usize },
 }
 
-/// What goes wrong in the next start of an actor.
+/// A fault in the next start of an actor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StartFault {
     FactoryFails,
@@ -62,7 +62,7 @@ pub(super) enum StartFault {
     StartedStops,
 }
 
-/// What the next `stopped` hook of an actor does.
+/// A fault of the next `stopped` hook of an actor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StopFault {
     /// It takes [`SLOW_STOP`].
@@ -97,7 +97,7 @@ impl Kind {
     }
 }
 
-/// What the handler of a message does.
+/// The action of the handler of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Act {
     /// It answers; a query is answered by a future that is ready.

@@ -22,7 +22,7 @@ pub(super) struct Mismatch {
     pub(super) text: String,
 }
 
-/// What a run covered.
+/// The coverage of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Coverage {
     pub(super) steps: u64,

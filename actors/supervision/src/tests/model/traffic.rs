@@ -18,7 +18,7 @@ pub(super) struct Letter {
     pub(super) caller: Caller,
 }
 
-/// What waits for the answer to a message.
+/// The caller that waits for the answer to a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Caller {
     /// Nothing: the message was told.

@@ -23,7 +23,7 @@ message!(pub(super) Gossip(u32, Act) -> u32);
 message!(pub(super) Body(u32, Act) -> u32);
 message!(pub(super) Query(u32, Act) -> u32);
 
-/// What the actors and the hooks of a run write and read.
+/// The record that the actors and the hooks of a run write and read.
 #[derive(Default)]
 pub(super) struct Record {
     pub(super) log: Vec<String>,
