@@ -2,6 +2,7 @@
 
 mod error;
 mod known;
+mod session_handle;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -12,7 +13,6 @@ use std::time::Duration;
 use actoreum_primitives::{
     B256, Body, Bytes as Value, Header, PeerId, PooledTransaction, U256, rlp::DecodeError,
 };
-use actoreum_supervision::{ActorRef, AskError, Handles, Message};
 use actoreum_wire::eth::{
     BlockAnnouncement, BlockReceipts, EthMessage, EthVersion, GetBlockHeaders, HashOrNumber,
     LazyList, MessageId, TransactionAnnouncement, WireItem,
@@ -25,13 +25,10 @@ use tokio::time::Instant;
 
 pub use self::error::RequestError;
 pub(super) use self::known::KnownHashes;
+pub(super) use self::session_handle::{PeerAnswer, PeerRequest, SessionHandle};
 use super::limits::{
     KNOWN_BLOCKS, KNOWN_TRANSACTIONS, MALFORMED_POINTS, MAX_POOLED_ANSWER_BYTES, MISMATCH_POINTS,
     REMEMBERED_BLOCKS, REMEMBERED_TRANSACTIONS, UNSOLICITED_POINTS,
-};
-use super::session::{
-    EthSessionActor, PeerAnswer, RequestBodies, RequestHeaders, RequestNodeData, RequestReceipts,
-    RequestTransactions, UselessDataReceived, WasteCaused,
 };
 use crate::net::protocol::{PeerHandle, SendError};
 
@@ -48,7 +45,7 @@ pub struct EthPeer(Arc<Inner>);
 struct Inner {
     handle: PeerHandle,
     version: EthVersion,
-    session: ActorRef<EthSessionActor>,
+    session: Box<dyn SessionHandle>,
     /// Published by the session.
     head: ArcSwap<PeerHead>,
     /// Published by the session.
@@ -94,12 +91,12 @@ impl EthPeer {
         handle: PeerHandle,
         version: EthVersion,
         head: PeerHead,
-        session: ActorRef<EthSessionActor>,
+        session: impl SessionHandle + 'static,
     ) -> Self {
         Self(Arc::new(Inner {
             handle,
             version,
-            session,
+            session: Box::new(session),
             head: ArcSwap::from_pointee(head),
             outstanding: AtomicUsize::new(0),
             known_blocks: Mutex::new(KnownHashes::new(KNOWN_BLOCKS)),
@@ -217,8 +214,7 @@ impl EthPeer {
     /// Charges the peer for bytes that are useless and break no rule. Penalised beyond a budget
     /// that refills with time.
     pub(super) fn charge_useless(&self, bytes: usize, what: &'static str) {
-        // A session that is down has ended with its connection.
-        let _ = self.0.session.tell(UselessDataReceived { bytes, what });
+        self.0.session.charge_useless(bytes, what);
     }
 
     /// Penalises an answer without a request.
@@ -231,14 +227,12 @@ impl EthPeer {
     /// [`WASTE_BURST_UNITS`](super::limits::WASTE_BURST_UNITS). Returns a pause before the peer's
     /// next message where it is too much; a peer that exceeds the limit too often is banned.
     pub(super) async fn count_waste(&self, units: u32, why: String) -> Option<Duration> {
-        // A session that is down has ended with its connection.
-        let pause = self.0.session.ask(WasteCaused { units, why }).await;
-        pause.ok().flatten()
+        self.0.session.count_waste(units, why).await
     }
 
     /// Counts useless work as [`count_waste`](Self::count_waste) does, where nothing is paused.
     pub(super) fn note_waste(&self, units: u32, why: String) {
-        let _ = self.0.session.tell(WasteCaused { units, why });
+        self.0.session.note_waste(units, why);
     }
 
     /// Disconnects a useless peer and bans it for a minute.
@@ -271,7 +265,7 @@ impl EthPeer {
             skip,
             reverse,
         };
-        let answer = self.ask(RequestHeaders(request, deadline));
+        let answer = self.request(PeerRequest::Headers(request), deadline);
         let EthMessage::BlockHeaders(_, list) = answer.await? else {
             return Err(self.wrong("another message"));
         };
@@ -299,7 +293,7 @@ impl EthPeer {
             skip,
             reverse,
         };
-        let answer = self.ask(RequestHeaders(request, deadline));
+        let answer = self.request(PeerRequest::Headers(request), deadline);
         match answer.await? {
             EthMessage::BlockHeaders(_, list) => {
                 self.bounded(list, usize::try_from(amount).unwrap_or(usize::MAX))
@@ -319,7 +313,7 @@ impl EthPeer {
         deadline: Instant,
     ) -> Result<LazyList<Body>, RequestError> {
         let asked = hashes.len();
-        let answer = self.ask(RequestBodies(hashes, deadline));
+        let answer = self.request(PeerRequest::Bodies(hashes), deadline);
         match answer.await? {
             EthMessage::BlockBodies(_, list) => self.bounded(list, asked),
             _ => Err(self.wrong("another message")),
@@ -337,7 +331,7 @@ impl EthPeer {
         deadline: Instant,
     ) -> Result<LazyList<BlockReceipts>, RequestError> {
         let asked = hashes.len();
-        let answer = self.ask(RequestReceipts(hashes, deadline));
+        let answer = self.request(PeerRequest::Receipts(hashes), deadline);
         match answer.await? {
             EthMessage::Receipts(_, list) => self.bounded(list, asked),
             _ => Err(self.wrong("another message")),
@@ -368,7 +362,7 @@ impl EthPeer {
         deadline: Instant,
     ) -> Result<Vec<Value>, RequestError> {
         let asked = hashes.len();
-        let answer = self.ask(RequestNodeData(hashes, deadline));
+        let answer = self.request(PeerRequest::NodeData(hashes), deadline);
         match answer.await? {
             EthMessage::NodeData(_, list) => self.take(&list, asked),
             _ => Err(self.wrong("another message")),
@@ -387,7 +381,7 @@ impl EthPeer {
         deadline: Instant,
     ) -> Result<LazyList<PooledTransaction>, RequestError> {
         let asked = hashes.len();
-        let answer = self.ask(RequestTransactions(hashes, deadline));
+        let answer = self.request(PeerRequest::Transactions(hashes), deadline);
         let EthMessage::PooledTransactions(_, list) = answer.await? else {
             return Err(self.wrong("another message"));
         };
@@ -399,15 +393,8 @@ impl EthPeer {
     }
 
     /// Has the session send a request, and waits for the answer of the peer.
-    async fn ask<M: Message<Result = PeerAnswer>>(&self, request: M) -> PeerAnswer
-    where
-        EthSessionActor: Handles<M>,
-    {
-        match self.0.session.ask(request).await {
-            Ok(answer) => answer,
-            Err(AskError::Full) => Err(RequestError::Busy),
-            Err(_) => Err(RequestError::Gone),
-        }
+    async fn request(&self, request: PeerRequest, deadline: Instant) -> PeerAnswer {
+        self.0.session.request(request, deadline).await
     }
 
     fn bounded<T: WireItem>(

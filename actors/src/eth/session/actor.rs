@@ -32,8 +32,8 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::messages::{
-    BroadcastRefused, ConnectionEnded, EthFrames, FrameDecoded, FrameHandled, PeerAnswer,
-    RequestBodies, RequestDue, RequestHeaders, RequestNodeData, RequestQueued, RequestReceipts,
+    BroadcastRefused, ConnectionEnded, EthFrames, FrameDecoded, FrameHandled, RequestBodies,
+    RequestDue, RequestHeaders, RequestNodeData, RequestQueued, RequestReceipts,
     RequestTransactions, UselessDataReceived, WasteCaused,
 };
 use super::requests::{Delivery, Requests};
@@ -45,7 +45,7 @@ use crate::eth::limits::{
     ANSWER_CREDIT, MALFORMED_POINTS, MAX_INLINE_MESSAGE, TIMEOUT_POINTS, USELESS_POINTS,
     WASTE_PAUSE, WASTE_POINTS,
 };
-use crate::eth::peer::{EthPeer, RequestError};
+use crate::eth::peer::{EthPeer, PeerAnswer, RequestError};
 use crate::eth::serve::EthRequestHandler;
 use crate::eth::shared::EthShared;
 use crate::eth::transactions::{Intake, check_broadcasts};

@@ -7,12 +7,9 @@ use actoreum_supervision::Message;
 use actoreum_wire::eth::{EthMessage, GetBlockHeaders, RequestId};
 use tokio::time::Instant;
 
-use crate::eth::peer::RequestError;
+use crate::eth::peer::PeerAnswer;
 use crate::eth::transactions::Violation;
 use crate::net::protocol::{Incoming, SessionExit};
-
-/// The answer of a peer, undecoded where it is long.
-pub(in crate::eth) type PeerAnswer = Result<EthMessage, RequestError>;
 
 /// Messages of the peer, in their order. Answered when all of them are handled, so that the session
 /// has one batch at a time.
@@ -32,42 +29,36 @@ pub(super) struct ConnectionEnded;
 /// `RequestHeadersByNumber`.
 #[derive(Message)]
 #[answer(PeerAnswer)]
-pub(in crate::eth) struct RequestHeaders(
-    pub(in crate::eth) GetBlockHeaders,
-    pub(in crate::eth) Instant,
-);
+pub(super) struct RequestHeaders(pub(super) GetBlockHeaders, pub(super) Instant);
 
 /// Requests the bodies of blocks by their hashes; see [`RequestHeaders`].
 #[derive(Message)]
 #[answer(PeerAnswer)]
-pub(in crate::eth) struct RequestBodies(pub(in crate::eth) Vec<B256>, pub(in crate::eth) Instant);
+pub(super) struct RequestBodies(pub(super) Vec<B256>, pub(super) Instant);
 
 /// Requests the receipts of blocks by their hashes; see [`RequestHeaders`].
 #[derive(Message)]
 #[answer(PeerAnswer)]
-pub(in crate::eth) struct RequestReceipts(pub(in crate::eth) Vec<B256>, pub(in crate::eth) Instant);
+pub(super) struct RequestReceipts(pub(super) Vec<B256>, pub(super) Instant);
 
 /// Requests trie nodes and code by their hashes; see [`RequestHeaders`].
 #[derive(Message)]
 #[answer(PeerAnswer)]
-pub(in crate::eth) struct RequestNodeData(pub(in crate::eth) Vec<B256>, pub(in crate::eth) Instant);
+pub(super) struct RequestNodeData(pub(super) Vec<B256>, pub(super) Instant);
 
 /// Requests announced transactions; see [`RequestHeaders`].
 #[derive(Message)]
 #[answer(PeerAnswer)]
-pub(in crate::eth) struct RequestTransactions(
-    pub(in crate::eth) Vec<B256>,
-    pub(in crate::eth) Instant,
-);
+pub(super) struct RequestTransactions(pub(super) Vec<B256>, pub(super) Instant);
 
 /// Charges the peer for bytes that are useless and break no rule. It is penalised beyond a budget
 /// that refills with time.
 ///
 /// From: the session itself, and FetcherActor.
 #[derive(Message)]
-pub(in crate::eth) struct UselessDataReceived {
-    pub(in crate::eth) bytes: usize,
-    pub(in crate::eth) what: &'static str,
+pub(super) struct UselessDataReceived {
+    pub(super) bytes: usize,
+    pub(super) what: &'static str,
 }
 
 /// Counts useless work that the peer caused, in the units of
@@ -77,9 +68,9 @@ pub(in crate::eth) struct UselessDataReceived {
 /// From: the session itself, and FetcherActor.
 #[derive(Message)]
 #[answer(Option<Duration>)]
-pub(in crate::eth) struct WasteCaused {
-    pub(in crate::eth) units: u32,
-    pub(in crate::eth) why: String,
+pub(super) struct WasteCaused {
+    pub(super) units: u32,
+    pub(super) why: String,
 }
 
 /// A large message was decoded on the thread pool. To itself.

@@ -11,6 +11,7 @@
 //! ```
 
 mod actor;
+mod handle;
 mod messages;
 mod requests;
 mod useless;
@@ -29,13 +30,9 @@ use futures_util::future::LocalBoxFuture;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-pub(super) use self::actor::EthSessionActor;
-use self::actor::SessionArgs;
+use self::actor::{EthSessionActor, SessionArgs};
+use self::handle::SessionRef;
 use self::messages::EthFrames;
-pub(super) use self::messages::{
-    PeerAnswer, RequestBodies, RequestHeaders, RequestNodeData, RequestReceipts,
-    RequestTransactions, UselessDataReceived, WasteCaused,
-};
 use super::fetcher::FetcherActor;
 use super::limits::SESSION_MAILBOX;
 use super::peer::{EthPeer, PeerHead};
@@ -96,7 +93,12 @@ impl EthProtocol {
         };
         let name = link.peer.record().connection.0.to_string();
         let session = ActorRef::new(&name);
-        let peer = EthPeer::new(link.peer.clone(), negotiated.version, head, session.clone());
+        let peer = EthPeer::new(
+            link.peer.clone(),
+            negotiated.version,
+            head,
+            SessionRef(session.clone()),
+        );
         peer.mark_block(&head.hash);
         let (ended, exit) = oneshot::channel();
         // Dropped with this future: the actor ends with the connection, even where it has not

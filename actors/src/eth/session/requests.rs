@@ -4,9 +4,8 @@ use actoreum_supervision::TaskHandle;
 use actoreum_wire::eth::{EthMessage, EthVersion, MessageId, RequestId};
 use tokio::sync::oneshot;
 
-use super::messages::PeerAnswer;
 use crate::eth::limits::MAX_OUTSTANDING_REQUESTS;
-use crate::eth::peer::RequestError;
+use crate::eth::peer::{PeerAnswer, RequestError};
 
 /// The outstanding requests to one peer, oldest first.
 ///
