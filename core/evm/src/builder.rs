@@ -8,11 +8,12 @@ use revm::context::TxEnv;
 use revm::context_interface::result::ExecutionResult;
 use revm::state::EvmState;
 
-use crate::block::{BlockOutcome, IntermediateRoots};
+use crate::context::EvmError;
 use crate::dao::{DAO_ACCOUNTS, DAO_REFUND_CONTRACT};
 use crate::error::{ExecutionError, TxError, tx_error};
 use crate::interrupt::Interrupt;
-use crate::machine::{EvmError, Machine};
+use crate::machine::Machine;
+use crate::outcome::{BlockOutcome, IntermediateRoots};
 use crate::overlay::Overlay;
 use crate::spec::{Rules, block_env};
 use crate::system::{BEACON_ROOTS_ADDRESS, HISTORY_STORAGE_ADDRESS, collect_requests, record_hash};

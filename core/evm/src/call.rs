@@ -1,6 +1,6 @@
 //! Calls: code that runs on a state and does not change it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use actoreum_primitives::{
     AccessListItem, Address, Authorization, B256, BlockHashes, Bytes, ChainConfig, GAS_PER_BLOB,
@@ -16,11 +16,13 @@ use revm::primitives::hardfork::SpecId;
 use revm::state::EvmState;
 
 use crate::access_list::AccessListInspector;
+use crate::context::{EvmContext, EvmError};
 use crate::error::{TxError, tx_error};
 use crate::failure::{self, FailedStep, Failure};
 use crate::interrupt::Interrupt;
-use crate::machine::{EvmContext, EvmError, Machine};
+use crate::machine::Machine;
 use crate::overlay::Overlay;
+use crate::overrides::{BlockOverrides, StateOverrides};
 use crate::spec::{Rules, block_env};
 use crate::tx;
 
@@ -51,47 +53,6 @@ pub struct CallRequest {
     pub blob_hashes: Vec<B256>,
     /// Authorizations to set code (EIP-7702).
     pub authorization_list: Vec<Authorization>,
-}
-
-/// Changes to an account for one call.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct AccountOverride {
-    /// New nonce.
-    pub nonce: Option<u64>,
-    /// New balance in wei.
-    pub balance: Option<U256>,
-    /// New code.
-    pub code: Option<Bytes>,
-    /// New storage: every slot that is not listed becomes zero.
-    pub state: Option<BTreeMap<B256, B256>>,
-    /// New values of single slots; the other slots are unchanged.
-    pub state_diff: Option<BTreeMap<B256, B256>>,
-    /// Address to which the precompile at the account's address moves.
-    pub move_precompile_to: Option<Address>,
-}
-
-/// Changes to accounts for one call.
-pub type StateOverrides = BTreeMap<Address, AccountOverride>;
-
-/// Changes to the block that a call's code sees.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct BlockOverrides {
-    /// Block number.
-    pub number: Option<U256>,
-    /// Difficulty.
-    pub difficulty: Option<U256>,
-    /// Timestamp in seconds.
-    pub time: Option<u64>,
-    /// Gas limit.
-    pub gas_limit: Option<u64>,
-    /// Beneficiary.
-    pub coinbase: Option<Address>,
-    /// Value of PREVRANDAO.
-    pub random: Option<B256>,
-    /// Base fee per gas in wei.
-    pub base_fee: Option<u64>,
-    /// Blob base fee per blob gas in wei.
-    pub blob_base_fee: Option<u128>,
 }
 
 /// The block, state and options of a call.

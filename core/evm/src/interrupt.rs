@@ -1,12 +1,5 @@
 //! Interruption of code that runs too long.
 
-use revm::context_interface::context::ContextError;
-use revm::interpreter::interpreter::EthInterpreter;
-use revm::interpreter::{InstructionContext, InstructionExecResult, InstructionResult};
-
-use crate::machine::EvmContext;
-use crate::overlay::OverlayError;
-
 /// A function that is called repeatedly while code runs and stops the code when it returns true
 /// ([`crate::TxError::Interrupted`]).
 ///
@@ -38,25 +31,9 @@ impl<'a> InterruptCheck<'a> {
         self.interrupt.is_some_and(|interrupt| interrupt())
     }
 
-    fn is_due_at_jump(&mut self) -> bool {
+    /// Counts a jump. Returns true if the check is due and the execution must stop.
+    pub(crate) fn is_due_at_jump(&mut self) -> bool {
         self.jumps = self.jumps.wrapping_add(1);
         self.jumps.is_multiple_of(JUMPS_PER_CHECK) && self.is_due()
     }
-}
-
-/// The JUMPDEST instruction, which every loop passes, with a check of the interrupt.
-pub(crate) fn jumpdest<'a>(
-    context: InstructionContext<'_, EvmContext<'a>, EthInterpreter>,
-) -> InstructionExecResult {
-    let context = context.host;
-    if context
-        .journaled_state
-        .database
-        .interrupt_check
-        .is_due_at_jump()
-    {
-        context.error = Err(ContextError::Db(OverlayError::Interrupted));
-        return Err(InstructionResult::FatalExternalError);
-    }
-    Ok(())
 }

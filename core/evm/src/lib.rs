@@ -58,29 +58,32 @@ mod block;
 mod builder;
 mod call;
 mod codes;
+mod context;
 mod dao;
 mod error;
 mod failure;
+mod instructions;
 mod interrupt;
 pub mod limits;
 mod machine;
+mod outcome;
 mod overlay;
+mod overrides;
 mod precompiles;
 mod spec;
 mod system;
 pub mod trace;
 mod tx;
 
-pub use block::{BlockOutcome, IntermediateRoots, execute_block};
+pub use block::execute_block;
 pub use builder::BlockBuilder;
-pub use call::{
-    AccountOverride, BlockOverrides, CallEnv, CallOutcome, CallRequest, StateOverrides,
-    affordable_gas, call, create_access_list,
-};
+pub use call::{CallEnv, CallOutcome, CallRequest, affordable_gas, call, create_access_list};
 pub use codes::CodeCache;
 pub use error::{ExecutionError, StateFailure, TxError};
 pub use failure::{Failure, revert_reason};
 pub use interrupt::Interrupt;
+pub use outcome::{BlockOutcome, IntermediateRoots};
+pub use overrides::{AccountOverride, BlockOverrides, StateOverrides};
 pub use precompiles::OverrideError;
 pub use system::{
     BEACON_ROOTS_ADDRESS, CONSOLIDATION_REQUESTS_ADDRESS, HISTORY_STORAGE_ADDRESS,

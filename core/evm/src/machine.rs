@@ -5,7 +5,7 @@ use revm::bytecode::opcode::{CREATE, JUMPDEST, SELFDESTRUCT, SSTORE};
 use revm::context::{BlockEnv, CfgEnv, ContextSetters, Evm, FrameStack, TxEnv};
 use revm::context_interface::cfg::{GasId, GasParams};
 use revm::context_interface::context::{SStoreResult, StateLoad};
-use revm::context_interface::result::{EVMError, ExecutionResult};
+use revm::context_interface::result::ExecutionResult;
 use revm::context_interface::{ContextTr, JournalTr};
 use revm::handler::evm::{ContextDbError, FrameInitResult};
 use revm::handler::instructions::EthInstructions;
@@ -25,17 +25,16 @@ use revm::interpreter::{
 use revm::primitives::hardfork::SpecId;
 use revm::primitives::{Address, Bytes};
 use revm::state::EvmState;
-use revm::{Context, Inspector, MainBuilder};
+use revm::{Inspector, MainBuilder};
 
-use crate::call::StateOverrides;
-use crate::interrupt::{Interrupt, InterruptCheck, jumpdest};
+use crate::context::{EvmContext, EvmError};
+use crate::instructions::jumpdest;
+use crate::interrupt::{Interrupt, InterruptCheck};
 use crate::limits::SYSTEM_CALL_GAS;
 use crate::overlay::{Overlay, OverlayError};
+use crate::overrides::StateOverrides;
 use crate::precompiles::{OverrideError, Precompiles};
 use crate::spec::Rules;
-
-pub(crate) type EvmContext<'a> = Context<BlockEnv, TxEnv, CfgEnv, Overlay<'a>>;
-pub(crate) type EvmError = EVMError<OverlayError>;
 
 type Frame = EthFrame<EthInterpreter>;
 type Instructions<'a> = EthInstructions<EthInterpreter, EvmContext<'a>>;

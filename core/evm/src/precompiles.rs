@@ -9,7 +9,7 @@ use revm::interpreter::{CallInputs, InterpreterResult};
 use revm::primitives::AddressSet;
 use revm::primitives::hardfork::SpecId;
 
-use crate::call::StateOverrides;
+use crate::overrides::StateOverrides;
 
 /// An error about the state overrides of a call, with geth's text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -14,9 +14,9 @@ use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
 use super::{TraceError, TraceStyle, TracerConfig};
+use crate::context::EvmContext;
 use crate::failure::{FailedStep, result_text, revert_reason};
 use crate::limits::MAX_CALL_FRAMES;
-use crate::machine::EvmContext;
 
 /// A call, a contract creation or a self-destruct, with its inner calls.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use revm::context::TxEnv;
 use revm::interpreter::{CallInputs, CallOutcome};
 use revm::primitives::hex;
 
-use crate::machine::EvmContext;
+use crate::context::EvmContext;
 
 /// Counts keys of the form `selector-bytes of arguments`. Calls of precompiles do not count.
 #[derive(Debug, Default)]

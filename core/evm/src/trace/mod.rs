@@ -26,8 +26,8 @@ use revm::primitives::{Address, Log};
 use revm::state::EvmState;
 use serde::Serialize;
 
+use crate::context::EvmContext;
 use crate::error::{ExecutionError, TxError};
-use crate::machine::EvmContext;
 use crate::overlay::Overlay;
 
 pub use call_tracer::CallFrame;

@@ -14,7 +14,7 @@ use revm::primitives::TxKind;
 use revm::state::EvmState;
 
 use super::prestate::{PrestateAccount, PrestateTrace};
-use crate::machine::EvmContext;
+use crate::context::EvmContext;
 use crate::overlay::Overlay;
 
 /// An inspector that collects accounts and slots during the execution.

@@ -109,10 +109,7 @@ fn crashed_network_actors_regain_peers_and_the_page_shows_it() {
         let peers = http::actor(admin, PEERS).unwrap();
         let connections = peers["children"].as_array().unwrap().len();
         // A connection may be about to be refused as the second one of a peer.
-        has_all_peers()
-            && connections == others.len()
-            && waiting(&network) == 0
-            && is_closed
+        has_all_peers() && connections == others.len() && waiting(&network) == 0 && is_closed
     });
 
     let Some(mut page) = Page::open(&format!("http://{admin}")) else {
