@@ -318,3 +318,44 @@ fn callers_of_an_actor_that_cannot_be_killed_are_interrupted() {
         );
     });
 }
+
+#[test]
+fn a_requested_hang_is_repaired_and_then_void() {
+    let (gate, me) = (Gate::shut(), ActorRef::new("a"));
+    let spec = supervisor("root").child(gate.holder(&me, WhenStuck::Replace));
+    run(async {
+        let tree = start(spec).await;
+        let handle = tree.handle();
+        let hang = |path| handle.hang(path, Duration::from_millis(300));
+        assert_eq!(hang("root/b"), Err(CrashError::NoSuchActor));
+        assert_eq!(hang("root"), Err(CrashError::Supervisor));
+        hang("root/a").unwrap();
+        until(|| is_back(&me, 2)).await;
+        assert_eq!(
+            reasons(&tree, "root/a"),
+            ["hung in a requested hang and was given up"]
+        );
+        assert_eq!(me.ask(Add).await, Ok(1));
+        assert!(tree.shutdown().await.is_clean(), "the thread has ended");
+        assert_eq!(me.generation(), 2);
+    });
+}
+
+#[test]
+fn actors_of_an_arbiter_that_is_stopped_restart_on_another() {
+    let gate = Gate::shut();
+    let (a, b) = (ActorRef::new("a"), ActorRef::new("b"));
+    let spec = supervisor("root")
+        .child(gate.holder(&a, WhenStuck::Report))
+        .child(gate.holder(&b, WhenStuck::Report));
+    run(async {
+        let tree = start(spec).await;
+        assert!(!tree.handle().stop_arbiter("another"));
+        for generation in 2..=4 {
+            assert!(tree.handle().stop_arbiter("shared"));
+            until(|| is_back(&a, generation) && is_back(&b, generation)).await;
+        }
+        assert_eq!(a.ask(Add).await, Ok(1));
+        assert!(tree.shutdown().await.is_clean());
+    });
+}
