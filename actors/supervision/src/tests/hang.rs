@@ -359,3 +359,29 @@ fn actors_of_an_arbiter_that_is_stopped_restart_on_another() {
         assert!(tree.shutdown().await.is_clean());
     });
 }
+
+#[test]
+fn what_a_group_restart_left_behind_is_no_part_of_the_outcome() {
+    let gate = Gate::shut();
+    let (a, b) = (ActorRef::new("a"), ActorRef::new("b"));
+    let inner = supervisor("inner").child(gate.holder(&b, WhenStuck::Report));
+    let group = SupervisorSpec::new("group", Strategy::RestForOne)
+        .intensity(100, Duration::from_secs(60))
+        .backoff(Backoff {
+            first: Duration::from_millis(1),
+            max: Duration::from_millis(2),
+            ..Backoff::default()
+        })
+        .child(gate.holder(&a, WhenStuck::Report))
+        .child(inner);
+    run(async {
+        let tree = start(supervisor("root").child(group)).await;
+        for _ in 0..20 {
+            let generation = a.generation();
+            assert!(tree.handle().stop_arbiter("shared"));
+            until(|| a.generation() > generation && a.is_available() && b.is_available()).await;
+        }
+        let outcome = tree.shutdown().await;
+        assert!(outcome.is_clean(), "{outcome}");
+    });
+}
