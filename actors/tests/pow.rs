@@ -20,7 +20,7 @@ use actoreum_actors::{
     clock::ChainClock,
     eth::EthPeers,
     sealing::control::{MinerActor, MinerControl, MinerSettings, MinerSetup},
-    sealing::sealer::{Notifier, PowSetup, SealerActor, SealerSetup, SealingMethod},
+    sealing::sealer::{Notifier, PowSetup, SealerActor, SealerSetup, SealingMethod, SearchThreads},
     sealing::worker::{Pace, WorkerActor, WorkerSetup},
     txpool::{TxPoolHandle, TxPoolSetup},
 };
@@ -32,7 +32,7 @@ use actoreum_consensus::{
 use actoreum_messages::{
     chain::{BlockOrigin, ImportBlocks},
     miner::{StartMining, StopMining},
-    sealer::{GetWork, SubmitHashrate, SubmitWork, Work},
+    sealer::{GetWork, Seal, SealRefused, SubmitHashrate, SubmitWork, Work},
 };
 use actoreum_primitives::{
     Address, B256, Block, Bytes, Fork, Header, LegacyTx, PooledTransaction, PrivateChain,
@@ -107,12 +107,13 @@ impl Chain {
             ActorRef::new("chain"),
             ActorRef::<WorkerActor>::new("worker"),
         );
-        let (sealer, miner) = (ActorRef::new("sealer"), ActorRef::new("control"));
+        let sealer = ActorRef::<SealerActor>::new("sealer");
+        let miner = ActorRef::new("control");
         let blocker = ActorRef::new("blocker");
         let accounts = ActorRef::<AccountsActor>::new("accounts");
         let (pool, pending) = (ActorRef::new("pool"), PoolReader::default());
         let (import, building) = (Pool::new("import", 1), Pool::new("building", 2));
-        let seals = Pool::new("seals", 1);
+        let (seals, search) = (Pool::new("seals", 1), SearchThreads::new(2));
         let signatures = Pool::new("signatures", 1);
         let txpool = TxPoolHandle::new(
             pool.clone(),
@@ -128,7 +129,8 @@ impl Chain {
             clock.clone(),
         )
         .follower(pool.recipient())
-        .follower(worker.recipient());
+        .follower(worker.recipient())
+        .follower(sealer.recipient());
         let pool_setup = TxPoolSetup::new(
             reader.clone(),
             pending.clone(),
@@ -151,6 +153,7 @@ impl Chain {
             method: SealingMethod::Ethash(PowSetup {
                 ethash: ethash.clone(),
                 control: Arc::clone(&control),
+                search: search.clone(),
                 notify: Notifier::default(),
                 no_verify: false,
                 verify_threads: seals.clone(),
@@ -180,6 +183,7 @@ impl Chain {
             .child(signatures.child())
             .child(ChildSpec::new(&pool, move || pool_setup.clone().start()))
             .child(seals.child())
+            .child(search.child())
             .child(building.child())
             .child(ChildSpec::new(&worker, move || {
                 worker_setup.clone().start()
@@ -436,6 +440,40 @@ fn a_stop_of_mining_ends_the_search_during_a_build() {
         until("a search", || chain.control.hash_rate() > 0).await;
         chain.miner.ask(StopMining).await.unwrap();
         until("its end", || chain.control.hash_rate() == 0).await;
+        assert!(chain.tree.shutdown().await.is_clean());
+    });
+}
+
+#[test]
+fn a_new_head_ends_the_search_on_the_old_one() {
+    run(async {
+        let chain = Chain::start().await;
+        // The worker rests, so that no other block takes the place of this one, whose seal is not
+        // found at this difficulty.
+        chain.control.set_threads(2);
+        let mut block = first_block(&chain.ethash, MINER, 1_700_000_100);
+        block.header.difficulty = U256::from(1_u64 << 60);
+        let seal = || Seal {
+            block: block.clone(),
+            even_if_empty: false,
+            is_outdated: Arc::default(),
+        };
+        let sealed = chain.sealer.ask(seal());
+        let search = || {
+            let root = chain.tree.handle().snapshot();
+            root.find("node/search").unwrap().pool.clone().unwrap()
+        };
+        until("a search", || search().busy == 2).await;
+        let request = ImportBlocks {
+            blocks: vec![first_block(&chain.ethash, OTHER, 1_700_000_200)],
+            origin: BlockOrigin::Live,
+        };
+        chain.chain.ask(request).await.unwrap().unwrap();
+        let refused = sealed.await.unwrap();
+        assert!(matches!(refused, Err(SealRefused::Outdated)), "{refused:?}");
+        until("the end of the search", || search().busy == 0).await;
+        let late = chain.sealer.ask(seal()).await.unwrap();
+        assert!(matches!(late, Err(SealRefused::Outdated)), "{late:?}");
         assert!(chain.tree.shutdown().await.is_clean());
     });
 }

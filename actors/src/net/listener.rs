@@ -1,10 +1,16 @@
 //! ListenerActor: accepts inbound connections and limits their concurrent handshakes.
 //!
+//! | message | effect |
+//! |---|---|
+//! | `Accepted` | a connection is refused, or waits for a handshake slot |
+//! | `SlotReleased` | the handshakes of a connection are over; the next one begins |
+//! | `SlotDue` | a handshake may have taken too long for those that wait |
+//!
 //! A connection needs a handshake slot before it costs more than a socket. While all slots are in
 //! use it waits, in the order that `HandshakeSlots` gives. The slot is held by the connection and
 //! returned when its handshakes are over, however they end.
 //!
-//! The actor takes no messages. Its work is one loop; the actor fails when the loop ends.
+//! All messages come from the actor's own streams and timer; other actors send it none.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -12,8 +18,9 @@ use std::net::IpAddr;
 use actoreum_messages::discovery::LocalNodeChanged;
 use actoreum_messages::peer::Direction;
 use actoreum_wire::discv4::is_lan;
+use futures_util::stream;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep};
 use tracing::{debug, info, warn};
 
 use super::handshake_slots::{AddressRange, HandshakeSlot, HandshakeSlots, Waiting};
@@ -22,13 +29,31 @@ use super::peer::{ConnectionArgs, Connections};
 use super::shared::Shared;
 use super::transport::{Listen, Wire};
 use crate::log_limit::LogLimit;
-use actoreum_supervision::{Actor, Ctx, Failure, Recipient};
+use actoreum_supervision::{Actor, Ctx, Failure, Handles, Message, Recipient, TaskHandle};
+
+/// An accepted connection. Sent by the socket's stream.
+#[derive(Message)]
+struct Accepted(Wire);
+
+/// The handshakes of a connection are over, and its slot is free. Sent by the slots' stream.
+#[derive(Debug, Message)]
+struct SlotReleased(u64);
+
+/// A connection that waits may get a slot now. Sent by the actor's own timer.
+#[derive(Debug, Message)]
+struct SlotDue;
 
 /// The actor that accepts inbound connections; see the module.
 pub struct ListenerActor {
     connections: Connections,
     discovery: Recipient<LocalNodeChanged>,
     listener: Option<Box<dyn Listen>>,
+    slots: HandshakeSlots,
+    released: Option<mpsc::UnboundedReceiver<u64>>,
+    waiting: Waiting<Wire>,
+    throttle: Throttle,
+    /// The timer for the next look at the slots.
+    look_again: Option<TaskHandle>,
 }
 
 impl ListenerActor {
@@ -55,67 +80,97 @@ impl ListenerActor {
                 info!(%address, enode = %shared.local.info().enode, "listening for peers");
             }
         }
+        let (slots, released) = HandshakeSlots::new(shared.settings.max_pending);
         Ok(Self {
             connections,
             discovery,
             listener: Some(listener),
+            slots,
+            released: Some(released),
+            waiting: Waiting::default(),
+            throttle: Throttle::default(),
+            look_again: None,
         })
+    }
+
+    /// Begins the handshakes of the connections that wait, for as long as there are slots.
+    fn begin_handshakes(&mut self, ctx: &mut Ctx<Self>) {
+        if let Some(timer) = self.look_again.take() {
+            timer.cancel();
+        }
+        let now = Instant::now();
+        while let Some((index, range)) = self.waiting.next(&self.slots) {
+            match self.slots.take(range, now) {
+                Ok(slot) => {
+                    let wire = self.waiting.remove(index);
+                    ctx.spawn(begin(self.connections.clone(), wire, slot));
+                }
+                Err(then) => {
+                    let pause = then.saturating_duration_since(now);
+                    self.look_again = Some(ctx.notify_after(pause, SlotDue));
+                    return;
+                }
+            }
+        }
     }
 }
 
 impl Actor for ListenerActor {
     fn started(&mut self, ctx: &mut Ctx<Self>) -> Result<(), Failure> {
         let listener = self.listener.take().ok_or("a listener listens once")?;
+        let released = self.released.take().ok_or("a listener listens once")?;
         // Where discovery is off, no other actor needs the port.
         let _ = self.discovery.tell(LocalNodeChanged);
-        let accepting = accept(self.connections.clone(), listener);
-        ctx.spawn_then(accepting, |_, (), ctx| {
-            ctx.fail("the accept loop ended");
-        });
+        ctx.attach(stream::unfold(released, |mut released| async move {
+            let id = released.recv().await?;
+            Some((SlotReleased(id), released))
+        }));
+        ctx.attach(stream::unfold(listener, |mut listener| async move {
+            let wire = accept(listener.as_mut()).await;
+            Some((Accepted(wire), listener))
+        }));
         Ok(())
     }
 }
 
-async fn accept(connections: Connections, mut listener: Box<dyn Listen>) {
-    let shared = &connections.shared;
-    let (mut slots, mut released) = HandshakeSlots::new(shared.settings.max_pending);
-    let mut waiting = Waiting::default();
-    let mut throttle = Throttle::default();
-    let mut look_again: Option<Instant> = None;
-    loop {
-        let is_due = async {
-            match look_again {
-                Some(then) => sleep_until(then).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            biased;
-            Some(id) = released.recv() => slots.release(id),
-            () = is_due => {}
-            accepted = listener.accept() => match accepted {
-                Ok(wire) => {
-                    if is_welcome(shared, &mut throttle, &wire) {
-                        waiting.push(AddressRange::of(wire.remote.ip()), wire);
-                    }
-                }
-                Err(error) => {
-                    if let Some(suppressed) = NOT_ACCEPTED.admit() {
-                        warn!(%error, suppressed, "connection not accepted");
-                    }
-                    sleep(ACCEPT_PAUSE).await;
-                }
-            },
+impl Handles<Accepted> for ListenerActor {
+    type Answer = ();
+
+    fn handle(&mut self, Accepted(wire): Accepted, ctx: &mut Ctx<Self>) {
+        if is_welcome(&self.connections.shared, &mut self.throttle, &wire) {
+            self.waiting.push(AddressRange::of(wire.remote.ip()), wire);
+            self.begin_handshakes(ctx);
         }
-        release_all(&mut slots, &mut released);
-        look_again = None;
-        while let Some((index, range)) = waiting.next(&slots) {
-            match slots.take(range, Instant::now()) {
-                Ok(slot) => begin(&connections, waiting.remove(index), slot).await,
-                Err(then) => {
-                    look_again = Some(then);
-                    break;
+    }
+}
+
+impl Handles<SlotReleased> for ListenerActor {
+    type Answer = ();
+
+    fn handle(&mut self, SlotReleased(id): SlotReleased, ctx: &mut Ctx<Self>) {
+        self.slots.release(id);
+        self.begin_handshakes(ctx);
+    }
+}
+
+impl Handles<SlotDue> for ListenerActor {
+    type Answer = ();
+
+    fn handle(&mut self, _: SlotDue, ctx: &mut Ctx<Self>) {
+        self.begin_handshakes(ctx);
+    }
+}
+
+/// Waits for the next connection, however often that fails.
+async fn accept(listener: &mut dyn Listen) -> Wire {
+    loop {
+        match listener.accept().await {
+            Ok(wire) => return wire,
+            Err(error) => {
+                if let Some(suppressed) = NOT_ACCEPTED.admit() {
+                    warn!(%error, suppressed, "connection not accepted");
                 }
+                sleep(ACCEPT_PAUSE).await;
             }
         }
     }
@@ -123,12 +178,6 @@ async fn accept(connections: Connections, mut listener: Box<dyn Listen>) {
 
 /// The limit on the listener's log lines that remote hosts can cause.
 static NOT_ACCEPTED: LogLimit = LogLimit::new();
-
-fn release_all(slots: &mut HandshakeSlots, released: &mut mpsc::UnboundedReceiver<u64>) {
-    while let Ok(id) = released.try_recv() {
-        slots.release(id);
-    }
-}
 
 fn is_welcome(shared: &Shared, throttle: &mut Throttle, wire: &Wire) -> bool {
     let (remote, ip) = (wire.remote, wire.remote.ip());
@@ -143,7 +192,7 @@ fn is_welcome(shared: &Shared, throttle: &mut Throttle, wire: &Wire) -> bool {
     true
 }
 
-async fn begin(connections: &Connections, wire: Wire, slot: HandshakeSlot) {
+async fn begin(connections: Connections, wire: Wire, slot: HandshakeSlot) {
     let remote = wire.remote;
     let args = ConnectionArgs {
         wire,

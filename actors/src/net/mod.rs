@@ -9,6 +9,7 @@
 //! |   `- edges           one_for_one
 //! |       |- listener    ListenerActor: accepts connections
 //! |       `- dialer      DialerActor: dials nodes
+//! |- nodes file          a thread pool: writes the nodes that discovery remembers
 //! |- discovery           UdpDiscoveryActor: the UDP socket, the node table, lookups
 //! `- nat                 NatActor: port mappings at the router, where configured
 //! ```
@@ -58,7 +59,7 @@ pub mod transport;
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::arbiter::ARBITER;
+use self::arbiter::on_arbiter;
 use self::ban_list::DroppedPeer;
 use self::dialer::DialerActor;
 use self::discovery::{TableView, UdpDiscoveryActor};
@@ -71,7 +72,7 @@ use self::server::{DialerRecipients, ServerActor};
 use self::settings::NetworkSettings;
 use self::shared::Shared;
 use self::transport::Transport;
-use actoreum_supervision::{ActorRef, ChildSpec, DynamicRef, Strategy, SupervisorSpec};
+use actoreum_supervision::{ActorRef, ChildSpec, DynamicRef, Pool, Strategy, SupervisorSpec};
 
 /// Messages that UdpDiscoveryActor's mailbox holds: the dialer's lookups. Datagrams wait in the
 /// kernel's buffer.
@@ -157,18 +158,21 @@ pub fn assemble(
     network = network.child(connections_spec(&handle));
     if shared.settings.is_discovering {
         let of = Arc::clone(&shared);
-        let open = move || UdpDiscoveryActor::open(Arc::clone(&of));
-        let child = ChildSpec::new(&handle.discovery, open)
-            .arbiter(ARBITER)
-            .mailbox(DISCOVERY_MAILBOX);
-        network = network.child(child);
+        let threads = match shared.settings.file_threads {
+            0 => Pool::inline("nodes file"),
+            threads => Pool::new("nodes file", threads),
+        };
+        network = network.child(threads.child());
+        let open = move || UdpDiscoveryActor::open(Arc::clone(&of), threads.clone());
+        let child = ChildSpec::new(&handle.discovery, open);
+        network = network.child(on_arbiter(child).mailbox(DISCOVERY_MAILBOX));
     }
     if shared.settings.nat.asks_router() {
         let discovery = handle.discovery.recipient();
         let nat = ChildSpec::new(&ActorRef::new("nat"), move || {
             NatActor::new(Arc::clone(&shared), discovery.clone())
         });
-        network = network.child(nat.arbiter(ARBITER));
+        network = network.child(on_arbiter(nat));
     }
     (network, handle)
 }
@@ -198,11 +202,11 @@ fn connections_spec(network: &NetworkHandle) -> SupervisorSpec {
     let dial = move || DialerActor::new(connections.clone(), discovery.clone());
     let dialer = ChildSpec::new(&dialer, dial);
     let edges = SupervisorSpec::new("edges", Strategy::OneForOne)
-        .child(listener.arbiter(ARBITER))
-        .child(dialer.arbiter(ARBITER))
+        .child(on_arbiter(listener))
+        .child(on_arbiter(dialer))
         .intensity(RESTARTS, PERIOD);
     SupervisorSpec::new("connections", Strategy::RestForOne)
-        .child(server.arbiter(ARBITER))
+        .child(on_arbiter(server))
         .child(sessions)
         .child(SupervisorSpec::dynamic(&network.connections))
         .child(edges)

@@ -32,7 +32,7 @@ use futures_util::future::LocalBoxFuture;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::yield_now;
 
-use super::arbiter::ARBITER;
+use super::arbiter::on_arbiter;
 use super::limits::{MIN_SEND_COST, MIN_TURN_COST, SEND_BUDGET, TURN_BYTES};
 use super::peer_control::PeerControl;
 use super::record::PeerRecord;
@@ -109,7 +109,7 @@ impl Link {
         &self,
         child: ChildSpec,
     ) -> impl Future<Output = Result<(), StartError>> + Send + use<> {
-        self.actors.start(child.arbiter(ARBITER))
+        self.actors.start(on_arbiter(child))
     }
 
     /// Receives the messages that have arrived together, at least one; `None` once the connection

@@ -43,6 +43,9 @@ pub struct NetworkSettings {
     pub rng: SeededRng,
     /// The file in which discovery keeps nodes over restarts; `None`: no file.
     pub nodes_file: Option<PathBuf>,
+    /// The number of threads that write this file; zero where a simulation's clock would not wait for
+    /// them.
+    pub file_threads: usize,
 }
 
 impl NetworkSettings {
@@ -63,6 +66,7 @@ impl NetworkSettings {
             nat: Nat::None,
             rng: SeededRng::default(),
             nodes_file: None,
+            file_threads: 1,
         }
     }
 

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-/// Bounds the bytes of the body of `/api/crash`; a path in the tree is far shorter. A compressed
-/// body is refused unread, so that nothing is decompressed.
+/// Bounds the bytes of the body of a request that makes an actor fail; a path in the tree is far
+/// shorter. A compressed body is refused unread, so that nothing is decompressed.
 pub const MAX_BODY_BYTES: usize = 4_096;
 
 /// Bounds the time in which a body must arrive, so that slow clients do not hold connections.
@@ -17,3 +17,6 @@ pub const MAX_CONNECTIONS: usize = 128;
 /// Bounds the event streams that are open at the same time. Each costs a snapshot of the whole tree
 /// per second, and many of them would delay the thread that also answers `/health`.
 pub const MAX_EVENT_STREAMS: usize = 32;
+
+/// Bounds the time for which `/api/hang` holds a thread, which is not returned before.
+pub const MAX_HANG: Duration = Duration::from_secs(60);

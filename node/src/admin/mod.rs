@@ -8,13 +8,16 @@
 //! | `/api/arbiters` | the threads that actors run on, with their busy share and lag, as JSON |
 //! | `/api/incidents` | the last failures, restarts and hangs, also of earlier processes, as JSON |
 //! | `/api/status` | chain, pool, RPC, memory and disk, as JSON |
-//! | `/api/crash` | makes an actor panic (`--admin.chaos` alone) |
+//! | `/api/crash` | makes an actor panic (`--admin.chaos` alone, as the next two) |
+//! | `/api/hang` | makes a handler of an actor hold its thread |
+//! | `/api/stop-arbiter` | stops a thread that actors run on |
 //! | `/metrics` | metrics in the text format of Prometheus |
 //! | `/health`, `/ready` | liveness and readiness, for service managers and load balancers |
 //!
 //! No request sends a message to an actor, so that the page works when every actor is stuck.
 
 mod actor;
+mod chaos;
 mod chart;
 mod history;
 mod limits;
@@ -57,7 +60,7 @@ pub struct AdminState {
     pub node: Arc<Node>,
     /// The RPC methods with their counters.
     pub methods: Arc<[Arc<Method<Node>>]>,
-    /// Whether `/api/crash` is served.
+    /// Whether actors may be made to fail.
     pub chaos: bool,
     /// Host names under which the page may be opened, against DNS rebinding by other sites.
     pub hosts: Hosts,

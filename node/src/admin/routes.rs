@@ -9,28 +9,19 @@ use std::{
 };
 
 use actix_web::{
-    Error, HttpRequest, HttpResponse, Responder,
+    Error, HttpResponse, Responder,
     body::{EitherBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     guard,
-    http::{
-        StatusCode,
-        header::{self, HeaderMap, HeaderName, HeaderValue},
-    },
+    http::header::{self, HeaderMap, HeaderName, HeaderValue},
     middleware::{Next, from_fn},
     web::{self, Bytes, Data},
 };
-use actoreum_supervision::{CrashError, NodeSnapshot, snapshot::State};
-use serde::Deserialize;
+use actoreum_supervision::{NodeSnapshot, snapshot::State};
 use serde_json::json;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{MissedTickBehavior, interval};
 
-use super::{
-    AdminState,
-    history::SAMPLE_SECONDS,
-    limits::{BODY_TIMEOUT, MAX_BODY_BYTES, MAX_EVENT_STREAMS},
-    prometheus,
-};
+use super::{AdminState, chaos, history::SAMPLE_SECONDS, limits::MAX_EVENT_STREAMS, prometheus};
 
 /// Interval between two events.
 const EVENT_PERIOD: Duration = Duration::from_secs(1);
@@ -50,7 +41,15 @@ pub fn configure(app: &mut web::ServiceConfig) {
             .route("/api/arbiters", web::get().to(arbiters))
             .route("/api/incidents", web::get().to(incidents))
             .route("/api/status", web::get().to(status))
-            .route("/api/crash", web::post().guard(json_body()).to(crash))
+            .route(
+                "/api/crash",
+                web::post().guard(json_body()).to(chaos::crash),
+            )
+            .route("/api/hang", web::post().guard(json_body()).to(chaos::hang))
+            .route(
+                "/api/stop-arbiter",
+                web::post().guard(json_body()).to(chaos::stop_arbiter),
+            )
             .route("/metrics", web::get().to(metrics))
             .route("/health", web::get().to(health))
             .route("/ready", web::get().to(ready)),
@@ -151,7 +150,7 @@ fn tree(state: &AdminState) -> Result<NodeSnapshot, HttpResponse> {
     }
 }
 
-fn starting() -> HttpResponse {
+pub(super) fn starting() -> HttpResponse {
     HttpResponse::ServiceUnavailable().body("the node is starting\n")
 }
 
@@ -219,64 +218,6 @@ async fn ready(state: Data<AdminState>) -> HttpResponse {
             HttpResponse::ServiceUnavailable().body(format!("{} is {why}\n", node.path))
         }
     }
-}
-
-#[derive(Debug, Deserialize)]
-struct Crash {
-    path: String,
-}
-
-async fn crash(state: Data<AdminState>, request: HttpRequest, body: web::Payload) -> HttpResponse {
-    // The checks that need no body come before the body is read.
-    if !state.chaos {
-        return HttpResponse::Forbidden()
-            .body("start the node with --admin.chaos to crash actors\n");
-    }
-    let Some(tree) = state.node.tree.get() else {
-        return starting();
-    };
-    let crash = match read_crash(&request, body).await {
-        Ok(crash) => crash,
-        Err((status, why)) => return HttpResponse::build(status).body(why),
-    };
-    match tree.crash(&crash.path) {
-        Ok(()) => HttpResponse::Accepted().body("crashed\n"),
-        Err(error) => {
-            let status = match error {
-                CrashError::NoSuchActor => StatusCode::NOT_FOUND,
-                CrashError::Supervisor => StatusCode::BAD_REQUEST,
-                CrashError::Down | CrashError::Crashing => StatusCode::CONFLICT,
-            };
-            HttpResponse::build(status).body(format!("{}: {error}\n", crash.path))
-        }
-    }
-}
-
-/// Reads the body without decompressing it: actix's extractors decompress a body first.
-async fn read_crash(
-    request: &HttpRequest,
-    body: web::Payload,
-) -> Result<Crash, (StatusCode, &'static str)> {
-    let encoding = request.headers().get(header::CONTENT_ENCODING);
-    if encoding.is_some_and(|encoding| encoding != "identity") {
-        return Err((
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "compressed bodies are not accepted\n",
-        ));
-    }
-    let read = timeout(BODY_TIMEOUT, body.to_bytes_limited(MAX_BODY_BYTES)).await;
-    let bytes = match read {
-        Err(_) => return Err((StatusCode::REQUEST_TIMEOUT, "the body takes too long\n")),
-        Ok(Err(_)) => return Err((StatusCode::PAYLOAD_TOO_LARGE, "the body is too long\n")),
-        Ok(Ok(Err(_))) => return Err((StatusCode::BAD_REQUEST, "the body can't be read\n")),
-        Ok(Ok(Ok(bytes))) => bytes,
-    };
-    serde_json::from_slice(&bytes).map_err(|_| {
-        (
-            StatusCode::BAD_REQUEST,
-            "the body names no actor: {\"path\": \"…\"}\n",
-        )
-    })
 }
 
 /// Streams one event per second with everything that the page draws.

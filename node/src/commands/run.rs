@@ -10,7 +10,7 @@ use actoreum_rpc::server::ipc;
 use actoreum_storage::Store;
 use actoreum_supervision::{Exit, StartError, TreeHandle, TreeOptions};
 use eyre::{bail, eyre};
-use tracing::{error, info};
+use tracing::{debug, error, info};
 
 use crate::{
     blobs,
@@ -157,6 +157,15 @@ fn refuse_geth_database(data_dir: &Path) -> eyre::Result<()> {
     Ok(())
 }
 
+/// Starts the threads of rayon's global pool, one for each core, under names that tools such as top
+/// show.
+fn name_compute_threads() {
+    let named = rayon::ThreadPoolBuilder::new().thread_name(|index| format!("compute-{index}"));
+    if let Err(error) = named.build_global() {
+        debug!(%error, "the compute threads have no names");
+    }
+}
+
 /// Starts the tree, runs `work`, and stops the tree in order: when the work is done, at a signal,
 /// or because the tree gave up.
 ///
@@ -167,9 +176,13 @@ pub fn with_tree(
     work: impl AsyncFnOnce(&Assembled) -> eyre::Result<()>,
 ) -> eyre::Result<ExitCode> {
     let signal = signals::listen()?;
+    name_compute_threads();
     actoreum_supervision::block_on(async move {
-        let tree = TreeOptions::default()
-            .incidents(assembled.incidents.clone())
+        let mut options = TreeOptions::default().incidents(assembled.incidents.clone());
+        if let Some(stuck_after) = assembled.stuck_after {
+            options = options.probe(stuck_after / 4, stuck_after);
+        }
+        let tree = options
             .start(assembled.spec.clone())
             .await
             .map_err(|error| eyre!("{error}{}", start_hint(&error)))?;

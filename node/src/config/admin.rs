@@ -1,6 +1,10 @@
 //! The admin page: flags.
 
+use std::time::Duration;
+
 use clap::Args;
+
+use crate::duration;
 
 /// Flags of the admin page.
 #[derive(Debug, Default, Clone, Args)]
@@ -18,4 +22,8 @@ pub struct AdminFlags {
     /// Enable crashing actors from the admin page
     #[arg(long = "admin.chaos", global = true)]
     pub admin_chaos: bool,
+    /// Time after which an actor that holds its thread is stuck, with --admin.chaos (default: 5s)
+    #[arg(long = "admin.chaos.stuck", global = true, value_name = "TIME",
+          value_parser = duration::parse, requires = "admin_chaos")]
+    pub admin_chaos_stuck: Option<Duration>,
 }

@@ -128,6 +128,7 @@ impl Config {
         endpoint(&mut self.actoreum.admin_host, is_enabled, &flags.admin_addr);
         set(&mut self.actoreum.admin_port, &flags.admin_port);
         self.actoreum.admin_chaos |= flags.admin_chaos;
+        self.stuck_after = flags.admin_chaos_stuck;
     }
 
     /// Applies `--dev` and `--dev.*`, and adds the namespaces of development tools.

@@ -22,6 +22,7 @@ use std::{
     collections::BTreeMap,
     net::IpAddr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use actoreum_primitives::{B256, Fork};
@@ -66,6 +67,9 @@ pub struct Config {
     /// Settings of the development chain, with `--dev`.
     #[serde(skip)]
     pub dev: Option<DevConfig>,
+    /// Time after which an actor that holds its thread is stuck, for chaos tests; `None`: the default.
+    #[serde(skip)]
+    pub stuck_after: Option<Duration>,
 }
 
 /// Settings of `--dev` and `--dev.*`.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use actoreum_actors::chain::{ChainActor, ChainSetup};
-use actoreum_supervision::{ActorRef, ChildSpec, Pool, Strategy, SupervisorSpec};
+use actoreum_supervision::{ActorRef, ChildSpec, Pool, Strategy, SupervisorSpec, WhenStuck};
 
 use super::RESTART_PERIOD;
 
@@ -27,6 +27,7 @@ pub fn assemble(
         .child(
             ChildSpec::new_async(chain, move || setup.clone().start())
                 .arbiter("chain")
+                .when_stuck(WhenStuck::Replace)
                 .stop_timeout(CHAIN_STOP_TIMEOUT)
                 .max_restarts(CHAIN_RESTARTS, RESTART_PERIOD),
         )

@@ -12,7 +12,9 @@ use actoreum_actors::eth::{
 };
 use actoreum_messages::events::SyncChanged;
 use actoreum_primitives::B256;
-use actoreum_supervision::{ActorRef, ChildSpec, Recipient, SeededRng, Strategy, SupervisorSpec};
+use actoreum_supervision::{
+    ActorRef, ChildSpec, Recipient, SeededRng, Strategy, SupervisorSpec, WhenStuck,
+};
 use actoreum_sync::downloader::Mode;
 
 /// Restarts of the subtree in [`PERIOD`]. It never gives up, because a node that does not follow
@@ -61,6 +63,12 @@ pub struct EthArgs {
     pub follow_sync: Vec<Recipient<SyncChanged>>,
 }
 
+/// An actor of the subtree. Its state is built anew by a restart, so that a new generation may run
+/// beside a stuck one.
+fn on_arbiter(child: ChildSpec) -> ChildSpec {
+    child.arbiter(ARBITER).when_stuck(WhenStuck::Replace)
+}
+
 /// Assembles the eth protocol.
 pub fn assemble(args: EthArgs) -> eyre::Result<EthParts> {
     let EthArgs {
@@ -105,9 +113,9 @@ pub fn assemble(args: EthArgs) -> eyre::Result<EthParts> {
     let syncing = ChildSpec::new(&downloader, move || downloader_setup.start());
     let spec = SupervisorSpec::new("eth", Strategy::RestForOne)
         .child(shared.threads.child())
-        .child(propagating.arbiter(ARBITER).mailbox(MAILBOX))
-        .child(announced.arbiter(ARBITER).mailbox(MAILBOX))
-        .child(syncing.arbiter(ARBITER))
+        .child(on_arbiter(propagating).mailbox(MAILBOX))
+        .child(on_arbiter(announced).mailbox(MAILBOX))
+        .child(on_arbiter(syncing))
         .intensity(RESTARTS, PERIOD);
     Ok(EthParts {
         protocol: EthProtocol::new(shared, manager, fetcher, network_id)?,

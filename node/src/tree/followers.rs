@@ -7,7 +7,7 @@ use actoreum_actors::{
     filter::{FilterActor, PendingSource},
 };
 use actoreum_rpc::node::Node;
-use actoreum_supervision::{ActorRef, ChildSpec, Pool, Strategy, SupervisorSpec};
+use actoreum_supervision::{ActorRef, ChildSpec, Pool, Strategy, SupervisorSpec, WhenStuck};
 
 use super::{RESTART_PERIOD, UNLIMITED_RESTARTS};
 
@@ -31,10 +31,11 @@ pub fn assemble(
     };
     let building = pending.threads.child();
     let of_filters = move || FilterActor::new(reader.clone()).with_pending(pending.clone());
+    let filters = ChildSpec::new(filters, of_filters).mailbox(FILTER_MAILBOX);
     SupervisorSpec::new("followers", Strategy::OneForOne)
         .child(threads.child())
-        .child(ChildSpec::new(bloom, index))
+        .child(ChildSpec::new(bloom, index).when_stuck(WhenStuck::Replace))
         .child(building)
-        .child(ChildSpec::new(filters, of_filters).mailbox(FILTER_MAILBOX))
+        .child(filters.when_stuck(WhenStuck::Replace))
         .intensity(UNLIMITED_RESTARTS, RESTART_PERIOD)
 }

@@ -2,7 +2,7 @@
 
 use actoreum_actors::accounts::{AccountsActor, AccountsSetup, UnlockedKeys};
 use actoreum_primitives::SecretKey;
-use actoreum_supervision::{ActorRef, ChildSpec, Pool, Strategy, SupervisorSpec};
+use actoreum_supervision::{ActorRef, ChildSpec, Pool, Strategy, SupervisorSpec, WhenStuck};
 use actoreum_wallet::KeyDirectory;
 use eyre::bail;
 
@@ -83,9 +83,8 @@ pub fn assemble(keys: &Keys, accounts: &ActorRef<AccountsActor>) -> SupervisorSp
         unlocked: keys.unlocked.clone(),
         mnemonic_keys: keys.mnemonic_keys.clone(),
     };
+    let accounts = ChildSpec::new_async(accounts, move || setup.clone().start());
     SupervisorSpec::new("keys", Strategy::RestForOne)
         .child(threads.child())
-        .child(ChildSpec::new_async(accounts, move || {
-            setup.clone().start()
-        }))
+        .child(accounts.when_stuck(WhenStuck::Replace))
 }

@@ -1,6 +1,6 @@
 //! Subtree of sealing.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{num::NonZeroUsize, path::PathBuf, sync::Arc, thread, time::Duration};
 
 use actoreum_actors::{
     accounts::AccountsActor,
@@ -11,7 +11,7 @@ use actoreum_actors::{
         control::{MinerControl, MinerSettings, MinerSetup},
         sealer::{
             CliqueSetup, Notifier, NotifyUrl, PowSetup, SealGuard, SealerSetup, SealingMethod,
-            SigningRecords,
+            SearchThreads, SigningRecords,
         },
         worker::{Pace, WorkerSetup},
     },
@@ -21,7 +21,7 @@ use actoreum_chain::ChainReader;
 use actoreum_consensus::{Clique, Engine, Ethash};
 use actoreum_primitives::{Address, ChainConfig, Fork, config::EngineConfig};
 use actoreum_rpc::{namespaces::sealing::SealingActors, server::limits::MIN_RECOMMIT};
-use actoreum_supervision::{ActorRef, ChildSpec, Pool, Strategy, SupervisorSpec};
+use actoreum_supervision::{ActorRef, ChildSpec, Pool, Strategy, SupervisorSpec, WhenStuck};
 use actoreum_txpool::PoolReader;
 use eyre::{bail, eyre};
 
@@ -195,11 +195,19 @@ pub fn signing_records(datadir: &DataDir, keys: &Keys, reader: &ChainReader) -> 
     SigningRecords::new(reader.genesis_hash(), instance, keystore)
 }
 
+/// Returns the number of threads that can search for seals: one for each core, which `miner_start` can
+/// ask for, or more where the operator wants more.
+fn search_threads(config: &MinerConfig) -> usize {
+    let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    config.threads.max(cores)
+}
+
 /// Assembles the subtree of sealing.
 ///
 /// ```text
 /// miner               rest_for_one
 /// |- seals            thread that verifies the seals of remote miners; with ethash
+/// |- search           threads that search for seals; with ethash
 /// |- building         threads that build blocks and write signed ones
 /// |- worker           WorkerActor
 /// |- sealer           SealerActor
@@ -234,6 +242,7 @@ pub fn assemble(
             let setup = PowSetup {
                 ethash,
                 control: Arc::clone(&actors.control),
+                search: SearchThreads::new(search_threads(config)),
                 notify: notifier(config)?,
                 no_verify: config.noverify,
                 verify_threads: Pool::new("seals", 1),
@@ -280,19 +289,18 @@ pub fn assemble(
     };
     let mut miner = SupervisorSpec::new("miner", Strategy::RestForOne);
     if let SealingMethod::Ethash(setup) = &sealer.method {
-        miner = miner.child(setup.verify_threads.child());
+        miner = miner
+            .child(setup.verify_threads.child())
+            .child(setup.search.child());
     }
+    let building = ChildSpec::new(&actors.worker, move || worker.clone().start());
+    let sealing = ChildSpec::new(&actors.sealer, move || sealer.clone().start());
+    let controlling = ChildSpec::new(&actors.miner, move || control.clone().start());
     let miner = miner
         .child(threads.child())
-        .child(ChildSpec::new(&actors.worker, move || {
-            worker.clone().start()
-        }))
-        .child(ChildSpec::new(&actors.sealer, move || {
-            sealer.clone().start()
-        }))
-        .child(ChildSpec::new(&actors.miner, move || {
-            control.clone().start()
-        }))
+        .child(building.when_stuck(WhenStuck::Replace))
+        .child(sealing.when_stuck(WhenStuck::Replace))
+        .child(controlling.when_stuck(WhenStuck::Replace))
         .intensity(MINER_RESTARTS, MINER_PERIOD);
     Ok(miner)
 }

@@ -128,6 +128,8 @@ pub struct Assembled {
     pub spec: SupervisorSpec,
     /// The log of the tree's incidents, kept in the data directory if there is one.
     pub incidents: IncidentLog,
+    /// Time after which an actor that holds its thread is stuck; `None`: the default.
+    pub stuck_after: Option<Duration>,
     /// The writer of the chain.
     pub chain: ActorRef<ChainActor>,
     /// Read access to the chain.
@@ -382,6 +384,7 @@ pub fn assemble(parts: NodeParts<'_>) -> eyre::Result<Assembled> {
     Ok(Assembled {
         spec,
         incidents: incidents.unwrap_or_default(),
+        stuck_after: config.stuck_after,
         chain,
         reader,
         node,

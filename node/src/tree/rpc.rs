@@ -15,7 +15,7 @@ use actoreum_rpc::{
     server::pool::HeavyPool,
     server::quota::SharedQuota,
 };
-use actoreum_supervision::{ActorRef, ChildSpec, Failure, Strategy, SupervisorSpec};
+use actoreum_supervision::{ActorRef, ChildSpec, Failure, Strategy, SupervisorSpec, WhenStuck};
 
 use super::{RESTART_PERIOD, UNLIMITED_RESTARTS, miner::Sealing};
 use crate::{
@@ -103,7 +103,7 @@ pub fn assemble(config: &Config, node: &Arc<Node>) -> SupervisorSpec {
             let page = AdminActor::new(address, socket.clone(), server);
             Ok::<_, Failure>(page.with_background(admin::keep_history(Arc::clone(&state))))
         };
-        servers = servers.child(ChildSpec::new(&ActorRef::new("admin"), factory).arbiter("rpc"));
+        servers = servers.child(on_arbiter(ChildSpec::new(&ActorRef::new("admin"), factory)));
     }
     servers
 }
@@ -208,15 +208,20 @@ fn add_servers(
     servers
 }
 
+/// A server. Its socket is kept outside of it, so that a new generation may run beside a stuck one.
+fn on_arbiter(server: ChildSpec) -> ChildSpec {
+    server.arbiter("rpc").when_stuck(WhenStuck::Replace)
+}
+
 fn server_of(name: &str, config: HttpConfig, endpoints: Endpoints<Node>) -> ChildSpec {
     let socket = SharedSocket::default();
     let factory = move || HttpActor::new(config.clone(), socket.clone(), endpoints.clone());
-    ChildSpec::new(&ActorRef::new(name), factory).arbiter("rpc")
+    on_arbiter(ChildSpec::new(&ActorRef::new(name), factory))
 }
 
 fn ipc_of(path: PathBuf, dispatcher: SharedDispatcher, quota: SharedQuota) -> ChildSpec {
     let factory = move || IpcActor::new(path.clone(), Arc::clone(&dispatcher), quota.clone());
-    ChildSpec::new(&ActorRef::new("ipc"), factory).arbiter("rpc")
+    on_arbiter(ChildSpec::new(&ActorRef::new("ipc"), factory))
 }
 
 /// Returns the configured origins, or by default those of this machine, as in geth.

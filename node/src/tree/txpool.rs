@@ -6,7 +6,9 @@ use actoreum_actors::clock::ChainClock;
 use actoreum_actors::txpool::{self, GethJournal, TxPoolHandle, TxPoolSetup};
 use actoreum_chain::ChainReader;
 use actoreum_messages::events::{ChainChanged, NewTransactions};
-use actoreum_supervision::{ActorRef, ChildSpec, Pool, Recipient, Strategy, SupervisorSpec};
+use actoreum_supervision::{
+    ActorRef, ChildSpec, Pool, Recipient, Strategy, SupervisorSpec, WhenStuck,
+};
 use actoreum_txpool::PoolReader;
 
 use crate::config::txpool::TxPoolConfig;
@@ -22,6 +24,10 @@ const MAX_SIGNATURE_THREADS: usize = 4;
 /// Mailbox capacity of TxPoolActor. With the batches of [`actoreum_actors::txpool::TxPoolHandle`]
 /// it holds the work of a second or two.
 const POOL_MAILBOX: usize = 4_096;
+
+/// Time in which TxPoolActor, when the node stops, adds the transactions that it has accepted: local
+/// ones are then in the journal. Those that wait are at most a batch of each client and each peer.
+const POOL_DRAIN: Duration = Duration::from_secs(10);
 
 /// The assembled transaction pool.
 pub struct TxPoolParts {
@@ -70,7 +76,10 @@ pub fn assemble(
         .child(
             ChildSpec::new(&txpool_actor, move || setup.clone().start())
                 .arbiter("txpool")
-                .mailbox(POOL_MAILBOX),
+                .mailbox(POOL_MAILBOX)
+                // A stuck pool that goes on later may write the journal, which has one writer.
+                .when_stuck(WhenStuck::Report)
+                .drain(POOL_DRAIN),
         )
         .backoff(txpool::BACKOFF)
         .intensity(POOL_RESTARTS, POOL_PERIOD);

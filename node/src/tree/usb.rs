@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actoreum_actors::usb::{DEVICE_THREADS, UsbHubActor, UsbSetup};
 use actoreum_chain::ChainReader;
-use actoreum_supervision::{ActorRef, ChildSpec, Pool, Strategy, SupervisorSpec};
+use actoreum_supervision::{ActorRef, ChildSpec, Pool, Strategy, SupervisorSpec, WhenStuck};
 use actoreum_wallet::hardware::SystemBus;
 use tracing::{info, warn};
 
@@ -37,7 +37,7 @@ pub fn assemble(
     let hub = ChildSpec::new(hub, move || setup.clone().start());
     let spec = SupervisorSpec::new("usb", Strategy::RestForOne)
         .child(threads.child())
-        .child(hub)
+        .child(hub.when_stuck(WhenStuck::Replace))
         .intensity(UNLIMITED_RESTARTS, RESTART_PERIOD);
     Some(spec)
 }

@@ -99,6 +99,20 @@ fn large_slow_and_malformed_crash_requests_are_refused() {
             "{answer}"
         );
     }
+    for (route, body, status) in [
+        ("hang", "{\"path\": \"node/core/chain\"}", "400"),
+        ("hang", "{\"path\": \"node/core\", \"ms\": 1}", "400"),
+        ("hang", "{\"path\": \"node/nobody\", \"ms\": 1}", "404"),
+        ("stop-arbiter", "{\"path\": \"main\"}", "400"),
+        ("stop-arbiter", "{\"arbiter\": \"nobody\"}", "404"),
+    ] {
+        let head = CRASH.replace("crash", route);
+        let answer = send(admin, &head, body.as_bytes());
+        assert!(
+            answer.starts_with(&format!("http/1.1 {status}")),
+            "{route} {body}: {answer}"
+        );
+    }
     let mut slow = connect(admin);
     let head = format!("{CRASH}\r\nhost: localhost\r\ncontent-length: 100\r\n\r\n{{");
     slow.write_all(head.as_bytes()).unwrap();

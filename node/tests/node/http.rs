@@ -52,8 +52,27 @@ pub fn block_number(address: SocketAddr) -> io::Result<u64> {
 
 /// Asks the admin page to crash an actor; returns whether the actor was running.
 pub fn crash(admin: SocketAddr, path: &str) -> io::Result<bool> {
-    let body = json!({ "path": path }).to_string();
-    match request(admin, "POST", "/api/crash", &body)? {
+    disturb(admin, "/api/crash", path, &json!({ "path": path }))
+}
+
+/// Asks the admin page to let an actor hold its thread; returns whether the actor was running.
+pub fn hang(admin: SocketAddr, path: &str, time: Duration) -> io::Result<bool> {
+    let body = json!({ "path": path, "ms": time.as_millis() as u64 });
+    disturb(admin, "/api/hang", path, &body)
+}
+
+/// Asks the admin page to stop an arbiter; returns whether it was running.
+pub fn stop_arbiter(admin: SocketAddr, name: &str) -> io::Result<bool> {
+    let body = json!({ "arbiter": name }).to_string();
+    match request(admin, "POST", "/api/stop-arbiter", &body)? {
+        (202, _) => Ok(true),
+        (404, reason) if reason.starts_with(name) => Ok(false),
+        answer => panic!("{answer:?}"),
+    }
+}
+
+fn disturb(admin: SocketAddr, route: &str, path: &str, body: &Value) -> io::Result<bool> {
+    match request(admin, "POST", route, &body.to_string())? {
         (202, _) => Ok(true),
         (409, reason) if reason.starts_with(path) => Ok(false),
         answer => panic!("{answer:?}"),

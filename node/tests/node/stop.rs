@@ -1,6 +1,11 @@
 //! Stops by signals.
 
-use std::{thread, time::Duration};
+use std::{
+    io::Write,
+    net::TcpStream,
+    thread,
+    time::{Duration, Instant},
+};
 
 use serde_json::json;
 
@@ -8,6 +13,9 @@ use crate::{
     chains, http,
     process::{Ended, Running},
 };
+
+/// Bound on each wait, longer than any step takes on a busy machine.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 const SERVERS: [&str; 6] = ["--http", "--http.port", "0", "--admin", "--admin.port", "0"];
 
@@ -43,6 +51,50 @@ fn either_signal_stops_the_node_in_order() {
         ended.ok();
         assert_eq!(chains::verified_head(folder.path()).unwrap().0, 0);
     }
+}
+
+#[test]
+fn a_transaction_that_was_accepted_survives_the_stop() {
+    const POOL: &str = "node/core/txpool/pool";
+    const SOMEBODY: &str = "0x2222222222222222222222222222222222222222";
+    let folder = tempfile::tempdir().unwrap();
+    let chain = ["--dev", "--datadir", folder.path().to_str().unwrap()];
+    let args = [&chain[..], &SERVERS[..], &["--admin.chaos"]].concat();
+    let mut node = Running::start(&args);
+    let (address, admin) = (node.wait_for_http(), node.wait_for_admin());
+    let accounts = http::call(address, "eth_accounts", json!([])).unwrap();
+    let transfer = json!({
+        "jsonrpc": "2.0", "id": 1, "method": "eth_sendTransaction",
+        "params": [{"from": accounts[0], "to": SOMEBODY, "value": "0x1", "gas": "0x5208"}],
+    });
+    // The pool does not answer, and the client does not wait for its answer.
+    assert!(http::hang(admin, POOL, Duration::from_secs(4)).unwrap());
+    let mut client = TcpStream::connect(address).unwrap();
+    let body = transfer.to_string();
+    let head = "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json";
+    write!(
+        client,
+        "{head}\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    while http::actor(admin, POOL).unwrap()["mailbox"]["depth"] == 0 {
+        thread::sleep(Duration::from_millis(5));
+    }
+    drop(client);
+    node.signal("TERM");
+    node.wait().ok();
+
+    let mut node = Running::start(&args);
+    let address = node.wait_for_http();
+    let begun = Instant::now();
+    let received = || http::call(address, "eth_getBalance", json!([SOMEBODY, "latest"])).unwrap();
+    while received() != "0x1" {
+        assert!(begun.elapsed() < TIMEOUT, "the transaction is lost");
+        thread::sleep(Duration::from_millis(20));
+    }
+    node.signal("TERM");
+    node.wait().ok();
 }
 
 #[test]

@@ -39,6 +39,7 @@ fn settings(number: u32) -> (NetworkSettings, IpAddr) {
     let [_, high, middle, low] = number.to_be_bytes();
     let address = IpAddr::V4(Ipv4Addr::new(50 + high, middle, low, 1));
     let mut settings = NetworkSettings::new(key(number), format!("test/{number}"));
+    settings.file_threads = 0;
     settings.listen = ListenAddress {
         ip: Some(address),
         port: PORT,

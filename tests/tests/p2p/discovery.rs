@@ -104,7 +104,9 @@ fn known_nodes_survive_a_restart() {
         let nodes = start(&net, 6, 25).await;
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("nodes");
-        let remembering = |settings: &mut NetworkSettings| settings.nodes_file = Some(file.clone());
+        let remembering = |settings: &mut NetworkSettings| {
+            settings.nodes_file = Some(file.clone());
+        };
         let bootnode = nodes[0].enode();
         let node = TestNode::start(&net, 7, |settings| {
             settings.bootnodes = vec![bootnode];

@@ -20,6 +20,7 @@ use std::collections::HashMap;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -41,7 +42,7 @@ use super::limits::{
 use super::shared::Shared;
 use super::transport::{DatagramSocket, ListenAddress};
 use actoreum_supervision::{
-    Actor, Ctx, Exit, Failure, Handles, Later, Message, Replier, SeededRng, TaskHandle,
+    Actor, Ctx, Exit, Failure, Handles, Later, Message, Pool, Replier, SeededRng, TaskHandle,
     WhenAbandoned, WhenFull,
 };
 
@@ -72,6 +73,8 @@ struct Expire;
 /// The actor of node discovery; see the module.
 pub struct UdpDiscoveryActor {
     shared: Arc<Shared>,
+    /// Writes the file of nodes.
+    threads: Pool,
     engine: Discovery,
     socket: Arc<dyn DatagramSocket>,
     /// The protocol's timer, and when it is due.
@@ -110,7 +113,7 @@ impl UdpDiscoveryActor {
     ///
     /// # Errors
     /// Where the port is in use.
-    pub(super) fn open(shared: Arc<Shared>) -> Result<Self, Failure> {
+    pub(super) fn open(shared: Arc<Shared>, threads: Pool) -> Result<Self, Failure> {
         // After a restart the actor keeps its port, which other nodes know.
         let port = match shared.local.info().endpoint.udp {
             0 => shared.settings.udp_port(),
@@ -153,6 +156,7 @@ impl UdpDiscoveryActor {
         engine.add_seeds(&seeds, now);
         Ok(Self {
             shared,
+            threads,
             engine,
             socket,
             timer: None,
@@ -266,18 +270,16 @@ impl UdpDiscoveryActor {
     }
 
     /// Returns the file and the database's bytes, where there are unsaved changes.
-    fn unsaved(&mut self) -> Option<(std::path::PathBuf, Vec<u8>)> {
+    fn unsaved(&mut self) -> Option<(PathBuf, Vec<u8>)> {
         let path = self.shared.settings.nodes_file.clone()?;
         std::mem::take(&mut self.is_changed).then(|| (path, self.database.store().to_bytes()))
     }
 }
 
-async fn save((path, bytes): (std::path::PathBuf, Vec<u8>)) {
-    let written = tokio::task::spawn_blocking({
-        let path = path.clone();
-        move || store::write(&path, &bytes)
-    });
-    match written.await {
+async fn save(threads: Pool, (path, bytes): (PathBuf, Vec<u8>)) {
+    let file = path.clone();
+    let write = move || store::write(&file, &bytes);
+    match threads.job("SaveNodes").detached().run(write).await {
         Ok(Ok(())) => debug!(path = %path.display(), "nodes saved"),
         Ok(Err(error)) => warn!(path = %path.display(), %error, "nodes not saved"),
         Err(error) => warn!(%error, "nodes not saved"),
@@ -341,7 +343,7 @@ impl Actor for UdpDiscoveryActor {
             warn!(%error, "nodes not remembered");
         }
         if let Some(unsaved) = self.unsaved() {
-            save(unsaved).await;
+            save(self.threads, unsaved).await;
         }
         self.shared.table.store(Arc::default());
     }
@@ -444,7 +446,7 @@ impl Handles<Save> for UdpDiscoveryActor {
 
     fn handle(&mut self, Save: Save, ctx: &mut Ctx<Self>) {
         if let Some(unsaved) = self.unsaved() {
-            ctx.spawn(save(unsaved));
+            ctx.spawn(save(self.threads.clone(), unsaved));
         }
     }
 }

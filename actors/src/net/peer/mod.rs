@@ -59,7 +59,7 @@ use self::messages::{
     ConnectionClosed, EndDue, FramesArrived, HandshakesDone, KeepaliveDue, MessageQueued,
     OutputWritten, ProtocolEnded, ProtocolReady,
 };
-use super::arbiter::ARBITER;
+use super::arbiter::on_arbiter;
 use super::limits::{CLOSE_TIMEOUT, PEER_MAILBOX};
 use super::protocol::SessionExit;
 use super::server::ServerActor;
@@ -114,8 +114,7 @@ impl Connections {
                 })
             }
         };
-        ChildSpec::new(&me, factory)
-            .arbiter(ARBITER)
+        on_arbiter(ChildSpec::new(&me, factory))
             .mailbox(PEER_MAILBOX)
             .stop_timeout(CLOSE_TIMEOUT)
             .monitored_by(&self.server, move |_| ConnectionEnded(id))

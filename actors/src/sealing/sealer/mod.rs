@@ -6,7 +6,7 @@
 //! | [`GetLastSigned`] | answered from memory |
 //! | [`DiscardSigned`], [`ChainRewound`] | a height may be signed again |
 //! | [`StopSealing`] | the search ends, and the signing record is released |
-//! | [`ChainChanged`] | blocks with our signature are recorded; one that was not on record is logged |
+//! | [`ChainChanged`] | blocks with our signature are recorded; one that was not on record is logged. A search on an earlier head ends |
 //!
 //! ```text
 //!   Seal -> plan -> wait -> reserve -> AccountsActor signs -> SealGuard on disk (threads) -> answer
@@ -54,6 +54,7 @@ pub use notify::{Notifier, NotifyError, NotifyUrl};
 use own_blocks::OwnBlocks;
 use pow::{Answer, Pow};
 pub use record::{RecordError, SigningRecords};
+pub use search_thread::SearchThreads;
 pub use setup::{CliqueSetup, PowSetup, SealerSetup, SealingMethod};
 
 /// Timeout of the signer's key: AccountsActor may be opening it anew after a crash.
@@ -251,6 +252,9 @@ impl Handles<ChainChanged> for SealerActor {
     const WHEN_FULL: WhenFull = WhenFull::DropOldest;
 
     fn handle(&mut self, changed: ChainChanged, _: &mut Ctx<Self>) {
+        if let Some(pow) = &mut self.pow {
+            pow.end_search_unless_on(self.setup.chain_reader.head().hash());
+        }
         if let SealingMethod::Clique(with) = &self.setup.method
             && self.setup.control.is_wanted()
         {

@@ -74,9 +74,9 @@ impl Pow {
     pub(super) fn new(setup: PowSetup) -> Self {
         Self {
             poster: setup.notify.poster(),
+            stop: setup.search.begin(),
             setup,
             works: Vec::new(),
-            stop: Arc::default(),
             awaited_epoch: None,
             is_retry_due: false,
             attempts: Arc::default(),
@@ -118,15 +118,16 @@ impl Pow {
     }
 
     /// Ends the current search, and returns what begins the search for the newest block's seal, on
-    /// as many threads as are set.
+    /// as many threads as are set and as the pool has.
     pub(super) fn next_search(&mut self) -> NextSearch {
         self.end_search();
         self.is_retry_due = false;
-        let threads = self.setup.control.threads();
+        let available = self.setup.search.pool.threads();
+        let threads = self.setup.control.threads().min(available);
         let Some(newest) = self.works.last().filter(|newest| newest.replier.is_some()) else {
             return NextSearch::Nothing;
         };
-        self.stop = Arc::default();
+        self.stop = self.setup.search.begin();
         let epoch = epoch_of(newest.block.header.number);
         if threads > 0 && !self.setup.ethash.has_dataset(epoch) {
             return match self.awaited_epoch.replace(epoch) {
@@ -167,6 +168,17 @@ impl Pow {
     /// Stops the search threads.
     pub(super) fn end_search(&self) {
         self.stop.store(true, Relaxed);
+    }
+
+    /// Ends the search for the newest block's seal where that block is not on top of `head` any more.
+    /// A remote miner may still submit its seal, for an ommer.
+    pub(super) fn end_search_unless_on(&mut self, head: B256) {
+        let newest = self.works.last_mut();
+        let outdated = newest.filter(|newest| newest.block.header.parent_hash != head);
+        if let Some(replier) = outdated.and_then(|outdated| outdated.replier.take()) {
+            self.end_search();
+            replier.reply(Err(SealRefused::Outdated));
+        }
     }
 
     /// Seals the block of a found seal. Returns the block where nothing waits for it.

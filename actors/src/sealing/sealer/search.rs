@@ -18,9 +18,11 @@ use super::{
 const SEARCH_RETRY: Duration = Duration::from_secs(10);
 
 impl SealerActor {
-    /// Begins the search for the block's seal.
+    /// Begins the search for the block's seal, unless the head has changed since it was built.
     pub(super) fn add_work(&mut self, block: Block, ctx: &mut Ctx<Self>) -> Later<Answer> {
-        let added = self.pow.as_mut().and_then(|pow| pow.add_work(block));
+        let is_on_head = self.setup.chain_reader.head().hash() == block.header.parent_hash;
+        let pow = self.pow.as_mut().filter(|_| is_on_head);
+        let added = pow.and_then(|pow| pow.add_work(block));
         let Some(later) = added else {
             return Later::new(std::future::ready(Err(SealRefused::Outdated)));
         };
@@ -37,22 +39,25 @@ impl SealerActor {
             None | Some(NextSearch::Nothing) => {}
             Some(NextSearch::Dataset(epoch)) => self.load_dataset(epoch, ctx),
             Some(NextSearch::Threads(threads)) => {
-                for (index, thread) in threads.into_iter().enumerate() {
-                    self.start_thread(index, thread, ctx);
+                for thread in threads {
+                    self.start_thread(thread, ctx);
                 }
             }
         }
     }
 
-    /// Starts a search thread. Its result comes as the completion of a future, for which the actor's
-    /// mailbox always has room.
-    fn start_thread(&self, index: usize, thread: SearchThread, ctx: &mut Ctx<Self>) {
+    /// Starts a search on one thread of the pool. Its result comes as the completion of a future, for
+    /// which the actor's mailbox always has room.
+    fn start_thread(&self, thread: SearchThread, ctx: &mut Ctx<Self>) {
+        let Some(pow) = &self.pow else { return };
         let seal_hash = thread.seal_hash;
-        let found = on_thread(format!("ethash {index}"), move || thread.run());
+        // A search takes as long as it has to.
+        let job = pow.setup.search.pool.job("SearchSeal");
+        let found = job.may_take(Duration::MAX).run(move || thread.run());
         ctx.spawn_then(found, move |actor: &mut Self, found, ctx| match found {
             Ok(Some(solution)) => actor.on_seal_found(seal_hash, solution),
             Ok(None) => {}
-            Err(error) => actor.retry_search(&error, ctx),
+            Err(error) => actor.retry_search(&error.to_string(), ctx),
         });
     }
 

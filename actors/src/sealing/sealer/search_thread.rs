@@ -1,9 +1,9 @@
-//! A thread that searches for the seal of a block.
+//! The threads that search for the seal of a block.
 
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     thread,
 };
@@ -13,11 +13,45 @@ use actoreum_consensus::{
     ethash::{Solution, epoch_of, search},
 };
 use actoreum_primitives::{B256, Header};
+use actoreum_supervision::{ChildSpec, Pool};
+use arc_swap::ArcSwap;
 use rand::Rng;
 use tokio::sync::oneshot;
 use tracing::{debug, info, warn};
 
-/// Runs `work` on a thread of its own.
+/// The threads that search for seals, a pool of the tree, and the newest search. They survive a restart
+/// of the actor.
+#[derive(Debug, Clone)]
+pub struct SearchThreads {
+    pub(super) pool: Pool,
+    /// Stop flag of the newest search.
+    newest: Arc<ArcSwap<AtomicBool>>,
+}
+
+impl SearchThreads {
+    /// Creates a pool for searches on `threads` threads (at least one) at most.
+    pub fn new(threads: usize) -> Self {
+        Self {
+            pool: Pool::new("search", threads),
+            newest: Arc::default(),
+        }
+    }
+
+    /// Returns the specification of the pool, to be started before SealerActor.
+    pub fn child(&self) -> ChildSpec {
+        self.pool.child()
+    }
+
+    /// Stops the search before, also one of a generation that hangs and has not been dropped.
+    /// Returns the stop flag of the next one.
+    pub(super) fn begin(&self) -> Arc<AtomicBool> {
+        let stop = Arc::<AtomicBool>::default();
+        self.newest.swap(Arc::clone(&stop)).store(true, Relaxed);
+        stop
+    }
+}
+
+/// Runs `work` on a thread of its own, which nobody waits for when the node stops.
 ///
 /// # Errors
 /// Fails if the thread could not be started, or if `work` panicked.

@@ -8,6 +8,7 @@ use actoreum_supervision::{ActorRef, Pool};
 
 use super::guard::SealGuard;
 use super::notify::Notifier;
+use super::search_thread::SearchThreads;
 use crate::{
     accounts::AccountsActor, clock::ChainClock, sealing::control::MinerControl,
     sealing::worker::WorkerActor,
@@ -57,6 +58,8 @@ pub struct PowSetup {
     pub ethash: Ethash,
     /// Holds the number of search threads and the published hash rate.
     pub control: Arc<MinerControl>,
+    /// The threads that search.
+    pub search: SearchThreads,
     /// Receivers of new work.
     pub notify: Notifier,
     /// Whether seals of remote miners are accepted without verification (`--miner.noverify`).

@@ -146,6 +146,15 @@ impl Arbiters {
         given_up.push((lease, arbiter));
     }
 
+    /// Begins the stop of the children of `supervisor`. That of the root is the stop of the tree, whose
+    /// outcome does not contain what group restarts left behind before.
+    pub(crate) fn begin_stop(&self, supervisor: &Node) {
+        let is_root = !supervisor.path().contains('/');
+        if is_root {
+            drop(self.take_left_behind());
+        }
+    }
+
     /// Records the messages that a child had accepted and not handled when its supervisor stopped.
     pub(crate) fn note_unhandled(&self, child: &ChildSpec) {
         let path = child.node.path();

@@ -341,6 +341,8 @@ enum Command {
     Ping,
     /// Panic inside a handler.
     Crash,
+    /// Hold the thread for this long.
+    Hang(Duration),
 }
 
 impl actix::Message for Command {
@@ -366,6 +368,12 @@ impl<A: Actor> actix::Handler<Command> for Cell<A> {
             Command::Crash => {
                 node.activity.enter(Doing::Crash, clock::now());
                 panic!("a crash was asked for");
+            }
+            Command::Hang(time) => {
+                node.activity.enter(Doing::Hang, clock::now());
+                std::thread::sleep(time);
+                node.leave(self.ctx.generation());
+                self.end_if_given_up(context);
             }
         }
     }
@@ -410,6 +418,10 @@ impl<A: Actor> Control for ControlHandle<A> {
 
     fn crash(&self) {
         self.send(Command::Crash);
+    }
+
+    fn hang(&self, time: Duration) {
+        self.send(Command::Hang(time));
     }
 
     fn give_up(&self) {

@@ -17,6 +17,8 @@ pub(crate) enum Doing {
     Stopped,
     /// A requested crash.
     Crash,
+    /// A requested hang.
+    Hang,
     /// The handler of the message type at this index of the actor's message table; on a thread of a
     /// pool, the job at this index.
     Message(u32),
@@ -34,6 +36,7 @@ impl Doing {
             Self::Crash => (4, 0),
             Self::Message(index) => (5, index),
             Self::Future(index) => (6, index),
+            Self::Hang => (7, 0),
         };
         u64::from(index) << 8 | phase
     }
@@ -47,6 +50,7 @@ impl Doing {
             4 => Self::Crash,
             5 => Self::Message(index),
             6 => Self::Future(index),
+            7 => Self::Hang,
             _ => Self::Nothing,
         }
     }
@@ -98,6 +102,7 @@ mod tests {
             Doing::Started,
             Doing::Stopped,
             Doing::Crash,
+            Doing::Hang,
             Doing::Message(0),
             Doing::Message(u32::MAX),
             Doing::Future(7),

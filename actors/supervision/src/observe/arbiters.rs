@@ -94,6 +94,16 @@ struct Taken {
     most: (u64, Doing),
 }
 
+impl ArbiterTable {
+    /// Stops the thread called `name`. Returns false where there is none, or it has ended.
+    pub(crate) fn stop(&self, name: &str) -> bool {
+        let entries = self.entries.lock();
+        let entry = entries.iter().find(|entry| entry.name == name);
+        let thread = entry.and_then(|entry| entry.thread.as_ref());
+        thread.is_some_and(|thread| thread.arbiter.stop())
+    }
+}
+
 impl Entry {
     fn new(name: &str) -> Self {
         Self {

@@ -1,19 +1,39 @@
 //! The health monitor: sends every actor a probe that is answered in the actor's own context, and
 //! looks at the jobs that the threads of pools run.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use tokio::time::{MissedTickBehavior, interval};
-use tracing::warn;
+use futures_util::FutureExt;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+use tracing::{error, warn};
 
 use crate::kernel::arbiter::Arbiters;
 use crate::kernel::clock::{self, Nanos};
+use crate::kernel::exit::panic_text;
 use crate::kernel::hang::WhenStuck;
 use crate::observe::activity::Doing;
 use crate::observe::node::Node;
 use crate::observe::snapshot::{Kind, State};
+
+/// Runs a monitor for ever: one that panics is logged and begins again after `pause`, so that hangs
+/// are still found.
+pub(crate) async fn keep_watching<F: Future<Output = ()>>(
+    name: &str,
+    pause: Duration,
+    monitor: impl Fn() -> F,
+) {
+    loop {
+        let ended = AssertUnwindSafe(monitor()).catch_unwind().await;
+        if let Err(panic) = ended {
+            let reason = panic_text(panic.as_ref());
+            error!(monitor = name, %reason, "a monitor of the tree panicked and begins again");
+        }
+        sleep(pause).await;
+    }
+}
 
 /// Probes all actors under `root` every `period`, for ever, and updates their message rates.
 /// Gives up the threads of hung actors whose policy says so.
@@ -87,4 +107,27 @@ fn is_hung(node: &Node, now: Nanos, probe_timeout: u64) -> bool {
         && node.probe.stuck.load(Relaxed)
         && doing != Doing::Nothing
         && now.saturating_sub(since) >= probe_timeout
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::testing::run_paused;
+
+    #[test]
+    fn a_monitor_that_panics_begins_again() {
+        run_paused(async {
+            let begun = Cell::new(0);
+            let watch = keep_watching("test", Duration::from_secs(1), || async {
+                begun.set(begun.get() + 1);
+                assert!(begun.get() > 2, "not yet");
+                std::future::pending().await
+            });
+            let ended = tokio::time::timeout(Duration::from_secs(60), watch).await;
+            assert!(ended.is_err(), "it runs for ever");
+            assert_eq!(begun.get(), 3);
+        });
+    }
 }

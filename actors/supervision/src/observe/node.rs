@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tracing::error;
@@ -31,6 +32,8 @@ pub(crate) trait Control: Send + Sync {
     fn probe(&self);
     /// Makes the actor panic inside a handler.
     fn crash(&self);
+    /// Makes a handler of the actor hold its thread for `time`.
+    fn hang(&self, _time: Duration) {}
     /// Gives up the generation: its code does not return. Callers and later generations do not wait
     /// for it.
     fn give_up(&self) {}
@@ -400,6 +403,7 @@ impl Node {
             Doing::Started => Some("its started hook".to_owned()),
             Doing::Stopped => Some("its stopped hook".to_owned()),
             Doing::Crash => Some("a requested crash".to_owned()),
+            Doing::Hang => Some("a requested hang".to_owned()),
             Doing::Message(index) => name(index),
             Doing::Future(index) => {
                 let author = name(index).unwrap_or_else(|| "its started hook".to_owned());

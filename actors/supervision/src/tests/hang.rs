@@ -318,3 +318,70 @@ fn callers_of_an_actor_that_cannot_be_killed_are_interrupted() {
         );
     });
 }
+
+#[test]
+fn a_requested_hang_is_repaired_and_then_void() {
+    let (gate, me) = (Gate::shut(), ActorRef::new("a"));
+    let spec = supervisor("root").child(gate.holder(&me, WhenStuck::Replace));
+    run(async {
+        let tree = start(spec).await;
+        let handle = tree.handle();
+        let hang = |path| handle.hang(path, Duration::from_millis(300));
+        assert_eq!(hang("root/b"), Err(CrashError::NoSuchActor));
+        assert_eq!(hang("root"), Err(CrashError::Supervisor));
+        hang("root/a").unwrap();
+        until(|| is_back(&me, 2)).await;
+        assert_eq!(
+            reasons(&tree, "root/a"),
+            ["hung in a requested hang and was given up"]
+        );
+        assert_eq!(me.ask(Add).await, Ok(1));
+        assert!(tree.shutdown().await.is_clean(), "the thread has ended");
+        assert_eq!(me.generation(), 2);
+    });
+}
+
+#[test]
+fn actors_of_an_arbiter_that_is_stopped_restart_on_another() {
+    let gate = Gate::shut();
+    let (a, b) = (ActorRef::new("a"), ActorRef::new("b"));
+    let spec = supervisor("root")
+        .child(gate.holder(&a, WhenStuck::Report))
+        .child(gate.holder(&b, WhenStuck::Report));
+    run(async {
+        let tree = start(spec).await;
+        assert!(!tree.handle().stop_arbiter("another"));
+        for generation in 2..=4 {
+            assert!(tree.handle().stop_arbiter("shared"));
+            until(|| is_back(&a, generation) && is_back(&b, generation)).await;
+        }
+        assert_eq!(a.ask(Add).await, Ok(1));
+        assert!(tree.shutdown().await.is_clean());
+    });
+}
+
+#[test]
+fn what_a_group_restart_left_behind_is_no_part_of_the_outcome() {
+    let gate = Gate::shut();
+    let (a, b) = (ActorRef::new("a"), ActorRef::new("b"));
+    let inner = supervisor("inner").child(gate.holder(&b, WhenStuck::Report));
+    let group = SupervisorSpec::new("group", Strategy::RestForOne)
+        .intensity(100, Duration::from_secs(60))
+        .backoff(Backoff {
+            first: Duration::from_millis(1),
+            max: Duration::from_millis(2),
+            ..Backoff::default()
+        })
+        .child(gate.holder(&a, WhenStuck::Report))
+        .child(inner);
+    run(async {
+        let tree = start(supervisor("root").child(group)).await;
+        for _ in 0..20 {
+            let generation = a.generation();
+            assert!(tree.handle().stop_arbiter("shared"));
+            until(|| a.generation() > generation && a.is_available() && b.is_available()).await;
+        }
+        let outcome = tree.shutdown().await;
+        assert!(outcome.is_clean(), "{outcome}");
+    });
+}

@@ -105,14 +105,15 @@ impl TreeOptions {
             return Err(first_cause(node.path(), exit));
         }
         node.set_state(State::Running);
-        let watch = health::watch(
-            Arc::clone(&node),
-            Arc::clone(&arbiters),
-            self.probe_period,
-            self.probe_timeout,
-        );
-        let table = Arc::clone(&arbiters.table);
-        let watch_arbiters = arbiters::watch(Arc::clone(&node), table, self.probe_period);
+        let (period, timeout) = (self.probe_period, self.probe_timeout);
+        let (watched, threads) = (Arc::clone(&node), Arc::clone(&arbiters));
+        let watch = health::keep_watching("health monitor", period, move || {
+            health::watch(Arc::clone(&watched), Arc::clone(&threads), period, timeout)
+        });
+        let (watched, table) = (Arc::clone(&node), Arc::clone(&arbiters.table));
+        let watch_arbiters = health::keep_watching("arbiter monitor", period, move || {
+            arbiters::watch(Arc::clone(&watched), Arc::clone(&table), period)
+        });
         let monitor = actix::spawn(async move {
             join(watch, watch_arbiters).await;
         });
@@ -312,13 +313,13 @@ pub struct TreeHandle {
     incidents: IncidentLog,
 }
 
-/// The error of a crash request.
+/// The error of a request that an actor crashes or hangs.
 #[derive(thiserror::Error, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CrashError {
     /// No node has this path.
     #[error("no such actor")]
     NoSuchActor,
-    /// The node is a supervisor, which has no handlers to panic in.
+    /// The node is a supervisor, which has no handlers to panic or to hang in.
     #[error("a supervisor cannot be crashed")]
     Supervisor,
     /// The actor is between two generations, is stopping, or has ended.
@@ -356,12 +357,7 @@ impl TreeHandle {
     /// # Errors
     /// [`CrashError`]
     pub fn crash(&self, path: &str) -> Result<(), CrashError> {
-        let actor = self.actor(path)?;
-        let control = match actor.state() {
-            State::Starting | State::Running => actor.control(),
-            _ => None,
-        };
-        let control = control.ok_or(CrashError::Down)?;
+        let (actor, control) = self.running(path)?;
         if !actor.note_crash() {
             return Err(CrashError::Crashing);
         }
@@ -377,6 +373,33 @@ impl TreeHandle {
     pub fn crash_at(&self, path: &str, message: &str) -> Result<(), CrashError> {
         self.actor(path)?.set_crash_at(message);
         Ok(())
+    }
+
+    /// Makes a handler of the actor at `path` hold its thread for `time`, whatever becomes of the
+    /// actor meanwhile. For chaos tests.
+    ///
+    /// # Errors
+    /// [`CrashError`]
+    pub fn hang(&self, path: &str, time: Duration) -> Result<(), CrashError> {
+        let (_, control) = self.running(path)?;
+        control.hang(time);
+        Ok(())
+    }
+
+    /// Stops the arbiter called `name`, with all actors that run on it. Their supervisors restart
+    /// them on a new thread. Returns false where there is no such thread. For chaos tests.
+    pub fn stop_arbiter(&self, name: &str) -> bool {
+        self.arbiters.stop(name)
+    }
+
+    /// Returns an actor that has not ended, and its control.
+    fn running(&self, path: &str) -> Result<(Arc<Node>, Arc<dyn Control>), CrashError> {
+        let actor = self.actor(path)?;
+        let control = match actor.state() {
+            State::Starting | State::Running => actor.control(),
+            _ => None,
+        };
+        Ok((actor, control.ok_or(CrashError::Down)?))
     }
 
     fn actor(&self, path: &str) -> Result<Arc<Node>, CrashError> {

@@ -1,5 +1,6 @@
 //! Sealing with `--mine`.
 
+mod chaos;
 mod clique;
 mod crash;
 mod double_sign;

@@ -142,3 +142,33 @@ fn crashed_network_actors_regain_peers_and_the_page_shows_it() {
     }
     page.wait_for("document.querySelectorAll('#buckets svg.buckets rect').length >= 16");
 }
+
+#[test]
+fn peers_return_after_a_network_actor_has_hung() {
+    let folder = || tempfile::tempdir().unwrap();
+    let chaos = [
+        "--admin.chaos",
+        "--admin.chaos.stuck",
+        "2s",
+        "--admin.port",
+        "0",
+    ];
+    let mut hub = Node::start_in(folder(), &chaos);
+    let admin = hub.process.wait_for_admin();
+    let other = Node::start_in(folder(), &["--bootnodes", &hub.enode()]);
+    hub.add(&other.enode());
+    until("the peer is connected", || hub.peers().len() == 1);
+    let ports = (hub.address(), hub.discovery());
+    for path in ["node/network/connections/server", "node/network/discovery"] {
+        let before = generation(admin, path);
+        assert!(http::hang(admin, path, Duration::from_secs(5)).unwrap());
+        until("the actor is replaced", || generation(admin, path) > before);
+        until("the peer is back", || hub.peers().len() == 1);
+        assert_eq!((hub.address(), hub.discovery()), ports);
+    }
+    // The threads that were given up have ended.
+    thread::sleep(Duration::from_secs(5));
+    until("the peer is there", || hub.peers().len() == 1);
+    hub.stop();
+    other.stop();
+}
