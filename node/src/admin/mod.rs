@@ -16,6 +16,7 @@
 
 mod actor;
 mod chart;
+mod connections;
 mod history;
 mod limits;
 mod network;
