@@ -28,7 +28,7 @@ fn dispatch(criterion: &mut Criterion) {
         )),
     ];
     let namespaces = ["eth".to_owned()];
-    let pool = HeavyPool::new(1, 1);
+    let pool = HeavyPool::alone(1, 1).unwrap();
     let limits = DispatchLimits::default();
     let dispatcher = Dispatcher::new(Arc::new(Head(269)), &methods, &namespaces, pool, limits);
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -41,6 +41,23 @@ fn dispatch(criterion: &mut Criterion) {
     let body = br#"{"jsonrpc":"2.0","id":1,"method":"eth_echo","params":["0x5810c5b4be43d3bf1195392a6a744597fe0fb561"]}"#;
     criterion.bench_function("dispatch with an address", |bencher| {
         bencher.iter(|| runtime.block_on(dispatcher.answer(black_box(body))));
+    });
+}
+
+/// Measures the way to a thread of the heavy pool and back, beside that to a blocking thread of tokio.
+fn heavy(criterion: &mut Criterion) {
+    let pool = HeavyPool::alone(1, 16).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    criterion.bench_function("heavy pool", |bencher| {
+        bencher.iter(|| runtime.block_on(pool.run("eth_call", || black_box(1))));
+    });
+    criterion.bench_function("spawn_blocking", |bencher| {
+        bencher.iter(|| {
+            let work = async { tokio::task::spawn_blocking(|| black_box(1)).await };
+            runtime.block_on(work).unwrap()
+        });
     });
 }
 
@@ -98,5 +115,5 @@ fn render(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, dispatch, render);
+criterion_group!(benches, heavy, dispatch, render);
 criterion_main!(benches);

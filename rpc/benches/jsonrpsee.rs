@@ -71,7 +71,7 @@ fn dispatcher() -> Dispatcher<Head> {
         )),
     ];
     let namespaces = ["eth".to_owned()];
-    let pool = HeavyPool::new(1, 1);
+    let pool = HeavyPool::alone(1, 1).unwrap();
     Dispatcher::new(
         Arc::new(HEAD),
         &methods,

@@ -113,7 +113,7 @@ fn main() {
     let node = Node::new(handles, NodeSettings::new("bench", 1));
     let methods = namespaces::methods(&node);
     let namespaces = ["eth".to_owned()];
-    let (pool, limits) = (HeavyPool::new(1, 1), DispatchLimits::default());
+    let (pool, limits) = (HeavyPool::alone(1, 1).unwrap(), DispatchLimits::default());
     let dispatcher = Dispatcher::new(Arc::new(node), &methods, &namespaces, pool, limits);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()

@@ -26,7 +26,7 @@
 //! struct Node;
 //! let double = Method::view("eth_double", &["number"], |_: &Node, (number,): (u64,)| Ok(number * 2));
 //! let namespaces = ["eth".to_owned()];
-//! let pool = HeavyPool::new(1, 16);
+//! let pool = HeavyPool::alone(1, 16).unwrap();
 //! let limits = DispatchLimits::default();
 //! let dispatcher = Dispatcher::new(Arc::new(Node), &[Arc::new(double)], &namespaces, pool, limits);
 //!

@@ -22,8 +22,10 @@ use crate::namespaces::block_id::{BlockId, BlockNumber};
 use crate::namespaces::quick::QuickTargets;
 use crate::namespaces::sealing::{Keys, SealingActors};
 use crate::render::BlockCache;
+use crate::server::connection::figures::OpenConnections;
 use crate::server::limits::{BLOCK_CACHE_BYTES, CALL_TIMEOUT, MAX_HEAVY_WAITING};
 use crate::server::pool::HeavyPool;
+use crate::server::quota::SharedQuota;
 
 /// The operator's settings that methods depend on.
 #[derive(Debug, Clone)]
@@ -55,6 +57,8 @@ pub struct NodeSettings {
     pub gas_target: GasTarget,
     /// The gas price, in wei, that is suggested if no recent block has a transaction.
     pub default_gas_price: u64,
+    /// The quota of the clients of all servers.
+    pub quota: SharedQuota,
 }
 
 impl NodeSettings {
@@ -75,6 +79,7 @@ impl NodeSettings {
                 ceiling: 8_000_000,
             },
             default_gas_price: GWEI,
+            quota: SharedQuota::default(),
         }
     }
 }
@@ -166,6 +171,17 @@ impl NodeHandles {
     }
 }
 
+/// The open connections of each server.
+#[derive(Debug, Clone, Default)]
+pub struct ServerConnections {
+    /// WebSocket connections to the server of HTTP.
+    pub http: OpenConnections,
+    /// WebSocket connections to a server of their own.
+    pub ws: OpenConnections,
+    /// Connections to the IPC socket.
+    pub ipc: OpenConnections,
+}
+
 /// The context that every handler gets. Reads go through published views and wait for no mailbox.
 pub struct Node {
     /// The published chain.
@@ -180,6 +196,8 @@ pub struct Node {
     pub settings: NodeSettings,
     /// The thread pool for work of unknown length, which all servers of the node share.
     pub heavy_pool: HeavyPool,
+    /// The open connections over WebSocket and IPC, as the servers publish them.
+    pub connections: ServerConnections,
     /// The supervision tree. It is set once the tree has started, because the tree contains the
     /// servers, which hold this node.
     pub tree: OnceLock<TreeHandle>,
@@ -227,6 +245,7 @@ impl Node {
             clock,
             settings,
             heavy_pool: HeavyPool::new(threads, MAX_HEAVY_WAITING),
+            connections: ServerConnections::default(),
             tree: OnceLock::new(),
             chain_actor,
             filters,

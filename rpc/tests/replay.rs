@@ -89,7 +89,7 @@ fn dispatcher(folder: &Path, keys: &Path) -> (Dispatcher<Node>, SupervisorSpec) 
         Arc::new(node),
         &methods,
         &offered,
-        HeavyPool::new(2, 100),
+        HeavyPool::alone(2, 100).unwrap(),
         limits,
     );
     (dispatcher, actors)

@@ -29,7 +29,7 @@ fn dispatcher() -> Dispatcher<Node> {
         Arc::new(node),
         &methods,
         &offered,
-        HeavyPool::new(1, 10),
+        HeavyPool::alone(1, 10).unwrap(),
         DispatchLimits::default(),
     )
 }

@@ -16,10 +16,12 @@ use actoreum_messages::events::{ChainCause, ChainChanged};
 use actoreum_primitives::{B256, Block, Body, Genesis, Header, b256};
 use actoreum_rpc::namespaces;
 use actoreum_rpc::node::{Node, NodeHandles, NodeSettings};
+use actoreum_rpc::server::connection::figures::OpenConnections;
 use actoreum_rpc::server::dispatch::{DispatchLimits, Dispatcher};
 use actoreum_rpc::server::http::{Endpoints, HttpActor, HttpConfig, Origins, WsEndpoint};
 use actoreum_rpc::server::pool::HeavyPool;
 use actoreum_storage::Store;
+use actoreum_supervision::testing::until;
 use actoreum_supervision::{ActorRef, ChildSpec, Strategy as Restarts, SupervisorSpec, Tree};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
@@ -41,6 +43,7 @@ const BODY_BYTES: usize = 4096;
 /// A node that serves HTTP and WebSocket on one port.
 struct Served {
     address: SocketAddr,
+    connections: OpenConnections,
     filters: ActorRef<FilterActor>,
 }
 
@@ -61,7 +64,7 @@ fn with_node<F: Future<Output = ()>>(test: impl FnOnce(Served) -> F) {
             Arc::new(node),
             &methods,
             &["eth".to_owned()],
-            HeavyPool::new(1, 10),
+            HeavyPool::alone(1, 10).unwrap(),
             DispatchLimits::default(),
         ));
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -70,6 +73,7 @@ fn with_node<F: Future<Output = ()>>(test: impl FnOnce(Served) -> F) {
         let mut config = HttpConfig::new(address);
         config.limits.workers = 1;
         config.body_bytes = BODY_BYTES;
+        let connections = config.connections.clone();
         let endpoints = Endpoints {
             http: Some(Arc::clone(&dispatcher)),
             websocket: Some(WsEndpoint {
@@ -90,7 +94,12 @@ fn with_node<F: Future<Output = ()>>(test: impl FnOnce(Served) -> F) {
                 .arbiter("rpc"),
             );
         let tree = Tree::start(spec).await.unwrap();
-        test(Served { address, filters }).await;
+        let served = Served {
+            address,
+            connections,
+            filters,
+        };
+        test(served).await;
         assert_eq!(tree.shutdown().await.exit_code(), 0);
     });
 }
@@ -321,6 +330,29 @@ fn a_subscriber_that_does_not_read_is_closed_with_the_reason() {
         let mut other = Client::open(served.address).await;
         other.call(1, "eth_blockNumber", json!([])).await;
         assert_eq!(other.json().await["result"], "0x0");
+    });
+}
+
+#[test]
+fn the_open_connections_are_published() {
+    with_node(|served| async move {
+        let mut first = Client::open(served.address).await;
+        let second = Client::open(served.address).await;
+        first.call(1, "eth_blockNumber", json!([])).await;
+        assert_eq!(first.json().await["result"], "0x0");
+        let written = || {
+            let all = served.connections.read();
+            (all.len(), all.iter().map(|it| it.messages_out).sum::<u64>())
+        };
+        until(|| written() == (2, 1)).await;
+        let all = served.connections.read();
+        let asked = all.iter().find(|it| it.messages_in == 1).unwrap();
+        assert!(asked.client.is_some_and(|client| client.ip().is_loopback()));
+        assert!(asked.bytes_in > 0 && asked.bytes_out > 0);
+        drop(first);
+        until(|| served.connections.read().len() == 1).await;
+        drop(second);
+        until(|| served.connections.read().is_empty()).await;
     });
 }
 

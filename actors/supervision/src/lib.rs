@@ -275,7 +275,7 @@ pub use kernel::error::{AskError, StartError, TellError};
 pub use kernel::exit::{Exit, Failure};
 pub use kernel::hang::{ArbiterLoss, WhenStuck};
 pub use kernel::monitor::{Down, Monitor};
-pub use kernel::pool::{JobError, JobSpec, Pool, PoolError};
+pub use kernel::pool::{JobError, JobSpec, Pool, PoolError, RunningPool};
 pub use observe::incidents::{IncidentKind, IncidentLog, IncidentRecord};
 pub use observe::snapshot::{self, NodeSnapshot};
 pub use run::{block_on, run};

@@ -19,6 +19,7 @@
 mod actor;
 mod chaos;
 mod chart;
+mod connections;
 mod history;
 mod limits;
 mod network;

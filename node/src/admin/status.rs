@@ -8,8 +8,8 @@ use std::{
 use serde::Serialize;
 
 use super::{
-    AdminState, chart::BlockStatus, history::Sample, network::NetworkStatus, pool::PoolStatus,
-    process,
+    AdminState, chart::BlockStatus, connections::ConnectionsStatus, history::Sample,
+    network::NetworkStatus, pool::PoolStatus, process,
 };
 
 /// Period over which request rates are measured.
@@ -42,6 +42,7 @@ pub struct Status {
 struct RpcStatus {
     per_second: f64,
     methods: Vec<MethodStatus>,
+    connections: ConnectionsStatus,
 }
 
 #[derive(Debug, Serialize)]
@@ -164,6 +165,7 @@ impl AdminState {
         RpcStatus {
             per_second: methods.iter().map(|method| method.per_second).sum(),
             methods,
+            connections: ConnectionsStatus::of(&self.node),
         }
     }
 }

@@ -21,7 +21,10 @@
 //! |- eth                    the eth protocol, if the node joins a network; see `eth`
 //! |- network                peers and discovery, if the node joins a network; see `network`
 //! `- rpc                    one_for_one, never gives up; independent of the core
-//!     |- http, ws, ipc
+//!     |- heavy              threads for calls, traces and log queries
+//!     |- gzip               threads that compress long answers, if HTTP is served
+//!     |- http, ws
+//!     |- ipc                one_for_one; a listener, and an actor for each client
 //!     `- admin
 //! ```
 //!

@@ -1,7 +1,7 @@
 //! Subtree of the JSON-RPC servers (HTTP, WebSocket, the IPC socket) and of the admin page, and the
 //! settings of the RPC methods.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use actoreum_actors::shared_socket::SharedSocket;
 use actoreum_primitives::{ETHER, U256};
@@ -10,12 +10,14 @@ use actoreum_rpc::{
     node::{GasOracle, GasTarget, Node, NodeSettings},
     server::dispatch::{DispatchLimits, Dispatcher},
     server::http::{Endpoints, Hosts, HttpActor, HttpConfig, Origins, WsEndpoint},
-    server::ipc::IpcActor,
+    server::ipc::IpcConfig,
+    server::limits::MAX_GZIP_WAITING,
     server::method::Method,
     server::pool::HeavyPool,
-    server::quota::SharedQuota,
 };
-use actoreum_supervision::{ActorRef, ChildSpec, Failure, Strategy, SupervisorSpec, WhenStuck};
+use actoreum_supervision::{
+    ActorRef, ChildSpec, Failure, Pool, Strategy, SupervisorSpec, WhenStuck,
+};
 
 use super::{RESTART_PERIOD, UNLIMITED_RESTARTS, miner::Sealing};
 use crate::{
@@ -34,6 +36,7 @@ pub fn settings(
 ) -> NodeSettings {
     let mut settings = NodeSettings::new(version::named(&config.node.user_ident), network_id);
     settings.data_dir = has_datadir.then(|| config.node.data_dir.display().to_string());
+    settings.quota = rpc_quota();
     settings.is_unlocking_forbidden = config.is_unlocking_forbidden();
     limit_calls(&config.eth, &mut settings);
     settings.allows_unprotected = config.node.allow_unprotected_txs;
@@ -85,7 +88,8 @@ pub fn assemble(config: &Config, node: &Arc<Node>) -> SupervisorSpec {
     // The methods keep their counters across restarts of the servers.
     let methods: Arc<[Arc<Method<Node>>]> = namespaces::methods(node).into();
     let mut servers = SupervisorSpec::new("rpc", Strategy::OneForOne)
-        .intensity(UNLIMITED_RESTARTS, RESTART_PERIOD);
+        .intensity(UNLIMITED_RESTARTS, RESTART_PERIOD)
+        .child(node.heavy_pool.child());
     servers = add_servers(servers, config, node, &methods);
     if let Some(ip) = config.admin_ip() {
         let address = SocketAddr::new(ip, config.actoreum.admin_port);
@@ -159,7 +163,7 @@ fn add_servers(
         pool: node.heavy_pool.clone(),
         limits: dispatch_limits(&config.node),
     };
-    let quota = rpc_quota();
+    let quota = node.settings.quota.clone();
     let settings = &config.node;
     let http = config
         .http_ip()
@@ -172,6 +176,8 @@ fn add_servers(
         origins: ws_origins(&settings.ws_origins),
     });
     if let Some(address) = http {
+        let gzip = Pool::with_queue("gzip", threads, MAX_GZIP_WAITING);
+        servers = servers.child(gzip.child());
         let endpoints = Endpoints {
             http: Some(dispatchers.for_modules(&settings.http_modules)),
             websocket: websocket.clone().filter(|_| ws == http),
@@ -181,6 +187,8 @@ fn add_servers(
             cors_origins: Origins::new(&settings.http_cors),
             limits: server_limits(threads),
             quota: quota.clone(),
+            connections: node.connections.http.clone(),
+            gzip: Some(gzip),
             path_prefix: settings.http_path_prefix.clone(),
             ws_path_prefix: settings.ws_path_prefix.clone(),
             ..HttpConfig::new(address)
@@ -197,13 +205,20 @@ fn add_servers(
             vhosts: Hosts::new(&["*".to_owned()]),
             limits: server_limits(threads),
             quota: quota.clone(),
+            connections: node.connections.ws.clone(),
             ws_path_prefix: settings.ws_path_prefix.clone(),
             ..HttpConfig::new(address)
         };
         servers = servers.child(server_of("ws", server, endpoints));
     }
     if let Some(path) = config.ipc_socket() {
-        servers = servers.child(ipc_of(path, dispatchers.all(), quota));
+        let server = IpcConfig {
+            path,
+            dispatcher: dispatchers.all(),
+            quota,
+            connections: node.connections.ipc.clone(),
+        };
+        servers = servers.child(server.supervisor());
     }
     servers
 }
@@ -217,11 +232,6 @@ fn server_of(name: &str, config: HttpConfig, endpoints: Endpoints<Node>) -> Chil
     let socket = SharedSocket::default();
     let factory = move || HttpActor::new(config.clone(), socket.clone(), endpoints.clone());
     on_arbiter(ChildSpec::new(&ActorRef::new(name), factory))
-}
-
-fn ipc_of(path: PathBuf, dispatcher: SharedDispatcher, quota: SharedQuota) -> ChildSpec {
-    let factory = move || IpcActor::new(path.clone(), Arc::clone(&dispatcher), quota.clone());
-    on_arbiter(ChildSpec::new(&ActorRef::new("ipc"), factory))
 }
 
 /// Returns the configured origins, or by default those of this machine, as in geth.

@@ -14,10 +14,12 @@
 
 mod backlog;
 pub(crate) mod caller;
+pub mod figures;
 pub(crate) mod grace;
 mod queue;
 
 use std::future::pending;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,6 +40,7 @@ use backlog::{Backlog, Request};
 pub(crate) use caller::Reason;
 use caller::SLOW;
 use caller::{Caller, Connection};
+use figures::Figures;
 use queue::{NotQueued, Outgoing};
 
 /// The quota of all connections is used up.
@@ -50,6 +53,25 @@ pub(crate) trait Writer {
 
     /// Closes the connection, with a reason if the server ends it.
     async fn close(self, reason: Option<Reason>);
+}
+
+/// A writer whose messages are counted.
+struct Counted<'a, W> {
+    writer: W,
+    figures: &'a Figures,
+}
+
+impl<W: Writer> Writer for Counted<'_, W> {
+    async fn write(&mut self, message: Vec<u8>) -> Result<(), ClientGone> {
+        let bytes = message.len();
+        self.writer.write(message).await?;
+        self.figures.on_sent(bytes);
+        Ok(())
+    }
+
+    async fn close(self, reason: Option<Reason>) {
+        self.writer.close(reason).await;
+    }
 }
 
 /// The client has gone.
@@ -67,26 +89,34 @@ pub(crate) enum Incoming {
 }
 
 /// Serves a connection until the client closes it, a write fails, or the server ends it. Its bytes
-/// are counted in `quota`.
+/// are counted in `quota`, and its messages in `figures`.
 pub(crate) async fn serve<C: Send + Sync + 'static>(
     dispatcher: &Dispatcher<C>,
     messages: impl Stream<Item = Incoming> + Unpin,
     writer: impl Writer,
     quota: &ClientQuota,
+    figures: Arc<Figures>,
 ) {
+    let figures = &*figures;
     let connection = Connection::new(quota);
+    let messages = messages.inspect(|incoming| {
+        if let Incoming::Message(message) = incoming {
+            figures.on_received(message.len());
+        }
+    });
+    let writer = Counted { writer, figures };
     let reading = async {
         read(dispatcher, &connection, messages, quota).await;
         connection.end_subscriptions();
         // The queued messages are still written.
-        connection.queue.end();
+        connection.outbox.queue.end();
         pending().await
     };
     tokio::select! {
         () = reading => {}
         () = write(&connection, writer) => {}
     }
-    connection.queue.close();
+    connection.outbox.queue.close();
     connection.end_subscriptions();
 }
 
@@ -94,7 +124,7 @@ pub(crate) async fn serve<C: Send + Sync + 'static>(
 /// bytes of the messages are counted in `quota`.
 async fn read<C: Send + Sync + 'static>(
     dispatcher: &Dispatcher<C>,
-    connection: &Arc<Connection>,
+    connection: &Rc<Connection>,
     mut messages: impl Stream<Item = Incoming> + Unpin,
     quota: &ClientQuota,
 ) {
@@ -106,7 +136,7 @@ async fn read<C: Send + Sync + 'static>(
             message = messages.next(), if backlog.has_room() => match message {
                 Some(Incoming::Message(message)) => {
                     let Some(request) = Request::new(message, quota.bytes()) else {
-                        return connection.close(BUSY);
+                        return connection.outbox.close(BUSY);
                     };
                     backlog.push(request);
                 }
@@ -150,7 +180,7 @@ async fn read<C: Send + Sync + 'static>(
 /// client leaves meanwhile.
 async fn answer<C: Send + Sync + 'static>(
     dispatcher: &Dispatcher<C>,
-    connection: &Arc<Connection>,
+    connection: &Rc<Connection>,
     request: Request,
 ) -> bool {
     let caller = Caller::new(connection);
@@ -163,10 +193,10 @@ async fn answer<C: Send + Sync + 'static>(
     if answer.body.is_empty() {
         return answer.close;
     }
-    match connection.queue.answer(answer.body).await {
+    match connection.outbox.queue.answer(answer.body).await {
         Ok(()) => {}
         Err(NotQueued::Full) => {
-            connection.close(BUSY);
+            connection.outbox.close(BUSY);
             return true;
         }
         Err(NotQueued::Closed) => return true,
@@ -179,13 +209,13 @@ async fn answer<C: Send + Sync + 'static>(
 
 /// Writes the queued messages until the end of the connection.
 async fn write(connection: &Connection, mut writer: impl Writer) {
-    let closed = connection.closed();
+    let closed = connection.outbox.closed();
     let mut closed = std::pin::pin!(closed);
     let reason = loop {
         let next = tokio::select! {
             biased;
             reason = &mut closed => break Some(reason),
-            next = connection.queue.next() => next,
+            next = connection.outbox.queue.next() => next,
         };
         let written = match next {
             Outgoing::End => break None,
@@ -219,7 +249,7 @@ async fn write_one(
     match next {
         Outgoing::Answer(body) => writer.write(body).await,
         Outgoing::Event(id, event) => {
-            let is_wanted = connection.subscriptions.lock().contains_key(&id);
+            let is_wanted = connection.has_subscription(id);
             if !is_wanted {
                 return Ok(());
             }

@@ -282,9 +282,13 @@ impl<C: Send + Sync + 'static> Dispatcher<C> {
         out: &mut JsonOut,
     ) -> Result<(), RpcError> {
         let (context, room) = (Arc::clone(&self.context), out.room());
-        let written = self.pool.run(move || {
+        let written = self.pool.run(name, move || {
             let mut part = JsonOut::new(room);
-            guarded(name, || work(&context, &mut part))?;
+            // A panic ends the job, which the pool counts as failed.
+            {
+                let _running = Running::begin(name);
+                work(&context, &mut part)?;
+            }
             if part.overflowed() {
                 Err(too_large())
             } else {
@@ -307,11 +311,26 @@ pub fn running_method() -> Option<&'static str> {
     RUNNING.get()
 }
 
+/// Marks this thread as running a method, until the mark is dropped (also by a panic).
+struct Running;
+
+impl Running {
+    fn begin(name: &'static str) -> Self {
+        RUNNING.set(Some(name));
+        Self
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        RUNNING.set(None);
+    }
+}
+
 /// Runs a handler. A panic becomes an error of this request alone.
 fn guarded(name: &'static str, run: impl FnOnce() -> Result<(), RpcError>) -> Result<(), RpcError> {
-    RUNNING.set(Some(name));
+    let _running = Running::begin(name);
     let outcome = catch_unwind(AssertUnwindSafe(run));
-    RUNNING.set(None);
     outcome.unwrap_or_else(|_| Err(RpcError::internal("internal error")))
 }
 

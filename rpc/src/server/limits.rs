@@ -67,6 +67,11 @@ pub const MAX_ECHOED_NAME: usize = 128;
 /// this length and no more.
 pub const MAX_HEAVY_WAITING: usize = 1024;
 
+/// Time that a heavy request may run before the health monitor reports that its thread hangs: twice
+/// the longest trace that a client may ask for. A report makes the node count as not ready, which no
+/// request within its limits may do.
+pub const HEAVY_JOB_TIME: Duration = MAX_TRACE_TIMEOUT.saturating_mul(2);
+
 /// Maximum number of connections to an HTTP server (WebSocket included), over all workers, if the
 /// process may open enough files: see [`http_connections`].
 ///
@@ -141,9 +146,12 @@ pub const BUSY_READ_TIMEOUT: Duration = Duration::from_secs(5);
 /// answer fits into a packet anyway.
 pub const MIN_GZIP_BYTES: usize = 1024;
 
-/// Minimum size of an answer, in bytes, that is compressed on a thread of its own. At some 100 MB
+/// Minimum size of an answer, in bytes, that is compressed by the pool `gzip`. At some 100 MB
 /// per second, a smaller answer occupies the connection's thread for less than a millisecond.
 pub const MIN_GZIP_OFFLOAD_BYTES: usize = 64 * 1024;
+
+/// Maximum number of answers that wait to be compressed. Beyond it an answer is sent as it is.
+pub const MAX_GZIP_WAITING: usize = 1024;
 
 /// Maximum number of connections that the kernel holds until a worker accepts them.
 ///

@@ -4,7 +4,7 @@
 //! notifications, `dispatch` runs the calls of a request, and `method`, `param` and `json` turn JSON
 //! into the arguments of a function.
 
-pub(crate) mod connection;
+pub mod connection;
 pub(crate) mod deadline;
 pub mod dispatch;
 pub mod http;

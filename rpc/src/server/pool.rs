@@ -2,88 +2,95 @@
 
 use std::cell::RefCell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use tokio::sync::Semaphore;
+use actoreum_supervision::{ChildSpec, Failure, JobError, Pool, PoolError, RunningPool};
 
 use crate::error::{LIMIT_EXCEEDED, RpcError};
+use crate::server::limits::HEAVY_JOB_TIME;
 
-/// Runs heavy work apart from the threads of the connections: a bounded number of tasks at a time,
-/// a bounded number in a queue, and an error for the rest.
+/// Runs heavy work apart from the threads of the connections: a bounded number of jobs at a time,
+/// a bounded number in a queue, and an error for the rest. It is a supervised [`Pool`], whose page
+/// shows the jobs by the names of their methods.
 ///
 /// A caller that stops waiting (its client hung up, its time is over) leaves the queue. Its work is
-/// skipped if it has a thread but has not begun, and is told to stop if it runs (see
-/// `is_caller_gone`); it occupies its thread until it stops.
+/// skipped if it has not begun, and is told to stop if it runs (see `is_caller_gone`); it occupies
+/// its thread until it stops.
 #[derive(Debug, Clone)]
 pub struct HeavyPool {
-    permits: Arc<Semaphore>,
-    waiting: Arc<AtomicUsize>,
+    pool: Pool,
     max_waiting: usize,
-    threads: usize,
-}
-
-/// The load of the pool.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PoolState {
-    /// Maximum number of tasks that run at a time.
-    pub threads: usize,
-    /// Number of tasks that run now.
-    pub running: usize,
-    /// Number of tasks that wait for a thread.
-    pub waiting: usize,
+    /// The threads of a pool outside of a tree.
+    _alone: Option<Arc<RunningPool>>,
 }
 
 impl HeavyPool {
-    /// Creates a pool of `threads` (at least one) with a queue of `max_waiting`.
+    /// Creates a pool of `threads` (at least one) with a queue of `max_waiting` (at least one). It
+    /// accepts work once [`child`](Self::child) has started.
     pub fn new(threads: usize, max_waiting: usize) -> Self {
-        let threads = threads.max(1);
+        let max_waiting = max_waiting.max(1);
         Self {
-            permits: Arc::new(Semaphore::new(threads)),
-            waiting: Arc::new(AtomicUsize::new(0)),
+            pool: Pool::with_queue("heavy", threads, max_waiting),
             max_waiting,
-            threads,
+            _alone: None,
         }
     }
 
-    /// Returns the load of the pool.
-    pub fn state(&self) -> PoolState {
-        PoolState {
-            threads: self.threads,
-            running: self
-                .threads
-                .saturating_sub(self.permits.available_permits()),
-            waiting: self.waiting.load(Relaxed),
-        }
-    }
-
-    /// Runs `work` on a thread of the pool and returns its result.
+    /// Creates a pool as [`HeavyPool::new`] does, which runs outside of a tree until its last clone is
+    /// dropped: for tests and benchmarks.
     ///
     /// # Errors
-    /// Fails if the queue is full, or if `work` panicked.
+    /// Fails if the system does not start a thread.
+    pub fn alone(threads: usize, max_waiting: usize) -> Result<Self, Failure> {
+        let stopped = Self::new(threads, max_waiting);
+        let running = stopped.pool.run_alone()?;
+        Ok(Self {
+            _alone: Some(Arc::new(running)),
+            ..stopped
+        })
+    }
+
+    /// Returns the specification of the pool as a child of a supervisor. It starts before the servers,
+    /// and stops after them.
+    pub fn child(&self) -> ChildSpec {
+        self.pool.child()
+    }
+
+    /// Runs `work` for the method `name` on a thread of the pool and returns its result.
+    ///
+    /// # Errors
+    /// Fails if the queue is full, if the pool is not running, or if `work` panicked.
     pub async fn run<T: Send + 'static>(
         &self,
+        name: &'static str,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, RpcError> {
-        let permit = match Arc::clone(&self.permits).try_acquire_owned() {
-            Ok(permit) => permit,
-            Err(_) => {
-                let _place = Place::take(&self.waiting, self.max_waiting)?;
-                let acquired = Arc::clone(&self.permits).acquire_owned().await;
-                acquired.map_err(|_| RpcError::server("server is shutting down"))?
-            }
-        };
         let is_gone = Arc::new(AtomicBool::new(false));
         let _leaving = SetOnDrop(Arc::clone(&is_gone));
-        let running = tokio::task::spawn_blocking(move || {
-            let _permit = permit;
-            if is_gone.load(Relaxed) {
-                return None;
-            }
+        let job = move || {
             let _running = RunningFor::begin(is_gone);
-            Some(work())
-        });
-        let failed = || RpcError::internal("internal error");
-        running.await.map_err(|_| failed())?.ok_or_else(failed)
+            work()
+        };
+        let result = self.pool.job(name).may_take(HEAVY_JOB_TIME).run(job).await;
+        result.map_err(|error| self.failure(&error))
+    }
+
+    /// Returns the answer to a request whose job has no result.
+    fn failure(&self, error: &JobError) -> RpcError {
+        match error {
+            JobError::NotRun(PoolError::Full) => RpcError::new(
+                LIMIT_EXCEEDED,
+                format!(
+                    "server is busy: {} requests wait for a thread",
+                    self.max_waiting
+                ),
+            ),
+            JobError::NotRun(PoolError::Closed | PoolError::Expired) => {
+                RpcError::server("server is restarting or shutting down")
+            }
+            // The text of a panic is for the log, which has it already.
+            JobError::Panicked(_) => RpcError::internal("internal error"),
+        }
     }
 }
 
@@ -123,53 +130,36 @@ impl Drop for RunningFor {
     }
 }
 
-/// A place in the queue, given back when dropped.
-struct Place<'a>(&'a AtomicUsize);
-
-impl<'a> Place<'a> {
-    fn take(waiting: &'a AtomicUsize, max: usize) -> Result<Self, RpcError> {
-        let place = Self(waiting);
-        if waiting.fetch_add(1, Relaxed) >= max {
-            return Err(RpcError::new(
-                LIMIT_EXCEEDED,
-                format!("server is busy: {max} requests wait for a thread"),
-            ));
-        }
-        Ok(place)
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Relaxed);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc;
+    use std::time::Duration;
+
+    use actoreum_supervision::{Strategy, SupervisorSpec, Tree};
 
     use super::*;
 
+    const LONG: Duration = Duration::from_secs(60);
+
     #[tokio::test]
     async fn work_beyond_the_queue_is_refused() {
-        let pool = HeavyPool::new(1, 1);
+        let pool = HeavyPool::alone(1, 1).unwrap();
         let (release, released) = mpsc::channel::<()>();
         let first = tokio::spawn({
             let pool = pool.clone();
-            async move { pool.run(move || released.recv().is_ok()).await }
+            async move { pool.run("first", move || released.recv().is_ok()).await }
         });
-        while pool.state().running == 0 {
+        while pool.pool.busy() == 0 {
             tokio::task::yield_now().await;
         }
         let second = tokio::spawn({
             let pool = pool.clone();
-            async move { pool.run(|| 2).await }
+            async move { pool.run("second", || 2).await }
         });
-        while pool.state().waiting == 0 {
+        while pool.pool.waiting() == 0 {
             tokio::task::yield_now().await;
         }
-        let refused = pool.run(|| 3).await.unwrap_err();
+        let refused = pool.run("third", || 3).await.unwrap_err();
         assert_eq!(refused.code, LIMIT_EXCEEDED);
         assert_eq!(
             refused.message,
@@ -177,17 +167,26 @@ mod tests {
         );
         second.abort();
         let _ = second.await;
-        assert_eq!(pool.state().waiting, 0);
+        let fourth = tokio::spawn({
+            let pool = pool.clone();
+            async move { pool.run("fourth", || 4).await }
+        });
+        while pool.pool.accepted() < 3 {
+            tokio::task::yield_now().await;
+        }
         release.send(()).unwrap();
         assert_eq!(first.await.unwrap(), Ok(true));
-        assert_eq!(pool.run(|| 4).await, Ok(4));
+        assert_eq!(
+            fourth.await.unwrap(),
+            Ok(4),
+            "the second has left its place"
+        );
     }
 
     #[tokio::test]
     async fn work_is_told_that_its_caller_has_gone() {
-        let pool = HeavyPool::new(1, 1);
+        let pool = HeavyPool::alone(1, 1).unwrap();
         let (sender, receiver) = mpsc::channel();
-        let timeout = std::time::Duration::from_secs(60);
         let running = tokio::spawn({
             let pool = pool.clone();
             async move {
@@ -198,20 +197,20 @@ mod tests {
                     }
                     sender.send("stopped").unwrap();
                 };
-                pool.run(work).await
+                pool.run("work", work).await
             }
         });
         let begun = tokio::task::spawn_blocking(move || {
-            let begun = receiver.recv_timeout(timeout);
+            let begun = receiver.recv_timeout(LONG);
             (begun, receiver)
         });
         let (begun, receiver) = begun.await.unwrap();
         assert_eq!(begun, Ok("begun"));
         running.abort();
         let _ = running.await;
-        assert_eq!(receiver.recv_timeout(timeout), Ok("stopped"));
+        assert_eq!(receiver.recv_timeout(LONG), Ok("stopped"));
         assert_eq!(
-            pool.run(is_caller_gone).await,
+            pool.run("next", is_caller_gone).await,
             Ok(false),
             "the caller of the next work is there"
         );
@@ -219,9 +218,27 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_an_error_and_frees_its_thread() {
-        let pool = HeavyPool::new(1, 1);
-        let failed: Result<(), RpcError> = pool.run(|| panic!("on purpose")).await;
+        let pool = HeavyPool::alone(1, 1).unwrap();
+        let failed: Result<(), RpcError> = pool.run("broken", || panic!("on purpose")).await;
         assert_eq!(failed.unwrap_err().code, crate::error::INTERNAL_ERROR);
-        assert_eq!(pool.run(|| 1).await, Ok(1));
+        assert_eq!(pool.run("next", || 1).await, Ok(1));
+    }
+
+    #[test]
+    fn the_tree_shows_the_jobs_by_method() {
+        actoreum_supervision::block_on(async {
+            let pool = HeavyPool::new(2, 8);
+            let early = pool.run("eth_call", || 0).await.unwrap_err();
+            assert_eq!(early.message, "server is restarting or shutting down");
+            let spec = SupervisorSpec::new("rpc", Strategy::OneForOne).child(pool.child());
+            let tree = Tree::start(spec).await.unwrap();
+            assert_eq!(pool.run("eth_call", || 1).await, Ok(1));
+            assert_eq!(pool.run("eth_getLogs", || 2).await, Ok(2));
+            let root = tree.handle().snapshot();
+            let node = root.find("rpc/heavy").unwrap();
+            assert_eq!(node.message("eth_call").unwrap().handled, 1);
+            assert_eq!(node.message("eth_getLogs").unwrap().handled, 1);
+            assert!(tree.shutdown().await.is_clean());
+        });
     }
 }

@@ -47,6 +47,17 @@ impl SharedQuota {
         }))
     }
 
+    /// Returns what is in use, and what may be.
+    pub fn usage(&self) -> QuotaUsage {
+        let counters = &self.0;
+        QuotaUsage {
+            connections: counters.connections.load(Relaxed),
+            max_connections: counters.max_connections,
+            bytes: counters.bytes.load(Relaxed),
+            max_bytes: counters.max_bytes,
+        }
+    }
+
     /// Returns the quota for clients over HTTP and WebSocket.
     pub(crate) fn for_network(&self) -> ClientQuota {
         ClientQuota {
@@ -63,6 +74,19 @@ impl SharedQuota {
             is_ipc: true,
         }
     }
+}
+
+/// The use of a quota.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QuotaUsage {
+    /// The number of open connections over all transports.
+    pub connections: usize,
+    /// The number of connections that may be open.
+    pub max_connections: usize,
+    /// The bytes of the requests, answers and notifications that are held.
+    pub bytes: usize,
+    /// The number of bytes that may be held.
+    pub max_bytes: usize,
 }
 
 /// The quota of one transport's clients.

@@ -118,7 +118,7 @@ impl WalletNode {
             Arc::new(node),
             &methods,
             &offered,
-            HeavyPool::new(1, 100),
+            HeavyPool::alone(1, 100).unwrap(),
             DispatchLimits::default(),
         );
         Self {

@@ -231,3 +231,41 @@ fn an_unwanted_job_may_panic_when_it_is_dropped() {
         assert!(fixture.tree.shutdown().await.is_clean());
     });
 }
+
+#[test]
+fn a_pool_alone_runs_jobs_until_it_is_dropped() {
+    run(async {
+        let pool = Pool::with_queue("pool", 1, 2);
+        let running = pool.run_alone().unwrap();
+        assert_eq!(pool.job("Sum").run(|| 2 + 2).await, Ok(4));
+        drop(running);
+        let late = pool.job("Sum").run(|| 2 + 2).await;
+        assert_eq!(late, Err(JobError::NotRun(PoolError::Closed)));
+    });
+}
+
+#[test]
+fn a_full_queue_is_searched_after_each_departure() {
+    run(async {
+        let fixture = Fixture::new().await;
+        let release = fixture.hold(LONG).await;
+        let runs = Arc::new(AtomicUsize::new(0));
+        let queue = |name| fixture.pool.job(name).run(counting(&runs));
+        for round in 1..=3 {
+            let (first, second) = (queue("First"), queue("Second"));
+            let refused = queue("Refused").await;
+            assert_eq!(refused, Err(JobError::NotRun(PoolError::Full)));
+            drop(first);
+            let third = queue("Third");
+            let refused = queue("Refused").await;
+            assert_eq!(refused, Err(JobError::NotRun(PoolError::Full)));
+            assert_eq!(fixture.pool.waiting(), 2);
+            assert_eq!(fixture.jobs("First").abandoned, round);
+            drop((second, third));
+        }
+        drop(release);
+        until(|| fixture.pool.is_idle()).await;
+        assert_eq!(runs.load(SeqCst), 0, "each caller has left");
+        assert!(fixture.tree.shutdown().await.is_clean());
+    });
+}

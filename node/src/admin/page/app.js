@@ -267,9 +267,19 @@ function drawNetwork({ status }) {
 
 function drawRpc({ status, history }) {
   const methods = [...status.rpc.methods].sort((a, b) => b.requests - a.requests);
+  const { connections } = status.rpc;
   const errors = sum(methods.map((m) => m.errors));
   show("rpc-charts", curves("Requests per second", rate, { values: history.node.requests, kind: "first" }),
-    el("div", { class: "cards" }, card(integer(sum(methods.map((m) => m.requests))), "requests"), card(integer(errors), "errors")));
+    el("div", { class: "cards" }, card(integer(sum(methods.map((m) => m.requests))), "requests"), card(integer(errors), "errors"),
+      card(integer(connections.open), `of ${integer(connections.max)} connections`), card(bytes(connections.bytes), `of ${bytes(connections.max_bytes)} wait`)));
+  show("connections", connections.lasting.length
+    ? table(["connection", "client", "open for", "messages in", "in", "messages out", "out"], connections.lasting.map((c) => line(
+      el("code", {}, `${c.server} ${c.id}`), c.client ? el("code", {}, c.client) : "–", duration(c.age_ms), integer(c.messages_in), bytes(c.bytes_in), integer(c.messages_out), bytes(c.bytes_out))))
+    : "");
+  const title = $("connections-title");
+  title.hidden = !connections.lasting.length;
+  title.textContent = connections.lasting_count > connections.lasting.length
+    ? `WebSocket and IPC connections, the oldest ${connections.lasting.length} of ${integer(connections.lasting_count)}` : "WebSocket and IPC connections";
   show("rpc", methods.length
     ? table(["method", "requests", "per second", "errors", "p50", "p99"], methods.map((m) => line(
       el("code", {}, m.method), integer(m.requests), rate(m.per_second), count(m.errors, true), time(m.p50_us * 1000), time(m.p99_us * 1000))))

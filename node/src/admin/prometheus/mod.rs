@@ -10,7 +10,7 @@ use std::fmt::Write;
 
 use actoreum_supervision::{NodeSnapshot, snapshot::ArbiterSnapshot};
 
-use super::{AdminState, process};
+use super::{AdminState, connections::servers, process};
 
 /// A family of metrics: name, type, help.
 struct Family(&'static str, &'static str, &'static str);
@@ -21,6 +21,7 @@ pub fn render(tree: &NodeSnapshot, arbiters: &[ArbiterSnapshot], state: &AdminSt
     chain(&mut out, state);
     pool(&mut out, state);
     rpc(&mut out, state);
+    connections(&mut out, state);
     process_metrics(&mut out, state);
     out
 }
@@ -153,6 +154,39 @@ fn rpc(out: &mut String, state: &AdminState) {
             &labels,
             metrics.requests as f64,
         );
+    }
+}
+
+fn connections(out: &mut String, state: &AdminState) {
+    let usage = state.node.settings.quota.usage();
+    let figures = [
+        (
+            Family(
+                "actoreum_rpc_connections",
+                "gauge",
+                "Open connections of RPC clients over all transports.",
+            ),
+            usage.connections,
+        ),
+        (
+            Family(
+                "actoreum_rpc_queued_bytes",
+                "gauge",
+                "Bytes of requests, answers and notifications that wait.",
+            ),
+            usage.bytes,
+        ),
+    ];
+    for (head, number) in figures {
+        let name = head.0;
+        family(out, head);
+        value(out, name, &[], number as f64);
+    }
+    let name = "actoreum_rpc_lasting_connections";
+    let help = "Open connections over WebSocket and IPC by server.";
+    family(out, Family(name, "gauge", help));
+    for (server, open) in servers(&state.node) {
+        value(out, name, &[("server", server)], open.read().len() as f64);
     }
 }
 

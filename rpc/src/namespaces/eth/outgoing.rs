@@ -167,7 +167,7 @@ async fn complete(node: &Arc<Node>, args: TxArgs, from: Address) -> Result<TxPay
         None => {
             let (shared, call) = (Arc::clone(node), CallArgs(request.clone()));
             let estimate = move || call::estimate_gas(&shared, (call, None, None));
-            node.heavy_pool.run(estimate).await??
+            node.heavy_pool.run("eth_estimateGas", estimate).await??
         }
     };
     Ok(payload(config, head.number + 1, request, nonce, gas_limit))

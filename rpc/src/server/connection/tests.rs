@@ -78,7 +78,7 @@ fn dispatcher(source: &Arc<Source>) -> Dispatcher<Arc<Source>> {
         context,
         &methods,
         &namespaces,
-        HeavyPool::new(2, 99),
+        HeavyPool::alone(2, 99).unwrap(),
         limits,
     )
 }
@@ -106,6 +106,10 @@ impl Writer for Pipe {
 
 type Ends = (UnboundedReceiver<String>, oneshot::Receiver<Option<Reason>>);
 
+fn figures() -> Arc<Figures> {
+    Figures::new(1, None)
+}
+
 fn pipe(is_stuck: bool) -> (Pipe, Ends) {
     let (written, read) = unbounded_channel();
     let (reason, closed) = oneshot::channel();
@@ -132,7 +136,7 @@ async fn no_notification_precedes_its_subscription_id() {
     let (writer, (mut read, closed)) = pipe(false);
     let messages = stream::iter([call(1, "eth_subscribe")]).chain(stream::pending());
     let quota = quota();
-    let serving = serve(&dispatcher, Box::pin(messages), writer, &quota);
+    let serving = serve(&dispatcher, Box::pin(messages), writer, &quota, figures());
     let reading = async {
         let answer = read.recv().await.unwrap();
         assert!(answer.contains("\"id\":1,\"result\":\"0x7\""), "{answer}");
@@ -165,7 +169,7 @@ async fn a_slow_subscriber_is_disconnected_with_a_reason() {
     let (writer, (_read, closed)) = pipe(true);
     let messages = stream::iter([call(1, "eth_subscribe")]).chain(stream::pending());
     let quota = quota();
-    let serving = serve(&dispatcher, Box::pin(messages), writer, &quota);
+    let serving = serve(&dispatcher, Box::pin(messages), writer, &quota, figures());
     let flooding = async {
         while source.subscribers.lock().is_empty() {
             tokio::task::yield_now().await;
@@ -190,6 +194,50 @@ async fn a_slow_subscriber_is_disconnected_with_a_reason() {
 }
 
 #[tokio::test]
+async fn a_connection_that_is_dropped_ends_its_subscriptions() {
+    let source = Arc::new(Source::default());
+    let dispatcher = dispatcher(&source);
+    let (writer, (mut read, _closed)) = pipe(false);
+    let messages = stream::iter([call(1, "eth_subscribe")]).chain(stream::pending());
+    let quota = quota();
+    let serving = serve(&dispatcher, Box::pin(messages), writer, &quota, figures());
+    tokio::select! {
+        () = serving => panic!("the client has not left"),
+        answer = read.recv() => assert!(answer.is_some()),
+    }
+    assert_eq!(source.ended.load(SeqCst), 1);
+    let (id, subscriber) = source.subscribers.lock()[0].clone();
+    assert!(!subscriber.deliver(id, &head(2)), "nobody would write it");
+}
+
+#[tokio::test]
+async fn messages_are_counted_in_both_directions() {
+    let source = Arc::new(Source::default());
+    let dispatcher = dispatcher(&source);
+    let (writer, (mut read, _closed)) = pipe(false);
+    let calls = [call(1, "eth_slow"), call(2, "eth_unsubscribe")];
+    let figures = figures();
+    let counted = Arc::clone(&figures);
+    serve(
+        &dispatcher,
+        Box::pin(stream::iter(calls)),
+        writer,
+        &quota(),
+        counted,
+    )
+    .await;
+    let (mut messages, mut bytes) = (0, 0);
+    while let Some(message) = read.recv().await {
+        messages += 1;
+        bytes += message.len() as u64;
+    }
+    let read = figures.read();
+    let sent = body(1, "eth_slow").len() + body(2, "eth_unsubscribe").len();
+    assert_eq!((read.messages_in, read.bytes_in), (2, sent as u64));
+    assert_eq!((read.messages_out, read.bytes_out), (messages, bytes));
+}
+
+#[tokio::test]
 async fn slow_answers_are_overtaken_but_still_written() {
     let source = Arc::new(Source::default());
     let dispatcher = dispatcher(&source);
@@ -200,7 +248,7 @@ async fn slow_answers_are_overtaken_but_still_written() {
         Incoming::Message(Bytes::from_static(b"no json")),
     ];
     let messages = stream::iter(calls).chain(stream::pending());
-    serve(&dispatcher, Box::pin(messages), writer, &quota()).await;
+    serve(&dispatcher, Box::pin(messages), writer, &quota(), figures()).await;
     let mut answers = Vec::new();
     while let Some(answer) = read.recv().await {
         answers.push(answer);
@@ -220,7 +268,14 @@ async fn ended_subscriptions_are_silent_and_their_number_is_limited() {
     let dispatcher = dispatcher(&source);
     let (writer, (mut read, _closed)) = pipe(false);
     let calls = [call(1, "eth_subscribe"), call(2, "eth_unsubscribe")];
-    serve(&dispatcher, Box::pin(stream::iter(calls)), writer, &quota()).await;
+    serve(
+        &dispatcher,
+        Box::pin(stream::iter(calls)),
+        writer,
+        &quota(),
+        figures(),
+    )
+    .await;
     let mut names = 0;
     while let Some(message) = read.recv().await {
         names += usize::from(message.contains("\"id\":"));
@@ -259,15 +314,20 @@ async fn the_maximum_of_subscriptions_may_lag_1000_blocks() {
     let connection = Connection::new(&quota());
     let blocks = (0..10_000).take_while(|number| {
         let event = head(*number);
-        (0..MAX_SUBSCRIPTIONS as u128).all(|id| connection.deliver(FilterId(id), &event))
+        (0..MAX_SUBSCRIPTIONS as u128).all(|id| connection.outbox.deliver(FilterId(id), &event))
     });
     let blocks = blocks.count();
     assert!((1_000..3_000).contains(&blocks), "{blocks}");
-    assert_eq!(*connection.closed.borrow(), Some(SLOW));
+    assert_eq!(*connection.outbox.closed.borrow(), Some(SLOW));
     // Written messages make room again.
     let mut written = 0;
-    while connection.queue.event(FilterId(0), &head(0)).is_err() {
-        connection.queue.next().await;
+    while connection
+        .outbox
+        .queue
+        .event(FilterId(0), &head(0))
+        .is_err()
+    {
+        connection.outbox.queue.next().await;
         written += 1;
     }
     assert!(written < 1_000, "{written}");
@@ -277,25 +337,31 @@ async fn the_maximum_of_subscriptions_may_lag_1000_blocks() {
 async fn unread_answers_are_bounded_in_bytes() {
     let connection = Connection::new(&quota());
     let long = vec![b'x'; MAX_QUEUED_ANSWER_BYTES * 2 / 3];
-    assert_eq!(connection.queue.answer(long.clone()).await, Ok(()));
-    let mut second = std::pin::pin!(connection.queue.answer(long));
+    assert_eq!(connection.outbox.queue.answer(long.clone()).await, Ok(()));
+    let mut second = std::pin::pin!(connection.outbox.queue.answer(long));
     let waited = timeout(Duration::from_millis(20), second.as_mut()).await;
     assert!(waited.is_err(), "there is no room for a second answer");
     // Events have a limit of their own.
-    assert!(connection.deliver(FilterId(1), &head(1)));
-    assert!(matches!(connection.queue.next().await, Outgoing::Answer(_)));
+    assert!(connection.outbox.deliver(FilterId(1), &head(1)));
+    assert!(matches!(
+        connection.outbox.queue.next().await,
+        Outgoing::Answer(_)
+    ));
     assert_eq!(
         second.await,
         Ok(()),
         "the second answer takes the place of the first"
     );
-    assert!(matches!(connection.queue.next().await, Outgoing::Event(..)));
-    connection.queue.close();
+    assert!(matches!(
+        connection.outbox.queue.next().await,
+        Outgoing::Event(..)
+    ));
+    connection.outbox.queue.close();
     assert_eq!(
-        connection.queue.answer(vec![0]).await,
+        connection.outbox.queue.answer(vec![0]).await,
         Err(NotQueued::Closed)
     );
-    assert!(!connection.deliver(FilterId(1), &head(2)));
+    assert!(!connection.outbox.deliver(FilterId(1), &head(2)));
 }
 
 #[tokio::test]
@@ -311,6 +377,7 @@ async fn a_batch_is_cancelled_when_its_client_disconnects() {
         Box::pin(stream::iter([batch])),
         writer,
         &quota(),
+        figures(),
     )
     .await;
     assert!(read.recv().await.is_none(), "nothing is answered");
@@ -324,7 +391,7 @@ async fn a_client_that_only_stops_sending_is_answered() {
     let dispatcher = dispatcher(&source);
     let (writer, (mut read, closed)) = pipe(false);
     let messages = stream::iter([call(1, "eth_slow"), Incoming::End]).chain(stream::pending());
-    serve(&dispatcher, Box::pin(messages), writer, &quota()).await;
+    serve(&dispatcher, Box::pin(messages), writer, &quota(), figures()).await;
     let answer = read.recv().await.unwrap();
     assert!(answer.contains("\"id\":1,\"result\":\"slow\""), "{answer}");
     assert_eq!(closed.await.unwrap(), None);
@@ -344,6 +411,7 @@ async fn pipelined_batches_are_cancelled_when_the_client_leaves() {
         Box::pin(stream::iter(messages)),
         writer,
         &quota(),
+        figures(),
     )
     .await;
     assert!(read.recv().await.is_none(), "nothing is answered");
@@ -363,6 +431,7 @@ async fn requests_sent_before_a_disconnect_are_processed() {
         Box::pin(stream::iter(messages)),
         writer,
         &quota(),
+        figures(),
     )
     .await;
     let mut answers = 0;
@@ -386,7 +455,7 @@ async fn the_backlog_is_bounded_in_bytes() {
     });
     let (writer, (_read, _closed)) = pipe(false);
     let quota = quota();
-    let serving = serve(&dispatcher, Box::pin(messages), writer, &quota);
+    let serving = serve(&dispatcher, Box::pin(messages), writer, &quota, figures());
     let _ = timeout(Duration::from_millis(50), serving).await;
     let taken = taken.load(SeqCst);
     assert!((33..100).contains(&taken), "{taken}");
@@ -399,18 +468,18 @@ async fn all_connections_together_are_bounded_in_bytes() {
         Connection::new(&shared.for_network()),
         Connection::new(&shared.for_network()),
     );
-    assert_eq!(first.queue.answer(vec![0; 150_000]).await, Ok(()));
+    assert_eq!(first.outbox.queue.answer(vec![0; 150_000]).await, Ok(()));
     let long = vec![0; 200_000];
     assert_eq!(
-        second.queue.answer(long.clone()).await,
+        second.outbox.queue.answer(long.clone()).await,
         Err(NotQueued::Full)
     );
-    assert_eq!(second.queue.answer(vec![0; 1_000]).await, Ok(()));
+    assert_eq!(second.outbox.queue.answer(vec![0; 1_000]).await, Ok(()));
     // Notifications are also counted.
-    while first.deliver(FilterId(1), &head(1)) {}
-    assert_eq!(*first.closed.borrow(), Some(SLOW));
-    first.queue.close();
-    assert_eq!(second.queue.answer(long).await, Ok(()));
+    while first.outbox.deliver(FilterId(1), &head(1)) {}
+    assert_eq!(*first.outbox.closed.borrow(), Some(SLOW));
+    first.outbox.queue.close();
+    assert_eq!(second.outbox.queue.answer(long).await, Ok(()));
 }
 
 #[tokio::test]
@@ -420,17 +489,20 @@ async fn a_message_is_counted_until_it_is_written() {
         Connection::new(&shared.for_network()),
         Connection::new(&shared.for_network()),
     );
-    assert_eq!(first.queue.answer(vec![0; 150_000]).await, Ok(()));
-    assert!(matches!(first.queue.next().await, Outgoing::Answer(_)));
+    assert_eq!(first.outbox.queue.answer(vec![0; 150_000]).await, Ok(()));
+    assert!(matches!(
+        first.outbox.queue.next().await,
+        Outgoing::Answer(_)
+    ));
     let long = vec![0; 200_000];
     assert_eq!(
-        second.queue.answer(long.clone()).await,
+        second.outbox.queue.answer(long.clone()).await,
         Err(NotQueued::Full)
     );
     // The writer asks for the next message when it has written the last one.
-    let next = timeout(Duration::from_millis(20), first.queue.next()).await;
+    let next = timeout(Duration::from_millis(20), first.outbox.queue.next()).await;
     assert!(next.is_err());
-    assert_eq!(second.queue.answer(long).await, Ok(()));
+    assert_eq!(second.outbox.queue.answer(long).await, Ok(()));
 }
 
 #[tokio::test]
@@ -441,6 +513,6 @@ async fn a_request_beyond_the_quota_ends_the_connection() {
     let long = Bytes::from(vec![b' '; 200_000]);
     let messages = stream::iter([Incoming::Message(long)]).chain(stream::pending());
     let quota = SharedQuota::new(1, 100_000).for_network();
-    serve(&dispatcher, Box::pin(messages), writer, &quota).await;
+    serve(&dispatcher, Box::pin(messages), writer, &quota, figures()).await;
     assert_eq!(closed.await.unwrap(), Some(BUSY));
 }

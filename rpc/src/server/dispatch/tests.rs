@@ -77,7 +77,7 @@ fn dispatcher(limits: DispatchLimits) -> Dispatcher<Node> {
         Arc::new(Node),
         &methods,
         &namespaces,
-        HeavyPool::new(1, 4),
+        HeavyPool::alone(1, 4).unwrap(),
         limits,
     )
 }
@@ -313,7 +313,7 @@ fn a_batch_of_short_requests_yields_to_other_tasks() {
         std::thread::sleep(Duration::from_millis(2));
         Ok(true)
     }))];
-    let pool = HeavyPool::new(1, 1);
+    let pool = HeavyPool::alone(1, 1).unwrap();
     let limits = DispatchLimits::default();
     let dispatcher = Dispatcher::new(Arc::new(Node), &methods, &["eth".to_owned()], pool, limits);
     let body = format!(

@@ -4,15 +4,18 @@ use std::net::SocketAddr;
 
 use actix_web::dev::ServerHandle;
 use actoreum_actors::shared_socket::SharedSocket;
-use actoreum_supervision::{Actor, Ctx, Exit, Failure};
+use actoreum_supervision::{Actor, Ctx, Exit, Failure, Handles};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::{Endpoints, HttpConfig, HttpListener};
+use crate::server::connection::figures::{
+    ConnectionClosed, ConnectionList, ConnectionOpened, Reporter,
+};
 
-/// Runs an HTTP server from its start to its end. Requests are served on the server's own threads
-/// and pass no mailbox, so a restart of this actor costs its connections and nothing else: clients
-/// that connect meanwhile wait.
+/// Runs an HTTP server from its start to its end, and holds the list of its open WebSocket
+/// connections. Requests are served on the server's own threads and pass no mailbox, so a restart of
+/// this actor costs its connections and nothing else: clients that connect meanwhile wait.
 ///
 /// The actor starts only if its address can be bound. It stops when the requests in progress are
 /// done, or after its stop timeout.
@@ -21,6 +24,7 @@ pub struct HttpActor<C> {
     socket: SharedSocket,
     endpoints: Endpoints<C>,
     running: Option<Running>,
+    open: ConnectionList,
 }
 
 /// A running server. Dropping it (after a panic, for example) closes the address and every
@@ -46,18 +50,26 @@ impl<C> HttpActor<C> {
         socket: SharedSocket,
         endpoints: impl Into<Endpoints<C>>,
     ) -> Self {
+        let open = ConnectionList::new(&config.connections);
         Self {
             config,
             socket,
             endpoints: endpoints.into(),
             running: None,
+            open,
         }
     }
 }
 
 impl<C: Send + Sync + 'static> Actor for HttpActor<C> {
     fn started(&mut self, ctx: &mut Ctx<Self>) -> Result<(), Failure> {
-        let listener = HttpListener::bind(&self.config, &self.socket, self.endpoints.clone())?;
+        let reporter = Reporter {
+            opened: ctx.me().recipient(),
+            closed: ctx.me().recipient(),
+        };
+        let endpoints = self.endpoints.clone();
+        let listener =
+            HttpListener::bind_reporting(&self.config, &self.socket, endpoints, Some(reporter))?;
         let handle = listener.handle();
         let HttpListener {
             address,
@@ -101,5 +113,21 @@ impl<C: Send + Sync + 'static> Actor for HttpActor<C> {
                 tracing::info!(url = %format_args!("{scheme}://{address}"), "{name} endpoint closed");
             }
         }
+    }
+}
+
+impl<C: Send + Sync + 'static> Handles<ConnectionOpened> for HttpActor<C> {
+    type Answer = ();
+
+    fn handle(&mut self, ConnectionOpened(figures): ConnectionOpened, _: &mut Ctx<Self>) {
+        self.open.add(figures);
+    }
+}
+
+impl<C: Send + Sync + 'static> Handles<ConnectionClosed> for HttpActor<C> {
+    type Answer = ();
+
+    fn handle(&mut self, closed: ConnectionClosed, _: &mut Ctx<Self>) {
+        self.open.remove(closed.id);
     }
 }

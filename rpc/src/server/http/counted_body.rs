@@ -21,7 +21,7 @@ pub(super) struct CountedBody {
 
 impl CountedBody {
     /// Creates a body whose memory is counted in `bytes`.
-    pub(super) fn new(body: Vec<u8>, bytes: ByteCount) -> Self {
+    pub(super) fn new(body: impl Into<Bytes>, bytes: ByteCount) -> Self {
         Self {
             rest: body.into(),
             _bytes: bytes,

@@ -76,7 +76,7 @@ fn with_quota(
         Arc::clone(&node),
         &methods,
         &["eth".to_owned()],
-        HeavyPool::new(1, 100),
+        HeavyPool::alone(1, 100).unwrap(),
         DispatchLimits::default(),
     );
     actix_web::rt::System::new().block_on(async move {

@@ -3,6 +3,8 @@
 use std::io::{self, Write as _};
 
 use actix_web::http::header::{self, HeaderMap};
+use actix_web::web::Bytes;
+use actoreum_supervision::{JobError, Pool};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
@@ -29,14 +31,18 @@ fn accepts(encodings: &str) -> bool {
     })
 }
 
-/// Compresses an answer. A long answer is compressed on a thread of its own.
-pub(super) async fn compress(answer: Vec<u8>) -> io::Result<Vec<u8>> {
-    if answer.len() < MIN_GZIP_OFFLOAD_BYTES {
-        return compress_here(&answer);
+/// Compresses an answer: a long one on the threads of `pool`. Returns `None` if it is to be sent as it
+/// is, because the pool has no room or is not running.
+pub(super) async fn compress(answer: &Bytes, pool: Option<&Pool>) -> io::Result<Option<Vec<u8>>> {
+    let Some(pool) = pool.filter(|_| answer.len() >= MIN_GZIP_OFFLOAD_BYTES) else {
+        return compress_here(answer).map(Some);
+    };
+    let shared = answer.clone();
+    match pool.job("gzip").run(move || compress_here(&shared)).await {
+        Ok(compressed) => compressed.map(Some),
+        Err(JobError::NotRun(_)) => Ok(None),
+        Err(error) => Err(io::Error::other(error)),
     }
-    tokio::task::spawn_blocking(move || compress_here(&answer))
-        .await
-        .map_err(io::Error::other)?
 }
 
 fn compress_here(answer: &[u8]) -> io::Result<Vec<u8>> {
@@ -48,7 +54,28 @@ fn compress_here(answer: &[u8]) -> io::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read as _;
+
+    use flate2::read::GzDecoder;
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_long_answer_is_compressed_by_the_pool() {
+        let (pool, answer) = (Pool::new("gzip", 1), Bytes::from(vec![b'0'; 100_000]));
+        let running = pool.run_alone().unwrap();
+        let compressed = compress(&answer, Some(&pool)).await.unwrap().unwrap();
+        let mut plain = Vec::new();
+        let mut decoder = GzDecoder::new(compressed.as_slice());
+        decoder.read_to_end(&mut plain).unwrap();
+        assert_eq!(plain, answer);
+        assert_eq!(pool.accepted(), 1);
+        drop(running);
+        assert_eq!(compress(&answer, Some(&pool)).await.unwrap(), None);
+        let short = answer.slice(..MIN_GZIP_OFFLOAD_BYTES - 1);
+        let compressed = compress(&short, Some(&pool)).await.unwrap();
+        assert!(compressed.is_some(), "on this thread");
+    }
 
     #[test]
     fn gzip_is_found_in_a_list_of_encodings() {

@@ -6,13 +6,16 @@ use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{Method as Verb, StatusCode};
 use actix_web::web::{Bytes, BytesMut, Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use actoreum_supervision::Pool;
 use futures_util::StreamExt as _;
 use tokio::sync::watch;
 use tokio::time::timeout_at;
 
 use super::counted_body::CountedBody;
 use super::deadlines::{RequestInProgress, body_due};
-use super::{Endpoints, Hosts, HttpConfig, Origins, gzip, websocket};
+use super::websocket::{self, Upgrades};
+use super::{Endpoints, Hosts, HttpConfig, Origins, gzip};
+use crate::server::connection::figures::Reporter;
 use crate::server::connection::grace::disconnect_grace;
 use crate::server::dispatch::Dispatcher;
 use crate::server::limits::UNCOUNTED_BYTES;
@@ -28,15 +31,15 @@ const CONTENT_TYPES: [&str; 3] = [
 /// The state that the workers share.
 pub(super) struct State<C> {
     endpoints: Endpoints<C>,
+    upgrades: Upgrades,
     vhosts: Hosts,
     origins: Origins,
     path_prefix: String,
     ws_path_prefix: String,
     body_bytes: usize,
     read_timeout: Duration,
-    /// True when the server is about to end.
-    closing: watch::Receiver<bool>,
     quota: ClientQuota,
+    gzip: Option<Pool>,
 }
 
 impl<C> State<C> {
@@ -44,17 +47,26 @@ impl<C> State<C> {
         config: &HttpConfig,
         endpoints: Endpoints<C>,
         closing: watch::Receiver<bool>,
+        reporter: Option<Reporter>,
     ) -> Self {
+        let quota = config.quota.for_network();
         Self {
             endpoints,
+            upgrades: Upgrades::new(
+                config.body_bytes,
+                quota.clone(),
+                closing,
+                &config.connections,
+                reporter,
+            ),
             vhosts: config.vhosts.clone(),
             origins: config.cors_origins.clone(),
             path_prefix: config.path_prefix.clone(),
             ws_path_prefix: config.ws_path_prefix.clone(),
             body_bytes: config.body_bytes,
             read_timeout: config.limits.timeouts.read,
-            closing,
-            quota: config.quota.for_network(),
+            quota,
+            gzip: config.gzip.clone(),
         }
     }
 }
@@ -76,9 +88,7 @@ pub(super) async fn handle<C: Send + Sync + 'static>(
         if !request.path().starts_with(&state.ws_path_prefix) {
             return refusal(StatusCode::NOT_FOUND, "not found");
         }
-        let closing = state.closing.clone();
-        let (limit, quota) = (state.body_bytes, state.quota.clone());
-        return websocket::upgrade(&request, payload, endpoint, limit, closing, quota);
+        return state.upgrades.upgrade(&request, payload, endpoint);
     }
     let Some(dispatcher) = &state.endpoints.http else {
         return refusal(StatusCode::NOT_FOUND, "only websocket is served here");
@@ -138,7 +148,7 @@ async fn serve<C: Send + Sync + 'static>(
     let mut counted = state.quota.bytes();
     let reading = timeout_at(due, read_body(payload, body_bytes, &mut counted));
     match reading.await {
-        Ok(Ok(body)) => answer(request, dispatcher, body, counted).await,
+        Ok(Ok(body)) => answer(request, dispatcher, state, body, counted).await,
         Ok(Err(BodyError::TooLong(read))) => too_long(read as u64, body_bytes),
         Ok(Err(BodyError::Busy)) => closing(busy()),
         Ok(Err(BodyError::Broken)) => {
@@ -156,6 +166,7 @@ async fn serve<C: Send + Sync + 'static>(
 async fn answer<C: Send + Sync + 'static>(
     request: &HttpRequest,
     dispatcher: &Dispatcher<C>,
+    state: &State<C>,
     body: Bytes,
     mut counted: ByteCount,
 ) -> HttpResponse {
@@ -183,8 +194,10 @@ async fn answer<C: Send + Sync + 'static>(
             response.body(answer)
         };
     }
-    match gzip::compress(answer).await {
-        Ok(compressed) => {
+    let answer = Bytes::from(answer);
+    match gzip::compress(&answer, state.gzip.as_ref()).await {
+        Ok(None) => response.body(CountedBody::new(answer, counted)),
+        Ok(Some(compressed)) => {
             counted.remove(length.saturating_sub(compressed.len()));
             let body = CountedBody::new(compressed, counted);
             let encoding = (header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));

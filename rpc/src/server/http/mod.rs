@@ -28,6 +28,7 @@ use std::sync::Arc;
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::{App, web};
 use actoreum_actors::shared_socket::SharedSocket;
+use actoreum_supervision::Pool;
 use tokio::sync::watch;
 
 pub use access::{Hosts, Origins};
@@ -36,6 +37,7 @@ pub use deadlines::Timeouts;
 pub use server::{ServerLimits, serve};
 pub use websocket::WsEndpoint;
 
+use crate::server::connection::figures::{OpenConnections, Reporter};
 use crate::server::dispatch::Dispatcher;
 use crate::server::limits;
 use crate::server::quota::SharedQuota;
@@ -60,6 +62,11 @@ pub struct HttpConfig {
     pub body_bytes: usize,
     /// The quota of the clients of all servers that share it.
     pub quota: SharedQuota,
+    /// The place where the actor of the server publishes the open WebSocket connections.
+    pub connections: OpenConnections,
+    /// The threads that compress long answers. Without them each is compressed on the thread of its
+    /// connection.
+    pub gzip: Option<Pool>,
 }
 
 impl HttpConfig {
@@ -75,6 +82,8 @@ impl HttpConfig {
             ws_path_prefix: String::new(),
             body_bytes: limits::MAX_BODY_BYTES,
             quota: SharedQuota::default(),
+            connections: OpenConnections::default(),
+            gzip: None,
         }
     }
 }
@@ -156,6 +165,16 @@ impl HttpListener {
         socket: &SharedSocket,
         endpoints: impl Into<Endpoints<C>>,
     ) -> Result<Self, ListenError> {
+        Self::bind_reporting(config, socket, endpoints.into(), None)
+    }
+
+    /// Listens as [`bind`](Self::bind) does. The WebSocket connections report to `reporter`.
+    fn bind_reporting<C: Send + Sync + 'static>(
+        config: &HttpConfig,
+        socket: &SharedSocket,
+        endpoints: Endpoints<C>,
+        reporter: Option<Reporter>,
+    ) -> Result<Self, ListenError> {
         let wanted = config.address;
         let listener = socket.listening(wanted, limits::HTTP_BACKLOG);
         let listener = listener.map_err(|error| ListenError::Bind {
@@ -168,7 +187,7 @@ impl HttpListener {
         };
         let address = listener.local_addr().map_err(failed)?;
         let closing = watch::Sender::new(false);
-        let state = handler::State::new(config, endpoints.into(), closing.subscribe());
+        let state = handler::State::new(config, endpoints, closing.subscribe(), reporter);
         let state = web::Data::new(state);
         let application = move || {
             App::new()

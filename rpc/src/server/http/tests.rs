@@ -49,7 +49,7 @@ fn served() -> Dispatcher<Node> {
     let methods: Vec<_> = methods.into_iter().map(Arc::new).collect();
     let namespaces = ["eth", "debug"].map(String::from);
     let limits = DispatchLimits::default();
-    let pool = HeavyPool::new(1, 1);
+    let pool = HeavyPool::alone(1, 1).unwrap();
     Dispatcher::new(Arc::new(Node), &methods, &namespaces, pool, limits)
 }
 
@@ -256,7 +256,7 @@ fn only_allowed_origins_get_cors_headers() {
 fn an_address_in_use_is_reported_as_in_geth() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
-    let pool = HeavyPool::new(1, 1);
+    let pool = HeavyPool::alone(1, 1).unwrap();
     let limits = DispatchLimits::default();
     let dispatcher = Arc::new(Dispatcher::new(Arc::new(Node), &[], &[], pool, limits));
     let (config, socket) = (HttpConfig::new(address), SharedSocket::default());

@@ -16,6 +16,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 use super::Origins;
 use super::deadlines::RequestInProgress;
 use super::handler::{refusal, text};
+use crate::server::connection::figures::{Figures, OpenConnections, Reported, Reporter};
 use crate::server::connection::{self, ClientGone, Incoming, Reason, Writer};
 use crate::server::dispatch::Dispatcher;
 use crate::server::limits::{MAX_MISSED_PINGS, PING_PERIOD, READ_TIMEOUT};
@@ -46,49 +47,80 @@ pub(super) fn is_upgrade(request: &HttpRequest) -> bool {
             .is_some_and(|protocol| protocol.eq_ignore_ascii_case("websocket"))
 }
 
-/// Upgrades the request to a connection, whose bytes are counted in `quota`, if its origin is
-/// allowed.
-pub(super) fn upgrade<C: Send + Sync + 'static>(
-    request: &HttpRequest,
-    payload: Payload,
-    endpoint: &WsEndpoint<C>,
+/// The means to upgrade requests to connections, which the workers of a server share.
+pub(super) struct Upgrades {
     message_bytes: usize,
-    closing: watch::Receiver<bool>,
+    /// The quota that counts the bytes of the connections.
     quota: ClientQuota,
-) -> HttpResponse {
-    let serving = RequestInProgress::begin(request);
-    if let Some(origin) = text(request.headers(), &header::ORIGIN)
-        && !accepts(&endpoint.origins, origin)
-    {
-        let shown = crate::error::truncate(origin, crate::server::limits::MAX_ECHOED_NAME);
-        return refusal(
-            StatusCode::FORBIDDEN,
-            &format!("origin {shown} not allowed"),
-        );
+    /// True when the server is about to end.
+    closing: watch::Receiver<bool>,
+    connections: OpenConnections,
+    reporter: Option<Reporter>,
+}
+
+impl Upgrades {
+    /// Creates the means for messages of at most `message_bytes`.
+    pub(super) fn new(
+        message_bytes: usize,
+        quota: ClientQuota,
+        closing: watch::Receiver<bool>,
+        connections: &OpenConnections,
+        reporter: Option<Reporter>,
+    ) -> Self {
+        Self {
+            message_bytes,
+            quota,
+            closing,
+            reporter,
+            connections: connections.clone(),
+        }
     }
-    let (response, session, stream) = match actix_ws::handle(request, payload) {
-        Ok(taken) => taken,
-        Err(error) => return error.error_response(),
-    };
-    let stream = stream.max_frame_size(message_bytes);
-    let dispatcher = Arc::clone(&endpoint.dispatcher);
-    actix_web::rt::spawn(async move {
-        let _serving = serving;
+
+    /// Upgrades a request to a connection if its origin is allowed.
+    pub(super) fn upgrade<C: Send + Sync + 'static>(
+        &self,
+        request: &HttpRequest,
+        payload: Payload,
+        endpoint: &WsEndpoint<C>,
+    ) -> HttpResponse {
+        let serving = RequestInProgress::begin(request);
+        if let Some(origin) = text(request.headers(), &header::ORIGIN)
+            && !accepts(&endpoint.origins, origin)
+        {
+            let shown = crate::error::truncate(origin, crate::server::limits::MAX_ECHOED_NAME);
+            return refusal(
+                StatusCode::FORBIDDEN,
+                &format!("origin {shown} not allowed"),
+            );
+        }
+        let (response, session, stream) = match actix_ws::handle(request, payload) {
+            Ok(taken) => taken,
+            Err(error) => return error.error_response(),
+        };
+        let id = self.connections.next_id();
+        let figures = Figures::new(id, request.peer_addr());
+        let reported = Reported::open(figures, self.reporter.clone());
         let close_code = Rc::new(Cell::new(None));
         let reader = Reader::new(
-            stream,
+            stream.max_frame_size(self.message_bytes),
             session.clone(),
-            message_bytes,
-            closing,
+            self.message_bytes,
+            self.closing.clone(),
             Rc::clone(&close_code),
         );
         let writer = WsWriter {
             session,
             close_code,
         };
-        connection::serve(&dispatcher, Box::pin(messages(reader)), writer, &quota).await;
-    });
-    response
+        let (dispatcher, quota) = (Arc::clone(&endpoint.dispatcher), self.quota.clone());
+        actix_web::rt::spawn(async move {
+            let _serving = serving;
+            let figures = Arc::clone(&reported.figures);
+            let messages = Box::pin(messages(reader));
+            connection::serve(&dispatcher, messages, writer, &quota, figures).await;
+        });
+        response
+    }
 }
 
 /// Returns whether a page of `origin` may connect.

@@ -2,13 +2,21 @@
 //!
 //! Messages are JSON values one after another, with or without white space in between. Each answer
 //! ends with a line feed.
+//!
+//! ```text
+//! ipc                 one_for_one
+//! |- connections      dynamic: an IpcConnectionActor for each client
+//! `- listener         IpcActor: accepts clients, holds the list of connections
+//! ```
 
 mod actor;
+mod connection_actor;
 mod frames;
 mod listener;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::Stream;
@@ -18,9 +26,11 @@ use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::{Instant, sleep, timeout_at};
 
-pub use actor::{IpcActor, ListenError};
+pub use actor::{IpcActor, IpcConfig, ListenError};
+pub use connection_actor::IpcConnectionActor;
 pub use listener::IpcListener;
 
+use crate::server::connection::figures::Figures;
 use crate::server::connection::{self, ClientGone, Incoming, Reason, Writer};
 use crate::server::dispatch::Dispatcher;
 use crate::server::limits::READ_TIMEOUT;
@@ -31,16 +41,18 @@ use frames::Frames;
 /// connected.
 const HANG_UP_PERIOD: Duration = Duration::from_millis(100);
 
-/// Serves one client until its connection ends. Its bytes are counted in `quota`.
+/// Serves one client until its connection ends. Its bytes are counted in `quota`, and its messages in
+/// `figures`.
 async fn serve<C: Send + Sync + 'static>(
     dispatcher: &Dispatcher<C>,
     stream: UnixStream,
     message_bytes: usize,
     quota: &ClientQuota,
+    figures: Arc<Figures>,
 ) {
     let (reader, writer) = stream.into_split();
     let messages = Box::pin(messages(reader, Frames::new(message_bytes)));
-    connection::serve(dispatcher, messages, IpcWriter(writer), quota).await;
+    connection::serve(dispatcher, messages, IpcWriter(writer), quota, figures).await;
 }
 
 /// Returns the client's messages, until the client disconnects, sends a message that is too long,

@@ -19,7 +19,7 @@ fn dispatcher() -> Dispatcher<Node> {
         Arc::new(Node),
         &methods,
         &namespaces,
-        HeavyPool::new(1, 1),
+        HeavyPool::alone(1, 1).unwrap(),
         limits,
     )
 }
@@ -34,7 +34,8 @@ async fn exchange(pieces: &[&[u8]], message_bytes: usize) -> String {
     let serving = async {
         let stream = listener.accept().await.unwrap();
         let quota = crate::server::quota::SharedQuota::default().for_ipc();
-        serve(&dispatcher, stream, message_bytes, &quota).await;
+        let figures = Figures::new(1, None);
+        serve(&dispatcher, stream, message_bytes, &quota, figures).await;
     };
     let asking = async {
         let mut stream = UnixStream::connect(&path).await.unwrap();

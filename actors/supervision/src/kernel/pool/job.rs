@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Relaxed, Release};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -14,7 +14,7 @@ use crate::kernel::clock::{self, Nanos};
 use crate::kernel::envelope::TypedEnvelope;
 use crate::kernel::exit::{contain, panic_text};
 use crate::kernel::mailbox::{Refusal, Slot};
-use crate::kernel::pool::Pool;
+use crate::kernel::pool::{Pool, Shared};
 use crate::limits::JOB_TIME;
 use crate::observe::metrics::MessageMetrics;
 
@@ -136,11 +136,16 @@ impl<'a> JobSpec<'a> {
             caller,
             is_detached: self.is_detached,
         }));
+        let waiting = pushed.map(|()| Waiting {
+            result,
+            shared: Arc::clone(&self.pool.shared),
+            has_result: false,
+        });
         async move {
-            pushed.map_err(JobError::NotRun)?;
-            result
-                .await
-                .unwrap_or(Err(JobError::NotRun(PoolError::Closed)))
+            let mut waiting = waiting.map_err(JobError::NotRun)?;
+            let result = (&mut waiting.result).await;
+            waiting.has_result = true;
+            result.unwrap_or(Err(JobError::NotRun(PoolError::Closed)))
         }
     }
 
@@ -156,6 +161,25 @@ impl<'a> JobSpec<'a> {
             may_take: clock::nanos(self.may_take),
             metrics: Arc::clone(self.pool.node().messages.named(self.name)),
         })
+    }
+}
+
+/// A caller that waits for the result of a job. Where it leaves before, the pool learns that its queue
+/// has an abandoned job.
+struct Waiting<T> {
+    result: oneshot::Receiver<Result<T, JobError>>,
+    shared: Arc<Shared>,
+    has_result: bool,
+}
+
+impl<T> Drop for Waiting<T> {
+    fn drop(&mut self) {
+        if self.has_result {
+            return;
+        }
+        self.result.close();
+        // After the channel is closed, so that a search that sees this finds the job abandoned.
+        self.shared.has_left.store(true, Release);
     }
 }
 

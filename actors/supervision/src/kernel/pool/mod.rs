@@ -1,18 +1,23 @@
 //! Thread pools for work that would hold an actor's thread for too long.
 
 mod actor;
+mod alone;
 mod job;
 mod queue;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicBool, AtomicU64, AtomicUsize,
+    Ordering::{Acquire, Relaxed},
+};
 use std::thread;
 
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::Notify;
 
 use self::actor::PoolActor;
+pub use self::alone::RunningPool;
 use self::job::Job;
 pub use self::job::{JobError, JobSpec, PoolError};
 use self::queue::Queue;
@@ -73,6 +78,8 @@ struct Shared {
     has_work: Condvar,
     /// Notified of every queued job that has a deadline.
     has_deadline: Notify,
+    /// Whether a caller has left since the queue was last searched for abandoned jobs.
+    has_left: AtomicBool,
     busy: AtomicUsize,
     /// Jobs accepted in all; shows a test or a caller that work continues.
     accepted: AtomicU64,
@@ -104,6 +111,7 @@ impl Pool {
             queue: Mutex::default(),
             has_work: Condvar::new(),
             has_deadline: Notify::new(),
+            has_left: AtomicBool::new(false),
             busy: AtomicUsize::new(0),
             accepted: AtomicU64::new(0),
         });
@@ -140,6 +148,12 @@ impl Pool {
         self.shared.busy.load(Relaxed)
     }
 
+    /// Returns the number of jobs that wait for a thread. Those whose callers have left count until
+    /// they are discarded.
+    pub fn waiting(&self) -> usize {
+        self.shared.queue.lock().jobs.len()
+    }
+
     /// Returns whether no job runs and none is queued: for tests whose clock must wait for the
     /// threads.
     pub fn is_idle(&self) -> bool {
@@ -171,12 +185,12 @@ impl Pool {
             return Ok(());
         }
         let mut unwanted = Vec::new();
-        if queue.jobs.len() >= self.shared.capacity {
+        if queue.jobs.len() >= self.shared.capacity && self.may_have_unwanted(&queue) {
             unwanted = queue.take_unwanted(clock::now());
         }
         let has_deadline = job.expires_at.is_some();
         let refused = if queue.jobs.len() < self.shared.capacity {
-            queue.jobs.push_back(job);
+            queue.push(job);
             None
         } else {
             Some(job)
@@ -197,12 +211,19 @@ impl Pool {
         Ok(())
     }
 
+    /// Returns whether a full queue is worth a search: a flood of jobs that are refused must not cost a
+    /// walk along the queue each.
+    fn may_have_unwanted(&self, queue: &Queue) -> bool {
+        let is_due = |deadline| deadline <= clock::now();
+        self.shared.has_left.swap(false, Acquire) || queue.next_deadline.is_some_and(is_due)
+    }
+
     /// Discards the queued jobs that need not run any more. Returns the earliest deadline of the
     /// others.
     fn discard_unwanted(&self) -> Option<Nanos> {
         let mut queue = self.shared.queue.lock();
         let unwanted = queue.take_unwanted(clock::now());
-        let next_deadline = queue.next_deadline();
+        let next_deadline = queue.next_deadline;
         self.note_depth(queue.jobs.len());
         drop(queue);
         unwanted.into_iter().for_each(Job::discard);

@@ -10,6 +10,8 @@ use crate::kernel::pool::job::Job;
 #[derive(Default)]
 pub(super) struct Queue {
     pub(super) jobs: VecDeque<Job>,
+    /// A time at or before the earliest deadline of the queued jobs.
+    pub(super) next_deadline: Option<Nanos>,
     /// The number of times that the pool was opened. Threads of an earlier opening end.
     pub(super) opening: u64,
     pub(super) is_open: bool,
@@ -22,6 +24,12 @@ pub(super) struct Queue {
 }
 
 impl Queue {
+    /// Appends a job, whatever the length of the queue.
+    pub(super) fn push(&mut self, job: Job) {
+        self.next_deadline = earliest(self.next_deadline, job.expires_at);
+        self.jobs.push_back(job);
+    }
+
     /// Takes the oldest job that may begin. After a crash the jobs that run already are not
     /// overlapped by new ones.
     pub(super) fn pop(&mut self) -> Option<Job> {
@@ -35,22 +43,23 @@ impl Queue {
     /// the lock.
     #[must_use]
     pub(super) fn take_unwanted(&mut self, now: Nanos) -> Vec<Job> {
-        if !self.jobs.iter().any(|job| job.is_unwanted(now)) {
-            return Vec::new();
-        }
         let mut unwanted = Vec::new();
-        for job in std::mem::take(&mut self.jobs) {
-            if job.is_unwanted(now) {
-                unwanted.push(job);
-            } else {
-                self.jobs.push_back(job);
+        if self.jobs.iter().any(|job| job.is_unwanted(now)) {
+            for job in std::mem::take(&mut self.jobs) {
+                if job.is_unwanted(now) {
+                    unwanted.push(job);
+                } else {
+                    self.jobs.push_back(job);
+                }
             }
         }
+        let deadlines = self.jobs.iter().map(|job| job.expires_at);
+        self.next_deadline = deadlines.fold(None, earliest);
         unwanted
     }
+}
 
-    /// Returns the earliest deadline of the queued jobs.
-    pub(super) fn next_deadline(&self) -> Option<Nanos> {
-        self.jobs.iter().filter_map(|job| job.expires_at).min()
-    }
+/// Returns the earlier one of two deadlines, either of which there may not be.
+fn earliest(one: Option<Nanos>, other: Option<Nanos>) -> Option<Nanos> {
+    one.into_iter().chain(other).min()
 }
