@@ -16,7 +16,7 @@ use tokio::time::{MissedTickBehavior, interval_at, sleep};
 use crate::kernel::actor::{Actor, Handles, Message};
 use crate::kernel::actor_ref::ActorRef;
 use crate::kernel::clock::{self, Nanos};
-use crate::kernel::envelope::{TypedEnvelope, deliver, warn_slow};
+use crate::kernel::envelope::{deliver, warn_slow};
 use crate::kernel::exit::{Exit, Failure};
 use crate::kernel::monitor::{Down, Monitor, Monitors};
 use crate::kernel::spans::{self, Origin};
@@ -293,17 +293,7 @@ fn deliver_now<A: Handles<M>, M: Message>(
 ) {
     let mailbox = Arc::clone(ctx.me.mailbox());
     ctx.origin = Origin::none();
-    deliver(
-        actor,
-        ctx,
-        &mailbox,
-        TypedEnvelope {
-            message,
-            reply: None,
-        },
-        ready_at,
-        clock::now(),
-    );
+    deliver(actor, ctx, &mailbox, message, None, ready_at, clock::now());
 }
 
 /// Runs and measures one poll of a future that the handler of a message type spawned. `metrics` are
