@@ -461,7 +461,7 @@ fn a_new_head_ends_the_search_on_the_old_one() {
         let sealed = chain.sealer.ask(seal());
         let search = || {
             let root = chain.tree.handle().snapshot();
-            root.find("node/search").unwrap().pool.clone().unwrap()
+            root.find("node/search").unwrap().pool.unwrap()
         };
         until("a search", || search().busy == 2).await;
         let request = ImportBlocks {
