@@ -26,6 +26,7 @@ use crate::observe::dead_letters::DeadLetterReason;
 use crate::observe::metrics::MessageMetrics;
 use crate::observe::node::Node;
 use crate::observe::senders::SenderId;
+use crate::observe::waits::{Wait, WaitState, Waiting};
 
 /// The channel that an answer is sent through.
 pub(crate) enum ReplyTo<M: Message> {
@@ -86,6 +87,12 @@ pub(crate) trait Envelope<A: Actor>: Send {
 
     /// Counts the message as not handled and sends its caller an error.
     fn refuse(self: Box<Self>, node: &Node, reason: Reason, sender: SenderId);
+
+    /// Returns the index of the message's type where a caller waits for its answer.
+    fn awaited(&self, node: &Node) -> Option<u32> {
+        let _ = node;
+        None
+    }
 }
 
 /// A message with the sender for its answer, if the caller wants one.
@@ -104,6 +111,11 @@ impl<A: Handles<M>, M: Message> Envelope<A> for TypedEnvelope<M> {
         now: Nanos,
     ) -> Nanos {
         deliver(actor, ctx, mailbox, *self, sent_at, now)
+    }
+
+    fn awaited(&self, node: &Node) -> Option<u32> {
+        let is_awaited = self.reply.as_ref().is_some_and(|reply| !reply.is_closed());
+        is_awaited.then(|| node.messages.of::<M>().index)
     }
 
     fn refuse(self: Box<Self>, node: &Node, reason: Reason, sender: SenderId) {
@@ -125,7 +137,7 @@ impl<A: Handles<M>, M: Message> Envelope<A> for TypedEnvelope<M> {
             Reason::Lost => (&metrics.lost, AskError::Unavailable, DeadLetterReason::Lost),
         };
         counter.fetch_add(1, Relaxed);
-        node.dead_letters.note(metrics, reason, sender);
+        node.note_dead_letter(metrics, reason, sender);
         if let Some(reply) = reply {
             reply.send(Err(error));
         }
@@ -169,7 +181,7 @@ impl<A: Handles<M>, M: Message, F: FnOnce() -> Option<M> + Send> Envelope<A>
             }
             Err(text) => {
                 error!(actor = mailbox.node.path(), reason = %text, "the message about an end panicked");
-                clock::now()
+                mailbox.node.now()
             }
         }
     }
@@ -177,8 +189,7 @@ impl<A: Handles<M>, M: Message, F: FnOnce() -> Option<M> + Send> Envelope<A>
     fn refuse(self: Box<Self>, node: &Node, _: Reason, sender: SenderId) {
         let metrics = node.messages.of::<M>();
         metrics.lost.fetch_add(1, Relaxed);
-        node.dead_letters
-            .note(metrics, DeadLetterReason::Lost, sender);
+        node.note_dead_letter(metrics, DeadLetterReason::Lost, sender);
     }
 }
 
@@ -210,6 +221,11 @@ pub(crate) fn deliver<A: Handles<M>, M: Message>(
     metrics.queue.record(begun_at.saturating_sub(sent_at));
     node.activity.enter(Doing::Message(metrics.index), begun_at);
     ctx.current = metrics.index;
+    ctx.begin_work();
+    let caller = reply.is_some().then_some(ctx.sender);
+    if let Some(caller) = caller {
+        node.current.note_caller(caller.work());
+    }
     let _span = Handling::begin(&mut ctx.origin, node.path(), &metrics.name);
     // Declared after `reply`, so that a panic drops the guard first.
     let guard = PanicGuard(mailbox, ctx.generation());
@@ -218,7 +234,7 @@ pub(crate) fn deliver<A: Handles<M>, M: Message>(
     }
     let answer = actor.handle(message, ctx).into_reply();
     std::mem::forget(guard);
-    let ended_at = clock::now();
+    let ended_at = node.now();
     if node.hang.is_given_up(ctx.generation()) {
         // Another generation runs; the caller knows that this one was interrupted.
         ctx.exit = Some(Exit::Killed { doing: None });
@@ -241,9 +257,18 @@ pub(crate) fn deliver<A: Handles<M>, M: Message>(
             }
         }
         Reply::Later(later) => {
-            let owed = PendingAnswer::new(metrics, &ctx.owed, begun_at);
+            let owed = PendingAnswer::new(&mailbox.node, metrics, &ctx.owed, begun_at);
+            let waiting = caller.map(|from| {
+                let wait = Wait {
+                    from,
+                    message: Some(metrics.index),
+                    since: begun_at,
+                    state: WaitState::Owed(ctx.work()),
+                };
+                Waiting::begin(&mailbox.node, wait)
+            });
             let is_query = A::WHEN_ABANDONED == WhenAbandoned::Skip;
-            ctx.spawn(answer_later(later, reply, owed, is_query));
+            ctx.spawn(answer_later(later, reply.zip(waiting), owed, is_query));
         }
     }
     ended_at
@@ -266,16 +291,23 @@ pub(crate) fn warn_slow(
 /// A pending answer, counted in the metrics and among those that the generation owes until it is
 /// dropped.
 struct PendingAnswer {
+    node: Arc<Node>,
     metrics: Arc<MessageMetrics>,
     owed: Rc<Cell<usize>>,
     since: Nanos,
 }
 
 impl PendingAnswer {
-    fn new(metrics: &Arc<MessageMetrics>, owed: &Rc<Cell<usize>>, since: Nanos) -> Self {
+    fn new(
+        node: &Arc<Node>,
+        metrics: &Arc<MessageMetrics>,
+        owed: &Rc<Cell<usize>>,
+        since: Nanos,
+    ) -> Self {
         metrics.owed.fetch_add(1, Relaxed);
         owed.set(owed.get() + 1);
         Self {
+            node: Arc::clone(node),
             metrics: Arc::clone(metrics),
             owed: Rc::clone(owed),
             since,
@@ -292,22 +324,30 @@ impl Drop for PendingAnswer {
 
 async fn answer_later<M: Message>(
     later: Later<M::Result>,
-    reply: Option<ReplyTo<M>>,
+    caller: Option<(ReplyTo<M>, Waiting)>,
     owed: PendingAnswer,
     is_query: bool,
 ) {
-    let Some(mut reply) = reply else {
+    let Some((mut reply, waiting)) = caller else {
         settle::<M>(later.resolve().await, None, owed);
         return;
     };
-    if !is_query {
-        settle(later.resolve().await, Some(reply), owed);
-        return;
-    }
-    let Some(resolved) = unless_closed(later.resolve(), &mut reply).await else {
-        owed.metrics.abandoned.fetch_add(1, Relaxed);
-        return;
+    let mut later = pin!(later.resolve());
+    let resolved = unless_closed(later.as_mut(), &mut reply).await;
+    let resolved = match resolved {
+        Some(resolved) => resolved,
+        None if is_query => {
+            owed.metrics.abandoned.fetch_add(1, Relaxed);
+            return;
+        }
+        None => {
+            // Nobody waits any more.
+            drop(waiting);
+            settle::<M>(later.await, None, owed);
+            return;
+        }
     };
+    drop(waiting);
     settle(resolved, Some(reply), owed);
 }
 
@@ -318,7 +358,7 @@ fn settle<M: Message>(
 ) {
     owed.metrics
         .answering
-        .record(clock::now().saturating_sub(owed.since));
+        .record(owed.node.now().saturating_sub(owed.since));
     if is_failure {
         owed.metrics.failed.fetch_add(1, Relaxed);
     }

@@ -13,7 +13,7 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::kernel::actor::{Actor, Handles, Message, WhenFull};
 use crate::kernel::answer::Answer;
-use crate::kernel::clock::{self, Nanos};
+use crate::kernel::clock::Nanos;
 use crate::kernel::envelope::{Envelope, LazyEnvelope, Reason, TypedEnvelope};
 use crate::kernel::error::TellError;
 use crate::kernel::queue::{Entry, Queue, Traits};
@@ -21,8 +21,10 @@ use crate::limits::MAILBOX_CAPACITY;
 use crate::observe::dead_letters::DeadLetterReason;
 use crate::observe::node::Node;
 use crate::observe::senders::SenderId;
+use crate::observe::waits::WaitState;
 
 mod end;
+mod waits;
 
 /// The mailbox of an actor. Closed while the actor is down.
 pub(crate) struct Mailbox<A: Actor> {
@@ -86,6 +88,7 @@ impl<A: Actor> Mailbox<A> {
 
     /// Waits until the mailbox is open. Returns the generation.
     pub(crate) async fn wait_open(&self) -> u64 {
+        let mut waiting = None;
         loop {
             let opened = self.opened.notified();
             tokio::pin!(opened);
@@ -93,6 +96,7 @@ impl<A: Actor> Mailbox<A> {
             if let Some(generation) = self.open_generation() {
                 return generation;
             }
+            waiting.get_or_insert_with(|| self.begin_wait(WaitState::Start));
             opened.await;
         }
     }
@@ -118,7 +122,7 @@ impl<A: Actor> Mailbox<A> {
                 refusal: Refusal::Quarantined,
             });
         }
-        let sent_at = clock::now();
+        let sent_at = self.node.now();
         let mut queue = self.queue.lock();
         if !slot.is_in(&queue) {
             return Err(Refused {
@@ -170,7 +174,7 @@ impl<A: Actor> Mailbox<A> {
         A: Handles<M>,
     {
         let envelope = Box::new(LazyEnvelope::new(make));
-        let sent_at = clock::now();
+        let sent_at = self.node.now();
         let mut queue = self.queue.lock();
         if !Slot::OverCapacity(generation).is_in(&queue) {
             drop(queue);
@@ -213,7 +217,7 @@ impl<A: Actor> Mailbox<A> {
         };
         counter.fetch_add(1, Relaxed);
         let sender = SenderId::current();
-        self.node.dead_letters.note(metrics, reason, sender);
+        self.node.note_dead_letter(metrics, reason, sender);
     }
 
     /// Takes the oldest message for a generation that owes `owed` answers. Where there is none that
@@ -257,6 +261,7 @@ impl<A: Actor> Mailbox<A> {
             mailbox: self,
             receiver,
         };
+        let _waiting = self.begin_wait(WaitState::Room);
         let generation = (&mut pending.receiver).await.ok()?;
         Some(Reservation {
             mailbox: Arc::clone(self),

@@ -17,3 +17,4 @@ pub(crate) mod pool;
 pub(crate) mod quarantine;
 pub(crate) mod queue;
 pub(crate) mod spans;
+pub(crate) mod turn;

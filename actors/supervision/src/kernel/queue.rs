@@ -134,6 +134,19 @@ impl<A: Actor> Queue<A> {
         });
     }
 
+    /// Returns the messages that were sent at `before` or earlier, and whether each is owing.
+    pub(crate) fn sent_until(&self, before: Nanos) -> impl Iterator<Item = (bool, &Entry<A>)> {
+        self.lanes
+            .iter()
+            .enumerate()
+            .flat_map(move |(lane, entries)| {
+                let old = entries
+                    .iter()
+                    .take_while(move |entry| entry.sent_at <= before);
+                old.map(move |entry| (lane >= LANES_OWING_NONE, entry))
+            })
+    }
+
     /// Takes the oldest message that an actor may handle which owes `owed` answers.
     pub(crate) fn pop(&mut self, owed: usize) -> Option<Entry<A>> {
         let may_owe = owed < OWED_ANSWERS.min(self.capacity);
