@@ -154,6 +154,11 @@
 //! - **A snapshot uses no mailbox.** [`TreeHandle::snapshot`] reads atomics and short locks, and so
 //!   do [`TreeHandle::arbiters`] (busy share, lag and busiest actor of each thread) and
 //!   [`TreeHandle::incidents`] (the failures, restarts with a group and hangs of the whole tree).
+//! - **Late work is skipped.** A request may have a deadline ([`Handles::DEADLINE`],
+//!   [`ActorRef::with_deadline`]). Where the actor has not begun with it by then, it does not; the caller
+//!   gets [`AskError::Expired`].
+//! - **Mailboxes are bounded** in messages and, with [`ChildSpec::mailbox_bytes`], in bytes
+//!   ([`Message::weight`]). Messages of [`Priority::High`] are handled first, and do not starve the others.
 //! - **Owed answers are bounded.** A request whose answer comes later ([`Later`]) stays in the mailbox
 //!   while the actor owes [as many as it may](limits::OWED_ANSWERS), so that a full mailbox means the
 //!   same for slow answers; messages that owe none pass it.
@@ -272,16 +277,18 @@ pub use actoreum_supervision_derive::Message;
 /// ```
 pub use actoreum_supervision_derive::actor;
 pub use actoreum_supervision_derive::handlers;
-pub use kernel::actor::{Actor, Handles, Message, WhenAbandoned, WhenFull};
-pub use kernel::actor_ref::{ActorRef, Recipient, Within};
+pub use kernel::actor::{Actor, Handles, Message, Priority, WhenAbandoned, WhenFull};
+pub use kernel::actor_ref::{ActorRef, Within};
 pub use kernel::answer::{Answer, Later, Replier, Reply, ReplyValue, Value};
 pub use kernel::clock::Clock;
 pub use kernel::context::{Ctx, TaskHandle};
+pub use kernel::deadline::WithDeadline;
 pub use kernel::error::{AskError, StartError, TellError};
 pub use kernel::exit::{Exit, Failure};
 pub use kernel::hang::{ArbiterLoss, WhenStuck};
 pub use kernel::monitor::{Down, Monitor};
 pub use kernel::pool::{JobError, JobSpec, Pool, PoolError};
+pub use kernel::recipient::Recipient;
 pub use observe::incidents::{IncidentKind, IncidentLog, IncidentRecord};
 pub use observe::snapshot::{self, NodeSnapshot};
 pub use run::{block_on, run};

@@ -16,6 +16,11 @@ pub const MAILBOX_CAPACITY: usize = 1024;
 /// itself do not wait, because they are not queued.
 pub const OWED_ANSWERS: usize = 1024;
 
+/// Messages of high priority that an actor handles, one after the other, while a message of normal
+/// priority waits. Then it handles one of those, so that a flood of urgent messages slows the others
+/// down and does not starve them.
+pub const HIGH_PRIORITY_RUN: usize = 8;
+
 /// Slots of the actix mailbox, which carries control messages only: one stop, one probe, one crash
 /// request. Every control message is sent through a fresh address, which has a slot of
 /// its own on top of these, so that control is never refused.

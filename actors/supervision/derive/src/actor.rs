@@ -152,6 +152,24 @@ mod tests {
     }
 
     #[test]
+    fn options_become_constants_and_the_weight() {
+        let source = "impl Shelf {
+            #[message(priority = High, deadline = Duration::from_secs(1), weight = self.text.len())]
+            fn put(&mut self, text: String) {}
+        }";
+        let expanded = expanded(source, Lifecycle::LeftOut).expect("because it is correct");
+        for part in [
+            "type Result = (); fn weight(&self) -> usize { self.text.len() }",
+            "const DEADLINE: ::core::option::Option",
+            "= ::core::option::Option::Some(Duration::from_secs(1));",
+            "const PRIORITY: ::actoreum_supervision::Priority =
+                ::actoreum_supervision::Priority::High;",
+        ] {
+            assert!(expanded.contains(&normalized(part)), "{expanded}");
+        }
+    }
+
+    #[test]
     fn a_faulty_block_is_refused_with_the_reason() {
         for (source, reason) in [
             (
@@ -189,6 +207,10 @@ mod tests {
             (
                 "impl Counter { #[handler(when_full = Wait, when_full = Wait)] fn add(&self, _: Add) {} }",
                 "given twice",
+            ),
+            (
+                "impl Counter { #[handler(weight = 1)] fn add(&self, _: Add) {} }",
+                "a property of the message",
             ),
             (
                 "impl Counter { #[handler] fn add(&self, _: Add, x: u64) {} }",

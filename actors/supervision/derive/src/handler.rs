@@ -2,9 +2,11 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
+use syn::meta::ParseNestedMeta;
+use syn::parse::Parse;
 use syn::spanned::Spanned;
 use syn::{
-    Attribute, Error, FnArg, GenericArgument, Ident, ImplItemFn, ItemImpl, Pat, PatType,
+    Attribute, Error, Expr, FnArg, GenericArgument, Ident, ImplItemFn, ItemImpl, Pat, PatType,
     PathArguments, Result, ReturnType, Type, Visibility,
 };
 
@@ -34,13 +36,18 @@ struct NewMessage {
     visibility: Visibility,
     documentation: Vec<Attribute>,
     fields: Vec<(Ident, Type)>,
+    /// The expression of the weight, where the method gives one.
+    weight: Option<Expr>,
 }
 
-/// The options of a handler: variants of the policies' enums.
+/// The options of a handler: variants of the policies' enums, and expressions.
 #[derive(Default)]
 struct Options {
     when_full: Option<Ident>,
     when_abandoned: Option<Ident>,
+    priority: Option<Ident>,
+    deadline: Option<Expr>,
+    weight: Option<Expr>,
 }
 
 impl Handler {
@@ -59,14 +66,18 @@ impl Handler {
             return Err(Error::new_spanned(second, "this method is marked twice"));
         }
         drop(marks);
-        let options = Options::parse(&mark)?;
+        let mut options = Options::parse(&mark)?;
         let mut parameters = parameters(method)?;
         let takes_context = parameters.last().is_some_and(|it| is_context(&it.ty));
         if takes_context {
             parameters.pop();
         }
         let message = if mark.path().is_ident("message") {
-            Accepted::New(NewMessage::of(method, &parameters)?)
+            Accepted::New(NewMessage::of(method, &parameters, options.weight.take())?)
+        } else if let Some(weight) = &options.weight {
+            let error =
+                "the weight is a property of the message: #[message(weight = …)] at its type";
+            return Err(Error::new_spanned(weight, error));
         } else {
             Accepted::Declared(Box::new(declared_message(method, &parameters)?))
         };
@@ -117,6 +128,13 @@ impl Handler {
             "WhenAbandoned",
             self.options.when_abandoned.as_ref(),
         );
+        let priority = policy("PRIORITY", "Priority", self.options.priority.as_ref());
+        let deadline = self.options.deadline.as_ref().map(|deadline| {
+            quote_spanned! {deadline.span()=>
+                const DEADLINE: ::core::option::Option<::core::time::Duration> =
+                    ::core::option::Option::Some(#deadline);
+            }
+        });
         let place = method.span().resolved_at(Span::mixed_site());
         let implementation = quote_spanned! {place=>
             #(#conditions)*
@@ -124,6 +142,8 @@ impl Handler {
                 type Answer = #answer;
                 #when_full
                 #when_abandoned
+                #deadline
+                #priority
                 #[inline]
                 fn handle(
                     &mut self,
@@ -145,17 +165,21 @@ impl Options {
             return Ok(options);
         }
         mark.parse_nested_meta(|option| {
-            let place = if option.path.is_ident("when_full") {
-                &mut options.when_full
-            } else if option.path.is_ident("when_abandoned") {
-                &mut options.when_abandoned
-            } else {
-                return Err(
-                    option.error("unknown option: there are `when_full` and `when_abandoned`")
-                );
+            let name = option.path.get_ident().map(Ident::to_string);
+            let is_second = match name.as_deref() {
+                Some("when_full") => set(&mut options.when_full, &option)?,
+                Some("when_abandoned") => set(&mut options.when_abandoned, &option)?,
+                Some("priority") => set(&mut options.priority, &option)?,
+                Some("deadline") => set(&mut options.deadline, &option)?,
+                Some("weight") => set(&mut options.weight, &option)?,
+                _ => {
+                    return Err(option.error(
+                        "unknown option: there are `when_full`, `when_abandoned`, `priority`, \
+                         `deadline` and `weight`",
+                    ));
+                }
             };
-            let variant: Ident = option.value()?.parse()?;
-            if place.replace(variant).is_some() {
+            if is_second {
                 return Err(option.error("this option is given twice"));
             }
             Ok(())
@@ -164,14 +188,31 @@ impl Options {
     }
 }
 
+/// Sets an option from its value. Returns whether it was set before.
+fn set<T: Parse>(place: &mut Option<T>, option: &ParseNestedMeta<'_>) -> Result<bool> {
+    let value = option.value()?.parse()?;
+    Ok(place.replace(value).is_some())
+}
+
+/// Returns the method of `Message` with this weight, where there is one.
+pub(crate) fn weight_method(weight: Option<&Expr>) -> Option<TokenStream> {
+    let weight = weight?;
+    Some(quote! {
+        fn weight(&self) -> usize {
+            #weight
+        }
+    })
+}
+
 impl NewMessage {
-    fn of(method: &ImplItemFn, parameters: &[PatType]) -> Result<Self> {
+    fn of(method: &ImplItemFn, parameters: &[PatType], weight: Option<Expr>) -> Result<Self> {
         let fields: Result<Vec<_>> = parameters.iter().map(field).collect();
         Ok(Self {
             name: upper_camel_case(&method.sig.ident),
             visibility: method.vis.clone(),
             documentation: only(&method.attrs, "doc"),
             fields: fields?,
+            weight,
         })
     }
 
@@ -186,7 +227,7 @@ impl NewMessage {
         } else {
             quote! { { #(#fields),* } }
         };
-        let result = result_of(answer);
+        let (result, weight) = (result_of(answer), weight_method(self.weight.as_ref()));
         quote! {
             #(#conditions)*
             #(#documentation)*
@@ -194,6 +235,7 @@ impl NewMessage {
             #(#conditions)*
             impl ::actoreum_supervision::Message for #name {
                 type Result = #result;
+                #weight
             }
         }
     }

@@ -1,6 +1,7 @@
 //! The traits that an actor implements: its lifecycle and its message handlers.
 
 use std::future::Future;
+use std::time::Duration;
 
 use crate::kernel::answer::Answer;
 use crate::kernel::context::Ctx;
@@ -8,9 +9,20 @@ use crate::kernel::exit::{Exit, Failure};
 
 /// A message: a value that crosses threads in a mailbox, with the type of its answer. Derive it:
 /// `#[derive(Message)]`, with `#[answer(Type)]` where the answer is not `()`.
-pub trait Message: Send + 'static {
+///
+/// With `#[message(weight = expression)]` the derived weight is that of the expression, in which `self`
+/// is the message.
+pub trait Message: Sized + Send + 'static {
     /// Type of the answer.
     type Result: Send + 'static;
+
+    /// Returns the bytes that the message holds, for a mailbox with a bound in bytes
+    /// ([`ChildSpec::mailbox_bytes`](crate::ChildSpec::mailbox_bytes)). The default is the size of the
+    /// type, without what its values own elsewhere, such as the items of a vector. It is read on the
+    /// sender's thread when the message is sent, and should be as cheap as a length.
+    fn weight(&self) -> usize {
+        size_of::<Self>()
+    }
 }
 
 /// An actor: state that is owned by one thread, with start and stop hooks.
@@ -53,6 +65,16 @@ pub trait Handles<M: Message>: Actor {
     /// The policy for a request of this type whose caller no longer waits for the answer.
     const WHEN_ABANDONED: WhenAbandoned = WhenAbandoned::Handle;
 
+    /// The time in which the actor has to begin with a request of this type. A request that is still
+    /// queued then is skipped and counted, and its caller gets
+    /// [`AskError::Expired`](crate::AskError::Expired). Where this is `None`, the deadline of the
+    /// actor's specification holds ([`ChildSpec::ask_deadline`](crate::ChildSpec::ask_deadline)); with
+    /// `Some(Duration::MAX)` the request has none.
+    const DEADLINE: Option<Duration> = None;
+
+    /// The order of messages of this type among the others.
+    const PRIORITY: Priority = Priority::Normal;
+
     /// Handles one message. A handler should take less than half a millisecond; longer work
     /// belongs in a [`Pool`](crate::Pool).
     fn handle(&mut self, message: M, ctx: &mut Ctx<Self>) -> Self::Answer;
@@ -71,6 +93,19 @@ pub enum WhenFull {
     /// [`tell_when_room`](crate::ActorRef::tell_when_room). For a stream that must neither
     /// lose messages nor overrun the actor. A plain `tell`, which cannot wait, is refused.
     Wait,
+}
+
+/// The order in which queued messages are handled. Messages of one priority are handled in the order in
+/// which they were sent. Control messages, timers and streams do not wait behind either.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Priority {
+    /// In the order in which they were sent.
+    #[default]
+    Normal,
+    /// Before messages of normal priority. So that these are handled as well, at most
+    /// [`HIGH_PRIORITY_RUN`](crate::limits::HIGH_PRIORITY_RUN) messages of high priority pass one. The
+    /// bounds of the mailbox hold for both together: priority is no right to a slot.
+    High,
 }
 
 /// The policy for a request whose caller stopped waiting before the request was handled.

@@ -10,10 +10,14 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::kernel::actor::{Actor, Handles, Message, WhenFull};
-use crate::kernel::clock;
-use crate::kernel::envelope::{ReplyTo, TypedEnvelope};
+use crate::kernel::answer::Answer;
+use crate::kernel::clock::{self, Nanos};
+use crate::kernel::deadline::{WithDeadline, expiry};
+use crate::kernel::envelope::TypedEnvelope;
 use crate::kernel::error::{AskError, TellError};
 use crate::kernel::mailbox::{Mailbox, Refusal, Refused, Slot};
+use crate::kernel::recipient::Recipient;
+use crate::kernel::reply_to::ReplyTo;
 use crate::observe::metrics::short_name;
 use crate::observe::node::Node;
 use crate::observe::snapshot::{Kind, State};
@@ -78,10 +82,7 @@ impl<A: Actor> ActorRef<A> {
     where
         A: Handles<M>,
     {
-        let envelope = TypedEnvelope {
-            message,
-            reply: None,
-        };
+        let envelope = TypedEnvelope::told(message);
         self.mailbox
             .push(envelope, Slot::Free)
             .map(drop)
@@ -97,10 +98,7 @@ impl<A: Actor> ActorRef<A> {
     where
         A: Handles<M>,
     {
-        let envelope = TypedEnvelope {
-            message,
-            reply: None,
-        };
+        let envelope = TypedEnvelope::told(message);
         let Err(refused) = self.mailbox.push(envelope, Slot::Free) else {
             return Ok(());
         };
@@ -126,28 +124,72 @@ impl<A: Actor> ActorRef<A> {
     where
         A: Handles<M>,
     {
+        self.ask_until(message, self.mailbox.expiry_of::<M>())
+    }
+
+    /// Sends a request that expires at a time.
+    #[inline]
+    pub(super) fn ask_until<M: Message>(
+        &self,
+        message: M,
+        expires_at: Nanos,
+    ) -> impl Future<Output = Result<M::Result, AskError>> + Send + use<A, M>
+    where
+        A: Handles<M>,
+    {
         let (reply, answer) = oneshot::channel();
-        let envelope = TypedEnvelope {
-            message,
-            reply: Some(ReplyTo::Once(reply)),
-        };
-        let actor = self.clone();
-        let pushed = match self.mailbox.push(envelope, Slot::Free) {
-            Ok(generation) => Ok(Ok(generation)),
-            Err(refused) if A::WHEN_FULL == WhenFull::Wait => Ok(Err(refused)),
-            Err(refused) => Err(self.count_refused(refused).refusal),
+        let envelope = TypedEnvelope::asked(message, ReplyTo::Once(reply), expires_at);
+        let sent = match self.mailbox.push(envelope, Slot::Free) {
+            // The mailbox tells the caller whatever happens.
+            Ok(_) if !is_later::<A, M>() => Sent::Accepted,
+            Ok(generation) => Sent::Owed(self.clone(), generation),
+            Err(refused) if A::WHEN_FULL == WhenFull::Wait => Sent::Waits(self.clone(), refused),
+            Err(refused) => Sent::Refused(self.count_refused(refused).refusal),
         };
         async move {
-            let generation = match pushed? {
-                Ok(generation) => generation,
-                Err(refused) => push_when_room(&actor.mailbox, refused)
-                    .await
-                    .map_err(|refused| actor.count_refused(refused).refusal)?,
+            let answer = match sent {
+                Sent::Accepted => answer.await.ok(),
+                Sent::Owed(actor, generation) => actor.received::<M, _>(generation, answer).await,
+                Sent::Waits(actor, refused) => {
+                    let generation = push_when_room(&actor.mailbox, refused)
+                        .await
+                        .map_err(|refused| actor.count_refused(refused).refusal)?;
+                    actor.received::<M, _>(generation, answer).await
+                }
+                Sent::Refused(refusal) => return Err(refusal.into()),
             };
-            received(&actor.mailbox, generation, answer)
-                .await
-                .unwrap_or(Err(AskError::Interrupted))
+            answer.unwrap_or(Err(AskError::Interrupted))
         }
+    }
+
+    /// Waits for the answer to a message that `generation` accepted. Returns `None` where there will
+    /// be none: the actor has ended, or was given up while it hung.
+    ///
+    /// The caller of a handler that hangs is told through the mailbox. Of an answer that comes later
+    /// only its future knows, which hangs with its thread, so that the caller waits for both.
+    async fn received<M: Message, T>(
+        &self,
+        generation: u64,
+        answer: oneshot::Receiver<T>,
+    ) -> Option<T>
+    where
+        A: Handles<M>,
+    {
+        if !is_later::<A, M>() {
+            return answer.await.ok();
+        }
+        tokio::select! {
+            biased;
+            answer = answer => answer.ok(),
+            () = self.mailbox.until_given_up(generation) => None,
+        }
+    }
+
+    /// Returns this reference with a deadline, counted from the moment at which a message is sent. A
+    /// message that is still queued then is skipped and counted as expired; one that is handled is not
+    /// ended. A queued message takes up its slot until its turn comes.
+    pub fn with_deadline(&self, deadline: Duration) -> WithDeadline<'_, A> {
+        WithDeadline::new(self, deadline)
     }
 
     /// Returns this reference with a timeout, for callers that would rather wait than fail: an
@@ -156,6 +198,7 @@ impl<A: Actor> ActorRef<A> {
         Within {
             actor: self,
             timeout,
+            is_expiring: false,
         }
     }
 
@@ -164,13 +207,11 @@ impl<A: Actor> ActorRef<A> {
     where
         A: Handles<M>,
     {
-        Recipient {
-            receiver: Arc::new(self.clone()),
-        }
+        Recipient::new(self.clone())
     }
 
     /// Counts a refused message that will not be sent again.
-    fn count_refused<M: Message>(&self, refused: Refused<M>) -> Refused<M> {
+    pub(super) fn count_refused<M: Message>(&self, refused: Refused<M>) -> Refused<M> {
         self.mailbox.count::<M>(refused.refusal);
         refused
     }
@@ -182,6 +223,21 @@ impl<A: Actor> ActorRef<A> {
     pub(crate) fn node(&self) -> &Arc<Node> {
         &self.mailbox.node
     }
+}
+
+/// Returns whether the answers of a handler come later.
+const fn is_later<A: Handles<M>, M: Message>() -> bool {
+    <A::Answer as Answer<M::Result>>::IS_LATER
+}
+
+/// What became of a request when it was sent.
+enum Sent<A: Actor, M: Message> {
+    Accepted,
+    /// Accepted by this generation, which answers later.
+    Owed(ActorRef<A>, u64),
+    /// Refused by a full mailbox, for a slot of which the caller waits.
+    Waits(ActorRef<A>, Refused<M>),
+    Refused(Refusal),
 }
 
 impl<A: Actor> Clone for ActorRef<A> {
@@ -216,9 +272,19 @@ impl<A: Actor> fmt::Debug for ActorRef<A> {
 pub struct Within<'a, A: Actor> {
     actor: &'a ActorRef<A>,
     timeout: Duration,
+    is_expiring: bool,
 }
 
 impl<A: Actor> Within<'_, A> {
+    /// Makes the timeout the deadline of the messages as well: a message that is still queued when its
+    /// sender has stopped waiting is skipped, as [`ActorRef::with_deadline`] describes.
+    pub fn expiring(self) -> Self {
+        Self {
+            is_expiring: true,
+            ..self
+        }
+    }
+
     /// Waits for the actor to be up. Returns its generation.
     ///
     /// # Errors
@@ -236,10 +302,10 @@ impl<A: Actor> Within<'_, A> {
     where
         A: Handles<M>,
     {
-        let envelope = TypedEnvelope {
-            message,
-            reply: None,
-        };
+        let mut envelope = TypedEnvelope::told(message);
+        if self.is_expiring {
+            envelope.expires_at = expiry(self.actor.node(), self.timeout);
+        }
         self.send(envelope, clock::after(self.timeout))
             .await
             .map(drop)
@@ -251,22 +317,25 @@ impl<A: Actor> Within<'_, A> {
     ///
     /// # Errors
     /// As [`ActorRef::ask`], and [`AskError::TimedOut`] where the message was sent and no answer
-    /// came within the timeout.
+    /// came within the timeout. The message may still be handled then, unless it is
+    /// [expiring](Self::expiring) and still queued.
     pub async fn ask<M: Message>(&self, message: M) -> Result<M::Result, AskError>
     where
         A: Handles<M>,
     {
         let deadline = clock::after(self.timeout);
+        let expires_at = if self.is_expiring {
+            expiry(self.actor.node(), self.timeout)
+        } else {
+            self.actor.mailbox.expiry_of::<M>()
+        };
         let mut message = message;
         loop {
             let (reply, answer) = oneshot::channel();
-            let envelope = TypedEnvelope {
-                message,
-                reply: Some(ReplyTo::Again(reply)),
-            };
+            let envelope = TypedEnvelope::asked(message, ReplyTo::Again(reply), expires_at);
             let sent = self.send(envelope, deadline).await;
             let generation = sent.map_err(|refused| refused.refusal)?;
-            let answer = received(&self.actor.mailbox, generation, answer);
+            let answer = self.actor.received::<M, _>(generation, answer);
             match timeout_at(deadline, answer).await {
                 Ok(Some(Ok(answer))) => return answer,
                 Ok(Some(Err(returned))) => message = returned,
@@ -297,15 +366,19 @@ impl<A: Actor> Within<'_, A> {
                 Ok(generation) => return Ok(generation),
                 Err(refused) => refused,
             };
+            let weight = mailbox.weigh(&refused.envelope.message);
             match refused.refusal {
                 Refusal::Unavailable => {
                     envelope = refused.envelope;
                     continue;
                 }
                 Refusal::Quarantined => return Err(self.actor.count_refused(refused)),
+                Refusal::Full if !mailbox.may_hold(weight) => {
+                    return Err(self.actor.count_refused(refused));
+                }
                 Refusal::Full => {}
             }
-            let Ok(reservation) = timeout_at(deadline, mailbox.reserve()).await else {
+            let Ok(reservation) = timeout_at(deadline, mailbox.reserve(weight)).await else {
                 return Err(self.actor.count_refused(refused));
             };
             let Some(reservation) = reservation else {
@@ -320,88 +393,21 @@ impl<A: Actor> Within<'_, A> {
     }
 }
 
-/// Waits for the answer to a message that `generation` accepted. Returns `None` where there will be
-/// none: the actor has ended, or was given up while it hung.
-async fn received<A: Actor, T>(
-    mailbox: &Mailbox<A>,
-    generation: u64,
-    answer: oneshot::Receiver<T>,
-) -> Option<T> {
-    tokio::select! {
-        biased;
-        answer = answer => answer.ok(),
-        () = mailbox.until_given_up(generation) => None,
-    }
-}
-
 /// Sends a refused message again after waiting for a free slot. Returns the generation that
 /// accepted it.
 async fn push_when_room<A: Handles<M>, M: Message>(
     mailbox: &Arc<Mailbox<A>>,
     refused: Refused<M>,
 ) -> Result<u64, Refused<M>> {
-    if refused.refusal != Refusal::Full {
+    let weight = mailbox.weigh(&refused.envelope.message);
+    if refused.refusal != Refusal::Full || !mailbox.may_hold(weight) {
         return Err(refused);
     }
-    match mailbox.reserve().await {
+    match mailbox.reserve(weight).await {
         Some(reservation) => reservation.push(refused.envelope),
         None => Err(Refused {
             refusal: Refusal::Unavailable,
             ..refused
         }),
-    }
-}
-
-/// A receiver of messages of type `M` that hides the type of the actor behind it.
-pub struct Recipient<M: Message> {
-    receiver: Arc<dyn Receive<M>>,
-}
-
-impl<M: Message> Recipient<M> {
-    /// Sends a message without waiting, as [`ActorRef::tell`].
-    ///
-    /// # Errors
-    /// As [`ActorRef::tell`].
-    pub fn tell(&self, message: M) -> Result<(), TellError<M>> {
-        self.receiver.tell(message)
-    }
-
-    /// Returns the path of the actor behind this recipient.
-    pub fn path(&self) -> &str {
-        self.receiver.path()
-    }
-}
-
-impl<M: Message> Clone for Recipient<M> {
-    fn clone(&self) -> Self {
-        Self {
-            receiver: Arc::clone(&self.receiver),
-        }
-    }
-}
-
-impl<M: Message> fmt::Debug for Recipient<M> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            formatter,
-            "Recipient<{}>({})",
-            short_name(type_name::<M>()),
-            self.path()
-        )
-    }
-}
-
-trait Receive<M: Message>: Send + Sync {
-    fn tell(&self, message: M) -> Result<(), TellError<M>>;
-    fn path(&self) -> &str;
-}
-
-impl<A: Handles<M>, M: Message> Receive<M> for ActorRef<A> {
-    fn tell(&self, message: M) -> Result<(), TellError<M>> {
-        ActorRef::tell(self, message)
-    }
-
-    fn path(&self) -> &str {
-        ActorRef::path(self)
     }
 }

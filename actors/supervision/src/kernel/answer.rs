@@ -11,7 +11,8 @@ use tokio::sync::oneshot;
 /// A handler's return type for a result of type `T`: `T` itself where it is a
 /// [`ReplyValue`], [`Value<T>`] around any other type, or [`Later<T>`].
 pub trait Answer<T>: 'static {
-    /// Whether the answer comes later, so that the actor owes it meanwhile. A message whose answer
+    /// Whether the answer comes later, so that the actor owes it meanwhile. Must be true where
+    /// [`into_reply`](Self::into_reply) returns [`Reply::Later`]. A message whose answer
     /// comes later stays queued while the actor owes
     /// [`OWED_ANSWERS`](crate::limits::OWED_ANSWERS).
     const IS_LATER: bool = false;

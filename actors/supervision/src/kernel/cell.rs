@@ -301,11 +301,15 @@ impl<A: Actor> Driver<A> {
                 self.mailbox
                     .pop_or_sleep(cx.waker(), ctx.generation(), ctx.owed.get())
             {
-                ctx.origin = entry.origin;
-                ctx.sender = entry.sender;
-                *now = entry
-                    .envelope
-                    .open(actor, ctx, &self.mailbox, entry.sent_at, *now);
+                if entry.is_expired(*now) {
+                    entry.skip_expired(&self.mailbox.node);
+                } else {
+                    ctx.origin = entry.origin;
+                    ctx.sender = entry.sender;
+                    *now = entry
+                        .envelope
+                        .open(actor, ctx, &self.mailbox, entry.sent_at, *now);
+                }
                 if ctx.exit.is_some() {
                     return Turn::Ended;
                 }

@@ -17,7 +17,7 @@ use tokio::time::{MissedTickBehavior, interval_at, sleep};
 use crate::kernel::actor::{Actor, Handles, Message};
 use crate::kernel::actor_ref::ActorRef;
 use crate::kernel::clock::{self, Nanos};
-use crate::kernel::envelope::{TypedEnvelope, deliver, warn_slow};
+use crate::kernel::envelope::{deliver, warn_slow};
 use crate::kernel::exit::{Exit, Failure};
 use crate::kernel::monitor::{Down, Monitor, Monitors};
 use crate::kernel::spans::{self, Origin};
@@ -348,17 +348,7 @@ fn deliver_now<A: Handles<M>, M: Message>(
     ctx.origin = Origin::none();
     ctx.sender = SenderId::default();
     let now = mailbox.node.now();
-    deliver(
-        actor,
-        ctx,
-        &mailbox,
-        TypedEnvelope {
-            message,
-            reply: None,
-        },
-        ready_at,
-        now,
-    );
+    deliver(actor, ctx, &mailbox, message, None, ready_at, now);
 }
 
 /// Records that the code which runs next works on this message of the actor.

@@ -1,5 +1,6 @@
 //! Type-erased messages in a mailbox, and the measured delivery of a message to its handler.
 
+use std::any::Any;
 use std::cell::Cell;
 use std::future::Future;
 use std::marker::PhantomData;
@@ -9,7 +10,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use futures_util::future::{Either, select};
-use tokio::sync::oneshot;
 use tracing::{error, warn};
 
 use crate::kernel::actor::{Actor, Handles, Message, WhenAbandoned};
@@ -19,6 +19,8 @@ use crate::kernel::context::Ctx;
 use crate::kernel::error::AskError;
 use crate::kernel::exit::{Exit, contain};
 use crate::kernel::mailbox::{Mailbox, PanicGuard};
+use crate::kernel::queue::NEVER;
+use crate::kernel::reply_to::ReplyTo;
 use crate::kernel::spans::Handling;
 use crate::limits::SLOW_HANDLER;
 use crate::observe::activity::Doing;
@@ -28,42 +30,6 @@ use crate::observe::node::Node;
 use crate::observe::senders::SenderId;
 use crate::observe::waits::{Wait, WaitState, Waiting};
 
-/// The channel that an answer is sent through.
-pub(crate) enum ReplyTo<M: Message> {
-    /// The caller gets an answer or an error.
-    Once(oneshot::Sender<Result<M::Result, AskError>>),
-    /// The caller gets the message back where its generation ended before it was handled, and sends
-    /// it to the next one.
-    Again(oneshot::Sender<Returned<M>>),
-}
-
-/// The answer to a message, or the message where it was not handled.
-pub(crate) type Returned<M> = Result<Result<<M as Message>::Result, AskError>, M>;
-
-impl<M: Message> ReplyTo<M> {
-    /// Sends the answer. Does nothing when the caller no longer waits.
-    fn send(self, answer: Result<M::Result, AskError>) {
-        match self {
-            Self::Once(caller) => drop(caller.send(answer)),
-            Self::Again(caller) => drop(caller.send(Ok(answer))),
-        }
-    }
-
-    fn is_closed(&self) -> bool {
-        match self {
-            Self::Once(caller) => caller.is_closed(),
-            Self::Again(caller) => caller.is_closed(),
-        }
-    }
-
-    async fn closed(&mut self) {
-        match self {
-            Self::Once(caller) => caller.closed().await,
-            Self::Again(caller) => caller.closed().await,
-        }
-    }
-}
-
 /// The reason why a queued message is not handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reason {
@@ -71,10 +37,14 @@ pub(crate) enum Reason {
     Dropped,
     /// The generation has ended.
     Lost,
+    /// Its deadline has passed.
+    Expired,
+    /// The generation was given up while it handled the message.
+    Interrupted,
 }
 
 /// A message to an actor, with its type erased.
-pub(crate) trait Envelope<A: Actor>: Send {
+pub(crate) trait Envelope<A: Actor>: Any + Send {
     /// Delivers the message to the actor at `now`. Returns the time afterwards.
     fn open(
         self: Box<Self>,
@@ -95,13 +65,53 @@ pub(crate) trait Envelope<A: Actor>: Send {
     }
 }
 
-/// A message with the sender for its answer, if the caller wants one.
+/// A message that is about to be queued, with the sender for its answer, if the caller wants one.
 pub(crate) struct TypedEnvelope<M: Message> {
     pub(crate) message: M,
-    pub(crate) reply: Option<ReplyTo<M>>,
+    reply: Option<ReplyTo<M>>,
+    /// The time from which the message is not handled any more.
+    pub(crate) expires_at: Nanos,
 }
 
-impl<A: Handles<M>, M: Message> Envelope<A> for TypedEnvelope<M> {
+impl<M: Message> TypedEnvelope<M> {
+    /// Creates the envelope of a message without a caller or a deadline.
+    #[inline]
+    pub(crate) fn told(message: M) -> Self {
+        Self {
+            message,
+            reply: None,
+            expires_at: NEVER,
+        }
+    }
+
+    /// Creates the envelope of a request.
+    #[inline]
+    pub(crate) fn asked(message: M, reply: ReplyTo<M>, expires_at: Nanos) -> Self {
+        Self {
+            message,
+            reply: Some(reply),
+            expires_at,
+        }
+    }
+
+    /// Puts the message in the form in which it waits in a mailbox.
+    #[inline]
+    pub(crate) fn into_box<A: Handles<M>>(self) -> Box<dyn Envelope<A>> {
+        let Self { message, reply, .. } = self;
+        match reply {
+            None => Box::new(Told(message)),
+            Some(reply) => Box::new(Asked {
+                message: Some(message),
+                reply,
+            }),
+        }
+    }
+}
+
+/// A queued message without a caller.
+struct Told<M>(M);
+
+impl<A: Handles<M>, M: Message> Envelope<A> for Told<M> {
     fn open(
         self: Box<Self>,
         actor: &mut A,
@@ -110,38 +120,84 @@ impl<A: Handles<M>, M: Message> Envelope<A> for TypedEnvelope<M> {
         sent_at: Nanos,
         now: Nanos,
     ) -> Nanos {
-        deliver(actor, ctx, mailbox, *self, sent_at, now)
+        deliver(actor, ctx, mailbox, self.0, None, sent_at, now)
+    }
+
+    fn refuse(self: Box<Self>, node: &Node, reason: Reason, sender: SenderId) {
+        count_refused(node.messages.of::<M>(), node, reason, sender);
+    }
+}
+
+/// A queued message whose caller waits for the answer.
+pub(crate) struct Asked<M: Message> {
+    /// `None` while the message is handled.
+    message: Option<M>,
+    reply: ReplyTo<M>,
+}
+
+impl<A: Handles<M>, M: Message> Envelope<A> for Asked<M> {
+    fn open(
+        mut self: Box<Self>,
+        actor: &mut A,
+        ctx: &mut Ctx<A>,
+        mailbox: &Mailbox<A>,
+        sent_at: Nanos,
+        now: Nanos,
+    ) -> Nanos {
+        match self.message.take() {
+            Some(message) => deliver(actor, ctx, mailbox, message, Some(self), sent_at, now),
+            None => now,
+        }
     }
 
     fn awaited(&self, node: &Node) -> Option<u32> {
-        let is_awaited = self.reply.as_ref().is_some_and(|reply| !reply.is_closed());
+        let is_awaited = !self.reply.is_closed();
         is_awaited.then(|| node.messages.of::<M>().index)
     }
 
     fn refuse(self: Box<Self>, node: &Node, reason: Reason, sender: SenderId) {
         let Self { message, reply } = *self;
-        let reply = match (reply, reason) {
-            (Some(ReplyTo::Again(caller)), Reason::Lost) => match caller.send(Err(message)) {
-                Ok(()) => return,
-                Err(_) => None,
-            },
-            (reply, _) => reply,
+        let reply = match (reply, message, reason) {
+            (ReplyTo::Again(caller), Some(message), Reason::Lost) => {
+                match caller.send(Err(message)) {
+                    Ok(()) => return,
+                    Err(_) => None,
+                }
+            }
+            (reply, _, _) => Some(reply),
         };
-        let metrics = node.messages.of::<M>();
-        let (counter, error, reason) = match reason {
-            Reason::Dropped => (
-                &metrics.dropped,
-                AskError::Dropped,
-                DeadLetterReason::Dropped,
-            ),
-            Reason::Lost => (&metrics.lost, AskError::Unavailable, DeadLetterReason::Lost),
-        };
-        counter.fetch_add(1, Relaxed);
-        node.note_dead_letter(metrics, reason, sender);
+        let error = count_refused(node.messages.of::<M>(), node, reason, sender);
         if let Some(reply) = reply {
             reply.send(Err(error));
         }
     }
+}
+
+/// Counts a message that is not handled. Returns the error for its caller.
+fn count_refused(
+    metrics: &MessageMetrics,
+    node: &Node,
+    reason: Reason,
+    sender: SenderId,
+) -> AskError {
+    let (counter, error, reason) = match reason {
+        Reason::Dropped => (
+            &metrics.dropped,
+            AskError::Dropped,
+            DeadLetterReason::Dropped,
+        ),
+        Reason::Lost => (&metrics.lost, AskError::Unavailable, DeadLetterReason::Lost),
+        Reason::Expired => (
+            &metrics.expired,
+            AskError::Expired,
+            DeadLetterReason::Expired,
+        ),
+        // The hang is counted as a failure of the message's type when the generation ends.
+        Reason::Interrupted => return AskError::Interrupted,
+    };
+    counter.fetch_add(1, Relaxed);
+    node.note_dead_letter(metrics, reason, sender);
+    error
 }
 
 /// A message that is made when it is handled, on the receiver's thread.
@@ -159,7 +215,7 @@ impl<M, F: FnOnce() -> Option<M>> LazyEnvelope<M, F> {
     }
 }
 
-impl<A: Handles<M>, M: Message, F: FnOnce() -> Option<M> + Send> Envelope<A>
+impl<A: Handles<M>, M: Message, F: FnOnce() -> Option<M> + Send + 'static> Envelope<A>
     for LazyEnvelope<M, F>
 {
     fn open(
@@ -172,13 +228,7 @@ impl<A: Handles<M>, M: Message, F: FnOnce() -> Option<M> + Send> Envelope<A>
     ) -> Nanos {
         match contain(self.make) {
             Ok(None) => now,
-            Ok(Some(message)) => {
-                let envelope = TypedEnvelope {
-                    message,
-                    reply: None,
-                };
-                deliver(actor, ctx, mailbox, envelope, sent_at, now)
-            }
+            Ok(Some(message)) => deliver(actor, ctx, mailbox, message, None, sent_at, now),
             Err(text) => {
                 error!(actor = mailbox.node.path(), reason = %text, "the message about an end panicked");
                 mailbox.node.now()
@@ -186,48 +236,55 @@ impl<A: Handles<M>, M: Message, F: FnOnce() -> Option<M> + Send> Envelope<A>
         }
     }
 
-    fn refuse(self: Box<Self>, node: &Node, _: Reason, sender: SenderId) {
-        let metrics = node.messages.of::<M>();
-        metrics.lost.fetch_add(1, Relaxed);
-        node.note_dead_letter(metrics, DeadLetterReason::Lost, sender);
+    fn refuse(self: Box<Self>, node: &Node, reason: Reason, sender: SenderId) {
+        count_refused(node.messages.of::<M>(), node, reason, sender);
     }
 }
 
-/// Runs and measures the handler of one message. Returns the time after it.
+/// Runs and measures the handler of one message. `request` is the rest of the message where its
+/// caller waits for the answer. Returns the time after it.
 #[inline]
 pub(crate) fn deliver<A: Handles<M>, M: Message>(
     actor: &mut A,
     ctx: &mut Ctx<A>,
     mailbox: &Mailbox<A>,
-    envelope: TypedEnvelope<M>,
+    message: M,
+    request: Option<Box<Asked<M>>>,
     sent_at: Nanos,
     begun_at: Nanos,
 ) -> Nanos {
-    let TypedEnvelope { message, reply } = envelope;
     let node: &Node = &mailbox.node;
     let metrics = node.messages.of::<M>();
-    let is_abandoned = reply.as_ref().is_some_and(ReplyTo::is_closed);
-    if is_abandoned && A::WHEN_ABANDONED == WhenAbandoned::Skip {
+    if A::WHEN_ABANDONED == WhenAbandoned::Skip
+        && request.as_ref().is_some_and(|it| it.reply.is_closed())
+    {
         metrics.abandoned.fetch_add(1, Relaxed);
         return begun_at;
     }
     if metrics.crashes.are_too_many() {
         metrics.quarantined.fetch_add(1, Relaxed);
-        if let Some(reply) = reply {
-            reply.send(Err(AskError::Quarantined));
+        if let Some(request) = request {
+            request.reply.send(Err(AskError::Quarantined));
         }
+        return begun_at;
+    }
+    let is_request = request.is_some();
+    if let Some(request) = request
+        && let Err(request) = mailbox.hold(ctx.generation(), request)
+    {
+        request.refuse(node, Reason::Lost, SenderId::current());
+        ctx.exit = Some(Exit::Killed { doing: None });
         return begun_at;
     }
     metrics.queue.record(begun_at.saturating_sub(sent_at));
     node.activity.enter(Doing::Message(metrics.index), begun_at);
     ctx.current = metrics.index;
     ctx.begin_work();
-    let caller = reply.is_some().then_some(ctx.sender);
+    let caller = is_request.then_some(ctx.sender);
     if let Some(caller) = caller {
         node.current.note_caller(caller.work());
     }
     let _span = Handling::begin(&mut ctx.origin, node.path(), &metrics.name);
-    // Declared after `reply`, so that a panic drops the guard first.
     let guard = PanicGuard(mailbox, ctx.generation());
     if node.take_crash_at(metrics) {
         panic!("a crash at this message was asked for");
@@ -240,6 +297,11 @@ pub(crate) fn deliver<A: Handles<M>, M: Message>(
         ctx.exit = Some(Exit::Killed { doing: None });
         return ended_at;
     }
+    let reply = if is_request {
+        take_reply::<A, M>(mailbox, ctx.generation())
+    } else {
+        None
+    };
     node.activity.leave();
     // Recorded before the answer is sent: a caller that has an answer finds it in the metrics.
     let held = ended_at.saturating_sub(begun_at);
@@ -272,6 +334,15 @@ pub(crate) fn deliver<A: Handles<M>, M: Message>(
         }
     }
     ended_at
+}
+
+/// Takes the caller of the request that was held while its handler ran. Returns `None` where it has
+/// been told meanwhile that the generation was given up.
+#[inline]
+fn take_reply<A: Actor, M: Message>(mailbox: &Mailbox<A>, generation: u64) -> Option<ReplyTo<M>> {
+    let request: Box<dyn Any> = mailbox.take_held(generation)?;
+    let request = request.downcast::<Asked<M>>().ok()?;
+    Some(request.reply)
 }
 
 #[cold]

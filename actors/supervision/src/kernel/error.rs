@@ -10,7 +10,9 @@ use crate::kernel::mailbox::Refusal;
 /// refusal is counted at the actor.
 #[derive(thiserror::Error, Clone, PartialEq, Eq)]
 pub enum TellError<M> {
-    /// The mailbox is full: the actor cannot keep up. Retry later, or drop the message.
+    /// The mailbox is full: the actor cannot keep up. Retry later, or drop the message. A message that
+    /// is heavier than the whole mailbox ([`ChildSpec::mailbox_bytes`](crate::ChildSpec::mailbox_bytes))
+    /// never finds room.
     #[error("the mailbox is full")]
     Full(M),
     /// The actor is down: not started yet, between two generations, or stopped for good.
@@ -61,6 +63,10 @@ pub enum AskError {
     /// Messages of this type have crashed the actor too often, and are refused. It was not handled.
     #[error("messages of this type have crashed the actor too often")]
     Quarantined,
+    /// The message was still queued at its deadline ([`Handles::DEADLINE`](crate::Handles::DEADLINE),
+    /// [`ActorRef::with_deadline`](crate::ActorRef::with_deadline)). It was not handled.
+    #[error("the message's deadline passed before it was handled")]
+    Expired,
     /// No answer came within the caller's timeout. The message may still be handled.
     #[error("the actor did not answer in time")]
     TimedOut,
@@ -71,7 +77,7 @@ impl AskError {
     pub fn was_never_handled(self) -> bool {
         matches!(
             self,
-            Self::Full | Self::Unavailable | Self::Dropped | Self::Quarantined
+            Self::Full | Self::Unavailable | Self::Dropped | Self::Quarantined | Self::Expired
         )
     }
 }

@@ -5,18 +5,19 @@
 //! waits here. The actor's driver takes one message at a time.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::Waker;
+use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 
 use crate::kernel::actor::{Actor, Handles, Message, WhenFull};
 use crate::kernel::answer::Answer;
-use crate::kernel::clock::Nanos;
-use crate::kernel::envelope::{Envelope, LazyEnvelope, Reason, TypedEnvelope};
+use crate::kernel::clock::{self, Nanos};
+use crate::kernel::envelope::{LazyEnvelope, Reason, TypedEnvelope};
 use crate::kernel::error::TellError;
-use crate::kernel::queue::{Entry, Queue, Traits};
+use crate::kernel::queue::{Entry, NEVER, NewEntry, Queue, Traits};
 use crate::limits::MAILBOX_CAPACITY;
 use crate::observe::dead_letters::DeadLetterReason;
 use crate::observe::node::Node;
@@ -24,21 +25,29 @@ use crate::observe::senders::SenderId;
 use crate::observe::waits::WaitState;
 
 mod end;
+mod in_hand;
+mod reservation;
 mod waits;
+
+use in_hand::InHand;
 
 /// The mailbox of an actor. Closed while the actor is down.
 pub(crate) struct Mailbox<A: Actor> {
     pub(crate) node: Arc<Node>,
     queue: Mutex<Queue<A>>,
     opened: Notify,
-    /// Tells the callers that wait for an answer that a generation was given up.
+    in_hand: InHand<A>,
+    /// Tells the callers that wait for an answer that comes later that a generation was given up.
     given_up: Notify,
+    /// The deadline of requests whose type has none, in nanoseconds; zero for none.
+    ask_deadline: AtomicU64,
 }
 
 /// Returns the attributes of messages of type `M` at actors of type `A`.
 const fn traits_of<A: Handles<M>, M: Message>(when_full: WhenFull) -> Traits {
     Traits {
         when_full,
+        priority: A::PRIORITY,
         is_owing: <A::Answer as Answer<M::Result>>::IS_LATER,
     }
 }
@@ -49,7 +58,9 @@ impl<A: Actor> Mailbox<A> {
             node,
             queue: Mutex::new(Queue::new()),
             opened: Notify::new(),
+            in_hand: InHand::new(),
             given_up: Notify::new(),
+            ask_deadline: AtomicU64::new(0),
         };
         mailbox.set_capacity(MAILBOX_CAPACITY);
         mailbox
@@ -60,6 +71,51 @@ impl<A: Actor> Mailbox<A> {
         let capacity = capacity.max(1);
         self.queue.lock().capacity = capacity;
         self.node.gauges.capacity.store(capacity as u64, Relaxed);
+    }
+
+    /// Sets how many bytes the queued messages may weigh, at least one.
+    pub(crate) fn set_max_bytes(&self, bytes: usize) {
+        let bytes = bytes.max(1);
+        self.queue.lock().max_bytes = Some(bytes);
+        self.node.gauges.bytes.set_bound(bytes as u64);
+    }
+
+    /// Sets the deadline of requests whose type has none.
+    pub(crate) fn set_ask_deadline(&self, deadline: Duration) {
+        let nanos = clock::nanos(deadline).max(1);
+        self.ask_deadline.store(nanos, Relaxed);
+    }
+
+    /// Returns the time at which a request expires that is sent now without a deadline of its own.
+    #[inline]
+    pub(crate) fn expiry_of<M: Message>(&self) -> Nanos
+    where
+        A: Handles<M>,
+    {
+        let deadline = match A::DEADLINE {
+            Some(deadline) => clock::nanos(deadline),
+            None => match self.ask_deadline.load(Relaxed) {
+                0 => return NEVER,
+                deadline => deadline,
+            },
+        };
+        self.node.now().saturating_add(deadline)
+    }
+
+    /// Returns the weight of a message; zero where the mailbox has no bound in bytes. Runs the
+    /// sender's code: call it outside of the lock.
+    #[inline]
+    pub(crate) fn weigh(&self, message: &impl Message) -> usize {
+        match self.node.gauges.bytes.bound() {
+            None => 0,
+            Some(_) => message.weight(),
+        }
+    }
+
+    /// Returns whether a message of this weight is not heavier than the whole mailbox.
+    pub(crate) fn may_hold(&self, weight: usize) -> bool {
+        let bound = self.node.gauges.bytes.bound();
+        bound.is_none_or(|bound| weight as u64 <= bound)
     }
 
     /// Returns the generation that accepts messages, if one does.
@@ -104,8 +160,8 @@ impl<A: Actor> Mailbox<A> {
     /// Appends a message to the queue. Returns the generation that accepted it. A refused message
     /// is returned and not counted yet: its sender may wait and try again.
     ///
-    /// In a full mailbox the message replaces the oldest droppable message of any type, so that
-    /// droppable messages never keep out undroppable ones.
+    /// In a full mailbox the message replaces the oldest droppable message of any type, and as many as
+    /// its weight needs, so that droppable messages never keep out undroppable ones.
     #[inline]
     pub(crate) fn push<M: Message>(
         &self,
@@ -122,6 +178,7 @@ impl<A: Actor> Mailbox<A> {
                 refusal: Refusal::Quarantined,
             });
         }
+        let weight = self.weigh(&envelope.message);
         let sent_at = self.node.now();
         let mut queue = self.queue.lock();
         if !slot.is_in(&queue) {
@@ -130,25 +187,29 @@ impl<A: Actor> Mailbox<A> {
                 refusal: Refusal::Unavailable,
             });
         }
-        let mut evicted = None;
+        let mut evicted = Vec::new();
         match slot {
-            Slot::Reserved(_) => queue.reserved -= 1,
-            Slot::Free if queue.is_full() => {
-                evicted = queue.pop_droppable();
-                if evicted.is_none() {
+            Slot::Reserved { weight, .. } => queue.unreserve(weight),
+            Slot::Free if !queue.has_room(weight) => match queue.evict_for(weight) {
+                Some(entries) => evicted = entries,
+                None => {
                     return Err(Refused {
                         envelope,
                         refusal: Refusal::Full,
                     });
                 }
-            }
+            },
             Slot::Free | Slot::OverCapacity(_) => {}
         }
         let driver = self.append(
             &mut queue,
-            sent_at,
-            traits_of::<A, M>(A::WHEN_FULL),
-            Box::new(envelope),
+            NewEntry {
+                sent_at,
+                expires_at: envelope.expires_at,
+                weight,
+                traits: traits_of::<A, M>(A::WHEN_FULL),
+                envelope: envelope.into_box(),
+            },
         );
         let generation = queue.generation;
         drop(queue);
@@ -156,7 +217,7 @@ impl<A: Actor> Mailbox<A> {
             driver.wake();
         }
         metrics.senders.note();
-        if let Some(entry) = evicted {
+        for entry in evicted {
             entry
                 .envelope
                 .refuse(&self.node, Reason::Dropped, entry.sender);
@@ -174,6 +235,8 @@ impl<A: Actor> Mailbox<A> {
         A: Handles<M>,
     {
         let envelope = Box::new(LazyEnvelope::new(make));
+        let bound = self.node.gauges.bytes.bound();
+        let weight = bound.map_or(0, |_| size_of::<M>());
         let sent_at = self.node.now();
         let mut queue = self.queue.lock();
         if !Slot::OverCapacity(generation).is_in(&queue) {
@@ -183,9 +246,13 @@ impl<A: Actor> Mailbox<A> {
         }
         let driver = self.append(
             &mut queue,
-            sent_at,
-            traits_of::<A, M>(WhenFull::Reject),
-            envelope,
+            NewEntry {
+                sent_at,
+                expires_at: NEVER,
+                weight,
+                traits: traits_of::<A, M>(WhenFull::Reject),
+                envelope,
+            },
         );
         drop(queue);
         if let Some(driver) = driver {
@@ -195,14 +262,8 @@ impl<A: Actor> Mailbox<A> {
 
     /// Appends a message to the queue. Returns the driver's waker where it sleeps.
     #[inline]
-    fn append(
-        &self,
-        queue: &mut Queue<A>,
-        sent_at: Nanos,
-        traits: Traits,
-        envelope: Box<dyn Envelope<A>>,
-    ) -> Option<Waker> {
-        queue.append(sent_at, traits, envelope);
+    fn append(&self, queue: &mut Queue<A>, new: NewEntry<A>) -> Option<Waker> {
+        queue.append(new);
         self.note_depth(queue);
         queue.driver.take()
     }
@@ -237,45 +298,9 @@ impl<A: Actor> Mailbox<A> {
             queue.driver = Some(waker.clone());
             return None;
         };
-        if !queue.waiting.is_empty() {
-            queue.grant_reservations();
-        }
+        queue.grant_reservations();
         self.note_depth(&queue);
         Some(entry)
-    }
-
-    /// Waits for a slot in the queue: first come, first served, ahead of senders that do not
-    /// wait. Returns `None` when the actor is down or goes down.
-    pub(crate) async fn reserve(self: &Arc<Self>) -> Option<Reservation<A>> {
-        let receiver = {
-            let mut queue = self.queue.lock();
-            if !queue.is_accepting() {
-                return None;
-            }
-            let (sender, receiver) = oneshot::channel();
-            queue.waiting.push_back(sender);
-            queue.grant_reservations();
-            receiver
-        };
-        let mut pending = PendingReservation {
-            mailbox: self,
-            receiver,
-        };
-        let _waiting = self.begin_wait(WaitState::Room);
-        let generation = (&mut pending.receiver).await.ok()?;
-        Some(Reservation {
-            mailbox: Arc::clone(self),
-            generation,
-            is_used: false,
-        })
-    }
-
-    fn release(&self, generation: u64) {
-        let mut queue = self.queue.lock();
-        if queue.is_open && queue.generation == generation {
-            queue.reserved -= 1;
-            queue.grant_reservations();
-        }
     }
 
     #[inline]
@@ -286,6 +311,9 @@ impl<A: Actor> Mailbox<A> {
         if depth > gauges.peak.load(Relaxed) {
             gauges.peak.store(depth, Relaxed);
         }
+        if queue.max_bytes.is_some() {
+            gauges.bytes.note(queue.bytes() as u64);
+        }
     }
 }
 
@@ -294,8 +322,8 @@ impl<A: Actor> Mailbox<A> {
 pub(crate) enum Slot {
     /// A free slot, if there is one.
     Free,
-    /// A slot that was reserved in this generation.
-    Reserved(u64),
+    /// A slot that was reserved in this generation for a message of this weight.
+    Reserved { generation: u64, weight: usize },
     /// A slot beyond the capacity, if this generation runs (any generation for `None`). For
     /// messages whose number is bounded elsewhere.
     OverCapacity(Option<u64>),
@@ -306,7 +334,7 @@ impl Slot {
     fn is_in<A: Actor>(self, queue: &Queue<A>) -> bool {
         let is_current = match self {
             Self::Free | Self::OverCapacity(None) => true,
-            Self::Reserved(generation) | Self::OverCapacity(Some(generation)) => {
+            Self::Reserved { generation, .. } | Self::OverCapacity(Some(generation)) => {
                 generation == queue.generation
             }
         };
@@ -347,6 +375,7 @@ impl<A: Actor> Drop for PanicGuard<'_, A> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.0.close(self.1);
+            drop(self.0.take_held(self.1));
         }
     }
 }
@@ -361,47 +390,5 @@ pub(crate) struct OpenGuard<A: Actor> {
 impl<A: Actor> Drop for OpenGuard<A> {
     fn drop(&mut self) {
         self.mailbox.close(self.generation);
-    }
-}
-
-/// A caller's position among those that wait for a slot.
-struct PendingReservation<'a, A: Actor> {
-    mailbox: &'a Mailbox<A>,
-    receiver: oneshot::Receiver<u64>,
-}
-
-impl<A: Actor> Drop for PendingReservation<'_, A> {
-    /// Releases a slot that was reserved but never received.
-    fn drop(&mut self) {
-        self.receiver.close();
-        if let Ok(generation) = self.receiver.try_recv() {
-            self.mailbox.release(generation);
-        }
-    }
-}
-
-/// A reserved slot of the mailbox. Released when it is dropped unused.
-pub(crate) struct Reservation<A: Actor> {
-    mailbox: Arc<Mailbox<A>>,
-    generation: u64,
-    is_used: bool,
-}
-
-impl<A: Actor> Reservation<A> {
-    /// Puts the message in the reserved slot.
-    pub(crate) fn push<M: Message>(mut self, envelope: TypedEnvelope<M>) -> Result<u64, Refused<M>>
-    where
-        A: Handles<M>,
-    {
-        self.is_used = true;
-        self.mailbox.push(envelope, Slot::Reserved(self.generation))
-    }
-}
-
-impl<A: Actor> Drop for Reservation<A> {
-    fn drop(&mut self) {
-        if !self.is_used {
-            self.mailbox.release(self.generation);
-        }
     }
 }

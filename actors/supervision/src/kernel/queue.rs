@@ -1,22 +1,30 @@
-//! The messages of a mailbox: four lanes with one order.
+//! The messages of a mailbox: lanes with one order, of which those of high priority come first.
 
 use std::collections::VecDeque;
 use std::task::Waker;
 
 use tokio::sync::oneshot;
 
-use crate::kernel::actor::{Actor, WhenFull};
+use crate::kernel::actor::{Actor, Priority};
 use crate::kernel::clock::Nanos;
 use crate::kernel::envelope::Envelope;
+use crate::kernel::queue::lanes::{Band, Lanes};
 use crate::kernel::spans::Origin;
-use crate::limits::OWED_ANSWERS;
+use crate::limits::{HIGH_PRIORITY_RUN, OWED_ANSWERS};
 use crate::observe::senders::{Parting, SenderId};
+
+mod lanes;
+
+pub(crate) use lanes::{Entry, Traits};
+
+/// The deadline of a message that has none.
+pub(crate) const NEVER: Nanos = Nanos::MAX;
 
 /// The messages and the callers that wait for a slot. Guarded by the mailbox's lock.
 ///
-/// Each message has a number, and the oldest message that may be handled is handled first. While
-/// the actor owes as many answers as it may, messages that would owe another one stay queued, and
-/// messages that owe none pass them.
+/// Each message has a number, and of one priority the oldest message that may be handled is handled
+/// first. While the actor owes as many answers as it may, messages that would owe another one stay
+/// queued, and messages that owe none pass them.
 pub(crate) struct Queue<A: Actor> {
     pub(crate) is_open: bool,
     /// Whether the actor was requested to stop: no further message is accepted.
@@ -25,60 +33,43 @@ pub(crate) struct Queue<A: Actor> {
     pub(crate) keeps: bool,
     pub(crate) generation: u64,
     pub(crate) capacity: usize,
-    /// Indexed by [`lane_of`].
+    /// The bound in bytes, if there is one.
+    pub(crate) max_bytes: Option<usize>,
     lanes: Lanes<A>,
     /// The messages that wait for the next generation.
-    kept: Lanes<A>,
+    kept: Vec<Entry<A>>,
     next_number: u64,
-    /// Slots reserved for callers that waited for one.
-    pub(crate) reserved: usize,
-    pub(crate) waiting: VecDeque<oneshot::Sender<u64>>,
+    /// Messages of high priority that were taken since the last one of normal priority.
+    high_run: usize,
+    /// What is reserved for callers that waited for a slot.
+    reserved: Room,
+    waiting: VecDeque<Waiting>,
     /// The waker of the driver, where it found no message to handle.
     pub(crate) driver: Option<Waker>,
 }
 
-type Lanes<A> = [VecDeque<Entry<A>>; LANES];
+/// Slots of a mailbox and their bytes.
+#[derive(Debug, Clone, Copy, Default)]
+struct Room {
+    slots: usize,
+    bytes: usize,
+}
 
-/// A queued message with its sender and the time when it was sent.
-pub(crate) struct Entry<A: Actor> {
-    number: u64,
-    pub(crate) sender: SenderId,
-    pub(crate) origin: Origin,
-    /// Whether a `stopped` hook sent the message: a stop without a drain does not overtake it.
-    is_parting: bool,
+/// A caller that waits for a slot with room for a message of this weight. It gets the generation.
+pub(crate) struct Waiting {
+    weight: usize,
+    caller: oneshot::Sender<u64>,
+}
+
+/// A message that is about to be queued.
+pub(crate) struct NewEntry<A: Actor> {
     pub(crate) sent_at: Nanos,
+    /// [`NEVER`] where the message has no deadline.
+    pub(crate) expires_at: Nanos,
+    /// The weight in bytes; zero where the mailbox has no bound in bytes.
+    pub(crate) weight: usize,
+    pub(crate) traits: Traits,
     pub(crate) envelope: Box<dyn Envelope<A>>,
-}
-
-/// The attributes of a message's type at its actor.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Traits {
-    pub(crate) when_full: WhenFull,
-    /// Whether the answer comes later.
-    pub(crate) is_owing: bool,
-}
-
-const LANES: usize = 4;
-
-/// The lanes of messages whose answer is ready when they have been handled; they come first.
-const LANES_OWING_NONE: usize = 2;
-
-/// The lanes of messages that are dropped for newer ones when the mailbox is full.
-const DROPPABLE: [usize; 2] = [1, 3];
-
-fn lane_of(traits: Traits) -> usize {
-    let is_droppable = traits.when_full == WhenFull::DropOldest;
-    usize::from(traits.is_owing) * LANES_OWING_NONE + usize::from(is_droppable)
-}
-
-/// Takes the oldest message of some lanes.
-fn pop_oldest<'a, A: Actor>(
-    lanes: impl Iterator<Item = &'a mut VecDeque<Entry<A>>>,
-) -> Option<Entry<A>> {
-    lanes
-        .filter_map(|lane| Some((lane.front()?.number, lane)))
-        .min_by_key(|(number, _)| *number)
-        .and_then(|(_, lane)| lane.pop_front())
 }
 
 impl<A: Actor> Queue<A> {
@@ -89,10 +80,12 @@ impl<A: Actor> Queue<A> {
             keeps: false,
             generation: 0,
             capacity: 0,
-            lanes: [const { VecDeque::new() }; LANES],
-            kept: [const { VecDeque::new() }; LANES],
+            max_bytes: None,
+            lanes: Lanes::new(),
+            kept: Vec::new(),
             next_number: 0,
-            reserved: 0,
+            high_run: 0,
+            reserved: Room::default(),
             waiting: VecDeque::new(),
             driver: None,
         }
@@ -102,66 +95,106 @@ impl<A: Actor> Queue<A> {
         self.is_open && !self.is_stopping
     }
 
+    #[inline]
     pub(crate) fn depth(&self) -> usize {
-        self.lanes.iter().map(VecDeque::len).sum()
+        self.lanes.len()
     }
 
     /// Returns the number of messages that wait for the next generation.
+    #[inline]
     pub(crate) fn kept_depth(&self) -> usize {
-        self.kept.iter().map(VecDeque::len).sum()
+        self.kept.len()
     }
 
-    pub(crate) fn is_full(&self) -> bool {
-        self.depth() + self.reserved >= self.capacity
+    /// Returns the weight of all messages, with those that wait for the next generation.
+    pub(crate) fn bytes(&self) -> usize {
+        let kept: usize = self.kept.iter().map(|entry| entry.weight).sum();
+        self.lanes.bytes() + kept
+    }
+
+    /// Returns whether a message of this weight is accepted.
+    #[inline]
+    pub(crate) fn has_room(&self, weight: usize) -> bool {
+        !self.is_full() && self.fits(weight, 0)
+    }
+
+    fn is_full(&self) -> bool {
+        self.depth() + self.reserved.slots >= self.capacity
+    }
+
+    /// Returns whether the bound in bytes holds with a message of this weight, once messages of the
+    /// weight `gone` are gone.
+    #[inline]
+    fn fits(&self, weight: usize, gone: usize) -> bool {
+        self.max_bytes.is_none_or(|bound| {
+            let queued = self.lanes.bytes() - gone + self.reserved.bytes;
+            queued.saturating_add(weight) <= bound
+        })
+    }
+
+    /// Takes the oldest droppable messages so that there is room for one of this weight. Returns
+    /// `None`, and takes none, where there are too few of them.
+    pub(crate) fn evict_for(&mut self, weight: usize) -> Option<Vec<Entry<A>>> {
+        if !self.fits(weight, self.lanes.droppable_bytes()) {
+            return None;
+        }
+        let mut evicted = Vec::new();
+        if self.is_full() {
+            evicted.push(self.lanes.pop_droppable()?);
+        }
+        while !self.fits(weight, 0) {
+            evicted.push(self.lanes.pop_droppable()?);
+        }
+        Some(evicted)
     }
 
     /// Appends a message.
-    pub(crate) fn append(
-        &mut self,
-        sent_at: Nanos,
-        traits: Traits,
-        envelope: Box<dyn Envelope<A>>,
-    ) {
+    #[inline]
+    pub(crate) fn append(&mut self, new: NewEntry<A>) {
         let number = self.next_number;
         self.next_number += 1;
-        self.lanes[lane_of(traits)].push_back(Entry {
+        self.lanes.push(Entry {
             number,
+            lane: new.traits.lane(),
+            is_parting: Parting::is_current(),
             sender: SenderId::current(),
             origin: Origin::here(),
-            is_parting: Parting::is_current(),
-            sent_at,
-            envelope,
+            sent_at: new.sent_at,
+            expires_at: new.expires_at,
+            weight: new.weight,
+            envelope: new.envelope,
         });
     }
 
     /// Returns the messages that were sent at `before` or earlier, and whether each is owing.
     pub(crate) fn sent_until(&self, before: Nanos) -> impl Iterator<Item = (bool, &Entry<A>)> {
-        self.lanes
-            .iter()
-            .enumerate()
-            .flat_map(move |(lane, entries)| {
-                let old = entries
-                    .iter()
-                    .take_while(move |entry| entry.sent_at <= before);
-                old.map(move |entry| (lane >= LANES_OWING_NONE, entry))
-            })
+        self.lanes.sent_until(before)
     }
 
-    /// Takes the oldest message that an actor may handle which owes `owed` answers.
+    /// Takes the next message that an actor may handle which owes `owed` answers: the oldest one of
+    /// high priority, and after [`HIGH_PRIORITY_RUN`] of those the oldest one of normal priority.
+    #[inline]
     pub(crate) fn pop(&mut self, owed: usize) -> Option<Entry<A>> {
-        let may_owe = owed < OWED_ANSWERS.min(self.capacity);
-        let lanes = if may_owe { LANES } else { LANES_OWING_NONE };
-        pop_oldest(self.lanes[..lanes].iter_mut())
-    }
-
-    /// Takes the oldest droppable message.
-    pub(crate) fn pop_droppable(&mut self) -> Option<Entry<A>> {
-        let lanes = self.lanes.iter_mut().enumerate();
-        pop_oldest(
-            lanes
-                .filter(|(lane, _)| DROPPABLE.contains(lane))
-                .map(|(_, lane)| lane),
-        )
+        let with_owing = owed < OWED_ANSWERS.min(self.capacity);
+        let band = |priority| Band {
+            priority,
+            with_owing,
+        };
+        if !self.lanes.has_high() {
+            self.high_run = 0;
+            return self.lanes.pop(band(Priority::Normal));
+        }
+        if self.high_run >= HIGH_PRIORITY_RUN {
+            self.high_run = 0;
+            if let Some(normal) = self.lanes.pop(band(Priority::Normal)) {
+                return Some(normal);
+            }
+        }
+        if let Some(high) = self.lanes.pop(band(Priority::High)) {
+            self.high_run += 1;
+            return Some(high);
+        }
+        self.lanes.pop(band(Priority::Normal))
     }
 
     /// Takes the messages that a stop does not wait for. Where the mailbox is kept, they are set
@@ -172,50 +205,67 @@ impl<A: Actor> Queue<A> {
 
     /// Takes the messages that a generation leaves at its end, except those that are kept.
     pub(crate) fn take_left(&mut self) -> Vec<Entry<A>> {
+        self.reserved = Room::default();
         self.take(|_| true)
     }
 
     fn take(&mut self, is_taken: impl Fn(&Entry<A>) -> bool) -> Vec<Entry<A>> {
-        let mut dropped = Vec::new();
-        for (lane, kept) in self.lanes.iter_mut().zip(&mut self.kept) {
-            let (taken, left): (VecDeque<_>, VecDeque<_>) = lane.drain(..).partition(&is_taken);
-            *lane = left;
-            if self.keeps {
-                kept.extend(taken);
-            } else {
-                dropped.extend(taken);
-            }
+        let taken = self.lanes.take(is_taken);
+        if !self.keeps {
+            return taken;
         }
-        dropped.sort_unstable_by_key(|entry| entry.number);
-        dropped
+        self.kept.extend(taken);
+        Vec::new()
     }
 
     /// Puts the kept messages back, in the order in which they were sent.
     pub(crate) fn restore_kept(&mut self) {
-        for (lane, kept) in self.lanes.iter_mut().zip(&mut self.kept) {
-            kept.append(lane);
-            std::mem::swap(lane, kept);
-            lane.make_contiguous().sort_by_key(|entry| entry.number);
-        }
+        self.lanes.restore(std::mem::take(&mut self.kept));
     }
 
     /// Takes the messages that were kept for a generation that will not come.
     pub(crate) fn take_kept(&mut self) -> Vec<Entry<A>> {
-        let lanes = self.kept.iter_mut();
-        let mut kept: Vec<_> = lanes.flat_map(|lane| lane.drain(..)).collect();
+        let mut kept = std::mem::take(&mut self.kept);
         kept.sort_unstable_by_key(|entry| entry.number);
         kept
     }
 
+    /// Takes the callers that wait for a slot, which get none once they are dropped. Drop them
+    /// outside of the lock.
+    pub(crate) fn take_waiting(&mut self) -> VecDeque<Waiting> {
+        std::mem::take(&mut self.waiting)
+    }
+
+    /// Adds a caller that waits for a slot with room for a message of this weight.
+    pub(crate) fn wait_for_slot(&mut self, weight: usize) -> oneshot::Receiver<u64> {
+        let (caller, granted) = oneshot::channel();
+        self.waiting.push_back(Waiting { weight, caller });
+        self.grant_reservations();
+        granted
+    }
+
     /// Reserves free slots for the callers that have waited longest.
+    #[inline]
     pub(crate) fn grant_reservations(&mut self) {
-        while !self.is_full() {
-            let Some(waiting) = self.waiting.pop_front() else {
+        while let Some(Waiting { weight, caller }) = self.waiting.front() {
+            let weight = *weight;
+            if !caller.is_closed() && !self.has_room(weight) {
                 return;
-            };
-            if waiting.send(self.generation).is_ok() {
-                self.reserved += 1;
+            }
+            let granted = self
+                .waiting
+                .pop_front()
+                .is_some_and(|first| first.caller.send(self.generation).is_ok());
+            if granted {
+                self.reserved.slots += 1;
+                self.reserved.bytes += weight;
             }
         }
+    }
+
+    /// Gives back a reserved slot, which its message is about to take or whose caller has left.
+    pub(crate) fn unreserve(&mut self, weight: usize) {
+        self.reserved.slots -= 1;
+        self.reserved.bytes -= weight;
     }
 }

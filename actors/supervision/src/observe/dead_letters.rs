@@ -24,6 +24,8 @@ pub enum DeadLetterReason {
     Dropped,
     /// Lost when a generation ended.
     Lost,
+    /// Skipped because its deadline passed while it was queued.
+    Expired,
 }
 
 /// A message that was not handled.

@@ -54,7 +54,7 @@ pub(crate) struct MessageMetrics {
     pub(crate) lost: AtomicU64,
     /// Requests or jobs skipped because the caller no longer waited.
     pub(crate) abandoned: AtomicU64,
-    /// Jobs not run because their deadline passed while they were queued.
+    /// Messages not handled, or jobs not run, because their deadline passed while they were queued.
     pub(crate) expired: AtomicU64,
     /// Messages refused because the type is in quarantine.
     pub(crate) quarantined: AtomicU64,

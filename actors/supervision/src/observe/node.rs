@@ -21,7 +21,7 @@ use crate::observe::dead_letters::{DeadLetterReason, DeadLetters};
 use crate::observe::incidents::{IncidentKind, IncidentLog};
 use crate::observe::metrics::{MessageMetrics, MessageTable};
 use crate::observe::senders::SenderId;
-use crate::observe::snapshot::{Incident, Kind, PoolSnapshot, State};
+use crate::observe::snapshot::{BytesSnapshot, Incident, Kind, PoolSnapshot, State};
 use crate::observe::threads::ThreadTable;
 use crate::observe::waits::{CurrentWork, Wait, Waits};
 
@@ -99,6 +99,45 @@ pub(crate) struct Gauges {
     pub(crate) depth: AtomicU64,
     pub(crate) peak: AtomicU64,
     pub(crate) capacity: AtomicU64,
+    pub(crate) bytes: ByteGauges,
+}
+
+/// The gauges of a mailbox with a bound in bytes.
+#[derive(Debug, Default)]
+pub(crate) struct ByteGauges {
+    queued: AtomicU64,
+    peak: AtomicU64,
+    /// Zero where there is no bound.
+    bound: AtomicU64,
+}
+
+impl ByteGauges {
+    pub(crate) fn set_bound(&self, bound: u64) {
+        self.bound.store(bound, Relaxed);
+    }
+
+    /// Returns the bound, if there is one.
+    #[inline]
+    pub(crate) fn bound(&self) -> Option<u64> {
+        let bound = self.bound.load(Relaxed);
+        (bound > 0).then_some(bound)
+    }
+
+    /// Records the weight of the queued messages.
+    pub(crate) fn note(&self, queued: u64) {
+        self.queued.store(queued, Relaxed);
+        if queued > self.peak.load(Relaxed) {
+            self.peak.store(queued, Relaxed);
+        }
+    }
+
+    pub(super) fn read(&self) -> Option<BytesSnapshot> {
+        self.bound().map(|bound| BytesSnapshot {
+            queued: self.queued.load(Relaxed),
+            peak: self.peak.load(Relaxed),
+            bound,
+        })
+    }
 }
 
 /// The number of messages that a generation had accepted and did not handle.

@@ -92,6 +92,7 @@ impl Node {
                 depth: gauge(&self.gauges.depth),
                 peak: gauge(&self.gauges.peak),
                 capacity: gauge(&self.gauges.capacity),
+                bytes: self.gauges.bytes.read(),
             }),
             pool: self.pool.get().map(|pool| pool()),
             restarts: self.restarts.load(Relaxed),

@@ -114,6 +114,20 @@ pub struct MailboxSnapshot {
     pub peak: u64,
     /// The largest number of messages that may be queued.
     pub capacity: u64,
+    /// The weight of the messages, where it is bounded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<BytesSnapshot>,
+}
+
+/// The weight of the messages in a mailbox with a bound in bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct BytesSnapshot {
+    /// The weight of the messages that are queued now.
+    pub queued: u64,
+    /// The largest weight ever queued.
+    pub peak: u64,
+    /// The largest weight that may be queued.
+    pub bound: u64,
 }
 
 /// The threads of a [`Pool`](crate::Pool).
@@ -148,7 +162,7 @@ pub struct MessageSnapshot {
     pub lost: u64,
     /// Requests skipped unhandled, or jobs not run, because the caller no longer waited.
     pub abandoned: u64,
-    /// Jobs not run because their deadline passed while they were queued.
+    /// Messages not handled, or jobs not run, because their deadline passed while they were queued.
     pub expired: u64,
     /// Messages refused because the type has crashed the actor too often.
     pub quarantined: u64,

@@ -1,6 +1,7 @@
 //! Starting a generation of a child from its specification.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::Addr;
 use actix::dev::channel::channel;
@@ -39,6 +40,16 @@ pub(crate) trait Launcher: Send + Sync {
     /// Sets the capacity of the child's mailbox, where it has one.
     fn set_mailbox_capacity(&self, capacity: usize) {
         let _ = capacity;
+    }
+
+    /// Sets the bound of the child's mailbox in bytes, where it has one.
+    fn set_mailbox_bytes(&self, bytes: usize) {
+        let _ = bytes;
+    }
+
+    /// Sets the deadline of requests whose type has none.
+    fn set_ask_deadline(&self, deadline: Duration) {
+        let _ = deadline;
     }
 }
 
@@ -93,6 +104,14 @@ impl<A: Actor> Launcher for ActorLauncher<A> {
 
     fn set_mailbox_capacity(&self, capacity: usize) {
         self.me.mailbox().set_capacity(capacity);
+    }
+
+    fn set_mailbox_bytes(&self, bytes: usize) {
+        self.me.mailbox().set_max_bytes(bytes);
+    }
+
+    fn set_ask_deadline(&self, deadline: Duration) {
+        self.me.mailbox().set_ask_deadline(deadline);
     }
 }
 

@@ -132,6 +132,24 @@ impl ChildSpec {
         self
     }
 
+    /// Bounds what the queued messages weigh together, in bytes, at least one; the bound in messages
+    /// holds as well. A message that would pass the bound finds the mailbox full, with the consequences
+    /// of its type's [`WhenFull`](crate::WhenFull); one that is heavier than the whole bound is always
+    /// refused. [`Message::weight`] says what a message weighs. No effect on a supervisor, nor on a pool.
+    pub fn mailbox_bytes(self, bytes: usize) -> Self {
+        self.launcher.set_mailbox_bytes(bytes);
+        self
+    }
+
+    /// Sets the time in which the child has to begin with a request, for the types of message that set
+    /// none of their own ([`Handles::DEADLINE`]), and unless the caller says otherwise. Later it is
+    /// skipped, and its caller gets [`AskError::Expired`](crate::AskError::Expired). Without this a
+    /// request waits for as long as it takes.
+    pub fn ask_deadline(self, deadline: Duration) -> Self {
+        self.launcher.set_ask_deadline(deadline);
+        self
+    }
+
     /// Sets what happens to the child's queued messages when it restarts, by itself or with its
     /// group; they are lost unless this says otherwise. With [`Mailbox::Keep`] a message type that
     /// crashed the actor [`QUARANTINE_AFTER`] times is quarantined. No effect on a supervisor, nor

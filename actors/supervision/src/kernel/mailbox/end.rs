@@ -13,6 +13,7 @@ impl<A: Actor> Mailbox<A> {
     pub(crate) fn give_up(&self, generation: u64) {
         self.node.hang.give_up(generation);
         self.close(generation);
+        self.interrupt_held(generation);
         self.given_up.notify_waiters();
     }
 
@@ -34,7 +35,7 @@ impl<A: Actor> Mailbox<A> {
         let mut queue = self.queue.lock();
         queue.is_stopping = queue.is_open;
         // Those that wait for a slot get none.
-        let waiting = std::mem::take(&mut queue.waiting);
+        let waiting = queue.take_waiting();
         drop(queue);
         drop(waiting);
     }
@@ -94,10 +95,9 @@ impl<A: Actor> Mailbox<A> {
             return;
         }
         queue.is_open = false;
-        queue.reserved = 0;
         queue.driver = None;
         let entries = queue.take_left();
-        let waiting = std::mem::take(&mut queue.waiting);
+        let waiting = queue.take_waiting();
         self.note_depth(&queue);
         drop(queue);
         drop(waiting);

@@ -208,10 +208,7 @@ where
     F: FnOnce(Result<T, JobError>) -> M,
 {
     fn send(actor: &ActorRef<A>, generation: u64, message: M) {
-        let envelope = TypedEnvelope {
-            message,
-            reply: None,
-        };
+        let envelope = TypedEnvelope::told(message);
         let slot = Slot::OverCapacity(Some(generation));
         if actor.mailbox().push(envelope, slot).is_err() {
             actor.mailbox().count::<M>(Refusal::Unavailable);

@@ -380,6 +380,7 @@ fn ask_result(result: Result<u32, AskError>) -> &'static str {
         Err(AskError::Unavailable) => "Unavailable",
         Err(AskError::Quarantined) => "Quarantined",
         Err(AskError::Dropped) => "Dropped",
+        Err(AskError::Expired) => "Expired",
         Err(AskError::Interrupted) => "Interrupted",
         Err(AskError::TimedOut) => "TimedOut",
     }
