@@ -136,6 +136,11 @@
 //! - **Control comes before data.** A stop or a health probe waits for one handler at most,
 //!   however full the mailbox is, or however many timers and streams are ready; so do the actor's
 //!   timers. After [`Ctx::stop`] in `started` no message is handled.
+//! - **Actors of one arbiter share its time.** A turn has a budget of messages, futures and items of
+//!   streams together, and of time; an actor whose handlers take longer waits for as long afterwards
+//!   while others have work ([`limits::TURN_DEBT`]).
+//! - **Actors that ask each other in a circle are named**: by an incident, and in the snapshot with
+//!   the requests that have waited for a second or longer.
 //! - **Every end is reported.** A watcher ([`Ctx::monitor`], [`ChildSpec::monitored_by`]) is told of
 //!   each end, also by a restart of the group. A temporary child that is stopped with its group stays down.
 //! - **Supervisors outlive their children's code.** Destructors, error texts and closures of a child
@@ -275,6 +280,7 @@ pub use actoreum_supervision_derive::handlers;
 pub use kernel::actor::{Actor, Handles, Message, Priority, WhenAbandoned, WhenFull};
 pub use kernel::actor_ref::{ActorRef, Within};
 pub use kernel::answer::{Answer, Later, Replier, Reply, ReplyValue, Value};
+pub use kernel::clock::Clock;
 pub use kernel::context::{Ctx, TaskHandle};
 pub use kernel::deadline::WithDeadline;
 pub use kernel::error::{AskError, StartError, TellError};

@@ -26,19 +26,25 @@ pub const HIGH_PRIORITY_RUN: usize = 8;
 /// its own on top of these, so that control is never refused.
 pub const CONTROL_CAPACITY: usize = 4;
 
-/// Messages that an actor handles in one turn before its timers, its control messages and the
-/// other actors of its arbiter get their turn. Together with [`TURN_TIME`] this bound keeps a
-/// flooded actor from missing its ticks.
+/// Messages, completed futures and timers, and items of streams that an actor handles in one turn
+/// before its control messages and the other actors of its arbiter get their turn. A turn that futures
+/// use up is followed by one that begins with messages, and the other way round. Together with
+/// [`TURN_TIME`] this bound keeps a flooded actor from missing its ticks.
 pub const TURN_MESSAGES: usize = 64;
 
 /// Time that one turn may take, checked after each message. Bounds a turn whose handlers are
 /// slow; a handler should take at most this long.
 pub const TURN_TIME: Duration = Duration::from_micros(500);
 
-/// Timers and futures of an actor that are completed in one turn before messages are handled
-/// again, so that a storm of completions does not starve the mailbox. [`TURN_TIME`] bounds them as
-/// well: where they use up a turn, the next one begins with messages.
-pub const TURN_TASKS: usize = 64;
+/// Time that an actor whose turn took too long leaves to the busy actors of its arbiter afterwards, at
+/// most. In between it is the time by which the turn was too long, so that an actor with slow handlers
+/// gets no larger share of the thread than others. Bounded, so that one slow handler does not delay
+/// its own actor much more.
+pub const TURN_DEBT: Duration = Duration::from_millis(10);
+
+/// Where all other actors of an arbiter together take less than this between two turns of an actor,
+/// they are idle: nobody gains by its waiting.
+pub const IDLE_ROUND: Duration = Duration::from_micros(20);
 
 /// A handler (or one poll of a future that it spawned) that holds its thread for this long
 /// is logged as a warning: everything else on the arbiter waited for it.
@@ -86,6 +92,12 @@ pub const MAX_INCIDENTS: usize = 16;
 /// Incidents that the log of a tree holds in memory.
 pub const LOGGED_INCIDENTS: usize = 256;
 
+/// Incidents that wait for the sink of a log. Restart intensities bound how many a second there are.
+pub const SINK_QUEUE: usize = 256;
+
+/// Time that the end of a tree waits for the sink of its incidents.
+pub const SINK_TIME: Duration = Duration::from_secs(2);
+
 /// Samples of messages that were not handled that an actor holds.
 pub const DEAD_LETTERS: usize = 8;
 
@@ -101,6 +113,14 @@ pub const PROBE_PERIOD: Duration = Duration::from_secs(1);
 
 /// An actor that has not answered its probe in this time shows as stuck.
 pub const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// An ask that has waited this long shows in snapshots, and the health monitor looks whether it
+/// waits for itself: actors that ask each other in a circle.
+pub const ASK_OVERDUE: Duration = Duration::from_secs(1);
+
+/// Waiting requests of one mailbox that a snapshot and the health monitor look at, the oldest of each
+/// lane first.
+pub const WAITS_READ: usize = 256;
 
 /// Children that a dynamic supervisor holds unless its specification says otherwise.
 pub const DYNAMIC_CHILDREN: usize = 1024;

@@ -304,7 +304,7 @@ impl<A: Actor> Within<'_, A> {
     {
         let mut envelope = TypedEnvelope::told(message);
         if self.is_expiring {
-            envelope.expires_at = expiry(self.timeout);
+            envelope.expires_at = expiry(self.actor.node(), self.timeout);
         }
         self.send(envelope, clock::after(self.timeout))
             .await
@@ -325,7 +325,7 @@ impl<A: Actor> Within<'_, A> {
     {
         let deadline = clock::after(self.timeout);
         let expires_at = if self.is_expiring {
-            expiry(self.timeout)
+            expiry(self.actor.node(), self.timeout)
         } else {
             self.actor.mailbox.expiry_of::<M>()
         };

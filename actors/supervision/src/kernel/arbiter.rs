@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tracing::{error, warn};
 
+use crate::kernel::clock::Clock;
 use crate::kernel::error::StartError;
 use crate::kernel::exit::Exit;
 use crate::kernel::hang::Lease;
@@ -49,13 +50,13 @@ pub(crate) struct LeftBehind {
 }
 
 impl Arbiters {
-    pub(crate) fn new(is_single_thread: bool, rng: SeededRng) -> Self {
+    pub(crate) fn new(is_single_thread: bool, rng: SeededRng, clock: Clock) -> Self {
         Self {
             is_single_thread,
             arbiters: Mutex::default(),
             given_up: Mutex::default(),
             left_behind: Mutex::default(),
-            table: Arc::default(),
+            table: Arc::new(ArbiterTable::new(clock)),
             rng,
         }
     }

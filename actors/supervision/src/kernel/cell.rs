@@ -22,15 +22,16 @@ use tracing::info;
 
 use crate::kernel::actor::Actor;
 use crate::kernel::actor_ref::ActorRef;
-use crate::kernel::clock::{self, Nanos};
+use crate::kernel::clock::Nanos;
 use crate::kernel::context::Ctx;
 use crate::kernel::exit::Exit;
 use crate::kernel::hang::Lease;
 use crate::kernel::mailbox::{Mailbox, OpenGuard};
-use crate::limits::{TURN_MESSAGES, TURN_TASKS};
+use crate::kernel::turn::{Budget, Debt};
 use crate::observe::activity::Doing;
 use crate::observe::node::{Control, Node};
 use crate::observe::senders::{Parting, Sending};
+use crate::observe::waits::Wait;
 use crate::tree::spec::Factory;
 
 /// The state and the exit of an actor that has ended without a panic.
@@ -46,7 +47,7 @@ pub(crate) async fn run_generation<A: Actor>(
     started: oneshot::Sender<()>,
 ) -> Exit {
     let node = Arc::clone(me.node());
-    node.activity.enter(Doing::Factory, clock::now());
+    node.activity.enter(Doing::Factory, node.now());
     let actor = match sent_by(&node, factory()).await {
         Ok(actor) => actor,
         Err(failure) => return Exit::start_failed(failure),
@@ -72,7 +73,7 @@ pub(crate) async fn run_generation<A: Actor>(
         return exit;
     }
     if !matches!(exit, Exit::StartFailed(_)) {
-        node.activity.enter(Doing::Stopped, clock::now());
+        node.activity.enter(Doing::Stopped, node.now());
         sent_by(&node, parting(actor.stopped(&exit))).await;
     }
     node.leave(generation);
@@ -174,7 +175,8 @@ impl<A: Actor> actix::Actor for Cell<A> {
         let Some(actor) = self.actor.as_mut() else {
             return;
         };
-        self.ctx.node.activity.enter(Doing::Started, clock::now());
+        let node = &self.ctx.node;
+        node.activity.enter(Doing::Started, node.now());
         let started = {
             let _sending = Sending::begin(self.ctx.node.sender_id());
             actor.started(&mut self.ctx)
@@ -199,6 +201,7 @@ impl<A: Actor> actix::Actor for Cell<A> {
         context.spawn(Driver {
             mailbox,
             messages_first: false,
+            debt: Debt::default(),
             actor: PhantomData,
         });
     }
@@ -209,6 +212,7 @@ struct Driver<A: Actor> {
     mailbox: Arc<Mailbox<A>>,
     /// Whether completions used up the last turn, so that messages come first in the next one.
     messages_first: bool,
+    debt: Debt,
     actor: PhantomData<fn(A)>,
 }
 
@@ -261,20 +265,34 @@ enum Turn {
 
 impl<A: Actor> Driver<A> {
     fn turn(&mut self, actor: &mut A, ctx: &mut Ctx<A>, cx: &mut TaskContext<'_>) -> Turn {
-        let mut is_task_round = !std::mem::take(&mut self.messages_first);
-        let begun_at = clock::now();
-        let ends_at = begun_at.saturating_add(clock::nanos(ctx.turn_time));
+        let begun_at = ctx.node.now();
+        if self.debt.yields_at(begun_at) {
+            return Turn::Used;
+        }
         let mut now = begun_at;
-        let mut messages = 0;
+        let turn = self.work(actor, ctx, cx, &mut now);
+        self.debt.note_turn(begun_at, now, ctx.turn_time);
+        turn
+    }
+
+    /// Runs a turn from `now` on, which is afterwards the time of its end.
+    fn work(
+        &mut self,
+        actor: &mut A,
+        ctx: &mut Ctx<A>,
+        cx: &mut TaskContext<'_>,
+        now: &mut Nanos,
+    ) -> Turn {
+        let mut is_task_round = !std::mem::take(&mut self.messages_first);
+        let mut budget = Budget::new(*now, ctx.turn_time);
+        ctx.turn_end.set(budget.ends_at);
         loop {
-            let mut tasks_left = false;
             if is_task_round && !ctx.tasks.is_empty() {
-                tasks_left = run_tasks(actor, ctx, cx, ends_at);
+                let is_used_up = run_tasks(actor, ctx, cx, &mut budget, now);
                 if ctx.exit.is_some() {
                     return Turn::Ended;
                 }
-                now = clock::now();
-                if tasks_left && now >= ends_at {
+                if is_used_up {
                     self.messages_first = true;
                     return Turn::Used;
                 }
@@ -283,24 +301,21 @@ impl<A: Actor> Driver<A> {
                 self.mailbox
                     .pop_or_sleep(cx.waker(), ctx.generation(), ctx.owed.get())
             {
-                if entry.is_expired(now) {
+                if entry.is_expired(*now) {
                     entry.skip_expired(&self.mailbox.node);
                 } else {
                     ctx.origin = entry.origin;
-                    now = entry
+                    ctx.sender = entry.sender;
+                    *now = entry
                         .envelope
-                        .open(actor, ctx, &self.mailbox, entry.sent_at, now);
+                        .open(actor, ctx, &self.mailbox, entry.sent_at, *now);
                 }
-                messages += 1;
                 if ctx.exit.is_some() {
                     return Turn::Ended;
                 }
-                if messages >= TURN_MESSAGES || now >= ends_at {
+                if budget.spend(*now) {
                     return Turn::Used;
                 }
-            }
-            if tasks_left {
-                return Turn::Used;
             }
             // A completed task may have spawned another one that is ready already.
             let is_idle = ctx.tasks.is_empty() || (is_task_round && !ctx.has_new_tasks);
@@ -312,29 +327,36 @@ impl<A: Actor> Driver<A> {
     }
 }
 
-/// Completes the tasks that are ready, up to a bound and until `ends_at`. Returns true when more may
-/// be ready.
+/// Polls the tasks that were woken and runs what they lead to, within the budget, from `now` on. Returns
+/// whether the budget is used up, so that more may be ready.
 fn run_tasks<A: Actor>(
     actor: &mut A,
     ctx: &mut Ctx<A>,
     cx: &mut TaskContext<'_>,
-    ends_at: Nanos,
+    budget: &mut Budget,
+    now: &mut Nanos,
 ) -> bool {
     ctx.has_new_tasks = false;
-    for _ in 0..TURN_TASKS {
-        match ctx.tasks.poll_next_unpin(cx) {
-            Poll::Ready(Some(Some(completion))) => completion(actor, ctx),
-            Poll::Ready(Some(None)) => {}
-            Poll::Ready(None) | Poll::Pending => return false,
-        }
+    loop {
+        let is_asleep = match ctx.tasks.poll_next_unpin(cx) {
+            Poll::Ready(Some(Some(completion))) => {
+                completion(actor, ctx);
+                false
+            }
+            Poll::Ready(Some(None)) => false,
+            Poll::Ready(None) | Poll::Pending => true,
+        };
+        *now = ctx.node.now();
         if ctx.exit.is_some() {
             return false;
         }
-        if clock::now() >= ends_at {
+        if is_asleep {
+            return *now >= budget.ends_at;
+        }
+        if budget.spend(*now) {
             return true;
         }
     }
-    true
 }
 
 /// A control message of the supervision to an actor.
@@ -370,11 +392,11 @@ impl<A: Actor> actix::Handler<Command> for Cell<A> {
                 }
             }
             Command::Crash => {
-                node.activity.enter(Doing::Crash, clock::now());
+                node.activity.enter(Doing::Crash, node.now());
                 panic!("a crash was asked for");
             }
             Command::Hang(time) => {
-                node.activity.enter(Doing::Hang, clock::now());
+                node.activity.enter(Doing::Hang, node.now());
                 std::thread::sleep(time);
                 node.leave(self.ctx.generation());
                 self.end_if_given_up(context);
@@ -426,6 +448,10 @@ impl<A: Actor> Control for ControlHandle<A> {
 
     fn hang(&self, time: Duration) {
         self.send(Command::Hang(time));
+    }
+
+    fn add_waits(&self, before: Nanos, waits: &mut Vec<Wait>) {
+        self.mailbox.add_waits(before, waits);
     }
 
     fn give_up(&self) {

@@ -6,6 +6,7 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::future::{AbortHandle, Abortable, LocalBoxFuture};
@@ -20,13 +21,18 @@ use crate::kernel::envelope::{deliver, warn_slow};
 use crate::kernel::exit::{Exit, Failure};
 use crate::kernel::monitor::{Down, Monitor, Monitors};
 use crate::kernel::spans::{self, Origin};
+use crate::kernel::turn::TurnEnd;
 use crate::limits::SLOW_HANDLER;
 use crate::observe::activity::Doing;
 use crate::observe::metrics::MessageMetrics;
 use crate::observe::node::Node;
+use crate::observe::senders::SenderId;
 
 /// The index that stands for the `started` hook in place of a message type's index.
 const STARTED: u32 = u32::MAX;
+
+/// The numbers of a generation's messages begin at its own number times two to this power.
+const GENERATION_SHIFT: u32 = 20;
 
 /// The code that runs in the actor when one of its futures completes.
 type Completion<A> = Box<dyn FnOnce(&mut A, &mut Ctx<A>)>;
@@ -45,11 +51,19 @@ pub struct Ctx<A: Actor> {
     pub(crate) node: Arc<Node>,
     /// The time that a turn may take.
     pub(crate) turn_time: Duration,
+    pub(crate) turn_end: TurnEnd,
     /// The index of the message type that is handled now or was handled last; [`STARTED`] before
     /// the first.
     pub(crate) current: u32,
     /// The span in which the message that is about to be handled was sent.
     pub(crate) origin: Origin,
+    /// The sender of the message that is about to be handled.
+    pub(crate) sender: SenderId,
+    /// The number of the message that is worked on; zero for the hooks.
+    work: u32,
+    /// The number of the last message. Each generation begins with others, for the futures of one that
+    /// hangs may still wait.
+    last_work: u32,
     pub(crate) exit: Option<Exit>,
     monitors: Monitors,
     pub(crate) tasks: FuturesUnordered<Task<A>>,
@@ -66,8 +80,12 @@ impl<A: Actor> Ctx<A> {
             me,
             generation,
             turn_time,
+            turn_end: TurnEnd::default(),
             current: STARTED,
             origin: Origin::none(),
+            sender: SenderId::default(),
+            work: 0,
+            last_work: (generation as u32) << GENERATION_SHIFT,
             exit: None,
             monitors: Monitors::default(),
             tasks: FuturesUnordered::new(),
@@ -84,6 +102,25 @@ impl<A: Actor> Ctx<A> {
     /// Returns the number of this generation, counted from one.
     pub fn generation(&self) -> u64 {
         self.generation
+    }
+
+    /// Begins the work on another message.
+    #[inline]
+    pub(crate) fn begin_work(&mut self) {
+        self.last_work = self.last_work.wrapping_add(1);
+        self.work_on(self.last_work);
+    }
+
+    /// Continues the work on a message, in a future or after it.
+    #[inline]
+    fn work_on(&mut self, work: u32) {
+        self.work = work;
+        work_on(&self.node, work);
+    }
+
+    /// Returns the number of the message that is worked on.
+    pub(crate) fn work(&self) -> u32 {
+        self.work
     }
 
     pub(crate) fn is_given_up(&self) -> bool {
@@ -138,16 +175,23 @@ impl<A: Actor> Ctx<A> {
         future: impl Future<Output = T> + 'static,
         then: impl FnOnce(&mut A, T, &mut Ctx<A>) + 'static,
     ) -> TaskHandle {
-        let author = self.current;
+        let (author, work) = (self.current, self.work);
         self.add(author, async move {
             let output = future.await;
             let completion: Completion<A> = Box::new(move |actor, ctx| {
                 let node = Arc::clone(&ctx.node);
                 ctx.current = author;
+                ctx.work_on(work);
                 let metrics = node.message_at(author).cloned();
-                measured(&node, ctx.generation, author, metrics.as_deref(), || {
-                    then(actor, output, ctx)
-                });
+                let now = node.now();
+                measured(
+                    &node,
+                    ctx.generation,
+                    author,
+                    metrics.as_deref(),
+                    now,
+                    || then(actor, output, ctx),
+                );
             });
             Some(completion)
         })
@@ -209,9 +253,10 @@ impl<A: Actor> Ctx<A> {
         A: Handles<S::Item>,
     {
         let author = self.index_of::<S::Item>();
+        let node = Arc::clone(&self.node);
         self.push(author, async move {
             let message = messages.next().await?;
-            let ready_at = clock::now();
+            let ready_at = node.now();
             let completion: Completion<A> = Box::new(move |actor, ctx| {
                 deliver_now(actor, ctx, message, ready_at);
                 ctx.next_of(messages);
@@ -228,9 +273,10 @@ impl<A: Actor> Ctx<A> {
     where
         A: Handles<M>,
     {
+        let node = Arc::clone(&self.node);
         self.add(self.index_of::<M>(), async move {
             wait.await;
-            let ready_at = clock::now();
+            let ready_at = node.now();
             let completion: Completion<A> = Box::new(move |actor, ctx| {
                 deliver_now(actor, ctx, message, ready_at);
             });
@@ -255,13 +301,20 @@ impl<A: Actor> Ctx<A> {
 
     /// Adds a future that is shown, while it is polled, as one of the message type `author`.
     fn push(&mut self, author: u32, task: impl Future<Output = Option<Completion<A>>> + 'static) {
-        let (node, generation) = (Arc::clone(&self.node), self.generation);
+        let (node, generation, work) = (Arc::clone(&self.node), self.generation, self.work);
         let metrics = node.message_at(author).cloned();
+        let turn_end = self.turn_end.clone();
         let shown = async move {
             let mut task = pin!(task);
             poll_fn(|cx| {
+                let now = node.now();
+                if turn_end.is_over(now) {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
                 let metrics = metrics.as_deref();
-                measured(&node, generation, author, metrics, || {
+                work_on(&node, work);
+                measured(&node, generation, author, metrics, now, || {
                     task.as_mut().poll(cx)
                 })
             })
@@ -293,24 +346,34 @@ fn deliver_now<A: Handles<M>, M: Message>(
 ) {
     let mailbox = Arc::clone(ctx.me.mailbox());
     ctx.origin = Origin::none();
-    deliver(actor, ctx, &mailbox, message, None, ready_at, clock::now());
+    ctx.sender = SenderId::default();
+    let now = mailbox.node.now();
+    deliver(actor, ctx, &mailbox, message, None, ready_at, now);
 }
 
-/// Runs and measures one poll of a future that the handler of a message type spawned. `metrics` are
+/// Records that the code which runs next works on this message of the actor.
+#[inline]
+fn work_on(node: &Node, work: u32) {
+    SenderId::work_on(work);
+    node.current.begin(work);
+}
+
+/// Runs and measures, from `begun_at` on, one poll of a future that the handler of a message type
+/// spawned. `metrics` are
 /// those of that type; the `started` hook has none.
 fn measured<T>(
     node: &Node,
     generation: u64,
     author: u32,
     metrics: Option<&MessageMetrics>,
+    begun_at: Nanos,
     piece: impl FnOnce() -> T,
 ) -> T {
-    let begun_at = clock::now();
     let doing = Doing::Future(author);
     node.activity.enter(doing, begun_at);
     let output = piece();
     node.leave(generation);
-    let ended_at = clock::now();
+    let ended_at = node.now();
     let held = ended_at.saturating_sub(begun_at);
     let polling = metrics.map_or(&node.polling_at_start, |metrics| &metrics.polling);
     polling.fetch_add(held, Relaxed);

@@ -9,6 +9,7 @@ use crate::kernel::clock::{self, Nanos};
 use crate::kernel::envelope::TypedEnvelope;
 use crate::kernel::error::{AskError, TellError};
 use crate::kernel::mailbox::Slot;
+use crate::observe::node::Node;
 
 /// An [`ActorRef`] whose messages have a deadline.
 #[derive(Debug)]
@@ -31,7 +32,7 @@ impl<'a, A: Actor> WithDeadline<'a, A> {
         A: Handles<M>,
     {
         let mut envelope = TypedEnvelope::told(message);
-        envelope.expires_at = expiry(self.deadline);
+        envelope.expires_at = expiry(self.actor.node(), self.deadline);
         let pushed = self.actor.mailbox().push(envelope, Slot::Free);
         pushed
             .map(drop)
@@ -51,11 +52,12 @@ impl<'a, A: Actor> WithDeadline<'a, A> {
     where
         A: Handles<M>,
     {
-        self.actor.ask_until(message, expiry(self.deadline))
+        self.actor
+            .ask_until(message, expiry(self.actor.node(), self.deadline))
     }
 }
 
-/// Returns the time of a deadline that is counted from now.
-pub(super) fn expiry(deadline: Duration) -> Nanos {
-    clock::now().saturating_add(clock::nanos(deadline))
+/// Returns the time of a deadline that is counted from now, by the clock of the receiver `node`.
+pub(super) fn expiry(node: &Node, deadline: Duration) -> Nanos {
+    node.now().saturating_add(clock::nanos(deadline))
 }

@@ -28,6 +28,7 @@ use crate::observe::dead_letters::DeadLetterReason;
 use crate::observe::metrics::MessageMetrics;
 use crate::observe::node::Node;
 use crate::observe::senders::SenderId;
+use crate::observe::waits::{Wait, WaitState, Waiting};
 
 /// The reason why a queued message is not handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +57,12 @@ pub(crate) trait Envelope<A: Actor>: Any + Send {
 
     /// Counts the message as not handled and sends its caller an error.
     fn refuse(self: Box<Self>, node: &Node, reason: Reason, sender: SenderId);
+
+    /// Returns the index of the message's type where a caller waits for its answer.
+    fn awaited(&self, node: &Node) -> Option<u32> {
+        let _ = node;
+        None
+    }
 }
 
 /// A message that is about to be queued, with the sender for its answer, if the caller wants one.
@@ -143,6 +150,11 @@ impl<A: Handles<M>, M: Message> Envelope<A> for Asked<M> {
         }
     }
 
+    fn awaited(&self, node: &Node) -> Option<u32> {
+        let is_awaited = !self.reply.is_closed();
+        is_awaited.then(|| node.messages.of::<M>().index)
+    }
+
     fn refuse(self: Box<Self>, node: &Node, reason: Reason, sender: SenderId) {
         let Self { message, reply } = *self;
         let reply = match (reply, message, reason) {
@@ -184,7 +196,7 @@ fn count_refused(
         Reason::Interrupted => return AskError::Interrupted,
     };
     counter.fetch_add(1, Relaxed);
-    node.dead_letters.note(metrics, reason, sender);
+    node.note_dead_letter(metrics, reason, sender);
     error
 }
 
@@ -219,7 +231,7 @@ impl<A: Handles<M>, M: Message, F: FnOnce() -> Option<M> + Send + 'static> Envel
             Ok(Some(message)) => deliver(actor, ctx, mailbox, message, None, sent_at, now),
             Err(text) => {
                 error!(actor = mailbox.node.path(), reason = %text, "the message about an end panicked");
-                clock::now()
+                mailbox.node.now()
             }
         }
     }
@@ -267,6 +279,11 @@ pub(crate) fn deliver<A: Handles<M>, M: Message>(
     metrics.queue.record(begun_at.saturating_sub(sent_at));
     node.activity.enter(Doing::Message(metrics.index), begun_at);
     ctx.current = metrics.index;
+    ctx.begin_work();
+    let caller = is_request.then_some(ctx.sender);
+    if let Some(caller) = caller {
+        node.current.note_caller(caller.work());
+    }
     let _span = Handling::begin(&mut ctx.origin, node.path(), &metrics.name);
     let guard = PanicGuard(mailbox, ctx.generation());
     if node.take_crash_at(metrics) {
@@ -274,7 +291,7 @@ pub(crate) fn deliver<A: Handles<M>, M: Message>(
     }
     let answer = actor.handle(message, ctx).into_reply();
     std::mem::forget(guard);
-    let ended_at = clock::now();
+    let ended_at = node.now();
     if node.hang.is_given_up(ctx.generation()) {
         // Another generation runs; the caller knows that this one was interrupted.
         ctx.exit = Some(Exit::Killed { doing: None });
@@ -302,9 +319,18 @@ pub(crate) fn deliver<A: Handles<M>, M: Message>(
             }
         }
         Reply::Later(later) => {
-            let owed = PendingAnswer::new(metrics, &ctx.owed, begun_at);
+            let owed = PendingAnswer::new(&mailbox.node, metrics, &ctx.owed, begun_at);
+            let waiting = caller.map(|from| {
+                let wait = Wait {
+                    from,
+                    message: Some(metrics.index),
+                    since: begun_at,
+                    state: WaitState::Owed(ctx.work()),
+                };
+                Waiting::begin(&mailbox.node, wait)
+            });
             let is_query = A::WHEN_ABANDONED == WhenAbandoned::Skip;
-            ctx.spawn(answer_later(later, reply, owed, is_query));
+            ctx.spawn(answer_later(later, reply.zip(waiting), owed, is_query));
         }
     }
     ended_at
@@ -336,16 +362,23 @@ pub(crate) fn warn_slow(
 /// A pending answer, counted in the metrics and among those that the generation owes until it is
 /// dropped.
 struct PendingAnswer {
+    node: Arc<Node>,
     metrics: Arc<MessageMetrics>,
     owed: Rc<Cell<usize>>,
     since: Nanos,
 }
 
 impl PendingAnswer {
-    fn new(metrics: &Arc<MessageMetrics>, owed: &Rc<Cell<usize>>, since: Nanos) -> Self {
+    fn new(
+        node: &Arc<Node>,
+        metrics: &Arc<MessageMetrics>,
+        owed: &Rc<Cell<usize>>,
+        since: Nanos,
+    ) -> Self {
         metrics.owed.fetch_add(1, Relaxed);
         owed.set(owed.get() + 1);
         Self {
+            node: Arc::clone(node),
             metrics: Arc::clone(metrics),
             owed: Rc::clone(owed),
             since,
@@ -362,22 +395,30 @@ impl Drop for PendingAnswer {
 
 async fn answer_later<M: Message>(
     later: Later<M::Result>,
-    reply: Option<ReplyTo<M>>,
+    caller: Option<(ReplyTo<M>, Waiting)>,
     owed: PendingAnswer,
     is_query: bool,
 ) {
-    let Some(mut reply) = reply else {
+    let Some((mut reply, waiting)) = caller else {
         settle::<M>(later.resolve().await, None, owed);
         return;
     };
-    if !is_query {
-        settle(later.resolve().await, Some(reply), owed);
-        return;
-    }
-    let Some(resolved) = unless_closed(later.resolve(), &mut reply).await else {
-        owed.metrics.abandoned.fetch_add(1, Relaxed);
-        return;
+    let mut later = pin!(later.resolve());
+    let resolved = unless_closed(later.as_mut(), &mut reply).await;
+    let resolved = match resolved {
+        Some(resolved) => resolved,
+        None if is_query => {
+            owed.metrics.abandoned.fetch_add(1, Relaxed);
+            return;
+        }
+        None => {
+            // Nobody waits any more.
+            drop(waiting);
+            settle::<M>(later.await, None, owed);
+            return;
+        }
     };
+    drop(waiting);
     settle(resolved, Some(reply), owed);
 }
 
@@ -388,7 +429,7 @@ fn settle<M: Message>(
 ) {
     owed.metrics
         .answering
-        .record(clock::now().saturating_sub(owed.since));
+        .record(owed.node.now().saturating_sub(owed.since));
     if is_failure {
         owed.metrics.failed.fetch_add(1, Relaxed);
     }

@@ -22,10 +22,12 @@ use crate::limits::MAILBOX_CAPACITY;
 use crate::observe::dead_letters::DeadLetterReason;
 use crate::observe::node::Node;
 use crate::observe::senders::SenderId;
+use crate::observe::waits::WaitState;
 
 mod end;
 mod in_hand;
 mod reservation;
+mod waits;
 
 use in_hand::InHand;
 
@@ -97,7 +99,7 @@ impl<A: Actor> Mailbox<A> {
                 deadline => deadline,
             },
         };
-        clock::now().saturating_add(deadline)
+        self.node.now().saturating_add(deadline)
     }
 
     /// Returns the weight of a message; zero where the mailbox has no bound in bytes. Runs the
@@ -142,6 +144,7 @@ impl<A: Actor> Mailbox<A> {
 
     /// Waits until the mailbox is open. Returns the generation.
     pub(crate) async fn wait_open(&self) -> u64 {
+        let mut waiting = None;
         loop {
             let opened = self.opened.notified();
             tokio::pin!(opened);
@@ -149,6 +152,7 @@ impl<A: Actor> Mailbox<A> {
             if let Some(generation) = self.open_generation() {
                 return generation;
             }
+            waiting.get_or_insert_with(|| self.begin_wait(WaitState::Start));
             opened.await;
         }
     }
@@ -175,7 +179,7 @@ impl<A: Actor> Mailbox<A> {
             });
         }
         let weight = self.weigh(&envelope.message);
-        let sent_at = clock::now();
+        let sent_at = self.node.now();
         let mut queue = self.queue.lock();
         if !slot.is_in(&queue) {
             return Err(Refused {
@@ -233,7 +237,7 @@ impl<A: Actor> Mailbox<A> {
         let envelope = Box::new(LazyEnvelope::new(make));
         let bound = self.node.gauges.bytes.bound();
         let weight = bound.map_or(0, |_| size_of::<M>());
-        let sent_at = clock::now();
+        let sent_at = self.node.now();
         let mut queue = self.queue.lock();
         if !Slot::OverCapacity(generation).is_in(&queue) {
             drop(queue);
@@ -274,7 +278,7 @@ impl<A: Actor> Mailbox<A> {
         };
         counter.fetch_add(1, Relaxed);
         let sender = SenderId::current();
-        self.node.dead_letters.note(metrics, reason, sender);
+        self.node.note_dead_letter(metrics, reason, sender);
     }
 
     /// Takes the oldest message for a generation that owes `owed` answers. Where there is none that

@@ -20,3 +20,4 @@ pub(crate) mod queue;
 pub(crate) mod recipient;
 pub(crate) mod reply_to;
 pub(crate) mod spans;
+pub(crate) mod turn;

@@ -166,6 +166,11 @@ impl<A: Actor> Queue<A> {
         });
     }
 
+    /// Returns the messages that were sent at `before` or earlier, and whether each is owing.
+    pub(crate) fn sent_until(&self, before: Nanos) -> impl Iterator<Item = (bool, &Entry<A>)> {
+        self.lanes.sent_until(before)
+    }
+
     /// Takes the next message that an actor may handle which owes `owed` answers: the oldest one of
     /// high priority, and after [`HIGH_PRIORITY_RUN`] of those the oldest one of normal priority.
     #[inline]

@@ -15,7 +15,7 @@ use serde::Serialize;
 use tokio::runtime::{Handle, RuntimeMetrics};
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::kernel::clock::{self, Nanos};
+use crate::kernel::clock::{self, Clock, Nanos};
 use crate::observe::activity::Doing;
 use crate::observe::histogram::{Histogram, Latency};
 use crate::observe::node::Node;
@@ -54,8 +54,9 @@ pub struct Busiest {
 }
 
 /// The arbiters of one tree with their figures.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct ArbiterTable {
+    clock: Clock,
     entries: Mutex<Vec<Entry>>,
 }
 
@@ -157,14 +158,14 @@ impl Thread {
 
 impl WakeUps {
     /// Wakes the thread up, unless a wake-up is under way.
-    fn send(self: &Arc<Self>, arbiter: &ArbiterHandle, now: Nanos) {
+    fn send(self: &Arc<Self>, arbiter: &ArbiterHandle, clock: &Clock, now: Nanos) {
         if self.sent_at.load(Relaxed) != 0 {
             return;
         }
         self.sent_at.store(now, Relaxed);
-        let wake_ups = Arc::clone(self);
+        let (wake_ups, clock) = (Arc::clone(self), clock.clone());
         let is_accepted = arbiter.spawn_fn(move || {
-            let lag = clock::now().saturating_sub(now);
+            let lag = clock.now().saturating_sub(now);
             wake_ups.last.store(lag, Relaxed);
             wake_ups.lag.record(lag);
             wake_ups.sent_at.store(0, Relaxed);
@@ -184,6 +185,13 @@ impl WakeUps {
 }
 
 impl ArbiterTable {
+    pub(crate) fn new(clock: Clock) -> Self {
+        Self {
+            clock,
+            entries: Mutex::default(),
+        }
+    }
+
     /// Records that the thread of the arbiter called `name` has begun, with its runtime where that
     /// is known. Lags of an earlier thread of that name are forgotten.
     pub(crate) fn note_thread(&self, name: &str, arbiter: ArbiterHandle, runtime: Option<Handle>) {
@@ -205,7 +213,7 @@ impl ArbiterTable {
 
     /// Returns the figures of the last interval.
     pub(crate) fn read(&self) -> Vec<ArbiterSnapshot> {
-        let now = clock::now();
+        let now = self.clock.now();
         let entries = self.entries.lock();
         entries.iter().map(|entry| entry.read(now)).collect()
     }
@@ -231,7 +239,7 @@ impl ArbiterTable {
             let taken = by_arbiter.remove(&entry.name).unwrap_or_default();
             entry.update(&taken, span);
             if let Some(thread) = &entry.thread {
-                entry.wake_ups.send(&thread.arbiter, now);
+                entry.wake_ups.send(&thread.arbiter, &self.clock, now);
             }
         }
     }
@@ -241,10 +249,10 @@ impl ArbiterTable {
 pub(crate) async fn watch(root: Arc<Node>, table: Arc<ArbiterTable>, period: Duration) {
     let mut ticks = interval(period);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut begun_at = clock::now();
+    let mut begun_at = root.now();
     loop {
         ticks.tick().await;
-        let now = clock::now();
+        let now = root.now();
         table.end_interval(&root.walk(), begun_at, now);
         begun_at = now;
     }

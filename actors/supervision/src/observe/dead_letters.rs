@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use parking_lot::Mutex;
 use serde::Serialize;
 
-use crate::kernel::clock;
+use crate::kernel::clock::Clock;
 use crate::limits::DEAD_LETTERS;
 use crate::observe::metrics::MessageMetrics;
 use crate::observe::senders::SenderId;
@@ -53,19 +53,26 @@ impl DeadLetters {
     /// Takes a message as a sample, unless one of its type was taken just before.
     pub(crate) fn note(
         &self,
+        clock: &Clock,
         metrics: &MessageMetrics,
         reason: DeadLetterReason,
         sender: SenderId,
     ) {
-        if metrics.take_sample(clock::now()) {
-            self.add(metrics, reason, sender);
+        if metrics.take_sample(clock.now()) {
+            self.add(clock.unix_millis(), metrics, reason, sender);
         }
     }
 
     #[cold]
-    fn add(&self, metrics: &MessageMetrics, reason: DeadLetterReason, sender: SenderId) {
+    fn add(
+        &self,
+        unix_ms: u64,
+        metrics: &MessageMetrics,
+        reason: DeadLetterReason,
+        sender: SenderId,
+    ) {
         let sample = DeadLetter {
-            unix_ms: clock::unix_millis(),
+            unix_ms,
             message: metrics.name.to_string(),
             reason,
             sender: sender.name().to_string(),

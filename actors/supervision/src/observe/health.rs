@@ -1,5 +1,5 @@
 //! The health monitor: sends every actor a probe that is answered in the actor's own context, and
-//! looks at the jobs that the threads of pools run.
+//! looks at the jobs that the threads of pools run, and at the asks that wait for each other.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -17,6 +17,7 @@ use crate::kernel::hang::WhenStuck;
 use crate::observe::activity::Doing;
 use crate::observe::node::Node;
 use crate::observe::snapshot::{Kind, State};
+use crate::observe::wait_graph::Deadlocks;
 
 /// Runs a monitor for ever: one that panics is logged and begins again after `pause`, so that hangs
 /// are still found.
@@ -46,24 +47,27 @@ pub(crate) async fn watch(
     let probe_timeout = clock::nanos(probe_timeout);
     let mut rounds = interval(period);
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut last_round = clock::now();
+    let mut last_round = root.now();
+    let mut deadlocks = Deadlocks::default();
     loop {
         rounds.tick().await;
-        let now = clock::now();
+        let now = root.now();
         let seconds = now.saturating_sub(last_round) as f64 / 1e9;
         last_round = now;
-        for node in root.walk() {
+        let nodes = root.walk();
+        for node in &nodes {
             for metrics in node.messages.iter() {
                 metrics.update_rate(seconds);
             }
             if node.kind() == Kind::Actor && node.state() == State::Running {
-                probe(&node, now, probe_timeout);
-                if is_hung(&node, now, probe_timeout) {
-                    arbiters.give_up(&node);
+                probe(node, now, probe_timeout);
+                if is_hung(node, now, probe_timeout) {
+                    arbiters.give_up(node);
                 }
             }
-            report_late_jobs(&node, now);
+            report_late_jobs(node, now);
         }
+        deadlocks.look(&nodes, now);
     }
 }
 

@@ -6,14 +6,14 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
-use tracing::error;
 
-use crate::kernel::clock;
-use crate::kernel::exit::{Exit, bounded, contain};
+use crate::kernel::exit::{Exit, bounded};
 use crate::limits::LOGGED_INCIDENTS;
+use crate::observe::incident_sink::{Sink, SinkThread};
 
 /// The kind of an incident.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +27,8 @@ pub enum IncidentKind {
     Group,
     /// An actor did not answer its health probe in time.
     Stuck,
+    /// Actors wait for each other's answers in a circle.
+    Deadlock,
 }
 
 impl IncidentKind {
@@ -54,9 +56,6 @@ pub struct IncidentRecord {
     pub reason: String,
 }
 
-/// The code that keeps the incidents of a log beyond the process, such as a file.
-type Sink = Box<dyn FnMut(&IncidentRecord) + Send>;
-
 /// A log of the last [`LOGGED_INCIDENTS`] incidents. Clones share it.
 #[derive(Clone, Default)]
 pub struct IncidentLog {
@@ -68,24 +67,29 @@ struct Shared {
     recent: VecDeque<IncidentRecord>,
     /// The incidents ever added.
     added: u64,
-    sink: Option<Sink>,
+    sink: Option<SinkThread>,
 }
 
 impl IncidentLog {
     /// Creates a log that begins with `earlier` incidents, oldest first, and passes each new one to
     /// `sink`.
     ///
-    /// The sink runs on the thread of the supervisor that reports the incident, so that it has seen
-    /// an incident before the process can end because of it. It must not wait for an actor.
+    /// The sink runs on a thread of its own, so that a slow disk delays no supervisor. It gets the
+    /// incidents in their order, through a queue of
+    /// [`SINK_QUEUE`](crate::limits::SINK_QUEUE): those that find it full are counted
+    /// ([`dropped`](Self::dropped)). A panic of the sink is logged, and the sink goes on with the next
+    /// incident. The end of a tree ([`Tree::wait`](crate::Tree::wait)) waits for a bounded time until
+    /// the sink has seen every incident. The thread ends with the last clone of the log.
     pub fn with_sink(
         earlier: impl IntoIterator<Item = IncidentRecord>,
         sink: impl FnMut(&IncidentRecord) + Send + 'static,
     ) -> Self {
+        let sink: Sink = Box::new(sink);
         let mut shared = Shared::default();
         for incident in earlier {
             shared.push(incident);
         }
-        shared.sink = Some(Box::new(sink));
+        shared.sink = Some(SinkThread::start(sink));
         Self {
             shared: Arc::new(Mutex::new(shared)),
         }
@@ -101,19 +105,40 @@ impl IncidentLog {
         (shared.added, incidents.collect())
     }
 
-    pub(crate) fn add(&self, kind: IncidentKind, actor: &str, generation: u64, reason: &str) {
+    /// Returns the number of incidents that the sink was not given because it was too slow.
+    pub fn dropped(&self) -> u64 {
+        let shared = self.shared.lock();
+        shared.sink.as_ref().map_or(0, SinkThread::dropped)
+    }
+
+    /// Waits until the sink has seen the incidents that were added before. Returns whether it has
+    /// within `limit`.
+    pub(crate) async fn flush(&self, limit: Duration) -> bool {
+        let seen = self.shared.lock().sink.as_ref().map(SinkThread::seen);
+        match seen {
+            Some(seen) => seen.within(limit).await,
+            None => true,
+        }
+    }
+
+    pub(crate) fn add(
+        &self,
+        unix_ms: u64,
+        kind: IncidentKind,
+        actor: &str,
+        generation: u64,
+        reason: &str,
+    ) {
         let incident = IncidentRecord {
-            unix_ms: clock::unix_millis(),
+            unix_ms,
             kind,
             actor: actor.to_owned(),
             generation,
             reason: bounded(reason),
         };
         let mut shared = self.shared.lock();
-        if let Some(sink) = &mut shared.sink
-            && let Err(text) = contain(|| sink(&incident))
-        {
-            error!(reason = %text, "the sink of incidents panicked");
+        if let Some(sink) = &shared.sink {
+            sink.send(&incident);
         }
         shared.push(incident);
     }
@@ -143,6 +168,7 @@ impl fmt::Debug for IncidentLog {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::SINK_QUEUE;
 
     fn reasons(log: &IncidentLog, seen: u64) -> (u64, Vec<String>) {
         let (added, incidents) = log.since(seen);
@@ -153,8 +179,8 @@ mod tests {
     fn a_reader_gets_each_incident_once() {
         let log = IncidentLog::default();
         assert_eq!(reasons(&log, 0), (0, vec![]));
-        log.add(IncidentKind::Failure, "root/a", 1, "one");
-        log.add(IncidentKind::Stuck, "root/b", 1, "two");
+        log.add(1, IncidentKind::Failure, "root/a", 1, "one");
+        log.add(1, IncidentKind::Stuck, "root/b", 1, "two");
         assert_eq!(reasons(&log, 0), (2, vec!["one".into(), "two".into()]));
         assert_eq!(reasons(&log, 1), (2, vec!["two".into()]));
         assert_eq!(reasons(&log, 2), (2, vec![]));
@@ -165,7 +191,7 @@ mod tests {
     fn the_log_is_bounded() {
         let log = IncidentLog::default();
         for _ in 0..LOGGED_INCIDENTS + 5 {
-            log.add(IncidentKind::Failure, "root/a", 1, &"x".repeat(100_000));
+            log.add(1, IncidentKind::Failure, "root/a", 1, &"x".repeat(100_000));
         }
         let (added, incidents) = log.since(3);
         assert_eq!(added, LOGGED_INCIDENTS as u64 + 5);
@@ -176,10 +202,42 @@ mod tests {
     #[test]
     fn a_sink_that_panics_does_not_end_the_log() {
         let earlier = IncidentLog::default();
-        earlier.add(IncidentKind::Failure, "root/a", 1, "before");
-        let log = IncidentLog::with_sink(earlier.since(0).1, |_| panic!("disk full"));
-        log.add(IncidentKind::Failure, "root/a", 2, "after");
-        let both = vec!["before".to_owned(), "after".to_owned()];
-        assert_eq!(reasons(&log, 0), (2, both));
+        earlier.add(1, IncidentKind::Failure, "root/a", 1, "before");
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let to_seen = Arc::clone(&seen);
+        let log = IncidentLog::with_sink(earlier.since(0).1, move |incident| {
+            to_seen.lock().push(incident.reason.clone());
+            panic!("disk full");
+        });
+        for reason in ["after", "again"] {
+            log.add(2, IncidentKind::Failure, "root/a", 2, reason);
+        }
+        let all = ["before", "after", "again"].map(str::to_owned);
+        assert_eq!(reasons(&log, 0), (3, all.to_vec()));
+        assert!(crate::block_on(log.flush(Duration::from_secs(60))));
+        assert_eq!(*seen.lock(), ["after", "again"]);
+        assert_eq!(log.dropped(), 0);
+    }
+
+    #[test]
+    fn a_sink_that_hangs_delays_nobody_and_what_it_misses_counts() {
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        let seen = Arc::new(Mutex::new(0));
+        let to_seen = Arc::clone(&seen);
+        let log = IncidentLog::with_sink([], move |_| {
+            let _ = held.recv();
+            *to_seen.lock() += 1;
+        });
+        let added = SINK_QUEUE as u64 + 10;
+        for number in 0..added {
+            log.add(number, IncidentKind::Failure, "root/a", 1, "full");
+        }
+        // One more than the queue holds where the thread has taken the first one.
+        let dropped = log.dropped();
+        assert!((9..=10).contains(&dropped), "{dropped}");
+        assert!(!crate::block_on(log.flush(Duration::ZERO)));
+        drop(release);
+        assert!(crate::block_on(log.flush(Duration::from_secs(60))));
+        assert_eq!(*seen.lock(), added - dropped);
     }
 }

@@ -2,9 +2,11 @@
 
 pub(crate) mod activity;
 pub(crate) mod arbiters;
+mod children;
 pub(crate) mod dead_letters;
 pub(crate) mod health;
 pub(crate) mod histogram;
+mod incident_sink;
 pub(crate) mod incidents;
 pub(crate) mod metrics;
 pub(crate) mod node;
@@ -12,3 +14,5 @@ mod reading;
 pub(crate) mod senders;
 pub mod snapshot;
 pub(crate) mod threads;
+pub(crate) mod wait_graph;
+pub(crate) mod waits;

@@ -10,19 +10,21 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tracing::error;
 
-use crate::kernel::clock;
+use crate::kernel::clock::{Clock, Nanos};
 use crate::kernel::exit::Exit;
 use crate::kernel::hang::{Hang, Lease};
 use crate::kernel::monitor::Watchers;
 use crate::kernel::quarantine::Quarantine;
 use crate::limits::MAX_INCIDENTS;
 use crate::observe::activity::{Activity, Doing};
-use crate::observe::dead_letters::DeadLetters;
+use crate::observe::children::Children;
+use crate::observe::dead_letters::{DeadLetterReason, DeadLetters};
 use crate::observe::incidents::{IncidentKind, IncidentLog};
 use crate::observe::metrics::{MessageMetrics, MessageTable};
 use crate::observe::senders::SenderId;
 use crate::observe::snapshot::{BytesSnapshot, Incident, Kind, PoolSnapshot, State};
 use crate::observe::threads::ThreadTable;
+use crate::observe::waits::{CurrentWork, Wait, Waits};
 
 /// Control of a running generation, which its queued messages do not delay.
 pub(crate) trait Control: Send + Sync {
@@ -37,6 +39,10 @@ pub(crate) trait Control: Send + Sync {
     /// Gives up the generation: its code does not return. Callers and later generations do not wait
     /// for it.
     fn give_up(&self) {}
+    /// Adds the requests that were sent at `before` or earlier and wait in the mailbox.
+    fn add_waits(&self, before: Nanos, waits: &mut Vec<Wait>) {
+        let _ = (before, waits);
+    }
     /// Returns the lease of the thread that the generation runs on.
     fn lease(&self) -> Option<&Arc<Lease>> {
         None
@@ -58,6 +64,12 @@ pub(crate) struct Node {
     pub(super) started_at: AtomicU64,
     pub(super) restarts: AtomicU64,
     pub(crate) activity: Activity,
+    pub(crate) current: CurrentWork,
+    pub(crate) waits: Waits,
+    /// The cycle of asks that the actor is part of, as the health monitor saw it last.
+    pub(crate) deadlock: Mutex<Option<String>>,
+    /// The number of cycles of asks that the actor was part of.
+    pub(crate) deadlocks: AtomicU64,
     pub(crate) threads: ThreadTable,
     /// Time that futures of the `started` hook held the thread, in nanoseconds.
     pub(crate) polling_at_start: AtomicU64,
@@ -77,9 +89,11 @@ pub(crate) struct Node {
     crash_at: Mutex<Option<String>>,
     crash_is_set: AtomicBool,
     pub(super) generation_state: Mutex<GenerationState>,
+    /// The clock of the tree that the node is part of.
+    clock: OnceLock<Clock>,
     /// The log of the tree that the node is part of.
     incident_log: OnceLock<IncidentLog>,
-    children: Mutex<Vec<Arc<Node>>>,
+    children: Mutex<Children>,
 }
 
 /// The gauges of a mailbox. Written under the mailbox's lock.
@@ -192,6 +206,10 @@ impl Node {
             started_at: AtomicU64::new(0),
             restarts: AtomicU64::new(0),
             activity: Activity::default(),
+            current: CurrentWork::default(),
+            waits: Waits::default(),
+            deadlock: Mutex::new(None),
+            deadlocks: AtomicU64::new(0),
             threads: ThreadTable::default(),
             polling_at_start: AtomicU64::new(0),
             held_at_start_before: AtomicU64::new(0),
@@ -208,6 +226,7 @@ impl Node {
             crash_at: Mutex::new(None),
             crash_is_set: AtomicBool::new(false),
             generation_state: Mutex::default(),
+            clock: OnceLock::new(),
             incident_log: OnceLock::new(),
             children: Mutex::default(),
         })
@@ -244,6 +263,9 @@ impl Node {
             if let Some(log) = parent.and_then(|parent| parent.incident_log.get()) {
                 self.set_incident_log(log.clone());
             }
+            if let Some(clock) = parent.and_then(|parent| parent.clock.get()) {
+                self.set_clock(clock.clone());
+            }
             let id = SenderId::of(&group);
             let _ = self.group.set((group, id));
         }
@@ -262,22 +284,15 @@ impl Node {
     /// Adds a bound child. Returns false when a sibling has the same name.
     #[must_use]
     pub(crate) fn add_child(&self, child: &Arc<Node>) -> bool {
-        let mut children = self.children.lock();
-        if children.iter().any(|sibling| sibling.name == child.name) {
-            return false;
-        }
-        children.push(Arc::clone(child));
-        true
+        self.children.lock().add(child)
     }
 
     pub(crate) fn remove_child(&self, child: &Arc<Node>) {
-        self.children
-            .lock()
-            .retain(|sibling| !Arc::ptr_eq(sibling, child));
+        self.children.lock().remove(child);
     }
 
     pub(crate) fn children(&self) -> Vec<Arc<Node>> {
-        self.children.lock().clone()
+        self.children.lock().all()
     }
 
     /// Returns this node and all nodes under it.
@@ -330,7 +345,7 @@ impl Node {
         generation_state.control = Some(control);
         drop(generation_state);
         self.set_state(State::Starting);
-        self.started_at.store(clock::now(), Relaxed);
+        self.started_at.store(self.now(), Relaxed);
         self.generation.fetch_add(1, Relaxed) + 1
     }
 
@@ -369,6 +384,36 @@ impl Node {
         self.restarts.fetch_add(1, Relaxed);
     }
 
+    /// Sets the clock of the tree. The nodes that are bound under this one get it, too.
+    pub(crate) fn set_clock(&self, clock: Clock) {
+        let _ = self.clock.set(clock);
+    }
+
+    /// Returns the clock of the tree; the system's before the node is part of one.
+    #[inline]
+    pub(crate) fn clock(&self) -> &Clock {
+        static SYSTEM: Clock = Clock::system();
+        self.clock.get().unwrap_or(&SYSTEM)
+    }
+
+    /// Reads the clock of the tree.
+    #[inline]
+    pub(crate) fn now(&self) -> Nanos {
+        self.clock().now()
+    }
+
+    /// Takes a message that was not handled as a sample, unless one of its type was taken just
+    /// before.
+    pub(crate) fn note_dead_letter(
+        &self,
+        metrics: &MessageMetrics,
+        reason: DeadLetterReason,
+        sender: SenderId,
+    ) {
+        self.dead_letters
+            .note(self.clock(), metrics, reason, sender);
+    }
+
     /// Sets the log of the tree's incidents. The nodes that are bound under this one get it, too.
     pub(crate) fn set_incident_log(&self, log: IncidentLog) {
         let _ = self.incident_log.set(log);
@@ -393,9 +438,15 @@ impl Node {
         self.log_incident(IncidentKind::Stuck, self.generation(), &reason);
     }
 
+    /// Records in the log of the tree that the actor is part of a cycle of asks.
+    pub(crate) fn note_deadlock(&self, cycle: &str) {
+        self.log_incident(IncidentKind::Deadlock, self.generation(), cycle);
+    }
+
     fn log_incident(&self, kind: IncidentKind, generation: u64, reason: &str) {
         if let Some(log) = self.incident_log.get() {
-            log.add(kind, self.path(), generation, reason);
+            let unix_ms = self.clock().unix_millis();
+            log.add(unix_ms, kind, self.path(), generation, reason);
         }
     }
 
@@ -406,7 +457,7 @@ impl Node {
             generation_state.incidents.pop_front();
         }
         generation_state.incidents.push_back(Incident {
-            unix_ms: clock::unix_millis(),
+            unix_ms: self.clock().unix_millis(),
             generation,
             reason,
         });
@@ -473,7 +524,7 @@ impl Node {
             && let Some(metrics) = self.message_at(index)
         {
             metrics.failed.fetch_add(1, Relaxed);
-            let crashes = self.quarantine.note_crash(&metrics.crashes, clock::now());
+            let crashes = self.quarantine.note_crash(&metrics.crashes, self.now());
             if let Some(crashes) = crashes {
                 let reason = format!("{} quarantined after {crashes} crashes", metrics.name);
                 error!(actor = self.path(), message = %metrics.name, crashes, "message type quarantined");

@@ -5,19 +5,40 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::kernel::clock::{self, Nanos};
+use crate::limits::ASK_OVERDUE;
 use crate::observe::histogram::Histogram;
 use crate::observe::node::Node;
-use crate::observe::snapshot::{Kind, MailboxSnapshot, NodeSnapshot, Stuck, ThreadSnapshot};
+use crate::observe::snapshot::{
+    Kind, MailboxSnapshot, NodeSnapshot, Stuck, ThreadSnapshot, WaitSnapshot,
+};
 
 /// For each arbiter, the start and the description of the longest-running activity on it.
 type Busy = HashMap<String, (Nanos, String)>;
 
+/// What is read of the whole tree before its nodes.
+struct Tree {
+    now: Nanos,
+    busy: Busy,
+    /// The paths of the actors by their numbers as senders.
+    paths: HashMap<u32, String>,
+}
+
 impl Node {
     /// Returns a snapshot of the subtree.
     pub(crate) fn snapshot(self: &Arc<Self>) -> NodeSnapshot {
-        let now = clock::now();
+        let now = self.now();
         let mut busy = Busy::new();
-        for node in self.walk() {
+        let nodes = self.walk();
+        let before = overdue_before(now);
+        let has_waits = nodes
+            .iter()
+            .any(|node| !node.waits_since(before).is_empty());
+        let paths: Option<HashMap<u32, String>> = has_waits.then(|| {
+            let paths = nodes.iter();
+            let paths = paths.map(|node| (node.sender_id().work().actor, node.path().to_owned()));
+            paths.collect()
+        });
+        for node in nodes {
             let (doing, since) = node.activity.read();
             let Some(doing) = node.describe(doing) else {
                 continue;
@@ -30,17 +51,23 @@ impl Node {
                 *entry = (since, format!("{} in {doing}", node.path()));
             }
         }
-        self.read(now, &busy)
+        let tree = Tree {
+            now,
+            busy,
+            paths: paths.unwrap_or_default(),
+        };
+        self.read(&tree)
     }
 
-    fn read(&self, now: Nanos, busy: &Busy) -> NodeSnapshot {
+    fn read(&self, tree: &Tree) -> NodeSnapshot {
+        let now = tree.now;
         let generation_state = self.generation_state.lock();
         let arbiter = generation_state.arbiter.clone();
         let incidents = generation_state.incidents.iter().cloned().collect();
         drop(generation_state);
         let doing = self.doing();
         let threads = self.read_threads(now);
-        let stuck = self.stuck(now, doing.as_ref(), arbiter.as_ref(), busy);
+        let stuck = self.stuck(now, doing.as_ref(), arbiter.as_ref(), &tree.busy);
         let busy_threads = threads.iter().filter(|thread| thread.doing.is_some());
         let longest = busy_threads.max_by_key(|thread| thread.for_ms);
         let job = longest.and_then(|thread| thread.doing.clone());
@@ -57,6 +84,9 @@ impl Node {
             stuck: stuck.or_else(|| late_job(&threads)),
             doing: doing.or(job),
             threads,
+            waits: self.read_waits(tree),
+            deadlock: self.deadlock.lock().clone(),
+            deadlocks: gauge(&self.deadlocks),
             arbiter,
             mailbox: (self.kind == Kind::Actor).then(|| MailboxSnapshot {
                 depth: gauge(&self.gauges.depth),
@@ -74,9 +104,27 @@ impl Node {
             children: self
                 .children()
                 .iter()
-                .map(|child| child.read(now, busy))
+                .map(|child| child.read(tree))
                 .collect(),
         }
+    }
+
+    fn read_waits(&self, tree: &Tree) -> Vec<WaitSnapshot> {
+        if tree.paths.is_empty() {
+            return Vec::new();
+        }
+        let waits = self.waits_since(overdue_before(tree.now)).into_iter();
+        let read = waits.map(|wait| {
+            let from = tree.paths.get(&wait.from.work().actor);
+            let message = wait.message.and_then(|index| self.message_at(index));
+            WaitSnapshot {
+                from: from.map_or_else(|| wait.from.name().to_string(), Clone::clone),
+                message: message.map(|metrics| metrics.name.to_string()),
+                place: wait.state.into(),
+                for_ms: tree.now.saturating_sub(wait.since) / 1_000_000,
+            }
+        });
+        read.collect()
     }
 
     fn read_threads(&self, now: Nanos) -> Vec<ThreadSnapshot> {
@@ -113,6 +161,11 @@ impl Node {
             blocked_by: blocker.map(|(_, what)| what.clone()),
         })
     }
+}
+
+/// Returns the time at which a request that is overdue at `now` began at the latest.
+fn overdue_before(now: Nanos) -> Nanos {
+    now.saturating_sub(clock::nanos(ASK_OVERDUE))
 }
 
 /// Returns the late job of a pool that has run for the longest time.

@@ -3,6 +3,9 @@
 //! A sender is the code that runs when a message is pushed: an actor, a job of a thread pool, or
 //! code outside of the tree, such as the connection of a client. Children of a dynamic supervisor
 //! share one name, so that their number does not matter.
+//!
+//! A message also carries which actor sent it, and on behalf of which message: the graph of the asks
+//! that wait for each other ([`wait_graph`](crate::observe::wait_graph)) is built from that.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -23,12 +26,28 @@ const OTHERS: &str = "others";
 /// Names of senders, by their ids. A tree has some dozens: they are never removed.
 static NAMES: Mutex<Vec<Arc<str>>> = Mutex::new(Vec::new());
 
-/// The id of a sender: an index of [`NAMES`] plus one. Zero is code outside of the tree.
+/// The number of the actor that was bound last, of all trees of the process.
+static LAST_ACTOR: AtomicU32 = AtomicU32::new(0);
+
+/// The id of a sender. The default is code outside of the tree.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct SenderId(u32);
+pub(crate) struct SenderId {
+    /// An index of [`NAMES`] plus one; zero for code outside of the tree.
+    group: u32,
+    work: WorkId,
+}
+
+/// A piece of an actor's work: the handling of one message with the futures that it spawned.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub(crate) struct WorkId {
+    /// The number of the actor in the process; zero for code outside of the tree.
+    pub(crate) actor: u32,
+    /// The number of the message in the actor's generation, from one; zero for its hooks.
+    pub(crate) message: u32,
+}
 
 impl SenderId {
-    /// Returns the id of the sender called `name`.
+    /// Returns the id of a new sender, whose messages are counted under `name`.
     pub(crate) fn of(name: &str) -> Self {
         let mut names = NAMES.lock();
         let index = names.iter().position(|known| **known == *name);
@@ -36,7 +55,32 @@ impl SenderId {
             names.push(name.into());
             names.len() - 1
         });
-        Self(u32::try_from(index + 1).unwrap_or_default())
+        Self {
+            group: u32::try_from(index + 1).unwrap_or_default(),
+            work: WorkId {
+                actor: LAST_ACTOR.fetch_add(1, Relaxed).wrapping_add(1),
+                message: 0,
+            },
+        }
+    }
+
+    /// Returns the sender that is known by its work alone. Its name is that of code outside.
+    pub(crate) fn of_work(work: WorkId) -> Self {
+        Self { group: 0, work }
+    }
+
+    /// Returns what the sender worked on when it sent.
+    pub(crate) fn work(self) -> WorkId {
+        self.work
+    }
+
+    /// Makes the code that runs on this thread work on another message of its actor, until its mark
+    /// as a sender ends.
+    #[inline]
+    pub(crate) fn work_on(message: u32) {
+        let mut current = CURRENT.get();
+        current.work.message = message;
+        CURRENT.set(current);
     }
 
     /// Returns the id of the sender whose code runs on this thread.
@@ -45,7 +89,7 @@ impl SenderId {
     }
 
     pub(crate) fn name(self) -> Arc<str> {
-        let index = (self.0 as usize).checked_sub(1);
+        let index = (self.group as usize).checked_sub(1);
         let names = NAMES.lock();
         let name = index.and_then(|index| names.get(index));
         name.map_or_else(|| OUTSIDE.into(), Arc::clone)
@@ -54,7 +98,9 @@ impl SenderId {
 
 thread_local! {
     /// The sender whose code runs on this thread.
-    static CURRENT: Cell<SenderId> = const { Cell::new(SenderId(0)) };
+    static CURRENT: Cell<SenderId> = const {
+        Cell::new(SenderId { group: 0, work: WorkId { actor: 0, message: 0 } })
+    };
 
     /// Whether the code that runs on this thread is a `stopped` hook.
     static IS_PARTING: Cell<bool> = const { Cell::new(false) };
@@ -110,7 +156,7 @@ impl Senders {
     /// Counts a message of the code that runs on this thread.
     #[inline]
     pub(crate) fn note(&self) {
-        let key = CURRENT.get().0.wrapping_add(1);
+        let key = CURRENT.get().group.wrapping_add(1);
         for (taken_by, count) in &self.slots {
             let mut found = taken_by.load(Relaxed);
             if found == 0 {
@@ -129,7 +175,11 @@ impl Senders {
     pub(crate) fn read(&self) -> Vec<SenderSnapshot> {
         let taken = self.slots.iter().map_while(|(taken_by, count)| {
             let key = taken_by.load(Relaxed).checked_sub(1)?;
-            Some((SenderId(key).name(), count.load(Relaxed)))
+            let sender = SenderId {
+                group: key,
+                work: WorkId::default(),
+            };
+            Some((sender.name(), count.load(Relaxed)))
         });
         let others = self.others.load(Relaxed);
         let others = (others > 0).then(|| (OTHERS.into(), others));

@@ -76,6 +76,35 @@ pub struct Stuck {
     pub blocked_by: Option<String>,
 }
 
+/// A request to an actor that has waited for [`ASK_OVERDUE`](crate::limits::ASK_OVERDUE) or longer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WaitSnapshot {
+    /// The path of the actor that waits; `outside` for code outside of the tree.
+    pub from: String,
+    /// The type of the message, where it has been sent.
+    pub message: Option<String>,
+    /// The place at which it waits.
+    pub place: WaitPlace,
+    /// The time since the request was sent, or since its handling began, in milliseconds.
+    pub for_ms: u64,
+}
+
+/// The place at which a request waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WaitPlace {
+    /// In the mailbox.
+    Queued,
+    /// In its handler, which holds the thread.
+    Handled,
+    /// It was handled, and its answer comes later.
+    Owed,
+    /// Its caller waits for the actor to start.
+    Start,
+    /// Its caller waits for a free slot of the mailbox.
+    Room,
+}
+
 /// The mailbox of an actor.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct MailboxSnapshot {
@@ -182,6 +211,15 @@ pub struct NodeSnapshot {
     /// Set while the actor does not answer its health probe, and while a job of a pool runs longer
     /// than it may.
     pub stuck: Option<Stuck>,
+    /// The requests that have waited long for this actor: the edges of the wait-for graph.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub waits: Vec<WaitSnapshot>,
+    /// The cycle of asks that the actor is part of, as the health monitor found it: each actor waits
+    /// for the next one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deadlock: Option<String>,
+    /// The number of such cycles since the start.
+    pub deadlocks: u64,
     /// The threads of a pool; empty for other nodes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub threads: Vec<ThreadSnapshot>,

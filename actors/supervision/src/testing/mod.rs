@@ -37,6 +37,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use crate::kernel::clock::Clock;
 use crate::tree::root::{Tree, TreeOptions};
 use crate::tree::spec::SupervisorSpec;
 
@@ -65,12 +66,13 @@ pub fn run_paused<F: Future>(test: F) -> F::Output {
     actix::System::with_tokio_rt(paused).block_on(test)
 }
 
-/// Starts a tree on this thread.
+/// Starts a tree on this thread, with the clock of its runtime.
 ///
 /// # Panics
 /// Where a child does not start.
 pub async fn start_single(spec: SupervisorSpec) -> Tree {
-    let tree = TreeOptions::default().single_thread().start(spec).await;
+    let options = TreeOptions::default().single_thread();
+    let tree = options.clock(Clock::runtime()).start(spec).await;
     tree.unwrap_or_else(|error| panic!("the tree did not start: {error}"))
 }
 

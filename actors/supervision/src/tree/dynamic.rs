@@ -46,6 +46,13 @@ pub(crate) enum Target {
 }
 
 impl Target {
+    pub(crate) fn path(&self) -> &str {
+        match self {
+            Self::Path(path) => path,
+            Self::Node(target) => target.path(),
+        }
+    }
+
     pub(crate) fn is(&self, node: &Arc<Node>) -> bool {
         match self {
             Self::Path(path) => node.path() == path,

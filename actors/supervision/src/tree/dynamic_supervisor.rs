@@ -1,6 +1,6 @@
 //! The dynamic supervisor: it starts and stops children at run time and restarts each alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,6 +44,7 @@ impl Launcher for DynamicLauncher {
             requests,
             restarts: Restarts::new(self.intensity, self.backoff),
             children: BTreeMap::new(),
+            ids: HashMap::new(),
             resting: BTreeMap::new(),
             next_rest: 0,
             events: FuturesUnordered::new(),
@@ -61,6 +62,8 @@ struct DynamicSupervisor {
     restarts: Restarts,
     /// The children that run, by the id of their generation.
     children: BTreeMap<u64, Running>,
+    /// The ids of those by their paths.
+    ids: HashMap<String, u64>,
     /// The children that wait for their restart, by the number of the wait.
     resting: BTreeMap<u64, Child>,
     next_rest: u64,
@@ -146,10 +149,9 @@ impl DynamicSupervisor {
     }
 
     fn stop_child(&mut self, target: &Target) {
-        let wanted = self
-            .children
-            .values_mut()
-            .find(|running| target.is(&running.child.spec.node));
+        let id = self.ids.get(target.path());
+        let wanted = id.and_then(|id| self.children.get_mut(id));
+        let wanted = wanted.filter(|running| target.is(&running.child.spec.node));
         if let Some(Running { child, generation }) = wanted {
             child.is_stopping = true;
             generation.ask_to_stop();
@@ -212,6 +214,7 @@ impl DynamicSupervisor {
             Err(_) => (id, ChildEvent::NotStarted),
         });
         self.events.push(event.boxed_local());
+        self.ids.insert(child.spec.node.path().to_owned(), id);
         self.children.insert(id, Running { child, generation });
         Ok(())
     }
@@ -263,7 +266,10 @@ impl DynamicSupervisor {
     /// escalated.
     fn on_end(&mut self, id: u64, exit: Exit) -> Result<(), Exit> {
         match self.children.remove(&id) {
-            Some(Running { child, .. }) => self.on_child_end(child, exit),
+            Some(Running { child, .. }) => {
+                self.ids.remove(child.spec.node.path());
+                self.on_child_end(child, exit)
+            }
             None => Ok(()),
         }
     }

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use futures_util::future::join;
 use tokio::task::JoinHandle;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::kernel::arbiter::{Arbiters, LeftBehind};
+use crate::kernel::clock::Clock;
 use crate::kernel::error::StartError;
 use crate::kernel::exit::Exit;
-use crate::limits::{JOIN_TIMEOUT, PROBE_PERIOD, PROBE_TIMEOUT};
+use crate::limits::{JOIN_TIMEOUT, PROBE_PERIOD, PROBE_TIMEOUT, SINK_TIME};
 use crate::observe::arbiters::{self, ArbiterTable};
 use crate::observe::health;
 use crate::observe::incidents::IncidentLog;
@@ -26,6 +27,7 @@ use crate::tree::spec::{ChildSpec, SupervisorSpec};
 pub struct TreeOptions {
     is_single_thread: bool,
     rng: SeededRng,
+    clock: Clock,
     probe_period: Duration,
     probe_timeout: Duration,
     incidents: IncidentLog,
@@ -36,6 +38,7 @@ impl Default for TreeOptions {
         Self {
             is_single_thread: false,
             rng: SeededRng::default(),
+            clock: Clock::system(),
             probe_period: PROBE_PERIOD,
             probe_timeout: PROBE_TIMEOUT,
             incidents: IncidentLog::default(),
@@ -54,6 +57,14 @@ impl TreeOptions {
     /// Sets the random number generator. For tests, which seed it.
     pub fn rng(mut self, rng: SeededRng) -> Self {
         self.rng = rng;
+        self
+    }
+
+    /// Sets the clock of the tree, in place of the system's: that of its measurements, its health
+    /// monitor, the deadlines of jobs and the times of incidents. Timers follow the tokio runtime of
+    /// their thread.
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
         self
     }
 
@@ -81,9 +92,10 @@ impl TreeOptions {
     /// have been stopped again, in reverse order, and their threads joined.
     pub async fn start(self, spec: SupervisorSpec) -> Result<Tree, StartError> {
         let root = ChildSpec::from(spec);
+        root.node.set_clock(self.clock.clone());
         root.node.set_incident_log(self.incidents.clone());
         bind(&root, None)?;
-        let arbiters = Arc::new(Arbiters::new(self.is_single_thread, self.rng));
+        let arbiters = Arc::new(Arbiters::new(self.is_single_thread, self.rng, self.clock));
         let launched = root.launcher.launch(&root, &arbiters)?;
         let node = Arc::clone(&root.node);
         let task = launched.task.await.map_err(|_| StartError::Stopped {
@@ -191,6 +203,9 @@ impl Tree {
             unhandled,
             undrained,
         } = self.arbiters.take_left_behind();
+        if !self.handle.incidents.flush(SINK_TIME).await {
+            warn!(tree = node.path(), "the last incidents are not kept yet");
+        }
         let outcome = Outcome {
             exit,
             killed,

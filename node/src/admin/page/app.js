@@ -310,9 +310,14 @@ function drawActor({ tree, history }, path) {
   const { rate: rates = [], depth = [] } = history.actors[path] || {};
   const isActor = node.kind === "actor";
   const stuck = node.stuck ? `, has not answered for ${duration(node.stuck.for_ms)} in ${node.stuck.doing || node.stuck.blocked_by || "an unknown place"}` : "";
+  const deadlock = node.deadlock ? el("p", { class: "bad" }, `Waits for itself: ${node.deadlock}`) : null;
+  const waits = (node.waits || []).map((w) => line(el("code", {}, w.from), w.message ? el("code", {}, w.message) : "", w.place, duration(w.for_ms)));
   show("actor", back,
     el("h2", { tabindex: "-1" }, node.name, " ", state(node), " ", crashButton(node)),
     el("p", { class: "hint" }, el("code", {}, node.path), node.arbiter ? ` on arbiter ${node.arbiter}` : "", node.doing ? `, in ${node.doing}` : "", stuck),
+    deadlock,
+    waits.length ? el("section", {}, el("h3", {}, "Requests that have waited for a second or longer"), el("div", { class: "scroll" },
+      table([textHead("from"), textHead("message"), textHead("where"), "for"], waits))) : null,
     el("section", { class: "cards" },
       card(integer(node.generation), "generation"), card(duration(node.uptime_ms), "up"), card(integer(node.restarts), "restarts"),
       isActor ? card(`${integer(node.mailbox.depth)} of ${integer(node.mailbox.capacity)}`, `in the mailbox, peak ${integer(node.mailbox.peak)}`) : null,

@@ -41,7 +41,7 @@ function updateIncidents(event) {
   if (is_first) incidents = added; else incidents = [...incidents, ...added].slice(-MAX_INCIDENTS);
 }
 
-const KINDS = { failure: "failure", escalation: "supervisor gave up", group: "with a sibling", stuck: "does not answer" };
+const KINDS = { failure: "failure", escalation: "supervisor gave up", group: "with a sibling", stuck: "does not answer", deadlock: "wait for each other" };
 
 function drawIncidents({ status }) {
   const startedAt = Date.now() - status.uptime_ms;

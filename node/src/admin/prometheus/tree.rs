@@ -22,7 +22,7 @@ pub fn render(tree: &NodeSnapshot, arbiters: &[ArbiterSnapshot]) -> String {
 fn actors(out: &mut String, tree: &NodeSnapshot) {
     let nodes = tree.walk();
     type Read = fn(&NodeSnapshot) -> Option<f64>;
-    let families: [(Family, Read); 8] = [
+    let families: [(Family, Read); 10] = [
         (
             Family(
                 "actoreum_actor_up",
@@ -38,6 +38,22 @@ fn actors(out: &mut String, tree: &NodeSnapshot) {
                 "1 while the actor does not answer its probe, or a job of the pool takes too long.",
             ),
             |node| Some(f64::from(u8::from(node.stuck.is_some()))),
+        ),
+        (
+            Family(
+                "actoreum_actor_deadlocked",
+                "gauge",
+                "1 while the actor is part of a circle of requests that wait for each other.",
+            ),
+            |node| Some(f64::from(u8::from(node.deadlock.is_some()))),
+        ),
+        (
+            Family(
+                "actoreum_actor_deadlocks_total",
+                "counter",
+                "Circles of requests that the actor was part of.",
+            ),
+            |node| Some(node.deadlocks as f64),
         ),
         (
             Family(

@@ -12,9 +12,6 @@ use crate::{
     sum_below,
 };
 
-/// Actors under one supervisor.
-const GROUP: u64 = 1_000;
-
 #[derive(Message)]
 #[answer(u64)]
 struct Number(u64);
@@ -128,14 +125,9 @@ async fn restart(me: &ActorRef<Summer>) {
 }
 
 pub(crate) async fn hold_actors(before: u64) -> u64 {
-    // The names of a supervisor's children are compared with each other: groups of a thousand.
-    let groups: Vec<_> = (0..ACTORS / GROUP)
-        .map(|number| DynamicRef::with_limit(&format!("group {number}"), GROUP as usize))
-        .collect();
-    let mut spec = SupervisorSpec::new("compare", Strategy::OneForOne);
-    for group in &groups {
-        spec = spec.child(SupervisorSpec::dynamic(group));
-    }
+    let group = DynamicRef::with_limit("group", ACTORS as usize);
+    let spec = SupervisorSpec::new("compare", Strategy::OneForOne);
+    let spec = spec.child(SupervisorSpec::dynamic(&group));
     // Health probes cost processor time, not memory.
     let never = Duration::from_secs(24 * 3600);
     let options = TreeOptions::default().single_thread().probe(never, never);
@@ -144,14 +136,12 @@ pub(crate) async fn hold_actors(before: u64) -> u64 {
     for number in 0..ACTORS {
         let me = ActorRef::new(&number.to_string());
         let child = ChildSpec::new(&me, || Summer(0)).mailbox(MAILBOX);
-        let started = groups[(number / GROUP) as usize].start(child).await;
-        started.expect("because there is room");
+        group.start(child).await.expect("because there is room");
         assert_eq!(me.ask(Number(number)).await, Ok(number));
         actors.push(me);
     }
     let grown = resident() - before;
-    let running: usize = groups.iter().map(DynamicRef::children).sum();
-    assert_eq!(running, actors.len());
+    assert_eq!(group.children(), actors.len());
     drop(tree);
     grown
 }

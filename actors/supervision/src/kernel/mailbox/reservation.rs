@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 use crate::kernel::actor::{Actor, Handles, Message};
 use crate::kernel::envelope::TypedEnvelope;
 use crate::kernel::mailbox::{Mailbox, Refused, Slot};
+use crate::observe::waits::WaitState;
 
 impl<A: Actor> Mailbox<A> {
     /// Waits for a slot in the queue with room for this weight: first come, first served, ahead of
@@ -24,6 +25,7 @@ impl<A: Actor> Mailbox<A> {
             weight,
             receiver,
         };
+        let _waiting = self.begin_wait(WaitState::Room);
         let generation = (&mut pending.receiver).await.ok()?;
         Some(Reservation {
             mailbox: Arc::clone(self),

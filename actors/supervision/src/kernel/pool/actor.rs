@@ -6,7 +6,6 @@ use tokio::time::timeout;
 
 use crate::kernel::actor::Actor;
 use crate::kernel::arbiter::ends_in_time;
-use crate::kernel::clock;
 use crate::kernel::context::Ctx;
 use crate::kernel::exit::{Exit, Failure};
 use crate::kernel::pool::Pool;
@@ -58,7 +57,7 @@ async fn expire_jobs(pool: Pool) {
         match pool.discard_unwanted() {
             None => added.await,
             Some(deadline) => {
-                let wait = Duration::from_nanos(deadline.saturating_sub(clock::now()));
+                let wait = Duration::from_nanos(deadline.saturating_sub(pool.node().now()));
                 // The time has come, or a job was added whose deadline may be earlier.
                 let _ = timeout(wait, added).await;
             }

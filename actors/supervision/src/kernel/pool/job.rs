@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::kernel::actor::{Handles, Message};
 use crate::kernel::actor_ref::ActorRef;
-use crate::kernel::clock::{self, Nanos};
+use crate::kernel::clock::{self, Clock, Nanos};
 use crate::kernel::envelope::TypedEnvelope;
 use crate::kernel::exit::{contain, panic_text};
 use crate::kernel::mailbox::{Refusal, Slot};
@@ -150,7 +150,7 @@ impl<'a> JobSpec<'a> {
     }
 
     fn push(&self, work: Box<dyn Work>) -> Result<(), PoolError> {
-        let queued_at = clock::now();
+        let queued_at = self.pool.node().now();
         let expires_at = self
             .deadline
             .map(|deadline| queued_at.saturating_add(clock::nanos(deadline)));
@@ -291,10 +291,11 @@ impl Job {
     }
 
     /// Runs the job from `now` on. A panic of the caller's code is contained.
-    pub(super) fn run(self, now: Nanos) {
+    pub(super) fn run(self, clock: &Clock, now: Nanos) {
         let Self { work, metrics, .. } = self;
         metrics.queue.record(now.saturating_sub(self.queued_at));
         let stopwatch = Stopwatch {
+            clock: clock.clone(),
             begun_at: now,
             metrics,
         };
@@ -325,6 +326,7 @@ impl Job {
 
 /// The measurement of a running job.
 pub(super) struct Stopwatch {
+    clock: Clock,
     begun_at: Nanos,
     metrics: Arc<MessageMetrics>,
 }
@@ -335,7 +337,7 @@ impl Stopwatch {
         let result = catch_unwind(AssertUnwindSafe(work));
         self.metrics
             .handling
-            .record(clock::now().saturating_sub(self.begun_at));
+            .record(self.clock.now().saturating_sub(self.begun_at));
         result.map_err(|payload| {
             self.metrics.failed.fetch_add(1, Relaxed);
             JobError::Panicked(panic_text(payload.as_ref()))

@@ -22,7 +22,7 @@ use self::job::Job;
 pub use self::job::{JobError, JobSpec, PoolError};
 use self::queue::Queue;
 use crate::kernel::actor_ref::ActorRef;
-use crate::kernel::clock::{self, Nanos};
+use crate::kernel::clock::Nanos;
 use crate::kernel::exit::Failure;
 use crate::limits::POOL_QUEUE;
 use crate::observe::activity::Doing;
@@ -181,12 +181,13 @@ impl Pool {
         if self.shared.threads == 0 {
             drop(queue);
             self.shared.accepted.fetch_add(1, Relaxed);
-            self.perform(job, clock::now());
+            let now = self.node().now();
+            self.perform(job, now);
             return Ok(());
         }
         let mut unwanted = Vec::new();
         if queue.jobs.len() >= self.shared.capacity && self.may_have_unwanted(&queue) {
-            unwanted = queue.take_unwanted(clock::now());
+            unwanted = queue.take_unwanted(self.node().now());
         }
         let has_deadline = job.expires_at.is_some();
         let refused = if queue.jobs.len() < self.shared.capacity {
@@ -222,7 +223,7 @@ impl Pool {
     /// others.
     fn discard_unwanted(&self) -> Option<Nanos> {
         let mut queue = self.shared.queue.lock();
-        let unwanted = queue.take_unwanted(clock::now());
+        let unwanted = queue.take_unwanted(self.node().now());
         let next_deadline = queue.next_deadline;
         self.note_depth(queue.jobs.len());
         drop(queue);
@@ -232,8 +233,8 @@ impl Pool {
 
     /// Takes a job that was refused as a sample.
     fn note_dead_letter(&self, job: &Job, reason: DeadLetterReason) {
-        let dead_letters = &self.node().dead_letters;
-        dead_letters.note(&job.metrics, reason, SenderId::current());
+        let sender = SenderId::current();
+        self.node().note_dead_letter(&job.metrics, reason, sender);
     }
 
     fn note_depth(&self, depth: usize) {
@@ -300,12 +301,12 @@ impl Pool {
 
     /// Runs a job as [`perform`](Self::perform) does, and shows it as the activity of `thread`.
     fn perform_shown(&self, job: Job, thread: &ThreadActivity) {
-        let now = clock::now();
+        let now = self.node().now();
         let doing = Doing::Message(job.metrics.index);
         thread.begin(doing, now, job.due_at(now));
         self.perform(job, now);
         if thread.end() {
-            let ran_ms = clock::now().saturating_sub(now) / 1_000_000;
+            let ran_ms = self.node().now().saturating_sub(now) / 1_000_000;
             let job = self.node().describe(doing).unwrap_or_default();
             tracing::info!(pool = self.node().path(), thread = thread.name(), %job, ran_ms, "job that took too long has ended");
         }
@@ -317,7 +318,7 @@ impl Pool {
         if job.is_unwanted(now) {
             job.discard();
         } else {
-            job.run(now);
+            job.run(self.node().clock(), now);
         }
     }
 

@@ -125,6 +125,19 @@ impl<A: Actor> Lanes<A> {
         self.lanes[lane].push_back(entry);
     }
 
+    /// Returns the messages that were sent at `before` or earlier, and whether each is owing.
+    pub(super) fn sent_until(&self, before: Nanos) -> impl Iterator<Item = (bool, &Entry<A>)> {
+        self.lanes
+            .iter()
+            .enumerate()
+            .flat_map(move |(lane, entries)| {
+                let old = entries
+                    .iter()
+                    .take_while(move |entry| entry.sent_at <= before);
+                old.map(move |entry| (is_owing(lane), entry))
+            })
+    }
+
     /// Takes the oldest message of some lanes.
     #[inline]
     pub(super) fn pop(&mut self, band: Band) -> Option<Entry<A>> {
@@ -200,6 +213,11 @@ impl<A: Actor> Lanes<A> {
 
 const fn is_high(lane: usize) -> bool {
     lane >= OF_PRIORITY
+}
+
+/// Returns whether the answers to the messages of a lane come later.
+const fn is_owing(lane: usize) -> bool {
+    lane % OF_PRIORITY >= OF_PRIORITY / 2
 }
 
 /// Returns whether the messages of a lane are dropped for newer ones when the mailbox is full.
