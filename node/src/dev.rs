@@ -11,12 +11,16 @@ use crate::{
     config::{Config, DevConfig, miner::default_extra_data},
     datadir::{self, DataDir},
     dev_folder::DevFolder,
+    dev_state,
     tree::{
         keys::{self, Keys},
         miner::Sealing,
     },
 };
-use actoreum_actors::{accounts::UnlockedKeys, sealing::control::MinerSettings};
+use actoreum_actors::{
+    accounts::UnlockedKeys,
+    sealing::control::{DevSettings, MinerSettings},
+};
 use actoreum_chain::{ChainReader, genesis};
 use actoreum_consensus::clique::VANITY_BYTES;
 use actoreum_primitives::{Address, ChainConfig, DevChain, SecretKey, U256, config::EngineConfig};
@@ -98,6 +102,7 @@ pub fn open(config: &Config, dev: &DevConfig) -> eyre::Result<DevNode> {
                 gas_ceiling: dev.gas_limit,
                 gas_price: config.eth.tx_pool.price_limit,
                 recommit: Duration::from_nanos(config.eth.miner.recommit),
+                dev: DevSettings::default(),
             },
             is_enabled: true,
             scratch: folder.as_ref().map(|folder| folder.path().to_owned()),
@@ -125,7 +130,8 @@ fn create_chain(
         let balance = U256::from(ACCOUNT_ETHER) * ether;
         chain.accounts.insert(key.address(), balance);
     }
-    let genesis = chain.genesis();
+    let mut genesis = chain.genesis();
+    dev_state::load(dev, &mut genesis)?;
     // The key comes first: a chain without its signer's key could never be continued.
     let account = directory.import(&key, &Password::default())?;
     if let Err(error) = genesis::init(store, &genesis) {

@@ -19,8 +19,9 @@ use actoreum_txpool::{PoolReader, Snapshot};
 
 use crate::error::RpcError;
 use crate::namespaces::block_id::{BlockId, BlockNumber};
+use crate::namespaces::dev::DevIdentity;
 use crate::namespaces::quick::QuickTargets;
-use crate::namespaces::sealing::{Keys, SealingActors};
+use crate::namespaces::sealing::{DevHandle, Keys, SealingActors};
 use crate::render::BlockCache;
 use crate::server::limits::{BLOCK_CACHE_BYTES, CALL_TIMEOUT, MAX_HEAVY_WAITING};
 use crate::server::pool::HeavyPool;
@@ -28,8 +29,11 @@ use crate::server::pool::HeavyPool;
 /// The operator's settings that methods depend on.
 #[derive(Debug, Clone)]
 pub struct NodeSettings {
-    /// The answer to `web3_clientVersion`, and the name in `admin_nodeInfo`.
+    /// The name in `admin_nodeInfo`, and the answer to `web3_clientVersion`, unless a development
+    /// chain answers as another node.
     pub client_version: String,
+    /// The node that a development chain answers as.
+    pub identity: DevIdentity,
     /// The network id that `net_version` answers.
     pub network_id: u64,
     /// The data directory; `None` if the node keeps everything in memory.
@@ -62,6 +66,7 @@ impl NodeSettings {
     pub fn new(client_version: impl Into<String>, network_id: u64) -> Self {
         Self {
             client_version: client_version.into(),
+            identity: DevIdentity::default(),
             network_id,
             data_dir: None,
             is_unlocking_forbidden: false,
@@ -318,6 +323,23 @@ impl Node {
         self.network
             .as_ref()
             .ok_or_else(|| RpcError::server("this node has no network"))
+    }
+
+    /// Returns the actor of a development chain's user.
+    ///
+    /// # Errors
+    /// Fails if this is no development chain.
+    pub(crate) fn dev(&self) -> Result<&DevHandle, RpcError> {
+        let sealing = self.sealing.as_ref();
+        sealing
+            .and_then(|sealing| sealing.dev.as_ref())
+            .ok_or_else(|| RpcError::server("this is no development chain"))
+    }
+
+    /// Returns the answer to `web3_clientVersion`.
+    pub(crate) fn client_version(&self) -> String {
+        let settings = &self.settings;
+        settings.identity.client_version(&settings.client_version)
     }
 
     /// Returns the sealing actors.

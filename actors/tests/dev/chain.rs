@@ -6,14 +6,16 @@ use actoreum_actors::{
     accounts::{AccountsActor, AccountsSetup, UnlockedKeys},
     chain::{ChainActor, ChainSetup},
     clock::ChainClock,
-    sealing::control::{MinerControl, MinerSettings},
+    dev::{DevActor, DevControl, DevSetup},
+    eth::EthPeers,
+    sealing::control::{DevSettings, MinerActor, MinerControl, MinerSettings, MinerSetup},
     sealing::sealer::{CliqueSetup, SealGuard, SealerActor, SealerSetup, SealingMethod},
     sealing::worker::{Pace, WorkerActor, WorkerSetup},
     txpool::{TxPoolHandle, TxPoolSetup},
 };
 use actoreum_chain::{ChainReader, genesis};
 use actoreum_consensus::{Clique, Engine};
-use actoreum_primitives::{Bytes, DevChain, SecretKey, config::EngineConfig};
+use actoreum_primitives::{B256, Bytes, DevChain, SecretKey, config::EngineConfig};
 use actoreum_storage::Store;
 use actoreum_supervision::{ActorRef, ChildSpec, Pool, Strategy, SupervisorSpec, Tree};
 use actoreum_txpool::{PoolConfig, PoolReader};
@@ -79,6 +81,9 @@ pub struct Dev {
     pub sealer: ActorRef<SealerActor>,
     pub txpool: TxPoolHandle,
     pub control: Arc<MinerControl>,
+    pub miner: ActorRef<MinerActor>,
+    pub user: ActorRef<DevActor>,
+    pub user_control: Arc<DevControl>,
 }
 
 impl Dev {
@@ -143,6 +148,7 @@ impl Dev {
             gas_ceiling: DevChain::GAS_LIMIT,
             gas_price: 1,
             recommit: Duration::from_secs(3),
+            dev: DevSettings::default(),
         };
         let control = Arc::new(MinerControl::new(decided, true));
         let worker_setup = WorkerSetup {
@@ -159,6 +165,27 @@ impl Dev {
             sealer: sealer.clone(),
             control: Arc::clone(&control),
             own: Vec::new(),
+        };
+        let (miner, user) = (ActorRef::new("miner"), ActorRef::new("development"));
+        let user_control = Arc::new(DevControl::new(B256::ZERO, 1));
+        let user_setup = DevSetup {
+            control: Arc::clone(&user_control),
+            chain_reader: reader.clone(),
+            clock: clock.clone(),
+            worker: worker.clone(),
+            miner: miner.clone(),
+            txpool_actor: pool.clone(),
+        };
+        let miner_setup = MinerSetup {
+            control: Arc::clone(&control),
+            chain_reader: reader.clone(),
+            clock: clock.clone(),
+            clique: Some((Arc::clone(&clique), settings.period)),
+            accounts: accounts.clone(),
+            worker: worker.clone(),
+            sealer: sealer.clone(),
+            txpool_actor: Some(pool.clone()),
+            peers: EthPeers::default(),
         };
         let sealer_setup = SealerSetup {
             method: SealingMethod::Clique(CliqueSetup {
@@ -178,7 +205,7 @@ impl Dev {
                 accounts_setup.clone().start()
             }))
             .intensity(50, MINUTE);
-        let miner = SupervisorSpec::new("miner", Strategy::RestForOne)
+        let miner_spec = SupervisorSpec::new("miner", Strategy::RestForOne)
             .child(building.child())
             .child(ChildSpec::new(&worker, move || {
                 worker_setup.clone().start()
@@ -186,6 +213,8 @@ impl Dev {
             .child(ChildSpec::new(&sealer, move || {
                 sealer_setup.clone().start()
             }))
+            .child(ChildSpec::new(&miner, move || miner_setup.clone().start()))
+            .child(ChildSpec::new(&user, move || user_setup.clone().start()))
             .intensity(50, MINUTE);
         let txpool_spec = SupervisorSpec::new("txpool", Strategy::RestForOne)
             .child(signatures.child())
@@ -197,7 +226,7 @@ impl Dev {
                 chain_setup.clone().start()
             }))
             .child(txpool_spec)
-            .child(miner)
+            .child(miner_spec)
             .intensity(50, MINUTE);
         let node = SupervisorSpec::new("node", Strategy::OneForOne)
             .child(keys)
@@ -212,6 +241,9 @@ impl Dev {
             sealer,
             txpool,
             control,
+            miner,
+            user,
+            user_control,
         }
     }
 

@@ -7,3 +7,4 @@ mod chain;
 mod common;
 mod edits;
 mod sealing;
+mod user;

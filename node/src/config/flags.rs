@@ -1,6 +1,7 @@
 //! Applies the flags, which override the file and the defaults.
 
 use actoreum_primitives::{DevChain, Fork};
+use actoreum_rpc::namespaces::dev::DevIdentity;
 
 use super::{
     Config, DevConfig, EthConfig, NodeConfig,
@@ -16,7 +17,7 @@ use crate::duration;
 /// Namespaces of development tools, which a development chain serves in addition to the default
 /// ones. Namespaces that geth serves only on request (`debug`, `personal`) must be requested here
 /// too.
-const DEV_MODULES: [&str; 3] = ["evm", "anvil", "hardhat"];
+const DEV_MODULES: [&str; 4] = ["evm", "anvil", "hardhat", "tenderly"];
 
 /// Cache of a development chain, in megabytes. Its state is small.
 const DEV_CACHE: u64 = 8;
@@ -138,6 +139,9 @@ impl Config {
             gas_limit: flags.dev_gaslimit.unwrap_or(DevChain::GAS_LIMIT),
             accounts: flags.dev_accounts.unwrap_or(0),
             fork: flags.dev_fork.unwrap_or(Fork::Osaka),
+            load_state: flags.load_state.clone().or_else(|| flags.state.clone()),
+            dump_state: flags.dump_state.clone().or_else(|| flags.state.clone()),
+            answers_as: flags.dev_as.map_or(DevIdentity::Anvil, DevIdentity::from),
         });
         if flags.config.is_none() {
             let node = &mut self.node;

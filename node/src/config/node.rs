@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use actoreum_primitives::{B256, Fork};
+use actoreum_rpc::namespaces::dev::DevIdentity;
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
@@ -64,6 +65,25 @@ pub struct NodeFlags {
     /// Newest fork of the development chain, active from the genesis block (default: osaka)
     #[arg(long = "dev.fork", global = true, value_name = "FORK", requires = "dev", value_parser = parse_fork)]
     pub dev_fork: Option<Fork>,
+    /// Node whose development methods are answered, with its units and results, and by whose name
+    /// tools know this one (default: anvil)
+    #[arg(long = "dev.as", global = true, value_name = "NODE", requires = "dev")]
+    pub dev_as: Option<DevAsFlag>,
+    /// File with accounts of a new development chain, as --dump-state or anvil wrote it
+    #[arg(long, global = true, value_name = "FILE", requires = "dev")]
+    pub load_state: Option<PathBuf>,
+    /// File that the state of the development chain is written to when the node stops
+    #[arg(long, global = true, value_name = "FILE", requires = "dev")]
+    pub dump_state: Option<PathBuf>,
+    /// File for both --load-state, if it exists, and --dump-state
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        requires = "dev",
+        conflicts_with_all = ["load_state", "dump_state"]
+    )]
+    pub state: Option<PathBuf>,
     /// Allow core dumps, which contain unlocked keys, and let debuggers attach
     #[arg(long, global = true)]
     pub allow_core_dumps: bool,
@@ -171,6 +191,27 @@ fn parse_required(entry: &str) -> Result<(u64, B256), String> {
         .parse()
         .map_err(|_| format!("{hash:?} is not a block hash of 32 bytes in hex"))?;
     Ok((number, hash))
+}
+
+/// Value of `--dev.as`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DevAsFlag {
+    /// Foundry's anvil.
+    Anvil,
+    /// Hardhat Network.
+    Hardhat,
+    /// This node itself, as a geth with development methods.
+    Geth,
+}
+
+impl From<DevAsFlag> for DevIdentity {
+    fn from(flag: DevAsFlag) -> Self {
+        match flag {
+            DevAsFlag::Anvil => Self::Anvil,
+            DevAsFlag::Hardhat => Self::Hardhat,
+            DevAsFlag::Geth => Self::Geth,
+        }
+    }
 }
 
 /// Parses the value of `--dev.fork`.

@@ -6,9 +6,10 @@ use actoreum_actors::{
     accounts::AccountsActor,
     chain::ChainActor,
     clock::ChainClock,
+    dev::DevSetup,
     eth::EthPeers,
     sealing::{
-        control::{MinerControl, MinerSettings, MinerSetup},
+        control::{DevSettings, MinerControl, MinerSettings, MinerSetup},
         sealer::{
             CliqueSetup, Notifier, NotifyUrl, PowSetup, SealGuard, SealerSetup, SealingMethod,
             SigningRecords,
@@ -20,7 +21,13 @@ use actoreum_actors::{
 use actoreum_chain::ChainReader;
 use actoreum_consensus::{Clique, Engine, Ethash};
 use actoreum_primitives::{Address, ChainConfig, Fork, config::EngineConfig};
-use actoreum_rpc::{namespaces::sealing::SealingActors, server::limits::MIN_RECOMMIT};
+use actoreum_rpc::{
+    namespaces::{
+        dev::DevIdentity,
+        sealing::{DevHandle, SealingActors},
+    },
+    server::limits::MIN_RECOMMIT,
+};
 use actoreum_supervision::{ActorRef, ChildSpec, Pool, Strategy, SupervisorSpec};
 use actoreum_txpool::PoolReader;
 use eyre::{bail, eyre};
@@ -74,6 +81,7 @@ impl Sealing {
             gas_ceiling: config.gas_ceil.unwrap_or(default_ceiling),
             gas_price: config.gas_price,
             recommit: Duration::from_nanos(config.recommit).max(MIN_RECOMMIT),
+            dev: DevSettings::default(),
         };
         Ok(Self {
             settings,
@@ -83,9 +91,10 @@ impl Sealing {
     }
 
     /// Returns the references of the sealing actors, which are not started yet.
-    pub fn actors(&self, clock: ChainClock, is_dev: bool) -> SealingActors {
+    /// `dev` is the node that a development chain answers as.
+    pub fn actors(&self, clock: ChainClock, dev: Option<DevIdentity>) -> SealingActors {
         let control = MinerControl::new(self.settings.clone(), self.is_enabled);
-        SealingActors::new(Arc::new(control), clock, is_dev)
+        SealingActors::new(Arc::new(control), clock, dev.map(DevHandle::new))
     }
 }
 
@@ -267,6 +276,17 @@ pub fn assemble(
         worker: actors.worker.clone(),
         control: Arc::clone(&actors.control),
     };
+    let dev = actors.dev.as_ref().map(|dev| {
+        let setup = DevSetup {
+            control: Arc::clone(&dev.control),
+            chain_reader: reader.clone(),
+            clock: parts.clock.clone(),
+            worker: actors.worker.clone(),
+            miner: actors.miner.clone(),
+            txpool_actor: parts.txpool.clone(),
+        };
+        ChildSpec::new(&dev.actor, move || setup.clone().start())
+    });
     let control = MinerSetup {
         control: Arc::clone(&actors.control),
         chain_reader: reader.clone(),
@@ -282,7 +302,7 @@ pub fn assemble(
     if let SealingMethod::Ethash(setup) = &sealer.method {
         miner = miner.child(setup.verify_threads.child());
     }
-    let miner = miner
+    let mut miner = miner
         .child(threads.child())
         .child(ChildSpec::new(&actors.worker, move || {
             worker.clone().start()
@@ -294,6 +314,9 @@ pub fn assemble(
             control.clone().start()
         }))
         .intensity(MINER_RESTARTS, MINER_PERIOD);
+    if let Some(dev) = dev {
+        miner = miner.child(dev);
+    }
     Ok(miner)
 }
 

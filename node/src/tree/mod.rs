@@ -255,10 +255,10 @@ pub fn assemble(parts: NodeParts<'_>) -> eyre::Result<Assembled> {
     let network_id = network_id(config, &reader);
     let references = References::new();
     let method = SealingEngine::of(clique.as_ref(), ethash.as_ref(), is_merged);
-    let sealing = role
-        .sealing()
-        .zip(method)
-        .map(|(sealing, method)| (sealing.actors(clock.clone(), config.dev.is_some()), method));
+    let sealing = role.sealing().zip(method).map(|(sealing, method)| {
+        let dev = config.dev.as_ref().map(|dev| dev.answers_as);
+        (sealing.actors(clock.clone(), dev), method)
+    });
 
     let follow = references.followers(config, role, sealing.as_ref().map(|(actors, _)| actors));
     let References {

@@ -33,6 +33,9 @@ pub fn settings(
     sealing: Option<&Sealing>,
 ) -> NodeSettings {
     let mut settings = NodeSettings::new(version::named(&config.node.user_ident), network_id);
+    if let Some(dev) = &config.dev {
+        settings.identity = dev.answers_as;
+    }
     settings.data_dir = has_datadir.then(|| config.node.data_dir.display().to_string());
     settings.is_unlocking_forbidden = config.is_unlocking_forbidden();
     limit_calls(&config.eth, &mut settings);

@@ -283,17 +283,20 @@ pub const IPC_BACKLOG: i32 = 128;
 /// longer path.
 pub const MAX_IPC_PATH_BYTES: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
 
-/// Maximum number of snapshots that `evm_snapshot` holds. A test suite holds a handful; the limit
-/// stops one that never reverts.
-pub const MAX_DEV_SNAPSHOTS: usize = 10_000;
-
-/// Maximum number of accounts that the user of a development chain impersonates. Each is 20 bytes,
-/// and a line of every answer of `eth_accounts`.
-pub const MAX_IMPERSONATED: usize = 10_000;
-
 /// Maximum number of blocks in one `anvil_mine`. Each is built, sealed and imported before the
 /// next.
 pub const MAX_MINED_BLOCKS: u64 = 100_000;
+
+/// Maximum number of blocks in one `evm_mine_detailed`, which answers them in full.
+pub const MAX_DETAILED_BLOCKS: u64 = 1_000;
+
+/// Maximum number of blocks that `anvil_reorg` replaces. Each is built, sealed and imported before
+/// the next.
+pub const MAX_REORG_BLOCKS: u64 = 10_000;
+
+/// Maximum size of a state that `anvil_loadState` unpacks, in bytes: gzip may unpack a request to a
+/// thousand times its size.
+pub const MAX_STATE_DUMP_BYTES: usize = 256 << 20;
 
 /// Maximum number of threads in `miner_start`: more than any machine has cores.
 pub const MAX_SEARCH_THREADS: usize = 1_024;

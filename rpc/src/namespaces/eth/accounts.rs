@@ -12,7 +12,6 @@ use actoreum_wallet::hardware::SignRequest;
 use super::outgoing::{self, SignedTransaction, TxArgs};
 use crate::error::RpcError;
 use crate::namespaces::keys;
-use crate::namespaces::sealing::Impersonated;
 use crate::node::{Node, unanswered};
 use crate::server::json::scan::{self, Kind};
 use crate::server::limits::ACTOR_TIMEOUT;
@@ -48,20 +47,17 @@ pub(crate) async fn accounts(node: Arc<Node>, (): ()) -> Result<Vec<Address>, Rp
         }
         None => Vec::new(),
     };
-    let impersonated = impersonated(&node).map(Impersonated::listed);
+    let dev = node.dev().ok().map(|dev| dev.control.state());
+    let impersonated = dev
+        .iter()
+        .flat_map(|state| state.impersonated.iter().copied());
     let all = in_files
         .into_iter()
         .map(|account| account.address)
         .chain(on_devices)
-        .chain(impersonated.unwrap_or_default());
+        .chain(impersonated);
     let mut listed = HashSet::new();
     Ok(all.filter(|address| listed.insert(*address)).collect())
-}
-
-/// Returns the accounts that send without a key, on a development chain.
-pub(super) fn impersonated(node: &Node) -> Option<&Impersonated> {
-    let sealing = node.sealing.as_ref().filter(|sealing| sealing.is_dev)?;
-    Some(&sealing.impersonated)
 }
 
 /// Returns the account that seals here, or would.

@@ -4,7 +4,7 @@ pub(crate) mod accounts;
 pub(crate) mod blocks;
 pub(crate) mod call;
 mod call_request;
-mod fees;
+pub(crate) mod fees;
 mod filter;
 mod filters;
 mod logs;

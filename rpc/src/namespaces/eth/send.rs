@@ -31,13 +31,18 @@ const FIRST_LIST_BYTE: u8 = 0xc0;
 const LAST_TYPE_BYTE: u8 = 0x7f;
 
 async fn send_raw_transaction(node: Arc<Node>, (encoded,): (Bytes,)) -> Result<B256, RpcError> {
+    submit_raw(&node, &encoded).await
+}
+
+/// Decodes a signed transaction and submits it. Returns its hash.
+pub(crate) async fn submit_raw(node: &Node, encoded: &[u8]) -> Result<B256, RpcError> {
     let pooled =
-        PooledTransaction::decode_2718(&encoded).map_err(|error| undecodable(&encoded, &error))?;
+        PooledTransaction::decode_2718(encoded).map_err(|error| undecodable(encoded, &error))?;
     // Only `eth_sendTransaction` checks which accounts may be impersonated.
     if pooled.transaction.signature().impersonated().is_some() {
         return Err(RpcError::server("invalid sender"));
     }
-    submit(&node, pooled).await
+    submit(node, pooled).await
 }
 
 /// Submits a transaction as a local one. Returns its hash once the transaction is in the pool.
