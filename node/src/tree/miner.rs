@@ -212,7 +212,8 @@ pub fn signing_records(datadir: &DataDir, keys: &Keys, reader: &ChainReader) -> 
 /// |- building         threads that build blocks and write signed ones
 /// |- worker           WorkerActor
 /// |- sealer           SealerActor
-/// `- control          MinerActor
+/// |- control          MinerActor
+/// `- development      DevActor, on a development chain
 /// ```
 pub fn assemble(
     config: &MinerConfig,
