@@ -148,11 +148,15 @@ fn an_edited_block_is_valid_only_where_the_edit_is_known() {
         let (store, mut is_no_development_chain) =
             another(&disk, |store| ChainReader::open(store).unwrap());
         edit_of(change.clone()).record(&store).unwrap();
-        for chain in [&mut knows_another, &mut is_no_development_chain] {
+        for (chain, reason) in [
+            (&mut knows_another, "invalid merkle root"),
+            // The base fee of an edit is not the one of the rule.
+            (&mut is_no_development_chain, "invalid baseFee"),
+        ] {
             let refused = chain.import(&blocks, Detail::HeadOnly).refused.unwrap();
             assert_eq!(refused.number, 2);
             let text = refused.to_string();
-            assert!(text.contains("invalid merkle root"), "{text}");
+            assert!(text.contains(reason), "{text}");
             assert_eq!(chain.head().number, 1);
         }
     });
