@@ -47,6 +47,7 @@ pub mod chain;
 pub mod clock;
 pub mod eth;
 pub mod filter;
+pub mod head_watch;
 pub mod log_limit;
 pub mod net;
 pub mod sealing;

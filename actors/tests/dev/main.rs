@@ -6,4 +6,5 @@ mod chain;
 #[path = "../common/mod.rs"]
 mod common;
 mod edits;
+mod merged;
 mod sealing;

@@ -68,7 +68,7 @@ pub use config::{BlobParams, ChainConfig, CliqueConfig, EngineConfig, Fork};
 pub use constants::*;
 pub use crypto::{CryptoError, PublicKey, SecretKey, Signature, keccak256};
 pub use genesis::{
-    DevChain, Genesis, GenesisAccount, GenesisError, GenesisFile, MAINNET_GENESIS_HASH,
+    DevChain, DevConsensus, Genesis, GenesisAccount, GenesisError, GenesisFile, MAINNET_GENESIS_HASH,
     PrivateChain, PrivateSealing,
 };
 pub use header::Header;

@@ -7,7 +7,7 @@ use super::{
     admin::AdminFlags,
     check_host,
     logging::{LogFlags, LogFormatFlag},
-    node::{EngineFlag, GcModeFlag, NodeFlags},
+    node::{DevConsensusFlag, EngineFlag, GcModeFlag, NodeFlags},
     rpc::{RpcFlags, ServerFlags},
     values::{set, set_list},
 };
@@ -136,7 +136,9 @@ impl Config {
             in_memory: flags.datadir.is_none(),
             period: flags.dev_period.unwrap_or(0),
             gas_limit: flags.dev_gaslimit.unwrap_or(DevChain::GAS_LIMIT),
-            accounts: flags.dev_accounts.unwrap_or(0),
+            accounts: flags.dev_accounts,
+            consensus: flags.dev_consensus.map(DevConsensusFlag::consensus),
+            chain_id: flags.dev_chainid,
             fork: flags.dev_fork.unwrap_or(Fork::Osaka),
         });
         if flags.config.is_none() {

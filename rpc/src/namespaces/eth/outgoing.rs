@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actoreum_chain::SealedHeader;
 use actoreum_evm::CallRequest;
 use actoreum_primitives::{
-    AccessListTx, Address, B256, Bytes, ChainConfig, DynamicFeeTx, Fork, LegacyTx,
+    AccessListTx, Address, Bytes, ChainConfig, DynamicFeeTx, Fork, LegacyTx,
     PooledTransaction, SetCodeTx, Signature, Transaction, TxPayload, U256,
 };
 use actoreum_wallet::Password;
@@ -13,6 +13,7 @@ use actoreum_wallet::hardware::SignRequest;
 
 use super::accounts::{accounts, impersonated};
 use super::call_request::CallArgs;
+use super::send::Submitted;
 use super::{call, call_request, fees, send};
 use crate::error::RpcError;
 use crate::namespaces::keys;
@@ -45,12 +46,12 @@ impl FromParam for TxArgs {
     }
 }
 
-/// Completes a transaction, signs it and submits it. Returns its hash.
+/// Completes a transaction, signs it and submits it.
 pub(crate) async fn send(
     node: Arc<Node>,
     args: TxArgs,
     password: Option<Password>,
-) -> Result<B256, RpcError> {
+) -> Result<Submitted, RpcError> {
     let from = sender(&args)?;
     let is_impersonated = impersonated(&node).is_some_and(|all| all.contains(&from));
     // An unknown sender is reported before any other error.
