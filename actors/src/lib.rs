@@ -49,6 +49,7 @@ pub mod clock;
 pub mod dev;
 pub mod eth;
 pub mod filter;
+pub mod head_watch;
 pub mod log_limit;
 pub mod net;
 pub mod sealing;

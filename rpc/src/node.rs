@@ -7,6 +7,7 @@ use actoreum_actors::chain::ChainActor;
 use actoreum_actors::clock::ChainClock;
 use actoreum_actors::eth::downloader::SyncStatus;
 use actoreum_actors::filter::FilterActor;
+use actoreum_actors::head_watch::HeadWatch;
 use actoreum_actors::log_limit::LogLimit;
 use actoreum_actors::net::NetworkHandle;
 use actoreum_actors::sealing::worker::PendingBlock;
@@ -59,6 +60,9 @@ pub struct NodeSettings {
     pub gas_target: GasTarget,
     /// The gas price, in wei, that is suggested if no recent block has a transaction.
     pub default_gas_price: u64,
+    /// Whether a transaction is sealed as soon as it arrives, on a development chain: it is answered
+    /// once it is in a block.
+    pub mines_on_arrival: bool,
 }
 
 impl NodeSettings {
@@ -80,6 +84,7 @@ impl NodeSettings {
                 ceiling: 8_000_000,
             },
             default_gas_price: GWEI,
+            mines_on_arrival: false,
         }
     }
 }
@@ -202,6 +207,8 @@ pub struct Node {
     pub sync: Option<SyncStatus>,
     /// The sealing actors; `None` for a node that does not seal.
     pub sealing: Option<SealingActors>,
+    /// Notice of new heads, for requests that wait for one.
+    pub heads: HeadWatch,
     /// The JSON of recently requested blocks.
     pub(crate) rendered: BlockCache,
     /// The contracts whose calls run on the connection's own thread.
@@ -240,6 +247,7 @@ impl Node {
             network,
             sync,
             sealing,
+            heads: HeadWatch::default(),
             rendered: BlockCache::new(BLOCK_CACHE_BYTES),
             quick: QuickTargets::default(),
         }
@@ -272,7 +280,7 @@ impl Node {
     /// is not on the chain, returns the head.
     ///
     /// # Errors
-    /// Fails for `safe` and `finalized`, for a hash that is unknown, for a hash off the canonical
+    /// Fails for `safe` and `finalized` unless the chain is a merged development chain, for a hash that is unknown, for a hash off the canonical
     /// chain if `id` requires a canonical one, and if the database fails.
     pub(crate) fn header(&self, id: BlockId) -> Result<Option<SealedHeader>, RpcError> {
         match id {
@@ -281,6 +289,11 @@ impl Node {
             }
             BlockId::Number(BlockNumber::Number(number)) => {
                 self.chain_reader.header_by_number(number).map_err(storage)
+            }
+            BlockId::Number(BlockNumber::Safe | BlockNumber::Finalized)
+                if self.is_merged_development() =>
+            {
+                Ok(Some(self.chain_reader.head()))
             }
             BlockId::Number(BlockNumber::Safe) => Err(RpcError::server("safe block not found")),
             BlockId::Number(BlockNumber::Finalized) => {
@@ -298,6 +311,13 @@ impl Node {
                 Ok(Some(header))
             }
         }
+    }
+
+    /// Returns whether this is a merged development chain: its head is safe and finalized, because
+    /// nobody but this node decides about it.
+    pub(crate) fn is_merged_development(&self) -> bool {
+        let is_dev = self.sealing.as_ref().is_some_and(|sealing| sealing.is_dev);
+        is_dev && self.chain_reader.config().terminal_total_difficulty == Some(U256::ZERO)
     }
 
     /// Returns whether a block is on the canonical chain.

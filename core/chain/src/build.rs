@@ -138,6 +138,10 @@ pub fn build_with_outcome(
         // would have without the edit.
         let next = next_base_fee(config, parent);
         header.base_fee_per_gas = header.base_fee_per_gas.map(|_| base_fee_before_idle(next));
+        if header.difficulty.is_zero() {
+            // The engine gave it a second of its own.
+            header.timestamp = parent.timestamp;
+        }
     }
     header.gas_limit = gas_limit::towards(config, &header, parent, plan.gas_limit);
 

@@ -24,7 +24,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use actoreum_primitives::{B256, Fork};
+use actoreum_primitives::{B256, DevConsensus, Fork};
 use actoreum_rpc::{
     namespaces::dev::DevIdentity,
     server::limits::{MAX_BATCH_ITEMS, MAX_RESPONSE_BYTES},
@@ -80,8 +80,13 @@ pub struct DevConfig {
     pub period: u64,
     /// Gas limit of its blocks.
     pub gas_limit: u64,
-    /// Number of pre-funded accounts of the development mnemonic.
-    pub accounts: u32,
+    /// Number of pre-funded accounts of the development mnemonic; `None`: the default of the
+    /// consensus.
+    pub accounts: Option<u32>,
+    /// The consensus; `None`: that of the data directory, or the default of the fork.
+    pub consensus: Option<DevConsensus>,
+    /// Chain id; `None`: that of the data directory, or the default.
+    pub chain_id: Option<u64>,
     /// Newest fork that is active.
     pub fork: Fork,
     /// Node that its methods answer as.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use actoreum_primitives::{B256, Fork};
+use actoreum_primitives::{B256, DevConsensus, Fork};
 use actoreum_rpc::namespaces::dev::DevIdentity;
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
@@ -43,7 +43,7 @@ pub struct NodeFlags {
     /// Custom node name, added to the client version
     #[arg(long, global = true, value_name = "NAME")]
     pub identity: Option<String>,
-    /// Development chain (chain id 1337) with a pre-funded account, mining enabled; in memory
+    /// Development chain (chain id 1337) with ten pre-funded accounts, mining enabled; in memory
     /// unless --datadir is given
     #[arg(long, global = true)]
     pub dev: bool,
@@ -59,7 +59,19 @@ pub struct NodeFlags {
     /// Block gas limit of the development chain (default: 30000000)
     #[arg(long = "dev.gaslimit", global = true, value_name = "GAS", requires = "dev", value_parser = clap::value_parser!(u64).range(5_000..=i64::MAX as u64))]
     pub dev_gaslimit: Option<u64>,
-    /// Number of pre-funded accounts of the mnemonic "test test ... junk" (default: 0)
+    /// Consensus of the development chain (default: merged; clique for forks before paris)
+    #[arg(
+        long = "dev.consensus",
+        global = true,
+        value_name = "CONSENSUS",
+        requires = "dev"
+    )]
+    pub dev_consensus: Option<DevConsensusFlag>,
+    /// Chain id of a new development chain (default: 1337)
+    #[arg(long = "dev.chainid", alias = "chain-id", global = true, value_name = "ID", requires = "dev", value_parser = clap::value_parser!(u64).range(1..=MAX_CHAIN_ID))]
+    pub dev_chainid: Option<u64>,
+    /// Number of pre-funded accounts of the mnemonic "test test ... junk" (default: 10; 0 with
+    /// clique)
     #[arg(long = "dev.accounts", global = true, value_name = "N", requires = "dev", value_parser = clap::value_parser!(u32).range(0..=1_000))]
     pub dev_accounts: Option<u32>,
     /// Newest fork of the development chain, active from the genesis block (default: osaka)
@@ -145,6 +157,31 @@ pub struct NodeFlags {
     /// Flags of the network.
     #[command(flatten)]
     pub network: Given<P2pConfig>,
+}
+
+/// Largest chain id that the recovery id of a legacy signature leaves room for (EIP-155).
+const MAX_CHAIN_ID: u64 = (u64::MAX - 36) / 2;
+
+/// `--dev.consensus`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DevConsensusFlag {
+    /// As after the merge, without a beacon chain
+    Merged,
+    /// Proof of authority with one signer
+    Clique,
+    /// Proof of work by its rules, without the work
+    Ethash,
+}
+
+impl DevConsensusFlag {
+    /// Returns the consensus that is meant.
+    pub fn consensus(self) -> DevConsensus {
+        match self {
+            Self::Merged => DevConsensus::Merged,
+            Self::Clique => DevConsensus::Clique,
+            Self::Ethash => DevConsensus::Ethash,
+        }
+    }
 }
 
 /// `--db.engine`

@@ -12,7 +12,7 @@ use actoreum_actors::{
         control::{DevSettings, MinerControl, MinerSettings, MinerSetup},
         sealer::{
             CliqueSetup, Notifier, NotifyUrl, PowSetup, SealGuard, SealerSetup, SealingMethod,
-            SigningRecords,
+            SigningRecords, UnsealedSetup,
         },
         worker::{Pace, WorkerSetup},
     },
@@ -51,6 +51,9 @@ pub struct Sealing {
     pub settings: MinerSettings,
     /// Whether blocks are sealed from the start.
     pub is_enabled: bool,
+    /// Seconds between the blocks of a development chain that has no period of its own; zero: a
+    /// block is sealed when there are transactions.
+    pub dev_period: u64,
     /// Folder of the pool's journal for a chain in memory. The pool is restored from it after a
     /// crash of the actor; the folder is removed with the process.
     pub scratch: Option<PathBuf>,
@@ -86,6 +89,7 @@ impl Sealing {
         Ok(Self {
             settings,
             is_enabled: config.is_enabled,
+            dev_period: 0,
             scratch: None,
         })
     }
@@ -154,20 +158,42 @@ pub enum SealingEngine {
     Clique(Arc<Clique>),
     /// Proof of work.
     Ethash(Ethash),
+    /// Blocks without a seal, on a development chain.
+    Unsealed {
+        /// Seconds between blocks; zero: a block is built when there are transactions.
+        period: u64,
+    },
 }
 
 impl SealingEngine {
     /// Returns the engine that seals the blocks of a chain. A chain of ethash after the merge
-    /// (`is_merged`) has none: its blocks are decided by the beacon chain.
+    /// (`is_merged`) has none: its blocks are decided by the beacon chain. On a development chain,
+    /// whose period is given, it needs no seals instead.
     pub fn of(
         clique: Option<&Arc<Clique>>,
         ethash: Option<&Ethash>,
         is_merged: bool,
+        dev_period: Option<u64>,
     ) -> Option<Self> {
         match (clique, ethash) {
             (Some(clique), _) => Some(Self::Clique(Arc::clone(clique))),
-            (None, Some(ethash)) if !is_merged => Some(Self::Ethash(ethash.clone())),
-            (None, _) => None,
+            (None, Some(ethash)) => match dev_period {
+                Some(period) => Some(Self::Unsealed { period }),
+                None => (!is_merged).then(|| Self::Ethash(ethash.clone())),
+            },
+            (None, None) => None,
+        }
+    }
+}
+
+impl SealingEngine {
+    /// Returns the seconds between blocks; zero if a block is built when there are transactions.
+    /// `None` for proof of work.
+    pub fn period(&self, reader: &ChainReader) -> Option<u64> {
+        match (self, reader.config().engine()) {
+            (Self::Unsealed { period }, _) => Some(*period),
+            (_, EngineConfig::Clique(settings)) => Some(settings.period),
+            (_, EngineConfig::Ethash) => None,
         }
     }
 }
@@ -222,10 +248,10 @@ pub fn assemble(
     parts: MinerParts,
 ) -> eyre::Result<SupervisorSpec> {
     let threads = Pool::new("building", 2);
-    let pace = match reader.config().engine() {
-        EngineConfig::Clique(settings) if settings.period == 0 => Pace::OnDemand,
-        EngineConfig::Clique(settings) => Pace::Period(settings.period),
-        EngineConfig::Ethash => Pace::Search,
+    let pace = match parts.method.period(reader) {
+        Some(0) => Pace::OnDemand,
+        Some(period) => Pace::Period(period),
+        None => Pace::Search,
     };
     let (method, clique) = match parts.method {
         SealingEngine::Clique(clique) => {
@@ -249,6 +275,11 @@ pub fn assemble(
                 verify_threads: Pool::new("seals", 1),
             };
             (SealingMethod::Ethash(setup), None)
+        }
+        SealingEngine::Unsealed { period } => {
+            let waits_for_time = period > 0;
+            let setup = UnsealedSetup { waits_for_time };
+            (SealingMethod::Unsealed(setup), None)
         }
     };
     let period = match pace {

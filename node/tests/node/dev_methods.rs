@@ -224,7 +224,23 @@ fn as_anvil_results_units_and_times_are_those_of_anvil() {
             ),
         ],
     );
-    let begun = hex(&head(address)["timestamp"]);
+    let randao = format!("0x{:064x}", 7);
+    check(
+        address,
+        &[
+            ("anvil_setCoinbase", json!([OTHER]), json!(null)),
+            ("hardhat_setPrevRandao", json!([randao]), json!(null)),
+            ("anvil_setNextBlockBaseFeePerGas", json!([77]), json!(null)),
+            ("anvil_setBlockGasLimit", json!([20_000_000]), json!(true)),
+            ("evm_mine", json!([]), json!("0x0")),
+        ],
+    );
+    let block = head(address);
+    assert_eq!(block["miner"], OTHER);
+    assert_eq!(block["mixHash"], json!(randao));
+    assert_eq!(block["baseFeePerGas"], "0x4d");
+    assert_eq!(hex(&block["gasLimit"]), 20_000_000);
+    let begun = hex(&block["timestamp"]);
     ask(address, "anvil_mine", json!([3, 10]));
     assert_eq!(hex(&head(address)["timestamp"]), begun + 30);
     let next = begun + 1_000;

@@ -315,6 +315,16 @@ pub const MAX_MINING_INTERVAL: Duration = Duration::from_secs(365 * 24 * 3_600);
 /// restart with its backoff and is shorter than the timeout of a usual client.
 pub const ACTOR_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Time within which a transaction of a development chain is to be in a block, before its sender is
+/// told that it is not.
+pub const MINED_TIMEOUT: Duration = Duration::from_secs(10);
+/// Default time that `eth_sendRawTransactionSync` waits for a block, as in geth.
+pub const SYNC_SEND_TIMEOUT: Duration = Duration::from_secs(20);
+/// Maximum time that `eth_sendRawTransactionSync` may be told to wait, as in geth.
+pub const MAX_SYNC_SEND_TIMEOUT: Duration = Duration::from_secs(60);
+/// Interval at which a request that waits for a block looks for it without a notice.
+pub const MINED_CHECK_INTERVAL: Duration = Duration::from_secs(1);
+
 /// Time that a request waits for a password to be tried. Each attempt takes a second or more on a
 /// busy machine, and a few may be queued before it. A client that gives up earlier does not learn
 /// of an account that was created.

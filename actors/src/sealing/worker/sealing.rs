@@ -62,6 +62,7 @@ impl WorkerActor {
         } = order;
         let time = match order.time {
             BlockTime::Now => self.setup.clock.unix_seconds(),
+            BlockTime::NotBefore(time) => self.setup.clock.unix_seconds().max(time),
             BlockTime::OfParent => parent.timestamp,
             BlockTime::At(time) => time,
         };

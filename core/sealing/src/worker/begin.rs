@@ -129,8 +129,15 @@ impl Worker {
 
     /// Returns time and edit of the round's block, and has the clock set if a time was given.
     fn wanted(&mut self, view: &View, round: &Round) -> Wanted {
+        let time = match self.rules.pace {
+            // The block is begun before its time.
+            Pace::Period(period) if round.request.is_none() => {
+                BlockTime::NotBefore(view.head.timestamp.saturating_add(period))
+            }
+            _ => BlockTime::Now,
+        };
         let mut wanted = Wanted {
-            time: BlockTime::Now,
+            time,
             edit: None,
             chain_time: view.chain_time,
         };

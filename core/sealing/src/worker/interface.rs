@@ -94,6 +94,8 @@ pub enum RequestError {
 pub enum BlockTime {
     /// The chain's time.
     Now,
+    /// The chain's time, and at least this one, in seconds since 1970.
+    NotBefore(u64),
     /// The time of the parent block.
     OfParent,
     /// This time, in seconds since 1970.

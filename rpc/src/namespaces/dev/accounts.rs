@@ -18,7 +18,7 @@ use crate::server::param::Decimal;
 pub(super) fn methods() -> Vec<Method<Node>> {
     let mut methods = vec![
         Method::actor("eth_requestAccounts", &[], accounts),
-        Method::actor(
+        Method::submit(
             "eth_sendUnsignedTransaction",
             &["transaction"],
             send_unsigned,
@@ -104,6 +104,10 @@ async fn lock(node: Arc<Node>, (address,): (Address,)) -> Result<bool, RpcError>
 }
 
 /// Sends a transaction of any account, impersonated or not.
-async fn send_unsigned(node: Arc<Node>, (args,): (TxArgs,)) -> Result<B256, RpcError> {
-    outgoing::send_unsigned(node, args).await
+async fn send_unsigned(
+    node: Arc<Node>,
+    (args,): (TxArgs,),
+) -> Result<impl Future<Output = Result<B256, RpcError>>, RpcError> {
+    let submitted = outgoing::send_unsigned(Arc::clone(&node), args).await?;
+    Ok(submitted.hash(node))
 }

@@ -10,6 +10,8 @@ use actoreum_wallet::TypedData;
 use actoreum_wallet::hardware::SignRequest;
 
 use super::outgoing::{self, SignedTransaction, TxArgs};
+use super::send::SyncTimeout;
+use super::transactions::OneReceipt;
 use crate::error::RpcError;
 use crate::namespaces::keys;
 use crate::node::{Node, unanswered};
@@ -23,7 +25,12 @@ pub(super) fn methods() -> Vec<Method<Node>> {
         Method::actor("eth_accounts", &[], accounts),
         Method::actor("eth_coinbase", &[], coinbase),
         Method::view("eth_mining", &[], mining),
-        Method::actor("eth_sendTransaction", &["transaction"], send_transaction),
+        Method::submit("eth_sendTransaction", &["transaction"], send_transaction),
+        Method::submit(
+            "eth_sendTransactionSync",
+            &["transaction", "timeout"],
+            send_transaction_sync,
+        ),
         Method::actor("eth_sign", &["address", "data"], sign),
         Method::actor("eth_signTransaction", &["transaction"], sign_transaction),
         Method::actor(
@@ -75,8 +82,20 @@ fn mining(node: &Node, (): ()) -> Result<bool, RpcError> {
     Ok(sealing.is_some_and(|sealing| sealing.control.is_sealing()))
 }
 
-async fn send_transaction(node: Arc<Node>, (args,): (TxArgs,)) -> Result<B256, RpcError> {
-    outgoing::send(node, args, None).await
+async fn send_transaction(
+    node: Arc<Node>,
+    (args,): (TxArgs,),
+) -> Result<impl Future<Output = Result<B256, RpcError>>, RpcError> {
+    let submitted = outgoing::send(Arc::clone(&node), args, None).await?;
+    Ok(submitted.hash(node))
+}
+
+async fn send_transaction_sync(
+    node: Arc<Node>,
+    (args, timeout): (TxArgs, Option<SyncTimeout>),
+) -> Result<impl Future<Output = Result<OneReceipt, RpcError>>, RpcError> {
+    let submitted = outgoing::send(Arc::clone(&node), args, None).await?;
+    Ok(submitted.receipt(node, timeout))
 }
 
 async fn sign_transaction(

@@ -9,6 +9,7 @@ mod filter;
 mod filters;
 mod logs;
 pub(crate) mod lookup;
+mod mined;
 pub(crate) mod outgoing;
 pub(crate) mod send;
 pub(crate) mod state;

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use actoreum_chain::SealedHeader;
 use actoreum_evm::CallRequest;
 use actoreum_primitives::{
-    AccessListTx, Address, B256, Bytes, ChainConfig, DynamicFeeTx, Fork, LegacyTx,
-    PooledTransaction, SetCodeTx, Signature, Transaction, TxPayload, U256,
+    AccessListTx, Address, Bytes, ChainConfig, DynamicFeeTx, Fork, LegacyTx, PooledTransaction,
+    SetCodeTx, Signature, Transaction, TxPayload, U256,
 };
 use actoreum_wallet::Password;
 use actoreum_wallet::hardware::SignRequest;
 
 use super::accounts::accounts;
 use super::call_request::CallArgs;
+use super::send::Submitted;
 use super::{call, call_request, fees, send};
 use crate::error::RpcError;
 use crate::namespaces::keys;
@@ -45,12 +46,12 @@ impl FromParam for TxArgs {
     }
 }
 
-/// Completes a transaction, signs it and submits it. Returns its hash.
+/// Completes a transaction, signs it and submits it.
 pub(crate) async fn send(
     node: Arc<Node>,
     args: TxArgs,
     password: Option<Password>,
-) -> Result<B256, RpcError> {
+) -> Result<Submitted, RpcError> {
     let from = sender(&args)?;
     let is_impersonated = node.dev().is_ok_and(|dev| dev.control.impersonates(&from));
     // An unknown sender is reported before any other error.
@@ -70,9 +71,8 @@ pub(crate) async fn send(
     send::submit(&node, pooled).await
 }
 
-/// Completes a transaction and submits it without a signature, on a development chain. Returns its
-/// hash.
-pub(crate) async fn send_unsigned(node: Arc<Node>, args: TxArgs) -> Result<B256, RpcError> {
+/// Completes a transaction and submits it without a signature, on a development chain.
+pub(crate) async fn send_unsigned(node: Arc<Node>, args: TxArgs) -> Result<Submitted, RpcError> {
     let from = sender(&args)?;
     let _one_at_a_time = node.keys.sending_from(from).await;
     let payload = complete(&node, args, from).await?;

@@ -314,6 +314,7 @@ impl Node {
                 parent_hash: order.parent.hash(),
                 timestamp: match order.time {
                     BlockTime::Now => self.view.chain_time.as_secs(),
+                    BlockTime::NotBefore(time) => self.view.chain_time.as_secs().max(time),
                     BlockTime::OfParent => order.parent.timestamp,
                     BlockTime::At(time) => time,
                 },
