@@ -19,6 +19,7 @@
 //! | [`accounts::AccountsActor`] | the keys of the keystore, and signing |
 //! | [`bloom_index::BloomIndexActor`] | the bloom index of logs |
 //! | [`chain::ChainActor`] | the only writer of the chain |
+//! | [`dev::DevActor`] | snapshots and impersonated accounts of a development chain |
 //! | [`eth`] | the eth protocol: its sessions, the downloader, the fetcher, gossip |
 //! | [`filter::FilterActor`] | polled filters and subscriptions |
 //! | [`net`] | the p2p network: connections to peers, node discovery |
@@ -45,8 +46,10 @@ pub mod accounts;
 pub mod bloom_index;
 pub mod chain;
 pub mod clock;
+pub mod dev;
 pub mod eth;
 pub mod filter;
+pub mod head_watch;
 pub mod log_limit;
 pub mod net;
 pub mod sealing;

@@ -69,6 +69,7 @@ fn a_future_block_is_retried_every_five_seconds() {
             extra_data: Bytes::new(),
             author: Address::repeat_byte(1),
             edit: None,
+            chosen: actoreum_chain::ChosenFields::default(),
         };
         let built = build(&reader, engine.as_ref(), plan, |_, _, _| {
             Ok::<_, BuildError>(())

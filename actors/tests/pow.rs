@@ -19,7 +19,7 @@ use actoreum_actors::{
     chain::{ChainActor, ChainSetup},
     clock::ChainClock,
     eth::EthPeers,
-    sealing::control::{MinerActor, MinerControl, MinerSettings, MinerSetup},
+    sealing::control::{DevSettings, MinerActor, MinerControl, MinerSettings, MinerSetup},
     sealing::sealer::{Notifier, PowSetup, SealerActor, SealerSetup, SealingMethod, SearchThreads},
     sealing::worker::{Pace, WorkerActor, WorkerSetup},
     txpool::{TxPoolHandle, TxPoolSetup},
@@ -101,6 +101,7 @@ impl Chain {
             gas_ceiling: gas_limit,
             gas_price: 1,
             recommit,
+            dev: DevSettings::default(),
         };
         let control = Arc::new(MinerControl::new(settings, false));
         let (chain, worker) = (
@@ -603,6 +604,7 @@ fn first_block(ethash: &Ethash, author: Address, time: u64) -> Block {
         extra_data: Bytes::from_static(b"other"),
         author,
         edit: None,
+        chosen: actoreum_chain::ChosenFields::default(),
     };
     let mut block = build(&alone, ethash, plan, |_, _, _| Ok(())).unwrap();
     let found = search(

@@ -22,6 +22,7 @@
 //! |---|---|
 //! | [`accounts`] | AccountsActor |
 //! | [`chain`] | ChainActor |
+//! | [`dev`] | DevActor |
 //! | [`dialer`] | DialerActor |
 //! | [`discovery`] | UdpDiscoveryActor |
 //! | [`downloader`] | DownloaderActor |
@@ -72,6 +73,7 @@
 
 pub mod accounts;
 pub mod chain;
+pub mod dev;
 pub mod dialer;
 pub mod discovery;
 pub mod downloader;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use actoreum_primitives::{Address, Bytes};
+use actoreum_primitives::{Address, B256, Bytes};
 use actoreum_supervision::Message;
 
 /// Starts sealing, at once or when the running sync is over.
@@ -46,7 +46,8 @@ pub struct SetEtherbase(pub Address);
 /// Changes a setting of the blocks that are sealed here, from the next block on. The answer follows
 /// when WorkerActor has read the setting, or after its timeout; for the interval it follows at once.
 ///
-/// From: `miner_setExtra`, `miner_setGasPrice`, `miner_setRecommitInterval`. Replaces geth's
+/// From: `miner_setExtra`, `miner_setGasPrice`, `miner_setRecommitInterval`, and on a development
+/// chain the methods that are named at the variants. Replaces geth's
 /// `Miner.SetExtra`, `Ethereum.SetGasPrice` and `Miner.SetRecommitInterval`.
 #[derive(Debug, Clone, Message)]
 pub enum ChangeSetting {
@@ -57,6 +58,17 @@ pub enum ChangeSetting {
     /// Interval at which a block is rebuilt with new transactions while its proof of work is
     /// searched.
     Recommit(Duration),
+    /// Gas limit of each block, on a development chain at once (`evm_setBlockGasLimit`).
+    GasLimit(u64),
+    /// Base fee in wei of the next block of a development chain
+    /// (`hardhat_setNextBlockBaseFeePerGas`).
+    NextBaseFee(u64),
+    /// Value of PREVRANDAO in the next block of a merged development chain
+    /// (`hardhat_setPrevRandao`).
+    NextPrevRandao(B256),
+    /// Seconds from a block's timestamp to that of the next, on a development chain
+    /// (`anvil_setBlockTimestampInterval`); `None`: by the clock.
+    TimestampInterval(Option<u64>),
 }
 
 /// Sets whether a development chain seals a block for each transaction that arrives. The answer

@@ -3,9 +3,9 @@
 //! Reads of the pool (content, counts, the next nonce of an account, the order of the sealer) are
 //! no messages: readers hold an [`actoreum_txpool::PoolReader`].
 
-use actoreum_primitives::PeerId;
 use std::sync::Arc;
 
+use actoreum_primitives::{Address, B256, PeerId};
 use actoreum_supervision::Message;
 use actoreum_txpool::{AddError, PoolTx, Status};
 
@@ -47,4 +47,23 @@ pub struct AddRemote {
 pub struct SetPriceLimit {
     /// Minimum tip in wei per gas.
     pub price_limit: u64,
+}
+
+/// Removes transactions, local ones too. Answers the number of those that were removed.
+///
+/// From: `hardhat_dropTransaction`, `anvil_removePoolTransactions` and related methods, on a
+/// development chain.
+#[derive(Debug, Clone, Copy, Message)]
+#[answer(usize)]
+pub struct DropTransactions(pub Dropped);
+
+/// The transactions of [`DropTransactions`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dropped {
+    /// The one with this hash.
+    One(B256),
+    /// Those of a sender.
+    OfSender(Address),
+    /// All.
+    All,
 }

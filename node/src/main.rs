@@ -20,6 +20,7 @@ mod core_dumps;
 mod datadir;
 mod dev;
 mod dev_folder;
+mod dev_state;
 mod duration;
 mod incident_file;
 mod instance_lock;

@@ -21,6 +21,12 @@ pub const TIMED_OUT: i64 = -32002;
 pub const RESPONSE_TOO_LARGE: i64 = -32003;
 /// The server is at its limit; the client may try later (EIP-1474).
 pub const LIMIT_EXCEEDED: i64 = -32005;
+/// The transaction is in the pool, and in no block within the time of the request (EIP-7966).
+pub const NOT_MINED_IN_TIME: i64 = 4;
+/// The transaction waits for an earlier nonce of its sender (EIP-7966).
+pub const NONCE_GAP: i64 = 6;
+/// The transaction's price is below the base fee of the next block (as on anvil).
+pub const FEE_TOO_LOW: i64 = -32003;
 /// The contract reverted the call; `data` holds the data that it returned.
 pub const REVERTED: i64 = 3;
 

@@ -7,6 +7,7 @@ use actoreum_actors::chain::ChainActor;
 use actoreum_actors::clock::ChainClock;
 use actoreum_actors::eth::downloader::SyncStatus;
 use actoreum_actors::filter::FilterActor;
+use actoreum_actors::head_watch::HeadWatch;
 use actoreum_actors::log_limit::LogLimit;
 use actoreum_actors::net::NetworkHandle;
 use actoreum_actors::sealing::worker::PendingBlock;
@@ -19,8 +20,9 @@ use actoreum_txpool::{PoolReader, Snapshot};
 
 use crate::error::RpcError;
 use crate::namespaces::block_id::{BlockId, BlockNumber};
+use crate::namespaces::dev::DevIdentity;
 use crate::namespaces::quick::QuickTargets;
-use crate::namespaces::sealing::{Keys, SealingActors};
+use crate::namespaces::sealing::{DevHandle, Keys, SealingActors};
 use crate::render::BlockCache;
 use crate::server::connection::figures::OpenConnections;
 use crate::server::limits::{BLOCK_CACHE_BYTES, CALL_TIMEOUT, MAX_HEAVY_WAITING};
@@ -30,8 +32,11 @@ use crate::server::quota::SharedQuota;
 /// The operator's settings that methods depend on.
 #[derive(Debug, Clone)]
 pub struct NodeSettings {
-    /// The answer to `web3_clientVersion`, and the name in `admin_nodeInfo`.
+    /// The name in `admin_nodeInfo`, and the answer to `web3_clientVersion`, unless a development
+    /// chain answers as another node.
     pub client_version: String,
+    /// The node that a development chain answers as.
+    pub identity: DevIdentity,
     /// The network id that `net_version` answers.
     pub network_id: u64,
     /// The data directory; `None` if the node keeps everything in memory.
@@ -59,6 +64,9 @@ pub struct NodeSettings {
     pub default_gas_price: u64,
     /// The quota of the clients of all servers.
     pub quota: SharedQuota,
+    /// Whether a transaction is sealed as soon as it arrives, on a development chain: it is answered
+    /// once it is in a block.
+    pub mines_on_arrival: bool,
 }
 
 impl NodeSettings {
@@ -66,6 +74,7 @@ impl NodeSettings {
     pub fn new(client_version: impl Into<String>, network_id: u64) -> Self {
         Self {
             client_version: client_version.into(),
+            identity: DevIdentity::default(),
             network_id,
             data_dir: None,
             is_unlocking_forbidden: false,
@@ -80,6 +89,7 @@ impl NodeSettings {
             },
             default_gas_price: GWEI,
             quota: SharedQuota::default(),
+            mines_on_arrival: false,
         }
     }
 }
@@ -215,6 +225,8 @@ pub struct Node {
     pub sync: Option<SyncStatus>,
     /// The sealing actors; `None` for a node that does not seal.
     pub sealing: Option<SealingActors>,
+    /// Notice of new heads, for requests that wait for one.
+    pub heads: HeadWatch,
     /// The JSON of recently requested blocks.
     pub(crate) rendered: BlockCache,
     /// The contracts whose calls run on the connection's own thread.
@@ -254,6 +266,7 @@ impl Node {
             network,
             sync,
             sealing,
+            heads: HeadWatch::default(),
             rendered: BlockCache::new(BLOCK_CACHE_BYTES),
             quick: QuickTargets::default(),
         }
@@ -286,7 +299,7 @@ impl Node {
     /// is not on the chain, returns the head.
     ///
     /// # Errors
-    /// Fails for `safe` and `finalized`, for a hash that is unknown, for a hash off the canonical
+    /// Fails for `safe` and `finalized` unless the chain is a merged development chain, for a hash that is unknown, for a hash off the canonical
     /// chain if `id` requires a canonical one, and if the database fails.
     pub(crate) fn header(&self, id: BlockId) -> Result<Option<SealedHeader>, RpcError> {
         match id {
@@ -295,6 +308,11 @@ impl Node {
             }
             BlockId::Number(BlockNumber::Number(number)) => {
                 self.chain_reader.header_by_number(number).map_err(storage)
+            }
+            BlockId::Number(BlockNumber::Safe | BlockNumber::Finalized)
+                if self.is_merged_development() =>
+            {
+                Ok(Some(self.chain_reader.head()))
             }
             BlockId::Number(BlockNumber::Safe) => Err(RpcError::server("safe block not found")),
             BlockId::Number(BlockNumber::Finalized) => {
@@ -312,6 +330,13 @@ impl Node {
                 Ok(Some(header))
             }
         }
+    }
+
+    /// Returns whether this is a merged development chain: its head is safe and finalized, because
+    /// nobody but this node decides about it.
+    pub(crate) fn is_merged_development(&self) -> bool {
+        let is_dev = self.sealing.as_ref().is_some_and(|sealing| sealing.is_dev);
+        is_dev && self.chain_reader.config().terminal_total_difficulty == Some(U256::ZERO)
     }
 
     /// Returns whether a block is on the canonical chain.
@@ -337,6 +362,23 @@ impl Node {
         self.network
             .as_ref()
             .ok_or_else(|| RpcError::server("this node has no network"))
+    }
+
+    /// Returns the actor of a development chain's user.
+    ///
+    /// # Errors
+    /// Fails if this is no development chain.
+    pub(crate) fn dev(&self) -> Result<&DevHandle, RpcError> {
+        let sealing = self.sealing.as_ref();
+        sealing
+            .and_then(|sealing| sealing.dev.as_ref())
+            .ok_or_else(|| RpcError::server("this is no development chain"))
+    }
+
+    /// Returns the answer to `web3_clientVersion`.
+    pub(crate) fn client_version(&self) -> String {
+        let settings = &self.settings;
+        settings.identity.client_version(&settings.client_version)
     }
 
     /// Returns the sealing actors.

@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 export const HTTP = process.env.RPC_HTTP;
 export const WS = process.env.RPC_WS;
 
-// The first accounts of "test test ... junk", which --dev.accounts fills.
+// The first accounts of "test test ... junk", which --dev fills.
 export const KEYS = [
   "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80",
   "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d",

@@ -6,7 +6,6 @@ import os
 
 from web3 import AsyncWeb3, Web3, WebSocketProvider
 from web3.exceptions import ContractLogicError
-from web3.middleware import ExtraDataToPOAMiddleware
 from web3.utils.subscriptions import (
     LogsSubscription,
     NewHeadsSubscription,
@@ -24,8 +23,6 @@ with open(os.environ["WORK_JSON"], encoding="utf-8") as file:
     WORK = json.load(file)
 
 web3 = Web3(Web3.HTTPProvider(os.environ["RPC_HTTP"]))
-# As for every clique chain, geth's own too.
-web3.middleware_onion.inject(ExtraDataToPOAMiddleware, layer=0)
 owner, poor = (web3.eth.account.from_key(key) for key in KEYS)
 
 
@@ -97,7 +94,6 @@ def _():
             return handler
 
         async with AsyncWeb3(WebSocketProvider(os.environ["RPC_WS"])) as socket:
-            socket.middleware_onion.inject(ExtraDataToPOAMiddleware, layer=0)
             await socket.subscription_manager.subscribe(
                 [
                     NewHeadsSubscription(handler=keep("head")),

@@ -206,7 +206,8 @@ impl AccountsActor {
                 address: account.address,
                 path: Some(account.path),
             });
-        filed.chain(held).collect()
+        // The mnemonic's come first: tools of development chains expect them there.
+        held.chain(filed).collect()
     }
 
     #[handler]

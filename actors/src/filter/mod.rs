@@ -44,6 +44,7 @@ use actoreum_messages::filter::{
 use actoreum_primitives::{B256, Bloom};
 use tracing::{debug, warn};
 
+use crate::head_watch::HeadWatch;
 use actoreum_supervision::{Actor, Ctx, Exit, Failure, Handles, Message, WhenFull};
 use limits::{EXPIRY_CHECK, MAX_FILTERS, PENDING_PERIOD};
 pub use pending::PendingSource;
@@ -72,6 +73,7 @@ pub struct FilterActor {
     subscriptions: HashMap<FilterId, Subscription>,
     pending: Option<PendingSource>,
     pending_state: PendingState,
+    heads: HeadWatch,
 }
 
 /// A subscription. Its subscriber is told that events are lost when it is dropped with the actor.
@@ -102,7 +104,14 @@ impl FilterActor {
             subscriptions: HashMap::new(),
             pending: None,
             pending_state: PendingState::default(),
+            heads: HeadWatch::default(),
         }
+    }
+
+    /// Also notifies `heads` of each change of the chain.
+    pub fn with_heads(mut self, heads: HeadWatch) -> Self {
+        self.heads = heads;
+        self
     }
 
     /// Also sends the logs of the pending block of `source`.
@@ -332,6 +341,7 @@ impl Handles<ChainChanged> for FilterActor {
     const WHEN_FULL: WhenFull = WhenFull::DropOldest;
 
     fn handle(&mut self, ChainChanged { events, cause }: ChainChanged, ctx: &mut Ctx<Self>) {
+        self.heads.notify();
         match cause {
             ChainCause::Rewind(rewound)
                 if rewound.from == self.notified.hash && rewound.is_complete =>

@@ -6,6 +6,7 @@
 //! | [`AddRemote`] | the same without the journal; a full mailbox drops the oldest |
 //! | [`ChainChanged`] | the pool follows the new head; transactions of a reorg return, blob transactions with the sidecars that the limbo keeps |
 //! | [`SetPriceLimit`] | cheaper transactions are dropped |
+//! | [`DropTransactions`] | the user of a development chain drops transactions |
 //! | `Evict`, each minute | transactions that are queued too long are dropped; a missed head is followed |
 //! | `Rejournal`, each hour | the journal is rewritten, without the transactions that have left the pool |
 //!
@@ -39,7 +40,7 @@ use actoreum_chain::{ChainReader, SealedHeader};
 use actoreum_consensus::rules::base_fee::next_base_fee;
 use actoreum_messages::{
     events::{ChainCause, ChainChanged, NewTransactions},
-    txpool::{AddLocal, AddRemote, Added, SetPriceLimit},
+    txpool::{AddLocal, AddRemote, Added, DropTransactions, Dropped, SetPriceLimit},
 };
 use actoreum_primitives::{B256, SenderRules, StateError};
 use actoreum_storage::StateView;
@@ -389,6 +390,26 @@ impl Handles<SetPriceLimit> for TxPoolActor {
         let price_limit = message.price_limit;
         info!(price_limit, left, "pool price limit updated");
         self.publish_changes();
+        left
+    }
+}
+
+impl Handles<DropTransactions> for TxPoolActor {
+    type Answer = usize;
+
+    fn handle(&mut self, DropTransactions(dropped): DropTransactions, _: &mut Ctx<Self>) -> usize {
+        let left = self.pool.drop_transactions(|tx| match dropped {
+            Dropped::One(hash) => tx.hash() == hash,
+            Dropped::OfSender(sender) => tx.sender() == sender,
+            Dropped::All => true,
+        });
+        if left > 0 {
+            self.publish_changes();
+            // The journal would bring them back.
+            if let Some(journal) = &mut self.journal {
+                journal.rotate(&self.pool);
+            }
+        }
         left
     }
 }

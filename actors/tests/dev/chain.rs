@@ -6,14 +6,18 @@ use actoreum_actors::{
     accounts::{AccountsActor, AccountsSetup, UnlockedKeys},
     chain::{ChainActor, ChainSetup},
     clock::ChainClock,
-    sealing::control::{MinerControl, MinerSettings},
-    sealing::sealer::{CliqueSetup, SealGuard, SealerActor, SealerSetup, SealingMethod},
+    dev::{DevActor, DevControl, DevSetup},
+    eth::EthPeers,
+    sealing::control::{DevSettings, MinerActor, MinerControl, MinerSettings, MinerSetup},
+    sealing::sealer::{
+        CliqueSetup, SealGuard, SealerActor, SealerSetup, SealingMethod, UnsealedSetup,
+    },
     sealing::worker::{Pace, WorkerActor, WorkerSetup},
     txpool::{TxPoolHandle, TxPoolSetup},
 };
 use actoreum_chain::{ChainReader, genesis};
-use actoreum_consensus::{Clique, Engine};
-use actoreum_primitives::{Bytes, DevChain, SecretKey, config::EngineConfig};
+use actoreum_consensus::{Clique, Engine, EngineOptions, engine_for};
+use actoreum_primitives::{Address, B256, Bytes, DevChain, SecretKey, config::EngineConfig};
 use actoreum_storage::Store;
 use actoreum_supervision::{ActorRef, ChildSpec, Pool, Strategy, SupervisorSpec, Tree};
 use actoreum_txpool::{PoolConfig, PoolReader};
@@ -26,6 +30,8 @@ pub struct Disk {
     pub store: Store,
     pub keys: KeyDirectory,
     pub signer: SecretKey,
+    /// Seconds between the blocks of a merged chain.
+    period: u64,
     folder: tempfile::TempDir,
 }
 
@@ -45,24 +51,39 @@ impl Disk {
         Self::create(period, gas_limit, false)
     }
 
+    /// Creates a new merged development chain; `signer` is an account with ether.
+    pub fn merged(period: u64) -> Self {
+        Self::of(period, false, |signer| {
+            let clique = DevChain::new(signer);
+            DevChain {
+                accounts: clique.accounts,
+                ..DevChain::merged()
+            }
+        })
+    }
+
     fn create(period: u64, gas_limit: u64, skips_empty_blocks: bool) -> Self {
+        Self::of(period, skips_empty_blocks, |signer| DevChain {
+            period,
+            gas_limit,
+            ..DevChain::new(signer)
+        })
+    }
+
+    fn of(period: u64, skips_empty_blocks: bool, chain: impl FnOnce(Address) -> DevChain) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let keys = KeyDirectory::new(folder.path().join("keystore"), ScryptCost::LIGHT);
         let signer = SecretKey::random();
         keys.import(&signer, &Password::default()).unwrap();
         let store = Store::memory();
-        let chain = DevChain {
-            period,
-            gas_limit,
-            ..DevChain::new(signer.address())
-        };
-        let mut spec = chain.genesis();
+        let mut spec = chain(signer.address()).genesis();
         spec.config.skips_empty_blocks = skips_empty_blocks;
         genesis::init(&store, &spec).unwrap();
         Self {
             store,
             keys,
             signer,
+            period,
             folder,
         }
     }
@@ -79,6 +100,48 @@ pub struct Dev {
     pub sealer: ActorRef<SealerActor>,
     pub txpool: TxPoolHandle,
     pub control: Arc<MinerControl>,
+    pub miner: ActorRef<MinerActor>,
+    pub user: ActorRef<DevActor>,
+    pub user_control: Arc<DevControl>,
+}
+
+/// The parts that depend on the consensus.
+struct Parts {
+    engine: Arc<dyn Engine>,
+    method: SealingMethod,
+    period: u64,
+    etherbase: Address,
+}
+
+impl Parts {
+    fn of(disk: &Disk, reader: &ChainReader, accounts: &ActorRef<AccountsActor>) -> Self {
+        let EngineConfig::Clique(settings) = reader.config().engine() else {
+            let options = EngineOptions {
+                seals_merged: true,
+                ..EngineOptions::default()
+            };
+            let waits_for_time = disk.period > 0;
+            return Self {
+                engine: engine_for(reader.config(), options).engine,
+                method: SealingMethod::Unsealed(UnsealedSetup { waits_for_time }),
+                period: disk.period,
+                etherbase: Address::ZERO,
+            };
+        };
+        let clique = Arc::new(Clique::new(settings, None));
+        let signer = disk.signer.address();
+        clique.set_signer(Some(signer));
+        Self {
+            engine: clique.clone(),
+            method: SealingMethod::Clique(CliqueSetup {
+                clique,
+                accounts: accounts.clone(),
+                guard: Arc::new(SealGuard::open(disk.store.clone(), None).unwrap()),
+            }),
+            period: settings.period,
+            etherbase: signer,
+        }
+    }
 }
 
 impl Dev {
@@ -93,15 +156,13 @@ impl Dev {
     pub async fn start(disk: &Disk) -> Self {
         let reader = ChainReader::open_development(disk.store.clone()).unwrap();
         let clock = ChainClock::restore(&disk.store).unwrap();
-        let EngineConfig::Clique(settings) = reader.config().engine() else {
-            panic!("a development chain is sealed with clique");
-        };
-        let clique = Arc::new(Clique::new(settings, None));
-        let engine: Arc<dyn Engine> = clique.clone();
-        let signer = disk.signer.address();
-        clique.set_signer(Some(signer));
-
         let (accounts, chain) = (ActorRef::new("accounts"), ActorRef::new("chain"));
+        let Parts {
+            engine,
+            method,
+            period,
+            etherbase,
+        } = Parts::of(disk, &reader, &accounts);
         let (worker, sealer) = (ActorRef::new("worker"), ActorRef::new("sealer"));
         let (pool, pending) = (ActorRef::new("pool"), PoolReader::default());
         let signatures = Pool::new("signatures", 1);
@@ -137,19 +198,20 @@ impl Dev {
         .follower(worker.recipient());
         pool_setup.journal = Some(disk.folder.path().join("transactions.rlp"));
         let decided = MinerSettings {
-            etherbase: Some(signer),
+            etherbase: Some(etherbase),
             extra_data: Bytes::from_static(b"test"),
             gas_floor: DevChain::GAS_LIMIT,
             gas_ceiling: DevChain::GAS_LIMIT,
             gas_price: 1,
             recommit: Duration::from_secs(3),
+            dev: DevSettings::default(),
         };
         let control = Arc::new(MinerControl::new(decided, true));
         let worker_setup = WorkerSetup {
             chain_reader: reader.clone(),
             clock: clock.clone(),
             engine,
-            pace: match settings.period {
+            pace: match period {
                 0 => Pace::OnDemand,
                 period => Pace::Period(period),
             },
@@ -160,12 +222,32 @@ impl Dev {
             control: Arc::clone(&control),
             own: Vec::new(),
         };
+        let (miner, user) = (ActorRef::new("miner"), ActorRef::new("development"));
+        let user_control = Arc::new(DevControl::new(B256::ZERO, 1));
+        let user_setup = DevSetup {
+            control: Arc::clone(&user_control),
+            chain_reader: reader.clone(),
+            clock: clock.clone(),
+            worker: worker.clone(),
+            miner: miner.clone(),
+            txpool_actor: pool.clone(),
+        };
+        let miner_setup = MinerSetup {
+            control: Arc::clone(&control),
+            chain_reader: reader.clone(),
+            clock: clock.clone(),
+            clique: match &method {
+                SealingMethod::Clique(setup) => Some((Arc::clone(&setup.clique), period)),
+                _ => None,
+            },
+            accounts: accounts.clone(),
+            worker: worker.clone(),
+            sealer: sealer.clone(),
+            txpool_actor: Some(pool.clone()),
+            peers: EthPeers::default(),
+        };
         let sealer_setup = SealerSetup {
-            method: SealingMethod::Clique(CliqueSetup {
-                clique,
-                accounts: accounts.clone(),
-                guard: Arc::new(SealGuard::open(disk.store.clone(), None).unwrap()),
-            }),
+            method,
             chain_reader: reader.clone(),
             clock: clock.clone(),
             threads: building.clone(),
@@ -178,7 +260,7 @@ impl Dev {
                 accounts_setup.clone().start()
             }))
             .intensity(50, MINUTE);
-        let miner = SupervisorSpec::new("miner", Strategy::RestForOne)
+        let miner_spec = SupervisorSpec::new("miner", Strategy::RestForOne)
             .child(building.child())
             .child(ChildSpec::new(&worker, move || {
                 worker_setup.clone().start()
@@ -186,6 +268,8 @@ impl Dev {
             .child(ChildSpec::new(&sealer, move || {
                 sealer_setup.clone().start()
             }))
+            .child(ChildSpec::new(&miner, move || miner_setup.clone().start()))
+            .child(ChildSpec::new(&user, move || user_setup.clone().start()))
             .intensity(50, MINUTE);
         let txpool_spec = SupervisorSpec::new("txpool", Strategy::RestForOne)
             .child(signatures.child())
@@ -197,7 +281,7 @@ impl Dev {
                 chain_setup.clone().start()
             }))
             .child(txpool_spec)
-            .child(miner)
+            .child(miner_spec)
             .intensity(50, MINUTE);
         let node = SupervisorSpec::new("node", Strategy::OneForOne)
             .child(keys)
@@ -212,6 +296,9 @@ impl Dev {
             sealer,
             txpool,
             control,
+            miner,
+            user,
+            user_control,
         }
     }
 

@@ -20,10 +20,7 @@ use crate::{
 const ACCOUNT: Address = Address::repeat_byte(0x22);
 
 async fn edit(dev: &Dev, change: Edit) {
-    let edit = StateEdit {
-        address: ACCOUNT,
-        change,
-    };
+    let edit = StateEdit::new(ACCOUNT, change);
     let worker = dev.worker.within(TIMEOUT);
     let hash = worker.ask(EditState(edit)).await.unwrap().unwrap();
     assert_eq!(dev.reader.head().hash(), hash);
@@ -137,10 +134,7 @@ fn an_edited_block_is_valid_only_where_the_edit_is_known() {
         dev.stop().await;
 
         let development = |store| ChainReader::open_development(store).unwrap();
-        let edit_of = |change| StateEdit {
-            address: ACCOUNT,
-            change,
-        };
+        let edit_of = |change| StateEdit::new(ACCOUNT, change);
         let (store, mut knows) = another(&disk, development);
         edit_of(change.clone()).record(&store).unwrap();
         let report = knows.import(&blocks, Detail::HeadOnly);
@@ -154,11 +148,15 @@ fn an_edited_block_is_valid_only_where_the_edit_is_known() {
         let (store, mut is_no_development_chain) =
             another(&disk, |store| ChainReader::open(store).unwrap());
         edit_of(change.clone()).record(&store).unwrap();
-        for chain in [&mut knows_another, &mut is_no_development_chain] {
+        for (chain, reason) in [
+            (&mut knows_another, "invalid merkle root"),
+            // The base fee of an edit is not the one of the rule.
+            (&mut is_no_development_chain, "invalid baseFee"),
+        ] {
             let refused = chain.import(&blocks, Detail::HeadOnly).refused.unwrap();
             assert_eq!(refused.number, 2);
             let text = refused.to_string();
-            assert!(text.contains("invalid merkle root"), "{text}");
+            assert!(text.contains(reason), "{text}");
             assert_eq!(chain.head().number, 1);
         }
     });
@@ -242,10 +240,7 @@ fn a_crash_leaves_an_edit_whole_or_absent() {
         for (round, (path, message)) in crashes.into_iter().enumerate() {
             dev.tree.handle().crash_at(path, message).unwrap();
             let balance = U256::from(round + 1);
-            let edited = StateEdit {
-                address: ACCOUNT,
-                change: Edit::Balance(balance),
-            };
+            let edited = StateEdit::new(ACCOUNT, Edit::Balance(balance));
             // The request fails with its actor, or succeeds in spite of the crash.
             let answer = dev.worker.ask(EditState(edited)).await;
             dev.until_available().await;

@@ -6,4 +6,6 @@ mod chain;
 #[path = "../common/mod.rs"]
 mod common;
 mod edits;
+mod merged;
 mod sealing;
+mod user;

@@ -186,6 +186,7 @@ fn make(count: u64, genesis: &Genesis, keys: &[SecretKey], workload: Workload<'_
             extra_data: Bytes::new(),
             author: signer,
             edit: None,
+            chosen: actoreum_chain::ChosenFields::default(),
         };
         let block = build(chain.reader(), clique.as_ref(), plan, |_, builder, body| {
             for (sender, transaction) in transactions {

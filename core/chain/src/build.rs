@@ -1,10 +1,16 @@
 //! Building of unsealed blocks.
 
-use actoreum_consensus::{ConsensusError, Engine, rules::gas_limit};
+use actoreum_consensus::{
+    ConsensusError, Engine,
+    rules::{
+        base_fee::{base_fee_before_idle, next_base_fee},
+        gas_limit,
+    },
+};
 use actoreum_evm::{BlockBuilder, BlockOutcome, ExecutionError, IntermediateRoots};
 use actoreum_primitives::{
-    Address, Block, Body, Bytes, Fork, Header, Receipt, StateDiff, StateError, receipt_trie_items,
-    transaction_trie_items,
+    Address, B256, Block, Body, Bytes, Fork, Header, Receipt, StateDiff, StateError,
+    receipt_trie_items, transaction_trie_items,
 };
 use actoreum_storage::{StorageError, TrieBuffer};
 
@@ -28,6 +34,33 @@ pub struct BuildPlan {
     /// A change of the state by the user of a development chain. A block with an edit has no
     /// transactions, and its vanity is the edit's hash.
     pub edit: Option<StateEdit>,
+    /// Fields of the header that the user of a development chain chose.
+    pub chosen: ChosenFields,
+}
+
+/// Fields of the next block's header that the user of a development chain chooses, in place of
+/// those that the rules determine.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ChosenFields {
+    /// The base fee in wei per gas.
+    pub base_fee: Option<u64>,
+    /// The value of PREVRANDAO, on a merged chain.
+    pub prev_randao: Option<B256>,
+}
+
+impl ChosenFields {
+    /// Writes the fields into a header that the engine has prepared. A field that the header's fork
+    /// does not have stays absent.
+    fn apply(&self, header: &mut Header) {
+        if let (Some(base_fee), Some(field)) = (self.base_fee, &mut header.base_fee_per_gas) {
+            *field = base_fee;
+        }
+        if let Some(prev_randao) = self.prev_randao
+            && header.difficulty.is_zero()
+        {
+            header.mix_hash = prev_randao;
+        }
+    }
 }
 
 /// An error that stopped the building of a block.
@@ -99,6 +132,17 @@ pub fn build_with_outcome(
         ..Header::default()
     };
     engine.prepare(reader, &mut header, plan.time)?;
+    plan.chosen.apply(&mut header);
+    if plan.edit.is_some() {
+        // An edit takes no part in the fee market: the block after it has the base fee that it
+        // would have without the edit.
+        let next = next_base_fee(config, parent);
+        header.base_fee_per_gas = header.base_fee_per_gas.map(|_| base_fee_before_idle(next));
+        if header.difficulty.is_zero() {
+            // The engine gave it a second of its own.
+            header.timestamp = parent.timestamp;
+        }
+    }
     header.gas_limit = gas_limit::towards(config, &header, parent, plan.gas_limit);
 
     let state = reader.state_at(parent.number)?;

@@ -8,7 +8,7 @@ use std::{
 use actoreum_primitives::{B256, Block, U256};
 use actoreum_storage::{Commit, FrozenState, HeadRecord, StorageError, Store};
 
-use crate::{BlockError, Chain, OpenError, SealedHeader, pipeline::Executed};
+use crate::{BlockError, Chain, OpenError, SealedHeader, pipeline::Executed, preimages};
 
 /// The effect of new blocks on the canonical chain.
 #[derive(Debug, Clone, Copy)]
@@ -58,6 +58,7 @@ impl PendingCommit<'_> {
             commit.put_body(number, hash, &block.body);
             commit.put_receipts(number, hash, &executed.receipts);
             commit.set_canonical(number, hash);
+            preimages::record(&executed.touched, &mut commit);
             let transactions = block.body.transactions.iter();
             lookups.extend(transactions.map(|transaction| (transaction.hash(), number)));
         }

@@ -23,7 +23,12 @@ use actoreum_primitives::{
 };
 use actoreum_storage::{FlatBuffer, TrieBuffer};
 
-use crate::{BlockError, StateEdit, body, limits::PIPELINE_DEPTH, stats::ImportStats};
+use crate::{
+    BlockError, StateEdit, body,
+    limits::PIPELINE_DEPTH,
+    preimages::{self, Touched},
+    stats::ImportStats,
+};
 
 /// A block that was executed and whose roots match its header.
 #[derive(Debug)]
@@ -31,6 +36,8 @@ pub(crate) struct Executed {
     pub receipts: Arc<Vec<Receipt>>,
     /// Senders of the transactions.
     pub senders: Vec<Address>,
+    /// What the block changed, on a development chain.
+    pub touched: Touched,
 }
 
 /// The outcome of an execution, with the senders of the transactions.
@@ -77,7 +84,11 @@ impl Pipeline<'_> {
         } = self;
         let (to_roots, from_execution) = sync_channel(PIPELINE_DEPTH);
         thread::scope(|scope| {
-            let roots = scope.spawn(move || check_roots(trie, blocks, from_execution));
+            let mut roots = RootCheck {
+                trie,
+                keeps_preimages: config.is_development,
+            };
+            let roots = scope.spawn(move || roots.check_all(blocks, from_execution));
             let mut execution = Duration::ZERO;
             let refused = blocks.iter().enumerate().find_map(|(index, block)| {
                 if interrupt.load(Ordering::Relaxed) {
@@ -148,7 +159,11 @@ impl Pipeline<'_> {
                     edit(config, flat, block, &mut outcome)?;
                     flat.apply(&outcome.diff);
                     progress.stats.execution += started.elapsed();
-                    check_block(trie, block, (outcome, senders), &mut progress.stats)
+                    let mut roots = RootCheck {
+                        trie: &mut *trie,
+                        keeps_preimages: config.is_development,
+                    };
+                    roots.check(block, (outcome, senders), &mut progress.stats)
                 });
             match checked {
                 Ok(executed) => progress.executed.push(executed),
@@ -240,62 +255,77 @@ fn send(to_roots: &SyncSender<Outcome>, outcome: Outcome) -> Result<(), BlockErr
     to_roots.send(outcome).map_err(|_| BlockError::Interrupted)
 }
 
-fn check_roots(trie: &mut TrieBuffer, blocks: &[Block], outcomes: Receiver<Outcome>) -> Progress {
-    let mut progress = Progress {
-        executed: Vec::new(),
-        refused: None,
-        stats: ImportStats::default(),
-    };
-    for (block, outcome) in blocks.iter().zip(outcomes) {
-        match check_block(trie, block, outcome, &mut progress.stats) {
-            Ok(executed) => progress.executed.push(executed),
-            Err(error) => {
-                progress.refused = Some(error);
-                break;
-            }
-        }
-    }
-    progress
+/// The check of executed blocks against their headers.
+struct RootCheck<'a> {
+    trie: &'a mut TrieBuffer,
+    /// Whether the preimages of the state's hashes are kept, as on a development chain.
+    keeps_preimages: bool,
 }
 
-/// Compares bloom, receipts root and state root of an executed block with its header.
-fn check_block(
-    trie: &mut TrieBuffer,
-    block: &Block,
-    (outcome, senders): Outcome,
-    stats: &mut ImportStats,
-) -> Result<Executed, BlockError> {
-    let started = Instant::now();
-    let header = &block.header;
-    let bloom = outcome.logs_bloom();
-    if bloom != header.logs_bloom {
-        return Err(BlockError::LogsBloom {
-            remote: Box::new(header.logs_bloom),
-            local: Box::new(bloom),
-        });
+impl RootCheck<'_> {
+    fn check_all(&mut self, blocks: &[Block], outcomes: Receiver<Outcome>) -> Progress {
+        let mut progress = Progress {
+            executed: Vec::new(),
+            refused: None,
+            stats: ImportStats::default(),
+        };
+        for (block, outcome) in blocks.iter().zip(outcomes) {
+            match self.check(block, outcome, &mut progress.stats) {
+                Ok(executed) => progress.executed.push(executed),
+                Err(error) => {
+                    progress.refused = Some(error);
+                    break;
+                }
+            }
+        }
+        progress
     }
-    let receipts_root = body::root(&receipt_trie_items(&outcome.receipts))?;
-    if receipts_root != header.receipts_root {
-        return Err(BlockError::ReceiptsRoot {
-            remote: header.receipts_root,
-            local: receipts_root,
-        });
+
+    /// Compares bloom, receipts root and state root of an executed block with its header.
+    fn check(
+        &mut self,
+        block: &Block,
+        (outcome, senders): Outcome,
+        stats: &mut ImportStats,
+    ) -> Result<Executed, BlockError> {
+        let started = Instant::now();
+        let header = &block.header;
+        let bloom = outcome.logs_bloom();
+        if bloom != header.logs_bloom {
+            return Err(BlockError::LogsBloom {
+                remote: Box::new(header.logs_bloom),
+                local: Box::new(bloom),
+            });
+        }
+        let receipts_root = body::root(&receipt_trie_items(&outcome.receipts))?;
+        if receipts_root != header.receipts_root {
+            return Err(BlockError::ReceiptsRoot {
+                remote: header.receipts_root,
+                local: receipts_root,
+            });
+        }
+        let state_root = self.trie.apply(header.number, &outcome.diff)?;
+        if state_root != header.state_root {
+            return Err(BlockError::StateRoot {
+                remote: header.state_root,
+                local: state_root,
+            });
+        }
+        stats.blocks += 1;
+        stats.transactions += block.body.transactions.len() as u64;
+        stats.gas += header.gas_used;
+        stats.roots += started.elapsed();
+        let touched = if self.keeps_preimages {
+            preimages::touched(&outcome.diff)
+        } else {
+            Touched::new()
+        };
+        Ok(Executed {
+            touched,
+            receipts: Arc::new(outcome.receipts),
+            senders,
+        })
     }
-    let state_root = trie.apply(header.number, &outcome.diff)?;
-    if state_root != header.state_root {
-        return Err(BlockError::StateRoot {
-            remote: header.state_root,
-            local: state_root,
-        });
-    }
-    stats.blocks += 1;
-    stats.transactions += block.body.transactions.len() as u64;
-    stats.gas += header.gas_used;
-    stats.roots += started.elapsed();
-    Ok(Executed {
-        receipts: Arc::new(outcome.receipts),
-        senders,
-    })
 }
 
 /// State roots between the transactions of a block: the changes so far, applied to the parent's

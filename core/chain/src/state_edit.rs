@@ -10,9 +10,13 @@ use actoreum_primitives::{
 };
 use actoreum_storage::{Commit, StorageError, Store};
 
-/// A change of one account outside of transactions.
+/// Changes of accounts outside of transactions, which one block makes in their order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StateEdit {
+pub struct StateEdit(Vec<AccountEdit>);
+
+/// A change of one account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountEdit {
     /// The account.
     pub address: Address,
     /// The change.
@@ -50,6 +54,16 @@ rlp_struct!(Encoded {
 });
 
 impl StateEdit {
+    /// Creates an edit of one field of one account.
+    pub fn new(address: Address, change: Edit) -> Self {
+        Self(vec![AccountEdit { address, change }])
+    }
+
+    /// Creates an edit that makes all these changes, in their order.
+    pub fn of(changes: Vec<AccountEdit>) -> Self {
+        Self(changes)
+    }
+
     /// Returns the Keccak-256 hash of the edit's encoding, to which the block's header commits.
     pub fn hash(&self) -> B256 {
         keccak256(self.encode())
@@ -63,7 +77,7 @@ impl StateEdit {
     }
 
     /// Returns the edit that a block of a development chain commits to.
-    pub(crate) fn of_block(store: &Store, header: &Header) -> Result<Option<Self>, StorageError> {
+    pub fn of_block(store: &Store, header: &Header) -> Result<Option<Self>, StorageError> {
         let Some(vanity) = header.extra_data.get(..B256::len_bytes()) else {
             return Ok(None);
         };
@@ -83,6 +97,46 @@ impl StateEdit {
         state: &dyn StateReader,
         executed: &StateDiff,
     ) -> Result<StateDiff, StateError> {
+        let mut diff = StateDiff::default();
+        let mut so_far = executed.clone();
+        for edit in &self.0 {
+            let change = edit.diff(state, &so_far)?;
+            so_far.merge(change.clone());
+            diff.merge(change);
+        }
+        Ok(diff)
+    }
+
+    /// Returns the accounts that the edit changes, and the slots in them.
+    pub fn touched(&self) -> impl Iterator<Item = (Address, Option<U256>)> {
+        self.0.iter().map(|edit| match edit.change {
+            Edit::Slot(slot, _) => (edit.address, Some(slot)),
+            Edit::Balance(_) | Edit::Nonce(_) | Edit::Code(_) => (edit.address, None),
+        })
+    }
+
+    /// Encodes one change as a record of its own, and any other number of them as a list of
+    /// records.
+    fn encode(&self) -> Vec<u8> {
+        match self.0.as_slice() {
+            [one] => rlp::encode(&one.encoded()),
+            all => rlp::encode(&all.iter().map(AccountEdit::encoded).collect::<Vec<_>>()),
+        }
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        // A record begins with an address, and a list of records with a list.
+        let records = match rlp::decode_exact::<Encoded>(bytes) {
+            Ok(one) => vec![one],
+            Err(_) => rlp::decode_exact(bytes).ok()?,
+        };
+        let changes: Option<Vec<_>> = records.into_iter().map(AccountEdit::decoded).collect();
+        changes.map(Self)
+    }
+}
+
+impl AccountEdit {
+    fn diff(&self, state: &dyn StateReader, executed: &StateDiff) -> Result<StateDiff, StateError> {
         let earlier = executed.accounts.get(&self.address);
         let before = match earlier {
             Some(change) => change.after,
@@ -94,7 +148,11 @@ impl StateEdit {
             before,
             ..AccountChange::default()
         };
-        let mut has_storage = before.is_some() && state.has_storage(&self.address)?;
+        let mut has_storage = earlier.is_some_and(|change| {
+            let mut slots = change.storage.values();
+            slots.any(|slot| !slot.after.is_zero())
+        });
+        has_storage |= before.is_some() && state.has_storage(&self.address)?;
         match &self.change {
             Edit::Balance(balance) => after.balance = *balance,
             Edit::Nonce(nonce) => after.nonce = *nonce,
@@ -120,7 +178,7 @@ impl StateEdit {
         Ok(diff)
     }
 
-    fn encode(&self) -> Vec<u8> {
+    fn encoded(&self) -> Encoded {
         let (kind, slot, value, code) = match &self.change {
             Edit::Balance(balance) => (0, U256::ZERO, *balance, Bytes::new()),
             Edit::Nonce(nonce) => (1, U256::ZERO, U256::from(*nonce), Bytes::new()),
@@ -128,17 +186,16 @@ impl StateEdit {
             Edit::Slot(slot, value) => (3, *slot, *value, Bytes::new()),
         };
         let address = self.address;
-        rlp::encode(&Encoded {
+        Encoded {
             address,
             kind,
             slot,
             value,
             code,
-        })
+        }
     }
 
-    fn decode(bytes: &[u8]) -> Option<Self> {
-        let encoded: Encoded = rlp::decode_exact(bytes).ok()?;
+    fn decoded(encoded: Encoded) -> Option<Self> {
         let change = match encoded.kind {
             0 => Edit::Balance(encoded.value),
             1 => Edit::Nonce(encoded.value.try_into().ok()?),
@@ -156,4 +213,50 @@ impl StateEdit {
 /// Returns the name of an edit's record: its hash in hexadecimal.
 fn name(hash: &B256) -> String {
     hex::encode(hash)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ACCOUNT: Address = Address::repeat_byte(7);
+
+    fn changes() -> Vec<AccountEdit> {
+        let edit = |change| AccountEdit {
+            address: ACCOUNT,
+            change,
+        };
+        vec![
+            edit(Edit::Slot(U256::from(3), U256::from(4))),
+            edit(Edit::Balance(U256::ZERO)),
+            edit(Edit::Code(Bytes::from_static(&[0x60]))),
+            edit(Edit::Nonce(9)),
+        ]
+    }
+
+    #[test]
+    fn edits_of_any_number_of_accounts_are_restored() {
+        let header = |edit: &StateEdit| Header {
+            extra_data: Bytes::copy_from_slice(edit.hash().as_slice()),
+            ..Header::default()
+        };
+        let store = Store::memory();
+        for count in 0..=changes().len() {
+            let edit = StateEdit::of(changes().into_iter().take(count).collect());
+            edit.record(&store).unwrap();
+            let restored = StateEdit::of_block(&store, &header(&edit)).unwrap();
+            assert_eq!(restored, Some(edit));
+        }
+    }
+
+    #[test]
+    fn the_changes_of_an_edit_see_those_before_them() {
+        let state = Store::memory().state_at(0).unwrap();
+        let edit = StateEdit::of(changes());
+        let diff = edit.diff(&state, &StateDiff::default()).unwrap();
+        let change = &diff.accounts[&ACCOUNT];
+        assert_eq!(change.before, None);
+        assert_eq!(change.after.unwrap().nonce, 9);
+        assert_eq!(change.storage[&U256::from(3)].after, U256::from(4));
+    }
 }

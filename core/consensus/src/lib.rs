@@ -57,6 +57,8 @@ pub struct EngineOptions {
     pub seals: SealCheck,
     /// Storage of clique's snapshots; without it they are kept in memory only.
     pub snapshots: Option<Arc<dyn SnapshotStore>>,
+    /// Whether merged blocks are sealed here, without a beacon chain: on a development chain.
+    pub seals_merged: bool,
 }
 
 /// The engine of a chain, and the concrete engine inside it: for proposals, for mining.
@@ -85,7 +87,8 @@ pub fn engine_for(config: &ChainConfig, options: EngineOptions) -> ChainEngine {
             Arc::new(engine)
         }
     };
-    let engine = match config.terminal_total_difficulty {
+    let engine: Arc<dyn Engine> = match config.terminal_total_difficulty {
+        Some(_) if options.seals_merged => Arc::new(Merge::sealing(sealing)),
         Some(_) => Arc::new(Merge::new(sealing)),
         None => sealing,
     };

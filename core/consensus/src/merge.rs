@@ -1,10 +1,13 @@
 //! The rules of merged headers (EIP-3675), and the transition to them at the terminal total
 //! difficulty.
+//!
+//! The beacon chain decides the merged blocks of a public network. A development chain has none:
+//! its node prepares them itself ([`Merge::sealing`]).
 
 use std::sync::Arc;
 
 use actoreum_primitives::{
-    Address, B64, B256, Block, ChainConfig, EMPTY_OMMERS_HASH, Header, U256,
+    Address, B64, B256, Block, ChainConfig, EMPTY_OMMERS_HASH, Header, U256, keccak256,
 };
 
 use crate::{
@@ -22,12 +25,39 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Merge {
     inner: Arc<dyn Engine>,
+    /// Whether merged blocks are prepared here, without a beacon chain.
+    seals: bool,
 }
 
 impl Merge {
-    /// Wraps the engine of the blocks before the merge.
+    /// Wraps the engine of the blocks before the merge. Merged blocks are verified only.
     pub fn new(inner: Arc<dyn Engine>) -> Self {
-        Self { inner }
+        let seals = false;
+        Self { inner, seals }
+    }
+
+    /// Wraps the engine of the blocks before the merge, and prepares merged blocks too: the engine
+    /// of a development chain.
+    pub fn sealing(inner: Arc<dyn Engine>) -> Self {
+        let seals = true;
+        Self { inner, seals }
+    }
+
+    /// Fills the fields that a beacon chain would give, and those of the forks. A mix digest that
+    /// is set already stays: the user of a development chain may choose it.
+    fn prepare_merged(config: &ChainConfig, header: &mut Header, parent: &Header, now: u64) {
+        header.difficulty = U256::ZERO;
+        header.nonce = B64::ZERO;
+        header.ommers_hash = EMPTY_OMMERS_HASH;
+        let earliest = parent.timestamp.saturating_add(1).max(now);
+        header.timestamp = header.timestamp.max(earliest);
+        if header.mix_hash.is_zero() {
+            header.mix_hash = derived(header, Derived::PrevRandao);
+        }
+        fork_fields::fill(config, header, parent);
+        if header.parent_beacon_block_root.is_some() {
+            header.parent_beacon_block_root = Some(derived(header, Derived::BeaconRoot));
+        }
     }
 
     /// Verifies a header whose parent is terminal, or merged itself.
@@ -46,7 +76,13 @@ impl Merge {
         if header.ommers_hash != EMPTY_OMMERS_HASH {
             return Err(ConsensusError::MergedOmmersHash);
         }
-        if header.timestamp <= parent.timestamp {
+        // A state edit of a development chain takes no time of the chain.
+        let is_too_early = if config.is_development {
+            header.timestamp < parent.timestamp
+        } else {
+            header.timestamp <= parent.timestamp
+        };
+        if is_too_early {
             return Err(ConsensusError::MergedTimestamp);
         }
         if !header.difficulty.is_zero() {
@@ -57,6 +93,22 @@ impl Merge {
         rules::verify_number(header, parent)?;
         fork_fields::verify(config, header, parent, Sealer::BeaconChain)
     }
+}
+
+/// A value of the beacon chain that is derived where there is none.
+#[derive(Clone, Copy)]
+enum Derived {
+    PrevRandao = 0,
+    BeaconRoot = 1,
+}
+
+/// Returns Keccak-256 of parent hash, number and kind: it differs by block, and is the same
+/// whenever the same block is built again.
+fn derived(header: &Header, kind: Derived) -> B256 {
+    let mut input = header.parent_hash.to_vec();
+    input.extend(header.number.to_be_bytes());
+    input.push(kind as u8);
+    keccak256(input)
 }
 
 /// Returns true if the block after `parent` is a merged one, because the parent's total difficulty
@@ -153,10 +205,14 @@ impl Engine for Merge {
         header: &mut Header,
         now: u64,
     ) -> Result<(), ConsensusError> {
-        if is_merged_after(chain, &parent_of(chain, header)?)? {
-            Err(ConsensusError::SealedByBeaconChain)
-        } else {
+        let parent = parent_of(chain, header)?;
+        if !is_merged_after(chain, &parent)? {
             self.inner.prepare(chain, header, now)
+        } else if self.seals {
+            Self::prepare_merged(chain.config(), header, &parent, now);
+            Ok(())
+        } else {
+            Err(ConsensusError::SealedByBeaconChain)
         }
     }
 

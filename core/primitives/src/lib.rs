@@ -68,8 +68,8 @@ pub use config::{BlobParams, ChainConfig, CliqueConfig, EngineConfig, Fork};
 pub use constants::*;
 pub use crypto::{CryptoError, PublicKey, SecretKey, Signature, keccak256};
 pub use genesis::{
-    DevChain, Genesis, GenesisAccount, GenesisError, GenesisFile, MAINNET_GENESIS_HASH,
-    PrivateChain, PrivateSealing,
+    DevChain, DevConsensus, Genesis, GenesisAccount, GenesisError, GenesisFile,
+    MAINNET_GENESIS_HASH, PrivateChain, PrivateSealing,
 };
 pub use header::Header;
 pub use log::{Log, logs_bloom};

@@ -16,7 +16,7 @@ use crate::{
     blobs,
     config::{Config, DevConfig},
     datadir::DataDir,
-    dev, signals,
+    dev, dev_state, signals,
     tree::{self, Assembled, NodeParts, Role, keys::Keys, miner::Sealing},
     version,
 };
@@ -128,7 +128,12 @@ fn run_dev(config: &Config, dev: &DevConfig) -> eyre::Result<ExitCode> {
         keys: &node.keys,
         role: Role::Development(&node.sealing),
     })?;
-    serve(assembled, config.exits_when_synced)
+    let reader = assembled.reader.clone();
+    let code = serve(assembled, config.exits_when_synced)?;
+    if let Some(path) = &dev.dump_state {
+        dev_state::save(path, &reader)?;
+    }
+    Ok(code)
 }
 
 /// Opens the store with its chain. An empty store gets mainnet's genesis block.

@@ -1,13 +1,14 @@
 //! Applies the flags, which override the file and the defaults.
 
 use actoreum_primitives::{DevChain, Fork};
+use actoreum_rpc::namespaces::dev::DevIdentity;
 
 use super::{
     Config, DevConfig, EthConfig, NodeConfig,
     admin::AdminFlags,
     check_host,
     logging::{LogFlags, LogFormatFlag},
-    node::{EngineFlag, GcModeFlag, NodeFlags},
+    node::{DevConsensusFlag, EngineFlag, GcModeFlag, NodeFlags},
     rpc::{RpcFlags, ServerFlags},
     values::{set, set_list},
 };
@@ -16,7 +17,7 @@ use crate::duration;
 /// Namespaces of development tools, which a development chain serves in addition to the default
 /// ones. Namespaces that geth serves only on request (`debug`, `personal`) must be requested here
 /// too.
-const DEV_MODULES: [&str; 3] = ["evm", "anvil", "hardhat"];
+const DEV_MODULES: [&str; 4] = ["evm", "anvil", "hardhat", "tenderly"];
 
 /// Cache of a development chain, in megabytes. Its state is small.
 const DEV_CACHE: u64 = 8;
@@ -137,8 +138,13 @@ impl Config {
             in_memory: flags.datadir.is_none(),
             period: flags.dev_period.unwrap_or(0),
             gas_limit: flags.dev_gaslimit.unwrap_or(DevChain::GAS_LIMIT),
-            accounts: flags.dev_accounts.unwrap_or(0),
+            accounts: flags.dev_accounts,
+            consensus: flags.dev_consensus.map(DevConsensusFlag::consensus),
+            chain_id: flags.dev_chainid,
             fork: flags.dev_fork.unwrap_or(Fork::Osaka),
+            load_state: flags.load_state.clone().or_else(|| flags.state.clone()),
+            dump_state: flags.dump_state.clone().or_else(|| flags.state.clone()),
+            answers_as: flags.dev_as.map_or(DevIdentity::Anvil, DevIdentity::from),
         });
         if flags.config.is_none() {
             let node = &mut self.node;

@@ -25,8 +25,11 @@ use std::{
     time::Duration,
 };
 
-use actoreum_primitives::{B256, Fork};
-use actoreum_rpc::server::limits::{MAX_BATCH_ITEMS, MAX_RESPONSE_BYTES};
+use actoreum_primitives::{B256, DevConsensus, Fork};
+use actoreum_rpc::{
+    namespaces::dev::DevIdentity,
+    server::limits::{MAX_BATCH_ITEMS, MAX_RESPONSE_BYTES},
+};
 use actoreum_wallet::{KeyDirectory, ScryptCost};
 use eyre::{WrapErr, bail};
 use serde::{Deserialize, Serialize};
@@ -81,10 +84,21 @@ pub struct DevConfig {
     pub period: u64,
     /// Gas limit of its blocks.
     pub gas_limit: u64,
-    /// Number of pre-funded accounts of the development mnemonic.
-    pub accounts: u32,
+    /// Number of pre-funded accounts of the development mnemonic; `None`: the default of the
+    /// consensus.
+    pub accounts: Option<u32>,
+    /// The consensus; `None`: that of the data directory, or the default of the fork.
+    pub consensus: Option<DevConsensus>,
+    /// Chain id; `None`: that of the data directory, or the default.
+    pub chain_id: Option<u64>,
     /// Newest fork that is active.
     pub fork: Fork,
+    /// Node that its methods answer as.
+    pub answers_as: DevIdentity,
+    /// File with accounts of a new chain's genesis block.
+    pub load_state: Option<PathBuf>,
+    /// File that the state is written to when the node stops.
+    pub dump_state: Option<PathBuf>,
 }
 
 /// Section `[Eth]`.
@@ -288,9 +302,10 @@ fn default_data_dir() -> PathBuf {
 
 /// Namespaces of geth 1.8 to 1.13 and of development nodes. Namespaces that are not served have no
 /// methods, as in a geth that was started without them; any other name is an error.
-const NAMESPACES: [&str; 21] = [
+const NAMESPACES: [&str; 22] = [
     "admin", "anvil", "bzz", "clique", "db", "debug", "dev", "engine", "eth", "ethash", "evm",
-    "hardhat", "les", "miner", "net", "personal", "rpc", "shh", "txpool", "vflux", "web3",
+    "hardhat", "les", "miner", "net", "personal", "rpc", "shh", "tenderly", "txpool", "vflux",
+    "web3",
 ];
 
 impl Config {

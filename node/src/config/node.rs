@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use actoreum_primitives::{B256, Fork};
+use actoreum_primitives::{B256, DevConsensus, Fork};
+use actoreum_rpc::namespaces::dev::DevIdentity;
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
@@ -42,7 +43,7 @@ pub struct NodeFlags {
     /// Custom node name, added to the client version
     #[arg(long, global = true, value_name = "NAME")]
     pub identity: Option<String>,
-    /// Development chain (chain id 1337) with a pre-funded account, mining enabled; in memory
+    /// Development chain (chain id 1337) with ten pre-funded accounts, mining enabled; in memory
     /// unless --datadir is given
     #[arg(long, global = true)]
     pub dev: bool,
@@ -58,12 +59,43 @@ pub struct NodeFlags {
     /// Block gas limit of the development chain (default: 30000000)
     #[arg(long = "dev.gaslimit", global = true, value_name = "GAS", requires = "dev", value_parser = clap::value_parser!(u64).range(5_000..=i64::MAX as u64))]
     pub dev_gaslimit: Option<u64>,
-    /// Number of pre-funded accounts of the mnemonic "test test ... junk" (default: 0)
+    /// Consensus of the development chain (default: merged; clique for forks before paris)
+    #[arg(
+        long = "dev.consensus",
+        global = true,
+        value_name = "CONSENSUS",
+        requires = "dev"
+    )]
+    pub dev_consensus: Option<DevConsensusFlag>,
+    /// Chain id of a new development chain (default: 1337)
+    #[arg(long = "dev.chainid", alias = "chain-id", global = true, value_name = "ID", requires = "dev", value_parser = clap::value_parser!(u64).range(1..=MAX_CHAIN_ID))]
+    pub dev_chainid: Option<u64>,
+    /// Number of pre-funded accounts of the mnemonic "test test ... junk" (default: 10; 0 with
+    /// clique)
     #[arg(long = "dev.accounts", global = true, value_name = "N", requires = "dev", value_parser = clap::value_parser!(u32).range(0..=1_000))]
     pub dev_accounts: Option<u32>,
     /// Newest fork of the development chain, active from the genesis block (default: osaka)
     #[arg(long = "dev.fork", global = true, value_name = "FORK", requires = "dev", value_parser = parse_fork)]
     pub dev_fork: Option<Fork>,
+    /// Node whose development methods are answered, with its units and results, and by whose name
+    /// tools know this one (default: anvil)
+    #[arg(long = "dev.as", global = true, value_name = "NODE", requires = "dev")]
+    pub dev_as: Option<DevAsFlag>,
+    /// File with accounts of a new development chain, as --dump-state or anvil wrote it
+    #[arg(long, global = true, value_name = "FILE", requires = "dev")]
+    pub load_state: Option<PathBuf>,
+    /// File that the state of the development chain is written to when the node stops
+    #[arg(long, global = true, value_name = "FILE", requires = "dev")]
+    pub dump_state: Option<PathBuf>,
+    /// File for both --load-state, if it exists, and --dump-state
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        requires = "dev",
+        conflicts_with_all = ["load_state", "dump_state"]
+    )]
+    pub state: Option<PathBuf>,
     /// Allow core dumps, which contain unlocked keys, and let debuggers attach
     #[arg(long, global = true)]
     pub allow_core_dumps: bool,
@@ -127,6 +159,31 @@ pub struct NodeFlags {
     pub network: Given<P2pConfig>,
 }
 
+/// Largest chain id that the recovery id of a legacy signature leaves room for (EIP-155).
+const MAX_CHAIN_ID: u64 = (u64::MAX - 36) / 2;
+
+/// `--dev.consensus`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DevConsensusFlag {
+    /// As after the merge, without a beacon chain
+    Merged,
+    /// Proof of authority with one signer
+    Clique,
+    /// Proof of work by its rules, without the work
+    Ethash,
+}
+
+impl DevConsensusFlag {
+    /// Returns the consensus that is meant.
+    pub fn consensus(self) -> DevConsensus {
+        match self {
+            Self::Merged => DevConsensus::Merged,
+            Self::Clique => DevConsensus::Clique,
+            Self::Ethash => DevConsensus::Ethash,
+        }
+    }
+}
+
 /// `--db.engine`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum EngineFlag {
@@ -171,6 +228,27 @@ fn parse_required(entry: &str) -> Result<(u64, B256), String> {
         .parse()
         .map_err(|_| format!("{hash:?} is not a block hash of 32 bytes in hex"))?;
     Ok((number, hash))
+}
+
+/// Value of `--dev.as`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DevAsFlag {
+    /// Foundry's anvil.
+    Anvil,
+    /// Hardhat Network.
+    Hardhat,
+    /// This node itself, as a geth with development methods.
+    Geth,
+}
+
+impl From<DevAsFlag> for DevIdentity {
+    fn from(flag: DevAsFlag) -> Self {
+        match flag {
+            DevAsFlag::Anvil => Self::Anvil,
+            DevAsFlag::Hardhat => Self::Hardhat,
+            DevAsFlag::Geth => Self::Geth,
+        }
+    }
 }
 
 /// Parses the value of `--dev.fork`.

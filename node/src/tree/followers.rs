@@ -24,13 +24,18 @@ pub fn assemble(
     let threads = Pool::new("bloom workers", 1);
     let (read_by_index, workers) = (node.chain_reader.clone(), threads.clone());
     let index = move || BloomIndexActor::new(read_by_index.clone(), workers.clone());
+    let heads = node.heads.clone();
     let (reader, node) = (node.chain_reader.clone(), Arc::clone(node));
     let pending = PendingSource {
         threads: Pool::new("pending", 1),
         build: Arc::new(move || node.pending_block()),
     };
     let building = pending.threads.child();
-    let of_filters = move || FilterActor::new(reader.clone()).with_pending(pending.clone());
+    let of_filters = move || {
+        FilterActor::new(reader.clone())
+            .with_pending(pending.clone())
+            .with_heads(heads.clone())
+    };
     let filters = ChildSpec::new(filters, of_filters).mailbox(FILTER_MAILBOX);
     SupervisorSpec::new("followers", Strategy::OneForOne)
         .child(threads.child())

@@ -6,12 +6,13 @@ use actoreum_actors::{
     accounts::AccountsActor,
     chain::ChainActor,
     clock::ChainClock,
+    dev::DevSetup,
     eth::EthPeers,
     sealing::{
-        control::{MinerControl, MinerSettings, MinerSetup},
+        control::{DevSettings, MinerControl, MinerSettings, MinerSetup},
         sealer::{
             CliqueSetup, Notifier, NotifyUrl, PowSetup, SealGuard, SealerSetup, SealingMethod,
-            SearchThreads, SigningRecords,
+            SearchThreads, SigningRecords, UnsealedSetup,
         },
         worker::{Pace, WorkerSetup},
     },
@@ -20,7 +21,13 @@ use actoreum_actors::{
 use actoreum_chain::ChainReader;
 use actoreum_consensus::{Clique, Engine, Ethash};
 use actoreum_primitives::{Address, ChainConfig, Fork, config::EngineConfig};
-use actoreum_rpc::{namespaces::sealing::SealingActors, server::limits::MIN_RECOMMIT};
+use actoreum_rpc::{
+    namespaces::{
+        dev::DevIdentity,
+        sealing::{DevHandle, SealingActors},
+    },
+    server::limits::MIN_RECOMMIT,
+};
 use actoreum_supervision::{ActorRef, ChildSpec, Pool, Strategy, SupervisorSpec, WhenStuck};
 use actoreum_txpool::PoolReader;
 use eyre::{bail, eyre};
@@ -44,6 +51,9 @@ pub struct Sealing {
     pub settings: MinerSettings,
     /// Whether blocks are sealed from the start.
     pub is_enabled: bool,
+    /// Seconds between the blocks of a development chain that has no period of its own; zero: a
+    /// block is sealed when there are transactions.
+    pub dev_period: u64,
     /// Folder of the pool's journal for a chain in memory. The pool is restored from it after a
     /// crash of the actor; the folder is removed with the process.
     pub scratch: Option<PathBuf>,
@@ -74,18 +84,21 @@ impl Sealing {
             gas_ceiling: config.gas_ceil.unwrap_or(default_ceiling),
             gas_price: config.gas_price,
             recommit: Duration::from_nanos(config.recommit).max(MIN_RECOMMIT),
+            dev: DevSettings::default(),
         };
         Ok(Self {
             settings,
             is_enabled: config.is_enabled,
+            dev_period: 0,
             scratch: None,
         })
     }
 
     /// Returns the references of the sealing actors, which are not started yet.
-    pub fn actors(&self, clock: ChainClock, is_dev: bool) -> SealingActors {
+    /// `dev` is the node that a development chain answers as.
+    pub fn actors(&self, clock: ChainClock, dev: Option<DevIdentity>) -> SealingActors {
         let control = MinerControl::new(self.settings.clone(), self.is_enabled);
-        SealingActors::new(Arc::new(control), clock, is_dev)
+        SealingActors::new(Arc::new(control), clock, dev.map(DevHandle::new))
     }
 }
 
@@ -145,20 +158,42 @@ pub enum SealingEngine {
     Clique(Arc<Clique>),
     /// Proof of work.
     Ethash(Ethash),
+    /// Blocks without a seal, on a development chain.
+    Unsealed {
+        /// Seconds between blocks; zero: a block is built when there are transactions.
+        period: u64,
+    },
 }
 
 impl SealingEngine {
     /// Returns the engine that seals the blocks of a chain. A chain of ethash after the merge
-    /// (`is_merged`) has none: its blocks are decided by the beacon chain.
+    /// (`is_merged`) has none: its blocks are decided by the beacon chain. On a development chain,
+    /// whose period is given, it needs no seals instead.
     pub fn of(
         clique: Option<&Arc<Clique>>,
         ethash: Option<&Ethash>,
         is_merged: bool,
+        dev_period: Option<u64>,
     ) -> Option<Self> {
         match (clique, ethash) {
             (Some(clique), _) => Some(Self::Clique(Arc::clone(clique))),
-            (None, Some(ethash)) if !is_merged => Some(Self::Ethash(ethash.clone())),
-            (None, _) => None,
+            (None, Some(ethash)) => match dev_period {
+                Some(period) => Some(Self::Unsealed { period }),
+                None => (!is_merged).then(|| Self::Ethash(ethash.clone())),
+            },
+            (None, None) => None,
+        }
+    }
+}
+
+impl SealingEngine {
+    /// Returns the seconds between blocks; zero if a block is built when there are transactions.
+    /// `None` for proof of work.
+    pub fn period(&self, reader: &ChainReader) -> Option<u64> {
+        match (self, reader.config().engine()) {
+            (Self::Unsealed { period }, _) => Some(*period),
+            (_, EngineConfig::Clique(settings)) => Some(settings.period),
+            (_, EngineConfig::Ethash) => None,
         }
     }
 }
@@ -211,7 +246,8 @@ fn search_threads(config: &MinerConfig) -> usize {
 /// |- building         threads that build blocks and write signed ones
 /// |- worker           WorkerActor
 /// |- sealer           SealerActor
-/// `- control          MinerActor
+/// |- control          MinerActor
+/// `- development      DevActor, on a development chain
 /// ```
 pub fn assemble(
     config: &MinerConfig,
@@ -220,10 +256,10 @@ pub fn assemble(
     parts: MinerParts,
 ) -> eyre::Result<SupervisorSpec> {
     let threads = Pool::new("building", 2);
-    let pace = match reader.config().engine() {
-        EngineConfig::Clique(settings) if settings.period == 0 => Pace::OnDemand,
-        EngineConfig::Clique(settings) => Pace::Period(settings.period),
-        EngineConfig::Ethash => Pace::Search,
+    let pace = match parts.method.period(reader) {
+        Some(0) => Pace::OnDemand,
+        Some(period) => Pace::Period(period),
+        None => Pace::Search,
     };
     let (method, clique) = match parts.method {
         SealingEngine::Clique(clique) => {
@@ -248,6 +284,11 @@ pub fn assemble(
                 verify_threads: Pool::new("seals", 1),
             };
             (SealingMethod::Ethash(setup), None)
+        }
+        SealingEngine::Unsealed { period } => {
+            let waits_for_time = period > 0;
+            let setup = UnsealedSetup { waits_for_time };
+            (SealingMethod::Unsealed(setup), None)
         }
     };
     let period = match pace {
@@ -276,6 +317,17 @@ pub fn assemble(
         worker: actors.worker.clone(),
         control: Arc::clone(&actors.control),
     };
+    let dev = actors.dev.as_ref().map(|dev| {
+        let setup = DevSetup {
+            control: Arc::clone(&dev.control),
+            chain_reader: reader.clone(),
+            clock: parts.clock.clone(),
+            worker: actors.worker.clone(),
+            miner: actors.miner.clone(),
+            txpool_actor: parts.txpool.clone(),
+        };
+        ChildSpec::new(&dev.actor, move || setup.clone().start())
+    });
     let control = MinerSetup {
         control: Arc::clone(&actors.control),
         chain_reader: reader.clone(),
@@ -296,12 +348,15 @@ pub fn assemble(
     let building = ChildSpec::new(&actors.worker, move || worker.clone().start());
     let sealing = ChildSpec::new(&actors.sealer, move || sealer.clone().start());
     let controlling = ChildSpec::new(&actors.miner, move || control.clone().start());
-    let miner = miner
+    let mut miner = miner
         .child(threads.child())
         .child(building.when_stuck(WhenStuck::Replace))
         .child(sealing.when_stuck(WhenStuck::Replace))
         .child(controlling.when_stuck(WhenStuck::Replace))
         .intensity(MINER_RESTARTS, MINER_PERIOD);
+    if let Some(dev) = dev {
+        miner = miner.child(dev);
+    }
     Ok(miner)
 }
 

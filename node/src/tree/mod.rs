@@ -52,7 +52,7 @@ use actoreum_actors::{
     net::NetworkHandle,
 };
 use actoreum_chain::ChainReader;
-use actoreum_consensus::{ChainEngine, Clique, EngineOptions, engine_for};
+use actoreum_consensus::{ChainEngine, Clique, EngineOptions, SealCheck, engine_for};
 use actoreum_rpc::{
     namespaces::sealing::Keys as RpcKeys,
     node::{Node, NodeHandles},
@@ -120,6 +120,14 @@ impl<'a> Role<'a> {
         }
     }
 
+    /// Returns the seconds between blocks of a development chain, if it is one.
+    fn dev_period(self) -> Option<u64> {
+        match self {
+            Self::Development(sealing) => Some(sealing.dev_period),
+            Self::Import | Self::Network(_) => None,
+        }
+    }
+
     fn is_connected(self) -> bool {
         matches!(self, Self::Network(_))
     }
@@ -159,8 +167,12 @@ fn engine(
 ) -> ChainEngine {
     let options = EngineOptions {
         ethash: config.eth.ethash.options(datadir.map(DataDir::instance)),
-        seals: config.eth.ethash.seal_check(),
+        seals: match config.dev {
+            Some(_) => SealCheck::None,
+            None => config.eth.ethash.seal_check(),
+        },
         snapshots: Some(Arc::new(StoredSnapshots(store.clone()))),
+        seals_merged: config.dev.is_some(),
     };
     engine_for(reader.config(), options)
 }
@@ -259,11 +271,14 @@ pub fn assemble(parts: NodeParts<'_>) -> eyre::Result<Assembled> {
     }
     let network_id = network_id(config, &reader);
     let references = References::new();
-    let method = SealingEngine::of(clique.as_ref(), ethash.as_ref(), is_merged);
-    let sealing = role
-        .sealing()
-        .zip(method)
-        .map(|(sealing, method)| (sealing.actors(clock.clone(), config.dev.is_some()), method));
+    let dev_period = role.dev_period();
+    let method = SealingEngine::of(clique.as_ref(), ethash.as_ref(), is_merged, dev_period);
+    let period = method.as_ref().and_then(|method| method.period(&reader));
+    let mines_on_arrival = dev_period.is_some() && period == Some(0);
+    let sealing = role.sealing().zip(method).map(|(sealing, method)| {
+        let dev = config.dev.as_ref().map(|dev| dev.answers_as);
+        (sealing.actors(clock.clone(), dev), method)
+    });
 
     let follow = references.followers(config, role, sealing.as_ref().map(|(actors, _)| actors));
     let References {
@@ -367,7 +382,13 @@ pub fn assemble(parts: NodeParts<'_>) -> eyre::Result<Assembled> {
         sync: network.as_ref().map(|parts| parts.sync.clone()),
         sealing: sealing_actors,
     };
-    let settings = rpc::settings(config, network_id, datadir.is_some(), role.sealing());
+    let settings = rpc::settings(
+        config,
+        network_id,
+        datadir.is_some(),
+        role.sealing(),
+        mines_on_arrival,
+    );
     let node = Arc::new(Node::new(handles, settings));
 
     let mut spec = SupervisorSpec::new("node", Strategy::OneForOne)

@@ -33,11 +33,16 @@ pub fn settings(
     network_id: u64,
     has_datadir: bool,
     sealing: Option<&Sealing>,
+    mines_on_arrival: bool,
 ) -> NodeSettings {
     let mut settings = NodeSettings::new(version::named(&config.node.user_ident), network_id);
+    if let Some(dev) = &config.dev {
+        settings.identity = dev.answers_as;
+    }
     settings.data_dir = has_datadir.then(|| config.node.data_dir.display().to_string());
     settings.quota = rpc_quota();
     settings.is_unlocking_forbidden = config.is_unlocking_forbidden();
+    settings.mines_on_arrival = mines_on_arrival;
     limit_calls(&config.eth, &mut settings);
     settings.allows_unprotected = config.node.allow_unprotected_txs;
     if let Some(sealing) = sealing {

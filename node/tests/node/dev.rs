@@ -12,11 +12,13 @@ use crate::{http, process::Running};
 const SOMEBODY: &str = "0x2222222222222222222222222222222222222222";
 const HOUR: u64 = 3_600;
 /// Bound on each wait, longer than any step takes on a busy machine.
-const TIMEOUT: Duration = Duration::from_secs(60);
+pub const TIMEOUT: Duration = Duration::from_secs(60);
 
 fn start(datadir: &str) -> Running {
     Running::start(&[
         "--dev",
+        "--dev.as",
+        "geth",
         "--dev.accounts",
         "2",
         "--datadir",
@@ -100,7 +102,7 @@ fn debug_and_personal_are_served_only_on_request() {
         let modules = modules.as_object().unwrap().keys().cloned();
         modules.collect::<Vec<_>>().join(",")
     };
-    assert_eq!(modules(&[]), "anvil,eth,evm,hardhat,net,rpc,web3");
+    assert_eq!(modules(&[]), "anvil,eth,evm,hardhat,net,rpc,tenderly,web3");
     let asked = modules(&["--http.api", "eth,debug,personal"]);
     assert_eq!(asked, "debug,eth,personal,rpc");
 }
@@ -134,6 +136,8 @@ fn evm_revert_restores_state_time_and_edits() {
 fn interval_mining_survives_a_crash_of_the_worker() {
     let mut node = Running::start(&[
         "--dev",
+        "--dev.as",
+        "geth",
         "--http",
         "--http.port",
         "0",
@@ -167,7 +171,15 @@ fn interval_mining_survives_a_crash_of_the_worker() {
 
 #[test]
 fn the_pending_block_is_the_block_that_is_sealed_next() {
-    let http = ["--dev", "--http", "--http.port", "0", "--ipcdisable"];
+    let http = [
+        "--dev",
+        "--dev.as",
+        "geth",
+        "--http",
+        "--http.port",
+        "0",
+        "--ipcdisable",
+    ];
     let mut node = Running::start(&http);
     let address = node.wait_for_http();
     let call = |method: &str, params: Value| http::call(address, method, params).unwrap();

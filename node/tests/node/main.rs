@@ -18,6 +18,8 @@ mod crash;
 mod database;
 mod datadir;
 mod dev;
+mod dev_merged;
+mod dev_methods;
 mod disk;
 mod exposition;
 mod flags;

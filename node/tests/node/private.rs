@@ -54,7 +54,12 @@ fn dev_folders(parent: &Path) -> Vec<PathBuf> {
 }
 
 fn start_dev(temporary: &Path) -> Running {
-    let mut command = under_open_umask(&alone(&["--dev", "--ipcdisable"]));
+    let mut command = under_open_umask(&alone(&[
+        "--dev",
+        "--dev.consensus",
+        "clique",
+        "--ipcdisable",
+    ]));
     command.env("TMPDIR", temporary);
     let mut node = Running::start_command(command);
     node.wait_for("chain opened");
@@ -205,6 +210,8 @@ fn a_failed_dev_start_writes_no_key_to_another_keystore() {
     ] {
         let args = [
             "--dev",
+            "--dev.consensus",
+            "clique",
             "--datadir",
             datadir.to_str().unwrap(),
             "--keystore",

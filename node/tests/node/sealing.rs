@@ -205,9 +205,11 @@ pub fn wait_for_restart(admin: SocketAddr, path: &str, generation: u64) {
     }
 }
 
-fn crash_every_actor(place: &[&str]) {
+fn crash_every_actor(consensus: &str, place: &[&str]) {
     let servers = [
         "--dev",
+        "--dev.consensus",
+        consensus,
         "--http",
         "--http.port",
         "0",
@@ -247,14 +249,14 @@ fn crash_every_actor(place: &[&str]) {
 #[test]
 fn a_chain_on_disk_survives_a_crash_of_every_actor() {
     let folder = tempfile::tempdir().unwrap();
-    crash_every_actor(&["--datadir", folder.path().to_str().unwrap()]);
+    crash_every_actor("clique", &["--datadir", folder.path().to_str().unwrap()]);
 }
 
 #[test]
 fn a_chain_in_memory_survives_a_crash_of_every_actor() {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("ipc");
-    crash_every_actor(&["--ipcpath", socket.to_str().unwrap()]);
+    crash_every_actor("merged", &["--ipcpath", socket.to_str().unwrap()]);
 }
 
 #[test]

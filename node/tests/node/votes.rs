@@ -10,6 +10,8 @@ fn a_vote_over_rpc_goes_into_the_next_block() {
     let datadir = folder.path().to_str().unwrap();
     let args = [
         "--dev",
+        "--dev.consensus",
+        "clique",
         "--datadir",
         datadir,
         "--http",

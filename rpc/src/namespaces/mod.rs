@@ -4,7 +4,7 @@ pub(crate) mod admin;
 pub mod block_id;
 pub(crate) mod clique;
 pub(crate) mod debug;
-pub(crate) mod dev;
+pub mod dev;
 pub mod eth;
 pub(crate) mod keys;
 pub(crate) mod miner;
@@ -32,7 +32,7 @@ pub fn methods(node: &Node) -> Vec<Arc<Method<Node>>> {
     methods.extend(personal::methods());
     methods.extend(txpool::methods());
     methods.extend(web3::methods());
-    if node.sealing.as_ref().is_some_and(|sealing| sealing.is_dev) {
+    if node.dev().is_ok() {
         methods.extend(dev::methods());
     }
     if node.sealing.is_some() {

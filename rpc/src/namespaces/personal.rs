@@ -65,7 +65,7 @@ pub(crate) fn methods() -> Vec<Method<Node>> {
         "personal_signAndSendTransaction",
     ] {
         let params = &["transaction", "password"];
-        methods.push(Method::actor(name, params, send_transaction));
+        methods.push(Method::submit(name, params, send_transaction));
     }
     methods
 }
@@ -163,8 +163,10 @@ async fn lock_account(node: Arc<Node>, (address,): (Address,)) -> Result<bool, R
 async fn send_transaction(
     node: Arc<Node>,
     (args, password): (TxArgs, Option<Secret>),
-) -> Result<B256, RpcError> {
-    outgoing::send(node, args, password.map(|Secret(password)| password)).await
+) -> Result<impl Future<Output = Result<B256, RpcError>>, RpcError> {
+    let password = password.map(|Secret(password)| password);
+    let submitted = outgoing::send(Arc::clone(&node), args, password).await?;
+    Ok(submitted.hash(node))
 }
 
 async fn sign_transaction(

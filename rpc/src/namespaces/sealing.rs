@@ -1,21 +1,21 @@
 //! The actors that hold keys and seal blocks, as the methods use them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use actoreum_actors::accounts::AccountsActor;
 use actoreum_actors::clock::ChainClock;
+use actoreum_actors::dev::{DevActor, DevControl};
 use actoreum_actors::sealing::control::{MinerActor, MinerControl};
 use actoreum_actors::sealing::sealer::SealerActor;
 use actoreum_actors::sealing::worker::{PendingBlocks, WorkerActor};
 use actoreum_actors::usb::UsbHubActor;
-use actoreum_primitives::Address;
+use actoreum_primitives::{Address, B256};
 use actoreum_supervision::ActorRef;
 use parking_lot::Mutex;
 use tokio::sync::OwnedMutexGuard;
 
-use crate::server::limits::MAX_IMPERSONATED;
+use crate::namespaces::dev::DevIdentity;
 
 /// The keys of this node.
 pub struct Keys {
@@ -58,74 +58,41 @@ pub struct SealingActors {
     pub control: Arc<MinerControl>,
     /// The source of pending blocks.
     pub pending: PendingBlocks,
-    /// Whether this is a development chain, whose user may change its time and its head.
-    pub is_dev: bool,
-    /// The snapshots that `evm_snapshot` took.
-    pub(crate) snapshots: Mutex<Vec<DevSnapshot>>,
-    /// The accounts that the user of a development chain impersonates.
-    pub(crate) impersonated: Impersonated,
+    /// The actor of the user, who may change time and head; `None` unless this is a development
+    /// chain.
+    pub dev: Option<DevHandle>,
 }
 
-/// A snapshot of a development chain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct DevSnapshot {
-    /// The number of the head.
-    pub head: u64,
-    /// The number of seconds by which the clock of the chain was ahead of the system's.
-    pub clock_shift: i64,
+/// The actor of a development chain's user, and the state that it publishes.
+pub struct DevHandle {
+    /// The actor.
+    pub actor: ActorRef<DevActor>,
+    /// Its state: snapshots, impersonated accounts.
+    pub control: Arc<DevControl>,
 }
 
-/// The accounts that send transactions without their keys.
-#[derive(Debug, Default)]
-pub(crate) struct Impersonated {
-    all_senders: AtomicBool,
-    addresses: Mutex<BTreeSet<Address>>,
-}
-
-impl Impersonated {
-    /// Sets whether every account is impersonated, or the listed ones alone.
-    pub(crate) fn set_all(&self, all_senders: bool) {
-        self.all_senders.store(all_senders, Relaxed);
-    }
-
-    /// Lists an account. Returns false if [`MAX_IMPERSONATED`] accounts are listed already.
-    pub(crate) fn add(&self, address: Address) -> bool {
-        let mut addresses = self.addresses.lock();
-        let has_room = addresses.len() < MAX_IMPERSONATED || addresses.contains(&address);
-        if has_room {
-            addresses.insert(address);
+impl DevHandle {
+    /// Creates the handle of an actor that is started later, for a chain that is answered for as
+    /// `identity`.
+    pub fn new(identity: DevIdentity) -> Self {
+        let instance = B256::from(rand::random::<[u8; 32]>());
+        Self {
+            actor: ActorRef::new("development"),
+            control: Arc::new(DevControl::new(instance, identity.first_snapshot())),
         }
-        has_room
-    }
-
-    /// Removes an account from the list. Returns whether the account was listed.
-    pub(crate) fn remove(&self, address: &Address) -> bool {
-        self.addresses.lock().remove(address)
-    }
-
-    /// Returns whether an account sends without its key.
-    pub(crate) fn contains(&self, address: &Address) -> bool {
-        self.all_senders.load(Relaxed) || self.addresses.lock().contains(address)
-    }
-
-    /// Returns the listed accounts.
-    pub(crate) fn listed(&self) -> Vec<Address> {
-        self.addresses.lock().iter().copied().collect()
     }
 }
 
 impl SealingActors {
     /// Creates references to the sealing actors, which are started later.
-    pub fn new(control: Arc<MinerControl>, clock: ChainClock, is_dev: bool) -> Self {
+    pub fn new(control: Arc<MinerControl>, clock: ChainClock, dev: Option<DevHandle>) -> Self {
         Self {
             worker: ActorRef::new("worker"),
             sealer: ActorRef::new("sealer"),
             miner: ActorRef::new("control"),
             control,
             pending: PendingBlocks::new(clock),
-            is_dev,
-            snapshots: Mutex::default(),
-            impersonated: Impersonated::default(),
+            dev,
         }
     }
 }

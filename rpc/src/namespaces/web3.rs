@@ -14,7 +14,7 @@ pub(crate) fn methods() -> Vec<Method<Node>> {
 }
 
 fn client_version(node: &Node, (): ()) -> Result<String, RpcError> {
-    Ok(node.settings.client_version.clone())
+    Ok(node.client_version())
 }
 
 fn sha3(_: &Node, (input,): (Bytes,)) -> Result<B256, RpcError> {

@@ -14,7 +14,7 @@ use crate::error::{RESPONSE_TOO_LARGE, RpcError, TIMED_OUT};
 use crate::server::connection::caller::Caller;
 use crate::server::json::{JsonOut, Raw};
 use crate::server::limits;
-use crate::server::method::{Handler, LocalFuture, Method, SyncCall};
+use crate::server::method::{AnswerFuture, Handler, LocalFuture, Method, SyncCall};
 use crate::server::pool::HeavyPool;
 use crate::server::request::{self, Call, Message};
 
@@ -155,17 +155,36 @@ impl<C: Send + Sync + 'static> Dispatcher<C> {
         let deadline = tokio::time::Instant::now() + self.limits.batch_timeout;
         let mut slice_start = Instant::now();
         let mut is_over = false;
+        let mut submitted = Vec::new();
         out.raw_past_limit(b"[");
         for (index, call) in calls.iter().enumerate() {
-            if index > 0 {
-                out.raw_past_limit(b",");
-            }
             if slice_start.elapsed() > limits::BATCH_TIME_SLICE {
                 tokio::task::yield_now().await;
                 slice_start = Instant::now();
                 is_over = tokio::time::Instant::now() >= deadline;
             }
-            match self.methods.get(&*call.method) {
+            let method = self.methods.get(&*call.method);
+            if let Some(method) = method
+                && let Handler::Submit(function) = &method.handler
+                && !is_over
+                && out.room() > 0
+            {
+                let started = Instant::now();
+                let question = run_to_completion(function(Arc::clone(&self.context), call.params));
+                let accepted = timeout_at(deadline, question).await;
+                is_over |= accepted.is_err();
+                submitted.push(Submission {
+                    index,
+                    call,
+                    method,
+                    started,
+                    accepted: accepted.unwrap_or_else(|_| Err(timed_out())),
+                });
+                continue;
+            }
+            is_over |= answer_submitted(&mut submitted, deadline, out).await;
+            separate(index, out);
+            match method {
                 _ if is_over => write_failure(out, Some(call.id), &timed_out()),
                 _ if out.room() == 0 => write_failure(out, Some(call.id), &too_large()),
                 Some(method) => {
@@ -184,6 +203,7 @@ impl<C: Send + Sync + 'static> Dispatcher<C> {
                 }
             }
         }
+        answer_submitted(&mut submitted, deadline, out).await;
         out.raw_past_limit(b"]");
     }
 
@@ -244,6 +264,12 @@ impl<C: Send + Sync + 'static> Dispatcher<C> {
             Handler::Actor(function) => {
                 let question = function(Arc::clone(&self.context), params);
                 run_to_completion(question).await?.write_json(out);
+                Ok(())
+            }
+            Handler::Submit(function) => {
+                let question = function(Arc::clone(&self.context), params);
+                let answer = run_to_completion(question).await?;
+                guarded_future(answer).await?.write_json(out);
                 Ok(())
             }
             Handler::ActorThenPool(function) => {
@@ -353,6 +379,66 @@ async fn run_to_completion<T: 'static>(
     let task = actix_web::rt::spawn(question);
     let answer = task.await.map_err(|_| failed())?;
     answer.map_err(|_| failed())?
+}
+
+/// Awaits an answer. A panic becomes an error of this request alone.
+async fn guarded_future<T>(answer: LocalFuture<Result<T, RpcError>>) -> Result<T, RpcError> {
+    let answer = AssertUnwindSafe(answer).catch_unwind().await;
+    answer.unwrap_or_else(|_| Err(RpcError::internal("internal error")))
+}
+
+/// A request of a batch that was submitted, and is still to be answered.
+struct Submission<'a, C> {
+    index: usize,
+    call: &'a Call<'a>,
+    method: &'a Method<C>,
+    started: Instant,
+    accepted: Result<AnswerFuture, RpcError>,
+}
+
+/// Writes the answers of submitted requests, in their order. Returns whether the time is over.
+async fn answer_submitted<C>(
+    submitted: &mut Vec<Submission<'_, C>>,
+    deadline: tokio::time::Instant,
+    out: &mut JsonOut,
+) -> bool {
+    let mut is_over = false;
+    for submission in submitted.drain(..) {
+        let answer = match submission.accepted {
+            Ok(answer) => {
+                let answer = timeout_at(deadline, guarded_future(answer)).await;
+                is_over |= answer.is_err();
+                answer.unwrap_or_else(|_| Err(timed_out()))
+            }
+            Err(error) => Err(error),
+        };
+        separate(submission.index, out);
+        let start = out.len();
+        let written = answer.and_then(|answer| {
+            write_head(out, Some(submission.call.id));
+            out.raw_past_limit(b"\"result\":");
+            answer.write_json(out);
+            out.raw_past_limit(b"}");
+            if out.overflowed() {
+                return Err(too_large());
+            }
+            Ok(())
+        });
+        if let Err(error) = &written {
+            out.rewind(start);
+            write_failure(out, Some(submission.call.id), error);
+        }
+        let metrics = &submission.method.metrics;
+        metrics.record(submission.started.elapsed(), written.is_err());
+    }
+    is_over
+}
+
+/// Writes the comma before each answer of a batch but the first.
+fn separate(index: usize, out: &mut JsonOut) {
+    if index > 0 {
+        out.raw_past_limit(b",");
+    }
 }
 
 fn timed_out() -> RpcError {

@@ -291,17 +291,20 @@ pub const IPC_BACKLOG: i32 = 128;
 /// longer path.
 pub const MAX_IPC_PATH_BYTES: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
 
-/// Maximum number of snapshots that `evm_snapshot` holds. A test suite holds a handful; the limit
-/// stops one that never reverts.
-pub const MAX_DEV_SNAPSHOTS: usize = 10_000;
-
-/// Maximum number of accounts that the user of a development chain impersonates. Each is 20 bytes,
-/// and a line of every answer of `eth_accounts`.
-pub const MAX_IMPERSONATED: usize = 10_000;
-
 /// Maximum number of blocks in one `anvil_mine`. Each is built, sealed and imported before the
 /// next.
 pub const MAX_MINED_BLOCKS: u64 = 100_000;
+
+/// Maximum number of blocks in one `evm_mine_detailed`, which answers them in full.
+pub const MAX_DETAILED_BLOCKS: u64 = 1_000;
+
+/// Maximum number of blocks that `anvil_reorg` replaces. Each is built, sealed and imported before
+/// the next.
+pub const MAX_REORG_BLOCKS: u64 = 10_000;
+
+/// Maximum size of a state that `anvil_loadState` unpacks, in bytes: gzip may unpack a request to a
+/// thousand times its size.
+pub const MAX_STATE_DUMP_BYTES: usize = 256 << 20;
 
 /// Maximum number of threads in `miner_start`: more than any machine has cores.
 pub const MAX_SEARCH_THREADS: usize = 1_024;
@@ -319,6 +322,16 @@ pub const MAX_MINING_INTERVAL: Duration = Duration::from_secs(365 * 24 * 3_600);
 /// Time that a request waits for an actor that is restarting, and for its answer. It covers a
 /// restart with its backoff and is shorter than the timeout of a usual client.
 pub const ACTOR_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Time within which a transaction of a development chain is to be in a block, before its sender is
+/// told that it is not.
+pub const MINED_TIMEOUT: Duration = Duration::from_secs(10);
+/// Default time that `eth_sendRawTransactionSync` waits for a block, as in geth.
+pub const SYNC_SEND_TIMEOUT: Duration = Duration::from_secs(20);
+/// Maximum time that `eth_sendRawTransactionSync` may be told to wait, as in geth.
+pub const MAX_SYNC_SEND_TIMEOUT: Duration = Duration::from_secs(60);
+/// Interval at which a request that waits for a block looks for it without a notice.
+pub const MINED_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Time that a request waits for a password to be tried. Each attempt takes a second or more on a
 /// busy machine, and a few may be queued before it. A client that gives up earlier does not learn

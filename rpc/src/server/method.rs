@@ -47,6 +47,12 @@ type ActorStage<C> =
 type ConnectionCall<C> =
     dyn Fn(&C, &Caller, Option<&str>, &mut JsonOut) -> Result<(), RpcError> + Send + Sync;
 
+/// A future of an answer.
+pub(crate) type AnswerFuture = LocalFuture<Result<Box<dyn WriteJson>, RpcError>>;
+/// A function that submits something, and returns the future of its answer.
+type SubmitCall<C> =
+    dyn Fn(Arc<C>, Option<&str>) -> LocalFuture<Result<AnswerFuture, RpcError>> + Send + Sync;
+
 /// The function of a method, by where it runs.
 pub(crate) enum Handler<C> {
     /// Runs on the connection's own thread.
@@ -59,6 +65,9 @@ pub(crate) enum Handler<C> {
     Actor(Box<ActorCall<C>>),
     /// Asks an actor, then runs on the thread pool.
     ActorThenPool(Box<ActorStage<C>>),
+    /// Asks an actor, then waits for what follows from it. The next requests of a batch are
+    /// submitted meanwhile.
+    Submit(Box<SubmitCall<C>>),
     /// Runs on the connection's own thread, for a connection that takes notifications.
     Connection(Box<ConnectionCall<C>>),
 }
@@ -200,6 +209,35 @@ impl<C: Send + Sync + 'static> Method<C> {
         Self::row::<A>(name, params, Handler::ActorThenPool(Box::new(actor_stage)))
     }
 
+    /// Creates a row for a method that submits something to an actor: `submit` returns once it is
+    /// accepted, with the future of the answer.
+    pub(crate) fn submit<A, R, F, G>(
+        name: &'static str,
+        params: &'static [&'static str],
+        submit: impl Fn(Arc<C>, A) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        A: FromParams + 'static,
+        R: WriteJson + 'static,
+        F: Future<Output = Result<G, RpcError>> + 'static,
+        G: Future<Output = Result<R, RpcError>> + 'static,
+    {
+        let submit_call = move |context: Arc<C>, raw: Option<&str>| {
+            let submission =
+                param::read::<A>(name, raw).map(|arguments| submit(context, arguments));
+            let accepted: LocalFuture<Result<AnswerFuture, RpcError>> = Box::pin(async move {
+                let done = submission?.await?;
+                let answer: AnswerFuture = Box::pin(async move {
+                    let result = done.await?;
+                    Ok(Box::new(result) as Box<dyn WriteJson>)
+                });
+                Ok(answer)
+            });
+            accepted
+        };
+        Self::row::<A>(name, params, Handler::Submit(Box::new(submit_call)))
+    }
+
     /// Creates a row for a method that starts or ends notifications on its connection. Over a
     /// transport without notifications it answers that they are not supported.
     pub(crate) fn connection<A, R>(
@@ -257,7 +295,7 @@ impl<C> Method<C> {
             Handler::Heavy(_) | Handler::InlineThenPool(..) | Handler::ActorThenPool(_) => {
                 Cost::Heavy
             }
-            Handler::Actor(_) => Cost::Actor,
+            Handler::Actor(_) | Handler::Submit(_) => Cost::Actor,
         }
     }
 }

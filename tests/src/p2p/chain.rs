@@ -116,6 +116,7 @@ impl BlockMaker {
             extra_data: Bytes::new(),
             author: self.key.address(),
             edit: None,
+            chosen: actoreum_chain::ChosenFields::default(),
             parent,
         };
         let block = build(

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use actoreum_chain::ChosenFields;
 use actoreum_primitives::{Address, Bytes};
 use arc_swap::ArcSwap;
 
@@ -30,6 +31,17 @@ pub struct MinerSettings {
     /// Interval at which a block is rebuilt with new transactions while its proof of work is
     /// searched.
     pub recommit: Duration,
+    /// Settings of the user of a development chain.
+    pub dev: DevSettings,
+}
+
+/// Settings of the user of a development chain for blocks that are sealed here.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DevSettings {
+    /// Fields of the next block's header.
+    pub chosen: ChosenFields,
+    /// Seconds from a block's timestamp to that of the next; `None`: by the clock.
+    pub timestamp_interval: Option<u64>,
 }
 
 /// The state of MinerActor. Each change publishes a new value.
@@ -50,9 +62,10 @@ struct MinerState {
 
 /// State of sealing as the sealing actors and RPC read it. It survives restarts of the actors.
 ///
-/// MinerActor alone changes it, save for two figures of other actors: SealerActor publishes the hash
-/// rate, and WorkerActor the interval of a development chain. The setters that are public are for
-/// the assembly of the node, before MinerActor runs.
+/// MinerActor alone changes it, save for what other actors know: SealerActor publishes the hash rate,
+/// and WorkerActor the interval of a development chain, and that a block has the fields that were
+/// chosen for it. The setters that are public are for the assembly of the node, before MinerActor
+/// runs.
 #[derive(Debug)]
 pub struct MinerControl {
     state: ArcSwap<MinerState>,
@@ -96,6 +109,16 @@ impl MinerControl {
     /// Changes the settings from the next block on.
     pub(super) fn change(&self, change: impl Fn(&mut MinerSettings)) {
         self.update(|state| change(&mut state.settings));
+    }
+
+    /// Drops the fields that were chosen for the next block, if they are still these.
+    pub(crate) fn drop_chosen(&self, used: ChosenFields) {
+        self.update(|state| {
+            let chosen = &mut state.settings.dev.chosen;
+            if *chosen == used {
+                *chosen = ChosenFields::default();
+            }
+        });
     }
 
     /// Returns whether blocks are sealed without a request for each.

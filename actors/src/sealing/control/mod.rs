@@ -32,7 +32,7 @@ use tracing::{info, warn};
 use actoreum_supervision::{Actor, Ctx, Failure, Handles, Later, Message, TaskHandle, WhenFull};
 
 use first_peer::FirstPeer;
-pub use handle::{MinerControl, MinerSettings};
+pub use handle::{DevSettings, MinerControl, MinerSettings};
 pub use setup::MinerSetup;
 pub use stall::Stall;
 
@@ -253,11 +253,22 @@ impl Handles<ChangeSetting> for MinerActor {
             ChangeSetting::ExtraData(extra) => settings.extra_data = extra.clone(),
             ChangeSetting::GasPrice(price) => settings.gas_price = *price,
             ChangeSetting::Recommit(interval) => settings.recommit = *interval,
+            ChangeSetting::GasLimit(limit) => {
+                settings.gas_floor = *limit;
+                settings.gas_ceiling = *limit;
+            }
+            ChangeSetting::NextBaseFee(fee) => settings.dev.chosen.base_fee = Some(*fee),
+            ChangeSetting::NextPrevRandao(value) => {
+                settings.dev.chosen.prev_randao = Some(*value);
+            }
+            ChangeSetting::TimestampInterval(seconds) => {
+                settings.dev.timestamp_interval = *seconds;
+            }
         });
         match change {
-            ChangeSetting::ExtraData(_) | ChangeSetting::GasPrice(_) => self.worker_has_read(),
             // The worker reads it when it next sets its timer.
             ChangeSetting::Recommit(_) => Later::new(std::future::ready(())),
+            _ => self.worker_has_read(),
         }
     }
 }

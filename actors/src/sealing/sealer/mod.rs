@@ -12,6 +12,8 @@
 //!   Seal -> plan -> wait -> reserve -> AccountsActor signs -> SealGuard on disk (threads) -> answer
 //! ```
 //!
+//! On a development chain without seals the block is answered as it is, at its time (`unsealed`).
+//!
 //! With proof of work, threads of this node and remote miners search until a seal is found or
 //! another block takes its place: [`GetWork`], [`SubmitWork`], [`SubmitHashrate`], see `search.rs`.
 //!
@@ -29,6 +31,7 @@ mod record;
 mod search;
 mod search_thread;
 mod setup;
+mod unsealed;
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -55,7 +58,7 @@ use own_blocks::OwnBlocks;
 use pow::{Answer, Pow};
 pub use record::{RecordError, SigningRecords};
 pub use search_thread::SearchThreads;
-pub use setup::{CliqueSetup, PowSetup, SealerSetup, SealingMethod};
+pub use setup::{CliqueSetup, PowSetup, SealerSetup, SealingMethod, UnsealedSetup};
 
 /// Timeout of the signer's key: AccountsActor may be opening it anew after a crash.
 const SIGNING_TIMEOUT: Duration = Duration::from_secs(10);
@@ -71,6 +74,7 @@ impl SealerSetup {
                 clique.guard.begin_generation();
                 None
             }
+            SealingMethod::Unsealed(_) => None,
             SealingMethod::Ethash(setup) => Some(Pow::new(setup.clone())),
         };
         SealerActor {
@@ -186,7 +190,7 @@ impl SealerActor {
     fn guard(&self) -> Option<&SealGuard> {
         match &self.setup.method {
             SealingMethod::Clique(clique) => Some(&clique.guard),
-            SealingMethod::Ethash(_) => None,
+            SealingMethod::Ethash(_) | SealingMethod::Unsealed(_) => None,
         }
     }
 }
@@ -209,6 +213,7 @@ impl Handles<Seal> for SealerActor {
         }
         let begun = match &self.setup.method {
             SealingMethod::Clique(clique) => self.plan(clique, seal),
+            SealingMethod::Unsealed(with) => Ok(self.pass(*with, seal)),
             SealingMethod::Ethash(_) => Err(SealRefused::Busy),
         };
         begun.unwrap_or_else(|error| Later::new(std::future::ready(Err(error))))

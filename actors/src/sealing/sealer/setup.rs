@@ -38,6 +38,15 @@ pub enum SealingMethod {
     Clique(CliqueSetup),
     /// By a proof of work.
     Ethash(PowSetup),
+    /// Without a seal: a development chain that is merged, or whose proofs of work are not verified.
+    Unsealed(UnsealedSetup),
+}
+
+/// Arguments of blocks without a seal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnsealedSetup {
+    /// Whether a block that nobody requested waits for its timestamp: blocks have a period.
+    pub waits_for_time: bool,
 }
 
 /// Arguments of sealing by signature.

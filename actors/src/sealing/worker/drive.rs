@@ -8,6 +8,7 @@ use actoreum_messages::{
 };
 use actoreum_primitives::B256;
 use actoreum_sealing::worker::{Action, PoolView, RequestError, RequestId, View, Worker};
+use actoreum_txpool::Snapshot;
 use tracing::warn;
 
 use super::{Wake, WorkerActor};
@@ -49,18 +50,30 @@ impl WorkerActor {
             self.snapshot_version += 1;
         }
         let settings = self.setup.control.settings();
+        let is_development = self.setup.chain_reader.config().is_development;
+        // An empty pool has no transactions for the next block, whatever head it has seen. Waiting
+        // for it would take most of the time of a thousand empty blocks.
+        let is_settled = |snapshot: &Snapshot| {
+            is_development && snapshot.pending_count() == 0 && snapshot.queued_count() == 0
+        };
         View {
             now: self.epoch.elapsed(),
             chain_time: self.setup.clock.now(),
-            head,
             pool: self.snapshot.as_ref().map(|snapshot| PoolView {
                 version: self.snapshot_version,
-                head: snapshot.head().hash,
+                head: if is_settled(snapshot) {
+                    head.hash()
+                } else {
+                    snapshot.head().hash
+                },
                 pending: snapshot.pending_count(),
             }),
+            head,
             is_sealing: self.setup.control.is_sealing(),
             etherbase: settings.etherbase,
             recommit: settings.recommit,
+            chosen: settings.dev.chosen,
+            timestamp_interval: settings.dev.timestamp_interval,
         }
     }
 
@@ -87,6 +100,7 @@ impl WorkerActor {
                 let _ = self.setup.sealer.tell(DiscardSigned { hash });
             }
             Action::Rewind { to, from } => self.rewind(to, from, ctx),
+            Action::DropChosen(used) => self.setup.control.drop_chosen(used),
             Action::Answer { id, result } => self.answer(id, result),
             Action::ReportConfirmed { number, hash } => self.report_status(number, hash),
         }

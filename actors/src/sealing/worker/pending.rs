@@ -122,6 +122,7 @@ pub struct PendingBlocks {
 struct CachedBlock {
     block: Arc<PendingBlock>,
     parent: B256,
+    settings: MinerSettings,
     pool: Option<Arc<Snapshot>>,
     /// Timestamp of the block, in seconds since 1970.
     second: u64,
@@ -130,7 +131,13 @@ struct CachedBlock {
 }
 
 impl CachedBlock {
-    fn is_good(&self, parent: &SealedHeader, pool: Option<&Arc<Snapshot>>, second: u64) -> bool {
+    fn is_good(
+        &self,
+        parent: &SealedHeader,
+        settings: &MinerSettings,
+        pool: Option<&Arc<Snapshot>>,
+        second: u64,
+    ) -> bool {
         let is_same_pool = match (&self.pool, pool) {
             (Some(cached), Some(pool)) => Arc::ptr_eq(cached, pool),
             (None, None) => true,
@@ -138,7 +145,7 @@ impl CachedBlock {
         };
         let is_fresh = (is_same_pool && self.second == second)
             || self.built.elapsed() < self.build_time.saturating_mul(REUSE_FACTOR);
-        self.parent == parent.hash() && is_fresh
+        self.parent == parent.hash() && self.settings == *settings && is_fresh
     }
 }
 
@@ -164,7 +171,7 @@ impl PendingBlocks {
         let mut cached = self.cached.lock();
         let (parent, second) = (chain_reader.head(), self.clock.unix_seconds());
         if let Some(cached) = &*cached
-            && cached.is_good(&parent, pool.as_ref(), second)
+            && cached.is_good(&parent, settings, pool.as_ref(), second)
         {
             return Some(Arc::clone(&cached.block));
         }
@@ -183,6 +190,7 @@ impl PendingBlocks {
                 *cached = Some(CachedBlock {
                     block: Arc::clone(&block),
                     parent: hash,
+                    settings: settings.clone(),
                     pool,
                     second,
                     built,
@@ -220,8 +228,10 @@ fn build_pending(
         extra_data: settings.extra_data.clone(),
         author,
         edit: None,
+        chosen: settings.dev.chosen,
     };
-    let offers = pool.map(|pool| pool.best(pool.head().base_fee_per_gas));
+    let base_fee = settings.dev.chosen.base_fee;
+    let offers = pool.map(|pool| pool.best(base_fee.or(pool.head().base_fee_per_gas)));
     let never = Interrupts::default();
     let BuildOutcome { built, .. } = build(chain_reader, engine, plan, &[], offers, &never)?;
     let BuiltBlock {

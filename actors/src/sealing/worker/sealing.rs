@@ -57,11 +57,14 @@ impl WorkerActor {
             author,
             ommers,
             edit,
+            chosen,
             ..
         } = order;
         let time = match order.time {
             BlockTime::Now => self.setup.clock.unix_seconds(),
+            BlockTime::NotBefore(time) => self.setup.clock.unix_seconds().max(time),
             BlockTime::OfParent => parent.timestamp,
+            BlockTime::At(time) => time,
         };
         let settings = self.setup.control.settings();
         let plan = BuildPlan {
@@ -76,11 +79,12 @@ impl WorkerActor {
             extra_data: settings.extra_data,
             author,
             edit,
+            chosen,
         };
         let snapshot = self.snapshot.as_ref();
         let offers = snapshot
             .filter(|_| order.with_transactions)
-            .map(|snapshot| snapshot.best(snapshot.head().base_fee_per_gas));
+            .map(|snapshot| snapshot.best(chosen.base_fee.or(snapshot.head().base_fee_per_gas)));
         self.interrupts = Interrupts::default();
         let interrupts = self.interrupts.clone();
         let (chain_reader, engine) = (

@@ -211,6 +211,7 @@ impl Maker {
             extra_data: Bytes::from(vec![recipe.vanity]),
             author,
             edit: None,
+            chosen: actoreum_chain::ChosenFields::default(),
         };
         let reader = self.chain.reader().clone();
         let engine = self.engine.clone();

@@ -33,7 +33,9 @@ pub(crate) fn verify(
 ) -> Result<(), ConsensusError> {
     let parent_limit = reference_limit(config, header, parent);
     let bound = parent_limit / GAS_LIMIT_BOUND_DIVISOR;
-    if header.gas_limit.abs_diff(parent_limit) >= bound || header.gas_limit < MIN_GAS_LIMIT {
+    // The user of a development chain chooses gas limits.
+    let is_too_far = header.gas_limit.abs_diff(parent_limit) >= bound && !config.is_development;
+    if is_too_far || header.gas_limit < MIN_GAS_LIMIT {
         let have = header.gas_limit;
         return Err(ConsensusError::InvalidGasLimit {
             have,
@@ -44,13 +46,17 @@ pub(crate) fn verify(
     Ok(())
 }
 
-/// Returns the limit of a new block, as close to `desired` as the rule allows.
+/// Returns the limit of a new block, as close to `desired` as the rule allows: on a development
+/// chain any.
 ///
 /// `header` needs number and timestamp, which choose the fork.
 pub fn towards(config: &ChainConfig, header: &Header, parent: &Header, desired: u64) -> u64 {
     let parent_limit = reference_limit(config, header, parent);
     let step = (parent_limit / GAS_LIMIT_BOUND_DIVISOR).saturating_sub(1);
     let desired = desired.clamp(MIN_GAS_LIMIT, MAX_GAS_LIMIT);
+    if config.is_development {
+        return desired;
+    }
     desired.clamp(
         parent_limit.saturating_sub(step),
         parent_limit.saturating_add(step),
@@ -80,6 +86,17 @@ pub fn desired(
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_development_chain_has_any_gas_limit() {
+        let (header, parent) = (with_limit(8, 9_000_000), with_limit(7, 30_000_000));
+        let mut config = ChainConfig::default();
+        assert!(verify(&config, &header, &parent).is_err());
+        config.is_development = true;
+        assert_eq!(verify(&config, &header, &parent), Ok(()));
+        assert_eq!(towards(&config, &header, &parent, 9_000_000), 9_000_000);
+        assert!(verify(&config, &with_limit(8, 100), &parent).is_err());
+    }
 
     fn with_limit(number: u64, gas_limit: u64) -> Header {
         Header {

@@ -1,8 +1,10 @@
 //! The transition from a chain's own engine to merged blocks.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
-use actoreum_primitives::{B64, B256, Block, Body, ChainConfig, EMPTY_ROOT_HASH, Header, U256};
+use actoreum_primitives::{
+    B64, B256, Block, Body, ChainConfig, DevChain, EMPTY_ROOT_HASH, Header, U256,
+};
 
 use super::chain::MemoryChain;
 use crate::{
@@ -39,6 +41,13 @@ fn genesis() -> Header {
         base_fee_per_gas: Some(1_000_000_000),
         ..Header::default()
     }
+}
+
+fn sealing_engine() -> Merge {
+    Merge::sealing(Arc::new(Ethash::new(
+        EthashOptions::default(),
+        SealCheck::None,
+    )))
 }
 
 fn child(chain: &dyn HeaderChain, parent: &Header, merged: bool) -> Header {
@@ -206,4 +215,70 @@ fn a_terminal_difficulty_of_zero_is_merged_from_the_start() {
     let batch = BatchChain::of_headers(&chain, [&header]);
     assert_eq!(engine().verify_headers(&batch, 0), Ok(()));
     assert_eq!(engine().verify_seals(&batch), Ok(()));
+}
+
+/// Every fork begins at genesis, and blocks are decided here.
+fn dev_chain() -> (MemoryChain, Header) {
+    let config = DevChain::merged().genesis().config;
+    let mut genesis = Header {
+        difficulty: U256::ZERO,
+        ..genesis()
+    };
+    fork_fields::fill(&config, &mut genesis, &Header::default());
+    genesis.base_fee_per_gas = Some(1_000_000_000);
+    (MemoryChain::new(config, genesis.clone()), genesis)
+}
+
+fn dev_child(chain: &MemoryChain, parent: &Header, now: u64) -> Header {
+    let mut header = Header {
+        parent_hash: parent.hash(),
+        number: parent.number + 1,
+        gas_limit: parent.gas_limit,
+        ..Header::default()
+    };
+    sealing_engine().prepare(chain, &mut header, now).unwrap();
+    header
+}
+
+#[test]
+fn a_sealing_engine_prepares_blocks_that_others_accept() {
+    let (mut chain, genesis) = dev_chain();
+    let mut headers = vec![genesis];
+    for number in 1..=20 {
+        let parent = &headers[headers.len() - 1];
+        let header = dev_child(&chain, parent, parent.timestamp + number % 3);
+        assert!(header.timestamp > parent.timestamp);
+        for engine in [engine(), sealing_engine()] {
+            engine.verify_header(&chain, &header, parent, 0).unwrap();
+            assert_eq!(engine.author(&header), Ok(header.beneficiary));
+        }
+        chain.push(header.clone());
+        headers.push(header);
+    }
+    let values = |value: fn(&Header) -> B256| {
+        let all = headers[1..].iter().map(value);
+        all.filter(|value| !value.is_zero()).collect::<HashSet<_>>()
+    };
+    assert_eq!(values(|header| header.mix_hash).len(), 20);
+    let roots = values(|header| header.parent_beacon_block_root.unwrap());
+    assert_eq!(roots.len(), 20);
+    assert!(roots.is_disjoint(&values(|header| header.mix_hash)));
+}
+
+#[test]
+fn a_chosen_prevrandao_is_kept() {
+    let (chain, genesis) = dev_chain();
+    let mut header = Header {
+        parent_hash: genesis.hash(),
+        number: 1,
+        gas_limit: genesis.gas_limit,
+        mix_hash: B256::repeat_byte(7),
+        ..Header::default()
+    };
+    sealing_engine().prepare(&chain, &mut header, 0).unwrap();
+    assert_eq!(header.mix_hash, B256::repeat_byte(7));
+    assert_eq!(
+        sealing_engine().prepare(&chain, &mut header, u64::MAX),
+        Ok(())
+    );
 }

@@ -25,7 +25,7 @@ use crate::{
 };
 
 pub use json::GenesisError;
-pub use networks::{DevChain, MAINNET_GENESIS_HASH};
+pub use networks::{DevChain, DevConsensus, MAINNET_GENESIS_HASH};
 pub use private::{PrivateChain, PrivateSealing};
 pub use read::GenesisFile;
 

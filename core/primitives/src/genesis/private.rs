@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use alloy_primitives::{Address, U256};
 
 use super::{Genesis, GenesisAccount, system_contracts};
-use crate::config::{CliqueConfig, Fork};
+use crate::config::{BlobParams, CliqueConfig, Fork};
 use crate::{ChainConfig, INITIAL_BASE_FEE};
 
 /// The consensus engine of a private chain.
@@ -20,6 +20,8 @@ pub enum PrivateSealing {
     },
     /// Proof of work with this initial difficulty.
     Ethash(U256),
+    /// Merged from the genesis block on, with mainnet's blob parameters of each fork.
+    Merged,
 }
 
 /// Parameters of a private chain. Every fork up to `fork` is active from the first block on, and
@@ -56,6 +58,12 @@ impl PrivateChain {
                 (U256::ONE, clique_extra_data(&signers))
             }
             PrivateSealing::Ethash(difficulty) => (*difficulty, Vec::new()),
+            PrivateSealing::Merged => {
+                config.terminal_total_difficulty = Some(U256::ZERO);
+                config.terminal_total_difficulty_passed = true;
+                config.blob_schedule = blob_schedule(self.fork);
+                (U256::ZERO, Vec::new())
+            }
         };
         let wei = |balance| GenesisAccount {
             balance,
@@ -79,6 +87,17 @@ impl PrivateChain {
             ..Genesis::default()
         }
     }
+}
+
+/// Returns mainnet's blob parameters of the forks up to `fork`.
+fn blob_schedule(fork: Fork) -> BTreeMap<Fork, BlobParams> {
+    let all = [
+        (Fork::Cancun, BlobParams::CANCUN),
+        (Fork::Prague, BlobParams::PRAGUE),
+        (Fork::Osaka, BlobParams::PRAGUE),
+    ];
+    let begun = all.into_iter().filter(|(since, _)| *since <= fork);
+    begun.collect()
 }
 
 /// Returns clique's extra data: 32 bytes of vanity, the signers, 65 bytes for a seal.

@@ -4,7 +4,7 @@ use alloy_primitives::address;
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::{CliqueConfig, DEFAULT_CLIQUE_EPOCH};
+use crate::config::{BlobParams, CliqueConfig, DEFAULT_CLIQUE_EPOCH};
 use crate::{rlp, strategies};
 
 #[test]
@@ -253,6 +253,56 @@ fn the_dev_chain_has_every_fork_and_one_signer() {
         ),
         (0, None)
     );
+}
+
+#[test]
+fn a_merged_dev_chain_has_no_signer_and_a_create2_deployer() {
+    let dev = DevChain {
+        chain_id: 31_337,
+        timestamp: 9,
+        ..DevChain::merged()
+    };
+    let genesis = dev.genesis();
+    assert_eq!(genesis.config.check_fork_order(), Ok(()));
+    let header = genesis.header(B256::ZERO);
+    assert!(genesis.config.is_proof_of_stake(&header));
+    assert_eq!((header.difficulty, header.timestamp), (U256::ZERO, 9));
+    assert!(header.extra_data.is_empty());
+    assert_eq!(genesis.config.fork_of(&header), Fork::Osaka);
+    assert_eq!(
+        genesis.config.blob_params_at(0, 9),
+        Some(BlobParams::PRAGUE)
+    );
+    let deployer = &genesis.alloc[&address!("4e59b44847b379578588920ca78fbf26c0b4956c")];
+    assert_eq!(
+        keccak256(&deployer.code),
+        b256("2fa86add0aed31f33a762c9d88e807c475bd51d0f52bd0955754b2608f7e4989")
+    );
+    let json = serde_json::to_string(&genesis).unwrap();
+    assert_eq!(Genesis::from_json(&json), Ok(genesis));
+    for consensus in [
+        DevConsensus::Merged,
+        DevConsensus::Clique,
+        DevConsensus::Ethash,
+    ] {
+        let genesis = DevChain {
+            consensus,
+            ..DevChain::new(Address::ZERO)
+        }
+        .genesis();
+        let found = DevChain::consensus_of(&genesis.config, &genesis.header(B256::ZERO));
+        assert_eq!(found, Some(consensus));
+    }
+    let mainnet = Genesis::mainnet();
+    assert_eq!(
+        DevChain::consensus_of(&mainnet.config, &mainnet.header(B256::ZERO)),
+        None
+    );
+    let paris = DevChain {
+        fork: Fork::Paris,
+        ..dev
+    };
+    assert!(paris.genesis().config.blob_schedule.is_empty());
 }
 
 /// The system contracts' code, compared by Keccak-256 with the deployed code.

@@ -85,9 +85,9 @@ impl Worker {
 
     fn begin(&mut self, view: &View) {
         self.rounds += 1;
-        let round = Round {
+        let mut round = Round {
             request: self.requests.pop_front(),
-            settings_changed: false,
+            ..Round::default()
         };
         if let Some(RequestKind::Rewind(to)) = round.request.as_ref().map(|request| &request.kind) {
             let (to, from) = (*to, view.head.number);
@@ -104,6 +104,9 @@ impl Worker {
         let is_first = self.rules.pace == Pace::Search && self.searched_on != Some(parent);
         self.searched_on = Some(parent);
         let timer = self.first_timer(view, &round, is_first, wanted.chain_time);
+        if wanted.edit.is_none() {
+            round.chosen = view.chosen;
+        }
         let order = BuildOrder {
             parent: view.head.clone(),
             time: wanted.time,
@@ -111,6 +114,7 @@ impl Worker {
             ommers: self.take_ommers(author),
             with_transactions: !is_first,
             edit: wanted.edit,
+            chosen: round.chosen,
         };
         self.actions.push(Action::Build(Box::new(order)));
         let attempt = Attempt {
@@ -125,8 +129,15 @@ impl Worker {
 
     /// Returns time and edit of the round's block, and has the clock set if a time was given.
     fn wanted(&mut self, view: &View, round: &Round) -> Wanted {
+        let time = match self.rules.pace {
+            // The block is begun before its time.
+            Pace::Period(period) if round.request.is_none() => {
+                BlockTime::NotBefore(view.head.timestamp.saturating_add(period))
+            }
+            _ => BlockTime::Now,
+        };
         let mut wanted = Wanted {
-            time: BlockTime::Now,
+            time,
             edit: None,
             chain_time: view.chain_time,
         };
@@ -139,11 +150,14 @@ impl Worker {
             }
             Some(RequestKind::Block(Some(time))) => Some(*time),
             Some(RequestKind::Block(None) | RequestKind::Rewind(_)) | None => {
-                self.next_timestamp.take()
+                let after = view.timestamp_interval;
+                let at_interval = after.map(|seconds| view.head.timestamp.saturating_add(seconds));
+                self.next_timestamp.take().or(at_interval)
             }
         };
         if let Some(time) = set {
             self.actions.push(Action::SetClock(time));
+            wanted.time = BlockTime::At(time);
             wanted.chain_time = Duration::from_secs(time);
         }
         wanted

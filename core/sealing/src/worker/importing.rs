@@ -1,5 +1,6 @@
 //! Import of sealed blocks.
 
+use actoreum_chain::ChosenFields;
 use actoreum_primitives::{B256, Block};
 use tracing::{debug, error, info, warn};
 
@@ -45,6 +46,9 @@ impl Worker {
                         (block.body.transactions.len(), block.header.gas_used);
                     info!(number, %hash, transactions, gas, "sealed a block");
                     self.unconfirmed.add(number, hash);
+                }
+                if import.round.chosen != ChosenFields::default() {
+                    self.actions.push(Action::DropChosen(import.round.chosen));
                 }
                 if view.head.hash() == import.head_before {
                     warn!(number, %hash, "a signed block did not become the head");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use actoreum_chain::{SealedHeader, StateEdit};
+use actoreum_chain::{ChosenFields, SealedHeader, StateEdit};
 use actoreum_consensus::ConsensusError;
 use actoreum_primitives::{Address, B256, Block, Header};
 
@@ -48,6 +48,11 @@ pub struct View {
     pub etherbase: Option<Address>,
     /// The operator's interval between two blocks on one head (`--miner.recommit`).
     pub recommit: Duration,
+    /// Fields of the next block's header that the user of a development chain chose.
+    pub chosen: ChosenFields,
+    /// Seconds from a block's timestamp to that of the next, if the user of a development chain set
+    /// them.
+    pub timestamp_interval: Option<u64>,
 }
 
 /// A snapshot of the transaction pool.
@@ -89,8 +94,12 @@ pub enum RequestError {
 pub enum BlockTime {
     /// The chain's time.
     Now,
+    /// The chain's time, and at least this one, in seconds since 1970.
+    NotBefore(u64),
     /// The time of the parent block.
     OfParent,
+    /// This time, in seconds since 1970.
+    At(u64),
 }
 
 /// Parameters of a block.
@@ -108,6 +117,8 @@ pub struct BuildOrder {
     pub with_transactions: bool,
     /// A change of the state that the block makes.
     pub edit: Option<StateEdit>,
+    /// Fields of the header that the user of a development chain chose.
+    pub chosen: ChosenFields,
 }
 
 /// An action for the driver. Actions are performed in their order.
@@ -155,6 +166,9 @@ pub enum Action {
         /// Number of the head before.
         from: u64,
     },
+    /// Drops the fields that were chosen for the next block, if they are still these: a block has
+    /// them.
+    DropChosen(ChosenFields),
     /// Answers a user's request.
     Answer {
         /// Id of the request.

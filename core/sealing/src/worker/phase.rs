@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use actoreum_chain::ChosenFields;
 use actoreum_primitives::{B256, Block};
 
 use super::{RequestId, RequestKind};
@@ -35,6 +36,8 @@ pub(super) struct Round {
     pub(super) request: Option<Request>,
     /// Set where the settings changed in this round: a refusal at its end may no longer hold.
     pub(super) settings_changed: bool,
+    /// Fields of the block's header that the user of a development chain chose.
+    pub(super) chosen: ChosenFields,
 }
 
 /// A block that is being built or sealed.

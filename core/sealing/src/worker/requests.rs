@@ -41,6 +41,7 @@ impl Worker {
             Phase::Rewinding(round) => match result {
                 Ok(()) => {
                     self.next_timestamp = None;
+                    self.actions.push(Action::DropChosen(view.chosen));
                     self.refused_on = None;
                     self.answer(round.request, Ok(view.head.hash()));
                     self.end_round(view);

@@ -1,8 +1,9 @@
-//! Eviction by age and by the minimum tip.
+//! Eviction by age, by the minimum tip, and on request.
 
 use actoreum_primitives::{Address, U256};
 
 use super::Pool;
+use crate::transaction::PoolTx;
 
 impl Pool {
     /// Evicts queued transactions whose account has been idle for longer than
@@ -25,6 +26,20 @@ impl Pool {
             self.remove(*sender, *nonce);
         }
         expired.len()
+    }
+
+    /// Removes the transactions that `is_unwanted` selects, local ones too. Returns their number.
+    /// Those of the same senders with higher nonces become queued.
+    pub fn drop_transactions(&mut self, is_unwanted: impl Fn(&PoolTx) -> bool) -> usize {
+        let all = self.view.by_hash.values();
+        let unwanted: Vec<(Address, u64)> = all
+            .filter(|tx| is_unwanted(tx))
+            .map(|tx| (tx.sender(), tx.nonce()))
+            .collect();
+        for (sender, nonce) in &unwanted {
+            self.remove(*sender, *nonce);
+        }
+        unwanted.len()
     }
 
     /// Sets the minimum tip, in wei per gas, and evicts transactions that offer less, except local

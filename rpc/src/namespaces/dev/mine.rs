@@ -1,26 +1,31 @@
-//! The methods that mine blocks on demand.
+//! The methods that mine blocks on request, at an interval, or for each transaction.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use actoreum_messages::miner::SetAutomine;
 use actoreum_messages::worker::{MineBlock, SetInterval};
+use actoreum_primitives::B256;
 
-use super::{Number, check_time};
+use super::args::{IntervalArg, MineArgs, Number};
+use super::time::check_time;
+use super::{Answer, DevIdentity, answered, done};
 use crate::error::RpcError;
+use crate::namespaces::eth::blocks::{self, Rendered};
 use crate::node::{Node, unanswered};
 use crate::server::json::Serialized;
-use crate::server::json::scan::Kind;
 use crate::server::limits::{
-    ACTOR_TIMEOUT, MAX_MINED_BLOCKS, MAX_MINING_INTERVAL, MIN_MINING_INTERVAL,
+    ACTOR_TIMEOUT, MAX_DETAILED_BLOCKS, MAX_MINED_BLOCKS, MAX_MINING_INTERVAL, MIN_MINING_INTERVAL,
 };
 use crate::server::method::Method;
-use crate::server::param::{FromParam, ParamError};
 
 pub(super) fn methods() -> Vec<Method<Node>> {
-    let mut methods = vec![Method::actor("evm_mine", &["timestamp"], mine)];
+    let mut methods = vec![Method::actor("evm_mine", &["options"], mine)];
     for name in ["anvil_mine", "hardhat_mine"] {
         methods.push(Method::actor(name, &["blocks", "interval"], mine_many));
+    }
+    for name in ["evm_mine_detailed", "anvil_mine_detailed"] {
+        methods.push(Method::actor(name, &["options"], mine_detailed));
     }
     for name in ["evm_setAutomine", "anvil_setAutomine"] {
         methods.push(Method::actor(name, &["enabled"], set_automine));
@@ -30,8 +35,8 @@ pub(super) fn methods() -> Vec<Method<Node>> {
     }
     methods.push(Method::actor(
         "evm_setIntervalMining",
-        &["milliseconds"],
-        set_interval_millis,
+        &["interval"],
+        set_interval_of_identity,
     ));
     methods.push(Method::actor(
         "anvil_setIntervalMining",
@@ -39,84 +44,120 @@ pub(super) fn methods() -> Vec<Method<Node>> {
         set_interval_seconds,
     ));
     methods.push(Method::view("anvil_getIntervalMining", &[], interval));
+    methods.push(Method::actor("hardhat_intervalMine", &[], interval_mine));
     methods
 }
 
-/// The time of a block: a number, or Foundry's `{"timestamp": ...}`.
-struct BlockTime(Option<u64>);
-
-impl FromParam for BlockTime {
-    const SCHEMA: &'static str = Number::SCHEMA;
-
-    fn from_raw(raw: &str) -> Result<Self, ParamError> {
-        if Kind::of(raw) != Kind::Object {
-            return Number::from_raw(raw).map(|number| Self(Some(number.0)));
-        }
-        let object = crate::server::object::Object::new(raw, "evm.MineOptions")?;
-        let timestamp = object.get::<Number>("timestamp")?;
-        Ok(Self(timestamp.map(|number| number.0)))
+/// Mines one block, or as many as the options say. The first one has the time of the options.
+async fn mine_by(node: &Node, args: Option<MineArgs>, max: u64) -> Result<Vec<B256>, RpcError> {
+    let MineArgs { timestamp, blocks } = args.unwrap_or_default();
+    let blocks = check_count(blocks.unwrap_or(1), max)?;
+    let mut timestamp = timestamp.map(|time| check_time(node, time)).transpose()?;
+    let mut mined = Vec::new();
+    for _ in 0..blocks {
+        mined.push(mine_one(node, timestamp.take()).await?);
     }
+    Ok(mined)
 }
 
-async fn mine(node: Arc<Node>, (when,): (Option<BlockTime>,)) -> Result<&'static str, RpcError> {
-    let asked = when.and_then(|when| when.0);
-    let timestamp = asked.map(|time| check_time(&node, time)).transpose()?;
-    mine_one(&node, timestamp).await?;
-    Ok("0x0")
+fn check_count(blocks: u64, max: u64) -> Result<u64, RpcError> {
+    if blocks > max {
+        let text = format!("at most {max} blocks at a time");
+        return Err(RpcError::invalid_params(text));
+    }
+    Ok(blocks)
 }
 
-async fn mine_one(node: &Node, timestamp: Option<u64>) -> Result<(), RpcError> {
+async fn mine(node: Arc<Node>, (args,): (Option<MineArgs>,)) -> Result<&'static str, RpcError> {
+    mine_by(&node, args, MAX_MINED_BLOCKS).await?;
+    Ok(match node.settings.identity {
+        DevIdentity::Hardhat => "0",
+        DevIdentity::Anvil | DevIdentity::Geth => "0x0",
+    })
+}
+
+/// Mines like [`mine`]. Returns the blocks with their transactions.
+async fn mine_detailed(
+    node: Arc<Node>,
+    (args,): (Option<MineArgs>,),
+) -> Result<Vec<Rendered>, RpcError> {
+    let mined = mine_by(&node, args, MAX_DETAILED_BLOCKS).await?;
+    let blocks = mined
+        .into_iter()
+        .map(|hash| blocks::rendered(&node, hash, true));
+    let blocks: Result<Vec<_>, _> = blocks.filter_map(Result::transpose).collect();
+    blocks
+}
+
+pub(super) async fn mine_one(node: &Node, timestamp: Option<u64>) -> Result<B256, RpcError> {
     let worker = node.sealing()?.worker.within(ACTOR_TIMEOUT);
-    let answer = worker.ask(MineBlock { timestamp }).await;
-    let mined = answer.map_err(unanswered)?;
-    mined.map_err(|error| RpcError::server(error.to_string()))?;
-    Ok(())
+    answered(worker.ask(MineBlock { timestamp }).await)
 }
 
-/// Seals blocks. With an interval, each block is that number of seconds after the one before.
+/// Mines blocks. With an interval, each block is that number of seconds after the one before; in
+/// Hardhat the first one has the time that it would have anyway, and one second is the default.
 async fn mine_many(
     node: Arc<Node>,
     (blocks, interval): (Option<Number>, Option<Number>),
-) -> Result<bool, RpcError> {
-    let blocks = blocks.map_or(1, |blocks| blocks.0);
-    if blocks > MAX_MINED_BLOCKS {
-        return Err(RpcError::invalid_params(format!(
-            "at most {MAX_MINED_BLOCKS} blocks at a time"
-        )));
-    }
+) -> Answer {
+    let is_anvil = node.settings.identity == DevIdentity::Anvil;
+    let is_hardhat = node.settings.identity == DevIdentity::Hardhat;
+    let blocks = check_count(blocks.map_or(1, |blocks| blocks.0), MAX_MINED_BLOCKS)?;
+    let interval = interval
+        .map(|seconds| seconds.0)
+        .or(is_hardhat.then_some(1));
     for index in 0..blocks {
-        // The first block takes the time that it would have anyway.
-        let after = interval.as_ref().filter(|_| index > 0);
+        let after = interval.filter(|_| index > 0 || is_anvil);
         let timestamp =
-            after.map(|seconds| node.chain_reader.head().timestamp.saturating_add(seconds.0));
+            after.map(|seconds| node.chain_reader.head().timestamp.saturating_add(seconds));
         mine_one(&node, timestamp).await?;
     }
-    Ok(true)
+    done(&node)
 }
 
-async fn set_automine(node: Arc<Node>, (enabled,): (bool,)) -> Result<bool, RpcError> {
+/// Sets whether each transaction is mined at once. In anvil this replaces mining at an interval.
+async fn set_automine(node: Arc<Node>, (enabled,): (bool,)) -> Answer {
+    if enabled && node.settings.identity == DevIdentity::Anvil {
+        set_interval(&node, Duration::ZERO).await?;
+    }
+    switch_automine(&node, enabled).await?;
+    done(&node)
+}
+
+pub(super) async fn switch_automine(node: &Node, enabled: bool) -> Result<(), RpcError> {
     let miner = node.sealing()?.miner.within(ACTOR_TIMEOUT);
-    let answer = miner.ask(SetAutomine(enabled)).await;
-    answer.map_err(unanswered)?;
-    Ok(true)
+    miner.ask(SetAutomine(enabled)).await.map_err(unanswered)
 }
 
-/// Sets the interval in milliseconds, as Hardhat does.
-async fn set_interval_millis(
-    node: Arc<Node>,
-    (Number(millis),): (Number,),
-) -> Result<bool, RpcError> {
-    set_interval(&node, Duration::from_millis(millis)).await?;
-    Ok(true)
+fn automine(node: &Node, (): ()) -> Result<bool, RpcError> {
+    Ok(node.sealing()?.control.is_sealing())
 }
 
-/// Sets the interval in seconds, as Anvil does.
+/// Sets the interval in anvil's seconds, or in Hardhat's milliseconds.
+async fn set_interval_of_identity(node: Arc<Node>, (interval,): (IntervalArg,)) -> Answer {
+    let unit = match node.settings.identity {
+        DevIdentity::Anvil => Duration::from_secs,
+        DevIdentity::Hardhat | DevIdentity::Geth => Duration::from_millis,
+    };
+    change_interval(&node, interval.of(unit)).await?;
+    done(&node)
+}
+
 async fn set_interval_seconds(
     node: Arc<Node>,
-    (Number(seconds),): (Number,),
+    (interval,): (IntervalArg,),
 ) -> Result<Option<bool>, RpcError> {
-    set_interval(&node, Duration::from_secs(seconds)).await?;
+    change_interval(&node, interval.of(Duration::from_secs)).await?;
     Ok(None)
+}
+
+/// Sets the interval; in anvil it replaces the mining of each transaction.
+async fn change_interval(node: &Node, interval: Duration) -> Result<(), RpcError> {
+    set_interval(node, interval).await?;
+    if node.settings.identity == DevIdentity::Anvil {
+        switch_automine(node, false).await?;
+    }
+    Ok(())
 }
 
 async fn set_interval(node: &Node, interval: Duration) -> Result<(), RpcError> {
@@ -126,11 +167,10 @@ async fn set_interval(node: &Node, interval: Duration) -> Result<(), RpcError> {
         )));
     }
     let worker = node.sealing()?.worker.within(ACTOR_TIMEOUT);
-    let answer = worker.ask(SetInterval(interval)).await;
-    answer.map_err(unanswered)
+    worker.ask(SetInterval(interval)).await.map_err(unanswered)
 }
 
-/// Returns the interval in seconds, as Anvil does; null if there is none.
+/// Returns the interval in seconds, as anvil does; null if there is none.
 fn interval(node: &Node, (): ()) -> Result<Serialized<Option<u64>>, RpcError> {
     let interval = node.sealing()?.control.interval();
     Ok(Serialized(
@@ -138,6 +178,8 @@ fn interval(node: &Node, (): ()) -> Result<Serialized<Option<u64>>, RpcError> {
     ))
 }
 
-fn automine(node: &Node, (): ()) -> Result<bool, RpcError> {
-    Ok(node.sealing()?.control.is_sealing())
+/// Mines the block that is due at the end of Hardhat's interval now.
+async fn interval_mine(node: Arc<Node>, (): ()) -> Result<bool, RpcError> {
+    mine_one(&node, None).await?;
+    Ok(true)
 }

@@ -10,9 +10,10 @@ use actoreum_wallet::TypedData;
 use actoreum_wallet::hardware::SignRequest;
 
 use super::outgoing::{self, SignedTransaction, TxArgs};
+use super::send::SyncTimeout;
+use super::transactions::OneReceipt;
 use crate::error::RpcError;
 use crate::namespaces::keys;
-use crate::namespaces::sealing::Impersonated;
 use crate::node::{Node, unanswered};
 use crate::server::json::scan::{self, Kind};
 use crate::server::limits::ACTOR_TIMEOUT;
@@ -24,7 +25,12 @@ pub(super) fn methods() -> Vec<Method<Node>> {
         Method::actor("eth_accounts", &[], accounts),
         Method::actor("eth_coinbase", &[], coinbase),
         Method::view("eth_mining", &[], mining),
-        Method::actor("eth_sendTransaction", &["transaction"], send_transaction),
+        Method::submit("eth_sendTransaction", &["transaction"], send_transaction),
+        Method::submit(
+            "eth_sendTransactionSync",
+            &["transaction", "timeout"],
+            send_transaction_sync,
+        ),
         Method::actor("eth_sign", &["address", "data"], sign),
         Method::actor("eth_signTransaction", &["transaction"], sign_transaction),
         Method::actor(
@@ -48,20 +54,17 @@ pub(crate) async fn accounts(node: Arc<Node>, (): ()) -> Result<Vec<Address>, Rp
         }
         None => Vec::new(),
     };
-    let impersonated = impersonated(&node).map(Impersonated::listed);
+    let dev = node.dev().ok().map(|dev| dev.control.state());
+    let impersonated = dev
+        .iter()
+        .flat_map(|state| state.impersonated.iter().copied());
     let all = in_files
         .into_iter()
         .map(|account| account.address)
         .chain(on_devices)
-        .chain(impersonated.unwrap_or_default());
+        .chain(impersonated);
     let mut listed = HashSet::new();
     Ok(all.filter(|address| listed.insert(*address)).collect())
-}
-
-/// Returns the accounts that send without a key, on a development chain.
-pub(super) fn impersonated(node: &Node) -> Option<&Impersonated> {
-    let sealing = node.sealing.as_ref().filter(|sealing| sealing.is_dev)?;
-    Some(&sealing.impersonated)
 }
 
 /// Returns the account that seals here, or would.
@@ -79,8 +82,20 @@ fn mining(node: &Node, (): ()) -> Result<bool, RpcError> {
     Ok(sealing.is_some_and(|sealing| sealing.control.is_sealing()))
 }
 
-async fn send_transaction(node: Arc<Node>, (args,): (TxArgs,)) -> Result<B256, RpcError> {
-    outgoing::send(node, args, None).await
+async fn send_transaction(
+    node: Arc<Node>,
+    (args,): (TxArgs,),
+) -> Result<impl Future<Output = Result<B256, RpcError>>, RpcError> {
+    let submitted = outgoing::send(Arc::clone(&node), args, None).await?;
+    Ok(submitted.hash(node))
+}
+
+async fn send_transaction_sync(
+    node: Arc<Node>,
+    (args, timeout): (TxArgs, Option<SyncTimeout>),
+) -> Result<impl Future<Output = Result<OneReceipt, RpcError>>, RpcError> {
+    let submitted = outgoing::send(Arc::clone(&node), args, None).await?;
+    Ok(submitted.receipt(node, timeout))
 }
 
 async fn sign_transaction(

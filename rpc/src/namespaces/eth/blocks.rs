@@ -216,7 +216,7 @@ pub(crate) fn transaction(node: &Node, hash: B256) -> Result<Option<TransactionI
 }
 
 /// The JSON of a block.
-struct Rendered(Arc<[u8]>);
+pub(crate) struct Rendered(Arc<[u8]>);
 
 impl WriteJson for Rendered {
     fn write_json(&self, out: &mut JsonOut) {
@@ -266,7 +266,7 @@ fn finished(out: JsonOut) -> Result<Vec<u8>, RpcError> {
 }
 
 /// Returns the JSON of a block from the cache, or renders it.
-fn rendered(node: &Node, hash: B256, full: bool) -> Result<Option<Rendered>, RpcError> {
+pub(crate) fn rendered(node: &Node, hash: B256, full: bool) -> Result<Option<Rendered>, RpcError> {
     if let Some(json) = node.rendered.get(hash, full) {
         return Ok(Some(Rendered(json)));
     }

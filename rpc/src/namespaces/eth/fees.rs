@@ -289,13 +289,19 @@ fn checked(percentiles: Vec<Percent>) -> Result<Vec<f64>, RpcError> {
 }
 
 /// Returns the base fee of the block after `parent`, in wei; zero before London.
-pub(super) fn next_base_fee(node: &Node, parent: &Header) -> u64 {
+///
+/// After the head of a development chain it is the one that the user chose, if any.
+pub(crate) fn next_base_fee(node: &Node, parent: &Header) -> u64 {
     let config = node.chain_reader.config();
+    let is_head = parent.number == node.chain_reader.head_number();
+    let chosen = node.dev().ok().and(node.sealing.as_ref());
+    let chosen = chosen.and_then(|sealing| sealing.control.settings().dev.chosen.base_fee);
     let is_london = config
         .london_block
         .is_some_and(|block| block <= parent.number + 1);
     if is_london {
-        rules::base_fee::next_base_fee(config, parent)
+        let by_rule = rules::base_fee::next_base_fee(config, parent);
+        chosen.filter(|_| is_head).unwrap_or(by_rule)
     } else {
         0
     }

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use actoreum_chain::SealedHeader;
 use actoreum_evm::CallRequest;
 use actoreum_primitives::{
-    AccessListTx, Address, B256, Bytes, ChainConfig, DynamicFeeTx, Fork, LegacyTx,
-    PooledTransaction, SetCodeTx, Signature, Transaction, TxPayload, U256,
+    AccessListTx, Address, Bytes, ChainConfig, DynamicFeeTx, Fork, LegacyTx, PooledTransaction,
+    SetCodeTx, Signature, Transaction, TxPayload, U256,
 };
 use actoreum_wallet::Password;
 use actoreum_wallet::hardware::SignRequest;
 
-use super::accounts::{accounts, impersonated};
+use super::accounts::accounts;
 use super::call_request::CallArgs;
+use super::send::Submitted;
 use super::{call, call_request, fees, send};
 use crate::error::RpcError;
 use crate::namespaces::keys;
@@ -45,25 +46,37 @@ impl FromParam for TxArgs {
     }
 }
 
-/// Completes a transaction, signs it and submits it. Returns its hash.
+/// Completes a transaction, signs it and submits it.
 pub(crate) async fn send(
     node: Arc<Node>,
     args: TxArgs,
     password: Option<Password>,
-) -> Result<B256, RpcError> {
+) -> Result<Submitted, RpcError> {
     let from = sender(&args)?;
-    let is_impersonated = impersonated(&node).is_some_and(|all| all.contains(&from));
+    let is_impersonated = node.dev().is_ok_and(|dev| dev.control.impersonates(&from));
     // An unknown sender is reported before any other error.
     if !is_impersonated && !accounts(Arc::clone(&node), ()).await?.contains(&from) {
         return Err(RpcError::server("unknown account"));
     }
+    if is_impersonated {
+        return send_unsigned(node, args).await;
+    }
     let _one_at_a_time = node.keys.sending_from(from).await;
     let payload = complete(&node, args, from).await?;
-    let transaction = if is_impersonated {
-        Transaction::new(payload, Signature::impersonating(from))
-    } else {
-        signed(&node, payload, from, password).await?
+    let transaction = signed(&node, payload, from, password).await?;
+    let pooled = PooledTransaction {
+        transaction,
+        sidecar: None,
     };
+    send::submit(&node, pooled).await
+}
+
+/// Completes a transaction and submits it without a signature, on a development chain.
+pub(crate) async fn send_unsigned(node: Arc<Node>, args: TxArgs) -> Result<Submitted, RpcError> {
+    let from = sender(&args)?;
+    let _one_at_a_time = node.keys.sending_from(from).await;
+    let payload = complete(&node, args, from).await?;
+    let transaction = Transaction::new(payload, Signature::impersonating(from));
     let pooled = PooledTransaction {
         transaction,
         sidecar: None,

@@ -164,7 +164,7 @@ pub(super) fn blob_gas_price(node: &Node, header: &Header) -> Option<U256> {
 }
 
 /// One receipt of a block.
-struct OneReceipt {
+pub(crate) struct OneReceipt {
     of: Receipts,
     index: usize,
 }
@@ -196,7 +196,7 @@ impl WriteJson for Receipts {
     }
 }
 
-fn receipt(node: &Node, (hash,): (B256,)) -> Result<Option<OneReceipt>, RpcError> {
+pub(super) fn receipt(node: &Node, (hash,): (B256,)) -> Result<Option<OneReceipt>, RpcError> {
     let Some((found, index)) = FoundBlock::of_transaction(node, &hash)? else {
         return Ok(None);
     };

@@ -1,3 +1,5 @@
+use std::cell::Cell;
+
 use actoreum_primitives::{Address, Bytes};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -11,6 +13,31 @@ struct Node;
 fn on_pool() -> bool {
     let name = std::thread::current().name().map(str::to_owned);
     name.is_some_and(|name| name.starts_with("tokio"))
+}
+
+thread_local! {
+    /// Number of submissions on this thread.
+    static SUBMISSIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Submits; the answer is the number of submissions at the time of the answer.
+async fn submit(
+    _: Arc<Node>,
+    (what,): (String,),
+) -> Result<impl Future<Output = Result<u64, RpcError>>, RpcError> {
+    if what == "refused" {
+        return Err(RpcError::server("refused at once"));
+    }
+    SUBMISSIONS.set(SUBMISSIONS.get() + 1);
+    Ok(async move {
+        tokio::task::yield_now().await;
+        match what.as_str() {
+            "late" => Err(RpcError::server("failed later")),
+            "panic" => panic!("on purpose"),
+            "never" => std::future::pending().await,
+            _ => Ok(SUBMISSIONS.get()),
+        }
+    })
 }
 
 async fn panic_at_once(_: Arc<Node>, (): ()) -> Result<bool, RpcError> {
@@ -69,6 +96,7 @@ fn dispatcher(limits: DispatchLimits) -> Dispatcher<Node> {
             },
         ),
         Method::actor("admin_panic", &[], panic_at_once),
+        Method::submit("eth_submit", &["what"], submit),
         Method::view("personal_secret", &[], |_: &Node, ()| Ok(true)),
     ];
     let methods: Vec<_> = methods.into_iter().map(Arc::new).collect();
@@ -110,6 +138,55 @@ fn call(method: &str, params: &str) -> Value {
     answer(&format!(
         r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#
     ))
+}
+
+fn submissions(what: &[&str], limits: DispatchLimits) -> Vec<Value> {
+    let request = |what: &&str| match *what {
+        "chain" => json!({"jsonrpc": "2.0", "id": 1, "method": "eth_chainId"}),
+        what => json!({"jsonrpc": "2.0", "id": 1, "method": "eth_submit", "params": [what]}),
+    };
+    let batch: Vec<Value> = what.iter().map(request).collect();
+    let body = json!(batch).to_string();
+    let (answers, _) = answer_with(&dispatcher(limits), body.as_bytes());
+    let answers = answers.as_array().unwrap().iter();
+    answers
+        .map(|answer| match &answer["error"]["message"] {
+            Value::Null => answer["result"].clone(),
+            text => text.clone(),
+        })
+        .collect()
+}
+
+#[test]
+fn a_batch_submits_what_it_can_before_it_waits() {
+    let what = ["a", "refused", "late", "chain", "panic", "b"];
+    let answers = submissions(&what, DispatchLimits::default());
+    let expected = json!([
+        "0x2",
+        "refused at once",
+        "failed later",
+        "0x539",
+        "internal error",
+        "0x4"
+    ]);
+    assert_eq!(json!(answers), expected);
+    SUBMISSIONS.set(0);
+    assert_eq!(call("eth_submit", r#"["a"]"#)["result"], "0x1");
+    assert_eq!(
+        call("eth_submit", r#"["late"]"#)["error"]["message"],
+        "failed later"
+    );
+}
+
+#[test]
+fn a_submission_without_an_end_ends_with_its_batch() {
+    let limits = DispatchLimits {
+        batch_timeout: Duration::from_millis(100),
+        ..DispatchLimits::default()
+    };
+    let answers = submissions(&["never", "a", "chain"], limits);
+    assert_eq!(json!(answers[0]), "request timed out");
+    assert_eq!(json!(answers[2]), "request timed out");
 }
 
 #[test]

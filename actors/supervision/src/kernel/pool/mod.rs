@@ -215,7 +215,7 @@ impl Pool {
     /// Returns whether a full queue is worth a search: a flood of jobs that are refused must not cost a
     /// walk along the queue each.
     fn may_have_unwanted(&self, queue: &Queue) -> bool {
-        let is_due = |deadline| deadline <= clock::now();
+        let is_due = |deadline| deadline <= self.node().now();
         self.shared.has_left.swap(false, Acquire) || queue.next_deadline.is_some_and(is_due)
     }
 

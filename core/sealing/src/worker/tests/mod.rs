@@ -6,7 +6,7 @@ mod rounds;
 
 use std::{collections::BTreeSet, time::Duration};
 
-use actoreum_chain::{ChainEvent, SealedHeader};
+use actoreum_chain::{ChainEvent, ChosenFields, SealedHeader};
 use actoreum_primitives::{
     Address, B256, Block, Body, Header, LegacyTx, SecretKey, Transaction, TxPayload,
 };
@@ -98,6 +98,8 @@ impl Node {
                 is_sealing: true,
                 etherbase: Some(MINER),
                 recommit: RECOMMIT,
+                chosen: ChosenFields::default(),
+                timestamp_interval: None,
             },
             pace,
             building: None,
@@ -157,6 +159,11 @@ impl Node {
             Action::Rewind { to, .. } => {
                 assert!(self.building.is_none() && self.importing.is_none());
                 self.rewinding = Some(to);
+            }
+            Action::DropChosen(used) => {
+                if self.view.chosen == used {
+                    self.view.chosen = ChosenFields::default();
+                }
             }
             Action::Answer { id, result } => {
                 let is_new = self.answers.iter().all(|(answered, _)| *answered != id);
@@ -307,7 +314,9 @@ impl Node {
                 parent_hash: order.parent.hash(),
                 timestamp: match order.time {
                     BlockTime::Now => self.view.chain_time.as_secs(),
+                    BlockTime::NotBefore(time) => self.view.chain_time.as_secs().max(time),
                     BlockTime::OfParent => order.parent.timestamp,
+                    BlockTime::At(time) => time,
                 },
                 extra_data: vec![self.built].into(),
                 ..Header::default()

@@ -69,7 +69,7 @@ fn apply(node: &mut Node, input: Input) {
             node.request(match kind {
                 0 => RequestKind::Block(None),
                 1 => RequestKind::Block(Some(node.view.chain_time.as_secs() + 1)),
-                2 => RequestKind::Edit(StateEdit { address, change }),
+                2 => RequestKind::Edit(StateEdit::new(address, change)),
                 _ => RequestKind::Rewind(node.view.head.number.saturating_sub(1)),
             });
         }

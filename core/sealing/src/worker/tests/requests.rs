@@ -1,4 +1,4 @@
-use actoreum_chain::{Edit, StateEdit};
+use actoreum_chain::{ChosenFields, Edit, StateEdit};
 
 use super::*;
 
@@ -53,10 +53,7 @@ fn a_rewind_that_failed_is_answered() {
 fn an_edit_has_the_time_of_its_parent() {
     let mut node = paused(Pace::OnDemand);
     node.worker.set_next_timestamp(3_000);
-    let edit = StateEdit {
-        address: MINER,
-        change: Edit::Nonce(5),
-    };
+    let edit = StateEdit::new(MINER, Edit::Nonce(5));
     node.request(RequestKind::Edit(edit.clone()));
     let order = &node.building().order;
     assert_eq!(
@@ -72,6 +69,37 @@ fn an_edit_has_the_time_of_its_parent() {
         node.pool_has(0);
     }
     assert_eq!(node.clock, [3_000]);
+}
+
+#[test]
+fn chosen_fields_go_to_the_next_block_that_is_no_edit() {
+    let mut node = paused(Pace::OnDemand);
+    let chosen = ChosenFields {
+        base_fee: Some(7),
+        prev_randao: None,
+    };
+    node.view.chosen = chosen;
+    let chosen_in = |node: &mut Node, kind| {
+        node.request(kind);
+        let used = node.building().order.chosen;
+        node.finish_round();
+        node.pool_has(0);
+        used
+    };
+    let edit = StateEdit::new(MINER, Edit::Nonce(5));
+    let none = ChosenFields::default();
+    assert_eq!(chosen_in(&mut node, RequestKind::Edit(edit)), none);
+    assert_eq!(chosen_in(&mut node, RequestKind::Block(None)), chosen);
+    assert_eq!(chosen_in(&mut node, RequestKind::Block(None)), none);
+}
+
+#[test]
+fn a_timestamp_interval_counts_from_the_parent() {
+    let mut node = paused(Pace::OnDemand);
+    node.view.timestamp_interval = Some(7);
+    let expected = BlockTime::At(node.view.head.timestamp + 7);
+    node.request(RequestKind::Block(None));
+    assert_eq!(node.building().order.time, expected);
 }
 
 #[test]

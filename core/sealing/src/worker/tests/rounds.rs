@@ -80,6 +80,7 @@ fn a_block_with_a_period_is_begun_before_its_time() {
     assert!(node.building.is_none());
     node.sleep(MILLISECOND);
     assert!(!node.building().is_ended);
+    assert_eq!(node.building().order.time, BlockTime::NotBefore(1_005));
     node.sleep(399 * MILLISECOND);
     assert!(!node.building().is_ended);
     node.sleep(MILLISECOND);
