@@ -5,7 +5,7 @@ use actoreum_primitives::{
 };
 
 use super::{Trace, TraceError, TraceOptions, Tracer};
-use crate::block::IntermediateRoots;
+use crate::outcome::IntermediateRoots;
 use crate::builder::BlockBuilder;
 use crate::call::{CallEnv, CallRequest};
 use crate::interrupt::Interrupt;
