@@ -27,7 +27,7 @@ enum Accepted {
     /// A type that is declared elsewhere.
     Declared(Box<Type>),
     /// A type that the expansion declares.
-    New(NewMessage),
+    New(Box<NewMessage>),
 }
 
 /// A message that is declared by its handler.
@@ -73,7 +73,8 @@ impl Handler {
             parameters.pop();
         }
         let message = if mark.path().is_ident("message") {
-            Accepted::New(NewMessage::of(method, &parameters, options.weight.take())?)
+            let weight = options.weight.take();
+            Accepted::New(Box::new(NewMessage::of(method, &parameters, weight)?))
         } else if let Some(weight) = &options.weight {
             let error =
                 "the weight is a property of the message: #[message(weight = …)] at its type";

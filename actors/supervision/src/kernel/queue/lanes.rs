@@ -58,10 +58,15 @@ impl Traits {
     }
 }
 
-/// The lanes of one priority. Those whose messages owe no answer come first.
-const OF_PRIORITY: usize = 4;
+const LANES: usize = 8;
 
-const LANES: usize = 2 * OF_PRIORITY;
+/// A set of lanes: a bit for each, as [`Traits::lane`] numbers them.
+type LaneSet = u8;
+
+const NORMAL: LaneSet = 0b0000_1111;
+const HIGH: LaneSet = 0b1111_0000;
+const OWING_NONE: LaneSet = 0b0011_0011;
+const DROPPABLE: LaneSet = 0b1010_1010;
 
 /// Some lanes of one priority.
 #[derive(Debug, Clone, Copy)]
@@ -74,8 +79,9 @@ pub(super) struct Band {
 /// The messages of a mailbox by lane, and their sums.
 pub(super) struct Lanes<A: Actor> {
     lanes: [VecDeque<Entry<A>>; LANES],
+    /// The lanes that hold a message.
+    occupied: LaneSet,
     len: usize,
-    len_high: usize,
     bytes: usize,
     droppable_bytes: usize,
 }
@@ -84,8 +90,8 @@ impl<A: Actor> Lanes<A> {
     pub(super) fn new() -> Self {
         Self {
             lanes: [const { VecDeque::new() }; LANES],
+            occupied: 0,
             len: 0,
-            len_high: 0,
             bytes: 0,
             droppable_bytes: 0,
         }
@@ -99,7 +105,7 @@ impl<A: Actor> Lanes<A> {
     /// Returns whether there is a message of high priority.
     #[inline]
     pub(super) fn has_high(&self) -> bool {
-        self.len_high > 0
+        self.occupied & HIGH != 0
     }
 
     /// Returns the weight of all messages.
@@ -117,11 +123,11 @@ impl<A: Actor> Lanes<A> {
     pub(super) fn push(&mut self, entry: Entry<A>) {
         let lane = usize::from(entry.lane);
         self.len += 1;
-        self.len_high += usize::from(is_high(lane));
         self.bytes += entry.weight;
-        if is_droppable(lane) {
+        if is_droppable(entry.lane) {
             self.droppable_bytes += entry.weight;
         }
+        self.occupied |= 1 << entry.lane;
         self.lanes[lane].push_back(entry);
     }
 
@@ -141,40 +147,56 @@ impl<A: Actor> Lanes<A> {
     /// Takes the oldest message of some lanes.
     #[inline]
     pub(super) fn pop(&mut self, band: Band) -> Option<Entry<A>> {
-        let first = match band.priority {
-            Priority::Normal => 0,
-            Priority::High => OF_PRIORITY,
+        let lanes = match band.priority {
+            Priority::Normal => NORMAL,
+            Priority::High => HIGH,
         };
-        let lanes = if band.with_owing {
-            OF_PRIORITY
+        let owing = if band.with_owing {
+            LaneSet::MAX
         } else {
-            OF_PRIORITY / 2
+            OWING_NONE
         };
-        self.pop_oldest(first..first + lanes)
+        self.pop_oldest(lanes & owing)
     }
 
     /// Takes the oldest droppable message: one of normal priority, if there is one.
     pub(super) fn pop_droppable(&mut self) -> Option<Entry<A>> {
-        let normal = self.pop_oldest((0..OF_PRIORITY).filter(|lane| is_droppable(*lane)));
-        normal.or_else(|| self.pop_oldest((OF_PRIORITY..LANES).filter(|lane| is_droppable(*lane))))
+        let normal = self.pop_oldest(DROPPABLE & NORMAL);
+        normal.or_else(|| self.pop_oldest(DROPPABLE & HIGH))
     }
 
     #[inline]
-    fn pop_oldest(&mut self, lanes: impl Iterator<Item = usize>) -> Option<Entry<A>> {
-        let oldest = lanes
-            .filter_map(|lane| Some((self.lanes[lane].front()?.number, lane)))
-            .min_by_key(|(number, _)| *number);
-        let (_, lane) = oldest?;
+    fn pop_oldest(&mut self, lanes: LaneSet) -> Option<Entry<A>> {
+        let occupied = self.occupied & lanes;
+        let lane = if occupied.is_power_of_two() {
+            occupied.trailing_zeros() as usize
+        } else {
+            self.oldest(occupied)?
+        };
         let entry = self.lanes[lane].pop_front()?;
+        if self.lanes[lane].is_empty() {
+            self.occupied &= !(1 << lane);
+        }
         self.forget(&entry);
         Some(entry)
+    }
+
+    /// Returns the one of several lanes whose first message is the oldest.
+    fn oldest(&self, lanes: LaneSet) -> Option<usize> {
+        (0..LANES)
+            .filter(|lane| lanes & 1 << lane != 0)
+            .filter_map(|lane| Some((self.lanes[lane].front()?.number, lane)))
+            .min_by_key(|(number, _)| *number)
+            .map(|(_, lane)| lane)
     }
 
     /// Takes the messages for which `is_taken` returns true, in the order in which they were sent.
     pub(super) fn take(&mut self, is_taken: impl Fn(&Entry<A>) -> bool) -> Vec<Entry<A>> {
         let mut all_taken = Vec::new();
-        for lane in &mut self.lanes {
+        self.occupied = 0;
+        for (number, lane) in self.lanes.iter_mut().enumerate() {
             let (taken, left): (VecDeque<_>, VecDeque<_>) = lane.drain(..).partition(&is_taken);
+            self.occupied |= LaneSet::from(!left.is_empty()) << number;
             *lane = left;
             all_taken.extend(taken);
         }
@@ -201,26 +223,20 @@ impl<A: Actor> Lanes<A> {
     /// Takes a message out of the sums.
     #[inline]
     fn forget(&mut self, entry: &Entry<A>) {
-        let lane = usize::from(entry.lane);
         self.len -= 1;
-        self.len_high -= usize::from(is_high(lane));
         self.bytes -= entry.weight;
-        if is_droppable(lane) {
+        if is_droppable(entry.lane) {
             self.droppable_bytes -= entry.weight;
         }
     }
 }
 
-const fn is_high(lane: usize) -> bool {
-    lane >= OF_PRIORITY
-}
-
 /// Returns whether the answers to the messages of a lane come later.
 const fn is_owing(lane: usize) -> bool {
-    lane % OF_PRIORITY >= OF_PRIORITY / 2
+    OWING_NONE & 1 << lane == 0
 }
 
 /// Returns whether the messages of a lane are dropped for newer ones when the mailbox is full.
-const fn is_droppable(lane: usize) -> bool {
-    lane % 2 == 1
+const fn is_droppable(lane: u8) -> bool {
+    DROPPABLE & 1 << lane != 0
 }
