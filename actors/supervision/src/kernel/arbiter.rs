@@ -147,13 +147,17 @@ impl Arbiters {
         given_up.push((lease, arbiter));
     }
 
-    /// Begins the stop of the children of `supervisor`. That of the root is the stop of the tree, whose
-    /// outcome does not contain what group restarts left behind before.
-    pub(crate) fn begin_stop(&self, supervisor: &Node) {
-        let is_root = !supervisor.path().contains('/');
-        if is_root {
-            drop(self.take_left_behind());
-        }
+    /// Forgets how the child at `path` and those below it ended before: it starts again, so that this is
+    /// no part of the outcome of a later stop.
+    pub(crate) fn forget_ends(&self, path: &str) {
+        let is_other = |known: &str| {
+            let below = known.strip_prefix(path);
+            below.is_none_or(|rest| !rest.is_empty() && !rest.starts_with('/'))
+        };
+        let mut left_behind = self.left_behind.lock();
+        left_behind.killed.retain(|known| is_other(known));
+        left_behind.unhandled.retain(|(known, _)| is_other(known));
+        left_behind.undrained.retain(|known| is_other(known));
     }
 
     /// Records the messages that a child had accepted and not handled when its supervisor stopped.

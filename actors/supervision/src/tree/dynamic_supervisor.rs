@@ -351,7 +351,6 @@ impl DynamicSupervisor {
     }
 
     async fn stop_children(&mut self) {
-        self.running_children.arbiters.begin_stop(&self.shared.node);
         for child in std::mem::take(&mut self.resting).into_values() {
             self.note_unhandled(&child.spec);
             self.remove(child, State::Stopped);

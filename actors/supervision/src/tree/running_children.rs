@@ -88,6 +88,7 @@ impl RunningChildren {
         &mut self,
         spec: &ChildSpec,
     ) -> Result<(RunningChild, oneshot::Receiver<()>), StartError> {
+        self.arbiters.forget_ends(spec.node.path());
         let launched = spec.launcher.launch(spec, &self.arbiters)?;
         let id = self.next_id;
         self.next_id += 1;

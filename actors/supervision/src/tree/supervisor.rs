@@ -300,7 +300,6 @@ impl Supervisor {
     }
 
     async fn stop_children(&mut self) {
-        self.running_children.arbiters.begin_stop(&self.node);
         for child in self.children.iter_mut().rev() {
             child.restart_at = None;
             match child.running.take() {
