@@ -335,7 +335,7 @@ impl Node {
     /// Returns whether this is a merged development chain: its head is safe and finalized, because
     /// nobody but this node decides about it.
     pub(crate) fn is_merged_development(&self) -> bool {
-        let is_dev = self.sealing.as_ref().is_some_and(|sealing| sealing.is_dev);
+        let is_dev = self.dev().is_ok();
         is_dev && self.chain_reader.config().terminal_total_difficulty == Some(U256::ZERO)
     }
 
