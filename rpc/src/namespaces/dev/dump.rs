@@ -183,7 +183,7 @@ async fn load_state(node: Arc<Node>, (state,): (Bytes,)) -> Result<bool, RpcErro
         let malformed = |error| RpcError::invalid_params(format!("malformed state: {error}"));
         parse(&state).map(changes).map_err(malformed)
     };
-    let changes = node.heavy_pool.run(read).await??;
+    let changes = node.heavy_pool.run("anvil_loadState", read).await??;
     edit_all(&node, changes).await?;
     Ok(true)
 }

@@ -69,7 +69,7 @@ fn getter(selector: [u8; 4], arguments: &[Address]) -> Bytes {
 async fn set(node: &Arc<Node>, token: Address, getter: Bytes, value: U256) -> Result<(), RpcError> {
     let shared = Arc::clone(node);
     let search = move || find_slot(&shared, token, getter);
-    let (address, slot) = node.heavy_pool.run(search).await??;
+    let (address, slot) = node.heavy_pool.run("anvil_dealERC20", search).await??;
     let change = Edit::Slot(slot, value);
     edit_all(node, vec![AccountEdit { address, change }]).await
 }
