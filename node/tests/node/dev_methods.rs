@@ -189,7 +189,7 @@ fn check_common(address: SocketAddr) {
 
 #[test]
 fn as_anvil_results_units_and_times_are_those_of_anvil() {
-    let (mut node, address) = start(&[]);
+    let (node, address) = start(&[]);
     let version = ask(address, "web3_clientVersion", json!([]));
     assert!(
         version.as_str().unwrap().starts_with("anvil/v"),
@@ -260,7 +260,7 @@ fn as_anvil_results_units_and_times_are_those_of_anvil() {
 
 #[test]
 fn as_hardhat_results_units_and_times_are_those_of_hardhat() {
-    let (mut node, address) = start(&["--dev.as", "hardhat"]);
+    let (node, address) = start(&["--dev.as", "hardhat"]);
     let version = ask(address, "web3_clientVersion", json!([]));
     let version = version.as_str().unwrap();
     assert!(version.starts_with("HardhatNetwork/"), "{version}");
@@ -305,7 +305,7 @@ fn as_hardhat_results_units_and_times_are_those_of_hardhat() {
 
 #[test]
 fn as_geth_results_are_those_of_this_node() {
-    let (mut node, address) = start(&["--dev.as", "geth"]);
+    let (node, address) = start(&["--dev.as", "geth"]);
     let version = ask(address, "web3_clientVersion", json!([]));
     assert!(
         version.as_str().unwrap().starts_with("Actoreum/"),
@@ -338,7 +338,7 @@ fn as_geth_results_are_those_of_this_node() {
 
 #[test]
 fn a_dealt_token_balance_is_in_the_slot_of_the_token() {
-    let (mut node, address) = start(&[]);
+    let (node, address) = start(&[]);
     ask(address, "anvil_setCode", json!([OTHER, TOKEN_CODE]));
     let dealt = ask(address, "anvil_dealERC20", json!([SOMEBODY, OTHER, "0x64"]));
     assert!(dealt.is_null(), "{dealt}");
@@ -360,7 +360,7 @@ fn a_dealt_token_balance_is_in_the_slot_of_the_token() {
 
 #[test]
 fn a_dumped_state_is_loaded_by_another_chain() {
-    let (mut node, address) = start(&[]);
+    let (node, address) = start(&[]);
     let word = format!("0x{:064x}", 42);
     ask(address, "anvil_setBalance", json!([SOMEBODY, ETHER]));
     ask(address, "anvil_setCode", json!([OTHER, "0x6001"]));
@@ -368,7 +368,7 @@ fn a_dumped_state_is_loaded_by_another_chain() {
     ask(address, "anvil_setStorageAt", json!([OTHER, "0x5", word]));
     let dump = ask(address, "anvil_dumpState", json!([]));
     node.kill();
-    let (mut node, address) = start(&[]);
+    let (node, address) = start(&[]);
     check(
         address,
         &[
@@ -398,7 +398,7 @@ fn a_dumped_state_is_loaded_by_another_chain() {
 
 #[test]
 fn a_reorg_puts_transactions_into_their_blocks() {
-    let (mut node, address) = start(&[]);
+    let (node, address) = start(&[]);
     ask(address, "anvil_setBalance", json!([SOMEBODY, ETHER]));
     ask(address, "anvil_mine", json!([3]));
     let number = hex(&head(address)["number"]);
@@ -426,7 +426,7 @@ fn a_reorg_puts_transactions_into_their_blocks() {
 
 #[test]
 fn a_dropped_transaction_is_gone_and_others_stay() {
-    let (mut node, address) = start(&[]);
+    let (node, address) = start(&[]);
     ask(address, "anvil_setBalance", json!([SOMEBODY, ETHER]));
     ask(address, "evm_setAutomine", json!([false]));
     let send = |nonce: u64| {
@@ -462,7 +462,7 @@ fn a_state_in_a_file_is_there_at_the_next_start() {
     ask(address, "anvil_setStorageAt", json!([OTHER, "0x5", word]));
     node.signal("TERM");
     node.wait().ok();
-    let (mut node, address) = start(&["--load-state", file]);
+    let (node, address) = start(&["--load-state", file]);
     check(
         address,
         &[
