@@ -221,6 +221,23 @@ mod tests {
 
     const ACCOUNT: Address = Address::repeat_byte(7);
 
+    /// The state in which nothing exists.
+    struct EmptyState;
+
+    impl StateReader for EmptyState {
+        fn account(&self, _: &Address) -> Result<Option<AccountInfo>, StateError> {
+            Ok(None)
+        }
+
+        fn storage(&self, _: &Address, _: &U256) -> Result<U256, StateError> {
+            Ok(U256::ZERO)
+        }
+
+        fn code(&self, _: &B256) -> Result<Bytes, StateError> {
+            Ok(Bytes::new())
+        }
+    }
+
     fn changes() -> Vec<AccountEdit> {
         let edit = |change| AccountEdit {
             address: ACCOUNT,
@@ -251,9 +268,8 @@ mod tests {
 
     #[test]
     fn the_changes_of_an_edit_see_those_before_them() {
-        let state = Store::memory().state_at(0).unwrap();
         let edit = StateEdit::of(changes());
-        let diff = edit.diff(&state, &StateDiff::default()).unwrap();
+        let diff = edit.diff(&EmptyState, &StateDiff::default()).unwrap();
         let change = &diff.accounts[&ACCOUNT];
         assert_eq!(change.before, None);
         assert_eq!(change.after.unwrap().nonce, 9);

@@ -12,7 +12,7 @@ struct Node;
 /// Returns whether this runs on a thread of the pool, and not on the test's own thread.
 fn on_pool() -> bool {
     let name = std::thread::current().name().map(str::to_owned);
-    name.is_some_and(|name| name.starts_with("tokio"))
+    name.is_some_and(|name| name.contains("heavy"))
 }
 
 thread_local! {

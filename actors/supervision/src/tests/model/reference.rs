@@ -56,10 +56,20 @@ impl Model {
     }
 
     /// Starts a child. Its end is the error.
+    /// Forgets how a node and those below it ended before: they start again.
+    fn forget_ends(&mut self, id: Id) {
+        let nodes = &self.plan.nodes;
+        let is_below = |of: Id| {
+            std::iter::successors(Some(of), |at| nodes[*at].parent).any(|above| above == id)
+        };
+        self.killed.retain(|child| !is_below(*child));
+    }
+
     pub(super) fn start(&mut self, id: Id) -> Result<(), End> {
         let node = &mut self.nodes[id];
         node.generation += 1;
         node.state = State::Starting;
+        self.forget_ends(id);
         match self.plan.nodes[id].role {
             Role::Actor { .. } => self.start_actor(id)?,
             Role::Supervisor { .. } => self.start_children(id)?,
