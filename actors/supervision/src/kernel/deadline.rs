@@ -44,7 +44,7 @@ impl<'a, A: Actor> WithDeadline<'a, A> {
     /// # Errors
     /// As [`ActorRef::ask`], and [`AskError::Expired`] where the actor did not come to the message in
     /// time. The caller gets that error when the actor comes to the message, and not at the deadline;
-    /// [`Within::expiring`] bounds the wait as well.
+    /// [`Within::expiring`](crate::Within::expiring) bounds the wait as well.
     pub fn ask<M: Message>(
         &self,
         message: M,
