@@ -5,11 +5,11 @@ use actoreum_primitives::{
 };
 
 use super::{Trace, TraceError, TraceOptions, Tracer};
-use crate::block::IntermediateRoots;
 use crate::builder::BlockBuilder;
 use crate::call::{CallEnv, CallRequest};
 use crate::interrupt::Interrupt;
 use crate::limits::MAX_STRUCT_LOG_BYTES;
+use crate::outcome::IntermediateRoots;
 
 /// Traces a call.
 pub fn trace_call(
