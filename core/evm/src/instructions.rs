@@ -1,4 +1,5 @@
-//! Instructions that replace those of revm.
+//! The JUMPDEST instruction with a check of the interrupt. The instructions of earlier forks stand in
+//! `machine.rs`.
 
 use revm::context_interface::context::ContextError;
 use revm::interpreter::interpreter::EthInterpreter;

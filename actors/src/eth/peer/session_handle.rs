@@ -14,6 +14,7 @@ pub(in crate::eth) type PeerAnswer = Result<EthMessage, RequestError>;
 
 /// A request to a peer.
 pub(in crate::eth) enum PeerRequest {
+    /// A range of headers.
     Headers(GetBlockHeaders),
     /// The bodies of blocks by their hashes.
     Bodies(Vec<B256>),
