@@ -200,8 +200,9 @@ impl Dev {
         let decided = MinerSettings {
             etherbase: Some(etherbase),
             extra_data: Bytes::from_static(b"test"),
-            gas_floor: DevChain::GAS_LIMIT,
-            gas_ceiling: DevChain::GAS_LIMIT,
+            // A development chain has the wanted gas limit at once, not step by step.
+            gas_floor: reader.head().gas_limit,
+            gas_ceiling: reader.head().gas_limit,
             gas_price: 1,
             recommit: Duration::from_secs(3),
             dev: DevSettings::default(),

@@ -64,8 +64,14 @@ fn save_clock(node: &Node) -> Result<(), RpcError> {
 }
 
 /// Advances the clock of the chain. Returns the number of seconds by which the clock is now ahead.
+///
+/// After many blocks in one second the head is ahead of the clock, since each block is later than
+/// its parent. The clock first catches up with the head: the next block is then later than the head
+/// by `seconds` at least, as the caller expects.
 fn increase(node: &Node, (Number(seconds),): (Number,)) -> Answer {
-    let seconds = i64::try_from(seconds)
+    let head = node.chain_reader.head().timestamp;
+    let lead = head.saturating_sub(node.clock.unix_seconds());
+    let seconds = i64::try_from(seconds.saturating_add(lead))
         .map_err(|_| RpcError::invalid_params("that is more time than there is"))?;
     let shift = node.clock.shift_by(seconds);
     save_clock(node)?;
