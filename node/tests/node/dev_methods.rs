@@ -50,6 +50,17 @@ fn check(address: SocketAddr, expected: &[(&str, Value, Value)]) {
     }
 }
 
+/// Moves the clock by a minute, after which the next block is later than the head by as much at
+/// least. Returns the result: the time by which the clock is ahead.
+fn move_a_minute(address: SocketAddr, method: &str, params: Value) -> Value {
+    let before = hex(&head(address)["timestamp"]);
+    let result = ask(address, method, params);
+    ask(address, "evm_mine", json!([]));
+    let after = hex(&head(address)["timestamp"]);
+    assert!(after >= before + 60, "{method}: {before} {after}");
+    result
+}
+
 /// Returns the methods that only have an effect.
 fn effects() -> Vec<(&'static str, Value)> {
     vec![
@@ -215,8 +226,6 @@ fn as_anvil_results_units_and_times_are_those_of_anvil() {
             ("evm_setAutomine", json!([true]), json!(null)),
             ("hardhat_getAutomine", json!([]), json!(true)),
             ("anvil_getIntervalMining", json!([]), json!(null)),
-            ("evm_increaseTime", json!(["60"]), json!(60)),
-            ("anvil_increaseTime", json!(["0x3c"]), json!(120)),
             (
                 "anvil_setMinGasPrice",
                 json!(["0x1"]),
@@ -224,6 +233,10 @@ fn as_anvil_results_units_and_times_are_those_of_anvil() {
             ),
         ],
     );
+    let first = move_a_minute(address, "evm_increaseTime", json!(["60"]));
+    let second = move_a_minute(address, "anvil_increaseTime", json!(["0x3c"]));
+    let (first, second) = (first.as_u64().unwrap(), second.as_u64().unwrap());
+    assert!(first >= 60 && second >= first + 60, "{first} {second}");
     let randao = format!("0x{:064x}", 7);
     check(
         address,
@@ -290,9 +303,10 @@ fn as_hardhat_results_units_and_times_are_those_of_hardhat() {
             ),
             ("anvil_getIntervalMining", json!([]), json!(90)),
             ("evm_setIntervalMining", json!([0]), json!(true)),
-            ("evm_increaseTime", json!([60]), json!("60")),
         ],
     );
+    let ahead = move_a_minute(address, "evm_increaseTime", json!([60]));
+    assert!(ahead.as_str().unwrap().parse::<u64>().unwrap() >= 60);
     let next = hex(&head(address)["timestamp"]) + 1_000;
     let set = ask(address, "evm_setNextBlockTimestamp", json!([next]));
     assert_eq!(set, json!(next.to_string()));
@@ -330,9 +344,10 @@ fn as_geth_results_are_those_of_this_node() {
             ),
             ("hardhat_dropTransaction", json!([NO_HASH]), json!(false)),
             ("evm_mine", json!([]), json!("0x0")),
-            ("evm_increaseTime", json!([60]), json!("0x3c")),
         ],
     );
+    let ahead = move_a_minute(address, "evm_increaseTime", json!([60]));
+    assert!(hex(&ahead) >= 60, "{ahead}");
     node.kill();
 }
 

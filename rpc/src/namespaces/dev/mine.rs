@@ -94,8 +94,9 @@ pub(super) async fn mine_one(node: &Node, timestamp: Option<u64>) -> Result<B256
     answered(worker.ask(MineBlock { timestamp }).await)
 }
 
-/// Mines blocks. With an interval, each block is that number of seconds after the one before; in
-/// Hardhat the first one has the time that it would have anyway, and one second is the default.
+/// Mines blocks. With an interval, each block is that number of seconds after the one before, and in
+/// anvil the first one as long after the time that it would have anyway. In Hardhat the first one
+/// has that time, and one second is the default.
 async fn mine_many(
     node: Arc<Node>,
     (blocks, interval): (Option<Number>, Option<Number>),
@@ -105,11 +106,19 @@ async fn mine_many(
     let blocks = check_count(blocks.map_or(1, |blocks| blocks.0), MAX_MINED_BLOCKS)?;
     let interval = interval
         .map(|seconds| seconds.0)
-        .or(is_hardhat.then_some(1));
+        .or(is_hardhat.then_some(1))
+        .filter(|seconds| *seconds > 0);
     for index in 0..blocks {
         let after = interval.filter(|_| index > 0 || is_anvil);
-        let timestamp =
-            after.map(|seconds| node.chain_reader.head().timestamp.saturating_add(seconds));
+        let timestamp = after.map(|seconds| {
+            let head = node.chain_reader.head().timestamp;
+            let before = if index == 0 {
+                head.max(node.clock.unix_seconds())
+            } else {
+                head
+            };
+            before.saturating_add(seconds)
+        });
         mine_one(&node, timestamp).await?;
     }
     done(&node)
