@@ -79,7 +79,10 @@ pub(super) async fn wait(
     }
 }
 
+/// Returns whether a transaction is in a block that readers see. The block is stored a moment before
+/// it becomes the head of the readers' view.
 fn is_mined(node: &Node, hash: &B256) -> Result<bool, RpcError> {
     let block = node.chain_reader.store().transaction_block(hash);
-    Ok(block.map_err(storage)?.is_some())
+    let block = block.map_err(storage)?;
+    Ok(block.is_some_and(|number| number <= node.chain_reader.head_number()))
 }
