@@ -20,7 +20,7 @@ use actoreum_txpool::{PoolReader, Snapshot};
 
 use crate::error::RpcError;
 use crate::namespaces::block_id::{BlockId, BlockNumber};
-use crate::namespaces::dev::DevIdentity;
+use crate::namespaces::dev::identity::DevIdentity;
 use crate::namespaces::quick::QuickTargets;
 use crate::namespaces::sealing::{DevHandle, Keys, SealingActors};
 use crate::render::BlockCache;

@@ -8,7 +8,7 @@ use actoreum_wallet::{
 };
 use tracing::{info, warn};
 
-use super::{limits::MAX_FOUND_AT_ONCE, wallet::Account};
+use super::{account::Account, limits::MAX_FOUND_AT_ONCE};
 
 /// A series of derivation paths whose accounts are used one after another, and the position of the
 /// search in it.

@@ -13,6 +13,7 @@
 //!
 //! A new generation of the actor opens the devices again; a Trezor may ask for its PIN again.
 
+mod account;
 mod discovery;
 mod driver_tasks;
 mod limits;
@@ -32,9 +33,10 @@ use tokio::time::Instant;
 use tracing::info;
 
 use self::{
+    account::Account,
     limits::{REFRESH_PAUSE, REFRESH_PERIOD},
     listing::Poll,
-    wallet::{Account, Wallet, WalletId},
+    wallet::{Wallet, WalletId},
 };
 use actoreum_supervision::{Ctx, Failure, Later, Pool, Replier, actor};
 

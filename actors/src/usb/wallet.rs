@@ -10,7 +10,7 @@ use actoreum_wallet::{
 };
 use tokio::time::Instant;
 
-use super::{UsbHubActor, discovery::Series, limits::MAX_WAITING};
+use super::{UsbHubActor, account::Account, discovery::Series, limits::MAX_WAITING};
 use actoreum_supervision::Ctx;
 
 /// A task that runs in the actor once the device is free.
@@ -31,12 +31,6 @@ pub(super) enum DriverSlot {
     Idle(Box<dyn Driver>),
     /// A thread holds the driver and waits for the device.
     Busy,
-}
-
-/// An account that the wallet signs for.
-pub(super) struct Account {
-    pub(super) address: Address,
-    pub(super) path: DerivationPath,
 }
 
 /// A hardware wallet.

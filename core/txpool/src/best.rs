@@ -32,8 +32,16 @@ struct NextTx {
     tx: Arc<PoolTx>,
 }
 
+impl Snapshot {
+    /// Returns the transactions for a sealer, in order: local transactions first, then by tip in a
+    /// block with this base fee (wei per gas), each sender's by nonce.
+    pub fn best(&self, base_fee: Option<u64>) -> BestTransactions {
+        BestTransactions::new(self.clone(), base_fee)
+    }
+}
+
 impl BestTransactions {
-    pub(crate) fn new(snapshot: Snapshot, base_fee: Option<u64>) -> Self {
+    fn new(snapshot: Snapshot, base_fee: Option<u64>) -> Self {
         let fronts = |is_local: bool| {
             let accounts = snapshot.accounts.values();
             accounts

@@ -7,7 +7,6 @@ use arc_swap::ArcSwapOption;
 use rpds::HashTrieMapSync;
 
 use crate::account::{Account, SubPool};
-use crate::best::BestTransactions;
 use crate::head::Head;
 use crate::transaction::PoolTx;
 
@@ -112,12 +111,6 @@ impl Snapshot {
             address: *address,
             account,
         })
-    }
-
-    /// Returns the transactions for a sealer, in order: local transactions first, then by tip in a
-    /// block with this base fee (wei per gas), each sender's by nonce.
-    pub fn best(&self, base_fee: Option<u64>) -> BestTransactions {
-        BestTransactions::new(self.clone(), base_fee)
     }
 }
 

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use crate::{
     KeyError, Password,
     limits::{DERIVED_KEY_BYTES, MAX_PBKDF2_ROUNDS, MAX_SCRYPT_BYTES, MAX_SCRYPT_WORK},
-    members::Members,
+    members::{Members, truncated},
 };
 
 mod small_blocks;
@@ -144,9 +144,4 @@ fn check_scrypt(n: u32, r: u32, p: u32) -> Result<(), KeyError> {
         return Err(KeyError::Limit("scrypt wants too much memory or time"));
     }
     Ok(())
-}
-
-/// Truncates text from a file to the length that an error may repeat.
-pub(crate) fn truncated(word: &str) -> String {
-    word.chars().take(40).collect()
 }

@@ -10,8 +10,8 @@ use zeroize::Zeroizing;
 use crate::{
     KeyError, Password, ScryptCost,
     cipher::{BLOCK_BYTES, apply_ctr, decrypt_cbc},
-    kdf::{self, DerivedKey, truncated},
-    members::{Members, without_0x},
+    kdf::{self, DerivedKey},
+    members::{Members, truncated, without_0x},
 };
 
 const VERSION: u8 = 3;

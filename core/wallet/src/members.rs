@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::{KeyError, kdf::truncated, limits::MAX_KEY_FILE_BYTES};
+use crate::{KeyError, limits::MAX_KEY_FILE_BYTES};
 
 /// The byte order mark that Windows editors put before UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -119,4 +119,9 @@ pub(crate) fn without_0x(digits: &str) -> &str {
         .strip_prefix("0x")
         .or_else(|| digits.strip_prefix("0X"));
     stripped.unwrap_or(digits)
+}
+
+/// Truncates text from a file to the length that an error may repeat.
+pub(crate) fn truncated(word: &str) -> String {
+    word.chars().take(40).collect()
 }

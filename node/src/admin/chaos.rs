@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::{
     AdminState,
     limits::{BODY_TIMEOUT, MAX_BODY_BYTES, MAX_HANG},
-    routes::starting,
+    starting,
 };
 
 /// The body of `/api/crash`.

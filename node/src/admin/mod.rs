@@ -36,7 +36,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix_web::{App, dev::Server, web};
+use actix_web::{App, HttpResponse, dev::Server, web};
 use actoreum_actors::shared_socket::SharedSocket;
 use actoreum_rpc::{
     node::Node,
@@ -94,6 +94,11 @@ impl AdminState {
             rates: Mutex::default(),
         }
     }
+}
+
+/// Returns the response of a node whose tree has not started.
+fn starting() -> HttpResponse {
+    HttpResponse::ServiceUnavailable().body("the node is starting\n")
 }
 
 /// Binds the page's server, or takes over the socket of the previous generation. Returns the

@@ -21,7 +21,9 @@ use actoreum_supervision::{NodeSnapshot, snapshot::State};
 use serde_json::json;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::{AdminState, chaos, history::SAMPLE_SECONDS, limits::MAX_EVENT_STREAMS, prometheus};
+use super::{
+    AdminState, chaos, history::SAMPLE_SECONDS, limits::MAX_EVENT_STREAMS, prometheus, starting,
+};
 
 /// Interval between two events.
 const EVENT_PERIOD: Duration = Duration::from_secs(1);
@@ -148,10 +150,6 @@ fn tree(state: &AdminState) -> Result<NodeSnapshot, HttpResponse> {
         Some(tree) => Ok(tree.snapshot()),
         None => Err(starting()),
     }
-}
-
-pub(super) fn starting() -> HttpResponse {
-    HttpResponse::ServiceUnavailable().body("the node is starting\n")
 }
 
 async fn actors(state: Data<AdminState>) -> HttpResponse {

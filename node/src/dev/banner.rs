@@ -5,7 +5,7 @@ use std::path::Path;
 use actoreum_primitives::{DevChain, DevConsensus, INITIAL_BASE_FEE, SecretKey};
 use actoreum_wallet::mnemonic;
 
-use super::create::ACCOUNT_ETHER;
+use super::ACCOUNT_ETHER;
 
 /// Returns the name of a consensus, as `--dev.consensus` takes it.
 pub(super) fn name(consensus: DevConsensus) -> &'static str {

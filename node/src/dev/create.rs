@@ -10,11 +10,8 @@ use actoreum_primitives::{Address, DevChain, DevConsensus, SecretKey, U256};
 use actoreum_storage::Store;
 use actoreum_wallet::{KeyDirectory, Password};
 
-use super::banner;
+use super::{ACCOUNT_ETHER, banner};
 use crate::{config::DevConfig, dev_state};
-
-/// Balance of each account of the mnemonic, in ether.
-pub(super) const ACCOUNT_ETHER: u64 = 10_000;
 
 /// A development chain that does not exist yet.
 pub(super) struct NewChain<'a> {

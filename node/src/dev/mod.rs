@@ -33,6 +33,8 @@ use eyre::{WrapErr, bail, eyre};
 
 /// Default number of accounts of the mnemonic, as on other development nodes.
 const ACCOUNTS: u32 = 10;
+/// Balance of each account of the mnemonic, in ether.
+const ACCOUNT_ETHER: u64 = 10_000;
 
 /// A development chain that is ready to run.
 pub struct DevNode {

@@ -1,11 +1,12 @@
-//! Signing with the keys of this node.
+//! The keys of this node: its accounts, and signing with them.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use actoreum_actors::accounts::AccountsActor;
 use actoreum_actors::usb::UsbHubActor;
-use actoreum_messages::accounts::SignHash;
-use actoreum_messages::usb::SignWithWallet;
+use actoreum_messages::accounts::{GetAccounts, SignHash};
+use actoreum_messages::usb::{GetWalletAccounts, SignWithWallet};
 use actoreum_primitives::{Address, B256, Bytes, Signature};
 use actoreum_supervision::{Handles, Message};
 use actoreum_wallet::hardware::{SignRequest, WalletError};
@@ -36,6 +37,32 @@ where
     let answer = hub.within(OWNER_TIMEOUT).ask(question).await;
     let answer = answer.map_err(unanswered)?;
     answer.map_err(|error| RpcError::server(error.to_string()))
+}
+
+/// Returns the accounts with a key file, those of hardware wallets, and those that are
+/// impersonated.
+pub(crate) async fn accounts(node: Arc<Node>, (): ()) -> Result<Vec<Address>, RpcError> {
+    let keys = &node.keys;
+    let in_files = keys.actor.within(ACTOR_TIMEOUT).ask(GetAccounts).await;
+    let in_files = in_files.map_err(unanswered)?;
+    let on_devices = match &keys.hub {
+        Some(hub) => {
+            let all = hub.within(ACTOR_TIMEOUT).ask(GetWalletAccounts).await;
+            all.map_err(unanswered)?
+        }
+        None => Vec::new(),
+    };
+    let dev = node.dev().ok().map(|dev| dev.control.state());
+    let impersonated = dev
+        .iter()
+        .flat_map(|state| state.impersonated.iter().copied());
+    let all = in_files
+        .into_iter()
+        .map(|account| account.address)
+        .chain(on_devices)
+        .chain(impersonated);
+    let mut listed = HashSet::new();
+    Ok(all.filter(|address| listed.insert(*address)).collect())
 }
 
 /// Converts the error of a key that cannot be used.

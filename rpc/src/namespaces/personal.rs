@@ -15,7 +15,6 @@ use tracing::warn;
 use zeroize::Zeroizing;
 
 use crate::error::RpcError;
-use crate::namespaces::eth::accounts;
 use crate::namespaces::eth::outgoing::{self, SignedTransaction, TxArgs};
 use crate::namespaces::keys::{self, ask};
 use crate::node::{Node, unanswered};
@@ -43,7 +42,7 @@ pub(crate) fn methods() -> Vec<Method<Node>> {
             &["key", "password"],
             import_raw_key,
         ),
-        Method::actor("personal_listAccounts", &[], accounts::accounts),
+        Method::actor("personal_listAccounts", &[], keys::accounts),
         Method::actor("personal_listWallets", &[], list_wallets),
         Method::actor("personal_lockAccount", &["address"], lock_account),
         Method::actor("personal_newAccount", &["password"], new_account),

@@ -15,7 +15,7 @@ use actoreum_supervision::ActorRef;
 use parking_lot::Mutex;
 use tokio::sync::OwnedMutexGuard;
 
-use crate::namespaces::dev::DevIdentity;
+use crate::namespaces::dev::identity::DevIdentity;
 
 /// The keys of this node.
 pub struct Keys {

@@ -6,7 +6,7 @@ use actoreum_primitives::{Address, Transaction};
 use actoreum_txpool::{PoolTx, Sender, Snapshot};
 
 use crate::error::RpcError;
-use crate::namespaces::eth::send::Pending;
+use crate::namespaces::eth::pooled::Pending;
 use crate::node::Node;
 use crate::server::json::{JsonOut, WriteJson};
 use crate::server::method::Method;

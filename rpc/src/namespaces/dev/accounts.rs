@@ -7,8 +7,8 @@ use actoreum_primitives::{Address, B256};
 
 use super::{Answer, answered, done};
 use crate::error::RpcError;
-use crate::namespaces::eth::accounts::accounts;
 use crate::namespaces::eth::outgoing::{self, TxArgs};
+use crate::namespaces::keys::accounts;
 use crate::node::{Node, unanswered};
 use crate::server::json::Serialized;
 use crate::server::limits::ACTOR_TIMEOUT;

@@ -1,10 +1,7 @@
 //! The methods that use this node's own keys.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
-use actoreum_messages::accounts::GetAccounts;
-use actoreum_messages::usb::GetWalletAccounts;
 use actoreum_primitives::{Address, B256, Bytes};
 use actoreum_wallet::TypedData;
 use actoreum_wallet::hardware::SignRequest;
@@ -22,7 +19,7 @@ use crate::server::param::{FromParam, ParamError};
 
 pub(super) fn methods() -> Vec<Method<Node>> {
     vec![
-        Method::actor("eth_accounts", &[], accounts),
+        Method::actor("eth_accounts", &[], keys::accounts),
         Method::actor("eth_coinbase", &[], coinbase),
         Method::view("eth_mining", &[], mining),
         Method::submit("eth_sendTransaction", &["transaction"], send_transaction),
@@ -41,39 +38,16 @@ pub(super) fn methods() -> Vec<Method<Node>> {
     ]
 }
 
-/// Returns the accounts with a key file, those of hardware wallets, and those that are
-/// impersonated.
-pub(crate) async fn accounts(node: Arc<Node>, (): ()) -> Result<Vec<Address>, RpcError> {
-    let keys = &node.keys;
-    let in_files = keys.actor.within(ACTOR_TIMEOUT).ask(GetAccounts).await;
-    let in_files = in_files.map_err(unanswered)?;
-    let on_devices = match &keys.hub {
-        Some(hub) => {
-            let all = hub.within(ACTOR_TIMEOUT).ask(GetWalletAccounts).await;
-            all.map_err(unanswered)?
-        }
-        None => Vec::new(),
-    };
-    let dev = node.dev().ok().map(|dev| dev.control.state());
-    let impersonated = dev
-        .iter()
-        .flat_map(|state| state.impersonated.iter().copied());
-    let all = in_files
-        .into_iter()
-        .map(|account| account.address)
-        .chain(on_devices)
-        .chain(impersonated);
-    let mut listed = HashSet::new();
-    Ok(all.filter(|address| listed.insert(*address)).collect())
-}
-
 /// Returns the account that seals here, or would.
 async fn coinbase(node: Arc<Node>, (): ()) -> Result<Address, RpcError> {
     let sealing = node.sealing.as_ref();
     if let Some(etherbase) = sealing.and_then(|sealing| sealing.control.settings().etherbase) {
         return Ok(etherbase);
     }
-    let first = accounts(Arc::clone(&node), ()).await?.first().copied();
+    let first = keys::accounts(Arc::clone(&node), ())
+        .await?
+        .first()
+        .copied();
     first.ok_or_else(|| RpcError::server("etherbase must be explicitly specified"))
 }
 

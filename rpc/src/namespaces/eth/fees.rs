@@ -6,9 +6,8 @@ use actoreum_chain::SealedHeader;
 use actoreum_consensus::rules;
 use actoreum_primitives::{Block, GAS_PER_BLOB, Header, U256};
 
-use super::blocks::{self, FoundBlock};
+use super::blocks::{self, FoundBlock, blob_gas_price};
 use super::state;
-use super::transactions::blob_gas_price;
 use crate::error::RpcError;
 use crate::namespaces::block_id::{BlockId, BlockNumber};
 use crate::node::{Node, storage};

@@ -1,6 +1,7 @@
 //! The argument of log queries and of log filters.
 
 use actoreum_chain::LogCriteria;
+use actoreum_messages::filter::FilterId;
 use actoreum_primitives::{Address, B256};
 
 use crate::hexutil;
@@ -152,6 +153,15 @@ fn address(raw: &str) -> Result<Address, ParamError> {
 
 fn topic(raw: &str) -> Result<B256, ParamError> {
     bytes(raw, "topic").map(B256::new)
+}
+
+/// Parses the display form of a [`FilterId`].
+pub(super) fn parse_id(text: &str) -> Option<FilterId> {
+    let digits = text.strip_prefix("0x").filter(|digits| {
+        let is_hex = |digit: u8| digit.is_ascii_hexdigit();
+        !digits.is_empty() && digits.bytes().all(is_hex)
+    })?;
+    u128::from_str_radix(digits, 16).ok().map(FilterId)
 }
 
 #[cfg(test)]

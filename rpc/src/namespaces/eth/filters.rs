@@ -8,9 +8,8 @@ use actoreum_messages::filter::{
     UninstallFilter,
 };
 
-use super::filter::LogFilter;
+use super::filter::{LogFilter, parse_id};
 use super::logs::{self, FoundLogs};
-use super::subscribe::parse_id;
 use crate::error::{LIMIT_EXCEEDED, RpcError};
 use crate::namespaces::block_id::BlockNumber;
 use crate::node::{Node, unanswered};

@@ -11,6 +11,7 @@ mod logs;
 pub(crate) mod lookup;
 mod mined;
 pub(crate) mod outgoing;
+pub(crate) mod pooled;
 pub(crate) mod send;
 pub(crate) mod state;
 pub(crate) mod subscribe;

@@ -11,10 +11,9 @@ use actoreum_primitives::{
 use actoreum_wallet::Password;
 use actoreum_wallet::hardware::SignRequest;
 
-use super::accounts::accounts;
 use super::call_request::CallArgs;
 use super::send::Submitted;
-use super::{call, call_request, fees, send};
+use super::{call, call_request, fees, pooled, send};
 use crate::error::RpcError;
 use crate::namespaces::keys;
 use crate::node::{Node, storage};
@@ -55,7 +54,7 @@ pub(crate) async fn send(
     let from = sender(&args)?;
     let is_impersonated = node.dev().is_ok_and(|dev| dev.control.impersonates(&from));
     // An unknown sender is reported before any other error.
-    if !is_impersonated && !accounts(Arc::clone(&node), ()).await?.contains(&from) {
+    if !is_impersonated && !keys::accounts(Arc::clone(&node), ()).await?.contains(&from) {
         return Err(RpcError::server("unknown account"));
     }
     if is_impersonated {
@@ -264,7 +263,7 @@ fn payload(
 
 /// Returns the nonce after the sender's transactions in the pool, or the nonce in the state.
 fn next_nonce(node: &Node, sender: Address) -> Result<u64, RpcError> {
-    if let Some(nonce) = send::next_nonce(node, &sender) {
+    if let Some(nonce) = pooled::next_nonce(node, &sender) {
         return Ok(nonce);
     }
     let account = node.chain_reader.head_account(&sender).map_err(storage)?;

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use super::fees;
 use super::mined::{self, NotMined};
+use super::pooled::Pending;
 use super::transactions::{self, OneReceipt};
 use crate::error::{FEE_TOO_LOW, RpcError};
 use crate::node::Node;
@@ -215,20 +216,6 @@ fn undecodable(encoded: &[u8], error: &DecodeError) -> RpcError {
         }
         error => RpcError::server(format!("rlp: {error}")),
     }
-}
-
-/// A transaction in the pool, as it is shown outside of a block.
-pub(crate) struct Pending(pub Arc<PoolTx>);
-
-impl WriteJson for Pending {
-    fn write_json(&self, out: &mut JsonOut) {
-        render::write_transaction(out, self.0.transaction(), self.0.sender(), None);
-    }
-}
-
-/// Returns the nonce after an account's pending transactions; `None` if it has none in the pool.
-pub(super) fn next_nonce(node: &Node, address: &Address) -> Option<u64> {
-    node.txpool_snapshot()?.next_nonce(address)
 }
 
 /// Returns the executable transactions of local senders.

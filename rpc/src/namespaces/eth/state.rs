@@ -9,7 +9,7 @@ use actoreum_primitives::{
 };
 use actoreum_storage::{AccountProof, SlotProof, StateView};
 
-use super::send;
+use super::pooled;
 use crate::error::RpcError;
 use crate::hexutil::lenient_word;
 use crate::namespaces::block_id::{BlockId, BlockNumber};
@@ -127,7 +127,7 @@ fn nonce(node: &Node, (address, id): (Address, BlockId)) -> Result<Option<u64>, 
     let nonce = account.map_or(0, |account| account.nonce);
     if matches!(id, BlockId::Number(BlockNumber::Pending)) {
         // The pool may be a block behind the head.
-        let pooled = send::next_nonce(node, &address).unwrap_or_default();
+        let pooled = pooled::next_nonce(node, &address).unwrap_or_default();
         return Ok(Some(pooled.max(nonce)));
     }
     Ok(Some(nonce))

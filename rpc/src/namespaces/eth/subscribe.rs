@@ -1,8 +1,8 @@
 //! `eth_subscribe` and `eth_unsubscribe`: notifications on a connection.
 
-use actoreum_messages::filter::{FilterId, Subscribe, Topic, Unsubscribe};
+use actoreum_messages::filter::{Subscribe, Topic, Unsubscribe};
 
-use super::filter::LogFilter;
+use super::filter::{LogFilter, parse_id};
 use super::filters::log_range;
 use crate::error::{METHOD_NOT_FOUND, RpcError, truncate};
 use crate::node::Node;
@@ -91,13 +91,4 @@ pub(crate) fn unsubscribe(_: &Node, caller: &Caller, (id,): (String,)) -> Result
     } else {
         Err(RpcError::server("subscription not found"))
     }
-}
-
-/// Parses the display form of a [`FilterId`].
-pub(super) fn parse_id(text: &str) -> Option<FilterId> {
-    let digits = text.strip_prefix("0x").filter(|digits| {
-        let is_hex = |digit: u8| digit.is_ascii_hexdigit();
-        !digits.is_empty() && digits.bytes().all(is_hex)
-    })?;
-    u128::from_str_radix(digits, 16).ok().map(FilterId)
 }

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use actoreum_consensus::rules;
-use actoreum_primitives::{B256, Block, Bytes, Header, Receipt, U256};
+use actoreum_primitives::{B256, Block, Bytes, Receipt, U256};
 
 use super::blocks::{self, FoundBlock, TransactionInBlock};
 use super::lookup::{self, FoundTransaction};
-use super::send::Pending;
+use super::pooled::Pending;
 use crate::error::RpcError;
 use crate::namespaces::block_id::{BlockId, BlockNumber};
 use crate::node::Node;
@@ -115,7 +114,7 @@ impl Receipts {
         Ok(Some(Self {
             receipts,
             senders: found.senders(node)?,
-            blob_gas_price: blob_gas_price(node, &found.block.header),
+            blob_gas_price: blocks::blob_gas_price(node, &found.block.header),
             block: found.block,
             hash: found.hash,
         }))
@@ -148,19 +147,6 @@ impl Receipts {
         };
         render::write_receipt(out, &view);
     }
-}
-
-/// Returns the price of blob gas in a block, in wei; `None` before Cancun.
-pub(super) fn blob_gas_price(node: &Node, header: &Header) -> Option<U256> {
-    let excess = header.excess_blob_gas?;
-    let params = node
-        .chain_reader
-        .config()
-        .blob_params_at(header.number, header.timestamp)?;
-    Some(rules::blob_gas::blob_base_fee(
-        excess,
-        params.base_fee_update_fraction,
-    ))
 }
 
 /// One receipt of a block.

@@ -8,7 +8,7 @@ use actoreum_supervision::{JobError, Pool};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use super::handler::text;
+use super::response::text;
 use crate::server::limits::{MIN_GZIP_BYTES, MIN_GZIP_OFFLOAD_BYTES};
 
 /// Returns whether an answer of `bytes` bytes is to be compressed for this client.

@@ -13,6 +13,7 @@ use tokio::time::timeout_at;
 
 use super::counted_body::CountedBody;
 use super::deadlines::{RequestInProgress, body_due};
+use super::response::{builder, closing, refusal, text};
 use super::websocket::{self, Upgrades};
 use super::{Endpoints, Hosts, HttpConfig, Origins, gzip};
 use crate::server::connection::figures::Reporter;
@@ -269,14 +270,6 @@ fn host(request: &HttpRequest) -> &str {
         .unwrap_or_default()
 }
 
-/// Returns a header as text.
-pub(super) fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
-    // A header that is not text becomes a text that matches nothing, as the checks want.
-    headers
-        .get(name)
-        .map(|value| value.to_str().unwrap_or("\u{fffd}"))
-}
-
 /// Returns whether the content type is one of [`CONTENT_TYPES`].
 fn is_json(headers: &HeaderMap) -> bool {
     let Some(value) = text(headers, &header::CONTENT_TYPE) else {
@@ -288,36 +281,11 @@ fn is_json(headers: &HeaderMap) -> bool {
         .any(|accepted| media_type.eq_ignore_ascii_case(accepted))
 }
 
-/// Starts a response.
-fn builder(status: StatusCode, content_type: &'static str) -> HttpResponseBuilder {
-    let mut builder = HttpResponse::build(status);
-    builder.insert_header((header::CONTENT_TYPE, HeaderValue::from_static(content_type)));
-    builder
-}
-
-/// Creates an error response with a reason as its body.
-pub(super) fn refusal(status: StatusCode, reason: &str) -> HttpResponse {
-    builder(status, "text/plain; charset=utf-8")
-        .insert_header((
-            header::X_CONTENT_TYPE_OPTIONS,
-            HeaderValue::from_static("nosniff"),
-        ))
-        .body(format!("{reason}\n"))
-}
-
 /// Creates the response to a body that exceeds the limit.
 fn too_long(length: u64, limit: usize) -> HttpResponse {
     let reason = format!("content length too large ({length}>{limit})");
     // The rest of the body is not read, so the connection cannot be used again.
     closing(refusal(StatusCode::PAYLOAD_TOO_LARGE, &reason))
-}
-
-/// Marks a response as the last one of its connection.
-fn closing(mut response: HttpResponse) -> HttpResponse {
-    response
-        .head_mut()
-        .set_connection_type(actix_web::http::ConnectionType::Close);
-    response
 }
 
 /// Adds the CORS headers if the origin is allowed. `preflight` holds the headers of a preflight

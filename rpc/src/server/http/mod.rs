@@ -16,6 +16,7 @@ mod deadline_tests;
 mod deadlines;
 mod gzip;
 mod handler;
+mod response;
 mod server;
 #[cfg(test)]
 mod tests;

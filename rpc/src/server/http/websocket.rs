@@ -15,7 +15,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 
 use super::Origins;
 use super::deadlines::RequestInProgress;
-use super::handler::{refusal, text};
+use super::response::{refusal, text};
 use crate::server::connection::figures::{Figures, OpenConnections, Reported, Reporter};
 use crate::server::connection::{self, ClientGone, Incoming, Reason, Writer};
 use crate::server::dispatch::Dispatcher;

@@ -1,12 +1,14 @@
 //! Keccak-256 on the fastest permutation that the processor supports.
 
 mod permutation;
+mod round_constants;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
 use alloy_primitives::B256;
 
-pub use permutation::{ROUND_CONSTANTS, keccak_f1600};
+pub use permutation::keccak_f1600;
+pub use round_constants::ROUND_CONSTANTS;
 
 /// Bytes of input that each permutation absorbs.
 const RATE: usize = 136;

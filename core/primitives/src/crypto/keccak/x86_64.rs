@@ -2,7 +2,7 @@
 //! registers, so that no lane is spilled, and it has one instruction for a rotation and one for
 //! chi. BMI negates and rotates without a copy. `docs/adr/0010-keccak.md` has the measurements.
 
-use super::permutation::ROUND_CONSTANTS;
+use super::round_constants::ROUND_CONSTANTS;
 
 /// Runs the 24 rounds with the `load`, `store`, `xor`, `rol` and `chi` in scope. It is a macro
 /// because a function that took them as parameters would not be compiled with their target
