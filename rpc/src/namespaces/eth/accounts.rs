@@ -11,9 +11,8 @@ use super::send::SyncTimeout;
 use super::transactions::OneReceipt;
 use crate::error::RpcError;
 use crate::namespaces::keys;
-use crate::node::{Node, unanswered};
+use crate::node::Node;
 use crate::server::json::scan::{self, Kind};
-use crate::server::limits::ACTOR_TIMEOUT;
 use crate::server::method::Method;
 use crate::server::param::{FromParam, ParamError};
 

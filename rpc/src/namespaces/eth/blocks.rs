@@ -77,19 +77,6 @@ impl From<Arc<PendingBlock>> for FoundBlock {
 
 impl FoundBlock {
     /// Reads the block with this hash; `None` if there is none.
-    /// Returns the price of blob gas in a block, in wei; `None` before Cancun.
-    pub(super) fn blob_gas_price(node: &Node, header: &Header) -> Option<U256> {
-        let excess = header.excess_blob_gas?;
-        let params = node
-            .chain_reader
-            .config()
-            .blob_params_at(header.number, header.timestamp)?;
-        Some(rules::blob_gas::blob_base_fee(
-            excess,
-            params.base_fee_update_fraction,
-        ))
-    }
-
     fn by_hash(node: &Node, hash: B256) -> Result<Option<Self>, RpcError> {
         let block = node.chain_reader.block_by_hash(&hash).map_err(storage)?;
         Ok(block.map(|block| Self {
@@ -203,6 +190,19 @@ impl TransactionInBlock {
             base_fee_per_gas: self.block.header.base_fee_per_gas,
         }
     }
+}
+
+/// Returns the price of blob gas in a block, in wei; `None` before Cancun.
+pub(super) fn blob_gas_price(node: &Node, header: &Header) -> Option<U256> {
+    let excess = header.excess_blob_gas?;
+    let params = node
+        .chain_reader
+        .config()
+        .blob_params_at(header.number, header.timestamp)?;
+    Some(rules::blob_gas::blob_base_fee(
+        excess,
+        params.base_fee_update_fraction,
+    ))
 }
 
 /// Maximum number of attempts to look up a transaction while the chain changes its head.

@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use actoreum_actors::txpool::SubmitError;
 use actoreum_primitives::{
-    Address, B256, Bytes, ETHER, PooledTransaction, Transaction, U256, rlp::DecodeError,
+    B256, Bytes, ETHER, PooledTransaction, Transaction, U256, rlp::DecodeError,
 };
-use actoreum_txpool::PoolTx;
 use tokio::sync::watch;
 
 use super::fees;
@@ -16,9 +15,7 @@ use super::pooled::Pending;
 use super::transactions::{self, OneReceipt};
 use crate::error::{FEE_TOO_LOW, RpcError};
 use crate::node::Node;
-use crate::render;
 use crate::server::json::scan::Kind;
-use crate::server::json::{JsonOut, WriteJson};
 use crate::server::limits::{MAX_SYNC_SEND_TIMEOUT, MINED_TIMEOUT, SYNC_SEND_TIMEOUT};
 use crate::server::method::Method;
 use crate::server::param::{Decimal, FromParam, ParamError};

@@ -1,6 +1,6 @@
 //! `eth_subscribe` and `eth_unsubscribe`: notifications on a connection.
 
-use actoreum_messages::filter::{Subscribe, Topic, Unsubscribe};
+use actoreum_messages::filter::{FilterId, Subscribe, Topic, Unsubscribe};
 
 use super::filter::{LogFilter, parse_id};
 use super::filters::log_range;

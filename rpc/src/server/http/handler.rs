@@ -5,7 +5,7 @@ use std::time::Duration;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{Method as Verb, StatusCode};
 use actix_web::web::{Bytes, BytesMut, Data, Payload};
-use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use actix_web::{HttpRequest, HttpResponse};
 use actoreum_supervision::Pool;
 use futures_util::StreamExt as _;
 use tokio::sync::watch;
