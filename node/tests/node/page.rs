@@ -105,7 +105,10 @@ fn the_page_shows_how_an_actor_that_it_made_hang_is_replaced() {
     page.wait_for(&format!("{} === '2'", figure(FILTERS, "generation")));
     page.wait_for(&format!("{} === 'running'", cell(FILTERS, ".state")));
     let why = page.value(&cell(FILTERS, ".why"));
-    assert!(why.as_str().unwrap().contains("hung in a requested hang"), "{why}");
+    assert!(
+        why.as_str().unwrap().contains("hung in a requested hang"),
+        "{why}"
+    );
     // The actor's own page has the button as well.
     let open = format!("location.hash = '#/actor/' + encodeURIComponent('{FILTERS}')");
     page.value(&open);

@@ -112,7 +112,10 @@ fn the_metrics_of_a_tree_are_valid_whatever_its_names() {
         let name = format!("actoreum_actor_mailbox{figure}_bytes");
         assert_eq!(value(&name, &[("actor", path)]), bytes, "{name}");
         let unbounded = parsed.value(&name, &[("actor", "root/peers/one")]);
-        assert_eq!(unbounded, None, "{name} of a mailbox without a bound in bytes");
+        assert_eq!(
+            unbounded, None,
+            "{name} of a mailbox without a bound in bytes"
+        );
     }
     assert_eq!(value("actoreum_incidents_dropped_total", &[]), 0.0);
     assert_eq!(
