@@ -163,15 +163,15 @@ fn light_messages_do_not_pass_a_heavy_one_that_waits() {
         me.tell(Gossip(10)).unwrap();
         let heavy = me.tell_when_room(Body(80));
         let others = async {
-            assert!(matches!(me.tell(Load(5)), Err(TellError::Full(_))));
+            assert!(matches!(me.tell(Load(11)), Err(TellError::Full(_))));
             assert!(matches!(me.tell(Gossip(11)), Err(TellError::Full(_))));
             me.tell(Gossip(9)).unwrap();
             assert_eq!(queued(&tree), 59, "gossip takes the place of gossip");
-            me.ask(Body(5)).await.unwrap();
+            me.ask(Body(10)).await.unwrap();
         };
         let (sent, ()) = join(heavy, others).await;
         sent.unwrap();
-        let order = ["load 50", "gossip 9", "body 80", "body 5"];
+        let order = ["load 50", "gossip 9", "body 80", "body 10"];
         assert_eq!(log.take(), order);
         // Nobody waits any more.
         me.tell(Load(50)).unwrap();
