@@ -183,10 +183,8 @@ impl Traffic {
 
     /// Returns whether the handler of a message that is queued, or waits, holds the thread.
     pub(super) fn has_holds(&self) -> bool {
-        let queued = self.queue.iter().chain(&self.granted).chain(&self.waiting);
-        queued
-            .into_iter()
-            .any(|letter| matches!(letter.act, Act::Hold(_)))
+        let mut queued = self.queue.iter().chain(&self.granted).chain(&self.waiting);
+        queued.any(|letter| matches!(letter.act, Act::Hold(_)))
     }
 
     /// Returns the deadline of a message: its own, that of its kind, that of the actor; the first one
