@@ -138,7 +138,8 @@
 //!   timers. After [`Ctx::stop`] in `started` no message is handled.
 //! - **Actors of one arbiter share its time.** A turn has a budget of messages, futures and items of
 //!   streams together, and of time; an actor whose handlers take longer waits for as long afterwards
-//!   while others have work ([`limits::TURN_DEBT`]).
+//!   while others have work ([`limits::TURN_DEBT`]). An actor that another thread wakes has its turn after
+//!   at most one long turn of each busy one.
 //! - **Actors that ask each other in a circle are named**: by an incident, and in the snapshot with
 //!   the requests that have waited for a second or longer.
 //! - **Every end is reported.** A watcher ([`Ctx::monitor`], [`ChildSpec::monitored_by`]) is told of
@@ -171,8 +172,8 @@
 //! is skipped where its caller has left, and is reported where it hangs. Every bound has its reason in
 //! [`limits`].
 //!
-//! The tests prove each guarantee; `src/tests/model` also compares random trees, crashes and floods
-//! with a sequential model of OTP's rules after each step.
+//! The tests prove each guarantee; `src/tests/model` also compares random trees, crashes and floods,
+//! with deadlines, weights and priorities, with a sequential model of OTP's rules after each step.
 
 // The derive macro names the crate by its path.
 #[cfg(any(test, feature = "testing"))]

@@ -42,6 +42,10 @@ pub const TURN_TIME: Duration = Duration::from_micros(500);
 /// its own actor much more.
 pub const TURN_DEBT: Duration = Duration::from_millis(10);
 
+/// A busy actor whose turn took this long is not polled again before the actors of its arbiter that
+/// other threads woke. After a shorter turn it is: looking for those costs about a microsecond.
+pub const LONG_TURN: Duration = Duration::from_micros(50);
+
 /// Where all other actors of an arbiter together take less than this between two turns of an actor,
 /// they are idle: nobody gains by its waiting.
 pub const IDLE_ROUND: Duration = Duration::from_micros(20);

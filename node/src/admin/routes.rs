@@ -186,6 +186,7 @@ async fn metrics(state: Data<AdminState>) -> HttpResponse {
         .body(prometheus::render(
             &tree.snapshot(),
             &tree.arbiters(),
+            tree.incidents(),
             &state,
         ))
 }
@@ -261,7 +262,8 @@ fn event(state: &AdminState, seen: u64) -> (String, u64) {
     match state.node.tree.get() {
         Some(handle) => {
             let (added, new) = handle.incidents().since(seen);
-            let incidents = json!({ "is_first": seen == 0, "new": new });
+            let dropped = handle.incidents().dropped();
+            let incidents = json!({ "is_first": seen == 0, "new": new, "dropped": dropped });
             let (tree, status) = (handle.snapshot(), state.status());
             let arbiters = handle.arbiters();
             let history = state.history.lock();

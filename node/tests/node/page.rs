@@ -86,6 +86,85 @@ fn the_page_shows_the_restart_of_an_actor_that_it_crashed() {
 }
 
 #[test]
+fn the_page_shows_how_an_actor_that_it_made_hang_is_replaced() {
+    let mut node = Running::start(&[
+        "--dev",
+        "--ipcdisable",
+        "--admin.chaos",
+        "--admin.chaos.stuck",
+        "1s",
+        "--admin.port",
+        "0",
+    ]);
+    let Some(mut page) = Page::open(&format!("http://{}", node.wait_for_admin())) else {
+        return;
+    };
+    page.wait_for(&format!("{} === 'running'", cell(FILTERS, ".state")));
+    page.press(&format!("[data-hang=\"{FILTERS}\"]"), LONG_PRESS);
+    // The actor is stuck for a moment, and then replaced, with its thread.
+    page.wait_for(&format!("{} === '2'", figure(FILTERS, "generation")));
+    page.wait_for(&format!("{} === 'running'", cell(FILTERS, ".state")));
+    let why = page.value(&cell(FILTERS, ".why"));
+    assert!(
+        why.as_str().unwrap().contains("hung in a requested hang"),
+        "{why}"
+    );
+    // The actor's own page has the button as well.
+    let open = format!("location.hash = '#/actor/' + encodeURIComponent('{FILTERS}')");
+    page.value(&open);
+    page.wait_for("document.querySelector('#actor h2 [data-hang]') !== null");
+    let exceptions = page.events("Runtime.exceptionThrown");
+    assert!(exceptions.is_empty(), "{exceptions:#?}");
+}
+
+#[test]
+fn the_page_has_no_buttons_without_the_flag_for_them() {
+    let args = ["--dev", "--ipcdisable", "--admin", "--admin.port", "0"];
+    let mut node = Running::start(&args);
+    let Some(mut page) = Page::open(&format!("http://{}", node.wait_for_admin())) else {
+        return;
+    };
+    page.wait_for(&format!("{} === 'running'", cell(FILTERS, ".state")));
+    assert_eq!(page.value("document.querySelectorAll('button').length"), 0);
+}
+
+#[test]
+fn the_page_shows_mailbox_bytes_and_incidents_that_are_not_kept() {
+    let (_node, origin) = dev_chain();
+    let Some(mut page) = Page::open(&origin) else {
+        return;
+    };
+    page.wait_for(&format!("{} === 'running'", cell(FILTERS, ".state")));
+    // No event comes while an expression is evaluated. An event is drawn with figures that no
+    // actor of the node has.
+    let bounded = format!(
+        "(() => {{ const event = structuredClone(last);\
+         const node = flatten(event.tree).find((it) => it.path === '{FILTERS}');\
+         node.mailbox.bytes = {{ queued: 1500, peak: 2500, bound: 64000 }};\
+         drawTree(event); drawActor(event, '{FILTERS}');\
+         const row = document.querySelector('[data-path=\"{FILTERS}\"] .num[title*=\"bound\"]');\
+         return row.title + '\\n' + document.getElementById('actor').textContent; }})()"
+    );
+    let text = page.value(&bounded);
+    let text = text.as_str().unwrap();
+    for part in ["1.5 KB, peak 2.5 KB, bound 64.0 KB", "1.5 KB of 64.0 KB"] {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
+    let incidents = |dropped: u32| {
+        format!(
+            "drawIncidents({{ status: last.status, incidents: {{ dropped: {dropped} }} }}),\
+             document.getElementById('incidents').textContent"
+        )
+    };
+    let text = page.value(&incidents(3));
+    let text = text.as_str().unwrap();
+    assert!(text.contains("3 incidents are not in the file"), "{text}");
+    let text = page.value(&incidents(0));
+    let text = text.as_str().unwrap();
+    assert!(!text.contains("not in the file"), "{text}");
+}
+
+#[test]
 fn the_page_fits_a_phone_in_both_schemes_without_external_loads() {
     let (_node, origin) = dev_chain();
     let Some(mut page) = Page::open(&origin) else {

@@ -27,7 +27,7 @@ use crate::kernel::context::Ctx;
 use crate::kernel::exit::Exit;
 use crate::kernel::hang::Lease;
 use crate::kernel::mailbox::{Mailbox, OpenGuard};
-use crate::kernel::turn::{Budget, Debt};
+use crate::kernel::turn::{Budget, Debt, is_long};
 use crate::observe::activity::Doing;
 use crate::observe::node::{Control, Node};
 use crate::observe::senders::{Parting, Sending};
@@ -245,8 +245,12 @@ impl<A: Actor> ActorFuture<Cell<A>> for Driver<A> {
         match turn {
             Turn::Ended => Poll::Ready(()),
             Turn::Asleep => Poll::Pending,
-            Turn::Used => {
-                cx.waker().wake_by_ref();
+            Turn::Used { is_long } => {
+                if is_long {
+                    wake_after_others(cx);
+                } else {
+                    cx.waker().wake_by_ref();
+                }
                 Poll::Pending
             }
         }
@@ -259,20 +263,47 @@ enum Turn {
     Ended,
     /// No work was left; wakers are registered.
     Asleep,
-    /// The turn's share was used up: more work may be left for the next turn.
-    Used,
+    /// The turn's share was used up, or it was left to others: more work may be left for the next
+    /// turn. `is_long` says whether the others must have their turn before.
+    Used { is_long: bool },
+}
+
+/// Wakes the task that is polled once all others of its thread that were woken have run.
+///
+/// A plain wake-up of the task by itself goes ahead of those that other threads woke: tokio looks for
+/// these only where nothing else is left to do, and at every 31st task.
+fn wake_after_others(cx: &mut TaskContext<'_>) {
+    let deferred = pin!(tokio::task::yield_now());
+    // It is woken by the first poll.
+    let _ = deferred.poll(cx);
+}
+
+/// What a turn has left.
+enum Work {
+    /// The actor ended itself.
+    Ended,
+    /// Nothing; wakers are registered.
+    Asleep,
+    /// More work, perhaps: the budget is used up.
+    Left,
 }
 
 impl<A: Actor> Driver<A> {
     fn turn(&mut self, actor: &mut A, ctx: &mut Ctx<A>, cx: &mut TaskContext<'_>) -> Turn {
         let begun_at = ctx.node.now();
         if self.debt.yields_at(begun_at) {
-            return Turn::Used;
+            return Turn::Used { is_long: true };
         }
         let mut now = begun_at;
-        let turn = self.work(actor, ctx, cx, &mut now);
+        let work = self.work(actor, ctx, cx, &mut now);
         self.debt.note_turn(begun_at, now, ctx.turn_time);
-        turn
+        match work {
+            Work::Ended => Turn::Ended,
+            Work::Asleep => Turn::Asleep,
+            Work::Left => Turn::Used {
+                is_long: is_long(now.saturating_sub(begun_at), ctx.turn_time),
+            },
+        }
     }
 
     /// Runs a turn from `now` on, which is afterwards the time of its end.
@@ -282,7 +313,7 @@ impl<A: Actor> Driver<A> {
         ctx: &mut Ctx<A>,
         cx: &mut TaskContext<'_>,
         now: &mut Nanos,
-    ) -> Turn {
+    ) -> Work {
         let mut is_task_round = !std::mem::take(&mut self.messages_first);
         let mut budget = Budget::new(*now, ctx.turn_time);
         ctx.turn_end.set(budget.ends_at);
@@ -290,11 +321,11 @@ impl<A: Actor> Driver<A> {
             if is_task_round && !ctx.tasks.is_empty() {
                 let is_used_up = run_tasks(actor, ctx, cx, &mut budget, now);
                 if ctx.exit.is_some() {
-                    return Turn::Ended;
+                    return Work::Ended;
                 }
                 if is_used_up {
                     self.messages_first = true;
-                    return Turn::Used;
+                    return Work::Left;
                 }
             }
             while let Some(entry) =
@@ -311,16 +342,16 @@ impl<A: Actor> Driver<A> {
                         .open(actor, ctx, &self.mailbox, entry.sent_at, *now);
                 }
                 if ctx.exit.is_some() {
-                    return Turn::Ended;
+                    return Work::Ended;
                 }
                 if budget.spend(*now) {
-                    return Turn::Used;
+                    return Work::Left;
                 }
             }
             // A completed task may have spawned another one that is ready already.
             let is_idle = ctx.tasks.is_empty() || (is_task_round && !ctx.has_new_tasks);
             if is_idle {
-                return Turn::Asleep;
+                return Work::Asleep;
             }
             is_task_round = true;
         }

@@ -39,7 +39,7 @@ pub(crate) struct Mailbox<A: Actor> {
     in_hand: InHand<A>,
     /// Tells the callers that wait for an answer that comes later that a generation was given up.
     given_up: Notify,
-    /// The deadline of requests whose type has none, in nanoseconds; zero for none.
+    /// The deadline of requests whose type has none, in nanoseconds, plus one; zero for none.
     ask_deadline: AtomicU64,
 }
 
@@ -82,7 +82,7 @@ impl<A: Actor> Mailbox<A> {
 
     /// Sets the deadline of requests whose type has none.
     pub(crate) fn set_ask_deadline(&self, deadline: Duration) {
-        let nanos = clock::nanos(deadline).max(1);
+        let nanos = clock::nanos(deadline).saturating_add(1);
         self.ask_deadline.store(nanos, Relaxed);
     }
 
@@ -96,7 +96,7 @@ impl<A: Actor> Mailbox<A> {
             Some(deadline) => clock::nanos(deadline),
             None => match self.ask_deadline.load(Relaxed) {
                 0 => return NEVER,
-                deadline => deadline,
+                deadline => deadline - 1,
             },
         };
         self.node.now().saturating_add(deadline)
@@ -190,7 +190,7 @@ impl<A: Actor> Mailbox<A> {
         let mut evicted = Vec::new();
         match slot {
             Slot::Reserved { weight, .. } => queue.unreserve(weight),
-            Slot::Free if !queue.has_room(weight) => match queue.evict_for(weight) {
+            Slot::Free if !queue.has_free_room(weight) => match queue.evict_for(weight) {
                 Some(entries) => evicted = entries,
                 None => {
                     return Err(Refused {
@@ -211,6 +211,10 @@ impl<A: Actor> Mailbox<A> {
                 envelope: envelope.into_box(),
             },
         );
+        if !evicted.is_empty() {
+            // They may have been heavier than the message.
+            queue.grant_reservations();
+        }
         let generation = queue.generation;
         drop(queue);
         if let Some(driver) = driver {

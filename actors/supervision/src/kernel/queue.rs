@@ -112,10 +112,22 @@ impl<A: Actor> Queue<A> {
         self.lanes.bytes() + kept
     }
 
-    /// Returns whether a message of this weight is accepted.
+    /// Returns whether a message of this weight is accepted whose sender has not waited: there is
+    /// room, and nobody waits for it.
     #[inline]
-    pub(crate) fn has_room(&self, weight: usize) -> bool {
+    pub(crate) fn has_free_room(&self, weight: usize) -> bool {
+        !self.is_awaited() && self.has_room(weight)
+    }
+
+    #[inline]
+    fn has_room(&self, weight: usize) -> bool {
         !self.is_full() && self.fits(weight, 0)
+    }
+
+    /// Returns whether a caller waits for a slot.
+    #[inline]
+    fn is_awaited(&self) -> bool {
+        !self.waiting.is_empty()
     }
 
     fn is_full(&self) -> bool {
@@ -134,16 +146,25 @@ impl<A: Actor> Queue<A> {
 
     /// Takes the oldest droppable messages so that there is room for one of this weight. Returns
     /// `None`, and takes none, where there are too few of them.
+    ///
+    /// Where callers wait for room, free room is theirs: the messages that are taken must weigh as
+    /// much as the new one.
     pub(crate) fn evict_for(&mut self, weight: usize) -> Option<Vec<Entry<A>>> {
-        if !self.fits(weight, self.lanes.droppable_bytes()) {
+        let is_awaited = self.is_awaited();
+        let droppable = self.lanes.droppable_bytes();
+        let is_too_heavy = self.max_bytes.is_some() && is_awaited && droppable < weight;
+        if is_too_heavy || !self.fits(weight, droppable) {
             return None;
         }
-        let mut evicted = Vec::new();
-        if self.is_full() {
-            evicted.push(self.lanes.pop_droppable()?);
-        }
-        while !self.fits(weight, 0) {
-            evicted.push(self.lanes.pop_droppable()?);
+        let needs_slot = is_awaited || self.is_full();
+        let (mut evicted, mut gone) = (Vec::new(), 0);
+        while (needs_slot && evicted.is_empty())
+            || (is_awaited && gone < weight)
+            || !self.fits(weight, 0)
+        {
+            let entry = self.lanes.pop_droppable()?;
+            gone += entry.weight;
+            evicted.push(entry);
         }
         Some(evicted)
     }

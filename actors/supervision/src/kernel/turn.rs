@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::kernel::clock::{self, Nanos};
-use crate::limits::{IDLE_ROUND, TURN_DEBT, TURN_MESSAGES};
+use crate::limits::{IDLE_ROUND, LONG_TURN, TURN_DEBT, TURN_MESSAGES};
 
 /// Rounds without work of others after which they count as idle.
 const IDLE_ROUNDS: u32 = 3;
@@ -32,6 +32,12 @@ impl Budget {
         self.left = self.left.saturating_sub(1);
         self.left == 0 || now >= self.ends_at
     }
+}
+
+/// Returns whether a turn that took `taken` nanoseconds of `turn_time` was so long that all others of
+/// the thread go before the next one. On a single thread, for a simulation, time has no influence.
+pub(super) fn is_long(taken: u64, turn_time: Duration) -> bool {
+    turn_time != Duration::MAX && taken >= clock::nanos(LONG_TURN)
 }
 
 /// The end of the turn that runs, which the futures of the actor know: those that have not been polled

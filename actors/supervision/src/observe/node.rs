@@ -134,7 +134,8 @@ impl ByteGauges {
         }
     }
 
-    pub(super) fn read(&self) -> Option<BytesSnapshot> {
+    /// Returns the figures, where there is a bound.
+    pub(crate) fn read(&self) -> Option<BytesSnapshot> {
         self.bound().map(|bound| BytesSnapshot {
             queued: self.queued.load(Relaxed),
             peak: self.peak.load(Relaxed),

@@ -156,6 +156,50 @@ fn a_waiting_message_gets_room_for_its_weight_in_turn() {
 }
 
 #[test]
+fn light_messages_do_not_pass_a_heavy_one_that_waits() {
+    run(async {
+        let (tree, me, log) = start(|child| child.mailbox_bytes(100)).await;
+        me.tell(Load(50)).unwrap();
+        me.tell(Gossip(10)).unwrap();
+        let heavy = me.tell_when_room(Body(80));
+        let others = async {
+            assert!(matches!(me.tell(Load(11)), Err(TellError::Full(_))));
+            assert!(matches!(me.tell(Gossip(11)), Err(TellError::Full(_))));
+            me.tell(Gossip(9)).unwrap();
+            assert_eq!(queued(&tree), 59, "gossip takes the place of gossip");
+            me.ask(Body(10)).await.unwrap();
+        };
+        let (sent, ()) = join(heavy, others).await;
+        sent.unwrap();
+        let order = ["load 50", "gossip 9", "body 80", "body 10"];
+        assert_eq!(log.take(), order);
+        // Nobody waits any more.
+        me.tell(Load(50)).unwrap();
+        assert_eq!(me.ask(Body(60)).now_or_never(), None);
+        me.tell(Load(5)).unwrap();
+        until(|| queued(&tree) == 0).await;
+        assert!(tree.shutdown().await.is_clean());
+    });
+}
+
+#[test]
+fn a_heavy_message_that_is_taken_back_lets_others_in() {
+    run(async {
+        let (tree, me, log) = start(|child| child.mailbox_bytes(100)).await;
+        me.tell(Load(50)).unwrap();
+        let mut heavy = Box::pin(me.tell_when_room(Body(80)));
+        let mut light = Box::pin(me.tell_when_room(Body(5)));
+        assert!(heavy.as_mut().now_or_never().is_none());
+        assert!(light.as_mut().now_or_never().is_none());
+        drop(heavy);
+        assert!(matches!(light.as_mut().now_or_never(), Some(Ok(()))));
+        until(|| queued(&tree) == 0).await;
+        assert_eq!(log.take(), ["load 50", "body 5"]);
+        assert!(tree.shutdown().await.is_clean());
+    });
+}
+
+#[test]
 fn a_message_heavier_than_the_mailbox_does_not_wait() {
     run(async {
         let (tree, me, _) = start(|child| child.mailbox_bytes(100)).await;

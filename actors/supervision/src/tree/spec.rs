@@ -135,7 +135,8 @@ impl ChildSpec {
     /// Bounds what the queued messages weigh together, in bytes, at least one; the bound in messages
     /// holds as well. A message that would pass the bound finds the mailbox full, with the consequences
     /// of its type's [`WhenFull`](crate::WhenFull); one that is heavier than the whole bound is always
-    /// refused. [`Message::weight`] says what a message weighs. No effect on a supervisor, nor on a pool.
+    /// refused. While messages wait for room, lighter ones do not pass them: they wait as well, or find
+    /// the mailbox full. [`Message::weight`] says what a message weighs. No effect on a supervisor, nor on a pool.
     pub fn mailbox_bytes(self, bytes: usize) -> Self {
         self.launcher.set_mailbox_bytes(bytes);
         self

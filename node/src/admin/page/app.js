@@ -136,9 +136,23 @@ function state(node) {
   return el("span", { class: `badge ${name}` }, name.replace("_", " "));
 }
 
-function crashButton(node) {
-  if (!last.status.chaos || node.kind !== "actor") return null;
-  return el("button", { "data-crash": node.path, "aria-label": `crash ${node.name}`, title: `make ${node.name} panic` }, "crash");
+/** The time for which the button "hang" holds the thread of an actor: longer than an actor may hold it before it is stuck. */
+const HANG_MS = 15000;
+
+/** Returns the buttons that make an actor fail; none unless the node was started with --admin.chaos. */
+function chaosButtons(node) {
+  if (!last.status.chaos || node.kind !== "actor") return [];
+  return [
+    el("button", { "data-crash": node.path, "aria-label": `crash ${node.name}`, title: `make ${node.name} panic` }, "crash"),
+    el("button", { "data-hang": node.path, "aria-label": `hang ${node.name}`, title: `make ${node.name} hold its thread for ${duration(HANG_MS)}` }, "hang"),
+  ];
+}
+
+/** Describes a mailbox with its bound in bytes, if it has one. */
+function mailboxTitle(mailbox) {
+  if (!mailbox) return "";
+  const weight = mailbox.bytes ? `; ${bytes(mailbox.bytes.queued)}, peak ${bytes(mailbox.bytes.peak)}, bound ${bytes(mailbox.bytes.bound)}` : "";
+  return `peak ${integer(mailbox.peak)}, capacity ${integer(mailbox.capacity)}${weight}`;
 }
 
 const num = (label, value, title, isBad) => el("span", { class: isBad ? "num bad" : "num", title }, el("small", {}, label), value);
@@ -153,11 +167,11 @@ function row(node, level, rail, history) {
     class: `node ${node.kind}`, role: "treeitem", tabindex: "0", "data-path": node.path,
     "aria-label": `${node.name}, ${node.stuck ? "stuck" : node.state}${isRecent ? `, ${reason}` : ""}`, "aria-level": level,
   },
-    el("span", { class: "name" }, el("span", { class: "rail", "aria-hidden": "true" }, rail), el("span", { class: "label" }, node.name), crashButton(node)),
+    el("span", { class: "name" }, el("span", { class: "rail", "aria-hidden": "true" }, rail), el("span", { class: "label" }, node.name), ...chaosButtons(node)),
     el("span", { class: "state" }, state(node)),
     num("generation", integer(node.generation)),
     num("up", duration(node.uptime_ms)),
-    num("mailbox", isActor && node.mailbox ? integer(node.mailbox.depth) : "–", node.mailbox ? `peak ${integer(node.mailbox.peak)}, capacity ${integer(node.mailbox.capacity)}` : ""),
+    num("mailbox", isActor && node.mailbox ? integer(node.mailbox.depth) : "–", mailboxTitle(node.mailbox)),
     num("msg/s", isActor ? rate(perSecond(node)) : "–"),
     num("handled in", isActor ? latency(node.handling) : "–", "time in the handler, p50 / p99"),
     num("queued for", isActor ? latency(node.queue) : "–", "time in the mailbox, p50 / p99"),
@@ -313,7 +327,7 @@ function drawActor({ tree, history }, path) {
   const deadlock = node.deadlock ? el("p", { class: "bad" }, `Waits for itself: ${node.deadlock}`) : null;
   const waits = (node.waits || []).map((w) => line(el("code", {}, w.from), w.message ? el("code", {}, w.message) : "", w.place, duration(w.for_ms)));
   show("actor", back,
-    el("h2", { tabindex: "-1" }, node.name, " ", state(node), " ", crashButton(node)),
+    el("h2", { tabindex: "-1" }, node.name, " ", state(node), ...chaosButtons(node).flatMap((button) => [" ", button])),
     el("p", { class: "hint" }, el("code", {}, node.path), node.arbiter ? ` on arbiter ${node.arbiter}` : "", node.doing ? `, in ${node.doing}` : "", stuck),
     deadlock,
     waits.length ? el("section", {}, el("h3", {}, "Requests that have waited for a second or longer"), el("div", { class: "scroll" },
@@ -321,6 +335,7 @@ function drawActor({ tree, history }, path) {
     el("section", { class: "cards" },
       card(integer(node.generation), "generation"), card(duration(node.uptime_ms), "up"), card(integer(node.restarts), "restarts"),
       isActor ? card(`${integer(node.mailbox.depth)} of ${integer(node.mailbox.capacity)}`, `in the mailbox, peak ${integer(node.mailbox.peak)}`) : null,
+      isActor && node.mailbox.bytes ? card(`${bytes(node.mailbox.bytes.queued)} of ${bytes(node.mailbox.bytes.bound)}`, `in the mailbox, peak ${bytes(node.mailbox.bytes.peak)}`) : null,
       isActor ? card(latency(node.handling), "handled in, p50 / p99") : null, isActor ? card(latency(node.queue), "queued for, p50 / p99") : null),
     isActor ? el("section", { class: "charts" },
       curves("Messages per second", rate, { values: rates, kind: "first" }), curves("Mailbox", integer, { values: depth, kind: "first" })) : null,
@@ -432,18 +447,24 @@ function showNotice(text) {
   noticeTimer = setTimeout(() => { $("notice").textContent = ""; }, 6000);
 }
 
-async function crash(path) {
+/** Sends a request that makes an actor fail, and shows `done` or the reason of the refusal. */
+async function disturb(route, body, done) {
   try {
-    const answer = await fetch("/api/crash", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ path }) });
-    showNotice(answer.ok ? `${path} was crashed` : (await answer.text()).trim());
+    const answer = await fetch(route, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+    showNotice(answer.ok ? done : (await answer.text()).trim());
   } catch { showNotice("the node does not answer"); }
 }
 
 const open = (path) => { location.hash = `#/actor/${encodeURIComponent(path)}`; };
 
 document.addEventListener("click", (event) => {
-  const button = event.target.closest("[data-crash]");
-  if (button) { crash(button.dataset.crash); return; }
+  const button = event.target.closest("[data-crash], [data-hang]");
+  if (button) {
+    const { crash, hang } = button.dataset;
+    if (crash) disturb("/api/crash", { path: crash }, `${crash} was crashed`);
+    else disturb("/api/hang", { path: hang, ms: HANG_MS }, `${hang} hangs for ${duration(HANG_MS)}`);
+    return;
+  }
   const node = event.target.closest("[data-path]");
   if (node) open(node.dataset.path);
 });

@@ -43,7 +43,7 @@ function updateIncidents(event) {
 
 const KINDS = { failure: "failure", escalation: "supervisor gave up", group: "with a sibling", stuck: "does not answer", deadlock: "wait for each other" };
 
-function drawIncidents({ status }) {
+function drawIncidents({ status, incidents: { dropped } }) {
   const startedAt = Date.now() - status.uptime_ms;
   const rows = [...incidents].reverse().map((it) => el("tr", {},
     el("td", {}, new Date(it.unix_ms).toLocaleString("en-GB")), text(it.unix_ms < startedAt ? "before this start" : ago(it.unix_ms)),
@@ -53,6 +53,7 @@ function drawIncidents({ status }) {
     el("p", {}, el("a", { href: "#/" }, "← all actors")),
     el("h2", { tabindex: "-1" }, "Incidents"),
     el("p", { class: "hint" }, `The last ${MAX_INCIDENTS} failures, restarts and hangs, newest first. With a data directory, also those before the last start of the node.`),
+    dropped ? el("p", { class: "bad", role: "alert" }, `${integer(dropped)} ${dropped === 1 ? "incident is" : "incidents are"} not in the file: the disk was too slow.`) : null,
     rows.length ? el("div", { class: "scroll" }, table(["at", textHead(""), textHead("actor"), textHead("kind"), "generation", textHead("reason")], rows)) : empty("None."));
 }
 

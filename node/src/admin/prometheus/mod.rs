@@ -8,7 +8,7 @@ mod tests;
 
 use std::fmt::Write;
 
-use actoreum_supervision::{NodeSnapshot, snapshot::ArbiterSnapshot};
+use actoreum_supervision::{IncidentLog, NodeSnapshot, snapshot::ArbiterSnapshot};
 
 use super::{AdminState, connections::servers, process};
 
@@ -16,8 +16,13 @@ use super::{AdminState, connections::servers, process};
 struct Family(&'static str, &'static str, &'static str);
 
 /// Renders all metrics.
-pub fn render(tree: &NodeSnapshot, arbiters: &[ArbiterSnapshot], state: &AdminState) -> String {
-    let mut out = tree::render(tree, arbiters);
+pub fn render(
+    tree: &NodeSnapshot,
+    arbiters: &[ArbiterSnapshot],
+    incidents: &IncidentLog,
+    state: &AdminState,
+) -> String {
+    let mut out = tree::render(tree, arbiters, incidents);
     chain(&mut out, state);
     pool(&mut out, state);
     rpc(&mut out, state);

@@ -1,8 +1,8 @@
 //! Tests of the text format on a tree with names that need escapes.
 
 use actoreum_supervision::{
-    Actor, ActorRef, ChildSpec, Ctx, DynamicRef, Handles, Message, NodeSnapshot, Pool, Strategy,
-    SupervisorSpec, Tree, TreeHandle, snapshot::ArbiterSnapshot,
+    Actor, ActorRef, ChildSpec, Ctx, DynamicRef, Handles, IncidentLog, Message, NodeSnapshot, Pool,
+    Strategy, SupervisorSpec, Tree, TreeHandle, snapshot::ArbiterSnapshot,
 };
 
 use super::tree;
@@ -13,6 +13,7 @@ mod exposition;
 use exposition::Exposition;
 
 #[derive(Message)]
+#[message(weight = 40)]
 struct Hello;
 
 mod other {
@@ -46,8 +47,9 @@ fn run(work: impl AsyncFnOnce(&TreeHandle, &Parts)) -> (NodeSnapshot, Vec<Arbite
             peers: DynamicRef::new("peers"),
             pool: Pool::new("pool", 3),
         };
+        let greeter = ChildSpec::new(&parts.greeter, || Greeter);
         let spec = SupervisorSpec::new("root", Strategy::OneForOne)
-            .child(ChildSpec::new(&parts.greeter, || Greeter).mailbox(7))
+            .child(greeter.mailbox(7).mailbox_bytes(1_000))
             .child(SupervisorSpec::dynamic(&parts.peers))
             .child(parts.pool.child());
         let tree = Tree::start(spec).await.unwrap();
@@ -90,7 +92,7 @@ pub(super) async fn with_children(_: &TreeHandle, parts: &Parts) {
 #[test]
 fn the_metrics_of_a_tree_are_valid_whatever_its_names() {
     let (snapshot, arbiters) = run(with_children);
-    let text = tree::render(&snapshot, &arbiters);
+    let text = tree::render(&snapshot, &arbiters, &IncidentLog::default());
     let parsed = Exposition::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
 
     let path = "root/a \"quoted\"\\\nname";
@@ -106,6 +108,16 @@ fn the_metrics_of_a_tree_are_valid_whatever_its_names() {
         value("actoreum_actor_mailbox_peak", &[("actor", path)]),
         1.0
     );
+    for (figure, bytes) in [("", 0.0), ("_peak", 40.0), ("_capacity", 1_000.0)] {
+        let name = format!("actoreum_actor_mailbox{figure}_bytes");
+        assert_eq!(value(&name, &[("actor", path)]), bytes, "{name}");
+        let unbounded = parsed.value(&name, &[("actor", "root/peers/one")]);
+        assert_eq!(
+            unbounded, None,
+            "{name} of a mailbox without a bound in bytes"
+        );
+    }
+    assert_eq!(value("actoreum_incidents_dropped_total", &[]), 0.0);
     assert_eq!(
         value("actoreum_pool_threads", &[("pool", "root/pool")]),
         3.0

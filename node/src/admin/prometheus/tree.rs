@@ -1,21 +1,27 @@
 //! Metrics of the supervision tree: actors, messages and arbiters.
 
 use actoreum_supervision::{
-    NodeSnapshot,
-    snapshot::{ArbiterSnapshot, PoolSnapshot, State},
+    IncidentLog, NodeSnapshot,
+    snapshot::{ArbiterSnapshot, BytesSnapshot, PoolSnapshot, State},
 };
 
 use super::{Family, family, histograms, value};
 
 /// Renders the metrics of the tree.
-pub fn render(tree: &NodeSnapshot, arbiters: &[ArbiterSnapshot]) -> String {
+pub fn render(
+    tree: &NodeSnapshot,
+    arbiters: &[ArbiterSnapshot],
+    incidents: &IncidentLog,
+) -> String {
     let mut out = String::new();
     actors(&mut out, tree);
+    weights(&mut out, tree);
     messages(&mut out, tree);
     histograms::render(&mut out, tree);
     owed(&mut out, tree);
     pools(&mut out, tree);
     arbiter_figures(&mut out, arbiters);
+    dropped_incidents(&mut out, incidents);
     out
 }
 
@@ -110,6 +116,46 @@ fn actors(out: &mut String, tree: &NodeSnapshot) {
         for node in &nodes {
             if let Some(number) = read(node) {
                 value(out, name, &[("actor", &node.path)], number);
+            }
+        }
+    }
+}
+
+/// Renders the weights of the mailboxes that are bounded in bytes.
+fn weights(out: &mut String, tree: &NodeSnapshot) {
+    type Read = fn(BytesSnapshot) -> u64;
+    let families: [(Family, Read); 3] = [
+        (
+            Family(
+                "actoreum_actor_mailbox_bytes",
+                "gauge",
+                "Weight of the messages waiting in the mailbox.",
+            ),
+            |bytes| bytes.queued,
+        ),
+        (
+            Family(
+                "actoreum_actor_mailbox_peak_bytes",
+                "gauge",
+                "Largest weight of messages that ever waited in the mailbox.",
+            ),
+            |bytes| bytes.peak,
+        ),
+        (
+            Family(
+                "actoreum_actor_mailbox_capacity_bytes",
+                "gauge",
+                "Weight of messages that may wait in the mailbox.",
+            ),
+            |bytes| bytes.bound,
+        ),
+    ];
+    for (head, read) in families {
+        let name = head.0;
+        family(out, head);
+        for node in tree.walk() {
+            if let Some(bytes) = node.mailbox.and_then(|mailbox| mailbox.bytes) {
+                value(out, name, &[("actor", &node.path)], read(bytes) as f64);
             }
         }
     }
@@ -267,4 +313,11 @@ fn arbiter_figures(out: &mut String, arbiters: &[ArbiterSnapshot]) {
             value(out, name, &[("arbiter", &arbiter.name)], read(arbiter));
         }
     }
+}
+
+fn dropped_incidents(out: &mut String, incidents: &IncidentLog) {
+    let name = "actoreum_incidents_dropped_total";
+    let help = "Incidents that were not written to their file because the disk was too slow.";
+    family(out, Family(name, "counter", help));
+    value(out, name, &[], incidents.dropped() as f64);
 }

@@ -52,11 +52,13 @@ struct PendingReservation<'a, A: Actor> {
 }
 
 impl<A: Actor> Drop for PendingReservation<'_, A> {
-    /// Releases a slot that was reserved but never received.
+    /// Releases a slot that was reserved but never received; a caller that leaves before lets those
+    /// behind it have the room that was not enough for it.
     fn drop(&mut self) {
         self.receiver.close();
-        if let Ok(generation) = self.receiver.try_recv() {
-            self.mailbox.release(generation, self.weight);
+        match self.receiver.try_recv() {
+            Ok(generation) => self.mailbox.release(generation, self.weight),
+            Err(_) => self.mailbox.queue.lock().grant_reservations(),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::plan::*;
 use super::state::{End, Model};
+use super::traffic::Time;
 use crate::snapshot::State;
 
 impl Model {
@@ -37,19 +38,35 @@ impl Model {
             self.end_by_itself(id, End::Normal);
             return Ok(());
         }
-        let now = self.now;
         let traffic = &mut self.nodes[id].traffic;
         if traffic.has_waiting_requests() {
-            self.served_at = Some(now);
+            self.served_at = Some(self.now);
         }
         traffic.open(&mut self.results);
-        let turn = traffic.turn(now, &mut self.results);
-        self.is_ambiguous |= traffic.had_to_wait;
-        if let Some(end) = turn {
+        // Siblings start while it works.
+        self.is_ambiguous |= traffic.has_holds();
+        if let Some(end) = self.work(id) {
             self.is_ambiguous |= is_sibling_busy;
             self.end_by_itself(id, end);
         }
         Ok(())
+    }
+
+    /// Lets an actor handle its messages. Returns its end, if it ends.
+    fn work(&mut self, id: Id) -> Option<End> {
+        let mut time = self.time();
+        let traffic = &mut self.nodes[id].traffic;
+        let end = traffic.turn(&mut time, &mut self.results);
+        self.is_ambiguous |= traffic.had_to_wait;
+        self.held = time.held;
+        end
+    }
+
+    fn time(&self) -> Time {
+        Time {
+            now: self.now,
+            held: self.held,
+        }
     }
 
     /// Records the end of an actor that its supervisor has yet to see.
@@ -155,12 +172,15 @@ impl Model {
     /// Acts on the actors in one instant. Returns those that have something to do, in order.
     pub(super) fn stimulate(&mut self, stimuli: &[Stimulus]) -> Vec<Id> {
         let mut ready = Vec::new();
+        let time = self.time();
         for Stimulus { number, to, what } in stimuli {
             let is_woken = match *what {
-                What::Send(sending, kind, act) => {
-                    let letter = (*number, sending, kind, act);
+                What::Send(post) => {
+                    let has_clock = !self.plan.is_dynamic_child(*to) || self.nodes[*to].is_bound;
                     let traffic = &mut self.nodes[*to].traffic;
-                    traffic.send(letter, self.now, &mut self.results);
+                    // Before its first start an actor does not have the clock of the tree.
+                    self.is_ambiguous |= !has_clock && traffic.deadline_of(&post).is_some();
+                    traffic.send(*number, post, time, &mut self.results);
                     traffic.depth() > 0
                 }
                 What::Crash => {
@@ -222,15 +242,17 @@ impl Model {
         let mut parents: Vec<Id> = Vec::new();
         let waits = |id: &&Id| self.nodes[**id].traffic.has_waiting_messages();
         let waiting: Vec<Id> = ready.iter().filter(waits).copied().collect();
+        // The deadlines of one actor pass while another one works.
+        let holds = |id: &Id| self.nodes[*id].traffic.has_holds();
+        self.is_ambiguous |= ready.len() > 1 && ready.iter().any(holds);
         for id in ready {
             let node = &mut self.nodes[*id];
             let end = if std::mem::take(&mut node.is_crashing) {
                 node.traffic.close(&mut self.results);
                 Some(End::Panicked)
             } else {
-                node.traffic.turn(self.now, &mut self.results)
+                self.work(*id)
             };
-            self.is_ambiguous |= node.traffic.had_to_wait;
             if let Some(end) = end {
                 self.end_by_itself(*id, end);
                 parents.extend(self.plan.nodes[*id].parent);

@@ -12,6 +12,13 @@ use crate::{Backoff, Intensity, Restart, Strategy};
 const MAX_DEPTH: usize = 3;
 const MAX_NODES: usize = 14;
 
+const DEADLINES: [Duration; 4] = [
+    Duration::ZERO,
+    Duration::from_micros(10_500),
+    Duration::from_micros(40_500),
+    Duration::from_micros(100_500),
+];
+
 /// Generates the plan of a seed.
 pub(super) fn plan(seed: u64) -> Plan {
     let mut generator = Generator {
@@ -91,11 +98,15 @@ impl Generator {
 
     fn actor(&mut self, parent: Id) {
         let intensity = self.chance(20).then(|| self.intensity());
-        let capacity = self.one_of(&[1, 2, 3, 5, 8]);
+        let capacity = self.one_of(&[1, 2, 3, 5, 8, 24]);
+        let bytes = self.chance(35).then(|| self.one_of(&[8, 20, 50]));
+        let ask_deadline = self.chance(20).then(|| self.one_of(&DEADLINES));
         self.add(
             Some(parent),
             Role::Actor {
                 capacity,
+                bytes,
+                ask_deadline,
                 intensity,
             },
         );
@@ -173,10 +184,12 @@ impl Generator {
     fn step(&mut self) -> Step {
         let chosen = self.rng.random_range(0..100);
         match chosen {
-            0..30 => Step::Advance(millis(self.one_of(&[1, 7, 60, 130, 400, 1_500]))),
-            30..48 => self.dynamic_step(),
-            48..62 => self.spoilt_crash(),
-            62..75 => self.flood(),
+            0..28 => Step::Advance(millis(self.one_of(&[1, 7, 60, 130, 400, 1_500]))),
+            28..44 => self.dynamic_step(),
+            44..57 => self.spoilt_crash(),
+            57..67 => self.flood(),
+            67..75 => self.slow_work(),
+            75..81 => self.urgent_flood(),
             _ => self.batch(),
         }
     }
@@ -224,8 +237,8 @@ impl Generator {
         if self.chance(80) {
             let crash = self.one_of(&[
                 What::Crash,
-                What::Send(Sending::Tell, Kind::Command, Act::Panic),
-                What::Send(Sending::Tell, Kind::Command, Act::Fail),
+                What::Send(Post::command(Act::Panic)),
+                What::Send(Post::command(Act::Fail)),
             ]);
             stimuli.push(self.stimulus(actor, crash));
         }
@@ -247,10 +260,42 @@ impl Generator {
         let count = self.rng.random_range(4..20);
         let stimuli = (0..count)
             .map(|_| {
-                let what = self.sending(3);
-                self.stimulus(actor, what)
+                let post = self.post(3);
+                self.stimulus(actor, What::Send(post))
             })
             .collect();
+        Step::Batch(stimuli)
+    }
+
+    /// Sends messages to one actor, of which some hold the thread while others wait.
+    fn slow_work(&mut self) -> Step {
+        let Some(actor) = self.some_actor(|_, _| true) else {
+            return Step::Advance(millis(1));
+        };
+        let mut stimuli = Vec::new();
+        for _ in 0..self.rng.random_range(2..12) {
+            let mut post = self.post(8);
+            if self.chance(40) {
+                post.act = Act::Hold(millis(self.one_of(&[1, 20, 60])));
+            }
+            stimuli.push(self.stimulus(actor, What::Send(post)));
+        }
+        Step::Batch(stimuli)
+    }
+
+    /// Sends messages to one actor, most of them of high priority.
+    fn urgent_flood(&mut self) -> Step {
+        let Some(actor) = self.some_actor(|_, _| true) else {
+            return Step::Advance(millis(1));
+        };
+        let mut stimuli = Vec::new();
+        for _ in 0..self.rng.random_range(8..30) {
+            let mut post = self.post(2);
+            if self.chance(70) {
+                post.kind = self.one_of(&[Kind::Urgent, Kind::Urgent, Kind::Alarm]);
+            }
+            stimuli.push(self.stimulus(actor, What::Send(post)));
+        }
         Step::Batch(stimuli)
     }
 
@@ -270,14 +315,14 @@ impl Generator {
                         let kind = self.one_of(&Kind::ALL);
                         What::CrashAt(kind)
                     }
-                    _ => self.sending(22),
+                    _ => What::Send(self.post(22)),
                 };
                 (to, what)
             } else {
                 let Some(to) = self.some_actor(|_, _| true) else {
                     continue;
                 };
-                (to, self.sending(0))
+                (to, What::Send(self.post(0)))
             };
             stimuli.push(self.stimulus(to, what));
         }
@@ -285,7 +330,7 @@ impl Generator {
     }
 
     /// Returns a message that ends its actor with the given probability.
-    fn sending(&mut self, percent_of_ends: u32) -> What {
+    fn post(&mut self, percent_of_ends: u32) -> Post {
         let kind = self.one_of(&Kind::ALL);
         let sending = match self.rng.random_range(0..100) {
             0..35 => Sending::Tell,
@@ -302,6 +347,18 @@ impl Generator {
         } else {
             Act::Work
         };
-        What::Send(sending, kind, act)
+        let deadline = match sending {
+            Sending::TellWhenRoom => None,
+            _ if !self.chance(15) => None,
+            Sending::AskWithin(timeout) => Some(timeout),
+            _ => Some(self.one_of(&DEADLINES)),
+        };
+        Post {
+            sending,
+            kind,
+            act,
+            weight: self.one_of(&[0, 1, 5, 9, 30]),
+            deadline,
+        }
     }
 }

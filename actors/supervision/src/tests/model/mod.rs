@@ -3,7 +3,7 @@
 //! A seed determines a plan (`plan.rs`, `generate.rs`): a tree and the steps that are taken with it.
 //! `run.rs` takes each step on the real tree (`world.rs`), on one thread with a paused clock, and on
 //! the reference model: OTP's rules of supervision (`reference.rs`), actors (`actors.rs`) and their
-//! mailboxes (`traffic.rs`). After each step the two must agree on which actors live, their
+//! mailboxes (`traffic.rs`) with bounds in messages and in bytes, deadlines and priorities. After each step the two must agree on which actors live, their
 //! generations, states and restarts, the order of starts and ends, the order of messages, every
 //! caller's result, and the counts of messages. A step with two events in one millisecond that have
 //! no defined order is left out.
@@ -14,6 +14,7 @@ mod actors;
 mod generate;
 mod plan;
 mod reference;
+mod results;
 mod run;
 mod state;
 mod traffic;
@@ -102,6 +103,9 @@ struct Sums {
     steps: u64,
     left_out: u64,
     messages: u64,
+    expired: u64,
+    overtaken: u64,
+    too_heavy: u64,
     restarts: u64,
     gave_up: u64,
     failed_starts: u64,
@@ -109,15 +113,18 @@ struct Sums {
 
 #[test]
 fn the_kernel_agrees_with_the_model() {
-    let mut sums = Sums::default();
+    let (mut sums, all) = (Sums::default(), seeds());
     let mut mismatches = Vec::new();
-    for seed in seeds() {
+    for seed in all.clone() {
         let plan = generate::plan(seed);
         match run(&plan) {
             Ok(coverage) => {
                 sums.steps += coverage.steps;
                 sums.left_out += coverage.left_out;
                 sums.messages += coverage.messages;
+                sums.expired += coverage.expired;
+                sums.overtaken += coverage.overtaken;
+                sums.too_heavy += coverage.too_heavy;
                 sums.restarts += coverage.restarts;
                 sums.gave_up += coverage.gave_up;
                 sums.failed_starts += coverage.failed_starts;
@@ -135,6 +142,10 @@ fn the_kernel_agrees_with_the_model() {
     }
     println!("{sums:?}");
     assert!(sums.left_out <= sums.steps, "most steps are compared");
+    if all.count() as u64 >= SEEDS.end {
+        let rules = [sums.expired, sums.overtaken, sums.too_heavy];
+        assert!(rules.iter().all(|count| *count > 100), "{sums:?}");
+    }
 }
 
 #[test]

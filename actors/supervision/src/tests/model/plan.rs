@@ -14,6 +14,10 @@ pub(super) const START_TIMEOUT: Duration = Duration::from_millis(300);
 /// The time that an actor of a plan has to stop.
 pub(super) const STOP_TIMEOUT: Duration = Duration::from_millis(200);
 
+/// The time that actors have to begin with a query. As all deadlines of a plan it is no whole number
+/// of milliseconds, so that none passes at the time of a timer.
+pub(super) const QUERY_DEADLINE: Duration = Duration::from_micros(60_500);
+
 /// The time that a slow `stopped` hook takes.
 pub(super) const SLOW_STOP: Duration = Duration::from_millis(70);
 
@@ -38,6 +42,10 @@ pub(super) struct NodePlan {
 pub(super) enum Role {
     Actor {
         capacity: usize,
+        /// The bound on the weight of the queued messages.
+        bytes: Option<usize>,
+        /// The deadline of requests whose kind has none.
+        ask_deadline: Option<Duration>,
         /// The bound on the restarts of this actor alone.
         intensity: Option<Intensity>,
     },
@@ -80,12 +88,39 @@ pub(super) enum Kind {
     Gossip,
     /// Waits for a slot in a full mailbox.
     Body,
-    /// Refused by a full mailbox, answered later, skipped when its caller has left.
+    /// Refused by a full mailbox, answered later, skipped when its caller has left. Requests have
+    /// [`QUERY_DEADLINE`].
     Query,
+    /// As a command, of high priority.
+    Urgent,
+    /// As gossip, of high priority.
+    Alarm,
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 4] = [Self::Command, Self::Gossip, Self::Body, Self::Query];
+    pub(super) const ALL: [Self; 6] = [
+        Self::Command,
+        Self::Gossip,
+        Self::Body,
+        Self::Query,
+        Self::Urgent,
+        Self::Alarm,
+    ];
+
+    /// Returns whether messages of this kind go before others.
+    pub(super) fn is_high(self) -> bool {
+        matches!(self, Self::Urgent | Self::Alarm)
+    }
+
+    /// Returns whether messages of this kind give way to newer ones.
+    pub(super) fn is_droppable(self) -> bool {
+        matches!(self, Self::Gossip | Self::Alarm)
+    }
+
+    /// Returns the time that an actor has to begin with a request of this kind.
+    pub(super) fn deadline(self) -> Option<Duration> {
+        (self == Self::Query).then_some(QUERY_DEADLINE)
+    }
 
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -93,6 +128,8 @@ impl Kind {
             Self::Gossip => "Gossip",
             Self::Body => "Body",
             Self::Query => "Query",
+            Self::Urgent => "Urgent",
+            Self::Alarm => "Alarm",
         }
     }
 }
@@ -111,6 +148,8 @@ pub(super) enum Act {
     Later(Duration),
     /// A query is never answered; for other kinds the same as `Work`.
     Never,
+    /// It holds the thread for this time on the clock of the tree, and answers.
+    Hold(Duration),
 }
 
 /// How a message is sent.
@@ -124,6 +163,32 @@ pub(super) enum Sending {
     AskWithin(Duration),
 }
 
+/// A message that is sent.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Post {
+    pub(super) sending: Sending,
+    pub(super) kind: Kind,
+    pub(super) act: Act,
+    /// The weight in bytes.
+    pub(super) weight: usize,
+    /// The deadline of this message. That of a request which waits for the actor is the time that it
+    /// waits; a message that waits for a slot has none.
+    pub(super) deadline: Option<Duration>,
+}
+
+impl Post {
+    /// Returns a told command.
+    pub(super) fn command(act: Act) -> Self {
+        Self {
+            sending: Sending::Tell,
+            kind: Kind::Command,
+            act,
+            weight: 0,
+            deadline: None,
+        }
+    }
+}
+
 /// One act of the outside world on an actor.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Stimulus {
@@ -135,7 +200,7 @@ pub(super) struct Stimulus {
 
 #[derive(Debug, Clone, Copy)]
 pub(super) enum What {
-    Send(Sending, Kind, Act),
+    Send(Post),
     /// `TreeHandle::crash`.
     Crash,
     /// `TreeHandle::crash_at`.

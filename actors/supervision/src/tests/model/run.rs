@@ -29,6 +29,12 @@ pub(super) struct Coverage {
     pub(super) left_out: u64,
     pub(super) restarts: u64,
     pub(super) messages: u64,
+    /// Messages whose deadline passed.
+    pub(super) expired: u64,
+    /// Messages that one of high priority passed.
+    pub(super) overtaken: u64,
+    /// Messages that found a free slot without room for their weight.
+    pub(super) too_heavy: u64,
     pub(super) failed_starts: u64,
     pub(super) gave_up: u64,
     /// The log of the real tree.
@@ -65,13 +71,16 @@ impl Run {
                 Step::Advance(time) => next.advance(*time),
                 Step::Batch(stimuli) => {
                     let ready = next.stimulate(stimuli);
-                    let queued: Vec<usize> =
-                        next.nodes.iter().map(|node| node.traffic.depth()).collect();
+                    let queued: Vec<(usize, usize)> = next
+                        .nodes
+                        .iter()
+                        .map(|node| (node.traffic.depth(), node.traffic.bytes()))
+                        .collect();
                     next.settle(stimuli, &ready);
                     if !next.is_ambiguous {
                         self.world.stimulate(stimuli);
-                        let depths = self.depths();
-                        same(&"the queued messages", &queued, &depths)
+                        let real = self.queued();
+                        same(&"the queued messages and bytes", &queued, &real)
                             .map_err(|text| Mismatch { after, text })?;
                     }
                 }
@@ -137,9 +146,11 @@ impl Run {
         Ok(())
     }
 
-    fn depths(&self) -> Vec<usize> {
+    fn queued(&self) -> Vec<(usize, usize)> {
         let nodes = self.world.nodes.iter();
-        nodes.map(|node| depth(node) as usize).collect()
+        nodes
+            .map(|node| (depth(node) as usize, bytes(node) as usize))
+            .collect()
     }
 
     /// Compares the whole state of the tree.
@@ -187,7 +198,8 @@ impl Run {
         if !self.plan.is_actor(id) {
             return Ok(());
         }
-        same(&format_args!("the queue of n{id}"), &0, &depth(node))?;
+        let queued = (depth(node), bytes(node));
+        same(&format_args!("the queue of n{id}"), &(0, 0), &queued)?;
         for kind in Kind::ALL {
             let counts = expected.traffic.counts(kind);
             let expected = [
@@ -199,6 +211,7 @@ impl Run {
                 ("lost", counts.lost),
                 ("abandoned", counts.skipped + counts.given_up),
                 ("owed", counts.owed),
+                ("expired", counts.expired),
             ];
             let name = kind.name();
             same(
@@ -228,7 +241,7 @@ impl Run {
                 let real = node.message(kind.name()).cloned().unwrap_or_default();
                 let refused = real.rejected + real.unavailable + real.dropped + real.lost;
                 // A request that was given up after it had been handled is in both counts.
-                let sum = real.handled + real.failed + refused + real.abandoned;
+                let sum = real.handled + real.failed + refused + real.abandoned + real.expired;
                 let sent = expected.sent - traffic.undecided(kind) + expected.given_up;
                 if !self.model.is_ambiguous {
                     same(
@@ -238,7 +251,10 @@ impl Run {
                     )?;
                 }
                 self.coverage.messages += expected.sent;
+                self.coverage.expired += expected.expired;
             }
+            self.coverage.overtaken += traffic.overtaken;
+            self.coverage.too_heavy += traffic.too_heavy;
         }
         Ok(())
     }
@@ -276,6 +292,7 @@ impl Run {
         let started = TreeOptions::default()
             .single_thread()
             .rng(SeededRng::seeded(plan.seed))
+            .clock(world.clock())
             .probe(Duration::from_secs(1 << 20), Duration::from_secs(1 << 20))
             .start(spec)
             .await;
@@ -317,8 +334,13 @@ fn depth(node: &Arc<Node>) -> u64 {
     node.gauges.depth.load(Relaxed)
 }
 
+/// Returns the weight of the messages queued at a node.
+fn bytes(node: &Arc<Node>) -> u64 {
+    node.gauges.bytes.read().map_or(0, |bytes| bytes.queued)
+}
+
 /// Returns the counters of a kind of message at a node.
-fn counters(node: &Arc<Node>, kind: Kind) -> [(&'static str, u64); 8] {
+fn counters(node: &Arc<Node>, kind: Kind) -> [(&'static str, u64); 9] {
     let metrics = node.messages.iter().find(|row| &*row.name == kind.name());
     let of = |read: fn(&MessageMetrics) -> u64| metrics.map_or(0, |metrics| read(metrics));
     [
@@ -330,6 +352,7 @@ fn counters(node: &Arc<Node>, kind: Kind) -> [(&'static str, u64); 8] {
         ("lost", of(|row| row.lost.load(Relaxed))),
         ("abandoned", of(|row| row.abandoned.load(Relaxed))),
         ("owed", of(|row| row.owed.load(Relaxed))),
+        ("expired", of(|row| row.expired.load(Relaxed))),
     ]
 }
 

@@ -57,6 +57,8 @@ impl fmt::Display for End {
 pub(super) struct Model {
     pub(super) plan: Rc<Plan>,
     pub(super) now: Duration,
+    /// The time that handlers have held the thread, by which the tree's clock is ahead of the timers.
+    pub(super) held: Duration,
     pub(super) nodes: Vec<Node>,
     /// The starts and ends, in order.
     pub(super) log: Vec<String>,
@@ -125,10 +127,7 @@ impl Model {
             generation: 0,
             restarts: 0,
             is_up: false,
-            traffic: Traffic::new(match node.role {
-                Role::Actor { capacity, .. } => capacity,
-                _ => 0,
-            }),
+            traffic: Traffic::new(&node.role),
             start_faults: VecDeque::new(),
             stop_faults: VecDeque::new(),
             crashed: 0,
@@ -142,6 +141,7 @@ impl Model {
         let mut model = Self {
             plan: Rc::clone(plan),
             now: Duration::ZERO,
+            held: Duration::ZERO,
             nodes: nodes.collect(),
             log: Vec::new(),
             results: Results::new(),

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use super::plan::{Act, Kind, Sending};
+use super::plan::{Act, Kind, Post, Role, Sending};
 use super::state::End;
+
+mod room;
 
 /// The results of sends and requests, by the number of the stimulus.
 pub(super) type Results = BTreeMap<u32, &'static str>;
@@ -16,6 +18,24 @@ pub(super) struct Letter {
     pub(super) kind: Kind,
     pub(super) act: Act,
     pub(super) caller: Caller,
+    /// The weight; zero where the mailbox has no bound in bytes.
+    weight: usize,
+    /// The time on the tree's clock from which it is not handled any more.
+    expires_at: Option<Duration>,
+}
+
+/// The time of the timers, and the time by which the tree's clock is ahead of it, because handlers
+/// held the thread.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Time {
+    pub(super) now: Duration,
+    pub(super) held: Duration,
+}
+
+impl Time {
+    fn on_clock(self) -> Duration {
+        self.now + self.held
+    }
 }
 
 /// The caller that waits for the answer to a message.
@@ -49,6 +69,7 @@ pub(super) struct Counts {
     pub(super) unavailable: u64,
     pub(super) dropped: u64,
     pub(super) lost: u64,
+    pub(super) expired: u64,
     /// Skipped unhandled, because the caller had left.
     pub(super) skipped: u64,
     /// Handled, but given up before the answer, because the caller had left.
@@ -60,10 +81,17 @@ pub(super) struct Counts {
 #[derive(Debug, Clone)]
 pub(super) struct Traffic {
     capacity: usize,
+    /// The bound in bytes.
+    bound: Option<usize>,
+    ask_deadline: Option<Duration>,
     pub(super) is_open: bool,
     queue: VecDeque<Letter>,
     /// Messages that wait for a slot, in order.
     waiting: VecDeque<Letter>,
+    /// Messages that waited and have a slot, which they take when the actor's turn ends.
+    granted: VecDeque<Letter>,
+    /// Messages of high priority that were taken since the last one of normal priority.
+    high_run: usize,
     /// Requests that wait for the actor, in order.
     waiting_for_actor: Vec<Letter>,
     owed: Vec<Owed>,
@@ -72,26 +100,45 @@ pub(super) struct Traffic {
     pub(super) had_to_wait: bool,
     /// Whether the callers of the queued messages have not waited yet.
     is_fresh: bool,
-    counts: [Counts; 4],
+    counts: [Counts; Kind::ALL.len()],
     pub(super) crash_at: Option<Kind>,
     /// The messages handled, in order.
     pub(super) got: Vec<u32>,
+    /// Messages of normal priority that one of high priority passed.
+    pub(super) overtaken: u64,
+    /// Messages that found a free slot without room for their weight.
+    pub(super) too_heavy: u64,
 }
 
 impl Traffic {
-    pub(super) fn new(capacity: usize) -> Self {
+    pub(super) fn new(role: &Role) -> Self {
+        let (capacity, bound, ask_deadline) = match *role {
+            Role::Actor {
+                capacity,
+                bytes,
+                ask_deadline,
+                ..
+            } => (capacity, bytes, ask_deadline),
+            _ => (0, None, None),
+        };
         Self {
             capacity,
+            bound,
+            ask_deadline,
             is_open: false,
             queue: VecDeque::new(),
             waiting: VecDeque::new(),
+            granted: VecDeque::new(),
+            high_run: 0,
             waiting_for_actor: Vec::new(),
             owed: Vec::new(),
             had_to_wait: false,
             is_fresh: false,
-            counts: [Counts::default(); 4],
+            counts: [Counts::default(); Kind::ALL.len()],
             crash_at: None,
             got: Vec::new(),
+            overtaken: 0,
+            too_heavy: 0,
         }
     }
 
@@ -112,9 +159,14 @@ impl Traffic {
         self.queue.len()
     }
 
+    /// Returns the weight of the queued messages.
+    pub(super) fn bytes(&self) -> usize {
+        self.queue.iter().map(|letter| letter.weight).sum()
+    }
+
     /// Returns the number of messages of a kind that are neither handled nor refused yet.
     pub(super) fn undecided(&self, kind: Kind) -> u64 {
-        let queued = self.queue.iter().chain(&self.waiting);
+        let queued = self.queue.iter().chain(&self.granted).chain(&self.waiting);
         let all = queued.chain(&self.waiting_for_actor);
         all.filter(|letter| letter.kind == kind).count() as u64
     }
@@ -126,33 +178,47 @@ impl Traffic {
 
     /// Returns whether messages wait for a slot.
     pub(super) fn has_waiting_messages(&self) -> bool {
-        !self.waiting.is_empty()
+        !self.waiting.is_empty() || !self.granted.is_empty()
     }
 
-    /// Sends a message at `now`.
-    pub(super) fn send(
-        &mut self,
-        (number, sending, kind, act): (u32, Sending, Kind, Act),
-        now: Duration,
-        results: &mut Results,
-    ) {
+    /// Returns whether the handler of a message that is queued, or waits, holds the thread.
+    pub(super) fn has_holds(&self) -> bool {
+        let mut queued = self.queue.iter().chain(&self.granted).chain(&self.waiting);
+        queued.any(|letter| matches!(letter.act, Act::Hold(_)))
+    }
+
+    /// Returns the deadline of a message: its own, that of its kind, that of the actor; the first one
+    /// holds. The last two are of requests.
+    pub(super) fn deadline_of(&self, post: &Post) -> Option<Duration> {
+        let is_told = matches!(post.sending, Sending::Tell | Sending::TellWhenRoom);
+        let of_requests = post.kind.deadline().or(self.ask_deadline);
+        post.deadline.or(of_requests.filter(|_| !is_told))
+    }
+
+    /// Sends a message.
+    pub(super) fn send(&mut self, number: u32, post: Post, time: Time, results: &mut Results) {
+        let Post { sending, kind, .. } = post;
         let caller = match sending {
             Sending::Tell | Sending::TellWhenRoom => Caller::None,
             Sending::Ask => Caller::Waits,
             Sending::AskAndLeave => Caller::Left,
-            Sending::AskWithin(timeout) => Caller::Until(now + timeout),
+            Sending::AskWithin(timeout) => Caller::Until(time.now + timeout),
         };
+        let deadline = self.deadline_of(&post);
         let letter = Letter {
             number,
             kind,
-            act,
+            act: post.act,
             caller,
+            weight: self.bound.map_or(0, |_| post.weight),
+            expires_at: deadline.map(|deadline| time.on_clock() + deadline),
         };
         self.is_fresh = true;
         let refusal = if !self.is_open {
             "Unavailable"
-        } else if self.has_room(results) {
+        } else if self.makes_room(letter.weight, results) {
             self.queue.push_back(letter);
+            self.grant();
             if caller == Caller::None {
                 results.insert(number, "Ok");
             }
@@ -164,20 +230,6 @@ impl Traffic {
         self.refused(letter, sending, refusal, results);
     }
 
-    /// Makes room for a message in a full mailbox where a message may be dropped for it.
-    fn has_room(&mut self, results: &mut Results) -> bool {
-        if self.queue.len() < self.capacity {
-            return true;
-        }
-        let oldest = self.queue.iter().position(|old| old.kind == Kind::Gossip);
-        let Some(old) = oldest.and_then(|index| self.queue.remove(index)) else {
-            return false;
-        };
-        self.count(old.kind).dropped += 1;
-        answer(&old, "Dropped", results);
-        true
-    }
-
     fn refused(
         &mut self,
         letter: Letter,
@@ -186,13 +238,14 @@ impl Traffic {
         results: &mut Results,
     ) {
         let is_full = refusal == "Full";
+        let may_wait = is_full && self.bound.is_none_or(|bound| letter.weight <= bound);
         let waits = sending == Sending::TellWhenRoom || letter.kind == Kind::Body;
         match sending {
             // Taken back before it was sent.
             Sending::AskAndLeave if waits => return,
             Sending::AskWithin(_) if !is_full => self.waiting_for_actor.push(letter),
-            Sending::AskWithin(_) => self.waiting.push_back(letter),
-            Sending::TellWhenRoom | Sending::Ask if is_full && waits => {
+            Sending::AskWithin(_) if may_wait => self.waiting.push_back(letter),
+            Sending::TellWhenRoom | Sending::Ask if may_wait && waits => {
                 self.waiting.push_back(letter);
             }
             _ if is_full => self.count(letter.kind).rejected += 1,
@@ -214,8 +267,12 @@ impl Traffic {
         self.is_open = true;
         self.is_fresh = false;
         for letter in std::mem::take(&mut self.waiting_for_actor) {
-            if self.has_room(results) {
+            if self.makes_room(letter.weight, results) {
                 self.queue.push_back(letter);
+                self.grant();
+            } else if self.bound.is_some_and(|bound| letter.weight > bound) {
+                self.count(letter.kind).rejected += 1;
+                results.insert(letter.number, "Full");
             } else {
                 self.waiting.push_back(letter);
             }
@@ -223,21 +280,21 @@ impl Traffic {
     }
 
     /// Handles the messages, until there is none or the actor ends.
-    pub(super) fn turn(&mut self, now: Duration, results: &mut Results) -> Option<End> {
+    pub(super) fn turn(&mut self, time: &mut Time, results: &mut Results) -> Option<End> {
         loop {
-            while let Some(letter) = self.queue.pop_front() {
-                if let Some(end) = self.handle(letter, now, results) {
+            while let Some(letter) = self.next() {
+                self.grant();
+                if let Some(end) = self.handle(letter, time, results) {
                     self.close(results);
                     return Some(end);
                 }
             }
-            self.settle(now, results);
-            if self.waiting.is_empty() {
+            self.settle(time.now, results);
+            if self.granted.is_empty() {
                 return None;
             }
             self.is_fresh = false;
-            let granted = self.waiting.len().min(self.capacity);
-            for letter in self.waiting.drain(..granted) {
+            for letter in std::mem::take(&mut self.granted) {
                 if letter.caller == Caller::None {
                     results.insert(letter.number, "Ok");
                 }
@@ -246,9 +303,14 @@ impl Traffic {
         }
     }
 
-    fn handle(&mut self, letter: Letter, now: Duration, results: &mut Results) -> Option<End> {
-        let kind = letter.kind;
+    fn handle(&mut self, letter: Letter, time: &mut Time, results: &mut Results) -> Option<End> {
+        let (kind, now) = (letter.kind, time.now);
         self.had_to_wait |= kind == Kind::Query && self.owed.len() >= self.capacity;
+        if letter.expires_at.is_some_and(|at| at <= time.on_clock()) {
+            self.count(kind).expired += 1;
+            answer(&letter, "Expired", results);
+            return None;
+        }
         if kind == Kind::Query && letter.caller == Caller::Left {
             self.count(kind).skipped += 1;
             return None;
@@ -260,6 +322,9 @@ impl Traffic {
         self.got.push(letter.number);
         if letter.act == Act::Panic {
             return self.crash(&letter, results);
+        }
+        if let Act::Hold(held) = letter.act {
+            time.held += held;
         }
         self.count(kind).handled += 1;
         if kind == Kind::Query {
@@ -288,10 +353,9 @@ impl Traffic {
     /// Closes the mailbox: the generation has ended.
     pub(super) fn close(&mut self, results: &mut Results) {
         self.is_open = false;
-        let (waiting, queue) = (
-            std::mem::take(&mut self.waiting),
-            std::mem::take(&mut self.queue),
-        );
+        let mut waiting = std::mem::take(&mut self.granted);
+        waiting.append(&mut self.waiting);
+        let queue = std::mem::take(&mut self.queue);
         // The callers that wait for a slot are woken first.
         for letter in waiting {
             if matches!(letter.caller, Caller::Until(_)) {

@@ -13,15 +13,22 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::plan::*;
+use super::results::{ask_result, crash_result, start_result, tell_result};
 use super::traffic::Results;
 use crate::observe::node::Node;
-use crate::tests::message;
 use crate::*;
 
-message!(pub(super) Command(u32, Act) -> u32);
-message!(pub(super) Gossip(u32, Act) -> u32);
-message!(pub(super) Body(u32, Act) -> u32);
-message!(pub(super) Query(u32, Act) -> u32);
+/// Declares a message with its number, what its handler does, and its weight.
+macro_rules! posted {
+    ($($name:ident)*) => {$(
+        #[derive(Debug, Message)]
+        #[answer(u32)]
+        #[message(weight = self.2)]
+        struct $name(u32, Act, usize);
+    )*};
+}
+
+posted!(Command Gossip Body Query Urgent Alarm);
 
 /// The record that the actors and the hooks of a run write and read.
 #[derive(Default)]
@@ -31,6 +38,8 @@ pub(super) struct Record {
     pub(super) results: Results,
     start_faults: Vec<VecDeque<StartFault>>,
     stop_faults: Vec<VecDeque<StopFault>>,
+    /// The time by which the tree's clock is ahead of the timers.
+    held: Duration,
 }
 
 pub(super) type Shared = Arc<Mutex<Record>>;
@@ -92,18 +101,20 @@ impl Subject {
             Act::Panic => panic_quietly(),
             Act::Fail => ctx.fail("as planned"),
             Act::Stop => ctx.stop(),
+            Act::Hold(time) => self.record.lock().held += time,
             Act::Work | Act::Later(_) | Act::Never => {}
         }
     }
 }
 
 macro_rules! handles {
-    ($message:ident, $when_full:ident) => {
+    ($message:ident, $when_full:ident, $priority:ident) => {
         impl Handles<$message> for Subject {
             type Answer = u32;
             const WHEN_FULL: WhenFull = WhenFull::$when_full;
+            const PRIORITY: Priority = Priority::$priority;
 
-            fn handle(&mut self, $message(number, act): $message, ctx: &mut Ctx<Self>) -> u32 {
+            fn handle(&mut self, $message(number, act, _): $message, ctx: &mut Ctx<Self>) -> u32 {
                 self.act(number, act, ctx);
                 number
             }
@@ -111,15 +122,18 @@ macro_rules! handles {
     };
 }
 
-handles!(Command, Reject);
-handles!(Gossip, DropOldest);
-handles!(Body, Wait);
+handles!(Command, Reject, Normal);
+handles!(Gossip, DropOldest, Normal);
+handles!(Body, Wait, Normal);
+handles!(Urgent, Reject, High);
+handles!(Alarm, DropOldest, High);
 
 impl Handles<Query> for Subject {
     type Answer = Later<u32>;
     const WHEN_ABANDONED: WhenAbandoned = WhenAbandoned::Skip;
+    const DEADLINE: Option<Duration> = Some(QUERY_DEADLINE);
 
-    fn handle(&mut self, Query(number, act): Query, ctx: &mut Ctx<Self>) -> Later<u32> {
+    fn handle(&mut self, Query(number, act, _): Query, ctx: &mut Ctx<Self>) -> Later<u32> {
         self.act(number, act, ctx);
         Later::new(async move {
             match act {
@@ -208,10 +222,7 @@ impl World {
                     world.dynamics[id] = Some(dynamic.clone());
                     SupervisorSpec::dynamic(&dynamic).into()
                 }
-                Role::Actor {
-                    capacity,
-                    intensity,
-                } => world.actor(id, capacity, intensity),
+                Role::Actor { .. } => world.actor(id, plan.nodes[id].role),
             };
             // The model's dynamic children are temporary, as they are by default.
             let restart = if plan.is_dynamic_child(id) {
@@ -230,7 +241,7 @@ impl World {
         (world, root.unwrap())
     }
 
-    fn actor(&mut self, id: Id, capacity: usize, intensity: Option<Intensity>) -> ChildSpec {
+    fn actor(&mut self, id: Id, role: Role) -> ChildSpec {
         let me = ActorRef::new(&format!("n{id}"));
         self.actors[id] = Some(me.clone());
         let record = Arc::clone(&self.record);
@@ -240,14 +251,33 @@ impl World {
             let fault = locked.start_faults[id].pop_front();
             make(id, fault, Arc::clone(&record))
         });
-        let spec = spec
-            .mailbox(capacity)
-            .start_timeout(START_TIMEOUT)
-            .stop_timeout(STOP_TIMEOUT);
-        match intensity {
-            Some(Intensity { restarts, period }) => spec.max_restarts(restarts, period),
-            None => spec,
+        let mut spec = spec.start_timeout(START_TIMEOUT).stop_timeout(STOP_TIMEOUT);
+        if let Role::Actor {
+            capacity,
+            bytes,
+            ask_deadline,
+            intensity,
+        } = role
+        {
+            spec = spec.mailbox(capacity);
+            if let Some(bytes) = bytes {
+                spec = spec.mailbox_bytes(bytes);
+            }
+            if let Some(deadline) = ask_deadline {
+                spec = spec.ask_deadline(deadline);
+            }
+            if let Some(Intensity { restarts, period }) = intensity {
+                spec = spec.max_restarts(restarts, period);
+            }
         }
+        spec
+    }
+
+    /// Returns the clock of the tree: the runtime's, ahead by the time that handlers held the thread.
+    pub(super) fn clock(&self) -> Clock {
+        let (begin, record) = (self.begin, Arc::clone(&self.record));
+        let elapsed = move || begin.elapsed() + record.lock().held;
+        Clock::custom(std::time::UNIX_EPOCH, elapsed)
     }
 
     /// Lets the supervisor of a child log each of its ends.
@@ -284,15 +314,7 @@ impl World {
     pub(super) fn stimulate(&self, stimuli: &[Stimulus]) {
         for Stimulus { number, to, what } in stimuli {
             match *what {
-                What::Send(sending, kind, act) => {
-                    let me = self.actors[*to].as_ref().unwrap();
-                    match kind {
-                        Kind::Command => self.send(*number, me, sending, Command(*number, act)),
-                        Kind::Gossip => self.send(*number, me, sending, Gossip(*number, act)),
-                        Kind::Body => self.send(*number, me, sending, Body(*number, act)),
-                        Kind::Query => self.send(*number, me, sending, Query(*number, act)),
-                    }
-                }
+                What::Send(post) => self.post(*number, *to, post),
                 What::Crash => {
                     let crashed = self.handle.as_ref().unwrap().crash(&self.plan.path(*to));
                     self.note(*number, crash_result(crashed));
@@ -342,69 +364,58 @@ impl World {
         }
     }
 
-    fn send<M>(&self, number: u32, me: &ActorRef<Subject>, sending: Sending, message: M)
+    fn post(&self, number: u32, to: Id, post: Post) {
+        let Post { act, weight, .. } = post;
+        match post.kind {
+            Kind::Command => self.send(number, to, post, Command(number, act, weight)),
+            Kind::Gossip => self.send(number, to, post, Gossip(number, act, weight)),
+            Kind::Body => self.send(number, to, post, Body(number, act, weight)),
+            Kind::Query => self.send(number, to, post, Query(number, act, weight)),
+            Kind::Urgent => self.send(number, to, post, Urgent(number, act, weight)),
+            Kind::Alarm => self.send(number, to, post, Alarm(number, act, weight)),
+        }
+    }
+
+    fn send<M>(&self, number: u32, to: Id, post: Post, message: M)
     where
         M: Message<Result = u32> + std::fmt::Debug,
         Subject: Handles<M>,
     {
-        let me = me.clone();
-        match sending {
-            Sending::Tell => self.note(number, tell_result(me.tell(message))),
-            Sending::TellWhenRoom => self.await_result(
+        let me = self.actors[to].clone().unwrap();
+        match (post.sending, post.deadline) {
+            (Sending::Tell, Some(deadline)) => {
+                self.note(
+                    number,
+                    tell_result(me.with_deadline(deadline).tell(message)),
+                );
+            }
+            (Sending::Tell, None) => self.note(number, tell_result(me.tell(message))),
+            (Sending::TellWhenRoom, _) => self.await_result(
                 number,
                 Box::pin(async move { tell_result(me.tell_when_room(message).await) }),
             ),
-            Sending::Ask => self.await_result(number, Box::pin(me.ask(message).map(ask_result))),
-            Sending::AskAndLeave => drop(me.ask(message)),
-            Sending::AskWithin(timeout) => self.await_result(
+            (Sending::Ask, Some(deadline)) => {
+                let answer = me.with_deadline(deadline).ask(message);
+                self.await_result(number, Box::pin(answer.map(ask_result)));
+            }
+            (Sending::Ask, None) => {
+                self.await_result(number, Box::pin(me.ask(message).map(ask_result)));
+            }
+            (Sending::AskAndLeave, Some(deadline)) => {
+                drop(me.with_deadline(deadline).ask(message));
+            }
+            (Sending::AskAndLeave, None) => drop(me.ask(message)),
+            (Sending::AskWithin(timeout), deadline) => self.await_result(
                 number,
-                Box::pin(async move { ask_result(me.within(timeout).ask(message).await) }),
+                Box::pin(async move {
+                    let within = me.within(timeout);
+                    let within = match deadline {
+                        Some(_) => within.expiring(),
+                        None => within,
+                    };
+                    ask_result(within.ask(message).await)
+                }),
             ),
         }
-    }
-}
-
-fn tell_result<M>(result: Result<(), TellError<M>>) -> &'static str {
-    match result {
-        Ok(()) => "Ok",
-        Err(TellError::Full(_)) => "Full",
-        Err(TellError::Unavailable(_)) => "Unavailable",
-        Err(TellError::Quarantined(_)) => "Quarantined",
-    }
-}
-
-fn ask_result(result: Result<u32, AskError>) -> &'static str {
-    match result {
-        Ok(_) => "Ok",
-        Err(AskError::Full) => "Full",
-        Err(AskError::Unavailable) => "Unavailable",
-        Err(AskError::Quarantined) => "Quarantined",
-        Err(AskError::Dropped) => "Dropped",
-        Err(AskError::Expired) => "Expired",
-        Err(AskError::Interrupted) => "Interrupted",
-        Err(AskError::TimedOut) => "TimedOut",
-    }
-}
-
-fn start_result(result: Result<(), StartError>) -> &'static str {
-    match result {
-        Ok(()) => "Ok",
-        Err(StartError::Failed { .. }) => "Failed",
-        Err(StartError::TimedOut { .. }) => "TimedOut",
-        Err(StartError::Stopped { .. }) => "Stopped",
-        Err(StartError::AlreadyBound { .. }) => "AlreadyBound",
-        Err(StartError::NoThread { .. }) => "NoThread",
-        Err(StartError::NoRoom { .. }) => "NoRoom",
-        Err(StartError::Unavailable { .. }) => "Unavailable",
-    }
-}
-
-fn crash_result(result: Result<(), CrashError>) -> &'static str {
-    match result {
-        Ok(()) => "Ok",
-        Err(CrashError::NoSuchActor) => "NoSuchActor",
-        Err(CrashError::Supervisor) => "Supervisor",
-        Err(CrashError::Down) => "Down",
-        Err(CrashError::Crashing) => "Crashing",
     }
 }
