@@ -387,10 +387,11 @@ impl BlockHashes for Ancestors<'_> {
         if let Some(hash) = self.branch.get(above) {
             return Ok(*hash);
         }
-        self.reader
-            .0
-            .store
-            .canonical_hash(number)?
-            .ok_or_else(missing)
+        let store = &self.reader.0.store;
+        let hash = match (store.canonical_hash(number)?, store.remote()) {
+            (None, Some(remote)) => remote.block_hash(number)?,
+            (hash, _) => hash,
+        };
+        hash.ok_or_else(missing)
     }
 }
