@@ -86,7 +86,10 @@ impl Store {
     }
 
     /// Returns a committed account by its hashed address; `None` if the store says nothing about it.
-    pub(crate) fn known_account(&self, key: &B256) -> Result<Option<Option<Account>>, StorageError> {
+    pub(crate) fn known_account(
+        &self,
+        key: &B256,
+    ) -> Result<Option<Option<Account>>, StorageError> {
         let value = self
             .database()
             .get(&Table::Accounts.key(&[key.as_slice()]))?;

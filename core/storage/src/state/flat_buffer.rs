@@ -1,8 +1,8 @@
 //! The flat state of blocks that are not committed yet.
 
 use actoreum_primitives::{
-    Account, AccountInfo, Address, B256, Bytes, EMPTY_CODE_HASH, EMPTY_ROOT_HASH, StateDiff, StateError,
-    StateReader, U256, keccak256,
+    Account, AccountInfo, Address, B256, Bytes, EMPTY_CODE_HASH, EMPTY_ROOT_HASH, StateDiff,
+    StateError, StateReader, U256, keccak256,
 };
 use rustc_hash::{FxHashMap, FxHashSet};
 

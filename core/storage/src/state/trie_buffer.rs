@@ -13,8 +13,8 @@ use rustc_hash::FxHashMap;
 use super::diff::{HashedAccount, HashedDiff, HashedSlot, Step};
 use super::frozen::FrozenState;
 use super::nodes::{CleanNodes, LayeredSource, TrieNodes};
-use crate::remote::{REMOTE_STORAGE, next_root, storage_mark};
 use crate::limits::{TRIE_CACHE_BYTES, TRIE_CACHE_THIRDS};
+use crate::remote::{REMOTE_STORAGE, next_root, storage_mark};
 use crate::{StorageError, Store};
 
 /// Computes the state roots of blocks that are not yet committed.
@@ -251,7 +251,9 @@ impl TrieBuffer {
         let before = match self.known_account(&key)? {
             Some(account) => account,
             // Only the remote chain knows it, and the block was executed on it.
-            None if remote.is_some() => change.before.map(|info| Account::new(info, REMOTE_STORAGE)),
+            None if remote.is_some() => {
+                change.before.map(|info| Account::new(info, REMOTE_STORAGE))
+            }
             None => None,
         };
         let is_wiped = change.storage_wiped || change.after.is_none();

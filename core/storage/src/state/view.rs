@@ -122,7 +122,10 @@ impl StateView {
 
 impl StateReader for StateView {
     fn account(&self, address: &Address) -> Result<Option<AccountInfo>, StateError> {
-        let account = match (self.known_account(&keccak256(address))?, self.store.remote()) {
+        let account = match (
+            self.known_account(&keccak256(address))?,
+            self.store.remote(),
+        ) {
             (Some(account), _) => account,
             (None, Some(remote)) => remote_account(remote, address)?,
             (None, None) => None,
