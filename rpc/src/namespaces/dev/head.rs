@@ -118,7 +118,8 @@ async fn reset(node: Arc<Node>, (options,): (Option<ResetArgs>,)) -> Answer {
 
 async fn rewind(node: &Node, depth: u64, what: &str) -> Result<(), RpcError> {
     let height = node.chain_reader.head_number();
-    let Some(to) = height.checked_sub(depth) else {
+    let first = node.chain_reader.first_number();
+    let Some(to) = height.checked_sub(depth).filter(|to| *to >= first) else {
         return Err(RpcError::invalid_params(format!(
             "{what} depth must not exceed current chain height: current height {height}, depth {depth}"
         )));
