@@ -38,6 +38,7 @@
 #![deny(clippy::indexing_slicing)]
 
 pub mod error;
+pub mod fork;
 pub mod hexutil;
 pub mod namespaces;
 pub mod node;

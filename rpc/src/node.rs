@@ -19,6 +19,7 @@ use actoreum_supervision::{ActorRef, AskError, Pool, TreeHandle};
 use actoreum_txpool::{PoolReader, Snapshot};
 
 use crate::error::RpcError;
+use crate::fork::Fork;
 use crate::namespaces::block_id::{BlockId, BlockNumber};
 use crate::namespaces::dev::identity::DevIdentity;
 use crate::namespaces::quick::QuickTargets;
@@ -153,6 +154,8 @@ pub struct NodeHandles {
     pub sync: Option<SyncStatus>,
     /// The sealing actors; `None` for a node that does not seal.
     pub sealing: Option<SealingActors>,
+    /// The remote chain that a development chain was forked off.
+    pub fork: Option<Arc<Fork>>,
 }
 
 impl NodeHandles {
@@ -177,6 +180,7 @@ impl NodeHandles {
             network: None,
             sync: None,
             sealing: None,
+            fork: None,
         }
     }
 }
@@ -225,6 +229,8 @@ pub struct Node {
     pub sync: Option<SyncStatus>,
     /// The sealing actors; `None` for a node that does not seal.
     pub sealing: Option<SealingActors>,
+    /// The remote chain that a development chain was forked off.
+    pub fork: Option<Arc<Fork>>,
     /// Notice of new heads, for requests that wait for one.
     pub heads: HeadWatch,
     /// The JSON of recently requested blocks.
@@ -248,6 +254,7 @@ impl Node {
             network,
             sync,
             sealing,
+            fork,
         } = handles;
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
         Self {
@@ -266,6 +273,7 @@ impl Node {
             network,
             sync,
             sealing,
+            fork,
             heads: HeadWatch::default(),
             rendered: BlockCache::new(BLOCK_CACHE_BYTES),
             quick: QuickTargets::default(),

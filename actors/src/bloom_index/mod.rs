@@ -113,7 +113,8 @@ impl BloomIndexActor {
     /// Checks whether a section is due. Sent by the actor's own timers.
     #[message(when_full = DropOldest)]
     fn check(&mut self, ctx: &mut Ctx<Self>) {
-        if self.is_indexing {
+        // The blocks below those of a forked chain are not here.
+        if self.is_indexing || self.chain_reader.first_number() > 0 {
             return;
         }
         let due = due_sections(self.chain_reader.head_number());

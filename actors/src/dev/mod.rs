@@ -95,6 +95,18 @@ impl DevActor {
         }
     }
 
+    /// Lets the clock be the system's, or go on from the fork block.
+    fn reset_clock(&self) {
+        let reader = &self.setup.chain_reader;
+        self.setup.clock.set_shift(0);
+        if reader.first_number() > 0
+            && let Ok(Some(block)) = reader.header_by_number(reader.first_number())
+        {
+            self.setup.clock.set(block.timestamp);
+        }
+        self.set_clock_shift(self.setup.clock.shift());
+    }
+
     fn set_clock_shift(&self, seconds: i64) {
         let clock = &self.setup.clock;
         clock.set_shift(seconds);
@@ -197,7 +209,7 @@ impl Handles<Reset> for DevActor {
 
     fn handle(&mut self, _: Reset, ctx: &mut Ctx<Self>) -> Self::Answer {
         let (rewound, txpool, miner) = (
-            self.rewind(0),
+            self.rewind(self.setup.chain_reader.first_number()),
             self.setup.txpool_actor.clone(),
             self.setup.miner.clone(),
         );
@@ -213,7 +225,7 @@ impl Handles<Reset> for DevActor {
         let (replier, later) = Later::channel();
         ctx.spawn_then(reset, |actor: &mut Self, rewound, _| {
             if rewound.is_ok() {
-                actor.set_clock_shift(0);
+                actor.reset_clock();
                 if actor.setup.control.state().is_logging {
                     info!("chain reset to its genesis block");
                 }

@@ -145,11 +145,7 @@ impl From<ExecutionError> for BlockError {
 
 impl From<StateError> for BlockError {
     fn from(error: StateError) -> Self {
-        Self::Storage(match error {
-            StateError::Missing(number) => StorageError::MissingState(number),
-            StateError::Corrupt(what) => StorageError::Corrupt(what),
-            StateError::Backend(what) => StorageError::Engine(what),
-        })
+        Self::Storage(error.into())
     }
 }
 

@@ -104,6 +104,12 @@ fn replace_config(store: &Store, new: &ChainConfig) -> Result<(), OpenError> {
     Ok(())
 }
 
+/// Adds the chain config to a commit.
+pub(crate) fn put_config(config: &ChainConfig, commit: &mut Commit) -> Result<(), OpenError> {
+    commit.put_meta(CONFIG, &config_json(config)?);
+    Ok(())
+}
+
 fn config_json(config: &ChainConfig) -> Result<Vec<u8>, OpenError> {
     serde_json::to_vec(config).map_err(|error| OpenError::Config(error.to_string()))
 }

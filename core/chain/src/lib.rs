@@ -45,6 +45,7 @@ mod chain;
 mod commit;
 mod error;
 mod events;
+mod fork;
 mod future;
 pub mod genesis;
 mod import;
@@ -63,6 +64,7 @@ pub use build::{BuildError, BuildPlan, BuiltBlock, ChosenFields, build, build_wi
 pub use chain::{BadBlock, Chain, ChainOptions};
 pub use error::{BlockError, ImportError, OpenError};
 pub use events::{ChainEvent, ExecutedBlock, ImportReport, Reorg, Rewound};
+pub use fork::ForkBase;
 pub use import::Detail;
 pub use logs::{LogCriteria, LogWithMeta};
 pub use sealed::SealedHeader;

@@ -134,6 +134,13 @@ impl ChainReader {
         self.0.current.load().head.number
     }
 
+    /// Returns the number of the first block that can be the head: the fork block of a forked chain,
+    /// else 0.
+    pub fn first_number(&self) -> u64 {
+        let remote = self.0.store.remote();
+        remote.map_or(0, |remote| remote.fork_block())
+    }
+
     /// Returns the hash of the canonical block at `number`; `None` above the head.
     pub fn canonical_hash(&self, number: u64) -> Result<Option<B256>, StorageError> {
         let view = self.0.current.load();
@@ -387,10 +394,11 @@ impl BlockHashes for Ancestors<'_> {
         if let Some(hash) = self.branch.get(above) {
             return Ok(*hash);
         }
-        self.reader
-            .0
-            .store
-            .canonical_hash(number)?
-            .ok_or_else(missing)
+        let store = &self.reader.0.store;
+        let hash = match (store.canonical_hash(number)?, store.remote()) {
+            (None, Some(remote)) => remote.block_hash(number)?,
+            (hash, _) => hash,
+        };
+        hash.ok_or_else(missing)
     }
 }

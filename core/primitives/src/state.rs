@@ -142,6 +142,9 @@ pub enum StateError {
     /// The storage engine failed.
     #[error("state storage failed: {0}")]
     Backend(String),
+    /// The remote chain that this one was forked off did not give what was asked of it.
+    #[error("remote chain: {0}")]
+    Remote(String),
 }
 
 #[cfg(test)]

@@ -162,7 +162,7 @@ impl Commit {
     }
 
     /// Makes the state of this block the oldest available one, whatever was available before.
-    pub(crate) fn begin_history(&mut self, number: u64) {
+    pub fn begin_history(&mut self, number: u64) {
         self.put(Table::Meta, &[OLDEST_STATE], &number.to_be_bytes());
         self.history_from = Some(number);
     }

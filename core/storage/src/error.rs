@@ -82,6 +82,9 @@ pub enum StorageError {
     /// An earlier commit failed with the contained error. The store must be opened again.
     #[error("{0}")]
     Stopped(Arc<StorageError>),
+    /// The remote chain that this one was forked off did not give what was asked of it.
+    #[error("remote chain: {0}")]
+    Remote(String),
     /// A call came in the wrong order, which is an error in the program and not in the data.
     #[error("storage misused: {0}")]
     Misuse(&'static str),
@@ -100,12 +103,24 @@ impl StorageError {
     }
 }
 
+impl From<StateError> for StorageError {
+    fn from(error: StateError) -> Self {
+        match error {
+            StateError::Missing(number) => Self::MissingState(number),
+            StateError::Corrupt(what) => Self::Corrupt(what),
+            StateError::Backend(what) => Self::Engine(what),
+            StateError::Remote(what) => Self::Remote(what),
+        }
+    }
+}
+
 impl From<StorageError> for StateError {
     fn from(error: StorageError) -> Self {
         match error {
             StorageError::MissingState(number) => Self::Missing(number),
             StorageError::Corrupt(what) => Self::Corrupt(what),
             StorageError::Trie(error) => Self::Corrupt(error.to_string()),
+            StorageError::Remote(what) => Self::Remote(what),
             other => Self::Backend(other.to_string()),
         }
     }

@@ -54,6 +54,7 @@ mod head;
 mod incoming;
 pub mod limits;
 mod lock;
+mod remote;
 mod state;
 mod store;
 mod tables;
@@ -66,6 +67,7 @@ pub use format::{FORMAT_VERSION, engine_of};
 pub use head::HeadRecord;
 pub use incoming::StateSize;
 pub use lock::FolderLock;
+pub use remote::RemoteState;
 pub use state::{
     AccountProof, FlatBuffer, FrozenState, HashedAccount, HashedDiff, HashedSlot, SlotProof, Slots,
     StateSnapshot, StateView, TrieBuffer,

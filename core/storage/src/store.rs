@@ -2,8 +2,8 @@
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use actoreum_primitives::{B256, Bytes};
 use arc_swap::ArcSwapOption;
@@ -15,6 +15,7 @@ use crate::db::{Database, Engine, FailStop, WriteBatch};
 use crate::head::HeadRecord;
 use crate::limits::{ANCIENT_DEPTH, CACHE_BYTES, CODE_CACHE_ENTRIES, PRUNE_BLOCKS_PER_COMMIT};
 use crate::lock::FolderLock;
+use crate::remote::RemoteState;
 use crate::state::ChangeList;
 use crate::tables::{BLOOM_HEADS, Table, after_prefix, bloom_key};
 use crate::{Commit, StorageError, format};
@@ -83,6 +84,8 @@ struct Shared {
     /// Counter of commits that revert blocks; odd while one is running.
     revert_phase: AtomicU64,
     reverts: Mutex<Vec<(u64, u64)>>,
+    /// The state below that of a forked chain.
+    remote: OnceLock<Arc<dyn RemoteState>>,
     // This field is dropped last, so that the folder stays locked until the engine has closed.
     _lock: Option<FolderLock>,
 }
@@ -171,8 +174,25 @@ impl Store {
             oldest_state: AtomicU64::new(oldest),
             revert_phase: AtomicU64::new(0),
             reverts: Mutex::new(Vec::new()),
+            remote: OnceLock::new(),
             _lock: lock,
         })))
+    }
+
+    /// Makes this the store of a chain that is forked off a remote one: what the store lacks is read
+    /// from `remote`. To be called before the first block is written, and before a store of such a
+    /// chain is read.
+    ///
+    /// # Errors
+    /// Returns [`StorageError::Misuse`] if the store has a remote already.
+    pub fn fork_off(&self, remote: Arc<dyn RemoteState>) -> Result<(), StorageError> {
+        let set = self.0.remote.set(remote);
+        set.map_err(|_| StorageError::Misuse("the store has a remote chain already"))
+    }
+
+    /// Returns the state of the remote chain that this one was forked off, if it was.
+    pub fn remote(&self) -> Option<&dyn RemoteState> {
+        self.0.remote.get().map(Arc::as_ref)
     }
 
     /// Returns the block that the committed state belongs to; `None` in an empty store.

@@ -3,13 +3,15 @@
 #![allow(clippy::unwrap_used, reason = "test helpers may panic")]
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use actoreum_primitives::{
-    Account, AccountChange, AccountInfo, Address, B256, Bytes, EMPTY_ROOT_HASH, SlotChange,
+    Account, AccountChange, AccountInfo, Address, B256, Bytes, EMPTY_ROOT_HASH, Header, SlotChange,
     StateDiff, StateError, StateReader, U256, keccak256, rlp,
 };
 use actoreum_storage::{
-    Commit, Engine, FlatBuffer, HeadRecord, StorageError, Store, StoreOptions, TrieBuffer,
+    Commit, Engine, FlatBuffer, HeadRecord, RemoteState, StorageError, Store, StoreOptions,
+    TrieBuffer,
 };
 use actoreum_trie::{EmptySource, encode_uint, update, verify};
 use proptest::collection::vec;
@@ -183,6 +185,36 @@ fn assert_state(reader: &impl StateReader, model: &Model, what: &str) {
     }
 }
 
+/// The number of the block that the forked chain of the tests begins with.
+const FORK_BLOCK: u64 = 100;
+
+/// The state of a remote chain.
+struct Remote(Model);
+
+impl RemoteState for Remote {
+    fn fork_block(&self) -> u64 {
+        FORK_BLOCK
+    }
+
+    fn account(&self, address: &Address) -> Result<Option<AccountInfo>, StateError> {
+        Ok(self.0.get(address).map(|account| account.info))
+    }
+
+    fn storage(&self, address: &Address, slot: &U256) -> Result<U256, StateError> {
+        let account = self.0.get(address);
+        let value = account.and_then(|account| account.slots.get(slot));
+        Ok(value.copied().unwrap_or_default())
+    }
+
+    fn code(&self, _: &B256) -> Result<Option<Bytes>, StateError> {
+        Ok(None)
+    }
+
+    fn block_hash(&self, _: u64) -> Result<Option<B256>, StateError> {
+        Ok(None)
+    }
+}
+
 /// A minimal node: both buffers, the store, and the model of every block.
 struct Node {
     store: Store,
@@ -190,6 +222,8 @@ struct Node {
     tries: TrieBuffer,
     models: Vec<Model>,
     committed: usize,
+    /// The roots of the blocks of a forked chain, which are not those of tries.
+    roots: Option<Vec<B256>>,
 }
 
 impl Node {
@@ -200,6 +234,7 @@ impl Node {
             store,
             models: Vec::new(),
             committed: 0,
+            roots: None,
         };
         let genesis = [
             (0, Touch::Pay(5)),
@@ -210,20 +245,41 @@ impl Node {
         node
     }
 
+    /// Creates the node of a chain that is forked off one with the state of `model`.
+    fn forked(store: Store, model: Model) -> Self {
+        store.fork_off(Arc::new(Remote(model.clone()))).unwrap();
+        let mut node = Self {
+            flat: FlatBuffer::new(store.clone()),
+            tries: TrieBuffer::new(store.clone()),
+            store,
+            models: vec![model],
+            committed: 0,
+            roots: Some(vec![EMPTY_ROOT_HASH]),
+        };
+        node.commit();
+        node
+    }
+
+    fn first(&self) -> u64 {
+        self.roots.as_ref().map_or(0, |_| FORK_BLOCK)
+    }
+
     fn number(&self) -> u64 {
-        self.models.len() as u64 - 1
+        self.first() + self.models.len() as u64 - 1
     }
 
     fn apply(&mut self, touches: &[(u8, Touch)]) {
         let empty = Model::new();
         let (diff, after) = diff_of(self.models.last().unwrap_or(&empty), touches);
-        let root = model_root(&after);
+        let root = match &self.roots {
+            Some(_) => self.tries.root_after(&diff).unwrap(),
+            None => model_root(&after),
+        };
         assert_eq!(self.tries.root_after(&diff).unwrap(), root);
         self.flat.apply(&diff);
-        assert_eq!(
-            self.tries.apply(self.models.len() as u64, &diff).unwrap(),
-            root
-        );
+        let number = self.first() + self.models.len() as u64;
+        assert_eq!(self.tries.apply(number, &diff).unwrap(), root);
+        self.roots.iter_mut().for_each(|roots| roots.push(root));
         self.models.push(after);
     }
 
@@ -234,7 +290,14 @@ impl Node {
         let inverse = self.tries.revert(self.number()).unwrap();
         self.flat.revert(&inverse);
         self.models.pop();
-        assert_eq!(self.tries.root(), model_root(self.models.last().unwrap()));
+        let root = match &mut self.roots {
+            Some(roots) => {
+                roots.pop();
+                *roots.last().unwrap()
+            }
+            None => model_root(self.models.last().unwrap()),
+        };
+        assert_eq!(self.tries.root(), root);
     }
 
     fn commit(&mut self) {
@@ -242,6 +305,15 @@ impl Node {
         let mut commit = Commit::new();
         commit.state(&self.tries.freeze().unwrap());
         let (number, state_root) = (self.number(), self.tries.root());
+        for (index, root) in self.roots.iter().flatten().enumerate() {
+            let header = Header {
+                number: FORK_BLOCK + index as u64,
+                state_root: *root,
+                ..Header::default()
+            };
+            commit.put_header(&header.hash(), &header, &U256::ZERO);
+            commit.set_canonical(header.number, &header.hash());
+        }
         commit.set_head(HeadRecord {
             number,
             hash: state_root,
@@ -259,13 +331,15 @@ impl Node {
 
     fn check_committed(&self) {
         let root = self.store.head().unwrap().state_root;
-        assert_eq!(
-            self.store.compute_state_root().unwrap(),
-            root,
-            "flat state and trie differ"
-        );
+        if self.roots.is_none() {
+            assert_eq!(
+                self.store.compute_state_root().unwrap(),
+                root,
+                "flat state and trie differ"
+            );
+        }
         for (number, model) in self.models.iter().enumerate().take(self.committed) {
-            let view = self.store.state_at(number as u64).unwrap();
+            let view = self.store.state_at(self.first() + number as u64).unwrap();
             assert_state(&view, model, &format!("block {number}"));
         }
     }
@@ -346,6 +420,34 @@ proptest! {
         node.commit();
         node.check_committed();
         node.check_proofs(proof.index(node.models.len()));
+    }
+
+    /// What a forked chain does not say about an account or a slot is that of the remote chain, at
+    /// each of its blocks and after reverts.
+    #[test]
+    fn a_forked_chain_agrees_with_the_model(
+        base in vec(touch(), 0..12), events in events(),
+    ) {
+        let base = diff_of(&Model::new(), &base).1;
+        let mut node = Node::forked(Store::memory(), base);
+        for event in events {
+            match event {
+                Event::Block(touches) => node.apply(&touches),
+                Event::Revert(depth) => (0..depth).for_each(|_| node.revert()),
+                Event::Commit => {
+                    node.commit();
+                    node.check_committed();
+                }
+                Event::Restart => {
+                    node.commit();
+                    node.flat = FlatBuffer::new(node.store.clone());
+                    node.tries = TrieBuffer::new(node.store.clone());
+                }
+            }
+            node.check();
+        }
+        node.commit();
+        node.check_committed();
     }
 
     /// After a full revert the store holds exactly what it held at genesis: no trie node and no

@@ -58,6 +58,7 @@ pub fn run(config: &Config, files: &[PathBuf]) -> eyre::Result<ExitCode> {
         datadir: Some(&datadir),
         keys: &Keys::locked(&without_ipc)?,
         role: Role::Import,
+        fork: None,
     })?;
     with_tree(assembled, async |assembled| {
         let mut failed = None;

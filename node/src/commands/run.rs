@@ -61,6 +61,7 @@ pub fn run(config: &Config) -> eyre::Result<ExitCode> {
         datadir: Some(&datadir),
         keys: &keys,
         role: Role::Network(&sealing),
+        fork: None,
     })?;
     if config.http_ip().is_none() && config.admin_ip().is_none() {
         info!("no server is enabled; use --http for JSON-RPC, --admin for the admin page");
@@ -127,6 +128,7 @@ fn run_dev(config: &Config, dev: &DevConfig) -> eyre::Result<ExitCode> {
         datadir: node.datadir.as_ref(),
         keys: &node.keys,
         role: Role::Development(&node.sealing),
+        fork: node.fork.clone(),
     })?;
     let reader = assembled.reader.clone();
     let code = serve(assembled, config.exits_when_synced)?;

@@ -1,6 +1,6 @@
 //! Applies the flags, which override the file and the defaults.
 
-use actoreum_primitives::{DevChain, Fork};
+use actoreum_primitives::Fork;
 use actoreum_rpc::namespaces::dev::DevIdentity;
 
 use super::{
@@ -137,7 +137,8 @@ impl Config {
         self.dev = Some(DevConfig {
             in_memory: flags.datadir.is_none(),
             period: flags.dev_period.unwrap_or(0),
-            gas_limit: flags.dev_gaslimit.unwrap_or(DevChain::GAS_LIMIT),
+            gas_limit: flags.dev_gaslimit,
+            fork_of: flags.fork.options(),
             accounts: flags.dev_accounts,
             consensus: flags.dev_consensus.map(DevConsensusFlag::consensus),
             chain_id: flags.dev_chainid,

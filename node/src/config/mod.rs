@@ -6,6 +6,7 @@ pub mod admin;
 pub mod ethash;
 mod file;
 mod flags;
+pub mod fork;
 mod geth_keys;
 pub mod given;
 pub mod logging;
@@ -27,6 +28,7 @@ use std::{
 
 use actoreum_primitives::{B256, DevConsensus, Fork};
 use actoreum_rpc::{
+    fork::ForkOptions,
     namespaces::dev::DevIdentity,
     server::limits::{MAX_BATCH_ITEMS, MAX_RESPONSE_BYTES},
 };
@@ -82,8 +84,8 @@ pub struct DevConfig {
     pub in_memory: bool,
     /// Seconds between blocks; 0: a block is sealed when a transaction arrives.
     pub period: u64,
-    /// Gas limit of its blocks.
-    pub gas_limit: u64,
+    /// Gas limit of its blocks; `None`: that of the fork block, or the default.
+    pub gas_limit: Option<u64>,
     /// Number of pre-funded accounts of the development mnemonic; `None`: the default of the
     /// consensus.
     pub accounts: Option<u32>,
@@ -95,6 +97,8 @@ pub struct DevConfig {
     pub fork: Fork,
     /// Node that its methods answer as.
     pub answers_as: DevIdentity,
+    /// Remote chain that it is forked off.
+    pub fork_of: Option<ForkOptions>,
     /// File with accounts of a new chain's genesis block.
     pub load_state: Option<PathBuf>,
     /// File that the state is written to when the node stops.

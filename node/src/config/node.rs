@@ -11,6 +11,7 @@ use super::{
     accounts::AccountFlags,
     admin::AdminFlags,
     ethash::EthashConfig,
+    fork::ForkFlags,
     given::Given,
     logging::LogFlags,
     miner::MinerConfig,
@@ -96,6 +97,9 @@ pub struct NodeFlags {
         conflicts_with_all = ["load_state", "dump_state"]
     )]
     pub state: Option<PathBuf>,
+    /// Flags of a fork.
+    #[command(flatten)]
+    pub fork: ForkFlags,
     /// Allow core dumps, which contain unlocked keys, and let debuggers attach
     #[arg(long, global = true)]
     pub allow_core_dumps: bool,

@@ -1,8 +1,9 @@
 //! What a new development chain prints to the standard output.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use actoreum_primitives::{DevChain, DevConsensus, INITIAL_BASE_FEE, SecretKey};
+use actoreum_rpc::fork::Fork;
 use actoreum_wallet::mnemonic;
 
 use super::ACCOUNT_ETHER;
@@ -18,7 +19,12 @@ pub(super) fn name(consensus: DevConsensus) -> &'static str {
 
 /// Prints the accounts and the parameters of a chain, in the order and the form of anvil, whose
 /// output tools read.
-pub(super) fn print(chain: &DevChain, mnemonic_keys: &[SecretKey]) {
+pub(super) fn print(
+    chain: &DevChain,
+    mnemonic_keys: &[SecretKey],
+    base_fee: Option<u64>,
+    fork: Option<&Arc<Fork>>,
+) {
     if !mnemonic_keys.is_empty() {
         heading("Available Accounts");
         for (index, key) in mnemonic_keys.iter().enumerate() {
@@ -35,10 +41,17 @@ pub(super) fn print(chain: &DevChain, mnemonic_keys: &[SecretKey]) {
         println!("Mnemonic:          {}", mnemonic::DEVELOPMENT);
         println!("Derivation path:   m/44'/60'/0'/0/");
     }
+    if let Some(fork) = fork {
+        heading("Fork");
+        println!("Endpoint:       {}", fork.url());
+        println!("Block number:   {}", fork.block().number);
+        println!("Block hash:     {}", fork.block().hash());
+        println!("Chain ID:       {}", fork.chain_id());
+    }
     heading("Chain ID");
     println!("{}", chain.chain_id);
     heading("Base Fee");
-    println!("{INITIAL_BASE_FEE}");
+    println!("{}", base_fee.unwrap_or(INITIAL_BASE_FEE));
     heading("Gas Limit");
     println!("{}", chain.gas_limit);
     heading("Genesis Timestamp");

@@ -54,20 +54,20 @@ impl NewChain<'_> {
         let mut genesis = chain.genesis();
         dev_state::load(self.dev, &mut genesis)?;
         genesis::init(self.store, &genesis)?;
-        banner::print(&chain, self.mnemonic_keys);
+        banner::print(&chain, self.mnemonic_keys, None, None);
         Ok(())
     }
 
     fn with_flags(&self, chain: DevChain) -> DevChain {
         DevChain {
             chain_id: self.dev.chain_id.unwrap_or(chain.chain_id),
-            gas_limit: self.dev.gas_limit,
+            gas_limit: self.dev.gas_limit.unwrap_or(chain.gas_limit),
             fork: self.dev.fork,
             ..chain
         }
     }
 
-    fn balances(&self) -> BTreeMap<Address, U256> {
+    pub(super) fn balances(&self) -> BTreeMap<Address, U256> {
         let ether = U256::from(10).pow(U256::from(18));
         let balance = U256::from(ACCOUNT_ETHER) * ether;
         let addresses = self.mnemonic_keys.iter().map(SecretKey::address);

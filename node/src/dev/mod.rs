@@ -7,8 +7,9 @@
 
 mod banner;
 mod create;
+mod fork;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     config::{Config, DevConfig, miner::default_extra_data},
@@ -46,6 +47,8 @@ pub struct DevNode {
     pub keys: Keys,
     /// Sealing settings; with clique the signer is the etherbase.
     pub sealing: Sealing,
+    /// The remote chain that it is forked off.
+    pub fork: Option<Arc<actoreum_rpc::fork::Fork>>,
     /// Temporary folder with the key files and the pool's journal of a chain in memory; removed on
     /// drop.
     _folder: Option<DevFolder>,
@@ -53,6 +56,9 @@ pub struct DevNode {
 
 /// Opens the development chain of the data directory, or creates one.
 pub fn open(config: &Config, dev: &DevConfig) -> eyre::Result<DevNode> {
+    if dev.fork_of.is_some() {
+        fork::check(dev)?;
+    }
     let mut folder = None;
     let (datadir, keystore, store) = if dev.in_memory {
         let created = DevFolder::create()?;
@@ -71,6 +77,8 @@ pub fn open(config: &Config, dev: &DevConfig) -> eyre::Result<DevNode> {
     };
     // A key with an empty password gains nothing from an expensive derivation.
     let directory = KeyDirectory::new(keystore, ScryptCost::LIGHT);
+    let remote = dev.fork_of.as_ref();
+    let remote = remote.map(fork::connect).transpose()?;
     let genesis = stored_genesis(&store)?;
     let consensus = match &genesis {
         Some((found, _)) => check_kept(*found, &store, dev)?,
@@ -101,8 +109,10 @@ pub fn open(config: &Config, dev: &DevConfig) -> eyre::Result<DevNode> {
         }
         (_, kept) => {
             let unlocked = keys::unlock(config, &directory)?;
-            if kept.is_none() {
-                chain.without_signer(consensus)?;
+            match (kept, &remote) {
+                (Some(_), _) => {}
+                (None, Some(remote)) => chain.forked(remote)?,
+                (None, None) => chain.without_signer(consensus)?,
             }
             (None, unlocked)
         }
@@ -114,6 +124,7 @@ pub fn open(config: &Config, dev: &DevConfig) -> eyre::Result<DevNode> {
         Some(signer) => signer,
         None => beneficiary(config, &directory)?,
     };
+    let gas_limit = fork::gas_limit(dev, remote.as_ref());
     Ok(DevNode {
         store,
         datadir,
@@ -126,8 +137,8 @@ pub fn open(config: &Config, dev: &DevConfig) -> eyre::Result<DevNode> {
             settings: MinerSettings {
                 etherbase: Some(etherbase),
                 extra_data: default_extra_data(),
-                gas_floor: dev.gas_limit,
-                gas_ceiling: dev.gas_limit,
+                gas_floor: gas_limit,
+                gas_ceiling: gas_limit,
                 gas_price: config.eth.tx_pool.price_limit,
                 recommit: Duration::from_nanos(config.eth.miner.recommit),
                 dev: DevSettings::default(),
@@ -136,6 +147,7 @@ pub fn open(config: &Config, dev: &DevConfig) -> eyre::Result<DevNode> {
             dev_period: dev.period,
             scratch: folder.as_ref().map(|folder| folder.path().to_owned()),
         },
+        fork: remote,
         _folder: folder,
     })
 }

@@ -54,6 +54,7 @@ use actoreum_actors::{
 use actoreum_chain::ChainReader;
 use actoreum_consensus::{ChainEngine, Clique, EngineOptions, SealCheck, engine_for};
 use actoreum_rpc::{
+    fork::Fork,
     namespaces::sealing::Keys as RpcKeys,
     node::{Node, NodeHandles},
 };
@@ -90,6 +91,8 @@ pub struct NodeParts<'a> {
     pub keys: &'a Keys,
     /// The work of the node.
     pub role: Role<'a>,
+    /// The remote chain that a development chain is forked off.
+    pub fork: Option<Arc<Fork>>,
 }
 
 /// The work of a node.
@@ -253,6 +256,7 @@ pub fn assemble(parts: NodeParts<'_>) -> eyre::Result<Assembled> {
         datadir,
         keys,
         role,
+        fork,
     } = parts;
     let reader = open_chain(config, &store)?;
     let clock = role.clock(&store)?;
@@ -381,6 +385,7 @@ pub fn assemble(parts: NodeParts<'_>) -> eyre::Result<Assembled> {
         network: network.as_ref().map(|parts| parts.handle.clone()),
         sync: network.as_ref().map(|parts| parts.sync.clone()),
         sealing: sealing_actors,
+        fork,
     };
     let settings = rpc::settings(
         config,

@@ -36,14 +36,20 @@ pub fn settings(
     mines_on_arrival: bool,
 ) -> NodeSettings {
     let mut settings = NodeSettings::new(version::named(&config.node.user_ident), network_id);
+    let mut fork_timeout = None;
     if let Some(dev) = &config.dev {
         settings.identity = dev.answers_as;
+        fork_timeout = dev.fork_of.as_ref().map(|fork| fork.timeout);
     }
     settings.data_dir = has_datadir.then(|| config.node.data_dir.display().to_string());
     settings.quota = rpc_quota();
     settings.is_unlocking_forbidden = config.is_unlocking_forbidden();
     settings.mines_on_arrival = mines_on_arrival;
     limit_calls(&config.eth, &mut settings);
+    // A call of a forked chain waits for the remote node.
+    if let (Some(of_fork), Some(timeout)) = (fork_timeout, &mut settings.call_timeout) {
+        *timeout = of_fork.max(*timeout);
+    }
     settings.allows_unprotected = config.node.allow_unprotected_txs;
     if let Some(sealing) = sealing {
         settings.gas_target = GasTarget {

@@ -18,6 +18,7 @@ mod crash;
 mod database;
 mod datadir;
 mod dev;
+mod dev_fork;
 mod dev_merged;
 mod dev_methods;
 mod disk;

@@ -18,6 +18,7 @@ pub(crate) mod web3;
 
 use std::sync::Arc;
 
+use crate::fork;
 use crate::node::Node;
 use crate::server::method::Method;
 
@@ -40,6 +41,9 @@ pub fn methods(node: &Node) -> Vec<Arc<Method<Node>>> {
     }
     if node.clique.is_some() {
         methods.extend(clique::methods());
+    }
+    if let Some(fork) = &node.fork {
+        methods = fork::with_answers(methods, fork);
     }
     methods.into_iter().map(Arc::new).collect()
 }

@@ -28,6 +28,14 @@ pub struct HashedAccount {
     pub slots: Vec<HashedSlot>,
 }
 
+impl HashedAccount {
+    /// Returns true if the diff changes slots of the account and says nothing about the account
+    /// itself, which is that of the remote chain.
+    pub(crate) fn is_unknown(&self) -> bool {
+        self.before.is_none() && self.after.is_none() && !self.slots.is_empty()
+    }
+}
+
 /// A [`actoreum_primitives::StateDiff`] with hashed keys, ready for the database.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HashedDiff {

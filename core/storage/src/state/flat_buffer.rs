@@ -1,8 +1,8 @@
 //! The flat state of blocks that are not committed yet.
 
 use actoreum_primitives::{
-    AccountInfo, Address, B256, Bytes, EMPTY_CODE_HASH, EMPTY_ROOT_HASH, StateDiff, StateError,
-    StateReader, U256, keccak256,
+    Account, AccountInfo, Address, B256, Bytes, EMPTY_CODE_HASH, EMPTY_ROOT_HASH, StateDiff,
+    StateError, StateReader, U256, keccak256,
 };
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -43,7 +43,7 @@ pub struct FlatBuffer {
 #[derive(Debug, Default)]
 struct RevertedLayer {
     mark: u64,
-    accounts: FxHashMap<B256, Option<AccountInfo>>,
+    accounts: FxHashMap<B256, Option<Account>>,
     /// Accounts whose storage in the layers below is wiped.
     wiped: FxHashSet<B256>,
     slots: FxHashMap<(B256, B256), U256>,
@@ -114,8 +114,9 @@ impl FlatBuffer {
             if let Some(address) = by_hash.get(&account.key) {
                 self.demote(account.key, *address);
             }
-            let info = account.after.map(|account| account.info());
-            self.reverted.accounts.insert(account.key, info);
+            if !account.is_unknown() {
+                self.reverted.accounts.insert(account.key, account.after);
+            }
             for slot in &account.slots {
                 self.reverted
                     .slots
@@ -191,9 +192,10 @@ impl StateReader for FlatBuffer {
         }
         let key = keccak256(address);
         if let Some(info) = self.reverted.accounts.get(&key) {
-            return Ok(*info);
+            return Ok(info.map(|account| account.info()));
         }
-        Ok(self.store.flat_account(&key)?.map(|account| account.info()))
+        let account = self.store.newest_account(address, &key)?;
+        Ok(account.map(|account| account.info()))
     }
 
     fn storage(&self, address: &Address, slot: &U256) -> Result<U256, StateError> {
@@ -205,14 +207,16 @@ impl StateReader for FlatBuffer {
                 return Ok(U256::ZERO);
             }
         }
-        let (account, slot) = (keccak256(address), keccak256(slot.to_be_bytes::<32>()));
-        if let Some(value) = self.reverted.slots.get(&(account, slot)) {
+        let (account, key) = (keccak256(address), keccak256(slot.to_be_bytes::<32>()));
+        if let Some(value) = self.reverted.slots.get(&(account, key)) {
             return Ok(*value);
         }
         if self.reverted.wiped.contains(&account) {
             return Ok(U256::ZERO);
         }
-        Ok(self.store.flat_slot(&account, &slot)?)
+        let reverted = self.reverted.accounts.get(&account).copied();
+        self.store
+            .newest_slot(address, slot, (&account, &key), reverted)
     }
 
     /// Answers from the storage root in the store if the buffer holds none of the account's slots.
@@ -234,6 +238,9 @@ impl StateReader for FlatBuffer {
         }
         if self.reverted.wiped.contains(&key) {
             return Ok(false);
+        }
+        if self.store.remote().is_some() {
+            return Ok(!self.store.flat_slots(&key)?.is_empty());
         }
         let account = self.store.flat_account(&key)?;
         Ok(account.is_some_and(|account| account.storage_root != EMPTY_ROOT_HASH))

@@ -19,6 +19,8 @@ pub struct FrozenState {
     pub(crate) nodes: Arc<TrieNodes>,
     pub(crate) steps: Vec<Step>,
     pub(crate) accounts: FxHashMap<B256, Option<Account>>,
+    /// Whether deletions are written as empty values, as on a forked chain.
+    pub(crate) keeps_deletions: bool,
 }
 
 impl FrozenState {
@@ -101,6 +103,7 @@ impl FrozenState {
             let key: &[&[u8]] = &[&Table::Accounts.prefix(), key.as_slice()];
             match account {
                 Some(account) => batch.put(key, &encode_account(&account)),
+                None if self.keeps_deletions => batch.put(key, &[]),
                 None => batch.delete(key),
             }
         }
@@ -108,7 +111,7 @@ impl FrozenState {
         slots.sort_unstable_by_key(|(key, _)| *key);
         for ((account, slot), value) in slots {
             let key: &[&[u8]] = &[&Table::Slots.prefix(), account.as_slice(), slot.as_slice()];
-            if value.is_zero() {
+            if value.is_zero() && !self.keeps_deletions {
                 batch.delete(key);
             } else {
                 batch.put(key, &encode_slot(&value));

@@ -21,7 +21,7 @@ pub use snapshot::{Slots, StateSnapshot};
 pub use trie_buffer::TrieBuffer;
 pub use view::StateView;
 
-pub(crate) use codec::{encode_account, encode_slot};
+pub(crate) use codec::{decode_account, decode_slot, encode_account, encode_slot};
 pub(crate) use history::ChangeList;
 pub(crate) use nodes::node_key;
 pub(crate) use snapshot::storage_root;

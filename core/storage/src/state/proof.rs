@@ -91,6 +91,9 @@ impl Store {
 
     /// Returns the tries after block `number`, in memory over those of the head.
     fn tries_at(&self, number: u64) -> Result<TrieBuffer, StorageError> {
+        if self.remote().is_some() {
+            return Err(StorageError::Misuse("a forked chain has no tries"));
+        }
         let view = self.state_at(number)?;
         let head = self.head().ok_or(StorageError::MissingState(number))?;
         let mut buffer = TrieBuffer::new(self.clone());

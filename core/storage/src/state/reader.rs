@@ -42,20 +42,21 @@ impl Store {
             return Ok(Some(code));
         }
         let key = Table::Codes.key(&[hash.as_slice()]);
-        let Some(code) = self.database().get(&key)? else {
-            return Ok(None);
+        let code = match (self.database().get(&key)?, self.remote()) {
+            (Some(code), _) => Bytes::from(code),
+            (None, Some(remote)) => match remote.code(hash)? {
+                Some(code) => code,
+                None => return Ok(None),
+            },
+            (None, None) => return Ok(None),
         };
-        let code = Bytes::from(code);
         self.cache_code(*hash, &code);
         Ok(Some(code))
     }
 
     /// Returns the newest committed value of an account, by its hashed address.
     pub(crate) fn flat_account(&self, key: &B256) -> Result<Option<Account>, StorageError> {
-        let value = self
-            .database()
-            .get(&Table::Accounts.key(&[key.as_slice()]))?;
-        decode_account(value.as_deref().unwrap_or_default())
+        Ok(self.known_account(key)?.flatten())
     }
 
     /// Returns the newest committed value of a slot, by its hashed keys.
@@ -65,14 +66,18 @@ impl Store {
         decode_slot(value.as_deref().unwrap_or_default())
     }
 
-    /// Returns every committed slot of an account, by its hashed address.
+    /// Returns every committed slot of an account that is not zero, by its hashed address.
     pub fn flat_slots(&self, account: &B256) -> Result<BTreeMap<B256, U256>, StorageError> {
         let mut slots = BTreeMap::new();
         self.visit_prefix(&Table::Slots.key(&[account.as_slice()]), |key, value| {
             let slot = key.get(33..65).map(B256::from_slice);
             let slot =
                 slot.ok_or_else(|| StorageError::Corrupt("a slot's key is truncated".into()))?;
-            slots.insert(slot, decode_slot(value)?);
+            let value = decode_slot(value)?;
+            // A forked chain keeps the slots that it set to zero.
+            if !value.is_zero() {
+                slots.insert(slot, value);
+            }
             Ok(())
         })?;
         Ok(slots)
@@ -83,7 +88,11 @@ impl Store {
         &self,
         mut visitor: impl FnMut(B256, Account) -> Result<(), StorageError>,
     ) -> Result<(), StorageError> {
+        let keeps_deletions = self.remote().is_some();
         self.visit_prefix(&Table::Accounts.key(&[]), |key, value| {
+            if keeps_deletions && value.is_empty() {
+                return Ok(());
+            }
             let account = decode_account(value)?;
             let parts = key.get(1..33).zip(account).filter(|_| key.len() == 33);
             let (key, account) =

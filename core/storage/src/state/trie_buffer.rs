@@ -14,6 +14,7 @@ use super::diff::{HashedAccount, HashedDiff, HashedSlot, Step};
 use super::frozen::FrozenState;
 use super::nodes::{CleanNodes, LayeredSource, TrieNodes};
 use crate::limits::{TRIE_CACHE_BYTES, TRIE_CACHE_THIRDS};
+use crate::remote::{REMOTE_STORAGE, next_root, storage_mark};
 use crate::{StorageError, Store};
 
 /// Computes the state roots of blocks that are not yet committed.
@@ -27,6 +28,8 @@ pub struct TrieBuffer {
     root: B256,
     dirty: TrieNodes,
     steps: Vec<Step>,
+    /// On a forked chain: the root before each of `steps`.
+    roots: Vec<B256>,
     accounts: FxHashMap<B256, Option<Account>>,
     frozen: Option<Arc<FrozenState>>,
     clean: CleanNodes,
@@ -41,6 +44,7 @@ impl TrieBuffer {
             root,
             dirty: TrieNodes::default(),
             steps: Vec::new(),
+            roots: Vec::new(),
             accounts: FxHashMap::default(),
             frozen: None,
             clean: CleanNodes::default(),
@@ -61,7 +65,9 @@ impl TrieBuffer {
     /// buffer is unchanged.
     pub fn apply(&mut self, number: u64, diff: &StateDiff) -> Result<B256, StorageError> {
         let mut hashed = self.hash(diff)?;
+        let before = self.root;
         self.advance(&mut hashed)?;
+        self.roots.push(before);
         self.steps.push(Step::Apply(number, hashed));
         Ok(self.root)
     }
@@ -70,6 +76,9 @@ impl TrieBuffer {
     /// for receipts before Byzantium, which have a state root after each transaction.
     pub fn root_after(&self, diff: &StateDiff) -> Result<B256, StorageError> {
         let mut hashed = self.hash(diff)?;
+        if self.store.remote().is_some() {
+            return Ok(next_root(self.root, &hashed));
+        }
         Ok(self.tries_after(&mut hashed)?.0.root)
     }
 
@@ -84,13 +93,21 @@ impl TrieBuffer {
             let mut inverse = diff.inverse();
             self.advance(&mut inverse)?;
             self.steps.pop();
+            if let Some(before) = self.roots.pop().filter(|_| self.store.remote().is_some()) {
+                self.root = before;
+            }
             return Ok(inverse);
         }
         if self.frozen.is_some() {
             return Err(StorageError::Misuse("a commit is in flight"));
         }
         let mut inverse = self.store.inverse_of(number, self)?;
+        let before = self.root;
         self.advance(&mut inverse)?;
+        self.roots.push(before);
+        if self.store.remote().is_some() {
+            self.root = self.root_of(number.saturating_sub(1))?;
+        }
         self.steps.push(Step::Revert(number, inverse.clone()));
         Ok(inverse)
     }
@@ -100,11 +117,13 @@ impl TrieBuffer {
         if self.frozen.is_some() {
             return Err(StorageError::Misuse("a commit is in flight"));
         }
+        self.roots.clear();
         let frozen = Arc::new(FrozenState {
             root: self.root,
             nodes: Arc::new(std::mem::take(&mut self.dirty)),
             steps: std::mem::take(&mut self.steps),
             accounts: std::mem::take(&mut self.accounts),
+            keeps_deletions: self.store.remote().is_some(),
         });
         self.frozen = Some(Arc::clone(&frozen));
         Ok(frozen)
@@ -137,17 +156,33 @@ impl TrieBuffer {
 
     /// Returns an account by its hashed address, in the buffer's state.
     pub(crate) fn account(&self, key: &B256) -> Result<Option<Account>, StorageError> {
+        Ok(self.known_account(key)?.flatten())
+    }
+
+    /// Returns an account by its hashed address; `None` if neither the buffer nor the store says
+    /// anything about it.
+    fn known_account(&self, key: &B256) -> Result<Option<Option<Account>>, StorageError> {
         if let Some(account) = self.accounts.get(key) {
-            return Ok(*account);
+            return Ok(Some(*account));
         }
         if let Some(account) = self
             .frozen
             .as_ref()
             .and_then(|frozen| frozen.accounts.get(key))
         {
-            return Ok(*account);
+            return Ok(Some(*account));
         }
-        self.store.flat_account(key)
+        self.store.known_account(key)
+    }
+
+    /// Returns the state root in the header of a canonical block.
+    fn root_of(&self, number: u64) -> Result<B256, StorageError> {
+        let header = match self.store.canonical_hash(number)? {
+            Some(hash) => self.store.header(&hash, number)?,
+            None => None,
+        };
+        let missing = || StorageError::Corrupt(format!("the header of block {number} is missing"));
+        Ok(header.ok_or_else(missing)?.state_root)
     }
 
     fn pending_diffs(&self) -> impl DoubleEndedIterator<Item = &HashedDiff> {
@@ -181,7 +216,7 @@ impl TrieBuffer {
     /// Converts a diff to hashed keys. `before` is the value in the buffer's state.
     fn hash(&self, diff: &StateDiff) -> Result<HashedDiff, StorageError> {
         let hash = |(address, change): (&Address, &AccountChange)| {
-            self.hash_account(keccak256(address), change)
+            self.hash_account(address, keccak256(address), change)
         };
         let mut accounts = if diff.accounts.len() < PARALLEL_ACCOUNTS {
             diff.accounts
@@ -208,14 +243,24 @@ impl TrieBuffer {
 
     fn hash_account(
         &self,
+        address: &Address,
         key: B256,
         change: &AccountChange,
     ) -> Result<HashedAccount, StorageError> {
-        let before = self.account(&key)?;
-        let old_root = before.map_or(EMPTY_ROOT_HASH, |account| account.storage_root);
+        let remote = self.store.remote();
+        let before = match self.known_account(&key)? {
+            Some(account) => account,
+            // Only the remote chain knows it, and the block was executed on it.
+            None if remote.is_some() => {
+                change.before.map(|info| Account::new(info, REMOTE_STORAGE))
+            }
+            None => None,
+        };
         let is_wiped = change.storage_wiped || change.after.is_none();
+        let old_root = before.map_or(EMPTY_ROOT_HASH, |account| account.storage_root);
+        let has_slots = remote.is_some() || old_root != EMPTY_ROOT_HASH;
         let mut slots = Vec::with_capacity(change.storage.len());
-        if is_wiped && old_root != EMPTY_ROOT_HASH {
+        if is_wiped && has_slots {
             let mut merged: BTreeMap<_, _> = self
                 .slots(&key)?
                 .into_iter()
@@ -232,9 +277,15 @@ impl TrieBuffer {
                 .collect();
             for (slot, value) in change.storage.iter().filter(|_| change.after.is_some()) {
                 let key = keccak256(slot.to_be_bytes::<32>());
+                let before = match remote {
+                    Some(remote) if old_root == REMOTE_STORAGE && !merged.contains_key(&key) => {
+                        remote.storage(address, slot)?
+                    }
+                    _ => U256::ZERO,
+                };
                 let fresh = HashedSlot {
                     key,
-                    before: U256::ZERO,
+                    before,
                     after: U256::ZERO,
                 };
                 merged.entry(key).or_insert(fresh).after = value.after;
@@ -249,7 +300,11 @@ impl TrieBuffer {
             slots.sort_unstable_by_key(|slot| slot.key);
         }
         slots.retain(|slot| slot.before != slot.after);
-        let after = change.after.map(|info| Account::new(info, old_root));
+        let mark = match remote {
+            Some(_) => storage_mark(before, is_wiped),
+            None => old_root,
+        };
+        let after = change.after.map(|info| Account::new(info, mark));
         Ok(HashedAccount {
             key,
             before,
@@ -267,6 +322,13 @@ impl TrieBuffer {
 
     /// Applies a diff to the tries and fills in the storage roots.
     fn advance(&mut self, diff: &mut HashedDiff) -> Result<(), StorageError> {
+        if self.store.remote().is_some() {
+            self.root = next_root(self.root, diff);
+            let known = diff.accounts.iter().filter(|account| !account.is_unknown());
+            self.accounts
+                .extend(known.map(|account| (account.key, account.after)));
+            return Ok(());
+        }
         let (accounts, storages) = self.tries_after(diff)?;
         self.root = accounts.root;
         self.dirty.put(None, accounts.nodes);

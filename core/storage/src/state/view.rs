@@ -10,6 +10,7 @@ use actoreum_primitives::{
 
 use super::codec::{decode_account, decode_slot};
 use crate::limits::READ_RETRIES;
+use crate::remote::{remote_account, remote_slot};
 use crate::tables::Table;
 use crate::{StorageError, Store};
 
@@ -41,14 +42,25 @@ impl StateView {
         self.number
     }
 
-    /// Returns the account with its storage root, by its hashed address.
+    /// Returns the account with its storage root, by its hashed address. On a forked chain `None`
+    /// may also mean that the account is the remote chain's.
     pub fn hashed_account(&self, key: &B256) -> Result<Option<Account>, StorageError> {
+        Ok(self.known_account(key)?.flatten())
+    }
+
+    /// Returns the account by its hashed address; `None` if the store says nothing about it.
+    fn known_account(&self, key: &B256) -> Result<Option<Option<Account>>, StorageError> {
         let flat = Table::Accounts.key(&[key.as_slice()]);
         self.read(&flat, Table::AccountHistory, decode_account)
     }
 
     /// Returns a slot's value, by hashed address and hashed slot.
     pub fn hashed_slot(&self, account: &B256, slot: &B256) -> Result<U256, StorageError> {
+        Ok(self.known_slot(account, slot)?.unwrap_or_default())
+    }
+
+    /// Returns a slot's value by its hashed keys; `None` if the store says nothing about it.
+    fn known_slot(&self, account: &B256, slot: &B256) -> Result<Option<U256>, StorageError> {
         let flat = Table::Slots.key(&[account.as_slice(), slot.as_slice()]);
         self.read(&flat, Table::SlotHistory, decode_slot)
     }
@@ -58,7 +70,7 @@ impl StateView {
         flat: &[u8],
         history: Table,
         decode: impl FnOnce(&[u8]) -> Result<T, StorageError>,
-    ) -> Result<T, StorageError> {
+    ) -> Result<Option<T>, StorageError> {
         for _ in 0..READ_RETRIES {
             let before = self.store.reverts_begun();
             if self.store.is_reverting() {
@@ -73,13 +85,13 @@ impl StateView {
             if self.number < self.store.oldest_state() {
                 return Err(StorageError::MissingState(self.number));
             }
-            return decode(&value);
+            return value.as_deref().map(decode).transpose();
         }
         Err(StorageError::MissingState(self.number))
     }
 
-    fn read_once(&self, flat: &[u8], history: Table) -> Result<Vec<u8>, StorageError> {
-        let value = self.store.database().get(flat)?.unwrap_or_default();
+    fn read_once(&self, flat: &[u8], history: Table) -> Result<Option<Vec<u8>>, StorageError> {
+        let value = self.store.database().get(flat)?;
         if self.store.newest_begun() <= self.number {
             return Ok(value);
         }
@@ -89,7 +101,7 @@ impl StateView {
         let entry = self.store.database().seek(&start)?;
         let prefix = &start[..flat.len()];
         Ok(match entry {
-            Some((key, old)) if key.len() == start.len() && key.starts_with(prefix) => old,
+            Some((key, old)) if key.len() == start.len() && key.starts_with(prefix) => Some(old),
             _ => value,
         })
     }
@@ -110,17 +122,34 @@ impl StateView {
 
 impl StateReader for StateView {
     fn account(&self, address: &Address) -> Result<Option<AccountInfo>, StateError> {
-        let account = self.hashed_account(&keccak256(address))?;
+        let account = match (
+            self.known_account(&keccak256(address))?,
+            self.store.remote(),
+        ) {
+            (Some(account), _) => account,
+            (None, Some(remote)) => remote_account(remote, address)?,
+            (None, None) => None,
+        };
         Ok(account.map(|account| account.info()))
     }
 
     fn storage(&self, address: &Address, slot: &U256) -> Result<U256, StateError> {
-        let slot = keccak256(slot.to_be_bytes::<32>());
-        Ok(self.hashed_slot(&keccak256(address), &slot)?)
+        let (account, key) = (keccak256(address), keccak256(slot.to_be_bytes::<32>()));
+        match (self.known_slot(&account, &key)?, self.store.remote()) {
+            (Some(value), _) => Ok(value),
+            (None, Some(remote)) => {
+                remote_slot(remote, address, slot, self.known_account(&account)?)
+            }
+            (None, None) => Ok(U256::ZERO),
+        }
     }
 
     fn has_storage(&self, address: &Address) -> Result<bool, StateError> {
-        let account = self.hashed_account(&keccak256(address))?;
+        let key = keccak256(address);
+        if self.store.remote().is_some() {
+            return Ok(!self.store.flat_slots(&key)?.is_empty());
+        }
+        let account = self.hashed_account(&key)?;
         Ok(account.is_some_and(|account| account.storage_root != EMPTY_ROOT_HASH))
     }
 

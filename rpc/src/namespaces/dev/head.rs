@@ -22,6 +22,7 @@ use crate::server::param::{FromParam, ParamError};
 pub(super) fn methods() -> Vec<Method<Node>> {
     let mut methods = vec![
         Method::actor("anvil_rollback", &["depth"], rollback),
+        Method::view("anvil_setRpcUrl", &["url"], set_rpc_url),
         Method::actor("anvil_reorg", &["depth", "transactions"], reorg),
     ];
     for name in ["evm_snapshot", "anvil_snapshot"] {
@@ -49,23 +50,67 @@ async fn revert(node: Arc<Node>, (Number(id),): (Number,)) -> Result<bool, RpcEr
     answered(dev.ask(RevertTo(id)).await)
 }
 
-/// The argument of a reset: an object without `forking`, which this node does not offer.
-struct ResetArgs;
+/// The argument of a reset: an object with `forking`, which names the remote chain and its block.
+#[derive(Default)]
+struct ResetArgs {
+    url: Option<String>,
+    block: Option<u64>,
+}
 
 impl FromParam for ResetArgs {
     const SCHEMA: &'static str = r#"{"title":"options","type":"object"}"#;
 
     fn from_raw(raw: &str) -> Result<Self, ParamError> {
-        Object::new(raw, "evm.ResetOptions")?;
-        let forks = |key: &str| matches!(key, "forking" | "jsonRpcUrl");
-        if scan::members(raw).any(|(key, value)| forks(&key) && value != "null") {
-            return Err(ParamError::text("this chain forks no other"));
-        }
-        Ok(Self)
+        let options = Object::new(raw, "evm.ResetOptions")?;
+        let forking = scan::members(raw).find(|(key, value)| key == "forking" && *value != "null");
+        let options = match &forking {
+            Some((_, forking)) => Object::new(forking, "evm.Forking")?,
+            None => options,
+        };
+        Ok(Self {
+            url: options.get("jsonRpcUrl")?,
+            block: options.get::<Number>("blockNumber")?.map(|number| number.0),
+        })
     }
 }
 
-async fn reset(node: Arc<Node>, (_,): (Option<ResetArgs>,)) -> Answer {
+impl ResetArgs {
+    /// Checks that the chain can go back to what is asked for: the block that it was forked off.
+    fn check(self, node: &Node) -> Result<(), RpcError> {
+        let Some(fork) = &node.fork else {
+            return match (self.url, self.block) {
+                (None, None) => Ok(()),
+                _ => Err(RpcError::invalid_params(
+                    "this chain forks no other: start it with --fork-url",
+                )),
+            };
+        };
+        let number = fork.block().number;
+        if self.block.is_some_and(|block| block != number) {
+            return Err(RpcError::invalid_params(format!(
+                "this chain was forked at block {number}: start it anew with --fork-block-number"
+            )));
+        }
+        match self.url {
+            Some(url) => fork
+                .set_url(url)
+                .map_err(|error| RpcError::invalid_params(error.to_string())),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Sends later requests to another node of the remote chain.
+fn set_rpc_url(node: &Node, (url,): (String,)) -> Answer {
+    let fork = node.fork.as_ref();
+    let fork = fork.ok_or_else(|| RpcError::server("this chain forks no other"))?;
+    fork.set_url(url)
+        .map_err(|error| RpcError::invalid_params(error.to_string()))?;
+    done(node)
+}
+
+async fn reset(node: Arc<Node>, (options,): (Option<ResetArgs>,)) -> Answer {
+    options.unwrap_or_default().check(&node)?;
     let dev = node.dev()?.actor.within(ACTOR_TIMEOUT);
     answered(dev.ask(Reset).await)?;
     done(&node)
@@ -73,7 +118,8 @@ async fn reset(node: Arc<Node>, (_,): (Option<ResetArgs>,)) -> Answer {
 
 async fn rewind(node: &Node, depth: u64, what: &str) -> Result<(), RpcError> {
     let height = node.chain_reader.head_number();
-    let Some(to) = height.checked_sub(depth) else {
+    let first = node.chain_reader.first_number();
+    let Some(to) = height.checked_sub(depth).filter(|to| *to >= first) else {
         return Err(RpcError::invalid_params(format!(
             "{what} depth must not exceed current chain height: current height {height}, depth {depth}"
         )));

@@ -37,6 +37,7 @@ fn node_info(node: &Node, (): ()) -> Answer {
     let config = node.chain_reader.config();
     let fork = config.fork_at(head.number + 1, node.clock.unix_seconds());
     let base_fee = fees::next_base_fee(node, &head);
+    let remote = node.fork.as_ref();
     let gas_limit = node.sealing()?.control.settings().gas_ceiling;
     Ok(Serialized(json!({
         "currentBlockNumber": quantity(head.number),
@@ -51,9 +52,9 @@ fn node_info(node: &Node, (): ()) -> Answer {
             "gasPrice": quantity(base_fee.saturating_add(GWEI)),
         },
         "forkConfig": {
-            "forkUrl": null,
-            "forkBlockNumber": null,
-            "forkRetryBackoff": null,
+            "forkUrl": remote.map(|fork| fork.url()),
+            "forkBlockNumber": remote.map(|fork| fork.block().number),
+            "forkRetryBackoff": remote.map(|fork| fork.options().backoff.as_millis() as u64),
         },
     })))
 }
@@ -72,6 +73,13 @@ fn metadata(node: &Node, (): ()) -> Answer {
         .iter()
         .map(|(id, snapshot)| (quantity(*id), json!([snapshot.number, snapshot.hash])))
         .collect();
+    let forked = node.fork.as_ref().map(|fork| {
+        json!({
+            "chainId": fork.chain_id(),
+            "forkBlockNumber": fork.block().number,
+            "forkBlockHash": fork.block().hash(),
+        })
+    });
     let settings = &node.settings;
     Ok(Serialized(json!({
         "clientVersion": node.client_version(),
@@ -81,7 +89,7 @@ fn metadata(node: &Node, (): ()) -> Answer {
         "instanceId": state.instance,
         "latestBlockNumber": head.number,
         "latestBlockHash": head.hash(),
-        "forkedNetwork": null,
+        "forkedNetwork": forked,
         "snapshots": snapshots,
     })))
 }

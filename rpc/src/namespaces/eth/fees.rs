@@ -193,7 +193,9 @@ fn fee_history(
             header.ok_or_else(|| RpcError::server("request beyond head block"))?
         }
     };
-    let count = count.min(MAX_FEE_HISTORY_BLOCKS).min(newest.number + 1);
+    // The blocks below that of a fork are not here.
+    let present = (newest.number + 1).saturating_sub(node.chain_reader.first_number());
+    let count = count.min(MAX_FEE_HISTORY_BLOCKS).min(present);
     let oldest = newest.number + 1 - count;
     let mut history = FeeHistory {
         oldest,

@@ -231,6 +231,11 @@ fn proof(
             "too many keys ({count}), want at most {MAX_PROOF_KEYS}"
         )));
     }
+    if node.fork.is_some() {
+        return Err(RpcError::server(
+            "a forked chain has no tries, and so no proofs from the fork block on",
+        ));
+    }
     let slots: Vec<U256> = keys
         .iter()
         .map(|key| U256::from_be_bytes(B256::from(lenient_word(key)).0))
