@@ -51,6 +51,7 @@ pub(crate) async fn watch(
     let mut deadlocks = Deadlocks::default();
     loop {
         rounds.tick().await;
+        root.clock().correct();
         let now = root.now();
         let seconds = now.saturating_sub(last_round) as f64 / 1e9;
         last_round = now;
