@@ -2,14 +2,14 @@
 
 use actoreum_primitives::PeerId;
 use actoreum_supervision::Message;
-use actoreum_wire::nodes::Enode;
+use actoreum_wire::nodes::NodeUrl;
 
 /// Adds a static node: it is dialled now, and again whenever it is not connected.
 ///
 /// From: ServerActor, for `admin_addPeer`. A node that is static already starts afresh: its address
 /// is looked up again.
-#[derive(Debug, Clone, Copy, Message)]
-pub struct AddStatic(pub Enode);
+#[derive(Debug, Clone, Message)]
+pub struct AddStatic(pub NodeUrl);
 
 /// Removes a static node, and forgets when it was dialled last.
 ///

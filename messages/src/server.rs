@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actoreum_supervision::Message;
-use actoreum_wire::nodes::Enode;
+use actoreum_wire::nodes::NodeUrl;
 use actoreum_wire::p2p::DisconnectReason;
 
 use crate::filter::{FilterId, Subscriber};
@@ -46,26 +46,26 @@ pub struct ConnectionEnded(pub ConnectionId);
 /// Adds a static peer: a connection to it is kept, whatever the limits.
 ///
 /// From: `admin_addPeer`. Replaces geth's `addstatic` channel.
-#[derive(Debug, Clone, Copy, Message)]
-pub struct AddPeer(pub Enode);
+#[derive(Debug, Clone, Message)]
+pub struct AddPeer(pub NodeUrl);
 
 /// Removes a static peer, and disconnects it.
 ///
 /// From: `admin_removePeer`. Replaces geth's `removestatic` channel.
-#[derive(Debug, Clone, Copy, Message)]
-pub struct RemovePeer(pub Enode);
+#[derive(Debug, Clone, Message)]
+pub struct RemovePeer(pub NodeUrl);
 
 /// Adds a trusted peer: it may connect even when the maximum number of peers is reached.
 ///
 /// From: `admin_addTrustedPeer`. Replaces geth's `addtrusted` channel.
-#[derive(Debug, Clone, Copy, Message)]
-pub struct AddTrusted(pub Enode);
+#[derive(Debug, Clone, Message)]
+pub struct AddTrusted(pub NodeUrl);
 
 /// Removes a trusted peer. It stays connected.
 ///
 /// From: `admin_removeTrustedPeer`. Replaces geth's `removetrusted` channel.
-#[derive(Debug, Clone, Copy, Message)]
-pub struct RemoveTrusted(pub Enode);
+#[derive(Debug, Clone, Message)]
+pub struct RemoveTrusted(pub NodeUrl);
 
 /// Bans a node for a while: it was useless, or misbehaved.
 ///

@@ -171,7 +171,11 @@ async fn echo_all(peer: &PeerHandle, from: &Counter, body: &Bytes, count: u64) {
 async fn frames() {
     let (one, two) = (Node::start(1).await, Node::start(2).await);
     let enode = two.network.local().enode;
-    one.network.server().ask(AddPeer(enode)).await.unwrap();
+    one.network
+        .server()
+        .ask(AddPeer(enode.into()))
+        .await
+        .unwrap();
     let peer = loop {
         let peer = one.counter.peer.lock().unwrap().clone();
         match peer {

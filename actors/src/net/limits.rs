@@ -41,6 +41,13 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// and on handshakes.
 pub const MAX_CONNECTIONS: usize = 4096;
 
+/// Time in which a thread must begin to resolve a host name, behind other names.
+pub const NAME_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Time between two resolutions of the bootnodes' host names: so long a bootnode with a new address is
+/// not found.
+pub const BOOTNODE_NAMES_PERIOD: Duration = Duration::from_secs(60);
+
 /// Bytes read from a socket at once.
 pub const READ_BUFFER: usize = 16 * 1024;
 

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! network                one_for_one
+//! |- names              a thread pool: resolves host names
 //! |- connections         rest_for_one: connections end when ServerActor loses the set of peers
 //! |   |- server          ServerActor: the set of peers, the checkpoints
 //! |   |- sessions        the actors of protocol sessions, one a connection, temporary
@@ -43,6 +44,7 @@ mod handshake_slots;
 pub mod limits;
 pub mod listener;
 pub mod local;
+mod names;
 pub mod nat;
 pub mod peer;
 mod peer_control;
@@ -64,6 +66,7 @@ use self::ban_list::DroppedPeer;
 use self::dialer::DialerActor;
 use self::discovery::{TableView, UdpDiscoveryActor};
 use self::listener::ListenerActor;
+use self::names::Names;
 use self::nat::{Nat, NatActor};
 use self::peer::Connections;
 use self::protocol::ProtocolHandler;
@@ -154,8 +157,10 @@ pub fn assemble(
     };
     let mut network =
         SupervisorSpec::new("network", Strategy::OneForOne).intensity(RESTARTS, PERIOD);
+    let names = Names::new(&shared);
+    network = network.child(names.child());
     // Started before discovery, whose first ping contains the listener's port.
-    network = network.child(connections_spec(&handle));
+    network = network.child(connections_spec(&handle, names.clone()));
     if shared.settings.is_discovering {
         let of = Arc::clone(&shared);
         let threads = match shared.settings.file_threads {
@@ -163,7 +168,7 @@ pub fn assemble(
             threads => Pool::new("nodes file", threads),
         };
         network = network.child(threads.child());
-        let open = move || UdpDiscoveryActor::open(Arc::clone(&of), threads.clone());
+        let open = move || UdpDiscoveryActor::open(Arc::clone(&of), threads.clone(), names.clone());
         let child = ChildSpec::new(&handle.discovery, open);
         network = network.child(on_arbiter(child).mailbox(DISCOVERY_MAILBOX));
     }
@@ -177,7 +182,7 @@ pub fn assemble(
     (network, handle)
 }
 
-fn connections_spec(network: &NetworkHandle) -> SupervisorSpec {
+fn connections_spec(network: &NetworkHandle, names: Names) -> SupervisorSpec {
     let shared = Arc::clone(&network.shared);
     let dialer = ActorRef::new("dialer");
     let dialer_recipients = DialerRecipients {
@@ -199,7 +204,7 @@ fn connections_spec(network: &NetworkHandle) -> SupervisorSpec {
     let listen = move || ListenerActor::open(inbound.clone(), local_changes.clone());
     let listener = ChildSpec::new(&ActorRef::new("listener"), listen);
     let discovery = network.discovery.clone();
-    let dial = move || DialerActor::new(connections.clone(), discovery.clone());
+    let dial = move || DialerActor::new(connections.clone(), discovery.clone(), names.clone());
     let dialer = ChildSpec::new(&dialer, dial);
     let edges = SupervisorSpec::new("edges", Strategy::OneForOne)
         .child(on_arbiter(listener))

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use actoreum_primitives::SecretKey;
-use actoreum_wire::nodes::Enode;
+use actoreum_wire::nodes::NodeUrl;
 
 use super::limits::{DEFAULT_MAX_PENDING_PEERS, DIAL_RATIO};
 use super::nat::mechanism::Nat;
@@ -30,11 +30,11 @@ pub struct NetworkSettings {
     /// The maximum number of concurrent inbound handshakes.
     pub max_pending: usize,
     /// The nodes that discovery starts from.
-    pub bootnodes: Vec<Enode>,
+    pub bootnodes: Vec<NodeUrl>,
     /// Nodes that the node always dials.
-    pub static_nodes: Vec<Enode>,
+    pub static_nodes: Vec<NodeUrl>,
     /// Nodes that may connect above the maximum number of peers.
-    pub trusted_nodes: Vec<Enode>,
+    pub trusted_nodes: Vec<NodeUrl>,
     /// The IP networks that communication is restricted to; `None`: all (`--netrestrict`).
     pub restrict: Option<NetRestrict>,
     /// The mechanism that determines the external address.
@@ -43,7 +43,7 @@ pub struct NetworkSettings {
     pub rng: SeededRng,
     /// The file in which discovery keeps nodes over restarts; `None`: no file.
     pub nodes_file: Option<PathBuf>,
-    /// The number of threads that write this file; zero where a simulation's clock would not wait for
+    /// The number of threads that write this file, and of those that resolve host names; zero where a simulation's clock would not wait for
     /// them.
     pub file_threads: usize,
 }

@@ -3,7 +3,7 @@
 use actoreum_primitives::PeerId;
 use std::collections::{BTreeMap, BTreeSet};
 
-use actoreum_wire::nodes::Enode;
+use actoreum_wire::nodes::NodeUrl;
 use parking_lot::Mutex;
 
 /// The static and the trusted nodes, from the configuration and from RPC. The lists outlive the
@@ -15,16 +15,19 @@ pub struct StaticAndTrustedPeers {
 
 #[derive(Debug, Default)]
 struct Lists {
-    statics: BTreeMap<PeerId, Enode>,
+    statics: BTreeMap<PeerId, NodeUrl>,
     trusted: BTreeSet<PeerId>,
 }
 
 impl StaticAndTrustedPeers {
     /// Creates the lists from the configuration.
-    pub fn new(statics: &[Enode], trusted: &[Enode]) -> Self {
+    pub fn new(statics: &[NodeUrl], trusted: &[NodeUrl]) -> Self {
         let lists = Lists {
-            statics: statics.iter().map(|node| (node.id(), *node)).collect(),
-            trusted: trusted.iter().map(Enode::id).collect(),
+            statics: statics
+                .iter()
+                .map(|node| (node.id(), node.clone()))
+                .collect(),
+            trusted: trusted.iter().map(NodeUrl::id).collect(),
         };
         Self {
             lists: Mutex::new(lists),
@@ -32,12 +35,12 @@ impl StaticAndTrustedPeers {
     }
 
     /// Returns the static nodes.
-    pub fn statics(&self) -> Vec<Enode> {
-        self.lists.lock().statics.values().copied().collect()
+    pub fn statics(&self) -> Vec<NodeUrl> {
+        self.lists.lock().statics.values().cloned().collect()
     }
 
     /// Adds a static node, or replaces the entry with the same id.
-    pub fn add_static(&self, node: Enode) {
+    pub fn add_static(&self, node: NodeUrl) {
         self.lists.lock().statics.insert(node.id(), node);
     }
 

@@ -58,9 +58,11 @@ pub const MAX_CLIENT_NAME: usize = 256;
 /// Maximum size of an encoded node record (EIP-778).
 pub const MAX_ENR_SIZE: usize = 300;
 
-/// Maximum length of an enode URL: 128 digits of key, an IPv6 address, two ports and the separators
-/// are under 220.
-pub const MAX_ENODE_URL: usize = 512;
+/// Maximum length of a node URL: 128 digits of key, a host name, two ports and the separators are under
+/// 430, the text of a record under 410.
+pub const MAX_NODE_URL: usize = 512;
+/// Maximum length of a host name (RFC 1035), in bytes.
+pub const MAX_HOST_NAME: usize = 253;
 
 // --- discovery --------------------------------------------------------------
 

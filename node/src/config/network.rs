@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use actoreum_primitives::SecretKey;
-use actoreum_wire::nodes::Enode;
+use actoreum_wire::nodes::NodeUrl;
 use clap::{Args, builder::TypedValueParser};
 use eyre::{bail, eyre};
 use serde::{Deserialize, Serialize};
@@ -187,18 +187,11 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
-/// Parses the URL of a node. Returns `None` for a kind of URL that is not supported (a host name, a
-/// record): a start does not fail because of one node among several.
-pub fn parse_url(url: &str) -> eyre::Result<Option<Enode>> {
-    match url.parse::<Enode>() {
-        Ok(node) => Ok(Some(node)),
-        Err(error) => match error.unsupported_hint(url) {
-            Some(_) => Ok(None),
-            None => Err(eyre!(
-                "{url:?} is no node: {error}; use enode://KEY@IP:PORT"
-            )),
-        },
-    }
+/// Parses the URL of a node.
+pub fn parse_url(url: &str) -> eyre::Result<NodeUrl> {
+    let wrong =
+        |error| eyre!("{url:?} is no node: {error}; use enode://KEY@HOST:PORT or enr:RECORD");
+    url.parse().map_err(wrong)
 }
 
 /// Parses a node key of 64 hexadecimal digits.

@@ -1,6 +1,11 @@
 //! Genesis files, configurations and flags that an operator brings from geth or Besu.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
 
 use serde_json::{Value, json};
 
@@ -183,28 +188,53 @@ fn limits_of_batches_prefixes_and_unprotected_transactions_hold() {
 }
 
 #[test]
-fn bootnodes_with_a_host_name_or_record_are_skipped() {
+fn nodes_are_found_by_host_name_and_by_record() {
     let folder = tempfile::tempdir().unwrap();
-    let datadir = chains::init(folder.path(), &serde_json::from_str(SMALL_GENESIS).unwrap());
-    let by_name = URL.replace("127.0.0.1", "node.example");
-    let bootnodes = format!("{by_name},enr:-IS4QHCYrYZbAKWCBRlAy5zz,{URL}");
-    let mut command = actoreum(&["--datadir", &datadir, "--bootnodes", &bootnodes]);
-    command.args(["--port", "0", "--nat", "none", "--http", "--http.port", "0"]);
-    command.args(["--http.api", "admin"]);
-    let mut node = Running::start_command(command);
-    let address = node.wait_for_http();
-    let left_out = node.lines("node left out");
-    assert_eq!(left_out.len(), 2, "{left_out:?}");
-    assert!(left_out[0].contains("host names are not looked up yet"));
-    assert!(left_out[1].contains("node records (enr:) are not read yet"));
+    let genesis = serde_json::from_str(SMALL_GENESIS).unwrap();
+    let start = |name: &str, more: &[&str]| {
+        let datadir = chains::init(&folder.path().join(name), &genesis);
+        let args = [
+            "--datadir",
+            &datadir,
+            "--port",
+            "0",
+            "--nat",
+            "none",
+            "--ipcdisable",
+        ];
+        let mut command = actoreum(&[&args[..], more].concat());
+        command.args(["--http", "--http.port", "0", "--http.api", "admin"]);
+        let mut node = Running::start_command(command);
+        let address = node.wait_for_http();
+        (node, address)
+    };
+    let info = |address, field: &str| {
+        let info = http::call(address, "admin_nodeInfo", json!([])).unwrap();
+        info[field].as_str().unwrap().to_owned()
+    };
+    let wait_for_a_peer = |address| {
+        let deadline = Instant::now() + Duration::from_secs(120);
+        while http::call(address, "admin_peers", json!([])).unwrap() == json!([]) {
+            assert!(Instant::now() < deadline, "no peer");
+            thread::sleep(Duration::from_millis(100));
+        }
+    };
+    let (_first, first_address) = start("first", &[]);
+    let by_name = info(first_address, "enode").replace("127.0.0.1", "localhost");
+    assert!(by_name.contains("localhost"), "{by_name}");
+    let (_second, second_address) = start("second", &["--bootnodes", &by_name]);
+    wait_for_a_peer(second_address);
 
-    let body = json!({"id": 1, "method": "admin_addPeer", "params": [by_name]});
-    let (_, answer) = http::request(address, "POST", "/", &body.to_string()).unwrap();
-    assert!(
-        answer.contains("host names are not looked up yet"),
-        "{answer}"
+    let record = info(first_address, "enr");
+    let (_third, third_address) = start("third", &["--nodiscover"]);
+    assert_eq!(
+        http::call(third_address, "admin_addPeer", json!([record])).unwrap(),
+        true
     );
-    node.kill();
+    wait_for_a_peer(third_address);
+    let (_fourth, fourth_address) = start("fourth", &["--nodiscover"]);
+    http::call(fourth_address, "admin_addPeer", json!([by_name])).unwrap();
+    wait_for_a_peer(fourth_address);
 }
 
 #[test]

@@ -147,7 +147,7 @@ impl TestNode {
     /// Adds `other` as a static peer.
     pub async fn add_peer(&self, other: &Self) {
         let server = self.network.server();
-        server.ask(AddPeer(other.enode())).await.unwrap();
+        server.ask(AddPeer(other.enode().into())).await.unwrap();
     }
 
     /// Makes the actor at a path below `node/` panic. Returns false where it is down already.

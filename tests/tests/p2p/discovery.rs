@@ -22,7 +22,7 @@ async fn start(net: &MemoryNet, count: u32, max_peers: usize) -> Vec<TestNode> {
     let mut nodes = vec![boot];
     for number in 2..=count {
         let node = TestNode::start(net, number, |settings| {
-            settings.bootnodes = vec![bootnode];
+            settings.bootnodes = vec![bootnode.into()];
             settings.max_peers = max_peers;
         });
         nodes.push(node.await);
@@ -109,7 +109,7 @@ fn known_nodes_survive_a_restart() {
         };
         let bootnode = nodes[0].enode();
         let node = TestNode::start(&net, 7, |settings| {
-            settings.bootnodes = vec![bootnode];
+            settings.bootnodes = vec![bootnode.into()];
             remembering(settings);
         })
         .await;
@@ -137,7 +137,7 @@ fn a_node_learns_its_address_from_its_peers() {
         let nodes = start(&net, 14, 25).await;
         let bootnode = nodes[0].enode();
         let node = TestNode::start(&net, 15, |settings| {
-            settings.bootnodes = vec![bootnode];
+            settings.bootnodes = vec![bootnode.into()];
             settings.nat = Nat::None;
         })
         .await;

@@ -73,7 +73,7 @@ fn two_nodes_connect_exchange_messages_and_disconnect() {
 
         one.network
             .server()
-            .ask(RemovePeer(two.enode()))
+            .ask(RemovePeer(two.enode().into()))
             .await
             .unwrap();
         until("both are disconnected", || one.peers() + two.peers() == 0).await;
@@ -124,7 +124,7 @@ fn trusted_peers_need_no_free_slot() {
         assert!(!full.has_peer(&second), "there was no place");
         full.network
             .server()
-            .ask(AddTrusted(second.enode()))
+            .ask(AddTrusted(second.enode().into()))
             .await
             .unwrap();
         until("the trusted one is in", || full.has_peer(&second)).await;
@@ -281,7 +281,9 @@ fn crashed_actors_restart_with_their_peers_and_leak_nothing() {
         let bootnode = boot.enode();
         let mut nodes = vec![boot];
         for number in 2..=6 {
-            nodes.push(TestNode::start(&net, number, |it| it.bootnodes = vec![bootnode]).await);
+            nodes.push(
+                TestNode::start(&net, number, |it| it.bootnodes = vec![bootnode.into()]).await,
+            );
         }
         nodes[1].add_peer(&nodes[2]).await;
         let is_whole = || nodes[1].peers() >= 3 && nodes[1].has_peer(&nodes[2]);

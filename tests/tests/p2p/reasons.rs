@@ -139,7 +139,11 @@ fn a_disconnected_peer_receives_the_reason() {
             public_key: own.public_key(),
             endpoint: Some(EnodeEndpoint::new([90, 1, 0, 1].into(), 1, 1)),
         };
-        node.network.server().ask(RemovePeer(url)).await.unwrap();
+        node.network
+            .server()
+            .ask(RemovePeer(url.into()))
+            .await
+            .unwrap();
         assert_eq!(first.disconnect_reason().await.unwrap(), Reason::Requested);
 
         let mut silent = raw_peers.join(&key(501)).await;

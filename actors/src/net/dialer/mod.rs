@@ -3,24 +3,25 @@
 //! | message | effect |
 //! |---|---|
 //! | [`AddStatic`], [`RemoveStatic`] | the list of static nodes |
+//! | `Bootnodes` | the present addresses of bootnodes with host names |
 //! | [`PeerSetChanged`], `Tick` | the rules of [`state`] say what to do; dials and lookups begin |
 //!
 //! A dial is a future of this actor: it establishes the TCP connection, then waits for the result
 //! of the handshakes from the connection's actor, which comes after ServerActor has added or
 //! refused the peer. So a node that is being connected is always known as being dialled or as a
-//! peer.
+//! peer. The host name of a static node is resolved before each of its dials.
 
 pub mod state;
 
 use actoreum_primitives::PeerId;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use actoreum_messages::dialer::{AddStatic, PeerSetChanged, RemoveStatic};
 use actoreum_messages::discovery::Lookup;
 use actoreum_messages::peer::{Direction, DisconnectCause};
 use actoreum_wire::discv4::Node;
-use actoreum_wire::nodes::Enode;
+use actoreum_wire::nodes::{Enode, NodeUrl};
 use futures_util::FutureExt;
 use rand::Rng;
 use rand::seq::IndexedRandom;
@@ -33,6 +34,7 @@ use super::discovery::UdpDiscoveryActor;
 use super::limits::{
     DIAL_JITTER, DIAL_TICK, DIAL_TIMEOUT, LOOKUP_TIMEOUT, MAX_ACTIVE_DIALS, MAX_WAITING_DIALS,
 };
+use super::names::{Bootnodes, Names};
 use super::peer::{ConnectionArgs, Connections};
 use super::shared::Shared;
 use actoreum_supervision::{Actor, ActorRef, Ctx, Failure, Handles, Message, WhenFull};
@@ -46,7 +48,10 @@ pub struct DialerActor {
     shared: Arc<Shared>,
     connections: Connections,
     discovery: ActorRef<UdpDiscoveryActor>,
+    names: Names,
     state: DialState,
+    /// The static nodes with a host name in place of an address.
+    named: BTreeMap<PeerId, NodeUrl>,
     waiting: VecDeque<Task>,
     running: usize,
 }
@@ -63,26 +68,43 @@ enum Dialled {
 
 impl DialerActor {
     /// Creates an actor that starts with the configured static nodes.
-    pub(super) fn new(connections: Connections, discovery: ActorRef<UdpDiscoveryActor>) -> Self {
+    pub(super) fn new(
+        connections: Connections,
+        discovery: ActorRef<UdpDiscoveryActor>,
+        names: Names,
+    ) -> Self {
         let shared = Arc::clone(&connections.shared);
         let settings = &shared.settings;
-        let mut state = DialState::new(
+        let bootnodes: Vec<Enode> = settings.bootnodes.iter().map(NodeUrl::enode).collect();
+        let state = DialState::new(
             shared.local.info().id,
             settings.max_dialled(),
-            &settings.bootnodes,
+            &bootnodes,
             Instant::now(),
         );
-        for node in shared.static_and_trusted.statics() {
-            state.add_static(node);
-        }
-        Self {
+        let statics = shared.static_and_trusted.statics();
+        let mut actor = Self {
             shared,
             connections,
             discovery,
+            names,
             state,
+            named: BTreeMap::new(),
             waiting: VecDeque::new(),
             running: 0,
+        };
+        for node in statics {
+            actor.add_static(node);
         }
+        actor
+    }
+
+    fn add_static(&mut self, node: NodeUrl) {
+        self.state.add_static(node.enode());
+        match node.host_name() {
+            Some(_) => self.named.insert(node.id(), node),
+            None => self.named.remove(&node.id()),
+        };
     }
 
     /// Starts the dials and lookups that the rules of [`state`] return, up to [`MAX_ACTIVE_DIALS`].
@@ -141,6 +163,26 @@ impl DialerActor {
     }
 
     fn begin_dial(&mut self, node: Enode, direction: Direction, ctx: &mut Ctx<Self>) {
+        let id = node.id();
+        let Some(named) = self.named.get(&id).cloned() else {
+            self.dial_at(node, direction, ctx);
+            return;
+        };
+        let names = self.names.clone();
+        let resolving = async move { names.resolve(&named).await };
+        ctx.spawn_then(resolving, move |actor, resolved, ctx| {
+            let now = resolved.unwrap_or_else(|error| {
+                debug!(peer = ?id, %error, "host name not resolved");
+                node
+            });
+            if now != node {
+                actor.state.resolved(&id, Some(now));
+            }
+            actor.dial_at(now, direction, ctx);
+        });
+    }
+
+    fn dial_at(&mut self, node: Enode, direction: Direction, ctx: &mut Ctx<Self>) {
         if node.endpoint.is_none_or(|at| at.tcp == 0) {
             self.begin_resolve(node, direction, ctx);
             return;
@@ -249,6 +291,7 @@ async fn dial(connections: Connections, node: Enode, direction: Direction) -> Di
 impl Actor for DialerActor {
     fn started(&mut self, ctx: &mut Ctx<Self>) -> Result<(), Failure> {
         ctx.notify_every(DIAL_TICK, || Tick);
+        ctx.attach(self.names.bootnodes());
         ctx.notify(Tick);
         Ok(())
     }
@@ -259,6 +302,15 @@ impl Handles<Tick> for DialerActor {
     const WHEN_FULL: WhenFull = WhenFull::DropOldest;
 
     fn handle(&mut self, Tick: Tick, ctx: &mut Ctx<Self>) {
+        self.schedule(ctx);
+    }
+}
+
+impl Handles<Bootnodes> for DialerActor {
+    type Answer = ();
+
+    fn handle(&mut self, Bootnodes(nodes): Bootnodes, ctx: &mut Ctx<Self>) {
+        self.state.set_bootnodes(nodes);
         self.schedule(ctx);
     }
 }
@@ -277,7 +329,7 @@ impl Handles<AddStatic> for DialerActor {
     type Answer = ();
 
     fn handle(&mut self, AddStatic(node): AddStatic, ctx: &mut Ctx<Self>) {
-        self.state.add_static(node);
+        self.add_static(node);
         self.schedule(ctx);
     }
 }
@@ -287,5 +339,6 @@ impl Handles<RemoveStatic> for DialerActor {
 
     fn handle(&mut self, RemoveStatic(id): RemoveStatic, _: &mut Ctx<Self>) {
         self.state.remove_static(&id);
+        self.named.remove(&id);
     }
 }

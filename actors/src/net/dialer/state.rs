@@ -89,6 +89,11 @@ impl DialState {
         }
     }
 
+    /// Replaces the bootnodes.
+    pub fn set_bootnodes(&mut self, bootnodes: Vec<Enode>) {
+        self.bootnodes = bootnodes.into();
+    }
+
     /// Adds a static node. Replaces an existing entry and resets its lookup delay.
     pub fn add_static(&mut self, node: Enode) {
         let fresh = StaticNode {

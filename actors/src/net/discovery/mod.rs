@@ -6,6 +6,7 @@
 //! | `Due` | the protocol's timers: request timeouts, revalidation, refresh |
 //! | [`Lookup`] | a lookup is started, and answered when it ends |
 //! | [`LocalNodeChanged`] | the protocol uses the node's new endpoint and record |
+//! | `Bootnodes` | the protocol uses the present addresses of bootnodes with host names |
 //! | `Publish`, `Copy`, `Save`, `Expire` | the table's view and the node database |
 //!
 //! All rules are in `actoreum_wire::discv4`, a sans-IO state machine. The actor owns the socket and
@@ -39,6 +40,7 @@ use super::limits::{
     ACCEPT_PAUSE, CLOCK_WARNING_PERIOD, CLOCK_WARNING_TIMEOUTS, COPY_PERIOD, DATAGRAM_BATCH,
     EXPIRE_PERIOD, MAX_DATABASE_NODES, SAVE_PERIOD, SETTLED_AFTER, TABLE_PERIOD,
 };
+use super::names::{Bootnodes, Names};
 use super::shared::Shared;
 use super::transport::{DatagramSocket, ListenAddress};
 use actoreum_supervision::{
@@ -75,6 +77,7 @@ pub struct UdpDiscoveryActor {
     shared: Arc<Shared>,
     /// Writes the file of nodes.
     threads: Pool,
+    names: Names,
     engine: Discovery,
     socket: Arc<dyn DatagramSocket>,
     /// The protocol's timer, and when it is due.
@@ -113,7 +116,7 @@ impl UdpDiscoveryActor {
     ///
     /// # Errors
     /// Where the port is in use.
-    pub(super) fn open(shared: Arc<Shared>, threads: Pool) -> Result<Self, Failure> {
+    pub(super) fn open(shared: Arc<Shared>, threads: Pool, names: Names) -> Result<Self, Failure> {
         // After a restart the actor keeps its port, which other nodes know.
         let port = match shared.local.info().endpoint.udp {
             0 => shared.settings.udp_port(),
@@ -137,7 +140,7 @@ impl UdpDiscoveryActor {
             .settings
             .bootnodes
             .iter()
-            .filter_map(Node::from_enode);
+            .filter_map(|url| Node::from_enode(&url.enode()));
         let local = shared.local.info();
         let (settings, rng) = (shared.settings.clone(), &shared.settings.rng);
         let mut engine = Discovery::new(
@@ -157,6 +160,7 @@ impl UdpDiscoveryActor {
         Ok(Self {
             shared,
             threads,
+            names,
             engine,
             socket,
             timer: None,
@@ -328,6 +332,7 @@ impl Actor for UdpDiscoveryActor {
             },
         );
         ctx.attach(batches);
+        ctx.attach(self.names.bootnodes());
         ctx.notify_every(TABLE_PERIOD, || Publish);
         ctx.notify_every(COPY_PERIOD, || Copy);
         ctx.notify_every(SAVE_PERIOD, || Save);
@@ -404,6 +409,16 @@ impl Handles<Lookup> for UdpDiscoveryActor {
         }
         self.drain(ctx);
         later
+    }
+}
+
+impl Handles<Bootnodes> for UdpDiscoveryActor {
+    type Answer = ();
+
+    fn handle(&mut self, Bootnodes(nodes): Bootnodes, ctx: &mut Ctx<Self>) {
+        let nodes = nodes.iter().filter_map(Node::from_enode).collect();
+        self.engine.set_bootnodes(nodes, now());
+        self.drain(ctx);
     }
 }
 

@@ -243,7 +243,7 @@ impl Handles<AddPeer> for ServerActor {
     type Answer = ();
 
     fn handle(&mut self, AddPeer(node): AddPeer, _: &mut Ctx<Self>) {
-        self.shared.static_and_trusted.add_static(node);
+        self.shared.static_and_trusted.add_static(node.clone());
         self.shared.bans.unban(&node.id());
         // A dialer that is down reads the list when it starts.
         let _ = self.dialer.add_static.tell(AddStatic(node));

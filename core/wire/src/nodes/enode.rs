@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use actoreum_primitives::{PeerId, PublicKey};
 
-use crate::limits::MAX_ENODE_URL;
+use super::{EnrError, NodeUrl};
 
 /// Reason why a URL is not an enode URL. The texts are those of geth's flags and RPC.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -35,32 +35,21 @@ pub enum EnodeError {
     /// The host has no port.
     #[error("invalid host: missing port in address")]
     MissingPort,
-    /// The host is not a literal address; names are not resolved.
+    /// The host is neither an address nor a host name.
     #[error("invalid IP address")]
     Address,
+    /// The host is a name, where an address is needed.
+    #[error("host name in place of an IP address")]
+    HostName,
     /// The TCP port is not a 16-bit number.
     #[error("invalid port")]
     Port,
     /// The UDP port is not a 16-bit number.
     #[error("invalid discport in query")]
     DiscoveryPort,
-}
-
-impl EnodeError {
-    /// Returns a hint for a node URL that geth would accept and that is not supported here; `None`
-    /// for any other text.
-    pub fn unsupported_hint(&self, url: &str) -> Option<&'static str> {
-        let is_record = url
-            .get(..4)
-            .is_some_and(|scheme| scheme.eq_ignore_ascii_case("enr:"));
-        match self {
-            _ if is_record => Some("node records (enr:) are not read yet; use enode://KEY@IP:PORT"),
-            Self::Address => {
-                Some("host names are not looked up yet; use an IP address: enode://KEY@IP:PORT")
-            }
-            _ => None,
-        }
-    }
+    /// The text is a node record that does not verify.
+    #[error("invalid node record: {0}")]
+    Record(#[from] EnrError),
 }
 
 /// A node as an enode URL describes it. Without an endpoint it is incomplete: it can be looked up,
@@ -112,88 +101,15 @@ impl Enode {
     }
 }
 
-fn parse_key(digits: &str) -> Result<PublicKey, EnodeError> {
-    let mut bytes = [0; 64];
-    if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-        return Err(EnodeError::NodeIdDigit);
-    }
-    if digits.len() != 2 * bytes.len() {
-        return Err(EnodeError::NodeIdLength);
-    }
-    for (byte, pair) in bytes.iter_mut().zip(digits.as_bytes().chunks(2)) {
-        let pair = str::from_utf8(pair).map_err(|_| EnodeError::NodeIdDigit)?;
-        *byte = u8::from_str_radix(pair, 16).map_err(|_| EnodeError::NodeIdDigit)?;
-    }
-    PublicKey::from_uncompressed(&bytes).map_err(|_| EnodeError::NodeIdPoint)
-}
-
-/// Parses decimal digits: no sign, no space.
-fn parse_port(digits: &str) -> Option<u16> {
-    let plain = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
-    if plain { digits.parse().ok() } else { None }
-}
-
-/// Splits `host:port`; an IPv6 address is in brackets.
-fn split_host(host: &str) -> Result<(&str, &str), EnodeError> {
-    if let Some(rest) = host.strip_prefix('[') {
-        let (address, port) = rest.split_once(']').ok_or(EnodeError::MissingPort)?;
-        return Ok((
-            address,
-            port.strip_prefix(':').ok_or(EnodeError::MissingPort)?,
-        ));
-    }
-    let (address, port) = host.rsplit_once(':').ok_or(EnodeError::MissingPort)?;
-    if address.contains(':') {
-        Err(EnodeError::Address)
-    } else {
-        Ok((address, port))
-    }
-}
-
 impl FromStr for Enode {
     type Err = EnodeError;
 
     fn from_str(url: &str) -> Result<Self, EnodeError> {
-        if url.len() > MAX_ENODE_URL {
-            return Err(EnodeError::TooLong);
+        let url: NodeUrl = url.parse()?;
+        match url.host_name() {
+            Some(_) => Err(EnodeError::HostName),
+            None => Ok(url.enode()),
         }
-        let scheme_end = url.find("://");
-        let rest = match scheme_end.and_then(|end| url.split_at_checked(end)) {
-            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("enode") => {
-                rest.strip_prefix("://").unwrap_or(rest)
-            }
-            Some(_) => return Err(EnodeError::Scheme),
-            None => url,
-        };
-        if !rest.is_empty() && rest.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-            return Ok(Self {
-                public_key: parse_key(rest)?,
-                endpoint: None,
-            });
-        }
-        if scheme_end.is_none() {
-            return Err(EnodeError::Scheme);
-        }
-        let (key, rest) = rest.split_once('@').ok_or(EnodeError::MissingNodeId)?;
-        let public_key = parse_key(key)?;
-        let rest = rest.split_once('#').map_or(rest, |(before, _)| before);
-        let (host, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let host = host.split_once('/').map_or(host, |(host, _)| host);
-        let (address, port) = split_host(host)?;
-        let address = address.parse::<IpAddr>().map_err(|_| EnodeError::Address)?;
-        let tcp = parse_port(port).ok_or(EnodeError::Port)?;
-        let discovery_port = query
-            .split('&')
-            .find_map(|pair| pair.strip_prefix("discport="))
-            .filter(|port| !port.is_empty());
-        let udp = match discovery_port {
-            Some(port) => parse_port(port).ok_or(EnodeError::DiscoveryPort)?,
-            None => tcp,
-        };
-        Ok(Self {
-            public_key,
-            endpoint: Some(EnodeEndpoint::new(address, tcp, udp)),
-        })
     }
 }
 
@@ -311,7 +227,7 @@ mod tests {
                 "enode://127.0.0.1:30303".to_owned(),
                 EnodeError::MissingNodeId,
             ),
-            (format!("enode://{good}@hostname:3"), EnodeError::Address),
+            (format!("enode://{good}@hostname:3"), EnodeError::HostName),
             (format!("enode://{good}@127.0.0.1"), EnodeError::MissingPort),
             (format!("enode://{good}@[::1"), EnodeError::MissingPort),
             (format!("enode://{good}@::1:1"), EnodeError::Address),
@@ -322,7 +238,7 @@ mod tests {
                 format!("enode://{good}@127.0.0.1:3?discport=foo"),
                 EnodeError::DiscoveryPort,
             ),
-            ("f".repeat(600), EnodeError::TooLong),
+            ("f".repeat(700), EnodeError::TooLong),
         ];
         for (url, error) in cases {
             assert_eq!(url.parse::<Enode>(), Err(error), "{url}");

@@ -3,6 +3,7 @@
 mod database;
 mod enode;
 mod enr;
+mod url;
 
 pub use database::{
     DATABASE_VERSION, KeyValueStore, MemoryStore, NodeDatabase, NodeEntry, StoreError,
@@ -10,3 +11,4 @@ pub use database::{
 };
 pub use enode::{Enode, EnodeEndpoint, EnodeError};
 pub use enr::{Enr, EnrBuilder, EnrError};
+pub use url::NodeUrl;

@@ -9,7 +9,7 @@ use actoreum_actors::net::server::ServerActor;
 use actoreum_messages::filter::{FilterId, Unsubscribe};
 use actoreum_messages::server::{AddPeer, AddTrusted, RemovePeer, RemoveTrusted, SubscribePeers};
 use actoreum_supervision::{Handles, Message};
-use actoreum_wire::nodes::{Enode, EnodeError};
+use actoreum_wire::nodes::{EnodeError, NodeUrl};
 use serde_json::{Value, json};
 
 use super::bare_number;
@@ -46,19 +46,17 @@ pub(super) fn methods() -> Vec<Method<Node>> {
 async fn tell_server<M>(
     node: Arc<Node>,
     url: String,
-    message: impl FnOnce(Enode) -> M,
+    message: impl FnOnce(NodeUrl) -> M,
 ) -> Result<bool, RpcError>
 where
     M: Message<Result = ()> + Send + 'static,
     ServerActor: Handles<M>,
 {
     let network = node.network()?;
-    let enode: Enode = url.parse().map_err(|error: EnodeError| {
-        let hint = error.unsupported_hint(&url);
-        let hint = hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
-        RpcError::server(format!("invalid enode: {error}{hint}"))
-    })?;
-    let answer = network.server().ask(message(enode));
+    let node: NodeUrl = url
+        .parse()
+        .map_err(|error: EnodeError| RpcError::server(format!("invalid enode: {error}")))?;
+    let answer = network.server().ask(message(node));
     answer.await.map_err(unanswered)?;
     Ok(true)
 }

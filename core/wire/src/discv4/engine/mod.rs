@@ -258,6 +258,18 @@ impl Discovery {
         self.outputs.pop_front()
     }
 
+    /// Replaces the bootnodes, and contacts them where there is a new one.
+    pub fn set_bootnodes(&mut self, bootnodes: Vec<Node>, now: Now) {
+        let has_new = bootnodes.iter().any(|node| !self.bootnodes.contains(node));
+        self.bootnodes = bootnodes;
+        match self.refresh {
+            _ if !has_new => {}
+            // A running refresh would not query the bootnodes again.
+            Some(_) => self.add_seeds(&self.bootnodes.clone(), now),
+            None => self.start_refresh(now),
+        }
+    }
+
     /// Starts a search for the nodes closest to the hash of `target` (a public key, or any bytes).
     /// If the table is empty, it is filled from the bootnodes again, as in geth. Returns `None` if
     /// [`MAX_LOOKUPS`] are running: retry later.
