@@ -20,6 +20,7 @@ mod datadir;
 mod dev;
 mod dev_merged;
 mod dev_methods;
+mod dev_rules;
 mod disk;
 mod exposition;
 mod flags;
