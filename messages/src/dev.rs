@@ -49,7 +49,8 @@ pub struct RevertTo(pub u64);
 #[answer(Result<B256, MineFailed>)]
 pub struct Reset;
 
-/// Sets whether DevActor logs what the user's requests did.
+/// Sets whether DevActor logs what the user's requests did, and whether the calls of Hardhat's
+/// `console.log` are logged.
 ///
 /// From: `hardhat_setLoggingEnabled`.
 #[derive(Debug, Clone, Copy, Message)]

@@ -49,6 +49,19 @@ pub struct SetPriceLimit {
     pub price_limit: u64,
 }
 
+/// Finds a blob transaction with its sidecar, in the pool or in one of the last blocks, whose sidecars
+/// the pool keeps for a reorg. Answers `None` if there is none, or not any more.
+///
+/// From: `anvil_getBlobByHash` and related methods, on a development chain.
+#[derive(Debug, Clone, Copy, Message)]
+#[answer(Option<Arc<PoolTx>>)]
+pub enum FindBlobs {
+    /// The transaction with this hash.
+    OfTransaction(B256),
+    /// One with the blob that has this versioned hash.
+    Versioned(B256),
+}
+
 /// Removes transactions, local ones too. Answers the number of those that were removed.
 ///
 /// From: `hardhat_dropTransaction`, `anvil_removePoolTransactions` and related methods, on a

@@ -18,12 +18,17 @@ pub struct SealingChanged;
 #[derive(Debug, Clone, Message)]
 pub struct LateSeal(pub Block);
 
-/// Seals a block at this interval from now on, with or without transactions, and beside blocks that
-/// are sealed for other reasons; zero ends it.
+/// Seals a block at an interval from now on, with or without transactions, and beside blocks that are
+/// sealed for other reasons; zero ends it. Each interval is a random one between both bounds.
 ///
 /// From: `evm_setIntervalMining`, on a development chain.
 #[derive(Debug, Clone, Copy, Message)]
-pub struct SetInterval(pub Duration);
+pub struct SetInterval {
+    /// Shortest interval.
+    pub shortest: Duration,
+    /// Longest interval, not less than the shortest.
+    pub longest: Duration,
+}
 
 /// Seals one block now, with or without transactions. Answers its hash once it is imported.
 ///

@@ -383,6 +383,22 @@ impl Node {
             .ok_or_else(|| RpcError::server("this is no development chain"))
     }
 
+    /// Returns the chain id, which the user of a development chain may change.
+    pub(crate) fn chain_id(&self) -> u64 {
+        let reader = &self.chain_reader;
+        reader.config().chain_id_at(reader.head_number())
+    }
+
+    /// Returns the network id: the operator's, or a chain id that the user of a development chain has
+    /// set.
+    pub(crate) fn network_id(&self) -> u64 {
+        let chain_id = self.chain_id();
+        if chain_id == self.chain_reader.config().chain_id {
+            return self.settings.network_id;
+        }
+        chain_id
+    }
+
     /// Returns the answer to `web3_clientVersion`.
     pub(crate) fn client_version(&self) -> String {
         let settings = &self.settings;

@@ -5,7 +5,7 @@
 //! | [`Impersonate`], [`StopImpersonating`], [`ImpersonateAll`] | the accounts that send without their keys |
 //! | [`TakeSnapshot`], [`RevertTo`] | snapshots of the chain; WorkerActor rewinds it |
 //! | [`Reset`] | the chain begins again at its genesis block |
-//! | [`SetLogging`] | whether this actor logs what the user's requests did |
+//! | [`SetLogging`] | whether what the user's requests did is logged, and what contracts print |
 //!
 //! The actor publishes its state in the [`DevControl`], which RPC reads and which survives a restart
 //! of this actor. What concerns the building of blocks (automine, fields of the next header, the gas
@@ -248,5 +248,8 @@ impl Handles<SetLogging> for DevActor {
     fn handle(&mut self, SetLogging(is_wanted): SetLogging, _: &mut Ctx<Self>) {
         let control = &self.setup.control;
         control.update(|state| state.is_logging = is_wanted);
+        if let Some(rules) = &self.setup.chain_reader.config().dev_rules {
+            rules.log_console(is_wanted);
+        }
     }
 }

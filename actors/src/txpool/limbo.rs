@@ -66,6 +66,17 @@ impl Limbo {
         Some(Arc::clone(transaction))
     }
 
+    /// Returns a transaction with the blob that has this versioned hash.
+    pub(super) fn with_blob(&self, versioned_hash: &B256) -> Option<Arc<PoolTx>> {
+        let included = self.0.lock();
+        let mut transactions = included.transactions.values();
+        transactions.find_map(|(_, transaction)| {
+            let hashes = transaction.transaction().blob_hashes();
+            let has_blob = hashes.contains(versioned_hash);
+            has_blob.then(|| Arc::clone(transaction))
+        })
+    }
+
     /// Removes the transactions that are more than [`LIMBO_BLOCKS`] blocks below `head`, and the
     /// oldest until the rest has at most [`MAX_LIMBO_BYTES`].
     pub(super) fn prune(&self, head: u64) {

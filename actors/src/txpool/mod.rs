@@ -7,6 +7,7 @@
 //! | [`ChainChanged`] | the pool follows the new head; transactions of a reorg return, blob transactions with the sidecars that the limbo keeps |
 //! | [`SetPriceLimit`] | cheaper transactions are dropped |
 //! | [`DropTransactions`] | the user of a development chain drops transactions |
+//! | [`FindBlobs`] | the sidecar of a blob transaction, also of one in a recent block |
 //! | `Evict`, each minute | transactions that are queued too long are dropped; a missed head is followed |
 //! | `Rejournal`, each hour | the journal is rewritten, without the transactions that have left the pool |
 //!
@@ -40,7 +41,7 @@ use actoreum_chain::{ChainReader, SealedHeader};
 use actoreum_consensus::rules::base_fee::next_base_fee;
 use actoreum_messages::{
     events::{ChainCause, ChainChanged, NewTransactions},
-    txpool::{AddLocal, AddRemote, Added, DropTransactions, Dropped, SetPriceLimit},
+    txpool::{AddLocal, AddRemote, Added, DropTransactions, Dropped, FindBlobs, SetPriceLimit},
 };
 use actoreum_primitives::{B256, SenderRules, StateError};
 use actoreum_storage::StateView;
@@ -391,6 +392,29 @@ impl Handles<SetPriceLimit> for TxPoolActor {
         info!(price_limit, left, "pool price limit updated");
         self.publish_changes();
         left
+    }
+}
+
+impl Handles<FindBlobs> for TxPoolActor {
+    type Answer = Option<Arc<PoolTx>>;
+
+    fn handle(&mut self, wanted: FindBlobs, _: &mut Ctx<Self>) -> Self::Answer {
+        let snapshot = self.pool.snapshot();
+        let limbo = &self.setup.limbo;
+        match wanted {
+            FindBlobs::OfTransaction(hash) => {
+                let waiting = snapshot.get(&hash).cloned();
+                let found = waiting.or_else(|| limbo.get(&hash));
+                found.filter(|transaction| transaction.pooled().sidecar.is_some())
+            }
+            FindBlobs::Versioned(hash) => {
+                let waiting = snapshot
+                    .senders()
+                    .flat_map(|sender| sender.pending().chain(sender.queued()))
+                    .find(|it| it.transaction().blob_hashes().contains(&hash));
+                waiting.cloned().or_else(|| limbo.with_blob(&hash))
+            }
+        }
     }
 }
 

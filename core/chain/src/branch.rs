@@ -16,6 +16,7 @@ use crate::{
     Rewound, SealedHeader,
     body::check_body,
     commit::Canonical,
+    dev_rules,
     import::prepare,
     limits::{MAX_EVENT_BLOCKS, MAX_EVENT_GAS, MAX_REWIND_EVENT_BLOCKS, REORG_WARNING_BLOCKS},
 };
@@ -340,6 +341,7 @@ impl Chain {
         let mut commit = Commit::new();
         self.remove_from_canonical(old, &mut commit)?;
         self.store.delete_blocks_above(target.number, &mut commit)?;
+        dev_rules::rewind(&self.config, target.number, &mut commit)?;
         self.commit_head(target, commit)
     }
 }

@@ -11,7 +11,7 @@ use actoreum_storage::{FlatBuffer, StorageError, Store, TrieBuffer};
 use tracing::info;
 
 use crate::{
-    ChainReader, ImportStats, OpenError, SealedHeader, future::FutureBlocks,
+    ChainReader, ImportStats, OpenError, SealedHeader, dev_rules, future::FutureBlocks,
     genesis::stored_config, limits::BAD_BLOCKS,
 };
 
@@ -69,6 +69,9 @@ impl ChainReader {
     pub fn open_development(store: Store) -> Result<Self, OpenError> {
         let mut config = stored_config(&store)?;
         config.is_development = true;
+        let (head, _) = stored_head(&store)?;
+        let rules = dev_rules::load(&store, head.number)?;
+        config.dev_rules = Some(Arc::new(rules));
         Self::open_with(store, config)
     }
 

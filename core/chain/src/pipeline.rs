@@ -25,6 +25,7 @@ use actoreum_storage::{FlatBuffer, TrieBuffer};
 
 use crate::{
     BlockError, StateEdit, body,
+    dev_rules::{self, log_console},
     limits::PIPELINE_DEPTH,
     preimages::{self, Touched},
     stats::ImportStats,
@@ -222,6 +223,7 @@ fn execute<'a>(
             local: outcome.blob_gas_used,
         });
     }
+    log_console(config, &outcome.console);
     let requests_hash = outcome.requests_hash();
     if requests_hash != header.requests_hash {
         return Err(BlockError::RequestsHash {
@@ -245,6 +247,7 @@ fn edit(
     if let Some(edit) = StateEdit::of_block(flat.store(), &block.header)? {
         let diff = edit.diff(flat, &outcome.diff)?;
         outcome.diff.merge(diff);
+        dev_rules::change(config, flat.store(), &edit, block.header.number)?;
     }
     Ok(())
 }

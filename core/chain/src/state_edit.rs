@@ -6,7 +6,10 @@
 
 use actoreum_primitives::{
     AccountChange, AccountInfo, Address, B256, Bytes, EMPTY_CODE_HASH, Header, SlotChange,
-    StateDiff, StateError, StateReader, U256, alloy_primitives::hex, keccak256, rlp, rlp_struct,
+    StateDiff, StateError, StateReader, U256,
+    alloy_primitives::hex,
+    config::{DevSchedule, SignatureBytes},
+    keccak256, rlp, rlp_struct,
 };
 use actoreum_storage::{Commit, StorageError, Store};
 
@@ -34,6 +37,10 @@ pub enum Edit {
     Code(Bytes),
     /// Sets a storage slot (the first value) to the second value.
     Slot(U256, U256),
+    /// Sets the chain id, from the block of the edit on. The account has no meaning.
+    ChainId(u64),
+    /// Has ECRECOVER return the account for this signature, from the block of the edit on.
+    Signer(SignatureBytes),
 }
 
 /// The stored form of an edit. A number of `kind` never changes its meaning.
@@ -109,10 +116,26 @@ impl StateEdit {
 
     /// Returns the accounts that the edit changes, and the slots in them.
     pub fn touched(&self) -> impl Iterator<Item = (Address, Option<U256>)> {
-        self.0.iter().map(|edit| match edit.change {
-            Edit::Slot(slot, _) => (edit.address, Some(slot)),
-            Edit::Balance(_) | Edit::Nonce(_) | Edit::Code(_) => (edit.address, None),
+        self.0.iter().filter_map(|edit| match edit.change {
+            Edit::Slot(slot, _) => Some((edit.address, Some(slot))),
+            Edit::Balance(_) | Edit::Nonce(_) | Edit::Code(_) => Some((edit.address, None)),
+            Edit::ChainId(_) | Edit::Signer(_) => None,
         })
+    }
+
+    /// Writes the changes of rules to `schedule`, for the block `number` of the edit. Returns whether
+    /// there are any.
+    pub(crate) fn schedule(&self, number: u64, schedule: &mut DevSchedule) -> bool {
+        let mut changes = false;
+        for edit in &self.0 {
+            match edit.change {
+                Edit::ChainId(chain_id) => schedule.set_chain_id(number, chain_id),
+                Edit::Signer(signature) => schedule.set_signer(number, signature, edit.address),
+                Edit::Balance(_) | Edit::Nonce(_) | Edit::Code(_) | Edit::Slot(..) => continue,
+            }
+            changes = true;
+        }
+        changes
     }
 
     /// Encodes one change as a record of its own, and any other number of them as a list of
@@ -137,6 +160,9 @@ impl StateEdit {
 
 impl AccountEdit {
     fn diff(&self, state: &dyn StateReader, executed: &StateDiff) -> Result<StateDiff, StateError> {
+        if let Edit::ChainId(_) | Edit::Signer(_) = self.change {
+            return Ok(StateDiff::default());
+        }
         let earlier = executed.accounts.get(&self.address);
         let before = match earlier {
             Some(change) => change.after,
@@ -171,6 +197,7 @@ impl AccountEdit {
                 change.storage.insert(*slot, SlotChange { before, after });
                 has_storage |= !value.is_zero();
             }
+            Edit::ChainId(_) | Edit::Signer(_) => {}
         }
         // An empty account is deleted (EIP-161).
         change.after = (has_storage || !AccountInfo::is_empty(&after)).then_some(after);
@@ -184,6 +211,11 @@ impl AccountEdit {
             Edit::Nonce(nonce) => (1, U256::ZERO, U256::from(*nonce), Bytes::new()),
             Edit::Code(code) => (2, U256::ZERO, U256::ZERO, code.clone()),
             Edit::Slot(slot, value) => (3, *slot, *value, Bytes::new()),
+            Edit::ChainId(chain_id) => (4, U256::ZERO, U256::from(*chain_id), Bytes::new()),
+            Edit::Signer(signature) => {
+                let code = Bytes::copy_from_slice(signature.as_slice());
+                (5, U256::ZERO, U256::ZERO, code)
+            }
         };
         let address = self.address;
         Encoded {
@@ -201,6 +233,8 @@ impl AccountEdit {
             1 => Edit::Nonce(encoded.value.try_into().ok()?),
             2 => Edit::Code(encoded.code),
             3 => Edit::Slot(encoded.slot, encoded.value),
+            4 => Edit::ChainId(encoded.value.try_into().ok()?),
+            5 => Edit::Signer(encoded.code.as_ref().try_into().ok()?),
             _ => return None,
         };
         Some(Self {

@@ -296,6 +296,7 @@ impl<'a> BlockBuilder<'a> {
         withdrawals: &[Withdrawal],
     ) -> Result<BlockOutcome, ExecutionError> {
         let requests = self.requests()?;
+        let console = self.machine.take_console();
         let overlay = self.overlay();
         for withdrawal in withdrawals {
             let wei = U256::from(withdrawal.amount) * U256::from(actoreum_primitives::GWEI);
@@ -310,6 +311,7 @@ impl<'a> BlockBuilder<'a> {
             gas_used: self.gas_used,
             blob_gas_used: self.blob_gas_used,
             requests,
+            console,
         })
     }
 

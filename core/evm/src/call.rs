@@ -107,6 +107,8 @@ pub struct CallOutcome {
     pub failure: Option<Failure>,
     /// Whether the failure is a lack of gas, so that more gas may help.
     pub is_out_of_gas: bool,
+    /// Inputs of the calls of Hardhat's console, on a development chain.
+    pub console: Vec<Bytes>,
 }
 
 /// Runs a call. An error means that the call could not start.
@@ -114,13 +116,17 @@ pub fn call(env: &CallEnv<'_>, request: &CallRequest) -> Result<CallOutcome, TxE
     let (mut machine, tx) = env.machine(request, ())?;
     let result = machine.transact(tx);
     let result = result.map_err(|error| env.tx_error(&mut machine, error))?;
+    let console = machine.take_console();
     let step = match &result {
         ExecutionResult::Halt { reason, .. } if failure::needs_step(reason) => {
             env.failed_step(request)?
         }
         _ => None,
     };
-    Ok(outcome(result, step))
+    Ok(CallOutcome {
+        console,
+        ..outcome(result, step)
+    })
 }
 
 /// Returns the amount of gas that the sender can pay at the price of the call, after its value and
@@ -210,6 +216,7 @@ pub(crate) fn outcome(result: ExecutionResult, step: Option<FailedStep>) -> Call
         created,
         failure,
         is_out_of_gas,
+        console: Vec::new(),
     }
 }
 
@@ -236,7 +243,7 @@ impl<'a> CallEnv<'a> {
             error,
             &context.tx,
             &context.block,
-            self.config.chain_id,
+            self.config.chain_id_at(self.header.number),
             None,
         )
     }
@@ -363,7 +370,7 @@ impl<'a> CallEnv<'a> {
             value: request.value,
             data: request.input.clone(),
             nonce: 0,
-            chain_id: Some(self.config.chain_id),
+            chain_id: Some(rules.chain_id),
             access_list: tx::access_list(&request.access_list),
             gas_priority_fee: (tx_type >= TxType::DynamicFee).then_some(tip),
             blob_hashes: request.blob_hashes.clone(),

@@ -58,6 +58,7 @@ mod block;
 mod builder;
 mod call;
 mod codes;
+pub mod console;
 mod context;
 mod dao;
 mod error;

@@ -19,6 +19,13 @@ pub const MAX_STRUCT_LOG_BYTES: usize = 256 << 20;
 /// a block of 30 million gas can make 300,000; each takes about 300 bytes.
 pub const MAX_CALL_FRAMES: usize = 500_000;
 
+/// Maximum number of calls of Hardhat's console that are kept of a block, or of a call. A test prints
+/// some tens of lines.
+pub const MAX_CONSOLE_CALLS: usize = 10_000;
+
+/// Maximum size in bytes of the inputs of the calls of [`MAX_CONSOLE_CALLS`].
+pub const MAX_CONSOLE_BYTES: usize = 1 << 20;
+
 /// Gas of a system call, which the protocol makes to a system contract (EIP-4788, EIP-2935,
 /// EIP-7002, EIP-7251). It does not count against the block's gas limit. A block is invalid if a
 /// request contract needs more.

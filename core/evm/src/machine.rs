@@ -27,6 +27,7 @@ use revm::primitives::{Address, Bytes};
 use revm::state::EvmState;
 use revm::{Inspector, MainBuilder};
 
+use crate::console::ConsoleCalls;
 use crate::context::{EvmContext, EvmError};
 use crate::instructions::jumpdest;
 use crate::interrupt::{Interrupt, InterruptCheck};
@@ -42,6 +43,8 @@ type Instructions<'a> = EthInstructions<EthInterpreter, EvmContext<'a>>;
 /// The EVM for one block, or for calls at that block.
 pub(crate) struct Machine<'a, INSPECTOR = ()> {
     inner: Evm<EvmContext<'a>, INSPECTOR, Instructions<'a>, Precompiles, Frame>,
+    /// Calls of Hardhat's console; `None` unless this is a development chain.
+    console: Option<ConsoleCalls>,
 }
 
 impl<'a, INSPECTOR> Machine<'a, INSPECTOR> {
@@ -73,7 +76,7 @@ impl<'a, INSPECTOR> Machine<'a, INSPECTOR> {
             .with_cfg(cfg)
             .with_block(block)
             .build_mainnet_with_inspector(inspector)
-            .with_precompiles(Precompiles::new(rules.spec));
+            .with_precompiles(Precompiles::new(rules));
         if rules.net_metering_1283 {
             // The gas is charged inside the instruction, as in revm's own SSTORE.
             let sstore = Instruction::new(sstore_net_metered);
@@ -87,7 +90,8 @@ impl<'a, INSPECTOR> Machine<'a, INSPECTOR> {
                 .instruction
                 .insert_instruction(SELFDESTRUCT, selfdestruct, 0);
         }
-        Self { inner }
+        let console = rules.is_development.then(ConsoleCalls::default);
+        Self { inner, console }
     }
 
     /// Sets an interrupt that can stop everything that runs afterwards.
@@ -135,6 +139,7 @@ impl<'a, INSPECTOR> Machine<'a, INSPECTOR> {
             precompiles,
             frame_stack,
         } = self.inner;
+        let console = self.console;
         let inner = Evm {
             ctx,
             inspector,
@@ -142,7 +147,7 @@ impl<'a, INSPECTOR> Machine<'a, INSPECTOR> {
             precompiles,
             frame_stack,
         };
-        (Machine { inner }, before)
+        (Machine { inner, console }, before)
     }
 
     pub(crate) fn precompiles(&self) -> &Precompiles {
@@ -155,6 +160,12 @@ impl<'a, INSPECTOR> Machine<'a, INSPECTOR> {
         overrides: &StateOverrides,
     ) -> Result<(), OverrideError> {
         self.inner.precompiles.apply(overrides)
+    }
+
+    /// Returns the inputs of the calls of Hardhat's console since the last time.
+    pub(crate) fn take_console(&mut self) -> Vec<Bytes> {
+        let console = self.console.as_mut();
+        console.map_or_else(Vec::new, ConsoleCalls::take)
     }
 
     /// Runs a transaction. Its changes stay in the journal until [`Self::take_changes`], which the
@@ -250,6 +261,9 @@ impl<'a, INSPECTOR> EvmTr for Machine<'a, INSPECTOR> {
         if self.overlay().interrupt_check.is_due() {
             let interrupted = OverlayError::Interrupted;
             return Err(ContextDbError::<Self::Context>::Db(interrupted));
+        }
+        if let Some(console) = &mut self.console {
+            console.note(&input.frame_input, &mut self.inner.ctx);
         }
         let Some(created) = self.storage_collision(&input.frame_input)? else {
             return self.inner.frame_init(input);

@@ -17,6 +17,8 @@ pub struct BlockOutcome {
     pub blob_gas_used: u64,
     /// The requests to the consensus layer (EIP-7685), type byte first; `None` before Prague.
     pub requests: Option<Vec<Bytes>>,
+    /// Inputs of the calls of Hardhat's console, on a development chain.
+    pub console: Vec<Bytes>,
 }
 
 impl BlockOutcome {

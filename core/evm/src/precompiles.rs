@@ -1,8 +1,10 @@
 //! The precompiles of a block, with the changes of a call's state overrides.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use actoreum_primitives::Address;
+use actoreum_primitives::config::{DevSchedule, SignatureBytes};
+use actoreum_primitives::{Address, B256};
 use revm::context_interface::{Cfg, ContextTr};
 use revm::handler::{EthPrecompiles, PrecompileProvider};
 use revm::interpreter::{CallInputs, InterpreterResult};
@@ -10,6 +12,10 @@ use revm::primitives::AddressSet;
 use revm::primitives::hardfork::SpecId;
 
 use crate::overrides::StateOverrides;
+use crate::spec::Rules;
+
+/// Address of ECRECOVER.
+const ECRECOVER: Address = Address::with_last_byte(1);
 
 /// An error about the state overrides of a call, with geth's text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -33,14 +39,17 @@ pub(crate) struct Precompiles {
     /// Changed addresses, each with the original address of the precompile that now answers there;
     /// `None` if none answers any more. It is empty for almost all calls.
     changed: BTreeMap<Address, Option<Address>>,
+    /// The signers that the user of a development chain has set, and the number of the block.
+    signers: Option<(Arc<DevSchedule>, u64)>,
 }
 
 impl Precompiles {
-    /// Creates the precompiles of a fork.
-    pub(crate) fn new(spec: SpecId) -> Self {
+    /// Creates the precompiles of a block.
+    pub(crate) fn new(rules: &Rules) -> Self {
         Self {
-            inner: EthPrecompiles::new(spec),
+            inner: EthPrecompiles::new(rules.spec),
             changed: BTreeMap::new(),
+            signers: rules.signers.clone(),
         }
     }
 
@@ -64,6 +73,20 @@ impl Precompiles {
         Ok(())
     }
 
+    /// Returns what ECRECOVER returns for a signature that the user of a development chain has
+    /// given a signer.
+    fn recovered(&self, input: &[u8]) -> Option<Address> {
+        let (schedule, number) = self.signers.as_ref()?;
+        let word = |index: usize| input.get(32 * index..32 * (index + 1));
+        let v = word(1)?.last()?;
+        let mut signature = [0; 65];
+        signature
+            .get_mut(..64)?
+            .copy_from_slice(input.get(64..128)?);
+        *signature.last_mut()? = *v;
+        schedule.signer_at(*number, &SignatureBytes::new(signature))
+    }
+
     /// Returns the addresses that are warm from the start.
     pub(crate) fn warm_addresses(&self) -> &AddressSet {
         self.inner.warm_addresses()
@@ -82,18 +105,24 @@ impl<CTX: ContextTr<Cfg: Cfg<Spec = SpecId>>> PrecompileProvider<CTX> for Precom
         context: &mut CTX,
         inputs: &CallInputs,
     ) -> Result<Option<InterpreterResult>, String> {
-        if self.changed.is_empty() {
+        if self.changed.is_empty() && self.signers.is_none() {
             return self.inner.run(context, inputs);
         }
-        match self.changed.get(&inputs.bytecode_address) {
-            None => self.inner.run(context, inputs),
-            Some(None) => Ok(None),
-            Some(Some(origin)) => {
-                let mut inputs = inputs.clone();
-                inputs.bytecode_address = *origin;
-                self.inner.run(context, &inputs)
-            }
+        let origin = match self.changed.get(&inputs.bytecode_address) {
+            None => inputs.bytecode_address,
+            Some(None) => return Ok(None),
+            Some(Some(origin)) => *origin,
+        };
+        let mut inputs = inputs.clone();
+        inputs.bytecode_address = origin;
+        let mut result = self.inner.run(context, &inputs)?;
+        if origin == ECRECOVER
+            && let Some(result) = result.as_mut().filter(|result| result.is_ok())
+            && let Some(signer) = self.recovered(&inputs.input.bytes(context))
+        {
+            result.output = B256::left_padding_from(signer.as_slice()).into();
         }
+        Ok(result)
     }
 
     fn warm_addresses(&self) -> &AddressSet {

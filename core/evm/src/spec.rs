@@ -4,7 +4,9 @@
 //! values. On a chain that seals its own blocks PREVRANDAO is the block's difficulty (as DIFFICULTY
 //! was), and everything that requires a beacon chain is optional.
 
-use actoreum_primitives::config::BlobParams;
+use std::sync::Arc;
+
+use actoreum_primitives::config::{BlobParams, DevSchedule};
 use actoreum_primitives::{Address, B256, ChainConfig, Fork, GAS_PER_BLOB, Header, U256};
 use revm::context::BlockEnv;
 use revm::context_interface::block::BlobExcessGasAndPrice;
@@ -14,7 +16,7 @@ use revm::primitives::hardfork::SpecId;
 const MAX_BLOBS_PER_TX: u64 = 6;
 
 /// The rules of a block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Rules {
     pub(crate) fork: Fork,
     pub(crate) spec: SpecId,
@@ -30,6 +32,9 @@ pub(crate) struct Rules {
     pub(crate) blobs: BlobParams,
     /// Whether this is a development chain, whose user may send from contracts.
     pub(crate) is_development: bool,
+    /// The signers that the user of a development chain has set, and the number of the block; `None`
+    /// if there are none.
+    pub(crate) signers: Option<(Arc<DevSchedule>, u64)>,
 }
 
 impl Rules {
@@ -38,7 +43,7 @@ impl Rules {
         Self {
             fork,
             spec: spec_id(fork, header.difficulty.is_zero()),
-            chain_id: config.chain_id,
+            chain_id: config.chain_id_at(header.number),
             net_metering_1283: fork == Fork::Constantinople,
             lacks_eip150: fork < Fork::Istanbul && config.lacks_eip150(header.number),
             code_size_limit: config
@@ -49,6 +54,7 @@ impl Rules {
                 .blob_params_at(header.number, header.timestamp)
                 .unwrap_or(BlobParams::NONE),
             is_development: config.is_development,
+            signers: signers(config, header.number),
         }
     }
 
@@ -73,6 +79,11 @@ impl Rules {
             self.blobs.max
         }
     }
+}
+
+fn signers(config: &ChainConfig, number: u64) -> Option<(Arc<DevSchedule>, u64)> {
+    let schedule = config.dev_rules.as_ref()?.schedule();
+    (schedule.signers() > 0).then_some((schedule, number))
 }
 
 /// Returns revm's name of a fork. Paris changes one instruction, and only under a beacon chain,

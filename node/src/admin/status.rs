@@ -94,7 +94,7 @@ impl AdminState {
         let (database_bytes, ancient_bytes) = chain.store().size().unwrap_or_default();
         Status {
             version: self.node.settings.client_version.clone(),
-            chain_id: chain.config().chain_id,
+            chain_id: chain.config().chain_id_at(chain.head_number()),
             network_id: self.node.settings.network_id,
             uptime_ms: u64::try_from(self.started_at.elapsed().as_millis()).unwrap_or(u64::MAX),
             chaos: self.chaos,

@@ -14,7 +14,7 @@ const ETHER: &str = "0xde0b6b3a7640000";
 /// Code that returns its caller's argument slot: `mapping(address => uint256) balanceOf` at slot 3.
 const TOKEN_CODE: &str = "0x600435600052600360205260406000205460005260206000f3";
 
-fn start(flags: &[&str]) -> (Running, SocketAddr) {
+pub fn start(flags: &[&str]) -> (Running, SocketAddr) {
     let api = "eth,net,web3,evm,anvil,hardhat,tenderly,txpool,debug";
     let common = ["--dev", "--http", "--http.port", "0", "--http.api", api];
     let mut node = Running::start(&[&common, flags].concat());
@@ -23,7 +23,7 @@ fn start(flags: &[&str]) -> (Running, SocketAddr) {
 }
 
 /// Calls a method; an error comes as its text.
-fn ask(address: SocketAddr, method: &str, params: Value) -> Value {
+pub fn ask(address: SocketAddr, method: &str, params: Value) -> Value {
     let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
     let (_, answer) = http::request(address, "POST", "/", &body.to_string()).unwrap();
     let mut answer: Value = serde_json::from_str(&answer).unwrap();
@@ -88,6 +88,7 @@ fn effects() -> Vec<(&'static str, Value)> {
         ("anvil_removePoolTransactions", json!([SOMEBODY])),
         ("anvil_dropAllTransactions", json!([])),
         ("hardhat_dropAllTransactions", json!([])),
+        ("evm_setIntervalMining", json!([[3_600_000, 7_200_000]])),
         ("evm_setIntervalMining", json!([0])),
         ("anvil_setNextBlockBaseFeePerGas", json!(["0x77359400"])),
         ("hardhat_setNextBlockBaseFeePerGas", json!([1_000])),
@@ -155,6 +156,11 @@ fn check_common(address: SocketAddr) {
             ("anvil_getIntervalMining", json!([]), json!(null)),
             ("hardhat_intervalMine", json!([]), json!(true)),
             ("hardhat_getStackTraceFailuresCount", json!([]), json!(0)),
+            (
+                "hardhat_addCompilationResult",
+                json!(["0.8.28", {}, {}]),
+                json!(true),
+            ),
             ("evm_revert", json!(["0xff"]), json!(false)),
             ("anvil_revert", json!([77]), json!(false)),
             (

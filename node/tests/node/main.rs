@@ -21,6 +21,7 @@ mod dev;
 mod dev_fork;
 mod dev_merged;
 mod dev_methods;
+mod dev_rules;
 mod disk;
 mod exposition;
 mod flags;

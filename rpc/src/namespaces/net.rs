@@ -22,5 +22,5 @@ fn peer_count(node: &Node, (): ()) -> Result<u64, RpcError> {
 }
 
 fn version(node: &Node, (): ()) -> Result<String, RpcError> {
-    Ok(node.settings.network_id.to_string())
+    Ok(node.network_id().to_string())
 }

@@ -298,6 +298,10 @@ pub const MAX_MINED_BLOCKS: u64 = 100_000;
 /// Maximum number of blocks in one `evm_mine_detailed`, which answers them in full.
 pub const MAX_DETAILED_BLOCKS: u64 = 1_000;
 
+/// Maximum number of signatures whose signers `anvil_impersonateSignature` sets: all are written
+/// anew with each.
+pub const MAX_IMPERSONATED_SIGNATURES: usize = 1_000;
+
 /// Maximum number of blocks that `anvil_reorg` replaces. Each is built, sealed and imported before
 /// the next.
 pub const MAX_REORG_BLOCKS: u64 = 10_000;

@@ -69,8 +69,11 @@ struct MinerState {
 #[derive(Debug)]
 pub struct MinerControl {
     state: ArcSwap<MinerState>,
-    /// Milliseconds between blocks of a development chain, set by its user; zero: none.
+    /// Shortest number of milliseconds between blocks of a development chain, set by its user; zero:
+    /// none.
     interval: AtomicU64,
+    /// Number of milliseconds by which an interval may be longer.
+    interval_spread: AtomicU64,
     hash_rate: AtomicU64,
 }
 
@@ -88,6 +91,7 @@ impl MinerControl {
                 threads: 0,
             }),
             interval: AtomicU64::new(0),
+            interval_spread: AtomicU64::new(0),
             hash_rate: AtomicU64::new(0),
         }
     }
@@ -191,15 +195,21 @@ impl MinerControl {
         self.hash_rate.store(per_second, Relaxed);
     }
 
-    /// Returns the time between blocks of a development chain, set by its user; zero: none.
+    /// Returns the shortest time between blocks of a development chain, set by its user; zero: none.
     pub fn interval(&self) -> Duration {
         Duration::from_millis(self.interval.load(Relaxed))
     }
 
-    /// Sets the time between blocks of a development chain.
-    pub fn set_interval(&self, interval: Duration) {
-        let millis = u64::try_from(interval.as_millis()).unwrap_or(u64::MAX);
-        self.interval.store(millis, Relaxed);
+    /// Returns how much longer than [`Self::interval`] an interval may be.
+    pub fn interval_spread(&self) -> Duration {
+        Duration::from_millis(self.interval_spread.load(Relaxed))
+    }
+
+    /// Sets the time between blocks of a development chain, and how much longer an interval may be.
+    pub fn set_interval(&self, shortest: Duration, spread: Duration) {
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        self.interval.store(millis(shortest), Relaxed);
+        self.interval_spread.store(millis(spread), Relaxed);
     }
 
     /// Returns the stall of a clique chain, if it is stalled.

@@ -51,8 +51,12 @@ impl WorkerActor {
 
     /// Restarts the interval timer, if an interval is set.
     pub(super) fn restart_interval_timer(&mut self, ctx: &mut Ctx<Self>) {
-        let interval = self.setup.control.interval();
-        let ticks = (!interval.is_zero()).then(|| ctx.notify_every(interval, || Tick));
+        let control = &self.setup.control;
+        let (shortest, spread) = (control.interval(), control.interval_spread());
+        let ticks = (!shortest.is_zero()).then(|| match spread.is_zero() {
+            true => ctx.notify_every(shortest, || Tick),
+            false => ctx.notify_after(shortest + spread.mul_f64(rand::random()), Tick),
+        });
         if let Some(before) = std::mem::replace(&mut self.interval, ticks) {
             before.cancel();
         }
@@ -94,8 +98,10 @@ impl Handles<SetNextTimestamp> for WorkerActor {
 impl Handles<SetInterval> for WorkerActor {
     type Answer = ();
 
-    fn handle(&mut self, SetInterval(interval): SetInterval, ctx: &mut Ctx<Self>) {
-        self.setup.control.set_interval(interval);
+    fn handle(&mut self, message: SetInterval, ctx: &mut Ctx<Self>) {
+        let SetInterval { shortest, longest } = message;
+        let spread = longest.saturating_sub(shortest);
+        self.setup.control.set_interval(shortest, spread);
         self.restart_interval_timer(ctx);
     }
 }
@@ -109,6 +115,9 @@ impl Handles<Tick> for WorkerActor {
     const WHEN_FULL: WhenFull = WhenFull::DropOldest;
 
     fn handle(&mut self, _: Tick, ctx: &mut Ctx<Self>) {
+        if !self.setup.control.interval_spread().is_zero() {
+            self.restart_interval_timer(ctx);
+        }
         self.step(ctx, Worker::on_interval);
     }
 }

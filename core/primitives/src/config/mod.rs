@@ -4,6 +4,7 @@
 
 mod blob;
 mod compat;
+mod development;
 mod fork;
 mod fork_id;
 mod json;
@@ -13,6 +14,7 @@ mod order;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use alloy_primitives::{Address, B256, U256};
 
@@ -20,6 +22,7 @@ use crate::Header;
 
 pub use blob::BlobParams;
 pub use compat::{ConfigCompatError, Rewind};
+pub use development::{DevRules, DevSchedule, SignatureBytes};
 pub use fork::{Activation, Fork, UnknownFork};
 pub use fork_id::{ForkFilter, ForkId, ForkIdError};
 pub use order::ForkOrderError;
@@ -118,6 +121,9 @@ pub struct ChainConfig {
     /// Whether the RPC user may send transactions from any account and edit the state. `--dev` sets
     /// it at run time. It is neither read from a genesis nor stored, so that no file can enable it.
     pub is_development: bool,
+    /// What the user of a development chain has changed of its rules. It is stored beside the
+    /// config; a chain opens with it if `is_development` is set.
+    pub dev_rules: Option<Arc<DevRules>>,
 }
 
 impl ChainConfig {
@@ -152,6 +158,14 @@ impl ChainConfig {
             osaka_time: since(Fork::Osaka),
             ..Self::default()
         }
+    }
+
+    /// Returns the chain id of a block: [`ChainConfig::chain_id`], unless the user of a development
+    /// chain has changed it.
+    pub fn chain_id_at(&self, number: u64) -> u64 {
+        let changed = self.dev_rules.as_ref();
+        let changed = changed.and_then(|rules| rules.schedule().chain_id_at(number));
+        changed.unwrap_or(self.chain_id)
     }
 
     /// Returns the consensus engine that seals the blocks (before the merge, if there is one).

@@ -39,7 +39,7 @@ impl SenderRules {
     /// Returns the rules of a block.
     pub fn at(config: &ChainConfig, number: u64, timestamp: u64) -> Self {
         Self {
-            chain_id: config.chain_id,
+            chain_id: config.chain_id_at(number),
             fork: config.fork_at(number, timestamp),
             is_eip155: config.is_eip155_active(number),
             is_development: config.is_development,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use actoreum_messages::worker::SetInterval;
 use actoreum_primitives::{B256, U256};
 
 use crate::hexutil;
@@ -88,20 +89,30 @@ impl Word {
     }
 }
 
-/// An interval: a number, or Hardhat's `[min, max]`, in whose middle the interval is.
-pub(super) struct IntervalArg(pub u64);
+/// An interval: a number, or Hardhat's `[min, max]`, in which each interval is another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct IntervalArg {
+    min: u64,
+    max: u64,
+}
 
 impl FromParam for IntervalArg {
     const SCHEMA: &'static str = r#"{"title":"interval","type":["integer","string","array"]}"#;
 
     fn from_raw(raw: &str) -> Result<Self, ParamError> {
         if Kind::of(raw) != Kind::Array {
-            return Number::from_raw(raw).map(|number| Self(number.0));
+            return Number::from_raw(raw).map(|Number(one)| Self { min: one, max: one });
         }
         let bounds: Result<Vec<Number>, _> = scan::elements(raw).map(Number::from_raw).collect();
         match bounds?.as_slice() {
-            [one] => Ok(Self(one.0)),
-            [min, max] if min.0 <= max.0 => Ok(Self(min.0 + (max.0 - min.0) / 2)),
+            [Number(one)] => Ok(Self {
+                min: *one,
+                max: *one,
+            }),
+            [Number(min), Number(max)] if min <= max => Ok(Self {
+                min: *min,
+                max: *max,
+            }),
             _ => Err(ParamError::text(
                 "an interval is a number, or the array [min, max]",
             )),
@@ -110,10 +121,13 @@ impl FromParam for IntervalArg {
 }
 
 impl IntervalArg {
-    /// Returns the interval as a duration: `unit` is [`Duration::from_secs`] or
+    /// Returns the shortest and the longest interval: `unit` is [`Duration::from_secs`] or
     /// [`Duration::from_millis`].
-    pub(super) fn of(&self, unit: fn(u64) -> Duration) -> Duration {
-        unit(self.0)
+    pub(super) fn of(self, unit: fn(u64) -> Duration) -> SetInterval {
+        SetInterval {
+            shortest: unit(self.min),
+            longest: unit(self.max),
+        }
     }
 }
 
@@ -197,10 +211,11 @@ mod tests {
 
     #[test]
     fn an_interval_is_a_number_or_a_range() {
-        let interval = |raw| IntervalArg::from_raw(raw).map(|interval| interval.0);
-        assert_eq!(interval("1000"), Ok(1_000));
-        assert_eq!(interval("[1000,2000]"), Ok(1_500));
-        assert_eq!(interval("[7]"), Ok(7));
+        let interval =
+            |raw| IntervalArg::from_raw(raw).map(|interval| (interval.min, interval.max));
+        assert_eq!(interval("1000"), Ok((1_000, 1_000)));
+        assert_eq!(interval("[1000,2000]"), Ok((1_000, 2_000)));
+        assert_eq!(interval("[7]"), Ok((7, 7)));
         for raw in ["[2000,1000]", "[]", "[1,2,3]", "{}"] {
             assert!(interval(raw).is_err(), "{raw}");
         }

@@ -1,8 +1,8 @@
 //! The state of a development chain in anvil's format: `anvil_dumpState` and `anvil_loadState`.
 //!
 //! A dump is JSON, compressed with gzip. It has the accounts of the head with their code and
-//! storage; the blocks and transactions, which anvil also writes, are left out. A dump of either
-//! node is loaded by the other.
+//! storage, and the last headers; transactions, which anvil also writes, are left out. A dump of
+//! either node is loaded by the other.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -17,6 +17,7 @@ use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::dump_blocks;
 use super::state::edit_all;
 use crate::error::RpcError;
 use crate::node::{Node, storage};
@@ -128,7 +129,7 @@ pub fn dump(reader: &ChainReader) -> Result<Value, StorageError> {
         },
         "accounts": accounts,
         "best_block_number": head.number,
-        "blocks": [],
+        "blocks": dump_blocks::blocks(reader)?,
         "transactions": [],
         "historical_states": null,
     }))

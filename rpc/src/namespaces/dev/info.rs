@@ -13,6 +13,7 @@ use crate::node::{Node, unanswered};
 use crate::server::json::Serialized;
 use crate::server::limits::ACTOR_TIMEOUT;
 use crate::server::method::Method;
+use crate::server::param::{FromParam, ParamError};
 
 /// Commit that `anvil_metadata` shows: tools only display it.
 const COMMIT: &str = "0000000000000000000000000000000000000000";
@@ -22,6 +23,11 @@ pub(super) fn methods() -> Vec<Method<Node>> {
         Method::view("anvil_nodeInfo", &[], node_info),
         Method::view("hardhat_getStackTraceFailuresCount", &[], failures_count),
         Method::view("eth_networkId", &[], network_id),
+        Method::view(
+            "hardhat_addCompilationResult",
+            &["solcVersion", "compilerInput", "compilerOutput"],
+            add_compilation_result,
+        ),
     ];
     for name in ["anvil_metadata", "hardhat_metadata"] {
         methods.push(Method::view(name, &[], metadata));
@@ -47,7 +53,7 @@ fn node_info(node: &Node, (): ()) -> Answer {
         "transactionOrder": "fees",
         "environment": {
             "baseFee": quantity(base_fee),
-            "chainId": config.chain_id,
+            "chainId": node.chain_id(),
             "gasLimit": quantity(gas_limit),
             "gasPrice": quantity(base_fee.saturating_add(GWEI)),
         },
@@ -85,7 +91,7 @@ fn metadata(node: &Node, (): ()) -> Answer {
         "clientVersion": node.client_version(),
         "clientSemver": settings.identity.version(&settings.client_version),
         "clientCommitSha": COMMIT,
-        "chainId": node.chain_reader.config().chain_id,
+        "chainId": node.chain_id(),
         "instanceId": state.instance,
         "latestBlockNumber": head.number,
         "latestBlockHash": head.hash(),
@@ -106,6 +112,22 @@ fn failures_count(_: &Node, (): ()) -> Result<Serialized<u64>, RpcError> {
     Ok(Serialized(0))
 }
 
+/// An argument that has no effect, of any type.
+struct Unused;
+
+impl FromParam for Unused {
+    const SCHEMA: &'static str = "true";
+
+    fn from_raw(_: &str) -> Result<Self, ParamError> {
+        Ok(Self)
+    }
+}
+
+/// Answers true, as Hardhat does, and takes nothing: stack traces of contracts are not made here.
+fn add_compilation_result(_: &Node, (_, _, _): (String, Unused, Unused)) -> Result<bool, RpcError> {
+    Ok(true)
+}
+
 fn network_id(node: &Node, (): ()) -> Result<String, RpcError> {
-    Ok(node.settings.network_id.to_string())
+    Ok(node.network_id().to_string())
 }

@@ -127,7 +127,11 @@ async fn mine_many(
 /// Sets whether each transaction is mined at once. In anvil this replaces mining at an interval.
 async fn set_automine(node: Arc<Node>, (enabled,): (bool,)) -> Answer {
     if enabled && node.settings.identity == DevIdentity::Anvil {
-        set_interval(&node, Duration::ZERO).await?;
+        let none = SetInterval {
+            shortest: Duration::ZERO,
+            longest: Duration::ZERO,
+        };
+        set_interval(&node, none).await?;
     }
     switch_automine(&node, enabled).await?;
     done(&node)
@@ -161,7 +165,7 @@ async fn set_interval_seconds(
 }
 
 /// Sets the interval; in anvil it replaces the mining of each transaction.
-async fn change_interval(node: &Node, interval: Duration) -> Result<(), RpcError> {
+async fn change_interval(node: &Node, interval: SetInterval) -> Result<(), RpcError> {
     set_interval(node, interval).await?;
     if node.settings.identity == DevIdentity::Anvil {
         switch_automine(node, false).await?;
@@ -169,14 +173,16 @@ async fn change_interval(node: &Node, interval: Duration) -> Result<(), RpcError
     Ok(())
 }
 
-async fn set_interval(node: &Node, interval: Duration) -> Result<(), RpcError> {
-    if interval > MAX_MINING_INTERVAL || (!interval.is_zero() && interval < MIN_MINING_INTERVAL) {
+async fn set_interval(node: &Node, interval: SetInterval) -> Result<(), RpcError> {
+    let SetInterval { shortest, longest } = interval;
+    let is_off = longest.is_zero();
+    if longest > MAX_MINING_INTERVAL || (!is_off && shortest < MIN_MINING_INTERVAL) {
         return Err(RpcError::invalid_params(format!(
             "the interval is between {MIN_MINING_INTERVAL:?} and {MAX_MINING_INTERVAL:?}, or zero"
         )));
     }
     let worker = node.sealing()?.worker.within(ACTOR_TIMEOUT);
-    worker.ask(SetInterval(interval)).await.map_err(unanswered)
+    worker.ask(interval).await.map_err(unanswered)
 }
 
 /// Returns the interval in seconds, as anvil does; null if there is none.

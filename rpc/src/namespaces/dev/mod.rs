@@ -15,11 +15,15 @@
 //! | `state`, `erc20` | edits of the state |
 //! | `dump` | the whole state, in anvil's format |
 //! | `pool` | removal of transactions that wait |
+//! | `blobs` | blobs of transactions that wait, or are in recent blocks |
+//! | `rules` | the chain id, and the signers of signatures |
 //! | `info` | what the node says of itself |
 
 mod accounts;
 mod args;
+mod blobs;
 pub mod dump;
+mod dump_blocks;
 mod erc20;
 mod head;
 pub mod identity;
@@ -27,6 +31,7 @@ mod info;
 mod mine;
 mod next_block;
 mod pool;
+mod rules;
 mod state;
 #[cfg(test)]
 mod table;
@@ -47,6 +52,7 @@ type Answer = Result<Serialized<Value>, RpcError>;
 
 pub(crate) fn methods() -> Vec<Method<Node>> {
     let mut methods = accounts::methods();
+    methods.extend(blobs::methods());
     methods.extend(dump::methods());
     methods.extend(erc20::methods());
     methods.extend(head::methods());
@@ -54,6 +60,7 @@ pub(crate) fn methods() -> Vec<Method<Node>> {
     methods.extend(mine::methods());
     methods.extend(next_block::methods());
     methods.extend(pool::methods());
+    methods.extend(rules::methods());
     methods.extend(state::methods());
     methods.extend(time::methods());
     methods

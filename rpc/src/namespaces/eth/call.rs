@@ -1,6 +1,6 @@
 //! The methods that execute a call without changing the state.
 
-use actoreum_chain::Ancestors;
+use actoreum_chain::{Ancestors, log_console};
 use actoreum_consensus::rules;
 use actoreum_evm::{
     BlockOverrides, CallEnv, CallOutcome, CallRequest, Failure, StateOverrides, TxError,
@@ -165,6 +165,7 @@ fn call_until(
     let outcome = run(node, &context, &states, &blocks, deadline, |env| {
         execute(node, env, &call.0)
     })?;
+    log_console(node.chain_reader.config(), &outcome.console);
     if let Some(target) = call.0.to {
         node.quick.note(target, outcome.gas_used);
     }
@@ -201,9 +202,16 @@ fn failed(failure: &Failure) -> RpcError {
 pub(super) type EstimateParams = (CallArgs, Option<BlockId>, Option<StateOverrideArgs>);
 
 /// Returns the least gas with which the call succeeds, found by bisection as in geth.
-pub(super) fn estimate_gas(
+fn estimate_gas(node: &Node, params: EstimateParams) -> Result<u64, RpcError> {
+    least_gas(node, params, true)
+}
+
+/// Finds the least gas. `logs_console` is whether what the call prints with Hardhat's console is
+/// logged: not if the transaction follows.
+pub(super) fn least_gas(
     node: &Node,
     (call, id, states): EstimateParams,
+    logs_console: bool,
 ) -> Result<u64, RpcError> {
     let id = id.unwrap_or(BlockNumber::Pending.into());
     let context = call_context(node, id)?.ok_or_else(|| RpcError::server("header not found"))?;
@@ -234,6 +242,9 @@ pub(super) fn estimate_gas(
             }
             highest => highest.map_err(|error| refused(node, &error))?,
         };
+        if logs_console {
+            log_console(node.chain_reader.config(), &highest.console);
+        }
         if let Some(failure) = &highest.failure {
             return Err(match failure {
                 Failure::Halt(_) => beyond_allowance(allowance),

@@ -60,7 +60,7 @@ fn block_number(node: &Node, (): ()) -> Result<u64, RpcError> {
 }
 
 fn chain_id(node: &Node, (): ()) -> Result<u64, RpcError> {
-    Ok(node.chain_reader.config().chain_id)
+    Ok(node.chain_id())
 }
 
 fn protocol_version(_: &Node, (): ()) -> Result<u64, RpcError> {

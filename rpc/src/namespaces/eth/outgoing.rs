@@ -160,8 +160,8 @@ async fn complete(node: &Arc<Node>, args: TxArgs, from: Address) -> Result<TxPay
         ));
     }
     let config = node.chain_reader.config();
-    if let Some(have) = args.chain_id.filter(|id| *id != config.chain_id) {
-        let want = config.chain_id;
+    let want = node.chain_id();
+    if let Some(have) = args.chain_id.filter(|id| *id != want) {
         return Err(RpcError::server(format!(
             "chainId does not match node's (have={have}, want={want})"
         )));
@@ -178,7 +178,7 @@ async fn complete(node: &Arc<Node>, args: TxArgs, from: Address) -> Result<TxPay
         Some(gas) => gas,
         None => {
             let (shared, call) = (Arc::clone(node), CallArgs(request.clone()));
-            let estimate = move || call::estimate_gas(&shared, (call, None, None));
+            let estimate = move || call::least_gas(&shared, (call, None, None), false);
             node.heavy_pool.run("eth_estimateGas", estimate).await??
         }
     };
@@ -212,7 +212,7 @@ fn payload(
     nonce: u64,
     gas_limit: u64,
 ) -> TxPayload {
-    let chain_id = config.chain_id;
+    let chain_id = config.chain_id_at(number);
     let (to, value, input) = (request.to, request.value, request.input);
     let access_list = request.access_list;
     match request.gas_price {
