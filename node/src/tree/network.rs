@@ -328,7 +328,7 @@ mod tests {
         refused(&["--nat=magic"], "--nat");
         refused(&["--nat=extip:here"], "--nat");
         refused(&["--netrestrict=10.0.0.0"], "--netrestrict");
-        refused(&["--bootnodes=enode://x"], "enode://KEY@IP:PORT");
+        refused(&["--bootnodes=enode://x"], "enode://KEY@HOST:PORT");
         refused(&["--nodekeyhex=00"], "--nodekeyhex");
         refused(&["--nodekeyhex=00", "--nodekey=x"], "exclude");
     }

@@ -307,7 +307,7 @@ fn as_hardhat_results_units_and_times_are_those_of_hardhat() {
                 json!([[60_000, 120_000]]),
                 json!(true),
             ),
-            ("anvil_getIntervalMining", json!([]), json!(90)),
+            ("anvil_getIntervalMining", json!([]), json!(60)),
             ("evm_setIntervalMining", json!([0]), json!(true)),
         ],
     );

@@ -185,7 +185,7 @@ async fn set_interval(node: &Node, interval: SetInterval) -> Result<(), RpcError
     worker.ask(interval).await.map_err(unanswered)
 }
 
-/// Returns the interval in seconds, as anvil does; null if there is none.
+/// Returns the interval in seconds, as anvil does, of a range the shortest; null if there is none.
 fn interval(node: &Node, (): ()) -> Result<Serialized<Option<u64>>, RpcError> {
     let interval = node.sealing()?.control.interval();
     Ok(Serialized(
