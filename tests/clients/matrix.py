@@ -38,6 +38,7 @@ KNOWN = {
     "anvil_setChainId hex": "hex strings are taken, too",
     "anvil_impersonateSignature": "anvil 1.7.1 takes both arguments as one array; here both forms work",
     "sent after a change of the chain id": "anvil's accounts keep signing for the first chain id",
+    "eth_sendTransactionSync": "the receipt is that of eth_getTransactionReceipt, without blockTimestamp",
     "anvil_rollback": "anvil 1.7.1 takes no call without an argument, only null",
 }
 for name in (
