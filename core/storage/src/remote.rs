@@ -1,17 +1,21 @@
 //! The state of a remote chain, below that of a chain that was forked off it.
 //!
 //! A forked store holds what its own blocks changed, and nothing else. A value that it lacks is that
-//! of the remote chain at the fork block, which never changes. Three rules follow from it:
+//! of the remote chain at the fork block, which never changes. Four rules follow from it:
 //!
 //! - A deletion is written as an empty value, because an absent one would be the remote's again.
 //! - The storage root of an account says whose storage it has: [`REMOTE_STORAGE`] for slots that the
 //!   remote chain may have written too, that of the empty trie for an account that was created or
 //!   whose storage was wiped since the fork.
+//! - An account with slots on the remote chain is never deleted with its storage, because a later revert
+//!   would have to bring back slots that nobody has listed. From Cancun on no instruction deletes the
+//!   storage of an earlier block (EIP-6780), and a fork has at least these rules.
 //! - There are no tries, whose root would need the whole remote state. The state root of a block is
 //!   the Keccak-256 of its parent's and of the block's changes ([`next_root`]).
 
 use actoreum_primitives::{
-    Account, AccountInfo, Address, B256, Bytes, EMPTY_ROOT_HASH, StateError, U256, keccak256,
+    Account, AccountInfo, Address, B256, Bytes, EMPTY_CODE_HASH, EMPTY_ROOT_HASH, StateError, U256,
+    keccak256,
 };
 
 use crate::state::{HashedDiff, encode_account, encode_slot};
@@ -128,6 +132,20 @@ pub(crate) fn remote_slot(
     } else {
         Ok(U256::ZERO)
     }
+}
+
+/// Returns whether an account may have slots of the remote chain, which cannot be listed: it has code
+/// there. `account` is what the store says about the account.
+pub(crate) fn has_remote_storage(
+    remote: &dyn RemoteState,
+    address: &Address,
+    account: Option<Option<Account>>,
+) -> Result<bool, StateError> {
+    let is_remote = account.is_none_or(|account| {
+        account.is_some_and(|account| account.storage_root == REMOTE_STORAGE)
+    });
+    let has_code = |account: AccountInfo| account.code_hash != EMPTY_CODE_HASH;
+    Ok(is_remote && remote.account(address)?.is_some_and(has_code))
 }
 
 /// Returns the mark of an account's storage after a change: that before, unless the storage was

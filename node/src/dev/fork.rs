@@ -127,10 +127,10 @@ pub(super) fn check(dev: &DevConfig) -> eyre::Result<()> {
     ) {
         bail!("--fork-url takes --dev.consensus merged, which is the default");
     }
-    if dev.fork < actoreum_primitives::Fork::Paris {
+    if dev.fork < actoreum_primitives::Fork::Cancun {
         bail!(
-            "--fork-url takes paris or a later fork, and --dev.fork is {}",
-            dev.fork
+            "--fork-url needs the rules of Cancun or later, because earlier ones delete storage, and that of \
+             the remote chain is not here; leave out --dev.fork"
         );
     }
     Ok(())

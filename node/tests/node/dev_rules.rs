@@ -1,7 +1,11 @@
 //! What the user of a development chain changes of its rules, and what the chain keeps beside its
 //! blocks: the chain id, signers of signatures, blobs, and what contracts print.
 
-use std::{net::SocketAddr, thread, time::Instant};
+use std::{
+    net::SocketAddr,
+    thread,
+    time::{Duration, Instant},
+};
 
 use actoreum_primitives::{
     B256, BlobSidecar, BlobTx, GWEI, PooledTransaction, SecretKey, SidecarProofs, TxPayload, U256,
@@ -204,7 +208,7 @@ fn the_blobs_of_a_mined_transaction_are_returned() {
     let since = Instant::now();
     while ask(address, "anvil_getBlobByHash", json!([ZERO_BLOB])).is_null() {
         assert!(since.elapsed() < TIMEOUT, "the blob is not returned");
-        thread::yield_now();
+        thread::sleep(Duration::from_millis(50));
     }
     let check = |method: &str, params: Value, expected: Value| {
         let answer = ask(address, method, params);

@@ -192,7 +192,9 @@ fn nodes_are_found_by_host_name_and_by_record() {
     let folder = tempfile::tempdir().unwrap();
     let genesis = serde_json::from_str(SMALL_GENESIS).unwrap();
     let start = |name: &str, more: &[&str]| {
-        let datadir = chains::init(&folder.path().join(name), &genesis);
+        let folder = folder.path().join(name);
+        fs::create_dir(&folder).unwrap();
+        let datadir = chains::init(&folder, &genesis);
         let args = [
             "--datadir",
             &datadir,

@@ -9,6 +9,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::diff::HashedDiff;
 use crate::Store;
 use crate::limits::{CACHE_BYTES_PER_SLOT, FLAT_CACHE_SLOTS};
+use crate::remote::has_remote_storage;
 
 /// A value with the mark of the change that wrote it.
 #[derive(Debug, Clone, Copy)]
@@ -239,8 +240,13 @@ impl StateReader for FlatBuffer {
         if self.reverted.wiped.contains(&key) {
             return Ok(false);
         }
-        if self.store.remote().is_some() {
-            return Ok(!self.store.flat_slots(&key)?.is_empty());
+        if let Some(remote) = self.store.remote() {
+            let known = match self.reverted.accounts.get(&key) {
+                Some(account) => Some(*account),
+                None => self.store.known_account(&key)?,
+            };
+            return Ok(!self.store.flat_slots(&key)?.is_empty()
+                || has_remote_storage(remote, address, known)?);
         }
         let account = self.store.flat_account(&key)?;
         Ok(account.is_some_and(|account| account.storage_root != EMPTY_ROOT_HASH))

@@ -10,7 +10,7 @@ use actoreum_primitives::{
 
 use super::codec::{decode_account, decode_slot};
 use crate::limits::READ_RETRIES;
-use crate::remote::{remote_account, remote_slot};
+use crate::remote::{has_remote_storage, remote_account, remote_slot};
 use crate::tables::Table;
 use crate::{StorageError, Store};
 
@@ -146,8 +146,10 @@ impl StateReader for StateView {
 
     fn has_storage(&self, address: &Address) -> Result<bool, StateError> {
         let key = keccak256(address);
-        if self.store.remote().is_some() {
-            return Ok(!self.store.flat_slots(&key)?.is_empty());
+        if let Some(remote) = self.store.remote() {
+            let known = self.known_account(&key)?;
+            return Ok(!self.store.flat_slots(&key)?.is_empty()
+                || has_remote_storage(remote, address, known)?);
         }
         let account = self.hashed_account(&key)?;
         Ok(account.is_some_and(|account| account.storage_root != EMPTY_ROOT_HASH))
