@@ -8,7 +8,9 @@ use std::{
 
 use serde_json::{Value, json};
 
-const TIMEOUT: Duration = Duration::from_secs(30);
+/// Generous: on a loaded machine the first blob transaction waits long for the KZG setup, which a thread of
+/// low priority loads.
+const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Sends a request; returns the status and the body of the answer.
 pub fn request(

@@ -62,10 +62,11 @@ fn fields(header: &Header) -> Value {
         ),
         ("requestsHash", header.requests_hash.map(|it| json!(it))),
     ];
-    for (name, value) in of_forks {
-        if let Some(value) = value {
-            fields[name] = value;
-        }
+    let of_forks = of_forks
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    if let Some(fields) = fields.as_object_mut() {
+        fields.extend(of_forks);
     }
     fields
 }
