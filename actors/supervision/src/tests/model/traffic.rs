@@ -13,7 +13,7 @@ pub(super) type Results = BTreeMap<u32, &'static str>;
 
 /// A message.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Letter {
+pub(super) struct Envelope {
     pub(super) number: u32,
     pub(super) kind: Kind,
     pub(super) act: Act,
@@ -54,7 +54,7 @@ pub(super) enum Caller {
 /// An answer that is given later.
 #[derive(Debug, Clone, Copy)]
 struct Owed {
-    letter: Letter,
+    envelope: Envelope,
     /// `None` where the answer never comes.
     ready: Option<Duration>,
 }
@@ -85,15 +85,15 @@ pub(super) struct Traffic {
     bound: Option<usize>,
     ask_deadline: Option<Duration>,
     pub(super) is_open: bool,
-    queue: VecDeque<Letter>,
+    queue: VecDeque<Envelope>,
     /// Messages that wait for a slot, in order.
-    waiting: VecDeque<Letter>,
+    waiting: VecDeque<Envelope>,
     /// Messages that waited and have a slot, which they take when the actor's turn ends.
-    granted: VecDeque<Letter>,
+    granted: VecDeque<Envelope>,
     /// Messages of high priority that were taken since the last one of normal priority.
     high_run: usize,
     /// Requests that wait for the actor, in order.
-    waiting_for_actor: Vec<Letter>,
+    waiting_for_actor: Vec<Envelope>,
     owed: Vec<Owed>,
     /// Whether a message had to wait because the actor owed as many answers as it may. The model
     /// does not follow such a wait: `tests/owed.rs` tests it.
@@ -148,7 +148,7 @@ impl Traffic {
 
     /// Returns the counters of a kind with the answers that are owed.
     pub(super) fn counts(&self, kind: Kind) -> Counts {
-        let owed = self.owed.iter().filter(|owed| owed.letter.kind == kind);
+        let owed = self.owed.iter().filter(|owed| owed.envelope.kind == kind);
         Counts {
             owed: owed.count() as u64,
             ..self.counts[kind as usize]
@@ -161,14 +161,14 @@ impl Traffic {
 
     /// Returns the weight of the queued messages.
     pub(super) fn bytes(&self) -> usize {
-        self.queue.iter().map(|letter| letter.weight).sum()
+        self.queue.iter().map(|envelope| envelope.weight).sum()
     }
 
     /// Returns the number of messages of a kind that are neither handled nor refused yet.
     pub(super) fn undecided(&self, kind: Kind) -> u64 {
         let queued = self.queue.iter().chain(&self.granted).chain(&self.waiting);
         let all = queued.chain(&self.waiting_for_actor);
-        all.filter(|letter| letter.kind == kind).count() as u64
+        all.filter(|envelope| envelope.kind == kind).count() as u64
     }
 
     /// Returns whether requests wait for the actor.
@@ -184,7 +184,7 @@ impl Traffic {
     /// Returns whether the handler of a message that is queued, or waits, holds the thread.
     pub(super) fn has_holds(&self) -> bool {
         let mut queued = self.queue.iter().chain(&self.granted).chain(&self.waiting);
-        queued.any(|letter| matches!(letter.act, Act::Hold(_)))
+        queued.any(|envelope| matches!(envelope.act, Act::Hold(_)))
     }
 
     /// Returns the deadline of a message: its own, that of its kind, that of the actor; the first one
@@ -205,7 +205,7 @@ impl Traffic {
             Sending::AskWithin(timeout) => Caller::Until(time.now + timeout),
         };
         let deadline = self.deadline_of(&post);
-        let letter = Letter {
+        let envelope = Envelope {
             number,
             kind,
             act: post.act,
@@ -216,8 +216,8 @@ impl Traffic {
         self.is_fresh = true;
         let refusal = if !self.is_open {
             "Unavailable"
-        } else if self.makes_room(letter.weight, results) {
-            self.queue.push_back(letter);
+        } else if self.makes_room(envelope.weight, results) {
+            self.queue.push_back(envelope);
             self.grant();
             if caller == Caller::None {
                 results.insert(number, "Ok");
@@ -227,38 +227,38 @@ impl Traffic {
         } else {
             "Full"
         };
-        self.refused(letter, sending, refusal, results);
+        self.refused(envelope, sending, refusal, results);
     }
 
     fn refused(
         &mut self,
-        letter: Letter,
+        envelope: Envelope,
         sending: Sending,
         refusal: &'static str,
         results: &mut Results,
     ) {
         let is_full = refusal == "Full";
-        let may_wait = is_full && self.bound.is_none_or(|bound| letter.weight <= bound);
-        let waits = sending == Sending::TellWhenRoom || letter.kind == Kind::Body;
+        let may_wait = is_full && self.bound.is_none_or(|bound| envelope.weight <= bound);
+        let waits = sending == Sending::TellWhenRoom || envelope.kind == Kind::Body;
         match sending {
             // Taken back before it was sent.
             Sending::AskAndLeave if waits => return,
-            Sending::AskWithin(_) if !is_full => self.waiting_for_actor.push(letter),
-            Sending::AskWithin(_) if may_wait => self.waiting.push_back(letter),
+            Sending::AskWithin(_) if !is_full => self.waiting_for_actor.push(envelope),
+            Sending::AskWithin(_) if may_wait => self.waiting.push_back(envelope),
             Sending::TellWhenRoom | Sending::Ask if may_wait && waits => {
-                self.waiting.push_back(letter);
+                self.waiting.push_back(envelope);
             }
-            _ if is_full => self.count(letter.kind).rejected += 1,
-            _ => self.count(letter.kind).unavailable += 1,
+            _ if is_full => self.count(envelope.kind).rejected += 1,
+            _ => self.count(envelope.kind).unavailable += 1,
         }
-        self.count(letter.kind).sent += 1;
+        self.count(envelope.kind).sent += 1;
         let is_decided = !self
             .waiting
             .iter()
             .chain(&self.waiting_for_actor)
-            .any(|waiting| waiting.number == letter.number);
-        if is_decided && letter.caller != Caller::Left {
-            results.insert(letter.number, refusal);
+            .any(|waiting| waiting.number == envelope.number);
+        if is_decided && envelope.caller != Caller::Left {
+            results.insert(envelope.number, refusal);
         }
     }
 
@@ -266,15 +266,15 @@ impl Traffic {
     pub(super) fn open(&mut self, results: &mut Results) {
         self.is_open = true;
         self.is_fresh = false;
-        for letter in std::mem::take(&mut self.waiting_for_actor) {
-            if self.makes_room(letter.weight, results) {
-                self.queue.push_back(letter);
+        for envelope in std::mem::take(&mut self.waiting_for_actor) {
+            if self.makes_room(envelope.weight, results) {
+                self.queue.push_back(envelope);
                 self.grant();
-            } else if self.bound.is_some_and(|bound| letter.weight > bound) {
-                self.count(letter.kind).rejected += 1;
-                results.insert(letter.number, "Full");
+            } else if self.bound.is_some_and(|bound| envelope.weight > bound) {
+                self.count(envelope.kind).rejected += 1;
+                results.insert(envelope.number, "Full");
             } else {
-                self.waiting.push_back(letter);
+                self.waiting.push_back(envelope);
             }
         }
     }
@@ -282,9 +282,9 @@ impl Traffic {
     /// Handles the messages, until there is none or the actor ends.
     pub(super) fn turn(&mut self, time: &mut Time, results: &mut Results) -> Option<End> {
         loop {
-            while let Some(letter) = self.next() {
+            while let Some(envelope) = self.next() {
                 self.grant();
-                if let Some(end) = self.handle(letter, time, results) {
+                if let Some(end) = self.handle(envelope, time, results) {
                     self.close(results);
                     return Some(end);
                 }
@@ -294,59 +294,64 @@ impl Traffic {
                 return None;
             }
             self.is_fresh = false;
-            for letter in std::mem::take(&mut self.granted) {
-                if letter.caller == Caller::None {
-                    results.insert(letter.number, "Ok");
+            for envelope in std::mem::take(&mut self.granted) {
+                if envelope.caller == Caller::None {
+                    results.insert(envelope.number, "Ok");
                 }
-                self.queue.push_back(letter);
+                self.queue.push_back(envelope);
             }
         }
     }
 
-    fn handle(&mut self, letter: Letter, time: &mut Time, results: &mut Results) -> Option<End> {
-        let (kind, now) = (letter.kind, time.now);
+    fn handle(
+        &mut self,
+        envelope: Envelope,
+        time: &mut Time,
+        results: &mut Results,
+    ) -> Option<End> {
+        let (kind, now) = (envelope.kind, time.now);
         self.had_to_wait |= kind == Kind::Query && self.owed.len() >= self.capacity;
-        if letter.expires_at.is_some_and(|at| at <= time.on_clock()) {
+        if envelope.expires_at.is_some_and(|at| at <= time.on_clock()) {
             self.count(kind).expired += 1;
-            answer(&letter, "Expired", results);
+            answer(&envelope, "Expired", results);
             return None;
         }
-        if kind == Kind::Query && letter.caller == Caller::Left {
+        if kind == Kind::Query && envelope.caller == Caller::Left {
             self.count(kind).skipped += 1;
             return None;
         }
         if self.crash_at == Some(kind) {
             self.crash_at = None;
-            return self.crash(&letter, results);
+            return self.crash(&envelope, results);
         }
-        self.got.push(letter.number);
-        if letter.act == Act::Panic {
-            return self.crash(&letter, results);
+        self.got.push(envelope.number);
+        if envelope.act == Act::Panic {
+            return self.crash(&envelope, results);
         }
-        if let Act::Hold(held) = letter.act {
+        if let Act::Hold(held) = envelope.act {
             time.held += held;
         }
         self.count(kind).handled += 1;
         if kind == Kind::Query {
-            let ready = match letter.act {
+            let ready = match envelope.act {
                 Act::Never => None,
                 Act::Later(delay) => Some(now + delay),
                 _ => Some(now),
             };
-            self.owed.push(Owed { letter, ready });
+            self.owed.push(Owed { envelope, ready });
         } else {
-            answer(&letter, "Ok", results);
+            answer(&envelope, "Ok", results);
         }
-        match letter.act {
+        match envelope.act {
             Act::Fail => Some(End::Failed),
             Act::Stop => Some(End::Normal),
             _ => None,
         }
     }
 
-    fn crash(&mut self, letter: &Letter, results: &mut Results) -> Option<End> {
-        self.count(letter.kind).failed += 1;
-        answer(letter, "Interrupted", results);
+    fn crash(&mut self, envelope: &Envelope, results: &mut Results) -> Option<End> {
+        self.count(envelope.kind).failed += 1;
+        answer(envelope, "Interrupted", results);
         Some(End::Panicked)
     }
 
@@ -357,41 +362,42 @@ impl Traffic {
         waiting.append(&mut self.waiting);
         let queue = std::mem::take(&mut self.queue);
         // The callers that wait for a slot are woken first.
-        for letter in waiting {
-            if matches!(letter.caller, Caller::Until(_)) {
-                self.waiting_for_actor.push(letter);
+        for envelope in waiting {
+            if matches!(envelope.caller, Caller::Until(_)) {
+                self.waiting_for_actor.push(envelope);
             } else {
-                self.count(letter.kind).unavailable += 1;
-                results.insert(letter.number, "Unavailable");
+                self.count(envelope.kind).unavailable += 1;
+                results.insert(envelope.number, "Unavailable");
             }
         }
-        for letter in queue {
-            if matches!(letter.caller, Caller::Until(_)) {
-                self.waiting_for_actor.push(letter);
+        for envelope in queue {
+            if matches!(envelope.caller, Caller::Until(_)) {
+                self.waiting_for_actor.push(envelope);
             } else {
-                self.count(letter.kind).lost += 1;
-                answer(&letter, "Unavailable", results);
+                self.count(envelope.kind).lost += 1;
+                answer(&envelope, "Unavailable", results);
             }
         }
         // Callers that have not waited yet come in the order of their calls.
         if self.is_fresh {
-            self.waiting_for_actor.sort_by_key(|letter| letter.number);
+            self.waiting_for_actor
+                .sort_by_key(|envelope| envelope.number);
         }
         for owed in std::mem::take(&mut self.owed) {
-            answer(&owed.letter, "Interrupted", results);
+            answer(&owed.envelope, "Interrupted", results);
         }
     }
 
     /// Returns the next time at which an answer is ready or a caller leaves.
     pub(super) fn next_event(&self) -> Option<Duration> {
-        let leaves = |letter: &Letter| match letter.caller {
+        let leaves = |envelope: &Envelope| match envelope.caller {
             Caller::Until(deadline) => Some(deadline),
             _ => None,
         };
         let owed = self
             .owed
             .iter()
-            .flat_map(|owed| [owed.ready, leaves(&owed.letter)]);
+            .flat_map(|owed| [owed.ready, leaves(&owed.envelope)]);
         let waiting = self.waiting_for_actor.iter().map(leaves);
         owed.chain(waiting).flatten().min()
     }
@@ -400,38 +406,38 @@ impl Traffic {
     pub(super) fn is_ambiguous_at(&self, now: Duration) -> bool {
         self.owed
             .iter()
-            .any(|owed| owed.ready == Some(now) && owed.letter.caller == Caller::Until(now))
+            .any(|owed| owed.ready == Some(now) && owed.envelope.caller == Caller::Until(now))
     }
 
     /// Gives the answers that are ready, and lets the callers leave whose deadline has come.
     pub(super) fn settle(&mut self, now: Duration, results: &mut Results) {
         for owed in std::mem::take(&mut self.owed) {
-            let has_left = match owed.letter.caller {
+            let has_left = match owed.envelope.caller {
                 Caller::Until(deadline) => deadline <= now,
                 caller => caller == Caller::Left,
             };
             if owed.ready.is_some_and(|ready| ready <= now) {
-                answer(&owed.letter, "Ok", results);
+                answer(&owed.envelope, "Ok", results);
             } else if has_left {
-                answer(&owed.letter, "TimedOut", results);
-                self.count(owed.letter.kind).given_up += 1;
+                answer(&owed.envelope, "TimedOut", results);
+                self.count(owed.envelope.kind).given_up += 1;
             } else {
                 self.owed.push(owed);
             }
         }
-        for letter in std::mem::take(&mut self.waiting_for_actor) {
-            if matches!(letter.caller, Caller::Until(deadline) if deadline <= now) {
-                self.count(letter.kind).unavailable += 1;
-                results.insert(letter.number, "Unavailable");
+        for envelope in std::mem::take(&mut self.waiting_for_actor) {
+            if matches!(envelope.caller, Caller::Until(deadline) if deadline <= now) {
+                self.count(envelope.kind).unavailable += 1;
+                results.insert(envelope.number, "Unavailable");
             } else {
-                self.waiting_for_actor.push(letter);
+                self.waiting_for_actor.push(envelope);
             }
         }
     }
 }
 
-fn answer(letter: &Letter, result: &'static str, results: &mut Results) {
-    if matches!(letter.caller, Caller::Waits | Caller::Until(_)) {
-        results.insert(letter.number, result);
+fn answer(envelope: &Envelope, result: &'static str, results: &mut Results) {
+    if matches!(envelope.caller, Caller::Waits | Caller::Until(_)) {
+        results.insert(envelope.number, result);
     }
 }

@@ -1,6 +1,6 @@
 //! The reference model of a mailbox's bounds and of its order.
 
-use super::{Letter, Results, Traffic, answer};
+use super::{Envelope, Results, Traffic, answer};
 use crate::limits::HIGH_PRIORITY_RUN;
 
 impl Traffic {
@@ -10,7 +10,7 @@ impl Traffic {
 
     /// Returns whether the bound in bytes holds with a message of this weight.
     fn fits(&self, weight: usize) -> bool {
-        let granted: usize = self.granted.iter().map(|letter| letter.weight).sum();
+        let granted: usize = self.granted.iter().map(|envelope| envelope.weight).sum();
         let bound = self.bound.unwrap_or(usize::MAX);
         self.bytes() + granted + weight <= bound
     }
@@ -40,7 +40,7 @@ impl Traffic {
         true
     }
 
-    fn drop_oldest(&mut self) -> Option<Letter> {
+    fn drop_oldest(&mut self) -> Option<Envelope> {
         let oldest = |is_high| {
             let mut queue = self.queue.iter();
             queue.position(|old| old.kind.is_droppable() && old.kind.is_high() == is_high)
@@ -60,10 +60,10 @@ impl Traffic {
     }
 
     /// Takes the oldest message of high priority, and after some of those the oldest other one.
-    pub(super) fn next(&mut self) -> Option<Letter> {
+    pub(super) fn next(&mut self) -> Option<Envelope> {
         let first = |is_high| {
             let mut queue = self.queue.iter();
-            queue.position(|letter| letter.kind.is_high() == is_high)
+            queue.position(|envelope| envelope.kind.is_high() == is_high)
         };
         let (high, normal) = (first(true), first(false));
         let is_over = self.high_run >= HIGH_PRIORITY_RUN;
@@ -80,7 +80,7 @@ impl Traffic {
         };
         if high == Some(index) {
             let passed = self.queue.iter().take(index);
-            self.overtaken += passed.filter(|letter| !letter.kind.is_high()).count() as u64;
+            self.overtaken += passed.filter(|envelope| !envelope.kind.is_high()).count() as u64;
         }
         self.queue.remove(index)
     }
