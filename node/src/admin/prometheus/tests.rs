@@ -23,17 +23,17 @@ mod other {
     pub struct Hello;
 }
 
-struct Greeter;
+struct Answerer;
 
-impl Actor for Greeter {}
+impl Actor for Answerer {}
 
-impl Handles<Hello> for Greeter {
+impl Handles<Hello> for Answerer {
     type Answer = ();
 
     fn handle(&mut self, _: Hello, _: &mut Ctx<Self>) {}
 }
 
-impl Handles<other::Hello> for Greeter {
+impl Handles<other::Hello> for Answerer {
     type Answer = ();
 
     fn handle(&mut self, _: other::Hello, _: &mut Ctx<Self>) {}
@@ -47,7 +47,7 @@ fn run(work: impl AsyncFnOnce(&TreeHandle, &Parts)) -> (NodeSnapshot, Vec<Arbite
             peers: DynamicRef::new("peers"),
             pool: Pool::new("pool", 3),
         };
-        let greeter = ChildSpec::new(&parts.greeter, || Greeter);
+        let greeter = ChildSpec::new(&parts.greeter, || Answerer);
         let spec = SupervisorSpec::new("root", Strategy::OneForOne)
             .child(greeter.mailbox(7).mailbox_bytes(1_000))
             .child(SupervisorSpec::dynamic(&parts.peers))
@@ -61,7 +61,7 @@ fn run(work: impl AsyncFnOnce(&TreeHandle, &Parts)) -> (NodeSnapshot, Vec<Arbite
 }
 
 pub(super) struct Parts {
-    greeter: ActorRef<Greeter>,
+    greeter: ActorRef<Answerer>,
     peers: DynamicRef,
     pool: Pool,
 }
@@ -76,7 +76,7 @@ pub(super) fn snapshot(work: impl AsyncFnOnce(&TreeHandle, &Parts)) -> NodeSnaps
 pub(super) async fn with_children(_: &TreeHandle, parts: &Parts) {
     for name in ["one", "two", "three"] {
         let child = ActorRef::new(name);
-        let spec = ChildSpec::new(&child, || Greeter);
+        let spec = ChildSpec::new(&child, || Answerer);
         parts.peers.start(spec).await.unwrap();
         child.ask(Hello).await.unwrap();
     }
