@@ -37,7 +37,7 @@ pub(crate) struct Executed {
     pub receipts: Arc<Vec<Receipt>>,
     /// Senders of the transactions.
     pub senders: Vec<Address>,
-    /// What the block changed, on a development chain.
+    /// The accounts and slots that the block changed, on a development chain.
     pub touched: Touched,
 }
 

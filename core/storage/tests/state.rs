@@ -385,6 +385,30 @@ enum Event {
     Restart,
 }
 
+impl Node {
+    /// Plays events, and checks the state after each.
+    fn play(&mut self, events: Vec<Event>) {
+        for event in events {
+            match event {
+                Event::Block(touches) => self.apply(&touches),
+                Event::Revert(depth) => (0..depth).for_each(|_| self.revert()),
+                Event::Commit => {
+                    self.commit();
+                    self.check_committed();
+                }
+                Event::Restart => {
+                    self.commit();
+                    self.flat = FlatBuffer::new(self.store.clone());
+                    self.tries = TrieBuffer::new(self.store.clone());
+                }
+            }
+            self.check();
+        }
+        self.commit();
+        self.check_committed();
+    }
+}
+
 fn events() -> impl Strategy<Value = Vec<Event>> {
     let event = prop_oneof![
         6 => vec(touch(), 0..6).prop_map(Event::Block),
@@ -401,29 +425,12 @@ proptest! {
     #[test]
     fn blocks_and_reverts_agree_with_the_model(events in events(), proof in any::<prop::sample::Index>()) {
         let mut node = Node::new(Store::memory());
-        for event in events {
-            match event {
-                Event::Block(touches) => node.apply(&touches),
-                Event::Revert(depth) => (0..depth).for_each(|_| node.revert()),
-                Event::Commit => {
-                    node.commit();
-                    node.check_committed();
-                }
-                Event::Restart => {
-                    node.commit();
-                    node.flat = FlatBuffer::new(node.store.clone());
-                    node.tries = TrieBuffer::new(node.store.clone());
-                }
-            }
-            node.check();
-        }
-        node.commit();
-        node.check_committed();
+        node.play(events);
         node.check_proofs(proof.index(node.models.len()));
     }
 
-    /// What a forked chain does not say about an account or a slot is that of the remote chain, at
-    /// each of its blocks and after reverts.
+    /// Accounts and slots that a forked chain has not changed are those of the remote chain, at each
+    /// of its blocks and after reverts.
     #[test]
     fn a_forked_chain_agrees_with_the_model(
         base in vec(touch(), 0..12), events in events(),
@@ -437,33 +444,19 @@ proptest! {
                 _ => (seed, Touch::Pay(1)),
             })
             .collect();
-        let allowed = |(seed, touch): &(u8, Touch)| match touch {
-            Touch::Destroy | Touch::Recreate(_) if is_contract(*seed) => (*seed, Touch::Pay(1)),
-            touch => (*seed, touch.clone()),
+        let pay_in_place = |(seed, touch)| match touch {
+            Touch::Destroy | Touch::Recreate(_) if is_contract(seed) => (seed, Touch::Pay(1)),
+            touch => (seed, touch),
+        };
+        let allowed = |event| match event {
+            Event::Block(touches) => {
+                Event::Block(touches.into_iter().map(pay_in_place).collect())
+            }
+            event => event,
         };
         let base = diff_of(&Model::new(), &base).1;
         let mut node = Node::forked(Store::memory(), base);
-        for event in events {
-            match event {
-                Event::Block(touches) => {
-                    let touches: Vec<_> = touches.iter().map(allowed).collect();
-                    node.apply(&touches);
-                }
-                Event::Revert(depth) => (0..depth).for_each(|_| node.revert()),
-                Event::Commit => {
-                    node.commit();
-                    node.check_committed();
-                }
-                Event::Restart => {
-                    node.commit();
-                    node.flat = FlatBuffer::new(node.store.clone());
-                    node.tries = TrieBuffer::new(node.store.clone());
-                }
-            }
-            node.check();
-        }
-        node.commit();
-        node.check_committed();
+        node.play(events.into_iter().map(allowed).collect());
     }
 
     /// After a full revert the store holds exactly what it held at genesis: no trie node and no

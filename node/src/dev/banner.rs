@@ -1,4 +1,4 @@
-//! What a new development chain prints to the standard output.
+//! The text that a new development chain prints to the standard output.
 
 use std::{path::Path, sync::Arc};
 

@@ -167,8 +167,8 @@ pub enum SealingEngine {
 
 impl SealingEngine {
     /// Returns the engine that seals the blocks of a chain. A chain of ethash after the merge
-    /// (`is_merged`) has none: its blocks are decided by the beacon chain. On a development chain,
-    /// whose period is given, it needs no seals instead.
+    /// (`is_merged`) has none: its blocks are decided by the beacon chain. A development chain, whose
+    /// period is given, has the engine without seals.
     pub fn of(
         clique: Option<&Arc<Clique>>,
         ethash: Option<&Ethash>,

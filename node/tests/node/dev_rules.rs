@@ -1,5 +1,5 @@
-//! What the user of a development chain changes of its rules, and what the chain keeps beside its
-//! blocks: the chain id, signers of signatures, blobs, and what contracts print.
+//! Rules that the user of a development chain changes (the chain id, the signers of signatures), and
+//! data beside the blocks: blobs, and the output of contracts.
 
 use std::{
     net::SocketAddr,

@@ -1,4 +1,4 @@
-//! What was read from a remote chain: in memory, and in a file for later starts.
+//! The cache of values of a remote chain: in memory, and in a file for later starts.
 //!
 //! Everything is that of one block, or of blocks before it, and never changes. The file is named by
 //! the chain id and the hash of the block. It has a line for each value; an incomplete last line,

@@ -124,6 +124,16 @@ pub fn write_head(out: &mut JsonOut, header: &SealedHeader) {
     object.end();
 }
 
+/// Writes the members of a header from which its hash is computed.
+pub fn write_hashed_members(out: &mut JsonOut, header: &Header) {
+    let mut object = out.object();
+    object
+        .field("nonce", header.nonce)
+        .field("miner", header.beneficiary);
+    write_header_members(&mut object, header);
+    object.end();
+}
+
 /// Writes the members of a header except `hash`, `nonce` and `miner`, which a pending block shows
 /// as null.
 fn write_header_members(object: &mut ObjectWriter<'_>, header: &Header) {

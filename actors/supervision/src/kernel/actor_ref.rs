@@ -230,7 +230,7 @@ const fn is_later<A: Handles<M>, M: Message>() -> bool {
     <A::Answer as Answer<M::Result>>::IS_LATER
 }
 
-/// What became of a request when it was sent.
+/// The outcome of sending a request.
 enum Sent<A: Actor, M: Message> {
     Accepted,
     /// Accepted by this generation, which answers later.

@@ -278,7 +278,7 @@ fn wake_after_others(cx: &mut TaskContext<'_>) {
     let _ = deferred.poll(cx);
 }
 
-/// What a turn has left.
+/// The work that is left after a turn.
 enum Work {
     /// The actor ended itself.
     Ended,

@@ -41,7 +41,7 @@ pub(crate) struct Queue<A: Actor> {
     next_number: u64,
     /// Messages of high priority that were taken since the last one of normal priority.
     high_run: usize,
-    /// What is reserved for callers that waited for a slot.
+    /// The room reserved for callers that waited for a slot.
     reserved: Room,
     waiting: VecDeque<Waiting>,
     /// The waker of the driver, where it found no message to handle.

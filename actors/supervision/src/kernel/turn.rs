@@ -62,7 +62,7 @@ impl TurnEnd {
     }
 }
 
-/// What an actor owes to the others of its arbiter. A handler that takes longer than a turn delays
+/// The time that an actor owes to the others of its arbiter. A handler that takes longer than a turn delays
 /// them; afterwards the actor waits while they work, for as long as its turn was too long.
 #[derive(Debug, Default)]
 pub(super) struct Debt {

@@ -15,7 +15,7 @@ use crate::observe::snapshot::{
 /// For each arbiter, the start and the description of the longest-running activity on it.
 type Busy = HashMap<String, (Nanos, String)>;
 
-/// What is read of the whole tree before its nodes.
+/// The figures of the whole tree, read before those of its nodes.
 struct Tree {
     now: Nanos,
     busy: Busy,

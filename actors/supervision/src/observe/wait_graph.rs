@@ -43,7 +43,8 @@ struct WaitGraph<'a> {
     asks: Vec<Ask>,
     /// The asks that a piece of work has sent: indices of `asks`.
     sent_by: HashMap<WorkId, Vec<usize>>,
-    /// What each actor's mailbox was found to wait for, by its number and whether for an owing message.
+    /// The work that each actor's mailbox was found to wait for, by the actor's number and whether an
+    /// owing message waits.
     mailboxes: RefCell<HashMap<(u32, bool), Vec<WorkId>>>,
 }
 

@@ -121,7 +121,7 @@ pub struct ChainConfig {
     /// Whether the RPC user may send transactions from any account and edit the state. `--dev` sets
     /// it at run time. It is neither read from a genesis nor stored, so that no file can enable it.
     pub is_development: bool,
-    /// What the user of a development chain has changed of its rules. It is stored beside the
+    /// The changes of the rules by the user of a development chain. They are stored beside the
     /// config; a chain opens with it if `is_development` is set.
     pub dev_rules: Option<Arc<DevRules>>,
 }

@@ -131,7 +131,7 @@ impl IntervalArg {
     }
 }
 
-/// What `evm_mine` is to mine: a number is the time of the block; `{"timestamp": …, "blocks": …}`
+/// The argument of `evm_mine`: a number is the time of the block; `{"timestamp": …, "blocks": …}`
 /// are anvil's and ganache's options.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct MineArgs {
