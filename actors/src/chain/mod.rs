@@ -111,9 +111,12 @@ impl ChainSetup {
         let options = ChainOptions {
             engine: Arc::clone(&self.engine),
             interrupt: Arc::clone(&interrupt),
-            now: Arc::new(move || match runs_ahead {
-                true => u64::MAX / 2,
-                false => clock.unix_seconds(),
+            now: Arc::new(move || {
+                if runs_ahead {
+                    u64::MAX / 2
+                } else {
+                    clock.unix_seconds()
+                }
             }),
         };
         let mut chain = Chain::open(self.chain_reader.clone(), options)?;

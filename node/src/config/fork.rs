@@ -80,10 +80,8 @@ impl ForkFlags {
         options.backoff = self.fork_retry_backoff.map_or(options.backoff, millis);
         options.timeout = self.fork_timeout.map_or(options.timeout, millis);
         options.retries = self.fork_retries.unwrap_or(options.retries);
-        options.units_per_second = match self.no_rate_limit {
-            true => None,
-            false => self.compute_units_per_second.or(options.units_per_second),
-        };
+        let units = self.compute_units_per_second.or(options.units_per_second);
+        options.units_per_second = units.filter(|_| !self.no_rate_limit);
         options.cache = cache_folder().filter(|_| !self.no_storage_caching);
         Some(options)
     }

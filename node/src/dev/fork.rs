@@ -112,10 +112,7 @@ fn merged(before: Option<AccountInfo>, account: &GenesisAccount) -> AccountInfo 
     AccountInfo {
         nonce: before.nonce.max(account.nonce),
         balance: account.balance,
-        code_hash: match account.code.is_empty() {
-            true => EMPTY_CODE_HASH,
-            false => keccak256(&account.code),
-        },
+        code_hash: keccak256(&account.code),
     }
 }
 

@@ -198,9 +198,10 @@ fn check_kept(found: DevConsensus, store: &Store, dev: &DevConfig) -> eyre::Resu
 
 /// Returns the consensus of a new chain. Forks before Paris have no merged blocks.
 fn consensus_of_new(dev: &DevConfig) -> eyre::Result<DevConsensus> {
-    let by_fork = match dev.fork < Fork::Paris {
-        true => DevConsensus::Clique,
-        false => DevConsensus::Merged,
+    let by_fork = if dev.fork < Fork::Paris {
+        DevConsensus::Clique
+    } else {
+        DevConsensus::Merged
     };
     let consensus = dev.consensus.unwrap_or(by_fork);
     if consensus == DevConsensus::Merged && dev.fork < Fork::Paris {

@@ -15,9 +15,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use actoreum_chain::SealedHeader;
-use actoreum_primitives::{
-    AccountInfo, Address, B256, Bytes, EMPTY_CODE_HASH, StateError, U256, keccak256,
-};
+use actoreum_primitives::{AccountInfo, Address, B256, Bytes, StateError, U256, keccak256};
 use actoreum_storage::RemoteState;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -193,10 +191,7 @@ impl Fork {
             let info = AccountInfo {
                 nonce: u64::try_from(nonce).map_err(|_| unusable("eth_getTransactionCount"))?,
                 balance,
-                code_hash: match code.is_empty() {
-                    true => EMPTY_CODE_HASH,
-                    false => keccak256(&code),
-                },
+                code_hash: keccak256(&code),
             };
             let account = (!info.is_empty()).then_some(info);
             self.cache.put_account(*address, account, code);

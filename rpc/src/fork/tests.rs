@@ -137,9 +137,12 @@ fn answers_that_are_not_usable_are_errors() {
         ("eth_getBalance", json!("0x1")),
     ];
     for (method, fine) in wrong {
-        let fork = Fork::connect(remote(move |name, params| match name == method {
-            true => json!({"result": fine}),
-            false => chain(name, params),
+        let fork = Fork::connect(remote(move |name, params| {
+            if name == method {
+                json!({"result": fine})
+            } else {
+                chain(name, params)
+            }
         }));
         let fork = fork.unwrap();
         assert_eq!(text(fork.account(&ADDRESS)), "accepted");

@@ -28,15 +28,17 @@ impl SealerActor {
                 && (is_requested || control.is_sealing())
         };
         let parent = block.header.parent_hash;
-        let wait = match with.waits_for_time && !is_requested {
-            true => {
-                Duration::from_secs(block.header.timestamp).saturating_sub(self.setup.clock.now())
-            }
-            false => Duration::ZERO,
+        let wait = if with.waits_for_time && !is_requested {
+            Duration::from_secs(block.header.timestamp).saturating_sub(self.setup.clock.now())
+        } else {
+            Duration::ZERO
         };
-        let answer = move || match is_wanted(parent) {
-            true => Ok(block),
-            false => Err(SealRefused::Outdated),
+        let answer = move || {
+            if is_wanted(parent) {
+                Ok(block)
+            } else {
+                Err(SealRefused::Outdated)
+            }
         };
         if wait.is_zero() {
             return Later::new(ready(answer()));

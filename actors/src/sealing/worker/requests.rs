@@ -53,9 +53,12 @@ impl WorkerActor {
     pub(super) fn restart_interval_timer(&mut self, ctx: &mut Ctx<Self>) {
         let control = &self.setup.control;
         let (shortest, spread) = (control.interval(), control.interval_spread());
-        let ticks = (!shortest.is_zero()).then(|| match spread.is_zero() {
-            true => ctx.notify_every(shortest, || Tick),
-            false => ctx.notify_after(shortest + spread.mul_f64(rand::random()), Tick),
+        let ticks = (!shortest.is_zero()).then(|| {
+            if spread.is_zero() {
+                ctx.notify_every(shortest, || Tick)
+            } else {
+                ctx.notify_after(shortest + spread.mul_f64(rand::random()), Tick)
+            }
         });
         if let Some(before) = std::mem::replace(&mut self.interval, ticks) {
             before.cancel();

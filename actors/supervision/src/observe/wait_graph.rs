@@ -100,9 +100,10 @@ impl<'a> WaitGraph<'a> {
         if let Some(holder) = self.thread_holder(to) {
             return vec![holder];
         }
-        let owed: Vec<WorkId> = match is_owing {
-            true => self.owed_by(to).collect(),
-            false => Vec::new(),
+        let owed: Vec<WorkId> = if is_owing {
+            self.owed_by(to).collect()
+        } else {
+            Vec::new()
         };
         let capacity = to.gauges.capacity.load(Relaxed) as usize;
         let is_at_bound = owed.len() >= OWED_ANSWERS.min(capacity);

@@ -222,7 +222,7 @@ fn an_actor_woken_from_outside_waits_for_one_turn_of_a_busy_one() {
 }
 
 #[test]
-fn a_flooded_actor_with_slow_handlers_gets_its_share_of_the_time() {
+fn a_flooded_actor_with_slow_handlers_gets_its_share() {
     run(async {
         let pair = TimedPair::start([("slow", 5_000), ("quick", 100)]).await;
         let [slow, quick] = &pair.actors;
@@ -249,7 +249,7 @@ fn a_flooded_actor_with_slow_handlers_gets_its_share_of_the_time() {
 }
 
 #[test]
-fn woken_futures_that_hold_the_thread_leave_it_to_others_in_between() {
+fn futures_that_hold_the_thread_leave_it_to_others() {
     run(async {
         let holder = Worker::new(Duration::from_millis(1));
         let other = Worker::new(Duration::ZERO);

@@ -75,7 +75,7 @@ fn a_waiting_request_outlives_the_generation_it_was_queued_in() {
 }
 
 #[test]
-fn a_waiting_request_ends_at_its_deadline_while_the_actor_is_down() {
+fn a_waiting_request_ends_at_its_deadline_without_an_actor() {
     run(async {
         let fixture = Fixture::with_pause(10, Duration::ZERO, LONG).await;
         let me = fixture.me.clone();

@@ -84,9 +84,10 @@ impl Subscriber for Recorder {
     fn new_span(&self, attributes: &Attributes<'_>) -> Id {
         let mut text = attributes.metadata().name().to_owned();
         attributes.record(&mut Values(&mut text));
-        let parent = match attributes.is_contextual() {
-            true => self.entered.lock().last().cloned(),
-            false => attributes.parent().cloned(),
+        let parent = if attributes.is_contextual() {
+            self.entered.lock().last().cloned()
+        } else {
+            attributes.parent().cloned()
         };
         let mut spans = self.spans.lock();
         spans.push(Recorded {
