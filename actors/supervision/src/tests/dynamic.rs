@@ -133,6 +133,34 @@ fn a_thousand_ended_children_leave_nothing_behind() {
 }
 
 #[test]
+fn a_slot_is_free_before_the_end_of_its_child_is_reported() {
+    let token = Arc::new(());
+    run(async {
+        let lobby = DynamicRef::with_limit("lobby", 1);
+        let (watcher, watcher_spec) = test_child("watcher", &token);
+        let spec = SupervisorSpec::new("root", Strategy::RestForOne)
+            .child(watcher_spec.arbiter("watcher"))
+            .child(SupervisorSpec::dynamic(&lobby));
+        let tree = Tree::start(spec).await.unwrap();
+        let (seen, children) = std::sync::mpsc::channel();
+        for number in 0..200 {
+            let (me, spec) = test_child(&number.to_string(), &token);
+            let (seen, counted) = (seen.clone(), lobby.clone());
+            let spec = spec.monitored_by(&watcher, move |_| {
+                let _ = seen.send(counted.children());
+                Hello
+            });
+            lobby.start(spec).await.unwrap();
+            me.tell(Quit).unwrap();
+            until(|| lobby.children() == 0).await;
+        }
+        watcher.ask(Hello).await.unwrap();
+        assert!(tree.shutdown().await.is_clean());
+        assert_eq!(children.try_iter().filter(|it| *it > 0).count(), 0);
+    });
+}
+
+#[test]
 fn a_stop_stops_all_children() {
     let token = Arc::new(());
     run(async {

@@ -79,7 +79,8 @@ struct Child {
     /// Whether the child was requested to stop.
     is_stopping: bool,
     has_timed_out: bool,
-    _slot: ChildSlot,
+    /// `None` once the child has ended: its slot is free before its end is reported.
+    slot: Option<ChildSlot>,
 }
 
 struct Running {
@@ -188,7 +189,7 @@ impl DynamicSupervisor {
             reply: Some(reply),
             is_stopping: false,
             has_timed_out: false,
-            _slot: slot,
+            slot: Some(slot),
         };
         if let Err((mut child, error)) = self.begin(child) {
             let reply = child.reply.take();
@@ -323,6 +324,8 @@ impl DynamicSupervisor {
             own.note_incident(own.generation(), format!("{path} {exit}"));
         }
         child.spec.launcher.refuse_kept();
+        // An actor that is told of the end may start another child.
+        child.slot = None;
         report_end(&child.spec, &exit);
         let (reply, has_timed_out) = (child.reply.take(), child.has_timed_out);
         drop_contained(&path, child);
