@@ -129,10 +129,7 @@ impl<A: Actor> Mailbox<A> {
     pub(crate) fn open(self: &Arc<Self>, generation: u64) -> OpenGuard<A> {
         let mut queue = self.queue.lock();
         if !self.node.hang.is_given_up(generation) {
-            queue.is_open = true;
-            queue.is_stopping = false;
-            queue.restore_kept();
-            queue.generation = generation;
+            queue.open(generation);
         }
         drop(queue);
         self.opened.notify_waiters();

@@ -39,7 +39,7 @@ pub(crate) struct Queue<A: Actor> {
     /// The messages that wait for the next generation.
     kept: Vec<Entry<A>>,
     next_number: u64,
-    /// Messages of high priority that were taken since the last one of normal priority.
+    /// Messages of high priority that this generation took since the last one of normal priority.
     high_run: usize,
     /// The room reserved for callers that waited for a slot.
     reserved: Room,
@@ -239,8 +239,13 @@ impl<A: Actor> Queue<A> {
         Vec::new()
     }
 
-    /// Puts the kept messages back, in the order in which they were sent.
-    pub(crate) fn restore_kept(&mut self) {
+    /// Accepts messages for a new generation. The kept ones are put back, in the order in which they
+    /// were sent.
+    pub(crate) fn open(&mut self, generation: u64) {
+        self.is_open = true;
+        self.is_stopping = false;
+        self.generation = generation;
+        self.high_run = 0;
         self.lanes.restore(std::mem::take(&mut self.kept));
     }
 

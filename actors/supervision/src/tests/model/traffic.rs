@@ -266,6 +266,7 @@ impl Traffic {
     pub(super) fn open(&mut self, results: &mut Results) {
         self.is_open = true;
         self.is_fresh = false;
+        self.high_run = 0;
         for envelope in std::mem::take(&mut self.waiting_for_actor) {
             if self.makes_room(envelope.weight, results) {
                 self.queue.push_back(envelope);
