@@ -302,11 +302,12 @@ impl<A: Actor> Within<'_, A> {
     where
         A: Handles<M>,
     {
+        let deadline = clock::after(self.timeout);
         let mut envelope = TypedEnvelope::told(message);
         if self.is_expiring {
-            envelope.expires_at = expiry(self.actor.node(), self.timeout);
+            envelope.expires_at = self.expiry(deadline).await;
         }
-        self.send(envelope, clock::after(self.timeout))
+        self.send(envelope, deadline)
             .await
             .map(drop)
             .map_err(TellError::from)
@@ -325,8 +326,9 @@ impl<A: Actor> Within<'_, A> {
     {
         let deadline = clock::after(self.timeout);
         let expires_at = if self.is_expiring {
-            expiry(self.actor.node(), self.timeout)
+            self.expiry(deadline).await
         } else {
+            self.until_bound(deadline).await;
             self.actor.mailbox.expiry_of::<M>()
         };
         let mut message = message;
@@ -343,6 +345,21 @@ impl<A: Actor> Within<'_, A> {
                 Err(_) => return Err(AskError::TimedOut),
             }
         }
+    }
+
+    /// Waits, up to the deadline, for an actor that is in no tree yet: it has no clock by which the
+    /// time of a message could be counted.
+    async fn until_bound(&self, deadline: Instant) {
+        if !self.actor.node().is_bound() {
+            let _ = timeout_at(deadline, self.actor.mailbox.wait_open()).await;
+        }
+    }
+
+    /// Returns the deadline as a time on the clock of the actor's tree.
+    async fn expiry(&self, deadline: Instant) -> Nanos {
+        self.until_bound(deadline).await;
+        let left = deadline.saturating_duration_since(Instant::now());
+        expiry(self.actor.node(), left)
     }
 
     async fn send<M: Message>(

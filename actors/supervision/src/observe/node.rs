@@ -390,6 +390,11 @@ impl Node {
         let _ = self.clock.set(clock);
     }
 
+    /// Returns whether the node is part of a tree, or was.
+    pub(crate) fn is_bound(&self) -> bool {
+        self.clock.get().is_some()
+    }
+
     /// Returns the clock of the tree; the system's before the node is part of one.
     #[inline]
     pub(crate) fn clock(&self) -> &Clock {

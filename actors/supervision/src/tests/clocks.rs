@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use futures_util::FutureExt as _;
+
 use super::*;
 
 /// A clock that a test sets, in milliseconds since its start at `start` seconds after the epoch.
@@ -127,6 +129,23 @@ fn a_jobs_deadline_follows_the_clock_of_the_tree() {
         drop(release);
         first.await.unwrap().unwrap_err();
         assert_eq!(late.await, Err(JobError::NotRun(PoolError::Expired)));
+        assert!(tree.shutdown().await.is_clean());
+    });
+}
+
+#[test]
+fn a_deadline_before_the_start_is_one_of_the_trees_clock() {
+    run(async {
+        let (me, log) = (ActorRef::new("a"), Log::default());
+        let patient = me.within(Duration::from_secs(60)).expiring();
+        let mut asked = std::pin::pin!(patient.ask(Add));
+        assert!(asked.as_mut().now_or_never().is_none());
+        let (clock, millis) = manual(1_000_000);
+        millis.store(7_200_000, SeqCst);
+        let spec =
+            SupervisorSpec::new("root", Strategy::OneForOne).child(TestActor::child(&me, &log));
+        let tree = TreeOptions::default().clock(clock).start(spec).await.unwrap();
+        assert_eq!(asked.await, Ok(1));
         assert!(tree.shutdown().await.is_clean());
     });
 }
