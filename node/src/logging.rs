@@ -10,10 +10,11 @@ use std::{
     thread,
 };
 
+use actoreum_supervision::SPANS_TARGET;
 use eyre::WrapErr;
 use tracing::error;
 use tracing_subscriber::{
-    EnvFilter,
+    EnvFilter, Layer, Registry,
     fmt::{
         self,
         writer::{BoxMakeWriter, MakeWriterExt},
@@ -23,12 +24,15 @@ use tracing_subscriber::{
 
 use crate::config::ActoreumConfig;
 
+/// A layer that exports spans.
+pub type Traces = Box<dyn Layer<Registry> + Send + Sync>;
+
 /// Starts logging to stderr, and to a file if one is configured. `RUST_LOG`, if it is set,
-/// overrides `--verbosity`.
+/// overrides `--verbosity`. The spans of messages are for `traces` alone.
 ///
 /// # Errors
 /// Fails if the file can't be opened.
-pub fn start(config: &ActoreumConfig) -> eyre::Result<()> {
+pub fn start(config: &ActoreumConfig, traces: Option<Traces>) -> eyre::Result<()> {
     let level = match config.verbosity {
         0 => "off",
         1 => "error",
@@ -40,6 +44,8 @@ pub fn start(config: &ActoreumConfig) -> eyre::Result<()> {
     // Logs of the frameworks are not what an operator asks for with --verbosity.
     let default = format!("{level},actix_server=warn,actix_http=warn,sled=warn,mio=warn");
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    let no_spans = format!("{SPANS_TARGET}=off").parse()?;
+    let filter = filter.add_directive(no_spans);
     let file = log_file(&config.log_file)?;
     // Colour codes are written to a terminal only, not to a file.
     let has_colours = file.is_none() && io::stderr().is_terminal();
@@ -48,17 +54,16 @@ pub fn start(config: &ActoreumConfig) -> eyre::Result<()> {
         Some(file) => BoxMakeWriter::new(stderr.and(file)),
         None => stderr,
     };
-    let registry = tracing_subscriber::registry().with(filter);
+    let registry = tracing_subscriber::registry().with(traces);
     if config.log_json {
-        registry
-            .with(fmt::layer().json().with_writer(writer))
-            .init();
+        let layer = fmt::layer().json().with_writer(writer);
+        registry.with(layer.with_filter(filter)).init();
     } else {
         let layer = fmt::layer()
             .with_ansi(has_colours)
             .with_target(false)
             .with_writer(writer);
-        registry.with(layer).init();
+        registry.with(layer.with_filter(filter)).init();
     }
     panic::set_hook(Box::new(log_panic));
     Ok(())

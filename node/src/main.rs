@@ -31,6 +31,8 @@ mod open_files;
 mod passwords;
 mod prompt;
 mod signals;
+#[cfg(feature = "otel")]
+mod telemetry;
 mod tree;
 mod version;
 
@@ -64,7 +66,13 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> eyre::Result<ExitCode> {
     let config = Config::from_flags(&cli.flags)?;
     tree::check(&config)?;
-    logging::start(&config.actoreum)?;
+    #[cfg(feature = "otel")]
+    let telemetry = telemetry::Telemetry::start(&config.node.open_telemetry)?;
+    #[cfg(feature = "otel")]
+    let traces = telemetry.as_ref().map(telemetry::Telemetry::layer);
+    #[cfg(not(feature = "otel"))]
+    let traces = None;
+    logging::start(&config.actoreum, traces)?;
     // Before any key or password is read.
     if !cli.flags.allow_core_dumps {
         core_dumps::disable();

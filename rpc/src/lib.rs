@@ -40,6 +40,7 @@
 pub mod error;
 pub mod fork;
 pub mod hexutil;
+pub mod http_client;
 pub mod namespaces;
 pub mod node;
 pub mod render;

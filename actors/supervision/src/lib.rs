@@ -165,7 +165,7 @@
 //!   same for slow answers; messages that owe none pass it.
 //!
 //! With the feature `spans`, the `tracing` span in which a message is sent is the parent of the span
-//! `handle` in which it is handled, and the futures of a handler run in its span.
+//! `handle` in which it is handled ([`SPANS_TARGET`]), and the futures of a handler run in its span.
 //!
 //! Work that takes longer than half a millisecond belongs in a [`Pool`], whose results come back
 //! as messages. Jobs of two generations of a pool never overlap; each has a name, may have a deadline,
@@ -189,6 +189,10 @@ mod run;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod tree;
+
+/// The target of the spans in which messages are handled, and which continue from mailbox to mailbox
+/// (the feature `spans`). A subscriber that does not want it makes them cost next to nothing.
+pub const SPANS_TARGET: &str = "actoreum_supervision::spans";
 
 pub use actoreum_supervision_derive::Message;
 /// # Examples

@@ -123,16 +123,7 @@ pub(super) const IGNORED: &[Group] = &[
     },
     Group {
         reason: "nothing is reported to a server; metrics are at /metrics of --admin",
-        flags: &[
-            ("ethstats", Value),
-            ("rpc.telemetry", Nothing),
-            ("rpc.telemetry.endpoint", Value),
-            ("rpc.telemetry.instance-id", Value),
-            ("rpc.telemetry.password", Value),
-            ("rpc.telemetry.sample-ratio", Value),
-            ("rpc.telemetry.tags", Value),
-            ("rpc.telemetry.username", Value),
-        ],
+        flags: &[("ethstats", Value)],
     },
     Group {
         reason: "there is no Go runtime to profile or to tune",

@@ -85,6 +85,7 @@ impl Config {
         }
         self.apply_logging(&flags.logging);
         self.apply_servers(&flags.servers);
+        flags.telemetry.apply(&mut self.node.open_telemetry)?;
         self.apply_admin(&flags.admin);
         self.node.p2p.apply(&flags.network)?;
         for (flag, addr) in [

@@ -206,6 +206,7 @@ const SECTIONS: &[Section] = &[
             "AllowUnprotectedTxs",
             "BatchRequestLimit",
             "BatchResponseMaxSize",
+            "OpenTelemetry",
         ],
         ignored: &[
             "AuthAddr",
@@ -222,7 +223,6 @@ const SECTIONS: &[Section] = &[
             "JWTSecret",
             "Logger",
             "NoUSB",
-            "OpenTelemetry",
             "SmartCardDaemonPath",
             "WSExposeAll",
         ],
@@ -255,6 +255,20 @@ const SECTIONS: &[Section] = &[
             "Logger",
             "NodeDatabase",
         ],
+        refused: &[],
+    },
+    Section {
+        path: "Node.OpenTelemetry",
+        read: &[
+            "Enabled",
+            "Tags",
+            "InstanceID",
+            "Endpoint",
+            "AuthUser",
+            "AuthPassword",
+            "SampleRatio",
+        ],
+        ignored: &[],
         refused: &[],
     },
     Section {

@@ -14,6 +14,7 @@ pub mod miner;
 pub mod network;
 pub mod node;
 pub mod rpc;
+pub mod telemetry;
 #[cfg(test)]
 mod tests;
 pub mod txpool;
@@ -38,7 +39,7 @@ use serde::{Deserialize, Serialize};
 
 use self::{
     ethash::EthashConfig, miner::MinerConfig, network::P2pConfig, node::SyncModeFlag,
-    rpc::OracleConfig, txpool::TxPoolConfig,
+    rpc::OracleConfig, telemetry::TelemetryConfig, txpool::TxPoolConfig,
 };
 
 /// The whole configuration, as `dumpconfig` prints it and `--config` reads it.
@@ -209,6 +210,9 @@ pub struct NodeConfig {
     /// Peer-to-peer settings.
     #[serde(rename = "P2P")]
     pub p2p: P2pConfig,
+    /// Traces of requests.
+    #[serde(skip_serializing_if = "TelemetryConfig::is_default")]
+    pub open_telemetry: TelemetryConfig,
 }
 
 /// Section `[Actoreum]`.
@@ -278,6 +282,7 @@ impl Default for NodeConfig {
             ws_modules: ["eth", "net", "web3"].map(String::from).to_vec(),
             ipc_path: "geth.ipc".into(),
             p2p: P2pConfig::default(),
+            open_telemetry: TelemetryConfig::default(),
         }
     }
 }
@@ -351,6 +356,7 @@ impl Config {
         ] {
             check_prefix(what, prefix)?;
         }
+        self.node.open_telemetry.check()?;
         self.node.p2p.check(self.dev.is_none())?;
         if !matches!(self.actoreum.db_engine.as_str(), "sled" | "redb") {
             bail!(

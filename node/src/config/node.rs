@@ -17,6 +17,7 @@ use super::{
     miner::MinerConfig,
     network::P2pConfig,
     rpc::{RpcFlags, ServerFlags},
+    telemetry::TelemetryConfig,
     txpool::TxPoolConfig,
 };
 
@@ -141,6 +142,10 @@ pub struct NodeFlags {
     /// Limits of JSON-RPC.
     #[command(flatten)]
     pub rpc: RpcFlags,
+
+    /// Flags of traces.
+    #[command(flatten)]
+    pub telemetry: Given<TelemetryConfig>,
 
     /// Flags of the admin page.
     #[command(flatten)]

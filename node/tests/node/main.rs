@@ -52,6 +52,7 @@ mod sealing;
 mod start;
 mod stop;
 mod takeover;
+mod telemetry;
 mod terminal;
 mod tools;
 mod torn;

@@ -13,10 +13,10 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tracing::debug;
 use ureq::Agent;
-use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 use super::{ForkOptions, RemoteError};
 use crate::error::RpcError;
+use crate::http_client;
 
 /// Maximum size of the answer to one body, in bytes: that of this node's own answers.
 const MAX_ANSWER_BYTES: u64 = crate::server::limits::MAX_RESPONSE_BYTES as u64;
@@ -88,18 +88,8 @@ impl Client {
     /// # Errors
     /// The address is none of http or https, or no authority is trusted.
     pub(super) fn new(options: ForkOptions) -> Result<Self, String> {
-        check(&options.url)?;
-        let mut config = Agent::config_builder()
-            .http_status_as_error(false)
-            .proxy(None)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .max_response_header_size(64 << 10);
-        if options.url.starts_with("https:") {
-            config = config.tls_config(tls()?);
-        }
         Ok(Self {
-            agent: config.build().into(),
+            agent: http_client::agent(&options.url)?,
             url: ArcSwap::from_pointee(options.url.clone()),
             options,
             running: AtomicU64::new(0),
@@ -117,7 +107,7 @@ impl Client {
 
     /// Sends later requests to another address.
     pub(super) fn set_url(&self, url: String) -> Result<(), String> {
-        check(&url)?;
+        http_client::check(&url)?;
         let is_tls = |url: &str| url.starts_with("https:");
         if is_tls(&url) && !is_tls(&self.options.url) {
             return Err("the chain was forked over http: https takes a restart".to_owned());
@@ -300,34 +290,6 @@ fn is_rate_limit(code: i64, message: &str) -> bool {
         "exceeded its throughput",
     ];
     code == 429 || code == -32_016 || says.iter().any(|text| message.contains(text))
-}
-
-fn check(url: &str) -> Result<(), String> {
-    let is_http = url.starts_with("http://") || url.starts_with("https://");
-    match url.parse::<ureq::http::Uri>() {
-        Ok(uri) if is_http && uri.host().is_some_and(|host| !host.is_empty()) => Ok(()),
-        _ => Err(format!(
-            "{url:?} is no address; use one like http://127.0.0.1:8545"
-        )),
-    }
-}
-
-/// Returns the settings of TLS: the authorities that the system trusts.
-fn tls() -> Result<TlsConfig, String> {
-    let found = rustls_native_certs::load_native_certs();
-    let authorities: Vec<Certificate<'static>> = found
-        .certs
-        .iter()
-        .map(|certificate| Certificate::from_der(certificate).to_owned())
-        .collect();
-    if authorities.is_empty() {
-        return Err("no certificate authority to trust for https was found; SSL_CERT_FILE may name a file of them".to_owned());
-    }
-    let provider = tokio_rustls::rustls::crypto::ring::default_provider();
-    Ok(TlsConfig::builder()
-        .root_certs(RootCerts::Specific(Arc::new(authorities)))
-        .unversioned_rustls_crypto_provider(Arc::new(provider))
-        .build())
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt as _;
 use rustc_hash::FxBuildHasher;
 use tokio::time::timeout_at;
+use tracing::{Instrument as _, Span};
 
 use crate::error::{RESPONSE_TOO_LARGE, RpcError, TIMED_OUT};
 use crate::server::connection::caller::Caller;
@@ -17,6 +18,7 @@ use crate::server::limits;
 use crate::server::method::{AnswerFuture, Handler, LocalFuture, Method, SyncCall};
 use crate::server::pool::HeavyPool;
 use crate::server::request::{self, Call, Message};
+use crate::server::trace;
 
 /// The limits of a dispatcher. The defaults are those of [`limits`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,7 +114,9 @@ impl<C: Send + Sync + 'static> Dispatcher<C> {
             }
             Ok(Message::Single(call)) => self.answer_single(&call, caller, &mut out).await,
             Ok(Message::Batch(calls)) => {
-                self.answer_batch(&calls, caller, &mut out).await;
+                let span = trace::batch(calls.len());
+                let answering = self.answer_batch(&calls, caller, &mut out);
+                answering.instrument(span).await;
                 false
             }
             Err(error) => {
@@ -136,7 +140,8 @@ impl<C: Send + Sync + 'static> Dispatcher<C> {
     ) -> bool {
         match self.methods.get(&*call.method) {
             Some(method) => {
-                self.run(method, call, caller, out).await;
+                let span = trace::request(method.name, call.id, false);
+                self.run(method, call, caller, out, span).await;
                 false
             }
             None => {
@@ -170,14 +175,18 @@ impl<C: Send + Sync + 'static> Dispatcher<C> {
                 && out.room() > 0
             {
                 let started = Instant::now();
-                let question = run_to_completion(function(Arc::clone(&self.context), call.params));
-                let accepted = timeout_at(deadline, question).await;
+                let span = trace::request(method.name, call.id, true);
+                let question = async {
+                    run_to_completion(function(Arc::clone(&self.context), call.params)).await
+                };
+                let accepted = timeout_at(deadline, question.instrument(span.clone())).await;
                 is_over |= accepted.is_err();
                 submitted.push(Submission {
                     index,
                     call,
                     method,
                     started,
+                    span,
                     accepted: accepted.unwrap_or_else(|_| Err(timed_out())),
                 });
                 continue;
@@ -189,10 +198,12 @@ impl<C: Send + Sync + 'static> Dispatcher<C> {
                 _ if out.room() == 0 => write_failure(out, Some(call.id), &too_large()),
                 Some(method) => {
                     let (started, start) = (Instant::now(), out.len());
-                    let running = self.run(method, call, caller, out);
+                    let span = trace::request(method.name, call.id, true);
+                    let running = self.run(method, call, caller, out, span.clone());
                     if timeout_at(deadline, running).await.is_err() {
                         is_over = true;
                         out.rewind(start);
+                        trace::fail(&span, &timed_out());
                         write_failure(out, Some(call.id), &timed_out());
                         method.metrics.record(started.elapsed(), true);
                     }
@@ -207,19 +218,21 @@ impl<C: Send + Sync + 'static> Dispatcher<C> {
         out.raw_past_limit(b"]");
     }
 
-    /// Runs a method and writes its answer, with its envelope.
+    /// Runs a method in its span and writes its answer, with its envelope.
     async fn run(
         &self,
         method: &Arc<Method<C>>,
         call: &Call<'_>,
         caller: Option<&Caller>,
         out: &mut JsonOut,
+        span: Span,
     ) {
         let started = Instant::now();
         let start = out.len();
         write_head(out, Some(call.id));
         out.raw_past_limit(b"\"result\":");
-        let result = self.result(method, call.params, caller, out).await;
+        let running = self.result(method, call.params, caller, out);
+        let result = running.instrument(span.clone()).await;
         let result = if out.overflowed() {
             Err(too_large())
         } else {
@@ -229,6 +242,7 @@ impl<C: Send + Sync + 'static> Dispatcher<C> {
             Ok(()) => out.raw_past_limit(b"}"),
             Err(error) => {
                 out.rewind(start);
+                trace::fail(&span, error);
                 write_failure(out, Some(call.id), error);
             }
         }
@@ -376,7 +390,7 @@ async fn run_to_completion<T: 'static>(
     if actix_web::rt::System::try_current().is_none() {
         return question.await.map_err(|_| failed())?;
     }
-    let task = actix_web::rt::spawn(question);
+    let task = actix_web::rt::spawn(question.in_current_span());
     let answer = task.await.map_err(|_| failed())?;
     answer.map_err(|_| failed())?
 }
@@ -393,6 +407,7 @@ struct Submission<'a, C> {
     call: &'a Call<'a>,
     method: &'a Method<C>,
     started: Instant,
+    span: Span,
     accepted: Result<AnswerFuture, RpcError>,
 }
 
@@ -406,7 +421,8 @@ async fn answer_submitted<C>(
     for submission in submitted.drain(..) {
         let answer = match submission.accepted {
             Ok(answer) => {
-                let answer = timeout_at(deadline, guarded_future(answer)).await;
+                let answer = guarded_future(answer).instrument(submission.span.clone());
+                let answer = timeout_at(deadline, answer).await;
                 is_over |= answer.is_err();
                 answer.unwrap_or_else(|_| Err(timed_out()))
             }
@@ -426,6 +442,7 @@ async fn answer_submitted<C>(
         });
         if let Err(error) = &written {
             out.rewind(start);
+            trace::fail(&submission.span, error);
             write_failure(out, Some(submission.call.id), error);
         }
         let metrics = &submission.method.metrics;

@@ -19,3 +19,4 @@ pub mod param;
 pub mod pool;
 pub mod quota;
 pub(crate) mod request;
+mod trace;

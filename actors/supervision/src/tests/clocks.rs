@@ -144,7 +144,11 @@ fn a_deadline_before_the_start_is_one_of_the_trees_clock() {
         millis.store(7_200_000, SeqCst);
         let spec =
             SupervisorSpec::new("root", Strategy::OneForOne).child(TestActor::child(&me, &log));
-        let tree = TreeOptions::default().clock(clock).start(spec).await.unwrap();
+        let tree = TreeOptions::default()
+            .clock(clock)
+            .start(spec)
+            .await
+            .unwrap();
         assert_eq!(asked.await, Ok(1));
         assert!(tree.shutdown().await.is_clean());
     });

@@ -21,6 +21,7 @@ use crate::server::connection::grace::disconnect_grace;
 use crate::server::dispatch::Dispatcher;
 use crate::server::limits::UNCOUNTED_BYTES;
 use crate::server::quota::{ByteCount, ClientQuota};
+use crate::server::trace;
 
 /// The content types that geth accepts.
 const CONTENT_TYPES: [&str; 3] = [
@@ -176,9 +177,10 @@ async fn answer<C: Send + Sync + 'static>(
         serving.client_ended().await;
         disconnect_grace(&body).await;
     };
+    let answering = trace::continued(request.headers(), dispatcher.answer(&body));
     let answer = tokio::select! {
         biased;
-        answer = dispatcher.answer(&body) => answer.body,
+        answer = answering => answer.body,
         () = leaving => return closing(HttpResponse::Ok().finish()),
     };
     drop(body);

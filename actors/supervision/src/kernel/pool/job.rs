@@ -15,6 +15,7 @@ use crate::kernel::envelope::TypedEnvelope;
 use crate::kernel::exit::{contain, panic_text};
 use crate::kernel::mailbox::{Refusal, Slot};
 use crate::kernel::pool::{Pool, Shared};
+use crate::kernel::spans::{Handling, Origin};
 use crate::limits::JOB_TIME;
 use crate::observe::metrics::MessageMetrics;
 
@@ -156,6 +157,7 @@ impl<'a> JobSpec<'a> {
             .map(|deadline| queued_at.saturating_add(clock::nanos(deadline)));
         self.pool.push(Job {
             work,
+            origin: Origin::here(),
             queued_at,
             expires_at,
             may_take: clock::nanos(self.may_take),
@@ -265,6 +267,8 @@ where
 /// A job in the queue of a pool.
 pub(super) struct Job {
     work: Box<dyn Work>,
+    /// The span in which the job was queued.
+    origin: Origin,
     queued_at: Nanos,
     pub(super) expires_at: Option<Nanos>,
     /// The time that the job may run before it is reported.
@@ -290,8 +294,9 @@ impl Job {
             .map_or(may_run_until, |at| at.min(may_run_until))
     }
 
-    /// Runs the job from `now` on. A panic of the caller's code is contained.
-    pub(super) fn run(self, clock: &Clock, now: Nanos) {
+    /// Runs the job of the pool at `path` from `now` on. A panic of the caller's code is contained.
+    pub(super) fn run(mut self, path: &str, clock: &Clock, now: Nanos) {
+        let _span = Handling::begin(&mut self.origin, path, &self.metrics.name);
         let Self { work, metrics, .. } = self;
         metrics.queue.record(now.saturating_sub(self.queued_at));
         let stopwatch = Stopwatch {

@@ -318,7 +318,7 @@ impl Pool {
         if job.is_unwanted(now) {
             job.discard();
         } else {
-            job.run(self.node().clock(), now);
+            job.run(self.node().path(), self.node().clock(), now);
         }
     }
 
