@@ -21,3 +21,4 @@ pub(crate) mod recipient;
 pub(crate) mod reply_to;
 pub(crate) mod spans;
 pub(crate) mod turn;
+pub(crate) mod within;

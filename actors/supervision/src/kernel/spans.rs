@@ -2,7 +2,8 @@
 //! the parent of the one in which it is handled. Without the feature all of this is empty.
 //!
 //! A handler's span is called `handle`, has the target [`SPANS_TARGET`](crate::SPANS_TARGET) and the
-//! fields `actor` and `message`; so has that of a job of a pool. The futures that a handler spawns, with later answers, run in it as
+//! fields `actor` and `message`, and `otel.name`, the name under which exporters for OpenTelemetry show
+//! it; so has that of a job of a pool. The futures that a handler spawns, with later answers, run in it as
 //! well, so that a message that they send continues the trace. A message that is sent outside of a
 //! span is handled without one, and so are those of timers and streams: an actor begins a trace with
 //! a span of its own. While no subscriber wants the target, a message costs the check of that alone.

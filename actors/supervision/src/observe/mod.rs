@@ -4,6 +4,7 @@ pub(crate) mod activity;
 pub(crate) mod arbiters;
 mod children;
 pub(crate) mod dead_letters;
+pub(crate) mod gauges;
 pub(crate) mod health;
 pub(crate) mod histogram;
 mod incident_sink;

@@ -1,5 +1,6 @@
 //! The permanent entry of an actor or supervisor in the tree, shared by all of its generations.
-//! Snapshots, health probes and crash requests use it without a mailbox.
+//! Snapshots, health probes and crash requests use it without a mailbox. `faults` has the records of
+//! failures and the requests to fail.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -8,23 +9,23 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tracing::error;
 
 use crate::kernel::clock::{Clock, Nanos};
-use crate::kernel::exit::Exit;
 use crate::kernel::hang::{Hang, Lease};
 use crate::kernel::monitor::Watchers;
 use crate::kernel::quarantine::Quarantine;
-use crate::limits::MAX_INCIDENTS;
 use crate::observe::activity::{Activity, Doing};
 use crate::observe::children::Children;
-use crate::observe::dead_letters::{DeadLetterReason, DeadLetters};
-use crate::observe::incidents::{IncidentKind, IncidentLog};
+use crate::observe::dead_letters::DeadLetters;
+use crate::observe::gauges::{Gauges, Probe, Unhandled};
+use crate::observe::incidents::IncidentLog;
 use crate::observe::metrics::{MessageMetrics, MessageTable};
 use crate::observe::senders::SenderId;
-use crate::observe::snapshot::{BytesSnapshot, Incident, Kind, PoolSnapshot, State};
+use crate::observe::snapshot::{Incident, Kind, PoolSnapshot, State};
 use crate::observe::threads::ThreadTable;
 use crate::observe::waits::{CurrentWork, Wait, Waits};
+
+mod faults;
 
 /// Control of a running generation, which its queued messages do not delay.
 pub(crate) trait Control: Send + Sync {
@@ -94,88 +95,6 @@ pub(crate) struct Node {
     /// The log of the tree that the node is part of.
     incident_log: OnceLock<IncidentLog>,
     children: Mutex<Children>,
-}
-
-/// The gauges of a mailbox. Written under the mailbox's lock.
-#[derive(Debug, Default)]
-pub(crate) struct Gauges {
-    pub(crate) depth: AtomicU64,
-    pub(crate) peak: AtomicU64,
-    pub(crate) capacity: AtomicU64,
-    pub(crate) bytes: ByteGauges,
-}
-
-/// The gauges of a mailbox with a bound in bytes.
-#[derive(Debug, Default)]
-pub(crate) struct ByteGauges {
-    queued: AtomicU64,
-    peak: AtomicU64,
-    /// Zero where there is no bound.
-    bound: AtomicU64,
-}
-
-impl ByteGauges {
-    pub(crate) fn set_bound(&self, bound: u64) {
-        self.bound.store(bound, Relaxed);
-    }
-
-    /// Returns the bound, if there is one.
-    #[inline]
-    pub(crate) fn bound(&self) -> Option<u64> {
-        let bound = self.bound.load(Relaxed);
-        (bound > 0).then_some(bound)
-    }
-
-    /// Records the weight of the queued messages.
-    pub(crate) fn note(&self, queued: u64) {
-        self.queued.store(queued, Relaxed);
-        if queued > self.peak.load(Relaxed) {
-            self.peak.store(queued, Relaxed);
-        }
-    }
-
-    /// Returns the figures, where there is a bound.
-    pub(crate) fn read(&self) -> Option<BytesSnapshot> {
-        self.bound().map(|bound| BytesSnapshot {
-            queued: self.queued.load(Relaxed),
-            peak: self.peak.load(Relaxed),
-            bound,
-        })
-    }
-}
-
-/// The number of messages that a generation had accepted and did not handle.
-#[derive(Debug, Default)]
-pub(crate) struct Unhandled(AtomicU64);
-
-impl Unhandled {
-    pub(crate) fn note(&self, messages: usize) {
-        self.0.fetch_add(messages as u64, Relaxed);
-    }
-
-    pub(crate) fn take(&self) -> u64 {
-        self.0.swap(0, Relaxed)
-    }
-}
-
-/// The state of the outstanding health probe, if any.
-#[derive(Debug, Default)]
-pub(crate) struct Probe {
-    /// The time when the probe was sent; zero when none is outstanding.
-    pub(crate) sent_at: AtomicU64,
-    pub(crate) stuck: AtomicBool,
-}
-
-impl Probe {
-    /// Clears the probe: the actor has answered, or a new generation begins.
-    pub(crate) fn clear(&self) {
-        self.sent_at.store(0, Relaxed);
-    }
-
-    /// Clears the stuck mark. Returns whether it was set.
-    pub(crate) fn take_stuck(&self) -> bool {
-        self.stuck.load(Relaxed) && self.stuck.swap(false, Relaxed)
-    }
 }
 
 #[derive(Default)]
@@ -408,70 +327,16 @@ impl Node {
         self.clock().now()
     }
 
-    /// Takes a message that was not handled as a sample, unless one of its type was taken just
-    /// before.
-    pub(crate) fn note_dead_letter(
-        &self,
-        metrics: &MessageMetrics,
-        reason: DeadLetterReason,
-        sender: SenderId,
-    ) {
-        self.dead_letters
-            .note(self.clock(), metrics, reason, sender);
-    }
-
-    /// Sets the log of the tree's incidents. The nodes that are bound under this one get it, too.
-    pub(crate) fn set_incident_log(&self, log: IncidentLog) {
-        let _ = self.incident_log.set(log);
-    }
-
-    /// Records a failure, here and in the log of the tree.
-    pub(crate) fn note_failure(&self, generation: u64, exit: &Exit) {
-        let reason = exit.to_string();
-        self.log_incident(IncidentKind::of(exit), generation, &reason);
-        self.note_incident(generation, reason);
-    }
-
-    /// Records an end together with a sibling, here and in the log of the tree.
-    pub(crate) fn note_group(&self, generation: u64, reason: String) {
-        self.log_incident(IncidentKind::Group, generation, &reason);
-        self.note_incident(generation, reason);
-    }
-
-    /// Records in the log of the tree that the actor does not answer its probe.
-    pub(crate) fn note_stuck(&self, doing: &str) {
-        let reason = format!("does not answer: {doing}");
-        self.log_incident(IncidentKind::Stuck, self.generation(), &reason);
-    }
-
-    /// Records in the log of the tree that the actor is part of a cycle of asks.
-    pub(crate) fn note_deadlock(&self, cycle: &str) {
-        self.log_incident(IncidentKind::Deadlock, self.generation(), cycle);
-    }
-
-    fn log_incident(&self, kind: IncidentKind, generation: u64, reason: &str) {
-        if let Some(log) = self.incident_log.get() {
-            let unix_ms = self.clock().unix_millis();
-            log.add(unix_ms, kind, self.path(), generation, reason);
-        }
-    }
-
-    /// Records, for this node alone, why a generation ended.
-    pub(crate) fn note_incident(&self, generation: u64, reason: String) {
-        let mut generation_state = self.generation_state.lock();
-        if generation_state.incidents.len() == MAX_INCIDENTS {
-            generation_state.incidents.pop_front();
-        }
-        generation_state.incidents.push_back(Incident {
-            unix_ms: self.clock().unix_millis(),
-            generation,
-            reason,
-        });
-    }
-
     /// Returns the metrics of the message type at `index`.
     pub(crate) fn message_at(&self, index: u32) -> Option<&Arc<MessageMetrics>> {
         self.messages.iter().nth(index as usize)
+    }
+
+    /// Returns whether answers of the actor are pending.
+    pub(crate) fn owes_answers(&self) -> bool {
+        self.messages
+            .iter()
+            .any(|metrics| metrics.owed.load(Relaxed) > 0)
     }
 
     /// Records that a generation's activity has ended, unless another generation has begun.
@@ -506,68 +371,6 @@ impl Node {
                 Some(format!("a future of {author}"))
             }
         }
-    }
-
-    /// Lets the actor handle all message types again.
-    pub(crate) fn end_quarantine(&self) {
-        self.messages
-            .iter()
-            .for_each(|metrics| metrics.crashes.forget());
-    }
-
-    /// Returns whether answers of the actor are pending.
-    pub(crate) fn owes_answers(&self) -> bool {
-        self.messages
-            .iter()
-            .any(|metrics| metrics.owed.load(Relaxed) > 0)
-    }
-
-    /// Counts a panic as a failure of the message type that was handled. Returns the description
-    /// of the activity that panicked.
-    pub(crate) fn note_panic(&self) -> Option<String> {
-        let (doing, _) = self.activity.read();
-        if let Doing::Message(index) | Doing::Future(index) = doing
-            && let Some(metrics) = self.message_at(index)
-        {
-            metrics.failed.fetch_add(1, Relaxed);
-            let crashes = self.quarantine.note_crash(&metrics.crashes, self.now());
-            if let Some(crashes) = crashes {
-                let reason = format!("{} quarantined after {crashes} crashes", metrics.name);
-                error!(actor = self.path(), message = %metrics.name, crashes, "message type quarantined");
-                self.note_incident(self.generation(), reason);
-            }
-        }
-        self.describe(doing)
-    }
-
-    /// Records a crash request to the current generation. Returns false where there was one.
-    #[must_use]
-    pub(crate) fn note_crash(&self) -> bool {
-        let generation = self.generation();
-        self.crashed.swap(generation, Relaxed) != generation
-    }
-
-    /// Makes the next handler of the message type called `message` panic.
-    pub(crate) fn set_crash_at(&self, message: &str) {
-        *self.crash_at.lock() = Some(message.to_owned());
-        self.crash_is_set.store(true, Relaxed);
-    }
-
-    /// Returns true, once, where a panic was requested at this message type.
-    #[inline]
-    pub(crate) fn take_crash_at(&self, metrics: &MessageMetrics) -> bool {
-        self.crash_is_set.load(Relaxed) && self.take_set_crash(metrics)
-    }
-
-    #[cold]
-    fn take_set_crash(&self, metrics: &MessageMetrics) -> bool {
-        let mut crash_at = self.crash_at.lock();
-        let is_here = crash_at.as_deref() == Some(&*metrics.name);
-        if is_here {
-            *crash_at = None;
-            self.crash_is_set.store(false, Relaxed);
-        }
-        is_here
     }
 }
 

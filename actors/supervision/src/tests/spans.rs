@@ -139,8 +139,8 @@ fn a_handler_runs_in_a_span_below_that_of_the_sender() {
         answer.await.unwrap();
         // Nothing is recorded of a message that belongs to no trace.
         target.ask(Add).await.unwrap();
-        let begin = "request id=7 > handle actor=\"root/passer\" message=\"Pass\"";
-        let add = "handle actor=\"root/target\" message=\"Add\"";
+        let begin = "request id=7 > handle otel.name=root/passer Pass actor=\"root/passer\" message=\"Pass\"";
+        let add = "handle otel.name=root/target Add actor=\"root/target\" message=\"Add\"";
         let expected = [
             "request id=7".to_owned(),
             begin.to_owned(),
