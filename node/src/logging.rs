@@ -54,16 +54,21 @@ pub fn start(config: &ActoreumConfig, traces: Option<Traces>) -> eyre::Result<()
         Some(file) => BoxMakeWriter::new(stderr.and(file)),
         None => stderr,
     };
-    let registry = tracing_subscriber::registry().with(traces);
-    if config.log_json {
-        let layer = fmt::layer().json().with_writer(writer);
-        registry.with(layer.with_filter(filter)).init();
+    let layer = fmt::layer().with_writer(writer);
+    let layer = if config.log_json {
+        layer.json().boxed()
     } else {
-        let layer = fmt::layer()
-            .with_ansi(has_colours)
-            .with_target(false)
-            .with_writer(writer);
-        registry.with(layer.with_filter(filter)).init();
+        layer.with_ansi(has_colours).with_target(false).boxed()
+    };
+    match traces {
+        Some(traces) => tracing_subscriber::registry()
+            .with(traces)
+            .with(layer.with_filter(filter))
+            .init(),
+        None => tracing_subscriber::registry()
+            .with(layer)
+            .with(filter)
+            .init(),
     }
     panic::set_hook(Box::new(log_panic));
     Ok(())

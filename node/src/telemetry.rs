@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use actoreum_rpc::http_client;
-use actoreum_supervision::SPANS_TARGET;
+use actoreum_supervision::{SPANS_TARGET, continue_spans};
 use base64ct::{Base64, Encoding as _};
 use eyre::{WrapErr as _, eyre};
 use opentelemetry::{KeyValue, global, trace::TracerProvider as _};
@@ -73,6 +73,7 @@ impl Telemetry {
             .with_resource(resource(config))
             .build();
         global::set_text_map_propagator(TraceContextPropagator::new());
+        continue_spans();
         Ok(Some(Self(provider)))
     }
 

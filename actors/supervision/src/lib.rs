@@ -191,7 +191,7 @@ pub mod testing;
 mod tree;
 
 /// The target of the spans in which messages are handled, and which continue from mailbox to mailbox
-/// (the feature `spans`). A subscriber that does not want it makes them cost next to nothing.
+/// (the feature `spans`).
 pub const SPANS_TARGET: &str = "actoreum_supervision::spans";
 
 pub use actoreum_supervision_derive::Message;
@@ -294,6 +294,8 @@ pub use kernel::hang::{ArbiterLoss, WhenStuck};
 pub use kernel::monitor::{Down, Monitor};
 pub use kernel::pool::{JobError, JobSpec, Pool, PoolError, RunningPool};
 pub use kernel::recipient::Recipient;
+#[cfg(feature = "spans")]
+pub use kernel::spans::continue_spans;
 pub use kernel::within::Within;
 pub use observe::incidents::{IncidentKind, IncidentLog, IncidentRecord};
 pub use observe::snapshot::{self, NodeSnapshot};

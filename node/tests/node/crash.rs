@@ -218,7 +218,12 @@ fn a_panic_is_one_log_line_with_a_backtrace_only_on_request() {
             panic!("not one line: {panics:#?}");
         };
         assert_eq!(panic["reason"], "a crash was asked for");
-        assert!(panic["place"].as_str().unwrap().contains("cell.rs:"));
+        assert!(
+            panic["place"]
+                .as_str()
+                .unwrap()
+                .contains("cell/control.rs:")
+        );
         assert_eq!(panic["backtrace"].is_string(), has_backtrace, "{panic:#?}");
     }
 }
