@@ -12,7 +12,7 @@ use std::{
 
 use actoreum_supervision::SPANS_TARGET;
 use eyre::WrapErr;
-use tracing::error;
+use tracing::{Subscriber, error};
 use tracing_subscriber::{
     EnvFilter, Layer, Registry,
     fmt::{
@@ -20,6 +20,7 @@ use tracing_subscriber::{
         writer::{BoxMakeWriter, MakeWriterExt},
     },
     prelude::*,
+    registry::LookupSpan,
 };
 
 use crate::config::ActoreumConfig;
@@ -54,24 +55,35 @@ pub fn start(config: &ActoreumConfig, traces: Option<Traces>) -> eyre::Result<()
         Some(file) => BoxMakeWriter::new(stderr.and(file)),
         None => stderr,
     };
-    let layer = fmt::layer().with_writer(writer);
-    let layer = if config.log_json {
-        layer.json().boxed()
-    } else {
-        layer.with_ansi(has_colours).with_target(false).boxed()
-    };
     match traces {
         Some(traces) => tracing_subscriber::registry()
             .with(traces)
-            .with(layer.with_filter(filter))
+            .with(lines(config, has_colours, writer).with_filter(filter))
             .init(),
         None => tracing_subscriber::registry()
-            .with(layer)
             .with(filter)
+            .with(lines(config, has_colours, writer))
             .init(),
     }
     panic::set_hook(Box::new(log_panic));
     Ok(())
+}
+
+/// Returns the layer that writes the log, a line for each record.
+fn lines<S>(
+    config: &ActoreumConfig,
+    has_colours: bool,
+    writer: BoxMakeWriter,
+) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+{
+    let layer = fmt::layer().with_writer(writer);
+    if config.log_json {
+        layer.json().boxed()
+    } else {
+        layer.with_ansi(has_colours).with_target(false).boxed()
+    }
 }
 
 /// Opens the file of `--log.file` for appending, if one is configured.

@@ -39,6 +39,9 @@ pub const ANSWER_CREDIT: i64 = 2;
 /// A block or a transaction that cannot be valid: the peer that passes it on has not checked it.
 pub const INVALID_POINTS: i64 = 50;
 
+/// Blocks between two messages about the range of available blocks (eth/69), as in geth.
+pub const BLOCKS_PER_RANGE_UPDATE: u64 = 32;
+
 /// A transaction announced with another type or size than it has (eth/68): geth 1.13 drops the
 /// peer.
 pub const FALSE_ANNOUNCEMENT_POINTS: i64 = 100;

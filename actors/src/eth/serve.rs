@@ -6,11 +6,12 @@ use std::sync::Arc;
 use actoreum_chain::{ChainReader, SealedHeader};
 use actoreum_primitives::EMPTY_ROOT_HASH;
 use actoreum_primitives::rlp::Encode as _;
-use actoreum_primitives::{B256, Bytes as Value, PooledTransaction};
+use actoreum_primitives::{B256, Bytes as Value, PooledTransaction, Receipt};
 use actoreum_storage::StorageError;
 use actoreum_txpool::{PoolReader, PoolTx};
 use actoreum_wire::eth::{
-    BlockReceipts, EthMessage, GetBlockHeaders, HashOrNumber, LazyList, WireItem,
+    BlockReceipts, EthMessage, EthVersion, GetBlockHeaders, HashOrNumber, LazyList, ReceiptLists,
+    SlimReceipts, WireItem,
 };
 use actoreum_wire::limits::{
     ESTIMATED_HEADER_SIZE, MAX_BODIES, MAX_NODE_DATA, MAX_POOLED_TRANSACTIONS, MAX_RECEIPTS,
@@ -32,7 +33,7 @@ pub(super) struct EthRequestHandler {
 impl EthRequestHandler {
     /// Returns the answer to a request; `None` for a message that is no request. Items that are
     /// absent or cannot be read are left out.
-    pub(super) fn answer(&self, request: EthMessage) -> Option<EthMessage> {
+    pub(super) fn answer(&self, version: EthVersion, request: EthMessage) -> Option<EthMessage> {
         self.state_nodes.forget_idle();
         Some(match request {
             EthMessage::GetBlockHeaders(id, request) => {
@@ -41,8 +42,17 @@ impl EthRequestHandler {
             EthMessage::GetBlockBodies(id, hashes) => {
                 EthMessage::BlockBodies(id, collect(&hashes, MAX_BODIES, |it| self.body(it)))
             }
+            EthMessage::GetReceipts(id, hashes) if version.is_merged() => {
+                let find =
+                    |hash: &B256| Ok(self.receipts(hash)?.map(|it| encoded(&SlimReceipts(it))));
+                let list = collect(&hashes, MAX_RECEIPTS, find);
+                EthMessage::Receipts(id, ReceiptLists::Slim(list))
+            }
             EthMessage::GetReceipts(id, hashes) => {
-                EthMessage::Receipts(id, collect(&hashes, MAX_RECEIPTS, |it| self.receipts(it)))
+                let find =
+                    |hash: &B256| Ok(self.receipts(hash)?.map(|it| encoded(&BlockReceipts(it))));
+                let list = collect(&hashes, MAX_RECEIPTS, find);
+                EthMessage::Receipts(id, ReceiptLists::Full(list))
             }
             EthMessage::GetNodeData(id, hashes) => {
                 EthMessage::NodeData(id, collect(&hashes, MAX_NODE_DATA, |it| self.value(it)))
@@ -123,18 +133,13 @@ impl EthRequestHandler {
         }
     }
 
-    fn receipts(&self, hash: &B256) -> Result<Option<Vec<u8>>, StorageError> {
-        let receipts = match self.chain_reader.receipts(hash)? {
-            Some(receipts) => BlockReceipts(Vec::clone(&receipts)),
-            None => {
-                let header = self.chain_reader.header_by_hash(hash)?;
-                if header.is_none_or(|it| it.receipts_root != EMPTY_ROOT_HASH) {
-                    return Ok(None);
-                }
-                BlockReceipts::default()
-            }
-        };
-        Ok(Some(encoded(&receipts)))
+    fn receipts(&self, hash: &B256) -> Result<Option<Vec<Receipt>>, StorageError> {
+        if let Some(receipts) = self.chain_reader.receipts(hash)? {
+            return Ok(Some(Vec::clone(&receipts)));
+        }
+        let header = self.chain_reader.header_by_hash(hash)?;
+        let is_empty = header.is_some_and(|it| it.receipts_root == EMPTY_ROOT_HASH);
+        Ok(is_empty.then(Vec::new))
     }
 
     fn value(&self, hash: &B256) -> Result<Option<Vec<u8>>, StorageError> {

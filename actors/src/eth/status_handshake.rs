@@ -5,7 +5,7 @@ use std::time::Duration;
 use actoreum_chain::ChainReader;
 use actoreum_primitives::config::{ForkFilter, ForkId};
 use actoreum_primitives::rlp::Encode;
-use actoreum_wire::eth::{EthMessage, EthVersion, MessageId, Status};
+use actoreum_wire::eth::{BlockRange, EthMessage, EthVersion, MessageId, Status};
 use actoreum_wire::p2p::DisconnectReason;
 use bytes::Bytes;
 use tokio::time::timeout;
@@ -93,7 +93,19 @@ impl StatusHandshake {
             head: view.head().hash(),
             genesis: self.chain_reader.genesis_hash(),
             fork_id: version.has_fork_id().then(|| self.fork_id()),
+            range: version.is_merged().then(|| BlockRange {
+                earliest: 0,
+                latest: view.head().number,
+                latest_hash: view.head().hash(),
+            }),
         }
+    }
+
+    /// Returns whether the head is a block of a merged chain, which versions without a total
+    /// difficulty are for.
+    pub fn is_merged(&self) -> bool {
+        let head = self.chain_reader.head();
+        self.chain_reader.config().is_proof_of_stake(&head)
     }
 
     /// Sends our status, waits for the peer's, and compares them.
@@ -124,7 +136,7 @@ impl StatusHandshake {
         let payload = payload.map_err(|error| SessionExit::Error(error.to_string()))?;
         let message = EthMessage::decode(version, incoming.id, &payload)
             .map_err(|error| SessionExit::Error(error.to_string()))?;
-        let EthMessage::Status(status) = message else {
+        let EthMessage::Status(mut status) = message else {
             return Err(SessionExit::Error("No status message".to_owned()));
         };
         let head = self.chain_reader.head();
@@ -132,10 +144,15 @@ impl StatusHandshake {
         status
             .check(&ours, check)
             .map_err(|error| SessionExit::Error(error.to_string()))?;
+        if version.is_merged() {
+            // All blocks of a merged chain have one total difficulty, which the peer does not send.
+            status.total_difficulty = ours.total_difficulty;
+        }
         link.peer.publish(EthInfo {
             version: version.number(),
             total_difficulty: status.total_difficulty,
             head: status.head,
+            range: status.range,
         });
         Ok(NegotiatedStatus { version, status })
     }

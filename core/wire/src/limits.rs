@@ -242,6 +242,13 @@ pub const MIN_HEADER_SIZE: usize = 450;
 /// Minimum size of a receipt: it has a bloom filter.
 pub const MIN_RECEIPT_SIZE: usize = 260;
 
+/// Minimum size of a receipt without a bloom: a list of four items.
+pub const MIN_SLIM_RECEIPT_SIZE: usize = 5;
+
+/// Maximum size of the receipts of one answer once each has its bloom again, in bytes. An answer of
+/// transfers alone at the soft limit of responses grows to that.
+pub const MAX_EXPANDED_RECEIPTS: usize = 64 << 20;
+
 /// Minimum size of a withdrawal: it has an address.
 pub const MIN_WITHDRAWAL_SIZE: usize = 25;
 

@@ -87,7 +87,7 @@ fn decode_all(version: EthVersion, code: u64, payload: &Bytes) {
         Ok(EthMessage::BlockBodies(_, list)) => drop(list.decode()),
         Ok(EthMessage::PooledTransactions(_, list)) => drop(list.decode()),
         Ok(EthMessage::NodeData(_, list)) => drop(list.decode()),
-        Ok(EthMessage::Receipts(_, list)) => drop(list.decode()),
+        Ok(EthMessage::Receipts(_, lists)) => drop(lists.encoded()),
         _ => {}
     }
 }

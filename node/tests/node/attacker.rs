@@ -191,6 +191,7 @@ impl Attacker {
                 head: Default::default(),
                 genesis: Default::default(),
                 fork_id: None,
+                range: None,
             },
         };
         let hello = Hello {

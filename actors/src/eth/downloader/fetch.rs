@@ -5,7 +5,7 @@ use actoreum_primitives::{Body, Header};
 use actoreum_sync::downloader::{Query, RequestFailure};
 use actoreum_sync::state::HashedValue;
 use actoreum_sync::{HashedHeader, RawBody, RawReceipts};
-use actoreum_wire::eth::{BlockReceipts, HashOrNumber, LazyList, WireItem};
+use actoreum_wire::eth::{HashOrNumber, LazyList, WireItem};
 use tokio::time::Instant;
 
 use crate::eth::{EthPeer, RequestError};
@@ -54,17 +54,13 @@ pub(super) async fn fetch(
             decoded(threads.job("ReadBodies").run(read).await).map(Answer::Bodies)
         }
         Query::Receipts(hashes) => {
-            let list = peer
+            let lists = peer
                 .raw_receipts(hashes, deadline)
                 .await
                 .map_err(request_failure)?;
             let read = move || -> Result<Vec<RawReceipts>, DecodeError> {
-                list.raw()
-                    .map(|raw| {
-                        BlockReceipts::check(raw)?;
-                        RawReceipts::read(raw)
-                    })
-                    .collect()
+                let blocks = lists.encoded()?;
+                blocks.iter().map(|raw| RawReceipts::read(raw)).collect()
             };
             decoded(threads.job("ReadReceipts").run(read).await).map(Answer::Receipts)
         }

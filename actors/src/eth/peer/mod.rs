@@ -14,8 +14,8 @@ use actoreum_primitives::{
     B256, Body, Bytes as Value, Header, PeerId, PooledTransaction, U256, rlp::DecodeError,
 };
 use actoreum_wire::eth::{
-    BlockAnnouncement, BlockReceipts, EthMessage, EthVersion, GetBlockHeaders, HashOrNumber,
-    LazyList, MessageId, TransactionAnnouncement, WireItem,
+    BlockAnnouncement, BlockRange, EthMessage, EthVersion, GetBlockHeaders, HashOrNumber, LazyList,
+    MessageId, ReceiptLists, TransactionAnnouncement, WireItem,
 };
 use actoreum_wire::p2p::DisconnectReason;
 use arc_swap::ArcSwap;
@@ -75,6 +75,8 @@ pub struct EthInfo {
     pub total_difficulty: U256,
     /// The hash of that block.
     pub head: B256,
+    /// The blocks that the peer has, as it claims; from eth/69 on.
+    pub range: Option<BlockRange>,
 }
 
 /// Appends to a queue that keeps the last `max` items.
@@ -141,9 +143,25 @@ impl EthPeer {
                 version: self.0.version.number(),
                 total_difficulty: head.total_difficulty,
                 head: head.hash,
+                range: None,
             });
         }
         is_better
+    }
+
+    /// Sets the blocks that a peer of a merged chain has. For the session alone.
+    pub(super) fn set_range(&self, range: BlockRange) {
+        let head = PeerHead {
+            hash: range.latest_hash,
+            ..self.head()
+        };
+        self.0.head.store(Arc::new(head));
+        self.0.handle.publish(EthInfo {
+            version: self.0.version.number(),
+            total_difficulty: head.total_difficulty,
+            head: head.hash,
+            range: Some(range),
+        });
     }
 
     /// Returns whether the peer has a block: it was sent one way or the other.
@@ -329,11 +347,14 @@ impl EthPeer {
         &self,
         hashes: Vec<B256>,
         deadline: Instant,
-    ) -> Result<LazyList<BlockReceipts>, RequestError> {
+    ) -> Result<ReceiptLists, RequestError> {
         let asked = hashes.len();
         let answer = self.request(PeerRequest::Receipts(hashes), deadline);
         match answer.await? {
-            EthMessage::Receipts(_, list) => self.bounded(list, asked),
+            EthMessage::Receipts(_, lists) => {
+                self.check_count(lists.len(), asked)?;
+                Ok(lists)
+            }
             _ => Err(self.wrong("another message")),
         }
     }
@@ -402,17 +423,19 @@ impl EthPeer {
         list: LazyList<T>,
         asked: usize,
     ) -> Result<LazyList<T>, RequestError> {
-        if list.len() > asked {
-            Err(self.wrong("more than was asked for"))
-        } else {
-            Ok(list)
+        self.check_count(list.len(), asked)?;
+        Ok(list)
+    }
+
+    fn check_count(&self, answered: usize, asked: usize) -> Result<(), RequestError> {
+        if answered > asked {
+            return Err(self.wrong("more than was asked for"));
         }
+        Ok(())
     }
 
     fn take<T: WireItem>(&self, list: &LazyList<T>, asked: usize) -> Result<Vec<T>, RequestError> {
-        if list.len() > asked {
-            return Err(self.wrong("more than was asked for"));
-        }
+        self.check_count(list.len(), asked)?;
         list.decode().map_err(|error| self.malformed(&error))
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actoreum_primitives::{B256, Block, TxType, U256};
 use actoreum_txpool::PoolTx;
 use actoreum_wire::eth::{
-    BlockAnnouncement, EthMessage, EthVersion, LazyList, MessageId, NewBlock,
+    BlockAnnouncement, BlockRange, EthMessage, EthVersion, LazyList, MessageId, NewBlock,
     TransactionAnnouncement,
 };
 use actoreum_wire::limits::TRANSACTION_ANNOUNCEMENTS_SENT;
@@ -25,7 +25,9 @@ pub(super) fn propagate(
     block: &Block,
     total_difficulty: U256,
 ) -> usize {
-    let mut receivers: Vec<&EthPeer> = peers.iter().filter(|it| !it.knows_block(hash)).collect();
+    let takes_blocks = |peer: &&EthPeer| peer.version().has(MessageId::NewBlock);
+    let receivers = peers.iter().filter(takes_blocks);
+    let mut receivers: Vec<&EthPeer> = receivers.filter(|it| !it.knows_block(hash)).collect();
     if receivers.is_empty() {
         return 0;
     }
@@ -55,13 +57,25 @@ pub(super) fn propagate(
 pub(super) fn announce(peers: &[EthPeer], hash: B256, number: u64) -> usize {
     let message = EthMessage::NewBlockHashes(vec![BlockAnnouncement { hash, number }]);
     let mut sent = 0;
-    for peer in peers.iter().filter(|it| !it.knows_block(&hash)) {
+    let takes_hashes = |peer: &&EthPeer| peer.version().has(MessageId::NewBlockHashes);
+    let receivers = peers.iter().filter(takes_hashes);
+    for peer in receivers.filter(|it| !it.knows_block(&hash)) {
         if peer.try_send(&message).is_ok() {
             peer.mark_block(&hash);
             sent += 1;
         }
     }
     sent
+}
+
+/// Sends the range of available blocks to the peers of a merged chain.
+pub(super) fn update_range(peers: &[EthPeer], range: BlockRange) {
+    let message = EthMessage::BlockRangeUpdate(range);
+    let takes_ranges = |peer: &&EthPeer| peer.version().has(MessageId::BlockRangeUpdate);
+    for peer in peers.iter().filter(takes_ranges) {
+        // A peer that does not read gets the next one.
+        let _ = peer.try_send(&message);
+    }
 }
 
 /// Sends transactions to peers: in full to peers below eth/65 and to the square root of the number

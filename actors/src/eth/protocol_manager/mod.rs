@@ -25,12 +25,13 @@ use actoreum_messages::events::{ChainCause, ChainChanged, NewTransactions};
 use actoreum_messages::protocol_manager::{PeerJoined, PropagateBlock};
 use actoreum_primitives::{B256, Block};
 use actoreum_txpool::{PoolReader, PoolTx};
+use actoreum_wire::eth::BlockRange;
 use futures_util::stream;
 use tokio::time::sleep;
 use tracing::{debug, trace};
 
 use self::challenge::Challenge;
-use super::limits::{PROPAGATED_BLOCKS, TRANSACTION_SYNC_PAUSE};
+use super::limits::{BLOCKS_PER_RANGE_UPDATE, PROPAGATED_BLOCKS, TRANSACTION_SYNC_PAUSE};
 use super::peer::{EthPeer, KnownHashes};
 use super::peers::EthPeers;
 use actoreum_supervision::{Actor, Ctx, Failure, Handles, Message, Recipient, SeededRng, WhenFull};
@@ -60,6 +61,8 @@ pub struct ProtocolManagerSetup {
 pub struct ProtocolManagerActor {
     challenges: Vec<Challenge>,
     propagated: KnownHashes,
+    /// The last block of the range that peers were sent last.
+    range_end: u64,
     setup: ProtocolManagerSetup,
 }
 
@@ -69,6 +72,7 @@ impl ProtocolManagerActor {
         Self {
             challenges: Challenge::all(&setup.required, setup.chain_reader.config()),
             propagated: KnownHashes::new(PROPAGATED_BLOCKS),
+            range_end: setup.chain_reader.head_number(),
             setup,
         }
     }
@@ -105,6 +109,20 @@ impl ProtocolManagerActor {
         if !pending.is_empty() {
             ctx.spawn(send_initial_transactions(peer.clone(), pending));
         }
+    }
+
+    /// Sends the range of available blocks, as often as geth does.
+    fn update_range(&mut self, latest: u64, latest_hash: B256) {
+        if latest.abs_diff(self.range_end) < BLOCKS_PER_RANGE_UPDATE {
+            return;
+        }
+        self.range_end = latest;
+        let range = BlockRange {
+            earliest: 0,
+            latest,
+            latest_hash,
+        };
+        gossip::update_range(&self.setup.peers.list(), range);
     }
 
     fn announce(&self, hash: B256, number: u64) {
@@ -163,8 +181,11 @@ impl Handles<ChainChanged> for ProtocolManagerActor {
                     }
                     self.announce(hash, header.number);
                 }
-                ChainEvent::Head(head) if !(is_live && has_blocks) => {
-                    self.announce(head.hash(), head.number);
+                ChainEvent::Head(head) => {
+                    if !(is_live && has_blocks) {
+                        self.announce(head.hash(), head.number);
+                    }
+                    self.update_range(head.number, head.hash());
                 }
                 _ => {}
             }

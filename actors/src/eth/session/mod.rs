@@ -153,8 +153,10 @@ async fn pass_on(link: &mut Link, session: &ActorRef<EthSessionActor>) {
 
 impl ProtocolHandler for EthProtocol {
     fn offered(&self) -> Vec<p2p::Protocol> {
+        let is_merged = self.status_handshake.is_merged();
         EthVersion::ALL
             .into_iter()
+            .filter(|version| is_merged || !version.is_merged())
             .map(EthVersion::protocol)
             .collect()
     }

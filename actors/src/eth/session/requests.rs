@@ -150,7 +150,7 @@ impl Requests {
 
 #[cfg(test)]
 mod tests {
-    use actoreum_wire::eth::LazyList;
+    use actoreum_wire::eth::{LazyList, ReceiptLists};
 
     use super::*;
 
@@ -184,7 +184,7 @@ mod tests {
         let (_, mut second_answer) = ask(&mut requests);
         drop(first_answer);
         let mut deliver = |message| requests.deliver(EthVersion::Eth63, message);
-        let receipts = EthMessage::Receipts(0, LazyList::from_items([]));
+        let receipts = EthMessage::Receipts(0, ReceiptLists::Full(LazyList::from_items([])));
         assert_eq!(deliver(receipts), Delivery::Unsolicited);
         assert_eq!(deliver(bodies(0)), Delivery::Late);
         assert!(second_answer.try_recv().is_err());

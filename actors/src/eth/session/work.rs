@@ -16,7 +16,7 @@ use actoreum_supervision::{ActorRef, JobError};
 use actoreum_sync::fetcher::is_near;
 use actoreum_sync::fetcher::limits::HASH_LIMIT;
 use actoreum_wire::eth::{
-    BlockAnnouncement, EthMessage, EthVersion, NewBlock, TransactionAnnouncement,
+    BlockAnnouncement, BlockRange, EthMessage, EthVersion, NewBlock, TransactionAnnouncement,
 };
 use actoreum_wire::p2p::Payload;
 
@@ -62,6 +62,7 @@ impl SessionWork {
                     count_dropped(&self.peer, dropped).await;
                 }
             }
+            EthMessage::BlockRangeUpdate(range) => self.on_range(range)?,
             request => self.serve(request).await?,
         }
         Ok(())
@@ -86,15 +87,23 @@ impl SessionWork {
     }
 
     async fn serve(&self, request: EthMessage) -> Result<(), SessionExit> {
-        let handler = self.handler.clone();
+        let (handler, version) = (self.handler.clone(), self.peer.version());
         let answer = self
-            .run_on_threads("AnswerRequest", move || handler.answer(request))
+            .run_on_threads("AnswerRequest", move || handler.answer(version, request))
             .await?;
         let Some(answer) = answer else {
             return Ok(());
         };
         let sent = self.peer.send(&answer).await;
         sent.map_err(|_| SessionExit::Quit)
+    }
+
+    /// Handles a change of the blocks that the peer has.
+    fn on_range(&self, range: BlockRange) -> Result<(), SessionExit> {
+        let checked = range.check();
+        checked.map_err(|error| protocol_error(&self.peer, error.to_string()))?;
+        self.peer.set_range(range);
+        Ok(())
     }
 
     /// Handles a full block (`NewBlock`). The sender has its parent for certain.

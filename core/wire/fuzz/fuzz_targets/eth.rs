@@ -17,7 +17,7 @@ fuzz_target!(|data: &[u8]| {
                 EthMessage::BlockBodies(_, list) => list.iter().for_each(drop),
                 EthMessage::PooledTransactions(_, list) => list.iter().for_each(drop),
                 EthMessage::NodeData(_, list) => list.iter().for_each(drop),
-                EthMessage::Receipts(_, list) => list.iter().for_each(drop),
+                EthMessage::Receipts(_, lists) => drop(lists.encoded()),
                 EthMessage::GetBlockHeaders(_, request) => {
                     assert!(request.numbers(u64::MAX / 2).count() <= request.served());
                 }

@@ -1,12 +1,11 @@
 //! Items of the lists in messages, and the bounds of each.
 
 use actoreum_primitives::rlp::{Decode, DecodeError, Encode, List};
-use actoreum_primitives::{Body, Bytes, Header, PooledTransaction, Receipt, Transaction};
+use actoreum_primitives::{Body, Bytes, Header, PooledTransaction, Transaction};
 
 use crate::limits::{
     MAX_BODIES, MAX_ENCODED_HEADER, MAX_HEADERS, MAX_NODE_DATA, MAX_POOLED_TRANSACTIONS,
-    MAX_RECEIPTS, MAX_TRANSACTIONS, MIN_HEADER_SIZE, MIN_RECEIPT_SIZE, MIN_TRANSACTION_SIZE,
-    MIN_WITHDRAWAL_SIZE,
+    MAX_TRANSACTIONS, MIN_HEADER_SIZE, MIN_TRANSACTION_SIZE, MIN_WITHDRAWAL_SIZE,
 };
 use crate::rlp::count_plausible;
 
@@ -73,33 +72,4 @@ pub(super) fn check_body_fields(fields: &mut List<'_>) -> Result<(), DecodeError
         count_plausible(&fields.next_list()?, usize::MAX, MIN_WITHDRAWAL_SIZE)?;
     }
     Ok(())
-}
-
-/// The receipts of one block, in the order of its transactions.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct BlockReceipts(pub Vec<Receipt>);
-
-impl Encode for BlockReceipts {
-    fn encode(&self, out: &mut Vec<u8>) {
-        self.0.encode(out);
-    }
-
-    fn length(&self) -> usize {
-        self.0.length()
-    }
-}
-
-impl Decode for BlockReceipts {
-    fn decode(buf: &mut &[u8]) -> Result<Self, DecodeError> {
-        Vec::decode(buf).map(Self)
-    }
-}
-
-impl WireItem for BlockReceipts {
-    const LIMIT: usize = MAX_RECEIPTS;
-    const MIN_SIZE: usize = 1;
-
-    fn check(mut raw: &[u8]) -> Result<(), DecodeError> {
-        count_plausible(&List::open(&mut raw)?, usize::MAX, MIN_RECEIPT_SIZE).map(drop)
-    }
 }

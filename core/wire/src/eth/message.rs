@@ -5,8 +5,8 @@ use actoreum_primitives::{B256, Body, Bytes as Value, Header, PooledTransaction,
 use bytes::Bytes;
 
 use super::{
-    BlockAnnouncement, BlockReceipts, EthVersion, GetBlockHeaders, LazyList, NewBlock, Status,
-    TransactionAnnouncement, WireItem, transaction,
+    BlockAnnouncement, BlockRange, EthVersion, GetBlockHeaders, LazyList, NewBlock, ReceiptLists,
+    Status, TransactionAnnouncement, WireItem, transaction,
 };
 use crate::limits::{MAX_BLOCK_ANNOUNCEMENTS, MAX_ETH_MESSAGE, MAX_REQUEST_HASHES};
 use crate::rlp::{decode_bounded, put_list};
@@ -38,11 +38,12 @@ pub enum MessageId {
     NodeData = 0x0e,
     GetReceipts = 0x0f,
     Receipts = 0x10,
+    BlockRangeUpdate = 0x11,
 }
 
 impl MessageId {
     /// Every message.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Status,
         Self::NewBlockHashes,
         Self::Transactions,
@@ -58,6 +59,7 @@ impl MessageId {
         Self::NodeData,
         Self::GetReceipts,
         Self::Receipts,
+        Self::BlockRangeUpdate,
     ];
 
     /// Returns the message with this code.
@@ -115,7 +117,9 @@ pub enum EthMessage {
     /// Asks for the receipts of blocks (eth/63).
     GetReceipts(RequestId, Vec<B256>),
     /// Receipts by block, in the order of the request; unknown ones are left out (eth/63).
-    Receipts(RequestId, LazyList<BlockReceipts>),
+    Receipts(RequestId, ReceiptLists),
+    /// The blocks that the sender has (eth/69).
+    BlockRangeUpdate(BlockRange),
 }
 
 /// Reason why a message was refused: disconnect. The texts are geth's.
@@ -159,6 +163,7 @@ impl EthMessage {
             Self::NodeData(..) => MessageId::NodeData,
             Self::GetReceipts(..) => MessageId::GetReceipts,
             Self::Receipts(..) => MessageId::Receipts,
+            Self::BlockRangeUpdate(_) => MessageId::BlockRangeUpdate,
         }
     }
 
@@ -179,12 +184,13 @@ impl EthMessage {
             | Self::NewBlockHashes(_)
             | Self::Transactions(_)
             | Self::NewBlock(_)
-            | Self::NewPooledTransactionHashes(_) => None,
+            | Self::NewPooledTransactionHashes(_)
+            | Self::BlockRangeUpdate(_) => None,
         }
     }
 
-    /// Encodes the payload for a version. Fails for a message that the version does not have, a
-    /// mistake of the caller.
+    /// Encodes the payload for a version. Fails for a message that the version does not have, or has in
+    /// another form: a mistake of the caller.
     pub fn encode(&self, version: EthVersion) -> Result<Vec<u8>, EthError> {
         if !version.has(self.id()) {
             return Err(EthError::InvalidCode(self.id().code()));
@@ -211,7 +217,13 @@ impl EthMessage {
             Self::BlockBodies(id, list) => put_lazy(*id, version, &mut out, list),
             Self::PooledTransactions(id, list) => put_lazy(*id, version, &mut out, list),
             Self::NodeData(id, list) => put_lazy(*id, version, &mut out, list),
-            Self::Receipts(id, list) => put_lazy(*id, version, &mut out, list),
+            Self::Receipts(_, lists) if lists.is_slim() != version.is_merged() => {
+                return Err(EthError::InvalidCode(self.id().code()));
+            }
+            Self::Receipts(id, lists) => {
+                put_with_id(*id, version, &mut out, |out| lists.encode(out));
+            }
+            Self::BlockRangeUpdate(range) => range.encode(&mut out),
         }
         Ok(out)
     }
@@ -284,10 +296,15 @@ impl EthMessage {
                 let (id, list) = read_lazy(version, payload)?;
                 Self::NodeData(id, list)
             }
+            MessageId::Receipts if version.is_merged() => {
+                let (id, list) = read_lazy(version, payload)?;
+                Self::Receipts(id, ReceiptLists::Slim(list))
+            }
             MessageId::Receipts => {
                 let (id, list) = read_lazy(version, payload)?;
-                Self::Receipts(id, list)
+                Self::Receipts(id, ReceiptLists::Full(list))
             }
+            MessageId::BlockRangeUpdate => Self::BlockRangeUpdate(BlockRange::decode(payload)?),
         })
     }
 }

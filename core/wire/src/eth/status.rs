@@ -4,7 +4,7 @@ use actoreum_primitives::config::ForkId;
 use actoreum_primitives::rlp::{DecodeError, Encode, List};
 use actoreum_primitives::{B256, U256};
 
-use super::EthVersion;
+use super::{BlockRange, EthVersion, RangeError};
 use crate::limits::MAX_TOTAL_DIFFICULTY_BITS;
 use crate::rlp::put_list;
 
@@ -15,7 +15,7 @@ pub struct Status {
     pub version: u64,
     /// Network id; 1 is mainnet.
     pub network_id: u64,
-    /// Total difficulty of the head.
+    /// Total difficulty of the head; zero from eth/69 on, where it is not sent.
     pub total_difficulty: U256,
     /// Hash of the head.
     pub head: B256,
@@ -23,6 +23,8 @@ pub struct Status {
     pub genesis: B256,
     /// Fork id (EIP-2124): the passed forks and the next one; from eth/64 on.
     pub fork_id: Option<ForkId>,
+    /// The available blocks, of which the last one is the head; from eth/69 on.
+    pub range: Option<BlockRange>,
 }
 
 /// Reason why a peer's status ends the connection. The texts are geth's.
@@ -58,6 +60,9 @@ pub enum StatusError {
     /// The fork id is incompatible with the local chain.
     #[error("fork ID rejected: {0}")]
     ForkId(String),
+    /// The range of available blocks is empty.
+    #[error("invalid block range in status: {0}")]
+    Range(#[from] RangeError),
 }
 
 impl Status {
@@ -90,15 +95,27 @@ impl Status {
         if bits > MAX_TOTAL_DIFFICULTY_BITS {
             return Err(StatusError::TotalDifficulty(bits));
         }
-        match &self.fork_id {
-            Some(fork_id) => {
-                check_fork(fork_id).map_err(|error| StatusError::ForkId(error.to_string()))
-            }
-            None => Ok(()),
+        if let Some(fork_id) = &self.fork_id {
+            check_fork(fork_id).map_err(|error| StatusError::ForkId(error.to_string()))?;
         }
+        if let Some(range) = &self.range {
+            range.check()?;
+        }
+        Ok(())
     }
 
     pub(super) fn encode(&self, version: EthVersion, out: &mut Vec<u8>) {
+        if let (true, Some(range), Some(fork_id)) = (version.is_merged(), self.range, self.fork_id)
+        {
+            put_list(out, |out| {
+                self.version.encode(out);
+                self.network_id.encode(out);
+                self.genesis.encode(out);
+                fork_id.encode(out);
+                range.encode_fields(out);
+            });
+            return;
+        }
         put_list(out, |out| {
             self.version.encode(out);
             self.network_id.encode(out);
@@ -113,6 +130,11 @@ impl Status {
 
     pub(super) fn decode(version: EthVersion, message: &[u8]) -> Result<Self, DecodeError> {
         let mut list = List::open_exact(message)?;
+        if version.is_merged() {
+            let status = Self::decode_merged(&mut list)?;
+            list.finish()?;
+            return Ok(status);
+        }
         let mut status = Self {
             version: list.next()?,
             network_id: list.next()?,
@@ -120,11 +142,27 @@ impl Status {
             head: list.next()?,
             genesis: list.next()?,
             fork_id: None,
+            range: None,
         };
         if version.has_fork_id() {
             status.fork_id = Some(list.next()?);
         }
         list.finish()?;
         Ok(status)
+    }
+
+    fn decode_merged(list: &mut List<'_>) -> Result<Self, DecodeError> {
+        let (version, network_id) = (list.next()?, list.next()?);
+        let (genesis, fork_id) = (list.next()?, list.next()?);
+        let range = BlockRange::decode_fields(list)?;
+        Ok(Self {
+            version,
+            network_id,
+            total_difficulty: U256::ZERO,
+            head: range.latest_hash,
+            genesis,
+            fork_id: Some(fork_id),
+            range: Some(range),
+        })
     }
 }

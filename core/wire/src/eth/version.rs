@@ -21,11 +21,14 @@ pub enum EthVersion {
     Eth67 = 67,
     /// Announces transactions with type and size (EIP-5793).
     Eth68 = 68,
+    /// For merged chains: the range of available blocks in place of the total difficulty, receipts
+    /// without blooms, no propagated blocks (EIP-7642).
+    Eth69 = 69,
 }
 
 impl EthVersion {
     /// Every version, oldest first.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Eth62,
         Self::Eth63,
         Self::Eth64,
@@ -33,6 +36,7 @@ impl EthVersion {
         Self::Eth66,
         Self::Eth67,
         Self::Eth68,
+        Self::Eth69,
     ];
 
     /// Name of the protocol's capability.
@@ -52,7 +56,11 @@ impl EthVersion {
 
     /// Returns the number of message codes; not all of them have a meaning.
     pub fn length(self) -> u64 {
-        if self == Self::Eth62 { 8 } else { 17 }
+        match self {
+            Self::Eth62 => 8,
+            Self::Eth69 => 18,
+            _ => 17,
+        }
     }
 
     /// Returns the version as a capability to offer.
@@ -79,17 +87,24 @@ impl EthVersion {
         self >= Self::Eth68
     }
 
+    /// Returns true if the version is for merged chains only: a status has the range of available
+    /// blocks, and receipts have no blooms.
+    pub fn is_merged(self) -> bool {
+        self >= Self::Eth69
+    }
+
     /// Returns true if a message exists in this version.
     pub fn has(self, message: MessageId) -> bool {
         match message {
             MessageId::Status
-            | MessageId::NewBlockHashes
             | MessageId::Transactions
             | MessageId::GetBlockHeaders
             | MessageId::BlockHeaders
             | MessageId::GetBlockBodies
-            | MessageId::BlockBodies
-            | MessageId::NewBlock => true,
+            | MessageId::BlockBodies => true,
+            // The blocks of a merged chain come from its consensus client.
+            MessageId::NewBlockHashes | MessageId::NewBlock => !self.is_merged(),
+            MessageId::BlockRangeUpdate => self.is_merged(),
             MessageId::NewPooledTransactionHashes
             | MessageId::GetPooledTransactions
             | MessageId::PooledTransactions => self >= Self::Eth65,

@@ -196,6 +196,7 @@ impl ByzantinePeer<'_> {
             head: self.invalid_chain.head(),
             genesis: self.invalid_chain.hashes[0],
             fork_id: None,
+            range: None,
         }))?;
         if floods {
             let unasked = GetBlockHeaders {

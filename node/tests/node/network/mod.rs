@@ -6,6 +6,7 @@ mod byzantine;
 mod crash;
 mod flags;
 mod flood;
+mod merged;
 mod nat;
 mod partition;
 mod payments;

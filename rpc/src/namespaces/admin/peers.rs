@@ -81,7 +81,17 @@ fn peers(
 /// not report.
 fn describe(peer: &PeerRecord) -> Value {
     let capabilities: Vec<String> = peer.capabilities.iter().map(ToString::to_string).collect();
-    let eth = match peer.protocol_info.get::<EthInfo>() {
+    let eth = match peer.protocol_info.get::<EthInfo>().as_deref() {
+        Some(EthInfo {
+            version,
+            range: Some(range),
+            ..
+        }) => json!({
+            "version": version,
+            "earliestBlock": range.earliest,
+            "latestBlock": range.latest,
+            "latestBlockHash": range.latest_hash,
+        }),
         Some(eth) => json!({
             "version": eth.version,
             "difficulty": bare_number(eth.total_difficulty),

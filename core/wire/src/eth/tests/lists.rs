@@ -1,5 +1,7 @@
 //! Tests of the lists in messages: limits, size claims, debug output.
 
+use actoreum_primitives::rlp::Decode as _;
+
 use super::*;
 
 /// Returns a payload of a message with a list of this content; `None` for messages without a list.
@@ -7,7 +9,10 @@ fn list_payload(version: EthVersion, message: MessageId, content: &[u8]) -> Opti
     let mut out = Vec::new();
     let put_content = |out: &mut Vec<u8>| put_list(out, |out| out.extend_from_slice(content));
     match message {
-        MessageId::Status | MessageId::GetBlockHeaders | MessageId::NewBlock => return None,
+        MessageId::Status
+        | MessageId::GetBlockHeaders
+        | MessageId::NewBlock
+        | MessageId::BlockRangeUpdate => return None,
         MessageId::NewPooledTransactionHashes if version.has_typed_announcements() => {
             put_list(&mut out, |out| {
                 rlp::encode_str(&vec![1; content.len()], out);
@@ -90,4 +95,29 @@ fn announcements_with_unequal_parts_are_refused() {
 fn debug_output_does_not_show_the_items_of_a_list() {
     let list = LazyList::<Value>::from_items(&[Value::from(vec![7; 100])]);
     assert_eq!(format!("{list:?}"), "[1 items, 102 bytes]");
+}
+
+#[test]
+fn receipts_without_blooms_grow_to_a_bounded_size() {
+    // [type, status, gas, []]
+    let smallest = [0xc4, 0x80, 0x01, 0x01, 0xc0];
+    let message = |count: usize| {
+        let mut block = Vec::new();
+        put_list(&mut block, |out| out.extend(smallest.repeat(count)));
+        let mut payload = Vec::new();
+        put_list(&mut payload, |out| {
+            out.push(1);
+            put_list(out, |out| out.append(&mut block));
+        });
+        EthMessage::decode(EthVersion::Eth69, 16, &payload.into()).unwrap()
+    };
+    let expand = |message| match message {
+        EthMessage::Receipts(1, lists) => lists.encoded(),
+        other => panic!("{other:?}"),
+    };
+    let blocks = expand(message(2)).unwrap();
+    let receipts = BlockReceipts::decode(&mut &*blocks[0]).unwrap().0;
+    let receipt = Receipt::new(TxType::Legacy, ReceiptOutcome::Status(true), 1, Vec::new());
+    assert_eq!(receipts, [receipt.clone(), receipt]);
+    assert!(expand(message(1_000_000)).is_err());
 }

@@ -17,6 +17,7 @@ fn a_status_is_checked_in_order() {
         head: B256::ZERO,
         genesis: B256::repeat_byte(1),
         fork_id,
+        range: None,
     };
     let accept = |_: &ForkId| Ok::<(), String>(());
     let refuse = |_: &ForkId| Err("remote needs update".to_owned());

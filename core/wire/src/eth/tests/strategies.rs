@@ -168,13 +168,23 @@ fn content(
                         hash: fork.into(),
                         next: number,
                     };
+                    let is_merged = version.is_merged();
                     EthMessage::Status(Status {
                         version: version_number,
                         network_id,
-                        total_difficulty: U256::from(number) << 30,
+                        total_difficulty: if is_merged {
+                            U256::ZERO
+                        } else {
+                            U256::from(number) << 30
+                        },
                         head,
                         genesis,
                         fork_id: version.has_fork_id().then_some(fork_id),
+                        range: is_merged.then_some(BlockRange {
+                            earliest: number,
+                            latest: network_id,
+                            latest_hash: head,
+                        }),
                     })
                 },
             )
@@ -238,8 +248,23 @@ fn content(
                 .prop_map(|(id, it)| EthMessage::NodeData(id, it))
                 .boxed()
         }
+        MessageId::Receipts if version.is_merged() => {
+            let slim = block_receipts().prop_map(|block| SlimReceipts(block.0));
+            (id, lazy(slim))
+                .prop_map(|(id, it)| EthMessage::Receipts(id, ReceiptLists::Slim(it)))
+                .boxed()
+        }
         MessageId::Receipts => (id, lazy(block_receipts()))
-            .prop_map(|(id, it)| EthMessage::Receipts(id, it))
+            .prop_map(|(id, it)| EthMessage::Receipts(id, ReceiptLists::Full(it)))
+            .boxed(),
+        MessageId::BlockRangeUpdate => (any::<(u64, u64)>(), hash())
+            .prop_map(|((earliest, latest), latest_hash)| {
+                EthMessage::BlockRangeUpdate(BlockRange {
+                    earliest,
+                    latest,
+                    latest_hash,
+                })
+            })
             .boxed(),
     }
 }
