@@ -3,11 +3,17 @@
 //! The table, the lookup and the checks of addresses are those of [`crate::discv4`]. The
 //! specification is devp2p's discv5-wire.md and discv5-theory.md.
 
+mod calls;
+mod challenges;
 mod crypto;
+mod engine;
 mod message;
 mod packet;
+mod records;
+mod session;
 
-pub use crypto::{SessionKeys, derive_keys, open, seal, sign_identity, verify_identity};
+pub use crypto::{Key, SessionKeys, derive_keys, open, seal, sign_identity, verify_identity};
+pub use engine::{Discovery, DiscoveryConfig, LookupId, Output, Rejected};
 pub use message::{Message, MessageError, RequestId};
 pub use packet::{
     Handshake, MaskingIv, Nonce, Packet, PacketError, PacketKind, WhoAreYou, decode_packet,
