@@ -17,10 +17,10 @@ fn flooding(number: u32) -> SocketAddr {
 
 /// Returns random packets of many senders, which cost the attacker nothing.
 fn hostile(count: u32) -> Vec<Vec<u8>> {
+    let mut peer = Peer::new(1_000, "9.9.9.9:1");
     (0..count)
         .map(|number| {
-            let mut peer = Peer::new(1_000, "9.9.9.9:1");
-            peer.id.0.0[..4].copy_from_slice(&number.to_be_bytes());
+            peer.id.0[..4].copy_from_slice(&number.to_be_bytes());
             peer.raw_packet(&[])
         })
         .collect()

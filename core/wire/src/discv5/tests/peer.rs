@@ -18,6 +18,10 @@ pub(super) fn engine_address() -> SocketAddr {
     "7.7.7.7:30303".parse().unwrap()
 }
 
+pub(super) fn engine_id() -> PeerId {
+    PeerId::of(&key(ENGINE).public_key())
+}
+
 pub(super) fn engine_with(bootnodes: Vec<Node>, now: Instant) -> Discovery {
     let config = DiscoveryConfig {
         key: key(ENGINE),
@@ -68,6 +72,8 @@ pub(super) struct Peer {
     pub id: PeerId,
     pub address: SocketAddr,
     pub record: Enr,
+    /// Id of the engine.
+    pub engine: PeerId,
     /// Write and read key of each session.
     pub sessions: HashMap<PeerId, (Key, Key)>,
     nonces: u64,
@@ -82,6 +88,7 @@ impl Peer {
             record: record(number, 1, address),
             key,
             address,
+            engine: engine_id(),
             sessions: HashMap::new(),
             nonces: u64::from(number) << 32,
         }
@@ -114,7 +121,7 @@ impl Peer {
 
     pub(super) fn raw_packet(&mut self, content: &[u8]) -> Vec<u8> {
         let nonce = self.nonce();
-        let engine = PeerId::of(&key(ENGINE).public_key());
+        let engine = self.engine;
         match self.sessions.get(&engine) {
             Some((write, _)) => {
                 encode_ordinary(&self.id, &engine, (&[5; 16], &nonce), write, content)
