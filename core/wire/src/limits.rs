@@ -164,6 +164,69 @@ pub const REVALIDATION_PAUSE: Duration = Duration::from_secs(30);
 /// Number of unanswered find-node requests in a row after which a node is removed from the table.
 pub const MAX_FINDNODE_FAILURES: u32 = 5;
 
+// --- discovery v5 -----------------------------------------------------------
+
+/// Minimum size of a discv5 packet: a WHOAREYOU packet.
+pub const MIN_DISCV5_PACKET: usize = 63;
+
+/// Maximum size of a discv5 packet.
+pub const MAX_DISCV5_PACKET: usize = 1280;
+
+/// Maximum length of a request id.
+pub const MAX_REQUEST_ID: usize = 8;
+
+/// Maximum number of distances in a FINDNODE request: each from 0 to 256 once.
+pub const MAX_FINDNODE_DISTANCES: usize = 257;
+
+/// Number of distances in this node's FINDNODE requests of a lookup.
+pub const LOOKUP_DISTANCES: usize = 3;
+
+/// Maximum number of records in the answer to a FINDNODE request, sent and read. The records that
+/// are read are verified, about 0.1 ms each.
+pub const MAX_FOUND_RECORDS: usize = 16;
+
+/// Maximum number of NODES packets read for one request. Sixteen records of 300 bytes take five or
+/// six; a sender of small packets would only waste its answer.
+pub const MAX_NODES_PACKETS: u64 = 6;
+
+/// Maximum size of the records in one NODES packet, so that the packet stays below
+/// [`MAX_DISCV5_PACKET`]: header, tag and the fields of the message take 104 bytes.
+pub const MAX_RECORDS_SIZE: usize = 1150;
+
+/// Timeout of a discv5 request; it starts again with a WHOAREYOU packet and with each NODES packet.
+/// The same as geth's.
+pub const DISCV5_RESPONSE_TIMEOUT: Duration = Duration::from_millis(700);
+
+/// Time for which a WHOAREYOU challenge can be answered.
+pub const CHALLENGE_LIFETIME: Duration = Duration::from_secs(1);
+
+/// Maximum number of challenges. Every packet that [`MAX_PACKETS_TOTAL`] admits can cause one, and
+/// an honest new node that is not challenged cannot open a session. About 1 MB.
+pub const MAX_CHALLENGES: usize = 2 * MAX_PACKETS_TOTAL as usize;
+
+/// Maximum number of challenges to one source address, each a packet of 63 bytes for one that was
+/// larger.
+pub const MAX_CHALLENGES_PER_SOURCE: usize = 16;
+
+/// Maximum number of handshakes that are verified for one challenge. The first is the honest one
+/// unless the sender's address is spoofed; each costs about 0.3 ms.
+pub const MAX_HANDSHAKE_ATTEMPTS: u32 = 3;
+
+/// Maximum number of sessions; the one that was not used for longest is dropped. Its node opens
+/// another with one round trip. About 200 bytes each.
+pub const MAX_SESSIONS: usize = 2048;
+
+/// Maximum number of sessions with one source address, so that a single host with many keys cannot
+/// replace the sessions of the others.
+pub const MAX_SESSIONS_PER_SOURCE: usize = 32;
+
+/// Maximum number of requests that wait for an earlier one to the same node.
+pub const MAX_QUEUED_REQUESTS: usize = 8;
+
+/// Maximum number of remembered records. The table holds at most 442 nodes, and lookups meet
+/// others. About 1.5 KiB each.
+pub const MAX_RECORDS: usize = 2048;
+
 // --- node database ----------------------------------------------------------
 
 /// Age of the last pong after which an entry of the node database is dropped.

@@ -1,5 +1,6 @@
 //! Elliptic-curve Diffie-Hellman on secp256k1.
 
+use k256::elliptic_curve::sec1::ToEncodedPoint;
 use zeroize::Zeroizing;
 
 use super::{PublicKey, SecretKey};
@@ -31,5 +32,15 @@ impl SecretKey {
         let mut bytes = Zeroizing::new([0; 32]);
         bytes.copy_from_slice(shared.raw_secret_bytes());
         SharedSecret(bytes)
+    }
+
+    /// Returns the product of this key and the other key's point in compressed SEC 1 form, as
+    /// discovery v5 requires.
+    pub fn ecdh_compressed(&self, other: &PublicKey) -> Zeroizing<[u8; 33]> {
+        let scalar = Zeroizing::new(self.0.to_nonzero_scalar());
+        let product = other.0.to_projective() * **scalar;
+        let mut bytes = Zeroizing::new([0; 33]);
+        bytes.copy_from_slice(product.to_affine().to_encoded_point(true).as_bytes());
+        bytes
     }
 }

@@ -5,10 +5,13 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 
 use actoreum_primitives::rlp;
-use actoreum_primitives::{B256, Block, Body, Header, U256};
+use actoreum_primitives::{B256, Block, Body, Header, PeerId, U256};
 use actoreum_wire::discv4::{
     Endpoint, EnrRequest, EnrResponse, FindNode, NeighborNode, Neighbors, Packet, Ping, Pong,
     encode_packet,
+};
+use actoreum_wire::discv5::{
+    Handshake, Message, RequestId, WhoAreYou, encode_handshake, encode_random, encode_who_are_you,
 };
 use actoreum_wire::eth::{
     BlockAnnouncement, HashOrNumber, EthMessage, EthVersion, GetBlockHeaders, LazyList, NewBlock,
@@ -137,6 +140,55 @@ fn discv4() -> Vec<Vec<u8>> {
         .collect()
 }
 
+fn discv5() -> Vec<Vec<u8>> {
+    let record = EnrBuilder::new().sign(1, &key(1)).expect("a small record");
+    let id = RequestId::new(&[1, 2, 3]).expect("a short id");
+    let messages = [
+        Message::Ping { id, enr_seq: 1 },
+        Message::Pong {
+            id,
+            enr_seq: 1,
+            address: IpAddr::V4(Ipv4Addr::new(8, 8, 8, 8)),
+            port: 30303,
+        },
+        Message::FindNode {
+            id,
+            distances: vec![0, 255, 256],
+        },
+        Message::Nodes {
+            id,
+            total: 1,
+            records: vec![record.encoded().to_vec(); 3],
+        },
+        Message::TalkRequest {
+            id,
+            protocol: b"seed".to_vec(),
+            request: vec![1],
+        },
+        Message::TalkResponse {
+            id,
+            response: vec![1],
+        },
+    ];
+    let mut seeds: Vec<_> = messages.iter().map(Message::encode).collect();
+    let (own, other) = (PeerId::of(&key(1).public_key()), PeerId::of(&key(2).public_key()));
+    let numbers = (&[1; 16], &[2; 12]);
+    seeds.push(encode_random(&own, &other, numbers, &[3; 32]));
+    let content = WhoAreYou {
+        id_nonce: [4; 16],
+        enr_seq: 1,
+    };
+    seeds.push(encode_who_are_you(&other, numbers, &content).0);
+    let handshake = Handshake {
+        source: own,
+        signature: [5; 64],
+        ephemeral_key: key(3).public_key().to_compressed(),
+        record: Some(record.encoded().to_vec()),
+    };
+    seeds.push(encode_handshake(&other, numbers, &handshake, &[6; 16], &[1, 0xc0]));
+    seeds
+}
+
 fn enr() -> Vec<Vec<u8>> {
     let endpoint = EnodeEndpoint::new(IpAddr::V4(Ipv4Addr::new(8, 8, 8, 8)), 30303, 30304);
     let record = EnrBuilder::new()
@@ -203,6 +255,7 @@ fn main() -> io::Result<()> {
         ("frames", frames()),
         ("hello", hello()),
         ("discv4", discv4()),
+        ("discv5", discv5()),
         ("enr", enr()),
         ("eth", eth()),
     ];

@@ -14,7 +14,7 @@ const WINDOW: Duration = Duration::from_secs(1);
 
 /// Addresses that count as one source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Source {
+pub(crate) enum Source {
     /// One public IPv4 address.
     Address(std::net::Ipv4Addr),
     /// One IPv6 network, since a host can have all its addresses.
@@ -26,7 +26,7 @@ pub(super) enum Source {
 }
 
 impl Source {
-    pub(super) fn of(from: SocketAddr) -> Self {
+    pub(crate) fn of(from: SocketAddr) -> Self {
         match from.ip().to_canonical() {
             address if is_lan(address) => Self::Socket(from),
             std::net::IpAddr::V4(address) => Self::Address(address),
@@ -56,7 +56,7 @@ impl Range {
 /// address ranges: the share of each follows from how many there were in the window before, so
 /// that a flood from many sources does not use up a window before a new node has sent its ping.
 #[derive(Debug)]
-pub(super) struct Limiter {
+pub(crate) struct Limiter {
     window_start: Instant,
     /// Maximum number of datagrams of each unknown source in this window.
     share: u32,
@@ -69,7 +69,7 @@ pub(super) struct Limiter {
 }
 
 impl Limiter {
-    pub(super) fn new(now: Instant) -> Self {
+    pub(crate) fn new(now: Instant) -> Self {
         Self {
             window_start: now,
             share: MAX_PACKETS_PER_SOURCE,
@@ -83,7 +83,7 @@ impl Limiter {
 
     /// Returns true if a datagram may be read. `is_known` is called only when unknown sources have
     /// used up their share.
-    pub(super) fn admit(
+    pub(crate) fn admit(
         &mut self,
         from: SocketAddr,
         now: Instant,

@@ -2,7 +2,7 @@
 
 mod address;
 mod engine;
-mod limiter;
+pub(crate) mod limiter;
 mod lookup;
 mod node;
 mod packet;
@@ -13,6 +13,7 @@ mod table;
 pub use address::{
     Endpoint, RelayError, Subnet, check_relayed, decode_address, is_lan, is_special,
 };
+pub(crate) use engine::LOWEST_UDP_PORT;
 pub use engine::{Discovery, DiscoveryConfig, LookupId, Now, Output, Rejected};
 pub use lookup::Lookup;
 pub use node::Node;

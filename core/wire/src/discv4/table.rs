@@ -417,7 +417,7 @@ impl Table {
     }
 
     /// Returns a random delay below `limit`, for the owner's timers.
-    pub(super) fn random_delay(&mut self, limit: Duration) -> Duration {
+    pub(crate) fn random_delay(&mut self, limit: Duration) -> Duration {
         limit.mul_f64(self.random.random_range(0.0..1.0))
     }
 }

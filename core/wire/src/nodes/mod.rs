@@ -10,5 +10,6 @@ pub use database::{
     node_id_of_key,
 };
 pub use enode::{Enode, EnodeEndpoint, EnodeError};
+pub(crate) use enr::is_signed_by;
 pub use enr::{Enr, EnrBuilder, EnrError};
 pub use url::NodeUrl;

@@ -17,7 +17,7 @@ use crate::nodes::EnodeEndpoint;
 
 /// Lowest port that is contacted: those below belong to other services, and a node that reports one
 /// wants packets sent to such a service.
-const LOWEST_UDP_PORT: u16 = 1025;
+pub(crate) const LOWEST_UDP_PORT: u16 = 1025;
 
 /// Offset of the type in a datagram.
 const TYPE_POSITION: usize = 97;

@@ -13,6 +13,8 @@ mod handlers;
 mod pending;
 mod requests;
 
+pub(crate) use self::handlers::LOWEST_UDP_PORT;
+
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};

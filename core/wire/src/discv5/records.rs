@@ -1,0 +1,101 @@
+//! The records of nodes that this node has met or heard of.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use actoreum_primitives::PeerId;
+use lru::LruCache;
+
+use crate::limits::MAX_RECORDS;
+use crate::nodes::Enr;
+
+/// Verified records, the newest of each node. Above [`MAX_RECORDS`] those that were not used for
+/// longest are dropped.
+pub(super) struct Records(LruCache<PeerId, Arc<Enr>>);
+
+impl Records {
+    pub(super) fn new() -> Self {
+        let capacity = NonZeroUsize::new(MAX_RECORDS).unwrap_or(NonZeroUsize::MIN);
+        Self(LruCache::new(capacity))
+    }
+
+    pub(super) fn get(&self, id: &PeerId) -> Option<&Arc<Enr>> {
+        self.0.peek(id)
+    }
+
+    /// Returns the sequence number of a node's record; 0 without one.
+    pub(super) fn seq(&self, id: &PeerId) -> u64 {
+        self.get(id).map_or(0, |record| record.seq())
+    }
+
+    /// Stores a record if none, or an older one, is known. Returns true if it was stored.
+    /// `is_kept` is true for nodes whose records are not to be dropped; they are fewer than
+    /// [`MAX_RECORDS`].
+    pub(super) fn insert(&mut self, record: Arc<Enr>, is_kept: impl Fn(&PeerId) -> bool) -> bool {
+        let id = record.node_id();
+        if let Some(known) = self.0.get(&id)
+            && known.seq() >= record.seq()
+        {
+            return false;
+        }
+        self.make_room(is_kept);
+        self.0.put(id, record);
+        true
+    }
+
+    fn make_room(&mut self, is_kept: impl Fn(&PeerId) -> bool) {
+        // Bounded, even if all were kept.
+        for _ in 0..MAX_RECORDS {
+            if self.0.len() < MAX_RECORDS {
+                return;
+            }
+            if let Some((id, record)) = self.0.pop_lru()
+                && is_kept(&id)
+            {
+                self.0.put(id, record);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actoreum_primitives::SecretKey;
+
+    use super::*;
+    use crate::nodes::EnrBuilder;
+
+    fn record(number: u32, seq: u64) -> Arc<Enr> {
+        let mut bytes = [1; 32];
+        bytes[..4].copy_from_slice(&number.to_be_bytes());
+        let key = SecretKey::from_bytes(&bytes).unwrap();
+        Arc::new(EnrBuilder::new().sign(seq, &key).unwrap())
+    }
+
+    #[test]
+    fn a_newer_record_replaces_an_older_one() {
+        let mut records = Records::new();
+        let id = record(1, 5).node_id();
+        assert_eq!(records.seq(&id), 0);
+        assert!(records.insert(record(1, 5), |_| false));
+        assert!(!records.insert(record(1, 5), |_| false));
+        assert!(!records.insert(record(1, 4), |_| false));
+        assert!(records.insert(record(1, 6), |_| false));
+        assert_eq!(records.seq(&id), 6);
+    }
+
+    #[test]
+    fn records_of_nodes_in_the_table_are_not_dropped() {
+        let mut records = Records(LruCache::new(NonZeroUsize::new(MAX_RECORDS).unwrap()));
+        let kept = record(0, 1).node_id();
+        records.insert(record(0, 1), |id| *id == kept);
+        let filler = record(1, 1);
+        for number in 0..2 * MAX_RECORDS {
+            records.make_room(|id| *id == kept);
+            let id = PeerId(actoreum_primitives::keccak256(number.to_be_bytes()));
+            records.0.put(id, Arc::clone(&filler));
+        }
+        assert!(records.get(&kept).is_some());
+        assert_eq!(records.0.len(), MAX_RECORDS);
+    }
+}
