@@ -89,6 +89,7 @@
 //! - [`p2p`]: the base protocol and [`p2p::Session`], which joins the layers of a connection.
 //! - [`eth`]: the eth protocol, versions 62 to 68.
 //! - [`discv4`]: discovery; [`discv4::Discovery`] joins its parts.
+//! - [`dns`]: discovery by DNS (EIP-1459): trees of nodes, and the walk through them.
 //! - [`nodes`]: node ids, records, URLs and the node database.
 //! - [`limits`]: every bound, with its reason.
 
@@ -96,6 +97,7 @@
 #![cfg_attr(test, allow(clippy::indexing_slicing))]
 
 pub mod discv4;
+pub mod dns;
 pub mod ecies;
 pub mod eth;
 mod keys;

@@ -10,6 +10,7 @@ use actoreum_wire::discv4::{
     Endpoint, EnrRequest, EnrResponse, FindNode, NeighborNode, Neighbors, Packet, Ping, Pong,
     encode_packet,
 };
+use actoreum_wire::dns::{Tree, TreeLink};
 use actoreum_wire::eth::{
     BlockAnnouncement, HashOrNumber, EthMessage, EthVersion, GetBlockHeaders, LazyList, NewBlock,
     Status, TransactionAnnouncement,
@@ -151,6 +152,16 @@ fn enr() -> Vec<Vec<u8>> {
     ]
 }
 
+fn dns() -> Vec<Vec<u8>> {
+    let nodes = (2..20).map(|number| EnrBuilder::new().sign(1, &key(number)).expect("a small record"));
+    let link = TreeLink::new(key(30).public_key(), "m").expect("a domain name");
+    let mut tree = Tree::new(1, nodes.collect(), vec![link]).expect("a small tree");
+    tree.sign(&key(1), "n").expect("a domain name");
+    let mut texts: Vec<String> = tree.records("n").into_values().collect();
+    texts.push(texts.join("\n"));
+    texts.into_iter().map(String::into_bytes).collect()
+}
+
 fn eth() -> Vec<Vec<u8>> {
     let hash = B256::repeat_byte(3);
     let block = Block {
@@ -203,6 +214,7 @@ fn main() -> io::Result<()> {
         ("frames", frames()),
         ("hello", hello()),
         ("discv4", discv4()),
+        ("dns", dns()),
         ("enr", enr()),
         ("eth", eth()),
     ];

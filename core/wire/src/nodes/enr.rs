@@ -189,7 +189,7 @@ fn signed_hash(content: &[u8]) -> B256 {
 
 /// Verifies a signature. A record's signature has no recovery id: either of the two may give the
 /// key.
-fn is_signed_by(key: &PublicKey, hash: B256, words: &[u8; 64]) -> bool {
+pub(crate) fn is_signed_by(key: &PublicKey, hash: B256, words: &[u8; 64]) -> bool {
     let (r, s) = words.split_at(32);
     let (r, s) = (U256::from_be_slice(r), U256::from_be_slice(s));
     [false, true].into_iter().any(|y_parity| {

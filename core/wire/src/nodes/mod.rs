@@ -2,7 +2,7 @@
 
 mod database;
 mod enode;
-mod enr;
+pub(crate) mod enr;
 mod url;
 
 pub use database::{
@@ -12,3 +12,4 @@ pub use database::{
 pub use enode::{Enode, EnodeEndpoint, EnodeError};
 pub use enr::{Enr, EnrBuilder, EnrError};
 pub use url::NodeUrl;
+pub(crate) use url::is_host_name;
