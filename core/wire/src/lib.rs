@@ -87,9 +87,10 @@
 //!
 //! - [`rlpx`]: the handshake and the frames; [`ecies`] under it.
 //! - [`p2p`]: the base protocol and [`p2p::Session`], which joins the layers of a connection.
-//! - [`eth`]: the eth protocol, versions 62 to 68.
+//! - [`eth`]: the eth protocol, versions 62 to 69.
 //! - [`discv4`]: discovery; [`discv4::Discovery`] joins its parts.
 //! - [`discv5`]: discovery v5.1; [`discv5::Discovery`] joins its parts.
+//! - [`dns`]: discovery by DNS (EIP-1459): trees of nodes, and the walk through them.
 //! - [`nodes`]: node ids, records, URLs and the node database.
 //! - [`limits`]: every bound, with its reason.
 
@@ -98,6 +99,7 @@
 
 pub mod discv4;
 pub mod discv5;
+pub mod dns;
 pub mod ecies;
 pub mod eth;
 mod keys;

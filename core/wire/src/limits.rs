@@ -64,6 +64,56 @@ pub const MAX_NODE_URL: usize = 512;
 /// Maximum length of a host name (RFC 1035), in bytes.
 pub const MAX_HOST_NAME: usize = 253;
 
+// --- DNS discovery ----------------------------------------------------------
+
+/// Maximum length of an entry of a tree (EIP-1459), in bytes. A tree of ours or of geth has none above
+/// 430; a resolver could hand on 64 KiB.
+pub const MAX_TREE_ENTRY: usize = 2048;
+
+/// Maximum number of TXT records that are read of one answer. An entry is alone at its name; the name of
+/// the root may have records of other uses (mail, proofs of ownership) beside it.
+pub const MAX_TXT_RECORDS: usize = 32;
+
+/// Maximum number of entries of one tree that are walked. The public trees have some thousands; the
+/// walk remembers 100 bytes of each. Further entries are left out.
+pub const MAX_TREE_ENTRIES: usize = 16_384;
+
+/// Maximum depth of a tree. Branches of 13 children hold more than [`MAX_TREE_ENTRIES`] in four levels.
+pub const MAX_TREE_DEPTH: u8 = 16;
+
+/// Maximum number of trees that are walked, configured ones and those that they link to: a tree can
+/// link to others without end. With [`MAX_TREE_ENTRIES`] this bounds the walk to some 25 MB.
+pub const MAX_TREES: usize = 16;
+
+/// Maximum number of nodes of a tree that this node signs: a guard against a mistaken file.
+pub const MAX_SIGNED_NODES: usize = MAX_TREE_ENTRIES;
+
+/// Maximum number of children of a branch that this node signs, so that the answer of a DNS server
+/// stays below 512 bytes.
+pub const MAX_BRANCH_CHILDREN: usize = 13;
+
+/// Number of entries in the cache of the walk: geth's.
+pub const TREE_CACHE: usize = 1000;
+
+/// Time between two checks of a tree's root: geth's.
+pub const ROOT_RECHECK: Duration = Duration::from_secs(30 * 60);
+
+/// Time that one query of the walk uses up of its rate, three queries a second: geth's. Entries from
+/// the cache count as queries, so that a small tree is not walked in a busy loop.
+pub const TREE_QUERY_INTERVAL: Duration = Duration::from_nanos(333_333_333);
+
+/// Number of queries that the walk may do at once: geth's.
+pub const TREE_QUERY_BURST: u32 = 10;
+
+/// Number of failed entries after which a tree's root is checked at once: the tree may have changed.
+pub const MAX_ENTRY_FAILURES: u32 = 5;
+
+/// Number of attempts for one entry in a walk through the tree. Then the walk goes on without it.
+pub const MAX_ENTRY_ATTEMPTS: u8 = 3;
+
+/// Pause before a tree of which no entry was found is walked again.
+pub const EMPTY_WALK_PAUSE: Duration = Duration::from_secs(10);
+
 // --- discovery --------------------------------------------------------------
 
 /// Maximum size of a discv4 packet. Longer datagrams are truncated by the reader and fail their

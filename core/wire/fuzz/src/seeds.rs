@@ -13,6 +13,7 @@ use actoreum_wire::discv4::{
 use actoreum_wire::discv5::{
     Handshake, Message, RequestId, WhoAreYou, encode_handshake, encode_random, encode_who_are_you,
 };
+use actoreum_wire::dns::{Tree, TreeLink};
 use actoreum_wire::eth::{
     BlockAnnouncement, HashOrNumber, EthMessage, EthVersion, GetBlockHeaders, LazyList, NewBlock,
     Status, TransactionAnnouncement,
@@ -203,6 +204,16 @@ fn enr() -> Vec<Vec<u8>> {
     ]
 }
 
+fn dns() -> Vec<Vec<u8>> {
+    let nodes = (2..20).map(|number| EnrBuilder::new().sign(1, &key(number)).expect("a small record"));
+    let link = TreeLink::new(key(30).public_key(), "m").expect("a domain name");
+    let mut tree = Tree::new(1, nodes.collect(), vec![link]).expect("a small tree");
+    tree.sign(&key(1), "n").expect("a domain name");
+    let mut texts: Vec<String> = tree.records("n").into_values().collect();
+    texts.push(texts.join("\n"));
+    texts.into_iter().map(String::into_bytes).collect()
+}
+
 fn eth() -> Vec<Vec<u8>> {
     let hash = B256::repeat_byte(3);
     let block = Block {
@@ -256,6 +267,7 @@ fn main() -> io::Result<()> {
         ("hello", hello()),
         ("discv4", discv4()),
         ("discv5", discv5()),
+        ("dns", dns()),
         ("enr", enr()),
         ("eth", eth()),
     ];

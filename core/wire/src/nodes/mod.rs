@@ -2,7 +2,7 @@
 
 mod database;
 mod enode;
-mod enr;
+pub(crate) mod enr;
 mod url;
 
 pub use database::{
@@ -13,3 +13,4 @@ pub use enode::{Enode, EnodeEndpoint, EnodeError};
 pub(crate) use enr::is_signed_by;
 pub use enr::{Enr, EnrBuilder, EnrError};
 pub use url::NodeUrl;
+pub(crate) use url::is_host_name;

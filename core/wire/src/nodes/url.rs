@@ -106,7 +106,7 @@ fn split_host(host: &str) -> Result<(&str, &str), EnodeError> {
 
 /// Returns whether the text is a host name (RFC 1123, and the underscores of container networks): not
 /// an incomplete IPv4 address.
-fn is_host_name(text: &str) -> bool {
+pub(crate) fn is_host_name(text: &str) -> bool {
     let is_label = |label: &str| {
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
         !label.is_empty() && label.len() <= 63 && label.bytes().all(is_plain)
