@@ -28,7 +28,9 @@ fn nodes_of_a_merged_chain_speak_eth_69() {
         peers[0]["protocols"]["eth"].clone()
     };
     for node in [&first, &second] {
-        until("the statuses were exchanged", || described(node).is_object());
+        until("the statuses were exchanged", || {
+            described(node).is_object()
+        });
         let head = node.call("eth_getBlockByNumber", json!(["latest", false]));
         let expected = json!({
             "version": 69,
