@@ -263,12 +263,12 @@ fn links_that_are_missing_for_a_while_stay_followed() {
     world.publish(101, 1, vec![node(2)], Vec::new());
     world.find(20);
     world.publish(100, 2, vec![node(1)], vec![link(101), link(102)]);
-    let branches = world
+    let mut branches = world
         .records
         .iter()
         .filter(|(_, text)| text.starts_with("enrtree-branch"));
     let (name, text) = branches
-        .last()
+        .next_back()
         .map(|(name, text)| (name.clone(), text.clone()))
         .unwrap();
     world.records.remove(&name);
