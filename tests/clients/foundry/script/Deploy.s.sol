@@ -21,7 +21,10 @@ contract Deploy {
         VM.startBroadcast(key);
         ledger = new Ledger(1_000);
         ledger.move(address(0x57a9), 10);
+        // By the deterministic deployer: the address depends on the salt and the code alone.
+        Ledger salted = new Ledger{salt: bytes32(uint256(7))}(5);
         VM.stopBroadcast();
         require(ledger.held(VM.addr(key)) == 990, "wrong balance");
+        require(address(salted).code.length > 0, "no code");
     }
 }
