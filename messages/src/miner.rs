@@ -66,6 +66,9 @@ pub enum ChangeSetting {
     /// Value of PREVRANDAO in the next block of a merged development chain
     /// (`hardhat_setPrevRandao`).
     NextPrevRandao(B256),
+    /// Timestamp of the next block of a development chain, in seconds since 1970, whatever causes the
+    /// block (`evm_setNextBlockTimestamp`).
+    NextTimestamp(u64),
     /// Seconds from a block's timestamp to that of the next, on a development chain
     /// (`anvil_setBlockTimestampInterval`); `None`: by the clock.
     TimestampInterval(Option<u64>),

@@ -69,9 +69,3 @@ pub enum MineFailed {
     #[error("{0}")]
     Failed(String),
 }
-
-/// Sets the timestamp of the next block, in seconds since 1970, whatever causes the block.
-///
-/// From: `evm_setNextBlockTimestamp`, on a development chain.
-#[derive(Debug, Clone, Copy, Message)]
-pub struct SetNextTimestamp(pub u64);

@@ -10,9 +10,11 @@ use tracing::{debug, warn};
 #[cfg(target_os = "linux")]
 const NICE: i32 = 10;
 
-/// Loads the setup on a background thread, if the chain has blobs now or by its fork schedule.
+/// Loads the setup on a background thread, if the chain has blobs now or by its fork schedule. On a
+/// development chain it is left to the first blob transaction: few test suites have one, and the
+/// loading would take the processor from them for up to two seconds at each start.
 pub fn prepare(config: &ChainConfig) {
-    if config.cancun_time.is_none() {
+    if config.cancun_time.is_none() || config.is_development {
         return;
     }
     let work = || {

@@ -66,6 +66,11 @@ impl RpcError {
         Self::new(INVALID_PARAMS, message)
     }
 
+    /// Creates the error of an argument that is absent, as geth words it. Arguments count from zero.
+    pub fn missing_argument(position: usize) -> Self {
+        Self::invalid_params(format!("missing value for required argument {position}"))
+    }
+
     /// Creates the error of a method that is not offered. `name` is what the client asked for; a
     /// name without a namespace is shown with the underscore that it lacks, as geth does.
     pub fn method_not_found(name: &str) -> Self {

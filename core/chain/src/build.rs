@@ -40,15 +40,32 @@ pub struct BuildPlan {
 
 /// Fields of the next block's header that the user of a development chain chooses, in place of
 /// those that the rules determine.
+///
+/// The timestamp is in [`BuildPlan::time`] where a block is built: a pending block and a block that
+/// is sealed have it by different rules.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ChosenFields {
     /// The base fee in wei per gas.
     pub base_fee: Option<u64>,
     /// The value of PREVRANDAO, on a merged chain.
     pub prev_randao: Option<B256>,
+    /// The timestamp in seconds since 1970.
+    pub timestamp: Option<u64>,
 }
 
 impl ChosenFields {
+    /// Drops the fields that a block had, unless they were chosen again meanwhile.
+    pub fn drop_used(&mut self, used: Self) {
+        let Self {
+            base_fee,
+            prev_randao,
+            timestamp,
+        } = self;
+        base_fee.take_if(|fee| used.base_fee == Some(*fee));
+        prev_randao.take_if(|value| used.prev_randao == Some(*value));
+        timestamp.take_if(|time| used.timestamp == Some(*time));
+    }
+
     /// Writes the fields into a header that the engine has prepared. A field that the header's fork
     /// does not have stays absent.
     fn apply(&self, header: &mut Header) {

@@ -172,9 +172,13 @@ impl Chain {
         let engine = Arc::clone(&self.options.engine);
         let hashes: Vec<B256> = blocks.par_iter().map(Block::hash).collect();
         let (to_execution, prepared) = sync_channel(SEGMENTS_AHEAD);
+        let prepare = || prepare_all(&reader, engine.as_ref(), blocks, to_execution);
         let (outcome, times) = thread::scope(|scope| {
-            let prepare =
-                scope.spawn(|| prepare_all(&reader, engine.as_ref(), blocks, to_execution));
+            // The stages of a single block follow one another: a thread would only cost time.
+            let preparation = match blocks {
+                [_] => Stage::Done(prepare()),
+                _ => Stage::Running(scope.spawn(prepare)),
+            };
             let mut extension = Extension {
                 chain: self,
                 blocks,
@@ -185,7 +189,7 @@ impl Chain {
             };
             let outcome = extension.run(scope);
             drop(extension);
-            (outcome, joined(prepare))
+            (outcome, preparation.result())
         });
         self.stats += times;
         outcome
@@ -246,8 +250,26 @@ struct Extension<'x> {
     report: &'x mut ImportReport,
 }
 
-/// A commit that is being written: the indices of its blocks, and the writing thread.
-type InFlight<'scope> = (Range<usize>, ScopedJoinHandle<'scope, WrittenCommit>);
+/// A stage of an import, on a thread of its own or done already.
+enum Stage<'scope, T> {
+    Running(ScopedJoinHandle<'scope, T>),
+    Done(T),
+}
+
+impl<T> Stage<'_, T> {
+    /// Waits for the end of the stage. A panic of its thread goes on here.
+    fn result(self) -> T {
+        match self {
+            Self::Running(thread) => thread
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            Self::Done(result) => result,
+        }
+    }
+}
+
+/// A commit that is being written: the indices of its blocks, and the writing.
+type InFlight<'scope> = (Range<usize>, Stage<'scope, WrittenCommit>);
 
 impl<'x> Extension<'x> {
     fn run<'scope>(&mut self, scope: &'scope Scope<'scope, '_>) -> Result<(), (usize, BlockError)>
@@ -309,13 +331,13 @@ impl<'x> Extension<'x> {
         })
     }
 
-    /// Freezes the state and writes it on another thread.
+    /// Freezes the state and writes it, on another thread if more blocks follow.
     fn begin<'scope>(
         &mut self,
         window: Range<usize>,
         executed: Vec<Executed>,
         scope: &'scope Scope<'scope, '_>,
-    ) -> Result<ScopedJoinHandle<'scope, WrittenCommit>, (usize, BlockError)>
+    ) -> Result<Stage<'scope, WrittenCommit>, (usize, BlockError)>
     where
         'x: 'scope,
     {
@@ -324,7 +346,10 @@ impl<'x> Extension<'x> {
             .chain
             .begin_commit(blocks, hashes, executed, Canonical::Extends)
             .map_err(|error| self.failed(&window, error))?;
-        Ok(scope.spawn(|| pending.write()))
+        if window.end == self.blocks.len() {
+            return Ok(Stage::Done(pending.write()));
+        }
+        Ok(Stage::Running(scope.spawn(|| pending.write())))
     }
 
     /// Waits for the commit that is being written, and makes its last block the head.
@@ -335,7 +360,7 @@ impl<'x> Extension<'x> {
         let Some((window, writing)) = in_flight else {
             return Ok(());
         };
-        let ended = self.chain.end_commit(joined(writing));
+        let ended = self.chain.end_commit(writing.result());
         let executed = ended.map_err(|error| self.failed(&window, error))?;
         self.report.imported += window.len();
         if self.detail == Detail::EveryBlock {
@@ -350,12 +375,6 @@ impl<'x> Extension<'x> {
         self.chain.drop_buffers();
         (window.start, error)
     }
-}
-
-fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
-    thread
-        .join()
-        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 pub(crate) fn check_contiguous(blocks: &[Block]) -> Result<(), (usize, BlockError)> {

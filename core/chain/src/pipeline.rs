@@ -69,11 +69,13 @@ impl Pipeline<'_> {
         blocks: &[Block],
         mut senders: impl FnMut(usize) -> Result<Vec<Address>, BlockError>,
     ) -> Progress {
-        if blocks
+        // The stages of a single block follow one another: a thread would only cost time.
+        let is_single = blocks.len() == 1;
+        let with_roots = blocks
             .iter()
-            .any(|block| needs_intermediate_roots(self.config, block))
-        {
-            return self.run_sequential(blocks, senders);
+            .any(|block| needs_intermediate_roots(self.config, block));
+        if is_single || with_roots {
+            return self.run_sequential(blocks, senders, with_roots);
         }
         let Self {
             config,
@@ -121,11 +123,13 @@ impl Pipeline<'_> {
         })
     }
 
-    /// Runs like [`Self::run`], on one thread: before Byzantium, receipts hold state roots.
+    /// Runs like [`Self::run`], on one thread. With `with_roots` the receipts hold state roots, as
+    /// before Byzantium.
     fn run_sequential(
         self,
         blocks: &[Block],
         mut senders: impl FnMut(usize) -> Result<Vec<Address>, BlockError>,
+        with_roots: bool,
     ) -> Progress {
         let Self {
             config,
@@ -145,14 +149,15 @@ impl Pipeline<'_> {
                 progress.refused = Some(BlockError::Interrupted);
                 break;
             }
-            let started = Instant::now();
             let mut roots = RootsInBlock {
                 trie: &*trie,
                 diff: StateDiff::default(),
             };
-            let checked = senders(index)
+            let senders = senders(index);
+            let started = Instant::now();
+            let checked = senders
                 .and_then(|senders| {
-                    let roots = Some(&mut roots as &mut dyn IntermediateRoots);
+                    let roots = with_roots.then_some(&mut roots as &mut dyn IntermediateRoots);
                     let outcome = execute(config, engine, hashes, flat, block, &senders, roots);
                     Ok((outcome?, senders))
                 })

@@ -57,6 +57,10 @@ impl<'a, INSPECTOR> Machine<'a, INSPECTOR> {
         let mut cfg = CfgEnv::new_with_spec(rules.spec).with_chain_id(rules.chain_id);
         cfg.tx_chain_id_check = true;
         cfg.disable_eip3607 = rules.is_development;
+        if rules.is_development {
+            // Tools give a transaction the gas of a whole block, and anvil takes it (EIP-7825).
+            cfg.tx_gas_limit_cap = Some(u64::MAX);
+        }
         cfg.max_blobs_per_tx = Some(rules.max_blobs_per_tx());
         cfg.blob_base_fee_update_fraction = Some(rules.blobs.base_fee_update_fraction);
         if let Some(limit) = rules.code_size_limit {

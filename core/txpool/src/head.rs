@@ -2,6 +2,8 @@
 
 use actoreum_primitives::{B256, BlobParams, ChainConfig, Fork, Header, SenderRules};
 
+use crate::limits::OSAKA_TX_GAS_LIMIT;
+
 /// The pool's head, with the rules of the next block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Head {
@@ -16,6 +18,9 @@ pub struct Head {
     /// The fork of the next block. A fork that is scheduled by time counts once the head's
     /// timestamp has reached it, because the timestamp of the next block is unknown.
     pub fork: Fork,
+    /// The highest gas limit of a transaction (EIP-7825); `None` before Osaka, and on a development
+    /// chain, where tools give a transaction the gas of a whole block.
+    pub tx_gas_cap: Option<u64>,
     /// The blob parameters of the next block; `None` if it can't hold blobs.
     pub blobs: Option<BlobParams>,
     /// The signature rules of the next block.
@@ -35,6 +40,8 @@ impl Head {
             gas_limit: header.gas_limit,
             base_fee_per_gas: (fork >= Fork::London).then_some(next_base_fee),
             fork,
+            tx_gas_cap: (fork >= Fork::Osaka && !config.is_development)
+                .then_some(OSAKA_TX_GAS_LIMIT),
             blobs: blobs.filter(|params| params.max > 0),
             senders: SenderRules::at(config, next, header.timestamp),
         }

@@ -9,8 +9,8 @@ use crate::error::AddError;
 use crate::head::Head;
 use crate::intrinsic::DataBytes;
 use crate::limits::{
-    MAX_BLOB_TX_BYTES, MAX_INITCODE_BYTES, MAX_TX_BYTES, OSAKA_BLOBS_PER_TX, OSAKA_TX_GAS_LIMIT,
-    RECORD_BYTES, SLOT_BYTES,
+    MAX_BLOB_TX_BYTES, MAX_INITCODE_BYTES, MAX_TX_BYTES, OSAKA_BLOBS_PER_TX, RECORD_BYTES,
+    SLOT_BYTES,
 };
 
 /// A transaction whose signature and blobs were checked: all expensive checks that need no state.
@@ -199,11 +199,10 @@ fn check_gas_limit(transaction: &Transaction, head: &Head) -> Result<(), AddErro
     if head.gas_limit < have {
         return Err(AddError::GasLimit);
     }
-    if head.fork >= Fork::Osaka && have > OSAKA_TX_GAS_LIMIT {
-        let cap = OSAKA_TX_GAS_LIMIT;
-        return Err(AddError::GasLimitCap { cap, have });
+    match head.tx_gas_cap {
+        Some(cap) if have > cap => Err(AddError::GasLimitCap { cap, have }),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 fn check_intrinsic_gas(

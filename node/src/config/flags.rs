@@ -14,10 +14,13 @@ use super::{
 };
 use crate::duration;
 
-/// Namespaces of development tools, which a development chain serves in addition to the default
-/// ones. Namespaces that geth serves only on request (`debug`, `personal`) must be requested here
-/// too.
-const DEV_MODULES: [&str; 4] = ["evm", "anvil", "hardhat", "tenderly"];
+/// Namespaces that a development chain serves in addition to the default ones: those of development
+/// tools, and those of geth of which anvil and Hardhat serve methods (`personal_sign`,
+/// `debug_traceTransaction`, `txpool_content`). The accounts of such a chain are unlocked and its
+/// keys public, so that these namespaces give nothing away.
+const DEV_MODULES: [&str; 7] = [
+    "evm", "anvil", "hardhat", "tenderly", "debug", "personal", "txpool",
+];
 
 /// Cache of a development chain, in megabytes. Its state is small.
 const DEV_CACHE: u64 = 8;

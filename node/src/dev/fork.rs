@@ -48,7 +48,11 @@ impl NewChain<'_> {
             accounts: self.balances(),
             ..DevChain::merged()
         };
-        let own = chain.genesis();
+        let mut own = chain.genesis();
+        // A new chain gives these a wei each. Those of the remote chain stay as they are.
+        for last_byte in 1..=9 {
+            own.alloc.remove(&Address::with_last_byte(last_byte));
+        }
         let mut genesis = own.clone();
         dev_state::load(self.dev, &mut genesis)?;
         self.store.fork_off(fork.clone())?;

@@ -92,7 +92,7 @@ fn edits_impersonation_and_a_moved_clock_survive_kills() {
 }
 
 #[test]
-fn debug_and_personal_are_served_only_on_request() {
+fn a_list_of_namespaces_replaces_that_of_a_development_chain() {
     let modules = |more: &[&str]| {
         let flags = [&["--dev", "--http", "--http.port", "0"], more].concat();
         let mut node = Running::start(&flags);
@@ -102,7 +102,10 @@ fn debug_and_personal_are_served_only_on_request() {
         let modules = modules.as_object().unwrap().keys().cloned();
         modules.collect::<Vec<_>>().join(",")
     };
-    assert_eq!(modules(&[]), "anvil,eth,evm,hardhat,net,rpc,tenderly,web3");
+    assert_eq!(
+        modules(&[]),
+        "anvil,debug,eth,evm,hardhat,net,personal,rpc,tenderly,txpool,web3"
+    );
     let asked = modules(&["--http.api", "eth,debug,personal"]);
     assert_eq!(asked, "debug,eth,personal,rpc");
 }

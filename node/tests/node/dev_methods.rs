@@ -323,6 +323,123 @@ fn as_hardhat_results_units_and_times_are_those_of_hardhat() {
     node.kill();
 }
 
+/// A contract that reverts with one zero byte if it is called before the given time, and else writes
+/// a slot: PUSH0, CALLDATALOAD, TIMESTAMP, LT, PUSH1 13, JUMPI, PUSH1 1, PUSH1 1, SSTORE, STOP,
+/// JUMPDEST, PUSH1 1, PUSH0, REVERT
+const LATER: &str = "0x5f354210600d576001600155005b60015ffd";
+
+/// Calls [`LATER`] with a time.
+fn later(time: u64) -> Value {
+    json!({"from": "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266", "to": OTHER,
+        "data": format!("0x{time:064x}")})
+}
+
+#[test]
+fn gas_is_estimated_at_the_time_of_the_next_block() {
+    for identity in ["anvil", "hardhat"] {
+        let (node, address) = start(&["--dev.as", identity]);
+        ask(address, "hardhat_setCode", json!([OTHER, LATER]));
+        let next = hex(&head(address)["timestamp"]) + 10_000;
+        let too_early = ask(address, "eth_estimateGas", json!([later(next)]));
+        assert!(
+            too_early.as_str().unwrap().contains("revert"),
+            "{too_early}"
+        );
+        ask(address, "evm_setNextBlockTimestamp", json!([next]));
+        let gas = ask(address, "eth_estimateGas", json!([later(next)]));
+        assert!(hex(&gas) > 40_000, "{gas}");
+        let hash = ask(address, "eth_sendTransaction", json!([later(next)]));
+        let receipt = ask(address, "eth_getTransactionReceipt", json!([hash]));
+        assert_eq!(receipt["status"], "0x1", "{receipt}");
+        assert_eq!(hex(&head(address)["timestamp"]), next);
+        node.kill();
+    }
+}
+
+#[test]
+fn a_set_timestamp_is_that_of_the_first_block_of_many() {
+    let (node, address) = start(&["--dev.as", "anvil"]);
+    let next = hex(&head(address)["timestamp"]) + 5_000;
+    ask(address, "evm_setNextBlockTimestamp", json!([next]));
+    // As Hardhat's network helpers call it.
+    ask(address, "hardhat_mine", json!(["0x1", "0x1"]));
+    assert_eq!(hex(&head(address)["timestamp"]), next);
+    ask(address, "evm_setNextBlockTimestamp", json!([next + 100]));
+    ask(address, "hardhat_mine", json!(["0x3", "0xa"]));
+    assert_eq!(hex(&head(address)["timestamp"]), next + 120);
+    node.kill();
+}
+
+#[test]
+fn as_hardhat_a_failed_transaction_is_an_error() {
+    let (node, address) = start(&["--dev.as", "hardhat"]);
+    ask(address, "hardhat_setCode", json!([OTHER, LATER]));
+    let mut call = later(u64::MAX);
+    call["gas"] = json!("0x186a0");
+    let body =
+        json!({"jsonrpc": "2.0", "id": 1, "method": "eth_sendTransaction", "params": [call]});
+    let (_, answer) = http::request(address, "POST", "/", &body.to_string()).unwrap();
+    let answer: Value = serde_json::from_str(&answer).unwrap();
+    let error = &answer["error"];
+    assert_eq!(error["code"], -32603, "{answer}");
+    assert_eq!(error["data"]["data"], "0x00", "{answer}");
+    assert_eq!(error["data"]["message"], error["message"], "{answer}");
+    let receipt = ask(
+        address,
+        "eth_getTransactionReceipt",
+        json!([error["data"]["txHash"]]),
+    );
+    assert_eq!(receipt["status"], "0x0", "{receipt}");
+    // Without automine it is in no block on return.
+    ask(address, "evm_setAutomine", json!([false]));
+    let hash = ask(address, "eth_sendTransaction", json!([call]));
+    assert_eq!(hash.as_str().unwrap().len(), 66, "{hash}");
+    node.kill();
+}
+
+#[test]
+fn a_transaction_may_have_the_gas_of_a_whole_block() {
+    let (node, address) = start(&[]);
+    let mut call = later(0);
+    call["gas"] = json!("0x1c9c380");
+    let hash = ask(address, "eth_sendTransaction", json!([call]));
+    let receipt = ask(address, "eth_getTransactionReceipt", json!([hash]));
+    assert_eq!(receipt["status"], "0x1", "{hash}");
+    node.kill();
+}
+
+#[test]
+fn as_anvil_and_hardhat_the_block_of_a_state_may_be_absent() {
+    let last = |identity: &str, params: Value| {
+        let (node, address) = start(&["--dev.as", identity]);
+        let answer = ask(address, "eth_getBalance", params);
+        node.kill();
+        answer
+    };
+    for identity in ["anvil", "hardhat"] {
+        // As ape calls it.
+        assert_eq!(last(identity, json!([SOMEBODY, null])), "0x0");
+        assert_eq!(last(identity, json!([SOMEBODY])), "0x0");
+    }
+    let refused = "missing value for required argument 1";
+    assert_eq!(last("geth", json!([SOMEBODY, null])), refused);
+}
+
+#[test]
+fn tools_find_the_methods_that_they_call_by_default() {
+    let mut node = Running::start(&["--dev", "--ipcdisable", "--http", "--http.port", "0"]);
+    let address = node.wait_for_http();
+    let signer = json!("0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266");
+    let signature = ask(address, "personal_sign", json!(["0x11", signer]));
+    assert_eq!(signature.as_str().unwrap().len(), 132, "{signature}");
+    let call = json!({"to": OTHER});
+    let traced = ask(address, "debug_traceCall", json!([call, "latest"]));
+    assert_eq!(traced["failed"], false, "{traced}");
+    let status = ask(address, "txpool_status", json!([]));
+    assert_eq!(status["pending"], "0x0", "{status}");
+    node.kill();
+}
+
 #[test]
 fn as_geth_results_are_those_of_this_node() {
     let (node, address) = start(&["--dev.as", "geth"]);

@@ -8,6 +8,7 @@ mod answers;
 mod block;
 mod cache;
 mod client;
+mod rings;
 #[cfg(test)]
 mod tests;
 
@@ -24,6 +25,7 @@ pub(crate) use answers::with_answers;
 
 use self::cache::Cache;
 use self::client::{Answered, Client};
+use self::rings::Rings;
 
 /// Maximum size of a contract's code, in bytes. Chains with another limit than Ethereum's exist.
 const MAX_CODE_BYTES: usize = 4 << 20;
@@ -80,6 +82,7 @@ impl From<RemoteError> for StateError {
 pub struct Fork {
     client: Client,
     cache: Cache,
+    rings: Rings,
     chain_id: u64,
     block: SealedHeader,
     genesis: SealedHeader,
@@ -110,6 +113,7 @@ impl Fork {
         Ok(Self {
             client,
             cache,
+            rings: Rings::default(),
             chain_id,
             block: block::with_fork_fields(&block),
             genesis,
@@ -225,6 +229,9 @@ impl RemoteState for Fork {
 
     fn storage(&self, address: &Address, slot: &U256) -> Result<U256, StateError> {
         if let Some(value) = self.cache.slot(address, slot) {
+            return Ok(value);
+        }
+        if let Some(value) = self.ring_slot(address, slot)? {
             return Ok(value);
         }
         let key = B256::from(slot.to_be_bytes::<32>());

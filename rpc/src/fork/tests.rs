@@ -5,6 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
 
+use actoreum_evm::{BEACON_ROOTS_ADDRESS, HISTORY_STORAGE_ADDRESS};
 use actoreum_primitives::EMPTY_ROOT_HASH;
 
 use super::*;
@@ -267,4 +268,62 @@ fn a_named_block_is_kept_for_the_next_start() {
     second.storage(&ADDRESS, &U256::ZERO).unwrap();
     second.account(&ADDRESS).unwrap();
     assert_eq!(second.requests(), before);
+}
+
+/// Answers `eth_getProof` with the lowest byte of each slot as its value.
+fn proof(params: &Value) -> Value {
+    let slots = params[1].as_array().unwrap().iter();
+    let proven: Vec<Value> = slots
+        .map(|key| {
+            let slot = parse_quantity(key.as_str().unwrap()).unwrap();
+            let value = format!("{:#x}", slot & U256::from(0xff));
+            json!({"key": key, "value": value, "proof": []})
+        })
+        .collect();
+    json!({"result": {"storageProof": proven}})
+}
+
+#[test]
+fn slots_that_each_block_writes_are_read_in_advance() {
+    let fork = Fork::connect(remote(|name, params| match name {
+        "eth_getProof" => proof(params),
+        name => chain(name, params),
+    }));
+    let fork = fork.unwrap();
+    let before = fork.requests();
+    for slot in 1..=64 {
+        for address in [BEACON_ROOTS_ADDRESS, HISTORY_STORAGE_ADDRESS] {
+            let value = fork.storage(&address, &U256::from(slot)).unwrap();
+            assert_eq!(value, U256::from(slot));
+        }
+    }
+    assert_eq!(fork.requests() - before, 2);
+    assert_eq!(
+        fork.storage(&ADDRESS, &U256::from(1)).unwrap(),
+        U256::from(5)
+    );
+}
+
+#[test]
+fn a_remote_that_proves_no_slots_is_asked_for_each() {
+    let unusable = [
+        json!({"error": {"code": -32601, "message": "no such method"}}),
+        json!({"result": null}),
+        json!({"result": {"storageProof": [{"value": "0x1"}]}}),
+        json!({"result": {"storageProof": [{"value": 1}]}}),
+    ];
+    for answer in unusable {
+        let shown = answer.to_string();
+        let fork = Fork::connect(remote(move |name, params| match name {
+            "eth_getProof" => answer.clone(),
+            name => chain(name, params),
+        }));
+        let fork = fork.unwrap();
+        let before = fork.requests();
+        for slot in 1..=3 {
+            let value = fork.storage(&HISTORY_STORAGE_ADDRESS, &U256::from(slot));
+            assert_eq!(value.unwrap(), U256::from(5), "{shown}");
+        }
+        assert_eq!(fork.requests() - before, 4, "{shown}");
+    }
 }

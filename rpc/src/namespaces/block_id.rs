@@ -2,7 +2,10 @@
 
 use actoreum_primitives::B256;
 
+use crate::error::RpcError;
 use crate::hexutil::{self, HexError};
+use crate::namespaces::dev::DevIdentity;
+use crate::node::Node;
 use crate::server::json::scan::{self, Kind};
 use crate::server::param::{FromParam, ParamError};
 
@@ -115,6 +118,36 @@ fn from_object(raw: &str) -> Result<BlockId, ParamError> {
             require_canonical,
         }),
         (None, None) => Err(ParamError::text("block number or hash is missing")),
+    }
+}
+
+/// The block whose state is read. geth requires it; anvil and Hardhat take the head without it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StateBlock(Option<BlockId>);
+
+impl StateBlock {
+    /// Returns the block. `position` is that of the argument.
+    ///
+    /// # Errors
+    /// The argument is absent, and the node does not answer as anvil or Hardhat.
+    pub(crate) fn or_latest(self, node: &Node, position: usize) -> Result<BlockId, RpcError> {
+        match (self.0, node.settings.identity) {
+            (Some(id), _) => Ok(id),
+            (None, DevIdentity::Anvil | DevIdentity::Hardhat) => Ok(BlockNumber::Latest.into()),
+            (None, DevIdentity::Geth) => Err(RpcError::missing_argument(position)),
+        }
+    }
+}
+
+impl FromParam for StateBlock {
+    const SCHEMA: &'static str = BlockId::SCHEMA;
+
+    fn from_raw(raw: &str) -> Result<Self, ParamError> {
+        BlockId::from_raw(raw).map(Some).map(Self)
+    }
+
+    fn absent() -> Option<Self> {
+        Some(Self(None))
     }
 }
 

@@ -304,9 +304,7 @@ fn argument<T: FromParam>(
         Some(value) => T::from_raw(value).map_err(|error| {
             RpcError::invalid_params(format!("invalid argument {position}: {error}"))
         }),
-        None => T::absent().ok_or_else(|| {
-            RpcError::invalid_params(format!("missing value for required argument {position}"))
-        }),
+        None => T::absent().ok_or_else(|| RpcError::missing_argument(position)),
     }
 }
 

@@ -77,6 +77,17 @@ pub struct MinerControl {
     hash_rate: AtomicU64,
 }
 
+impl DevSettings {
+    /// Returns the timestamp that the user wants for the block after one with the timestamp `parent`;
+    /// `None`: by the clock.
+    pub fn next_timestamp(&self, parent: u64) -> Option<u64> {
+        let at_interval = |seconds| parent.saturating_add(seconds);
+        self.chosen
+            .timestamp
+            .or_else(|| self.timestamp_interval.map(at_interval))
+    }
+}
+
 impl MinerControl {
     /// Creates the state; `is_wanted` is whether the node seals from its start.
     pub fn new(settings: MinerSettings, is_wanted: bool) -> Self {
@@ -115,13 +126,10 @@ impl MinerControl {
         self.update(|state| change(&mut state.settings));
     }
 
-    /// Drops the fields that were chosen for the next block, if they are still these.
+    /// Drops the fields that a block had, unless they were chosen again meanwhile.
     pub(crate) fn drop_chosen(&self, used: ChosenFields) {
         self.update(|state| {
-            let chosen = &mut state.settings.dev.chosen;
-            if *chosen == used {
-                *chosen = ChosenFields::default();
-            }
+            state.settings.dev.chosen.drop_used(used);
         });
     }
 

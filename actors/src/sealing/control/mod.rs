@@ -261,6 +261,7 @@ impl Handles<ChangeSetting> for MinerActor {
             ChangeSetting::NextPrevRandao(value) => {
                 settings.dev.chosen.prev_randao = Some(*value);
             }
+            ChangeSetting::NextTimestamp(time) => settings.dev.chosen.timestamp = Some(*time),
             ChangeSetting::TimestampInterval(seconds) => {
                 settings.dev.timestamp_interval = *seconds;
             }

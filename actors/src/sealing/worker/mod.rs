@@ -6,7 +6,7 @@
 //! | [`NewTransactions`] | a block begins, where no round runs and one is due | `events` |
 //! | [`SealingChanged`] | the settings changed | `events` |
 //! | [`MineBlock`], [`EditState`], [`Rewind`] | a user's request, queued behind the others | `requests` |
-//! | [`SetNextTimestamp`], [`SetInterval`], `Tick` | time of the next block, interval of requested blocks | `requests` |
+//! | [`SetInterval`], `Tick` | interval of requested blocks | `requests` |
 //! | `Wake` | timer of the state machine | `drive` |
 //! | `Built` | the block is built: it goes to the sealer | `sealing` |
 //! | [`LateSeal`] | a seal of an earlier round: the block goes to the chain | `importing` |
@@ -17,7 +17,6 @@
 //! [`MineBlock`]: actoreum_messages::worker::MineBlock
 //! [`EditState`]: actoreum_messages::worker::EditState
 //! [`Rewind`]: actoreum_messages::worker::Rewind
-//! [`SetNextTimestamp`]: actoreum_messages::worker::SetNextTimestamp
 //! [`SetInterval`]: actoreum_messages::worker::SetInterval
 //! [`LateSeal`]: actoreum_messages::worker::LateSeal
 //!

@@ -126,6 +126,8 @@ struct CachedBlock {
     pool: Option<Arc<Snapshot>>,
     /// Timestamp of the block, in seconds since 1970.
     second: u64,
+    /// Shift of the clock, which a user of a development chain may move by years.
+    clock_shift: i64,
     built: Instant,
     build_time: Duration,
 }
@@ -169,8 +171,12 @@ impl PendingBlocks {
     ) -> Option<Arc<PendingBlock>> {
         // Concurrent callers wait here, and get the same block.
         let mut cached = self.cached.lock();
-        let (parent, second) = (chain_reader.head(), self.clock.unix_seconds());
+        let parent = chain_reader.head();
+        let wanted = settings.dev.next_timestamp(parent.timestamp);
+        let second = wanted.unwrap_or_else(|| self.clock.unix_seconds());
+        let clock_shift = self.clock.shift();
         if let Some(cached) = &*cached
+            && cached.clock_shift == clock_shift
             && cached.is_good(&parent, settings, pool.as_ref(), second)
         {
             return Some(Arc::clone(&cached.block));
@@ -193,6 +199,7 @@ impl PendingBlocks {
                     settings: settings.clone(),
                     pool,
                     second,
+                    clock_shift,
                     built,
                     build_time: built.elapsed(),
                 });

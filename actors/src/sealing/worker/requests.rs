@@ -3,7 +3,7 @@
 use actoreum_messages::{
     chain::SetHead,
     sealer::ChainRewound,
-    worker::{EditState, MineBlock, MineFailed, Rewind, SetInterval, SetNextTimestamp},
+    worker::{EditState, MineBlock, MineFailed, Rewind, SetInterval},
 };
 use actoreum_primitives::B256;
 use actoreum_sealing::worker::{RequestKind, Worker};
@@ -87,14 +87,6 @@ impl Handles<Rewind> for WorkerActor {
 
     fn handle(&mut self, Rewind { to }: Rewind, ctx: &mut Ctx<Self>) -> Self::Answer {
         self.enqueue(RequestKind::Rewind(to), ctx)
-    }
-}
-
-impl Handles<SetNextTimestamp> for WorkerActor {
-    type Answer = ();
-
-    fn handle(&mut self, SetNextTimestamp(time): SetNextTimestamp, _: &mut Ctx<Self>) {
-        self.worker.set_next_timestamp(time);
     }
 }
 

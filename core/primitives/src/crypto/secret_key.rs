@@ -1,7 +1,7 @@
 //! Secret keys.
 
 use alloy_primitives::{Address, B256, U256};
-use k256::ecdsa::SigningKey;
+use secp256k1::{Message, SECP256K1};
 use zeroize::Zeroizing;
 
 use super::{CryptoError, PublicKey, Signature};
@@ -46,14 +46,17 @@ impl SecretKey {
 
     /// Signs a hash, deterministically (RFC 6979), with a low s.
     pub fn sign(&self, hash: B256) -> Signature {
-        let (signature, recovery_id) = SigningKey::from(&self.0)
-            .sign_prehash_recoverable(hash.as_slice())
-            .expect("because a 32-byte hash can always be signed");
-        let (r, s) = signature.split_bytes();
+        let mut key = secp256k1::SecretKey::from_byte_array(*self.to_bytes())
+            .expect("because a secret key is not zero and below the group's order");
+        let message = Message::from_digest(hash.0);
+        let signature = SECP256K1.sign_ecdsa_recoverable(message, &key);
+        key.non_secure_erase();
+        let (recovery_id, bytes) = signature.serialize_compact();
+        let (r, s) = bytes.split_at(32);
         Signature {
-            y_parity: recovery_id.is_y_odd(),
-            r: U256::from_be_slice(&r),
-            s: U256::from_be_slice(&s),
+            y_parity: i32::from(recovery_id) & 1 == 1,
+            r: U256::from_be_slice(r),
+            s: U256::from_be_slice(s),
         }
     }
 }

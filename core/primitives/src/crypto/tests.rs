@@ -141,6 +141,17 @@ proptest! {
     }
 
     #[test]
+    fn prop_both_backends_sign_the_same(key in keys(), hash in b256s()) {
+        let (expected, recovery_id) = k256::ecdsa::SigningKey::from(&key.0)
+            .sign_prehash_recoverable(hash.as_slice())
+            .unwrap();
+        let signature = key.sign(hash);
+        let expected: [u8; 64] = expected.to_bytes().into();
+        prop_assert_eq!(signature.to_bytes()[..64].to_vec(), expected.to_vec());
+        prop_assert_eq!(signature.y_parity, recovery_id.is_y_odd());
+    }
+
+    #[test]
     fn prop_both_backends_agree_on_any_numbers(
         y_parity in any::<bool>(),
         r in u256s(),

@@ -152,7 +152,7 @@ impl Worker {
             Some(RequestKind::Block(None) | RequestKind::Rewind(_)) | None => {
                 let after = view.timestamp_interval;
                 let at_interval = after.map(|seconds| view.head.timestamp.saturating_add(seconds));
-                self.next_timestamp.take().or(at_interval)
+                view.chosen.timestamp.or(at_interval)
             }
         };
         if let Some(time) = set {

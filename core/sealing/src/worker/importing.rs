@@ -1,6 +1,5 @@
 //! Import of sealed blocks.
 
-use actoreum_chain::ChosenFields;
 use actoreum_primitives::{B256, Block};
 use tracing::{debug, error, info, warn};
 
@@ -47,9 +46,7 @@ impl Worker {
                     info!(number, %hash, transactions, gas, "sealed a block");
                     self.unconfirmed.add(number, hash);
                 }
-                if import.round.chosen != ChosenFields::default() {
-                    self.actions.push(Action::DropChosen(import.round.chosen));
-                }
+                let view = &self.without_chosen(view, import.round.chosen);
                 if view.head.hash() == import.head_before {
                     warn!(number, %hash, "a signed block did not become the head");
                     self.wait_for_new_head(view, &import.round);

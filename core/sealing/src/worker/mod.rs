@@ -42,6 +42,7 @@ mod unconfirmed;
 
 use std::{collections::VecDeque, time::Duration};
 
+use actoreum_chain::ChosenFields;
 use actoreum_primitives::{B256, Block};
 use tracing::{debug, info, warn};
 
@@ -70,7 +71,6 @@ pub struct Worker {
     /// Number of the last round.
     rounds: u64,
     requests: VecDeque<Request>,
-    next_timestamp: Option<u64>,
     /// Head and version of the pool that led to an empty block: they are not tried again.
     empty_build: Option<(B256, u64)>,
     /// The last head that a seal was searched on.
@@ -101,7 +101,6 @@ impl Worker {
             phase: Phase::Starting,
             rounds: 0,
             requests: VecDeque::new(),
-            next_timestamp: None,
             empty_build: None,
             searched_on: None,
             build_time: Duration::ZERO,
@@ -208,6 +207,17 @@ impl Worker {
         if let Some(request) = round.request {
             self.requests.push_front(request);
         }
+    }
+
+    /// Has the chosen fields that a block had dropped. Returns the view without them: another round may
+    /// begin before the driver takes a new one.
+    fn without_chosen(&mut self, view: &View, used: ChosenFields) -> View {
+        if used != ChosenFields::default() {
+            self.actions.push(Action::DropChosen(used));
+        }
+        let mut view = view.clone();
+        view.chosen.drop_used(used);
+        view
     }
 
     fn answer(&mut self, request: Option<Request>, result: Result<B256, RequestError>) {

@@ -30,18 +30,12 @@ impl Worker {
         self.take_actions()
     }
 
-    /// Sets the timestamp of the next block, in seconds since 1970, whatever causes the block.
-    pub fn set_next_timestamp(&mut self, time: u64) {
-        self.next_timestamp = Some(time);
-    }
-
     /// Takes the result of [`Action::Rewind`].
     pub fn on_rewound(&mut self, view: &View, result: Result<(), String>) -> Vec<Action> {
         match self.take_phase() {
             Phase::Rewinding(round) => match result {
                 Ok(()) => {
-                    self.next_timestamp = None;
-                    self.actions.push(Action::DropChosen(view.chosen));
+                    let view = &self.without_chosen(view, view.chosen);
                     self.refused_on = None;
                     self.answer(round.request, Ok(view.head.hash()));
                     self.end_round(view);

@@ -4,6 +4,8 @@ mod chain;
 mod state;
 mod trace;
 
+pub(crate) use trace::transaction as trace_transaction;
+
 use actoreum_primitives::Bytes;
 
 use crate::error::RpcError;

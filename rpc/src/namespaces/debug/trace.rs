@@ -324,19 +324,26 @@ fn one_transaction(
     node: &Node,
     (hash, args): (B256, Option<TraceArgs>),
 ) -> Result<Serialized<Trace>, RpcError> {
+    let args = args.unwrap_or_default();
+    let deadline = Deadline::after(args.timeout);
+    transaction(node, hash, args.options, deadline).map(Serialized)
+}
+
+/// Traces a transaction of this chain, until `deadline`.
+pub(crate) fn transaction(
+    node: &Node,
+    hash: B256,
+    mut options: TraceOptions,
+    deadline: Deadline,
+) -> Result<Trace, RpcError> {
     let found = blocks::transaction(node, hash)?;
     let found = found.ok_or_else(|| {
         RpcError::server(format!("transaction {} not found", unprefixed_hex(&hash)))
     })?;
-    let args = args.unwrap_or_default();
-    let mut options = args.options;
     options.style = style(node, &found.block.header);
-    let deadline = Deadline::after(args.timeout);
     let replay = Replay::new(node, &found.block, &found.senders)?;
     replay.with(&|| deadline.is_over(), |block| {
-        trace_transaction(block, found.index, &options)
-            .map(Serialized)
-            .map_err(failed)
+        trace_transaction(block, found.index, &options).map_err(failed)
     })
 }
 

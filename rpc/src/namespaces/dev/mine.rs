@@ -95,8 +95,9 @@ pub(super) async fn mine_one(node: &Node, timestamp: Option<u64>) -> Result<B256
 }
 
 /// Mines blocks. With an interval, each block is that number of seconds after the one before, and in
-/// anvil the first one as long after the time that it would have anyway. In Hardhat the first one
-/// has that time, and one second is the default.
+/// anvil the first one as long after the time that it would have by the clock. In Hardhat the first
+/// one has that time, and one second is the default. A timestamp that was set for the next block is
+/// that of the first one in all of them.
 async fn mine_many(
     node: Arc<Node>,
     (blocks, interval): (Option<Number>, Option<Number>),
@@ -108,8 +109,16 @@ async fn mine_many(
         .map(|seconds| seconds.0)
         .or(is_hardhat.then_some(1))
         .filter(|seconds| *seconds > 0);
+    let is_first_set = node
+        .sealing()?
+        .control
+        .settings()
+        .dev
+        .chosen
+        .timestamp
+        .is_some();
     for index in 0..blocks {
-        let after = interval.filter(|_| index > 0 || is_anvil);
+        let after = interval.filter(|_| index > 0 || (is_anvil && !is_first_set));
         let timestamp = after.map(|seconds| {
             let head = node.chain_reader.head().timestamp;
             let before = if index == 0 {

@@ -3,16 +3,14 @@
 use std::sync::Arc;
 
 use actoreum_messages::miner::ChangeSetting;
-use actoreum_messages::worker::SetNextTimestamp;
 use serde_json::{Value, json};
 
 use super::args::Number;
 use super::next_block::change;
 use super::{Answer, DevIdentity};
 use crate::error::RpcError;
-use crate::node::{Node, storage, unanswered};
+use crate::node::{Node, storage};
 use crate::server::json::Serialized;
-use crate::server::limits::ACTOR_TIMEOUT;
 use crate::server::method::Method;
 
 pub(super) fn methods() -> Vec<Method<Node>> {
@@ -92,9 +90,7 @@ fn set(node: &Node, (Number(time),): (Number,)) -> Result<Serialized<u64>, RpcEr
 
 async fn set_next(node: Arc<Node>, (Number(time),): (Number,)) -> Answer {
     let time = check_time(&node, time)?;
-    let worker = node.sealing()?.worker.within(ACTOR_TIMEOUT);
-    let answer = worker.ask(SetNextTimestamp(time)).await;
-    answer.map_err(unanswered)?;
+    change(&node, ChangeSetting::NextTimestamp(time)).await?;
     Ok(Serialized(match node.settings.identity {
         DevIdentity::Hardhat => json!(time.to_string()),
         DevIdentity::Anvil | DevIdentity::Geth => Value::Null,

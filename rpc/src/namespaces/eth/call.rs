@@ -9,9 +9,11 @@ use actoreum_primitives::{AccessListItem, Address, Bytes, Fork, Header};
 use actoreum_txpool::limits::OSAKA_TX_GAS_LIMIT;
 
 use super::call_request::{BlockOverrideArgs, CallArgs, StateOverrideArgs};
+use super::hardhat;
 use super::state::{self, StateAt, StateSource};
 use crate::error::{REVERTED, RpcError};
 use crate::namespaces::block_id::{BlockId, BlockNumber};
+use crate::namespaces::dev::DevIdentity;
 use crate::node::Node;
 use crate::server::deadline::Deadline;
 use crate::server::json::{JsonOut, WriteJson};
@@ -85,7 +87,7 @@ fn pending_header(node: &Node, parent: &actoreum_chain::SealedHeader) -> Header 
     let mut header = Header {
         parent_hash: parent.hash(),
         number: parent.number + 1,
-        timestamp: node.clock.unix_seconds().max(parent.timestamp + 1),
+        timestamp: next_time(node, parent).max(parent.timestamp + 1),
         difficulty: parent.difficulty,
         ..Header::default()
     };
@@ -94,6 +96,14 @@ fn pending_header(node: &Node, parent: &actoreum_chain::SealedHeader) -> Header 
     header.gas_limit = rules::gas_limit::towards(config, &header, parent, desired);
     rules::fork_fields::fill(config, &mut header, parent);
     header
+}
+
+/// Returns the time of the block after `parent`: by the clock, unless a user of a development chain
+/// set it.
+fn next_time(node: &Node, parent: &Header) -> u64 {
+    let settings = node.sealing.as_ref().map(|it| it.control.settings());
+    let set = settings.and_then(|settings| settings.dev.next_timestamp(parent.timestamp));
+    set.unwrap_or_else(|| node.clock.unix_seconds())
 }
 
 /// Runs `with` in a context, until `deadline`.
@@ -171,7 +181,7 @@ fn call_until(
     }
     match outcome.failure {
         None => Ok(outcome.output),
-        Some(failure) => Err(failed(&failure)),
+        Some(failure) => Err(failed(node, &failure)),
     }
 }
 
@@ -190,7 +200,10 @@ fn refused(node: &Node, error: &TxError) -> RpcError {
 }
 
 /// Converts the failure of a call's code. A revert carries its data.
-fn failed(failure: &Failure) -> RpcError {
+fn failed(node: &Node, failure: &Failure) -> RpcError {
+    if node.settings.identity == DevIdentity::Hardhat {
+        return hardhat::failed_call(failure);
+    }
     match failure {
         Failure::Revert(output) => {
             RpcError::new(REVERTED, failure.to_string()).with_data(format!("\"{output}\""))
@@ -222,7 +235,8 @@ pub(super) fn least_gas(
         let mut request = call.0;
         let asked = request.gas.filter(|gas| *gas >= TRANSFER_GAS);
         let mut allowance = asked.unwrap_or(context.header.gas_limit);
-        if node.chain_reader.config().fork_of(&context.header) >= Fork::Osaka {
+        let config = node.chain_reader.config();
+        if config.fork_of(&context.header) >= Fork::Osaka && !config.is_development {
             allowance = allowance.min(OSAKA_TX_GAS_LIMIT);
         }
         // The sender may be unable to pay for the gas of a whole block, and need not.
@@ -248,7 +262,7 @@ pub(super) fn least_gas(
         if let Some(failure) = &highest.failure {
             return Err(match failure {
                 Failure::Halt(_) => beyond_allowance(allowance),
-                Failure::Revert(_) => failed(failure),
+                Failure::Revert(_) => failed(node, failure),
             });
         }
         let (mut fails, mut succeeds) = (TRANSFER_GAS - 1, allowance);

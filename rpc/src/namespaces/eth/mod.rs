@@ -7,6 +7,7 @@ mod call_request;
 pub(crate) mod fees;
 mod filter;
 mod filters;
+mod hardhat;
 mod logs;
 pub(crate) mod lookup;
 mod mined;

@@ -10,6 +10,7 @@ use actoreum_primitives::{
 use tokio::sync::watch;
 
 use super::fees;
+use super::hardhat;
 use super::mined::{self, NotMined};
 use super::pooled::Pending;
 use super::transactions::{self, OneReceipt};
@@ -94,14 +95,19 @@ pub(crate) struct Submitted {
 
 impl Submitted {
     /// Returns the hash: at once, or on a development chain that seals on arrival when the
-    /// transaction is in a block, or waits for an earlier nonce.
+    /// transaction is in a block, or waits for an earlier nonce. Where this node answers as Hardhat, a
+    /// transaction that failed in its block is an error.
     pub(crate) async fn hash(self, node: Arc<Node>) -> Result<B256, RpcError> {
         let hash = self.hash;
         if !mines_on_arrival(&node) {
             return Ok(hash);
         }
         match mined::wait(&node, hash, self.heads, MINED_TIMEOUT).await? {
-            Ok(()) | Err(NotMined::Queued) => Ok(hash),
+            Ok(()) => match hardhat::failed_transaction(&node, hash)? {
+                Some(error) => Err(error),
+                None => Ok(hash),
+            },
+            Err(NotMined::Queued) => Ok(hash),
             Err(why) => Err(why.error(hash)),
         }
     }

@@ -12,7 +12,7 @@ use actoreum_storage::{AccountProof, SlotProof, StateView};
 use super::pooled;
 use crate::error::RpcError;
 use crate::hexutil::lenient_word;
-use crate::namespaces::block_id::{BlockId, BlockNumber};
+use crate::namespaces::block_id::{BlockId, BlockNumber, StateBlock};
 use crate::node::{Node, storage};
 use crate::server::json::{JsonOut, WriteJson};
 use crate::server::limits::MAX_PROOF_KEYS;
@@ -113,14 +113,16 @@ fn account(
         .map_err(failed)
 }
 
-fn balance(node: &Node, (address, id): (Address, BlockId)) -> Result<Option<U256>, RpcError> {
+fn balance(node: &Node, (address, id): (Address, StateBlock)) -> Result<Option<U256>, RpcError> {
+    let id = id.or_latest(node, 1)?;
     let Some(account) = account(node, address, id)? else {
         return Ok(None);
     };
     Ok(Some(account.map_or(U256::ZERO, |account| account.balance)))
 }
 
-fn nonce(node: &Node, (address, id): (Address, BlockId)) -> Result<Option<u64>, RpcError> {
+fn nonce(node: &Node, (address, id): (Address, StateBlock)) -> Result<Option<u64>, RpcError> {
+    let id = id.or_latest(node, 1)?;
     let Some(account) = account(node, address, id)? else {
         return Ok(None);
     };
@@ -134,7 +136,8 @@ fn nonce(node: &Node, (address, id): (Address, BlockId)) -> Result<Option<u64>, 
 }
 
 /// Returns the code of an account; empty if there is no such block, as in geth 1.8.
-fn code(node: &Node, (address, id): (Address, BlockId)) -> Result<Bytes, RpcError> {
+fn code(node: &Node, (address, id): (Address, StateBlock)) -> Result<Bytes, RpcError> {
+    let id = id.or_latest(node, 1)?;
     let Some(at) = state_at(node, id)? else {
         return Ok(Bytes::new());
     };
@@ -147,8 +150,9 @@ fn code(node: &Node, (address, id): (Address, BlockId)) -> Result<Bytes, RpcErro
 /// Returns a slot; empty if there is no such block, as in geth 1.8.
 fn storage_at(
     node: &Node,
-    (address, key, id): (Address, String, BlockId),
+    (address, key, id): (Address, String, StateBlock),
 ) -> Result<Bytes, RpcError> {
+    let id = id.or_latest(node, 2)?;
     let Some(at) = state_at(node, id)? else {
         return Ok(Bytes::new());
     };
@@ -223,8 +227,9 @@ impl WriteJson for Slot<'_> {
 
 fn proof(
     node: &Node,
-    (address, keys, id): (Address, Vec<String>, BlockId),
+    (address, keys, id): (Address, Vec<String>, StateBlock),
 ) -> Result<Option<Proof>, RpcError> {
+    let id = id.or_latest(node, 2)?;
     if keys.len() > MAX_PROOF_KEYS {
         let count = keys.len();
         return Err(RpcError::invalid_params(format!(

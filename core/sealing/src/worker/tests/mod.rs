@@ -161,9 +161,7 @@ impl Node {
                 self.rewinding = Some(to);
             }
             Action::DropChosen(used) => {
-                if self.view.chosen == used {
-                    self.view.chosen = ChosenFields::default();
-                }
+                self.view.chosen.drop_used(used);
             }
             Action::Answer { id, result } => {
                 let is_new = self.answers.iter().all(|(answered, _)| *answered != id);

@@ -62,7 +62,7 @@ fn apply(node: &mut Node, input: Input) {
             node.view.etherbase = is_set.then_some(MINER);
             node.step(Worker::on_settings_changed);
         }
-        Input::NextTimestamp(time) => node.worker.set_next_timestamp(time),
+        Input::NextTimestamp(time) => node.view.chosen.timestamp = Some(time),
         Input::Request(kind) => {
             let change = Edit::Nonce(1);
             let address = MINER;

@@ -52,7 +52,7 @@ fn a_rewind_that_failed_is_answered() {
 #[test]
 fn an_edit_has_the_time_of_its_parent() {
     let mut node = paused(Pace::OnDemand);
-    node.worker.set_next_timestamp(3_000);
+    node.view.chosen.timestamp = Some(3_000);
     let edit = StateEdit::new(MINER, Edit::Nonce(5));
     node.request(RequestKind::Edit(edit.clone()));
     let order = &node.building().order;
@@ -76,7 +76,7 @@ fn chosen_fields_go_to_the_next_block_that_is_no_edit() {
     let mut node = paused(Pace::OnDemand);
     let chosen = ChosenFields {
         base_fee: Some(7),
-        prev_randao: None,
+        ..ChosenFields::default()
     };
     node.view.chosen = chosen;
     let chosen_in = |node: &mut Node, kind| {
@@ -91,6 +91,20 @@ fn chosen_fields_go_to_the_next_block_that_is_no_edit() {
     assert_eq!(chosen_in(&mut node, RequestKind::Edit(edit)), none);
     assert_eq!(chosen_in(&mut node, RequestKind::Block(None)), chosen);
     assert_eq!(chosen_in(&mut node, RequestKind::Block(None)), none);
+}
+
+#[test]
+fn chosen_fields_go_to_one_of_two_blocks_that_wait() {
+    let mut node = paused(Pace::OnDemand);
+    // The second round begins in the step in which the first one ends.
+    node.view.pool = None;
+    node.view.chosen.timestamp = Some(3_000);
+    node.request(RequestKind::Block(None));
+    node.request(RequestKind::Block(None));
+    assert_eq!(node.building().order.time, BlockTime::At(3_000));
+    node.finish_round();
+    assert_eq!(node.building().order.time, BlockTime::Now);
+    assert_eq!(node.clock, [3_000]);
 }
 
 #[test]
