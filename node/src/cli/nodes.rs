@@ -8,7 +8,12 @@ use clap::{Args, Subcommand};
 #[derive(Debug, Args)]
 pub struct BootnodeArgs {
     /// Listen address (default: :30301)
-    #[arg(long, value_name = "ADDRESS", default_value = ":30301", hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = ":30301",
+        hide_default_value = true
+    )]
     pub addr: String,
     /// Generate a node key, write it to a file, and exit
     #[arg(long, value_name = "FILE")]

@@ -113,7 +113,9 @@ fn sign(
         None => url_of(&info, folder)?.domain().to_owned(),
     };
     let next = info.seq.checked_add(1);
-    let seq = seq.or(next).ok_or_else(|| eyre!("the sequence number is used up; use --seq"))?;
+    let seq = seq
+        .or(next)
+        .ok_or_else(|| eyre!("the sequence number is used up; use --seq"))?;
     let mut tree = Tree::new(seq, nodes, links)?;
     let url = tree.sign(&read_key(config, key)?, &domain)?;
     let info = TreeInfo {
@@ -261,8 +263,9 @@ fn strings(text: &str) -> String {
 
 fn write_records(args: &RecordArgs, text: &str) -> eyre::Result<()> {
     match &args.output {
-        Some(path) if path != Path::new("-") => fs::write(path, text)
-            .wrap_err_with(|| format!("{} can't be written", path.display())),
+        Some(path) if path != Path::new("-") => {
+            fs::write(path, text).wrap_err_with(|| format!("{} can't be written", path.display()))
+        }
         _ => {
             print!("{text}");
             Ok(())
@@ -304,23 +307,33 @@ mod tests {
         assert!(load_signed(&tree).unwrap_err().to_string().contains("url"));
         sign(&config, &tree, &key, None, None).unwrap();
         let (domain, signed) = load_signed(&tree).unwrap();
-        assert_eq!((domain.as_str(), signed.root().unwrap().seq), ("nodes.example.org", 1));
+        assert_eq!(
+            (domain.as_str(), signed.root().unwrap().seq),
+            ("nodes.example.org", 1)
+        );
         sign(&config, &tree, &key, Some("other.test".to_owned()), None).unwrap();
         sign(&config, &tree, &key, None, None).unwrap();
         let (domain, signed) = load_signed(&tree).unwrap();
-        assert_eq!((domain.as_str(), signed.root().unwrap().seq), ("other.test", 3));
+        assert_eq!(
+            (domain.as_str(), signed.root().unwrap().seq),
+            ("other.test", 3)
+        );
         sign(&config, &tree, &key, None, Some(10)).unwrap();
         assert_eq!(load_signed(&tree).unwrap().1.root().unwrap().seq, 10);
 
         fs::write(tree.join("nodes.json"), list(1..=21)).unwrap();
         let error = load_signed(&tree).unwrap_err().to_string();
-        assert!(error.contains("run 'actoreum dns sign' to update it"), "{error}");
+        assert!(
+            error.contains("run 'actoreum dns sign' to update it"),
+            "{error}"
+        );
     }
 
     #[test]
     fn geths_set_of_nodes_is_read_and_its_ids_are_checked() {
         let record = node(1);
-        let entry = |id: &str| format!(r#"{{"{id}": {{"seq": 1, "record": "{record}", "score": 2}}}}"#);
+        let entry =
+            |id: &str| format!(r#"{{"{id}": {{"seq": 1, "record": "{record}", "score": 2}}}}"#);
         let (_folder, tree, _) = definition(&entry(&hex::encode(record.node_id().0)));
         assert_eq!(load(&tree).unwrap().nodes, [record.clone()]);
         let (_folder, tree, _) = definition(&entry(&"00".repeat(32)));
@@ -341,7 +354,10 @@ mod tests {
             let strings: Vec<&str> = text.split(' ').map(|it| it.trim_matches('"')).collect();
             // The strings of the root have spaces of their own.
             if name.starts_with('@') {
-                assert!(line.starts_with("@ 1800 IN TXT \"enrtree-root:v1 e="), "{line}");
+                assert!(
+                    line.starts_with("@ 1800 IN TXT \"enrtree-root:v1 e="),
+                    "{line}"
+                );
                 continue;
             }
             assert!(strings.iter().all(|string| string.len() <= 255), "{line}");

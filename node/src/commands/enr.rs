@@ -66,7 +66,9 @@ fn endpoint(at: &EndpointArgs) -> EnodeEndpoint {
 fn read(file: &Path) -> eyre::Result<String> {
     if file == Path::new("-") {
         let mut text = String::new();
-        io::stdin().take(MAX_RECORD_BYTES).read_to_string(&mut text)?;
+        io::stdin()
+            .take(MAX_RECORD_BYTES)
+            .read_to_string(&mut text)?;
         return Ok(text);
     }
     read_text(file, MAX_RECORD_BYTES)

@@ -229,7 +229,9 @@ pub fn assemble(
     let name = version::named(&config.node.user_ident);
     let mut settings = settings(&config.node.p2p, datadir, is_mainnet, name)?;
     settings.dns_trees = dns_trees(config, is_mainnet)?;
-    settings.dns_servers.clone_from(&config.actoreum.dns_servers);
+    settings
+        .dns_servers
+        .clone_from(&config.actoreum.dns_servers);
     let (spec, handle) = net::assemble(settings, Arc::new(OsTransport::default()), Arc::new(eth));
     info!(id = ?handle.local().id, "network identity");
     Ok((spec, handle))
@@ -332,7 +334,10 @@ mod tests {
     #[test]
     fn trees_in_dns_have_geths_defaults() {
         let trees = |flags: &[&str], is_mainnet| {
-            let line = ["actoreum"].iter().chain(flags).map(std::ffi::OsString::from);
+            let line = ["actoreum"]
+                .iter()
+                .chain(flags)
+                .map(std::ffi::OsString::from);
             let crate::cli::Parsed::Run(cli) = crate::cli::parse(line) else {
                 panic!("{flags:?} is not parsed");
             };
@@ -346,7 +351,10 @@ mod tests {
         assert_eq!(trees(&[], true).unwrap(), [MAINNET_TREE]);
         assert_eq!(trees(&["--networkid=99"], true).unwrap(), [""; 0]);
         assert_eq!(trees(&["--discovery.dns="], true).unwrap(), [""; 0]);
-        assert_eq!(trees(&[&both], true).unwrap(), [other.as_str(), MAINNET_TREE]);
+        assert_eq!(
+            trees(&[&both], true).unwrap(),
+            [other.as_str(), MAINNET_TREE]
+        );
         assert_eq!(trees(&[&both, "--nodiscover"], true).unwrap(), [""; 0]);
         let error = trees(&["--discovery.dns=enrtree://x"], false).unwrap_err();
         assert_eq!(

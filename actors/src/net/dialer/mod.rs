@@ -36,7 +36,8 @@ use self::state::{DialContext, DialState, Task};
 use super::discovery::UdpDiscoveryActor;
 use super::dns::DnsDiscoveryActor;
 use super::limits::{
-    DIAL_JITTER, DIAL_TICK, DIAL_TIMEOUT, DNS_NODES_TIMEOUT, LOOKUP_TIMEOUT, MAX_ACTIVE_DIALS, MAX_WAITING_DIALS,
+    DIAL_JITTER, DIAL_TICK, DIAL_TIMEOUT, DNS_NODES_TIMEOUT, LOOKUP_TIMEOUT, MAX_ACTIVE_DIALS,
+    MAX_WAITING_DIALS,
 };
 use super::names::{Bootnodes, Names};
 use super::peer::{ConnectionArgs, Connections};
@@ -81,11 +82,7 @@ enum Dialled {
 
 impl DialerActor {
     /// Creates an actor that starts with the configured static nodes.
-    pub(super) fn new(
-        connections: Connections,
-        sources: NodeSources,
-        names: Names,
-    ) -> Self {
+    pub(super) fn new(connections: Connections, sources: NodeSources, names: Names) -> Self {
         let shared = Arc::clone(&connections.shared);
         let settings = &shared.settings;
         let bootnodes: Vec<Enode> = settings.bootnodes.iter().map(NodeUrl::enode).collect();

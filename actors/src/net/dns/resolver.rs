@@ -65,10 +65,13 @@ impl TxtResolver for HickoryResolver {
             // The dot keeps the system's search domains out.
             let found = resolver.txt_lookup(format!("{name}.")).await;
             let found = found.map_err(|error| error.to_string())?;
-            let texts = found.answers().iter().filter_map(|record| match &record.data {
-                RData::TXT(text) => String::from_utf8(text.txt_data.concat()).ok(),
-                _ => None,
-            });
+            let texts = found
+                .answers()
+                .iter()
+                .filter_map(|record| match &record.data {
+                    RData::TXT(text) => String::from_utf8(text.txt_data.concat()).ok(),
+                    _ => None,
+                });
             Ok(texts.collect())
         })
     }

@@ -12,7 +12,9 @@ use super::*;
 use crate::net::protocol::{Link, ProtocolHandler, SessionExit};
 use crate::net::settings::NetworkSettings;
 use crate::net::tcp::OsTransport;
-use actoreum_supervision::{ActorRef, ChildSpec, Strategy, SupervisorSpec, TreeHandle, TreeOptions};
+use actoreum_supervision::{
+    ActorRef, ChildSpec, Strategy, SupervisorSpec, TreeHandle, TreeOptions,
+};
 
 /// The records of a zone, and the number of queries.
 struct Zone {
@@ -24,7 +26,9 @@ impl TxtResolver for Zone {
     fn texts<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<String>, String>> {
         self.queries.fetch_add(1, Relaxed);
         let found = self.records.get(name).map(|text| vec![text.clone()]);
-        Box::pin(std::future::ready(found.ok_or_else(|| "no such host".to_owned())))
+        Box::pin(std::future::ready(
+            found.ok_or_else(|| "no such host".to_owned()),
+        ))
     }
 }
 
@@ -68,7 +72,11 @@ async fn start(
     let mut settings = NetworkSettings::new(key(1), "test");
     settings.dns_trees = vec![link];
     change(&mut settings);
-    let shared = Shared::new(settings, Arc::new(OsTransport::default()), Arc::new(Handler));
+    let shared = Shared::new(
+        settings,
+        Arc::new(OsTransport::default()),
+        Arc::new(Handler),
+    );
     let queries = Arc::new(AtomicUsize::new(0));
     let resolver: Arc<dyn TxtResolver> = Arc::new(Zone {
         records: tree.records("nodes.test"),
@@ -135,7 +143,10 @@ async fn nodes_that_cannot_be_peers_are_left_out() {
     tokio::time::pause();
     for _ in 0..5 {
         let found = dns.ask(FindNodes).await.unwrap();
-        assert!(found.iter().all(|enode| *enode == node(2).enode()), "{found:?}");
+        assert!(
+            found.iter().all(|enode| *enode == node(2).enode()),
+            "{found:?}"
+        );
     }
     tree.stop();
 }

@@ -1,8 +1,8 @@
 //! `actoreum bootnode`, with the flags of geth's tool, and the tools for records.
 
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
-use std::io::{BufRead as _, BufReader};
 
 use super::{Node, until};
 use crate::process::{actoreum, run};
@@ -15,7 +15,8 @@ struct Bootnode {
 
 impl Bootnode {
     fn start(args: &[&str]) -> Self {
-        let mut command: Command = actoreum(&[&["bootnode", "-addr", "127.0.0.1:0"], args].concat());
+        let mut command: Command =
+            actoreum(&[&["bootnode", "-addr", "127.0.0.1:0"], args].concat());
         let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut url = String::new();
         let mut lines = BufReader::new(process.stdout.take().unwrap());
@@ -82,7 +83,10 @@ fn a_record_is_signed_and_shown() {
     let key = folder.path().join("key");
     let key = key.to_str().unwrap();
     run(&["enr", "new-key", key]).ok();
-    let record = run(&["enr", "sign", key, "--ip", "10.0.0.7", "--tcp", "1", "--seq", "5"]).ok();
+    let record = run(&[
+        "enr", "sign", key, "--ip", "10.0.0.7", "--tcp", "1", "--seq", "5",
+    ])
+    .ok();
     let shown = run(&["enr", "show", record.trim()]).ok();
     for part in [
         "Record has sequence number 5 and 5 key/value pairs.",

@@ -76,7 +76,11 @@ impl DnsServer {
 fn sign(folder: &std::path::Path, records: &[String]) -> (String, BTreeMap<String, String>) {
     let tree = folder.join(DOMAIN);
     std::fs::create_dir_all(&tree).unwrap();
-    std::fs::write(tree.join("nodes.json"), serde_json::to_vec(records).unwrap()).unwrap();
+    std::fs::write(
+        tree.join("nodes.json"),
+        serde_json::to_vec(records).unwrap(),
+    )
+    .unwrap();
     let key = folder.join("key");
     let (tree, key_file) = (tree.to_str().unwrap(), key.to_str().unwrap());
     if !key.exists() {
