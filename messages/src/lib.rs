@@ -25,6 +25,7 @@
 //! | [`dev`] | DevActor |
 //! | [`dialer`] | DialerActor |
 //! | [`discovery`] | UdpDiscoveryActor |
+//! | [`dns_discovery`] | DnsDiscoveryActor |
 //! | [`downloader`] | DownloaderActor |
 //! | [`events`] | subscribers of the chain, the pool, the sync and the set of peers |
 //! | [`fetcher`] | FetcherActor |
@@ -76,6 +77,7 @@ pub mod chain;
 pub mod dev;
 pub mod dialer;
 pub mod discovery;
+pub mod dns_discovery;
 pub mod downloader;
 pub mod events;
 pub mod fetcher;

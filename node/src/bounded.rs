@@ -13,6 +13,11 @@ pub const MAX_GENESIS_BYTES: u64 = 256 << 20;
 pub const MAX_CONFIG_BYTES: u64 = 4 << 20;
 /// Bounds the bytes of a list of nodes: room for ten thousand URLs.
 pub const MAX_NODE_LIST_BYTES: u64 = 4 << 20;
+/// Bounds the bytes of the files of a DNS tree: room for the 16,384 nodes that it may have, with the scores
+/// and times that a crawler of geth's writes.
+pub const MAX_TREE_BYTES: u64 = 32 << 20;
+/// Bounds the bytes of a file with a node record: 300 bytes in hexadecimal digits, and blanks.
+pub const MAX_RECORD_BYTES: u64 = 1024;
 /// Bounds the bytes of a node key file: 64 digits and the blanks around them.
 pub const MAX_NODE_KEY_BYTES: u64 = 1024;
 

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use actoreum_chain::ChainReader;
 use actoreum_primitives::config::{ForkFilter, ForkId};
-use actoreum_primitives::rlp::Encode;
+use actoreum_primitives::rlp::{Encode, List};
 use actoreum_wire::eth::{BlockRange, EthMessage, EthVersion, MessageId, Status};
+use actoreum_wire::nodes::Enr;
 use actoreum_wire::p2p::DisconnectReason;
 use bytes::Bytes;
 use tokio::time::timeout;
@@ -81,6 +82,21 @@ impl StatusHandshake {
         let mut entry = vec![0xc0 + length];
         entry.extend(fork_id);
         ("eth".to_owned(), entry)
+    }
+
+    /// Returns whether the fork identifier in a node's record fits the chain. A record without one, such
+    /// as that of a node that is older than EIP-2124, may be of any chain.
+    pub fn accepts_record(&self, record: &Enr) -> bool {
+        let Some(entry) = record.raw("eth") else {
+            return true;
+        };
+        // Further items of the list are for later versions (EIP-2124).
+        let fork_id = List::open_exact(entry).and_then(|mut list| list.next());
+        let head = self.chain_reader.head();
+        fork_id.is_ok_and(|fork_id| {
+            let checked = self.filter.validate(fork_id, head.number, head.timestamp);
+            checked.is_ok()
+        })
     }
 
     /// Returns our status in a version.

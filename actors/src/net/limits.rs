@@ -187,6 +187,15 @@ pub const CLOCK_WARNING_TIMEOUTS: u32 = 32;
 /// Time between two warnings about the clock.
 pub const CLOCK_WARNING_PERIOD: Duration = Duration::from_secs(10 * 60);
 
+/// Nodes of DNS that wait for the dialer; then the walk through DNS pauses. As many as a lookup finds.
+pub const MAX_DNS_NODES: usize = 16;
+
+/// Time that DNS servers have for an answer: geth's.
+pub const DNS_QUERY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Time that the dialer waits for a node of DNS, before it asks again.
+pub const DNS_NODES_TIMEOUT: Duration = Duration::from_secs(60 * 60);
+
 // --- the router -----------------------------------------------------------------
 
 /// Lifetime of a port mapping at the router.

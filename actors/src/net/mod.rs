@@ -12,6 +12,7 @@
 //! |       `- dialer      DialerActor: dials nodes
 //! |- nodes file          a thread pool: writes the nodes that discovery remembers
 //! |- discovery           UdpDiscoveryActor: the UDP socket, the node table, lookups
+//! |- dns                 DnsDiscoveryActor: nodes of DNS, where a tree is configured
 //! `- nat                 NatActor: port mappings at the router, where configured
 //! ```
 //!
@@ -40,6 +41,7 @@ mod arbiter;
 pub mod ban_list;
 pub mod dialer;
 pub mod discovery;
+pub mod dns;
 mod handshake_slots;
 pub mod limits;
 pub mod listener;
@@ -63,19 +65,23 @@ use std::time::Duration;
 
 use self::arbiter::on_arbiter;
 use self::ban_list::DroppedPeer;
-use self::dialer::DialerActor;
+use self::dialer::{DialerActor, NodeSources};
 use self::discovery::{TableView, UdpDiscoveryActor};
+use self::dns::DnsDiscoveryActor;
+use self::dns::resolver::{HickoryResolver, TxtResolver};
 use self::listener::ListenerActor;
 use self::names::Names;
 use self::nat::{Nat, NatActor};
 use self::peer::Connections;
-use self::protocol::ProtocolHandler;
+use self::protocol::{Link, ProtocolHandler, SessionExit};
 use self::record::PeerRecord;
 use self::server::{DialerRecipients, ServerActor};
 use self::settings::NetworkSettings;
 use self::shared::Shared;
 use self::transport::Transport;
 use actoreum_supervision::{ActorRef, ChildSpec, DynamicRef, Pool, Strategy, SupervisorSpec};
+use actoreum_wire::p2p;
+use futures_util::future::LocalBoxFuture;
 
 /// Messages that UdpDiscoveryActor's mailbox holds: the dialer's lookups. Datagrams wait in the
 /// kernel's buffer.
@@ -145,6 +151,37 @@ pub fn assemble(
     transport: Arc<dyn Transport>,
     handler: Arc<dyn ProtocolHandler>,
 ) -> (SupervisorSpec, NetworkHandle) {
+    assemble_parts(settings, transport, handler, true)
+}
+
+/// Creates the specification of the supervisor of a bootnode's network, which has discovery and no
+/// connections, and its handle.
+pub fn assemble_bootnode(
+    settings: NetworkSettings,
+    transport: Arc<dyn Transport>,
+) -> (SupervisorSpec, NetworkHandle) {
+    assemble_parts(settings, transport, Arc::new(NoProtocol), false)
+}
+
+/// The handler of a node without connections.
+struct NoProtocol;
+
+impl ProtocolHandler for NoProtocol {
+    fn offered(&self) -> Vec<p2p::Protocol> {
+        Vec::new()
+    }
+
+    fn run_session(&self, _: Link) -> LocalBoxFuture<'static, SessionExit> {
+        Box::pin(std::future::pending())
+    }
+}
+
+fn assemble_parts(
+    settings: NetworkSettings,
+    transport: Arc<dyn Transport>,
+    handler: Arc<dyn ProtocolHandler>,
+    has_connections: bool,
+) -> (SupervisorSpec, NetworkHandle) {
     let shared = Arc::new(Shared::new(settings, transport, handler));
     if let Nat::External(address) = shared.settings.nat {
         shared.local.set_external(Some(address));
@@ -159,8 +196,11 @@ pub fn assemble(
         SupervisorSpec::new("network", Strategy::OneForOne).intensity(RESTARTS, PERIOD);
     let names = Names::new(&shared);
     network = network.child(names.child());
+    let dns = ActorRef::new("dns");
     // Started before discovery, whose first ping contains the listener's port.
-    network = network.child(connections_spec(&handle, names.clone()));
+    if has_connections {
+        network = network.child(connections_spec(&handle, &dns, names.clone()));
+    }
     if shared.settings.is_discovering {
         let of = Arc::clone(&shared);
         let threads = match shared.settings.file_threads {
@@ -172,6 +212,15 @@ pub fn assemble(
         let child = ChildSpec::new(&handle.discovery, open);
         network = network.child(on_arbiter(child).mailbox(DISCOVERY_MAILBOX));
     }
+    if !shared.settings.dns_trees.is_empty() {
+        let of = Arc::clone(&shared);
+        let child = ChildSpec::new(&dns, move || {
+            let resolver = HickoryResolver::new(&of.settings.dns_servers);
+            let resolver: Arc<dyn TxtResolver> = Arc::new(resolver);
+            DnsDiscoveryActor::new(Arc::clone(&of), resolver)
+        });
+        network = network.child(on_arbiter(child));
+    }
     if shared.settings.nat.asks_router() {
         let discovery = handle.discovery.recipient();
         let nat = ChildSpec::new(&ActorRef::new("nat"), move || {
@@ -182,7 +231,11 @@ pub fn assemble(
     (network, handle)
 }
 
-fn connections_spec(network: &NetworkHandle, names: Names) -> SupervisorSpec {
+fn connections_spec(
+    network: &NetworkHandle,
+    dns: &ActorRef<DnsDiscoveryActor>,
+    names: Names,
+) -> SupervisorSpec {
     let shared = Arc::clone(&network.shared);
     let dialer = ActorRef::new("dialer");
     let dialer_recipients = DialerRecipients {
@@ -203,8 +256,11 @@ fn connections_spec(network: &NetworkHandle, names: Names) -> SupervisorSpec {
     let (inbound, local_changes) = (connections.clone(), network.discovery.recipient());
     let listen = move || ListenerActor::open(inbound.clone(), local_changes.clone());
     let listener = ChildSpec::new(&ActorRef::new("listener"), listen);
-    let discovery = network.discovery.clone();
-    let dial = move || DialerActor::new(connections.clone(), discovery.clone(), names.clone());
+    let sources = NodeSources {
+        discovery: network.discovery.clone(),
+        dns: dns.clone(),
+    };
+    let dial = move || DialerActor::new(connections.clone(), sources.clone(), names.clone());
     let dialer = ChildSpec::new(&dialer, dial);
     let edges = SupervisorSpec::new("edges", Strategy::OneForOne)
         .child(on_arbiter(listener))

@@ -26,6 +26,7 @@ use std::sync::Arc;
 use std::vec;
 
 use actoreum_supervision::{ChildSpec, DynamicRef, StartError};
+use actoreum_wire::nodes::Enr;
 use actoreum_wire::p2p::{self, Capability, DisconnectReason, Payload};
 use bytes::Bytes;
 use futures_util::future::LocalBoxFuture;
@@ -45,6 +46,11 @@ pub trait ProtocolHandler: Send + Sync + 'static {
     /// Returns the protocol's pairs for the node's record (ENR), RLP-encoded.
     fn record_entries(&self) -> Vec<(String, Vec<u8>)> {
         Vec::new()
+    }
+
+    /// Returns whether a node with this record may be on the same chain, so that it is worth a dial.
+    fn accepts_record(&self, _: &Enr) -> bool {
+        true
     }
 
     /// Runs the protocol with a peer until the session or the connection ends. Called when both

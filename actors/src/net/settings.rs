@@ -1,9 +1,10 @@
 //! Configuration of the network.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use actoreum_primitives::SecretKey;
+use actoreum_wire::dns::TreeLink;
 use actoreum_wire::nodes::NodeUrl;
 
 use super::limits::{DEFAULT_MAX_PENDING_PEERS, DIAL_RATIO};
@@ -31,6 +32,10 @@ pub struct NetworkSettings {
     pub max_pending: usize,
     /// The nodes that discovery starts from.
     pub bootnodes: Vec<NodeUrl>,
+    /// The trees of nodes in DNS (`--discovery.dns`).
+    pub dns_trees: Vec<TreeLink>,
+    /// The DNS servers for these trees; empty: those of the system.
+    pub dns_servers: Vec<SocketAddr>,
     /// Nodes that the node always dials.
     pub static_nodes: Vec<NodeUrl>,
     /// Nodes that may connect above the maximum number of peers.
@@ -60,6 +65,8 @@ impl NetworkSettings {
             max_peers: 25,
             max_pending: DEFAULT_MAX_PENDING_PEERS,
             bootnodes: Vec::new(),
+            dns_trees: Vec::new(),
+            dns_servers: Vec::new(),
             static_nodes: Vec::new(),
             trusted_nodes: Vec::new(),
             restrict: None,
@@ -78,7 +85,8 @@ impl NetworkSettings {
             file.is_some_and(super::discovery::store::remembers_nodes)
         };
         !self.static_nodes.is_empty()
-            || self.max_dialled() > 0 && (!self.bootnodes.is_empty() || remembers())
+            || self.max_dialled() > 0
+                && (!self.bootnodes.is_empty() || !self.dns_trees.is_empty() || remembers())
     }
 
     /// Returns the configured UDP port of discovery; 0: any free one.
@@ -88,7 +96,7 @@ impl NetworkSettings {
 
     /// Returns the maximum number of dialled peers that are not static.
     pub fn max_dialled(&self) -> usize {
-        if self.is_discovering {
+        if self.is_discovering || !self.dns_trees.is_empty() {
             self.max_peers / DIAL_RATIO
         } else {
             0

@@ -239,10 +239,6 @@ pub(super) const IGNORED: &[Group] = &[
         ],
     },
     Group {
-        reason: "DNS discovery is not supported; name nodes with --bootnodes",
-        flags: &[("discovery.dns", Value)],
-    },
-    Group {
         reason: "snap is not supported; --syncmode fast gets a state from eth/63 to eth/66 peers",
         flags: &[("snap.v2", Nothing)],
     },

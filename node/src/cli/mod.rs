@@ -8,6 +8,7 @@ mod geth_only;
 #[cfg(test)]
 mod geth_table;
 mod network;
+mod nodes;
 
 use std::{ffi::OsString, path::PathBuf};
 
@@ -17,6 +18,10 @@ use crate::config::node::NodeFlags;
 
 pub use accounts::{AccountArgs, AccountCommand, WalletArgs, WalletCommand};
 pub use network::{NetworkArgs, NetworkCommand, NewNetworkArgs, SealingFlag};
+pub use nodes::{
+    BootnodeArgs, DnsArgs, DnsCommand, EndpointArgs, EnodeArgs, EnodeCommand, EnrArgs, EnrCommand,
+    RecordArgs,
+};
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -77,6 +82,17 @@ pub enum Command {
     Wallet(WalletArgs),
     /// Create a private network
     Network(NetworkArgs),
+    /// Run a node that only helps others to find each other
+    ///
+    /// It needs a node key (--nodekey or --nodekeyhex). --nat and --netrestrict apply to it; without
+    /// --nat no port is mapped.
+    Bootnode(BootnodeArgs),
+    /// Sign and publish trees of nodes for DNS discovery
+    Dns(DnsArgs),
+    /// Show and create node records
+    Enr(EnrArgs),
+    /// Show the URL of a node
+    Enode(EnodeArgs),
     /// Measure the performance of this machine
     Bench(BenchArgs),
     /// Print version numbers

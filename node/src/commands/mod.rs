@@ -3,9 +3,12 @@
 mod account;
 mod bench;
 mod blocks;
+mod bootnode;
 mod copydb;
 mod db;
+mod dns;
 mod dump;
+mod enr;
 mod ethash_files;
 mod export;
 mod import;
@@ -46,6 +49,10 @@ pub fn run(cli: Cli, config: Config) -> eyre::Result<ExitCode> {
         Command::Removedb(args) => removedb::run(&config, args.force),
         Command::Account(args) => account::run(&config, args.what),
         Command::Wallet(args) => account::run_wallet(&config, args.what),
+        Command::Bootnode(args) => return bootnode::run(&cli.flags, &args),
+        Command::Dns(args) => dns::run(&config, args.what),
+        Command::Enr(args) => enr::run(args.what),
+        Command::Enode(args) => enr::run_enode(args.what),
         Command::Network(args) => network::run(&config, args.what),
         Command::Bench(args) => {
             let BenchCommand::Import { file, genesis } = args.what;

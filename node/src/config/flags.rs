@@ -10,7 +10,7 @@ use super::{
     logging::{LogFlags, LogFormatFlag},
     node::{DevConsensusFlag, EngineFlag, GcModeFlag, NodeFlags},
     rpc::{RpcFlags, ServerFlags},
-    values::{set, set_list},
+    values::{set, set_list, without_blanks},
 };
 use crate::duration;
 
@@ -91,6 +91,12 @@ impl Config {
         flags.telemetry.apply(&mut self.node.open_telemetry)?;
         self.apply_admin(&flags.admin);
         self.node.p2p.apply(&flags.network)?;
+        if let Some(urls) = &flags.discovery_dns {
+            self.eth.eth_discovery_urls = Some(without_blanks(urls));
+        }
+        if let Some(servers) = &flags.discovery_dns_server {
+            self.actoreum.dns_servers.clone_from(servers);
+        }
         for (flag, addr) in [
             ("http.addr", &flags.servers.http_addr),
             ("admin.addr", &flags.admin.admin_addr),

@@ -22,7 +22,7 @@ mod values;
 
 use std::{
     collections::BTreeMap,
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -140,6 +140,13 @@ pub struct EthConfig {
     pub miner: MinerConfig,
     /// Sync mode of an empty chain.
     pub sync_mode: SyncModeFlag,
+    /// Trees of nodes in DNS; `None`: mainnet's on mainnet, else none.
+    #[serde(
+        rename = "EthDiscoveryURLs",
+        alias = "DiscoveryURLs",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub eth_discovery_urls: Option<Vec<String>>,
     /// Required hashes of blocks, by number. Only a flag sets them, as in geth.
     #[serde(skip)]
     pub whitelist: BTreeMap<u64, B256>,
@@ -235,6 +242,9 @@ pub struct ActoreumConfig {
     /// File to which logs are appended in addition to stderr; empty: none.
     #[serde(skip_serializing_if = "is_empty")]
     pub log_file: PathBuf,
+    /// DNS servers of DNS discovery; empty: those of the system.
+    #[serde(rename = "DNSServers", skip_serializing_if = "Vec::is_empty")]
+    pub dns_servers: Vec<SocketAddr>,
 }
 
 impl Default for EthConfig {
@@ -252,6 +262,7 @@ impl Default for EthConfig {
             ethash: EthashConfig::default(),
             miner: MinerConfig::default(),
             sync_mode: SyncModeFlag::default(),
+            eth_discovery_urls: None,
             whitelist: BTreeMap::new(),
         }
     }
@@ -297,6 +308,7 @@ impl Default for ActoreumConfig {
             verbosity: 3,
             log_json: false,
             log_file: PathBuf::new(),
+            dns_servers: Vec::new(),
         }
     }
 }
@@ -358,6 +370,9 @@ impl Config {
         }
         self.node.open_telemetry.check()?;
         self.node.p2p.check(self.dev.is_none())?;
+        for url in self.eth.eth_discovery_urls.iter().flatten() {
+            network::parse_tree(url)?;
+        }
         if !matches!(self.actoreum.db_engine.as_str(), "sled" | "redb") {
             bail!(
                 "DBEngine: {:?} is not an engine; use \"sled\" or \"redb\"",

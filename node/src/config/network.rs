@@ -1,9 +1,12 @@
 //! The peer-to-peer network: flags and configuration section.
 
-use std::path::PathBuf;
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
 
 use actoreum_primitives::SecretKey;
-use actoreum_wire::nodes::NodeUrl;
+use actoreum_wire::{dns::TreeLink, nodes::NodeUrl};
 use clap::{Args, builder::TypedValueParser};
 use eyre::{bail, eyre};
 use serde::{Deserialize, Serialize};
@@ -192,6 +195,22 @@ pub fn parse_url(url: &str) -> eyre::Result<NodeUrl> {
     let wrong =
         |error| eyre!("{url:?} is no node: {error}; use enode://KEY@HOST:PORT or enr:RECORD");
     url.parse().map_err(wrong)
+}
+
+/// Parses the URL of a tree of nodes in DNS.
+pub fn parse_tree(url: &str) -> eyre::Result<TreeLink> {
+    let wrong = |error| eyre!("invalid DNS discovery URL {url:?}: {error}");
+    url.parse().map_err(wrong)
+}
+
+/// Parses the address of a DNS server, whose port is 53 unless it is given.
+pub fn parse_dns_server(text: &str) -> Result<SocketAddr, String> {
+    let address = text.trim();
+    let with_port = address.parse::<SocketAddr>();
+    let ip = |_| address.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 53));
+    with_port
+        .or_else(ip)
+        .map_err(|_| format!("{address:?} is not an address; use IP or IP:PORT"))
 }
 
 /// Parses a node key of 64 hexadecimal digits.

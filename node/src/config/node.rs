@@ -1,6 +1,6 @@
 //! All flags of the node, with geth's names and categories, and those that belong to no component.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use actoreum_primitives::{B256, DevConsensus, Fork};
 use actoreum_rpc::namespaces::dev::DevIdentity;
@@ -15,7 +15,7 @@ use super::{
     given::Given,
     logging::LogFlags,
     miner::MinerConfig,
-    network::P2pConfig,
+    network::{P2pConfig, parse_dns_server},
     rpc::{RpcFlags, ServerFlags},
     telemetry::TelemetryConfig,
     txpool::TxPoolConfig,
@@ -126,6 +126,27 @@ pub struct NodeFlags {
     #[arg(help = "Comma separated block number-to-hash mappings to enforce (<number>=<hash>)")]
     #[arg(long, alias = "eth.requiredblocks", global = true, value_name = "NUMBER=HASH,...", value_delimiter = ',', value_parser = parse_required)]
     pub whitelist: Option<Vec<(u64, B256)>>,
+
+    /// Comma separated enrtree:// URLs of trees of nodes in DNS; "": none (default: mainnet's, on
+    /// mainnet)
+    #[arg(
+        long = "discovery.dns",
+        global = true,
+        value_name = "URLS",
+        value_delimiter = ',',
+        help_heading = "Networking"
+    )]
+    pub discovery_dns: Option<Vec<String>>,
+    /// Comma separated DNS servers for these trees, each IP or IP:PORT (default: those of the system)
+    #[arg(
+        long = "discovery.dns.server",
+        global = true,
+        value_name = "SERVERS",
+        value_delimiter = ',',
+        value_parser = parse_dns_server,
+        help_heading = "Networking"
+    )]
+    pub discovery_dns_server: Option<Vec<SocketAddr>>,
 
     /// Flags of accounts.
     #[command(flatten)]

@@ -36,7 +36,7 @@ mod eth;
 mod followers;
 pub mod keys;
 pub mod miner;
-mod network;
+pub mod network;
 mod references;
 mod rpc;
 pub mod snapshots;

@@ -13,7 +13,7 @@ use actoreum_chain::ChainReader;
 use actoreum_primitives::{SecretKey, genesis::MAINNET_GENESIS_HASH};
 use actoreum_storage::files;
 use actoreum_supervision::SupervisorSpec;
-use actoreum_wire::nodes::NodeUrl;
+use actoreum_wire::{dns::TreeLink, nodes::NodeUrl};
 use eyre::{WrapErr, eyre};
 use tracing::{info, warn};
 use zeroize::Zeroizing;
@@ -22,7 +22,7 @@ use crate::{
     bounded::{MAX_NODE_KEY_BYTES, MAX_NODE_LIST_BYTES, read_text},
     config::{
         Config,
-        network::{BOOTNODES_FILE, NodeKeyFlags, P2pConfig, parse_key},
+        network::{BOOTNODES_FILE, NodeKeyFlags, P2pConfig, parse_key, parse_tree},
     },
     datadir::DataDir,
     passwords::read_secret,
@@ -36,6 +36,10 @@ const MAINNET_BOOTNODES: [&str; 4] = [
     "enode://2b252ab6a1d0f971d9722cb839a42cb81db019ba44c08754628ab4a823487071b5695317c8ccd085219c3a03af063495b2f1da8d18218da2d6a82981b45e6ffc@65.108.70.101:30303",
     "enode://4aeb4ab6c14b23e2c4cfdce879c04b0748a20d8e9b59e25ded2a08143e265c6c25936e74cbc8e641e3312ca288673d91f2f93f8e277de3cfa444ecdaaf982052@157.90.35.166:30303",
 ];
+
+/// The tree of mainnet's nodes in DNS, from geth 1.13 (params/bootnodes.go).
+const MAINNET_TREE: &str =
+    "enrtree://AKA3AM6LPBYEUDMVNU3BSVQJ5AD45Y7YPOHJLEF6W26QOE4VTUDPE@all.mainnet.ethdisco.net";
 
 /// Checks the values that the network's actors parse. A node that is not connected to a network has
 /// no listener: for a development chain geth writes an empty `ListenAddr`.
@@ -63,11 +67,11 @@ fn listen(config: &P2pConfig) -> eyre::Result<ListenAddress> {
     address.map_err(|error| eyre!("ListenAddr: {error}"))
 }
 
-fn nat(config: &P2pConfig) -> eyre::Result<Nat> {
+pub(crate) fn nat(config: &P2pConfig) -> eyre::Result<Nat> {
     config.nat.parse().map_err(|error| eyre!("--nat: {error}"))
 }
 
-fn restrict(config: &P2pConfig) -> eyre::Result<Option<NetRestrict>> {
+pub(crate) fn restrict(config: &P2pConfig) -> eyre::Result<Option<NetRestrict>> {
     if config.net_restrict.is_empty() {
         return Ok(None);
     }
@@ -94,7 +98,7 @@ fn known_nodes(urls: &[String], source: &str) -> Vec<NodeUrl> {
 }
 
 /// Reads a node key file.
-fn read_key(path: &Path) -> eyre::Result<SecretKey> {
+pub(crate) fn read_key(path: &Path) -> eyre::Result<SecretKey> {
     let bytes = read_secret(path, MAX_NODE_KEY_BYTES)
         .wrap_err_with(|| format!("node key {} can't be read", path.display()))?;
     // Bytes that are not UTF-8 are not 64 digits either: parsing the empty text fails.
@@ -123,7 +127,7 @@ fn node_key(flags: &NodeKeyFlags, datadir: &DataDir) -> eyre::Result<SecretKey> 
 
 /// Writes a key file that only its owner may read. It is written as a whole or not at all, because
 /// half a key would keep the node from starting.
-fn write_key(path: &Path, key: &SecretKey) -> std::io::Result<()> {
+pub(crate) fn write_key(path: &Path, key: &SecretKey) -> std::io::Result<()> {
     let digits = Zeroizing::new(hex::encode(key.to_bytes().as_slice()));
     files::create_file(path, digits.as_bytes(), files::PRIVATE_FILE)
 }
@@ -198,6 +202,22 @@ fn settings(
     })
 }
 
+/// Returns the trees of nodes in DNS: the configured ones, or mainnet's on mainnet. A node without
+/// discovery has none, as in geth.
+fn dns_trees(config: &Config, is_mainnet: bool) -> eyre::Result<Vec<TreeLink>> {
+    if config.node.p2p.no_discovery {
+        return Ok(Vec::new());
+    }
+    // A private network may have begun with mainnet's genesis block.
+    let is_mainnet = is_mainnet && config.eth.network_id.is_none_or(|id| id == 1);
+    let urls = match &config.eth.eth_discovery_urls {
+        Some(urls) => urls.clone(),
+        None if is_mainnet => vec![MAINNET_TREE.to_owned()],
+        None => Vec::new(),
+    };
+    urls.iter().map(|url| parse_tree(url)).collect()
+}
+
 /// Assembles the subtree of the network over the chain of `reader`.
 pub fn assemble(
     config: &Config,
@@ -207,7 +227,11 @@ pub fn assemble(
 ) -> eyre::Result<(SupervisorSpec, NetworkHandle)> {
     let is_mainnet = reader.genesis_hash() == MAINNET_GENESIS_HASH;
     let name = version::named(&config.node.user_ident);
-    let settings = settings(&config.node.p2p, datadir, is_mainnet, name)?;
+    let mut settings = settings(&config.node.p2p, datadir, is_mainnet, name)?;
+    settings.dns_trees = dns_trees(config, is_mainnet)?;
+    settings
+        .dns_servers
+        .clone_from(&config.actoreum.dns_servers);
     let (spec, handle) = net::assemble(settings, Arc::new(OsTransport::default()), Arc::new(eth));
     info!(id = ?handle.local().id, "network identity");
     Ok((spec, handle))
@@ -305,6 +329,38 @@ mod tests {
         let file = folder.path().join("static-nodes.json");
         fs::write(&file, serde_json::to_string(&urls).unwrap()).unwrap();
         assert_eq!(read_nodes(&file), nodes);
+    }
+
+    #[test]
+    fn trees_in_dns_have_geths_defaults() {
+        let trees = |flags: &[&str], is_mainnet| {
+            let line = ["actoreum"]
+                .iter()
+                .chain(flags)
+                .map(std::ffi::OsString::from);
+            let crate::cli::Parsed::Run(cli) = crate::cli::parse(line) else {
+                panic!("{flags:?} is not parsed");
+            };
+            let config = Config::from_flags(&cli.flags)?;
+            let trees = dns_trees(&config, is_mainnet)?;
+            Ok::<_, eyre::Report>(trees.iter().map(ToString::to_string).collect::<Vec<_>>())
+        };
+        let other = MAINNET_TREE.replace("mainnet", "example");
+        let both = format!("--discovery.dns={other}, {MAINNET_TREE}");
+        assert_eq!(trees(&[], false).unwrap(), [""; 0]);
+        assert_eq!(trees(&[], true).unwrap(), [MAINNET_TREE]);
+        assert_eq!(trees(&["--networkid=99"], true).unwrap(), [""; 0]);
+        assert_eq!(trees(&["--discovery.dns="], true).unwrap(), [""; 0]);
+        assert_eq!(
+            trees(&[&both], true).unwrap(),
+            [other.as_str(), MAINNET_TREE]
+        );
+        assert_eq!(trees(&[&both, "--nodiscover"], true).unwrap(), [""; 0]);
+        let error = trees(&["--discovery.dns=enrtree://x"], false).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "invalid DNS discovery URL \"enrtree://x\": invalid link entry: missing public key"
+        );
     }
 
     #[test]

@@ -24,6 +24,7 @@ use actoreum_messages::protocol_manager::PeerJoined;
 use actoreum_storage::StorageError;
 use actoreum_supervision::{ActorRef, ChildSpec, Failure};
 use actoreum_wire::eth::EthVersion;
+use actoreum_wire::nodes::Enr;
 use actoreum_wire::p2p;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
@@ -163,6 +164,10 @@ impl ProtocolHandler for EthProtocol {
 
     fn record_entries(&self) -> Vec<(String, Vec<u8>)> {
         vec![self.status_handshake.record_entry()]
+    }
+
+    fn accepts_record(&self, record: &Enr) -> bool {
+        self.status_handshake.accepts_record(record)
     }
 
     fn run_session(&self, link: Link) -> LocalBoxFuture<'static, SessionExit> {

@@ -10,6 +10,8 @@
 //! of the handshakes from the connection's actor, which comes after ServerActor has added or
 //! refused the peer. So a node that is being connected is always known as being dialled or as a
 //! peer. The host name of a static node is resolved before each of its dials.
+//!
+//! When nodes are wanted, discovery looks up random ones, and DNS is asked for some.
 
 pub mod state;
 
@@ -19,6 +21,7 @@ use std::sync::Arc;
 
 use actoreum_messages::dialer::{AddStatic, PeerSetChanged, RemoveStatic};
 use actoreum_messages::discovery::Lookup;
+use actoreum_messages::dns_discovery::FindNodes;
 use actoreum_messages::peer::{Direction, DisconnectCause};
 use actoreum_wire::discv4::Node;
 use actoreum_wire::nodes::{Enode, NodeUrl};
@@ -31,8 +34,10 @@ use tracing::{debug, trace};
 
 use self::state::{DialContext, DialState, Task};
 use super::discovery::UdpDiscoveryActor;
+use super::dns::DnsDiscoveryActor;
 use super::limits::{
-    DIAL_JITTER, DIAL_TICK, DIAL_TIMEOUT, LOOKUP_TIMEOUT, MAX_ACTIVE_DIALS, MAX_WAITING_DIALS,
+    DIAL_JITTER, DIAL_TICK, DIAL_TIMEOUT, DNS_NODES_TIMEOUT, LOOKUP_TIMEOUT, MAX_ACTIVE_DIALS,
+    MAX_WAITING_DIALS,
 };
 use super::names::{Bootnodes, Names};
 use super::peer::{ConnectionArgs, Connections};
@@ -43,13 +48,22 @@ use actoreum_supervision::{Actor, ActorRef, Ctx, Failure, Handles, Message, When
 #[derive(Debug, Message)]
 struct Tick;
 
+/// The actors that find nodes. One that is not configured is not running.
+#[derive(Clone)]
+pub(super) struct NodeSources {
+    pub(super) discovery: ActorRef<UdpDiscoveryActor>,
+    pub(super) dns: ActorRef<DnsDiscoveryActor>,
+}
+
 /// The actor that dials nodes; see the module.
 pub struct DialerActor {
     shared: Arc<Shared>,
     connections: Connections,
-    discovery: ActorRef<UdpDiscoveryActor>,
+    sources: NodeSources,
     names: Names,
     state: DialState,
+    /// Whether DNS has a question of this actor.
+    is_asking_dns: bool,
     /// The static nodes with a host name in place of an address.
     named: BTreeMap<PeerId, NodeUrl>,
     waiting: VecDeque<Task>,
@@ -68,11 +82,7 @@ enum Dialled {
 
 impl DialerActor {
     /// Creates an actor that starts with the configured static nodes.
-    pub(super) fn new(
-        connections: Connections,
-        discovery: ActorRef<UdpDiscoveryActor>,
-        names: Names,
-    ) -> Self {
+    pub(super) fn new(connections: Connections, sources: NodeSources, names: Names) -> Self {
         let shared = Arc::clone(&connections.shared);
         let settings = &shared.settings;
         let bootnodes: Vec<Enode> = settings.bootnodes.iter().map(NodeUrl::enode).collect();
@@ -86,9 +96,10 @@ impl DialerActor {
         let mut actor = Self {
             shared,
             connections,
-            discovery,
+            sources,
             names,
             state,
+            is_asking_dns: false,
             named: BTreeMap::new(),
             waiting: VecDeque::new(),
             running: 0,
@@ -154,11 +165,37 @@ impl DialerActor {
     }
 
     fn begin_lookup(&mut self, ctx: &mut Ctx<Self>) {
-        let looking = look_up(self.discovery.clone(), None);
+        if !self.is_asking_dns && !self.shared.settings.dns_trees.is_empty() {
+            self.ask_dns(ctx);
+        }
+        let is_discovering = self.shared.settings.is_discovering;
+        let discovery = is_discovering.then(|| self.sources.discovery.clone());
+        let looking = async move {
+            match discovery {
+                Some(discovery) => look_up(discovery, None).await,
+                None => Vec::new(),
+            }
+        };
         ctx.spawn_then(looking, |actor, nodes, ctx| {
             trace!(found = nodes.len(), "lookup ended");
             actor.state.looked_up(nodes);
             actor.ended(ctx);
+        });
+    }
+
+    /// Asks DNS for nodes. The answer may take long, and no lookup waits for it.
+    fn ask_dns(&mut self, ctx: &mut Ctx<Self>) {
+        self.is_asking_dns = true;
+        let dns = self.sources.dns.clone();
+        let asking = async move {
+            let dns = dns.within(DNS_NODES_TIMEOUT);
+            dns.ask(FindNodes).await.unwrap_or_default()
+        };
+        ctx.spawn_then(asking, |actor, nodes: Vec<Enode>, ctx| {
+            trace!(found = nodes.len(), "nodes of DNS received");
+            actor.is_asking_dns = false;
+            actor.state.found(nodes.iter().filter_map(Node::from_enode));
+            actor.schedule(ctx);
         });
     }
 
@@ -208,7 +245,7 @@ impl DialerActor {
             self.dialled(id, ctx);
             return;
         }
-        let looking = look_up(self.discovery.clone(), Some(node));
+        let looking = look_up(self.sources.discovery.clone(), Some(node));
         ctx.spawn_then(looking, move |actor, nodes, ctx| {
             let found = nodes
                 .into_iter()

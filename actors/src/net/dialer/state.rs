@@ -65,7 +65,7 @@ pub struct DialState {
     dialling: HashMap<PeerId, Direction>,
     history: HashMap<PeerId, Instant>,
     bootnodes: VecDeque<Enode>,
-    /// Nodes found by lookups and not dialled yet.
+    /// Nodes found by lookups and in DNS, and not dialled yet.
     found: VecDeque<Node>,
     is_looking: bool,
     next_lookup: Instant,
@@ -219,6 +219,11 @@ impl DialState {
     /// Records the end of a lookup and the nodes found.
     pub fn looked_up(&mut self, nodes: impl IntoIterator<Item = Node>) {
         self.is_looking = false;
+        self.found.extend(nodes);
+    }
+
+    /// Adds nodes that were found elsewhere.
+    pub fn found(&mut self, nodes: impl IntoIterator<Item = Node>) {
         self.found.extend(nodes);
     }
 

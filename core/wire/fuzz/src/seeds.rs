@@ -15,7 +15,7 @@ use actoreum_wire::discv5::{
 };
 use actoreum_wire::dns::{Tree, TreeLink};
 use actoreum_wire::eth::{
-    BlockAnnouncement, HashOrNumber, EthMessage, EthVersion, GetBlockHeaders, LazyList, NewBlock,
+    BlockAnnouncement, EthMessage, EthVersion, GetBlockHeaders, HashOrNumber, LazyList, NewBlock,
     Status, TransactionAnnouncement,
 };
 use actoreum_wire::nodes::{EnodeEndpoint, EnrBuilder};
@@ -48,7 +48,10 @@ fn handshake() -> Vec<Vec<u8>> {
         [&key_bytes[..], &[7; 32], &[0]].concat(),
     ];
     // Inputs that are encrypted as well.
-    let sealed: Vec<_> = seeds.iter().map(|seed| [&[0xff][..], seed].concat()).collect();
+    let sealed: Vec<_> = seeds
+        .iter()
+        .map(|seed| [&[0xff][..], seed].concat())
+        .collect();
     seeds.extend(sealed);
     for format in [HandshakeFormat::Plain, HandshakeFormat::Eip8] {
         let remote = key(2).public_key();
@@ -205,7 +208,11 @@ fn enr() -> Vec<Vec<u8>> {
 }
 
 fn dns() -> Vec<Vec<u8>> {
-    let nodes = (2..20).map(|number| EnrBuilder::new().sign(1, &key(number)).expect("a small record"));
+    let nodes = (2..20).map(|number| {
+        EnrBuilder::new()
+            .sign(1, &key(number))
+            .expect("a small record")
+    });
     let link = TreeLink::new(key(30).public_key(), "m").expect("a domain name");
     let mut tree = Tree::new(1, nodes.collect(), vec![link]).expect("a small tree");
     tree.sign(&key(1), "n").expect("a domain name");

@@ -2,8 +2,10 @@
 //! hostile traffic at the ports.
 
 mod attacks;
+mod bootnode;
 mod byzantine;
 mod crash;
+mod dns;
 mod flags;
 mod flood;
 mod merged;
