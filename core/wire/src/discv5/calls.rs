@@ -15,7 +15,10 @@ use crate::limits::{MAX_PENDING_REQUESTS, MAX_QUEUED_REQUESTS};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
     /// A ping: checks whether a node of the table is alive.
-    Revalidation,
+    Revalidation {
+        /// Whether it follows one without an answer: a node is not removed for a lost datagram.
+        is_second: bool,
+    },
     /// A ping: checks whether a node that opened a session can be reached.
     Verification,
     /// A request for nodes.

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use actoreum_primitives::{PeerId, PublicKey};
 use rand::RngCore;
 
 use super::{Discovery, Rejected};
@@ -15,7 +16,6 @@ use crate::discv5::{
     encode_who_are_you, open, verify_identity,
 };
 use crate::nodes::Enr;
-use actoreum_primitives::{PeerId, PublicKey};
 
 impl Discovery {
     /// Handles a datagram. An error is for counters only; the sender gets no answer.
@@ -149,7 +149,7 @@ impl Discovery {
         if !self.limiter.admit(contact.address, now, || attempts == 1) {
             return Err(Rejected::RateLimited);
         }
-        let record = record_of(&contact.id, handshake)?;
+        let record = self.record_of(&contact.id, handshake)?;
         let key = record
             .as_ref()
             .map(|record| record.public_key())
@@ -263,16 +263,17 @@ impl Discovery {
             Message::TalkResponse { .. } => Err(Rejected::Unsolicited),
         }
     }
-}
 
-/// Returns the verified record of a handshake, if it has one.
-fn record_of(id: &PeerId, handshake: &Handshake) -> Result<Option<Arc<Enr>>, Rejected> {
-    let Some(encoded) = &handshake.record else {
-        return Ok(None);
-    };
-    Enr::decode(encoded)
-        .ok()
-        .filter(|record| record.node_id() == *id)
-        .map(|record| Some(Arc::new(record)))
-        .ok_or(Rejected::InvalidRecord)
+    /// Returns the verified record of a handshake, if it has one.
+    fn record_of(&self, id: &PeerId, handshake: &Handshake) -> Result<Option<Arc<Enr>>, Rejected> {
+        let Some(encoded) = &handshake.record else {
+            return Ok(None);
+        };
+        self.records
+            .decode(encoded)
+            .ok()
+            .filter(|record| record.node_id() == *id)
+            .map(Some)
+            .ok_or(Rejected::InvalidRecord)
+    }
 }

@@ -68,7 +68,7 @@ impl Discovery {
 
     fn message_of(&self, id: RequestId, request: &Request) -> Message {
         match request.purpose {
-            Purpose::Revalidation | Purpose::Verification => Message::Ping {
+            Purpose::Revalidation { .. } | Purpose::Verification => Message::Ping {
                 id,
                 enr_seq: self.record.seq(),
             },
@@ -171,7 +171,7 @@ impl Discovery {
         let call = self.call_of(contact, id)?;
         let Request { node, purpose, .. } = call.request;
         match purpose {
-            Purpose::Revalidation => {
+            Purpose::Revalidation { .. } => {
                 self.table.revalidated(&node, true, now);
                 self.schedule_revalidation(now);
             }
@@ -222,8 +222,8 @@ impl Discovery {
         let is_complete = is_last || call.records >= MAX_FOUND_RECORDS;
         let distances = call.request.distances.clone();
         for encoded in records.iter().take(unread) {
-            if let Ok(record) = Enr::decode(encoded) {
-                self.record_found(contact, &distances, Arc::new(record), now);
+            if let Ok(record) = self.records.decode(encoded) {
+                self.record_found(contact, &distances, record, now);
             }
         }
         if is_complete && let Some(call) = self.end_call(&contact.id, now) {
@@ -336,9 +336,11 @@ impl Discovery {
                     self.table.count_findnode(&node.id, false, now);
                     self.end_query(lookup, &node, &[], now);
                 }
-                Purpose::Revalidation => {
-                    self.table.revalidated(&node, false, now);
-                    self.schedule_revalidation(now);
+                Purpose::Revalidation { is_second } => {
+                    if is_second || !self.send_revalidation(node, true, now) {
+                        self.table.revalidated(&node, false, now);
+                        self.schedule_revalidation(now);
+                    }
                 }
                 Purpose::Verification | Purpose::Record => {}
             }
@@ -347,17 +349,20 @@ impl Discovery {
 
     pub(super) fn revalidate(&mut self, now: Instant) {
         self.next_revalidation = None;
-        let sent = self.table.next_to_revalidate(now).is_some_and(|node| {
-            let request = Request {
-                node,
-                purpose: Purpose::Revalidation,
-                distances: Vec::new(),
-            };
-            self.request(request, now)
-        });
+        let node = self.table.next_to_revalidate(now);
+        let sent = node.is_some_and(|node| self.send_revalidation(node, false, now));
         if !sent {
             self.schedule_revalidation(now);
         }
+    }
+
+    fn send_revalidation(&mut self, node: Node, is_second: bool, now: Instant) -> bool {
+        let request = Request {
+            node,
+            purpose: Purpose::Revalidation { is_second },
+            distances: Vec::new(),
+        };
+        self.request(request, now)
     }
 
     fn schedule_revalidation(&mut self, now: Instant) {

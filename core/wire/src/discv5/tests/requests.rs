@@ -277,6 +277,26 @@ fn one_request_at_a_time_is_sent_to_a_node() {
 }
 
 #[test]
+fn one_lost_ping_removes_no_node() {
+    let now = Instant::now();
+    let mut engine = engine(now);
+    let mut peer = Peer::new(1, "8.8.8.8:40000");
+    peer.connect(&mut engine, now);
+    // The node was seen just now: it is pinged after a pause.
+    let mut time = now + REVALIDATION_PAUSE;
+    while peer.messages(&mut engine).is_empty() {
+        time += Duration::from_secs(1);
+        engine.handle_timeout(time);
+    }
+    // That ping is lost. The second is answered.
+    time += DISCV5_RESPONSE_TIMEOUT;
+    engine.handle_timeout(time);
+    peer.answer_all(&mut engine, time);
+    engine.handle_timeout(time + DISCV5_RESPONSE_TIMEOUT);
+    assert!(engine.table().entry(&peer.id).is_some());
+}
+
+#[test]
 fn a_silent_node_is_removed() {
     let now = Instant::now();
     let mut engine = engine(now);

@@ -11,6 +11,7 @@ use rand::{Rng, SeedableRng};
 use super::{key, record};
 use crate::discv4::Node;
 use crate::discv5::*;
+use crate::limits::BUCKET_SIZE;
 use crate::nodes::EnodeEndpoint;
 
 const LATENCY: Duration = Duration::from_millis(20);
@@ -161,11 +162,9 @@ fn fill_and_find(count: u32, loss: f64, minutes: u64) {
     let mut network = Network::new(count, loss);
     network.run(Duration::from_secs(60 * minutes));
     for engine in &network.engines {
-        assert!(
-            engine.table().len() >= 16,
-            "{} nodes known",
-            engine.table().len()
-        );
+        // A node with less than a bucket searches every half a minute.
+        let known = engine.table().len();
+        assert!(known >= BUCKET_SIZE / 2, "{known} nodes known");
         assert!(engine.pending_requests() < 20);
     }
     network.finished.clear();
@@ -204,13 +203,13 @@ fn fill_and_find(count: u32, loss: f64, minutes: u64) {
 }
 
 #[test]
-fn two_hundred_nodes_fill_their_tables_and_find_each_other() {
-    fill_and_find(200, 0.0, 2);
+fn two_hundred_nodes_find_each_other_with_loss() {
+    fill_and_find(200, 0.1, 2);
 }
 
 #[test]
-fn two_hundred_nodes_find_each_other_with_loss() {
-    fill_and_find(200, 0.1, 3);
+fn every_lookup_succeeds_without_loss() {
+    fill_and_find(40, 0.0, 2);
 }
 
 #[test]
