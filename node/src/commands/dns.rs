@@ -335,7 +335,7 @@ mod tests {
         let entry =
             |id: &str| format!(r#"{{"{id}": {{"seq": 1, "record": "{record}", "score": 2}}}}"#);
         let (_folder, tree, _) = definition(&entry(&hex::encode(record.node_id().0)));
-        assert_eq!(load(&tree).unwrap().nodes, [record.clone()]);
+        assert_eq!(load(&tree).unwrap().nodes, std::slice::from_ref(&record));
         let (_folder, tree, _) = definition(&entry(&"00".repeat(32)));
         assert!(load(&tree).is_err());
     }
