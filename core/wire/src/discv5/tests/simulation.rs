@@ -160,7 +160,17 @@ impl Network {
 
 fn fill_and_find(count: u32, loss: f64, minutes: u64) {
     let mut network = Network::new(count, loss);
-    network.run(Duration::from_secs(60 * minutes));
+    for minute in 0..minutes {
+        network.run(Duration::from_secs(60));
+        // A dialer that wants nodes looks up random ids.
+        for index in 0..network.engines.len() {
+            let number = 1_000 + minute as u32 * count + index as u32;
+            let (target, now) = (PeerId::of(&key(number).public_key()), network.now);
+            network.engines[index].start_lookup(target, now);
+            network.drain(index);
+        }
+    }
+    network.run(Duration::from_secs(60));
     for engine in &network.engines {
         // A node with less than a bucket searches every half a minute.
         let known = engine.table().len();
@@ -204,7 +214,7 @@ fn fill_and_find(count: u32, loss: f64, minutes: u64) {
 
 #[test]
 fn two_hundred_nodes_find_each_other_with_loss() {
-    fill_and_find(200, 0.1, 2);
+    fill_and_find(200, 0.1, 3);
 }
 
 #[test]

@@ -76,25 +76,29 @@ proptest! {
         let mut random = StdRng::seed_from_u64(seed);
         let mut now = Instant::now();
         let mut found = BTreeSet::new();
-        // One query in ten is lost.
-        let mut queries = lost.index(10);
+        // One query in ten is lost, in half of the cases. An entry that is lost three times is left to
+        // the next walk, which finds the other nodes again.
+        let (mut queries, mut has_lost) = (lost.index(10), false);
+        let loses = seed % 2 == 0;
         while found.len() < nodes.len() {
             match walk.poll(now, &mut random) {
                 Step::Query(name) => {
                     queries += 1;
-                    if queries % 10 == 0 {
+                    if loses && queries % 10 == 0 {
+                        has_lost = true;
                         walk.failed(now);
                     } else {
                         prop_assert_eq!(walk.answered(&[&records[&name]], now), Ok(()));
                     }
                 }
                 Step::Node(node) => {
-                    prop_assert!(found.insert(node.node_id().0));
+                    let is_new = found.insert(node.node_id().0);
+                    prop_assert!(is_new || has_lost);
                 }
                 Step::Wait(until) => now = until.unwrap().max(now + TREE_QUERY_INTERVAL),
             }
         }
         prop_assert_eq!(found, nodes.iter().map(|node| node.node_id().0).collect());
-        prop_assert!(queries < 2 * (records.len() + 20));
+        prop_assert!(has_lost || queries <= records.len() + 20);
     }
 }
