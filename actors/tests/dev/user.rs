@@ -137,7 +137,8 @@ fn the_state_of_the_user_survives_a_crash_of_its_actor() {
             .handle()
             .crash("node/core/miner/development")
             .unwrap();
-        until("the actor is up", || dev.user.is_available()).await;
+        let is_back = || dev.user.generation() == 2 && dev.user.is_available();
+        until("the actor is back", is_back).await;
         assert!(dev.user_control.impersonates(&ACCOUNT));
         assert!(revert(&dev, id).await);
         dev.stop().await;

@@ -21,7 +21,7 @@ pub struct TelemetryConfig {
     #[arg(long = "rpc.telemetry.instance-id", global = true, value_name = "ID")]
     #[serde(rename = "InstanceID", skip_serializing_if = "String::is_empty")]
     pub instance_id: String,
-    /// Defines where RPC telemetry is sent, e.g. http://localhost:4318 (OTLP over HTTP)
+    /// Defines where RPC telemetry is sent, as OTLP over HTTP (default: http://localhost:4318)
     #[arg(long = "rpc.telemetry.endpoint", global = true, value_name = "URL")]
     #[serde(skip_serializing_if = "String::is_empty")]
     pub endpoint: String,
@@ -52,7 +52,7 @@ impl Default for TelemetryConfig {
             enabled: false,
             tags: String::new(),
             instance_id: String::new(),
-            endpoint: String::new(),
+            endpoint: "http://localhost:4318".to_owned(),
             auth_user: String::new(),
             auth_password: String::new(),
             sample_ratio: 1.0,
@@ -89,7 +89,7 @@ impl TelemetryConfig {
             ),
             Some((scheme, _)) => bail!("unsupported telemetry url scheme: {scheme}"),
             None => bail!(
-                "--rpc.telemetry needs the address of a collector: --rpc.telemetry.endpoint \
+                "--rpc.telemetry.endpoint: {endpoint:?} is no address of a collector; use one like \
                  http://localhost:4318"
             ),
         }
@@ -136,7 +136,7 @@ mod tests {
             assert_eq!(sent_to(endpoint).traces_url(), url);
         }
         for (endpoint, reason) in [
-            ("", "--rpc.telemetry needs the address of a collector"),
+            ("localhost", "\"localhost\" is no address of a collector"),
             ("grpc://localhost:4317", "collectors receive OTLP over HTTP"),
             ("udp://host", "unsupported telemetry url scheme: udp"),
         ] {

@@ -140,8 +140,10 @@ fn overrides_move_and_replace_precompiles() {
 
 #[test]
 fn the_kzg_setup_is_loaded_before_the_first_blob() {
-    let args = ["--dev", "--http", "--http.port", "0", "--verbosity", "4"];
-    let mut node = Running::start(&args);
+    // Mainnet has blobs. A development chain leaves the setup to the first blob transaction.
+    let folder = tempfile::tempdir().unwrap();
+    let datadir = folder.path().to_str().unwrap();
+    let (mut node, _) = Running::start_http(datadir, &["--verbosity", "4"]);
     node.wait_for("KZG setup loaded");
     // The setup is loaded only after the node serves requests.
     let position = |text: &str| {

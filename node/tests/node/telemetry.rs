@@ -189,7 +189,8 @@ fn an_endpoint_of_another_protocol_is_refused() {
         "grpc://localhost:4317",
     ];
     run(&grpc).fatal(&["unsupported telemetry url scheme: grpc", "port 4318"]);
-    run(&["--rpc.telemetry"]).fatal(&["--rpc.telemetry.endpoint"]);
+    let bare = ["--rpc.telemetry", "--rpc.telemetry.endpoint", "localhost"];
+    run(&bare).fatal(&["--rpc.telemetry.endpoint", "\"localhost\""]);
 }
 
 /// Stops the node in order.

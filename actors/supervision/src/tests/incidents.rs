@@ -103,6 +103,8 @@ fn refused_dropped_and_lost_messages_are_sampled() {
 
         let handle = fixture.tree.handle().clone();
         handle.crash("root/keeper").unwrap();
+        // A turn that has lasted as long as this is over: the request to crash comes before the queue.
+        std::thread::sleep(10 * limits::TURN_TIME);
         fixture.open_gate();
         until(|| samples(&fixture).len() > 2).await;
         let all = samples(&fixture);
