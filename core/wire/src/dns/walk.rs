@@ -14,7 +14,7 @@ use super::{EntryHash, TreeEntry, TreeLink, TreeRoot, WalkError};
 use crate::limits::{MAX_TREES, MAX_TXT_RECORDS, TREE_CACHE};
 use crate::nodes::Enr;
 
-/// What [`TreeWalk::poll`] asks of its caller.
+/// The next step of a walk, as [`TreeWalk::poll`] requests it of its caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// Query the TXT records of this name, and report them by [`TreeWalk::answered`] or
