@@ -108,7 +108,7 @@ fn describe(record: &Enr) -> eyre::Result<String> {
 }
 
 /// Describes the value of a pair: well-known ones by their meaning, other strings in hexadecimal digits.
-/// What is no such value is followed by `(!)`.
+/// A value that does not have its form is followed by `(!)`.
 fn describe_value(key: &[u8], value: &[u8]) -> String {
     let string = || {
         let mut rest = value;

@@ -24,7 +24,7 @@ use crate::server::method::Method;
 const BALANCE_OF: [u8; 4] = [0x70, 0xa0, 0x82, 0x31];
 /// `allowance(address,address)`
 const ALLOWANCE: [u8; 4] = [0xdd, 0x62, 0xed, 0x3e];
-/// Value that is written to a slot to find out whether a getter reads it: no balance has it by chance.
+/// The value that is written to a slot to find out whether a getter reads the slot. No balance has it by chance.
 const PROBE: [u8; 16] = *b"slot of an erc20";
 
 pub(super) fn methods() -> Vec<Method<Node>> {
