@@ -8,6 +8,10 @@ use tracing::{Span, info_span};
 
 use crate::error::RpcError;
 
+/// Maximum length of a text in a span that a client can choose, in bytes: thousands of spans wait for
+/// their export.
+const MAX_TEXT: usize = 256;
+
 /// Begins the span of a request. `is_in_batch`: that of the batch is around it.
 ///
 /// The names are those of OpenTelemetry's conventions for remote procedure calls.
@@ -23,7 +27,7 @@ pub(super) fn request(method: &str, id: &str, is_in_batch: bool) -> Span {
         rpc.system = "jsonrpc",
         rpc.service = service,
         rpc.method = name,
-        rpc.jsonrpc.request_id = id,
+        rpc.jsonrpc.request_id = bounded(id),
         rpc.jsonrpc.error_code = Empty,
     )
 }
@@ -44,9 +48,15 @@ pub(super) fn batch(size: usize) -> Span {
 pub(super) fn fail(span: &Span, error: &RpcError) {
     if !span.is_disabled() {
         span.record("otel.status_code", "ERROR");
-        span.record("otel.status_message", &*error.message);
+        span.record("otel.status_message", bounded(&error.message));
         span.record("rpc.jsonrpc.error_code", error.code);
     }
+}
+
+/// Cuts off a text at [`MAX_TEXT`].
+fn bounded(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(MAX_TEXT))
+        .unwrap_or(text)
 }
 
 /// Answers a request of HTTP. Its spans continue the trace that its headers name, if they name one.
@@ -83,4 +93,16 @@ pub(super) fn continued<F: Future>(
 #[cfg(not(feature = "otel"))]
 pub(super) fn continued<F: Future>(_: &HeaderMap, answer: F) -> F {
     answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_in_a_span_is_cut_off() {
+        assert_eq!(bounded("short"), "short");
+        let long = format!("{}é{}", "a".repeat(MAX_TEXT - 1), "b".repeat(1 << 20));
+        assert_eq!(bounded(&long), "a".repeat(MAX_TEXT - 1));
+    }
 }
