@@ -42,7 +42,7 @@ fn last_sent(engine: &mut Discovery) -> Option<Vec<u8>> {
 
 /// Opens a session with an engine, with `content` as the first message, and sends it again in the
 /// session.
-fn converse(content: &[u8]) {
+fn exchange(content: &[u8]) {
     let from: SocketAddr = "8.8.8.8:30303".parse().expect("an address");
     let (own, other) = (key(1).public_key(), key(2).public_key());
     let (own_id, other_id) = (PeerId::of(&own), PeerId::of(&other));
@@ -99,6 +99,6 @@ fuzz_target!(|data: &[u8]| {
     };
     assert_eq!(Message::decode(&message.encode()), Ok(message));
     if data.len() + ENVELOPE <= MAX_DISCV5_PACKET {
-        converse(data);
+        exchange(data);
     }
 });

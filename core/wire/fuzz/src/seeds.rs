@@ -11,7 +11,7 @@ use actoreum_wire::discv4::{
     encode_packet,
 };
 use actoreum_wire::discv5::{
-    Handshake, Message, RequestId, WhoAreYou, encode_handshake, encode_random, encode_who_are_you,
+    self, Message, RequestId, WhoAreYou, encode_handshake, encode_random, encode_who_are_you,
 };
 use actoreum_wire::dns::{Tree, TreeLink};
 use actoreum_wire::eth::{
@@ -175,7 +175,10 @@ fn discv5() -> Vec<Vec<u8>> {
         },
     ];
     let mut seeds: Vec<_> = messages.iter().map(Message::encode).collect();
-    let (own, other) = (PeerId::of(&key(1).public_key()), PeerId::of(&key(2).public_key()));
+    let (own, other) = (
+        PeerId::of(&key(1).public_key()),
+        PeerId::of(&key(2).public_key()),
+    );
     let numbers = (&[1; 16], &[2; 12]);
     seeds.push(encode_random(&own, &other, numbers, &[3; 32]));
     let content = WhoAreYou {
@@ -183,13 +186,19 @@ fn discv5() -> Vec<Vec<u8>> {
         enr_seq: 1,
     };
     seeds.push(encode_who_are_you(&other, numbers, &content).0);
-    let handshake = Handshake {
+    let handshake = discv5::Handshake {
         source: own,
         signature: [5; 64],
         ephemeral_key: key(3).public_key().to_compressed(),
         record: Some(record.encoded().to_vec()),
     };
-    seeds.push(encode_handshake(&other, numbers, &handshake, &[6; 16], &[1, 0xc0]));
+    seeds.push(encode_handshake(
+        &other,
+        numbers,
+        &handshake,
+        &[6; 16],
+        &[1, 0xc0],
+    ));
     seeds
 }
 
@@ -234,6 +243,7 @@ fn eth() -> Vec<Vec<u8>> {
         head: hash,
         genesis: hash,
         fork_id: None,
+        range: None,
     };
     let origin = HashOrNumber::Number(5);
     let request = GetBlockHeaders {
