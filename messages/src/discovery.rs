@@ -1,4 +1,6 @@
-//! Messages to UdpDiscoveryActor, which finds nodes (discv4).
+//! Messages to the actors that find nodes: UdpDiscoveryActor (discv4) and DiscoveryV5Actor (discv5).
+
+use std::net::SocketAddr;
 
 use actoreum_primitives::PublicKey;
 use actoreum_supervision::Message;
@@ -7,8 +9,8 @@ use actoreum_wire::discv4::Node;
 /// Searches the network for the nodes closest to a target. Answers at most sixteen, the closest
 /// first.
 ///
-/// From: DialerActor, which does not block on the answer. Replaces geth's `LookupRandom` and
-/// `Resolve`, which block their caller.
+/// To both actors. From: DialerActor, which does not block on the answer. Replaces geth's
+/// `LookupRandom` and `Resolve`, which block their caller.
 #[derive(Debug, Clone, Copy, Message)]
 #[answer(Vec<Node>)]
 pub struct Lookup {
@@ -17,8 +19,20 @@ pub struct Lookup {
     pub target: Option<PublicKey>,
 }
 
-/// Reports that the local node record changed: an address or a port.
+/// Reports that the local node record changed: an address or a port. DiscoveryV5Actor compares the
+/// record once a second instead.
 ///
 /// From: ListenerActor, once it listens, and NatActor, once it knows the external address.
 #[derive(Debug, Clone, Copy, Message)]
 pub struct LocalNodeChanged;
+
+/// A datagram and its sender.
+pub type Datagram = (SocketAddr, Box<[u8]>);
+
+/// Datagrams of discovery v5, at most 1,281 bytes each.
+///
+/// From: UdpDiscoveryActor, which reads the socket of both versions; without discovery v4 the stream of
+/// DiscoveryV5Actor's own socket. Replaces geth's channel of 100 unhandled packets.
+#[derive(Debug, Message)]
+#[message(weight = self.0.iter().map(|(_, datagram)| datagram.len()).sum())]
+pub struct V5Datagrams(pub Vec<Datagram>);

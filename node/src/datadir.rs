@@ -5,7 +5,7 @@
 //!   actoreum/
 //!     chaindata/             the database, its ancient files, its lock
 //!     ethash/                verification caches (see --ethash.cachedir)
-//!     nodekey                the node's key; nodes: the nodes that discovery knows
+//!     nodekey                the node's key; nodes, nodes.v5: the nodes that discovery knows
 //!     incidents.jsonl        failures and restarts of actors; incidents.1.jsonl: earlier ones
 //!     signed-….json          the last block that each of its signers has signed (docs/adr/0014)
 //! ```

@@ -102,7 +102,7 @@ impl Node {
             port: 0,
         };
         settings.nat = Nat::External(address);
-        settings.is_discovering = false;
+        settings.discovery_v4 = false;
         let counter = Arc::new(Counter::default());
         let handler = Arc::new(CounterHandler(Arc::clone(&counter)));
         let transport = Arc::new(OsTransport::default());

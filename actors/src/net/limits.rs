@@ -159,6 +159,10 @@ pub const MAX_WAITING_DIALS: usize = 1024;
 /// Datagrams handled in one turn, before timers and lookups get their turn.
 pub const DATAGRAM_BATCH: usize = 32;
 
+/// Bytes of datagrams that wait for DiscoveryV5Actor: some batches, above which they are lost as in a full
+/// buffer of the kernel. geth holds 100 packets.
+pub const MAX_V5_DATAGRAM_BYTES: usize = 256 * 1024;
+
 /// Period of publishing the table for the admin page and the dialer.
 pub const TABLE_PERIOD: Duration = Duration::from_secs(1);
 

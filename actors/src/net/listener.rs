@@ -71,7 +71,7 @@ impl ListenerActor {
         shared.local.set_tcp(address.port());
         // Discovery binds its port next: the URL in the log contains that port. Where the port is
         // any free one, discovery logs the URL instead.
-        match (shared.settings.is_discovering, shared.settings.udp_port()) {
+        match (shared.settings.is_discovering(), shared.settings.udp_port()) {
             (true, 0) => info!(%address, "listening for peers"),
             (is_discovering, port) => {
                 if is_discovering {

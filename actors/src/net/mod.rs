@@ -12,14 +12,15 @@
 //! |       `- dialer      DialerActor: dials nodes
 //! |- nodes file          a thread pool: writes the nodes that discovery remembers
 //! |- discovery           UdpDiscoveryActor: the UDP socket, the node table, lookups
+//! |- discovery_v5        DiscoveryV5Actor: the same for discovery v5, where it is on
 //! |- dns                 DnsDiscoveryActor: nodes of DNS, where a tree is configured
 //! `- nat                 NatActor: port mappings at the router, where configured
 //! ```
 //!
 //! ```text
 //!   socket --> ListenerActor --+                      +--> UdpDiscoveryActor <--> socket
-//!                              v        lookups, the table |
-//!                          PeerActor  <-------------- DialerActor
+//!                              v        lookups, the table |       | V5Datagrams
+//!                          PeerActor  <-------------- DialerActor -+-> DiscoveryV5Actor
 //!           PostHandshakeCheck |                           ^
 //!                 AddPeerCheck v                           | PeerSetChanged
 //!                         ServerActor ---------------------+
@@ -66,6 +67,7 @@ use std::time::Duration;
 use self::arbiter::on_arbiter;
 use self::ban_list::DroppedPeer;
 use self::dialer::{DialerActor, NodeSources};
+use self::discovery::v5::DiscoveryV5Actor;
 use self::discovery::{TableView, UdpDiscoveryActor};
 use self::dns::DnsDiscoveryActor;
 use self::dns::resolver::{HickoryResolver, TxtResolver};
@@ -100,6 +102,7 @@ pub struct NetworkHandle {
     shared: Arc<Shared>,
     server: ActorRef<ServerActor>,
     discovery: ActorRef<UdpDiscoveryActor>,
+    discovery_v5: ActorRef<DiscoveryV5Actor>,
     connections: DynamicRef,
 }
 
@@ -117,6 +120,11 @@ impl NetworkHandle {
     /// Returns the node table of discovery, at most a second old.
     pub fn table(&self) -> Arc<TableView> {
         self.shared.table.load_full()
+    }
+
+    /// Returns the node table of discovery v5, at most a second old.
+    pub fn table_v5(&self) -> Arc<TableView> {
+        self.shared.table_v5.load_full()
     }
 
     /// Returns the node's own URL, endpoint and record.
@@ -137,6 +145,11 @@ impl NetworkHandle {
     /// Returns the reference to the actor that finds nodes.
     pub fn discovery(&self) -> &ActorRef<UdpDiscoveryActor> {
         &self.discovery
+    }
+
+    /// Returns the reference to the actor of discovery v5.
+    pub fn discovery_v5(&self) -> &ActorRef<DiscoveryV5Actor> {
+        &self.discovery_v5
     }
 
     /// Returns the number of connections, including those in their handshake.
@@ -189,6 +202,7 @@ fn assemble_parts(
     let handle = NetworkHandle {
         server: ActorRef::new("server"),
         discovery: ActorRef::new("discovery"),
+        discovery_v5: ActorRef::new("discovery_v5"),
         connections: DynamicRef::with_limit("peers", limits::MAX_CONNECTIONS),
         shared: Arc::clone(&shared),
     };
@@ -201,16 +215,8 @@ fn assemble_parts(
     if has_connections {
         network = network.child(connections_spec(&handle, &dns, names.clone()));
     }
-    if shared.settings.is_discovering {
-        let of = Arc::clone(&shared);
-        let threads = match shared.settings.file_threads {
-            0 => Pool::inline("nodes file"),
-            threads => Pool::new("nodes file", threads),
-        };
-        network = network.child(threads.child());
-        let open = move || UdpDiscoveryActor::open(Arc::clone(&of), threads.clone(), names.clone());
-        let child = ChildSpec::new(&handle.discovery, open);
-        network = network.child(on_arbiter(child).mailbox(DISCOVERY_MAILBOX));
+    if shared.settings.is_discovering() {
+        network = add_discovery(network, &handle, &names);
     }
     if !shared.settings.dns_trees.is_empty() {
         let of = Arc::clone(&shared);
@@ -229,6 +235,40 @@ fn assemble_parts(
         network = network.child(on_arbiter(nat));
     }
     (network, handle)
+}
+
+/// Adds the actors of the versions of discovery that are on.
+fn add_discovery(
+    mut network: SupervisorSpec,
+    handle: &NetworkHandle,
+    names: &Names,
+) -> SupervisorSpec {
+    let settings = &handle.shared.settings;
+    let threads = match settings.file_threads {
+        0 => Pool::inline("nodes file"),
+        threads => Pool::new("nodes file", threads),
+    };
+    network = network.child(threads.child());
+    if settings.discovery_v4 {
+        let (of, threads, names) = (Arc::clone(&handle.shared), threads.clone(), names.clone());
+        let v5 = settings
+            .discovery_v5
+            .then(|| handle.discovery_v5.recipient());
+        let open = move || {
+            UdpDiscoveryActor::open(Arc::clone(&of), threads.clone(), names.clone(), v5.clone())
+        };
+        let child = ChildSpec::new(&handle.discovery, open);
+        network = network.child(on_arbiter(child).mailbox(DISCOVERY_MAILBOX));
+    }
+    if settings.discovery_v5 {
+        let (of, names) = (Arc::clone(&handle.shared), names.clone());
+        let new = move || DiscoveryV5Actor::new(Arc::clone(&of), threads.clone(), names.clone());
+        let child = ChildSpec::new(&handle.discovery_v5, new)
+            .mailbox(DISCOVERY_MAILBOX)
+            .mailbox_bytes(limits::MAX_V5_DATAGRAM_BYTES);
+        network = network.child(on_arbiter(child));
+    }
+    network
 }
 
 fn connections_spec(
@@ -258,6 +298,7 @@ fn connections_spec(
     let listener = ChildSpec::new(&ActorRef::new("listener"), listen);
     let sources = NodeSources {
         discovery: network.discovery.clone(),
+        discovery_v5: network.discovery_v5.clone(),
         dns: dns.clone(),
     };
     let dial = move || DialerActor::new(connections.clone(), sources.clone(), names.clone());

@@ -87,13 +87,13 @@ impl Names {
         }
     }
 
-    /// Returns the bootnodes each time that an address among them has changed. Ends at once where none
+    /// Returns the bootnodes `urls` each time that an address among them has changed. Ends at once where none
     /// has a host name.
-    pub(super) fn bootnodes(&self) -> impl Stream<Item = Bootnodes> + use<> {
-        let urls = &self.shared.settings.bootnodes;
+    pub(super) fn bootnodes(&self, urls: &[NodeUrl]) -> impl Stream<Item = Bootnodes> + use<> {
         let is_needed = urls.iter().any(|url| url.host_name().is_some());
         let begin = is_needed.then(|| Resolution {
             names: self.clone(),
+            urls: urls.to_vec(),
             found: urls.iter().map(NodeUrl::enode).collect(),
             pause: Duration::ZERO,
         });
@@ -108,6 +108,7 @@ impl Names {
 /// The resolution of the bootnodes' names.
 struct Resolution {
     names: Names,
+    urls: Vec<NodeUrl>,
     /// The bootnodes with the addresses that were found last.
     found: Vec<Enode>,
     /// Pause before the next round.
@@ -129,9 +130,8 @@ impl Resolution {
     /// Resolves all names. Returns whether an address changed. A name that can't be resolved keeps its
     /// address.
     async fn look_up_all(&mut self, is_first: bool) -> bool {
-        let shared = Arc::clone(&self.names.shared);
         let mut is_changed = false;
-        for (url, known) in shared.settings.bootnodes.iter().zip(&mut self.found) {
+        for (url, known) in self.urls.iter().zip(&mut self.found) {
             match self.names.resolve(url).await {
                 Ok(now) => {
                     is_changed |= now != *known;

@@ -24,14 +24,18 @@ pub struct NetworkSettings {
     pub listen: ListenAddress,
     /// The UDP port of discovery, where it differs from the TCP port (`--discovery.port`).
     pub discovery_port: Option<u16>,
-    /// Whether discovery is on (`--nodiscover` turns it off).
-    pub is_discovering: bool,
+    /// Whether discovery v4 is on (`--nodiscover` turns it off).
+    pub discovery_v4: bool,
+    /// Whether discovery v5 is on (`--discovery.v5`).
+    pub discovery_v5: bool,
     /// The maximum number of peers, not counting static and trusted ones.
     pub max_peers: usize,
     /// The maximum number of concurrent inbound handshakes.
     pub max_pending: usize,
     /// The nodes that discovery starts from.
     pub bootnodes: Vec<NodeUrl>,
+    /// The nodes that discovery v5 starts from; empty: `bootnodes` (`--bootnodesv5`).
+    pub bootnodes_v5: Vec<NodeUrl>,
     /// The trees of nodes in DNS (`--discovery.dns`).
     pub dns_trees: Vec<TreeLink>,
     /// The DNS servers for these trees; empty: those of the system.
@@ -61,10 +65,12 @@ impl NetworkSettings {
             client_name: client_name.into(),
             listen: ListenAddress { ip: None, port: 0 },
             discovery_port: None,
-            is_discovering: true,
+            discovery_v4: true,
+            discovery_v5: false,
             max_peers: 25,
             max_pending: DEFAULT_MAX_PENDING_PEERS,
             bootnodes: Vec::new(),
+            bootnodes_v5: Vec::new(),
             dns_trees: Vec::new(),
             dns_servers: Vec::new(),
             static_nodes: Vec::new(),
@@ -81,12 +87,34 @@ impl NetworkSettings {
     /// starts from.
     pub fn knows_nodes(&self) -> bool {
         let remembers = || {
-            let file = self.nodes_file.as_deref();
-            file.is_some_and(super::discovery::store::remembers_nodes)
+            let files = [self.nodes_file.clone(), self.nodes_file_v5()];
+            let mut files = files.into_iter().flatten();
+            files.any(|file| super::discovery::store::remembers_nodes(&file))
         };
+        let has_bootnodes = !self.bootnodes.is_empty() || !self.bootnodes_v5().is_empty();
         !self.static_nodes.is_empty()
             || self.max_dialled() > 0
-                && (!self.bootnodes.is_empty() || !self.dns_trees.is_empty() || remembers())
+                && (has_bootnodes || !self.dns_trees.is_empty() || remembers())
+    }
+
+    /// Returns whether a version of the discovery protocol is on.
+    pub fn is_discovering(&self) -> bool {
+        self.discovery_v4 || self.discovery_v5
+    }
+
+    /// Returns the bootnodes of discovery v5; none where that is off.
+    pub fn bootnodes_v5(&self) -> Vec<NodeUrl> {
+        match (self.discovery_v5, self.bootnodes_v5.is_empty()) {
+            (false, _) => Vec::new(),
+            (true, true) => self.bootnodes.clone(),
+            (true, false) => self.bootnodes_v5.clone(),
+        }
+    }
+
+    /// Returns the file in which discovery v5 keeps nodes, beside that of v4.
+    pub fn nodes_file_v5(&self) -> Option<PathBuf> {
+        let file = self.nodes_file.as_ref()?;
+        Some(file.with_extension("v5"))
     }
 
     /// Returns the configured UDP port of discovery; 0: any free one.
@@ -96,7 +124,7 @@ impl NetworkSettings {
 
     /// Returns the maximum number of dialled peers that are not static.
     pub fn max_dialled(&self) -> usize {
-        if self.is_discovering || !self.dns_trees.is_empty() {
+        if self.is_discovering() || !self.dns_trees.is_empty() {
             self.max_peers / DIAL_RATIO
         } else {
             0

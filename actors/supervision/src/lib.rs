@@ -301,8 +301,10 @@ pub use observe::incidents::{IncidentKind, IncidentLog, IncidentRecord};
 pub use observe::snapshot::{self, NodeSnapshot};
 pub use run::{block_on, run};
 pub use tree::dynamic::DynamicRef;
+pub use tree::handle::{CrashError, TreeHandle};
+pub use tree::outcome::Outcome;
 pub use tree::rng::SeededRng;
-pub use tree::root::{CrashError, Outcome, Tree, TreeHandle, TreeOptions};
+pub use tree::root::{Tree, TreeOptions};
 pub use tree::spec::{ChildSpec, IntoActor, SupervisorSpec};
 pub use tree::strategy::{Backoff, Intensity, Mailbox, Restart, Strategy};
 

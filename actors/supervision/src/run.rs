@@ -5,7 +5,9 @@ use std::pin::pin;
 use futures_util::future::{Either, select};
 
 use crate::kernel::error::StartError;
-use crate::tree::root::{Outcome, Tree, TreeHandle};
+use crate::tree::handle::TreeHandle;
+use crate::tree::outcome::Outcome;
+use crate::tree::root::Tree;
 use crate::tree::spec::SupervisorSpec;
 
 /// Runs a future to its end in a new actix system on this thread. The trees that it starts, and

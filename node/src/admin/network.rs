@@ -2,6 +2,7 @@
 
 use actoreum_actors::net::NetworkHandle;
 use actoreum_actors::net::ban_list::DroppedPeer;
+use actoreum_actors::net::discovery::TableView;
 use actoreum_actors::net::record::{Direction, PeerRecord};
 use serde::Serialize;
 use std::sync::atomic::Ordering::Relaxed;
@@ -22,11 +23,20 @@ pub struct NetworkStatus {
     dropped: Vec<DroppedStatus>,
     /// Number of dropped peers that are remembered.
     dropped_count: usize,
-    /// Buckets of the node table, closest first; empty without discovery.
+    /// The node tables of the versions of discovery that are on.
+    tables: Vec<TableStatus>,
+}
+
+/// The node table of a version of discovery.
+#[derive(Debug, Serialize)]
+struct TableStatus {
+    /// The version: `v4` or `v5`.
+    version: &'static str,
+    /// The buckets, closest first.
     buckets: Vec<BucketStatus>,
-    /// Pending requests of discovery.
+    /// Pending requests.
     pending: usize,
-    /// Datagrams that discovery handled and refused.
+    /// Datagrams that were handled and refused.
     handled: u64,
     refused: u64,
 }
@@ -79,20 +89,8 @@ struct NodeStatus {
 impl NetworkStatus {
     /// Returns the current status of the network.
     pub fn of(network: &NetworkHandle) -> Self {
-        let table = network.table();
         let dropped = network.dropped();
-        let buckets = table.buckets.iter().map(|bucket| BucketStatus {
-            nodes: bucket
-                .nodes
-                .iter()
-                .map(|(node, checks)| NodeStatus {
-                    id: format!("{:?}", node.id),
-                    address: node.udp_address().to_string(),
-                    checks: *checks,
-                })
-                .collect(),
-            replacements: bucket.replacements,
-        });
+        let tables = [("v4", network.table()), ("v5", network.table_v5())];
         Self {
             enode: network.local().enode.to_string(),
             max_peers: network.settings().max_peers,
@@ -104,11 +102,34 @@ impl NetworkStatus {
                 .map(dropped_status)
                 .collect(),
             dropped_count: dropped.len(),
-            buckets: buckets.collect(),
-            pending: table.pending,
-            handled: table.handled,
-            refused: table.refused,
+            tables: tables
+                .iter()
+                .filter(|(_, table)| !table.buckets.is_empty())
+                .map(|(version, table)| table_status(version, table))
+                .collect(),
         }
+    }
+}
+
+fn table_status(version: &'static str, table: &TableView) -> TableStatus {
+    let buckets = table.buckets.iter().map(|bucket| BucketStatus {
+        nodes: bucket
+            .nodes
+            .iter()
+            .map(|(node, checks)| NodeStatus {
+                id: format!("{:?}", node.id),
+                address: node.udp_address().to_string(),
+                checks: *checks,
+            })
+            .collect(),
+        replacements: bucket.replacements,
+    });
+    TableStatus {
+        version,
+        buckets: buckets.collect(),
+        pending: table.pending,
+        handled: table.handled,
+        refused: table.refused,
     }
 }
 

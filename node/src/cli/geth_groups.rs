@@ -230,15 +230,6 @@ pub(super) const IGNORED: &[Group] = &[
         ],
     },
     Group {
-        reason: "discovery version 5 is not supported; version 4 is",
-        flags: &[
-            ("bootnodesv5", Value),
-            ("discovery.v5", Nothing),
-            ("discv5", Nothing),
-            ("v5disc", Nothing),
-        ],
-    },
-    Group {
         reason: "snap is not supported; --syncmode fast gets a state from eth/63 to eth/66 peers",
         flags: &[("snap.v2", Nothing)],
     },

@@ -21,6 +21,9 @@ pub struct BootnodeArgs {
     /// Write out the node's public key and exit
     #[arg(long)]
     pub writeaddress: bool,
+    /// Run discovery v5 as well; with --discovery.v4=false alone
+    #[arg(long)]
+    pub v5: bool,
 }
 
 /// `dns <what>`

@@ -40,6 +40,8 @@ pub fn run(flags: &NodeFlags, args: &BootnodeArgs) -> eyre::Result<ExitCode> {
         listen: address.map_err(|error| eyre!("-addr: {error}"))?,
         restrict: restrict(&config)?,
         nat: nat(&config)?,
+        discovery_v4: config.discovery_v4 != Some(false),
+        discovery_v5: args.v5 || config.discovery_v5,
         ..NetworkSettings::new(key, version::named("bootnode"))
     };
     serve(settings)
@@ -70,7 +72,11 @@ fn serve(settings: NetworkSettings) -> eyre::Result<ExitCode> {
         let tree = TreeOptions::default().start(spec).await;
         let tree = tree.map_err(|error| eyre!("{error}; choose another address with -addr"))?;
         info!(version = version::NUMBER, "bootnode started");
-        println!("{}", handle.local().enode);
+        let local = handle.local();
+        println!("{}", local.enode);
+        if handle.settings().discovery_v5 {
+            println!("{}", local.record);
+        }
         let stopping = tree.handle().clone();
         let ended = tree.wait();
         tokio::pin!(ended);

@@ -31,7 +31,7 @@ pub struct P2pConfig {
     /// Disable the peer discovery mechanism (manual peer addition)
     #[arg(long = "nodiscover", global = true)]
     pub no_discovery: bool,
-    /// Enable the V4 discovery mechanism, the only one here; false: as --nodiscover
+    /// Enable the V4 discovery mechanism (default: true)
     #[arg(
         long = "discovery.v4",
         alias = "discv4",
@@ -44,6 +44,10 @@ pub struct P2pConfig {
     )]
     #[serde(rename = "DiscoveryV4", skip_serializing_if = "Option::is_none")]
     pub discovery_v4: Option<bool>,
+    /// Enable the V5 discovery mechanism (discv5.1), also with --nodiscover
+    #[arg(long = "discovery.v5", aliases = ["discv5", "v5disc"], global = true)]
+    #[serde(rename = "DiscoveryV5", skip_serializing_if = "is_false")]
+    pub discovery_v5: bool,
     /// Use a custom UDP port for P2P discovery (default: that of --port)
     #[arg(long = "discovery.port", global = true, value_name = "PORT", value_parser = on_port())]
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -62,6 +66,15 @@ pub struct P2pConfig {
     )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bootstrap_nodes: Option<Vec<String>>,
+    /// Comma separated enode or enr URLs for V5 discovery bootstrap (default: those of --bootnodes)
+    #[arg(
+        long = "bootnodesv5",
+        global = true,
+        value_name = "URLS",
+        value_delimiter = ','
+    )]
+    #[serde(rename = "BootstrapNodesV5", skip_serializing_if = "Option::is_none")]
+    pub bootstrap_nodes_v5: Option<Vec<String>>,
     /// Static nodes, besides those of `static-nodes.json`.
     #[arg(skip)]
     pub static_nodes: Vec<String>,
@@ -114,9 +127,11 @@ impl Default for P2pConfig {
             max_pending_peers: 0,
             no_discovery: false,
             discovery_v4: None,
+            discovery_v5: false,
             disc_addr: String::new(),
             no_dial: false,
             bootstrap_nodes: None,
+            bootstrap_nodes_v5: None,
             static_nodes: Vec::new(),
             trusted_nodes: Vec::new(),
             net_restrict: Vec::new(),
@@ -134,7 +149,8 @@ impl P2pConfig {
     /// [`Given::apply`]
     pub fn apply(&mut self, flags: &Given<Self>) -> eyre::Result<()> {
         flags.apply(self)?;
-        if let Some(urls) = &mut self.bootstrap_nodes {
+        let bootnodes = [&mut self.bootstrap_nodes, &mut self.bootstrap_nodes_v5];
+        for urls in bootnodes.into_iter().flatten() {
             *urls = without_blanks(urls);
         }
         self.net_restrict = without_blanks(&self.net_restrict);
@@ -153,8 +169,11 @@ impl P2pConfig {
         if is_connected && self.no_dial {
             bail!("NoDial: nodes are dialled here; use --nodiscover, and name no static nodes");
         }
-        let bootnodes = self.bootstrap_nodes.iter().flatten();
+        let bootnodes = [&self.bootstrap_nodes, &self.bootstrap_nodes_v5];
         for url in bootnodes
+            .into_iter()
+            .flatten()
+            .flatten()
             .chain(&self.static_nodes)
             .chain(&self.trusted_nodes)
         {

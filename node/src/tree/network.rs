@@ -181,10 +181,15 @@ fn settings(
     Ok(NetworkSettings {
         listen: listen(config)?,
         discovery_port: discovery_port(config)?,
-        is_discovering: !config.no_discovery && config.discovery_v4 != Some(false),
+        discovery_v4: !config.no_discovery && config.discovery_v4 != Some(false),
+        discovery_v5: config.discovery_v5,
         max_peers: usize::try_from(config.max_peers).unwrap_or(usize::MAX),
         max_pending,
         bootnodes,
+        bootnodes_v5: known_nodes(
+            &config.bootstrap_nodes_v5.clone().unwrap_or_default(),
+            "bootnodesv5",
+        ),
         static_nodes: nodes(
             &config.static_nodes,
             "StaticNodes",

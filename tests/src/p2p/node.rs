@@ -91,7 +91,7 @@ impl TestNode {
         below: Vec<SupervisorSpec>,
     ) -> Self {
         let (mut settings, address) = settings(number);
-        settings.is_discovering = false;
+        settings.discovery_v4 = false;
         settings.rng = net.rng(number);
         Self::run(settings, Arc::new(net.host(address)), handler, below).await
     }

@@ -6,6 +6,7 @@
 )]
 
 mod discovery;
+mod discovery_v5;
 mod reasons;
 mod untrusted;
 
@@ -34,7 +35,7 @@ fn on_network<F: Future<Output = ()>>(test: impl FnOnce(MemoryNet) -> F) {
 }
 
 async fn without_discovery(net: &MemoryNet, number: u32) -> TestNode {
-    TestNode::start(net, number, |settings| settings.is_discovering = false).await
+    TestNode::start(net, number, |settings| settings.discovery_v4 = false).await
 }
 
 #[test]
@@ -109,7 +110,7 @@ fn two_nodes_that_dial_each_other_keep_one_connection() {
 fn trusted_peers_need_no_free_slot() {
     on_network(async |net| {
         let full = TestNode::start(&net, 1, |settings| {
-            settings.is_discovering = false;
+            settings.discovery_v4 = false;
             settings.max_peers = 1;
         })
         .await;

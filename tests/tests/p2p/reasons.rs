@@ -58,7 +58,7 @@ impl<'a> RawPeers<'a> {
 fn a_refused_peer_receives_the_reason() {
     on_network(async |net| {
         let node = TestNode::start(&net, 1, |settings| {
-            settings.is_discovering = false;
+            settings.discovery_v4 = false;
             settings.max_peers = 1;
         })
         .await;

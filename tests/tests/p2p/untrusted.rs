@@ -198,7 +198,7 @@ fn a_thousand_real_sockets_leave_nothing_behind() {
     }
     run(async {
         let mut settings = NetworkSettings::new(key(1), "test".to_owned());
-        settings.is_discovering = false;
+        settings.discovery_v4 = false;
         settings.nat = Nat::None;
         settings.max_peers = 1000;
         settings.max_pending = 250;

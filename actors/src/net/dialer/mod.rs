@@ -11,11 +11,11 @@
 //! refused the peer. So a node that is being connected is always known as being dialled or as a
 //! peer. The host name of a static node is resolved before each of its dials.
 //!
-//! When nodes are wanted, discovery looks up random ones, and DNS is asked for some.
+//! When nodes are wanted, each version of discovery looks up random ones, and DNS is asked for some.
 
 pub mod state;
 
-use actoreum_primitives::PeerId;
+use actoreum_primitives::{PeerId, PublicKey};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -34,6 +34,7 @@ use tracing::{debug, trace};
 
 use self::state::{DialContext, DialState, Task};
 use super::discovery::UdpDiscoveryActor;
+use super::discovery::v5::DiscoveryV5Actor;
 use super::dns::DnsDiscoveryActor;
 use super::limits::{
     DIAL_JITTER, DIAL_TICK, DIAL_TIMEOUT, DNS_NODES_TIMEOUT, LOOKUP_TIMEOUT, MAX_ACTIVE_DIALS,
@@ -52,6 +53,7 @@ struct Tick;
 #[derive(Clone)]
 pub(super) struct NodeSources {
     pub(super) discovery: ActorRef<UdpDiscoveryActor>,
+    pub(super) discovery_v5: ActorRef<DiscoveryV5Actor>,
     pub(super) dns: ActorRef<DnsDiscoveryActor>,
 }
 
@@ -168,15 +170,7 @@ impl DialerActor {
         if !self.is_asking_dns && !self.shared.settings.dns_trees.is_empty() {
             self.ask_dns(ctx);
         }
-        let is_discovering = self.shared.settings.is_discovering;
-        let discovery = is_discovering.then(|| self.sources.discovery.clone());
-        let looking = async move {
-            match discovery {
-                Some(discovery) => look_up(discovery, None).await,
-                None => Vec::new(),
-            }
-        };
-        ctx.spawn_then(looking, |actor, nodes, ctx| {
+        ctx.spawn_then(self.look_up(None), |actor, nodes, ctx| {
             trace!(found = nodes.len(), "lookup ended");
             actor.state.looked_up(nodes);
             actor.ended(ctx);
@@ -240,13 +234,12 @@ impl DialerActor {
     fn begin_resolve(&mut self, node: Enode, direction: Direction, ctx: &mut Ctx<Self>) {
         let id = node.id();
         let may_resolve =
-            self.shared.settings.is_discovering && self.state.may_resolve(&id, Instant::now());
+            self.shared.settings.is_discovering() && self.state.may_resolve(&id, Instant::now());
         if !may_resolve {
             self.dialled(id, ctx);
             return;
         }
-        let looking = look_up(self.sources.discovery.clone(), Some(node));
-        ctx.spawn_then(looking, move |actor, nodes, ctx| {
+        ctx.spawn_then(self.look_up(Some(node)), move |actor, nodes, ctx| {
             let found = nodes
                 .into_iter()
                 .find(|it| it.id == id && it.endpoint.tcp != 0);
@@ -263,6 +256,23 @@ impl DialerActor {
                 actor.dialled(id, ctx);
             });
         });
+    }
+
+    /// Looks up a node, or random nodes for `None`, by all versions of discovery that are on.
+    fn look_up(&self, node: Option<Enode>) -> impl Future<Output = Vec<Node>> + use<> {
+        let settings = &self.shared.settings;
+        let v4 = settings
+            .discovery_v4
+            .then(|| self.sources.discovery.clone());
+        let v5 = settings
+            .discovery_v5
+            .then(|| self.sources.discovery_v5.clone());
+        let target = node.map(|node| node.public_key);
+        async move {
+            let (mut nodes, more) = tokio::join!(ask(v4, target), ask(v5, target));
+            nodes.extend(more);
+            nodes
+        }
     }
 
     fn dialled(&mut self, id: PeerId, ctx: &mut Ctx<Self>) {
@@ -291,12 +301,19 @@ fn random_nodes(shared: &Shared, count: usize) -> Vec<Node> {
     rng.with(|random| nodes.choose_multiple(random, count).copied().collect())
 }
 
-/// Looks up a node by discovery, or random nodes for `None`.
-async fn look_up(discovery: ActorRef<UdpDiscoveryActor>, node: Option<Enode>) -> Vec<Node> {
-    let target = node.map(|node| node.public_key);
-    let discovery = discovery.within(LOOKUP_TIMEOUT);
-    // Without discovery, or where it stays down, no node is found.
-    discovery.ask(Lookup { target }).await.unwrap_or_default()
+/// Asks an actor of discovery for a node, or for random nodes. Where there is none, or it stays down,
+/// no node is found.
+async fn ask<A>(discovery: Option<ActorRef<A>>, target: Option<PublicKey>) -> Vec<Node>
+where
+    A: Handles<Lookup>,
+{
+    match discovery {
+        Some(discovery) => {
+            let discovery = discovery.within(LOOKUP_TIMEOUT);
+            discovery.ask(Lookup { target }).await.unwrap_or_default()
+        }
+        None => Vec::new(),
+    }
 }
 
 async fn dial(connections: Connections, node: Enode, direction: Direction) -> Dialled {
@@ -328,7 +345,7 @@ async fn dial(connections: Connections, node: Enode, direction: Direction) -> Di
 impl Actor for DialerActor {
     fn started(&mut self, ctx: &mut Ctx<Self>) -> Result<(), Failure> {
         ctx.notify_every(DIAL_TICK, || Tick);
-        ctx.attach(self.names.bootnodes());
+        ctx.attach(self.names.bootnodes(&self.shared.settings.bootnodes));
         ctx.notify(Tick);
         Ok(())
     }

@@ -2,7 +2,7 @@
 //!
 //! | message | effect |
 //! |---|---|
-//! | `Arrived` | datagrams are passed to `actoreum_wire::discv4`, which limits, matches and answers them |
+//! | `Arrived` | datagrams are passed to `actoreum_wire::discv4`, which limits, matches and answers them; those of discovery v5 go to [`DiscoveryV5Actor`](v5::DiscoveryV5Actor) |
 //! | `Due` | the protocol's timers: request timeouts, revalidation, refresh |
 //! | [`Lookup`] | a lookup is started, and answered when it ends |
 //! | [`LocalNodeChanged`] | the protocol uses the node's new endpoint and record |
@@ -14,43 +14,41 @@
 //! is queued here: datagrams that arrive while the actor is busy wait in the kernel's buffer, or are
 //! dropped there.
 
+mod datagrams;
+mod known_nodes;
 pub(super) mod store;
+pub mod v5;
 pub(super) mod view;
 
 use std::collections::HashMap;
-use std::future::poll_fn;
-use std::io;
-use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use actoreum_messages::discovery::{LocalNodeChanged, Lookup};
+use actoreum_messages::discovery::{Datagram, LocalNodeChanged, Lookup, V5Datagrams};
 use actoreum_wire::discv4::{Discovery, DiscoveryConfig, LookupId, Node, Now, Output};
-use actoreum_wire::limits::{MAX_DISCV4_PACKET, SEED_COUNT};
-use actoreum_wire::nodes::{NodeDatabase, NodeEntry, StoreError};
-use futures_util::stream;
+use actoreum_wire::discv5::is_discv5;
+use futures_util::StreamExt;
 use rand::Rng;
-use tokio::time::{self, sleep};
+use tokio::time;
 use tracing::{debug, info, trace, warn};
 
-use self::store::FileStore;
+use self::datagrams::Socket;
+use self::known_nodes::KnownNodes;
 pub use self::view::{BucketView, TableView};
 use super::limits::{
-    ACCEPT_PAUSE, CLOCK_WARNING_PERIOD, CLOCK_WARNING_TIMEOUTS, COPY_PERIOD, DATAGRAM_BATCH,
-    EXPIRE_PERIOD, MAX_DATABASE_NODES, SAVE_PERIOD, SETTLED_AFTER, TABLE_PERIOD,
+    CLOCK_WARNING_PERIOD, CLOCK_WARNING_TIMEOUTS, COPY_PERIOD, EXPIRE_PERIOD, SAVE_PERIOD,
+    TABLE_PERIOD,
 };
 use super::names::{Bootnodes, Names};
 use super::shared::Shared;
-use super::transport::{DatagramSocket, ListenAddress};
 use actoreum_supervision::{
-    Actor, Ctx, Exit, Failure, Handles, Later, Message, Pool, Replier, SeededRng, TaskHandle,
+    Actor, Ctx, Exit, Failure, Handles, Later, Message, Pool, Recipient, Replier, TaskHandle,
     WhenAbandoned, WhenFull,
 };
 
 /// Received datagrams with their senders. Sent by the socket's stream.
 #[derive(Debug, Message)]
-struct Arrived(Vec<(SocketAddr, Box<[u8]>)>);
+struct Arrived(Vec<Datagram>);
 
 /// Reports that a timer of the discovery protocol is due.
 #[derive(Debug, Message)]
@@ -75,16 +73,15 @@ struct Expire;
 /// The actor of node discovery; see the module.
 pub struct UdpDiscoveryActor {
     shared: Arc<Shared>,
-    /// Writes the file of nodes.
-    threads: Pool,
     names: Names,
+    /// The actor of discovery v5, where that is on.
+    v5: Option<Recipient<V5Datagrams>>,
     engine: Discovery,
-    socket: Arc<dyn DatagramSocket>,
+    socket: Socket,
     /// The protocol's timer, and when it is due.
     timer: Option<(Instant, TaskHandle)>,
     lookups: HashMap<LookupId, Replier<Vec<Node>>>,
-    database: NodeDatabase<FileStore>,
-    is_changed: bool,
+    known: KnownNodes,
     handled: u64,
     refused: u64,
     warned_at: Option<Instant>,
@@ -98,43 +95,20 @@ fn now() -> Now {
     }
 }
 
-/// Returns random nodes of the database, the first nodes of an empty table.
-fn random_seeds(
-    database: &NodeDatabase<FileStore>,
-    rng: &SeededRng,
-    now: Now,
-) -> Result<Vec<Node>, StoreError> {
-    let seeds = rng.with(|random| database.seeds(now.unix, SEED_COUNT, random))?;
-    let nodes = seeds.iter();
-    Ok(nodes
-        .map(|entry| Node::new(entry.public_key, entry.endpoint))
-        .collect())
-}
-
 impl UdpDiscoveryActor {
     /// Creates an actor with a socket at the configured address, and the nodes of the last run.
+    /// Datagrams of discovery v5 go to `v5`.
     ///
     /// # Errors
     /// Where the port is in use.
-    pub(super) fn open(shared: Arc<Shared>, threads: Pool, names: Names) -> Result<Self, Failure> {
-        // After a restart the actor keeps its port, which other nodes know.
-        let port = match shared.local.info().endpoint.udp {
-            0 => shared.settings.udp_port(),
-            port => port,
-        };
-        let at = ListenAddress {
-            port,
-            ..shared.settings.listen
-        };
-        let socket: Arc<dyn DatagramSocket> = Arc::from(shared.transport.bind(at)?);
-        shared.local.set_udp(socket.address().port());
-        if shared.settings.udp_port() == 0 {
-            let enode = shared.local.info().enode;
-            info!(address = %socket.address(), %enode, "listening for nodes");
-        }
-
-        let store = shared.settings.nodes_file.as_deref().map(FileStore::read);
-        let database = NodeDatabase::open(store.unwrap_or_default())?;
+    pub(super) fn open(
+        shared: Arc<Shared>,
+        threads: Pool,
+        names: Names,
+        v5: Option<Recipient<V5Datagrams>>,
+    ) -> Result<Self, Failure> {
+        let socket = datagrams::open(&shared)?;
+        let known = KnownNodes::open(shared.settings.nodes_file.clone(), threads)?;
         let now = now();
         let bootnodes = shared
             .settings
@@ -154,19 +128,18 @@ impl UdpDiscoveryActor {
             },
             now,
         );
-        let seeds = random_seeds(&database, rng, now)?;
+        let seeds = known.seeds(rng, now.unix);
         debug!(seeds = seeds.len(), address = %socket.address(), "discovery begins");
         engine.add_seeds(&seeds, now);
         Ok(Self {
             shared,
-            threads,
             names,
+            v5,
             engine,
             socket,
             timer: None,
             lookups: HashMap::new(),
-            database,
-            is_changed: false,
+            known,
             handled: 0,
             refused: 0,
             warned_at: None,
@@ -177,10 +150,25 @@ impl UdpDiscoveryActor {
     /// the bootnodes.
     fn add_seeds(&mut self) {
         let now = now();
-        match random_seeds(&self.database, &self.shared.settings.rng, now) {
-            Ok(seeds) => self.engine.add_seeds(&seeds, now),
-            Err(error) => warn!(%error, "remembered nodes not read"),
+        let seeds = self.known.seeds(&self.shared.settings.rng, now.unix);
+        self.engine.add_seeds(&seeds, now);
+    }
+
+    /// Passes the datagrams of discovery v5 to its actor, and returns the others. geth's v4 reads
+    /// first and passes on what it does not know; here the header decides, so that the datagrams of
+    /// one protocol do not use up the rate limits of the other.
+    fn without_v5(&self, batch: Vec<Datagram>) -> Vec<Datagram> {
+        let Some(v5) = &self.v5 else {
+            return batch;
+        };
+        let own_id = self.shared.local.info().id;
+        let is_v5 = |(_, datagram): &Datagram| is_discv5(&own_id, datagram);
+        let (of_v5, others): (Vec<_>, Vec<_>) = batch.into_iter().partition(is_v5);
+        if !of_v5.is_empty() {
+            // A full mailbox loses them, as a full buffer of the socket does.
+            let _ = v5.tell(V5Datagrams(of_v5));
         }
+        others
     }
 
     /// Executes the protocol's outputs, and sets its timer.
@@ -249,90 +237,12 @@ impl UdpDiscoveryActor {
             );
         }
     }
-
-    /// Copies nodes that have been in the table for [`SETTLED_AFTER`] into the database.
-    fn remember(&mut self, now: Now) -> Result<(), Failure> {
-        let settled = self.engine.table().settled(SETTLED_AFTER, now.instant);
-        let entries: Vec<NodeEntry> = settled
-            .map(|entry| NodeEntry {
-                public_key: entry.node.public_key,
-                endpoint: entry.node.endpoint,
-                last_pong: now.unix,
-                failures: entry.failures,
-            })
-            .collect();
-        let mut room = MAX_DATABASE_NODES.saturating_sub(self.database.len()?);
-        for entry in &entries {
-            let is_known = self.database.node(&entry.id())?.is_some();
-            if is_known || room > 0 {
-                room = room.saturating_sub(usize::from(!is_known));
-                self.database.put_node(entry)?;
-                self.is_changed = true;
-            }
-        }
-        Ok(())
-    }
-
-    /// Returns the file and the database's bytes, where there are unsaved changes.
-    fn unsaved(&mut self) -> Option<(PathBuf, Vec<u8>)> {
-        let path = self.shared.settings.nodes_file.clone()?;
-        std::mem::take(&mut self.is_changed).then(|| (path, self.database.store().to_bytes()))
-    }
-}
-
-async fn save(threads: Pool, (path, bytes): (PathBuf, Vec<u8>)) {
-    let file = path.clone();
-    let write = move || store::write(&file, &bytes);
-    match threads.job("SaveNodes").detached().run(write).await {
-        Ok(Ok(())) => debug!(path = %path.display(), "nodes saved"),
-        Ok(Err(error)) => warn!(path = %path.display(), %error, "nodes not saved"),
-        Err(error) => warn!(%error, "nodes not saved"),
-    }
-}
-
-/// Waits for datagrams and returns a batch of them.
-async fn next_batch(socket: &dyn DatagramSocket, buffer: &mut [u8]) -> io::Result<Arrived> {
-    let mut batch = Vec::new();
-    poll_fn(|cx| {
-        while batch.len() < DATAGRAM_BATCH {
-            match socket.poll_receive(cx, buffer) {
-                std::task::Poll::Ready(Ok((length, from))) => {
-                    let datagram = buffer.get(..length).unwrap_or_default();
-                    batch.push((from, datagram.into()));
-                }
-                std::task::Poll::Ready(Err(error)) if batch.is_empty() => {
-                    return std::task::Poll::Ready(Err(error));
-                }
-                std::task::Poll::Pending if batch.is_empty() => return std::task::Poll::Pending,
-                std::task::Poll::Ready(Err(_)) | std::task::Poll::Pending => break,
-            }
-        }
-        std::task::Poll::Ready(Ok(()))
-    })
-    .await?;
-    Ok(Arrived(batch))
 }
 
 impl Actor for UdpDiscoveryActor {
     fn started(&mut self, ctx: &mut Ctx<Self>) -> Result<(), Failure> {
-        // One byte more than the longest packet, so that longer ones are recognised.
-        let buffer = vec![0; MAX_DISCV4_PACKET + 1];
-        let batches = stream::unfold(
-            (Arc::clone(&self.socket), buffer),
-            |(socket, mut buffer)| async move {
-                loop {
-                    match next_batch(socket.as_ref(), &mut buffer).await {
-                        Ok(batch) => return Some((batch, (socket, buffer))),
-                        Err(error) => {
-                            debug!(%error, "datagram not received");
-                            sleep(ACCEPT_PAUSE).await;
-                        }
-                    }
-                }
-            },
-        );
-        ctx.attach(batches);
-        ctx.attach(self.names.bootnodes());
+        ctx.attach(datagrams::batches(Arc::clone(&self.socket)).map(Arrived));
+        ctx.attach(self.names.bootnodes(&self.shared.settings.bootnodes));
         ctx.notify_every(TABLE_PERIOD, || Publish);
         ctx.notify_every(COPY_PERIOD, || Copy);
         ctx.notify_every(SAVE_PERIOD, || Save);
@@ -344,12 +254,8 @@ impl Actor for UdpDiscoveryActor {
 
     async fn stopped(mut self, _: &Exit) {
         // The table may hold nodes that settled after the last copy.
-        if let Err(error) = self.remember(now()) {
-            warn!(%error, "nodes not remembered");
-        }
-        if let Some(unsaved) = self.unsaved() {
-            save(self.threads, unsaved).await;
-        }
+        self.known.remember(self.engine.table(), now());
+        self.known.save().await;
         self.shared.table.store(Arc::default());
     }
 }
@@ -359,7 +265,7 @@ impl Handles<Arrived> for UdpDiscoveryActor {
 
     fn handle(&mut self, Arrived(batch): Arrived, ctx: &mut Ctx<Self>) {
         let now = now();
-        for (from, datagram) in batch {
+        for (from, datagram) in self.without_v5(batch) {
             match self.engine.handle_datagram(from, &datagram, now) {
                 Ok(()) => self.handled += 1,
                 Err(reason) => {
@@ -449,9 +355,7 @@ impl Handles<Copy> for UdpDiscoveryActor {
     const WHEN_FULL: WhenFull = WhenFull::DropOldest;
 
     fn handle(&mut self, Copy: Copy, _: &mut Ctx<Self>) {
-        if let Err(error) = self.remember(now()) {
-            warn!(%error, "nodes not remembered");
-        }
+        self.known.remember(self.engine.table(), now());
     }
 }
 
@@ -460,9 +364,7 @@ impl Handles<Save> for UdpDiscoveryActor {
     const WHEN_FULL: WhenFull = WhenFull::DropOldest;
 
     fn handle(&mut self, Save: Save, ctx: &mut Ctx<Self>) {
-        if let Some(unsaved) = self.unsaved() {
-            ctx.spawn(save(self.threads.clone(), unsaved));
-        }
+        ctx.spawn(self.known.save());
     }
 }
 
@@ -471,13 +373,6 @@ impl Handles<Expire> for UdpDiscoveryActor {
     const WHEN_FULL: WhenFull = WhenFull::DropOldest;
 
     fn handle(&mut self, Expire: Expire, _: &mut Ctx<Self>) {
-        match self.database.expire(now().unix) {
-            Ok(0) => {}
-            Ok(expired) => {
-                self.is_changed = true;
-                debug!(expired, "nodes forgotten");
-            }
-            Err(error) => warn!(%error, "nodes not expired"),
-        }
+        self.known.expire(now().unix);
     }
 }

@@ -84,7 +84,7 @@ async fn a_nat_pmp_router_gives_the_address_and_maps_ports() {
         return;
     }
     let mut settings = NetworkSettings::new(SecretKey::random(), "test".to_owned());
-    settings.is_discovering = false;
+    settings.discovery_v4 = false;
     settings.nat = Nat::Pmp(Some(Ipv4Addr::LOCALHOST));
     settings.listen = ListenAddress {
         ip: Some(Ipv4Addr::LOCALHOST.into()),

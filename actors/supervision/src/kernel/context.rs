@@ -17,7 +17,7 @@ use tokio::time::{MissedTickBehavior, interval_at, sleep};
 use crate::kernel::actor::{Actor, Handles, Message};
 use crate::kernel::actor_ref::ActorRef;
 use crate::kernel::clock::{self, Nanos};
-use crate::kernel::envelope::{deliver, warn_slow};
+use crate::kernel::delivery::{deliver, warn_slow};
 use crate::kernel::exit::{Exit, Failure};
 use crate::kernel::monitor::{Down, Monitor, Monitors};
 use crate::kernel::spans::{self, Origin};

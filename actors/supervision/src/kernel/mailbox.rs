@@ -18,6 +18,7 @@ use crate::kernel::clock::{self, Nanos};
 use crate::kernel::envelope::{LazyEnvelope, Reason, TypedEnvelope};
 use crate::kernel::error::TellError;
 use crate::kernel::queue::{Entry, NEVER, NewEntry, Queue, Traits};
+use crate::kernel::spans::Origin;
 use crate::limits::MAILBOX_CAPACITY;
 use crate::observe::dead_letters::DeadLetterReason;
 use crate::observe::node::Node;
@@ -177,6 +178,7 @@ impl<A: Actor> Mailbox<A> {
         }
         let weight = self.weigh(&envelope.message);
         let sent_at = self.node.now();
+        let origin = Origin::here();
         let mut queue = self.queue.lock();
         if !slot.is_in(&queue) {
             return Err(Refused {
@@ -205,6 +207,7 @@ impl<A: Actor> Mailbox<A> {
                 expires_at: envelope.expires_at,
                 weight,
                 traits: traits_of::<A, M>(A::WHEN_FULL),
+                origin,
                 envelope: envelope.into_box(),
             },
         );
@@ -239,6 +242,7 @@ impl<A: Actor> Mailbox<A> {
         let bound = self.node.gauges.bytes.bound();
         let weight = bound.map_or(0, |_| size_of::<M>());
         let sent_at = self.node.now();
+        let origin = Origin::here();
         let mut queue = self.queue.lock();
         if !Slot::OverCapacity(generation).is_in(&queue) {
             drop(queue);
@@ -252,6 +256,7 @@ impl<A: Actor> Mailbox<A> {
                 expires_at: NEVER,
                 weight,
                 traits: traits_of::<A, M>(WhenFull::Reject),
+                origin,
                 envelope,
             },
         );

@@ -69,6 +69,8 @@ pub(crate) struct NewEntry<A: Actor> {
     /// The weight in bytes; zero where the mailbox has no bound in bytes.
     pub(crate) weight: usize,
     pub(crate) traits: Traits,
+    /// Taken before the queue is locked, as the subscriber's code runs for it.
+    pub(crate) origin: Origin,
     pub(crate) envelope: Box<dyn Envelope<A>>,
 }
 
@@ -179,7 +181,7 @@ impl<A: Actor> Queue<A> {
             lane: new.traits.lane(),
             is_parting: Parting::is_current(),
             sender: SenderId::current(),
-            origin: Origin::here(),
+            origin: new.origin,
             sent_at: new.sent_at,
             expires_at: new.expires_at,
             weight: new.weight,

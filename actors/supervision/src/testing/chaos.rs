@@ -10,8 +10,8 @@ use rand::seq::IndexedRandom;
 use tokio::time::sleep;
 
 use crate::observe::snapshot::{Kind, NodeSnapshot, State};
+use crate::tree::handle::TreeHandle;
 use crate::tree::rng::SeededRng;
-use crate::tree::root::TreeHandle;
 
 /// A source of crashes: it picks an actor of a tree at random and makes it panic in a handler.
 ///

@@ -3,7 +3,9 @@
 pub(crate) mod decision;
 pub(crate) mod dynamic;
 pub(crate) mod dynamic_supervisor;
+pub(crate) mod handle;
 pub(crate) mod launch;
+pub(crate) mod outcome;
 pub(crate) mod rng;
 pub(crate) mod root;
 pub(crate) mod running_children;

@@ -242,20 +242,20 @@ function drawPool({ status, history }) {
     : empty("No transactions."));
 }
 
-/** Draws a row for each bucket, farthest last, with a square for each node and empty squares for free places. */
-function buckets(network) {
+/** Draws a row for each bucket of a node table, farthest last, with a square for each node and empty squares for free places. */
+function buckets(nodeTable) {
   const size = 16;
-  const known = sum(network.buckets.map((bucket) => bucket.nodes.length));
-  const replacements = sum(network.buckets.map((bucket) => bucket.replacements));
+  const known = sum(nodeTable.buckets.map((bucket) => bucket.nodes.length));
+  const replacements = sum(nodeTable.buckets.map((bucket) => bucket.replacements));
   const square = (x, y, kind, text) => svg("rect", { class: kind, x: x * 12, y: y * 12, width: 10, height: 10 }, svg("title", {}, text));
-  const squares = network.buckets.flatMap((bucket, y) => Array.from({ length: size }, (_, x) => {
+  const squares = nodeTable.buckets.flatMap((bucket, y) => Array.from({ length: size }, (_, x) => {
     const node = bucket.nodes[x];
     if (!node) return square(x, y, "limit", `bucket ${y}: free`);
     return square(x, y, node.checks ? "value" : "unverified", `bucket ${y}: ${node.id} at ${node.address}, answered ${integer(node.checks)} pings`);
   }));
-  const text = `${integer(known)} nodes in ${network.buckets.length} buckets, ${integer(replacements)} replacements · ${integer(network.handled)} datagrams, ${integer(network.refused)} refused`;
-  return figure("Discovery", text, "closest above", "farthest below",
-    svg("svg", { class: "buckets", viewBox: `0 0 ${size * 12} ${network.buckets.length * 12}`, role: "img", "aria-label": `Discovery, ${text}` }, ...squares));
+  const text = `${integer(known)} nodes in ${nodeTable.buckets.length} buckets, ${integer(replacements)} replacements · ${integer(nodeTable.handled)} datagrams, ${integer(nodeTable.refused)} refused`;
+  return figure(`Discovery ${nodeTable.version}`, text, "closest above", "farthest below",
+    svg("svg", { class: "buckets", viewBox: `0 0 ${size * 12} ${nodeTable.buckets.length * 12}`, role: "img", "aria-label": `Discovery ${nodeTable.version}, ${text}` }, ...squares));
 }
 
 function drawNetwork({ status }) {
@@ -276,7 +276,7 @@ function drawNetwork({ status }) {
     ? table(["peer", el("th", { scope: "col", class: "text" }, "reason"), "banned for", "dropped", "times", "client", "address"], dropped.map((p) => line(
       el("code", {}, p.id), el("td", { class: "text" }, p.why), p.left_ms === null ? "–" : duration(p.left_ms), `${duration(p.ago_ms)} ago`, integer(p.times), p.client || "–", el("code", {}, p.remote || "–"))))
     : "");
-  show("buckets", network.buckets.length ? buckets(network) : empty("Discovery is disabled (--nodiscover)."));
+  show("buckets", ...(network.tables.length ? network.tables.map(buckets) : [empty("Discovery is disabled (--nodiscover).")]));
 }
 
 function drawRpc({ status, history }) {
