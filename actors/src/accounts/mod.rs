@@ -82,7 +82,9 @@ impl AccountsSetup {
         {
             ring.unlock(key, None, now());
         }
+        let mnemonic_addresses = self.mnemonic_keys.iter().map(SecretKey::address);
         Ok(AccountsActor {
+            mnemonic_addresses: mnemonic_addresses.collect(),
             setup: self,
             index: Arc::new(index),
             ring,
@@ -103,6 +105,8 @@ pub struct AccountsActor {
     setup: AccountsSetup,
     index: Arc<KeyIndex>,
     ring: Keyring,
+    /// The addresses of the mnemonic's keys: to derive one takes a multiplication on the curve.
+    mnemonic_addresses: Vec<Address>,
     is_scanning: bool,
     /// The earliest time of the next scan.
     next_scan_at: Instant,
@@ -141,8 +145,7 @@ impl AccountsActor {
     }
 
     fn is_mnemonic_key(&self, address: &Address) -> bool {
-        let mut held = self.setup.mnemonic_keys.iter();
-        held.any(|key| key.address() == *address)
+        self.mnemonic_addresses.contains(address)
     }
 
     /// Returns whether [`GetAccounts`] lists an account.
@@ -192,8 +195,8 @@ impl AccountsActor {
     #[handler]
     fn get_accounts(&mut self, _: GetAccounts) -> Vec<AccountStatus> {
         let open = self.ring.addresses(now());
-        let held = self.setup.mnemonic_keys.iter().map(|key| AccountStatus {
-            address: key.address(),
+        let held = self.mnemonic_addresses.iter().map(|address| AccountStatus {
+            address: *address,
             path: None,
             is_unlocked: true,
         });

@@ -39,6 +39,14 @@ pub const ANSWER_CREDIT: i64 = 2;
 /// A block or a transaction that cannot be valid: the peer that passes it on has not checked it.
 pub const INVALID_POINTS: i64 = 50;
 
+/// Blobs or proofs that are not those of their transaction: every node checks them before it passes a
+/// transaction on, and they are expensive to send and to check. geth 1.17 disconnects as well.
+pub const FALSE_SIDECAR_POINTS: i64 = 100;
+
+/// An answer with transactions that were not requested: no honest software sends it, and what was
+/// announced of them is not checked.
+pub const UNREQUESTED_POINTS: i64 = 100;
+
 /// Blocks between two messages about the range of available blocks (eth/69), as in geth.
 pub const BLOCKS_PER_RANGE_UPDATE: u64 = 32;
 

@@ -8,15 +8,15 @@
 use std::sync::Arc;
 
 use actoreum_primitives::{B256, Transaction, TxType};
-use actoreum_txpool::PeerFault;
+use actoreum_txpool::{AddError, PeerFault};
 use actoreum_wire::eth::LazyList;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::sleep;
 use tracing::debug;
 
 use super::limits::{
-    INVALID_POINTS, INVALID_TRANSACTION_UNITS, MALFORMED_POINTS, USELESS_TRANSACTION_UNITS,
-    WASTE_PAUSE,
+    FALSE_SIDECAR_POINTS, INVALID_POINTS, INVALID_TRANSACTION_UNITS, MALFORMED_POINTS,
+    USELESS_TRANSACTION_UNITS, WASTE_PAUSE,
 };
 use super::peer::EthPeer;
 use super::shared::EthShared;
@@ -174,7 +174,13 @@ pub(super) async fn submit<T: RawTransaction>(
 async fn count_useless(shared: &EthShared, peer: &EthPeer, submitted: &[Submitted]) {
     let errors = || submitted.iter().filter_map(|it| it.result.as_ref().err());
     if let Some(error) = errors().find(|it| it.is_always_invalid()) {
-        peer.penalise(INVALID_POINTS, &format!("sent a transaction: {error}"));
+        let has_false_sidecar = errors().any(AddError::is_false_sidecar);
+        let points = if has_false_sidecar {
+            FALSE_SIDECAR_POINTS
+        } else {
+            INVALID_POINTS
+        };
+        peer.penalise(points, &format!("sent a transaction: {error}"));
     }
     let count = |waste| errors().filter(|it| it.peer_fault() == waste).count();
     let (useless, invalid) = (count(PeerFault::Useless), count(PeerFault::Invalid));

@@ -171,6 +171,11 @@ impl AddError {
         )
     }
 
+    /// Returns true if the blobs of the transaction, or their proofs, are missing or are not its own.
+    pub fn is_false_sidecar(&self) -> bool {
+        matches!(self, Self::MissingSidecar | Self::Sidecar(_))
+    }
+
     /// Returns the fault of the peer that sent a transaction with this error.
     ///
     /// Honest peers send some such transactions: heads differ for a moment, and accounts are

@@ -38,7 +38,7 @@ use tokio::time::Instant;
 
 use super::limits::{
     FALSE_ANNOUNCEMENT_POINTS, INVALID_POINTS, MISMATCH_POINTS, NOISE_POINTS, REFUSED_TRANSACTIONS,
-    USELESS_ANNOUNCEMENT_UNITS,
+    UNREQUESTED_POINTS, USELESS_ANNOUNCEMENT_UNITS,
 };
 use super::peer::{EthPeer, KnownHashes};
 use super::shared::EthShared;
@@ -238,7 +238,10 @@ impl FetcherActor {
                 actor.refused.insert(&hash);
             }
             let missing = actor.transactions.on_response(&id);
-            if fetched.is_answered {
+            if fetched.is_violation {
+                // The connection is about to end: nothing more is requested.
+                actor.transactions.peer_left(&id);
+            } else if fetched.is_answered {
                 actor.count_useless_announcements(
                     &id,
                     missing,
@@ -286,6 +289,8 @@ impl FetcherActor {
 struct Fetched {
     /// The peer has answered, even if with nothing.
     is_answered: bool,
+    /// Whether the answer broke a rule for which the peer is banned.
+    is_violation: bool,
     /// Transactions of the answer.
     arrived: Vec<(B256, TxMetadata)>,
     /// Those of them that are not requested again.
@@ -328,9 +333,11 @@ async fn fetch_transactions(shared: EthShared, peer: EthPeer, hashes: Vec<B256>)
     };
     if let Err(violation) = transactions::submit(&shared, &peer, &transactions, each).await {
         violation.penalise(&peer);
+        fetched.is_violation = true;
     }
     if !is_asked {
-        peer.penalise(MISMATCH_POINTS, "transactions that were not requested");
+        fetched.is_violation = true;
+        peer.penalise(UNREQUESTED_POINTS, "transactions that were not requested");
     }
     fetched
 }

@@ -11,8 +11,8 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use actoreum_primitives::{
-    Address, B256, BlobTx, DynamicFeeTx, LegacyTx, PooledTransaction, SecretKey, Signature,
-    Transaction, TxPayload, U256,
+    Address, B256, BlobSidecar, BlobTx, DynamicFeeTx, LegacyTx, PooledTransaction, SecretKey,
+    SidecarProofs, Signature, Transaction, TxPayload, U256, alloy_primitives::FixedBytes,
 };
 use actoreum_wire::eth::{EthMessage, EthVersion, LazyList, TransactionAnnouncement};
 use serde_json::{Value, json};
@@ -304,11 +304,11 @@ fn described(bench: &Bench) -> (PooledTransaction, TransactionAnnouncement) {
     (pooled, announcement)
 }
 
-/// Announces a transaction and delivers it on request. Returns whether the node ended the
-/// connection for it within `time`.
+/// Announces a transaction and answers the request for it with `pooled`. Returns whether the node
+/// ended the connection for it within `time`.
 fn announce_and_deliver(
     target: &Target,
-    pooled: &PooledTransaction,
+    pooled: &[&PooledTransaction],
     announcement: TransactionAnnouncement,
     time: Duration,
 ) -> bool {
@@ -322,7 +322,7 @@ fn announce_and_deliver(
         let message = EthMessage::decode(VERSION, id, &payload);
         if let Ok(EthMessage::GetPooledTransactions(id, hashes)) = message {
             assert_eq!(hashes, [announcement.hash]);
-            let list = LazyList::from_items([pooled]);
+            let list = LazyList::from_items(pooled.iter().copied());
             let answer = EthMessage::PooledTransactions(id, list);
             attacker.send_message(&answer).unwrap();
             break;
@@ -343,7 +343,7 @@ fn false_types_and_sizes_of_announcements_are_banned() {
         } else {
             NO_DISCONNECT_WAIT
         };
-        let is_ended = announce_and_deliver(&bench.target(), &pooled, announcement, time);
+        let is_ended = announce_and_deliver(&bench.target(), &[&pooled], announcement, time);
         if is_false {
             until("the attacker is banned", || !bench.bans().is_empty());
         }
@@ -353,6 +353,66 @@ fn false_types_and_sizes_of_announcements_are_banned() {
         let because = bans.iter().any(|it| it.contains("another type or size"));
         assert_eq!(because, is_false, "{case}");
     }
+}
+
+#[test]
+fn an_answer_with_more_than_was_requested_is_banned() {
+    let bench = Bench::start();
+    let (pooled, announcement) = described(&bench);
+    let another = PooledTransaction {
+        transaction: TxPayload::Legacy(transfer(1)).sign(&bench.keys[0]),
+        sidecar: None,
+    };
+    let answer = [&pooled, &another];
+    let target = bench.target();
+    assert!(announce_and_deliver(
+        &target,
+        &answer,
+        announcement,
+        DISCONNECT_TIMEOUT
+    ));
+    until("the attacker is banned", || !bench.bans().is_empty());
+    assert!(bench.bans()[0].contains("not requested"));
+}
+
+#[test]
+fn blobs_of_another_transaction_are_banned() {
+    let bench = Bench::start();
+    let mut infinity = FixedBytes::<48>::ZERO;
+    infinity[0] = 0xc0;
+    let payload = TxPayload::Blob(BlobTx {
+        chain_id: CHAIN_ID,
+        gas_limit: 21_000,
+        // Not the hash of the commitment below.
+        blob_versioned_hashes: vec![B256::with_last_byte(1)],
+        ..BlobTx::default()
+    });
+    let pooled = PooledTransaction {
+        transaction: payload.sign(&bench.keys[0]),
+        sidecar: Some(BlobSidecar {
+            blobs: vec![vec![0; 131_072].into()],
+            commitments: vec![infinity],
+            proofs: SidecarProofs::Blob(vec![infinity]),
+        }),
+    };
+    let size = u32::try_from(pooled.encode_2718().len()).unwrap();
+    let announcement = TransactionAnnouncement {
+        hash: pooled.transaction.hash(),
+        type_and_size: Some((3, size)),
+    };
+    let target = bench.target();
+    assert!(announce_and_deliver(
+        &target,
+        &[&pooled],
+        announcement,
+        DISCONNECT_TIMEOUT
+    ));
+    until("the attacker is banned", || !bench.bans().is_empty());
+    assert!(
+        bench.bans()[0].contains("sent a transaction"),
+        "{:?}",
+        bench.bans()
+    );
 }
 
 #[test]
