@@ -23,6 +23,7 @@ use crate::fork::Fork;
 use crate::namespaces::block_id::{BlockId, BlockNumber};
 use crate::namespaces::dev::identity::DevIdentity;
 use crate::namespaces::quick::QuickTargets;
+use crate::namespaces::sampled_tips::SampledTips;
 use crate::namespaces::sealing::{DevHandle, Keys, SealingActors};
 use crate::render::BlockCache;
 use crate::server::connection::figures::OpenConnections;
@@ -237,6 +238,8 @@ pub struct Node {
     pub(crate) rendered: BlockCache,
     /// The contracts whose calls run on the connection's own thread.
     pub(crate) quick: QuickTargets,
+    /// The samples of the gas price oracle.
+    pub(crate) sampled_tips: SampledTips,
 }
 
 impl Node {
@@ -277,6 +280,7 @@ impl Node {
             heads: HeadWatch::default(),
             rendered: BlockCache::new(BLOCK_CACHE_BYTES),
             quick: QuickTargets::default(),
+            sampled_tips: SampledTips::default(),
         }
     }
 

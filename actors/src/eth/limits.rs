@@ -24,7 +24,7 @@ pub const MAX_POOLED_ANSWER_BYTES: usize = 3 * 1024 * 1024;
 /// An answer that cannot be decoded or breaks a limit: no honest software sends it.
 pub const MALFORMED_POINTS: i64 = 100;
 
-/// An answer with more items than requested, or with others.
+/// An answer with other items than those requested, which a reorg of the peer can explain.
 pub const MISMATCH_POINTS: i64 = 50;
 
 /// An answer without a request. A few may belong to requests that were abandoned long ago.
@@ -43,8 +43,8 @@ pub const INVALID_POINTS: i64 = 50;
 /// transaction on, and they are expensive to send and to check. geth 1.17 disconnects as well.
 pub const FALSE_SIDECAR_POINTS: i64 = 100;
 
-/// An answer with transactions that were not requested: no honest software sends it, and what was
-/// announced of them is not checked.
+/// An answer with more items than requested, or with transactions that were not requested: no honest
+/// software sends it.
 pub const UNREQUESTED_POINTS: i64 = 100;
 
 /// Blocks between two messages about the range of available blocks (eth/69), as in geth.

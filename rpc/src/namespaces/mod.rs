@@ -12,6 +12,7 @@ pub(crate) mod net;
 pub(crate) mod personal;
 pub(crate) mod quick;
 pub(crate) mod rpc;
+pub(crate) mod sampled_tips;
 pub mod sealing;
 pub(crate) mod txpool;
 pub(crate) mod web3;

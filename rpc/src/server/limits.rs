@@ -211,6 +211,10 @@ pub const QUICK_CALL_GAS: u64 = 100_000;
 /// thread.
 pub const MAX_QUICK_TARGETS: usize = 4_096;
 
+/// Maximum number of blocks whose lowest tip the gas price oracle remembers, 100 bytes each: a suggestion
+/// reads up to 100 blocks (`MAX_READS_PER_SAMPLE` times `--gpo.blocks`).
+pub const MAX_SAMPLED_TIPS: usize = 512;
+
 /// Maximum run time of a call on the connection's own thread. A call that takes longer starts again
 /// on the thread pool.
 pub const QUICK_CALL_TIMEOUT: Duration = Duration::from_millis(2);

@@ -40,7 +40,7 @@ use super::limits::{
     FALSE_ANNOUNCEMENT_POINTS, INVALID_POINTS, MISMATCH_POINTS, NOISE_POINTS, REFUSED_TRANSACTIONS,
     UNREQUESTED_POINTS, USELESS_ANNOUNCEMENT_UNITS,
 };
-use super::peer::{EthPeer, KnownHashes};
+use super::peer::{EthPeer, KnownHashes, RequestError};
 use super::shared::EthShared;
 use super::transactions;
 use crate::txpool::Submitted;
@@ -302,8 +302,12 @@ async fn fetch_transactions(shared: EthShared, peer: EthPeer, hashes: Vec<B256>)
     let deadline = Instant::now() + FETCH_TIMEOUT;
     let mut fetched = Fetched::default();
     let answer = peer.raw_pooled_transactions(hashes.clone(), deadline).await;
-    let Ok(transactions) = answer else {
-        return fetched;
+    let transactions = match answer {
+        Ok(transactions) => transactions,
+        Err(error) => {
+            fetched.is_violation = matches!(error, RequestError::Wrong(_));
+            return fetched;
+        }
     };
     fetched.is_answered = true;
     // The answer takes the peer's own room for unchecked bytes, or a part of the shared budget.

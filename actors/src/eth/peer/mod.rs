@@ -28,7 +28,7 @@ pub(super) use self::known::KnownHashes;
 pub(super) use self::session_handle::{PeerAnswer, PeerRequest, SessionHandle};
 use super::limits::{
     KNOWN_BLOCKS, KNOWN_TRANSACTIONS, MALFORMED_POINTS, MAX_POOLED_ANSWER_BYTES, MISMATCH_POINTS,
-    REMEMBERED_BLOCKS, REMEMBERED_TRANSACTIONS, UNSOLICITED_POINTS,
+    REMEMBERED_BLOCKS, REMEMBERED_TRANSACTIONS, UNREQUESTED_POINTS, UNSOLICITED_POINTS,
 };
 use crate::net::protocol::{PeerHandle, SendError};
 
@@ -429,7 +429,9 @@ impl EthPeer {
 
     fn check_count(&self, answered: usize, asked: usize) -> Result<(), RequestError> {
         if answered > asked {
-            return Err(self.wrong("more than was asked for"));
+            let why = "more than was asked for";
+            self.penalise(UNREQUESTED_POINTS, why);
+            return Err(RequestError::Wrong(why.to_owned()));
         }
         Ok(())
     }

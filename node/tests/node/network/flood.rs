@@ -6,8 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use actoreum_primitives::{SecretKey, keccak256};
+use actoreum_primitives::{PeerId, SecretKey, keccak256};
 use actoreum_wire::discv4::{Endpoint, FindNode, Packet, Ping, encode_packet};
+use actoreum_wire::discv5::{
+    Handshake, WhoAreYou, encode_handshake, encode_random, encode_who_are_you,
+};
+use actoreum_wire::nodes::NodeUrl;
 
 use super::{Node, until};
 
@@ -35,6 +39,34 @@ fn ping(expiration: u64) -> Packet {
     })
 }
 
+/// Returns hostile datagrams of discovery v5 for a node: requests for a challenge in the name of many
+/// nodes, and challenges and handshakes that nobody asked for.
+fn hostile_v5(to: &PeerId) -> Vec<Vec<u8>> {
+    let key = SecretKey::random().public_key().to_compressed();
+    let of = |number: u32| {
+        let random = keccak256(number.to_be_bytes());
+        let (mut iv, mut nonce) = ([0; 16], [0; 12]);
+        iv.copy_from_slice(&random[..16]);
+        nonce.copy_from_slice(&random[16..28]);
+        let handshake = Handshake {
+            source: PeerId(random),
+            signature: [9; 64],
+            ephemeral_key: key,
+            record: None,
+        };
+        let content = WhoAreYou {
+            id_nonce: iv,
+            enr_seq: 0,
+        };
+        [
+            encode_random(&PeerId(random), to, (&iv, &nonce), &[7; 300]),
+            encode_who_are_you(to, (&iv, &nonce), &content).0,
+            encode_handshake(to, (&iv, &nonce), &handshake, &[1; 16], &[2; 300]),
+        ]
+    };
+    (0..1_000).flat_map(of).collect()
+}
+
 /// Returns hostile datagrams: noise, a replayed packet, an expired one, one with an invalid
 /// signature, and a request without an endpoint proof.
 fn hostile() -> Vec<Vec<u8>> {
@@ -56,7 +88,7 @@ fn hostile() -> Vec<Vec<u8>> {
 
 /// Sends at [`RATE`] until `is_over`; returns the numbers of datagrams sent, of bytes sent and of
 /// bytes received.
-fn flood(to: SocketAddr, is_over: &AtomicBool) -> (usize, usize, usize) {
+fn flood(to: SocketAddr, kinds: &[Vec<u8>], is_over: &AtomicBool) -> (usize, usize, usize) {
     let sockets: Vec<UdpSocket> = (0..SOURCES)
         .map(|_| {
             let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -64,7 +96,7 @@ fn flood(to: SocketAddr, is_over: &AtomicBool) -> (usize, usize, usize) {
             socket
         })
         .collect();
-    let (kinds, begun) = (hostile(), Instant::now());
+    let begun = Instant::now();
     let (mut sent, mut bytes, mut back) = (0, 0, 0);
     let mut buffer = [0; 2048];
     while !is_over.load(Relaxed) {
@@ -88,12 +120,27 @@ fn flood(to: SocketAddr, is_over: &AtomicBool) -> (usize, usize, usize) {
 
 #[test]
 fn a_late_node_finds_all_through_a_flooded_bootnode() {
+    find_through_a_flooded_bootnode(&[], |_| hostile());
+}
+
+#[test]
+fn a_late_node_finds_all_by_v5_through_a_flooded_bootnode() {
+    let flags = ["--discovery.v4=false", "--discovery.v5"];
+    find_through_a_flooded_bootnode(&flags, |id| [hostile(), hostile_v5(id)].concat());
+}
+
+/// Floods a bootnode while a node joins that knows only it.
+fn find_through_a_flooded_bootnode(flags: &[&str], hostile: impl Fn(&PeerId) -> Vec<Vec<u8>>) {
     let seconds = std::env::var("ACTOREUM_FLOOD_SECONDS");
     let seconds = seconds.map_or(6, |it| it.parse().unwrap());
     let folder = || tempfile::tempdir().unwrap();
-    let victim = Node::start_in(folder(), &[]);
+    // The victim serves both versions on one socket.
+    let is_v5 = flags.contains(&"--discovery.v5");
+    let victim_flags: &[&str] = if is_v5 { &["--discovery.v5"] } else { &[] };
+    let victim = Node::start_in(folder(), victim_flags);
     let url = victim.enode();
-    let early = Node::start_in(folder(), &["--bootnodes", &url]);
+    let flags = [&["--bootnodes", &url], flags].concat();
+    let early = Node::start_in(folder(), &flags);
     let (id, early_id) = (victim.id(), early.id());
     until("the first node is connected", || {
         victim.peer(&early_id).is_some()
@@ -101,7 +148,8 @@ fn a_late_node_finds_all_through_a_flooded_bootnode() {
 
     let is_over = Arc::new(AtomicBool::new(false));
     let (to, stop) = (victim.discovery(), Arc::clone(&is_over));
-    let flooding = thread::spawn(move || flood(to, &stop));
+    let kinds = hostile(&url.parse::<NodeUrl>().unwrap().id());
+    let flooding = thread::spawn(move || flood(to, &kinds, &stop));
     thread::sleep(Duration::from_secs(2));
     let (memory, time, begun) = (
         victim.process.resident_bytes(),
@@ -109,7 +157,7 @@ fn a_late_node_finds_all_through_a_flooded_bootnode() {
         Instant::now(),
     );
     // A node that starts now knows only the node under attack.
-    let late = Node::start_in(folder(), &["--bootnodes", &url]);
+    let late = Node::start_in(folder(), &flags);
     until("the later node finds both others", || {
         late.peer(&id).is_some() && late.peer(&early_id).is_some()
     });

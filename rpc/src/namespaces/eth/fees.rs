@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use actoreum_chain::SealedHeader;
 use actoreum_consensus::rules;
-use actoreum_primitives::{Block, GAS_PER_BLOB, Header, U256};
+use actoreum_primitives::{B256, Block, GAS_PER_BLOB, Header, U256};
 
 use super::blocks::{self, FoundBlock, blob_gas_price};
 use super::state;
 use crate::error::RpcError;
 use crate::namespaces::block_id::{BlockId, BlockNumber};
+use crate::namespaces::sampled_tips::Sample;
 use crate::node::{Node, storage};
 use crate::server::json::scan::Kind;
 use crate::server::json::{JsonOut, WriteJson};
@@ -62,18 +63,19 @@ pub(super) fn suggested_tip(node: &Node, head: &SealedHeader) -> Result<U256, Rp
     let mut wanted = oracle.blocks as usize;
     let max_read = wanted.saturating_mul(MAX_READS_PER_SAMPLE);
     let mut blocks_read = 0;
-    let mut number = head.number;
+    let (mut number, mut hash) = (head.number, head.hash());
     while number > 0 && blocks_read < wanted.min(max_read) {
-        let Some(hash) = node.chain_reader.canonical_hash(number).map_err(storage)? else {
+        let Some(sample) = node.sampled_tips.of(&hash, || sample(node, &hash))? else {
             break;
         };
-        match cheapest_tip(node, &hash)? {
+        match sample.tip {
             Some(tip) => tips.push(tip),
             None if empty_left > 0 => empty_left -= 1,
             None => wanted += 1,
         }
         blocks_read += 1;
         number -= 1;
+        hash = sample.parent;
     }
     tips.sort_unstable();
     let place = tips.len().saturating_sub(1) * oracle.percentile as usize / 100;
@@ -82,21 +84,23 @@ pub(super) fn suggested_tip(node: &Node, head: &SealedHeader) -> Result<U256, Rp
     Ok(tip.unwrap_or(default).min(U256::from(oracle.max_price)))
 }
 
-/// Returns the lowest tip of a block's transactions, except those of its own beneficiary.
-fn cheapest_tip(node: &Node, hash: &actoreum_primitives::B256) -> Result<Option<U256>, RpcError> {
+/// Samples a block: the lowest tip of its transactions, except those of its own beneficiary.
+fn sample(node: &Node, hash: &B256) -> Result<Option<Sample>, RpcError> {
     let Some(block) = node.chain_reader.block_by_hash(hash).map_err(storage)? else {
         return Ok(None);
     };
+    let parent = block.header.parent_hash;
     if block.body.transactions.is_empty() {
-        return Ok(None);
+        return Ok(Some(Sample { tip: None, parent }));
     }
     let senders = blocks::senders(node, hash)?;
     let transactions = block.body.transactions.iter().zip(senders.iter());
-    Ok(transactions
+    let tip = transactions
         .filter(|(_, sender)| **sender != block.header.beneficiary)
         .filter_map(|(transaction, _)| transaction.effective_tip(block.header.base_fee_per_gas))
         .filter(|tip| *tip >= U256::from(node.settings.gas_oracle.ignore_price))
-        .min())
+        .min();
+    Ok(Some(Sample { tip, parent }))
 }
 
 /// A count as a number or as hex.
