@@ -34,5 +34,6 @@ mod transport;
 
 pub use engine::{EngineError, Outcome, Output, Passwords};
 pub use interrupt::Interrupt;
+pub use repl::{TerminalModes, restore_terminal_at_signals};
 pub use session::{Console, ConsoleError, Settings};
 pub use transport::{CallError, Client, Endpoint, EndpointError, TransportError};

@@ -15,8 +15,8 @@ use std::{
 };
 
 use rquickjs::{
-    CatchResultExt as _, CaughtError, Context, Ctx, Function, Object, Runtime, Value,
-    context::EvalOptions,
+    CatchResultExt as _, CaughtError, Context, Ctx, Function, Object, Runtime, Symbol, Value,
+    context::EvalOptions, object::Property,
 };
 
 pub use worker::Worker;
@@ -274,17 +274,18 @@ fn evaluate<'js>(ctx: &Ctx<'js>, code: &str, name: &str) -> rquickjs::Result<Val
     ctx.eval_with_options(code, options)
 }
 
-/// The object that the console's files share. It is no global: scripts do not see it.
-struct Internal;
-
+/// Symbol of the property of the global object with what the console's files share. No script meets it
+/// by chance, and it is not shown.
 const INTERNAL: &str = "actoreum.internal";
 
-fn internal<'js>(ctx: &Ctx<'js>) -> rquickjs::Result<Object<'js>> {
-    let _ = Internal;
+fn internal_key<'js>(ctx: &Ctx<'js>) -> rquickjs::Result<Symbol<'js>> {
     let symbols: Object<'js> = ctx.globals().get("Symbol")?;
     let symbol_for: Function<'js> = symbols.get("for")?;
-    let key: rquickjs::Symbol<'js> = symbol_for.call((INTERNAL,))?;
-    ctx.globals().get(key)
+    symbol_for.call((INTERNAL,))
+}
+
+fn internal<'js>(ctx: &Ctx<'js>) -> rquickjs::Result<Object<'js>> {
+    ctx.globals().get(internal_key(ctx)?)
 }
 
 fn load(ctx: &Ctx<'_>, host: &Rc<Host>) -> rquickjs::Result<()> {
@@ -295,11 +296,8 @@ fn load(ctx: &Ctx<'_>, host: &Rc<Host>) -> rquickjs::Result<()> {
         let body: Function<'_> = evaluate(ctx, &code, name)?.get()?;
         body.call::<_, ()>((shared.clone(), functions.clone()))?;
     }
-    let symbols: Object<'_> = ctx.globals().get("Symbol")?;
-    let symbol_for: Function<'_> = symbols.get("for")?;
-    let key: rquickjs::Symbol<'_> = symbol_for.call((INTERNAL,))?;
-    ctx.globals()
-        .prop(key, rquickjs::object::Property::from(shared.clone()))?;
+    let property = Property::from(shared.clone());
+    ctx.globals().prop(internal_key(ctx)?, property)?;
     let start: Function<'_> = shared.get("start")?;
     start.call(())
 }

@@ -61,7 +61,7 @@ fn values_are_printed_as_in_geth() {
             "Object.defineProperty({}, 'hidden', {value: 1})",
             "{\n  hidden: 1\n}",
         ),
-        ("x = 1", "1"),
+        ("var x; x = 1", "1"),
         ("var y = 1", "undefined"),
         ("1;", "1"),
     ] {

@@ -5,11 +5,13 @@ mod history;
 mod input;
 mod keys;
 mod lines;
+mod terminal;
 
 use std::io;
 
 pub use history::SharedHistory;
 pub use keys::TerminalPasswords;
+pub use terminal::{TerminalModes, restore_terminal_at_signals};
 
 use crate::{engine::Output, engine::Worker, interrupt::Interrupt};
 use lines::{Lines, Read};

@@ -1,0 +1,10 @@
+//! The console against a node on a real socket that answers as it is told.
+
+mod contracts;
+mod filters;
+mod limits;
+mod methods;
+mod node;
+mod printing;
+mod terminal;
+mod units;
