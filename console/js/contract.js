@@ -239,7 +239,9 @@ function awaitDeployment(contract, callback) {
       throw error;
     }
   };
-  const filter = eth.filter('latest', (error) => {
+  // The first poll may call back before `watch` returns.
+  const filter = eth.filter('latest');
+  filter.watch((error) => {
     if (error || isDone) {
       return;
     }
