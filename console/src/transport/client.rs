@@ -70,9 +70,8 @@ impl Client {
             Some(link) => link,
             None => Link::open(self.endpoint.clone())?,
         };
-        if link.requests.send((id, request)).is_err() {
-            return Err(TransportError::Closed.into());
-        }
+        // A thread that could not connect has ended, and its answer tells why.
+        let _ = link.requests.send((id, request));
         loop {
             match link.answers.recv_timeout(INTERRUPT_POLL) {
                 Ok(Ok(answer)) => {

@@ -1,5 +1,7 @@
 //! The console against a node on a real socket that answers as it is told.
 
+#![allow(clippy::unwrap_used)]
+
 mod contracts;
 mod filters;
 mod limits;

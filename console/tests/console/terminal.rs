@@ -137,7 +137,11 @@ impl Terminal {
         let status = loop {
             match self.child.try_wait().unwrap() {
                 Some(status) => break status,
-                None => assert!(begun.elapsed() < TIMEOUT, "the console does not end"),
+                None => assert!(
+                    begun.elapsed() < TIMEOUT,
+                    "the console does not end: {:?}",
+                    String::from_utf8_lossy(&self.screen.lock().unwrap())
+                ),
             }
             thread::sleep(Duration::from_millis(5));
         };
@@ -204,7 +208,8 @@ fn the_tab_key_completes_names() {
     terminal.wait_for("eth.getBlockTransactionCount");
     terminal.wait_for("eth.getBlockUncleCount");
     terminal.keys(CONTROL_C);
-    terminal.wait_for("\n");
+    // The line editor leaves the bracketed paste mode, and shows a fresh prompt.
+    terminal.wait_for("\x1b[?2004l");
     terminal.wait_for("> ");
     terminal.keys(CONTROL_D);
     assert_eq!(terminal.end().0, 0);
