@@ -1,7 +1,7 @@
 //! A JSON-RPC server on a Unix socket, and a console that is attached to it.
 
 use std::{
-    io::{Read as _, Write},
+    io::Write,
     os::unix::net::{UnixListener, UnixStream},
     path::PathBuf,
     sync::{Arc, Mutex},
@@ -108,9 +108,9 @@ fn serve(
     requests: &Requests,
     answer: &(impl Fn(&str, &Value) -> Answer + ?Sized),
 ) {
-    let reader = stream.try_clone().unwrap().bytes();
-    let bytes = std::io::BufReader::new(Bytes(reader));
-    for request in serde_json::Deserializer::from_reader(bytes).into_iter::<Value>() {
+    // Without a buffer a request is parsed as soon as it is complete.
+    let reader = stream.try_clone().unwrap();
+    for request in serde_json::Deserializer::from_reader(reader).into_iter::<Value>() {
         let Ok(request) = request else {
             return;
         };
@@ -133,21 +133,6 @@ fn serve(
         };
         if stream.write_all(text.to_string().as_bytes()).is_err() {
             return;
-        }
-    }
-}
-
-/// Reads byte by byte, so that a request is parsed as soon as it is complete.
-struct Bytes(std::io::Bytes<UnixStream>);
-
-impl std::io::Read for Bytes {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        match self.0.next() {
-            None => Ok(0),
-            Some(byte) => {
-                buffer[0] = byte?;
-                Ok(1)
-            }
         }
     }
 }
