@@ -64,7 +64,7 @@ function decimal(text, value, base) {
   }
   const parts = /^([+-]?)(\d*)\.?(\d*)(?:e([+-]?\d+))?$/i.exec(text);
   if (!parts || parts[2] + parts[3] === '') {
-    return fail('not a' + (base ? ' base ' + base : '') + ' number', value);
+    return fail('not a number', value);
   }
   const exponent = Number(parts[4] || 0) - parts[3].length;
   return normal(parts[1] === '-' ? -1 : 1, BigInt(parts[2] + parts[3]), exponent);

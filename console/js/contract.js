@@ -25,7 +25,7 @@ function SolidityFunction(eth, json, address) {
 }
 
 SolidityFunction.prototype.signature = function () {
-  return utils.sha3(this._name).slice(2, 10);
+  return internal.sha3(this._name).slice(2, 10);
 };
 
 // Returns the fields of the transaction or call, and takes the arguments that are no parameters.
@@ -128,7 +128,7 @@ function SolidityEvent(requestManager, json, address) {
 }
 
 SolidityEvent.prototype.signature = function () {
-  return utils.sha3(this._name).slice(2);
+  return internal.sha3(this._name).slice(2);
 };
 
 // A parameter of dynamic type stands in a topic as its hash, which is given and returned as it is.

@@ -6,22 +6,22 @@ internal.settings = settings;
 
 const TAGS = ['latest', 'pending', 'earliest'];
 
-function outputBigNumberFormatter(number) {
+const outputBigNumberFormatter = function (number) {
   return utils.toBigNumber(number);
-}
+};
 
-function inputBlockNumberFormatter(blockNumber) {
+const inputBlockNumberFormatter = function (blockNumber) {
   if (blockNumber === undefined || TAGS.includes(blockNumber)) {
     return blockNumber;
   }
   return utils.toHex(blockNumber);
-}
+};
 
-function inputDefaultBlockNumberFormatter(blockNumber) {
+const inputDefaultBlockNumberFormatter = function (blockNumber) {
   return inputBlockNumberFormatter(blockNumber === undefined ? settings.defaultBlock : blockNumber);
-}
+};
 
-function inputAddressFormatter(address) {
+const inputAddressFormatter = function (address) {
   const iban = new Iban(address);
   if (iban.isValid() && iban.isDirect()) {
     return '0x' + iban.address();
@@ -33,18 +33,18 @@ function inputAddressFormatter(address) {
     return '0x' + address;
   }
   throw new Error('invalid address');
-}
+};
 
-function quantities(options) {
+const quantities = function (options) {
   for (const key of ['gasPrice', 'gas', 'value', 'nonce']) {
     if (options[key] !== undefined) {
       options[key] = utils.fromDecimal(options[key]);
     }
   }
   return options;
-}
+};
 
-function inputCallFormatter(options) {
+const inputCallFormatter = function (options) {
   options.from = options.from || settings.defaultAccount;
   if (options.from) {
     options.from = inputAddressFormatter(options.from);
@@ -53,41 +53,41 @@ function inputCallFormatter(options) {
     options.to = inputAddressFormatter(options.to);
   }
   return quantities(options);
-}
+};
 
-function inputTransactionFormatter(options) {
+const inputTransactionFormatter = function (options) {
   options.from = inputAddressFormatter(options.from || settings.defaultAccount);
   if (options.to) {
     options.to = inputAddressFormatter(options.to);
   }
   return quantities(options);
-}
+};
 
 // Replaces the fields of an answer that are present and not null.
-function convert(object, fields, conversion) {
+const convert = function (object, fields, conversion) {
   for (const field of fields) {
     if (object[field] !== null && object[field] !== undefined) {
       object[field] = conversion(object[field]);
     }
   }
   return object;
-}
+};
 
-function outputTransactionFormatter(tx) {
+const outputTransactionFormatter = function (tx) {
   convert(tx, ['blockNumber', 'transactionIndex', 'nonce', 'gas'], utils.toDecimal);
   return convert(tx, ['gasPrice', 'value'], utils.toBigNumber);
-}
+};
 
-function outputTransactionReceiptFormatter(receipt) {
+const outputTransactionReceiptFormatter = function (receipt) {
   const numbers = ['blockNumber', 'transactionIndex', 'cumulativeGasUsed', 'gasUsed'];
   convert(receipt, numbers, utils.toDecimal);
   if (utils.isArray(receipt.logs)) {
     receipt.logs = receipt.logs.map((log) => outputLogFormatter(log));
   }
   return receipt;
-}
+};
 
-function outputBlockFormatter(block) {
+const outputBlockFormatter = function (block) {
   convert(block, ['gasLimit', 'gasUsed', 'size', 'timestamp', 'number'], utils.toDecimal);
   convert(block, ['difficulty', 'totalDifficulty'], utils.toBigNumber);
   if (utils.isArray(block.transactions)) {
@@ -98,19 +98,32 @@ function outputBlockFormatter(block) {
     }
   }
   return block;
-}
+};
 
-function outputLogFormatter(log) {
+const outputLogFormatter = function (log) {
   return convert(log, ['blockNumber', 'transactionIndex', 'logIndex'], utils.toDecimal);
-}
+};
 
-function outputSyncingFormatter(result) {
+const outputSyncingFormatter = function (result) {
   if (!result) {
     return result;
   }
   const numbers = ['startingBlock', 'currentBlock', 'highestBlock', 'knownStates', 'pulledStates'];
   return convert(result, numbers, utils.toDecimal);
-}
+};
+
+const inputPostFormatter = function (post) {
+  convert(post, ['ttl', 'workToProve', 'priority'], utils.fromDecimal);
+  const topics = utils.isArray(post.topics) || !post.topics ? post.topics || [] : [post.topics];
+  post.topics = topics.map((topic) => (topic.indexOf('0x') === 0 ? topic : utils.fromUtf8(topic)));
+  return post;
+};
+
+const outputPostFormatter = function (post) {
+  convert(post, ['expiry', 'sent', 'ttl', 'workProved'], utils.toDecimal);
+  post.topics = (post.topics || []).map((topic) => utils.toUtf8(topic));
+  return post;
+};
 
 // International Bank Account Number of an account: `XE`, two check digits, and the address in base 36
 // (direct), or an asset, an institution and a client (indirect).
@@ -119,7 +132,7 @@ function Iban(iban) {
 }
 
 // Digits of ISO 13616: letters count from 10 on, and the first four characters stand last.
-function remainder(iban) {
+const remainder = function (iban) {
   const text = iban.slice(4) + iban.slice(0, 4);
   let rest = 0;
   for (const character of text.toUpperCase()) {
@@ -128,7 +141,7 @@ function remainder(iban) {
     }
   }
   return rest;
-}
+};
 
 Iban.fromAddress = function (address) {
   const digits = BigInt('0x' + address.replace('0x', '')).toString(36);
@@ -178,5 +191,5 @@ internal.formatters = {
   inputDefaultBlockNumberFormatter, inputBlockNumberFormatter, inputCallFormatter,
   inputTransactionFormatter, inputAddressFormatter, outputBigNumberFormatter,
   outputTransactionFormatter, outputTransactionReceiptFormatter, outputBlockFormatter,
-  outputLogFormatter, outputSyncingFormatter,
+  outputLogFormatter, outputSyncingFormatter, inputPostFormatter, outputPostFormatter,
 };

@@ -168,6 +168,14 @@ const CORE = {
       blockNumber: { output: utils.toDecimal }, protocolVersion: {},
     },
   },
+  db: { methods: { putString: 3, getString: 2, putHex: 3, getHex: 2 } },
+  bzz: {
+    methods: {
+      blockNetworkRead: [0], syncEnabled: [0], swapEnabled: [0], download: [0, 0], upload: [0, 0],
+      retrieve: [0], store: [0, 0], get: [0], put: [0, 0], modify: [0, 0, 0, 0],
+    },
+    properties: { hive: {}, info: {} },
+  },
   net: { properties: { listening: {}, peerCount: { output: utils.toDecimal } } },
   personal: {
     methods: {

@@ -6,12 +6,11 @@ function write() {
 }
 
 globalThis.console = {
-  log() { write.apply(null, arguments); },
-  error() { write.apply(null, arguments); },
+  log: function () { write.apply(null, arguments); },
+  error: function () { write.apply(null, arguments); },
 };
 
 const timers = new Map();
-let lastTimer = 0;
 
 function schedule(name, args, repeats) {
   if (args.length === 0) {
@@ -20,11 +19,12 @@ function schedule(name, args, repeats) {
   }
   const [action, milliseconds] = args;
   const interval = Math.max(1, Number(milliseconds) || 1);
-  lastTimer += 1;
-  timers.set(lastTimer, {
+  // The handle is an empty object, as in geth.
+  const handle = {};
+  timers.set(handle, {
     action, args: args.slice(2), interval, repeats, due: native.now() + interval,
   });
-  return lastTimer;
+  return handle;
 }
 
 globalThis.setTimeout = function (action, milliseconds) {
@@ -51,10 +51,10 @@ internal.nextTimer = function () {
 // Runs the timer that was due first, if one is. Returns true if one was run. What it throws is the
 // caller's to print; an interval stays.
 internal.fireTimer = function () {
-  let [first, id] = [null, 0];
+  let [first, handle] = [null, null];
   for (const [key, timer] of timers) {
     if (timer.due <= native.now() && (first === null || timer.due < first.due)) {
-      [first, id] = [timer, key];
+      [first, handle] = [timer, key];
     }
   }
   if (first === null) {
@@ -63,7 +63,7 @@ internal.fireTimer = function () {
   if (first.repeats) {
     first.due = native.now() + first.interval;
   } else {
-    timers.delete(id);
+    timers.delete(handle);
   }
   if (typeof first.action === 'function') {
     first.action.apply(globalThis, first.args);

@@ -4,25 +4,47 @@ const { utils, formatters, settings, Method, Property, Filter, watches } = inter
 
 const REGISTRAR_ADDRESS = '0xc6d9d2cd449a754c494264e1809c50e34d64562b';
 const ICAP_REGISTRAR_ADDRESS = '0xa1a111bc074c9cfa781f0c38e63bd51c91b8af00';
-const view = (name, inputs, output) => ({
-  type: 'function', name, constant: true, inputs, outputs: [{ name: '', type: output }],
+const parameters = (list, isIndexed) => list.split(',').filter((it) => it !== '').map((it) => {
+  const [type, name, indexed] = it.split(' ');
+  return isIndexed ? { indexed: indexed === 'indexed', name, type } : { name, type };
 });
-const write = (name, inputs) => ({ type: 'function', name, constant: false, inputs, outputs: [] });
-const NAME = { name: '_name', type: 'bytes32' };
+const view = (name, inputs, output) => ({
+  constant: true, inputs: parameters(inputs), name, outputs: parameters(output), type: 'function',
+});
+const write = (name, inputs) => ({
+  constant: false, inputs: parameters(inputs), name, outputs: [], type: 'function',
+});
+const event = (name, inputs) => ({
+  anonymous: false, inputs: parameters(inputs, true), name, type: 'event',
+});
+
+// Interfaces of the registrars of the first Ethereum network.
 const REGISTRAR_ABI = [
-  view('name', [{ name: '_owner', type: 'address' }], 'bytes32'),
-  view('owner', [NAME], 'address'),
-  view('content', [NAME], 'bytes32'),
-  view('addr', [NAME], 'address'),
-  view('subRegistrar', [NAME], 'address'),
-  write('reserve', [NAME]),
-  write('disown', [NAME]),
-  write('transfer', [NAME, { name: '_newOwner', type: 'address' }]),
-  write('setContent', [NAME, { name: '_content', type: 'bytes32' }]),
-  write('setSubRegistrar', [NAME, { name: '_registrar', type: 'address' }]),
-  write('setAddress', [
-    NAME, { name: '_a', type: 'address' }, { name: '_primary', type: 'bool' },
-  ]),
+  view('name', 'address _owner', 'bytes32 o_name'),
+  view('owner', 'bytes32 _name', 'address '),
+  view('content', 'bytes32 _name', 'bytes32 '),
+  view('addr', 'bytes32 _name', 'address '),
+  write('reserve', 'bytes32 _name'),
+  view('subRegistrar', 'bytes32 _name', 'address '),
+  write('transfer', 'bytes32 _name,address _newOwner'),
+  write('setSubRegistrar', 'bytes32 _name,address _registrar'),
+  write('Registrar', ''),
+  write('setAddress', 'bytes32 _name,address _a,bool _primary'),
+  write('setContent', 'bytes32 _name,bytes32 _content'),
+  write('disown', 'bytes32 _name'),
+  event('AuctionEnded', 'bytes32 _name indexed,address _winner'),
+  event('NewBid', 'bytes32 _name indexed,address _bidder,uint256 _value'),
+  event('Changed', 'bytes32 name indexed'),
+  event('PrimaryChanged', 'bytes32 name indexed,address addr indexed'),
+];
+const ICAP_REGISTRAR_ABI = [
+  view('owner', 'bytes32 _name', 'address '),
+  write('disown', 'bytes32 _name,address _refund'),
+  view('addr', 'bytes32 _name', 'address '),
+  write('reserve', 'bytes32 _name'),
+  write('transfer', 'bytes32 _name,address _newOwner'),
+  write('setAddr', 'bytes32 _name,address _a'),
+  event('Changed', 'bytes32 name indexed'),
 ];
 
 function attachAll(object, core, requestManager) {
@@ -76,7 +98,7 @@ Eth.prototype.namereg = function () {
   return this.contract(REGISTRAR_ABI).at(REGISTRAR_ADDRESS);
 };
 Eth.prototype.icapNamereg = function () {
-  return this.contract(REGISTRAR_ABI).at(ICAP_REGISTRAR_ADDRESS);
+  return this.contract(ICAP_REGISTRAR_ABI).at(ICAP_REGISTRAR_ADDRESS);
 };
 Eth.prototype.isSyncing = function (callback) {
   return new internal.IsSyncing(this._requestManager, callback);
@@ -90,6 +112,16 @@ function Net(web3) {
 function Personal(web3) {
   this._requestManager = web3._requestManager;
   attachAll(this, internal.coreOf('personal'), web3._requestManager);
+}
+
+function DB(web3) {
+  this._requestManager = web3._requestManager;
+  attachAll(this, internal.coreOf('db'), web3._requestManager);
+}
+
+function Swarm(web3) {
+  this._requestManager = web3._requestManager;
+  attachAll(this, internal.coreOf('bzz'), web3._requestManager);
 }
 
 function Shh(web3) {
@@ -124,9 +156,11 @@ function Web3(provider) {
   this._requestManager = new internal.RequestManager(provider);
   this.currentProvider = provider;
   this.eth = new Eth(this);
+  this.db = new DB(this);
   this.shh = new Shh(this);
   this.net = new Net(this);
   this.personal = new Personal(this);
+  this.bzz = new Swarm(this);
   this.settings = settings;
   this.version = { api: '0.20.1' };
   this.providers = Web3.providers;
@@ -136,12 +170,8 @@ function Web3(provider) {
     properties: [
       new Property({ name: 'version.node', getter: 'web3_clientVersion' }),
       new Property({ name: 'version.network', getter: 'net_version' }),
-      new Property({
-        name: 'version.ethereum', getter: 'eth_protocolVersion', outputFormatter: utils.toDecimal,
-      }),
-      new Property({
-        name: 'version.whisper', getter: 'shh_version', outputFormatter: utils.toDecimal,
-      }),
+      new Property({ name: 'version.ethereum', getter: 'eth_protocolVersion' }),
+      new Property({ name: 'version.whisper', getter: 'shh_version' }),
     ],
   }, this._requestManager);
 }
@@ -165,7 +195,7 @@ for (const name of [
   Web3.prototype[name] = utils[name];
 }
 Web3.prototype.sha3 = function (string, options) {
-  return utils.sha3(string, options);
+  return internal.sha3(string, options);
 };
 Web3.prototype.isIBAN = internal.Iban.isValid;
 Web3.prototype.fromICAP = function (icap) {

@@ -146,7 +146,7 @@ impl Console {
         if outcome.is_error {
             return Err(ConsoleError::Script {
                 file: file.to_owned(),
-                text: outcome.text,
+                text: outcome.text.trim_end().to_owned(),
             });
         }
         Ok(())

@@ -51,16 +51,40 @@ pub fn thrown(value: &Value<'_>, has_colours: bool) -> String {
         out: String::new(),
         has_colours,
     };
-    let mut text = text_of(value);
-    let error = value.as_object().filter(|_| value.is_error());
-    if let Some(Ok(Coerced(stack))) = error.map(|it| it.get::<_, Coerced<String>>("stack")) {
-        let stack = stack.trim_end();
-        if !stack.is_empty() {
-            text = format!("{text}\n{stack}");
-        }
-    }
+    let text = match value.as_object().filter(|_| value.is_error()) {
+        Some(error) => text_of_error(error),
+        None => text_of(value),
+    };
     printer.coloured(ERROR, &text);
     printer.out
+}
+
+/// Returns the name and the message of an error, then its stack, and an empty line as in geth. The name
+/// is that of its class, whatever its property `name` says.
+fn text_of_error(error: &Object<'_>) -> String {
+    let class = error
+        .get_prototype()
+        .map(|it| text_of(&property(&it, "name")));
+    let class = class.unwrap_or_else(|| "Error".to_owned());
+    let message = text_of(&property(error, "message"));
+    let head = if message.is_empty() {
+        class
+    } else {
+        format!("{class}: {}", in_words_of_geth(&message))
+    };
+    let stack = text_of(&property(error, "stack"));
+    format!("{head}\n{stack}")
+}
+
+/// Rewrites the messages of the engine for names and fields that do not exist to those of geth's.
+fn in_words_of_geth(message: &str) -> String {
+    if let Some(name) = message.strip_suffix(" is not defined") {
+        return format!("'{name}' is not defined");
+    }
+    match message.strip_prefix("cannot read property ") {
+        Some(rest) => format!("Cannot access member {rest}"),
+        None => message.to_owned(),
+    }
 }
 
 /// Colours the text of an error that is no value of the engine.

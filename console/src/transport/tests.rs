@@ -8,6 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tungstenite::handshake::server::{Request, Response};
+
 use super::{ipc::IpcConnection, *};
 use crate::interrupt::Interrupt;
 
@@ -203,4 +205,36 @@ fn websocket_messages_are_matched_by_their_id() {
         }
     });
     check(&mut client(Endpoint::WebSocket(format!("ws://{address}"))));
+}
+
+#[test]
+fn a_refused_origin_is_replaced_by_this_machine() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut buffer = [0; 4_096];
+        let length = stream.read(&mut buffer).unwrap();
+        let head = String::from_utf8_lossy(&buffer[..length]).to_ascii_lowercase();
+        assert!(!head.contains("origin:"), "{head}");
+        stream
+            .write_all(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+            .unwrap();
+        let (stream, _) = listener.accept().unwrap();
+        let check = |request: &Request, response: Response| {
+            assert!(
+                request.headers()["origin"]
+                    .to_str()
+                    .unwrap()
+                    .starts_with("http://")
+            );
+            Ok(response)
+        };
+        let mut socket = tungstenite::accept_hdr(stream, check).unwrap();
+        let request = socket.read().unwrap();
+        let text = answer_to(request.to_text().unwrap());
+        socket.send(tungstenite::Message::text(text)).unwrap();
+    });
+    let mut client = client(Endpoint::WebSocket(format!("ws://{address}")));
+    assert_eq!(client.call("echo", "[1]").unwrap(), "[1]");
 }

@@ -2,21 +2,26 @@
 
 use std::net::TcpStream;
 
+use rustix::system::uname;
 use tungstenite::{
-    Error, Message, WebSocket, client::connect_with_config, protocol::WebSocketConfig,
+    ClientRequestBuilder, Error, Message, WebSocket,
+    client::connect_with_config,
+    http::{StatusCode, Uri},
+    protocol::WebSocketConfig,
     stream::MaybeTlsStream,
 };
 
 use super::{Connection, TransportError};
 
-/// Connection to a WebSocket server, without an origin.
+/// Connection to a WebSocket server.
 pub struct WebSocketConnection {
     socket: WebSocket<MaybeTlsStream<TcpStream>>,
     max_bytes: usize,
 }
 
 impl WebSocketConnection {
-    /// Connects to the server at `url`, and follows no redirect.
+    /// Connects to the server at `url`, and follows no redirect. A server that refuses a connection
+    /// without an origin is asked again with this machine's.
     ///
     /// # Errors
     /// No server listens there, or it refuses the connection.
@@ -25,13 +30,45 @@ impl WebSocketConnection {
             // An error means that the process has chosen a provider before.
             let _ = rustls::crypto::ring::default_provider().install_default();
         }
-        let config = WebSocketConfig::default()
-            .max_message_size(Some(max_bytes))
-            .max_frame_size(Some(max_bytes));
-        let (socket, _) =
-            connect_with_config(url, Some(config), 0).map_err(|error| failed(error, max_bytes))?;
+        let socket = match connect(url, None, max_bytes) {
+            Err(Error::Http(response)) if response.status() == StatusCode::FORBIDDEN => {
+                connect(url, Some(origin_of_this_machine(url)), max_bytes)
+            }
+            other => other,
+        };
+        let socket = socket.map_err(|error| failed(error, max_bytes))?;
         Ok(Self { socket, max_bytes })
     }
+}
+
+/// Connects with an origin, or without one.
+fn connect(
+    url: &str,
+    origin: Option<String>,
+    max_bytes: usize,
+) -> Result<WebSocket<MaybeTlsStream<TcpStream>>, Error> {
+    let config = WebSocketConfig::default()
+        .max_message_size(Some(max_bytes))
+        .max_frame_size(Some(max_bytes));
+    let uri: Uri = url.parse()?;
+    let mut request = ClientRequestBuilder::new(uri);
+    if let Some(origin) = origin {
+        request = request.with_header("Origin", origin);
+    }
+    let (socket, _) = connect_with_config(request, Some(config), 0)?;
+    Ok(socket)
+}
+
+/// Returns the origin that geth's console sends: the name of this machine. Servers of geth 1.8 refuse a
+/// connection without an origin, others one with an origin that they do not know.
+fn origin_of_this_machine(url: &str) -> String {
+    let scheme = if url.to_ascii_lowercase().starts_with("wss:") {
+        "https"
+    } else {
+        "http"
+    };
+    let name = uname().nodename().to_string_lossy().to_ascii_lowercase();
+    format!("{scheme}://{name}")
 }
 
 fn failed(error: Error, max_bytes: usize) -> TransportError {

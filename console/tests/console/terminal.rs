@@ -299,7 +299,7 @@ fn a_pipe_is_read_line_by_line() {
     let output = child.wait_with_output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     let (_, session) = text.split_once("\n\n> ").unwrap();
-    let expected = "\nSyntaxError: Unexpected token in expression: ''\n    at <anonymous>:2:1\n> \n\
+    let expected = "\nSyntaxError: unexpected token\n    at <anonymous>:2:1\n\n> \n\
         !! Unsupported terminal, password will be echoed.\nPassphrase: \nRepeat passphrase: \n\
         \"account of secret\"\n> \n... \n... \n2\n> \n";
     let lines = |text: &str| -> Vec<String> {

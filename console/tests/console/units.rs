@@ -30,6 +30,7 @@ fn conversions_give_the_results_of_web3() {
         ("web3.toHex(-1)", "\"-0x1\""),
         ("web3.toHex('abc')", "\"0x616263\""),
         ("web3.toHex(true)", "\"0x1\""),
+        ("web3.toHex('é')", "\"0xe9\""),
         ("web3.toHex({a: 1})", "\"0x7b2261223a317d\""),
         ("web3.toDecimal('0x15')", "21"),
         ("web3.fromDecimal('21')", "\"0x15\""),

@@ -12,7 +12,7 @@ pub struct ConsoleFlags {
     #[arg(long, global = true, value_name = "DIR")]
     pub jspath: Option<PathBuf>,
     /// Execute a JavaScript statement, print its result and leave; exits with 1 if it throws
-    #[arg(long, global = true, value_name = "CODE")]
+    #[arg(long, global = true, value_name = "CODE", allow_hyphen_values = true)]
     pub exec: Option<String>,
     /// Comma separated list of JavaScript files to preload into the console
     #[arg(long, global = true, value_name = "FILES", value_delimiter = ',')]
