@@ -12,6 +12,7 @@ use crate::{
     engine::{EngineError, Host, Outcome, Output, Passwords, Worker},
     interrupt::Interrupt,
     limits::INTERRUPT_POLL,
+    print,
     repl::{self, SharedHistory, TerminalPasswords},
     transport::{Client, Endpoint},
 };
@@ -165,9 +166,10 @@ impl Console {
             .line("Welcome to the Actoreum JavaScript console!\n");
         let lines = self.worker.welcome();
         if !lines.is_empty() {
-            self.output.line(&lines);
+            self.output.line(&print::without_controls(&lines));
         }
-        self.output.line(&format!(" modules: {}\n", self.modules));
+        let modules = print::without_controls(&self.modules);
+        self.output.line(&format!(" modules: {modules}\n"));
     }
 
     /// Shows the prompt until the user leaves.

@@ -12,6 +12,7 @@ use std::collections::HashSet;
 use rquickjs::{Array, Coerced, Ctx, Function, Object, Value, function::This, object::Filter};
 
 use quote::quote;
+pub use quote::without_controls;
 
 /// Level below which objects and arrays are shown as `{...}` and `[...]`.
 const MAX_LEVEL: usize = 3;
@@ -55,7 +56,7 @@ pub fn thrown(value: &Value<'_>, has_colours: bool) -> String {
         Some(error) => text_of_error(error),
         None => text_of(value),
     };
-    printer.coloured(ERROR, &text);
+    printer.coloured(ERROR, &without_controls(&text));
     printer.out
 }
 

@@ -25,6 +25,20 @@ pub fn quote(text: &str) -> String {
     quoted
 }
 
+/// Replaces control characters other than line ends and tabs by their escapes, so that a text of the node
+/// cannot move the cursor or send other commands to the terminal.
+pub fn without_controls(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() && !matches!(character, '\n' | '\t') {
+            escape(&mut shown, u32::from(character));
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
 fn escape(quoted: &mut String, code: u32) {
     let written = match code {
         0..0x80 => write!(quoted, "\\x{code:02x}"),
@@ -46,6 +60,12 @@ fn is_printable(character: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn control_characters_do_not_reach_the_terminal() {
+        let shown = without_controls("a\x1b]0;title\x07\r\n\tb\u{9b}31m");
+        assert_eq!(shown, "a\\x1b]0;title\\x07\\x0d\n\tb\\u009b31m");
+    }
 
     #[test]
     fn strings_are_quoted_as_in_go() {

@@ -7,6 +7,7 @@ mod filters;
 mod limits;
 mod methods;
 mod node;
+mod parameters;
 mod printing;
 mod terminal;
 mod units;
