@@ -194,7 +194,7 @@ pub struct AttachArgs {
     /// Path of the node's IPC socket, or a URL: http, https, ws or wss (default: the socket in the
     /// data directory)
     #[arg(value_name = "ENDPOINT")]
-    pub endpoint: Option<String>,
+    pub attach_to: Option<String>,
 }
 
 /// `js <file>...`

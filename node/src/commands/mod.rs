@@ -57,7 +57,7 @@ pub fn run(cli: Cli, config: Config) -> eyre::Result<ExitCode> {
         Command::Enr(args) => enr::run(args.what),
         Command::Enode(args) => enr::run_enode(args.what),
         Command::Network(args) => network::run(&config, args.what),
-        Command::Attach(args) => return attach::run(&config, &cli.flags.console, args.endpoint),
+        Command::Attach(args) => return attach::run(&config, &cli.flags.console, args.attach_to),
         Command::Console => return console::run(config, &cli.flags.console),
         Command::Js(args) => return console::run_files(config, &cli.flags.console, args.files),
         Command::Bench(args) => {
