@@ -97,7 +97,10 @@ SolidityFunction.prototype.estimateGas = function (args) {
 SolidityFunction.prototype.request = function (args) {
   const callback = utils.isFunction(args[args.length - 1]) ? args.pop() : undefined;
   const method = this._constant ? 'eth_call' : 'eth_sendTransaction';
-  const format = (output) => (this._constant ? this.unpackOutput(output) : output);
+  const solidity = this;
+  const format = function () {
+    return solidity._constant ? solidity.unpackOutput(arguments[0]) : arguments[0];
+  };
   return { method, callback, params: [this.toPayload(args)], format };
 };
 

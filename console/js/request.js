@@ -204,7 +204,7 @@ Method.prototype.buildCall = function () {
   };
   send.request = function () {
     const request = method.toPayload(Array.from(arguments));
-    request.format = (result) => method.formatOutput(result);
+    request.format = function () { return method.formatOutput(arguments[0]); };
     return request;
   };
   return send;
@@ -235,7 +235,7 @@ Property.prototype.attachToObject = function (obj) {
     });
   };
   getAsync.request = function (callback) {
-    const format = (result) => property.formatOutput(result);
+    const format = function () { return property.formatOutput(arguments[0]); };
     return { method: property.getter, params: [], callback, format };
   };
   place(obj, this.name, (target, name) => {
