@@ -99,7 +99,7 @@ pub trait Passwords {
     fn ask(&mut self, question: &str) -> io::Result<String>;
 }
 
-/// What scripts reach outside of the engine.
+/// The outside of the engine, as scripts reach it.
 pub struct Host {
     /// Client of the node.
     pub client: RefCell<Client>,
@@ -158,8 +158,6 @@ impl Engine {
 
     /// Evaluates the code of a file, whose name is in the stacks of errors.
     pub fn evaluate_as(&self, code: &str, name: &str) -> Outcome {
-        // An interrupt before this evaluation is not for it.
-        self.host.interrupt.take();
         let outcome = self.context.with(|ctx| {
             let result = evaluate(&ctx, code, name)
                 .map(|result| print::value(&result, self.host.has_colours));

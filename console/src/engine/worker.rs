@@ -109,7 +109,7 @@ fn serve(engine: &Engine, jobs: &Receiver<Job>) {
             Some(left) => jobs.recv_timeout(left),
             None => jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
         };
-        // Who no longer waits for a result needs none.
+        // A caller that has given up gets no result.
         let _ = match job {
             Ok(Job::Evaluate(code, reply)) => reply.send(engine.evaluate(&code)).is_ok(),
             Ok(Job::RunFile(file, reply)) => reply.send(run_file(engine, &file)).is_ok(),

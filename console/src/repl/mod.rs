@@ -35,6 +35,8 @@ pub fn run(
         } else {
             format!("{} ", ".".repeat(3 * usize::try_from(open).unwrap_or(0)))
         };
+        // A signal after the last evaluation is not for the next one.
+        interrupt.take();
         let line = match lines.read(&prompt)? {
             Read::Line(line) => line,
             Read::Interrupted => {

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use proptest::{prelude::*, test_runner::TestRunner};
 use serde_json::{Value, json};
 
 use crate::node::{Node, error, result};
@@ -289,6 +290,33 @@ fn values_of_all_types_survive_a_round_trip() {
             "{call}"
         );
     }
+}
+
+#[test]
+fn lists_of_any_text_and_bytes_survive_a_round_trip() {
+    let node = Node::start(|_, params| {
+        let data = params[0]["data"].as_str().unwrap();
+        Ok(json!(format!("0x{}", &data[10..])))
+    });
+    let console = node.console();
+    result(
+        &console,
+        "var I = [{name: 'a', type: 'string[]'}, {name: 'b', type: 'bytes'}];\
+        var echo = eth.contract([{type: 'function', name: 'f', constant: true, inputs: I, outputs: I}])\
+        .at('0x00000000000000000000000000000000000000c0')",
+    );
+    let values = (
+        prop::collection::vec("\\PC{0,40}", 0..5),
+        prop::collection::vec(any::<u8>(), 0..100),
+    );
+    let compare = |(texts, bytes): (Vec<String>, Vec<u8>)| {
+        let digits: String = bytes.iter().map(|it| format!("{it:02x}")).collect();
+        let sent = json!([texts, format!("0x{digits}")]);
+        let code = format!("JSON.stringify(echo.f.apply(null, {sent})) === JSON.stringify({sent})");
+        prop_assert_eq!(result(&console, &code), "true", "{}", sent);
+        Ok(())
+    };
+    TestRunner::default().run(&values, compare).unwrap();
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What the formatters make of parameters.
+//! Parameters as the formatters write them.
 
 use serde_json::json;
 

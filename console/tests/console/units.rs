@@ -1,5 +1,6 @@
 //! Conversions of the web3 object, and numbers.
 
+use proptest::{prelude::*, test_runner::TestRunner};
 use serde_json::json;
 
 use crate::node::{Node, result};
@@ -152,4 +153,51 @@ fn numbers_are_exact_decimals() {
         let code = format!("var B = BigNumber; {code}");
         assert_eq!(result(&console, &code), expected, "{code}");
     }
+}
+
+#[test]
+fn arithmetic_agrees_with_that_of_integers() {
+    let node = Node::start(|_, _| Ok(json!(null)));
+    let console = node.console();
+    let pairs = (
+        any::<i64>(),
+        any::<i64>().prop_filter("a divisor", |it| *it != 0),
+    );
+    let compare = |(one, other): (i64, i64)| {
+        let code = format!(
+            "var a = new BigNumber('{one}'), b = new BigNumber('{other}');\
+             [a.plus(b), a.minus(b), a.times(b), a.divToInt(b), a.mod(b), a.div('1e9').times('1e9')]\
+             .map(function (it) {{ return it.toString(10) }}).join() + ',' + a.cmp(b)"
+        );
+        let (a, b) = (i128::from(one), i128::from(other));
+        let order = one.cmp(&other) as i8;
+        let expected = format!(
+            "\"{},{},{},{},{},{a},{order}\"",
+            a + b,
+            a - b,
+            a * b,
+            a / b,
+            a % b
+        );
+        prop_assert_eq!(result(&console, &code), expected);
+        Ok(())
+    };
+    TestRunner::default().run(&pairs, compare).unwrap();
+}
+
+#[test]
+fn numbers_keep_their_value_in_hex() {
+    let node = Node::start(|_, _| Ok(json!(null)));
+    let console = node.console();
+    let compare = |number: u128| {
+        let hex = format!("\"{number:#x}\"");
+        prop_assert_eq!(
+            result(&console, &format!("web3.toHex('{number}')")),
+            hex.clone()
+        );
+        let code = format!("web3.toBigNumber({hex}).toString(10)");
+        prop_assert_eq!(result(&console, &code), format!("\"{number}\""));
+        Ok(())
+    };
+    TestRunner::default().run(&any::<u128>(), compare).unwrap();
 }
