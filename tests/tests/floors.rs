@@ -21,6 +21,7 @@ const FLOORS: &[(&str, u8, &[&str])] = &[
     ("actoreum-messages", 3, &[]),
     ("actoreum-actors", 4, &[]),
     ("actoreum-rpc", 4, &["actoreum-actors"]),
+    ("actoreum-console", 4, &[]),
     ("actoreum", 5, &[]),
     ("actoreum-tests", 6, &[]),
 ];

@@ -297,10 +297,6 @@ pub(super) const IGNORED: &[Group] = &[
             ("rpc.txsync.maxtimeout", Value),
         ],
     },
-    Group {
-        reason: "there is no JavaScript console here",
-        flags: &[("jspath", Value), ("preload", Value)],
-    },
 ];
 
 /// The reason to refuse the flags that move a fork.
@@ -369,9 +365,8 @@ pub(super) const REFUSED: &[Group] = &[
         flags: &[("synctarget", Value)],
     },
     Group {
-        reason: "there is no JavaScript console here; start the node and use geth attach \
-                 PATH/geth.ipc",
-        flags: &[("exec", Value), ("header", Value)],
+        reason: "the console sends no headers of its own",
+        flags: &[("header", Value)],
     },
     Group {
         reason: "actoreum dump prints whole accounts, and all of them",
@@ -393,9 +388,6 @@ pub(super) const REFUSED: &[Group] = &[
 /// Returns the hint for a command of geth that this node does not have.
 pub(super) fn command_refusal(command: &str) -> Option<&'static str> {
     Some(match command {
-        "attach" | "console" | "js" => {
-            "there is no JavaScript console here; start the node and use geth attach PATH/geth.ipc"
-        }
         "import-preimages" | "export-preimages" => "preimages of hashed keys are not recorded",
         "import-history" | "export-history" | "download-era" | "prune-history" => {
             "era files are not read; use actoreum import and export with RLP files"

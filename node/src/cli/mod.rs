@@ -93,6 +93,14 @@ pub enum Command {
     Enr(EnrArgs),
     /// Show the URL of a node
     Enode(EnodeArgs),
+    /// Run the node with an interactive JavaScript console
+    ///
+    /// Ctrl-C stops a running script. The node stops with the console: exit, or Ctrl-D.
+    Console,
+    /// Start an interactive JavaScript console on a running node
+    Attach(AttachArgs),
+    /// Run the node, execute JavaScript files, and stop when no timer of theirs is left
+    Js(JsArgs),
     /// Measure the performance of this machine
     Bench(BenchArgs),
     /// Print version numbers
@@ -178,6 +186,23 @@ pub enum DbCommand {
     Stats,
     /// Repair the database, else go back to the last valid block; prints which blocks were dropped
     Repair,
+}
+
+/// `attach [endpoint]`
+#[derive(Debug, Args)]
+pub struct AttachArgs {
+    /// Path of the node's IPC socket, or a URL: http, https, ws or wss (default: the socket in the
+    /// data directory)
+    #[arg(value_name = "ENDPOINT")]
+    pub attach_to: Option<String>,
+}
+
+/// `js <file>...`
+#[derive(Debug, Args)]
+pub struct JsArgs {
+    /// JavaScript files, relative to --jspath
+    #[arg(value_name = "FILE")]
+    pub files: Vec<String>,
 }
 
 /// `bench <what>`

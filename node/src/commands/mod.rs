@@ -1,9 +1,11 @@
 //! The subcommands, one per file.
 
 mod account;
+mod attach;
 mod bench;
 mod blocks;
 mod bootnode;
+mod console;
 mod copydb;
 mod db;
 mod dns;
@@ -30,7 +32,8 @@ use crate::{
 /// Runs the subcommand of the command line, or the node without one.
 pub fn run(cli: Cli, config: Config) -> eyre::Result<ExitCode> {
     let Some(command) = cli.command else {
-        return run::run(&config);
+        console::refuse_code(&cli.flags.console)?;
+        return run::run(&config, None);
     };
     match command {
         Command::Init(args) => init::run(&config, args.genesis),
@@ -54,6 +57,9 @@ pub fn run(cli: Cli, config: Config) -> eyre::Result<ExitCode> {
         Command::Enr(args) => enr::run(args.what),
         Command::Enode(args) => enr::run_enode(args.what),
         Command::Network(args) => network::run(&config, args.what),
+        Command::Attach(args) => return attach::run(&config, &cli.flags.console, args.attach_to),
+        Command::Console => return console::run(config, &cli.flags.console),
+        Command::Js(args) => return console::run_files(config, &cli.flags.console, args.files),
         Command::Bench(args) => {
             let BenchCommand::Import { file, genesis } = args.what;
             bench::import(&config, &file, genesis)

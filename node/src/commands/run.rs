@@ -1,6 +1,6 @@
 //! Runs the node until a signal, or until its tree gives up: the binary without a subcommand.
 
-use std::{io, path::Path, process::ExitCode, time::Duration};
+use std::{io, path::Path, process::ExitCode, thread, time::Duration};
 
 use actoreum_actors::{net::transport::BindError, txpool::JournalError};
 use actoreum_chain::{ChainReader, genesis};
@@ -9,7 +9,8 @@ use actoreum_rpc::server::http;
 use actoreum_rpc::server::ipc;
 use actoreum_storage::Store;
 use actoreum_supervision::{Exit, StartError, TreeHandle, TreeOptions};
-use eyre::{bail, eyre};
+use eyre::{WrapErr as _, bail, eyre};
+use tokio::sync::oneshot;
 use tracing::{debug, error, info};
 
 use crate::{
@@ -29,10 +30,18 @@ const IDLE_PERIOD: Duration = Duration::from_secs(15);
 /// Largest age of the head at which the node counts as synced, as in geth.
 const MAX_HEAD_AGE: Duration = Duration::from_secs(600);
 
-/// Runs the node.
-pub fn run(config: &Config) -> eyre::Result<ExitCode> {
+/// Work beside a node: it begins when the node has started, and its end stops the node.
+pub struct Beside {
+    /// Runs on a thread of its own, and tells whether the process exits with success.
+    pub work: Box<dyn FnOnce() -> eyre::Result<bool> + Send>,
+    /// Whether the work uses SIGINT, so that only SIGTERM stops the node.
+    pub takes_interrupts: bool,
+}
+
+/// Runs the node, and the work beside it.
+pub fn run(config: &Config, beside: Option<Beside>) -> eyre::Result<ExitCode> {
     if let Some(dev) = &config.dev {
-        return run_dev(config, dev);
+        return run_dev(config, dev, beside);
     }
     info!(version = version::NUMBER, datadir = %config.node.data_dir.display(), "starting actoreum");
     let datadir = DataDir::of(config);
@@ -66,11 +75,19 @@ pub fn run(config: &Config) -> eyre::Result<ExitCode> {
     if config.http_ip().is_none() && config.admin_ip().is_none() {
         info!("no server is enabled; use --http for JSON-RPC, --admin for the admin page");
     }
-    serve(assembled, config.exits_when_synced)
+    serve(assembled, config.exits_when_synced, beside)
 }
 
-/// Runs the tree until a signal, or with `exits_when_synced` until the chain is synced.
-fn serve(assembled: Assembled, exits_when_synced: bool) -> eyre::Result<ExitCode> {
+/// Runs the tree until a signal, with `exits_when_synced` until the chain is synced, or until the work
+/// beside it ends.
+fn serve(
+    assembled: Assembled,
+    exits_when_synced: bool,
+    beside: Option<Beside>,
+) -> eyre::Result<ExitCode> {
+    if let Some(beside) = beside {
+        return serve_beside(assembled, beside);
+    }
     with_tree(assembled, async |assembled| {
         blobs::prepare(assembled.node.chain_reader.config());
         if exits_when_synced {
@@ -80,6 +97,29 @@ fn serve(assembled: Assembled, exits_when_synced: bool) -> eyre::Result<ExitCode
         }
         Ok(())
     })
+}
+
+/// Runs the tree until a signal, or until the work beside it ends.
+fn serve_beside(assembled: Assembled, beside: Beside) -> eyre::Result<ExitCode> {
+    let signal = if beside.takes_interrupts {
+        signals::listen_for_termination()?
+    } else {
+        signals::listen()?
+    };
+    let mut is_success = true;
+    let code = with_tree_until(assembled, signal, async |assembled| {
+        blobs::prepare(assembled.node.chain_reader.config());
+        let (done, ended) = oneshot::channel();
+        thread::Builder::new()
+            .name("console-input".into())
+            .spawn(move || {
+                // The receiver is gone if a signal has stopped the node.
+                let _ = done.send((beside.work)());
+            })?;
+        is_success = ended.await.wrap_err("the console has panicked")??;
+        Ok(())
+    })?;
+    Ok(if is_success { code } else { ExitCode::FAILURE })
 }
 
 /// Waits until the node has the chain of its peers: a sync has ended, or the connected peers had
@@ -109,7 +149,7 @@ async fn until_synced(assembled: &Assembled) {
 }
 
 /// Runs a development chain.
-fn run_dev(config: &Config, dev: &DevConfig) -> eyre::Result<ExitCode> {
+fn run_dev(config: &Config, dev: &DevConfig, beside: Option<Beside>) -> eyre::Result<ExitCode> {
     let _lock = if dev.in_memory {
         None
     } else {
@@ -131,7 +171,7 @@ fn run_dev(config: &Config, dev: &DevConfig) -> eyre::Result<ExitCode> {
         fork: node.fork.clone(),
     })?;
     let reader = assembled.reader.clone();
-    let code = serve(assembled, config.exits_when_synced)?;
+    let code = serve(assembled, config.exits_when_synced, beside)?;
     if let Some(path) = &dev.dump_state {
         dev_state::save(path, &reader)?;
     }
@@ -182,7 +222,15 @@ pub fn with_tree(
     assembled: Assembled,
     work: impl AsyncFnOnce(&Assembled) -> eyre::Result<()>,
 ) -> eyre::Result<ExitCode> {
-    let signal = signals::listen()?;
+    with_tree_until(assembled, signals::listen()?, work)
+}
+
+/// As [`with_tree`], with the signal that stops the tree.
+fn with_tree_until(
+    assembled: Assembled,
+    signal: oneshot::Receiver<&'static str>,
+    work: impl AsyncFnOnce(&Assembled) -> eyre::Result<()>,
+) -> eyre::Result<ExitCode> {
     name_compute_threads();
     actoreum_supervision::block_on(async move {
         let mut options = TreeOptions::default().incidents(assembled.incidents.clone());

@@ -3,6 +3,7 @@
 
 pub mod accounts;
 pub mod admin;
+pub mod console;
 pub mod ethash;
 mod file;
 mod flags;

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     accounts::AccountFlags,
     admin::AdminFlags,
+    console::ConsoleFlags,
     ethash::EthashConfig,
     fork::ForkFlags,
     given::Given,
@@ -171,6 +172,10 @@ pub struct NodeFlags {
     /// Flags of the admin page.
     #[command(flatten)]
     pub admin: AdminFlags,
+
+    /// Flags of the JavaScript console.
+    #[command(flatten)]
+    pub console: ConsoleFlags,
 
     /// Flags of the transaction pool.
     #[command(flatten)]
