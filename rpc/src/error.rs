@@ -29,6 +29,14 @@ pub const NONCE_GAP: i64 = 6;
 pub const FEE_TOO_LOW: i64 = -32003;
 /// The contract reverted the call; `data` holds the data that it returned.
 pub const REVERTED: i64 = 3;
+/// The code of a simulated call violated a rule of the EVM (execution-apis).
+pub const VM_ERROR: i64 = -32015;
+/// The numbers of simulated blocks do not increase (execution-apis).
+pub const BLOCK_NUMBER_INVALID: i64 = -38020;
+/// The times of simulated blocks do not increase (execution-apis).
+pub const BLOCK_TIMESTAMP_INVALID: i64 = -38021;
+/// A simulation asks for more than the node does for one (execution-apis).
+pub const CLIENT_LIMIT_EXCEEDED: i64 = -38026;
 
 /// The error of a request: a code, a text and, for some errors, data.
 #[derive(Debug, Clone, PartialEq, Eq)]

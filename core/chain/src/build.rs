@@ -206,7 +206,7 @@ pub fn build_with_outcome(
 }
 
 /// Writes the results of the execution into the header, except the state root.
-fn complete_header(
+pub fn complete_header(
     header: &mut Header,
     body: &Body,
     outcome: &BlockOutcome,

@@ -14,6 +14,7 @@ mod mined;
 pub(crate) mod outgoing;
 pub(crate) mod pooled;
 pub(crate) mod send;
+mod simulate;
 pub(crate) mod state;
 pub(crate) mod subscribe;
 pub(crate) mod transactions;
@@ -49,6 +50,7 @@ pub(crate) fn methods() -> Vec<Method<Node>> {
     methods.extend(filters::methods());
     methods.extend(logs::methods());
     methods.extend(send::methods());
+    methods.extend(simulate::methods());
     methods.extend(state::methods());
     methods.extend(subscribe::methods());
     methods.extend(transactions::methods());
