@@ -87,7 +87,7 @@ pub use failure::{Failure, revert_reason};
 pub use interrupt::Interrupt;
 pub use outcome::{BlockOutcome, IntermediateRoots};
 pub use overrides::{AccountOverride, BlockOverrides, StateOverrides};
-pub use precompiles::OverrideError;
+pub use precompiles::{OverrideError, precompile_names};
 pub use simulate::{SimulatedBlock, SimulatedCall, SimulationEnv};
 pub use system::{
     BEACON_ROOTS_ADDRESS, CONSOLIDATION_REQUESTS_ADDRESS, HISTORY_STORAGE_ADDRESS,

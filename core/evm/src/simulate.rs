@@ -179,6 +179,10 @@ impl<'a> SimulatedBlock<'a> {
             }
         }
         let nonce = self.nonce(caller)?;
+        if self.env.validates {
+            // revm checks the fees first, geth the nonce.
+            check_nonce(caller, tx.nonce, nonce)?;
+        }
         let result = self.machine.inspect(tx);
         let mut changes = self.machine.take_changes();
         let result = result.map_err(|error| self.tx_error(error))?;
@@ -271,6 +275,16 @@ impl<'a> SimulatedBlock<'a> {
         let deposit_contract = self.env.config.deposit_contract_address;
         let required = !self.rules.self_sealed;
         collect_requests(&mut self.machine, deposit_contract, logs, required).map(Some)
+    }
+}
+
+/// Compares the nonce of a call with that of its sender.
+fn check_nonce(sender: Address, tx: u64, state: u64) -> Result<(), TxError> {
+    match tx.cmp(&state) {
+        std::cmp::Ordering::Less => Err(TxError::NonceTooLow { sender, tx, state }),
+        std::cmp::Ordering::Greater => Err(TxError::NonceTooHigh { sender, tx, state }),
+        std::cmp::Ordering::Equal if tx == u64::MAX => Err(TxError::NonceMax { sender, nonce: tx }),
+        std::cmp::Ordering::Equal => Ok(()),
     }
 }
 

@@ -5,15 +5,14 @@ use std::sync::Arc;
 use actoreum_actors::sealing::worker::PendingBlock;
 use actoreum_chain::SealedHeader;
 use actoreum_primitives::{
-    AccountInfo, Address, B256, Bytes, EMPTY_CODE_HASH, EMPTY_ROOT_HASH, StateReader, U256,
+    AccountInfo, Address, Bytes, EMPTY_CODE_HASH, EMPTY_ROOT_HASH, StateReader, U256,
 };
 use actoreum_storage::{AccountProof, SlotProof, StateView};
 
-use super::pooled;
+use super::{pooled, storage};
 use crate::error::RpcError;
-use crate::hexutil::lenient_word;
 use crate::namespaces::block_id::{BlockId, BlockNumber, StateBlock};
-use crate::node::{Node, storage};
+use crate::node::{self, Node};
 use crate::server::json::{JsonOut, WriteJson};
 use crate::server::limits::MAX_PROOF_KEYS;
 use crate::server::method::Method;
@@ -23,7 +22,6 @@ pub(super) fn methods() -> Vec<Method<Node>> {
         Method::view("eth_getBalance", &["address", "block"], balance),
         Method::view("eth_getCode", &["address", "block"], code),
         Method::heavy("eth_getProof", &["address", "keys", "block"], proof),
-        Method::view("eth_getStorageAt", &["address", "key", "block"], storage_at),
         Method::view("eth_getTransactionCount", &["address", "block"], nonce),
     ]
 }
@@ -85,7 +83,7 @@ pub(crate) fn pending(node: &Node, id: BlockId) -> Option<Arc<PendingBlock>> {
     }
 }
 
-fn failed(error: actoreum_primitives::StateError) -> RpcError {
+pub(super) fn failed(error: actoreum_primitives::StateError) -> RpcError {
     RpcError::server(error.to_string())
 }
 
@@ -147,21 +145,7 @@ fn code(node: &Node, (address, id): (Address, StateBlock)) -> Result<Bytes, RpcE
     }
 }
 
-/// Returns a slot; empty if there is no such block, as in geth 1.8.
-fn storage_at(
-    node: &Node,
-    (address, key, id): (Address, String, StateBlock),
-) -> Result<Bytes, RpcError> {
-    let id = id.or_latest(node, 2)?;
-    let Some(at) = state_at(node, id)? else {
-        return Ok(Bytes::new());
-    };
-    let slot = U256::from_be_bytes(lenient_word(&key));
-    let value = at.state.reader().storage(&address, &slot).map_err(failed)?;
-    Ok(Bytes::copy_from_slice(&value.to_be_bytes::<32>()))
-}
-
-/// A proof in the format of EIP-1186. Keys are echoed as they came.
+/// A proof in the format of EIP-1186.
 struct Proof {
     address: Address,
     keys: Vec<String>,
@@ -225,6 +209,16 @@ impl WriteJson for Slot<'_> {
     }
 }
 
+/// Returns a key as a proof shows it: as it came if it has 32 bytes, else as a number. Where geth 1.8
+/// knew the rules of the chain, as it came.
+fn echoed(node: &Node, key: String, slot: &U256) -> String {
+    let digits = crate::hexutil::strip_prefix(&key).unwrap_or(&key);
+    if digits.len() > 62 || node.has_geth_1_8_rules() {
+        return key;
+    }
+    format!("{slot:#x}")
+}
+
 fn proof(
     node: &Node,
     (address, keys, id): (Address, Vec<String>, StateBlock),
@@ -241,9 +235,15 @@ fn proof(
             "a forked chain has no tries, and so no proofs from the fork block on",
         ));
     }
-    let slots: Vec<U256> = keys
+    let slots: Result<Vec<U256>, RpcError> = keys
         .iter()
-        .map(|key| U256::from_be_bytes(B256::from(lenient_word(key)).0))
+        .map(|key| storage::slot_key(node, key))
+        .collect();
+    let slots = slots?;
+    let keys = keys
+        .into_iter()
+        .zip(&slots)
+        .map(|(key, slot)| echoed(node, key, slot))
         .collect();
     let found = prove(node, id, &address, &slots)?;
     Ok(found.map(|found| Proof {
@@ -276,7 +276,7 @@ fn prove(
             }
             StateSource::Pending(block) => block.prove(&node.chain_reader, address, slots),
         };
-        if let Some(found) = found.map_err(storage)? {
+        if let Some(found) = found.map_err(node::storage)? {
             return Ok(Some(found));
         }
     }
