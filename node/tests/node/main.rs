@@ -14,6 +14,7 @@ mod attacker;
 mod browser;
 mod chains;
 mod cli_reference;
+mod conformance;
 mod crash;
 mod database;
 mod datadir;
