@@ -286,6 +286,16 @@ async fn write_one(
                     }
                     Ok(())
                 }
+                Change::FullTransactions(all) => {
+                    for pooled in all.iter() {
+                        let message = notification("eth", id, |out| {
+                            let (transaction, sender) = (pooled.transaction(), pooled.sender());
+                            render::write_transaction(out, transaction, sender, None);
+                        });
+                        writer.write(message).await?;
+                    }
+                    Ok(())
+                }
             }
         }
         Outgoing::End => Ok(()),

@@ -6,6 +6,7 @@ use actoreum_chain::{LogWithMeta, SealedHeader};
 use super::filter::LogFilter;
 use crate::error::{LIMIT_EXCEEDED, RpcError};
 use crate::namespaces::block_id::{BlockId, BlockNumber};
+use crate::namespaces::dev::DevIdentity;
 use crate::node::{Node, storage};
 use crate::render;
 use crate::server::json::{JsonOut, WriteJson};
@@ -80,7 +81,9 @@ impl Writer {
     fn add_canonical(&mut self, node: &Node, filter: &LogFilter) -> Result<(), RpcError> {
         let head = node.chain_reader.head_number();
         let first = number(node, filter.from_block, head)?;
-        let last = number(node, filter.to_block, head)?.min(head);
+        let last = number(node, filter.to_block, head)?;
+        check_range(node, first, last, head)?;
+        let last = last.min(head);
         if last.saturating_sub(first) >= MAX_LOG_BLOCKS {
             return Err(RpcError::new(
                 LIMIT_EXCEEDED,
@@ -163,6 +166,23 @@ impl Writer {
             Ok(())
         }
     }
+}
+
+/// Checks the order of a range, and that it ends at the head. Where geth 1.8 knew the rules of the
+/// chain, and on a development chain that answers as anvil or Hardhat, any range will do.
+fn check_range(node: &Node, first: u64, last: u64, head: u64) -> Result<(), RpcError> {
+    if node.has_geth_1_8_rules() || node.settings.identity != DevIdentity::Geth {
+        return Ok(());
+    }
+    if first.max(last) > head {
+        return Err(RpcError::invalid_params(
+            "block range extends beyond current head block",
+        ));
+    }
+    if first > last {
+        return Err(RpcError::invalid_params("invalid block range params"));
+    }
+    Ok(())
 }
 
 /// Returns the number of an end of the range: the head if the end is absent or pending.
