@@ -50,6 +50,7 @@ mod rpc;
 #[cfg(target_os = "linux")]
 mod rpc_drills;
 mod sealing;
+mod simulate;
 mod start;
 mod stop;
 mod takeover;

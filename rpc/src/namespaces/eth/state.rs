@@ -5,13 +5,14 @@ use std::sync::Arc;
 use actoreum_actors::sealing::worker::PendingBlock;
 use actoreum_chain::SealedHeader;
 use actoreum_primitives::{
-    AccountInfo, Address, Bytes, EMPTY_CODE_HASH, EMPTY_ROOT_HASH, StateReader, U256,
+    AccountInfo, Address, B256, Bytes, EMPTY_CODE_HASH, EMPTY_ROOT_HASH, StateReader, U256,
 };
 use actoreum_storage::{AccountProof, SlotProof, StateView};
 
 use super::{pooled, storage};
 use crate::error::RpcError;
 use crate::namespaces::block_id::{BlockId, BlockNumber, StateBlock};
+use crate::namespaces::dev::DevIdentity;
 use crate::node::{self, Node};
 use crate::server::json::{JsonOut, WriteJson};
 use crate::server::limits::MAX_PROOF_KEYS;
@@ -150,6 +151,8 @@ struct Proof {
     address: Address,
     keys: Vec<String>,
     found: AccountProof,
+    /// The hashes of the code and of the storage of an account that does not exist.
+    absent: (B256, B256),
 }
 
 impl WriteJson for Proof {
@@ -167,12 +170,12 @@ impl WriteJson for Proof {
             )
             .field(
                 "codeHash",
-                account.map_or(EMPTY_CODE_HASH, |account| account.code_hash),
+                account.map_or(self.absent.0, |account| account.code_hash),
             )
             .quantity("nonce", account.map_or(0, |account| account.nonce))
             .field(
                 "storageHash",
-                account.map_or(EMPTY_ROOT_HASH, |account| account.storage_root),
+                account.map_or(self.absent.1, |account| account.storage_root),
             );
         let slots = self.keys.iter().zip(&self.found.slots);
         object
@@ -206,6 +209,16 @@ impl WriteJson for Slot<'_> {
             .key("proof")
             .array(self.found.proof.iter().map(TrieNode));
         object.end();
+    }
+}
+
+/// Returns the hashes of code and storage that a proof shows for an account that does not exist: zero,
+/// as in today's geth, or those of nothing, as in geth 1.8 and on anvil.
+fn absent_hashes(node: &Node) -> (B256, B256) {
+    if node.has_geth_1_8_rules() || node.settings.identity != DevIdentity::Geth {
+        (EMPTY_CODE_HASH, EMPTY_ROOT_HASH)
+    } else {
+        (B256::ZERO, B256::ZERO)
     }
 }
 
@@ -246,10 +259,12 @@ fn proof(
         .map(|(key, slot)| echoed(node, key, slot))
         .collect();
     let found = prove(node, id, &address, &slots)?;
+    let absent = absent_hashes(node);
     Ok(found.map(|found| Proof {
         address,
         keys,
         found,
+        absent,
     }))
 }
 
