@@ -1,5 +1,7 @@
 //! The context of the methods: the chain, the actors, and the operator's settings.
 
+mod rules;
+
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -14,7 +16,7 @@ use actoreum_actors::sealing::worker::PendingBlock;
 use actoreum_actors::txpool::TxPoolHandle;
 use actoreum_chain::{ChainReader, SealedHeader};
 use actoreum_consensus::{Clique, Engine};
-use actoreum_primitives::{Address, B256, ETHER, GWEI, U256, config};
+use actoreum_primitives::{Address, ETHER, GWEI, U256};
 use actoreum_supervision::{ActorRef, AskError, Pool, TreeHandle};
 use actoreum_txpool::{PoolReader, Snapshot};
 
@@ -24,7 +26,7 @@ use crate::namespaces::block_id::{BlockId, BlockNumber};
 use crate::namespaces::dev::identity::DevIdentity;
 use crate::namespaces::quick::QuickTargets;
 use crate::namespaces::sealing::{DevHandle, Keys, SealingActors};
-use crate::render::{BlockCache, TotalDifficulty};
+use crate::render::BlockCache;
 use crate::server::connection::figures::OpenConnections;
 use crate::server::limits::{BLOCK_CACHE_BYTES, CALL_TIMEOUT, MAX_HEAVY_WAITING};
 use crate::server::pool::HeavyPool;
@@ -345,38 +347,6 @@ impl Node {
     pub(crate) fn is_merged_development(&self) -> bool {
         let is_dev = self.dev().is_ok();
         is_dev && self.chain_reader.config().terminal_total_difficulty == Some(U256::ZERO)
-    }
-
-    /// Returns whether the chain follows rules that geth 1.8 knew. There the methods answer as geth
-    /// 1.8 does even where later geths take more, or less.
-    pub(crate) fn has_geth_1_8_rules(&self) -> bool {
-        let config = self.chain_reader.config();
-        config.fork_of(&self.chain_reader.head()) <= config::Fork::Petersburg
-    }
-
-    /// Returns the total difficulty of a block, as its JSON shows it.
-    pub(crate) fn total_difficulty(&self, hash: &B256) -> Result<TotalDifficulty, RpcError> {
-        let unknown = self.unknown_difficulty();
-        if unknown == TotalDifficulty::Omitted {
-            return Ok(unknown);
-        }
-        let total = self.chain_reader.total_difficulty(hash).map_err(storage)?;
-        Ok(total.map_or(unknown, TotalDifficulty::Known))
-    }
-
-    /// Returns what stands for a total difficulty that is not known. A chain that merges shows none
-    /// at all, unless it answers as a node that does.
-    pub(crate) fn unknown_difficulty(&self) -> TotalDifficulty {
-        let merges = self
-            .chain_reader
-            .config()
-            .terminal_total_difficulty
-            .is_some();
-        if merges && self.settings.identity == DevIdentity::Geth {
-            TotalDifficulty::Omitted
-        } else {
-            TotalDifficulty::Unknown
-        }
     }
 
     /// Returns whether a block is on the canonical chain.

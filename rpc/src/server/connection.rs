@@ -191,6 +191,7 @@ async fn answer<C: Send + Sync + 'static>(
     };
     drop(request);
     if answer.body.is_empty() {
+        caller.start_subscriptions();
         return answer.close;
     }
     match connection.outbox.queue.answer(answer.body).await {

@@ -6,7 +6,6 @@ use actoreum_chain::{LogWithMeta, SealedHeader};
 use super::filter::LogFilter;
 use crate::error::{LIMIT_EXCEEDED, RpcError};
 use crate::namespaces::block_id::{BlockId, BlockNumber};
-use crate::namespaces::dev::DevIdentity;
 use crate::node::{Node, storage};
 use crate::render;
 use crate::server::json::{JsonOut, WriteJson};
@@ -171,7 +170,7 @@ impl Writer {
 /// Checks the order of a range, and that it ends at the head. Where geth 1.8 knew the rules of the
 /// chain, and on a development chain that answers as anvil or Hardhat, any range will do.
 fn check_range(node: &Node, first: u64, last: u64, head: u64) -> Result<(), RpcError> {
-    if node.has_geth_1_8_rules() || node.settings.identity != DevIdentity::Geth {
+    if !node.answers_as_current_geth() {
         return Ok(());
     }
     if first.max(last) > head {

@@ -12,7 +12,6 @@ use actoreum_storage::{AccountProof, SlotProof, StateView};
 use super::{pooled, storage};
 use crate::error::RpcError;
 use crate::namespaces::block_id::{BlockId, BlockNumber, StateBlock};
-use crate::namespaces::dev::DevIdentity;
 use crate::node::{self, Node};
 use crate::server::json::{JsonOut, WriteJson};
 use crate::server::limits::MAX_PROOF_KEYS;
@@ -115,7 +114,7 @@ fn account(
 fn balance(node: &Node, (address, id): (Address, StateBlock)) -> Result<Option<U256>, RpcError> {
     let id = id.or_latest(node, 1)?;
     let Some(account) = account(node, address, id)? else {
-        return Ok(None);
+        return node.check_missing_block().map(|()| None);
     };
     Ok(Some(account.map_or(U256::ZERO, |account| account.balance)))
 }
@@ -123,7 +122,7 @@ fn balance(node: &Node, (address, id): (Address, StateBlock)) -> Result<Option<U
 fn nonce(node: &Node, (address, id): (Address, StateBlock)) -> Result<Option<u64>, RpcError> {
     let id = id.or_latest(node, 1)?;
     let Some(account) = account(node, address, id)? else {
-        return Ok(None);
+        return node.check_missing_block().map(|()| None);
     };
     let nonce = account.map_or(0, |account| account.nonce);
     if matches!(id, BlockId::Number(BlockNumber::Pending)) {
@@ -138,7 +137,7 @@ fn nonce(node: &Node, (address, id): (Address, StateBlock)) -> Result<Option<u64
 fn code(node: &Node, (address, id): (Address, StateBlock)) -> Result<Bytes, RpcError> {
     let id = id.or_latest(node, 1)?;
     let Some(at) = state_at(node, id)? else {
-        return Ok(Bytes::new());
+        return node.check_missing_block().map(|()| Bytes::new());
     };
     match at.state.reader().account(&address).map_err(failed)? {
         Some(account) => at.state.reader().code(&account.code_hash).map_err(failed),
@@ -215,10 +214,10 @@ impl WriteJson for Slot<'_> {
 /// Returns the hashes of code and storage that a proof shows for an account that does not exist: zero,
 /// as in today's geth, or those of nothing, as in geth 1.8 and on anvil.
 fn absent_hashes(node: &Node) -> (B256, B256) {
-    if node.has_geth_1_8_rules() || node.settings.identity != DevIdentity::Geth {
-        (EMPTY_CODE_HASH, EMPTY_ROOT_HASH)
-    } else {
+    if node.answers_as_current_geth() {
         (B256::ZERO, B256::ZERO)
+    } else {
+        (EMPTY_CODE_HASH, EMPTY_ROOT_HASH)
     }
 }
 
@@ -281,7 +280,7 @@ fn prove(
 ) -> Result<Option<AccountProof>, RpcError> {
     for _ in 0..MAX_PENDING_PROOF_ATTEMPTS {
         let Some(at) = state_at(node, id)? else {
-            return Ok(None);
+            return node.check_missing_block().map(|()| None);
         };
         let found = match &at.state {
             StateSource::Block(_) => {

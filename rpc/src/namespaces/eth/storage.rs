@@ -54,7 +54,7 @@ fn storage_at(
     let id = id.or_latest(node, 2)?;
     let slot = slot_key(node, &key)?;
     let Some(at) = state_at(node, id)? else {
-        return Ok(Bytes::new());
+        return node.check_missing_block().map(|()| Bytes::new());
     };
     let value = at.state.reader().storage(&address, &slot).map_err(failed)?;
     Ok(Bytes::copy_from_slice(&value.to_be_bytes::<32>()))
@@ -116,7 +116,7 @@ fn storage_values(
         return Err(RpcError::invalid_params("empty request"));
     }
     let Some(at) = state_at(node, id.unwrap_or(BlockNumber::Latest.into()))? else {
-        return Ok(None);
+        return node.check_missing_block().map(|()| None);
     };
     let read = |(address, keys): (Address, Vec<B256>)| {
         let value = |key: &B256| {
