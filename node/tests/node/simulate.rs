@@ -177,3 +177,24 @@ fn a_forked_chain_simulates_too() {
     assert_eq!(simulated[1]["calls"][0]["status"], "0x1", "{simulated}");
     assert_eq!(simulated[1]["parentHash"], simulated[0]["hash"]);
 }
+
+#[test]
+fn a_transaction_is_filled_for_another_signer() {
+    let chain = Chain::start(&["--dev.as", "geth"]);
+    let call = json!({"from": FIRST, "to": SECOND, "value": "0x1"});
+    let fill = || chain.call("eth_fillTransaction", json!([call]));
+    let filled = fill();
+    let raw = filled["raw"].as_str().unwrap();
+    assert!(
+        raw.starts_with("0x02") && raw.ends_with("c0808080"),
+        "{raw}"
+    );
+    let tx = &filled["tx"];
+    assert_eq!(
+        (&tx["nonce"], &tx["gas"]),
+        (&json!("0x0"), &json!("0x5208"))
+    );
+    assert_eq!((&tx["r"], &tx["s"]), (&json!("0x0"), &json!("0x0")));
+    chain.call("eth_sendTransaction", json!([call]));
+    assert_eq!(fill()["tx"]["nonce"], "0x1");
+}
