@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use actoreum_chain::{LogCriteria, LogWithMeta, SealedHeader};
 use actoreum_primitives::B256;
 use actoreum_supervision::Message;
+use actoreum_txpool::PoolTx;
 
 use crate::events::{PeerEvent, SyncChanged};
 
@@ -26,8 +27,10 @@ pub enum Topic {
     Heads,
     /// Logs of new canonical blocks, and of blocks that leave the canonical chain.
     Logs(LogRange),
-    /// Transactions that become executable in the pool.
+    /// Hashes of transactions that become executable in the pool.
     Transactions,
+    /// The same transactions in full.
+    FullTransactions,
     /// Begin and end of a sync.
     Syncing,
 }
@@ -75,6 +78,8 @@ pub enum Change {
     Logs(Vec<LogWithMeta>),
     /// Hashes of transactions that became executable.
     Transactions(Arc<[B256]>),
+    /// The same transactions in full.
+    FullTransactions(Arc<[Arc<PoolTx>]>),
     /// A peer joined or left.
     Peer(PeerEvent),
     /// A sync began or ended.

@@ -7,7 +7,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use actoreum_primitives::{Address, Block, Body, Header, LegacyTx, SecretKey, TxPayload, U256};
-use actoreum_rpc::render::{BlockView, write_block};
+use actoreum_rpc::render::{BlockView, TotalDifficulty, write_block};
 use actoreum_rpc::server::dispatch::{DispatchLimits, Dispatcher};
 use actoreum_rpc::server::json::JsonOut;
 use actoreum_rpc::server::method::Method;
@@ -98,7 +98,7 @@ fn render(criterion: &mut Criterion) {
     let view = BlockView {
         block: &block,
         hash: block.hash(),
-        total_difficulty: Some(U256::from(539)),
+        total_difficulty: TotalDifficulty::Known(U256::from(539)),
         senders: Some(&senders),
     };
     let mut out = JsonOut::new(10_000_000);

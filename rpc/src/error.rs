@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
-/// The request is not JSON (the code of geth 1.8).
+/// The body is not JSON.
+pub const PARSE_ERROR: i64 = -32700;
+/// The request is JSON, but not a request, or an empty batch.
 pub const INVALID_REQUEST: i64 = -32600;
 /// The method is unknown or its namespace is not offered.
 pub const METHOD_NOT_FOUND: i64 = -32601;
@@ -11,8 +13,6 @@ pub const METHOD_NOT_FOUND: i64 = -32601;
 pub const INVALID_PARAMS: i64 = -32602;
 /// The server failed; the request may have been valid.
 pub const INTERNAL_ERROR: i64 = -32603;
-/// The request is JSON but not a request (the code of geth 1.8).
-pub const INVALID_MESSAGE: i64 = -32700;
 /// The method ran and returned an error.
 pub const SERVER_ERROR: i64 = -32000;
 /// The time of the request, or of its batch, is over (geth 1.13).
@@ -29,6 +29,14 @@ pub const NONCE_GAP: i64 = 6;
 pub const FEE_TOO_LOW: i64 = -32003;
 /// The contract reverted the call; `data` holds the data that it returned.
 pub const REVERTED: i64 = 3;
+/// The code of a simulated call violated a rule of the EVM (execution-apis).
+pub const VM_ERROR: i64 = -32015;
+/// The numbers of simulated blocks do not increase (execution-apis).
+pub const BLOCK_NUMBER_INVALID: i64 = -38020;
+/// The times of simulated blocks do not increase (execution-apis).
+pub const BLOCK_TIMESTAMP_INVALID: i64 = -38021;
+/// A simulation asks for more than the node does for one (execution-apis).
+pub const CLIENT_LIMIT_EXCEEDED: i64 = -38026;
 
 /// The error of a request: a code, a text and, for some errors, data.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,18 +79,12 @@ impl RpcError {
         Self::invalid_params(format!("missing value for required argument {position}"))
     }
 
-    /// Creates the error of a method that is not offered. `name` is what the client asked for; a
-    /// name without a namespace is shown with the underscore that it lacks, as geth does.
+    /// Creates the error of a method that is not offered. `name` is what the client asked for.
     pub fn method_not_found(name: &str) -> Self {
         let shown = truncate(name, crate::server::limits::MAX_ECHOED_NAME);
-        let missing = if name.split('_').count() == 2 {
-            ""
-        } else {
-            "_"
-        };
         Self::new(
             METHOD_NOT_FOUND,
-            format!("The method {shown}{missing} does not exist/is not available"),
+            format!("The method {shown} does not exist/is not available"),
         )
     }
 
@@ -116,24 +118,6 @@ pub(crate) fn truncate(text: &str, limit: usize) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn malformed_method_names_are_shown_as_in_geth() {
-        let text = |name| RpcError::method_not_found(name).message.into_owned();
-        assert_eq!(
-            text("eth_nope"),
-            "The method eth_nope does not exist/is not available"
-        );
-        assert_eq!(
-            text("nosuch"),
-            "The method nosuch_ does not exist/is not available"
-        );
-        assert_eq!(
-            text("a_b_c"),
-            "The method a_b_c_ does not exist/is not available"
-        );
-        assert_eq!(text(""), "The method _ does not exist/is not available");
-    }
 
     #[test]
     fn an_echoed_name_is_truncated_at_a_character() {

@@ -1,5 +1,7 @@
 //! The context of the methods: the chain, the actors, and the operator's settings.
 
+mod rules;
+
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 

@@ -300,7 +300,7 @@ fn a_subscriber_gets_heads_in_order_until_it_unsubscribes() {
             Some((PONG, b"are you there".to_vec()))
         );
         client.send(0x80 | TEXT, b"no json").await;
-        assert_eq!(client.json().await["error"]["code"], -32600);
+        assert_eq!(client.json().await["error"]["code"], -32700);
         assert_eq!(client.frame().await.map(|(opcode, _)| opcode), Some(CLOSE));
     });
 }

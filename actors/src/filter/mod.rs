@@ -5,7 +5,7 @@
 //! |---|---|
 //! | [`ChainChanged`] | removed logs, added logs, then the new heads are sent to the subscribers that want them |
 //! | `CatchUp` | the next blocks without an event are read from the chain and sent likewise |
-//! | [`NewTransactions`] | their hashes are sent likewise |
+//! | [`NewTransactions`] | they, or their hashes, are sent likewise |
 //! | [`SyncChanged`] | sent to the subscribers that want it |
 //! | [`InstallFilter`], [`TakeChanges`], [`GetLogFilter`], [`UninstallFilter`] | polled filters |
 //! | [`Subscribe`], [`Unsubscribe`] | subscriptions |
@@ -265,7 +265,9 @@ impl FilterActor {
         self.subscriptions
             .retain(|_, subscription| match &subscription.topic {
                 Topic::Logs(range) => !overlaps(range, missed),
-                Topic::Heads | Topic::Transactions | Topic::Syncing => true,
+                Topic::Heads | Topic::Transactions | Topic::FullTransactions | Topic::Syncing => {
+                    true
+                }
             });
         let subscriptions = before - self.subscriptions.len();
         warn!(
@@ -310,7 +312,7 @@ impl FilterActor {
         }
         let wants = |topic: &Topic| match topic {
             Topic::Logs(range) => covers(range, number) && range.criteria.may_match(bloom),
-            Topic::Heads | Topic::Transactions | Topic::Syncing => false,
+            Topic::Heads | Topic::Transactions | Topic::FullTransactions | Topic::Syncing => false,
         };
         let mut subscriptions = self.subscriptions.values();
         self.polled.any(wants) || subscriptions.any(|it| wants(&it.topic))
@@ -376,8 +378,10 @@ impl Handles<NewTransactions> for FilterActor {
         let hashes = message.transactions.iter().map(|it| it.hash());
         let hashes: Arc<[B256]> = hashes.collect();
         self.polled.add_hashes(&Topic::Transactions, &hashes);
-        let event = event(Change::Transactions(hashes));
-        self.notify(&event, |topic| *topic == Topic::Transactions);
+        let in_short = event(Change::Transactions(hashes));
+        self.notify(&in_short, |topic| *topic == Topic::Transactions);
+        let in_full = event(Change::FullTransactions(message.transactions));
+        self.notify(&in_full, |topic| *topic == Topic::FullTransactions);
     }
 }
 

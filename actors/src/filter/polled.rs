@@ -67,7 +67,7 @@ impl PolledFilters {
             let is_concerned = match &filter.topic {
                 Topic::Heads => true,
                 Topic::Logs(range) => overlaps(range, missed),
-                Topic::Transactions | Topic::Syncing => false,
+                Topic::Transactions | Topic::FullTransactions | Topic::Syncing => false,
             };
             if is_concerned {
                 concerned += 1;
@@ -163,7 +163,9 @@ impl PolledFilters {
 fn empty(topic: &Topic) -> Collected {
     match topic {
         Topic::Logs(_) => Collected::Logs(Vec::new()),
-        Topic::Heads | Topic::Transactions | Topic::Syncing => Collected::Hashes(Vec::new()),
+        Topic::Heads | Topic::Transactions | Topic::FullTransactions | Topic::Syncing => {
+            Collected::Hashes(Vec::new())
+        }
     }
 }
 

@@ -6,10 +6,11 @@ use actoreum_chain::{LogCriteria, LogWithMeta, Rewound, genesis};
 use actoreum_messages::chain::BlockOrigin;
 use actoreum_messages::filter::Collected;
 use actoreum_primitives::{
-    Address, Block, Body, Genesis, Header, LegacyTx, Log, Receipt, ReceiptOutcome, SecretKey,
-    TxPayload, TxType, U256, logs_bloom,
+    Address, Block, Body, Genesis, Header, LegacyTx, Log, PooledTransaction, Receipt,
+    ReceiptOutcome, SecretKey, SenderRules, TxPayload, TxType, U256, logs_bloom,
 };
 use actoreum_storage::{Commit, HeadRecord, Store};
+use actoreum_txpool::PoolTx;
 use parking_lot::Mutex;
 
 use super::limits::FILTER_LIFETIME;
@@ -128,6 +129,7 @@ impl Subscriber for RecordingSubscriber {
                 format!("logs {}", numbers.collect::<String>())
             }
             Change::Transactions(hashes) => format!("{} transactions", hashes.len()),
+            Change::FullTransactions(all) => format!("{} full transactions", all.len()),
             Change::Peer(peer) => format!("peer {:?}", peer.peer),
             Change::Sync(change) => format!("sync {change:?}"),
         };
@@ -317,6 +319,35 @@ fn a_full_subscriber_is_dropped_and_others_are_not() {
         );
         assert_eq!(other.events.lock().len(), 3);
         assert!(!full.has_lost.load(SeqCst) && !other.has_lost.load(SeqCst));
+    });
+}
+
+#[test]
+fn transactions_are_sent_in_full_or_by_their_hashes() {
+    with_actor(|filters, genesis| async move {
+        let recorder = Arc::new(RecordingSubscriber::default());
+        for (id, topic) in [(1, Topic::Transactions), (2, Topic::FullTransactions)] {
+            let subscriber: Arc<dyn Subscriber> = recorder.clone();
+            let id = FilterId(id);
+            let message = Subscribe {
+                id,
+                topic,
+                subscriber,
+            };
+            filters.ask(message).await.unwrap();
+        }
+        let block = block(&genesis, b'a', 7).block;
+        let pooled = PooledTransaction {
+            transaction: block.body.transactions[0].clone(),
+            sidecar: None,
+        };
+        let rules = SenderRules::at(&Genesis::mainnet().config, 10_000_000, 0);
+        let pooled = Arc::new(PoolTx::prepare(pooled, &rules).unwrap());
+        let transactions = Arc::from([pooled]);
+        filters.ask(NewTransactions { transactions }).await.unwrap();
+        let mut events = recorder.events.lock().clone();
+        events.sort();
+        assert_eq!(events, ["0x1: 1 transactions", "0x2: 1 full transactions"]);
     });
 }
 

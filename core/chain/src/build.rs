@@ -10,7 +10,7 @@ use actoreum_consensus::{
 use actoreum_evm::{BlockBuilder, BlockOutcome, ExecutionError, IntermediateRoots};
 use actoreum_primitives::{
     Address, B256, Block, Body, Bytes, Fork, Header, Receipt, StateDiff, StateError,
-    receipt_trie_items, transaction_trie_items,
+    receipt_trie_items, transaction_trie_items, withdrawal_trie_items,
 };
 use actoreum_storage::{StorageError, TrieBuffer};
 
@@ -205,8 +205,12 @@ pub fn build_with_outcome(
     })
 }
 
-/// Writes the results of the execution into the header, except the state root.
-fn complete_header(
+/// Writes the roots of the body and the results of the execution into the header, except the state
+/// root.
+///
+/// # Errors
+/// A trie of the body cannot be built.
+pub fn complete_header(
     header: &mut Header,
     body: &Body,
     outcome: &BlockOutcome,
@@ -216,6 +220,9 @@ fn complete_header(
     header.requests_hash = outcome.requests_hash();
     header.logs_bloom = outcome.logs_bloom();
     header.ommers_hash = body.ommers_hash();
+    if let Some(withdrawals) = &body.withdrawals {
+        header.withdrawals_root = Some(root(&withdrawal_trie_items(withdrawals))?);
+    }
     header.transactions_root = root(&transaction_trie_items(&body.transactions))?;
     header.receipts_root = root(&receipt_trie_items(&outcome.receipts))?;
     Ok(())

@@ -61,7 +61,9 @@ mod stats;
 mod view;
 
 pub use addresses::known_addresses;
-pub use build::{BuildError, BuildPlan, BuiltBlock, ChosenFields, build, build_with_outcome};
+pub use build::{
+    BuildError, BuildPlan, BuiltBlock, ChosenFields, build, build_with_outcome, complete_header,
+};
 pub use chain::{BadBlock, Chain, ChainOptions};
 pub use dev_rules::log_console;
 pub use error::{BlockError, ImportError, OpenError};

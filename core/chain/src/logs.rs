@@ -58,6 +58,7 @@ impl LogCriteria {
                     log: log.clone(),
                     block_hash: hash,
                     block_number: block.header.number,
+                    block_timestamp: block.header.timestamp,
                     transaction_hash: transaction.hash(),
                     transaction_index: index as u64,
                     log_index,
@@ -76,6 +77,8 @@ pub struct LogWithMeta {
     pub block_hash: B256,
     /// Number of the block.
     pub block_number: u64,
+    /// Time of the block, in seconds since 1970.
+    pub block_timestamp: u64,
     /// Hash of the transaction.
     pub transaction_hash: B256,
     /// Index of the transaction in the block.

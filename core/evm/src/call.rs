@@ -22,7 +22,7 @@ use crate::failure::{self, FailedStep, Failure};
 use crate::interrupt::Interrupt;
 use crate::machine::Machine;
 use crate::overlay::Overlay;
-use crate::overrides::{BlockOverrides, StateOverrides};
+use crate::overrides::{BlockOverrides, StateOverrides, apply_state_overrides};
 use crate::spec::{Rules, block_env};
 use crate::tx;
 
@@ -290,9 +290,10 @@ impl<'a> CallEnv<'a> {
             rules.state_clearing(),
             rules.delegations(),
         );
-        self.override_state(&mut overlay)?;
+        apply_state_overrides(self.state_overrides, &mut overlay)?;
 
-        let tx = self.tx_env(request, &rules, &block)?;
+        let gas_limit = request.gas.unwrap_or(u64::MAX).min(self.gas_cap);
+        let tx = request_tx(request, &rules, block.basefee, gas_limit)?;
         let is_free = tx.gas_price == 0;
         if is_free {
             block.basefee = 0;
@@ -318,67 +319,6 @@ impl<'a> CallEnv<'a> {
         Ok((machine, tx))
     }
 
-    fn tx_env(
-        &self,
-        request: &CallRequest,
-        rules: &Rules,
-        block: &BlockEnv,
-    ) -> Result<TxEnv, TxError> {
-        let caller = request.from.unwrap_or_default();
-        let price = |wei: Option<U256>| {
-            u128::try_from(wei.unwrap_or_default()).map_err(|_| TxError::InsufficientFunds {
-                sender: caller,
-                have: U256::ZERO,
-                want: U256::MAX,
-            })
-        };
-        let has_fee_cap =
-            request.max_fee_per_gas.is_some() || request.max_priority_fee_per_gas.is_some();
-        let tip = price(request.max_priority_fee_per_gas)?;
-        let gas_price = if has_fee_cap {
-            match request.max_fee_per_gas {
-                Some(fee_cap) => price(Some(fee_cap))?,
-                None => tip.saturating_add(u128::from(block.basefee)),
-            }
-        } else {
-            price(request.gas_price)?
-        };
-        let tx_type = if !request.authorization_list.is_empty() && rules.spec >= SpecId::PRAGUE {
-            TxType::SetCode
-        } else if !request.blob_hashes.is_empty() && rules.spec >= SpecId::CANCUN {
-            TxType::Blob
-        } else if has_fee_cap && rules.spec >= SpecId::LONDON {
-            TxType::DynamicFee
-        } else if !request.access_list.is_empty() && rules.spec >= SpecId::BERLIN {
-            TxType::AccessList
-        } else {
-            TxType::Legacy
-        };
-        if request.to.is_none() {
-            match tx_type {
-                TxType::Blob => return Err(TxError::BlobCreate),
-                TxType::SetCode => return Err(TxError::SetCodeCreate { sender: caller }),
-                TxType::Legacy | TxType::AccessList | TxType::DynamicFee => {}
-            }
-        }
-        Ok(TxEnv {
-            tx_type: tx_type as u8,
-            caller,
-            gas_limit: request.gas.unwrap_or(u64::MAX).min(self.gas_cap),
-            gas_price,
-            kind: tx::tx_kind(request.to),
-            value: request.value,
-            data: request.input.clone(),
-            nonce: 0,
-            chain_id: Some(rules.chain_id),
-            access_list: tx::access_list(&request.access_list),
-            gas_priority_fee: (tx_type >= TxType::DynamicFee).then_some(tip),
-            blob_hashes: request.blob_hashes.clone(),
-            max_fee_per_blob_gas: price(request.max_fee_per_blob_gas)?,
-            authorization_list: tx::authorization_list(&request.authorization_list),
-        })
-    }
-
     fn override_block(&self, block: &mut BlockEnv) {
         let overrides = self.block_overrides;
         let set = |value: &mut U256, new: Option<U256>| *value = new.unwrap_or(*value);
@@ -396,26 +336,69 @@ impl<'a> CallEnv<'a> {
             });
         }
     }
+}
 
-    fn override_state(&self, overlay: &mut Overlay<'a>) -> Result<(), TxError> {
-        for (address, change) in self.state_overrides {
-            overlay.override_account(*address, |account| {
-                account.nonce = change.nonce.unwrap_or(account.nonce);
-                account.balance = change.balance.unwrap_or(account.balance);
-            })?;
-            if let Some(code) = &change.code {
-                overlay.override_code(*address, code.clone())?;
-            }
-            for (wiped, slots) in [(true, &change.state), (false, &change.state_diff)] {
-                let Some(slots) = slots else { continue };
-                let slots = slots
-                    .iter()
-                    .map(|(key, value)| ((*key).into(), (*value).into()));
-                overlay.override_storage(*address, wiped, slots)?;
-            }
+/// Converts a request for revm, with a nonce of zero. `base_fee` is that of the block, in wei per
+/// gas.
+pub(crate) fn request_tx(
+    request: &CallRequest,
+    rules: &Rules,
+    base_fee: u64,
+    gas_limit: u64,
+) -> Result<TxEnv, TxError> {
+    let caller = request.from.unwrap_or_default();
+    let price = |wei: Option<U256>| {
+        u128::try_from(wei.unwrap_or_default()).map_err(|_| TxError::InsufficientFunds {
+            sender: caller,
+            have: U256::ZERO,
+            want: U256::MAX,
+        })
+    };
+    let has_fee_cap =
+        request.max_fee_per_gas.is_some() || request.max_priority_fee_per_gas.is_some();
+    let tip = price(request.max_priority_fee_per_gas)?;
+    let gas_price = if has_fee_cap {
+        match request.max_fee_per_gas {
+            Some(fee_cap) => price(Some(fee_cap))?,
+            None => tip.saturating_add(u128::from(base_fee)),
         }
-        Ok(())
+    } else {
+        price(request.gas_price)?
+    };
+    let tx_type = if !request.authorization_list.is_empty() && rules.spec >= SpecId::PRAGUE {
+        TxType::SetCode
+    } else if !request.blob_hashes.is_empty() && rules.spec >= SpecId::CANCUN {
+        TxType::Blob
+    } else if has_fee_cap && rules.spec >= SpecId::LONDON {
+        TxType::DynamicFee
+    } else if !request.access_list.is_empty() && rules.spec >= SpecId::BERLIN {
+        TxType::AccessList
+    } else {
+        TxType::Legacy
+    };
+    if request.to.is_none() {
+        match tx_type {
+            TxType::Blob => return Err(TxError::BlobCreate),
+            TxType::SetCode => return Err(TxError::SetCodeCreate { sender: caller }),
+            TxType::Legacy | TxType::AccessList | TxType::DynamicFee => {}
+        }
     }
+    Ok(TxEnv {
+        tx_type: tx_type as u8,
+        caller,
+        gas_limit,
+        gas_price,
+        kind: tx::tx_kind(request.to),
+        value: request.value,
+        data: request.input.clone(),
+        nonce: 0,
+        chain_id: Some(rules.chain_id),
+        access_list: tx::access_list(&request.access_list),
+        gas_priority_fee: (tx_type >= TxType::DynamicFee).then_some(tip),
+        blob_hashes: request.blob_hashes.clone(),
+        max_fee_per_blob_gas: price(request.max_fee_per_blob_gas)?,
+        authorization_list: tx::authorization_list(&request.authorization_list),
+    })
 }
 
 /// An inspector that records the last instruction of the outermost frame.

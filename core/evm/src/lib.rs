@@ -71,9 +71,11 @@ mod outcome;
 mod overlay;
 mod overrides;
 mod precompiles;
+mod simulate;
 mod spec;
 mod system;
 pub mod trace;
+mod transfer_log;
 mod tx;
 
 pub use block::execute_block;
@@ -85,8 +87,10 @@ pub use failure::{Failure, revert_reason};
 pub use interrupt::Interrupt;
 pub use outcome::{BlockOutcome, IntermediateRoots};
 pub use overrides::{AccountOverride, BlockOverrides, StateOverrides};
-pub use precompiles::OverrideError;
+pub use precompiles::{OverrideError, precompile_names};
+pub use simulate::{SimulatedBlock, SimulatedCall, SimulationEnv};
 pub use system::{
     BEACON_ROOTS_ADDRESS, CONSOLIDATION_REQUESTS_ADDRESS, HISTORY_STORAGE_ADDRESS,
     WITHDRAWAL_REQUESTS_ADDRESS, requests_hash,
 };
+pub use transfer_log::IndexedLog;

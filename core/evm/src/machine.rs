@@ -120,6 +120,10 @@ impl<'a, INSPECTOR> Machine<'a, INSPECTOR> {
         self.inner.ctx.journaled_state.database
     }
 
+    pub(crate) fn inspector(&mut self) -> &mut INSPECTOR {
+        &mut self.inner.inspector
+    }
+
     pub(crate) fn into_inspector(self) -> INSPECTOR {
         self.inner.inspector
     }

@@ -33,7 +33,7 @@ pub(crate) enum OverlayError {
 impl DBErrorMarker for OverlayError {}
 
 /// An account before the block and now.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Entry {
     address: Address,
     before: Option<AccountInfo>,
@@ -240,6 +240,7 @@ impl<'a> Overlay<'a> {
     ) -> Result<(), StateError> {
         let code_hash = actoreum_primitives::keccak256(&code);
         if !code.is_empty() {
+            self.deployed.insert(code_hash, code.clone());
             let code = match delegation(self.delegations, &code) {
                 Some(delegated) => Bytecode::new_eip7702(delegated),
                 None => Bytecode::new_legacy(code),
@@ -356,38 +357,45 @@ impl<'a> Overlay<'a> {
 
     /// Returns all changes since the start. Values that changed and changed back are omitted.
     pub(crate) fn into_diff(self) -> StateDiff {
-        let mut accounts = HashMap::new();
-        for entry in self.entries {
-            let storage_wiped = entry.wiped && entry.before.is_some();
-            let storage: HashMap<_, _> = entry
-                .slots
-                .into_iter()
-                .filter(|(_, slot)| {
-                    if entry.wiped {
-                        !slot.after.is_zero()
-                    } else {
-                        slot.before != slot.after
-                    }
-                })
-                .collect();
-            if entry.before == entry.now && !storage_wiped && storage.is_empty() {
-                continue;
-            }
-            accounts.insert(
-                entry.address,
-                AccountChange {
-                    before: entry.before,
-                    after: entry.now,
-                    storage_wiped,
-                    storage,
-                },
-            );
-        }
-        StateDiff {
-            accounts,
-            codes: self.deployed,
-        }
+        diff_of(self.entries, self.deployed)
     }
+
+    /// Returns the same as [`Self::into_diff`], as a copy.
+    pub(crate) fn diff(&self) -> StateDiff {
+        diff_of(self.entries.clone(), self.deployed.clone())
+    }
+}
+
+/// Returns the changes of accounts, with the code that was deployed.
+fn diff_of(entries: Vec<Entry>, codes: HashMap<B256, Bytes>) -> StateDiff {
+    let mut accounts = HashMap::new();
+    for entry in entries {
+        let storage_wiped = entry.wiped && entry.before.is_some();
+        let storage: HashMap<_, _> = entry
+            .slots
+            .into_iter()
+            .filter(|(_, slot)| {
+                if entry.wiped {
+                    !slot.after.is_zero()
+                } else {
+                    slot.before != slot.after
+                }
+            })
+            .collect();
+        if entry.before == entry.now && !storage_wiped && storage.is_empty() {
+            continue;
+        }
+        accounts.insert(
+            entry.address,
+            AccountChange {
+                before: entry.before,
+                after: entry.now,
+                storage_wiped,
+                storage,
+            },
+        );
+    }
+    StateDiff { accounts, codes }
 }
 
 fn wipe(entry: &mut Entry) {

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use actoreum_primitives::{Address, B256, Bytes, U256};
+use actoreum_primitives::{Address, B256, Bytes, StateError, U256};
+
+use crate::overlay::Overlay;
 
 /// Changes to an account for one call.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -43,4 +45,31 @@ pub struct BlockOverrides {
     pub base_fee: Option<u64>,
     /// Blob base fee per blob gas in wei.
     pub blob_base_fee: Option<u128>,
+}
+
+/// Makes the changes to accounts in `overlay`.
+pub(crate) fn apply_state_overrides(
+    overrides: &StateOverrides,
+    overlay: &mut Overlay<'_>,
+) -> Result<(), StateError> {
+    for (address, change) in overrides {
+        // An account that only loses its precompile does not come into being.
+        if change.nonce.is_some() || change.balance.is_some() {
+            overlay.override_account(*address, |account| {
+                account.nonce = change.nonce.unwrap_or(account.nonce);
+                account.balance = change.balance.unwrap_or(account.balance);
+            })?;
+        }
+        if let Some(code) = &change.code {
+            overlay.override_code(*address, code.clone())?;
+        }
+        for (wiped, slots) in [(true, &change.state), (false, &change.state_diff)] {
+            let Some(slots) = slots else { continue };
+            let slots = slots
+                .iter()
+                .map(|(key, value)| ((*key).into(), (*value).into()));
+            overlay.override_storage(*address, wiped, slots)?;
+        }
+    }
+    Ok(())
 }

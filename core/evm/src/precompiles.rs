@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use actoreum_primitives::config::{DevSchedule, SignatureBytes};
-use actoreum_primitives::{Address, B256};
+use actoreum_primitives::{Address, B256, Fork};
 use revm::context_interface::{Cfg, ContextTr};
 use revm::handler::{EthPrecompiles, PrecompileProvider};
 use revm::interpreter::{CallInputs, InterpreterResult};
@@ -12,7 +12,7 @@ use revm::primitives::AddressSet;
 use revm::primitives::hardfork::SpecId;
 
 use crate::overrides::StateOverrides;
-use crate::spec::Rules;
+use crate::spec::{Rules, spec_id};
 
 /// Address of ECRECOVER.
 const ECRECOVER: Address = Address::with_last_byte(1);
@@ -91,6 +91,21 @@ impl Precompiles {
     pub(crate) fn warm_addresses(&self) -> &AddressSet {
         self.inner.warm_addresses()
     }
+}
+
+/// Returns the precompiles of a fork: their names in EIP-7910 and their addresses.
+pub fn precompile_names(fork: Fork) -> Vec<(String, Address)> {
+    let precompiles = EthPrecompiles::new(spec_id(fork, true));
+    let named = |precompile: &revm::precompile::Precompile| {
+        let address = *precompile.address();
+        (precompile.id().name().to_owned(), address)
+    };
+    precompiles
+        .precompiles
+        .inner()
+        .values()
+        .map(named)
+        .collect()
 }
 
 impl<CTX: ContextTr<Cfg: Cfg<Spec = SpecId>>> PrecompileProvider<CTX> for Precompiles {

@@ -88,7 +88,7 @@ fn signers(config: &ChainConfig, number: u64) -> Option<(Arc<DevSchedule>, u64)>
 
 /// Returns revm's name of a fork. Paris changes one instruction, and only under a beacon chain,
 /// which the header shows by a difficulty of zero.
-fn spec_id(fork: Fork, without_difficulty: bool) -> SpecId {
+pub(crate) fn spec_id(fork: Fork, without_difficulty: bool) -> SpecId {
     match fork {
         Fork::Frontier => SpecId::FRONTIER,
         Fork::Homestead => SpecId::HOMESTEAD,

@@ -76,7 +76,8 @@ pub use log::{Log, logs_bloom};
 pub use peer_id::PeerId;
 pub use receipt::{Receipt, ReceiptOutcome, receipt_trie_items};
 pub use state::{
-    AccountChange, AccountInfo, BlockHashes, SlotChange, StateDiff, StateError, StateReader,
+    AccountChange, AccountInfo, BlockHashes, SlotChange, StateAfter, StateDiff, StateError,
+    StateReader,
 };
 pub use transaction::{
     AccessListItem, AccessListTx, Authorization, BlobSidecar, BlobTx, DynamicFeeTx, LegacyTx,

@@ -107,6 +107,55 @@ impl AccountChange {
     }
 }
 
+/// The state after changes that are not in the store.
+#[derive(Clone, Copy)]
+pub struct StateAfter<'a> {
+    /// The state before the changes.
+    pub below: &'a dyn StateReader,
+    /// The changes.
+    pub diff: &'a StateDiff,
+}
+
+impl StateReader for StateAfter<'_> {
+    fn account(&self, address: &Address) -> Result<Option<AccountInfo>, StateError> {
+        match self.diff.accounts.get(address) {
+            Some(change) => Ok(change.after),
+            None => self.below.account(address),
+        }
+    }
+
+    fn storage(&self, address: &Address, slot: &U256) -> Result<U256, StateError> {
+        if let Some(change) = self.diff.accounts.get(address) {
+            if let Some(value) = change.storage.get(slot) {
+                return Ok(value.after);
+            }
+            if change.storage_wiped || change.after.is_none() {
+                return Ok(U256::ZERO);
+            }
+        }
+        self.below.storage(address, slot)
+    }
+
+    fn code(&self, code_hash: &B256) -> Result<Bytes, StateError> {
+        match self.diff.codes.get(code_hash) {
+            Some(code) => Ok(code.clone()),
+            None => self.below.code(code_hash),
+        }
+    }
+
+    fn has_storage(&self, address: &Address) -> Result<bool, StateError> {
+        if let Some(change) = self.diff.accounts.get(address) {
+            if change.storage.values().any(|slot| !slot.after.is_zero()) {
+                return Ok(true);
+            }
+            if change.storage_wiped || change.after.is_none() {
+                return Ok(false);
+            }
+        }
+        self.below.has_storage(address)
+    }
+}
+
 /// A readable state: the store at a block, a buffer over it, or a test's map.
 pub trait StateReader {
     /// Returns the account, or `None` if it does not exist.

@@ -393,7 +393,8 @@ impl Store {
         self.0.ancient.as_ref()
     }
 
-    pub(crate) fn options(&self) -> &StoreOptions {
+    /// Returns the options with which the store was opened.
+    pub fn options(&self) -> &StoreOptions {
         &self.0.options
     }
 

@@ -324,10 +324,10 @@ fn default_data_dir() -> PathBuf {
 
 /// Namespaces of geth 1.8 to 1.13 and of development nodes. Namespaces that are not served have no
 /// methods, as in a geth that was started without them; any other name is an error.
-const NAMESPACES: [&str; 22] = [
+const NAMESPACES: [&str; 23] = [
     "admin", "anvil", "bzz", "clique", "db", "debug", "dev", "engine", "eth", "ethash", "evm",
-    "hardhat", "les", "miner", "net", "personal", "rpc", "shh", "tenderly", "txpool", "vflux",
-    "web3",
+    "hardhat", "les", "miner", "net", "personal", "rpc", "shh", "tenderly", "testing", "txpool",
+    "vflux", "web3",
 ];
 
 impl Config {

@@ -15,6 +15,7 @@ mod browser;
 mod chains;
 mod cli_reference;
 mod console;
+mod conformance;
 mod crash;
 mod database;
 mod datadir;
@@ -50,6 +51,7 @@ mod rpc;
 #[cfg(target_os = "linux")]
 mod rpc_drills;
 mod sealing;
+mod simulate;
 mod start;
 mod stop;
 mod takeover;

@@ -4,7 +4,7 @@ use actoreum_primitives::{
     Address, B64, B256, Block, Bloom, Body, Bytes, Header, LegacyTx, SecretKey, TxPayload, U256,
     keccak256, rlp,
 };
-use actoreum_rpc::render::{BlockView, write_block};
+use actoreum_rpc::render::{BlockView, TotalDifficulty, write_block};
 use actoreum_rpc::server::json::{JsonOut, WriteJson};
 use serde::{Serialize, Serializer};
 
@@ -207,7 +207,7 @@ pub fn full_block() -> (BlockJson, Vec<u8>) {
         &BlockView {
             block: &block,
             hash: block.hash(),
-            total_difficulty: Some(total_difficulty),
+            total_difficulty: TotalDifficulty::Known(total_difficulty),
             senders: Some(&senders),
         },
     );

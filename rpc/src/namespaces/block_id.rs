@@ -121,7 +121,8 @@ fn from_object(raw: &str) -> Result<BlockId, ParamError> {
     }
 }
 
-/// The block whose state is read. geth requires it; anvil and Hardhat take the head without it.
+/// The block whose state is read. geth 1.8 requires it; later geths, anvil and Hardhat take the head
+/// without it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StateBlock(Option<BlockId>);
 
@@ -129,12 +130,16 @@ impl StateBlock {
     /// Returns the block. `position` is that of the argument.
     ///
     /// # Errors
-    /// The argument is absent, and the node does not answer as anvil or Hardhat.
+    /// The argument is absent, and geth 1.8 knew the rules of the chain, unless the node answers as
+    /// anvil or Hardhat.
     pub(crate) fn or_latest(self, node: &Node, position: usize) -> Result<BlockId, RpcError> {
         match (self.0, node.settings.identity) {
             (Some(id), _) => Ok(id),
             (None, DevIdentity::Anvil | DevIdentity::Hardhat) => Ok(BlockNumber::Latest.into()),
-            (None, DevIdentity::Geth) => Err(RpcError::missing_argument(position)),
+            (None, DevIdentity::Geth) if node.has_geth_1_8_rules() => {
+                Err(RpcError::missing_argument(position))
+            }
+            (None, DevIdentity::Geth) => Ok(BlockNumber::Latest.into()),
         }
     }
 }

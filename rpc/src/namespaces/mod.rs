@@ -14,6 +14,7 @@ pub(crate) mod quick;
 pub(crate) mod rpc;
 pub(crate) mod sampled_tips;
 pub mod sealing;
+pub(crate) mod testing;
 pub(crate) mod txpool;
 pub(crate) mod web3;
 
@@ -32,6 +33,7 @@ pub fn methods(node: &Node) -> Vec<Arc<Method<Node>>> {
     methods.extend(eth::methods());
     methods.extend(net::methods());
     methods.extend(personal::methods());
+    methods.extend(testing::methods());
     methods.extend(txpool::methods());
     methods.extend(web3::methods());
     if node.dev().is_ok() {

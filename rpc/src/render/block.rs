@@ -7,6 +7,29 @@ use actoreum_primitives::{Address, B256, Block, Body, Header, U256, Withdrawal};
 use super::transaction::{TransactionMeta, write_transaction};
 use crate::server::json::{JsonOut, ObjectWriter, WriteJson};
 
+/// The sum of the difficulties of a block and its ancestors, as a block's JSON shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TotalDifficulty {
+    /// The sum.
+    Known(U256),
+    /// Null: the sum is not known, as for a pending block.
+    Unknown,
+    /// No member: the chain merges, where the sum has no meaning any more.
+    Omitted,
+}
+
+impl TotalDifficulty {
+    /// Writes the member.
+    fn write(self, object: &mut ObjectWriter<'_>) {
+        let value = match self {
+            Self::Known(value) => Some(value),
+            Self::Unknown => None,
+            Self::Omitted => return,
+        };
+        object.field("totalDifficulty", value);
+    }
+}
+
 /// A block with the data that its JSON shows beside it.
 #[derive(Debug, Clone, Copy)]
 pub struct BlockView<'a> {
@@ -14,8 +37,8 @@ pub struct BlockView<'a> {
     pub block: &'a Block,
     /// The hash of the block.
     pub hash: B256,
-    /// The total difficulty: the sum of the difficulties of the block and its ancestors.
-    pub total_difficulty: Option<U256>,
+    /// The total difficulty.
+    pub total_difficulty: TotalDifficulty,
     /// The senders of the transactions, one for each, to show the transactions in full. With `None`
     /// the transactions are shown by their hashes.
     pub senders: Option<&'a [Address]>,
@@ -27,7 +50,18 @@ pub fn write_block(out: &mut JsonOut, view: &BlockView<'_>) {
     let mut object = out.object();
     object.field("hash", view.hash).field("nonce", header.nonce);
     object.field("miner", header.beneficiary);
-    write_block_members(object, view);
+    write_block_members(&mut object, view);
+    object.end();
+}
+
+/// Writes a simulated block: a block, and the results of its calls.
+pub fn write_simulated_block(out: &mut JsonOut, view: &BlockView<'_>, calls: &impl WriteJson) {
+    let header = &view.block.header;
+    let mut object = out.object();
+    object.field("hash", view.hash).field("nonce", header.nonce);
+    object.field("miner", header.beneficiary);
+    write_block_members(&mut object, view);
+    object.field("calls", calls).end();
 }
 
 /// Writes an unsealed block as `eth_getBlockByNumber` returns the pending one.
@@ -36,13 +70,14 @@ pub fn write_pending_block(out: &mut JsonOut, view: &BlockView<'_>) {
     for name in ["hash", "nonce", "miner"] {
         object.field(name, None::<B256>);
     }
-    write_block_members(object, view);
+    write_block_members(&mut object, view);
+    object.end();
 }
 
-fn write_block_members(mut object: ObjectWriter<'_>, view: &BlockView<'_>) {
+fn write_block_members(object: &mut ObjectWriter<'_>, view: &BlockView<'_>) {
     let Block { header, body } = view.block;
-    write_header_members(&mut object, header);
-    object.field("totalDifficulty", view.total_difficulty);
+    write_header_members(object, header);
+    view.total_difficulty.write(object);
     object.quantity("size", view.block.length() as u64);
     match view.senders {
         None => object
@@ -52,6 +87,7 @@ fn write_block_members(mut object: ObjectWriter<'_>, view: &BlockView<'_>) {
             let meta = |index: usize| TransactionMeta {
                 block_hash: view.hash,
                 block_number: header.number,
+                block_timestamp: header.timestamp,
                 index: index as u64,
                 base_fee_per_gas: header.base_fee_per_gas,
             };
@@ -71,11 +107,10 @@ fn write_block_members(mut object: ObjectWriter<'_>, view: &BlockView<'_>) {
     if let Some(withdrawals) = &body.withdrawals {
         object.key("withdrawals").array(withdrawals);
     }
-    object.end();
 }
 
 /// Writes an ommer as `eth_getUncleByBlockHashAndIndex` returns it: a block without its body.
-pub fn write_ommer(out: &mut JsonOut, header: &Header, total_difficulty: Option<U256>) {
+pub fn write_ommer(out: &mut JsonOut, header: &Header, total_difficulty: TotalDifficulty) {
     let alone = Block {
         header: header.clone(),
         body: Body::default(),
@@ -86,31 +121,33 @@ pub fn write_ommer(out: &mut JsonOut, header: &Header, total_difficulty: Option<
         .field("nonce", header.nonce);
     object.field("miner", header.beneficiary);
     write_header_members(&mut object, header);
-    object.field("totalDifficulty", total_difficulty);
+    total_difficulty.write(&mut object);
     object.quantity("size", alone.length() as u64);
     object.key("uncles").array(std::iter::empty::<B256>());
     object.end();
 }
 
 /// Writes a header as `eth_getHeaderByNumber` returns it.
-pub fn write_header(out: &mut JsonOut, header: &Header, total_difficulty: Option<U256>) {
+pub fn write_header(out: &mut JsonOut, header: &Header, total_difficulty: TotalDifficulty) {
     let mut object = out.object();
     object
         .field("hash", header.hash())
         .field("nonce", header.nonce);
     object.field("miner", header.beneficiary);
     write_header_members(&mut object, header);
-    object.field("totalDifficulty", total_difficulty).end();
+    total_difficulty.write(&mut object);
+    object.end();
 }
 
 /// Writes an unsealed header as `eth_getHeaderByNumber` returns the pending one.
-pub fn write_pending_header(out: &mut JsonOut, header: &Header) {
+pub fn write_pending_header(out: &mut JsonOut, header: &Header, total_difficulty: TotalDifficulty) {
     let mut object = out.object();
     for name in ["hash", "nonce", "miner"] {
         object.field(name, None::<B256>);
     }
     write_header_members(&mut object, header);
-    object.field("totalDifficulty", None::<U256>).end();
+    total_difficulty.write(&mut object);
+    object.end();
 }
 
 /// Writes a new head as a `newHeads` subscription shows it: a header without its total difficulty.

@@ -9,8 +9,8 @@ mod tests;
 mod transaction;
 
 pub use block::{
-    BlockView, write_block, write_hashed_members, write_head, write_header, write_ommer,
-    write_pending_block, write_pending_header,
+    BlockView, TotalDifficulty, write_block, write_hashed_members, write_head, write_header,
+    write_ommer, write_pending_block, write_pending_header, write_simulated_block,
 };
 pub use cache::BlockCache;
 pub use receipt::{LogMeta, ReceiptView, write_log, write_log_with_meta, write_receipt};

@@ -85,6 +85,8 @@ pub struct LogMeta {
     pub block_hash: B256,
     /// The number of its block.
     pub block_number: u64,
+    /// The time of its block, in seconds since 1970.
+    pub block_timestamp: u64,
     /// The hash of its transaction.
     pub transaction_hash: B256,
     /// The index of its transaction in the block.
@@ -100,6 +102,7 @@ impl LogMeta {
         Self {
             block_hash: meta.block_hash,
             block_number: meta.block_number,
+            block_timestamp: meta.block_timestamp,
             transaction_hash,
             transaction_index: meta.index,
             log_index,
@@ -119,6 +122,7 @@ pub fn write_log(out: &mut JsonOut, log: &Log, meta: &LogMeta) {
         .field("transactionHash", meta.transaction_hash)
         .quantity("transactionIndex", meta.transaction_index)
         .field("blockHash", meta.block_hash)
+        .quantity("blockTimestamp", meta.block_timestamp)
         .quantity("logIndex", meta.log_index)
         .field("removed", meta.removed)
         .end();
@@ -129,6 +133,7 @@ pub fn write_log_with_meta(out: &mut JsonOut, entry: &LogWithMeta) {
     let meta = LogMeta {
         block_hash: entry.block_hash,
         block_number: entry.block_number,
+        block_timestamp: entry.block_timestamp,
         transaction_hash: entry.transaction_hash,
         transaction_index: entry.transaction_index,
         log_index: entry.log_index,

@@ -94,7 +94,7 @@ fn rendered_blocks_equal_those_of_geth() {
         let view = BlockView {
             block,
             hash: block.hash(),
-            total_difficulty: Some(*total_difficulty),
+            total_difficulty: TotalDifficulty::Known(*total_difficulty),
             senders: params[1].as_bool().unwrap().then_some(senders.as_slice()),
         };
         let mut out = JsonOut::new(10_000_000);

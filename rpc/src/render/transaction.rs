@@ -13,6 +13,8 @@ pub struct TransactionMeta {
     pub block_hash: B256,
     /// The number of its block.
     pub block_number: u64,
+    /// The time of its block, in seconds since 1970.
+    pub block_timestamp: u64,
     /// The index of the transaction in the block.
     pub index: u64,
     /// The base fee of its block, in wei.
@@ -33,6 +35,7 @@ pub fn write_transaction(
     object
         .field("blockHash", meta.map(|meta| meta.block_hash))
         .field("blockNumber", meta.map(|meta| meta.block_number))
+        .field("blockTimestamp", meta.map(|meta| meta.block_timestamp))
         .field("from", sender)
         .quantity("gas", transaction.gas_limit())
         .field("gasPrice", gas_price(transaction, meta))
@@ -73,7 +76,7 @@ pub fn write_transaction(
         .field("r", signature.r)
         .field("s", signature.s);
     if tx_type != TxType::Legacy {
-        object.quantity("yParity", u64::from(signature.y_parity));
+        object.field("yParity", U256::from(transaction.v()));
     }
     object.end();
 }

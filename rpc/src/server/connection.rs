@@ -191,6 +191,7 @@ async fn answer<C: Send + Sync + 'static>(
     };
     drop(request);
     if answer.body.is_empty() {
+        caller.start_subscriptions();
         return answer.close;
     }
     match connection.outbox.queue.answer(answer.body).await {
@@ -282,6 +283,16 @@ async fn write_one(
                 Change::Transactions(hashes) => {
                     for hash in hashes.iter() {
                         let message = notification("eth", id, |out| hash.write_json(out));
+                        writer.write(message).await?;
+                    }
+                    Ok(())
+                }
+                Change::FullTransactions(all) => {
+                    for pooled in all.iter() {
+                        let message = notification("eth", id, |out| {
+                            let (transaction, sender) = (pooled.transaction(), pooled.sender());
+                            render::write_transaction(out, transaction, sender, None);
+                        });
                         writer.write(message).await?;
                     }
                     Ok(())

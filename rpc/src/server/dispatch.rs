@@ -8,16 +8,15 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 use rustc_hash::FxBuildHasher;
-use tokio::time::timeout_at;
 use tracing::{Instrument as _, Span};
 
-use crate::error::{RESPONSE_TOO_LARGE, RpcError, TIMED_OUT};
+use crate::error::{INVALID_REQUEST, RESPONSE_TOO_LARGE, RpcError, TIMED_OUT};
 use crate::server::connection::caller::Caller;
 use crate::server::json::{JsonOut, Raw};
 use crate::server::limits;
-use crate::server::method::{AnswerFuture, Handler, LocalFuture, Method, SyncCall};
+use crate::server::method::{Handler, LocalFuture, Method, SyncCall};
 use crate::server::pool::HeavyPool;
-use crate::server::request::{self, Call, Message};
+use crate::server::request::{self, Call, Item, Message, Unreadable};
 use crate::server::trace;
 
 /// The limits of a dispatcher. The defaults are those of [`limits`].
@@ -46,8 +45,8 @@ impl Default for DispatchLimits {
 pub struct Answer {
     /// JSON and a line feed; empty if the body asked for nothing.
     pub body: Vec<u8>,
-    /// Whether a connection that carries more than one request is to be closed after this answer,
-    /// as geth does after a request that it cannot read.
+    /// Whether a connection that carries more than one request is to be closed after this answer:
+    /// after a body that is not JSON, as in geth.
     pub close: bool,
 }
 
@@ -112,110 +111,67 @@ impl<C: Send + Sync + 'static> Dispatcher<C> {
                     close: false,
                 };
             }
-            Ok(Message::Single(call)) => self.answer_single(&call, caller, &mut out).await,
-            Ok(Message::Batch(calls)) => {
-                let span = trace::batch(calls.len());
-                let answering = self.answer_batch(&calls, caller, &mut out);
+            Ok(Message::Single(item)) => {
+                self.answer_single(&item, caller, &mut out).await;
+                false
+            }
+            Ok(Message::Batch(items)) => {
+                let span = trace::batch(items.len());
+                let answering = self.answer_batch(&items, caller, &mut out);
                 answering.instrument(span).await;
                 false
             }
-            Err(error) => {
-                write_failure(&mut out, None, &error);
+            Err(Unreadable::Batch(error)) => {
+                write_failure(&mut out, NO_ID, &error);
+                false
+            }
+            Err(Unreadable::NotJson(error)) => {
+                write_failure(&mut out, NO_ID, &error);
                 true
             }
         };
-        out.raw_past_limit(b"\n");
+        // Notifications alone have no answer.
+        if !out.is_empty() {
+            out.raw_past_limit(b"\n");
+        }
         Answer {
             body: out.into_bytes(),
             close,
         }
     }
 
-    /// Answers a single request. Returns whether the connection is to be closed.
-    async fn answer_single(
-        &self,
-        call: &Call<'_>,
-        caller: Option<&Caller>,
-        out: &mut JsonOut,
-    ) -> bool {
+    /// Answers a single request.
+    async fn answer_single(&self, item: &Item<'_>, caller: Option<&Caller>, out: &mut JsonOut) {
+        let call = match item {
+            Item::Call(call) => call,
+            Item::Notification(call) => {
+                return self.notified(call, caller, out.room(), false).await;
+            }
+            Item::Invalid(id) => return write_failure(out, id.unwrap_or(NO_ID), &invalid()),
+        };
         match self.methods.get(&*call.method) {
             Some(method) => {
                 let span = trace::request(method.name, call.id, false);
                 self.run(method, call, caller, out, span).await;
-                false
             }
-            None => {
-                // geth 1.8 cannot read a name without exactly one underscore: it answers without an
-                // id and closes the connection.
-                let readable = call.method.split('_').count() == 2;
-                let error = RpcError::method_not_found(&call.method);
-                write_failure(out, readable.then_some(call.id), &error);
-                !readable
-            }
+            None => write_failure(out, call.id, &RpcError::method_not_found(&call.method)),
         }
     }
 
-    /// Answers the requests of a batch in their order, until the time of the batch is over.
-    async fn answer_batch(&self, calls: &[Call<'_>], caller: Option<&Caller>, out: &mut JsonOut) {
-        let deadline = tokio::time::Instant::now() + self.limits.batch_timeout;
-        let mut slice_start = Instant::now();
-        let mut is_over = false;
-        let mut submitted = Vec::new();
-        out.raw_past_limit(b"[");
-        for (index, call) in calls.iter().enumerate() {
-            if slice_start.elapsed() > limits::BATCH_TIME_SLICE {
-                tokio::task::yield_now().await;
-                slice_start = Instant::now();
-                is_over = tokio::time::Instant::now() >= deadline;
-            }
-            let method = self.methods.get(&*call.method);
-            if let Some(method) = method
-                && let Handler::Submit(function) = &method.handler
-                && !is_over
-                && out.room() > 0
-            {
-                let started = Instant::now();
-                let span = trace::request(method.name, call.id, true);
-                let question = async {
-                    run_to_completion(function(Arc::clone(&self.context), call.params)).await
-                };
-                let accepted = timeout_at(deadline, question.instrument(span.clone())).await;
-                is_over |= accepted.is_err();
-                submitted.push(Submission {
-                    index,
-                    call,
-                    method,
-                    started,
-                    span,
-                    accepted: accepted.unwrap_or_else(|_| Err(timed_out())),
-                });
-                continue;
-            }
-            is_over |= answer_submitted(&mut submitted, deadline, out).await;
-            separate(index, out);
-            match method {
-                _ if is_over => write_failure(out, Some(call.id), &timed_out()),
-                _ if out.room() == 0 => write_failure(out, Some(call.id), &too_large()),
-                Some(method) => {
-                    let (started, start) = (Instant::now(), out.len());
-                    let span = trace::request(method.name, call.id, true);
-                    let running = self.run(method, call, caller, out, span.clone());
-                    if timeout_at(deadline, running).await.is_err() {
-                        is_over = true;
-                        out.rewind(start);
-                        trace::fail(&span, &timed_out());
-                        write_failure(out, Some(call.id), &timed_out());
-                        method.metrics.record(started.elapsed(), true);
-                    }
-                }
-                None => {
-                    let error = RpcError::method_not_found(&call.method);
-                    write_failure(out, Some(call.id), &error);
-                }
-            }
+    /// Runs a notification: a request whose answer nobody takes.
+    async fn notified(
+        &self,
+        call: &Call<'_>,
+        caller: Option<&Caller>,
+        room: usize,
+        is_in_batch: bool,
+    ) {
+        if let Some(method) = self.methods.get(&*call.method) {
+            let span = trace::request(method.name, call.id, is_in_batch);
+            let mut unread = JsonOut::new(room);
+            // Notifications are rare, and the future of every request would be twice as large.
+            Box::pin(self.run(method, call, caller, &mut unread, span)).await;
         }
-        answer_submitted(&mut submitted, deadline, out).await;
-        out.raw_past_limit(b"]");
     }
 
     /// Runs a method in its span and writes its answer, with its envelope.
@@ -229,7 +185,7 @@ impl<C: Send + Sync + 'static> Dispatcher<C> {
     ) {
         let started = Instant::now();
         let start = out.len();
-        write_head(out, Some(call.id));
+        write_head(out, call.id);
         out.raw_past_limit(b"\"result\":");
         let running = self.result(method, call.params, caller, out);
         let result = running.instrument(span.clone()).await;
@@ -243,7 +199,7 @@ impl<C: Send + Sync + 'static> Dispatcher<C> {
             Err(error) => {
                 out.rewind(start);
                 trace::fail(&span, error);
-                write_failure(out, Some(call.id), error);
+                write_failure(out, call.id, error);
             }
         }
         method.metrics.record(started.elapsed(), result.is_err());
@@ -401,63 +357,6 @@ async fn guarded_future<T>(answer: LocalFuture<Result<T, RpcError>>) -> Result<T
     answer.unwrap_or_else(|_| Err(RpcError::internal("internal error")))
 }
 
-/// A request of a batch that was submitted, and is still to be answered.
-struct Submission<'a, C> {
-    index: usize,
-    call: &'a Call<'a>,
-    method: &'a Method<C>,
-    started: Instant,
-    span: Span,
-    accepted: Result<AnswerFuture, RpcError>,
-}
-
-/// Writes the answers of submitted requests, in their order. Returns whether the time is over.
-async fn answer_submitted<C>(
-    submitted: &mut Vec<Submission<'_, C>>,
-    deadline: tokio::time::Instant,
-    out: &mut JsonOut,
-) -> bool {
-    let mut is_over = false;
-    for submission in submitted.drain(..) {
-        let answer = match submission.accepted {
-            Ok(answer) => {
-                let answer = guarded_future(answer).instrument(submission.span.clone());
-                let answer = timeout_at(deadline, answer).await;
-                is_over |= answer.is_err();
-                answer.unwrap_or_else(|_| Err(timed_out()))
-            }
-            Err(error) => Err(error),
-        };
-        separate(submission.index, out);
-        let start = out.len();
-        let written = answer.and_then(|answer| {
-            write_head(out, Some(submission.call.id));
-            out.raw_past_limit(b"\"result\":");
-            answer.write_json(out);
-            out.raw_past_limit(b"}");
-            if out.overflowed() {
-                return Err(too_large());
-            }
-            Ok(())
-        });
-        if let Err(error) = &written {
-            out.rewind(start);
-            trace::fail(&submission.span, error);
-            write_failure(out, Some(submission.call.id), error);
-        }
-        let metrics = &submission.method.metrics;
-        metrics.record(submission.started.elapsed(), written.is_err());
-    }
-    is_over
-}
-
-/// Writes the comma before each answer of a batch but the first.
-fn separate(index: usize, out: &mut JsonOut) {
-    if index > 0 {
-        out.raw_past_limit(b",");
-    }
-}
-
 fn timed_out() -> RpcError {
     RpcError::new(TIMED_OUT, "request timed out")
 }
@@ -466,18 +365,22 @@ fn too_large() -> RpcError {
     RpcError::new(RESPONSE_TOO_LARGE, "response too large")
 }
 
+/// The id of an answer to something whose id cannot be read.
+const NO_ID: &str = "null";
+
+fn invalid() -> RpcError {
+    RpcError::new(INVALID_REQUEST, "invalid request")
+}
+
 /// Writes the beginning of an answer.
-fn write_head(out: &mut JsonOut, id: Option<&str>) {
-    out.raw_past_limit(b"{\"jsonrpc\":\"2.0\",");
-    if let Some(id) = id {
-        out.raw_past_limit(b"\"id\":");
-        out.raw_past_limit(id.as_bytes());
-        out.raw_past_limit(b",");
-    }
+fn write_head(out: &mut JsonOut, id: &str) {
+    out.raw_past_limit(b"{\"jsonrpc\":\"2.0\",\"id\":");
+    out.raw_past_limit(id.as_bytes());
+    out.raw_past_limit(b",");
 }
 
 /// Writes an error answer.
-fn write_failure(out: &mut JsonOut, id: Option<&str>, error: &RpcError) {
+fn write_failure(out: &mut JsonOut, id: &str, error: &RpcError) {
     // A separate buffer lets an error fit even if the limit was reached.
     let mut part = JsonOut::new(usize::MAX);
     part.object()
@@ -493,5 +396,6 @@ fn write_failure(out: &mut JsonOut, id: Option<&str>, error: &RpcError) {
     out.raw_past_limit(b"}}");
 }
 
+mod batch;
 #[cfg(test)]
 mod tests;

@@ -170,6 +170,12 @@ pub const BLOCK_CACHE_BYTES: usize = 16 * 1024 * 1024;
 /// Each key is a walk through a trie, and each proof is some kilobytes.
 pub const MAX_PROOF_KEYS: usize = 1024;
 
+/// Maximum number of blocks in one simulation, those in gaps included, as in geth.
+pub const MAX_SIMULATED_BLOCKS: u64 = 256;
+
+/// Maximum number of slots in one `eth_getStorageValues`, as in geth. Each is a read of the state.
+pub const MAX_STORAGE_VALUES: usize = 1024;
+
 /// Maximum number of addresses in one log query. Each is a lookup for each log.
 pub const MAX_FILTER_ADDRESSES: usize = 1000;
 

@@ -10,8 +10,8 @@ use actoreum_chain::{
 };
 use actoreum_consensus::{Engine, rules::gas_limit};
 use actoreum_primitives::{
-    AccountInfo, Address, B256, Block, Bytes, Receipt, SenderRules, StateDiff, StateError,
-    StateReader, U256,
+    AccountInfo, Address, B256, Block, Bytes, Receipt, SenderRules, StateAfter, StateDiff,
+    StateError, StateReader, U256,
 };
 use actoreum_storage::{AccountProof, StateView, StorageError};
 use actoreum_txpool::Snapshot;
@@ -72,43 +72,30 @@ impl PendingBlock {
     }
 }
 
+impl PendingBlock {
+    fn state(&self) -> StateAfter<'_> {
+        StateAfter {
+            below: &self.below,
+            diff: &self.diff,
+        }
+    }
+}
+
 impl StateReader for PendingBlock {
     fn account(&self, address: &Address) -> Result<Option<AccountInfo>, StateError> {
-        match self.diff.accounts.get(address) {
-            Some(change) => Ok(change.after),
-            None => self.below.account(address),
-        }
+        self.state().account(address)
     }
 
     fn storage(&self, address: &Address, slot: &U256) -> Result<U256, StateError> {
-        if let Some(change) = self.diff.accounts.get(address) {
-            if let Some(value) = change.storage.get(slot) {
-                return Ok(value.after);
-            }
-            if change.storage_wiped || change.after.is_none() {
-                return Ok(U256::ZERO);
-            }
-        }
-        self.below.storage(address, slot)
+        self.state().storage(address, slot)
     }
 
     fn code(&self, code_hash: &B256) -> Result<Bytes, StateError> {
-        match self.diff.codes.get(code_hash) {
-            Some(code) => Ok(code.clone()),
-            None => self.below.code(code_hash),
-        }
+        self.state().code(code_hash)
     }
 
     fn has_storage(&self, address: &Address) -> Result<bool, StateError> {
-        if let Some(change) = self.diff.accounts.get(address) {
-            if change.storage.values().any(|slot| !slot.after.is_zero()) {
-                return Ok(true);
-            }
-            if change.storage_wiped || change.after.is_none() {
-                return Ok(false);
-            }
-        }
-        self.below.has_storage(address)
+        self.state().has_storage(address)
     }
 }
 

@@ -40,6 +40,8 @@ pub use tx_type::TxType;
 pub struct Transaction {
     payload: TxPayload,
     signature: Signature,
+    /// Whether the signature is missing, so that `v` is zero for every type.
+    is_unsigned: bool,
     hash: OnceLock<B256>,
     sender: OnceLock<Address>,
 }
@@ -50,8 +52,23 @@ impl Transaction {
         Self {
             payload,
             signature,
+            is_unsigned: false,
             hash: OnceLock::new(),
             sender: OnceLock::new(),
+        }
+    }
+
+    /// Creates a transaction without a signature: v, r and s are zero in its encoding, as in geth's
+    /// simulated blocks. Such a transaction is valid on no chain.
+    pub fn unsigned(payload: TxPayload) -> Self {
+        let signature = Signature {
+            y_parity: false,
+            r: U256::ZERO,
+            s: U256::ZERO,
+        };
+        Self {
+            is_unsigned: true,
+            ..Self::new(payload, signature)
         }
     }
 
@@ -181,9 +198,10 @@ impl Transaction {
     }
 
     /// Returns the `v` of the encoding: 27 or 28, EIP-155's chain id × 2 + 35 or 36, or a typed
-    /// transaction's y parity.
+    /// transaction's y parity. Zero without a signature.
     pub fn v(&self) -> u128 {
         match &self.payload {
+            TxPayload::Legacy(_) if self.is_unsigned => 0,
             TxPayload::Legacy(tx) => tx.v(self.signature.y_parity),
             _ => u128::from(self.signature.y_parity),
         }

@@ -70,12 +70,27 @@ impl Store {
         })
     }
 
+    /// Calls `run` with the tries of block `number`, in memory over those of the head. It is called
+    /// again, with new tries, if it fails because of a commit in between.
+    ///
+    /// A forked chain has no tries: `run` gets a buffer that makes up roots, as for its blocks.
+    pub fn with_tries<T>(
+        &self,
+        number: u64,
+        mut run: impl FnMut(TrieBuffer) -> Result<T, StorageError>,
+    ) -> Result<T, StorageError> {
+        if self.remote().is_some() {
+            return run(TrieBuffer::new(self.clone()));
+        }
+        self.retry_after_commits(number, || run(self.tries_at(number)?))
+    }
+
     /// Calls `read`, which reads the tries of block `number`, again if it fails because of a commit
     /// in between.
     fn retry_after_commits<T>(
         &self,
         number: u64,
-        read: impl Fn() -> Result<T, StorageError>,
+        mut read: impl FnMut() -> Result<T, StorageError>,
     ) -> Result<T, StorageError> {
         let mut outcome = Err(StorageError::MissingState(number));
         for _ in 0..PROOF_RETRIES {

@@ -38,7 +38,7 @@ impl WriteJson for BadBlockJson {
         let view = BlockView {
             block: &self.bad.block,
             hash: self.bad.hash,
-            total_difficulty: None,
+            total_difficulty: render::TotalDifficulty::Unknown,
             senders: self.senders.as_deref(),
         };
         let mut object = out.object();

@@ -11,7 +11,7 @@ use super::state;
 use crate::error::RpcError;
 use crate::namespaces::block_id::{BlockId, BlockNumber};
 use crate::node::{Node, storage};
-use crate::render::{self, BlockView, TransactionMeta};
+use crate::render::{self, BlockView, TotalDifficulty, TransactionMeta};
 use crate::server::json::{JsonOut, WriteJson};
 use crate::server::method::Method;
 use crate::server::param::Index;
@@ -186,6 +186,7 @@ impl TransactionInBlock {
         TransactionMeta {
             block_hash: self.hash,
             block_number: self.block.header.number,
+            block_timestamp: self.block.header.timestamp,
             index: self.index as u64,
             base_fee_per_gas: self.block.header.base_fee_per_gas,
         }
@@ -247,7 +248,7 @@ fn by_number(
     (number, full): (BlockNumber, bool),
 ) -> Result<Option<Rendered>, RpcError> {
     if let Some(pending) = state::pending(node, number.into()) {
-        return rendered_pending(&pending, full).map(Some);
+        return rendered_pending(node, &pending, full).map(Some);
     }
     match node.header(number.into())? {
         Some(header) => rendered(node, header.hash(), full),
@@ -256,11 +257,11 @@ fn by_number(
 }
 
 /// Renders the pending block. The result is not cached: few clients ask for it twice.
-fn rendered_pending(pending: &PendingBlock, full: bool) -> Result<Rendered, RpcError> {
+fn rendered_pending(node: &Node, pending: &PendingBlock, full: bool) -> Result<Rendered, RpcError> {
     let view = BlockView {
         block: &pending.block,
         hash: pending.block.hash(),
-        total_difficulty: None,
+        total_difficulty: node.unknown_difficulty(),
         senders: full.then_some(pending.senders.as_slice()),
     };
     let mut out = JsonOut::new(crate::server::limits::MAX_RESPONSE_BYTES);
@@ -295,7 +296,7 @@ pub(crate) fn rendered(node: &Node, hash: B256, full: bool) -> Result<Option<Ren
     let view = BlockView {
         block: &block,
         hash,
-        total_difficulty: node.chain_reader.total_difficulty(&hash).map_err(storage)?,
+        total_difficulty: node.total_difficulty(&hash)?,
         senders: senders.as_ref().map(|senders| senders.as_slice()),
     };
     let mut out = JsonOut::new(crate::server::limits::MAX_RESPONSE_BYTES);
@@ -320,7 +321,7 @@ fn ommer_count<T: Into<BlockId>>(node: &Node, (id,): (T,)) -> Result<Option<u64>
 /// A header alone, as a block without its body.
 struct HeaderJson {
     header: Header,
-    total_difficulty: Option<U256>,
+    total_difficulty: TotalDifficulty,
     kind: HeaderKind,
 }
 
@@ -339,7 +340,7 @@ impl WriteJson for HeaderJson {
         let (header, total_difficulty) = (&self.header, self.total_difficulty);
         match self.kind {
             HeaderKind::Sealed => render::write_header(out, header, total_difficulty),
-            HeaderKind::Pending => render::write_pending_header(out, header),
+            HeaderKind::Pending => render::write_pending_header(out, header, total_difficulty),
             HeaderKind::Ommer => render::write_ommer(out, header, total_difficulty),
         }
     }
@@ -350,7 +351,7 @@ fn header<T: Into<BlockId>>(node: &Node, (id,): (T,)) -> Result<Option<HeaderJso
     if let Some(pending) = state::pending(node, id) {
         return Ok(Some(HeaderJson {
             header: pending.block.header.clone(),
-            total_difficulty: None,
+            total_difficulty: node.unknown_difficulty(),
             kind: HeaderKind::Pending,
         }));
     }
@@ -361,10 +362,7 @@ fn header<T: Into<BlockId>>(node: &Node, (id,): (T,)) -> Result<Option<HeaderJso
     let Some(header) = header else {
         return Ok(None);
     };
-    let total_difficulty = node
-        .chain_reader
-        .total_difficulty(&header.hash())
-        .map_err(storage)?;
+    let total_difficulty = node.total_difficulty(&header.hash())?;
     Ok(Some(HeaderJson {
         header: (*header).clone(),
         total_difficulty,
@@ -383,10 +381,7 @@ fn ommer<T: Into<BlockId>>(
         return Ok(None);
     };
     // Known if the ommer was also seen as a block of a side chain.
-    let total_difficulty = node
-        .chain_reader
-        .total_difficulty(&ommer.hash())
-        .map_err(storage)?;
+    let total_difficulty = node.total_difficulty(&ommer.hash())?;
     Ok(Some(HeaderJson {
         header: ommer.clone(),
         total_difficulty,

@@ -169,7 +169,7 @@ fn call_until(
     let id = id.unwrap_or(BlockNumber::Latest.into());
     // A call at an unknown block returns nothing, as in geth 1.8.
     let Some(context) = call_context(node, id)? else {
-        return Ok(Bytes::new());
+        return node.check_missing_block().map(|()| Bytes::new());
     };
     let (states, blocks) = (states.unwrap_or_default().0, blocks.unwrap_or_default().0);
     let outcome = run(node, &context, &states, &blocks, deadline, |env| {

@@ -26,6 +26,7 @@ const MAX_READS_PER_SAMPLE: usize = 5;
 
 pub(super) fn methods() -> Vec<Method<Node>> {
     vec![
+        Method::view("eth_baseFee", &[], base_fee),
         Method::view("eth_blobBaseFee", &[], blob_base_fee),
         Method::heavy(
             "eth_feeHistory",
@@ -47,6 +48,16 @@ fn gas_price(node: &Node, (): ()) -> Result<U256, RpcError> {
 /// Returns a tip at which a transaction is likely to be included soon, in wei.
 fn priority_fee(node: &Node, (): ()) -> Result<U256, RpcError> {
     suggested_tip(node, &node.chain_reader.head())
+}
+
+/// Returns the base fee of the next block, in wei; null if it has none.
+fn base_fee(node: &Node, (): ()) -> Result<Option<u64>, RpcError> {
+    let head = node.chain_reader.head();
+    let config = node.chain_reader.config();
+    let is_london = config
+        .london_block
+        .is_some_and(|block| block <= head.number + 1);
+    Ok(is_london.then(|| next_base_fee(node, &head)))
 }
 
 /// Returns the price of blob gas in the head, in wei; null before Cancun.
@@ -141,7 +152,7 @@ struct FeeHistory {
     rewards: Option<Vec<Vec<U256>>>,
     base_fees: Vec<u64>,
     gas_used_ratios: Vec<f64>,
-    /// The blob fees, from Cancun on; zero for an earlier block.
+    /// The blob fees; zero for a block before Cancun. None on a chain whose rules geth 1.8 knew.
     blobs: Option<BlobHistory>,
 }
 
@@ -206,7 +217,7 @@ fn fee_history(
         rewards: (!percentiles.is_empty()).then(Vec::new),
         base_fees: Vec::new(),
         gas_used_ratios: Vec::new(),
-        blobs: newest.excess_blob_gas.map(|_| BlobHistory::default()),
+        blobs: (!node.has_geth_1_8_rules()).then(BlobHistory::default),
     };
     if count == 0 {
         history.oldest = 0;

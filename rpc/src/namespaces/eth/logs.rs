@@ -80,7 +80,9 @@ impl Writer {
     fn add_canonical(&mut self, node: &Node, filter: &LogFilter) -> Result<(), RpcError> {
         let head = node.chain_reader.head_number();
         let first = number(node, filter.from_block, head)?;
-        let last = number(node, filter.to_block, head)?.min(head);
+        let last = number(node, filter.to_block, head)?;
+        check_range(node, first, last, head)?;
+        let last = last.min(head);
         if last.saturating_sub(first) >= MAX_LOG_BLOCKS {
             return Err(RpcError::new(
                 LIMIT_EXCEEDED,
@@ -163,6 +165,23 @@ impl Writer {
             Ok(())
         }
     }
+}
+
+/// Checks the order of a range, and that it ends at the head. Where geth 1.8 knew the rules of the
+/// chain, and on a development chain that answers as anvil or Hardhat, any range will do.
+fn check_range(node: &Node, first: u64, last: u64, head: u64) -> Result<(), RpcError> {
+    if !node.answers_as_current_geth() {
+        return Ok(());
+    }
+    if first.max(last) > head {
+        return Err(RpcError::invalid_params(
+            "block range extends beyond current head block",
+        ));
+    }
+    if first > last {
+        return Err(RpcError::invalid_params("invalid block range params"));
+    }
+    Ok(())
 }
 
 /// Returns the number of an end of the range: the head if the end is absent or pending.

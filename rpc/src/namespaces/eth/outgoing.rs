@@ -83,7 +83,7 @@ pub(crate) async fn send_unsigned(node: Arc<Node>, args: TxArgs) -> Result<Submi
     send::submit(&node, pooled).await
 }
 
-/// A signed transaction and its sender.
+/// A transaction and its sender. It is signed, unless its caller is to sign it.
 pub(crate) struct SignedTransaction(Transaction, Address);
 
 impl WriteJson for SignedTransaction {
@@ -94,6 +94,17 @@ impl WriteJson for SignedTransaction {
         render::write_transaction(object.key("tx"), transaction, *sender, None);
         object.end();
     }
+}
+
+/// Completes a transaction, for a caller that signs it elsewhere.
+pub(super) async fn fill(
+    node: Arc<Node>,
+    (args,): (TxArgs,),
+) -> Result<SignedTransaction, RpcError> {
+    // As in geth, an absent sender is the zero address.
+    let from = args.call.0.from.unwrap_or_default();
+    let payload = complete(&node, args, from).await?;
+    Ok(SignedTransaction(Transaction::unsigned(payload), from))
 }
 
 /// Signs a transaction whose gas, price and nonce are given.

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use super::fees;
 use super::hardhat;
 use super::mined::{self, NotMined};
+use super::outgoing;
 use super::pooled::Pending;
 use super::transactions::{self, OneReceipt};
 use crate::error::{FEE_TOO_LOW, RpcError};
@@ -23,6 +24,7 @@ use crate::server::param::{Decimal, FromParam, ParamError};
 
 pub(super) fn methods() -> Vec<Method<Node>> {
     vec![
+        Method::actor("eth_fillTransaction", &["transaction"], outgoing::fill),
         Method::view("eth_pendingTransactions", &[], pending_transactions),
         Method::submit(
             "eth_sendRawTransaction",

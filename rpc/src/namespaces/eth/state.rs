@@ -9,11 +9,10 @@ use actoreum_primitives::{
 };
 use actoreum_storage::{AccountProof, SlotProof, StateView};
 
-use super::pooled;
+use super::{pooled, storage};
 use crate::error::RpcError;
-use crate::hexutil::lenient_word;
 use crate::namespaces::block_id::{BlockId, BlockNumber, StateBlock};
-use crate::node::{Node, storage};
+use crate::node::{self, Node};
 use crate::server::json::{JsonOut, WriteJson};
 use crate::server::limits::MAX_PROOF_KEYS;
 use crate::server::method::Method;
@@ -23,7 +22,6 @@ pub(super) fn methods() -> Vec<Method<Node>> {
         Method::view("eth_getBalance", &["address", "block"], balance),
         Method::view("eth_getCode", &["address", "block"], code),
         Method::heavy("eth_getProof", &["address", "keys", "block"], proof),
-        Method::view("eth_getStorageAt", &["address", "key", "block"], storage_at),
         Method::view("eth_getTransactionCount", &["address", "block"], nonce),
     ]
 }
@@ -85,7 +83,7 @@ pub(crate) fn pending(node: &Node, id: BlockId) -> Option<Arc<PendingBlock>> {
     }
 }
 
-fn failed(error: actoreum_primitives::StateError) -> RpcError {
+pub(super) fn failed(error: actoreum_primitives::StateError) -> RpcError {
     RpcError::server(error.to_string())
 }
 
@@ -116,7 +114,7 @@ fn account(
 fn balance(node: &Node, (address, id): (Address, StateBlock)) -> Result<Option<U256>, RpcError> {
     let id = id.or_latest(node, 1)?;
     let Some(account) = account(node, address, id)? else {
-        return Ok(None);
+        return node.check_missing_block().map(|()| None);
     };
     Ok(Some(account.map_or(U256::ZERO, |account| account.balance)))
 }
@@ -124,7 +122,7 @@ fn balance(node: &Node, (address, id): (Address, StateBlock)) -> Result<Option<U
 fn nonce(node: &Node, (address, id): (Address, StateBlock)) -> Result<Option<u64>, RpcError> {
     let id = id.or_latest(node, 1)?;
     let Some(account) = account(node, address, id)? else {
-        return Ok(None);
+        return node.check_missing_block().map(|()| None);
     };
     let nonce = account.map_or(0, |account| account.nonce);
     if matches!(id, BlockId::Number(BlockNumber::Pending)) {
@@ -139,7 +137,7 @@ fn nonce(node: &Node, (address, id): (Address, StateBlock)) -> Result<Option<u64
 fn code(node: &Node, (address, id): (Address, StateBlock)) -> Result<Bytes, RpcError> {
     let id = id.or_latest(node, 1)?;
     let Some(at) = state_at(node, id)? else {
-        return Ok(Bytes::new());
+        return node.check_missing_block().map(|()| Bytes::new());
     };
     match at.state.reader().account(&address).map_err(failed)? {
         Some(account) => at.state.reader().code(&account.code_hash).map_err(failed),
@@ -147,25 +145,13 @@ fn code(node: &Node, (address, id): (Address, StateBlock)) -> Result<Bytes, RpcE
     }
 }
 
-/// Returns a slot; empty if there is no such block, as in geth 1.8.
-fn storage_at(
-    node: &Node,
-    (address, key, id): (Address, String, StateBlock),
-) -> Result<Bytes, RpcError> {
-    let id = id.or_latest(node, 2)?;
-    let Some(at) = state_at(node, id)? else {
-        return Ok(Bytes::new());
-    };
-    let slot = U256::from_be_bytes(lenient_word(&key));
-    let value = at.state.reader().storage(&address, &slot).map_err(failed)?;
-    Ok(Bytes::copy_from_slice(&value.to_be_bytes::<32>()))
-}
-
-/// A proof in the format of EIP-1186. Keys are echoed as they came.
+/// A proof in the format of EIP-1186.
 struct Proof {
     address: Address,
     keys: Vec<String>,
     found: AccountProof,
+    /// The hashes of the code and of the storage of an account that does not exist.
+    absent: (B256, B256),
 }
 
 impl WriteJson for Proof {
@@ -183,12 +169,12 @@ impl WriteJson for Proof {
             )
             .field(
                 "codeHash",
-                account.map_or(EMPTY_CODE_HASH, |account| account.code_hash),
+                account.map_or(self.absent.0, |account| account.code_hash),
             )
             .quantity("nonce", account.map_or(0, |account| account.nonce))
             .field(
                 "storageHash",
-                account.map_or(EMPTY_ROOT_HASH, |account| account.storage_root),
+                account.map_or(self.absent.1, |account| account.storage_root),
             );
         let slots = self.keys.iter().zip(&self.found.slots);
         object
@@ -225,6 +211,26 @@ impl WriteJson for Slot<'_> {
     }
 }
 
+/// Returns the hashes of code and storage that a proof shows for an account that does not exist: zero,
+/// as in today's geth, or those of nothing, as in geth 1.8 and on anvil.
+fn absent_hashes(node: &Node) -> (B256, B256) {
+    if node.answers_as_current_geth() {
+        (B256::ZERO, B256::ZERO)
+    } else {
+        (EMPTY_CODE_HASH, EMPTY_ROOT_HASH)
+    }
+}
+
+/// Returns a key as a proof shows it: as it came if it has 32 bytes, else as a number. Where geth 1.8
+/// knew the rules of the chain, as it came.
+fn echoed(node: &Node, key: String, slot: &U256) -> String {
+    let digits = crate::hexutil::strip_prefix(&key).unwrap_or(&key);
+    if digits.len() > 62 || node.has_geth_1_8_rules() {
+        return key;
+    }
+    format!("{slot:#x}")
+}
+
 fn proof(
     node: &Node,
     (address, keys, id): (Address, Vec<String>, StateBlock),
@@ -241,15 +247,23 @@ fn proof(
             "a forked chain has no tries, and so no proofs from the fork block on",
         ));
     }
-    let slots: Vec<U256> = keys
+    let slots: Result<Vec<U256>, RpcError> = keys
         .iter()
-        .map(|key| U256::from_be_bytes(B256::from(lenient_word(key)).0))
+        .map(|key| storage::slot_key(node, key))
+        .collect();
+    let slots = slots?;
+    let keys = keys
+        .into_iter()
+        .zip(&slots)
+        .map(|(key, slot)| echoed(node, key, slot))
         .collect();
     let found = prove(node, id, &address, &slots)?;
+    let absent = absent_hashes(node);
     Ok(found.map(|found| Proof {
         address,
         keys,
         found,
+        absent,
     }))
 }
 
@@ -266,7 +280,7 @@ fn prove(
 ) -> Result<Option<AccountProof>, RpcError> {
     for _ in 0..MAX_PENDING_PROOF_ATTEMPTS {
         let Some(at) = state_at(node, id)? else {
-            return Ok(None);
+            return node.check_missing_block().map(|()| None);
         };
         let found = match &at.state {
             StateSource::Block(_) => {
@@ -276,7 +290,7 @@ fn prove(
             }
             StateSource::Pending(block) => block.prove(&node.chain_reader, address, slots),
         };
-        if let Some(found) = found.map_err(storage)? {
+        if let Some(found) = found.map_err(node::storage)? {
             return Ok(Some(found));
         }
     }

@@ -46,11 +46,7 @@ fn subscribe(
             Topic::Logs(log_range(node, &filter)?)
         }
         "newPendingTransactions" => match &detail {
-            Some(Detail(raw)) if raw == "true" => {
-                return Err(RpcError::invalid_params(
-                    "whole transactions are not offered: subscribe to hashes",
-                ));
-            }
+            Some(Detail(raw)) if raw == "true" => Topic::FullTransactions,
             _ => Topic::Transactions,
         },
         "syncing" => Topic::Syncing,

@@ -138,6 +138,7 @@ impl Receipts {
             meta: TransactionMeta {
                 block_hash: self.hash,
                 block_number: header.number,
+                block_timestamp: header.timestamp,
                 index: index as u64,
                 base_fee_per_gas: header.base_fee_per_gas,
             },

@@ -211,6 +211,7 @@ fn weight(change: &Change) -> usize {
             bytes.sum()
         }
         Change::Transactions(hashes) => size_of_val(hashes.as_ref()),
+        Change::FullTransactions(all) => all.iter().map(|it| it.size()).sum(),
         Change::Peer(_) | Change::Sync(_) => SMALL_EVENT_BYTES,
     }
 }

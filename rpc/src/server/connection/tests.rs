@@ -257,7 +257,7 @@ async fn slow_answers_are_overtaken_but_still_written() {
         panic!("{answers:?}");
     };
     assert!(first.contains("\"id\":2,\"result\":false"), "{first}");
-    assert!(second.contains("\"code\":-32600"), "{second}");
+    assert!(second.contains("\"code\":-32700"), "{second}");
     assert!(third.contains("\"id\":1,\"result\":\"slow\""), "{third}");
     assert_eq!(closed.await.unwrap(), None);
 }

@@ -206,45 +206,52 @@ fn an_inline_call_falls_back_to_the_pool() {
 }
 
 #[test]
-fn answers_equal_those_recorded_from_geth() {
+fn answers_follow_json_rpc_to_the_letter() {
+    let invalid = |id: Value| json!({"jsonrpc": "2.0", "id": id, "error": {"code": -32600, "message": "invalid request"}});
+    let network = |id: Value| json!({"jsonrpc": "2.0", "id": id, "result": "1337"});
+    let not_found = |id: Value, name: &str| {
+        let message = format!("The method {name} does not exist/is not available");
+        json!({"jsonrpc": "2.0", "id": id, "error": {"code": -32601, "message": message}})
+    };
     let same = [
         (
             r#"{"jsonrpc":"2.0","id":1"#,
-            json!({"jsonrpc": "2.0", "error": {"code": -32600, "message": "unexpected EOF"}}),
+            json!({"jsonrpc": "2.0", "id": null, "error": {"code": -32700, "message": "parse error: unexpected EOF"}}),
         ),
-        ("[]", json!([])),
+        (
+            "[]",
+            json!({"jsonrpc": "2.0", "id": null, "error": {"code": -32600, "message": "empty batch"}}),
+        ),
         (
             r#"[{"jsonrpc":"2.0","id":1,"method":"net_version","params":[]},{"jsonrpc":"2.0","id":"x","method":"eth_chainId"},{"jsonrpc":"2.0","id":3,"method":"eth_nope"}]"#,
             json!([
-                {"jsonrpc": "2.0", "id": 1, "result": "1337"},
+                network(json!(1)),
                 {"jsonrpc": "2.0", "id": "x", "result": "0x539"},
-                {"jsonrpc": "2.0", "id": 3, "error": {"code": -32601, "message": "The method eth_nope does not exist/is not available"}}
+                not_found(json!(3), "eth_nope"),
             ]),
         ),
         (
+            r#"[1,{"jsonrpc":"2.0","method":"net_version"},{"id":2},{"jsonrpc":"2.0","id":3,"method":"net_version"}]"#,
+            json!([invalid(json!(null)), invalid(json!(2)), network(json!(3))]),
+        ),
+        (
             r#"{"jsonrpc":"2.0","id":null,"method":"net_version"}"#,
-            json!({"jsonrpc": "2.0", "id": null, "result": "1337"}),
+            network(json!(null)),
         ),
-        (
-            r#"{"jsonrpc":"2.0","method":"net_version"}"#,
-            json!({"jsonrpc": "2.0", "error": {"code": -32700, "message": "missing request id"}}),
-        ),
-        (
-            r#"{"id":1,"method":"net_version"}"#,
-            json!({"jsonrpc": "2.0", "id": 1, "result": "1337"}),
-        ),
+        (r#"{"id":1,"method":"net_version"}"#, network(json!(1))),
         (
             r#"{"jsonrpc":"2.0","id":1,"method":"netversion"}"#,
-            json!({"jsonrpc": "2.0", "error": {"code": -32601, "message": "The method netversion_ does not exist/is not available"}}),
+            not_found(json!(1), "netversion"),
         ),
         (
             r#"{"jsonrpc":"2.0","id":1,"method":"net_version","params":{}}"#,
-            json!({"jsonrpc": "2.0", "id": 1, "result": "1337"}),
+            network(json!(1)),
         ),
         (
             r#"{"jsonrpc":"2.0","id":{"a":1},"method":"net_version"}"#,
-            json!({"jsonrpc": "2.0", "error": {"code": -32700, "message": "invalid request id"}}),
+            invalid(json!(null)),
         ),
+        ("null", invalid(json!(null))),
     ];
     for (body, expected) in same {
         assert_eq!(answer(body), expected, "{body}");
@@ -252,14 +259,28 @@ fn answers_equal_those_recorded_from_geth() {
 }
 
 #[test]
-fn only_an_unreadable_body_closes_the_connection() {
+fn notifications_are_run_and_not_answered() {
+    let dispatcher = dispatcher(DispatchLimits::default());
+    let body = r#"{"jsonrpc":"2.0","method":"net_version"}"#;
+    for body in [body.to_owned(), format!("[{body},{body}]")] {
+        let answer = answer_with(&dispatcher, body.as_bytes());
+        assert_eq!(answer, (Value::Null, false), "{body}");
+    }
+    let method = dispatcher.methods().find(|it| it.name == "net_version");
+    assert_eq!(method.unwrap().metrics.snapshot().requests, 3);
+}
+
+#[test]
+fn only_a_body_that_is_not_json_closes_the_connection() {
     let dispatcher = dispatcher(DispatchLimits::default());
     let close = |body: &str| answer_with(&dispatcher, body.as_bytes()).1;
     assert!(close("{"));
-    assert!(close(r#"{"method":"net_version"}"#));
-    assert!(close(r#"{"id":1,"method":"netversion"}"#));
+    assert!(close("]"));
+    assert!(!close(r#"{"method":"net_version"}"#));
+    assert!(!close(r#"{"id":1,"method":"netversion"}"#));
     assert!(!close(r#"{"id":1,"method":"eth_nope"}"#));
     assert!(!close(r#"[{"id":1,"method":"netversion"}]"#));
+    assert!(!close("[]"));
     assert!(!close(""));
 }
 
