@@ -69,7 +69,10 @@ impl Subscriber for ReplaySubscriber {
             Change::Head(head) => replay.head(head),
             Change::Logs(logs) => replay.logs(logs),
             Change::Sync(SyncChanged::Started(_)) => replay.syncs += 1,
-            Change::Sync(_) | Change::Transactions(_) | Change::Peer(_) => {}
+            Change::Sync(_)
+            | Change::Transactions(_)
+            | Change::FullTransactions(_)
+            | Change::Peer(_) => {}
         }
         true
     }
