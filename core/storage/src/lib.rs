@@ -69,7 +69,7 @@ pub use incoming::StateSize;
 pub use lock::FolderLock;
 pub use remote::RemoteState;
 pub use state::{
-    AccountProof, FlatBuffer, FrozenState, HashedAccount, HashedDiff, HashedSlot, SlotProof, Slots,
-    StateSnapshot, StateView, TrieBuffer,
+    AccountProof, AccountRange, FlatBuffer, FrozenState, HashedAccount, HashedDiff, HashedSlot,
+    NodePaths, ServedState, SlotProof, Slots, StateSnapshot, StateView, StorageRanges, TrieBuffer,
 };
 pub use store::{Store, StoreOptions, TableStats};

@@ -62,3 +62,22 @@ pub const MAX_RANGE_STEPS: usize = 16_384;
 /// time, keeps other processes out; but sled's threads may still use a database that was dropped a
 /// moment ago.
 pub const SLED_LOCK_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Maximum size of an answer about a served state (snap/1) in bytes, whatever the peer asks for; the
+/// last item may exceed it. geth's.
+pub const MAX_SERVED_BYTES: u64 = 2 << 20;
+
+/// Part of the limit of an answer by which slots may exceed it, so that a contract whose last slots
+/// would not fit need not be split: a tenth, as in geth.
+pub const SERVED_SLOTS_SLACK: u64 = 10;
+
+/// Maximum number of codes that are looked up for one answer: geth's.
+pub const MAX_SERVED_CODES: usize = 1024;
+
+/// Maximum number of trie nodes that are looked up for one answer: geth's.
+pub const MAX_SERVED_NODES: usize = 1024;
+
+/// Maximum number of accounts and slots that later blocks have changed in a state that is served. They
+/// are held in memory, about 150 bytes each with the changed trie nodes: 75 MB. Blocks of 30 Mgas that
+/// only write slots reach it within 80 blocks; those of a real chain within 1,000.
+pub const MAX_SERVED_CHANGES: usize = 500_000;

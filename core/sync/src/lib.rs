@@ -10,6 +10,7 @@
 //! | [`fetcher`] | single blocks at the head, as peers announce and propagate them |
 //! | [`transactions`] | transactions that peers announce by their hashes |
 //! | [`state`] | a state trie and its contract codes by hash, for the pivot of a fast sync |
+//! | [`snap`] | a state by ranges of its keys (snap/1): so far the plan of the ranges |
 //!
 //! ```text
 //!   answers of peers -> HashedHeader, RawBody, RawReceipts -> state machine -> requests to peers
@@ -39,6 +40,7 @@ pub mod downloader;
 pub mod fetcher;
 mod progress;
 mod raw_block;
+pub mod snap;
 pub mod state;
 mod sync_peer_id;
 pub mod transactions;

@@ -13,6 +13,7 @@
 //!   sorted entries ──> Builder ──> root (nodes to a callback, nothing held)
 //!   list of items  ──> ordered_root   (transactions, receipts, withdrawals)
 //!   key            ──> prove / verify (eth_getProof)
+//!   range of keys  ──> verify_range   (snap)
 //! ```
 //!
 //! ```
@@ -33,6 +34,7 @@ mod links;
 mod node;
 mod path;
 mod proof;
+mod range;
 mod rlp;
 mod source;
 mod update;
@@ -42,6 +44,7 @@ pub use leaves::leaves;
 pub use links::{Link, links};
 pub use path::Path;
 pub use proof::{get, prove, verify};
+pub use range::{RangeError, verify_range};
 pub use rlp::encode_uint;
 pub use source::{EmptySource, Fetched, NodeSource, TrieError};
 pub use update::{NodeChange, TrieUpdate, plain_root, update};

@@ -181,7 +181,7 @@ fn decode_child(is_list: bool, payload: &[u8], raw: &[u8]) -> Result<Child, Trie
 }
 
 /// Encodes a partial path in the hex-prefix form of the yellow paper, appendix C.
-fn encode_partial_path(path: &Path, is_leaf: bool) -> SmallVec<[u8; 36]> {
+pub(crate) fn encode_partial_path(path: &Path, is_leaf: bool) -> SmallVec<[u8; 36]> {
     let flag = if is_leaf { 0x20 } else { 0x00 };
     let mut out = SmallVec::new();
     if path.len().is_multiple_of(2) {

@@ -64,6 +64,24 @@ impl Path {
         (path.len().is_multiple_of(2) || packed.last()? & 0x0f == 0).then_some(path)
     }
 
+    /// Decodes a path in the hex-prefix form of the yellow paper, as a peer of the snap protocol asks
+    /// for it. As in geth, an empty string is the root's path, and the nibble after the flags of an even
+    /// path has no meaning. Returns `None` for a path to a value (with the leaf's flag) and for one of
+    /// more than 64 nibbles: no node has these.
+    pub fn from_hex_prefix(encoded: &[u8]) -> Option<Self> {
+        let Some(first) = encoded.first() else {
+            return Some(Self::EMPTY);
+        };
+        let start = if first & 0x10 == 0 { 2 } else { 1 };
+        let path = Self::key_range(encoded, start, encoded.len() * 2).ok()?;
+        (first & 0x20 == 0).then_some(path)
+    }
+
+    /// Returns the path in the hex-prefix form, of which [`Self::from_hex_prefix`] is the inverse.
+    pub fn to_hex_prefix(&self) -> Vec<u8> {
+        crate::node::encode_partial_path(self, false).to_vec()
+    }
+
     /// Returns the path of all nibbles of a key of at most 32 bytes.
     pub(crate) fn from_key(key: &[u8]) -> Result<Self, TrieError> {
         Self::key_range(key, 0, key.len() * 2)

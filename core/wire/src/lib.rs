@@ -88,6 +88,7 @@
 //! - [`rlpx`]: the handshake and the frames; [`ecies`] under it.
 //! - [`p2p`]: the base protocol and [`p2p::Session`], which joins the layers of a connection.
 //! - [`eth`]: the eth protocol, versions 62 to 69.
+//! - [`snap`]: the snap protocol, version 1.
 //! - [`discv4`]: discovery; [`discv4::Discovery`] joins its parts.
 //! - [`discv5`]: discovery v5.1; [`discv5::Discovery`] joins its parts.
 //! - [`dns`]: discovery by DNS (EIP-1459): trees of nodes, and the walk through them.
@@ -108,5 +109,6 @@ pub mod nodes;
 pub mod p2p;
 mod rlp;
 pub mod rlpx;
+pub mod snap;
 #[cfg(test)]
 mod test_support;

@@ -379,3 +379,43 @@ pub const MAX_EXTRA_DATA: usize = 100 * 1024;
 /// Maximum size of an encoded header that is decoded or hashed: [`MAX_EXTRA_DATA`], and what the
 /// other fields of any fork take. Hashing one of ten megabytes would hold a thread for 40 ms.
 pub const MAX_ENCODED_HEADER: usize = MAX_EXTRA_DATA + 2 * 1024;
+
+// --- snap -------------------------------------------------------------------
+
+/// Maximum size of a snap message: geth's.
+pub const MAX_SNAP_MESSAGE: usize = 10 * 1024 * 1024;
+
+/// Maximum number of accounts read from one response. A response at [`SOFT_RESPONSE_LIMIT`] has 56,680
+/// of the smallest accounts.
+pub const MAX_RANGE_ACCOUNTS: usize = 65_536;
+
+/// Minimum size of an account in a response: its hashed address and a list of four items.
+pub const MIN_RANGE_ACCOUNT_SIZE: usize = 39;
+
+/// Maximum number of slots of one account read from one response. A response at
+/// [`SOFT_RESPONSE_LIMIT`] and a tenth above it, as geth sends, has 69,905 of the smallest slots.
+pub const MAX_RANGE_SLOTS: usize = 81_920;
+
+/// Minimum size of a slot in a response: its hashed key and one byte, in a list. A decoded slot takes
+/// 64 bytes, so that decoding at most doubles the size of a message.
+pub const MIN_RANGE_SLOT_SIZE: usize = 35;
+
+/// Maximum number of accounts whose slots are read from one response: those of one request.
+pub const MAX_STORAGE_RANGES: usize = MAX_REQUEST_HASHES;
+
+/// Maximum number of trie nodes in the proof of a range: two paths of 64 branches and a leaf.
+pub const MAX_RANGE_PROOF_NODES: usize = 130;
+
+/// Maximum number of codes served to one request: geth's.
+pub const MAX_CODES_SERVED: usize = 1024;
+
+/// Maximum number of trie nodes served to one request: geth's.
+pub const MAX_TRIE_NODES_SERVED: usize = 1024;
+
+/// Maximum number of paths read from one request for trie nodes, in all of its sets: four times what
+/// is served. A set without a slot's path counts one.
+pub const MAX_TRIE_PATHS: usize = 4 * MAX_TRIE_NODES_SERVED;
+
+/// Maximum length of a path in a request for trie nodes, in bytes. A path has at most 33; geth answers
+/// longer ones with an empty node, and so does this node up to here.
+pub const MAX_TRIE_PATH_SIZE: usize = 128;

@@ -11,10 +11,13 @@ use actoreum_primitives::rlp::{self, Encode};
 use actoreum_primitives::{SecretKey, keccak256};
 use actoreum_wire::discv4::decode_packet;
 use actoreum_wire::eth::{EthMessage, EthVersion, MessageId};
-use actoreum_wire::limits::{MAX_ETH_MESSAGE, MAX_TRANSACTIONS, MIN_TRANSACTION_SIZE};
+use actoreum_wire::limits::{
+    MAX_ETH_MESSAGE, MAX_SNAP_MESSAGE, MAX_TRANSACTIONS, MIN_TRANSACTION_SIZE,
+};
 use actoreum_wire::nodes::Enr;
 use actoreum_wire::p2p::{Capability, Compression, Event, Hello, Protocol, Session, SessionConfig};
 use actoreum_wire::rlpx::{Handshake, HandshakeFormat};
+use actoreum_wire::snap::{SnapMessage, SnapMessageId};
 use bytes::Bytes;
 
 struct Counting;
@@ -127,6 +130,61 @@ fn ten_mebibytes_of_the_smallest_items_do_not_grow() {
                     peak <= payload.len() / 2,
                     "{version:?} {message:?} {item:x?}: {peak}"
                 );
+            }
+        }
+    }
+}
+
+fn decode_snap(message: SnapMessageId, payload: &Bytes) {
+    match SnapMessage::decode(message.code(), payload) {
+        Ok(SnapMessage::AccountRange(_, accounts, _)) => drop(accounts.decode()),
+        Ok(SnapMessage::StorageRanges(_, ranges, _)) => drop(ranges.decode()),
+        Ok(SnapMessage::ByteCodes(_, values) | SnapMessage::TrieNodes(_, values)) => {
+            drop(values.decode());
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn size_claims_in_snap_messages_allocate_nothing() {
+    for message in SnapMessageId::ALL {
+        for claim in claims() {
+            let payload = Bytes::from(claim);
+            let peak = peak_of(|| decode_snap(message, &payload));
+            assert!(peak < SMALL, "{message:?}: {peak}");
+        }
+    }
+}
+
+#[test]
+fn ten_mebibytes_of_the_smallest_snap_items_do_not_grow() {
+    let word = [&[0xa0][..], &[7; 32]].concat();
+    let slot = list(&[&word[..], &[1]].concat());
+    let account = list(&[&word[..], &list(&[0x80; 4])].concat());
+    for item in [
+        &[0x80_u8][..],
+        &[0xc0],
+        &[0xc1, 0x80],
+        &word,
+        &slot,
+        &account,
+    ] {
+        let many = list(&item.repeat((MAX_SNAP_MESSAGE - 64) / item.len()));
+        let in_one = list(&list(
+            &item.repeat(1 + (MAX_SNAP_MESSAGE - 64) / item.len()),
+        ));
+        for content in [many, in_one] {
+            for fields in [
+                [&[1][..], &content, &[0xc0]].concat(),
+                [&[1][..], &content].concat(),
+                [&[1][..], &word, &content, &[1]].concat(),
+            ] {
+                let payload = Bytes::from(list(&fields));
+                for message in SnapMessageId::ALL {
+                    let peak = peak_of(|| decode_snap(message, &payload));
+                    assert!(peak <= 2 * payload.len(), "{message:?} {item:x?}: {peak}");
+                }
             }
         }
     }

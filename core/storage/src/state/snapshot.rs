@@ -77,13 +77,22 @@ impl Store {
         &self,
         number: u64,
     ) -> Result<StateSnapshot, StorageError> {
+        self.state_without(&self.change_lists_above(number)?)
+    }
+
+    /// Computes the state before the blocks of `lists`, which are all blocks from one up to the newest
+    /// one, in ascending order.
+    pub(crate) fn state_without(
+        &self,
+        lists: &[(u64, ChangeList)],
+    ) -> Result<StateSnapshot, StorageError> {
         let mut state = StateSnapshot {
             store: self.clone(),
             accounts: BTreeMap::new(),
             slots: BTreeMap::new(),
         };
-        for (block, list) in self.change_lists_above(number)? {
-            state.add_overwritten(block, &list)?;
+        for (block, list) in lists {
+            state.add_overwritten(*block, list)?;
         }
         Ok(state)
     }

@@ -63,6 +63,23 @@ pub fn plain_root<K: AsRef<[u8]>, V: AsRef<[u8]>>(entries: &[(K, V)]) -> Result<
     Ok(apply(&EmptySource, EMPTY_ROOT_HASH, &changes)?.root)
 }
 
+/// Returns the reference to a subtree at `path` of these entries, which are sorted, distinct, and all
+/// below the path.
+pub(crate) fn subtree(path: &Path, entries: &[(&[u8], &[u8])]) -> Result<Child, TrieError> {
+    let changes: Vec<_> = entries
+        .iter()
+        .map(|(key, value)| Change {
+            key,
+            value: Some(value),
+        })
+        .collect();
+    Ok(match insert_all(path, &changes, &mut Vec::new())? {
+        Outcome::Empty => Child::Empty,
+        Outcome::Short(node, _) => child_of(&node.encode()),
+        Outcome::Branch(child) => child,
+    })
+}
+
 fn apply<S: NodeSource>(
     source: &S,
     root: B256,

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 
 use actoreum_primitives::rlp;
-use actoreum_primitives::{B256, Block, Body, Header, PeerId, U256};
+use actoreum_primitives::{Account, B256, Block, Body, Bytes as Value, Header, PeerId, U256};
 use actoreum_wire::discv4::{
     Endpoint, EnrRequest, EnrResponse, FindNode, NeighborNode, Neighbors, Packet, Ping, Pong,
     encode_packet,
@@ -21,7 +21,12 @@ use actoreum_wire::eth::{
 use actoreum_wire::nodes::{EnodeEndpoint, EnrBuilder};
 use actoreum_wire::p2p::{Capability, Hello};
 use actoreum_wire::rlpx::{Handshake, HandshakeFormat};
+use actoreum_wire::snap::{
+    GetAccountRange, GetByteCodes, GetStorageRanges, GetTrieNodes, RangeAccount, RangeSlot,
+    SnapMessage, StorageRange, TriePathSet,
+};
 use actoreum_wire_fuzz::key;
+use bytes::Bytes;
 
 /// Offset of a datagram's type, after hash and signature.
 const TYPE_POSITION: usize = 97;
@@ -277,6 +282,57 @@ fn eth() -> Vec<Vec<u8>> {
     seeds
 }
 
+fn snap() -> Vec<Vec<u8>> {
+    let hash = B256::repeat_byte(3);
+    let account = RangeAccount {
+        hash,
+        account: Account::default(),
+    };
+    let slot = RangeSlot {
+        hash,
+        value: U256::from(1000),
+    };
+    let proof = || LazyList::from_items(&[Value::from_static(&[0xc1, 0x80])]);
+    let range = GetAccountRange {
+        root: hash,
+        origin: hash,
+        limit: hash,
+        bytes: 1000,
+    };
+    let ranges = GetStorageRanges {
+        root: hash,
+        accounts: vec![hash; 2],
+        origin: Some(hash),
+        limit: None,
+        bytes: 1000,
+    };
+    let codes = GetByteCodes {
+        hashes: vec![hash; 2],
+        bytes: 1000,
+    };
+    let path = Bytes::from_static(&[0x1b]);
+    let set = TriePathSet {
+        account: path.clone(),
+        slots: vec![path; 2],
+    };
+    let nodes = GetTrieNodes {
+        root: hash,
+        paths: vec![set; 2],
+        bytes: 1000,
+    };
+    let slots = StorageRange(vec![slot; 2]);
+    let messages = [
+        SnapMessage::GetAccountRange(1, range),
+        SnapMessage::AccountRange(1, LazyList::from_items(&[account]), proof()),
+        SnapMessage::GetStorageRanges(1, ranges),
+        SnapMessage::StorageRanges(1, LazyList::from_items(&[slots]), proof()),
+        SnapMessage::GetByteCodes(1, codes),
+        SnapMessage::ByteCodes(1, proof()),
+        SnapMessage::GetTrieNodes(1, nodes),
+    ];
+    messages.iter().map(SnapMessage::encode).collect()
+}
+
 fn main() -> io::Result<()> {
     let targets = [
         ("handshake", handshake()),
@@ -287,6 +343,7 @@ fn main() -> io::Result<()> {
         ("dns", dns()),
         ("enr", enr()),
         ("eth", eth()),
+        ("snap", snap()),
     ];
     for (target, seeds) in targets {
         let folder = Path::new("seeds").join(target);

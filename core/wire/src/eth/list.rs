@@ -21,8 +21,17 @@ pub struct LazyList<T> {
 
 impl<T: WireItem> LazyList<T> {
     /// Creates a list from the rest of `list`, which reads bytes of `message`.
-    pub(super) fn of_content(message: &Bytes, list: &List<'_>) -> Result<Self, DecodeError> {
-        let count = count_plausible(list, T::LIMIT, T::MIN_SIZE)?;
+    pub(crate) fn of_content(message: &Bytes, list: &List<'_>) -> Result<Self, DecodeError> {
+        Self::of_content_up_to(message, list, T::LIMIT)
+    }
+
+    /// Does the same as [`Self::of_content`] with a limit of its own on the number of items.
+    pub(crate) fn of_content_up_to(
+        message: &Bytes,
+        list: &List<'_>,
+        limit: usize,
+    ) -> Result<Self, DecodeError> {
+        let count = count_plausible(list, limit, T::MIN_SIZE)?;
         let content = message.slice_ref(list.remaining());
         Ok(Self {
             content,
@@ -134,7 +143,7 @@ impl<T: WireItem> LazyList<T> {
         self.iter().collect()
     }
 
-    pub(super) fn encode(&self, out: &mut Vec<u8>) {
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         encode_list_header(self.content.len(), out);
         out.extend_from_slice(&self.content);
     }
