@@ -153,7 +153,7 @@ impl Store {
         Self::assemble(database, None, None, options, None)
     }
 
-    fn assemble(
+    pub(crate) fn assemble(
         database: Arc<dyn Database>,
         head: Option<HeadRecord>,
         ancient: Option<Ancient>,

@@ -15,7 +15,7 @@ use crate::tables::Table;
 use crate::{StorageError, Store};
 
 /// The state after one block. It is cheap to clone. Many threads may read through it while the
-/// writer commits, and none of them takes a lock.
+/// writer commits; they wait for it only while it reverts blocks.
 ///
 /// The value at block B is the first history entry of a block after B, or the flat value if there
 /// is none. The flat value is read first: a commit writes history before flat values, so a reader
@@ -74,7 +74,8 @@ impl StateView {
         for _ in 0..READ_RETRIES {
             let before = self.store.reverts_begun();
             if self.store.is_reverting() {
-                std::thread::yield_now();
+                // A commit takes as long as its disk does.
+                self.store.wait_for_commit();
                 continue;
             }
             let value = self.read_once(flat, history)?;
@@ -157,5 +158,66 @@ impl StateReader for StateView {
 
     fn code(&self, code_hash: &B256) -> Result<Bytes, StateError> {
         Ok(self.store.code(code_hash)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::db::{Database, MemoryDatabase, Visitor, WriteBatch};
+    use crate::{Commit, StoreOptions};
+
+    /// A database whose commits take long.
+    #[derive(Default)]
+    struct SlowDatabase(MemoryDatabase);
+
+    impl Database for SlowDatabase {
+        fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+            self.0.get(key)
+        }
+
+        fn visit(
+            &self,
+            start: &[u8],
+            end: Option<&[u8]>,
+            visitor: &mut Visitor<'_>,
+        ) -> Result<(), StorageError> {
+            self.0.visit(start, end, visitor)
+        }
+
+        fn commit(&self, batch: &WriteBatch) -> Result<(), StorageError> {
+            thread::sleep(Duration::from_millis(300));
+            self.0.commit(batch)
+        }
+
+        fn flush(&self) -> Result<(), StorageError> {
+            self.0.flush()
+        }
+
+        fn size(&self) -> Result<u64, StorageError> {
+            self.0.size()
+        }
+    }
+
+    #[test]
+    fn a_read_waits_for_the_end_of_a_slow_revert() {
+        let database = Arc::new(SlowDatabase::default());
+        let options = StoreOptions::default();
+        let store = Store::assemble(database, None, None, options, None).unwrap();
+        let view = StateView::new(store.clone(), 0, store.reverts_begun());
+        let revert = Commit {
+            reverted_to: Some(0),
+            ..Commit::new()
+        };
+        thread::scope(|scope| {
+            scope.spawn(|| store.commit(revert).unwrap());
+            while !store.is_reverting() {
+                thread::yield_now();
+            }
+            assert_eq!(view.hashed_account(&B256::ZERO).unwrap(), None);
+        });
     }
 }
