@@ -1,6 +1,6 @@
 //! The console against a node on a real socket that answers as it is told.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod contracts;
 mod filters;

@@ -7,9 +7,32 @@ use actoreum_wire::limits::SEED_COUNT;
 use actoreum_wire::nodes::{NodeDatabase, NodeEntry, StoreError};
 use tracing::{debug, warn};
 
+use super::now;
 use super::store::{self, FileStore};
-use crate::net::limits::{MAX_DATABASE_NODES, SETTLED_AFTER};
-use actoreum_supervision::{Pool, SeededRng};
+use crate::net::limits::{
+    COPY_PERIOD, EXPIRE_PERIOD, MAX_DATABASE_NODES, SAVE_PERIOD, SETTLED_AFTER,
+};
+use actoreum_supervision::{Actor, Ctx, Handles, Message, Pool, SeededRng};
+
+/// The upkeep of the database of nodes. Sent by the timers of an actor of discovery.
+#[derive(Debug, Clone, Copy, Message)]
+pub(super) enum Upkeep {
+    /// Copies settled nodes into the database.
+    Copy,
+    /// Writes the database to its file.
+    Save,
+    /// Removes expired nodes from the database.
+    Expire,
+}
+
+impl Upkeep {
+    /// Starts the timers of an actor.
+    pub(super) fn schedule<A: Handles<Self>>(ctx: &mut Ctx<A>) {
+        ctx.notify_every(COPY_PERIOD, || Self::Copy);
+        ctx.notify_every(SAVE_PERIOD, || Self::Save);
+        ctx.notify_every(EXPIRE_PERIOD, || Self::Expire);
+    }
+}
 
 /// A node database in memory, and the file that it is written to.
 pub(super) struct KnownNodes {
@@ -50,6 +73,18 @@ impl KnownNodes {
         }
     }
 
+    /// Does what is due. `table` is the table of the protocol.
+    pub(super) fn keep<A: Actor>(&mut self, upkeep: Upkeep, table: &Table, ctx: &mut Ctx<A>) {
+        let now = now();
+        match upkeep {
+            Upkeep::Copy => self.remember(table, now),
+            Upkeep::Save => {
+                ctx.spawn(self.save());
+            }
+            Upkeep::Expire => self.expire(now.unix),
+        }
+    }
+
     /// Copies the nodes that have been in a table for [`SETTLED_AFTER`] into the database.
     pub(super) fn remember(&mut self, table: &Table, now: Now) {
         if let Err(error) = self.copy_settled(table, now) {
@@ -79,7 +114,7 @@ impl KnownNodes {
     }
 
     /// Removes the nodes that have not answered for days.
-    pub(super) fn expire(&mut self, unix: u64) {
+    fn expire(&mut self, unix: u64) {
         match self.database.expire(unix) {
             Ok(0) => {}
             Ok(expired) => {

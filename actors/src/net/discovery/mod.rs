@@ -7,7 +7,8 @@
 //! | [`Lookup`] | a lookup is started, and answered when it ends |
 //! | [`LocalNodeChanged`] | the protocol uses the node's new endpoint and record |
 //! | `Bootnodes` | the protocol uses the present addresses of bootnodes with host names |
-//! | `Publish`, `Copy`, `Save`, `Expire` | the table's view and the node database |
+//! | `Publish` | the table's view |
+//! | `Upkeep` | the database of nodes is filled, saved, or cleared of old nodes |
 //!
 //! All rules are in `actoreum_wire::discv4`, a sans-IO state machine. The actor owns the socket and
 //! one timer, set to the state machine's next timeout. Nothing is spawned for a datagram, and none
@@ -33,12 +34,9 @@ use tokio::time;
 use tracing::{debug, info, trace, warn};
 
 use self::datagrams::Socket;
-use self::known_nodes::KnownNodes;
+use self::known_nodes::{KnownNodes, Upkeep};
 pub use self::view::{BucketView, TableView};
-use super::limits::{
-    CLOCK_WARNING_PERIOD, CLOCK_WARNING_TIMEOUTS, COPY_PERIOD, EXPIRE_PERIOD, SAVE_PERIOD,
-    TABLE_PERIOD,
-};
+use super::limits::{CLOCK_WARNING_PERIOD, CLOCK_WARNING_TIMEOUTS, TABLE_PERIOD};
 use super::names::{Bootnodes, Names};
 use super::shared::Shared;
 use actoreum_supervision::{
@@ -54,21 +52,9 @@ struct Arrived(Vec<Datagram>);
 #[derive(Debug, Message)]
 struct Due;
 
-/// Publishes the table's view. Sent by the actor's own timer, as the next three.
+/// Publishes the table's view. Sent by the actor's own timer.
 #[derive(Debug, Message)]
 struct Publish;
-
-/// Copies settled nodes into the database.
-#[derive(Debug, Message)]
-struct Copy;
-
-/// Writes the database to its file.
-#[derive(Debug, Message)]
-struct Save;
-
-/// Removes expired nodes from the database.
-#[derive(Debug, Message)]
-struct Expire;
 
 /// The actor of node discovery; see the module.
 pub struct UdpDiscoveryActor {
@@ -244,9 +230,7 @@ impl Actor for UdpDiscoveryActor {
         ctx.attach(datagrams::batches(Arc::clone(&self.socket)).map(Arrived));
         ctx.attach(self.names.bootnodes(&self.shared.settings.bootnodes));
         ctx.notify_every(TABLE_PERIOD, || Publish);
-        ctx.notify_every(COPY_PERIOD, || Copy);
-        ctx.notify_every(SAVE_PERIOD, || Save);
-        ctx.notify_every(EXPIRE_PERIOD, || Expire);
+        Upkeep::schedule(ctx);
         self.engine.start(now());
         self.drain(ctx);
         Ok(())
@@ -350,29 +334,11 @@ impl Handles<Publish> for UdpDiscoveryActor {
     }
 }
 
-impl Handles<Copy> for UdpDiscoveryActor {
+impl Handles<Upkeep> for UdpDiscoveryActor {
     type Answer = ();
     const WHEN_FULL: WhenFull = WhenFull::DropOldest;
 
-    fn handle(&mut self, Copy: Copy, _: &mut Ctx<Self>) {
-        self.known.remember(self.engine.table(), now());
-    }
-}
-
-impl Handles<Save> for UdpDiscoveryActor {
-    type Answer = ();
-    const WHEN_FULL: WhenFull = WhenFull::DropOldest;
-
-    fn handle(&mut self, Save: Save, ctx: &mut Ctx<Self>) {
-        ctx.spawn(self.known.save());
-    }
-}
-
-impl Handles<Expire> for UdpDiscoveryActor {
-    type Answer = ();
-    const WHEN_FULL: WhenFull = WhenFull::DropOldest;
-
-    fn handle(&mut self, Expire: Expire, _: &mut Ctx<Self>) {
-        self.known.expire(now().unix);
+    fn handle(&mut self, upkeep: Upkeep, ctx: &mut Ctx<Self>) {
+        self.known.keep(upkeep, self.engine.table(), ctx);
     }
 }

@@ -6,7 +6,8 @@
 //! | `Due` | the protocol's timers: request timeouts, revalidation, refresh |
 //! | [`Lookup`] | a lookup is started, and answered when it ends with the nodes that may be on the same chain |
 //! | `Bootnodes` | the protocol uses the present addresses of bootnodes with host names |
-//! | `Publish`, `Copy`, `Save`, `Expire` | the table's view, the local record, and the node database |
+//! | `Publish` | the table's view, and the local record |
+//! | `Upkeep` | the database of nodes is filled, saved, or cleared of old nodes |
 //!
 //! [`UdpDiscoveryActor`](super::UdpDiscoveryActor) reads the socket and sends the datagrams of v5 here. Where v4
 //! is off, this actor opens and reads it. All rules are in `actoreum_wire::discv5`, a sans-IO state machine.
@@ -23,10 +24,10 @@ use futures_util::StreamExt;
 use rand::Rng;
 use tracing::{debug, info, trace};
 
-use super::known_nodes::KnownNodes;
+use super::known_nodes::{KnownNodes, Upkeep};
 use super::view::TableView;
-use super::{Copy, Due, Expire, Publish, Save, datagrams, now};
-use crate::net::limits::{COPY_PERIOD, EXPIRE_PERIOD, SAVE_PERIOD, TABLE_PERIOD};
+use super::{Due, Publish, datagrams, now};
+use crate::net::limits::TABLE_PERIOD;
 use crate::net::names::{Bootnodes, Names};
 use crate::net::shared::Shared;
 use actoreum_supervision::{
@@ -166,9 +167,7 @@ impl Actor for DiscoveryV5Actor {
         self.update_record();
         ctx.attach(self.names.bootnodes(&self.shared.settings.bootnodes_v5()));
         ctx.notify_every(TABLE_PERIOD, || Publish);
-        ctx.notify_every(COPY_PERIOD, || Copy);
-        ctx.notify_every(SAVE_PERIOD, || Save);
-        ctx.notify_every(EXPIRE_PERIOD, || Expire);
+        Upkeep::schedule(ctx);
         self.engine.start(now().instant);
         self.drain(ctx);
         Ok(())
@@ -261,29 +260,11 @@ impl Handles<Publish> for DiscoveryV5Actor {
     }
 }
 
-impl Handles<Copy> for DiscoveryV5Actor {
+impl Handles<Upkeep> for DiscoveryV5Actor {
     type Answer = ();
     const WHEN_FULL: WhenFull = WhenFull::DropOldest;
 
-    fn handle(&mut self, Copy: Copy, _: &mut Ctx<Self>) {
-        self.known.remember(self.engine.table(), now());
-    }
-}
-
-impl Handles<Save> for DiscoveryV5Actor {
-    type Answer = ();
-    const WHEN_FULL: WhenFull = WhenFull::DropOldest;
-
-    fn handle(&mut self, Save: Save, ctx: &mut Ctx<Self>) {
-        ctx.spawn(self.known.save());
-    }
-}
-
-impl Handles<Expire> for DiscoveryV5Actor {
-    type Answer = ();
-    const WHEN_FULL: WhenFull = WhenFull::DropOldest;
-
-    fn handle(&mut self, Expire: Expire, _: &mut Ctx<Self>) {
-        self.known.expire(now().unix);
+    fn handle(&mut self, upkeep: Upkeep, ctx: &mut Ctx<Self>) {
+        self.known.keep(upkeep, self.engine.table(), ctx);
     }
 }

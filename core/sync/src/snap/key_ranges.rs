@@ -24,8 +24,8 @@ pub enum RecordError {
     Order,
 }
 
-/// What is left of a key space, in ranges that do not overlap, in ascending order. A range shrinks from
-/// its front as answers arrive, and is gone when all of it was fetched.
+/// The part of a key space that is still to be fetched, in ranges that do not overlap, in ascending
+/// order. A range shrinks from its front as answers arrive, and is gone when all of it was fetched.
 ///
 /// A peer's answer to a request is a verified prefix of the requested range. The keys of a range stay in
 /// the plan until that answer has arrived: a request that fails, or whose peer has no state, is simply
