@@ -103,10 +103,32 @@ pub enum Command {
     Js(JsArgs),
     /// Measure the performance of this machine
     Bench(BenchArgs),
+    /// Print the completion script of a shell
+    ///
+    /// For bash: actoreum completions bash > /etc/bash_completion.d/actoreum
+    Completions(CompletionsArgs),
+    /// Write the manual pages, one for each command
+    Man(ManArgs),
     /// Print version numbers
     Version,
     /// Display license information
     License,
+}
+
+/// `completions <shell>`
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// Shell
+    #[arg(value_name = "SHELL")]
+    pub shell: clap_complete::Shell,
+}
+
+/// `man <dir>`
+#[derive(Debug, Args)]
+pub struct ManArgs {
+    /// Directory to write to, such as /usr/local/share/man/man1
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
 }
 
 /// `init <genesis.json>`

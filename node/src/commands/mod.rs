@@ -13,6 +13,7 @@ mod dump;
 mod enr;
 mod ethash_files;
 mod export;
+mod generated_docs;
 mod import;
 mod init;
 mod network;
@@ -64,6 +65,8 @@ pub fn run(cli: Cli, config: Config) -> eyre::Result<ExitCode> {
             let BenchCommand::Import { file, genesis } = args.what;
             bench::import(&config, &file, genesis)
         }
+        Command::Completions(args) => generated_docs::print_completions(args.shell),
+        Command::Man(args) => generated_docs::write_manual(&args.folder),
         Command::Version => {
             print_version();
             Ok(())

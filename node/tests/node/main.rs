@@ -31,6 +31,7 @@ mod flags;
 mod folder;
 mod followers;
 mod fuzz;
+mod generated_docs;
 mod hostile_keys;
 mod http;
 mod incidents;
