@@ -120,8 +120,11 @@ fn a_port_in_use_is_named() {
 }
 
 #[test]
-fn geths_discovery_v5_flags_are_accepted_with_a_warning() {
-    let node = Node::start(&["--v5disc", "--bootnodesv5", "enode://x@127.0.0.1:1"]);
-    let warning = node.process.line("discovery version 5 is not supported");
-    assert!(warning.is_some_and(|line| line.contains("WARN")));
+fn geths_discovery_v5_flags_start_discovery_v5() {
+    let hub = Node::start(&["--v5disc"]);
+    let record = hub.call("admin_nodeInfo", json!([]))["enr"].clone();
+    let flags = ["--discv5", "--discovery.v4=false", "--bootnodesv5"];
+    let node = Node::start(&[&flags[..], &[record.as_str().unwrap()]].concat());
+    let id = hub.id();
+    until("it is found by v5 alone", || node.peer(&id).is_some());
 }

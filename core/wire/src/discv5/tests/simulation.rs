@@ -202,7 +202,8 @@ fn fill_and_find(count: u32, loss: f64, minutes: u64) {
     let expected = if loss == 0.0 {
         wanted.len()
     } else {
-        wanted.len() * 9 / 10
+        // A first contact takes four datagrams, and a query is not repeated.
+        wanted.len() * 7 / 10
     };
     assert!(
         found.len() >= expected,
@@ -214,7 +215,8 @@ fn fill_and_find(count: u32, loss: f64, minutes: u64) {
 
 #[test]
 fn two_hundred_nodes_find_each_other_with_loss() {
-    fill_and_find(200, 0.1, 3);
+    // A node returns only nodes that it has seen alive, and checks one every five seconds.
+    fill_and_find(200, 0.1, 12);
 }
 
 #[test]
