@@ -11,8 +11,8 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use actoreum_primitives::{
-    Address, B256, BlobSidecar, BlobTx, DynamicFeeTx, LegacyTx, PooledTransaction, SecretKey,
-    SidecarProofs, Signature, Transaction, TxPayload, U256, alloy_primitives::FixedBytes,
+    Address, B256, BlobTx, DynamicFeeTx, LegacyTx, PooledTransaction, SecretKey, Signature,
+    Transaction, TxPayload, U256,
 };
 use actoreum_wire::eth::{EthMessage, EthVersion, LazyList, TransactionAnnouncement};
 use serde_json::{Value, json};
@@ -94,11 +94,6 @@ struct Bench {
 
 impl Bench {
     fn start() -> Self {
-        Self::with_rules(&[])
-    }
-
-    /// Starts both nodes on a chain with these further entries in its configuration.
-    fn with_rules(rules: &[(&str, u64)]) -> Self {
         let turn = one_at_a_time();
         let keys: Vec<SecretKey> = (0..HONEST).map(|_| SecretKey::random()).collect();
         let alloc: BTreeMap<String, Value> = keys
@@ -108,10 +103,7 @@ impl Bench {
                 (address, json!({"balance": "0xde0b6b3a7640000"}))
             })
             .collect();
-        let mut genesis = chains::foreign_genesis(json!(alloc));
-        for (rule, value) in rules {
-            genesis["config"][rule] = json!(value);
-        }
+        let genesis = chains::foreign_genesis(json!(alloc));
         let victim = Node::start_in(chains::new_datadir(&genesis), &["--nodiscover"]);
         let honest = Node::start_in(chains::new_datadir(&genesis), &["--nodiscover"]);
         honest.add(&victim.enode());
@@ -381,59 +373,6 @@ fn an_answer_with_more_than_was_requested_is_banned() {
     ));
     until("the attacker is banned", || !bench.bans().is_empty());
     assert!(bench.bans()[0].contains("more than was asked for"));
-}
-
-#[test]
-fn blobs_of_another_transaction_are_banned() {
-    let blocks = [
-        "constantinople",
-        "petersburg",
-        "istanbul",
-        "berlin",
-        "london",
-    ];
-    let blocks = blocks.map(|fork| format!("{fork}Block"));
-    let mut rules: Vec<(&str, u64)> = blocks.iter().map(|it| (it.as_str(), 0)).collect();
-    rules.extend([("shanghaiTime", 0), ("cancunTime", 0)]);
-    let bench = Bench::with_rules(&rules);
-    let mut infinity = FixedBytes::<48>::ZERO;
-    infinity[0] = 0xc0;
-    let payload = TxPayload::Blob(BlobTx {
-        chain_id: CHAIN_ID,
-        gas_limit: 21_000,
-        max_fee_per_gas: U256::from(10_000_000_000_u64),
-        max_priority_fee_per_gas: U256::from(1_000_000_000),
-        max_fee_per_blob_gas: U256::from(1),
-        // Not the hash of the commitment below.
-        blob_versioned_hashes: vec![B256::with_last_byte(1)],
-        ..BlobTx::default()
-    });
-    let pooled = PooledTransaction {
-        transaction: payload.sign(&bench.keys[0]),
-        sidecar: Some(BlobSidecar {
-            blobs: vec![vec![0; 131_072].into()],
-            commitments: vec![infinity],
-            proofs: SidecarProofs::Blob(vec![infinity]),
-        }),
-    };
-    let size = u32::try_from(pooled.encode_2718().len()).unwrap();
-    let announcement = TransactionAnnouncement {
-        hash: pooled.transaction.hash(),
-        type_and_size: Some((3, size)),
-    };
-    let target = bench.target();
-    assert!(announce_and_deliver(
-        &target,
-        &[&pooled],
-        announcement,
-        DISCONNECT_TIMEOUT
-    ));
-    until("the attacker is banned", || !bench.bans().is_empty());
-    assert!(
-        bench.bans()[0].contains("sent a transaction"),
-        "{:?}",
-        bench.bans()
-    );
 }
 
 #[test]
