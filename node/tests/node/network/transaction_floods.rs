@@ -11,8 +11,8 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use actoreum_primitives::{
-    Address, B256, BlobTx, DynamicFeeTx, LegacyTx, PooledTransaction, SecretKey, Signature,
-    Transaction, TxPayload, U256,
+    Address, B256, BlobSidecar, BlobTx, DynamicFeeTx, LegacyTx, PooledTransaction, SecretKey,
+    SidecarProofs, Signature, Transaction, TxPayload, U256, alloy_primitives::FixedBytes,
 };
 use actoreum_wire::eth::{EthMessage, EthVersion, LazyList, TransactionAnnouncement};
 use serde_json::{Value, json};
@@ -94,6 +94,11 @@ struct Bench {
 
 impl Bench {
     fn start() -> Self {
+        Self::with_rules(&json!({}))
+    }
+
+    /// Starts both nodes on a chain with these further entries in its configuration.
+    fn with_rules(rules: &Value) -> Self {
         let turn = one_at_a_time();
         let keys: Vec<SecretKey> = (0..HONEST).map(|_| SecretKey::random()).collect();
         let alloc: BTreeMap<String, Value> = keys
@@ -103,7 +108,9 @@ impl Bench {
                 (address, json!({"balance": "0xde0b6b3a7640000"}))
             })
             .collect();
-        let genesis = chains::foreign_genesis(json!(alloc));
+        let mut genesis = chains::foreign_genesis(json!(alloc));
+        let config = genesis["config"].as_object_mut().unwrap();
+        config.extend(rules.as_object().unwrap().clone());
         let victim = Node::start_in(chains::new_datadir(&genesis), &["--nodiscover"]);
         let honest = Node::start_in(chains::new_datadir(&genesis), &["--nodiscover"]);
         honest.add(&victim.enode());
@@ -373,6 +380,54 @@ fn an_answer_with_more_than_was_requested_is_banned() {
     ));
     until("the attacker is banned", || !bench.bans().is_empty());
     assert!(bench.bans()[0].contains("more than was asked for"));
+}
+
+#[test]
+fn blobs_of_another_transaction_are_banned() {
+    let rules = json!({
+        "constantinopleBlock": 0, "petersburgBlock": 0, "istanbulBlock": 0, "berlinBlock": 0,
+        "londonBlock": 0, "shanghaiTime": 0, "cancunTime": 0,
+        "blobSchedule": {"cancun": {"target": 3, "max": 6, "baseFeeUpdateFraction": 3_338_477}},
+    });
+    let bench = Bench::with_rules(&rules);
+    let mut infinity = FixedBytes::<48>::ZERO;
+    infinity[0] = 0xc0;
+    let payload = TxPayload::Blob(BlobTx {
+        chain_id: CHAIN_ID,
+        gas_limit: 21_000,
+        max_fee_per_gas: U256::from(10_000_000_000_u64),
+        max_priority_fee_per_gas: U256::from(1_000_000_000),
+        max_fee_per_blob_gas: U256::from(1),
+        // Not the hash of the commitment below.
+        blob_versioned_hashes: vec![B256::with_last_byte(1)],
+        ..BlobTx::default()
+    });
+    let pooled = PooledTransaction {
+        transaction: payload.sign(&bench.keys[0]),
+        sidecar: Some(BlobSidecar {
+            blobs: vec![vec![0; 131_072].into()],
+            commitments: vec![infinity],
+            proofs: SidecarProofs::Blob(vec![infinity]),
+        }),
+    };
+    let size = u32::try_from(pooled.encode_2718().len()).unwrap();
+    let announcement = TransactionAnnouncement {
+        hash: pooled.transaction.hash(),
+        type_and_size: Some((3, size)),
+    };
+    let target = bench.target();
+    assert!(announce_and_deliver(
+        &target,
+        &[&pooled],
+        announcement,
+        DISCONNECT_TIMEOUT
+    ));
+    until("the attacker is banned", || !bench.bans().is_empty());
+    assert!(
+        bench.bans()[0].contains("sent a transaction"),
+        "{:?}",
+        bench.bans()
+    );
 }
 
 #[test]
