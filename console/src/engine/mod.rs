@@ -83,7 +83,7 @@ impl Output {
         Self::new(io::stdout())
     }
 
-    /// Writes a line. That stdout is closed ends no script.
+    /// Writes a line. A closed stdout does not end a script.
     pub fn line(&self, text: &str) {
         let mut target = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = writeln!(target, "{text}").and_then(|()| target.flush());
@@ -196,7 +196,7 @@ impl Engine {
         }
     }
 
-    /// Runs the reactions of promises. Their errors are nobody's.
+    /// Runs the reactions of promises. Their errors are ignored.
     fn run_jobs(&self) {
         while !self.host.interrupt.is_set() && self.context.runtime().is_job_pending() {
             let _ = self.context.runtime().execute_pending_job();
@@ -239,7 +239,7 @@ impl Engine {
         (next >= 0.0).then(|| Duration::from_secs_f64(next / 1_000.0))
     }
 
-    /// Calls a function that the console's files share. An error is no value.
+    /// Calls a function that the console's files share. Returns `None` if it fails.
     fn call<A, R>(&self, name: &str, arguments: A) -> Option<R>
     where
         A: for<'js> rquickjs::function::IntoArgs<'js>,
@@ -272,8 +272,8 @@ fn evaluate<'js>(ctx: &Ctx<'js>, code: &str, name: &str) -> rquickjs::Result<Val
     ctx.eval_with_options(code, options)
 }
 
-/// Symbol of the property of the global object with what the console's files share. No script meets it
-/// by chance, and it is not shown.
+/// Symbol of the property of the global object that holds what the console's files share. Scripts cannot
+/// name it by accident, and it is not printed.
 const INTERNAL: &str = "actoreum.internal";
 
 fn internal_key<'js>(ctx: &Ctx<'js>) -> rquickjs::Result<Symbol<'js>> {

@@ -147,7 +147,7 @@ fn load_script(ctx: &Ctx<'_>, host: &Host, file: &str) -> bool {
 /// Reads the text of a script.
 ///
 /// # Errors
-/// The file cannot be read, is no UTF-8, or is larger than [`MAX_SCRIPT_BYTES`].
+/// The file cannot be read, is not UTF-8, or is larger than [`MAX_SCRIPT_BYTES`].
 pub fn read_script(path: &Path) -> std::io::Result<String> {
     let mut text = String::new();
     let read = File::open(path)?

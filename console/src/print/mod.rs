@@ -88,7 +88,7 @@ fn in_words_of_geth(message: &str) -> String {
     }
 }
 
-/// Colours the text of an error that is no value of the engine.
+/// Colours the text of an error that does not come from a script.
 pub fn failure(text: &str, has_colours: bool) -> String {
     let mut printer = Printer {
         out: String::new(),

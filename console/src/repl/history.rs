@@ -49,7 +49,7 @@ impl SharedHistory {
     }
 
     /// Adds an input and writes the file. Returns false if the input is not kept: it begins with a blank,
-    /// may contain a secret, or repeats the last entry. An error of the file is no error of the input.
+    /// may contain a secret, or repeats the last entry. An error of the file does not affect the input.
     pub fn record(&self, entry: &str) -> bool {
         let mut history = self.lock();
         let trimmed = entry.trim();

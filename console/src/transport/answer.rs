@@ -31,7 +31,7 @@ struct Message<'a> {
 /// that was interrupted. An error without an id answers any request.
 ///
 /// # Errors
-/// The message is no object of JSON-RPC.
+/// The message is not a JSON-RPC object.
 pub fn parse(message: &str, id: u64) -> Result<Option<Answer>, TransportError> {
     let parsed: Message<'_> = serde_json::from_str(message)
         .map_err(|error| TransportError::Invalid(error.to_string()))?;

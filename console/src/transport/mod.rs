@@ -41,7 +41,7 @@ pub enum TransportError {
     /// The WebSocket connection failed.
     #[error("{0}")]
     WebSocket(String),
-    /// The message is no JSON, or no answer of JSON-RPC.
+    /// The message is not JSON, or not an answer of JSON-RPC.
     #[error("the node's answer is no JSON-RPC: {0}")]
     Invalid(String),
     /// The message is larger than the limit.

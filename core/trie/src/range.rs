@@ -26,7 +26,7 @@ pub enum RangeError {
     /// The entries are not those of the trie: one is missing, is too many, or has another value.
     #[error("the entries below path {0:?} are not those of the trie")]
     Mismatch(Path),
-    /// A node of the proof is missing or is no trie node.
+    /// A node of the proof is missing or is not a trie node.
     #[error(transparent)]
     Proof(#[from] TrieError),
 }

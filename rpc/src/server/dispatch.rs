@@ -158,7 +158,7 @@ impl<C: Send + Sync + 'static> Dispatcher<C> {
         }
     }
 
-    /// Runs a notification: a request whose answer nobody takes.
+    /// Runs a notification: a request without an answer.
     async fn notified(
         &self,
         call: &Call<'_>,

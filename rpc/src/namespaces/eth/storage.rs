@@ -26,7 +26,7 @@ pub(super) fn methods() -> Vec<Method<Node>> {
 /// the rules of the chain, anything is a key.
 ///
 /// # Errors
-/// The key is no hex, or too long.
+/// The key is not hex, or too long.
 pub(super) fn slot_key(node: &Node, key: &str) -> Result<U256, RpcError> {
     if node.has_geth_1_8_rules() {
         return Ok(U256::from_be_bytes(lenient_word(key)));
